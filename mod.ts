@@ -1,0 +1,54 @@
+/**
+ * A durable Raft log for Deno, Bun and Node: entries, hard state and snapshots that survive a crash, a power cut and a
+ * full disk, with no native addon.
+ *
+ * @example
+ * ```ts
+ * import { WalLog } from "@wallog/wallog";
+ * import { mkdtempSync, rmSync } from "node:fs";
+ * import { tmpdir } from "node:os";
+ * import { join } from "node:path";
+ * import assert from "node:assert/strict";
+ *
+ * const folder = mkdtempSync(join(tmpdir(), "wallog-"));
+ * {
+ *   await using log = await WalLog.open(join(folder, "raft.wal"));
+ *   log.setHardState({ term: 1, votedFor: 1n });
+ *   log.append([{ term: 1, index: 1, kind: "normal", command: new TextEncoder().encode("x = 1") }]);
+ *   assert.equal(await log.sync(), 1); // on stable storage
+ * }
+ * await using log = await WalLog.open(join(folder, "raft.wal"));
+ * assert.equal(log.recovery.verdict, "clean");
+ * assert.deepEqual(log.hardState, { term: 1, votedFor: 1n });
+ * assert.equal(new TextDecoder().decode(log.entry(1)?.command), "x = 1");
+ * rmSync(folder, { recursive: true });
+ * ```
+ *
+ * @module
+ */
+
+export { WalLogError, type WalLogErrorCode, type WalLogErrorDetails } from "./src/errors.ts";
+export { MemoryLog } from "./src/memory_log.ts";
+export type { Progress, WalLogOptions } from "./src/options.ts";
+export {
+  type Cut,
+  type Damage,
+  type DamageKind,
+  describeDamage,
+  describeRecovery,
+  type RecoveryReport,
+} from "./src/report.ts";
+export type { File, FileLock, FileSystem, OpenMode } from "./src/storage/file_system.ts";
+export type {
+  EntriesOptions,
+  EntryKind,
+  HardState,
+  Index,
+  LogEntry,
+  NodeId,
+  RaftLog,
+  Snapshot,
+  SnapshotMeta,
+  Term,
+} from "./src/types.ts";
+export { WalLog, type WalLogStats } from "./src/wal_log.ts";

@@ -1,0 +1,130 @@
+/**
+ * Finds the Deno, Bun and Node that the suite runs on, and says how each runs a TypeScript file. Works in all three
+ * itself, so that a test in one of them can start the other two.
+ *
+ *     import { locateRuntime } from "../scripts/runtimes.ts";
+ *     const [binary, ...prefix] = locateRuntime("bun").run;
+ *     spawnSync(binary, [...prefix, "child.ts", "argument"]);
+ *
+ * Looked for in this order: the environment (`WALLOG_DENO`, `WALLOG_BUN`, `WALLOG_NODE`: the path of a binary), the
+ * running process, `node_modules` (pinned in `deno.json`), `PATH`. What is older than the library supports is passed over.
+ *
+ * @module
+ */
+
+import { spawnSync } from "node:child_process";
+import { existsSync, realpathSync } from "node:fs";
+import { join } from "node:path";
+import process from "node:process";
+import { fileURLToPath } from "node:url";
+
+export type RuntimeName = "deno" | "bun" | "node";
+
+export interface Runtime {
+  readonly name: RuntimeName;
+  /** As a person writes it: "Deno", "Bun", "Node". */
+  readonly title: string;
+  readonly version: string;
+  readonly binary: string;
+  /** Where the binary was found, in words. */
+  readonly source: string;
+  /** The binary and the arguments that go before the path of a TypeScript file. */
+  readonly run: readonly [string, ...string[]];
+}
+
+export const RUNTIME_NAMES: readonly RuntimeName[] = ["deno", "bun", "node"];
+
+/** What the suite and the programs it starts may do in Deno: files, and processes to kill. No network. */
+export const DENO_PERMISSIONS: readonly string[] = [
+  "--no-prompt",
+  "--allow-read",
+  "--allow-write",
+  "--allow-env",
+  "--allow-run",
+];
+
+const TITLES: Record<RuntimeName, string> = { deno: "Deno", bun: "Bun", node: "Node" };
+const OLDEST: Record<RuntimeName, string> = { deno: "2.4.0", bun: "1.4.0", node: "22.13.0" };
+const ENVIRONMENT: Record<RuntimeName, string> = { deno: "WALLOG_DENO", bun: "WALLOG_BUN", node: "WALLOG_NODE" };
+const NODE_MODULES = fileURLToPath(new URL("../node_modules/", import.meta.url));
+
+/**
+ * Finds one runtime.
+ *
+ * @throws {Error} If none was found that the library supports; the message lists what was looked at.
+ */
+export function locateRuntime(name: RuntimeName): Runtime {
+  const chosen = process.env[ENVIRONMENT[name]];
+  // A binary that somebody chose is used or refused, never replaced by another.
+  const candidates = chosen ? [{ binary: chosen, source: ENVIRONMENT[name] }] : candidatesFor(name);
+  const refused: string[] = [];
+  for (const { binary, source } of candidates) {
+    const version = versionOf(binary);
+    if (version === undefined) {
+      refused.push(`${binary} (${source}): does not run`);
+    } else if (isOlder(version, OLDEST[name])) {
+      refused.push(`${binary} (${source}): ${version} is too old`);
+    } else {
+      const run = [binary, ...argumentsToRun(name, version)] as const;
+      return { name, title: TITLES[name], version, binary, source, run };
+    }
+  }
+  throw new Error(
+    `Cannot find ${TITLES[name]} >= ${OLDEST[name]}. Looked at:\n  ${refused.join("\n  ")}\n` +
+      `Run \`deno install\` in this repository, or put ${name} on PATH, or set ${ENVIRONMENT[name]} to its path.`,
+  );
+}
+
+/** The environment in which a child process finds the same binaries, whatever runtime it is itself. */
+export function environmentFor(runtimes: readonly Runtime[]): Record<string, string> {
+  return Object.fromEntries(runtimes.map(({ name, binary }) => [ENVIRONMENT[name], binary]));
+}
+
+function candidatesFor(name: RuntimeName): { binary: string; source: string }[] {
+  const candidates: { binary: string; source: string }[] = [];
+  if (name === currentRuntime()) candidates.push({ binary: process.execPath, source: "the running process" });
+  for (const binary of binariesInNodeModules(name)) candidates.push({ binary, source: "node_modules" });
+  candidates.push({ binary: name, source: "PATH" });
+  return candidates;
+}
+
+function currentRuntime(): RuntimeName {
+  if (process.versions.deno !== undefined) return "deno";
+  return process.versions.bun !== undefined ? "bun" : "node";
+}
+
+/** The platform packages hold the binaries; the packages in front of them would need their install scripts to run. */
+function binariesInNodeModules(name: RuntimeName): string[] {
+  const windows = process.platform === "win32";
+  const executable = windows ? `${name}.exe` : name;
+  let folders: string[] = [];
+  if (name === "node") {
+    folders = [join(NODE_MODULES, `node-${windows ? "win" : process.platform}-${process.arch}`)];
+  } else if (name === "bun" && existsSync(join(NODE_MODULES, "bun"))) {
+    const siblings = join(realpathSync(join(NODE_MODULES, "bun")), "..", "@oven");
+    const target = `bun-${windows ? "windows" : process.platform}-${
+      process.arch === "arm64" ? "aarch64" : process.arch
+    }`;
+    // Both C libraries' binaries are installed on Linux; the one that is not this system's does not run.
+    folders = [join(siblings, target), join(siblings, `${target}-musl`)];
+  }
+  return folders.map((folder) => join(folder, "bin", executable)).filter((binary) => existsSync(binary));
+}
+
+function argumentsToRun(name: RuntimeName, version: string): string[] {
+  if (name === "deno") return ["run", ...DENO_PERMISSIONS];
+  if (name === "bun") return ["run"];
+  // node:sqlite and type stripping are announced as experimental on stderr, which tests compare.
+  const quiet = "--disable-warning=ExperimentalWarning";
+  const stripsTypes = !isOlder(version, version.startsWith("22.") ? "22.18.0" : "23.6.0");
+  return stripsTypes ? [quiet] : [quiet, "--experimental-strip-types"];
+}
+
+function versionOf(binary: string): string | undefined {
+  const { stdout, status } = spawnSync(binary, ["--version"], { encoding: "utf8" });
+  return status === 0 ? /\d+\.\d+\.\d+/.exec(stdout)?.[0] : undefined;
+}
+
+function isOlder(version: string, than: string): boolean {
+  return version.localeCompare(than, "en", { numeric: true }) < 0;
+}

@@ -1,0 +1,111 @@
+/**
+ * Packs the library for npm, installs the tarball in an empty project and uses it there by name: types checked, then run
+ * in Node and in Bun. Needs `npm`; the library has no dependencies, so nothing is fetched.
+ *
+ *     deno task smoke
+ *
+ * @module
+ */
+
+import { spawnSync } from "node:child_process";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import process from "node:process";
+import { fileURLToPath } from "node:url";
+import { locateRuntime } from "./runtimes.ts";
+
+const PACKAGE = "@wallog/wallog";
+const ROOT = fileURLToPath(new URL("../", import.meta.url));
+
+const PROGRAM = `
+import assert from "node:assert/strict";
+import process from "node:process";
+import { type LogEntry, WalLog } from "${PACKAGE}";
+
+const path = process.argv[2]!;
+const entries: LogEntry[] = [1, 2, 3].map((index) => (
+  { term: 1, index, kind: "normal", command: new TextEncoder().encode("command " + index) }
+));
+
+const log: WalLog = await WalLog.open(path);
+log.append(entries);
+const durable: number = await log.sync();
+assert.equal(durable, 3);
+await log.close();
+
+const reopened: WalLog = await WalLog.open(path);
+assert.equal(reopened.recovery.verdict, "clean");
+assert.equal(reopened.lastIndex, 3);
+const entry: LogEntry | undefined = reopened.entry(2);
+assert.equal(new TextDecoder().decode(entry?.command), "command 2");
+await reopened.close();
+`;
+
+const project = mkdtempSync(join(tmpdir(), "wallog-smoke-"));
+try {
+  const tarball = join(project, "package.tgz");
+  const deno = locateRuntime("deno");
+  run([deno.binary, "pack", "--no-source-maps", "--allow-dirty", "--output", tarball], ROOT);
+
+  writeFileSync(join(project, "package.json"), JSON.stringify({ name: "smoke", private: true, type: "module" }));
+  run(["npm", "install", "--offline", "--no-audit", "--no-fund", tarball], project);
+  requireComplete(join(project, "node_modules", PACKAGE));
+
+  writeFileSync(join(project, "program.ts"), PROGRAM);
+  borrowNodeTypes();
+  run([deno.binary, "check", "program.ts"], project);
+  console.log("The types that were packed fit the program.");
+  for (const name of ["node", "bun"] as const) {
+    const { title, version, run: prefix } = locateRuntime(name);
+    const folder = join(project, name);
+    mkdirSync(folder);
+    run([...prefix, "program.ts", join(folder, "raft.wal")], project);
+    console.log(`${title} ${version}: installed and used as ${PACKAGE}.`);
+  }
+} finally {
+  rmSync(project, { recursive: true, force: true });
+}
+
+/** A program for Node is checked with Node's types; these are the pinned ones of this repository. */
+function borrowNodeTypes(): void {
+  const types = realpathSync(join(ROOT, "node_modules", "@types", "node"));
+  mkdirSync(join(project, "node_modules", "@types"), { recursive: true });
+  symlinkSync(types, join(project, "node_modules", "@types", "node"), "junction");
+}
+
+/** `deno pack` leaves out declarations and still succeeds where a public type must be inferred: look, do not trust. */
+function requireComplete(folder: string): void {
+  const manifest = JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
+  for (const kind of ["dependencies", "optionalDependencies", "peerDependencies"]) {
+    if (Object.keys(manifest[kind] ?? {}).length > 0) fail(`The package must have no ${kind}.`);
+  }
+  const required = Object.values<Record<string, string>>(manifest.exports).flatMap(({ types, import: module }) => {
+    if (types === undefined || module === undefined) fail("An export of the package has no types or no module.");
+    return [types, module];
+  });
+  for (const file of [...required, "README.md", "LICENSE-MIT", "LICENSE-APACHE", "CHANGELOG.md"]) {
+    if (!existsSync(join(folder, file))) fail(`The package lacks ${file}.`);
+  }
+}
+
+function run([command, ...args]: readonly [string, ...string[]], cwd: string): void {
+  // On Windows npm is a command file, which only a shell starts.
+  const shell = command === "npm" && process.platform === "win32";
+  const { status, error } = spawnSync(command, args, { cwd, shell, stdio: "inherit" });
+  if (error !== undefined) fail(`Cannot start ${command}: ${error.message}`);
+  if (status !== 0) fail(`Failed with ${status}: ${[command, ...args].join(" ")}`);
+}
+
+function fail(message: string): never {
+  throw new Error(message);
+}

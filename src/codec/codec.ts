@@ -1,0 +1,188 @@
+/**
+ * The WebAssembly module seen from TypeScript: its memory, its calls, and nothing of their meaning.
+ *
+ * Memory is laid out as: the module's static data (state block, tables), then the chunk that files are read
+ * into, then, once the log writes, the window that they are written from. Growing memory detaches every view,
+ * so views are kept here and nowhere else.
+ *
+ * @module
+ */
+
+import { CODEC_WASM_BASE64 } from "./codec_wasm.ts";
+
+/** What is read from a file at once: large enough to amortise the call, small enough for the second-level cache. */
+export const CHUNK_BYTES = 1024 * 1024;
+
+/** Why a scan stopped. */
+export const SCAN_MORE = 0;
+export const SCAN_EVENT = 1;
+export const SCAN_BAD_HEADER = 2;
+export const SCAN_BAD_PAYLOAD = 3;
+export const SCAN_LARGE = 4;
+export const SCAN_OUT_OF_ORDER = 5;
+export const SCAN_TABLE_FULL = 6;
+
+/** Numbers passed through the state block. */
+export const SLOT_SALT = 0;
+export const SLOT_BASE_LSN = 1;
+export const SLOT_NEXT_INDEX = 2;
+export const SLOT_LAST_TERM = 3;
+export const SLOT_HARD_TERM = 4;
+export const SLOT_HARD_VOTE = 5;
+export const SLOT_HAS_VOTE = 6;
+export const SLOT_PROVEN_LSN = 7;
+export const SLOT_LAST_SUM = 8;
+export const SLOT_EVENT = 9;
+export const SLOT_CONSUMED = 10;
+export const SLOT_OFFSETS = 11;
+export const SLOT_RUNS = 12;
+export const SLOT_OWN_FRAMES = 13;
+export const SLOT_HASH = 14;
+export const SLOT_HARD_STATES = 15;
+const SLOTS = 16;
+
+const PAGE_BYTES = 65536;
+
+/** What the module exports: functions that take and give numbers, and constants. */
+export interface CodecExports {
+  readonly memory: WebAssembly.Memory;
+  hash(at: number, length: number, seedAt: number): void;
+  hashStart(length: number): void;
+  hashFeed(at: number, length: number): number;
+  checkFrame(at: number, bytes: number, lsn: number): number;
+  checkHeader(at: number, lsn: number): number;
+  resealCopies(at: number, bytes: number, skip: number, lsn: number, provenLsn: number): number;
+  seal(at: number, bytes: number, lsn: number, provenLsn: number): void;
+  sealHeaderOnly(at: number, lsn: number, provenLsn: number): void;
+  nonZeroEnd(at: number, bytes: number): number;
+  scan(at: number, bytes: number, room: number, lsn: number): number;
+  seek(at: number, bytes: number, lsn: number): number;
+  survey(at: number, bytes: number, lsn: number): number;
+  readonly STATE: WebAssembly.Global;
+  readonly OFFSETS: WebAssembly.Global;
+  readonly OFFSETS_MAX: WebAssembly.Global;
+  readonly RUNS: WebAssembly.Global;
+  readonly RUNS_MAX: WebAssembly.Global;
+  readonly HEAP: WebAssembly.Global;
+}
+
+let compiled: WebAssembly.Module | undefined;
+
+/** The module, compiled once for all logs of the thread. */
+function compile(): WebAssembly.Module {
+  if (compiled === undefined) {
+    const text = atob(CODEC_WASM_BASE64);
+    const bytes = new Uint8Array(text.length);
+    for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
+    compiled = new WebAssembly.Module(bytes);
+  }
+  return compiled;
+}
+
+/** One instance of the module with its own memory. Calls do not overlap: they are synchronous. */
+export class Codec {
+  /** The module's functions and constants. */
+  readonly wasm: CodecExports;
+  /** Address of the chunk. */
+  readonly chunkAt: number;
+  /** Address of the write window, which exists once {@link Codec.makeWindow} was called. */
+  readonly windowAt: number;
+  /** All memory, as bytes. */
+  bytes!: Uint8Array;
+  /** All memory, as 32-bit words. */
+  words!: Uint32Array;
+  /** The chunk: what files are read into. */
+  chunk!: Uint8Array;
+  private state!: Uint32Array;
+  private wideState!: BigUint64Array;
+
+  constructor() {
+    // The generated module declares no imports, so that an instance needs nothing from its host.
+    this.wasm = new WebAssembly.Instance(compile()).exports as unknown as CodecExports;
+    this.chunkAt = Math.ceil(this.wasm.HEAP.value / PAGE_BYTES) * PAGE_BYTES;
+    this.windowAt = this.chunkAt + CHUNK_BYTES;
+    this.grow(this.windowAt);
+  }
+
+  private grow(end: number): void {
+    const missing = end - this.wasm.memory.buffer.byteLength;
+    if (missing > 0) this.wasm.memory.grow(Math.ceil(missing / PAGE_BYTES));
+    const { buffer } = this.wasm.memory;
+    this.bytes = new Uint8Array(buffer);
+    this.words = new Uint32Array(buffer);
+    this.chunk = new Uint8Array(buffer, this.chunkAt, CHUNK_BYTES);
+    this.state = new Uint32Array(buffer, this.wasm.STATE.value, SLOTS * 2);
+    this.wideState = new BigUint64Array(buffer, this.wasm.STATE.value, SLOTS);
+  }
+
+  /**
+   * Makes room for the write window.
+   *
+   * @param bytes Its size.
+   */
+  makeWindow(bytes: number): void {
+    this.grow(this.windowAt + bytes);
+  }
+
+  /** The number in a slot, at most 2^53 - 1. */
+  get(slot: number): number {
+    return this.state[slot * 2]! + this.state[slot * 2 + 1]! * 2 ** 32;
+  }
+
+  /** Puts a number into a slot. */
+  set(slot: number, value: number): void {
+    this.state[slot * 2] = value;
+    this.state[slot * 2 + 1] = value / 2 ** 32;
+  }
+
+  /** The 64 bits in a slot. */
+  getWide(slot: number): bigint {
+    return this.wideState[slot]!;
+  }
+
+  /** Puts 64 bits into a slot. */
+  setWide(slot: number, value: bigint): void {
+    this.wideState[slot] = value;
+  }
+
+  /**
+   * XXH3-64 of some bytes, through the chunk: its content is lost. For the odd header; not a hot path.
+   *
+   * @param bytes Any number of bytes.
+   * @param seed The seed; 0 for more than a chunk.
+   * @returns The hash.
+   */
+  hash(bytes: Uint8Array, seed: bigint): bigint {
+    if (bytes.length <= CHUNK_BYTES) {
+      this.chunk.set(bytes);
+      this.setWide(SLOT_HASH, seed);
+      this.wasm.hash(this.chunkAt, bytes.length, this.wasm.STATE.value + SLOT_HASH * 8);
+      return this.getWide(SLOT_HASH);
+    }
+    if (seed !== 0n) throw new RangeError("a seeded hash is of one chunk at most");
+    this.wasm.hashStart(bytes.length);
+    for (let done = 0; done < bytes.length;) {
+      const piece = bytes.subarray(done, done + CHUNK_BYTES);
+      this.chunk.set(piece);
+      done += this.wasm.hashFeed(this.chunkAt, piece.length);
+    }
+    return this.getWide(SLOT_HASH);
+  }
+
+  /** The offsets that scans have put into the table: a view, to be copied at once. */
+  offsets(): Uint32Array {
+    return new Uint32Array(this.wasm.memory.buffer, this.wasm.OFFSETS.value, this.get(SLOT_OFFSETS));
+  }
+
+  /** The runs of terms that scans have put into the table. */
+  runs(): [index: number, term: number][] {
+    const pairs = new BigUint64Array(this.wasm.memory.buffer, this.wasm.RUNS.value, this.get(SLOT_RUNS) * 2);
+    return Array.from({ length: pairs.length / 2 }, (_, i) => [Number(pairs[i * 2]), Number(pairs[i * 2 + 1])]);
+  }
+
+  /** Empties both tables. */
+  clearTables(): void {
+    this.set(SLOT_OFFSETS, 0);
+    this.set(SLOT_RUNS, 0);
+  }
+}

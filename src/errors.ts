@@ -1,0 +1,116 @@
+/**
+ * The one error type of the library.
+ *
+ * @module
+ */
+
+import type { Damage } from "./report.ts";
+
+/**
+ * What went wrong, for programs:
+ *
+ * | Code | Meaning |
+ * |---|---|
+ * | `NOT_CONTIGUOUS` | entries leave a gap or overlap; nothing was written |
+ * | `ENTRY_TOO_LARGE` | an entry exceeds `maxEntryBytes`; nothing was written |
+ * | `INVALID_ARGUMENT` | an argument is out of its domain; nothing was written |
+ * | `COMPACTED` | the index was replaced by a snapshot |
+ * | `CORRUPT` | acknowledged data is damaged; `damage` names it |
+ * | `DAMAGED_ENTRY` | the entry exists and cannot be read; fetch it from a peer and `repair` |
+ * | `LOCKED` | another writer has the log open |
+ * | `POISONED` | an earlier write or flush failed; `cause` is that failure; reopen to go on |
+ * | `CLOSED` | the log was closed |
+ * | `READ_ONLY` | the log was opened for reading only |
+ * | `NO_SPACE` | the disk is full; nothing was written, retry when there is space |
+ * | `UNSUPPORTED_VERSION` | a newer version of the library wrote the log |
+ * | `IO` | the operating system refused an operation; `cause` is its error |
+ */
+export type WalLogErrorCode =
+  | "NOT_CONTIGUOUS"
+  | "ENTRY_TOO_LARGE"
+  | "INVALID_ARGUMENT"
+  | "COMPACTED"
+  | "CORRUPT"
+  | "DAMAGED_ENTRY"
+  | "LOCKED"
+  | "POISONED"
+  | "CLOSED"
+  | "READ_ONLY"
+  | "NO_SPACE"
+  | "UNSUPPORTED_VERSION"
+  | "IO";
+
+/** What an error can say beyond its code and message. */
+export interface WalLogErrorDetails {
+  /** The failure underneath. */
+  readonly cause?: unknown;
+  /** The file or directory concerned. */
+  readonly path?: string;
+  /** Offset in that file, in bytes. */
+  readonly offset?: number;
+  /** What is damaged, if that is what the error is about. */
+  readonly damage?: readonly Damage[];
+}
+
+/** Codes after which the same call can succeed later, with nothing else done. */
+const RETRYABLE: ReadonlySet<WalLogErrorCode> = new Set(["LOCKED", "NO_SPACE"]);
+
+/** Codes after which this log object accepts no further mutation. */
+const FATAL: ReadonlySet<WalLogErrorCode> = new Set(["CORRUPT", "POISONED", "CLOSED", "UNSUPPORTED_VERSION"]);
+
+/**
+ * Every failure that the library reports. `code` is stable; the message is for people and says what was
+ * attempted, on what, what was found, and what to do.
+ *
+ * @example
+ * ```ts
+ * import { MemoryLog, WalLogError } from "@wallog/wallog";
+ * import assert from "node:assert/strict";
+ *
+ * const log = new MemoryLog();
+ * try {
+ *   log.append([{ term: 1, index: 7, kind: "normal", command: new Uint8Array() }]);
+ * } catch (error) {
+ *   assert(error instanceof WalLogError);
+ *   assert.equal(error.code, "NOT_CONTIGUOUS");
+ *   assert.equal(error.message, "Cannot append at index 7: expected index 1");
+ * }
+ * ```
+ */
+export class WalLogError extends Error {
+  /** Always `"WalLogError"`. */
+  override readonly name = "WalLogError";
+  /** What went wrong, for programs. */
+  readonly code: WalLogErrorCode;
+  /** The file or directory concerned, where there is one. */
+  readonly path: string | undefined;
+  /** Offset in {@link WalLogError.path} in bytes, where there is one. */
+  readonly offset: number | undefined;
+  /** What is damaged; empty if the error is not about damage. */
+  readonly damage: readonly Damage[];
+
+  /**
+   * Makes an error.
+   *
+   * @param code What went wrong.
+   * @param message What was attempted, on what, what was found, what to do.
+   * @param details The cause and the place.
+   */
+  constructor(code: WalLogErrorCode, message: string, details: WalLogErrorDetails = {}) {
+    super(message, details.cause === undefined ? undefined : { cause: details.cause });
+    this.code = code;
+    this.path = details.path;
+    this.offset = details.offset;
+    this.damage = details.damage ?? [];
+  }
+
+  /** Whether the same call can succeed later with nothing else done. */
+  get isRetryable(): boolean {
+    return RETRYABLE.has(this.code);
+  }
+
+  /** Whether the log object that threw accepts no further mutation. */
+  get isFatal(): boolean {
+    return FATAL.has(this.code);
+  }
+}

@@ -1,0 +1,227 @@
+/**
+ * A log without a disk.
+ *
+ * @module
+ */
+
+import type { EntriesOptions, HardState, Index, LogEntry, RaftLog, Snapshot, Term } from "./types.ts";
+import {
+  checkAppend,
+  checkHardState,
+  checkMaxBytes,
+  checkReadIndex,
+  checkSnapshot,
+  checkTruncate,
+  ENTRY_BYTES_MAX_DEFAULT,
+} from "./validate.ts";
+
+// `new Uint8Array(bytes)` copies, also what is a Buffer; `bytes.slice()` of a Buffer would be a view.
+
+/** An entry that shares nothing with the one given. */
+function copyEntry(entry: LogEntry): LogEntry {
+  return { term: entry.term, index: entry.index, kind: entry.kind, command: new Uint8Array(entry.command) };
+}
+
+/** A snapshot that shares nothing with the one given. */
+function copySnapshot(snapshot: Snapshot): Snapshot {
+  return {
+    index: snapshot.index,
+    term: snapshot.term,
+    config: [...snapshot.config],
+    data: new Uint8Array(snapshot.data),
+  };
+}
+
+/**
+ * A Raft log in memory. **It is not durable**: what it holds is gone with the process, and
+ * {@link MemoryLog.sync} has nothing to do. It is for tests, for examples, and as the model of what every
+ * other log must do: it accepts, refuses and returns exactly what `WalLog` with default options does.
+ *
+ * @example
+ * ```ts
+ * import { MemoryLog } from "@wallog/wallog";
+ * import assert from "node:assert/strict";
+ *
+ * const log = new MemoryLog();
+ * log.setHardState({ term: 1, votedFor: 7n });
+ * log.append([
+ *   { term: 1, index: 1, kind: "config", command: new Uint8Array() },
+ *   { term: 1, index: 2, kind: "normal", command: new TextEncoder().encode("x = 1") },
+ * ]);
+ * assert.equal(await log.sync(), 2);
+ * assert.equal(new TextDecoder().decode(log.entry(2)?.command), "x = 1");
+ *
+ * log.applySnapshot({ index: 1, term: 1, config: [7n], data: new Uint8Array() });
+ * assert.equal(log.entry(1), undefined);
+ * assert.equal(log.lastIndex, 2);
+ * ```
+ */
+export class MemoryLog implements RaftLog {
+  /** What follows the snapshot: the entry at index `i` is element `i - snapshotIndex - 1`. */
+  #entries: LogEntry[] = [];
+  #snapshot: Snapshot | undefined;
+  #hardState: HardState = Object.freeze({ term: 0, votedFor: null });
+
+  /** Index of the last entry, or of the snapshot if no entry follows it; 0 if there is neither. */
+  get lastIndex(): Index {
+    return this.snapshotIndex + this.#entries.length;
+  }
+
+  /** Term at {@link MemoryLog.lastIndex}; 0 if the log is empty. */
+  get lastTerm(): Term {
+    return this.#entries.at(-1)?.term ?? this.#snapshot?.term ?? 0;
+  }
+
+  /** Index of the snapshot; 0 if there is none. */
+  get snapshotIndex(): Index {
+    return this.#snapshot?.index ?? 0;
+  }
+
+  /** The last hard state that was set; term 0 and no vote if none was. Frozen. */
+  get hardState(): HardState {
+    return this.#hardState;
+  }
+
+  /**
+   * The term of the entry at an index.
+   *
+   * @param index Any index; 0 stands for "before the first entry".
+   * @returns 0 at index 0 of a log without a snapshot, the snapshot's term at
+   * {@link MemoryLog.snapshotIndex}, `undefined` below that or above {@link MemoryLog.lastIndex}.
+   * @throws {WalLogError} `INVALID_ARGUMENT` for anything but a safe integer of 0 or more.
+   */
+  termAt(index: Index): Term | undefined {
+    checkReadIndex(index);
+    if (index === this.snapshotIndex) return this.#snapshot?.term ?? 0;
+    return this.#at(index)?.term;
+  }
+
+  /**
+   * A copy of the entry at an index.
+   *
+   * @param index The index to read.
+   * @returns The entry, or `undefined` if the log has none there (compacted away, or not written yet).
+   * @throws {WalLogError} `INVALID_ARGUMENT` for anything but a safe integer of 0 or more.
+   */
+  entry(index: Index): LogEntry | undefined {
+    checkReadIndex(index);
+    const entry = this.#at(index);
+    return entry === undefined ? undefined : copyEntry(entry);
+  }
+
+  /**
+   * Copies of the entries of a range.
+   *
+   * @param from The first index wanted; clipped to the first entry there is.
+   * @param to The last index wanted, inclusive; clipped to {@link MemoryLog.lastIndex}.
+   * @param options A bound on the bytes returned.
+   * @returns The entries in order; empty if the range holds none, or if `from` is above `to`.
+   * @throws {WalLogError} `INVALID_ARGUMENT` for an end that is not a safe integer of 0 or more, or a bound
+   * that is not a number of 0 or more.
+   */
+  entries(from: Index, to: Index, options?: EntriesOptions): LogEntry[] {
+    checkReadIndex(from);
+    checkReadIndex(to);
+    const maxBytes = checkMaxBytes(options);
+    const first = this.snapshotIndex + 1;
+    const end = Math.min(to, this.lastIndex) - first + 1;
+    const found: LogEntry[] = [];
+    let bytes = 0;
+    for (let i = Math.max(from, first) - first; i < end; i++) {
+      const entry = this.#entries[i] as LogEntry;
+      bytes += entry.command.byteLength;
+      if (bytes > maxBytes && found.length > 0) break;
+      found.push(copyEntry(entry));
+    }
+    return found;
+  }
+
+  /**
+   * A copy of the latest snapshot.
+   *
+   * @returns The snapshot, or `undefined` if there is none.
+   */
+  snapshot(): Snapshot | undefined {
+    return this.#snapshot === undefined ? undefined : copySnapshot(this.#snapshot);
+  }
+
+  /**
+   * Adds copies of entries at the end of the log. An empty list changes nothing.
+   *
+   * @param entries Contiguous entries; the first at `lastIndex + 1`.
+   * @throws {WalLogError} `NOT_CONTIGUOUS` for a gap or an overlap, `ENTRY_TOO_LARGE` for a command of more
+   * than 64 MiB, `INVALID_ARGUMENT` for anything else that is not an entry, or for a term below the one
+   * before it. The log is then as it was.
+   */
+  append(entries: readonly LogEntry[]): void {
+    checkAppend(entries, this.lastIndex, this.lastTerm, ENTRY_BYTES_MAX_DEFAULT);
+    // All copies first: should memory run out on one of them, none was added.
+    const copies = entries.map(copyEntry);
+    for (const entry of copies) this.#entries.push(entry);
+  }
+
+  /**
+   * Drops every entry at or above an index. Above {@link MemoryLog.lastIndex} it changes nothing.
+   *
+   * @param from The first index to drop.
+   * @throws {WalLogError} `COMPACTED` at or below {@link MemoryLog.snapshotIndex}, `INVALID_ARGUMENT` for
+   * anything but a safe integer of 1 or more. The log is then as it was.
+   */
+  truncate(from: Index): void {
+    checkTruncate(from, this.snapshotIndex);
+    if (from <= this.lastIndex) this.#entries.length = from - this.snapshotIndex - 1;
+  }
+
+  /**
+   * Replaces the hard state, whatever it was: that a term never decreases is for the node to see to.
+   *
+   * @param state The term and the vote.
+   * @throws {WalLogError} `INVALID_ARGUMENT` for a term that is no safe integer or below 0, or a vote that is
+   * neither `null` nor an unsigned 64-bit number.
+   */
+  setHardState(state: HardState): void {
+    checkHardState(state);
+    this.#hardState = Object.freeze({ term: state.term, votedFor: state.votedFor });
+  }
+
+  /**
+   * Installs a copy of a snapshot and drops what it replaces. One at or below
+   * {@link MemoryLog.snapshotIndex} is stale and changes nothing. If the log has an entry of the same term
+   * at the snapshot's index, the entries above stay; otherwise the log is cleared and continues after the
+   * snapshot.
+   *
+   * @param snapshot The snapshot with its data.
+   * @throws {WalLogError} `INVALID_ARGUMENT` for anything that is not a snapshot, stale or not.
+   */
+  applySnapshot(snapshot: Snapshot): void {
+    checkSnapshot(snapshot);
+    if (snapshot.index <= this.snapshotIndex) return;
+    const copy = copySnapshot(snapshot);
+    const agrees = this.#at(snapshot.index)?.term === snapshot.term;
+    this.#entries = agrees ? this.#entries.slice(snapshot.index - this.snapshotIndex) : [];
+    this.#snapshot = copy;
+  }
+
+  /**
+   * Resolves at once: there is no disk to wait for.
+   *
+   * @returns The last index.
+   */
+  sync(): Promise<Index> {
+    return Promise.resolve(this.lastIndex);
+  }
+
+  /**
+   * Returns at once: there is no disk to wait for.
+   *
+   * @returns The last index.
+   */
+  syncSync(): Index {
+    return this.lastIndex;
+  }
+
+  /** The entry at an index, not copied; `undefined` if there is none. */
+  #at(index: Index): LogEntry | undefined {
+    return this.#entries[index - this.snapshotIndex - 1];
+  }
+}

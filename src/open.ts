@@ -1,0 +1,278 @@
+/**
+ * Opening a log: the lock, recovery, the verdict, and for a writer the segment to go on in.
+ *
+ * @module
+ */
+
+import { fileURLToPath } from "node:url";
+import { Codec } from "./codec/codec.ts";
+import { WalLogError } from "./errors.ts";
+import type { CheckedOptions, Progress } from "./options.ts";
+import { type Damage, describeDamage, type RecoveryReport } from "./report.ts";
+import { FRAME_HEADER_BYTES, SEGMENT_HEADER_BYTES } from "./segments/format.ts";
+import type { LogIndex } from "./segments/index.ts";
+import { type Recovered, Recovery } from "./segments/recovery.ts";
+import type { Segment } from "./segments/segment.ts";
+import { continueAfterCrash, createSegment, nameSuccessor, SegmentWriter } from "./segments/writer.ts";
+import { isSnapshotLeftover, SnapshotReader } from "./snapshots.ts";
+import type { File, FileLock, FileSystem } from "./storage/file_system.ts";
+import { errorCode, ioError, readFull, writeFull } from "./storage/full.ts";
+import type { HardState } from "./types.ts";
+
+const LOCK_NAME = "LOCK";
+const UUID_BYTES = 16;
+/** How often a reader looks again at a log that changes under its eyes before it calls it damaged. */
+const READER_ATTEMPTS_MAX = 5;
+
+/** An opened log. */
+export interface Opened {
+  readonly folder: string;
+  readonly codec: Codec;
+  readonly index: LogIndex;
+  readonly hardState: HardState;
+  readonly hardStateLost: boolean;
+  readonly report: RecoveryReport;
+  /** The log's UUID; of a log that does not exist yet, and is only read, all zeros. */
+  readonly uuid: Uint8Array;
+  /** Writes the log; `undefined` if it was opened for reading only. */
+  readonly writer: SegmentWriter | undefined;
+  readonly lock: FileLock | undefined;
+}
+
+/**
+ * The folder that a caller means.
+ *
+ * @param path A path or a `file:` URL.
+ * @returns The path, without a separator at its end.
+ */
+export function folderOf(path: string | URL): string {
+  const folder = path instanceof URL ? fileURLToPath(path) : path;
+  if (typeof folder !== "string" || folder === "" || folder.includes("\0")) {
+    throw new WalLogError(
+      "INVALID_ARGUMENT",
+      `Cannot open a log: expected a path or a file URL, found ${String(path)}`,
+    );
+  }
+  return folder.length > 1 ? folder.replace(/[/\\]+$/, "") || "/" : folder;
+}
+
+/**
+ * Opens a log. Yields after each chunk, so that the caller can let others run.
+ *
+ * @param folder The log's folder.
+ * @param options How.
+ * @returns The opened log.
+ * @throws {WalLogError} `LOCKED`, `CORRUPT`, `UNSUPPORTED_VERSION`, `INVALID_ARGUMENT`, `NO_SPACE` or `IO`.
+ */
+export function* openLog(folder: string, options: CheckedOptions): Generator<Progress, Opened> {
+  const { fileSystem, readOnly } = options;
+  let lock: FileLock | undefined;
+  try {
+    if (!readOnly) lock = takeLock(fileSystem, folder);
+    const started = performance.now();
+    const codec = new Codec();
+    const recovered = yield* recover(fileSystem, folder, codec, options);
+    const { index } = recovered;
+    const report = makeReport(recovered, performance.now() - started);
+    if (report.damage.length > 0 && options.onDamage === "fail") throw corrupt(folder, report.damage);
+
+    let writer: SegmentWriter | undefined;
+    let { uuid } = recovered;
+    if (!readOnly) {
+      if (uuid === undefined) fileSystem.random(uuid = new Uint8Array(UUID_BYTES));
+      writer = startWriter(fileSystem, folder, codec, options.segmentBytes, recovered, uuid);
+      removeLeftovers(fileSystem, folder, recovered);
+    }
+    const opened: Opened = {
+      folder,
+      codec,
+      index,
+      hardState: recovered.hardState,
+      hardStateLost: recovered.hardStateLost,
+      report,
+      uuid: uuid ?? new Uint8Array(UUID_BYTES),
+      writer,
+      lock,
+    };
+    lock = undefined;
+    return opened;
+  } catch (error) {
+    throw ioError("Cannot open the log", folder, error);
+  } finally {
+    lock?.release();
+  }
+}
+
+function takeLock(fileSystem: FileSystem, folder: string): FileLock {
+  try {
+    fileSystem.makeDirectory(folder);
+  } catch (error) {
+    if (errorCode(error) !== "EEXIST" && errorCode(error) !== "ENOTDIR") throw error;
+    throw notADirectory(folder, error);
+  }
+  const lock = fileSystem.lock(`${folder}/${LOCK_NAME}`);
+  if (lock === undefined) {
+    throw new WalLogError(
+      "LOCKED",
+      `Cannot open the log at ${folder}: another writer has it open; close that one, or open with readOnly`,
+      { path: folder },
+    );
+  }
+  return lock;
+}
+
+function notADirectory(folder: string, cause: unknown): WalLogError {
+  const message = `Cannot open the log at ${folder}: expected a directory, found a file`;
+  return new WalLogError("INVALID_ARGUMENT", message, { path: folder, cause });
+}
+
+/** Recovers, and looks again where a running writer may have changed the log meanwhile. */
+function* recover(
+  fileSystem: FileSystem,
+  folder: string,
+  codec: Codec,
+  options: CheckedOptions,
+): Generator<Progress, Recovered> {
+  let before: string | undefined;
+  for (let attempt = 1;; attempt++) {
+    const lastAttempt = !options.readOnly || attempt === READER_ATTEMPTS_MAX;
+    const names = listFolder(fileSystem, folder);
+    try {
+      const recovered = yield* new Recovery(fileSystem, folder, codec, options).run(names);
+      const damage = [...recovered.damage];
+      if (recovered.index.snapshotIndex > 0) {
+        damage.push(...yield* checkSnapshot(fileSystem, folder, codec, recovered, options.verify === "full"));
+      }
+      const found = JSON.stringify(damage);
+      if (damage.length === 0 || lastAttempt || found === before) return { ...recovered, damage };
+      before = found;
+    } catch (error) {
+      // Compaction may delete a file between two looks at it.
+      if (errorCode(error) !== "ENOENT" || lastAttempt) throw error;
+    }
+  }
+}
+
+function listFolder(fileSystem: FileSystem, folder: string): string[] {
+  try {
+    return fileSystem.list(folder);
+  } catch (error) {
+    throw errorCode(error) === "ENOTDIR" ? notADirectory(folder, error) : error;
+  }
+}
+
+/** Verifies the log's snapshot: that it is whole, and with `full` every checksum. */
+function* checkSnapshot(
+  fileSystem: FileSystem,
+  folder: string,
+  codec: Codec,
+  { index, uuid, bytesRead }: Recovered,
+  full: boolean,
+): Generator<Progress, readonly Damage[]> {
+  try {
+    const reader = new SnapshotReader(fileSystem, folder, codec, uuid!, index.snapshotIndex, index.snapshotTerm);
+    if (!full) reader.close();
+    else {
+      let bytesDone = bytesRead;
+      const bytesTotal = bytesRead + reader.dataBytes;
+      for (const piece of reader.pieces()) yield { bytesDone: bytesDone += piece.length, bytesTotal };
+    }
+    return [];
+  } catch (error) {
+    if (error instanceof WalLogError && error.code === "CORRUPT") return error.damage;
+    throw error;
+  }
+}
+
+function makeReport(recovered: Recovered, milliseconds: number): RecoveryReport {
+  const { index, damage, cut, closed } = recovered;
+  return {
+    verdict: damage.length > 0 ? "corrupt" : cut !== undefined ? "torn" : "clean",
+    closed: closed && damage.length === 0 && cut === undefined,
+    segments: index.segments.length,
+    entries: index.nextIndex - 1 - index.snapshotIndex,
+    bytes: recovered.bytesRead,
+    milliseconds,
+    snapshotIndex: index.snapshotIndex,
+    lastIndex: index.nextIndex - 1,
+    provenIndex: recovered.provenIndex,
+    cut,
+    damage,
+  };
+}
+
+function corrupt(folder: string, damage: readonly Damage[]): WalLogError {
+  const [first] = damage;
+  const more = damage.length > 1 ? ` and ${damage.length - 1} more places` : "";
+  return new WalLogError(
+    "CORRUPT",
+    `Cannot open the log at ${folder}: data that was durable is damaged, in ${describeDamage(first!)}${more}; ` +
+      `nothing was changed; restore the file, or open with onDamage "keep" and repair from a peer`,
+    { path: first!.path, offset: first!.offset, damage },
+  );
+}
+
+/** Readies the segment that writing goes on in. */
+function startWriter(
+  fileSystem: FileSystem,
+  folder: string,
+  codec: Codec,
+  segmentBytes: number,
+  recovered: Recovered,
+  uuid: Uint8Array,
+): SegmentWriter {
+  const { head, index, highestNumber } = recovered;
+  const number = highestNumber + 1;
+  const write = (segment: Segment, file: File, marked: boolean) =>
+    new SegmentWriter(fileSystem, folder, codec, segmentBytes, segment, file, marked, Math.max(number, highestNumber));
+  if (head === undefined) {
+    const { segment, file } = createSegment(fileSystem, folder, codec, {
+      uuid,
+      number,
+      baseLsn: 0,
+      previous: 0,
+      previousSum: 0,
+      state: recovered.provenState,
+      provenLsn: 0,
+      floor: 1,
+    });
+    fileSystem.syncDirectory(folder);
+    index.segments.push(segment);
+    return write(segment, file, false);
+  }
+  if (recovered.closed && recovered.cut === undefined) {
+    const file = fileSystem.open(head.path, "write");
+    // The mark was read, which does not say that it is on the disk: its own flush may have failed.
+    const mark = new Uint8Array(FRAME_HEADER_BYTES);
+    readFull(file, mark, head.endOffset - mark.length);
+    writeFull(file, mark, head.endOffset - mark.length);
+    file.sync();
+    return write(head, file, true);
+  }
+  // For the same reason, what makes the newest segment part of the log is written once more.
+  const previous = index.segments.at(-2);
+  if (previous !== undefined && previous.header.number === head.header.previous) {
+    nameSuccessor(fileSystem, codec, previous, head.header.number, head.header.baseLsn);
+  }
+  const keptBytes = Math.max(
+    head.endOffset,
+    recovered.cut === undefined ? 0 : recovered.cut.offset + recovered.cut.bytes,
+  );
+  const proven = {
+    lsn: recovered.provenLsn,
+    state: recovered.provenState,
+    sum: recovered.provenSum,
+    floor: recovered.provenFloor,
+  };
+  const { segment, file } = continueAfterCrash(fileSystem, folder, codec, head, proven, number, keptBytes);
+  index.segments.push(segment);
+  return write(segment, file, segment.endOffset === SEGMENT_HEADER_BYTES);
+}
+
+/** Removes what a crash left behind and nothing refers to. Files that are not the log's are not looked at. */
+function removeLeftovers(fileSystem: FileSystem, folder: string, { index, leftovers }: Recovered): void {
+  for (const path of leftovers) fileSystem.remove(path);
+  for (const name of fileSystem.list(folder)) {
+    if (isSnapshotLeftover(name, index.snapshotIndex, index.snapshotTerm)) fileSystem.remove(`${folder}/${name}`);
+  }
+}

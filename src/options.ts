@@ -1,0 +1,111 @@
+/**
+ * How a log is opened.
+ *
+ * @module
+ */
+
+import { WalLogError } from "./errors.ts";
+import { PAYLOAD_BYTES_MAX } from "./segments/format.ts";
+import type { FileSystem } from "./storage/file_system.ts";
+import { nodeFileSystem } from "./storage/node_fs.ts";
+import { ENTRY_BYTES_MAX_DEFAULT } from "./validate.ts";
+
+/** How far opening a log has come. */
+export interface Progress {
+  /** Bytes of log read so far. */
+  readonly bytesDone: number;
+  /** Bytes of log there are to read. */
+  readonly bytesTotal: number;
+}
+
+/** How to open a log. Everything has a default. */
+export interface WalLogOptions {
+  /**
+   * Size at which a segment is sealed and the next one begun, in bytes. Default: 64 MiB. A batch is never split, so
+   * that a segment can be larger than this by one batch.
+   */
+  readonly segmentBytes?: number;
+  /** The largest command that an entry may have, in bytes. Default: 64 MiB; at most 1 GiB. */
+  readonly maxEntryBytes?: number;
+  /**
+   * `"full"` (the default): every checksum is verified when the log is opened. `"tail"`: sealed segments are taken
+   * from their footers, and their entries are verified when they are first read.
+   */
+  readonly verify?: "full" | "tail";
+  /**
+   * `"fail"` (the default): a log with damage below the proven-durable position does not open. `"keep"`: it opens,
+   * and what is damaged is listed, answers `DAMAGED_ENTRY`, and can be repaired.
+   */
+  readonly onDamage?: "fail" | "keep";
+  /**
+   * Opens the log for reading only: takes no lock, writes nothing, repairs nothing. Beside a running writer it sees a
+   * consistent prefix of the log, as of the moment of opening. Default: `false`.
+   */
+  readonly readOnly?: boolean;
+  /** Called while the log is read, after every MiB or so. */
+  readonly onProgress?: (progress: Progress) => void;
+  /** Ends {@link WalLog.open} early: it rejects with the signal's reason, and nothing stays open. */
+  readonly signal?: AbortSignal;
+  /** The machine to run on. Default: the one that the process runs on, through `node:fs`. */
+  readonly fileSystem?: FileSystem;
+}
+
+/** Options with their defaults, checked. */
+export type CheckedOptions =
+  & Required<Omit<WalLogOptions, "onProgress" | "signal">>
+  & Pick<WalLogOptions, "onProgress" | "signal">;
+
+/** Below this, headers and footers would outweigh the entries. In bytes: 8 KiB. */
+const SEGMENT_BYTES_MIN = 8 * 1024;
+/** Offsets within a segment are kept as 32 bits in units of 8 bytes. In bytes: 16 GiB, which leaves room for a batch. */
+const SEGMENT_BYTES_MAX = 2 ** 34;
+const SEGMENT_BYTES_DEFAULT = 64 * 1024 * 1024;
+
+function checkBytes(name: string, value: unknown, min: number, max: number): void {
+  if (!Number.isSafeInteger(value) || (value as number) < min || (value as number) > max) {
+    throw new WalLogError(
+      "INVALID_ARGUMENT",
+      `Cannot open a log: ${name} must be an integer from ${min} to ${max}, found ${String(value)}`,
+    );
+  }
+}
+
+function checkChoice(name: string, value: unknown, choices: readonly unknown[]): void {
+  if (!choices.includes(value)) {
+    const expected = choices.map((choice) => JSON.stringify(choice)).join(" or ");
+    throw new WalLogError("INVALID_ARGUMENT", `Cannot open a log: ${name} must be ${expected}, found ${String(value)}`);
+  }
+}
+
+/**
+ * Puts in the defaults and checks the rest.
+ *
+ * @param options What the caller asked for.
+ * @returns The options in full.
+ * @throws {WalLogError} `INVALID_ARGUMENT`.
+ */
+export function checkOptions(options: WalLogOptions): CheckedOptions {
+  const {
+    segmentBytes = SEGMENT_BYTES_DEFAULT,
+    maxEntryBytes = ENTRY_BYTES_MAX_DEFAULT,
+    verify = "full",
+    onDamage = "fail",
+    readOnly = false,
+    fileSystem = nodeFileSystem,
+  } = options;
+  checkBytes("segmentBytes", segmentBytes, SEGMENT_BYTES_MIN, SEGMENT_BYTES_MAX);
+  checkBytes("maxEntryBytes", maxEntryBytes, 1, PAYLOAD_BYTES_MAX);
+  checkChoice("verify", verify, ["full", "tail"]);
+  checkChoice("onDamage", onDamage, ["fail", "keep"]);
+  checkChoice("readOnly", readOnly, [true, false]);
+  return {
+    segmentBytes,
+    maxEntryBytes,
+    verify,
+    onDamage,
+    readOnly,
+    fileSystem,
+    onProgress: options.onProgress,
+    signal: options.signal,
+  };
+}

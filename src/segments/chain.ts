@@ -1,0 +1,283 @@
+/**
+ * The chain of segments: which files in the directory make up the log, where each of them ends, and what is
+ * missing or out of place.
+ *
+ * @module
+ */
+
+import { CHUNK_BYTES, type Codec, SLOT_OWN_FRAMES, SLOT_PROVEN_LSN } from "../codec/codec.ts";
+import { WalLogError } from "../errors.ts";
+import type { Damage } from "../report.ts";
+import type { File, FileSystem } from "../storage/file_system.ts";
+import { errorCode, readFull } from "../storage/full.ts";
+import {
+  type Checksum,
+  decodeSegmentHeader,
+  decodeSuccessor,
+  HEADER_COPY_OFFSET,
+  SEGMENT_HEADER_BYTES,
+  type SegmentHeader,
+  segmentName,
+  segmentNumber,
+  type Successor,
+} from "./format.ts";
+import { selectSegment } from "./replay.ts";
+
+/** A segment file as it was found. */
+export interface SegmentFile {
+  readonly number: number;
+  readonly path: string;
+  readonly size: number;
+  /** What the header says, if it can be read and belongs here. */
+  readonly header: SegmentHeader | undefined;
+  /** Why there is no header. */
+  readonly reason: string;
+  /** Whether one of the header's copies is damaged. */
+  readonly copyDamaged: boolean;
+  readonly successor: Successor | undefined | "damaged";
+  /** Whether nothing but zeros follows the header block. */
+  readonly blank: boolean;
+}
+
+/** A segment of the log. */
+export interface Link {
+  readonly file: SegmentFile & { readonly header: SegmentHeader };
+  /** Offset at which its frames end; `undefined` for the newest, whose end replay has to find. */
+  readonly endOffset: number | undefined;
+  /** Whether the next newer segment is the one that was written to follow it; `true` for the newest. */
+  readonly joined: boolean;
+}
+
+/** What the files amount to. */
+export interface Chain {
+  /** The segments of the log, oldest first; empty for a new log. */
+  readonly links: readonly Link[];
+  /** Files that a crash left behind and that nothing refers to. */
+  readonly leftovers: readonly string[];
+  /** Highest position that a leftover of the newest segment's succession vouches for. */
+  readonly provenLsn: number;
+  /** Whether a segment that was about to follow the newest one is among the leftovers. */
+  readonly successorBegun: boolean;
+  /** Highest number that any file has. */
+  readonly highestNumber: number;
+  /** What is damaged or missing. */
+  readonly damage: readonly Damage[];
+}
+
+/** Damage to a whole file. */
+function fileDamage(kind: "segment" | "segment header", path: string, bytes: number, reason: string): Damage {
+  return { kind, path, offset: 0, bytes, firstIndex: undefined, lastIndex: undefined, term: undefined, reason };
+}
+
+/** Reads the chain of a log's segments. */
+export class ChainReader {
+  private readonly fileSystem: FileSystem;
+  private readonly folder: string;
+  private readonly codec: Codec;
+  private readonly sum: Checksum;
+
+  constructor(fileSystem: FileSystem, folder: string, codec: Codec) {
+    this.fileSystem = fileSystem;
+    this.folder = folder;
+    this.codec = codec;
+    this.sum = (bytes, seed) => codec.hash(bytes, seed);
+  }
+
+  /**
+   * Reads the header of every segment file and puts the log together.
+   *
+   * @param names The names in the log's folder.
+   * @returns The chain.
+   * @throws {WalLogError} `UNSUPPORTED_VERSION` if a newer version of the format is among them.
+   */
+  read(names: readonly string[]): Chain {
+    const numbers = names.map(segmentNumber).filter((number) => number !== undefined).sort((a, b) => a - b);
+    const files: SegmentFile[] = [];
+    for (const number of numbers) {
+      try {
+        files.push(this.readFile(number));
+      } catch (error) {
+        // Compaction deletes the oldest segments while a reader looks on. Anything else missing shows in the chain.
+        if (errorCode(error) !== "ENOENT") throw error;
+      }
+    }
+    return this.assemble(this.rejectForeign(files));
+  }
+
+  private readFile(number: number): SegmentFile {
+    const path = `${this.folder}/${segmentName(number)}`;
+    const file = this.fileSystem.open(path, "read");
+    try {
+      const size = file.size();
+      const block = new Uint8Array(SEGMENT_HEADER_BYTES);
+      readFull(file, block, 0);
+      const copies = [0, HEADER_COPY_OFFSET].map((offset) => decodeSegmentHeader(block, offset, this.sum));
+      const valid = copies.filter((copy) => copy !== undefined && !("version" in copy)) as SegmentHeader[];
+      let header = valid[0];
+      const newer = copies.map((copy) => copy !== undefined && "version" in copy ? copy.version : undefined);
+      if (header === undefined && newer[0] !== undefined && newer[0] === newer[1]) {
+        throw new WalLogError(
+          "UNSUPPORTED_VERSION",
+          `Cannot open ${path}: it is in format version ${newer[0]}, this library reads version 1; use a newer one`,
+          { path, offset: 8 },
+        );
+      }
+      let reason = "both copies of the header are damaged";
+      if (header !== undefined && header.number !== number) {
+        reason = `the file is segment ${header.number} under the name of segment ${number}`;
+        header = undefined;
+      }
+      return {
+        number,
+        path,
+        size,
+        header,
+        reason,
+        copyDamaged: valid.length === 1,
+        successor: header === undefined ? undefined : decodeSuccessor(block, header.salt, this.sum),
+        blank: valid.length === 0 && this.isBlank(file),
+      };
+    } finally {
+      file.close();
+    }
+  }
+
+  /** Whether nothing but zeros follows the header block. */
+  private isBlank(file: File): boolean {
+    const { codec } = this;
+    for (let at = SEGMENT_HEADER_BYTES;; at += CHUNK_BYTES) {
+      const count = readFull(file, codec.chunk, at);
+      if (codec.wasm.nonZeroEnd(codec.chunkAt, count) > 0) return false;
+      if (count < CHUNK_BYTES) return true;
+    }
+  }
+
+  /** Takes the header from files that belong to another log than most do. */
+  private rejectForeign(files: readonly SegmentFile[]): SegmentFile[] {
+    const votes = new Map<string, number>();
+    for (const { header } of files) {
+      if (header !== undefined) votes.set(header.uuid.join(), (votes.get(header.uuid.join()) ?? 0) + 1);
+    }
+    const [own] = [...votes].sort((a, b) => b[1] - a[1])[0] ?? [];
+    return files.map((file) =>
+      file.header === undefined || file.header.uuid.join() === own
+        ? file
+        : { ...file, header: undefined, reason: "the file belongs to another log" }
+    );
+  }
+
+  private assemble(files: readonly SegmentFile[]): Chain {
+    const damage: Damage[] = [];
+    const leftovers: string[] = [];
+    const valid = files.filter((file): file is Link["file"] => file.header !== undefined);
+    const byNumber = new Map(valid.map((file) => [file.number, file]));
+
+    // The newest segment that belongs to the log. Those above it were begun and never served.
+    let head = valid.length - 1;
+    let provenLsn = 0;
+    let successorBegun = false;
+    const begun: Link["file"][] = [];
+    for (; head >= 0; head--) {
+      const file = valid[head]!;
+      const previous = byNumber.get(file.header.previous);
+      if (previous === undefined || this.isCommitted(file, previous)) break;
+      begun.push(file);
+      leftovers.push(file.path);
+    }
+    const newest = valid[head];
+    for (const file of begun) {
+      if (file.header.previous !== newest?.number) continue;
+      successorBegun = true;
+      provenLsn = Math.max(provenLsn, file.header.provenLsn);
+    }
+
+    // From there back to the oldest. A segment that is not where the header behind it says is missing: whether that
+    // matters is known once it is known what the snapshot covers.
+    const links: Link[] = [];
+    let behind: Link["file"] | undefined;
+    for (let i = head; i >= 0; i--) {
+      const file = valid[i]!;
+      const joined = behind === undefined || behind.header.previous === file.number;
+      if (!joined && behind!.header.previous < file.number) {
+        // Begun and superseded: the segment behind follows on an older one.
+        leftovers.push(file.path);
+        continue;
+      }
+      const endLsn = joined ? behind?.header.baseLsn : slotEnd(file) ?? file.header.baseLsn + file.size;
+      links.unshift({ file, joined, endOffset: endLsn === undefined ? undefined : endLsn - file.header.baseLsn });
+      behind = file;
+    }
+
+    for (const file of files) {
+      if (file.header !== undefined) continue;
+      if (file.number < (newest?.number ?? 0)) {
+        // Older than the log's end: it matters if a segment of the log follows it, and is a leftover otherwise.
+        const needed = links.some((link) => link.file.header.previous === file.number);
+        if (needed) damage.push(fileDamage("segment header", file.path, file.size, file.reason));
+        else if (file.blank) leftovers.push(file.path);
+      } else if (
+        file.blank && !namesSuccessor(newest, file.number) && (newest !== undefined || files[0]!.number === 1)
+      ) {
+        // A creation that a crash cut short has no header and nothing behind it, and nothing knows of it yet.
+        leftovers.push(file.path);
+      } else {
+        damage.push(fileDamage("segment header", file.path, file.size, file.reason));
+      }
+    }
+    const slot = newest?.successor;
+    if (newest !== undefined && slot !== undefined && slot !== "damaged" && !byNumber.has(slot.number)) {
+      const path = `${this.folder}/${segmentName(slot.number)}`;
+      if (!damage.some((one) => one.path === path)) {
+        damage.push(
+          fileDamage("segment", path, 0, `segment ${newest.number} names it as its successor, it is missing`),
+        );
+      }
+    }
+    const highestNumber = files.at(-1)?.number ?? 0;
+    return { links, leftovers, provenLsn, successorBegun, highestNumber, damage };
+  }
+
+  /** Whether a segment has served, so that it belongs to the log. */
+  private isCommitted(file: Link["file"], previous: Link["file"]): boolean {
+    if (previous.successor !== undefined && previous.successor !== "damaged") {
+      return previous.successor.number === file.number;
+    }
+    // The slot before it is empty, or lost. What it would have said shows in the segment itself.
+    if (file.successor !== undefined && file.successor !== "damaged") return true;
+    return this.survey(file, file.size).ownFrames > 0;
+  }
+
+  /**
+   * Looks at all valid frame headers of a segment, whatever lies between them.
+   *
+   * @param file The segment.
+   * @param size Where to stop.
+   * @returns The highest proven-durable position among them, and how many are not copies made by recovery.
+   */
+  survey(file: Link["file"], size: number): { readonly provenLsn: number; readonly ownFrames: number } {
+    const { codec } = this;
+    const open = this.fileSystem.open(file.path, "read");
+    try {
+      selectSegment(codec, file.header);
+      codec.set(SLOT_PROVEN_LSN, file.header.provenLsn);
+      codec.set(SLOT_OWN_FRAMES, 0);
+      for (let at = SEGMENT_HEADER_BYTES; at < size;) {
+        const count = readFull(open, codec.chunk.subarray(0, size - at), at);
+        const done = codec.wasm.survey(codec.chunkAt, count, file.header.baseLsn + at);
+        if (done === 0) break;
+        at += done;
+      }
+      return { provenLsn: codec.get(SLOT_PROVEN_LSN), ownFrames: codec.get(SLOT_OWN_FRAMES) };
+    } finally {
+      open.close();
+    }
+  }
+}
+
+function slotEnd(file: SegmentFile): number | undefined {
+  return file.successor === undefined || file.successor === "damaged" ? undefined : file.successor.endLsn;
+}
+
+function namesSuccessor(file: SegmentFile | undefined, number: number): boolean {
+  return file?.successor !== undefined && file.successor !== "damaged" && file.successor.number === number;
+}

@@ -1,0 +1,76 @@
+/**
+ * Footers as they are read back. A footer is a copy of what scanning its segment gives, so that every doubt about
+ * one is answered by scanning.
+ *
+ * @module
+ */
+
+import type { Codec } from "../codec/codec.ts";
+import { WalLogError } from "../errors.ts";
+import type { File } from "../storage/file_system.ts";
+import { readFull } from "../storage/full.ts";
+import type { Index, Term } from "../types.ts";
+import {
+  decodeRuns,
+  decodeTrailer,
+  FRAME_HEADER_BYTES,
+  type SegmentHeader,
+  type Trailer,
+  TRAILER_BYTES,
+} from "./format.ts";
+import type { Segment } from "./segment.ts";
+
+/** What is read of a file's end at first: the trailer, and the runs of any segment without hundreds of terms. */
+const TAIL_BYTES = 4096;
+
+/**
+ * Reads what a footer says, but for the offsets.
+ *
+ * @param codec The codec.
+ * @param file The segment's file.
+ * @param size Its size.
+ * @param header The segment's header.
+ * @returns Trailer and runs of terms, or `undefined` if there is no footer or it is damaged.
+ */
+export function readTrailer(
+  codec: Codec,
+  file: File,
+  size: number,
+  header: SegmentHeader,
+): { readonly trailer: Trailer; readonly runs: readonly (readonly [Index, Term])[] } | undefined {
+  const tail = new Uint8Array(Math.min(TAIL_BYTES, size));
+  readFull(file, tail, size - tail.length);
+  const sum = (bytes: Uint8Array, seed: bigint) => codec.hash(bytes, seed);
+  const trailer = decodeTrailer(tail.subarray(-TRAILER_BYTES), header.salt, sum);
+  if (trailer === undefined) return undefined;
+  const runBytes = trailer.runs * 16;
+  const runsAt = size - TRAILER_BYTES - runBytes;
+  if (runsAt < trailer.footerOffset) return undefined;
+  let runs = tail.subarray(Math.max(tail.length - TRAILER_BYTES - runBytes, 0), tail.length - TRAILER_BYTES);
+  if (runs.length < runBytes) readFull(file, runs = new Uint8Array(runBytes), runsAt);
+  return sum(runs, 0n) === trailer.runsSum ? { trailer, runs: decodeRuns(runs) } : undefined;
+}
+
+/**
+ * Reads the offsets of a footer.
+ *
+ * @param codec The codec.
+ * @param file The segment's file.
+ * @param trailer The footer's trailer.
+ * @param segment The segment.
+ * @returns The offsets, in units of 8 bytes.
+ * @throws {WalLogError} `CORRUPT` if they are damaged: a full scan would rebuild them.
+ */
+export function readFooterOffsets(codec: Codec, file: File, trailer: Trailer, segment: Segment): Uint32Array {
+  const bytes = new Uint8Array(Math.ceil(trailer.count / 2) * 8);
+  const offset = trailer.footerOffset + FRAME_HEADER_BYTES;
+  readFull(file, bytes, offset);
+  if (codec.hash(bytes, 0n) !== trailer.offsetsSum) {
+    throw new WalLogError(
+      "CORRUPT",
+      `Cannot read the footer of ${segment.path}: its offsets are damaged; open with verify "full" to rebuild them`,
+      { path: segment.path, offset },
+    );
+  }
+  return new Uint32Array(bytes.buffer, 0, trailer.count);
+}

@@ -1,0 +1,172 @@
+/**
+ * Where every entry lies: in memory, 4 bytes an entry for its offset and 16 for every change of term, so that
+ * what is held does not grow with the size of entries.
+ *
+ * @module
+ */
+
+import type { Index, Term } from "../types.ts";
+import type { LogState } from "./format.ts";
+import type { Segment } from "./segment.ts";
+
+/** Term of an entry whose header is lost. */
+export const TERM_UNKNOWN = -1;
+
+/** The terms of a log as runs: since terms never decrease, a run is where a term begins. */
+export class TermRuns {
+  private starts: Index[] = [];
+  private terms: Term[] = [];
+
+  /**
+   * The term at an index.
+   *
+   * @param index An index at or above the first run's start.
+   * @returns Its term, or `undefined` below the first run.
+   */
+  at(index: Index): Term | undefined {
+    let low = 0;
+    let high = this.starts.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (this.starts[middle]! <= index) low = middle + 1;
+      else high = middle;
+    }
+    return low === 0 ? undefined : this.terms[low - 1];
+  }
+
+  /** Notes that `term` begins at `index`, which lies above every run so far. */
+  push(index: Index, term: Term): void {
+    if (this.terms.at(-1) === term) return;
+    this.starts.push(index);
+    this.terms.push(term);
+  }
+
+  /** Drops what lies at or above `from`. */
+  truncate(from: Index): void {
+    let length = this.starts.length;
+    while (length > 0 && this.starts[length - 1]! >= from) length--;
+    this.starts.length = this.terms.length = length;
+  }
+
+  /** Drops runs that end below `index`. */
+  dropBelow(index: Index): void {
+    let drop = 0;
+    while (drop + 1 < this.starts.length && this.starts[drop + 1]! <= index) drop++;
+    if (drop > 0) {
+      this.starts.splice(0, drop);
+      this.terms.splice(0, drop);
+    }
+  }
+
+  /**
+   * The runs of a range.
+   *
+   * @param first The first index.
+   * @param last The last index, inclusive.
+   * @returns Where each term begins within the range, the first clipped to `first`.
+   */
+  between(first: Index, last: Index): [Index, Term][] {
+    const found: [Index, Term][] = [];
+    for (let i = 0; i < this.starts.length; i++) {
+      const start = Math.max(first, this.starts[i]!);
+      const end = Math.min(last, (this.starts[i + 1] ?? Infinity) - 1);
+      if (start <= end) found.push([start, this.terms[i]!]);
+    }
+    return found;
+  }
+}
+
+/**
+ * The index of a log over its segments. Each segment holds one contiguous range of surviving entries (a
+ * truncation only ever takes the end away), and the ranges follow on each other.
+ */
+export class LogIndex {
+  /** The segments of the log, oldest first. */
+  segments: Segment[] = [];
+  /** Terms of the entries. */
+  readonly runs: TermRuns = new TermRuns();
+  /** Index that the next entry gets. */
+  nextIndex: Index = 1;
+  /** Term of the last entry, or of the snapshot if none follows it; {@link TERM_UNKNOWN} if lost. */
+  lastTerm: Term = 0;
+  /** Index of the snapshot; 0 if none. */
+  snapshotIndex: Index = 0;
+  /** Term of the snapshot; 0 if none. */
+  snapshotTerm: Term = 0;
+
+  /** Begins at a segment's state: what came before it is not in the index. */
+  begin(state: LogState): void {
+    this.nextIndex = state.nextIndex;
+    this.lastTerm = state.lastTerm;
+    this.snapshotIndex = state.snapshotIndex;
+    this.snapshotTerm = state.snapshotTerm;
+  }
+
+  /** The lowest index above the snapshot of which the position is known. */
+  get firstIndex(): Index {
+    const oldest = this.segments[0]?.firstIndex ?? this.nextIndex;
+    return Math.max(oldest, this.snapshotIndex + 1);
+  }
+
+  /**
+   * The segment that holds an entry.
+   *
+   * @param index An index of the log.
+   * @returns The segment, or `undefined` if none holds it.
+   */
+  locate(index: Index): Segment | undefined {
+    let low = 0;
+    let high = this.segments.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (this.segments[middle]!.firstIndex <= index) low = middle + 1;
+      else high = middle;
+    }
+    const segment = this.segments[low - 1];
+    return segment !== undefined && index < segment.firstIndex + segment.count ? segment : undefined;
+  }
+
+  /**
+   * The term at an index, of entries and at the snapshot's boundary.
+   *
+   * @param index Any index.
+   * @returns The term, {@link TERM_UNKNOWN} if it is lost, `undefined` outside the log.
+   */
+  termAt(index: Index): Term | undefined {
+    if (index === this.snapshotIndex) return this.snapshotTerm;
+    if (index < this.snapshotIndex || index >= this.nextIndex) return undefined;
+    return this.runs.at(index);
+  }
+
+  /** Drops every entry at or above `from`. */
+  truncate(from: Index): void {
+    if (from >= this.nextIndex) return;
+    for (let i = this.segments.length - 1; i >= 0; i--) {
+      const segment = this.segments[i]!;
+      if (segment.firstIndex + segment.count <= from && segment.count > 0) break;
+      segment.cut(from);
+    }
+    this.runs.truncate(from);
+    this.nextIndex = from;
+    this.lastTerm = this.termAt(from - 1) ?? TERM_UNKNOWN;
+  }
+
+  /**
+   * Puts a snapshot in the place of what it covers.
+   *
+   * @param index Its index.
+   * @param term Its term.
+   * @param clear Whether the entries above it go too.
+   */
+  compact(index: Index, term: Term, clear: boolean): void {
+    if (clear || index >= this.nextIndex) {
+      this.runs.truncate(0);
+      for (const segment of this.segments) segment.clear(index + 1);
+      this.nextIndex = index + 1;
+      this.lastTerm = term;
+    }
+    this.snapshotIndex = index;
+    this.snapshotTerm = term;
+    this.runs.dropBelow(index + 1);
+  }
+}

@@ -1,0 +1,416 @@
+/**
+ * Recovery: from the files of a log to its index and state, and the verdict on what is not as it was written.
+ *
+ * What decides between "cut" and "refuse": every frame carries how far the log was proven durable when it was
+ * written. The highest such position found anywhere, behind damage too, is the proven LSN. What is not valid below
+ * it was acknowledged and is corrupt; what is not valid above it was promised to nobody and is torn.
+ *
+ * @module
+ */
+
+import { CHUNK_BYTES, type Codec } from "../codec/codec.ts";
+import type { Cut, Damage } from "../report.ts";
+import type { File, FileSystem } from "../storage/file_system.ts";
+import { readFull } from "../storage/full.ts";
+import type { HardState } from "../types.ts";
+import { type Chain, ChainReader, type Link } from "./chain.ts";
+import { readFooterOffsets, readTrailer } from "./footer.ts";
+import {
+  decodeFrameHeader,
+  FLAG_CLOSE,
+  FRAME_ALIGNMENT,
+  FRAME_HEADER_BYTES,
+  frameBytes,
+  KIND_ENTRY,
+  KIND_MARK,
+  type LogState,
+  SEGMENT_HEADER_BYTES,
+  segmentName,
+} from "./format.ts";
+import type { LogIndex } from "./index.ts";
+import { type OpenDamage, Replay, selectSegment } from "./replay.ts";
+import { Segment } from "./segment.ts";
+
+/** How to recover. */
+export interface RecoveryOptions {
+  /** Whether sealed segments are scanned, or taken from their footers. */
+  readonly verify: "full" | "tail";
+}
+
+/** What was recovered. */
+export interface Recovered {
+  readonly index: LogIndex;
+  readonly hardState: HardState;
+  /** Whether the latest hard state may have been lost with damaged frames. */
+  readonly hardStateLost: boolean;
+  /** The newest segment; `undefined` if there is no log yet. */
+  readonly head: Segment | undefined;
+  /** Whether the newest segment ends with the mark that closing leaves, so that writing can go on behind it. */
+  readonly closed: boolean;
+  /** The log's UUID; `undefined` if there is no log yet. */
+  readonly uuid: Uint8Array | undefined;
+  /** LSN up to which the disk proves that a flush returned. */
+  readonly provenLsn: number;
+  /** The log's state at the proven LSN, and the sum of the last frame before it. */
+  readonly provenState: LogState;
+  readonly provenSum: number;
+  /** The floor that the newest segment had reached at the proven LSN: see the segment header. */
+  readonly provenFloor: number;
+  readonly provenIndex: number;
+  readonly cut: Cut | undefined;
+  readonly damage: readonly Damage[];
+  readonly bytesRead: number;
+  /** Files that nothing refers to. */
+  readonly leftovers: readonly string[];
+  /** Highest number that a segment file has, or had. */
+  readonly highestNumber: number;
+}
+
+/** Recovers a log, reading only. Yields the bytes done and to do after each chunk. */
+export class Recovery {
+  private readonly fileSystem: FileSystem;
+  private readonly folder: string;
+  private readonly codec: Codec;
+  private readonly options: RecoveryOptions;
+  private readonly replay: Replay;
+  private readonly chainReader: ChainReader;
+
+  constructor(fileSystem: FileSystem, folder: string, codec: Codec, options: RecoveryOptions) {
+    this.fileSystem = fileSystem;
+    this.folder = folder;
+    this.codec = codec;
+    this.options = options;
+    this.replay = new Replay(codec);
+    this.chainReader = new ChainReader(fileSystem, folder, codec);
+  }
+
+  /**
+   * Recovers.
+   *
+   * @param names The names in the log's folder.
+   * @returns What was recovered, damage and all; the caller decides whether damage is an error.
+   */
+  *run(names: readonly string[]): Generator<{ bytesDone: number; bytesTotal: number }, Recovered> {
+    const { replay } = this;
+    const chain = this.chainReader.read(names);
+    const bytesTotal = chain.links.reduce((sum, { file }) => sum + file.size, 0);
+    const newest = chain.links.at(-1);
+    if (newest === undefined) return this.nothing(chain);
+
+    replay.begin(chain.links[0]!.file.header.state);
+    let older: Link | undefined;
+    for (const link of chain.links) {
+      if (older !== undefined) this.follow(older, link, chain);
+      if (link === newest) break;
+      for (const _ of this.sealed(link)) yield { bytesDone: replay.bytesRead, bytesTotal };
+      older = link;
+    }
+    const head = new Segment(newest.file.path, newest.file.header, SEGMENT_HEADER_BYTES);
+    replay.open(head);
+    const file = this.fileSystem.open(head.path, "read");
+    try {
+      const { size } = newest.file;
+      const closed = this.isClosed(newest, file);
+      const provenLsn = closed ? head.header.baseLsn + size : Math.max(
+        this.chainReader.survey(newest.file, size).provenLsn,
+        chain.provenLsn,
+        head.header.baseLsn + SEGMENT_HEADER_BYTES,
+      );
+      const provenOffset = provenLsn - head.header.baseLsn;
+      for (const _ of this.throughDamage(head, file, provenOffset)) yield { bytesDone: replay.bytesRead, bytesTotal };
+      replay.close();
+      const provenState = replay.state;
+      const provenSum = head.lastSum;
+      const provenFloor = head.floor;
+      // A gap that reaches past the proven LSN leaves no frame to go on with: the rest is cut with it.
+      head.endOffset = Math.max(head.endOffset, provenOffset);
+      const stop = yield* this.unproven(head, file, provenOffset, size, bytesTotal);
+      const known = new Set(replay.damage.map((one) => one.path));
+      const damage = [...chain.damage.filter((one) => !known.has(one.path)), ...replay.damage];
+      if (replay.footerOffset !== undefined && !chain.successorBegun && chain.damage.length === 0) {
+        const { number } = head.header;
+        damage.push(this.missing(number + 1, `segment ${number} is sealed, so that another follows it, it is missing`));
+      }
+      return {
+        index: replay.index,
+        hardState: replay.hardState,
+        hardStateLost: replay.hardStateLost,
+        head,
+        closed,
+        uuid: head.header.uuid,
+        provenLsn,
+        provenState,
+        provenSum,
+        provenFloor,
+        provenIndex: head.firstIndex + head.countBelow(provenOffset) - 1,
+        cut: stop === undefined ? undefined : this.describeCut(head, file, stop, size),
+        damage: this.judge(damage, chain),
+        bytesRead: replay.bytesRead,
+        leftovers: chain.leftovers,
+        highestNumber: chain.highestNumber,
+      };
+    } finally {
+      file.close();
+    }
+  }
+
+  private nothing(chain: Chain): Recovered {
+    const { replay } = this;
+    replay.begin({
+      nextIndex: 1,
+      lastTerm: 0,
+      hardState: { term: 0, votedFor: null },
+      snapshotIndex: 0,
+      snapshotTerm: 0,
+    });
+    return {
+      index: replay.index,
+      hardState: replay.hardState,
+      hardStateLost: chain.damage.length > 0,
+      head: undefined,
+      closed: chain.highestNumber === 0,
+      uuid: undefined,
+      provenLsn: 0,
+      provenState: replay.state,
+      provenSum: 0,
+      provenFloor: 1,
+      provenIndex: 0,
+      cut: undefined,
+      damage: chain.damage,
+      bytesRead: 0,
+      leftovers: chain.leftovers,
+      highestNumber: chain.highestNumber,
+    };
+  }
+
+  /** Passes from one segment to the next, whose header says what the state must be by now. */
+  private follow(older: Link, link: Link, chain: Chain): void {
+    const { replay } = this;
+    const { index } = replay;
+    const { state, floor, previous, previousSum } = link.file.header;
+    const segment = index.segments.at(-1)!;
+    if (!older.joined) {
+      const path = `${this.folder}/${segmentName(previous)}`;
+      const found = chain.damage.find((one) => one.path === path);
+      const missing = { ...(found ?? this.missing(previous, `segment ${link.file.number} follows it, it is missing`)) };
+      replay.damage.push(missing);
+      // Everything from the floor on was the missing segment's.
+      index.truncate(floor);
+      this.lose(segment, state.nextIndex, missing);
+    } else if (replay.damage.at(-1)?.path === segment.path) {
+      this.reconcile(segment, state.nextIndex, floor, replay.damage.at(-1)!);
+    } else if (
+      segment.fetchOffsets === undefined && (!sameState(replay.state, state) || segment.lastSum !== previousSum)
+    ) {
+      const damage: OpenDamage = { ...this.missing(previous, `it is not what segment ${link.file.number} follows on`) };
+      replay.damage.push(damage);
+      this.reconcile(segment, state.nextIndex, floor, damage);
+    }
+    replay.close();
+    replay.begin(state);
+  }
+
+  /** Brings a damaged segment in line with what the next one's header says, noting as lost what cannot be found. */
+  private reconcile(segment: Segment, nextIndex: number, floor: number, damage: OpenDamage): void {
+    const { index } = this.replay;
+    for (const older of index.segments) if (older !== segment) older.cut(floor);
+    if (segment.firstIndex > floor && segment.count > 0) {
+      this.widen(damage, floor, segment.firstIndex - 1);
+      segment.prependLost(segment.firstIndex - floor);
+    } else if (segment.count === 0) {
+      index.truncate(floor);
+    }
+    if (index.nextIndex > nextIndex) index.truncate(nextIndex);
+    this.lose(segment, nextIndex, damage);
+  }
+
+  /** Notes as lost what is missing up to `next`, exclusive. */
+  private lose(segment: Segment, next: number, damage: OpenDamage): void {
+    const first = this.replay.index.nextIndex;
+    if (next <= first) return;
+    this.replay.loseEntries(segment, next);
+    this.widen(damage, first, next - 1);
+  }
+
+  private widen(damage: OpenDamage, first: number, last: number): void {
+    damage.firstIndex = Math.min(damage.firstIndex ?? first, first);
+    damage.lastIndex = Math.max(damage.lastIndex ?? last, last);
+  }
+
+  /** A sealed segment: from its footer where that is wanted and possible, by scanning otherwise. */
+  private *sealed(link: Link): Generator<void> {
+    const { replay } = this;
+    const { path, header } = link.file;
+    const endOffset = link.endOffset!;
+    const segment = new Segment(path, header, endOffset);
+    replay.open(segment);
+    const file = this.fileSystem.open(path, "read");
+    try {
+      if (this.options.verify === "tail" && this.takeFooter(segment, file, link)) return;
+      const before = replay.damage.length;
+      yield* this.throughDamage(segment, file, endOffset);
+      if (replay.damage.length > before) this.refine(segment, file, link, replay.damage.slice(before));
+      segment.endOffset = endOffset;
+      segment.trim();
+    } finally {
+      file.close();
+    }
+  }
+
+  /** Takes a segment from its footer; `false` if that is missing or damaged. */
+  private takeFooter(segment: Segment, file: File, link: Link): boolean {
+    const { index } = this.replay;
+    const footer = readTrailer(this.codec, file, link.file.size, segment.header);
+    if (footer === undefined || footer.trailer.footerOffset !== segment.endOffset) return false;
+    const { firstIndex, count, lowestTruncated } = footer.trailer;
+    index.truncate(Math.min(lowestTruncated, firstIndex));
+    segment.lowestTruncated = lowestTruncated;
+    segment.firstIndex = firstIndex;
+    segment.count = count;
+    segment.fetchOffsets = () => {
+      const again = this.fileSystem.open(segment.path, "read");
+      try {
+        return readFooterOffsets(this.codec, again, footer.trailer, segment);
+      } finally {
+        again.close();
+      }
+    };
+    for (const [first, term] of footer.runs) index.runs.push(first, term);
+    index.nextIndex = firstIndex + count;
+    return true;
+  }
+
+  /** Replays up to a limit below which everything was durable, so that whatever is not valid is damage. */
+  private *throughDamage(segment: Segment, file: File, limit: number): Generator<void> {
+    const { replay } = this;
+    for (let from = SEGMENT_HEADER_BYTES; from < limit;) {
+      const stop = yield* replay.run(segment, file, from, limit);
+      if (stop === undefined) break;
+      from = replay.passDamage(segment, file, stop, limit);
+    }
+  }
+
+  /** Replays what lies behind the proven LSN; returns where it was torn, if it was. */
+  private *unproven(
+    head: Segment,
+    file: File,
+    from: number,
+    size: number,
+    bytesTotal: number,
+  ): Generator<{ bytesDone: number; bytesTotal: number }, number | undefined> {
+    const { replay } = this;
+    const frames = replay.run(head, file, from, size);
+    for (;;) {
+      const step = frames.next();
+      if (step.done) return step.value?.offset;
+      yield { bytesDone: replay.bytesRead, bytesTotal };
+    }
+  }
+
+  /** Whether the newest segment ends with the mark of a clean close, up to which everything is durable. */
+  private isClosed(link: Link, file: File): boolean {
+    const { header, size } = link.file;
+    const at = size - FRAME_HEADER_BYTES;
+    if (at < SEGMENT_HEADER_BYTES || size % FRAME_ALIGNMENT !== 0) return false;
+    readFull(file, this.codec.chunk.subarray(0, FRAME_HEADER_BYTES), at);
+    selectSegment(this.codec, header);
+    if (this.codec.wasm.checkHeader(this.codec.chunkAt, header.baseLsn + at) !== 0) return false;
+    const mark = decodeFrameHeader(this.codec.chunk);
+    return mark.kind === KIND_MARK && (mark.flags & FLAG_CLOSE) !== 0 && mark.length === 0;
+  }
+
+  /** What lies behind the place where the newest segment was torn; `undefined` if it is only zeros. */
+  private describeCut(head: Segment, file: File, from: number, size: number): Cut | undefined {
+    const { codec } = this;
+    const { wasm, chunkAt } = codec;
+    selectSegment(codec, head.header);
+    let end = 0;
+    let firstIndex: number | undefined;
+    let lastIndex: number | undefined;
+    for (let at = from; at < size;) {
+      const count = readFull(file, codec.chunk.subarray(0, size - at), at);
+      const nonZero = wasm.nonZeroEnd(chunkAt, count);
+      if (nonZero > 0) end = at + nonZero;
+      let frame = 0;
+      while (frame + FRAME_HEADER_BYTES <= count) {
+        frame += wasm.seek(chunkAt + frame, count - frame, head.header.baseLsn + at + frame);
+        if (frame + FRAME_HEADER_BYTES > count) break;
+        const { kind, index, length } = decodeFrameHeader(codec.chunk.subarray(frame));
+        if (kind === KIND_ENTRY) {
+          firstIndex = Math.min(firstIndex ?? index, index);
+          lastIndex = Math.max(lastIndex ?? index, index);
+        }
+        frame += frameBytes(length);
+      }
+      if (count < CHUNK_BYTES) break;
+      at += Math.max(frame, FRAME_ALIGNMENT);
+    }
+    return end === 0 ? undefined : { path: head.path, offset: from, bytes: end - from, firstIndex, lastIndex };
+  }
+
+  /** Names damaged entries exactly, from a footer that survives. */
+  private refine(segment: Segment, file: File, link: Link, damage: readonly OpenDamage[]): void {
+    const footer = readTrailer(this.codec, file, link.file.size, segment.header);
+    if (footer === undefined) return;
+    let offsets: Uint32Array;
+    try {
+      offsets = readFooterOffsets(this.codec, file, footer.trailer, segment);
+    } catch {
+      return;
+    }
+    const { index } = this.replay;
+    const { firstIndex, count, lowestTruncated } = footer.trailer;
+    index.truncate(Math.min(lowestTruncated, firstIndex));
+    segment.clear(firstIndex);
+    segment.lowestTruncated = lowestTruncated;
+    segment.pushAll(offsets);
+    for (const [first, term] of footer.runs) index.runs.push(first, term);
+    index.nextIndex = firstIndex + count;
+    for (const one of damage) {
+      const first = segment.countBelow(one.offset);
+      const behind = segment.countBelow(one.offset + one.bytes);
+      one.firstIndex = behind > first ? firstIndex + first : undefined;
+      one.lastIndex = behind > first ? firstIndex + behind - 1 : undefined;
+    }
+  }
+
+  /** Damage that matters, with what the start of the log lacks. */
+  private judge(damage: readonly Damage[], chain: Chain): Damage[] {
+    const { index } = this.replay;
+    const found = damage.filter((one) =>
+      one.kind !== "segment" || one.lastIndex === undefined || one.lastIndex > index.snapshotIndex
+    );
+    const first = chain.links[0]!.file.header;
+    const oldest = index.segments[0]!.firstIndex;
+    if (oldest > index.snapshotIndex + 1) {
+      const path = `${this.folder}/${segmentName(first.previous)}`;
+      const lost = oldest - index.snapshotIndex - 1;
+      const known = found.findIndex((one) => one.path === path);
+      const whole = found[known] ?? this.missing(first.previous, `segment ${first.number} follows it, it is missing`);
+      const named: Damage = { ...whole, firstIndex: index.snapshotIndex + 1, lastIndex: oldest - 1 };
+      index.segments[0]!.prependLost(lost);
+      if (known >= 0) found[known] = named;
+      else found.push(named);
+    }
+    return found;
+  }
+
+  private missing(number: number, reason: string): OpenDamage {
+    return {
+      kind: "segment",
+      path: `${this.folder}/${segmentName(number)}`,
+      offset: 0,
+      bytes: 0,
+      firstIndex: undefined,
+      lastIndex: undefined,
+      term: undefined,
+      reason,
+    };
+  }
+}
+
+function sameState(a: LogState, b: LogState): boolean {
+  return a.nextIndex === b.nextIndex && a.lastTerm === b.lastTerm && a.snapshotIndex === b.snapshotIndex &&
+    a.snapshotTerm === b.snapshotTerm && a.hardState.term === b.hardState.term &&
+    a.hardState.votedFor === b.hardState.votedFor;
+}

@@ -1,0 +1,425 @@
+/**
+ * Replay: from the frames of segments to the index and the state of the log. The scan itself runs in WASM, a chunk
+ * at a time; here are the frames that concern more than their own segment, frames larger than a chunk, and what
+ * to do where a frame is not valid.
+ *
+ * @module
+ */
+
+import {
+  CHUNK_BYTES,
+  type Codec,
+  SCAN_BAD_HEADER,
+  SCAN_BAD_PAYLOAD,
+  SCAN_EVENT,
+  SCAN_LARGE,
+  SCAN_MORE,
+  SCAN_OUT_OF_ORDER,
+  SCAN_TABLE_FULL,
+  SLOT_BASE_LSN,
+  SLOT_CONSUMED,
+  SLOT_EVENT,
+  SLOT_HARD_STATES,
+  SLOT_HARD_TERM,
+  SLOT_HARD_VOTE,
+  SLOT_HAS_VOTE,
+  SLOT_HASH,
+  SLOT_LAST_SUM,
+  SLOT_LAST_TERM,
+  SLOT_NEXT_INDEX,
+  SLOT_SALT,
+} from "../codec/codec.ts";
+import type { Damage, DamageKind } from "../report.ts";
+import type { File } from "../storage/file_system.ts";
+import { readFull } from "../storage/full.ts";
+import type { HardState } from "../types.ts";
+import {
+  decodeFrameHeader,
+  FLAG_CLEAR,
+  FRAME_ALIGNMENT,
+  FRAME_HEADER_BYTES,
+  FRAME_PAYLOAD_SUM,
+  FRAME_SUM,
+  frameBytes,
+  type FrameHeader,
+  KIND_ENTRY,
+  KIND_FOOTER,
+  KIND_HARD_STATE,
+  KIND_MARK,
+  KIND_SNAPSHOT,
+  KIND_TRUNCATE,
+  type LogState,
+  type SegmentHeader,
+} from "./format.ts";
+import { LogIndex, TERM_UNKNOWN } from "./index.ts";
+import type { Segment } from "./segment.ts";
+
+const KIND_NAMES: Record<number, DamageKind> = {
+  [KIND_ENTRY]: "entry",
+  [KIND_HARD_STATE]: "hard state",
+  [KIND_TRUNCATE]: "truncate",
+  [KIND_SNAPSHOT]: "snapshot",
+  [KIND_MARK]: "mark",
+  [KIND_FOOTER]: "footer",
+};
+
+/** Damage while its extent in indexes is still being found out. */
+export type OpenDamage = { -readonly [K in keyof Damage]: Damage[K] };
+
+/** Where a replay stopped before its limit, and why. */
+export interface Stop {
+  readonly offset: number;
+  readonly reason: string;
+  /** The frame's header, if that much is valid. */
+  readonly header: FrameHeader | undefined;
+}
+
+/** A 64-bit number of which it does not matter here whether it is one more than 2^53: the term of a lost entry. */
+const LOST_TERM_WIDE = 0xffff_ffff_ffff_ffffn;
+
+/** Replays segments in order into a {@link LogIndex}. */
+export class Replay {
+  /** Where the entries lie. */
+  readonly index: LogIndex = new LogIndex();
+  /** What was found damaged. */
+  readonly damage: OpenDamage[] = [];
+  /** Bytes read so far. */
+  bytesRead = 0;
+  /** Offset of a footer that ended the last replay; `undefined` if none did. */
+  footerOffset: number | undefined;
+  /** Whether frames were lost that may have held the latest hard state. */
+  hardStateLost = false;
+  private readonly codec: Codec;
+  /** Frames lost with their headers, until a later frame tells which indexes they held. */
+  private gap: OpenDamage | undefined;
+
+  constructor(codec: Codec) {
+    this.codec = codec;
+  }
+
+  /** The latest hard state. */
+  get hardState(): HardState {
+    const { codec } = this;
+    return {
+      term: codec.get(SLOT_HARD_TERM),
+      votedFor: codec.get(SLOT_HAS_VOTE) === 0 ? null : codec.getWide(SLOT_HARD_VOTE),
+    };
+  }
+
+  /** The state of the log where the replay stands. */
+  get state(): LogState {
+    const { nextIndex, lastTerm, snapshotIndex, snapshotTerm } = this.index;
+    return { nextIndex, lastTerm, snapshotIndex, snapshotTerm, hardState: this.hardState };
+  }
+
+  /** Takes over the state that a segment's header vouches for. */
+  begin(state: LogState): void {
+    const { codec, index } = this;
+    index.begin(state);
+    codec.set(SLOT_HARD_TERM, state.hardState.term);
+    codec.setWide(SLOT_HARD_VOTE, state.hardState.votedFor ?? 0n);
+    codec.set(SLOT_HAS_VOTE, state.hardState.votedFor === null ? 0 : 1);
+    this.hardStateLost = false;
+    this.gap = undefined;
+  }
+
+  /** Adds a segment to the log; what is replayed next is its own. */
+  open(segment: Segment): void {
+    segment.firstIndex = this.index.nextIndex;
+    this.index.segments.push(segment);
+    this.codec.set(SLOT_LAST_SUM, 0);
+  }
+
+  /**
+   * Replays frames.
+   *
+   * @param segment The segment, the last that was opened.
+   * @param file Its file.
+   * @param from Offset of the first frame.
+   * @param limit Offset at which frames end.
+   * @returns Where and why it stopped, `undefined` at the limit or at a footer. Yields after each chunk.
+   */
+  *run(segment: Segment, file: File, from: number, limit: number): Generator<void, Stop | undefined> {
+    const { codec, index } = this;
+    const { wasm, chunkAt } = codec;
+    this.footerOffset = undefined;
+    selectSegment(codec, segment.header);
+    this.setScanState();
+    // The chunk holds the file's bytes from `start` on, `filled` of them; the scan stands at `at` within them.
+    let start = from;
+    let at = 0;
+    let filled = 0;
+    let ended = false;
+    try {
+      for (;;) {
+        const room = CHUNK_BYTES - filled;
+        const rest = limit - start - filled;
+        if (rest > 0 && (room > 0 || at > 0)) {
+          codec.chunk.copyWithin(0, at, filled);
+          start += at;
+          filled -= at;
+          at = 0;
+          const count = readFull(file, codec.chunk.subarray(filled, filled + rest), start + filled);
+          filled += count;
+          this.bytesRead += count;
+          ended = count === 0;
+        }
+        let status = SCAN_MORE;
+        // Events and full tables are dealt with in place; the chunk is only moved when more bytes are needed.
+        for (;;) {
+          status = wasm.scan(chunkAt + at, filled - at, CHUNK_BYTES, segment.header.baseLsn + start + at);
+          this.drain(segment);
+          const scanned = at;
+          at += codec.get(SLOT_CONSUMED);
+          if (status === SCAN_EVENT) {
+            const frame = scanned + codec.get(SLOT_EVENT);
+            if (!this.takeEvent(segment, decodeFrameHeader(codec.chunk.subarray(frame, at)))) {
+              this.footerOffset = start + frame;
+              segment.endOffset = start + frame;
+              return undefined;
+            }
+          } else if (status === SCAN_OUT_OF_ORDER && this.gap !== undefined) {
+            this.settleGap(segment, decodeFrameHeader(codec.chunk.subarray(at)).index);
+          } else if (status !== SCAN_TABLE_FULL) break;
+        }
+        yield;
+        const offset = start + at;
+        if (status === SCAN_MORE && !ended && start + filled < limit) continue;
+        segment.endOffset = offset;
+        if (status === SCAN_MORE && offset === limit) return undefined;
+        const header = filled - at >= FRAME_HEADER_BYTES && status !== SCAN_BAD_HEADER
+          ? decodeFrameHeader(codec.chunk.subarray(at))
+          : undefined;
+        if (status === SCAN_LARGE) {
+          if (header!.kind === KIND_FOOTER) {
+            this.footerOffset = offset;
+            return undefined;
+          }
+          if (yield* this.takeLarge(segment, file, offset, limit, header!)) {
+            start = segment.endOffset;
+            at = filled = 0;
+            continue;
+          }
+          return { offset, reason: "payload checksum mismatch", header };
+        }
+        return { offset, reason: describeStop(status, header !== undefined), header };
+      }
+    } finally {
+      segment.lastSum = codec.get(SLOT_LAST_SUM);
+      index.nextIndex = codec.get(SLOT_NEXT_INDEX);
+    }
+  }
+
+  /** Puts the index's state where the scan takes it from. */
+  private setScanState(): void {
+    this.codec.set(SLOT_NEXT_INDEX, this.index.nextIndex);
+    if (this.index.lastTerm === TERM_UNKNOWN) this.codec.setWide(SLOT_LAST_TERM, LOST_TERM_WIDE);
+    else this.codec.set(SLOT_LAST_TERM, this.index.lastTerm);
+  }
+
+  /** Takes what a scan put into the tables. */
+  private drain(segment: Segment): void {
+    const { codec, index } = this;
+    const offsets = codec.offsets();
+    if (offsets.length === 0) return;
+    // A run of the scan begins where the term changes; the first entry behind a snapshot continues its term.
+    const runs = codec.runs();
+    if (runs[0]?.[0] !== index.nextIndex) index.runs.push(index.nextIndex, index.lastTerm);
+    for (const [start, term] of runs) index.runs.push(start, term);
+    segment.pushAll(offsets);
+    index.nextIndex = codec.get(SLOT_NEXT_INDEX);
+    index.lastTerm = codec.get(SLOT_LAST_TERM);
+    codec.clearTables();
+  }
+
+  /** Takes a frame that concerns more than its segment; `false` for a footer, which ends the segment. */
+  private takeEvent(segment: Segment, header: FrameHeader): boolean {
+    const { index } = this;
+    if (header.kind === KIND_FOOTER) return false;
+    if (header.kind === KIND_TRUNCATE) {
+      if (header.index > index.nextIndex) this.settleGap(segment, header.index);
+      segment.lowestTruncated = Math.min(segment.lowestTruncated, header.index);
+      index.truncate(header.index);
+    } else {
+      const clears = (header.flags & FLAG_CLEAR) !== 0;
+      if (clears) segment.lowestTruncated = 1;
+      else if (header.index >= index.nextIndex) this.settleGap(segment, header.index + 1);
+      index.compact(header.index, header.term, clears);
+    }
+    this.setScanState();
+    return true;
+  }
+
+  /** Verifies a frame that exceeds a chunk, piece by piece, and takes it if it is valid. */
+  private *takeLarge(
+    segment: Segment,
+    file: File,
+    offset: number,
+    limit: number,
+    header: FrameHeader,
+  ): Generator<void, boolean> {
+    const { codec } = this;
+    const end = offset + frameBytes(header.length);
+    const view = new DataView(new ArrayBuffer(FRAME_HEADER_BYTES));
+    readFull(file, new Uint8Array(view.buffer), offset);
+    if (end > limit || header.kind !== KIND_ENTRY) return false;
+    if (header.index !== this.index.nextIndex && this.gap === undefined) return false;
+    codec.wasm.hashStart(header.length);
+    let filled = 0;
+    for (let position = offset + FRAME_HEADER_BYTES, left = header.length; left > 0;) {
+      const count = readFull(file, codec.chunk.subarray(filled, filled + left - filled), position + filled);
+      if (count === 0) return false;
+      this.bytesRead += count;
+      filled += count;
+      const taken = codec.wasm.hashFeed(codec.chunkAt, filled);
+      codec.chunk.copyWithin(0, taken, filled);
+      filled -= taken;
+      position += taken;
+      left -= taken;
+      yield;
+    }
+    if (codec.getWide(SLOT_HASH) !== view.getBigUint64(FRAME_PAYLOAD_SUM, true)) return false;
+    this.takeEntry(segment, offset, header);
+    codec.set(SLOT_LAST_SUM, view.getUint32(FRAME_SUM, true));
+    segment.endOffset = end;
+    return true;
+  }
+
+  /** Takes an entry outside the scan. */
+  private takeEntry(segment: Segment, offset: number, header: FrameHeader): void {
+    const { index } = this;
+    if (header.index !== index.nextIndex) this.settleGap(segment, header.index);
+    index.runs.push(header.index, header.term);
+    segment.push(offset);
+    index.nextIndex = header.index + 1;
+    index.lastTerm = header.term;
+    this.setScanState();
+  }
+
+  /**
+   * Passes over a frame that is not valid although it lies below what was proven durable: notes the damage and
+   * finds the next valid frame.
+   *
+   * @param segment The segment.
+   * @param file Its file.
+   * @param stop Where the replay stopped.
+   * @param limit Offset below which everything was durable.
+   * @returns Offset to go on at, at most `limit`.
+   */
+  passDamage(segment: Segment, file: File, stop: Stop, limit: number): number {
+    const { header, offset } = stop;
+    const next = header === undefined ? limit : offset + frameBytes(header.length);
+    // A header that reaches past the limit, or is out of order, does not tell the truth about what is here.
+    if (header !== undefined && next <= limit && stop.reason !== REASON_OUT_OF_ORDER) {
+      const isEntry = header.kind === KIND_ENTRY;
+      this.damage.push({
+        kind: KIND_NAMES[header.kind]!,
+        path: segment.path,
+        offset,
+        bytes: next - offset,
+        firstIndex: isEntry || header.kind === KIND_SNAPSHOT ? header.index : undefined,
+        lastIndex: isEntry || header.kind === KIND_SNAPSHOT ? header.index : undefined,
+        term: isEntry || header.kind === KIND_SNAPSHOT ? header.term : undefined,
+        reason: stop.reason,
+      });
+      // The header survives, so that index, term and effect are known; only the payload is lost.
+      if (isEntry) this.takeEntry(segment, offset, header);
+      else if (header.kind === KIND_TRUNCATE || header.kind === KIND_SNAPSHOT) this.takeEvent(segment, header);
+      return next;
+    }
+    const resume = this.seek(segment, file, offset + FRAME_ALIGNMENT, limit);
+    this.gap = {
+      kind: "frames",
+      path: segment.path,
+      offset,
+      bytes: resume - offset,
+      firstIndex: undefined,
+      lastIndex: undefined,
+      term: undefined,
+      reason: stop.reason,
+    };
+    this.damage.push(this.gap);
+    if (resume - offset >= FRAME_HEADER_BYTES) {
+      this.hardStateLost = true;
+      this.codec.set(SLOT_HARD_STATES, 0);
+    }
+    return resume;
+  }
+
+  /** The next valid frame header below a limit, or the limit. */
+  private seek(segment: Segment, file: File, from: number, limit: number): number {
+    const { codec } = this;
+    selectSegment(codec, segment.header);
+    for (let at = from; limit - at >= FRAME_HEADER_BYTES;) {
+      const count = readFull(file, codec.chunk.subarray(0, limit - at), at);
+      const found = codec.wasm.seek(codec.chunkAt, count, segment.header.baseLsn + at);
+      if (found + FRAME_HEADER_BYTES <= count) return at + found;
+      if (count < CHUNK_BYTES) break;
+      at += found;
+    }
+    return limit;
+  }
+
+  /** Says which entries a gap held, from the index that is next behind it. */
+  private settleGap(segment: Segment, next: number): void {
+    const { index, gap } = this;
+    let first = index.nextIndex;
+    if (next < first) {
+      // A truncation went with the gap. Entries may have followed it there: as many as fit beside it.
+      const fitting = gap === undefined ? 0 : Math.floor(gap.bytes / FRAME_HEADER_BYTES) - 1;
+      first = Math.max(next - Math.max(fitting, 0), index.snapshotIndex + 1, 1);
+      segment.lowestTruncated = Math.min(segment.lowestTruncated, first);
+      index.truncate(first);
+    }
+    this.loseEntries(segment, next);
+    if (gap !== undefined && next > first) {
+      gap.firstIndex = first;
+      gap.lastIndex = next - 1;
+    }
+    this.gap = undefined;
+    this.setScanState();
+  }
+
+  /** Notes that the entries from the next index up to `next`, exclusive, are lost. */
+  loseEntries(segment: Segment, next: number): void {
+    const { index } = this;
+    if (next <= index.nextIndex) return;
+    index.runs.push(index.nextIndex, TERM_UNKNOWN);
+    segment.pushLost(next - index.nextIndex);
+    index.nextIndex = next;
+    index.lastTerm = TERM_UNKNOWN;
+  }
+
+  /** Ends a segment's replay: what a gap at its end held is known only from what follows. */
+  close(): void {
+    if (this.gap !== undefined && this.gap.firstIndex === undefined) this.gap.firstIndex = this.index.nextIndex;
+    this.gap = undefined;
+    if (this.codec.get(SLOT_HARD_STATES) > 0) this.hardStateLost = false;
+  }
+}
+
+const REASON_OUT_OF_ORDER = "entry out of order";
+
+function describeStop(status: number, headerIsValid: boolean): string {
+  switch (status) {
+    case SCAN_BAD_HEADER:
+      return "header checksum mismatch";
+    case SCAN_BAD_PAYLOAD:
+      return "payload checksum mismatch";
+    case SCAN_OUT_OF_ORDER:
+      return REASON_OUT_OF_ORDER;
+    default:
+      return headerIsValid ? "payload cut off" : "header cut off";
+  }
+}
+
+/**
+ * Makes a segment the one whose frames the codec checks and seals.
+ *
+ * @param codec The codec.
+ * @param header The segment's header.
+ */
+export function selectSegment(codec: Codec, header: SegmentHeader): void {
+  codec.setWide(SLOT_SALT, header.salt);
+  codec.set(SLOT_BASE_LSN, header.baseLsn);
+}

@@ -1,0 +1,578 @@
+/**
+ * The writer: appends frames to the newest segment, flushes, lays zeros ahead, and starts the next segment.
+ *
+ * Frames are built in a window of WASM memory and written to the file straight out of it. The window goes on
+ * holding the last few MiB that were written, so that reading what was just appended touches no file.
+ *
+ * Every error that leaves this class, `NO_SPACE` from {@link SegmentWriter.rotate} excepted, means that the file may
+ * not be what memory says it is: the caller stops writing for good.
+ *
+ * @module
+ */
+
+import { CHUNK_BYTES, type Codec, SLOT_LAST_SUM } from "../codec/codec.ts";
+import type { File, FileSystem } from "../storage/file_system.ts";
+import { errorCode, ioError, isNoSpace, readFull, writeFull } from "../storage/full.ts";
+import type { LogEntry } from "../types.ts";
+import {
+  encodeFooter,
+  encodeSegmentHeader,
+  encodeSuccessor,
+  FLAG_CLOSE,
+  FRAME_ALIGNMENT,
+  FRAME_HEADER_BYTES,
+  FRAME_PAYLOAD_SUM,
+  frameBytes,
+  KIND_ENTRY,
+  KIND_FOOTER,
+  KIND_MARK,
+  type LogState,
+  SEGMENT_HEADER_BYTES,
+  type SegmentHeader,
+  segmentName,
+  SLOT_OFFSET,
+} from "./format.ts";
+import type { TermRuns } from "./index.ts";
+import { selectSegment } from "./replay.ts";
+import { Segment } from "./segment.ts";
+
+/** What the window holds on to of what was written. */
+const WINDOW_KEPT_BYTES = 4 * 1024 * 1024;
+/** The most that is written at once; a larger frame goes to the file from where it lies. */
+const WRITE_BYTES_MAX = 4 * 1024 * 1024;
+const WINDOW_BYTES = WINDOW_KEPT_BYTES + WRITE_BYTES_MAX;
+
+/**
+ * Zeros ahead of the writer spare a flush the file's new size. They begin small, so that a small log stays a small
+ * file, and double up to 4 MiB, where the cost per commit no longer shows.
+ */
+const ZERO_AHEAD_BYTES_MIN = 256 * 1024;
+const ZERO_AHEAD_BYTES_MAX = 4 * 1024 * 1024;
+/** Whoever writes more than this between two flushes is bound by the data, and zeros would only double it. */
+const ZERO_AHEAD_BATCH_MAX = 512 * 1024;
+
+const KIND_CODE = { normal: KIND_ENTRY, config: KIND_ENTRY | 1 << 8 } as const;
+
+let zeros: Uint8Array | undefined;
+
+/** What a new segment begins with. */
+export type NewSegment = Omit<SegmentHeader, "salt">;
+
+/** Writes the newest segment of a log. */
+export class SegmentWriter {
+  /** The segment being written. */
+  segment: Segment;
+  /** LSN up to which a flush has returned success. Moves in {@link SegmentWriter.flushed} and nowhere else. */
+  durableLsn: number;
+  private readonly fileSystem: FileSystem;
+  private readonly folder: string;
+  private readonly codec: Codec;
+  private readonly segmentBytes: number;
+  private file: File;
+  /** Flushes under way, by file: such a file is closed when they are done. */
+  private readonly flushing = new Map<File, number>();
+  private readonly retired = new Set<File>();
+  /** Offset in the file of the window's first byte, and how many it holds. */
+  private windowStart: number;
+  private windowFilled = 0;
+  /** Offset up to which the file is known to hold zeros ahead. */
+  private zeroedTo: number;
+  private zeroAhead = ZERO_AHEAD_BYTES_MIN;
+  /** Whether the last frame is a mark, so that another would say nothing. */
+  private marked: boolean;
+  /** Highest number that a file was begun with, also in vain: names are never used again. */
+  private numberUsed: number;
+
+  constructor(
+    fileSystem: FileSystem,
+    folder: string,
+    codec: Codec,
+    segmentBytes: number,
+    segment: Segment,
+    file: File,
+    marked: boolean,
+    numberUsed: number,
+  ) {
+    this.fileSystem = fileSystem;
+    this.folder = folder;
+    this.codec = codec;
+    this.segmentBytes = segmentBytes;
+    this.segment = segment;
+    this.file = file;
+    this.durableLsn = segment.endLsn;
+    this.windowStart = segment.endOffset;
+    this.zeroedTo = segment.endOffset;
+    this.marked = marked;
+    this.numberUsed = numberUsed;
+    codec.makeWindow(WINDOW_BYTES);
+  }
+
+  /** Whether something was written that no flush covers. A mark alone is not worth one. */
+  get isDirty(): boolean {
+    return this.durableLsn < this.segment.endLsn - (this.marked ? FRAME_HEADER_BYTES : 0);
+  }
+
+  /**
+   * Whether a batch asks for a new segment first. A batch is never split over segments, so that it is one write and
+   * is refused whole; one that is larger than a segment gets a segment that is larger than others.
+   *
+   * @param bytes Bytes of the batch's frames.
+   */
+  needsRotation(bytes: number): boolean {
+    return this.segment.endOffset + bytes > this.segmentBytes && this.segment.endOffset > SEGMENT_HEADER_BYTES;
+  }
+
+  /**
+   * Writes entries, as one write where they fit the window, and notes their offsets.
+   *
+   * @param entries Entries that were checked.
+   */
+  append(entries: readonly LogEntry[]): void {
+    const { codec, segment } = this;
+    const table = segment.stage(entries.length);
+    let staged = segment.count;
+    let end = segment.endOffset;
+    for (let next = 0; next < entries.length;) {
+      const first = next;
+      let bytes = 0;
+      for (; next < entries.length; next++) {
+        const total = frameBytes(entries[next]!.command.length);
+        if (bytes + total > WRITE_BYTES_MAX) break;
+        table[staged++] = (end + bytes) / FRAME_ALIGNMENT;
+        bytes += total;
+      }
+      if (next === first) {
+        table[staged++] = end / FRAME_ALIGNMENT;
+        end += this.writeLarge(entries[next++]!, end);
+      } else {
+        let at = this.reserve(bytes, end);
+        for (let i = first; i < next; i++) at += this.putEntry(at, entries[i]!);
+        this.writeWindow(at - bytes, bytes, end);
+        end += bytes;
+      }
+    }
+    segment.commit(entries.length);
+    segment.endOffset = end;
+    segment.lastSum = codec.get(SLOT_LAST_SUM);
+    this.marked = false;
+  }
+
+  /**
+   * Writes a frame that is no entry.
+   *
+   * @param kind Its kind.
+   * @param flags Its flags.
+   * @param term Its term, as the kind uses it.
+   * @param index Its index, as the kind uses it; any 64 bits.
+   * @param payload Its payload, at most some MiB.
+   */
+  writeFrame(kind: number, flags: number, term: number, index: number | bigint, payload: Uint8Array = NOTHING): void {
+    const { segment, codec } = this;
+    const total = frameBytes(payload.length);
+    const at = this.reserve(total, segment.endOffset);
+    this.putHeader(at, payload.length, term, Number(BigInt(index) & 0xffffffffn), Number(BigInt(index) >> 32n), kind);
+    this.codec.words[(at >>> 2) + 8]! |= flags << 16;
+    codec.bytes.set(payload, at + FRAME_HEADER_BYTES);
+    this.writeWindow(at, total, segment.endOffset);
+    segment.endOffset += total;
+    segment.lastSum = codec.get(SLOT_LAST_SUM);
+    this.marked = kind === KIND_MARK;
+  }
+
+  /** Writes a mark, unless the last frame is one: it carries how far the log is durable. */
+  mark(): void {
+    if (!this.marked) this.writeFrame(KIND_MARK, 0, 0, 0);
+  }
+
+  /** Address in the window for the next write of at most {@link WRITE_BYTES_MAX}. */
+  private reserve(bytes: number, end: number): number {
+    const { codec } = this;
+    if (this.windowStart + this.windowFilled !== end) {
+      this.windowStart = end;
+      this.windowFilled = 0;
+    }
+    if (this.windowFilled + bytes > WINDOW_BYTES) {
+      const kept = Math.min(this.windowFilled, WINDOW_KEPT_BYTES);
+      const from = codec.windowAt + this.windowFilled - kept;
+      codec.bytes.copyWithin(codec.windowAt, from, from + kept);
+      this.windowStart += this.windowFilled - kept;
+      this.windowFilled = kept;
+    }
+    return codec.windowAt + this.windowFilled;
+  }
+
+  private putHeader(
+    at: number,
+    length: number,
+    term: number,
+    indexLow: number,
+    indexHigh: number,
+    kinds: number,
+  ): void {
+    const { words } = this.codec;
+    const word = at >>> 2;
+    words[word + 1] = length;
+    words[word + 4] = term;
+    words[word + 5] = term / 2 ** 32;
+    words[word + 6] = indexLow;
+    words[word + 7] = indexHigh;
+    words[word + 8] = kinds;
+  }
+
+  /** Puts an entry's frame at an address, unsealed; returns its size. */
+  private putEntry(at: number, { command, term, index, kind }: LogEntry): number {
+    this.putHeader(at, command.length, term, index, index / 2 ** 32, KIND_CODE[kind]);
+    this.codec.bytes.set(command, at + FRAME_HEADER_BYTES);
+    return frameBytes(command.length);
+  }
+
+  /** Seals the frames at an address of the window and writes them. */
+  private writeWindow(at: number, bytes: number, end: number): void {
+    const { codec, segment } = this;
+    selectSegment(codec, segment.header);
+    codec.wasm.seal(at, bytes, segment.header.baseLsn + end, this.durableLsn);
+    writeFull(this.file, codec.bytes.subarray(at, at + bytes), end);
+    this.windowFilled += bytes;
+  }
+
+  /** Writes an entry that exceeds the window: its header, then the command from where it lies. */
+  private writeLarge(entry: LogEntry, end: number): number {
+    const { codec, segment } = this;
+    const { command, term, index, kind } = entry;
+    const sum = codec.hash(command, 0n);
+    const at = codec.chunkAt;
+    this.putHeader(at, command.length, term, index, index / 2 ** 32, KIND_CODE[kind]);
+    new DataView(codec.wasm.memory.buffer).setBigUint64(at + FRAME_PAYLOAD_SUM, sum, true);
+    selectSegment(codec, segment.header);
+    codec.wasm.sealHeaderOnly(at, segment.header.baseLsn + end, this.durableLsn);
+    writeFull(this.file, codec.bytes.subarray(at, at + FRAME_HEADER_BYTES), end);
+    writeFull(this.file, command, end + FRAME_HEADER_BYTES);
+    const total = frameBytes(command.length);
+    const padding = total - FRAME_HEADER_BYTES - command.length;
+    if (padding > 0) writeFull(this.file, new Uint8Array(padding), end + total - padding);
+    return total;
+  }
+
+  /**
+   * Where the bytes at an offset of the newest segment lie in the window.
+   *
+   * @param offset Offset in the file, of a frame.
+   * @returns Their address, or `undefined` if the window has moved on.
+   */
+  addressOf(offset: number): number | undefined {
+    return offset >= this.windowStart && offset < this.windowStart + this.windowFilled
+      ? this.codec.windowAt + offset - this.windowStart
+      : undefined;
+  }
+
+  /** Flushes, blocking. */
+  flush(): void {
+    this.layZeros();
+    const { endLsn } = this.segment;
+    this.file.sync();
+    this.flushed(endLsn);
+  }
+
+  /**
+   * Flushes what is written by now, without blocking.
+   *
+   * @returns Settles when it is done; {@link SegmentWriter.durableLsn} has moved then.
+   */
+  async flushAsync(): Promise<void> {
+    this.layZeros();
+    const { endLsn } = this.segment;
+    const { file } = this;
+    this.flushing.set(file, (this.flushing.get(file) ?? 0) + 1);
+    try {
+      await file.syncAsync();
+      this.flushed(endLsn);
+    } finally {
+      const left = this.flushing.get(file)! - 1;
+      if (left > 0) this.flushing.set(file, left);
+      else {
+        this.flushing.delete(file);
+        if (this.retired.delete(file)) file.close();
+      }
+    }
+  }
+
+  /** A flush that began when the log ended at `lsn` has returned success. */
+  private flushed(lsn: number): void {
+    this.durableLsn = Math.max(this.durableLsn, lsn);
+  }
+
+  /** Writes zeros ahead, where that pays, for the flush that follows to make durable. */
+  private layZeros(): void {
+    const { segment } = this;
+    const batch = segment.endLsn - this.durableLsn;
+    if (batch > ZERO_AHEAD_BATCH_MAX || this.zeroedTo - segment.endOffset > batch) return;
+    const from = Math.max(this.zeroedTo, segment.endOffset);
+    const to = Math.min(from + this.zeroAhead, this.segmentBytes);
+    if (to <= from) return;
+    zeros ??= new Uint8Array(ZERO_AHEAD_BYTES_MAX);
+    writeFull(this.file, zeros.subarray(0, to - from), from);
+    this.zeroedTo = to;
+    this.zeroAhead = Math.min(this.zeroAhead * 2, ZERO_AHEAD_BYTES_MAX);
+  }
+
+  /**
+   * Seals the segment and goes on in a new one. In this order, so that a crash between any two steps is seen for what
+   * it is: this segment's data; the new segment with its header; its name; then, in one flush, what says that it
+   * follows. The new segment belongs to the log from that flush on.
+   *
+   * @param state The log's state.
+   * @param runs The terms of its entries.
+   * @throws {WalLogError} `NO_SPACE` if the new segment could not be created. The log is then as it was.
+   */
+  rotate(state: LogState, runs: TermRuns): void {
+    const old = this.segment;
+    if (this.durableLsn < old.endLsn) {
+      this.file.sync();
+      this.flushed(old.endLsn);
+    }
+    const { header } = old;
+    const { segment, file } = createSegment(this.fileSystem, this.folder, this.codec, {
+      uuid: header.uuid,
+      number: this.numberUsed + 1,
+      baseLsn: old.endLsn,
+      previous: header.number,
+      previousSum: old.lastSum,
+      state,
+      provenLsn: this.durableLsn,
+      floor: old.floor,
+    }, (number) => this.numberUsed = number);
+    this.fileSystem.syncDirectory(this.folder);
+    this.writeFooter(runs);
+    writeSuccessor(this.file, this.codec, old, segment.header.number, old.endLsn);
+    this.file.sync();
+    this.retire(this.file);
+    old.trim();
+    this.segment = segment;
+    this.file = file;
+    this.durableLsn = segment.endLsn;
+    this.windowStart = this.zeroedTo = segment.endOffset;
+    this.windowFilled = 0;
+    this.marked = false;
+  }
+
+  /** Ends the file with a footer and nothing behind it. */
+  private writeFooter(runs: TermRuns): void {
+    const { segment, codec } = this;
+    const offset = segment.endOffset;
+    const payload = encodeFooter(
+      {
+        footerOffset: offset,
+        firstIndex: segment.firstIndex,
+        offsets: segment.liveOffsets(),
+        runs: runs.between(segment.firstIndex, segment.firstIndex + segment.count - 1),
+        lowestTruncated: segment.lowestTruncated,
+      },
+      segment.header.salt,
+      (bytes, seed) => codec.hash(bytes, seed),
+    );
+    const sum = codec.hash(payload, 0n);
+    const at = codec.chunkAt;
+    this.putHeader(at, payload.length, 0, 0, 0, KIND_FOOTER);
+    new DataView(codec.wasm.memory.buffer).setBigUint64(at + FRAME_PAYLOAD_SUM, sum, true);
+    selectSegment(codec, segment.header);
+    codec.wasm.sealHeaderOnly(at, segment.header.baseLsn + offset, this.durableLsn);
+    try {
+      writeFull(this.file, codec.bytes.subarray(at, at + FRAME_HEADER_BYTES), offset);
+      writeFull(this.file, payload, offset + FRAME_HEADER_BYTES);
+      this.file.truncate(offset + frameBytes(payload.length));
+    } catch (error) {
+      // A footer is a copy: on a full disk the segment does without one, and is scanned instead.
+      if (!isNoSpace(error)) throw error;
+      this.file.truncate(offset);
+    }
+  }
+
+  /**
+   * Ends the log with a mark that says so, and closes the file. What was written before must have been flushed.
+   *
+   * @returns The file, to be flushed and closed by the caller.
+   */
+  writeClosingMark(): void {
+    const { segment } = this;
+    this.file.truncate(segment.endOffset);
+    this.writeFrame(KIND_MARK, FLAG_CLOSE, 0, 0);
+  }
+
+  /** Closes the file, at once or when the flushes under way are done. */
+  close(): void {
+    this.retire(this.file);
+  }
+
+  private retire(file: File): void {
+    if (this.flushing.has(file)) this.retired.add(file);
+    else file.close();
+  }
+}
+
+const NOTHING = new Uint8Array(0);
+
+/**
+ * Creates a segment file with its header, flushed. Its name is not yet durable, and nothing names it yet.
+ *
+ * @param fileSystem The machine.
+ * @param folder The log's folder.
+ * @param codec The codec.
+ * @param header What the header says; the salt is drawn here.
+ * @param begun Told the number that is used, also if creation fails.
+ * @returns The segment and its open file.
+ * @throws {WalLogError} `NO_SPACE` if the disk is full; the file is gone then.
+ */
+export function createSegment(
+  fileSystem: FileSystem,
+  folder: string,
+  codec: Codec,
+  header: NewSegment,
+  begun: (number: number) => void = () => {},
+): { segment: Segment; file: File } {
+  const salt = new BigUint64Array(1);
+  fileSystem.random(new Uint8Array(salt.buffer));
+  const full: SegmentHeader = { ...header, salt: salt[0]! };
+  const path = `${folder}/${segmentName(header.number)}`;
+  begun(header.number);
+  let file: File | undefined;
+  try {
+    file = fileSystem.open(path, "create");
+    writeFull(file, encodeSegmentHeader(full, (bytes, seed) => codec.hash(bytes, seed)), 0);
+    file.sync();
+    return { segment: new Segment(path, full, SEGMENT_HEADER_BYTES), file };
+  } catch (error) {
+    file?.close();
+    if (!isNoSpace(error)) throw error;
+    try {
+      fileSystem.remove(path);
+    } catch (second) {
+      if (errorCode(second) !== "ENOENT") throw second;
+    }
+    throw ioError("Cannot create a segment", path, error);
+  }
+}
+
+/** Fills the slot that makes the next segment part of the log. The caller flushes. */
+function writeSuccessor(file: File, codec: Codec, segment: Segment, number: number, endLsn: number): void {
+  const slot = encodeSuccessor({ number, endLsn }, segment.header.salt, (bytes, seed) => codec.hash(bytes, seed));
+  writeFull(file, slot, SLOT_OFFSET);
+}
+
+/**
+ * Makes a segment part of the log, durably, by naming it in the one before.
+ *
+ * @param fileSystem The machine.
+ * @param codec The codec.
+ * @param segment The one before.
+ * @param number The segment's number.
+ * @param lsn Where the one before ends.
+ */
+export function nameSuccessor(
+  fileSystem: FileSystem,
+  codec: Codec,
+  segment: Segment,
+  number: number,
+  lsn: number,
+): void {
+  const file = fileSystem.open(segment.path, "write");
+  try {
+    writeSuccessor(file, codec, segment, number, lsn);
+    file.sync();
+  } finally {
+    file.close();
+  }
+}
+
+/**
+ * Goes on after a crash, in a new segment: never behind an old tail, where frames that were cut could come back to
+ * life, and with everything that was only read, not flushed, written and flushed anew.
+ *
+ * @param fileSystem The machine.
+ * @param folder The log's folder.
+ * @param codec The codec.
+ * @param head The newest segment, as it was recovered.
+ * @param proven The log's position, state, last frame sum and floor up to which it was proven durable.
+ * @param number The new segment's number.
+ * @param keptBytes How much of the old file holds anything; zeros behind are given back.
+ * @returns The new segment, which the head's unproven entries have moved to, and its open file.
+ */
+export function continueAfterCrash(
+  fileSystem: FileSystem,
+  folder: string,
+  codec: Codec,
+  head: Segment,
+  proven: { readonly lsn: number; readonly state: LogState; readonly sum: number; readonly floor: number },
+  number: number,
+  keptBytes: number,
+): { segment: Segment; file: File } {
+  const provenOffset = proven.lsn - head.header.baseLsn;
+  const { segment, file } = createSegment(fileSystem, folder, codec, {
+    uuid: head.header.uuid,
+    number,
+    baseLsn: proven.lsn,
+    previous: head.header.number,
+    previousSum: proven.sum,
+    state: proven.state,
+    provenLsn: proven.lsn,
+    floor: proven.floor,
+  });
+  const old = fileSystem.open(head.path, "write");
+  let named = false;
+  try {
+    copyFrames(codec, old, provenOffset, head, file, segment, proven.lsn);
+    segment.endOffset = head.endOffset - provenOffset + SEGMENT_HEADER_BYTES;
+    segment.lastSum = segment.endOffset > SEGMENT_HEADER_BYTES ? codec.get(SLOT_LAST_SUM) : 0;
+    file.sync();
+    fileSystem.syncDirectory(folder);
+    named = true;
+    if (old.size() > keptBytes) old.truncate(keptBytes);
+    writeSuccessor(old, codec, head, number, proven.lsn);
+    old.sync();
+  } catch (error) {
+    file.close();
+    // Nothing knows of the new segment yet, and on a full disk its room is needed.
+    if (!named) fileSystem.remove(segment.path);
+    throw error;
+  } finally {
+    old.close();
+  }
+  moveEntries(head, segment, provenOffset, proven.floor);
+  return { segment, file };
+}
+
+/** Copies the frames behind an offset, sealed anew for their place in the new segment. */
+function copyFrames(
+  codec: Codec,
+  from: File,
+  start: number,
+  head: Segment,
+  to: File,
+  segment: Segment,
+  provenLsn: number,
+): void {
+  const { header } = segment;
+  let skip = 0;
+  for (let at = start; at < head.endOffset;) {
+    const count = readFull(from, codec.chunk.subarray(0, Math.min(CHUNK_BYTES, head.endOffset - at)), at);
+    if (count === 0) throw new Error(`${head.path} ends at byte ${at}, it had frames up to byte ${head.endOffset}`);
+    const target = at - start + SEGMENT_HEADER_BYTES;
+    selectSegment(codec, header);
+    const done = codec.wasm.resealCopies(codec.chunkAt, count, skip, header.baseLsn + target, provenLsn);
+    const whole = Math.min(done, count);
+    writeFull(to, codec.chunk.subarray(0, whole), target);
+    skip = done - whole;
+    at += whole;
+  }
+}
+
+/** Moves the entries behind an offset from one segment's table to the next one's. */
+function moveEntries(head: Segment, segment: Segment, provenOffset: number, floor: number): void {
+  const kept = head.countBelow(provenOffset);
+  const moved = head.liveOffsets().slice(kept);
+  segment.clear(head.firstIndex + kept);
+  segment.pushAll(moved.map((offset) => offset - (provenOffset - SEGMENT_HEADER_BYTES) / 8));
+  segment.lowestTruncated = head.floor < floor ? head.lowestTruncated : Infinity;
+  head.cut(head.firstIndex + kept);
+  head.lowestTruncated = Math.max(head.lowestTruncated, floor);
+  head.endOffset = provenOffset;
+}

@@ -1,0 +1,123 @@
+/**
+ * The seam between the log and the machine: everything that the log asks of the outside world. The log
+ * never touches a file, a lock, a timer or a random number but through here, so that a fault is a test.
+ *
+ * Errors are the operating system's, with its `code` (`ENOENT`, `EEXIST`, `ENOSPC`, `EIO`, ...).
+ *
+ * @module
+ */
+
+/** An open file. Reads and writes are positional and may be short; the log loops. */
+export interface File {
+  /** The size in bytes. */
+  size(): number;
+  /**
+   * Reads at a position.
+   *
+   * @param into Where the bytes go.
+   * @param position Offset in the file, in bytes.
+   * @returns How many bytes were read: fewer than asked for is possible, 0 is the end of the file.
+   */
+  read(into: Uint8Array, position: number): number;
+  /**
+   * Writes at a position.
+   *
+   * @param from The bytes.
+   * @param position Offset in the file, in bytes; past the end leaves a hole of zeros.
+   * @returns How many bytes were written: fewer than given is possible.
+   */
+  write(from: Uint8Array, position: number): number;
+  /**
+   * Cuts the file, or extends it with zeros.
+   *
+   * @param size The new size in bytes.
+   */
+  truncate(size: number): void;
+  /** Puts data and size on stable storage (`fdatasync`), blocking. */
+  sync(): void;
+  /**
+   * Puts data and size on stable storage without blocking the thread.
+   *
+   * @returns Settles when it is done.
+   */
+  syncAsync(): Promise<void>;
+  /** Closes the file. */
+  close(): void;
+}
+
+/**
+ * How a file is opened: `read` an existing one, `write` an existing one for reading and writing, or
+ * `create` one that must not exist yet, for reading and writing.
+ */
+export type OpenMode = "read" | "write" | "create";
+
+/** A held lock. */
+export interface FileLock {
+  /** Gives the lock up. */
+  release(): void;
+}
+
+/** What the log needs of a machine. */
+export interface FileSystem {
+  /**
+   * Opens a file.
+   *
+   * @param path The file.
+   * @param mode How.
+   * @returns The open file.
+   */
+  open(path: string, mode: OpenMode): File;
+  /**
+   * Lists a directory.
+   *
+   * @param path The directory.
+   * @returns The names in it, in any order.
+   */
+  list(path: string): string[];
+  /**
+   * Makes a directory, and those above it that are missing, durably. One that exists is fine.
+   *
+   * @param path The directory.
+   */
+  makeDirectory(path: string): void;
+  /**
+   * Renames a file, replacing what has the new name.
+   *
+   * @param from The old path.
+   * @param to The new path.
+   */
+  rename(from: string, to: string): void;
+  /**
+   * Removes a file.
+   *
+   * @param path The file.
+   */
+  remove(path: string): void;
+  /**
+   * Puts a directory's names on stable storage.
+   *
+   * @param path The directory.
+   */
+  syncDirectory(path: string): void;
+  /**
+   * Takes the writer's lock, which ends with the process however that ends.
+   *
+   * @param path The lock file; made if it is missing.
+   * @returns The lock, or `undefined` if another holds it.
+   */
+  lock(path: string): FileLock | undefined;
+  /**
+   * Fills an array with random bytes: salts and identities, which must differ between logs.
+   *
+   * @param into The array.
+   */
+  random(into: Uint8Array): void;
+  /**
+   * Calls back once after a delay. A pending call does not keep the process alive.
+   *
+   * @param milliseconds The delay.
+   * @param callback What to call.
+   * @returns Cancels the call.
+   */
+  after(milliseconds: number, callback: () => void): () => void;
+}

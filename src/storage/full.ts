@@ -1,0 +1,93 @@
+/**
+ * Whole reads and writes over a file's short ones, and what its errors mean.
+ *
+ * @module
+ */
+
+import { WalLogError } from "../errors.ts";
+import type { File } from "./file_system.ts";
+
+/**
+ * Reads until an array is full or the file ends.
+ *
+ * @param file The file.
+ * @param into Where the bytes go.
+ * @param position Offset in the file, in bytes.
+ * @returns How many bytes were read; fewer than asked for only at the end of the file.
+ */
+export function readFull(file: File, into: Uint8Array, position: number): number {
+  let done = interruptible(() => file.read(into, position));
+  while (done < into.byteLength) {
+    const count = interruptible(() => file.read(into.subarray(done), position + done));
+    if (count === 0) break;
+    done += count;
+  }
+  return done;
+}
+
+/**
+ * Writes all of an array.
+ *
+ * @param file The file.
+ * @param from The bytes.
+ * @param position Offset in the file, in bytes.
+ */
+export function writeFull(file: File, from: Uint8Array, position: number): void {
+  let done = 0;
+  while (done < from.byteLength) {
+    const rest = done === 0 ? from : from.subarray(done);
+    const count = interruptible(() => file.write(rest, position + done));
+    // A file that takes nothing and reports nothing would keep us here for ever.
+    if (count <= 0) throw new Error(`wrote ${count} of ${rest.byteLength} bytes`);
+    done += count;
+  }
+}
+
+/** Tries again what a signal interrupted before it did anything. */
+function interruptible(operation: () => number): number {
+  for (;;) {
+    try {
+      return operation();
+    } catch (error) {
+      if (errorCode(error) !== "EINTR") throw error;
+    }
+  }
+}
+
+/**
+ * The operating system's code of an error.
+ *
+ * @param error Anything thrown.
+ * @returns `ENOSPC` and the like, or `undefined`.
+ */
+export function errorCode(error: unknown): string | undefined {
+  const code = (error as { readonly code?: unknown } | null | undefined)?.code;
+  return typeof code === "string" ? code : undefined;
+}
+
+/**
+ * Whether an error says that the disk is full.
+ *
+ * @param error Anything thrown.
+ * @returns `true` for no space, a quota, or a limit on file sizes.
+ */
+export function isNoSpace(error: unknown): boolean {
+  const code = errorCode(error);
+  return code === "ENOSPC" || code === "EDQUOT" || code === "EFBIG";
+}
+
+/**
+ * An operating system's error as the library's.
+ *
+ * @param attempt What was attempted, for the message: `Cannot open the log`.
+ * @param path On what.
+ * @param cause The error; one that is the library's already is returned as it is.
+ * @returns The error to throw.
+ */
+export function ioError(attempt: string, path: string, cause: unknown): WalLogError {
+  if (cause instanceof WalLogError) return cause;
+  const found = cause instanceof Error ? cause.message : String(cause);
+  return isNoSpace(cause)
+    ? new WalLogError("NO_SPACE", `${attempt} at ${path}: the disk is full (${found})`, { path, cause })
+    : new WalLogError("IO", `${attempt} at ${path}: ${found}`, { path, cause });
+}

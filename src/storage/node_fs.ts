@@ -1,0 +1,105 @@
+/**
+ * The seam on a real machine: `node:fs`, which behaves alike in Deno, Bun and Node.
+ *
+ * @module
+ */
+
+import fs from "node:fs";
+import { dirname, resolve } from "node:path";
+import process from "node:process";
+import { clearTimeout, setTimeout } from "node:timers";
+import type { File, FileSystem, OpenMode } from "./file_system.ts";
+import { lockFile } from "./lock.ts";
+
+const FLAGS: Record<OpenMode, string> = { read: "r", write: "r+", create: "wx+" };
+
+class NodeFile implements File {
+  private readonly descriptor: number;
+
+  constructor(descriptor: number) {
+    this.descriptor = descriptor;
+  }
+
+  size(): number {
+    return fs.fstatSync(this.descriptor).size;
+  }
+
+  read(into: Uint8Array, position: number): number {
+    return fs.readSync(this.descriptor, into, 0, into.byteLength, position);
+  }
+
+  write(from: Uint8Array, position: number): number {
+    return fs.writeSync(this.descriptor, from, 0, from.byteLength, position);
+  }
+
+  truncate(size: number): void {
+    fs.ftruncateSync(this.descriptor, size);
+  }
+
+  sync(): void {
+    fs.fdatasyncSync(this.descriptor);
+  }
+
+  syncAsync(): Promise<void> {
+    return new Promise((resolve, reject) =>
+      fs.fdatasync(this.descriptor, (error) => error === null ? resolve() : reject(error))
+    );
+  }
+
+  close(): void {
+    fs.closeSync(this.descriptor);
+  }
+}
+
+/** Puts a directory's names on stable storage. */
+function syncDirectory(path: string): void {
+  let descriptor: number;
+  try {
+    descriptor = fs.openSync(path, "r");
+  } catch (error) {
+    // Windows cannot open a directory as a file, and its file systems journal names themselves.
+    if (process.platform === "win32") return;
+    throw error;
+  }
+  try {
+    fs.fsyncSync(descriptor);
+  } catch (error) {
+    if (process.platform !== "win32" || (error as NodeJS.ErrnoException).code !== "EPERM") throw error;
+  } finally {
+    fs.closeSync(descriptor);
+  }
+}
+
+/** Makes a directory and what is missing above it, each name made durable in the directory above. */
+function makeDirectory(path: string): void {
+  const target = resolve(path);
+  const first = fs.mkdirSync(target, { recursive: true });
+  if (first === undefined) return;
+  for (let made = target;; made = dirname(made)) {
+    try {
+      syncDirectory(dirname(made));
+    } catch (error) {
+      // Deno with permissions for the log's folder only may not look at the folder above. Its name there is then
+      // as durable as the file system makes it; whoever wants more makes the folder first.
+      if ((error as Error).name !== "NotCapable") throw error;
+    }
+    if (made === resolve(first) || made === dirname(made)) break;
+  }
+}
+
+/** The machine that the process runs on. */
+export const nodeFileSystem: FileSystem = {
+  open: (path, mode) => new NodeFile(fs.openSync(path, FLAGS[mode])),
+  list: (path) => fs.readdirSync(path),
+  makeDirectory,
+  rename: (from, to) => fs.renameSync(from, to),
+  remove: (path) => fs.unlinkSync(path),
+  syncDirectory,
+  lock: lockFile,
+  random: (into) => void crypto.getRandomValues(into as Uint8Array<ArrayBuffer>),
+  after(milliseconds, callback) {
+    const timer = setTimeout(callback, milliseconds);
+    timer.unref();
+    return () => clearTimeout(timer);
+  },
+};

@@ -1,0 +1,160 @@
+/**
+ * The vocabulary of a Raft log: what goes in, what comes out, and the interface that every log here
+ * implements.
+ *
+ * @module
+ */
+
+/** Position of an entry in the log: a 1-based safe integer. 0 means "before the first entry". */
+export type Index = number;
+
+/** A Raft term: a safe integer, 0 before the first election. */
+export type Term = number;
+
+/** Identity of a node: any unsigned 64-bit number. An identity is not a counter, so it is a `bigint`. */
+export type NodeId = bigint;
+
+/** What an entry carries: a command for the state machine, or a change of the cluster's configuration. */
+export type EntryKind = "normal" | "config";
+
+/** One entry of the log. */
+export interface LogEntry {
+  /** Term in which a leader created the entry. At least the term of the entry before it. */
+  readonly term: Term;
+  /** Position in the log. */
+  readonly index: Index;
+  /** Whether the command is the application's or a configuration. */
+  readonly kind: EntryKind;
+  /** The payload, opaque to the log. What a log returns is a copy that the caller owns. */
+  readonly command: Uint8Array;
+}
+
+/** What a node must never forget: its term, and whom it voted for in that term. */
+export interface HardState {
+  /** The latest term that the node has seen. */
+  readonly term: Term;
+  /** Whom the node voted for in `term`, or `null` if for nobody. */
+  readonly votedFor: NodeId | null;
+}
+
+/** What a snapshot is of, without its data. */
+export interface SnapshotMeta {
+  /** The last index that the snapshot includes. */
+  readonly index: Index;
+  /** The term of the entry at `index`. */
+  readonly term: Term;
+  /** The members of the cluster at `index`. */
+  readonly config: readonly NodeId[];
+}
+
+/** The state machine's state at an index, which replaces every entry up to there. */
+export interface Snapshot extends SnapshotMeta {
+  /** The state machine's data, opaque to the log. */
+  readonly data: Uint8Array;
+}
+
+/** A bound on what one read returns. */
+export interface EntriesOptions {
+  /** At most this many bytes of commands, but always at least one entry. Default: no bound. */
+  readonly maxBytes?: number;
+}
+
+/**
+ * A Raft log. Mutations are synchronous and take effect at once; {@link RaftLog.sync} is what makes
+ * them durable.
+ */
+export interface RaftLog {
+  /** Index of the last entry, or of the snapshot if no entry follows it; 0 if there is neither. */
+  readonly lastIndex: Index;
+  /** Term at {@link RaftLog.lastIndex}; 0 if the log is empty. */
+  readonly lastTerm: Term;
+  /** Index of the snapshot; 0 if there is none. */
+  readonly snapshotIndex: Index;
+  /** The last hard state that was set; term 0 and no vote if none was. */
+  readonly hardState: HardState;
+
+  /**
+   * The term of the entry at an index.
+   *
+   * @param index Any index; 0 stands for "before the first entry".
+   * @returns 0 at index 0 of a log without a snapshot, the snapshot's term at
+   * {@link RaftLog.snapshotIndex}, `undefined` below that or above {@link RaftLog.lastIndex}.
+   */
+  termAt(index: Index): Term | undefined;
+
+  /**
+   * The entry at an index.
+   *
+   * @param index The index to read.
+   * @returns The entry, or `undefined` if the log has none there (compacted away, or not written yet).
+   */
+  entry(index: Index): LogEntry | undefined;
+
+  /**
+   * The entries of a range.
+   *
+   * @param from The first index wanted; clipped to the first entry there is.
+   * @param to The last index wanted, inclusive; clipped to {@link RaftLog.lastIndex}.
+   * @param options A bound on the bytes returned.
+   * @returns The entries in order; empty if the range holds none.
+   */
+  entries(from: Index, to: Index, options?: EntriesOptions): LogEntry[];
+
+  /**
+   * The latest snapshot with its data.
+   *
+   * @returns The snapshot, or `undefined` if there is none.
+   */
+  snapshot(): Snapshot | undefined;
+
+  /**
+   * Adds entries at the end of the log. An empty list changes nothing.
+   *
+   * @param entries Contiguous entries; the first at `lastIndex + 1`.
+   * @throws {WalLogError} `NOT_CONTIGUOUS` for a gap or an overlap, `ENTRY_TOO_LARGE`,
+   * `INVALID_ARGUMENT`. The log is then as it was.
+   */
+  append(entries: readonly LogEntry[]): void;
+
+  /**
+   * Drops every entry at or above an index. Above {@link RaftLog.lastIndex} it changes nothing.
+   *
+   * @param from The first index to drop.
+   * @throws {WalLogError} `COMPACTED` at or below {@link RaftLog.snapshotIndex}, `INVALID_ARGUMENT`
+   * for an index below 1. The log is then as it was.
+   */
+  truncate(from: Index): void;
+
+  /**
+   * Replaces the hard state.
+   *
+   * @param state The term and the vote.
+   * @throws {WalLogError} `INVALID_ARGUMENT` for a term that is no safe integer or a vote that is no
+   * unsigned 64-bit number.
+   */
+  setHardState(state: HardState): void;
+
+  /**
+   * Installs a snapshot and drops what it replaces. One at or below {@link RaftLog.snapshotIndex} is
+   * stale and changes nothing. If the log has an entry of the same term at the snapshot's index, the
+   * entries above stay; otherwise the log is cleared and continues after the snapshot.
+   *
+   * @param snapshot The snapshot with its data.
+   * @throws {WalLogError} `INVALID_ARGUMENT`.
+   */
+  applySnapshot(snapshot: Snapshot): void;
+
+  /**
+   * Makes everything durable that was done before the call.
+   *
+   * @returns The last index that is durable.
+   */
+  sync(): Promise<Index>;
+
+  /**
+   * Like {@link RaftLog.sync}, but blocks until it is done.
+   *
+   * @returns The last index that is durable.
+   */
+  syncSync(): Index;
+}

@@ -1,0 +1,264 @@
+/**
+ * What a log accepts. Every log checks its arguments here, all of them before anything changes, so that a
+ * refused call leaves the log as it was and every implementation refuses the same things in the same words.
+ *
+ * The checks hold at run time what the types promise at compile time: a value that slips past them would be
+ * written, and would come back as something else after a restart.
+ *
+ * @module
+ */
+
+import { WalLogError } from "./errors.ts";
+import type { EntriesOptions, HardState, Index, LogEntry, NodeId, Snapshot, SnapshotMeta, Term } from "./types.ts";
+
+/** The largest command that a log takes unless told otherwise. In bytes: 64 MiB. */
+export const ENTRY_BYTES_MAX_DEFAULT = 64 * 1024 * 1024;
+
+/** The last index there can be: 2^53 - 1. Beyond it two indexes would round to one. */
+const INDEX_MAX = Number.MAX_SAFE_INTEGER;
+
+/** The largest node identity: all 64 bits set. */
+const NODE_ID_MAX = 2n ** 64n - 1n;
+
+/** How much of a string an error message repeats. In UTF-16 units. */
+const QUOTE_LENGTH_MAX = 40;
+
+/** A value as an error message names it. Never throws, whatever the value is. */
+function show(value: unknown): string {
+  switch (typeof value) {
+    case "string":
+      return value.length <= QUOTE_LENGTH_MAX
+        ? JSON.stringify(value)
+        : `a string of ${value.length} characters that begins ${JSON.stringify(value.slice(0, QUOTE_LENGTH_MAX))}`;
+    case "bigint":
+      return `the bigint ${value}`;
+    case "function":
+      return "a function";
+    case "object":
+      if (value === null) return "null";
+      return Array.isArray(value) ? "an array" : `an object (${Object.prototype.toString.call(value).slice(8, -1)})`;
+    default:
+      return Object.is(value, -0) ? "-0" : String(value);
+  }
+}
+
+/** Whether a value can be an object with fields. */
+function isObject(value: unknown): boolean {
+  return typeof value === "object" && value !== null;
+}
+
+/** Whether a value is a term. */
+function isTerm(value: unknown): value is Term {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
+}
+
+/** Whether a value is a node's identity. */
+function isNodeId(value: unknown): value is NodeId {
+  return typeof value === "bigint" && value >= 0n && value <= NODE_ID_MAX;
+}
+
+/**
+ * Whether bytes are gone because their buffer was transferred away. Such an array has length 0, so it would
+ * be stored as an empty command and nobody would notice that the command was lost.
+ */
+function isDetached(bytes: Uint8Array): boolean {
+  return bytes.byteLength === 0 && (bytes.buffer as { readonly detached?: boolean }).detached === true;
+}
+
+/** An `INVALID_ARGUMENT` error. */
+function invalid(message: string): WalLogError {
+  return new WalLogError("INVALID_ARGUMENT", message);
+}
+
+/**
+ * Checks a list of entries that is to be appended.
+ *
+ * @param entries The entries, of which each must follow on the one before.
+ * @param lastIndex Index of the log's last entry; 0 if the log is empty.
+ * @param lastTerm Term of that entry; 0 if the log is empty.
+ * @param maxEntryBytes The largest command allowed, in bytes.
+ * @returns The bytes of all commands together.
+ * @throws {WalLogError} `NOT_CONTIGUOUS`, `ENTRY_TOO_LARGE` or `INVALID_ARGUMENT`, for the first entry that
+ * is refused.
+ */
+export function checkAppend(
+  entries: readonly LogEntry[],
+  lastIndex: Index,
+  lastTerm: Term,
+  maxEntryBytes: number,
+): number {
+  if (!Array.isArray(entries)) throw invalid(`Cannot append: expected an array of entries, found ${show(entries)}`);
+  let index = lastIndex;
+  let term = lastTerm;
+  let bytes = 0;
+  for (const entry of entries as readonly LogEntry[]) {
+    index++;
+    checkEntry(entry, index, term, maxEntryBytes);
+    term = entry.term;
+    bytes += entry.command.byteLength;
+  }
+  return bytes;
+}
+
+/**
+ * Checks one entry. Called for each entry of each append: the accepting path compares and allocates nothing.
+ *
+ * @param entry The entry.
+ * @param expectedIndex The index that it must have.
+ * @param previousTerm Term of the entry before it, below which its own term must not be: terms never
+ * decrease along a Raft log.
+ * @param maxEntryBytes The largest command allowed, in bytes.
+ * @throws {WalLogError} `NOT_CONTIGUOUS`, `ENTRY_TOO_LARGE` or `INVALID_ARGUMENT`.
+ */
+export function checkEntry(entry: LogEntry, expectedIndex: Index, previousTerm: Term, maxEntryBytes: number): void {
+  if (
+    typeof entry === "object" && entry !== null &&
+    entry.index === expectedIndex && expectedIndex <= INDEX_MAX &&
+    Number.isSafeInteger(entry.term) && entry.term >= previousTerm &&
+    (entry.kind === "normal" || entry.kind === "config") &&
+    entry.command instanceof Uint8Array && entry.command.byteLength <= maxEntryBytes &&
+    (entry.command.byteLength > 0 || !isDetached(entry.command))
+  ) return;
+  throw refusal(entry, expectedIndex, previousTerm, maxEntryBytes);
+}
+
+/** Why {@link checkEntry} refuses an entry. */
+function refusal(entry: LogEntry, expectedIndex: Index, previousTerm: Term, maxEntryBytes: number): WalLogError {
+  const at = `Cannot append at index ${expectedIndex}`;
+  if (!isObject(entry)) return invalid(`${at}: expected an entry, found ${show(entry)}`);
+  const { term, index, kind, command } = entry;
+  if (!Number.isSafeInteger(index) || index < 1) {
+    return invalid(`${at}: the entry's index must be a safe integer of 1 or more, found ${show(index)}`);
+  }
+  if (index !== expectedIndex) {
+    return new WalLogError("NOT_CONTIGUOUS", `Cannot append at index ${index}: expected index ${expectedIndex}`);
+  }
+  if (!isTerm(term)) return invalid(`${at}: the term must be a safe integer of 0 or more, found ${show(term)}`);
+  if (term < previousTerm) {
+    return invalid(`${at}: terms never decrease, found term ${term} after term ${previousTerm}`);
+  }
+  if (kind !== "normal" && kind !== "config") {
+    return invalid(`${at}: the kind must be "normal" or "config", found ${show(kind)}`);
+  }
+  if (!(command instanceof Uint8Array)) {
+    return invalid(`${at}: the command must be a Uint8Array, found ${show(command)}`);
+  }
+  if (command.byteLength > maxEntryBytes) {
+    return new WalLogError(
+      "ENTRY_TOO_LARGE",
+      `${at}: the command has ${command.byteLength} bytes, at most ${maxEntryBytes} are allowed (maxEntryBytes)`,
+    );
+  }
+  return invalid(`${at}: the command's buffer was transferred away`);
+}
+
+/**
+ * Checks where a truncation begins.
+ *
+ * @param from The first index to drop.
+ * @param snapshotIndex Index of the log's snapshot; 0 if there is none.
+ * @throws {WalLogError} `INVALID_ARGUMENT` for anything but a safe integer of 1 or more, `COMPACTED` at or
+ * below the snapshot.
+ */
+export function checkTruncate(from: Index, snapshotIndex: Index): void {
+  if (!Number.isSafeInteger(from) || from < 1) {
+    throw invalid(`Cannot truncate: the first index to drop must be a safe integer of 1 or more, found ${show(from)}`);
+  }
+  if (from <= snapshotIndex) {
+    throw new WalLogError(
+      "COMPACTED",
+      `Cannot truncate from index ${from}: the snapshot at index ${snapshotIndex} includes it`,
+    );
+  }
+}
+
+/**
+ * Checks a hard state.
+ *
+ * @param state The hard state.
+ * @throws {WalLogError} `INVALID_ARGUMENT` for a term that is no safe integer or below 0, or a vote that is
+ * neither `null` nor an unsigned 64-bit number.
+ */
+export function checkHardState(state: HardState): void {
+  if (!isObject(state)) throw invalid(`Cannot set the hard state: expected a term and a vote, found ${show(state)}`);
+  if (!isTerm(state.term)) {
+    throw invalid(
+      `Cannot set the hard state: the term must be a safe integer of 0 or more, found ${show(state.term)}`,
+    );
+  }
+  if (state.votedFor !== null && !isNodeId(state.votedFor)) {
+    throw invalid(
+      `Cannot set the hard state: the vote must be null or a bigint from 0 to 2^64 - 1, found ${show(state.votedFor)}`,
+    );
+  }
+}
+
+/**
+ * Checks what a snapshot is of.
+ *
+ * @param meta Index, term and configuration.
+ * @throws {WalLogError} `INVALID_ARGUMENT` for an index that is no safe integer or below 1, a term that is
+ * no safe integer or below 0, or a configuration that is no array of unsigned 64-bit numbers.
+ */
+export function checkSnapshotMeta(meta: SnapshotMeta): void {
+  if (!isObject(meta)) throw invalid(`Cannot apply the snapshot: expected a snapshot, found ${show(meta)}`);
+  const { index, term, config } = meta;
+  if (!Number.isSafeInteger(index) || index < 1) {
+    throw invalid(`Cannot apply the snapshot: the index must be a safe integer of 1 or more, found ${show(index)}`);
+  }
+  const at = `Cannot apply the snapshot at index ${index}`;
+  if (!isTerm(term)) throw invalid(`${at}: the term must be a safe integer of 0 or more, found ${show(term)}`);
+  if (!Array.isArray(config)) throw invalid(`${at}: the configuration must be an array, found ${show(config)}`);
+  for (const node of config as readonly unknown[]) {
+    if (!isNodeId(node)) {
+      throw invalid(`${at}: the members must be bigints from 0 to 2^64 - 1, found ${show(node)}`);
+    }
+  }
+}
+
+/**
+ * Checks a snapshot with its data.
+ *
+ * @param snapshot The snapshot.
+ * @throws {WalLogError} `INVALID_ARGUMENT`, as for {@link checkSnapshotMeta}, or for data that is no
+ * `Uint8Array`.
+ */
+export function checkSnapshot(snapshot: Snapshot): void {
+  checkSnapshotMeta(snapshot);
+  const { index, data } = snapshot;
+  if (!(data instanceof Uint8Array)) {
+    throw invalid(`Cannot apply the snapshot at index ${index}: the data must be a Uint8Array, found ${show(data)}`);
+  }
+  if (isDetached(data)) {
+    throw invalid(`Cannot apply the snapshot at index ${index}: the data's buffer was transferred away`);
+  }
+}
+
+/**
+ * Checks an index that is to be read. An index with no entry is no error, a value that cannot be an index is.
+ *
+ * @param index The index.
+ * @throws {WalLogError} `INVALID_ARGUMENT` for anything but a safe integer of 0 or more.
+ */
+export function checkReadIndex(index: Index): void {
+  if (!Number.isSafeInteger(index) || index < 0) {
+    throw invalid(`Cannot read the log: an index must be a safe integer of 0 or more, found ${show(index)}`);
+  }
+}
+
+/**
+ * Checks the bound on a read.
+ *
+ * @param options The options of the read.
+ * @returns The most bytes of commands to return; `Infinity` if there is no bound.
+ * @throws {WalLogError} `INVALID_ARGUMENT` for a `maxBytes` that is no number, `NaN`, or below 0.
+ */
+export function checkMaxBytes(options: EntriesOptions | undefined): number {
+  const maxBytes = options?.maxBytes;
+  if (maxBytes === undefined) return Infinity;
+  // Written so that NaN, which is neither above nor below 0, is refused.
+  if (typeof maxBytes !== "number" || !(maxBytes >= 0)) {
+    throw invalid(`Cannot read the log: maxBytes must be a number of 0 or more, found ${show(maxBytes)}`);
+  }
+  return maxBytes;
+}

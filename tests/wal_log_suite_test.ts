@@ -1,0 +1,33 @@
+/** `WalLog` on real files against the suite for every log; each test ends with closing and reopening it. */
+
+import { join } from "node:path";
+import { WalLog, type WalLogOptions } from "../mod.ts";
+import { raftLogSuite, type Subject } from "./raft_log_suite.ts";
+import { temporaryFolder } from "./temporary.ts";
+
+/** A log in a folder of its own. */
+function onFiles(options: WalLogOptions): Subject {
+  const folder = temporaryFolder();
+  const path = join(folder.path, "raft.wal");
+  let log = WalLog.openSync(path, options);
+  return {
+    log,
+    reopen() {
+      log.closeSync();
+      log = WalLog.openSync(path, options);
+      return log;
+    },
+    dispose() {
+      try {
+        log.closeSync();
+      } finally {
+        folder.remove();
+      }
+    },
+  };
+}
+
+raftLogSuite("WalLog", () => onFiles({}));
+
+// So small that nearly every test rotates, and that one entry can be larger than a segment.
+raftLogSuite("WalLog with segments of 16 KiB", () => onFiles({ segmentBytes: 16 * 1024 }));

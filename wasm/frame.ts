@@ -1,0 +1,116 @@
+/** Frames: sealing them on the way out, checking one on the way in. */
+
+import {
+  FLAGS_KNOWN, FLAG_CLOSE, FLAG_COPY, FRAME_ENTRY_KIND, FRAME_FLAGS, FRAME_HEADER_BYTES, FRAME_INDEX, FRAME_KIND,
+  FRAME_LENGTH, FRAME_PAYLOAD_SUM, FRAME_SUM, FRAME_TERM, FRAME_UNPROVEN, KIND_ENTRY, KIND_FOOTER, KIND_HARD_STATE,
+  KIND_MARK, PAYLOAD_BYTES_MAX, SAFE_INTEGER_MAX, SCAN_BAD_HEADER, SCAN_BAD_PAYLOAD, SLOT_LAST_SUM, SLOT_SALT,
+  UNPROVEN_UNKNOWN,
+} from "./layout";
+import { frameBytes, setSlot, slot } from "./state";
+import { xxh3, xxh3Header } from "./xxh3";
+
+// @ts-ignore: decorator
+@inline
+export function headerSum(frame: usize, seed: u64): u32 {
+  return xxh3Header(frame + FRAME_LENGTH, seed) as u32;
+}
+
+/** Bytes from the proven-durable position to the frame, or "unknown" where that does not fit 32 bits. */
+// @ts-ignore: decorator
+@inline
+function unproven(lsn: u64, proven: u64): u32 {
+  const distance = lsn - proven;
+  return distance < (UNPROVEN_UNKNOWN as u64) ? distance as u32 : UNPROVEN_UNKNOWN;
+}
+
+/**
+ * Whether the 40 bytes at `frame` are a frame header of this segment at this position. The sum decides;
+ * the fields are looked at all the same, because the sum has 32 bits and a search makes millions of guesses.
+ */
+// @ts-ignore: decorator
+@inline
+export function headerIsValid(frame: usize, seed: u64): bool {
+  if (load<u32>(frame, FRAME_SUM) != headerSum(frame, seed)) return false;
+  const kind = load<u8>(frame, FRAME_KIND) as u32;
+  return kind - KIND_ENTRY <= KIND_FOOTER - KIND_ENTRY && load<u8>(frame, FRAME_ENTRY_KIND) <= 1 &&
+    (load<u16>(frame, FRAME_FLAGS) as u32) <= FLAGS_KNOWN && load<u32>(frame, FRAME_LENGTH) <= PAYLOAD_BYTES_MAX &&
+    load<u64>(frame, FRAME_TERM) <= SAFE_INTEGER_MAX &&
+    (load<u64>(frame, FRAME_INDEX) <= SAFE_INTEGER_MAX || kind == KIND_HARD_STATE);
+}
+
+/**
+ * Seals the frames that fill a range: the caller has written kind, length, term, index and payload; this
+ * adds padding, watermark and sums.
+ *
+ * @param lsn Position of the first frame.
+ * @param proven The proven-durable position.
+ */
+export function seal(at: usize, bytes: u32, lsn: f64, proven: f64): void {
+  const salt = slot(SLOT_SALT);
+  const end = at + bytes;
+  let position = lsn as u64;
+  const durable = proven as u64;
+  while (at < end) {
+    const length = load<u32>(at, FRAME_LENGTH);
+    const total = frameBytes(length);
+    const payload = at + FRAME_HEADER_BYTES;
+    for (let pad = payload + length, until = at + total; pad < until; pad++) store<u8>(pad, 0);
+    store<u64>(at, xxh3(payload, length), FRAME_PAYLOAD_SUM);
+    sealHeader(at, position, durable, salt);
+    at += total;
+    position += total as u64;
+  }
+}
+
+/** Seals one header whose payload sum is already in it. */
+// @ts-ignore: decorator
+@inline
+function sealHeader(frame: usize, lsn: u64, proven: u64, salt: u64): void {
+  store<u32>(frame, unproven(lsn, proven), FRAME_UNPROVEN);
+  const sum = headerSum(frame, salt ^ lsn);
+  store<u32>(frame, sum, FRAME_SUM);
+  setSlot(SLOT_LAST_SUM, sum as u64);
+}
+
+/** Seals one header of which the payload is elsewhere and its sum already in place. */
+export function sealHeaderOnly(frame: usize, lsn: f64, proven: f64): void {
+  sealHeader(frame, lsn as u64, proven as u64, slot(SLOT_SALT));
+}
+
+/**
+ * Seals frames anew for another place, keeping their payloads and payload sums: so the sum that the first
+ * writer computed goes on vouching for the bytes.
+ *
+ * @param skip Bytes at the start that belong to a payload whose header went before.
+ * @returns Bytes done: up to the first header that is not whole, past the end if a payload goes on there.
+ */
+export function resealCopies(at: usize, bytes: u32, skip: u32, lsn: f64, proven: f64): f64 {
+  const salt = slot(SLOT_SALT);
+  const durable = proven as u64;
+  const start = at;
+  let done: u64 = skip as u64;
+  while (done + (FRAME_HEADER_BYTES as u64) <= (bytes as u64)) {
+    const frame = start + (done as usize);
+    let flags = (load<u16>(frame, FRAME_FLAGS) as u32) | FLAG_COPY;
+    if (load<u8>(frame, FRAME_KIND) == KIND_MARK) flags &= ~FLAG_CLOSE;
+    store<u16>(frame, flags as u16, FRAME_FLAGS);
+    sealHeader(frame, (lsn as u64) + done, durable, salt);
+    done += frameBytes(load<u32>(frame, FRAME_LENGTH)) as u64;
+  }
+  return done as f64;
+}
+
+/** Checks one whole frame: 0, or what is wrong with it. */
+export function checkFrame(frame: usize, bytes: u32, lsn: f64): u32 {
+  if (bytes < FRAME_HEADER_BYTES || !headerIsValid(frame, slot(SLOT_SALT) ^ (lsn as u64))) return SCAN_BAD_HEADER;
+  const length = load<u32>(frame, FRAME_LENGTH);
+  if (bytes < frameBytes(length) || xxh3(frame + FRAME_HEADER_BYTES, length) != load<u64>(frame, FRAME_PAYLOAD_SUM)) {
+    return SCAN_BAD_PAYLOAD;
+  }
+  return 0;
+}
+
+/** Checks one header: 0, or what is wrong with it. */
+export function checkHeader(frame: usize, lsn: f64): u32 {
+  return headerIsValid(frame, slot(SLOT_SALT) ^ (lsn as u64)) ? 0 : SCAN_BAD_HEADER;
+}

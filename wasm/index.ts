@@ -1,0 +1,6 @@
+/** What the WebAssembly module exports: the codec's hot paths, and the layout for the test that compares it. */
+
+export { hash, hashFeed, hashStart } from "./xxh3";
+export { checkFrame, checkHeader, resealCopies, seal, sealHeaderOnly } from "./frame";
+export { nonZeroEnd, scan, seek, survey } from "./scan";
+export * from "./layout";

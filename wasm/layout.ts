@@ -1,0 +1,78 @@
+/**
+ * The layout that both sides of the WebAssembly boundary agree on. The TypeScript side is
+ * `src/segments/format.ts`, which also explains the bytes; a test compares every constant exported here
+ * with its namesake there.
+ */
+
+// A frame: a header of 40 bytes and a payload padded with zeros to 8 bytes.
+export const FRAME_HEADER_BYTES: u32 = 40;
+export const FRAME_ALIGNMENT: u32 = 8;
+export const FRAME_SUM: u32 = 0;
+export const FRAME_LENGTH: u32 = 4;
+export const FRAME_PAYLOAD_SUM: u32 = 8;
+export const FRAME_TERM: u32 = 16;
+export const FRAME_INDEX: u32 = 24;
+export const FRAME_KIND: u32 = 32;
+export const FRAME_ENTRY_KIND: u32 = 33;
+export const FRAME_FLAGS: u32 = 34;
+export const FRAME_UNPROVEN: u32 = 36;
+
+export const KIND_ENTRY: u32 = 1;
+export const KIND_HARD_STATE: u32 = 2;
+export const KIND_TRUNCATE: u32 = 3;
+export const KIND_SNAPSHOT: u32 = 4;
+export const KIND_MARK: u32 = 5;
+export const KIND_FOOTER: u32 = 6;
+
+export const FLAG_COPY: u32 = 1;
+export const FLAG_CLOSE: u32 = 2;
+export const FLAG_VOTE: u32 = 4;
+export const FLAG_FILL: u32 = 8;
+export const FLAG_CLEAR: u32 = 16;
+export const FLAGS_KNOWN: u32 = 31;
+
+export const UNPROVEN_UNKNOWN: u32 = 0xffffffff;
+export const PAYLOAD_BYTES_MAX: u32 = 1 << 30;
+
+// What a scan stopped at.
+export const SCAN_MORE: u32 = 0;
+export const SCAN_EVENT: u32 = 1;
+export const SCAN_BAD_HEADER: u32 = 2;
+export const SCAN_BAD_PAYLOAD: u32 = 3;
+export const SCAN_LARGE: u32 = 4;
+export const SCAN_OUT_OF_ORDER: u32 = 5;
+export const SCAN_TABLE_FULL: u32 = 6;
+
+// The state block: 64-bit slots through which both sides pass numbers, because a u64 that crosses the
+// boundary as an argument becomes a BigInt. Slot numbers, not bytes.
+export const SLOT_SALT: u32 = 0;
+export const SLOT_BASE_LSN: u32 = 1;
+export const SLOT_NEXT_INDEX: u32 = 2;
+export const SLOT_LAST_TERM: u32 = 3;
+export const SLOT_HARD_TERM: u32 = 4;
+export const SLOT_HARD_VOTE: u32 = 5;
+export const SLOT_HAS_VOTE: u32 = 6;
+export const SLOT_PROVEN_LSN: u32 = 7;
+export const SLOT_LAST_SUM: u32 = 8;
+export const SLOT_EVENT: u32 = 9;
+export const SLOT_CONSUMED: u32 = 10;
+export const SLOT_OFFSETS: u32 = 11;
+export const SLOT_RUNS: u32 = 12;
+export const SLOT_OWN_FRAMES: u32 = 13;
+export const SLOT_HASH: u32 = 14;
+export const SLOT_HARD_STATES: u32 = 15;
+export const SLOTS: u32 = 16;
+
+// Tables that a scan fills: offsets in units of 8 bytes from the segment's start, and runs of terms as
+// pairs of u64 (first index, term). 32,768 offsets are more than a chunk of 1 MiB can hold.
+export const OFFSETS_MAX: u32 = 32768;
+export const RUNS_MAX: u32 = 2048;
+
+/** Numbers that JavaScript can hold exactly; anything above is refused. */
+export const SAFE_INTEGER_MAX: u64 = (1 << 53) - 1;
+
+export const STATE: usize = memory.data(16 * 8, 16);
+export const OFFSETS: usize = memory.data(32768 * 4, 16);
+export const RUNS: usize = memory.data(2048 * 16, 16);
+/** Where memory is free for the chunk and the write window. */
+export const HEAP: usize = __heap_base;

@@ -1,0 +1,151 @@
+/** Replay: walks the frames of a chunk, fills the tables, and looks for frames behind damage. */
+
+import {
+  FLAG_COPY, FLAG_VOTE, FRAME_FLAGS, FRAME_HEADER_BYTES, FRAME_INDEX, FRAME_KIND, FRAME_LENGTH, FRAME_PAYLOAD_SUM,
+  FRAME_TERM, FRAME_UNPROVEN, KIND_ENTRY, KIND_HARD_STATE, KIND_MARK, OFFSETS, OFFSETS_MAX, RUNS, RUNS_MAX,
+  SCAN_BAD_HEADER, SCAN_BAD_PAYLOAD, SCAN_EVENT, SCAN_LARGE, SCAN_MORE, SCAN_OUT_OF_ORDER, SCAN_TABLE_FULL,
+  SLOT_BASE_LSN, SLOT_CONSUMED, SLOT_EVENT, SLOT_HARD_STATES, SLOT_HARD_TERM, SLOT_HARD_VOTE, SLOT_HAS_VOTE,
+  SLOT_LAST_SUM, SLOT_LAST_TERM, SLOT_NEXT_INDEX, SLOT_OFFSETS, SLOT_OWN_FRAMES, SLOT_PROVEN_LSN, SLOT_RUNS,
+  SLOT_SALT, UNPROVEN_UNKNOWN,
+} from "./layout";
+import { frameBytes, setSlot, slot } from "./state";
+import { headerIsValid } from "./frame";
+import { xxh3 } from "./xxh3";
+
+/**
+ * Replays the frames of a chunk. Entries, hard states and marks are taken in here; a frame that changes
+ * more than its own segment (truncate, snapshot, footer) stops the scan as an event, consumed, with its
+ * place in the event slot.
+ *
+ * @param at Where the chunk begins, at a frame boundary.
+ * @param bytes Bytes in the chunk.
+ * @param room Bytes that a chunk can have at most: a frame that exceeds it must be streamed.
+ * @param lsn Position of the chunk.
+ * @returns Why it stopped; the consumed slot says where.
+ */
+export function scan(at: usize, bytes: u32, room: u32, lsn: f64): u32 {
+  const salt = slot(SLOT_SALT);
+  const start = at;
+  const end = at + bytes;
+  // position of a frame = bias + its address
+  const bias = (lsn as u64) - (start as u64);
+  const base = slot(SLOT_BASE_LSN);
+  let next = slot(SLOT_NEXT_INDEX);
+  let term = slot(SLOT_LAST_TERM);
+  let count = slot(SLOT_OFFSETS) as u32;
+  let runs = slot(SLOT_RUNS) as u32;
+  let sum = slot(SLOT_LAST_SUM) as u32;
+  let stop: u32 = SCAN_MORE;
+  while (at + FRAME_HEADER_BYTES <= end) {
+    const position = bias + (at as u64);
+    if (!headerIsValid(at, salt ^ position)) {
+      stop = SCAN_BAD_HEADER;
+      break;
+    }
+    const length = load<u32>(at, FRAME_LENGTH);
+    const total = frameBytes(length);
+    const kind = load<u8>(at, FRAME_KIND) as u32;
+    if (total > ((end - at) as u32)) {
+      if (total > room) stop = SCAN_LARGE;
+      break;
+    }
+    if (xxh3(at + FRAME_HEADER_BYTES, length) != load<u64>(at, FRAME_PAYLOAD_SUM)) {
+      stop = SCAN_BAD_PAYLOAD;
+      break;
+    }
+    if (kind == KIND_ENTRY) {
+      if (load<u64>(at, FRAME_INDEX) != next) {
+        stop = SCAN_OUT_OF_ORDER;
+        break;
+      }
+      const entryTerm = load<u64>(at, FRAME_TERM);
+      if (count == OFFSETS_MAX || (entryTerm != term && runs == RUNS_MAX)) {
+        stop = SCAN_TABLE_FULL;
+        break;
+      }
+      if (entryTerm != term) {
+        store<u64>(RUNS + (runs << 4), next);
+        store<u64>(RUNS + (runs << 4), entryTerm, 8);
+        runs++;
+        term = entryTerm;
+      }
+      store<u32>(OFFSETS + (count << 2), ((position - base) >> 3) as u32);
+      count++;
+      next++;
+    } else if (kind == KIND_HARD_STATE) {
+      setSlot(SLOT_HARD_TERM, load<u64>(at, FRAME_TERM));
+      setSlot(SLOT_HARD_VOTE, load<u64>(at, FRAME_INDEX));
+      setSlot(SLOT_HAS_VOTE, (((load<u16>(at, FRAME_FLAGS) as u32) & FLAG_VOTE) != 0) as u64);
+      setSlot(SLOT_HARD_STATES, slot(SLOT_HARD_STATES) + 1);
+    } else if (kind != KIND_MARK) {
+      stop = SCAN_EVENT;
+      setSlot(SLOT_EVENT, (at - start) as u64);
+    }
+    sum = load<u32>(at);
+    at += total;
+    if (stop != SCAN_MORE) break;
+  }
+  setSlot(SLOT_NEXT_INDEX, next);
+  setSlot(SLOT_LAST_TERM, term);
+  setSlot(SLOT_OFFSETS, count as u64);
+  setSlot(SLOT_RUNS, runs as u64);
+  setSlot(SLOT_LAST_SUM, sum as u64);
+  setSlot(SLOT_CONSUMED, (at - start) as u64);
+  return stop;
+}
+
+/**
+ * Looks at every valid frame header, damage or no damage between them: for the highest proven-durable position
+ * that any of them carries, and for frames that are no copies.
+ *
+ * @returns Bytes done: less than a header from the chunk's end, or past it if a payload goes on there.
+ */
+export function survey(at: usize, bytes: u32, lsn: f64): f64 {
+  const salt = slot(SLOT_SALT);
+  let position = lsn as u64;
+  let proven = slot(SLOT_PROVEN_LSN);
+  let own = slot(SLOT_OWN_FRAMES);
+  let done: u64 = 0;
+  while (done + (FRAME_HEADER_BYTES as u64) <= (bytes as u64)) {
+    const frame = at + (done as usize);
+    // A header has a kind; ahead of the writer lie zeros, and this is what makes them cheap.
+    if (load<u8>(frame, FRAME_KIND) == 0 || !headerIsValid(frame, salt ^ (position + done))) {
+      done += 8;
+      continue;
+    }
+    const distance = load<u32>(frame, FRAME_UNPROVEN);
+    if (distance != UNPROVEN_UNKNOWN && (distance as u64) <= position + done) {
+      proven = max(proven, position + done - (distance as u64));
+    }
+    own += (((load<u16>(frame, FRAME_FLAGS) as u32) & FLAG_COPY) == 0) as u64;
+    done += frameBytes(load<u32>(frame, FRAME_LENGTH)) as u64;
+  }
+  setSlot(SLOT_PROVEN_LSN, proven);
+  setSlot(SLOT_OWN_FRAMES, own);
+  return done as f64;
+}
+
+/**
+ * Looks for the next valid frame header, at every aligned offset.
+ *
+ * @returns Its offset in the chunk; if there is none, how far the search came (always less than a header
+ * from the end, so that the caller goes on from there with more bytes).
+ */
+export function seek(at: usize, bytes: u32, lsn: f64): u32 {
+  const salt = slot(SLOT_SALT);
+  const start = at;
+  const bias = (lsn as u64) - (start as u64);
+  const end = at + bytes;
+  for (; at + FRAME_HEADER_BYTES <= end; at += 8) {
+    if (load<u8>(at, FRAME_KIND) != 0 && headerIsValid(at, salt ^ (bias + (at as u64)))) break;
+  }
+  return (at - start) as u32;
+}
+
+/** Where the last byte of a range that is not zero ends, from the range's start; 0 if all are zero. */
+export function nonZeroEnd(at: usize, bytes: u32): u32 {
+  let end = at + bytes;
+  while (end >= at + 16 && !v128.any_true(v128.load(end - 16))) end -= 16;
+  while (end > at && load<u8>(end - 1) == 0) end--;
+  return (end - at) as u32;
+}
