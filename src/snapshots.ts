@@ -227,13 +227,6 @@ export class SnapshotReader {
       if (view.getBigUint64(0, true) !== MAGIC) throw fail(0, "it does not begin like a snapshot");
       const version = view.getUint32(8, true);
       const members = view.getUint32(12, true);
-      if (version > VERSION) {
-        throw new WalLogError(
-          "UNSUPPORTED_VERSION",
-          `Cannot open ${this.path}: it is in format version ${version}, this library reads version ${VERSION}`,
-          { path: this.path, offset: 8 },
-        );
-      }
       if (members > MEMBERS_MAX) throw fail(12, `it names ${members} members`);
       this.piecesAt = FIXED_HEADER_BYTES + members * 8 + 8;
       const header = new Uint8Array(this.piecesAt);
@@ -241,6 +234,13 @@ export class SnapshotReader {
       const whole = new DataView(header.buffer);
       if (whole.getBigUint64(this.piecesAt - 8, true) !== codec.hash(header.subarray(0, -8), 0n)) {
         throw fail(0, "header checksum mismatch");
+      }
+      if (version > VERSION) {
+        throw new WalLogError(
+          "UNSUPPORTED_VERSION",
+          `Cannot open ${this.path}: it is in format version ${version}, this library reads version ${VERSION}`,
+          { path: this.path, offset: 8 },
+        );
       }
       this.salt = view.getBigUint64(48, true);
       if (!uuid.every((byte, i) => byte === fixed[16 + i])) throw fail(16, "it belongs to another log");

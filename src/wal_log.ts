@@ -362,9 +362,10 @@ export class WalLog implements RaftLog, AsyncDisposable, Disposable {
     const writer = this.#requireWriter("truncate");
     checkTruncate(from, this.snapshotIndex);
     if (from > this.lastIndex) return;
-    this.#write("truncate", FRAME_HEADER_BYTES, () => writer.writeFrame(KIND_TRUNCATE, 0, 0, from));
+    const term = this.#known(this.#index.termAt(from - 1) ?? TERM_UNKNOWN, from - 1);
+    this.#write("truncate", FRAME_HEADER_BYTES, () => writer.writeFrame(KIND_TRUNCATE, 0, term, from));
     writer.segment.lowestTruncated = Math.min(writer.segment.lowestTruncated, from);
-    this.#index.truncate(from);
+    this.#index.truncate(from, term);
     this.#truncated(from);
   }
 
@@ -709,8 +710,10 @@ export class WalLog implements RaftLog, AsyncDisposable, Disposable {
     try {
       if (writer.needsRotation(bytes)) writer.rotate(this.#state, this.#index.runs);
     } catch (error) {
-      if (error instanceof WalLogError && error.code === "NO_SPACE") throw error;
-      throw this.#fail(attempt, error);
+      if (!(error instanceof WalLogError && error.code === "NO_SPACE")) throw this.#fail(attempt, error);
+      // The old segment was flushed before there was no room for a new one.
+      if (!writer.isDirty) this.#durableIndex = this.lastIndex;
+      throw error;
     }
     if (writer.segment !== before) {
       this.#index.segments.push(writer.segment);

@@ -6,7 +6,6 @@
  */
 
 import type { Codec } from "../codec/codec.ts";
-import { WalLogError } from "../errors.ts";
 import type { File } from "../storage/file_system.ts";
 import { readFull } from "../storage/full.ts";
 import type { Index, Term } from "../types.ts";
@@ -18,7 +17,6 @@ import {
   type Trailer,
   TRAILER_BYTES,
 } from "./format.ts";
-import type { Segment } from "./segment.ts";
 
 /** What is read of a file's end at first: the trailer, and the runs of any segment without hundreds of terms. */
 const TAIL_BYTES = 4096;
@@ -57,20 +55,10 @@ export function readTrailer(
  * @param codec The codec.
  * @param file The segment's file.
  * @param trailer The footer's trailer.
- * @param segment The segment.
- * @returns The offsets, in units of 8 bytes.
- * @throws {WalLogError} `CORRUPT` if they are damaged: a full scan would rebuild them.
+ * @returns The offsets, in units of 8 bytes, or `undefined` if they are damaged.
  */
-export function readFooterOffsets(codec: Codec, file: File, trailer: Trailer, segment: Segment): Uint32Array {
+export function readFooterOffsets(codec: Codec, file: File, trailer: Trailer): Uint32Array | undefined {
   const bytes = new Uint8Array(Math.ceil(trailer.count / 2) * 8);
-  const offset = trailer.footerOffset + FRAME_HEADER_BYTES;
-  readFull(file, bytes, offset);
-  if (codec.hash(bytes, 0n) !== trailer.offsetsSum) {
-    throw new WalLogError(
-      "CORRUPT",
-      `Cannot read the footer of ${segment.path}: its offsets are damaged; open with verify "full" to rebuild them`,
-      { path: segment.path, offset },
-    );
-  }
-  return new Uint32Array(bytes.buffer, 0, trailer.count);
+  readFull(file, bytes, trailer.footerOffset + FRAME_HEADER_BYTES);
+  return codec.hash(bytes, 0n) === trailer.offsetsSum ? new Uint32Array(bytes.buffer, 0, trailer.count) : undefined;
 }

@@ -41,7 +41,7 @@
  *   0  u32 headerSum     low half of XXH3-64 of bytes 4..40, seeded with salt XOR LSN
  *   4  u32 length        payload bytes
  *   8  u64 payloadSum    XXH3-64 of the payload
- *  16  u64 term
+ *  16  u64 term          entry, snapshot, hard state: its term; truncate: the term before the first index dropped
  *  24  u64 index         entry, snapshot: its index; truncate: the first index dropped; hard state: the vote
  *  32  u8  kind          1 entry, 2 hard state, 3 truncate, 4 snapshot, 5 mark, 6 footer
  *  33  u8  entryKind     0 normal, 1 config

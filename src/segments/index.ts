@@ -138,8 +138,13 @@ export class LogIndex {
     return this.runs.at(index);
   }
 
-  /** Drops every entry at or above `from`. */
-  truncate(from: Index): void {
+  /**
+   * Drops every entry at or above an index.
+   *
+   * @param from The first index to drop.
+   * @param lastTerm Term of the entry before it, where the caller knows it and this index may not.
+   */
+  truncate(from: Index, lastTerm: Term = this.termAt(from - 1) ?? TERM_UNKNOWN): void {
     if (from >= this.nextIndex) return;
     for (let i = this.segments.length - 1; i >= 0; i--) {
       const segment = this.segments[i]!;
@@ -148,7 +153,7 @@ export class LogIndex {
     }
     this.runs.truncate(from);
     this.nextIndex = from;
-    this.lastTerm = this.termAt(from - 1) ?? TERM_UNKNOWN;
+    this.lastTerm = lastTerm;
   }
 
   /**

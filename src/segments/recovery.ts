@@ -29,7 +29,7 @@ import {
 } from "./format.ts";
 import type { LogIndex } from "./index.ts";
 import { type OpenDamage, Replay, selectSegment } from "./replay.ts";
-import { Segment } from "./segment.ts";
+import { OFFSET_LOST, Segment } from "./segment.ts";
 
 /** How to recover. */
 export interface RecoveryOptions {
@@ -193,10 +193,10 @@ export class Recovery {
       const path = `${this.folder}/${segmentName(previous)}`;
       const found = chain.damage.find((one) => one.path === path);
       const missing = { ...(found ?? this.missing(previous, `segment ${link.file.number} follows it, it is missing`)) };
-      replay.damage.push(missing);
-      // Everything from the floor on was the missing segment's.
+      // Everything from the floor on was the missing segment's. Had it no entries, the state behind it says all.
       index.truncate(floor);
       this.lose(segment, state.nextIndex, missing);
+      if (found !== undefined || missing.firstIndex !== undefined) replay.damage.push(missing);
     } else if (replay.damage.at(-1)?.path === segment.path) {
       this.reconcile(segment, state.nextIndex, floor, replay.damage.at(-1)!);
     } else if (
@@ -270,7 +270,8 @@ export class Recovery {
     segment.fetchOffsets = () => {
       const again = this.fileSystem.open(segment.path, "read");
       try {
-        return readFooterOffsets(this.codec, again, footer.trailer, segment);
+        return readFooterOffsets(this.codec, again, footer.trailer) ??
+          this.rebuildOffsets(segment, again, firstIndex, count);
       } finally {
         again.close();
       }
@@ -280,9 +281,23 @@ export class Recovery {
     return true;
   }
 
+  /** The offsets of a segment whose footer does not have them, by scanning; lost where a frame is damaged. */
+  private rebuildOffsets(segment: Segment, file: File, firstIndex: number, count: number): Uint32Array {
+    const replay = new Replay(this.codec);
+    const scanned = new Segment(segment.path, segment.header, segment.endOffset);
+    replay.begin(segment.header.state);
+    replay.open(scanned);
+    for (const _ of this.throughDamage(scanned, file, segment.endOffset, replay));
+    const found = scanned.liveOffsets();
+    const offsets = new Uint32Array(count).fill(OFFSET_LOST);
+    const skip = firstIndex - scanned.firstIndex;
+    if (skip >= 0) offsets.set(found.subarray(skip, skip + count));
+    else offsets.set(found.subarray(0, Math.max(count + skip, 0)), -skip);
+    return offsets;
+  }
+
   /** Replays up to a limit below which everything was durable, so that whatever is not valid is damage. */
-  private *throughDamage(segment: Segment, file: File, limit: number): Generator<void> {
-    const { replay } = this;
+  private *throughDamage(segment: Segment, file: File, limit: number, replay = this.replay): Generator<void> {
     for (let from = SEGMENT_HEADER_BYTES; from < limit;) {
       const stop = yield* replay.run(segment, file, from, limit);
       if (stop === undefined) break;
@@ -352,12 +367,8 @@ export class Recovery {
   private refine(segment: Segment, file: File, link: Link, damage: readonly OpenDamage[]): void {
     const footer = readTrailer(this.codec, file, link.file.size, segment.header);
     if (footer === undefined) return;
-    let offsets: Uint32Array;
-    try {
-      offsets = readFooterOffsets(this.codec, file, footer.trailer, segment);
-    } catch {
-      return;
-    }
+    const offsets = readFooterOffsets(this.codec, file, footer.trailer);
+    if (offsets === undefined) return;
     const { index } = this.replay;
     const { firstIndex, count, lowestTruncated } = footer.trailer;
     index.truncate(Math.min(lowestTruncated, firstIndex));
@@ -377,9 +388,16 @@ export class Recovery {
   /** Damage that matters, with what the start of the log lacks. */
   private judge(damage: readonly Damage[], chain: Chain): Damage[] {
     const { index } = this.replay;
-    const found = damage.filter((one) =>
-      one.kind !== "segment" || one.lastIndex === undefined || one.lastIndex > index.snapshotIndex
-    );
+    const found: Damage[] = [];
+    for (const one of damage) {
+      // Compaction deletes segments, and a crash may undo some of its deletions and not others. A missing segment is
+      // damage only if something in it was neither truncated nor covered by a snapshot later on.
+      if (one.kind !== "segment" || one.firstIndex === undefined) found.push(one);
+      else {
+        const lost = this.stillLost(one.firstIndex, one.lastIndex!);
+        if (lost !== undefined) found.push({ ...one, ...lost });
+      }
+    }
     const first = chain.links[0]!.file.header;
     const oldest = index.segments[0]!.firstIndex;
     if (oldest > index.snapshotIndex + 1) {
@@ -393,6 +411,17 @@ export class Recovery {
       else found.push(named);
     }
     return found;
+  }
+
+  /** Which part of a range of lost entries is still part of the log. */
+  private stillLost(from: number, to: number): { firstIndex: number; lastIndex: number } | undefined {
+    const { index } = this.replay;
+    const isLost = (at: number) => index.locate(at)?.offsetOf(at) === OFFSET_LOST;
+    let first = Math.max(from, index.snapshotIndex + 1);
+    let last = Math.min(to, index.nextIndex - 1);
+    while (first <= last && !isLost(first)) first++;
+    while (last > first && !isLost(last)) last--;
+    return first <= last ? { firstIndex: first, lastIndex: last } : undefined;
   }
 
   private missing(number: number, reason: string): OpenDamage {

@@ -239,7 +239,7 @@ export class Replay {
     if (header.kind === KIND_TRUNCATE) {
       if (header.index > index.nextIndex) this.settleGap(segment, header.index);
       segment.lowestTruncated = Math.min(segment.lowestTruncated, header.index);
-      index.truncate(header.index);
+      index.truncate(header.index, header.term);
     } else {
       const clears = (header.flags & FLAG_CLEAR) !== 0;
       if (clears) segment.lowestTruncated = 1;

@@ -1,0 +1,61 @@
+/**
+ * Runs random histories on a simulated disk and prints what happened in them.
+ *
+ *     deno task sim                        1,000 histories of each kind
+ *     deno task sim --seeds 100000         as many as wanted
+ *     deno task sim --seed 4711            one of them again
+ *     deno task sim --damage               only those in which bytes rot
+ *
+ * @module
+ */
+
+import process from "node:process";
+import { parseArgs } from "node:util";
+import { type Counts, simulate } from "../tests/simulation.ts";
+
+const { values } = parseArgs({
+  options: {
+    seeds: { type: "string", default: "1000" },
+    from: { type: "string", default: "1" },
+    seed: { type: "string" },
+    damage: { type: "boolean" },
+    crashes: { type: "boolean" },
+  },
+});
+
+const from = Number(values.seed ?? values.from);
+const seeds = values.seed === undefined ? Number(values.seeds) : 1;
+if (!Number.isSafeInteger(from) || !Number.isSafeInteger(seeds) || seeds < 1) {
+  console.error("--seeds, --seed and --from take whole numbers");
+  process.exit(64);
+}
+const kinds = [
+  { title: "crashes, kills, failing and full disks", damage: false, wanted: values.damage !== true },
+  { title: "the same, then rot, zeroed blocks and lost files", damage: true, wanted: values.crashes !== true },
+];
+
+let failures = 0;
+for (const { title, damage, wanted } of kinds) {
+  if (!wanted) continue;
+  const counts: Counts = {};
+  const started = performance.now();
+  for (let seed = from; seed < from + seeds; seed++) {
+    try {
+      await simulate(seed, counts, { damage });
+    } catch (error) {
+      failures++;
+      console.error((error as Error).message);
+    }
+    if (process.stderr.isTTY && (seed - from) % 50 === 0) {
+      process.stderr.write(`\r${seed - from} of ${seeds}: ${title}`);
+    }
+  }
+  if (process.stderr.isTTY) process.stderr.write("\r\x1b[K");
+  const seconds = (performance.now() - started) / 1000;
+  console.log(`${title}: seeds ${from} to ${from + seeds - 1} in ${seconds.toFixed(0)} s`);
+  for (const [event, count] of Object.entries(counts).sort((a, b) => b[1] - a[1])) {
+    console.log(`  ${String(count).padStart(10)} ${event}`);
+  }
+}
+console.log(failures === 0 ? "no failure" : `${failures} failures`);
+process.exit(failures === 0 ? 0 : 1);

@@ -1,0 +1,371 @@
+/**
+ * A disk to be cruel to: behind the log's {@link FileSystem} seam, with a page cache apart from the platter, a seed that
+ * repeats whatever happens, and every fault that a real disk has shown.
+ *
+ * @module
+ */
+
+import type { File, FileLock, FileSystem, OpenMode } from "../storage/file_system.ts";
+import { Random } from "./random.ts";
+import { Inode } from "./simulated_file.ts";
+
+/** What the log can ask of a disk that changes something, or can fail. */
+export type DiskOperation = "create" | "write" | "truncate" | "sync" | "syncDirectory" | "rename" | "remove" | "read";
+
+/** How an operation goes wrong. `crash`: the power goes in the middle of it. */
+export type DiskFault = "EIO" | "ENOSPC" | "crash" | "lost" | "misdirected";
+
+/** What a simulated disk is like. */
+export interface SimulatedDiskOptions {
+  /** Repeats everything that happens by chance. Default: 1. */
+  readonly seed?: number;
+  /** How much fits, in bytes. Default: any amount. */
+  readonly capacityBytes?: number;
+  /** How often a write takes only part of what it is given. Default: 0. */
+  readonly shortWrites?: number;
+}
+
+/** Thrown by every operation of a machine whose power is gone, until {@link SimulatedDisk.restart}. */
+export class PowerLoss extends Error {
+  /** Always `"PowerLoss"`. */
+  override readonly name = "PowerLoss";
+}
+
+interface NameChange {
+  readonly path: string;
+  readonly inode: Inode | undefined;
+  /** With a rename, the name that goes in the same step. */
+  readonly from: string | undefined;
+}
+
+function folderOf(path: string): string {
+  return path.slice(0, path.lastIndexOf("/"));
+}
+
+function systemError(code: string, operation: string, path: string): Error {
+  return Object.assign(new Error(`${code}: simulated, ${operation} '${path}'`), { code });
+}
+
+/**
+ * A simulated machine: a disk, a page cache, locks and timers. Give {@link SimulatedDisk.fileSystem} to a log as its
+ * `fileSystem`, do something to the disk, and see what the log makes of it.
+ *
+ * @example
+ * ```ts
+ * import { WalLog } from "@wallog/wallog";
+ * import { SimulatedDisk } from "@wallog/wallog/testing";
+ * import assert from "node:assert/strict";
+ *
+ * const disk = new SimulatedDisk({ seed: 42 });
+ * const log = WalLog.openSync("/raft.wal", { fileSystem: disk.fileSystem });
+ * const entry = (index: number) => ({ term: 1, index, kind: "normal" as const, command: new Uint8Array(10) });
+ * log.append([entry(1)]);
+ * log.syncSync();
+ * log.append([entry(2)]);
+ * disk.crash(); // the power goes: entry 1 was synced, entry 2 may or may not be there
+ *
+ * const again = WalLog.openSync("/raft.wal", { fileSystem: disk.fileSystem });
+ * assert(again.lastIndex === 1 || again.lastIndex === 2);
+ * ```
+ */
+export class SimulatedDisk {
+  /** The machine as a log sees it. */
+  readonly fileSystem: FileSystem;
+  /** What was asked of the disk since it was made, or since the list was last emptied by its reader. */
+  readonly trace: { readonly operation: DiskOperation; readonly path: string }[] = [];
+  /** Operations so far, reads not counted. */
+  operations = 0;
+  readonly #random: Random;
+  readonly #capacity: number;
+  readonly #shortWrites: number;
+  #names = new Map<string, Inode>();
+  #durableNames = new Map<string, Inode>();
+  #nameChanges: NameChange[] = [];
+  #locks = new Set<string>();
+  #timers: { readonly callback: () => void; readonly generation: number }[] = [];
+  /** Counts restarts: handles of a process that is gone do nothing. */
+  #generation = 0;
+  #hasPower = true;
+  #plan: { readonly at: number; readonly fault: DiskFault; readonly only: DiskOperation | undefined } | undefined;
+
+  /**
+   * Makes an empty disk.
+   *
+   * @param options What it is like.
+   */
+  constructor(options: SimulatedDiskOptions = {}) {
+    this.#random = new Random(options.seed ?? 1);
+    this.#capacity = options.capacityBytes ?? Infinity;
+    this.#shortWrites = options.shortWrites ?? 0;
+    this.fileSystem = this.#makeFileSystem();
+  }
+
+  /**
+   * Makes an operation go wrong.
+   *
+   * @param fault How.
+   * @param after How many operations succeed before it. Default: 0.
+   * @param only Counts, and fails, only operations of this kind. Default: any but reads.
+   */
+  failAfter(fault: DiskFault, after = 0, only?: DiskOperation): void {
+    this.#plan = { at: after, fault, only };
+  }
+
+  /** Takes back {@link SimulatedDisk.failAfter}. */
+  heal(): void {
+    this.#plan = undefined;
+  }
+
+  /** Whether a planned fault has not happened yet. */
+  get isFaultPending(): boolean {
+    return this.#plan !== undefined;
+  }
+
+  /**
+   * The power goes and comes back. What was not flushed is there or not there, sector by sector and name by name; what
+   * the process held is gone.
+   */
+  crash(): void {
+    for (const { path, inode, from } of this.#nameChanges) {
+      if (this.#random.chance(0.5)) continue;
+      if (from !== undefined) this.#durableNames.delete(from);
+      if (inode === undefined) this.#durableNames.delete(path);
+      else this.#durableNames.set(path, inode);
+    }
+    for (const inode of new Set([...this.#names.values(), ...this.#durableNames.values()])) inode.crash(this.#random);
+    this.#nameChanges = [];
+    this.#names = new Map(this.#durableNames);
+    this.restart();
+  }
+
+  /** The process is killed and started anew; the machine, and so the page cache, goes on. */
+  restart(): void {
+    this.#hasPower = true;
+    this.#plan = undefined;
+    this.#generation++;
+    this.#locks.clear();
+    this.#timers = [];
+  }
+
+  /** The page cache is dropped, so that reads show what the platter holds. What is on its way stays so. */
+  evict(): void {
+    for (const inode of this.#names.values()) {
+      if (inode.beginFlush().sectors.size === 0) inode.revert();
+    }
+  }
+
+  /** A quiet moment: everything that waited for one is called. */
+  idle(): void {
+    const due = this.#timers;
+    this.#timers = [];
+    for (const { callback, generation } of due) if (generation === this.#generation) callback();
+  }
+
+  /**
+   * The files there are.
+   *
+   * @returns Their paths, sorted.
+   */
+  files(): string[] {
+    return [...this.#names.keys()].sort();
+  }
+
+  /**
+   * A file's content as programs see it.
+   *
+   * @param path The file.
+   * @returns A copy.
+   */
+  content(path: string): Uint8Array {
+    const inode = this.#inode(path, "read");
+    const bytes = new Uint8Array(inode.size);
+    inode.read(bytes, 0);
+    return bytes;
+  }
+
+  /**
+   * Damages a file where it lies, in the page cache and on the platter.
+   *
+   * @param path The file.
+   * @param offset Where, in bytes.
+   * @param mask What is flipped, as the bits of one byte. Default: all of them.
+   */
+  flip(path: string, offset: number, mask = 0xff): void {
+    this.#inode(path, "write").damage(offset, (bytes) => bytes.forEach((byte, i) => bytes[i] = byte ^ mask), 1);
+  }
+
+  /**
+   * Overwrites a stretch of a file with zeros, as a discarded block reads.
+   *
+   * @param path The file.
+   * @param offset Where, in bytes.
+   * @param length How much, in bytes.
+   */
+  zero(path: string, offset: number, length: number): void {
+    this.#inode(path, "write").damage(offset, (bytes) => bytes.fill(0), length);
+  }
+
+  /**
+   * Removes a file for good.
+   *
+   * @param path The file.
+   */
+  lose(path: string): void {
+    this.#names.delete(path);
+    this.#durableNames.delete(path);
+  }
+
+  #inode(path: string, operation: string): Inode {
+    const inode = this.#names.get(path);
+    if (inode === undefined) throw systemError("ENOENT", operation, path);
+    return inode;
+  }
+
+  /** Notes an operation and lets it fail if that is planned; returns a fault that the operation itself carries out. */
+  #enter(operation: DiskOperation, path: string, generation = this.#generation): DiskFault | undefined {
+    if (!this.#hasPower || generation !== this.#generation) throw new PowerLoss(`${operation} ${path}`);
+    if (operation !== "read") {
+      this.operations++;
+      this.trace.push({ operation, path });
+    }
+    const plan = this.#plan;
+    if (plan === undefined || (plan.only === undefined ? operation === "read" : plan.only !== operation)) {
+      return undefined;
+    }
+    if (plan.at > 0) {
+      this.#plan = { ...plan, at: plan.at - 1 };
+      return undefined;
+    }
+    this.#plan = undefined;
+    if (plan.fault === "crash") {
+      this.#hasPower = false;
+      return "crash";
+    }
+    return plan.fault;
+  }
+
+  #fail(fault: DiskFault | undefined, operation: DiskOperation, path: string): void {
+    if (fault === "crash") throw new PowerLoss(`${operation} ${path}`);
+    if (fault === "EIO" || fault === "ENOSPC") throw systemError(fault, operation, path);
+  }
+
+  #used(): number {
+    let sum = 0;
+    for (const inode of this.#names.values()) sum += inode.size;
+    return sum;
+  }
+
+  #change(path: string, inode: Inode | undefined, from?: string): void {
+    if (from !== undefined) this.#names.delete(from);
+    if (inode === undefined) this.#names.delete(path);
+    else this.#names.set(path, inode);
+    this.#nameChanges.push({ path, inode, from });
+  }
+
+  #makeFileSystem(): FileSystem {
+    return {
+      open: (path, mode) => this.#open(path, mode),
+      list: (path) => {
+        this.#enter("read", path);
+        return [...this.#names.keys()].filter((name) => folderOf(name) === path).map((name) =>
+          name.slice(path.length + 1)
+        );
+      },
+      makeDirectory: (path) => void this.#enter("read", path),
+      rename: (from, to) => {
+        this.#fail(this.#enter("rename", from), "rename", from);
+        this.#change(to, this.#inode(from, "rename"), from);
+      },
+      remove: (path) => {
+        this.#fail(this.#enter("remove", path), "remove", path);
+        this.#inode(path, "remove");
+        this.#change(path, undefined);
+      },
+      syncDirectory: (path) => {
+        this.#fail(this.#enter("syncDirectory", path), "syncDirectory", path);
+        this.#nameChanges = this.#nameChanges.filter((change) => {
+          if (folderOf(change.path) !== path) return true;
+          if (change.from !== undefined) this.#durableNames.delete(change.from);
+          if (change.inode === undefined) this.#durableNames.delete(change.path);
+          else this.#durableNames.set(change.path, change.inode);
+          return false;
+        });
+      },
+      lock: (path) => this.#lock(path),
+      random: (into) => this.#random.fill(into),
+      after: (_, callback) => {
+        const timer = { callback, generation: this.#generation };
+        this.#timers.push(timer);
+        return () => {
+          this.#timers = this.#timers.filter((other) => other !== timer);
+        };
+      },
+    };
+  }
+
+  #lock(path: string): FileLock | undefined {
+    if (this.#locks.has(path)) return undefined;
+    this.#locks.add(path);
+    const generation = this.#generation;
+    return { release: () => void (generation === this.#generation && this.#locks.delete(path)) };
+  }
+
+  #open(path: string, mode: OpenMode): File {
+    if (mode === "create") {
+      this.#fail(this.#enter("create", path), "create", path);
+      if (this.#names.has(path)) throw systemError("EEXIST", "open", path);
+      if (this.#used() >= this.#capacity) throw systemError("ENOSPC", "open", path);
+      this.#change(path, new Inode());
+    }
+    const inode = this.#inode(path, "open");
+    const generation = this.#generation;
+    const enter = (operation: DiskOperation) => this.#enter(operation, path, generation);
+    return {
+      size: () => inode.size,
+      read: (into, position) => {
+        this.#fail(enter("read"), "read", path);
+        return inode.read(into, position);
+      },
+      write: (from, position) => this.#write(inode, path, enter("write"), from, position),
+      truncate: (size) => {
+        this.#fail(enter("truncate"), "truncate", path);
+        inode.truncate(size);
+      },
+      sync: () => {
+        const fault = enter("sync");
+        if (fault === "EIO") inode.failFlush(this.#random);
+        this.#fail(fault, "sync", path);
+        if (fault !== "lost") inode.endFlush(inode.beginFlush());
+      },
+      syncAsync: async () => {
+        const fault = enter("sync");
+        const covered = inode.beginFlush();
+        await Promise.resolve();
+        if (!this.#hasPower || generation !== this.#generation) throw new PowerLoss(`sync ${path}`);
+        if (fault === "EIO") inode.failFlush(this.#random);
+        this.#fail(fault, "sync", path);
+        inode.endFlush(covered);
+      },
+      close: () => {},
+    };
+  }
+
+  #write(inode: Inode, path: string, fault: DiskFault | undefined, from: Uint8Array, position: number): number {
+    let count = from.length;
+    const grows = Math.max(0, position + count - inode.size);
+    const left = this.#capacity - this.#used();
+    if (grows > left) {
+      count -= grows - left;
+      if (count <= 0) throw systemError("ENOSPC", "write", path);
+    } else if (fault !== undefined && fault !== "lost" && fault !== "misdirected") {
+      // What fails has got as far as it has.
+      inode.write(from.subarray(0, this.#random.below(count + 1)), position);
+      this.#fail(fault, "write", path);
+    } else if (count > 1 && this.#random.chance(this.#shortWrites)) {
+      count = 1 + this.#random.below(count - 1);
+    }
+    const target = fault === "misdirected" ? Math.max(0, position - 512 * (1 + this.#random.below(8))) : position;
+    if (fault !== "lost") inode.write(count === from.length ? from : from.subarray(0, count), target);
+    return count;
+  }
+}

@@ -1,0 +1,418 @@
+/**
+ * Random histories on a simulated disk, judged against `MemoryLog`: what a reopened log holds must be what some prefix
+ * of the history amounts to, never shorter than the last successful sync, and never anything else.
+ *
+ * A seed repeats a history. What fails is thrown with the seed and the steps up to there.
+ */
+
+import assert from "node:assert/strict";
+import { type LogEntry, MemoryLog, type RaftLog, type Snapshot, WalLog, WalLogError } from "../mod.ts";
+import { type DiskFault, PowerLoss, Random, SimulatedDisk } from "../src/testing/mod.ts";
+
+const FOLDER = "/raft.wal";
+/** Small, so that every history rotates. */
+const SEGMENT_BYTES = 8192;
+const STEPS_MAX = 40;
+/** Crashes in a row before an open must succeed. */
+const RECOVERIES_MAX = 6;
+
+/** How often what happened, over all histories. */
+export type Counts = Record<string, number>;
+
+/** How a history differs from the usual. */
+export interface SimulationOptions {
+  /** Whether bytes rot too, so that `CORRUPT` is a right answer. */
+  readonly damage?: boolean;
+}
+
+function digest(bytes: Uint8Array): string {
+  let hash = 0x811c9dc5;
+  for (const byte of bytes) hash = Math.imul(hash ^ byte, 0x01000193);
+  return `${bytes.length}:${(hash >>> 0).toString(36)}`;
+}
+
+/** Everything that a log holds, in a line. */
+export function fingerprint(log: RaftLog): string {
+  const { hardState, snapshotIndex, lastIndex, lastTerm } = log;
+  const snapshot = log.snapshot();
+  const entries = log.entries(snapshotIndex + 1, lastIndex)
+    .map((entry) => `${entry.index}.${entry.term}${entry.kind[0]}${digest(entry.command)}`);
+  const boundary = snapshot === undefined ? "-" : `${snapshot.term}:${snapshot.config}:${digest(snapshot.data)}`;
+  return `${lastIndex}/${lastTerm} ${snapshotIndex}=${boundary} ${hardState.term}>${hardState.votedFor} ${entries}`;
+}
+
+class Simulation {
+  readonly #random: Random;
+  readonly #disk: SimulatedDisk;
+  readonly #counts: Counts;
+  readonly #damages: boolean;
+  readonly #steps: string[] = [];
+  /** What the log holds by its own account. */
+  #model = new MemoryLog();
+  /** Fingerprint after each mutation, the first of an empty log; mutations that failed may be among the last. */
+  #states: string[] = [fingerprint(this.#model)];
+  /** How many of them the log has acknowledged as durable. */
+  #floor = 0;
+  /** How many of them were durable when the last frame was written: what damage may not take unnoticed. */
+  #proven = 0;
+  #log: WalLog;
+  #id = 0;
+
+  constructor(seed: number, counts: Counts, options: SimulationOptions) {
+    this.#random = new Random(seed);
+    this.#counts = counts;
+    this.#damages = options.damage ?? false;
+    this.#disk = new SimulatedDisk({ seed: seed ^ 0x5bd1e995, shortWrites: this.#random.chance(0.2) ? 0.3 : 0 });
+    this.#log = this.#open();
+  }
+
+  get steps(): readonly string[] {
+    return this.#steps;
+  }
+
+  #note(step: string): void {
+    this.#steps.push(step);
+    const [name] = step.split(" ");
+    this.#counts[name!] = (this.#counts[name!] ?? 0) + 1;
+  }
+
+  #open(readOnly = false): WalLog {
+    return WalLog.openSync(FOLDER, {
+      fileSystem: this.#disk.fileSystem,
+      segmentBytes: SEGMENT_BYTES,
+      verify: this.#random.chance(0.3) ? "tail" : "full",
+      readOnly,
+    });
+  }
+
+  async run(): Promise<void> {
+    const steps = 1 + this.#random.below(STEPS_MAX);
+    for (let i = 0; i < steps; i++) await this.#step();
+    if (this.#damages) this.#rot();
+    else {
+      this.#note("crash");
+      this.#disk.crash();
+      this.#reopen(this.#floor);
+    }
+  }
+
+  async #step(): Promise<void> {
+    const random = this.#random;
+    const dice = random.below(100);
+    if (dice < 40) this.#append();
+    else if (dice < 46) this.#truncate();
+    else if (dice < 52) this.#setHardState();
+    else if (dice < 58) this.#snapshot();
+    else if (dice < 68) await this.#sync();
+    else if (dice < 72) {
+      this.#note("idle");
+      this.#disk.idle();
+      // A log at rest with nothing left to flush leaves a mark.
+      if (this.#floor === this.#states.length - 1) this.#proven = this.#floor;
+    } else if (dice < 76) this.#close();
+    else if (dice < 80) this.#kill();
+    else if (dice < 85) {
+      this.#note("crash");
+      this.#disk.crash();
+      this.#reopen(this.#floor);
+    } else if (dice < 93) this.#plan();
+    else if (dice < 95) this.#read();
+    else this.#append();
+  }
+
+  /** Something will go wrong with one of the next operations. */
+  #plan(): void {
+    const fault = this.#random.pick<DiskFault>(["crash", "crash", "EIO", "ENOSPC"]);
+    const after = this.#random.below(12);
+    this.#note(`plan-${fault} ${after}`);
+    this.#disk.failAfter(fault, after);
+  }
+
+  #entries(): LogEntry[] {
+    const random = this.#random;
+    const term = this.#model.lastTerm + (random.chance(0.1) ? 1 : 0);
+    return Array.from({ length: 1 + random.below(5) }, (_, i) => {
+      const command = new Uint8Array(random.chance(0.8) ? random.below(80) : random.below(4000));
+      random.fill(command);
+      if (command.length >= 4) new DataView(command.buffer).setUint32(0, this.#id++);
+      return { term, index: this.#model.lastIndex + 1 + i, kind: random.chance(0.1) ? "config" : "normal", command };
+    });
+  }
+
+  #append(): void {
+    const entries = this.#entries();
+    const sizes = entries.map(({ command }) => command.length);
+    // A batch that is cut short by a crash leaves the entries before the cut: each is a mutation of its own.
+    this.#mutate(`append ${sizes}`, entries.map((entry) => (log: RaftLog) => log.append([entry])), (log) => {
+      log.append(entries);
+    });
+  }
+
+  #truncate(): void {
+    const { snapshotIndex, lastIndex } = this.#model;
+    if (lastIndex === snapshotIndex) return;
+    const from = snapshotIndex + 1 + this.#random.below(lastIndex - snapshotIndex);
+    this.#mutate(`truncate ${from}`, [(log) => log.truncate(from)]);
+  }
+
+  #setHardState(): void {
+    const random = this.#random;
+    const state = {
+      term: this.#model.hardState.term + random.below(2),
+      votedFor: random.chance(0.3) ? null : BigInt(random.below(5)),
+    };
+    this.#mutate(`hard-state ${state.term}`, [(log) => log.setHardState(state)]);
+  }
+
+  #snapshot(): void {
+    const random = this.#random;
+    const { snapshotIndex, lastIndex, lastTerm } = this.#model;
+    const index = snapshotIndex + random.below(lastIndex - snapshotIndex + 3);
+    if (index === 0) return;
+    const term = random.chance(0.8) ? this.#model.termAt(index) ?? lastTerm : lastTerm + 1;
+    const data = new Uint8Array(random.below(2000));
+    random.fill(data);
+    const snapshot: Snapshot = { index, term, config: [1n, 2n, BigInt(random.below(9))], data };
+    const stale = index <= snapshotIndex;
+    if (this.#mutate(`snapshot ${index}`, [(log) => log.applySnapshot(snapshot)]) && !stale) {
+      this.#floor = this.#states.length - 1;
+    }
+  }
+
+  /**
+   * Does something to the log and to the model. What throws must leave the log as it was; what it got onto the disk may
+   * come back, or part of it.
+   */
+  #mutate(step: string, parts: readonly ((log: RaftLog) => void)[], whole = parts[0]!): boolean {
+    this.#note(step);
+    const before = fingerprint(this.#model);
+    const segments = this.#log.stats().segmentsSealed;
+    const durable = this.#floor;
+    let failure: unknown;
+    try {
+      whole(this.#log);
+    } catch (error) {
+      failure = error;
+    }
+    // A rotation flushes what was there before.
+    if (this.#log.stats().segmentsSealed > segments) this.#floor = this.#states.length - 1;
+    if (failure === undefined) {
+      for (const part of parts) {
+        part(this.#model);
+        this.#states.push(fingerprint(this.#model));
+      }
+      this.#proven = Math.max(this.#proven, durable);
+      return true;
+    }
+    if (failure instanceof PowerLoss || isPoisoned(failure)) {
+      const attempt = cloneOf(this.#model);
+      for (const part of parts) {
+        part(attempt);
+        this.#states.push(fingerprint(attempt));
+      }
+      if (!isPowerLoss(failure)) {
+        // A snapshot can be installed, and what it replaces not be deleted.
+        const installed = step.startsWith("snapshot") && fingerprint(this.#log) === this.#states.at(-1);
+        if (!installed) assert.equal(fingerprint(this.#log), before, "a failed mutation changed the log");
+      }
+      this.#failed(failure);
+      return false;
+    }
+    assert(failure instanceof WalLogError && failure.code === "NO_SPACE", failure as Error);
+    this.#note("refused-NO_SPACE");
+    assert.equal(fingerprint(this.#log), before, "a refused mutation changed the log");
+    return false;
+  }
+
+  /** The writer has ended: by a power cut, or by its own account. Either way a new one must find its way. */
+  #failed(failure: unknown): void {
+    if (isPowerLoss(failure)) {
+      this.#note("crashed");
+      this.#disk.crash();
+    } else {
+      this.#note("poisoned");
+      assert.throws(() => this.#log.setHardState({ term: 99, votedFor: null }), isPoisoned);
+      if (this.#random.chance(0.5)) {
+        this.#log.closeSync();
+        this.#disk.restart();
+        if (this.#random.chance(0.5)) this.#disk.evict();
+      } else this.#disk.crash();
+    }
+    this.#reopen(this.#floor);
+  }
+
+  async #sync(): Promise<void> {
+    this.#note("sync");
+    const target = this.#states.length - 1;
+    try {
+      if (this.#random.chance(0.5)) assert.equal(this.#log.syncSync(), this.#model.lastIndex);
+      else assert.equal(await this.#log.sync(), this.#model.lastIndex);
+      this.#floor = target;
+    } catch (failure) {
+      if (failure instanceof assert.AssertionError) throw failure;
+      this.#failed(failure);
+    }
+  }
+
+  #close(): void {
+    this.#note("close");
+    try {
+      this.#log.closeSync();
+      this.#floor = this.#proven = this.#states.length - 1;
+      this.#reopen(this.#floor, true);
+    } catch (failure) {
+      if (!isPowerLoss(failure) && !isPoisoned(failure)) throw failure;
+      if (isPowerLoss(failure)) this.#disk.crash();
+      else this.#disk.restart();
+      this.#reopen(this.#floor);
+    }
+  }
+
+  /** The process is killed: nothing that was appended is lost. */
+  #kill(): void {
+    this.#note("kill");
+    this.#disk.restart();
+    this.#reopen(this.#states.length - 1);
+  }
+
+  #read(): void {
+    this.#note("read");
+    this.#disk.heal();
+    const reader = this.#open(true);
+    assert.equal(fingerprint(reader), fingerprint(this.#model), "a reader beside the writer");
+    reader.closeSync();
+  }
+
+  /** Opens, with crashes on the way, and finds out which prefix of the history it is. */
+  #reopen(floor: number, closed = false): void {
+    for (let attempt = 0;; attempt++) {
+      if (attempt < RECOVERIES_MAX && this.#random.chance(0.3)) {
+        this.#disk.failAfter(this.#random.pick<DiskFault>(["crash", "crash", "EIO", "ENOSPC"]), this.#random.below(14));
+      } else this.#disk.heal();
+      try {
+        this.#log = this.#open();
+        break;
+      } catch (failure) {
+        if (!this.#disk.isFaultPending && !isExpected(failure)) throw failure;
+        if (!isExpected(failure)) throw failure;
+        this.#note("crash-in-recovery");
+        if (isPowerLoss(failure) || this.#random.chance(0.5)) {
+          this.#disk.crash();
+          floor = Math.min(floor, Math.max(this.#floor, 0));
+        } else this.#disk.restart();
+      }
+    }
+    this.#disk.heal();
+    const { recovery } = this.#log;
+    this.#note(`opened-${recovery.verdict}`);
+    assert.notEqual(recovery.verdict, "corrupt");
+    if (closed) assert.equal(recovery.verdict, "clean");
+    const found = fingerprint(this.#log);
+    const at = this.#states.lastIndexOf(found);
+    const why = `reopened to ${found}\nallowed, from ${floor} of ${this.#states.length}:\n` +
+      this.#states.slice(floor).join("\n");
+    assert(at >= floor, why);
+    // What was cut is gone for good; what is there is durable now.
+    this.#states.length = at + 1;
+    this.#floor = at;
+    this.#proven = Math.min(this.#proven, at);
+    this.#model = cloneOf(this.#log);
+    assert.equal(this.#log.durableIndex, this.#model.lastIndex);
+  }
+
+  /** Bytes rot: the log says so, or holds exactly what it may. */
+  #rot(): void {
+    const random = this.#random;
+    const dirty = random.chance(0.5);
+    if (dirty) this.#disk.restart();
+    else {
+      this.#disk.heal();
+      this.#log.closeSync();
+      this.#proven = this.#floor = this.#states.length - 1;
+      this.#disk.restart();
+    }
+    const path = random.pick(this.#disk.files().filter((name) => /\.(seg|snap)$/.test(name)));
+    const size = this.#disk.content(path).length;
+    if (size === 0) return;
+    const used = this.#disk.content(path).findLastIndex((byte) => byte !== 0) + 1;
+    const offset = random.below(random.chance(0.9) ? Math.max(used, 1) : size);
+    const kind = random.below(10);
+    const segments = this.#disk.files().filter((name) => name.endsWith(".seg"));
+    // Zeros over the end of the log take what vouches for it along, and look like the end of a shorter one; of a log
+    // that loses its only segment nothing is left. Both are named in the docs as what cannot be seen.
+    const from = offset - offset % 512;
+    const length = Math.min(512 * (1 + random.below(4)), used - 40 - from);
+    if (kind < 2 && (segments.length > 1 || path !== segments[0])) this.#disk.lose(path);
+    else if (kind < 4 && !dirty && length > 0) this.#disk.zero(path, from, length);
+    else this.#disk.flip(path, offset, 1 << random.below(8));
+    this.#note(`rot ${path} at ${offset} of ${size}, ${kind}`);
+    let log: WalLog;
+    try {
+      log = this.#open(random.chance(0.5));
+    } catch (error) {
+      assert(error instanceof WalLogError && error.code === "CORRUPT", error as Error);
+      assert(error.damage.length > 0, "CORRUPT that names nothing");
+      this.#note("rot-refused");
+      return;
+    }
+    let found: string;
+    try {
+      found = fingerprint(log);
+    } catch (error) {
+      assert(
+        error instanceof WalLogError && (error.code === "DAMAGED_ENTRY" || error.code === "CORRUPT"),
+        error as Error,
+      );
+      this.#note("rot-refused-late");
+      return;
+    }
+    const at = this.#states.lastIndexOf(found);
+    this.#note(at === this.#states.length - 1 ? "rot-harmless" : "rot-in-unproven");
+    const allowed = `damaged log opened to ${found}\nallowed, from ${this.#proven} of ${this.#states.length}:\n` +
+      this.#states.slice(this.#proven).join("\n");
+    assert(at >= this.#proven, allowed);
+  }
+}
+
+function isPowerLoss(error: unknown): boolean {
+  return error instanceof PowerLoss || (error instanceof WalLogError && isPowerLoss(error.cause));
+}
+
+function isPoisoned(error: unknown): boolean {
+  return error instanceof WalLogError && error.code === "POISONED";
+}
+
+/** What an open may throw when the disk fails under it. */
+function isExpected(error: unknown): boolean {
+  return isPowerLoss(error) ||
+    (error instanceof WalLogError && (error.code === "NO_SPACE" || error.code === "IO" || error.code === "POISONED"));
+}
+
+function cloneOf(log: RaftLog): MemoryLog {
+  const copy = new MemoryLog();
+  copy.setHardState(log.hardState);
+  const snapshot = log.snapshot();
+  if (snapshot !== undefined) copy.applySnapshot(snapshot);
+  copy.append(log.entries(log.snapshotIndex + 1, log.lastIndex));
+  return copy;
+}
+
+/**
+ * Runs one history.
+ *
+ * @param seed Repeats it.
+ * @param counts Added to.
+ * @param options How it differs from the usual.
+ */
+export async function simulate(seed: number, counts: Counts = {}, options: SimulationOptions = {}): Promise<void> {
+  let simulation: Simulation | undefined;
+  try {
+    simulation = new Simulation(seed, counts, options);
+    await simulation.run();
+  } catch (error) {
+    const steps = simulation?.steps.join("\n  ") ?? "";
+    throw new Error(`seed ${seed}${options.damage ? " with damage" : ""}: ${(error as Error).message}\n  ${steps}`, {
+      cause: error,
+    });
+  }
+}
