@@ -10,6 +10,7 @@ import { WalLogError } from "./errors.ts";
 import type { CheckedOptions, Progress } from "./options.ts";
 import { type Damage, describeDamage, type RecoveryReport } from "./report.ts";
 import { FRAME_HEADER_BYTES, SEGMENT_HEADER_BYTES } from "./segments/format.ts";
+import { writeIdentity } from "./segments/identity.ts";
 import type { LogIndex } from "./segments/index.ts";
 import { type Recovered, Recovery } from "./segments/recovery.ts";
 import type { Segment } from "./segments/segment.ts";
@@ -81,6 +82,9 @@ export function* openLog(folder: string, options: CheckedOptions): Generator<Pro
     if (!readOnly) {
       if (uuid === undefined) fileSystem.random(uuid = new Uint8Array(UUID_BYTES));
       writer = startWriter(fileSystem, folder, codec, options.segmentBytes, recovered, uuid);
+      if (!recovered.isIdentified) {
+        writeIdentity(fileSystem, folder, uuid, (bytes, seed) => codec.hash(bytes, seed));
+      }
       removeLeftovers(fileSystem, folder, recovered);
     }
     const opened: Opened = {

@@ -331,18 +331,17 @@ class Simulation {
       this.#proven = this.#floor = this.#states.length - 1;
       this.#disk.restart();
     }
-    const path = random.pick(this.#disk.files().filter((name) => /\.(seg|snap)$/.test(name)));
+    const path = random.pick(this.#disk.files().filter((name) => /(\.seg|\.snap|IDENTITY)$/.test(name)));
     const size = this.#disk.content(path).length;
     if (size === 0) return;
     const used = this.#disk.content(path).findLastIndex((byte) => byte !== 0) + 1;
     const offset = random.below(random.chance(0.9) ? Math.max(used, 1) : size);
     const kind = random.below(10);
-    const segments = this.#disk.files().filter((name) => name.endsWith(".seg"));
-    // Zeros over the end of the log take what vouches for it along, and look like the end of a shorter one; of a log
-    // that loses its only segment nothing is left. Both are named in the docs as what cannot be seen.
+    // Zeros over the end of the log take what vouches for it along, and look like the end of a shorter one. The docs
+    // name that as what cannot be seen.
     const from = offset - offset % 512;
     const length = Math.min(512 * (1 + random.below(4)), used - 40 - from);
-    if (kind < 2 && (segments.length > 1 || path !== segments[0])) this.#disk.lose(path);
+    if (kind < 2) this.#disk.lose(path);
     else if (kind < 4 && !dirty && length > 0) this.#disk.zero(path, from, length);
     else this.#disk.flip(path, offset, 1 << random.below(8));
     this.#note(`rot ${path} at ${offset} of ${size}, ${kind}`);

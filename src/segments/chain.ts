@@ -87,10 +87,11 @@ export class ChainReader {
    * Reads the header of every segment file and puts the log together.
    *
    * @param names The names in the log's folder.
+   * @param uuid The log's UUID, where that is known; otherwise that of most segments counts.
    * @returns The chain.
    * @throws {WalLogError} `UNSUPPORTED_VERSION` if a newer version of the format is among them.
    */
-  read(names: readonly string[]): Chain {
+  read(names: readonly string[], uuid: Uint8Array | undefined): Chain {
     const numbers = names.map(segmentNumber).filter((number) => number !== undefined).sort((a, b) => a - b);
     const files: SegmentFile[] = [];
     for (const number of numbers) {
@@ -101,7 +102,7 @@ export class ChainReader {
         if (errorCode(error) !== "ENOENT") throw error;
       }
     }
-    return this.assemble(this.rejectForeign(files));
+    return this.assemble(this.rejectForeign(files, uuid?.join()));
   }
 
   private readFile(number: number): SegmentFile {
@@ -152,13 +153,13 @@ export class ChainReader {
     }
   }
 
-  /** Takes the header from files that belong to another log than most do. */
-  private rejectForeign(files: readonly SegmentFile[]): SegmentFile[] {
+  /** Takes the header from files that belong to another log. */
+  private rejectForeign(files: readonly SegmentFile[], uuid: string | undefined): SegmentFile[] {
     const votes = new Map<string, number>();
     for (const { header } of files) {
       if (header !== undefined) votes.set(header.uuid.join(), (votes.get(header.uuid.join()) ?? 0) + 1);
     }
-    const [own] = [...votes].sort((a, b) => b[1] - a[1])[0] ?? [];
+    const own = uuid ?? [...votes].sort((a, b) => b[1] - a[1])[0]?.[0];
     return files.map((file) =>
       file.header === undefined || file.header.uuid.join() === own
         ? file

@@ -27,6 +27,7 @@ import {
   SEGMENT_HEADER_BYTES,
   segmentName,
 } from "./format.ts";
+import { IDENTITY_NAME, readIdentity } from "./identity.ts";
 import type { LogIndex } from "./index.ts";
 import { type OpenDamage, Replay, selectSegment } from "./replay.ts";
 import { OFFSET_LOST, Segment } from "./segment.ts";
@@ -49,6 +50,8 @@ export interface Recovered {
   readonly closed: boolean;
   /** The log's UUID; `undefined` if there is no log yet. */
   readonly uuid: Uint8Array | undefined;
+  /** Whether the file that says so is there. */
+  readonly isIdentified: boolean;
   /** LSN up to which the disk proves that a flush returned. */
   readonly provenLsn: number;
   /** The log's state at the proven LSN, and the sum of the last frame before it. */
@@ -92,10 +95,11 @@ export class Recovery {
    */
   *run(names: readonly string[]): Generator<{ bytesDone: number; bytesTotal: number }, Recovered> {
     const { replay } = this;
-    const chain = this.chainReader.read(names);
+    const identity = readIdentity(this.fileSystem, this.folder, (bytes, seed) => this.codec.hash(bytes, seed));
+    const chain = this.chainReader.read(names, identity === "damaged" ? undefined : identity);
     const bytesTotal = chain.links.reduce((sum, { file }) => sum + file.size, 0);
     const newest = chain.links.at(-1);
-    if (newest === undefined) return this.nothing(chain);
+    if (newest === undefined) return this.nothing(chain, identity);
 
     replay.begin(chain.links[0]!.file.header.state);
     let older: Link | undefined;
@@ -138,6 +142,7 @@ export class Recovery {
         head,
         closed,
         uuid: head.header.uuid,
+        isIdentified: identity !== undefined && identity !== "damaged",
         provenLsn,
         provenState,
         provenSum,
@@ -154,8 +159,12 @@ export class Recovery {
     }
   }
 
-  private nothing(chain: Chain): Recovered {
+  private nothing(chain: Chain, identity: Uint8Array | undefined | "damaged"): Recovered {
     const { replay } = this;
+    const damage = [...chain.damage];
+    if (identity !== undefined && damage.length === 0) {
+      damage.push(this.missing(1, `${IDENTITY_NAME} says that there was a log, all its segments are missing`));
+    }
     replay.begin({
       nextIndex: 1,
       lastTerm: 0,
@@ -166,17 +175,18 @@ export class Recovery {
     return {
       index: replay.index,
       hardState: replay.hardState,
-      hardStateLost: chain.damage.length > 0,
+      hardStateLost: damage.length > 0,
       head: undefined,
       closed: chain.highestNumber === 0,
-      uuid: undefined,
+      uuid: identity === "damaged" ? undefined : identity,
+      isIdentified: false,
       provenLsn: 0,
       provenState: replay.state,
       provenSum: 0,
       provenFloor: 1,
       provenIndex: 0,
       cut: undefined,
-      damage: chain.damage,
+      damage,
       bytesRead: 0,
       leftovers: chain.leftovers,
       highestNumber: chain.highestNumber,
