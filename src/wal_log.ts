@@ -542,6 +542,8 @@ export class WalLog implements RaftLog, AsyncDisposable, Disposable {
     this.#write("install a snapshot", FRAME_HEADER_BYTES, () => {
       writer.writeFrame(KIND_SNAPSHOT, clears ? FLAG_CLEAR : 0, term, index);
       writer.flush();
+      // What the snapshot replaces is about to go: from here on nothing may pass for a torn write any more.
+      writer.mark();
     });
     if (clears) {
       writer.segment.lowestTruncated = 1;

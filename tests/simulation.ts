@@ -324,6 +324,7 @@ class Simulation {
   #rot(): void {
     const random = this.#random;
     const dirty = random.chance(0.5);
+    this.#states.length = this.#states.lastIndexOf(fingerprint(this.#model)) + 1;
     if (dirty) this.#disk.restart();
     else {
       this.#disk.heal();
@@ -352,6 +353,7 @@ class Simulation {
       assert(error instanceof WalLogError && error.code === "CORRUPT", error as Error);
       assert(error.damage.length > 0, "CORRUPT that names nothing");
       this.#note("rot-refused");
+      this.#keep();
       return;
     }
     let found: string;
@@ -370,6 +372,39 @@ class Simulation {
     const allowed = `damaged log opened to ${found}\nallowed, from ${this.#proven} of ${this.#states.length}:\n` +
       this.#states.slice(this.#proven).join("\n");
     assert(at >= this.#proven, allowed);
+  }
+
+  /** The damaged log, opened all the same: what can be read is right, and what cannot is named. */
+  #keep(): void {
+    const log = WalLog.openSync(FOLDER, {
+      fileSystem: this.#disk.fileSystem,
+      segmentBytes: SEGMENT_BYTES,
+      onDamage: "keep",
+    });
+    const { damaged, snapshotIndex, lastIndex } = log;
+    assert(damaged.length > 0);
+    const model = this.#model;
+    const isNamed = (index: number) =>
+      damaged.some(({ firstIndex = Infinity, lastIndex = Infinity }) => firstIndex <= index && index <= lastIndex);
+    // Frames at the end that were lost with all they said may have held a truncation: what it discarded is read again.
+    const isOpenEnded = damaged.some(({ firstIndex, lastIndex }) =>
+      firstIndex !== undefined && lastIndex === undefined
+    );
+    const from = Math.max(snapshotIndex, model.snapshotIndex) + 1;
+    for (let index = from; index <= Math.max(model.lastIndex, lastIndex); index++) {
+      const expected = model.entry(index);
+      try {
+        const found = log.entry(index);
+        if (found === undefined) {
+          assert(isNamed(index) || expected === undefined, `entry ${index} is gone and not named`);
+        } else if (!isOpenEnded) assert.deepEqual(found, expected, `entry ${index} of a damaged log`);
+      } catch (error) {
+        if (!(error instanceof WalLogError) || error.code !== "DAMAGED_ENTRY") throw error;
+        assert(isNamed(index), `entry ${index} cannot be read and is not named`);
+        this.#note("rot-named");
+      }
+    }
+    log.closeSync();
   }
 }
 

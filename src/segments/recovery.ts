@@ -130,15 +130,19 @@ export class Recovery {
       head.endOffset = Math.max(head.endOffset, provenOffset);
       const stop = yield* this.unproven(head, file, provenOffset, size, bytesTotal);
       const known = new Set(replay.damage.map((one) => one.path));
-      const damage = [...chain.damage.filter((one) => !known.has(one.path)), ...replay.damage];
+      // What else the chain lacks comes behind the newest segment: how far it went, nothing tells.
+      const behind = chain.damage.filter((one) => !known.has(one.path));
+      const firstIndex = replay.index.nextIndex;
+      const damage = [...replay.damage, ...behind.map((one) => ({ ...one, firstIndex }))];
       if (replay.footerOffset !== undefined && !chain.successorBegun && chain.damage.length === 0) {
         const { number } = head.header;
-        damage.push(this.missing(number + 1, `segment ${number} is sealed, so that another follows it, it is missing`));
+        const reason = `segment ${number} is sealed, so that another follows it, it is missing`;
+        damage.push({ ...this.missing(number + 1, reason), firstIndex });
       }
       return {
         index: replay.index,
         hardState: replay.hardState,
-        hardStateLost: replay.hardStateLost,
+        hardStateLost: replay.hardStateLost || damage.some((one) => one.path > head.path),
         head,
         closed,
         uuid: head.header.uuid,
@@ -163,7 +167,8 @@ export class Recovery {
     const { replay } = this;
     const damage = [...chain.damage];
     if (identity !== undefined && damage.length === 0) {
-      damage.push(this.missing(1, `${IDENTITY_NAME} says that there was a log, all its segments are missing`));
+      const reason = `${IDENTITY_NAME} says that there was a log, all its segments are missing`;
+      damage.push({ ...this.missing(1, reason), firstIndex: 1 });
     }
     replay.begin({
       nextIndex: 1,
@@ -402,9 +407,9 @@ export class Recovery {
     for (const one of damage) {
       // Compaction deletes segments, and a crash may undo some of its deletions and not others. A missing segment is
       // damage only if something in it was neither truncated nor covered by a snapshot later on.
-      if (one.kind !== "segment" || one.firstIndex === undefined) found.push(one);
+      if (one.kind !== "segment" || one.firstIndex === undefined || one.lastIndex === undefined) found.push(one);
       else {
-        const lost = this.stillLost(one.firstIndex, one.lastIndex!);
+        const lost = this.stillLost(one.firstIndex, one.lastIndex);
         if (lost !== undefined) found.push({ ...one, ...lost });
       }
     }
