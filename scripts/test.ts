@@ -1,6 +1,6 @@
 /**
- * Runs `tests/*_test.ts` on Deno, Bun and Node, and on Deno the examples in the documentation of `mod.ts` and `src/`.
- * Closes with a line for each runtime and the sum of the three.
+ * Runs `tests/*_test.ts` on Deno, Bun and Node, and on Deno the examples in the README and in the documentation of
+ * `mod.ts` and `src/`. Closes with a line for each runtime and the sum of the three.
  *
  *     deno task test                             everything
  *     deno task test recovery lock               files whose names contain "recovery" or "lock"
@@ -87,7 +87,7 @@ async function runSuite(runtime: Runtime): Promise<Totals> {
 /** Each runner writes for people on the terminal, and the same for us into a JUnit file. */
 function testArguments({ name, run }: Runtime, report: string): string[] {
   if (name === "deno") {
-    const documented = filters.length === 0 ? ["--doc", "mod.ts", "src"] : [];
+    const documented = filters.length === 0 ? ["--doc", "README.md", "mod.ts", "src"] : [];
     return ["test", ...DENO_PERMISSIONS, `--junit-path=${report}`, ...documented, ...files];
   }
   if (name === "bun") {

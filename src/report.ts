@@ -85,6 +85,10 @@ export interface RecoveryReport {
   readonly damage: readonly Damage[];
 }
 
+function counted(count: number, one: string, many: string): string {
+  return `${count} ${count === 1 ? one : many}`;
+}
+
 /** `indexes 5 to 8`, `index 5`, or nothing. */
 function indexes(first: Index | undefined, last: Index | undefined): string {
   if (first === undefined || last === undefined) return "";
@@ -140,7 +144,8 @@ export function describeDamage(damage: Damage): string {
  */
 export function describeRecovery(report: RecoveryReport): string {
   const lines = [
-    `${report.verdict}: ${report.entries} entries up to index ${report.lastIndex}, ${report.segments} segments, ` +
+    `${report.verdict}: ${counted(report.entries, "entry", "entries")} up to index ${report.lastIndex}, ` +
+    `${counted(report.segments, "segment", "segments")}, ` +
     `${report.bytes} bytes in ${report.milliseconds.toFixed(1)} ms`,
     `the last writer ${report.closed ? "closed the log" : "did not close the log"}; ` +
     `proven durable up to index ${report.provenIndex}`,
@@ -149,7 +154,7 @@ export function describeRecovery(report: RecoveryReport): string {
   if (report.cut !== undefined) {
     const range = indexes(report.cut.firstIndex, report.cut.lastIndex);
     lines.push(
-      `cut ${report.cut.bytes} bytes that were never synced, at byte ${report.cut.offset} of ${report.cut.path}` +
+      `cut ${report.cut.bytes} bytes that nothing proves were ever synced, at byte ${report.cut.offset} of ${report.cut.path}` +
         (range === "" ? "" : ` (${range})`),
     );
   }

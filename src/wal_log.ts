@@ -24,7 +24,6 @@ import { type LogIndex, TERM_UNKNOWN } from "./segments/index.ts";
 import { EntryReader } from "./segments/reader.ts";
 import type { SegmentWriter } from "./segments/writer.ts";
 import { isSnapshotLeftover, SnapshotReader, SnapshotWriter } from "./snapshots.ts";
-import { ioError } from "./storage/full.ts";
 import type { EntriesOptions, HardState, Index, LogEntry, RaftLog, Snapshot, SnapshotMeta, Term } from "./types.ts";
 import {
   checkAppend,
@@ -647,8 +646,8 @@ export class WalLog implements RaftLog, AsyncDisposable, Disposable {
    * Flushes, leaves the mark of a clean close, and gives up the lock. The log cannot be used afterwards; closing it
    * again does nothing.
    *
-   * @returns Settles when everything is durable and closed. Rejects with `POISONED` if the last flush failed; the log
-   * is closed then too.
+   * @returns Settles when everything is durable and closed. Rejects with `POISONED` if a write or flush failed, now or
+   * earlier, so that not everything is; the log is closed then too.
    */
   async close(): Promise<void> {
     if (this.#isClosed) return;
@@ -660,7 +659,7 @@ export class WalLog implements RaftLog, AsyncDisposable, Disposable {
   /**
    * Like {@link WalLog.close}, but blocks until it is done.
    *
-   * @throws {WalLogError} `POISONED` if the last flush failed; the log is closed all the same.
+   * @throws {WalLogError} `POISONED` if a write or flush failed, now or earlier; the log is closed all the same.
    */
   closeSync(): void {
     if (this.#isClosed) return;
@@ -673,13 +672,13 @@ export class WalLog implements RaftLog, AsyncDisposable, Disposable {
     const writer = this.#writer;
     try {
       for (const snapshot of this.#streams) snapshot.abort();
-      if (writer === undefined || this.#poison !== undefined) return;
+      if (writer === undefined) return;
+      if (this.#poison !== undefined) throw this.#poison;
       if (writer.durableLsn < writer.segment.endLsn) writer.flush();
       this.#commit.finish(this.lastIndex, closed("sync", this.path));
       // A log without its latest hard state is not closed cleanly: the next opener must find that out as this one did.
       if (this.#hardStateLost) return;
-      writer.writeClosingMark();
-      writer.flush();
+      writer.finish();
     } catch (error) {
       throw this.#fail("close", error);
     } finally {
@@ -736,8 +735,8 @@ export class WalLog implements RaftLog, AsyncDisposable, Disposable {
     if (cause instanceof WalLogError && (cause.code === "POISONED" || cause.code === "CLOSED")) return cause;
     this.#poison ??= new WalLogError(
       "POISONED",
-      `Cannot ${attempt} at ${this.path}: ${ioError("it failed", this.path, cause).message}; what is on the disk is ` +
-        `uncertain, so the log takes nothing more; close it and open it again`,
+      `Cannot ${attempt} at ${this.path}: ${cause instanceof Error ? cause.message : String(cause)}; what is on the ` +
+        `disk is uncertain, so the log takes nothing more; close it and open it again`,
       { path: this.path, cause },
     );
     this.#commit.fail(this.#poison);

@@ -10,8 +10,8 @@ import { type LogEntry, MemoryLog, type RaftLog, type Snapshot, WalLog, WalLogEr
 import { type DiskFault, PowerLoss, Random, SimulatedDisk } from "../src/testing/mod.ts";
 
 const FOLDER = "/raft.wal";
-/** Small, so that every history rotates. */
-const SEGMENT_BYTES = 8192;
+/** Mostly small, so that histories rotate. */
+const SEGMENT_BYTES = [8192, 8192, 8192, 65536, 1 << 20];
 const STEPS_MAX = 40;
 /** Crashes in a row before an open must succeed. */
 const RECOVERIES_MAX = 6;
@@ -46,6 +46,7 @@ class Simulation {
   readonly #disk: SimulatedDisk;
   readonly #counts: Counts;
   readonly #damages: boolean;
+  readonly #segmentBytes: number;
   readonly #steps: string[] = [];
   /** What the log holds by its own account. */
   #model = new MemoryLog();
@@ -62,6 +63,7 @@ class Simulation {
     this.#random = new Random(seed);
     this.#counts = counts;
     this.#damages = options.damage ?? false;
+    this.#segmentBytes = this.#random.pick(SEGMENT_BYTES);
     this.#disk = new SimulatedDisk({ seed: seed ^ 0x5bd1e995, shortWrites: this.#random.chance(0.2) ? 0.3 : 0 });
     this.#log = this.#open();
   }
@@ -79,7 +81,7 @@ class Simulation {
   #open(readOnly = false): WalLog {
     return WalLog.openSync(FOLDER, {
       fileSystem: this.#disk.fileSystem,
-      segmentBytes: SEGMENT_BYTES,
+      segmentBytes: this.#segmentBytes,
       verify: this.#random.chance(0.3) ? "tail" : "full",
       readOnly,
     });
@@ -107,6 +109,7 @@ class Simulation {
     else if (dice < 72) {
       this.#note("idle");
       this.#disk.idle();
+      if (!this.#disk.hasPower) return this.#failed(new PowerLoss("idle"));
       // A log at rest with nothing left to flush leaves a mark.
       if (this.#floor === this.#states.length - 1) this.#proven = this.#floor;
     } else if (dice < 76) this.#close();
@@ -233,7 +236,7 @@ class Simulation {
       this.#note("poisoned");
       assert.throws(() => this.#log.setHardState({ term: 99, votedFor: null }), isPoisoned);
       if (this.#random.chance(0.5)) {
-        this.#log.closeSync();
+        assert.throws(() => this.#log.closeSync(), isPoisoned);
         this.#disk.restart();
         if (this.#random.chance(0.5)) this.#disk.evict();
       } else this.#disk.crash();
@@ -285,6 +288,7 @@ class Simulation {
 
   /** Opens, with crashes on the way, and finds out which prefix of the history it is. */
   #reopen(floor: number, closed = false): void {
+    let wasClosed = closed;
     for (let attempt = 0;; attempt++) {
       if (attempt < RECOVERIES_MAX && this.#random.chance(0.3)) {
         this.#disk.failAfter(this.#random.pick<DiskFault>(["crash", "crash", "EIO", "ENOSPC"]), this.#random.below(14));
@@ -296,6 +300,7 @@ class Simulation {
         if (!this.#disk.isFaultPending && !isExpected(failure)) throw failure;
         if (!isExpected(failure)) throw failure;
         this.#note("crash-in-recovery");
+        wasClosed = false;
         if (isPowerLoss(failure) || this.#random.chance(0.5)) {
           this.#disk.crash();
           floor = Math.min(floor, Math.max(this.#floor, 0));
@@ -307,6 +312,7 @@ class Simulation {
     this.#note(`opened-${recovery.verdict}`);
     assert.notEqual(recovery.verdict, "corrupt");
     if (closed) assert.equal(recovery.verdict, "clean");
+    if (wasClosed) assert(recovery.closed, "a clean close was not seen");
     const found = fingerprint(this.#log);
     const at = this.#states.lastIndexOf(found);
     const why = `reopened to ${found}\nallowed, from ${floor} of ${this.#states.length}:\n` +
@@ -328,8 +334,12 @@ class Simulation {
     if (dirty) this.#disk.restart();
     else {
       this.#disk.heal();
-      this.#log.closeSync();
-      this.#proven = this.#floor = this.#states.length - 1;
+      try {
+        this.#log.closeSync();
+        this.#proven = this.#floor = this.#states.length - 1;
+      } catch (failure) {
+        if (!isPoisoned(failure)) throw failure;
+      }
       this.#disk.restart();
     }
     const path = random.pick(this.#disk.files().filter((name) => /(\.seg|\.snap|IDENTITY)$/.test(name)));
@@ -378,7 +388,7 @@ class Simulation {
   #keep(): void {
     const log = WalLog.openSync(FOLDER, {
       fileSystem: this.#disk.fileSystem,
-      segmentBytes: SEGMENT_BYTES,
+      segmentBytes: this.#segmentBytes,
       onDamage: "keep",
     });
     const { damaged, snapshotIndex, lastIndex } = log;
@@ -387,8 +397,9 @@ class Simulation {
     const isNamed = (index: number) =>
       damaged.some(({ firstIndex = Infinity, lastIndex = Infinity }) => firstIndex <= index && index <= lastIndex);
     // Frames at the end that were lost with all they said may have held a truncation: what it discarded is read again.
-    const isOpenEnded = damaged.some(({ firstIndex, lastIndex }) =>
-      firstIndex !== undefined && lastIndex === undefined
+    // And a log that has lost its latest snapshot goes back to the one before.
+    const isOpenEnded = damaged.some(({ kind, firstIndex, lastIndex }) =>
+      kind === "snapshot" || (firstIndex !== undefined && lastIndex === undefined)
     );
     const from = Math.max(snapshotIndex, model.snapshotIndex) + 1;
     for (let index = from; index <= Math.max(model.lastIndex, lastIndex); index++) {
@@ -396,7 +407,7 @@ class Simulation {
       try {
         const found = log.entry(index);
         if (found === undefined) {
-          assert(isNamed(index) || expected === undefined, `entry ${index} is gone and not named`);
+          assert(isOpenEnded || isNamed(index) || expected === undefined, `entry ${index} is gone and not named`);
         } else if (!isOpenEnded) assert.deepEqual(found, expected, `entry ${index} of a damaged log`);
       } catch (error) {
         if (!(error instanceof WalLogError) || error.code !== "DAMAGED_ENTRY") throw error;

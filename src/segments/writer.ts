@@ -310,9 +310,15 @@ export class SegmentWriter {
     const to = Math.min(from + this.zeroAhead, this.segmentBytes);
     if (to <= from) return;
     zeros ??= new Uint8Array(ZERO_AHEAD_BYTES_MAX);
-    writeFull(this.file, zeros.subarray(0, to - from), from);
-    this.zeroedTo = to;
-    this.zeroAhead = Math.min(this.zeroAhead * 2, ZERO_AHEAD_BYTES_MAX);
+    try {
+      writeFull(this.file, zeros.subarray(0, to - from), from);
+      this.zeroedTo = to;
+      this.zeroAhead = Math.min(this.zeroAhead * 2, ZERO_AHEAD_BYTES_MAX);
+    } catch (error) {
+      // Zeros are there for speed, and no byte of the log is at stake: on a full disk the log does without them.
+      if (!isNoSpace(error)) throw error;
+      this.zeroAhead = 0;
+    }
   }
 
   /**
@@ -388,14 +394,16 @@ export class SegmentWriter {
   }
 
   /**
-   * Ends the log with a mark that says so, and closes the file. What was written before must have been flushed.
-   *
-   * @returns The file, to be flushed and closed by the caller.
+   * Ends the log with a mark that says that it was closed, as the last bytes of the file, and flushes. What was written
+   * before must have been flushed: the mark vouches for it.
    */
-  writeClosingMark(): void {
+  finish(): void {
     const { segment } = this;
     this.file.truncate(segment.endOffset);
     this.writeFrame(KIND_MARK, FLAG_CLOSE, 0, 0);
+    // Not with `flush`, which would lay zeros behind the mark.
+    this.file.sync();
+    this.flushed(segment.endLsn);
   }
 
   /** Closes the file, at once or when the flushes under way are done. */

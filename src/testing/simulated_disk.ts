@@ -116,6 +116,11 @@ export class SimulatedDisk {
     this.#plan = undefined;
   }
 
+  /** Whether the power is there: a planned crash takes it, {@link SimulatedDisk.crash} brings it back. */
+  get hasPower(): boolean {
+    return this.#hasPower;
+  }
+
   /** Whether a planned fault has not happened yet. */
   get isFaultPending(): boolean {
     return this.#plan !== undefined;

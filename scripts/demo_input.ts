@@ -1,0 +1,71 @@
+/**
+ * What the demo writes: the lines of this repository's own files, round and round. Writer and reader take them from one
+ * copy, so that both know every byte of the entry at any index.
+ *
+ * @module
+ */
+
+import { readdirSync, readFileSync, statSync } from "node:fs";
+import { join, relative } from "node:path";
+
+/** Digits of the index that stand before every line and make each entry different from all others. */
+const INDEX_DIGITS = 10;
+const DIGIT_ZERO = 48;
+/** What is larger was not written by hand. In bytes. */
+const FILE_BYTES_MAX = 256 * 1024;
+const FOLDERS_SKIPPED = new Set(["node_modules", "dist", "coverage"]);
+
+/** The lines of the files in a folder and below, each with its file and its number in front. */
+export function gatherLines(root: string): { files: number; lines: string[] } {
+  const lines: string[] = [];
+  let files = 0;
+  for (const path of filesBelow(root)) {
+    if (statSync(path).size > FILE_BYTES_MAX) continue;
+    const text = readFileSync(path, "utf8");
+    if (text.includes("\0")) continue;
+    const name = relative(root, path);
+    text.split(/\r?\n/).forEach((line, i) => lines.push(`${name}:${i + 1} ${line}`));
+    files++;
+  }
+  return { files, lines };
+}
+
+function* filesBelow(folder: string): Generator<string> {
+  for (const entry of readdirSync(folder, { withFileTypes: true })) {
+    if (entry.name.startsWith(".") || FOLDERS_SKIPPED.has(entry.name)) continue;
+    const path = join(folder, entry.name);
+    if (entry.isDirectory()) yield* filesBelow(path);
+    else if (entry.isFile()) yield path;
+  }
+}
+
+/** The command of the entry at any index. */
+export class Input {
+  readonly #commands: readonly Uint8Array[];
+
+  /** @param path A file of lines. */
+  constructor(path: string) {
+    const encoder = new TextEncoder();
+    const room = " ".repeat(INDEX_DIGITS + 1);
+    this.#commands = readFileSync(path, "utf8").split("\n").map((line) => encoder.encode(room + line));
+  }
+
+  /** After how many entries the first line comes round again. */
+  get length(): number {
+    return this.#commands.length;
+  }
+
+  /**
+   * The command of the entry at an index: `0000004711 src/wal_log.ts:12 ` and the line.
+   *
+   * @param index The index.
+   * @returns Bytes that are good until the same line is asked for again; `append` copies them.
+   */
+  command(index: number): Uint8Array {
+    const command = this.#commands[(index - 1) % this.#commands.length]!;
+    for (let at = INDEX_DIGITS - 1, rest = index; at >= 0; at--, rest = Math.floor(rest / 10)) {
+      command[at] = DIGIT_ZERO + rest % 10;
+    }
+    return command;
+  }
+}
