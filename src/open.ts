@@ -82,6 +82,8 @@ export function* openLog(folder: string, options: CheckedOptions): Generator<Pro
     if (!readOnly) {
       if (uuid === undefined) fileSystem.random(uuid = new Uint8Array(UUID_BYTES));
       writer = startWriter(fileSystem, folder, codec, options.segmentBytes, recovered, uuid);
+      // Vouches for what recovery has copied and flushed.
+      writer.mark();
       if (!recovered.isIdentified) {
         writeIdentity(fileSystem, folder, uuid, (bytes, seed) => codec.hash(bytes, seed));
       }
@@ -244,7 +246,8 @@ function startWriter(
     index.segments.push(segment);
     return write(segment, file, false);
   }
-  if (recovered.closed && recovered.cut === undefined) {
+  // A segment with damage is not written any more, so that a repair can replace its file.
+  if (recovered.closed && recovered.cut === undefined && recovered.damage.length === 0) {
     const file = fileSystem.open(head.path, "write");
     // The mark was read, which does not say that it is on the disk: its own flush may have failed.
     const mark = new Uint8Array(FRAME_HEADER_BYTES);

@@ -321,7 +321,8 @@ class Simulation {
     // What was cut is gone for good; what is there is durable now.
     this.#states.length = at + 1;
     this.#floor = at;
-    this.#proven = Math.min(this.#proven, at);
+    // A crash may have taken the frames that vouched for it; the new segment's header vouches for nothing it copied.
+    this.#proven = closed ? at : 0;
     this.#model = cloneOf(this.#log);
     assert.equal(this.#log.durableIndex, this.#model.lastIndex);
   }
