@@ -204,6 +204,7 @@ function makeReport(recovered: Recovered, milliseconds: number): RecoveryReport 
     provenIndex: recovered.provenIndex,
     cut,
     damage,
+    harmless: recovered.harmless,
   };
 }
 
@@ -247,7 +248,9 @@ function startWriter(
     return write(segment, file, false);
   }
   // A segment with damage is not written any more, so that a repair can replace its file.
-  if (recovered.closed && recovered.cut === undefined && recovered.damage.length === 0) {
+  if (
+    recovered.closed && recovered.cut === undefined && recovered.damage.length === 0 && recovered.harmless.length === 0
+  ) {
     const file = fileSystem.open(head.path, "write");
     // The mark was read, which does not say that it is on the disk: its own flush may have failed.
     const mark = new Uint8Array(FRAME_HEADER_BYTES);

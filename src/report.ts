@@ -83,6 +83,8 @@ export interface RecoveryReport {
   readonly cut: Cut | undefined;
   /** What is damaged, if the verdict is `corrupt`. */
   readonly damage: readonly Damage[];
+  /** Damage to what the log no longer needs, because it was truncated, compacted or overruled later on. */
+  readonly harmless: readonly Damage[];
 }
 
 function counted(count: number, one: string, many: string): string {
@@ -159,5 +161,6 @@ export function describeRecovery(report: RecoveryReport): string {
     );
   }
   for (const damage of report.damage) lines.push(`damaged: ${describeDamage(damage)}`);
+  for (const damage of report.harmless) lines.push(`damaged, but no longer needed: ${describeDamage(damage)}`);
   return lines.join("\n");
 }

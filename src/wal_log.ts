@@ -128,7 +128,7 @@ export class WalLog implements RaftLog, AsyncDisposable, Disposable {
     this.#writer = opened.writer;
     this.#reader = new EntryReader(options.fileSystem, opened.codec, opened.index, opened.writer);
     this.#hardState = Object.freeze(opened.hardState);
-    this.#hardStateLost = opened.hardStateLost && opened.report.damage.length > 0;
+    this.#hardStateLost = opened.hardStateLost;
     this.#durableIndex = opened.writer === undefined ? opened.report.provenIndex : this.lastIndex;
     this.#commit = new GroupCommit({
       isDirty: () => this.#writer!.isDirty,
@@ -701,7 +701,14 @@ export class WalLog implements RaftLog, AsyncDisposable, Disposable {
   /** The state of the log, for the header of the next segment. */
   get #state(): LogState {
     const { nextIndex, lastTerm, snapshotIndex, snapshotTerm } = this.#index;
-    return { nextIndex, lastTerm, snapshotIndex, snapshotTerm, hardState: this.#hardState };
+    return {
+      nextIndex,
+      lastTerm,
+      snapshotIndex,
+      snapshotTerm,
+      hardState: this.#hardState,
+      hardStateLost: this.#hardStateLost,
+    };
   }
 
   /** Writes, in a new segment if this one is full. What fails ends the writer, but for a segment with no room to be. */

@@ -234,7 +234,8 @@ export class ChainReader {
         );
       }
     }
-    const highestNumber = files.at(-1)?.number ?? 0;
+    const named = slot === undefined || slot === "damaged" ? 0 : slot.number;
+    const highestNumber = Math.max(files.at(-1)?.number ?? 0, named);
     return { links, leftovers, provenLsn, successorBegun, highestNumber, damage };
   }
 

@@ -26,7 +26,7 @@
  *  48  u64 salt, random
  *  56  u64 previous segment's number, 0 if none
  *  64  u32 headerSum of the previous segment's last frame, 0 if it has none
- *  68  u32 whether there is a vote
+ *  68  u32 flags: 1 there is a vote, 2 the hard state is out of date: a later one was lost
  *  72  u64 next index                      } the state of the log
  *  80  u64 last term                       } where this segment begins
  *  88  u64 hard state's term               }
@@ -136,6 +136,8 @@ export const UNPROVEN_UNKNOWN = 0xffffffff;
 /** The largest payload that reading accepts, and so the bound of `maxEntryBytes`: 1 GiB. */
 export const PAYLOAD_BYTES_MAX = 2 ** 30;
 
+const STATE_VOTE = 1;
+const STATE_LOST = 2;
 const U64_ONES = 0xffff_ffff_ffff_ffffn;
 const EXTENSION = ".seg";
 
@@ -147,6 +149,8 @@ export interface LogState {
   readonly nextIndex: Index;
   readonly lastTerm: Term;
   readonly hardState: HardState;
+  /** Whether a later hard state was lost, so that this one is not to be trusted. */
+  readonly hardStateLost: boolean;
   readonly snapshotIndex: Index;
   readonly snapshotTerm: Term;
 }
@@ -252,7 +256,11 @@ export function encodeSegmentHeader(header: SegmentHeader, sum: Checksum): Uint8
   view.setBigUint64(48, header.salt, true);
   view.setBigUint64(56, BigInt(header.previous), true);
   view.setUint32(64, header.previousSum, true);
-  view.setUint32(68, state.hardState.votedFor === null ? 0 : 1, true);
+  view.setUint32(
+    68,
+    (state.hardState.votedFor === null ? 0 : STATE_VOTE) | (state.hardStateLost ? STATE_LOST : 0),
+    true,
+  );
   view.setBigUint64(72, BigInt(state.nextIndex), true);
   view.setBigUint64(80, BigInt(state.lastTerm), true);
   view.setBigUint64(88, BigInt(state.hardState.term), true);
@@ -301,8 +309,9 @@ export function decodeSegmentHeader(
       lastTerm: safe(view, 80),
       hardState: {
         term: safe(view, 88),
-        votedFor: view.getUint32(68, true) === 0 ? null : view.getBigUint64(96, true),
+        votedFor: (view.getUint32(68, true) & STATE_VOTE) === 0 ? null : view.getBigUint64(96, true),
       },
+      hardStateLost: (view.getUint32(68, true) & STATE_LOST) !== 0,
       snapshotIndex: safe(view, 104),
       snapshotTerm: safe(view, 112),
     },

@@ -62,6 +62,8 @@ export interface Recovered {
   readonly provenIndex: number;
   readonly cut: Cut | undefined;
   readonly damage: readonly Damage[];
+  /** Damage to what the log no longer needs. */
+  readonly harmless: readonly Damage[];
   readonly bytesRead: number;
   /** Files that nothing refers to. */
   readonly leftovers: readonly string[];
@@ -139,21 +141,25 @@ export class Recovery {
         const reason = `segment ${number} is sealed, so that another follows it, it is missing`;
         damage.push({ ...this.missing(number + 1, reason), firstIndex });
       }
+      // Whatever is lost behind the newest segment may have held a hard state too.
+      const hardStateLost = replay.hardStateLost || damage.some((one) => one.path > head.path);
+      if (hardStateLost && damage.length === 0) damage.push(lostHardState(head.path));
+      const judged = this.judge(damage, chain, hardStateLost);
       return {
         index: replay.index,
         hardState: replay.hardState,
-        hardStateLost: replay.hardStateLost || damage.some((one) => one.path > head.path),
+        hardStateLost,
         head,
         closed,
         uuid: head.header.uuid,
         isIdentified: identity !== undefined && identity !== "damaged",
         provenLsn,
-        provenState,
+        provenState: { ...provenState, hardStateLost },
         provenSum,
         provenFloor,
         provenIndex: head.firstIndex + head.countBelow(provenOffset) - 1,
         cut: stop === undefined ? undefined : this.describeCut(head, file, stop, size),
-        damage: this.judge(damage, chain),
+        ...judged,
         bytesRead: replay.bytesRead,
         leftovers: chain.leftovers,
         highestNumber: chain.highestNumber,
@@ -174,6 +180,7 @@ export class Recovery {
       nextIndex: 1,
       lastTerm: 0,
       hardState: { term: 0, votedFor: null },
+      hardStateLost: damage.length > 0,
       snapshotIndex: 0,
       snapshotTerm: 0,
     });
@@ -192,6 +199,7 @@ export class Recovery {
       provenIndex: 0,
       cut: undefined,
       damage,
+      harmless: [],
       bytesRead: 0,
       leftovers: chain.leftovers,
       highestNumber: chain.highestNumber,
@@ -400,18 +408,22 @@ export class Recovery {
     }
   }
 
-  /** Damage that matters, with what the start of the log lacks. */
-  private judge(damage: readonly Damage[], chain: Chain): Damage[] {
+  /** Tells the damage that matters from the damage that does not, and adds what the start of the log lacks. */
+  private judge(
+    damage: readonly Damage[],
+    chain: Chain,
+    hardStateLost: boolean,
+  ): { readonly damage: Damage[]; readonly harmless: Damage[] } {
     const { index } = this.replay;
     const found: Damage[] = [];
+    const harmless: Damage[] = [];
     for (const one of damage) {
-      // Compaction deletes segments, and a crash may undo some of its deletions and not others. A missing segment is
-      // damage only if something in it was neither truncated nor covered by a snapshot later on.
-      if (one.kind !== "segment" || one.firstIndex === undefined || one.lastIndex === undefined) found.push(one);
-      else {
-        const lost = this.stillLost(one.firstIndex, one.lastIndex);
-        if (lost !== undefined) found.push({ ...one, ...lost });
-      }
+      const live = this.liveIndexes(one);
+      const mattersOtherwise = live === undefined && (one.kind === "segment header" || one.kind === "hard state" ||
+        one.firstIndex !== undefined && one.lastIndex === undefined || one.kind === "frames" && hardStateLost);
+      if (live !== undefined) found.push({ ...one, ...live });
+      else if (mattersOtherwise) found.push(one);
+      else harmless.push(one);
     }
     const first = chain.links[0]!.file.header;
     const oldest = index.segments[0]!.firstIndex;
@@ -425,17 +437,26 @@ export class Recovery {
       if (known >= 0) found[known] = named;
       else found.push(named);
     }
-    return found;
+    return { damage: found, harmless };
   }
 
-  /** Which part of a range of lost entries is still part of the log. */
-  private stillLost(from: number, to: number): { firstIndex: number; lastIndex: number } | undefined {
+  /**
+   * Which of the entries that a damaged place held the log still needs: not those that were truncated or covered by a
+   * snapshot later on, by a crash that undid some of compaction's deletions and not others for one.
+   */
+  private liveIndexes(one: Damage): { firstIndex: number; lastIndex: number } | undefined {
     const { index } = this.replay;
-    const isLost = (at: number) => index.locate(at)?.offsetOf(at) === OFFSET_LOST;
-    let first = Math.max(from, index.snapshotIndex + 1);
-    let last = Math.min(to, index.nextIndex - 1);
-    while (first <= last && !isLost(first)) first++;
-    while (last > first && !isLost(last)) last--;
+    if (one.firstIndex === undefined || one.lastIndex === undefined || one.kind === "snapshot") return undefined;
+    const isDamaged = (at: number) => {
+      const segment = index.locate(at);
+      const offset = segment?.offsetOf(at);
+      return offset === OFFSET_LOST ||
+        (segment?.path === one.path && offset! >= one.offset && offset! < one.offset + one.bytes);
+    };
+    let first = Math.max(one.firstIndex, index.snapshotIndex + 1);
+    let last = Math.min(one.lastIndex, index.nextIndex - 1);
+    while (first <= last && !isDamaged(first)) first++;
+    while (last > first && !isDamaged(last)) last--;
     return first <= last ? { firstIndex: first, lastIndex: last } : undefined;
   }
 
@@ -453,8 +474,21 @@ export class Recovery {
   }
 }
 
+function lostHardState(path: string): Damage {
+  return {
+    kind: "hard state",
+    path,
+    offset: 0,
+    bytes: 0,
+    firstIndex: undefined,
+    lastIndex: undefined,
+    term: undefined,
+    reason: "the latest one was lost with damaged frames, and none was set since",
+  };
+}
+
 function sameState(a: LogState, b: LogState): boolean {
   return a.nextIndex === b.nextIndex && a.lastTerm === b.lastTerm && a.snapshotIndex === b.snapshotIndex &&
     a.snapshotTerm === b.snapshotTerm && a.hardState.term === b.hardState.term &&
-    a.hardState.votedFor === b.hardState.votedFor;
+    a.hardState.votedFor === b.hardState.votedFor && a.hardStateLost === b.hardStateLost;
 }

@@ -87,8 +87,11 @@ export class Replay {
   bytesRead = 0;
   /** Offset of a footer that ended the last replay; `undefined` if none did. */
   footerOffset: number | undefined;
-  /** Whether frames were lost that may have held the latest hard state. */
-  hardStateLost = false;
+  /** Whether frames were lost that may have held the latest hard state, and none was set since. */
+  get hardStateLost(): boolean {
+    return this.lostHardState && this.codec.get(SLOT_HARD_STATES) === 0;
+  }
+  private lostHardState = false;
   private readonly codec: Codec;
   /** Frames lost with their headers, until a later frame tells which indexes they held. */
   private gap: OpenDamage | undefined;
@@ -109,7 +112,8 @@ export class Replay {
   /** The state of the log where the replay stands. */
   get state(): LogState {
     const { nextIndex, lastTerm, snapshotIndex, snapshotTerm } = this.index;
-    return { nextIndex, lastTerm, snapshotIndex, snapshotTerm, hardState: this.hardState };
+    const { hardState, hardStateLost } = this;
+    return { nextIndex, lastTerm, snapshotIndex, snapshotTerm, hardState, hardStateLost };
   }
 
   /** Takes over the state that a segment's header vouches for. */
@@ -119,7 +123,8 @@ export class Replay {
     codec.set(SLOT_HARD_TERM, state.hardState.term);
     codec.setWide(SLOT_HARD_VOTE, state.hardState.votedFor ?? 0n);
     codec.set(SLOT_HAS_VOTE, state.hardState.votedFor === null ? 0 : 1);
-    this.hardStateLost = false;
+    codec.set(SLOT_HARD_STATES, 0);
+    this.lostHardState = state.hardStateLost;
     this.gap = undefined;
   }
 
@@ -340,7 +345,7 @@ export class Replay {
     };
     this.damage.push(this.gap);
     if (resume - offset >= FRAME_HEADER_BYTES) {
-      this.hardStateLost = true;
+      this.lostHardState = true;
       this.codec.set(SLOT_HARD_STATES, 0);
     }
     return resume;
@@ -394,7 +399,6 @@ export class Replay {
   close(): void {
     if (this.gap !== undefined && this.gap.firstIndex === undefined) this.gap.firstIndex = this.index.nextIndex;
     this.gap = undefined;
-    if (this.codec.get(SLOT_HARD_STATES) > 0) this.hardStateLost = false;
   }
 }
 
