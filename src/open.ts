@@ -13,6 +13,7 @@ import { FRAME_HEADER_BYTES, SEGMENT_HEADER_BYTES } from "./segments/format.ts";
 import { writeIdentity } from "./segments/identity.ts";
 import type { LogIndex } from "./segments/index.ts";
 import { type Recovered, Recovery } from "./segments/recovery.ts";
+import { isRepairLeftover } from "./segments/repair.ts";
 import type { Segment } from "./segments/segment.ts";
 import { continueAfterCrash, createSegment, nameSuccessor, SegmentWriter } from "./segments/writer.ts";
 import { isSnapshotLeftover, SnapshotReader } from "./snapshots.ts";
@@ -283,6 +284,7 @@ function startWriter(
 function removeLeftovers(fileSystem: FileSystem, folder: string, { index, leftovers }: Recovered): void {
   for (const path of leftovers) fileSystem.remove(path);
   for (const name of fileSystem.list(folder)) {
-    if (isSnapshotLeftover(name, index.snapshotIndex, index.snapshotTerm)) fileSystem.remove(`${folder}/${name}`);
+    const isLeftover = isSnapshotLeftover(name, index.snapshotIndex, index.snapshotTerm) || isRepairLeftover(name);
+    if (isLeftover) fileSystem.remove(`${folder}/${name}`);
   }
 }

@@ -262,3 +262,42 @@ export function checkMaxBytes(options: EntriesOptions | undefined): number {
   }
   return maxBytes;
 }
+
+/**
+ * Checks a list of entries that are to replace damaged ones.
+ *
+ * @param entries The entries, each once, in any order.
+ * @param first The first index that the log has.
+ * @param last The last.
+ * @param termAt The terms that the log knows: `undefined` where it does not.
+ * @returns The entries by index.
+ * @throws {WalLogError} `INVALID_ARGUMENT`.
+ */
+export function checkRepair(
+  entries: readonly LogEntry[],
+  first: Index,
+  last: Index,
+  termAt: (index: Index) => Term | undefined,
+): Map<Index, LogEntry> {
+  if (!Array.isArray(entries)) throw invalid(`Cannot repair: expected an array of entries, found ${show(entries)}`);
+  const found = new Map<Index, LogEntry>();
+  for (const entry of entries as readonly LogEntry[]) {
+    if (!isObject(entry)) throw invalid(`Cannot repair: expected an entry, found ${show(entry)}`);
+    const { index } = entry;
+    if (!Number.isSafeInteger(index) || index < first || index > last || found.has(index)) {
+      throw invalid(`Cannot repair index ${show(index)}: expected each index from ${first} to ${last} at most once`);
+    }
+    checkEntry(entry, index, 0, Infinity);
+    found.set(index, entry);
+  }
+  for (const { index, term } of found.values()) {
+    const known = termAt(index);
+    const low = known ?? found.get(index - 1)?.term ?? termAt(index - 1) ?? 0;
+    const high = known ?? found.get(index + 1)?.term ?? termAt(index + 1) ?? Infinity;
+    if (term < low || term > high) {
+      const expected = low === high ? `term ${low}` : `a term from ${low} to ${high}`;
+      throw invalid(`Cannot repair the entry at index ${index}: expected ${expected}, found term ${term}`);
+    }
+  }
+  return found;
+}

@@ -22,6 +22,7 @@ import {
 } from "./segments/format.ts";
 import { type LogIndex, TERM_UNKNOWN } from "./segments/index.ts";
 import { EntryReader } from "./segments/reader.ts";
+import { SegmentRepairer } from "./segments/repair.ts";
 import type { SegmentWriter } from "./segments/writer.ts";
 import { isSnapshotLeftover, SnapshotReader, SnapshotWriter } from "./snapshots.ts";
 import type { EntriesOptions, HardState, Index, LogEntry, RaftLog, Snapshot, SnapshotMeta, Term } from "./types.ts";
@@ -30,6 +31,7 @@ import {
   checkHardState,
   checkMaxBytes,
   checkReadIndex,
+  checkRepair,
   checkSnapshot,
   checkSnapshotMeta,
   checkTruncate,
@@ -102,6 +104,7 @@ export class WalLog implements RaftLog, AsyncDisposable, Disposable {
   readonly #writer: SegmentWriter | undefined;
   readonly #reader: EntryReader;
   readonly #commit: GroupCommit;
+  #damaged: readonly Damage[];
   #hardState: HardState;
   #hardStateLost: boolean;
   #durableIndex: Index;
@@ -127,6 +130,7 @@ export class WalLog implements RaftLog, AsyncDisposable, Disposable {
     this.#index = opened.index;
     this.#writer = opened.writer;
     this.#reader = new EntryReader(options.fileSystem, opened.codec, opened.index, opened.writer);
+    this.#damaged = opened.report.damage;
     this.#hardState = Object.freeze(opened.hardState);
     this.#hardStateLost = opened.hardStateLost;
     this.#durableIndex = opened.writer === undefined ? opened.report.provenIndex : this.lastIndex;
@@ -223,9 +227,9 @@ export class WalLog implements RaftLog, AsyncDisposable, Disposable {
     return this.#durableIndex;
   }
 
-  /** What is damaged; empty unless the log was opened with `onDamage: "keep"`. */
+  /** What is damaged and not yet repaired; empty unless the log was opened with `onDamage: "keep"`. */
   get damaged(): readonly Damage[] {
-    return this.recovery.damage;
+    return this.#damaged;
   }
 
   /** What the log has done since it was opened. */
@@ -390,6 +394,52 @@ export class WalLog implements RaftLog, AsyncDisposable, Disposable {
     this.#write("set the hard state", FRAME_HEADER_BYTES, write);
     this.#hardState = Object.freeze({ term, votedFor });
     this.#hardStateLost = false;
+  }
+
+  /**
+   * Puts good copies of damaged entries, a peer's, in their place. They are checked against what survives: term, kind,
+   * length and checksum where a header does, the terms around them and the room that they leave where none does. Each
+   * segment is repaired in one step, durably, and the next opening finds it undamaged. Entries that are not damaged are
+   * passed over if they are the same.
+   *
+   * Where more is lost than entries, a repair is not always possible; truncating the log in front of the damage and
+   * appending the entries anew, as a Raft follower does, always is.
+   *
+   * @param entries The entries, in any order; those that were lost together must be given together.
+   * @throws {WalLogError} `INVALID_ARGUMENT` if an entry cannot be what was there, `NO_SPACE` (a repair needs room for
+   * a copy of the segment): the log is as it was. `CORRUPT` while the hard state is lost; `POISONED`, `READ_ONLY`,
+   * `CLOSED`.
+   */
+  repair(entries: readonly LogEntry[]): void {
+    const writer = this.#requireWriter("repair");
+    const { fileSystem } = this.#options;
+    const { folder, codec } = this.#opened;
+    const index = this.#index;
+    const good = checkRepair(entries, this.snapshotIndex + 1, this.lastIndex, (at) => {
+      const term = index.termAt(at);
+      return term === TERM_UNKNOWN ? undefined : term;
+    });
+    const repairer = new SegmentRepairer(fileSystem, folder, codec, index);
+    const repairs = [];
+    for (const segment of index.segments) {
+      if (segment === writer.segment) continue;
+      const damage = this.#damaged.filter((one) => one.path === segment.path);
+      const repair = repairer.plan(segment, damage, good);
+      if (repair !== undefined) repairs.push(repair);
+    }
+    for (const repair of repairs) {
+      this.#reader.files.drop(repair.segment.path);
+      try {
+        repairer.carryOut(repair);
+      } catch (error) {
+        if (error instanceof WalLogError && error.code === "NO_SPACE") throw error;
+        throw this.#fail("repair", error);
+      }
+      for (const [at, offset] of repair.offsets) repair.segment.setOffset(at, offset);
+      this.#damaged = this.#damaged.filter((one) => !repair.repaired.includes(one));
+    }
+    index.runs.fill(new Map([...good].map(([at, { term }]) => [at, term])), index.nextIndex);
+    if (index.lastTerm === TERM_UNKNOWN) index.lastTerm = index.termAt(this.lastIndex) ?? TERM_UNKNOWN;
   }
 
   /**

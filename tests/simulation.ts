@@ -78,11 +78,11 @@ class Simulation {
     this.#counts[name!] = (this.#counts[name!] ?? 0) + 1;
   }
 
-  #open(readOnly = false): WalLog {
+  #open(readOnly = false, verify: "full" | "tail" = this.#random.chance(0.3) ? "tail" : "full"): WalLog {
     return WalLog.openSync(FOLDER, {
       fileSystem: this.#disk.fileSystem,
       segmentBytes: this.#segmentBytes,
-      verify: this.#random.chance(0.3) ? "tail" : "full",
+      verify,
       readOnly,
     });
   }
@@ -416,7 +416,57 @@ class Simulation {
         this.#note("rot-named");
       }
     }
+    if (!isOpenEnded) this.#repair(log);
     log.closeSync();
+    let again: WalLog;
+    try {
+      again = this.#open(false, "full");
+    } catch (error) {
+      assert(error instanceof WalLogError && error.code === "CORRUPT", error as Error);
+      assert(isOpenEnded, `not repaired: ${error.message}`);
+      return;
+    }
+    assert(!isOpenEnded, "damage was forgotten by opening the log");
+    assert.equal(fingerprint(again), fingerprint(model), "the repaired log");
+  }
+
+  /** Good copies of everything damaged make the log what it was. */
+  #repair(log: WalLog): void {
+    const model = this.#model;
+    try {
+      log.setHardState(model.hardState, { force: true });
+    } catch (error) {
+      if (!isPoisoned(error)) throw error;
+    }
+    const snapshot = model.snapshot();
+    if (snapshot !== undefined && log.snapshotIndex < snapshot.index) log.applySnapshot(snapshot);
+    const good: LogEntry[] = [];
+    let first = Infinity;
+    for (const { kind, firstIndex, lastIndex } of log.damaged) {
+      if (firstIndex === undefined || lastIndex === undefined) continue;
+      if (kind === "segment" || kind === "segment header") first = Math.min(first, firstIndex);
+      for (let index = firstIndex; index <= lastIndex; index++) {
+        const entry = model.entry(index);
+        if (entry !== undefined) good.push(entry);
+      }
+    }
+    try {
+      if (first < Infinity) throw new WalLogError("INVALID_ARGUMENT", "a segment is missing");
+      log.repair(good);
+      assert.equal(fingerprint(log), fingerprint(model), "the log after its repair");
+      this.#note("rot-repaired");
+    } catch (error) {
+      if (!(error instanceof WalLogError) || error.code !== "INVALID_ARGUMENT") throw error;
+      // What cannot be put back in place can always be replaced.
+      for (const { firstIndex } of log.damaged) first = Math.min(first, firstIndex ?? Infinity);
+      first = Math.max(first, log.snapshotIndex + 1);
+      assert(first < Infinity, error);
+      log.truncate(first);
+      log.append(model.entries(first, model.lastIndex));
+      log.syncSync();
+      assert.equal(fingerprint(log), fingerprint(model), "the log after its entries were replaced");
+      this.#note("rot-replaced");
+    }
   }
 }
 

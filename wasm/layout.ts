@@ -61,7 +61,8 @@ export const SLOT_RUNS: u32 = 12;
 export const SLOT_OWN_FRAMES: u32 = 13;
 export const SLOT_HASH: u32 = 14;
 export const SLOT_HARD_STATES: u32 = 15;
-export const SLOTS: u32 = 16;
+export const SLOT_LAST_FLAGS: u32 = 16;
+export const SLOTS: u32 = 17;
 
 // Tables that a scan fills: offsets in units of 8 bytes from the segment's start, and runs of terms as
 // pairs of u64 (first index, term). 32,768 offsets are more than a chunk of 1 MiB can hold.
@@ -71,7 +72,7 @@ export const RUNS_MAX: u32 = 2048;
 /** Numbers that JavaScript can hold exactly; anything above is refused. */
 export const SAFE_INTEGER_MAX: u64 = (1 << 53) - 1;
 
-export const STATE: usize = memory.data(16 * 8, 16);
+export const STATE: usize = memory.data(17 * 8, 16);
 export const OFFSETS: usize = memory.data(32768 * 4, 16);
 export const RUNS: usize = memory.data(2048 * 16, 16);
 /** Where memory is free for the chunk and the write window. */

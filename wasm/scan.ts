@@ -5,8 +5,8 @@ import {
   FRAME_TERM, FRAME_UNPROVEN, KIND_ENTRY, KIND_HARD_STATE, KIND_MARK, OFFSETS, OFFSETS_MAX, RUNS, RUNS_MAX,
   SCAN_BAD_HEADER, SCAN_BAD_PAYLOAD, SCAN_EVENT, SCAN_LARGE, SCAN_MORE, SCAN_OUT_OF_ORDER, SCAN_TABLE_FULL,
   SLOT_BASE_LSN, SLOT_CONSUMED, SLOT_EVENT, SLOT_HARD_STATES, SLOT_HARD_TERM, SLOT_HARD_VOTE, SLOT_HAS_VOTE,
-  SLOT_LAST_SUM, SLOT_LAST_TERM, SLOT_NEXT_INDEX, SLOT_OFFSETS, SLOT_OWN_FRAMES, SLOT_PROVEN_LSN, SLOT_RUNS,
-  SLOT_SALT, UNPROVEN_UNKNOWN,
+  SLOT_LAST_FLAGS, SLOT_LAST_SUM, SLOT_LAST_TERM, SLOT_NEXT_INDEX, SLOT_OFFSETS, SLOT_OWN_FRAMES, SLOT_PROVEN_LSN,
+  SLOT_RUNS, SLOT_SALT, UNPROVEN_UNKNOWN,
 } from "./layout";
 import { frameBytes, setSlot, slot } from "./state";
 import { headerIsValid } from "./frame";
@@ -34,7 +34,7 @@ export function scan(at: usize, bytes: u32, room: u32, lsn: f64): u32 {
   let term = slot(SLOT_LAST_TERM);
   let count = slot(SLOT_OFFSETS) as u32;
   let runs = slot(SLOT_RUNS) as u32;
-  let sum = slot(SLOT_LAST_SUM) as u32;
+  let last: usize = 0;
   let stop: u32 = SCAN_MORE;
   while (at + FRAME_HEADER_BYTES <= end) {
     const position = bias + (at as u64);
@@ -76,12 +76,13 @@ export function scan(at: usize, bytes: u32, room: u32, lsn: f64): u32 {
       setSlot(SLOT_HARD_TERM, load<u64>(at, FRAME_TERM));
       setSlot(SLOT_HARD_VOTE, load<u64>(at, FRAME_INDEX));
       setSlot(SLOT_HAS_VOTE, (((load<u16>(at, FRAME_FLAGS) as u32) & FLAG_VOTE) != 0) as u64);
-      setSlot(SLOT_HARD_STATES, slot(SLOT_HARD_STATES) + 1);
+      // A copy is as old as what it was copied from: it is no word on what was lost since.
+      if (((load<u16>(at, FRAME_FLAGS) as u32) & FLAG_COPY) == 0) setSlot(SLOT_HARD_STATES, slot(SLOT_HARD_STATES) + 1);
     } else if (kind != KIND_MARK) {
       stop = SCAN_EVENT;
       setSlot(SLOT_EVENT, (at - start) as u64);
     }
-    sum = load<u32>(at);
+    last = at;
     at += total;
     if (stop != SCAN_MORE) break;
   }
@@ -89,7 +90,10 @@ export function scan(at: usize, bytes: u32, room: u32, lsn: f64): u32 {
   setSlot(SLOT_LAST_TERM, term);
   setSlot(SLOT_OFFSETS, count as u64);
   setSlot(SLOT_RUNS, runs as u64);
-  setSlot(SLOT_LAST_SUM, sum as u64);
+  if (last != 0) {
+    setSlot(SLOT_LAST_SUM, load<u32>(last) as u64);
+    setSlot(SLOT_LAST_FLAGS, load<u16>(last, FRAME_FLAGS) as u64);
+  }
   setSlot(SLOT_CONSUMED, (at - start) as u64);
   return stop;
 }

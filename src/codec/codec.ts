@@ -39,7 +39,8 @@ export const SLOT_RUNS = 12;
 export const SLOT_OWN_FRAMES = 13;
 export const SLOT_HASH = 14;
 export const SLOT_HARD_STATES = 15;
-const SLOTS = 16;
+export const SLOT_LAST_FLAGS = 16;
+const SLOTS = 17;
 
 const PAGE_BYTES = 65536;
 

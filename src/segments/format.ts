@@ -45,7 +45,7 @@
  *  24  u64 index         entry, snapshot: its index; truncate: the first index dropped; hard state: the vote
  *  32  u8  kind          1 entry, 2 hard state, 3 truncate, 4 snapshot, 5 mark, 6 footer
  *  33  u8  entryKind     0 normal, 1 config
- *  34  u16 flags         1 copied by recovery, 2 log closed here, 4 has a vote, 8 filler, 16 snapshot clears the log
+ *  34  u16 flags         1 copied by recovery, 2 log closed here, 4 has a vote, 8 written by repair, 16 snapshot clears the log
  *  36  u32 unproven      bytes from the proven-durable LSN to this frame, all ones: unknown
  *
  * Footer payload                          Footer trailer: the last 64 bytes of the file
@@ -124,7 +124,7 @@ export const FLAG_COPY = 1;
 export const FLAG_CLOSE = 2;
 /** On a hard state: there is a vote. */
 export const FLAG_VOTE = 4;
-/** On a mark: it fills the place of lost frames that a repair had no use for. */
+/** A frame that a repair wrote in the place of a lost one; as a mark, to fill what is left of that place. */
 export const FLAG_FILL = 8;
 /** On a snapshot: nothing before it stays, not even entries above it. */
 export const FLAG_CLEAR = 16;
@@ -375,6 +375,25 @@ export function decodeFrameHeader(bytes: Uint8Array): FrameHeader {
     flags: view.getUint16(FRAME_FLAGS, true),
     unproven: view.getUint32(FRAME_UNPROVEN, true),
   };
+}
+
+/**
+ * Makes a frame's header, without its sums.
+ *
+ * @param header What it says.
+ * @returns 40 bytes, to be sealed.
+ */
+export function encodeFrameHeader(header: FrameHeader): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(FRAME_HEADER_BYTES);
+  const view = viewOf(bytes);
+  view.setUint32(FRAME_LENGTH, header.length, true);
+  view.setBigUint64(FRAME_TERM, BigInt(header.term), true);
+  view.setBigUint64(FRAME_INDEX, BigInt(header.index), true);
+  view.setUint8(FRAME_KIND, header.kind);
+  view.setUint8(FRAME_ENTRY_KIND, header.entryKind);
+  view.setUint16(FRAME_FLAGS, header.flags, true);
+  view.setUint32(FRAME_UNPROVEN, header.unproven, true);
+  return bytes;
 }
 
 /**

@@ -41,6 +41,22 @@ export class TermRuns {
     this.terms.push(term);
   }
 
+  /**
+   * Sets the terms of some entries.
+   *
+   * @param terms The terms, by index.
+   * @param end The index behind the last entry.
+   */
+  fill(terms: ReadonlyMap<Index, Term>, end: Index): void {
+    const bounds = new Set(this.starts);
+    for (const index of terms.keys()) bounds.add(index).add(index + 1);
+    const filled = [...bounds].filter((index) => index < end).sort((a, b) => a - b)
+      .map((index) => [index, terms.get(index) ?? this.at(index)] as const);
+    this.starts = [];
+    this.terms = [];
+    for (const [index, term] of filled) if (term !== undefined) this.push(index, term);
+  }
+
   /** Drops what lies at or above `from`. */
   truncate(from: Index): void {
     let length = this.starts.length;

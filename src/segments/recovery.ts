@@ -18,6 +18,7 @@ import { readFooterOffsets, readTrailer } from "./footer.ts";
 import {
   decodeFrameHeader,
   FLAG_CLOSE,
+  FLAG_FILL,
   FRAME_ALIGNMENT,
   FRAME_HEADER_BYTES,
   frameBytes,
@@ -143,8 +144,8 @@ export class Recovery {
       }
       // Whatever is lost behind the newest segment may have held a hard state too.
       const hardStateLost = replay.hardStateLost || damage.some((one) => one.path > head.path);
-      if (hardStateLost && damage.length === 0) damage.push(lostHardState(head.path));
       const judged = this.judge(damage, chain, hardStateLost);
+      if (hardStateLost && judged.damage.length === 0) judged.damage.push(lostHardState(head.path));
       return {
         index: replay.index,
         hardState: replay.hardState,
@@ -223,7 +224,9 @@ export class Recovery {
     } else if (replay.damage.at(-1)?.path === segment.path) {
       this.reconcile(segment, state.nextIndex, floor, replay.damage.at(-1)!);
     } else if (
-      segment.fetchOffsets === undefined && (!sameState(replay.state, state) || segment.lastSum !== previousSum)
+      segment.fetchOffsets === undefined &&
+      // A repaired frame says the same as the one that was lost, but not in the same bytes.
+      (!sameState(replay.state, state) || (segment.lastSum !== previousSum && (segment.lastFlags & FLAG_FILL) === 0))
     ) {
       const damage: OpenDamage = { ...this.missing(previous, `it is not what segment ${link.file.number} follows on`) };
       replay.damage.push(damage);
@@ -490,5 +493,5 @@ function lostHardState(path: string): Damage {
 function sameState(a: LogState, b: LogState): boolean {
   return a.nextIndex === b.nextIndex && a.lastTerm === b.lastTerm && a.snapshotIndex === b.snapshotIndex &&
     a.snapshotTerm === b.snapshotTerm && a.hardState.term === b.hardState.term &&
-    a.hardState.votedFor === b.hardState.votedFor && a.hardStateLost === b.hardStateLost;
+    a.hardState.votedFor === b.hardState.votedFor;
 }

@@ -24,6 +24,7 @@ import {
   SLOT_HARD_VOTE,
   SLOT_HAS_VOTE,
   SLOT_HASH,
+  SLOT_LAST_FLAGS,
   SLOT_LAST_SUM,
   SLOT_LAST_TERM,
   SLOT_NEXT_INDEX,
@@ -133,6 +134,7 @@ export class Replay {
     segment.firstIndex = this.index.nextIndex;
     this.index.segments.push(segment);
     this.codec.set(SLOT_LAST_SUM, 0);
+    this.codec.set(SLOT_LAST_FLAGS, 0);
   }
 
   /**
@@ -211,6 +213,7 @@ export class Replay {
       }
     } finally {
       segment.lastSum = codec.get(SLOT_LAST_SUM);
+      segment.lastFlags = codec.get(SLOT_LAST_FLAGS);
       index.nextIndex = codec.get(SLOT_NEXT_INDEX);
     }
   }
@@ -247,8 +250,13 @@ export class Replay {
       index.truncate(header.index, header.term);
     } else {
       const clears = (header.flags & FLAG_CLEAR) !== 0;
-      if (clears) segment.lowestTruncated = 1;
-      else if (header.index >= index.nextIndex) this.settleGap(segment, header.index + 1);
+      if (clears) {
+        segment.lowestTruncated = 1;
+        // Whatever a gap before held, nothing of it is left.
+        if (this.gap !== undefined) Object.assign(this.gap, { firstIndex: 1, lastIndex: header.index });
+        this.gap = undefined;
+      }
+      if (!clears && header.index >= index.nextIndex) this.settleGap(segment, header.index + 1);
       index.compact(header.index, header.term, clears);
     }
     this.setScanState();
@@ -286,6 +294,7 @@ export class Replay {
     if (codec.getWide(SLOT_HASH) !== view.getBigUint64(FRAME_PAYLOAD_SUM, true)) return false;
     this.takeEntry(segment, offset, header);
     codec.set(SLOT_LAST_SUM, view.getUint32(FRAME_SUM, true));
+    codec.set(SLOT_LAST_FLAGS, header.flags);
     segment.endOffset = end;
     return true;
   }

@@ -22,6 +22,8 @@ export class Segment {
   endOffset: number;
   /** headerSum of the last frame; 0 if there is none. */
   lastSum = 0;
+  /** Its flags. */
+  lastFlags = 0;
   /** Lowest index that a truncation in this segment drops; `Infinity` if there is none. */
   lowestTruncated = Infinity;
   /** Index of the first entry here; where the next one would go if there is none. */
@@ -156,6 +158,11 @@ export class Segment {
     this.offsets = grown;
     this.firstIndex -= howMany;
     this.count += howMany;
+  }
+
+  /** Notes where a lost entry lies after all. */
+  setOffset(index: Index, offset: number): void {
+    this.table()[index - this.firstIndex] = offset / FRAME_ALIGNMENT;
   }
 
   /** Gives back room that was reserved and not used. */

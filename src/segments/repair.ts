@@ -1,0 +1,320 @@
+/**
+ * Repair: damaged frames of a segment written anew from good copies of their entries.
+ *
+ * The segment's file is copied, the lost frames are put where they lay, and the copy takes the file's place in one
+ * rename: a crash leaves the damaged file or the repaired one. Positions, salt and checksums stay what they were, so
+ * that the result is the segment as it was first written, and the next opening finds nothing.
+ *
+ * @module
+ */
+
+import { CHUNK_BYTES, type Codec } from "../codec/codec.ts";
+import { WalLogError } from "../errors.ts";
+import type { Damage } from "../report.ts";
+import type { File, FileSystem } from "../storage/file_system.ts";
+import { errorCode, ioError, isNoSpace, readFull, writeFull } from "../storage/full.ts";
+import type { Index, LogEntry } from "../types.ts";
+import {
+  decodeFrameHeader,
+  encodeFrameHeader,
+  FLAG_FILL,
+  FRAME_HEADER_BYTES,
+  FRAME_PAYLOAD_SUM,
+  frameBytes,
+  KIND_ENTRY,
+  KIND_MARK,
+  KIND_TRUNCATE,
+  SEGMENT_HEADER_BYTES,
+} from "./format.ts";
+import type { LogIndex } from "./index.ts";
+import { Replay, selectSegment } from "./replay.ts";
+import { OFFSET_LOST, Segment } from "./segment.ts";
+
+const TEMPORARY_EXTENSION = ".repair.tmp";
+const TEMPORARY_NAME = /^\d{12,16}\.seg\.repair\.tmp$/;
+
+/**
+ * Whether a file is what an interrupted repair left behind.
+ *
+ * @param name The file's name.
+ * @returns Whether nothing needs the file.
+ */
+export function isRepairLeftover(name: string): boolean {
+  return TEMPORARY_NAME.test(name);
+}
+
+/** Bytes to be put into a copy of a segment. */
+interface Patch {
+  readonly offset: number;
+  readonly bytes: Uint8Array;
+}
+
+/** What a repair of one segment comes to. */
+export interface Repair {
+  readonly segment: Segment;
+  readonly patches: readonly Patch[];
+  /** Where the entries lie that had been lost. */
+  readonly offsets: ReadonlyMap<Index, number>;
+  /** The damage that is gone. */
+  readonly repaired: readonly Damage[];
+}
+
+/** Plans and carries out the repair of segments. */
+export class SegmentRepairer {
+  private readonly fileSystem: FileSystem;
+  private readonly folder: string;
+  private readonly codec: Codec;
+  private readonly index: LogIndex;
+
+  constructor(fileSystem: FileSystem, folder: string, codec: Codec, index: LogIndex) {
+    this.fileSystem = fileSystem;
+    this.folder = folder;
+    this.codec = codec;
+    this.index = index;
+  }
+
+  /**
+   * Checks good copies against what survives of the entries' frames, and lays out the frames.
+   *
+   * @param segment A segment that is not written any more.
+   * @param damage What is known to be damaged in it.
+   * @param entries The good copies, by index.
+   * @returns What to write; `undefined` if there is nothing to repair in this segment.
+   * @throws {WalLogError} `INVALID_ARGUMENT` if a copy cannot be what was there.
+   */
+  plan(
+    segment: Segment,
+    damage: readonly Damage[],
+    entries: ReadonlyMap<Index, LogEntry>,
+  ): Repair | undefined {
+    const patches: Patch[] = [];
+    const offsets = new Map<Index, number>();
+    const repaired: Damage[] = [];
+    const file = this.fileSystem.open(segment.path, "read");
+    try {
+      for (const one of damage) {
+        if (one.kind !== "frames") continue;
+        if (this.planGap(segment, file, one, entries, patches, offsets)) repaired.push(one);
+      }
+      for (const [index, entry] of entries) {
+        if (index < segment.firstIndex || index >= segment.firstIndex + segment.count || offsets.has(index)) continue;
+        const offset = segment.offsetOf(index);
+        if (offset === OFFSET_LOST) throw this.refuse(entry, `it was lost from ${segment.path} with no trace`);
+        const patch = this.planFrame(segment, file, entry, offset, segment.boundAfter(index) - offset);
+        if (patch === undefined) continue;
+        patches.push(patch);
+        const known = damage.find((one) => one.kind === "entry" && one.offset === offset);
+        if (known !== undefined) repaired.push(known);
+      }
+    } finally {
+      file.close();
+    }
+    return patches.length === 0 ? undefined : { segment, patches, offsets, repaired };
+  }
+
+  /** The payload for a frame of which the position is known; `undefined` if it is undamaged. */
+  private planFrame(segment: Segment, file: File, entry: LogEntry, offset: number, room: number): Patch | undefined {
+    const { codec } = this;
+    const lsn = segment.header.baseLsn + offset;
+    const { command } = entry;
+    const head = new Uint8Array(FRAME_HEADER_BYTES);
+    readFull(file, head, offset);
+    selectSegment(codec, segment.header);
+    codec.chunk.set(head);
+    if (codec.wasm.checkHeader(codec.chunkAt, lsn) !== 0) {
+      return { offset, bytes: this.layOut(segment, offset, room, [entry]) };
+    }
+    const header = decodeFrameHeader(head);
+    const sum = new DataView(head.buffer).getBigUint64(FRAME_PAYLOAD_SUM, true);
+    if (header.kind !== KIND_ENTRY || header.index !== entry.index) throw this.refuse(entry, "another frame is there");
+    if (header.term !== entry.term) throw this.refuse(entry, `its term was ${header.term}, not ${entry.term}`);
+    const kind = header.entryKind === 0 ? "normal" : "config";
+    if (kind !== entry.kind) throw this.refuse(entry, `its kind was "${kind}", not "${entry.kind}"`);
+    if (header.length !== command.length) {
+      throw this.refuse(entry, `its command had ${header.length} bytes, not ${command.length}`);
+    }
+    if (codec.hash(command, 0n) !== sum) throw this.refuse(entry, "the checksum of its command was another");
+    const found = new Uint8Array(command.length);
+    readFull(file, found, offset + FRAME_HEADER_BYTES);
+    if (found.every((byte, i) => byte === command[i])) return undefined;
+    return { offset: offset + FRAME_HEADER_BYTES, bytes: command };
+  }
+
+  /** The frames for a stretch in which all headers are lost; `false` if the entries for it are not all there. */
+  private planGap(
+    segment: Segment,
+    file: File,
+    gap: Damage,
+    entries: ReadonlyMap<Index, LogEntry>,
+    patches: Patch[],
+    offsets: Map<Index, number>,
+  ): boolean {
+    const { firstIndex = 1, lastIndex = 0 } = gap;
+    const lost: LogEntry[] = [];
+    for (let index = firstIndex; index <= lastIndex; index++) {
+      const entry = entries.get(index);
+      if (entry !== undefined) lost.push(entry);
+    }
+    if (lost.length === 0 && lastIndex >= firstIndex) return false;
+    if (lost.length <= lastIndex - firstIndex) {
+      throw new WalLogError(
+        "INVALID_ARGUMENT",
+        `Cannot repair ${gap.path} at byte ${gap.offset}: the entries ${firstIndex} to ${lastIndex} are lost together, ` +
+          `found ${lost.length} of them; give all, or truncate from index ${firstIndex} and append them`,
+        { path: gap.path, offset: gap.offset },
+      );
+    }
+    const place = (offset: number, room: number, frames: readonly LogEntry[]) => {
+      patches.push({ offset, bytes: this.layOut(segment, offset, room, frames) });
+      let at = offset;
+      for (const { index, command } of frames) {
+        offsets.set(index, at);
+        at += frameBytes(command.length);
+      }
+    };
+    const end = gap.offset + gap.bytes;
+    const known = lost.filter(({ index }) => segment.offsetOf(index) !== OFFSET_LOST);
+    if (known.length < lost.length || lost.length === 0) {
+      // Entries that begin below where the log had come to by then followed on a truncation.
+      const next = lost.length > 0 ? this.nextIndexAt(segment, file, gap.offset) : 0;
+      const first = lost[0]?.index ?? 0;
+      // A snapshot that made the log jump is lost with them.
+      if (first > next) throw misfit(segment, gap.offset, gap.bytes, lost);
+      const cut = first < next ? first : 0;
+      const skipped = cut > 0 ? FRAME_HEADER_BYTES : 0;
+      if (cut > 0) patches.push({ offset: gap.offset, bytes: this.layOut(segment, gap.offset, skipped, [], cut) });
+      if (gap.bytes > skipped) place(gap.offset + skipped, gap.bytes - skipped, lost);
+    } else {
+      // The footer tells where each of them lay. What lay between them was no entry, or is not needed.
+      let from = gap.offset;
+      lost.forEach((entry, i) => {
+        const at = segment.offsetOf(entry.index);
+        if (at > from) place(from, at - from, []);
+        from = i + 1 < lost.length ? segment.offsetOf(lost[i + 1]!.index) : end;
+        place(at, Math.min(from, end) - at, [entry]);
+      });
+    }
+    return true;
+  }
+
+  /** The index that was next where a gap begins. */
+  private nextIndexAt(segment: Segment, file: File, offset: number): Index {
+    const replay = new Replay(this.codec);
+    replay.begin(segment.header.state);
+    const scanned = new Segment(segment.path, segment.header, offset);
+    replay.open(scanned);
+    for (let from = SEGMENT_HEADER_BYTES; from < offset;) {
+      const frames = replay.run(scanned, file, from, offset);
+      let step = frames.next();
+      while (!step.done) step = frames.next();
+      if (step.value === undefined) break;
+      from = replay.passDamage(scanned, file, step.value, offset);
+    }
+    return replay.index.nextIndex;
+  }
+
+  /** Frames for a truncation, entries, and behind them one that fills the room that is left. */
+  private layOut(segment: Segment, offset: number, room: number, entries: readonly LogEntry[], cut = 0): Uint8Array {
+    const { codec } = this;
+    const bytes = new Uint8Array(room);
+    let at = 0;
+    const put = (kind: number, term: number, index: number, entryKind: number, payload: Uint8Array) => {
+      const total = frameBytes(payload.length);
+      if (at + total > room) return false;
+      const header = encodeFrameHeader({
+        length: payload.length,
+        term,
+        index,
+        kind,
+        entryKind,
+        flags: FLAG_FILL,
+        unproven: 0,
+      });
+      new DataView(header.buffer).setBigUint64(FRAME_PAYLOAD_SUM, codec.hash(payload, 0n), true);
+      codec.chunk.set(header);
+      selectSegment(codec, segment.header);
+      // The frame claims nothing of what was durable: position 0 always is.
+      codec.wasm.sealHeaderOnly(codec.chunkAt, segment.header.baseLsn + offset + at, 0);
+      bytes.set(codec.chunk.subarray(0, FRAME_HEADER_BYTES), at);
+      bytes.set(payload, at + FRAME_HEADER_BYTES);
+      at += total;
+      return true;
+    };
+    if (cut > 0) put(KIND_TRUNCATE, Math.max(this.index.termAt(cut - 1) ?? 0, 0), cut, 0, new Uint8Array(0));
+    for (const { term, index, kind, command } of entries) {
+      if (!put(KIND_ENTRY, term, index, kind === "normal" ? 0 : 1, command)) {
+        throw misfit(segment, offset, room, entries);
+      }
+    }
+    if (at < room) {
+      const left = room - at - FRAME_HEADER_BYTES;
+      if (left < 0 || !put(KIND_MARK, 0, 0, 0, new Uint8Array(left))) {
+        throw misfit(segment, offset, room, entries);
+      }
+    }
+    return bytes;
+  }
+
+  private refuse(entry: LogEntry, found: string): WalLogError {
+    return new WalLogError(
+      "INVALID_ARGUMENT",
+      `Cannot repair the entry at index ${entry.index}: ${found}; nothing was changed`,
+      { path: this.folder },
+    );
+  }
+
+  /**
+   * Writes the copy and puts it in the file's place.
+   *
+   * @param repair What was planned.
+   * @throws {WalLogError} `NO_SPACE` if there is no room for the copy. Nothing was changed then.
+   */
+  carryOut({ segment, patches }: Repair): void {
+    const { fileSystem } = this;
+    const temporary = segment.path + TEMPORARY_EXTENSION;
+    const old = fileSystem.open(segment.path, "read");
+    let copy: File | undefined;
+    try {
+      copy = this.create(temporary);
+      const { chunk } = this.codec;
+      for (let at = 0;;) {
+        const count = readFull(old, chunk.subarray(0, CHUNK_BYTES), at);
+        writeFull(copy, chunk.subarray(0, count), at);
+        at += count;
+        if (count < CHUNK_BYTES) break;
+      }
+      for (const { offset, bytes } of patches) writeFull(copy, bytes, offset);
+      copy.sync();
+    } catch (error) {
+      copy?.close();
+      if (!isNoSpace(error)) throw error;
+      if (copy !== undefined) fileSystem.remove(temporary);
+      throw ioError("Cannot repair", segment.path, error);
+    } finally {
+      old.close();
+    }
+    copy.close();
+    fileSystem.rename(temporary, segment.path);
+    fileSystem.syncDirectory(this.folder);
+  }
+
+  private create(path: string): File {
+    try {
+      return this.fileSystem.open(path, "create");
+    } catch (error) {
+      if (errorCode(error) !== "EEXIST") throw error;
+      this.fileSystem.remove(path);
+      return this.fileSystem.open(path, "create");
+    }
+  }
+}
+
+function misfit(segment: Segment, offset: number, room: number, entries: readonly LogEntry[]): WalLogError {
+  const range = entries.length === 0 ? "no entry" : `entries ${entries[0]!.index} to ${entries.at(-1)!.index}`;
+  const way = entries.length === 0 ? "" : `; truncate from index ${entries[0]!.index} and append them`;
+  return new WalLogError(
+    "INVALID_ARGUMENT",
+    `Cannot repair ${segment.path} at byte ${offset}: ${range} cannot be what filled ${room} bytes there${way}`,
+    { path: segment.path, offset },
+  );
+}
