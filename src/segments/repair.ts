@@ -150,13 +150,20 @@ export class SegmentRepairer {
     offsets: Map<Index, number>,
   ): boolean {
     const { firstIndex = 1, lastIndex = 0 } = gap;
+    const end = gap.offset + gap.bytes;
     const lost: LogEntry[] = [];
+    let wanted = 0;
     for (let index = firstIndex; index <= lastIndex; index++) {
+      // What was truncated since, and written anew elsewhere, is not wanted back.
+      if (index < segment.firstIndex || index >= segment.firstIndex + segment.count) continue;
+      const offset = segment.offsetOf(index);
+      if (offset !== OFFSET_LOST && (offset < gap.offset || offset >= end)) continue;
+      wanted++;
       const entry = entries.get(index);
       if (entry !== undefined) lost.push(entry);
     }
-    if (lost.length === 0 && lastIndex >= firstIndex) return false;
-    if (lost.length <= lastIndex - firstIndex) {
+    if (lost.length === 0 && wanted > 0) return false;
+    if (lost.length < wanted) {
       throw new WalLogError(
         "INVALID_ARGUMENT",
         `Cannot repair ${gap.path} at byte ${gap.offset}: the entries ${firstIndex} to ${lastIndex} are lost together, ` +
@@ -172,7 +179,6 @@ export class SegmentRepairer {
         at += frameBytes(command.length);
       }
     };
-    const end = gap.offset + gap.bytes;
     const known = lost.filter(({ index }) => segment.offsetOf(index) !== OFFSET_LOST);
     if (known.length < lost.length || lost.length === 0) {
       // Entries that begin below where the log had come to by then followed on a truncation.
