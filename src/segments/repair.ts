@@ -109,7 +109,7 @@ export class SegmentRepairer {
     } finally {
       file.close();
     }
-    return patches.length === 0 ? undefined : { segment, patches, offsets, repaired };
+    return patches.length + repaired.length === 0 ? undefined : { segment, patches, offsets, repaired };
   }
 
   /** The payload for a frame of which the position is known; `undefined` if it is undamaged. */
@@ -162,7 +162,9 @@ export class SegmentRepairer {
       const entry = entries.get(index);
       if (entry !== undefined) lost.push(entry);
     }
-    if (lost.length === 0 && wanted > 0) return false;
+    // Nothing is wanted of what was there, and frames put there now would not fit what comes behind.
+    if (wanted === 0) return true;
+    if (lost.length === 0) return false;
     if (lost.length < wanted) {
       throw new WalLogError(
         "INVALID_ARGUMENT",
@@ -171,33 +173,32 @@ export class SegmentRepairer {
         { path: gap.path, offset: gap.offset },
       );
     }
-    const place = (offset: number, room: number, frames: readonly LogEntry[]) => {
-      patches.push({ offset, bytes: this.layOut(segment, offset, room, frames) });
-      let at = offset;
-      for (const { index, command } of frames) {
-        offsets.set(index, at);
-        at += frameBytes(command.length);
-      }
-    };
-    const known = lost.filter(({ index }) => segment.offsetOf(index) !== OFFSET_LOST);
-    if (known.length < lost.length || lost.length === 0) {
+    const first = lost[0]!.index;
+    const next = this.nextIndexAt(segment, file, gap.offset);
+    // A snapshot that made the log jump is lost with them.
+    if (first > next) throw misfit(segment, gap.offset, gap.bytes, lost);
+    let from = gap.offset;
+    if (first < next) {
       // Entries that begin below where the log had come to by then followed on a truncation.
-      const next = lost.length > 0 ? this.nextIndexAt(segment, file, gap.offset) : 0;
-      const first = lost[0]?.index ?? 0;
-      // A snapshot that made the log jump is lost with them.
-      if (first > next) throw misfit(segment, gap.offset, gap.bytes, lost);
-      const cut = first < next ? first : 0;
-      const skipped = cut > 0 ? FRAME_HEADER_BYTES : 0;
-      if (cut > 0) patches.push({ offset: gap.offset, bytes: this.layOut(segment, gap.offset, skipped, [], cut) });
-      if (gap.bytes > skipped) place(gap.offset + skipped, gap.bytes - skipped, lost);
-    } else {
-      // The footer tells where each of them lay. What lay between them was no entry, or is not needed.
-      let from = gap.offset;
+      patches.push({ offset: from, bytes: this.layOut(segment, from, FRAME_HEADER_BYTES, [], first) });
+      from += FRAME_HEADER_BYTES;
+    }
+    const place = (frames: readonly LogEntry[], until: number) => {
+      if (until === from) return;
+      patches.push({ offset: from, bytes: this.layOut(segment, from, until - from, frames) });
+      for (const { index, command } of frames) {
+        offsets.set(index, from);
+        from += frameBytes(command.length);
+      }
+      from = until;
+    };
+    // A footer tells where each of them lay; what lay between them was no entry, or is not needed.
+    const places = lost.map(({ index }) => segment.offsetOf(index));
+    if (places.includes(OFFSET_LOST)) place(lost, end);
+    else {
       lost.forEach((entry, i) => {
-        const at = segment.offsetOf(entry.index);
-        if (at > from) place(from, at - from, []);
-        from = i + 1 < lost.length ? segment.offsetOf(lost[i + 1]!.index) : end;
-        place(at, Math.min(from, end) - at, [entry]);
+        place([], places[i]!);
+        place([entry], places[i + 1] ?? end);
       });
     }
     return true;
@@ -222,6 +223,7 @@ export class SegmentRepairer {
   /** Frames for a truncation, entries, and behind them one that fills the room that is left. */
   private layOut(segment: Segment, offset: number, room: number, entries: readonly LogEntry[], cut = 0): Uint8Array {
     const { codec } = this;
+    if (room < 0) throw misfit(segment, offset, room, entries);
     const bytes = new Uint8Array(room);
     let at = 0;
     const put = (kind: number, term: number, index: number, entryKind: number, payload: Uint8Array) => {
@@ -276,6 +278,7 @@ export class SegmentRepairer {
    * @throws {WalLogError} `NO_SPACE` if there is no room for the copy. Nothing was changed then.
    */
   carryOut({ segment, patches }: Repair): void {
+    if (patches.length === 0) return;
     const { fileSystem } = this;
     const temporary = segment.path + TEMPORARY_EXTENSION;
     const old = fileSystem.open(segment.path, "read");
