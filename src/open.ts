@@ -69,6 +69,7 @@ export function folderOf(path: string | URL): string {
 export function* openLog(folder: string, options: CheckedOptions): Generator<Progress, Opened> {
   const { fileSystem, readOnly } = options;
   let lock: FileLock | undefined;
+  let writer: SegmentWriter | undefined;
   try {
     if (!readOnly) lock = takeLock(fileSystem, folder);
     const started = performance.now();
@@ -78,7 +79,6 @@ export function* openLog(folder: string, options: CheckedOptions): Generator<Pro
     const report = makeReport(recovered, performance.now() - started);
     if (report.damage.length > 0 && options.onDamage === "fail") throw corrupt(folder, report.damage);
 
-    let writer: SegmentWriter | undefined;
     let { uuid } = recovered;
     if (!readOnly) {
       if (uuid === undefined) fileSystem.random(uuid = new Uint8Array(UUID_BYTES));
@@ -104,6 +104,7 @@ export function* openLog(folder: string, options: CheckedOptions): Generator<Pro
     lock = undefined;
     return opened;
   } catch (error) {
+    writer?.close();
     throw ioError("Cannot open the log", folder, error);
   } finally {
     lock?.release();
@@ -244,7 +245,12 @@ function startWriter(
       provenLsn: 0,
       floor: 1,
     });
-    fileSystem.syncDirectory(folder);
+    try {
+      fileSystem.syncDirectory(folder);
+    } catch (error) {
+      file.close();
+      throw error;
+    }
     index.segments.push(segment);
     return write(segment, file, false);
   }
@@ -253,11 +259,16 @@ function startWriter(
     recovered.closed && recovered.cut === undefined && recovered.damage.length === 0 && recovered.harmless.length === 0
   ) {
     const file = fileSystem.open(head.path, "write");
-    // The mark was read, which does not say that it is on the disk: its own flush may have failed.
-    const mark = new Uint8Array(FRAME_HEADER_BYTES);
-    readFull(file, mark, head.endOffset - mark.length);
-    writeFull(file, mark, head.endOffset - mark.length);
-    file.sync();
+    try {
+      // The mark was read, which does not say that it is on the disk: its own flush may have failed.
+      const mark = new Uint8Array(FRAME_HEADER_BYTES);
+      readFull(file, mark, head.endOffset - mark.length);
+      writeFull(file, mark, head.endOffset - mark.length);
+      file.sync();
+    } catch (error) {
+      file.close();
+      throw error;
+    }
     return write(head, file, true);
   }
   // For the same reason, what makes the newest segment part of the log is written once more.

@@ -88,6 +88,7 @@ export class SnapshotWriter {
   private position = 0;
   private dataBytes = 0;
   private isOpen = true;
+  private isFlushing = false;
 
   constructor(fileSystem: FileSystem, folder: string, codec: Codec, uuid: Uint8Array, meta: SnapshotMeta) {
     this.fileSystem = fileSystem;
@@ -99,7 +100,12 @@ export class SnapshotWriter {
     this.salt = salt[0]!;
     this.temporary = `${folder}/${snapshotName(meta.index, meta.term)}.${++temporaries}.tmp`;
     this.file = this.create();
-    this.put(encodeHeader(this.meta, uuid, this.salt, codec));
+    try {
+      this.put(encodeHeader(this.meta, uuid, this.salt, codec));
+    } catch (error) {
+      this.release();
+      throw error;
+    }
   }
 
   /** A file of a process that was killed may have the name; nothing needs it. */
@@ -165,12 +171,21 @@ export class SnapshotWriter {
   /**
    * Like {@link SnapshotWriter.publish}, without blocking for the data.
    *
-   * @returns Settles when it is done.
+   * @returns Whether the snapshot has its name; not if it was given up meanwhile.
    */
-  async publishAsync(): Promise<void> {
+  async publishAsync(): Promise<boolean> {
     this.end();
-    await this.file.syncAsync();
+    this.isFlushing = true;
+    try {
+      await this.file.syncAsync();
+    } finally {
+      this.isFlushing = false;
+      // Who gave up meanwhile could not close the file under the flush.
+      if (!this.isOpen) this.file.close();
+    }
+    if (!this.isOpen) return false;
     this.rename();
+    return true;
   }
 
   private rename(): void {
@@ -182,13 +197,18 @@ export class SnapshotWriter {
   /** Gives up: the temporary file goes. */
   abort(): void {
     if (!this.isOpen) return;
-    this.closeFile();
+    this.release();
     this.fileSystem.remove(this.temporary);
+  }
+
+  /** Gives up after a failure: the temporary file is left for the next opening to remove. */
+  release(): void {
+    if (this.isOpen) this.closeFile();
   }
 
   private closeFile(): void {
     this.isOpen = false;
-    this.file.close();
+    if (!this.isFlushing) this.file.close();
   }
 }
 

@@ -525,6 +525,7 @@ export class WalLog implements RaftLog, AsyncDisposable, Disposable {
       file.write(snapshot.data);
       file.publish();
     } catch (error) {
+      file.release();
       throw this.#fail("write a snapshot", error);
     }
     this.#install(snapshot);
@@ -549,21 +550,29 @@ export class WalLog implements RaftLog, AsyncDisposable, Disposable {
         this.#requireWriter("write a snapshot");
         return step();
       } catch (error) {
+        file.release();
         throw this.#fail("write a snapshot", error);
       }
     };
     return new WritableStream<Uint8Array>({
-      write: (piece) => attempt(() => file.write(piece)),
-      close: async () => {
+      write: (piece) => {
+        if (piece instanceof Uint8Array) return attempt(() => file.write(piece));
         this.#streams.delete(file);
-        if (file.meta.index <= this.snapshotIndex) return attempt(() => file.abort());
+        attempt(() => file.abort());
+        throw new WalLogError("INVALID_ARGUMENT", "Cannot write a snapshot: expected pieces that are Uint8Arrays");
+      },
+      close: async () => {
         try {
-          await attempt(() => file.publishAsync());
+          if (file.meta.index <= this.snapshotIndex) attempt(() => file.abort());
+          else await attempt(() => file.publishAsync());
         } catch (error) {
+          file.release();
           throw this.#fail("write a snapshot", error);
+        } finally {
+          this.#streams.delete(file);
         }
         this.#requireWriter("install a snapshot");
-        // A later one may have been installed meanwhile; this one is stale then, and its file goes when the log opens.
+        // One that a later one overtook is stale; its file goes with the next one, or when the log is opened.
         if (file.meta.index > this.snapshotIndex) this.#install(file.meta);
       },
       abort: () => {
@@ -721,8 +730,11 @@ export class WalLog implements RaftLog, AsyncDisposable, Disposable {
     this.#cancelMark?.();
     const writer = this.#writer;
     try {
-      for (const snapshot of this.#streams) snapshot.abort();
       if (writer === undefined) return;
+      for (const snapshot of this.#streams) {
+        if (this.#poison === undefined) snapshot.abort();
+        else snapshot.release();
+      }
       if (this.#poison !== undefined) throw this.#poison;
       if (writer.durableLsn < writer.segment.endLsn) writer.flush();
       this.#commit.finish(this.lastIndex, closed("sync", this.path));
