@@ -48,7 +48,7 @@ export interface Opened {
  * @returns The path, without a separator at its end.
  */
 export function folderOf(path: string | URL): string {
-  const folder = path instanceof URL ? fileURLToPath(path) : path;
+  const folder = path instanceof URL && path.protocol === "file:" ? fileURLToPath(path) : path;
   if (typeof folder !== "string" || folder === "" || folder.includes("\0")) {
     throw new WalLogError(
       "INVALID_ARGUMENT",
@@ -84,11 +84,12 @@ export function* openLog(folder: string, options: CheckedOptions): Generator<Pro
       if (uuid === undefined) fileSystem.random(uuid = new Uint8Array(UUID_BYTES));
       writer = startWriter(fileSystem, folder, codec, options.segmentBytes, recovered, uuid);
       // Vouches for what recovery has copied and flushed.
-      writer.mark();
+      writer.mark(index);
       if (!recovered.isIdentified) {
         writeIdentity(fileSystem, folder, uuid, (bytes, seed) => codec.hash(bytes, seed));
       }
-      removeLeftovers(fileSystem, folder, recovered);
+      // What seems to be left over from a crash may be all that is left of what was damaged.
+      if (report.damage.length === 0) removeLeftovers(fileSystem, folder, recovered);
     }
     const opened: Opened = {
       folder,

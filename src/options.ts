@@ -77,6 +77,11 @@ function checkChoice(name: string, value: unknown, choices: readonly unknown[]):
   }
 }
 
+function checkKind(name: string, value: unknown, expected: string, fits: boolean): void {
+  if (fits) return;
+  throw new WalLogError("INVALID_ARGUMENT", `Cannot open a log: ${name} must be ${expected}, found ${typeof value}`);
+}
+
 /**
  * Puts in the defaults and checks the rest.
  *
@@ -85,6 +90,10 @@ function checkChoice(name: string, value: unknown, choices: readonly unknown[]):
  * @throws {WalLogError} `INVALID_ARGUMENT`.
  */
 export function checkOptions(options: WalLogOptions): CheckedOptions {
+  if (typeof options !== "object" || options === null) {
+    throw new WalLogError("INVALID_ARGUMENT", `Cannot open a log: options must be an object, found ${String(options)}`);
+  }
+  const { onProgress, signal } = options;
   const {
     segmentBytes = SEGMENT_BYTES_DEFAULT,
     maxEntryBytes = ENTRY_BYTES_MAX_DEFAULT,
@@ -98,6 +107,9 @@ export function checkOptions(options: WalLogOptions): CheckedOptions {
   checkChoice("verify", verify, ["full", "tail"]);
   checkChoice("onDamage", onDamage, ["fail", "keep"]);
   checkChoice("readOnly", readOnly, [true, false]);
+  checkKind("onProgress", onProgress, "a function", onProgress === undefined || typeof onProgress === "function");
+  checkKind("signal", signal, "an AbortSignal", signal === undefined || signal instanceof AbortSignal);
+  checkKind("fileSystem", fileSystem, "a FileSystem", typeof fileSystem?.open === "function");
   return {
     segmentBytes,
     maxEntryBytes,
@@ -105,7 +117,7 @@ export function checkOptions(options: WalLogOptions): CheckedOptions {
     onDamage,
     readOnly,
     fileSystem,
-    onProgress: options.onProgress,
-    signal: options.signal,
+    onProgress,
+    signal,
   };
 }

@@ -60,6 +60,19 @@ export function snapshotName(index: Index, term: Term): string {
 }
 
 /**
+ * Whether a file is a snapshot that a later one replaces.
+ *
+ * @param name The file's name.
+ * @param index Index of the later one.
+ * @param term Its term.
+ * @returns Whether it can go once the later one is part of the log.
+ */
+export function isReplacedSnapshot(name: string, index: Index, term: Term): boolean {
+  const [, of] = NAME.exec(name) ?? [];
+  return of !== undefined && Number(of) <= index && name !== snapshotName(index, term);
+}
+
+/**
  * Whether a file is a snapshot of a log, finished or not, other than the one that counts.
  *
  * @param name The file's name.
@@ -243,7 +256,8 @@ export class SnapshotReader {
       const fixed = new Uint8Array(FIXED_HEADER_BYTES);
       readFull(this.file, fixed, 0);
       const view = new DataView(fixed.buffer);
-      const fail = (offset: number, reason: string) => snapshotDamage(this.path, offset, size, index, term, reason);
+      const fail = (offset: number, reason: string) =>
+        snapshotDamage(this.path, offset, size - offset, index, term, reason);
       if (view.getBigUint64(0, true) !== MAGIC) throw fail(0, "it does not begin like a snapshot");
       const version = view.getUint32(8, true);
       const members = view.getUint32(12, true);

@@ -19,12 +19,13 @@ import {
   KIND_SNAPSHOT,
   KIND_TRUNCATE,
   type LogState,
+  TERM_UNKNOWN,
 } from "./segments/format.ts";
-import { type LogIndex, TERM_UNKNOWN } from "./segments/index.ts";
+import type { LogIndex } from "./segments/index.ts";
 import { EntryReader } from "./segments/reader.ts";
 import { SegmentRepairer } from "./segments/repair.ts";
 import type { SegmentWriter } from "./segments/writer.ts";
-import { isSnapshotLeftover, SnapshotReader, SnapshotWriter } from "./snapshots.ts";
+import { isReplacedSnapshot, SnapshotReader, SnapshotWriter } from "./snapshots.ts";
 import type { EntriesOptions, HardState, Index, LogEntry, RaftLog, Snapshot, SnapshotMeta, Term } from "./types.ts";
 import {
   checkAppend,
@@ -107,9 +108,13 @@ export class WalLog implements RaftLog, AsyncDisposable, Disposable {
   #damaged: readonly Damage[];
   #hardState: HardState;
   #hardStateLost: boolean;
+  #tailLost: boolean;
   #durableIndex: Index;
   #poison: WalLogError | undefined;
+  /** Whether the log takes no more calls, and whether all is written and given up. */
   #isClosed = false;
+  #isFinished = false;
+  #closing: Promise<void> | undefined;
   #cancelMark: (() => void) | undefined;
   /** Snapshots that are being streamed in. */
   readonly #streams = new Set<SnapshotWriter>();
@@ -133,6 +138,7 @@ export class WalLog implements RaftLog, AsyncDisposable, Disposable {
     this.#damaged = opened.report.damage;
     this.#hardState = Object.freeze(opened.hardState);
     this.#hardStateLost = opened.hardStateLost;
+    this.#tailLost = opened.report.damage.some((one) => one.firstIndex !== undefined && one.lastIndex === undefined);
     this.#durableIndex = opened.writer === undefined ? opened.report.provenIndex : this.lastIndex;
     this.#commit = new GroupCommit({
       isDirty: () => this.#writer!.isDirty,
@@ -382,7 +388,8 @@ export class WalLog implements RaftLog, AsyncDisposable, Disposable {
    *
    * @param state The term and the vote.
    * @param options `force`: on a log whose latest hard state is damaged, says that this one is right, so that the log
-   * can be written again. Such a log never falls back to an older one: a node that forgets its vote can vote twice.
+   * can be written again. Such a log never falls back to an older one: a node that forgets its vote can vote twice. It
+   * also accepts that entries are gone that {@link WalLog.damaged} lists without a last index.
    * @throws {WalLogError} `INVALID_ARGUMENT`, `NO_SPACE`: the log is as it was. `POISONED`, `READ_ONLY`, `CLOSED`.
    */
   setHardState(state: HardState, options: { readonly force?: boolean } = {}): void {
@@ -394,6 +401,7 @@ export class WalLog implements RaftLog, AsyncDisposable, Disposable {
     this.#write("set the hard state", FRAME_HEADER_BYTES, write);
     this.#hardState = Object.freeze({ term, votedFor });
     this.#hardStateLost = false;
+    this.#tailLost = false;
   }
 
   /**
@@ -502,7 +510,7 @@ export class WalLog implements RaftLog, AsyncDisposable, Disposable {
       const writer = this.#writer!;
       if (this.#isClosed || this.#poison !== undefined || writer.isDirty) return;
       try {
-        writer.mark();
+        writer.mark(this.#index);
       } catch (error) {
         this.#fail("write a mark", error);
       }
@@ -600,8 +608,6 @@ export class WalLog implements RaftLog, AsyncDisposable, Disposable {
     this.#write("install a snapshot", FRAME_HEADER_BYTES, () => {
       writer.writeFrame(KIND_SNAPSHOT, clears ? FLAG_CLEAR : 0, term, index);
       writer.flush();
-      // What the snapshot replaces is about to go: from here on nothing may pass for a torn write any more.
-      writer.mark();
     });
     if (clears) {
       writer.segment.lowestTruncated = 1;
@@ -611,6 +617,8 @@ export class WalLog implements RaftLog, AsyncDisposable, Disposable {
     this.#flushed(this.lastIndex);
     this.#stats.snapshots++;
     try {
+      // What the snapshot replaces is about to go: from here on its frame may not pass for a torn write any more.
+      writer.mark(log);
       this.#deleteReplaced();
     } catch (error) {
       throw this.#fail("delete what the snapshot replaces", error);
@@ -630,10 +638,7 @@ export class WalLog implements RaftLog, AsyncDisposable, Disposable {
       this.#stats.segmentsDeleted++;
     }
     for (const name of fileSystem.list(folder)) {
-      // A temporary file may be a stream that is still written.
-      if (!name.endsWith(".tmp") && isSnapshotLeftover(name, snapshotIndex, snapshotTerm)) {
-        fileSystem.remove(`${folder}/${name}`);
-      }
+      if (isReplacedSnapshot(name, snapshotIndex, snapshotTerm)) fileSystem.remove(`${folder}/${name}`);
     }
   }
 
@@ -703,16 +708,16 @@ export class WalLog implements RaftLog, AsyncDisposable, Disposable {
 
   /**
    * Flushes, leaves the mark of a clean close, and gives up the lock. The log cannot be used afterwards; closing it
-   * again does nothing.
+   * again, when it is done, does nothing.
    *
    * @returns Settles when everything is durable and closed. Rejects with `POISONED` if a write or flush failed, now or
    * earlier, so that not everything is; the log is closed then too.
    */
-  async close(): Promise<void> {
-    if (this.#isClosed) return;
+  close(): Promise<void> {
+    if (this.#isFinished) return Promise.resolve();
+    if (this.#closing !== undefined) return this.#closing;
     this.#isClosed = true;
-    await this.#commit.idle();
-    this.#finish();
+    return this.#closing = this.#commit.idle().then(() => this.#finish());
   }
 
   /**
@@ -721,12 +726,14 @@ export class WalLog implements RaftLog, AsyncDisposable, Disposable {
    * @throws {WalLogError} `POISONED` if a write or flush failed, now or earlier; the log is closed all the same.
    */
   closeSync(): void {
-    if (this.#isClosed) return;
+    if (this.#isClosed && this.#closing === undefined) return;
     this.#isClosed = true;
     this.#finish();
   }
 
   #finish(): void {
+    if (this.#isFinished) return;
+    this.#isFinished = true;
     this.#cancelMark?.();
     const writer = this.#writer;
     try {
@@ -740,7 +747,7 @@ export class WalLog implements RaftLog, AsyncDisposable, Disposable {
       this.#commit.finish(this.lastIndex, closed("sync", this.path));
       // A log without its latest hard state is not closed cleanly: the next opener must find that out as this one did.
       if (this.#hardStateLost) return;
-      writer.finish();
+      writer.finish(this.#index);
     } catch (error) {
       throw this.#fail("close", error);
     } finally {
@@ -770,6 +777,7 @@ export class WalLog implements RaftLog, AsyncDisposable, Disposable {
       snapshotTerm,
       hardState: this.#hardState,
       hardStateLost: this.#hardStateLost,
+      tailLost: this.#tailLost,
     };
   }
 

@@ -1,7 +1,7 @@
 /** Replay: walks the frames of a chunk, fills the tables, and looks for frames behind damage. */
 
 import {
-  FLAG_COPY, FLAG_VOTE, FRAME_FLAGS, FRAME_HEADER_BYTES, FRAME_INDEX, FRAME_KIND, FRAME_LENGTH, FRAME_PAYLOAD_SUM,
+  FLAG_COPY, FLAG_FILL, FLAG_VOTE, FRAME_FLAGS, FRAME_HEADER_BYTES, FRAME_INDEX, FRAME_KIND, FRAME_LENGTH, FRAME_PAYLOAD_SUM,
   FRAME_TERM, FRAME_UNPROVEN, KIND_ENTRY, KIND_HARD_STATE, KIND_MARK, OFFSETS, OFFSETS_MAX, RUNS, RUNS_MAX,
   SCAN_BAD_HEADER, SCAN_BAD_PAYLOAD, SCAN_EVENT, SCAN_LARGE, SCAN_MORE, SCAN_OUT_OF_ORDER, SCAN_TABLE_FULL,
   SLOT_BASE_LSN, SLOT_CONSUMED, SLOT_EVENT, SLOT_HARD_STATES, SLOT_HARD_TERM, SLOT_HARD_VOTE, SLOT_HAS_VOTE,
@@ -78,7 +78,13 @@ export function scan(at: usize, bytes: u32, room: u32, lsn: f64): u32 {
       setSlot(SLOT_HAS_VOTE, (((load<u16>(at, FRAME_FLAGS) as u32) & FLAG_VOTE) != 0) as u64);
       // A copy is as old as what it was copied from: it is no word on what was lost since.
       if (((load<u16>(at, FRAME_FLAGS) as u32) & FLAG_COPY) == 0) setSlot(SLOT_HARD_STATES, slot(SLOT_HARD_STATES) + 1);
-    } else if (kind != KIND_MARK) {
+    } else if (kind == KIND_MARK) {
+      // A mark repeats where the log had come to, so that what was lost before it shows; one that a repair wrote does not.
+      if (load<u64>(at, FRAME_INDEX) != next && ((load<u16>(at, FRAME_FLAGS) as u32) & FLAG_FILL) == 0) {
+        stop = SCAN_OUT_OF_ORDER;
+        break;
+      }
+    } else {
       stop = SCAN_EVENT;
       setSlot(SLOT_EVENT, (at - start) as u64);
     }

@@ -43,10 +43,16 @@ export function readTrailer(
   if (trailer === undefined) return undefined;
   const runBytes = trailer.runs * 16;
   const runsAt = size - TRAILER_BYTES - runBytes;
-  if (runsAt < trailer.footerOffset) return undefined;
+  // Its parts fill the file from its frame to the end, or one of its counts is not to be believed.
+  if (trailer.footerOffset + FRAME_HEADER_BYTES + offsetBytes(trailer) !== runsAt) return undefined;
   let runs = tail.subarray(Math.max(tail.length - TRAILER_BYTES - runBytes, 0), tail.length - TRAILER_BYTES);
   if (runs.length < runBytes) readFull(file, runs = new Uint8Array(runBytes), runsAt);
   return sum(runs, 0n) === trailer.runsSum ? { trailer, runs: decodeRuns(runs) } : undefined;
+}
+
+/** Bytes of the offsets, padded. */
+function offsetBytes({ count }: Trailer): number {
+  return Math.ceil(count / 2) * 8;
 }
 
 /**
@@ -58,7 +64,7 @@ export function readTrailer(
  * @returns The offsets, in units of 8 bytes, or `undefined` if they are damaged.
  */
 export function readFooterOffsets(codec: Codec, file: File, trailer: Trailer): Uint32Array | undefined {
-  const bytes = new Uint8Array(Math.ceil(trailer.count / 2) * 8);
+  const bytes = new Uint8Array(offsetBytes(trailer));
   readFull(file, bytes, trailer.footerOffset + FRAME_HEADER_BYTES);
   return codec.hash(bytes, 0n) === trailer.offsetsSum ? new Uint32Array(bytes.buffer, 0, trailer.count) : undefined;
 }

@@ -26,9 +26,10 @@
  *  48  u64 salt, random
  *  56  u64 previous segment's number, 0 if none
  *  64  u32 headerSum of the previous segment's last frame, 0 if it has none
- *  68  u32 flags: 1 there is a vote, 2 the hard state is out of date: a later one was lost
+ *  68  u32 flags: 1 there is a vote, 2 the hard state is out of date: a later one was lost,
+ *            4 entries behind the next index were lost
  *  72  u64 next index                      } the state of the log
- *  80  u64 last term                       } where this segment begins
+ *  80  u64 last term, all ones: unknown    } where this segment begins
  *  88  u64 hard state's term               }
  *  96  u64 hard state's vote               }
  * 104  u64 snapshot index                  }
@@ -41,8 +42,10 @@
  *   0  u32 headerSum     low half of XXH3-64 of bytes 4..40, seeded with salt XOR LSN
  *   4  u32 length        payload bytes
  *   8  u64 payloadSum    XXH3-64 of the payload
- *  16  u64 term          entry, snapshot, hard state: its term; truncate: the term before the first index dropped
- *  24  u64 index         entry, snapshot: its index; truncate: the first index dropped; hard state: the vote
+ *  16  u64 term          entry, snapshot, hard state: its term; truncate: the term before the first index dropped;
+ *                       mark: the last term
+ *  24  u64 index         entry, snapshot: its index; truncate: the first index dropped; hard state: the vote;
+ *                       mark: the next index
  *  32  u8  kind          1 entry, 2 hard state, 3 truncate, 4 snapshot, 5 mark, 6 footer
  *  33  u8  entryKind     0 normal, 1 config
  *  34  u16 flags         1 copied by recovery, 2 log closed here, 4 has a vote, 8 written by repair, 16 snapshot clears the log
@@ -65,7 +68,7 @@
  *  3. its headerSum matches, with the segment's salt and the frame's own LSN in the seed,
  *  4. its kind, entryKind and flags are known, its term and index are safe integers, and its length is in bounds,
  *  5. its payloadSum matches, and
- *  6. if it is an entry, its index is the one after the last.
+ *  6. if it is an entry, its index is the one after the last; if it is a mark that no repair wrote, so is its.
  *
  * A segment belongs to the log if and only if the slot of the one before names it, or it has a frame that is not
  * a copy made by recovery (so it has served), or a segment that belongs to the log follows it.
@@ -138,8 +141,12 @@ export const PAYLOAD_BYTES_MAX = 2 ** 30;
 
 const STATE_VOTE = 1;
 const STATE_LOST = 2;
+const STATE_TAIL_LOST = 4;
 const U64_ONES = 0xffff_ffff_ffff_ffffn;
 const EXTENSION = ".seg";
+
+/** Term of an entry whose header is lost; in a segment header, all ones. */
+export const TERM_UNKNOWN = -1;
 
 /** XXH3-64 of some bytes with a seed: the codec's. */
 export type Checksum = (bytes: Uint8Array, seed: bigint) => bigint;
@@ -151,6 +158,8 @@ export interface LogState {
   readonly hardState: HardState;
   /** Whether a later hard state was lost, so that this one is not to be trusted. */
   readonly hardStateLost: boolean;
+  /** Whether entries from the next index on were lost, how many nothing tells, and no hard state was set since. */
+  readonly tailLost: boolean;
   readonly snapshotIndex: Index;
   readonly snapshotTerm: Term;
 }
@@ -233,6 +242,15 @@ function viewOf(bytes: Uint8Array): DataView {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
+function setTerm(view: DataView, offset: number, term: Term): void {
+  view.setBigUint64(offset, term === TERM_UNKNOWN ? U64_ONES : BigInt(term), true);
+}
+
+function getTerm(view: DataView, offset: number): Term {
+  const wide = view.getBigUint64(offset, true);
+  return wide === U64_ONES ? TERM_UNKNOWN : Number(wide);
+}
+
 function safe(view: DataView, offset: number): number {
   return Number(view.getBigUint64(offset, true));
 }
@@ -256,17 +274,15 @@ export function encodeSegmentHeader(header: SegmentHeader, sum: Checksum): Uint8
   view.setBigUint64(48, header.salt, true);
   view.setBigUint64(56, BigInt(header.previous), true);
   view.setUint32(64, header.previousSum, true);
-  view.setUint32(
-    68,
-    (state.hardState.votedFor === null ? 0 : STATE_VOTE) | (state.hardStateLost ? STATE_LOST : 0),
-    true,
-  );
+  const flags = (state.hardState.votedFor === null ? 0 : STATE_VOTE) | (state.hardStateLost ? STATE_LOST : 0) |
+    (state.tailLost ? STATE_TAIL_LOST : 0);
+  view.setUint32(68, flags, true);
   view.setBigUint64(72, BigInt(state.nextIndex), true);
-  view.setBigUint64(80, BigInt(state.lastTerm), true);
+  setTerm(view, 80, state.lastTerm);
   view.setBigUint64(88, BigInt(state.hardState.term), true);
   view.setBigUint64(96, state.hardState.votedFor ?? 0n, true);
   view.setBigUint64(104, BigInt(state.snapshotIndex), true);
-  view.setBigUint64(112, BigInt(state.snapshotTerm), true);
+  setTerm(view, 112, state.snapshotTerm);
   view.setBigUint64(120, BigInt(header.provenLsn), true);
   view.setBigUint64(128, BigInt(header.floor), true);
   view.setBigUint64(HEADER_SUMMED_BYTES, sum(block.subarray(0, HEADER_SUMMED_BYTES), 0n), true);
@@ -306,14 +322,15 @@ export function decodeSegmentHeader(
     previousSum: view.getUint32(64, true),
     state: {
       nextIndex: safe(view, 72),
-      lastTerm: safe(view, 80),
+      lastTerm: getTerm(view, 80),
       hardState: {
         term: safe(view, 88),
         votedFor: (view.getUint32(68, true) & STATE_VOTE) === 0 ? null : view.getBigUint64(96, true),
       },
       hardStateLost: (view.getUint32(68, true) & STATE_LOST) !== 0,
+      tailLost: (view.getUint32(68, true) & STATE_TAIL_LOST) !== 0,
       snapshotIndex: safe(view, 104),
-      snapshotTerm: safe(view, 112),
+      snapshotTerm: getTerm(view, 112),
     },
     provenLsn: safe(view, 120),
     floor: safe(view, 128),
@@ -422,7 +439,7 @@ export function encodeFooter(
   const runs = viewOf(payload.subarray(offsetBytes, offsetBytes + runBytes));
   footer.runs.forEach(([index, term], i) => {
     runs.setBigUint64(i * 16, BigInt(index), true);
-    runs.setBigUint64(i * 16 + 8, BigInt(term), true);
+    setTerm(runs, i * 16 + 8, term);
   });
   const trailer = payload.subarray(offsetBytes + runBytes);
   const view = viewOf(trailer);
@@ -473,5 +490,5 @@ export function decodeTrailer(trailer: Uint8Array, salt: bigint, sum: Checksum):
  */
 export function decodeRuns(bytes: Uint8Array): [Index, Term][] {
   const view = viewOf(bytes);
-  return Array.from({ length: bytes.length / 16 }, (_, i) => [safe(view, i * 16), safe(view, i * 16 + 8)]);
+  return Array.from({ length: bytes.length / 16 }, (_, i) => [safe(view, i * 16), getTerm(view, i * 16 + 8)]);
 }

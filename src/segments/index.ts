@@ -6,11 +6,8 @@
  */
 
 import type { Index, Term } from "../types.ts";
-import type { LogState } from "./format.ts";
+import { type LogState, TERM_UNKNOWN } from "./format.ts";
 import type { Segment } from "./segment.ts";
-
-/** Term of an entry whose header is lost. */
-export const TERM_UNKNOWN = -1;
 
 /** The terms of a log as runs: since terms never decrease, a run is where a term begins. */
 export class TermRuns {

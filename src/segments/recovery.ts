@@ -9,7 +9,8 @@
  */
 
 import { CHUNK_BYTES, type Codec } from "../codec/codec.ts";
-import type { Cut, Damage } from "../report.ts";
+import { WalLogError } from "../errors.ts";
+import { type Cut, type Damage, describeDamage } from "../report.ts";
 import type { File, FileSystem } from "../storage/file_system.ts";
 import { readFull } from "../storage/full.ts";
 import type { HardState } from "../types.ts";
@@ -125,13 +126,16 @@ export class Recovery {
       );
       const provenOffset = provenLsn - head.header.baseLsn;
       for (const _ of this.throughDamage(head, file, provenOffset)) yield { bytesDone: replay.bytesRead, bytesTotal };
-      replay.close();
-      const provenState = replay.state;
+      let provenState = replay.state;
+      replay.settledState = undefined;
       const provenSum = head.lastSum;
       const provenFloor = head.floor;
       // A gap that reaches past the proven LSN leaves no frame to go on with: the rest is cut with it.
       head.endOffset = Math.max(head.endOffset, provenOffset);
       const stop = yield* this.unproven(head, file, provenOffset, size, bytesTotal);
+      // What a gap just before the proven LSN held, the first frame behind it told.
+      provenState = replay.settledState ?? provenState;
+      replay.close();
       const known = new Set(replay.damage.map((one) => one.path));
       // What else the chain lacks comes behind the newest segment: how far it went, nothing tells.
       const behind = chain.damage.filter((one) => !known.has(one.path));
@@ -145,7 +149,11 @@ export class Recovery {
       // Whatever is lost behind the newest segment may have held a hard state too.
       const hardStateLost = replay.hardStateLost || damage.some((one) => one.path > head.path);
       const judged = this.judge(damage, chain, hardStateLost);
-      if (hardStateLost && judged.damage.length === 0) judged.damage.push(lostHardState(head.path));
+      if (replay.tailLost) {
+        judged.damage.push({ ...lostBefore(head.path, "frames"), firstIndex: head.header.state.nextIndex });
+      }
+      if (hardStateLost && judged.damage.length === 0) judged.damage.push(lostBefore(head.path, "hard state"));
+      const tailLost = judged.damage.some((one) => one.firstIndex !== undefined && one.lastIndex === undefined);
       return {
         index: replay.index,
         hardState: replay.hardState,
@@ -155,7 +163,7 @@ export class Recovery {
         uuid: head.header.uuid,
         isIdentified: identity !== undefined && identity !== "damaged",
         provenLsn,
-        provenState: { ...provenState, hardStateLost },
+        provenState: { ...provenState, hardStateLost, tailLost },
         provenSum,
         provenFloor,
         provenIndex: head.firstIndex + head.countBelow(provenOffset) - 1,
@@ -182,6 +190,7 @@ export class Recovery {
       lastTerm: 0,
       hardState: { term: 0, votedFor: null },
       hardStateLost: damage.length > 0,
+      tailLost: damage.length > 0,
       snapshotIndex: 0,
       snapshotTerm: 0,
     });
@@ -219,10 +228,10 @@ export class Recovery {
       const missing = { ...(found ?? this.missing(previous, `segment ${link.file.number} follows it, it is missing`)) };
       // Everything from the floor on was the missing segment's. Had it no entries, the state behind it says all.
       index.truncate(floor);
-      this.lose(segment, state.nextIndex, missing);
+      this.lose(segment, link, missing);
       if (found !== undefined || missing.firstIndex !== undefined) replay.damage.push(missing);
     } else if (replay.damage.at(-1)?.path === segment.path) {
-      this.reconcile(segment, state.nextIndex, floor, replay.damage.at(-1)!);
+      this.reconcile(segment, link, replay.damage.at(-1)!);
     } else if (
       segment.fetchOffsets === undefined &&
       // A repaired frame says the same as the one that was lost, but not in the same bytes.
@@ -230,32 +239,54 @@ export class Recovery {
     ) {
       const damage: OpenDamage = { ...this.missing(previous, `it is not what segment ${link.file.number} follows on`) };
       replay.damage.push(damage);
-      this.reconcile(segment, state.nextIndex, floor, damage);
+      this.reconcile(segment, link, damage);
     }
     replay.close();
     replay.begin(state);
   }
 
   /** Brings a damaged segment in line with what the next one's header says, noting as lost what cannot be found. */
-  private reconcile(segment: Segment, nextIndex: number, floor: number, damage: OpenDamage): void {
+  private reconcile(segment: Segment, link: Link, damage: OpenDamage): void {
     const { index } = this.replay;
+    const { floor } = link.file.header;
+    const { nextIndex } = link.file.header.state;
     for (const older of index.segments) if (older !== segment) older.cut(floor);
-    if (segment.firstIndex > floor && segment.count > 0) {
-      this.widen(damage, floor, segment.firstIndex - 1);
-      segment.prependLost(segment.firstIndex - floor);
+    const first = Math.max(floor, index.snapshotIndex + 1);
+    if (segment.firstIndex > first && segment.count > 0) {
+      this.requirePlausible(link, segment.firstIndex - first, link.file.header.baseLsn - segment.header.baseLsn);
+      this.widen(damage, first, segment.firstIndex - 1);
+      segment.prependLost(segment.firstIndex - first);
     } else if (segment.count === 0) {
       index.truncate(floor);
     }
     if (index.nextIndex > nextIndex) index.truncate(nextIndex);
-    this.lose(segment, nextIndex, damage);
+    this.lose(segment, link, damage);
   }
 
-  /** Notes as lost what is missing up to `next`, exclusive. */
-  private lose(segment: Segment, next: number, damage: OpenDamage): void {
-    const first = this.replay.index.nextIndex;
-    if (next <= first) return;
-    this.replay.loseEntries(segment, next);
-    this.widen(damage, first, next - 1);
+  /** Notes as lost what is missing of what the next segment's header says. */
+  private lose(segment: Segment, link: Link, damage: OpenDamage): void {
+    const { index } = this.replay;
+    const { baseLsn, state } = link.file.header;
+    // A jump over entries that there never were room for is a snapshot's.
+    if (state.snapshotIndex >= index.nextIndex) index.compact(state.snapshotIndex, state.snapshotTerm, true);
+    const first = index.nextIndex;
+    if (state.nextIndex <= first) return;
+    this.requirePlausible(link, state.nextIndex - first, baseLsn - segment.header.baseLsn);
+    this.replay.loseEntries(segment, state.nextIndex);
+    this.widen(damage, first, state.nextIndex - 1);
+  }
+
+  /** Refuses a header that claims more entries than there was room for: room would be made for them in memory. */
+  private requirePlausible(link: Link, entries: number, bytes: number): void {
+    if (entries <= bytes / FRAME_HEADER_BYTES) return;
+    const { path, size } = link.file;
+    const reason = `it says that ${entries} entries lay in ${bytes} bytes before it`;
+    const damage: Damage = { ...lostBefore(path, "segment header"), bytes: size, reason };
+    throw new WalLogError("CORRUPT", `Cannot open the log at ${this.folder}: ${describeDamage(damage)}`, {
+      path,
+      offset: 0,
+      damage: [damage],
+    });
   }
 
   private widen(damage: OpenDamage, first: number, last: number): void {
@@ -433,6 +464,7 @@ export class Recovery {
     if (oldest > index.snapshotIndex + 1) {
       const path = `${this.folder}/${segmentName(first.previous)}`;
       const lost = oldest - index.snapshotIndex - 1;
+      this.requirePlausible(chain.links[0]!, lost, first.baseLsn);
       const known = found.findIndex((one) => one.path === path);
       const whole = found[known] ?? this.missing(first.previous, `segment ${first.number} follows it, it is missing`);
       const named: Damage = { ...whole, firstIndex: index.snapshotIndex + 1, lastIndex: oldest - 1 };
@@ -477,16 +509,17 @@ export class Recovery {
   }
 }
 
-function lostHardState(path: string): Damage {
+/** What was lost before a segment was begun, as its header remembers. */
+function lostBefore(path: string, kind: Damage["kind"]): Damage {
   return {
-    kind: "hard state",
+    kind,
     path,
     offset: 0,
     bytes: 0,
     firstIndex: undefined,
     lastIndex: undefined,
     term: undefined,
-    reason: "the latest one was lost with damaged frames, and none was set since",
+    reason: "lost with damaged frames before this segment was begun, and no hard state was set since",
   };
 }
 

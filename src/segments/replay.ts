@@ -51,8 +51,9 @@ import {
   KIND_TRUNCATE,
   type LogState,
   type SegmentHeader,
+  TERM_UNKNOWN,
 } from "./format.ts";
-import { LogIndex, TERM_UNKNOWN } from "./index.ts";
+import { LogIndex } from "./index.ts";
 import type { Segment } from "./segment.ts";
 
 const KIND_NAMES: Record<number, DamageKind> = {
@@ -88,11 +89,18 @@ export class Replay {
   bytesRead = 0;
   /** Offset of a footer that ended the last replay; `undefined` if none did. */
   footerOffset: number | undefined;
+  /** The state behind a gap, as the frame behind it told; `undefined` if there was no gap. */
+  settledState: LogState | undefined;
   /** Whether frames were lost that may have held the latest hard state, and none was set since. */
   get hardStateLost(): boolean {
     return this.lostHardState && this.codec.get(SLOT_HARD_STATES) === 0;
   }
   private lostHardState = false;
+  /** Whether a segment's header says that entries behind its next index are lost, and no hard state was set since. */
+  get tailLost(): boolean {
+    return this.lostTail && this.codec.get(SLOT_HARD_STATES) === 0;
+  }
+  private lostTail = false;
   private readonly codec: Codec;
   /** Frames lost with their headers, until a later frame tells which indexes they held. */
   private gap: OpenDamage | undefined;
@@ -113,8 +121,8 @@ export class Replay {
   /** The state of the log where the replay stands. */
   get state(): LogState {
     const { nextIndex, lastTerm, snapshotIndex, snapshotTerm } = this.index;
-    const { hardState, hardStateLost } = this;
-    return { nextIndex, lastTerm, snapshotIndex, snapshotTerm, hardState, hardStateLost };
+    const { hardState, hardStateLost, tailLost } = this;
+    return { nextIndex, lastTerm, snapshotIndex, snapshotTerm, hardState, hardStateLost, tailLost };
   }
 
   /** Takes over the state that a segment's header vouches for. */
@@ -126,6 +134,7 @@ export class Replay {
     codec.set(SLOT_HAS_VOTE, state.hardState.votedFor === null ? 0 : 1);
     codec.set(SLOT_HARD_STATES, 0);
     this.lostHardState = state.hardStateLost;
+    this.lostTail = state.tailLost;
     this.gap = undefined;
   }
 
@@ -186,7 +195,10 @@ export class Replay {
               return undefined;
             }
           } else if (status === SCAN_OUT_OF_ORDER && this.gap !== undefined) {
-            this.settleGap(segment, decodeFrameHeader(codec.chunk.subarray(at)).index);
+            const { kind, index: next, term } = decodeFrameHeader(codec.chunk.subarray(at));
+            this.settleGap(segment, next);
+            if (kind === KIND_MARK) this.learnLastTerm(term);
+            this.settledState ??= this.state;
           } else if (status !== SCAN_TABLE_FULL) break;
         }
         yield;
@@ -282,7 +294,6 @@ export class Replay {
     for (let position = offset + FRAME_HEADER_BYTES, left = header.length; left > 0;) {
       const count = readFull(file, codec.chunk.subarray(filled, filled + left - filled), position + filled);
       if (count === 0) return false;
-      this.bytesRead += count;
       filled += count;
       const taken = codec.wasm.hashFeed(codec.chunkAt, filled);
       codec.chunk.copyWithin(0, taken, filled);
@@ -296,6 +307,7 @@ export class Replay {
     codec.set(SLOT_LAST_SUM, view.getUint32(FRAME_SUM, true));
     codec.set(SLOT_LAST_FLAGS, header.flags);
     segment.endOffset = end;
+    this.bytesRead += Math.max(0, end - offset - CHUNK_BYTES);
     return true;
   }
 
@@ -378,6 +390,13 @@ export class Replay {
   private settleGap(segment: Segment, next: number): void {
     const { index, gap } = this;
     let first = index.nextIndex;
+    if (gap !== undefined && next - first > gap.bytes / FRAME_HEADER_BYTES) {
+      // More than the gap had room for: a snapshot that made the log jump was lost in it.
+      Object.assign(gap, { firstIndex: first, lastIndex: next - 1 });
+      index.compact(next - 1, TERM_UNKNOWN, true);
+      this.gap = undefined;
+      return this.setScanState();
+    }
     if (next < first) {
       // A truncation went with the gap. Entries may have followed it there: as many as fit beside it.
       const fitting = gap === undefined ? 0 : Math.floor(gap.bytes / FRAME_HEADER_BYTES) - 1;
@@ -391,6 +410,15 @@ export class Replay {
       gap.lastIndex = next - 1;
     }
     this.gap = undefined;
+    this.setScanState();
+  }
+
+  /** Takes the last term from a mark, which knows it though the last entry is lost. */
+  private learnLastTerm(term: number): void {
+    const { index } = this;
+    if (index.lastTerm !== TERM_UNKNOWN) return;
+    index.lastTerm = term;
+    index.runs.push(index.nextIndex - 1, term);
     this.setScanState();
   }
 

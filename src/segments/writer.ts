@@ -179,9 +179,13 @@ export class SegmentWriter {
     this.marked = kind === KIND_MARK;
   }
 
-  /** Writes a mark, unless the last frame is one: it carries how far the log is durable. */
-  mark(): void {
-    if (!this.marked) this.writeFrame(KIND_MARK, 0, 0, 0);
+  /** Writes a mark, unless the last frame is one: it carries how far the log is durable, and how far it had come. */
+  mark(state: Pick<LogState, "nextIndex" | "lastTerm">): void {
+    if (!this.marked) this.writeMark(0, state);
+  }
+
+  private writeMark(flags: number, { nextIndex, lastTerm }: Pick<LogState, "nextIndex" | "lastTerm">): void {
+    this.writeFrame(KIND_MARK, flags, Math.max(lastTerm, 0), nextIndex);
   }
 
   /** Address in the window for the next write of at most {@link WRITE_BYTES_MAX}. */
@@ -397,10 +401,10 @@ export class SegmentWriter {
    * Ends the log with a mark that says that it was closed, as the last bytes of the file, and flushes. What was written
    * before must have been flushed: the mark vouches for it.
    */
-  finish(): void {
+  finish(state: Pick<LogState, "nextIndex" | "lastTerm">): void {
     const { segment } = this;
     this.file.truncate(segment.endOffset);
-    this.writeFrame(KIND_MARK, FLAG_CLOSE, 0, 0);
+    this.writeMark(FLAG_CLOSE, state);
     // Not with `flush`, which would lay zeros behind the mark.
     this.file.sync();
     this.flushed(segment.endLsn);

@@ -1,0 +1,60 @@
+/** Logs that earlier versions wrote, kept in `golden/`: what was once written can be read for ever. */
+
+import assert from "node:assert/strict";
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, it } from "node:test";
+import { fileURLToPath } from "node:url";
+import { WalLog } from "../mod.ts";
+import { FORMAT_VERSION } from "../src/segments/format.ts";
+import { entryAt } from "./history.ts";
+import { contentsOf, MemoryDisk } from "./memory_disk.ts";
+import { stateJson } from "./state_json.ts";
+
+const GOLDEN = fileURLToPath(new URL("./golden/", import.meta.url));
+const VERSIONS = readdirSync(GOLDEN).filter((name) => /^v\d+$/.test(name));
+
+describe("a golden log", () => {
+  it("is there for this format version", () => {
+    assert.ok(VERSIONS.includes(`v${FORMAT_VERSION}`), `golden logs of ${VERSIONS.join(", ")}`);
+  });
+
+  for (const version of VERSIONS) {
+    const folder = join(GOLDEN, version, "raft.wal");
+    const files = contentsOf(folder);
+    const expected = JSON.parse(readFileSync(join(GOLDEN, version, "expected.json"), "utf8"));
+
+    for (const verify of ["full", "tail"] as const) {
+      it(`of format ${version} reads as it did when it was written, verify "${verify}"`, () => {
+        const log = WalLog.openSync(folder, { readOnly: true, verify });
+        assert.deepEqual(JSON.parse(stateJson(log)), expected.state);
+        for (const [name, value] of Object.entries(expected.recovery)) {
+          assert.equal(log.recovery[name as keyof typeof log.recovery], value, `recovery.${name}`);
+        }
+        log.closeSync();
+        assert.deepEqual(contentsOf(folder), files, "reading changes nothing");
+      });
+
+      it(`of format ${version} goes on, verify "${verify}"`, () => {
+        const disk = new MemoryDisk(files);
+        let log = WalLog.openSync(MemoryDisk.PATH, { fileSystem: disk, verify });
+        assert.deepEqual(JSON.parse(stateJson(log)), expected.state);
+        const next = log.lastIndex + 1;
+        log.append([entryAt(next, log.lastTerm)]);
+        log.closeSync();
+        log = WalLog.openSync(MemoryDisk.PATH, { fileSystem: disk, verify });
+        assert.equal(log.lastIndex, next);
+        log.truncate(next);
+        assert.deepEqual(JSON.parse(stateJson(log)), expected.state);
+        log.closeSync();
+      });
+    }
+
+    it(`of format ${version} has in it what it is there for`, () => {
+      const names = [...files.keys()];
+      assert.ok(names.filter((name) => name.endsWith(".seg")).length >= 4, names.join());
+      assert.ok(names.some((name) => name.endsWith(".snap")), names.join());
+      assert.ok([...files.values()].reduce((sum, { length }) => sum + length, 0) < 100 * 1024, "it is small");
+    });
+  }
+});

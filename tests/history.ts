@@ -1,0 +1,159 @@
+/**
+ * What was done to a log, step by step, so that whatever a crash leaves can be told from what it must not leave.
+ *
+ * @module
+ */
+
+import assert from "node:assert/strict";
+import { MemoryLog } from "../src/memory_log.ts";
+import {
+  decodeFrameHeader,
+  FRAME_HEADER_BYTES,
+  frameBytes,
+  type FrameHeader,
+  SEGMENT_HEADER_BYTES,
+} from "../src/segments/format.ts";
+import type { EntryKind, Index, LogEntry, RaftLog, Term } from "../src/types.ts";
+import type { WalLog } from "../src/wal_log.ts";
+import { assertSameState, bytesOf, type LogState, stateDifference, stateOf } from "./model.ts";
+
+/**
+ * An entry, no two of which are alike.
+ *
+ * @param index Its index.
+ * @param term Its term.
+ * @param size Bytes of its command.
+ * @param kind Its kind.
+ * @param variant Another number gives another command.
+ * @returns The entry.
+ */
+export function entryAt(
+  index: Index,
+  term: Term = 1,
+  size = 24,
+  kind: EntryKind = "normal",
+  variant = 0,
+): LogEntry {
+  return { term, index, kind, command: bytesOf(size, "noise", index * 1000 + term * 10 + variant) };
+}
+
+/**
+ * The entries of a range, as {@link entryAt} makes them.
+ *
+ * @param from The first index.
+ * @param to The last index, inclusive.
+ * @param term Their term.
+ * @param size Bytes of their commands.
+ * @param variant Another number gives other commands.
+ * @returns The entries.
+ */
+export function entriesAt(from: Index, to: Index, term: Term = 1, size = 24, variant = 0): LogEntry[] {
+  return Array.from({ length: to - from + 1 }, (_, i) => entryAt(from + i, term, size, "normal", variant));
+}
+
+/** The steps of a log and the state after each. */
+export class History {
+  /** The state after each step; the first is that of an empty log. */
+  readonly states: LogState[];
+  /** How many steps a flush covers that returned. */
+  durable = 0;
+  readonly #log: WalLog;
+  readonly #model = new MemoryLog();
+
+  /**
+   * Begins with an empty log.
+   *
+   * @param log The log.
+   */
+  constructor(log: WalLog) {
+    this.#log = log;
+    this.states = [stateOf(this.#model)];
+  }
+
+  /** The state after all steps. */
+  get last(): LogState {
+    return this.states.at(-1)!;
+  }
+
+  /** The log as it must be. */
+  get model(): RaftLog {
+    return this.#model;
+  }
+
+  /** Does the same to the log and the model. */
+  do(...steps: ((log: RaftLog) => void)[]): this {
+    for (const step of steps) {
+      step(this.#log);
+      step(this.#model);
+      this.states.push(stateOf(this.#model));
+    }
+    return this;
+  }
+
+  /** Appends each entry by itself: each is a step. */
+  append(...entries: LogEntry[]): this {
+    return this.do(...entries.map((entry) => (log: RaftLog) => log.append([entry])));
+  }
+
+  /** Flushes. */
+  sync(): this {
+    this.#log.syncSync();
+    this.durable = this.states.length - 1;
+    return this;
+  }
+
+  /**
+   * Fails unless a state is the one after some step that is not before the last flush.
+   *
+   * @param state The state found.
+   * @param least The first step that it may be of.
+   * @param when What was done, for the message.
+   * @returns The step.
+   */
+  stepOf(state: LogState, least = this.durable, when = "after a crash"): number {
+    for (let step = this.states.length - 1; step >= least; step--) {
+      if (stateDifference(state, this.states[step]!) === undefined) return step;
+    }
+    assertSameState(state, this.states[least]!, `${when}: no state from step ${least} on; compared with that one`);
+    throw new Error("unreachable");
+  }
+}
+
+/** A frame and where it lies. */
+export interface FrameAt extends FrameHeader {
+  readonly offset: number;
+  readonly end: number;
+}
+
+/**
+ * The frames of an undamaged segment.
+ *
+ * @param segment The file's bytes.
+ * @returns Its frames, up to the zeros that follow them.
+ */
+export function framesOf(segment: Uint8Array): FrameAt[] {
+  const found: FrameAt[] = [];
+  for (let offset = SEGMENT_HEADER_BYTES; offset + FRAME_HEADER_BYTES <= segment.length;) {
+    const header = decodeFrameHeader(segment.subarray(offset, offset + FRAME_HEADER_BYTES));
+    if (header.kind === 0) break;
+    const end = offset + frameBytes(header.length);
+    assert.ok(end <= segment.length, `the frame at ${offset} reaches past the end`);
+    found.push({ ...header, offset, end });
+    offset = end;
+  }
+  return found;
+}
+
+/**
+ * A copy of an array with one bit turned over.
+ *
+ * @param bytes The array.
+ * @param at Which byte.
+ * @param bit Which bit of it, 0 to 7.
+ * @returns The copy.
+ */
+export function flipped(bytes: Uint8Array, at: number, bit: number): Uint8Array {
+  const copy = bytes.slice();
+  copy[at] = copy[at]! ^ 1 << bit;
+  return copy;
+}

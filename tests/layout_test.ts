@@ -1,0 +1,97 @@
+/** The format has one definition on each side of the WebAssembly boundary; this holds the two together. */
+
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import * as codecModule from "../src/codec/codec.ts";
+import * as format from "../src/segments/format.ts";
+
+const { CHUNK_BYTES, Codec } = codecModule;
+
+/** Exports that say where things lie in the module's memory, which the codec asks for at run time. */
+const MEMORY_MAP = ["STATE", "OFFSETS", "OFFSETS_MAX", "RUNS", "RUNS_MAX", "HEAP"];
+/** Constants with another name, or none, in TypeScript. */
+const OTHERWISE = ["SLOTS", "SAFE_INTEGER_MAX"];
+/** Constants of TypeScript's that both sides need. */
+const SHARED = /^(FRAME|KIND|FLAGS?|SCAN|SLOT)_|^UNPROVEN_UNKNOWN$|^PAYLOAD_BYTES_MAX$/;
+/** Of the header block, which WebAssembly never sees. */
+const TYPESCRIPT_ONLY = ["SLOT_OFFSET"];
+
+const codec = new Codec();
+const wasm = new Map<string, number>();
+for (const [name, value] of Object.entries(codec.wasm as unknown as Record<string, unknown>)) {
+  // An i32 is signed on this side, and an i64 a bigint.
+  if (value instanceof WebAssembly.Global) {
+    wasm.set(name, typeof value.value === "bigint" ? Number(value.value) : value.value >>> 0);
+  }
+}
+const typescript = new Map<string, number>();
+for (const [name, value] of [...Object.entries(format), ...Object.entries(codecModule)]) {
+  if (typeof value === "number") typescript.set(name, value);
+}
+
+describe("the layout", () => {
+  it("has every constant of the WebAssembly module in TypeScript, with the same value", () => {
+    const names = [...wasm.keys()].filter((name) => !MEMORY_MAP.includes(name) && !OTHERWISE.includes(name));
+    assert.ok(names.length > 40, `found only ${names.length} constants`);
+    for (const name of names) assert.equal(typescript.get(name), wasm.get(name), name);
+  });
+
+  it("has every constant of frames, scans and slots in the WebAssembly module", () => {
+    const names = [...typescript.keys()].filter((name) => SHARED.test(name) && !TYPESCRIPT_ONLY.includes(name));
+    assert.ok(names.length > 40, `found only ${names.length} constants`);
+    for (const name of names) assert.equal(wasm.get(name), typescript.get(name), name);
+  });
+
+  it("numbers kinds, scans and slots without using a number twice", () => {
+    for (const prefix of ["KIND_", "SCAN_", "SLOT_"]) {
+      const numbers = [...wasm].filter(([name]) => name.startsWith(prefix)).map(([, value]) => value);
+      assert.equal(new Set(numbers).size, numbers.length, prefix);
+    }
+    const slots = [...wasm.keys()].filter((name) => name.startsWith("SLOT_"));
+    assert.equal(wasm.get("SLOTS"), slots.length);
+  });
+
+  it("gives each flag a bit of its own, and knows them all", () => {
+    const flags = [...wasm].filter(([name]) => name.startsWith("FLAG_")).map(([, value]) => value);
+    assert.equal(flags.reduce((all, flag) => all + flag, 0), flags.reduce((all, flag) => all | flag, 0));
+    assert.equal(flags.reduce((all, flag) => all | flag, 0), format.FLAGS_KNOWN);
+  });
+
+  it("takes integers exactly as far as numbers are exact", () => {
+    assert.equal(wasm.get("SAFE_INTEGER_MAX"), Number.MAX_SAFE_INTEGER);
+  });
+
+  it("keeps the regions of the module's memory apart", () => {
+    const at = (name: string): number => wasm.get(name)!;
+    const regions = [
+      { name: "STATE", start: at("STATE"), end: at("STATE") + at("SLOTS") * 8 },
+      { name: "OFFSETS", start: at("OFFSETS"), end: at("OFFSETS") + at("OFFSETS_MAX") * 4 },
+      { name: "RUNS", start: at("RUNS"), end: at("RUNS") + at("RUNS_MAX") * 16 },
+      { name: "chunk", start: codec.chunkAt, end: codec.chunkAt + CHUNK_BYTES },
+      { name: "window", start: codec.windowAt, end: codec.windowAt + 1 },
+    ].sort((a, b) => a.start - b.start);
+    for (const [i, region] of regions.slice(1).entries()) {
+      assert.ok(regions[i]!.end <= region.start, `${regions[i]!.name} reaches into ${region.name}`);
+    }
+    assert.ok(at("HEAP") <= codec.chunkAt, "the chunk lies in the module's own memory");
+    for (const { name, start } of regions) assert.equal(start % 8, 0, `alignment of ${name}`);
+  });
+
+  it("has room for all entries of a chunk, so that the table never bounds a scan of small ones", () => {
+    assert.ok(wasm.get("OFFSETS_MAX")! * format.FRAME_HEADER_BYTES > CHUNK_BYTES);
+  });
+
+  it("is the one that format version 1 says: a change of these numbers is a new version", () => {
+    assert.equal(format.FORMAT_VERSION, 1);
+    const fields = ["SUM", "LENGTH", "PAYLOAD_SUM", "TERM", "INDEX", "KIND", "ENTRY_KIND", "FLAGS", "UNPROVEN"];
+    assert.deepEqual(fields.map((name) => wasm.get(`FRAME_${name}`)), [0, 4, 8, 16, 24, 32, 33, 34, 36]);
+    const kinds = ["ENTRY", "HARD_STATE", "TRUNCATE", "SNAPSHOT", "MARK", "FOOTER"];
+    assert.deepEqual(kinds.map((name) => wasm.get(`KIND_${name}`)), [1, 2, 3, 4, 5, 6]);
+    const flags = ["COPY", "CLOSE", "VOTE", "FILL", "CLEAR"];
+    assert.deepEqual(flags.map((name) => wasm.get(`FLAG_${name}`)), [1, 2, 4, 8, 16]);
+    assert.equal(format.SEGMENT_HEADER_BYTES, 4096);
+    assert.equal(format.SLOT_OFFSET, 1024);
+    assert.equal(format.HEADER_COPY_OFFSET, 2048);
+    assert.equal(format.TRAILER_BYTES, 64);
+  });
+});

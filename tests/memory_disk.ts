@@ -1,0 +1,180 @@
+/**
+ * A disk in memory behind the log's file-system seam: for tests that open the same log thousands of times, each time with
+ * something else wrong with it. It never fails and forgets nothing.
+ *
+ * @module
+ */
+
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import type { File, FileLock, FileSystem, OpenMode } from "../src/storage/file_system.ts";
+
+/** The files of a folder by name. */
+export type Contents = ReadonlyMap<string, Uint8Array>;
+
+/** The lock file's name: it is empty, says nothing, and is another one in each copy of a log. */
+const LOCK_NAME = "LOCK";
+
+function systemError(code: string, path: string): Error {
+  return Object.assign(new Error(`${code}: ${path}`), { code });
+}
+
+/** What a file holds; the array is replaced, never changed, once {@link MemoryDisk} shares it. */
+interface Node {
+  bytes: Uint8Array;
+  size: number;
+  /** Whether others hold the array too. */
+  isShared: boolean;
+}
+
+class MemoryFile implements File {
+  readonly #node: Node;
+
+  constructor(node: Node) {
+    this.#node = node;
+  }
+
+  size(): number {
+    return this.#node.size;
+  }
+
+  read(into: Uint8Array, position: number): number {
+    const node = this.#node;
+    const part = node.bytes.subarray(Math.min(position, node.size), Math.min(position + into.length, node.size));
+    into.set(part);
+    return part.length;
+  }
+
+  write(from: Uint8Array, position: number): number {
+    this.#resize(Math.max(this.#node.size, position + from.length));
+    this.#node.bytes.set(from, position);
+    return from.length;
+  }
+
+  truncate(size: number): void {
+    this.#resize(size);
+  }
+
+  #resize(size: number): void {
+    const node = this.#node;
+    if (node.isShared || size > node.bytes.length) {
+      const grown = new Uint8Array(size > node.bytes.length ? Math.max(size, node.bytes.length * 2) : size);
+      grown.set(node.bytes.subarray(0, Math.min(node.size, size)));
+      node.bytes = grown;
+      node.isShared = false;
+    } else if (size < node.size) {
+      node.bytes.fill(0, size, node.size);
+    }
+    node.size = size;
+  }
+
+  sync(): void {}
+
+  syncAsync(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  close(): void {}
+}
+
+/** A disk with one folder, `/log`. */
+export class MemoryDisk implements FileSystem {
+  /** Where the log is. */
+  static readonly PATH = "/log";
+  readonly #nodes = new Map<string, Node>();
+  #isLocked = false;
+  #random = 1;
+
+  /**
+   * Makes a disk.
+   *
+   * @param contents What is on it at first; never changed.
+   */
+  constructor(contents: Contents = new Map()) {
+    for (const [name, bytes] of contents) this.put(name, bytes);
+  }
+
+  /** Puts a file on the disk, replacing the one of that name. */
+  put(name: string, bytes: Uint8Array): void {
+    this.#nodes.set(`${MemoryDisk.PATH}/${name}`, { bytes, size: bytes.length, isShared: true });
+  }
+
+  /** What is on the disk: views, good until the next change. */
+  contents(): Map<string, Uint8Array> {
+    const found = new Map<string, Uint8Array>();
+    for (const [path, node] of this.#nodes) {
+      found.set(path.slice(MemoryDisk.PATH.length + 1), node.bytes.subarray(0, node.size));
+    }
+    return found;
+  }
+
+  /** Opens a file. */
+  open(path: string, mode: OpenMode): File {
+    let node = this.#nodes.get(path);
+    if (mode === "create") {
+      if (node !== undefined) throw systemError("EEXIST", path);
+      node = { bytes: new Uint8Array(0), size: 0, isShared: false };
+      this.#nodes.set(path, node);
+    }
+    if (node === undefined) throw systemError("ENOENT", path);
+    return new MemoryFile(node);
+  }
+
+  /** Lists the folder. */
+  list(path: string): string[] {
+    return [...this.#nodes.keys()].map((name) => name.slice(path.length + 1));
+  }
+
+  /** The folder is there. */
+  makeDirectory(): void {}
+
+  /** Renames a file. */
+  rename(from: string, to: string): void {
+    const node = this.#nodes.get(from);
+    if (node === undefined) throw systemError("ENOENT", from);
+    this.#nodes.delete(from);
+    this.#nodes.set(to, node);
+  }
+
+  /** Removes a file. */
+  remove(path: string): void {
+    if (!this.#nodes.delete(path)) throw systemError("ENOENT", path);
+  }
+
+  /** Nothing is ever lost. */
+  syncDirectory(): void {}
+
+  /** The lock is held by one at a time. */
+  lock(): FileLock | undefined {
+    if (this.#isLocked) return undefined;
+    this.#isLocked = true;
+    return { release: () => void (this.#isLocked = false) };
+  }
+
+  /** The same bytes in each run. */
+  random(into: Uint8Array): void {
+    for (let i = 0; i < into.length; i++) {
+      this.#random = (Math.imul(this.#random, 1664525) + 1013904223) >>> 0;
+      into[i] = this.#random >>> 24;
+    }
+  }
+
+  /** Time stands still. */
+  after(): () => void {
+    return () => {};
+  }
+}
+
+/**
+ * Reads a folder.
+ *
+ * @param folder The folder; it has no folders in it.
+ * @returns Its files, but for the lock.
+ */
+export function contentsOf(folder: string): Map<string, Uint8Array> {
+  const found = new Map<string, Uint8Array>();
+  for (const name of readdirSync(folder).sort()) {
+    if (name !== LOCK_NAME) found.set(name, new Uint8Array(readFileSync(join(folder, name))));
+  }
+  return found;
+}

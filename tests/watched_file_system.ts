@@ -1,0 +1,176 @@
+/**
+ * The real file system with somebody looking: every call that changes something is noted, and can be made to fail or to
+ * wait. Time passes only when the test says so.
+ *
+ * @module
+ */
+
+import type { File, FileLock, FileSystem, OpenMode } from "../src/storage/file_system.ts";
+import { nodeFileSystem } from "../src/storage/node_fs.ts";
+
+/** One call. */
+export interface Call {
+  /** What was called: `create` is an `open` that makes the file. */
+  readonly operation:
+    | "create"
+    | "write"
+    | "truncate"
+    | "sync"
+    | "syncAsync"
+    | "syncDirectory"
+    | "rename"
+    | "remove"
+    | "lock";
+  /** The name of the file, without its folder; of a renamed one, the new name. */
+  readonly name: string;
+  /** Where it writes or cuts, in bytes. */
+  readonly position: number;
+  /** How much it writes, in bytes. */
+  readonly bytes: number;
+}
+
+/**
+ * An error as the operating system reports it.
+ *
+ * @param code Its code: `EIO` and the like.
+ * @returns The error.
+ */
+export function systemError(code: string): Error {
+  return Object.assign(new Error(`${code}: injected by a test`), { code });
+}
+
+/** The name in a path. */
+function nameOf(path: string): string {
+  return path.slice(path.lastIndexOf("/") + 1);
+}
+
+/** Wraps a file system. */
+export class WatchedFileSystem implements FileSystem {
+  /** The calls so far, oldest first; a test may empty it. */
+  calls: Call[] = [];
+  /** Called before each call; what it throws, the call throws instead. */
+  fail: (call: Call) => void = () => {};
+  /** Called before each `syncAsync`; the flush begins when its promise settles, and fails if that does. */
+  gate: (call: Call) => Promise<void> = () => Promise.resolve();
+  /** Bytes that one read or write moves at most. */
+  bytesMax = Infinity;
+  /** Called before each read; what it throws, the read throws instead. */
+  failRead: (name: string) => void = () => {};
+  /** Files that are open. */
+  openFiles = 0;
+  readonly #base: FileSystem;
+  readonly #timers = new Set<() => void>();
+
+  /**
+   * Wraps a file system.
+   *
+   * @param base The one that does the work.
+   */
+  constructor(base: FileSystem = nodeFileSystem) {
+    this.#base = base;
+  }
+
+  /** The calls so far as `operation name`. */
+  get trace(): string[] {
+    return this.calls.map(({ operation, name }) => `${operation} ${name}`);
+  }
+
+  /** How many calls there were of some kinds. */
+  count(...operations: Call["operation"][]): number {
+    return this.calls.filter(({ operation }) => operations.includes(operation)).length;
+  }
+
+  /** Lets time pass: every pending timer fires. */
+  rest(): void {
+    for (const callback of [...this.#timers]) {
+      this.#timers.delete(callback);
+      callback();
+    }
+  }
+
+  #note(operation: Call["operation"], path: string, position = 0, bytes = 0): Call {
+    const call: Call = { operation, name: nameOf(path), position, bytes };
+    this.calls.push(call);
+    this.fail(call);
+    return call;
+  }
+
+  /** Opens a file. */
+  open(path: string, mode: OpenMode): File {
+    if (mode === "create") this.#note("create", path);
+    const file = this.#base.open(path, mode);
+    this.openFiles++;
+    return {
+      size: () => file.size(),
+      read: (into, position) => {
+        this.failRead(nameOf(path));
+        return file.read(into.subarray(0, this.bytesMax), position);
+      },
+      write: (from, position) => {
+        this.#note("write", path, position, from.length);
+        return file.write(from.subarray(0, this.bytesMax), position);
+      },
+      truncate: (size) => {
+        this.#note("truncate", path, size);
+        file.truncate(size);
+      },
+      sync: () => {
+        this.#note("sync", path);
+        file.sync();
+      },
+      syncAsync: async () => {
+        await this.gate(this.#note("syncAsync", path));
+        return file.syncAsync();
+      },
+      close: () => {
+        this.openFiles--;
+        file.close();
+      },
+    };
+  }
+
+  /** Lists a directory. */
+  list(path: string): string[] {
+    return this.#base.list(path);
+  }
+
+  /** Makes a directory. */
+  makeDirectory(path: string): void {
+    this.#base.makeDirectory(path);
+  }
+
+  /** Renames a file. */
+  rename(from: string, to: string): void {
+    this.#note("rename", to);
+    this.#base.rename(from, to);
+  }
+
+  /** Removes a file. */
+  remove(path: string): void {
+    this.#note("remove", path);
+    this.#base.remove(path);
+  }
+
+  /** Flushes a directory. */
+  syncDirectory(path: string): void {
+    this.#note("syncDirectory", path);
+    this.#base.syncDirectory(path);
+  }
+
+  /** Takes the lock. */
+  lock(path: string): FileLock | undefined {
+    this.#note("lock", path);
+    return this.#base.lock(path);
+  }
+
+  /** Fills with random bytes. */
+  random(into: Uint8Array): void {
+    this.#base.random(into);
+  }
+
+  /** Keeps the callback for {@link WatchedFileSystem.rest}. */
+  after(_milliseconds: number, callback: () => void): () => void {
+    this.#timers.add(callback);
+    return () => void this.#timers.delete(callback);
+  }
+}
