@@ -145,6 +145,9 @@ const STATE_TAIL_LOST = 4;
 const U64_ONES = 0xffff_ffff_ffff_ffffn;
 const EXTENSION = ".seg";
 
+/** Numbers end where the next one might not be told from the one after. A name beyond is no segment's. */
+const SEGMENT_NUMBER_END = 2 ** 52;
+
 /** Term of an entry whose header is lost; in a segment header, all ones. */
 export const TERM_UNKNOWN = -1;
 
@@ -235,7 +238,7 @@ export function segmentName(number: number): string {
 export function segmentNumber(name: string): number | undefined {
   if (!/^\d{12,16}\.seg$/.test(name)) return undefined;
   const number = Number(name.slice(0, -EXTENSION.length));
-  return number > 0 && segmentName(number) === name ? number : undefined;
+  return number > 0 && number < SEGMENT_NUMBER_END && segmentName(number) === name ? number : undefined;
 }
 
 function viewOf(bytes: Uint8Array): DataView {
