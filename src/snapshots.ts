@@ -285,7 +285,7 @@ export class SnapshotReader {
       for (let i = 0; i < members; i++) config.push(whole.getBigUint64(FIXED_HEADER_BYTES + i * 8, true));
       this.meta = { index, term, config };
       const last = size >= this.piecesAt + LAST_PIECE_BYTES ? this.readPiece(size - LAST_PIECE_BYTES) : undefined;
-      if (last === undefined || !last.isLast) throw fail(size, "its end is missing");
+      if (last === undefined || !last.isLast || last.data.length !== 8) throw fail(size, "its end is missing");
       this.dataBytes = Number(new DataView(last.data.buffer).getBigUint64(0, true));
     } catch (error) {
       this.file.close();

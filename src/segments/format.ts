@@ -254,6 +254,11 @@ function getTerm(view: DataView, offset: number): Term {
   return wide === U64_ONES ? TERM_UNKNOWN : Number(wide);
 }
 
+/** Whether the 64-bit numbers at some offsets are ones that this library would have written. */
+function areSafe(view: DataView, offsets: readonly number[], end = Number.MAX_SAFE_INTEGER): boolean {
+  return offsets.every((offset) => view.getBigUint64(offset, true) < BigInt(end));
+}
+
 function safe(view: DataView, offset: number): number {
   return Number(view.getBigUint64(offset, true));
 }
@@ -316,6 +321,8 @@ export function decodeSegmentHeader(
     return version > FORMAT_VERSION ? { version } : undefined;
   }
   if (version !== FORMAT_VERSION) return { version };
+  if (!areSafe(view, [32, 56], SEGMENT_NUMBER_END) || !areSafe(view, [40, 88, 104, 120, 128])) return undefined;
+  if (view.getBigUint64(72, true) > 2n ** 53n) return undefined;
   return {
     uuid: copy.slice(16, 32),
     number: safe(view, 32),
@@ -375,6 +382,7 @@ export function decodeSuccessor(block: Uint8Array, salt: bigint, sum: Checksum):
     view.getBigUint64(0, true) !== MAGIC_SUCCESSOR ||
     view.getBigUint64(SLOT_SUMMED_BYTES, true) !== sum(sector.subarray(0, SLOT_SUMMED_BYTES), salt)
   ) return "damaged";
+  if (!areSafe(view, [8], SEGMENT_NUMBER_END) || !areSafe(view, [16])) return "damaged";
   return { number: safe(view, 8), endLsn: safe(view, 16) };
 }
 
@@ -473,6 +481,7 @@ export function decodeTrailer(trailer: Uint8Array, salt: bigint, sum: Checksum):
     view.getBigUint64(0, true) !== MAGIC_TRAILER ||
     view.getBigUint64(TRAILER_SUMMED_BYTES, true) !== sum(trailer.subarray(0, TRAILER_SUMMED_BYTES), salt)
   ) return undefined;
+  if (!areSafe(view, [8]) || view.getBigUint64(16, true) > 2n ** 53n) return undefined;
   const lowest = view.getBigUint64(32, true);
   return {
     footerOffset: safe(view, 8),
