@@ -287,6 +287,8 @@ export class SnapshotReader {
       const last = size >= this.piecesAt + LAST_PIECE_BYTES ? this.readPiece(size - LAST_PIECE_BYTES) : undefined;
       if (last === undefined || !last.isLast || last.data.length !== 8) throw fail(size, "its end is missing");
       this.dataBytes = Number(new DataView(last.data.buffer).getBigUint64(0, true));
+      // Believed before it is allocated.
+      if (this.dataBytes > size) throw fail(size, `it says that it has ${this.dataBytes} bytes of data`);
     } catch (error) {
       this.file.close();
       throw ioError("Cannot open the snapshot", this.path, error);
@@ -328,6 +330,7 @@ export class SnapshotReader {
           return;
         }
         done += piece.data.length;
+        if (done > this.dataBytes) throw snapshotDamage(this.path, offset, 0, index, term, "there are too many pieces");
         yield piece.data;
         offset = piece.next;
       }

@@ -23,7 +23,7 @@ import {
 } from "./segments/format.ts";
 import type { LogIndex } from "./segments/index.ts";
 import { EntryReader } from "./segments/reader.ts";
-import { SegmentRepairer } from "./segments/repair.ts";
+import { type Repair, SegmentRepairer } from "./segments/repair.ts";
 import type { SegmentWriter } from "./segments/writer.ts";
 import { isReplacedSnapshot, SnapshotReader, SnapshotWriter } from "./snapshots.ts";
 import type { EntriesOptions, HardState, Index, LogEntry, RaftLog, Snapshot, SnapshotMeta, Term } from "./types.ts";
@@ -428,19 +428,29 @@ export class WalLog implements RaftLog, AsyncDisposable, Disposable {
       return term === TERM_UNKNOWN ? undefined : term;
     });
     const repairer = new SegmentRepairer(fileSystem, folder, codec, index);
-    const repairs = [];
-    for (const segment of index.segments) {
-      if (segment === writer.segment) continue;
-      const damage = this.#damaged.filter((one) => one.path === segment.path);
-      const repair = repairer.plan(segment, damage, good);
-      if (repair !== undefined) repairs.push(repair);
+    const repairs: Repair[] = [];
+    const prepared: Repair[] = [];
+    try {
+      for (const segment of index.segments) {
+        if (segment === writer.segment) continue;
+        const damage = this.#damaged.filter((one) => one.path === segment.path);
+        const repair = repairer.plan(segment, damage, good);
+        if (repair !== undefined) repairs.push(repair);
+      }
+      for (const repair of repairs) {
+        repairer.prepare(repair);
+        prepared.push(repair);
+      }
+    } catch (error) {
+      if (!(error instanceof WalLogError)) throw this.#fail("repair", error);
+      for (const repair of prepared) repairer.discard(repair);
+      throw error;
     }
     for (const repair of repairs) {
       this.#reader.files.drop(repair.segment.path);
       try {
-        repairer.carryOut(repair);
+        repairer.commit(repair);
       } catch (error) {
-        if (error instanceof WalLogError && error.code === "NO_SPACE") throw error;
         throw this.#fail("repair", error);
       }
       for (const [at, offset] of repair.offsets) repair.segment.setOffset(at, offset);

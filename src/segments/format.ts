@@ -255,7 +255,7 @@ function getTerm(view: DataView, offset: number): Term {
 }
 
 /** Whether the 64-bit numbers at some offsets are ones that this library would have written. */
-function areSafe(view: DataView, offsets: readonly number[], end = Number.MAX_SAFE_INTEGER): boolean {
+function areSafe(view: DataView, offsets: readonly number[], end = 2 ** 53): boolean {
   return offsets.every((offset) => view.getBigUint64(offset, true) < BigInt(end));
 }
 

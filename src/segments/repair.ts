@@ -206,18 +206,23 @@ export class SegmentRepairer {
 
   /** The index that was next where a gap begins. */
   private nextIndexAt(segment: Segment, file: File, offset: number): Index {
+    return this.scan(segment, file, offset).index.nextIndex;
+  }
+
+  /** Replays a segment by itself. */
+  private scan(segment: Segment, file: File, limit: number): Replay {
     const replay = new Replay(this.codec);
     replay.begin(segment.header.state);
-    const scanned = new Segment(segment.path, segment.header, offset);
+    const scanned = new Segment(segment.path, segment.header, limit);
     replay.open(scanned);
-    for (let from = SEGMENT_HEADER_BYTES; from < offset;) {
-      const frames = replay.run(scanned, file, from, offset);
+    for (let from = SEGMENT_HEADER_BYTES; from < limit;) {
+      const frames = replay.run(scanned, file, from, limit);
       let step = frames.next();
       while (!step.done) step = frames.next();
       if (step.value === undefined) break;
-      from = replay.passDamage(scanned, file, step.value, offset);
+      from = replay.passDamage(scanned, file, step.value, limit);
     }
-    return replay.index.nextIndex;
+    return replay;
   }
 
   /** Frames for a truncation, entries, and behind them one that fills the room that is left. */
@@ -272,12 +277,13 @@ export class SegmentRepairer {
   }
 
   /**
-   * Writes the copy and puts it in the file's place.
+   * Writes the repaired copy of a segment beside it, flushed, and makes sure that it is sound.
    *
    * @param repair What was planned.
-   * @throws {WalLogError} `NO_SPACE` if there is no room for the copy. Nothing was changed then.
+   * @throws {WalLogError} `NO_SPACE` if there is no room for the copy, `INVALID_ARGUMENT` if the entries do not fit what
+   * comes behind them. The copy is gone then.
    */
-  carryOut({ segment, patches }: Repair): void {
+  prepare({ segment, patches }: Repair): void {
     if (patches.length === 0) return;
     const { fileSystem } = this;
     const temporary = segment.path + TEMPORARY_EXTENSION;
@@ -293,18 +299,31 @@ export class SegmentRepairer {
         if (count < CHUNK_BYTES) break;
       }
       for (const { offset, bytes } of patches) writeFull(copy, bytes, offset);
+      const before = new Set(this.scan(segment, old, segment.endOffset).damage.map(({ offset }) => offset));
+      const left = this.scan(segment, copy, segment.endOffset).damage;
+      const wrong = left.find(({ offset }) => !before.has(offset) || patches.some((patch) => patch.offset === offset));
+      if (wrong !== undefined) throw misfit(segment, wrong.offset, wrong.bytes, []);
       copy.sync();
     } catch (error) {
-      copy?.close();
-      if (!isNoSpace(error)) throw error;
-      if (copy !== undefined) fileSystem.remove(temporary);
-      throw ioError("Cannot repair", segment.path, error);
+      const isRefusal = error instanceof WalLogError || isNoSpace(error);
+      if (isRefusal && copy !== undefined) fileSystem.remove(temporary);
+      throw isRefusal ? ioError("Cannot repair", segment.path, error) : error;
     } finally {
+      copy?.close();
       old.close();
     }
-    copy.close();
-    fileSystem.rename(temporary, segment.path);
-    fileSystem.syncDirectory(this.folder);
+  }
+
+  /** Takes back {@link SegmentRepairer.prepare}. */
+  discard({ segment, patches }: Repair): void {
+    if (patches.length > 0) this.fileSystem.remove(segment.path + TEMPORARY_EXTENSION);
+  }
+
+  /** Puts the copy in the file's place. */
+  commit({ segment, patches }: Repair): void {
+    if (patches.length === 0) return;
+    this.fileSystem.rename(segment.path + TEMPORARY_EXTENSION, segment.path);
+    this.fileSystem.syncDirectory(this.folder);
   }
 
   private create(path: string): File {
@@ -320,7 +339,7 @@ export class SegmentRepairer {
 
 function misfit(segment: Segment, offset: number, room: number, entries: readonly LogEntry[]): WalLogError {
   const range = entries.length === 0 ? "no entry" : `entries ${entries[0]!.index} to ${entries.at(-1)!.index}`;
-  const way = entries.length === 0 ? "" : `; truncate from index ${entries[0]!.index} and append them`;
+  const way = "; truncate the log in front of the damage and append the entries anew";
   return new WalLogError(
     "INVALID_ARGUMENT",
     `Cannot repair ${segment.path} at byte ${offset}: ${range} cannot be what filled ${room} bytes there${way}`,
