@@ -38,6 +38,7 @@ export {
   describeRecovery,
   type RecoveryReport,
 } from "./src/report.ts";
+export type { ScrubOptions, ScrubReport } from "./src/scrub.ts";
 export type { File, FileLock, FileSystem, OpenMode } from "./src/storage/file_system.ts";
 export type {
   EntriesOptions,

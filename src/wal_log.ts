@@ -4,7 +4,7 @@
  * @module
  */
 
-import { setImmediate } from "node:timers/promises";
+import { setImmediate, setTimeout } from "node:timers/promises";
 import { WalLogError } from "./errors.ts";
 import { GroupCommit } from "./group_commit.ts";
 import { folderOf, type Opened, openLog } from "./open.ts";
@@ -25,7 +25,9 @@ import type { LogIndex } from "./segments/index.ts";
 import { EntryReader } from "./segments/reader.ts";
 import { type Repair, SegmentRepairer } from "./segments/repair.ts";
 import type { SegmentWriter } from "./segments/writer.ts";
+import { scrubLog, type ScrubOptions, type ScrubReport } from "./scrub.ts";
 import { isReplacedSnapshot, SnapshotReader, SnapshotWriter } from "./snapshots.ts";
+import { ioError } from "./storage/full.ts";
 import type { EntriesOptions, HardState, Index, LogEntry, RaftLog, Snapshot, SnapshotMeta, Term } from "./types.ts";
 import {
   checkAppend,
@@ -45,6 +47,8 @@ const OPEN_SLICE_MS = 8;
  * milliseconds: long against the time between two commits of a busy log, short against the time between two crashes.
  */
 const MARK_IDLE_MS = 20;
+/** The longest that scrubbing rests at once, so that it notices when it is to end. In milliseconds. */
+const SCRUB_PAUSE_MS_MAX = 250;
 /** What {@link WalLog.iterate} reads at once. In bytes of commands. */
 const ITERATE_BYTES = 256 * 1024;
 
@@ -458,6 +462,55 @@ export class WalLog implements RaftLog, AsyncDisposable, Disposable {
     }
     index.runs.fill(new Map([...good].map(([at, { term }]) => [at, term])), index.nextIndex);
     if (index.lastTerm === TERM_UNKNOWN) index.lastTerm = index.termAt(this.lastIndex) ?? TERM_UNKNOWN;
+  }
+
+  /**
+   * Verifies everything that the log has on disk, in the background: the log serves meanwhile, and what it appends,
+   * truncates and compacts is no matter. Entries found damaged are added to {@link WalLog.damaged}, for `repair`.
+   *
+   * @param options How fast, and whom to tell.
+   * @returns What was found.
+   * @throws {WalLogError} `IO` if a file cannot be read; `CLOSED`, also if the log is closed meanwhile; `INVALID_ARGUMENT`.
+   * Or the reason of `options.signal`.
+   */
+  async scrub(options: ScrubOptions = {}): Promise<ScrubReport> {
+    this.#requireOpen("scrub");
+    const { bytesPerSecond = Infinity, onProgress, signal } = options;
+    if (!(bytesPerSecond > 0)) {
+      throw new WalLogError(
+        "INVALID_ARGUMENT",
+        `Cannot scrub: bytesPerSecond must be a number above 0, found ${String(bytesPerSecond)}`,
+      );
+    }
+    const { folder, uuid } = this.#opened;
+    const { fileSystem } = this.#options;
+    const scrubbing = scrubLog({ fileSystem, folder, uuid, index: this.#index, active: this.#writer?.segment });
+    const started = performance.now();
+    try {
+      for (;;) {
+        signal?.throwIfAborted();
+        this.#requireOpen("go on scrubbing");
+        const step = scrubbing.next();
+        if (step.done) {
+          this.#addDamage(step.value.damage);
+          return step.value;
+        }
+        onProgress?.(step.value);
+        const due = started + step.value.bytesDone / bytesPerSecond * 1000;
+        do {
+          await setTimeout(Math.max(0, Math.min(due - performance.now(), SCRUB_PAUSE_MS_MAX)));
+        } while (performance.now() < due && signal?.aborted !== true && !this.#isClosed);
+      }
+    } catch (error) {
+      throw signal?.aborted === true ? error : ioError("Cannot scrub the log", folder, error);
+    } finally {
+      scrubbing.return(undefined as never);
+    }
+  }
+
+  #addDamage(damage: readonly Damage[]): void {
+    const known = new Set(this.#damaged.map(({ path, offset }) => `${offset} ${path}`));
+    this.#damaged = [...this.#damaged, ...damage.filter(({ path, offset }) => !known.has(`${offset} ${path}`))];
   }
 
   /**

@@ -31,6 +31,7 @@ import {
 } from "./format.ts";
 import { IDENTITY_NAME, readIdentity } from "./identity.ts";
 import type { LogIndex } from "./index.ts";
+import { liveIndexes } from "./live.ts";
 import { type OpenDamage, Replay, selectSegment } from "./replay.ts";
 import { OFFSET_LOST, Segment } from "./segment.ts";
 
@@ -452,7 +453,7 @@ export class Recovery {
     const found: Damage[] = [];
     const harmless: Damage[] = [];
     for (const one of damage) {
-      const live = this.liveIndexes(one);
+      const live = liveIndexes(index, one);
       const mattersOtherwise = live === undefined && (one.kind === "segment header" || one.kind === "hard state" ||
         one.firstIndex !== undefined && one.lastIndex === undefined || one.kind === "frames" && hardStateLost);
       if (live !== undefined) found.push({ ...one, ...live });
@@ -473,26 +474,6 @@ export class Recovery {
       else found.push(named);
     }
     return { damage: found, harmless };
-  }
-
-  /**
-   * Which of the entries that a damaged place held the log still needs: not those that were truncated or covered by a
-   * snapshot later on, by a crash that undid some of compaction's deletions and not others for one.
-   */
-  private liveIndexes(one: Damage): { firstIndex: number; lastIndex: number } | undefined {
-    const { index } = this.replay;
-    if (one.firstIndex === undefined || one.lastIndex === undefined || one.kind === "snapshot") return undefined;
-    const isDamaged = (at: number) => {
-      const segment = index.locate(at);
-      const offset = segment?.offsetOf(at);
-      return offset === OFFSET_LOST ||
-        (segment?.path === one.path && offset! >= one.offset && offset! < one.offset + one.bytes);
-    };
-    let first = Math.max(one.firstIndex, index.snapshotIndex + 1);
-    let last = Math.min(one.lastIndex, index.nextIndex - 1);
-    while (first <= last && !isDamaged(first)) first++;
-    while (last > first && !isDamaged(last)) last--;
-    return first <= last ? { firstIndex: first, lastIndex: last } : undefined;
   }
 
   private missing(number: number, reason: string): OpenDamage {

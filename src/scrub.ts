@@ -1,0 +1,215 @@
+/**
+ * Scrubbing: everything that a log has on disk verified in the background, while the log serves.
+ *
+ * @module
+ */
+
+import { Codec } from "./codec/codec.ts";
+import { WalLogError } from "./errors.ts";
+import type { Progress } from "./options.ts";
+import type { Damage } from "./report.ts";
+import { readFooterOffsets, readTrailer } from "./segments/footer.ts";
+import {
+  decodeSegmentHeader,
+  decodeSuccessor,
+  HEADER_COPY_OFFSET,
+  SEGMENT_HEADER_BYTES,
+  SLOT_OFFSET,
+} from "./segments/format.ts";
+import type { LogIndex } from "./segments/index.ts";
+import { liveIndexes } from "./segments/live.ts";
+import { Replay } from "./segments/replay.ts";
+import { Segment } from "./segments/segment.ts";
+import { SnapshotReader } from "./snapshots.ts";
+import type { File, FileSystem } from "./storage/file_system.ts";
+import { errorCode, readFull } from "./storage/full.ts";
+
+/** How to scrub. */
+export interface ScrubOptions {
+  /** How much is read per second, so that the log's own work is not held up. In bytes. Default: no bound. */
+  readonly bytesPerSecond?: number;
+  /** Called as it goes on, after every MiB or so. */
+  readonly onProgress?: (progress: Progress) => void;
+  /** Ends it early: it rejects with the signal's reason. */
+  readonly signal?: AbortSignal;
+}
+
+/** What scrubbing found. */
+export interface ScrubReport {
+  /** `corrupt` if something is damaged that the log needs. */
+  readonly verdict: "clean" | "corrupt";
+  /** Segments that were read. */
+  readonly segments: number;
+  /** Bytes that were read. */
+  readonly bytes: number;
+  /** How long it took, in milliseconds. */
+  readonly milliseconds: number;
+  /** What is damaged. */
+  readonly damage: readonly Damage[];
+  /** Damage that costs nothing: to what the log no longer needs, or has a second copy of. */
+  readonly harmless: readonly Damage[];
+}
+
+/** What is scrubbed. */
+export interface ScrubSubject {
+  readonly fileSystem: FileSystem;
+  readonly folder: string;
+  readonly uuid: Uint8Array;
+  readonly index: LogIndex;
+  /** The segment that is being written; `undefined` if none is. */
+  readonly active: Segment | undefined;
+}
+
+/**
+ * Verifies a log. Yields the bytes done after each chunk. Whatever is appended, truncated or deleted meanwhile is left
+ * to itself: what was there at the beginning is verified as far as it is there still.
+ *
+ * @param subject The log.
+ * @returns What was found.
+ */
+export function* scrubLog(subject: ScrubSubject): Generator<Progress, ScrubReport> {
+  const started = performance.now();
+  const { index, active, fileSystem } = subject;
+  // Its own codec: the log goes on using the other one.
+  const codec = new Codec();
+  const found: Damage[] = [];
+  const spare: Damage[] = [];
+  const needed: Damage[] = [];
+  const segments = [...index.segments];
+  const ends = segments.map((segment) => segment.endOffset);
+  const bytesTotal = ends.reduce((sum, end) => sum + end, 0);
+  let bytesDone = 0;
+  for (const [i, segment] of segments.entries()) {
+    let file: File;
+    try {
+      file = fileSystem.open(segment.path, "read");
+    } catch (error) {
+      if (errorCode(error) !== "ENOENT") throw error;
+      // Compaction deletes segments, and takes them out of the index before anybody else runs.
+      if (index.segments.includes(segment)) found.push(wholeSegment(segment, "the file is missing"));
+      continue;
+    }
+    try {
+      spare.push(...checkHeader(codec, segment, file));
+      const replay = new Replay(codec);
+      const read = new Segment(segment.path, segment.header, ends[i]!);
+      replay.begin(segment.header.state);
+      replay.open(read);
+      for (let from = SEGMENT_HEADER_BYTES; from < ends[i]!;) {
+        const frames = replay.run(read, file, from, ends[i]!);
+        let step = frames.next();
+        for (; !step.done; step = frames.next()) yield { bytesDone: bytesDone + replay.bytesRead, bytesTotal };
+        if (step.value === undefined) break;
+        from = replay.passDamage(read, file, step.value, ends[i]!);
+      }
+      replay.close();
+      found.push(...replay.damage.map((one) => ({ ...one, ...entriesWithin(segment, one) })));
+      // Of a sealed segment the next one's header repeats the hard state; of this one nothing does.
+      if (segment === active && replay.hardStateLost) {
+        needed.push(...replay.damage.filter((one) => one.kind === "frames"));
+      }
+      if (segment !== active) spare.push(...checkFooter(codec, segment, file));
+    } finally {
+      file.close();
+    }
+    bytesDone += ends[i]!;
+    yield { bytesDone: Math.min(bytesDone, bytesTotal), bytesTotal };
+  }
+  found.push(...yield* checkSnapshot(subject, codec, bytesTotal));
+
+  const damage: Damage[] = [];
+  const harmless: Damage[] = [...spare];
+  for (const one of found) {
+    const live = liveIndexes(index, one);
+    if (live !== undefined) damage.push({ ...one, ...live });
+    else if (one.kind === "snapshot" || one.kind === "segment") damage.push(one);
+    else if (needed.some(({ path, offset }) => path === one.path && offset === one.offset)) damage.push(one);
+    else harmless.push(one);
+  }
+  return {
+    verdict: damage.length > 0 ? "corrupt" : "clean",
+    segments: segments.length,
+    bytes: bytesTotal,
+    milliseconds: performance.now() - started,
+    damage,
+    harmless,
+  };
+}
+
+/** The entries whose frames lie in a damaged place: the log knows, which opened when they were whole. */
+function entriesWithin(segment: Segment, { offset, bytes }: Damage): { firstIndex?: number; lastIndex?: number } {
+  const first = segment.countBelow(offset);
+  const behind = segment.countBelow(offset + bytes);
+  if (behind <= first) return {};
+  return { firstIndex: segment.firstIndex + first, lastIndex: segment.firstIndex + behind - 1 };
+}
+
+/** Header copies and successor slot: one of each three may be lost at no cost. */
+function checkHeader(codec: Codec, segment: Segment, file: File): Damage[] {
+  const block = new Uint8Array(SEGMENT_HEADER_BYTES);
+  readFull(file, block, 0);
+  const sum = (bytes: Uint8Array, seed: bigint) => codec.hash(bytes, seed);
+  const found: Damage[] = [];
+  for (const offset of [0, HEADER_COPY_OFFSET]) {
+    const copy = decodeSegmentHeader(block, offset, sum);
+    if (copy !== undefined && !("version" in copy)) continue;
+    found.push({
+      ...wholeSegment(segment, "one of two copies is damaged"),
+      kind: "segment header",
+      offset,
+      bytes: 512,
+    });
+  }
+  if (decodeSuccessor(block, segment.header.salt, sum) === "damaged") {
+    const reason = "the successor slot is damaged";
+    found.push({ ...wholeSegment(segment, reason), kind: "segment header", offset: SLOT_OFFSET, bytes: 512 });
+  }
+  return found;
+}
+
+function checkFooter(codec: Codec, segment: Segment, file: File): Damage[] {
+  const size = file.size();
+  // Segments that a crash ended have none.
+  if (size <= segment.endOffset) return [];
+  const footer = readTrailer(codec, file, size, segment.header);
+  if (footer === undefined || footer.trailer.footerOffset !== segment.endOffset) return [];
+  if (readFooterOffsets(codec, file, footer.trailer) !== undefined) return [];
+  const reason = "its offsets are damaged; the segment is scanned instead";
+  return [{
+    ...wholeSegment(segment, reason),
+    kind: "footer",
+    offset: segment.endOffset,
+    bytes: size - segment.endOffset,
+  }];
+}
+
+function* checkSnapshot(
+  { fileSystem, folder, uuid, index }: ScrubSubject,
+  codec: Codec,
+  bytesTotal: number,
+): Generator<Progress, readonly Damage[]> {
+  const { snapshotIndex, snapshotTerm } = index;
+  if (snapshotIndex === 0) return [];
+  try {
+    const reader = new SnapshotReader(fileSystem, folder, codec, uuid, snapshotIndex, snapshotTerm);
+    for (const _ of reader.pieces()) yield { bytesDone: bytesTotal, bytesTotal };
+    return [];
+  } catch (error) {
+    if (!(error instanceof WalLogError) || error.code !== "CORRUPT") throw error;
+    // A later snapshot may have taken its place meanwhile.
+    return index.snapshotIndex === snapshotIndex ? error.damage : [];
+  }
+}
+
+function wholeSegment(segment: Segment, reason: string): Damage {
+  return {
+    kind: "segment",
+    path: segment.path,
+    offset: 0,
+    bytes: segment.endOffset,
+    firstIndex: segment.count > 0 ? segment.firstIndex : undefined,
+    lastIndex: segment.count > 0 ? segment.firstIndex + segment.count - 1 : undefined,
+    term: undefined,
+    reason,
+  };
+}

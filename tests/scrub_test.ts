@@ -1,0 +1,155 @@
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { type LogEntry, WalLog } from "../mod.ts";
+import { SimulatedDisk } from "../src/testing/mod.ts";
+
+const FOLDER = "/raft.wal";
+
+function entryAt(index: number): LogEntry {
+  return { term: 1 + Math.floor(index / 50), index, kind: "normal", command: new Uint8Array(100).fill(index) };
+}
+
+/** A log of several segments, open, on a disk of its own. */
+function makeLog(): { readonly disk: SimulatedDisk; readonly log: WalLog } {
+  const disk = new SimulatedDisk();
+  const log = WalLog.openSync(FOLDER, { fileSystem: disk.fileSystem, segmentBytes: 8192 });
+  log.setHardState({ term: 3, votedFor: 1n });
+  for (let index = 1; index <= 120; index++) log.append([entryAt(index)]);
+  log.syncSync();
+  disk.idle();
+  return { disk, log };
+}
+
+/** Where the frame of an entry lies in a file: its command is a run of one byte. */
+function payloadOf(disk: SimulatedDisk, index: number): { readonly path: string; readonly offset: number } {
+  const command = entryAt(index).command;
+  for (const path of disk.files().filter((name) => name.endsWith(".seg"))) {
+    const content = disk.content(path);
+    for (let at = 4096; at + 140 <= content.length; at += 8) {
+      if (command.every((byte, i) => content[at + 40 + i] === byte) && content[at + 32] === 1) {
+        return { path, offset: at + 40 };
+      }
+    }
+  }
+  throw new Error(`entry ${index} is in no file`);
+}
+
+describe("scrubbing", () => {
+  it("finds nothing in a sound log, and tells how far it is", async () => {
+    const { log } = makeLog();
+    let last = 0;
+    const report = await log.scrub({
+      onProgress: ({ bytesDone, bytesTotal }) => {
+        assert(bytesDone >= last && bytesDone <= bytesTotal, `${last}, ${bytesDone} of ${bytesTotal}`);
+        last = bytesDone;
+      },
+    });
+    assert.equal(report.verdict, "clean");
+    assert.deepEqual([report.damage, report.harmless], [[], []]);
+    assert(report.segments > 2);
+    assert.equal(last, report.bytes);
+  });
+
+  it("names an entry whose payload has rotted, which repair then mends", async () => {
+    const { disk, log } = makeLog();
+    const { path, offset } = payloadOf(disk, 10);
+    disk.flip(path, offset + 50);
+    const report = await log.scrub();
+    assert.equal(report.verdict, "corrupt");
+    assert.deepEqual(report.damage.map(({ kind, firstIndex, lastIndex }) => [kind, firstIndex, lastIndex]), [[
+      "entry",
+      10,
+      10,
+    ]]);
+    assert.throws(() => log.entry(10), { code: "DAMAGED_ENTRY" });
+    assert.deepEqual(log.damaged, report.damage);
+    assert.throws(() => log.repair([{ ...entryAt(10), command: new Uint8Array(100) }]), { code: "INVALID_ARGUMENT" });
+    assert.throws(() => log.repair([{ ...entryAt(10), term: 2 }]), { code: "INVALID_ARGUMENT" });
+    log.repair([entryAt(10)]);
+    assert.deepEqual(log.entry(10), entryAt(10));
+    assert.deepEqual(log.damaged, []);
+    assert.equal((await log.scrub()).verdict, "clean");
+  });
+
+  it("names an entry whose header has rotted, which repair then mends", async () => {
+    const { disk, log } = makeLog();
+    const { path, offset } = payloadOf(disk, 20);
+    disk.flip(path, offset - 10);
+    const { damage } = await log.scrub();
+    assert.deepEqual(damage.map(({ kind, firstIndex, lastIndex }) => [kind, firstIndex, lastIndex]), [[
+      "frames",
+      20,
+      20,
+    ]]);
+    log.repair([entryAt(20)]);
+    assert.equal((await log.scrub()).verdict, "clean");
+    log.closeSync();
+    const again = WalLog.openSync(FOLDER, { fileSystem: disk.fileSystem });
+    assert.equal(again.recovery.verdict, "clean");
+    assert.deepEqual(again.recovery.harmless, []);
+    assert.deepEqual(again.entry(20), entryAt(20));
+  });
+
+  it("reports as harmless what the log has twice: a header copy, a slot, a footer", async () => {
+    const { disk, log } = makeLog();
+    const [path] = disk.files().filter((name) => name.endsWith(".seg"));
+    disk.flip(path!, 100);
+    disk.flip(path!, 1030);
+    disk.flip(path!, disk.content(path!).length - 150);
+    const report = await log.scrub();
+    assert.equal(report.verdict, "clean");
+    assert.deepEqual(report.harmless.map(({ kind, offset }) => [kind, offset >= 4096]), [
+      ["segment header", false],
+      ["segment header", false],
+      ["footer", true],
+    ]);
+  });
+
+  it("names a snapshot that has rotted and a segment that is gone", async () => {
+    const { disk, log } = makeLog();
+    log.applySnapshot({ index: 5, term: 1, config: [1n], data: new Uint8Array(5000).fill(7) });
+    const snapshot = disk.files().find((name) => name.endsWith(".snap"))!;
+    disk.flip(snapshot, 2000);
+    const [, gone] = disk.files().filter((name) => name.endsWith(".seg"));
+    disk.lose(gone!);
+    const { damage } = await log.scrub();
+    assert.deepEqual(damage.map(({ kind, path }) => [kind, path]), [["segment", gone], ["snapshot", snapshot]]);
+  });
+
+  it("does not mind what is appended, truncated and compacted meanwhile", async () => {
+    const { log } = makeLog();
+    const scrubbing = log.scrub({
+      onProgress: () => {
+        const next = log.lastIndex + 1;
+        log.append([{ ...entryAt(next), term: 3 }]);
+        if (next % 3 === 0) log.truncate(next);
+        if (log.snapshotIndex === 0) log.applySnapshot({ index: 100, term: 3, config: [1n], data: new Uint8Array(10) });
+      },
+    });
+    assert.equal((await scrubbing).verdict, "clean");
+  });
+
+  it("ends with the signal's reason, and with the log", async () => {
+    const { log } = makeLog();
+    const reason = new Error("enough");
+    await assert.rejects(log.scrub({ signal: AbortSignal.abort(reason) }), reason);
+    const controller = new AbortController();
+    const slow = log.scrub({
+      bytesPerSecond: 1,
+      signal: controller.signal,
+      onProgress: () => controller.abort(reason),
+    });
+    await assert.rejects(slow, reason);
+    const orphan = log.scrub({ bytesPerSecond: 1 });
+    log.closeSync();
+    await assert.rejects(orphan, { code: "CLOSED" });
+    await assert.rejects(log.scrub(), { code: "CLOSED" });
+  });
+
+  it("refuses a rate that is none", async () => {
+    const { log } = makeLog();
+    for (const bytesPerSecond of [0, -1, NaN]) {
+      await assert.rejects(log.scrub({ bytesPerSecond }), { code: "INVALID_ARGUMENT" });
+    }
+  });
+});
