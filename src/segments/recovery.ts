@@ -238,9 +238,15 @@ export class Recovery {
       // A repaired frame says the same as the one that was lost, but not in the same bytes.
       (!sameState(replay.state, state) || (segment.lastSum !== previousSum && (segment.lastFlags & FLAG_FILL) === 0))
     ) {
+      // All its frames are valid, and yet it is another segment than the one that was there: an older copy, say. What it
+      // holds instead is not to be read.
       const damage: OpenDamage = { ...this.missing(previous, `it is not what segment ${link.file.number} follows on`) };
       replay.damage.push(damage);
-      this.reconcile(segment, link, damage);
+      const { firstIndex, count } = segment;
+      index.truncate(Math.min(firstIndex, floor));
+      segment.clear(index.nextIndex);
+      if (count > 0) this.widen(damage, firstIndex, firstIndex + count - 1);
+      this.lose(segment, link, damage);
     }
     replay.close();
     replay.begin(state);
