@@ -257,7 +257,8 @@ function startWriter(
   }
   // A segment with damage is not written any more, so that a repair can replace its file.
   if (
-    recovered.closed && recovered.cut === undefined && recovered.damage.length === 0 && recovered.harmless.length === 0
+    recovered.closed && recovered.cut === undefined && recovered.damage.length === 0 &&
+    recovered.harmless.every((one) => one.path !== head.path)
   ) {
     const file = fileSystem.open(head.path, "write");
     try {

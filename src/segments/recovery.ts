@@ -120,7 +120,8 @@ export class Recovery {
     try {
       const { size } = newest.file;
       const closed = this.isClosed(newest, file);
-      const provenLsn = closed ? head.header.baseLsn + size : Math.max(
+      // The closing mark vouches for what lies before it, not for itself: its own flush may have failed.
+      const provenLsn = closed ? head.header.baseLsn + size - FRAME_HEADER_BYTES : Math.max(
         this.chainReader.survey(newest.file, size).provenLsn,
         chain.provenLsn,
         head.header.baseLsn + SEGMENT_HEADER_BYTES,
