@@ -286,7 +286,7 @@ function startWriter(
     lsn: recovered.provenLsn,
     state: recovered.provenState,
     sum: recovered.provenSum,
-    floor: recovered.provenFloor,
+    lowestTruncated: recovered.provenTruncated,
   };
   const { segment, file } = continueAfterCrash(fileSystem, folder, codec, head, proven, number, keptBytes);
   index.segments.push(segment);

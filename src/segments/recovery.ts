@@ -60,8 +60,8 @@ export interface Recovered {
   /** The log's state at the proven LSN, and the sum of the last frame before it. */
   readonly provenState: LogState;
   readonly provenSum: number;
-  /** The floor that the newest segment had reached at the proven LSN: see the segment header. */
-  readonly provenFloor: number;
+  /** The lowest index that the newest segment had truncated at the proven LSN; `Infinity` if none. */
+  readonly provenTruncated: number;
   readonly provenIndex: number;
   readonly cut: Cut | undefined;
   readonly damage: readonly Damage[];
@@ -131,7 +131,7 @@ export class Recovery {
       let provenState = replay.state;
       replay.settledState = undefined;
       const provenSum = head.lastSum;
-      const provenFloor = head.floor;
+      const provenTruncated = head.lowestTruncated;
       // A gap that reaches past the proven LSN leaves no frame to go on with: the rest is cut with it.
       head.endOffset = Math.max(head.endOffset, provenOffset);
       const stop = yield* this.unproven(head, file, provenOffset, size, bytesTotal);
@@ -167,7 +167,7 @@ export class Recovery {
         provenLsn,
         provenState: { ...provenState, hardStateLost, tailLost },
         provenSum,
-        provenFloor,
+        provenTruncated,
         provenIndex: head.firstIndex + head.countBelow(provenOffset) - 1,
         cut: stop === undefined ? undefined : this.describeCut(head, file, stop, size),
         ...judged,
@@ -207,7 +207,7 @@ export class Recovery {
       provenLsn: 0,
       provenState: replay.state,
       provenSum: 0,
-      provenFloor: 1,
+      provenTruncated: Infinity,
       provenIndex: 0,
       cut: undefined,
       damage,

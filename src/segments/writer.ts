@@ -503,7 +503,8 @@ export function nameSuccessor(
  * @param folder The log's folder.
  * @param codec The codec.
  * @param head The newest segment, as it was recovered.
- * @param proven The log's position, state, last frame sum and floor up to which it was proven durable.
+ * @param proven The position up to which the log was proven durable, and there: its state, the sum of its last frame, and
+ * the lowest index that the head had truncated.
  * @param number The new segment's number.
  * @param keptBytes How much of the old file holds anything; zeros behind are given back.
  * @returns The new segment, which the head's unproven entries have moved to, and its open file.
@@ -513,7 +514,7 @@ export function continueAfterCrash(
   folder: string,
   codec: Codec,
   head: Segment,
-  proven: { readonly lsn: number; readonly state: LogState; readonly sum: number; readonly floor: number },
+  proven: { readonly lsn: number; readonly state: LogState; readonly sum: number; readonly lowestTruncated: number },
   number: number,
   keptBytes: number,
 ): { segment: Segment; file: File } {
@@ -526,7 +527,7 @@ export function continueAfterCrash(
     previousSum: proven.sum,
     state: proven.state,
     provenLsn: proven.lsn,
-    floor: proven.floor,
+    floor: Math.min(head.header.state.nextIndex, proven.lowestTruncated),
   });
   const old = fileSystem.open(head.path, "write");
   let named = false;
@@ -548,7 +549,7 @@ export function continueAfterCrash(
   } finally {
     old.close();
   }
-  moveEntries(head, segment, provenOffset, proven.floor);
+  moveEntries(head, segment, provenOffset, proven.lowestTruncated);
   return { segment, file };
 }
 
@@ -578,13 +579,13 @@ function copyFrames(
 }
 
 /** Moves the entries behind an offset from one segment's table to the next one's. */
-function moveEntries(head: Segment, segment: Segment, provenOffset: number, floor: number): void {
+function moveEntries(head: Segment, segment: Segment, provenOffset: number, lowestTruncated: number): void {
   const kept = head.countBelow(provenOffset);
   const moved = head.liveOffsets().slice(kept);
   segment.clear(head.firstIndex + kept);
   segment.pushAll(moved.map((offset) => offset - (provenOffset - SEGMENT_HEADER_BYTES) / 8));
-  segment.lowestTruncated = head.floor < floor ? head.lowestTruncated : Infinity;
+  segment.lowestTruncated = head.lowestTruncated < lowestTruncated ? head.lowestTruncated : Infinity;
   head.cut(head.firstIndex + kept);
-  head.lowestTruncated = Math.max(head.lowestTruncated, floor);
+  head.lowestTruncated = lowestTruncated;
   head.endOffset = provenOffset;
 }
