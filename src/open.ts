@@ -4,6 +4,7 @@
  * @module
  */
 
+import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Codec } from "./codec/codec.ts";
 import { WalLogError } from "./errors.ts";
@@ -45,17 +46,17 @@ export interface Opened {
  * The folder that a caller means.
  *
  * @param path A path or a `file:` URL.
- * @returns The path, without a separator at its end.
+ * @returns The path, absolute.
  */
 export function folderOf(path: string | URL): string {
-  const folder = path instanceof URL && path.protocol === "file:" ? fileURLToPath(path) : path;
-  if (typeof folder !== "string" || folder === "" || folder.includes("\0")) {
-    throw new WalLogError(
-      "INVALID_ARGUMENT",
-      `Cannot open a log: expected a path or a file URL, found ${String(path)}`,
-    );
+  const folder = path instanceof URL && path.protocol === "file:" && path.host === "" ? fileURLToPath(path) : path;
+  // A string that begins like a URL is one that somebody forgot to parse, and SQLite would take it for one.
+  if (typeof folder !== "string" || folder === "" || folder.includes("\0") || folder.startsWith("file:")) {
+    const found = typeof path === "string" || path instanceof URL ? String(path) : typeof path;
+    throw new WalLogError("INVALID_ARGUMENT", `Cannot open a log: expected a path or a file URL, found ${found}`);
   }
-  return folder.length > 1 ? folder.replace(/[/\\]+$/, "") || "/" : folder;
+  // At once: the process may change its directory while the log is open.
+  return resolve(folder);
 }
 
 /**

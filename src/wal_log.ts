@@ -414,8 +414,9 @@ export class WalLog implements RaftLog, AsyncDisposable, Disposable {
    * segment is repaired in one step, durably, and the next opening finds it undamaged. Entries that are not damaged are
    * passed over if they are the same.
    *
-   * Where more is lost than entries, a repair is not always possible; truncating the log in front of the damage and
-   * appending the entries anew, as a Raft follower does, always is.
+   * Where more is lost than entries, a truncation for one, a repair is not always possible. Truncating the log in front
+   * of the damage and appending the entries anew makes the log right, and a snapshot above the damage lets it go; until
+   * then it opens with `onDamage: "keep"`.
    *
    * @param entries The entries, in any order; those that were lost together must be given together.
    * @throws {WalLogError} `INVALID_ARGUMENT` if an entry cannot be what was there, `NO_SPACE` (a repair needs room for

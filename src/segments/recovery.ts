@@ -28,6 +28,7 @@ import {
   type LogState,
   SEGMENT_HEADER_BYTES,
   segmentName,
+  TERM_UNKNOWN,
 } from "./format.ts";
 import { IDENTITY_NAME, readIdentity } from "./identity.ts";
 import type { LogIndex } from "./index.ts";
@@ -150,7 +151,7 @@ export class Recovery {
       }
       // Whatever is lost behind the newest segment may have held a hard state too.
       const hardStateLost = replay.hardStateLost || damage.some((one) => one.path > head.path);
-      const judged = this.judge(damage, chain, hardStateLost);
+      const judged = this.judge(damage, chain);
       if (replay.tailLost) {
         judged.damage.push({ ...lostBefore(head.path, "frames"), firstIndex: head.header.state.nextIndex });
       }
@@ -236,8 +237,9 @@ export class Recovery {
       this.reconcile(segment, link, replay.damage.at(-1)!);
     } else if (
       segment.fetchOffsets === undefined &&
-      // A repaired frame says the same as the one that was lost, but not in the same bytes.
-      (!sameState(replay.state, state) || (segment.lastSum !== previousSum && (segment.lastFlags & FLAG_FILL) === 0))
+      (!sameState(replay.state, state) || segment.lastSum !== previousSum) &&
+      // A repair writes what it knows was there, and not in the same bytes; the header says the rest.
+      !this.wasRepaired(segment)
     ) {
       // All its frames are valid, and yet it is another segment than the one that was there: an older copy, say. What it
       // holds instead is not to be read.
@@ -251,6 +253,23 @@ export class Recovery {
     }
     replay.close();
     replay.begin(state);
+  }
+
+  /** Whether a valid segment has frames that a repair wrote. */
+  private wasRepaired(segment: Segment): boolean {
+    const file = this.fileSystem.open(segment.path, "read");
+    try {
+      const header = new Uint8Array(FRAME_HEADER_BYTES);
+      for (let at = SEGMENT_HEADER_BYTES; at < segment.endOffset;) {
+        readFull(file, header, at);
+        const { flags, length } = decodeFrameHeader(header);
+        if ((flags & FLAG_FILL) !== 0) return true;
+        at += frameBytes(length);
+      }
+      return false;
+    } finally {
+      file.close();
+    }
   }
 
   /** Brings a damaged segment in line with what the next one's header says, noting as lost what cannot be found. */
@@ -454,7 +473,6 @@ export class Recovery {
   private judge(
     damage: readonly Damage[],
     chain: Chain,
-    hardStateLost: boolean,
   ): { readonly damage: Damage[]; readonly harmless: Damage[] } {
     const { index } = this.replay;
     const found: Damage[] = [];
@@ -462,7 +480,10 @@ export class Recovery {
     for (const one of damage) {
       const live = liveIndexes(index, one);
       const mattersOtherwise = live === undefined && (one.kind === "segment header" || one.kind === "hard state" ||
-        one.firstIndex !== undefined && one.lastIndex === undefined || one.kind === "frames" && hardStateLost);
+        one.firstIndex !== undefined && one.lastIndex === undefined ||
+        // Frames that are lost with their headers may have held a truncation: what it discarded must not be believed,
+        // however little the log seems to need what else was there.
+        one.kind === "frames");
       if (live !== undefined) found.push({ ...one, ...live });
       else if (mattersOtherwise) found.push(one);
       else harmless.push(one);
@@ -511,8 +532,11 @@ function lostBefore(path: string, kind: Damage["kind"]): Damage {
   };
 }
 
-function sameState(a: LogState, b: LogState): boolean {
-  return a.nextIndex === b.nextIndex && a.lastTerm === b.lastTerm && a.snapshotIndex === b.snapshotIndex &&
-    a.snapshotTerm === b.snapshotTerm && a.hardState.term === b.hardState.term &&
-    a.hardState.votedFor === b.hardState.votedFor;
+/** Whether a segment's replay came to what the next header says, as far as that was known when it was written. */
+function sameState(found: LogState, header: LogState): boolean {
+  return found.nextIndex === header.nextIndex && found.snapshotIndex === header.snapshotIndex &&
+    (found.lastTerm === header.lastTerm || header.lastTerm === TERM_UNKNOWN) &&
+    (found.snapshotTerm === header.snapshotTerm || header.snapshotTerm === TERM_UNKNOWN) &&
+    (header.hardStateLost ||
+      (found.hardState.term === header.hardState.term && found.hardState.votedFor === header.hardState.votedFor));
 }

@@ -163,8 +163,7 @@ export class SegmentRepairer {
       if (entry !== undefined) lost.push(entry);
     }
     // Nothing is wanted of what was there, and frames put there now would not fit what comes behind.
-    if (wanted === 0) return true;
-    if (lost.length === 0) return false;
+    if (wanted === 0 || lost.length === 0) return false;
     if (lost.length < wanted) {
       throw new WalLogError(
         "INVALID_ARGUMENT",

@@ -349,6 +349,11 @@ export class Replay {
         reason: stop.reason,
       });
       // The header survives, so that index, term and effect are known; only the payload is lost.
+      const head = new Uint8Array(FRAME_HEADER_BYTES);
+      readFull(file, head, offset);
+      this.codec.set(SLOT_LAST_SUM, new DataView(head.buffer).getUint32(FRAME_SUM, true));
+      this.codec.set(SLOT_LAST_FLAGS, header.flags);
+      segment.lastSum = this.codec.get(SLOT_LAST_SUM);
       if (isEntry) this.takeEntry(segment, offset, header);
       else if (header.kind === KIND_TRUNCATE || header.kind === KIND_SNAPSHOT) this.takeEvent(segment, header);
       return next;
