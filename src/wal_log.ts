@@ -51,6 +51,8 @@ const MARK_IDLE_MS = 20;
 const SCRUB_PAUSE_MS_MAX = 250;
 /** What {@link WalLog.iterate} reads at once. In bytes of commands. */
 const ITERATE_BYTES = 256 * 1024;
+/** The same in entries, of which those without a command count for nothing in bytes. */
+const ITERATE_ENTRIES_MAX = 4096;
 
 /** What a log has done since it was opened. */
 export interface WalLogStats {
@@ -323,7 +325,8 @@ export class WalLog implements RaftLog, AsyncDisposable, Disposable {
     for (let next = from; next <= Math.min(to, this.lastIndex);) {
       this.#requireOpen("read");
       this.#requireNotCompacted(next);
-      for (const entry of this.#reader.entries(next, Math.min(to, this.lastIndex), ITERATE_BYTES)) {
+      const last = Math.min(to, this.lastIndex, next + ITERATE_ENTRIES_MAX - 1);
+      for (const entry of this.#reader.entries(next, last, ITERATE_BYTES)) {
         yield entry;
         next++;
       }
