@@ -1,0 +1,264 @@
+/**
+ * Mutation testing: makes the mistakes of `tests/mutants/mutants.ts` one at a time, each in a copy of the repository, and
+ * runs the simulation and then the tests until one fails. A mutant that none of them notices is a gap in the tests.
+ *
+ *     deno task mutants                      all of them, in an hour or so
+ *     deno task mutants slot flush           those whose names contain "slot" or "flush"
+ *     deno task mutants --check              only whether each still applies to the source
+ *     deno task mutants --only simulation    with these checks only, or test files: may be repeated
+ *     deno task mutants --json FILE          results as JSON too
+ *
+ * @module
+ */
+
+import { spawn } from "node:child_process";
+import {
+  cpSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import process from "node:process";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { type Mutant, MUTANTS } from "../tests/mutants/mutants.ts";
+
+const ROOT = fileURLToPath(new URL("../", import.meta.url));
+/** What a copy consists of. */
+const COPIED = ["src", "wasm", "tests", "scripts", "mod.ts", "deno.json", "deno.lock", "README.md"];
+/** A check that takes this long hangs, which counts as noticing. In milliseconds. */
+const CHECK_MS_MAX = 180_000;
+/** Histories of each kind. */
+const SEEDS_DEFAULT = "400";
+/** Quick and telling ones first; the rest follow by name. */
+const FIRST_TESTS = [
+  "checks",
+  "torn",
+  "rotation",
+  "sync",
+  "snapshot_file",
+  "open",
+  "damage",
+  "model",
+  "layout",
+  "xxh3",
+];
+/** The simulation is run by itself; the others do not run what is mutated, or run all of it again. */
+const SKIPPED_TESTS = ["simulation", "fuzz", "memory_log"];
+/** What compares bytes dies of any change of format and tells nothing: last. */
+const LAST_TESTS = ["kill", "runtimes", "golden"];
+
+interface Result {
+  readonly name: string;
+  readonly file: string;
+  readonly killedBy: string | undefined;
+  readonly what: string;
+  readonly seconds: number;
+  readonly equivalent: string | undefined;
+  readonly error: string | undefined;
+}
+
+const { values: options, positionals: filters } = parseArgs({
+  options: {
+    check: { type: "boolean", default: false },
+    json: { type: "string" },
+    only: { type: "string", multiple: true, default: [] },
+    seeds: { type: "string", default: SEEDS_DEFAULT },
+  },
+  allowPositionals: true,
+});
+
+const chosen = MUTANTS.filter(({ name, file }) =>
+  filters.length === 0 || filters.some((filter) => name.includes(filter) || file.includes(filter))
+);
+const names = new Set(MUTANTS.map(({ name }) => name));
+if (names.size !== MUTANTS.length) fail("two mutants have the same name");
+const stale = chosen.map((mutant) => applied(mutant, ROOT)).filter((one) => one.error !== undefined);
+for (const { error } of stale) console.error(error);
+if (stale.length > 0) fail(`${stale.length} mutants do not apply to the source any more`);
+if (options.check) {
+  console.log(`${chosen.length} mutants apply`);
+  process.exit(0);
+}
+
+/** The check under way, which runs in a process group of its own. */
+let running: number | undefined;
+for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  process.on(signal, () => {
+    if (running !== undefined) process.kill(-running, "SIGKILL");
+    rmSync(copy, { recursive: true, force: true });
+    process.exit(130);
+  });
+}
+const copy = mkdtempSync(join(tmpdir(), "wallog-mutants-"));
+const results: Result[] = [];
+try {
+  for (const name of COPIED) {
+    if (existsSync(join(ROOT, name))) cpSync(join(ROOT, name), join(copy, name), { recursive: true });
+  }
+  symlinkSync(join(ROOT, "node_modules"), join(copy, "node_modules"));
+  const tests = testFiles();
+  console.log(`${chosen.length} mutants, ${options.seeds} seeds of each kind, then ${tests.join(", ")}`);
+  // What fails without a mutant says nothing about one.
+  const failing = new Set<string>();
+  if (isWanted("simulation") && (await simulate()).failed) fail("the simulation fails without a mutant");
+  for (const test of tests) for (const name of (await runTest(test)).failures) failing.add(name);
+  if (failing.size > 0) console.log(`fails without a mutant, and is not counted: ${[...failing].join("; ")}`);
+  for (const mutant of chosen) {
+    const result = await judge(mutant, tests, failing);
+    results.push(result);
+    const verdict = result.killedBy ?? (result.equivalent === undefined ? "SURVIVED" : "equivalent");
+    console.log(
+      `${verdict.padEnd(14)} ${result.seconds.toFixed(0).padStart(4)} s  ${mutant.name}${
+        result.what && `: ${result.what}`
+      }`,
+    );
+    if (options.json !== undefined) writeFileSync(options.json, JSON.stringify(results, undefined, 2) + "\n");
+  }
+} finally {
+  rmSync(copy, { recursive: true, force: true });
+}
+
+const by = new Map<string, number>();
+for (const { killedBy, equivalent } of results) {
+  const key = killedBy ?? (equivalent === undefined ? "SURVIVED" : "equivalent");
+  by.set(key, (by.get(key) ?? 0) + 1);
+}
+console.log(`\n${results.length} mutants`);
+for (const [key, count] of [...by].sort((a, b) => b[1] - a[1])) console.log(`${String(count).padStart(6)} ${key}`);
+process.exitCode = by.has("SURVIVED") ? 1 : 0;
+
+/** The mutated text of a mutant's file, or why there is none. */
+function applied({ name, file, edits }: Mutant, root: string): { text: string; original: string; error?: string } {
+  const original = readFileSync(join(root, file), "utf8");
+  let text = original;
+  for (const [find, replacement] of edits) {
+    const parts = text.split(find);
+    if (parts.length !== 2) {
+      const error = `${name}: ${file} has ${parts.length - 1} times, instead of once:\n${find}`;
+      return { text, original, error };
+    }
+    text = parts.join(replacement);
+  }
+  return { text, original };
+}
+
+async function judge(mutant: Mutant, tests: readonly string[], failing: ReadonlySet<string>): Promise<Result> {
+  const started = performance.now();
+  const { text, original } = applied(mutant, copy);
+  const module = join(copy, "src/codec/codec_wasm.ts");
+  const moduleText = readFileSync(module, "utf8");
+  const result = (killedBy: string | undefined, what: string): Result => ({
+    name: mutant.name,
+    file: mutant.file,
+    killedBy,
+    what,
+    seconds: (performance.now() - started) / 1000,
+    equivalent: killedBy === undefined ? mutant.equivalent : undefined,
+    error: undefined,
+  });
+  writeFileSync(join(copy, mutant.file), text);
+  try {
+    if (mutant.file.startsWith("wasm/")) {
+      const built = await run(["run", "-A", "--no-check", "scripts/build_wasm.ts"]);
+      if (built.code !== 0) fail(`${mutant.name}: does not compile\n${built.output}`);
+    }
+    // What does not even load proves nothing.
+    const loaded = await run(["run", "--no-check", "mod.ts"]);
+    if (loaded.code !== 0) fail(`${mutant.name}: does not load\n${loaded.output}`);
+    // The check that is expected to notice first: it mostly does, and spares the others.
+    const checks = ["simulation", ...tests].filter(isWanted);
+    for (const check of checks.sort((a, b) => Number(b === mutant.dies) - Number(a === mutant.dies))) {
+      if (check === "simulation") {
+        const simulated = await simulate();
+        if (simulated.failed) return result(check, simulated.what);
+        continue;
+      }
+      const { failures, hangs } = await runTest(check);
+      if (hangs) return result(check, "does not come to an end");
+      const killer = failures.find((name) => !failing.has(name));
+      if (killer !== undefined) return result(check, killer);
+    }
+    return result(undefined, mutant.equivalent ?? "");
+  } finally {
+    writeFileSync(join(copy, mutant.file), original);
+    writeFileSync(module, moduleText);
+  }
+}
+
+async function simulate(): Promise<{ failed: boolean; what: string }> {
+  const { code, output } = await run(["run", "--no-check", "--allow-env", "tests/mutants/simulate.ts", options.seeds]);
+  const line = output.split("\n").find((line) => line.startsWith("seed ")) ?? output.trim().split("\n").at(-1) ?? "";
+  return { failed: code !== 0, what: code === undefined ? "does not come to an end" : line.slice(0, 160) };
+}
+
+async function runTest(test: string): Promise<{ failures: string[]; hangs: boolean }> {
+  const report = join(copy, "report.xml");
+  rmSync(report, { force: true });
+  const { code, output } = await run(["test", "-A", "--no-check", `--junit-path=${report}`, `tests/${test}.ts`]);
+  if (code === 0) return { failures: [], hangs: false };
+  const found = existsSync(report) ? readFileSync(report, "utf8").split("<testcase ").slice(1) : [];
+  const failures = found.filter((text) => /<(failure|error)\b/.test(text)).map((text) =>
+    /^name="([^"]*)"/.exec(text)?.[1] ?? ""
+  );
+  // The innermost, not the groups around it.
+  const inner = failures.filter((name) => !failures.some((other) => other.startsWith(`${name} &gt; `)));
+  if (inner.length === 0) inner.push(`${test}: ${output.trim().split("\n").at(-1)}`);
+  return { failures: inner, hangs: code === undefined };
+}
+
+function testFiles(): string[] {
+  const files = readdirSync(join(ROOT, "tests")).filter((name) => name.endsWith("_test.ts")).map((name) =>
+    name.slice(0, -3)
+  );
+  const known = files.filter(isWanted).filter((name) => !SKIPPED_TESTS.includes(name.slice(0, -"_test".length)));
+  const rank = (name: string) => {
+    const short = name.slice(0, -"_test".length);
+    const first = FIRST_TESTS.indexOf(short);
+    const last = LAST_TESTS.indexOf(short);
+    return first >= 0 ? first : 100 + last;
+  };
+  return known.sort((a, b) => rank(a) - rank(b) || (a < b ? -1 : 1));
+}
+
+function isWanted(check: string): boolean {
+  return options.only.length === 0 || options.only.includes(check);
+}
+
+/** Runs Deno in the copy; no code if it had to be stopped. */
+function run(args: readonly string[]): Promise<{ code: number | undefined; output: string }> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(Deno(), args, { cwd: copy, env: { ...process.env, NO_COLOR: "1" }, detached: true });
+    running = child.pid;
+    let output = "";
+    child.stdout.on("data", (text) => output += text);
+    child.stderr.on("data", (text) => output += text);
+    let hangs = false;
+    // With whatever it started.
+    const timer = setTimeout(() => {
+      hangs = true;
+      process.kill(-child.pid!, "SIGKILL");
+    }, CHECK_MS_MAX);
+    child.on("error", reject);
+    child.on("close", (code) => {
+      running = undefined;
+      clearTimeout(timer);
+      resolve({ code: hangs ? undefined : code ?? 1, output });
+    });
+  });
+}
+
+function Deno(): string {
+  return process.execPath;
+}
+
+function fail(message: string): never {
+  console.error(message);
+  process.exit(1);
+}

@@ -1,0 +1,966 @@
+/**
+ * The mutants: one mistake each, as somebody tired could make it, put into the source where durability depends on it.
+ * `deno task mutants` makes them one at a time and runs the simulation and the tests; none may survive.
+ */
+
+/** One mistake. */
+export interface Mutant {
+  /** What is wrong with it. */
+  readonly name: string;
+  /** The file, from the root of the repository. */
+  readonly file: string;
+  /** Texts that occur exactly once in the file, and what they are replaced with, in this order. */
+  readonly edits: readonly (readonly [find: string, replacement: string])[];
+  /** Which check is expected to notice: `simulation`, or a test file. */
+  readonly dies: string;
+  /** Why nothing can notice, if nothing can. */
+  readonly equivalent?: string;
+}
+
+const WRITER = "src/segments/writer.ts";
+const SNAPSHOTS = "src/snapshots.ts";
+const IDENTITY = "src/segments/identity.ts";
+const OPEN = "src/open.ts";
+const LOG = "src/wal_log.ts";
+const FORMAT = "src/segments/format.ts";
+const FOOTER = "src/segments/footer.ts";
+const CHAIN = "src/segments/chain.ts";
+const RECOVERY = "src/segments/recovery.ts";
+const REPLAY = "src/segments/replay.ts";
+const READER = "src/segments/reader.ts";
+const COMMIT = "src/group_commit.ts";
+const NODE = "src/storage/node_fs.ts";
+const FULL = "src/storage/full.ts";
+const REPAIR = "src/segments/repair.ts";
+const WASM_FRAME = "wasm/frame.ts";
+const WASM_SCAN = "wasm/scan.ts";
+
+const FLUSHES: Mutant[] = [
+  {
+    name: "syncSync does not flush",
+    file: WRITER,
+    edits: [["this.file.sync();\n    this.flushed(endLsn);", "this.flushed(endLsn);"]],
+    dies: "simulation",
+  },
+  {
+    name: "sync does not flush",
+    file: WRITER,
+    edits: [["await file.syncAsync();", "await Promise.resolve();"]],
+    dies: "simulation",
+  },
+  {
+    name: "a segment's data is not flushed before its successor is created",
+    file: WRITER,
+    edits: [["this.file.sync();\n      this.flushed(old.endLsn);", "this.flushed(old.endLsn);"]],
+    dies: "simulation",
+  },
+  {
+    name: "a new segment's header is not flushed",
+    file: WRITER,
+    edits: [["codec.hash(bytes, seed)), 0);\n    file.sync();", "codec.hash(bytes, seed)), 0);"]],
+    dies: "simulation",
+  },
+  {
+    name: "a new segment's name is not flushed",
+    file: WRITER,
+    edits: [["this.fileSystem.syncDirectory(this.folder);\n", ""]],
+    dies: "simulation",
+  },
+  {
+    name: "the successor slot is not flushed when a segment is sealed",
+    file: WRITER,
+    edits: [["this.file.sync();\n    this.retire(this.file);", "this.retire(this.file);"]],
+    dies: "simulation",
+  },
+  {
+    name: "the mark of a clean close is not flushed",
+    file: WRITER,
+    edits: [["this.file.sync();\n    this.flushed(segment.endLsn);", "this.flushed(segment.endLsn);"]],
+    dies: "checks_test",
+  },
+  {
+    name: "what makes the newest segment part of the log is written once more at opening, and not flushed",
+    file: WRITER,
+    edits: [[
+      "writeSuccessor(file, codec, segment, number, lsn);\n    file.sync();",
+      "writeSuccessor(file, codec, segment, number, lsn);",
+    ]],
+    dies: "strace_test",
+  },
+  {
+    name: "copied frames are not flushed before the new segment is named",
+    file: WRITER,
+    edits: [[
+      "file.sync();\n    fileSystem.syncDirectory(folder);\n    named = true;",
+      "fileSystem.syncDirectory(folder);\n    named = true;",
+    ]],
+    dies: "simulation",
+  },
+  {
+    name: "the name of a segment that continues after a crash is not flushed",
+    file: WRITER,
+    edits: [["fileSystem.syncDirectory(folder);\n    named = true;", "named = true;"]],
+    dies: "simulation",
+  },
+  {
+    name: "the slot that names a segment that continues after a crash is not flushed",
+    file: WRITER,
+    edits: [["old.sync();", ""]],
+    dies: "simulation",
+  },
+  {
+    name: "a snapshot is not flushed before it is renamed",
+    file: SNAPSHOTS,
+    edits: [["this.file.sync();\n    this.rename();", "this.rename();"]],
+    dies: "simulation",
+  },
+  {
+    name: "a streamed snapshot is not flushed before it is renamed",
+    file: SNAPSHOTS,
+    edits: [["await this.file.syncAsync();", "await Promise.resolve();"]],
+    dies: "checks_test",
+  },
+  {
+    name: "a snapshot's name is not flushed",
+    file: SNAPSHOTS,
+    edits: [["this.fileSystem.syncDirectory(this.folder);", ""]],
+    dies: "simulation",
+  },
+  {
+    name: "the frame that names a snapshot is not flushed before what it replaces is deleted",
+    file: LOG,
+    edits: [["index);\n      writer.flush();", "index);"]],
+    dies: "simulation",
+  },
+  {
+    name: "the identity file is not flushed",
+    file: IDENTITY,
+    edits: [["file.sync();", ""]],
+    dies: "checks_test",
+  },
+  {
+    name: "the identity file's name is not flushed",
+    file: IDENTITY,
+    edits: [["fileSystem.syncDirectory(folder);", ""]],
+    dies: "checks_test",
+  },
+  {
+    name: "the name of a log's first segment is not flushed",
+    file: OPEN,
+    edits: [["fileSystem.syncDirectory(folder);", ""]],
+    dies: "checks_test",
+  },
+  {
+    name: "the mark of a clean close is rewritten at opening, and not flushed",
+    file: OPEN,
+    edits: [["file.sync();", ""]],
+    dies: "checks_test",
+  },
+  {
+    name: "fdatasync is not called",
+    file: NODE,
+    edits: [["fs.fdatasyncSync(this.descriptor);", ""]],
+    dies: "strace_test",
+  },
+  {
+    name: "fdatasync is not called in a flush that does not block",
+    file: NODE,
+    edits: [["fs.fdatasync(this.descriptor, (error) => error === null ? resolve() : reject(error))", "resolve()"]],
+    dies: "strace_test",
+  },
+  {
+    name: "fsync of a directory is not called",
+    file: NODE,
+    edits: [["fs.fsyncSync(descriptor);", ""]],
+    dies: "strace_test",
+  },
+];
+
+const ORDERS: Mutant[] = [
+  {
+    name: "the slot is written before the new segment's name is flushed",
+    file: WRITER,
+    edits: [
+      ["this.fileSystem.syncDirectory(this.folder);\n", ""],
+      [
+        "this.file.sync();\n    this.retire(this.file);",
+        "this.file.sync();\n    this.fileSystem.syncDirectory(this.folder);\n    this.retire(this.file);",
+      ],
+    ],
+    dies: "simulation",
+  },
+  {
+    name: "the slot that names a segment that continues after a crash is flushed before its frames",
+    file: WRITER,
+    edits: [
+      [
+        "file.sync();\n    fileSystem.syncDirectory(folder);\n    named = true;",
+        "fileSystem.syncDirectory(folder);\n    named = true;",
+      ],
+      ["old.sync();", "old.sync();\n    file.sync();"],
+    ],
+    dies: "simulation",
+  },
+  {
+    name: "a snapshot is renamed before it is flushed",
+    file: SNAPSHOTS,
+    edits: [["this.file.sync();\n    this.rename();", "this.rename();\n    this.file.sync();"]],
+    dies: "snapshot_file_test",
+  },
+  {
+    name: "the frame that names a snapshot is written before the snapshot",
+    file: LOG,
+    edits: [
+      [
+        "file.write(snapshot.data);\n      file.publish();",
+        "this.#install(snapshot);\n      file.write(snapshot.data);\n      file.publish();",
+      ],
+      [
+        'throw this.#fail("write a snapshot", error);\n    }\n    this.#install(snapshot);',
+        'throw this.#fail("write a snapshot", error);\n    }',
+      ],
+    ],
+    dies: "simulation",
+  },
+  {
+    name: "what a snapshot replaces is deleted before the frame that names it is flushed",
+    file: LOG,
+    edits: [[
+      "const clears = log.termAt(index) !== term;",
+      "const clears = log.termAt(index) !== term;\n" +
+      "    while (log.segments[0] !== writer.segment && log.segments[0]!.firstIndex + log.segments[0]!.count - 1 <= index) {\n" +
+      "      this.#options.fileSystem.remove(log.segments.shift()!.path);\n    }",
+    ]],
+    dies: "simulation",
+  },
+  {
+    name: "what a snapshot replaces is deleted newest first",
+    file: LOG,
+    edits: [
+      [
+        "for (;;) {\n      const [oldest] = segments;",
+        "const gone: string[] = [];\n    for (;;) {\n      const [oldest] = segments;",
+      ],
+      ["fileSystem.remove(oldest!.path);", "gone.unshift(oldest!.path);"],
+      [
+        "for (const name of fileSystem.list(folder)) {",
+        "for (const path of gone) fileSystem.remove(path);\n    for (const name of fileSystem.list(folder)) {",
+      ],
+    ],
+    dies: "snapshot_file_test",
+  },
+  {
+    name: "nothing vouches for a snapshot's frame before what it replaces is deleted",
+    file: LOG,
+    edits: [["writer.mark(log);", ""]],
+    dies: "checks_test",
+  },
+  {
+    name: "nothing vouches for copied frames before what a crash left is removed",
+    file: OPEN,
+    edits: [["writer.mark(index);", ""]],
+    dies: "checks_test",
+  },
+  {
+    name: "what a crash left is removed before the log goes on, and what it vouches for with it",
+    file: OPEN,
+    edits: [
+      ["if (report.damage.length === 0) removeLeftovers(fileSystem, folder, recovered);", ""],
+      ["writer = startWriter(", "removeLeftovers(fileSystem, folder, recovered);\n      writer = startWriter("],
+    ],
+    dies: "checks_test",
+  },
+  {
+    name: "the identity file is written before the first segment",
+    file: OPEN,
+    edits: [
+      ["if (!recovered.isIdentified) {", "if (false as boolean) {"],
+      [
+        "writer = startWriter(",
+        "if (!recovered.isIdentified) writeIdentity(fileSystem, folder, uuid, (bytes, seed) => codec.hash(bytes, seed));\n      writer = startWriter(",
+      ],
+    ],
+    dies: "checks_test",
+  },
+  {
+    name: "a close leaves its mark in the flush that covers the data",
+    file: LOG,
+    edits: [["if (writer.durableLsn < writer.segment.endLsn) writer.flush();", ""]],
+    dies: "checks_test",
+  },
+];
+
+const WATERMARKS: Mutant[] = [
+  {
+    name: "the durable position moves when a flush begins",
+    file: WRITER,
+    edits: [[
+      "await file.syncAsync();\n      this.flushed(endLsn);",
+      "this.flushed(endLsn);\n      await file.syncAsync();",
+    ]],
+    dies: "checks_test",
+  },
+  {
+    name: "a flush counts what was written while it ran",
+    file: WRITER,
+    edits: [[
+      "await file.syncAsync();\n      this.flushed(endLsn);",
+      "await file.syncAsync();\n      this.flushed(this.segment.endLsn);",
+    ]],
+    dies: "sync_test",
+  },
+  {
+    name: "the durable position goes back when an old flush returns",
+    file: WRITER,
+    edits: [["this.durableLsn = Math.max(this.durableLsn, lsn);", "this.durableLsn = lsn;"]],
+    dies: "sync_test",
+  },
+  {
+    name: "every frame claims that everything before it is durable",
+    file: WRITER,
+    edits: [[
+      "codec.wasm.seal(at, bytes, segment.header.baseLsn + end, this.durableLsn);",
+      "codec.wasm.seal(at, bytes, segment.header.baseLsn + end, segment.header.baseLsn + end);",
+    ]],
+    dies: "simulation",
+  },
+  {
+    name: "the watermark claims one frame more than was flushed",
+    file: WRITER,
+    edits: [[
+      "codec.wasm.seal(at, bytes, segment.header.baseLsn + end, this.durableLsn);",
+      "codec.wasm.seal(at, bytes, segment.header.baseLsn + end, Math.min(this.durableLsn + 40, segment.header.baseLsn + end));",
+    ]],
+    dies: "simulation",
+  },
+  {
+    name: "the watermark claims nothing",
+    file: WRITER,
+    edits: [[
+      "codec.wasm.seal(at, bytes, segment.header.baseLsn + end, this.durableLsn);",
+      "codec.wasm.seal(at, bytes, segment.header.baseLsn + end, 0);",
+    ]],
+    dies: "simulation",
+  },
+  {
+    name: "the header of a new segment claims more than is durable",
+    file: WRITER,
+    edits: [["provenLsn: this.durableLsn,", "provenLsn: this.durableLsn + 40,"]],
+    dies: "simulation",
+  },
+  {
+    name: "the search for watermarks ends at damage",
+    file: WASM_SCAN,
+    edits: [["done += 8;\n      continue;", "break;"]],
+    dies: "checks_test",
+  },
+  {
+    name: "watermarks are not looked for",
+    file: RECOVERY,
+    edits: [["this.chainReader.survey(newest.file, size).provenLsn,", ""]],
+    dies: "simulation",
+  },
+  {
+    name: "everything that is in the file counts as proven",
+    file: RECOVERY,
+    edits: [["const provenLsn = closed ?", "const provenLsn = size > 0 ?"]],
+    dies: "simulation",
+  },
+  {
+    name: "what a segment that was about to follow vouches for is not heard",
+    file: RECOVERY,
+    edits: [["chain.provenLsn,", ""]],
+    dies: "checks_test",
+  },
+  {
+    name: "the proven position is a frame too low",
+    file: RECOVERY,
+    edits: [[
+      "const provenOffset = provenLsn - head.header.baseLsn;",
+      "const provenOffset = Math.max(SEGMENT_HEADER_BYTES, provenLsn - head.header.baseLsn - 40);",
+    ]],
+    dies: "simulation",
+  },
+  {
+    name: "a log at rest leaves no mark",
+    file: LOG,
+    edits: [["writer.mark(this.#index);", ""]],
+    dies: "sync_test",
+  },
+];
+
+const CHECKSUMS: Mutant[] = [
+  {
+    name: "a frame's header checksum is not compared",
+    file: WASM_FRAME,
+    edits: [["if (load<u32>(frame, FRAME_SUM) != headerSum(frame, seed)) return false;", ""]],
+    dies: "simulation",
+  },
+  {
+    name: "a frame's payload checksum is not compared when it is read",
+    file: WASM_FRAME,
+    edits: [[
+      "bytes < frameBytes(length) || xxh3(frame + FRAME_HEADER_BYTES, length) != load<u64>(frame, FRAME_PAYLOAD_SUM)",
+      "bytes < frameBytes(length)",
+    ]],
+    dies: "simulation",
+  },
+  {
+    name: "a frame's payload checksum is not compared when the log is opened",
+    file: WASM_SCAN,
+    edits: [["if (xxh3(at + FRAME_HEADER_BYTES, length) != load<u64>(at, FRAME_PAYLOAD_SUM)) {", "if (false) {"]],
+    dies: "simulation",
+  },
+  {
+    name: "the payload checksum of a frame larger than a chunk is not compared when the log is opened",
+    file: REPLAY,
+    edits: [["if (codec.getWide(SLOT_HASH) !== view.getBigUint64(FRAME_PAYLOAD_SUM, true)) return false;", ""]],
+    dies: "torn_test",
+  },
+  {
+    name: "the payload checksum of a frame larger than a chunk is not compared when it is read",
+    file: READER,
+    edits: [[
+      "count < command.length || codec.hash(command, 0n) !== view.getBigUint64(FRAME_PAYLOAD_SUM, true)",
+      "count < command.length",
+    ]],
+    dies: "checks_test",
+  },
+  {
+    name: "a single read does not check the frame",
+    file: READER,
+    edits: [[
+      "if (codec.wasm.checkFrame(codec.chunkAt, filled, lsn) !== 0) throw damaged(index, segment, offset);",
+      "",
+    ]],
+    dies: "simulation",
+  },
+  {
+    name: "a read of many does not check the frames",
+    file: READER,
+    edits: [["if (codec.wasm.checkFrame(codec.chunkAt + at, filled - at, lsn + offset) !== 0) break;", ""]],
+    dies: "simulation",
+  },
+  {
+    name: "a read does not look whether the frame is of the entry that was asked for",
+    file: READER,
+    edits: [[
+      "if (found !== index || bytes[address + FRAME_KIND] !== KIND_ENTRY) throw damaged(index, segment, offset);",
+      "",
+    ]],
+    dies: "checks_test",
+  },
+  {
+    name: "entries are taken in any order",
+    file: WASM_SCAN,
+    edits: [["if (load<u64>(at, FRAME_INDEX) != next) {", "if (false) {"]],
+    dies: "simulation",
+  },
+  {
+    name: "the salt is not in the seed",
+    file: REPLAY,
+    edits: [["codec.setWide(SLOT_SALT, header.salt);", "codec.setWide(SLOT_SALT, 0n);"]],
+    dies: "checks_test",
+  },
+  {
+    name: "the LSN is not in the seed",
+    file: WASM_FRAME,
+    edits: [[
+      "return xxh3Header(frame + FRAME_LENGTH, seed) as u32;",
+      "return xxh3Header(frame + FRAME_LENGTH, slot(SLOT_SALT)) as u32;",
+    ]],
+    dies: "checks_test",
+  },
+  {
+    name: "a segment header's checksum is not compared",
+    file: FORMAT,
+    edits: [[
+      "if (view.getBigUint64(HEADER_SUMMED_BYTES, true) !== sum(copy.subarray(0, HEADER_SUMMED_BYTES), 0n)) {",
+      "if (false as boolean) {",
+    ]],
+    dies: "damage_test",
+  },
+  {
+    name: "the second copy of a segment's header is not read",
+    file: CHAIN,
+    edits: [["[0, HEADER_COPY_OFFSET].map", "[0, 0 * HEADER_COPY_OFFSET].map"]],
+    dies: "simulation",
+  },
+  {
+    name: "a segment under another one's name is taken for it",
+    file: CHAIN,
+    edits: [["header !== undefined && header.number !== number", "false as boolean && header !== undefined"]],
+    dies: "open_test",
+  },
+  {
+    name: "a segment of another log is taken for this one's",
+    file: CHAIN,
+    edits: [["file.header === undefined || file.header.uuid.join() === own", "own === undefined || own !== undefined"]],
+    dies: "open_test",
+  },
+  {
+    name: "the successor slot's checksum is not compared",
+    file: FORMAT,
+    edits: [[
+      "view.getBigUint64(SLOT_SUMMED_BYTES, true) !== sum(sector.subarray(0, SLOT_SUMMED_BYTES), salt)",
+      "false",
+    ]],
+    dies: "checks_test",
+  },
+  {
+    name: "a footer's trailer checksum is not compared",
+    file: FORMAT,
+    edits: [[
+      "view.getBigUint64(TRAILER_SUMMED_BYTES, true) !== sum(trailer.subarray(0, TRAILER_SUMMED_BYTES), salt)",
+      "false",
+    ]],
+    dies: "damage_test",
+  },
+  {
+    name: "the checksum of a footer's runs is not compared",
+    file: FOOTER,
+    edits: [["sum(runs, 0n) === trailer.runsSum", "(runs.length >= 0)"]],
+    dies: "damage_test",
+  },
+  {
+    name: "the checksum of a footer's offsets is not compared",
+    file: FOOTER,
+    edits: [["codec.hash(bytes, 0n) === trailer.offsetsSum", "(bytes.length >= 0)"]],
+    dies: "damage_test",
+  },
+  {
+    name: "a snapshot's header checksum is not compared",
+    file: SNAPSHOTS,
+    edits: [[
+      "if (whole.getBigUint64(this.piecesAt - 8, true) !== codec.hash(header.subarray(0, -8), 0n)) {",
+      "if (false as boolean) {",
+    ]],
+    dies: "simulation",
+  },
+  {
+    name: "the checksum of a snapshot's piece is not compared",
+    file: SNAPSHOTS,
+    edits: [[
+      "if (this.codec.hash(bytes, this.salt ^ BigInt(offset)) !== view.getBigUint64(0, true)) return undefined;",
+      "",
+    ]],
+    dies: "simulation",
+  },
+  {
+    name: "a snapshot of another log is taken for this one's",
+    file: SNAPSHOTS,
+    edits: [["if (!uuid.every((byte, i) => byte === fixed[16 + i]))", "if (uuid.length === 0)"]],
+    dies: "checks_test",
+  },
+  {
+    name: "a snapshot of another index is taken for the one that the log names",
+    file: SNAPSHOTS,
+    edits: [[
+      "if (view.getBigUint64(32, true) !== BigInt(index) || view.getBigUint64(40, true) !== BigInt(term)) {",
+      "if (false as boolean) {",
+    ]],
+    dies: "checks_test",
+  },
+  {
+    name: "a snapshot without its end passes",
+    file: SNAPSHOTS,
+    edits: [["if (done !== this.dataBytes)", "if (done < 0)"]],
+    dies: "checks_test",
+  },
+  {
+    name: "the identity file's checksum is not compared",
+    file: IDENTITY,
+    edits: [[
+      "view.getBigUint64(SUMMED_BYTES, true) === sum(bytes.subarray(0, SUMMED_BYTES), 0n)",
+      "(view.byteLength > 0)",
+    ]],
+    dies: "simulation",
+  },
+  {
+    name: "a segment is not held against the state that the next one repeats",
+    file: RECOVERY,
+    edits: [["!sameState(replay.state, state) || ", ""]],
+    dies: "checks_test",
+  },
+  {
+    name: "a segment's last checksum is not held against the one that the next segment repeats",
+    file: RECOVERY,
+    edits: [["segment.lastSum !== previousSum", "segment.lastSum < 0"]],
+    dies: "checks_test",
+  },
+];
+
+const RECOVERIES: Mutant[] = [
+  {
+    name: "after a crash the log goes on behind the old tail",
+    file: OPEN,
+    edits: [["recovered.closed && recovered.cut === undefined &&", "recovered.cut === undefined &&"]],
+    dies: "simulation",
+  },
+  {
+    name: "after a torn write the log goes on where it was cut",
+    file: OPEN,
+    edits: [["recovered.closed && recovered.cut === undefined &&", "head.endOffset > SEGMENT_HEADER_BYTES &&"]],
+    dies: "simulation",
+  },
+  {
+    name: "the mark of a clean close is believed without being written once more",
+    file: OPEN,
+    edits: [["writeFull(file, mark, head.endOffset - mark.length);", ""]],
+    dies: "checks_test",
+  },
+  {
+    name: "what makes the newest segment part of the log is believed without being written once more",
+    file: OPEN,
+    edits: [[
+      "nameSuccessor(fileSystem, codec, previous, head.header.number, head.header.baseLsn);",
+      "void nameSuccessor;",
+    ]],
+    dies: "strace_test",
+    equivalent:
+      "the slot of the segment before last matters only until the newest one names its own successor, durably, " +
+      "which the same opening does next: a segment that names one belongs to the log by that. Until then nothing was " +
+      "acknowledged in the newest segment, whose beginning had failed",
+  },
+  {
+    name: "the unproven frames are not copied",
+    file: WRITER,
+    edits: [["copyFrames(codec, old, provenOffset, head, file, segment, proven.lsn);", "void copyFrames;"]],
+    dies: "simulation",
+  },
+  {
+    name: "copied frames do not say so",
+    file: WASM_FRAME,
+    edits: [[
+      "(load<u16>(frame, FRAME_FLAGS) as u32) | FLAG_COPY",
+      "(load<u16>(frame, FRAME_FLAGS) as u32) & ~FLAG_COPY",
+    ]],
+    dies: "simulation",
+  },
+  {
+    name: "that frames are copies is not looked at",
+    file: WASM_SCAN,
+    edits: [["own += (((load<u16>(frame, FRAME_FLAGS) as u32) & FLAG_COPY) == 0) as u64;", "own += 1;"]],
+    dies: "simulation",
+  },
+  {
+    name: "a copied mark of a clean close goes on saying that the log was closed",
+    file: WASM_FRAME,
+    edits: [["if (load<u8>(frame, FRAME_KIND) == KIND_MARK) flags &= ~FLAG_CLOSE;", ""]],
+    dies: "checks_test",
+  },
+  {
+    name: "a segment is part of the log because it is there",
+    file: CHAIN,
+    edits: [[
+      "if (previous === undefined || this.isCommitted(file, previous)) break;",
+      "void this.isCommitted; break;",
+    ]],
+    dies: "simulation",
+  },
+  {
+    name: "the slot alone says which segment is part of the log, and a lost one says none",
+    file: CHAIN,
+    edits: [["return this.survey(file, file.size).ownFrames > 0;", "return false;"]],
+    dies: "simulation",
+  },
+  {
+    name: "a slot that names another segment is not heard",
+    file: CHAIN,
+    edits: [["return previous.successor.number === file.number;", "return true;"]],
+    dies: "checks_test",
+  },
+  {
+    name: "the slot is not written when a segment is sealed",
+    file: WRITER,
+    edits: [["writeSuccessor(this.file, this.codec, old, segment.header.number, old.endLsn);", ""]],
+    dies: "checks_test",
+  },
+  {
+    name: "a newest segment that is missing is not missed",
+    file: CHAIN,
+    edits: [['slot !== "damaged" && !byNumber.has(slot.number)', 'slot !== "damaged" && false as boolean']],
+    dies: "simulation",
+  },
+  {
+    name: "a sealed segment whose successor and slot are gone is taken for the newest",
+    file: RECOVERY,
+    edits: [[
+      "if (replay.footerOffset !== undefined && !chain.successorBegun",
+      "if (false as boolean && !chain.successorBegun",
+    ]],
+    dies: "checks_test",
+  },
+  {
+    name: "a folder that has lost all its segments is a new log",
+    file: RECOVERY,
+    edits: [["if (identity !== undefined && damage.length === 0) {", "if (false as boolean) {"]],
+    dies: "simulation",
+  },
+  {
+    name: "a torn log is clean",
+    file: RECOVERY,
+    edits: [["cut: stop === undefined ? undefined : this.describeCut(head, file, stop, size),", "cut: undefined,"]],
+    dies: "torn_test",
+  },
+  {
+    name: "a log that was not closed is taken for one that was",
+    file: RECOVERY,
+    edits: [[
+      "return mark.kind === KIND_MARK && (mark.flags & FLAG_CLOSE) !== 0 && mark.length === 0;",
+      "return mark.kind === KIND_MARK;",
+    ]],
+    dies: "checks_test",
+  },
+  {
+    name: "a clean close is not seen",
+    file: RECOVERY,
+    edits: [["const closed = this.isClosed(newest, file);", "const closed = false as boolean;"]],
+    dies: "simulation",
+  },
+  {
+    name: "truncations are not replayed",
+    file: REPLAY,
+    edits: [["index.truncate(header.index, header.term);", ""]],
+    dies: "simulation",
+  },
+  {
+    name: "that a snapshot clears the log is not replayed",
+    file: REPLAY,
+    edits: [["const clears = (header.flags & FLAG_CLEAR) !== 0;", "const clears = false as boolean;"]],
+    dies: "simulation",
+  },
+  {
+    name: "a footer of another place is believed",
+    file: RECOVERY,
+    edits: [[" || footer.trailer.footerOffset !== segment.endOffset", ""]],
+    dies: "checks_test",
+  },
+  {
+    name: "a lost hard state is defaulted",
+    file: LOG,
+    edits: [["this.#hardStateLost = opened.hardStateLost;", "this.#hardStateLost = false;"]],
+    dies: "open_test",
+  },
+  {
+    name: "a number of a segment is used again",
+    file: WRITER,
+    edits: [["(number) => this.numberUsed = number)", "() => {})"], [
+      "number: this.numberUsed + 1,",
+      "number: header.number + 1,",
+    ]],
+    dies: "rotation_test",
+  },
+  {
+    name: "a second writer gets in",
+    file: OPEN,
+    edits: [[
+      "if (lock === undefined) {\n    throw new WalLogError(",
+      'if (lock === undefined && folder === "") {\n    throw new WalLogError(',
+    ], ["return lock;\n}", "return lock!;\n}"]],
+    dies: "open_test",
+  },
+];
+
+const MEMORY: Mutant[] = [
+  {
+    name: "memory changes before the disk in append",
+    file: LOG,
+    edits: [
+      ['this.#write(\n      "append",', 'index.nextIndex += entries.length;\n    this.#write(\n      "append",'],
+      ["index.nextIndex += entries.length;\n    this.#stats", "this.#stats"],
+    ],
+    dies: "simulation",
+  },
+  {
+    name: "memory changes before the disk in truncate",
+    file: LOG,
+    edits: [[
+      'this.#write("truncate", FRAME_HEADER_BYTES,',
+      'this.#index.truncate(from, term);\n    this.#write("truncate", FRAME_HEADER_BYTES,',
+    ]],
+    dies: "simulation",
+  },
+  {
+    name: "memory changes before the disk in setHardState",
+    file: LOG,
+    edits: [[
+      'this.#write("set the hard state", FRAME_HEADER_BYTES, write);',
+      'this.#hardState = Object.freeze({ term, votedFor });\n    this.#write("set the hard state", FRAME_HEADER_BYTES, write);',
+    ]],
+    dies: "simulation",
+  },
+  {
+    name: "memory changes before the disk when a snapshot is installed",
+    file: LOG,
+    edits: [[
+      "const clears = log.termAt(index) !== term;",
+      "const clears = log.termAt(index) !== term;\n    log.compact(index, term, clears);",
+    ]],
+    dies: "sync_test",
+  },
+  {
+    name: "a log that has failed goes on",
+    file: LOG,
+    edits: [[
+      "this.#requireOpen(attempt);\n    if (this.#poison !== undefined) throw this.#poison;",
+      "this.#requireOpen(attempt);",
+    ]],
+    dies: "simulation",
+  },
+  {
+    name: "a log that has failed closes cleanly",
+    file: LOG,
+    edits: [[
+      "if (this.#poison !== undefined) throw this.#poison;\n      if (writer.durableLsn",
+      "if (writer.durableLsn",
+    ]],
+    dies: "simulation",
+  },
+  {
+    name: "a failed write does not reject who waits for a flush",
+    file: LOG,
+    edits: [["this.#commit.fail(this.#poison);", ""]],
+    dies: "sync_test",
+  },
+  {
+    name: "a failed flush is tried again",
+    file: WRITER,
+    edits: [[
+      "this.file.sync();\n    this.flushed(endLsn);",
+      "try {\n      this.file.sync();\n    } catch {\n      this.file.sync();\n    }\n    this.flushed(endLsn);",
+    ]],
+    dies: "simulation",
+  },
+  {
+    name: "a failed flush that does not block is tried again",
+    file: WRITER,
+    edits: [["await file.syncAsync();", "await file.syncAsync().catch(() => file.syncAsync());"]],
+    dies: "sync_test",
+  },
+  {
+    name: "a failed flush of a directory is ignored when a segment is begun",
+    file: WRITER,
+    edits: [[
+      "this.fileSystem.syncDirectory(this.folder);\n",
+      "try {\n      this.fileSystem.syncDirectory(this.folder);\n    } catch { /* later */ }\n",
+    ]],
+    dies: "simulation",
+  },
+  {
+    name: "whoever asks while a flush runs shares it",
+    file: COMMIT,
+    edits: [[
+      "if (this.#next === undefined) {",
+      "if (this.#running !== undefined) return this.#running.promise;\n    if (this.#next === undefined) {",
+    ]],
+    dies: "sync_test",
+  },
+  {
+    name: "a flush answers with what was written while it ran",
+    file: COMMIT,
+    edits: [[
+      "this.#log.flushed(flush.lastIndex);\n      flush.resolve(flush.lastIndex);",
+      "this.#log.flushed(this.#log.lastIndex());\n      flush.resolve(this.#log.lastIndex());",
+    ]],
+    dies: "sync_test",
+  },
+  {
+    name: "a truncation during a flush is not heard",
+    file: COMMIT,
+    edits: [["this.#running.lastIndex = Math.min(this.#running.lastIndex, from - 1);", "void from;"]],
+    dies: "sync_test",
+  },
+  {
+    name: "two flushes run at once",
+    file: COMMIT,
+    edits: [[
+      "if (flush === undefined || this.#running !== undefined || this.#failure !== undefined) return;",
+      "if (flush === undefined || this.#failure !== undefined) return;",
+    ], ["if (this.#running === undefined) queueMicrotask", "queueMicrotask"]],
+    dies: "sync_test",
+  },
+  {
+    name: "a flush that fails is not remembered",
+    file: COMMIT,
+    edits: [["if (this.#failure !== undefined) return Promise.reject(this.#failure.reason);", ""]],
+    dies: "sync_test",
+    equivalent:
+      "nobody gets there: the log refuses with the same error before it asks, once it has failed or is closed",
+  },
+  {
+    name: "the durable index stays above a truncation",
+    file: LOG,
+    edits: [["this.#durableIndex = Math.min(this.#durableIndex, from - 1);", ""]],
+    dies: "simulation",
+  },
+  {
+    name: "a short write passes for a whole one",
+    file: FULL,
+    edits: [["done += count;\n  }\n}", "done += rest.byteLength;\n  }\n}"]],
+    dies: "simulation",
+  },
+  {
+    name: "a short read passes for the end of the file",
+    file: FULL,
+    edits: [["while (done < into.byteLength) {", "while (done < 0) {"]],
+    dies: "open_test",
+  },
+  {
+    name: "a segment with no room to be leaves its file",
+    file: WRITER,
+    edits: [["fileSystem.remove(path);\n    } catch (second)", "void path;\n    } catch (second)"]],
+    dies: "rotation_test",
+  },
+  {
+    name: "zeros are laid over frames",
+    file: WRITER,
+    edits: [["const from = Math.max(this.zeroedTo, segment.endOffset);", "const from = this.zeroedTo;"]],
+    dies: "simulation",
+  },
+  {
+    name: "a flush that covers a closed segment closes its file too early",
+    file: WRITER,
+    edits: [["if (this.flushing.has(file)) this.retired.add(file);\n    else file.close();", "file.close();"]],
+    dies: "checks_test",
+  },
+];
+
+const REPAIRS: Mutant[] = [
+  {
+    name: "a repaired segment is not flushed before it takes the damaged one's place",
+    file: REPAIR,
+    edits: [["copy.sync();", ""]],
+    dies: "checks_test",
+  },
+  {
+    name: "that a repaired segment has taken the damaged one's place is not flushed",
+    file: REPAIR,
+    edits: [["this.fileSystem.syncDirectory(this.folder);", ""]],
+    dies: "checks_test",
+  },
+  {
+    name: "a good copy is not held against the checksum that survives",
+    file: REPAIR,
+    edits: [["if (codec.hash(command, 0n) !== sum)", "if (sum < 0n)"]],
+    dies: "checks_test",
+  },
+  {
+    name: "a good copy is not held against the term that survives",
+    file: REPAIR,
+    edits: [["if (header.term !== entry.term)", "if (header.term < 0)"]],
+    dies: "checks_test",
+    equivalent: "the term of an entry whose header survives is in the index, and `checkRepair` has compared it by then",
+  },
+];
+
+/** All mutants. */
+export const MUTANTS: readonly Mutant[] = [
+  ...FLUSHES,
+  ...ORDERS,
+  ...WATERMARKS,
+  ...CHECKSUMS,
+  ...RECOVERIES,
+  ...MEMORY,
+  ...REPAIRS,
+];
