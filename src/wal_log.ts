@@ -528,7 +528,8 @@ export class WalLog implements RaftLog, AsyncDisposable, Disposable {
   async sync(): Promise<Index> {
     const writer = this.#requireWriter("sync", true);
     this.#stats.syncs++;
-    if (!writer.isDirty) return this.#durableIndex;
+    // A flush may have succeeded and not yet been told of: what it covered is durable all the same.
+    if (!writer.isDirty) return this.#durableIndex = this.lastIndex;
     return this.#commit.sync();
   }
 

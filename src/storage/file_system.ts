@@ -36,7 +36,8 @@ export interface File {
   /** Puts data and size on stable storage (`fdatasync`), blocking. */
   sync(): void;
   /**
-   * Puts data and size on stable storage without blocking the thread.
+   * Puts data and size on stable storage without blocking the thread. It may overlap with {@link File.sync}: if data
+   * that both cover could not be written, both must fail.
    *
    * @returns Settles when it is done.
    */

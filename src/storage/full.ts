@@ -4,6 +4,7 @@
  * @module
  */
 
+import process from "node:process";
 import { WalLogError } from "../errors.ts";
 import type { File } from "./file_system.ts";
 
@@ -54,6 +55,11 @@ function interruptible(operation: () => number): number {
   }
 }
 
+/** Numbers of errors that a runtime may not name, as Linux has them. */
+const UNNAMED_LINUX_ERRORS: Readonly<Record<number, string>> = process.platform === "linux"
+  ? { 27: "EFBIG", 122: "EDQUOT" }
+  : {};
+
 /**
  * The operating system's code of an error.
  *
@@ -61,8 +67,11 @@ function interruptible(operation: () => number): number {
  * @returns `ENOSPC` and the like, or `undefined`.
  */
 export function errorCode(error: unknown): string | undefined {
-  const code = (error as { readonly code?: unknown } | null | undefined)?.code;
-  return typeof code === "string" ? code : undefined;
+  const { code, errno, name, message } = (error ?? {}) as Record<string, unknown>;
+  // Deno names an interrupted call and gives some errors by number only, and Node has no name for a full quota.
+  if (name === "Interrupted") return "EINTR";
+  const number = typeof errno === "number" ? -errno : Number(/\(os error (\d+)\)$/.exec(String(message))?.[1]);
+  return UNNAMED_LINUX_ERRORS[number] ?? (typeof code === "string" ? code : undefined);
 }
 
 /**

@@ -15,9 +15,21 @@ const FLAGS: Record<OpenMode, string> = { read: "r", write: "r+", create: "wx+" 
 
 class NodeFile implements File {
   private readonly descriptor: number;
+  /**
+   * Linux reports a failed write-back once to each open file. Flushes that overlap, one on a thread and one here, must
+   * each hear of it: so each has an open file of its own, opened before anything is written.
+   */
+  private readonly flushDescriptor: number | undefined;
 
-  constructor(descriptor: number) {
-    this.descriptor = descriptor;
+  constructor(path: string, mode: OpenMode) {
+    this.descriptor = fs.openSync(path, FLAGS[mode]);
+    if (mode === "read") return;
+    try {
+      this.flushDescriptor = fs.openSync(path, FLAGS.write);
+    } catch (error) {
+      fs.closeSync(this.descriptor);
+      throw error;
+    }
   }
 
   size(): number {
@@ -42,12 +54,16 @@ class NodeFile implements File {
 
   syncAsync(): Promise<void> {
     return new Promise((resolve, reject) =>
-      fs.fdatasync(this.descriptor, (error) => error === null ? resolve() : reject(error))
+      fs.fdatasync(this.flushDescriptor ?? this.descriptor, (error) => error === null ? resolve() : reject(error))
     );
   }
 
   close(): void {
-    fs.closeSync(this.descriptor);
+    try {
+      if (this.flushDescriptor !== undefined) fs.closeSync(this.flushDescriptor);
+    } finally {
+      fs.closeSync(this.descriptor);
+    }
   }
 }
 
@@ -89,7 +105,7 @@ function makeDirectory(path: string): void {
 
 /** The machine that the process runs on. */
 export const nodeFileSystem: FileSystem = {
-  open: (path, mode) => new NodeFile(fs.openSync(path, FLAGS[mode])),
+  open: (path, mode) => new NodeFile(path, mode),
   list: (path) => fs.readdirSync(path),
   makeDirectory,
   rename: (from, to) => fs.renameSync(from, to),
