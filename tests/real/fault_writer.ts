@@ -1,0 +1,134 @@
+/**
+ * The process whose system calls are failed. It does the steps of `script.ts` from FROM to before TO, and tells:
+ *
+ *     opened              the log is open, and holds what the steps before FROM amount to
+ *     done N              the first N steps are done
+ *     want N, durable N   a flush that must cover N steps was asked for; has succeeded
+ *     refused N CAUSE     step N was refused with NO_SPACE; the log is as it was, and takes the step when asked again
+ *     poisoned N CAUSE    step N failed with POISONED; the log reads as before it, or after it, and takes nothing more
+ *     unopened CODE CAUSE opening failed
+ *     closed              all steps done and the log closed; without, it was left unclosed because TO is not the end
+ *
+ *     fault_writer.ts LOG sync|async FROM TO
+ *
+ * `async` flushes with `sync()`, whose flushes run on another thread while the steps go on; `sync` with `syncSync()`.
+ *
+ * @module
+ */
+
+import assert from "node:assert/strict";
+import { writeSync } from "node:fs";
+import process from "node:process";
+import { setTimeout } from "node:timers/promises";
+import { WalLog, WalLogError } from "../../mod.ts";
+import { digestOf } from "./digest.ts";
+import { modelAfter, SCRIPT, SEGMENT_BYTES } from "./script.ts";
+
+/** Longer than a log must rest before it writes a mark. */
+const REST_MS = 40;
+
+const [path, mode, from, to] = process.argv.slice(2) as [string, string, string, string];
+
+function say(text: string): void {
+  writeSync(1, `${text}\n`);
+}
+
+function causeOf(error: WalLogError): string {
+  return (error.cause as { readonly code?: string } | undefined)?.code ?? String(error.cause);
+}
+
+function isCode(error: unknown, code: string): error is WalLogError {
+  return error instanceof WalLogError && error.code === code;
+}
+
+/** A poisoned log: the first failure is the last, reads go on, and nobody is left waiting. */
+async function assertPoisoned(log: WalLog, step: number, failure: WalLogError): Promise<void> {
+  const same = (error: unknown) => error === failure;
+  const next = { term: 99, index: log.lastIndex + 1, kind: "normal", command: new Uint8Array(1) } as const;
+  const snapshot = { index: log.lastIndex + 1, term: 99, config: [], data: new Uint8Array(1) };
+  const states = [digestOf(modelAfter(step)), digestOf(modelAfter(step + 1))];
+  for (let time = 0; time < 2; time++) {
+    assert(states.includes(digestOf(log)), "a poisoned log does not read as before the step that failed, or after it");
+    assert.throws(() => log.append([next]), same);
+    if (log.lastIndex > log.snapshotIndex) assert.throws(() => log.truncate(log.lastIndex), same);
+    assert.throws(() => log.setHardState({ term: 99, votedFor: null }), same);
+    assert.throws(() => log.applySnapshot(snapshot), same);
+    assert.throws(() => log.createSnapshot(snapshot), same);
+    assert.throws(() => log.syncSync(), same);
+    await assert.rejects(log.sync(), same);
+    for (const call of calls) await assert.rejects(call, same);
+    // The time for a mark comes, and none is written.
+    await setTimeout(REST_MS);
+  }
+  await assert.rejects(log.close(), same);
+}
+
+/** Calls of `sync` that are not answered. */
+const calls = new Set<Promise<void>>();
+
+function sync(log: WalLog, steps: number): Promise<void> {
+  say(`want ${steps}`);
+  const call = log.sync().then(() => {
+    say(`durable ${steps}`);
+    calls.delete(call);
+  });
+  calls.add(call);
+  call.catch(() => {});
+  return call;
+}
+
+async function doStep(log: WalLog, i: number): Promise<void> {
+  const step = SCRIPT[i]!;
+  if (step.parts.length > 0) step.apply(log);
+  else if (mode === "sync") {
+    say(`want ${i}`);
+    log.syncSync();
+    say(`durable ${i}`);
+  } else {
+    // Two share a flush, which runs while the next steps are done; two more are asked for meanwhile.
+    if (calls.size === 4) await Promise.all(calls);
+    sync(log, i);
+    sync(log, i);
+    await Promise.resolve();
+  }
+}
+
+async function run(): Promise<void> {
+  let log: WalLog;
+  try {
+    log = WalLog.openSync(path, { segmentBytes: SEGMENT_BYTES });
+  } catch (error) {
+    if (!(error instanceof WalLogError)) throw error;
+    return say(`unopened ${error.code} ${causeOf(error)}`);
+  }
+  assert.equal(digestOf(log), digestOf(modelAfter(Number(from))), "the log opened to something else");
+  say("opened");
+  let step = Number(from);
+  try {
+    for (; step < Number(to); step++) {
+      try {
+        await doStep(log, step);
+      } catch (error) {
+        if (!isCode(error, "NO_SPACE")) throw error;
+        assert.equal(digestOf(log), digestOf(modelAfter(step)), "a refused step changed the log");
+        say(`refused ${step} ${causeOf(error)}`);
+        await doStep(log, step);
+      }
+      say(`done ${step + 1}`);
+    }
+    // What the last calls wait for.
+    await Promise.all(calls);
+    if (Number(to) < SCRIPT.length) process.exit(0);
+    say(`want ${step}`);
+    await log.close();
+    say(`durable ${step}`);
+    say("closed");
+  } catch (error) {
+    if (!isCode(error, "POISONED")) throw error;
+    // A log that fails as it is closed is closed all the same.
+    if (step < SCRIPT.length) await assertPoisoned(log, step, error);
+    say(`poisoned ${step} ${causeOf(error)}`);
+  }
+}
+
+await run();

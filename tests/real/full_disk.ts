@@ -1,0 +1,277 @@
+/**
+ * What is done to a log on a disk that is full. It runs where the disk is full indeed: in a folder of some MiB that the
+ * test mounts, or under a limit on the size of files. It checks for itself, says `ok` for each part, and fails loudly.
+ *
+ *     full_disk.ts space FOLDER     on a disk of 2 MiB
+ *     full_disk.ts limit FOLDER     with no file above 256 KiB
+ *
+ * @module
+ */
+
+import assert from "node:assert/strict";
+import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import process from "node:process";
+import { MemoryLog, type RaftLog, WalLog, WalLogError } from "../../mod.ts";
+import { digestOf } from "./digest.ts";
+
+const KIB = 1024;
+const SEGMENT_BYTES = 64 * KIB;
+const LIMIT_BYTES = 256 * KIB;
+/** More steps than any disk of the test takes. */
+const STEPS_MAX = 10_000;
+
+const [mode, root] = process.argv.slice(2) as [string, string];
+
+function isCode(...codes: string[]): (error: unknown) => boolean {
+  return (error) => error instanceof WalLogError && codes.includes(error.code);
+}
+
+function appendTo(log: RaftLog, size: number, count = 1): void {
+  log.append(Array.from({ length: count }, (_, i) => ({
+    term: 1,
+    index: log.lastIndex + 1 + i,
+    kind: "normal",
+    command: new Uint8Array(size).fill(log.lastIndex + 1 + i),
+  })));
+}
+
+/** A log and what it must hold. */
+class Checked {
+  readonly path: string;
+  readonly #segmentBytes: number;
+  readonly #model = new MemoryLog();
+  log: WalLog;
+
+  constructor(name: string, segmentBytes = SEGMENT_BYTES) {
+    this.path = join(root, name);
+    this.#segmentBytes = segmentBytes;
+    this.log = this.open();
+  }
+
+  open(readOnly = false): WalLog {
+    return WalLog.openSync(this.path, { segmentBytes: this.#segmentBytes, readOnly });
+  }
+
+  /** Does the same to both; the model only if the log took it. */
+  do(step: (log: RaftLog) => void): void {
+    step(this.log);
+    step(this.#model);
+  }
+
+  /** Appends until it is refused; returns the error. */
+  fill(size: number, flushes: boolean): WalLogError {
+    try {
+      for (let i = 0; i < STEPS_MAX; i++) {
+        this.do((log) => appendTo(log, size, 3));
+        if (flushes) this.log.syncSync();
+      }
+    } catch (error) {
+      if (error instanceof WalLogError) return error;
+      throw error;
+    }
+    throw new Error("the disk is never full");
+  }
+
+  /** The log holds what it must, by its own account and to a reader, whom nothing keeps from opening it. */
+  assertSame(also: readonly ((log: RaftLog) => void)[] = []): void {
+    assert.equal(digestOf(this.log), digestOf(this.#model), "the writer");
+    const reader = this.open(true);
+    const found = digestOf(reader);
+    assert.notEqual(reader.recovery.verdict, "corrupt");
+    reader.closeSync();
+    // Of a write that was cut short, the first entries may be there.
+    const allowed = [digestOf(this.#model), ...also.map((step) => digestAfter(this.#model, step))];
+    assert(allowed.includes(found), `a reader finds ${found}, expected ${allowed.join(" or ")}`);
+  }
+
+  /** Opens the log anew; whatever a write that was cut short had written is part of it from now on. */
+  reopen(): void {
+    this.log = this.open();
+    while (this.#model.lastIndex < this.log.lastIndex) {
+      this.#model.append([this.log.entry(this.#model.lastIndex + 1)!]);
+    }
+    assert.equal(digestOf(this.log), digestOf(this.#model), "reopened");
+  }
+
+  /** Closes the log and looks at it once more. */
+  end(): void {
+    this.log.closeSync();
+    this.log = this.open(true);
+    assert(this.log.recovery.closed);
+    assert.equal(digestOf(this.log), digestOf(this.#model), "at the end");
+    this.log.closeSync();
+    rmSync(this.path, { recursive: true });
+  }
+}
+
+function digestAfter(model: RaftLog, step: (log: RaftLog) => void): string {
+  const copy = new MemoryLog();
+  copy.setHardState(model.hardState);
+  copy.append(model.entries(1, model.lastIndex));
+  step(copy);
+  return digestOf(copy);
+}
+
+/** Every file of a folder with its content. */
+function filesOf(path: string): Map<string, string> {
+  return new Map(readdirSync(path).sort().map((name) => [name, readFileSync(join(path, name)).toString("hex")]));
+}
+
+/** Takes all the space that is left, but for some bytes; returns how to give it back. */
+function ballast(keep = 0): () => void {
+  const path = join(root, "ballast");
+  writeFileSync(path, new Uint8Array(keep));
+  let bytes = keep;
+  for (let size = 1024 * KIB; size >= 4 * KIB; size /= 2) {
+    try {
+      for (;; bytes += size) writeFileSync(path, new Uint8Array(size), { flag: "a" });
+    } catch {
+      // No room for so much; for half of it, maybe. What was written of it stays.
+    }
+  }
+  if (keep > 0) {
+    const { size } = statSync(path);
+    rmSync(path);
+    writeFileSync(path, new Uint8Array(Math.max(0, size - keep)));
+  }
+  return () => rmSync(path);
+}
+
+/** Some entries, flushed, with zeros ahead; the next segment finds no room: refused, as often as one likes. */
+function refusesWhole(): void {
+  const test = new Checked("refused.wal");
+  test.do((log) => log.setHardState({ term: 1, votedFor: 9n }));
+  test.do((log) => appendTo(log, 900, 3));
+  test.log.syncSync();
+  // The zeros ahead fill the segment: what goes in there needs no more room, the next segment does.
+  const undo = ballast();
+  const error = test.fill(900, true);
+  assert.equal(error.code, "NO_SPACE", String(error));
+  const files = readdirSync(test.path).sort();
+  for (let time = 0; time < 3; time++) {
+    assert.throws(() => appendTo(test.log, 900, 3), isCode("NO_SPACE"));
+    test.assertSame();
+  }
+  assert.deepEqual(readdirSync(test.path).sort(), files, "a refused append leaves files");
+  assert.equal(test.log.durableIndex, test.log.lastIndex);
+
+  undo();
+  test.do((log) => appendTo(log, 900, 3));
+  assert.equal(test.log.syncSync(), test.log.lastIndex);
+  test.end();
+}
+
+/** A write that finds no room in a segment: the end of the writer, and of nothing else. */
+function poisonsInAWrite(): void {
+  const room = join(root, "room");
+  // To go on after a failure, a log writes what no flush has covered anew: it needs as much room again.
+  writeFileSync(room, new Uint8Array(1200 * KIB));
+  const test = new Checked("poisoned.wal", 2 ** 30);
+  const batch = (log: RaftLog) => appendTo(log, 3000, 3);
+  test.do(batch);
+  test.log.syncSync();
+  const error = test.fill(3000, false);
+  assert.equal(error.code, "POISONED", String(error));
+  assert(isCode("POISONED")(error));
+  test.assertSame([(log) => appendTo(log, 3000, 1), (log) => appendTo(log, 3000, 2), batch]);
+  assert.throws(() => test.log.syncSync(), isCode("POISONED"));
+  assert.throws(() => test.log.closeSync(), isCode("POISONED"));
+
+  // On the full disk it opens to be read, and not to be written.
+  const undo = ballast();
+  const files = filesOf(test.path);
+  for (let time = 0; time < 3; time++) assert.throws(() => test.open(), isCode("NO_SPACE"));
+  assert.deepEqual([...filesOf(test.path).keys()], [...files.keys()], "a refused opening leaves files");
+  for (const [name, content] of filesOf(test.path)) {
+    assert(content === files.get(name), `a refused opening wrote ${name}`);
+  }
+  const reader = test.open(true);
+  assert(reader.lastIndex > 3);
+  reader.closeSync();
+  undo();
+  rmSync(room);
+  test.reopen();
+  test.do(batch);
+  test.log.syncSync();
+  test.end();
+}
+
+/** A snapshot that finds no room. */
+function poisonsInASnapshot(): void {
+  const test = new Checked("snapshot.wal");
+  for (let i = 0; i < 10; i++) test.do((log) => appendTo(log, 900, 3));
+  test.log.syncSync();
+  const undo = ballast();
+  const snapshot = { index: 20, term: 1, config: [1n], data: new Uint8Array(100 * KIB) };
+  assert.throws(() => test.log.applySnapshot(snapshot), isCode("POISONED"));
+  test.assertSame();
+  assert.throws(() => test.log.closeSync(), isCode("POISONED"));
+  undo();
+  test.reopen();
+  test.do((log) => log.applySnapshot(snapshot));
+  assert.deepEqual(readdirSync(test.path).filter((name) => name.includes(".tmp")), []);
+  test.end();
+}
+
+/** Closing a log needs no room that it does not have, and opening it again, to write, none at all. */
+function closesAndOpens(): void {
+  for (const keep of [0, 4 * KIB]) {
+    const test = new Checked("closed.wal");
+    test.do((log) => appendTo(log, 900, 3));
+    test.log.syncSync();
+    test.do((log) => log.setHardState({ term: 3, votedFor: 4n }));
+    const undo = ballast(keep);
+    test.log.closeSync();
+    test.reopen();
+    assert(test.log.recovery.closed);
+    test.assertSame();
+    undo();
+    test.do((log) => appendTo(log, 900, 3));
+    test.end();
+  }
+}
+
+/** No file may be larger than the limit: a segment of more than that ends in a short write and an error. */
+function stopsAtALimit(): void {
+  const large = new Checked("large.wal", 2 ** 20);
+  const error = large.fill(3000, false);
+  assert.equal(error.code, "POISONED", String(error));
+  large.assertSame([(log) => appendTo(log, 3000, 1), (log) => appendTo(log, 3000, 2), (log) => appendTo(log, 3000, 3)]);
+  const sizes = readdirSync(large.path).map((name) => statSync(join(large.path, name)).size);
+  assert(Math.max(...sizes) <= LIMIT_BYTES);
+  assert.throws(() => large.log.closeSync(), isCode("POISONED"));
+  large.log = large.open(true);
+  large.log.closeSync();
+  rmSync(large.path, { recursive: true });
+
+  // Segments below the limit never meet it, and neither do zeros ahead.
+  const small = new Checked("small.wal");
+  for (let i = 0; i < 300; i++) {
+    small.do((log) => appendTo(log, 3000, 3));
+    if (i % 3 === 0) small.log.syncSync();
+  }
+  small.end();
+
+  // Zeros ahead that go beyond the limit are done without.
+  const zeros = new Checked("zeros.wal", 2 ** 20);
+  for (let i = 0; i < 20; i++) {
+    zeros.do((log) => appendTo(log, 3000, 3));
+    zeros.log.syncSync();
+  }
+  zeros.end();
+}
+
+function part(title: string, test: () => void): void {
+  test();
+  console.log(`ok ${title}`);
+}
+
+if (mode === "space") {
+  part("refused", refusesWhole);
+  part("poisoned in a write", poisonsInAWrite);
+  part("poisoned in a snapshot", poisonsInASnapshot);
+  part("closed and opened", closesAndOpens);
+} else {
+  part("limit", stopsAtALimit);
+}

@@ -1,0 +1,93 @@
+/**
+ * The process that is killed. It opens a log, does the steps of a history, and tells of each when it is done, in a byte
+ * that the pipe holds whatever becomes of the process:
+ *
+ *     o                  about to open the log
+ *     O <digest> \n      opened; what it holds
+ *     .                  the next step is done
+ *     E <message> \n     something is wrong
+ *
+ *     kill_writer.ts LOG SEED SEGMENT_BYTES VERIFY
+ *
+ * @module
+ */
+
+import assert from "node:assert/strict";
+import { writeSync } from "node:fs";
+import process from "node:process";
+import { setTimeout } from "node:timers/promises";
+import { WalLog } from "../../mod.ts";
+import { digestOf } from "./digest.ts";
+import { isMutation, type Mutation, Steps } from "./steps.ts";
+
+/** Longer than a log must rest before it writes a mark. */
+const REST_MS = 25;
+/** Should the parent die, this process ends by itself. */
+const STEPS_MAX = 5000;
+
+const [path, seed, segmentBytes, verify] = process.argv.slice(2);
+const options = { segmentBytes: Number(segmentBytes), verify: verify as "full" | "tail" };
+
+/** Calls of `sync` that are not answered, each with what must be durable when it is. */
+const pending = new Set<{ index: number }>();
+let answered: Promise<unknown> = Promise.resolve();
+
+function say(text: string): void {
+  writeSync(1, text);
+}
+
+function open(): Promise<WalLog> {
+  return WalLog.open(path!, options);
+}
+
+function sync(log: WalLog): void {
+  const want = { index: log.lastIndex };
+  pending.add(want);
+  const done = log.sync().then(() => {
+    pending.delete(want);
+    // A stream that ends meanwhile may have cleared the log.
+    const least = Math.min(want.index, log.lastIndex);
+    assert(log.durableIndex >= least, `sync: ${log.durableIndex} is durable, expected ${least}`);
+  });
+  answered = Promise.all([answered, done]);
+  answered.catch(failed);
+}
+
+async function mutate(log: WalLog, step: Mutation): Promise<void> {
+  if (step.kind === "stream") {
+    const { data, ...meta } = step.snapshot!;
+    const stream = log.createSnapshot(meta).getWriter();
+    for (let at = 0; at < data.length; at += 100_000) await stream.write(data.subarray(at, at + 100_000));
+    await stream.close();
+  } else step.apply(log);
+  for (const want of pending) want.index = Math.min(want.index, log.lastIndex);
+}
+
+function failed(error: unknown): never {
+  say(`E${(error as Error).stack ?? error}\n`);
+  process.exit(1);
+}
+
+try {
+  say("o");
+  let log = await open();
+  say(`O${digestOf(log)}\n`);
+  const steps = new Steps(Number(seed));
+  for (let i = 0; i < STEPS_MAX; i++) {
+    const step = steps.next(log);
+    if (isMutation(step)) await mutate(log, step);
+    else if (step.kind === "sync") sync(log);
+    else if (step.kind === "sync-sync") log.syncSync();
+    else if (step.kind === "wait") await answered;
+    else if (step.kind === "rest") await setTimeout(REST_MS);
+    else {
+      await log.close();
+      log = await open();
+      assert(log.recovery.closed, "a clean close was not seen");
+    }
+    say(".");
+  }
+  await log.close();
+} catch (error) {
+  failed(error);
+}

@@ -1,0 +1,179 @@
+/**
+ * In what order a log must do things, checked on the system calls of a run of `script.ts`.
+ *
+ * @module
+ */
+
+import assert from "node:assert/strict";
+import { isCreation } from "./faults.ts";
+import { SCRIPT } from "./script.ts";
+import type { SystemCall } from "./strace.ts";
+import { HEADER_COPY_OFFSET, SEGMENT_HEADER_BYTES, SLOT_OFFSET } from "../../src/segments/format.ts";
+
+/** A log's folder, under strace's name for it. */
+const FOLDER = "";
+
+/** The calls of a run, and what can be asked about them. */
+export class Order {
+  readonly #calls: readonly SystemCall[];
+
+  /**
+   * Looks at a run in which nothing failed.
+   *
+   * @param calls Its calls.
+   */
+  constructor(calls: readonly SystemCall[]) {
+    this.#calls = calls.filter(({ result }) => result >= 0);
+  }
+
+  #of(test: (call: SystemCall) => boolean): SystemCall[] {
+    return this.#calls.filter((call) => call.said === undefined && test(call));
+  }
+
+  #said(pattern: RegExp): SystemCall[] {
+    return this.#calls.filter(({ said }) => said !== undefined && pattern.test(said));
+  }
+
+  #creations(pattern: RegExp): SystemCall[] {
+    return this.#of((call) => isCreation(call) && pattern.test(call.file));
+  }
+
+  #writes(file: string): SystemCall[] {
+    return this.#of((call) => call.name === "pwrite64" && call.file === file);
+  }
+
+  /** Fails unless a file was flushed from begin to end between two calls. */
+  #assertFlushed(file: string, after: SystemCall, before: SystemCall, why: string): SystemCall {
+    const flush = this.#of((call) => call.file === file && (call.name === "fdatasync" || call.name === "fsync"))
+      .find(({ begin, end }) => begin > after.end && end < before.begin);
+    const names = [after, before].map(({ name, file, args, said }) => said ?? `${name} ${file} ${args.slice(-60)}`);
+    assert(flush !== undefined, `${why}: no flush of ${file || "the folder"} between\n  ${names[0]}\n  ${names[1]}`);
+    return flush;
+  }
+
+  /** Nothing is written but at positions, to files that were not opened to append. */
+  assertPositional(): void {
+    const others = this.#of(({ name, args }) => /^write|^pwritev/.test(name) || args.includes("O_APPEND"));
+    assert.deepEqual(others.map(({ name, file }) => `${name} ${file}`), []);
+  }
+
+  /** A step that changes the log has written its frames when it is done. */
+  assertWrittenWhenDone(): number {
+    let before = this.#said(/^opened/)[0]!;
+    const done = this.#said(/^done/);
+    for (const call of done) {
+      const step = SCRIPT[Number(call.said!.split(" ")[1]) - 1]!;
+      if (step.parts.length > 0) {
+        const written = this.#of(({ name, file, begin, end, args }) =>
+          name === "pwrite64" && file.endsWith(".seg") && offsetOf(args) >= SEGMENT_HEADER_BYTES &&
+          begin > before.end && end < call.begin
+        );
+        assert(written.length > 0, `${step.title} is done, and nothing was written`);
+      }
+      before = call;
+    }
+    return done.length;
+  }
+
+  /** What was written, made or renamed when a flush was asked for is on the disk when it is acknowledged. */
+  assertFlushedWhenAcknowledged(): number {
+    const answers = this.#said(/^durable/);
+    for (const answer of answers) {
+      const steps = answer.said!.split(" ")[1];
+      const question = this.#said(new RegExp(`^want ${steps}$`))[0]!;
+      const why = `${steps} steps are acknowledged`;
+      for (const call of this.#of(({ end }) => end < question.begin)) {
+        if (call.name === "pwrite64") this.#assertFlushed(call.file, call, answer, why);
+        if (isCreation(call) && call.file !== "LOCK") this.#assertFlushed(FOLDER, call, answer, why);
+        if (call.name === "rename") this.#assertFlushed(FOLDER, call, answer, why);
+      }
+    }
+    return answers.length;
+  }
+
+  /**
+   * A new segment: what is before it is flushed; its header is written and flushed, then the folder; then the slot in
+   * the one before, which is flushed before the new one's first frame of its own.
+   */
+  assertSegmentsBegun(): number {
+    const creations = this.#creations(/\.seg$/);
+    for (const creation of creations) {
+      const { file } = creation;
+      const [header, ...frames] = this.#writes(file);
+      assert(header !== undefined && frames.length > 0, `nothing in ${file}`);
+      assert.deepEqual([offsetOf(header.args), header.result], [0, SEGMENT_HEADER_BYTES], `${file} begins otherwise`);
+      assert(header.result > HEADER_COPY_OFFSET);
+      const flushed = this.#assertFlushed(file, header, frames[0]!, "a frame follows the header of a new segment");
+      const slot = this.#of((call) =>
+        call.name === "pwrite64" && call.file.endsWith(".seg") && call.file !== file &&
+        offsetOf(call.args) === SLOT_OFFSET && call.begin > creation.end
+      )[0];
+      if (slot === undefined) {
+        // The first of all: what makes it the log's is its name.
+        assert.equal(file, creations[0]!.file, `${file} has no slot before it`);
+        this.#assertFlushed(FOLDER, creation, frames[0]!, "a frame in the first segment");
+        continue;
+      }
+      for (const write of this.#writes(slot.file).filter(({ end }) => end < creation.begin)) {
+        this.#assertFlushed(slot.file, write, creation, "the next segment is made");
+      }
+      for (const write of this.#writes(file).filter(({ end }) => end < slot.begin)) {
+        this.#assertFlushed(file, write, slot, "a segment is named as the next");
+      }
+      this.#assertFlushed(FOLDER, flushed, slot, "a segment is named as the next");
+      const own = frames.find(({ begin }) => begin > slot.end);
+      if (own !== undefined) this.#assertFlushed(slot.file, slot, own, "a frame follows in the segment that was named");
+    }
+    return creations.length;
+  }
+
+  /** The identity says that there is a log: it comes after the first segment and its name, and is flushed like them. */
+  assertIdentityLast(): number {
+    const creations = this.#creations(/^IDENTITY$/);
+    for (const creation of creations) {
+      const segment = this.#creations(/\.seg$/)[0]!;
+      this.#assertFlushed(segment.file, segment, creation, "the identity is made");
+      this.#assertFlushed(FOLDER, segment, creation, "the identity is made");
+      const opened = this.#said(/^opened/)[0]!;
+      const write = this.#writes("IDENTITY")[0]!;
+      this.#assertFlushed("IDENTITY", write, opened, "the log is open");
+      this.#assertFlushed(FOLDER, creation, opened, "the log is open");
+    }
+    return creations.length;
+  }
+
+  /**
+   * A snapshot: its file is flushed before it gets its name, the name before the frame that counts, the frame before
+   * anything is deleted; and segments are deleted oldest first, never the newest.
+   */
+  assertSnapshotsInstalled(): { readonly renames: number; readonly deletions: number } {
+    const renames = this.#of(({ name }) => name.startsWith("rename"));
+    const frames = renames.map((rename) => {
+      for (const write of this.#writes(rename.file)) {
+        this.#assertFlushed(rename.file, write, rename, "a snapshot gets its name");
+      }
+      const frame = this.#of(({ name, file, begin }) =>
+        name === "pwrite64" && file.endsWith(".seg") && begin > rename.end
+      )[0]!;
+      this.#assertFlushed(FOLDER, rename, frame, "a frame names the snapshot");
+      return frame;
+    });
+    const deletions = this.#of(({ name, file }) => name.startsWith("unlink") && !file.endsWith(".tmp"));
+    let oldest = "";
+    for (const deletion of deletions) {
+      const frame = frames.findLast(({ end }) => end < deletion.begin);
+      assert(frame !== undefined, `${deletion.file} is deleted, and nothing replaces it`);
+      this.#assertFlushed(frame.file, frame, deletion, "what the snapshot replaces is deleted");
+      if (!deletion.file.endsWith(".seg")) continue;
+      assert(deletion.file > oldest, `${deletion.file} is deleted after ${oldest}`);
+      assert(deletion.file < frame.file, `${deletion.file} is deleted, the newest is ${frame.file}`);
+      oldest = deletion.file;
+    }
+    return { renames: renames.length, deletions: deletions.length };
+  }
+}
+
+/** The position of a `pwrite64`. */
+function offsetOf(args: string): number {
+  return Number(/(\d+)$/.exec(args)?.[1]);
+}

@@ -1,0 +1,88 @@
+/**
+ * One history, always the same, in which a log does everything that it does to a disk: it begins segments, flushes,
+ * truncates, installs snapshots and deletes what they replace. The faults are what differs.
+ *
+ * @module
+ */
+
+import { MemoryLog } from "../../src/memory_log.ts";
+import type { LogEntry, RaftLog } from "../../src/types.ts";
+
+/** With segments so small, the history fills several. */
+export const SEGMENT_BYTES = 8192;
+
+/** A step of the history. */
+export interface ScriptStep {
+  readonly title: string;
+  /** The smallest changes that the step is made of; none for a flush. */
+  readonly parts: readonly ((log: RaftLog) => void)[];
+  /** The step as one call; a flush is the caller's to do. */
+  readonly apply: (log: RaftLog) => void;
+}
+
+function append(from: number, to: number, term: number, size: number): ScriptStep {
+  const entries: LogEntry[] = Array.from({ length: to - from + 1 }, (_, i) => ({
+    term,
+    index: from + i,
+    kind: i % 3 === 1 ? "config" : "normal",
+    command: new Uint8Array(size).fill(from + i),
+  }));
+  return {
+    title: `append ${from} to ${to}`,
+    parts: entries.map((entry) => (log) => log.append([entry])),
+    apply: (log) => log.append(entries),
+  };
+}
+
+function change(title: string, apply: (log: RaftLog) => void): ScriptStep {
+  return { title, parts: [apply], apply };
+}
+
+const sync: ScriptStep = { title: "sync", parts: [], apply: () => {} };
+
+/** The history. */
+export const SCRIPT: readonly ScriptStep[] = [
+  change("vote", (log) => log.setHardState({ term: 1, votedFor: 2n ** 64n - 1n })),
+  append(1, 5, 1, 300),
+  sync,
+  append(6, 9, 1, 300),
+  append(10, 15, 1, 500), // In a segment of its own.
+  sync,
+  change("truncate", (log) => log.truncate(13)),
+  append(13, 14, 2, 100),
+  change(
+    "snapshot at 11",
+    (log) => log.applySnapshot({ index: 11, term: 1, config: [1n, 2n], data: new Uint8Array(3000).fill(11) }),
+  ),
+  append(15, 18, 2, 300), // In the next one.
+  change("vote again", (log) => log.setHardState({ term: 3, votedFor: null })),
+  sync,
+  change(
+    "snapshot at 40",
+    (log) => log.applySnapshot({ index: 40, term: 3, config: [3n], data: new Uint8Array(1000).fill(40) }),
+  ),
+  append(41, 46, 3, 200),
+  sync,
+  append(47, 56, 3, 300), // And in the next.
+  sync,
+  // Asked for while the flush before is under way, which does not cover it.
+  change("vote for the last time", (log) => log.setHardState({ term: 4, votedFor: 4n })),
+  sync,
+];
+
+/** Where the history is broken off for recovery to be tested: the log is not closed there. */
+export const BREAK = 10;
+
+/**
+ * A log in memory after the first steps.
+ *
+ * @param steps How many.
+ * @param parts How many parts of the step after them.
+ * @returns The log.
+ */
+export function modelAfter(steps: number, parts = 0): MemoryLog {
+  const model = new MemoryLog();
+  for (const step of SCRIPT.slice(0, steps)) step.apply(model);
+  for (const part of SCRIPT[steps]?.parts.slice(0, parts) ?? []) part(model);
+  return model;
+}

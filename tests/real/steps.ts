@@ -1,0 +1,146 @@
+/**
+ * Random histories that a seed repeats, in another process as well: what comes next follows from the seed, the steps
+ * before, and what the log holds by then.
+ *
+ * @module
+ */
+
+import type { LogEntry, RaftLog, Snapshot } from "../../src/types.ts";
+import { Random } from "../../src/testing/random.ts";
+
+/** Entries above the snapshot before compaction gets likelier: it keeps logs small, and segments coming and going. */
+const ENTRIES_WANTED = 150;
+const MIB = 2 ** 20;
+
+/** A step that changes what the log holds. */
+export interface Mutation {
+  readonly kind: "append" | "truncate" | "hard-state" | "snapshot" | "stream";
+  /** For people. */
+  readonly title: string;
+  /** The smallest changes that it is made of: a write that is cut short may leave the first few. */
+  readonly parts: readonly ((log: RaftLog) => void)[];
+  /** The change as one call. */
+  readonly apply: (log: RaftLog) => void;
+  /** The snapshot, if it is one. */
+  readonly snapshot?: Snapshot;
+}
+
+/** A step that changes nothing that a reader can see. */
+export interface Other {
+  /** `sync` does not wait for the flush, `wait` waits for all of them; `reopen` closes first. */
+  readonly kind: "sync" | "sync-sync" | "wait" | "rest" | "reopen";
+  readonly title: string;
+}
+
+/** A step of a history. */
+export type Step = Mutation | Other;
+
+/** Whether a step changes what the log holds. */
+export function isMutation(step: Step): step is Mutation {
+  return "parts" in step;
+}
+
+/** The steps of one history. */
+export class Steps {
+  readonly #random: Random;
+
+  /**
+   * Begins a history.
+   *
+   * @param seed Repeats it, on a log that holds the same.
+   */
+  constructor(seed: number) {
+    this.#random = new Random(seed);
+  }
+
+  /**
+   * The next step.
+   *
+   * @param log The log as it is, all steps before being done.
+   * @returns The step.
+   */
+  next(log: RaftLog): Step {
+    const random = this.#random;
+    const dice = random.below(1000);
+    const isLong = log.lastIndex - log.snapshotIndex > ENTRIES_WANTED;
+    if (isLong && random.chance(0.15)) return this.#snapshot(log);
+    if (dice < 480) return this.#append(log);
+    if (dice < 560) return this.#truncate(log);
+    if (dice < 680) return this.#hardState(log);
+    if (dice < 710) return this.#snapshot(log);
+    if (dice < 830) return { kind: "sync", title: "sync" };
+    if (dice < 900) return { kind: "wait", title: "wait" };
+    if (dice < 960) return { kind: "sync-sync", title: "syncSync" };
+    if (dice < 970) return { kind: "rest", title: "rest" };
+    if (dice < 985) return { kind: "reopen", title: "close and open" };
+    return this.#append(log);
+  }
+
+  #bytes(length: number): Uint8Array {
+    const bytes = new Uint8Array(length);
+    // Large ones are mostly zeros, which look like what is ahead of a log's end.
+    this.#random.fill(bytes.subarray(0, 256));
+    return bytes;
+  }
+
+  #append(log: RaftLog): Mutation {
+    const random = this.#random;
+    const dice = random.below(1000);
+    const count = dice < 600 ? 1 + random.below(3) : dice < 996 ? 1 + random.below(40) : 2;
+    const most = dice < 600 ? 60 : dice < 900 ? 600 : dice < 996 ? 5000 : 3 * MIB;
+    const least = dice === 999 ? 4 * MIB + 1 : 0;
+    const term = Math.max(log.lastTerm + (random.chance(0.1) ? 1 : 0), 1);
+    const entries: LogEntry[] = Array.from({ length: count }, (_, i) => ({
+      term,
+      index: log.lastIndex + 1 + i,
+      kind: random.chance(0.1) ? "config" : "normal",
+      command: this.#bytes(least + random.below(most)),
+    }));
+    return {
+      kind: "append",
+      title: `append ${entries.map(({ command }) => command.length)} at ${log.lastIndex + 1}`,
+      parts: entries.map((entry) => (log) => log.append([entry])),
+      apply: (log) => log.append(entries),
+    };
+  }
+
+  #truncate(log: RaftLog): Mutation {
+    const random = this.#random;
+    const length = log.lastIndex - log.snapshotIndex;
+    // Mostly the last few, sometimes all; also above the end, which changes nothing.
+    const dropped = random.chance(0.9) ? random.below(8) : random.below(length + 1);
+    const from = Math.max(log.snapshotIndex + 1, log.lastIndex + 1 - dropped);
+    const apply = (log: RaftLog) => log.truncate(from);
+    return { kind: "truncate", title: `truncate from ${from}`, parts: [apply], apply };
+  }
+
+  #hardState(log: RaftLog): Mutation {
+    const random = this.#random;
+    const state = {
+      term: log.hardState.term + random.below(3),
+      votedFor: random.chance(0.2) ? null : BigInt(random.next()) << 32n | BigInt(random.next()),
+    };
+    const apply = (log: RaftLog) => log.setHardState(state);
+    return { kind: "hard-state", title: `hard state ${state.term}, ${state.votedFor}`, parts: [apply], apply };
+  }
+
+  #snapshot(log: RaftLog): Mutation {
+    const random = this.#random;
+    const { lastIndex, lastTerm, snapshotIndex } = log;
+    // At the end mostly; anywhere, stale and beyond the end too.
+    const index = Math.max(
+      1,
+      random.chance(0.6) ? lastIndex - random.below(10) : snapshotIndex + random.below(lastIndex - snapshotIndex + 3),
+    );
+    const agrees = random.chance(0.8) && index >= snapshotIndex ? log.termAt(index) : undefined;
+    const snapshot: Snapshot = {
+      index,
+      term: Math.max(agrees ?? lastTerm + 1, 1),
+      config: [1n, 2n, BigInt(random.next())],
+      data: this.#bytes(random.chance(0.9) ? random.below(3000) : random.below(MIB)),
+    };
+    const apply = (log: RaftLog) => log.applySnapshot(snapshot);
+    const kind = random.chance(0.3) ? "stream" : "snapshot";
+    return { kind, title: `${kind} at ${index}, term ${snapshot.term}`, parts: [apply], apply, snapshot };
+  }
+}

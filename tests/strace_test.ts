@@ -1,0 +1,122 @@
+/** The log under `strace`: system calls that fail or kill, and the order of those that succeed. */
+
+import assert from "node:assert/strict";
+import process from "node:process";
+import { after, describe, it } from "node:test";
+import { locateRuntime, type RuntimeName } from "../scripts/runtimes.ts";
+import { FaultBench, type Outcome, type Scenario } from "./real/faults.ts";
+import { Order } from "./real/order.ts";
+import { whyNoStrace } from "./real/strace.ts";
+
+const own: RuntimeName = process.versions.deno ? "deno" : process.versions.bun ? "bun" : "node";
+const skip = whyNoStrace() ?? false;
+if (skip !== false) console.log(`strace_test.ts is skipped: ${skip}`);
+
+/** Some calls, other ones in each runtime; `deno task kill --faults` fails each in each. */
+const EVERY = 7;
+const FROM = { node: 1, bun: 3, deno: 6 }[own];
+
+const NEW: Scenario = { log: "new", flushes: "sync" };
+const NEW_ASYNC: Scenario = { log: "new", flushes: "async" };
+const CRASHED: Scenario = { log: "crashed", flushes: "sync" };
+const CRASHED_ASYNC: Scenario = { log: "crashed", flushes: "async" };
+
+const bench = skip === false ? new FaultBench(locateRuntime(own)) : undefined;
+after(() => bench?.remove());
+
+async function outcomes(scenario: Scenario, call: string, action: string): Promise<ReadonlySet<Outcome>> {
+  return new Set(await bench!.sweep(scenario, call, action, EVERY, FROM));
+}
+
+function assertOnly(found: ReadonlySet<Outcome>, ...allowed: Outcome[]): void {
+  assert(found.size > 0, "nothing was failed");
+  for (const outcome of found) assert(allowed.includes(outcome), `a writer ${outcome}`);
+}
+
+describe("the system calls of a log", () => {
+  for (const scenario of [NEW, NEW_ASYNC, CRASHED, CRASHED_ASYNC]) {
+    const title = `a ${scenario.log} log with ${scenario.flushes === "sync" ? "syncSync" : "concurrent syncs"}`;
+    const order = async () => new Order((await bench!.baseline(scenario)).calls);
+
+    it(`write before append returns, and flush before sync is answered: ${title}`, { skip }, async () => {
+      const calls = await order();
+      calls.assertPositional();
+      assert(calls.assertWrittenWhenDone() > 5);
+      assert(calls.assertFlushedWhenAcknowledged() > 3);
+    });
+
+    it(`flush a new segment, its name, and then the slot that names it: ${title}`, { skip }, async () => {
+      const calls = await order();
+      assert(calls.assertSegmentsBegun() > 1);
+      assert.equal(calls.assertIdentityLast(), scenario.log === "new" ? 1 : 0);
+    });
+
+    it(`flush a snapshot, its name and its frame before they delete anything: ${title}`, { skip }, async () => {
+      const { renames, deletions } = (await order()).assertSnapshotsInstalled();
+      assert(renames > 0 && deletions > 0);
+    });
+  }
+});
+
+describe("a system call that fails", () => {
+  it("with EIO in a write poisons the log, which is as it was before it", { skip }, async () => {
+    assertOnly(await outcomes(NEW, "pwrite64", "error=EIO"), "poisoned", "unopened");
+    assertOnly(await outcomes(CRASHED, "pwrite64", "error=EIO"), "poisoned", "unopened");
+  });
+
+  it(
+    "with ENOSPC in a write poisons it too, but for a new segment, and for what is only a convenience",
+    { skip },
+    async () => {
+      assertOnly(await outcomes(NEW, "pwrite64", "error=ENOSPC"), "poisoned", "unopened", "refused", "completed");
+      assertOnly(await outcomes(CRASHED, "pwrite64", "error=ENOSPC"), "poisoned", "unopened", "refused", "completed");
+    },
+  );
+
+  it("with EINTR in a write is made again", { skip }, async () => {
+    assertOnly(await outcomes(NEW, "pwrite64", "error=EINTR"), "completed");
+  });
+
+  it("with EIO in a flush of data poisons the log, and no flush is tried again", { skip }, async () => {
+    assertOnly(await outcomes(NEW, "fdatasync", "error=EIO"), "poisoned", "unopened");
+    assertOnly(await outcomes(CRASHED, "fdatasync", "error=EIO"), "poisoned", "unopened");
+  });
+
+  it("in a flush on another thread rejects everyone who waits for it", { skip }, async () => {
+    // Calls are counted for each thread. The first on the main thread is that of a new segment, which is refused and
+    // begun again in another file; the first on another thread is a flush of data.
+    const files = [2, 3, 4, 5].map((number) => `00000000000${number}.seg`);
+    assert.equal(await bench!.fail(NEW_ASYNC, "fdatasync", "error=ENOSPC", 1, files), "poisoned");
+    assertOnly(await outcomes(NEW_ASYNC, "fdatasync", "error=EIO"), "poisoned", "unopened", "not reached");
+  });
+
+  it("with EIO in a flush of the folder poisons the log", { skip }, async () => {
+    assertOnly(await outcomes(NEW, "fsync", "error=EIO"), "poisoned", "unopened");
+    assertOnly(await outcomes(CRASHED, "fsync", "error=EIO"), "poisoned", "unopened");
+  });
+
+  it(
+    "with EIO in the renaming of a snapshot or the deletion of what it replaces poisons the log",
+    { skip },
+    async () => {
+      assertOnly(await outcomes(NEW, "rename", "error=EIO"), "poisoned");
+      assertOnly(await outcomes(NEW, "unlink", "error=EIO"), "poisoned");
+      assertOnly(await outcomes(NEW, "ftruncate", "error=EIO"), "poisoned");
+    },
+  );
+
+  it("with ENOSPC in the creation of a segment is refused, and works when it is tried again", { skip }, async () => {
+    const found = await bench!.sweepCreations(NEW, "error=ENOSPC");
+    for (const [file, outcome] of Object.entries(found)) {
+      const isFirst = file === "IDENTITY" || file === "000000000001.seg";
+      assert.equal(outcome, isFirst ? "unopened" : file.endsWith(".seg") ? "refused" : "poisoned", file);
+    }
+  });
+
+  it("because the process is killed at it leaves what was done, or that and the step under way", { skip }, async () => {
+    for (const call of ["pwrite64", "rename", "unlink", "ftruncate"]) {
+      assertOnly(await outcomes(NEW, call, "signal=KILL"), "killed");
+    }
+    assertOnly(await outcomes(CRASHED, "pwrite64", "signal=KILL"), "killed");
+  });
+});
