@@ -10,7 +10,7 @@ import { Codec } from "./codec/codec.ts";
 import { WalLogError } from "./errors.ts";
 import type { CheckedOptions, Progress } from "./options.ts";
 import { type Damage, describeDamage, type RecoveryReport } from "./report.ts";
-import { FRAME_HEADER_BYTES, SEGMENT_HEADER_BYTES } from "./segments/format.ts";
+import { type LogState, MARK_BYTES, SEGMENT_HEADER_BYTES } from "./segments/format.ts";
 import { writeIdentity } from "./segments/identity.ts";
 import type { LogIndex } from "./segments/index.ts";
 import { type Recovered, Recovery } from "./segments/recovery.ts";
@@ -20,7 +20,6 @@ import { continueAfterCrash, createSegment, nameSuccessor, SegmentWriter } from 
 import { isSnapshotLeftover, SnapshotReader } from "./snapshots.ts";
 import type { File, FileLock, FileSystem } from "./storage/file_system.ts";
 import { errorCode, ioError, readFull, writeFull } from "./storage/full.ts";
-import type { HardState } from "./types.ts";
 
 const LOCK_NAME = "LOCK";
 const UUID_BYTES = 16;
@@ -32,8 +31,8 @@ export interface Opened {
   readonly folder: string;
   readonly codec: Codec;
   readonly index: LogIndex;
-  readonly hardState: HardState;
-  readonly hardStateLost: boolean;
+  /** The log's state, and what of it is lost. */
+  readonly state: LogState;
   readonly report: RecoveryReport;
   /** The log's UUID; of a log that does not exist yet, and is only read, all zeros. */
   readonly uuid: Uint8Array;
@@ -85,7 +84,7 @@ export function* openLog(folder: string, options: CheckedOptions): Generator<Pro
       if (uuid === undefined) fileSystem.random(uuid = new Uint8Array(UUID_BYTES));
       writer = startWriter(fileSystem, folder, codec, options.segmentBytes, recovered, uuid);
       // Vouches for what recovery has copied and flushed.
-      writer.mark(index);
+      writer.mark(recovered.state);
       if (!recovered.isIdentified) {
         writeIdentity(fileSystem, folder, uuid, (bytes, seed) => codec.hash(bytes, seed));
       }
@@ -96,8 +95,7 @@ export function* openLog(folder: string, options: CheckedOptions): Generator<Pro
       folder,
       codec,
       index,
-      hardState: recovered.hardState,
-      hardStateLost: recovered.hardStateLost,
+      state: recovered.state,
       report,
       uuid: uuid ?? new Uint8Array(UUID_BYTES),
       writer,
@@ -234,8 +232,15 @@ function startWriter(
 ): SegmentWriter {
   const { head, index, highestNumber } = recovered;
   const number = highestNumber + 1;
+  const { replacements } = recovered.state;
   const write = (segment: Segment, file: File, marked: boolean) =>
-    new SegmentWriter(fileSystem, folder, codec, segmentBytes, segment, file, marked, Math.max(number, highestNumber));
+    new SegmentWriter(fileSystem, folder, codec, segmentBytes, {
+      segment,
+      file,
+      marked,
+      numberUsed: number,
+      replacements,
+    });
   if (head === undefined) {
     const { segment, file } = createSegment(fileSystem, folder, codec, {
       uuid,
@@ -264,7 +269,7 @@ function startWriter(
     const file = fileSystem.open(head.path, "write");
     try {
       // The mark was read, which does not say that it is on the disk: its own flush may have failed.
-      const mark = new Uint8Array(FRAME_HEADER_BYTES);
+      const mark = new Uint8Array(MARK_BYTES);
       readFull(file, mark, head.endOffset - mark.length);
       writeFull(file, mark, head.endOffset - mark.length);
       file.sync();

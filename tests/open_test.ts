@@ -20,7 +20,7 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 import { WalLog, WalLogError, type WalLogErrorCode, type WalLogOptions } from "../mod.ts";
 import { locateRuntime, RUNTIME_NAMES, type RuntimeName } from "../scripts/runtimes.ts";
 import { Codec } from "../src/codec/codec.ts";
-import { HEADER_COPY_OFFSET } from "../src/segments/format.ts";
+import { HEADER_COPY_OFFSET, MARK_BYTES } from "../src/segments/format.ts";
 import { MemoryLog } from "../src/memory_log.ts";
 import { writeEverything } from "./everything.ts";
 import { entriesAt, entryAt, framesOf } from "./history.ts";
@@ -783,7 +783,7 @@ describe("a log opened again and again", () => {
       assert.deepEqual(readdirSync(path).sort(), before);
       const bytes = (files: ReadonlyMap<string, Uint8Array>): number =>
         [...files.values()].reduce((sum, { length }) => sum + length, 0);
-      assert.ok(bytes(contentsOf(path)) - bytes(sizes) <= 20 * 40, "a mark each time at most");
+      assert.ok(bytes(contentsOf(path)) - bytes(sizes) <= 20 * MARK_BYTES, "a mark each time at most");
     }),
   );
 

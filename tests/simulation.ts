@@ -7,6 +7,7 @@
 
 import assert from "node:assert/strict";
 import { type LogEntry, MemoryLog, type RaftLog, type Snapshot, WalLog, WalLogError } from "../mod.ts";
+import { MARK_BYTES } from "../src/segments/format.ts";
 import { type DiskFault, PowerLoss, Random, SimulatedDisk } from "../src/testing/mod.ts";
 
 const FOLDER = "/raft.wal";
@@ -352,7 +353,7 @@ class Simulation {
     // Zeros over the end of the log take what vouches for it along, and look like the end of a shorter one. The docs
     // name that as what cannot be seen.
     const from = offset - offset % 512;
-    const length = Math.min(512 * (1 + random.below(4)), used - 40 - from);
+    const length = Math.min(512 * (1 + random.below(4)), used - MARK_BYTES - from);
     if (kind < 2) this.#disk.lose(path);
     else if (kind < 4 && !dirty && length > 0) this.#disk.zero(path, from, length);
     else this.#disk.flip(path, offset, 1 << random.below(8));

@@ -1,7 +1,7 @@
 /** Frames: sealing them on the way out, checking one on the way in. */
 
 import {
-  FLAGS_KNOWN, FLAG_CLOSE, FLAG_COPY, FRAME_ENTRY_KIND, FRAME_FLAGS, FRAME_HEADER_BYTES, FRAME_INDEX, FRAME_KIND,
+  FLAGS_KNOWN, FLAG_CLOSE, FLAG_COPY, FRAME_FLAGS, FRAME_HEADER_BYTES, FRAME_INDEX, FRAME_KIND,
   FRAME_LENGTH, FRAME_PAYLOAD_SUM, FRAME_SUM, FRAME_TERM, FRAME_UNPROVEN, KIND_ENTRY, KIND_FOOTER, KIND_HARD_STATE,
   KIND_MARK, PAYLOAD_BYTES_MAX, SAFE_INTEGER_MAX, SCAN_BAD_HEADER, SCAN_BAD_PAYLOAD, SLOT_LAST_SUM, SLOT_SALT,
   UNPROVEN_UNKNOWN,
@@ -32,8 +32,8 @@ function unproven(lsn: u64, proven: u64): u32 {
 export function headerIsValid(frame: usize, seed: u64): bool {
   if (load<u32>(frame, FRAME_SUM) != headerSum(frame, seed)) return false;
   const kind = load<u8>(frame, FRAME_KIND) as u32;
-  return kind - KIND_ENTRY <= KIND_FOOTER - KIND_ENTRY && load<u8>(frame, FRAME_ENTRY_KIND) <= 1 &&
-    (load<u16>(frame, FRAME_FLAGS) as u32) <= FLAGS_KNOWN && load<u32>(frame, FRAME_LENGTH) <= PAYLOAD_BYTES_MAX &&
+  return kind - KIND_ENTRY <= KIND_FOOTER - KIND_ENTRY && (load<u8>(frame, FRAME_FLAGS) as u32) <= FLAGS_KNOWN &&
+    load<u32>(frame, FRAME_LENGTH) <= PAYLOAD_BYTES_MAX &&
     load<u64>(frame, FRAME_TERM) <= SAFE_INTEGER_MAX &&
     (load<u64>(frame, FRAME_INDEX) <= SAFE_INTEGER_MAX || kind == KIND_HARD_STATE);
 }
@@ -91,9 +91,9 @@ export function resealCopies(at: usize, bytes: u32, skip: u32, lsn: f64, proven:
   let done: u64 = skip as u64;
   while (done + (FRAME_HEADER_BYTES as u64) <= (bytes as u64)) {
     const frame = start + (done as usize);
-    let flags = (load<u16>(frame, FRAME_FLAGS) as u32) | FLAG_COPY;
+    let flags = (load<u8>(frame, FRAME_FLAGS) as u32) | FLAG_COPY;
     if (load<u8>(frame, FRAME_KIND) == KIND_MARK) flags &= ~FLAG_CLOSE;
-    store<u16>(frame, flags as u16, FRAME_FLAGS);
+    store<u8>(frame, flags as u8, FRAME_FLAGS);
     sealHeader(frame, (lsn as u64) + done, durable, salt);
     done += frameBytes(load<u32>(frame, FRAME_LENGTH)) as u64;
   }

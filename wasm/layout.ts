@@ -13,8 +13,8 @@ export const FRAME_PAYLOAD_SUM: u32 = 8;
 export const FRAME_TERM: u32 = 16;
 export const FRAME_INDEX: u32 = 24;
 export const FRAME_KIND: u32 = 32;
-export const FRAME_ENTRY_KIND: u32 = 33;
-export const FRAME_FLAGS: u32 = 34;
+export const FRAME_FLAGS: u32 = 33;
+export const FRAME_REPLACEMENTS: u32 = 34;
 export const FRAME_UNPROVEN: u32 = 36;
 
 export const KIND_ENTRY: u32 = 1;
@@ -29,7 +29,15 @@ export const FLAG_CLOSE: u32 = 2;
 export const FLAG_VOTE: u32 = 4;
 export const FLAG_FILL: u32 = 8;
 export const FLAG_CLEAR: u32 = 16;
-export const FLAGS_KNOWN: u32 = 31;
+export const FLAG_CONFIG: u32 = 32;
+export const FLAGS_KNOWN: u32 = 63;
+
+// The payload of a mark that repeats the log's state.
+export const MARK_STATE_BYTES: u32 = 32;
+export const MARK_HARD_TERM: u32 = 0;
+export const MARK_HARD_VOTE: u32 = 8;
+export const MARK_SNAPSHOT_INDEX: u32 = 16;
+export const MARK_SNAPSHOT_TERM: u32 = 24;
 
 export const UNPROVEN_UNKNOWN: u32 = 0xffffffff;
 export const PAYLOAD_BYTES_MAX: u32 = 1 << 30;
@@ -62,7 +70,10 @@ export const SLOT_OWN_FRAMES: u32 = 13;
 export const SLOT_HASH: u32 = 14;
 export const SLOT_HARD_STATES: u32 = 15;
 export const SLOT_LAST_FLAGS: u32 = 16;
-export const SLOTS: u32 = 17;
+export const SLOT_SNAPSHOT_INDEX: u32 = 17;
+export const SLOT_REPLACEMENTS: u32 = 18;
+export const SLOT_WANTS_MARK: u32 = 19;
+export const SLOTS: u32 = 20;
 
 // Tables that a scan fills: offsets in units of 8 bytes from the segment's start, and runs of terms as
 // pairs of u64 (first index, term). 32,768 offsets are more than a chunk of 1 MiB can hold.
@@ -72,7 +83,7 @@ export const RUNS_MAX: u32 = 2048;
 /** Numbers that JavaScript can hold exactly; anything above is refused. */
 export const SAFE_INTEGER_MAX: u64 = (1 << 53) - 1;
 
-export const STATE: usize = memory.data(17 * 8, 16);
+export const STATE: usize = memory.data(20 * 8, 16);
 export const OFFSETS: usize = memory.data(32768 * 4, 16);
 export const RUNS: usize = memory.data(2048 * 16, 16);
 /** Where memory is free for the chunk and the write window. */

@@ -1,12 +1,14 @@
 /** Replay: walks the frames of a chunk, fills the tables, and looks for frames behind damage. */
 
 import {
-  FLAG_COPY, FLAG_FILL, FLAG_VOTE, FRAME_FLAGS, FRAME_HEADER_BYTES, FRAME_INDEX, FRAME_KIND, FRAME_LENGTH, FRAME_PAYLOAD_SUM,
-  FRAME_TERM, FRAME_UNPROVEN, KIND_ENTRY, KIND_HARD_STATE, KIND_MARK, OFFSETS, OFFSETS_MAX, RUNS, RUNS_MAX,
-  SCAN_BAD_HEADER, SCAN_BAD_PAYLOAD, SCAN_EVENT, SCAN_LARGE, SCAN_MORE, SCAN_OUT_OF_ORDER, SCAN_TABLE_FULL,
-  SLOT_BASE_LSN, SLOT_CONSUMED, SLOT_EVENT, SLOT_HARD_STATES, SLOT_HARD_TERM, SLOT_HARD_VOTE, SLOT_HAS_VOTE,
-  SLOT_LAST_FLAGS, SLOT_LAST_SUM, SLOT_LAST_TERM, SLOT_NEXT_INDEX, SLOT_OFFSETS, SLOT_OWN_FRAMES, SLOT_PROVEN_LSN,
-  SLOT_RUNS, SLOT_SALT, UNPROVEN_UNKNOWN,
+  FLAG_COPY, FLAG_FILL, FLAG_VOTE, FRAME_FLAGS, FRAME_HEADER_BYTES, FRAME_INDEX, FRAME_KIND, FRAME_LENGTH,
+  FRAME_PAYLOAD_SUM, FRAME_REPLACEMENTS, FRAME_TERM, FRAME_UNPROVEN, KIND_ENTRY, KIND_FOOTER, KIND_HARD_STATE,
+  KIND_MARK, KIND_SNAPSHOT, KIND_TRUNCATE, MARK_HARD_TERM, MARK_HARD_VOTE, MARK_SNAPSHOT_INDEX, MARK_STATE_BYTES,
+  OFFSETS, OFFSETS_MAX, RUNS, RUNS_MAX, SCAN_BAD_HEADER, SCAN_BAD_PAYLOAD, SCAN_EVENT, SCAN_LARGE, SCAN_MORE,
+  SCAN_OUT_OF_ORDER, SCAN_TABLE_FULL, SLOT_BASE_LSN, SLOT_CONSUMED, SLOT_EVENT, SLOT_HARD_STATES, SLOT_HARD_TERM,
+  SLOT_HARD_VOTE, SLOT_HAS_VOTE, SLOT_LAST_FLAGS, SLOT_LAST_SUM, SLOT_LAST_TERM, SLOT_NEXT_INDEX, SLOT_OFFSETS,
+  SLOT_OWN_FRAMES, SLOT_PROVEN_LSN, SLOT_REPLACEMENTS, SLOT_RUNS, SLOT_SALT, SLOT_SNAPSHOT_INDEX, SLOT_WANTS_MARK,
+  UNPROVEN_UNKNOWN,
 } from "./layout";
 import { frameBytes, setSlot, slot } from "./state";
 import { headerIsValid } from "./frame";
@@ -14,8 +16,8 @@ import { xxh3 } from "./xxh3";
 
 /**
  * Replays the frames of a chunk. Entries, hard states and marks are taken in here; a frame that changes
- * more than its own segment (truncate, snapshot, footer) stops the scan as an event, consumed, with its
- * place in the event slot.
+ * more than its own segment (truncate, snapshot, footer), and a mark that is wanted or tells of another snapshot,
+ * stops the scan as an event, consumed, with its place in the event slot.
  *
  * @param at Where the chunk begins, at a frame boundary.
  * @param bytes Bytes in the chunk.
@@ -34,6 +36,7 @@ export function scan(at: usize, bytes: u32, room: u32, lsn: f64): u32 {
   let term = slot(SLOT_LAST_TERM);
   let count = slot(SLOT_OFFSETS) as u32;
   let runs = slot(SLOT_RUNS) as u32;
+  let replacements = slot(SLOT_REPLACEMENTS) as u32;
   let last: usize = 0;
   let stop: u32 = SCAN_MORE;
   while (at + FRAME_HEADER_BYTES <= end) {
@@ -53,8 +56,10 @@ export function scan(at: usize, bytes: u32, room: u32, lsn: f64): u32 {
       stop = SCAN_BAD_PAYLOAD;
       break;
     }
+    const flags = load<u8>(at, FRAME_FLAGS) as u32;
+    const counted = load<u16>(at, FRAME_REPLACEMENTS) as u32;
     if (kind == KIND_ENTRY) {
-      if (load<u64>(at, FRAME_INDEX) != next) {
+      if (load<u64>(at, FRAME_INDEX) != next || (counted != replacements && (flags & FLAG_FILL) == 0)) {
         stop = SCAN_OUT_OF_ORDER;
         break;
       }
@@ -72,22 +77,19 @@ export function scan(at: usize, bytes: u32, room: u32, lsn: f64): u32 {
       store<u32>(OFFSETS + (count << 2), ((position - base) >> 3) as u32);
       count++;
       next++;
-    } else if (kind == KIND_HARD_STATE) {
-      setSlot(SLOT_HARD_TERM, load<u64>(at, FRAME_TERM));
-      setSlot(SLOT_HARD_VOTE, load<u64>(at, FRAME_INDEX));
-      setSlot(SLOT_HAS_VOTE, (((load<u16>(at, FRAME_FLAGS) as u32) & FLAG_VOTE) != 0) as u64);
-      // A copy is as old as what it was copied from: it is no word on what was lost since.
-      if (((load<u16>(at, FRAME_FLAGS) as u32) & FLAG_COPY) == 0) setSlot(SLOT_HARD_STATES, slot(SLOT_HARD_STATES) + 1);
-    } else if (kind == KIND_MARK) {
-      // A mark repeats where the log had come to, so that what was lost before it shows; one that a repair wrote does not.
-      if (load<u64>(at, FRAME_INDEX) != next && ((load<u16>(at, FRAME_FLAGS) as u32) & FLAG_FILL) == 0) {
+      replacements = counted;
+    } else if (kind == KIND_FOOTER) {
+      stop = SCAN_EVENT;
+    } else {
+      const status = takeState(at, kind, flags, length, next, replacements);
+      if (status == SCAN_OUT_OF_ORDER) {
         stop = SCAN_OUT_OF_ORDER;
         break;
       }
-    } else {
-      stop = SCAN_EVENT;
-      setSlot(SLOT_EVENT, (at - start) as u64);
+      stop = status;
+      replacements = counted;
     }
+    if (stop == SCAN_EVENT) setSlot(SLOT_EVENT, (at - start) as u64);
     last = at;
     at += total;
     if (stop != SCAN_MORE) break;
@@ -96,12 +98,46 @@ export function scan(at: usize, bytes: u32, room: u32, lsn: f64): u32 {
   setSlot(SLOT_LAST_TERM, term);
   setSlot(SLOT_OFFSETS, count as u64);
   setSlot(SLOT_RUNS, runs as u64);
+  setSlot(SLOT_REPLACEMENTS, replacements as u64);
   if (last != 0) {
     setSlot(SLOT_LAST_SUM, load<u32>(last) as u64);
-    setSlot(SLOT_LAST_FLAGS, load<u16>(last, FRAME_FLAGS) as u64);
+    setSlot(SLOT_LAST_FLAGS, load<u8>(last, FRAME_FLAGS) as u64);
   }
   setSlot(SLOT_CONSUMED, (at - start) as u64);
   return stop;
+}
+
+/** Takes in a frame that is no entry and no footer: nothing, or why the scan stops at it or behind it. */
+function takeState(at: usize, kind: u32, flags: u32, length: u32, next: u64, replacements: u32): u32 {
+  const isRepaired = (flags & FLAG_FILL) != 0;
+  const replaces = kind == KIND_TRUNCATE || kind == KIND_SNAPSHOT;
+  const expected = (replacements + (replaces as u32)) & 0xffff;
+  if ((load<u16>(at, FRAME_REPLACEMENTS) as u32) != expected && !isRepaired) return SCAN_OUT_OF_ORDER;
+  const index = load<u64>(at, FRAME_INDEX);
+  if (replaces) return index > slot(SLOT_SNAPSHOT_INDEX) ? SCAN_EVENT : SCAN_OUT_OF_ORDER;
+  // A copy is as old as what it was copied from: it is no word on what was lost since.
+  const isOwn = (flags & FLAG_COPY) == 0;
+  if (kind == KIND_HARD_STATE) {
+    takeHardState(load<u64>(at, FRAME_TERM), index, flags, isOwn);
+    return SCAN_MORE;
+  }
+  // A mark repeats where the log had come to, so that what was lost before it shows; one that a repair wrote does not.
+  if (isRepaired) return SCAN_MORE;
+  if (index != next) return SCAN_OUT_OF_ORDER;
+  if (length != MARK_STATE_BYTES) return SCAN_MORE;
+  const state = at + FRAME_HEADER_BYTES;
+  takeHardState(load<u64>(state, MARK_HARD_TERM), load<u64>(state, MARK_HARD_VOTE), flags, isOwn);
+  const isWanted = slot(SLOT_WANTS_MARK) != 0 || load<u64>(state, MARK_SNAPSHOT_INDEX) != slot(SLOT_SNAPSHOT_INDEX);
+  return isWanted ? SCAN_EVENT : SCAN_MORE;
+}
+
+// @ts-ignore: decorator
+@inline
+function takeHardState(term: u64, vote: u64, flags: u32, isOwn: bool): void {
+  setSlot(SLOT_HARD_TERM, term);
+  setSlot(SLOT_HARD_VOTE, vote);
+  setSlot(SLOT_HAS_VOTE, ((flags & FLAG_VOTE) != 0) as u64);
+  setSlot(SLOT_HARD_STATES, slot(SLOT_HARD_STATES) + (isOwn as u64));
 }
 
 /**
@@ -127,7 +163,7 @@ export function survey(at: usize, bytes: u32, lsn: f64): f64 {
     if (distance != UNPROVEN_UNKNOWN && (distance as u64) <= position + done) {
       proven = max(proven, position + done - (distance as u64));
     }
-    own += (((load<u16>(frame, FRAME_FLAGS) as u32) & FLAG_COPY) == 0) as u64;
+    own += (((load<u8>(frame, FRAME_FLAGS) as u32) & FLAG_COPY) == 0) as u64;
     done += frameBytes(load<u32>(frame, FRAME_LENGTH)) as u64;
   }
   setSlot(SLOT_PROVEN_LSN, proven);

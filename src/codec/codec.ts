@@ -40,7 +40,10 @@ export const SLOT_OWN_FRAMES = 13;
 export const SLOT_HASH = 14;
 export const SLOT_HARD_STATES = 15;
 export const SLOT_LAST_FLAGS = 16;
-const SLOTS = 17;
+export const SLOT_SNAPSHOT_INDEX = 17;
+export const SLOT_REPLACEMENTS = 18;
+export const SLOT_WANTS_MARK = 19;
+const SLOTS = 20;
 
 const PAGE_BYTES = 65536;
 

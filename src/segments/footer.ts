@@ -47,7 +47,8 @@ export function readTrailer(
   if (trailer.footerOffset + FRAME_HEADER_BYTES + offsetBytes(trailer) !== runsAt) return undefined;
   let runs = tail.subarray(Math.max(tail.length - TRAILER_BYTES - runBytes, 0), tail.length - TRAILER_BYTES);
   if (runs.length < runBytes) readFull(file, runs = new Uint8Array(runBytes), runsAt);
-  return sum(runs, 0n) === trailer.runsSum ? { trailer, runs: decodeRuns(runs) } : undefined;
+  const decoded = sum(runs, 0n) === trailer.runsSum ? decodeRuns(runs, trailer) : undefined;
+  return decoded === undefined ? undefined : { trailer, runs: decoded };
 }
 
 /** Bytes of the offsets, padded. */

@@ -19,7 +19,7 @@
  * Header                                  Successor slot
  *   0  8 bytes "WALLOGSG"                   0  8 bytes "WALLOGNX"
  *   8  u32 version                          8  u64 number of the next segment
- *  12  u32 zero                            16  u64 LSN at which this segment ends
+ *  12  u32 replacements so far             16  u64 LSN at which this segment ends
  *  16  16 bytes log UUID                   24  u64 XXH3-64 of bytes 0..24, seeded with the salt
  *  32  u64 segment number
  *  40  u64 baseLsn: where the previous segment ends and this one begins
@@ -27,7 +27,7 @@
  *  56  u64 previous segment's number, 0 if none
  *  64  u32 headerSum of the previous segment's last frame, 0 if it has none
  *  68  u32 flags: 1 there is a vote, 2 the hard state is out of date: a later one was lost,
- *            4 entries behind the next index were lost
+ *            4 entries behind the next index were lost, 8 replacements were lost
  *  72  u64 next index                      } the state of the log
  *  80  u64 last term, all ones: unknown    } where this segment begins
  *  88  u64 hard state's term               }
@@ -47,9 +47,14 @@
  *  24  u64 index         entry, snapshot: its index; truncate: the first index dropped; hard state: the vote;
  *                       mark: the next index
  *  32  u8  kind          1 entry, 2 hard state, 3 truncate, 4 snapshot, 5 mark, 6 footer
- *  33  u8  entryKind     0 normal, 1 config
- *  34  u16 flags         1 copied by recovery, 2 log closed here, 4 has a vote, 8 written by repair, 16 snapshot clears the log
+ *  33  u8  flags         1 copied by recovery, 2 log closed here, 4 has a vote, 8 written by repair,
+ *                       16 snapshot clears the log, 32 entry is of the kind config
+ *  34  u16 replacements  truncations and snapshots of the log up to this frame, itself included, modulo 65,536
  *  36  u32 unproven      bytes from the proven-durable LSN to this frame, all ones: unknown
+ *
+ * Mark payload: nothing, or the rest of the log's state
+ *   0  u64 hard state's term               16  u64 snapshot index
+ *   8  u64 hard state's vote               24  u64 snapshot term, all ones: unknown
  *
  * Footer payload                          Footer trailer: the last 64 bytes of the file
  *   0  count x u32 offset / 8               0  8 bytes "WALLOGFT"
@@ -66,9 +71,14 @@
  *  1. it lies below the LSN at which its segment ends,
  *  2. every frame before it in the segment is valid,
  *  3. its headerSum matches, with the segment's salt and the frame's own LSN in the seed,
- *  4. its kind, entryKind and flags are known, its term and index are safe integers, and its length is in bounds,
+ *  4. its kind and flags are known, its term and index are safe integers, and its length is in bounds,
  *  5. its payloadSum matches, and
- *  6. if it is an entry, its index is the one after the last; if it is a mark that no repair wrote, so is its.
+ *  6. its replacements are those of the frame before it, one more if it is a truncation or a snapshot, unless a repair
+ *     wrote it or it is a footer, and
+ *  7. if it is an entry, its index is the one after the last; if it is a mark that no repair wrote, so is its.
+ *
+ * A mark and a segment's header repeat the state of the log, and the count of replacements tells whether any were among
+ * frames that were lost with their headers: so what such a gap can have held is known from what lies behind it.
  *
  * A segment belongs to the log if and only if the slot of the one before names it, or it has a frame that is not
  * a copy made by recovery (so it has served), or a segment that belongs to the log follows it.
@@ -109,8 +119,8 @@ export const FRAME_PAYLOAD_SUM = 8;
 export const FRAME_TERM = 16;
 export const FRAME_INDEX = 24;
 export const FRAME_KIND = 32;
-export const FRAME_ENTRY_KIND = 33;
-export const FRAME_FLAGS = 34;
+export const FRAME_FLAGS = 33;
+export const FRAME_REPLACEMENTS = 34;
 export const FRAME_UNPROVEN = 36;
 
 /** Kinds of frames. */
@@ -131,8 +141,22 @@ export const FLAG_VOTE = 4;
 export const FLAG_FILL = 8;
 /** On a snapshot: nothing before it stays, not even entries above it. */
 export const FLAG_CLEAR = 16;
+/** On an entry: it is of the kind `config`. */
+export const FLAG_CONFIG = 32;
 /** All flags that this version knows. */
-export const FLAGS_KNOWN = 31;
+export const FLAGS_KNOWN = 63;
+
+/** Replacements are counted modulo this. */
+export const REPLACEMENTS_END = 65536;
+
+/** Payload of a mark that repeats the log's state, and offsets in it. */
+export const MARK_STATE_BYTES = 32;
+export const MARK_HARD_TERM = 0;
+export const MARK_HARD_VOTE = 8;
+export const MARK_SNAPSHOT_INDEX = 16;
+export const MARK_SNAPSHOT_TERM = 24;
+/** Size of such a mark. */
+export const MARK_BYTES = FRAME_HEADER_BYTES + MARK_STATE_BYTES;
 
 /** `unproven` where the distance is unknown. */
 export const UNPROVEN_UNKNOWN = 0xffffffff;
@@ -142,6 +166,7 @@ export const PAYLOAD_BYTES_MAX = 2 ** 30;
 const STATE_VOTE = 1;
 const STATE_LOST = 2;
 const STATE_TAIL_LOST = 4;
+const STATE_REPLACEMENTS_LOST = 8;
 const U64_ONES = 0xffff_ffff_ffff_ffffn;
 const EXTENSION = ".seg";
 
@@ -165,6 +190,10 @@ export interface LogState {
   readonly tailLost: boolean;
   readonly snapshotIndex: Index;
   readonly snapshotTerm: Term;
+  /** Whether a truncation or a snapshot was lost, and nothing has told since which snapshot the log has. */
+  readonly replacementsLost: boolean;
+  /** Truncations and snapshots so far, modulo {@link REPLACEMENTS_END}. */
+  readonly replacements: number;
 }
 
 /** What a segment's header says. */
@@ -192,8 +221,8 @@ export interface FrameHeader {
   readonly term: Term;
   readonly index: Index;
   readonly kind: number;
-  readonly entryKind: number;
   readonly flags: number;
+  readonly replacements: number;
   readonly unproven: number;
 }
 
@@ -254,6 +283,11 @@ function getTerm(view: DataView, offset: number): Term {
   return wide === U64_ONES ? TERM_UNKNOWN : Number(wide);
 }
 
+/** Whether 64 bits are a term that this library would have written. */
+function isTerm(view: DataView, offset: number): boolean {
+  return areSafe(view, [offset]) || view.getBigUint64(offset, true) === U64_ONES;
+}
+
 /** Whether the 64-bit numbers at some offsets are ones that this library would have written. */
 function areSafe(view: DataView, offsets: readonly number[], end = 2 ** 53): boolean {
   return offsets.every((offset) => view.getBigUint64(offset, true) < BigInt(end));
@@ -276,6 +310,7 @@ export function encodeSegmentHeader(header: SegmentHeader, sum: Checksum): Uint8
   const { state } = header;
   view.setBigUint64(0, MAGIC_SEGMENT, true);
   view.setUint32(8, FORMAT_VERSION, true);
+  view.setUint32(12, state.replacements, true);
   block.set(header.uuid, 16);
   view.setBigUint64(32, BigInt(header.number), true);
   view.setBigUint64(40, BigInt(header.baseLsn), true);
@@ -283,7 +318,7 @@ export function encodeSegmentHeader(header: SegmentHeader, sum: Checksum): Uint8
   view.setBigUint64(56, BigInt(header.previous), true);
   view.setUint32(64, header.previousSum, true);
   const flags = (state.hardState.votedFor === null ? 0 : STATE_VOTE) | (state.hardStateLost ? STATE_LOST : 0) |
-    (state.tailLost ? STATE_TAIL_LOST : 0);
+    (state.tailLost ? STATE_TAIL_LOST : 0) | (state.replacementsLost ? STATE_REPLACEMENTS_LOST : 0);
   view.setUint32(68, flags, true);
   view.setBigUint64(72, BigInt(state.nextIndex), true);
   setTerm(view, 80, state.lastTerm);
@@ -322,7 +357,8 @@ export function decodeSegmentHeader(
   }
   if (version !== FORMAT_VERSION) return { version };
   if (!areSafe(view, [32, 56], SEGMENT_NUMBER_END) || !areSafe(view, [40, 88, 104, 120, 128])) return undefined;
-  if (view.getBigUint64(72, true) > 2n ** 53n) return undefined;
+  if (view.getBigUint64(72, true) > 2n ** 53n || !isTerm(view, 80) || !isTerm(view, 112)) return undefined;
+  if (view.getUint32(12, true) >= REPLACEMENTS_END) return undefined;
   return {
     uuid: copy.slice(16, 32),
     number: safe(view, 32),
@@ -341,6 +377,8 @@ export function decodeSegmentHeader(
       tailLost: (view.getUint32(68, true) & STATE_TAIL_LOST) !== 0,
       snapshotIndex: safe(view, 104),
       snapshotTerm: getTerm(view, 112),
+      replacementsLost: (view.getUint32(68, true) & STATE_REPLACEMENTS_LOST) !== 0,
+      replacements: view.getUint32(12, true),
     },
     provenLsn: safe(view, 120),
     floor: safe(view, 128),
@@ -399,8 +437,8 @@ export function decodeFrameHeader(bytes: Uint8Array): FrameHeader {
     term: safe(view, FRAME_TERM),
     index: safe(view, FRAME_INDEX),
     kind: view.getUint8(FRAME_KIND),
-    entryKind: view.getUint8(FRAME_ENTRY_KIND),
-    flags: view.getUint16(FRAME_FLAGS, true),
+    flags: view.getUint8(FRAME_FLAGS),
+    replacements: view.getUint16(FRAME_REPLACEMENTS, true),
     unproven: view.getUint32(FRAME_UNPROVEN, true),
   };
 }
@@ -418,10 +456,57 @@ export function encodeFrameHeader(header: FrameHeader): Uint8Array<ArrayBuffer> 
   view.setBigUint64(FRAME_TERM, BigInt(header.term), true);
   view.setBigUint64(FRAME_INDEX, BigInt(header.index), true);
   view.setUint8(FRAME_KIND, header.kind);
-  view.setUint8(FRAME_ENTRY_KIND, header.entryKind);
-  view.setUint16(FRAME_FLAGS, header.flags, true);
+  view.setUint8(FRAME_FLAGS, header.flags);
+  view.setUint16(FRAME_REPLACEMENTS, header.replacements, true);
   view.setUint32(FRAME_UNPROVEN, header.unproven, true);
   return bytes;
+}
+
+/**
+ * Whether a kind of frame puts something in the place of entries, so that it counts as a replacement.
+ *
+ * @param kind The kind.
+ * @returns `true` for truncations and snapshots.
+ */
+export function isReplacement(kind: number): boolean {
+  return kind === KIND_TRUNCATE || kind === KIND_SNAPSHOT;
+}
+
+/**
+ * The count of replacements in front of a frame.
+ *
+ * @param header The frame's header.
+ * @returns The count, modulo {@link REPLACEMENTS_END}.
+ */
+export function replacementsBefore({ kind, replacements }: FrameHeader): number {
+  return isReplacement(kind) ? (replacements + REPLACEMENTS_END - 1) % REPLACEMENTS_END : replacements;
+}
+
+/**
+ * Makes the payload of a mark.
+ *
+ * @param state The log's state.
+ * @returns What the mark's header has no room for.
+ */
+export function encodeMark(state: LogState): Uint8Array {
+  const payload = new Uint8Array(MARK_STATE_BYTES);
+  const view = viewOf(payload);
+  view.setBigUint64(MARK_HARD_TERM, BigInt(state.hardState.term), true);
+  view.setBigUint64(MARK_HARD_VOTE, state.hardState.votedFor ?? 0n, true);
+  view.setBigUint64(MARK_SNAPSHOT_INDEX, BigInt(state.snapshotIndex), true);
+  setTerm(view, MARK_SNAPSHOT_TERM, state.snapshotTerm);
+  return payload;
+}
+
+/**
+ * Reads which snapshot a mark says that the log has.
+ *
+ * @param payload The mark's payload, whole.
+ * @returns Index and term.
+ */
+export function decodeMarkSnapshot(payload: Uint8Array): { readonly index: Index; readonly term: Term } {
+  const view = viewOf(payload);
+  return { index: safe(view, MARK_SNAPSHOT_INDEX), term: getTerm(view, MARK_SNAPSHOT_TERM) };
 }
 
 /**
@@ -483,6 +568,7 @@ export function decodeTrailer(trailer: Uint8Array, salt: bigint, sum: Checksum):
   ) return undefined;
   if (!areSafe(view, [8]) || view.getBigUint64(16, true) > 2n ** 53n) return undefined;
   const lowest = view.getBigUint64(32, true);
+  if (lowest !== U64_ONES && !areSafe(view, [32])) return undefined;
   return {
     footerOffset: safe(view, 8),
     firstIndex: safe(view, 16),
@@ -498,9 +584,18 @@ export function decodeTrailer(trailer: Uint8Array, salt: bigint, sum: Checksum):
  * Reads the runs of a footer.
  *
  * @param bytes The runs, 16 bytes each.
- * @returns First index and term of each.
+ * @param trailer What the trailer says.
+ * @returns First index and term of each; `undefined` if they do not run through the entries that the trailer counts.
  */
-export function decodeRuns(bytes: Uint8Array): [Index, Term][] {
+export function decodeRuns(bytes: Uint8Array, { firstIndex, count }: Trailer): [Index, Term][] | undefined {
   const view = viewOf(bytes);
-  return Array.from({ length: bytes.length / 16 }, (_, i) => [safe(view, i * 16), getTerm(view, i * 16 + 8)]);
+  const runs: [Index, Term][] = [];
+  for (let at = 0; at < bytes.length; at += 16) {
+    const expected = runs.length === 0 ? firstIndex : runs.at(-1)![0] + 1;
+    const index = safe(view, at);
+    if (index < expected || (at === 0 && index > expected) || index >= firstIndex + count) return undefined;
+    if (!isTerm(view, at + 8)) return undefined;
+    runs.push([index, getTerm(view, at + 8)]);
+  }
+  return (runs.length === 0) === (count === 0) ? runs : undefined;
 }

@@ -11,7 +11,8 @@ import type { FileSystem } from "../storage/file_system.ts";
 import { ioError, readFull } from "../storage/full.ts";
 import type { Index, LogEntry } from "../types.ts";
 import {
-  FRAME_ENTRY_KIND,
+  FLAG_CONFIG,
+  FRAME_FLAGS,
   FRAME_HEADER_BYTES,
   FRAME_INDEX,
   FRAME_KIND,
@@ -175,7 +176,7 @@ export class EntryReader {
     return {
       term: words[word + FRAME_TERM / 4]! + words[word + FRAME_TERM / 4 + 1]! * 2 ** 32,
       index,
-      kind: bytes[address + FRAME_ENTRY_KIND] === 0 ? "normal" : "config",
+      kind: (bytes[address + FRAME_FLAGS]! & FLAG_CONFIG) === 0 ? "normal" : "config",
       command: copy ? bytes.slice(begin, begin + words[word + FRAME_LENGTH / 4]!) : bytes.subarray(0, 0),
     };
   }

@@ -12,8 +12,7 @@ import { CHUNK_BYTES, type Codec } from "../codec/codec.ts";
 import { WalLogError } from "../errors.ts";
 import { type Cut, type Damage, describeDamage } from "../report.ts";
 import type { File, FileSystem } from "../storage/file_system.ts";
-import { readFull } from "../storage/full.ts";
-import type { HardState } from "../types.ts";
+import { ioError, readFull } from "../storage/full.ts";
 import { type Chain, ChainReader, type Link } from "./chain.ts";
 import { readFooterOffsets, readTrailer } from "./footer.ts";
 import {
@@ -26,6 +25,8 @@ import {
   KIND_ENTRY,
   KIND_MARK,
   type LogState,
+  MARK_BYTES,
+  MARK_STATE_BYTES,
   SEGMENT_HEADER_BYTES,
   segmentName,
   TERM_UNKNOWN,
@@ -45,9 +46,8 @@ export interface RecoveryOptions {
 /** What was recovered. */
 export interface Recovered {
   readonly index: LogIndex;
-  readonly hardState: HardState;
-  /** Whether the latest hard state may have been lost with damaged frames. */
-  readonly hardStateLost: boolean;
+  /** The log's state, and what of it is lost. */
+  readonly state: LogState;
   /** The newest segment; `undefined` if there is no log yet. */
   readonly head: Segment | undefined;
   /** Whether the newest segment ends with the mark that closing leaves, so that writing can go on behind it. */
@@ -109,10 +109,10 @@ export class Recovery {
 
     replay.begin(chain.links[0]!.file.header.state);
     let older: Link | undefined;
-    for (const link of chain.links) {
+    for (const [i, link] of chain.links.entries()) {
       if (older !== undefined) this.follow(older, link, chain);
       if (link === newest) break;
-      for (const _ of this.sealed(link)) yield { bytesDone: replay.bytesRead, bytesTotal };
+      for (const _ of this.sealed(link, chain.links[i + 1]!)) yield { bytesDone: replay.bytesRead, bytesTotal };
       older = link;
     }
     const head = new Segment(newest.file.path, newest.file.header, SEGMENT_HEADER_BYTES);
@@ -122,7 +122,7 @@ export class Recovery {
       const { size } = newest.file;
       const closed = this.isClosed(newest, file);
       // The closing mark vouches for what lies before it, not for itself: its own flush may have failed.
-      const provenLsn = closed ? head.header.baseLsn + size - FRAME_HEADER_BYTES : Math.max(
+      const provenLsn = closed ? head.header.baseLsn + size - MARK_BYTES : Math.max(
         this.chainReader.survey(newest.file, size).provenLsn,
         chain.provenLsn,
         head.header.baseLsn + SEGMENT_HEADER_BYTES,
@@ -138,7 +138,7 @@ export class Recovery {
       const stop = yield* this.unproven(head, file, provenOffset, size, bytesTotal);
       // What a gap just before the proven LSN held, the first frame behind it told.
       provenState = replay.settledState ?? provenState;
-      replay.close();
+      replay.close(head);
       const known = new Set(replay.damage.map((one) => one.path));
       // What else the chain lacks comes behind the newest segment: how far it went, nothing tells.
       const behind = chain.damage.filter((one) => !known.has(one.path));
@@ -157,19 +157,19 @@ export class Recovery {
       }
       if (hardStateLost && judged.damage.length === 0) judged.damage.push(lostBefore(head.path, "hard state"));
       const tailLost = judged.damage.some((one) => one.firstIndex !== undefined && one.lastIndex === undefined);
+      const { replacementsLost } = replay;
       return {
         index: replay.index,
-        hardState: replay.hardState,
-        hardStateLost,
+        state: { ...replay.state, hardStateLost, tailLost },
         head,
-        closed,
+        closed: closed && head.endOffset === size,
         uuid: head.header.uuid,
         isIdentified: identity !== undefined && identity !== "damaged",
         provenLsn,
-        provenState: { ...provenState, hardStateLost, tailLost },
+        provenState: { ...provenState, hardStateLost, tailLost, replacementsLost },
         provenSum,
         provenTruncated,
-        provenIndex: head.firstIndex + head.countBelow(provenOffset) - 1,
+        provenIndex: Math.min(head.firstIndex + head.countBelow(provenOffset), replay.index.nextIndex) - 1,
         cut: stop === undefined ? undefined : this.describeCut(head, file, stop, size),
         ...judged,
         bytesRead: replay.bytesRead,
@@ -196,11 +196,12 @@ export class Recovery {
       tailLost: damage.length > 0,
       snapshotIndex: 0,
       snapshotTerm: 0,
+      replacementsLost: damage.length > 0,
+      replacements: 0,
     });
     return {
       index: replay.index,
-      hardState: replay.hardState,
-      hardStateLost: damage.length > 0,
+      state: replay.state,
       head: undefined,
       closed: chain.highestNumber === 0,
       uuid: identity === "damaged" ? undefined : identity,
@@ -225,6 +226,11 @@ export class Recovery {
     const { index } = replay;
     const { state, floor, previous, previousSum } = link.file.header;
     const segment = index.segments.at(-1)!;
+    replay.close(segment, older.joined ? state : undefined);
+    // How far the log had come, this segment tells, if not what the one before it held at its end.
+    for (const one of replay.damage) {
+      if (one.firstIndex !== undefined) one.lastIndex ??= state.nextIndex - 1;
+    }
     if (!older.joined) {
       const path = `${this.folder}/${segmentName(previous)}`;
       const found = chain.damage.find((one) => one.path === path);
@@ -251,7 +257,6 @@ export class Recovery {
       if (count > 0) this.widen(damage, firstIndex, firstIndex + count - 1);
       this.lose(segment, link, damage);
     }
-    replay.close();
     replay.begin(state);
   }
 
@@ -322,18 +327,20 @@ export class Recovery {
   }
 
   /** A sealed segment: from its footer where that is wanted and possible, by scanning otherwise. */
-  private *sealed(link: Link): Generator<void> {
+  private *sealed(link: Link, next: Link): Generator<void> {
     const { replay } = this;
     const { path, header } = link.file;
     const endOffset = link.endOffset!;
     const segment = new Segment(path, header, endOffset);
-    replay.open(segment);
+    replay.open(segment, link.joined ? next.file.header.floor : 1);
     const file = this.fileSystem.open(path, "read");
     try {
-      if (this.options.verify === "tail" && this.takeFooter(segment, file, link)) return;
-      const before = replay.damage.length;
-      yield* this.throughDamage(segment, file, endOffset);
-      if (replay.damage.length > before) this.refine(segment, file, link, replay.damage.slice(before));
+      if (this.options.verify === "tail" && this.takeFooter(segment, file, link, next)) return;
+      const stop = yield* replay.run(segment, file, SEGMENT_HEADER_BYTES, endOffset);
+      if (stop !== undefined && !(yield* this.nameDamage(segment, file, link, next))) {
+        const from = replay.passDamage(segment, file, stop, endOffset);
+        yield* this.throughDamage(segment, file, endOffset, replay, from);
+      }
       segment.endOffset = endOffset;
       segment.trim();
     } finally {
@@ -341,23 +348,34 @@ export class Recovery {
     }
   }
 
-  /** Takes a segment from its footer; `false` if that is missing or damaged. */
-  private takeFooter(segment: Segment, file: File, link: Link): boolean {
+  /** Takes a segment from its footer; `false` if that is missing, damaged, or does not fit the next segment's header. */
+  private takeFooter(segment: Segment, file: File, link: Link, next: Link): boolean {
     const { index } = this.replay;
     const footer = readTrailer(this.codec, file, link.file.size, segment.header);
-    if (footer === undefined || footer.trailer.footerOffset !== segment.endOffset) return false;
+    if (footer === undefined || footer.trailer.footerOffset !== link.endOffset) return false;
     const { firstIndex, count, lowestTruncated } = footer.trailer;
+    if (link.joined && firstIndex + count !== next.file.header.state.nextIndex) return false;
     index.truncate(Math.min(lowestTruncated, firstIndex));
+    segment.clear(firstIndex);
     segment.lowestTruncated = lowestTruncated;
-    segment.firstIndex = firstIndex;
     segment.count = count;
     segment.fetchOffsets = () => {
-      const again = this.fileSystem.open(segment.path, "read");
       try {
-        return readFooterOffsets(this.codec, again, footer.trailer) ??
-          this.rebuildOffsets(segment, again, firstIndex, count);
-      } finally {
-        again.close();
+        const again = this.fileSystem.open(segment.path, "read");
+        try {
+          return readFooterOffsets(this.codec, again, footer.trailer) ??
+            this.rebuildOffsets(
+              segment,
+              again,
+              firstIndex,
+              count,
+              link.joined ? next.file.header.state.replacements : undefined,
+            );
+        } finally {
+          again.close();
+        }
+      } catch (error) {
+        throw ioError("Cannot read the footer", segment.path, error);
       }
     };
     for (const [first, term] of footer.runs) index.runs.push(first, term);
@@ -366,12 +384,19 @@ export class Recovery {
   }
 
   /** The offsets of a segment whose footer does not have them, by scanning; lost where a frame is damaged. */
-  private rebuildOffsets(segment: Segment, file: File, firstIndex: number, count: number): Uint32Array {
+  private rebuildOffsets(
+    segment: Segment,
+    file: File,
+    firstIndex: number,
+    count: number,
+    replacements: number | undefined,
+  ): Uint32Array {
     const replay = new Replay(this.codec);
     const scanned = new Segment(segment.path, segment.header, segment.endOffset);
     replay.begin(segment.header.state);
     replay.open(scanned);
     for (const _ of this.throughDamage(scanned, file, segment.endOffset, replay));
+    replay.close(scanned, { nextIndex: firstIndex + count, replacements });
     const found = scanned.liveOffsets();
     const offsets = new Uint32Array(count).fill(OFFSET_LOST);
     const skip = firstIndex - scanned.firstIndex;
@@ -381,8 +406,14 @@ export class Recovery {
   }
 
   /** Replays up to a limit below which everything was durable, so that whatever is not valid is damage. */
-  private *throughDamage(segment: Segment, file: File, limit: number, replay = this.replay): Generator<void> {
-    for (let from = SEGMENT_HEADER_BYTES; from < limit;) {
+  private *throughDamage(
+    segment: Segment,
+    file: File,
+    limit: number,
+    replay: Replay = this.replay,
+    start: number = SEGMENT_HEADER_BYTES,
+  ): Generator<void> {
+    for (let from = start; from < limit;) {
       const stop = yield* replay.run(segment, file, from, limit);
       if (stop === undefined) break;
       from = replay.passDamage(segment, file, stop, limit);
@@ -409,13 +440,13 @@ export class Recovery {
   /** Whether the newest segment ends with the mark of a clean close, up to which everything is durable. */
   private isClosed(link: Link, file: File): boolean {
     const { header, size } = link.file;
-    const at = size - FRAME_HEADER_BYTES;
+    const at = size - MARK_BYTES;
     if (at < SEGMENT_HEADER_BYTES || size % FRAME_ALIGNMENT !== 0) return false;
     readFull(file, this.codec.chunk.subarray(0, FRAME_HEADER_BYTES), at);
     selectSegment(this.codec, header);
     if (this.codec.wasm.checkHeader(this.codec.chunkAt, header.baseLsn + at) !== 0) return false;
     const mark = decodeFrameHeader(this.codec.chunk);
-    return mark.kind === KIND_MARK && (mark.flags & FLAG_CLOSE) !== 0 && mark.length === 0;
+    return mark.kind === KIND_MARK && (mark.flags & FLAG_CLOSE) !== 0 && mark.length === MARK_STATE_BYTES;
   }
 
   /** What lies behind the place where the newest segment was torn; `undefined` if it is only zeros. */
@@ -447,26 +478,29 @@ export class Recovery {
     return end === 0 ? undefined : { path: head.path, offset: from, bytes: end - from, firstIndex, lastIndex };
   }
 
-  /** Names damaged entries exactly, from a footer that survives. */
-  private refine(segment: Segment, file: File, link: Link, damage: readonly OpenDamage[]): void {
+  /**
+   * Takes a damaged segment from its footer, which tells exactly which entries are damaged; `false` if it has none that
+   * can be read.
+   */
+  private *nameDamage(segment: Segment, file: File, link: Link, next: Link): Generator<void, boolean> {
     const footer = readTrailer(this.codec, file, link.file.size, segment.header);
-    if (footer === undefined) return;
-    const offsets = readFooterOffsets(this.codec, file, footer.trailer);
-    if (offsets === undefined) return;
-    const { index } = this.replay;
-    const { firstIndex, count, lowestTruncated } = footer.trailer;
-    index.truncate(Math.min(lowestTruncated, firstIndex));
-    segment.clear(firstIndex);
-    segment.lowestTruncated = lowestTruncated;
-    segment.pushAll(offsets);
-    for (const [first, term] of footer.runs) index.runs.push(first, term);
-    index.nextIndex = firstIndex + count;
-    for (const one of damage) {
+    if (footer === undefined || readFooterOffsets(this.codec, file, footer.trailer) === undefined) return false;
+    if (!this.takeFooter(segment, file, link, next)) return false;
+    const replay = new Replay(this.codec);
+    const scanned = new Segment(segment.path, segment.header, segment.endOffset);
+    replay.begin(segment.header.state);
+    replay.open(scanned);
+    yield* this.throughDamage(scanned, file, link.endOffset!, replay);
+    segment.endOffset = link.endOffset!;
+    const { firstIndex } = segment;
+    for (const one of replay.damage) {
       const first = segment.countBelow(one.offset);
       const behind = segment.countBelow(one.offset + one.bytes);
       one.firstIndex = behind > first ? firstIndex + first : undefined;
       one.lastIndex = behind > first ? firstIndex + behind - 1 : undefined;
+      this.replay.damage.push(one);
     }
+    return true;
   }
 
   /** Tells the damage that matters from the damage that does not, and adds what the start of the log lacks. */
@@ -481,9 +515,9 @@ export class Recovery {
       const live = liveIndexes(index, one);
       const mattersOtherwise = live === undefined && (one.kind === "segment header" || one.kind === "hard state" ||
         one.firstIndex !== undefined && one.lastIndex === undefined ||
-        // Frames that are lost with their headers may have held a truncation: what it discarded must not be believed,
-        // however little the log seems to need what else was there.
-        one.kind === "frames");
+        // Frames that are lost with their headers may have held a truncation or a snapshot: what it discarded must not be
+        // believed, however little the log seems to need what else was there.
+        (this.replay.doubtful.has(one) && this.replay.replacementsLost));
       if (live !== undefined) found.push({ ...one, ...live });
       else if (mattersOtherwise) found.push(one);
       else harmless.push(one);
@@ -537,6 +571,7 @@ function sameState(found: LogState, header: LogState): boolean {
   return found.nextIndex === header.nextIndex && found.snapshotIndex === header.snapshotIndex &&
     (found.lastTerm === header.lastTerm || header.lastTerm === TERM_UNKNOWN) &&
     (found.snapshotTerm === header.snapshotTerm || header.snapshotTerm === TERM_UNKNOWN) &&
+    (found.replacements === header.replacements || header.replacementsLost) &&
     (header.hardStateLost ||
       (found.hardState.term === header.hardState.term && found.hardState.votedFor === header.hardState.votedFor));
 }

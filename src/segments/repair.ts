@@ -17,6 +17,7 @@ import type { Index, LogEntry } from "../types.ts";
 import {
   decodeFrameHeader,
   encodeFrameHeader,
+  FLAG_CONFIG,
   FLAG_FILL,
   FRAME_HEADER_BYTES,
   FRAME_PAYLOAD_SUM,
@@ -24,11 +25,16 @@ import {
   KIND_ENTRY,
   KIND_MARK,
   KIND_TRUNCATE,
+  type LogState,
+  replacementsBefore,
   SEGMENT_HEADER_BYTES,
 } from "./format.ts";
 import type { LogIndex } from "./index.ts";
 import { Replay, selectSegment } from "./replay.ts";
 import { OFFSET_LOST, Segment } from "./segment.ts";
+
+/** What one mark that fills a gap holds of it: well within a chunk, with which it is replayed. */
+const FILL_BYTES = 256 * 1024;
 
 const TEMPORARY_EXTENSION = ".repair.tmp";
 const TEMPORARY_NAME = /^\d{12,16}\.seg\.repair\.tmp$/;
@@ -122,13 +128,14 @@ export class SegmentRepairer {
     selectSegment(codec, segment.header);
     codec.chunk.set(head);
     if (codec.wasm.checkHeader(codec.chunkAt, lsn) !== 0) {
-      return { offset, bytes: this.layOut(segment, offset, room, [entry]) };
+      const { replacements } = this.stateAt(segment, file, offset);
+      return { offset, bytes: this.layOut(segment, offset, room, [entry], replacements) };
     }
     const header = decodeFrameHeader(head);
     const sum = new DataView(head.buffer).getBigUint64(FRAME_PAYLOAD_SUM, true);
     if (header.kind !== KIND_ENTRY || header.index !== entry.index) throw this.refuse(entry, "another frame is there");
     if (header.term !== entry.term) throw this.refuse(entry, `its term was ${header.term}, not ${entry.term}`);
-    const kind = header.entryKind === 0 ? "normal" : "config";
+    const kind = (header.flags & FLAG_CONFIG) === 0 ? "normal" : "config";
     if (kind !== entry.kind) throw this.refuse(entry, `its kind was "${kind}", not "${entry.kind}"`);
     if (header.length !== command.length) {
       throw this.refuse(entry, `its command had ${header.length} bytes, not ${command.length}`);
@@ -173,23 +180,25 @@ export class SegmentRepairer {
       );
     }
     const first = lost[0]!.index;
-    const next = this.nextIndexAt(segment, file, gap.offset);
+    const state = this.stateAt(segment, file, gap.offset);
+    const next = state.nextIndex;
+    const replacements = this.replacementsBehind(segment, file, end) ?? state.replacements;
     // A snapshot that made the log jump is lost with them.
     if (first > next) throw misfit(segment, gap.offset, gap.bytes, lost);
     let from = gap.offset;
     if (first < next) {
       // Entries that begin below where the log had come to by then followed on a truncation.
-      patches.push({ offset: from, bytes: this.layOut(segment, from, FRAME_HEADER_BYTES, [], first) });
+      patches.push({ offset: from, bytes: this.layOut(segment, from, FRAME_HEADER_BYTES, [], replacements, first) });
       from += FRAME_HEADER_BYTES;
     }
-    const place = (frames: readonly LogEntry[], until: number) => {
-      if (until === from) return;
-      patches.push({ offset: from, bytes: this.layOut(segment, from, until - from, frames) });
+    const place = (frames: readonly LogEntry[], end: number) => {
+      if (end === from) return;
+      patches.push({ offset: from, bytes: this.layOut(segment, from, end - from, frames, replacements) });
       for (const { index, command } of frames) {
         offsets.set(index, from);
         from += frameBytes(command.length);
       }
-      from = until;
+      from = end;
     };
     // A footer tells where each of them lay; what lay between them was no entry, or is not needed.
     const places = lost.map(({ index }) => segment.offsetOf(index));
@@ -203,9 +212,20 @@ export class SegmentRepairer {
     return true;
   }
 
-  /** The index that was next where a gap begins. */
-  private nextIndexAt(segment: Segment, file: File, offset: number): Index {
-    return this.scan(segment, file, offset).index.nextIndex;
+  /** The log's state where a gap begins. */
+  private stateAt(segment: Segment, file: File, offset: number): LogState {
+    return this.scan(segment, file, offset).state;
+  }
+
+  /** The count of replacements behind a gap, as the next frame has it; `undefined` if there is none. */
+  private replacementsBehind(segment: Segment, file: File, offset: number): number | undefined {
+    const { codec } = this;
+    const head = new Uint8Array(FRAME_HEADER_BYTES);
+    if (readFull(file, head, offset) < head.length) return undefined;
+    selectSegment(codec, segment.header);
+    codec.chunk.set(head);
+    if (codec.wasm.checkHeader(codec.chunkAt, segment.header.baseLsn + offset) !== 0) return undefined;
+    return replacementsBefore(decodeFrameHeader(head));
   }
 
   /** Replays a segment by itself. */
@@ -224,13 +244,24 @@ export class SegmentRepairer {
     return replay;
   }
 
-  /** Frames for a truncation, entries, and behind them one that fills the room that is left. */
-  private layOut(segment: Segment, offset: number, room: number, entries: readonly LogEntry[], cut = 0): Uint8Array {
+  /**
+   * Frames for a truncation, entries, and behind them marks that fill the room that is left.
+   *
+   * @param replacements The count of replacements behind them.
+   */
+  private layOut(
+    segment: Segment,
+    offset: number,
+    room: number,
+    entries: readonly LogEntry[],
+    replacements: number,
+    cut = 0,
+  ): Uint8Array {
     const { codec } = this;
     if (room < 0) throw misfit(segment, offset, room, entries);
     const bytes = new Uint8Array(room);
     let at = 0;
-    const put = (kind: number, term: number, index: number, entryKind: number, payload: Uint8Array) => {
+    const put = (kind: number, term: number, index: number, flags: number, payload: Uint8Array) => {
       const total = frameBytes(payload.length);
       if (at + total > room) return false;
       const header = encodeFrameHeader({
@@ -238,8 +269,8 @@ export class SegmentRepairer {
         term,
         index,
         kind,
-        entryKind,
-        flags: FLAG_FILL,
+        flags: FLAG_FILL | flags,
+        replacements,
         unproven: 0,
       });
       new DataView(header.buffer).setBigUint64(FRAME_PAYLOAD_SUM, codec.hash(payload, 0n), true);
@@ -254,13 +285,15 @@ export class SegmentRepairer {
     };
     if (cut > 0) put(KIND_TRUNCATE, Math.max(this.index.termAt(cut - 1) ?? 0, 0), cut, 0, new Uint8Array(0));
     for (const { term, index, kind, command } of entries) {
-      if (!put(KIND_ENTRY, term, index, kind === "normal" ? 0 : 1, command)) {
+      if (!put(KIND_ENTRY, term, index, kind === "normal" ? 0 : FLAG_CONFIG, command)) {
         throw misfit(segment, offset, room, entries);
       }
     }
-    if (at < room) {
+    while (at < room) {
+      // Never so little left that no frame fits it.
       const left = room - at - FRAME_HEADER_BYTES;
-      if (left < 0 || !put(KIND_MARK, 0, 0, 0, new Uint8Array(left))) {
+      const payload = left < 2 * FILL_BYTES ? left : FILL_BYTES;
+      if (left < 0 || !put(KIND_MARK, 0, 0, 0, new Uint8Array(payload))) {
         throw misfit(segment, offset, room, entries);
       }
     }

@@ -28,21 +28,28 @@ import {
   SLOT_LAST_SUM,
   SLOT_LAST_TERM,
   SLOT_NEXT_INDEX,
+  SLOT_REPLACEMENTS,
   SLOT_SALT,
+  SLOT_SNAPSHOT_INDEX,
+  SLOT_WANTS_MARK,
 } from "../codec/codec.ts";
 import type { Damage, DamageKind } from "../report.ts";
 import type { File } from "../storage/file_system.ts";
 import { readFull } from "../storage/full.ts";
-import type { HardState } from "../types.ts";
+import type { HardState, Index } from "../types.ts";
 import {
   decodeFrameHeader,
+  decodeMarkSnapshot,
   FLAG_CLEAR,
+  FLAG_COPY,
+  FLAG_FILL,
   FRAME_ALIGNMENT,
   FRAME_HEADER_BYTES,
   FRAME_PAYLOAD_SUM,
   FRAME_SUM,
   frameBytes,
   type FrameHeader,
+  isReplacement,
   KIND_ENTRY,
   KIND_FOOTER,
   KIND_HARD_STATE,
@@ -50,6 +57,9 @@ import {
   KIND_SNAPSHOT,
   KIND_TRUNCATE,
   type LogState,
+  MARK_STATE_BYTES,
+  REPLACEMENTS_END,
+  replacementsBefore,
   type SegmentHeader,
   TERM_UNKNOWN,
 } from "./format.ts";
@@ -76,8 +86,15 @@ export interface Stop {
   readonly header: FrameHeader | undefined;
 }
 
-/** A 64-bit number of which it does not matter here whether it is one more than 2^53: the term of a lost entry. */
-const LOST_TERM_WIDE = 0xffff_ffff_ffff_ffffn;
+/** No number of a log: stands for the term of a lost entry, and for the next index while nothing tells it. */
+const UNKNOWN_WIDE = 0xffff_ffff_ffff_ffffn;
+
+/** Frames lost with their headers, until what lies behind tells which indexes they held. */
+interface Gap {
+  readonly places: OpenDamage[];
+  /** Whether truncations or snapshots were among them. */
+  replaced: boolean;
+}
 
 /** Replays segments in order into a {@link LogIndex}. */
 export class Replay {
@@ -101,9 +118,14 @@ export class Replay {
     return this.lostTail && this.codec.get(SLOT_HARD_STATES) === 0;
   }
   private lostTail = false;
+  /** Whether a truncation or a snapshot was lost, and nothing has told since which snapshot the log has. */
+  replacementsLost = false;
+  /** Damage of which it is not certain that it held no truncation and no snapshot. */
+  readonly doubtful: Set<Damage> = new Set();
   private readonly codec: Codec;
-  /** Frames lost with their headers, until a later frame tells which indexes they held. */
-  private gap: OpenDamage | undefined;
+  private gap: Gap | undefined;
+  /** The lowest index that the segment being replayed may have truncated. */
+  private floor: Index = 1;
 
   constructor(codec: Codec) {
     this.codec = codec;
@@ -121,8 +143,19 @@ export class Replay {
   /** The state of the log where the replay stands. */
   get state(): LogState {
     const { nextIndex, lastTerm, snapshotIndex, snapshotTerm } = this.index;
-    const { hardState, hardStateLost, tailLost } = this;
-    return { nextIndex, lastTerm, snapshotIndex, snapshotTerm, hardState, hardStateLost, tailLost };
+    const { hardState, hardStateLost, tailLost, replacementsLost } = this;
+    const replacements = this.codec.get(SLOT_REPLACEMENTS);
+    return {
+      nextIndex,
+      lastTerm,
+      hardState,
+      hardStateLost,
+      tailLost,
+      snapshotIndex,
+      snapshotTerm,
+      replacementsLost,
+      replacements,
+    };
   }
 
   /** Takes over the state that a segment's header vouches for. */
@@ -133,13 +166,21 @@ export class Replay {
     codec.setWide(SLOT_HARD_VOTE, state.hardState.votedFor ?? 0n);
     codec.set(SLOT_HAS_VOTE, state.hardState.votedFor === null ? 0 : 1);
     codec.set(SLOT_HARD_STATES, 0);
+    codec.set(SLOT_REPLACEMENTS, state.replacements);
     this.lostHardState = state.hardStateLost;
     this.lostTail = state.tailLost;
+    this.replacementsLost = state.replacementsLost;
     this.gap = undefined;
   }
 
-  /** Adds a segment to the log; what is replayed next is its own. */
-  open(segment: Segment): void {
+  /**
+   * Adds a segment to the log; what is replayed next is its own.
+   *
+   * @param segment The segment.
+   * @param floor The lowest index that it can have truncated, where the next segment's header tells.
+   */
+  open(segment: Segment, floor: Index = 1): void {
+    this.floor = floor;
     segment.firstIndex = this.index.nextIndex;
     this.index.segments.push(segment);
     this.codec.set(SLOT_LAST_SUM, 0);
@@ -156,7 +197,7 @@ export class Replay {
    * @returns Where and why it stopped, `undefined` at the limit or at a footer. Yields after each chunk.
    */
   *run(segment: Segment, file: File, from: number, limit: number): Generator<void, Stop | undefined> {
-    const { codec, index } = this;
+    const { codec } = this;
     const { wasm, chunkAt } = codec;
     this.footerOffset = undefined;
     selectSegment(codec, segment.header);
@@ -189,15 +230,13 @@ export class Replay {
           at += codec.get(SLOT_CONSUMED);
           if (status === SCAN_EVENT) {
             const frame = scanned + codec.get(SLOT_EVENT);
-            if (!this.takeEvent(segment, decodeFrameHeader(codec.chunk.subarray(frame, at)))) {
+            if (!this.takeEvent(segment, codec.chunk.subarray(frame, at))) {
               this.footerOffset = start + frame;
               segment.endOffset = start + frame;
               return undefined;
             }
           } else if (status === SCAN_OUT_OF_ORDER && this.gap !== undefined) {
-            const { kind, index: next, term } = decodeFrameHeader(codec.chunk.subarray(at));
-            this.settleGap(segment, next);
-            if (kind === KIND_MARK) this.learnLastTerm(term);
+            if (!this.reach(segment, decodeFrameHeader(codec.chunk.subarray(at)))) break;
             this.settledState ??= this.state;
           } else if (status !== SCAN_TABLE_FULL) break;
         }
@@ -226,15 +265,19 @@ export class Replay {
     } finally {
       segment.lastSum = codec.get(SLOT_LAST_SUM);
       segment.lastFlags = codec.get(SLOT_LAST_FLAGS);
-      index.nextIndex = codec.get(SLOT_NEXT_INDEX);
     }
   }
 
   /** Puts the index's state where the scan takes it from. */
   private setScanState(): void {
-    this.codec.set(SLOT_NEXT_INDEX, this.index.nextIndex);
-    if (this.index.lastTerm === TERM_UNKNOWN) this.codec.setWide(SLOT_LAST_TERM, LOST_TERM_WIDE);
-    else this.codec.set(SLOT_LAST_TERM, this.index.lastTerm);
+    const { codec, index } = this;
+    // Behind a gap the first frame that knows where the log had come to stops the scan, whatever it says.
+    if (this.gap !== undefined) codec.setWide(SLOT_NEXT_INDEX, UNKNOWN_WIDE);
+    else codec.set(SLOT_NEXT_INDEX, index.nextIndex);
+    if (index.lastTerm === TERM_UNKNOWN) codec.setWide(SLOT_LAST_TERM, UNKNOWN_WIDE);
+    else codec.set(SLOT_LAST_TERM, index.lastTerm);
+    codec.set(SLOT_SNAPSHOT_INDEX, index.snapshotIndex);
+    codec.set(SLOT_WANTS_MARK, this.replacementsLost ? 1 : 0);
   }
 
   /** Takes what a scan put into the tables. */
@@ -253,23 +296,30 @@ export class Replay {
   }
 
   /** Takes a frame that concerns more than its segment; `false` for a footer, which ends the segment. */
-  private takeEvent(segment: Segment, header: FrameHeader): boolean {
+  private takeEvent(segment: Segment, frame: Uint8Array): boolean {
     const { index } = this;
+    const header = decodeFrameHeader(frame);
     if (header.kind === KIND_FOOTER) return false;
     if (header.kind === KIND_TRUNCATE) {
-      if (header.index > index.nextIndex) this.settleGap(segment, header.index);
+      if (this.gap !== undefined) this.settleGap(segment, header.index);
       segment.lowestTruncated = Math.min(segment.lowestTruncated, header.index);
       index.truncate(header.index, header.term);
-    } else {
+    } else if (header.kind === KIND_SNAPSHOT) {
       const clears = (header.flags & FLAG_CLEAR) !== 0;
       if (clears) {
         segment.lowestTruncated = 1;
         // Whatever a gap before held, nothing of it is left.
-        if (this.gap !== undefined) Object.assign(this.gap, { firstIndex: 1, lastIndex: header.index });
+        for (const place of this.gap?.places ?? []) Object.assign(place, { firstIndex: 1, lastIndex: header.index });
         this.gap = undefined;
       }
-      if (!clears && header.index >= index.nextIndex) this.settleGap(segment, header.index + 1);
       index.compact(header.index, header.term, clears);
+      this.replacementsLost = false;
+    } else {
+      // A mark, and the one before it that could have told is lost.
+      const snapshot = decodeMarkSnapshot(frame.subarray(FRAME_HEADER_BYTES));
+      if (snapshot.index > index.snapshotIndex) index.compact(snapshot.index, snapshot.term, false);
+      if ((header.flags & FLAG_COPY) === 0) this.replacementsLost = false;
+      this.learnLastTerm(header.term);
     }
     this.setScanState();
     return true;
@@ -288,7 +338,7 @@ export class Replay {
     const view = new DataView(new ArrayBuffer(FRAME_HEADER_BYTES));
     readFull(file, new Uint8Array(view.buffer), offset);
     if (end > limit || header.kind !== KIND_ENTRY) return false;
-    if (header.index !== this.index.nextIndex && this.gap === undefined) return false;
+    if (!this.isInOrder(header) && this.gap === undefined) return false;
     codec.wasm.hashStart(header.length);
     let filled = 0;
     for (let position = offset + FRAME_HEADER_BYTES, left = header.length; left > 0;) {
@@ -314,12 +364,42 @@ export class Replay {
   /** Takes an entry outside the scan. */
   private takeEntry(segment: Segment, offset: number, header: FrameHeader): void {
     const { index } = this;
-    if (header.index !== index.nextIndex) this.settleGap(segment, header.index);
+    if (this.gap !== undefined) this.reach(segment, header);
     index.runs.push(header.index, header.term);
     segment.push(offset);
     index.nextIndex = header.index + 1;
     index.lastTerm = header.term;
+    this.codec.set(SLOT_REPLACEMENTS, header.replacements);
     this.setScanState();
+  }
+
+  /** Whether a frame follows on what was replayed. */
+  private isInOrder(header: FrameHeader): boolean {
+    const isFill = (header.flags & FLAG_FILL) !== 0;
+    if (!isFill && replacementsBefore(header) !== this.codec.get(SLOT_REPLACEMENTS)) return false;
+    const tellsNext = header.kind === KIND_ENTRY || (header.kind === KIND_MARK && !isFill);
+    return !tellsNext || header.index === this.index.nextIndex;
+  }
+
+  /**
+   * Learns from the header of a frame behind a gap what the gap held.
+   *
+   * @returns Whether it told anything, so that the scan can go on.
+   */
+  private reach(segment: Segment, header: FrameHeader): boolean {
+    const gap = this.gap!;
+    const before = replacementsBefore(header);
+    const tellsCount = before !== this.codec.get(SLOT_REPLACEMENTS);
+    if (tellsCount) {
+      gap.replaced = true;
+      this.codec.set(SLOT_REPLACEMENTS, before);
+    }
+    if (header.kind === KIND_ENTRY || header.kind === KIND_MARK) {
+      this.settleGap(segment, header.index);
+      if (header.kind === KIND_MARK && header.length === MARK_STATE_BYTES) this.learnLastTerm(header.term);
+      return true;
+    }
+    return tellsCount;
   }
 
   /**
@@ -336,7 +416,7 @@ export class Replay {
     const { header, offset } = stop;
     const next = header === undefined ? limit : offset + frameBytes(header.length);
     // A header that reaches past the limit, or is out of order, does not tell the truth about what is here.
-    if (header !== undefined && next <= limit && stop.reason !== REASON_OUT_OF_ORDER) {
+    if (header !== undefined && next <= limit && (this.gap !== undefined || this.isInOrder(header))) {
       const isEntry = header.kind === KIND_ENTRY;
       this.damage.push({
         kind: KIND_NAMES[header.kind]!,
@@ -355,11 +435,15 @@ export class Replay {
       this.codec.set(SLOT_LAST_FLAGS, header.flags);
       segment.lastSum = this.codec.get(SLOT_LAST_SUM);
       if (isEntry) this.takeEntry(segment, offset, header);
-      else if (header.kind === KIND_TRUNCATE || header.kind === KIND_SNAPSHOT) this.takeEvent(segment, header);
+      else {
+        if (this.gap !== undefined) this.reach(segment, header);
+        if (isReplacement(header.kind)) this.takeEvent(segment, head);
+        this.codec.set(SLOT_REPLACEMENTS, header.replacements);
+      }
       return next;
     }
     const resume = this.seek(segment, file, offset + FRAME_ALIGNMENT, limit);
-    this.gap = {
+    const place: OpenDamage = {
       kind: "frames",
       path: segment.path,
       offset,
@@ -369,7 +453,10 @@ export class Replay {
       term: undefined,
       reason: stop.reason,
     };
-    this.damage.push(this.gap);
+    this.damage.push(place);
+    this.gap ??= { places: [], replaced: false };
+    this.gap.places.push(place);
+    this.setScanState();
     if (resume - offset >= FRAME_HEADER_BYTES) {
       this.lostHardState = true;
       this.codec.set(SLOT_HARD_STATES, 0);
@@ -392,29 +479,31 @@ export class Replay {
   }
 
   /** Says which entries a gap held, from the index that is next behind it. */
-  private settleGap(segment: Segment, next: number): void {
-    const { index, gap } = this;
+  private settleGap(segment: Segment, next: Index): void {
+    const { index } = this;
+    const { places, replaced } = this.gap!;
+    this.gap = undefined;
+    const bytes = places.reduce((sum, place) => sum + place.bytes, 0);
+    const room = Math.floor(bytes / FRAME_HEADER_BYTES);
     let first = index.nextIndex;
-    if (gap !== undefined && next - first > gap.bytes / FRAME_HEADER_BYTES) {
-      // More than the gap had room for: a snapshot that made the log jump was lost in it.
-      Object.assign(gap, { firstIndex: first, lastIndex: next - 1 });
-      index.compact(next - 1, TERM_UNKNOWN, true);
-      this.gap = undefined;
-      return this.setScanState();
-    }
-    if (next < first) {
-      // A truncation went with the gap. Entries may have followed it there: as many as fit beside it.
-      const fitting = gap === undefined ? 0 : Math.floor(gap.bytes / FRAME_HEADER_BYTES) - 1;
-      first = Math.max(next - Math.max(fitting, 0), index.snapshotIndex + 1, 1);
+    // Where the count is as it was before, there were no replacements, or there was room for all that it can count.
+    if (replaced || room >= REPLACEMENTS_END || next < first || next - first > room) {
+      for (const place of places) this.doubtful.add(place);
+      this.replacementsLost = true;
+      if (next - first > room) {
+        // More than the gap had room for: a snapshot that made the log jump was lost in it.
+        index.compact(next - 1, TERM_UNKNOWN, true);
+        for (const place of places) Object.assign(place, { firstIndex: first, lastIndex: next - 1 });
+        return this.setScanState();
+      }
+      // What a truncation dropped and the gap then held anew: as much as fits beside it.
+      const lowest = Math.max(next - Math.max(room - 1, 0), this.floor, index.snapshotIndex + 1);
+      first = Math.min(first, Math.max(lowest, 1), next);
       segment.lowestTruncated = Math.min(segment.lowestTruncated, first);
       index.truncate(first);
     }
     this.loseEntries(segment, next);
-    if (gap !== undefined && next > first) {
-      gap.firstIndex = first;
-      gap.lastIndex = next - 1;
-    }
-    this.gap = undefined;
+    if (next > first) { for (const place of places) Object.assign(place, { firstIndex: first, lastIndex: next - 1 }); }
     this.setScanState();
   }
 
@@ -437,14 +526,28 @@ export class Replay {
     index.lastTerm = TERM_UNKNOWN;
   }
 
-  /** Ends a segment's replay: what a gap at its end held is known only from what follows. */
-  close(): void {
-    if (this.gap !== undefined && this.gap.firstIndex === undefined) this.gap.firstIndex = this.index.nextIndex;
+  /**
+   * Ends a segment's replay: what a gap at its end held is known only from what follows.
+   *
+   * @param segment The segment.
+   * @param next The log's next index where the next segment begins, if there is one, and the count of replacements, if
+   * that is known.
+   */
+  close(segment: Segment, next?: { readonly nextIndex: Index; readonly replacements: number | undefined }): void {
+    const { gap, codec } = this;
+    if (gap === undefined) return;
+    if (next !== undefined) {
+      gap.replaced ||= next.replacements !== codec.get(SLOT_REPLACEMENTS);
+      return this.settleGap(segment, next.nextIndex);
+    }
+    for (const place of gap.places) {
+      place.firstIndex = this.index.nextIndex;
+      this.doubtful.add(place);
+    }
+    this.replacementsLost = true;
     this.gap = undefined;
   }
 }
-
-const REASON_OUT_OF_ORDER = "entry out of order";
 
 function describeStop(status: number, headerIsValid: boolean): string {
   switch (status) {
@@ -453,7 +556,7 @@ function describeStop(status: number, headerIsValid: boolean): string {
     case SCAN_BAD_PAYLOAD:
       return "payload checksum mismatch";
     case SCAN_OUT_OF_ORDER:
-      return REASON_OUT_OF_ORDER;
+      return "frame out of order";
     default:
       return headerIsValid ? "payload cut off" : "header cut off";
   }

@@ -16,21 +16,27 @@ import { errorCode, ioError, isNoSpace, readFull, writeFull } from "../storage/f
 import type { LogEntry } from "../types.ts";
 import {
   encodeFooter,
+  encodeMark,
   encodeSegmentHeader,
   encodeSuccessor,
   FLAG_CLOSE,
+  FLAG_CONFIG,
+  FLAG_VOTE,
   FRAME_ALIGNMENT,
   FRAME_HEADER_BYTES,
   FRAME_PAYLOAD_SUM,
   frameBytes,
+  isReplacement,
   KIND_ENTRY,
   KIND_FOOTER,
   KIND_MARK,
   type LogState,
+  REPLACEMENTS_END,
   SEGMENT_HEADER_BYTES,
   type SegmentHeader,
   segmentName,
   SLOT_OFFSET,
+  TERM_UNKNOWN,
 } from "./format.ts";
 import type { TermRuns } from "./index.ts";
 import { selectSegment } from "./replay.ts";
@@ -51,12 +57,24 @@ const ZERO_AHEAD_BYTES_MAX = 4 * 1024 * 1024;
 /** Whoever writes more than this between two flushes is bound by the data, and zeros would only double it. */
 const ZERO_AHEAD_BATCH_MAX = 512 * 1024;
 
-const KIND_CODE = { normal: KIND_ENTRY, config: KIND_ENTRY | 1 << 8 } as const;
+const KIND_CODE = { normal: KIND_ENTRY, config: KIND_ENTRY | FLAG_CONFIG << 8 } as const;
 
 let zeros: Uint8Array | undefined;
 
 /** What a new segment begins with. */
 export type NewSegment = Omit<SegmentHeader, "salt">;
+
+/** Where a writer goes on. */
+export interface WriterStart {
+  readonly segment: Segment;
+  readonly file: File;
+  /** Whether the last frame is a mark, so that another would say nothing. */
+  readonly marked: boolean;
+  /** Highest number that a file was begun with. */
+  readonly numberUsed: number;
+  /** Truncations and snapshots of the log so far. */
+  readonly replacements: number;
+}
 
 /** Writes the newest segment of a log. */
 export class SegmentWriter {
@@ -78,8 +96,11 @@ export class SegmentWriter {
   /** Offset up to which the file is known to hold zeros ahead. */
   private zeroedTo: number;
   private zeroAhead = ZERO_AHEAD_BYTES_MIN;
-  /** Whether the last frame is a mark, so that another would say nothing. */
+  /** Truncations and snapshots of the log so far, modulo {@link REPLACEMENTS_END}. */
+  replacements: number;
+  /** Whether the last frame is a mark, so that another would say nothing; and how many bytes it has. */
   private marked: boolean;
+  private markBytes = 0;
   /** Highest number that a file was begun with, also in vain: names are never used again. */
   private numberUsed: number;
 
@@ -88,10 +109,7 @@ export class SegmentWriter {
     folder: string,
     codec: Codec,
     segmentBytes: number,
-    segment: Segment,
-    file: File,
-    marked: boolean,
-    numberUsed: number,
+    { segment, file, marked, numberUsed, replacements }: WriterStart,
   ) {
     this.fileSystem = fileSystem;
     this.folder = folder;
@@ -104,12 +122,13 @@ export class SegmentWriter {
     this.zeroedTo = segment.endOffset;
     this.marked = marked;
     this.numberUsed = numberUsed;
+    this.replacements = replacements;
     codec.makeWindow(WINDOW_BYTES);
   }
 
   /** Whether something was written that no flush covers. A mark alone is not worth one. */
   get isDirty(): boolean {
-    return this.durableLsn < this.segment.endLsn - (this.marked ? FRAME_HEADER_BYTES : 0);
+    return this.durableLsn < this.segment.endLsn - (this.marked ? this.markBytes : 0);
   }
 
   /**
@@ -170,22 +189,28 @@ export class SegmentWriter {
     const { segment, codec } = this;
     const total = frameBytes(payload.length);
     const at = this.reserve(total, segment.endOffset);
-    this.putHeader(at, payload.length, term, Number(BigInt(index) & 0xffffffffn), Number(BigInt(index) >> 32n), kind);
-    this.codec.words[(at >>> 2) + 8]! |= flags << 16;
+    const kinds = kind | flags << 8;
+    if (isReplacement(kind)) this.replacements = (this.replacements + 1) % REPLACEMENTS_END;
+    this.putHeader(at, payload.length, term, Number(BigInt(index) & 0xffffffffn), Number(BigInt(index) >> 32n), kinds);
     codec.bytes.set(payload, at + FRAME_HEADER_BYTES);
     this.writeWindow(at, total, segment.endOffset);
     segment.endOffset += total;
     segment.lastSum = codec.get(SLOT_LAST_SUM);
     this.marked = kind === KIND_MARK;
+    this.markBytes = total;
   }
 
-  /** Writes a mark, unless the last frame is one: it carries how far the log is durable, and how far it had come. */
-  mark(state: Pick<LogState, "nextIndex" | "lastTerm">): void {
+  /** Writes a mark, unless the last frame is one: it carries how far the log is durable, and its state. */
+  mark(state: LogState): void {
     if (!this.marked) this.writeMark(0, state);
   }
 
-  private writeMark(flags: number, { nextIndex, lastTerm }: Pick<LogState, "nextIndex" | "lastTerm">): void {
-    this.writeFrame(KIND_MARK, flags, Math.max(lastTerm, 0), nextIndex);
+  private writeMark(flags: number, state: LogState): void {
+    const { nextIndex, lastTerm, hardState, hardStateLost, tailLost, replacementsLost } = state;
+    // What is lost and only guessed at is not to be vouched for.
+    const isSure = !hardStateLost && !tailLost && !replacementsLost && lastTerm !== TERM_UNKNOWN;
+    const vote = isSure && hardState.votedFor !== null ? FLAG_VOTE : 0;
+    this.writeFrame(KIND_MARK, flags | vote, Math.max(lastTerm, 0), nextIndex, isSure ? encodeMark(state) : NOTHING);
   }
 
   /** Address in the window for the next write of at most {@link WRITE_BYTES_MAX}. */
@@ -220,7 +245,7 @@ export class SegmentWriter {
     words[word + 5] = term / 2 ** 32;
     words[word + 6] = indexLow;
     words[word + 7] = indexHigh;
-    words[word + 8] = kinds;
+    words[word + 8] = kinds | this.replacements << 16;
   }
 
   /** Puts an entry's frame at an address, unsealed; returns its size. */
@@ -401,7 +426,7 @@ export class SegmentWriter {
    * Ends the log with a mark that says that it was closed, as the last bytes of the file, and flushes. What was written
    * before must have been flushed: the mark vouches for it.
    */
-  finish(state: Pick<LogState, "nextIndex" | "lastTerm">): void {
+  finish(state: LogState): void {
     const { segment } = this;
     this.file.truncate(segment.endOffset);
     this.writeMark(FLAG_CLOSE, state);

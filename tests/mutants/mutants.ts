@@ -165,7 +165,10 @@ const FLUSHES: Mutant[] = [
   {
     name: "fdatasync is not called in a flush that does not block",
     file: NODE,
-    edits: [["fs.fdatasync(this.descriptor, (error) => error === null ? resolve() : reject(error))", "resolve()"]],
+    edits: [[
+      "fs.fdatasync(this.flushDescriptor ?? this.descriptor, (error) => error === null ? resolve() : reject(error))",
+      "resolve()",
+    ]],
     dies: "strace_test",
   },
   {
@@ -252,13 +255,13 @@ const ORDERS: Mutant[] = [
   {
     name: "nothing vouches for a snapshot's frame before what it replaces is deleted",
     file: LOG,
-    edits: [["writer.mark(log);", ""]],
+    edits: [["writer.mark(this.#state);\n      this.#deleteReplaced();", "this.#deleteReplaced();"]],
     dies: "checks_test",
   },
   {
     name: "nothing vouches for copied frames before what a crash left is removed",
     file: OPEN,
-    edits: [["writer.mark(index);", ""]],
+    edits: [["writer.mark(recovered.state);", ""]],
     dies: "checks_test",
   },
   {
@@ -384,7 +387,7 @@ const WATERMARKS: Mutant[] = [
   {
     name: "a log at rest leaves no mark",
     file: LOG,
-    edits: [["writer.mark(this.#index);", ""]],
+    edits: [["writer.mark(this.#state);\n      } catch", "} catch"]],
     dies: "sync_test",
   },
 ];
@@ -453,8 +456,53 @@ const CHECKSUMS: Mutant[] = [
   {
     name: "entries are taken in any order",
     file: WASM_SCAN,
-    edits: [["if (load<u64>(at, FRAME_INDEX) != next) {", "if (false) {"]],
+    edits: [["load<u64>(at, FRAME_INDEX) != next || ", ""]],
     dies: "simulation",
+  },
+  {
+    name: "replacements are not counted",
+    file: WRITER,
+    edits: [["this.replacements = (this.replacements + 1) % REPLACEMENTS_END;", ""]],
+    dies: "simulation",
+  },
+  {
+    name: "a lost truncation is not noticed by the count behind it",
+    file: REPLAY,
+    edits: [["gap.replaced = true;", ""]],
+    dies: "gap_test",
+  },
+  {
+    name: "a lost truncation at a segment's end is not noticed by the next segment's count",
+    file: REPLAY,
+    edits: [["gap.replaced ||= next.replacements !== codec.get(SLOT_REPLACEMENTS);", ""]],
+    dies: "gap_test",
+  },
+  {
+    name: "an entry behind a gap is taken before it is known what the gap held",
+    file: REPLAY,
+    edits: [["if (this.gap !== undefined) codec.setWide(SLOT_NEXT_INDEX, UNKNOWN_WIDE);\n    else ", ""]],
+    dies: "gap_test",
+  },
+  {
+    name: "a mark does not tell of a snapshot whose frame is lost",
+    file: REPLAY,
+    edits: [["if (snapshot.index > index.snapshotIndex) index.compact(snapshot.index, snapshot.term, false);", ""]],
+    dies: "gap_test",
+  },
+  {
+    name: "a mark does not tell the hard state",
+    file: WASM_SCAN,
+    edits: [[
+      "takeHardState(load<u64>(state, MARK_HARD_TERM), load<u64>(state, MARK_HARD_VOTE), flags, isOwn);",
+      "",
+    ]],
+    dies: "gap_test",
+  },
+  {
+    name: "a mark vouches for a hard state that is lost",
+    file: WRITER,
+    edits: [["!hardStateLost && !tailLost && !replacementsLost && ", ""]],
+    dies: "damage_test",
   },
   {
     name: "the salt is not in the seed",
@@ -632,15 +680,15 @@ const RECOVERIES: Mutant[] = [
     name: "copied frames do not say so",
     file: WASM_FRAME,
     edits: [[
-      "(load<u16>(frame, FRAME_FLAGS) as u32) | FLAG_COPY",
-      "(load<u16>(frame, FRAME_FLAGS) as u32) & ~FLAG_COPY",
+      "(load<u8>(frame, FRAME_FLAGS) as u32) | FLAG_COPY",
+      "(load<u8>(frame, FRAME_FLAGS) as u32) & ~FLAG_COPY",
     ]],
     dies: "simulation",
   },
   {
     name: "that frames are copies is not looked at",
     file: WASM_SCAN,
-    edits: [["own += (((load<u16>(frame, FRAME_FLAGS) as u32) & FLAG_COPY) == 0) as u64;", "own += 1;"]],
+    edits: [["own += (((load<u8>(frame, FRAME_FLAGS) as u32) & FLAG_COPY) == 0) as u64;", "own += 1;"]],
     dies: "simulation",
   },
   {
@@ -707,7 +755,7 @@ const RECOVERIES: Mutant[] = [
     name: "a log that was not closed is taken for one that was",
     file: RECOVERY,
     edits: [[
-      "return mark.kind === KIND_MARK && (mark.flags & FLAG_CLOSE) !== 0 && mark.length === 0;",
+      "return mark.kind === KIND_MARK && (mark.flags & FLAG_CLOSE) !== 0 && mark.length === MARK_STATE_BYTES;",
       "return mark.kind === KIND_MARK;",
     ]],
     dies: "checks_test",
@@ -733,13 +781,13 @@ const RECOVERIES: Mutant[] = [
   {
     name: "a footer of another place is believed",
     file: RECOVERY,
-    edits: [[" || footer.trailer.footerOffset !== segment.endOffset", ""]],
+    edits: [[" || footer.trailer.footerOffset !== link.endOffset", ""]],
     dies: "checks_test",
   },
   {
     name: "a lost hard state is defaulted",
     file: LOG,
-    edits: [["this.#hardStateLost = opened.hardStateLost;", "this.#hardStateLost = false;"]],
+    edits: [["this.#hardStateLost = opened.state.hardStateLost;", "this.#hardStateLost = false;"]],
     dies: "open_test",
   },
   {

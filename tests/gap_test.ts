@@ -1,0 +1,171 @@
+/**
+ * Stretches of a log in which everything is lost, headers too. What such a gap held is known from what lies behind it:
+ * the next index and term, the count of replacements, and the state that marks and segment headers repeat.
+ */
+
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { WalLog, type WalLogError } from "../mod.ts";
+import { KIND_ENTRY, KIND_SNAPSHOT, KIND_TRUNCATE, SEGMENT_HEADER_BYTES } from "../src/segments/format.ts";
+import { Random } from "../src/testing/mod.ts";
+import { entriesAt, entryAt, type FrameAt, framesOf } from "./history.ts";
+import { MemoryDisk } from "./memory_disk.ts";
+import { assertSameEntries } from "./model.ts";
+
+const PATH = MemoryDisk.PATH;
+const FIRST = "000000000001.seg";
+const SEEDS = 250;
+
+/** A closed log on a disk, written by a function. */
+function closedLog(write: (log: WalLog) => void, segmentBytes?: number): MemoryDisk {
+  const disk = new MemoryDisk();
+  const log = WalLog.openSync(PATH, { fileSystem: disk, segmentBytes });
+  write(log);
+  log.closeSync();
+  return disk;
+}
+
+/** The disk with a range of a file zeroed. */
+function zeroed(disk: MemoryDisk, name: string, from: number, to: number): MemoryDisk {
+  const contents = new Map(disk.contents());
+  contents.set(name, contents.get(name)!.slice().fill(0, from, to));
+  return new MemoryDisk(contents);
+}
+
+/** The disk without the frames from the first that fits to the last that does, the one closing the log excepted. */
+function without(disk: MemoryDisk, first: (frame: FrameAt) => boolean, last = first): MemoryDisk {
+  const frames = framesOf(disk.contents().get(FIRST)!).slice(0, -1);
+  return zeroed(disk, FIRST, frames.find(first)!.offset, frames.findLast(last)!.end);
+}
+
+const isEntry = (index: number) => (frame: FrameAt) => frame.kind === KIND_ENTRY && frame.index === index;
+
+describe("a gap", () => {
+  it("that held only entries is named exactly, and costs neither hard state nor other entries", () => {
+    const disk = without(
+      closedLog((log) => {
+        log.setHardState({ term: 1, votedFor: 3n });
+        log.append(entriesAt(1, 20));
+      }),
+      isEntry(8),
+      isEntry(11),
+    );
+    const log = WalLog.openSync(PATH, { fileSystem: disk, onDamage: "keep" });
+    assert.deepEqual(log.damaged.map(({ firstIndex, lastIndex }) => [firstIndex, lastIndex]), [[8, 11]]);
+    assert.deepEqual(log.hardState, { term: 1, votedFor: 3n });
+    assertSameEntries(log.entries(1, 7), entriesAt(1, 7), "before");
+    assertSameEntries(log.entries(12, 20), entriesAt(12, 20), "behind");
+    log.repair(entriesAt(8, 11));
+    log.closeSync();
+    assert.equal(WalLog.openSync(PATH, { fileSystem: disk }).lastIndex, 20);
+  });
+
+  it("that held entries which were dropped since is harmless", () => {
+    const disk = without(
+      closedLog((log) => {
+        log.append(entriesAt(1, 10));
+        log.truncate(4);
+        log.append(entriesAt(4, 12, 2));
+      }),
+      (frame) => isEntry(6)(frame) && frame.term === 1,
+    );
+    const log = WalLog.openSync(PATH, { fileSystem: disk });
+    assert.deepEqual(log.recovery.harmless.map(({ kind }) => kind), ["frames"]);
+    assertSameEntries(log.entries(1, 12), [...entriesAt(1, 3), ...entriesAt(4, 12, 2)], "all");
+  });
+
+  it("that held a truncation and what replaced it leaves no entry that was discarded", () => {
+    const disk = without(
+      closedLog((log) => {
+        log.append(entriesAt(1, 10));
+        log.truncate(5);
+        log.append(entriesAt(5, 11, 2));
+      }),
+      ({ kind }) => kind === KIND_TRUNCATE,
+      isEntry(10),
+    );
+    const log = WalLog.openSync(PATH, { fileSystem: disk, onDamage: "keep" });
+    assertSameEntries(log.entries(11, 11), entriesAt(11, 11, 2), "behind");
+    for (let index = 5; index <= 10; index++) {
+      assert.throws(() => log.entry(index), (error) => (error as WalLogError).code === "DAMAGED_ENTRY", `${index}`);
+    }
+  });
+
+  it("that held the frame of a snapshot is told of by the next mark", () => {
+    const disk = without(
+      closedLog((log) => {
+        log.append(entriesAt(1, 10));
+        log.applySnapshot({ index: 6, term: 1, config: [1n], data: new Uint8Array(10) });
+        log.append(entriesAt(11, 12));
+      }),
+      ({ kind }) => kind === KIND_SNAPSHOT,
+    );
+    const log = WalLog.openSync(PATH, { fileSystem: disk });
+    assert.equal(log.snapshotIndex, 6);
+    assertSameEntries(log.entries(7, 12), entriesAt(7, 12), "above");
+    assert.equal(log.snapshot()?.data.length, 10);
+  });
+
+  it("anywhere in any history leaves nothing wrong to read, and whatever cannot be read is named", () => {
+    for (let seed = 1; seed <= SEEDS; seed++) {
+      const random = new Random(seed);
+      const written = closedLog((log) => {
+        let term = 1;
+        for (let step = 0; step < 30; step++) {
+          const next = log.lastIndex + 1;
+          const chance = random.below(10);
+          if (chance < 6) {
+            const count = 1 + random.below(5);
+            log.append(Array.from({ length: count }, (_, i) => entryAt(next + i, term, random.below(200))));
+          } else if (chance === 6 && next > log.snapshotIndex + 2) {
+            log.truncate(Math.max(log.snapshotIndex + 1, next - 1 - random.below(8)));
+            term++;
+          } else if (chance === 7) log.setHardState({ term, votedFor: BigInt(random.below(5)) });
+          else if (chance === 8 && random.chance(0.3)) {
+            const index = Math.max(log.snapshotIndex + 1, next - 6 + random.below(9));
+            const boundary = log.termAt(index) ?? term;
+            log.applySnapshot({ index, term: boundary, config: [], data: new Uint8Array(seed % 7) });
+            if (log.lastTerm > term) term = log.lastTerm;
+          } else log.syncSync();
+        }
+        log.syncSync();
+      }, random.chance(0.5) ? 8192 : undefined);
+      const good = WalLog.openSync(PATH, { fileSystem: new MemoryDisk(written.contents()) });
+      const names = [...written.contents().keys()].filter((name) => name.endsWith(".seg")).sort();
+      const name = random.pick(names);
+      const size = written.contents().get(name)!.length;
+      // Not the mark that closes the log: without it, the end of the log is another.
+      const end = name === names.at(-1) ? framesOf(written.contents().get(name)!).at(-1)!.offset : size;
+      const from = SEGMENT_HEADER_BYTES + random.below(Math.max(end - SEGMENT_HEADER_BYTES, 1));
+      const disk = zeroed(written, name, from, Math.min(end, from + 1 + random.below(1200)));
+      const when = `seed ${seed}: ${name} from byte ${from}`;
+      for (const verify of ["full", "tail"] as const) {
+        const log = WalLog.openSync(PATH, {
+          fileSystem: new MemoryDisk(disk.contents()),
+          onDamage: "keep",
+          readOnly: true,
+          verify,
+        });
+        assert.equal(log.lastIndex, good.lastIndex, when);
+        assert.equal(log.snapshotIndex, good.snapshotIndex, when);
+        assert.deepEqual(log.hardState, good.hardState, when);
+        for (let index = log.snapshotIndex + 1; index <= log.lastIndex; index++) {
+          let found;
+          try {
+            found = log.entry(index);
+          } catch (error) {
+            assert.equal((error as WalLogError).code, "DAMAGED_ENTRY", when);
+            const isNamed = log.damaged.some(({ firstIndex, lastIndex }) =>
+              firstIndex! <= index && index <= lastIndex!
+            );
+            if (verify === "full") assert(isNamed, `${when}: entry ${index} is not named`);
+            continue;
+          }
+          assert.deepEqual(found, good.entry(index), `${when}: entry ${index}`);
+        }
+        log.closeSync();
+      }
+      good.closeSync();
+    }
+  });
+});
