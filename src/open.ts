@@ -24,7 +24,7 @@ import { errorCode, ioError, readFull, writeFull } from "./storage/full.ts";
 const LOCK_NAME = "LOCK";
 const UUID_BYTES = 16;
 /** How often a reader looks again at a log that changes under its eyes before it calls it damaged. */
-const READER_ATTEMPTS_MAX = 5;
+const READER_ATTEMPTS_MAX = 10;
 
 /** An opened log. */
 export interface Opened {
@@ -300,8 +300,10 @@ function startWriter(
 }
 
 /** Removes what a crash left behind and nothing refers to. Files that are not the log's are not looked at. */
-function removeLeftovers(fileSystem: FileSystem, folder: string, { index, leftovers }: Recovered): void {
+function removeLeftovers(fileSystem: FileSystem, folder: string, { head, index, leftovers }: Recovered): void {
   for (const path of leftovers) fileSystem.remove(path);
+  // Before there was a log in this folder nobody but others had files in it, whatever they are called.
+  if (head === undefined) return;
   for (const name of fileSystem.list(folder)) {
     const isLeftover = isSnapshotLeftover(name, index.snapshotIndex, index.snapshotTerm) || isRepairLeftover(name);
     if (isLeftover) fileSystem.remove(`${folder}/${name}`);

@@ -145,12 +145,15 @@ export function describeDamage(damage: Damage): string {
  * ```
  */
 export function describeRecovery(report: RecoveryReport): string {
+  const writer = report.segments === 0
+    ? "there was no log yet"
+    : `the last writer ${report.closed ? "closed the log" : "did not close the log"}; ` +
+      `proven durable up to index ${report.provenIndex}`;
   const lines = [
     `${report.verdict}: ${counted(report.entries, "entry", "entries")} up to index ${report.lastIndex}, ` +
     `${counted(report.segments, "segment", "segments")}, ` +
     `${report.bytes} bytes in ${report.milliseconds.toFixed(1)} ms`,
-    `the last writer ${report.closed ? "closed the log" : "did not close the log"}; ` +
-    `proven durable up to index ${report.provenIndex}`,
+    writer,
   ];
   if (report.snapshotIndex > 0) lines.push(`snapshot at index ${report.snapshotIndex}`);
   if (report.cut !== undefined) {

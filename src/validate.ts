@@ -58,11 +58,17 @@ function isNodeId(value: unknown): value is NodeId {
 }
 
 /**
- * Whether bytes are gone because their buffer was transferred away. Such an array has length 0, so it would
+ * Whether bytes are gone because their buffer was transferred away, or shrunk. Such an array has length 0, so it would
  * be stored as an empty command and nobody would notice that the command was lost.
  */
 function isDetached(bytes: Uint8Array): boolean {
-  return bytes.byteLength === 0 && (bytes.buffer as { readonly detached?: boolean }).detached === true;
+  if (bytes.byteLength > 0) return false;
+  try {
+    new Uint8Array(0).set(bytes);
+    return false;
+  } catch {
+    return true;
+  }
 }
 
 /** An `INVALID_ARGUMENT` error. */

@@ -22,11 +22,11 @@ import {
   TERM_UNKNOWN,
 } from "./segments/format.ts";
 import type { LogIndex } from "./segments/index.ts";
-import { EntryReader } from "./segments/reader.ts";
+import { EntryReader, goneFromReader } from "./segments/reader.ts";
 import { type Repair, SegmentRepairer } from "./segments/repair.ts";
 import type { SegmentWriter } from "./segments/writer.ts";
 import { scrubLog, type ScrubOptions, type ScrubReport } from "./scrub.ts";
-import { isReplacedSnapshot, SnapshotReader, SnapshotWriter } from "./snapshots.ts";
+import { isReplacedSnapshot, snapshotName, SnapshotReader, SnapshotWriter } from "./snapshots.ts";
 import { ioError } from "./storage/full.ts";
 import type { EntriesOptions, HardState, Index, LogEntry, RaftLog, Snapshot, SnapshotMeta, Term } from "./types.ts";
 import {
@@ -117,6 +117,8 @@ export class WalLog implements RaftLog, AsyncDisposable, Disposable {
   #tailLost: boolean;
   #replacementsLost: boolean;
   #durableIndex: Index;
+  /** Counts what took entries away, so that whoever has read ahead notices. */
+  #truncations = 0;
   #poison: WalLogError | undefined;
   /** Whether the log takes no more calls, and whether all is written and given up. */
   #isClosed = false;
@@ -313,7 +315,8 @@ export class WalLog implements RaftLog, AsyncDisposable, Disposable {
    * @param to The last index, inclusive. Default: the last entry there is when it is reached.
    * @returns The entries.
    * @throws {WalLogError} `COMPACTED` if `from` is at or below {@link WalLog.snapshotIndex}, at once or when a
-   * snapshot overtakes the iteration; otherwise as {@link WalLog.entry}.
+   * snapshot overtakes the iteration; `NOT_CONTIGUOUS` when the last entry given is truncated and another put in its
+   * place; otherwise as {@link WalLog.entry}.
    */
   iterate(from: Index = this.snapshotIndex + 1, to: Index = Number.MAX_SAFE_INTEGER): IterableIterator<LogEntry> {
     this.#requireOpen("read");
@@ -324,15 +327,31 @@ export class WalLog implements RaftLog, AsyncDisposable, Disposable {
   }
 
   *#iterate(from: Index, to: Index): Generator<LogEntry, undefined> {
+    let previous: Term | undefined;
     for (let next = from; next <= Math.min(to, this.lastIndex);) {
       this.#requireOpen("read");
       this.#requireNotCompacted(next);
+      this.#requireSame(next - 1, previous);
       const last = Math.min(to, this.lastIndex, next + ITERATE_ENTRIES_MAX - 1);
+      const truncations = this.#truncations;
       for (const entry of this.#reader.entries(next, last, ITERATE_BYTES)) {
-        yield entry;
+        previous = entry.term;
         next++;
+        yield entry;
+        // What was read ahead may have been dropped since.
+        if (this.#isClosed || this.#truncations !== truncations) break;
       }
     }
+  }
+
+  /** Refuses to go on behind an entry that is another one by now: entries with the same index and term are the same. */
+  #requireSame(index: Index, term: Term | undefined): void {
+    if (term === undefined || index <= this.snapshotIndex || this.#index.termAt(index) === term) return;
+    throw new WalLogError(
+      "NOT_CONTIGUOUS",
+      `Cannot go on iterating behind index ${index}: the entry there, of term ${term}, was truncated and replaced`,
+      { path: this.path },
+    );
   }
 
   #requireNotCompacted(index: Index): void {
@@ -388,6 +407,7 @@ export class WalLog implements RaftLog, AsyncDisposable, Disposable {
   }
 
   #truncated(from: Index): void {
+    this.#truncations++;
     this.#durableIndex = Math.min(this.#durableIndex, from - 1);
     this.#commit.truncated(from);
   }
@@ -774,7 +794,14 @@ export class WalLog implements RaftLog, AsyncDisposable, Disposable {
     if (this.snapshotIndex === 0) return undefined;
     const { folder, codec, uuid } = this.#opened;
     const { snapshotIndex, snapshotTerm } = this.#index;
-    return new SnapshotReader(this.#options.fileSystem, folder, codec, uuid, snapshotIndex, snapshotTerm);
+    try {
+      return new SnapshotReader(this.#options.fileSystem, folder, codec, uuid, snapshotIndex, snapshotTerm);
+    } catch (error) {
+      const name = snapshotName(snapshotIndex, snapshotTerm);
+      const wasThere = this.#writer === undefined && this.recovery.damage.every(({ kind }) => kind !== "snapshot");
+      if (!wasThere || this.#options.fileSystem.list(folder).includes(name)) throw error;
+      throw goneFromReader(`${folder}/${name}`, error);
+    }
   }
 
   /**

@@ -57,7 +57,7 @@ class Simulation {
   #floor = 0;
   /** How many of them were durable when the last frame was written: what damage may not take unnoticed. */
   #proven = 0;
-  #log: WalLog;
+  #log!: WalLog;
   #id = 0;
 
   constructor(seed: number, counts: Counts, options: SimulationOptions) {
@@ -66,7 +66,7 @@ class Simulation {
     this.#damages = options.damage ?? false;
     this.#segmentBytes = this.#random.pick(SEGMENT_BYTES);
     this.#disk = new SimulatedDisk({ seed: seed ^ 0x5bd1e995, shortWrites: this.#random.chance(0.2) ? 0.3 : 0 });
-    this.#log = this.#open();
+    this.#reopen(0);
   }
 
   get steps(): readonly string[] {
@@ -106,7 +106,8 @@ class Simulation {
     else if (dice < 46) this.#truncate();
     else if (dice < 52) this.#setHardState();
     else if (dice < 58) this.#snapshot();
-    else if (dice < 68) await this.#sync();
+    else if (dice < 65) await this.#sync();
+    else if (dice < 68) await this.#mutateDuringFlush();
     else if (dice < 72) {
       this.#note("idle");
       this.#disk.idle();
@@ -256,6 +257,32 @@ class Simulation {
       if (failure instanceof assert.AssertionError) throw failure;
       this.#failed(failure);
     }
+  }
+
+  /** What is done while a flush is under way is not covered by it, and what fails meanwhile is heard of. */
+  async #mutateDuringFlush(): Promise<void> {
+    this.#note("sync-meanwhile");
+    const target = this.#states.length - 1;
+    const log = this.#log;
+    const flush = log.sync().then(() => ({ failure: undefined }), (failure: unknown) => ({ failure }));
+    await Promise.resolve();
+    const dice = this.#random.below(10);
+    if (dice < 6) this.#append();
+    else if (dice < 8) this.#truncate();
+    else if (dice < 9) this.#snapshot();
+    else {
+      try {
+        log.syncSync();
+        this.#floor = this.#states.length - 1;
+      } catch (failure) {
+        this.#failed(failure);
+      }
+    }
+    const { failure } = await flush;
+    // What was done meanwhile may have ended the log already.
+    if (this.#log !== log) return;
+    if (failure !== undefined) this.#failed(failure);
+    else this.#floor = Math.max(this.#floor, target);
   }
 
   #close(): void {

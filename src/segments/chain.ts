@@ -15,6 +15,7 @@ import {
   decodeSegmentHeader,
   decodeSuccessor,
   HEADER_COPY_OFFSET,
+  isMagic,
   SEGMENT_HEADER_BYTES,
   type SegmentHeader,
   segmentName,
@@ -37,6 +38,8 @@ export interface SegmentFile {
   readonly successor: Successor | undefined | "damaged";
   /** Whether nothing but zeros follows the header block. */
   readonly blank: boolean;
+  /** Whether a damaged header block shows that it is, or was to be, one: otherwise the file may be anybody's. */
+  readonly isOurs: boolean;
 }
 
 /** A segment of the log. */
@@ -137,6 +140,7 @@ export class ChainReader {
         copyDamaged: valid.length === 1,
         successor: header === undefined ? undefined : decodeSuccessor(block, header.salt, this.sum),
         blank: valid.length === 0 && this.isBlank(file),
+        isOurs: mayBeHeader(block),
       };
     } finally {
       file.close();
@@ -220,7 +224,8 @@ export class ChainReader {
         file.blank && !namesSuccessor(newest, file.number) && (newest !== undefined || files[0]!.number === 1)
       ) {
         // A creation that a crash cut short has no header and nothing behind it, and nothing knows of it yet.
-        leftovers.push(file.path);
+        // In a folder without a log it may be anybody's, whatever it is called.
+        if (newest !== undefined || file.isOurs) leftovers.push(file.path);
       } else {
         damage.push(fileDamage("segment header", file.path, file.size, file.reason));
       }
@@ -274,6 +279,11 @@ export class ChainReader {
       open.close();
     }
   }
+}
+
+/** Whether each copy in a header block is a header as far as it got, or not there yet. */
+function mayBeHeader(block: Uint8Array): boolean {
+  return [0, HEADER_COPY_OFFSET].some((offset) => isMagic(block, offset)) || block.every((byte) => byte === 0);
 }
 
 function slotEnd(file: SegmentFile): number | undefined {

@@ -386,6 +386,17 @@ export function decodeSegmentHeader(
 }
 
 /**
+ * Whether a header's copy begins as one does.
+ *
+ * @param block The header block.
+ * @param offset Where the copy begins.
+ * @returns Whether the first eight bytes are a header's.
+ */
+export function isMagic(block: Uint8Array, offset: number): boolean {
+  return viewOf(block).getBigUint64(offset, true) === MAGIC_SEGMENT;
+}
+
+/**
  * Makes the successor slot.
  *
  * @param successor The next segment, and where this one ends.

@@ -8,7 +8,7 @@
 import { CHUNK_BYTES, type Codec } from "../codec/codec.ts";
 import { WalLogError } from "../errors.ts";
 import type { FileSystem } from "../storage/file_system.ts";
-import { ioError, readFull } from "../storage/full.ts";
+import { errorCode, ioError, readFull } from "../storage/full.ts";
 import type { Index, LogEntry } from "../types.ts";
 import {
   FLAG_CONFIG,
@@ -55,7 +55,7 @@ export class EntryReader {
    */
   entry(index: Index): LogEntry {
     const segment = this.index.locate(index);
-    const offset = segment?.offsetOf(index);
+    const offset = segment === undefined ? undefined : this.offsetOf(segment, index);
     if (segment === undefined || offset === undefined || offset === OFFSET_LOST) throw damaged(index, segment, offset);
     if (this.writer?.segment === segment) {
       const address = this.writer.addressOf(offset);
@@ -106,7 +106,7 @@ export class EntryReader {
   /** Reads as many entries as one chunk of their file holds; returns the bytes of their commands. */
   private readChunk(segment: Segment, from: Index, to: Index, maxBytes: number, found: LogEntry[]): number {
     const { codec } = this;
-    const start = segment.offsetOf(from);
+    const start = this.offsetOf(segment, from);
     if (start === OFFSET_LOST) return 0;
     const most = Math.min(segment.boundAfter(to) - start, CHUNK_BYTES);
     const want = Math.min(most, maxBytes === Infinity ? most : Math.max(maxBytes * 2, GUESS_BYTES));
@@ -162,8 +162,22 @@ export class EntryReader {
     try {
       return readFull(this.files.get(segment.path), into, offset);
     } catch (error) {
-      throw ioError(`Cannot read byte ${offset}`, segment.path, error);
+      throw this.unreadable(segment, `Cannot read byte ${offset}`, error);
     }
+  }
+
+  /** Where an entry lies, which takes a look at the file if its footer was not read yet. */
+  private offsetOf(segment: Segment, index: Index): number {
+    try {
+      return segment.offsetOf(index);
+    } catch (error) {
+      throw this.unreadable(segment, "Cannot read the footer", error);
+    }
+  }
+
+  private unreadable({ path }: Segment, attempt: string, error: unknown): WalLogError {
+    if (this.writer === undefined && errorCode(error) === "ENOENT") return goneFromReader(path, error);
+    return ioError(attempt, path, error);
   }
 
   /** The entry whose valid frame lies at an address. */
@@ -180,6 +194,21 @@ export class EntryReader {
       command: copy ? bytes.slice(begin, begin + words[word + FRAME_LENGTH / 4]!) : bytes.subarray(0, 0),
     };
   }
+}
+
+/**
+ * The error of a log opened for reading only, of which the writer has deleted a file in the meantime.
+ *
+ * @param path The file.
+ * @param cause How that showed.
+ * @returns The error to throw.
+ */
+export function goneFromReader(path: string, cause: unknown): WalLogError {
+  return new WalLogError(
+    "COMPACTED",
+    `Cannot read ${path}: the log's writer has deleted it, because a later snapshot replaces it; open the log again`,
+    { path, cause },
+  );
 }
 
 function damaged(index: Index, segment: Segment | undefined, offset: number | undefined): WalLogError {

@@ -12,7 +12,7 @@ import { CHUNK_BYTES, type Codec } from "../codec/codec.ts";
 import { WalLogError } from "../errors.ts";
 import { type Cut, type Damage, describeDamage } from "../report.ts";
 import type { File, FileSystem } from "../storage/file_system.ts";
-import { ioError, readFull } from "../storage/full.ts";
+import { readFull } from "../storage/full.ts";
 import { type Chain, ChainReader, type Link } from "./chain.ts";
 import { readFooterOffsets, readTrailer } from "./footer.ts";
 import {
@@ -360,22 +360,18 @@ export class Recovery {
     segment.lowestTruncated = lowestTruncated;
     segment.count = count;
     segment.fetchOffsets = () => {
+      const again = this.fileSystem.open(segment.path, "read");
       try {
-        const again = this.fileSystem.open(segment.path, "read");
-        try {
-          return readFooterOffsets(this.codec, again, footer.trailer) ??
-            this.rebuildOffsets(
-              segment,
-              again,
-              firstIndex,
-              count,
-              link.joined ? next.file.header.state.replacements : undefined,
-            );
-        } finally {
-          again.close();
-        }
-      } catch (error) {
-        throw ioError("Cannot read the footer", segment.path, error);
+        return readFooterOffsets(this.codec, again, footer.trailer) ??
+          this.rebuildOffsets(
+            segment,
+            again,
+            firstIndex,
+            count,
+            link.joined ? next.file.header.state.replacements : undefined,
+          );
+      } finally {
+        again.close();
       }
     };
     for (const [first, term] of footer.runs) index.runs.push(first, term);

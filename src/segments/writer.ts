@@ -26,6 +26,7 @@ import {
   FRAME_HEADER_BYTES,
   FRAME_PAYLOAD_SUM,
   frameBytes,
+  HEADER_COPY_OFFSET,
   isReplacement,
   KIND_ENTRY,
   KIND_FOOTER,
@@ -489,6 +490,19 @@ export function createSegment(
   }
 }
 
+/** Writes a segment's header once more, flushed. */
+function rewriteHeader(fileSystem: FileSystem, codec: Codec, { path, header }: Segment): void {
+  const file = fileSystem.open(path, "write");
+  try {
+    const block = encodeSegmentHeader(header, (bytes, seed) => codec.hash(bytes, seed));
+    writeFull(file, block.subarray(0, SLOT_OFFSET), 0);
+    writeFull(file, block.subarray(HEADER_COPY_OFFSET), HEADER_COPY_OFFSET);
+    file.sync();
+  } finally {
+    file.close();
+  }
+}
+
 /** Fills the slot that makes the next segment part of the log. The caller flushes. */
 function writeSuccessor(file: File, codec: Codec, segment: Segment, number: number, endLsn: number): void {
   const slot = encodeSuccessor({ number, endLsn }, segment.header.salt, (bytes, seed) => codec.hash(bytes, seed));
@@ -544,6 +558,8 @@ export function continueAfterCrash(
   keptBytes: number,
 ): { segment: Segment; file: File } {
   const provenOffset = proven.lsn - head.header.baseLsn;
+  // The header was read, which does not say that it is on the disk, unless a frame behind it was proven durable.
+  if (provenOffset === SEGMENT_HEADER_BYTES) rewriteHeader(fileSystem, codec, head);
   const { segment, file } = createSegment(fileSystem, folder, codec, {
     uuid: head.header.uuid,
     number,

@@ -324,9 +324,16 @@ export class SimulatedDisk {
     }
     const inode = this.#inode(path, "open");
     const generation = this.#generation;
-    const enter = (operation: DiskOperation) => this.#enter(operation, path, generation);
+    let isOpen = true;
+    const enter = (operation: DiskOperation) => {
+      if (!isOpen) throw systemError("EBADF", operation, path);
+      return this.#enter(operation, path, generation);
+    };
     return {
-      size: () => inode.size,
+      size: () => {
+        enter("read");
+        return inode.size;
+      },
       read: (into, position) => {
         this.#fail(enter("read"), "read", path);
         return inode.read(into, position);
@@ -340,18 +347,25 @@ export class SimulatedDisk {
         const fault = enter("sync");
         if (fault === "EIO") inode.failFlush(this.#random);
         this.#fail(fault, "sync", path);
+        if (inode.failingFlushes > 0) throw systemError("EIO", "sync", path);
         if (fault !== "lost") inode.endFlush(inode.beginFlush());
       },
       syncAsync: async () => {
         const fault = enter("sync");
         const covered = inode.beginFlush();
+        if (fault === "EIO") {
+          inode.failFlush(this.#random);
+          inode.failingFlushes++;
+        }
         await Promise.resolve();
+        if (fault === "EIO") inode.failingFlushes--;
         if (!this.#hasPower || generation !== this.#generation) throw new PowerLoss(`sync ${path}`);
-        if (fault === "EIO") inode.failFlush(this.#random);
         this.#fail(fault, "sync", path);
         inode.endFlush(covered);
       },
-      close: () => {},
+      close: () => {
+        isOpen = false;
+      },
     };
   }
 

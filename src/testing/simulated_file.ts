@@ -9,8 +9,18 @@ import type { Random } from "./random.ts";
 /** What a disk writes as a whole or not at all. */
 export const SECTOR_BYTES = 512;
 
+/** What a flush covers. */
+interface Flush {
+  readonly sectors: Map<number, Uint8Array>;
+  readonly size: number;
+  /** Counts the flushes of a file by when they began. */
+  readonly number: number;
+}
+
 /** A file's content, apart from its names. */
 export class Inode {
+  /** Flushes that have failed and not said so yet: another one in the meantime hears of it too. */
+  failingFlushes = 0;
   /** The size that programs see. */
   size = 0;
   /** What programs read: the page cache. */
@@ -18,6 +28,8 @@ export class Inode {
   /** What survives a power cut. */
   #platter: Uint8Array = new Uint8Array(0);
   #platterSize = 0;
+  #flushesBegun = 0;
+  #flushDone = 0;
   /** Sizes since the last flush, any of which may be on the platter. */
   #sizes: number[] = [];
   /** Sectors written since the last flush, with each version that they had: the disk may hold any of them. */
@@ -74,14 +86,17 @@ export class Inode {
   }
 
   /** What a flush that begins now covers. */
-  beginFlush(): { readonly sectors: Map<number, Uint8Array>; readonly size: number } {
+  beginFlush(): Flush {
     const sectors = new Map<number, Uint8Array>();
     for (const [sector, versions] of this.#dirty) sectors.set(sector, versions.at(-1)!);
-    return { sectors, size: this.size };
+    return { sectors, size: this.size, number: ++this.#flushesBegun };
   }
 
   /** The flush has succeeded: what it covered is on the platter, whatever was written since is not. */
-  endFlush({ sectors, size }: { readonly sectors: Map<number, Uint8Array>; readonly size: number }): void {
+  endFlush({ sectors, size, number }: Flush): void {
+    // One that began later, and covered all that this one does, is done already.
+    if (number < this.#flushDone) return;
+    this.#flushDone = number;
     for (const [sector, version] of sectors) {
       this.#platter.set(version, sector * SECTOR_BYTES);
       const versions = this.#dirty.get(sector);
