@@ -30,12 +30,18 @@ export function grouped(number: number): string {
 
 /** A line that changes while something goes on: in place on a terminal, as one line now and then elsewhere. */
 export class StatusLine {
+  readonly #reportMs: number;
   #drawnAt = performance.now();
+
+  /** @param reportMs The least time between two lines where nothing can move, in milliseconds. */
+  constructor(reportMs: number = REPORT_MS) {
+    this.#reportMs = reportMs;
+  }
 
   /** Shows how things stand, unless that was shown a moment ago. */
   show(text: string): void {
     const now = performance.now();
-    if (now - this.#drawnAt < (isTerminal ? REDRAW_MS : REPORT_MS)) return;
+    if (now - this.#drawnAt < (isTerminal ? REDRAW_MS : this.#reportMs)) return;
     this.#drawnAt = now;
     process.stdout.write(isTerminal ? `\r\x1b[2K${text}` : `${text}\n`);
   }

@@ -1,0 +1,120 @@
+/**
+ * Lines over an axis: how something grows.
+ *
+ * @module
+ */
+
+import { line, picture, rectangle, round, SERIES_MAX, text } from "./svg.ts";
+
+/** An axis. */
+export interface Axis {
+  readonly label: string;
+  /** `log`: equal ratios are equally far apart, so that what grows in proportion is a straight line. */
+  readonly scale: "linear" | "log";
+  /** A value on it, for people. */
+  readonly text: (value: number) => string;
+}
+
+/** A line. */
+export interface Series {
+  readonly name: string;
+  readonly points: readonly (readonly [x: number, y: number])[];
+}
+
+/** A chart of lines. */
+export interface LineChart {
+  readonly title: string;
+  readonly subtitle: string;
+  readonly x: Axis;
+  readonly y: Axis;
+  readonly series: readonly Series[];
+}
+
+const WIDTH = 760;
+const HEIGHT = 360;
+const LEFT = 84;
+const RIGHT = 24;
+const TOP = 84;
+const BOTTOM = 56;
+const TICKS = 6;
+const LEGEND_WIDTH = 130;
+
+/** Values at which an axis has a mark: round ones, and no more than can be read. */
+export function ticks(min: number, max: number, scale: Axis["scale"]): number[] {
+  if (scale === "log") {
+    const base = max / min > 10 ** TICKS ? 100 : max / min > 40 ? 10 : 2;
+    const marks: number[] = [];
+    for (let mark = base ** Math.floor(Math.log(min) / Math.log(base) + 1e-9); mark <= max * 1.001; mark *= base) {
+      if (mark >= min * 0.999) marks.push(mark);
+    }
+    return marks;
+  }
+  const rough = (max - min) / TICKS || 1;
+  const power = 10 ** Math.floor(Math.log10(rough));
+  const step = [1, 2, 5, 10].find((factor) => factor * power >= rough * 0.999)! * power;
+  const marks: number[] = [];
+  for (let i = Math.ceil(min / step - 1e-9); i * step <= max + step * 1e-9; i++) marks.push(i * step);
+  return marks;
+}
+
+/** Draws lines with a mark at each point. */
+export function lineChart({ title, subtitle, x, y, series }: LineChart): string {
+  if (series.length > SERIES_MAX) throw new RangeError(`${series.length} lines are more than can be told apart`);
+  const points = series.flatMap(({ points }) => points);
+  const acrossX = range(points.map(([x]) => x), x.scale, false);
+  const acrossY = range(points.map(([, y]) => y), y.scale, true);
+  const atX = place(acrossX, x.scale, LEFT, WIDTH - RIGHT);
+  const atY = place(acrossY, y.scale, HEIGHT - BOTTOM, TOP);
+  const parts: string[] = [];
+  for (const mark of ticks(...acrossY, y.scale)) {
+    parts.push(line(LEFT, atY(mark), WIDTH - RIGHT, atY(mark), "grid"));
+    parts.push(text(LEFT - 8, atY(mark) + 4, y.text(mark), `text-anchor="end"`));
+  }
+  // Sizes are doubled from point to point: there the points themselves are the round values.
+  const marksX = x.scale === "log" ? everySecond([...new Set(points.map(([x]) => x))]) : ticks(...acrossX, x.scale);
+  for (const mark of marksX) {
+    parts.push(line(atX(mark), HEIGHT - BOTTOM, atX(mark), HEIGHT - BOTTOM + 5, "axis"));
+    parts.push(text(atX(mark), HEIGHT - BOTTOM + 20, x.text(mark), `text-anchor="middle"`));
+  }
+  parts.push(line(LEFT, HEIGHT - BOTTOM, WIDTH - RIGHT, HEIGHT - BOTTOM, "axis"));
+  parts.push(line(LEFT, TOP, LEFT, HEIGHT - BOTTOM, "axis"));
+  parts.push(text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 12, x.label, `text-anchor="middle" class="faint"`));
+  parts.push(text(16, TOP - 12, y.label, `class="faint"`));
+  series.forEach(({ name, points }, i) => {
+    const path = points.map(([x, y]) => `${round(atX(x))},${round(atY(y))}`).join(" ");
+    parts.push(`<polyline points="${path}" class="line${i}"/>`);
+    for (const [x, y] of points.length > 40 ? [] : points) {
+      parts.push(`<circle cx="${round(atX(x))}" cy="${round(atY(y))}" r="3" class="fill${i}"/>`);
+    }
+    const left = WIDTH - RIGHT - (series.length - i) * LEGEND_WIDTH;
+    parts.push(rectangle(left, TOP - 21, 12, 12, `fill${i}`), text(left + 18, TOP - 11, name));
+  });
+  return picture(WIDTH, HEIGHT, title, subtitle, parts);
+}
+
+/** From the least to the greatest value; a linear axis of amounts begins at zero. */
+function range(values: readonly number[], scale: Axis["scale"], isAmount: boolean): [number, number] {
+  const least = Math.min(...values);
+  const greatest = Math.max(...values);
+  if (scale === "log") return least === greatest ? [least / 2, greatest * 2] : [least, greatest];
+  const from = isAmount ? 0 : least;
+  return [from, greatest > from ? greatest * (isAmount ? 1.05 : 1) : from + 1];
+}
+
+function place(
+  [min, max]: [number, number],
+  scale: Axis["scale"],
+  from: number,
+  to: number,
+): (value: number) => number {
+  const part = scale === "log"
+    ? (value: number) => Math.log(value / min) / Math.log(max / min)
+    : (value: number) => (value - min) / (max - min);
+  return (value) => from + part(value) * (to - from);
+}
+
+/** All of them, or as many as fit. */
+function everySecond(values: readonly number[]): number[] {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted.length <= TICKS + 3 ? sorted : sorted.filter((_, i) => i % 2 === 0);
+}

@@ -1,0 +1,27 @@
+/**
+ * A process that runs one task and writes what it measured, as a line of JSON:
+ *
+ *     child.ts '{"workload": "recover", "store": "wallog", "folder": "/data/raft.wal", ...}'
+ *
+ * @module
+ */
+
+import process from "node:process";
+import { storeNamed } from "./stores/all.ts";
+import { NotAvailable } from "./stores/store.ts";
+import { run, type Task } from "./workloads.ts";
+
+const task: Task = JSON.parse(process.argv[2]!);
+try {
+  const open = await storeNamed(task.store).load();
+  const sample = await run(
+    task,
+    (options) => open(task.folder, { ...options, ...task.open }),
+  );
+  console.log(JSON.stringify(sample));
+} catch (error) {
+  if (!(error instanceof NotAvailable)) throw error;
+  console.log(JSON.stringify({ unavailable: error.message }));
+}
+// A peer's addon may keep the process waiting for its threads.
+process.exit(0);

@@ -1,0 +1,59 @@
+/**
+ * Commands to write: made before anything is timed, different from each other, and of bytes that do not compress.
+ *
+ * @module
+ */
+
+/** Different commands go round in a pool of this size. In bytes. */
+const POOL_BYTES = 8 * 1024 * 1024;
+const POOL_COMMANDS_MAX = 65_536;
+
+/** Batches of commands of one size. */
+export class Commands {
+  readonly #batches: (readonly Uint8Array[])[] = [];
+  #next = 0;
+
+  /**
+   * @param commandBytes Size of each command.
+   * @param batch Commands in a batch.
+   */
+  constructor(commandBytes: number, batch: number) {
+    const distinct = Math.min(
+      Math.max(Math.floor(POOL_BYTES / Math.max(commandBytes, 1)), batch),
+      POOL_COMMANDS_MAX,
+    );
+    const bytes = noise(Math.min(distinct, POOL_COMMANDS_MAX) * commandBytes);
+    const commands = Array.from(
+      { length: distinct },
+      (_, i) => bytes.slice(i * commandBytes, (i + 1) * commandBytes),
+    );
+    for (let first = 0; first + batch <= distinct; first += batch) {
+      this.#batches.push(commands.slice(first, first + batch));
+    }
+    if (this.#batches.length === 0) {
+      throw new RangeError(
+        `a batch of ${batch} is more than there are commands`,
+      );
+    }
+  }
+
+  /** The next batch, or the first commands of it. Nothing is copied. */
+  batch(count: number): readonly Uint8Array[] {
+    const batch = this.#batches[this.#next]!;
+    this.#next = (this.#next + 1) % this.#batches.length;
+    return count === batch.length ? batch : batch.slice(0, count);
+  }
+}
+
+/** Bytes that look random and are the same in every run: xorshift32. */
+function noise(length: number): Uint8Array {
+  const words = new Uint32Array(Math.ceil(length / 4));
+  let state = 0x9e3779b9;
+  for (let i = 0; i < words.length; i++) {
+    state ^= state << 13;
+    state ^= state >>> 17;
+    state ^= state << 5;
+    words[i] = state;
+  }
+  return new Uint8Array(words.buffer, 0, length);
+}

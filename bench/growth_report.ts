@@ -1,0 +1,80 @@
+/**
+ * How cost grows: what is recorded, and how it is shown.
+ *
+ * @module
+ */
+
+import { lineChart, type Series } from "./charts/lines.ts";
+import type { Machine } from "./machine.ts";
+import { type AddChart, machineText } from "./markdown.ts";
+import type { Summary } from "./statistics.ts";
+import { durationText, sizeText } from "./units.ts";
+
+/** One log, in one runtime. */
+export interface GrowthPoint {
+  readonly runtime: string;
+  readonly logBytes: number;
+  readonly entryBytes: number;
+  readonly entries: number;
+  /** Opening it with every checksum verified. */
+  readonly recoverySeconds: Summary;
+  /** Opening it with `verify: "tail"`. */
+  readonly tailSeconds: Summary;
+  /** Memory over the bare runtime's, when it is opened. */
+  readonly memoryBytes: Summary;
+  /** One commit at its end: the median, and the slowest of a hundred. */
+  readonly commitSeconds: Summary;
+  readonly commitP99Seconds: Summary;
+}
+
+/** A run. */
+export interface GrowthResult {
+  readonly kind: "growth";
+  readonly machine: Machine;
+  readonly rounds: number;
+  readonly runtimes: readonly { readonly name: string; readonly title: string; readonly version: string }[];
+  /** Why the logs are not as large as was asked for. */
+  readonly limit?: string;
+  /** Logs of more and more entries of one size. */
+  readonly byLogSize: readonly GrowthPoint[];
+  /** Logs of one size, of larger and larger entries. */
+  readonly byEntrySize: readonly GrowthPoint[];
+}
+
+/** What is drawn over log size and over entry size. */
+const CURVES = [
+  ["recovery", "Recovery, every checksum", "time to open", durationText, (point: GrowthPoint) => point.recoverySeconds],
+  ["open", `Open with verify "tail"`, "time to open", durationText, (point: GrowthPoint) => point.tailSeconds],
+  ["memory", "Memory over the bare runtime", "peak memory", sizeText, (point: GrowthPoint) => point.memoryBytes],
+  ["commit", "Commit: append and syncSync", "median of one", durationText, (point: GrowthPoint) => point.commitSeconds],
+] as const;
+
+/** The part of the page about growth. */
+export function growthSection(growth: GrowthResult, chart: AddChart): string[] {
+  const runtimes = growth.runtimes.map(({ title, version }) => `${title} ${version}`).join(", ");
+  const draw = (over: "log" | "entry", points: readonly GrowthPoint[]): string[] =>
+    points.length === 0 ? [] : CURVES.flatMap(([name, title, label, text, of]) => {
+      const [{ logBytes, entryBytes }] = points as [GrowthPoint];
+      const subtitle = over === "log"
+        ? `over the size of the log; entries of ${sizeText(entryBytes)}`
+        : `over the size of the entries; logs of ${sizeText(logBytes)}`;
+      const series = growth.runtimes.map((runtime): Series => ({
+        name: runtime.title,
+        points: points.filter((point) => point.runtime === runtime.name)
+          .map((point) => [over === "log" ? point.logBytes : point.entryBytes, of(point).median]),
+      }));
+      const x = { label: `size of ${over === "log" ? "the log" : "an entry"}`, scale: "log", text: sizeText } as const;
+      const svg = lineChart({ title, subtitle, x, y: { label, scale: "log", text }, series });
+      return [chart(`growth-${over}-${name}`, svg, `${title}, ${subtitle}`), ""];
+    });
+  return [
+    "## How cost grows",
+    "",
+    `Recorded with ${runtimes} on ${machineText(growth.machine)} ${growth.rounds} rounds.` +
+    `${growth.limit === undefined ? "" : ` ${growth.limit}`} Both axes are logarithmic: what grows in proportion is a`,
+    "straight line.",
+    "",
+    ...draw("log", growth.byLogSize),
+    ...draw("entry", growth.byEntrySize),
+  ];
+}

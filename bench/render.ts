@@ -1,0 +1,72 @@
+/**
+ * Writes results, and the page that is rendered from all that is recorded:
+ *
+ *     deno run -A bench/render.ts        docs/BENCHMARKS.md and its charts, anew from bench/results
+ *
+ * @module
+ */
+
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { GrowthResult } from "./growth_report.ts";
+import { type Recorded, renderPage } from "./markdown.ts";
+import type { BenchResult } from "./results.ts";
+import type { SoakResult } from "./soak_report.ts";
+
+const RESULTS = fileURLToPath(new URL("results/", import.meta.url));
+const DOCUMENTATION = fileURLToPath(new URL("../docs/", import.meta.url));
+/** What is not recorded goes here. Not in the repository. */
+export const LATEST = join(RESULTS, "latest");
+const PAGE = "BENCHMARKS.md";
+const CHARTS = "benchmarks";
+
+/**
+ * Writes a result as JSON, and renders the page anew.
+ *
+ * @param result What was measured.
+ * @param output A folder of its own for both; `undefined` to record it, into `bench/results` and `docs`.
+ * @returns The files that were written, but for the charts.
+ */
+export function record(result: BenchResult | GrowthResult | SoakResult, output: string | undefined): string[] {
+  const folder = output ?? RESULTS;
+  mkdirSync(folder, { recursive: true });
+  const path = join(folder, `${result.kind}.json`);
+  writeFileSync(path, JSON.stringify(result, null, 2) + "\n");
+  return [path, render(folder, output ?? DOCUMENTATION)];
+}
+
+/**
+ * Renders the page.
+ *
+ * @param from The folder that holds the JSON.
+ * @param to The folder for the page; its charts go into one below.
+ * @returns The page's path.
+ */
+export function render(from: string, to: string): string {
+  const { markdown, charts } = renderPage(readRecorded(from), CHARTS);
+  const folder = join(to, CHARTS);
+  mkdirSync(folder, { recursive: true });
+  for (const name of readdirSync(folder)) {
+    if (name.endsWith(".svg") && !charts.has(name)) rmSync(join(folder, name));
+  }
+  for (const [name, svg] of charts) writeFileSync(join(folder, name), svg);
+  const path = join(to, PAGE);
+  writeFileSync(path, markdown);
+  return path;
+}
+
+/** Reads what is recorded in a folder. */
+export function readRecorded(folder: string): Recorded {
+  const recorded: Record<string, unknown> = {};
+  for (const kind of ["bench", "growth", "soak"]) {
+    try {
+      recorded[kind] = JSON.parse(readFileSync(join(folder, `${kind}.json`), "utf8"));
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+    }
+  }
+  return recorded as Recorded;
+}
+
+if (import.meta.main) console.log(render(RESULTS, DOCUMENTATION));

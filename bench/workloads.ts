@@ -1,0 +1,283 @@
+/**
+ * What is timed, written once for every store. Each runs in a process of its own, so that no side of a comparison finds
+ * the just-in-time compiler, the heap or the thread pool as another one left it.
+ *
+ * @module
+ */
+
+import { mkdirSync, rmSync } from "node:fs";
+import { Commands } from "./commands.ts";
+import { quantile } from "./statistics.ts";
+import type { OpenOptions, Store } from "./stores/store.ts";
+
+/** What a process is to do. All numbers of bytes are of commands. */
+export interface Task {
+  readonly workload: keyof typeof WORKLOADS;
+  /** The store's name. */
+  readonly store: string;
+  /** The folder to work in. */
+  readonly folder: string;
+  /** Size of each command. */
+  readonly commandBytes: number;
+  /** Commands in a batch, or in a read. */
+  readonly batch: number;
+  /** Commands in all that are written or read in the part that is timed. */
+  readonly count: number;
+  /** The last index that the folder holds, for what reads it or adds to it. */
+  readonly lastIndex?: number;
+  /** Callers at a time. */
+  readonly clients?: number;
+  /** How the store is opened. */
+  readonly open?: Partial<OpenOptions>;
+}
+
+/** What was measured, before anything is made of it. */
+export interface Sample {
+  /** How long it took; of single commits, the median of one. */
+  readonly seconds: number;
+  /** Entries, commits or calls in that time. */
+  readonly count: number;
+  /** Bytes of commands or files in that time, or bytes of memory. */
+  readonly bytes: number;
+  /** Of single commits: the slowest of a hundred. */
+  readonly p99Seconds?: number;
+}
+
+/** Opens the store of a task. */
+export type Open = (options: OpenOptions) => Store | Promise<Store>;
+
+/** How much is done before anything is timed, as a part of what is timed. */
+const WARM_UP = 0.2;
+/** Index reads are spread over by a step that is prime to every size here. */
+const STEP = 7_919;
+
+/** A runtime's own call to collect garbage, where it was started with one. */
+const collectGarbage: () => void = (globalThis as { gc?: () => void; Bun?: { gc(force: boolean): void } }).gc ??
+  (() => (globalThis as { Bun?: { gc(force: boolean): void } }).Bun?.gc(true));
+
+/** Where results go that nothing needs, so that no compiler may leave their computation out. */
+let sink = 0;
+
+function stopwatch(): () => number {
+  collectGarbage();
+  const started = performance.now();
+  return () => (performance.now() - started) / 1000;
+}
+
+/** Waits only for what is not there yet: an `await` of a number costs more than some of the calls that are timed. */
+function isPending<T>(result: T | Promise<T>): result is Promise<T> {
+  return result instanceof Promise;
+}
+
+/** Writes what another task reads; at the end of what the folder holds, if the task has a last index. */
+async function fill(task: Task, open: Open): Promise<Sample> {
+  mkdirSync(task.folder, { recursive: true });
+  const commands = new Commands(task.commandBytes, task.batch);
+  const store = await open({ isDurable: false });
+  const elapsed = stopwatch();
+  const { lastIndex = 0 } = task;
+  for (let next = 1; next <= task.count; next += task.batch) {
+    const result = store.append(
+      lastIndex + next,
+      commands.batch(Math.min(task.batch, task.count - next + 1)),
+    );
+    if (isPending(result)) await result;
+  }
+  await store.close();
+  return {
+    seconds: elapsed(),
+    count: task.count,
+    bytes: task.count * task.commandBytes,
+  };
+}
+
+/** Opens a store and looks at everything in it. */
+async function recover(task: Task, open: Open): Promise<Sample> {
+  const elapsed = stopwatch();
+  const store = await open({ isDurable: true });
+  const { entries = task.count, bytes } = await store.scan();
+  const seconds = elapsed();
+  await store.close();
+  if (entries < task.count) throw new Error(`${entries} entries were found, ${task.count} were written`);
+  return { seconds, count: entries, bytes };
+}
+
+/**
+ * Commits one batch after the other, each on stable storage before the next; the median of one. In a new folder, or, if
+ * the task has a last index, at the end of what the folder holds.
+ */
+async function commit(task: Task, open: Open): Promise<Sample> {
+  return await (task.lastIndex === undefined ? inNewFolder(task, () => commitAt(task, open)) : commitAt(task, open));
+}
+
+async function commitAt({ batch, commandBytes, count, lastIndex }: Task, open: Open): Promise<Sample> {
+  const commands = new Commands(commandBytes, batch);
+  const commits = Math.ceil(count / batch);
+  const warmUp = Math.ceil(commits * WARM_UP);
+  const store = await open({ isDurable: true, bytesAhead: (commits + warmUp) * batch * (commandBytes + 64) });
+  const first = lastIndex === undefined ? 1 : (await store.scan()).entries! + 1;
+  const seconds: number[] = [];
+  for (let done = 0; done < warmUp + commits; done++) {
+    if (done === warmUp) collectGarbage();
+    const started = performance.now();
+    const result = store.commit(first + done * batch, commands.batch(batch));
+    if (isPending(result)) await result;
+    if (done >= warmUp) seconds.push((performance.now() - started) / 1000);
+  }
+  await store.close();
+  const median = quantile(seconds, 0.5);
+  return { seconds: median, p99Seconds: quantile(seconds, 0.99), count: batch, bytes: batch * commandBytes };
+}
+
+/** Many callers at a time, each of which commits one command, waits for it, and commits the next. */
+async function commitShared(task: Task, open: Open): Promise<Sample> {
+  return await inNewFolder(task, async () => {
+    const { commandBytes, clients = 1 } = task;
+    const commands = new Commands(commandBytes, 1);
+    const store = await open({ isDurable: true, isShared: true });
+    let index = 0;
+    const run = async (until: number): Promise<void> => {
+      const client = async (): Promise<void> => {
+        while (index < until) {
+          await store.commitShared!(++index, commands.batch(1)[0]!);
+        }
+      };
+      await Promise.all(Array.from({ length: clients }, client));
+    };
+    await run(Math.ceil(task.count * WARM_UP));
+    const elapsed = stopwatch();
+    const before = index;
+    await run(before + task.count);
+    const seconds = elapsed();
+    const count = index - before;
+    await store.close();
+    return { seconds, count, bytes: count * commandBytes };
+  });
+}
+
+/** Appends without a flush, to a new store that fits a segment of this log, after another one to warm up on. */
+async function append(task: Task, open: Open): Promise<Sample> {
+  const { batch, count, commandBytes } = task;
+  const commands = new Commands(commandBytes, batch);
+  const run = () =>
+    inNewFolder(task, async () => {
+      const store = await open({ isDurable: false, bytesAhead: 0 });
+      const elapsed = stopwatch();
+      for (let next = 1; next <= count; next += batch) {
+        const result = store.append(next, commands.batch(batch));
+        if (isPending(result)) await result;
+      }
+      const seconds = elapsed();
+      await store.close();
+      return { seconds, count, bytes: count * commandBytes };
+    });
+  await run();
+  return await run();
+}
+
+/** Reads single entries in no order, of all that there are. */
+async function get(task: Task, open: Open): Promise<Sample> {
+  const store = await open({ isDurable: true });
+  await store.scan();
+  const sample = await getMany(task, store, 1, task.lastIndex!);
+  await store.close();
+  return sample;
+}
+
+/** Reads single entries in no order, of the last ones that were appended. */
+async function getRecent(task: Task, open: Open): Promise<Sample> {
+  return await inNewFolder(task, async () => {
+    const { batch, commandBytes } = task;
+    const lastIndex = task.lastIndex!;
+    const commands = new Commands(commandBytes, batch);
+    const store = await open({ isDurable: false });
+    for (let next = 1; next <= 2 * lastIndex; next += batch) {
+      await store.append(next, commands.batch(batch));
+    }
+    const sample = await getMany(task, store, lastIndex + 1, lastIndex);
+    await store.close();
+    return sample;
+  });
+}
+
+async function getMany(
+  task: Task,
+  store: Store,
+  first: number,
+  entries: number,
+): Promise<Sample> {
+  const warmUp = Math.ceil(task.count * WARM_UP);
+  let elapsed = stopwatch();
+  let at = 0;
+  for (let done = 0; done < warmUp + task.count; done++) {
+    if (done === warmUp) elapsed = stopwatch();
+    at = (at + STEP) % entries;
+    const result = store.get!(first + at);
+    sink += (isPending(result) ? await result : result)[0]!;
+  }
+  return {
+    seconds: elapsed(),
+    count: task.count,
+    bytes: task.count * task.commandBytes,
+  };
+}
+
+/** Reads ranges, one after the other, through all that there is. */
+async function range(task: Task, open: Open): Promise<Sample> {
+  const store = await open({ isDurable: true });
+  await store.scan();
+  const run = async (until: number): Promise<void> => {
+    for (
+      let read = 0, from = 1;
+      read < until;
+      read += task.batch, from += task.batch
+    ) {
+      if (from + task.batch - 1 > task.lastIndex!) from = 1;
+      const result = store.range!(from, from + task.batch - 1);
+      const commands = isPending(result) ? await result : result;
+      if (commands.length !== task.batch) {
+        throw new Error(
+          `${commands.length} entries where ${task.batch} were asked for`,
+        );
+      }
+      sink += commands[commands.length - 1]![0]!;
+    }
+  };
+  await run(task.count * WARM_UP);
+  const elapsed = stopwatch();
+  await run(task.count);
+  const seconds = elapsed();
+  await store.close();
+  return { seconds, count: task.count, bytes: task.count * task.commandBytes };
+}
+
+async function inNewFolder<T>(
+  { folder }: Task,
+  body: () => Promise<T>,
+): Promise<T> {
+  mkdirSync(folder, { recursive: true });
+  try {
+    return await body();
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+/** What can be timed. */
+export const WORKLOADS = {
+  fill,
+  recover,
+  commit,
+  commitShared,
+  append,
+  get,
+  getRecent,
+  range,
+};
+
+/** Runs a task. */
+export async function run(task: Task, open: Open): Promise<Sample> {
+  const sample = await WORKLOADS[task.workload](task, open);
+  if (!Number.isFinite(sink)) throw new Error("what was read is not numbers");
+  return sample;
+}

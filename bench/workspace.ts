@@ -1,0 +1,157 @@
+/**
+ * Where a benchmark works: a folder on the disk that is to be measured, with room enough, gone at the end, also after
+ * Ctrl-C; and the processes that work in it.
+ *
+ * @module
+ */
+
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdtempSync, rmSync, statfsSync } from "node:fs";
+import { join, resolve } from "node:path";
+import process from "node:process";
+import { MIB, sizeText } from "./units.ts";
+
+/** What is left free whatever a benchmark needs. In bytes. */
+const SPARE_BYTES = 256 * MIB;
+
+/** Types of file systems, as `statfs` numbers them. Of those on a disk, `ext4` stands for its older kin too. */
+const FILE_SYSTEMS: Record<number, string> = {
+  0xef53: "ext4",
+  0x58465342: "xfs",
+  0x9123683e: "btrfs",
+  0x2fc12fc1: "zfs",
+  0x01021994: "tmpfs",
+  0x794c7630: "overlayfs",
+  0x6969: "nfs",
+  0x1a: "apfs",
+};
+
+/** The file system of a folder. */
+export interface Space {
+  /** Bytes free for this user. */
+  readonly freeBytes: number;
+  /** Its kind, or its number if that is not known here. */
+  readonly fileSystem: string;
+}
+
+/** How much space a folder's file system has, and of what kind it is. */
+export function spaceOf(folder: string): Space {
+  const { bavail, bsize, type } = statfsSync(folder);
+  return {
+    freeBytes: bavail * bsize,
+    fileSystem: FILE_SYSTEMS[type] ?? `0x${type.toString(16)}`,
+  };
+}
+
+/** A benchmark that cannot be run, said in words and without a stack. */
+export class CannotRun extends Error {}
+
+/** A folder that is there for one benchmark. */
+export class Workspace {
+  /** Where it is. */
+  readonly path: string;
+  #children = new Set<ChildProcess>();
+  #isStopping = false;
+  readonly #stop = (): void => this.#stopped();
+
+  /**
+   * Makes the folder.
+   *
+   * @param parent The folder to make it in, on the disk that is to be measured.
+   * @throws {CannotRun} If that is not possible.
+   */
+  constructor(parent: string) {
+    try {
+      this.path = mkdtempSync(join(resolve(parent), "wallog-bench-"));
+    } catch (error) {
+      throw new CannotRun(
+        `Cannot make a folder in ${parent}: ${(error as Error).message}`,
+      );
+    }
+    for (const signal of ["SIGINT", "SIGTERM"] as const) {
+      process.on(signal, this.#stop);
+    }
+  }
+
+  /**
+   * Makes sure that there is room.
+   *
+   * @throws {CannotRun} If there is not.
+   */
+  require(bytes: number, what: string): void {
+    const { freeBytes } = spaceOf(this.path);
+    if (freeBytes >= bytes + SPARE_BYTES) return;
+    throw new CannotRun(
+      `${what} needs ${sizeText(bytes + SPARE_BYTES)} and ${sizeText(freeBytes)} are free in ${this.path}: ` +
+        `--folder names another disk`,
+    );
+  }
+
+  /** The most that may be written here. In bytes. */
+  get roomBytes(): number {
+    return Math.max(spaceOf(this.path).freeBytes - SPARE_BYTES, 0);
+  }
+
+  /**
+   * Runs a process to its end.
+   *
+   * @param command The binary and its arguments.
+   * @param environment What is added to this process's environment.
+   * @param onLine Told each line that it writes to its standard output.
+   * @returns What it wrote to its standard output.
+   * @throws {Error} If it did not end with 0; the message has what it wrote to its standard error.
+   */
+  run(
+    command: readonly string[],
+    environment: Readonly<Record<string, string>> = {},
+    onLine?: (line: string) => void,
+  ): Promise<string> {
+    return new Promise((resolve, reject) => {
+      const child = spawn(command[0]!, command.slice(1), {
+        stdio: ["ignore", "pipe", "pipe"],
+      });
+      this.#children.add(child);
+      let output = "";
+      let errors = "";
+      child.stdout.setEncoding("utf8").on(
+        "data",
+        (text: string) => output += text,
+      );
+      child.stderr.setEncoding("utf8").on(
+        "data",
+        (text: string) => errors += text,
+      );
+      child.on("error", reject).on("close", (code, signal) => {
+        this.#children.delete(child);
+        if (this.#isStopping) return;
+        if (code === 0) resolve(output);
+        else {reject(
+            new Error(
+              `${command.join(" ")}\nended with ${code ?? signal}:\n${errors}`,
+            ),
+          );}
+      });
+    });
+  }
+
+  /** Removes the folder with everything in it. */
+  remove(): void {
+    for (const signal of ["SIGINT", "SIGTERM"] as const) {
+      process.off(signal, this.#stop);
+    }
+    rmSync(this.path, { recursive: true, force: true, maxRetries: 3 });
+  }
+
+  /** Ends early, and leaves nothing behind: neither files nor a process that might make one. */
+  #stopped(): void {
+    if (this.#isStopping) return;
+    this.#isStopping = true;
+    const ends = [...this.#children].map((child) => new Promise((resolve) => child.on("close", resolve)));
+    for (const child of this.#children) child.kill("SIGKILL");
+    void Promise.all(ends).then(() => {
+      this.remove();
+      console.error("\nStopped; what the benchmark wrote is removed.");
+      process.exit(130);
+    });
+  }
+}
