@@ -14,10 +14,7 @@ import { run, type Task } from "./workloads.ts";
 const task: Task = JSON.parse(process.argv[2]!);
 try {
   const open = await storeNamed(task.store).load();
-  const sample = await run(
-    task,
-    (options) => open(task.folder, { ...options, ...task.open }),
-  );
+  const sample = await run(task, (options) => open(task.folder, { ...options, ...task.open }));
   console.log(JSON.stringify(sample));
 } catch (error) {
   if (!(error instanceof NotAvailable)) throw error;

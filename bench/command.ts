@@ -52,7 +52,8 @@ export async function benchmark<T extends Options>(
     const given = options as unknown as Given<T>;
     await body({ workspace, runtimes: located, output: output && resolve(output), options: given });
   } catch (error) {
-    const isSaid = error instanceof CannotRun || error instanceof RangeError ||
+    const isSaid = error instanceof CannotRun ||
+      error instanceof RangeError ||
       String((error as { code?: string }).code).startsWith("ERR_PARSE_ARGS");
     console.error(isSaid ? (error as Error).message : error);
     process.exitCode = 1;
@@ -62,8 +63,8 @@ export async function benchmark<T extends Options>(
 }
 
 function parse(defaults: Options): { folder: string; runtime: string[]; output?: string } & Options {
-  const own = Object.entries(defaults).map(([name, value]) =>
-    [name, { type: typeof value as "string" | "boolean", default: value }] as const
+  const own = Object.entries(defaults).map(
+    ([name, value]) => [name, { type: typeof value as "string" | "boolean", default: value }] as const,
   );
   const { values } = parseArgs({
     options: {

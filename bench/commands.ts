@@ -18,22 +18,11 @@ export class Commands {
    * @param batch Commands in a batch.
    */
   constructor(commandBytes: number, batch: number) {
-    const distinct = Math.min(
-      Math.max(Math.floor(POOL_BYTES / Math.max(commandBytes, 1)), batch),
-      POOL_COMMANDS_MAX,
-    );
-    const bytes = noise(Math.min(distinct, POOL_COMMANDS_MAX) * commandBytes);
-    const commands = Array.from(
-      { length: distinct },
-      (_, i) => bytes.slice(i * commandBytes, (i + 1) * commandBytes),
-    );
+    const distinct = Math.max(Math.min(Math.floor(POOL_BYTES / commandBytes), POOL_COMMANDS_MAX), batch);
+    const bytes = noise(distinct * commandBytes);
+    const commands = Array.from({ length: distinct }, (_, i) => bytes.slice(i * commandBytes, (i + 1) * commandBytes));
     for (let first = 0; first + batch <= distinct; first += batch) {
       this.#batches.push(commands.slice(first, first + batch));
-    }
-    if (this.#batches.length === 0) {
-      throw new RangeError(
-        `a batch of ${batch} is more than there are commands`,
-      );
     }
   }
 

@@ -14,9 +14,7 @@ const [startedAt, folder, verify] = process.argv.slice(2);
 let count = 0;
 if (folder !== undefined) {
   const { WalLog } = await import("../mod.ts");
-  const log = await WalLog.open(folder, {
-    verify: verify as "full" | "tail" | undefined,
-  });
+  const log = await WalLog.open(folder, { verify: verify as "full" | "tail" | undefined });
   count = log.lastIndex;
 }
 const seconds = (performance.timeOrigin + performance.now() - Number(startedAt)) / 1000;
@@ -27,11 +25,7 @@ process.exit(0);
 function peakBytes(): number {
   try {
     // Not the resource usage, in which Linux counts what the process was forked from.
-    return Number(
-      /^VmHWM:\s+(\d+) kB$/m.exec(
-        readFileSync("/proc/self/status", "utf8"),
-      )![1],
-    ) * 1024;
+    return Number(/^VmHWM:\s+(\d+) kB$/m.exec(readFileSync("/proc/self/status", "utf8"))![1]) * 1024;
   } catch {
     return process.resourceUsage().maxRSS * 1024;
   }

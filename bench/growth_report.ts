@@ -60,10 +60,15 @@ export function growthSection(growth: GrowthResult, chart: AddChart): string[] {
         : `over the size of the entries; logs of ${sizeText(logBytes)}`;
       const series = growth.runtimes.map((runtime): Series => ({
         name: runtime.title,
-        points: points.filter((point) => point.runtime === runtime.name)
+        points: points
+          .filter((point) => point.runtime === runtime.name)
           .map((point) => [over === "log" ? point.logBytes : point.entryBytes, of(point).median]),
       }));
-      const x = { label: `size of ${over === "log" ? "the log" : "an entry"}`, scale: "log", text: sizeText } as const;
+      const x = {
+        label: `size of ${over === "log" ? "the log" : "an entry"}`,
+        scale: "log",
+        text: sizeText,
+      } as const;
       const svg = lineChart({ title, subtitle, x, y: { label, scale: "log", text }, series });
       return [chart(`growth-${over}-${name}`, svg, `${title}, ${subtitle}`), ""];
     });

@@ -16,20 +16,20 @@
 
 import process from "node:process";
 import { bar, bold, dim, green, red, StatusLine } from "../scripts/terminal.ts";
-import { benchCases, type Case, FULL, QUICK } from "./cases.ts";
+import { benchCases, type Case } from "./cases.ts";
 import { benchmark } from "./command.ts";
+import { FULL, QUICK } from "./extent.ts";
 import { lookAtMachine } from "./machine.ts";
 import { machineText, measuredText, verdict } from "./markdown.ts";
 import { installPeers } from "./peers_install.ts";
 import { LATEST, record } from "./render.ts";
 import { type BenchResult, type CaseResult, METRICS } from "./results.ts";
 import { processesOf, runCase, Runner } from "./runner.ts";
-import { MIB } from "./units.ts";
 import { CannotRun } from "./workspace.ts";
 
 /** Where nothing can move, a line of progress this often is enough. In milliseconds. */
 const REPORT_MS = 10_000;
-/** ROUNDS_MIN samples are the least that a median is taken of. */
+/** The least that a median is taken of. */
 const ROUNDS_MIN = 5;
 const TITLE_COLUMNS = 26;
 

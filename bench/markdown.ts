@@ -81,8 +81,10 @@ export type AddChart = (name: string, svg: string, title: string) => string;
 
 /** What a run was taken on, as a paragraph. */
 export function machineText({ date, cpu, cores, memoryBytes, system, fileSystem, commit, load }: Machine): string {
-  return `${date}, commit ${commit}. ${cpu}, ${cores} cores, ${sizeText(memoryBytes)} of memory, ${system}, ` +
-    `${fileSystem}; load before the run: ${load}.`;
+  return (
+    `${date}, commit ${commit}. ${cpu}, ${cores} cores, ${sizeText(memoryBytes)} of memory, ${system}, ` +
+    `${fileSystem}; load before the run: ${load}.`
+  );
 }
 
 function benchSection(bench: BenchResult, chart: AddChart): string[] {
@@ -98,9 +100,13 @@ function benchSection(bench: BenchResult, chart: AddChart): string[] {
     ...table(
       ["What", "Runtime", "Target", "Measured: median (least to greatest)", "Met"],
       bench.cases.flatMap((one) =>
-        one.outcomes.map((
-          outcome,
-        ) => [one.title, titleOf(one.runtime), outcome.text, measuredText(outcome), verdict(outcome)])
+        one.outcomes.map((outcome) => [
+          one.title,
+          titleOf(one.runtime),
+          outcome.text,
+          measuredText(outcome),
+          verdict(outcome),
+        ])
       ),
     ),
     "",

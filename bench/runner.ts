@@ -15,6 +15,7 @@ import type { Sample, Task } from "./workloads.ts";
 
 const ROOT = fileURLToPath(new URL("../", import.meta.url));
 const CHILD = fileURLToPath(new URL("child.ts", import.meta.url));
+const OPEN_CHILD = fileURLToPath(new URL("open_child.ts", import.meta.url));
 const FRESH = fileURLToPath(new URL("fresh.ts", import.meta.url));
 
 /** What a child says. */
@@ -54,9 +55,24 @@ export class Runner {
     }
   }
 
+  /**
+   * Opens a log in a process of its own.
+   *
+   * @param onProgress Told how far it has come, in bytes.
+   */
+  async open(folder: string, onProgress: (bytesDone: number, bytesTotal: number) => void): Promise<Sample> {
+    const output = await this.#workspace.run([...commandFor(this.runtime), OPEN_CHILD, folder], {}, (line) => {
+      const { bytesDone, bytesTotal } = JSON.parse(line);
+      if (bytesDone !== undefined) onProgress(bytesDone, bytesTotal);
+    });
+    return JSON.parse(output.trim().split("\n").at(-1)!);
+  }
+
   async #start(script: string, args: readonly string[]): Promise<Answer> {
     // Node strips types anew each time, which takes longer than most samples. What a start costs is measured without.
-    const cache = script === CHILD ? { NODE_COMPILE_CACHE: `${this.#workspace.path}/compiled` } : {};
+    const cache: Record<string, string> = script === CHILD
+      ? { NODE_COMPILE_CACHE: `${this.#workspace.path}/compiled` }
+      : {};
     const output = await this.#workspace.run([...commandFor(this.runtime), script, ...args], cache);
     const line = output.trim().split("\n").at(-1)!;
     return JSON.parse(line);

@@ -49,13 +49,15 @@ const CURVES = [
 export function soakSection({ machine, runtime, minutes, done, points }: SoakResult, chart: AddChart): string[] {
   // What the first quarter shows is a process that warms up: the second is compared with the last.
   const part = (number: number) =>
-    points.slice(Math.floor(points.length * number / PARTS), Math.floor(points.length * (number + 1) / PARTS));
+    points.slice(Math.floor((points.length * number) / PARTS), Math.floor((points.length * (number + 1)) / PARTS));
   const middle = (points: readonly SoakPoint[], of: (point: SoakPoint) => number) => quantile(points.map(of), 0.5);
   const rows = points.length < PARTS ? [] : CURVES.map(([, title, text, of]) => {
     const [early, late] = [middle(part(1), of), middle(part(PARTS - 1), of)];
     return [title, text(early), text(late), `${(late / early).toFixed(2)}x`];
   });
-  const counts = Object.entries(done).map(([what, count]) => `${count.toLocaleString("en-US")} ${what}`).join(", ");
+  const counts = Object.entries(done)
+    .map(([what, count]) => `${count.toLocaleString("en-US")} ${what}`)
+    .join(", ");
   return [
     "## A soak",
     "",

@@ -74,21 +74,14 @@ async function fill(task: Task, open: Open): Promise<Sample> {
   mkdirSync(task.folder, { recursive: true });
   const commands = new Commands(task.commandBytes, task.batch);
   const store = await open({ isDurable: false });
+  const before = task.lastIndex === undefined ? 0 : (await store.scan()).entries!;
   const elapsed = stopwatch();
-  const { lastIndex = 0 } = task;
   for (let next = 1; next <= task.count; next += task.batch) {
-    const result = store.append(
-      lastIndex + next,
-      commands.batch(Math.min(task.batch, task.count - next + 1)),
-    );
+    const result = store.append(before + next, commands.batch(Math.min(task.batch, task.count - next + 1)));
     if (isPending(result)) await result;
   }
   await store.close();
-  return {
-    seconds: elapsed(),
-    count: task.count,
-    bytes: task.count * task.commandBytes,
-  };
+  return { seconds: elapsed(), count: task.count, bytes: task.count * task.commandBytes };
 }
 
 /** Opens a store and looks at everything in it. */
@@ -200,12 +193,7 @@ async function getRecent(task: Task, open: Open): Promise<Sample> {
   });
 }
 
-async function getMany(
-  task: Task,
-  store: Store,
-  first: number,
-  entries: number,
-): Promise<Sample> {
+async function getMany(task: Task, store: Store, first: number, entries: number): Promise<Sample> {
   const warmUp = Math.ceil(task.count * WARM_UP);
   let elapsed = stopwatch();
   let at = 0;
@@ -215,11 +203,7 @@ async function getMany(
     const result = store.get!(first + at);
     sink += (isPending(result) ? await result : result)[0]!;
   }
-  return {
-    seconds: elapsed(),
-    count: task.count,
-    bytes: task.count * task.commandBytes,
-  };
+  return { seconds: elapsed(), count: task.count, bytes: task.count * task.commandBytes };
 }
 
 /** Reads ranges, one after the other, through all that there is. */
@@ -227,18 +211,12 @@ async function range(task: Task, open: Open): Promise<Sample> {
   const store = await open({ isDurable: true });
   await store.scan();
   const run = async (until: number): Promise<void> => {
-    for (
-      let read = 0, from = 1;
-      read < until;
-      read += task.batch, from += task.batch
-    ) {
+    for (let read = 0, from = 1; read < until; read += task.batch, from += task.batch) {
       if (from + task.batch - 1 > task.lastIndex!) from = 1;
       const result = store.range!(from, from + task.batch - 1);
       const commands = isPending(result) ? await result : result;
       if (commands.length !== task.batch) {
-        throw new Error(
-          `${commands.length} entries where ${task.batch} were asked for`,
-        );
+        throw new Error(`${commands.length} entries where ${task.batch} were asked for`);
       }
       sink += commands[commands.length - 1]![0]!;
     }
@@ -251,10 +229,7 @@ async function range(task: Task, open: Open): Promise<Sample> {
   return { seconds, count: task.count, bytes: task.count * task.commandBytes };
 }
 
-async function inNewFolder<T>(
-  { folder }: Task,
-  body: () => Promise<T>,
-): Promise<T> {
+async function inNewFolder<T>({ folder }: Task, body: () => Promise<T>): Promise<T> {
   mkdirSync(folder, { recursive: true });
   try {
     return await body();
@@ -264,16 +239,7 @@ async function inNewFolder<T>(
 }
 
 /** What can be timed. */
-export const WORKLOADS = {
-  fill,
-  recover,
-  commit,
-  commitShared,
-  append,
-  get,
-  getRecent,
-  range,
-};
+export const WORKLOADS = { fill, recover, commit, commitShared, append, get, getRecent, range };
 
 /** Runs a task. */
 export async function run(task: Task, open: Open): Promise<Sample> {

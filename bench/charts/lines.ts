@@ -61,8 +61,16 @@ export function ticks(min: number, max: number, scale: Axis["scale"]): number[] 
 export function lineChart({ title, subtitle, x, y, series }: LineChart): string {
   if (series.length > SERIES_MAX) throw new RangeError(`${series.length} lines are more than can be told apart`);
   const points = series.flatMap(({ points }) => points);
-  const acrossX = range(points.map(([x]) => x), x.scale, false);
-  const acrossY = range(points.map(([, y]) => y), y.scale, true);
+  const acrossX = range(
+    points.map(([x]) => x),
+    x.scale,
+    false,
+  );
+  const acrossY = range(
+    points.map(([, y]) => y),
+    y.scale,
+    true,
+  );
   const atX = place(acrossX, x.scale, LEFT, WIDTH - RIGHT);
   const atY = place(acrossY, y.scale, HEIGHT - BOTTOM, TOP);
   const parts: string[] = [];

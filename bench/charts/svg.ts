@@ -6,10 +6,12 @@
  */
 
 /** Colours of series, distinguishable with any colour vision, on light and on dark ground (after Okabe and Ito). */
-const SERIES = [["#0072b2", "#56b4e9"], ["#d55e00", "#ff8c42"], ["#009e73", "#2bc9a0"], [
-  "#a3478a",
-  "#e08fc6",
-]] as const;
+const SERIES = [
+  ["#0072b2", "#56b4e9"],
+  ["#d55e00", "#ff8c42"],
+  ["#009e73", "#2bc9a0"],
+  ["#a3478a", "#e08fc6"],
+] as const;
 /** How many series a chart can tell apart. */
 export const SERIES_MAX = SERIES.length;
 
@@ -19,8 +21,8 @@ const STYLE = `
   .grid { stroke: #d8dee4; stroke-width: 1 } .axis { stroke: #57606a; stroke-width: 1 }
   .other { fill: #afb8c1 } .whisker { stroke: #24292f; stroke-width: 1.2 }
 ${
-  SERIES.map(([light], i) =>
-    `  .fill${i} { fill: ${light} } .line${i} { stroke: ${light}; fill: none; stroke-width: 2 }`
+  SERIES.map(
+    ([light], i) => `  .fill${i} { fill: ${light} } .line${i} { stroke: ${light}; fill: none; stroke-width: 2 }`,
   ).join("\n")
 }
   @media (prefers-color-scheme: dark) {
