@@ -43,7 +43,7 @@ export async function benchmark<T extends Options>(
   let workspace: Workspace | undefined;
   try {
     const { folder, runtime, output, ...options } = parse(defaults);
-    const runtimes = runtime.includes("all") ? RUNTIME_NAMES : runtime.length > 0 ? runtime : [running()];
+    const runtimes = runtime.includes("all") ? RUNTIME_NAMES : runtime.length > 0 ? runtime : [runningRuntime()];
     const located = runtimes.map((name) => locateRuntime(name as RuntimeName));
     workspace = new Workspace(folder);
     if (spaceOf(workspace.path).fileSystem === "tmpfs") {
@@ -79,6 +79,7 @@ function parse(defaults: Options): { folder: string; runtime: string[]; output?:
   return values as ReturnType<typeof parse>;
 }
 
-function running(): RuntimeName {
+/** The runtime that this process runs in. */
+export function runningRuntime(): RuntimeName {
   return process.versions.deno ? "deno" : process.versions.bun ? "bun" : "node";
 }
