@@ -66,10 +66,11 @@ export function growthSection(growth: GrowthResult, chart: AddChart): string[] {
       }));
       const x = {
         label: `size of ${over === "log" ? "the log" : "an entry"}`,
-        scale: "log",
+        scale: "log2",
         text: sizeText,
       } as const;
-      const svg = lineChart({ title, subtitle, x, y: { label, scale: "log", text }, series });
+      const y = { label, scale: name === "memory" ? "log2" : "log10", text } as const;
+      const svg = lineChart({ title, subtitle, x, y, series });
       return [chart(`growth-${over}-${name}`, svg, `${title}, ${subtitle}`), ""];
     });
   return [

@@ -9,8 +9,11 @@ import { line, picture, rectangle, round, SERIES_MAX, text } from "./svg.ts";
 /** An axis. */
 export interface Axis {
   readonly label: string;
-  /** `log`: equal ratios are equally far apart, so that what grows in proportion is a straight line. */
-  readonly scale: "linear" | "log";
+  /**
+   * On a logarithmic scale equal ratios are equally far apart, so that what grows in proportion is a straight line; its
+   * marks are powers of 2, or round decimal numbers.
+   */
+  readonly scale: "linear" | "log2" | "log10";
   /** A value on it, for people. */
   readonly text: (value: number) => string;
 }
@@ -33,28 +36,40 @@ export interface LineChart {
 const WIDTH = 760;
 const HEIGHT = 360;
 const LEFT = 84;
-const RIGHT = 24;
+const RIGHT = 36;
 const TOP = 84;
 const BOTTOM = 56;
 const TICKS = 6;
+/** What computing with fractions leaves of a round number. */
+const ROUNDING = 1e-9;
 const LEGEND_WIDTH = 130;
 
-/** Values at which an axis has a mark: round ones, and no more than can be read. */
+/** Values at which an axis has a mark: round ones, and no more than can be read. On a logarithmic axis, all around. */
 export function ticks(min: number, max: number, scale: Axis["scale"]): number[] {
-  if (scale === "log") {
-    const base = max / min > 10 ** TICKS ? 100 : max / min > 40 ? 10 : 2;
-    const marks: number[] = [];
-    for (let mark = base ** Math.floor(Math.log(min) / Math.log(base) + 1e-9); mark <= max * 1.001; mark *= base) {
-      if (mark >= min * 0.999) marks.push(mark);
-    }
-    return marks;
-  }
+  if (scale !== "linear") return logTicks(min, max, scale === "log2" ? 2 : 10);
   const rough = (max - min) / TICKS || 1;
   const power = 10 ** Math.floor(Math.log10(rough));
   const step = [1, 2, 5, 10].find((factor) => factor * power >= rough * 0.999)! * power;
   const marks: number[] = [];
-  for (let i = Math.ceil(min / step - 1e-9); i * step <= max + step * 1e-9; i++) marks.push(i * step);
+  for (let i = Math.ceil(min / step - ROUNDING) + 0; i * step <= max + step * ROUNDING; i++) marks.push(i * step);
   return marks;
+}
+
+/** From the mark at or below the least value to the mark at or above the greatest. */
+function logTicks(min: number, max: number, base: 2 | 10): number[] {
+  for (let power = 1;; power++) {
+    const step = base ** power;
+    const first = Math.floor(Math.log(min) / Math.log(step) + ROUNDING);
+    const last = Math.ceil(Math.log(max) / Math.log(step) - ROUNDING);
+    const marks = Array.from({ length: last - first + 1 }, (_, i) => step ** (first + i));
+    if (base === 10 && power === 1 && marks.length <= 3) {
+      const all = marks.flatMap((mark) => [mark, 2 * mark, 5 * mark]);
+      const from = all.findLastIndex((mark) => mark <= min * (1 + ROUNDING));
+      const to = all.findIndex((mark) => mark >= max * (1 - ROUNDING));
+      return all.slice(from, Math.max(to, from + 1) + 1);
+    }
+    if (marks.length <= TICKS + 3) return marks.length > 1 ? marks : [marks[0]!, marks[0]! * step];
+  }
 }
 
 /** Draws lines with a mark at each point. */
@@ -79,7 +94,7 @@ export function lineChart({ title, subtitle, x, y, series }: LineChart): string 
     parts.push(text(LEFT - 8, atY(mark) + 4, y.text(mark), `text-anchor="end"`));
   }
   // Sizes are doubled from point to point: there the points themselves are the round values.
-  const marksX = x.scale === "log" ? everySecond([...new Set(points.map(([x]) => x))]) : ticks(...acrossX, x.scale);
+  const marksX = x.scale === "log2" ? everySecond([...new Set(points.map(([x]) => x))]) : ticks(...acrossX, x.scale);
   for (const mark of marksX) {
     parts.push(line(atX(mark), HEIGHT - BOTTOM, atX(mark), HEIGHT - BOTTOM + 5, "axis"));
     parts.push(text(atX(mark), HEIGHT - BOTTOM + 20, x.text(mark), `text-anchor="middle"`));
@@ -100,11 +115,14 @@ export function lineChart({ title, subtitle, x, y, series }: LineChart): string 
   return picture(WIDTH, HEIGHT, title, subtitle, parts);
 }
 
-/** From the least to the greatest value; a linear axis of amounts begins at zero. */
+/** From the least to the greatest value, or to the marks around them; a linear axis of amounts begins at zero. */
 function range(values: readonly number[], scale: Axis["scale"], isAmount: boolean): [number, number] {
   const least = Math.min(...values);
   const greatest = Math.max(...values);
-  if (scale === "log") return least === greatest ? [least / 2, greatest * 2] : [least, greatest];
+  if (scale !== "linear") {
+    const marks = ticks(least, greatest, scale);
+    return isAmount || least === greatest ? [marks[0]!, marks.at(-1)!] : [least, greatest];
+  }
   const from = isAmount ? 0 : least;
   return [from, greatest > from ? greatest * (isAmount ? 1.05 : 1) : from + 1];
 }
@@ -115,9 +133,9 @@ function place(
   from: number,
   to: number,
 ): (value: number) => number {
-  const part = scale === "log"
-    ? (value: number) => Math.log(value / min) / Math.log(max / min)
-    : (value: number) => (value - min) / (max - min);
+  const part = scale === "linear"
+    ? (value: number) => (value - min) / (max - min)
+    : (value: number) => Math.log(value / min) / Math.log(max / min);
   return (value) => from + part(value) * (to - from);
 }
 
