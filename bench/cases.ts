@@ -323,7 +323,7 @@ export function benchCases(extent: Extent, folder: string): Case[] {
       title: "Start: import to a new log open",
       note:
         "From the start of the process to a log open in a folder that did not exist, against the same with nothing " +
-        "imported; TypeScript as it is in the repository",
+        "imported; as it is installed, which is JavaScript in Node and Bun",
       metric: "time",
       setup: [],
       sides: [

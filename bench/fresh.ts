@@ -2,7 +2,7 @@
  * A process that shows what a process costs, with a log open in it or with nothing. It imports nothing of its own, so
  * that what is measured is the runtime, and the library on top of it:
  *
- *     fresh.ts <moment of its start in ms> [<folder> [full|tail]]
+ *     fresh.ts <moment of its start in ms> [<the library's module> <a log's folder>]
  *
  * @module
  */
@@ -10,11 +10,11 @@
 import { readFileSync } from "node:fs";
 import process from "node:process";
 
-const [startedAt, folder, verify] = process.argv.slice(2);
+const [startedAt, library, folder] = process.argv.slice(2);
 let count = 0;
-if (folder !== undefined) {
-  const { WalLog } = await import("../mod.ts");
-  const log = await WalLog.open(folder, { verify: verify as "full" | "tail" | undefined });
+if (library !== undefined) {
+  const { WalLog }: typeof import("../mod.ts") = await import(library);
+  const log = await WalLog.open(folder!);
   count = log.lastIndex;
 }
 const seconds = (performance.timeOrigin + performance.now() - Number(startedAt)) / 1000;

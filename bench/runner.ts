@@ -10,11 +10,13 @@ import { fileURLToPath } from "node:url";
 import type { Runtime } from "../scripts/runtimes.ts";
 import type { Case, FreshProcess, Side } from "./cases.ts";
 import { type CaseResult, judge, summarizeSide } from "./results.ts";
+import { packageLibrary } from "./package_library.ts";
 import type { Workspace } from "./workspace.ts";
 import type { Sample, Task } from "./workloads.ts";
 
 const ROOT = fileURLToPath(new URL("../", import.meta.url));
 const CHILD = fileURLToPath(new URL("child.ts", import.meta.url));
+const LIBRARY = new URL("../mod.ts", import.meta.url).href;
 const OPEN_CHILD = fileURLToPath(new URL("open_child.ts", import.meta.url));
 const FRESH = fileURLToPath(new URL("fresh.ts", import.meta.url));
 
@@ -25,14 +27,18 @@ type Answer = Sample | { readonly unavailable: string };
 export class Runner {
   readonly runtime: Runtime;
   readonly #workspace: Workspace;
+  /** The module of the library that a process imports to show what it costs. */
+  #library = LIBRARY;
 
   constructor(runtime: Runtime, workspace: Workspace) {
     this.runtime = runtime;
     this.#workspace = workspace;
   }
 
-  /** Runs each script once, so that no sample pays for compiling what a runtime keeps compiled. */
+  /** Runs each script once, so that no sample pays for compiling what a runtime keeps compiled. Comes before all else. */
   async warmUp(): Promise<void> {
+    // Deno gets TypeScript, and keeps what it compiles it to.
+    if (this.runtime.name !== "deno") this.#library = await packageLibrary(this.#workspace);
     const folder = `${this.#workspace.path}/warm-up`;
     await this.run({ workload: "fill", store: "wallog", folder, commandBytes: 128, batch: 1, count: 1 });
     await this.run({ workload: "fresh", folder, isNew: true });
@@ -49,7 +55,7 @@ export class Runner {
     // Wall-clock time with fractions, which the child compares with its own.
     const now = String(performance.timeOrigin + performance.now());
     try {
-      return await this.#start(FRESH, folder === undefined ? [now] : [now, folder]);
+      return await this.#start(FRESH, folder === undefined ? [now] : [now, this.#library, folder]);
     } finally {
       if (isNew && folder !== undefined) rmSync(folder, { recursive: true, force: true });
     }
@@ -61,9 +67,11 @@ export class Runner {
    * @param onProgress Told how far it has come, in bytes.
    */
   async open(folder: string, onProgress: (bytesDone: number, bytesTotal: number) => void): Promise<Sample> {
-    const output = await this.#workspace.run([...commandFor(this.runtime), OPEN_CHILD, folder], {}, (line) => {
-      const { bytesDone, bytesTotal } = JSON.parse(line);
-      if (bytesDone !== undefined) onProgress(bytesDone, bytesTotal);
+    const output = await this.#workspace.run([...commandFor(this.runtime), OPEN_CHILD, folder], {}, {
+      onLine(line) {
+        const { bytesDone, bytesTotal } = JSON.parse(line);
+        if (bytesDone !== undefined) onProgress(bytesDone, bytesTotal);
+      },
     });
     return JSON.parse(output.trim().split("\n").at(-1)!);
   }

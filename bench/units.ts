@@ -51,6 +51,7 @@ export function rateText(number: number): string {
 
 /** Seconds in the unit that suits: "1.2 s", "15 ms", "0.8 us". */
 export function durationText(seconds: number): string {
+  if (seconds < 0) return `-${durationText(-seconds)}`;
   if (seconds >= 1) return `${short(seconds)} s`;
   return seconds >= 1e-3 ? `${short(seconds * 1e3)} ms` : `${short(seconds * 1e6)} us`;
 }

@@ -92,18 +92,18 @@ export class Workspace {
    *
    * @param command The binary and its arguments.
    * @param environment What is added to this process's environment.
-   * @param onLine Told each line that it writes to its standard output.
+   * @param options `cwd`: the folder to run in. `onLine`: told each line that it writes to its standard output.
    * @returns What it wrote to its standard output.
    * @throws {Error} If it did not end with 0; the message has what it wrote to its standard error.
    */
   run(
     command: readonly string[],
     environment: Readonly<Record<string, string>> = {},
-    onLine?: (line: string) => void,
+    { cwd, onLine }: { readonly cwd?: string; readonly onLine?: (line: string) => void } = {},
   ): Promise<string> {
     return new Promise((resolve, reject) => {
       const env = { ...process.env, ...environment };
-      const child = spawn(command[0]!, command.slice(1), { env, stdio: ["ignore", "pipe", "pipe"] });
+      const child = spawn(command[0]!, command.slice(1), { cwd, env, stdio: ["ignore", "pipe", "pipe"] });
       this.#children.add(child);
       let output = "";
       let errors = "";
