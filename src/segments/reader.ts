@@ -30,6 +30,11 @@ import type { SegmentWriter } from "./writer.ts";
 
 /** What one look at a single entry reads at most before its length is known. */
 const GUESS_BYTES = 64 * 1024;
+/**
+ * Commands that are read together share a buffer of this size: one for each costs more than all else that reading does.
+ * Small, because whoever keeps one command keeps the buffer. In bytes.
+ */
+const SHARED_BYTES = 64 * 1024;
 
 /** Reads the entries of a log. */
 export class EntryReader {
@@ -75,56 +80,107 @@ export class EntryReader {
    */
   entries(from: Index, to: Index, maxBytes: number): LogEntry[] {
     const found: LogEntry[] = [];
-    let bytes = 0;
+    let room = maxBytes;
     for (let index = from; index <= to;) {
       const before = found.length;
       const segment = this.index.locate(index);
-      if (segment !== undefined && this.writer?.segment !== segment) {
+      if (segment !== undefined) {
         const last = Math.min(to, segment.firstIndex + segment.count - 1);
-        bytes = this.readChunk(segment, index, last, maxBytes - bytes, found) + bytes;
+        const taken = this.readChunk(segment, index, last, room, found);
+        room -= taken.bytes;
         index += found.length - before;
-        if (bytes >= maxBytes && index <= to && found.length > before) return this.bounded(found, maxBytes);
+        if (taken.isFull) return found;
       }
+      // A frame that no chunk holds whole, and one that is damaged, are for the single read to deal with.
       if (found.length === before) {
         const entry = this.entry(index);
-        bytes += entry.command.length;
-        if (bytes > maxBytes && found.length > 0) return found;
+        room -= entry.command.length;
+        if (room < 0 && found.length > 0) return found;
         found.push(entry);
         index++;
       }
     }
-    return this.bounded(found, maxBytes);
+    return found;
   }
 
-  /** Drops what exceeds a bound, but for the first. */
-  private bounded(found: LogEntry[], maxBytes: number): LogEntry[] {
-    let bytes = 0;
-    const end = found.findIndex(({ command }, i) => (bytes += command.length) > maxBytes && i > 0);
-    return end < 0 ? found : found.slice(0, end);
-  }
-
-  /** Reads as many entries as one chunk of their file holds; returns the bytes of their commands. */
-  private readChunk(segment: Segment, from: Index, to: Index, maxBytes: number, found: LogEntry[]): number {
+  /**
+   * Reads as many entries as the window or one chunk of their file holds.
+   *
+   * @returns The bytes of their commands, and whether the next one's would be more than there is room for.
+   */
+  private readChunk(
+    segment: Segment,
+    from: Index,
+    to: Index,
+    room: number,
+    found: LogEntry[],
+  ): { readonly bytes: number; readonly isFull: boolean } {
     const { codec } = this;
     const start = this.offsetOf(segment, from);
-    if (start === OFFSET_LOST) return 0;
-    const most = Math.min(segment.boundAfter(to) - start, CHUNK_BYTES);
-    const want = Math.min(most, maxBytes === Infinity ? most : Math.max(maxBytes * 2, GUESS_BYTES));
-    const filled = this.read(segment, codec.chunk.subarray(0, want), start);
-    selectSegment(codec, segment.header);
+    if (start === OFFSET_LOST) return { bytes: 0, isFull: false };
+    // What the writer has sealed and still holds needs no checking, and reaches to the end of the log.
+    const written = this.writer?.segment === segment ? this.writer.addressOf(start) : undefined;
+    let filled = 0;
+    if (written === undefined) {
+      const most = Math.min(segment.boundAfter(to) - start, CHUNK_BYTES);
+      const want = Math.min(most, room === Infinity ? most : Math.max(room * 2, GUESS_BYTES));
+      filled = this.read(segment, codec.chunk.subarray(0, want), start);
+      selectSegment(codec, segment.header);
+    }
+    const bias = (written ?? codec.chunkAt) - start;
     const lsn = segment.header.baseLsn;
     let bytes = 0;
-    for (let index = from; index <= to && bytes < maxBytes; index++) {
-      const offset = segment.offsetOf(index);
-      const at = offset - start;
-      if (offset === OFFSET_LOST || at + FRAME_HEADER_BYTES > filled) break;
-      // A frame that the chunk does not hold whole, and one that is damaged, are for the single read to deal with.
-      if (codec.wasm.checkFrame(codec.chunkAt + at, filled - at, lsn + offset) !== 0) break;
-      const entry = this.decode(codec.chunkAt + at, index);
-      bytes += entry.command.length;
-      found.push(entry);
+    let isFull = false;
+    let end = from;
+    for (; end <= to; end++) {
+      const offset = segment.offsetOf(end);
+      if (written === undefined) {
+        const at = offset - start;
+        if (offset === OFFSET_LOST || at + FRAME_HEADER_BYTES > filled) break;
+        if (codec.wasm.checkFrame(bias + offset, filled - at, lsn + offset) !== 0) break;
+      }
+      const length = this.lengthAt(bias + offset);
+      isFull = bytes + length > room && found.length + end - from > 0;
+      if (isFull) break;
+      bytes += length;
     }
-    return bytes;
+    this.decodeRun(segment, from, end, bias, found);
+    return { bytes, isFull };
+  }
+
+  /** Bytes of the command whose frame lies at an address. */
+  private lengthAt(address: number): number {
+    return this.codec.words[(address + FRAME_LENGTH) >>> 2]!;
+  }
+
+  /**
+   * The entries of valid frames.
+   *
+   * @param segment Their segment.
+   * @param from The first index.
+   * @param end The index behind the last.
+   * @param bias What to add to a frame's offset in the file to get its address.
+   * @param found Where they go.
+   */
+  private decodeRun(segment: Segment, from: Index, end: Index, bias: number, found: LogEntry[]): void {
+    for (let next = from; next < end;) {
+      const first = next;
+      const begin = bias + segment.offsetOf(first) + FRAME_HEADER_BYTES;
+      let stop = begin;
+      for (; next < end; next++) {
+        const address = bias + segment.offsetOf(next);
+        const behind = address + FRAME_HEADER_BYTES + this.lengthAt(address);
+        if (next > first && behind - begin > SHARED_BYTES) break;
+        stop = behind;
+      }
+      const shared = this.codec.bytes.slice(begin, stop);
+      for (let index = first; index < next; index++) {
+        const address = bias + segment.offsetOf(index);
+        const at = address + FRAME_HEADER_BYTES - begin;
+        const command = next === first + 1 ? shared : shared.subarray(at, at + this.lengthAt(address));
+        found.push(this.decode(address, index, segment, address - bias, command));
+      }
+    }
   }
 
   /** Reads one entry from its file. */
@@ -155,7 +211,7 @@ export class EntryReader {
       throw damaged(index, segment, offset);
     }
     codec.chunk.set(header);
-    return { ...this.decode(codec.chunkAt, index, segment, offset, false), command };
+    return this.decode(codec.chunkAt, index, segment, offset, command);
   }
 
   private read(segment: Segment, into: Uint8Array, offset: number): number {
@@ -180,8 +236,8 @@ export class EntryReader {
     return ioError(attempt, path, error);
   }
 
-  /** The entry whose valid frame lies at an address. */
-  private decode(address: number, index: Index, segment?: Segment, offset?: number, copy = true): LogEntry {
+  /** The entry whose valid frame lies at an address, with a copy of its command unless there is one already. */
+  private decode(address: number, index: Index, segment?: Segment, offset?: number, command?: Uint8Array): LogEntry {
     const { words, bytes } = this.codec;
     const word = address >>> 2;
     const found = words[word + FRAME_INDEX / 4]! + words[word + FRAME_INDEX / 4 + 1]! * 2 ** 32;
@@ -191,7 +247,7 @@ export class EntryReader {
       term: words[word + FRAME_TERM / 4]! + words[word + FRAME_TERM / 4 + 1]! * 2 ** 32,
       index,
       kind: (bytes[address + FRAME_FLAGS]! & FLAG_CONFIG) === 0 ? "normal" : "config",
-      command: copy ? bytes.slice(begin, begin + words[word + FRAME_LENGTH / 4]!) : bytes.subarray(0, 0),
+      command: command ?? bytes.slice(begin, begin + words[word + FRAME_LENGTH / 4]!),
     };
   }
 }

@@ -336,6 +336,8 @@ export class Recovery {
     const file = this.fileSystem.open(path, "read");
     try {
       if (this.options.verify === "tail" && this.takeFooter(segment, file, link, next)) return;
+      const expected = link.joined ? next.file.header.state.nextIndex - header.state.nextIndex : 0;
+      segment.expect(Math.max(0, Math.min(expected, endOffset / FRAME_HEADER_BYTES)));
       const stop = yield* replay.run(segment, file, SEGMENT_HEADER_BYTES, endOffset);
       if (stop !== undefined && !(yield* this.nameDamage(segment, file, link, next))) {
         const from = replay.passDamage(segment, file, stop, endOffset);

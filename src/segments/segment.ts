@@ -165,6 +165,15 @@ export class Segment {
     this.table()[index - this.firstIndex] = offset / FRAME_ALIGNMENT;
   }
 
+  /**
+   * Makes room for entries that are about to be added, where it is known how many.
+   *
+   * @param howMany How many, or more than that.
+   */
+  expect(howMany: number): void {
+    if (howMany > this.offsets.length) this.offsets = new Uint32Array(howMany);
+  }
+
   /** Gives back room that was reserved and not used. */
   trim(): void {
     if (this.offsets.length > this.count) this.offsets = this.offsets.slice(0, this.count);

@@ -48,6 +48,8 @@ const WINDOW_KEPT_BYTES = 4 * 1024 * 1024;
 /** The most that is written at once; a larger frame goes to the file from where it lies. */
 const WRITE_BYTES_MAX = 4 * 1024 * 1024;
 const WINDOW_BYTES = WINDOW_KEPT_BYTES + WRITE_BYTES_MAX;
+/** Of writes from here on the window holds the last one only. */
+const WINDOW_BATCH_MAX = 48 * 1024;
 
 /**
  * Zeros ahead of the writer spare a flush the file's new size. They begin small, so that a small log stays a small
@@ -217,7 +219,8 @@ export class SegmentWriter {
   /** Address in the window for the next write of at most {@link WRITE_BYTES_MAX}. */
   private reserve(bytes: number, end: number): number {
     const { codec } = this;
-    if (this.windowStart + this.windowFilled !== end) {
+    // Large writes all go through the same few pages, which stay in the processor's cache that way.
+    if (this.windowStart + this.windowFilled !== end || bytes >= WINDOW_BATCH_MAX) {
       this.windowStart = end;
       this.windowFilled = 0;
     }
