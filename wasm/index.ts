@@ -1,5 +1,6 @@
 /** What the WebAssembly module exports: the codec's hot paths, and the layout for the test that compares it. */
 
+export { crc32c } from "./crc32c";
 export { hash, hashFeed, hashStart } from "./xxh3";
 export { checkFrame, checkHeader, resealCopies, seal, sealHeaderOnly } from "./frame";
 export { nonZeroEnd, scan, seek, survey } from "./scan";

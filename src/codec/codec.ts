@@ -53,6 +53,7 @@ export interface CodecExports {
   hash(at: number, length: number, seedAt: number): void;
   hashStart(length: number): void;
   hashFeed(at: number, length: number): number;
+  crc32c(at: number, length: number, before: number): number;
   checkFrame(at: number, bytes: number, lsn: number): number;
   checkHeader(at: number, lsn: number): number;
   resealCopies(at: number, bytes: number, skip: number, lsn: number, provenLsn: number): number;
@@ -171,6 +172,23 @@ export class Codec {
       done += this.wasm.hashFeed(this.chunkAt, piece.length);
     }
     return this.getWide(SLOT_HASH);
+  }
+
+  /**
+   * CRC32C of some bytes, through the chunk: its content is lost.
+   *
+   * @param bytes Any number of bytes.
+   * @param before The CRC32C of what comes before them; 0 if nothing does.
+   * @returns The CRC32C of both.
+   */
+  crc32c(bytes: Uint8Array, before = 0): number {
+    let crc = before;
+    for (let done = 0; done < bytes.length; done += CHUNK_BYTES) {
+      const piece = done === 0 && bytes.length <= CHUNK_BYTES ? bytes : bytes.subarray(done, done + CHUNK_BYTES);
+      this.chunk.set(piece);
+      crc = this.wasm.crc32c(this.chunkAt, piece.length, crc);
+    }
+    return crc >>> 0;
   }
 
   /** The offsets that scans have put into the table: a view, to be copied at once. */
