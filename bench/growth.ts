@@ -13,7 +13,7 @@
 
 import { rmSync } from "node:fs";
 import { frameBytes } from "../src/segments/format.ts";
-import { bar, StatusLine } from "../scripts/terminal.ts";
+import { bar, StatusLine } from "../src/cli/terminal.ts";
 import { benchmark } from "./command.ts";
 import type { FreshProcess } from "./cases.ts";
 import type { GrowthPoint, GrowthResult } from "./growth_report.ts";

@@ -15,7 +15,7 @@
  */
 
 import process from "node:process";
-import { bar, bold, dim, green, red, StatusLine } from "../scripts/terminal.ts";
+import { bar, bold, dim, green, red, StatusLine } from "../src/cli/terminal.ts";
 import { benchCases, type Case } from "./cases.ts";
 import { benchmark } from "./command.ts";
 import { FULL, QUICK } from "./extent.ts";

@@ -13,7 +13,7 @@
 
 import { writeFileSync } from "node:fs";
 import { frameBytes } from "../src/segments/format.ts";
-import { bar, bold, dim, StatusLine } from "../scripts/terminal.ts";
+import { bar, bold, dim, StatusLine } from "../src/cli/terminal.ts";
 import { benchmark } from "./command.ts";
 import { lookAtMachine } from "./machine.ts";
 import { machineText } from "./markdown.ts";

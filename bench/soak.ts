@@ -9,7 +9,7 @@
  * @module
  */
 
-import { bar, bold, dim, StatusLine } from "../scripts/terminal.ts";
+import { bar, bold, dim, StatusLine } from "../src/cli/terminal.ts";
 import { locateRuntime } from "../scripts/runtimes.ts";
 import { Random } from "../src/testing/random.ts";
 import { benchmark, runningRuntime } from "./command.ts";

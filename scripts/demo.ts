@@ -24,7 +24,7 @@ import { parseArgs } from "node:util";
 import { describeRecovery, type Progress, WalLog, WalLogError, type WalLogOptions } from "../mod.ts";
 import { gatherLines, Input } from "./demo_input.ts";
 import { locateRuntime, type RuntimeName } from "./runtimes.ts";
-import { bar, bold, dim, green, grouped, red, StatusLine } from "./terminal.ts";
+import { bar, bold, dim, green, grouped, red, StatusLine } from "../src/cli/terminal.ts";
 
 const ROOT = fileURLToPath(new URL("../", import.meta.url));
 const WRITER = fileURLToPath(new URL("demo_writer.ts", import.meta.url));

@@ -1,0 +1,191 @@
+/**
+ * What a command is, and how its arguments are read.
+ *
+ * @module
+ */
+
+import { parseArgs } from "node:util";
+import { WalLogError } from "../errors.ts";
+import type { Index } from "../types.ts";
+import type { Output } from "./output.ts";
+
+/** What the program ends with. */
+export const EXIT = {
+  /** All is well. */
+  clean: 0,
+  /** Bytes at the end did not survive a crash; nobody was promised them. */
+  torn: 1,
+  /** Data that was durable is damaged. */
+  corrupt: 2,
+  /** It could not be done: what is to be read cannot be, or what is to be written. */
+  unreadable: 3,
+  /** The arguments make no sense. */
+  usage: 64,
+  /** The program is at fault. */
+  internal: 70,
+  /** Ended from the keyboard. */
+  interrupted: 130,
+} as const;
+
+/** An option of a command. */
+export interface Option {
+  readonly type: "string" | "boolean";
+  readonly short?: string;
+  /** What the value stands for, in the help: `INDEX`. */
+  readonly value?: string;
+  readonly help: string;
+}
+
+/** A command's arguments, read. */
+export interface Arguments {
+  /** What stands without a name, as many as the command has {@link Command.operands}. */
+  readonly operands: readonly string[];
+  /** The options. */
+  readonly options: Readonly<Record<string, string | boolean | undefined>>;
+}
+
+/** What a command runs with. */
+export interface Context extends Arguments {
+  /** Standard output. */
+  readonly out: Output;
+  /** Says something on standard error: what is not the command's result. */
+  note(text: string): void;
+  /** Aborted when the program is to end. */
+  readonly signal: AbortSignal;
+}
+
+/** A command. */
+export interface Command {
+  readonly name: string;
+  /** One line. */
+  readonly summary: string;
+  /** What stands without a name, for the help: `DIR`. */
+  readonly operands: readonly string[];
+  readonly options: Readonly<Record<string, Option>>;
+  /** What else there is to say. */
+  readonly help: string;
+  /**
+   * Whether it writes. Such a command ends itself when it is interrupted, and takes away what it has begun; any other is
+   * ended by the operating system.
+   */
+  readonly writes?: boolean;
+  /** Does it; returns what the program ends with. */
+  run(context: Context): Promise<number>;
+}
+
+/** Arguments that make no sense: said in one line. */
+export class UsageError extends Error {}
+
+/** What every command has. */
+const HELP: Option = { type: "boolean", short: "h", help: "Show this" };
+
+/**
+ * Reads a command's arguments.
+ *
+ * @param command The command.
+ * @param args What stands behind its name.
+ * @returns The arguments; `undefined` if help is wanted.
+ * @throws {UsageError} If they make no sense.
+ */
+export function readArguments(command: Command, args: readonly string[]): Arguments | undefined {
+  const options = Object.fromEntries(
+    Object.entries({ ...command.options, help: HELP }).map((
+      [name, { type, short }],
+    ) => [name, short === undefined ? { type } : { type, short }]),
+  );
+  let parsed;
+  try {
+    parsed = parseArgs({ args: [...args], options, allowPositionals: true });
+  } catch (error) {
+    // One line: what the runtimes add to it, they say each in their own way.
+    throw new UsageError((error as Error).message.split(/\.? To specify|\n/)[0]);
+  }
+  const { values, positionals } = parsed;
+  if (values.help === true) return undefined;
+  const missing = command.operands[positionals.length];
+  if (missing !== undefined) throw new UsageError(`${missing} is missing`);
+  const extra = positionals[command.operands.length];
+  if (extra !== undefined) throw new UsageError(`too many arguments: ${JSON.stringify(extra)}`);
+  const empty = positionals.indexOf("");
+  if (empty >= 0) throw new UsageError(`${command.operands[empty]} is empty`);
+  return { operands: positionals, options: values as Arguments["options"] };
+}
+
+/**
+ * An option that is an index.
+ *
+ * @param args The arguments.
+ * @param name The option.
+ * @returns The index; `undefined` if the option was not given.
+ */
+export function indexOption({ options }: Arguments, name: string): Index | undefined {
+  const text = options[name];
+  if (text === undefined) return undefined;
+  const index = typeof text === "string" && /^\d+$/.test(text) ? Number(text) : NaN;
+  if (Number.isSafeInteger(index)) return index;
+  throw new UsageError(`--${name} takes an index, found ${JSON.stringify(text)}`);
+}
+
+const UNITS: Readonly<Record<string, number>> = { "": 1, K: 2 ** 10, M: 2 ** 20, G: 2 ** 30 };
+
+/**
+ * An option that is a number of bytes: `4096`, `64K`, `256M`, `1G`.
+ *
+ * @param args The arguments.
+ * @param name The option.
+ * @param otherwise What it is if it was not given.
+ * @param min The least that it can be.
+ * @param max The most.
+ * @returns The number of bytes.
+ */
+export function bytesOption(
+  { options }: Arguments,
+  name: string,
+  otherwise: number,
+  min: number,
+  max: number,
+): number {
+  const text = options[name];
+  if (text === undefined) return otherwise;
+  const [, number, unit] = /^(\d{1,15})([KMG]?)(?:i?B)?$/i.exec(String(text)) ?? [];
+  const bytes = Number(number) * UNITS[unit?.toUpperCase() ?? ""]!;
+  if (bytes >= min && bytes <= max) return bytes;
+  throw new UsageError(
+    `--${name} takes a number of bytes from ${min} to ${max}, like 64K or 1G, found ${JSON.stringify(text)}`,
+  );
+}
+
+/**
+ * An option that is one of a few words.
+ *
+ * @param args The arguments.
+ * @param name The option.
+ * @param choices The words; the first is what it is if it was not given.
+ * @returns The word.
+ */
+export function choiceOption<Choice extends string>(
+  { options }: Arguments,
+  name: string,
+  choices: readonly [Choice, ...Choice[]],
+): Choice {
+  const text = options[name] ?? choices[0];
+  const found = choices.find((choice) => choice === text);
+  if (found !== undefined) return found;
+  throw new UsageError(`--${name} is one of ${choices.join(", ")}, found ${JSON.stringify(text)}`);
+}
+
+/**
+ * What an error makes the program end with.
+ *
+ * @param error What was thrown.
+ * @returns The code; `undefined` if it is no error that a command should meet.
+ */
+export function exitCodeOf(error: unknown): number | undefined {
+  if (error instanceof UsageError) return EXIT.usage;
+  if (error instanceof WalLogError) return error.code === "CORRUPT" ? EXIT.corrupt : EXIT.unreadable;
+  // The operating system's.
+  if (error instanceof Error && "code" in error && typeof error.code === "string" && "syscall" in error) {
+    return EXIT.unreadable;
+  }
+  return undefined;
+}

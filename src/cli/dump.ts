@@ -1,0 +1,167 @@
+/**
+ * `wal-log dump`: the entries of a log, around its holes if it has any.
+ *
+ * @module
+ */
+
+import { Buffer } from "node:buffer";
+import { WalLogError } from "../errors.ts";
+import { errorCode } from "../storage/full.ts";
+import type { Index, LogEntry } from "../types.ts";
+import type { WalLog } from "../wal_log.ts";
+import { choiceOption, type Command, type Context, EXIT, indexOption, UsageError } from "./command.ts";
+import { openToRead } from "./inspect.ts";
+import { counted, indexes, preview } from "./text.ts";
+
+/** What cannot be read, in one piece. */
+interface Hole {
+  readonly first: Index;
+  readonly last: Index;
+  readonly reason: string;
+}
+
+/** How entries are written. */
+interface Format {
+  entry(entry: LogEntry): string | Uint8Array;
+  /** What stands for a hole; `undefined` if nothing can. */
+  hole(hole: Hole): string | undefined;
+}
+
+const FORMATS: Readonly<Record<"json" | "text" | "raw", Format>> = {
+  json: {
+    entry: ({ index, term, kind, command }) =>
+      `{"index":${index},"term":${term},"kind":"${kind}","bytes":${command.length},"command":"${
+        Buffer.from(command.buffer, command.byteOffset, command.byteLength).toString("base64")
+      }"}`,
+    hole: ({ first, last, reason }) => JSON.stringify({ damaged: true, firstIndex: first, lastIndex: last, reason }),
+  },
+  text: {
+    entry: ({ index, term, kind, command }) =>
+      `${String(index).padStart(8)}  ${String(term).padStart(4)}  ${kind}  ${String(command.length).padStart(6)}  ${
+        preview(command)
+      }`,
+    hole: ({ first, last, reason }) => `${String(first).padStart(8)}  damaged: ${indexes(first, last)}; ${reason}`,
+  },
+  raw: { entry: ({ command }) => command, hole: () => undefined },
+};
+
+/** The command. */
+export const dump: Command = {
+  name: "dump",
+  summary: "Write the entries to standard output, around the holes of a damaged log",
+  operands: ["DIR"],
+  options: {
+    from: { type: "string", value: "INDEX", help: "The first entry. Default: the first that there is" },
+    to: { type: "string", value: "INDEX", help: "The last entry. Default: the last that there is" },
+    format: { type: "string", short: "f", value: "FORMAT", help: "text (the default), json or raw" },
+  },
+  help: `text: index, term, kind, bytes, and the beginning of the command, in a line each.
+json: an object a line, with the command in base64; a hole is {"damaged":true,"firstIndex":...}.
+raw:  the commands as they are, with nothing between them: for one, or for what ends its own records.
+
+Ends with 2 if entries are damaged in the range, which are named on standard error too. Changes nothing.`,
+  async run(context) {
+    const { operands: [path], note } = context;
+    const format = FORMATS[choiceOption(context, "format", ["text", "json", "raw"])];
+    const from = indexOption(context, "from");
+    const to = indexOption(context, "to");
+    if (from !== undefined && to !== undefined && from > to) {
+      throw new UsageError(`--from ${from} is above --to ${to}`);
+    }
+    const log = await openToRead(path!, "keep");
+    try {
+      const first = log.snapshotIndex + 1;
+      if (from !== undefined && from < first) {
+        note(`entries up to index ${first - 1} are in the snapshot, the first that there is has index ${first}`);
+      }
+      const last = Math.min(to ?? log.lastIndex, log.lastIndex);
+      const holes = await write(context, log, Math.max(from ?? first, first), last, format);
+      for (const { first, last, reason } of holes.slice(0, NAMED_MAX)) {
+        note(`damaged: ${indexes(first, last)}; ${reason}`);
+      }
+      if (holes.length > NAMED_MAX) note(`and ${counted(holes.length - NAMED_MAX, "more place", "more places")}`);
+      // Entries that were lost behind the last that is left; how many, nothing tells.
+      const open = log.damaged.find(({ firstIndex, lastIndex }) => firstIndex !== undefined && lastIndex === undefined);
+      if (open !== undefined && to === undefined) note(`damaged: whatever followed from index ${open.firstIndex} on`);
+      return holes.length > 0 || open !== undefined ? EXIT.corrupt : EXIT.clean;
+    } finally {
+      await log.close();
+    }
+  },
+};
+
+/** Holes that are named on standard error. */
+const NAMED_MAX = 20;
+
+/** Writes a range; returns the holes in it. */
+async function write(
+  { out, signal }: Context,
+  log: WalLog,
+  from: Index,
+  to: Index,
+  format: Format,
+): Promise<Hole[]> {
+  const holes: Hole[] = [];
+  const put = (entry: LogEntry) => {
+    const written = format.entry(entry);
+    return typeof written === "string" ? out.line(written) : out.bytes(written);
+  };
+  for (let next = from; next <= to;) {
+    signal.throwIfAborted();
+    try {
+      for (const entry of log.iterate(next, to)) {
+        await put(entry);
+        next++;
+      }
+    } catch (error) {
+      requireDamage(error, log, next);
+      // The chunk with the hole in it, entry by entry.
+      for (
+        let entry = tryEntry(log, next);
+        entry instanceof Object && "command" in entry;
+        entry = tryEntry(log, next)
+      ) {
+        await put(entry);
+        next++;
+      }
+      const hole = holeAt(log, next, to);
+      holes.push(hole);
+      const written = format.hole(hole);
+      if (written !== undefined) await out.line(written);
+      next = hole.last + 1;
+    }
+  }
+  return holes;
+}
+
+function requireDamage(error: unknown, log: WalLog, index: Index): void {
+  if (error instanceof WalLogError && error.code === "DAMAGED_ENTRY") return;
+  if (error instanceof WalLogError && errorCode(error.cause) === "ENOENT") {
+    throw new WalLogError(
+      "COMPACTED",
+      `Cannot read on at index ${index}: the writer of the log at ${log.path} has compacted it meanwhile; dump it again`,
+      { path: log.path, cause: error },
+    );
+  }
+  throw error;
+}
+
+/** The entry at an index; the error if it is damaged. */
+function tryEntry(log: WalLog, index: Index): LogEntry | Error | undefined {
+  try {
+    return log.entry(index);
+  } catch (error) {
+    requireDamage(error, log, index);
+    return error as Error;
+  }
+}
+
+/** How far the hole reaches that begins at an index. */
+function holeAt(log: WalLog, first: Index, to: Index): Hole {
+  let last = first;
+  while (last < to && tryEntry(log, last + 1) instanceof Error) last++;
+  const known = log.damaged.find(({ firstIndex, lastIndex = Infinity }) =>
+    firstIndex !== undefined && firstIndex <= first && first <= lastIndex
+  );
+  return { first, last, reason: known?.reason ?? "it cannot be read any more" };
+}

@@ -1,0 +1,40 @@
+/**
+ * `wal-log export`: a log written as a wal-db log.
+ *
+ * @module
+ */
+
+import { exportWalDb } from "../wal_db/export.ts";
+import { type Command, EXIT } from "./command.ts";
+import { openToRead, progressLine } from "./inspect.ts";
+import { counted, sized } from "./text.ts";
+
+/** The command. */
+export const exportCommand: Command = {
+  name: "export",
+  summary: "Write a log as a wal-db log with raft-io's records",
+  operands: ["DIR", "FILE.wal"],
+  options: {},
+  help: `The log may be in use: what is written is the log as of the moment of opening it. FILE.wal must not exist; it
+appears when it is whole and flushed. A damaged log is refused, and so are entries and snapshots that make a record
+of more than 64 MiB, which the format does not allow.`,
+  writes: true,
+  async run({ operands: [path, file], out, signal }) {
+    const log = await openToRead(path!, "fail", signal);
+    const line = progressLine("exporting");
+    try {
+      const { entries, bytes } = await exportWalDb(log, file!, {
+        signal,
+        onProgress: ({ entriesDone, entriesTotal }) => line.show({ bytesDone: entriesDone, bytesTotal: entriesTotal }),
+      });
+      line.clear();
+      await out.line(
+        `${counted(entries, "entry", "entries")} up to index ${log.lastIndex}: ${sized(bytes)} in ${file}`,
+      );
+      return EXIT.clean;
+    } finally {
+      line.clear();
+      await log.close();
+    }
+  },
+};

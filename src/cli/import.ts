@@ -1,0 +1,65 @@
+/**
+ * `wal-log import`: a wal-db log made into one of this library.
+ *
+ * @module
+ */
+
+import { WalLogError } from "../errors.ts";
+import { importWalDb } from "../wal_db/import.ts";
+import { WalLog } from "../wal_log.ts";
+import { makeFolder } from "./aside.ts";
+import { type Command, EXIT } from "./command.ts";
+import { progressLine } from "./inspect.ts";
+import { counted, hardStateText } from "./text.ts";
+
+/** The command. */
+export const importCommand: Command = {
+  name: "import",
+  summary: "Make a log from a wal-db log with raft-io's records",
+  operands: ["FILE.wal", "DIR"],
+  options: { cut: { type: "boolean", help: "Of a damaged file, take what precedes the damage" } },
+  help: `DIR must not exist, or be an empty folder; it appears when everything is in it and flushed. A file that is
+damaged is refused, with the offset; one that ends within a record, as a crash leaves it, is taken up to there.
+Numbers past 2^53 - 1, but for identities of nodes, are refused.
+
+Ends with 0 if everything was taken, 1 if the file ends within a record, 2 if it is damaged, cut or not.`,
+  writes: true,
+  async run({ operands: [file, path], options, out, note, signal }) {
+    const line = progressLine("importing");
+    const { result, state } = await makeFolder(path!, async (folder) => {
+      const log = await WalLog.open(folder);
+      try {
+        const onDamage = options.cut === true ? "cut" : "fail";
+        const result = await importWalDb(file!, log, { onDamage, signal, onProgress: line.show }).catch(explain);
+        const { lastIndex, lastTerm, snapshotIndex } = log;
+        const snapshot = snapshotIndex > 0 ? `, snapshot at index ${snapshotIndex}` : "";
+        return { result, state: `index ${lastIndex}, term ${lastTerm}${snapshot}; ${hardStateText(log.hardState)}` };
+      } finally {
+        line.clear();
+        await log.close();
+      }
+    });
+    await out.line(`${counted(result.records, "record", "records")} imported, up to ${state}`);
+    if (result.cut !== undefined) {
+      const { offset, bytes, reason, resumesAt } = result.cut;
+      const behind = resumesAt === undefined ? "" : `; whole records follow from byte ${resumesAt}`;
+      note(
+        `${result.verdict}: ${counted(bytes, "byte", "bytes")} from byte ${offset} on were left (${reason})${behind}`,
+      );
+    }
+    return EXIT[result.verdict];
+  },
+};
+
+/** Says of a damaged source what can be done about it here. */
+function explain(error: unknown): never {
+  const [place] = error instanceof WalLogError && error.code === "CORRUPT" ? error.damage : [];
+  if (place === undefined) throw error;
+  const { path, offset, bytes, reason } = place;
+  throw new WalLogError(
+    "CORRUPT",
+    `${path} is damaged at byte ${offset}, ${counted(bytes, "byte", "bytes")} (${reason}); restore it, or take what ` +
+      `precedes that with --cut`,
+    { path, offset, damage: [place], cause: error },
+  );
+}

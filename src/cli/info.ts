@@ -1,0 +1,159 @@
+/**
+ * `wal-log info`: what a log is made of.
+ *
+ * @module
+ */
+
+import { Buffer } from "node:buffer";
+import type { Damage } from "../report.ts";
+import { TERM_UNKNOWN } from "../segments/format.ts";
+import { type Command, EXIT } from "./command.ts";
+import { inspect, type Inspection } from "./inspect.ts";
+import { bold, dim, green, grouped, red, yellow } from "./terminal.ts";
+import { counted, damageText, hardStateText, indexes, nameOf, sized, table, termText } from "./text.ts";
+
+const LABEL_COLUMNS = 12;
+
+/** The command. */
+export const info: Command = {
+  name: "info",
+  summary: "What a log is made of: segments, indexes, terms, hard state, snapshot, verdict",
+  operands: ["DIR"],
+  options: { json: { type: "boolean", help: "As JSON" } },
+  help: `Reads all of the log and changes nothing. A running writer is no hindrance; what is shown is the log as of
+the moment of opening it. Ends with 0 if the log could be read, whatever the verdict: that is for verify.`,
+  async run({ operands: [path], options, out }) {
+    const found = await inspect(path!);
+    if (options.json === true) await out.line(JSON.stringify(asJson(found), undefined, 2));
+    else for (const line of asText(found)) await out.line(line);
+    return EXIT.clean;
+  },
+};
+
+function* asText(found: Inspection): Generator<string> {
+  const { opened, snapshot, segments, firstIndex, lastIndex } = found;
+  const { report, index } = opened;
+  const { hardState, hardStateLost } = opened.state;
+  const labelled = (label: string, text: string) => `  ${dim(label.padEnd(LABEL_COLUMNS))}${text}`;
+  const verdict = { clean: green("clean"), torn: yellow("torn"), corrupt: red("corrupt") }[report.verdict];
+  yield bold(found.folder);
+  // Whether a damaged log was closed, nothing tells.
+  const closed = report.closed ? "; the last writer closed the log" : "; the last writer did not close the log";
+  yield labelled("verdict", verdict + (report.verdict === "corrupt" ? "" : closed));
+  yield labelled(
+    "entries",
+    lastIndex < firstIndex ? "none" : `${grouped(report.entries)}, ${indexes(firstIndex, lastIndex)}`,
+  );
+  yield labelled("last", `index ${lastIndex}, term ${termText(index.lastTerm)}`);
+  yield labelled("proven", `durable up to index ${report.provenIndex}`);
+  yield labelled("hard state", hardStateText(hardState) + (hardStateLost ? red("; a later one is lost") : ""));
+  if (snapshot === undefined) yield labelled("snapshot", "none");
+  else {
+    const { dataBytes, members } = snapshot;
+    const of = `index ${snapshot.index}, term ${termText(snapshot.term)}`;
+    yield labelled(
+      "snapshot",
+      dataBytes === undefined
+        ? `${of}, ${red("damaged")}`
+        : `${of}, ${sized(dataBytes)}, ${members!.length === 0 ? "no members" : `members ${members!.join(" ")}`}`,
+    );
+  }
+  yield labelled("size", `${sized(sumOf(found))} in ${counted(segments.length, "segment", "segments")}`);
+  yield labelled("identity", identity(found));
+  if (report.cut !== undefined) {
+    const { path, offset, bytes } = report.cut;
+    yield labelled(
+      "torn",
+      yellow(
+        `${counted(bytes, "byte", "bytes")} that nothing proves were ever synced, at byte ${offset} of ${nameOf(path)}`,
+      ),
+    );
+  }
+  for (const damage of report.damage) yield labelled("damaged", red(damageText(damage)));
+  for (const damage of report.harmless) yield labelled("not needed", dim(`damaged ${damageText(damage)}`));
+  if (segments.length === 0) return;
+  yield "";
+  const rows = segments.map((segment) => [
+    nameOf(segment.segment.path),
+    grouped(segment.entries),
+    segment.entries === 0 ? "-" : `${segment.firstIndex} to ${segment.lastIndex}`,
+    segment.terms.length === 0 ? "-" : range(termText(segment.terms[0]![1]), termText(segment.terms.at(-1)![1])),
+    sized(segment.segment.endOffset),
+  ]);
+  const lines = table([["segment", "entries", "indexes", "terms", "size"], ...rows], new Set([1, 4]));
+  yield dim(`  ${lines[0]}`);
+  for (const line of lines.slice(1)) yield `  ${line}`;
+}
+
+function range(first: string, last: string): string {
+  return first === last ? first : `${first} to ${last}`;
+}
+
+function sumOf({ segments, snapshot }: Inspection): number {
+  return segments.reduce((sum, { fileBytes }) => sum + fileBytes, snapshot?.dataBytes ?? 0);
+}
+
+/**
+ * The log's UUID as it is usually written.
+ *
+ * @param found The log.
+ * @returns `3f8a6c1e-...`.
+ */
+export function identity({ opened }: Inspection): string {
+  return Buffer.from(opened.uuid).toString("hex").replace(/^(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
+}
+
+/** Everything, for programs. Identities are strings: they have 64 bits. */
+function asJson(found: Inspection): unknown {
+  const { folder, opened, snapshot, segments, firstIndex, lastIndex } = found;
+  const { report, index } = opened;
+  const { hardState, hardStateLost } = opened.state;
+  const known = (term: number) => term === TERM_UNKNOWN ? null : term;
+  return {
+    path: folder,
+    identity: identity(found),
+    verdict: report.verdict,
+    closed: report.closed,
+    entries: report.entries,
+    firstIndex: lastIndex < firstIndex ? null : firstIndex,
+    lastIndex,
+    lastTerm: known(index.lastTerm),
+    provenIndex: report.provenIndex,
+    hardState: {
+      term: hardState.term,
+      votedFor: hardState.votedFor === null ? null : String(hardState.votedFor),
+      lost: hardStateLost,
+    },
+    snapshot: snapshot === undefined ? null : {
+      index: snapshot.index,
+      term: known(snapshot.term),
+      members: snapshot.members?.map(String) ?? null,
+      dataBytes: snapshot.dataBytes ?? null,
+      damaged: snapshot.dataBytes === undefined,
+    },
+    bytes: sumOf(found),
+    segments: segments.map((view) => ({
+      name: nameOf(view.segment.path),
+      entries: view.entries,
+      firstIndex: view.entries === 0 ? null : view.firstIndex,
+      lastIndex: view.entries === 0 ? null : view.lastIndex,
+      terms: view.terms.map(([index, term]) => ({ index, term: known(term) })),
+      bytes: view.segment.endOffset,
+      fileBytes: view.fileBytes,
+    })),
+    cut: report.cut === undefined ? null : { ...report.cut, path: nameOf(report.cut.path) },
+    damage: report.damage.map(damageJson),
+    harmless: report.harmless.map(damageJson),
+  };
+}
+
+/**
+ * A damaged place, for programs.
+ *
+ * @param damage The place.
+ * @returns What it says, with the file's name for its path, and `null` for what is not known.
+ */
+export function damageJson(damage: Damage): unknown {
+  const { path, firstIndex = null, lastIndex = null, term = null, ...rest } = damage;
+  return { ...rest, file: nameOf(path), firstIndex, lastIndex, term };
+}

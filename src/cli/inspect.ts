@@ -1,0 +1,187 @@
+/**
+ * A log looked at from outside: opened for reading only, damaged or not, beside a running writer too.
+ *
+ * @module
+ */
+
+import { statSync } from "node:fs";
+import { resolve } from "node:path";
+import process from "node:process";
+import { setImmediate } from "node:timers/promises";
+import { WalLogError } from "../errors.ts";
+import { folderOf, type Opened, openLog } from "../open.ts";
+import { checkOptions, type Progress } from "../options.ts";
+import type { RecoveryReport } from "../report.ts";
+import type { Segment } from "../segments/segment.ts";
+import { SnapshotReader } from "../snapshots.ts";
+import { errorCode } from "../storage/full.ts";
+import { nodeFileSystem } from "../storage/node_fs.ts";
+import type { Index, NodeId, Term } from "../types.ts";
+import { WalLog } from "../wal_log.ts";
+import { bar, StatusLine } from "./terminal.ts";
+import { counted, damageText } from "./text.ts";
+
+/** How often to look again at a log that changes meanwhile. */
+const ATTEMPTS_MAX = 5;
+
+/** A segment of a log. */
+export interface SegmentView {
+  readonly segment: Segment;
+  /** The size of its file, with what the writer has laid ahead of itself. In bytes. */
+  readonly fileBytes: number;
+  /** How many entries it holds of the log, above the snapshot. */
+  readonly entries: number;
+  /** The first and the last of them; the one behind the other if there is none. */
+  readonly firstIndex: Index;
+  readonly lastIndex: Index;
+  /** Where each term begins among those entries. */
+  readonly terms: readonly (readonly [Index, Term])[];
+}
+
+/** The snapshot of a log. */
+export interface SnapshotView {
+  readonly index: Index;
+  readonly term: Term;
+  /** `undefined` if the file is damaged, and so are the members. */
+  readonly dataBytes: number | undefined;
+  readonly members: readonly NodeId[] | undefined;
+}
+
+/** A log as it was found. */
+export interface Inspection {
+  /** Where it is. */
+  readonly folder: string;
+  /** What opening it gave: its index, its state, the report. */
+  readonly opened: Opened;
+  readonly segments: readonly SegmentView[];
+  readonly snapshot: SnapshotView | undefined;
+  /** The first index that the log has above its snapshot. */
+  readonly firstIndex: Index;
+  readonly lastIndex: Index;
+}
+
+/**
+ * Looks at a log. Says how far it is on a terminal.
+ *
+ * @param path The log's folder.
+ * @returns What was found.
+ * @throws {WalLogError} `IO` if it cannot be read; `UNSUPPORTED_VERSION`; `INVALID_ARGUMENT` if there is no log.
+ */
+export async function inspect(path: string): Promise<Inspection> {
+  const folder = folderOf(resolve(path));
+  for (let attempt = 1;; attempt++) {
+    const opened = await openForReading(folder);
+    try {
+      return describe(folder, opened);
+    } catch (error) {
+      // Compaction may delete a file between two looks at it.
+      if (errorCode(error) !== "ENOENT" || attempt === ATTEMPTS_MAX) throw error;
+    }
+  }
+}
+
+async function openForReading(folder: string): Promise<Opened> {
+  const opening = openLog(folder, checkOptions({ readOnly: true, onDamage: "keep" }));
+  const opened = await withProgress("reading", opening);
+  requireLog(folder, opened.report);
+  return opened;
+}
+
+/**
+ * Opens a log for reading, beside a running writer too. Says how far it is on a terminal.
+ *
+ * @param path The log's folder.
+ * @param onDamage Whether a damaged log opens.
+ * @param signal Ends it early.
+ * @returns The log.
+ * @throws {WalLogError} As opening a log; `INVALID_ARGUMENT` also if there is none.
+ */
+export async function openToRead(path: string, onDamage: "fail" | "keep", signal?: AbortSignal): Promise<WalLog> {
+  const line = progressLine("reading");
+  const log = await WalLog.open(path, { readOnly: true, onDamage: "keep", signal, onProgress: line.show })
+    .finally(() => line.clear());
+  requireLog(log.path, log.recovery);
+  const { damaged } = log;
+  if (onDamage === "keep" || damaged.length === 0) return log;
+  await log.close();
+  const [first] = damaged;
+  throw new WalLogError(
+    "CORRUPT",
+    `The log at ${log.path} is damaged in ${counted(damaged.length, "place", "places")}: ${damageText(first!)}` +
+      `${damaged.length > 1 ? ", ..." : ""}; verify names all of it, repair may help`,
+    { path: first!.path, offset: first!.offset, damage: damaged },
+  );
+}
+
+/** A folder that is empty, or somebody else's, is no log without entries. */
+function requireLog(folder: string, { segments, damage }: RecoveryReport): void {
+  if (segments > 0 || damage.length > 0) return;
+  throw new WalLogError("INVALID_ARGUMENT", `There is no log in ${folder}`, { path: folder });
+}
+
+/**
+ * Runs something to its end, with a bar on a terminal.
+ *
+ * @param label What is being done.
+ * @param work What yields how far it is.
+ * @returns What the work returns.
+ */
+export async function withProgress<Result>(
+  label: string,
+  work: Generator<Progress, Result> | AsyncGenerator<Progress, Result>,
+): Promise<Result> {
+  const line = progressLine(label);
+  try {
+    for (let i = 0;; i++) {
+      const step = await work.next();
+      if (step.done) return step.value;
+      line.show(step.value);
+      if (i % 16 === 0) await setImmediate();
+    }
+  } finally {
+    line.clear();
+  }
+}
+
+/** A bar on standard error that shows how far something is, if that is a terminal. */
+export function progressLine(label: string): { show(progress: Progress): void; clear(): void } {
+  const line = new StatusLine(Infinity, process.stderr);
+  return {
+    show: ({ bytesDone, bytesTotal }) => line.show(`${label} ${bar(bytesDone, bytesTotal)}`),
+    clear: () => line.clear(),
+  };
+}
+
+function describe(folder: string, opened: Opened): Inspection {
+  const { index, codec, uuid } = opened;
+  const segments = index.segments.map((segment): SegmentView => {
+    const firstIndex = Math.max(segment.firstIndex, index.snapshotIndex + 1);
+    const lastIndex = Math.max(segment.firstIndex + segment.count, firstIndex) - 1;
+    return {
+      segment,
+      fileBytes: statSync(segment.path).size,
+      entries: lastIndex - firstIndex + 1,
+      firstIndex,
+      lastIndex,
+      terms: index.runs.between(firstIndex, lastIndex),
+    };
+  });
+  let snapshot: SnapshotView | undefined;
+  if (index.snapshotIndex > 0) {
+    snapshot = { index: index.snapshotIndex, term: index.snapshotTerm, dataBytes: undefined, members: undefined };
+    try {
+      const reader = new SnapshotReader(nodeFileSystem, folder, codec, uuid, snapshot.index, snapshot.term);
+      reader.close();
+      snapshot = { ...snapshot, dataBytes: reader.dataBytes, members: reader.meta.config };
+    } catch (error) {
+      if (!(error instanceof WalLogError && error.code === "CORRUPT")) throw error;
+      // Found when the log was opened; if not, a writer has compacted the log since.
+      if (!opened.report.damage.some(({ kind }) => kind === "snapshot")) throw systemError("ENOENT", error);
+    }
+  }
+  return { folder, opened, segments, snapshot, firstIndex: index.snapshotIndex + 1, lastIndex: index.nextIndex - 1 };
+}
+
+function systemError(code: string, cause: Error): Error {
+  return Object.assign(new Error(cause.message, { cause }), { code });
+}

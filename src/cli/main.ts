@@ -1,0 +1,119 @@
+/**
+ * The program: which command, and what becomes of it.
+ *
+ * @module
+ */
+
+import process from "node:process";
+import { backup } from "./backup.ts";
+import { bench } from "./bench.ts";
+import { type Command, EXIT, exitCodeOf, type Option, readArguments, UsageError } from "./command.ts";
+import { dump } from "./dump.ts";
+import { exportCommand } from "./export.ts";
+import { importCommand } from "./import.ts";
+import { info } from "./info.ts";
+import { Output, ReaderGone } from "./output.ts";
+import { repair } from "./repair.ts";
+import { report } from "./report.ts";
+import { harmless } from "./text.ts";
+import { verify } from "./verify.ts";
+
+const PROGRAM = "wal-log";
+const COMMANDS: readonly Command[] = [
+  info,
+  verify,
+  dump,
+  report,
+  repair,
+  backup,
+  importCommand,
+  exportCommand,
+  bench,
+];
+const HELP_COLUMNS = 22;
+
+/**
+ * Runs the program.
+ *
+ * @param args Its arguments.
+ * @returns What it ends with.
+ */
+export async function main(args: readonly string[]): Promise<number> {
+  const out = new Output(process.stdout);
+  // Nobody may be reading that either.
+  process.stderr.on("error", () => {});
+  const note = (text: string) => void process.stderr.write(`${PROGRAM}: ${harmless(text)}\n`);
+  const interruption = new AbortController();
+  try {
+    const code = await run(args, out, note, interruption);
+    await out.flush();
+    return code;
+  } catch (error) {
+    if (error instanceof ReaderGone) return EXIT.clean;
+    if (interruption.signal.aborted) {
+      note("interrupted; nothing was left behind");
+      return EXIT.interrupted;
+    }
+    const code = exitCodeOf(error);
+    note(code === undefined ? `internal error: ${(error as Error)?.stack ?? error}` : (error as Error).message);
+    return code ?? EXIT.internal;
+  }
+}
+
+async function run(
+  args: readonly string[],
+  out: Output,
+  note: (text: string) => void,
+  interruption: AbortController,
+): Promise<number> {
+  const [name, ...rest] = args;
+  if (name === undefined) throw new UsageError(`which command? (${PROGRAM} --help)`);
+  if (name === "help" || name === "--help" || name === "-h") {
+    const about = COMMANDS.find((command) => command.name === rest[0]);
+    for (const line of about === undefined ? overview() : helpFor(about)) await out.line(line);
+    return EXIT.clean;
+  }
+  const command = COMMANDS.find((command) => command.name === name);
+  if (command === undefined) throw new UsageError(`no command ${JSON.stringify(name)} (${PROGRAM} --help)`);
+  let given;
+  try {
+    given = readArguments(command, rest);
+    if (given === undefined) {
+      for (const line of helpFor(command)) await out.line(line);
+      return EXIT.clean;
+    }
+    if (command.writes) {
+      for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => interruption.abort());
+    }
+    return await command.run({ ...given, out, note, signal: interruption.signal });
+  } catch (error) {
+    if (error instanceof UsageError) throw new UsageError(`${name}: ${error.message} (${PROGRAM} ${name} --help)`);
+    throw error;
+  }
+}
+
+function* overview(): Generator<string> {
+  yield `${PROGRAM}: looks into, verifies, repairs, copies and converts the logs of @wallog/wallog`;
+  yield "";
+  for (const { name, operands, summary } of COMMANDS) {
+    yield `  ${`${name} ${operands.join(" ")}`.padEnd(HELP_COLUMNS)} ${summary}`;
+  }
+  yield "";
+  yield `${PROGRAM} COMMAND --help says more. Ends with 0 if all is well, 1 if a log is torn, 2 if it is corrupt, 3 if`;
+  yield `something cannot be read or written, 64 if the arguments make no sense.`;
+}
+
+function* helpFor({ name, operands, options, summary, help }: Command): Generator<string> {
+  const named = Object.entries(options);
+  yield [`Usage: ${PROGRAM}`, name, ...operands, ...(named.length > 0 ? ["[OPTIONS]"] : [])].join(" ");
+  yield "";
+  yield `${summary}.`;
+  if (named.length > 0) yield "";
+  for (const [option, about] of named) yield `  ${optionText(option, about).padEnd(HELP_COLUMNS)} ${about.help}`;
+  yield "";
+  yield help;
+}
+
+function optionText(name: string, { short, value }: Option): string {
+  return `${short === undefined ? "" : `-${short}, `}--${name}${value === undefined ? "" : ` ${value}`}`;
+}

@@ -1,0 +1,64 @@
+/**
+ * `wal-log report`: a log as a page to look at.
+ *
+ * @module
+ */
+
+import { randomUUID } from "node:crypto";
+import { renameSync, rmSync, writeFileSync } from "node:fs";
+import { resolve } from "node:path";
+import { errorCode } from "../storage/full.ts";
+import { type Command, EXIT } from "./command.ts";
+import { inspect } from "./inspect.ts";
+import { gather, type ReportData } from "./report_data.ts";
+import { renderPage } from "./report_page.ts";
+
+/** How often to look again at a log that is compacted meanwhile. */
+const ATTEMPTS_MAX = 5;
+
+/** The command. */
+export const report: Command = {
+  name: "report",
+  summary: "Draw a log: one page for the browser, with all that is in it",
+  operands: ["DIR"],
+  options: {
+    output: { type: "string", short: "o", value: "FILE", help: "Where to. Default: standard output" },
+  },
+  help:
+    `Segments as a map with the density of entries, terms, snapshot, how far the disk proves the log durable, damage in
+red with its indexes, sizes of entries. The page holds everything that it needs: no script, no request. Changes
+nothing in the log, which may be damaged, and in use. Ends with 0 if the page was made, whatever it shows.`,
+  async run({ operands: [path], options, out }) {
+    const page = renderPage(await look(path!), new Date());
+    if (options.output === undefined || options.output === "-") await out.line(page.trimEnd());
+    else {
+      const target = resolve(String(options.output));
+      write(target, page);
+      await out.line(`written to ${target}`);
+    }
+    return EXIT.clean;
+  },
+};
+
+async function look(path: string): Promise<ReportData> {
+  for (let attempt = 1;; attempt++) {
+    const found = await inspect(path);
+    try {
+      return gather(found);
+    } catch (error) {
+      if (errorCode(error) !== "ENOENT" || attempt === ATTEMPTS_MAX) throw error;
+    }
+  }
+}
+
+/** Writes a file that is there whole, or as it was before. */
+function write(target: string, text: string): void {
+  const temporary = `${target}.${randomUUID()}.tmp`;
+  try {
+    writeFileSync(temporary, text, { flag: "wx" });
+    renameSync(temporary, target);
+  } catch (error) {
+    rmSync(temporary, { force: true });
+    throw error;
+  }
+}

@@ -1,0 +1,86 @@
+/**
+ * What a program shows: colours and a progress bar on a terminal, plain lines everywhere else.
+ *
+ * @module
+ */
+
+import process from "node:process";
+
+const isDumb = process.env.TERM === "dumb";
+const hasColour = process.stdout.isTTY === true && !isDumb && !process.env.NO_COLOR;
+const BAR_COLUMNS = 24;
+/** Between two pictures of a moving line. In milliseconds. */
+const REDRAW_MS = 80;
+/** Between two plain lines where nothing can move. In milliseconds. */
+const REPORT_MS = 400;
+
+function colour(code: number): (text: string) => string {
+  return (text) => hasColour ? `\x1b[${code}m${text}\x1b[0m` : text;
+}
+
+/** Text in bold, where standard output has colours. */
+export const bold: (text: string) => string = colour(1);
+/** Text that stands back. */
+export const dim: (text: string) => string = colour(2);
+/** Text about what is wrong. */
+export const red: (text: string) => string = colour(31);
+/** Text about what is right. */
+export const green: (text: string) => string = colour(32);
+/** Text about what is neither. */
+export const yellow: (text: string) => string = colour(33);
+
+/** 1234567 as 1,234,567. */
+export function grouped(number: number): string {
+  return Math.round(number).toLocaleString("en-US");
+}
+
+/** Where a {@link StatusLine} is shown. */
+interface Stream {
+  readonly isTTY?: boolean;
+  write(text: string): unknown;
+}
+
+/** A line that changes while something goes on: in place on a terminal, as one line now and then elsewhere. */
+export class StatusLine {
+  readonly #reportMs: number;
+  readonly #stream: Stream;
+  readonly #isTerminal: boolean;
+  #drawnAt = performance.now();
+  #isShown = false;
+
+  /**
+   * Makes a line, and shows nothing yet.
+   *
+   * @param reportMs The least time between two lines where nothing can move, in milliseconds; `Infinity` for none.
+   * @param stream Where it is shown.
+   */
+  constructor(reportMs: number = REPORT_MS, stream: Stream = process.stdout) {
+    this.#reportMs = reportMs;
+    this.#stream = stream;
+    this.#isTerminal = stream.isTTY === true && !isDumb;
+  }
+
+  /** Shows how things stand, unless that was shown a moment ago. */
+  show(text: string): void {
+    const now = performance.now();
+    if (now - this.#drawnAt < (this.#isTerminal ? REDRAW_MS : this.#reportMs)) return;
+    this.#drawnAt = now;
+    this.#isShown = true;
+    this.#stream.write(this.#isTerminal ? `\r\x1b[2K${text}` : `${text}\n`);
+  }
+
+  /** Takes the line away, for what is to stay. */
+  clear(): void {
+    if (this.#isTerminal && this.#isShown) this.#stream.write("\r\x1b[2K");
+    this.#isShown = false;
+  }
+}
+
+/** A progress bar, and how much it stands for. */
+export function bar(done: number, total: number): string {
+  const part = total > 0 ? Math.min(done / total, 1) : 1;
+  const filled = Math.round(part * BAR_COLUMNS);
+  return `[${"#".repeat(filled)}${dim(".".repeat(BAR_COLUMNS - filled))}] ${
+    String(Math.floor(part * 100)).padStart(3)
+  }%`;
+}

@@ -1,0 +1,109 @@
+/**
+ * Numbers and names as people read them.
+ *
+ * @module
+ */
+
+import type { Damage } from "../report.ts";
+import { TERM_UNKNOWN } from "../segments/format.ts";
+import type { HardState, Index, Term } from "../types.ts";
+import { grouped } from "./terminal.ts";
+
+/** How much of a command is shown. In characters. */
+const PREVIEW_LENGTH_MAX = 100;
+
+/** 1 entry, 2 entries. */
+export function counted(count: number, one: string, many: string): string {
+  return `${grouped(count)} ${count === 1 ? one : many}`;
+}
+
+/** A size: 912 bytes, 4.1 KiB, 64.0 MiB. */
+export function sized(bytes: number): string {
+  if (bytes < 1024) return counted(bytes, "byte", "bytes");
+  const units = ["KiB", "MiB", "GiB", "TiB"];
+  let unit = 0;
+  let value = bytes / 1024;
+  while (value >= 1024 && unit < units.length - 1) {
+    value /= 1024;
+    unit++;
+  }
+  return `${value.toFixed(1)} ${units[unit]}`;
+}
+
+/** Index 5, indexes 5 to 8. */
+export function indexes(first: Index, last: Index): string {
+  return first === last ? `index ${first}` : `indexes ${first} to ${last}`;
+}
+
+/** A term; of an entry whose header is lost: `?`. */
+export function termText(term: Term): string {
+  return term === TERM_UNKNOWN ? "?" : String(term);
+}
+
+/** The last part of a path. */
+export function nameOf(path: string): string {
+  return path.slice(Math.max(path.lastIndexOf("/"), path.lastIndexOf("\\")) + 1);
+}
+
+/** Term and vote. */
+export function hardStateText({ term, votedFor }: HardState): string {
+  return `term ${term}, ${votedFor === null ? "no vote" : `voted for node ${votedFor}`}`;
+}
+
+/** What a damaged place held, and where it is. */
+export function damageText({ kind, path, offset, bytes, firstIndex, lastIndex, reason }: Damage): string {
+  const what = firstIndex === undefined
+    ? kind
+    : lastIndex === undefined
+    ? `${kind}, from index ${firstIndex} on`
+    : kind === "snapshot"
+    ? `snapshot at index ${firstIndex}`
+    : `${kind === "entry" ? "" : `${kind}, `}${indexes(firstIndex, lastIndex)}`;
+  const size = bytes > 0 ? `, ${counted(bytes, "byte", "bytes")}` : "";
+  return `${what}: ${nameOf(path)} at byte ${offset}${size} (${reason})`;
+}
+
+/** Text that a terminal only shows: but for line ends, nothing in it that is not to be seen. */
+export function harmless(text: string): string {
+  return text.replace(
+    /(?!\n)[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu,
+    (character) => `\\u${character.codePointAt(0)!.toString(16).padStart(4, "0")}`,
+  );
+}
+
+const utf8 = new TextDecoder("utf-8", { fatal: true });
+
+/** Bytes in one line: as text if they are any, in hexadecimal otherwise. */
+export function preview(bytes: Uint8Array): string {
+  // A character has at most four bytes, and may be cut in its midst.
+  const part = bytes.subarray(0, PREVIEW_LENGTH_MAX * 4);
+  const isWhole = part.length === bytes.length;
+  for (let cut = 0; cut < (isWhole ? 1 : 4); cut++) {
+    try {
+      const characters = [...utf8.decode(part.subarray(0, part.length - cut))];
+      if (/(?!\s)\p{Cc}/u.test(characters.join(""))) break;
+      const shown = characters.slice(0, PREVIEW_LENGTH_MAX);
+      return harmless(JSON.stringify(shown.join(""))) + (isWhole && shown.length === characters.length ? "" : "...");
+    } catch {
+      // No text, or a character cut in its midst.
+    }
+  }
+  const shown = bytes.subarray(0, PREVIEW_LENGTH_MAX / 2);
+  const hex = Array.from(shown, (byte) => byte.toString(16).padStart(2, "0")).join("");
+  return `0x${hex}${shown.length < bytes.length ? "..." : ""}`;
+}
+
+/**
+ * A table: columns as wide as what is in them.
+ *
+ * @param rows The rows, the first of which is the head.
+ * @param right The columns that are set to the right.
+ * @returns The lines.
+ */
+export function table(rows: readonly (readonly string[])[], right: ReadonlySet<number>): string[] {
+  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
+  return rows.map((row) =>
+    row.map((cell, column) => right.has(column) ? cell.padStart(widths[column]!) : cell.padEnd(widths[column]!))
+      .join("  ").trimEnd()
+  );
+}

@@ -1,0 +1,131 @@
+/**
+ * `wal-log verify`: reads everything, verifies every checksum, and says what is wrong.
+ *
+ * @module
+ */
+
+import type { Damage } from "../report.ts";
+import { scrubLog } from "../scrub.ts";
+import { nodeFileSystem } from "../storage/node_fs.ts";
+import { type Command, EXIT } from "./command.ts";
+import { damageJson } from "./info.ts";
+import { inspect, type Inspection, withProgress } from "./inspect.ts";
+import { dim, green, grouped, red, yellow } from "./terminal.ts";
+import { counted, damageText, hardStateText, indexes, nameOf, sized } from "./text.ts";
+
+/** How often to look again at a log that a writer may have changed meanwhile. */
+const ATTEMPTS_MAX = 5;
+
+/** What was found. */
+interface Verdict {
+  readonly found: Inspection;
+  readonly damage: readonly Damage[];
+  readonly harmless: readonly Damage[];
+}
+
+/** The command. */
+export const verify: Command = {
+  name: "verify",
+  summary: "Read everything, verify every checksum, name what is damaged",
+  operands: ["DIR"],
+  options: { json: { type: "boolean", help: "As JSON" } },
+  help: `Ends with 0 if the log is clean, 1 if it is torn (bytes at its end did not survive a crash, and nobody was
+promised them), 2 if it is corrupt, 3 if it cannot be read. Changes nothing. Beside a running writer it verifies
+the log as of the moment of opening it; what the writer is in the middle of can then look torn.`,
+  async run({ operands: [path], options, out }) {
+    const verdict = await judge(path!);
+    const { report } = verdict.found.opened;
+    const word = verdict.damage.length > 0 ? "corrupt" : report.verdict;
+    if (options.json === true) {
+      const { damage, harmless } = verdict;
+      const { entries, lastIndex, provenIndex, cut } = report;
+      await out.line(JSON.stringify(
+        {
+          path: verdict.found.folder,
+          verdict: word,
+          entries,
+          lastIndex,
+          provenIndex,
+          cut: cut === undefined ? null : { ...cut, path: nameOf(cut.path) },
+          damage: damage.map(damageJson),
+          harmless: harmless.map(damageJson),
+        },
+        undefined,
+        2,
+      ));
+    } else for (const line of asText(verdict, word)) await out.line(line);
+    return EXIT[word];
+  },
+};
+
+/** Opens a log, which verifies what it needs, and then looks at what it has spare copies of. */
+async function judge(path: string): Promise<Verdict> {
+  let before: string | undefined;
+  for (let attempt = 1;; attempt++) {
+    const found = await inspect(path);
+    const { index, uuid, report } = found.opened;
+    const subject = { fileSystem: nodeFileSystem, folder: found.folder, uuid, index, active: undefined };
+    const scrubbed = await withProgress("verifying", scrubLog(subject));
+    const known = new Set([...report.damage, ...report.harmless].map(placeOf));
+    const isNew = (one: Damage) => !known.has(placeOf(one));
+    const news = scrubbed.damage.filter(isNew);
+    const verdict: Verdict = {
+      found,
+      damage: [...report.damage, ...news],
+      harmless: [...report.harmless, ...scrubbed.harmless.filter(isNew)],
+    };
+    // A segment that compaction deleted meanwhile is no damage, and the next look knows nothing of it.
+    const now = news.map(placeOf).join();
+    if (news.length === 0 || now === before || attempt === ATTEMPTS_MAX) return verdict;
+    before = now;
+  }
+}
+
+function placeOf({ path, offset }: Damage): string {
+  return `${path} ${offset}`;
+}
+
+function* asText({ found, damage, harmless }: Verdict, word: "clean" | "torn" | "corrupt"): Generator<string> {
+  const { opened, lastIndex, segments } = found;
+  const { report } = opened;
+  const { hardState, hardStateLost } = opened.state;
+  const bytes = segments.reduce((sum, { segment }) => sum + segment.endOffset, found.snapshot?.dataBytes ?? 0);
+  const shown = { clean: green, torn: yellow, corrupt: red }[word](word);
+  yield `${shown}: ${counted(report.entries, "entry", "entries")} up to index ${lastIndex}, ` +
+    `${counted(segments.length, "segment", "segments")}, ${sized(bytes)} verified`;
+  if (report.cut !== undefined) {
+    const { path, offset, bytes, firstIndex, lastIndex } = report.cut;
+    const range = firstIndex === undefined || lastIndex === undefined ? "" : ` (${indexes(firstIndex, lastIndex)})`;
+    yield `  torn at byte ${offset} of ${nameOf(path)}: ${
+      counted(bytes, "byte", "bytes")
+    } that nothing proves were ever ` +
+      `synced${range}`;
+  }
+  for (const one of damage) yield `  ${red("damaged")} ${damageText(one)}`;
+  for (const one of harmless) yield dim(`  not needed: damaged ${damageText(one)}`);
+  if (hardStateLost) {
+    yield `  the latest hard state is lost; the last that is known: ${hardStateText(hardState)}`;
+  }
+  const lost = countLost(damage);
+  if (lost > 0) yield `${grouped(lost)} of ${grouped(report.entries)} entries cannot be read`;
+  if (word === "clean" && report.provenIndex < lastIndex) {
+    yield dim(`  the disk proves what is up to index ${report.provenIndex} to be durable; the rest is whole`);
+  }
+}
+
+/** Entries in damaged places, of those places whose ends are known. */
+function countLost(damage: readonly Damage[]): number {
+  const ranges = damage
+    .filter(({ kind }) => kind !== "snapshot")
+    .flatMap(({ firstIndex, lastIndex }) =>
+      firstIndex === undefined || lastIndex === undefined ? [] : [[firstIndex, lastIndex] as const]
+    )
+    .sort((a, b) => a[0] - b[0]);
+  let count = 0;
+  let end = 0;
+  for (const [first, last] of ranges) {
+    count += Math.max(last - Math.max(first - 1, end), 0);
+    end = Math.max(end, last);
+  }
+  return count;
+}
