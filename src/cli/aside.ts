@@ -4,7 +4,7 @@
  * @module
  */
 
-import { readdirSync, renameSync, rmdirSync, rmSync } from "node:fs";
+import { lstatSync, mkdirSync, readdirSync, renameSync, rmdirSync, rmSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { WalLogError } from "../errors.ts";
 import { errorCode } from "../storage/full.ts";
@@ -25,7 +25,7 @@ export async function makeFolder<Result>(path: string, fill: (folder: string) =>
   removeLeftover(temporary);
   let isMade = false;
   try {
-    nodeFileSystem.makeDirectory(temporary);
+    mkdirSync(temporary);
     isMade = true;
     const result = await fill(temporary);
     requireVacant(target);
@@ -65,5 +65,11 @@ function requireVacant(target: string): void {
 }
 
 function exists(path: string): boolean {
-  return readdirSync(dirname(path)).includes(basename(path));
+  try {
+    lstatSync(path);
+    return true;
+  } catch (error) {
+    if (errorCode(error) === "ENOENT") return false;
+    throw error;
+  }
 }

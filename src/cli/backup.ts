@@ -6,16 +6,11 @@
 
 import { readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { WalLogError } from "../errors.ts";
-import { errorCode } from "../storage/full.ts";
 import { makeFolder } from "./aside.ts";
 import { type Command, EXIT } from "./command.ts";
 import { checkCopy, copyLog, flushFiles } from "./copy.ts";
-import { openToRead } from "./inspect.ts";
-import { hardStateText, sized } from "./text.ts";
-
-/** How often to begin again when the writer compacts the log meanwhile. */
-const ATTEMPTS_MAX = 5;
+import { readWhole } from "./inspect.ts";
+import { hardStateText, pathText, sized } from "./text.ts";
 
 /** The command. */
 export const backup: Command = {
@@ -32,36 +27,22 @@ A node that is started from a backup has forgotten what it acknowledged since, i
 into a cluster whose other nodes remember, but as a new member.`,
   writes: true,
   async run({ operands: [path, destination], out, note, signal }) {
-    for (let attempt = 1;; attempt++) {
-      const source = await openToRead(path!, "fail", signal);
-      try {
-        const { lastIndex, hardState } = source;
-        flushFiles(source);
-        const bytes = await makeFolder(destination!, async (folder) => {
-          await copyLog(source, folder, lastIndex, signal);
-          await checkCopy(source, folder, lastIndex);
-          return sizeOf(folder);
-        });
-        await out.line(
-          `copied up to index ${lastIndex}, ${hardStateText(hardState)}: ${sized(bytes)} in ${destination}`,
-        );
-        return EXIT.clean;
-      } catch (error) {
-        if (attempt === ATTEMPTS_MAX || !isCompaction(error)) throw error;
-        note("the log was compacted meanwhile; beginning again");
-      } finally {
-        await source.close();
-      }
-    }
+    const text = await readWhole(path!, { note, signal }, async (source) => {
+      const { lastIndex, hardState } = source;
+      flushFiles(source);
+      const bytes = await makeFolder(destination!, async (folder) => {
+        await copyLog(source, folder, lastIndex, signal);
+        await checkCopy(source, folder, lastIndex);
+        return sizeOf(folder);
+      });
+      return `copied up to index ${lastIndex}, ${hardStateText(hardState)}: ${sized(bytes)} in ${
+        pathText(destination!)
+      }`;
+    });
+    await out.line(text);
+    return EXIT.clean;
   },
 };
-
-/** Whether an error says that a file went that was there when the log was opened. */
-function isCompaction(error: unknown): boolean {
-  if (!(error instanceof WalLogError)) return errorCode(error) === "ENOENT";
-  return error.code === "COMPACTED" || errorCode(error.cause) === "ENOENT" ||
-    (error.code === "CORRUPT" && error.damage.some(({ kind }) => kind === "snapshot"));
-}
 
 /**
  * The size of a folder's files.

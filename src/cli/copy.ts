@@ -30,8 +30,6 @@ export async function copyLog(source: WalLog, folder: string, lastIndex: Index, 
   const copy = await WalLog.open(folder, { maxEntryBytes: PAYLOAD_BYTES_MAX });
   const line = progressLine("copying");
   try {
-    const { hardState } = source;
-    if (hardState.term !== 0 || hardState.votedFor !== null) copy.setHardState(hardState);
     const meta = source.snapshotMeta();
     if (meta !== undefined) await source.openSnapshot()!.pipeTo(copy.createSnapshot(meta), { signal });
     const first = source.snapshotIndex + 1;
@@ -51,6 +49,10 @@ export async function copyLog(source: WalLog, folder: string, lastIndex: Index, 
       bytes += entry.command.length;
     }
     await append();
+    // Last, so that no damage to entries puts it in doubt.
+    const { hardState } = source;
+    if (hardState.term !== 0 || hardState.votedFor !== null) copy.setHardState(hardState);
+    await copy.sync();
   } finally {
     line.clear();
     await copy.close();

@@ -4,10 +4,10 @@
  * @module
  */
 
-import { exportWalDb } from "../wal_db/export.ts";
+import { exportWalDb, type WalDbExportProgress } from "../wal_db/export.ts";
 import { type Command, EXIT } from "./command.ts";
-import { openToRead, progressLine } from "./inspect.ts";
-import { counted, sized } from "./text.ts";
+import { progressLine, readWhole } from "./inspect.ts";
+import { counted, pathText, sized } from "./text.ts";
 
 /** The command. */
 export const exportCommand: Command = {
@@ -19,22 +19,17 @@ export const exportCommand: Command = {
 appears when it is whole and flushed. A damaged log is refused, and so are entries and snapshots that make a record
 of more than 64 MiB, which the format does not allow.`,
   writes: true,
-  async run({ operands: [path, file], out, signal }) {
-    const log = await openToRead(path!, "fail", signal);
+  async run({ operands: [path, file], out, note, signal }) {
     const line = progressLine("exporting");
-    try {
-      const { entries, bytes } = await exportWalDb(log, file!, {
-        signal,
-        onProgress: ({ entriesDone, entriesTotal }) => line.show({ bytesDone: entriesDone, bytesTotal: entriesTotal }),
-      });
-      line.clear();
-      await out.line(
-        `${counted(entries, "entry", "entries")} up to index ${log.lastIndex}: ${sized(bytes)} in ${file}`,
-      );
-      return EXIT.clean;
-    } finally {
-      line.clear();
-      await log.close();
-    }
+    const onProgress = ({ entriesDone, entriesTotal }: WalDbExportProgress) =>
+      line.show({ bytesDone: entriesDone, bytesTotal: entriesTotal });
+    const text = await readWhole(path!, { note, signal }, async (log) => {
+      const { entries, bytes } = await exportWalDb(log, file!, { signal, onProgress });
+      return `${counted(entries, "entry", "entries")} up to index ${log.lastIndex}: ${sized(bytes)} in ${
+        pathText(file!)
+      }`;
+    }).finally(() => line.clear());
+    await out.line(text);
+    return EXIT.clean;
   },
 };

@@ -10,7 +10,7 @@ import { TERM_UNKNOWN } from "../segments/format.ts";
 import { type Command, EXIT } from "./command.ts";
 import { inspect, type Inspection } from "./inspect.ts";
 import { bold, dim, green, grouped, red, yellow } from "./terminal.ts";
-import { counted, damageText, hardStateText, indexes, nameOf, sized, table, termText } from "./text.ts";
+import { counted, damageText, hardStateText, indexes, nameOf, pathText, sized, table, termText } from "./text.ts";
 
 const LABEL_COLUMNS = 12;
 
@@ -36,7 +36,7 @@ function* asText(found: Inspection): Generator<string> {
   const { hardState, hardStateLost } = opened.state;
   const labelled = (label: string, text: string) => `  ${dim(label.padEnd(LABEL_COLUMNS))}${text}`;
   const verdict = { clean: green("clean"), torn: yellow("torn"), corrupt: red("corrupt") }[report.verdict];
-  yield bold(found.folder);
+  yield bold(pathText(found.folder));
   // Whether a damaged log was closed, nothing tells.
   const closed = report.closed ? "; the last writer closed the log" : "; the last writer did not close the log";
   yield labelled("verdict", verdict + (report.verdict === "corrupt" ? "" : closed));

@@ -18,6 +18,7 @@ import { errorCode } from "../storage/full.ts";
 import { nodeFileSystem } from "../storage/node_fs.ts";
 import type { Index, NodeId, Term } from "../types.ts";
 import { WalLog } from "../wal_log.ts";
+import type { Context } from "./command.ts";
 import { bar, StatusLine } from "./terminal.ts";
 import { counted, damageText } from "./text.ts";
 
@@ -113,6 +114,40 @@ export async function openToRead(path: string, onDamage: "fail" | "keep", signal
   );
 }
 
+/**
+ * Reads all of an undamaged log; again if its writer compacts it meanwhile.
+ *
+ * @param path The log's folder.
+ * @param context Whom to tell, and what ends it early.
+ * @param use Does the reading, from the beginning each time.
+ * @returns What `use` returns.
+ * @throws {WalLogError} As {@link openToRead}.
+ */
+export async function readWhole<Result>(
+  path: string,
+  { note, signal }: Pick<Context, "note" | "signal">,
+  use: (log: WalLog) => Promise<Result>,
+): Promise<Result> {
+  for (let attempt = 1;; attempt++) {
+    const log = await openToRead(path, "fail", signal);
+    try {
+      return await use(log);
+    } catch (error) {
+      if (attempt === ATTEMPTS_MAX || !isCompaction(error)) throw error;
+      note("the log was compacted meanwhile; beginning again");
+    } finally {
+      await log.close();
+    }
+  }
+}
+
+/** Whether an error says that a file went that was there when the log was opened. */
+function isCompaction(error: unknown): boolean {
+  if (!(error instanceof WalLogError)) return errorCode(error) === "ENOENT";
+  return error.code === "COMPACTED" || errorCode(error.cause) === "ENOENT" ||
+    (error.code === "CORRUPT" && error.damage.some(({ kind }) => kind === "snapshot"));
+}
+
 /** A folder that is empty, or somebody else's, is no log without entries. */
 function requireLog(folder: string, { segments, damage }: RecoveryReport): void {
   if (segments > 0 || damage.length > 0) return;
@@ -166,17 +201,19 @@ function describe(folder: string, opened: Opened): Inspection {
       terms: index.runs.between(firstIndex, lastIndex),
     };
   });
+  const isSnapshotDamaged = opened.report.damage.some(({ kind }) => kind === "snapshot");
   let snapshot: SnapshotView | undefined;
   if (index.snapshotIndex > 0) {
     snapshot = { index: index.snapshotIndex, term: index.snapshotTerm, dataBytes: undefined, members: undefined };
     try {
       const reader = new SnapshotReader(nodeFileSystem, folder, codec, uuid, snapshot.index, snapshot.term);
       reader.close();
-      snapshot = { ...snapshot, dataBytes: reader.dataBytes, members: reader.meta.config };
+      // Where a piece of the data is damaged, the rest can still be read.
+      if (!isSnapshotDamaged) snapshot = { ...snapshot, dataBytes: reader.dataBytes, members: reader.meta.config };
     } catch (error) {
       if (!(error instanceof WalLogError && error.code === "CORRUPT")) throw error;
       // Found when the log was opened; if not, a writer has compacted the log since.
-      if (!opened.report.damage.some(({ kind }) => kind === "snapshot")) throw systemError("ENOENT", error);
+      if (!isSnapshotDamaged) throw systemError("ENOENT", error);
     }
   }
   return { folder, opened, segments, snapshot, firstIndex: index.snapshotIndex + 1, lastIndex: index.nextIndex - 1 };

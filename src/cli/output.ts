@@ -4,6 +4,9 @@
  * @module
  */
 
+import { WalLogError } from "../errors.ts";
+import { errorCode } from "../storage/full.ts";
+
 /** Nobody reads on: `head` has what it wanted. No error. */
 export class ReaderGone extends Error {}
 
@@ -38,6 +41,7 @@ export class Output {
    *
    * @param line The line, without its end.
    * @throws {ReaderGone} If nobody reads on.
+   * @throws {WalLogError} `IO` if it cannot be written.
    */
   async line(line = ""): Promise<void> {
     this.#text += line + "\n";
@@ -49,6 +53,7 @@ export class Output {
    *
    * @param bytes The bytes.
    * @throws {ReaderGone} If nobody reads on.
+   * @throws {WalLogError} `IO` if it cannot be written.
    */
   async bytes(bytes: Uint8Array): Promise<void> {
     await this.flush();
@@ -59,6 +64,7 @@ export class Output {
    * Writes what was gathered.
    *
    * @throws {ReaderGone} If nobody reads on.
+   * @throws {WalLogError} `IO` if it cannot be written.
    */
   async flush(): Promise<void> {
     const text = this.#text;
@@ -68,7 +74,14 @@ export class Output {
 
   async #write(data: string | Uint8Array): Promise<void> {
     this.#check();
-    if (!this.#stream.write(data)) {
+    let isTaken = false;
+    try {
+      isTaken = this.#stream.write(data);
+    } catch (error) {
+      // Deno throws where the others tell later on.
+      this.#error = error as Error;
+    }
+    if (!isTaken && this.#error === undefined) {
       await new Promise<void>((resolve) => {
         this.#wake = resolve;
         this.#stream.once("drain", resolve);
@@ -78,8 +91,9 @@ export class Output {
   }
 
   #check(): void {
-    if (this.#error === undefined) return;
-    if ((this.#error as { code?: unknown }).code === "EPIPE") throw new ReaderGone();
-    throw this.#error;
+    const error = this.#error;
+    if (error === undefined) return;
+    if (errorCode(error) === "EPIPE" || error.name === "BrokenPipe") throw new ReaderGone();
+    throw new WalLogError("IO", `Cannot write to standard output: ${error.message}`, { cause: error });
   }
 }

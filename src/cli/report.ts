@@ -5,13 +5,14 @@
  */
 
 import { randomUUID } from "node:crypto";
-import { renameSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { errorCode } from "../storage/full.ts";
 import { type Command, EXIT } from "./command.ts";
 import { inspect } from "./inspect.ts";
 import { gather, type ReportData } from "./report_data.ts";
 import { renderPage } from "./report_page.ts";
+import { pathText } from "./text.ts";
 
 /** How often to look again at a log that is compacted meanwhile. */
 const ATTEMPTS_MAX = 5;
@@ -34,7 +35,7 @@ nothing in the log, which may be damaged, and in use. Ends with 0 if the page wa
     else {
       const target = resolve(String(options.output));
       write(target, page);
-      await out.line(`written to ${target}`);
+      await out.line(`written to ${pathText(target)}`);
     }
     return EXIT.clean;
   },
@@ -58,7 +59,7 @@ function write(target: string, text: string): void {
     writeFileSync(temporary, text, { flag: "wx" });
     renameSync(temporary, target);
   } catch (error) {
-    rmSync(temporary, { force: true });
+    if (existsSync(temporary)) rmSync(temporary);
     throw error;
   }
 }

@@ -18,8 +18,9 @@ const SHADES = 8;
 const LINES_MAX = 200;
 /** Places named under a row. */
 const NAMED_MAX = 12;
-/** How far apart names must be. As a part of what they stand along. */
-const NAME_DISTANCE = 0.055;
+/** The room that a name takes, and where it begins to stand before its place. As parts of what it stands along. */
+const NAME_WIDTH = 0.055;
+const NAME_END = 0.88;
 
 /**
  * The page.
@@ -183,7 +184,7 @@ function strip({ found, terms }: ReportData): string {
     );
     from = i + 1;
   }
-  const names: Named[] = [{ at: 0, text: String(firstIndex) }, { at: 1, text: String(lastIndex), isEnd: true }];
+  const names: Named[] = [{ at: 0, text: String(firstIndex) }, { at: 1, text: String(lastIndex) }];
   const marks: string[] = [];
   for (const { firstIndex: first, lastIndex: last = lastIndex, kind } of report.damage.slice(0, LINES_MAX)) {
     if (first === undefined || kind === "snapshot" || first > lastIndex) continue;
@@ -213,18 +214,19 @@ function strip({ found, terms }: ReportData): string {
 interface Named {
   readonly at: number;
   readonly text: string;
-  /** Whether it ends at the place. */
-  readonly isEnd?: boolean;
 }
 
 /** Names along a row, but those that would stand on another. */
 function nameLine(names: readonly Named[]): string {
   const shown: string[] = [];
   const taken: number[] = [];
-  for (const { at, text, isEnd } of names) {
-    if (taken.some((other) => Math.abs(other - at) < NAME_DISTANCE)) continue;
-    taken.push(at);
-    shown.push(`<span${isEnd || at > 0.97 ? ' class="end"' : ""} style="left:${percent(at)}">${text}</span>`);
+  for (const { at, text } of names) {
+    // One near the end stands before its place, so that it does not stick out.
+    const isEnd = at > NAME_END;
+    const start = isEnd ? at - NAME_WIDTH : at;
+    if (taken.some((other) => Math.abs(other - start) < NAME_WIDTH)) continue;
+    taken.push(start);
+    shown.push(`<span${isEnd ? ' class="end"' : ""} style="left:${percent(at)}">${text}</span>`);
   }
   return `<div class="names">${shown.join("")}</div>`;
 }

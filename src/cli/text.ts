@@ -71,6 +71,11 @@ export function harmless(text: string): string {
   );
 }
 
+/** A path in one line, as a terminal may show it. */
+export function pathText(path: string): string {
+  return harmless(path).replaceAll("\n", "\\u000a");
+}
+
 const utf8 = new TextDecoder("utf-8", { fatal: true });
 
 /** Bytes in one line: as text if they are any, in hexadecimal otherwise. */

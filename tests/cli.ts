@@ -1,0 +1,121 @@
+/**
+ * The command line run as people run it, in a process of its own; and the logs to run it on.
+ *
+ * @module
+ */
+
+import { type ChildProcess, spawn } from "node:child_process";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import process from "node:process";
+import { fileURLToPath } from "node:url";
+import { locateRuntime } from "../scripts/runtimes.ts";
+import {
+  decodeFrameHeader,
+  FRAME_HEADER_BYTES,
+  frameBytes,
+  KIND_ENTRY,
+  SEGMENT_HEADER_BYTES,
+} from "../src/segments/format.ts";
+import { WalLog } from "../src/wal_log.ts";
+import { entriesAt } from "./history.ts";
+import { bytesOf } from "./model.ts";
+
+const CLI = fileURLToPath(new URL("../src/cli/mod.ts", import.meta.url));
+const { deno, bun } = process.versions as Record<string, string | undefined>;
+const [binary, ...prefix] = locateRuntime(deno !== undefined ? "deno" : bun !== undefined ? "bun" : "node").run;
+
+/** What became of a run. */
+export interface Run {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+  /** Standard output as it came. */
+  readonly bytes: Uint8Array;
+}
+
+/**
+ * Starts the command line.
+ *
+ * @param args Its arguments.
+ * @returns The process.
+ */
+export function startCli(args: readonly string[]): ChildProcess {
+  return spawn(binary, [...prefix, CLI, ...args], {
+    stdio: ["ignore", "pipe", "pipe"],
+    env: { ...process.env, TERM: "xterm" },
+  });
+}
+
+/**
+ * Runs the command line to its end.
+ *
+ * @param args Its arguments.
+ * @returns What became of it.
+ */
+export function cli(...args: readonly string[]): Promise<Run> {
+  return endOf(startCli(args));
+}
+
+/** Waits for a process to end. */
+export function endOf(child: ChildProcess): Promise<Run> {
+  const parts: { stdout: Uint8Array[]; stderr: Uint8Array[] } = { stdout: [], stderr: [] };
+  child.stdout!.on("data", (part: Uint8Array) => parts.stdout.push(part));
+  child.stderr!.on("data", (part: Uint8Array) => parts.stderr.push(part));
+  const text = (pieces: Uint8Array[]) => new TextDecoder().decode(joined(pieces));
+  return new Promise((resolve, reject) => {
+    child.on("error", reject).on(
+      "close",
+      (code) => resolve({ code, stdout: text(parts.stdout), stderr: text(parts.stderr), bytes: joined(parts.stdout) }),
+    );
+  });
+}
+
+function joined(pieces: readonly Uint8Array[]): Uint8Array {
+  const whole = new Uint8Array(pieces.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const piece of pieces) {
+    whole.set(piece, at);
+    at += piece.length;
+  }
+  return whole;
+}
+
+/**
+ * Makes a log of several segments: snapshot at 10, entries 11 to 120 in terms 1 to 4, a hard state.
+ *
+ * @param path Its folder.
+ */
+export function makeLog(path: string): void {
+  const log = WalLog.openSync(path, { segmentBytes: 16 * 1024 });
+  log.setHardState({ term: 1, votedFor: 2n ** 64n - 1n });
+  for (let term = 1; term <= 4; term++) log.append(entriesAt(term * 30 - 29, term * 30, term, 100 * term));
+  log.applySnapshot({ index: 10, term: 1, config: [1n, 2n, 3n], data: bytesOf(5000) });
+  log.setHardState({ term: 4, votedFor: null });
+  log.closeSync();
+}
+
+/**
+ * Turns a bit over in an entry of a log.
+ *
+ * @param path The log's folder.
+ * @param index The entry.
+ * @param where In its `header`, which loses what is there, or its `payload`.
+ */
+export function damageEntry(path: string, index: number, where: "header" | "payload"): void {
+  for (const name of readdirSync(path).filter((name) => name.endsWith(".seg"))) {
+    const file = join(path, name);
+    const bytes = readFileSync(file);
+    for (let at = SEGMENT_HEADER_BYTES; at + FRAME_HEADER_BYTES <= bytes.length;) {
+      const header = decodeFrameHeader(bytes.subarray(at, at + FRAME_HEADER_BYTES));
+      if (header.kind === 0) break;
+      if (header.kind === KIND_ENTRY && header.index === index) {
+        bytes[at + (where === "header" ? 1 : FRAME_HEADER_BYTES)]! ^= 4;
+        writeFileSync(file, bytes);
+        return;
+      }
+      at += frameBytes(header.length);
+    }
+  }
+  throw new Error(`no entry ${index} in ${path}`);
+}

@@ -1,0 +1,285 @@
+/** Repair from the command line: what it takes, what it refuses to take, and what it leaves where it was. */
+
+import assert from "node:assert/strict";
+import { cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, it } from "node:test";
+import { WalLog } from "../mod.ts";
+import { cli, damageEntry, makeLog } from "./cli.ts";
+import { entriesAt, entryAt } from "./history.ts";
+import { contentsOf } from "./memory_disk.ts";
+import { assertSameState, bytesOf, type LogState, stateOf } from "./model.ts";
+import { inTemporaryFolder } from "./temporary.ts";
+
+/** Runs a test with a log, a replica's log of other segments, and the state of both. */
+function withReplica(test: (paths: { path: string; other: string; folder: string; state: LogState }) => Promise<void>) {
+  return () =>
+    inTemporaryFolder(async (folder) => {
+      const path = join(folder, "raft.wal");
+      const other = join(folder, "other");
+      makeLog(path);
+      const log = WalLog.openSync(path, { readOnly: true });
+      const replica = WalLog.openSync(other);
+      replica.setHardState({ term: 4, votedFor: 9n });
+      replica.applySnapshot(log.snapshot()!);
+      for (const entry of log.iterate()) replica.append([entry]);
+      replica.append([entryAt(121, 4)]);
+      replica.closeSync();
+      const state = stateOf(log);
+      log.closeSync();
+      await test({ path, other, folder, state });
+    });
+}
+
+/** Fails unless a log is clean and in a state; also when it is opened to be written. */
+function assertClean(path: string, state: LogState): void {
+  for (const readOnly of [true, false]) {
+    const log = WalLog.openSync(path, { readOnly });
+    assert.equal(log.recovery.verdict, "clean");
+    assertSameState(stateOf(log), state);
+    log.closeSync();
+  }
+}
+
+describe("wal-log repair --from", () => {
+  it(
+    "says what it will do, does it, and changes nothing in the other log",
+    withReplica(async ({ path, other, state }) => {
+      damageEntry(path, 50, "payload");
+      for (const index of [70, 71]) damageEntry(path, index, "header");
+      damageEntry(path, 100, "payload");
+      const before = contentsOf(path);
+      const dry = await cli("repair", path, "--from", other, "--dry-run");
+      assert.equal(dry.code, 0, dry.stderr);
+      assert.match(dry.stdout, /will refill 0+\d+\.seg: .*index 50.*\(.*entr/);
+      assert.deepEqual(contentsOf(path), before, "a dry run changes nothing");
+
+      const others = contentsOf(other);
+      const { code, stdout, stderr } = await cli("repair", path, "--from", other);
+      assert.equal(code, 0, stderr + stdout);
+      assert.ok(stdout.startsWith(dry.stdout), "the plan is what was said before");
+      assert.match(stdout, /repaired: the log is clean\n$/);
+      assert.deepEqual(contentsOf(other), others);
+      assertClean(path, state);
+      const again = await cli("repair", path, "--from", other);
+      assert.deepEqual([again.code, again.stdout], [0, "nothing to repair\n"]);
+    }),
+  );
+
+  it(
+    "leaves a log alone that is not damaged",
+    withReplica(async ({ path, other }) => {
+      const before = contentsOf(path);
+      const { code, stdout } = await cli("repair", path, "--from", other);
+      assert.deepEqual([code, stdout], [0, "nothing to repair\n"]);
+      assert.deepEqual(contentsOf(path), before);
+    }),
+  );
+
+  it(
+    "takes nothing from a log that differs, ends too early, is damaged there too, or has it in a snapshot",
+    withReplica(
+      async ({ path, folder }) => {
+        damageEntry(path, 50, "header");
+        const before = contentsOf(path);
+        const cases: [name: string, expected: RegExp, make: (log: WalLog) => void][] = [
+          ["foreign", /differ at index 49/, (log) => log.append(entriesAt(1, 120, 1, 7))],
+          // The same terms up to the hole, other entries behind: what a deposed leader had.
+          ["deposed", /differ at index 51/, (log) => {
+            log.append([...entriesAt(1, 30, 1, 100), ...entriesAt(31, 49, 2, 200), ...entriesAt(50, 60, 2, 200, 5)]);
+          }],
+          [
+            "short",
+            /ends at index 40/,
+            (log) => log.append([...entriesAt(1, 30, 1, 100), ...entriesAt(31, 40, 2, 200)]),
+          ],
+          ["compacted", /index 50 in its snapshot only/, (log) => {
+            log.applySnapshot({ index: 60, term: 2, config: [], data: bytesOf(3) });
+          }],
+          ["holed", /index 50 is damaged in .* too/, (log) => {
+            log.append([...entriesAt(1, 30, 1, 100), ...entriesAt(31, 60, 2, 200)]);
+          }],
+        ];
+        for (const [name, expected, make] of cases) {
+          const other = join(folder, name);
+          const log = WalLog.openSync(other);
+          make(log);
+          log.closeSync();
+          if (name === "holed") {
+            damageEntry(other, 50, "payload");
+          }
+          const { code, stdout } = await cli("repair", path, "--from", other);
+          assert.equal(code, 2, name);
+          assert.match(stdout, expected);
+          assert.deepEqual(contentsOf(path), before, name);
+        }
+      },
+    ),
+  );
+
+  it(
+    "takes an entry whose checksum survives though nothing behind it vouches, and none whose header is lost",
+    withReplica(
+      async ({ path, other, state }) => {
+        damageEntry(path, 120, "payload");
+        assert.equal((await cli("repair", path, "--from", other)).code, 0);
+        assertClean(path, state);
+        damageEntry(path, 120, "header");
+        const { code, stdout } = await cli("repair", path, "--from", other);
+        assert.equal(code, 2);
+        assert.match(stdout, /no whole entry behind it shows that both logs hold the same/);
+      },
+    ),
+  );
+
+  it(
+    "refuses the log itself, a folder with no log, and a log in use",
+    withReplica(async ({ path, other, folder }) => {
+      damageEntry(path, 50, "payload");
+      assert.equal((await cli("repair", path, "--from", path)).code, 64);
+      assert.equal((await cli("repair", path, "--from", join(folder, "nowhere"))).code, 3);
+      const log = WalLog.openSync(path, { onDamage: "keep" });
+      const { code, stderr } = await cli("repair", path, "--from", other);
+      log.closeSync();
+      assert.equal(code, 3);
+      assert.match(stderr, /another writer has it open/);
+    }),
+  );
+
+  it(
+    "repairs what it can",
+    withReplica(async ({ path, other }) => {
+      damageEntry(path, 50, "payload");
+      const [snapshot] = readdirSync(path).filter((name) => name.endsWith(".snap"));
+      rmSync(join(path, snapshot!));
+      const { code, stdout } = await cli("repair", path, "--from", other);
+      assert.equal(code, 2);
+      assert.match(stdout, /cannot refill .*a snapshot has to come from the leader/);
+      assert.match(stdout, /still damaged snapshot at index 10/);
+      const verified = (await cli("verify", path)).stdout;
+      assert.ok(!verified.includes("index 50"), verified);
+    }),
+  );
+
+  it(
+    "does not guess a hard state that is lost",
+    withReplica(async ({ path, other }) => {
+      const newest = readdirSync(path).filter((name) => name.endsWith(".seg")).at(-1)!;
+      const bytes = readFileSync(join(path, newest));
+      // The last frame but the closing mark.
+      bytes[bytes.length - 80]! ^= 1;
+      writeFileSync(join(path, newest), bytes);
+      const before = contentsOf(path);
+      for (const how of [["--from", other], ["--cut"]]) {
+        const { code, stderr } = await cli("repair", path, ...how);
+        assert.equal(code, 2);
+        assert.match(stderr, /latest hard state is lost .*setHardState with force/);
+        assert.deepEqual(contentsOf(path), before);
+      }
+    }),
+  );
+});
+
+describe("wal-log repair --cut", () => {
+  it(
+    "keeps the evidence, and everything before the first damaged entry",
+    withReplica(async ({ path, folder }) => {
+      for (const [index, where] of [[70, "header"], [50, "payload"], [100, "payload"]] as const) {
+        damageEntry(path, index, where);
+      }
+      const before = contentsOf(path);
+      const dry = await cli("repair", path, "--cut", "--dry-run");
+      assert.equal(dry.code, 0);
+      assert.match(
+        dry.stdout,
+        /will copy .* as it is to .*raft\.wal\.damaged-1.*\nwill cut indexes 50 to 120: 71 entries\n/,
+      );
+      assert.deepEqual(readdirSync(folder).sort(), ["other", "raft.wal"]);
+      assert.deepEqual(contentsOf(path), before);
+
+      const { code, stdout, stderr } = await cli("repair", path, "--cut");
+      assert.equal(code, 0, stderr);
+      assert.ok(stdout.startsWith(dry.stdout));
+      assert.match(stdout, /cut: the log is clean, and ends at index 49\n$/);
+      assert.deepEqual(readdirSync(folder).sort(), ["other", "raft.wal", "raft.wal.damaged-1"]);
+      assert.deepEqual(contentsOf(join(folder, "raft.wal.damaged-1")), before);
+      const damaged = WalLog.openSync(join(folder, "raft.wal.damaged-1"), { readOnly: true, onDamage: "keep" });
+      const log = WalLog.openSync(path);
+      assert.equal(log.recovery.verdict, "clean");
+      assert.deepEqual(log.entries(1, 200), damaged.entries(1, 49));
+      assert.deepEqual(log.snapshot(), damaged.snapshot());
+      assert.deepEqual(log.hardState, damaged.hardState);
+      log.append([entryAt(50, 4)]);
+      log.closeSync();
+      damaged.closeSync();
+      assert.equal((await cli("verify", path)).code, 0);
+    }),
+  );
+
+  it(
+    "cuts all entries if the first is damaged, and takes another name for the second evidence",
+    withReplica(
+      async ({ path, folder }) => {
+        damageEntry(path, 100, "header");
+        assert.equal((await cli("repair", path, "--cut")).code, 0);
+        damageEntry(path, 11, "header");
+        assert.equal((await cli("repair", path, "--cut")).code, 0);
+        const log = WalLog.openSync(path, { readOnly: true });
+        assert.deepEqual([log.lastIndex, log.snapshotIndex, log.lastTerm], [10, 10, 1]);
+        log.closeSync();
+        assert.equal(
+          readdirSync(folder).filter((name) => name.includes("damaged")).join(),
+          "raft.wal.damaged-1,raft.wal.damaged-2",
+        );
+      },
+    ),
+  );
+
+  it(
+    "refuses a log in use, and one whose snapshot is damaged",
+    withReplica(async ({ path, folder }) => {
+      damageEntry(path, 50, "payload");
+      const log = WalLog.openSync(path, { onDamage: "keep" });
+      const used = await cli("repair", path, "--cut");
+      log.closeSync();
+      assert.equal(used.code, 3);
+      const [snapshot] = readdirSync(path).filter((name) => name.endsWith(".snap"));
+      rmSync(join(path, snapshot!));
+      const { code, stderr } = await cli("repair", path, "--cut");
+      assert.equal(code, 2);
+      assert.match(stderr, /the snapshot is damaged/);
+      assert.deepEqual(readdirSync(folder).sort(), ["other", "raft.wal"]);
+    }),
+  );
+
+  it(
+    "leaves, at each step of the exchange, a log that does not open rather than a shorter one",
+    withReplica(
+      async ({ path, folder }) => {
+        damageEntry(path, 50, "payload");
+        const old = join(folder, "old");
+        cpSync(path, old, { recursive: true });
+        await cli("repair", path, "--cut");
+        const files = (at: string) => readdirSync(at).filter((name) => /\.(seg|snap)$/.test(name)).sort();
+        // The steps: the new files over the old, the rest of the old ones away, the identity last.
+        const steps: ((mixed: string) => void)[] = [
+          ...files(path).map((name) => (mixed: string) => cpSync(join(path, name), join(mixed, name))),
+          ...files(old).filter((name) => !files(path).includes(name)).map((name) => (mixed: string) =>
+            rmSync(join(mixed, name))
+          ),
+        ];
+        assert.ok(steps.length >= 4, `${steps.length}`);
+        const mixed = join(folder, "mixed");
+        cpSync(old, mixed, { recursive: true });
+        for (const [i, step] of steps.entries()) {
+          step(mixed);
+          assert.throws(() => WalLog.openSync(mixed, { readOnly: true }), { code: "CORRUPT" }, `after step ${i}`);
+        }
+        cpSync(join(path, "IDENTITY"), join(mixed, "IDENTITY"));
+        const log = WalLog.openSync(mixed, { readOnly: true });
+        assert.equal(log.lastIndex, 49);
+        log.closeSync();
+      },
+    ),
+  );
+});
