@@ -1,6 +1,6 @@
 /**
  * Packs the library for npm, installs the tarball in an empty project and uses it there by name: types checked, then run
- * in Node and in Bun. Needs `npm`; the library has no dependencies, so nothing is fetched.
+ * in Node and in Bun, and the command line with them. Needs `npm`; the library has no dependencies, so nothing is fetched.
  *
  *     deno task smoke
  *
@@ -19,9 +19,10 @@ import {
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { delimiter, dirname, join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
+import { NPM_FIELDS } from "./npm_manifest.ts";
 import { locateRuntime } from "./runtimes.ts";
 
 const PACKAGE = "@wallog/wallog";
@@ -30,7 +31,8 @@ const ROOT = fileURLToPath(new URL("../", import.meta.url));
 const PROGRAM = `
 import assert from "node:assert/strict";
 import process from "node:process";
-import { type LogEntry, WalLog } from "${PACKAGE}";
+import { type LogEntry, MemoryLog, WalLog } from "${PACKAGE}";
+import { exportWalDb, importWalDb } from "${PACKAGE}/wal-db";
 
 const path = process.argv[2]!;
 const entries: LogEntry[] = [1, 2, 3].map((index) => (
@@ -48,15 +50,17 @@ assert.equal(reopened.recovery.verdict, "clean");
 assert.equal(reopened.lastIndex, 3);
 const entry: LogEntry | undefined = reopened.entry(2);
 assert.equal(new TextDecoder().decode(entry?.command), "command 2");
+await exportWalDb(reopened, path + ".exported");
+const imported = new MemoryLog();
+assert.equal((await importWalDb(path + ".exported", imported)).verdict, "clean");
+assert.equal(imported.lastIndex, 3);
 await reopened.close();
 `;
 
 const project = mkdtempSync(join(tmpdir(), "wallog-smoke-"));
 try {
-  const tarball = join(project, "package.tgz");
   const deno = locateRuntime("deno");
-  run([deno.binary, "pack", "--no-source-maps", "--allow-dirty", "--output", tarball], ROOT);
-
+  const tarball = pack(deno.binary);
   writeFileSync(join(project, "package.json"), JSON.stringify({ name: "smoke", private: true, type: "module" }));
   run(["npm", "install", "--offline", "--no-audit", "--no-fund", tarball], project);
   requireComplete(join(project, "node_modules", PACKAGE));
@@ -71,9 +75,28 @@ try {
     mkdirSync(folder);
     run([...prefix, "program.ts", join(folder, "raft.wal")], project);
     console.log(`${title} ${version}: installed and used as ${PACKAGE}.`);
+    run(
+      [...prefix, join("node_modules", PACKAGE, NPM_FIELDS.bin["wal-log"]), "verify", join(folder, "raft.wal")],
+      project,
+    );
   }
+  // As its users call it: by the name that npm links, in the Node that comes first.
+  process.env.PATH = [dirname(locateRuntime("node").binary), process.env.PATH].join(delimiter);
+  run(["npx", "--no-install", "wal-log", "verify", join(project, "node", "raft.wal")], project);
 } finally {
   rmSync(project, { recursive: true, force: true });
+}
+
+/** Makes the tarball: `deno pack` knows nothing of commands, so that the manifest is completed and packed once more. */
+function pack(deno: string): string {
+  const first = join(project, "first.tgz");
+  run([deno, "pack", "--no-source-maps", "--allow-dirty", "--output", first], ROOT);
+  run(["tar", "-xzf", "first.tgz"], project);
+  const folder = join(project, "package");
+  const manifest = JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
+  writeFileSync(join(folder, "package.json"), JSON.stringify({ ...manifest, ...NPM_FIELDS }, undefined, 2));
+  run(["npm", "pack", "--silent", "--pack-destination", project], folder);
+  return join(project, `${PACKAGE.slice(1).replace("/", "-")}-${manifest.version}.tgz`);
 }
 
 /** A program for Node is checked with Node's types; these are the pinned ones of this repository. */
@@ -93,14 +116,23 @@ function requireComplete(folder: string): void {
     if (types === undefined || module === undefined) fail("An export of the package has no types or no module.");
     return [types, module];
   });
-  for (const file of [...required, "README.md", "LICENSE-MIT", "LICENSE-APACHE", "CHANGELOG.md"]) {
+  for (
+    const file of [
+      ...required,
+      ...Object.values(manifest.bin as Record<string, string>),
+      "README.md",
+      "LICENSE-MIT",
+      "LICENSE-APACHE",
+      "CHANGELOG.md",
+    ]
+  ) {
     if (!existsSync(join(folder, file))) fail(`The package lacks ${file}.`);
   }
 }
 
 function run([command, ...args]: readonly [string, ...string[]], cwd: string): void {
-  // On Windows npm is a command file, which only a shell starts.
-  const shell = command === "npm" && process.platform === "win32";
+  // On Windows npm and npx are command files, which only a shell starts.
+  const shell = (command === "npm" || command === "npx") && process.platform === "win32";
   const { status, error } = spawnSync(command, args, { cwd, shell, stdio: "inherit" });
   if (error !== undefined) fail(`Cannot start ${command}: ${error.message}`);
   if (status !== 0) fail(`Failed with ${status}: ${[command, ...args].join(" ")}`);

@@ -96,6 +96,16 @@ export function makeLog(path: string): void {
 }
 
 /**
+ * The segments of a log.
+ *
+ * @param path The log's folder.
+ * @returns Their names, oldest first.
+ */
+export function segmentsOf(path: string): string[] {
+  return readdirSync(path).filter((name) => name.endsWith(".seg")).sort();
+}
+
+/**
  * Turns a bit over in an entry of a log.
  *
  * @param path The log's folder.
@@ -103,7 +113,7 @@ export function makeLog(path: string): void {
  * @param where In its `header`, which loses what is there, or its `payload`.
  */
 export function damageEntry(path: string, index: number, where: "header" | "payload"): void {
-  for (const name of readdirSync(path).filter((name) => name.endsWith(".seg"))) {
+  for (const name of segmentsOf(path)) {
     const file = join(path, name);
     const bytes = readFileSync(file);
     for (let at = SEGMENT_HEADER_BYTES; at + FRAME_HEADER_BYTES <= bytes.length;) {

@@ -5,7 +5,7 @@ import { cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:f
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { WalLog } from "../mod.ts";
-import { cli, damageEntry, makeLog } from "./cli.ts";
+import { cli, damageEntry, makeLog, segmentsOf } from "./cli.ts";
 import { entriesAt, entryAt } from "./history.ts";
 import { contentsOf } from "./memory_disk.ts";
 import { assertSameState, bytesOf, type LogState, stateOf } from "./model.ts";
@@ -164,7 +164,7 @@ describe("wal-log repair --from", () => {
   it(
     "does not guess a hard state that is lost",
     withReplica(async ({ path, other }) => {
-      const newest = readdirSync(path).filter((name) => name.endsWith(".seg")).at(-1)!;
+      const newest = segmentsOf(path).at(-1)!;
       const bytes = readFileSync(join(path, newest));
       // The last frame but the closing mark.
       bytes[bytes.length - 80]! ^= 1;

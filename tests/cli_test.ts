@@ -9,7 +9,7 @@ import { describe, it } from "node:test";
 import { setTimeout } from "node:timers/promises";
 import { WalLog } from "../mod.ts";
 import { SEGMENT_HEADER_BYTES } from "../src/segments/format.ts";
-import { cli, damageEntry, endOf, makeLog, startCli } from "./cli.ts";
+import { cli, damageEntry, endOf, makeLog, segmentsOf, startCli } from "./cli.ts";
 import { entriesAt, entryAt } from "./history.ts";
 import { contentsOf } from "./memory_disk.ts";
 import { assertSameState, bytesOf, stateOf } from "./model.ts";
@@ -159,7 +159,7 @@ describe("wal-log verify", () => {
   it(
     "looks at spare copies too, the loss of which costs nothing",
     withLog(async (path) => {
-      const [name] = readdirSync(path).filter((name) => name.endsWith(".seg"));
+      const [name] = segmentsOf(path);
       const bytes = readFileSync(join(path, name!));
       bytes[40]! ^= 1;
       writeFileSync(join(path, name!), bytes);
@@ -184,7 +184,7 @@ describe("wal-log verify", () => {
       assert.match((await cli("info", path)).stdout, /snapshot +index 10, term 1, damaged/);
 
       // The last frame but the closing mark is the hard state.
-      const newest = readdirSync(other).filter((name) => name.endsWith(".seg")).at(-1)!;
+      const newest = segmentsOf(other).at(-1)!;
       const segment = readFileSync(join(other, newest));
       segment[segment.length - 80]! ^= 1;
       writeFileSync(join(other, newest), segment);
@@ -222,7 +222,7 @@ describe("wal-log info", () => {
         dataBytes: 5000,
         damaged: false,
       });
-      const names = readdirSync(path).filter((name) => name.endsWith(".seg"));
+      const names = segmentsOf(path);
       assert.deepEqual(json.segments.map((one: { name: string }) => one.name), names);
       assert.equal(json.segments.reduce((sum: number, one: { entries: number }) => sum + one.entries, 0), 110);
       let next = 11;
@@ -402,7 +402,8 @@ describe("wal-log backup", () => {
       const child = startCli(["backup", path, join(folder, "copy")]);
       const ended = endOf(child);
       while (child.exitCode === null && !existsSync(join(folder, ".copy.wal-log.tmp"))) await setTimeout(1);
-      child.kill("SIGINT");
+      // Deno takes a process for killed that was sent a signal through its handle, however it ended.
+      process.kill(child.pid!, "SIGINT");
       const { code, stderr } = await ended;
       assert.equal(code, 130, stderr);
       assert.match(stderr, /interrupted; nothing was left behind/);

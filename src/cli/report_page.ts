@@ -254,7 +254,7 @@ function map({ rows, cellBytes, missing, found }: ReportData): string {
       firstIndex === undefined ? "" : lastIndex === undefined ? `${firstIndex} to ?` : `${firstIndex} to ${lastIndex}`
     }</div></div>`
   );
-  return `<section><h2>By segment</h2><p>The bytes of each segment, in the order in which they were written; the darker,
+  return `<section><h2>By segment</h2><p>The bytes of each segment, in the order in which they were written; the stronger the colour,
 the more entries begin there.</p>
 <div class="key">${key.join("")}</div>
 ${gone.join("\n")}
