@@ -6,7 +6,8 @@
 
 import process from "node:process";
 
-const isDumb = process.env.TERM === "dumb";
+// Deno asks before it lets anybody look at the environment: not where it makes no difference.
+const isDumb = (process.stdout.isTTY || process.stderr.isTTY) && process.env.TERM === "dumb";
 const hasColour = process.stdout.isTTY === true && !isDumb && !process.env.NO_COLOR;
 const BAR_COLUMNS = 24;
 /** Between two pictures of a moving line. In milliseconds. */

@@ -1,0 +1,57 @@
+/** What `docs/CLI.md` shows is what the command line says: each command there is run, on the logs that it names. */
+
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { describe, it } from "node:test";
+import { makeExamples } from "../scripts/cli_example.ts";
+import { cli } from "./cli.ts";
+import { inTemporaryFolder } from "./temporary.ts";
+
+const DOCUMENT = readFileSync(new URL("../docs/CLI.md", import.meta.url), "utf8");
+/** Where the logs are in the document. */
+const FOLDER = "/data";
+const ECHO = "; echo $?";
+
+/** A command and what it is shown to say. */
+interface Shown {
+  readonly command: string;
+  readonly output: string;
+}
+
+/** The commands of the document, in order. */
+function shownIn(document: string): Shown[] {
+  return [...document.matchAll(/^```console\n(.*?)^```$/gms)].flatMap(([, block]) =>
+    block!.split(/^\$ /m).slice(1).map((text) => {
+      const [command, ...lines] = text.split("\n");
+      return { command: command!, output: lines.join("\n").trim() };
+    })
+  );
+}
+
+/** Takes out what is another each time. */
+function settled(text: string): string {
+  return text.replace(/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/g, "IDENTITY").replace(/ +$/gm, "").trim();
+}
+
+describe("docs/CLI.md", () => {
+  const all = shownIn(DOCUMENT);
+
+  it("shows each command", () => {
+    for (const name of ["info", "verify", "dump", "report", "repair", "backup", "import", "export"]) {
+      assert.ok(all.some(({ command }) => command.startsWith(`wal-log ${name} `)), name);
+    }
+  });
+
+  it("shows what they say", async () => {
+    await inTemporaryFolder(async (folder) => {
+      makeExamples(folder);
+      for (const { command, output } of all) {
+        const [name, ...args] = command.replace(ECHO, "").split(" ");
+        assert.equal(name, "wal-log", command);
+        const { code, stdout, stderr } = await cli(...args.map((arg) => arg.replace(FOLDER, folder)));
+        const said = stdout + stderr + (command.endsWith(ECHO) ? code : "");
+        assert.equal(settled(said.replaceAll(folder, FOLDER)), settled(output), command);
+      }
+    });
+  });
+});
