@@ -8,7 +8,7 @@ import process from "node:process";
 import { describe, it } from "node:test";
 import { setTimeout } from "node:timers/promises";
 import { WalLog } from "../mod.ts";
-import { SEGMENT_HEADER_BYTES } from "../src/segments/format.ts";
+import { FRAME_HEADER_BYTES, SEGMENT_HEADER_BYTES } from "../src/segments/format.ts";
 import { cli, damageEntry, endOf, makeLog, segmentsOf, startCli } from "./cli.ts";
 import { entriesAt, entryAt } from "./history.ts";
 import { contentsOf } from "./memory_disk.ts";
@@ -308,6 +308,27 @@ describe("wal-log dump", () => {
       assert.equal((await cli("dump", path, "--from", "72")).code, 0);
     }),
   );
+
+  it("warns of frames that held no entry, and may have held a truncation", async () => {
+    await inTemporaryFolder(async (folder) => {
+      const path = join(folder, "raft.wal");
+      const log = WalLog.openSync(path);
+      log.append(entriesAt(1, 5, 1, 24));
+      log.setHardState({ term: 1, votedFor: 1n });
+      log.append(entriesAt(6, 9, 1, 24));
+      log.setHardState({ term: 2, votedFor: 1n });
+      log.closeSync();
+      const file = join(path, "000000000001.seg");
+      const bytes = readFileSync(file);
+      // The first hard state, behind the mark of opening and five entries of 64 bytes.
+      bytes[SEGMENT_HEADER_BYTES + FRAME_HEADER_BYTES + 5 * 64]! ^= 1;
+      writeFileSync(file, bytes);
+      const { code, stdout, stderr } = await cli("dump", path);
+      assert.equal(code, 2);
+      assert.equal(stdout.trimEnd().split("\n").length, 9);
+      assert.match(stderr, /damaged: frames.*what it held is not known/);
+    });
+  });
 
   it("ends, and says nothing, when nobody reads on", async () => {
     await inTemporaryFolder(async (folder) => {

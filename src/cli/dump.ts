@@ -6,12 +6,13 @@
 
 import { Buffer } from "node:buffer";
 import { WalLogError } from "../errors.ts";
+import type { Damage } from "../report.ts";
 import { errorCode } from "../storage/full.ts";
 import type { Index, LogEntry } from "../types.ts";
 import type { WalLog } from "../wal_log.ts";
 import { choiceOption, type Command, type Context, EXIT, indexOption, UsageError } from "./command.ts";
 import { openToRead } from "./inspect.ts";
-import { counted, indexes, preview } from "./text.ts";
+import { counted, damageText, indexes, preview } from "./text.ts";
 
 /** What cannot be read, in one piece. */
 interface Hole {
@@ -80,15 +81,24 @@ Ends with 2 if entries are damaged in the range, which are named on standard err
         note(`damaged: ${indexes(first, last)}; ${reason}`);
       }
       if (holes.length > NAMED_MAX) note(`and ${counted(holes.length - NAMED_MAX, "more place", "more places")}`);
-      // Entries that were lost behind the last that is left; how many, nothing tells.
-      const open = log.damaged.find(({ firstIndex, lastIndex }) => firstIndex !== undefined && lastIndex === undefined);
-      if (open !== undefined && to === undefined) note(`damaged: whatever followed from index ${open.firstIndex} on`);
-      return holes.length > 0 || open !== undefined ? EXIT.corrupt : EXIT.clean;
+      const unknown = log.damaged.filter((one) => isUnknown(one, to));
+      for (const one of unknown.slice(0, NAMED_MAX)) {
+        note(`damaged: ${damageText(one)}; what it held is not known, and may have discarded entries that are shown`);
+      }
+      return holes.length + unknown.length > 0 ? EXIT.corrupt : EXIT.clean;
     } finally {
       await log.close();
     }
   },
 };
+
+/** Whether a damaged place is no hole between entries: it may have held a truncation, or whatever followed the last. */
+function isUnknown({ kind, firstIndex, lastIndex }: Damage, to: Index | undefined): boolean {
+  if (kind === "frames" || kind === "segment" || kind === "segment header") {
+    return firstIndex === undefined || (lastIndex === undefined && (to === undefined || to >= firstIndex));
+  }
+  return false;
+}
 
 /** Holes that are named on standard error. */
 const NAMED_MAX = 20;
