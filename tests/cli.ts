@@ -5,20 +5,14 @@
  */
 
 import { type ChildProcess, spawn } from "node:child_process";
-import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { locateRuntime } from "../scripts/runtimes.ts";
-import {
-  decodeFrameHeader,
-  FRAME_HEADER_BYTES,
-  frameBytes,
-  KIND_ENTRY,
-  SEGMENT_HEADER_BYTES,
-} from "../src/segments/format.ts";
+import { FRAME_HEADER_BYTES, KIND_ENTRY, KIND_HARD_STATE } from "../src/segments/format.ts";
 import { WalLog } from "../src/wal_log.ts";
-import { entriesAt } from "./history.ts";
+import { entriesAt, framesOf } from "./history.ts";
 import { bytesOf } from "./model.ts";
 
 const CLI = fileURLToPath(new URL("../src/cli/mod.ts", import.meta.url));
@@ -96,6 +90,29 @@ export function makeLog(path: string): void {
 }
 
 /**
+ * Makes a log that was not closed, and whose latest hard state is damaged: a mark that would repeat it came never to be.
+ *
+ * @param path Its folder.
+ */
+export function makeForgetful(path: string): void {
+  const log = WalLog.openSync(`${path}-live`);
+  log.setHardState({ term: 1, votedFor: 7n });
+  log.append(entriesAt(1, 5));
+  log.setHardState({ term: 2, votedFor: 8n });
+  log.append(entriesAt(6, 7));
+  log.syncSync();
+  // It carries that the flush returned.
+  log.append(entriesAt(8, 8));
+  cpSync(`${path}-live`, path, { recursive: true, filter: (name) => !name.endsWith("LOCK") });
+  log.closeSync();
+  rmSync(`${path}-live`, { recursive: true });
+  const file = join(path, "000000000001.seg");
+  const bytes = readFileSync(file);
+  bytes[framesOf(bytes).findLast(({ kind }) => kind === KIND_HARD_STATE)!.offset]! ^= 1;
+  writeFileSync(file, bytes);
+}
+
+/**
  * The segments of a log.
  *
  * @param path The log's folder.
@@ -116,16 +133,11 @@ export function damageEntry(path: string, index: number, where: "header" | "payl
   for (const name of segmentsOf(path)) {
     const file = join(path, name);
     const bytes = readFileSync(file);
-    for (let at = SEGMENT_HEADER_BYTES; at + FRAME_HEADER_BYTES <= bytes.length;) {
-      const header = decodeFrameHeader(bytes.subarray(at, at + FRAME_HEADER_BYTES));
-      if (header.kind === 0) break;
-      if (header.kind === KIND_ENTRY && header.index === index) {
-        bytes[at + (where === "header" ? 1 : FRAME_HEADER_BYTES)]! ^= 4;
-        writeFileSync(file, bytes);
-        return;
-      }
-      at += frameBytes(header.length);
-    }
+    const frame = framesOf(bytes).find((frame) => frame.kind === KIND_ENTRY && frame.index === index);
+    if (frame === undefined) continue;
+    bytes[frame.offset + (where === "header" ? 1 : FRAME_HEADER_BYTES)]! ^= 4;
+    writeFileSync(file, bytes);
+    return;
   }
   throw new Error(`no entry ${index} in ${path}`);
 }

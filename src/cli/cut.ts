@@ -47,6 +47,9 @@ export async function cutTail(context: Context, found: Inspection): Promise<numb
       `what is cut was acknowledged: this node must neither vote nor count until it has been sent everything again`,
     ),
   );
+  if (found.opened.state.replacementsLost) {
+    await out.line(yellow("what was discarded before may be in what stays: nothing tells from which index on"));
+  }
   await out.flush();
   if (options["dry-run"] === true) return EXIT.clean;
 

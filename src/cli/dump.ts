@@ -7,7 +7,6 @@
 import { Buffer } from "node:buffer";
 import { WalLogError } from "../errors.ts";
 import type { Damage } from "../report.ts";
-import { errorCode } from "../storage/full.ts";
 import type { Index, LogEntry } from "../types.ts";
 import type { WalLog } from "../wal_log.ts";
 import { choiceOption, type Command, type Context, EXIT, indexOption, UsageError } from "./command.ts";
@@ -124,7 +123,7 @@ async function write(
         next++;
       }
     } catch (error) {
-      requireDamage(error, log, next);
+      requireDamage(error);
       // The chunk with the hole in it, entry by entry.
       for (
         let entry = tryEntry(log, next);
@@ -144,16 +143,8 @@ async function write(
   return holes;
 }
 
-function requireDamage(error: unknown, log: WalLog, index: Index): void {
-  if (error instanceof WalLogError && error.code === "DAMAGED_ENTRY") return;
-  if (error instanceof WalLogError && errorCode(error.cause) === "ENOENT") {
-    throw new WalLogError(
-      "COMPACTED",
-      `Cannot read on at index ${index}: the writer of the log at ${log.path} has compacted it meanwhile; dump it again`,
-      { path: log.path, cause: error },
-    );
-  }
-  throw error;
+function requireDamage(error: unknown): void {
+  if (!(error instanceof WalLogError) || error.code !== "DAMAGED_ENTRY") throw error;
 }
 
 /** The entry at an index; the error if it is damaged. */
@@ -161,7 +152,7 @@ function tryEntry(log: WalLog, index: Index): LogEntry | Error | undefined {
   try {
     return log.entry(index);
   } catch (error) {
-    requireDamage(error, log, index);
+    requireDamage(error);
     return error as Error;
   }
 }

@@ -144,8 +144,7 @@ export async function readWhole<Result>(
 /** Whether an error says that a file went that was there when the log was opened. */
 function isCompaction(error: unknown): boolean {
   if (!(error instanceof WalLogError)) return errorCode(error) === "ENOENT";
-  return error.code === "COMPACTED" || errorCode(error.cause) === "ENOENT" ||
-    (error.code === "CORRUPT" && error.damage.some(({ kind }) => kind === "snapshot"));
+  return error.code === "COMPACTED";
 }
 
 /** A folder that is empty, or somebody else's, is no log without entries. */
