@@ -31,6 +31,7 @@ const PROGRAM = `
 import assert from "node:assert/strict";
 import process from "node:process";
 import { type LogEntry, WalLog } from "${PACKAGE}";
+import { type Action, RaftNode } from "${PACKAGE}/raft";
 
 const path = process.argv[2]!;
 const entries: LogEntry[] = [1, 2, 3].map((index) => (
@@ -48,6 +49,11 @@ assert.equal(reopened.recovery.verdict, "clean");
 assert.equal(reopened.lastIndex, 3);
 const entry: LogEntry | undefined = reopened.entry(2);
 assert.equal(new TextDecoder().decode(entry?.command), "command 2");
+
+const node: RaftNode = RaftNode.withLog({ id: 1n }, reopened);
+while (!node.isLeader) await node.stepAsync({ type: "tick" });
+const actions: Action[] = await node.stepAsync({ type: "propose", command: new TextEncoder().encode("command 4") });
+assert.deepEqual(actions.map((action) => action.type === "apply" && action.index), [1, 2, 3, 4]);
 await reopened.close();
 `;
 
