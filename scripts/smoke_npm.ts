@@ -33,6 +33,7 @@ import assert from "node:assert/strict";
 import process from "node:process";
 import { type LogEntry, MemoryLog, WalLog } from "${PACKAGE}";
 import { exportWalDb, importWalDb } from "${PACKAGE}/wal-db";
+import { type Action, RaftNode } from "${PACKAGE}/raft";
 
 const path = process.argv[2]!;
 const entries: LogEntry[] = [1, 2, 3].map((index) => (
@@ -54,6 +55,11 @@ await exportWalDb(reopened, path + ".exported");
 const imported = new MemoryLog();
 assert.equal((await importWalDb(path + ".exported", imported)).verdict, "clean");
 assert.equal(imported.lastIndex, 3);
+
+const node: RaftNode = RaftNode.withLog({ id: 1n }, reopened);
+while (!node.isLeader) await node.stepAsync({ type: "tick" });
+const actions: Action[] = await node.stepAsync({ type: "propose", command: new TextEncoder().encode("command 4") });
+assert.deepEqual(actions.map((action) => action.type === "apply" && action.index), [1, 2, 3, 4]);
 await reopened.close();
 `;
 

@@ -1,0 +1,48 @@
+/**
+ * What any part of a node may have to do: follow, enter a term, tell of new members.
+ *
+ * @module
+ */
+
+import type { NodeId, Term } from "../types.ts";
+import { type Membership, sameIds } from "./membership.ts";
+import type { RaftState } from "./state.ts";
+
+/** Waits anew for a leader, for a time drawn anew. */
+export function restartElectionTimer(s: RaftState): void {
+  s.elapsed = 0;
+  s.electionTimeout = s.drawTimeout();
+}
+
+/** Remembers the term and the vote, first on the disk: a node whose disk fails here has entered no term. */
+export function persistVote(s: RaftState, term: Term, votedFor: NodeId | null): void {
+  s.writer.setHardState({ term, votedFor });
+  s.writer.flush();
+  s.term = term;
+  s.votedFor = votedFor;
+}
+
+/** Follows whoever leads in the present term. */
+export function becomeFollower(s: RaftState, leader: NodeId | null): void {
+  s.role = "follower";
+  s.leader = leader;
+  s.preVotes = null;
+  s.votes.clear();
+  s.progress.clear();
+  s.transfer = null;
+  s.outgoing = null;
+  for (const { id } of s.reads.splice(0)) s.actions.push({ type: "readFailed", id });
+}
+
+/** Moves on to a later term, in which the node has not voted. */
+export function enterTerm(s: RaftState, term: Term): void {
+  persistVote(s, term, null);
+  becomeFollower(s, null);
+}
+
+/** Tells the application who belongs to the cluster, if that has changed. */
+export function announceMembers(s: RaftState, before: Membership): void {
+  const { members, learners } = s.membership.latest;
+  if (sameIds(before.members, members) && sameIds(before.learners, learners)) return;
+  s.actions.push({ type: "membershipChanged", members, ...learners.length > 0 ? { learners } : {} });
+}

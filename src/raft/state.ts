@@ -1,0 +1,184 @@
+/**
+ * Everything that a node knows, in one object. What is done with it is in the files beside this one, by subject.
+ *
+ * @module
+ */
+
+import type { Index, LogEntry, NodeId, RaftLog, Snapshot, Term } from "../types.ts";
+import type { CheckedConfig } from "./config.ts";
+import { LogWriter } from "./log_writer.ts";
+import { MembershipHistory, sortedIds } from "./membership.ts";
+import type { Message } from "./messages.ts";
+import type { Progress } from "./progress.ts";
+import { SplitMix64 } from "./rng.ts";
+import type { Action, Role } from "./types.ts";
+
+/** Leadership that is being handed over. */
+export interface Transfer {
+  /** Who is to lead. */
+  readonly target: NodeId;
+  /** When that began, in ticks of this node. */
+  readonly since: number;
+}
+
+/** A read that waits until it is known that the node still leads. */
+export interface PendingRead {
+  /** The application's name for it. */
+  readonly id: number;
+  /** The round of heartbeats that must be answered: one that had not begun when the read was asked for. */
+  readonly round: number;
+  /** Up to where the state machine must get; unknown until the leader has committed an entry of its own term. */
+  index: Index | undefined;
+}
+
+/** A snapshot that arrives in pieces. */
+export interface IncomingSnapshot {
+  /** The term of the leader that sends it. */
+  readonly term: Term;
+  /** The snapshot's index. */
+  readonly index: Index;
+  /** What has arrived, in order. */
+  readonly pieces: Uint8Array[];
+  /** How much that is, in bytes. */
+  bytes: number;
+}
+
+/** What a damaged log lacks, and what was found of it. */
+export interface Healing {
+  /** Entries that cannot be read. */
+  readonly missing: Set<Index>;
+  /** Good copies of some of them. */
+  readonly good: Map<Index, LogEntry>;
+  /** Whether there may have been entries behind the last. */
+  readonly isTailLost: boolean;
+  /** Whether the snapshot cannot be read. */
+  isSnapshotLost: boolean;
+  /** Whether the latest term and vote are lost. */
+  isHardStateLost: boolean;
+  /** The terms that others were in, asked since this node started. */
+  readonly terms: Map<NodeId, Term>;
+  /** Whom to ask. */
+  readonly peers: Set<NodeId>;
+  /** By which answers to this node are told from answers to what it asked before it last crashed. */
+  readonly request: number;
+}
+
+/** Who belongs to the cluster as long as the log does not say. */
+export function initialMembers({ id, peers, joining }: CheckedConfig): NodeId[] {
+  return joining ? [] : sortedIds([id, ...peers]);
+}
+
+/** Everything that a node knows. */
+export class RaftState {
+  /** How the node is to behave. */
+  readonly config: CheckedConfig;
+  /** The log, to be read. */
+  readonly log: RaftLog;
+  /** The log, to be written. */
+  readonly writer: LogWriter;
+  /** Who belongs to the cluster. */
+  membership: MembershipHistory;
+  /** Where election timeouts come from. */
+  readonly random: SplitMix64;
+
+  /** What the node is. */
+  role: Role = "follower";
+  /** The latest term that the node has seen; the log's hard state says the same. */
+  term: Term;
+  /** Whom the node voted for in that term. */
+  votedFor: NodeId | null;
+  /** Who leads in that term, as far as the node knows. */
+  leader: NodeId | null = null;
+  /** Up to here entries are committed. */
+  commitIndex: Index;
+  /** Up to here they were given to the application. */
+  lastApplied: Index;
+
+  /** Ticks since the node was made. */
+  now = 0;
+  /** Ticks since a sign of a leader, or since an election began; a leader does not count them. */
+  elapsed = 0;
+  /** After so many of those, an election is due. */
+  electionTimeout: number;
+  /** Who would vote for the node, while it asks; `null` while it does not. */
+  preVotes: Set<NodeId> | null = null;
+  /** Who has voted for the node, while it is a candidate. */
+  votes: Set<NodeId> = new Set();
+
+  /** Of a leader: ticks since it last gave a sign of life. */
+  sinceHeartbeat = 0;
+  /** Of a leader: what it knows of the others. */
+  progress: Map<NodeId, Progress> = new Map();
+  /** Of a leader: to whom it is handing over. */
+  transfer: Transfer | null = null;
+  /** Of a leader: reads that wait. */
+  reads: PendingRead[] = [];
+  /** Of a leader: rounds of heartbeats begun for the sake of reads. */
+  round = 0;
+  /** Of a leader: ticks since it last counted who was heard from. */
+  sinceQuorum = 0;
+  /** Of a leader: the snapshot that it sends in pieces. */
+  outgoing: Snapshot | null = null;
+  /** Of a follower: the snapshot that arrives in pieces. */
+  incoming: IncomingSnapshot | null = null;
+
+  /** What the log lacks; `null` if it is whole. While it is not, nothing else here is to be relied on. */
+  healing: Healing | null = null;
+
+  /** What the step under way wants done. */
+  actions: Action[] = [];
+
+  /**
+   * Makes the state of a node that starts, over what its log has.
+   *
+   * @param config How the node is to behave.
+   * @param log Its log.
+   */
+  constructor(config: CheckedConfig, log: RaftLog) {
+    this.config = config;
+    this.log = log;
+    this.writer = new LogWriter(log);
+    this.membership = new MembershipHistory(log, initialMembers(config));
+    this.random = new SplitMix64(config.seed);
+    this.electionTimeout = this.drawTimeout();
+    ({ term: this.term, votedFor: this.votedFor } = log.hardState);
+    this.commitIndex = this.lastApplied = log.snapshotIndex;
+  }
+
+  /** This node. */
+  get id(): NodeId {
+    return this.config.id;
+  }
+
+  /** Who votes. */
+  get members(): readonly NodeId[] {
+    return this.membership.latest.members;
+  }
+
+  /** Everyone but this node who is sent entries: members, then learners. */
+  get others(): NodeId[] {
+    const { members, learners } = this.membership.latest;
+    return [...members, ...learners].filter((id) => id !== this.id);
+  }
+
+  /** Whether this node votes. */
+  get isMember(): boolean {
+    return this.members.includes(this.id);
+  }
+
+  /** Whether those are a majority: members all, for only members are asked, and a change of members ends the asking. */
+  isQuorum(ids: ReadonlySet<NodeId>): boolean {
+    return ids.size > this.members.length / 2;
+  }
+
+  /** An election timeout. */
+  drawTimeout(): number {
+    const [minimum, maximum] = this.config.electionTimeout;
+    return this.random.between(minimum, maximum);
+  }
+
+  /** Wants a message sent. */
+  send(to: NodeId, message: Message): void {
+    this.actions.push({ type: "send", to, message });
+  }
+}

@@ -1,0 +1,129 @@
+/**
+ * One event, one step.
+ *
+ * @module
+ */
+
+import {
+  beginPreVote,
+  onPreVote,
+  onPreVoteReply,
+  onRequestVote,
+  onRequestVoteReply,
+  onTimeoutNow,
+} from "./election.ts";
+import { onAppendEntries, onInstallSnapshot } from "./follower.ts";
+import { toList } from "./membership.ts";
+import type { Message } from "./messages.ts";
+import { addRead, settleReads } from "./reads.ts";
+import { addLearner, addServer, removeServer, requireLeader } from "./reconfiguration.ts";
+import { onAppendEntriesReply, onInstallSnapshotReply, onTransferLeadership } from "./replies.ts";
+import { onRepairRequest, stepDamaged } from "./repair.ts";
+import { appendOwn, broadcast, replicate } from "./replication.ts";
+import { becomeFollower, enterTerm } from "./role.ts";
+import type { RaftState } from "./state.ts";
+import type { RaftEvent, SnapshotEvent } from "./types.ts";
+
+/**
+ * Lets something happen to a node.
+ *
+ * @param s The node; what it wants done is added to its actions.
+ * @param event What happens.
+ */
+export function stepEvent(s: RaftState, event: RaftEvent): void {
+  if (s.healing !== null) return stepDamaged(s, s.healing, event);
+  take(s, event);
+  if (s.role === "leader") settleReads(s);
+}
+
+function take(s: RaftState, event: RaftEvent): void {
+  switch (event.type) {
+    case "tick":
+      return onTick(s);
+    case "message":
+      return onMessage(s, event.message);
+    case "propose":
+      requireLeader(s, "propose a command");
+      appendOwn(s, "normal", event.command);
+      return replicate(s);
+    case "snapshot":
+      return onSnapshot(s, event);
+    case "addServer":
+      return addServer(s, event.id);
+    case "addLearner":
+      return addLearner(s, event.id);
+    case "removeServer":
+      return removeServer(s, event.id);
+    case "transferLeadership":
+      return onTransferLeadership(s, event.target);
+    case "readIndex":
+      requireLeader(s, "read");
+      return addRead(s, event.id);
+  }
+}
+
+function onTick(s: RaftState): void {
+  s.now++;
+  if (s.role === "leader") return onLeaderTick(s);
+  if (++s.elapsed >= s.electionTimeout) beginPreVote(s);
+}
+
+function onLeaderTick(s: RaftState): void {
+  const { checkQuorum, electionTimeout, heartbeatInterval, transferTimeout } = s.config;
+  if (checkQuorum && ++s.sinceQuorum >= electionTimeout[0]) {
+    s.sinceQuorum = 0;
+    if (!hearsFromQuorum(s)) return becomeFollower(s, null);
+  }
+  if (s.transfer !== null && transferTimeout > 0 && s.now - s.transfer.since >= transferTimeout) s.transfer = null;
+  if (++s.sinceHeartbeat >= heartbeatInterval) {
+    s.sinceHeartbeat = 0;
+    broadcast(s);
+  }
+}
+
+/** Whether a majority was heard from since this was last asked. */
+function hearsFromQuorum(s: RaftState): boolean {
+  const active = new Set(s.members.filter((id) => id === s.id || s.progress.get(id)?.isActive === true));
+  for (const progress of s.progress.values()) progress.isActive = false;
+  return s.isQuorum(active);
+}
+
+function onMessage(s: RaftState, message: Message): void {
+  // These look at the term themselves: asking for a vote need not begin a term here.
+  switch (message.type) {
+    case "preVote":
+      return onPreVote(s, message);
+    case "preVoteReply":
+      return onPreVoteReply(s, message);
+    case "requestVote":
+      return onRequestVote(s, message);
+    case "repairRequest":
+      return onRepairRequest(s, message);
+    case "repairReply":
+      return;
+  }
+  if (message.term > s.term) enterTerm(s, message.term);
+  switch (message.type) {
+    case "requestVoteReply":
+      return onRequestVoteReply(s, message);
+    case "appendEntries":
+      return onAppendEntries(s, message);
+    case "appendEntriesReply":
+      return onAppendEntriesReply(s, message);
+    case "installSnapshot":
+      return onInstallSnapshot(s, message);
+    case "installSnapshotReply":
+      return onInstallSnapshotReply(s, message);
+    case "timeoutNow":
+      return onTimeoutNow(s, message);
+  }
+}
+
+/** The application has a snapshot. One of what was not applied, or older than the last, is ignored. */
+function onSnapshot(s: RaftState, { index, data }: SnapshotEvent): void {
+  if (index <= s.log.snapshotIndex || index > s.lastApplied) return;
+  const config = toList(s.membership.at(index));
+  s.writer.applySnapshot({ index, term: s.log.termAt(index)!, config, data });
+  s.writer.flush();
+  s.membership.compact(index);
+}
