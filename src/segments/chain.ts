@@ -209,7 +209,8 @@ export class ChainReader {
         continue;
       }
       const endLsn = joined ? behind?.header.baseLsn : slotEnd(file) ?? file.header.baseLsn + file.size;
-      links.unshift({ file, joined, endOffset: endLsn === undefined ? undefined : endLsn - file.header.baseLsn });
+      const endOffset = endLsn === undefined ? undefined : Math.max(endLsn - file.header.baseLsn, SEGMENT_HEADER_BYTES);
+      links.unshift({ file, joined, endOffset });
       behind = file;
     }
 

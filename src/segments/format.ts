@@ -358,7 +358,7 @@ export function decodeSegmentHeader(
   if (version !== FORMAT_VERSION) return { version };
   if (!areSafe(view, [32, 56], SEGMENT_NUMBER_END) || !areSafe(view, [40, 88, 104, 120, 128])) return undefined;
   if (view.getBigUint64(72, true) > 2n ** 53n || !isTerm(view, 80) || !isTerm(view, 112)) return undefined;
-  if (view.getUint32(12, true) >= REPLACEMENTS_END) return undefined;
+  if (view.getUint32(12, true) >= REPLACEMENTS_END || safe(view, 72) <= safe(view, 104)) return undefined;
   return {
     uuid: copy.slice(16, 32),
     number: safe(view, 32),

@@ -194,6 +194,7 @@ export class EntryReader {
       throw damaged(index, segment, offset);
     }
     const total = frameBytes(codec.words[(codec.chunkAt + FRAME_LENGTH) >>> 2]!);
+    if (total > bound) throw damaged(index, segment, offset);
     if (total > CHUNK_BYTES) return this.readLarge(segment, index, offset);
     if (total > filled) filled = this.read(segment, codec.chunk.subarray(0, total), offset);
     if (codec.wasm.checkFrame(codec.chunkAt, filled, lsn) !== 0) throw damaged(index, segment, offset);
@@ -205,7 +206,10 @@ export class EntryReader {
     const { codec } = this;
     const header = codec.chunk.slice(0, FRAME_HEADER_BYTES);
     const view = new DataView(header.buffer);
-    const command = new Uint8Array(view.getUint32(FRAME_LENGTH, true));
+    const length = view.getUint32(FRAME_LENGTH, true);
+    // Before room is made for it.
+    if (offset + frameBytes(length) > this.files.get(segment.path).size()) throw damaged(index, segment, offset);
+    const command = new Uint8Array(length);
     const count = this.read(segment, command, offset + FRAME_HEADER_BYTES);
     if (count < command.length || codec.hash(command, 0n) !== view.getBigUint64(FRAME_PAYLOAD_SUM, true)) {
       throw damaged(index, segment, offset);

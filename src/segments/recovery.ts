@@ -155,7 +155,12 @@ export class Recovery {
       if (replay.tailLost) {
         judged.damage.push({ ...lostBefore(head.path, "frames"), firstIndex: head.header.state.nextIndex });
       }
-      if (hardStateLost && judged.damage.length === 0) judged.damage.push(lostBefore(head.path, "hard state"));
+      if (hardStateLost && judged.damage.length === 0) {
+        // It may have been among frames of which nothing else is needed.
+        const places = judged.harmless.filter(({ kind, path }) => kind === "frames" && path === head.path);
+        judged.harmless.splice(0, Infinity, ...judged.harmless.filter((one) => !places.includes(one)));
+        judged.damage.push(...places.length > 0 ? places : [lostBefore(head.path, "hard state")]);
+      }
       const tailLost = judged.damage.some((one) => one.firstIndex !== undefined && one.lastIndex === undefined);
       const { replacementsLost } = replay;
       return {
@@ -266,7 +271,7 @@ export class Recovery {
     try {
       const header = new Uint8Array(FRAME_HEADER_BYTES);
       for (let at = SEGMENT_HEADER_BYTES; at < segment.endOffset;) {
-        readFull(file, header, at);
+        if (readFull(file, header, at) < header.length) break;
         const { flags, length } = decodeFrameHeader(header);
         if ((flags & FLAG_FILL) !== 0) return true;
         at += frameBytes(length);
@@ -337,7 +342,9 @@ export class Recovery {
     try {
       if (this.options.verify === "tail" && this.takeFooter(segment, file, link, next)) return;
       const expected = link.joined ? next.file.header.state.nextIndex - header.state.nextIndex : 0;
-      segment.expect(Math.max(0, Math.min(expected, endOffset / FRAME_HEADER_BYTES)));
+      segment.expect(
+        Math.max(0, Math.min(expected, Math.floor(Math.min(endOffset, link.file.size) / FRAME_HEADER_BYTES))),
+      );
       const stop = yield* replay.run(segment, file, SEGMENT_HEADER_BYTES, endOffset);
       if (stop !== undefined && !(yield* this.nameDamage(segment, file, link, next))) {
         const from = replay.passDamage(segment, file, stop, endOffset);
