@@ -31,6 +31,8 @@ const FORMAT = "src/segments/format.ts";
 const FOOTER = "src/segments/footer.ts";
 const CHAIN = "src/segments/chain.ts";
 const RECOVERY = "src/segments/recovery.ts";
+const BORDERS = "src/segments/borders.ts";
+const SEALED = "src/segments/sealed.ts";
 const REPLAY = "src/segments/replay.ts";
 const READER = "src/segments/reader.ts";
 const COMMIT = "src/group_commit.ts";
@@ -634,13 +636,13 @@ const CHECKSUMS: Mutant[] = [
   },
   {
     name: "a segment is not held against the state that the next one repeats",
-    file: RECOVERY,
+    file: BORDERS,
     edits: [["!sameState(replay.state, state) || ", ""]],
     dies: "checks_test",
   },
   {
     name: "a segment's last checksum is not held against the one that the next segment repeats",
-    file: RECOVERY,
+    file: BORDERS,
     edits: [["segment.lastSum !== previousSum", "segment.lastSum < 0"]],
     dies: "checks_test",
   },
@@ -788,7 +790,7 @@ const RECOVERIES: Mutant[] = [
   },
   {
     name: "a footer of another place is believed",
-    file: RECOVERY,
+    file: SEALED,
     edits: [[" || footer.trailer.footerOffset !== link.endOffset", ""]],
     dies: "checks_test",
   },
