@@ -28,6 +28,7 @@
  */
 
 export { WalLogError, type WalLogErrorCode, type WalLogErrorDetails } from "./src/errors.ts";
+export type { WalLogStats } from "./src/live_state.ts";
 export { MemoryLog } from "./src/memory_log.ts";
 export type { Progress, WalLogOptions } from "./src/options.ts";
 export {
@@ -52,4 +53,4 @@ export type {
   SnapshotMeta,
   Term,
 } from "./src/types.ts";
-export { WalLog, type WalLogStats } from "./src/wal_log.ts";
+export { WalLog } from "./src/wal_log.ts";

@@ -5,6 +5,7 @@
  */
 
 import { resolve } from "node:path";
+import { setImmediate } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { Codec } from "./codec/codec.ts";
 import { WalLogError } from "./errors.ts";
@@ -25,9 +26,12 @@ const LOCK_NAME = "LOCK";
 const UUID_BYTES = 16;
 /** How often a reader looks again at a log that changes under its eyes before it calls it damaged. */
 const READER_ATTEMPTS_MAX = 10;
+/** How long opening runs before it lets others. In milliseconds. */
+const OPEN_SLICE_MS = 8;
 
 /** An opened log. */
 export interface Opened {
+  readonly fileSystem: FileSystem;
   readonly folder: string;
   readonly codec: Codec;
   readonly index: LogIndex;
@@ -92,6 +96,7 @@ export function* openLog(folder: string, options: CheckedOptions): Generator<Pro
       if (report.damage.length === 0) removeLeftovers(fileSystem, folder, recovered);
     }
     const opened: Opened = {
+      fileSystem,
       folder,
       codec,
       index,
@@ -108,6 +113,54 @@ export function* openLog(folder: string, options: CheckedOptions): Generator<Pro
     throw ioError("Cannot open the log", folder, error);
   } finally {
     lock?.release();
+  }
+}
+
+/**
+ * Opens a log, and lets others run meanwhile.
+ *
+ * @param path The log's folder.
+ * @param options How.
+ * @returns The opened log.
+ * @throws {WalLogError} As {@link openLog}. Or the reason of the signal.
+ */
+export async function openInSlices(path: string | URL, options: CheckedOptions): Promise<Opened> {
+  options.signal?.throwIfAborted();
+  const opening = openLog(folderOf(path), options);
+  try {
+    for (let sliceEnd = performance.now() + OPEN_SLICE_MS;;) {
+      const step = opening.next();
+      if (step.done) return step.value;
+      options.onProgress?.(step.value);
+      if (performance.now() < sliceEnd) continue;
+      await setImmediate();
+      options.signal?.throwIfAborted();
+      sliceEnd = performance.now() + OPEN_SLICE_MS;
+    }
+  } finally {
+    opening.return(undefined as never);
+  }
+}
+
+/**
+ * Opens a log, and blocks until it is open.
+ *
+ * @param path The log's folder.
+ * @param options How.
+ * @returns The opened log.
+ * @throws {WalLogError} As {@link openInSlices}.
+ */
+export function openAtOnce(path: string | URL, options: CheckedOptions): Opened {
+  options.signal?.throwIfAborted();
+  const opening = openLog(folderOf(path), options);
+  try {
+    for (;;) {
+      const step = opening.next();
+      if (step.done) return step.value;
+      options.onProgress?.(step.value);
+    }
+  } finally {
+    opening.return(undefined as never);
   }
 }
 

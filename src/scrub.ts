@@ -4,8 +4,12 @@
  * @module
  */
 
+import { setTimeout } from "node:timers/promises";
 import { Codec } from "./codec/codec.ts";
+import type { Durability } from "./durability.ts";
 import { WalLogError } from "./errors.ts";
+import type { LiveState } from "./live_state.ts";
+import type { Opened } from "./open.ts";
 import type { Progress } from "./options.ts";
 import type { Damage } from "./report.ts";
 import { readFooterOffsets, readTrailer } from "./segments/footer.ts";
@@ -22,7 +26,10 @@ import { Replay } from "./segments/replay.ts";
 import { Segment } from "./segments/segment.ts";
 import { SnapshotReader } from "./snapshots.ts";
 import type { File, FileSystem } from "./storage/file_system.ts";
-import { errorCode, readFull } from "./storage/full.ts";
+import { errorCode, ioError, readFull } from "./storage/full.ts";
+
+/** The longest that scrubbing rests at once, so that it notices when it is to end. In milliseconds. */
+const SCRUB_PAUSE_MS_MAX = 250;
 
 /** How to scrub. */
 export interface ScrubOptions {
@@ -48,6 +55,54 @@ export interface ScrubReport {
   readonly damage: readonly Damage[];
   /** Damage that costs nothing: to what the log no longer needs, or has a second copy of. */
   readonly harmless: readonly Damage[];
+}
+
+/**
+ * Verifies a log while it serves, no faster than asked, and adds to what is known to be damaged.
+ *
+ * @param opened The log.
+ * @param state What it holds in memory.
+ * @param durability Whether it is open.
+ * @param options How fast, and whom to tell.
+ * @returns What was found.
+ * @throws {WalLogError} `IO`, `CLOSED`, `INVALID_ARGUMENT`. Or the reason of the signal.
+ */
+export async function scrubInBackground(
+  { fileSystem, folder, uuid, index, writer }: Opened,
+  state: LiveState,
+  durability: Durability,
+  options: ScrubOptions,
+): Promise<ScrubReport> {
+  durability.requireOpen("scrub");
+  const { bytesPerSecond = Infinity, onProgress, signal } = options;
+  if (!(bytesPerSecond > 0)) {
+    throw new WalLogError(
+      "INVALID_ARGUMENT",
+      `Cannot scrub: bytesPerSecond must be a number above 0, found ${String(bytesPerSecond)}`,
+    );
+  }
+  const scrubbing = scrubLog({ fileSystem, folder, uuid, index, active: writer?.segment });
+  const started = performance.now();
+  try {
+    for (;;) {
+      signal?.throwIfAborted();
+      durability.requireOpen("go on scrubbing");
+      const step = scrubbing.next();
+      if (step.done) {
+        state.addDamage(step.value.damage);
+        return step.value;
+      }
+      onProgress?.(step.value);
+      const due = started + step.value.bytesDone / bytesPerSecond * 1000;
+      do {
+        await setTimeout(Math.max(0, Math.min(due - performance.now(), SCRUB_PAUSE_MS_MAX)));
+      } while (performance.now() < due && signal?.aborted !== true && !durability.isClosed);
+    }
+  } catch (error) {
+    throw signal?.aborted === true ? error : ioError("Cannot scrub the log", folder, error);
+  } finally {
+    scrubbing.return(undefined as never);
+  }
 }
 
 /** What is scrubbed. */

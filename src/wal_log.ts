@@ -4,30 +4,26 @@
  * @module
  */
 
-import { setImmediate, setTimeout } from "node:timers/promises";
+import { Durability } from "./durability.ts";
 import { WalLogError } from "./errors.ts";
-import { GroupCommit } from "./group_commit.ts";
-import { folderOf, type Opened, openLog } from "./open.ts";
+import { iterateEntries } from "./iterate.ts";
+import { LiveState, type WalLogStats } from "./live_state.ts";
+import { openAtOnce, type Opened, openInSlices } from "./open.ts";
 import { type CheckedOptions, checkOptions, type WalLogOptions } from "./options.ts";
+import { repairLog } from "./repair.ts";
 import type { Damage, RecoveryReport } from "./report.ts";
+import { scrubInBackground, type ScrubOptions, type ScrubReport } from "./scrub.ts";
 import {
-  FLAG_CLEAR,
   FLAG_VOTE,
   FRAME_ALIGNMENT,
   FRAME_HEADER_BYTES,
   KIND_HARD_STATE,
-  KIND_SNAPSHOT,
   KIND_TRUNCATE,
-  type LogState,
   TERM_UNKNOWN,
 } from "./segments/format.ts";
 import type { LogIndex } from "./segments/index.ts";
-import { EntryReader, goneFromReader } from "./segments/reader.ts";
-import { type Repair, SegmentRepairer } from "./segments/repair.ts";
-import type { SegmentWriter } from "./segments/writer.ts";
-import { scrubLog, type ScrubOptions, type ScrubReport } from "./scrub.ts";
-import { isReplacedSnapshot, snapshotName, SnapshotReader, SnapshotWriter } from "./snapshots.ts";
-import { ioError } from "./storage/full.ts";
+import { EntryReader } from "./segments/reader.ts";
+import { SnapshotStore } from "./snapshot_store.ts";
 import type { EntriesOptions, HardState, Index, LogEntry, RaftLog, Snapshot, SnapshotMeta, Term } from "./types.ts";
 import {
   checkAppend,
@@ -39,40 +35,6 @@ import {
   checkSnapshotMeta,
   checkTruncate,
 } from "./validate.ts";
-
-/** How long `open` runs before it lets others. In milliseconds. */
-const OPEN_SLICE_MS = 8;
-/**
- * How long the log must rest after a flush before it writes a mark, which proves that flush to the next recovery. In
- * milliseconds: long against the time between two commits of a busy log, short against the time between two crashes.
- */
-const MARK_IDLE_MS = 20;
-/** The longest that scrubbing rests at once, so that it notices when it is to end. In milliseconds. */
-const SCRUB_PAUSE_MS_MAX = 250;
-/** What {@link WalLog.iterate} reads at once. In bytes of commands. */
-const ITERATE_BYTES = 256 * 1024;
-/** The same in entries, of which those without a command count for nothing in bytes. */
-const ITERATE_ENTRIES_MAX = 4096;
-
-/** What a log has done since it was opened. */
-export interface WalLogStats {
-  /** Entries appended. */
-  readonly entriesAppended: number;
-  /** Bytes of log written, frames and headers. */
-  readonly bytesWritten: number;
-  /** Flushes that succeeded. */
-  readonly flushes: number;
-  /** Calls of `sync` and `syncSync`; beside {@link WalLogStats.flushes}, how many share one. */
-  readonly syncs: number;
-  /** Segments sealed. */
-  readonly segmentsSealed: number;
-  /** Segments deleted because a snapshot covers them. */
-  readonly segmentsDeleted: number;
-  /** Snapshots installed. */
-  readonly snapshots: number;
-  /** Segments that the log has. */
-  readonly segments: number;
-}
 
 /**
  * A durable Raft log in a folder.
@@ -105,58 +67,23 @@ export interface WalLogStats {
 export class WalLog implements RaftLog, AsyncDisposable, Disposable {
   /** What opening the log found. */
   readonly recovery: RecoveryReport;
-  readonly #options: CheckedOptions;
   readonly #opened: Opened;
+  readonly #maxEntryBytes: number;
   readonly #index: LogIndex;
-  readonly #writer: SegmentWriter | undefined;
+  readonly #state: LiveState;
+  readonly #durability: Durability;
   readonly #reader: EntryReader;
-  readonly #commit: GroupCommit;
-  #damaged: readonly Damage[];
-  #hardState: HardState;
-  #hardStateLost: boolean;
-  #tailLost: boolean;
-  #replacementsLost: boolean;
-  #durableIndex: Index;
-  /** Counts what took entries away, so that whoever has read ahead notices. */
-  #truncations = 0;
-  #poison: WalLogError | undefined;
-  /** Whether the log takes no more calls, and whether all is written and given up. */
-  #isClosed = false;
-  #isFinished = false;
-  #closing: Promise<void> | undefined;
-  #cancelMark: (() => void) | undefined;
-  /** Snapshots that are being streamed in. */
-  readonly #streams = new Set<SnapshotWriter>();
-  #stats = {
-    entriesAppended: 0,
-    bytesWritten: 0,
-    flushes: 0,
-    syncs: 0,
-    segmentsSealed: 0,
-    segmentsDeleted: 0,
-    snapshots: 0,
-  };
+  readonly #snapshots: SnapshotStore;
 
   private constructor(opened: Opened, options: CheckedOptions) {
     this.recovery = opened.report;
-    this.#options = options;
     this.#opened = opened;
+    this.#maxEntryBytes = options.maxEntryBytes;
     this.#index = opened.index;
-    this.#writer = opened.writer;
-    this.#reader = new EntryReader(options.fileSystem, opened.codec, opened.index, opened.writer);
-    this.#damaged = opened.report.damage;
-    this.#hardState = Object.freeze(opened.state.hardState);
-    this.#hardStateLost = opened.state.hardStateLost;
-    this.#tailLost = opened.state.tailLost;
-    this.#replacementsLost = opened.state.replacementsLost;
-    this.#durableIndex = opened.writer === undefined ? opened.report.provenIndex : this.lastIndex;
-    this.#commit = new GroupCommit({
-      isDirty: () => this.#writer!.isDirty,
-      lastIndex: () => this.lastIndex,
-      flush: () => this.#flushAsync(),
-      flushed: (lastIndex) => this.#flushed(lastIndex),
-    });
-    if (opened.writer !== undefined) this.#markLater();
+    this.#state = new LiveState(opened);
+    this.#durability = new Durability(opened, this.#state);
+    this.#reader = new EntryReader(opened.fileSystem, opened.codec, opened.index, opened.writer);
+    this.#snapshots = new SnapshotStore(opened, this.#state, this.#durability, this.#reader.files);
   }
 
   /**
@@ -171,21 +98,7 @@ export class WalLog implements RaftLog, AsyncDisposable, Disposable {
    */
   static async open(path: string | URL, options: WalLogOptions = {}): Promise<WalLog> {
     const checked = checkOptions(options);
-    checked.signal?.throwIfAborted();
-    const opening = openLog(folderOf(path), checked);
-    try {
-      for (let sliceEnd = performance.now() + OPEN_SLICE_MS;;) {
-        const step = opening.next();
-        if (step.done) return new WalLog(step.value, checked);
-        checked.onProgress?.(step.value);
-        if (performance.now() < sliceEnd) continue;
-        await setImmediate();
-        checked.signal?.throwIfAborted();
-        sliceEnd = performance.now() + OPEN_SLICE_MS;
-      }
-    } finally {
-      opening.return(undefined as never);
-    }
+    return new WalLog(await openInSlices(path, checked), checked);
   }
 
   /**
@@ -198,17 +111,7 @@ export class WalLog implements RaftLog, AsyncDisposable, Disposable {
    */
   static openSync(path: string | URL, options: WalLogOptions = {}): WalLog {
     const checked = checkOptions(options);
-    checked.signal?.throwIfAborted();
-    const opening = openLog(folderOf(path), checked);
-    try {
-      for (;;) {
-        const step = opening.next();
-        if (step.done) return new WalLog(step.value, checked);
-        checked.onProgress?.(step.value);
-      }
-    } finally {
-      opening.return(undefined as never);
-    }
+    return new WalLog(openAtOnce(path, checked), checked);
   }
 
   /** The log's folder. */
@@ -233,24 +136,24 @@ export class WalLog implements RaftLog, AsyncDisposable, Disposable {
 
   /** The last hard state that was set; term 0 and no vote if none was. Frozen. */
   get hardState(): HardState {
-    return this.#hardState;
+    return this.#state.hardState;
   }
 
   /**
    * The last index that is on stable storage. Of a log opened for reading only: that the disk proves to be.
    */
   get durableIndex(): Index {
-    return this.#durableIndex;
+    return this.#durability.durableIndex;
   }
 
   /** What is damaged and not yet repaired; empty unless the log was opened with `onDamage: "keep"`. */
   get damaged(): readonly Damage[] {
-    return this.#damaged;
+    return this.#state.damaged;
   }
 
   /** What the log has done since it was opened. */
   stats(): WalLogStats {
-    return { ...this.#stats, segments: this.#index.segments.length };
+    return { ...this.#state.counts, segments: this.#index.segments.length };
   }
 
   #known(term: Term, index: Index): Term {
@@ -271,7 +174,7 @@ export class WalLog implements RaftLog, AsyncDisposable, Disposable {
    * @throws {WalLogError} `INVALID_ARGUMENT`; `DAMAGED_ENTRY` if the entry's header is lost; `CLOSED`.
    */
   termAt(index: Index): Term | undefined {
-    this.#requireOpen("read");
+    this.#durability.requireOpen("read");
     checkReadIndex(index);
     const term = this.#index.termAt(index);
     return term === undefined ? undefined : this.#known(term, index);
@@ -285,7 +188,7 @@ export class WalLog implements RaftLog, AsyncDisposable, Disposable {
    * @throws {WalLogError} `DAMAGED_ENTRY` if it was written and cannot be read; `INVALID_ARGUMENT`; `IO`; `CLOSED`.
    */
   entry(index: Index): LogEntry | undefined {
-    this.#requireOpen("read");
+    this.#durability.requireOpen("read");
     checkReadIndex(index);
     return index <= this.snapshotIndex || index > this.lastIndex ? undefined : this.#reader.entry(index);
   }
@@ -300,7 +203,7 @@ export class WalLog implements RaftLog, AsyncDisposable, Disposable {
    * @throws {WalLogError} As {@link WalLog.entry}.
    */
   entries(from: Index, to: Index, options?: EntriesOptions): LogEntry[] {
-    this.#requireOpen("read");
+    this.#durability.requireOpen("read");
     checkReadIndex(from);
     checkReadIndex(to);
     const maxBytes = checkMaxBytes(options);
@@ -319,48 +222,10 @@ export class WalLog implements RaftLog, AsyncDisposable, Disposable {
    * place; otherwise as {@link WalLog.entry}.
    */
   iterate(from: Index = this.snapshotIndex + 1, to: Index = Number.MAX_SAFE_INTEGER): IterableIterator<LogEntry> {
-    this.#requireOpen("read");
+    this.#durability.requireOpen("read");
     checkReadIndex(from);
     checkReadIndex(to);
-    this.#requireNotCompacted(from);
-    return this.#iterate(from, to);
-  }
-
-  *#iterate(from: Index, to: Index): Generator<LogEntry, undefined> {
-    let previous: Term | undefined;
-    for (let next = from; next <= Math.min(to, this.lastIndex);) {
-      this.#requireOpen("read");
-      this.#requireNotCompacted(next);
-      this.#requireSame(next - 1, previous);
-      const last = Math.min(to, this.lastIndex, next + ITERATE_ENTRIES_MAX - 1);
-      const truncations = this.#truncations;
-      for (const entry of this.#reader.entries(next, last, ITERATE_BYTES)) {
-        previous = entry.term;
-        next++;
-        yield entry;
-        // What was read ahead may have been dropped since.
-        if (this.#isClosed || this.#truncations !== truncations) break;
-      }
-    }
-  }
-
-  /** Refuses to go on behind an entry that is another one by now: entries with the same index and term are the same. */
-  #requireSame(index: Index, term: Term | undefined): void {
-    if (term === undefined || index <= this.snapshotIndex || this.#index.termAt(index) === term) return;
-    throw new WalLogError(
-      "NOT_CONTIGUOUS",
-      `Cannot go on iterating behind index ${index}: the entry there, of term ${term}, was truncated and replaced`,
-      { path: this.path },
-    );
-  }
-
-  #requireNotCompacted(index: Index): void {
-    if (index > this.snapshotIndex) return;
-    throw new WalLogError(
-      "COMPACTED",
-      `Cannot iterate from index ${index}: the snapshot at index ${this.snapshotIndex} replaced it`,
-      { path: this.path },
-    );
+    return iterateEntries(this.#reader, this.#state, this.#durability, from, to);
   }
 
   /**
@@ -371,11 +236,11 @@ export class WalLog implements RaftLog, AsyncDisposable, Disposable {
    * `POISONED` if a write failed, now or earlier; `READ_ONLY`; `CLOSED`.
    */
   append(entries: readonly LogEntry[]): void {
-    const writer = this.#requireWriter("append");
+    const writer = this.#durability.requireWriter("append");
     const index = this.#index;
-    const bytes = checkAppend(entries, this.lastIndex, index.lastTerm, this.#options.maxEntryBytes);
+    const bytes = checkAppend(entries, this.lastIndex, index.lastTerm, this.#maxEntryBytes);
     if (entries.length === 0) return;
-    this.#write(
+    this.#durability.write(
       "append",
       bytes + entries.length * (FRAME_HEADER_BYTES + FRAME_ALIGNMENT),
       () => writer.append(entries),
@@ -385,7 +250,7 @@ export class WalLog implements RaftLog, AsyncDisposable, Disposable {
       index.lastTerm = term;
     }
     index.nextIndex += entries.length;
-    this.#stats.entriesAppended += entries.length;
+    this.#state.counts.entriesAppended += entries.length;
   }
 
   /**
@@ -396,20 +261,14 @@ export class WalLog implements RaftLog, AsyncDisposable, Disposable {
    * `CLOSED`.
    */
   truncate(from: Index): void {
-    const writer = this.#requireWriter("truncate");
+    const writer = this.#durability.requireWriter("truncate");
     checkTruncate(from, this.snapshotIndex);
     if (from > this.lastIndex) return;
     const term = this.#known(this.#index.termAt(from - 1) ?? TERM_UNKNOWN, from - 1);
-    this.#write("truncate", FRAME_HEADER_BYTES, () => writer.writeFrame(KIND_TRUNCATE, 0, term, from));
+    this.#durability.write("truncate", FRAME_HEADER_BYTES, () => writer.writeFrame(KIND_TRUNCATE, 0, term, from));
     writer.segment.lowestTruncated = Math.min(writer.segment.lowestTruncated, from);
     this.#index.truncate(from, term);
-    this.#truncated(from);
-  }
-
-  #truncated(from: Index): void {
-    this.#truncations++;
-    this.#durableIndex = Math.min(this.#durableIndex, from - 1);
-    this.#commit.truncated(from);
+    this.#durability.truncated(from);
   }
 
   /**
@@ -422,15 +281,15 @@ export class WalLog implements RaftLog, AsyncDisposable, Disposable {
    * @throws {WalLogError} `INVALID_ARGUMENT`, `NO_SPACE`: the log is as it was. `POISONED`, `READ_ONLY`, `CLOSED`.
    */
   setHardState(state: HardState, options: { readonly force?: boolean } = {}): void {
-    const writer = this.#requireWriter("set the hard state", options.force === true);
+    const writer = this.#durability.requireWriter("set the hard state", options.force === true);
     checkHardState(state);
     const { term, votedFor } = state;
     const flags = votedFor === null ? 0 : FLAG_VOTE;
     const write = () => writer.writeFrame(KIND_HARD_STATE, flags, term, votedFor ?? 0);
-    this.#write("set the hard state", FRAME_HEADER_BYTES, write);
-    this.#hardState = Object.freeze({ term, votedFor });
-    this.#hardStateLost = false;
-    this.#tailLost = false;
+    this.#durability.write("set the hard state", FRAME_HEADER_BYTES, write);
+    this.#state.hardState = Object.freeze({ term, votedFor });
+    this.#state.hardStateLost = false;
+    this.#state.tailLost = false;
   }
 
   /**
@@ -449,45 +308,13 @@ export class WalLog implements RaftLog, AsyncDisposable, Disposable {
    * `CLOSED`.
    */
   repair(entries: readonly LogEntry[]): void {
-    const writer = this.#requireWriter("repair");
-    const { fileSystem } = this.#options;
-    const { folder, codec } = this.#opened;
+    this.#durability.requireWriter("repair");
     const index = this.#index;
     const good = checkRepair(entries, this.snapshotIndex + 1, this.lastIndex, (at) => {
       const term = index.termAt(at);
       return term === TERM_UNKNOWN ? undefined : term;
     });
-    const repairer = new SegmentRepairer(fileSystem, folder, codec, index);
-    const repairs: Repair[] = [];
-    const prepared: Repair[] = [];
-    try {
-      for (const segment of index.segments) {
-        if (segment === writer.segment) continue;
-        const damage = this.#damaged.filter((one) => one.path === segment.path);
-        const repair = repairer.plan(segment, damage, good);
-        if (repair !== undefined) repairs.push(repair);
-      }
-      for (const repair of repairs) {
-        repairer.prepare(repair);
-        prepared.push(repair);
-      }
-    } catch (error) {
-      if (!(error instanceof WalLogError)) throw this.#fail("repair", error);
-      for (const repair of prepared) repairer.discard(repair);
-      throw error;
-    }
-    for (const repair of repairs) {
-      this.#reader.files.drop(repair.segment.path);
-      try {
-        repairer.commit(repair);
-      } catch (error) {
-        throw this.#fail("repair", error);
-      }
-      for (const [at, offset] of repair.offsets) repair.segment.setOffset(at, offset);
-      this.#damaged = this.#damaged.filter((one) => !repair.repaired.includes(one));
-    }
-    index.runs.fill(new Map([...good].map(([at, { term }]) => [at, term])), index.nextIndex);
-    if (index.lastTerm === TERM_UNKNOWN) index.lastTerm = index.termAt(this.lastIndex) ?? TERM_UNKNOWN;
+    repairLog(this.#opened, this.#state, this.#durability, this.#reader.files, good);
   }
 
   /**
@@ -500,43 +327,7 @@ export class WalLog implements RaftLog, AsyncDisposable, Disposable {
    * Or the reason of `options.signal`.
    */
   async scrub(options: ScrubOptions = {}): Promise<ScrubReport> {
-    this.#requireOpen("scrub");
-    const { bytesPerSecond = Infinity, onProgress, signal } = options;
-    if (!(bytesPerSecond > 0)) {
-      throw new WalLogError(
-        "INVALID_ARGUMENT",
-        `Cannot scrub: bytesPerSecond must be a number above 0, found ${String(bytesPerSecond)}`,
-      );
-    }
-    const { folder, uuid } = this.#opened;
-    const { fileSystem } = this.#options;
-    const scrubbing = scrubLog({ fileSystem, folder, uuid, index: this.#index, active: this.#writer?.segment });
-    const started = performance.now();
-    try {
-      for (;;) {
-        signal?.throwIfAborted();
-        this.#requireOpen("go on scrubbing");
-        const step = scrubbing.next();
-        if (step.done) {
-          this.#addDamage(step.value.damage);
-          return step.value;
-        }
-        onProgress?.(step.value);
-        const due = started + step.value.bytesDone / bytesPerSecond * 1000;
-        do {
-          await setTimeout(Math.max(0, Math.min(due - performance.now(), SCRUB_PAUSE_MS_MAX)));
-        } while (performance.now() < due && signal?.aborted !== true && !this.#isClosed);
-      }
-    } catch (error) {
-      throw signal?.aborted === true ? error : ioError("Cannot scrub the log", folder, error);
-    } finally {
-      scrubbing.return(undefined as never);
-    }
-  }
-
-  #addDamage(damage: readonly Damage[]): void {
-    const known = new Set(this.#damaged.map(({ path, offset }) => `${offset} ${path}`));
-    this.#damaged = [...this.#damaged, ...damage.filter(({ path, offset }) => !known.has(`${offset} ${path}`))];
+    return await scrubInBackground(this.#opened, this.#state, this.#durability, options);
   }
 
   /**
@@ -548,11 +339,7 @@ export class WalLog implements RaftLog, AsyncDisposable, Disposable {
    */
   // deno-lint-ignore require-await -- so that a refusal is a rejection too
   async sync(): Promise<Index> {
-    const writer = this.#requireWriter("sync", true);
-    this.#stats.syncs++;
-    // A flush may have succeeded and not yet been told of: what it covered is durable all the same.
-    if (!writer.isDirty) return this.#durableIndex = this.lastIndex;
-    return this.#commit.sync();
+    return this.#durability.sync();
   }
 
   /**
@@ -562,49 +349,7 @@ export class WalLog implements RaftLog, AsyncDisposable, Disposable {
    * @throws {WalLogError} `POISONED`, `READ_ONLY`, `CLOSED`.
    */
   syncSync(): Index {
-    const writer = this.#requireWriter("sync", true);
-    this.#stats.syncs++;
-    if (writer.isDirty) {
-      try {
-        writer.flush();
-      } catch (error) {
-        throw this.#fail("flush", error);
-      }
-      this.#flushed(this.lastIndex);
-    }
-    return this.#durableIndex;
-  }
-
-  async #flushAsync(): Promise<void> {
-    try {
-      await this.#writer!.flushAsync();
-    } catch (error) {
-      throw this.#fail("flush", error);
-    }
-  }
-
-  #flushed(lastIndex: Index): void {
-    this.#stats.flushes++;
-    this.#durableIndex = Math.max(this.#durableIndex, lastIndex);
-    this.#markLater();
-  }
-
-  /**
-   * The last flush has no later frame to vouch for it. So once the log has rested for a moment, a mark is written: if
-   * that survives a crash, what it vouches for can no longer pass for a torn write.
-   */
-  #markLater(): void {
-    if (this.#cancelMark !== undefined || this.#isClosed) return;
-    this.#cancelMark = this.#options.fileSystem.after(MARK_IDLE_MS, () => {
-      this.#cancelMark = undefined;
-      const writer = this.#writer!;
-      if (this.#isClosed || this.#poison !== undefined || writer.isDirty) return;
-      try {
-        writer.mark(this.#state);
-      } catch (error) {
-        this.#fail("write a mark", error);
-      }
-    });
+    return this.#durability.syncSync();
   }
 
   /**
@@ -615,18 +360,9 @@ export class WalLog implements RaftLog, AsyncDisposable, Disposable {
    * @throws {WalLogError} `INVALID_ARGUMENT`: the log is as it was. `POISONED`, `READ_ONLY`, `CLOSED`.
    */
   applySnapshot(snapshot: Snapshot): void {
-    this.#requireWriter("apply a snapshot");
+    this.#durability.requireWriter("apply a snapshot");
     checkSnapshot(snapshot);
-    if (snapshot.index <= this.snapshotIndex) return;
-    const file = this.#newSnapshot(snapshot);
-    try {
-      file.write(snapshot.data);
-      file.publish();
-    } catch (error) {
-      file.release();
-      throw this.#fail("write a snapshot", error);
-    }
-    this.#install(snapshot);
+    this.#snapshots.apply(snapshot);
   }
 
   /**
@@ -639,98 +375,9 @@ export class WalLog implements RaftLog, AsyncDisposable, Disposable {
    * @throws {WalLogError} `INVALID_ARGUMENT`, `POISONED`, `READ_ONLY`, `CLOSED`.
    */
   createSnapshot(meta: SnapshotMeta): WritableStream<Uint8Array> {
-    this.#requireWriter("create a snapshot");
+    this.#durability.requireWriter("create a snapshot");
     checkSnapshotMeta(meta);
-    const file = this.#newSnapshot(meta);
-    this.#streams.add(file);
-    const attempt = <T>(step: () => T): T => {
-      try {
-        this.#requireWriter("write a snapshot");
-        return step();
-      } catch (error) {
-        file.release();
-        throw this.#fail("write a snapshot", error);
-      }
-    };
-    return new WritableStream<Uint8Array>({
-      write: (piece) => {
-        if (piece instanceof Uint8Array) return attempt(() => file.write(piece));
-        this.#streams.delete(file);
-        attempt(() => file.abort());
-        throw new WalLogError("INVALID_ARGUMENT", "Cannot write a snapshot: expected pieces that are Uint8Arrays");
-      },
-      close: async () => {
-        try {
-          if (file.meta.index <= this.snapshotIndex) attempt(() => file.abort());
-          else await attempt(() => file.publishAsync());
-        } catch (error) {
-          file.release();
-          throw this.#fail("write a snapshot", error);
-        } finally {
-          this.#streams.delete(file);
-        }
-        this.#requireWriter("install a snapshot");
-        // One that a later one overtook is stale; its file goes with the next one, or when the log is opened.
-        if (file.meta.index > this.snapshotIndex) this.#install(file.meta);
-      },
-      abort: () => {
-        this.#streams.delete(file);
-        attempt(() => file.abort());
-      },
-    });
-  }
-
-  #newSnapshot(meta: SnapshotMeta): SnapshotWriter {
-    const { fileSystem } = this.#options;
-    const { folder, codec, uuid } = this.#opened;
-    try {
-      return new SnapshotWriter(fileSystem, folder, codec, uuid, meta);
-    } catch (error) {
-      throw this.#fail("write a snapshot", error);
-    }
-  }
-
-  /** Makes a snapshot whose file is durable part of the log, then deletes what it replaces, oldest first. */
-  #install({ index, term }: SnapshotMeta): void {
-    const writer = this.#writer!;
-    const log = this.#index;
-    const clears = log.termAt(index) !== term;
-    this.#write("install a snapshot", FRAME_HEADER_BYTES, () => {
-      writer.writeFrame(KIND_SNAPSHOT, clears ? FLAG_CLEAR : 0, term, index);
-      writer.flush();
-    });
-    if (clears) {
-      writer.segment.lowestTruncated = 1;
-      this.#truncated(this.snapshotIndex + 1);
-    }
-    log.compact(index, term, clears);
-    this.#replacementsLost = false;
-    this.#flushed(this.lastIndex);
-    this.#stats.snapshots++;
-    try {
-      // What the snapshot replaces is about to go: from here on its frame may not pass for a torn write any more.
-      writer.mark(this.#state);
-      this.#deleteReplaced();
-    } catch (error) {
-      throw this.#fail("delete what the snapshot replaces", error);
-    }
-  }
-
-  #deleteReplaced(): void {
-    const { fileSystem } = this.#options;
-    const { folder } = this.#opened;
-    const { segments, snapshotIndex, snapshotTerm } = this.#index;
-    for (;;) {
-      const [oldest] = segments;
-      if (oldest === this.#writer!.segment || oldest!.firstIndex + oldest!.count - 1 > snapshotIndex) break;
-      this.#reader.files.drop(oldest!.path);
-      fileSystem.remove(oldest!.path);
-      segments.shift();
-      this.#stats.segmentsDeleted++;
-    }
-    for (const name of fileSystem.list(folder)) {
-      if (isReplacedSnapshot(name, snapshotIndex, snapshotTerm)) fileSystem.remove(`${folder}/${name}`);
-    }
+    return this.#snapshots.streamIn(meta);
   }
 
   /**
@@ -740,15 +387,8 @@ export class WalLog implements RaftLog, AsyncDisposable, Disposable {
    * @throws {WalLogError} `CORRUPT` if it is damaged; `IO`; `CLOSED`.
    */
   snapshot(): Snapshot | undefined {
-    const reader = this.#readSnapshot();
-    if (reader === undefined) return undefined;
-    const data = new Uint8Array(reader.dataBytes);
-    let filled = 0;
-    for (const piece of reader.pieces()) {
-      data.set(piece, filled);
-      filled += piece.length;
-    }
-    return { ...reader.meta, data };
+    this.#durability.requireOpen("read");
+    return this.#snapshots.read();
   }
 
   /**
@@ -758,7 +398,8 @@ export class WalLog implements RaftLog, AsyncDisposable, Disposable {
    * @throws {WalLogError} `CORRUPT` if it is damaged; `IO`; `CLOSED`.
    */
   snapshotMeta(): SnapshotMeta | undefined {
-    const reader = this.#readSnapshot();
+    this.#durability.requireOpen("read");
+    const reader = this.#snapshots.open();
     reader?.close();
     return reader?.meta;
   }
@@ -771,37 +412,8 @@ export class WalLog implements RaftLog, AsyncDisposable, Disposable {
    * @throws {WalLogError} `CORRUPT` if it is damaged; `IO`; `CLOSED`.
    */
   openSnapshot(): ReadableStream<Uint8Array> | undefined {
-    const reader = this.#readSnapshot();
-    if (reader === undefined) return undefined;
-    const pieces = reader.pieces();
-    let begun = false;
-    return new ReadableStream<Uint8Array>({
-      pull(controller) {
-        begun = true;
-        const step = pieces.next();
-        if (step.done) controller.close();
-        else controller.enqueue(step.value);
-      },
-      cancel() {
-        if (begun) pieces.return();
-        else reader.close();
-      },
-    }, { highWaterMark: 0 });
-  }
-
-  #readSnapshot(): SnapshotReader | undefined {
-    this.#requireOpen("read");
-    if (this.snapshotIndex === 0) return undefined;
-    const { folder, codec, uuid } = this.#opened;
-    const { snapshotIndex, snapshotTerm } = this.#index;
-    try {
-      return new SnapshotReader(this.#options.fileSystem, folder, codec, uuid, snapshotIndex, snapshotTerm);
-    } catch (error) {
-      const name = snapshotName(snapshotIndex, snapshotTerm);
-      const wasThere = this.#writer === undefined && this.recovery.damage.every(({ kind }) => kind !== "snapshot");
-      if (!wasThere || this.#options.fileSystem.list(folder).includes(name)) throw error;
-      throw goneFromReader(`${folder}/${name}`, error);
-    }
+    this.#durability.requireOpen("read");
+    return this.#snapshots.streamOut();
   }
 
   /**
@@ -812,10 +424,7 @@ export class WalLog implements RaftLog, AsyncDisposable, Disposable {
    * earlier, so that not everything is; the log is closed then too.
    */
   close(): Promise<void> {
-    if (this.#isFinished) return Promise.resolve();
-    if (this.#closing !== undefined) return this.#closing;
-    this.#isClosed = true;
-    return this.#closing = this.#commit.idle().then(() => this.#finish());
+    return this.#durability.close(() => this.#reader.files.close());
   }
 
   /**
@@ -824,35 +433,7 @@ export class WalLog implements RaftLog, AsyncDisposable, Disposable {
    * @throws {WalLogError} `POISONED` if a write or flush failed, now or earlier; the log is closed all the same.
    */
   closeSync(): void {
-    if (this.#isClosed && this.#closing === undefined) return;
-    this.#isClosed = true;
-    this.#finish();
-  }
-
-  #finish(): void {
-    if (this.#isFinished) return;
-    this.#isFinished = true;
-    this.#cancelMark?.();
-    const writer = this.#writer;
-    try {
-      if (writer === undefined) return;
-      for (const snapshot of this.#streams) {
-        if (this.#poison === undefined) snapshot.abort();
-        else snapshot.release();
-      }
-      if (this.#poison !== undefined) throw this.#poison;
-      if (writer.durableLsn < writer.segment.endLsn) writer.flush();
-      this.#commit.finish(this.lastIndex, closed("sync", this.path));
-      // A log without its latest hard state is not closed cleanly: the next opener must find that out as this one did.
-      if (this.#hardStateLost) return;
-      writer.finish(this.#state);
-    } catch (error) {
-      throw this.#fail("close", error);
-    } finally {
-      this.#reader.files.close();
-      writer?.close();
-      this.#opened.lock?.release();
-    }
+    this.#durability.closeSync(() => this.#reader.files.close());
   }
 
   /** Closes the log: what `await using` calls. */
@@ -864,86 +445,4 @@ export class WalLog implements RaftLog, AsyncDisposable, Disposable {
   [Symbol.dispose](): void {
     this.closeSync();
   }
-
-  /** The state of the log, for the header of the next segment. */
-  get #state(): LogState {
-    const { nextIndex, lastTerm, snapshotIndex, snapshotTerm } = this.#index;
-    return {
-      nextIndex,
-      lastTerm,
-      snapshotIndex,
-      snapshotTerm,
-      hardState: this.#hardState,
-      hardStateLost: this.#hardStateLost,
-      tailLost: this.#tailLost,
-      replacementsLost: this.#replacementsLost,
-      replacements: this.#writer!.replacements,
-    };
-  }
-
-  /** Writes, in a new segment if this one is full. What fails ends the writer, but for a segment with no room to be. */
-  #write(attempt: string, bytes: number, write: () => void): void {
-    const writer = this.#writer!;
-    const before = writer.segment;
-    try {
-      if (writer.needsRotation(bytes)) writer.rotate(this.#state, this.#index.runs);
-    } catch (error) {
-      if (!(error instanceof WalLogError && error.code === "NO_SPACE")) throw this.#fail(attempt, error);
-      // The old segment was flushed before there was no room for a new one.
-      if (!writer.isDirty) this.#durableIndex = this.lastIndex;
-      throw error;
-    }
-    if (writer.segment !== before) {
-      this.#index.segments.push(writer.segment);
-      this.#durableIndex = this.lastIndex;
-      this.#stats.segmentsSealed++;
-    }
-    const start = writer.segment.endOffset;
-    try {
-      write();
-    } catch (error) {
-      throw this.#fail(attempt, error);
-    }
-    this.#stats.bytesWritten += writer.segment.endOffset - start;
-  }
-
-  /** Ends the writer for good, if nothing has yet, and returns the error that says so. */
-  #fail(attempt: string, cause: unknown): WalLogError {
-    if (cause instanceof WalLogError && (cause.code === "POISONED" || cause.code === "CLOSED")) return cause;
-    this.#poison ??= new WalLogError(
-      "POISONED",
-      `Cannot ${attempt} at ${this.path}: ${cause instanceof Error ? cause.message : String(cause)}; what is on the ` +
-        `disk is uncertain, so the log takes nothing more; close it and open it again`,
-      { path: this.path, cause },
-    );
-    this.#commit.fail(this.#poison);
-    return this.#poison;
-  }
-
-  #requireOpen(attempt: string): void {
-    if (this.#isClosed) throw closed(attempt, this.path);
-  }
-
-  #requireWriter(attempt: string, evenWithoutHardState = false): SegmentWriter {
-    this.#requireOpen(attempt);
-    if (this.#poison !== undefined) throw this.#poison;
-    if (this.#writer === undefined) {
-      throw new WalLogError("READ_ONLY", `Cannot ${attempt}: the log at ${this.path} was opened for reading only`, {
-        path: this.path,
-      });
-    }
-    if (this.#hardStateLost && !evenWithoutHardState) {
-      throw new WalLogError(
-        "CORRUPT",
-        `Cannot ${attempt}: the latest hard state of the log at ${this.path} is damaged, so that a vote may be ` +
-          `forgotten; find out what it was and call setHardState with force`,
-        { path: this.path, damage: this.damaged },
-      );
-    }
-    return this.#writer;
-  }
-}
-
-function closed(attempt: string, path: string): WalLogError {
-  return new WalLogError("CLOSED", `Cannot ${attempt}: the log at ${path} is closed`, { path });
 }

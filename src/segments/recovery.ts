@@ -9,16 +9,14 @@
  */
 
 import { CHUNK_BYTES, type Codec } from "../codec/codec.ts";
-import { WalLogError } from "../errors.ts";
-import { type Cut, type Damage, describeDamage } from "../report.ts";
+import type { Cut, Damage } from "../report.ts";
 import type { File, FileSystem } from "../storage/file_system.ts";
 import { readFull } from "../storage/full.ts";
+import { Borders, lostBefore } from "./borders.ts";
 import { type Chain, ChainReader, type Link } from "./chain.ts";
-import { readFooterOffsets, readTrailer } from "./footer.ts";
 import {
   decodeFrameHeader,
   FLAG_CLOSE,
-  FLAG_FILL,
   FRAME_ALIGNMENT,
   FRAME_HEADER_BYTES,
   frameBytes,
@@ -29,13 +27,13 @@ import {
   MARK_STATE_BYTES,
   SEGMENT_HEADER_BYTES,
   segmentName,
-  TERM_UNKNOWN,
 } from "./format.ts";
 import { IDENTITY_NAME, readIdentity } from "./identity.ts";
 import type { LogIndex } from "./index.ts";
 import { liveIndexes } from "./live.ts";
-import { type OpenDamage, Replay, selectSegment } from "./replay.ts";
-import { OFFSET_LOST, Segment } from "./segment.ts";
+import { Replay, selectSegment } from "./replay.ts";
+import { replayThroughDamage, SealedSegments } from "./sealed.ts";
+import { Segment } from "./segment.ts";
 
 /** How to recover. */
 export interface RecoveryOptions {
@@ -80,17 +78,19 @@ export class Recovery {
   private readonly fileSystem: FileSystem;
   private readonly folder: string;
   private readonly codec: Codec;
-  private readonly options: RecoveryOptions;
   private readonly replay: Replay;
   private readonly chainReader: ChainReader;
+  private readonly sealed: SealedSegments;
+  private readonly borders: Borders;
 
   constructor(fileSystem: FileSystem, folder: string, codec: Codec, options: RecoveryOptions) {
     this.fileSystem = fileSystem;
     this.folder = folder;
     this.codec = codec;
-    this.options = options;
     this.replay = new Replay(codec);
     this.chainReader = new ChainReader(fileSystem, folder, codec);
+    this.sealed = new SealedSegments(fileSystem, codec, this.replay, options.verify);
+    this.borders = new Borders(fileSystem, folder, this.replay);
   }
 
   /**
@@ -110,9 +110,9 @@ export class Recovery {
     replay.begin(chain.links[0]!.file.header.state);
     let older: Link | undefined;
     for (const [i, link] of chain.links.entries()) {
-      if (older !== undefined) this.follow(older, link, chain);
+      if (older !== undefined) this.borders.follow(older, link, chain);
       if (link === newest) break;
-      for (const _ of this.sealed(link, chain.links[i + 1]!)) yield { bytesDone: replay.bytesRead, bytesTotal };
+      for (const _ of this.sealed.take(link, chain.links[i + 1]!)) yield { bytesDone: replay.bytesRead, bytesTotal };
       older = link;
     }
     const head = new Segment(newest.file.path, newest.file.header, SEGMENT_HEADER_BYTES);
@@ -128,7 +128,9 @@ export class Recovery {
         head.header.baseLsn + SEGMENT_HEADER_BYTES,
       );
       const provenOffset = provenLsn - head.header.baseLsn;
-      for (const _ of this.throughDamage(head, file, provenOffset)) yield { bytesDone: replay.bytesRead, bytesTotal };
+      for (const _ of replayThroughDamage(replay, head, file, provenOffset)) {
+        yield { bytesDone: replay.bytesRead, bytesTotal };
+      }
       let provenState = replay.state;
       replay.settledState = undefined;
       const provenSum = head.lastSum;
@@ -147,7 +149,7 @@ export class Recovery {
       if (replay.footerOffset !== undefined && !chain.successorBegun && chain.damage.length === 0) {
         const { number } = head.header;
         const reason = `segment ${number} is sealed, so that another follows it, it is missing`;
-        damage.push({ ...this.missing(number + 1, reason), firstIndex });
+        damage.push({ ...this.borders.missing(number + 1, reason), firstIndex });
       }
       // Whatever is lost behind the newest segment may have held a hard state too.
       const hardStateLost = replay.hardStateLost || damage.some((one) => one.path > head.path);
@@ -191,7 +193,7 @@ export class Recovery {
     const damage = [...chain.damage];
     if (identity !== undefined && damage.length === 0) {
       const reason = `${IDENTITY_NAME} says that there was a log, all its segments are missing`;
-      damage.push({ ...this.missing(1, reason), firstIndex: 1 });
+      damage.push({ ...this.borders.missing(1, reason), firstIndex: 1 });
     }
     replay.begin({
       nextIndex: 1,
@@ -223,206 +225,6 @@ export class Recovery {
       leftovers: chain.leftovers,
       highestNumber: chain.highestNumber,
     };
-  }
-
-  /** Passes from one segment to the next, whose header says what the state must be by now. */
-  private follow(older: Link, link: Link, chain: Chain): void {
-    const { replay } = this;
-    const { index } = replay;
-    const { state, floor, previous, previousSum } = link.file.header;
-    const segment = index.segments.at(-1)!;
-    replay.close(segment, older.joined ? state : undefined);
-    // How far the log had come, this segment tells, if not what the one before it held at its end.
-    for (const one of replay.damage) {
-      if (one.firstIndex !== undefined) one.lastIndex ??= state.nextIndex - 1;
-    }
-    if (!older.joined) {
-      const path = `${this.folder}/${segmentName(previous)}`;
-      const found = chain.damage.find((one) => one.path === path);
-      const missing = { ...(found ?? this.missing(previous, `segment ${link.file.number} follows it, it is missing`)) };
-      // Everything from the floor on was the missing segment's. Had it no entries, the state behind it says all.
-      index.truncate(floor);
-      this.lose(segment, link, missing);
-      if (found !== undefined || missing.firstIndex !== undefined) replay.damage.push(missing);
-    } else if (replay.damage.at(-1)?.path === segment.path) {
-      this.reconcile(segment, link, replay.damage.at(-1)!);
-    } else if (
-      segment.fetchOffsets === undefined &&
-      (!sameState(replay.state, state) || segment.lastSum !== previousSum) &&
-      // A repair writes what it knows was there, and not in the same bytes; the header says the rest.
-      !this.wasRepaired(segment)
-    ) {
-      // All its frames are valid, and yet it is another segment than the one that was there: an older copy, say. What it
-      // holds instead is not to be read.
-      const damage: OpenDamage = { ...this.missing(previous, `it is not what segment ${link.file.number} follows on`) };
-      replay.damage.push(damage);
-      const { firstIndex, count } = segment;
-      index.truncate(Math.min(firstIndex, floor));
-      segment.clear(index.nextIndex);
-      if (count > 0) this.widen(damage, firstIndex, firstIndex + count - 1);
-      this.lose(segment, link, damage);
-    }
-    replay.begin(state);
-  }
-
-  /** Whether a valid segment has frames that a repair wrote. */
-  private wasRepaired(segment: Segment): boolean {
-    const file = this.fileSystem.open(segment.path, "read");
-    try {
-      const header = new Uint8Array(FRAME_HEADER_BYTES);
-      for (let at = SEGMENT_HEADER_BYTES; at < segment.endOffset;) {
-        if (readFull(file, header, at) < header.length) break;
-        const { flags, length } = decodeFrameHeader(header);
-        if ((flags & FLAG_FILL) !== 0) return true;
-        at += frameBytes(length);
-      }
-      return false;
-    } finally {
-      file.close();
-    }
-  }
-
-  /** Brings a damaged segment in line with what the next one's header says, noting as lost what cannot be found. */
-  private reconcile(segment: Segment, link: Link, damage: OpenDamage): void {
-    const { index } = this.replay;
-    const { floor } = link.file.header;
-    const { nextIndex } = link.file.header.state;
-    for (const older of index.segments) if (older !== segment) older.cut(floor);
-    const first = Math.max(floor, index.snapshotIndex + 1);
-    if (segment.firstIndex > first && segment.count > 0) {
-      this.requirePlausible(link, segment.firstIndex - first, link.file.header.baseLsn - segment.header.baseLsn);
-      this.widen(damage, first, segment.firstIndex - 1);
-      segment.prependLost(segment.firstIndex - first);
-    } else if (segment.count === 0) {
-      index.truncate(floor);
-    }
-    if (index.nextIndex > nextIndex) index.truncate(nextIndex);
-    this.lose(segment, link, damage);
-  }
-
-  /** Notes as lost what is missing of what the next segment's header says. */
-  private lose(segment: Segment, link: Link, damage: OpenDamage): void {
-    const { index } = this.replay;
-    const { baseLsn, state } = link.file.header;
-    // A jump over entries that there never were room for is a snapshot's.
-    if (state.snapshotIndex >= index.nextIndex) index.compact(state.snapshotIndex, state.snapshotTerm, true);
-    const first = index.nextIndex;
-    if (state.nextIndex <= first) return;
-    this.requirePlausible(link, state.nextIndex - first, baseLsn - segment.header.baseLsn);
-    this.replay.loseEntries(segment, state.nextIndex);
-    this.widen(damage, first, state.nextIndex - 1);
-  }
-
-  /** Refuses a header that claims more entries than there was room for: room would be made for them in memory. */
-  private requirePlausible(link: Link, entries: number, bytes: number): void {
-    if (entries <= bytes / FRAME_HEADER_BYTES) return;
-    const { path, size } = link.file;
-    const reason = `it says that ${entries} entries lay in ${bytes} bytes before it`;
-    const damage: Damage = { ...lostBefore(path, "segment header"), bytes: size, reason };
-    throw new WalLogError("CORRUPT", `Cannot open the log at ${this.folder}: ${describeDamage(damage)}`, {
-      path,
-      offset: 0,
-      damage: [damage],
-    });
-  }
-
-  private widen(damage: OpenDamage, first: number, last: number): void {
-    damage.firstIndex = Math.min(damage.firstIndex ?? first, first);
-    damage.lastIndex = Math.max(damage.lastIndex ?? last, last);
-  }
-
-  /** A sealed segment: from its footer where that is wanted and possible, by scanning otherwise. */
-  private *sealed(link: Link, next: Link): Generator<void> {
-    const { replay } = this;
-    const { path, header } = link.file;
-    const endOffset = link.endOffset!;
-    const segment = new Segment(path, header, endOffset);
-    replay.open(segment, link.joined ? next.file.header.floor : 1);
-    const file = this.fileSystem.open(path, "read");
-    try {
-      if (this.options.verify === "tail" && this.takeFooter(segment, file, link, next)) return;
-      const expected = link.joined ? next.file.header.state.nextIndex - header.state.nextIndex : 0;
-      segment.expect(
-        Math.max(0, Math.min(expected, Math.floor(Math.min(endOffset, link.file.size) / FRAME_HEADER_BYTES))),
-      );
-      const stop = yield* replay.run(segment, file, SEGMENT_HEADER_BYTES, endOffset);
-      if (stop !== undefined && !(yield* this.nameDamage(segment, file, link, next))) {
-        const from = replay.passDamage(segment, file, stop, endOffset);
-        yield* this.throughDamage(segment, file, endOffset, replay, from);
-      }
-      segment.endOffset = endOffset;
-      segment.trim();
-    } finally {
-      file.close();
-    }
-  }
-
-  /** Takes a segment from its footer; `false` if that is missing, damaged, or does not fit the next segment's header. */
-  private takeFooter(segment: Segment, file: File, link: Link, next: Link): boolean {
-    const { index } = this.replay;
-    const footer = readTrailer(this.codec, file, link.file.size, segment.header);
-    if (footer === undefined || footer.trailer.footerOffset !== link.endOffset) return false;
-    const { firstIndex, count, lowestTruncated } = footer.trailer;
-    if (link.joined && firstIndex + count !== next.file.header.state.nextIndex) return false;
-    index.truncate(Math.min(lowestTruncated, firstIndex));
-    segment.clear(firstIndex);
-    segment.lowestTruncated = lowestTruncated;
-    segment.count = count;
-    segment.fetchOffsets = () => {
-      const again = this.fileSystem.open(segment.path, "read");
-      try {
-        return readFooterOffsets(this.codec, again, footer.trailer) ??
-          this.rebuildOffsets(
-            segment,
-            again,
-            firstIndex,
-            count,
-            link.joined ? next.file.header.state.replacements : undefined,
-          );
-      } finally {
-        again.close();
-      }
-    };
-    for (const [first, term] of footer.runs) index.runs.push(first, term);
-    index.nextIndex = firstIndex + count;
-    return true;
-  }
-
-  /** The offsets of a segment whose footer does not have them, by scanning; lost where a frame is damaged. */
-  private rebuildOffsets(
-    segment: Segment,
-    file: File,
-    firstIndex: number,
-    count: number,
-    replacements: number | undefined,
-  ): Uint32Array {
-    const replay = new Replay(this.codec);
-    const scanned = new Segment(segment.path, segment.header, segment.endOffset);
-    replay.begin(segment.header.state);
-    replay.open(scanned);
-    for (const _ of this.throughDamage(scanned, file, segment.endOffset, replay));
-    replay.close(scanned, { nextIndex: firstIndex + count, replacements });
-    const found = scanned.liveOffsets();
-    const offsets = new Uint32Array(count).fill(OFFSET_LOST);
-    const skip = firstIndex - scanned.firstIndex;
-    if (skip >= 0) offsets.set(found.subarray(skip, skip + count));
-    else offsets.set(found.subarray(0, Math.max(count + skip, 0)), -skip);
-    return offsets;
-  }
-
-  /** Replays up to a limit below which everything was durable, so that whatever is not valid is damage. */
-  private *throughDamage(
-    segment: Segment,
-    file: File,
-    limit: number,
-    replay: Replay = this.replay,
-    start: number = SEGMENT_HEADER_BYTES,
-  ): Generator<void> {
-    for (let from = start; from < limit;) {
-      const stop = yield* replay.run(segment, file, from, limit);
-      if (stop === undefined) break;
-      from = replay.passDamage(segment, file, stop, limit);
-    }
   }
 
   /** Replays what lies behind the proven LSN; returns where it was torn, if it was. */
@@ -483,31 +285,6 @@ export class Recovery {
     return end === 0 ? undefined : { path: head.path, offset: from, bytes: end - from, firstIndex, lastIndex };
   }
 
-  /**
-   * Takes a damaged segment from its footer, which tells exactly which entries are damaged; `false` if it has none that
-   * can be read.
-   */
-  private *nameDamage(segment: Segment, file: File, link: Link, next: Link): Generator<void, boolean> {
-    const footer = readTrailer(this.codec, file, link.file.size, segment.header);
-    if (footer === undefined || readFooterOffsets(this.codec, file, footer.trailer) === undefined) return false;
-    if (!this.takeFooter(segment, file, link, next)) return false;
-    const replay = new Replay(this.codec);
-    const scanned = new Segment(segment.path, segment.header, segment.endOffset);
-    replay.begin(segment.header.state);
-    replay.open(scanned);
-    yield* this.throughDamage(scanned, file, link.endOffset!, replay);
-    segment.endOffset = link.endOffset!;
-    const { firstIndex } = segment;
-    for (const one of replay.damage) {
-      const first = segment.countBelow(one.offset);
-      const behind = segment.countBelow(one.offset + one.bytes);
-      one.firstIndex = behind > first ? firstIndex + first : undefined;
-      one.lastIndex = behind > first ? firstIndex + behind - 1 : undefined;
-      this.replay.damage.push(one);
-    }
-    return true;
-  }
-
   /** Tells the damage that matters from the damage that does not, and adds what the start of the log lacks. */
   private judge(
     damage: readonly Damage[],
@@ -532,9 +309,10 @@ export class Recovery {
     if (oldest > index.snapshotIndex + 1) {
       const path = `${this.folder}/${segmentName(first.previous)}`;
       const lost = oldest - index.snapshotIndex - 1;
-      this.requirePlausible(chain.links[0]!, lost, first.baseLsn);
+      this.borders.requirePlausible(chain.links[0]!, lost, first.baseLsn);
       const known = found.findIndex((one) => one.path === path);
-      const whole = found[known] ?? this.missing(first.previous, `segment ${first.number} follows it, it is missing`);
+      const whole = found[known] ??
+        this.borders.missing(first.previous, `segment ${first.number} follows it, it is missing`);
       const named: Damage = { ...whole, firstIndex: index.snapshotIndex + 1, lastIndex: oldest - 1 };
       index.segments[0]!.prependLost(lost);
       if (known >= 0) found[known] = named;
@@ -542,41 +320,4 @@ export class Recovery {
     }
     return { damage: found, harmless };
   }
-
-  private missing(number: number, reason: string): OpenDamage {
-    return {
-      kind: "segment",
-      path: `${this.folder}/${segmentName(number)}`,
-      offset: 0,
-      bytes: 0,
-      firstIndex: undefined,
-      lastIndex: undefined,
-      term: undefined,
-      reason,
-    };
-  }
-}
-
-/** What was lost before a segment was begun, as its header remembers. */
-function lostBefore(path: string, kind: Damage["kind"]): Damage {
-  return {
-    kind,
-    path,
-    offset: 0,
-    bytes: 0,
-    firstIndex: undefined,
-    lastIndex: undefined,
-    term: undefined,
-    reason: "lost with damaged frames before this segment was begun, and no hard state was set since",
-  };
-}
-
-/** Whether a segment's replay came to what the next header says, as far as that was known when it was written. */
-function sameState(found: LogState, header: LogState): boolean {
-  return found.nextIndex === header.nextIndex && found.snapshotIndex === header.snapshotIndex &&
-    (found.lastTerm === header.lastTerm || header.lastTerm === TERM_UNKNOWN) &&
-    (found.snapshotTerm === header.snapshotTerm || header.snapshotTerm === TERM_UNKNOWN) &&
-    (found.replacements === header.replacements || header.replacementsLost) &&
-    (header.hardStateLost ||
-      (found.hardState.term === header.hardState.term && found.hardState.votedFor === header.hardState.votedFor));
 }

@@ -24,10 +24,15 @@ const SNAPSHOTS = "src/snapshots.ts";
 const IDENTITY = "src/segments/identity.ts";
 const OPEN = "src/open.ts";
 const LOG = "src/wal_log.ts";
+const STATE = "src/live_state.ts";
+const DURABILITY = "src/durability.ts";
+const SNAPSHOT_STORE = "src/snapshot_store.ts";
 const FORMAT = "src/segments/format.ts";
 const FOOTER = "src/segments/footer.ts";
 const CHAIN = "src/segments/chain.ts";
 const RECOVERY = "src/segments/recovery.ts";
+const BORDERS = "src/segments/borders.ts";
+const SEALED = "src/segments/sealed.ts";
 const REPLAY = "src/segments/replay.ts";
 const READER = "src/segments/reader.ts";
 const COMMIT = "src/group_commit.ts";
@@ -130,7 +135,7 @@ const FLUSHES: Mutant[] = [
   },
   {
     name: "the frame that names a snapshot is not flushed before what it replaces is deleted",
-    file: LOG,
+    file: SNAPSHOT_STORE,
     edits: [["index);\n      writer.flush();", "index);"]],
     dies: "simulation",
   },
@@ -214,33 +219,33 @@ const ORDERS: Mutant[] = [
   },
   {
     name: "the frame that names a snapshot is written before the snapshot",
-    file: LOG,
+    file: SNAPSHOT_STORE,
     edits: [
       [
         "file.write(snapshot.data);\n      file.publish();",
-        "this.#install(snapshot);\n      file.write(snapshot.data);\n      file.publish();",
+        "this.install(snapshot);\n      file.write(snapshot.data);\n      file.publish();",
       ],
       [
-        'throw this.#fail("write a snapshot", error);\n    }\n    this.#install(snapshot);',
-        'throw this.#fail("write a snapshot", error);\n    }',
+        'throw this.durability.fail("write a snapshot", error);\n    }\n    this.install(snapshot);',
+        'throw this.durability.fail("write a snapshot", error);\n    }',
       ],
     ],
     dies: "simulation",
   },
   {
     name: "what a snapshot replaces is deleted before the frame that names it is flushed",
-    file: LOG,
+    file: SNAPSHOT_STORE,
     edits: [[
       "const clears = log.termAt(index) !== term;",
       "const clears = log.termAt(index) !== term;\n" +
       "    while (log.segments[0] !== writer.segment && log.segments[0]!.firstIndex + log.segments[0]!.count - 1 <= index) {\n" +
-      "      this.#options.fileSystem.remove(log.segments.shift()!.path);\n    }",
+      "      this.opened.fileSystem.remove(log.segments.shift()!.path);\n    }",
     ]],
     dies: "simulation",
   },
   {
     name: "what a snapshot replaces is deleted newest first",
-    file: LOG,
+    file: SNAPSHOT_STORE,
     edits: [
       [
         "for (;;) {\n      const [oldest] = segments;",
@@ -256,8 +261,11 @@ const ORDERS: Mutant[] = [
   },
   {
     name: "nothing vouches for a snapshot's frame before what it replaces is deleted",
-    file: LOG,
-    edits: [["writer.mark(this.#state);\n      this.#deleteReplaced();", "this.#deleteReplaced();"]],
+    file: SNAPSHOT_STORE,
+    edits: [[
+      "writer.mark(state.record(writer.replacements));\n      this.deleteReplaced();",
+      "this.deleteReplaced();",
+    ]],
     dies: "checks_test",
   },
   {
@@ -289,7 +297,7 @@ const ORDERS: Mutant[] = [
   },
   {
     name: "a close leaves its mark in the flush that covers the data",
-    file: LOG,
+    file: DURABILITY,
     edits: [["if (writer.durableLsn < writer.segment.endLsn) writer.flush();", ""]],
     dies: "checks_test",
   },
@@ -388,8 +396,8 @@ const WATERMARKS: Mutant[] = [
   },
   {
     name: "a log at rest leaves no mark",
-    file: LOG,
-    edits: [["writer.mark(this.#state);\n      } catch", "} catch"]],
+    file: DURABILITY,
+    edits: [["writer.mark(this.state.record(writer.replacements));\n      } catch", "} catch"]],
     dies: "sync_test",
   },
 ];
@@ -628,13 +636,13 @@ const CHECKSUMS: Mutant[] = [
   },
   {
     name: "a segment is not held against the state that the next one repeats",
-    file: RECOVERY,
+    file: BORDERS,
     edits: [["!sameState(replay.state, state) || ", ""]],
     dies: "checks_test",
   },
   {
     name: "a segment's last checksum is not held against the one that the next segment repeats",
-    file: RECOVERY,
+    file: BORDERS,
     edits: [["segment.lastSum !== previousSum", "segment.lastSum < 0"]],
     dies: "checks_test",
   },
@@ -782,14 +790,14 @@ const RECOVERIES: Mutant[] = [
   },
   {
     name: "a footer of another place is believed",
-    file: RECOVERY,
+    file: SEALED,
     edits: [[" || footer.trailer.footerOffset !== link.endOffset", ""]],
     dies: "checks_test",
   },
   {
     name: "a lost hard state is defaulted",
-    file: LOG,
-    edits: [["this.#hardStateLost = opened.state.hardStateLost;", "this.#hardStateLost = false;"]],
+    file: STATE,
+    edits: [["this.hardStateLost = state.hardStateLost;", "this.hardStateLost = false;"]],
     dies: "open_test",
   },
   {
@@ -817,8 +825,11 @@ const MEMORY: Mutant[] = [
     name: "memory changes before the disk in append",
     file: LOG,
     edits: [
-      ['this.#write(\n      "append",', 'index.nextIndex += entries.length;\n    this.#write(\n      "append",'],
-      ["index.nextIndex += entries.length;\n    this.#stats", "this.#stats"],
+      [
+        'this.#durability.write(\n      "append",',
+        'index.nextIndex += entries.length;\n    this.#durability.write(\n      "append",',
+      ],
+      ["index.nextIndex += entries.length;\n    this.#state", "this.#state"],
     ],
     dies: "simulation",
   },
@@ -826,8 +837,8 @@ const MEMORY: Mutant[] = [
     name: "memory changes before the disk in truncate",
     file: LOG,
     edits: [[
-      'this.#write("truncate", FRAME_HEADER_BYTES,',
-      'this.#index.truncate(from, term);\n    this.#write("truncate", FRAME_HEADER_BYTES,',
+      'this.#durability.write("truncate", FRAME_HEADER_BYTES,',
+      'this.#index.truncate(from, term);\n    this.#durability.write("truncate", FRAME_HEADER_BYTES,',
     ]],
     dies: "simulation",
   },
@@ -835,14 +846,14 @@ const MEMORY: Mutant[] = [
     name: "memory changes before the disk in setHardState",
     file: LOG,
     edits: [[
-      'this.#write("set the hard state", FRAME_HEADER_BYTES, write);',
-      'this.#hardState = Object.freeze({ term, votedFor });\n    this.#write("set the hard state", FRAME_HEADER_BYTES, write);',
+      'this.#durability.write("set the hard state", FRAME_HEADER_BYTES, write);',
+      'this.#state.hardState = Object.freeze({ term, votedFor });\n    this.#durability.write("set the hard state", FRAME_HEADER_BYTES, write);',
     ]],
     dies: "simulation",
   },
   {
     name: "memory changes before the disk when a snapshot is installed",
-    file: LOG,
+    file: SNAPSHOT_STORE,
     edits: [[
       "const clears = log.termAt(index) !== term;",
       "const clears = log.termAt(index) !== term;\n    log.compact(index, term, clears);",
@@ -851,26 +862,26 @@ const MEMORY: Mutant[] = [
   },
   {
     name: "a log that has failed goes on",
-    file: LOG,
+    file: DURABILITY,
     edits: [[
-      "this.#requireOpen(attempt);\n    if (this.#poison !== undefined) throw this.#poison;",
-      "this.#requireOpen(attempt);",
+      "this.requireOpen(attempt);\n    if (this.poison !== undefined) throw this.poison;",
+      "this.requireOpen(attempt);",
     ]],
     dies: "simulation",
   },
   {
     name: "a log that has failed closes cleanly",
-    file: LOG,
+    file: DURABILITY,
     edits: [[
-      "if (this.#poison !== undefined) throw this.#poison;\n      if (writer.durableLsn",
+      "if (this.poison !== undefined) throw this.poison;\n      if (writer.durableLsn",
       "if (writer.durableLsn",
     ]],
     dies: "simulation",
   },
   {
     name: "a failed write does not reject who waits for a flush",
-    file: LOG,
-    edits: [["this.#commit.fail(this.#poison);", ""]],
+    file: DURABILITY,
+    edits: [["this.commit.fail(this.poison);", ""]],
     dies: "sync_test",
   },
   {
@@ -940,8 +951,8 @@ const MEMORY: Mutant[] = [
   },
   {
     name: "the durable index stays above a truncation",
-    file: LOG,
-    edits: [["this.#durableIndex = Math.min(this.#durableIndex, from - 1);", ""]],
+    file: DURABILITY,
+    edits: [["this.durableIndex = Math.min(this.durableIndex, from - 1);", ""]],
     dies: "simulation",
   },
   {

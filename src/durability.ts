@@ -1,0 +1,286 @@
+/**
+ * Durability and fail-stop: what is written, how much of it is on stable storage, who waits for that, and the end of
+ * all writing at the first failure or at closing.
+ *
+ * @module
+ */
+
+import { WalLogError } from "./errors.ts";
+import { GroupCommit } from "./group_commit.ts";
+import type { LiveState } from "./live_state.ts";
+import type { Opened } from "./open.ts";
+import type { SegmentWriter } from "./segments/writer.ts";
+import type { FileLock, FileSystem } from "./storage/file_system.ts";
+import type { Index } from "./types.ts";
+
+/**
+ * How long the log must rest after a flush before it writes a mark, which proves that flush to the next recovery. In
+ * milliseconds: long against the time between two commits of a busy log, short against the time between two crashes.
+ */
+const MARK_IDLE_MS = 20;
+
+/** A file that is being written beside the segments. */
+export interface Unfinished {
+  /** Gives it up: it goes. */
+  abort(): void;
+  /** Gives it up after a failure: it is left for the next opening to remove. */
+  release(): void;
+}
+
+/** Who may still write to a log, and what of it is durable. Of a log for reading only: that it is open, or closed. */
+export class Durability {
+  /** The last index that is on stable storage. Of a log opened for reading only: that the disk proves to be. */
+  durableIndex: Index;
+  /** Whether the log takes no more calls. */
+  isClosed = false;
+  /** What closing the log gives up. */
+  readonly unfinished: Set<Unfinished> = new Set();
+  private readonly state: LiveState;
+  private readonly fileSystem: FileSystem;
+  private readonly writer: SegmentWriter | undefined;
+  private readonly lock: FileLock | undefined;
+  private readonly commit: GroupCommit;
+  private poison: WalLogError | undefined;
+  private cancelMark: (() => void) | undefined;
+  /** Whether all is written and given up. */
+  private isFinished = false;
+  private closing: Promise<void> | undefined;
+
+  constructor({ fileSystem, writer, lock, report }: Opened, state: LiveState) {
+    this.fileSystem = fileSystem;
+    this.state = state;
+    this.writer = writer;
+    this.lock = lock;
+    this.durableIndex = writer === undefined ? report.provenIndex : state.lastIndex;
+    this.commit = new GroupCommit({
+      isDirty: () => this.writer!.isDirty,
+      lastIndex: () => this.state.lastIndex,
+      flush: () => this.flushAsync(),
+      flushed: (lastIndex) => this.flushed(lastIndex),
+    });
+    if (writer !== undefined) this.markLater();
+  }
+
+  /**
+   * Refuses what is asked of a closed log.
+   *
+   * @param attempt What is asked.
+   * @throws {WalLogError} `CLOSED`.
+   */
+  requireOpen(attempt: string): void {
+    if (this.isClosed) throw this.closed(attempt);
+  }
+
+  /**
+   * Refuses what is asked of a log that cannot be written any more, or not yet.
+   *
+   * @param attempt What is asked.
+   * @param evenWithoutHardState Whether it is fine that the latest hard state is lost.
+   * @returns The writer.
+   * @throws {WalLogError} `CLOSED`, `POISONED`, `READ_ONLY`, or `CORRUPT` if the hard state is lost.
+   */
+  requireWriter(attempt: string, evenWithoutHardState = false): SegmentWriter {
+    this.requireOpen(attempt);
+    if (this.poison !== undefined) throw this.poison;
+    const { path, hardStateLost, damaged } = this.state;
+    if (this.writer === undefined) {
+      throw new WalLogError("READ_ONLY", `Cannot ${attempt}: the log at ${path} was opened for reading only`, { path });
+    }
+    if (hardStateLost && !evenWithoutHardState) {
+      throw new WalLogError(
+        "CORRUPT",
+        `Cannot ${attempt}: the latest hard state of the log at ${path} is damaged, so that a vote may be forgotten; ` +
+          `find out what it was and call setHardState with force`,
+        { path, damage: damaged },
+      );
+    }
+    return this.writer;
+  }
+
+  /**
+   * Writes, in a new segment if this one is full. What fails ends the writer, but for a segment with no room to be.
+   *
+   * @param attempt What is being done.
+   * @param bytes How much will be written at most.
+   * @param write Writes it. Memory is not to change before it has returned.
+   * @throws {WalLogError} `NO_SPACE` if a new segment could not be begun: the log is as it was. `POISONED`.
+   */
+  write(attempt: string, bytes: number, write: () => void): void {
+    const writer = this.writer!;
+    const { index, counts } = this.state;
+    const before = writer.segment;
+    try {
+      if (writer.needsRotation(bytes)) writer.rotate(this.state.record(writer.replacements), index.runs);
+    } catch (error) {
+      if (!(error instanceof WalLogError && error.code === "NO_SPACE")) throw this.fail(attempt, error);
+      // The old segment was flushed before there was no room for a new one.
+      if (!writer.isDirty) this.durableIndex = this.state.lastIndex;
+      throw error;
+    }
+    if (writer.segment !== before) {
+      index.segments.push(writer.segment);
+      this.durableIndex = this.state.lastIndex;
+      counts.segmentsSealed++;
+    }
+    const start = writer.segment.endOffset;
+    try {
+      write();
+    } catch (error) {
+      throw this.fail(attempt, error);
+    }
+    counts.bytesWritten += writer.segment.endOffset - start;
+  }
+
+  /**
+   * Makes everything durable that is written by now, in a flush that callers share.
+   *
+   * @returns The last index that is durable, or the promise of it.
+   */
+  sync(): Index | Promise<Index> {
+    const writer = this.requireWriter("sync", true);
+    this.state.counts.syncs++;
+    // A flush may have succeeded and not yet been told of: what it covered is durable all the same.
+    if (!writer.isDirty) return this.durableIndex = this.state.lastIndex;
+    return this.commit.sync();
+  }
+
+  /**
+   * Like {@link Durability.sync}, but blocks until it is done.
+   *
+   * @returns The last index that is durable.
+   */
+  syncSync(): Index {
+    const writer = this.requireWriter("sync", true);
+    this.state.counts.syncs++;
+    if (writer.isDirty) {
+      try {
+        writer.flush();
+      } catch (error) {
+        throw this.fail("flush", error);
+      }
+      this.flushed(this.state.lastIndex);
+    }
+    return this.durableIndex;
+  }
+
+  private async flushAsync(): Promise<void> {
+    try {
+      await this.writer!.flushAsync();
+    } catch (error) {
+      throw this.fail("flush", error);
+    }
+  }
+
+  /**
+   * Notes that a flush has succeeded.
+   *
+   * @param lastIndex What the log's end was when it began, less what was truncated since.
+   */
+  flushed(lastIndex: Index): void {
+    this.state.counts.flushes++;
+    this.durableIndex = Math.max(this.durableIndex, lastIndex);
+    this.markLater();
+  }
+
+  /** Notes that the entries from `from` on are gone: they are not durable any more, and nobody has them read ahead. */
+  truncated(from: Index): void {
+    this.state.truncations++;
+    this.durableIndex = Math.min(this.durableIndex, from - 1);
+    this.commit.truncated(from);
+  }
+
+  /**
+   * The last flush has no later frame to vouch for it. So once the log has rested for a moment, a mark is written: if
+   * that survives a crash, what it vouches for can no longer pass for a torn write.
+   */
+  private markLater(): void {
+    if (this.cancelMark !== undefined || this.isClosed) return;
+    this.cancelMark = this.fileSystem.after(MARK_IDLE_MS, () => {
+      this.cancelMark = undefined;
+      const writer = this.writer!;
+      if (this.isClosed || this.poison !== undefined || writer.isDirty) return;
+      try {
+        writer.mark(this.state.record(writer.replacements));
+      } catch (error) {
+        this.fail("write a mark", error);
+      }
+    });
+  }
+
+  /**
+   * Ends the writer for good, if nothing has yet.
+   *
+   * @param attempt What was being done.
+   * @param cause What failed.
+   * @returns The error that says so, to throw.
+   */
+  fail(attempt: string, cause: unknown): WalLogError {
+    if (cause instanceof WalLogError && (cause.code === "POISONED" || cause.code === "CLOSED")) return cause;
+    const { path } = this.state;
+    this.poison ??= new WalLogError(
+      "POISONED",
+      `Cannot ${attempt} at ${path}: ${
+        cause instanceof Error ? cause.message : String(cause)
+      }; what is on the disk is ` +
+        `uncertain, so the log takes nothing more; close it and open it again`,
+      { path, cause },
+    );
+    this.commit.fail(this.poison);
+    return this.poison;
+  }
+
+  /**
+   * Flushes, leaves the mark of a clean close, and gives up the lock, when the flushes under way are done.
+   *
+   * @param release Gives back what else the log holds. Called once, at the end, however that comes.
+   * @returns Settles when it is done; rejects if not everything is durable.
+   */
+  close(release: () => void): Promise<void> {
+    if (this.isFinished) return Promise.resolve();
+    if (this.closing !== undefined) return this.closing;
+    this.isClosed = true;
+    return this.closing = this.commit.idle().then(() => this.finish(release));
+  }
+
+  /**
+   * Like {@link Durability.close}, but blocks until it is done.
+   *
+   * @param release As there.
+   */
+  closeSync(release: () => void): void {
+    if (this.isClosed && this.closing === undefined) return;
+    this.isClosed = true;
+    this.finish(release);
+  }
+
+  private finish(release: () => void): void {
+    if (this.isFinished) return;
+    this.isFinished = true;
+    this.cancelMark?.();
+    const { writer } = this;
+    try {
+      if (writer === undefined) return;
+      for (const one of this.unfinished) {
+        if (this.poison === undefined) one.abort();
+        else one.release();
+      }
+      if (this.poison !== undefined) throw this.poison;
+      if (writer.durableLsn < writer.segment.endLsn) writer.flush();
+      this.commit.finish(this.state.lastIndex, this.closed("sync"));
+      // A log without its latest hard state is not closed cleanly: the next opener must find that out as this one did.
+      if (this.state.hardStateLost) return;
+      writer.finish(this.state.record(writer.replacements));
+    } catch (error) {
+      throw this.fail("close", error);
+    } finally {
+      release();
+      writer?.close();
+      this.lock?.release();
+    }
+  }
+
+  private closed(attempt: string): WalLogError {
+    const { path } = this.state;
+    return new WalLogError("CLOSED", `Cannot ${attempt}: the log at ${path} is closed`, { path });
+  }
+}

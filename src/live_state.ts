@@ -1,0 +1,103 @@
+/**
+ * The state of an open log in memory: what changes as it is written, after the disk and never before.
+ *
+ * @module
+ */
+
+import type { Opened } from "./open.ts";
+import type { Damage } from "./report.ts";
+import type { LogState } from "./segments/format.ts";
+import type { LogIndex } from "./segments/index.ts";
+import type { HardState, Index } from "./types.ts";
+
+/** What a log has done since it was opened. */
+export interface WalLogStats {
+  /** Entries appended. */
+  readonly entriesAppended: number;
+  /** Bytes of log written, frames and headers. */
+  readonly bytesWritten: number;
+  /** Flushes that succeeded. */
+  readonly flushes: number;
+  /** Calls of `sync` and `syncSync`; beside {@link WalLogStats.flushes}, how many share one. */
+  readonly syncs: number;
+  /** Segments sealed. */
+  readonly segmentsSealed: number;
+  /** Segments deleted because a snapshot covers them. */
+  readonly segmentsDeleted: number;
+  /** Snapshots installed. */
+  readonly snapshots: number;
+  /** Segments that the log has. */
+  readonly segments: number;
+}
+
+/** What an open log holds in memory. */
+export class LiveState {
+  /** The log's folder. */
+  readonly path: string;
+  /** Where the entries lie, and their terms; the snapshot's place. */
+  readonly index: LogIndex;
+  /** The last hard state that was set. Frozen. */
+  hardState: HardState;
+  /** Whether the latest hard state is lost, and none was set since. */
+  hardStateLost: boolean;
+  /** Whether entries behind the last one may be lost, and nobody has accepted that yet. */
+  tailLost: boolean;
+  /** Whether a truncation or a snapshot is lost, and no snapshot was installed since. */
+  replacementsLost: boolean;
+  /** What is damaged and not yet repaired. */
+  damaged: readonly Damage[];
+  /** Counts what took entries away, so that whoever has read ahead notices. */
+  truncations = 0;
+  /** What the log has done since it was opened. */
+  readonly counts: { -readonly [K in keyof Omit<WalLogStats, "segments">]: number } = {
+    entriesAppended: 0,
+    bytesWritten: 0,
+    flushes: 0,
+    syncs: 0,
+    segmentsSealed: 0,
+    segmentsDeleted: 0,
+    snapshots: 0,
+  };
+
+  constructor({ folder, index, state, report }: Opened) {
+    this.path = folder;
+    this.index = index;
+    this.hardState = Object.freeze(state.hardState);
+    this.hardStateLost = state.hardStateLost;
+    this.tailLost = state.tailLost;
+    this.replacementsLost = state.replacementsLost;
+    this.damaged = report.damage;
+  }
+
+  /** Index of the last entry, or of the snapshot if no entry follows it; 0 if there is neither. */
+  get lastIndex(): Index {
+    return this.index.nextIndex - 1;
+  }
+
+  /** Adds what is damaged and was not known to be. */
+  addDamage(damage: readonly Damage[]): void {
+    const known = new Set(this.damaged.map(({ path, offset }) => `${offset} ${path}`));
+    this.damaged = [...this.damaged, ...damage.filter(({ path, offset }) => !known.has(`${offset} ${path}`))];
+  }
+
+  /**
+   * The state as it is now, for a mark, or for the header of the next segment.
+   *
+   * @param replacements Truncations and snapshots of the log so far, which the writer counts.
+   */
+  record(replacements: number): LogState {
+    const { nextIndex, lastTerm, snapshotIndex, snapshotTerm } = this.index;
+    const { hardState, hardStateLost, tailLost, replacementsLost } = this;
+    return {
+      nextIndex,
+      lastTerm,
+      snapshotIndex,
+      snapshotTerm,
+      hardState,
+      hardStateLost,
+      tailLost,
+      replacementsLost,
+      replacements,
+    };
+  }
+}

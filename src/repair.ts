@@ -1,0 +1,66 @@
+/**
+ * The repair of a log: of the segments that need it, all or none if something speaks against it. How one of them is
+ * repaired is in `segments/repair.ts`.
+ *
+ * @module
+ */
+
+import type { Durability } from "./durability.ts";
+import { WalLogError } from "./errors.ts";
+import type { LiveState } from "./live_state.ts";
+import type { Opened } from "./open.ts";
+import { TERM_UNKNOWN } from "./segments/format.ts";
+import type { OpenFiles } from "./segments/open_files.ts";
+import { type Repair, SegmentRepairer } from "./segments/repair.ts";
+import type { Index, LogEntry } from "./types.ts";
+
+/**
+ * Puts good copies of damaged entries in their place.
+ *
+ * @param opened The log.
+ * @param state What it holds in memory.
+ * @param durability What ends its writer if the disk fails.
+ * @param files The segments that are open for reading, of which some will be replaced.
+ * @param good The good copies, checked against the log's index.
+ * @throws {WalLogError} `INVALID_ARGUMENT`, `NO_SPACE`: the log is as it was. `POISONED`.
+ */
+export function repairLog(
+  { fileSystem, folder, codec, writer }: Opened,
+  state: LiveState,
+  durability: Durability,
+  files: OpenFiles,
+  good: ReadonlyMap<Index, LogEntry>,
+): void {
+  const { index } = state;
+  const repairer = new SegmentRepairer(fileSystem, folder, codec, index);
+  const repairs: Repair[] = [];
+  const prepared: Repair[] = [];
+  try {
+    for (const segment of index.segments) {
+      if (segment === writer!.segment) continue;
+      const damage = state.damaged.filter((one) => one.path === segment.path);
+      const repair = repairer.plan(segment, damage, good);
+      if (repair !== undefined) repairs.push(repair);
+    }
+    for (const repair of repairs) {
+      repairer.prepare(repair);
+      prepared.push(repair);
+    }
+  } catch (error) {
+    if (!(error instanceof WalLogError)) throw durability.fail("repair", error);
+    for (const repair of prepared) repairer.discard(repair);
+    throw error;
+  }
+  for (const repair of repairs) {
+    files.drop(repair.segment.path);
+    try {
+      repairer.commit(repair);
+    } catch (error) {
+      throw durability.fail("repair", error);
+    }
+    for (const [at, offset] of repair.offsets) repair.segment.setOffset(at, offset);
+    state.damaged = state.damaged.filter((one) => !repair.repaired.includes(one));
+  }
+  index.runs.fill(new Map([...good].map(([at, { term }]) => [at, term])), index.nextIndex);
+  if (index.lastTerm === TERM_UNKNOWN) index.lastTerm = index.termAt(state.lastIndex) ?? TERM_UNKNOWN;
+}

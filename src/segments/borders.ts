@@ -1,0 +1,206 @@
+/**
+ * The borders between segments: each header repeats the state that the segments before it left, so that replay can be
+ * held against it, and what is missing or lost before it shows.
+ *
+ * @module
+ */
+
+import { WalLogError } from "../errors.ts";
+import { type Damage, describeDamage } from "../report.ts";
+import type { FileSystem } from "../storage/file_system.ts";
+import { readFull } from "../storage/full.ts";
+import type { Chain, Link } from "./chain.ts";
+import {
+  decodeFrameHeader,
+  FLAG_FILL,
+  FRAME_HEADER_BYTES,
+  frameBytes,
+  type LogState,
+  SEGMENT_HEADER_BYTES,
+  segmentName,
+  TERM_UNKNOWN,
+} from "./format.ts";
+import type { OpenDamage, Replay } from "./replay.ts";
+import type { Segment } from "./segment.ts";
+
+/** Passes from segment to segment as they are replayed. */
+export class Borders {
+  private readonly fileSystem: FileSystem;
+  private readonly folder: string;
+  private readonly replay: Replay;
+
+  constructor(fileSystem: FileSystem, folder: string, replay: Replay) {
+    this.fileSystem = fileSystem;
+    this.folder = folder;
+    this.replay = replay;
+  }
+
+  /**
+   * Passes from one segment to the next, whose header says what the state must be by now.
+   *
+   * @param older The segment that was replayed.
+   * @param link The next one.
+   * @param chain The chain of both.
+   */
+  follow(older: Link, link: Link, chain: Chain): void {
+    const { replay } = this;
+    const { index } = replay;
+    const { state, floor, previous, previousSum } = link.file.header;
+    const segment = index.segments.at(-1)!;
+    replay.close(segment, older.joined ? state : undefined);
+    // How far the log had come, this segment tells, if not what the one before it held at its end.
+    for (const one of replay.damage) {
+      if (one.firstIndex !== undefined) one.lastIndex ??= state.nextIndex - 1;
+    }
+    if (!older.joined) {
+      const path = `${this.folder}/${segmentName(previous)}`;
+      const found = chain.damage.find((one) => one.path === path);
+      const missing = { ...(found ?? this.missing(previous, `segment ${link.file.number} follows it, it is missing`)) };
+      // Everything from the floor on was the missing segment's. Had it no entries, the state behind it says all.
+      index.truncate(floor);
+      this.lose(segment, link, missing);
+      if (found !== undefined || missing.firstIndex !== undefined) replay.damage.push(missing);
+    } else if (replay.damage.at(-1)?.path === segment.path) {
+      this.reconcile(segment, link, replay.damage.at(-1)!);
+    } else if (
+      segment.fetchOffsets === undefined &&
+      (!sameState(replay.state, state) || segment.lastSum !== previousSum) &&
+      // A repair writes what it knows was there, and not in the same bytes; the header says the rest.
+      !this.wasRepaired(segment)
+    ) {
+      // All its frames are valid, and yet it is another segment than the one that was there: an older copy, say. What it
+      // holds instead is not to be read.
+      const damage: OpenDamage = { ...this.missing(previous, `it is not what segment ${link.file.number} follows on`) };
+      replay.damage.push(damage);
+      const { firstIndex, count } = segment;
+      index.truncate(Math.min(firstIndex, floor));
+      segment.clear(index.nextIndex);
+      if (count > 0) this.widen(damage, firstIndex, firstIndex + count - 1);
+      this.lose(segment, link, damage);
+    }
+    replay.begin(state);
+  }
+
+  /** Whether a valid segment has frames that a repair wrote. */
+  private wasRepaired(segment: Segment): boolean {
+    const file = this.fileSystem.open(segment.path, "read");
+    try {
+      const header = new Uint8Array(FRAME_HEADER_BYTES);
+      for (let at = SEGMENT_HEADER_BYTES; at < segment.endOffset;) {
+        if (readFull(file, header, at) < header.length) break;
+        const { flags, length } = decodeFrameHeader(header);
+        if ((flags & FLAG_FILL) !== 0) return true;
+        at += frameBytes(length);
+      }
+      return false;
+    } finally {
+      file.close();
+    }
+  }
+
+  /** Brings a damaged segment in line with what the next one's header says, noting as lost what cannot be found. */
+  private reconcile(segment: Segment, link: Link, damage: OpenDamage): void {
+    const { index } = this.replay;
+    const { floor } = link.file.header;
+    const { nextIndex } = link.file.header.state;
+    for (const older of index.segments) if (older !== segment) older.cut(floor);
+    const first = Math.max(floor, index.snapshotIndex + 1);
+    if (segment.firstIndex > first && segment.count > 0) {
+      this.requirePlausible(link, segment.firstIndex - first, link.file.header.baseLsn - segment.header.baseLsn);
+      this.widen(damage, first, segment.firstIndex - 1);
+      segment.prependLost(segment.firstIndex - first);
+    } else if (segment.count === 0) {
+      index.truncate(floor);
+    }
+    if (index.nextIndex > nextIndex) index.truncate(nextIndex);
+    this.lose(segment, link, damage);
+  }
+
+  /** Notes as lost what is missing of what the next segment's header says. */
+  private lose(segment: Segment, link: Link, damage: OpenDamage): void {
+    const { index } = this.replay;
+    const { baseLsn, state } = link.file.header;
+    // A jump over entries that there never were room for is a snapshot's.
+    if (state.snapshotIndex >= index.nextIndex) index.compact(state.snapshotIndex, state.snapshotTerm, true);
+    const first = index.nextIndex;
+    if (state.nextIndex <= first) return;
+    this.requirePlausible(link, state.nextIndex - first, baseLsn - segment.header.baseLsn);
+    this.replay.loseEntries(segment, state.nextIndex);
+    this.widen(damage, first, state.nextIndex - 1);
+  }
+
+  /**
+   * Refuses a header that claims more entries than there was room for: room would be made for them in memory.
+   *
+   * @param link The segment whose header it is.
+   * @param entries How many entries it says there were before it.
+   * @param bytes The room they had.
+   * @throws {WalLogError} `CORRUPT`.
+   */
+  requirePlausible(link: Link, entries: number, bytes: number): void {
+    if (entries <= bytes / FRAME_HEADER_BYTES) return;
+    const { path, size } = link.file;
+    const reason = `it says that ${entries} entries lay in ${bytes} bytes before it`;
+    const damage: Damage = { ...lostBefore(path, "segment header"), bytes: size, reason };
+    throw new WalLogError("CORRUPT", `Cannot open the log at ${this.folder}: ${describeDamage(damage)}`, {
+      path,
+      offset: 0,
+      damage: [damage],
+    });
+  }
+
+  private widen(damage: OpenDamage, first: number, last: number): void {
+    damage.firstIndex = Math.min(damage.firstIndex ?? first, first);
+    damage.lastIndex = Math.max(damage.lastIndex ?? last, last);
+  }
+
+  /**
+   * Damage that is a whole segment.
+   *
+   * @param number The segment's number.
+   * @param reason What shows that it was there.
+   * @returns The damage, of which nothing else is known.
+   */
+  missing(number: number, reason: string): OpenDamage {
+    return {
+      kind: "segment",
+      path: `${this.folder}/${segmentName(number)}`,
+      offset: 0,
+      bytes: 0,
+      firstIndex: undefined,
+      lastIndex: undefined,
+      term: undefined,
+      reason,
+    };
+  }
+}
+
+/**
+ * What was lost before a segment was begun, as its header remembers.
+ *
+ * @param path The segment's file.
+ * @param kind What was lost.
+ * @returns The damage, of which nothing else is known.
+ */
+export function lostBefore(path: string, kind: Damage["kind"]): Damage {
+  return {
+    kind,
+    path,
+    offset: 0,
+    bytes: 0,
+    firstIndex: undefined,
+    lastIndex: undefined,
+    term: undefined,
+    reason: "lost with damaged frames before this segment was begun, and no hard state was set since",
+  };
+}
+
+/** Whether a segment's replay came to what the next header says, as far as that was known when it was written. */
+function sameState(found: LogState, header: LogState): boolean {
+  return found.nextIndex === header.nextIndex && found.snapshotIndex === header.snapshotIndex &&
+    (found.lastTerm === header.lastTerm || header.lastTerm === TERM_UNKNOWN) &&
+    (found.snapshotTerm === header.snapshotTerm || header.snapshotTerm === TERM_UNKNOWN) &&
+    (found.replacements === header.replacements || header.replacementsLost) &&
+    (header.hardStateLost ||
+      (found.hardState.term === header.hardState.term && found.hardState.votedFor === header.hardState.votedFor));
+}

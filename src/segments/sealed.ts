@@ -1,0 +1,169 @@
+/**
+ * Sealed segments: taken from their footers where that is wanted and possible, by scanning otherwise, and what is
+ * damaged in them named. All of a sealed segment was flushed before the next one was named, so that nothing in it is
+ * torn.
+ *
+ * @module
+ */
+
+import type { Codec } from "../codec/codec.ts";
+import type { File, FileSystem } from "../storage/file_system.ts";
+import type { Link } from "./chain.ts";
+import { readFooterOffsets, readTrailer } from "./footer.ts";
+import { FRAME_HEADER_BYTES, SEGMENT_HEADER_BYTES } from "./format.ts";
+import { Replay } from "./replay.ts";
+import { OFFSET_LOST, Segment } from "./segment.ts";
+
+/** Takes sealed segments into a replay. */
+export class SealedSegments {
+  private readonly fileSystem: FileSystem;
+  private readonly codec: Codec;
+  private readonly replay: Replay;
+  private readonly verify: "full" | "tail";
+
+  /**
+   * @param fileSystem The machine.
+   * @param codec The codec.
+   * @param replay The replay of the log.
+   * @param verify Whether segments are scanned, or taken from their footers.
+   */
+  constructor(fileSystem: FileSystem, codec: Codec, replay: Replay, verify: "full" | "tail") {
+    this.fileSystem = fileSystem;
+    this.codec = codec;
+    this.replay = replay;
+    this.verify = verify;
+  }
+
+  /**
+   * Takes a segment. Yields after each chunk that is read.
+   *
+   * @param link The segment.
+   * @param next The one behind it, whose header tells where this one ended.
+   */
+  *take(link: Link, next: Link): Generator<void> {
+    const { replay } = this;
+    const { path, header } = link.file;
+    const endOffset = link.endOffset!;
+    const segment = new Segment(path, header, endOffset);
+    replay.open(segment, link.joined ? next.file.header.floor : 1);
+    const file = this.fileSystem.open(path, "read");
+    try {
+      if (this.verify === "tail" && this.takeFooter(segment, file, link, next)) return;
+      const expected = link.joined ? next.file.header.state.nextIndex - header.state.nextIndex : 0;
+      segment.expect(
+        Math.max(0, Math.min(expected, Math.floor(Math.min(endOffset, link.file.size) / FRAME_HEADER_BYTES))),
+      );
+      const stop = yield* replay.run(segment, file, SEGMENT_HEADER_BYTES, endOffset);
+      if (stop !== undefined && !(yield* this.nameDamage(segment, file, link, next))) {
+        const from = replay.passDamage(segment, file, stop, endOffset);
+        yield* replayThroughDamage(replay, segment, file, endOffset, from);
+      }
+      segment.endOffset = endOffset;
+      segment.trim();
+    } finally {
+      file.close();
+    }
+  }
+
+  /** Takes a segment from its footer; `false` if that is missing, damaged, or does not fit the next segment's header. */
+  private takeFooter(segment: Segment, file: File, link: Link, next: Link): boolean {
+    const { index } = this.replay;
+    const footer = readTrailer(this.codec, file, link.file.size, segment.header);
+    if (footer === undefined || footer.trailer.footerOffset !== link.endOffset) return false;
+    const { firstIndex, count, lowestTruncated } = footer.trailer;
+    if (link.joined && firstIndex + count !== next.file.header.state.nextIndex) return false;
+    index.truncate(Math.min(lowestTruncated, firstIndex));
+    segment.clear(firstIndex);
+    segment.lowestTruncated = lowestTruncated;
+    segment.count = count;
+    segment.fetchOffsets = () => {
+      const again = this.fileSystem.open(segment.path, "read");
+      try {
+        return readFooterOffsets(this.codec, again, footer.trailer) ??
+          this.rebuildOffsets(
+            segment,
+            again,
+            firstIndex,
+            count,
+            link.joined ? next.file.header.state.replacements : undefined,
+          );
+      } finally {
+        again.close();
+      }
+    };
+    for (const [first, term] of footer.runs) index.runs.push(first, term);
+    index.nextIndex = firstIndex + count;
+    return true;
+  }
+
+  /** The offsets of a segment whose footer does not have them, by scanning; lost where a frame is damaged. */
+  private rebuildOffsets(
+    segment: Segment,
+    file: File,
+    firstIndex: number,
+    count: number,
+    replacements: number | undefined,
+  ): Uint32Array {
+    const replay = new Replay(this.codec);
+    const scanned = new Segment(segment.path, segment.header, segment.endOffset);
+    replay.begin(segment.header.state);
+    replay.open(scanned);
+    for (const _ of replayThroughDamage(replay, scanned, file, segment.endOffset));
+    replay.close(scanned, { nextIndex: firstIndex + count, replacements });
+    const found = scanned.liveOffsets();
+    const offsets = new Uint32Array(count).fill(OFFSET_LOST);
+    const skip = firstIndex - scanned.firstIndex;
+    if (skip >= 0) offsets.set(found.subarray(skip, skip + count));
+    else offsets.set(found.subarray(0, Math.max(count + skip, 0)), -skip);
+    return offsets;
+  }
+
+  /**
+   * Takes a damaged segment from its footer, which tells exactly which entries are damaged; `false` if it has none that
+   * can be read.
+   */
+  private *nameDamage(segment: Segment, file: File, link: Link, next: Link): Generator<void, boolean> {
+    const footer = readTrailer(this.codec, file, link.file.size, segment.header);
+    if (footer === undefined || readFooterOffsets(this.codec, file, footer.trailer) === undefined) return false;
+    if (!this.takeFooter(segment, file, link, next)) return false;
+    const replay = new Replay(this.codec);
+    const scanned = new Segment(segment.path, segment.header, segment.endOffset);
+    replay.begin(segment.header.state);
+    replay.open(scanned);
+    yield* replayThroughDamage(replay, scanned, file, link.endOffset!);
+    segment.endOffset = link.endOffset!;
+    const { firstIndex } = segment;
+    for (const one of replay.damage) {
+      const first = segment.countBelow(one.offset);
+      const behind = segment.countBelow(one.offset + one.bytes);
+      one.firstIndex = behind > first ? firstIndex + first : undefined;
+      one.lastIndex = behind > first ? firstIndex + behind - 1 : undefined;
+      this.replay.damage.push(one);
+    }
+    return true;
+  }
+}
+
+/**
+ * Replays up to a limit below which everything was durable, so that whatever is not valid is damage. Yields after each
+ * chunk.
+ *
+ * @param replay The replay.
+ * @param segment The segment, the last that was opened.
+ * @param file Its file.
+ * @param limit Offset of the limit.
+ * @param start Offset of the first frame.
+ */
+export function* replayThroughDamage(
+  replay: Replay,
+  segment: Segment,
+  file: File,
+  limit: number,
+  start: number = SEGMENT_HEADER_BYTES,
+): Generator<void> {
+  for (let from = start; from < limit;) {
+    const stop = yield* replay.run(segment, file, from, limit);
+    if (stop === undefined) break;
+    from = replay.passDamage(segment, file, stop, limit);
+  }
+}

@@ -1,0 +1,219 @@
+/**
+ * Snapshots as the log uses them: taken in whole or as a stream, installed, given out again, and what they replace
+ * deleted. The files themselves are the concern of `snapshots.ts`.
+ *
+ * @module
+ */
+
+import type { Durability } from "./durability.ts";
+import { WalLogError } from "./errors.ts";
+import type { LiveState } from "./live_state.ts";
+import type { Opened } from "./open.ts";
+import { FLAG_CLEAR, FRAME_HEADER_BYTES, KIND_SNAPSHOT } from "./segments/format.ts";
+import type { OpenFiles } from "./segments/open_files.ts";
+import { goneFromReader } from "./segments/reader.ts";
+import { isReplacedSnapshot, snapshotName, SnapshotReader, SnapshotWriter } from "./snapshots.ts";
+import type { Snapshot, SnapshotMeta } from "./types.ts";
+
+/** The snapshots of an open log. */
+export class SnapshotStore {
+  private readonly opened: Opened;
+  private readonly state: LiveState;
+  private readonly durability: Durability;
+  private readonly files: OpenFiles;
+
+  /**
+   * @param opened The log.
+   * @param state What it holds in memory.
+   * @param durability What writes it.
+   * @param files The segments that are open for reading, of which some will be deleted.
+   */
+  constructor(opened: Opened, state: LiveState, durability: Durability, files: OpenFiles) {
+    this.opened = opened;
+    this.state = state;
+    this.durability = durability;
+    this.files = files;
+  }
+
+  /**
+   * Writes a snapshot and installs it, unless it is stale.
+   *
+   * @param snapshot A snapshot that was checked.
+   */
+  apply(snapshot: Snapshot): void {
+    if (snapshot.index <= this.state.index.snapshotIndex) return;
+    const file = this.create(snapshot);
+    try {
+      file.write(snapshot.data);
+      file.publish();
+    } catch (error) {
+      file.release();
+      throw this.durability.fail("write a snapshot", error);
+    }
+    this.install(snapshot);
+  }
+
+  /**
+   * Begins a snapshot that comes as a stream.
+   *
+   * @param meta What it is of, checked.
+   * @returns Where its data goes. Closing it installs the snapshot.
+   */
+  streamIn(meta: SnapshotMeta): WritableStream<Uint8Array> {
+    const { durability } = this;
+    const { index } = this.state;
+    const { unfinished } = durability;
+    const file = this.create(meta);
+    unfinished.add(file);
+    const attempt = <T>(step: () => T): T => {
+      try {
+        durability.requireWriter("write a snapshot");
+        return step();
+      } catch (error) {
+        file.release();
+        throw durability.fail("write a snapshot", error);
+      }
+    };
+    return new WritableStream<Uint8Array>({
+      write: (piece) => {
+        if (piece instanceof Uint8Array) return attempt(() => file.write(piece));
+        unfinished.delete(file);
+        attempt(() => file.abort());
+        throw new WalLogError("INVALID_ARGUMENT", "Cannot write a snapshot: expected pieces that are Uint8Arrays");
+      },
+      close: async () => {
+        try {
+          if (file.meta.index <= index.snapshotIndex) attempt(() => file.abort());
+          else await attempt(() => file.publishAsync());
+        } catch (error) {
+          file.release();
+          throw durability.fail("write a snapshot", error);
+        } finally {
+          unfinished.delete(file);
+        }
+        durability.requireWriter("install a snapshot");
+        // One that a later one overtook is stale; its file goes with the next one, or when the log is opened.
+        if (file.meta.index > index.snapshotIndex) this.install(file.meta);
+      },
+      abort: () => {
+        unfinished.delete(file);
+        attempt(() => file.abort());
+      },
+    });
+  }
+
+  private create(meta: SnapshotMeta): SnapshotWriter {
+    const { fileSystem, folder, codec, uuid } = this.opened;
+    try {
+      return new SnapshotWriter(fileSystem, folder, codec, uuid, meta);
+    } catch (error) {
+      throw this.durability.fail("write a snapshot", error);
+    }
+  }
+
+  /** Makes a snapshot whose file is durable part of the log, then deletes what it replaces, oldest first. */
+  private install({ index, term }: SnapshotMeta): void {
+    const { state, durability } = this;
+    const writer = this.opened.writer!;
+    const log = state.index;
+    const clears = log.termAt(index) !== term;
+    durability.write("install a snapshot", FRAME_HEADER_BYTES, () => {
+      writer.writeFrame(KIND_SNAPSHOT, clears ? FLAG_CLEAR : 0, term, index);
+      writer.flush();
+    });
+    if (clears) {
+      writer.segment.lowestTruncated = 1;
+      durability.truncated(log.snapshotIndex + 1);
+    }
+    log.compact(index, term, clears);
+    state.replacementsLost = false;
+    durability.flushed(state.lastIndex);
+    state.counts.snapshots++;
+    try {
+      // What the snapshot replaces is about to go: from here on its frame may not pass for a torn write any more.
+      writer.mark(state.record(writer.replacements));
+      this.deleteReplaced();
+    } catch (error) {
+      throw durability.fail("delete what the snapshot replaces", error);
+    }
+  }
+
+  private deleteReplaced(): void {
+    const { fileSystem, folder, writer } = this.opened;
+    const { segments, snapshotIndex, snapshotTerm } = this.state.index;
+    for (;;) {
+      const [oldest] = segments;
+      if (oldest === writer!.segment || oldest!.firstIndex + oldest!.count - 1 > snapshotIndex) break;
+      this.files.drop(oldest!.path);
+      fileSystem.remove(oldest!.path);
+      segments.shift();
+      this.state.counts.segmentsDeleted++;
+    }
+    for (const name of fileSystem.list(folder)) {
+      if (isReplacedSnapshot(name, snapshotIndex, snapshotTerm)) fileSystem.remove(`${folder}/${name}`);
+    }
+  }
+
+  /**
+   * Opens the latest snapshot.
+   *
+   * @returns What reads it, to be closed or read to its end; `undefined` if there is no snapshot.
+   * @throws {WalLogError} `CORRUPT` if it is damaged; `COMPACTED` if the log's writer has deleted it; `IO`.
+   */
+  open(): SnapshotReader | undefined {
+    const { fileSystem, folder, codec, uuid, writer, report } = this.opened;
+    const { snapshotIndex, snapshotTerm } = this.state.index;
+    if (snapshotIndex === 0) return undefined;
+    try {
+      return new SnapshotReader(fileSystem, folder, codec, uuid, snapshotIndex, snapshotTerm);
+    } catch (error) {
+      const name = snapshotName(snapshotIndex, snapshotTerm);
+      const wasThere = writer === undefined && report.damage.every(({ kind }) => kind !== "snapshot");
+      if (!wasThere || fileSystem.list(folder).includes(name)) throw error;
+      throw goneFromReader(`${folder}/${name}`, error);
+    }
+  }
+
+  /**
+   * Reads the latest snapshot whole.
+   *
+   * @returns The snapshot, or `undefined` if there is none.
+   * @throws {WalLogError} As {@link SnapshotStore.open}.
+   */
+  read(): Snapshot | undefined {
+    const reader = this.open();
+    if (reader === undefined) return undefined;
+    const data = new Uint8Array(reader.dataBytes);
+    let filled = 0;
+    for (const piece of reader.pieces()) {
+      data.set(piece, filled);
+      filled += piece.length;
+    }
+    return { ...reader.meta, data };
+  }
+
+  /**
+   * Reads the latest snapshot as a stream.
+   *
+   * @returns Its data, or `undefined` if there is no snapshot.
+   * @throws {WalLogError} As {@link SnapshotStore.open}.
+   */
+  streamOut(): ReadableStream<Uint8Array> | undefined {
+    const reader = this.open();
+    if (reader === undefined) return undefined;
+    const pieces = reader.pieces();
+    let begun = false;
+    return new ReadableStream<Uint8Array>({
+      pull(controller) {
+        begun = true;
+        const step = pieces.next();
+        if (step.done) controller.close();
+        else controller.enqueue(step.value);
+      },
+      cancel() {
+        if (begun) pieces.return();
+        else reader.close();
+      },
+    }, { highWaterMark: 0 });
+  }
+}
