@@ -5,6 +5,7 @@
  */
 
 import type { Damage } from "./report.ts";
+import type { NodeId } from "./types.ts";
 
 /**
  * What went wrong, for programs:
@@ -24,6 +25,9 @@ import type { Damage } from "./report.ts";
  * | `NO_SPACE` | the disk is full; nothing was written, retry when there is space |
  * | `UNSUPPORTED_VERSION` | a newer version of the library wrote the log |
  * | `IO` | the operating system refused an operation; `cause` is its error |
+ * | `NOT_LEADER` | only the leader takes this, and the node is not, or is handing over; `leader` says who is |
+ * | `CONFIG_IN_PROGRESS` | the leader cannot change the cluster yet; retry when what it has appended is committed |
+ * | `BUSY` | steps of `stepAsync` are under way, so that `step` would overtake them |
  */
 export type WalLogErrorCode =
   | "NOT_CONTIGUOUS"
@@ -38,7 +42,10 @@ export type WalLogErrorCode =
   | "READ_ONLY"
   | "NO_SPACE"
   | "UNSUPPORTED_VERSION"
-  | "IO";
+  | "IO"
+  | "NOT_LEADER"
+  | "CONFIG_IN_PROGRESS"
+  | "BUSY";
 
 /** What an error can say beyond its code and message. */
 export interface WalLogErrorDetails {
@@ -50,10 +57,18 @@ export interface WalLogErrorDetails {
   readonly offset?: number;
   /** What is damaged, if that is what the error is about. */
   readonly damage?: readonly Damage[];
+  /** Who leads, as far as the node knows. */
+  readonly leader?: NodeId | null;
 }
 
 /** Codes after which the same call can succeed later, with nothing else done. */
-const RETRYABLE: ReadonlySet<WalLogErrorCode> = new Set(["LOCKED", "NO_SPACE"]);
+const RETRYABLE: ReadonlySet<WalLogErrorCode> = new Set([
+  "LOCKED",
+  "NO_SPACE",
+  "NOT_LEADER",
+  "CONFIG_IN_PROGRESS",
+  "BUSY",
+]);
 
 /** Codes after which this log object accepts no further mutation. */
 const FATAL: ReadonlySet<WalLogErrorCode> = new Set(["CORRUPT", "POISONED", "CLOSED", "UNSUPPORTED_VERSION"]);
@@ -88,6 +103,8 @@ export class WalLogError extends Error {
   readonly offset: number | undefined;
   /** What is damaged; empty if the error is not about damage. */
   readonly damage: readonly Damage[];
+  /** Who leads, as far as the node knows; `null` if it does not, or if the error is another one. */
+  readonly leader: NodeId | null;
 
   /**
    * Makes an error.
@@ -102,6 +119,7 @@ export class WalLogError extends Error {
     this.path = details.path;
     this.offset = details.offset;
     this.damage = details.damage ?? [];
+    this.leader = details.leader ?? null;
   }
 
   /** Whether the same call can succeed later with nothing else done. */

@@ -1,0 +1,45 @@
+/**
+ * Committing, and handing over to the application what is committed.
+ *
+ * @module
+ */
+
+import type { Index, LogEntry } from "../types.ts";
+import { becomeFollower } from "./role.ts";
+import type { RaftState } from "./state.ts";
+
+/** Entries read from the log at once, to be applied. */
+const APPLY_ENTRIES = 1024;
+
+/** Commits up to an index, and hands over what that makes new. */
+export function commitTo(s: RaftState, index: Index): void {
+  if (index <= s.commitIndex) return;
+  s.commitIndex = index;
+  while (s.lastApplied < s.commitIndex) {
+    const to = Math.min(s.commitIndex, s.lastApplied + APPLY_ENTRIES);
+    for (const entry of s.log.entries(s.lastApplied + 1, to)) apply(s, entry);
+  }
+  const { snapshotThreshold } = s.config;
+  if (snapshotThreshold > 0 && s.lastApplied - s.log.snapshotIndex >= snapshotThreshold) {
+    s.actions.push({ type: "snapshot", index: s.lastApplied, term: s.log.termAt(s.lastApplied)! });
+  }
+}
+
+function apply(s: RaftState, { index, term, kind, command }: LogEntry): void {
+  s.lastApplied = index;
+  if (kind === "normal") s.actions.push({ type: "apply", index, term, command });
+}
+
+/**
+ * Commits what a majority has. Only an entry of the leader's own term is counted: one of an earlier term can be on a
+ * majority and yet be overwritten (dissertation 3.6.2). With it, everything before it is committed.
+ */
+export function commitByQuorum(s: RaftState): void {
+  const matches = s.members.map((id) => id === s.id ? s.log.lastIndex : s.progress.get(id)?.match ?? 0);
+  matches.sort((a, b) => b - a);
+  const index = matches[Math.floor(matches.length / 2)] ?? 0;
+  if (index <= s.commitIndex || s.log.termAt(index) !== s.term) return;
+  commitTo(s, index);
+  // A leader that removed itself has led until now only so that this could be committed (dissertation 4.2.2).
+  if (!s.isMember) becomeFollower(s, null);
+}

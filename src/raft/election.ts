@@ -1,0 +1,105 @@
+/**
+ * Asking for votes, and giving them.
+ *
+ * @module
+ */
+
+import type { Index, Term } from "../types.ts";
+import { broadcast } from "./leader.ts";
+import type { PreVote, PreVoteReply, RequestVote, RequestVoteReply, TimeoutNow } from "./messages.ts";
+import { newProgress } from "./progress.ts";
+import { enterTerm, persistVote, restartElectionTimer } from "./role.ts";
+import type { RaftState } from "./state.ts";
+
+/** No leader was heard of: asks whether an election would be won, without beginning a term (dissertation 9.6). */
+export function beginPreVote(s: RaftState): void {
+  restartElectionTimer(s);
+  if (!s.isMember) return;
+  s.leader = null;
+  s.role = "follower";
+  s.preVotes = new Set([s.id]);
+  if (s.isQuorum(s.preVotes)) return beginElection(s, false);
+  const { lastIndex: lastLogIndex, lastTerm: lastLogTerm } = s.log;
+  for (const to of s.members) {
+    if (to !== s.id) s.send(to, { type: "preVote", term: s.term + 1, candidate: s.id, lastLogIndex, lastLogTerm });
+  }
+}
+
+/** Begins a term and votes for itself. `force`: the leader asked for it. */
+export function beginElection(s: RaftState, force: boolean): void {
+  s.role = "candidate";
+  s.leader = null;
+  s.preVotes = null;
+  s.votes = new Set([s.id]);
+  persistVote(s, s.term + 1, s.id);
+  restartElectionTimer(s);
+  if (s.isQuorum(s.votes)) return becomeLeader(s);
+  const { term, log: { lastIndex: lastLogIndex, lastTerm: lastLogTerm } } = s;
+  for (const to of s.members) {
+    if (to !== s.id) s.send(to, { type: "requestVote", term, candidate: s.id, lastLogIndex, lastLogTerm, force });
+  }
+}
+
+function becomeLeader(s: RaftState): void {
+  s.role = "leader";
+  s.leader = s.id;
+  s.votes.clear();
+  s.transfer = null;
+  s.elapsed = 0;
+  s.progress = new Map(s.others.map((id) => [id, newProgress(s.log.lastIndex, s.now)]));
+  broadcast(s);
+}
+
+/** Whether a candidate's log is at least as complete as this node's: the election restriction. */
+function isUpToDate(s: RaftState, lastIndex: Index, lastTerm: Term): boolean {
+  return lastTerm > s.log.lastTerm || (lastTerm === s.log.lastTerm && lastIndex >= s.log.lastIndex);
+}
+
+/** Whether a leader was heard of lately, so that an election would only disturb it (dissertation 4.2.3). */
+function hasLeader(s: RaftState): boolean {
+  return s.leader !== null && s.elapsed < s.config.electionTimeout[0];
+}
+
+/** A node asks whether it would get a vote. */
+export function onPreVote(s: RaftState, message: PreVote): void {
+  const voteGranted = message.term >= s.term && !hasLeader(s) &&
+    isUpToDate(s, message.lastLogIndex, message.lastLogTerm);
+  s.send(message.candidate, { type: "preVoteReply", term: s.term, voteGranted, from: s.id });
+}
+
+/** A node says whether it would vote for this one. */
+export function onPreVoteReply(s: RaftState, reply: PreVoteReply): void {
+  if (!reply.voteGranted) {
+    if (reply.term > s.term) enterTerm(s, reply.term);
+    return;
+  }
+  if (s.preVotes === null) return;
+  s.preVotes.add(reply.from);
+  if (s.isQuorum(s.preVotes)) beginElection(s, false);
+}
+
+/** A candidate asks for a vote. */
+export function onRequestVote(s: RaftState, message: RequestVote): void {
+  if (!message.force && hasLeader(s)) return;
+  if (message.term > s.term) enterTerm(s, message.term);
+  const { candidate } = message;
+  const voteGranted = message.term === s.term && (s.votedFor === null || s.votedFor === candidate) &&
+    isUpToDate(s, message.lastLogIndex, message.lastLogTerm);
+  if (voteGranted) {
+    if (s.votedFor === null) persistVote(s, s.term, candidate);
+    restartElectionTimer(s);
+  }
+  s.send(candidate, { type: "requestVoteReply", term: s.term, voteGranted, from: s.id });
+}
+
+/** A node has voted. */
+export function onRequestVoteReply(s: RaftState, reply: RequestVoteReply): void {
+  if (s.role !== "candidate" || reply.term !== s.term || !reply.voteGranted) return;
+  s.votes.add(reply.from);
+  if (s.isQuorum(s.votes)) becomeLeader(s);
+}
+
+/** The leader hands over to this node. */
+export function onTimeoutNow(s: RaftState, message: TimeoutNow): void {
+  if (message.term === s.term && s.isMember) beginElection(s, true);
+}

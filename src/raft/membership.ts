@@ -1,0 +1,136 @@
+/**
+ * Who belongs to the cluster: the latest configuration in the log, committed or not.
+ *
+ * In the log and in snapshots, a configuration is one list of ids: the voting members, ascending; then, if there are
+ * learners, the first member again, which no list of members could hold, and the learners, ascending.
+ *
+ * @module
+ */
+
+import { WalLogError } from "../errors.ts";
+import type { Index, LogEntry, NodeId, RaftLog } from "../types.ts";
+
+/** Bytes read from the log at once, looking for configurations. */
+const SCAN_BYTES = 256 * 1024;
+/** The same in entries, of which those without a command count for nothing in bytes. */
+const SCAN_ENTRIES = 4096;
+
+/** Who belongs to the cluster, from an index on. */
+export interface Membership {
+  /** Index of the entry that says so, or of the snapshot; 0 for what the node was told at first. */
+  readonly index: Index;
+  /** Who votes, ascending. */
+  readonly members: readonly NodeId[];
+  /** Who is only sent entries, ascending. */
+  readonly learners: readonly NodeId[];
+}
+
+/** Ids in ascending order, each once. */
+export function sortedIds(ids: Iterable<NodeId>): NodeId[] {
+  return [...new Set(ids)].sort((a, b) => (a < b ? -1 : 1));
+}
+
+/** Whether two lists of ids are the same. */
+export function sameIds(a: readonly NodeId[], b: readonly NodeId[]): boolean {
+  return a.length === b.length && a.every((id, i) => id === b[i]);
+}
+
+/** The one list that stands for a configuration. */
+export function toList({ members, learners }: Omit<Membership, "index">): NodeId[] {
+  return learners.length === 0 ? [...members] : [...members, members[0]!, ...learners];
+}
+
+/** The configuration that a list stands for. */
+export function fromList(index: Index, list: readonly NodeId[]): Membership {
+  const border = list.indexOf(list[0]!, 1);
+  if (border < 0) return { index, members: list, learners: [] };
+  return { index, members: list.slice(0, border), learners: list.slice(border + 1) };
+}
+
+/**
+ * A configuration as an entry's command.
+ *
+ * @param membership The configuration.
+ * @returns Its list, eight bytes an id, little-endian.
+ */
+export function encodeMembership(membership: Omit<Membership, "index">): Uint8Array {
+  const list = toList(membership);
+  const bytes = new Uint8Array(list.length * 8);
+  const view = new DataView(bytes.buffer);
+  list.forEach((id, i) => view.setBigUint64(i * 8, id, true));
+  return bytes;
+}
+
+/**
+ * The configuration that an entry holds.
+ *
+ * @param entry An entry of kind `config`.
+ * @returns The configuration.
+ * @throws {WalLogError} `INVALID_ARGUMENT` if the command is none.
+ */
+export function decodeMembership({ index, command }: LogEntry): Membership {
+  if (command.byteLength % 8 !== 0) {
+    throw new WalLogError(
+      "INVALID_ARGUMENT",
+      `Cannot read the configuration at index ${index}: expected 8 bytes an id, found ${command.byteLength} bytes`,
+    );
+  }
+  const view = new DataView(command.buffer, command.byteOffset, command.byteLength);
+  const list = Array.from({ length: command.byteLength / 8 }, (_, i) => view.getBigUint64(i * 8, true));
+  return fromList(index, list);
+}
+
+/** The configurations that a node's log holds, oldest first. */
+export class MembershipHistory {
+  /** Never empty: the first is what the snapshot says, or what the node was told. */
+  #history: Membership[];
+
+  /**
+   * Reads a log.
+   *
+   * @param log The log; all of it is read once.
+   * @param initial What the node was told, for a log that says nothing.
+   */
+  constructor(log: RaftLog, initial: readonly NodeId[]) {
+    const { snapshotIndex } = log;
+    const config = snapshotIndex === 0 ? undefined : log.snapshot()?.config;
+    this.#history = [config === undefined ? fromList(0, initial) : fromList(snapshotIndex, config)];
+    for (let next = snapshotIndex + 1; next <= log.lastIndex;) {
+      const entries = log.entries(next, Math.min(next + SCAN_ENTRIES - 1, log.lastIndex), { maxBytes: SCAN_BYTES });
+      this.append(entries);
+      next += entries.length;
+    }
+  }
+
+  /** The latest configuration, which counts whether it is committed or not. */
+  get latest(): Membership {
+    return this.#history.at(-1)!;
+  }
+
+  /** The configuration at an index that the log has, or that its snapshot is of. */
+  at(index: Index): Membership {
+    return this.#history.findLast((one) => one.index <= index) ?? this.#history[0]!;
+  }
+
+  /** Takes note of what was appended. */
+  append(entries: readonly LogEntry[]): void {
+    for (const entry of entries) if (entry.kind === "config") this.#history.push(decodeMembership(entry));
+  }
+
+  /** Forgets what was truncated. */
+  truncate(from: Index): void {
+    while (this.#history.length > 1 && this.latest.index >= from) this.#history.pop();
+  }
+
+  /** Forgets what a snapshot of this node covers. */
+  compact(index: Index): void {
+    const kept = this.#history.findLastIndex((one) => one.index <= index);
+    if (kept > 0) this.#history.splice(0, kept);
+  }
+
+  /** Takes over what another node's snapshot says; `keepsTail` if the log goes on behind it. */
+  restore(index: Index, config: readonly NodeId[], keepsTail: boolean): void {
+    const tail = keepsTail ? this.#history.filter((one) => one.index > index) : [];
+    this.#history = [fromList(index, config), ...tail];
+  }
+}

@@ -1,0 +1,202 @@
+/**
+ * What nodes say to each other.
+ *
+ * @module
+ */
+
+import type { Index, LogEntry, NodeId, Snapshot, Term } from "../types.ts";
+
+/** "Would you vote for me in `term`?" Asked before a term is begun, so that asking changes nothing. */
+export interface PreVote {
+  /** Which message it is. */
+  readonly type: "preVote";
+  /** The term that the sender would begin. */
+  readonly term: Term;
+  /** The sender. */
+  readonly candidate: NodeId;
+  /** Index of the sender's last entry. */
+  readonly lastLogIndex: Index;
+  /** Term of the sender's last entry. */
+  readonly lastLogTerm: Term;
+}
+
+/** The answer to {@link PreVote}. */
+export interface PreVoteReply {
+  /** Which message it is. */
+  readonly type: "preVoteReply";
+  /** The term that the sender is in. */
+  readonly term: Term;
+  /** Whether the sender would vote for the candidate. */
+  readonly voteGranted: boolean;
+  /** The sender. */
+  readonly from: NodeId;
+}
+
+/** "Vote for me in `term`." */
+export interface RequestVote {
+  /** Which message it is. */
+  readonly type: "requestVote";
+  /** The candidate's term. */
+  readonly term: Term;
+  /** The sender. */
+  readonly candidate: NodeId;
+  /** Index of the sender's last entry. */
+  readonly lastLogIndex: Index;
+  /** Term of the sender's last entry. */
+  readonly lastLogTerm: Term;
+  /** Whether the leader itself asked for this election, so that one who hears from it may vote all the same. */
+  readonly force: boolean;
+}
+
+/** The answer to {@link RequestVote}. */
+export interface RequestVoteReply {
+  /** Which message it is. */
+  readonly type: "requestVoteReply";
+  /** The term that the sender is in. */
+  readonly term: Term;
+  /** Whether the sender voted for the candidate. */
+  readonly voteGranted: boolean;
+  /** The sender. */
+  readonly from: NodeId;
+}
+
+/** Entries for a follower; without entries, a sign of life. */
+export interface AppendEntries {
+  /** Which message it is. */
+  readonly type: "appendEntries";
+  /** The leader's term. */
+  readonly term: Term;
+  /** The sender. */
+  readonly leader: NodeId;
+  /** Index of the entry before `entries`. */
+  readonly prevLogIndex: Index;
+  /** Term of the entry before `entries`. */
+  readonly prevLogTerm: Term;
+  /** Contiguous entries; the first at `prevLogIndex + 1`. */
+  readonly entries: readonly LogEntry[];
+  /** The leader's commit index. */
+  readonly leaderCommit: Index;
+  /** A number for the follower to return, while reads wait for word that the leader still leads. */
+  readonly round?: number;
+}
+
+/** The answer to {@link AppendEntries}. */
+export interface AppendEntriesReply {
+  /** Which message it is. */
+  readonly type: "appendEntriesReply";
+  /** The term that the sender is in. */
+  readonly term: Term;
+  /** Whether the sender's log holds the entry before those sent, and thus now those as well. */
+  readonly success: boolean;
+  /** The sender. */
+  readonly from: NodeId;
+  /** Up to here the sender's log is the leader's; 0 if not `success`. */
+  readonly matchIndex: Index;
+  /** Where to try next if not `success`: after the sender's last entry, or the first of `conflictTerm`. */
+  readonly conflictIndex: Index;
+  /** The term that the sender has at `prevLogIndex`; 0 if it has no entry there. */
+  readonly conflictTerm: Term;
+  /** What {@link AppendEntries.round} said. */
+  readonly round?: number;
+}
+
+/** A snapshot for a follower that needs entries which the leader has compacted away. */
+export interface InstallSnapshot {
+  /** Which message it is. */
+  readonly type: "installSnapshot";
+  /** The leader's term. */
+  readonly term: Term;
+  /** The sender. */
+  readonly leader: NodeId;
+  /** The snapshot; if `offset` is there, with a piece of its data. */
+  readonly snapshot: Snapshot;
+  /** Where in the snapshot's data the piece belongs, in bytes. Not there: the data is whole. */
+  readonly offset?: number;
+  /** Whether the piece is the last one. Only with `offset`. */
+  readonly done?: boolean;
+}
+
+/** The answer to {@link InstallSnapshot}. */
+export interface InstallSnapshotReply {
+  /** Which message it is. */
+  readonly type: "installSnapshotReply";
+  /** The term that the sender is in. */
+  readonly term: Term;
+  /** The sender. */
+  readonly from: NodeId;
+  /** Up to here the sender has everything that is committed. */
+  readonly lastIndex: Index;
+  /** Where the next piece of the snapshot's data begins, in bytes. Only in answer to a piece that was not the last. */
+  readonly nextOffset?: number;
+}
+
+/** "Begin an election now": how a leader hands over. */
+export interface TimeoutNow {
+  /** Which message it is. */
+  readonly type: "timeoutNow";
+  /** The leader's term. */
+  readonly term: Term;
+  /** The sender. */
+  readonly leader: NodeId;
+}
+
+/** A node with a damaged log asks a peer for what it cannot read. */
+export interface RepairRequest {
+  /** Which message it is. */
+  readonly type: "repairRequest";
+  /** The term that the sender is in; 0 if it cannot tell. */
+  readonly term: Term;
+  /** The sender. */
+  readonly from: NodeId;
+  /** A number to return, by which an answer to an earlier request is told apart. */
+  readonly request: number;
+  /** The first entry wanted; 0 if only the term is. */
+  readonly first: Index;
+  /** The last entry wanted, inclusive; 0 if only the term is. */
+  readonly last: Index;
+}
+
+/** The answer to {@link RepairRequest}. */
+export interface RepairReply {
+  /** Which message it is. */
+  readonly type: "repairReply";
+  /** The term that the sender is in. */
+  readonly term: Term;
+  /** The sender. */
+  readonly from: NodeId;
+  /** What {@link RepairRequest.request} said. */
+  readonly request: number;
+  /** Whether the sender leads in `term`. */
+  readonly leads: boolean;
+  /** The sender's commit index. */
+  readonly commitIndex: Index;
+  /** Index of the sender's last entry. */
+  readonly lastIndex: Index;
+  /** Those of the entries wanted that the sender has, in order. */
+  readonly entries: readonly LogEntry[];
+}
+
+/** What nodes say to each other. */
+export type Message =
+  | PreVote
+  | PreVoteReply
+  | RequestVote
+  | RequestVoteReply
+  | AppendEntries
+  | AppendEntriesReply
+  | InstallSnapshot
+  | InstallSnapshotReply
+  | TimeoutNow
+  | RepairRequest
+  | RepairReply;
+
+/**
+ * Who sent a message.
+ *
+ * @param message Any message.
+ * @returns The sender, which every message names.
+ */
+export function senderOf(message: Message): NodeId {
+  if ("from" in message) return message.from;
+  return "leader" in message ? message.leader : message.candidate;
+}

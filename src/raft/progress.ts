@@ -1,0 +1,59 @@
+/**
+ * What a leader knows of another node's log.
+ *
+ * @module
+ */
+
+import type { Index } from "../types.ts";
+
+/**
+ * How entries are sent. `probe`: one message at a time, until it is known where the logs agree. `stream`: without
+ * waiting for answers. `snapshot`: nothing but a snapshot, until the node has it.
+ */
+export type Flow = "probe" | "stream" | "snapshot";
+
+/** What a leader knows of another node's log. */
+export interface Progress {
+  /** How entries are sent. */
+  flow: Flow;
+  /** Whether an answer is awaited before more is sent; a heartbeat does not wait. */
+  isPaused: boolean;
+  /** Up to here the logs are known to agree. */
+  match: Index;
+  /** The next entry to send. */
+  next: Index;
+  /** Whether the node was heard from since the leader last counted. */
+  isActive: boolean;
+  /** The greatest round of heartbeats that the node has answered. */
+  round: number;
+  /** Which snapshot is being sent in pieces; 0 if none is. */
+  snapshotIndex: Index;
+  /** Where its next piece begins, in bytes. */
+  snapshotOffset: number;
+  /** A learner's lap: where the leader's log ended when it began. */
+  lapEnd: Index;
+  /** A learner's lap: when it began, in ticks of the leader. */
+  lapStart: number;
+}
+
+/**
+ * What a leader knows of a node at first.
+ *
+ * @param lastIndex Where the leader's log ends.
+ * @param tick The leader's time.
+ * @returns Next to nothing.
+ */
+export function newProgress(lastIndex: Index, tick: number): Progress {
+  return {
+    flow: "probe",
+    isPaused: false,
+    match: 0,
+    next: lastIndex + 1,
+    isActive: true,
+    round: 0,
+    snapshotIndex: 0,
+    snapshotOffset: 0,
+    lapEnd: lastIndex,
+    lapStart: tick,
+  };
+}

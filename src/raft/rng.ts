@@ -1,0 +1,45 @@
+/**
+ * Random numbers that a seed repeats, in every implementation alike.
+ *
+ * @module
+ */
+
+const MASK = 2n ** 64n - 1n;
+
+/** SplitMix64, after Guy Steele's SplitMix (OOPSLA 2014). */
+export class SplitMix64 {
+  #state: bigint;
+
+  /**
+   * Makes a generator.
+   *
+   * @param seed Any number; its low 64 bits count.
+   */
+  constructor(seed: bigint) {
+    this.#state = seed & MASK;
+  }
+
+  /**
+   * The next 64 bits.
+   *
+   * @returns A number from 0 to 2^64 - 1.
+   */
+  next(): bigint {
+    this.#state = (this.#state + 0x9e3779b97f4a7c15n) & MASK;
+    let mixed = this.#state;
+    mixed = ((mixed ^ (mixed >> 30n)) * 0xbf58476d1ce4e5b9n) & MASK;
+    mixed = ((mixed ^ (mixed >> 27n)) * 0x94d049bb133111ebn) & MASK;
+    return mixed ^ (mixed >> 31n);
+  }
+
+  /**
+   * A number of a range.
+   *
+   * @param minimum The least, a safe integer.
+   * @param maximum The greatest, a safe integer.
+   * @returns A number from `minimum` to `maximum`.
+   */
+  between(minimum: number, maximum: number): number {
+    return minimum + Number(this.next() % BigInt(maximum - minimum + 1));
+  }
+}

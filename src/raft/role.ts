@@ -1,0 +1,39 @@
+/**
+ * Becoming a follower, which anything can lead to.
+ *
+ * @module
+ */
+
+import type { NodeId, Term } from "../types.ts";
+import type { RaftState } from "./state.ts";
+
+/** Waits anew for a leader, for a time drawn anew. */
+export function restartElectionTimer(s: RaftState): void {
+  s.elapsed = 0;
+  s.electionTimeout = s.drawTimeout();
+}
+
+/** Remembers the term and the vote, durably. */
+export function persistVote(s: RaftState, term: Term, votedFor: NodeId | null): void {
+  s.term = term;
+  s.votedFor = votedFor;
+  s.writer.setHardState({ term, votedFor });
+  s.writer.flush();
+}
+
+/** Follows whoever leads in the present term. */
+export function becomeFollower(s: RaftState, leader: NodeId | null): void {
+  s.role = "follower";
+  s.leader = leader;
+  s.preVotes = null;
+  s.votes.clear();
+  s.progress.clear();
+  s.transfer = null;
+}
+
+/** Moves on to a later term, in which the node has not voted. */
+export function enterTerm(s: RaftState, term: Term): void {
+  persistVote(s, term, null);
+  becomeFollower(s, null);
+  restartElectionTimer(s);
+}

@@ -1,0 +1,123 @@
+/**
+ * Everything that a node knows, in one object. What is done with it is in the files beside this one, by subject.
+ *
+ * @module
+ */
+
+import type { Index, NodeId, RaftLog, Term } from "../types.ts";
+import type { CheckedConfig } from "./config.ts";
+import { LogWriter } from "./log_writer.ts";
+import { MembershipHistory, sortedIds } from "./membership.ts";
+import type { Message } from "./messages.ts";
+import type { Progress } from "./progress.ts";
+import { SplitMix64 } from "./rng.ts";
+import type { Action, Role } from "./types.ts";
+
+/** Leadership that is being handed over. */
+export interface Transfer {
+  /** Who is to lead. */
+  readonly target: NodeId;
+  /** When that began, in ticks of this node. */
+  readonly since: number;
+}
+
+/** Everything that a node knows. */
+export class RaftState {
+  /** How the node is to behave. */
+  readonly config: CheckedConfig;
+  /** The log, to be read. */
+  readonly log: RaftLog;
+  /** The log, to be written. */
+  readonly writer: LogWriter;
+  /** Who belongs to the cluster. */
+  readonly membership: MembershipHistory;
+  /** Where election timeouts come from. */
+  readonly random: SplitMix64;
+
+  /** What the node is. */
+  role: Role = "follower";
+  /** The latest term that the node has seen; the log's hard state says the same. */
+  term: Term;
+  /** Whom the node voted for in that term. */
+  votedFor: NodeId | null;
+  /** Who leads in that term, as far as the node knows. */
+  leader: NodeId | null = null;
+  /** Up to here entries are committed. */
+  commitIndex: Index;
+  /** Up to here they were given to the application. */
+  lastApplied: Index;
+
+  /** Ticks since the node was made. */
+  now = 0;
+  /** Ticks since a sign of a leader, or since the last election or heartbeat of its own. */
+  elapsed = 0;
+  /** After so many of those, an election is due. */
+  electionTimeout: number;
+  /** Who would vote for the node, while it asks; `null` while it does not. */
+  preVotes: Set<NodeId> | null = null;
+  /** Who has voted for the node, while it is a candidate. */
+  votes: Set<NodeId> = new Set();
+
+  /** Of a leader: what it knows of the others. */
+  progress: Map<NodeId, Progress> = new Map();
+  /** Of a leader: to whom it is handing over. */
+  transfer: Transfer | null = null;
+
+  /** What the step under way wants done. */
+  actions: Action[] = [];
+
+  /**
+   * Makes the state of a node that starts, over what its log has.
+   *
+   * @param config How the node is to behave.
+   * @param log Its log.
+   */
+  constructor(config: CheckedConfig, log: RaftLog) {
+    this.config = config;
+    this.log = log;
+    this.writer = new LogWriter(log);
+    this.membership = new MembershipHistory(log, sortedIds([config.id, ...config.peers]));
+    this.random = new SplitMix64(config.seed);
+    this.electionTimeout = this.drawTimeout();
+    ({ term: this.term, votedFor: this.votedFor } = log.hardState);
+    this.commitIndex = this.lastApplied = log.snapshotIndex;
+  }
+
+  /** This node. */
+  get id(): NodeId {
+    return this.config.id;
+  }
+
+  /** Who votes. */
+  get members(): readonly NodeId[] {
+    return this.membership.latest.members;
+  }
+
+  /** Everyone but this node who is sent entries: members, then learners. */
+  get others(): NodeId[] {
+    const { members, learners } = this.membership.latest;
+    return [...members, ...learners].filter((id) => id !== this.id);
+  }
+
+  /** Whether this node votes. */
+  get isMember(): boolean {
+    return this.members.includes(this.id);
+  }
+
+  /** Whether those are a majority of the members. */
+  isQuorum(ids: ReadonlySet<NodeId>): boolean {
+    const count = this.members.filter((id) => ids.has(id)).length;
+    return count > this.members.length / 2;
+  }
+
+  /** An election timeout. */
+  drawTimeout(): number {
+    const [minimum, maximum] = this.config.electionTimeout;
+    return this.random.between(minimum, maximum);
+  }
+
+  /** Wants a message sent. */
+  send(to: NodeId, message: Message): void {
+    this.actions.push({ type: "send", to, message });
+  }
+}

@@ -1,0 +1,208 @@
+/**
+ * What goes into a node, and what comes out: events, actions, configuration.
+ *
+ * @module
+ */
+
+import type { Index, NodeId, Term } from "../types.ts";
+import type { Message } from "./messages.ts";
+
+/** What a node is at the moment. */
+export type Role = "follower" | "candidate" | "leader";
+
+/** Time passes: one tick, however long the application makes it. */
+export interface TickEvent {
+  /** Which event it is. */
+  readonly type: "tick";
+}
+
+/** A message has arrived. */
+export interface MessageEvent {
+  /** Which event it is. */
+  readonly type: "message";
+  /** The message. */
+  readonly message: Message;
+}
+
+/** The application wants a command replicated. Refused with `NOT_LEADER` by anyone but the leader. */
+export interface ProposeEvent {
+  /** Which event it is. */
+  readonly type: "propose";
+  /** The command, opaque to the node. */
+  readonly command: Uint8Array;
+}
+
+/** The application has made a snapshot, which replaces the entries up to its index. */
+export interface SnapshotEvent {
+  /** Which event it is. */
+  readonly type: "snapshot";
+  /** The last index that the snapshot includes; at most what was applied. */
+  readonly index: Index;
+  /** The state machine's state after `index`. */
+  readonly data: Uint8Array;
+}
+
+/** A voting member is to be added. Refused with `NOT_LEADER` or `CONFIG_IN_PROGRESS`. */
+export interface AddServerEvent {
+  /** Which event it is. */
+  readonly type: "addServer";
+  /** The node to add. */
+  readonly id: NodeId;
+}
+
+/** A node is to be added without a vote, and to get one when it has caught up. Refused as {@link AddServerEvent}. */
+export interface AddLearnerEvent {
+  /** Which event it is. */
+  readonly type: "addLearner";
+  /** The node to add. */
+  readonly id: NodeId;
+}
+
+/** A member or learner is to be removed. Refused as {@link AddServerEvent}. */
+export interface RemoveServerEvent {
+  /** Which event it is. */
+  readonly type: "removeServer";
+  /** The node to remove. */
+  readonly id: NodeId;
+}
+
+/** The leader is to hand over. Anyone else ignores it. */
+export interface TransferLeadershipEvent {
+  /** Which event it is. */
+  readonly type: "transferLeadership";
+  /** Who is to lead. */
+  readonly target: NodeId;
+}
+
+/**
+ * A read is to be linearizable: {@link ReadReadyAction} says when, and up to where the state machine must have got.
+ * Refused with `NOT_LEADER` by anyone but the leader.
+ */
+export interface ReadIndexEvent {
+  /** Which event it is. */
+  readonly type: "readIndex";
+  /** The application's name for the read. */
+  readonly id: number;
+}
+
+/** What can happen to a node. */
+export type RaftEvent =
+  | TickEvent
+  | MessageEvent
+  | ProposeEvent
+  | SnapshotEvent
+  | AddServerEvent
+  | AddLearnerEvent
+  | RemoveServerEvent
+  | TransferLeadershipEvent
+  | ReadIndexEvent;
+
+/** A message is to be sent. It may get lost, overtaken or doubled. */
+export interface SendAction {
+  /** Which action it is. */
+  readonly type: "send";
+  /** To whom. */
+  readonly to: NodeId;
+  /** The message. */
+  readonly message: Message;
+}
+
+/** A committed command is to be applied to the state machine. */
+export interface ApplyAction {
+  /** Which action it is. */
+  readonly type: "apply";
+  /** The command's index. Indexes grow; those of configurations are left out. */
+  readonly index: Index;
+  /** The command's term. */
+  readonly term: Term;
+  /** The command. */
+  readonly command: Uint8Array;
+}
+
+/** A hint: enough was applied that a snapshot would be worthwhile. */
+export interface SnapshotAction {
+  /** Which action it is. */
+  readonly type: "snapshot";
+  /** What has been applied. */
+  readonly index: Index;
+  /** The term at `index`. */
+  readonly term: Term;
+}
+
+/** The state machine is to be replaced by a snapshot. */
+export interface RestoreSnapshotAction {
+  /** Which action it is. */
+  readonly type: "restoreSnapshot";
+  /** The last index that the snapshot includes. */
+  readonly index: Index;
+  /** The term at `index`. */
+  readonly term: Term;
+  /** What was given as {@link SnapshotEvent.data}. */
+  readonly data: Uint8Array;
+}
+
+/** The cluster has changed, as far as this node's log tells: the change counts from now on, and may yet be undone. */
+export interface MembershipChangedAction {
+  /** Which action it is. */
+  readonly type: "membershipChanged";
+  /** The voting members, ascending. */
+  readonly members: readonly NodeId[];
+  /** The learners, ascending. Not there if there are none. */
+  readonly learners?: readonly NodeId[];
+}
+
+/** A read may be answered as soon as everything up to `index` is applied. */
+export interface ReadReadyAction {
+  /** Which action it is. */
+  readonly type: "readReady";
+  /** {@link ReadIndexEvent.id}. */
+  readonly id: number;
+  /** Up to where the state machine must have got. */
+  readonly index: Index;
+}
+
+/** A read cannot be answered, because the node does not lead any more. */
+export interface ReadFailedAction {
+  /** Which action it is. */
+  readonly type: "readFailed";
+  /** {@link ReadIndexEvent.id}. */
+  readonly id: number;
+}
+
+/** What a node wants done, in this order. */
+export type Action =
+  | SendAction
+  | ApplyAction
+  | SnapshotAction
+  | RestoreSnapshotAction
+  | MembershipChangedAction
+  | ReadReadyAction
+  | ReadFailedAction;
+
+/** How a node is to behave. All nodes of a cluster should be given the same, but for `id`, `peers` and `seed`. */
+export interface RaftConfig {
+  /** This node: any unsigned 64-bit number that no other node of the cluster has had. */
+  readonly id: NodeId;
+  /** The other members that the cluster begins with; what the log says counts more. Default: none. */
+  readonly peers?: readonly NodeId[];
+  /** A follower that hears from no leader for this long, drawn from here, asks to be one. In ticks; default 10 to 20. */
+  readonly electionTimeout?: readonly [minimum: number, maximum: number];
+  /** How often a leader gives a sign of life. In ticks, well below the least election timeout; default 3. */
+  readonly heartbeatInterval?: number;
+  /** The most entries in a message. Default 64. */
+  readonly maxBatch?: number;
+  /** The most bytes of commands in a message, but always at least one entry. Default: no bound. */
+  readonly maxBatchBytes?: number;
+  /** After so many entries a snapshot is hinted at. Default 0: never. */
+  readonly snapshotThreshold?: number;
+  /** Snapshots are sent in pieces of so many bytes. Default 0: whole. */
+  readonly snapshotChunkBytes?: number;
+  /** Where the election timeouts come from; the low 64 bits count. Default: the id. */
+  readonly seed?: bigint;
+  /** Whether a leader that has not heard from a majority for the least election timeout steps down. Default: no. */
+  readonly checkQuorum?: boolean;
+  /** Whether a new leader appends an entry without meaning, so that what was there before commits. Default: no. */
+  readonly noOp?: boolean;
+  /** A leader that could not hand over within so many ticks goes on leading. Default 0: it waits for ever. */
+  readonly transferTimeout?: number;
+}
