@@ -13,8 +13,8 @@ const APPLY_ENTRIES = 1024;
 
 /** Commits up to an index, and hands over what that makes new. */
 export function commitTo(s: RaftState, index: Index): void {
-  if (index <= s.commitIndex) return;
   s.commitIndex = index;
+  if (s.lastApplied >= index) return;
   while (s.lastApplied < s.commitIndex) {
     const to = Math.min(s.commitIndex, s.lastApplied + APPLY_ENTRIES);
     for (const entry of s.log.entries(s.lastApplied + 1, to)) apply(s, entry);
@@ -41,5 +41,5 @@ export function commitByQuorum(s: RaftState): void {
   if (index <= s.commitIndex || s.log.termAt(index) !== s.term) return;
   commitTo(s, index);
   // A leader that removed itself has led until now only so that this could be committed (dissertation 4.2.2).
-  if (!s.isMember) becomeFollower(s, null);
+  if (!s.isMember && s.commitIndex >= s.membership.latest.index) becomeFollower(s, null);
 }

@@ -13,8 +13,8 @@ import type { RaftState } from "./state.ts";
 
 /** No leader was heard of: asks whether an election would be won, without beginning a term (dissertation 9.6). */
 export function beginPreVote(s: RaftState): void {
-  restartElectionTimer(s);
   if (!s.isMember) return;
+  restartElectionTimer(s);
   s.leader = null;
   s.role = "follower";
   s.preVotes = new Set([s.id]);
@@ -45,7 +45,7 @@ function becomeLeader(s: RaftState): void {
   s.leader = s.id;
   s.votes.clear();
   s.transfer = null;
-  s.elapsed = 0;
+  s.sinceHeartbeat = 0;
   s.progress = new Map(s.others.map((id) => [id, newProgress(s.log.lastIndex, s.now)]));
   broadcast(s);
 }
@@ -69,11 +69,9 @@ export function onPreVote(s: RaftState, message: PreVote): void {
 
 /** A node says whether it would vote for this one. */
 export function onPreVoteReply(s: RaftState, reply: PreVoteReply): void {
-  if (!reply.voteGranted) {
-    if (reply.term > s.term) enterTerm(s, reply.term);
-    return;
-  }
   if (s.preVotes === null) return;
+  if (reply.term > s.term) return enterTerm(s, reply.term);
+  if (!reply.voteGranted) return;
   s.preVotes.add(reply.from);
   if (s.isQuorum(s.preVotes)) beginElection(s, false);
 }
@@ -86,7 +84,7 @@ export function onRequestVote(s: RaftState, message: RequestVote): void {
   const voteGranted = message.term === s.term && (s.votedFor === null || s.votedFor === candidate) &&
     isUpToDate(s, message.lastLogIndex, message.lastLogTerm);
   if (voteGranted) {
-    if (s.votedFor === null) persistVote(s, s.term, candidate);
+    persistVote(s, s.term, candidate);
     restartElectionTimer(s);
   }
   s.send(candidate, { type: "requestVoteReply", term: s.term, voteGranted, from: s.id });

@@ -18,13 +18,14 @@ export function onAppendEntries(s: RaftState, message: AppendEntries): void {
   becomeFollower(s, leader);
   restartElectionTimer(s);
   const { prevLogIndex, prevLogTerm, entries } = message;
+  if (prevLogIndex < s.log.snapshotIndex) return reply(s, message, { success: true, matchIndex: s.log.snapshotIndex });
   const term = s.log.termAt(prevLogIndex);
-  if (term !== prevLogTerm && prevLogIndex >= s.log.snapshotIndex) {
+  if (term !== prevLogTerm) {
     return reply(s, message, { success: false, ...conflictAt(s, prevLogIndex, term) });
   }
   appendNew(s, entries);
   const matchIndex = prevLogIndex + entries.length;
-  commitTo(s, Math.min(message.leaderCommit, matchIndex));
+  if (message.leaderCommit > s.commitIndex) commitTo(s, Math.min(message.leaderCommit, matchIndex));
   reply(s, message, { success: true, matchIndex });
 }
 
@@ -45,7 +46,7 @@ function reply(s: RaftState, { leader }: AppendEntries, result: Partial<AppendEn
 function conflictAt(s: RaftState, index: Index, term: Term | undefined): Partial<AppendEntriesReply> {
   if (term === undefined) return { conflictIndex: s.log.lastIndex + 1, conflictTerm: 0 };
   let first = index;
-  while (first - 1 > s.log.snapshotIndex && s.log.termAt(first - 1) === term) first--;
+  while (first - 1 >= Math.max(s.log.snapshotIndex, 1) && s.log.termAt(first - 1) === term) first--;
   return { conflictIndex: first, conflictTerm: term };
 }
 
@@ -76,7 +77,7 @@ export function onInstallSnapshot(s: RaftState, message: InstallSnapshot): void 
   if (message.term >= s.term) {
     becomeFollower(s, leader);
     restartElectionTimer(s);
-    if (snapshot.index > s.commitIndex) {
+    if (snapshot.index > s.lastApplied) {
       const before = s.members;
       const keepsTail = s.log.termAt(snapshot.index) === snapshot.term;
       s.writer.applySnapshot(snapshot);
@@ -88,5 +89,6 @@ export function onInstallSnapshot(s: RaftState, message: InstallSnapshot): void 
       s.actions.push({ type: "restoreSnapshot", index, term, data });
     }
   }
-  s.send(leader, { type: "installSnapshotReply", term: s.term, from: s.id, lastIndex: s.commitIndex });
+  const lastIndex = message.term < s.term ? 0 : Math.max(snapshot.index, s.log.snapshotIndex);
+  s.send(leader, { type: "installSnapshotReply", term: s.term, from: s.id, lastIndex });
 }

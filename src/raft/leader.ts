@@ -64,7 +64,7 @@ export function onAppendEntriesReply(s: RaftState, reply: AppendEntriesReply): v
     advance(s, reply.from, progress, reply.matchIndex);
   } else {
     progress.flow = "probe";
-    progress.next = Math.max(progress.match + 1, nextAfterConflict(s, reply));
+    progress.next = Math.max(progress.match + 1, Math.min(progress.next - 1, nextAfterConflict(s, reply)));
     sendNext(s, reply.from);
   }
 }
@@ -97,6 +97,7 @@ export function onInstallSnapshotReply(s: RaftState, reply: InstallSnapshotReply
   const progress = s.progress.get(reply.from);
   if (s.role !== "leader" || reply.term !== s.term || progress === undefined) return;
   progress.isActive = true;
+  progress.next = progress.match + 1;
   advance(s, reply.from, progress, reply.lastIndex);
 }
 
@@ -108,8 +109,9 @@ export function sendTimeoutNow(s: RaftState, to: NodeId): void {
 
 /** The application wants another node to lead. */
 export function onTransferLeadership(s: RaftState, target: NodeId): void {
-  if (s.role !== "leader" || target === s.id) return;
-  if (s.progress.get(target)?.match === s.log.lastIndex) return sendTimeoutNow(s, target);
+  const progress = s.progress.get(target);
+  if (s.role !== "leader" || progress === undefined) return;
+  if (progress.match === s.log.lastIndex) return sendTimeoutNow(s, target);
   s.transfer = { target, since: s.now };
   sendNext(s, target);
 }

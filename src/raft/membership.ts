@@ -93,8 +93,8 @@ export class MembershipHistory {
    */
   constructor(log: RaftLog, initial: readonly NodeId[]) {
     const { snapshotIndex } = log;
-    const config = snapshotIndex === 0 ? undefined : log.snapshot()?.config;
-    this.#history = [config === undefined ? fromList(0, initial) : fromList(snapshotIndex, config)];
+    const config = snapshotIndex === 0 ? [] : log.snapshot()?.config ?? [];
+    this.#history = [fromList(snapshotIndex, config.length > 0 ? config : initial)];
     for (let next = snapshotIndex + 1; next <= log.lastIndex;) {
       const entries = log.entries(next, Math.min(next + SCAN_ENTRIES - 1, log.lastIndex), { maxBytes: SCAN_BYTES });
       this.append(entries);
@@ -128,9 +128,9 @@ export class MembershipHistory {
     if (kept > 0) this.#history.splice(0, kept);
   }
 
-  /** Takes over what another node's snapshot says; `keepsTail` if the log goes on behind it. */
+  /** Takes over what another node's snapshot says, if it says anything; `keepsTail` if the log goes on behind it. */
   restore(index: Index, config: readonly NodeId[], keepsTail: boolean): void {
     const tail = keepsTail ? this.#history.filter((one) => one.index > index) : [];
-    this.#history = [fromList(index, config), ...tail];
+    this.#history = [config.length > 0 ? fromList(index, config) : { ...this.#history[0]!, index }, ...tail];
   }
 }

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { WalLogError, type WalLogErrorCode } from "../errors.ts";
 import { MemoryLog } from "../memory_log.ts";
 import type { Index, NodeId, RaftLog, Term } from "../types.ts";
 import { checkConfig } from "./config.ts";
@@ -11,50 +12,193 @@ import { RaftState } from "./state.ts";
 import { stepEvent } from "./step.ts";
 import type { Action, RaftConfig, RaftEvent, Role } from "./types.ts";
 
-/** A node of a Raft cluster. */
+/** Codes of errors that refuse an event and leave the node as it was; any other ends the node. */
+const REFUSALS: ReadonlySet<WalLogErrorCode> = new Set([
+  "NOT_LEADER",
+  "CONFIG_IN_PROGRESS",
+  "ENTRY_TOO_LARGE",
+  "INVALID_ARGUMENT",
+]);
+
+/** A step of `stepAsync` that has happened, and whose actions wait for a flush. */
+interface WaitingStep {
+  readonly actions: Action[];
+  readonly resolve: (actions: Action[]) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/**
+ * A node of a Raft cluster: a state machine with no clock, no socket, and no randomness but its seed. The application
+ * tells it what happens, with {@link RaftNode.step} or {@link RaftNode.stepAsync}, and carries out, in order, the
+ * actions that it gets back.
+ *
+ * @example A cluster of one: it elects itself, and commits by itself.
+ * ```ts
+ * import { RaftNode } from "@wallog/wallog/raft";
+ * import assert from "node:assert/strict";
+ *
+ * const node = new RaftNode({ id: 1n });
+ * while (!node.isLeader) node.step({ type: "tick" });
+ * const command = new TextEncoder().encode("x = 1");
+ * assert.deepEqual(node.step({ type: "propose", command }), [{ type: "apply", index: 1, term: 1, command }]);
+ * ```
+ */
 export class RaftNode {
   readonly #state: RaftState;
+  #failure: WalLogError | undefined;
+  #waiting: WaitingStep[] = [];
+  #isFlushing = false;
 
-  constructor(config: RaftConfig) {
-    this.#state = new RaftState(checkConfig(config), (arguments[1] ?? new MemoryLog()) as RaftLog);
+  /**
+   * Makes a node that forgets everything with the process: for tests.
+   *
+   * @param config How it is to behave.
+   * @param log Its log. Default: an empty `MemoryLog`.
+   * @throws {WalLogError} `INVALID_ARGUMENT`; whatever reading the log throws.
+   */
+  constructor(config: RaftConfig, log: RaftLog = new MemoryLog()) {
+    this.#state = new RaftState(checkConfig(config), log);
   }
 
+  /**
+   * Makes a node over the log that it had, or over an empty one. The state machine begins with the log's snapshot, if
+   * there is one: what follows it is applied anew.
+   *
+   * @param config How it is to behave.
+   * @param log Its log, which nobody else may write from now on.
+   * @returns The node, a follower.
+   * @throws {WalLogError} `INVALID_ARGUMENT`; whatever reading the log throws.
+   */
   static withLog(config: RaftConfig, log: RaftLog): RaftNode {
-    return new (RaftNode as unknown as new (config: RaftConfig, log: RaftLog) => RaftNode)(config, log);
+    return new RaftNode(config, log);
   }
 
+  /** This node. */
   get id(): NodeId {
     return this.#state.id;
   }
+
+  /** What the node is. */
   get role(): Role {
     return this.#state.role;
   }
+
+  /** Whether the node leads, as far as it knows: another may lead already. */
   get isLeader(): boolean {
-    return this.role === "leader";
+    return this.#state.role === "leader";
   }
+
+  /** The latest term that the node has seen. */
   get term(): Term {
     return this.#state.term;
   }
+
+  /** Who leads in that term, as far as the node knows. */
   get leader(): NodeId | null {
     return this.#state.leader;
   }
+
+  /** Up to here the node knows entries to be committed. */
   get commitIndex(): Index {
     return this.#state.commitIndex;
   }
+
+  /** Up to here entries were handed to the application. */
   get lastApplied(): Index {
     return this.#state.lastApplied;
   }
+
+  /** Who votes, ascending, as the latest configuration in the log says, committed or not. */
   get members(): readonly NodeId[] {
     return this.#state.members;
   }
+
+  /** Who is sent entries without having a vote, ascending. */
+  get learners(): readonly NodeId[] {
+    return this.#state.membership.latest.learners;
+  }
+
+  /** The node's log. */
   get log(): RaftLog {
     return this.#state.log;
   }
 
+  /**
+   * Lets something happen, and blocks until what it depends on is durable.
+   *
+   * @param event What happens.
+   * @returns What is to be done, in order.
+   * @throws {WalLogError} `NOT_LEADER`, `CONFIG_IN_PROGRESS`, `ENTRY_TOO_LARGE`, `INVALID_ARGUMENT`: the event is
+   * refused. `BUSY` while a step of {@link RaftNode.stepAsync} is under way. `POISONED` if the log failed, now or
+   * earlier, with that failure as its cause: the node takes nothing more.
+   */
   step(event: RaftEvent): Action[] {
+    if (this.#waiting.length > 0 || this.#isFlushing) {
+      throw new WalLogError("BUSY", "Cannot step: steps of stepAsync are under way, which this one would overtake");
+    }
+    return this.#run(event, false);
+  }
+
+  /**
+   * Lets something happen at once, and hands out what is to be done when what it depends on is durable. Steps that are
+   * given while a flush is under way share the next; their actions come in the order of the steps.
+   *
+   * @param event What happens.
+   * @returns What is to be done, in order. Rejects as {@link RaftNode.step} throws.
+   */
+  // deno-lint-ignore require-await -- so that a refusal is a rejection too
+  async stepAsync(event: RaftEvent): Promise<Action[]> {
+    const actions = this.#run(event, true);
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ actions, resolve, reject });
+      if (!this.#isFlushing) void this.#flush();
+    });
+  }
+
+  #run(event: RaftEvent, isDeferred: boolean): Action[] {
+    if (this.#failure !== undefined) throw this.#failure;
     const s = this.#state;
     s.actions = [];
-    stepEvent(s, event);
+    s.writer.isDeferred = isDeferred;
+    try {
+      stepEvent(s, event);
+    } catch (error) {
+      if (error instanceof WalLogError && REFUSALS.has(error.code)) throw error;
+      throw this.#fail(error);
+    }
     return s.actions;
+  }
+
+  /**
+   * Hands out actions when everything is durable that was written up to their step: not only what the step wrote
+   * itself, for it may depend on what an earlier one did.
+   */
+  async #flush(): Promise<void> {
+    this.#isFlushing = true;
+    while (this.#waiting.length > 0) {
+      await undefined; // Steps given one after another share a flush.
+      const steps = this.#waiting;
+      this.#waiting = [];
+      try {
+        await this.#state.writer.flushAsync();
+      } catch (error) {
+        const failure = this.#fail(error);
+        for (const { reject } of [...steps, ...this.#waiting.splice(0)]) reject(failure);
+        break;
+      }
+      for (const { actions, resolve } of steps) resolve(actions);
+    }
+    this.#isFlushing = false;
+  }
+
+  /** Ends the node, if nothing has yet: what it knows may no longer be what its log says. */
+  #fail(cause: unknown): WalLogError {
+    this.#failure ??= new WalLogError(
+      "POISONED",
+      `Cannot step: the log of node ${this.id} failed: ${cause instanceof Error ? cause.message : String(cause)}; ` +
+        `make a new node over the log opened again`,
+      { cause },
+    );
+    return this.#failure;
   }
 }

@@ -35,5 +35,4 @@ export function becomeFollower(s: RaftState, leader: NodeId | null): void {
 export function enterTerm(s: RaftState, term: Term): void {
   persistVote(s, term, null);
   becomeFollower(s, null);
-  restartElectionTimer(s);
 }

@@ -49,7 +49,7 @@ export class RaftState {
 
   /** Ticks since the node was made. */
   now = 0;
-  /** Ticks since a sign of a leader, or since the last election or heartbeat of its own. */
+  /** Ticks since a sign of a leader, or since an election began; a leader does not count them. */
   elapsed = 0;
   /** After so many of those, an election is due. */
   electionTimeout: number;
@@ -58,6 +58,8 @@ export class RaftState {
   /** Who has voted for the node, while it is a candidate. */
   votes: Set<NodeId> = new Set();
 
+  /** Of a leader: ticks since it last gave a sign of life. */
+  sinceHeartbeat = 0;
   /** Of a leader: what it knows of the others. */
   progress: Map<NodeId, Progress> = new Map();
   /** Of a leader: to whom it is handing over. */
@@ -104,10 +106,9 @@ export class RaftState {
     return this.members.includes(this.id);
   }
 
-  /** Whether those are a majority of the members. */
+  /** Whether those are a majority: members all, for only members are asked, and a change of members ends the asking. */
   isQuorum(ids: ReadonlySet<NodeId>): boolean {
-    const count = this.members.filter((id) => ids.has(id)).length;
-    return count > this.members.length / 2;
+    return ids.size > this.members.length / 2;
   }
 
   /** An election timeout. */

@@ -59,11 +59,10 @@ export function stepEvent(s: RaftState, event: RaftEvent): void {
 
 function onTick(s: RaftState): void {
   s.now++;
-  s.elapsed++;
   if (s.role !== "leader") {
-    if (s.elapsed >= s.electionTimeout) beginPreVote(s);
-  } else if (s.elapsed >= s.config.heartbeatInterval) {
-    s.elapsed = 0;
+    if (++s.elapsed >= s.electionTimeout) beginPreVote(s);
+  } else if (++s.sinceHeartbeat >= s.config.heartbeatInterval) {
+    s.sinceHeartbeat = 0;
     broadcast(s);
   }
 }
@@ -103,7 +102,7 @@ function onSnapshot(s: RaftState, { index, data }: SnapshotEvent): void {
 }
 
 function requireLeader(s: RaftState, attempt: string): void {
-  if (s.role === "leader" && s.transfer === null && s.isMember) return;
+  if (s.role === "leader" && s.transfer === null) return;
   throw new WalLogError("NOT_LEADER", `Cannot ${attempt}: not the leader`, { leader: s.leader });
 }
 
