@@ -5,9 +5,11 @@
  */
 
 import type { Index, Term } from "../types.ts";
-import { broadcast } from "./leader.ts";
+import { commitByQuorum } from "./commit.ts";
+import { encodeMembership } from "./membership.ts";
 import type { PreVote, PreVoteReply, RequestVote, RequestVoteReply, TimeoutNow } from "./messages.ts";
 import { newProgress } from "./progress.ts";
+import { appendOwn, broadcast } from "./replication.ts";
 import { enterTerm, persistVote, restartElectionTimer } from "./role.ts";
 import type { RaftState } from "./state.ts";
 
@@ -45,9 +47,13 @@ function becomeLeader(s: RaftState): void {
   s.leader = s.id;
   s.votes.clear();
   s.transfer = null;
-  s.sinceHeartbeat = 0;
+  s.sinceHeartbeat = s.sinceQuorum = s.round = 0;
+  s.incoming = null;
   s.progress = new Map(s.others.map((id) => [id, newProgress(s.log.lastIndex, s.now)]));
+  // A configuration that changes nothing: unlike an empty command, the application never sees it.
+  if (s.config.noOp) appendOwn(s, "config", encodeMembership(s.membership.latest));
   broadcast(s);
+  if (s.config.noOp) commitByQuorum(s);
 }
 
 /** Whether a candidate's log is at least as complete as this node's: the election restriction. */

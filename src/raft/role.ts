@@ -1,10 +1,11 @@
 /**
- * Becoming a follower, which anything can lead to.
+ * What any part of a node may have to do: follow, enter a term, tell of new members.
  *
  * @module
  */
 
 import type { NodeId, Term } from "../types.ts";
+import { type Membership, sameIds } from "./membership.ts";
 import type { RaftState } from "./state.ts";
 
 /** Waits anew for a leader, for a time drawn anew. */
@@ -29,10 +30,19 @@ export function becomeFollower(s: RaftState, leader: NodeId | null): void {
   s.votes.clear();
   s.progress.clear();
   s.transfer = null;
+  s.outgoing = null;
+  for (const { id } of s.reads.splice(0)) s.actions.push({ type: "readFailed", id });
 }
 
 /** Moves on to a later term, in which the node has not voted. */
 export function enterTerm(s: RaftState, term: Term): void {
   persistVote(s, term, null);
   becomeFollower(s, null);
+}
+
+/** Tells the application who belongs to the cluster, if that has changed. */
+export function announceMembers(s: RaftState, before: Membership): void {
+  const { members, learners } = s.membership.latest;
+  if (sameIds(before.members, members) && sameIds(before.learners, learners)) return;
+  s.actions.push({ type: "membershipChanged", members, ...learners.length > 0 ? { learners } : {} });
 }

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Index, NodeId, RaftLog, Term } from "../types.ts";
+import type { Index, NodeId, RaftLog, Snapshot, Term } from "../types.ts";
 import type { CheckedConfig } from "./config.ts";
 import { LogWriter } from "./log_writer.ts";
 import { MembershipHistory, sortedIds } from "./membership.ts";
@@ -19,6 +19,28 @@ export interface Transfer {
   readonly target: NodeId;
   /** When that began, in ticks of this node. */
   readonly since: number;
+}
+
+/** A read that waits until it is known that the node still leads. */
+export interface PendingRead {
+  /** The application's name for it. */
+  readonly id: number;
+  /** The round of heartbeats that must be answered: one that had not begun when the read was asked for. */
+  readonly round: number;
+  /** Up to where the state machine must get; unknown until the leader has committed an entry of its own term. */
+  index: Index | undefined;
+}
+
+/** A snapshot that arrives in pieces. */
+export interface IncomingSnapshot {
+  /** The term of the leader that sends it. */
+  readonly term: Term;
+  /** The snapshot's index. */
+  readonly index: Index;
+  /** What has arrived, in order. */
+  readonly pieces: Uint8Array[];
+  /** How much that is, in bytes. */
+  bytes: number;
 }
 
 /** Everything that a node knows. */
@@ -64,6 +86,16 @@ export class RaftState {
   progress: Map<NodeId, Progress> = new Map();
   /** Of a leader: to whom it is handing over. */
   transfer: Transfer | null = null;
+  /** Of a leader: reads that wait. */
+  reads: PendingRead[] = [];
+  /** Of a leader: rounds of heartbeats begun for the sake of reads. */
+  round = 0;
+  /** Of a leader: ticks since it last counted who was heard from. */
+  sinceQuorum = 0;
+  /** Of a leader: the snapshot that it sends in pieces. */
+  outgoing: Snapshot | null = null;
+  /** Of a follower: the snapshot that arrives in pieces. */
+  incoming: IncomingSnapshot | null = null;
 
   /** What the step under way wants done. */
   actions: Action[] = [];

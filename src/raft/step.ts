@@ -4,8 +4,6 @@
  * @module
  */
 
-import { WalLogError } from "../errors.ts";
-import type { NodeId } from "../types.ts";
 import {
   beginPreVote,
   onPreVote,
@@ -15,18 +13,13 @@ import {
   onTimeoutNow,
 } from "./election.ts";
 import { onAppendEntries, onInstallSnapshot } from "./follower.ts";
-import {
-  appendOwn,
-  broadcast,
-  onAppendEntriesReply,
-  onInstallSnapshotReply,
-  onTransferLeadership,
-  replicate,
-} from "./leader.ts";
-import { encodeMembership, sortedIds } from "./membership.ts";
+import { toList } from "./membership.ts";
 import type { Message } from "./messages.ts";
-import { newProgress } from "./progress.ts";
-import { enterTerm } from "./role.ts";
+import { addRead, settleReads } from "./reads.ts";
+import { addLearner, addServer, removeServer, requireLeader } from "./reconfiguration.ts";
+import { onAppendEntriesReply, onInstallSnapshotReply, onTransferLeadership } from "./replies.ts";
+import { appendOwn, broadcast, replicate } from "./replication.ts";
+import { becomeFollower, enterTerm } from "./role.ts";
 import type { RaftState } from "./state.ts";
 import type { RaftEvent, SnapshotEvent } from "./types.ts";
 
@@ -37,37 +30,64 @@ import type { RaftEvent, SnapshotEvent } from "./types.ts";
  * @param event What happens.
  */
 export function stepEvent(s: RaftState, event: RaftEvent): void {
+  take(s, event);
+  if (s.role === "leader") settleReads(s);
+}
+
+function take(s: RaftState, event: RaftEvent): void {
   switch (event.type) {
     case "tick":
       return onTick(s);
     case "message":
       return onMessage(s, event.message);
     case "propose":
-      requireLeader(s, "propose");
+      requireLeader(s, "propose a command");
       appendOwn(s, "normal", event.command);
       return replicate(s);
     case "snapshot":
       return onSnapshot(s, event);
     case "addServer":
-      return changeMembers(s, [...s.members, event.id]);
+      return addServer(s, event.id);
+    case "addLearner":
+      return addLearner(s, event.id);
     case "removeServer":
-      return changeMembers(s, s.members.filter((id) => id !== event.id));
+      return removeServer(s, event.id);
     case "transferLeadership":
       return onTransferLeadership(s, event.target);
+    case "readIndex":
+      requireLeader(s, "read");
+      return addRead(s, event.id);
   }
 }
 
 function onTick(s: RaftState): void {
   s.now++;
-  if (s.role !== "leader") {
-    if (++s.elapsed >= s.electionTimeout) beginPreVote(s);
-  } else if (++s.sinceHeartbeat >= s.config.heartbeatInterval) {
+  if (s.role === "leader") return onLeaderTick(s);
+  if (++s.elapsed >= s.electionTimeout) beginPreVote(s);
+}
+
+function onLeaderTick(s: RaftState): void {
+  const { checkQuorum, electionTimeout, heartbeatInterval, transferTimeout } = s.config;
+  if (checkQuorum && ++s.sinceQuorum >= electionTimeout[0]) {
+    s.sinceQuorum = 0;
+    if (!hearsFromQuorum(s)) return becomeFollower(s, null);
+  }
+  if (s.transfer !== null && transferTimeout > 0 && s.now - s.transfer.since >= transferTimeout) s.transfer = null;
+  if (++s.sinceHeartbeat >= heartbeatInterval) {
     s.sinceHeartbeat = 0;
     broadcast(s);
   }
 }
 
+/** Whether a majority was heard from since this was last asked. */
+function hearsFromQuorum(s: RaftState): boolean {
+  const active = new Set(s.members.filter((id) => id === s.id || s.progress.get(id)?.isActive === true));
+  for (const progress of s.progress.values()) progress.isActive = false;
+  return s.isQuorum(active);
+}
+
 function onMessage(s: RaftState, message: Message): void {
+  // These look at the term themselves: asking for a vote need not begin a term here.
   switch (message.type) {
     case "preVote":
       return onPreVote(s, message);
@@ -93,29 +113,11 @@ function onMessage(s: RaftState, message: Message): void {
   }
 }
 
+/** The application has a snapshot. One of what was not applied, or older than the last, is ignored. */
 function onSnapshot(s: RaftState, { index, data }: SnapshotEvent): void {
   if (index <= s.log.snapshotIndex || index > s.lastApplied) return;
-  const config = [...s.membership.at(index).members];
+  const config = toList(s.membership.at(index));
   s.writer.applySnapshot({ index, term: s.log.termAt(index)!, config, data });
   s.writer.flush();
   s.membership.compact(index);
-}
-
-function requireLeader(s: RaftState, attempt: string): void {
-  if (s.role === "leader" && s.transfer === null) return;
-  throw new WalLogError("NOT_LEADER", `Cannot ${attempt}: not the leader`, { leader: s.leader });
-}
-
-function changeMembers(s: RaftState, members: readonly NodeId[]): void {
-  requireLeader(s, "change the cluster");
-  if (s.membership.latest.index > s.commitIndex || s.log.termAt(s.commitIndex) !== s.term) {
-    throw new WalLogError("CONFIG_IN_PROGRESS", "Cannot change the cluster: the last change is not committed");
-  }
-  const sorted = sortedIds(members);
-  if (sorted.length === s.members.length) return;
-  appendOwn(s, "config", encodeMembership({ members: sorted, learners: [] }));
-  s.actions.push({ type: "membershipChanged", members: s.members });
-  for (const id of s.progress.keys()) if (!sorted.includes(id)) s.progress.delete(id);
-  for (const id of s.others) if (!s.progress.has(id)) s.progress.set(id, newProgress(s.log.lastIndex, s.now));
-  broadcast(s);
 }

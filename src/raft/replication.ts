@@ -1,0 +1,76 @@
+/**
+ * What a leader sends to the others.
+ *
+ * @module
+ */
+
+import type { LogEntry, NodeId, Snapshot } from "../types.ts";
+import { commitByQuorum } from "./commit.ts";
+import type { Progress } from "./progress.ts";
+import type { RaftState } from "./state.ts";
+
+/** Sends a node what comes next for it, whether it has answered or not. */
+export function sendNext(s: RaftState, to: NodeId): void {
+  const progress = s.progress.get(to);
+  if (progress === undefined) return;
+  const { next } = progress;
+  if (next <= s.log.snapshotIndex) return sendSnapshot(s, to, progress);
+  const { maxBatch, maxBatchBytes: maxBytes } = s.config;
+  const entries = s.log.entries(next, Math.min(s.log.lastIndex, next + maxBatch - 1), { maxBytes });
+  if (progress.flow === "stream") progress.next += entries.length;
+  else progress.isPaused = true;
+  s.send(to, {
+    type: "appendEntries",
+    term: s.term,
+    leader: s.id,
+    prevLogIndex: next - 1,
+    prevLogTerm: s.log.termAt(next - 1)!,
+    entries,
+    leaderCommit: s.commitIndex,
+    ...s.reads.length > 0 ? { round: s.round } : {},
+  });
+}
+
+/** Sends a node the snapshot, or the piece of it that comes next. */
+export function sendSnapshot(s: RaftState, to: NodeId, progress: Progress): void {
+  progress.flow = "snapshot";
+  progress.isPaused = true;
+  const snapshot = latestSnapshot(s);
+  const { snapshotChunkBytes } = s.config;
+  if (snapshotChunkBytes === 0) return s.send(to, { type: "installSnapshot", term: s.term, leader: s.id, snapshot });
+  if (progress.snapshotIndex !== snapshot.index) {
+    progress.snapshotIndex = snapshot.index;
+    progress.snapshotOffset = 0;
+  }
+  const offset = progress.snapshotOffset;
+  const data = snapshot.data.subarray(offset, offset + snapshotChunkBytes);
+  const done = offset + data.length === snapshot.data.length;
+  s.send(to, { type: "installSnapshot", term: s.term, leader: s.id, snapshot: { ...snapshot, data }, offset, done });
+}
+
+/** The log's snapshot; in pieces it is asked for many times, and then kept. */
+function latestSnapshot(s: RaftState): Snapshot {
+  if (s.outgoing?.index === s.log.snapshotIndex) return s.outgoing;
+  const snapshot = s.log.snapshot()!;
+  s.outgoing = s.config.snapshotChunkBytes > 0 ? snapshot : null;
+  return snapshot;
+}
+
+/** Sends everyone what comes next: entries, or a sign of life. */
+export function broadcast(s: RaftState): void {
+  for (const id of s.others) sendNext(s, id);
+}
+
+/** Appends an entry of the leader's own. */
+export function appendOwn(s: RaftState, kind: LogEntry["kind"], command: Uint8Array): void {
+  const entry: LogEntry = { term: s.term, index: s.log.lastIndex + 1, kind, command };
+  s.writer.append([entry]);
+  s.writer.flush();
+  s.membership.append([entry]);
+}
+
+/** Sends what was appended to all who are ready for it, and commits it if no other is needed. */
+export function replicate(s: RaftState): void {
+  for (const id of s.others) if (s.progress.get(id)?.isPaused === false) sendNext(s, id);
+  commitByQuorum(s);
+}

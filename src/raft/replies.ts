@@ -1,0 +1,85 @@
+/**
+ * What a leader makes of the answers to what it sent.
+ *
+ * @module
+ */
+
+import type { Index, NodeId } from "../types.ts";
+import { commitByQuorum } from "./commit.ts";
+import type { AppendEntriesReply, InstallSnapshotReply } from "./messages.ts";
+import type { Progress } from "./progress.ts";
+import { promoteIfCaughtUp } from "./reconfiguration.ts";
+import { sendNext, sendSnapshot } from "./replication.ts";
+import type { RaftState } from "./state.ts";
+
+/** What the leader knows of who answered; nothing if the answer is not for this leadership. */
+function progressOf(s: RaftState, { from, term }: AppendEntriesReply | InstallSnapshotReply): Progress | undefined {
+  return s.role === "leader" && term === s.term ? s.progress.get(from) : undefined;
+}
+
+/** A follower has answered. */
+export function onAppendEntriesReply(s: RaftState, reply: AppendEntriesReply): void {
+  const progress = progressOf(s, reply);
+  if (progress === undefined) return;
+  progress.isActive = true;
+  if (reply.round !== undefined) progress.round = Math.max(progress.round, reply.round);
+  if (reply.success) return advance(s, reply.from, progress, reply.matchIndex);
+  progress.flow = "probe";
+  progress.next = Math.max(progress.match + 1, Math.min(progress.next - 1, nextAfterConflict(s, reply)));
+  sendNext(s, reply.from);
+}
+
+/** Where to try next: behind the last entry of the term in which the logs differ, or in front of that whole term. */
+function nextAfterConflict(s: RaftState, { conflictIndex, conflictTerm }: AppendEntriesReply): Index {
+  if (conflictTerm > 0) {
+    for (let index = s.log.lastIndex; index > s.log.snapshotIndex; index--) {
+      const term = s.log.termAt(index)!;
+      if (term === conflictTerm) return index + 1;
+      if (term < conflictTerm) break;
+    }
+  }
+  return conflictIndex;
+}
+
+/** A follower has a snapshot, or a piece of one. */
+export function onInstallSnapshotReply(s: RaftState, reply: InstallSnapshotReply): void {
+  const progress = progressOf(s, reply);
+  if (progress === undefined) return;
+  progress.isActive = true;
+  if (reply.nextOffset !== undefined) {
+    if (progress.flow !== "snapshot") return;
+    progress.snapshotOffset = reply.nextOffset;
+    return sendSnapshot(s, reply.from, progress);
+  }
+  progress.snapshotIndex = 0;
+  progress.next = progress.match + 1;
+  advance(s, reply.from, progress, reply.lastIndex);
+}
+
+/** A follower's log is known to agree up to an index. */
+function advance(s: RaftState, id: NodeId, progress: Progress, match: Index): void {
+  progress.match = Math.max(progress.match, match);
+  progress.next = Math.max(progress.next, progress.match + 1);
+  progress.flow = "stream";
+  progress.isPaused = false;
+  commitByQuorum(s);
+  if (s.role !== "leader") return;
+  if (s.transfer?.target === id && progress.match === s.log.lastIndex) return sendTimeoutNow(s, id);
+  promoteIfCaughtUp(s, id, progress);
+  if (progress.next <= s.log.lastIndex) sendNext(s, id);
+}
+
+/** Hands over to a node that has everything. */
+function sendTimeoutNow(s: RaftState, to: NodeId): void {
+  s.transfer = null;
+  s.send(to, { type: "timeoutNow", term: s.term, leader: s.id });
+}
+
+/** The application wants another node to lead. */
+export function onTransferLeadership(s: RaftState, target: NodeId): void {
+  const progress = s.progress.get(target);
+  if (s.role !== "leader" || progress === undefined || !s.members.includes(target)) return;
+  if (progress.match === s.log.lastIndex) return sendTimeoutNow(s, target);
+  s.transfer = { target, since: s.now };
+  sendNext(s, target);
+}
