@@ -1,0 +1,96 @@
+/**
+ * Nodes that hear each other at once, unless the test says otherwise.
+ *
+ * @module
+ */
+
+import { type Action, type Message, type RaftConfig, type RaftEvent, RaftNode } from "../src/raft/mod.ts";
+import type { Index, NodeId, RaftLog } from "../src/types.ts";
+import { MemoryLog } from "../src/memory_log.ts";
+
+/** A message on its way. */
+export interface Letter {
+  readonly from: NodeId;
+  readonly to: NodeId;
+  readonly message: Message;
+}
+
+/** Nodes that hear each other at once, unless the test says otherwise. */
+export class Cluster {
+  readonly nodes: Map<NodeId, RaftNode> = new Map();
+  /** What each node's application was given, by index. */
+  readonly applied: Map<NodeId, Map<Index, string>> = new Map();
+  /** Everything but messages that nodes wanted done, in order. */
+  readonly done: { readonly node: NodeId; readonly action: Action }[] = [];
+  /** Every message that was sent. */
+  readonly sent: Letter[] = [];
+  /** Which messages get through. */
+  passes: (letter: Letter) => boolean = () => true;
+  readonly #config: Partial<RaftConfig>;
+  #underWay: Letter[] = [];
+
+  constructor(members: readonly NodeId[], config: Partial<RaftConfig> = {}) {
+    this.#config = config;
+    for (const id of members) this.start(id, members.filter((peer) => peer !== id));
+  }
+
+  /** Starts a node, over a log that it had or a new one. */
+  start(id: NodeId, peers: readonly NodeId[], log: RaftLog = new MemoryLog()): RaftNode {
+    const node = RaftNode.withLog({ ...this.#config, id, peers }, log);
+    this.nodes.set(id, node);
+    this.applied.set(id, new Map());
+    return node;
+  }
+
+  node(id: NodeId): RaftNode {
+    return this.nodes.get(id)!;
+  }
+
+  /** Lets something happen to a node, and to the others what follows from it. */
+  step(id: NodeId, event: RaftEvent): Action[] {
+    const actions = this.node(id).step(event);
+    this.#carryOut(id, actions);
+    for (let letter = this.#underWay.shift(); letter !== undefined; letter = this.#underWay.shift()) {
+      const { to, message } = letter;
+      const node = this.nodes.get(to);
+      if (node !== undefined) this.#carryOut(to, node.step({ type: "message", message }));
+    }
+    return actions;
+  }
+
+  /** Time passes, for all nodes or for some. */
+  tick(count = 1, ids: readonly NodeId[] = [...this.nodes.keys()]): void {
+    for (let i = 0; i < count; i++) for (const id of ids) this.step(id, { type: "tick" });
+  }
+
+  /** Lets time pass for all but leaders, and only this node ask for votes, until it leads. */
+  elect(id: NodeId): RaftNode {
+    const { passes } = this;
+    this.passes = (letter) => passes(letter) && (letter.message.type !== "preVote" || letter.from === id);
+    for (let ticks = 0; !this.node(id).isLeader; ticks++) {
+      if (ticks > 100) throw new Error(`node ${id} does not win an election`);
+      this.tick(1, [...this.nodes.keys()].filter((other) => !this.node(other).isLeader));
+    }
+    this.passes = passes;
+    return this.node(id);
+  }
+
+  propose(id: NodeId, text: string): Action[] {
+    return this.step(id, { type: "propose", command: new TextEncoder().encode(text) });
+  }
+
+  #carryOut(from: NodeId, actions: readonly Action[]): void {
+    for (const action of actions) {
+      if (action.type === "send") {
+        const letter = { from, to: action.to, message: action.message };
+        this.sent.push(letter);
+        if (this.passes(letter)) this.#underWay.push(letter);
+        continue;
+      }
+      if (action.type === "apply") {
+        this.applied.get(from)!.set(action.index, new TextDecoder().decode(action.command));
+      }
+      this.done.push({ node: from, action });
+    }
+  }
+}
