@@ -36,7 +36,16 @@ export class Cluster {
 
   /** Starts a node, over a log that it had or a new one. */
   start(id: NodeId, peers: readonly NodeId[], log: RaftLog = new MemoryLog()): RaftNode {
-    const node = RaftNode.withLog({ ...this.#config, id, peers }, log);
+    return this.#add(RaftNode.withLog({ ...this.#config, id, peers }, log));
+  }
+
+  /** Starts a node that waits to be added. */
+  join(id: NodeId): RaftNode {
+    return this.#add(RaftNode.withLog({ ...this.#config, id, joining: true }, new MemoryLog()));
+  }
+
+  #add(node: RaftNode): RaftNode {
+    const { id } = node;
     this.nodes.set(id, node);
     this.applied.set(id, new Map());
     return node;

@@ -217,7 +217,7 @@ test("a node that starts again over its log knows its term, its vote and its clu
   for (const [id, log] of logs) cluster.start(id, [1n, 2n, 3n], log);
   cluster.elect(1n);
   cluster.propose(1n, "x");
-  cluster.start(4n, []);
+  cluster.join(4n);
   cluster.step(1n, { type: "addServer", id: 4n });
   cluster.tick(3);
   cluster = new Cluster([]);
@@ -325,7 +325,7 @@ test("a learner is sent entries, has no vote, and becomes a member when it has c
   const cluster = new Cluster([1n, 2n, 3n], { maxBatch: 2, noOp: true });
   const leader = cluster.elect(1n);
   for (let i = 0; i < 20; i++) cluster.propose(1n, `${i}`);
-  cluster.start(4n, []);
+  cluster.join(4n);
   cluster.passes = ({ from }) => from !== 4n;
   cluster.step(1n, { type: "addLearner", id: 4n });
   assert.deepEqual([leader.members, leader.learners], [[1n, 2n, 3n], [4n]]);
@@ -346,7 +346,7 @@ test("a learner is sent entries, has no vote, and becomes a member when it has c
 test("a learner never asks for votes, is not asked for one, and is no target for a transfer", () => {
   const cluster = new Cluster([1n, 2n, 3n], { noOp: true });
   cluster.elect(1n);
-  cluster.start(4n, [1n, 2n, 3n]);
+  cluster.join(4n);
   cluster.passes = ({ from, message }) => from !== 4n || message.type !== "appendEntriesReply";
   cluster.step(1n, { type: "addLearner", id: 4n });
   cluster.passes = () => false;
@@ -377,6 +377,17 @@ test("learners outlive a snapshot and a restart", () => {
   leader.step({ type: "snapshot", index: leader.lastApplied, data: bytes("x") });
   const again = RaftNode.withLog({ id: 1n }, leader.log);
   assert.deepEqual([again.members, again.learners], [[1n], [9n]]);
+});
+
+test("a node that is to join waits, whatever time passes, until it is added", () => {
+  const cluster = new Cluster([1n, 2n, 3n], { noOp: true });
+  const node = cluster.join(4n);
+  cluster.tick(50, [4n]);
+  assert.deepEqual([node.role, node.term, node.members], ["follower", 0, []]);
+  cluster.elect(1n);
+  cluster.step(1n, { type: "addServer", id: 4n });
+  cluster.tick(6, [1n]);
+  assert.deepEqual(node.members, [1n, 2n, 3n, 4n]);
 });
 
 test("maxBatchBytes bounds what a message carries, but an entry always fits", () => {

@@ -34,6 +34,7 @@ export function checkConfig(config: RaftConfig): CheckedConfig {
   const checked: CheckedConfig = {
     id: config.id,
     peers: config.peers ?? [],
+    joining: config.joining ?? false,
     electionTimeout: config.electionTimeout ?? [10, 20],
     heartbeatInterval: config.heartbeatInterval ?? 3,
     maxBatch: config.maxBatch ?? 64,
@@ -43,6 +44,7 @@ export function checkConfig(config: RaftConfig): CheckedConfig {
     seed: config.seed ?? config.id,
     checkQuorum: config.checkQuorum ?? false,
     noOp: config.noOp ?? false,
+    finishRemoval: config.finishRemoval ?? false,
     transferTimeout: config.transferTimeout ?? 0,
   };
   const [minimum, maximum] = checked.electionTimeout;

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Index, Term } from "../types.ts";
+import type { Index, NodeId, Term } from "../types.ts";
 import { commitByQuorum } from "./commit.ts";
 import { encodeMembership } from "./membership.ts";
 import type { PreVote, PreVoteReply, RequestVote, RequestVoteReply, TimeoutNow } from "./messages.ts";
@@ -15,11 +15,11 @@ import type { RaftState } from "./state.ts";
 
 /** No leader was heard of: asks whether an election would be won, without beginning a term (dissertation 9.6). */
 export function beginPreVote(s: RaftState): void {
-  if (!s.isMember) return;
+  if (!s.isMember && !mustFinishRemoval(s)) return;
   restartElectionTimer(s);
   s.leader = null;
   s.role = "follower";
-  s.preVotes = new Set([s.id]);
+  s.preVotes = ownVote(s);
   if (s.isQuorum(s.preVotes)) return beginElection(s, false);
   const { lastIndex: lastLogIndex, lastTerm: lastLogTerm } = s.log;
   for (const to of s.members) {
@@ -27,13 +27,23 @@ export function beginPreVote(s: RaftState): void {
   }
 }
 
+/** Whether the node's own removal is yet to be committed, which nobody else may be able to do (dissertation 4.2.2). */
+function mustFinishRemoval(s: RaftState): boolean {
+  return s.config.finishRemoval && s.membership.latest.index > s.commitIndex;
+}
+
+/** The node's vote for itself, which counts only if it is a member. */
+function ownVote(s: RaftState): Set<NodeId> {
+  return new Set(s.isMember ? [s.id] : []);
+}
+
 /** Begins a term and votes for itself. `force`: the leader asked for it. */
 export function beginElection(s: RaftState, force: boolean): void {
+  persistVote(s, s.term + 1, s.id);
   s.role = "candidate";
   s.leader = null;
   s.preVotes = null;
-  s.votes = new Set([s.id]);
-  persistVote(s, s.term + 1, s.id);
+  s.votes = ownVote(s);
   restartElectionTimer(s);
   if (s.isQuorum(s.votes)) return becomeLeader(s);
   const { term, log: { lastIndex: lastLogIndex, lastTerm: lastLogTerm } } = s;

@@ -14,12 +14,12 @@ export function restartElectionTimer(s: RaftState): void {
   s.electionTimeout = s.drawTimeout();
 }
 
-/** Remembers the term and the vote, durably. */
+/** Remembers the term and the vote, first on the disk: a node whose disk fails here has entered no term. */
 export function persistVote(s: RaftState, term: Term, votedFor: NodeId | null): void {
-  s.term = term;
-  s.votedFor = votedFor;
   s.writer.setHardState({ term, votedFor });
   s.writer.flush();
+  s.term = term;
+  s.votedFor = votedFor;
 }
 
 /** Follows whoever leads in the present term. */

@@ -110,7 +110,7 @@ export class RaftState {
     this.config = config;
     this.log = log;
     this.writer = new LogWriter(log);
-    this.membership = new MembershipHistory(log, sortedIds([config.id, ...config.peers]));
+    this.membership = new MembershipHistory(log, config.joining ? [] : sortedIds([config.id, ...config.peers]));
     this.random = new SplitMix64(config.seed);
     this.electionTimeout = this.drawTimeout();
     ({ term: this.term, votedFor: this.votedFor } = log.hardState);

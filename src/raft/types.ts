@@ -185,6 +185,11 @@ export interface RaftConfig {
   readonly id: NodeId;
   /** The other members that the cluster begins with; what the log says counts more. Default: none. */
   readonly peers?: readonly NodeId[];
+  /**
+   * Whether the node is to join a cluster that exists: it is no member, and waits, until its log says that it is. Without
+   * this, a node with an empty log takes itself for a member of a new cluster. Default: no.
+   */
+  readonly joining?: boolean;
   /** A follower that hears from no leader for this long, drawn from here, asks to be one. In ticks; default 10 to 20. */
   readonly electionTimeout?: readonly [minimum: number, maximum: number];
   /** How often a leader gives a sign of life. In ticks, well below the least election timeout; default 3. */
@@ -203,6 +208,12 @@ export interface RaftConfig {
   readonly checkQuorum?: boolean;
   /** Whether a new leader appends an entry without meaning, so that what was there before commits. Default: no. */
   readonly noOp?: boolean;
+  /**
+   * Whether a node that was removed, and does not know that to be committed, may still ask to lead. Without this, a
+   * leader of two that removes itself and crashes leaves a cluster that nobody can lead: hand over before removing a
+   * leader. Default: no.
+   */
+  readonly finishRemoval?: boolean;
   /** A leader that could not hand over within so many ticks goes on leading. Default 0: it waits for ever. */
   readonly transferTimeout?: number;
 }

@@ -1,0 +1,194 @@
+/**
+ * The safety properties of the Raft paper (figure 3), and what follows from them for clients, checked after every step.
+ *
+ * @module
+ */
+
+import type { RaftNode } from "../src/raft/mod.ts";
+import type { EntriesOptions, HardState, Index, LogEntry, NodeId, RaftLog, Snapshot, Term } from "../src/types.ts";
+
+/** A property that does not hold. */
+export class Violation extends Error {}
+
+function require(holds: boolean, property: string, found: () => string): void {
+  if (!holds) throw new Violation(`${property}: ${found()}`);
+}
+
+function digest(bytes: Uint8Array): number {
+  let hash = 0x811c9dc5;
+  for (const byte of bytes) hash = Math.imul(hash ^ byte, 0x01000193);
+  return hash >>> 0;
+}
+
+/** A log that lets {@link Safety} see what is appended to it. */
+export class WatchedLog implements RaftLog {
+  readonly #log: RaftLog;
+  readonly #safety: Safety;
+
+  constructor(log: RaftLog, safety: Safety) {
+    this.#log = log;
+    this.#safety = safety;
+  }
+
+  get lastIndex(): Index {
+    return this.#log.lastIndex;
+  }
+  get lastTerm(): Term {
+    return this.#log.lastTerm;
+  }
+  get snapshotIndex(): Index {
+    return this.#log.snapshotIndex;
+  }
+  get hardState(): HardState {
+    return this.#log.hardState;
+  }
+  termAt(index: Index): Term | undefined {
+    return this.#log.termAt(index);
+  }
+  entry(index: Index): LogEntry | undefined {
+    return this.#log.entry(index);
+  }
+  entries(from: Index, to: Index, options?: EntriesOptions): LogEntry[] {
+    return this.#log.entries(from, to, options);
+  }
+  snapshot(): Snapshot | undefined {
+    return this.#log.snapshot();
+  }
+  append(entries: readonly LogEntry[]): void {
+    this.#safety.appended(this.#log.lastTerm, entries);
+    this.#log.append(entries);
+  }
+  truncate(from: Index): void {
+    this.#log.truncate(from);
+  }
+  setHardState(state: HardState): void {
+    this.#log.setHardState(state);
+  }
+  applySnapshot(snapshot: Snapshot): void {
+    this.#log.applySnapshot(snapshot);
+  }
+  sync(): Promise<Index> {
+    return this.#log.sync();
+  }
+  syncSync(): Index {
+    return this.#log.syncSync();
+  }
+}
+
+/** What is known of all nodes together. */
+export class Safety {
+  /** Who led, by term. */
+  readonly #leaders = new Map<Term, NodeId>();
+  /** Every entry that there ever was, by index and term: the term before it, and what it holds. */
+  readonly #entries = new Map<string, string>();
+  /** What is committed, by index: the entry's term. */
+  readonly #committed: Term[] = [0];
+  /** What was applied, by index. */
+  readonly #applied = new Map<Index, string>();
+  /** Whom each node voted for, by term and voter. */
+  readonly #votes = new Map<string, NodeId>();
+  /** Of the leaders that there are: where their logs ended. */
+  readonly #ends = new Map<RaftNode, { readonly term: Term; readonly lastIndex: Index; readonly lastTerm: Term }>();
+
+  /** The greatest index that is committed. */
+  get committedIndex(): Index {
+    return this.#committed.length - 1;
+  }
+
+  /** Log Matching: an entry of one index and term is the same everywhere, and so is the one before it. */
+  appended(lastTerm: Term, entries: readonly LogEntry[]): void {
+    let previous = lastTerm;
+    for (const { index, term, kind, command } of entries) {
+      const key = `${index}@${term}`;
+      const found = `${kind} ${digest(command)} after term ${previous}`;
+      const known = this.#entries.get(key);
+      require(known === undefined || known === found, "Log Matching", () => `${key} is ${found}, and ${known}`);
+      this.#entries.set(key, found);
+      previous = term;
+    }
+  }
+
+  /** To be called after each step of a node. */
+  stepped(node: RaftNode): void {
+    if (!node.isLeader) {
+      this.#ends.delete(node);
+      return;
+    }
+    const { id, term, log } = node;
+    const known = this.#leaders.get(term);
+    require(known === undefined || known === id, "Election Safety", () => `${id} and ${known} lead in term ${term}`);
+    this.#leaders.set(term, id);
+
+    const end = this.#ends.get(node);
+    if (end === undefined || end.term !== term) this.#requireComplete(node);
+    else {
+      const kept = log.lastIndex >= end.lastIndex &&
+        (end.lastIndex < log.snapshotIndex || log.termAt(end.lastIndex) === end.lastTerm);
+      require(kept, "Leader Append-Only", () => `${id} in term ${term} had ${end.lastIndex}, has ${log.lastIndex}`);
+    }
+    this.#ends.set(node, { term, lastIndex: log.lastIndex, lastTerm: log.lastTerm });
+  }
+
+  /** Leader Completeness: who is elected has everything that is committed. */
+  #requireComplete({ id, term, log }: RaftNode): void {
+    for (let index = this.committedIndex; index > log.snapshotIndex; index--) {
+      const found = log.termAt(index);
+      require(
+        found === this.#committed[index],
+        "Leader Completeness",
+        () => `${id} leads in term ${term} with term ${found} at ${index}, committed was ${this.#committed[index]}`,
+      );
+    }
+  }
+
+  /** To be called when it may be relied on that a node's log is committed up to an index. */
+  committed({ id, log }: RaftNode, upTo: Index): void {
+    for (let index = Math.max(log.snapshotIndex, 1); index <= upTo; index++) {
+      const term = log.termAt(index);
+      const known = this.#committed[index];
+      require(
+        term !== undefined && (known === undefined || known === term),
+        "State Machine Safety",
+        () => `${id} has term ${term} committed at ${index}, another has ${known}`,
+      );
+      if (index > this.committedIndex) this.#committed[index] = term!;
+    }
+  }
+
+  /** State Machine Safety: what is applied at an index is the same everywhere. */
+  applied(id: NodeId, index: Index, state: string): void {
+    const known = this.#applied.get(index);
+    require(
+      known === undefined || known === state,
+      "State Machine Safety",
+      () => `${id} is in state ${state} after index ${index}, another in ${known}`,
+    );
+    this.#applied.set(index, state);
+  }
+
+  /** A vote has left a node. */
+  voted(voter: NodeId, term: Term, candidate: NodeId): void {
+    const key = `${voter} in term ${term}`;
+    const known = this.#votes.get(key);
+    require(
+      known === undefined || known === candidate,
+      "One vote a term",
+      () => `${key} votes for ${candidate}, voted for ${known}`,
+    );
+    this.#votes.set(key, candidate);
+  }
+
+  /** A read is answered. */
+  read(index: Index, acknowledged: Index): void {
+    require(
+      index >= acknowledged,
+      "Linearizable reads",
+      () => `a read sees ${index}, when it was asked for ${acknowledged} had been acknowledged`,
+    );
+  }
+
+  /** What holds at the end, or does not. */
+  require(holds: boolean, property: string, found: () => string): void {
+    require(holds, property, found);
+  }
+}

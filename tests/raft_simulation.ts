@@ -1,0 +1,420 @@
+/**
+ * Clusters on simulated disks and a simulated network: messages are lost, doubled, overtaken and cut off, clocks run at
+ * different speeds, nodes crash and lose their page cache, disks fail, members come and go. Whatever happens, the
+ * properties in `raft_safety.ts` must hold; and when it stops happening, the cluster must get on.
+ *
+ * A seed repeats a history. What fails is thrown with the seed and the last things that happened.
+ */
+
+import { type Action, type Message, type RaftConfig, type RaftEvent, RaftNode } from "../src/raft/mod.ts";
+import { type Index, type NodeId, WalLog, WalLogError } from "../mod.ts";
+import { Random, SimulatedDisk } from "../src/testing/mod.ts";
+import { Safety, WatchedLog } from "./raft_safety.ts";
+
+const FOLDER = "/raft.wal";
+const STEPS = 3000;
+/** The most messages on their way: beyond, the oldest is lost. */
+const LETTERS_MAX = 200;
+/** Rounds of ticks within which a cluster that nothing disturbs must agree. */
+const CALM_ROUNDS_MAX = 400;
+/** Things that happened which a failure tells of. */
+const STORY_LINES = 40;
+
+/** How often what happened, over all histories. */
+export type Counts = Record<string, number>;
+
+interface Letter {
+  readonly from: NodeId;
+  readonly to: NodeId;
+  readonly message: Message;
+}
+
+/** A machine with its disk, and the process on it, if one runs. */
+interface Machine {
+  readonly id: NodeId;
+  readonly disk: SimulatedDisk;
+  /** How fast its clock runs: how likely it is to be the next one to tick. */
+  readonly pace: number;
+  readonly isNew: boolean;
+  log: WalLog | undefined;
+  node: RaftNode | undefined;
+  /** The application: a digest of everything applied, and up to where. */
+  state: { index: Index; digest: string };
+}
+
+/** A read under way: what had been acknowledged when it was asked for. */
+interface Read {
+  readonly acknowledged: Index;
+}
+
+const encode = (text: string): Uint8Array => new TextEncoder().encode(text);
+const decode = (bytes: Uint8Array): string => new TextDecoder().decode(bytes);
+
+class Simulation {
+  readonly #random: Random;
+  readonly #counts: Counts;
+  readonly #safety = new Safety();
+  readonly #config: Partial<RaftConfig>;
+  readonly #machines = new Map<NodeId, Machine>();
+  readonly #founders: readonly NodeId[];
+  /** Whether nodes are stepped with `stepAsync`. */
+  readonly #isAsync: boolean;
+  /** How likely it is that what can go wrong does. */
+  readonly #trouble: number;
+  readonly #story: string[] = [];
+  #letters: Letter[] = [];
+  /** Which side of the cut each node is on; all on one if the network is whole. */
+  #sides = new Map<NodeId, number>();
+  #loss = 0;
+  #commands = 0;
+  #acknowledged: Index = 0;
+  readonly #reads: Read[] = [];
+
+  constructor(seed: number, counts: Counts) {
+    const random = this.#random = new Random(seed);
+    this.#counts = counts;
+    this.#isAsync = random.chance(0.5);
+    this.#trouble = random.pick([0.2, 0.5, 1]);
+    const size = random.pick([3, 3, 5, 5, 7]);
+    const base = random.pick([0n, 2n ** 53n, 2n ** 64n - 30n]);
+    this.#founders = Array.from({ length: size }, (_, i) => base + BigInt(i + 1));
+    this.#config = {
+      electionTimeout: [5, 10],
+      heartbeatInterval: 2,
+      maxBatch: random.pick([1, 3, 64]),
+      snapshotThreshold: random.pick([0, 5, 15]),
+      ...random.chance(0.3) ? { maxBatchBytes: 20 } : {},
+      ...random.chance(0.5) ? { snapshotChunkBytes: 8 } : {},
+      ...random.chance(0.5) ? { checkQuorum: true } : {},
+      ...random.chance(0.5) ? { noOp: true } : {},
+      ...random.chance(0.7) ? { transferTimeout: 15 } : {},
+      finishRemoval: random.chance(0.8),
+    };
+    for (const id of this.#founders) this.#addMachine(id, false);
+  }
+
+  #count(event: string): void {
+    this.#counts[event] = (this.#counts[event] ?? 0) + 1;
+  }
+
+  #tell(line: string): void {
+    this.#story.push(line);
+    if (this.#story.length > STORY_LINES) this.#story.shift();
+  }
+
+  #addMachine(id: NodeId, isNew: boolean): void {
+    const machine: Machine = {
+      id,
+      disk: new SimulatedDisk({ seed: this.#random.next() }),
+      pace: 1 + this.#random.below(3),
+      isNew,
+      log: undefined,
+      node: undefined,
+      state: { index: 0, digest: "" },
+    };
+    this.#machines.set(id, machine);
+    this.#start(machine);
+  }
+
+  /** Starts the process on a machine, over what its disk holds. */
+  #start(machine: Machine): void {
+    const { id, disk, isNew } = machine;
+    machine.log = WalLog.openSync(FOLDER, { fileSystem: disk.fileSystem, segmentBytes: 8192 });
+    const peers = this.#founders.filter((peer) => peer !== id);
+    const config = { ...this.#config, id, ...isNew ? { joining: true } : { peers } };
+    machine.node = RaftNode.withLog(config, new WatchedLog(machine.log, this.#safety));
+    const snapshot = machine.log.snapshot();
+    machine.state = snapshot === undefined ? { index: 0, digest: "" } : JSON.parse(decode(snapshot.data));
+    this.#tell(`${id} starts, last ${machine.log.lastIndex}, snapshot ${machine.log.snapshotIndex}`);
+  }
+
+  /** Ends the process on a machine; with `power`, the page cache goes too. */
+  #stop(machine: Machine, power: boolean): void {
+    machine.log = machine.node = undefined;
+    if (power) machine.disk.crash();
+    else machine.disk.restart();
+    this.#count(power ? "power-cut" : "killed");
+    this.#tell(`${machine.id} is ${power ? "cut off its power" : "killed"}`);
+  }
+
+  get #running(): Machine[] {
+    return [...this.#machines.values()].filter(({ node }) => node !== undefined);
+  }
+
+  /** Lets something happen to a node. What it wants done is done when the node hands it out. */
+  #step(machine: Machine, event: RaftEvent, isOwn = false): void {
+    const node = machine.node!;
+    const before = node.log.lastIndex;
+    const { role, term } = node;
+    try {
+      if (!this.#isAsync) {
+        const actions = node.step(event);
+        this.#safety.stepped(node);
+        this.#release(machine, node, actions, node.commitIndex);
+      } else {
+        const step = node.stepAsync(event);
+        this.#safety.stepped(node);
+        const { commitIndex } = node;
+        step.then(
+          (actions) => this.#attempt(() => this.#release(machine, node, actions, commitIndex)),
+          (error) => this.#attempt(() => this.#refused(machine, node, error)),
+        );
+      }
+    } catch (error) {
+      this.#refused(machine, node, error);
+    }
+    if (isOwn && node.log.lastIndex > before) this.#count("proposed");
+    if (node.role !== role || node.term !== term) this.#tell(`${machine.id} is a ${node.role} in term ${node.term}`);
+  }
+
+  #failure: unknown;
+
+  /** What goes wrong in a callback is thrown by the history. */
+  #attempt(action: () => void): void {
+    try {
+      action();
+    } catch (error) {
+      this.#failure ??= error;
+    }
+  }
+
+  #refused(machine: Machine, node: RaftNode, error: unknown): void {
+    // What a process that is gone had under way is gone with it.
+    if (machine.node !== node) return;
+    if (!(error instanceof WalLogError)) throw error;
+    if (error.code === "NOT_LEADER" || error.code === "CONFIG_IN_PROGRESS") return this.#count(error.code);
+    if (error.code === "INVALID_ARGUMENT" && error.message.includes("it is the last member")) return;
+    // A disk that failed: the process ends, and so does the machine if that is what the fault was.
+    if (error.code !== "POISONED" || error.cause === undefined) throw error;
+    this.#count("disk-failed");
+    this.#stop(machine, !machine.disk.hasPower);
+  }
+
+  /** Does what a node wants done. `commitIndex`: what it took for committed when it said so. */
+  #release(machine: Machine, node: RaftNode, actions: readonly Action[], commitIndex: Index): void {
+    if (machine.node !== node) return;
+    this.#safety.committed(node, Math.min(commitIndex, node.lastApplied));
+    for (const action of actions) this.#carryOut(machine, node, action);
+  }
+
+  #carryOut(machine: Machine, node: RaftNode, action: Action): void {
+    const { id, state } = machine;
+    switch (action.type) {
+      case "send":
+        return this.#send({ from: id, to: action.to, message: action.message });
+      case "apply": {
+        const digest = hash(`${state.digest} ${action.index} ${action.term} ${decode(action.command)}`);
+        machine.state = { index: action.index, digest };
+        this.#safety.applied(id, action.index, digest);
+        if (node.isLeader && node.term === action.term) {
+          this.#acknowledged = Math.max(this.#acknowledged, action.index);
+        }
+        return this.#count("applied");
+      }
+      case "snapshot":
+        if (this.#random.chance(0.6) && machine.state.index > 0) {
+          this.#count("snapshot");
+          // Of the last command applied, behind which there may be configurations.
+          const index = machine.state.index;
+          return this.#step(machine, { type: "snapshot", index, data: encode(JSON.stringify(machine.state)) });
+        }
+        return;
+      case "restoreSnapshot":
+        machine.state = JSON.parse(decode(action.data));
+        this.#safety.applied(id, machine.state.index, machine.state.digest);
+        return this.#count("restored");
+      case "readReady":
+        this.#safety.read(action.index, this.#reads[action.id]!.acknowledged);
+        return this.#count("read");
+      case "membershipChanged":
+        this.#tell(`${id} has members ${action.members}, learners ${action.learners ?? "none"}`);
+        return this.#count("membershipChanged");
+      default:
+        return this.#count(action.type);
+    }
+  }
+
+  #send(letter: Letter): void {
+    const { message } = letter;
+    if (message.type === "requestVoteReply" && message.voteGranted) {
+      this.#safety.voted(letter.from, message.term, letter.to);
+    }
+    if (this.#random.chance(this.#loss)) return this.#count("lost");
+    this.#letters.push(letter);
+    if (this.#letters.length > LETTERS_MAX) this.#letters.shift();
+  }
+
+  /** Delivers a message: any of the oldest few, so that one may overtake another. */
+  #deliver(): void {
+    if (this.#letters.length === 0) return;
+    const at = this.#random.below(Math.min(this.#letters.length, this.#random.pick([1, 1, 4, LETTERS_MAX])));
+    const letter = this.#letters[at]!;
+    if (this.#random.chance(0.05)) this.#count("doubled");
+    else this.#letters.splice(at, 1);
+    const machine = this.#machines.get(letter.to);
+    if (machine?.node === undefined || this.#sides.get(letter.from) !== this.#sides.get(letter.to)) return;
+    this.#count("delivered");
+    this.#step(machine, { type: "message", message: letter.message });
+  }
+
+  #tick(): void {
+    const running = this.#running;
+    if (running.length === 0) return;
+    let machine = this.#random.pick(running);
+    const other = this.#random.pick(running);
+    if (other.pace > machine.pace) machine = other;
+    this.#step(machine, { type: "tick" });
+  }
+
+  /** A client asks whoever it takes for the leader. */
+  #ask(event: (id: NodeId) => RaftEvent): void {
+    const running = this.#running;
+    const leaders = running.filter(({ node }) => node!.isLeader);
+    if (running.length === 0) return;
+    const machine = this.#random.pick(leaders.length > 0 && this.#random.chance(0.9) ? leaders : running);
+    const made = event(machine.id);
+    if (made.type !== "propose") this.#tell(`${machine.id} is asked to ${made.type}`);
+    this.#step(machine, made, made.type === "propose");
+  }
+
+  #propose(): void {
+    this.#ask(() => ({ type: "propose", command: encode(`${++this.#commands}`) }));
+  }
+
+  #reconfigure(): void {
+    const ids = [...this.#machines.keys()];
+    const kind = this.#random.pick(["addServer", "addServer", "addLearner", "removeServer", "removeServer"] as const);
+    if (kind !== "removeServer" && this.#machines.size < this.#founders.length + 3 && this.#random.chance(0.7)) {
+      const id = ids.at(-1)! + 1n;
+      this.#addMachine(id, true);
+      return this.#ask(() => ({ type: kind, id }));
+    }
+    this.#ask(() => ({ type: kind, id: this.#random.pick(ids) }));
+  }
+
+  #partition(): void {
+    const count = this.#random.chance(this.#trouble) ? this.#random.pick([1, 2, 3]) : 1;
+    for (const id of this.#machines.keys()) this.#sides.set(id, this.#random.below(count));
+    this.#tell(`the network is in ${count} parts: ${[...this.#sides].map(([id, side]) => `${id}:${side}`).join(" ")}`);
+    if (count > 1) this.#count("partition");
+  }
+
+  #disturb(): void {
+    const stopped = [...this.#machines.values()].filter(({ node }) => node === undefined);
+    if (stopped.length > 0 && this.#random.chance(0.7)) return this.#start(this.#random.pick(stopped));
+    if (!this.#random.chance(this.#trouble) || this.#running.length === 0) return;
+    const machine = this.#random.pick(this.#running);
+    if (this.#random.chance(0.4)) {
+      const fault = this.#random.pick(["crash", "crash", "EIO", "ENOSPC"] as const);
+      this.#tell(`${machine.id}: ${fault} to come`);
+      machine.disk.failAfter(fault, this.#random.below(6));
+    } else if (this.#running.length > this.#machines.size / 2 || this.#random.chance(0.3)) {
+      this.#stop(machine, this.#random.chance(0.6));
+    }
+  }
+
+  async run(): Promise<void> {
+    try {
+      for (let step = 0; step < STEPS; step++) {
+        const dice = this.#random.below(1000);
+        if (dice < 430) this.#deliver();
+        else if (dice < 850) this.#tick();
+        else if (dice < 930) this.#propose();
+        else if (dice < 945) this.#ask(() => ({ type: "readIndex", id: this.#newRead() }));
+        else if (dice < 960) this.#disturb();
+        else if (dice < 975) this.#reconfigure();
+        else if (dice < 980) {
+          this.#ask(() => ({ type: "transferLeadership", target: this.#random.pick([...this.#machines.keys()]) }));
+        } else if (dice < 985) this.#partition();
+        else if (dice < 988) this.#loss = this.#random.pick([0, 0, 0.1, 0.4]);
+        else if (dice < 994) { for (const { disk } of this.#running) disk.idle(); }
+        if (this.#isAsync && this.#random.chance(0.7)) await this.#settle(this.#random.below(8));
+        if (this.#failure !== undefined) throw this.#failure;
+      }
+      await this.#calm();
+    } catch (error) {
+      const story = this.#story.join("\n  ");
+      throw new Error(`${error instanceof Error ? error.message : String(error)}\n  ${story}`, { cause: error });
+    }
+  }
+
+  #newRead(): number {
+    return this.#reads.push({ acknowledged: this.#acknowledged }) - 1;
+  }
+
+  /** Lets flushes come to an end, or some way towards it. */
+  async #settle(turns: number): Promise<void> {
+    for (let turn = 0; turn < turns; turn++) await undefined;
+  }
+
+  /** Nothing goes wrong any more: the members agree before long, and new commands are committed. */
+  async #calm(): Promise<void> {
+    this.#loss = 0;
+    this.#sides.clear();
+    await this.#settle(50);
+    if (this.#failure !== undefined) throw this.#failure;
+    this.#letters = [];
+    for (const machine of this.#machines.values()) {
+      machine.disk.heal();
+      // All start anew: a transfer without a time limit would else keep its leader from taking commands for ever.
+      if (machine.node !== undefined) this.#stop(machine, false);
+      this.#start(machine);
+    }
+    const wanted = this.#safety.committedIndex + 1;
+    for (let round = 0; !this.#agrees(wanted); round++) {
+      if (round >= CALM_ROUNDS_MAX && this.#config.finishRemoval !== true) return this.#count("stuck-by-removal");
+      this.#safety.require(round < CALM_ROUNDS_MAX, "Progress", () => this.#describe());
+      for (const machine of this.#running) this.#step(machine, { type: "tick" });
+      await this.#settle(50);
+      const letters = this.#letters.splice(0);
+      for (const { to, message } of letters) {
+        const machine = this.#machines.get(to);
+        if (machine?.node !== undefined) this.#step(machine, { type: "message", message });
+        if (this.#isAsync) await this.#settle(4);
+      }
+      const leader = this.#running.find(({ node }) => node!.isLeader);
+      if (round % 40 === 30 && leader !== undefined) {
+        this.#step(leader, { type: "propose", command: encode(`${++this.#commands}`) }, true);
+      }
+      await this.#settle(50);
+      if (this.#failure !== undefined) throw this.#failure;
+    }
+    this.#count("calm");
+  }
+
+  /** Whether a leader and all of its members have applied everything, a new command included. */
+  #agrees(wanted: Index): boolean {
+    const leader = this.#running.filter(({ node }) => node!.isLeader).sort((a, b) => b.node!.term - a.node!.term)[0];
+    if (leader === undefined) return false;
+    const { members, commitIndex, log } = leader.node!;
+    if (commitIndex < wanted || commitIndex < log.lastIndex) return false;
+    return members.every((id) => this.#machines.get(id)!.node!.lastApplied === commitIndex);
+  }
+
+  #describe(): string {
+    return this.#running.map(({ id, node }) =>
+      `${id} ${node!.role} term ${node!.term} leader ${node!.leader} commit ${node!.commitIndex} ` +
+      `last ${node!.log.lastIndex} members ${node!.members}`
+    ).join("; ");
+  }
+}
+
+function hash(text: string): string {
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
+  return (hash >>> 0).toString(36);
+}
+
+/**
+ * Runs a history.
+ *
+ * @param seed Which.
+ * @param counts What happens in it is added to these.
+ */
+export async function simulateRaft(seed: number, counts: Counts): Promise<void> {
+  try {
+    await new Simulation(seed, counts).run();
+  } catch (error) {
+    throw new Error(`seed ${seed}: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+  }
+}

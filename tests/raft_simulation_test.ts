@@ -1,0 +1,16 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { type Counts, simulateRaft } from "./raft_simulation.ts";
+
+/** Some dozens of histories; `deno task sim:raft --seeds N` runs any number. */
+const SEEDS = 40;
+
+test("clusters of 3, 5 and 7 stay safe whatever goes wrong, and get on when it stops", async () => {
+  const counts: Counts = {};
+  for (let seed = 1; seed <= SEEDS; seed++) await simulateRaft(seed, counts);
+  // A simulation in which nothing goes wrong would prove nothing.
+  const wanted = ["lost", "doubled", "partition", "killed", "power-cut", "disk-failed", "membershipChanged", "snapshot"];
+  for (const event of [...wanted, "restored", "read", "applied", "calm"]) {
+    assert.ok((counts[event] ?? 0) > 0, `no history had ${event}`);
+  }
+});
