@@ -49,8 +49,13 @@ const FIRST_TESTS = [
   "layout",
   "xxh3",
 ];
-/** The simulation is run by itself; the others do not run what is mutated, or run all of it again. */
-const SKIPPED_TESTS = ["simulation", "fuzz", "memory_log"];
+/** The simulations are run by themselves; the others do not run what is mutated, or run all of it again. */
+const SKIPPED_TESTS = ["simulation", "raft_simulation", "fuzz", "memory_log"];
+/** What runs the histories. */
+const SIMULATIONS: ReadonlyMap<string, string> = new Map([
+  ["simulation", "tests/mutants/simulate.ts"],
+  ["raft simulation", "tests/mutants/simulate_raft.ts"],
+]);
 /** What compares bytes dies of any change of format and tells nothing: last. */
 const LAST_TESTS = ["kill", "runtimes", "golden"];
 
@@ -107,7 +112,10 @@ try {
   console.log(`${chosen.length} mutants, ${options.seeds} seeds of each kind, then ${tests.join(", ")}`);
   // What fails without a mutant says nothing about one.
   const failing = new Set<string>();
-  if (isWanted("simulation") && (await simulate()).failed) fail("the simulation fails without a mutant");
+  for (const check of SIMULATIONS.keys()) {
+    if (!isWanted(check) || !chosen.some((mutant) => isFor(mutant, check))) continue;
+    if ((await simulate(check)).failed) fail(`the ${check} fails without a mutant`);
+  }
   for (const test of tests) for (const name of (await runTest(test)).failures) failing.add(name);
   if (failing.size > 0) console.log(`fails without a mutant, and is not counted: ${[...failing].join("; ")}`);
   for (const mutant of chosen) {
@@ -170,13 +178,13 @@ async function judge(mutant: Mutant, tests: readonly string[], failing: Readonly
       if (built.code !== 0) fail(`${mutant.name}: does not compile\n${built.output}`);
     }
     // What does not even load proves nothing.
-    const loaded = await run(["run", "--no-check", "mod.ts"]);
+    const loaded = await run(["run", "--no-check", isRaft(mutant.file) ? "src/raft/mod.ts" : "mod.ts"]);
     if (loaded.code !== 0) fail(`${mutant.name}: does not load\n${loaded.output}`);
     // The check that is expected to notice first: it mostly does, and spares the others.
-    const checks = ["simulation", ...tests].filter(isWanted);
+    const checks = [...SIMULATIONS.keys(), ...tests].filter(isWanted).filter((check) => isFor(mutant, check));
     for (const check of checks.sort((a, b) => Number(b === mutant.dies) - Number(a === mutant.dies))) {
-      if (check === "simulation") {
-        const simulated = await simulate();
+      if (SIMULATIONS.has(check)) {
+        const simulated = await simulate(check);
         if (simulated.failed) return result(check, simulated.what);
         continue;
       }
@@ -192,8 +200,18 @@ async function judge(mutant: Mutant, tests: readonly string[], failing: Readonly
   }
 }
 
-async function simulate(): Promise<{ failed: boolean; what: string }> {
-  const { code, output } = await run(["run", "--no-check", "--allow-env", "tests/mutants/simulate.ts", options.seeds]);
+function isRaft(file: string): boolean {
+  return file.startsWith("src/raft/");
+}
+
+/** Whether a check runs what a mutant is in: those of the log do not run the consensus core. */
+function isFor({ file }: Mutant, check: string): boolean {
+  return isRaft(file) === /^raft[ _]/.test(check);
+}
+
+async function simulate(check: string): Promise<{ failed: boolean; what: string }> {
+  const script = SIMULATIONS.get(check)!;
+  const { code, output } = await run(["run", "--no-check", "--allow-env", script, options.seeds]);
   const line = output.split("\n").find((line) => line.startsWith("seed ")) ?? output.trim().split("\n").at(-1) ?? "";
   return { failed: code !== 0, what: code === undefined ? "does not come to an end" : line.slice(0, 160) };
 }

@@ -9,7 +9,16 @@ test("clusters of 3, 5 and 7 stay safe whatever goes wrong, and get on when it s
   const counts: Counts = {};
   for (let seed = 1; seed <= SEEDS; seed++) await simulateRaft(seed, counts);
   // A simulation in which nothing goes wrong would prove nothing.
-  const wanted = ["lost", "doubled", "partition", "killed", "power-cut", "disk-failed", "membershipChanged", "snapshot"];
+  const wanted = [
+    "lost",
+    "doubled",
+    "partition",
+    "killed",
+    "power-cut",
+    "disk-failed",
+    "membershipChanged",
+    "snapshot",
+  ];
   for (const event of [...wanted, "restored", "read", "applied", "calm"]) {
     assert.ok((counts[event] ?? 0) > 0, `no history had ${event}`);
   }

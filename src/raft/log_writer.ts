@@ -28,10 +28,11 @@ export class LogWriter {
     return this.#isDirty;
   }
 
-  /** See `RaftLog.setHardState`. */
-  setHardState(state: HardState): void {
+  /** See `RaftLog.setHardState`; `force` as `WalLog` has it. */
+  setHardState(state: HardState, options?: { readonly force: boolean }): void {
     this.#isDirty = true;
-    this.log.setHardState(state);
+    const log: { setHardState(state: HardState, options?: { readonly force: boolean }): void } = this.log;
+    log.setHardState(state, options);
   }
 
   /** See `RaftLog.append`. */

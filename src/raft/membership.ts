@@ -80,8 +80,24 @@ export function decodeMembership({ index, command }: LogEntry): Membership {
   return fromList(index, list);
 }
 
+/** The result of reading; nothing if what is to be read is damaged. */
+function unlessDamaged<T>(read: () => T, code: "DAMAGED_ENTRY" | "CORRUPT"): T | undefined {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof WalLogError && error.code === code) return undefined;
+    throw error;
+  }
+}
+
+function snapshotConfig(log: RaftLog): readonly NodeId[] {
+  return unlessDamaged(() => log.snapshot(), "CORRUPT")?.config ?? [];
+}
+
 /** The configurations that a node's log holds, oldest first. */
 export class MembershipHistory {
+  /** Entries that could not be read, and may have been configurations. */
+  readonly unreadable: readonly Index[];
   /** Never empty: the first is what the snapshot says, or what the node was told. */
   #history: Membership[];
 
@@ -93,18 +109,38 @@ export class MembershipHistory {
    */
   constructor(log: RaftLog, initial: readonly NodeId[]) {
     const { snapshotIndex } = log;
-    const config = snapshotIndex === 0 ? [] : log.snapshot()?.config ?? [];
+    const config = snapshotIndex === 0 ? [] : snapshotConfig(log);
     this.#history = [fromList(snapshotIndex, config.length > 0 ? config : initial)];
+    const unreadable: Index[] = [];
     for (let next = snapshotIndex + 1; next <= log.lastIndex;) {
-      const entries = log.entries(next, Math.min(next + SCAN_ENTRIES - 1, log.lastIndex), { maxBytes: SCAN_BYTES });
-      this.append(entries);
-      next += entries.length;
+      const entries = unlessDamaged(
+        () => log.entries(next, Math.min(next + SCAN_ENTRIES - 1, log.lastIndex), { maxBytes: SCAN_BYTES }),
+        "DAMAGED_ENTRY",
+      );
+      if (entries !== undefined) {
+        this.append(entries);
+        next += entries.length;
+        continue;
+      }
+      // One of them is damaged: one by one, up to there.
+      for (let entry: LogEntry | undefined; next <= log.lastIndex; next++) {
+        entry = unlessDamaged(() => log.entry(next), "DAMAGED_ENTRY");
+        if (entry === undefined) break;
+        this.append([entry]);
+      }
+      unreadable.push(next++);
     }
+    this.unreadable = unreadable;
   }
 
   /** The latest configuration, which counts whether it is committed or not. */
   get latest(): Membership {
     return this.#history.at(-1)!;
+  }
+
+  /** All who are a member or a learner in one of them. */
+  get everyone(): NodeId[] {
+    return sortedIds(this.#history.flatMap(({ members, learners }) => [...members, ...learners]));
   }
 
   /** The configuration at an index that the log has, or that its snapshot is of. */

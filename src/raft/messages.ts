@@ -172,6 +172,8 @@ export interface RepairReply {
   readonly commitIndex: Index;
   /** Index of the sender's last entry. */
   readonly lastIndex: Index;
+  /** Whom the sender knows as members or learners. */
+  readonly members: readonly NodeId[];
   /** Those of the entries wanted that the sender has, in order. */
   readonly entries: readonly LogEntry[];
 }

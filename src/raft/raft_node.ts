@@ -8,6 +8,7 @@ import { WalLogError, type WalLogErrorCode } from "../errors.ts";
 import { MemoryLog } from "../memory_log.ts";
 import type { Index, NodeId, RaftLog, Term } from "../types.ts";
 import { checkConfig } from "./config.ts";
+import { findDamage } from "./repair.ts";
 import { RaftState } from "./state.ts";
 import { stepEvent } from "./step.ts";
 import type { Action, RaftConfig, RaftEvent, Role } from "./types.ts";
@@ -57,7 +58,8 @@ export class RaftNode {
    * @throws {WalLogError} `INVALID_ARGUMENT`; whatever reading the log throws.
    */
   constructor(config: RaftConfig, log: RaftLog = new MemoryLog()) {
-    this.#state = new RaftState(checkConfig(config), log);
+    const s = this.#state = new RaftState(checkConfig(config), log);
+    s.healing = findDamage(s, s.membership.unreadable);
   }
 
   /**
@@ -116,6 +118,14 @@ export class RaftNode {
   /** Who is sent entries without having a vote, ascending. */
   get learners(): readonly NodeId[] {
     return this.#state.membership.latest.learners;
+  }
+
+  /**
+   * Whether the log lacks something that the node must get from others first: until then it neither votes nor
+   * acknowledges anything.
+   */
+  get isDamaged(): boolean {
+    return this.#state.healing !== null;
   }
 
   /** The node's log. */

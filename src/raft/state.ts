@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Index, NodeId, RaftLog, Snapshot, Term } from "../types.ts";
+import type { Index, LogEntry, NodeId, RaftLog, Snapshot, Term } from "../types.ts";
 import type { CheckedConfig } from "./config.ts";
 import { LogWriter } from "./log_writer.ts";
 import { MembershipHistory, sortedIds } from "./membership.ts";
@@ -43,6 +43,31 @@ export interface IncomingSnapshot {
   bytes: number;
 }
 
+/** What a damaged log lacks, and what was found of it. */
+export interface Healing {
+  /** Entries that cannot be read. */
+  readonly missing: Set<Index>;
+  /** Good copies of some of them. */
+  readonly good: Map<Index, LogEntry>;
+  /** Whether there may have been entries behind the last. */
+  readonly isTailLost: boolean;
+  /** Whether the snapshot cannot be read. */
+  isSnapshotLost: boolean;
+  /** Whether the latest term and vote are lost. */
+  isHardStateLost: boolean;
+  /** The terms that others were in, asked since this node started. */
+  readonly terms: Map<NodeId, Term>;
+  /** Whom to ask. */
+  readonly peers: Set<NodeId>;
+  /** By which answers to this node are told from answers to what it asked before it last crashed. */
+  readonly request: number;
+}
+
+/** Who belongs to the cluster as long as the log does not say. */
+export function initialMembers({ id, peers, joining }: CheckedConfig): NodeId[] {
+  return joining ? [] : sortedIds([id, ...peers]);
+}
+
 /** Everything that a node knows. */
 export class RaftState {
   /** How the node is to behave. */
@@ -52,7 +77,7 @@ export class RaftState {
   /** The log, to be written. */
   readonly writer: LogWriter;
   /** Who belongs to the cluster. */
-  readonly membership: MembershipHistory;
+  membership: MembershipHistory;
   /** Where election timeouts come from. */
   readonly random: SplitMix64;
 
@@ -97,6 +122,9 @@ export class RaftState {
   /** Of a follower: the snapshot that arrives in pieces. */
   incoming: IncomingSnapshot | null = null;
 
+  /** What the log lacks; `null` if it is whole. While it is not, nothing else here is to be relied on. */
+  healing: Healing | null = null;
+
   /** What the step under way wants done. */
   actions: Action[] = [];
 
@@ -110,7 +138,7 @@ export class RaftState {
     this.config = config;
     this.log = log;
     this.writer = new LogWriter(log);
-    this.membership = new MembershipHistory(log, config.joining ? [] : sortedIds([config.id, ...config.peers]));
+    this.membership = new MembershipHistory(log, initialMembers(config));
     this.random = new SplitMix64(config.seed);
     this.electionTimeout = this.drawTimeout();
     ({ term: this.term, votedFor: this.votedFor } = log.hardState);

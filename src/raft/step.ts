@@ -18,6 +18,7 @@ import type { Message } from "./messages.ts";
 import { addRead, settleReads } from "./reads.ts";
 import { addLearner, addServer, removeServer, requireLeader } from "./reconfiguration.ts";
 import { onAppendEntriesReply, onInstallSnapshotReply, onTransferLeadership } from "./replies.ts";
+import { onRepairRequest, stepDamaged } from "./repair.ts";
 import { appendOwn, broadcast, replicate } from "./replication.ts";
 import { becomeFollower, enterTerm } from "./role.ts";
 import type { RaftState } from "./state.ts";
@@ -30,6 +31,7 @@ import type { RaftEvent, SnapshotEvent } from "./types.ts";
  * @param event What happens.
  */
 export function stepEvent(s: RaftState, event: RaftEvent): void {
+  if (s.healing !== null) return stepDamaged(s, s.healing, event);
   take(s, event);
   if (s.role === "leader") settleReads(s);
 }
@@ -95,6 +97,10 @@ function onMessage(s: RaftState, message: Message): void {
       return onPreVoteReply(s, message);
     case "requestVote":
       return onRequestVote(s, message);
+    case "repairRequest":
+      return onRepairRequest(s, message);
+    case "repairReply":
+      return;
   }
   if (message.term > s.term) enterTerm(s, message.term);
   switch (message.type) {

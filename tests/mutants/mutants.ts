@@ -3,6 +3,8 @@
  * `deno task mutants` makes them one at a time and runs the simulation and the tests; none may survive.
  */
 
+import { RAFT_MUTANTS } from "./raft_mutants.ts";
+
 /** One mistake. */
 export interface Mutant {
   /** What is wrong with it. */
@@ -11,7 +13,7 @@ export interface Mutant {
   readonly file: string;
   /** Texts that occur exactly once in the file, and what they are replaced with, in this order. */
   readonly edits: readonly (readonly [find: string, replacement: string])[];
-  /** Which check is expected to notice: `simulation`, or a test file. */
+  /** Which check is expected to notice: `simulation`, `raft simulation`, or a test file. */
   readonly dies: string;
   /** Why nothing can notice, if nothing can. */
   readonly equivalent?: string;
@@ -1011,4 +1013,5 @@ export const MUTANTS: readonly Mutant[] = [
   ...RECOVERIES,
   ...MEMORY,
   ...REPAIRS,
+  ...RAFT_MUTANTS,
 ];

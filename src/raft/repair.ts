@@ -1,0 +1,270 @@
+/**
+ * A node whose log is damaged. It neither votes nor acknowledges anything, for it no longer knows what it has promised.
+ * It asks its peers for what it cannot read, repairs its log, and only then takes part again.
+ *
+ * A peer's entry is taken for what was there if a header that survives has the same term (log matching), or if the peer
+ * knows the entry to be committed: then it is what was there, or what was there could never count. What was there is
+ * given up only for a leader of this term or a later one that has something else there, or nothing: it has everything
+ * that was ever committed (leader completeness).
+ *
+ * @module
+ */
+
+import { WalLogError } from "../errors.ts";
+import type { Damage } from "../report.ts";
+import type { Index, LogEntry, NodeId, RaftLog, Term } from "../types.ts";
+import { onInstallSnapshot } from "./follower.ts";
+import { MembershipHistory } from "./membership.ts";
+import type { InstallSnapshot, Message, RepairReply, RepairRequest } from "./messages.ts";
+import { requireLeader } from "./reconfiguration.ts";
+import { sendSnapshot } from "./replication.ts";
+import { enterTerm, restartElectionTimer } from "./role.ts";
+import { type Healing, initialMembers, type RaftState } from "./state.ts";
+import type { RaftEvent } from "./types.ts";
+
+/** A log that can be repaired, as `WalLog` can. */
+interface RepairableLog extends RaftLog {
+  readonly damaged: readonly Damage[];
+  repair(entries: readonly LogEntry[]): void;
+}
+
+function isRepairable(log: RaftLog): log is RepairableLog {
+  return "damaged" in log && "repair" in log;
+}
+
+/**
+ * Finds out what a log lacks.
+ *
+ * @param s A node that starts.
+ * @param unreadable Entries that are known to be unreadable.
+ * @returns What is lacking; `null` if nothing is.
+ */
+export function findDamage(s: RaftState, unreadable: readonly Index[]): Healing | null {
+  const { log } = s;
+  if (!isRepairable(log)) return null;
+  const missing = new Set(unreadable);
+  let isTailLost = false;
+  for (const { firstIndex, lastIndex } of log.damaged) {
+    if (firstIndex === undefined) continue;
+    if (lastIndex === undefined) isTailLost = true;
+    const last = Math.min(lastIndex ?? 0, log.lastIndex);
+    for (let index = Math.max(firstIndex, log.snapshotIndex + 1); index <= last; index++) missing.add(index);
+  }
+  const healing: Healing = {
+    missing,
+    good: new Map(),
+    isTailLost,
+    isSnapshotLost: log.damaged.some(({ kind }) => kind === "snapshot"),
+    isHardStateLost: isHardStateLost(log),
+    terms: new Map(),
+    peers: new Set([...s.config.peers, ...s.membership.everyone].filter((id) => id !== s.id)),
+    request: unpredictable(),
+  };
+  return isHealed(healing) ? null : healing;
+}
+
+function isHealed({ missing, isTailLost, isSnapshotLost, isHardStateLost }: Healing): boolean {
+  return missing.size === 0 && !isTailLost && !isSnapshotLost && !isHardStateLost;
+}
+
+/** A log that has lost its hard state takes nothing, not even nothing. */
+function isHardStateLost(log: RepairableLog): boolean {
+  try {
+    log.append([]);
+    return false;
+  } catch (error) {
+    if (error instanceof WalLogError && error.code === "CORRUPT") return true;
+    throw error;
+  }
+}
+
+/**
+ * The one number here that no seed repeats. An answer to what this node asked before it last crashed tells what was so
+ * before its last promises, and must not be taken for an answer to what it asks now.
+ */
+function unpredictable(): number {
+  const [high, low] = crypto.getRandomValues(new Uint32Array(2)) as unknown as [number, number];
+  return (high >>> 11) * 2 ** 32 + low;
+}
+
+/** What a damaged node makes of an event. */
+export function stepDamaged(s: RaftState, healing: Healing, event: RaftEvent): void {
+  switch (event.type) {
+    case "tick":
+      if (++s.now % s.config.heartbeatInterval === 0) { for (const id of healing.peers) ask(s, healing, id); }
+      return;
+    case "message":
+      return onMessage(s, healing, event.message);
+    case "propose":
+    case "addServer":
+    case "addLearner":
+    case "removeServer":
+    case "readIndex":
+      return requireLeader(s, event.type);
+  }
+}
+
+function onMessage(s: RaftState, healing: Healing, message: Message): void {
+  switch (message.type) {
+    case "repairRequest":
+      return onRepairRequest(s, message);
+    case "repairReply":
+      return onRepairReply(s, healing, message);
+    case "installSnapshot":
+      return onSnapshot(s, healing, message);
+  }
+}
+
+function ask(s: RaftState, { missing, good, isHardStateLost, request }: Healing, to: NodeId): void {
+  const wanted = [...missing].filter((index) => !good.has(index)).sort((a, b) => a - b);
+  const first = wanted[0] ?? 0;
+  const last = wanted.at(-1) ?? 0;
+  s.send(to, { type: "repairRequest", term: isHardStateLost ? 0 : s.term, from: s.id, request, first, last });
+}
+
+/** A damaged node asks. What this node cannot read itself, it does not have. */
+export function onRepairRequest(s: RaftState, { from, request, first, last }: RepairRequest): void {
+  if (s.healing?.isHardStateLost === true) return;
+  const entries: LogEntry[] = [];
+  const { maxBatch, maxBatchBytes } = s.config;
+  let bytes = 0;
+  const end = Math.min(last, s.log.lastIndex);
+  for (let index = Math.max(first, s.log.snapshotIndex + 1); index <= end && entries.length < maxBatch; index++) {
+    const entry = readable(s.log, index);
+    if (entry === undefined) continue;
+    bytes += entry.command.byteLength;
+    if (bytes > maxBatchBytes && entries.length > 0) break;
+    entries.push(entry);
+  }
+  s.send(from, {
+    type: "repairReply",
+    term: s.term,
+    from: s.id,
+    request,
+    leads: s.role === "leader",
+    commitIndex: s.commitIndex,
+    lastIndex: s.log.lastIndex,
+    members: s.membership.everyone,
+    entries,
+  });
+  // What is compacted away, only a snapshot can replace.
+  const progress = s.progress.get(from);
+  if (progress !== undefined && first > 0 && first <= s.log.snapshotIndex) sendSnapshot(s, from, progress);
+}
+
+/** The entry at an index, if it can be read. */
+function readable(log: RaftLog, index: Index): LogEntry | undefined {
+  try {
+    return log.entry(index);
+  } catch (error) {
+    if (error instanceof WalLogError && error.code === "DAMAGED_ENTRY") return undefined;
+    throw error;
+  }
+}
+
+/** The term at an index, as far as the log can tell. */
+function knownTerm(log: RaftLog, index: Index): Term | undefined {
+  try {
+    return log.termAt(index);
+  } catch (error) {
+    if (error instanceof WalLogError && error.code === "DAMAGED_ENTRY") return undefined;
+    throw error;
+  }
+}
+
+function onRepairReply(s: RaftState, healing: Healing, reply: RepairReply): void {
+  if (reply.request !== healing.request) return;
+  if (healing.isHardStateLost) return settleHardState(s, healing, reply);
+  if (reply.term > s.term) enterTerm(s, reply.term);
+  const before = healing.good.size;
+  for (const entry of reply.entries) take(s, healing, reply, entry);
+  if (reply.leads && reply.term === s.term) giveUpFrom(s, healing, firstDifference(s, healing, reply));
+  if (healing.missing.size > 0 && healing.good.size === healing.missing.size) restore(s, healing);
+  else if (healing.good.size > before) ask(s, healing, reply.from);
+  finish(s, healing);
+}
+
+/**
+ * The vote that is lost was for a member, which had the term on its disk before it asked: once all have told their terms,
+ * none that this node has voted in is later. A vote for itself in the latest of them makes sure that it votes for nobody
+ * else in it.
+ */
+function settleHardState(s: RaftState, healing: Healing, reply: RepairReply): void {
+  healing.terms.set(reply.from, reply.term);
+  for (const id of reply.members) if (id !== s.id) healing.peers.add(id);
+  if (![...healing.peers].every((id) => healing.terms.has(id))) return;
+  // Where the log ended, nothing tells, and so not what was acknowledged: not for this node to decide.
+  if (healing.isTailLost) return;
+  const term = Math.max(s.term, ...healing.terms.values());
+  s.writer.setHardState({ term, votedFor: s.id }, { force: true });
+  s.writer.flush();
+  s.term = term;
+  s.votedFor = s.id;
+  healing.isHardStateLost = false;
+  finish(s, healing);
+}
+
+/** Takes a good copy, if it is one. */
+function take(s: RaftState, { missing, good }: Healing, { commitIndex }: RepairReply, entry: LogEntry): void {
+  const { index, term } = entry;
+  if (!missing.has(index)) return;
+  const known = knownTerm(s.log, index);
+  if (known === undefined ? index <= commitIndex : known === term) good.set(index, entry);
+}
+
+/** The first missing entry that a leader does not have, or has another in place of. */
+function firstDifference(s: RaftState, { missing }: Healing, { entries, lastIndex }: RepairReply): Index {
+  let first = Infinity;
+  for (const index of missing) if (index > lastIndex) first = Math.min(first, index);
+  for (const { index, term } of entries) {
+    const known = missing.has(index) ? knownTerm(s.log, index) : undefined;
+    if (known !== undefined && known !== term) first = Math.min(first, index);
+  }
+  return first;
+}
+
+/** Drops what was never committed. */
+function giveUpFrom(s: RaftState, { missing, good }: Healing, from: Index): void {
+  if (from > s.log.lastIndex) return;
+  s.writer.truncate(from);
+  s.writer.flush();
+  for (const index of missing) if (index >= from) missing.delete(index);
+  for (const index of good.keys()) if (index >= from) good.delete(index);
+}
+
+/** Puts the good copies in their place. If one does not fit, a snapshot has to replace what is damaged. */
+function restore(s: RaftState, { missing, good }: Healing): void {
+  try {
+    (s.log as RepairableLog).repair([...good.values()]);
+    missing.clear();
+  } catch (error) {
+    if (!(error instanceof WalLogError && error.code === "INVALID_ARGUMENT")) throw error;
+  }
+  good.clear();
+}
+
+/** A leader's snapshot replaces what is damaged below it. */
+function onSnapshot(s: RaftState, healing: Healing, message: InstallSnapshot): void {
+  const { index } = message.snapshot;
+  if (healing.isHardStateLost || healing.isTailLost) return;
+  // Without the term at its index, nothing tells whether what follows it is to stay.
+  if (index <= s.log.lastIndex && knownTerm(s.log, index) === undefined) return;
+  if (message.term > s.term) enterTerm(s, message.term);
+  const before = s.log.snapshotIndex;
+  onInstallSnapshot(s, message);
+  if (s.log.snapshotIndex === before) return;
+  healing.isSnapshotLost = false;
+  for (const missing of healing.missing) {
+    if (missing <= s.log.snapshotIndex || missing > s.log.lastIndex) healing.missing.delete(missing);
+  }
+  for (const at of healing.good.keys()) if (!healing.missing.has(at)) healing.good.delete(at);
+  finish(s, healing);
+}
+
+/** Takes part again, once everything can be read. */
+function finish(s: RaftState, healing: Healing): void {
+  if (!isHealed(healing)) return;
+  s.healing = null;
+  s.membership = new MembershipHistory(s.log, initialMembers(s.config));
+  restartElectionTimer(s);
+}

@@ -1,0 +1,261 @@
+/**
+ * Mistakes in the consensus core: one each, where safety depends on it. Run with the others by `deno task mutants`.
+ */
+
+import type { Mutant } from "./mutants.ts";
+
+const COMMIT = "src/raft/commit.ts";
+const ELECTION = "src/raft/election.ts";
+const FOLLOWER = "src/raft/follower.ts";
+const LOG_WRITER = "src/raft/log_writer.ts";
+const MEMBERSHIP = "src/raft/membership.ts";
+const NODE = "src/raft/raft_node.ts";
+const READS = "src/raft/reads.ts";
+const RECONFIGURATION = "src/raft/reconfiguration.ts";
+const REPLIES = "src/raft/replies.ts";
+const REPLICATION = "src/raft/replication.ts";
+const ROLE = "src/raft/role.ts";
+const STATE = "src/raft/state.ts";
+
+/** See above. */
+export const RAFT_MUTANTS: Mutant[] = [
+  {
+    name: "raft: entries of earlier terms are committed by counting",
+    file: COMMIT,
+    edits: [["index <= s.commitIndex || s.log.termAt(index) !== s.term", "index <= s.commitIndex"]],
+    dies: "raft simulation",
+  },
+  {
+    name: "raft: half of the members are enough to commit",
+    file: COMMIT,
+    edits: [["matches[Math.floor(matches.length / 2)]", "matches[Math.floor((matches.length - 1) / 2)]"]],
+    dies: "raft simulation",
+  },
+  {
+    name: "raft: a leader counts its own copy even after it has removed itself",
+    file: COMMIT,
+    edits: [
+      ["const matches = s.members.map(", "const matches = [...new Set([...s.members, s.id])].map("],
+    ],
+    dies: "raft simulation",
+  },
+  {
+    name: "raft: half of the members are enough to be elected",
+    file: STATE,
+    edits: [["return ids.size > this.members.length / 2;", "return ids.size >= this.members.length / 2;"]],
+    dies: "raft simulation",
+  },
+  {
+    name: "raft: the vote is not written",
+    file: ROLE,
+    edits: [["s.writer.setHardState({ term, votedFor });\n", "s.writer.setHardState({ term, votedFor: null });\n"]],
+    dies: "raft simulation",
+  },
+  {
+    name: "raft: the term and the vote are not flushed",
+    file: ROLE,
+    edits: [[
+      "s.writer.setHardState({ term, votedFor });\n  s.writer.flush();",
+      "s.writer.log.setHardState({ term, votedFor });",
+    ]],
+    dies: "raft simulation",
+  },
+  {
+    name: "raft: a node votes for whoever asks last",
+    file: ELECTION,
+    edits: [["(s.votedFor === null || s.votedFor === candidate) &&", ""]],
+    dies: "raft simulation",
+  },
+  {
+    name: "raft: a node votes for a candidate whose log is behind",
+    file: ELECTION,
+    edits: [[
+      "return lastTerm > s.log.lastTerm || (lastTerm === s.log.lastTerm && lastIndex >= s.log.lastIndex);",
+      "return lastTerm >= 0 && lastIndex >= 0;",
+    ]],
+    dies: "raft simulation",
+  },
+  {
+    name: "raft: logs are compared by length alone",
+    file: ELECTION,
+    edits: [[
+      "return lastTerm > s.log.lastTerm || (lastTerm === s.log.lastTerm && lastIndex >= s.log.lastIndex);",
+      "return lastTerm >= 0 && lastIndex >= s.log.lastIndex;",
+    ]],
+    dies: "raft simulation",
+  },
+  {
+    name: "raft: votes of an earlier term count",
+    file: ELECTION,
+    edits: [[`s.role !== "candidate" || reply.term !== s.term ||`, `s.role !== "candidate" ||`]],
+    dies: "raft simulation",
+  },
+  {
+    name: "raft: a node that removed itself counts its own vote",
+    file: ELECTION,
+    edits: [["new Set(s.isMember ? [s.id] : [])", "new Set([s.id])"]],
+    dies: "raft simulation",
+  },
+  {
+    name: "raft: a follower does not compare the entry before",
+    file: FOLLOWER,
+    edits: [["if (term !== prevLogTerm) return", "if (term === undefined) return"]],
+    dies: "raft simulation",
+  },
+  {
+    name: "raft: a follower keeps entries that conflict",
+    file: FOLLOWER,
+    edits: [[
+      "({ index, term }) => s.log.termAt(index) !== term)",
+      "({ index }) => s.log.termAt(index) === undefined)",
+    ]],
+    dies: "raft simulation",
+  },
+  {
+    name: "raft: a message that was overtaken truncates",
+    file: FOLLOWER,
+    edits: [[
+      "const start = entries.findIndex(({ index, term }) => s.log.termAt(index) !== term);",
+      "const start = entries.length > 0 && entries[0]!.index > s.commitIndex ? 0 : -1;",
+    ]],
+    dies: "raft simulation",
+  },
+  {
+    name: "raft: a follower commits beyond what it is known to share",
+    file: FOLLOWER,
+    edits: [[
+      "commitTo(s, Math.min(message.leaderCommit, matchIndex))",
+      "commitTo(s, Math.min(message.leaderCommit, s.log.lastIndex))",
+    ]],
+    dies: "raft simulation",
+  },
+  {
+    name: "raft: a follower listens to a leader of an earlier term",
+    file: FOLLOWER,
+    edits: [["if (message.term < s.term) return reply(s, message, { success: false });\n", ""]],
+    dies: "raft simulation",
+  },
+  {
+    name: "raft: a follower acknowledges entries that are not flushed",
+    file: FOLLOWER,
+    edits: [["s.writer.append(fresh);\n  s.writer.flush();", "s.writer.log.append(fresh);"]],
+    dies: "raft simulation",
+  },
+  {
+    name: "raft: a leader counts a copy of its own that is not flushed",
+    file: REPLICATION,
+    edits: [["s.writer.append([entry]);\n  s.writer.flush();", "s.writer.log.append([entry]);"]],
+    dies: "raft simulation",
+  },
+  {
+    name: "raft: a truncated configuration still counts",
+    file: FOLLOWER,
+    edits: [["s.membership.truncate(from);\n", ""]],
+    dies: "raft simulation",
+  },
+  {
+    name: "raft: a snapshot does not bring its configuration",
+    file: FOLLOWER,
+    edits: [["s.membership.restore(index, config, keepsTail);\n", ""]],
+    dies: "raft simulation",
+  },
+  {
+    name: "raft: a snapshot drops what follows it, for the configuration",
+    file: MEMBERSHIP,
+    edits: [[
+      "const tail = keepsTail ? this.#history.filter((one) => one.index > index) : [];",
+      "const tail: Membership[] = [];",
+    ]],
+    dies: "raft_node_test",
+  },
+  {
+    name: "raft: a snapshot of a node's own has the latest configuration, not that at its index",
+    file: "src/raft/step.ts",
+    edits: [["toList(s.membership.at(index))", "toList(s.membership.latest)"]],
+    dies: "raft simulation",
+  },
+  {
+    name: "raft: pieces of different snapshots are put together",
+    file: FOLLOWER,
+    edits: [["s.incoming?.term !== term || s.incoming.index !== snapshot.index", "s.incoming === null"]],
+    dies: "raft simulation",
+  },
+  {
+    name: "raft: a change begins before an entry of the leader's term is committed",
+    file: RECONFIGURATION,
+    edits: [["<= s.commitIndex && s.log.termAt(s.commitIndex) === s.term;", "<= s.commitIndex;"]],
+    dies: "raft_node_test",
+  },
+  {
+    name: "raft: a change begins before the last one is committed",
+    file: RECONFIGURATION,
+    edits: [["return s.membership.latest.index <= s.commitIndex && ", "return "]],
+    dies: "raft simulation",
+  },
+  {
+    name: "raft: learners vote",
+    file: STATE,
+    edits: [[
+      "return this.membership.latest.members;",
+      "return [...this.membership.latest.members, ...this.membership.latest.learners];",
+    ]],
+    dies: "raft_node_test",
+  },
+  {
+    name: "raft: an answer to an earlier leadership counts",
+    file: REPLIES,
+    edits: [[`s.role === "leader" && term === s.term ?`, `s.role === "leader" && term >= 0 ?`]],
+    dies: "raft simulation",
+  },
+  {
+    name: "raft: a rejection takes back what is known to match",
+    file: REPLIES,
+    edits: [["progress.next = Math.max(progress.match + 1, Math.min(", "progress.next = Math.max(1, Math.min("]],
+    dies: "raft_node_test",
+  },
+  {
+    name: "raft: a read does not wait for word that the leader still leads",
+    file: READS,
+    edits: [["round: s.round + 1, index: undefined", "round: 0, index: undefined"]],
+    dies: "raft simulation",
+  },
+  {
+    name: "raft: a read counts a word that was on its way",
+    file: READS,
+    edits: [["round: s.round + 1, index: undefined", "round: Math.max(s.round, 1), index: undefined"]],
+    dies: "raft_node_test",
+  },
+  {
+    name: "raft: a read is answered by a leader that does not know what is committed",
+    file: READS,
+    edits: [[
+      "if (s.reads.length === 0 || s.log.termAt(s.commitIndex) !== s.term) return;",
+      "if (s.reads.length === 0) return;",
+    ]],
+    dies: "raft simulation",
+  },
+  {
+    name: "raft: stepAsync hands out actions before the flush",
+    file: NODE,
+    edits: [["await this.#state.writer.flushAsync();", "void this.#state.writer.flushAsync().catch(() => {});"]],
+    dies: "raft simulation",
+  },
+  {
+    name: "raft: stepAsync hands out at once what wrote nothing",
+    file: NODE,
+    edits: [[
+      "const actions = this.#run(event, true);",
+      "const ops = this.#state.log.lastIndex;\n    const actions = this.#run(event, true);\n    if (this.#state.log.lastIndex === ops) return Promise.resolve(actions);",
+    ]],
+    dies: "raft simulation",
+  },
+  {
+    name: "raft: what is written during a flush is taken for flushed",
+    file: LOG_WRITER,
+    edits: [[
+      "this.#isDirty = false;\n    await this.log.sync();",
+      "await this.log.sync();\n    this.#isDirty = false;",
+    ]],
+    dies: "raft_node_test",
+  },
+];
