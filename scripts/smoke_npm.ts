@@ -32,6 +32,7 @@ const PROGRAM = `
 import assert from "node:assert/strict";
 import process from "node:process";
 import { type LogEntry, MemoryLog, WalLog } from "${PACKAGE}";
+import { type Action, RaftNode } from "${PACKAGE}/raft";
 import { exportWalDb, importWalDb } from "${PACKAGE}/wal-db";
 
 const path = process.argv[2]!;
@@ -54,6 +55,11 @@ await exportWalDb(reopened, path + ".exported");
 const imported = new MemoryLog();
 assert.equal((await importWalDb(path + ".exported", imported)).verdict, "clean");
 assert.equal(imported.lastIndex, 3);
+
+const node: RaftNode = RaftNode.withLog({ id: 1n }, reopened);
+while (!node.isLeader) await node.stepAsync({ type: "tick" });
+const actions: Action[] = await node.stepAsync({ type: "propose", command: new TextEncoder().encode("command 4") });
+assert.deepEqual(actions.map((action) => action.type === "apply" && action.index), [1, 2, 3, 4]);
 await reopened.close();
 `;
 

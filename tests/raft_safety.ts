@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { WalLog } from "../mod.ts";
 import type { RaftNode } from "../src/raft/mod.ts";
 import type { EntriesOptions, HardState, Index, LogEntry, NodeId, RaftLog, Snapshot, Term } from "../src/types.ts";
 
@@ -22,10 +23,10 @@ function digest(bytes: Uint8Array): number {
 
 /** A log that lets {@link Safety} see what is appended to it. */
 export class WatchedLog implements RaftLog {
-  readonly #log: RaftLog;
+  readonly #log: WalLog;
   readonly #safety: Safety;
 
-  constructor(log: RaftLog, safety: Safety) {
+  constructor(log: WalLog, safety: Safety) {
     this.#log = log;
     this.#safety = safety;
   }
@@ -55,14 +56,20 @@ export class WatchedLog implements RaftLog {
     return this.#log.snapshot();
   }
   append(entries: readonly LogEntry[]): void {
-    this.#safety.appended(this.#log.lastTerm, entries);
+    if (entries.length > 0) this.#safety.appended(this.#log.lastTerm, entries);
     this.#log.append(entries);
   }
   truncate(from: Index): void {
     this.#log.truncate(from);
   }
-  setHardState(state: HardState): void {
-    this.#log.setHardState(state);
+  setHardState(state: HardState, options?: { readonly force?: boolean }): void {
+    this.#log.setHardState(state, options);
+  }
+  get damaged(): WalLog["damaged"] {
+    return this.#log.damaged;
+  }
+  repair(entries: readonly LogEntry[]): void {
+    this.#log.repair(entries);
   }
   applySnapshot(snapshot: Snapshot): void {
     this.#log.applySnapshot(snapshot);

@@ -38,6 +38,8 @@ interface Machine {
   readonly isNew: boolean;
   log: WalLog | undefined;
   node: RaftNode | undefined;
+  /** Whether its disk has rotted since it was last seen to be whole. */
+  isRotten: boolean;
   /** The application: a digest of everything applied, and up to where. */
   state: { index: Index; digest: string };
 }
@@ -59,8 +61,15 @@ class Simulation {
   readonly #founders: readonly NodeId[];
   /** Whether nodes are stepped with `stepAsync`. */
   readonly #isAsync: boolean;
+  /**
+   * Whether leaders fall as soon as they have got something across, before they get it to all: the histories in which
+   * entries of several terms lie about, some on a majority.
+   */
+  readonly #isStormy: boolean;
+  /** Whether bytes rot on the disks, one machine at a time. Members then do not change: they are needed to heal. */
+  readonly #rots: boolean;
   /** How likely it is that what can go wrong does. */
-  readonly #trouble: number;
+  #trouble: number;
   readonly #story: string[] = [];
   #letters: Letter[] = [];
   /** Which side of the cut each node is on; all on one if the network is whole. */
@@ -75,7 +84,9 @@ class Simulation {
     this.#counts = counts;
     this.#isAsync = random.chance(0.5);
     this.#trouble = random.pick([0.2, 0.5, 1]);
-    const size = random.pick([3, 3, 5, 5, 7]);
+    this.#isStormy = random.chance(0.4);
+    this.#rots = random.chance(0.25);
+    const size = this.#isStormy ? 5 : random.pick([3, 3, 5, 7]);
     const base = random.pick([0n, 2n ** 53n, 2n ** 64n - 30n]);
     this.#founders = Array.from({ length: size }, (_, i) => base + BigInt(i + 1));
     this.#config = {
@@ -86,7 +97,7 @@ class Simulation {
       ...random.chance(0.3) ? { maxBatchBytes: 20 } : {},
       ...random.chance(0.5) ? { snapshotChunkBytes: 8 } : {},
       ...random.chance(0.5) ? { checkQuorum: true } : {},
-      ...random.chance(0.5) ? { noOp: true } : {},
+      ...random.chance(this.#isStormy ? 0.1 : 0.5) ? { noOp: true } : {},
       ...random.chance(0.7) ? { transferTimeout: 15 } : {},
       finishRemoval: random.chance(0.8),
     };
@@ -110,6 +121,7 @@ class Simulation {
       isNew,
       log: undefined,
       node: undefined,
+      isRotten: false,
       state: { index: 0, digest: "" },
     };
     this.#machines.set(id, machine);
@@ -119,13 +131,14 @@ class Simulation {
   /** Starts the process on a machine, over what its disk holds. */
   #start(machine: Machine): void {
     const { id, disk, isNew } = machine;
-    machine.log = WalLog.openSync(FOLDER, { fileSystem: disk.fileSystem, segmentBytes: 8192 });
+    machine.log = WalLog.openSync(FOLDER, { fileSystem: disk.fileSystem, segmentBytes: 8192, onDamage: "keep" });
     const peers = this.#founders.filter((peer) => peer !== id);
     const config = { ...this.#config, id, ...isNew ? { joining: true } : { peers } };
     machine.node = RaftNode.withLog(config, new WatchedLog(machine.log, this.#safety));
     const snapshot = machine.log.snapshot();
     machine.state = snapshot === undefined ? { index: 0, digest: "" } : JSON.parse(decode(snapshot.data));
     this.#tell(`${id} starts, last ${machine.log.lastIndex}, snapshot ${machine.log.snapshotIndex}`);
+    if (machine.node.isDamaged) this.#count("damaged");
   }
 
   /** Ends the process on a machine; with `power`, the page cache goes too. */
@@ -195,6 +208,11 @@ class Simulation {
     if (machine.node !== node) return;
     this.#safety.committed(node, Math.min(commitIndex, node.lastApplied));
     for (const action of actions) this.#carryOut(machine, node, action);
+    // The worst moment for a machine to forget is when it has just promised something.
+    if (machine.node === node && actions.some(isPromise) && this.#random.chance(0.03 * this.#trouble)) {
+      this.#count("promised-and-cut");
+      this.#stop(machine, true);
+    }
   }
 
   #carryOut(machine: Machine, node: RaftNode, action: Action): void {
@@ -282,6 +300,7 @@ class Simulation {
   }
 
   #reconfigure(): void {
+    if (this.#rots) return this.#rot();
     const ids = [...this.#machines.keys()];
     const kind = this.#random.pick(["addServer", "addServer", "addLearner", "removeServer", "removeServer"] as const);
     if (kind !== "removeServer" && this.#machines.size < this.#founders.length + 3 && this.#random.chance(0.7)) {
@@ -290,6 +309,32 @@ class Simulation {
       return this.#ask(() => ({ type: kind, id }));
     }
     this.#ask(() => ({ type: kind, id: this.#random.pick(ids) }));
+  }
+
+  /** A machine is shut down, a byte on its disk rots, and it is started again. */
+  #rot(): void {
+    for (const machine of this.#running) machine.isRotten &&= machine.node!.isDamaged;
+    // Damage on a minority is what a cluster must survive: one at a time here, so that it is one in three as well.
+    if (this.#running.length === 0 || [...this.#machines.values()].some(({ isRotten }) => isRotten)) return;
+    const machine = this.#random.pick(this.#running);
+    machine.isRotten = true;
+    const { disk, log } = machine;
+    machine.node = machine.log = undefined;
+    try {
+      // What the last flush covered is vouched for from here on: see the last flush, in the README.
+      log!.closeSync();
+    } catch {
+      // Its disk failed.
+    }
+    if (!disk.hasPower) disk.crash();
+    else disk.restart();
+    const path = this.#random.pick(disk.files().filter((name) => name.endsWith(".seg")));
+    const size = disk.content(path).findLastIndex((byte) => byte !== 0) + 1;
+    const offset = this.#random.below(size);
+    disk.flip(path, offset, 1 << this.#random.below(8));
+    this.#tell(`${machine.id}: ${path} rots at byte ${offset} of ${size}`);
+    this.#count("rotten");
+    this.#start(machine);
   }
 
   #partition(): void {
@@ -313,10 +358,24 @@ class Simulation {
     }
   }
 
+  /** A leader falls, or is cut off with some of the others; whoever fell comes back. */
+  #fell(): void {
+    for (const machine of this.#machines.values()) if (machine.node === undefined) this.#start(machine);
+    const leaders = this.#running.filter(({ node }) => node!.isLeader);
+    if (leaders.length === 0) return;
+    const leader = this.#random.pick(leaders);
+    if (this.#random.chance(0.5)) return this.#stop(leader, true);
+    for (const id of this.#machines.keys()) this.#sides.set(id, this.#random.chance(0.3) ? 1 : 0);
+    this.#sides.set(leader.id, 1);
+    this.#tell(`${leader.id} is cut off, with some of the others`);
+    this.#count("cut-off");
+  }
+
   async run(): Promise<void> {
     try {
       for (let step = 0; step < STEPS; step++) {
         const dice = this.#random.below(1000);
+        if (this.#isStormy && this.#random.chance(0.02)) this.#fell();
         if (dice < 430) this.#deliver();
         else if (dice < 850) this.#tick();
         else if (dice < 930) this.#propose();
@@ -349,7 +408,7 @@ class Simulation {
 
   /** Nothing goes wrong any more: the members agree before long, and new commands are committed. */
   async #calm(): Promise<void> {
-    this.#loss = 0;
+    this.#loss = this.#trouble = 0;
     this.#sides.clear();
     await this.#settle(50);
     if (this.#failure !== undefined) throw this.#failure;
@@ -376,9 +435,16 @@ class Simulation {
       if (round % 40 === 30 && leader !== undefined) {
         this.#step(leader, { type: "propose", command: encode(`${++this.#commands}`) }, true);
       }
+      // What a repair cannot put back, a snapshot of what is committed replaces.
+      if (round % 40 === 39 && leader !== undefined && this.#running.some(({ node }) => node!.isDamaged)) {
+        this.#count("snapshot-to-heal");
+        const { index } = leader.state;
+        if (index > 0) this.#step(leader, { type: "snapshot", index, data: encode(JSON.stringify(leader.state)) });
+      }
       await this.#settle(50);
       if (this.#failure !== undefined) throw this.#failure;
     }
+    for (const { node } of this.#running) if (node!.isDamaged) this.#count("stayed-out");
     this.#count("calm");
   }
 
@@ -388,15 +454,36 @@ class Simulation {
     if (leader === undefined) return false;
     const { members, commitIndex, log } = leader.node!;
     if (commitIndex < wanted || commitIndex < log.lastIndex) return false;
-    return members.every((id) => this.#machines.get(id)!.node!.lastApplied === commitIndex);
+    return members.every((id) => {
+      const { node } = this.#machines.get(id)!;
+      return node!.lastApplied === commitIndex || hasLostItsEnd(node!);
+    });
   }
 
   #describe(): string {
     return this.#running.map(({ id, node }) =>
       `${id} ${node!.role} term ${node!.term} leader ${node!.leader} commit ${node!.commitIndex} ` +
-      `last ${node!.log.lastIndex} members ${node!.members}`
+      `last ${node!.log.lastIndex} members ${node!.members}` +
+      `${node!.isDamaged ? ` damaged ${JSON.stringify((node!.log as WatchedLog).damaged)}` : ""}`
     ).join("; ");
   }
+}
+
+/** Whether nothing tells how a node's log ended, so that it stays out until somebody replaces it. */
+function hasLostItsEnd(node: RaftNode): boolean {
+  return node.isDamaged &&
+    (node.log as WatchedLog).damaged.some(({ firstIndex, lastIndex }) =>
+      firstIndex !== undefined && lastIndex === undefined
+    );
+}
+
+/** Whether others rely from now on that the node does not forget. */
+function isPromise(action: Action): boolean {
+  if (action.type === "apply") return true;
+  if (action.type !== "send") return false;
+  const { message } = action;
+  return (message.type === "requestVoteReply" && message.voteGranted) || message.type === "requestVote" ||
+    (message.type === "appendEntriesReply" && message.success);
 }
 
 function hash(text: string): string {

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { type Counts, simulateRaft } from "./raft_simulation.ts";
 
 /** Some dozens of histories; `deno task sim:raft --seeds N` runs any number. */
-const SEEDS = 40;
+const SEEDS = 30;
 
 test("clusters of 3, 5 and 7 stay safe whatever goes wrong, and get on when it stops", async () => {
   const counts: Counts = {};

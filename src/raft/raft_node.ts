@@ -122,7 +122,9 @@ export class RaftNode {
 
   /**
    * Whether the log lacks something that the node must get from others first: until then it neither votes nor
-   * acknowledges anything.
+   * acknowledges anything. Most damage heals by itself once the peers can be reached, all of them if the vote is lost.
+   * What a repair cannot put back waits for a snapshot of the leader's beyond it. A log of which nobody knows where it
+   * ended stays out: remove the node, and let another join with an empty log and a new id.
    */
   get isDamaged(): boolean {
     return this.#state.healing !== null;

@@ -115,10 +115,17 @@ function onMessage(s: RaftState, healing: Healing, message: Message): void {
   }
 }
 
-function ask(s: RaftState, { missing, good, isHardStateLost, request }: Healing, to: NodeId): void {
-  const wanted = [...missing].filter((index) => !good.has(index)).sort((a, b) => a - b);
-  const first = wanted[0] ?? 0;
-  const last = wanted.at(-1) ?? 0;
+function ask(s: RaftState, { missing, good, isHardStateLost, isSnapshotLost, request }: Healing, to: NodeId): void {
+  let first = Infinity;
+  let last = 0;
+  for (const index of missing) {
+    if (good.has(index)) continue;
+    first = Math.min(first, index);
+    last = Math.max(last, index);
+  }
+  // A leader that has compacted away the first sends its snapshot, which must be a later one than that which is lost.
+  if (isSnapshotLost) first = Math.min(first, s.log.snapshotIndex + 1);
+  if (first === Infinity) first = 0;
   s.send(to, { type: "repairRequest", term: isHardStateLost ? 0 : s.term, from: s.id, request, first, last });
 }
 

@@ -14,6 +14,7 @@ const READS = "src/raft/reads.ts";
 const RECONFIGURATION = "src/raft/reconfiguration.ts";
 const REPLIES = "src/raft/replies.ts";
 const REPLICATION = "src/raft/replication.ts";
+const REPAIR = "src/raft/repair.ts";
 const ROLE = "src/raft/role.ts";
 const STATE = "src/raft/state.ts";
 
@@ -233,6 +234,48 @@ export const RAFT_MUTANTS: Mutant[] = [
       "if (s.reads.length === 0) return;",
     ]],
     dies: "raft simulation",
+  },
+  {
+    name: "raft: a damaged node takes part",
+    file: "src/raft/step.ts",
+    edits: [[
+      "if (s.healing !== null) return stepDamaged(s, s.healing, event);",
+      `if (s.healing !== null && event.type === "tick") stepDamaged(s, s.healing, event);`,
+    ]],
+    dies: "raft_repair_test",
+  },
+  {
+    name: "raft: a damaged node takes any entry for what it had",
+    file: REPAIR,
+    edits: [["known === undefined ? index <= commitIndex : known === term", "known === undefined || known === term"]],
+    dies: "raft_repair_test",
+  },
+  {
+    name: "raft: a damaged node gives up what one that does not lead has not",
+    file: REPAIR,
+    edits: [["if (reply.leads && reply.term === s.term) giveUpFrom", "if (reply.term === s.term) giveUpFrom"]],
+    dies: "raft_repair_test",
+  },
+  {
+    name: "raft: a damaged node takes an answer to what it asked before it crashed",
+    file: REPAIR,
+    edits: [["if (reply.request !== healing.request) return;\n", ""]],
+    dies: "raft_repair_test",
+  },
+  {
+    name: "raft: a node that lost its vote asks one other",
+    file: REPAIR,
+    edits: [["if (![...healing.peers].every((id) => healing.terms.has(id))) return;\n", ""]],
+    dies: "raft_repair_test",
+  },
+  {
+    name: "raft: a node that lost its vote is free to vote in the latest term",
+    file: REPAIR,
+    edits: [["{ term, votedFor: s.id }, { force: true }", "{ term, votedFor: null }, { force: true }"], [
+      "s.votedFor = s.id;",
+      "s.votedFor = null;",
+    ]],
+    dies: "raft_repair_test",
   },
   {
     name: "raft: stepAsync hands out actions before the flush",

@@ -1,0 +1,307 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { Action, Message } from "../src/raft/mod.ts";
+import { type NodeId, WalLog, WalLogError } from "../mod.ts";
+import { FRAME_HEADER_BYTES, KIND_ENTRY } from "../src/segments/format.ts";
+import { SimulatedDisk } from "../src/testing/mod.ts";
+import { framesOf } from "./history.ts";
+import { Cluster } from "./raft_cluster.ts";
+
+const FOLDER = "/raft.wal";
+const ENTRIES = 60;
+const IDS: readonly NodeId[] = [1n, 2n, 3n];
+
+/** Three nodes on disks. */
+class DiskCluster extends Cluster {
+  readonly disks: Map<NodeId, SimulatedDisk> = new Map(IDS.map((id) => [id, new SimulatedDisk({ seed: Number(id) })]));
+  readonly logs: Map<NodeId, WalLog> = new Map();
+
+  constructor(config: ConstructorParameters<typeof Cluster>[1] = {}) {
+    super([], { maxBatch: 8, ...config });
+    for (const id of IDS) this.boot(id);
+  }
+
+  /** Starts a node over its disk. */
+  boot(id: NodeId): void {
+    const { fileSystem } = this.disks.get(id)!;
+    const log = WalLog.openSync(FOLDER, { fileSystem, segmentBytes: 8192, onDamage: "keep" });
+    this.logs.set(id, log);
+    this.start(id, IDS.filter((peer) => peer !== id), log);
+  }
+
+  /** Closes a node's log. */
+  stop(id: NodeId): SimulatedDisk {
+    this.logs.get(id)!.closeSync();
+    this.nodes.delete(id);
+    return this.disks.get(id)!;
+  }
+
+  /** The files of a node's segments. */
+  segments(id: NodeId): string[] {
+    return this.disks.get(id)!.files().filter((path) => path.endsWith(".seg"));
+  }
+
+  /** Damages the frames of entries on a stopped node's disk: their headers, or only their commands. */
+  damage(id: NodeId, from: number, to: number, what: "headers" | "commands"): void {
+    const disk = this.disks.get(id)!;
+    let count = 0;
+    for (const path of this.segments(id)) {
+      for (const { kind, index, offset } of framesOf(disk.content(path))) {
+        if (kind !== KIND_ENTRY || index < from || index > to) continue;
+        disk.flip(path, offset + (what === "headers" ? 9 : FRAME_HEADER_BYTES));
+        count++;
+      }
+    }
+    assert.equal(count, to - from + 1);
+  }
+
+  write(id: NodeId, count: number): void {
+    for (let i = 0; i < count; i++) this.propose(id, `command ${i} ${"x".repeat(300)}`);
+    this.tick(3, [id]);
+  }
+}
+
+/** A cluster led by node 1 that has committed some entries on all nodes. */
+function written(config?: ConstructorParameters<typeof Cluster>[1]): DiskCluster {
+  const cluster = new DiskCluster(config);
+  cluster.elect(1n);
+  cluster.write(1n, ENTRIES);
+  for (const id of IDS) assert.equal(cluster.node(id).commitIndex, ENTRIES);
+  return cluster;
+}
+
+/** A node's log is whole again, now and when it is opened anew, and is what the leader's is. */
+function assertHealed(cluster: DiskCluster, id: NodeId, like: NodeId = 1n): void {
+  assert.equal(cluster.node(id).isDamaged, false);
+  const expected = cluster.node(like).log.entries(1, cluster.node(like).log.lastIndex);
+  const disk = cluster.stop(id);
+  const log = WalLog.openSync(FOLDER, { fileSystem: disk.fileSystem });
+  assert.deepEqual(log.entries(1, log.lastIndex), expected);
+  log.closeSync();
+}
+
+const sends = (actions: Action[]): Message[] => actions.flatMap((one) => one.type === "send" ? [one.message] : []);
+
+for (const what of ["headers", "commands"] as const) {
+  test(`a node that cannot read ${what} of some entries fetches them, repairs its log, and takes part again`, () => {
+    const cluster = written();
+    cluster.stop(2n);
+    cluster.damage(2n, 10, 25, what);
+    cluster.boot(2n);
+    assert.ok(cluster.node(2n).isDamaged);
+    cluster.tick(3, [2n]);
+    cluster.write(1n, 5);
+    assert.equal(cluster.node(2n).commitIndex, ENTRIES + 5);
+    assertHealed(cluster, 2n);
+  });
+}
+
+test("while it is damaged, a node neither votes nor acknowledges nor asks for votes, and says that it does not lead", () => {
+  const cluster = written();
+  cluster.stop(2n);
+  cluster.damage(2n, 10, 10, "headers");
+  cluster.passes = () => false;
+  cluster.boot(2n);
+  const node = cluster.node(2n);
+  const before = node.log.hardState;
+  const message = (message: Message) => node.step({ type: "message", message });
+  const ask = { candidate: 3n, lastLogIndex: 1000, lastLogTerm: 9 };
+  assert.deepEqual(message({ type: "preVote", term: 9, ...ask }), []);
+  assert.deepEqual(message({ type: "requestVote", term: 9, force: true, ...ask }), []);
+  const prev = { prevLogIndex: ENTRIES, prevLogTerm: 1, entries: [], leaderCommit: ENTRIES };
+  assert.deepEqual(message({ type: "appendEntries", term: 9, leader: 3n, ...prev }), []);
+  assert.deepEqual(message({ type: "timeoutNow", term: 1, leader: 1n }), []);
+  for (let tick = 0; tick < 100; tick++) {
+    for (const sent of sends(node.step({ type: "tick" }))) assert.equal(sent.type, "repairRequest");
+  }
+  assert.throws(
+    () => node.step({ type: "propose", command: new Uint8Array() }),
+    (error) => error instanceof WalLogError && error.code === "NOT_LEADER",
+  );
+  assert.deepEqual(node.log.hardState, before);
+});
+
+test("two nodes of three with different damage heal each other, with nobody to lead them", () => {
+  for (const what of ["commands", "headers"] as const) {
+    const cluster = written();
+    for (const id of IDS) cluster.stop(id);
+    cluster.damage(2n, 10, 20, what);
+    cluster.damage(3n, 21, 30, what);
+    for (const id of [2n, 3n]) cluster.boot(id);
+    cluster.tick(9, [2n, 3n]);
+    cluster.boot(1n);
+    cluster.elect(2n);
+    cluster.write(2n, 1);
+    assert.equal(cluster.applied.get(3n)!.size, ENTRIES + 1);
+    for (const id of [2n, 3n]) assertHealed(cluster, id, 1n);
+  }
+});
+
+test("a damaged last entry that was never committed is given up for a leader that does not have it", () => {
+  const cluster = written();
+  cluster.passes = ({ to }) => to === 2n;
+  cluster.propose(1n, "only on 1 and 2");
+  cluster.passes = ({ from, to }) => from !== 1n && to !== 1n && from !== 2n && to !== 2n;
+  // Node 3 never had it; node 2 cannot read it any more.
+  cluster.stop(2n);
+  cluster.damage(2n, ENTRIES + 1, ENTRIES + 1, "headers");
+  cluster.stop(1n);
+  cluster.damage(1n, ENTRIES + 1, ENTRIES + 1, "headers");
+  cluster.boot(2n);
+  cluster.boot(1n);
+  cluster.passes = () => true;
+  cluster.tick(9);
+  // Two of three might have acknowledged it. Nobody leads, and so nobody may decide that it was not committed.
+  assert.deepEqual(IDS.map((id) => cluster.node(id).isDamaged), [true, true, false]);
+  assert.deepEqual(IDS.map((id) => cluster.node(id).log.lastIndex), [ENTRIES + 1, ENTRIES + 1, ENTRIES]);
+
+  const other = written();
+  other.passes = ({ from, to }) => from === 1n && to === 2n;
+  other.propose(1n, "only on 1 and 2");
+  other.stop(1n);
+  other.stop(2n);
+  other.damage(2n, ENTRIES + 1, ENTRIES + 1, "headers");
+  other.passes = () => true;
+  // Node 1 loses everything behind the commit index, as one that was elected without it would have.
+  other.boot(1n);
+  other.node(1n).log.truncate(ENTRIES + 1);
+  other.elect(3n);
+  other.boot(2n);
+  other.tick(6, [2n, 3n]);
+  other.write(3n, 1);
+  assertHealed(other, 2n, 3n);
+});
+
+test("entries that the others have compacted away come as a snapshot", () => {
+  for (const snapshotChunkBytes of [0, 10]) {
+    const cluster = written({ snapshotChunkBytes });
+    cluster.stop(2n);
+    cluster.damage(2n, 10, 12, "headers");
+    const data = new TextEncoder().encode("the state after 30 commands");
+    cluster.step(1n, { type: "snapshot", index: 30, data });
+    cluster.boot(2n);
+    cluster.tick(30, [1n, 2n]);
+    assert.equal(cluster.node(2n).isDamaged, false);
+    assert.equal(cluster.node(2n).log.snapshotIndex, 30);
+    const restored = cluster.done.filter(({ node, action }) => node === 2n && action.type === "restoreSnapshot");
+    assert.deepEqual(restored.map(({ action }) => action.type === "restoreSnapshot" && action.data), [data]);
+    assert.equal(cluster.node(2n).commitIndex, ENTRIES);
+    assert.equal(cluster.node(2n).log.lastIndex, ENTRIES, "what follows the snapshot was kept");
+  }
+});
+
+test("a node with a damaged snapshot waits for a later one", () => {
+  const cluster = written();
+  const data = new Uint8Array(100);
+  for (const id of IDS) cluster.step(id, { type: "snapshot", index: 30, data });
+  const disk = cluster.stop(2n);
+  disk.flip(disk.files().find((path) => path.endsWith(".snap"))!, 60);
+  cluster.boot(2n);
+  cluster.tick(10, [1n, 2n]);
+  assert.ok(cluster.node(2n).isDamaged);
+  cluster.step(1n, { type: "snapshot", index: 40, data });
+  cluster.tick(10, [1n, 2n]);
+  assert.equal(cluster.node(2n).isDamaged, false);
+  assert.equal(cluster.node(2n).commitIndex, ENTRIES);
+});
+
+/** The newest segment of a node, in which the hard state lies, has rotted away; how the log ended is still known. */
+function withHardStateLost(): DiskCluster {
+  const cluster = written();
+  // Node 2 votes in a term that nobody wins.
+  const vote = {
+    type: "requestVote",
+    term: 5,
+    candidate: 3n,
+    lastLogIndex: 1000,
+    lastLogTerm: 4,
+    force: true,
+  } as const;
+  const [reply] = sends(cluster.node(2n).step({ type: "message", message: vote }));
+  assert.equal(reply!.type === "requestVoteReply" && reply.voteGranted, true);
+  const disk = cluster.disks.get(2n)!;
+  cluster.logs.get(2n)!.append([{ ...cluster.node(1n).log.entry(ENTRIES)!, index: ENTRIES + 1 }]);
+  cluster.logs.get(2n)!.syncSync();
+  cluster.nodes.delete(2n);
+  disk.restart();
+  const path = cluster.segments(2n).at(-1)!;
+  for (const { kind, offset } of framesOf(disk.content(path))) if (kind === 2) disk.flip(path, offset + 9);
+  return cluster;
+}
+
+test("a node that lost its vote learns from all others which terms there were, and votes in none of them again", () => {
+  const cluster = withHardStateLost();
+  const open = () =>
+    WalLog.openSync(FOLDER, { fileSystem: cluster.disks.get(2n)!.fileSystem, segmentBytes: 8192, onDamage: "keep" });
+  const log = open();
+  assert.throws(() => log.append([]), (error) => error instanceof WalLogError && error.code === "CORRUPT");
+  log.closeSync();
+  cluster.disks.get(2n)!.restart();
+  cluster.passes = ({ from, to }) => from !== 3n && to !== 3n;
+  cluster.boot(2n);
+  const node = cluster.node(2n);
+  cluster.tick(9, [2n]);
+  assert.ok(node.isDamaged, "one of the others has not answered");
+  // The candidate that node 2 had voted for.
+  cluster.node(3n).log.setHardState({ term: 5, votedFor: 3n });
+  const peer = cluster.node(3n).log;
+  cluster.start(3n, [1n, 2n], peer);
+  cluster.passes = () => true;
+  cluster.tick(9, [2n]);
+  assert.equal(node.isDamaged, false);
+  assert.deepEqual(node.log.hardState, { term: 5, votedFor: 2n });
+  const again = {
+    type: "requestVote",
+    term: 5,
+    candidate: 1n,
+    lastLogIndex: 1000,
+    lastLogTerm: 4,
+    force: true,
+  } as const;
+  assert.deepEqual(
+    sends(node.step({ type: "message", message: again })).map((sent) =>
+      sent.type === "requestVoteReply" && sent.voteGranted
+    ),
+    [false],
+  );
+});
+
+test("an answer to what a node asked before it last started is not taken", () => {
+  const cluster = written();
+  cluster.stop(2n);
+  cluster.damage(2n, 10, 10, "headers");
+  cluster.passes = () => false;
+  cluster.boot(2n);
+  const node = cluster.node(2n);
+  const request = () => {
+    for (;;) {
+      for (const message of sends(node.step({ type: "tick" }))) if (message.type === "repairRequest") return message;
+    }
+  };
+  const asked = request();
+  const answer = (request: number): Message => ({
+    type: "repairReply",
+    term: 1,
+    from: 1n,
+    request,
+    leads: true,
+    commitIndex: ENTRIES,
+    lastIndex: ENTRIES,
+    members: IDS,
+    entries: cluster.node(1n).log.entries(10, 10),
+  });
+  node.step({ type: "message", message: answer(asked.request + 1) });
+  assert.ok(node.isDamaged);
+  node.step({ type: "message", message: answer(asked.request) });
+  assert.equal(node.isDamaged, false);
+  cluster.stop(2n);
+});
+
+test("a node whose log lost its end, nobody knows where, stays out", () => {
+  const cluster = written();
+  const disk = cluster.stop(2n);
+  disk.lose(cluster.segments(2n).at(-1)!);
+  cluster.boot(2n);
+  cluster.tick(30);
+  assert.ok(cluster.node(2n).isDamaged);
+});
