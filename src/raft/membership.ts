@@ -123,12 +123,13 @@ export class MembershipHistory {
         continue;
       }
       // One of them is damaged: one by one, up to there.
-      for (let entry: LogEntry | undefined; next <= log.lastIndex; next++) {
-        entry = unlessDamaged(() => log.entry(next), "DAMAGED_ENTRY");
-        if (entry === undefined) break;
+      let entry = unlessDamaged(() => log.entry(next), "DAMAGED_ENTRY");
+      while (entry !== undefined) {
         this.append([entry]);
+        next++;
+        entry = unlessDamaged(() => log.entry(next), "DAMAGED_ENTRY");
       }
-      unreadable.push(next++);
+      if (next <= log.lastIndex) unreadable.push(next++);
     }
     this.unreadable = unreadable;
   }

@@ -153,7 +153,8 @@ export class RaftNode {
 
   /**
    * Lets something happen at once, and hands out what is to be done when what it depends on is durable. Steps that are
-   * given while a flush is under way share the next; their actions come in the order of the steps.
+   * given while a flush is under way share the next; their actions come in the order of the steps. The getters answer
+   * for the last step given, of which a crash may yet undo what it has not handed out.
    *
    * @param event What happens.
    * @returns What is to be done, in order. Rejects as {@link RaftNode.step} throws.
