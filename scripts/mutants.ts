@@ -108,7 +108,7 @@ try {
     if (existsSync(join(ROOT, name))) cpSync(join(ROOT, name), join(copy, name), { recursive: true });
   }
   symlinkSync(join(ROOT, "node_modules"), join(copy, "node_modules"));
-  const tests = testFiles();
+  const tests = testFiles().filter((test) => chosen.some((mutant) => isFor(mutant, test)));
   console.log(`${chosen.length} mutants, ${options.seeds} seeds of each kind, then ${tests.join(", ")}`);
   // What fails without a mutant says nothing about one.
   const failing = new Set<string>();
