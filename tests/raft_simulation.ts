@@ -8,7 +8,7 @@
 
 import { type Action, type Message, type RaftConfig, type RaftEvent, RaftNode } from "../src/raft/mod.ts";
 import { type Index, type NodeId, WalLog, WalLogError } from "../mod.ts";
-import { Random, SimulatedDisk } from "../src/testing/mod.ts";
+import { PowerLoss, Random, SimulatedDisk } from "../src/testing/mod.ts";
 import { Safety, WatchedLog } from "./raft_safety.ts";
 
 const FOLDER = "/raft.wal";
@@ -135,8 +135,7 @@ class Simulation {
     const peers = this.#founders.filter((peer) => peer !== id);
     const config = { ...this.#config, id, ...isNew ? { joining: true } : { peers } };
     machine.node = RaftNode.withLog(config, new WatchedLog(machine.log, this.#safety));
-    const snapshot = machine.log.snapshot();
-    machine.state = snapshot === undefined ? { index: 0, digest: "" } : JSON.parse(decode(snapshot.data));
+    machine.state = stateIn(machine.log);
     this.#tell(`${id} starts, last ${machine.log.lastIndex}, snapshot ${machine.log.snapshotIndex}`);
     if (machine.node.isDamaged) this.#count("damaged");
   }
@@ -198,7 +197,8 @@ class Simulation {
     if (error.code === "NOT_LEADER" || error.code === "CONFIG_IN_PROGRESS") return this.#count(error.code);
     if (error.code === "INVALID_ARGUMENT" && error.message.includes("it is the last member")) return;
     // A disk that failed: the process ends, and so does the machine if that is what the fault was.
-    if (error.code !== "POISONED" || error.cause === undefined) throw error;
+    if (error.code !== "POISONED" || !isDiskFailure(error.cause)) throw error;
+    this.#tell(`${machine.id}: ${error.message}`);
     this.#count("disk-failed");
     this.#stop(machine, !machine.disk.hasPower);
   }
@@ -206,7 +206,7 @@ class Simulation {
   /** Does what a node wants done. `commitIndex`: what it took for committed when it said so. */
   #release(machine: Machine, node: RaftNode, actions: readonly Action[], commitIndex: Index): void {
     if (machine.node !== node) return;
-    this.#safety.committed(node, Math.min(commitIndex, node.lastApplied));
+    if (!node.isDamaged) this.#safety.committed(node, Math.min(commitIndex, node.lastApplied));
     for (const action of actions) this.#carryOut(machine, node, action);
     // The worst moment for a machine to forget is when it has just promised something.
     if (machine.node === node && actions.some(isPromise) && this.#random.chance(0.03 * this.#trouble)) {
@@ -475,6 +475,26 @@ function hasLostItsEnd(node: RaftNode): boolean {
     (node.log as WatchedLog).damaged.some(({ firstIndex, lastIndex }) =>
       firstIndex !== undefined && lastIndex === undefined
     );
+}
+
+/** The application's state as a log's snapshot has it; none if that is damaged, and has to come from a leader. */
+function stateIn(log: WalLog): Machine["state"] {
+  const nothing = { index: 0, digest: "" };
+  try {
+    const snapshot = log.snapshot();
+    return snapshot === undefined ? nothing : JSON.parse(decode(snapshot.data));
+  } catch (error) {
+    if (error instanceof WalLogError && error.code === "CORRUPT") return nothing;
+    throw error;
+  }
+}
+
+/** Whether a log failed because of its disk, and nothing else. */
+function isDiskFailure(error: unknown): boolean {
+  if (error instanceof PowerLoss) return true;
+  if (error instanceof WalLogError) return error.code === "NO_SPACE" || isDiskFailure(error.cause);
+  const code = error instanceof Error && "code" in error ? error.code : undefined;
+  return code === "EIO" || code === "ENOSPC";
 }
 
 /** Whether others rely from now on that the node does not forget. */

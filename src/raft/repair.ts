@@ -185,9 +185,12 @@ function onRepairReply(s: RaftState, healing: Healing, reply: RepairReply): void
   if (reply.term > s.term) enterTerm(s, reply.term);
   const before = healing.good.size;
   for (const entry of reply.entries) take(s, healing, reply, entry);
-  if (reply.leads && reply.term === s.term) giveUpFrom(s, healing, firstDifference(s, healing, reply));
-  if (healing.missing.size > 0 && healing.good.size === healing.missing.size) restore(s, healing);
+  const end = reply.leads && reply.term === s.term ? firstDifference(s, healing, reply) : Infinity;
+  const wanted = [...healing.missing].filter((index) => index < end);
+  if (wanted.every((index) => healing.good.has(index))) restore(s, healing, wanted);
   else if (healing.good.size > before) ask(s, healing, reply.from);
+  // The log must know the term of what becomes its last entry.
+  if (end <= s.log.lastIndex && knownTerm(s.log, end - 1) !== undefined) giveUpFrom(s, healing, end);
   finish(s, healing);
 }
 
@@ -232,22 +235,22 @@ function firstDifference(s: RaftState, { missing }: Healing, { entries, lastInde
 
 /** Drops what was never committed. */
 function giveUpFrom(s: RaftState, { missing, good }: Healing, from: Index): void {
-  if (from > s.log.lastIndex) return;
   s.writer.truncate(from);
   s.writer.flush();
   for (const index of missing) if (index >= from) missing.delete(index);
   for (const index of good.keys()) if (index >= from) good.delete(index);
 }
 
-/** Puts the good copies in their place. If one does not fit, a snapshot has to replace what is damaged. */
-function restore(s: RaftState, { missing, good }: Healing): void {
+/** Puts good copies in their place. If they do not fit, a snapshot has to replace what is damaged. */
+function restore(s: RaftState, { missing, good }: Healing, wanted: readonly Index[]): void {
+  if (wanted.length === 0) return;
   try {
-    (s.log as RepairableLog).repair([...good.values()]);
-    missing.clear();
+    (s.log as RepairableLog).repair(wanted.map((index) => good.get(index)!));
+    for (const index of wanted) missing.delete(index);
   } catch (error) {
     if (!(error instanceof WalLogError && error.code === "INVALID_ARGUMENT")) throw error;
   }
-  good.clear();
+  for (const index of wanted) good.delete(index);
 }
 
 /** A leader's snapshot replaces what is damaged below it. */

@@ -253,7 +253,7 @@ export const RAFT_MUTANTS: Mutant[] = [
   {
     name: "raft: a damaged node gives up what one that does not lead has not",
     file: REPAIR,
-    edits: [["if (reply.leads && reply.term === s.term) giveUpFrom", "if (reply.term === s.term) giveUpFrom"]],
+    edits: [["reply.leads && reply.term === s.term ?", "reply.term === s.term ?"]],
     dies: "raft_repair_test",
   },
   {
