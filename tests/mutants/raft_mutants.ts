@@ -237,11 +237,8 @@ export const RAFT_MUTANTS: Mutant[] = [
   },
   {
     name: "raft: a damaged node takes part",
-    file: "src/raft/step.ts",
-    edits: [[
-      "if (s.healing !== null) return stepDamaged(s, s.healing, event);",
-      `if (s.healing !== null && event.type === "tick") stepDamaged(s, s.healing, event);`,
-    ]],
+    file: REPAIR,
+    edits: [["return isHealed(healing) ? null : healing;", "return isHardStateLost(log) ? healing : null;"]],
     dies: "raft_repair_test",
   },
   {
