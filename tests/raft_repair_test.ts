@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Action, Message } from "../src/raft/mod.ts";
-import { type NodeId, WalLog, WalLogError } from "../mod.ts";
+import type { Action, Message, RepairReply } from "../src/raft/mod.ts";
+import { type LogEntry, type NodeId, WalLog, WalLogError } from "../mod.ts";
 import { FRAME_HEADER_BYTES, KIND_ENTRY } from "../src/segments/format.ts";
 import { SimulatedDisk } from "../src/testing/mod.ts";
 import { framesOf } from "./history.ts";
@@ -266,35 +266,58 @@ test("a node that lost its vote learns from all others which terms there were, a
   );
 });
 
-test("an answer to what a node asked before it last started is not taken", () => {
-  const cluster = written();
+/** A node with one entry damaged, which hears nobody, and what it asks. */
+function asking(cluster: DiskCluster, damaged: number) {
   cluster.stop(2n);
-  cluster.damage(2n, 10, 10, "headers");
+  cluster.damage(2n, damaged, damaged, "headers");
   cluster.passes = () => false;
   cluster.boot(2n);
   const node = cluster.node(2n);
-  const request = () => {
-    for (;;) {
-      for (const message of sends(node.step({ type: "tick" }))) if (message.type === "repairRequest") return message;
+  for (let tick = 0; tick < 10; tick++) {
+    for (const asked of sends(node.step({ type: "tick" }))) {
+      if (asked.type !== "repairRequest") continue;
+      const answer = (changes: Partial<RepairReply>): Message => ({
+        type: "repairReply",
+        term: 1,
+        from: 1n,
+        request: asked.request,
+        leads: false,
+        commitIndex: ENTRIES,
+        lastIndex: ENTRIES,
+        members: IDS,
+        entries: [],
+        ...changes,
+      });
+      return { node, asked, answer };
     }
-  };
-  const asked = request();
-  const answer = (request: number): Message => ({
-    type: "repairReply",
-    term: 1,
-    from: 1n,
-    request,
-    leads: true,
-    commitIndex: ENTRIES,
-    lastIndex: ENTRIES,
-    members: IDS,
-    entries: cluster.node(1n).log.entries(10, 10),
-  });
-  node.step({ type: "message", message: answer(asked.request + 1) });
+  }
+  throw new Error("the node does not ask");
+}
+
+test("an answer to what a node asked before it last started is not taken", () => {
+  const cluster = written();
+  const { node, asked, answer } = asking(cluster, 10);
+  assert.deepEqual([asked.first, asked.last], [10, 10]);
+  const entries = cluster.node(1n).log.entries(10, 10);
+  node.step({ type: "message", message: answer({ entries, request: asked.request + 1 }) });
   assert.ok(node.isDamaged);
-  node.step({ type: "message", message: answer(asked.request) });
+  node.step({ type: "message", message: answer({ entries }) });
   assert.equal(node.isDamaged, false);
-  cluster.stop(2n);
+});
+
+test("an entry of which nothing survives is not taken from one that does not know it to be committed", () => {
+  const cluster = written();
+  // Between terms 1 and 3, nothing tells what the term was.
+  const command = new TextEncoder().encode("of term 2");
+  const lost: LogEntry = { term: 2, index: ENTRIES + 1, kind: "normal", command };
+  cluster.logs.get(2n)!.append([lost, { ...lost, term: 3, index: ENTRIES + 2 }]);
+  const { node, answer } = asking(cluster, ENTRIES + 1);
+  const other = { ...lost, term: 3, command: new TextEncoder().encode("of term 3") };
+  node.step({ type: "message", message: answer({ entries: [other], lastIndex: ENTRIES + 1 }) });
+  assert.ok(node.isDamaged);
+  node.step({ type: "message", message: answer({ entries: [lost], commitIndex: ENTRIES + 1 }) });
+  assert.equal(node.isDamaged, false);
+  assert.deepEqual(node.log.entry(ENTRIES + 1), lost);
 });
 
 test("a node whose log lost its end, nobody knows where, stays out", () => {
