@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Action, Message, RepairReply } from "../src/raft/mod.ts";
 import { type LogEntry, type NodeId, WalLog, WalLogError } from "../mod.ts";
-import { FRAME_HEADER_BYTES, KIND_ENTRY } from "../src/segments/format.ts";
+import { FRAME_HEADER_BYTES, HEADER_COPY_OFFSET, KIND_ENTRY } from "../src/segments/format.ts";
 import { SimulatedDisk } from "../src/testing/mod.ts";
 import { framesOf } from "./history.ts";
 import { Cluster } from "./raft_cluster.ts";
@@ -321,10 +321,17 @@ test("an entry of which nothing survives is not taken from one that does not kno
 });
 
 test("a node whose log lost its end, nobody knows where, stays out", () => {
-  const cluster = written();
-  const disk = cluster.stop(2n);
-  disk.lose(cluster.segments(2n).at(-1)!);
-  cluster.boot(2n);
-  cluster.tick(30);
-  assert.ok(cluster.node(2n).isDamaged);
+  for (const loses of ["the newest segment", "the header of the only segment"]) {
+    const cluster = loses === "the newest segment" ? written() : new DiskCluster({ noOp: true });
+    if (loses !== "the newest segment") cluster.elect(1n);
+    const disk = cluster.stop(2n);
+    const path = cluster.segments(2n).at(-1)!;
+    if (loses === "the newest segment") disk.lose(path);
+    else for (const copy of [0, HEADER_COPY_OFFSET]) disk.flip(path, copy + 40);
+    cluster.boot(2n);
+    const { hardState } = cluster.node(2n).log;
+    cluster.tick(30);
+    assert.ok(cluster.node(2n).isDamaged, loses);
+    assert.deepEqual(cluster.node(2n).log.hardState, hardState, "it promised something");
+  }
 });

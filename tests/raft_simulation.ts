@@ -472,8 +472,8 @@ class Simulation {
 /** Whether nothing tells how a node's log ended, so that it stays out until somebody replaces it. */
 function hasLostItsEnd(node: RaftNode): boolean {
   return node.isDamaged &&
-    (node.log as WatchedLog).damaged.some(({ firstIndex, lastIndex }) =>
-      firstIndex !== undefined && lastIndex === undefined
+    (node.log as WatchedLog).damaged.some(({ kind, firstIndex, lastIndex }) =>
+      lastIndex === undefined && (firstIndex !== undefined || kind.startsWith("segment"))
     );
 }
 

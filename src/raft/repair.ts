@@ -44,9 +44,11 @@ export function findDamage(s: RaftState, unreadable: readonly Index[]): Healing 
   if (!isRepairable(log)) return null;
   const missing = new Set(unreadable);
   let isTailLost = false;
-  for (const { firstIndex, lastIndex } of log.damaged) {
+  for (const { kind, firstIndex, lastIndex } of log.damaged) {
+    // A segment of which nothing says what it held, or what followed: where the log ended, nobody knows.
+    const mayHoldAny = firstIndex !== undefined || kind === "segment" || kind === "segment header";
+    if (mayHoldAny && lastIndex === undefined) isTailLost = true;
     if (firstIndex === undefined) continue;
-    if (lastIndex === undefined) isTailLost = true;
     const last = Math.min(lastIndex ?? 0, log.lastIndex);
     for (let index = Math.max(firstIndex, log.snapshotIndex + 1); index <= last; index++) missing.add(index);
   }
