@@ -32,6 +32,7 @@ const PROGRAM = `
 import assert from "node:assert/strict";
 import process from "node:process";
 import { type LogEntry, MemoryLog, WalLog } from "${PACKAGE}";
+import { type Action, RaftNode } from "${PACKAGE}/raft";
 import { exportWalDb, importWalDb } from "${PACKAGE}/wal-db";
 import { type Action, RaftNode } from "${PACKAGE}/raft";
 

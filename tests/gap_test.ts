@@ -106,6 +106,27 @@ describe("a gap", () => {
     assert.equal(log.snapshot()?.data.length, 10);
   });
 
+  it("at the end of a sealed segment leaves its last term known, and takes no entry of another one", () => {
+    const disk = new MemoryDisk();
+    const log = WalLog.openSync(PATH, { fileSystem: disk });
+    log.append(entriesAt(1, 3, 3));
+    log.syncSync();
+    log.setHardState({ term: 3, votedFor: null }); // which proves the flush
+    // As after a kill: what follows goes into a segment of its own, the header of which repeats the last term.
+    const killed = new MemoryDisk(disk.contents());
+    const second = WalLog.openSync(PATH, { fileSystem: killed });
+    second.setHardState({ term: 6, votedFor: null });
+    second.closeSync();
+    const frame = framesOf(killed.contents().get(FIRST)!).find(isEntry(3))!;
+    const damaged = zeroed(killed, FIRST, frame.offset, frame.end);
+    const again = WalLog.openSync(PATH, { fileSystem: damaged, onDamage: "keep" });
+    assert.deepEqual([again.lastIndex, again.lastTerm, again.termAt(3)], [3, 3, 3]);
+    assert.throws(() => again.repair([entryAt(3, 5)]), (error) => (error as WalLogError).code === "INVALID_ARGUMENT");
+    again.repair([entryAt(3, 3)]);
+    again.closeSync();
+    assert.equal(WalLog.openSync(PATH, { fileSystem: damaged }).lastTerm, 3);
+  });
+
   it("anywhere in any history leaves nothing wrong to read, and whatever cannot be read is named", () => {
     for (let seed = 1; seed <= SEEDS; seed++) {
       const random = new Random(seed);

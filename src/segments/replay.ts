@@ -162,6 +162,11 @@ export class Replay {
   begin(state: LogState): void {
     const { codec, index } = this;
     index.begin(state);
+    // A lost last entry's term is the one thing about it that the next segment's header repeats.
+    const last = state.nextIndex - 1;
+    if (state.lastTerm !== TERM_UNKNOWN && last > state.snapshotIndex && index.termAt(last) === TERM_UNKNOWN) {
+      index.runs.push(last, state.lastTerm);
+    }
     codec.set(SLOT_HARD_TERM, state.hardState.term);
     codec.setWide(SLOT_HARD_VOTE, state.hardState.votedFor ?? 0n);
     codec.set(SLOT_HAS_VOTE, state.hardState.votedFor === null ? 0 : 1);
