@@ -6,6 +6,7 @@
  */
 
 import { WalLogError } from "./errors.ts";
+import { tell } from "./events.ts";
 import { GroupCommit } from "./group_commit.ts";
 import type { LiveState } from "./live_state.ts";
 import type { Opened } from "./open.ts";
@@ -46,7 +47,7 @@ export class Durability {
   private isFinished = false;
   private closing: Promise<void> | undefined;
 
-  constructor({ fileSystem, writer, lock, report }: Opened, state: LiveState) {
+  constructor({ fileSystem, writer, lock, report }: Opened, state: LiveState, slowFlushMilliseconds: number) {
     this.fileSystem = fileSystem;
     this.state = state;
     this.writer = writer;
@@ -58,7 +59,16 @@ export class Durability {
       flush: () => this.flushAsync(),
       flushed: (lastIndex) => this.flushed(lastIndex),
     });
-    if (writer !== undefined) this.markLater();
+    if (writer === undefined) return;
+    writer.onFlush = (bytes, milliseconds) => {
+      const { path, counts, flushLatency } = state;
+      flushLatency.add(milliseconds);
+      tell("wallog:flush", { path, bytes, milliseconds });
+      if (milliseconds <= slowFlushMilliseconds) return;
+      counts.slowFlushes++;
+      tell("wallog:slow-flush", { path, bytes, milliseconds });
+    };
+    this.markLater();
   }
 
   /**
@@ -121,6 +131,7 @@ export class Durability {
       index.segments.push(writer.segment);
       this.durableIndex = this.state.lastIndex;
       counts.segmentsSealed++;
+      tell("wallog:rotation", { path: this.state.path, segment: writer.segment.header.number });
     }
     const start = writer.segment.endOffset;
     try {
@@ -217,7 +228,8 @@ export class Durability {
   fail(attempt: string, cause: unknown): WalLogError {
     if (cause instanceof WalLogError && (cause.code === "POISONED" || cause.code === "CLOSED")) return cause;
     const { path } = this.state;
-    this.poison ??= new WalLogError(
+    if (this.poison !== undefined) return this.poison;
+    this.poison = new WalLogError(
       "POISONED",
       `Cannot ${attempt} at ${path}: ${
         cause instanceof Error ? cause.message : String(cause)
@@ -226,6 +238,7 @@ export class Durability {
       { path, cause },
     );
     this.commit.fail(this.poison);
+    tell("wallog:poison", { path, error: this.poison });
     return this.poison;
   }
 

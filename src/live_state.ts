@@ -4,6 +4,8 @@
  * @module
  */
 
+import { tell } from "./events.ts";
+import { LatencyCounter, type LatencyHistogram } from "./latency.ts";
 import type { Opened } from "./open.ts";
 import type { Damage } from "./report.ts";
 import type { LogState } from "./segments/format.ts";
@@ -26,8 +28,12 @@ export interface WalLogStats {
   readonly segmentsDeleted: number;
   /** Snapshots installed. */
   readonly snapshots: number;
+  /** Flushes that took longer than `slowFlushMilliseconds`. */
+  readonly slowFlushes: number;
   /** Segments that the log has. */
   readonly segments: number;
+  /** How long the flushes of entries took, those included that seal a segment. */
+  readonly flushLatency: LatencyHistogram;
 }
 
 /** What an open log holds in memory. */
@@ -49,7 +55,7 @@ export class LiveState {
   /** Counts what took entries away, so that whoever has read ahead notices. */
   truncations = 0;
   /** What the log has done since it was opened. */
-  readonly counts: { -readonly [K in keyof Omit<WalLogStats, "segments">]: number } = {
+  readonly counts: { -readonly [K in keyof Omit<WalLogStats, "segments" | "flushLatency">]: number } = {
     entriesAppended: 0,
     bytesWritten: 0,
     flushes: 0,
@@ -57,7 +63,10 @@ export class LiveState {
     segmentsSealed: 0,
     segmentsDeleted: 0,
     snapshots: 0,
+    slowFlushes: 0,
   };
+  /** How long flushes took. */
+  readonly flushLatency: LatencyCounter = new LatencyCounter();
 
   constructor({ folder, index, state, report }: Opened) {
     this.path = folder;
@@ -77,7 +86,10 @@ export class LiveState {
   /** Adds what is damaged and was not known to be. */
   addDamage(damage: readonly Damage[]): void {
     const known = new Set(this.damaged.map(({ path, offset }) => `${offset} ${path}`));
-    this.damaged = [...this.damaged, ...damage.filter(({ path, offset }) => !known.has(`${offset} ${path}`))];
+    const found = damage.filter(({ path, offset }) => !known.has(`${offset} ${path}`));
+    if (found.length === 0) return;
+    this.damaged = [...this.damaged, ...found];
+    tell("wallog:damage", { path: this.path, damage: found });
   }
 
   /**

@@ -9,6 +9,7 @@ import { setImmediate } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { Codec } from "./codec/codec.ts";
 import { WalLogError } from "./errors.ts";
+import { tell } from "./events.ts";
 import type { CheckedOptions, Progress } from "./options.ts";
 import { type Damage, describeDamage, type RecoveryReport } from "./report.ts";
 import { type LogState, MARK_BYTES, SEGMENT_HEADER_BYTES } from "./segments/format.ts";
@@ -116,6 +117,11 @@ export function* openLog(folder: string, options: CheckedOptions): Generator<Pro
   }
 }
 
+function progressed(path: string, { onProgress }: CheckedOptions, { bytesDone, bytesTotal }: Progress): void {
+  onProgress?.({ bytesDone, bytesTotal });
+  tell("wallog:recovery", { path, bytesDone, bytesTotal });
+}
+
 /**
  * Opens a log, and lets others run meanwhile.
  *
@@ -126,12 +132,13 @@ export function* openLog(folder: string, options: CheckedOptions): Generator<Pro
  */
 export async function openInSlices(path: string | URL, options: CheckedOptions): Promise<Opened> {
   options.signal?.throwIfAborted();
-  const opening = openLog(folderOf(path), options);
+  const folder = folderOf(path);
+  const opening = openLog(folder, options);
   try {
     for (let sliceEnd = performance.now() + OPEN_SLICE_MS;;) {
       const step = opening.next();
       if (step.done) return step.value;
-      options.onProgress?.(step.value);
+      progressed(folder, options, step.value);
       if (performance.now() < sliceEnd) continue;
       await setImmediate();
       options.signal?.throwIfAborted();
@@ -152,12 +159,13 @@ export async function openInSlices(path: string | URL, options: CheckedOptions):
  */
 export function openAtOnce(path: string | URL, options: CheckedOptions): Opened {
   options.signal?.throwIfAborted();
-  const opening = openLog(folderOf(path), options);
+  const folder = folderOf(path);
+  const opening = openLog(folder, options);
   try {
     for (;;) {
       const step = opening.next();
       if (step.done) return step.value;
-      options.onProgress?.(step.value);
+      progressed(folder, options, step.value);
     }
   } finally {
     opening.return(undefined as never);

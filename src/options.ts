@@ -46,6 +46,11 @@ export interface WalLogOptions {
   readonly onProgress?: (progress: Progress) => void;
   /** Ends {@link WalLog.open} early: it rejects with the signal's reason, and nothing stays open. */
   readonly signal?: AbortSignal;
+  /**
+   * A flush that takes longer than this, in milliseconds, is counted as slow and told of on the diagnostics channel
+   * `wallog:slow-flush`. Default: 1000.
+   */
+  readonly slowFlushMilliseconds?: number;
   /** The machine to run on. Default: the one that the process runs on, through `node:fs`. */
   readonly fileSystem?: FileSystem;
 }
@@ -60,6 +65,8 @@ const SEGMENT_BYTES_MIN = 8 * 1024;
 /** Offsets within a segment are kept as 32 bits in units of 8 bytes. In bytes: 16 GiB, which leaves room for a batch. */
 const SEGMENT_BYTES_MAX = 2 ** 34;
 const SEGMENT_BYTES_DEFAULT = 64 * 1024 * 1024;
+/** A flush that takes a second is a disk in trouble. */
+const SLOW_FLUSH_MS_DEFAULT = 1000;
 
 function checkBytes(name: string, value: unknown, min: number, max: number): void {
   if (!Number.isSafeInteger(value) || (value as number) < min || (value as number) > max) {
@@ -100,6 +107,7 @@ export function checkOptions(options: WalLogOptions): CheckedOptions {
     verify = "full",
     onDamage = "fail",
     readOnly = false,
+    slowFlushMilliseconds = SLOW_FLUSH_MS_DEFAULT,
     fileSystem = nodeFileSystem,
   } = options;
   checkBytes("segmentBytes", segmentBytes, SEGMENT_BYTES_MIN, SEGMENT_BYTES_MAX);
@@ -107,6 +115,8 @@ export function checkOptions(options: WalLogOptions): CheckedOptions {
   checkChoice("verify", verify, ["full", "tail"]);
   checkChoice("onDamage", onDamage, ["fail", "keep"]);
   checkChoice("readOnly", readOnly, [true, false]);
+  const isDuration = typeof slowFlushMilliseconds === "number" && slowFlushMilliseconds >= 0;
+  checkKind("slowFlushMilliseconds", slowFlushMilliseconds, "a number from 0", isDuration);
   checkKind("onProgress", onProgress, "a function", onProgress === undefined || typeof onProgress === "function");
   checkKind("signal", signal, "an AbortSignal", signal === undefined || signal instanceof AbortSignal);
   checkKind("fileSystem", fileSystem, "a FileSystem", typeof fileSystem?.open === "function");
@@ -116,6 +126,7 @@ export function checkOptions(options: WalLogOptions): CheckedOptions {
     verify,
     onDamage,
     readOnly,
+    slowFlushMilliseconds,
     fileSystem,
     onProgress,
     signal,

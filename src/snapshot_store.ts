@@ -6,6 +6,7 @@
  */
 
 import type { Durability } from "./durability.ts";
+import { tell } from "./events.ts";
 import { WalLogError } from "./errors.ts";
 import type { LiveState } from "./live_state.ts";
 import type { Opened } from "./open.ts";
@@ -129,6 +130,7 @@ export class SnapshotStore {
     state.replacementsLost = false;
     durability.flushed(state.lastIndex);
     state.counts.snapshots++;
+    tell("wallog:snapshot", { path: state.path, index, term });
     try {
       // What the snapshot replaces is about to go: from here on its frame may not pass for a torn write any more.
       writer.mark(state.record(writer.replacements));
@@ -140,15 +142,19 @@ export class SnapshotStore {
 
   private deleteReplaced(): void {
     const { fileSystem, folder, writer } = this.opened;
+    const { path, counts } = this.state;
     const { segments, snapshotIndex, snapshotTerm } = this.state.index;
+    const before = counts.segmentsDeleted;
     for (;;) {
       const [oldest] = segments;
       if (oldest === writer!.segment || oldest!.firstIndex + oldest!.count - 1 > snapshotIndex) break;
       this.files.drop(oldest!.path);
       fileSystem.remove(oldest!.path);
       segments.shift();
-      this.state.counts.segmentsDeleted++;
+      counts.segmentsDeleted++;
     }
+    const segmentsDeleted = counts.segmentsDeleted - before;
+    if (segmentsDeleted > 0) tell("wallog:compaction", { path, segmentsDeleted });
     for (const name of fileSystem.list(folder)) {
       if (isReplacedSnapshot(name, snapshotIndex, snapshotTerm)) fileSystem.remove(`${folder}/${name}`);
     }

@@ -5,6 +5,7 @@
  */
 
 import { Durability } from "./durability.ts";
+import { isHeard, tell } from "./events.ts";
 import { WalLogError } from "./errors.ts";
 import { iterateEntries } from "./iterate.ts";
 import { LiveState, type WalLogStats } from "./live_state.ts";
@@ -81,9 +82,12 @@ export class WalLog implements RaftLog, AsyncDisposable, Disposable {
     this.#maxEntryBytes = options.maxEntryBytes;
     this.#index = opened.index;
     this.#state = new LiveState(opened);
-    this.#durability = new Durability(opened, this.#state);
+    this.#durability = new Durability(opened, this.#state, options.slowFlushMilliseconds);
     this.#reader = new EntryReader(opened.fileSystem, opened.codec, opened.index, opened.writer);
     this.#snapshots = new SnapshotStore(opened, this.#state, this.#durability, this.#reader.files);
+    const { report } = opened;
+    tell("wallog:open", { path: this.path, readOnly: options.readOnly, report });
+    if (report.damage.length > 0) tell("wallog:damage", { path: this.path, damage: report.damage });
   }
 
   /**
@@ -153,7 +157,8 @@ export class WalLog implements RaftLog, AsyncDisposable, Disposable {
 
   /** What the log has done since it was opened. */
   stats(): WalLogStats {
-    return { ...this.#state.counts, segments: this.#index.segments.length };
+    const { counts, flushLatency } = this.#state;
+    return { ...counts, segments: this.#index.segments.length, flushLatency: flushLatency.read() };
   }
 
   #known(term: Term, index: Index): Term {
@@ -251,6 +256,9 @@ export class WalLog implements RaftLog, AsyncDisposable, Disposable {
     }
     index.nextIndex += entries.length;
     this.#state.counts.entriesAppended += entries.length;
+    if (isHeard("wallog:append")) {
+      tell("wallog:append", { path: this.path, firstIndex: entries[0]!.index, lastIndex: this.lastIndex, bytes });
+    }
   }
 
   /**

@@ -22,6 +22,7 @@ import {
   segmentNumber,
   type Successor,
 } from "./format.ts";
+import { IDENTITY_NAME } from "./identity.ts";
 import { selectSegment } from "./replay.ts";
 
 /** A segment file as it was found. */
@@ -105,7 +106,7 @@ export class ChainReader {
         if (errorCode(error) !== "ENOENT") throw error;
       }
     }
-    return this.assemble(this.rejectForeign(files, uuid?.join()));
+    return this.assemble(this.rejectForeign(files, uuid?.join()), names.includes(IDENTITY_NAME));
   }
 
   private readFile(number: number): SegmentFile {
@@ -171,7 +172,7 @@ export class ChainReader {
     );
   }
 
-  private assemble(files: readonly SegmentFile[]): Chain {
+  private assemble(files: readonly SegmentFile[], isIdentified: boolean): Chain {
     const damage: Damage[] = [];
     const leftovers: string[] = [];
     const valid = files.filter((file): file is Link["file"] => file.header !== undefined);
@@ -222,9 +223,10 @@ export class ChainReader {
         if (needed) damage.push(fileDamage("segment header", file.path, file.size, file.reason));
         else if (file.blank) leftovers.push(file.path);
       } else if (
-        file.blank && !namesSuccessor(newest, file.number) && (newest !== undefined || files[0]!.number === 1)
+        file.blank && !namesSuccessor(newest, file.number) && (newest !== undefined || !isIdentified)
       ) {
-        // A creation that a crash cut short has no header and nothing behind it, and nothing knows of it yet.
+        // A creation that a crash cut short has no header and nothing behind it, and nothing knows of it yet: neither the
+        // segment before it, nor, where there is none, the file that says that there is a log.
         // In a folder without a log it may be anybody's, whatever it is called.
         if (newest !== undefined || file.isOurs) leftovers.push(file.path);
       } else {

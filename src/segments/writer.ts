@@ -104,6 +104,8 @@ export class SegmentWriter {
   /** Whether the last frame is a mark, so that another would say nothing; and how many bytes it has. */
   private marked: boolean;
   private markBytes = 0;
+  /** Told of each flush of frames that succeeded: how many bytes no flush had covered before, and how long it took. */
+  onFlush: (bytes: number, milliseconds: number) => void = () => {};
   /** Highest number that a file was begun with, also in vain: names are never used again. */
   private numberUsed: number;
 
@@ -301,9 +303,14 @@ export class SegmentWriter {
   /** Flushes, blocking. */
   flush(): void {
     this.layZeros();
+    this.syncFile();
+  }
+
+  private syncFile(): void {
     const { endLsn } = this.segment;
+    const started = performance.now();
     this.file.sync();
-    this.flushed(endLsn);
+    this.flushed(endLsn, started);
   }
 
   /**
@@ -315,10 +322,11 @@ export class SegmentWriter {
     this.layZeros();
     const { endLsn } = this.segment;
     const { file } = this;
+    const started = performance.now();
     this.flushing.set(file, (this.flushing.get(file) ?? 0) + 1);
     try {
       await file.syncAsync();
-      this.flushed(endLsn);
+      this.flushed(endLsn, started);
     } finally {
       const left = this.flushing.get(file)! - 1;
       if (left > 0) this.flushing.set(file, left);
@@ -330,8 +338,10 @@ export class SegmentWriter {
   }
 
   /** A flush that began when the log ended at `lsn` has returned success. */
-  private flushed(lsn: number): void {
+  private flushed(lsn: number, started: number): void {
+    const bytes = Math.max(lsn - this.durableLsn, 0);
     this.durableLsn = Math.max(this.durableLsn, lsn);
+    this.onFlush(bytes, performance.now() - started);
   }
 
   /** Writes zeros ahead, where that pays, for the flush that follows to make durable. */
@@ -365,10 +375,7 @@ export class SegmentWriter {
    */
   rotate(state: LogState, runs: TermRuns): void {
     const old = this.segment;
-    if (this.durableLsn < old.endLsn) {
-      this.file.sync();
-      this.flushed(old.endLsn);
-    }
+    if (this.durableLsn < old.endLsn) this.syncFile();
     const { header } = old;
     const { segment, file } = createSegment(this.fileSystem, this.folder, this.codec, {
       uuid: header.uuid,
@@ -435,8 +442,7 @@ export class SegmentWriter {
     this.file.truncate(segment.endOffset);
     this.writeMark(FLAG_CLOSE, state);
     // Not with `flush`, which would lay zeros behind the mark.
-    this.file.sync();
-    this.flushed(segment.endLsn);
+    this.syncFile();
   }
 
   /** Closes the file, at once or when the flushes under way are done. */

@@ -46,7 +46,10 @@ const FLUSHES: Mutant[] = [
   {
     name: "syncSync does not flush",
     file: WRITER,
-    edits: [["this.file.sync();\n    this.flushed(endLsn);", "this.flushed(endLsn);"]],
+    edits: [[
+      "this.layZeros();\n    this.syncFile();",
+      "this.layZeros();\n    this.flushed(this.segment.endLsn, performance.now());",
+    ]],
     dies: "simulation",
   },
   {
@@ -58,7 +61,7 @@ const FLUSHES: Mutant[] = [
   {
     name: "a segment's data is not flushed before its successor is created",
     file: WRITER,
-    edits: [["this.file.sync();\n      this.flushed(old.endLsn);", "this.flushed(old.endLsn);"]],
+    edits: [["if (this.durableLsn < old.endLsn) this.syncFile();", "this.flushed(old.endLsn, performance.now());"]],
     dies: "simulation",
   },
   {
@@ -82,7 +85,10 @@ const FLUSHES: Mutant[] = [
   {
     name: "the mark of a clean close is not flushed",
     file: WRITER,
-    edits: [["this.file.sync();\n    this.flushed(segment.endLsn);", "this.flushed(segment.endLsn);"]],
+    edits: [[
+      "zeros behind the mark.\n    this.syncFile();",
+      "zeros behind the mark.\n    this.flushed(segment.endLsn, performance.now());",
+    ]],
     dies: "checks_test",
   },
   {
@@ -308,8 +314,8 @@ const WATERMARKS: Mutant[] = [
     name: "the durable position moves when a flush begins",
     file: WRITER,
     edits: [[
-      "await file.syncAsync();\n      this.flushed(endLsn);",
-      "this.flushed(endLsn);\n      await file.syncAsync();",
+      "await file.syncAsync();\n      this.flushed(endLsn, started);",
+      "this.flushed(endLsn, started);\n      await file.syncAsync();",
     ]],
     dies: "checks_test",
   },
@@ -317,8 +323,8 @@ const WATERMARKS: Mutant[] = [
     name: "a flush counts what was written while it ran",
     file: WRITER,
     edits: [[
-      "await file.syncAsync();\n      this.flushed(endLsn);",
-      "await file.syncAsync();\n      this.flushed(this.segment.endLsn);",
+      "await file.syncAsync();\n      this.flushed(endLsn, started);",
+      "await file.syncAsync();\n      this.flushed(this.segment.endLsn, started);",
     ]],
     dies: "sync_test",
   },
@@ -888,8 +894,8 @@ const MEMORY: Mutant[] = [
     name: "a failed flush is tried again",
     file: WRITER,
     edits: [[
-      "this.file.sync();\n    this.flushed(endLsn);",
-      "try {\n      this.file.sync();\n    } catch {\n      this.file.sync();\n    }\n    this.flushed(endLsn);",
+      "this.file.sync();\n    this.flushed(endLsn, started);",
+      "try {\n      this.file.sync();\n    } catch {\n      this.file.sync();\n    }\n    this.flushed(endLsn, started);",
     ]],
     dies: "simulation",
   },
