@@ -438,6 +438,7 @@ class Simulation {
       // What a repair cannot put back, a snapshot of what is committed replaces.
       if (round % 40 === 39 && leader !== undefined && this.#running.some(({ node }) => node!.isDamaged)) {
         this.#count("snapshot-to-heal");
+        this.#step(leader, { type: "propose", command: encode(`${++this.#commands}`) }, true);
         const { index } = leader.state;
         if (index > 0) this.#step(leader, { type: "snapshot", index, data: encode(JSON.stringify(leader.state)) });
       }

@@ -58,6 +58,7 @@ export function findDamage(s: RaftState, unreadable: readonly Index[]): Healing 
     isTailLost,
     isSnapshotLost: log.damaged.some(({ kind }) => kind === "snapshot"),
     isHardStateLost: isHardStateLost(log),
+    droppable: { term: 0, from: Infinity },
     terms: new Map(),
     peers: new Set([...s.config.peers, ...s.membership.everyone].filter((id) => id !== s.id)),
     request: unpredictable(),
@@ -188,6 +189,7 @@ function onRepairReply(s: RaftState, healing: Healing, reply: RepairReply): void
   const before = healing.good.size;
   for (const entry of reply.entries) take(s, healing, reply, entry);
   const end = reply.leads && reply.term === s.term ? firstDifference(s, healing, reply) : Infinity;
+  if (end < Infinity) healing.droppable = { term: reply.term, from: end };
   const wanted = [...healing.missing].filter((index) => index < end);
   if (wanted.every((index) => healing.good.has(index))) restore(s, healing, wanted);
   else if (healing.good.size > before) ask(s, healing, reply.from);
@@ -259,8 +261,10 @@ function restore(s: RaftState, { missing, good }: Healing, wanted: readonly Inde
 function onSnapshot(s: RaftState, healing: Healing, message: InstallSnapshot): void {
   const { index } = message.snapshot;
   if (healing.isHardStateLost || healing.isTailLost) return;
-  // Without the term at its index, nothing tells whether what follows it is to stay.
-  if (index <= s.log.lastIndex && knownTerm(s.log, index) === undefined) return;
+  // Without the term at its index, the log drops what follows it, which may have to stay.
+  const { term, from } = healing.droppable;
+  const mayDrop = index >= s.log.lastIndex || (message.term === term && index >= from - 1);
+  if (!mayDrop && knownTerm(s.log, index) === undefined) return;
   if (message.term > s.term) enterTerm(s, message.term);
   const before = s.log.snapshotIndex;
   onInstallSnapshot(s, message);

@@ -55,6 +55,8 @@ export interface Healing {
   isSnapshotLost: boolean;
   /** Whether the latest term and vote are lost. */
   isHardStateLost: boolean;
+  /** From here on, the leader of a term has something else, or nothing: what there is was never committed. */
+  droppable: { readonly term: Term; readonly from: Index };
   /** The terms that others were in, asked since this node started. */
   readonly terms: Map<NodeId, Term>;
   /** Whom to ask. */
