@@ -127,6 +127,21 @@ describe("a gap", () => {
     assert.equal(WalLog.openSync(PATH, { fileSystem: damaged }).lastTerm, 3);
   });
 
+  it("that held the frame of a snapshot which made the log jump leaves its index and term to the next mark", () => {
+    const disk = without(
+      closedLog((log) => {
+        log.append(entriesAt(1, 3, 3));
+        log.applySnapshot({ index: 18, term: 4, config: [1n], data: new Uint8Array(10) });
+        log.append(entriesAt(19, 20, 6));
+      }),
+      ({ kind }) => kind === KIND_SNAPSHOT,
+    );
+    const log = WalLog.openSync(PATH, { fileSystem: disk });
+    assert.deepEqual([log.snapshotIndex, log.termAt(18), log.lastTerm], [18, 4, 6]);
+    assert.equal(log.snapshot()?.data.length, 10);
+    assertSameEntries(log.entries(1, 20), entriesAt(19, 20, 6), "above");
+  });
+
   it("anywhere in any history leaves nothing wrong to read, and whatever cannot be read is named", () => {
     for (let seed = 1; seed <= SEEDS; seed++) {
       const random = new Random(seed);

@@ -190,7 +190,7 @@ export class Recovery {
 
   private nothing(chain: Chain, identity: Uint8Array | undefined | "damaged"): Recovered {
     const { replay } = this;
-    const damage = [...chain.damage];
+    const damage: Damage[] = chain.damage.map((one) => ({ ...one, firstIndex: 1 }));
     if (identity !== undefined && damage.length === 0) {
       const reason = `${IDENTITY_NAME} says that there was a log, all its segments are missing`;
       damage.push({ ...this.borders.missing(1, reason), firstIndex: 1 });

@@ -323,6 +323,11 @@ export class Replay {
       // A mark, and the one before it that could have told is lost.
       const snapshot = decodeMarkSnapshot(frame.subarray(FRAME_HEADER_BYTES));
       if (snapshot.index > index.snapshotIndex) index.compact(snapshot.index, snapshot.term, false);
+      else if (index.snapshotTerm === TERM_UNKNOWN) {
+        // That there was one, a jump of the index told, if not of which term, nor which entries above it were lost.
+        index.snapshotIndex = snapshot.index;
+        index.snapshotTerm = snapshot.term;
+      }
       if ((header.flags & FLAG_COPY) === 0) this.replacementsLost = false;
       this.learnLastTerm(header.term);
     }
