@@ -47,7 +47,9 @@ import { Segment } from "./segment.ts";
 const WINDOW_KEPT_BYTES = 4 * 1024 * 1024;
 /** The most that is written at once; a larger frame goes to the file from where it lies. */
 const WRITE_BYTES_MAX = 4 * 1024 * 1024;
-const WINDOW_BYTES = WINDOW_KEPT_BYTES + WRITE_BYTES_MAX;
+const WINDOW_BYTES_MAX = WINDOW_KEPT_BYTES + WRITE_BYTES_MAX;
+/** What the window begins with: a log that is little written takes little memory. */
+const WINDOW_BYTES_MIN = 256 * 1024;
 /** Of writes from here on the window holds the last one only. */
 const WINDOW_BATCH_MAX = 48 * 1024;
 
@@ -96,6 +98,7 @@ export class SegmentWriter {
   /** Offset in the file of the window's first byte, and how many it holds. */
   private windowStart: number;
   private windowFilled = 0;
+  private windowBytes = WINDOW_BYTES_MIN;
   /** Offset up to which the file is known to hold zeros ahead. */
   private zeroedTo: number;
   private zeroAhead = ZERO_AHEAD_BYTES_MIN;
@@ -128,7 +131,7 @@ export class SegmentWriter {
     this.marked = marked;
     this.numberUsed = numberUsed;
     this.replacements = replacements;
-    codec.makeWindow(WINDOW_BYTES);
+    codec.makeWindow(this.windowBytes);
   }
 
   /** Whether something was written that no flush covers. A mark alone is not worth one. */
@@ -226,7 +229,11 @@ export class SegmentWriter {
       this.windowStart = end;
       this.windowFilled = 0;
     }
-    if (this.windowFilled + bytes > WINDOW_BYTES) {
+    if (this.windowFilled + bytes > this.windowBytes && this.windowBytes < WINDOW_BYTES_MAX) {
+      this.windowBytes = Math.min(Math.max(this.windowBytes * 2, this.windowFilled + bytes), WINDOW_BYTES_MAX);
+      codec.makeWindow(this.windowBytes);
+    }
+    if (this.windowFilled + bytes > this.windowBytes) {
       const kept = Math.min(this.windowFilled, WINDOW_KEPT_BYTES);
       const from = codec.windowAt + this.windowFilled - kept;
       codec.bytes.copyWithin(codec.windowAt, from, from + kept);
