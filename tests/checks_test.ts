@@ -646,6 +646,26 @@ describe("a sealed segment", () => {
     assert.throws(() => open(disk, { verify: "tail" }), isCorrupt);
   });
 
+  it("is scanned where any bit of its footer's trailer has turned over", () => {
+    const disk = new SimulatedDisk();
+    const log = open(disk);
+    while (log.stats().segmentsSealed === 0) log.append([entry(log.lastIndex + 1, 600)]);
+    // What the second segment drops lies in the first.
+    log.truncate(log.lastIndex - 3);
+    while (log.stats().segmentsSealed < 2) log.append([entry(log.lastIndex + 1, 600)]);
+    const good = log.entries(1, log.lastIndex);
+    log.closeSync();
+    const size = disk.content(segmentPath(2)).length;
+    for (let offset = size - TRAILER_BYTES; offset < size; offset++) {
+      for (const mask of [1, 2, 4, 128]) {
+        disk.flip(segmentPath(2), offset, mask);
+        const again = open(disk, { verify: "tail", readOnly: true });
+        assert.deepEqual(again.entries(1, again.lastIndex), good, `byte ${offset - size}, mask ${mask}`);
+        disk.flip(segmentPath(2), offset, mask);
+      }
+    }
+  });
+
   it("is scanned where its footer is of another place, or says where other entries lie", () => {
     for (const wrong of ["place", "offsets"]) {
       const disk = longLog();
