@@ -2,7 +2,8 @@
  * Packs the library for npm, installs the tarball in an empty project and uses it there by name: types checked, then run
  * in Node and in Bun, and the command line with them. Needs `npm`; the library has no dependencies, so nothing is fetched.
  *
- *     deno task smoke
+ *     deno task smoke                             what `deno pack` makes
+ *     deno task smoke --package dist/npm          a folder that holds a package, or a tarball of one
  *
  * @module
  */
@@ -15,14 +16,16 @@ import {
   readFileSync,
   realpathSync,
   rmSync,
+  statSync,
   symlinkSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
-import { delimiter, dirname, join } from "node:path";
+import { delimiter, dirname, join, resolve } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
-import { NPM_FIELDS } from "./npm_manifest.ts";
+import { parseArgs } from "node:util";
+import { COMMAND, COMMAND_EXPORT, NPM_FIELDS } from "./npm_manifest.ts";
 import { locateRuntime } from "./runtimes.ts";
 
 const PACKAGE = "@wallog/wallog";
@@ -64,13 +67,26 @@ assert.deepEqual(actions.map((action) => action.type === "apply" && action.index
 await reopened.close();
 `;
 
+/** What npm is told of a package, as far as it is looked at here. */
+interface Manifest {
+  readonly version: string;
+  readonly exports: Record<string, string | { readonly types?: string; readonly import?: Target }>;
+  readonly bin: Record<string, string>;
+  readonly [field: string]: unknown;
+}
+
+/** A module, and where its declarations are if not beside it. */
+type Target = string | { readonly types?: string; readonly default?: string };
+
+const { values: options } = parseArgs({ options: { package: { type: "string" } } });
 const project = mkdtempSync(join(tmpdir(), "wallog-smoke-"));
 try {
   const deno = locateRuntime("deno");
-  const tarball = pack(deno.binary);
+  const tarball = options.package === undefined ? pack(deno.binary) : given(resolve(options.package));
   writeFileSync(join(project, "package.json"), JSON.stringify({ name: "smoke", private: true, type: "module" }));
   run(["npm", "install", "--offline", "--no-audit", "--no-fund", tarball], project);
-  requireComplete(join(project, "node_modules", PACKAGE));
+  const installed = join(project, "node_modules", PACKAGE);
+  requireComplete(installed);
 
   writeFileSync(join(project, "program.ts"), PROGRAM);
   borrowNodeTypes();
@@ -83,13 +99,13 @@ try {
     run([...prefix, "program.ts", join(folder, "raft.wal")], project);
     console.log(`${title} ${version}: installed and used as ${PACKAGE}.`);
     run(
-      [...prefix, join("node_modules", PACKAGE, NPM_FIELDS.bin["wal-log"]), "verify", join(folder, "raft.wal")],
+      [...prefix, join(installed, manifestOf(installed).bin[COMMAND]!), "verify", join(folder, "raft.wal")],
       project,
     );
   }
   // As its users call it: by the name that npm links, in the Node that comes first.
   process.env.PATH = [dirname(locateRuntime("node").binary), process.env.PATH].join(delimiter);
-  run(["npx", "--no-install", "wal-log", "verify", join(project, "node", "raft.wal")], project);
+  run(["npx", "--no-install", COMMAND, "verify", join(project, "node", "raft.wal")], project);
 } finally {
   rmSync(project, { recursive: true, force: true });
 }
@@ -100,10 +116,22 @@ function pack(deno: string): string {
   run([deno, "pack", "--no-source-maps", "--allow-dirty", "--output", first], ROOT);
   run(["tar", "-xzf", "first.tgz"], project);
   const folder = join(project, "package");
-  const manifest = JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
-  writeFileSync(join(folder, "package.json"), JSON.stringify({ ...manifest, ...NPM_FIELDS }, undefined, 2));
-  run(["npm", "pack", "--silent", "--pack-destination", project], folder);
-  return join(project, `${PACKAGE.slice(1).replace("/", "-")}-${manifest.version}.tgz`);
+  const manifest = manifestOf(folder);
+  const { import: command } = manifest.exports[COMMAND_EXPORT] as { readonly import: string };
+  const complete = { ...manifest, ...NPM_FIELDS, bin: { [COMMAND]: command } };
+  writeFileSync(join(folder, "package.json"), JSON.stringify(complete, undefined, 2));
+  return given(folder);
+}
+
+/** The tarball of a package: one that is there, or that of a folder. */
+function given(path: string): string {
+  if (!statSync(path).isDirectory()) return path;
+  run(["npm", "pack", "--silent", "--pack-destination", project], path);
+  return join(project, `${PACKAGE.slice(1).replace("/", "-")}-${manifestOf(path).version}.tgz`);
+}
+
+function manifestOf(folder: string): Manifest {
+  return JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
 }
 
 /** A program for Node is checked with Node's types; these are the pinned ones of this repository. */
@@ -115,26 +143,28 @@ function borrowNodeTypes(): void {
 
 /** `deno pack` leaves out declarations and still succeeds where a public type must be inferred: look, do not trust. */
 function requireComplete(folder: string): void {
-  const manifest = JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
+  const manifest = manifestOf(folder);
   for (const kind of ["dependencies", "optionalDependencies", "peerDependencies"]) {
     if (Object.keys(manifest[kind] ?? {}).length > 0) fail(`The package must have no ${kind}.`);
   }
-  const required = Object.values<Record<string, string>>(manifest.exports).flatMap(({ types, import: module }) => {
-    if (types === undefined || module === undefined) fail("An export of the package has no types or no module.");
-    return [types, module];
+  for (const field of ["license", "engines", "description"]) {
+    if (manifest[field] === undefined) fail(`The package's manifest lacks ${field}.`);
+  }
+  const required = Object.values(manifest.exports).flatMap((entry) => {
+    const { types, import: target } = typeof entry === "string" ? { import: entry } : entry;
+    const module = typeof target === "string" ? target : target?.default;
+    if (module === undefined) return fail("An export of the package has no module.");
+    return [module, types ?? (typeof target === "string" ? undefined : target?.types) ?? declarationsOf(module)];
   });
-  for (
-    const file of [
-      ...required,
-      ...Object.values(manifest.bin as Record<string, string>),
-      "README.md",
-      "LICENSE-MIT",
-      "LICENSE-APACHE",
-      "CHANGELOG.md",
-    ]
-  ) {
+  const texts = ["README.md", "LICENSE-MIT", "LICENSE-APACHE", "CHANGELOG.md"];
+  for (const file of [...required, ...Object.values(manifest.bin), ...texts]) {
     if (!existsSync(join(folder, file))) fail(`The package lacks ${file}.`);
   }
+}
+
+/** Where declarations are that nothing names. */
+function declarationsOf(module: string): string {
+  return module.replace(/\.js$/, ".d.ts");
 }
 
 function run([command, ...args]: readonly [string, ...string[]], cwd: string): void {

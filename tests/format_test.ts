@@ -1,0 +1,283 @@
+/**
+ * `docs/FORMAT.md` against the library: its dump against the program that makes it, and the decoder that was written from
+ * it, in another language and with another checksum, against logs of all kinds.
+ */
+
+import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
+import { spawnSync } from "node:child_process";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import process from "node:process";
+import { describe, it } from "node:test";
+import { fileURLToPath } from "node:url";
+import { type LogEntry, type RaftLog, WalLog, WalLogError } from "../mod.ts";
+import { exampleFiles, explainExample } from "../scripts/format_example.ts";
+import { Codec } from "../src/codec/codec.ts";
+import { PowerLoss, Random, SimulatedDisk } from "../src/testing/mod.ts";
+import { damageEntry, makeForgetful, makeLog } from "./cli.ts";
+import { entriesAt } from "./history.ts";
+import { bytesOf } from "./model.ts";
+import { inTemporaryFolder } from "./temporary.ts";
+
+const DOCS = fileURLToPath(new URL("../docs/", import.meta.url));
+const GOLDEN = fileURLToPath(new URL("./golden/v1/raft.wal", import.meta.url));
+const FOLDER = "/raft.wal";
+/** Random histories, and random damage: enough for each kind of frame and of end, in some seconds. */
+const HISTORIES = 50;
+const DAMAGED = 100;
+const STEPS_MAX = 30;
+
+const PYTHON = ["python3", "python"].find((name) => {
+  const { status, stdout } = spawnSync(name, ["--version"], { encoding: "utf8" });
+  return status === 0 && /^Python 3\./.test(stdout);
+});
+const skip = PYTHON === undefined ? "there is no Python 3 here" : false;
+
+/** What the decoder prints of a log. */
+interface Decoded {
+  readonly verdict: "clean" | "torn" | "corrupt";
+  readonly damage: string | null;
+  readonly hardState: { readonly term: number; readonly votedFor: string | null };
+  readonly snapshot: { readonly index: number; readonly term: number; config: string[]; data: string } | null;
+  readonly entries: Record<string, { readonly term: number; readonly kind: string; readonly command: string } | null>;
+}
+
+/** Runs Python beside the decoder; it leaves no compiled copies behind. */
+function python(args: readonly string[], input = ""): string {
+  const { status, stdout, stderr } = spawnSync(PYTHON!, ["-B", ...args], {
+    cwd: DOCS,
+    input,
+    encoding: "utf8",
+    maxBuffer: 2 ** 30,
+    env: { ...process.env, PYTHONDONTWRITEBYTECODE: "1" },
+  });
+  assert.equal(status, 0, stderr);
+  return stdout;
+}
+
+function decode(...folders: readonly string[]): Decoded[] {
+  return python(["decode.py", ...folders]).trim().split("\n").map((line) => JSON.parse(line) as Decoded);
+}
+
+function hex(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString("hex");
+}
+
+/** What the decoder must say of a log. */
+function expected(log: RaftLog): Omit<Decoded, "verdict" | "damage"> {
+  const { hardState: { term, votedFor }, snapshotIndex, lastIndex } = log;
+  const snapshot = log.snapshot();
+  const entries = log.entries(snapshotIndex + 1, lastIndex)
+    .map(({ index, term, kind, command }) => [index, { term, kind, command: hex(command) }] as const);
+  return {
+    hardState: { term, votedFor: votedFor === null ? null : String(votedFor) },
+    snapshot: snapshot === undefined
+      ? null
+      : { index: snapshot.index, term: snapshot.term, config: snapshot.config.map(String), data: hex(snapshot.data) },
+    entries: Object.fromEntries(entries),
+  };
+}
+
+/**
+ * Holds what the decoder says of a log against what the library says. A file that is missing may have held nothing that
+ * the log needs: the library can tell, and the decoder does not try.
+ */
+function compare(folder: string, found: Decoded, when: string, isFileMissing = false): string {
+  const { verdict, damage, hardState, snapshot, entries } = found;
+  let log;
+  try {
+    log = WalLog.openSync(folder, { readOnly: true });
+  } catch (error) {
+    assert(error instanceof WalLogError && error.code === "CORRUPT", `${when}: ${error}`);
+    assert.equal(verdict, "corrupt", `${when}: ${error.message}`);
+    return verdict;
+  }
+  try {
+    // The same goes for damage to what is no longer needed.
+    if (verdict === "corrupt") assert(isFileMissing || log.recovery.harmless.length > 0, `${when}: ${damage}`);
+    else {
+      assert.equal(verdict, log.recovery.verdict, when);
+      assert.deepEqual({ hardState, snapshot, entries }, expected(log), when);
+    }
+  } finally {
+    log.closeSync();
+  }
+  return verdict;
+}
+
+function write(folder: string, files: ReadonlyMap<string, Uint8Array>): void {
+  mkdirSync(folder, { recursive: true });
+  for (const [name, bytes] of files) writeFileSync(join(folder, name), bytes);
+}
+
+function contentsOf(disk: SimulatedDisk): Map<string, Uint8Array> {
+  const paths = disk.files().filter((path) => !path.endsWith("/LOCK"));
+  return new Map(paths.map((path) => [path.slice(FOLDER.length + 1), disk.content(path)]));
+}
+
+/** Does something at random to a log. */
+function step(log: WalLog, random: Random): void {
+  const { snapshotIndex, lastIndex, lastTerm, hardState } = log;
+  const dice = random.below(20);
+  if (dice < 11) {
+    const entries = Array.from({ length: 1 + random.below(6) }, (_, i): LogEntry => {
+      const command = new Uint8Array(random.chance(0.8) ? random.below(300) : random.below(5000));
+      random.fill(command);
+      return { term: lastTerm + Math.floor(dice / 10), index: lastIndex + 1 + i, kind: "normal", command };
+    });
+    log.append(entries.map((entry) => ({ ...entry, kind: random.chance(0.2) ? "config" : "normal" })));
+  } else if (dice < 13) {
+    if (lastIndex > snapshotIndex) log.truncate(snapshotIndex + 1 + random.below(lastIndex - snapshotIndex));
+  } else if (dice < 15) {
+    const votedFor = random.chance(0.4) ? null : 2n ** 64n - 1n - BigInt(random.below(3));
+    log.setHardState({ term: hardState.term + random.below(2), votedFor });
+  } else if (dice < 17) {
+    const index = snapshotIndex + random.below(lastIndex - snapshotIndex + 3);
+    if (index === 0) return;
+    const term = random.chance(0.8) ? log.termAt(index) ?? lastTerm : lastTerm + 1;
+    log.applySnapshot({ index, term, config: [1n, 2n ** 64n - 1n], data: bytesOf(random.below(3000)) });
+  } else log.syncSync();
+}
+
+/** A log with a random history: closed and reopened, killed, crashed at any operation; and then left as it is. */
+function randomLog(seed: number): Map<string, Uint8Array> {
+  const random = new Random(seed);
+  const disk = new SimulatedDisk({ seed });
+  const segmentBytes = random.pick([8192, 16384, 1 << 20]);
+  const open = () => WalLog.openSync(FOLDER, { fileSystem: disk.fileSystem, segmentBytes });
+  let log = open();
+  for (let left = random.below(STEPS_MAX); left > 0; left--) {
+    try {
+      const dice = random.below(16);
+      if (dice === 0) log.closeSync();
+      else if (dice === 1) disk.failAfter("crash", random.below(10));
+      else if (dice === 2) disk.idle();
+      else step(log, random);
+      if (dice === 0) log = open();
+      if (dice === 3) disk.restart();
+      if (dice === 4) disk.crash();
+      if (dice === 3 || dice === 4) log = open();
+    } catch (error) {
+      if (disk.hasPower) throw error;
+      assert(error instanceof PowerLoss || error instanceof WalLogError);
+      disk.crash();
+      log = open();
+    }
+  }
+  disk.heal();
+  if (random.chance(0.3)) log.closeSync();
+  else if (random.chance(0.7)) disk.crash();
+  return contentsOf(disk);
+}
+
+describe("docs/FORMAT.md", () => {
+  const document = readFileSync(join(DOCS, "FORMAT.md"), "utf8");
+
+  it("shows what the program prints", () => {
+    const shown = document.slice(document.indexOf("## An example")).split("```")[3]!;
+    assert.equal(shown.replace(/^text\n/, "").trimEnd(), explainExample());
+  });
+
+  it("shows every byte of the log that it explains, but for zeros and a copy", () => {
+    const shown = document.slice(document.indexOf("## An example")).split("```")[3]!;
+    const parts = shown.split(/^(?=[^\s]+, \d+ bytes$)/m).slice(1);
+    for (const [name, bytes] of exampleFiles()) {
+      const part = parts.find((text) => text.startsWith(`${name}, `));
+      assert.ok(part, name);
+      const seen = new Uint8Array(bytes.length);
+      if (name.endsWith(".seg")) seen.copyWithin(2048, 0, 144);
+      for (const [, offset, text] of part.matchAll(/^([0-9a-f]{4}) {2}((?:[0-9a-f]{2} )*[0-9a-f]{2})(?= {2}|$)/gm)) {
+        seen.set(Buffer.from(text!.replaceAll(" ", ""), "hex"), Number.parseInt(offset!, 16));
+      }
+      if (name.endsWith(".seg")) seen.copyWithin(2048, 0, 144);
+      assert.deepEqual(Buffer.from(seen), Buffer.from(bytes), name);
+    }
+  });
+});
+
+describe("the decoder written from docs/FORMAT.md", { skip }, () => {
+  it("computes the checksum that the library computes", () => {
+    const lengths = [...Array.from({ length: 300 }, (_, i) => i), 511, 512, 513, 1023, 1024, 1025, 1088, 2049, 9999];
+    const seeds = [0n, 1n, 0x9e3779b185ebca87n, 2n ** 64n - 1n];
+    const cases = lengths.flatMap((length) => seeds.map((seed) => ({ bytes: bytesOf(length, "noise", length), seed })));
+    const program = "import sys\nfrom xxh3 import xxh3\n" +
+      "for line in sys.stdin:\n    seed, text = line.rstrip('\\n').split(' ')\n    print(xxh3(bytes.fromhex(text), int(seed)))";
+    const said = python(["-c", program], cases.map(({ bytes, seed }) => `${seed} ${hex(bytes)}\n`).join("")).split(
+      "\n",
+    );
+    const codec = new Codec();
+    cases.forEach(({ bytes, seed }, i) => {
+      assert.equal(said[i], String(codec.hash(bytes, seed)), `${bytes.length} bytes, seed ${seed}`);
+    });
+  });
+
+  it("reads the golden log", () => {
+    const { state } = JSON.parse(readFileSync(join(GOLDEN, "..", "expected.json"), "utf8"));
+    const [found] = decode(GOLDEN);
+    assert.equal(found!.verdict, "torn");
+    const entries = state.entries.map(({ index, ...entry }: { index: number }) => [index, entry]);
+    assert.deepEqual(found!.entries, Object.fromEntries(entries));
+    assert.deepEqual(found!.hardState, state.hardState);
+    assert.deepEqual(found!.snapshot, state.snapshot);
+  });
+
+  it("reads the example, and a folder without a log", () =>
+    inTemporaryFolder((folder) => {
+      write(join(folder, "example"), exampleFiles());
+      mkdirSync(join(folder, "empty"));
+      const [example, empty] = decode(join(folder, "example"), join(folder, "empty"));
+      assert.equal(compare(join(folder, "example"), example!, "the example"), "clean");
+      assert.equal(compare(join(folder, "empty"), empty!, "no log"), "clean");
+    }));
+
+  it("reads what real files hold, damaged and repaired", () =>
+    inTemporaryFolder((folder) => {
+      const path = (name: string) => join(folder, name);
+      for (const name of ["whole", "payload", "header", "repaired"]) makeLog(path(name));
+      const source = WalLog.openSync(path("whole"), { readOnly: true });
+      damageEntry(path("payload"), 40, "payload");
+      damageEntry(path("header"), 50, "header");
+      for (const index of [61, 62]) damageEntry(path("repaired"), index, "header");
+      const log = WalLog.openSync(path("repaired"), { onDamage: "keep", segmentBytes: 16 * 1024 });
+      const { firstIndex, lastIndex } = log.damaged[0]!;
+      log.repair(source.entries(firstIndex!, lastIndex!));
+      log.append(entriesAt(log.lastIndex + 1, log.lastIndex + 2, log.lastTerm));
+      log.closeSync();
+      source.closeSync();
+      makeForgetful(path("forgetful"));
+      const names = ["whole", "payload", "header", "repaired", "forgetful"];
+      const verdicts = decode(...names.map(path)).map((found, i) => compare(path(names[i]!), found, names[i]!));
+      assert.deepEqual(verdicts, ["clean", "corrupt", "corrupt", "clean", "corrupt"]);
+    }));
+
+  it("reads logs with random histories", () =>
+    inTemporaryFolder((folder) => {
+      const folders = Array.from({ length: HISTORIES }, (_, i) => join(folder, String(i + 1)));
+      folders.forEach((path, i) => write(path, randomLog(i + 1)));
+      const verdicts = decode(...folders).map((found, i) => compare(folders[i]!, found, `seed ${i + 1}`));
+      assert.deepEqual([...new Set(verdicts)].sort(), ["clean", "torn"]);
+    }));
+
+  it("names as corrupt what the library names as corrupt", () =>
+    inTemporaryFolder((folder) => {
+      const folders = Array.from({ length: DAMAGED }, (_, i) => join(folder, String(i + 1)));
+      const missing = new Set<number>();
+      folders.forEach((path, i) => {
+        const files = randomLog(i % HISTORIES + 1);
+        const random = new Random(i);
+        const name = random.pick([...files.keys()]);
+        const bytes = files.get(name)!.slice();
+        // Mostly where something is; else in a header block.
+        const end = random.chance(0.2) ? Math.min(bytes.length, 4096) : bytes.findLastIndex((byte) => byte !== 0) + 1;
+        if (random.chance(0.1) && files.delete(name)) missing.add(i);
+        else if (random.chance(0.2)) files.set(name, bytes.fill(0, random.below(end)));
+        else files.set(name, bytes.fill(random.below(256), random.below(end), random.below(end) + 1));
+        write(path, files);
+      });
+      const verdicts = decode(...folders).map((found, i) =>
+        compare(folders[i]!, found, `damage ${i + 1}`, missing.has(i))
+      );
+      assert.deepEqual([...new Set(verdicts)].sort(), ["clean", "corrupt", "torn"]);
+    }));
+});
