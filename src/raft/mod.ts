@@ -31,6 +31,8 @@
  * @module
  */
 
+export { decodeMessage } from "./codec/decode.ts";
+export { encodeMessage } from "./codec/encode.ts";
 export type {
   AppendEntries,
   AppendEntriesReply,
