@@ -31,9 +31,21 @@ const ENTRY_BYTES_MAX = 3 * NUMBER_BYTES_MAX;
  * ```
  */
 export function encodeMessage(message: Message): Uint8Array {
+  return encodeBehind(0, message);
+}
+
+/**
+ * Writes a message behind some room for whoever carries it.
+ *
+ * @param room Bytes to leave in front of it.
+ * @param message The message.
+ * @returns The room, zeros, and the message.
+ * @throws {WalLogError} As {@link encodeMessage}.
+ */
+export function encodeBehind(room: number, message: Message): Uint8Array {
   const type = TYPES.indexOf(message.type) + 1;
   if (type === 0) throw encodingError(`Cannot encode a message: there is no type ${String(message.type)}`);
-  const writer = new WireWriter(FIXED_BYTES_MAX + payloadBytesMax(message));
+  const writer = new WireWriter(room, FIXED_BYTES_MAX + payloadBytesMax(message));
   writer.byte(MESSAGE_VERSION);
   writer.byte(type);
   writer.byte(flagsOf(message));

@@ -45,19 +45,21 @@ export function checkNumber(value: number, name: string): void {
 export class WireWriter {
   readonly #bytes: Uint8Array;
   readonly #view: DataView;
-  #at = 0;
+  #at: number;
 
   /**
    * Makes a writer.
    *
+   * @param room Bytes to leave in front of what is written.
    * @param bytesMax The most that will be written.
    */
-  constructor(bytesMax: number) {
-    this.#bytes = new Uint8Array(bytesMax);
+  constructor(room: number, bytesMax: number) {
+    this.#bytes = new Uint8Array(room + bytesMax);
     this.#view = new DataView(this.#bytes.buffer);
+    this.#at = room;
   }
 
-  /** What was written. */
+  /** What was written, and the room in front of it. */
   get written(): Uint8Array {
     return this.#bytes.subarray(0, this.#at);
   }
