@@ -47,6 +47,7 @@ export type {
   RequestVoteReply,
   TimeoutNow,
 } from "./messages.ts";
+export { senderOf } from "./messages.ts";
 export { RaftNode } from "./raft_node.ts";
 export { MemoryNetwork, MemoryTransport } from "./transport/memory_transport.ts";
 export type { PeerStats } from "./transport/outgoing.ts";
