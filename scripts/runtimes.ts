@@ -34,13 +34,14 @@ export interface Runtime {
 
 export const RUNTIME_NAMES: readonly RuntimeName[] = ["deno", "bun", "node"];
 
-/** What the suite and the programs it starts may do in Deno: files, and processes to kill. No network. */
+/** What the suite and the programs it starts may do in Deno: files, processes to kill, the loopback. */
 export const DENO_PERMISSIONS: readonly string[] = [
   "--no-prompt",
   "--allow-read",
   "--allow-write",
   "--allow-env",
   "--allow-run",
+  "--allow-net=127.0.0.1",
 ];
 
 const TITLES: Record<RuntimeName, string> = { deno: "Deno", bun: "Bun", node: "Node" };

@@ -28,6 +28,7 @@ import type { NodeId } from "./types.ts";
  * | `NOT_LEADER` | only the leader takes this, and the node is not, or is handing over; `leader` says who is |
  * | `CONFIG_IN_PROGRESS` | the leader cannot change the cluster yet; retry when what it has appended is committed |
  * | `BUSY` | steps of `stepAsync` are under way, so that `step` would overtake them |
+ * | `ENCODING` | a message between nodes cannot be written as bytes, or bytes are no message |
  */
 export type WalLogErrorCode =
   | "NOT_CONTIGUOUS"
@@ -45,7 +46,8 @@ export type WalLogErrorCode =
   | "IO"
   | "NOT_LEADER"
   | "CONFIG_IN_PROGRESS"
-  | "BUSY";
+  | "BUSY"
+  | "ENCODING";
 
 /** What an error can say beyond its code and message. */
 export interface WalLogErrorDetails {

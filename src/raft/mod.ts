@@ -31,6 +31,8 @@
  * @module
  */
 
+export { decodeMessage } from "./codec/decode.ts";
+export { encodeMessage } from "./codec/encode.ts";
 export type {
   AppendEntries,
   AppendEntriesReply,
@@ -45,7 +47,13 @@ export type {
   RequestVoteReply,
   TimeoutNow,
 } from "./messages.ts";
+export { senderOf } from "./messages.ts";
 export { RaftNode } from "./raft_node.ts";
+export { MemoryNetwork, MemoryTransport } from "./transport/memory_transport.ts";
+export type { PeerStats } from "./transport/outgoing.ts";
+export type { Address, TcpTransportOptions, TransportEvent, TransportTls } from "./transport/tcp_options.ts";
+export { TcpTransport } from "./transport/tcp_transport.ts";
+export type { RaftTransport, Receive } from "./transport/transport.ts";
 export type {
   Action,
   AddLearnerEvent,

@@ -1,0 +1,188 @@
+/**
+ * Clients of the key-value service that take note of every call and every return.
+ *
+ * @module
+ */
+
+import { Random } from "../../src/testing/mod.ts";
+import { HttpClient, NoAnswer } from "./http_client.ts";
+import type { Operation } from "./linearizability.ts";
+
+/** No answer after so long is none. In milliseconds. */
+const REQUEST_MS = 2000;
+/** How long to wait where no leader is known, so that clients do not take the time that an election needs. In milliseconds. */
+const PAUSE_MS = 20;
+
+/** What became of a request that was tried until a leader was found, or its outcome unknown. */
+type Outcome =
+  | { readonly status: number; readonly body: string }
+  /** It has not happened, and will not. */
+  | "refused"
+  /** Nobody knows. */
+  | "unknown";
+
+/** How often what happened. */
+export interface ClientCounts {
+  acknowledged: number;
+  refused: number;
+  unknown: number;
+}
+
+/** What the clients of a run share. */
+export interface ClientOptions {
+  /** The base URLs of the replicas. */
+  readonly urls: readonly string[];
+  /** Keys that are read and written by all. */
+  readonly keys: number;
+  /** How many clients there are. */
+  readonly clients: number;
+  readonly seed: number;
+}
+
+/** Clients that read and write until they are told to end. */
+export class Clients {
+  /** Everything that may have happened. */
+  readonly history: Operation[] = [];
+  readonly counts: ClientCounts = { acknowledged: 0, refused: 0, unknown: 0 };
+  /** Writes of keys that are written once: all that were acknowledged must be there in the end. */
+  readonly ledger = new Map<string, string>();
+  readonly #options: ClientOptions;
+  readonly #http: HttpClient;
+  #now = 0;
+  #isEnding = false;
+  #running: Promise<unknown> | undefined;
+
+  constructor(options: ClientOptions) {
+    this.#options = options;
+    this.#http = new HttpClient(options.clients * 2);
+  }
+
+  /** Begins. */
+  start(): void {
+    const { clients, seed } = this.#options;
+    this.#running = Promise.all(Array.from({ length: clients }, (_, client) => {
+      const random = new Random(seed * 1000 + client);
+      // One of them keeps the ledger.
+      return client === 0 ? this.#keepLedger(random) : this.#readAndWrite(client, random);
+    }));
+  }
+
+  /** Lets every client finish what it is doing; what it fails with, if it does. */
+  async end(): Promise<void> {
+    this.#isEnding = true;
+    await this.#running;
+  }
+
+  /** Closes all connections. */
+  close(): void {
+    this.#http.close();
+  }
+
+  /** Waits until so much more was acknowledged. */
+  async progress(more: number, timeoutMs = 30_000): Promise<void> {
+    const wanted = this.counts.acknowledged + more;
+    const started = performance.now();
+    while (this.counts.acknowledged < wanted) {
+      if (performance.now() - started > timeoutMs) throw new Error(`nothing is acknowledged any more`);
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+  }
+
+  /**
+   * Reads a key as the last of all, again and again until there is an answer; the read belongs to the history.
+   *
+   * @returns Its text.
+   */
+  async readLast(key: string): Promise<string | null> {
+    const random = new Random(this.#options.seed);
+    for (let tries = 0; tries < 200; tries++) {
+      const found = await this.#get(key, random);
+      if (found !== undefined) return found;
+    }
+    throw new Error(`nobody answers for key ${key}`);
+  }
+
+  async #keepLedger(random: Random): Promise<void> {
+    for (let page = 1; !this.#isEnding; page++) {
+      const [key, value] = [`ledger-${page}`, `page ${page}`];
+      if (await this.#put(key, value, random)) this.ledger.set(key, value);
+    }
+  }
+
+  async #readAndWrite(client: number, random: Random): Promise<void> {
+    const seen = new Map<string, string | null>();
+    for (let count = 1; !this.#isEnding; count++) {
+      const key = `key-${random.below(this.#options.keys)}`;
+      // No two writes of a run write the same, so that a read tells which it has seen.
+      const value = `${client}.${count}`;
+      const dice = random.below(10);
+      if (dice < 4) {
+        const found = await this.#get(key, random);
+        if (found !== undefined) seen.set(key, found);
+      } else if (dice < 7) await this.#put(key, value, random);
+      else await this.#cas(key, seen.get(key) ?? null, value, random);
+    }
+  }
+
+  /** Reads; `undefined` if there was no answer, which nothing follows from. */
+  async #get(key: string, random: Random): Promise<string | null | undefined> {
+    const called = ++this.#now;
+    const outcome = await this.#request("GET", `/kv/${key}`, undefined, random);
+    if (typeof outcome !== "object") return undefined;
+    const found = outcome.status === 404 ? null : outcome.body;
+    this.history.push({ kind: "get", key, called, returned: ++this.#now, found });
+    return found;
+  }
+
+  async #put(key: string, value: string, random: Random): Promise<boolean> {
+    const called = ++this.#now;
+    const outcome = await this.#request("PUT", `/kv/${key}`, value, random);
+    if (outcome === "refused") return false;
+    const returned = outcome === "unknown" ? Infinity : ++this.#now;
+    this.history.push({ kind: "put", key, called, returned, value });
+    return outcome !== "unknown";
+  }
+
+  async #cas(key: string, expected: string | null, value: string, random: Random): Promise<void> {
+    const query = expected === null ? "absent" : `expected=${encodeURIComponent(expected)}`;
+    const called = ++this.#now;
+    const outcome = await this.#request("PUT", `/kv/${key}?${query}`, value, random);
+    if (outcome === "refused") return;
+    const operation = { kind: "cas", key, called, expected, value } as const;
+    if (outcome === "unknown") this.history.push({ ...operation, returned: Infinity });
+    else {
+      const found = outcome.status === 412 ? JSON.parse(outcome.body) as string | null : expected;
+      this.history.push({ ...operation, returned: ++this.#now, found });
+    }
+  }
+
+  /** Makes a request of any replica, and goes where it is sent. */
+  async #request(method: "GET" | "PUT", path: string, body: string | undefined, random: Random): Promise<Outcome> {
+    const outcome = await this.#tryRequest(method, path, body, random);
+    this.counts[typeof outcome === "object" ? "acknowledged" : outcome]++;
+    if (outcome === "refused") await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
+    return outcome;
+  }
+
+  async #tryRequest(method: "GET" | "PUT", path: string, body: string | undefined, random: Random): Promise<Outcome> {
+    let url = `${random.pick(this.#options.urls)}${path}`;
+    for (let hops = 0; hops < 3; hops++) {
+      try {
+        const answer = await this.#http.request(method, url, { body, timeoutMs: REQUEST_MS });
+        if (answer.status === 503) return "refused";
+        if (answer.status === 504) return "unknown";
+        if (answer.status !== 307) return expectKnown(answer);
+        url = answer.location!;
+      } catch (error) {
+        if (!(error instanceof NoAnswer)) throw error;
+        return error.isCertain ? "refused" : "unknown";
+      }
+    }
+    return "refused";
+  }
+}
+
+function expectKnown({ status, body }: { readonly status: number; readonly body: string }): Outcome {
+  if ([200, 204, 404, 412].includes(status)) return { status, body };
+  throw new Error(`a replica answers with ${status}: ${body}`);
+}

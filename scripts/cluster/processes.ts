@@ -1,0 +1,222 @@
+/**
+ * The replicas of a cluster as processes on this machine, in any mix of runtimes, to be started and killed.
+ *
+ * @module
+ */
+
+import { type ChildProcess, spawn } from "node:child_process";
+import { createServer } from "node:net";
+import { join } from "node:path";
+import process from "node:process";
+import { fileURLToPath } from "node:url";
+import type { Status } from "../../examples/kv/replica.ts";
+import type { Runtime } from "../runtimes.ts";
+import { HttpClient } from "./http_client.ts";
+
+const MAIN = fileURLToPath(new URL("../../examples/kv/main.ts", import.meta.url));
+const HOST = "127.0.0.1";
+/** A replica that does not serve by then never will. In milliseconds. */
+const START_MS = 30_000;
+
+/** A replica: one process after another over the same log. */
+export class ReplicaProcess {
+  readonly id: string;
+  readonly runtime: Runtime;
+  /** Its base URL. */
+  readonly url: string;
+  readonly #command: readonly string[];
+  #child: ChildProcess | undefined;
+  #ended: Promise<void> = Promise.resolve();
+  /** What the process said on its standard error. */
+  errors = "";
+  /** Whether it is the process's own doing that it ended. */
+  hasFailed = false;
+
+  constructor(id: string, runtime: Runtime, url: string, command: readonly string[]) {
+    this.id = id;
+    this.runtime = runtime;
+    this.url = url;
+    this.#command = command;
+  }
+
+  /** Whether a process is there, be it stopped. */
+  get isRunning(): boolean {
+    return this.#child !== undefined;
+  }
+
+  /** Starts a process; resolves when it serves. */
+  async start(): Promise<void> {
+    const child = spawn(this.#command[0]!, this.#command.slice(1), { stdio: ["ignore", "pipe", "pipe"] });
+    this.#child = child;
+    let isOurDoing = false;
+    const kill = child.kill.bind(child);
+    child.kill = (signal) => {
+      isOurDoing ||= signal !== "SIGSTOP" && signal !== "SIGCONT";
+      return kill(signal);
+    };
+    child.stderr!.setEncoding("utf8").on("data", (text: string) => this.errors += text);
+    this.#ended = new Promise((resolve) => {
+      child.on("close", () => {
+        if (this.#child === child) this.#child = undefined;
+        this.hasFailed ||= !isOurDoing;
+        resolve();
+      });
+    });
+    await new Promise<void>((resolve, reject) => {
+      const timer = setTimeout(() => reject(this.#failure(`does not serve after ${START_MS} ms`)), START_MS);
+      child.on("error", reject);
+      child.on("close", () => {
+        clearTimeout(timer);
+        reject(this.#failure("ended before it served"));
+      });
+      child.stdout!.once("data", () => {
+        clearTimeout(timer);
+        resolve();
+      });
+    });
+  }
+
+  /** Sends a signal. Resolves when the process has ended if it is one that ends it. */
+  async signal(signal: "SIGKILL" | "SIGSTOP" | "SIGCONT" | "SIGTERM"): Promise<void> {
+    this.#child?.kill(signal);
+    if (signal === "SIGKILL" || signal === "SIGTERM") await this.#ended;
+  }
+
+  #failure(what: string): Error {
+    return new Error(`replica ${this.id}, in ${this.runtime.title}, ${what}:\n${this.errors}`);
+  }
+}
+
+/** Three replicas, or as many as there are runtimes given. */
+export class ClusterProcesses {
+  readonly replicas: readonly ReplicaProcess[];
+  readonly #http = new HttpClient();
+
+  private constructor(replicas: readonly ReplicaProcess[]) {
+    this.replicas = replicas;
+  }
+
+  /**
+   * Starts a cluster.
+   *
+   * @param folder For the logs.
+   * @param runtimes A replica in each.
+   * @param options More options of `examples/kv/main.ts`.
+   * @returns The cluster, of which all replicas serve. If one does not, all are killed.
+   */
+  static async start(
+    folder: string,
+    runtimes: readonly Runtime[],
+    options: readonly string[] = [],
+  ): Promise<ClusterProcesses> {
+    const ports = await freePorts(runtimes.length * 2);
+    const places = runtimes.flatMap((_, i) => ["--replica", `${i + 1}=${HOST}:${ports[2 * i]},${ports[2 * i + 1]}`]);
+    const replicas = runtimes.map((runtime, i) => {
+      const id = String(i + 1);
+      const own = ["--id", id, "--folder", join(folder, id), "--control"];
+      const command = [...argumentsOf(runtime, folder), MAIN, ...own, ...places, ...options];
+      return new ReplicaProcess(id, runtime, `http://${HOST}:${ports[2 * i + 1]}`, command);
+    });
+    const cluster = new ClusterProcesses(replicas);
+    try {
+      await Promise.all(replicas.map((replica) => replica.start()));
+    } catch (error) {
+      await cluster.end();
+      throw error;
+    }
+    return cluster;
+  }
+
+  /** How it goes with a replica; `undefined` if it does not answer. */
+  async status(replica: ReplicaProcess): Promise<Status | undefined> {
+    try {
+      return JSON.parse((await this.#http.request("GET", `${replica.url}/status`, { timeoutMs: 1000 })).body);
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** How it goes with those that answer. */
+  async statuses(): Promise<Status[]> {
+    const all = await Promise.all(this.replicas.map((replica) => this.status(replica)));
+    return all.filter((status) => status !== undefined);
+  }
+
+  /**
+   * Waits for a leader that others follow.
+   *
+   * @param other Who is not meant.
+   * @param timeoutMs After this, it is an error.
+   */
+  async leader(other?: ReplicaProcess, timeoutMs = 30_000): Promise<ReplicaProcess> {
+    const started = performance.now();
+    while (performance.now() - started < timeoutMs) {
+      const statuses = await this.statuses();
+      // A leader that was cut off or stopped may think for a while that it still is one; its term is an earlier one.
+      const [leader] = statuses.filter(({ role }) => role === "leader").sort((a, b) => b.term - a.term);
+      const followers = statuses.filter(({ leader: followed, term }) =>
+        followed === leader?.id && term === leader?.term
+      );
+      const found = this.replicas.find(({ id }) => id === leader?.id);
+      if (found !== undefined && found !== other && followers.length > this.replicas.length / 2) return found;
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    throw new Error(`no leader after ${timeoutMs} ms: ${JSON.stringify(await this.statuses())}`);
+  }
+
+  /** Cuts a replica off from others; from none if none are given. */
+  async cut(replica: ReplicaProcess, others: readonly ReplicaProcess[]): Promise<void> {
+    const body = others.map(({ id }) => id).join();
+    const { status } = await this.#http.request("PUT", `${replica.url}/cut`, { body, timeoutMs: 5000 });
+    if (status !== 204) throw new Error(`replica ${replica.id} cannot be cut off: ${status}`);
+  }
+
+  /**
+   * Waits until all replicas have the same.
+   *
+   * @returns What they have in the end.
+   */
+  async converged(timeoutMs = 30_000): Promise<Status[]> {
+    const started = performance.now();
+    for (;;) {
+      const statuses = await this.statuses();
+      const [first] = statuses;
+      const isSame = statuses.length === this.replicas.length &&
+        statuses.every(({ applied, digest }) => applied === first!.applied && digest === first!.digest);
+      if (isSame || performance.now() - started > timeoutMs) return statuses;
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+  }
+
+  /** Kills all processes. */
+  async end(): Promise<void> {
+    this.#http.close();
+    await Promise.all(this.replicas.map((replica) => replica.signal("SIGKILL")));
+  }
+}
+
+/** The binary and what goes before the program: in Deno, what the service needs and no more. */
+function argumentsOf({ name, run }: Runtime, folder: string): readonly string[] {
+  if (name !== "deno") return run;
+  const permissions = [`--allow-net=${HOST}`, `--allow-read=${folder}`, `--allow-write=${folder}`];
+  return [run[0], "run", "--no-prompt", ...permissions];
+}
+
+/** Ports that are free now. */
+async function freePorts(count: number): Promise<number[]> {
+  const servers = Array.from({ length: count }, () => createServer());
+  const ports: number[] = [];
+  for (const server of servers) {
+    await new Promise<void>((resolve) => server.listen(0, HOST, resolve));
+    ports.push((server.address() as { port: number }).port);
+  }
+  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
+  return ports;
+}
+
+/** Ends with the processes of a cluster, also on Ctrl-C. */
+export function endOnSignals(end: () => Promise<void>): void {
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    process.once(signal, () => void end().finally(() => process.exit(130)));
+  }
+}

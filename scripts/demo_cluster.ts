@@ -1,0 +1,105 @@
+/**
+ * Shows a replicated key-value service (`examples/kv`) keep its promises, in under a minute: three replicas, in Deno, Bun
+ * and Node, each with a log of its own; clients that read and write and take note of every call and return; and meanwhile
+ * replicas are killed, stopped and cut off. In the end every acknowledged write must be there, the replicas must have
+ * the same, and the history of each key must be linearizable.
+ *
+ *     deno task demo:cluster
+ *     deno task demo:cluster --runtime node --runtime node --runtime bun     other replicas, as many as wanted
+ *     deno task demo:cluster --rounds 5 --seed 7                             longer
+ *
+ * `bun scripts/demo_cluster.ts` and `node scripts/demo_cluster.ts` do the same. Ends with 1 if a promise was broken.
+ *
+ * @module
+ */
+
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import process from "node:process";
+import { parseArgs } from "node:util";
+import { bold, dim, green, grouped, red } from "../src/cli/terminal.ts";
+import { Clients } from "./cluster/clients.ts";
+import { FAULTS } from "./cluster/faults.ts";
+import { judge, type Judgement } from "./cluster/judge.ts";
+import { ClusterProcesses, endOnSignals } from "./cluster/processes.ts";
+import { locateRuntime, RUNTIME_NAMES, type RuntimeName } from "./runtimes.ts";
+
+const CLIENTS = 8;
+const KEYS = 12;
+/** What clients do before, between and after faults. In answers. */
+const CALM = 200;
+
+const { values: options } = parseArgs({
+  options: {
+    runtime: { type: "string", multiple: true, default: [...RUNTIME_NAMES] },
+    rounds: { type: "string", default: "1" },
+    seed: { type: "string", default: String(Date.now() % 1_000_000) },
+    folder: { type: "string", default: tmpdir() },
+  },
+});
+const rounds = Number(options.rounds);
+if (!Number.isSafeInteger(rounds) || rounds < 1) throw new RangeError("--rounds takes a number");
+
+const started = performance.now();
+const folder = mkdtempSync(join(resolve(options.folder), "wallog-cluster-"));
+let cluster: ClusterProcesses | undefined;
+let clients: Clients | undefined;
+endOnSignals(end);
+try {
+  const { wrong } = await run();
+  process.exitCode = wrong.length === 0 ? 0 : 1;
+} catch (error) {
+  console.error(red(error instanceof Error ? error.stack ?? error.message : String(error)));
+  process.exitCode = 1;
+} finally {
+  await end();
+}
+console.log(dim(`\n${((performance.now() - started) / 1000).toFixed(0)} s`));
+
+async function run(): Promise<Judgement> {
+  const runtimes = options.runtime.map((name) => locateRuntime(name as RuntimeName));
+  cluster = await ClusterProcesses.start(folder, runtimes, ["--snapshot-threshold", "500"]);
+  for (const { id, runtime, url } of cluster.replicas) {
+    console.log(`replica ${id}: ${runtime.title} ${runtime.version}, ${url}`);
+  }
+  const urls = cluster.replicas.map(({ url }) => url);
+  clients = new Clients({ urls, clients: CLIENTS, keys: KEYS, seed: Number(options.seed) });
+  const leader = await cluster.leader();
+  console.log(`replica ${leader.id} leads; ${CLIENTS} clients, ${KEYS} keys, seed ${options.seed}`);
+  clients.start();
+  await clients.progress(CALM);
+  for (let round = 1; round <= rounds; round++) {
+    for (const { title, strike } of FAULTS) {
+      console.log(`\n${bold(title)}`);
+      const before = { ...clients.counts };
+      await strike(cluster, clients, (what) => console.log(`  ${what}`));
+      await clients.progress(CALM);
+      const { acknowledged, unknown } = clients.counts;
+      const open = unknown - before.unknown;
+      console.log(
+        `  ${grouped(acknowledged - before.acknowledged)} answers` +
+          (open > 0 ? dim(`, ${open} requests without one`) : ""),
+      );
+    }
+  }
+  await clients.end();
+  const judgement = await judge(cluster, clients);
+  show(judgement);
+  return judgement;
+}
+
+function show({ pages, operations, applied, wrong }: Judgement): void {
+  console.log();
+  for (const what of wrong) console.log(red(what));
+  if (wrong.length > 0) return;
+  console.log(green(`all ${grouped(pages)} acknowledged writes of keys written once are there`));
+  console.log(green(`the replicas have the same, up to index ${grouped(applied!)}`));
+  console.log(green(`the history is linearizable: ${grouped(operations)} operations of ${KEYS} keys and those`));
+}
+
+async function end(): Promise<void> {
+  await cluster?.end();
+  clients?.close();
+  rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
+}

@@ -1,0 +1,129 @@
+/**
+ * From bytes to messages; `format.ts` says which are one.
+ *
+ * @module
+ */
+
+import type { Index, LogEntry, NodeId, Term } from "../../types.ts";
+import type {
+  AppendEntries,
+  AppendEntriesReply,
+  InstallSnapshot,
+  InstallSnapshotReply,
+  Message,
+  RepairReply,
+} from "../messages.ts";
+import { FLAG, FLAG_2, FLAGS_KNOWN, MESSAGE_ENTRIES_MAX, MESSAGE_VERSION, TYPES } from "./format.ts";
+import { WireReader } from "./wire.ts";
+
+/** The least that an entry takes in `appendEntries`: term and size. */
+const TAIL_BYTES_MIN = 2;
+/** The least that an entry takes in `repairReply`. */
+const GAP_AND_TAIL_BYTES_MIN = 3;
+
+/**
+ * Reads a message from bytes, which may come from anywhere.
+ *
+ * @param bytes A message, and nothing else.
+ * @returns The message. Commands and snapshot data share their memory with `bytes`, which must not change any more.
+ * @throws {WalLogError} `ENCODING` if the bytes are no message, or one of a version that this library does not know.
+ */
+export function decodeMessage(bytes: Uint8Array): Message {
+  const reader = new WireReader(bytes);
+  const version = reader.byte();
+  if (version !== MESSAGE_VERSION) throw reader.error(`expected version ${MESSAGE_VERSION}, found ${version}`);
+  const typeByte = reader.byte();
+  const type = TYPES[typeByte - 1];
+  if (type === undefined) throw reader.error(`there is no type ${typeByte}`);
+  const flags = reader.byte();
+  if ((flags & ~FLAGS_KNOWN[type]) !== 0) throw reader.error(`${type} has no such flags as ${flags}`);
+  const message = readFields(reader, type, flags, reader.number(), reader.id());
+  if (reader.left > 0) throw reader.error(`${reader.left} more follow`);
+  return message;
+}
+
+function readFields(reader: WireReader, type: Message["type"], flags: number, term: Term, sender: NodeId): Message {
+  const flag = (flags & FLAG) !== 0;
+  switch (type) {
+    case "preVote":
+      return { type, term, candidate: sender, lastLogIndex: reader.number(), lastLogTerm: reader.number() };
+    case "requestVote": {
+      const [lastLogIndex, lastLogTerm] = [reader.number(), reader.number()];
+      return { type, term, candidate: sender, lastLogIndex, lastLogTerm, force: flag };
+    }
+    case "preVoteReply":
+    case "requestVoteReply":
+      return { type, term, voteGranted: flag, from: sender };
+    case "appendEntries":
+      return readAppendEntries(reader, flag, term, sender);
+    case "appendEntriesReply":
+      return readAppendEntriesReply(reader, flags, term, sender);
+    case "installSnapshot":
+      return readInstallSnapshot(reader, flags, term, sender);
+    case "installSnapshotReply": {
+      const reply: InstallSnapshotReply = { type, term, from: sender, lastIndex: reader.number() };
+      return flag ? { ...reply, nextOffset: reader.number() } : reply;
+    }
+    case "timeoutNow":
+      return { type, term, leader: sender };
+    case "repairRequest":
+      return { type, term, from: sender, request: reader.number(), first: reader.number(), last: reader.number() };
+    case "repairReply":
+      return readRepairReply(reader, flag, term, sender);
+  }
+}
+
+function readAppendEntries(reader: WireReader, hasRound: boolean, term: Term, leader: NodeId): AppendEntries {
+  const [prevLogIndex, prevLogTerm, leaderCommit] = [reader.number(), reader.number(), reader.number()];
+  const round = hasRound ? { round: reader.number() } : {};
+  const entries: LogEntry[] = [];
+  const count = readEntryCount(reader, TAIL_BYTES_MIN);
+  let before = { index: prevLogIndex, term: prevLogTerm };
+  while (entries.length < count) entries.push(before = readTail(reader, before.index + 1, before.term));
+  return { type: "appendEntries", term, leader, prevLogIndex, prevLogTerm, entries, leaderCommit, ...round };
+}
+
+function readAppendEntriesReply(reader: WireReader, flags: number, term: Term, from: NodeId): AppendEntriesReply {
+  const [matchIndex, conflictIndex, conflictTerm] = [reader.number(), reader.number(), reader.number()];
+  const round = (flags & FLAG_2) !== 0 ? { round: reader.number() } : {};
+  const success = (flags & FLAG) !== 0;
+  return { type: "appendEntriesReply", term, success, from, matchIndex, conflictIndex, conflictTerm, ...round };
+}
+
+function readInstallSnapshot(reader: WireReader, flags: number, term: Term, leader: NodeId): InstallSnapshot {
+  const meta = { index: reader.number(), term: reader.number(), config: reader.ids() };
+  const isPiece = (flags & FLAG) !== 0;
+  const done = (flags & FLAG_2) !== 0;
+  if (done && !isPiece) throw reader.error("the last piece of a snapshot is no piece");
+  const piece = isPiece ? { offset: reader.number(), done } : {};
+  return { type: "installSnapshot", term, leader, snapshot: { ...meta, data: reader.raw(reader.left) }, ...piece };
+}
+
+function readRepairReply(reader: WireReader, leads: boolean, term: Term, from: NodeId): RepairReply {
+  const [request, commitIndex, lastIndex] = [reader.number(), reader.number(), reader.number()];
+  const members = reader.ids();
+  const entries: LogEntry[] = [];
+  const count = readEntryCount(reader, GAP_AND_TAIL_BYTES_MIN);
+  let before = { index: 0, term: 0 };
+  while (entries.length < count) {
+    entries.push(before = readTail(reader, before.index + 1 + reader.number(), before.term));
+  }
+  return { type: "repairReply", term, from, request, leads, commitIndex, lastIndex, members, entries };
+}
+
+function readEntryCount(reader: WireReader, bytesEach: number): number {
+  const count = reader.count(bytesEach, "entries");
+  if (count > MESSAGE_ENTRIES_MAX) throw reader.error(`${count} entries are more than ${MESSAGE_ENTRIES_MAX}`);
+  return count;
+}
+
+/** The rest of an entry, of which the index is known. */
+function readTail(reader: WireReader, index: Index, termBefore: Term): LogEntry {
+  const term = termBefore + reader.number();
+  if (!Number.isSafeInteger(index) || !Number.isSafeInteger(term)) {
+    throw reader.error("an entry's index or term is beyond 2^53 - 1");
+  }
+  const size = reader.number();
+  const kind = size % 2 === 1 ? "config" : "normal";
+  return { term, index, kind, command: reader.raw(Math.floor(size / 2)) };
+}

@@ -1,0 +1,188 @@
+/**
+ * From messages to bytes; `format.ts` says which.
+ *
+ * @module
+ */
+
+import type { LogEntry, Term } from "../../types.ts";
+import { type AppendEntries, type InstallSnapshot, type Message, type RepairReply, senderOf } from "../messages.ts";
+import { FLAG, FLAG_2, MESSAGE_ENTRIES_MAX, MESSAGE_VERSION, TYPES } from "./format.ts";
+import { checkNumber, encodingError, ID_BYTES, NUMBER_BYTES_MAX, WireWriter } from "./wire.ts";
+
+/** Version, type, flags, term and sender; and no type has more numbers than five. */
+const FIXED_BYTES_MAX = 3 + NUMBER_BYTES_MAX + ID_BYTES + 5 * NUMBER_BYTES_MAX;
+/** What an entry takes beside its command: gap, term, size. */
+const ENTRY_BYTES_MAX = 3 * NUMBER_BYTES_MAX;
+/**
+ * Writes a message as bytes.
+ *
+ * @param message Any message that a `RaftNode` wants sent.
+ * @returns Its bytes, which share no memory with it.
+ * @throws {WalLogError} `ENCODING` if the message is not well-formed, or has more than 65,536 entries.
+ *
+ * @example
+ * ```ts
+ * import { decodeMessage, encodeMessage } from "@wallog/wallog/raft";
+ * import assert from "node:assert/strict";
+ *
+ * const bytes = encodeMessage({ type: "timeoutNow", term: 7, leader: 3n });
+ * assert.equal(bytes.length, 12);
+ * assert.deepEqual(decodeMessage(bytes), { type: "timeoutNow", term: 7, leader: 3n });
+ * ```
+ */
+export function encodeMessage(message: Message): Uint8Array {
+  return encodeBehind(0, message);
+}
+
+/**
+ * Writes a message behind some room for whoever carries it.
+ *
+ * @param room Bytes to leave in front of it.
+ * @param message The message.
+ * @returns The room, zeros, and the message.
+ * @throws {WalLogError} As {@link encodeMessage}.
+ */
+export function encodeBehind(room: number, message: Message): Uint8Array {
+  const type = TYPES.indexOf(message.type) + 1;
+  if (type === 0) throw encodingError(`Cannot encode a message: there is no type ${String(message.type)}`);
+  const writer = new WireWriter(room, FIXED_BYTES_MAX + payloadBytesMax(message));
+  writer.byte(MESSAGE_VERSION);
+  writer.byte(type);
+  writer.byte(flagsOf(message));
+  writer.number(message.term, "the term");
+  writer.id(senderOf(message));
+  writeFields(writer, message);
+  return writer.written;
+}
+
+/** The most that a message's lists and data can take. */
+function payloadBytesMax(message: Message): number {
+  switch (message.type) {
+    case "appendEntries":
+      return entriesBytesMax(message.entries);
+    case "installSnapshot":
+      return NUMBER_BYTES_MAX + message.snapshot.config.length * ID_BYTES + message.snapshot.data.byteLength;
+    case "repairReply":
+      return NUMBER_BYTES_MAX + message.members.length * ID_BYTES + entriesBytesMax(message.entries);
+    default:
+      return 0;
+  }
+}
+
+function entriesBytesMax(entries: readonly LogEntry[]): number {
+  if (entries.length > MESSAGE_ENTRIES_MAX) {
+    throw encodingError(
+      `Cannot encode a message: at most ${MESSAGE_ENTRIES_MAX} entries are allowed, found ${entries.length} (maxBatch)`,
+    );
+  }
+  return entries.reduce((sum, { command }) => sum + ENTRY_BYTES_MAX + command.byteLength, NUMBER_BYTES_MAX);
+}
+
+function flagsOf(message: Message): number {
+  switch (message.type) {
+    case "preVoteReply":
+    case "requestVoteReply":
+      return message.voteGranted ? FLAG : 0;
+    case "requestVote":
+      return message.force ? FLAG : 0;
+    case "appendEntries":
+      return message.round !== undefined ? FLAG : 0;
+    case "appendEntriesReply":
+      return (message.success ? FLAG : 0) | (message.round !== undefined ? FLAG_2 : 0);
+    case "installSnapshot":
+      return (message.offset !== undefined ? FLAG : 0) | (message.done ? FLAG_2 : 0);
+    case "installSnapshotReply":
+      return message.nextOffset !== undefined ? FLAG : 0;
+    case "repairReply":
+      return message.leads ? FLAG : 0;
+    default:
+      return 0;
+  }
+}
+
+function writeFields(writer: WireWriter, message: Message): void {
+  switch (message.type) {
+    case "preVote":
+    case "requestVote":
+      writer.number(message.lastLogIndex, "lastLogIndex");
+      return writer.number(message.lastLogTerm, "lastLogTerm");
+    case "appendEntries":
+      return writeAppendEntries(writer, message);
+    case "appendEntriesReply":
+      writer.number(message.matchIndex, "matchIndex");
+      writer.number(message.conflictIndex, "conflictIndex");
+      writer.number(message.conflictTerm, "conflictTerm");
+      if (message.round !== undefined) writer.number(message.round, "round");
+      return;
+    case "installSnapshot":
+      return writeInstallSnapshot(writer, message);
+    case "installSnapshotReply":
+      writer.number(message.lastIndex, "lastIndex");
+      if (message.nextOffset !== undefined) writer.number(message.nextOffset, "nextOffset");
+      return;
+    case "repairRequest":
+      writer.number(message.request, "request");
+      writer.number(message.first, "first");
+      return writer.number(message.last, "last");
+    case "repairReply":
+      return writeRepairReply(writer, message);
+  }
+}
+
+function writeAppendEntries(writer: WireWriter, message: AppendEntries): void {
+  const { prevLogIndex, prevLogTerm, leaderCommit, round, entries } = message;
+  writer.number(prevLogIndex, "prevLogIndex");
+  writer.number(prevLogTerm, "prevLogTerm");
+  writer.number(leaderCommit, "leaderCommit");
+  if (round !== undefined) writer.number(round, "round");
+  writer.number(entries.length, "the number of entries");
+  let before = { index: prevLogIndex, term: prevLogTerm };
+  for (const entry of entries) {
+    if (entry.index !== before.index + 1) {
+      throw encodingError(
+        `Cannot encode a message: the entry after index ${before.index} must be ${
+          before.index + 1
+        }, found ${entry.index}`,
+      );
+    }
+    writeTail(writer, before.term, entry);
+    before = entry;
+  }
+}
+
+/** What of an entry its place does not say. */
+function writeTail(writer: WireWriter, termBefore: Term, { index, term, kind, command }: LogEntry): void {
+  checkNumber(index, "an entry's index");
+  checkNumber(term, `the term of entry ${index}`);
+  writer.number(term - termBefore, `the term of entry ${index} less the one before it`);
+  if (kind !== "normal" && kind !== "config") {
+    throw encodingError(`Cannot encode a message: entry ${index} is of no known kind, ${String(kind)}`);
+  }
+  writer.number(command.byteLength * 2 + (kind === "config" ? 1 : 0), "an entry's size");
+  writer.raw(command);
+}
+
+function writeInstallSnapshot(writer: WireWriter, { snapshot, offset, done }: InstallSnapshot): void {
+  if ((offset === undefined) !== (done === undefined)) {
+    throw encodingError("Cannot encode a message: a piece of a snapshot has both offset and done, a whole one neither");
+  }
+  writer.number(snapshot.index, "the snapshot's index");
+  writer.number(snapshot.term, "the snapshot's term");
+  writer.ids(snapshot.config);
+  if (offset !== undefined) writer.number(offset, "offset");
+  writer.raw(snapshot.data);
+}
+
+function writeRepairReply(writer: WireWriter, message: RepairReply): void {
+  writer.number(message.request, "request");
+  writer.number(message.commitIndex, "commitIndex");
+  writer.number(message.lastIndex, "lastIndex");
+  writer.ids(message.members);
+  writer.number(message.entries.length, "the number of entries");
+  let before = { index: 0, term: 0 };
+  for (const entry of message.entries) {
+    writer.number(entry.index - before.index - 1, `the gap before entry ${entry.index}`);
+    writeTail(writer, before.term, entry);
+    before = entry;
+  }
+}

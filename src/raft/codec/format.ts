@@ -1,0 +1,82 @@
+/**
+ * Messages as bytes. This file owns their format; `wire.ts` says what a number and an id are.
+ *
+ * ```text
+ * u8 version: 1   u8 type   u8 flags   number term   id sender   and then
+ *
+ *  type                      flags                    fields
+ *   1  preVote                                        number lastLogIndex, number lastLogTerm
+ *   2  preVoteReply          1 voteGranted
+ *   3  requestVote           1 force                  number lastLogIndex, number lastLogTerm
+ *   4  requestVoteReply      1 voteGranted
+ *   5  appendEntries         1 there is a round       number prevLogIndex, number prevLogTerm, number leaderCommit,
+ *                                                     [number round], number count, count x (tail of an entry)
+ *   6  appendEntriesReply    1 success                number matchIndex, number conflictIndex, number conflictTerm,
+ *                            2 there is a round       [number round]
+ *   7  installSnapshot       1 it is a piece          number index, number term, number count, count x (id),
+ *                            2 it is the last piece   [number offset], the rest is data
+ *   8  installSnapshotReply  1 there is a nextOffset  number lastIndex, [number nextOffset]
+ *   9  timeoutNow
+ *  10  repairRequest                                  number request, number first, number last
+ *  11  repairReply           1 leads                  number request, number commitIndex, number lastIndex,
+ *                                                     number count, count x (id),
+ *                                                     number count, count x (number gap, tail of an entry)
+ *
+ * tail of an entry: number term - term of the entry before it, number 2 x size + (1 if it is a configuration), command
+ * gap: index - index of the entry before it - 1
+ * ```
+ *
+ * Bytes are a message if and only if
+ *  1. the version is known, and the type, and no flag is set that the type does not have,
+ *  2. every field is there, a number in as few bytes as possible and at most 2^53 - 1,
+ *  3. no index or term comes to more than that,
+ *  4. there are at most 65,536 entries, and
+ *  5. nothing follows.
+ *
+ * So each message has one form, and what is decoded is well-formed: the entries of `appendEntries` follow on
+ * `prevLogIndex` without a gap, those of `repairReply` are in order, and their terms never decrease.
+ *
+ * @module
+ */
+
+import type { Message } from "../messages.ts";
+
+/** The format that this library writes, and the only one that it reads. */
+export const MESSAGE_VERSION = 1;
+
+/** Entries in a message: an empty one takes two bytes, and a hundred times as much once it is decoded. */
+export const MESSAGE_ENTRIES_MAX = 65_536;
+
+/** Types by their numbers, of which the first is 1. */
+export const TYPES = [
+  "preVote",
+  "preVoteReply",
+  "requestVote",
+  "requestVoteReply",
+  "appendEntries",
+  "appendEntriesReply",
+  "installSnapshot",
+  "installSnapshotReply",
+  "timeoutNow",
+  "repairRequest",
+  "repairReply",
+] as const satisfies readonly Message["type"][];
+
+/** The flag of types that have one. */
+export const FLAG = 1;
+/** The second flag of types that have two. */
+export const FLAG_2 = 2;
+/** All flags that a type has. */
+export const FLAGS_KNOWN: Readonly<Record<Message["type"], number>> = {
+  preVote: 0,
+  preVoteReply: FLAG,
+  requestVote: FLAG,
+  requestVoteReply: FLAG,
+  appendEntries: FLAG,
+  appendEntriesReply: FLAG | FLAG_2,
+  installSnapshot: FLAG | FLAG_2,
+  installSnapshotReply: FLAG,
+  timeoutNow: 0,
+  repairRequest: 0,
+  repairReply: FLAG,
+};

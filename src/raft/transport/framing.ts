@@ -1,0 +1,149 @@
+/**
+ * The bytes on a connection. A connection carries messages one way, from the node that made it:
+ *
+ * ```text
+ * both ways, first     hello, 60 bytes
+ *    0  8 bytes "WALLOGRT"
+ *    8  u32 version of the protocol: 1
+ *   12  u64 the node that speaks
+ *   20  u64 the node that it speaks to
+ *   28  32 bytes SHA-256 of the cluster's name, as UTF-8
+ *
+ * then, from the node that made the connection, frames
+ *    0  u32 length
+ *    4  a message
+ * ```
+ *
+ * All integers are little-endian. The one that was called says its hello when it has found that of the caller to be
+ * right, and nothing more after it. Who says something else is not answered.
+ *
+ * @module
+ */
+
+import { createHash } from "node:crypto";
+import type { NodeId } from "../../types.ts";
+import { encodingError } from "../codec/wire.ts";
+
+/** Size of a hello. */
+export const HELLO_BYTES = 60;
+/** Size of a frame's length, which stands in front of the message. */
+export const FRAME_LENGTH_BYTES = 4;
+
+const PROTOCOL_VERSION = 1;
+const MAGIC = new TextEncoder().encode("WALLOGRT");
+
+/** What is said first. */
+export interface Hello {
+  /** The node that speaks. */
+  readonly from: NodeId;
+  /** The node that it speaks to. */
+  readonly to: NodeId;
+  /** SHA-256 of the cluster's name. */
+  readonly cluster: Uint8Array;
+}
+
+/** What stands for a cluster's name in a hello. */
+export function clusterDigest(name: string): Uint8Array {
+  return new Uint8Array(createHash("sha256").update(name).digest());
+}
+
+/** A hello as bytes. */
+export function encodeHello({ from, to, cluster }: Hello): Uint8Array {
+  const bytes = new Uint8Array(HELLO_BYTES);
+  const view = new DataView(bytes.buffer);
+  bytes.set(MAGIC);
+  view.setUint32(8, PROTOCOL_VERSION, true);
+  view.setBigUint64(12, from, true);
+  view.setBigUint64(20, to, true);
+  bytes.set(cluster, 28);
+  return bytes;
+}
+
+/**
+ * Whether what has arrived so far can still become a hello: who says something else need not be waited for.
+ *
+ * @param start The first bytes of a connection.
+ */
+export function canBeHello(start: Uint8Array): boolean {
+  return MAGIC.subarray(0, start.length).every((byte, at) => byte === start[at]);
+}
+
+/**
+ * Reads a hello.
+ *
+ * @param bytes As many as a hello has.
+ * @returns What it says.
+ * @throws {WalLogError} `ENCODING` if it is none, or of another version.
+ */
+export function decodeHello(bytes: Uint8Array): Hello {
+  if (!canBeHello(bytes)) throw encodingError("Cannot read a hello: it does not begin like one");
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const version = view.getUint32(8, true);
+  if (version !== PROTOCOL_VERSION) {
+    throw encodingError(`Cannot read a hello: expected protocol ${PROTOCOL_VERSION}, found ${version}`);
+  }
+  return { from: view.getBigUint64(12, true), to: view.getBigUint64(20, true), cluster: bytes.slice(28, HELLO_BYTES) };
+}
+
+/** Puts together again what arrives in pieces. It holds what has arrived, and nothing that is only announced. */
+export class StreamReader {
+  #chunks: Uint8Array[] = [];
+  #bytes = 0;
+
+  /** Takes what has arrived. */
+  push(chunk: Uint8Array): void {
+    this.#chunks.push(chunk);
+    this.#bytes += chunk.byteLength;
+  }
+
+  /** How much has arrived and was not taken. In bytes. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /**
+   * What has arrived first, without taking it.
+   *
+   * @param length How much of it is wanted; no more than has arrived.
+   */
+  peek(length: number): Uint8Array {
+    const [first] = this.#chunks;
+    if (first !== undefined && first.byteLength >= length) return first.subarray(0, length);
+    const all = new Uint8Array(this.#bytes);
+    let filled = 0;
+    for (const chunk of this.#chunks) {
+      all.set(chunk, filled);
+      filled += chunk.byteLength;
+    }
+    this.#chunks = [all];
+    return all.subarray(0, length);
+  }
+
+  /** As {@link StreamReader.peek}, and takes it. */
+  take(length: number): Uint8Array {
+    const taken = this.peek(length);
+    const first = this.#chunks[0];
+    if (first?.byteLength === length) this.#chunks.shift();
+    else if (first !== undefined) this.#chunks[0] = first.subarray(length);
+    this.#bytes -= length;
+    return taken;
+  }
+
+  /**
+   * Takes the next frame.
+   *
+   * @param bytesMax The largest message allowed.
+   * @returns Its message; `undefined` if it has not arrived yet.
+   * @throws {WalLogError} `ENCODING` if it is to be larger than that.
+   */
+  takeFrame(bytesMax: number): Uint8Array | undefined {
+    if (this.#bytes < FRAME_LENGTH_BYTES) return undefined;
+    const head = this.peek(FRAME_LENGTH_BYTES);
+    const length = new DataView(head.buffer, head.byteOffset).getUint32(0, true);
+    if (length > bytesMax) {
+      throw encodingError(`Cannot read a message: ${length} bytes are announced, at most ${bytesMax} are allowed`);
+    }
+    if (this.#bytes < FRAME_LENGTH_BYTES + length) return undefined;
+    return this.take(FRAME_LENGTH_BYTES + length).subarray(FRAME_LENGTH_BYTES);
+  }
+}

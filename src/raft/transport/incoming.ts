@@ -1,0 +1,203 @@
+/**
+ * The connections on which messages come from peers.
+ *
+ * @module
+ */
+
+import { createServer as createTcpServer, type Server, type Socket } from "node:net";
+import { createServer as createTlsServer, type TLSSocket } from "node:tls";
+import { WalLogError } from "../../errors.ts";
+import type { NodeId } from "../../types.ts";
+import { decodeMessage } from "../codec/decode.ts";
+import { senderOf } from "../messages.ts";
+import { canBeHello, decodeHello, encodeHello, type Hello, HELLO_BYTES, StreamReader } from "./framing.ts";
+import { asText, KEEP_ALIVE_MS } from "./outgoing.ts";
+import type { Address, CheckedTcpOptions } from "./tcp_options.ts";
+import type { Receive } from "./transport.ts";
+
+/** Connections that have not said hello yet: whoever comes when there are more has to come again. */
+const STRANGERS_MAX = 64;
+/** Messages of one peer that are unfinished, above which no more are read. */
+const UNFINISHED_MAX = 256;
+
+/** A connection, and what has come of it. */
+interface Incoming {
+  readonly socket: Socket;
+  readonly reader: StreamReader;
+  /** Until it says hello. */
+  readonly timer: ReturnType<typeof setTimeout>;
+  /** Who called; `undefined` before the hello. */
+  peer: NodeId | undefined;
+  /** Messages that are unfinished. */
+  unfinished: number;
+  isClosed: boolean;
+}
+
+/** Listens, finds out who calls, and hands on what they say. */
+export class IncomingConnections {
+  readonly #options: CheckedTcpOptions;
+  readonly #cluster: Uint8Array;
+  readonly #receive: Receive;
+  readonly #onPeer: (peer: NodeId) => void;
+  readonly #server: Server;
+  readonly #all = new Set<Incoming>();
+  readonly #byPeer = new Map<NodeId, Incoming>();
+
+  /**
+   * Makes ready to listen.
+   *
+   * @param options The transport's.
+   * @param cluster What stands for the cluster's name.
+   * @param receive Told each message.
+   * @param onPeer Told who has called.
+   */
+  constructor(
+    options: CheckedTcpOptions,
+    cluster: Uint8Array,
+    receive: Receive,
+    onPeer: (peer: NodeId) => void,
+  ) {
+    this.#options = options;
+    this.#cluster = cluster;
+    this.#receive = receive;
+    this.#onPeer = onPeer;
+    const { tls } = options;
+    if (tls === undefined) this.#server = createTcpServer((socket) => this.#accept(socket));
+    else {
+      this.#server = createTlsServer({
+        ...{ ca: asText(tls.ca), cert: asText(tls.cert), key: asText(tls.key) },
+        ...{ requestCert: true, rejectUnauthorized: true, minVersion: "TLSv1.3", handshakeTimeout: options.timeout },
+      }, (socket) => this.#accept(socket));
+      this.#server.on("tlsClientError", (error: Error, socket: TLSSocket) => this.#refuse(socket, error.message));
+    }
+  }
+
+  /**
+   * Listens.
+   *
+   * @returns Where, with the port that it has become.
+   */
+  listen(): Promise<Address> {
+    const { host, port } = this.#options.listen;
+    const server = this.#server;
+    return new Promise((resolve, reject) => {
+      server.on("error", (cause) => {
+        reject(new WalLogError("IO", `Cannot listen on ${host}, port ${port}: ${cause.message}`, { cause }));
+      });
+      server.listen(port, host, () => {
+        const address = server.address();
+        resolve({ host, port: typeof address === "object" && address !== null ? address.port : port });
+      });
+    });
+  }
+
+  /** Ends all connections, and listening. */
+  async close(): Promise<void> {
+    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    for (const connection of this.#all) this.#end(connection, "the transport is closed");
+    await closed;
+  }
+
+  #accept(socket: Socket): void {
+    const { tls, timeout } = this.#options;
+    // Refused by the runtime already; but what nobody vouches for is not to get in because one runtime thinks otherwise.
+    if (tls !== undefined && !(socket as TLSSocket).authorized) {
+      return this.#refuse(socket, "its certificate is not of this cluster");
+    }
+    if (this.#all.size - this.#byPeer.size >= STRANGERS_MAX) return this.#refuse(socket, "too many have said no hello");
+    const connection: Incoming = {
+      socket,
+      reader: new StreamReader(),
+      timer: setTimeout(() => this.#end(connection, `it said no hello for ${timeout} ms`), timeout),
+      peer: undefined,
+      unfinished: 0,
+      isClosed: false,
+    };
+    this.#all.add(connection);
+    socket.setNoDelay(true);
+    socket.setKeepAlive(true, KEEP_ALIVE_MS);
+    socket.on("data", (chunk) => {
+      connection.reader.push(chunk);
+      this.#read(connection);
+    });
+    socket.on("error", (error) => this.#end(connection, error.message));
+    socket.on("end", () => this.#end(connection, "the peer has ended it"));
+    socket.on("close", () => this.#end(connection, "it was closed"));
+  }
+
+  #read(connection: Incoming): void {
+    try {
+      if (connection.peer === undefined) this.#readHello(connection);
+      while (connection.peer !== undefined && !connection.isClosed && connection.unfinished < UNFINISHED_MAX) {
+        const bytes = connection.reader.takeFrame(this.#options.maxMessageBytes);
+        if (bytes === undefined) return;
+        this.#deliver(connection, bytes);
+      }
+    } catch (error) {
+      if (!(error instanceof WalLogError && error.code === "ENCODING")) throw error;
+      this.#end(connection, error.message);
+    }
+  }
+
+  #readHello(connection: Incoming): void {
+    const { reader, socket } = connection;
+    if (!canBeHello(reader.peek(Math.min(reader.bytes, HELLO_BYTES)))) return this.#end(connection, "it says no hello");
+    if (reader.bytes < HELLO_BYTES) return;
+    const hello = decodeHello(reader.take(HELLO_BYTES));
+    const wrong = this.#whatIsWrong(hello);
+    if (wrong !== undefined) return this.#end(connection, wrong);
+    const { from } = hello;
+    clearTimeout(connection.timer);
+    // A peer that calls again knows that the earlier connection is no good.
+    const earlier = this.#byPeer.get(from);
+    if (earlier !== undefined) this.#end(earlier, "the peer has called again");
+    connection.peer = from;
+    this.#byPeer.set(from, connection);
+    socket.write(encodeHello({ from: this.#options.id, to: from, cluster: this.#cluster }));
+    this.#options.onEvent({ type: "connected", peer: from, direction: "in" });
+    this.#onPeer(from);
+  }
+
+  #whatIsWrong({ from, to, cluster }: Hello): string | undefined {
+    if (!cluster.every((byte, at) => byte === this.#cluster[at])) return "it is of another cluster";
+    if (to !== this.#options.id) return `it wants node ${to}`;
+    if (from === this.#options.id) return "it says that it is this node";
+    return undefined;
+  }
+
+  #deliver(connection: Incoming, bytes: Uint8Array): void {
+    const message = decodeMessage(bytes);
+    if (senderOf(message) !== connection.peer) {
+      return this.#end(connection, `it speaks for node ${senderOf(message)}`);
+    }
+    const finished = this.#receive(message);
+    if (finished === undefined) return;
+    connection.unfinished++;
+    if (connection.unfinished === UNFINISHED_MAX) connection.socket.pause();
+    void finished.then(() => {
+      connection.unfinished--;
+      if (connection.unfinished !== UNFINISHED_MAX - 1 || connection.isClosed) return;
+      this.#read(connection);
+      if (connection.unfinished < UNFINISHED_MAX) connection.socket.resume();
+    });
+  }
+
+  #refuse(socket: Socket, reason: string): void {
+    const remote = socket.remoteAddress ?? "an unknown address";
+    socket.on("error", () => {});
+    socket.destroy();
+    this.#options.onEvent({ type: "refused", remote, reason });
+  }
+
+  #end(connection: Incoming, reason: string): void {
+    if (connection.isClosed) return;
+    connection.isClosed = true;
+    clearTimeout(connection.timer);
+    this.#all.delete(connection);
+    const { peer, socket } = connection;
+    if (peer === undefined) return this.#refuse(socket, reason);
+    if (this.#byPeer.get(peer) === connection) this.#byPeer.delete(peer);
+    socket.destroy();
+    this.#options.onEvent({ type: "disconnected", peer, direction: "in", reason });
+  }
+}

@@ -1,0 +1,92 @@
+/**
+ * A network within a process, for tests.
+ *
+ * @module
+ */
+
+import type { NodeId } from "../../types.ts";
+import { decodeMessage } from "../codec/decode.ts";
+import { encodeMessage } from "../codec/encode.ts";
+import type { Message } from "../messages.ts";
+import type { RaftTransport, Receive } from "./transport.ts";
+
+/** What {@link MemoryTransport}s send to each other. */
+export class MemoryNetwork {
+  /** Whether a message gets through. Default: all do. */
+  passes: (from: NodeId, to: NodeId, message: Message) => boolean = () => true;
+  /** Who is told what is sent to a node. */
+  readonly receivers: Map<NodeId, Receive> = new Map();
+}
+
+/**
+ * Carries a node's messages within a process. They arrive in order, in a later turn of the event loop, as copies that
+ * went through the encoding.
+ *
+ * @example
+ * ```ts
+ * import { MemoryNetwork, MemoryTransport, type Message } from "@wallog/wallog/raft";
+ * import assert from "node:assert/strict";
+ *
+ * const network = new MemoryNetwork();
+ * const [one, two] = [new MemoryTransport(1n, network), new MemoryTransport(2n, network)];
+ * const arrived = new Promise<Message>((resolve) => two.start(resolve));
+ * one.send(2n, { type: "timeoutNow", term: 7, leader: 1n });
+ * assert.deepEqual(await arrived, { type: "timeoutNow", term: 7, leader: 1n });
+ * ```
+ */
+export class MemoryTransport implements RaftTransport {
+  /** The node whose messages it carries. */
+  readonly id: NodeId;
+  readonly #network: MemoryNetwork;
+  #receive: Receive | undefined;
+  #isClosed = false;
+
+  /**
+   * Makes a transport.
+   *
+   * @param id The node whose messages it carries.
+   * @param network The network, the same for all nodes.
+   */
+  constructor(id: NodeId, network: MemoryNetwork) {
+    this.id = id;
+    this.#network = network;
+  }
+
+  /**
+   * Begins to receive.
+   *
+   * @param receive Told each message.
+   * @returns At once.
+   */
+  start(receive: Receive): Promise<void> {
+    this.#receive = receive;
+    this.#network.receivers.set(this.id, receive);
+    return Promise.resolve();
+  }
+
+  /**
+   * Sends a message, if the network lets it through and somebody is there to receive it.
+   *
+   * @param to The node that is to get it.
+   * @param message The message.
+   * @throws {WalLogError} `ENCODING` if it is not well-formed: no test should send such a message.
+   */
+  send(to: NodeId, message: Message): void {
+    const { receivers, passes } = this.#network;
+    if (this.#isClosed || !passes(this.id, to, message)) return;
+    const bytes = encodeMessage(message);
+    setTimeout(() => void receivers.get(to)?.(decodeMessage(bytes)), 0);
+  }
+
+  /**
+   * Ends sending and receiving.
+   *
+   * @returns At once.
+   */
+  close(): Promise<void> {
+    this.#isClosed = true;
+    const { receivers } = this.#network;
+    if (receivers.get(this.id) === this.#receive) receivers.delete(this.id);
+    return Promise.resolve();
+  }
+}

@@ -1,0 +1,220 @@
+/**
+ * The connection on which messages go to one peer: made, kept, and made again.
+ *
+ * @module
+ */
+
+import { connect as connectTcp, type Socket } from "node:net";
+import { connect as connectTls, type TLSSocket } from "node:tls";
+import type { NodeId } from "../../types.ts";
+import { canBeHello, decodeHello, encodeHello, HELLO_BYTES, StreamReader } from "./framing.ts";
+import { Outbox } from "./outbox.ts";
+import type { Address, CheckedTcpOptions } from "./tcp_options.ts";
+
+/** An idle connection is looked after by the kernel, so that a peer that has vanished is noticed. In milliseconds. */
+export const KEEP_ALIVE_MS = 10_000;
+
+/** How it goes with a peer. */
+export interface PeerStats {
+  /** Whether messages can be sent at the moment. */
+  readonly isConnected: boolean;
+  /** What waits to be sent, in bytes. */
+  readonly queuedBytes: number;
+  /** Messages sent so far. */
+  readonly sent: number;
+  /** Messages dropped so far: there was no room, or the connection ended while they waited. */
+  readonly dropped: number;
+  /** Connections made so far. */
+  readonly connections: number;
+}
+
+/** The connection to one peer. */
+export class Outgoing {
+  readonly #peer: NodeId;
+  readonly #address: Address;
+  readonly #options: CheckedTcpOptions;
+  readonly #cluster: Uint8Array;
+  readonly #outbox: Outbox;
+  #socket: Socket | undefined;
+  /** `waiting` until the next attempt; `open` when both have said hello. */
+  #phase: "waiting" | "connecting" | "open" | "closed" = "waiting";
+  #failures = 0;
+  /** The next attempt, or the end of the attempt or of the connection if nothing moves. */
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #isBlocked = false;
+  #isPumping = false;
+  #accepted = 0;
+  /** Of those accepted, what a connection took with it when it ended. */
+  #lost = 0;
+  #refused = 0;
+  #connections = 0;
+
+  /**
+   * Begins to connect.
+   *
+   * @param peer The node at the other end.
+   * @param address Where it listens.
+   * @param options The transport's.
+   * @param cluster What stands for the cluster's name.
+   */
+  constructor(peer: NodeId, address: Address, options: CheckedTcpOptions, cluster: Uint8Array) {
+    this.#peer = peer;
+    this.#address = address;
+    this.#options = options;
+    this.#cluster = cluster;
+    this.#outbox = new Outbox(options.maxQueueBytes);
+    this.#connect();
+  }
+
+  /** How it goes. */
+  get stats(): PeerStats {
+    return {
+      isConnected: this.#phase === "open",
+      queuedBytes: this.#outbox.bytes,
+      sent: this.#accepted - this.#lost - this.#outbox.length,
+      dropped: this.#refused + this.#lost,
+      connections: this.#connections,
+    };
+  }
+
+  /**
+   * Sends a frame as soon as the peer takes it.
+   *
+   * @returns Whether there was room to let it wait.
+   */
+  send(frame: Uint8Array): boolean {
+    if (!this.#outbox.push(frame)) {
+      this.#refused++;
+      return false;
+    }
+    this.#accepted++;
+    // What is sent in one turn of the event loop goes out in one write.
+    if (!this.#isPumping) {
+      this.#isPumping = true;
+      queueMicrotask(() => this.#pump());
+    }
+    return true;
+  }
+
+  /** The peer is there, for it has called: no reason to wait any longer. */
+  wake(): void {
+    if (this.#phase === "waiting") this.#connect();
+  }
+
+  /**
+   * Ends the connection for good.
+   *
+   * @returns When it is closed.
+   */
+  async close(): Promise<void> {
+    this.#phase = "closed";
+    clearTimeout(this.#timer);
+    this.#lost += this.#outbox.length;
+    this.#outbox.clear();
+    const socket = this.#socket;
+    if (socket === undefined || socket.closed) return;
+    await new Promise((resolve) => socket.on("close", resolve).destroy());
+  }
+
+  #connect(): void {
+    clearTimeout(this.#timer);
+    this.#phase = "connecting";
+    const { host, port } = this.#address;
+    const { tls, timeout } = this.#options;
+    const socket: Socket = tls === undefined ? connectTcp({ host, port }) : connectTls({
+      ...{ host, port },
+      ...{ ca: asText(tls.ca), cert: asText(tls.cert), key: asText(tls.key) },
+      minVersion: "TLSv1.3",
+      // The authority signs for the cluster alone; which node it is, the hello says.
+      checkServerIdentity: () => undefined,
+    });
+    this.#socket = socket;
+    this.#giveUpAfter(timeout, "it does not answer");
+    socket.setNoDelay(true);
+    socket.setKeepAlive(true, KEEP_ALIVE_MS);
+    socket.on(tls === undefined ? "connect" : "secureConnect", () => this.#sayHello(socket));
+    const reader = new StreamReader();
+    socket.on("data", (chunk) => {
+      reader.push(chunk);
+      this.#readHello(socket, reader);
+    });
+    socket.on("drain", () => {
+      if (this.#socket !== socket) return;
+      this.#isBlocked = false;
+      this.#pump();
+    });
+    socket.on("error", (error) => this.#fail(socket, error.message));
+    socket.on("end", () => this.#fail(socket, "the peer has ended it"));
+    socket.on("close", () => this.#fail(socket, "it was closed"));
+  }
+
+  #sayHello(socket: Socket): void {
+    if (this.#options.tls !== undefined && !(socket as TLSSocket).authorized) {
+      return this.#fail(socket, "the certificate is not of this cluster");
+    }
+    socket.write(encodeHello({ from: this.#options.id, to: this.#peer, cluster: this.#cluster }));
+  }
+
+  #readHello(socket: Socket, reader: StreamReader): void {
+    if (this.#socket !== socket) return;
+    if (this.#phase === "open") return this.#fail(socket, "the peer says more than it should");
+    if (!canBeHello(reader.peek(Math.min(reader.bytes, HELLO_BYTES)))) return this.#fail(socket, "it says no hello");
+    if (reader.bytes < HELLO_BYTES) return;
+    try {
+      const hello = decodeHello(reader.take(HELLO_BYTES));
+      if (hello.from !== this.#peer) return this.#fail(socket, `it is node ${hello.from}`);
+    } catch (error) {
+      return this.#fail(socket, (error as Error).message);
+    }
+    this.#phase = "open";
+    this.#failures = 0;
+    this.#connections++;
+    clearTimeout(this.#timer);
+    this.#options.onEvent({ type: "connected", peer: this.#peer, direction: "out" });
+    this.#pump();
+  }
+
+  /** Writes until the socket has enough. */
+  #pump(): void {
+    this.#isPumping = false;
+    const socket = this.#socket;
+    if (this.#phase !== "open" || this.#isBlocked || socket === undefined) return;
+    clearTimeout(this.#timer);
+    for (let chunk = this.#outbox.take(); chunk !== undefined; chunk = this.#outbox.take()) {
+      if (socket.write(chunk)) continue;
+      this.#isBlocked = true;
+      this.#giveUpAfter(this.#options.timeout, "the peer takes no bytes");
+      break;
+    }
+  }
+
+  #giveUpAfter(milliseconds: number, reason: string): void {
+    const socket = this.#socket;
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => {
+      if (socket !== undefined) this.#fail(socket, `${reason} for ${milliseconds} ms`);
+    }, milliseconds);
+  }
+
+  /** The connection is over, or was never made. What waited is old by the time there is another. */
+  #fail(socket: Socket, reason: string): void {
+    if (this.#socket !== socket) return;
+    this.#socket = undefined;
+    this.#isBlocked = false;
+    clearTimeout(this.#timer);
+    socket.destroy();
+    if (this.#phase === "closed") return;
+    this.#phase = "waiting";
+    this.#lost += this.#outbox.length;
+    this.#outbox.clear();
+    this.#options.onEvent({ type: "disconnected", peer: this.#peer, direction: "out", reason });
+    const [least, most] = this.#options.reconnectDelay;
+    const delay = Math.min(least * 2 ** this.#failures++, most);
+    this.#timer = setTimeout(() => this.#connect(), delay * (0.5 + Math.random() / 2));
+  }
+}
+
+/** PEM as text, which all runtimes take. */
+export function asText(pem: string | Uint8Array): string {
+  return typeof pem === "string" ? pem : new TextDecoder().decode(pem);
+}

@@ -1,0 +1,143 @@
+/**
+ * How a {@link TcpTransport} is to work.
+ *
+ * @module
+ */
+
+import { WalLogError } from "../../errors.ts";
+import type { NodeId } from "../../types.ts";
+import { isNodeId } from "../config.ts";
+
+/** Where a node listens. */
+export interface Address {
+  /** A name or an address. */
+  readonly host: string;
+  /** The port; 0 to listen on any that is free. */
+  readonly port: number;
+}
+
+/**
+ * Certificates, all as PEM. Both sides of a connection show theirs, and only `ca` is trusted, not what the system trusts:
+ * so whoever has a certificate of that authority is in the cluster, and may speak as any node of it, and nobody else is.
+ * Host names are not compared. Use an authority that signs for this cluster alone.
+ */
+export interface TransportTls {
+  /** The certificate of the authority that signs the nodes'. */
+  readonly ca: string | Uint8Array;
+  /** This node's certificate, good for servers and clients. */
+  readonly cert: string | Uint8Array;
+  /** Its private key. */
+  readonly key: string | Uint8Array;
+}
+
+/** Something that happened to a {@link TcpTransport}: to be logged or counted, nothing has to be done about it. */
+export type TransportEvent =
+  /** `out`: messages can be sent to the peer. `in`: the peer can send. */
+  | { readonly type: "connected"; readonly peer: NodeId; readonly direction: "in" | "out" }
+  /** A connection has ended, or could not be made; it will be tried again. */
+  | { readonly type: "disconnected"; readonly peer: NodeId; readonly direction: "in" | "out"; readonly reason: string }
+  /** Somebody who is no peer has called. */
+  | { readonly type: "refused"; readonly remote: string; readonly reason: string }
+  /** A message was not sent. */
+  | { readonly type: "dropped"; readonly peer: NodeId; readonly message: string; readonly reason: string };
+
+/** How a {@link TcpTransport} is to work. */
+export interface TcpTransportOptions {
+  /** The node whose messages it carries. */
+  readonly id: NodeId;
+  /** The cluster's name: nodes of clusters with other names are refused. Not a secret. */
+  readonly cluster: string;
+  /** Where to listen. */
+  readonly listen: Address;
+  /** Where the other nodes listen; more can follow with {@link TcpTransport.setPeer}. Default: none. */
+  readonly peers?: Iterable<readonly [NodeId, Address]>;
+  /** Without it, whoever reaches the port can speak as any node: for loopback and networks that are sealed off. */
+  readonly tls?: TransportTls;
+  /**
+   * The largest message sent or taken, in bytes. Default: 64 MiB and 64 KiB, for one entry as large as a log takes. A
+   * node's `maxBatchBytes` and `snapshotChunkBytes` must keep messages below it: larger ones are dropped, each time.
+   */
+  readonly maxMessageBytes?: number;
+  /** What may wait to be sent to one peer, in bytes, beside one message of any size. Default: 16 MiB. */
+  readonly maxQueueBytes?: number;
+  /**
+   * How long to wait before a connection is tried again, in milliseconds: the least, doubled after each failure, up to
+   * the most, and up to half of it left off at random. Default: 50 to 2000.
+   */
+  readonly reconnectDelay?: readonly [least: number, most: number];
+  /** A connection that cannot be made, or that takes no bytes for so long, is given up. In milliseconds; default 5000. */
+  readonly timeout?: number;
+  /** Told what happens. */
+  readonly onEvent?: (event: TransportEvent) => void;
+}
+
+/** Options with their defaults, checked. */
+export type CheckedTcpOptions =
+  & Required<Omit<TcpTransportOptions, "tls" | "peers">>
+  & Pick<TcpTransportOptions, "tls">;
+
+const MESSAGE_BYTES_MAX_DEFAULT = 64 * 1024 * 1024 + 64 * 1024;
+/** A frame's length is a u32. */
+const MESSAGE_BYTES_MAX = 2 ** 32 - 1;
+const QUEUE_BYTES_MAX_DEFAULT = 16 * 1024 * 1024;
+/** Timers go no further. In milliseconds. */
+const TIMER_MAX = 2 ** 31 - 1;
+
+/**
+ * Checks options and fills in what was left out.
+ *
+ * @param options What the application gave.
+ * @returns The same, complete.
+ * @throws {WalLogError} `INVALID_ARGUMENT`.
+ */
+export function checkTcpOptions(options: TcpTransportOptions): CheckedTcpOptions {
+  const checked: CheckedTcpOptions = {
+    id: options.id,
+    cluster: options.cluster,
+    listen: options.listen,
+    tls: options.tls,
+    maxMessageBytes: options.maxMessageBytes ?? MESSAGE_BYTES_MAX_DEFAULT,
+    maxQueueBytes: options.maxQueueBytes ?? QUEUE_BYTES_MAX_DEFAULT,
+    reconnectDelay: options.reconnectDelay ?? [50, 2000],
+    timeout: options.timeout ?? 5000,
+    onEvent: options.onEvent ?? (() => {}),
+  };
+  checkId(checked.id);
+  if (typeof checked.cluster !== "string" || checked.cluster === "") throw invalid("the cluster must have a name");
+  checkAddress(checked.listen, 0);
+  requireWhole("maxMessageBytes", checked.maxMessageBytes, 1, MESSAGE_BYTES_MAX);
+  requireWhole("maxQueueBytes", checked.maxQueueBytes, 1, Number.MAX_SAFE_INTEGER);
+  const [least, most] = checked.reconnectDelay;
+  requireWhole("reconnectDelay[0]", least, 1, TIMER_MAX);
+  requireWhole("reconnectDelay[1]", most, least, TIMER_MAX);
+  requireWhole("timeout", checked.timeout, 1, TIMER_MAX);
+  if (typeof checked.onEvent !== "function") throw invalid("onEvent must be a function");
+  const { tls } = checked;
+  if (tls !== undefined && !(tls.ca?.length > 0 && tls.cert?.length > 0 && tls.key?.length > 0)) {
+    throw invalid("tls takes all of ca, cert and key");
+  }
+  return checked;
+}
+
+/** Checks a node's id. */
+export function checkId(id: NodeId): void {
+  if (!isNodeId(id)) throw invalid(`ids must be bigints from 0 to 2^64 - 1, found ${String(id)}`);
+}
+
+/** Checks an address. */
+export function checkAddress(address: Address, leastPort: number): void {
+  const { host, port } = address;
+  if (typeof host !== "string" || host === "") {
+    throw invalid(`a host must be a name or an address, found ${String(host)}`);
+  }
+  requireWhole("a port", port, leastPort, 65_535);
+}
+
+function requireWhole(name: string, value: number, least: number, most: number): void {
+  if (Number.isSafeInteger(value) && value >= least && value <= most) return;
+  throw invalid(`${name} must be a whole number from ${least} to ${most}, found ${String(value)}`);
+}
+
+function invalid(reason: string): WalLogError {
+  return new WalLogError("INVALID_ARGUMENT", `Cannot make a transport: ${reason}`);
+}

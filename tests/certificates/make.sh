@@ -1,0 +1,30 @@
+#!/bin/sh
+# Makes the certificates of the tests anew, good for a hundred years; takes openssl 3. The keys are no secrets: nothing
+# but the tests trusts them.
+#
+#     ca.pem                    the authority of a cluster
+#     node.pem, node.key        a node of that cluster
+#     stranger.pem, .key        signed by an authority of somebody else's
+set -e
+cd "$(dirname "$0")"
+made=$(mktemp -d)
+trap 'rm -r "$made"' EXIT
+
+authority() {
+  openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 36500 \
+    -keyout "$made/$1.key" -out "$made/$1.pem" -subj "/CN=$2" \
+    -addext basicConstraints=critical,CA:TRUE -addext keyUsage=critical,keyCertSign
+}
+
+signed() {
+  openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout "$2.key" -out "$made/$2.csr" -subj "/CN=$2"
+  printf 'basicConstraints=critical,CA:FALSE\nextendedKeyUsage=serverAuth,clientAuth\n' > "$made/extensions"
+  openssl x509 -req -in "$made/$2.csr" -CA "$made/$1.pem" -CAkey "$made/$1.key" -days 36500 \
+    -extfile "$made/extensions" -out "$2.pem"
+}
+
+authority ours "the cluster of the tests"
+authority theirs "somebody else"
+signed ours node
+signed theirs stranger
+cp "$made/ours.pem" ca.pem

@@ -1,0 +1,399 @@
+/** Messages as bytes and back, and bytes that are no message. */
+
+import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
+import { describe, it } from "node:test";
+import fc from "fast-check";
+import { WalLogError } from "../mod.ts";
+import { decodeMessage, encodeMessage, type Message } from "../src/raft/mod.ts";
+import { Random } from "../src/testing/mod.ts";
+import { Cluster } from "./raft_cluster.ts";
+import { MESSAGE } from "./raft_messages.ts";
+
+/** Messages tried of each property. */
+const RUNS = 1000;
+/** Arrays of bytes that no encoder wrote. */
+const MUTANTS = 20_000;
+
+const BIG_ID = 2n ** 64n - 2n;
+const ENTRIES = [
+  { term: 6, index: 41, kind: "normal", command: Uint8Array.of(1, 2, 3) },
+  { term: 7, index: 42, kind: "config", command: Uint8Array.of(255) },
+  { term: 7, index: 43, kind: "normal", command: new Uint8Array() },
+] as const;
+const SNAPSHOT = { index: 300, term: 4, config: [1n, BIG_ID], data: Uint8Array.of(9, 8) };
+
+/**
+ * A message of each type, with and without what may be left out, and the bytes that it has in version 1. Nodes of
+ * different releases talk to each other while a cluster is updated: a line that changes here needs another version.
+ */
+const GOLDEN: readonly (readonly [string, Message])[] = [
+  ["010100070300000000000000ac0206", { type: "preVote", term: 7, candidate: 3n, lastLogIndex: 300, lastLogTerm: 6 }],
+  ["010201070200000000000000", { type: "preVoteReply", term: 7, voteGranted: true, from: 2n }],
+  ["010200070200000000000000", { type: "preVoteReply", term: 7, voteGranted: false, from: 2n }],
+  ["01030007feffffffffffffffffffffffffffff0f06", {
+    type: "requestVote",
+    term: 7,
+    candidate: BIG_ID,
+    lastLogIndex: 2 ** 53 - 1,
+    lastLogTerm: 6,
+    force: false,
+  }],
+  ["0103010703000000000000007f8001", {
+    type: "requestVote",
+    term: 7,
+    candidate: 3n,
+    lastLogIndex: 127,
+    lastLogTerm: 128,
+    force: true,
+  }],
+  ["010401070200000000000000", { type: "requestVoteReply", term: 7, voteGranted: true, from: 2n }],
+  ["01050007010000000000000028052700", {
+    type: "appendEntries",
+    term: 7,
+    leader: 1n,
+    prevLogIndex: 40,
+    prevLogTerm: 5,
+    entries: [],
+    leaderCommit: 39,
+  }],
+  [
+    "010501070100000000000000280527050301060102030103ff0000",
+    {
+      type: "appendEntries",
+      term: 7,
+      leader: 1n,
+      prevLogIndex: 40,
+      prevLogTerm: 5,
+      entries: ENTRIES,
+      leaderCommit: 39,
+      round: 5,
+    },
+  ],
+  [
+    "0106030702000000000000002b000005",
+    {
+      type: "appendEntriesReply",
+      term: 7,
+      success: true,
+      from: 2n,
+      matchIndex: 43,
+      conflictIndex: 0,
+      conflictTerm: 0,
+      round: 5,
+    },
+  ],
+  [
+    "010600070200000000000000000c03",
+    {
+      type: "appendEntriesReply",
+      term: 7,
+      success: false,
+      from: 2n,
+      matchIndex: 0,
+      conflictIndex: 12,
+      conflictTerm: 3,
+    },
+  ],
+  ["010700070100000000000000ac0204020100000000000000feffffffffffffff0908", {
+    type: "installSnapshot",
+    term: 7,
+    leader: 1n,
+    snapshot: SNAPSHOT,
+  }],
+  ["010701070100000000000000ac0204020100000000000000feffffffffffffffe8070908", {
+    type: "installSnapshot",
+    term: 7,
+    leader: 1n,
+    snapshot: SNAPSHOT,
+    offset: 1000,
+    done: false,
+  }],
+  ["010703070100000000000000ac0204020100000000000000feffffffffffffffe8070908", {
+    type: "installSnapshot",
+    term: 7,
+    leader: 1n,
+    snapshot: SNAPSHOT,
+    offset: 1000,
+    done: true,
+  }],
+  ["010800070200000000000000ac02", { type: "installSnapshotReply", term: 7, from: 2n, lastIndex: 300 }],
+  ["01080107020000000000000000ea07", {
+    type: "installSnapshotReply",
+    term: 7,
+    from: 2n,
+    lastIndex: 0,
+    nextOffset: 1002,
+  }],
+  ["010900070100000000000000", { type: "timeoutNow", term: 7, leader: 1n }],
+  ["010a00070200000000000000ffffffffffffff0f0c29", {
+    type: "repairRequest",
+    term: 7,
+    from: 2n,
+    request: 2 ** 53 - 1,
+    first: 12,
+    last: 41,
+  }],
+  [
+    "010b01070100000000000000052a2b0301000000000000000200000000000000030000000000000002280606010203010100",
+    {
+      type: "repairReply",
+      term: 7,
+      from: 1n,
+      request: 5,
+      leads: true,
+      commitIndex: 42,
+      lastIndex: 43,
+      members: [1n, 2n, 3n],
+      entries: [ENTRIES[0], ENTRIES[2]],
+    },
+  ],
+];
+
+function hex(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString("hex");
+}
+
+function fromHex(text: string): Uint8Array {
+  return Uint8Array.from(Buffer.from(text.replaceAll(" ", ""), "hex"));
+}
+
+/** The message that bytes are; `undefined` if they are none, and say so as they should. */
+function decodedOr(bytes: Uint8Array): Message | undefined {
+  try {
+    return decodeMessage(bytes);
+  } catch (error) {
+    assert.ok(error instanceof WalLogError && error.code === "ENCODING", `${error} for ${hex(bytes)}`);
+    return undefined;
+  }
+}
+
+function isRefused(bytes: Uint8Array, message: RegExp): void {
+  assert.throws(() => decodeMessage(bytes), (error) => {
+    assert.ok(error instanceof WalLogError, String(error));
+    assert.equal(error.code, "ENCODING");
+    assert.match(error.message, message);
+    return true;
+  });
+}
+
+function isNotWritten(message: Message, reason: RegExp): void {
+  assert.throws(() => encodeMessage(message), (error) => {
+    assert.ok(error instanceof WalLogError, String(error));
+    assert.equal(error.code, "ENCODING");
+    assert.match(error.message, reason);
+    return true;
+  });
+}
+
+describe("a message", () => {
+  it("is the same after it was bytes", () => {
+    fc.assert(
+      fc.property(MESSAGE, (message) => assert.deepEqual(decodeMessage(encodeMessage(message)), message)),
+      { numRuns: RUNS },
+    );
+  });
+
+  for (const [bytes, message] of GOLDEN) {
+    it(`has the bytes that it always had: ${message.type}, ${bytes.replaceAll(" ", "").length / 2} of them`, () => {
+      assert.equal(hex(encodeMessage(message)), bytes.replaceAll(" ", ""));
+      assert.deepEqual(decodeMessage(fromHex(bytes)), message);
+    });
+  }
+
+  it("has bytes of its own, which the message's do not change", () => {
+    const command = Uint8Array.of(1, 2, 3);
+    const entries = [{ term: 1, index: 1, kind: "normal", command }] as const;
+    const bytes = encodeMessage(
+      { type: "appendEntries", term: 1, leader: 1n, prevLogIndex: 0, prevLogTerm: 0, entries, leaderCommit: 0 },
+    );
+    const before = hex(bytes);
+    command.fill(0);
+    assert.equal(hex(bytes), before);
+  });
+
+  it("is read from the middle of an array too", () => {
+    const message: Message = { type: "installSnapshot", term: 7, leader: BIG_ID, snapshot: SNAPSHOT };
+    const bytes = encodeMessage(message);
+    const around = new Uint8Array(bytes.length + 20).fill(255);
+    around.set(bytes, 7);
+    assert.deepEqual(decodeMessage(around.subarray(7, 7 + bytes.length)), message);
+  });
+
+  it("that nodes really send gets through, from an election to learners, reads and pieces of snapshots", () => {
+    const cluster = new Cluster([1n, 2n, 3n], { noOp: true, snapshotChunkBytes: 3, checkQuorum: true });
+    cluster.elect(1n);
+    for (let i = 0; i < 20; i++) cluster.propose(1n, `command ${i}`);
+    cluster.step(1n, { type: "readIndex", id: 1 });
+    cluster.step(1n, { type: "snapshot", index: 15, data: new TextEncoder().encode("a state") });
+    cluster.join(4n);
+    cluster.step(1n, { type: "addLearner", id: 4n });
+    cluster.tick(20);
+    cluster.step(1n, { type: "transferLeadership", target: 2n });
+    const types = new Set<string>();
+    for (const { message } of cluster.sent) {
+      types.add(message.type);
+      assert.deepEqual(decodeMessage(encodeMessage(message)), message);
+    }
+    // All types but those of a damaged log.
+    assert.deepEqual([...types].sort(), Object.keys(TYPES_OF_A_SOUND_CLUSTER).sort());
+    assert.equal(cluster.node(2n).isLeader, true);
+  });
+});
+
+const TYPES_OF_A_SOUND_CLUSTER: Readonly<Record<Exclude<Message["type"], "repairRequest" | "repairReply">, true>> = {
+  preVote: true,
+  preVoteReply: true,
+  requestVote: true,
+  requestVoteReply: true,
+  appendEntries: true,
+  appendEntriesReply: true,
+  installSnapshot: true,
+  installSnapshotReply: true,
+  timeoutNow: true,
+};
+
+describe("bytes that are no message", () => {
+  it("are refused wherever a message is cut short, or longer by a byte", () => {
+    fc.assert(
+      fc.property(MESSAGE, (message) => {
+        const bytes = encodeMessage(message);
+        // A snapshot's data has no length of its own: it is what is left.
+        const fixed = message.type === "installSnapshot" ? bytes.length - message.snapshot.data.length : bytes.length;
+        for (let length = 0; length < fixed; length++) assert.equal(decodedOr(bytes.subarray(0, length)), undefined);
+        if (message.type === "installSnapshot") return;
+        const longer = new Uint8Array(bytes.length + 1);
+        longer.set(bytes);
+        assert.equal(decodedOr(longer), undefined);
+      }),
+      { numRuns: RUNS },
+    );
+  });
+
+  it("are refused or, if they are one after all, are its only form, however a message is mutated", () => {
+    const random = new Random(6);
+    const originals = fc.sample(MESSAGE, { numRuns: 500, seed: 6 }).map(encodeMessage);
+    let accepted = 0;
+    for (let i = 0; i < MUTANTS; i++) {
+      const bytes = mutated(random.pick(originals), random);
+      const message = decodedOr(bytes);
+      if (message === undefined) continue;
+      accepted++;
+      assert.equal(hex(encodeMessage(message)), hex(bytes));
+    }
+    assert.ok(accepted > MUTANTS / 20 && accepted < MUTANTS * 0.9, `${accepted} of ${MUTANTS} were messages`);
+  });
+
+  it("are refused or are a message's only form, whatever they are", () => {
+    const random = new Random(7);
+    let accepted = 0;
+    for (let i = 0; i < MUTANTS; i++) {
+      const bytes = new Uint8Array(random.below(60));
+      random.fill(bytes);
+      // The first three decide most: without this, next to nothing would get further.
+      bytes.set([1, 1 + random.below(12), random.below(4)].slice(0, bytes.length));
+      const message = decodedOr(bytes);
+      if (message === undefined) continue;
+      accepted++;
+      assert.equal(hex(encodeMessage(message)), hex(bytes));
+    }
+    assert.ok(accepted > 0, "none was a message");
+  });
+
+  it("are refused for a version, a type or a flag that is not known", () => {
+    isRefused(fromHex("02 09 00 07 0100000000000000"), /expected version 1, found 2/);
+    isRefused(fromHex("01 00 00 07 0100000000000000"), /there is no type 0/);
+    isRefused(fromHex("01 0c 00 07 0100000000000000"), /there is no type 12/);
+    isRefused(fromHex("01 09 01 07 0100000000000000"), /timeoutNow has no such flags as 1/);
+    isRefused(fromHex("01 07 02 07 0100000000000000 00 00 00"), /the last piece of a snapshot is no piece/);
+  });
+
+  it("are refused for a number that is too large, or in more bytes than it needs", () => {
+    isRefused(fromHex("01 09 00 ffffffffffffff1f 0100000000000000"), /a number is beyond 2\^53 - 1/);
+    isRefused(fromHex("01 09 00 ffffffffffffffff 0100000000000000"), /a number is beyond 2\^53 - 1/);
+    isRefused(fromHex("01 09 00 8700 0100000000000000"), /a number has more bytes than it needs/);
+    // The largest index there is, and one entry behind it.
+    const last = "ffffffffffffff0f";
+    isRefused(fromHex(`01 05 00 07 0100000000000000 ${last} 00 00 01 00 00`), /index or term is beyond 2\^53 - 1/);
+    isRefused(fromHex(`01 05 00 07 0100000000000000 00 ${last} 00 01 01 00`), /index or term is beyond 2\^53 - 1/);
+  });
+
+  it("are refused for a count or a size that cannot be, before anything is allocated", () => {
+    const huge = "ffffffffffffff0f";
+    isRefused(fromHex(`01 05 00 07 0100000000000000 00 00 00 ${huge}`), /entries cannot be in 0 bytes/);
+    isRefused(fromHex(`01 05 00 07 0100000000000000 00 00 00 01 00 ${huge}`), /more are needed/);
+    isRefused(fromHex(`01 07 00 07 0100000000000000 00 00 ${huge}`), /ids cannot be in 0 bytes/);
+    isRefused(fromHex(`01 0b 00 07 0100000000000000 00 00 00 00 ${huge}`), /entries cannot be in 0 bytes/);
+    const start = fromHex("01 05 00 07 0100000000000000 00 00 00 818004");
+    const many = new Uint8Array(start.length + 2 * 65_537);
+    many.set(start);
+    isRefused(many, /65537 entries are more than 65536/);
+  });
+});
+
+describe("what is no message", () => {
+  const append: Message = {
+    type: "appendEntries",
+    term: 1,
+    leader: 1n,
+    prevLogIndex: 3,
+    prevLogTerm: 1,
+    entries: [],
+    leaderCommit: 0,
+  };
+  const entry = { term: 1, index: 4, kind: "normal", command: new Uint8Array() } as const;
+
+  it("is not written: numbers and ids out of range, a type or kind that is not known", () => {
+    for (const term of [-1, 0.5, NaN, 2 ** 53]) isNotWritten({ type: "timeoutNow", term, leader: 1n }, /the term must/);
+    for (const leader of [-1n, 2n ** 64n]) isNotWritten({ type: "timeoutNow", term: 1, leader }, /ids are bigints/);
+    isNotWritten({ type: "unheardOf", term: 1, from: 1n } as unknown as Message, /there is no type unheardOf/);
+    const strange = { ...entry, kind: "strange" as "normal" };
+    isNotWritten({ ...append, entries: [strange] }, /entry 4 is of no known kind, strange/);
+  });
+
+  it("is not written: entries with a gap, or with terms that decrease, or too many", () => {
+    isNotWritten({ ...append, entries: [{ ...entry, index: 5 }] }, /the entry after index 3 must be 4, found 5/);
+    isNotWritten({ ...append, entries: [{ ...entry, term: 0 }] }, /the term of entry 4 less the one before it/);
+    const last = { ...append, prevLogIndex: 2 ** 53 - 1, entries: [{ ...entry, index: 2 ** 53 }] };
+    isNotWritten(last, /an entry's index must be a safe integer/);
+    const latest = { ...append, prevLogTerm: 2 ** 53 - 1, entries: [{ ...entry, term: 2 ** 53 }] };
+    isNotWritten(latest, /the term of entry 4 must be a safe integer/);
+    const many = Array.from({ length: 65_537 }, (_, i) => ({ ...entry, index: 4 + i }));
+    isNotWritten({ ...append, entries: many }, /at most 65536 entries are allowed, found 65537/);
+    const repair = { type: "repairReply", term: 1, from: 1n, request: 1, leads: false, members: [] } as const;
+    isNotWritten({ ...repair, commitIndex: 1, lastIndex: 9, entries: [entry, entry] }, /the gap before entry 4/);
+  });
+
+  it("is not written: a piece of a snapshot that does not say whether it is the last", () => {
+    isNotWritten(
+      { type: "installSnapshot", term: 1, leader: 1n, snapshot: SNAPSHOT, offset: 0 },
+      /both offset and done/,
+    );
+    isNotWritten(
+      { type: "installSnapshot", term: 1, leader: 1n, snapshot: SNAPSHOT, done: true },
+      /both offset and done/,
+    );
+  });
+});
+
+/** A copy with one to three bytes changed, put in or taken out. */
+function mutated(bytes: Uint8Array, random: Random): Uint8Array {
+  const copy = [...bytes];
+  for (let i = 1 + random.below(3); i > 0; i--) {
+    const at = random.below(copy.length + 1);
+    switch (random.below(4)) {
+      case 0:
+        copy.splice(at, 1);
+        break;
+      case 1:
+        copy.splice(at, 0, random.below(256));
+        break;
+      case 2:
+        copy[Math.min(at, Math.max(copy.length - 1, 0))] = random.pick([0, 1, 127, 128, 255]);
+        break;
+      case 3:
+        copy[Math.min(at, Math.max(copy.length - 1, 0))]! ^= 1 << random.below(8);
+    }
+  }
+  return Uint8Array.from(copy);
+}

@@ -1,0 +1,447 @@
+/** Messages over TCP on the loopback, and callers who have no business there. */
+
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { createServer, type Socket } from "node:net";
+import { describe, it } from "node:test";
+import { connect as connectTls } from "node:tls";
+import { fileURLToPath } from "node:url";
+import { WalLogError } from "../mod.ts";
+import { locateRuntime, RUNTIME_NAMES } from "../scripts/runtimes.ts";
+import { encodeMessage, type Message, TcpTransport } from "../src/raft/mod.ts";
+import { clusterDigest, encodeHello, StreamReader } from "../src/raft/transport/framing.ts";
+import { Outbox } from "../src/raft/transport/outbox.ts";
+import { Random } from "../src/testing/mod.ts";
+import { CLUSTER, connected, LOOPBACK, Probe, RawConnection, tlsOf, until } from "./transports.ts";
+
+const CHILD = fileURLToPath(new URL("./transport_child.ts", import.meta.url));
+const HOUR_MS = 3_600_000;
+
+/** A message that nobody else sends. */
+function vote(term: number, candidate = 1n): Message {
+  return { type: "preVote", term, candidate, lastLogIndex: 0, lastLogTerm: 0 };
+}
+
+/** A message of about so many bytes. */
+function large(bytes: number, leader = 1n): Message {
+  const data = new Uint8Array(bytes).map((_, i) => i % 251);
+  return { type: "installSnapshot", term: 1, leader, snapshot: { index: 1, term: 1, config: [1n], data } };
+}
+
+async function close(...probes: Probe[]): Promise<void> {
+  await Promise.all(probes.map(({ transport }) => transport.close()));
+}
+
+describe("a TCP transport", () => {
+  it("delivers what is sent, in order, each way between three nodes", async () => {
+    const probes = await connected([1n, 2n, 3n]);
+    for (let term = 1; term <= 500; term++) {
+      for (const { transport: { id }, transport } of probes) {
+        for (const to of [1n, 2n, 3n]) if (to !== id) transport.send(to, vote(term, id));
+      }
+    }
+    for (const { transport: { id }, received } of probes) {
+      await until(() => received.length >= 1000, "1000 messages");
+      for (const from of [1n, 2n, 3n]) {
+        if (from === id) continue;
+        const terms = received.filter((message) => "candidate" in message && message.candidate === from).map((m) =>
+          m.term
+        );
+        assert.deepEqual(terms, Array.from({ length: 500 }, (_, i) => i + 1));
+      }
+    }
+    await close(...probes);
+    assert.equal(probes[0]!.transport.address, undefined);
+  });
+
+  it("delivers a message of megabytes between small ones, and drops one that is larger than allowed", async () => {
+    const [one, two] = await connected([1n, 2n], { maxMessageBytes: 5_000_100 }) as [Probe, Probe];
+    one.transport.send(2n, vote(1));
+    one.transport.send(2n, large(5_000_000));
+    one.transport.send(2n, large(5_000_101));
+    one.transport.send(2n, vote(2));
+    await until(() => two.received.length === 3, "three messages");
+    assert.deepEqual(two.received, [vote(1), large(5_000_000), vote(2)]);
+    assert.match(one.reasons.join(), /at most 5000100 are allowed \(maxMessageBytes\)/);
+    await close(one, two);
+  });
+
+  it("drops what is for a node of which nobody has said where it is, and what cannot be encoded", async () => {
+    const [one, two] = await connected([1n, 2n]) as [Probe, Probe];
+    one.transport.send(3n, vote(1));
+    one.transport.send(2n, vote(-1));
+    one.transport.send(2n, vote(2));
+    await until(() => two.received.length === 1, "a message");
+    assert.deepEqual(two.received, [vote(2)]);
+    assert.deepEqual(one.reasons.length, 2);
+    assert.match(one.reasons[0]!, /nobody has said where the node is/);
+    assert.match(one.reasons[1]!, /the term must be a safe integer/);
+    await close(one, two);
+  });
+
+  it("connects again to a peer that died and came back, and to one that has moved", async () => {
+    const [one, two] = await connected([1n, 2n], { reconnectDelay: [5, 20] }) as [Probe, Probe];
+    const { port } = two.address;
+    await close(two);
+    await until(() => !one.isConnectedTo(2n), "disconnected");
+    one.transport.send(2n, vote(1));
+
+    const again = new Probe(2n, { listen: { ...LOOPBACK, port } });
+    await again.start();
+    await until(() => one.isConnectedTo(2n), "connected again");
+    one.transport.send(2n, vote(2));
+    await until(() => again.received.some(({ term }) => term === 2), "a message");
+    assert.equal(one.transport.stats().get(2n)!.connections, 2);
+
+    const moved = await new Probe(2n).start();
+    one.transport.setPeer(2n, moved.address);
+    await until(() => one.isConnectedTo(2n), "connected elsewhere");
+    one.transport.send(2n, vote(3));
+    await until(() => moved.received.length === 1, "a message");
+    assert.deepEqual(moved.received, [vote(3)]);
+    await close(one, again, moved);
+  });
+
+  it("connects at once to a peer that calls, whatever the delay", async () => {
+    const lost = await new Probe(2n).start();
+    const { port } = lost.address;
+    await close(lost);
+    const one = new Probe(1n, { reconnectDelay: [HOUR_MS, HOUR_MS] });
+    one.transport.setPeer(2n, { ...LOOPBACK, port });
+    await one.start();
+    await until(() => one.reasons.length > 0, "nobody there");
+
+    const two = new Probe(2n, { listen: { ...LOOPBACK, port } });
+    two.transport.setPeer(1n, one.address);
+    await two.start();
+    await until(() => one.isConnectedTo(2n) && two.isConnectedTo(1n), "both connected");
+    await close(one, two);
+  });
+
+  it("keeps no more than its bound for a peer that takes nothing, and gives the connection up", async () => {
+    const sockets: Socket[] = [];
+    const deaf = createServer((socket) => {
+      socket.on("error", () => {});
+      socket.once("data", () => {
+        socket.pause();
+        socket.write(encodeHello({ from: 2n, to: 1n, cluster: clusterDigest(CLUSTER) }));
+      });
+      sockets.push(socket);
+    });
+    await new Promise<void>((resolve) => deaf.listen(0, "127.0.0.1", resolve));
+    const { port } = deaf.address() as { port: number };
+    const one = new Probe(1n, { maxQueueBytes: 1_000_000, timeout: 300, reconnectDelay: [HOUR_MS, HOUR_MS] });
+    one.transport.setPeer(2n, { ...LOOPBACK, port });
+    await one.start();
+    await until(() => one.isConnectedTo(2n), "connected");
+
+    let most = 0;
+    const message = large(50_000);
+    for (let sent = 0; sent < 400; sent++) {
+      one.transport.send(2n, message);
+      most = Math.max(most, one.transport.stats().get(2n)!.queuedBytes);
+      if (sent % 20 === 0) await new Promise((resolve) => setTimeout(resolve, 1));
+    }
+    assert.ok(most <= 1_000_000 && most > 900_000, `${most} bytes waited`);
+    assert.match(one.reasons.join(), /too much waits to be sent/);
+    await until(() => !one.isConnectedTo(2n), "given up");
+    assert.match(one.reasons.at(-1)!, /the peer takes no bytes for 300 ms/);
+    const { queuedBytes, sent, dropped } = one.transport.stats().get(2n)!;
+    assert.equal(queuedBytes, 0);
+    assert.equal(sent + dropped, 400);
+    await close(one);
+    for (const socket of sockets) socket.destroy();
+    await new Promise((resolve) => deaf.close(resolve));
+  });
+
+  it("reads no more of a peer while too many of its messages are unfinished", async () => {
+    const finish: (() => void)[] = [];
+    const two = await new Probe(2n).start(() => new Promise<void>((resolve) => finish.push(resolve)));
+    const one = new Probe(1n);
+    one.transport.setPeer(2n, two.address);
+    await one.start();
+    await until(() => one.isConnectedTo(2n), "connected");
+    for (let term = 1; term <= 1000; term++) one.transport.send(2n, vote(term));
+    for (let expected = 256; expected <= 1000; expected = Math.min(expected + 100, 1000)) {
+      await until(() => two.received.length === expected, `${expected} messages`);
+      // Whoever would read more would have done so by now: the rest arrived long ago.
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      assert.equal(two.received.length, expected);
+      if (expected === 1000) break;
+      for (const done of finish.splice(0, 100)) done();
+    }
+    assert.deepEqual(two.received.map(({ term }) => term), Array.from({ length: 1000 }, (_, i) => i + 1));
+    await close(one, two);
+  });
+
+  it("is not made of options that make no sense, nor started twice, nor after it was closed", async () => {
+    const options = { id: 1n, cluster: CLUSTER, listen: LOOPBACK };
+    for (
+      const wrong of [
+        { id: -1n },
+        { cluster: "" },
+        { listen: { host: "", port: 0 } },
+        { listen: { host: "127.0.0.1", port: 65_536 } },
+        { peers: [[2n, LOOPBACK]] as const },
+        { maxMessageBytes: 0 },
+        { maxQueueBytes: NaN },
+        { reconnectDelay: [10, 5] as const },
+        { timeout: 0 },
+        { tls: { ...tlsOf("node"), ca: "" } },
+      ]
+    ) {
+      assert.throws(
+        () => new TcpTransport({ ...options, ...wrong }),
+        (error) => error instanceof WalLogError && error.code === "INVALID_ARGUMENT",
+        JSON.stringify(wrong, (_, value) => typeof value === "bigint" ? String(value) : value),
+      );
+    }
+    const [one, taken] = [await new Probe(1n).start(), new Probe(2n, options)];
+    const code = (code: string) => (error: unknown) => error instanceof WalLogError && error.code === code;
+    await assert.rejects(one.transport.start(() => {}), code("INVALID_ARGUMENT"));
+    const second = new Probe(2n, { listen: one.address });
+    await assert.rejects(second.transport.start(() => {}), code("IO"));
+    await close(one, taken, second);
+    await assert.rejects(one.transport.start(() => {}), code("CLOSED"));
+    one.transport.send(2n, vote(1));
+  });
+});
+
+describe("a caller", () => {
+  it("who says garbage is refused, and nothing of it is delivered", async () => {
+    const probe = await new Probe(1n).start();
+    const random = new Random(1);
+    const texts = ["GET / HTTP/1.1\r\nHost: localhost\r\n\r\n", "\x16\x03\x01\x02", "WALLOGSG", "\n"];
+    const garbage = texts.map((text) => new TextEncoder().encode(text));
+    for (let i = 0; i < 20; i++) {
+      const bytes = new Uint8Array(1 + random.below(5000));
+      random.fill(bytes);
+      garbage.push(bytes);
+    }
+    for (const [i, bytes] of garbage.entries()) {
+      const caller = new RawConnection(probe.address);
+      caller.socket.write(bytes);
+      await until(() => caller.isClosed, `refused: garbage ${i}`);
+      assert.equal(caller.arrived, 0);
+    }
+    await until(() => probe.events.length === garbage.length, "all were refused");
+    assert.ok(probe.events.every((event) => event.type === "refused" && event.reason === "it says no hello"));
+    assert.deepEqual(probe.received, []);
+    await close(probe);
+  });
+
+  it("who says nothing, or half a hello, is sent away after a while", async () => {
+    const probe = await new Probe(1n, { timeout: 50 }).start();
+    const silent = new RawConnection(probe.address);
+    const slow = new RawConnection(probe.address);
+    slow.socket.write("WALLOG");
+    await until(() => silent.isClosed && slow.isClosed, "sent away");
+    assert.deepEqual(probe.reasons, ["it said no hello for 50 ms", "it said no hello for 50 ms"]);
+    await close(probe);
+  });
+
+  it("is one of at most 64 who have not said hello", async () => {
+    const probe = await new Probe(1n).start();
+    const callers = Array.from({ length: 70 }, () => new RawConnection(probe.address));
+    await until(() => callers.filter(({ isClosed }) => isClosed).length === 6, "six were sent away");
+    assert.deepEqual(probe.reasons, Array(6).fill("too many have said no hello"));
+    for (const { socket } of callers) socket.destroy();
+    await until(() => probe.events.length === 70, "all are gone");
+    const late = new RawConnection(probe.address).hello(2n, 1n);
+    await until(() => late.arrived === 60, "one of later is answered");
+    await close(probe);
+  });
+
+  it("of another cluster, for another node, of another version or with this node's id is refused", async () => {
+    const probe = await new Probe(1n).start();
+    const version2 = encodeHello({ from: 2n, to: 1n, cluster: clusterDigest(CLUSTER) });
+    version2[8] = 2;
+    const callers = [
+      new RawConnection(probe.address).hello(2n, 1n, "another"),
+      new RawConnection(probe.address).hello(2n, 3n),
+      new RawConnection(probe.address).hello(1n, 1n),
+      new RawConnection(probe.address),
+    ];
+    callers[3]!.socket.write(version2);
+    await until(() => callers.every(({ isClosed }) => isClosed), "refused");
+    assert.ok(callers.every(({ arrived }) => arrived === 0));
+    assert.deepEqual(probe.reasons.sort(), [
+      "Cannot read a hello: expected protocol 1, found 2",
+      "it is of another cluster",
+      "it says that it is this node",
+      "it wants node 3",
+    ]);
+    await close(probe);
+  });
+
+  it("who speaks for another node, or in no message, or of too large a one, loses the connection", async () => {
+    const probe = await new Probe(1n, { maxMessageBytes: 1000 }).start();
+    const callers = [
+      () => new RawConnection(probe.address).hello(2n, 1n).frame(encodeMessage(vote(1, 3n))),
+      () => new RawConnection(probe.address).hello(2n, 1n).frame(Uint8Array.of(1, 2, 3)),
+      () => new RawConnection(probe.address).hello(2n, 1n).frame(new Uint8Array()),
+      () => new RawConnection(probe.address).hello(2n, 1n).frame(new Uint8Array(), 1001),
+    ];
+    for (const call of callers) {
+      const caller = call();
+      await until(() => caller.isClosed, "sent away");
+      assert.equal(caller.arrived, 60);
+    }
+    assert.deepEqual(probe.received, []);
+    await until(() => probe.reasons.length === 4, "all are gone");
+    assert.match(probe.reasons[0]!, /it speaks for node 3/);
+    assert.match(probe.reasons[1]!, /Cannot decode a message/);
+    assert.match(probe.reasons[2]!, /Cannot decode a message of 0 bytes/);
+    assert.match(probe.reasons[3]!, /1001 bytes are announced, at most 1000 are allowed/);
+    await close(probe);
+  });
+
+  it("who calls again takes the place of the earlier call", async () => {
+    const probe = await new Probe(1n).start();
+    const first = new RawConnection(probe.address).hello(2n, 1n);
+    await until(() => first.arrived === 60, "answered");
+    const second = new RawConnection(probe.address).hello(2n, 1n).frame(encodeMessage(vote(9, 2n)));
+    await until(() => first.isClosed && probe.received.length === 1, "the first is gone");
+    assert.equal(second.isClosed, false);
+    second.socket.destroy();
+    await close(probe);
+  });
+
+  it("who was called and is not the node that was wanted is told nothing", async () => {
+    const three = await new Probe(3n).start();
+    const one = new Probe(1n, { reconnectDelay: [HOUR_MS, HOUR_MS] });
+    one.transport.setPeer(2n, three.address);
+    await one.start();
+    one.transport.send(2n, vote(1));
+    await until(() => one.reasons.length > 0, "disconnected");
+    assert.deepEqual(three.received, []);
+    await close(one, three);
+  });
+});
+
+describe("a transport with TLS", () => {
+  it("carries messages between nodes with certificates of the cluster's authority", async () => {
+    const [one, two] = await connected([1n, 2n], { tls: tlsOf("node") }) as [Probe, Probe];
+    one.transport.send(2n, vote(1));
+    two.transport.send(1n, large(3_000_000, 2n));
+    await until(() => one.received.length === 1 && two.received.length === 1, "a message each way");
+    assert.deepEqual(one.received, [large(3_000_000, 2n)]);
+    await close(one, two);
+  });
+
+  it("refuses callers without a certificate, with one of another authority, and without TLS", async () => {
+    const probe = await new Probe(1n, { tls: tlsOf("node") }).start();
+    const { host, port } = probe.address;
+    const { ca } = tlsOf("node");
+    const own = tlsOf("stranger");
+    let answers = 0;
+    for (const shown of [{}, { cert: own.cert as string, key: own.key as string }]) {
+      const socket = connectTls({ host, port, ca: ca as string, ...shown, checkServerIdentity: () => undefined });
+      let isClosed = false;
+      socket.on("error", () => {});
+      socket.on("data", () => answers++);
+      socket.on("close", () => isClosed = true);
+      socket.on("end", () => socket.destroy());
+      socket.on(
+        "secureConnect",
+        () => socket.write(encodeHello({ from: 2n, to: 1n, cluster: clusterDigest(CLUSTER) })),
+      );
+      await until(() => isClosed, "refused");
+    }
+    const plain = new RawConnection(probe.address).hello(2n, 1n).frame(encodeMessage(vote(1, 2n)));
+    await until(() => plain.isClosed, "refused");
+    await until(() => probe.events.length >= 3, "all were refused");
+    assert.ok(probe.events.every(({ type }) => type === "refused"), JSON.stringify(probe.reasons));
+    assert.equal(answers, 0);
+    assert.deepEqual(probe.received, []);
+    await close(probe);
+  });
+
+  it("tells nothing to one that it calls and that has a certificate of another authority", async () => {
+    const two = await new Probe(2n, { tls: { ...tlsOf("stranger") } }).start();
+    const one = new Probe(1n, { tls: tlsOf("node"), reconnectDelay: [HOUR_MS, HOUR_MS] });
+    one.transport.setPeer(2n, two.address);
+    await one.start();
+    one.transport.send(2n, vote(1));
+    await until(() => one.reasons.length > 0 && two.reasons.length > 0, "refused by the caller");
+    assert.equal(one.isConnectedTo(2n), false);
+    assert.ok(two.events.every(({ type }) => type === "refused"));
+    assert.deepEqual(two.received, []);
+    await close(one, two);
+  });
+
+  for (const name of RUNTIME_NAMES) {
+    it(`talks to one in ${name}`, async () => {
+      const one = await new Probe(1n, { tls: tlsOf("node") }).start();
+      const [binary, ...prefix] = locateRuntime(name).run;
+      const child = spawn(binary, [...prefix, CHILD, String(one.address.port)], {
+        stdio: ["ignore", "pipe", "inherit"],
+      });
+      const ended = new Promise((resolve) => child.on("close", resolve));
+      try {
+        const port = await new Promise<number>((resolve) => child.stdout.once("data", (text) => resolve(Number(text))));
+        one.transport.setPeer(2n, { ...LOOPBACK, port });
+        await until(() => one.isConnectedTo(2n), "connected");
+        for (let term = 1; term <= 100; term++) one.transport.send(2n, vote(term));
+        await until(() => one.received.length === 100, "100 answers");
+        assert.deepEqual(one.received.map(({ term }) => term), Array.from({ length: 100 }, (_, i) => i + 1));
+        one.transport.send(2n, { type: "timeoutNow", term: 1, leader: 1n });
+        assert.equal(await ended, 0);
+      } finally {
+        child.kill("SIGKILL");
+        await close(one);
+      }
+    });
+  }
+});
+
+describe("what waits to be sent", () => {
+  it("comes out as it went in, in chunks, however large the frames are", () => {
+    const random = new Random(3);
+    const outbox = new Outbox(10_000_000);
+    const sent: number[] = [];
+    const taken: number[] = [];
+    for (let i = 0; i < 60; i++) {
+      const frame = new Uint8Array(1 + random.below(random.pick([10, 1000, 200_000])));
+      random.fill(frame);
+      assert.equal(outbox.push(frame), true);
+      for (const byte of frame) sent.push(byte);
+      while (random.chance(0.7)) {
+        const chunk = outbox.take();
+        assert.ok((chunk?.length ?? 0) <= 65_536);
+        for (const byte of chunk ?? []) taken.push(byte);
+      }
+    }
+    for (let chunk = outbox.take(); chunk !== undefined; chunk = outbox.take()) {
+      for (const byte of chunk) taken.push(byte);
+    }
+    assert.ok(sent.length === taken.length && sent.every((byte, i) => byte === taken[i]));
+    assert.deepEqual([outbox.bytes, outbox.length], [0, 0]);
+  });
+
+  it("is bounded, whatever its frames; one alone may be larger than the bound", () => {
+    const outbox = new Outbox(10_000);
+    let small = 0;
+    while (outbox.push(new Uint8Array(1))) small++;
+    assert.ok(small > 10 && small < 100, `${small} frames of a byte`);
+    outbox.clear();
+    assert.equal(outbox.push(new Uint8Array(1_000_000)), true);
+    assert.equal(outbox.push(new Uint8Array(1)), false);
+  });
+
+  it("is put together again from any pieces", () => {
+    const random = new Random(4);
+    const reader = new StreamReader();
+    const frames = Array.from({ length: 200 }, (_, i) => new Uint8Array(random.below(random.pick([3, 3000]))).fill(i));
+    const stream = frames.flatMap((frame) => [frame.length % 256, frame.length >> 8, 0, 0, ...frame]);
+    const found: Uint8Array[] = [];
+    for (let at = 0; at < stream.length;) {
+      const length = 1 + random.below(random.pick([4, 4, 5000]));
+      reader.push(Uint8Array.from(stream.slice(at, at + length)));
+      at += length;
+      for (let frame = reader.takeFrame(3000); frame !== undefined; frame = reader.takeFrame(3000)) found.push(frame);
+    }
+    assert.deepEqual(found, frames);
+    assert.equal(reader.bytes, 0);
+  });
+});

@@ -1,0 +1,130 @@
+/**
+ * What the tests of transports share: certificates, raw connections, and waiting for something to come true.
+ *
+ * @module
+ */
+
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { connect, type Socket } from "node:net";
+import {
+  type Address,
+  type Message,
+  TcpTransport,
+  type TcpTransportOptions,
+  type TransportEvent,
+  type TransportTls,
+} from "../src/raft/mod.ts";
+import type { NodeId } from "../src/types.ts";
+import { clusterDigest, encodeHello } from "../src/raft/transport/framing.ts";
+
+/** Nothing here takes so long unless it never ends. In milliseconds. */
+const NEVER_MS = 30_000;
+
+export const LOOPBACK: Address = { host: "127.0.0.1", port: 0 };
+export const CLUSTER = "the tests";
+
+/** A file of `tests/certificates`. */
+function certificate(name: string): string {
+  return readFileSync(new URL(`./certificates/${name}`, import.meta.url), "utf8");
+}
+
+/** What a node shows whom its cluster's authority has signed, or somebody else's. */
+export function tlsOf(name: "node" | "stranger"): TransportTls {
+  return { ca: certificate("ca.pem"), cert: certificate(`${name}.pem`), key: certificate(`${name}.key`) };
+}
+
+/**
+ * Waits for something to come true.
+ *
+ * @param condition Asked again and again.
+ * @param what What it is, for the message if it never does.
+ */
+export async function until(condition: () => boolean, what: string): Promise<void> {
+  const started = performance.now();
+  while (!condition()) {
+    assert.ok(performance.now() - started < NEVER_MS, `never: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 2));
+  }
+}
+
+/** A transport on the loopback, and everything that comes of it. */
+export class Probe {
+  readonly transport: TcpTransport;
+  readonly received: Message[] = [];
+  readonly events: TransportEvent[] = [];
+
+  constructor(id: NodeId, options: Partial<TcpTransportOptions> = {}) {
+    this.transport = new TcpTransport({
+      id,
+      cluster: CLUSTER,
+      listen: LOOPBACK,
+      onEvent: (event) => this.events.push(event),
+      ...options,
+    });
+  }
+
+  /** Starts it; takes note of what it receives, or does with it what it is told. */
+  async start(receive: (message: Message) => void | PromiseLike<unknown> = () => {}): Promise<this> {
+    await this.transport.start((message) => {
+      this.received.push(message);
+      return receive(message);
+    });
+    return this;
+  }
+
+  get address(): Address {
+    return this.transport.address!;
+  }
+
+  /** Whether messages can be sent to a peer. */
+  isConnectedTo(peer: NodeId): boolean {
+    return this.transport.stats().get(peer)?.isConnected === true;
+  }
+
+  /** Why connections ended or were refused. */
+  get reasons(): string[] {
+    return this.events.flatMap((event) => "reason" in event ? [event.reason] : []);
+  }
+}
+
+/** Makes probes that know each other, connected. */
+export async function connected(ids: readonly NodeId[], options: Partial<TcpTransportOptions> = {}): Promise<Probe[]> {
+  const probes = await Promise.all(ids.map((id) => new Probe(id, options).start()));
+  for (const { transport } of probes) for (const other of probes) transport.setPeer(other.transport.id, other.address);
+  for (const probe of probes) {
+    for (const id of ids) if (id !== probe.transport.id) await until(() => probe.isConnectedTo(id), "connected");
+  }
+  return probes;
+}
+
+/** A connection made by hand. */
+export class RawConnection {
+  readonly socket: Socket;
+  isClosed = false;
+  /** How much has arrived, in bytes. */
+  arrived = 0;
+
+  constructor({ host, port }: Address) {
+    this.socket = connect({ host, port });
+    this.socket.on("error", () => {});
+    this.socket.on("close", () => this.isClosed = true);
+    this.socket.on("end", () => this.socket.destroy());
+    this.socket.on("data", (chunk) => this.arrived += chunk.length);
+  }
+
+  /** Says a hello, right unless something else is said. */
+  hello(from: NodeId, to: NodeId, cluster = CLUSTER): this {
+    this.socket.write(encodeHello({ from, to, cluster: clusterDigest(cluster) }));
+    return this;
+  }
+
+  /** Writes a frame. */
+  frame(message: Uint8Array, length = message.length): this {
+    const frame = new Uint8Array(4 + message.length);
+    new DataView(frame.buffer).setUint32(0, length, true);
+    frame.set(message, 4);
+    this.socket.write(frame);
+    return this;
+  }
+}
