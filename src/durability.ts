@@ -62,6 +62,7 @@ export class Durability {
     if (writer === undefined) return;
     writer.onFlush = (bytes, milliseconds) => {
       const { path, counts, flushLatency } = state;
+      counts.flushes++;
       flushLatency.add(milliseconds);
       tell("wallog:flush", { path, bytes, milliseconds });
       if (milliseconds <= slowFlushMilliseconds) return;
@@ -188,7 +189,6 @@ export class Durability {
    * @param lastIndex What the log's end was when it began, less what was truncated since.
    */
   flushed(lastIndex: Index): void {
-    this.state.counts.flushes++;
     this.durableIndex = Math.max(this.durableIndex, lastIndex);
     this.markLater();
   }

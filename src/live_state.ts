@@ -18,7 +18,7 @@ export interface WalLogStats {
   readonly entriesAppended: number;
   /** Bytes of log written, frames and headers. */
   readonly bytesWritten: number;
-  /** Flushes that succeeded. */
+  /** Flushes of the log that succeeded, those included that seal a segment. */
   readonly flushes: number;
   /** Calls of `sync` and `syncSync`; beside {@link WalLogStats.flushes}, how many share one. */
   readonly syncs: number;
@@ -28,11 +28,11 @@ export interface WalLogStats {
   readonly segmentsDeleted: number;
   /** Snapshots installed. */
   readonly snapshots: number;
-  /** Flushes that took longer than `slowFlushMilliseconds`. */
+  /** Those of them that took longer than `slowFlushMilliseconds`. */
   readonly slowFlushes: number;
   /** Segments that the log has. */
   readonly segments: number;
-  /** How long the flushes of entries took, those included that seal a segment. */
+  /** How long they took. */
   readonly flushLatency: LatencyHistogram;
 }
 
@@ -85,8 +85,11 @@ export class LiveState {
 
   /** Adds what is damaged and was not known to be. */
   addDamage(damage: readonly Damage[]): void {
-    const known = new Set(this.damaged.map(({ path, offset }) => `${offset} ${path}`));
-    const found = damage.filter(({ path, offset }) => !known.has(`${offset} ${path}`));
+    const found = damage.filter((one) =>
+      !this.damaged.some(({ path, offset, bytes }) =>
+        path === one.path && one.offset >= offset && one.offset < offset + Math.max(bytes, 1)
+      )
+    );
     if (found.length === 0) return;
     this.damaged = [...this.damaged, ...found];
     tell("wallog:damage", { path: this.path, damage: found });

@@ -19,7 +19,7 @@ import { type Recovered, Recovery } from "./segments/recovery.ts";
 import { isRepairLeftover } from "./segments/repair.ts";
 import type { Segment } from "./segments/segment.ts";
 import { continueAfterCrash, createSegment, nameSuccessor, SegmentWriter } from "./segments/writer.ts";
-import { isSnapshotLeftover, SnapshotReader } from "./snapshots.ts";
+import { isSnapshotLeftover, orphanedSnapshot, SnapshotReader } from "./snapshots.ts";
 import type { File, FileLock, FileSystem } from "./storage/file_system.ts";
 import { errorCode, ioError, readFull, writeFull } from "./storage/full.ts";
 
@@ -209,6 +209,9 @@ function* recover(
     try {
       const recovered = yield* new Recovery(fileSystem, folder, codec, options).run(names);
       const damage = [...recovered.damage];
+      if (recovered.head === undefined && damage.length > 0) {
+        damage.push(...names.map((name) => orphanedSnapshot(folder, name)).filter((one) => one !== undefined));
+      }
       if (recovered.index.snapshotIndex > 0) {
         damage.push(...yield* checkSnapshot(fileSystem, folder, codec, recovered, options.verify === "full"));
       }

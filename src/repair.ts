@@ -12,6 +12,7 @@ import type { Opened } from "./open.ts";
 import { TERM_UNKNOWN } from "./segments/format.ts";
 import type { OpenFiles } from "./segments/open_files.ts";
 import { type Repair, SegmentRepairer } from "./segments/repair.ts";
+import type { Segment } from "./segments/segment.ts";
 import type { Index, LogEntry } from "./types.ts";
 
 /**
@@ -38,6 +39,10 @@ export function repairLog(
   try {
     for (const segment of index.segments) {
       if (segment === writer!.segment) continue;
+      if (segment.isUnverified && holdsAny(segment, good)) {
+        state.addDamage(repairer.find(segment));
+        segment.isUnverified = false;
+      }
       const damage = state.damaged.filter((one) => one.path === segment.path);
       const repair = repairer.plan(segment, damage, good);
       if (repair !== undefined) repairs.push(repair);
@@ -63,4 +68,9 @@ export function repairLog(
   }
   index.runs.fill(new Map([...good].map(([at, { term }]) => [at, term])), index.nextIndex);
   if (index.lastTerm === TERM_UNKNOWN) index.lastTerm = index.termAt(state.lastIndex) ?? TERM_UNKNOWN;
+}
+
+function holdsAny({ firstIndex, count }: Segment, good: ReadonlyMap<Index, LogEntry>): boolean {
+  for (const index of good.keys()) if (index >= firstIndex && index < firstIndex + count) return true;
+  return false;
 }

@@ -21,7 +21,7 @@ import {
   SLOT_OFFSET,
 } from "./segments/format.ts";
 import type { LogIndex } from "./segments/index.ts";
-import { liveIndexes } from "./segments/live.ts";
+import { entriesWithin, liveIndexes } from "./segments/live.ts";
 import { Replay } from "./segments/replay.ts";
 import { Segment } from "./segments/segment.ts";
 import { SnapshotReader } from "./snapshots.ts";
@@ -189,14 +189,6 @@ export function* scrubLog(subject: ScrubSubject): Generator<Progress, ScrubRepor
     damage,
     harmless,
   };
-}
-
-/** The entries whose frames lie in a damaged place: the log knows, which opened when they were whole. */
-function entriesWithin(segment: Segment, { offset, bytes }: Damage): { firstIndex?: number; lastIndex?: number } {
-  const first = segment.countBelow(offset);
-  const behind = segment.countBelow(offset + bytes);
-  if (behind <= first) return {};
-  return { firstIndex: segment.firstIndex + first, lastIndex: segment.firstIndex + behind - 1 };
 }
 
 /** Header copies and successor slot: one of each three may be lost at no cost. */

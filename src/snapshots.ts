@@ -60,6 +60,30 @@ export function snapshotName(index: Index, term: Term): string {
 }
 
 /**
+ * What a file of a log that has no segments left says of a snapshot.
+ *
+ * @param folder The log's folder.
+ * @param name The file's name.
+ * @returns That it is lost, unless somebody knows that the log had it; `undefined` if the file is no snapshot.
+ */
+export function orphanedSnapshot(folder: string, name: string): Damage | undefined {
+  const [, index, term] = NAME.exec(name) ?? [];
+  if (index === undefined) return undefined;
+  const reason = "the segments that would say whether the log has it are lost";
+  const [at, of] = [Number(index), Number(term)];
+  return {
+    kind: "snapshot",
+    path: `${folder}/${name}`,
+    offset: 0,
+    bytes: 0,
+    firstIndex: at,
+    lastIndex: at,
+    term: of,
+    reason,
+  };
+}
+
+/**
  * Whether a file is a snapshot that a later one replaces.
  *
  * @param name The file's name.

@@ -25,7 +25,7 @@ export interface LogEntry {
   readonly index: Index;
   /** Whether the command is the application's or a configuration. */
   readonly kind: EntryKind;
-  /** The payload, opaque to the log. What a log returns is a copy that the caller owns. */
+  /** The payload, opaque to the log. What a log returns is a copy that the caller owns; copies may share a buffer. */
   readonly command: Uint8Array;
 }
 

@@ -85,6 +85,7 @@ export class WalLog implements RaftLog, AsyncDisposable, Disposable {
     this.#durability = new Durability(opened, this.#state, options.slowFlushMilliseconds);
     this.#reader = new EntryReader(opened.fileSystem, opened.codec, opened.index, opened.writer);
     this.#snapshots = new SnapshotStore(opened, this.#state, this.#durability, this.#reader.files);
+    this.#reader.onDamage = (damage) => this.#state.addDamage([damage]);
     const { report } = opened;
     tell("wallog:open", { path: this.path, readOnly: options.readOnly, report });
     if (report.damage.length > 0) tell("wallog:damage", { path: this.path, damage: report.damage });
@@ -150,7 +151,10 @@ export class WalLog implements RaftLog, AsyncDisposable, Disposable {
     return this.#durability.durableIndex;
   }
 
-  /** What is damaged and not yet repaired; empty unless the log was opened with `onDamage: "keep"`. */
+  /**
+   * What is known to be damaged and is not yet repaired: found when the log was opened with `onDamage: "keep"`, by
+   * {@link WalLog.scrub}, or by reading an entry. With `verify: "tail"` only scrubbing finds all of it.
+   */
   get damaged(): readonly Damage[] {
     return this.#state.damaged;
   }
@@ -204,7 +208,8 @@ export class WalLog implements RaftLog, AsyncDisposable, Disposable {
    * @param from The first index wanted; clipped to the first entry there is.
    * @param to The last index wanted, inclusive; clipped to {@link WalLog.lastIndex}.
    * @param options A bound on the bytes returned.
-   * @returns The entries in order; empty if the range holds none.
+   * @returns The entries in order; empty if the range holds none. Commands that were read together can share a buffer:
+   * to transfer one to another thread, copy it first.
    * @throws {WalLogError} As {@link WalLog.entry}.
    */
   entries(from: Index, to: Index, options?: EntriesOptions): LogEntry[] {
@@ -222,8 +227,8 @@ export class WalLog implements RaftLog, AsyncDisposable, Disposable {
    * @param from The first index. Default: the first entry there is.
    * @param to The last index, inclusive. Default: the last entry there is when it is reached.
    * @returns The entries.
-   * @throws {WalLogError} `COMPACTED` if `from` is at or below {@link WalLog.snapshotIndex}, at once or when a
-   * snapshot overtakes the iteration; `NOT_CONTIGUOUS` when the last entry given is truncated and another put in its
+   * @throws {WalLogError} `COMPACTED` if `from` is at or below {@link WalLog.snapshotIndex}, at once, or when a
+   * snapshot has overtaken what was read ahead; `NOT_CONTIGUOUS` when the last entry given is truncated and another put in its
    * place; otherwise as {@link WalLog.entry}.
    */
   iterate(from: Index = this.snapshotIndex + 1, to: Index = Number.MAX_SAFE_INTEGER): IterableIterator<LogEntry> {

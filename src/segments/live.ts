@@ -7,7 +7,7 @@
 import type { Damage } from "../report.ts";
 import type { Index } from "../types.ts";
 import type { LogIndex } from "./index.ts";
-import { OFFSET_LOST } from "./segment.ts";
+import { OFFSET_LOST, type Segment } from "./segment.ts";
 
 /**
  * Which of the entries that a damaged place held the log still needs: not those that were truncated or covered by a
@@ -33,4 +33,21 @@ export function liveIndexes(
   while (first <= last && !isDamaged(first)) first++;
   while (last > first && !isDamaged(last)) last--;
   return first <= last ? { firstIndex: first, lastIndex: last } : undefined;
+}
+
+/**
+ * The entries whose frames lie in a damaged place, as a log knows that has a segment's offsets.
+ *
+ * @param segment The segment.
+ * @param damage The place.
+ * @returns The first and the last of them; nothing if there is none.
+ */
+export function entriesWithin(
+  segment: Segment,
+  { offset, bytes }: Damage,
+): { readonly firstIndex?: Index; readonly lastIndex?: Index } {
+  const first = segment.countBelow(offset);
+  const behind = segment.countBelow(offset + bytes);
+  if (behind <= first) return {};
+  return { firstIndex: segment.firstIndex + first, lastIndex: segment.firstIndex + behind - 1 };
 }

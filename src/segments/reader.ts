@@ -7,6 +7,7 @@
 
 import { CHUNK_BYTES, type Codec } from "../codec/codec.ts";
 import { WalLogError } from "../errors.ts";
+import type { Damage } from "../report.ts";
 import type { FileSystem } from "../storage/file_system.ts";
 import { errorCode, ioError, readFull } from "../storage/full.ts";
 import type { Index, LogEntry } from "../types.ts";
@@ -40,6 +41,8 @@ const SHARED_BYTES = 64 * 1024;
 export class EntryReader {
   /** The files that are open for reading. */
   readonly files: OpenFiles;
+  /** Told of a damaged entry that was to be read. */
+  onDamage: (damage: Damage) => void = () => {};
   private readonly codec: Codec;
   private readonly index: LogIndex;
   private readonly writer: SegmentWriter | undefined;
@@ -61,7 +64,9 @@ export class EntryReader {
   entry(index: Index): LogEntry {
     const segment = this.index.locate(index);
     const offset = segment === undefined ? undefined : this.offsetOf(segment, index);
-    if (segment === undefined || offset === undefined || offset === OFFSET_LOST) throw damaged(index, segment, offset);
+    if (segment === undefined || offset === undefined || offset === OFFSET_LOST) {
+      throw this.damaged(index, segment, offset);
+    }
     if (this.writer?.segment === segment) {
       const address = this.writer.addressOf(offset);
       if (address !== undefined) return this.decode(address, index);
@@ -191,13 +196,13 @@ export class EntryReader {
     let filled = this.read(segment, codec.chunk.subarray(0, Math.min(bound, GUESS_BYTES)), offset);
     selectSegment(codec, segment.header);
     if (filled < FRAME_HEADER_BYTES || codec.wasm.checkHeader(codec.chunkAt, lsn) !== 0) {
-      throw damaged(index, segment, offset);
+      throw this.damaged(index, segment, offset);
     }
     const total = frameBytes(codec.words[(codec.chunkAt + FRAME_LENGTH) >>> 2]!);
-    if (total > bound) throw damaged(index, segment, offset);
+    if (total > bound) throw this.damaged(index, segment, offset);
     if (total > CHUNK_BYTES) return this.readLarge(segment, index, offset);
     if (total > filled) filled = this.read(segment, codec.chunk.subarray(0, total), offset);
-    if (codec.wasm.checkFrame(codec.chunkAt, filled, lsn) !== 0) throw damaged(index, segment, offset);
+    if (codec.wasm.checkFrame(codec.chunkAt, filled, lsn) !== 0) throw this.damaged(index, segment, offset);
     return this.decode(codec.chunkAt, index, segment, offset);
   }
 
@@ -208,11 +213,11 @@ export class EntryReader {
     const view = new DataView(header.buffer);
     const length = view.getUint32(FRAME_LENGTH, true);
     // Before room is made for it.
-    if (offset + frameBytes(length) > this.files.get(segment.path).size()) throw damaged(index, segment, offset);
+    if (offset + frameBytes(length) > this.files.get(segment.path).size()) throw this.damaged(index, segment, offset);
     const command = new Uint8Array(length);
     const count = this.read(segment, command, offset + FRAME_HEADER_BYTES);
     if (count < command.length || codec.hash(command, 0n) !== view.getBigUint64(FRAME_PAYLOAD_SUM, true)) {
-      throw damaged(index, segment, offset);
+      throw this.damaged(index, segment, offset);
     }
     codec.chunk.set(header);
     return this.decode(codec.chunkAt, index, segment, offset, command);
@@ -235,6 +240,23 @@ export class EntryReader {
     }
   }
 
+  /** The error of a damaged entry. Where it is news that it is, the log is told. */
+  private damaged(index: Index, segment: Segment | undefined, offset: number | undefined): WalLogError {
+    if (segment !== undefined && offset !== undefined && offset !== OFFSET_LOST) {
+      this.onDamage({
+        kind: "entry",
+        path: segment.path,
+        offset,
+        bytes: segment.boundAfter(index) - offset,
+        firstIndex: index,
+        lastIndex: index,
+        term: this.index.termAt(index),
+        reason: "found when it was read",
+      });
+    }
+    return describeLoss(index, segment, offset);
+  }
+
   private unreadable({ path }: Segment, attempt: string, error: unknown): WalLogError {
     if (this.writer === undefined && errorCode(error) === "ENOENT") return goneFromReader(path, error);
     return ioError(attempt, path, error);
@@ -245,7 +267,7 @@ export class EntryReader {
     const { words, bytes } = this.codec;
     const word = address >>> 2;
     const found = words[word + FRAME_INDEX / 4]! + words[word + FRAME_INDEX / 4 + 1]! * 2 ** 32;
-    if (found !== index || bytes[address + FRAME_KIND] !== KIND_ENTRY) throw damaged(index, segment, offset);
+    if (found !== index || bytes[address + FRAME_KIND] !== KIND_ENTRY) throw this.damaged(index, segment, offset);
     const begin = address + FRAME_HEADER_BYTES;
     return {
       term: words[word + FRAME_TERM / 4]! + words[word + FRAME_TERM / 4 + 1]! * 2 ** 32,
@@ -271,7 +293,7 @@ export function goneFromReader(path: string, cause: unknown): WalLogError {
   );
 }
 
-function damaged(index: Index, segment: Segment | undefined, offset: number | undefined): WalLogError {
+function describeLoss(index: Index, segment: Segment | undefined, offset: number | undefined): WalLogError {
   const where = segment === undefined
     ? "no segment holds it"
     : offset === undefined || offset === OFFSET_LOST

@@ -30,6 +30,7 @@ import {
   SEGMENT_HEADER_BYTES,
 } from "./format.ts";
 import type { LogIndex } from "./index.ts";
+import { entriesWithin } from "./live.ts";
 import { Replay, selectSegment } from "./replay.ts";
 import { OFFSET_LOST, Segment } from "./segment.ts";
 
@@ -144,7 +145,10 @@ export class SegmentRepairer {
     const found = new Uint8Array(command.length);
     readFull(file, found, offset + FRAME_HEADER_BYTES);
     if (found.every((byte, i) => byte === command[i])) return undefined;
-    return { offset: offset + FRAME_HEADER_BYTES, bytes: command };
+    // With its padding: it may be the last frame of a file that was cut off.
+    const padded = new Uint8Array(frameBytes(command.length) - FRAME_HEADER_BYTES);
+    padded.set(command);
+    return { offset: offset + FRAME_HEADER_BYTES, bytes: padded };
   }
 
   /** The frames for a stretch in which all headers are lost; `false` if the entries for it are not all there. */
@@ -210,6 +214,22 @@ export class SegmentRepairer {
       });
     }
     return true;
+  }
+
+  /**
+   * What is damaged in a segment that nobody has scanned.
+   *
+   * @param segment The segment.
+   * @returns Its damage, with the entries that the log knows to lie there.
+   */
+  find(segment: Segment): Damage[] {
+    const file = this.fileSystem.open(segment.path, "read");
+    try {
+      const { damage } = this.scan(segment, file, segment.endOffset);
+      return damage.map((one) => ({ ...one, ...entriesWithin(segment, one) }));
+    } finally {
+      file.close();
+    }
   }
 
   /** The log's state where a gap begins. */
@@ -333,7 +353,9 @@ export class SegmentRepairer {
       for (const { offset, bytes } of patches) writeFull(copy, bytes, offset);
       const before = new Set(this.scan(segment, old, segment.endOffset).damage.map(({ offset }) => offset));
       const left = this.scan(segment, copy, segment.endOffset).damage;
-      const wrong = left.find(({ offset }) => !before.has(offset) || patches.some((patch) => patch.offset === offset));
+      const isPatched = ({ offset, bytes }: Damage) =>
+        patches.some((patch) => patch.offset < offset + bytes && patch.offset + patch.bytes.length > offset);
+      const wrong = left.find((one) => !before.has(one.offset) || isPatched(one));
       if (wrong !== undefined) throw misfit(segment, wrong.offset, wrong.bytes, []);
       copy.sync();
     } catch (error) {
@@ -370,7 +392,7 @@ export class SegmentRepairer {
 }
 
 function misfit(segment: Segment, offset: number, room: number, entries: readonly LogEntry[]): WalLogError {
-  const range = entries.length === 0 ? "no entry" : `entries ${entries[0]!.index} to ${entries.at(-1)!.index}`;
+  const range = entries.length === 0 ? "what was given" : `entries ${entries[0]!.index} to ${entries.at(-1)!.index}`;
   const way = "; truncate the log in front of the damage and append the entries anew";
   return new WalLogError(
     "INVALID_ARGUMENT",

@@ -48,7 +48,8 @@ export class SealedSegments {
     replay.open(segment, link.joined ? next.file.header.floor : 1);
     const file = this.fileSystem.open(path, "read");
     try {
-      if (this.verify === "tail" && this.takeFooter(segment, file, link, next)) return;
+      segment.isUnverified = this.verify === "tail" && this.takeFooter(segment, file, link, next);
+      if (segment.isUnverified) return;
       const expected = link.joined ? next.file.header.state.nextIndex - header.state.nextIndex : 0;
       segment.expect(
         Math.max(0, Math.min(expected, Math.floor(Math.min(endOffset, link.file.size) / FRAME_HEADER_BYTES))),

@@ -32,6 +32,8 @@ export class Segment {
   count = 0;
   /** Fetches the offsets of a segment that was taken from its footer; `undefined` once they are here. */
   fetchOffsets: (() => Uint32Array) | undefined;
+  /** Whether it was taken from its footer alone, so that nobody knows yet what of it is damaged. */
+  isUnverified = false;
   private offsets: Uint32Array = NO_OFFSETS;
 
   constructor(path: string, header: SegmentHeader, endOffset: number) {

@@ -1,0 +1,106 @@
+/** Repair of what is easily overlooked: the last frame of a file, segments that nobody has scanned, damage met by chance. */
+
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { type LogEntry, WalLog } from "../mod.ts";
+import { KIND_TRUNCATE, SEGMENT_HEADER_BYTES } from "../src/segments/format.ts";
+import { entriesAt, entryAt, flipped, framesOf } from "./history.ts";
+import { MemoryDisk } from "./memory_disk.ts";
+import { assertSameEntries } from "./model.ts";
+
+const PATH = MemoryDisk.PATH;
+const FIRST = "000000000001.seg";
+const SMALL = { segmentBytes: 8192 };
+
+function write(log: WalLog, entries: readonly LogEntry[]): void {
+  for (const entry of entries) log.append([entry]);
+}
+
+/** The disk with a file changed. */
+function changed(disk: MemoryDisk, name: string, change: (bytes: Uint8Array) => Uint8Array): MemoryDisk {
+  return new MemoryDisk(new Map(disk.contents()).set(name, change(disk.contents().get(name)!.slice())));
+}
+
+describe("a repair", () => {
+  for (const length of [5000, 5001, 5003, 5007, 5008]) {
+    it(`makes the last frame of a file whole that was cut off in a command of ${length} bytes`, () => {
+      const disk = new MemoryDisk();
+      const entries = [1, 2, 3].map((index) => entryAt(index, 1, length));
+      const written = WalLog.openSync(PATH, { fileSystem: disk, ...SMALL });
+      write(written, entries);
+      written.closeSync();
+      const name = [...disk.contents()].find(([name, bytes]) =>
+        name.endsWith(".seg") && bytes.length > SEGMENT_HEADER_BYTES + length
+      )![0];
+      const cut = changed(disk, name, (bytes) =>
+        bytes.slice(0, 5000));
+      const log = WalLog.openSync(PATH, { fileSystem: cut, onDamage: "keep" });
+      assert.equal(log.damaged.length, 1);
+      log.repair(entries);
+      assert.equal(log.damaged.length, 0);
+      log.closeSync();
+      assertSameEntries(WalLog.openSync(PATH, { fileSystem: cut }).entries(1, 3), entries, "repaired");
+    });
+  }
+
+  for (const verify of ["full", "tail"] as const) {
+    it(`puts back a lost truncation with what surrounds it, with verify "${verify}"`, () => {
+      const disk = new MemoryDisk();
+      const written = WalLog.openSync(PATH, { fileSystem: disk, ...SMALL });
+      written.append(Array.from({ length: 8 }, (_, i) => entryAt(i + 1, 1, 0)));
+      written.truncate(3);
+      const kept = Array.from({ length: 78 }, (_, i) => entryAt(i + 3, 3, 100));
+      written.append(kept.slice(0, 2));
+      write(written, kept.slice(2));
+      written.closeSync();
+      const truncation = framesOf(disk.contents().get(FIRST)!).find(({ kind }) => kind === KIND_TRUNCATE)!;
+      const holed = changed(disk, FIRST, (bytes) => bytes.fill(0, SEGMENT_HEADER_BYTES, truncation.end));
+      const good = [entryAt(1, 1, 0), entryAt(2, 1, 0), ...kept];
+      const log = WalLog.openSync(PATH, { fileSystem: holed, onDamage: "keep", verify });
+      log.repair(good);
+      log.closeSync();
+      const again = WalLog.openSync(PATH, { fileSystem: holed });
+      assert.equal(again.recovery.verdict, "clean");
+      assertSameEntries(again.entries(1, 80), good, "repaired");
+    });
+  }
+});
+
+describe("a damaged entry that was read", () => {
+  it("is listed, once, and can be repaired", () => {
+    const disk = new MemoryDisk();
+    const entries = entriesAt(1, 300);
+    const written = WalLog.openSync(PATH, { fileSystem: disk, ...SMALL });
+    write(written, entries);
+    written.closeSync();
+    const { offset, index } = framesOf(disk.contents().get(FIRST)!).filter(({ length }) => length > 0)[5]!;
+    const rotten = changed(disk, FIRST, (bytes) => flipped(bytes, offset + 40, 1));
+    const log = WalLog.openSync(PATH, { fileSystem: rotten, onDamage: "keep", verify: "tail" });
+    assert.deepEqual(log.damaged, []);
+    for (let time = 0; time < 2; time++) assert.throws(() => log.entry(index));
+    assert.deepEqual(log.damaged.map(({ kind, firstIndex, lastIndex }) => [kind, firstIndex, lastIndex]), [
+      ["entry", index, index],
+    ]);
+    log.repair([entries[index - 1]!]);
+    assert.deepEqual(log.damaged, []);
+    assert.deepEqual(log.entry(index), entries[index - 1]);
+  });
+});
+
+describe("a snapshot of a log whose only segment is lost", () => {
+  it("is named, not passed over, and its file stays", () => {
+    const disk = new MemoryDisk();
+    const written = WalLog.openSync(PATH, { fileSystem: disk });
+    write(written, entriesAt(1, 20));
+    written.applySnapshot({ index: 10, term: 1, config: [1n], data: new Uint8Array(30) });
+    written.closeSync();
+    const lost = changed(disk, FIRST, (bytes) => bytes.fill(0, 0, SEGMENT_HEADER_BYTES));
+    const log = WalLog.openSync(PATH, { fileSystem: lost, onDamage: "keep" });
+    assert.deepEqual(log.damaged.map(({ kind, firstIndex }) => [kind, firstIndex]), [
+      ["segment header", 1],
+      ["snapshot", 10],
+    ]);
+    log.closeSync();
+    assert([...lost.contents().keys()].some((name) => name.endsWith(".snap")));
+  });
+});
