@@ -449,7 +449,7 @@ const CHECKSUMS: Mutant[] = [
     name: "a single read does not check the frame",
     file: READER,
     edits: [[
-      "if (codec.wasm.checkFrame(codec.chunkAt, filled, lsn) !== 0) throw damaged(index, segment, offset);",
+      "if (codec.wasm.checkFrame(codec.chunkAt, filled, lsn) !== 0) throw this.damaged(index, segment, offset);",
       "",
     ]],
     dies: "simulation",
@@ -464,7 +464,7 @@ const CHECKSUMS: Mutant[] = [
     name: "a read does not look whether the frame is of the entry that was asked for",
     file: READER,
     edits: [[
-      "if (found !== index || bytes[address + FRAME_KIND] !== KIND_ENTRY) throw damaged(index, segment, offset);",
+      "if (found !== index || bytes[address + FRAME_KIND] !== KIND_ENTRY) throw this.damaged(index, segment, offset);",
       "",
     ]],
     dies: "checks_test",
