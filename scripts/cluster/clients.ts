@@ -54,7 +54,7 @@ export class Clients {
 
   constructor(options: ClientOptions) {
     this.#options = options;
-    this.#http = new HttpClient(options.clients * 2);
+    this.#http = new HttpClient(options.clients * 2, false);
   }
 
   /** Begins. */

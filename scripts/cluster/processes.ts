@@ -27,6 +27,7 @@ export class ReplicaProcess {
   readonly #command: readonly string[];
   #child: ChildProcess | undefined;
   #ended: Promise<void> = Promise.resolve();
+  #isEnding = false;
   /** What the process said on its standard error. */
   errors = "";
   /** Whether it is the process's own doing that it ended. */
@@ -48,17 +49,12 @@ export class ReplicaProcess {
   async start(): Promise<void> {
     const child = spawn(this.#command[0]!, this.#command.slice(1), { stdio: ["ignore", "pipe", "pipe"] });
     this.#child = child;
-    let isOurDoing = false;
-    const kill = child.kill.bind(child);
-    child.kill = (signal) => {
-      isOurDoing ||= signal !== "SIGSTOP" && signal !== "SIGCONT";
-      return kill(signal);
-    };
+    this.#isEnding = false;
     child.stderr!.setEncoding("utf8").on("data", (text: string) => this.errors += text);
     this.#ended = new Promise((resolve) => {
       child.on("close", () => {
         if (this.#child === child) this.#child = undefined;
-        this.hasFailed ||= !isOurDoing;
+        this.hasFailed ||= !this.#isEnding;
         resolve();
       });
     });
@@ -78,8 +74,12 @@ export class ReplicaProcess {
 
   /** Sends a signal. Resolves when the process has ended if it is one that ends it. */
   async signal(signal: "SIGKILL" | "SIGSTOP" | "SIGCONT" | "SIGTERM"): Promise<void> {
-    this.#child?.kill(signal);
-    if (signal === "SIGKILL" || signal === "SIGTERM") await this.#ended;
+    if (this.#child?.pid === undefined) return;
+    const isLast = signal === "SIGKILL" || signal === "SIGTERM";
+    this.#isEnding ||= isLast;
+    // Not `child.kill`, which in Deno sends nothing more after the first signal.
+    process.kill(this.#child.pid, signal);
+    if (isLast) await this.#ended;
   }
 
   #failure(what: string): Error {
@@ -90,7 +90,7 @@ export class ReplicaProcess {
 /** Three replicas, or as many as there are runtimes given. */
 export class ClusterProcesses {
   readonly replicas: readonly ReplicaProcess[];
-  readonly #http = new HttpClient();
+  readonly #http = new HttpClient(1, false);
 
   private constructor(replicas: readonly ReplicaProcess[]) {
     this.replicas = replicas;
