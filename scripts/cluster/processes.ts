@@ -18,6 +18,14 @@ const HOST = "127.0.0.1";
 /** A replica that does not serve by then never will. In milliseconds. */
 const START_MS = 30_000;
 
+/** Options of `examples/kv/main.ts` that are the same for all replicas. */
+export interface ClusterOptions {
+  readonly "snapshot-threshold"?: number;
+  readonly tick?: number;
+  /** A folder with certificates. */
+  readonly tls?: string;
+}
+
 /** A replica: one process after another over the same log. */
 export class ReplicaProcess {
   readonly id: string;
@@ -101,20 +109,21 @@ export class ClusterProcesses {
    *
    * @param folder For the logs.
    * @param runtimes A replica in each.
-   * @param options More options of `examples/kv/main.ts`.
+   * @param options As those of `examples/kv/main.ts`.
    * @returns The cluster, of which all replicas serve. If one does not, all are killed.
    */
   static async start(
     folder: string,
     runtimes: readonly Runtime[],
-    options: readonly string[] = [],
+    options: ClusterOptions = {},
   ): Promise<ClusterProcesses> {
     const ports = await freePorts(runtimes.length * 2);
     const places = runtimes.flatMap((_, i) => ["--replica", `${i + 1}=${HOST}:${ports[2 * i]},${ports[2 * i + 1]}`]);
     const replicas = runtimes.map((runtime, i) => {
       const id = String(i + 1);
       const own = ["--id", id, "--folder", join(folder, id), "--control"];
-      const command = [...argumentsOf(runtime, folder), MAIN, ...own, ...places, ...options];
+      const more = Object.entries(options).flatMap(([name, value]) => [`--${name}`, String(value)]);
+      const command = [...argumentsOf(runtime, folder, options), MAIN, ...own, ...places, ...more];
       return new ReplicaProcess(id, runtime, `http://${HOST}:${ports[2 * i + 1]}`, command);
     });
     const cluster = new ClusterProcesses(replicas);
@@ -196,9 +205,10 @@ export class ClusterProcesses {
 }
 
 /** The binary and what goes before the program: in Deno, what the service needs and no more. */
-function argumentsOf({ name, run }: Runtime, folder: string): readonly string[] {
+function argumentsOf({ name, run }: Runtime, folder: string, { tls }: ClusterOptions): readonly string[] {
   if (name !== "deno") return run;
-  const permissions = [`--allow-net=${HOST}`, `--allow-read=${folder}`, `--allow-write=${folder}`];
+  const read = tls === undefined ? folder : `${folder},${tls}`;
+  const permissions = [`--allow-net=${HOST}`, `--allow-read=${read}`, `--allow-write=${folder}`];
   return [run[0], "run", "--no-prompt", ...permissions];
 }
 
