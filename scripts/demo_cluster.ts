@@ -59,7 +59,7 @@ console.log(dim(`\n${((performance.now() - started) / 1000).toFixed(0)} s`));
 
 async function run(): Promise<Judgement> {
   const runtimes = options.runtime.map((name) => locateRuntime(name as RuntimeName));
-  cluster = await ClusterProcesses.start(folder, runtimes, ["--snapshot-threshold", "500"]);
+  cluster = await ClusterProcesses.start(folder, runtimes, { "snapshot-threshold": 500 });
   for (const { id, runtime, url } of cluster.replicas) {
     console.log(`replica ${id}: ${runtime.title} ${runtime.version}, ${url}`);
   }

@@ -68,6 +68,8 @@ export class Replica {
   readonly #writes = new Map<number, Waiting<string | null> & { readonly term: number }>();
   readonly #reads = new Map<number, Waiting<void>>();
   #lastRead = 0;
+  /** The term of the last write applied. */
+  #appliedTerm = 0;
   #clock: ReturnType<typeof setInterval> | undefined;
   #isClosed = false;
 
@@ -168,6 +170,8 @@ export class Replica {
   async close(): Promise<void> {
     this.#isClosed = true;
     clearInterval(this.#clock);
+    for (const { reject } of this.#writes.values()) reject(new OutcomeUnknown("the replica is closed"));
+    for (const { reject } of this.#reads.values()) reject(this.#notLeader());
     await this.#options.transport.close();
     await this.#log.close();
   }
@@ -229,10 +233,18 @@ export class Replica {
   #apply(index: number, term: number, command: Uint8Array): void {
     const found = this.#store.apply(command);
     const waiting = this.#writes.get(index);
-    if (waiting === undefined) return;
-    this.#writes.delete(index);
-    if (waiting.term === term) waiting.resolve(found);
-    else waiting.reject(new OutcomeUnknown(`another entry has taken its place at index ${index}`));
+    if (waiting?.term === term) {
+      this.#writes.delete(index);
+      waiting.resolve(found);
+    }
+    if (term === this.#appliedTerm) return;
+    this.#appliedTerm = term;
+    // Terms never decrease along a log: what is of an earlier one and was not applied by now never will be.
+    for (const [at, { term: written, reject }] of this.#writes) {
+      if (written >= term) continue;
+      this.#writes.delete(at);
+      reject(new OutcomeUnknown(`another leader's entry has taken its place, at index ${at}`));
+    }
   }
 
   /** A snapshot does not say what became of single writes. */

@@ -12,6 +12,8 @@ import type { Operation } from "./linearizability.ts";
 const REQUEST_MS = 2000;
 /** How long to wait where no leader is known, so that clients do not take the time that an election needs. In milliseconds. */
 const PAUSE_MS = 20;
+/** How often a client asks any replica, and not the one that answered last: one that believes to lead, perhaps. */
+const ASKS_ANY = 0.2;
 
 /** What became of a request that was tried until a leader was found, or its outcome unknown. */
 type Outcome =
@@ -48,13 +50,15 @@ export class Clients {
   readonly ledger = new Map<string, string>();
   readonly #options: ClientOptions;
   readonly #http: HttpClient;
+  /** The replica that answered last. */
+  #answered: string | undefined;
   #now = 0;
   #isEnding = false;
   #running: Promise<unknown> | undefined;
 
   constructor(options: ClientOptions) {
     this.#options = options;
-    this.#http = new HttpClient(options.clients * 2);
+    this.#http = new HttpClient(options.clients * 2, false);
   }
 
   /** Begins. */
@@ -165,16 +169,22 @@ export class Clients {
   }
 
   async #tryRequest(method: "GET" | "PUT", path: string, body: string | undefined, random: Random): Promise<Outcome> {
-    let url = `${random.pick(this.#options.urls)}${path}`;
+    const { urls } = this.#options;
+    let base = this.#answered !== undefined && !random.chance(ASKS_ANY) ? this.#answered : random.pick(urls);
     for (let hops = 0; hops < 3; hops++) {
       try {
-        const answer = await this.#http.request(method, url, { body, timeoutMs: REQUEST_MS });
+        const answer = await this.#http.request(method, `${base}${path}`, { body, timeoutMs: REQUEST_MS });
         if (answer.status === 503) return "refused";
         if (answer.status === 504) return "unknown";
-        if (answer.status !== 307) return expectKnown(answer);
-        url = answer.location!;
+        if (answer.status === 307) {
+          base = new URL(answer.location!).origin;
+          continue;
+        }
+        this.#answered = base;
+        return expectKnown(answer);
       } catch (error) {
         if (!(error instanceof NoAnswer)) throw error;
+        if (this.#answered === base) this.#answered = undefined;
         return error.isCertain ? "refused" : "unknown";
       }
     }

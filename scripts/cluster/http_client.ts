@@ -1,5 +1,5 @@
 /**
- * Requests over HTTP on connections that are kept, and what became of those that failed.
+ * Requests over HTTP, and what became of those that failed.
  *
  * @module
  */
@@ -15,22 +15,30 @@ export interface HttpAnswer {
 
 /** No answer came. */
 export class NoAnswer extends Error {
-  /** Whether the request cannot have arrived: nobody took the connection. */
+  /** Whether the request cannot have arrived. */
   readonly isCertain: boolean;
 
-  constructor(cause: Error & { code?: string }) {
+  constructor(cause: Error, isCertain: boolean) {
     super(cause.message, { cause });
-    this.isCertain = cause.code === "ECONNREFUSED";
+    this.isCertain = isCertain;
   }
 }
 
 /** Makes requests. */
 export class HttpClient {
   readonly #agent: Agent;
+  readonly #keepsConnections: boolean;
 
-  /** @param connectionsMax For each server. */
-  constructor(connectionsMax = 64) {
-    this.#agent = new Agent({ keepAlive: true, maxSockets: connectionsMax });
+  /**
+   * Makes a client.
+   *
+   * @param connectionsMax For each server.
+   * @param keepsConnections Whether connections are used again. If so, no failure is certain: on a connection that has
+   * ended meanwhile, Deno sends the request once more, and tells only what becomes of that.
+   */
+  constructor(connectionsMax: number, keepsConnections: boolean) {
+    this.#agent = new Agent({ keepAlive: keepsConnections, maxSockets: connectionsMax });
+    this.#keepsConnections = keepsConnections;
   }
 
   /**
@@ -45,9 +53,9 @@ export class HttpClient {
     { body, timeoutMs }: { readonly body?: string; readonly timeoutMs: number },
   ): Promise<HttpAnswer> {
     return new Promise((resolve, reject) => {
-      const fail = (error: Error) => {
+      const fail = (error: Error & { readonly code?: string }) => {
         clearTimeout(timer);
-        reject(new NoAnswer(error));
+        reject(new NoAnswer(error, error.code === "ECONNREFUSED" && !this.#keepsConnections));
       };
       const bytes = body === undefined ? undefined : new TextEncoder().encode(body);
       const headers = bytes === undefined ? {} : { "content-length": bytes.length };

@@ -172,12 +172,15 @@ function perform(operation: Operation, text: string | null): string | null | und
   }
 }
 
-/** A counterexample in words, what overlaps the operation at which it got stuck. */
+/** A counterexample in words: what overlaps the operation at which it got stuck, and a few before that. */
 export function describeCounterexample({ operations, stuckAt }: NonNullable<Verdict["counterexample"]>): string {
-  const near = operations
+  const ended = operations.filter(({ returned }) => returned < stuckAt.called).sort((a, b) => a.returned - b.returned);
+  const overlapping = operations
     .filter(({ called, returned }) => called <= stuckAt.returned && returned >= stuckAt.called)
     .sort((a, b) => a.called - b.called);
-  const lines = near.map((operation) => `${operation === stuckAt ? "> " : "  "}${describe(operation)}`);
+  const lines = [...ended.slice(-5), ...overlapping].map((operation) =>
+    `${operation === stuckAt ? "> " : "  "}${describe(operation)}`
+  );
   return `key ${stuckAt.key}, ${operations.length} operations; no order explains the one marked:\n${lines.join("\n")}`;
 }
 

@@ -18,6 +18,14 @@ const HOST = "127.0.0.1";
 /** A replica that does not serve by then never will. In milliseconds. */
 const START_MS = 30_000;
 
+/** Options of `examples/kv/main.ts` that are the same for all replicas. */
+export interface ClusterOptions {
+  readonly "snapshot-threshold"?: number;
+  readonly tick?: number;
+  /** A folder with certificates. */
+  readonly tls?: string;
+}
+
 /** A replica: one process after another over the same log. */
 export class ReplicaProcess {
   readonly id: string;
@@ -27,6 +35,7 @@ export class ReplicaProcess {
   readonly #command: readonly string[];
   #child: ChildProcess | undefined;
   #ended: Promise<void> = Promise.resolve();
+  #isEnding = false;
   /** What the process said on its standard error. */
   errors = "";
   /** Whether it is the process's own doing that it ended. */
@@ -48,17 +57,12 @@ export class ReplicaProcess {
   async start(): Promise<void> {
     const child = spawn(this.#command[0]!, this.#command.slice(1), { stdio: ["ignore", "pipe", "pipe"] });
     this.#child = child;
-    let isOurDoing = false;
-    const kill = child.kill.bind(child);
-    child.kill = (signal) => {
-      isOurDoing ||= signal !== "SIGSTOP" && signal !== "SIGCONT";
-      return kill(signal);
-    };
+    this.#isEnding = false;
     child.stderr!.setEncoding("utf8").on("data", (text: string) => this.errors += text);
     this.#ended = new Promise((resolve) => {
       child.on("close", () => {
         if (this.#child === child) this.#child = undefined;
-        this.hasFailed ||= !isOurDoing;
+        this.hasFailed ||= !this.#isEnding;
         resolve();
       });
     });
@@ -78,8 +82,12 @@ export class ReplicaProcess {
 
   /** Sends a signal. Resolves when the process has ended if it is one that ends it. */
   async signal(signal: "SIGKILL" | "SIGSTOP" | "SIGCONT" | "SIGTERM"): Promise<void> {
-    this.#child?.kill(signal);
-    if (signal === "SIGKILL" || signal === "SIGTERM") await this.#ended;
+    if (this.#child?.pid === undefined) return;
+    const isLast = signal === "SIGKILL" || signal === "SIGTERM";
+    this.#isEnding ||= isLast;
+    // Not `child.kill`, which in Deno sends nothing more after the first signal.
+    process.kill(this.#child.pid, signal);
+    if (isLast) await this.#ended;
   }
 
   #failure(what: string): Error {
@@ -90,7 +98,7 @@ export class ReplicaProcess {
 /** Three replicas, or as many as there are runtimes given. */
 export class ClusterProcesses {
   readonly replicas: readonly ReplicaProcess[];
-  readonly #http = new HttpClient();
+  readonly #http = new HttpClient(1, false);
 
   private constructor(replicas: readonly ReplicaProcess[]) {
     this.replicas = replicas;
@@ -101,20 +109,21 @@ export class ClusterProcesses {
    *
    * @param folder For the logs.
    * @param runtimes A replica in each.
-   * @param options More options of `examples/kv/main.ts`.
+   * @param options As those of `examples/kv/main.ts`.
    * @returns The cluster, of which all replicas serve. If one does not, all are killed.
    */
   static async start(
     folder: string,
     runtimes: readonly Runtime[],
-    options: readonly string[] = [],
+    options: ClusterOptions = {},
   ): Promise<ClusterProcesses> {
     const ports = await freePorts(runtimes.length * 2);
     const places = runtimes.flatMap((_, i) => ["--replica", `${i + 1}=${HOST}:${ports[2 * i]},${ports[2 * i + 1]}`]);
     const replicas = runtimes.map((runtime, i) => {
       const id = String(i + 1);
       const own = ["--id", id, "--folder", join(folder, id), "--control"];
-      const command = [...argumentsOf(runtime, folder), MAIN, ...own, ...places, ...options];
+      const more = Object.entries(options).flatMap(([name, value]) => [`--${name}`, String(value)]);
+      const command = [...argumentsOf(runtime, folder, options), MAIN, ...own, ...places, ...more];
       return new ReplicaProcess(id, runtime, `http://${HOST}:${ports[2 * i + 1]}`, command);
     });
     const cluster = new ClusterProcesses(replicas);
@@ -196,9 +205,10 @@ export class ClusterProcesses {
 }
 
 /** The binary and what goes before the program: in Deno, what the service needs and no more. */
-function argumentsOf({ name, run }: Runtime, folder: string): readonly string[] {
+function argumentsOf({ name, run }: Runtime, folder: string, { tls }: ClusterOptions): readonly string[] {
   if (name !== "deno") return run;
-  const permissions = [`--allow-net=${HOST}`, `--allow-read=${folder}`, `--allow-write=${folder}`];
+  const read = tls === undefined ? folder : `${folder},${tls}`;
+  const permissions = [`--allow-net=${HOST}`, `--allow-read=${read}`, `--allow-write=${folder}`];
   return [run[0], "run", "--no-prompt", ...permissions];
 }
 

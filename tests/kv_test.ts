@@ -1,0 +1,250 @@
+/** The key-value service of `examples/kv`, with its replicas in one process. */
+
+import assert from "node:assert/strict";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import type { AddressInfo } from "node:net";
+import { join } from "node:path";
+import { describe, it } from "node:test";
+import { WalLogError } from "../mod.ts";
+import { createService } from "../examples/kv/http.ts";
+import { OutcomeUnknown, Replica } from "../examples/kv/replica.ts";
+import { HttpClient } from "../scripts/cluster/http_client.ts";
+import { MemoryNetwork, MemoryTransport, type RaftTransport } from "../src/raft/mod.ts";
+import { framesOf } from "./history.ts";
+import { inTemporaryFolder } from "./temporary.ts";
+import { Probe, until } from "./transports.ts";
+
+const IDS = [1n, 2n, 3n];
+
+/** Replicas in one process. */
+class Replicas {
+  readonly network = new MemoryNetwork();
+  readonly all = new Map<bigint, Replica>();
+  readonly failures: unknown[] = [];
+  readonly #folder: string;
+
+  constructor(folder: string) {
+    this.#folder = folder;
+  }
+
+  folderOf(id: bigint): string {
+    return join(this.#folder, String(id));
+  }
+
+  async start(id: bigint, transport: RaftTransport = new MemoryTransport(id, this.network)): Promise<Replica> {
+    const replica = await Replica.start({
+      ...{ id, transport, folder: this.folderOf(id), peers: IDS.filter((other) => other !== id) },
+      ...{ tickMs: 10, snapshotThreshold: 50, onFailure: (error) => this.failures.push(error) },
+    });
+    this.all.set(id, replica);
+    return replica;
+  }
+
+  async close(id: bigint): Promise<void> {
+    const replica = this.all.get(id);
+    this.all.delete(id);
+    await replica?.close();
+  }
+
+  /** The leader of those that another one follows in the latest term. */
+  async leader(): Promise<Replica> {
+    let leader: Replica | undefined;
+    await until(() => {
+      const latest = Math.max(...this.statuses.map(({ term }) => term));
+      leader = [...this.all.values()].find(({ status }) => status.role === "leader" && status.term === latest);
+      const id = leader?.status.id;
+      return this.statuses.filter((status) => status.leader === id && status.term === latest).length >= 2;
+    }, "a leader");
+    return leader!;
+  }
+
+  get statuses(): Replica["status"][] {
+    return [...this.all.values()].map(({ status }) => status);
+  }
+
+  async same(): Promise<void> {
+    await until(() => {
+      const { statuses } = this;
+      return statuses.every(({ applied, digest }) =>
+        applied === statuses[0]!.applied && digest === statuses[0]!.digest
+      );
+    }, "all have the same");
+  }
+
+  async end(): Promise<void> {
+    for (const id of IDS) await this.close(id);
+    assert.deepEqual(this.failures, []);
+  }
+}
+
+async function withReplicas(body: (replicas: Replicas) => Promise<void>): Promise<void> {
+  await inTemporaryFolder(async (folder) => {
+    const replicas = new Replicas(folder);
+    try {
+      await body(replicas);
+    } finally {
+      await replicas.end();
+    }
+  });
+}
+
+/** Writes as many keys as asked for, to whoever leads. */
+async function writeMany(replicas: Replicas, from: number, to: number): Promise<void> {
+  for (let i = from; i <= to; i++) {
+    const leader = await replicas.leader();
+    await leader.write({ key: `k${i}`, value: `v${i}` });
+  }
+}
+
+const notLeader = (error: unknown) => error instanceof WalLogError && error.code === "NOT_LEADER";
+
+describe("a replicated key-value service", () => {
+  it("writes, swaps and reads through its leader; the others refuse, and say who that is", async () => {
+    await withReplicas(async (replicas) => {
+      for (const id of IDS) await replicas.start(id);
+      const leader = await replicas.leader();
+      assert.equal(await leader.read("k"), null);
+      assert.equal(await leader.write({ key: "k", value: "a" }), null);
+      assert.equal(await leader.write({ key: "k", value: "b", expected: "x" }), "a");
+      assert.equal(await leader.read("k"), "a");
+      assert.equal(await leader.write({ key: "k", value: "b", expected: "a" }), "a");
+      assert.equal(await leader.write({ key: "k", value: "c", expected: null }), "b");
+      assert.equal(await leader.read("k"), "b");
+      const follower = [...replicas.all.values()].find((replica) => replica !== leader)!;
+      await assert.rejects(follower.write({ key: "k", value: "z" }), notLeader);
+      await assert.rejects(follower.read("k"), notLeader);
+      assert.equal(String(follower.leader), leader.status.id);
+      await replicas.same();
+    });
+  });
+
+  it("answers no reads or writes of a leader that is cut off, and loses none of the new one's", async () => {
+    await withReplicas(async (replicas) => {
+      for (const id of IDS) await replicas.start(id);
+      const former = await replicas.leader();
+      await former.write({ key: "k", value: "before" });
+      const cutOff = BigInt(former.status.id);
+      replicas.network.passes = (from, to) => from !== cutOff && to !== cutOff;
+      const stale = former.read("k").then(() => "answered", () => "not answered");
+      const lost = former.write({ key: "k", value: "lost" }).then(() => "acknowledged", (error) => error);
+
+      await until(
+        () => replicas.statuses.some(({ role, id }) => role === "leader" && id !== String(cutOff)),
+        "another",
+      );
+      const leader = await replicas.leader();
+      await leader.write({ key: "k", value: "after" });
+      assert.equal(await stale, "not answered");
+      replicas.network.passes = () => true;
+      assert.ok(await lost instanceof OutcomeUnknown);
+      await replicas.same();
+      assert.equal(await (await replicas.leader()).read("k"), "after");
+    });
+  });
+
+  it("brings a replica up to date that was away while the log was compacted", async () => {
+    await withReplicas(async (replicas) => {
+      for (const id of IDS) await replicas.start(id);
+      await writeMany(replicas, 1, 20);
+      const away = [...replicas.all.values()].find(({ status }) => status.role !== "leader")!;
+      const id = BigInt(away.status.id);
+      await replicas.close(id);
+      await writeMany(replicas, 21, 150);
+      assert.ok(replicas.statuses.every(({ snapshotIndex }) => snapshotIndex > 50));
+      const again = await replicas.start(id);
+      await replicas.same();
+      assert.ok(again.status.applied > 150);
+      // And what it has survives a restart.
+      await replicas.close(id);
+      await replicas.start(id);
+      await replicas.same();
+    });
+  });
+
+  it("repairs the log of a replica from the others", async () => {
+    await withReplicas(async (replicas) => {
+      for (const id of IDS) await replicas.start(id);
+      await writeMany(replicas, 1, 30);
+      await replicas.same();
+      const id = BigInt([...replicas.all.values()].find(({ status }) => status.role !== "leader")!.status.id);
+      await replicas.close(id);
+      damageAnEntry(replicas.folderOf(id));
+      const damaged = await replicas.start(id);
+      assert.equal(damaged.status.isDamaged, true);
+      await until(() => !damaged.status.isDamaged, "repaired");
+      await writeMany(replicas, 31, 40);
+      await replicas.same();
+    });
+  });
+
+  it("works the same over TCP", async () => {
+    await withReplicas(async (replicas) => {
+      const probes = IDS.map((id) => new Probe(id));
+      for (const { transport } of probes) await replicas.start(transport.id, transport);
+      for (const { transport } of probes) {
+        for (const { address, transport: { id } } of probes) transport.setPeer(id, address);
+      }
+      await writeMany(replicas, 1, 120);
+      assert.equal(await (await replicas.leader()).read("k77"), "v77");
+      await replicas.same();
+    });
+  });
+});
+
+describe("its HTTP interface", () => {
+  it("answers as it says", async () => {
+    await withReplicas(async (replicas) => {
+      const http = new HttpClient(4, false);
+      const urls = new Map<bigint, string>();
+      const cuts: (readonly bigint[])[] = [];
+      const servers = [];
+      for (const id of IDS) {
+        const replica = await replicas.start(id);
+        const server = createService({ replica, urls, cut: id === 1n ? (ids) => cuts.push(ids) : undefined });
+        await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+        urls.set(id, `http://127.0.0.1:${(server.address() as AddressInfo).port}`);
+        servers.push(server);
+      }
+      const leader = BigInt((await replicas.leader()).status.id);
+      const follower = IDS.find((id) => id !== leader)!;
+      const ask = async (id: bigint, method: "GET" | "PUT", path: string, body?: string) => {
+        const answer = await http.request(method, `${urls.get(id)}${path}`, { body, timeoutMs: 20_000 });
+        return [answer.status, answer.location ?? answer.body];
+      };
+      assert.deepEqual(await ask(leader, "GET", "/kv/a%2Fb"), [404, ""]);
+      assert.deepEqual(await ask(leader, "PUT", "/kv/a%2Fb", "größer"), [204, ""]);
+      assert.deepEqual(await ask(leader, "GET", "/kv/a%2Fb"), [200, "größer"]);
+      assert.deepEqual(await ask(leader, "PUT", "/kv/a%2Fb?absent", "x"), [412, '"größer"']);
+      assert.deepEqual(await ask(leader, "PUT", "/kv/c?expected=x", "y"), [412, "null"]);
+      assert.deepEqual(await ask(leader, "PUT", `/kv/a%2Fb?expected=${encodeURIComponent("größer")}`, "x"), [204, ""]);
+      assert.deepEqual(await ask(leader, "GET", "/kv/a%2Fb"), [200, "x"]);
+      assert.deepEqual(await ask(follower, "GET", "/kv/k?x=1"), [307, `${urls.get(leader)}/kv/k?x=1`]);
+      assert.deepEqual(await ask(follower, "PUT", "/kv/k", "v"), [307, `${urls.get(leader)}/kv/k`]);
+      assert.deepEqual(await ask(leader, "PUT", "/kv/k", "v".repeat(1024 * 1024 + 1)), [
+        413,
+        "more than 1048576 bytes",
+      ]);
+      assert.deepEqual((await ask(leader, "GET", "/else"))[0], 404);
+      assert.equal(JSON.parse((await ask(follower, "GET", "/status"))[1] as string).leader, String(leader));
+      assert.deepEqual((await ask(1n, "PUT", "/cut", "2,3"))[0], 204);
+      assert.deepEqual(cuts, [[2n, 3n]]);
+      assert.deepEqual((await ask(2n, "PUT", "/cut", "1"))[0], 404);
+
+      replicas.network.passes = () => false;
+      await until(() => replicas.statuses.every(({ leader }) => leader === null), "nobody leads");
+      assert.deepEqual(await ask(follower, "PUT", "/kv/k", "v"), [503, "no leader is known"]);
+      http.close();
+      for (const server of servers) await new Promise((resolve) => server.close(resolve));
+    });
+  });
+});
+
+/** Turns a bit over in the command of an entry in the middle of a log. */
+function damageAnEntry(folder: string): void {
+  const name = readdirSync(folder).filter((name) => name.endsWith(".seg")).sort().at(-1)!;
+  const bytes = readFileSync(join(folder, name));
+  const entries = framesOf(bytes).filter(({ kind, length }) => kind === 1 && length > 0);
+  const { end } = entries[Math.floor(entries.length / 2)]!;
+  bytes[end - 9]! ^= 1;
+  writeFileSync(join(folder, name), bytes);
+}
