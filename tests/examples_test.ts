@@ -112,7 +112,9 @@ describe("the service of events", () => {
     const service = await openOn(new SimulatedDisk());
     const answers = await Promise.all(Array.from({ length: 50 }, (_, i) => answer(service, deposit(`${i}`, 1))));
     assert.deepEqual(answers.map((one) => contentOf(one).balance), Array.from({ length: 50 }, (_, i) => i + 1));
-    assert.equal(contentOf(await answer(service, request("GET", "/stats"))).flushes, 1);
+    const stats = contentOf(await answer(service, request("GET", "/stats")));
+    // Sealing a segment, which is small here, takes a flush of its own.
+    assert.equal(Number(stats.flushes) - Number(stats.segmentsSealed), 1);
     await service.close();
   });
 
