@@ -52,10 +52,10 @@ class Segment:
 class Log:
     """The state of a log while its frames are replayed."""
     def __init__(self): self.next, self.snapshot_index, self.hard_term, self.vote, self.entries = 1, 0, 0, None, {}
-    def begin(self, head): self.__dict__.update(head._asdict(), sum=0, is_repaired=0)
+    def begin(self, head): self.__dict__.update(head._asdict(), sum=0, is_repaired=0, is_sealed=False)
 
     def fits(self, frame):
-        replaces, is_fill = frame.kind in (TRUNCATE, SNAPSHOT), frame.flags & FILL
+        replaces, is_fill = frame.kind in (TRUNCATE, SNAPSHOT), frame.flags & FILL or frame.kind == FOOTER
         if not is_fill and frame.replacements != (self.replacements + replaces) % 65536: return False
         if frame.kind == ENTRY or frame.kind == MARK and not is_fill: return frame.index == self.next
         return not replaces or frame.index > self.snapshot_index
@@ -78,10 +78,12 @@ class Log:
         """Replays frames up to `end`; returns where it stopped: there, at a footer, or at what is not valid."""
         while at < end:
             frame = segment.frame(at)
-            if not frame or at + size(frame) > end or frame.kind == FOOTER or not self.fits(frame): break
+            if not frame or at + size(frame) > end or not self.fits(frame): break
             payload = segment.data[at + 40:at + 40 + frame.length]
             is_whole = xxh3(payload) == frame.payload_sum
             if not is_whole and not is_durable: break
+            self.is_sealed = frame.kind == FOOTER
+            if self.is_sealed: return at
             kind = "config" if frame.flags & CONFIG else "normal"
             self.apply(frame, {"term": frame.term, "kind": kind, "command": payload.hex()} if is_whole else None)
             at += size(frame)
@@ -130,10 +132,9 @@ def read(folder, log):
     stated += [at - frame.unproven for at, frame in newest.frames() if frame.unproven != UNPROVEN_UNKNOWN]
     proven = len(data) - 72 if is_closed else max(stated)
     end = log.replay(newest, log.replay(newest, 4096, proven, True), len(data), False)
-    is_sealed = any(at == end and frame.kind == FOOTER for at, frame in newest.frames(end))
-    require(begun or not is_sealed, "the segment that follows the newest one is missing")
+    require(begun or not log.is_sealed, "the segment that follows the newest one is missing")
     require(not log.flags & (HARD_LOST | TAIL_LOST), "a hard state, or entries at the end, are lost")
-    return "torn" if any(data[end:]) and not is_sealed else "clean"
+    return "torn" if any(data[end:]) and not log.is_sealed else "clean"
 
 def read_snapshot(path, log):
     try:

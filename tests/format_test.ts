@@ -259,6 +259,33 @@ describe("the decoder written from docs/FORMAT.md", { skip }, () => {
       assert.deepEqual([...new Set(verdicts)].sort(), ["clean", "torn"]);
     }));
 
+  it("reads what a crash leaves at each step of beginning a segment, and of going on after a crash", () =>
+    inTemporaryFolder((folder) => {
+      const left: string[] = [];
+      for (let operation = 0; operation < 14; operation++) {
+        for (const seed of [1, 2, 3, 4]) {
+          const disk = new SimulatedDisk({ seed: seed * 100 + operation });
+          const open = () => WalLog.openSync(FOLDER, { fileSystem: disk.fileSystem, segmentBytes: 8192 });
+          const log = open();
+          log.append(entriesAt(1, 20, 1, 100));
+          if (seed > 1) log.syncSync();
+          if (seed > 2) disk.restart();
+          disk.failAfter("crash", operation);
+          try {
+            // A new segment either way: this one is full, or was not closed.
+            if (seed > 2) open();
+            else log.append(entriesAt(21, 40, 1, 100));
+          } catch (error) {
+            assert(error instanceof PowerLoss || error instanceof WalLogError);
+          }
+          disk.crash();
+          left.push(join(folder, `operation ${operation}, seed ${seed}`));
+          write(left.at(-1)!, contentsOf(disk));
+        }
+      }
+      decode(...left).forEach((found, i) => assert.notEqual(compare(left[i]!, found, left[i]!), "corrupt", left[i]));
+    }));
+
   it("names as corrupt what the library names as corrupt", () =>
     inTemporaryFolder((folder) => {
       const folders = Array.from({ length: DAMAGED }, (_, i) => join(folder, String(i + 1)));
