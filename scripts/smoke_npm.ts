@@ -37,7 +37,6 @@ import process from "node:process";
 import { type LogEntry, MemoryLog, WalLog } from "${PACKAGE}";
 import { type Action, RaftNode } from "${PACKAGE}/raft";
 import { exportWalDb, importWalDb } from "${PACKAGE}/wal-db";
-import { type Action, RaftNode } from "${PACKAGE}/raft";
 
 const path = process.argv[2]!;
 const entries: LogEntry[] = [1, 2, 3].map((index) => (
