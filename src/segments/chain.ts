@@ -34,8 +34,6 @@ export interface SegmentFile {
   readonly header: SegmentHeader | undefined;
   /** Why there is no header. */
   readonly reason: string;
-  /** Whether one of the header's copies is damaged. */
-  readonly copyDamaged: boolean;
   readonly successor: Successor | undefined | "damaged";
   /** Whether nothing but zeros follows the header block. */
   readonly blank: boolean;
@@ -138,7 +136,6 @@ export class ChainReader {
         size,
         header,
         reason,
-        copyDamaged: valid.length === 1,
         successor: header === undefined ? undefined : decodeSuccessor(block, header.salt, this.sum),
         blank: valid.length === 0 && this.isBlank(file),
         isOurs: mayBeHeader(block),
