@@ -320,6 +320,24 @@ describe("what vouches", () => {
     assert(tried > 0);
   });
 
+  it("for the newest segment is never what recovery had begun to copy: of those copies any may be lost", () => {
+    for (let round = 0; round < 8; round++) {
+      crashingAtEach(
+        (seed) => {
+          const disk = new SimulatedDisk({ seed: seed + round * 100_000 });
+          const log = open(disk);
+          for (let index = 1; index <= 12; index++) log.append([entry(index, 300)]);
+          // On the disk, and nothing there says so yet.
+          log.syncSync();
+          disk.restart();
+          return disk;
+        },
+        (disk) => open(disk),
+        (disk, when) => assert.equal(open(disk).lastIndex, 12, `round ${round}, ${when}`),
+      );
+    }
+  });
+
   it("for the newest segment is the slot: one that was begun in vain and comes back does not take its place", () => {
     let tried = 0;
     for (let seed = 1; seed <= CRASH_SEEDS; seed++) {

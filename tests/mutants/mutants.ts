@@ -705,7 +705,7 @@ const RECOVERIES: Mutant[] = [
     name: "that frames are copies is not looked at",
     file: WASM_SCAN,
     edits: [["own += (((load<u8>(frame, FRAME_FLAGS) as u32) & FLAG_COPY) == 0) as u64;", "own += 1;"]],
-    dies: "simulation",
+    dies: "checks_test",
   },
   {
     name: "a copied mark of a clean close goes on saying that the log was closed",
