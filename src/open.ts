@@ -5,7 +5,7 @@
  */
 
 import { resolve } from "node:path";
-import { setImmediate } from "node:timers/promises";
+import { setImmediate, setTimeout } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { Codec } from "./codec/codec.ts";
 import { WalLogError } from "./errors.ts";
@@ -15,7 +15,7 @@ import { type Damage, describeDamage, type RecoveryReport } from "./report.ts";
 import { type LogState, MARK_BYTES, SEGMENT_HEADER_BYTES } from "./segments/format.ts";
 import { writeIdentity } from "./segments/identity.ts";
 import type { LogIndex } from "./segments/index.ts";
-import { type Recovered, Recovery } from "./segments/recovery.ts";
+import { type Recovered, Recovery, type RecoveryStep } from "./segments/recovery.ts";
 import { isRepairLeftover } from "./segments/repair.ts";
 import type { Segment } from "./segments/segment.ts";
 import { continueAfterCrash, createSegment, nameSuccessor, SegmentWriter } from "./segments/writer.ts";
@@ -68,10 +68,15 @@ export function folderOf(path: string | URL): string {
  *
  * @param folder The log's folder.
  * @param options How.
+ * @param canWait Whether the caller lets others run where a step says that it waits for another thread.
  * @returns The opened log.
  * @throws {WalLogError} `LOCKED`, `CORRUPT`, `UNSUPPORTED_VERSION`, `INVALID_ARGUMENT`, `NO_SPACE` or `IO`.
  */
-export function* openLog(folder: string, options: CheckedOptions): Generator<Progress, Opened> {
+export function* openLog(
+  folder: string,
+  options: CheckedOptions,
+  canWait: boolean,
+): Generator<RecoveryStep, Opened> {
   const { fileSystem, readOnly } = options;
   let lock: FileLock | undefined;
   let writer: SegmentWriter | undefined;
@@ -79,7 +84,7 @@ export function* openLog(folder: string, options: CheckedOptions): Generator<Pro
     if (!readOnly) lock = takeLock(fileSystem, folder);
     const started = performance.now();
     const codec = new Codec();
-    const recovered = yield* recover(fileSystem, folder, codec, options);
+    const recovered = yield* recover(fileSystem, folder, codec, options, canWait);
     const { index } = recovered;
     const report = makeReport(recovered, performance.now() - started);
     if (report.damage.length > 0 && options.onDamage === "fail") throw corrupt(folder, report.damage);
@@ -133,14 +138,15 @@ function progressed(path: string, { onProgress }: CheckedOptions, { bytesDone, b
 export async function openInSlices(path: string | URL, options: CheckedOptions): Promise<Opened> {
   options.signal?.throwIfAborted();
   const folder = folderOf(path);
-  const opening = openLog(folder, options);
+  const opening = openLog(folder, options, true);
   try {
     for (let sliceEnd = performance.now() + OPEN_SLICE_MS;;) {
       const step = opening.next();
       if (step.done) return step.value;
       progressed(folder, options, step.value);
-      if (performance.now() < sliceEnd) continue;
-      await setImmediate();
+      if (step.value.isWaiting) await setTimeout(1);
+      else if (performance.now() < sliceEnd) continue;
+      else await setImmediate();
       options.signal?.throwIfAborted();
       sliceEnd = performance.now() + OPEN_SLICE_MS;
     }
@@ -160,7 +166,7 @@ export async function openInSlices(path: string | URL, options: CheckedOptions):
 export function openAtOnce(path: string | URL, options: CheckedOptions): Opened {
   options.signal?.throwIfAborted();
   const folder = folderOf(path);
-  const opening = openLog(folder, options);
+  const opening = openLog(folder, options, false);
   try {
     for (;;) {
       const step = opening.next();
@@ -201,13 +207,15 @@ function* recover(
   folder: string,
   codec: Codec,
   options: CheckedOptions,
-): Generator<Progress, Recovered> {
+  canWait: boolean,
+): Generator<RecoveryStep, Recovered> {
+  const threads = canWait ? fileSystem.threads : undefined;
   let before: string | undefined;
   for (let attempt = 1;; attempt++) {
     const lastAttempt = !options.readOnly || attempt === READER_ATTEMPTS_MAX;
     const names = listFolder(fileSystem, folder);
     try {
-      const recovered = yield* new Recovery(fileSystem, folder, codec, options).run(names);
+      const recovered = yield* new Recovery(fileSystem, folder, codec, { verify: options.verify, threads }).run(names);
       const damage = [...recovered.damage];
       if (recovered.head === undefined && damage.length > 0) {
         damage.push(...names.map((name) => orphanedSnapshot(folder, name)).filter((one) => one !== undefined));

@@ -8,7 +8,7 @@ import { describe, it } from "node:test";
 import { WalLog, type WalLogError } from "../mod.ts";
 import { KIND_ENTRY, KIND_SNAPSHOT, KIND_TRUNCATE, SEGMENT_HEADER_BYTES } from "../src/segments/format.ts";
 import { Random } from "../src/testing/mod.ts";
-import { entriesAt, entryAt, type FrameAt, framesOf } from "./history.ts";
+import { entriesAt, entryAt, type FrameAt, framesOf, writeRandomly } from "./history.ts";
 import { MemoryDisk } from "./memory_disk.ts";
 import { assertSameEntries } from "./model.ts";
 
@@ -145,27 +145,7 @@ describe("a gap", () => {
   it("anywhere in any history leaves nothing wrong to read, and whatever cannot be read is named", () => {
     for (let seed = 1; seed <= SEEDS; seed++) {
       const random = new Random(seed);
-      const written = closedLog((log) => {
-        let term = 1;
-        for (let step = 0; step < 30; step++) {
-          const next = log.lastIndex + 1;
-          const chance = random.below(10);
-          if (chance < 6) {
-            const count = 1 + random.below(5);
-            log.append(Array.from({ length: count }, (_, i) => entryAt(next + i, term, random.below(200))));
-          } else if (chance === 6 && next > log.snapshotIndex + 2) {
-            log.truncate(Math.max(log.snapshotIndex + 1, next - 1 - random.below(8)));
-            term++;
-          } else if (chance === 7) log.setHardState({ term, votedFor: BigInt(random.below(5)) });
-          else if (chance === 8 && random.chance(0.3)) {
-            const index = Math.max(log.snapshotIndex + 1, next - 6 + random.below(9));
-            const boundary = log.termAt(index) ?? term;
-            log.applySnapshot({ index, term: boundary, config: [], data: new Uint8Array(seed % 7) });
-            if (log.lastTerm > term) term = log.lastTerm;
-          } else log.syncSync();
-        }
-        log.syncSync();
-      }, random.chance(0.5) ? 8192 : undefined);
+      const written = closedLog((log) => writeRandomly(log, random), random.chance(0.5) ? 8192 : undefined);
       const good = WalLog.openSync(PATH, { fileSystem: new MemoryDisk(written.contents()) });
       const names = [...written.contents().keys()].filter((name) => name.endsWith(".seg")).sort();
       const name = random.pick(names);

@@ -14,6 +14,7 @@ import {
   SEGMENT_HEADER_BYTES,
 } from "../src/segments/format.ts";
 import type { EntryKind, Index, LogEntry, RaftLog, Term } from "../src/types.ts";
+import type { Random } from "../src/testing/random.ts";
 import type { WalLog } from "../src/wal_log.ts";
 import { assertSameState, bytesOf, type LogState, stateDifference, stateOf } from "./model.ts";
 
@@ -49,6 +50,35 @@ export function entryAt(
  */
 export function entriesAt(from: Index, to: Index, term: Term = 1, size = 24, variant = 0): LogEntry[] {
   return Array.from({ length: to - from + 1 }, (_, i) => entryAt(from + i, term, size, "normal", variant));
+}
+
+/**
+ * Writes a history of appends, truncations, hard states and snapshots, and flushes it.
+ *
+ * @param log An empty log.
+ * @param random Decides.
+ * @param steps How many.
+ */
+export function writeRandomly(log: WalLog, random: Random, steps = 30): void {
+  let term = 1;
+  for (let step = 0; step < steps; step++) {
+    const next = log.lastIndex + 1;
+    const chance = random.below(10);
+    if (chance < 6) {
+      const count = 1 + random.below(5);
+      log.append(Array.from({ length: count }, (_, i) => entryAt(next + i, term, random.below(200))));
+    } else if (chance === 6 && next > log.snapshotIndex + 2) {
+      log.truncate(Math.max(log.snapshotIndex + 1, next - 1 - random.below(8)));
+      term++;
+    } else if (chance === 7) log.setHardState({ term, votedFor: BigInt(random.below(5)) });
+    else if (chance === 8 && random.chance(0.3)) {
+      const index = Math.max(log.snapshotIndex + 1, next - 6 + random.below(9));
+      const boundary = log.termAt(index) ?? term;
+      log.applySnapshot({ index, term: boundary, config: [], data: new Uint8Array(index % 7) });
+      if (log.lastTerm > term) term = log.lastTerm;
+    } else log.syncSync();
+  }
+  log.syncSync();
 }
 
 /** The steps of a log and the state after each. */

@@ -82,7 +82,7 @@ export async function inspect(path: string): Promise<Inspection> {
 }
 
 async function openForReading(folder: string): Promise<Opened> {
-  const opening = openLog(folder, checkOptions({ readOnly: true, onDamage: "keep" }));
+  const opening = openLog(folder, checkOptions({ readOnly: true, onDamage: "keep" }), false);
   const opened = await withProgress("reading", opening);
   requireLog(folder, opened.report);
   return opened;

@@ -43,9 +43,26 @@ export const SLOT_LAST_FLAGS = 16;
 export const SLOT_SNAPSHOT_INDEX = 17;
 export const SLOT_REPLACEMENTS = 18;
 export const SLOT_WANTS_MARK = 19;
-const SLOTS = 20;
+export const SLOTS = 20;
+/** What a scan depends on, and what it changes, beside the tables. */
+export const SCAN_SLOTS: readonly number[] = [
+  SLOT_SALT,
+  SLOT_BASE_LSN,
+  SLOT_NEXT_INDEX,
+  SLOT_LAST_TERM,
+  SLOT_HARD_TERM,
+  SLOT_HARD_VOTE,
+  SLOT_HAS_VOTE,
+  SLOT_HARD_STATES,
+  SLOT_SNAPSHOT_INDEX,
+  SLOT_REPLACEMENTS,
+  SLOT_WANTS_MARK,
+  SLOT_LAST_SUM,
+  SLOT_LAST_FLAGS,
+];
 
-const PAGE_BYTES = 65536;
+/** What memory grows by. */
+export const PAGE_BYTES = 65536;
 
 /** What the module exports: functions that take and give numbers, and constants. */
 export interface CodecExports {
@@ -73,15 +90,17 @@ export interface CodecExports {
 
 let compiled: WebAssembly.Module | undefined;
 
+/** The module as bytes, which any thread can compile. */
+export function codecBytes(): Uint8Array<ArrayBuffer> {
+  const text = atob(CODEC_WASM_BASE64);
+  const bytes = new Uint8Array(text.length);
+  for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
+  return bytes;
+}
+
 /** The module, compiled once for all logs of the thread. */
 function compile(): WebAssembly.Module {
-  if (compiled === undefined) {
-    const text = atob(CODEC_WASM_BASE64);
-    const bytes = new Uint8Array(text.length);
-    for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
-    compiled = new WebAssembly.Module(bytes);
-  }
-  return compiled;
+  return compiled ??= new WebAssembly.Module(codecBytes());
 }
 
 /** One instance of the module with its own memory. Calls do not overlap: they are synchronous. */
@@ -138,6 +157,11 @@ export class Codec {
   set(slot: number, value: number): void {
     this.state[slot * 2] = value;
     this.state[slot * 2 + 1] = value / 2 ** 32;
+  }
+
+  /** All slots: a copy. */
+  slots(): BigUint64Array<ArrayBuffer> {
+    return new BigUint64Array(this.wideState);
   }
 
   /** The 64 bits in a slot. */

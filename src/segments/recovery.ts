@@ -10,7 +10,7 @@
 
 import { CHUNK_BYTES, type Codec } from "../codec/codec.ts";
 import type { Cut, Damage } from "../report.ts";
-import type { File, FileSystem } from "../storage/file_system.ts";
+import type { File, FileSystem, Threads } from "../storage/file_system.ts";
 import { readFull } from "../storage/full.ts";
 import { Borders, lostBefore } from "./borders.ts";
 import { type Chain, ChainReader, type Link } from "./chain.ts";
@@ -33,12 +33,23 @@ import type { LogIndex } from "./index.ts";
 import { liveIndexes } from "./live.ts";
 import { Replay, selectSegment } from "./replay.ts";
 import { replayThroughDamage, SealedSegments } from "./sealed.ts";
+import { ScanAhead } from "./scan_ahead.ts";
 import { Segment } from "./segment.ts";
 
 /** How to recover. */
 export interface RecoveryOptions {
   /** Whether sealed segments are scanned, or taken from their footers. */
   readonly verify: "full" | "tail";
+  /** Threads that may help; the caller must then be able to wait for them. */
+  readonly threads: Threads | undefined;
+}
+
+/** How far a recovery has come. */
+export interface RecoveryStep {
+  readonly bytesDone: number;
+  readonly bytesTotal: number;
+  /** Whether it goes on only when another thread has come somewhere. */
+  readonly isWaiting?: boolean;
 }
 
 /** What was recovered. */
@@ -81,6 +92,7 @@ export class Recovery {
   private readonly replay: Replay;
   private readonly chainReader: ChainReader;
   private readonly sealed: SealedSegments;
+  private readonly threads: Threads | undefined;
   private readonly borders: Borders;
 
   constructor(fileSystem: FileSystem, folder: string, codec: Codec, options: RecoveryOptions) {
@@ -91,6 +103,8 @@ export class Recovery {
     this.chainReader = new ChainReader(fileSystem, folder, codec);
     this.sealed = new SealedSegments(fileSystem, codec, this.replay, options.verify);
     this.borders = new Borders(fileSystem, folder, this.replay);
+    // What is taken from footers leaves nothing to scan.
+    this.threads = options.verify === "full" ? options.threads : undefined;
   }
 
   /**
@@ -99,7 +113,7 @@ export class Recovery {
    * @param names The names in the log's folder.
    * @returns What was recovered, damage and all; the caller decides whether damage is an error.
    */
-  *run(names: readonly string[]): Generator<{ bytesDone: number; bytesTotal: number }, Recovered> {
+  *run(names: readonly string[]): Generator<RecoveryStep, Recovered> {
     const { replay } = this;
     const identity = readIdentity(this.fileSystem, this.folder, (bytes, seed) => this.codec.hash(bytes, seed));
     const chain = this.chainReader.read(names, identity === "damaged" ? undefined : identity);
@@ -107,14 +121,7 @@ export class Recovery {
     const newest = chain.links.at(-1);
     if (newest === undefined) return this.nothing(chain, identity);
 
-    replay.begin(chain.links[0]!.file.header.state);
-    let older: Link | undefined;
-    for (const [i, link] of chain.links.entries()) {
-      if (older !== undefined) this.borders.follow(older, link, chain);
-      if (link === newest) break;
-      for (const _ of this.sealed.take(link, chain.links[i + 1]!)) yield { bytesDone: replay.bytesRead, bytesTotal };
-      older = link;
-    }
+    yield* this.takeSealed(chain, newest, bytesTotal);
     const head = new Segment(newest.file.path, newest.file.header, SEGMENT_HEADER_BYTES);
     replay.open(head);
     const file = this.fileSystem.open(head.path, "read");
@@ -188,6 +195,27 @@ export class Recovery {
     }
   }
 
+  /** Replays all segments but the newest, and passes on to that. */
+  private *takeSealed(chain: Chain, newest: Link, bytesTotal: number): Generator<RecoveryStep, void> {
+    const { replay, sealed, threads } = this;
+    const { links } = chain;
+    if (threads !== undefined && bytesTotal - newest.file.size >= threads.worthBytes) {
+      sealed.ahead = new ScanAhead(threads, this.codec, links);
+    }
+    replay.begin(links[0]!.file.header.state);
+    try {
+      for (const [i, link] of links.entries()) {
+        if (i > 0) this.borders.follow(links[i - 1]!, link, chain);
+        if (link === newest) return;
+        for (const why of sealed.take(link, links[i + 1]!)) {
+          yield { bytesDone: replay.bytesRead, bytesTotal, isWaiting: why === "waiting" };
+        }
+      }
+    } finally {
+      sealed.ahead?.close();
+    }
+  }
+
   private nothing(chain: Chain, identity: Uint8Array | undefined | "damaged"): Recovered {
     const { replay } = this;
     const damage: Damage[] = chain.damage.map((one) => ({ ...one, firstIndex: 1 }));
@@ -234,7 +262,7 @@ export class Recovery {
     from: number,
     size: number,
     bytesTotal: number,
-  ): Generator<{ bytesDone: number; bytesTotal: number }, number | undefined> {
+  ): Generator<RecoveryStep, number | undefined> {
     const { replay } = this;
     const frames = replay.run(head, file, from, size);
     for (;;) {

@@ -15,6 +15,7 @@ import {
   SCAN_LARGE,
   SCAN_MORE,
   SCAN_OUT_OF_ORDER,
+  SCAN_SLOTS,
   SCAN_TABLE_FULL,
   SLOT_BASE_LSN,
   SLOT_CONSUMED,
@@ -60,10 +61,12 @@ import {
   MARK_STATE_BYTES,
   REPLACEMENTS_END,
   replacementsBefore,
+  SEGMENT_HEADER_BYTES,
   type SegmentHeader,
   TERM_UNKNOWN,
 } from "./format.ts";
 import { LogIndex } from "./index.ts";
+import type { Scanned } from "./scan_thread.ts";
 import type { Segment } from "./segment.ts";
 
 const KIND_NAMES: Record<number, DamageKind> = {
@@ -188,6 +191,10 @@ export class Replay {
     this.floor = floor;
     segment.firstIndex = this.index.nextIndex;
     this.index.segments.push(segment);
+    this.enter();
+  }
+
+  private enter(): void {
     this.codec.set(SLOT_LAST_SUM, 0);
     this.codec.set(SLOT_LAST_FLAGS, 0);
   }
@@ -287,17 +294,61 @@ export class Replay {
 
   /** Takes what a scan put into the tables. */
   private drain(segment: Segment): void {
-    const { codec, index } = this;
+    const { codec } = this;
     const offsets = codec.offsets();
     if (offsets.length === 0) return;
+    segment.pushAll(offsets);
+    this.takeRuns(codec.runs());
+    codec.clearTables();
+  }
+
+  /** Takes the terms of entries that were scanned, and where the log has come to with them. */
+  private takeRuns(runs: readonly (readonly [Index, number])[]): void {
+    const { codec, index } = this;
     // A run of the scan begins where the term changes; the first entry behind a snapshot continues its term.
-    const runs = codec.runs();
     if (runs[0]?.[0] !== index.nextIndex) index.runs.push(index.nextIndex, index.lastTerm);
     for (const [start, term] of runs) index.runs.push(start, term);
-    segment.pushAll(offsets);
     index.nextIndex = codec.get(SLOT_NEXT_INDEX);
     index.lastTerm = codec.get(SLOT_LAST_TERM);
-    codec.clearTables();
+  }
+
+  /**
+   * What a scan of a segment begins with, as far as the segment's header tells.
+   *
+   * @param header The header.
+   * @returns The codec's slots.
+   */
+  scanStateAt(header: SegmentHeader): BigUint64Array<ArrayBuffer> {
+    this.begin(header.state);
+    this.enter();
+    selectSegment(this.codec, header);
+    this.setScanState();
+    return this.codec.slots();
+  }
+
+  /**
+   * Takes what another thread found in the segment that was opened last, as if it had been scanned here.
+   *
+   * @param segment The segment.
+   * @param before The codec's slots that the other thread began with.
+   * @param scanned What it found.
+   * @returns Whether they are what a scan here would have begun with; if not, nothing was taken.
+   */
+  takeScanned(segment: Segment, before: BigUint64Array, scanned: Scanned): boolean {
+    const { codec } = this;
+    selectSegment(codec, segment.header);
+    this.setScanState();
+    if (this.gap !== undefined || !SCAN_SLOTS.every((slot) => codec.getWide(slot) === before[slot])) return false;
+    for (const slot of SCAN_SLOTS) codec.setWide(slot, scanned.state[slot]!);
+    if (scanned.offsets.length > 0) {
+      segment.adopt(scanned.offsets);
+      const { runs } = scanned;
+      this.takeRuns(Array.from({ length: runs.length / 2 }, (_, i) => [Number(runs[i * 2]), Number(runs[i * 2 + 1])]));
+    }
+    segment.lastSum = codec.get(SLOT_LAST_SUM);
+    segment.lastFlags = codec.get(SLOT_LAST_FLAGS);
+    this.bytesRead += segment.endOffset - SEGMENT_HEADER_BYTES;
+    return true;
   }
 
   /** Takes a frame that concerns more than its segment; `false` for a footer, which ends the segment. */

@@ -12,6 +12,7 @@ import type { Link } from "./chain.ts";
 import { readFooterOffsets, readTrailer } from "./footer.ts";
 import { FRAME_HEADER_BYTES, SEGMENT_HEADER_BYTES } from "./format.ts";
 import { Replay } from "./replay.ts";
+import type { Found, ScanAhead } from "./scan_ahead.ts";
 import { OFFSET_LOST, Segment } from "./segment.ts";
 
 /** Takes sealed segments into a replay. */
@@ -20,6 +21,8 @@ export class SealedSegments {
   private readonly codec: Codec;
   private readonly replay: Replay;
   private readonly verify: "full" | "tail";
+  /** Another thread that scans segments too, if there is one. */
+  ahead: ScanAhead | undefined;
 
   /**
    * @param fileSystem The machine.
@@ -35,12 +38,12 @@ export class SealedSegments {
   }
 
   /**
-   * Takes a segment. Yields after each chunk that is read.
+   * Takes a segment. Yields after each chunk that is read, and `"waiting"` while another thread is at it.
    *
    * @param link The segment.
    * @param next The one behind it, whose header tells where this one ended.
    */
-  *take(link: Link, next: Link): Generator<void> {
+  *take(link: Link, next: Link): Generator<"waiting" | void> {
     const { replay } = this;
     const { path, header } = link.file;
     const endOffset = link.endOffset!;
@@ -50,6 +53,8 @@ export class SealedSegments {
     try {
       segment.isUnverified = this.verify === "tail" && this.takeFooter(segment, file, link, next);
       if (segment.isUnverified) return;
+      const found = yield* this.foundAhead(link);
+      if (found !== undefined && replay.takeScanned(segment, found.before, found.scanned)) return yield;
       const expected = link.joined ? next.file.header.state.nextIndex - header.state.nextIndex : 0;
       segment.expect(
         Math.max(0, Math.min(expected, Math.floor(Math.min(endOffset, link.file.size) / FRAME_HEADER_BYTES))),
@@ -63,6 +68,16 @@ export class SealedSegments {
       segment.trim();
     } finally {
       file.close();
+    }
+  }
+
+  /** What another thread found in a segment, if it has taken it. */
+  private *foundAhead(link: Link): Generator<"waiting", Found | undefined> {
+    const asking = this.ahead?.take(link);
+    for (;;) {
+      const step = asking?.next();
+      if (step === undefined || step.done) return step?.value ?? undefined;
+      yield "waiting";
     }
   }
 

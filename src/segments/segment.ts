@@ -147,6 +147,12 @@ export class Segment {
     this.count += offsets.length;
   }
 
+  /** Takes a table of offsets in units of 8 bytes over, as all that the segment has. */
+  adopt(offsets: Uint32Array): void {
+    this.offsets = offsets;
+    this.count = offsets.length;
+  }
+
   /** Notes entries that are lost. */
   pushLost(howMany: number): void {
     this.reserve(howMany).fill(OFFSET_LOST, this.count, this.count + howMany);

@@ -121,4 +121,39 @@ export interface FileSystem {
    * @returns Cancels the call.
    */
   after(milliseconds: number, callback: () => void): () => void;
+  /** Other threads that can read the same files; left out where there are none. */
+  readonly threads?: Threads;
+}
+
+/** What reads files on another thread: of `node:fs`, the part that is used there. */
+export interface ThreadFiles {
+  /** Opens a file. */
+  openSync(path: string, flags: "r"): number;
+  /** Reads at a position; returns how many bytes. */
+  readSync(file: number, into: Uint8Array, offset: number, length: number, position: number): number;
+  /** Closes a file. */
+  closeSync(file: number): void;
+}
+
+/** Threads beside the one that uses the log. */
+export interface Threads {
+  /** From how much reading on a thread is worth its start. In bytes. */
+  readonly worthBytes: number;
+  /**
+   * Runs a function on a thread of its own.
+   *
+   * @param task The function. Its text is what is sent, so that it can use nothing from around it.
+   * @param input What it is given: copied, but for shared memory.
+   * @param receive Called with each message that it sends, and with `undefined` if it fails.
+   * @returns Ends the thread.
+   */
+  start<Input, Message>(
+    task: (
+      input: Input,
+      files: ThreadFiles,
+      send: (message: Message, memory: readonly ArrayBuffer[]) => void,
+    ) => void,
+    input: Input,
+    receive: (message: Message | undefined) => void,
+  ): () => void;
 }

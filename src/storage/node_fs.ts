@@ -8,10 +8,13 @@ import fs from "node:fs";
 import { dirname, resolve } from "node:path";
 import process from "node:process";
 import { clearTimeout, setTimeout } from "node:timers";
-import type { File, FileSystem, OpenMode } from "./file_system.ts";
+import type { File, FileSystem, OpenMode, Threads } from "./file_system.ts";
 import { lockFile } from "./lock.ts";
 
 const FLAGS: Record<OpenMode, string> = { read: "r", write: "r+", create: "wx+" };
+
+/** Below this a log is open before a thread has started and done something. In bytes. */
+const THREAD_WORTH_BYTES = 512 * 1024 * 1024;
 
 class NodeFile implements File {
   private readonly descriptor: number;
@@ -103,6 +106,29 @@ function makeDirectory(path: string): void {
   }
 }
 
+/** What a thread runs, after the task's text. */
+const THREAD_START = `
+const { parentPort, workerData } = process.getBuiltinModule("node:worker_threads");
+const send = (message, memory) => parentPort.postMessage(message, memory);
+try {
+  task(workerData, process.getBuiltinModule("node:fs"), send);
+} catch {
+  send(undefined, []);
+}`;
+
+const threads: Threads = {
+  worthBytes: THREAD_WORTH_BYTES,
+  start(task, input, receive) {
+    // Loaded when it is wanted: most logs never are so large.
+    const { Worker } = process.getBuiltinModule("node:worker_threads");
+    const worker = new Worker(`const task = ${task};${THREAD_START}`, { eval: true, workerData: input });
+    worker.unref();
+    worker.on("message", receive);
+    worker.on("error", () => receive(undefined));
+    return () => void worker.terminate();
+  },
+};
+
 /** The machine that the process runs on. */
 export const nodeFileSystem: FileSystem = {
   open: (path, mode) => new NodeFile(path, mode),
@@ -112,6 +138,7 @@ export const nodeFileSystem: FileSystem = {
   remove: (path) => fs.unlinkSync(path),
   syncDirectory,
   lock: lockFile,
+  threads,
   random: (into) => void crypto.getRandomValues(into as Uint8Array<ArrayBuffer>),
   after(milliseconds, callback) {
     const timer = setTimeout(callback, milliseconds);

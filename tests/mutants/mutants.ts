@@ -1021,6 +1021,29 @@ const REPAIRS: Mutant[] = [
   },
 ];
 
+/** What another thread scans. */
+const THREADS: readonly Mutant[] = [
+  {
+    name: "another thread passes over what is not plainly valid",
+    file: "src/segments/scan_thread.ts",
+    edits: [["(status !== SCAN_MORE && status !== SCAN_TABLE_FULL) || consumed === 0", "consumed === 0"]],
+    dies: "scan_ahead_test",
+  },
+  {
+    name: "what another thread began with is not compared",
+    file: "src/segments/replay.ts",
+    edits: [["!SCAN_SLOTS.every((slot) => codec.getWide(slot) === before[slot])", "before.length === 0"]],
+    dies: "scan_ahead_test",
+    equivalent: "replay begins each segment with what its header says, which is what the other thread was given",
+  },
+  {
+    name: "the other thread is never ended",
+    file: "src/segments/recovery.ts",
+    edits: [["sealed.ahead?.close();", ""]],
+    dies: "scan_ahead_test",
+  },
+];
+
 /** All mutants. */
 export const MUTANTS: readonly Mutant[] = [
   ...FLUSHES,
@@ -1030,5 +1053,6 @@ export const MUTANTS: readonly Mutant[] = [
   ...RECOVERIES,
   ...MEMORY,
   ...REPAIRS,
+  ...THREADS,
   ...RAFT_MUTANTS,
 ];

@@ -1,0 +1,171 @@
+/**
+ * A log opened on two threads is the log that one thread opens, damaged or not, whatever becomes of the second thread.
+ */
+
+import assert from "node:assert/strict";
+import fs from "node:fs";
+import { setImmediate } from "node:timers/promises";
+import { describe, it } from "node:test";
+import { WalLog, type WalLogError } from "../mod.ts";
+import type { ScanAnswer, ScanInput } from "../src/segments/scan_thread.ts";
+import type { FileSystem, Threads } from "../src/storage/file_system.ts";
+import { nodeFileSystem } from "../src/storage/node_fs.ts";
+import { Random } from "../src/testing/mod.ts";
+import { entriesAt, writeRandomly } from "./history.ts";
+import { MemoryDisk } from "./memory_disk.ts";
+import { assertSameState, stateOf } from "./model.ts";
+import { inTemporaryFolder } from "./temporary.ts";
+
+const SEEDS = 60;
+
+/** The machine with threads of a test's own. */
+function withThreads(start: Threads["start"]): FileSystem {
+  return { ...nodeFileSystem, threads: { worthBytes: 0, start } };
+}
+
+/** Runs what a thread is to do at once, so that nothing is left for the one that opens the log. */
+function atOnce(disk: MemoryDisk, told: (answer: ScanAnswer) => void): Threads["start"] {
+  return (task, input, receive) => {
+    const files = {
+      openSync: (path: string) => files.open.push(disk.open(path, "read")) - 1,
+      readSync: (file: number, into: Uint8Array, offset: number, length: number, position: number) =>
+        files.open[file]!.read(into.subarray(offset, offset + length), position),
+      closeSync: () => {},
+      open: [] as ReturnType<MemoryDisk["open"]>[],
+    };
+    task(input, files, (answer) => {
+      told(answer as ScanAnswer);
+      setImmediate().then(() => receive(answer));
+    });
+    return () => {};
+  };
+}
+
+/** A log of several segments on the real disk. */
+function writeSegments(path: string): void {
+  const log = WalLog.openSync(path, { segmentBytes: 8192 });
+  log.setHardState({ term: 2, votedFor: 7n });
+  for (let from = 1; from <= 1000; from += 20) log.append(entriesAt(from, from + 19, 1 + Math.floor(from / 300)));
+  log.closeSync();
+}
+
+/** What a log holds and what is known of it, but for the time that opening took. */
+function described(log: WalLog): unknown {
+  const { recovery, damaged, hardState } = log;
+  return { recovery: { ...recovery, milliseconds: 0 }, damaged, hardState };
+}
+
+/** What a call gives, or the code of the error that it throws. */
+function answer(call: () => unknown): unknown {
+  try {
+    return call();
+  } catch (error) {
+    return (error as WalLogError).code;
+  }
+}
+
+async function assertOpensAlike(path: string, fileSystem: FileSystem): Promise<void> {
+  const alone = WalLog.openSync(path, { readOnly: true, fileSystem });
+  const together = await WalLog.open(path, { readOnly: true, fileSystem });
+  assert.deepEqual(described(together), described(alone));
+  assertSameState(stateOf(together), stateOf(alone));
+  alone.closeSync();
+  await together.close();
+}
+
+describe("a log opened on two threads", () => {
+  it("is scanned by a real one, with nothing but what was sent to it", async () => {
+    await inTemporaryFolder(async (path) => {
+      writeSegments(path);
+      let scanned = 0;
+      const fileSystem = withThreads((task, input, receive) => {
+        const end = nodeFileSystem.threads!.start(task, input, (answer) => {
+          if ((answer as ScanAnswer | undefined)?.scanned !== undefined) scanned++;
+          receive(answer);
+        });
+        // Leaves it everything.
+        const { claims } = input as ScanInput;
+        for (let i = claims.length - 1; i >= 0; i--) {
+          while (Atomics.load(claims, i) === 0) Atomics.wait(claims, i, 0, 20);
+        }
+        return end;
+      });
+      await assertOpensAlike(path, fileSystem);
+      const segments = fs.readdirSync(path).filter((name) => name.endsWith(".seg")).length;
+      assert(segments > 5);
+      assert.equal(scanned, segments - 1, "all but the newest");
+    });
+  });
+
+  it("is the same in any history, with anything zeroed", async () => {
+    let taken = 0;
+    let refused = 0;
+    for (let seed = 1; seed <= SEEDS; seed++) {
+      const random = new Random(seed);
+      const disk = new MemoryDisk();
+      const log = WalLog.openSync(MemoryDisk.PATH, { fileSystem: disk, segmentBytes: 8192 });
+      writeRandomly(log, random, 200);
+      log.closeSync();
+      const contents = new Map(disk.contents());
+      if (random.chance(0.7)) {
+        const name = random.pick([...contents.keys()].filter((one) => one.endsWith(".seg")).sort());
+        const bytes = contents.get(name)!.slice();
+        const from = random.below(bytes.length);
+        contents.set(name, bytes.fill(0, from, from + 1 + random.below(600)));
+      }
+      const damaged = new MemoryDisk(contents);
+      const start = atOnce(damaged, ({ scanned }) => scanned === undefined ? refused++ : taken++);
+      const fileSystem = Object.assign(damaged, { threads: { worthBytes: 0, start } });
+      const options = { fileSystem, readOnly: true, onDamage: "keep" } as const;
+      const alone = WalLog.openSync(MemoryDisk.PATH, options);
+      const together = await WalLog.open(MemoryDisk.PATH, options);
+      const when = `seed ${seed}`;
+      assert.deepEqual(described(together), described(alone), when);
+      for (let index = alone.snapshotIndex + 1; index <= alone.lastIndex; index++) {
+        assert.deepEqual(answer(() => together.termAt(index)), answer(() => alone.termAt(index)), when);
+        assert.deepEqual(answer(() => together.entry(index)), answer(() => alone.entry(index)), when);
+      }
+      alone.closeSync();
+      await together.close();
+    }
+    assert(taken > 0 && refused > 0, `${taken} segments were taken from the other thread, ${refused} left to this one`);
+  });
+
+  it("opens without a second thread where there can be none", async () => {
+    await inTemporaryFolder(async (path) => {
+      writeSegments(path);
+      const refusing = withThreads(() => {
+        throw new Error("no threads here");
+      });
+      await assertOpensAlike(path, refusing);
+    });
+  });
+
+  it("opens when the second thread fails with segments in its hands", async () => {
+    await inTemporaryFolder(async (path) => {
+      writeSegments(path);
+      const failing = withThreads((_task, input, receive) => {
+        (input as ScanInput).claims.fill(2);
+        setImmediate().then(() => receive(undefined));
+        return () => {};
+      });
+      await assertOpensAlike(path, failing);
+    });
+  });
+
+  it("ends the second thread, also where opening is given up", async () => {
+    await inTemporaryFolder(async (path) => {
+      writeSegments(path);
+      let ended = 0;
+      const control = new AbortController();
+      const stuck = withThreads((_task, input) => {
+        (input as ScanInput).claims.fill(2);
+        setImmediate().then(() => control.abort());
+        return () => void ended++;
+      });
+      await assert.rejects(WalLog.open(path, { fileSystem: stuck, signal: control.signal }), { name: "AbortError" });
+      assert.equal(ended, 1);
+      await assertOpensAlike(path, nodeFileSystem);
+    });
+  });
+});
