@@ -139,7 +139,8 @@ export const nodeFileSystem: FileSystem = {
   syncDirectory,
   lock: lockFile,
   threads,
-  random: (into) => void crypto.getRandomValues(into as Uint8Array<ArrayBuffer>),
+  // Not the global `crypto`, which takes Node some milliseconds to load.
+  random: (into) => void process.getBuiltinModule("node:crypto").randomFillSync(into),
   after(milliseconds, callback) {
     const timer = setTimeout(callback, milliseconds);
     timer.unref();
