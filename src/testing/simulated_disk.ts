@@ -148,6 +148,8 @@ export class SimulatedDisk {
     this.#hasPower = true;
     this.#plan = undefined;
     this.#generation++;
+    // Whoever was to hear of a flush that has failed is gone.
+    for (const inode of this.#names.values()) inode.failingFlushes = 0;
     this.#locks.clear();
     this.#timers = [];
   }
@@ -358,8 +360,9 @@ export class SimulatedDisk {
           inode.failingFlushes++;
         }
         await Promise.resolve();
+        if (generation !== this.#generation) throw new PowerLoss(`sync ${path}`);
         if (fault === "EIO") inode.failingFlushes--;
-        if (!this.#hasPower || generation !== this.#generation) throw new PowerLoss(`sync ${path}`);
+        if (!this.#hasPower) throw new PowerLoss(`sync ${path}`);
         this.#fail(fault, "sync", path);
         inode.endFlush(covered);
       },
