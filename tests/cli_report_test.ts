@@ -170,6 +170,8 @@ interface Seen {
   /** Bars that cannot be seen. */
   readonly invisible: number;
   readonly holes: { readonly width: number; readonly colour: string }[];
+  /** Names of terms, and what lies on them. */
+  readonly covered: string[];
   readonly colours: string[];
 }
 
@@ -192,6 +194,14 @@ onload = () => {
         bar.getBoundingClientRect().height < 10).length,
       holes: [...page.querySelectorAll("b.hole")].map((hole) => (
         { width: hole.getBoundingClientRect().width, colour: style(hole).backgroundColor })),
+      covered: [...page.querySelectorAll(".strip .bands span")].flatMap((name) => {
+        const { left, right, top, bottom } = name.getBoundingClientRect();
+        const band = name.parentElement.getBoundingClientRect();
+        const places = [];
+        for (let x = Math.max(left, band.left) + 1; x < Math.min(right, band.right) - 1; x += 2) places.push(x);
+        const above = places.map((x) => page.elementFromPoint(x, (top + bottom) / 2));
+        return above.filter((it) => it && it !== name).map((it) => name.textContent + ": " + it.outerHTML.slice(0, 80));
+      }),
       colours: [style(page.body).backgroundColor, style(page.body).color],
     });
   }
@@ -245,10 +255,11 @@ describe("the report in a browser", { skip: chromium === undefined && "there is 
   it("fits every width, shows its bars, and its holes in red", async () => {
     const seen = await look();
     assert.equal(seen.length, pages.length * WIDTHS.length);
-    for (const { page, width, overflow, cramped, requests, bars, invisible, holes } of seen) {
+    for (const { page, width, overflow, cramped, requests, bars, invisible, holes, covered } of seen) {
       const where = `${page} at ${width} pixels`;
       assert.equal(overflow, 0, `${where}: it can be scrolled sideways`);
       assert.deepEqual(cramped, [], where);
+      assert.deepEqual(covered, [], where);
       assert.equal(requests, 0, where);
       assert.ok(bars > 0 && invisible === 0, `${where}: ${invisible} of ${bars} bars cannot be seen`);
       assert.equal(holes.length > 0, page === "damaged" || page.startsWith("without"), where);

@@ -180,7 +180,7 @@ function strip({ found, terms }: ReportData): string {
     bands.push(
       `<b style="left:${percent(at(first[0]))};width:${percent(width)}" title="${name}, ${
         indexes(first[0], end - 1)
-      }">${width > 0.09 ? name : width > 0.025 ? short : ""}</b>`,
+      }"><span>${width > 0.09 ? name : width > 0.025 ? short : ""}</span></b>`,
     );
     from = i + 1;
   }

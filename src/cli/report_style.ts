@@ -88,6 +88,7 @@ code, .mono { font-family: var(--mono); font-size: .86em; font-variant-numeric: 
   text-align: center; white-space: nowrap; background: color-mix(in srgb, var(--accent) 34%, var(--panel));
 }
 .strip .bands b:nth-child(even) { background: color-mix(in srgb, var(--accent) 18%, var(--panel)); }
+.strip .bands span { position: relative; z-index: 1; }
 .strip .bands b.hole { background: var(--bad); min-width: 3px; }
 .strip .bands b.proven { width: 2px; background: var(--good); }
 table { border-collapse: collapse; width: 100%; font-size: .88rem; }
