@@ -328,6 +328,7 @@ class Simulation {
         if (!this.#disk.isFaultPending && !isExpected(failure)) throw failure;
         if (!isExpected(failure)) throw failure;
         this.#note("crash-in-recovery");
+        assert(attempt < RECOVERIES_MAX * 10, failure as Error);
         wasClosed = false;
         if (isPowerLoss(failure) || this.#random.chance(0.5)) {
           this.#disk.crash();
