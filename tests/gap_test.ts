@@ -74,6 +74,38 @@ describe("a gap", () => {
     assertSameEntries(log.entries(1, 12), [...entriesAt(1, 3), ...entriesAt(4, 12, 2)], "all");
   });
 
+  it("in front of a truncation costs nothing that was below it", () => {
+    const written = closedLog((log) => {
+      log.append([...entriesAt(1, 3), entryAt(4, 2, 600), ...entriesAt(5, 6, 2)]);
+      log.truncate(4);
+    });
+    const frames = framesOf(written.contents().get(FIRST)!);
+    const [big, last] = [frames.find(isEntry(4))!, frames.find(isEntry(6))!];
+    // The header of entry 4 survives, so that the gap begins above where the truncation goes back to.
+    const disk = zeroed(written, FIRST, big.offset + 100, last.end);
+    const log = WalLog.openSync(PATH, { fileSystem: disk });
+    assert.deepEqual([log.recovery.verdict, log.lastIndex, log.lastTerm], ["clean", 3, 1]);
+    assertSameEntries(log.entries(1, 3), entriesAt(1, 3), "below");
+  });
+
+  it("that ends at a truncation leaves the last term known, and names only what was below it", () => {
+    const disk = without(
+      closedLog((log) => {
+        log.append([...entriesAt(1, 3, 3), ...entriesAt(4, 6, 5)]);
+        log.truncate(5);
+        log.setHardState({ term: 5, votedFor: null });
+      }),
+      isEntry(4),
+      isEntry(6),
+    );
+    const log = WalLog.openSync(PATH, { fileSystem: disk, onDamage: "keep" });
+    assert.deepEqual(log.damaged.map(({ firstIndex, lastIndex }) => [firstIndex, lastIndex]), [[4, 4]]);
+    assert.deepEqual([log.lastIndex, log.lastTerm], [4, 5]);
+    log.repair([entryAt(4, 5)]);
+    log.closeSync();
+    assert.equal(WalLog.openSync(PATH, { fileSystem: disk }).lastTerm, 5);
+  });
+
   it("that held a truncation and what replaced it leaves no entry that was discarded", () => {
     const disk = without(
       closedLog((log) => {

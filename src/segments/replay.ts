@@ -357,9 +357,11 @@ export class Replay {
     const header = decodeFrameHeader(frame);
     if (header.kind === KIND_FOOTER) return false;
     if (header.kind === KIND_TRUNCATE) {
-      if (this.gap !== undefined) this.settleGap(segment, header.index);
+      // It says that the log had come this far, not how much further. One that a repair wrote has counted nothing.
+      if (this.gap !== undefined) this.settleGap(segment, header.index, (header.flags & FLAG_FILL) === 0);
       segment.lowestTruncated = Math.min(segment.lowestTruncated, header.index);
       index.truncate(header.index, header.term);
+      if (header.index === index.nextIndex && header.term !== TERM_UNKNOWN) this.learnLastTerm(header.term);
     } else if (header.kind === KIND_SNAPSHOT) {
       const clears = (header.flags & FLAG_CLEAR) !== 0;
       if (clears) {
@@ -539,8 +541,14 @@ export class Replay {
     return limit;
   }
 
-  /** Says which entries a gap held, from the index that is next behind it. */
-  private settleGap(segment: Segment, next: Index): void {
+  /**
+   * Says which entries a gap held, from the index that is next behind it.
+   *
+   * @param segment The segment.
+   * @param next The index.
+   * @param isAtLeast Whether the log may have come further: what it had above is gone by now.
+   */
+  private settleGap(segment: Segment, next: Index, isAtLeast = false): void {
     const { index } = this;
     const { places, replaced } = this.gap!;
     this.gap = undefined;
@@ -548,7 +556,8 @@ export class Replay {
     const room = Math.floor(bytes / FRAME_HEADER_BYTES);
     let first = index.nextIndex;
     // Where the count is as it was before, there were no replacements, or there was room for all that it can count.
-    if (replaced || room >= REPLACEMENTS_END || next < first || next - first > room) {
+    const isBack = next < first && !isAtLeast;
+    if (replaced || room >= REPLACEMENTS_END || isBack || next - first > room) {
       for (const place of places) this.doubtful.add(place);
       this.replacementsLost = true;
       if (next - first > room) {
