@@ -8,6 +8,7 @@ import { WalLogError, type WalLogErrorCode } from "../errors.ts";
 import { MemoryLog } from "../memory_log.ts";
 import type { Index, NodeId, RaftLog, Term } from "../types.ts";
 import { checkConfig } from "./config.ts";
+import { mergeSends } from "./merging.ts";
 import { findDamage } from "./repair.ts";
 import { RaftState } from "./state.ts";
 import { stepEvent } from "./step.ts";
@@ -153,8 +154,9 @@ export class RaftNode {
 
   /**
    * Lets something happen at once, and hands out what is to be done when what it depends on is durable. Steps that are
-   * given while a flush is under way share the next; their actions come in the order of the steps. The getters answer
-   * for the last step given, of which a crash may yet undo what it has not handed out.
+   * given while a flush is under way share the next; their actions come in the order of the steps, and what they send to
+   * the same node, in fewer messages where it can be. The getters answer for the last step given, of which a crash may
+   * yet undo what it has not handed out.
    *
    * @param event What happens.
    * @returns What is to be done, in order. Rejects as {@link RaftNode.step} throws.
@@ -199,6 +201,7 @@ export class RaftNode {
         for (const { reject } of [...steps, ...this.#waiting.splice(0)]) reject(failure);
         break;
       }
+      mergeSends(steps.map(({ actions }) => actions), this.#state.config);
       for (const { actions, resolve } of steps) resolve(actions);
     }
     this.#isFlushing = false;
