@@ -1,8 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type Action, type Message, RaftNode } from "../src/raft/mod.ts";
-import { type FileSystem, type LogEntry, type NodeId, WalLog, WalLogError } from "../mod.ts";
+import { type FileSystem, type LogEntry, type NodeId, type Snapshot, WalLog, WalLogError } from "../mod.ts";
 import { MemoryLog } from "../src/memory_log.ts";
+import { checkConfig } from "../src/raft/config.ts";
+import { RaftState } from "../src/raft/state.ts";
+import { stepEvent } from "../src/raft/step.ts";
 import { SimulatedDisk } from "../src/testing/mod.ts";
 import { Cluster } from "./raft_cluster.ts";
 import { RecordingLog } from "./raft_traces.ts";
@@ -541,6 +544,49 @@ for (const snapshotChunkBytes of [0, 1, 7, 100, 1000]) {
     assert.equal(largest, snapshotChunkBytes === 0 ? 100 : Math.min(100, snapshotChunkBytes));
   });
 }
+
+test("a leader that sends a snapshot in pieces reads it once, and holds it no longer than somebody needs it", () => {
+  class CountingLog extends MemoryLog {
+    reads = 0;
+    override snapshot(): Snapshot | undefined {
+      this.reads++;
+      return super.snapshot();
+    }
+  }
+  const log = new CountingLog();
+  const ids = [1n, 2n, 3n, 4n, 5n];
+  const cluster = new Cluster([], { snapshotChunkBytes: 10 });
+  for (const id of ids) cluster.start(id, ids.filter((peer) => peer !== id), id === 1n ? log : undefined);
+  const leader = cluster.elect(1n);
+  // Two do not hear of some entries, and then these are gone.
+  cluster.passes = ({ to }) => to < 4n;
+  for (let i = 0; i < 5; i++) cluster.propose(1n, `${i}`);
+  cluster.step(1n, { type: "snapshot", index: leader.lastApplied, data: new Uint8Array(100) });
+  cluster.passes = () => true;
+  cluster.tick(12, [1n]);
+  for (const id of [4n, 5n]) assert.equal(cluster.node(id).log.snapshotIndex, 5);
+  assert.equal(log.reads, 1, "once for both");
+  cluster.join(6n);
+  cluster.step(1n, { type: "addServer", id: 6n });
+  cluster.tick(12, [1n]);
+  assert.equal(cluster.node(6n).log.snapshotIndex, 5);
+  assert.equal(log.reads, 2, "it was not held for one who might come");
+});
+
+test("a follower drops the pieces of a snapshot when a term begins", () => {
+  for (const begins of ["by a message", "by an election of its own"]) {
+    const s = new RaftState(checkConfig({ id: 1n, peers: [2n, 3n] }), new MemoryLog());
+    const snapshot = { index: 5, term: 1, config: [1n, 2n, 3n], data: new Uint8Array(10) };
+    const piece = { type: "installSnapshot", term: 1, leader: 2n, snapshot, offset: 0, done: false } as const;
+    stepEvent(s, { type: "message", message: piece });
+    assert.equal(s.incoming?.bytes, 10);
+    const timeoutNow: Message = { type: "timeoutNow", term: 1, leader: 2n };
+    const ask: Message = { type: "requestVote", term: 2, candidate: 3n, lastLogIndex: 0, lastLogTerm: 0, force: true };
+    stepEvent(s, { type: "message", message: begins === "by a message" ? ask : timeoutNow });
+    assert.equal(s.term, 2);
+    assert.equal(s.incoming, null, begins);
+  }
+});
 
 test("pieces of a snapshot that come twice or too early are not taken", () => {
   const log = new MemoryLog();
