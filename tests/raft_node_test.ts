@@ -619,6 +619,62 @@ test("pieces of a snapshot that come twice or too early are not taken", () => {
   assert.deepEqual(log.snapshot()?.data, data);
 });
 
+test("a message whose entries cannot be taken is refused before it changes anything", () => {
+  const { fileSystem } = new SimulatedDisk({ seed: 1 });
+  const log = WalLog.openSync("/raft.wal", { fileSystem, maxEntryBytes: 100 });
+  const node = RaftNode.withLog({ id: 1n, peers: [2n, 3n], noOp: true }, log);
+  const answers: Message[] = [
+    { type: "preVoteReply", term: 0, voteGranted: true, from: 2n },
+    { type: "requestVoteReply", term: 1, voteGranted: true, from: 2n },
+  ];
+  while (node.role !== "candidate") {
+    node.step(TICK);
+    node.step({ type: "message", message: answers[0]! });
+  }
+  node.step({ type: "message", message: answers[1]! });
+  assert.ok(node.isLeader);
+  // One entry is committed, and behind it there are a change of members and another entry that may have to go.
+  const reply = { type: "appendEntriesReply", success: true, conflictIndex: 0, conflictTerm: 0 } as const;
+  node.step({ type: "message", message: { ...reply, term: 1, from: 2n, matchIndex: 1 } });
+  node.step({ type: "addServer", id: 4n });
+  node.step(propose("x"));
+  node.step({ type: "readIndex", id: 1 });
+  const state = () => {
+    const { role, term, leader, members, commitIndex, lastApplied } = node;
+    return { role, term, leader, members, commitIndex, lastApplied, hard: log.hardState, all: log.entries(1, 9) };
+  };
+  const before = state();
+  assert.deepEqual([before.role, before.members, before.commitIndex], ["leader", [1n, 2n, 3n, 4n], 1]);
+
+  const entry = (index: number, more: Partial<LogEntry> = {}): LogEntry => (
+    { term: 2, index, kind: "normal", command: bytes("y"), ...more }
+  );
+  const message = (entries: LogEntry[], prevLogIndex = 1, term = 2): Message => (
+    { type: "appendEntries", term, leader: 2n, prevLogIndex, prevLogTerm: prevLogIndex, leaderCommit: 0, entries }
+  );
+  const refused: [code: string, message: Message][] = [
+    ["ENTRY_TOO_LARGE", message([entry(2), entry(3, { command: new Uint8Array(101) })])],
+    ["INVALID_ARGUMENT", message([entry(2), entry(3, { kind: "config", command: new Uint8Array(7) })])],
+    ["INVALID_ARGUMENT", message([entry(2), entry(3, { kind: "other" as "normal" })])],
+    ["INVALID_ARGUMENT", message([entry(2), entry(3, { term: 1 })])],
+    ["INVALID_ARGUMENT", message([entry(2), entry(4)])],
+    ["INVALID_ARGUMENT", message([entry(3)])],
+    ["INVALID_ARGUMENT", message([entry(1)], 0)],
+  ];
+  const { flushes } = log.stats();
+  for (const [code, message] of refused) {
+    refuses(() => node.step({ type: "message", message }), code);
+    assert.deepEqual(state(), before);
+  }
+  assert.equal(log.stats().flushes, flushes);
+
+  const largest = entry(3, { command: new Uint8Array(100) });
+  const actions = node.step({ type: "message", message: message([entry(2), largest]) });
+  assert.deepEqual(actions.map(({ type }) => type), ["readFailed", "membershipChanged", "send"]);
+  assert.deepEqual([node.role, node.term, node.members, log.lastIndex], ["follower", 2, [1n, 2n, 3n], 3]);
+  log.closeSync();
+});
+
 test("a message that makes no sense is refused and changes nothing", () => {
   const log = new MemoryLog();
   const node = RaftNode.withLog({ id: 2n, peers: [1n] }, log);

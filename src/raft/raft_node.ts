@@ -68,7 +68,8 @@ export class RaftNode {
    * there is one: what follows it is applied anew.
    *
    * @param config How it is to behave.
-   * @param log Its log, which nobody else may write from now on.
+   * @param log Its log, which nobody else may write from now on. The logs of all nodes must take entries of the same size:
+   * a follower refuses a message with a larger one, and gets no further.
    * @returns The node, a follower.
    * @throws {WalLogError} `INVALID_ARGUMENT`; whatever reading the log throws.
    */
@@ -142,7 +143,7 @@ export class RaftNode {
    * @param event What happens.
    * @returns What is to be done, in order.
    * @throws {WalLogError} `NOT_LEADER`, `CONFIG_IN_PROGRESS`, `ENTRY_TOO_LARGE`, `INVALID_ARGUMENT`: the event is
-   * refused. `BUSY` while a step of {@link RaftNode.stepAsync} is under way. `POISONED` if the log failed, now or
+   * refused, a message too, and has changed nothing. `BUSY` while a step of {@link RaftNode.stepAsync} is under way. `POISONED` if the log failed, now or
    * earlier, with that failure as its cause: the node takes nothing more.
    */
   step(event: RaftEvent): Action[] {

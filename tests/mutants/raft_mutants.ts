@@ -116,8 +116,8 @@ export const RAFT_MUTANTS: Mutant[] = [
     name: "raft: a message that was overtaken truncates",
     file: FOLLOWER,
     edits: [[
-      "const start = entries.findIndex(({ index, term }) => s.log.termAt(index) !== term);",
-      "const start = entries.length > 0 && entries[0]!.index > s.commitIndex ? 0 : -1;",
+      "const from = firstNew(s, entries)?.index;",
+      "const from = entries.find(({ index }) => index > s.commitIndex)?.index;",
     ]],
     dies: "raft simulation",
   },
