@@ -57,6 +57,8 @@ function copySnapshot(snapshot: Snapshot): Snapshot {
  * ```
  */
 export class MemoryLog implements RaftLog {
+  /** The largest command that {@link MemoryLog.append} takes, in bytes: 64 MiB. */
+  readonly maxEntryBytes: number = ENTRY_BYTES_MAX_DEFAULT;
   /** What follows the snapshot: the entry at index `i` is element `i - snapshotIndex - 1`. */
   #entries: LogEntry[] = [];
   #snapshot: Snapshot | undefined;
@@ -154,7 +156,7 @@ export class MemoryLog implements RaftLog {
    * before it. The log is then as it was.
    */
   append(entries: readonly LogEntry[]): void {
-    checkAppend(entries, this.lastIndex, this.lastTerm, ENTRY_BYTES_MAX_DEFAULT);
+    checkAppend(entries, this.lastIndex, this.lastTerm, this.maxEntryBytes);
     // All copies first: should memory run out on one of them, none was added.
     const copies = entries.map(copyEntry);
     for (const entry of copies) this.#entries.push(entry);

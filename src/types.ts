@@ -72,6 +72,8 @@ export interface RaftLog {
   readonly snapshotIndex: Index;
   /** The last hard state that was set; term 0 and no vote if none was. */
   readonly hardState: HardState;
+  /** The largest command that {@link RaftLog.append} takes, in bytes. A log that does not say takes any. */
+  readonly maxEntryBytes?: number;
 
   /**
    * The term of the entry at an index.

@@ -68,8 +68,9 @@ import {
 export class WalLog implements RaftLog, AsyncDisposable, Disposable {
   /** What opening the log found. */
   readonly recovery: RecoveryReport;
+  /** The largest command that {@link WalLog.append} takes, in bytes: `WalLogOptions.maxEntryBytes`. */
+  readonly maxEntryBytes: number;
   readonly #opened: Opened;
-  readonly #maxEntryBytes: number;
   readonly #index: LogIndex;
   readonly #state: LiveState;
   readonly #durability: Durability;
@@ -79,7 +80,7 @@ export class WalLog implements RaftLog, AsyncDisposable, Disposable {
   private constructor(opened: Opened, options: CheckedOptions) {
     this.recovery = opened.report;
     this.#opened = opened;
-    this.#maxEntryBytes = options.maxEntryBytes;
+    this.maxEntryBytes = options.maxEntryBytes;
     this.#index = opened.index;
     this.#state = new LiveState(opened);
     this.#durability = new Durability(opened, this.#state, options.slowFlushMilliseconds);
@@ -248,7 +249,7 @@ export class WalLog implements RaftLog, AsyncDisposable, Disposable {
   append(entries: readonly LogEntry[]): void {
     const writer = this.#durability.requireWriter("append");
     const index = this.#index;
-    const bytes = checkAppend(entries, this.lastIndex, index.lastTerm, this.#maxEntryBytes);
+    const bytes = checkAppend(entries, this.lastIndex, index.lastTerm, this.maxEntryBytes);
     if (entries.length === 0) return;
     this.#durability.write(
       "append",

@@ -26,7 +26,7 @@ describe("a cluster of three processes", () => {
         await cluster.leader();
         clients.start();
         await clients.progress(50);
-        for (const { strike } of FAULTS.slice(0, 3)) await strike(cluster, clients, () => {});
+        for (const { strike } of FAULTS.slice(0, 4)) await strike(cluster, clients, () => {});
         await clients.end();
         const { wrong, pages, operations } = await judge(cluster, clients);
         assert.deepEqual(wrong, []);

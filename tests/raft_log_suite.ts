@@ -659,6 +659,7 @@ export function raftLogSuite(name: string, make: () => Subject): void {
       const message = /at index 21: the command has 67108865 bytes, at most 67108864 are allowed \(maxEntryBytes\)/;
       const command = new Uint8Array(ENTRY_BYTES_MAX + 1);
       refuses(log, "ENTRY_TOO_LARGE", message, () => log.append([entryAt(21, 4, command)]));
+      assert.equal(log.maxEntryBytes, ENTRY_BYTES_MAX);
       works(log);
     });
 

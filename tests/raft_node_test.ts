@@ -1,8 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type Action, type Message, RaftNode } from "../src/raft/mod.ts";
-import { type FileSystem, type LogEntry, type NodeId, WalLog, WalLogError } from "../mod.ts";
+import { type FileSystem, type LogEntry, type NodeId, type Snapshot, WalLog, WalLogError } from "../mod.ts";
 import { MemoryLog } from "../src/memory_log.ts";
+import { checkConfig } from "../src/raft/config.ts";
+import { RaftState } from "../src/raft/state.ts";
+import { stepEvent } from "../src/raft/step.ts";
 import { SimulatedDisk } from "../src/testing/mod.ts";
 import { Cluster } from "./raft_cluster.ts";
 import { RecordingLog } from "./raft_traces.ts";
@@ -542,6 +545,49 @@ for (const snapshotChunkBytes of [0, 1, 7, 100, 1000]) {
   });
 }
 
+test("a leader that sends a snapshot in pieces reads it once, and holds it no longer than somebody needs it", () => {
+  class CountingLog extends MemoryLog {
+    reads = 0;
+    override snapshot(): Snapshot | undefined {
+      this.reads++;
+      return super.snapshot();
+    }
+  }
+  const log = new CountingLog();
+  const ids = [1n, 2n, 3n, 4n, 5n];
+  const cluster = new Cluster([], { snapshotChunkBytes: 10 });
+  for (const id of ids) cluster.start(id, ids.filter((peer) => peer !== id), id === 1n ? log : undefined);
+  const leader = cluster.elect(1n);
+  // Two do not hear of some entries, and then these are gone.
+  cluster.passes = ({ to }) => to < 4n;
+  for (let i = 0; i < 5; i++) cluster.propose(1n, `${i}`);
+  cluster.step(1n, { type: "snapshot", index: leader.lastApplied, data: new Uint8Array(100) });
+  cluster.passes = () => true;
+  cluster.tick(12, [1n]);
+  for (const id of [4n, 5n]) assert.equal(cluster.node(id).log.snapshotIndex, 5);
+  assert.equal(log.reads, 1, "once for both");
+  cluster.join(6n);
+  cluster.step(1n, { type: "addServer", id: 6n });
+  cluster.tick(12, [1n]);
+  assert.equal(cluster.node(6n).log.snapshotIndex, 5);
+  assert.equal(log.reads, 2, "it was not held for one who might come");
+});
+
+test("a follower drops the pieces of a snapshot when a term begins", () => {
+  for (const begins of ["by a message", "by an election of its own"]) {
+    const s = new RaftState(checkConfig({ id: 1n, peers: [2n, 3n] }), new MemoryLog());
+    const snapshot = { index: 5, term: 1, config: [1n, 2n, 3n], data: new Uint8Array(10) };
+    const piece = { type: "installSnapshot", term: 1, leader: 2n, snapshot, offset: 0, done: false } as const;
+    stepEvent(s, { type: "message", message: piece });
+    assert.equal(s.incoming?.bytes, 10);
+    const timeoutNow: Message = { type: "timeoutNow", term: 1, leader: 2n };
+    const ask: Message = { type: "requestVote", term: 2, candidate: 3n, lastLogIndex: 0, lastLogTerm: 0, force: true };
+    stepEvent(s, { type: "message", message: begins === "by a message" ? ask : timeoutNow });
+    assert.equal(s.term, 2);
+    assert.equal(s.incoming, null, begins);
+  }
+});
+
 test("pieces of a snapshot that come twice or too early are not taken", () => {
   const log = new MemoryLog();
   const node = RaftNode.withLog({ id: 2n, peers: [1n] }, log);
@@ -571,6 +617,62 @@ test("pieces of a snapshot that come twice or too early are not taken", () => {
   assert.deepEqual(piece(0, 4, 2), [[4, 0]]);
   assert.deepEqual(piece(4, 2, 2), ["restoreSnapshot", [undefined, 5]]);
   assert.deepEqual(log.snapshot()?.data, data);
+});
+
+test("a message whose entries cannot be taken is refused before it changes anything", () => {
+  const { fileSystem } = new SimulatedDisk({ seed: 1 });
+  const log = WalLog.openSync("/raft.wal", { fileSystem, maxEntryBytes: 100 });
+  const node = RaftNode.withLog({ id: 1n, peers: [2n, 3n], noOp: true }, log);
+  const answers: Message[] = [
+    { type: "preVoteReply", term: 0, voteGranted: true, from: 2n },
+    { type: "requestVoteReply", term: 1, voteGranted: true, from: 2n },
+  ];
+  while (node.role !== "candidate") {
+    node.step(TICK);
+    node.step({ type: "message", message: answers[0]! });
+  }
+  node.step({ type: "message", message: answers[1]! });
+  assert.ok(node.isLeader);
+  // One entry is committed, and behind it there are a change of members and another entry that may have to go.
+  const reply = { type: "appendEntriesReply", success: true, conflictIndex: 0, conflictTerm: 0 } as const;
+  node.step({ type: "message", message: { ...reply, term: 1, from: 2n, matchIndex: 1 } });
+  node.step({ type: "addServer", id: 4n });
+  node.step(propose("x"));
+  node.step({ type: "readIndex", id: 1 });
+  const state = () => {
+    const { role, term, leader, members, commitIndex, lastApplied } = node;
+    return { role, term, leader, members, commitIndex, lastApplied, hard: log.hardState, all: log.entries(1, 9) };
+  };
+  const before = state();
+  assert.deepEqual([before.role, before.members, before.commitIndex], ["leader", [1n, 2n, 3n, 4n], 1]);
+
+  const entry = (index: number, more: Partial<LogEntry> = {}): LogEntry => (
+    { term: 2, index, kind: "normal", command: bytes("y"), ...more }
+  );
+  const message = (entries: LogEntry[], prevLogIndex = 1, term = 2): Message => (
+    { type: "appendEntries", term, leader: 2n, prevLogIndex, prevLogTerm: prevLogIndex, leaderCommit: 0, entries }
+  );
+  const refused: [code: string, message: Message][] = [
+    ["ENTRY_TOO_LARGE", message([entry(2), entry(3, { command: new Uint8Array(101) })])],
+    ["INVALID_ARGUMENT", message([entry(2), entry(3, { kind: "config", command: new Uint8Array(7) })])],
+    ["INVALID_ARGUMENT", message([entry(2), entry(3, { kind: "other" as "normal" })])],
+    ["INVALID_ARGUMENT", message([entry(2), entry(3, { term: 1 })])],
+    ["INVALID_ARGUMENT", message([entry(2), entry(4)])],
+    ["INVALID_ARGUMENT", message([entry(3)])],
+    ["INVALID_ARGUMENT", message([entry(1)], 0)],
+  ];
+  const { flushes } = log.stats();
+  for (const [code, message] of refused) {
+    refuses(() => node.step({ type: "message", message }), code);
+    assert.deepEqual(state(), before);
+  }
+  assert.equal(log.stats().flushes, flushes);
+
+  const largest = entry(3, { command: new Uint8Array(100) });
+  const actions = node.step({ type: "message", message: message([entry(2), largest]) });
+  assert.deepEqual(actions.map(({ type }) => type), ["readFailed", "membershipChanged", "send"]);
+  assert.deepEqual([node.role, node.term, node.members, log.lastIndex], ["follower", 2, [1n, 2n, 3n], 3]);
+  log.closeSync();
 });
 
 test("a message that makes no sense is refused and changes nothing", () => {

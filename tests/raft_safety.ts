@@ -43,6 +43,9 @@ export class WatchedLog implements RaftLog {
   get hardState(): HardState {
     return this.#log.hardState;
   }
+  get maxEntryBytes(): number {
+    return this.#log.maxEntryBytes;
+  }
   termAt(index: Index): Term | undefined {
     return this.#log.termAt(index);
   }

@@ -4,12 +4,13 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { createServer, type Socket } from "node:net";
 import { describe, it } from "node:test";
-import { connect as connectTls } from "node:tls";
+import { connect as connectTls, type TLSSocket } from "node:tls";
 import { fileURLToPath } from "node:url";
 import { WalLogError } from "../mod.ts";
 import { locateRuntime, RUNTIME_NAMES } from "../scripts/runtimes.ts";
-import { encodeMessage, type Message, TcpTransport } from "../src/raft/mod.ts";
-import { clusterDigest, encodeHello, StreamReader } from "../src/raft/transport/framing.ts";
+import { encodeMessage, type Message, TcpTransport, type TcpTransportOptions } from "../src/raft/mod.ts";
+import { clusterDigest, encodeHello, HELLO_BYTES, StreamReader } from "../src/raft/transport/framing.ts";
+import { whatIsWrongWith } from "../src/raft/transport/identity.ts";
 import { Outbox } from "../src/raft/transport/outbox.ts";
 import { Random } from "../src/testing/mod.ts";
 import { CLUSTER, connected, LOOPBACK, Probe, RawConnection, tlsOf, until } from "./transports.ts";
@@ -26,6 +27,16 @@ function vote(term: number, candidate = 1n): Message {
 function large(bytes: number, leader = 1n): Message {
   const data = new Uint8Array(bytes).map((_, i) => i % 251);
   return { type: "installSnapshot", term: 1, leader, snapshot: { index: 1, term: 1, config: [1n], data } };
+}
+
+/** Two nodes that know each other. */
+async function both(...options: [Partial<TcpTransportOptions>, Partial<TcpTransportOptions>]): Promise<[Probe, Probe]> {
+  const [one, two] = [new Probe(1n, options[0]), new Probe(2n, options[1])];
+  await one.start();
+  two.transport.setPeer(1n, one.address);
+  await two.start();
+  one.transport.setPeer(2n, two.address);
+  return [one, two];
 }
 
 async function close(...probes: Probe[]): Promise<void> {
@@ -174,6 +185,26 @@ describe("a TCP transport", () => {
     await close(one, two);
   });
 
+  it("lets a peer feel that its messages are unfinished, and reads nothing ahead", async () => {
+    const two = await new Probe(2n).start(() => new Promise<void>(() => {}));
+    const one = new Probe(1n, { timeout: 200, reconnectDelay: [HOUR_MS, HOUR_MS] });
+    one.transport.setPeer(2n, two.address);
+    await one.start();
+    await until(() => one.isConnectedTo(2n), "connected");
+    for (let term = 1; term <= 256; term++) one.transport.send(2n, vote(term));
+    await until(() => two.received.length === 256, "as many as may be unfinished");
+    const message = large(100_000);
+    // The operating system takes some megabytes; whoever would read ahead takes all there is.
+    for (let sent = 0; sent < 2000 && one.isConnectedTo(2n); sent++) {
+      one.transport.send(2n, message);
+      await new Promise((resolve) => setTimeout(resolve, 1));
+    }
+    await until(() => !one.isConnectedTo(2n), "given up, or nothing is held back");
+    assert.match(one.reasons.at(-1)!, /the peer takes no bytes for 200 ms/);
+    assert.equal(two.received.length, 256);
+    await close(one, two);
+  });
+
   it("is not made of options that make no sense, nor started twice, nor after it was closed", async () => {
     const options = { id: 1n, cluster: CLUSTER, listen: LOOPBACK };
     for (
@@ -187,7 +218,8 @@ describe("a TCP transport", () => {
         { maxQueueBytes: NaN },
         { reconnectDelay: [10, 5] as const },
         { timeout: 0 },
-        { tls: { ...tlsOf("node"), ca: "" } },
+        { tls: { ...tlsOf("node-1"), ca: "" } },
+        { tls: { ...tlsOf("node-1"), nodeName: "node-1" as never } },
       ]
     ) {
       assert.throws(
@@ -319,20 +351,109 @@ describe("a caller", () => {
   });
 });
 
+describe("one who is called", () => {
+  it("and answers for another node is told nothing", async () => {
+    const arrived: Uint8Array[] = [];
+    const server = createServer((socket) => {
+      socket.on("error", () => {});
+      socket.on("data", (chunk) => arrived.push(chunk));
+      socket.write(encodeHello({ from: 3n, to: 1n, cluster: clusterDigest(CLUSTER) }));
+    });
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const { port } = server.address() as { port: number };
+    const one = new Probe(1n, { reconnectDelay: [HOUR_MS, HOUR_MS] });
+    one.transport.setPeer(2n, { ...LOOPBACK, port });
+    await one.start();
+    one.transport.send(2n, vote(1));
+    await until(() => one.reasons.length > 0 || one.isConnectedTo(2n), "an end");
+    assert.deepEqual(one.reasons, ["it is node 3"]);
+    await close(one);
+    await new Promise((resolve) => server.close(resolve));
+    assert.ok(arrived.reduce((sum, { byteLength }) => sum + byteLength, 0) <= HELLO_BYTES);
+  });
+});
+
 describe("a transport with TLS", () => {
   it("carries messages between nodes with certificates of the cluster's authority", async () => {
-    const [one, two] = await connected([1n, 2n], { tls: tlsOf("node") }) as [Probe, Probe];
+    for (const second of ["node-2", "common"] as const) {
+      const [one, two] = await both({ tls: tlsOf("node-1") }, { tls: tlsOf(second) });
+      await until(() => one.isConnectedTo(2n) && two.isConnectedTo(1n), "connected");
+      one.transport.send(2n, vote(1));
+      two.transport.send(1n, large(3_000_000, 2n));
+      await until(() => one.received.length === 1 && two.received.length === 1, "a message each way");
+      assert.deepEqual(one.received, [large(3_000_000, 2n)]);
+      await close(one, two);
+    }
+  });
+
+  it("does not let a node speak for another, for all that its certificate is of the cluster", async () => {
+    // Node 3 says that it is node 2, and says so well before the true one does.
+    const one = await new Probe(1n, { tls: tlsOf("node-1") }).start();
+    const three = new Probe(2n, { tls: tlsOf("node-3"), reconnectDelay: [HOUR_MS, HOUR_MS] });
+    three.transport.setPeer(1n, one.address);
+    await three.start();
+    three.transport.send(1n, vote(1, 2n));
+    await until(() => one.reasons.length > 0 && three.reasons.length > 0, "refused");
+    assert.deepEqual(one.events.map(({ type }) => type), ["refused"]);
+    assert.deepEqual(one.reasons, ["its certificate does not name node-2"]);
+    const two = new Probe(2n, { tls: tlsOf("node-2") });
+    two.transport.setPeer(1n, one.address);
+    await two.start();
+    await until(() => two.isConnectedTo(1n), "the true one is connected");
+    two.transport.send(1n, vote(2, 2n));
+    await until(() => one.received.length > 0, "a message");
+    assert.deepEqual(one.received, [vote(2, 2n)]);
+    await close(one, two, three);
+  });
+
+  it("tells nothing to a node that it calls and that is another by its certificate", async () => {
+    const three = await new Probe(2n, { tls: tlsOf("node-3") }).start();
+    const one = new Probe(1n, { tls: tlsOf("node-1"), reconnectDelay: [HOUR_MS, HOUR_MS] });
+    one.transport.setPeer(2n, three.address);
+    await one.start();
     one.transport.send(2n, vote(1));
-    two.transport.send(1n, large(3_000_000, 2n));
-    await until(() => one.received.length === 1 && two.received.length === 1, "a message each way");
-    assert.deepEqual(one.received, [large(3_000_000, 2n)]);
+    await until(() => one.reasons.length > 0 && three.reasons.length > 0, "refused by the caller");
+    assert.deepEqual(one.reasons, ["its certificate does not name node-2"]);
+    assert.ok(three.events.every(({ type }) => type === "refused"));
+    assert.deepEqual(three.received, []);
+    await close(one, three);
+  });
+
+  it("takes the names of nodes from whoever knows them, also one for all", async () => {
+    const nodeName = () => "localhost";
+    const [one, two] = await both({ tls: { ...tlsOf("node-1"), nodeName } }, { tls: { ...tlsOf("node-1"), nodeName } });
+    await until(() => one.isConnectedTo(2n) && two.isConnectedTo(1n), "connected");
     await close(one, two);
   });
 
+  it("takes a name only as it is written, and of a common name only where there is no other", () => {
+    const tls = tlsOf("node-1");
+    const named = (certificate: unknown, id = 1n) =>
+      whatIsWrongWith({ authorized: true, getPeerCertificate: () => certificate } as TLSSocket, id, tls) === undefined;
+    assert.ok(named({ subjectaltname: "DNS:a, DNS:node-1" }));
+    assert.ok(named({ subjectaltname: "", subject: { CN: "node-1" } }));
+    assert.ok(named({ subject: { CN: "node-18446744073709551615" } }, 2n ** 64n - 1n));
+    for (
+      const other of [
+        {},
+        { subject: "node-1" },
+        { subject: { CN: ["node-1", "node-2"] } },
+        { subject: { CN: "NODE-1" } },
+        { subjectaltname: "DNS:node-2", subject: { CN: "node-1" } },
+        { subjectaltname: "DNS:*" },
+        { subjectaltname: "DNS:node-11" },
+        { subjectaltname: "URI:node-1, IP Address:127.0.0.1" },
+        { subjectaltname: 'DNS:"a, DNS:node-1, DNS:b"' },
+      ]
+    ) assert.equal(named(other), false, JSON.stringify(other));
+    const unsigned = { authorized: false, getPeerCertificate: () => ({ subjectaltname: "DNS:node-1" }) };
+    assert.equal(whatIsWrongWith(unsigned as TLSSocket, 1n, tls), "its certificate is not of this cluster");
+  });
+
   it("refuses callers without a certificate, with one of another authority, and without TLS", async () => {
-    const probe = await new Probe(1n, { tls: tlsOf("node") }).start();
+    const probe = await new Probe(1n, { tls: tlsOf("node-1") }).start();
     const { host, port } = probe.address;
-    const { ca } = tlsOf("node");
+    const { ca } = tlsOf("node-1");
     const own = tlsOf("stranger");
     let answers = 0;
     for (const shown of [{}, { cert: own.cert as string, key: own.key as string }]) {
@@ -359,7 +480,7 @@ describe("a transport with TLS", () => {
 
   it("tells nothing to one that it calls and that has a certificate of another authority", async () => {
     const two = await new Probe(2n, { tls: { ...tlsOf("stranger") } }).start();
-    const one = new Probe(1n, { tls: tlsOf("node"), reconnectDelay: [HOUR_MS, HOUR_MS] });
+    const one = new Probe(1n, { tls: tlsOf("node-1"), reconnectDelay: [HOUR_MS, HOUR_MS] });
     one.transport.setPeer(2n, two.address);
     await one.start();
     one.transport.send(2n, vote(1));
@@ -372,7 +493,7 @@ describe("a transport with TLS", () => {
 
   for (const name of RUNTIME_NAMES) {
     it(`talks to one in ${name}`, async () => {
-      const one = await new Probe(1n, { tls: tlsOf("node") }).start();
+      const one = await new Probe(1n, { tls: tlsOf("node-1") }).start();
       const [binary, ...prefix] = locateRuntime(name).run;
       const child = spawn(binary, [...prefix, CHILD, String(one.address.port)], {
         stdio: ["ignore", "pipe", "inherit"],
@@ -422,7 +543,7 @@ describe("what waits to be sent", () => {
   it("is bounded, whatever its frames; one alone may be larger than the bound", () => {
     const outbox = new Outbox(10_000);
     let small = 0;
-    while (outbox.push(new Uint8Array(1))) small++;
+    while (small < 100 && outbox.push(new Uint8Array(1))) small++;
     assert.ok(small > 10 && small < 100, `${small} frames of a byte`);
     outbox.clear();
     assert.equal(outbox.push(new Uint8Array(1_000_000)), true);

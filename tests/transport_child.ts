@@ -11,7 +11,7 @@
 import process from "node:process";
 import { Probe, tlsOf } from "./transports.ts";
 
-const { transport } = new Probe(2n, { tls: tlsOf("node") });
+const { transport } = new Probe(2n, { tls: tlsOf("node-2") });
 await transport.start((message) => {
   if (message.type === "preVote") {
     transport.send(1n, { type: "preVoteReply", term: message.term, voteGranted: true, from: 2n });

@@ -5,8 +5,8 @@
  *       --replica 1=127.0.0.1:7001,8001 --replica 2=127.0.0.1:7002,8002 --replica 3=127.0.0.1:7003,8003
  *
  * `--replica ID=HOST:PORT,HTTPPORT` once for each, the same for all; the first port is for the replicas' messages, the
- * second for clients. In Deno it takes --allow-net, --allow-read and --allow-write. With --tls FOLDER, which has ca.pem,
- * node.pem and node.key, the replicas talk to nobody else; without, whoever reaches the port can. `http.ts` says how
+ * second for clients. In Deno it takes --allow-net, --allow-read and --allow-write. With --tls FOLDER, which has ca.pem
+ * and, for replica 1, node-1.pem and node-1.key, the replicas talk to nobody else; without, whoever reaches the port can. `http.ts` says how
  * clients ask, `--control` is for tests. Says "ready" when it serves, and ends on SIGTERM.
  *
  *     curl -L -X PUT http://127.0.0.1:8001/kv/greeting --data hello
@@ -56,7 +56,7 @@ const transport = new CuttableTransport(
     cluster: "examples/kv",
     listen: own,
     peers: places.map((place) => [place.id, place] as const),
-    ...values.tls === undefined ? {} : { tls: tlsFrom(values.tls) },
+    ...values.tls === undefined ? {} : { tls: tlsFrom(values.tls, own.id) },
   }),
 );
 const replica = await Replica.start({
@@ -90,9 +90,9 @@ function parsePlace(text: string): Place {
   return { id: BigInt(id!), host: host!, port: Number(port), httpPort: Number(httpPort) };
 }
 
-function tlsFrom(folder: string): TransportTls {
+function tlsFrom(folder: string, id: bigint): TransportTls {
   const read = (name: string) => readFileSync(join(folder, name), "utf8");
-  return { ca: read("ca.pem"), cert: read("node.pem"), key: read("node.key") };
+  return { ca: read("ca.pem"), cert: read(`node-${id}.pem`), key: read(`node-${id}.key`) };
 }
 
 function fail(message: string): never {

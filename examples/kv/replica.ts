@@ -197,8 +197,8 @@ export class Replica {
     try {
       await this.#carryOut(this.#node.stepAsync(event));
     } catch (error) {
-      // A message that makes no sense is refused, and changes nothing.
-      if (error instanceof WalLogError && error.code === "INVALID_ARGUMENT") return;
+      // A message that makes no sense, or whose entries are too large for the log, is refused, and changes nothing.
+      if (error instanceof WalLogError && ["INVALID_ARGUMENT", "ENTRY_TOO_LARGE"].includes(error.code)) return;
       if (!this.#isClosed) this.#options.onFailure(error);
     }
   }

@@ -93,6 +93,28 @@ export class Clients {
   }
 
   /**
+   * Reads all keys from one replica, and from no other if that one does not answer; the reads belong to the history.
+   *
+   * @param url The replica.
+   * @returns When there is an answer to each, or none to be expected.
+   */
+  async readFrom(url: string): Promise<void> {
+    const { keys } = this.#options;
+    const http = new HttpClient(keys, false);
+    try {
+      await Promise.all(Array.from({ length: keys }, async (_, i) => {
+        const [key, called] = [`key-${i}`, ++this.#now];
+        const answer = await http.request("GET", `${url}/kv/${key}`, { timeoutMs: REQUEST_MS }).catch(ifNoAnswer);
+        if (answer === undefined || ![200, 404].includes(answer.status)) return;
+        const found = answer.status === 404 ? null : answer.body;
+        this.history.push({ kind: "get", key, called, returned: ++this.#now, found });
+      }));
+    } finally {
+      http.close();
+    }
+  }
+
+  /**
    * Reads a key as the last of all, again and again until there is an answer; the read belongs to the history.
    *
    * @returns Its text.
@@ -190,6 +212,10 @@ export class Clients {
     }
     return "refused";
   }
+}
+
+function ifNoAnswer(error: unknown): undefined {
+  if (!(error instanceof NoAnswer)) throw error;
 }
 
 function expectKnown({ status, body }: { readonly status: number; readonly body: string }): Outcome {

@@ -52,6 +52,21 @@ export const FAULTS: readonly Fault[] = [
     },
   },
   {
+    title: "the leader is cut off and stopped, and asked when it goes on, believing that it leads",
+    strike: async (cluster, clients, say) => {
+      const leader = await cluster.leader();
+      await cluster.cut(leader, cluster.replicas.filter((replica) => replica !== leader));
+      await leader.signal("SIGSTOP");
+      await otherLeads(cluster, leader, clients, say);
+      // What it would answer by itself is old by now; it is to be asked as soon as it goes on, before it gives up.
+      const reads = clients.readFrom(leader.url);
+      await leader.signal("SIGCONT");
+      await reads;
+      await cluster.cut(leader, []);
+      await clients.progress(ANSWERS);
+    },
+  },
+  {
     title: "a follower is cut off from the leader, but not from the other follower",
     strike: async (cluster, clients) => {
       const leader = await cluster.leader();

@@ -58,7 +58,6 @@ function becomeLeader(s: RaftState): void {
   s.votes.clear();
   s.transfer = null;
   s.sinceHeartbeat = s.sinceQuorum = s.round = 0;
-  s.incoming = null;
   s.progress = new Map(s.others.map((id) => [id, newProgress(s.log.lastIndex, s.now)]));
   // A configuration that changes nothing: unlike an empty command, the application never sees it.
   if (s.config.noOp) appendOwn(s, "config", encodeMembership(s.membership.latest));

@@ -6,11 +6,41 @@
 
 import { WalLogError } from "../errors.ts";
 import type { Index, LogEntry, Term } from "../types.ts";
+import { checkAppend } from "../validate.ts";
 import { commitTo } from "./commit.ts";
 import { decodeMembership } from "./membership.ts";
 import type { AppendEntries, AppendEntriesReply, InstallSnapshot, InstallSnapshotReply } from "./messages.ts";
 import { announceMembers, becomeFollower, restartElectionTimer } from "./role.ts";
 import type { RaftState } from "./state.ts";
+
+/**
+ * Refuses a message of which the entries cannot be taken, as a whole and before it changes anything: no leader that works
+ * as it should sends such entries, unless its log takes larger ones.
+ *
+ * @throws {WalLogError} `INVALID_ARGUMENT`, `ENTRY_TOO_LARGE`.
+ */
+export function requireAcceptable(s: RaftState, { term, prevLogIndex, prevLogTerm, entries }: AppendEntries): void {
+  for (const [i, { index }] of entries.entries()) {
+    if (index === prevLogIndex + 1 + i) continue;
+    throw new WalLogError(
+      "INVALID_ARGUMENT",
+      `Cannot take a message: expected its entries from index ${prevLogIndex + 1} on, found ${index} as number ${
+        i + 1
+      }`,
+    );
+  }
+  checkAppend(entries, prevLogIndex, prevLogTerm, s.log.maxEntryBytes ?? Infinity);
+  for (const entry of entries) if (entry.kind === "config") decodeMembership(entry);
+  // What is older than the node's term, or does not follow on what its log has, is answered without being looked at.
+  if (term < s.term || s.log.termAt(prevLogIndex) !== prevLogTerm) return;
+  const first = firstNew(s, entries);
+  if (first !== undefined && first.index <= s.commitIndex) throw overwrites(s, first);
+}
+
+/** The first entry that the log does not have. */
+function firstNew(s: RaftState, entries: readonly LogEntry[]): LogEntry | undefined {
+  return entries.find(({ index, term }) => s.log.termAt(index) !== term);
+}
 
 /** Entries of a leader have arrived. */
 export function onAppendEntries(s: RaftState, message: AppendEntries): void {
@@ -53,13 +83,9 @@ function conflictAt(s: RaftState, index: Index, term: Term | undefined): Partial
 
 /** Appends what the log does not have. Only a conflict truncates: a message that was overtaken must not. */
 function appendNew(s: RaftState, entries: readonly LogEntry[]): void {
-  const start = entries.findIndex(({ index, term }) => s.log.termAt(index) !== term);
-  if (start < 0) return;
-  const fresh = entries.slice(start);
-  // Before anything is written, so that a configuration that cannot be read refuses the message as a whole.
-  for (const entry of fresh) if (entry.kind === "config") decodeMembership(entry);
-  const from = fresh[0]!.index;
-  if (from <= s.commitIndex) throw overwrites(s, fresh[0]!);
+  const from = firstNew(s, entries)?.index;
+  if (from === undefined) return;
+  const fresh = entries.slice(from - entries[0]!.index);
   const before = s.membership.latest;
   if (from <= s.log.lastIndex) {
     s.writer.truncate(from);

@@ -8,6 +8,7 @@ import { WalLogError, type WalLogErrorCode } from "../errors.ts";
 import { MemoryLog } from "../memory_log.ts";
 import type { Index, NodeId, RaftLog, Term } from "../types.ts";
 import { checkConfig } from "./config.ts";
+import { mergeSends } from "./merging.ts";
 import { findDamage } from "./repair.ts";
 import { RaftState } from "./state.ts";
 import { stepEvent } from "./step.ts";
@@ -67,7 +68,8 @@ export class RaftNode {
    * there is one: what follows it is applied anew.
    *
    * @param config How it is to behave.
-   * @param log Its log, which nobody else may write from now on.
+   * @param log Its log, which nobody else may write from now on. The logs of all nodes must take entries of the same size:
+   * a follower refuses a message with a larger one, and gets no further.
    * @returns The node, a follower.
    * @throws {WalLogError} `INVALID_ARGUMENT`; whatever reading the log throws.
    */
@@ -141,7 +143,7 @@ export class RaftNode {
    * @param event What happens.
    * @returns What is to be done, in order.
    * @throws {WalLogError} `NOT_LEADER`, `CONFIG_IN_PROGRESS`, `ENTRY_TOO_LARGE`, `INVALID_ARGUMENT`: the event is
-   * refused. `BUSY` while a step of {@link RaftNode.stepAsync} is under way. `POISONED` if the log failed, now or
+   * refused, a message too, and has changed nothing. `BUSY` while a step of {@link RaftNode.stepAsync} is under way. `POISONED` if the log failed, now or
    * earlier, with that failure as its cause: the node takes nothing more.
    */
   step(event: RaftEvent): Action[] {
@@ -153,8 +155,9 @@ export class RaftNode {
 
   /**
    * Lets something happen at once, and hands out what is to be done when what it depends on is durable. Steps that are
-   * given while a flush is under way share the next; their actions come in the order of the steps. The getters answer
-   * for the last step given, of which a crash may yet undo what it has not handed out.
+   * given while a flush is under way share the next; their actions come in the order of the steps, and what they send to
+   * the same node, in fewer messages where it can be. The getters answer for the last step given, of which a crash may
+   * yet undo what it has not handed out.
    *
    * @param event What happens.
    * @returns What is to be done, in order. Rejects as {@link RaftNode.step} throws.
@@ -199,6 +202,7 @@ export class RaftNode {
         for (const { reject } of [...steps, ...this.#waiting.splice(0)]) reject(failure);
         break;
       }
+      mergeSends(steps.map(({ actions }) => actions), this.#state.config);
       for (const { actions, resolve } of steps) resolve(actions);
     }
     this.#isFlushing = false;

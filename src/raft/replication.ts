@@ -56,6 +56,13 @@ function latestSnapshot(s: RaftState): Snapshot {
   return snapshot;
 }
 
+/** Lets go of the snapshot that was kept, once nobody is being sent it. */
+export function releaseSnapshot(s: RaftState): void {
+  if (s.outgoing === null) return;
+  for (const { flow } of s.progress.values()) if (flow === "snapshot") return;
+  s.outgoing = null;
+}
+
 /** Sends everyone what comes next: entries, or a sign of life. */
 export function broadcast(s: RaftState): void {
   for (const id of s.others) sendNext(s, id);

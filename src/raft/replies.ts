@@ -9,7 +9,7 @@ import { commitByQuorum } from "./commit.ts";
 import type { AppendEntriesReply, InstallSnapshotReply } from "./messages.ts";
 import type { Progress } from "./progress.ts";
 import { promoteIfCaughtUp } from "./reconfiguration.ts";
-import { sendNext, sendSnapshot } from "./replication.ts";
+import { releaseSnapshot, sendNext, sendSnapshot } from "./replication.ts";
 import type { RaftState } from "./state.ts";
 
 /** What the leader knows of who answered; nothing if the answer is not for this leadership. */
@@ -62,6 +62,7 @@ function advance(s: RaftState, id: NodeId, progress: Progress, match: Index): vo
   progress.next = Math.max(progress.next, progress.match + 1);
   progress.flow = "stream";
   progress.isPaused = false;
+  releaseSnapshot(s);
   commitByQuorum(s);
   if (s.role !== "leader") return;
   if (s.transfer?.target === id && progress.match === s.log.lastIndex) return sendTimeoutNow(s, id);

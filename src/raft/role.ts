@@ -18,6 +18,8 @@ export function restartElectionTimer(s: RaftState): void {
 export function persistVote(s: RaftState, term: Term, votedFor: NodeId | null): void {
   s.writer.setHardState({ term, votedFor });
   s.writer.flush();
+  // Another leader sends its snapshot from the beginning.
+  if (term !== s.term) s.incoming = null;
   s.term = term;
   s.votedFor = votedFor;
 }

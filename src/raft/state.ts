@@ -31,7 +31,7 @@ export interface PendingRead {
   index: Index | undefined;
 }
 
-/** A snapshot that arrives in pieces. */
+/** A snapshot that arrives in pieces, which are held until they are all there. */
 export interface IncomingSnapshot {
   /** The term of the leader that sends it. */
   readonly term: Term;
@@ -119,7 +119,7 @@ export class RaftState {
   round = 0;
   /** Of a leader: ticks since it last counted who was heard from. */
   sinceQuorum = 0;
-  /** Of a leader: the snapshot that it sends in pieces. */
+  /** Of a leader: the snapshot that it sends in pieces, as long as somebody is being sent it. */
   outgoing: Snapshot | null = null;
   /** Of a follower: the snapshot that arrives in pieces. */
   incoming: IncomingSnapshot | null = null;

@@ -12,7 +12,7 @@ import {
   onRequestVoteReply,
   onTimeoutNow,
 } from "./election.ts";
-import { onAppendEntries, onInstallSnapshot } from "./follower.ts";
+import { onAppendEntries, onInstallSnapshot, requireAcceptable } from "./follower.ts";
 import { toList } from "./membership.ts";
 import type { Message } from "./messages.ts";
 import { addRead, settleReads } from "./reads.ts";
@@ -102,6 +102,7 @@ function onMessage(s: RaftState, message: Message): void {
     case "repairReply":
       return;
   }
+  if (message.type === "appendEntries") requireAcceptable(s, message);
   if (message.term > s.term) enterTerm(s, message.term);
   switch (message.type) {
     case "requestVoteReply":

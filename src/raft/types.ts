@@ -200,7 +200,10 @@ export interface RaftConfig {
   readonly maxBatchBytes?: number;
   /** After so many entries a snapshot is hinted at. Default 0: never. */
   readonly snapshotThreshold?: number;
-  /** Snapshots are sent in pieces of so many bytes. Default 0: whole. */
+  /**
+   * Snapshots are sent in pieces of so many bytes, which bounds messages, but not what is held in memory: see the module.
+   * Default 0: whole.
+   */
   readonly snapshotChunkBytes?: number;
   /** Where the election timeouts come from; the low 64 bits count. Default: the id. */
   readonly seed?: bigint;

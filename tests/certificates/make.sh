@@ -3,8 +3,9 @@
 # but the tests trusts them.
 #
 #     ca.pem                    the authority of a cluster
-#     node.pem, node.key        a node of that cluster
-#     stranger.pem, .key        signed by an authority of somebody else's
+#     node-1.pem, .key, ...     nodes of that cluster, each with its name as an alternative name
+#     common.pem, .key          one with a name as its common name, and no other
+#     stranger.pem, .key        signed by an authority of somebody else's, for node 2
 set -e
 cd "$(dirname "$0")"
 made=$(mktemp -d)
@@ -16,15 +17,17 @@ authority() {
     -addext basicConstraints=critical,CA:TRUE -addext keyUsage=critical,keyCertSign
 }
 
+# signed AUTHORITY FILE "/CN=COMMON NAME" ["subjectAltName=..."]
 signed() {
-  openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout "$2.key" -out "$made/$2.csr" -subj "/CN=$2"
-  printf 'basicConstraints=critical,CA:FALSE\nextendedKeyUsage=serverAuth,clientAuth\n' > "$made/extensions"
+  openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout "$2.key" -out "$made/$2.csr" -subj "$3"
+  printf 'basicConstraints=critical,CA:FALSE\nextendedKeyUsage=serverAuth,clientAuth\n%s\n' "$4" > "$made/extensions"
   openssl x509 -req -in "$made/$2.csr" -CA "$made/$1.pem" -CAkey "$made/$1.key" -days 36500 \
     -extfile "$made/extensions" -out "$2.pem"
 }
 
 authority ours "the cluster of the tests"
 authority theirs "somebody else"
-signed ours node
-signed theirs stranger
+for id in 1 2 3; do signed ours node-$id "/CN=one of the cluster" "subjectAltName=DNS:node-$id,DNS:localhost"; done
+signed ours common /CN=node-2 ""
+signed theirs stranger /CN=node-2 "subjectAltName=DNS:node-2"
 cp "$made/ours.pem" ca.pem

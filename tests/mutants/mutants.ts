@@ -4,6 +4,7 @@
  */
 
 import { RAFT_MUTANTS } from "./raft_mutants.ts";
+import { RAFT_WIRE_MUTANTS } from "./raft_wire_mutants.ts";
 
 /** One mistake. */
 export interface Mutant {
@@ -1055,4 +1056,5 @@ export const MUTANTS: readonly Mutant[] = [
   ...REPAIRS,
   ...THREADS,
   ...RAFT_MUTANTS,
+  ...RAFT_WIRE_MUTANTS,
 ];

@@ -116,8 +116,8 @@ export const RAFT_MUTANTS: Mutant[] = [
     name: "raft: a message that was overtaken truncates",
     file: FOLLOWER,
     edits: [[
-      "const start = entries.findIndex(({ index, term }) => s.log.termAt(index) !== term);",
-      "const start = entries.length > 0 && entries[0]!.index > s.commitIndex ? 0 : -1;",
+      "const from = firstNew(s, entries)?.index;",
+      "const from = entries.find(({ index }) => index > s.commitIndex)?.index;",
     ]],
     dies: "raft simulation",
   },
@@ -174,6 +174,36 @@ export const RAFT_MUTANTS: Mutant[] = [
     file: "src/raft/step.ts",
     edits: [["toList(s.membership.at(index))", "toList(s.membership.latest)"]],
     dies: "raft simulation",
+  },
+  {
+    name: "raft: a message is looked at only when some of it was taken",
+    file: "src/raft/step.ts",
+    edits: [[`if (message.type === "appendEntries") requireAcceptable(s, message);\n`, ""]],
+    dies: "raft_node_test",
+  },
+  {
+    name: "raft: entries may be larger than the log takes",
+    file: FOLLOWER,
+    edits: [["s.log.maxEntryBytes ?? Infinity", "Infinity"]],
+    dies: "raft_node_test",
+  },
+  {
+    name: "raft: a leader overwrites what is committed",
+    file: FOLLOWER,
+    edits: [["if (first !== undefined && first.index <= s.commitIndex) throw overwrites(s, first);\n", ""]],
+    dies: "raft_node_test",
+  },
+  {
+    name: "raft: a snapshot is held for ever that nobody is being sent",
+    file: REPLIES,
+    edits: [["  releaseSnapshot(s);\n", ""]],
+    dies: "raft_node_test",
+  },
+  {
+    name: "raft: pieces of a snapshot are held although another term has begun",
+    file: ROLE,
+    edits: [["if (term !== s.term) s.incoming = null;\n", ""]],
+    dies: "raft_node_test",
   },
   {
     name: "raft: pieces of different snapshots are put together",

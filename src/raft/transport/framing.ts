@@ -15,7 +15,7 @@
  * ```
  *
  * All integers are little-endian. The one that was called says its hello when it has found that of the caller to be
- * right, and nothing more after it. Who says something else is not answered.
+ * right, with TLS by the certificate too, and nothing more after it. Who says something else is not answered.
  *
  * @module
  */

@@ -11,6 +11,7 @@ import type { NodeId } from "../../types.ts";
 import { decodeMessage } from "../codec/decode.ts";
 import { senderOf } from "../messages.ts";
 import { canBeHello, decodeHello, encodeHello, type Hello, HELLO_BYTES, StreamReader } from "./framing.ts";
+import { NOT_OF_THIS_CLUSTER, whatIsWrongWith } from "./identity.ts";
 import { asText, KEEP_ALIVE_MS } from "./outgoing.ts";
 import type { Address, CheckedTcpOptions } from "./tcp_options.ts";
 import type { Receive } from "./transport.ts";
@@ -100,10 +101,7 @@ export class IncomingConnections {
 
   #accept(socket: Socket): void {
     const { tls, timeout } = this.#options;
-    // Refused by the runtime already; but what nobody vouches for is not to get in because one runtime thinks otherwise.
-    if (tls !== undefined && !(socket as TLSSocket).authorized) {
-      return this.#refuse(socket, "its certificate is not of this cluster");
-    }
+    if (tls !== undefined && !(socket as TLSSocket).authorized) return this.#refuse(socket, NOT_OF_THIS_CLUSTER);
     if (this.#all.size - this.#byPeer.size >= STRANGERS_MAX) return this.#refuse(socket, "too many have said no hello");
     const connection: Incoming = {
       socket,
@@ -144,7 +142,7 @@ export class IncomingConnections {
     if (!canBeHello(reader.peek(Math.min(reader.bytes, HELLO_BYTES)))) return this.#end(connection, "it says no hello");
     if (reader.bytes < HELLO_BYTES) return;
     const hello = decodeHello(reader.take(HELLO_BYTES));
-    const wrong = this.#whatIsWrong(hello);
+    const wrong = this.#whatIsWrong(hello, socket);
     if (wrong !== undefined) return this.#end(connection, wrong);
     const { from } = hello;
     clearTimeout(connection.timer);
@@ -158,11 +156,12 @@ export class IncomingConnections {
     this.#onPeer(from);
   }
 
-  #whatIsWrong({ from, to, cluster }: Hello): string | undefined {
+  #whatIsWrong({ from, to, cluster }: Hello, socket: Socket): string | undefined {
+    const { tls } = this.#options;
     if (!cluster.every((byte, at) => byte === this.#cluster[at])) return "it is of another cluster";
     if (to !== this.#options.id) return `it wants node ${to}`;
     if (from === this.#options.id) return "it says that it is this node";
-    return undefined;
+    return tls === undefined ? undefined : whatIsWrongWith(socket as TLSSocket, from, tls);
   }
 
   #deliver(connection: Incoming, bytes: Uint8Array): void {

@@ -8,6 +8,7 @@ import { connect as connectTcp, type Socket } from "node:net";
 import { connect as connectTls, type TLSSocket } from "node:tls";
 import type { NodeId } from "../../types.ts";
 import { canBeHello, decodeHello, encodeHello, HELLO_BYTES, StreamReader } from "./framing.ts";
+import { whatIsWrongWith } from "./identity.ts";
 import { Outbox } from "./outbox.ts";
 import type { Address, CheckedTcpOptions } from "./tcp_options.ts";
 
@@ -125,7 +126,7 @@ export class Outgoing {
       ...{ host, port },
       ...{ ca: asText(tls.ca), cert: asText(tls.cert), key: asText(tls.key) },
       minVersion: "TLSv1.3",
-      // The authority signs for the cluster alone; which node it is, the hello says.
+      // A host's name says nothing here: what counts is the node's, which is looked at before anything is said.
       checkServerIdentity: () => undefined,
     });
     this.#socket = socket;
@@ -149,9 +150,9 @@ export class Outgoing {
   }
 
   #sayHello(socket: Socket): void {
-    if (this.#options.tls !== undefined && !(socket as TLSSocket).authorized) {
-      return this.#fail(socket, "the certificate is not of this cluster");
-    }
+    const { tls } = this.#options;
+    const wrong = tls === undefined ? undefined : whatIsWrongWith(socket as TLSSocket, this.#peer, tls);
+    if (wrong !== undefined) return this.#fail(socket, wrong);
     socket.write(encodeHello({ from: this.#options.id, to: this.#peer, cluster: this.#cluster }));
   }
 

@@ -18,8 +18,11 @@ export interface Address {
 
 /**
  * Certificates, all as PEM. Both sides of a connection show theirs, and only `ca` is trusted, not what the system trusts:
- * so whoever has a certificate of that authority is in the cluster, and may speak as any node of it, and nobody else is.
- * Host names are not compared. Use an authority that signs for this cluster alone.
+ * so whoever has a certificate of that authority is in the cluster, and nobody else is. It speaks for the node that the
+ * certificate names, and for no other. Host names are not compared. Use an authority that signs for this cluster alone.
+ *
+ * A certificate names a node if one of its subject alternative names is the node's name, as a DNS name, letter for letter;
+ * one without alternative names, if its common name is. In Deno this takes 2.7.14 or newer.
  */
 export interface TransportTls {
   /** The certificate of the authority that signs the nodes'. */
@@ -28,6 +31,11 @@ export interface TransportTls {
   readonly cert: string | Uint8Array;
   /** Its private key. */
   readonly key: string | Uint8Array;
+  /**
+   * The name of a node, which its certificate must have. Default: `node-` and the id, for example `node-7`. The same for
+   * all nodes lets one certificate serve them all; then whoever has it may speak for any of them.
+   */
+  readonly nodeName?: (id: NodeId) => string;
 }
 
 /** Something that happened to a {@link TcpTransport}: to be logged or counted, nothing has to be done about it. */
@@ -116,6 +124,7 @@ export function checkTcpOptions(options: TcpTransportOptions): CheckedTcpOptions
   if (tls !== undefined && !(tls.ca?.length > 0 && tls.cert?.length > 0 && tls.key?.length > 0)) {
     throw invalid("tls takes all of ca, cert and key");
   }
+  if (tls?.nodeName !== undefined && typeof tls.nodeName !== "function") throw invalid("nodeName must be a function");
   return checked;
 }
 

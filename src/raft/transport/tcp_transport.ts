@@ -23,8 +23,9 @@ import type { RaftTransport, Receive } from "./transport.ts";
  * `timeout` loses its connection with all that waits. Raft sends again what matters.
  *
  * With `tls`, a caller without a certificate of the cluster's authority is refused before it can say anything, and a peer
- * without one is told nothing. Everyone must name the same cluster, and messages are taken only from the node that the
- * caller said to be. In Deno it takes `--allow-net`.
+ * without one, or with another node's, is told nothing. A caller must be the node that its certificate names, everyone
+ * must name the same cluster, and messages are taken only from the node that the caller said to be. In Deno it takes
+ * `--allow-net`.
  *
  * @example Two nodes on the loopback.
  * ```ts

@@ -1,0 +1,93 @@
+/**
+ * What steps that share a flush send: for each node, entries that follow on each other in one message, and of several
+ * acknowledgements the last. With many proposals under one flush, that is one message instead of one each.
+ *
+ * @module
+ */
+
+import type { LogEntry, NodeId } from "../types.ts";
+import type { CheckedConfig } from "./config.ts";
+import type { AppendEntries, AppendEntriesReply, Message } from "./messages.ts";
+import type { Action, SendAction } from "./types.ts";
+
+/** How much may be in a message. */
+type Bounds = Pick<CheckedConfig, "maxBatch" | "maxBatchBytes">;
+
+/** The last message to a node so far: only with that one can the next be merged, so that none overtakes another. */
+interface LastSend {
+  /** Where it is. */
+  readonly actions: Action[];
+  readonly at: number;
+  /** Its entries and the bytes of their commands, once another was merged into it. */
+  entries?: LogEntry[];
+  bytes?: number;
+}
+
+/**
+ * Merges messages. Each takes the place of the first that is in it: whatever any of them depends on is durable, or none
+ * would be handed out. Several merged into one mean what they meant, for those of one term only ever add to each other.
+ *
+ * @param steps The actions of each step, in the order of the steps. Those that are merged with an earlier one go.
+ * @param bounds How much may be in a message.
+ */
+export function mergeSends(steps: readonly Action[][], bounds: Bounds): void {
+  if (steps.length < 2) return;
+  const last = new Map<NodeId, LastSend>();
+  for (const actions of steps) {
+    let kept = 0;
+    for (const action of actions) {
+      if (action.type === "send") {
+        const before = last.get(action.to);
+        if (before !== undefined && mergeInto(before, action.message, bounds)) continue;
+        last.set(action.to, { actions, at: kept });
+      }
+      actions[kept++] = action;
+    }
+    actions.length = kept;
+  }
+}
+
+/** Merges a message with the one before it, if that can be. */
+function mergeInto(before: LastSend, message: Message, bounds: Bounds): boolean {
+  const { actions, at } = before;
+  const { to, message: first } = actions[at] as SendAction;
+  let merged: Message | undefined;
+  if (first.type === "appendEntries" && message.type === "appendEntries") {
+    merged = mergeEntries(before, first, message, bounds);
+  } else if (first.type === "appendEntriesReply" && message.type === "appendEntriesReply") {
+    merged = mergeReplies(first, message);
+  }
+  if (merged === undefined) return false;
+  actions[at] = { type: "send", to, message: merged };
+  return true;
+}
+
+function mergeEntries(
+  before: LastSend,
+  first: AppendEntries,
+  second: AppendEntries,
+  { maxBatch, maxBatchBytes }: Bounds,
+): AppendEntries | undefined {
+  const count = first.entries.length;
+  const follows = second.term === first.term && second.prevLogIndex === first.prevLogIndex + count;
+  if (!follows || count + second.entries.length > maxBatch) return undefined;
+  // The node's own list from the first merge on, which can grow: nobody has seen it yet.
+  const entries = before.entries ?? [...first.entries];
+  const bytes = (before.bytes ?? bytesOf(entries)) + bytesOf(second.entries);
+  if (bytes > maxBatchBytes && count > 0 && second.entries.length > 0) return undefined;
+  for (const entry of second.entries) entries.push(entry);
+  before.entries = entries;
+  before.bytes = bytes;
+  return { ...first, ...second, prevLogIndex: first.prevLogIndex, prevLogTerm: first.prevLogTerm, entries };
+}
+
+function bytesOf(entries: readonly LogEntry[]): number {
+  return entries.reduce((sum, { command }) => sum + command.byteLength, 0);
+}
+
+/** Two acknowledgements in one term, of which the second says as much as the first. */
+function mergeReplies(first: AppendEntriesReply, second: AppendEntriesReply): AppendEntriesReply | undefined {
+  const saysAsMuch = first.success && second.success && second.term === first.term &&
+    second.matchIndex >= first.matchIndex && (second.round ?? 0) >= (first.round ?? 0);
+  return saysAsMuch ? second : undefined;
+}

@@ -1,0 +1,253 @@
+/**
+ * Mistakes in what carries messages between nodes: their bytes, the connections, and who may speak. Run with the others by
+ * `deno task mutants`.
+ */
+
+import type { Mutant } from "./mutants.ts";
+
+const MERGING = "src/raft/merging.ts";
+const WIRE = "src/raft/codec/wire.ts";
+const DECODE = "src/raft/codec/decode.ts";
+const FRAMING = "src/raft/transport/framing.ts";
+const IDENTITY = "src/raft/transport/identity.ts";
+const INCOMING = "src/raft/transport/incoming.ts";
+const OUTBOX = "src/raft/transport/outbox.ts";
+const OUTGOING = "src/raft/transport/outgoing.ts";
+
+const MERGED: Mutant[] = [
+  {
+    name: "raft: entries are merged that do not follow",
+    file: MERGING,
+    edits: [["&& second.prevLogIndex === first.prevLogIndex + count", "&& second.prevLogIndex >= first.prevLogIndex"]],
+    dies: "raft_merging_test",
+  },
+  {
+    name: "raft: entries of two leaderships are merged",
+    file: MERGING,
+    edits: [["second.term === first.term && second.prevLogIndex", "second.prevLogIndex"]],
+    dies: "raft_merging_test",
+  },
+  {
+    name: "raft: a merged message has more entries than a message may have",
+    file: MERGING,
+    edits: [["|| count + second.entries.length > maxBatch", ""]],
+    dies: "raft_merging_test",
+  },
+  {
+    name: "raft: an acknowledgement of less takes the place of one of more",
+    file: MERGING,
+    edits: [["second.matchIndex >= first.matchIndex && ", ""]],
+    dies: "raft_merging_test",
+  },
+  {
+    name: "raft: an answer to a round of heartbeats is lost in merging",
+    file: MERGING,
+    edits: [[" && (second.round ?? 0) >= (first.round ?? 0)", ""]],
+    dies: "raft_merging_test",
+  },
+];
+
+const MESSAGES: Mutant[] = [
+  {
+    name: "raft codec: what is read may be beyond the end",
+    file: WIRE,
+    edits: [["if (length > this.left) throw this.error(`${length} more are needed`);", ""]],
+    dies: "raft_codec_test",
+  },
+  {
+    name: "raft codec: a count is believed",
+    file: WIRE,
+    edits: [["if (count > this.left / bytesEach) throw", "if (count < 0) throw"]],
+    dies: "raft_codec_test",
+  },
+  {
+    name: "raft codec: a number may be longer than it needs to be",
+    file: WIRE,
+    edits: [[`if (byte === 0 && length > 1) throw this.error("a number has more bytes than it needs");`, ""]],
+    dies: "raft_codec_test",
+  },
+  {
+    name: "raft codec: a number may be beyond 2^53 - 1",
+    file: WIRE,
+    edits: [["if (value > Number.MAX_SAFE_INTEGER) break;", ""]],
+    dies: "raft_codec_test",
+  },
+  {
+    name: "raft codec: any version is read",
+    file: DECODE,
+    edits: [["if (version !== MESSAGE_VERSION) throw", "if (version === 0) throw"]],
+    dies: "raft_codec_test",
+  },
+  {
+    name: "raft codec: flags that a type does not have are passed over",
+    file: DECODE,
+    edits: [["if ((flags & ~FLAGS_KNOWN[type]) !== 0) throw", "if (flags > 255) throw"]],
+    dies: "raft_codec_test",
+  },
+  {
+    name: "raft codec: what follows a message is passed over",
+    file: DECODE,
+    edits: [["if (reader.left > 0) throw reader.error(`${reader.left} more follow`);", ""]],
+    dies: "raft_codec_test",
+  },
+  {
+    name: "raft codec: a message may have any number of entries",
+    file: DECODE,
+    edits: [["if (count > MESSAGE_ENTRIES_MAX) throw", "if (count < 0) throw"]],
+    dies: "raft_codec_test",
+  },
+  {
+    name: "raft codec: an index or a term may come to more than 2^53 - 1",
+    file: DECODE,
+    edits: [["if (!Number.isSafeInteger(index) || !Number.isSafeInteger(term)) {", "if (index < 0) {"]],
+    dies: "raft_codec_test",
+  },
+];
+
+const CONNECTIONS: Mutant[] = [
+  {
+    name: "raft transport: a frame may be of any length",
+    file: FRAMING,
+    edits: [["if (length > bytesMax) {", "if (length < 0) {"]],
+    dies: "raft_transport_test",
+  },
+  {
+    name: "raft transport: any version of the protocol is spoken",
+    file: FRAMING,
+    edits: [["if (version !== PROTOCOL_VERSION) {", "if (version === 0) {"]],
+    dies: "raft_transport_test",
+  },
+  {
+    name: "raft transport: a node of another cluster may speak",
+    file: INCOMING,
+    edits: [[`if (!cluster.every((byte, at) => byte === this.#cluster[at])) return "it is of another cluster";`, ""]],
+    dies: "raft_transport_test",
+  },
+  {
+    name: "raft transport: a node takes what is meant for another",
+    file: INCOMING,
+    edits: [["if (to !== this.#options.id) return `it wants node ${to}`;", ""]],
+    dies: "raft_transport_test",
+  },
+  {
+    name: "raft transport: a caller may speak for any node once it has said hello",
+    file: INCOMING,
+    edits: [["if (senderOf(message) !== connection.peer) {", "if (connection.peer === undefined) {"]],
+    dies: "raft_transport_test",
+  },
+  {
+    name: "raft transport: any number of callers may keep silent",
+    file: INCOMING,
+    edits: [["if (this.#all.size - this.#byPeer.size >= STRANGERS_MAX) return", "if (this.#all.size < 0) return"]],
+    dies: "raft_transport_test",
+  },
+  {
+    name: "raft transport: a caller may keep silent for ever",
+    file: INCOMING,
+    edits: [[
+      "setTimeout(() => this.#end(connection, `it said no hello for ${timeout} ms`), timeout)",
+      "setTimeout(() => {}, 0)",
+    ]],
+    dies: "raft_transport_test",
+  },
+  {
+    name: "raft transport: messages are handed on however many are unfinished",
+    file: INCOMING,
+    edits: [["!connection.isClosed && connection.unfinished < UNFINISHED_MAX) {", "!connection.isClosed) {"]],
+    dies: "raft_transport_test",
+  },
+  {
+    name: "raft transport: bytes are read however many messages are unfinished",
+    file: INCOMING,
+    edits: [["if (connection.unfinished === UNFINISHED_MAX) connection.socket.pause();", ""]],
+    dies: "raft_transport_test",
+  },
+  {
+    name: "raft transport: a connection that ended is not made again",
+    file: OUTGOING,
+    edits: [["this.#timer = setTimeout(() => this.#connect(), delay * (0.5 + Math.random() / 2));", ""]],
+    dies: "raft_transport_test",
+  },
+  {
+    name: "raft transport: what waited for a connection that ended goes out on the next, from the middle of a message",
+    file: OUTGOING,
+    edits: [["this.#outbox.clear();\n    this.#options.onEvent", "this.#options.onEvent"]],
+    dies: "raft_transport_test",
+  },
+  {
+    name: "raft transport: whoever answers is taken for the peer",
+    file: OUTGOING,
+    edits: [["if (hello.from !== this.#peer) return this.#fail(socket, `it is node ${hello.from}`);", ""]],
+    dies: "raft_transport_test",
+  },
+  {
+    name: "raft transport: bytes are written whether the peer takes them or not",
+    file: OUTGOING,
+    edits: [["if (socket.write(chunk)) continue;", "if (socket.write(chunk) || true) continue;"]],
+    dies: "raft_transport_test",
+  },
+  {
+    name: "raft transport: a peer that takes nothing keeps its connection",
+    file: OUTGOING,
+    edits: [[`this.#giveUpAfter(this.#options.timeout, "the peer takes no bytes");`, ""]],
+    dies: "raft_transport_test",
+  },
+  {
+    name: "raft transport: any amount may wait for a peer",
+    file: OUTBOX,
+    edits: [["if (this.#bytes > 0 && this.#bytes + cost > this.#bytesMax) return false;", ""]],
+    dies: "raft_transport_test",
+  },
+  {
+    name: "raft transport: callers need no certificate",
+    file: INCOMING,
+    edits: [
+      ["requestCert: true, rejectUnauthorized: true", "requestCert: false, rejectUnauthorized: false"],
+      [
+        "if (tls !== undefined && !(socket as TLSSocket).authorized) return this.#refuse(socket, NOT_OF_THIS_CLUSTER);",
+        "",
+      ],
+      ["return tls === undefined ? undefined : whatIsWrongWith(socket as TLSSocket, from, tls);", "return undefined;"],
+    ],
+    dies: "raft_transport_test",
+  },
+  {
+    name: "raft transport: a caller with a certificate may say that it is any node",
+    file: INCOMING,
+    edits: [[
+      "return tls === undefined ? undefined : whatIsWrongWith(socket as TLSSocket, from, tls);",
+      "return undefined;",
+    ]],
+    dies: "raft_transport_test",
+  },
+  {
+    name: "raft transport: messages go to whoever has a certificate and answers",
+    file: OUTGOING,
+    edits: [["tls === undefined ? undefined : whatIsWrongWith(socket as TLSSocket, this.#peer, tls);", "undefined;"]],
+    dies: "raft_transport_test",
+  },
+  {
+    name: "raft transport: a certificate that nobody has signed names a node",
+    file: IDENTITY,
+    edits: [["if (!socket.authorized) return NOT_OF_THIS_CLUSTER;", ""]],
+    dies: "raft_transport_test",
+  },
+  {
+    name: "raft transport: a certificate with other names is taken by its common name",
+    file: IDENTITY,
+    edits: [["if (!subjectaltname) return subject?.CN === name;", "if (subject?.CN === name) return true;"], [
+      "return !subjectaltname.includes",
+      "return subjectaltname !== undefined && !subjectaltname.includes",
+    ]],
+    dies: "raft_transport_test",
+  },
+  {
+    name: "raft transport: a name within a quoted name counts",
+    file: IDENTITY,
+    edits: [[`!subjectaltname.includes('"') && `, ""]],
+    dies: "raft_transport_test",
+  },
+];
+
+/** See above. */
+export const RAFT_WIRE_MUTANTS: Mutant[] = [...MERGED, ...MESSAGES, ...CONNECTIONS];
