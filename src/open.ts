@@ -365,6 +365,7 @@ function startWriter(
     state: recovered.provenState,
     sum: recovered.provenSum,
     lowestTruncated: recovered.provenTruncated,
+    truncatedSince: recovered.unprovenTruncated,
   };
   const { segment, file } = continueAfterCrash(fileSystem, folder, codec, head, proven, number, keptBytes);
   index.segments.push(segment);

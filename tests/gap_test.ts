@@ -174,6 +174,30 @@ describe("a gap", () => {
     assertSameEntries(log.entries(1, 20), entriesAt(19, 20, 6), "above");
   });
 
+  it("that is a whole segment, one that goes on after a crash, takes what its copies had truncated along", () => {
+    const disk = new MemoryDisk();
+    const log = WalLog.openSync(PATH, { fileSystem: disk });
+    log.append(entriesAt(1, 6));
+    log.truncate(3);
+    log.append(entriesAt(3, 8, 2));
+    log.syncSync();
+    log.setHardState({ term: 2, votedFor: null }); // which proves the flush
+    log.truncate(6);
+    log.append(entriesAt(6, 7, 3));
+    // As after a kill: the second segment begins with copies of what no frame vouched for.
+    const killed = new MemoryDisk(disk.contents());
+    const second = WalLog.openSync(PATH, { fileSystem: killed, segmentBytes: 8192 });
+    second.append([entryAt(8, 3, 6000)]);
+    second.append([entryAt(9, 3)]);
+    second.closeSync();
+    const contents = new Map(killed.contents());
+    assert(contents.delete("000000000002.seg") && contents.has("000000000003.seg"));
+    const again = WalLog.openSync(PATH, { fileSystem: new MemoryDisk(contents), onDamage: "keep" });
+    assert.deepEqual(again.damaged.map(({ firstIndex, lastIndex }) => [firstIndex, lastIndex]), [[6, 7]]);
+    assertSameEntries(again.entries(1, 5), [...entriesAt(1, 2), ...entriesAt(3, 5, 2)], "below");
+    assertSameEntries(again.entries(9, 9), [entryAt(9, 3)], "behind");
+  });
+
   it("anywhere in any history leaves nothing wrong to read, and whatever cannot be read is named", () => {
     for (let seed = 1; seed <= SEEDS; seed++) {
       const random = new Random(seed);

@@ -72,6 +72,8 @@ export interface Recovered {
   readonly provenSum: number;
   /** The lowest index that the newest segment had truncated at the proven LSN; `Infinity` if none. */
   readonly provenTruncated: number;
+  /** The lowest index that it has truncated since. */
+  readonly unprovenTruncated: number;
   readonly provenIndex: number;
   readonly cut: Cut | undefined;
   readonly damage: readonly Damage[];
@@ -144,7 +146,10 @@ export class Recovery {
       const provenTruncated = head.lowestTruncated;
       // A gap that reaches past the proven LSN leaves no frame to go on with: the rest is cut with it.
       head.endOffset = Math.max(head.endOffset, provenOffset);
+      head.lowestTruncated = Infinity;
       const stop = yield* this.unproven(head, file, provenOffset, size, bytesTotal);
+      const unprovenTruncated = head.lowestTruncated;
+      head.lowestTruncated = Math.min(provenTruncated, unprovenTruncated);
       // What a gap just before the proven LSN held, the first frame behind it told.
       provenState = replay.settledState ?? provenState;
       replay.close(head);
@@ -183,6 +188,7 @@ export class Recovery {
         provenState: { ...provenState, hardStateLost, tailLost, replacementsLost },
         provenSum,
         provenTruncated,
+        unprovenTruncated,
         provenIndex: Math.min(head.firstIndex + head.countBelow(provenOffset), replay.index.nextIndex) - 1,
         cut: stop === undefined ? undefined : this.describeCut(head, file, stop, size),
         ...judged,
@@ -245,6 +251,7 @@ export class Recovery {
       provenState: replay.state,
       provenSum: 0,
       provenTruncated: Infinity,
+      unprovenTruncated: Infinity,
       provenIndex: 0,
       cut: undefined,
       damage,

@@ -559,7 +559,7 @@ export function nameSuccessor(
  * @param codec The codec.
  * @param head The newest segment, as it was recovered.
  * @param proven The position up to which the log was proven durable, and there: its state, the sum of its last frame, and
- * the lowest index that the head had truncated.
+ * the lowest index that the head had truncated by then, and the lowest that it has truncated since.
  * @param number The new segment's number.
  * @param keptBytes How much of the old file holds anything; zeros behind are given back.
  * @returns The new segment, which the head's unproven entries have moved to, and its open file.
@@ -569,7 +569,13 @@ export function continueAfterCrash(
   folder: string,
   codec: Codec,
   head: Segment,
-  proven: { readonly lsn: number; readonly state: LogState; readonly sum: number; readonly lowestTruncated: number },
+  proven: {
+    readonly lsn: number;
+    readonly state: LogState;
+    readonly sum: number;
+    readonly lowestTruncated: number;
+    readonly truncatedSince: number;
+  },
   number: number,
   keptBytes: number,
 ): { segment: Segment; file: File } {
@@ -606,7 +612,9 @@ export function continueAfterCrash(
   } finally {
     old.close();
   }
-  moveEntries(head, segment, provenOffset, proven.lowestTruncated);
+  moveEntries(head, segment, provenOffset);
+  head.lowestTruncated = proven.lowestTruncated;
+  segment.lowestTruncated = proven.truncatedSince;
   return { segment, file };
 }
 
@@ -636,13 +644,11 @@ function copyFrames(
 }
 
 /** Moves the entries behind an offset from one segment's table to the next one's. */
-function moveEntries(head: Segment, segment: Segment, provenOffset: number, lowestTruncated: number): void {
+function moveEntries(head: Segment, segment: Segment, provenOffset: number): void {
   const kept = head.countBelow(provenOffset);
   const moved = head.liveOffsets().slice(kept);
   segment.clear(head.firstIndex + kept);
   segment.pushAll(moved.map((offset) => offset - (provenOffset - SEGMENT_HEADER_BYTES) / 8));
-  segment.lowestTruncated = head.lowestTruncated < lowestTruncated ? head.lowestTruncated : Infinity;
   head.cut(head.firstIndex + kept);
-  head.lowestTruncated = lowestTruncated;
   head.endOffset = provenOffset;
 }
