@@ -5,6 +5,7 @@
  *     deno task bench:cluster                                   three replicas in the running runtime
  *     deno task bench:cluster --runtime all --seconds 10        a cluster in each of the three, one after the other
  *     deno task bench:cluster --clients 1,16,1024 --folder /data
+ *     deno task bench:cluster --runtime all --record            into docs/BENCHMARKS.md
  *
  * The three replicas and all clients share one machine and one disk, which three would not: compare figures with each
  * other, not with those of a network. A write is acknowledged when two replicas have flushed it. Entries per flush are
@@ -21,10 +22,11 @@ import { HttpClient } from "../scripts/cluster/http_client.ts";
 import { ClusterProcesses, endOnSignals, type ReplicaProcess } from "../scripts/cluster/processes.ts";
 import type { Runtime } from "../scripts/runtimes.ts";
 import { benchmark } from "./command.ts";
+import { CLUSTER_COLUMNS, type ClusterPoint, clusterRow } from "./cluster_report.ts";
 import { lookAtMachine } from "./machine.ts";
 import { machineText } from "./markdown.ts";
+import { record } from "./render.ts";
 import { quantile } from "./statistics.ts";
-import { durationText, rateText, short } from "./units.ts";
 import { CannotRun } from "./workspace.ts";
 
 const REPLICAS = 3;
@@ -37,9 +39,9 @@ const WARM_UP_MS = 1000;
 /** A write that takes longer is not slow but lost. In milliseconds. */
 const TIMEOUT_MS = 20_000;
 
-const DEFAULTS = { clients: "1,64,256", seconds: "5" };
+const DEFAULTS = { clients: "1,64,256", seconds: "5", record: false };
 
-await benchmark(DEFAULTS, async ({ workspace, runtimes, options }) => {
+await benchmark(DEFAULTS, async ({ workspace, runtimes, options, output }) => {
   const counts = options.clients.split(",").map(Number);
   if (!counts.every((count) => Number.isSafeInteger(count) && count > 0)) {
     throw new CannotRun("--clients takes numbers, separated by commas");
@@ -51,6 +53,7 @@ await benchmark(DEFAULTS, async ({ workspace, runtimes, options }) => {
   if (machine.load > machine.cores / 2) {
     console.log(red("Something else is running: the figures will show it."));
   }
+  const points: ClusterPoint[] = [];
   for (const runtime of runtimes) {
     const folder = join(workspace.path, runtime.name);
     mkdirSync(folder);
@@ -62,15 +65,28 @@ await benchmark(DEFAULTS, async ({ workspace, runtimes, options }) => {
       console.log(
         `\n${bold(`${REPLICAS} replicas in ${runtime.title} ${runtime.version}`)}`,
       );
-      console.log("clients    writes/s       p50       p99  entries a flush");
+      console.log(aligned(CLUSTER_COLUMNS));
       const leader = await cluster.leader();
       for (const clients of counts) {
-        show(clients, await measure(cluster, leader, clients, milliseconds));
+        const { latencies, seconds, entriesPerFlush } = await measure(cluster, leader, clients, milliseconds);
+        const point = {
+          runtime: `${runtime.title} ${runtime.version}`,
+          clients,
+          writesPerSecond: latencies.length / seconds,
+          p50Seconds: quantile(latencies, 0.5),
+          p99Seconds: quantile(latencies, 0.99),
+          entriesPerFlush,
+        };
+        points.push(point);
+        console.log(aligned(clusterRow(point)));
       }
     } finally {
       await end();
     }
   }
+  const seconds = milliseconds / 1000;
+  const result = { kind: "cluster", machine, replicas: REPLICAS, seconds, valueBytes: VALUE_BYTES, points } as const;
+  if (options.record || output !== undefined) console.log(`Written: ${record(result, output).join(", ")}`);
 });
 
 /** What was measured. */
@@ -154,15 +170,6 @@ async function statusOf(
   return status;
 }
 
-function show(
-  clients: number,
-  { latencies, seconds, entriesPerFlush }: Measured,
-): void {
-  console.log([
-    String(clients).padStart(7),
-    rateText(latencies.length / seconds).padStart(11),
-    durationText(quantile(latencies, 0.5)).padStart(9),
-    durationText(quantile(latencies, 0.99)).padStart(9),
-    short(entriesPerFlush).padStart(16),
-  ].join(" "));
+function aligned(cells: readonly string[]): string {
+  return cells.map((cell) => cell.padStart(15)).join(" ");
 }

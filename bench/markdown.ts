@@ -5,6 +5,7 @@
  */
 
 import { barChart, type BarGroup } from "./charts/bars.ts";
+import { type ClusterResult, clusterSection } from "./cluster_report.ts";
 import { growthSection } from "./growth_report.ts";
 import type { GrowthResult } from "./growth_report.ts";
 import type { Machine } from "./machine.ts";
@@ -33,6 +34,7 @@ export interface Recorded {
   readonly bench?: BenchResult;
   readonly growth?: GrowthResult;
   readonly soak?: SoakResult;
+  readonly cluster?: ClusterResult;
 }
 
 /** More sides than this are worth a picture. */
@@ -44,7 +46,7 @@ const CHARTED_SIDES_MIN = 3;
  * @param recorded The results.
  * @param chartFolder Where the page finds its charts, relative to itself.
  */
-export function renderPage({ bench, growth, soak }: Recorded, chartFolder: string): Page {
+export function renderPage({ bench, growth, soak, cluster }: Recorded, chartFolder: string): Page {
   const charts = new Map<string, string>();
   const chart = (name: string, svg: string, title: string): string => {
     charts.set(`${name}.svg`, svg);
@@ -66,12 +68,14 @@ export function renderPage({ bench, growth, soak }: Recorded, chartFolder: strin
     "deno task bench:recovery --size 4GiB --entry 128 --folder /data    # your disk, cold and warm",
     "deno task bench:growth           # how cost grows with the size of the log and of its entries",
     "deno task bench:soak --minutes 60",
+    "deno task bench:cluster          # writes to three replicas, by 1, 64 and 256 clients",
     "```",
     "",
     ...(bench === undefined ? ["No run of the cases is recorded yet."] : benchSection(bench, chart)),
     "",
     ...(growth === undefined ? [] : growthSection(growth, chart)),
     ...(soak === undefined ? [] : soakSection(soak, chart)),
+    ...(cluster === undefined ? [] : clusterSection(cluster)),
   ];
   return { markdown: lines.join("\n").trimEnd() + "\n", charts };
 }

@@ -9,6 +9,7 @@
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import type { ClusterResult } from "./cluster_report.ts";
 import type { GrowthResult } from "./growth_report.ts";
 import { type Recorded, renderPage } from "./markdown.ts";
 import type { BenchResult } from "./results.ts";
@@ -28,7 +29,10 @@ const CHARTS = "benchmarks";
  * @param output A folder of its own for both; `undefined` to record it, into `bench/results` and `docs`.
  * @returns The files that were written, but for the charts.
  */
-export function record(result: BenchResult | GrowthResult | SoakResult, output: string | undefined): string[] {
+export function record(
+  result: BenchResult | GrowthResult | SoakResult | ClusterResult,
+  output: string | undefined,
+): string[] {
   const folder = output ?? RESULTS;
   mkdirSync(folder, { recursive: true });
   const path = join(folder, `${result.kind}.json`);
@@ -59,7 +63,7 @@ export function render(from: string, to: string): string {
 /** Reads what is recorded in a folder. */
 export function readRecorded(folder: string): Recorded {
   const recorded: Record<string, unknown> = {};
-  for (const kind of ["bench", "growth", "soak"]) {
+  for (const kind of ["bench", "growth", "soak", "cluster"]) {
     try {
       recorded[kind] = JSON.parse(readFileSync(join(folder, `${kind}.json`), "utf8"));
     } catch (error) {

@@ -34,6 +34,8 @@ export interface SoakResult {
   /** How often what was done. */
   readonly done: Readonly<Record<string, number>>;
   readonly points: readonly SoakPoint[];
+  /** What whoever ran it has to say about it. */
+  readonly remark?: string;
 }
 
 /** A quarter of the points is enough to compare the beginning with the end. */
@@ -46,7 +48,10 @@ const CURVES = [
 ] as const;
 
 /** The part of the page about the soak. */
-export function soakSection({ machine, runtime, minutes, done, points }: SoakResult, chart: AddChart): string[] {
+export function soakSection(
+  { machine, runtime, minutes, done, points, remark }: SoakResult,
+  chart: AddChart,
+): string[] {
   // What the first quarter shows is a process that warms up: the second is compared with the last.
   const part = (number: number) =>
     points.slice(Math.floor((points.length * number) / PARTS), Math.floor((points.length * (number + 1)) / PARTS));
@@ -62,6 +67,7 @@ export function soakSection({ machine, runtime, minutes, done, points }: SoakRes
     "## A soak",
     "",
     `${short(minutes)} minutes in ${runtime.title} ${runtime.version}: ${counts}. Recorded on ${machineText(machine)}`,
+    ...(remark === undefined ? [] : ["", remark]),
     "",
     ...table(["", "Second quarter", "Last quarter", "Ratio"], rows),
     "",

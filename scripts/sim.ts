@@ -5,6 +5,7 @@
  *     deno task sim --seeds 100000         as many as wanted
  *     deno task sim --seed 4711            one of them again
  *     deno task sim --damage               only those in which bytes rot
+ *     deno task sim --seed 4711 --damage --steps=3,7    some of its steps, as a failure prints them
  *
  * @module
  */
@@ -20,6 +21,7 @@ const { values } = parseArgs({
     seed: { type: "string" },
     damage: { type: "boolean" },
     crashes: { type: "boolean" },
+    steps: { type: "string" },
   },
 });
 
@@ -29,6 +31,7 @@ if (!Number.isSafeInteger(from) || !Number.isSafeInteger(seeds) || seeds < 1) {
   console.error("--seeds, --seed and --from take whole numbers");
   process.exit(64);
 }
+const steps = values.steps?.split(",").filter((step) => step !== "").map(Number);
 const kinds = [
   { title: "crashes, kills, failing and full disks", damage: false, wanted: values.damage !== true },
   { title: "the same, then rot, zeroed blocks and lost files", damage: true, wanted: values.crashes !== true },
@@ -41,7 +44,7 @@ for (const { title, damage, wanted } of kinds) {
   const started = performance.now();
   for (let seed = from; seed < from + seeds; seed++) {
     try {
-      await simulate(seed, counts, { damage });
+      await simulate(seed, counts, { damage, steps });
     } catch (error) {
       failures++;
       console.error((error as Error).message);

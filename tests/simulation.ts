@@ -2,7 +2,7 @@
  * Random histories on a simulated disk, judged against `MemoryLog`: what a reopened log holds must be what some prefix
  * of the history amounts to, never shorter than the last successful sync, and never anything else.
  *
- * A seed repeats a history. What fails is thrown with the seed and the steps up to there.
+ * A seed repeats a history. What fails is thrown with the seed, and with as few of its steps as still fail.
  */
 
 import assert from "node:assert/strict";
@@ -24,6 +24,16 @@ export type Counts = Record<string, number>;
 export interface SimulationOptions {
   /** Whether bytes rot too, so that `CORRUPT` is a right answer. */
   readonly damage?: boolean;
+  /** The steps of the history that are done, by number. Default: all. */
+  readonly steps?: readonly number[];
+}
+
+/** A history that failed. */
+interface Failure {
+  readonly error: Error;
+  /** The numbers of its steps up to there, and what happened in them. */
+  readonly steps: readonly number[];
+  readonly notes: readonly string[];
 }
 
 function digest(bytes: Uint8Array): string {
@@ -43,12 +53,14 @@ export function fingerprint(log: RaftLog): string {
 }
 
 class Simulation {
-  readonly #random: Random;
+  readonly #seed: number;
+  #random: Random;
   readonly #disk: SimulatedDisk;
   readonly #counts: Counts;
-  readonly #damages: boolean;
+  readonly #options: SimulationOptions;
   readonly #segmentBytes: number;
-  readonly #steps: string[] = [];
+  readonly #steps: number[] = [];
+  readonly #notes: string[] = [];
   /** What the log holds by its own account. */
   #model = new MemoryLog();
   /** Fingerprint after each mutation, the first of an empty log; mutations that failed may be among the last. */
@@ -61,20 +73,26 @@ class Simulation {
   #id = 0;
 
   constructor(seed: number, counts: Counts, options: SimulationOptions) {
+    this.#seed = seed;
     this.#random = new Random(seed);
     this.#counts = counts;
-    this.#damages = options.damage ?? false;
+    this.#options = options;
     this.#segmentBytes = this.#random.pick(SEGMENT_BYTES);
     this.#disk = new SimulatedDisk({ seed: seed ^ 0x5bd1e995, shortWrites: this.#random.chance(0.2) ? 0.3 : 0 });
-    this.#reopen(0);
   }
 
-  get steps(): readonly string[] {
-    return this.#steps;
+  /** Runs it to its end, or to where it fails. */
+  async run(): Promise<Failure | undefined> {
+    try {
+      await this.#run();
+      return undefined;
+    } catch (error) {
+      return { error: error as Error, steps: this.#steps, notes: this.#notes };
+    }
   }
 
   #note(step: string): void {
-    this.#steps.push(step);
+    this.#notes.push(step);
     const [name] = step.split(" ");
     this.#counts[name!] = (this.#counts[name!] ?? 0) + 1;
   }
@@ -88,15 +106,27 @@ class Simulation {
     });
   }
 
-  async run(): Promise<void> {
-    const steps = 1 + this.#random.below(STEPS_MAX);
-    for (let i = 0; i < steps; i++) await this.#step();
-    if (this.#damages) this.#rot();
+  async #run(): Promise<void> {
+    this.#reopen(0);
+    const length = 1 + this.#random.below(STEPS_MAX);
+    for (let step = 0; step < length; step++) {
+      if (this.#options.steps?.includes(step) === false) continue;
+      this.#steps.push(step);
+      this.#turnTo(step);
+      await this.#step();
+    }
+    this.#turnTo(length);
+    if (this.#options.damage) this.#rot();
     else {
       this.#note("crash");
       this.#disk.crash();
       this.#reopen(this.#floor);
     }
+  }
+
+  /** Each step has dice of its own, so that steps can be left out and the others stay what they are. */
+  #turnTo(step: number): void {
+    this.#random = new Random(new Random(this.#seed ^ Math.imul(step + 1, 0x85ebca6b)).next());
   }
 
   async #step(): Promise<void> {
@@ -532,14 +562,35 @@ function cloneOf(log: RaftLog): MemoryLog {
  * @param options How it differs from the usual.
  */
 export async function simulate(seed: number, counts: Counts = {}, options: SimulationOptions = {}): Promise<void> {
-  let simulation: Simulation | undefined;
-  try {
-    simulation = new Simulation(seed, counts, options);
-    await simulation.run();
-  } catch (error) {
-    const steps = simulation?.steps.join("\n  ") ?? "";
-    throw new Error(`seed ${seed}${options.damage ? " with damage" : ""}: ${(error as Error).message}\n  ${steps}`, {
-      cause: error,
-    });
+  const run = (counts: Counts, steps = options.steps) => new Simulation(seed, counts, { ...options, steps }).run();
+  const found = await run(counts);
+  if (found === undefined) return;
+  const { error, steps, notes } = await shrink(found, (steps) => run({}, steps));
+  const again = `deno task sim --seed ${seed} ${options.damage ? "--damage" : "--crashes"} --steps=${steps}`;
+  const kind = options.damage ? " with damage" : "";
+  throw new Error(`seed ${seed}${kind}: ${error.message}\n  ${notes.join("\n  ")}\n  again: ${again}`, {
+    cause: error,
+  });
+}
+
+/**
+ * Leaves steps out of a history that failed for as long as it goes on failing.
+ *
+ * @param failure How it failed.
+ * @param run Runs the history with these steps of it.
+ * @returns How it fails with as few steps as can be: each of them is needed.
+ */
+export async function shrink<T extends { readonly steps: readonly number[] }>(
+  failure: T,
+  run: (steps: readonly number[]) => Promise<T | undefined>,
+): Promise<T> {
+  let least = failure;
+  for (let before = Infinity; least.steps.length < before;) {
+    before = least.steps.length;
+    for (const step of [...least.steps].reverse()) {
+      if (!least.steps.includes(step)) continue;
+      least = await run(least.steps.filter((other) => other !== step)) ?? least;
+    }
   }
+  return least;
 }

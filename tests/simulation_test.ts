@@ -1,6 +1,6 @@
 import { describe, it } from "node:test";
 import assert from "node:assert/strict";
-import { type Counts, simulate } from "./simulation.ts";
+import { type Counts, shrink, simulate } from "./simulation.ts";
 
 /** A few hundred histories; `deno task sim --seeds N` runs any number. */
 const SEEDS = 150;
@@ -21,5 +21,26 @@ describe("simulated disk", () => {
     for (const event of ["rot-refused", "rot-refused-late", "rot-harmless"]) {
       assert((counts[event] ?? 0) > 0, `no history had ${event}`);
     }
+  });
+
+  it("leaves out of a history that fails what it does not need to fail", async () => {
+    const needed = [3, 11];
+    const run = (steps: readonly number[]) => {
+      const end = Math.max(...needed.map((step) => steps.indexOf(step)));
+      return Promise.resolve(
+        needed.every((step) => steps.includes(step)) ? { steps: steps.slice(0, end + 1) } : undefined,
+      );
+    };
+    const all = Array.from({ length: 20 }, (_, step) => step);
+    assert.deepEqual((await shrink((await run(all))!, run)).steps, needed);
+  });
+
+  it("does the same steps with others left out", async () => {
+    const [all, listed, none]: [Counts, Counts, Counts] = [{}, {}, {}];
+    await simulate(5, all);
+    await simulate(5, listed, { steps: Array.from({ length: 40 }, (_, step) => step) });
+    await simulate(5, none, { steps: [] });
+    assert.deepEqual(listed, all);
+    assert.notDeepEqual(none, all);
   });
 });

@@ -125,6 +125,7 @@ const threads: Threads = {
     worker.unref();
     worker.on("message", receive);
     worker.on("error", () => receive(undefined));
+    worker.on("exit", () => receive(undefined));
     return () => void worker.terminate();
   },
 };

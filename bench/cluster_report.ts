@@ -1,0 +1,58 @@
+/**
+ * What a run of the cluster records, and how it is shown.
+ *
+ * @module
+ */
+
+import type { Machine } from "./machine.ts";
+import { machineText, table } from "./markdown.ts";
+import { durationText, rateText, short } from "./units.ts";
+
+/** Writes by some number of clients. */
+export interface ClusterPoint {
+  readonly runtime: string;
+  readonly clients: number;
+  readonly writesPerSecond: number;
+  readonly p50Seconds: number;
+  readonly p99Seconds: number;
+  /** Of the leader. */
+  readonly entriesPerFlush: number;
+}
+
+/** A run. */
+export interface ClusterResult {
+  readonly kind: "cluster";
+  readonly machine: Machine;
+  readonly replicas: number;
+  readonly seconds: number;
+  readonly valueBytes: number;
+  readonly points: readonly ClusterPoint[];
+}
+
+/** What there is in a line of the table. */
+export const CLUSTER_COLUMNS = ["Clients", "Writes/s", "p50", "p99", "Entries a flush"];
+
+/** A line of the table. */
+export function clusterRow(point: ClusterPoint): string[] {
+  return [
+    String(point.clients),
+    rateText(point.writesPerSecond),
+    durationText(point.p50Seconds),
+    durationText(point.p99Seconds),
+    short(point.entriesPerFlush),
+  ];
+}
+
+/** The part of the page about the cluster. */
+export function clusterSection({ machine, replicas, seconds, valueBytes, points }: ClusterResult): string[] {
+  return [
+    "## A replicated service",
+    "",
+    `\`examples/kv\` with ${replicas} replicas and all clients on this one machine and disk: each client writes ` +
+    `${valueBytes} bytes over HTTP, and its next write when the last is acknowledged, which takes a flush by two ` +
+    `replicas. ${short(seconds)} s a line. Recorded on ${machineText(machine)}`,
+    "",
+    ...table(["Runtime", ...CLUSTER_COLUMNS], points.map((point) => [point.runtime, ...clusterRow(point)])),
+    "",
+  ];
+}
