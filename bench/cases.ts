@@ -68,7 +68,12 @@ export function benchCases(extent: Extent, folder: string): Case[] {
   /** A folder for a store in a case. */
   const at = (name: string, store: string) => `${folder}/${name}-${store}`;
 
-  const fill = (name: string, store: string, commandBytes: number, count: number): Task => ({
+  const fill = (
+    name: string,
+    store: string,
+    commandBytes: number,
+    count: number,
+  ): Task => ({
     workload: "fill",
     store,
     folder: at(name, store),
@@ -78,27 +83,47 @@ export function benchCases(extent: Extent, folder: string): Case[] {
   });
 
   /** The same task for several stores; what a store cannot do is said. */
-  const sides = (name: string, stores: readonly string[], task: Omit<Task, "store" | "folder">): Side[] =>
+  const sides = (
+    name: string,
+    stores: readonly string[],
+    task: Omit<Task, "store" | "folder">,
+  ): Side[] =>
     stores.map((store) => ({
       name: store,
       title: storeNamed(store).title,
       isPeer: allPeers.includes(store),
       // What the bare machine reads is the log's own files.
-      task: { ...task, store, folder: at(name, store === "bare" && isRead(task) ? "wallog" : store) },
+      task: {
+        ...task,
+        store,
+        folder: at(name, store === "bare" && isRead(task) ? "wallog" : store),
+      },
     }));
 
-  const recovery = (commandBytes: number, count: number, peers: readonly string[], targets: Target[]): Case => {
+  const recovery = (
+    commandBytes: number,
+    count: number,
+    peers: readonly string[],
+    targets: Target[],
+  ): Case => {
     const name = `recovery-${sizeName(commandBytes)}`;
     const stores = ["wallog", ...peers];
     return {
       name,
       title: `Recovery: entries of ${sizeText(commandBytes)}`,
       note:
-        `Opens a log of ${short(count)} entries, ${sizeText(count * frameBytes(commandBytes))}, that was closed, in ` +
+        `Opens a log of ${short(count)} entries, ${
+          sizeText(count * frameBytes(commandBytes))
+        }, that was closed, in ` +
         `a new process, from the page cache. The log verifies every checksum; a peer is opened and read to its end`,
       metric: commandBytes < KIB ? "entries" : "bytes",
       setup: stores.map((store) => fill(name, store, commandBytes, count)),
-      sides: sides(name, ["wallog", "bare", ...peers], { workload: "recover", commandBytes, batch: 1, count }),
+      sides: sides(name, ["wallog", "bare", ...peers], {
+        workload: "recover",
+        commandBytes,
+        batch: 1,
+        count,
+      }),
       targets,
       diskBytes: stores.length * count * frameBytes(commandBytes),
     };
@@ -111,24 +136,41 @@ export function benchCases(extent: Extent, folder: string): Case[] {
     peers: readonly string[],
     targets: Target[],
   ): Case => {
-    const entries = Math.floor(APPEND_BYTES / frameBytes(commandBytes) / batch) * batch;
+    const entries =
+      Math.floor(APPEND_BYTES / frameBytes(commandBytes) / batch) * batch;
     // Where each call does little, fewer calls say as much.
     const count = batch === 1 ? Math.min(entries, 100_000) : entries;
     return {
       name,
-      title: `Append without sync: ${sizeText(commandBytes)}, ${batch === 1 ? "one a call" : `batches of ${batch}`}`,
-      note: `${short(count)} entries to a new log, after as many to another one to warm up on; all in one segment`,
+      title: `Append without sync: ${sizeText(commandBytes)}, ${
+        batch === 1 ? "one a call" : `batches of ${batch}`
+      }`,
+      note: `${
+        short(count)
+      } entries to a new log, after as many to another one to warm up on; all in one segment`,
       metric: commandBytes < KIB ? "entries" : "bytes",
       setup: [],
-      sides: sides(name, ["wallog", "bare", ...peers], { workload: "append", commandBytes, batch, count }),
+      sides: sides(name, ["wallog", "bare", ...peers], {
+        workload: "append",
+        commandBytes,
+        batch,
+        count,
+      }),
       targets,
       diskBytes: 4 * APPEND_BYTES,
     };
   };
 
-  const commitsOf = (name: string, batch: number, peers: readonly string[], atMost: number): Case => ({
+  const commitsOf = (
+    name: string,
+    batch: number,
+    peers: readonly string[],
+    atMost: number,
+  ): Case => ({
     name,
-    title: batch === 1 ? "Commit: 1 KiB, one at a time" : `Commit: batches of ${batch} x 1 KiB`,
+    title: batch === 1
+      ? "Commit: 1 KiB, one at a time"
+      : `Commit: batches of ${batch} x 1 KiB`,
     note: `\`append\` and \`syncSync\`, ${
       short(
         commits,
@@ -159,7 +201,9 @@ export function benchCases(extent: Extent, folder: string): Case[] {
     ...rest,
     setup: task.workload === "getRecent"
       ? []
-      : ["wallog", ...peers].map((store) => fill(name, store, KIB, readEntries)),
+      : ["wallog", ...peers].map((store) =>
+        fill(name, store, KIB, readEntries)
+      ),
     sides: sides(name, ["wallog", ...peers], {
       workload: "get",
       commandBytes: KIB,
@@ -181,23 +225,44 @@ export function benchCases(extent: Extent, folder: string): Case[] {
       { metric: "entries", against: FASTEST_PEER, atLeast: 12 },
       { metric: "entries", atLeast: 15e6, goal: 40e6 },
     ]),
-    recovery(4 * KIB, Math.floor(extent.recoveryBytes / frameBytes(4 * KIB)), peers, [
-      { metric: "time", against: "bare", atMost: 3, goal: 1.5 },
-    ]),
-    recovery(64 * KIB, Math.floor(extent.recoveryBytes / frameBytes(64 * KIB)), peers, [
-      { metric: "time", against: "bare", atMost: 3, goal: 1.5 },
-    ]),
+    recovery(
+      4 * KIB,
+      Math.floor(extent.recoveryBytes / frameBytes(4 * KIB)),
+      peers,
+      [
+        { metric: "time", against: "bare", atMost: 3, goal: 1.5 },
+      ],
+    ),
+    recovery(
+      64 * KIB,
+      Math.floor(extent.recoveryBytes / frameBytes(64 * KIB)),
+      peers,
+      [
+        { metric: "time", against: "bare", atMost: 3, goal: 1.5 },
+      ],
+    ),
     twoCores(),
     tailOpen(),
-    appends("append-128x100", 128, 100, peers, [{ metric: "entries", atLeast: 3e6 }]),
-    appends("append-128", 128, 1, peers, [{ metric: "entries", atLeast: 250e3 }]),
-    appends("append-64k", 64 * KIB, 1, peers, [{ metric: "bytes", against: "bare", atLeast: 0.5 }]),
+    appends("append-128x100", 128, 100, peers, [{
+      metric: "entries",
+      atLeast: 3e6,
+    }]),
+    appends("append-128", 128, 1, peers, [{
+      metric: "entries",
+      atLeast: 250e3,
+    }]),
+    appends("append-64k", 64 * KIB, 1, peers, [{
+      metric: "bytes",
+      against: "bare",
+      atLeast: 0.5,
+    }]),
     reads(
       "entry-recent",
       "`entry(i)`: one of the last 4 MiB",
       { workload: "getRecent", lastIndex: recentEntries },
       {
-        note: "1 KiB entries in no order, of those appended last; each is a copy that the caller owns",
+        note:
+          "1 KiB entries in no order, of those appended last; each is a copy that the caller owns",
         metric: "call",
         targets: [{ metric: "call", atMost: 1e-6 }],
       },
@@ -207,7 +272,9 @@ export function benchCases(extent: Extent, folder: string): Case[] {
       "`entry(i)`: any in the page cache",
       {},
       {
-        note: `1 KiB entries in no order, of a log of ${sizeText(READ_BYTES)} that was just opened`,
+        note: `1 KiB entries in no order, of a log of ${
+          sizeText(READ_BYTES)
+        } that was just opened`,
         metric: "call",
         targets: [{ metric: "call", atMost: 5e-6 }],
       },
@@ -217,7 +284,9 @@ export function benchCases(extent: Extent, folder: string): Case[] {
       "`entries(from, to)`: 1 KiB entries",
       { workload: "range", batch: 1000, count: readEntries },
       {
-        note: `1,000 entries a call, through a log of ${sizeText(READ_BYTES)}; bytes of commands`,
+        note: `1,000 entries a call, through a log of ${
+          sizeText(READ_BYTES)
+        }; bytes of commands`,
         metric: "bytes",
         targets: [{ metric: "bytes", atLeast: 2 }],
       },
@@ -229,7 +298,9 @@ export function benchCases(extent: Extent, folder: string): Case[] {
     const name = "group-commit";
     const side = (store: string, clients: number): Side => ({
       name: clients === 1 ? `${store}-1` : store,
-      title: `${storeNamed(store).title}, ${clients === 1 ? "one caller" : `${clients} callers`}`,
+      title: `${storeNamed(store).title}, ${
+        clients === 1 ? "one caller" : `${clients} callers`
+      }`,
       isPeer: store !== "wallog",
       task: {
         workload: "commitShared",
@@ -241,12 +312,17 @@ export function benchCases(extent: Extent, folder: string): Case[] {
         count: clients === 1 ? commits : commits * 20,
       },
     });
-    const cannot = (store: string, why: string): Side => ({ ...side(store, CLIENTS), task: why });
-    const blocks = "commits on the calling thread, one at a time, and has nothing to share";
+    const cannot = (store: string, why: string): Side => ({
+      ...side(store, CLIENTS),
+      task: why,
+    });
+    const blocks =
+      "commits on the calling thread, one at a time, and has nothing to share";
     return {
       name,
       title: `Commit: ${CLIENTS} callers at a time, 1 KiB each`,
-      note: "Each caller does `append` and `await sync()`, again and again, and they share flushes",
+      note:
+        "Each caller does `append` and `await sync()`, again and again, and they share flushes",
       metric: "commits",
       setup: [],
       sides: [
@@ -256,9 +332,17 @@ export function benchCases(extent: Extent, folder: string): Case[] {
         side("classic-level", CLIENTS),
         cannot("better-sqlite3", blocks),
         cannot("node-sqlite", blocks),
-        cannot("fs-hash-wasm", "as written here, flushes for one caller at a time"),
+        cannot(
+          "fs-hash-wasm",
+          "as written here, flushes for one caller at a time",
+        ),
       ],
-      targets: [{ metric: "commits", against: "wallog-1", atLeast: 25, goal: 50 }],
+      targets: [{
+        metric: "commits",
+        against: "wallog-1",
+        atLeast: 25,
+        goal: 50,
+      }],
       diskBytes: 4 * commits * 20 * KIB,
     };
   }
@@ -266,13 +350,24 @@ export function benchCases(extent: Extent, folder: string): Case[] {
   function twoCores(): Case {
     const name = "recovery-two-cores";
     const count = Math.floor(extent.twoCoreBytes / frameBytes(128));
-    const task = { workload: "recover", commandBytes: 128, batch: 1, count } as const;
+    const task = {
+      workload: "recover",
+      commandBytes: 128,
+      batch: 1,
+      count,
+    } as const;
     const [open] = sides(name, ["wallog"], task) as [Side];
-    const [openSync] = sides(name, ["wallog"], { ...task, open: { isSync: true } }) as [Side];
+    const [openSync] = sides(name, ["wallog"], {
+      ...task,
+      open: { isSync: true },
+    }) as [Side];
     return {
       name,
-      title: `Recovery on two cores: ${sizeText(count * frameBytes(128))}, entries of 128 B`,
-      note: "`open`, which may use more than one core, against `openSync`, which has one",
+      title: `Recovery on two cores: ${
+        sizeText(count * frameBytes(128))
+      }, entries of 128 B`,
+      note:
+        "`open`, which may use more than one core, against `openSync`, which has one",
       metric: "entries",
       setup: [fill(name, "wallog", 128, count)],
       sides: [
@@ -302,12 +397,22 @@ export function benchCases(extent: Extent, folder: string): Case[] {
     return {
       name,
       title: `Open with \`verify: "tail"\`: ${sizeText(extent.tailBytes)}`,
-      note: "Entries of 4 KiB, in a new process, from the page cache; the last segment is half full in both logs",
+      note:
+        "Entries of 4 KiB, in a new process, from the page cache; the last segment is half full in both logs",
       metric: "time",
-      setup: logs.map(({ count, folder }) => ({ ...fill(name, "wallog", 4 * KIB, count), folder })),
+      setup: logs.map(({ count, folder }) => ({
+        ...fill(name, "wallog", 4 * KIB, count),
+        folder,
+      })),
       sides: logs.map(({ side, count, folder }) => ({
         ...side,
-        task: { ...task, workload: "recover", folder, count, open: { verify: "tail" } },
+        task: {
+          ...task,
+          workload: "recover",
+          folder,
+          count,
+          open: { verify: "tail" },
+        },
       })),
       targets: [
         { metric: "time", atMost: 0.015 },
@@ -331,11 +436,25 @@ export function benchCases(extent: Extent, folder: string): Case[] {
           name: "wallog",
           title: "WalLog",
           isPeer: false,
-          task: { workload: "fresh", folder: at("start", "wallog"), isNew: true },
+          task: {
+            workload: "fresh",
+            folder: at("start", "wallog"),
+            isNew: true,
+          },
         },
-        { name: "bare", title: "bare runtime", isPeer: false, task: { workload: "fresh" } },
+        {
+          name: "bare",
+          title: "bare runtime",
+          isPeer: false,
+          task: { workload: "fresh" },
+        },
       ],
-      targets: [{ metric: "time", against: "bare", as: "difference", atMost: 0.03 }],
+      targets: [{
+        metric: "time",
+        against: "bare",
+        as: "difference",
+        atMost: 0.03,
+      }],
       diskBytes: MIB,
     };
   }
@@ -346,14 +465,30 @@ export function benchCases(extent: Extent, folder: string): Case[] {
     return {
       name,
       title: `Memory: a log of ${short(count)} entries of 128 B opened`,
-      note: "The most that the process ever had, against a process that does nothing",
+      note:
+        "The most that the process ever had, against a process that does nothing",
       metric: "memory",
       setup: [fill(name, "wallog", 128, count)],
       sides: [
-        { name: "wallog", title: "WalLog", isPeer: false, task: { workload: "fresh", folder: at(name, "wallog") } },
-        { name: "bare", title: "bare runtime", isPeer: false, task: { workload: "fresh" } },
+        {
+          name: "wallog",
+          title: "WalLog",
+          isPeer: false,
+          task: { workload: "fresh", folder: at(name, "wallog") },
+        },
+        {
+          name: "bare",
+          title: "bare runtime",
+          isPeer: false,
+          task: { workload: "fresh" },
+        },
       ],
-      targets: [{ metric: "memory", against: "bare", as: "difference", atMost: (8 * count + 64 * MIB) / MIB }],
+      targets: [{
+        metric: "memory",
+        against: "bare",
+        as: "difference",
+        atMost: (8 * count + 64 * MIB) / MIB,
+      }],
       diskBytes: 1.1 * count * frameBytes(128),
     };
   }

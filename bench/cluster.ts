@@ -19,10 +19,18 @@ import { join } from "node:path";
 import { bold, dim, red, StatusLine } from "../src/cli/terminal.ts";
 import type { Status } from "../examples/kv/replica.ts";
 import { HttpClient } from "../scripts/cluster/http_client.ts";
-import { ClusterProcesses, endOnSignals, type ReplicaProcess } from "../scripts/cluster/processes.ts";
+import {
+  ClusterProcesses,
+  endOnSignals,
+  type ReplicaProcess,
+} from "../scripts/cluster/processes.ts";
 import type { Runtime } from "../scripts/runtimes.ts";
 import { benchmark } from "./command.ts";
-import { CLUSTER_COLUMNS, type ClusterPoint, clusterRow } from "./cluster_report.ts";
+import {
+  CLUSTER_COLUMNS,
+  type ClusterPoint,
+  clusterRow,
+} from "./cluster_report.ts";
 import { lookAtMachine } from "./machine.ts";
 import { machineText } from "./markdown.ts";
 import { record } from "./render.ts";
@@ -58,17 +66,26 @@ await benchmark(DEFAULTS, async ({ workspace, runtimes, options, output }) => {
     const folder = join(workspace.path, runtime.name);
     mkdirSync(folder);
     const replicas = Array<Runtime>(REPLICAS).fill(runtime);
-    const cluster = await ClusterProcesses.start(folder, replicas, { tick: TICK_MS });
+    const cluster = await ClusterProcesses.start(folder, replicas, {
+      tick: TICK_MS,
+    });
     const end = () => cluster.end();
     endOnSignals(end);
     try {
       console.log(
-        `\n${bold(`${REPLICAS} replicas in ${runtime.title} ${runtime.version}`)}`,
+        `\n${
+          bold(`${REPLICAS} replicas in ${runtime.title} ${runtime.version}`)
+        }`,
       );
       console.log(aligned(CLUSTER_COLUMNS));
       const leader = await cluster.leader();
       for (const clients of counts) {
-        const { latencies, seconds, entriesPerFlush } = await measure(cluster, leader, clients, milliseconds);
+        const { latencies, seconds, entriesPerFlush } = await measure(
+          cluster,
+          leader,
+          clients,
+          milliseconds,
+        );
         const point = {
           runtime: `${runtime.title} ${runtime.version}`,
           clients,
@@ -85,8 +102,17 @@ await benchmark(DEFAULTS, async ({ workspace, runtimes, options, output }) => {
     }
   }
   const seconds = milliseconds / 1000;
-  const result = { kind: "cluster", machine, replicas: REPLICAS, seconds, valueBytes: VALUE_BYTES, points } as const;
-  if (options.record || output !== undefined) console.log(`Written: ${record(result, output).join(", ")}`);
+  const result = {
+    kind: "cluster",
+    machine,
+    replicas: REPLICAS,
+    seconds,
+    valueBytes: VALUE_BYTES,
+    points,
+  } as const;
+  if (options.record || output !== undefined) {
+    console.log(`Written: ${record(result, output).join(", ")}`);
+  }
 });
 
 /** What was measured. */

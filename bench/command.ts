@@ -12,7 +12,12 @@ import { tmpdir } from "node:os";
 import { resolve } from "node:path";
 import process from "node:process";
 import { parseArgs } from "node:util";
-import { locateRuntime, type Runtime, RUNTIME_NAMES, type RuntimeName } from "../scripts/runtimes.ts";
+import {
+  locateRuntime,
+  type Runtime,
+  RUNTIME_NAMES,
+  type RuntimeName,
+} from "../scripts/runtimes.ts";
 import { CannotRun, spaceOf, Workspace } from "./workspace.ts";
 
 /** What a command works with. */
@@ -27,7 +32,9 @@ export interface Command<T> {
 type Options = Record<string, string | boolean>;
 
 /** What an option is once it has been given: text where the default is one. */
-type Given<T extends Options> = { [K in keyof T]: T[K] extends string ? string : boolean };
+type Given<T extends Options> = {
+  [K in keyof T]: T[K] extends string ? string : boolean;
+};
 
 /**
  * Runs a command. Ends the process with 1 if it cannot be run, and with 130 after Ctrl-C; leaves no files behind either
@@ -43,14 +50,25 @@ export async function benchmark<T extends Options>(
   let workspace: Workspace | undefined;
   try {
     const { folder, runtime, output, ...options } = parse(defaults);
-    const runtimes = runtime.includes("all") ? RUNTIME_NAMES : runtime.length > 0 ? runtime : [runningRuntime()];
+    const runtimes = runtime.includes("all")
+      ? RUNTIME_NAMES
+      : runtime.length > 0
+      ? runtime
+      : [runningRuntime()];
     const located = runtimes.map((name) => locateRuntime(name as RuntimeName));
     workspace = new Workspace(folder);
     if (spaceOf(workspace.path).fileSystem === "tmpfs") {
-      console.error(`${folder} is in memory: a flush costs nothing there, and no figure is a disk's. Use --folder.`);
+      console.error(
+        `${folder} is in memory: a flush costs nothing there, and no figure is a disk's. Use --folder.`,
+      );
     }
     const given = options as unknown as Given<T>;
-    await body({ workspace, runtimes: located, output: output && resolve(output), options: given });
+    await body({
+      workspace,
+      runtimes: located,
+      output: output && resolve(output),
+      options: given,
+    });
   } catch (error) {
     const isSaid = error instanceof CannotRun ||
       error instanceof RangeError ||
@@ -62,9 +80,15 @@ export async function benchmark<T extends Options>(
   }
 }
 
-function parse(defaults: Options): { folder: string; runtime: string[]; output?: string } & Options {
+function parse(
+  defaults: Options,
+): { folder: string; runtime: string[]; output?: string } & Options {
   const own = Object.entries(defaults).map(
-    ([name, value]) => [name, { type: typeof value as "string" | "boolean", default: value }] as const,
+    ([name, value]) =>
+      [name, {
+        type: typeof value as "string" | "boolean",
+        default: value,
+      }] as const,
   );
   const { values } = parseArgs({
     options: {
@@ -74,8 +98,12 @@ function parse(defaults: Options): { folder: string; runtime: string[]; output?:
       ...Object.fromEntries(own),
     },
   });
-  const unknown = (values.runtime as string[]).filter((name) => ![...RUNTIME_NAMES, "all"].includes(name));
-  if (unknown.length > 0) throw new CannotRun(`No such runtime: ${unknown.join(", ")}`);
+  const unknown = (values.runtime as string[]).filter((name) =>
+    ![...RUNTIME_NAMES, "all"].includes(name)
+  );
+  if (unknown.length > 0) {
+    throw new CannotRun(`No such runtime: ${unknown.join(", ")}`);
+  }
   return values as ReturnType<typeof parse>;
 }
 

@@ -17,7 +17,8 @@ if (library !== undefined) {
   const log = await WalLog.open(folder!);
   count = log.lastIndex;
 }
-const seconds = (performance.timeOrigin + performance.now() - Number(startedAt)) / 1000;
+const seconds =
+  (performance.timeOrigin + performance.now() - Number(startedAt)) / 1000;
 console.log(JSON.stringify({ seconds, count, bytes: peakBytes() }));
 process.exit(0);
 
@@ -25,7 +26,11 @@ process.exit(0);
 function peakBytes(): number {
   try {
     // Not the resource usage, in which Linux counts what the process was forked from.
-    return Number(/^VmHWM:\s+(\d+) kB$/m.exec(readFileSync("/proc/self/status", "utf8"))![1]) * 1024;
+    return Number(
+      /^VmHWM:\s+(\d+) kB$/m.exec(
+        readFileSync("/proc/self/status", "utf8"),
+      )![1],
+    ) * 1024;
   } catch {
     return process.resourceUsage().maxRSS * 1024;
   }

@@ -5,6 +5,7 @@
  *     deno task bench                            small, in under two minutes, in the running runtime
  *     deno task bench --full --runtime all       as recorded in docs/BENCHMARKS.md
  *     deno task bench --only recovery,append     cases whose names contain one of these
+ *     deno task bench --full --runtime all --only group --again    these anew, in what is recorded
  *     deno task bench --list                     the names
  *
  * `bun bench/main.ts` and `node bench/main.ts` do the same. A full run of all cases writes `bench/results/bench.json` and
@@ -22,8 +23,13 @@ import { FULL, QUICK } from "./extent.ts";
 import { lookAtMachine } from "./machine.ts";
 import { machineText, measuredText, verdict } from "./markdown.ts";
 import { installPeers } from "./peers_install.ts";
-import { LATEST, record } from "./render.ts";
-import { type BenchResult, type CaseResult, METRICS } from "./results.ts";
+import { LATEST, readRecorded, record, RESULTS } from "./render.ts";
+import {
+  type BenchResult,
+  type CaseResult,
+  METRICS,
+  replaceCases,
+} from "./results.ts";
 import { processesOf, runCase, Runner } from "./runner.ts";
 import { CannotRun } from "./workspace.ts";
 
@@ -34,34 +40,63 @@ const ROUNDS_MIN = 5;
 const TITLE_COLUMNS = 26;
 
 await benchmark(
-  { full: false, only: "", rounds: "", list: false },
+  { full: false, only: "", rounds: "", list: false, again: false },
   async ({ workspace, runtimes, output, options }) => {
     const extent = options.full ? FULL : QUICK;
     const all = benchCases(extent, workspace.path);
-    if (options.list) return console.log(all.map(({ name, title }) => `${name.padEnd(20)} ${title}`).join("\n"));
+    if (options.list) {
+      return console.log(
+        all.map(({ name, title }) => `${name.padEnd(20)} ${title}`).join("\n"),
+      );
+    }
     const filters = options.only.split(",");
-    const cases = all.filter(({ name }) => filters.some((filter) => name.includes(filter)));
-    if (cases.length === 0) throw new CannotRun(`No case has ${options.only} in its name: see --list`);
-    const rounds = options.rounds === "" ? extent.rounds : Number(options.rounds);
-    if (!Number.isSafeInteger(rounds) || rounds < 1) throw new CannotRun("--rounds takes a number");
-    for (const { title, diskBytes } of cases) workspace.require(diskBytes, title);
+    const cases = all.filter(({ name }) =>
+      filters.some((filter) => name.includes(filter))
+    );
+    if (cases.length === 0) {
+      throw new CannotRun(
+        `No case has ${options.only} in its name: see --list`,
+      );
+    }
+    const rounds = options.rounds === ""
+      ? extent.rounds
+      : Number(options.rounds);
+    if (!Number.isSafeInteger(rounds) || rounds < 1) {
+      throw new CannotRun("--rounds takes a number");
+    }
+    for (const { title, diskBytes } of cases) {
+      workspace.require(diskBytes, title);
+    }
 
     installPeers();
     const machine = lookAtMachine(workspace.path);
-    const titles = runtimes.map(({ title, version }) => `${title} ${version}`).join(", ");
+    const titles = runtimes.map(({ title, version }) => `${title} ${version}`)
+      .join(", ");
     console.log(`${bold(`WalLog on ${titles}`)}\n${dim(machineText(machine))}`);
-    if (machine.load > machine.cores / 2) console.log(red("Something else is running: the figures will show it."));
-    if (rounds < ROUNDS_MIN) console.log(red(`${rounds} rounds are too few to believe a median.`));
+    if (machine.load > machine.cores / 2) {
+      console.log(red("Something else is running: the figures will show it."));
+    }
+    if (rounds < ROUNDS_MIN) {
+      console.log(red(`${rounds} rounds are too few to believe a median.`));
+    }
 
     const started = performance.now();
     const runners = runtimes.map((runtime) => new Runner(runtime, workspace));
     for (const runner of runners) await runner.warmUp();
-    const total = cases.reduce((sum, one) => sum + processesOf(one, runners.length, rounds), 0);
+    const total = cases.reduce(
+      (sum, one) => sum + processesOf(one, runners.length, rounds),
+      0,
+    );
     const line = new StatusLine(REPORT_MS);
     let done = 0;
     const results: CaseResult[] = [];
     for (const one of cases) {
-      const inCase = await runCase(one, runners, rounds, (what) => line.show(`${bar(done++, total)} ${what}`));
+      const inCase = await runCase(
+        one,
+        runners,
+        rounds,
+        (what) => line.show(`${bar(done++, total)} ${what}`),
+      );
       line.clear();
       show(one, inCase);
       results.push(...inCase);
@@ -72,13 +107,30 @@ await benchmark(
       mode: options.full ? "full" : "quick",
       machine,
       rounds,
-      runtimes: runtimes.map(({ name, title, version }) => ({ name, title, version })),
+      runtimes: runtimes.map(({ name, title, version }) => ({
+        name,
+        title,
+        version,
+      })),
       cases: results,
     };
-    const isRecord = options.full && cases.length === all.length && rounds >= ROUNDS_MIN;
+    const isWhole = options.full && rounds >= ROUNDS_MIN;
+    const isRecord = isWhole && (options.again || cases.length === all.length);
+    const recorded = isRecord && options.again
+      ? readRecorded(RESULTS).bench
+      : undefined;
+    const merged = recorded === undefined
+      ? result
+      : replaceCases(recorded, result);
     const seconds = ((performance.now() - started) / 1000).toFixed(0);
-    console.log(`\n${seconds} s. Written: ${record(result, output ?? (isRecord ? undefined : LATEST)).join(", ")}`);
-    if (process.stdout.isTTY && !options.full) console.log(dim("Larger data, and every peer in every case: --full"));
+    console.log(
+      `\n${seconds} s. Written: ${
+        record(merged, output ?? (isRecord ? undefined : LATEST)).join(", ")
+      }`,
+    );
+    if (process.stdout.isTTY && !options.full) {
+      console.log(dim("Larger data, and every peer in every case: --full"));
+    }
   },
 );
 
@@ -90,13 +142,23 @@ function show({ title }: Case, results: readonly CaseResult[]): void {
     for (const { title, summary, unavailable } of sides) {
       const values = summary === undefined
         ? `not available: ${unavailable ?? "not run"}`
-        : `${text(summary.median).padStart(17)}  ${dim(`${text(summary.min)} to ${text(summary.max)}`)}`;
-      console.log(`  ${runtime.padEnd(5)} ${title.padEnd(TITLE_COLUMNS)} ${values}`);
+        : `${text(summary.median).padStart(17)}  ${
+          dim(`${text(summary.min)} to ${text(summary.max)}`)
+        }`;
+      console.log(
+        `  ${runtime.padEnd(5)} ${title.padEnd(TITLE_COLUMNS)} ${values}`,
+      );
     }
     for (const outcome of outcomes) {
-      const isMet = outcome.isMet === undefined ? dim : outcome.isMet ? green : red;
+      const isMet = outcome.isMet === undefined
+        ? dim
+        : outcome.isMet
+        ? green
+        : red;
       console.log(
-        `  ${runtime.padEnd(5)} ${isMet(`${verdict(outcome)}:`)} ${outcome.text}; measured ${measuredText(outcome)}`,
+        `  ${runtime.padEnd(5)} ${
+          isMet(`${verdict(outcome)}:`)
+        } ${outcome.text}; measured ${measuredText(outcome)}`,
       );
     }
   }

@@ -6,7 +6,13 @@
  * @module
  */
 
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { ClusterResult } from "./cluster_report.ts";
@@ -15,7 +21,8 @@ import { type Recorded, renderPage } from "./markdown.ts";
 import type { BenchResult } from "./results.ts";
 import type { SoakResult } from "./soak_report.ts";
 
-const RESULTS = fileURLToPath(new URL("results/", import.meta.url));
+/** What is recorded. */
+export const RESULTS = fileURLToPath(new URL("results/", import.meta.url));
 const DOCUMENTATION = fileURLToPath(new URL("../docs/", import.meta.url));
 /** What is not recorded goes here. Not in the repository. */
 export const LATEST = join(RESULTS, "latest");
@@ -65,7 +72,9 @@ export function readRecorded(folder: string): Recorded {
   const recorded: Record<string, unknown> = {};
   for (const kind of ["bench", "growth", "soak", "cluster"]) {
     try {
-      recorded[kind] = JSON.parse(readFileSync(join(folder, `${kind}.json`), "utf8"));
+      recorded[kind] = JSON.parse(
+        readFileSync(join(folder, `${kind}.json`), "utf8"),
+      );
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
     }

@@ -26,16 +26,36 @@ const count = (sample: Sample): number => sample.count / sample.seconds;
 
 /** All that is looked at. */
 export const METRICS = {
-  entries: { noun: "speed", isRate: true, of: count, text: (value: number) => `${rateText(value)} entries/s` },
-  commits: { noun: "speed", isRate: true, of: count, text: (value: number) => `${rateText(value)} commits/s` },
+  entries: {
+    noun: "speed",
+    isRate: true,
+    of: count,
+    text: (value: number) => `${rateText(value)} entries/s`,
+  },
+  commits: {
+    noun: "speed",
+    isRate: true,
+    of: count,
+    text: (value: number) => `${rateText(value)} commits/s`,
+  },
   bytes: {
     noun: "speed",
     isRate: true,
     of: (sample: Sample) => sample.bytes / sample.seconds / 1e9,
     text: (value: number) => `${short(value)} GB/s`,
   },
-  time: { noun: "time", isRate: false, of: (sample: Sample) => sample.seconds, text: durationText },
-  call: { noun: "time", isRate: false, of: (sample: Sample) => sample.seconds / sample.count, text: durationText },
+  time: {
+    noun: "time",
+    isRate: false,
+    of: (sample: Sample) => sample.seconds,
+    text: durationText,
+  },
+  call: {
+    noun: "time",
+    isRate: false,
+    of: (sample: Sample) => sample.seconds / sample.count,
+    text: durationText,
+  },
   memory: {
     noun: "memory",
     isRate: false,
@@ -99,6 +119,8 @@ export interface CaseResult {
   readonly runtime: string;
   readonly sides: readonly SideResult[];
   readonly outcomes: readonly Outcome[];
+  /** The machine at the time, if that was after the rest of the run. */
+  readonly again?: Machine;
 }
 
 /** A run of the benchmark. */
@@ -107,13 +129,22 @@ export interface BenchResult {
   readonly mode: "quick" | "full";
   readonly machine: Machine;
   readonly rounds: number;
-  readonly runtimes: readonly { readonly name: string; readonly title: string; readonly version: string }[];
+  readonly runtimes: readonly {
+    readonly name: string;
+    readonly title: string;
+    readonly version: string;
+  }[];
   readonly cases: readonly CaseResult[];
 }
 
 /** A side with what its samples amount to. */
-export function summarizeSide(side: Omit<SideResult, "summary">, metric: MetricName): SideResult {
-  return side.samples.length === 0 ? side : { ...side, summary: summarize(side.samples.map(METRICS[metric].of)) };
+export function summarizeSide(
+  side: Omit<SideResult, "summary">,
+  metric: MetricName,
+): SideResult {
+  return side.samples.length === 0
+    ? side
+    : { ...side, summary: summarize(side.samples.map(METRICS[metric].of)) };
 }
 
 /**
@@ -125,40 +156,93 @@ export function summarizeSide(side: Omit<SideResult, "summary">, metric: MetricN
 export function judge(target: Target, sides: readonly SideResult[]): Outcome {
   const metric: Metric = METRICS[target.metric];
   const [ours] = sides;
-  const theirs = target.against === undefined ? undefined : sideAgainst(target.against, metric, sides);
+  const theirs = target.against === undefined
+    ? undefined
+    : sideAgainst(target.against, metric, sides);
   const text = targetText(target, theirs?.title);
   if (ours === undefined || ours.samples.length === 0) return { target, text };
-  if (target.against !== undefined && (theirs === undefined || theirs.samples.length === 0)) return { target, text };
+  if (
+    target.against !== undefined &&
+    (theirs === undefined || theirs.samples.length === 0)
+  ) return { target, text };
   const values = ours.samples.map(metric.of);
   const others = theirs?.samples.map(metric.of);
   const combine = target.as === "difference" ? differences : ratios;
-  const measured = summarize(others === undefined ? values : combine(values, others));
-  const reaches = (bound: number) => target.atLeast === undefined ? measured.median <= bound : measured.median >= bound;
+  const measured = summarize(
+    others === undefined ? values : combine(values, others),
+  );
+  const reaches = (bound: number) =>
+    target.atLeast === undefined
+      ? measured.median <= bound
+      : measured.median >= bound;
   const isMet = reaches((target.atLeast ?? target.atMost)!);
-  return { target, text, measured, isMet, ...(target.goal === undefined ? {} : { isGoalMet: reaches(target.goal) }) };
+  return {
+    target,
+    text,
+    measured,
+    isMet,
+    ...(target.goal === undefined ? {} : { isGoalMet: reaches(target.goal) }),
+  };
 }
 
-function sideAgainst(name: string, metric: Metric, sides: readonly SideResult[]): SideResult | undefined {
+function sideAgainst(
+  name: string,
+  metric: Metric,
+  sides: readonly SideResult[],
+): SideResult | undefined {
   if (name !== FASTEST_PEER) return sides.find((side) => side.name === name);
   const speed = ({ samples }: SideResult) => {
     const { median } = summarize(samples.map(metric.of));
     return metric.isRate ? median : -median;
   };
-  return sides.filter(({ isPeer, samples }) => isPeer && samples.length > 0).sort((a, b) => speed(b) - speed(a))[0];
+  return sides.filter(({ isPeer, samples }) => isPeer && samples.length > 0)
+    .sort((a, b) => speed(b) - speed(a))[0];
 }
 
 /** A number as the target counts it: "3x", or with the metric's unit. */
 export function targetNumber(target: Target, value: number): string {
   const isRatio = target.against !== undefined && target.as !== "difference";
-  return isRatio ? `${value < 10 ? value.toFixed(2) : short(value)}x` : METRICS[target.metric].text(value);
+  return isRatio
+    ? `${value < 10 ? value.toFixed(2) : short(value)}x`
+    : METRICS[target.metric].text(value);
 }
 
 function targetText(target: Target, title: string | undefined): string {
   const { noun } = METRICS[target.metric];
   const bound = targetNumber(target, (target.atLeast ?? target.atMost)!);
-  const limit = `${target.atLeast === undefined ? "at most" : "at least"} ${bound}`;
-  const goal = target.goal === undefined ? "" : `; goal ${targetNumber(target, target.goal)}`;
+  const limit = `${
+    target.atLeast === undefined ? "at most" : "at least"
+  } ${bound}`;
+  const goal = target.goal === undefined
+    ? ""
+    : `; goal ${targetNumber(target, target.goal)}`;
   if (target.against === undefined) return `${limit}${goal}`;
-  const other = target.against === FASTEST_PEER ? `the fastest peer${title === undefined ? "" : ` (${title})`}` : title;
-  return target.as === "difference" ? `${limit} more than ${other}${goal}` : `${limit} the ${noun} of ${other}${goal}`;
+  const other = target.against === FASTEST_PEER
+    ? `the fastest peer${title === undefined ? "" : ` (${title})`}`
+    : title;
+  return target.as === "difference"
+    ? `${limit} more than ${other}${goal}`
+    : `${limit} the ${noun} of ${other}${goal}`;
+}
+
+/**
+ * Puts cases that were run again in the place of those of an earlier run.
+ *
+ * @param before The earlier run.
+ * @param after The later one, of some of its cases.
+ * @returns The earlier run with the later cases, which say when they were run.
+ */
+export function replaceCases(
+  before: BenchResult,
+  after: BenchResult,
+): BenchResult {
+  const isSame = (one: CaseResult, other: CaseResult) =>
+    one.name === other.name && one.runtime === other.runtime;
+  return {
+    ...before,
+    cases: before.cases.map((one) => {
+      const found = after.cases.find((other) => isSame(one, other));
+      return found === undefined ? one : { ...found, again: after.machine };
+    }),
+  };
 }

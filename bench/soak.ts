@@ -42,9 +42,16 @@ await benchmark(
     workspace.require(DISK_BYTES, "A soak");
     const machine = lookAtMachine(workspace.path);
     const { name, title, version } = locateRuntime(runningRuntime());
-    console.log(`${bold(`A soak of ${minutes} minutes in ${title} ${version}`)}\n${dim(machineText(machine))}`);
+    console.log(
+      `${bold(`A soak of ${minutes} minutes in ${title} ${version}`)}\n${
+        dim(machineText(machine))
+      }`,
+    );
 
-    const soaked = new SoakedLog(`${workspace.path}/raft.wal`, new Random(Number(options.seed)));
+    const soaked = new SoakedLog(
+      `${workspace.path}/raft.wal`,
+      new Random(Number(options.seed)),
+    );
     const points: SoakPoint[] = [];
     const line = new StatusLine(10_000);
     const started = performance.now();
@@ -57,14 +64,20 @@ await benchmark(
       points.push(point);
       next = Math.max(next + minutes / POINTS, elapsed());
       line.show(
-        `${bar(elapsed(), minutes)} ${sizeText(point.memoryBytes)}, ${point.files} files, ` +
+        `${bar(elapsed(), minutes)} ${
+          sizeText(point.memoryBytes)
+        }, ${point.files} files, ` +
           `p99 ${durationText(point.commitP99Seconds)}`,
       );
     }
     await soaked.finish();
     line.clear();
     const { done } = soaked;
-    console.log(Object.entries(done).map(([what, count]) => `${count.toLocaleString("en-US")} ${what}`).join(", "));
+    console.log(
+      Object.entries(done).map(([what, count]) =>
+        `${count.toLocaleString("en-US")} ${what}`
+      ).join(", "),
+    );
     const where = output ?? (minutes < RECORDED_MINUTES ? LATEST : undefined);
     const remark = options.remark === "" ? {} : { remark: options.remark };
     const result = {
@@ -76,6 +89,10 @@ await benchmark(
       points,
       ...remark,
     } as const;
-    console.log(`The log is what it should be. Written: ${record(result, where).join(", ")}`);
+    console.log(
+      `The log is what it should be. Written: ${
+        record(result, where).join(", ")
+      }`,
+    );
   },
 );

@@ -53,8 +53,10 @@ const WARM_UP = 0.2;
 const STEP = 7_919;
 
 /** A runtime's own call to collect garbage, where it was started with one. */
-const collectGarbage: () => void = (globalThis as { gc?: () => void; Bun?: { gc(force: boolean): void } }).gc ??
-  (() => (globalThis as { Bun?: { gc(force: boolean): void } }).Bun?.gc(true));
+const collectGarbage: () => void =
+  (globalThis as { gc?: () => void; Bun?: { gc(force: boolean): void } }).gc ??
+    (() =>
+      (globalThis as { Bun?: { gc(force: boolean): void } }).Bun?.gc(true));
 
 /** Where results go that nothing needs, so that no compiler may leave their computation out. */
 let sink = 0;
@@ -87,14 +89,23 @@ async function fill(task: Task, open: Open): Promise<Sample> {
   mkdirSync(task.folder, { recursive: true });
   const commands = new Commands(task.commandBytes, task.batch);
   const store = await open({ isDurable: false });
-  const before = task.lastIndex === undefined ? 0 : (await store.scan()).entries!;
+  const before = task.lastIndex === undefined
+    ? 0
+    : (await store.scan()).entries!;
   const elapsed = stopwatch();
   for (let next = 1; next <= task.count; next += task.batch) {
-    const result = store.append(before + next, commands.batch(Math.min(task.batch, task.count - next + 1)));
+    const result = store.append(
+      before + next,
+      commands.batch(Math.min(task.batch, task.count - next + 1)),
+    );
     if (isPending(result)) await result;
   }
   await store.close();
-  return { seconds: elapsed(), count: task.count, bytes: task.count * task.commandBytes };
+  return {
+    seconds: elapsed(),
+    count: task.count,
+    bytes: task.count * task.commandBytes,
+  };
 }
 
 /** Opens a store and looks at everything in it. */
@@ -104,7 +115,11 @@ async function recover(task: Task, open: Open): Promise<Sample> {
   const { entries = task.count, bytes } = await store.scan();
   const seconds = elapsed();
   await store.close();
-  if (entries < task.count) throw new Error(`${entries} entries were found, ${task.count} were written`);
+  if (entries < task.count) {
+    throw new Error(
+      `${entries} entries were found, ${task.count} were written`,
+    );
+  }
   return { seconds, count: entries, bytes };
 }
 
@@ -113,14 +128,22 @@ async function recover(task: Task, open: Open): Promise<Sample> {
  * the task has a last index, at the end of what the folder holds.
  */
 async function commit(task: Task, open: Open): Promise<Sample> {
-  return await (task.lastIndex === undefined ? inNewFolder(task, () => commitAt(task, open)) : commitAt(task, open));
+  return await (task.lastIndex === undefined
+    ? inNewFolder(task, () => commitAt(task, open))
+    : commitAt(task, open));
 }
 
-async function commitAt({ batch, commandBytes, count, lastIndex }: Task, open: Open): Promise<Sample> {
+async function commitAt(
+  { batch, commandBytes, count, lastIndex }: Task,
+  open: Open,
+): Promise<Sample> {
   const commands = new Commands(commandBytes, batch);
   const commits = Math.ceil(count / batch);
   const warmUp = Math.ceil(commits * WARM_UP);
-  const store = await open({ isDurable: true, bytesAhead: (commits + warmUp) * batch * (commandBytes + 64) });
+  const store = await open({
+    isDurable: true,
+    bytesAhead: (commits + warmUp) * batch * (commandBytes + 64),
+  });
   const first = lastIndex === undefined ? 1 : (await store.scan()).entries! + 1;
   const seconds: number[] = [];
   let elapsed = stopwatch();
@@ -134,7 +157,12 @@ async function commitAt({ batch, commandBytes, count, lastIndex }: Task, open: O
   elapsed();
   await store.close();
   const median = quantile(seconds, 0.5);
-  return { seconds: median, p99Seconds: quantile(seconds, 0.99), count: batch, bytes: batch * commandBytes };
+  return {
+    seconds: median,
+    p99Seconds: quantile(seconds, 0.99),
+    count: batch,
+    bytes: batch * commandBytes,
+  };
 }
 
 /** Many callers at a time, each of which commits one command, waits for it, and commits the next. */
@@ -208,7 +236,12 @@ async function getRecent(task: Task, open: Open): Promise<Sample> {
   });
 }
 
-async function getMany(task: Task, store: Store, first: number, entries: number): Promise<Sample> {
+async function getMany(
+  task: Task,
+  store: Store,
+  first: number,
+  entries: number,
+): Promise<Sample> {
   const warmUp = Math.ceil(task.count * WARM_UP);
   let elapsed = stopwatch();
   let at = 0;
@@ -218,7 +251,11 @@ async function getMany(task: Task, store: Store, first: number, entries: number)
     const result = store.get!(first + at);
     sink += (isPending(result) ? await result : result)[0]!;
   }
-  return { seconds: elapsed(), count: task.count, bytes: task.count * task.commandBytes };
+  return {
+    seconds: elapsed(),
+    count: task.count,
+    bytes: task.count * task.commandBytes,
+  };
 }
 
 /** Reads ranges, one after the other, through all that there is. */
@@ -226,12 +263,18 @@ async function range(task: Task, open: Open): Promise<Sample> {
   const store = await open({ isDurable: true });
   await store.scan();
   const run = async (until: number): Promise<void> => {
-    for (let read = 0, from = 1; read < until; read += task.batch, from += task.batch) {
+    for (
+      let read = 0, from = 1;
+      read < until;
+      read += task.batch, from += task.batch
+    ) {
       if (from + task.batch - 1 > task.lastIndex!) from = 1;
       const result = store.range!(from, from + task.batch - 1);
       const commands = isPending(result) ? await result : result;
       if (commands.length !== task.batch) {
-        throw new Error(`${commands.length} entries where ${task.batch} were asked for`);
+        throw new Error(
+          `${commands.length} entries where ${task.batch} were asked for`,
+        );
       }
       sink += commands[commands.length - 1]![0]!;
     }
@@ -244,7 +287,10 @@ async function range(task: Task, open: Open): Promise<Sample> {
   return { seconds, count: task.count, bytes: task.count * task.commandBytes };
 }
 
-async function inNewFolder<T>({ folder }: Task, body: () => Promise<T>): Promise<T> {
+async function inNewFolder<T>(
+  { folder }: Task,
+  body: () => Promise<T>,
+): Promise<T> {
   mkdirSync(folder, { recursive: true });
   try {
     return await body();
@@ -254,7 +300,16 @@ async function inNewFolder<T>({ folder }: Task, body: () => Promise<T>): Promise
 }
 
 /** What can be timed. */
-export const WORKLOADS = { fill, recover, commit, commitShared, append, get, getRecent, range };
+export const WORKLOADS = {
+  fill,
+  recover,
+  commit,
+  commitShared,
+  append,
+  get,
+  getRecent,
+  range,
+};
 
 /** Runs a task. */
 export async function run(task: Task, open: Open): Promise<Sample> {

@@ -22,33 +22,62 @@ const STYLE = `
   .other { fill: #afb8c1 } .whisker { stroke: #24292f; stroke-width: 1.2 }
 ${
   SERIES.map(
-    ([light], i) => `  .fill${i} { fill: ${light} } .line${i} { stroke: ${light}; fill: none; stroke-width: 2 }`,
+    ([light], i) =>
+      `  .fill${i} { fill: ${light} } .line${i} { stroke: ${light}; fill: none; stroke-width: 2 }`,
   ).join("\n")
 }
   @media (prefers-color-scheme: dark) {
     text { fill: #e6edf3 } .ground { fill: #0d1117 } .faint { fill: #9198a1 }
     .grid { stroke: #30363d } .axis { stroke: #9198a1 } .other { fill: #59636e } .whisker { stroke: #e6edf3 }
-${SERIES.map(([, dark], i) => `    .fill${i} { fill: ${dark} } .line${i} { stroke: ${dark} }`).join("\n")}
+${
+  SERIES.map(([, dark], i) =>
+    `    .fill${i} { fill: ${dark} } .line${i} { stroke: ${dark} }`
+  ).join("\n")
+}
   }
 `;
 
 /** Text that stands for itself in XML. */
 export function escape(text: string): string {
-  return text.replace(/[&<>"]/g, (character) => `&#${character.charCodeAt(0)};`);
+  return text.replace(
+    /[&<>"]/g,
+    (character) => `&#${character.charCodeAt(0)};`,
+  );
 }
 
 /** A piece of text at a place. */
-export function text(x: number, y: number, content: string, attributes = ""): string {
-  return `<text x="${round(x)}" y="${round(y)}" ${attributes}>${escape(content)}</text>`;
+export function text(
+  x: number,
+  y: number,
+  content: string,
+  attributes = "",
+): string {
+  return `<text x="${round(x)}" y="${round(y)}" ${attributes}>${
+    escape(content)
+  }</text>`;
 }
 
 /** A straight line. */
-export function line(x1: number, y1: number, x2: number, y2: number, name: string): string {
-  return `<line x1="${round(x1)}" y1="${round(y1)}" x2="${round(x2)}" y2="${round(y2)}" class="${name}"/>`;
+export function line(
+  x1: number,
+  y1: number,
+  x2: number,
+  y2: number,
+  name: string,
+): string {
+  return `<line x1="${round(x1)}" y1="${round(y1)}" x2="${round(x2)}" y2="${
+    round(y2)
+  }" class="${name}"/>`;
 }
 
 /** A rectangle. */
-export function rectangle(x: number, y: number, width: number, height: number, name: string): string {
+export function rectangle(
+  x: number,
+  y: number,
+  width: number,
+  height: number,
+  name: string,
+): string {
   const size = `width="${round(width)}" height="${round(height)}"`;
   return `<rect x="${round(x)}" y="${round(y)}" ${size} class="${name}"/>`;
 }

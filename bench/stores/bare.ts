@@ -26,7 +26,13 @@ class BareStore implements Store {
     this.#file = fs.openSync(join(folder, FILE), "w+");
     const zeros = new Uint8Array(ZEROS_BYTES);
     for (let at = 0; at < bytesAhead; at += zeros.length) {
-      fs.writeSync(this.#file, zeros, 0, Math.min(zeros.length, bytesAhead - at), at);
+      fs.writeSync(
+        this.#file,
+        zeros,
+        0,
+        Math.min(zeros.length, bytesAhead - at),
+        at,
+      );
     }
     fs.fsyncSync(this.#file);
   }
@@ -39,7 +45,13 @@ class BareStore implements Store {
       this.#bytes = new Uint8Array(bytes).fill(0x5a);
     }
     for (let done = 0; done < bytes;) {
-      done += fs.writeSync(this.#file!, this.#bytes, done, bytes - done, this.#end + done);
+      done += fs.writeSync(
+        this.#file!,
+        this.#bytes,
+        done,
+        bytes - done,
+        this.#end + done,
+      );
     }
     this.#end += bytes;
   }
@@ -81,5 +93,6 @@ export const bare: StoreKind = {
   note:
     "`readSync` of the same files in chunks of the same size; positional `writeSync` of as many bytes as the log's " +
     "frames have, and `fdatasyncSync`, on a file that was filled with zeros and flushed before",
-  load: () => Promise.resolve((folder, options) => new BareStore(folder, options)),
+  load: () =>
+    Promise.resolve((folder, options) => new BareStore(folder, options)),
 };

@@ -32,7 +32,10 @@ class FileStore implements Store {
   readonly #offsets: number[] = [];
 
   constructor(folder: string, hasher: Hasher) {
-    this.#file = fs.openSync(join(folder, FILE), fs.constants.O_RDWR | fs.constants.O_CREAT);
+    this.#file = fs.openSync(
+      join(folder, FILE),
+      fs.constants.O_RDWR | fs.constants.O_CREAT,
+    );
     this.#end = fs.fstatSync(this.#file).size;
     this.#hasher = hasher;
   }
@@ -47,12 +50,21 @@ class FileStore implements Store {
       this.#offsets.push(this.#end + at);
       this.#buffer.writeUInt32LE(command.length, at);
       this.#buffer.writeUInt32LE(first + i, at + 4);
-      this.#buffer.set(this.#hasher.init().update(command).digest("binary"), at + 8);
+      this.#buffer.set(
+        this.#hasher.init().update(command).digest("binary"),
+        at + 8,
+      );
       this.#buffer.set(command, at + HEADER_BYTES);
       at += HEADER_BYTES + command.length;
     }
     for (let done = 0; done < bytes;) {
-      done += fs.writeSync(this.#file, this.#buffer, done, bytes - done, this.#end + done);
+      done += fs.writeSync(
+        this.#file,
+        this.#buffer,
+        done,
+        bytes - done,
+        this.#end + done,
+      );
     }
     this.#end += bytes;
   }
@@ -65,7 +77,13 @@ class FileStore implements Store {
   scan(): Scanned {
     this.#offsets.length = 0;
     for (let start = 0; start < this.#end;) {
-      const filled = fs.readSync(this.#file, this.#buffer, 0, this.#buffer.length, start);
+      const filled = fs.readSync(
+        this.#file,
+        this.#buffer,
+        0,
+        this.#buffer.length,
+        start,
+      );
       let at = 0;
       while (at + HEADER_BYTES <= filled) {
         const next = at + HEADER_BYTES + this.#buffer.readUInt32LE(at);
@@ -95,7 +113,9 @@ class FileStore implements Store {
     for (let at = 0; at < bytes;) {
       const next = at + HEADER_BYTES + this.#buffer.readUInt32LE(at);
       this.#verify(at, next);
-      commands.push(Uint8Array.prototype.slice.call(this.#buffer, at + HEADER_BYTES, next));
+      commands.push(
+        Uint8Array.prototype.slice.call(this.#buffer, at + HEADER_BYTES, next),
+      );
       at = next;
     }
     return commands;
@@ -121,7 +141,8 @@ class FileStore implements Store {
 export const fsHashWasm: StoreKind = {
   name: "fs-hash-wasm",
   title: "fs + hash-wasm",
-  note: "a file of one's own with XXH3-64 by `hash-wasm`; growing, with no zeros ahead of the writer",
+  note:
+    "a file of one's own with XXH3-64 by `hash-wasm`; growing, with no zeros ahead of the writer",
   async load() {
     const hasher: Hasher = await loadPeer("hash-wasm").createXXHash3();
     return (folder) => new FileStore(folder, hasher);

@@ -6,13 +6,21 @@
 
 import { join } from "node:path";
 import { loadPeer } from "./peers.ts";
-import { NotAvailable, type OpenOptions, type Scanned, type Store, type StoreKind } from "./store.ts";
+import {
+  NotAvailable,
+  type OpenOptions,
+  type Scanned,
+  type Store,
+  type StoreKind,
+} from "./store.ts";
 
 /** Rows that a scan asks for at once, which both are faster at than at stepping through an iterator. */
 const SCAN_ROWS = 1000;
 
 /** A row of one column: by itself, in an array, or under its name. */
-type Row = Uint8Array | readonly [Uint8Array] | { readonly command: Uint8Array };
+type Row = Uint8Array | readonly [Uint8Array] | {
+  readonly command: Uint8Array;
+};
 
 /** The part of a statement that both have. */
 interface Statement {
@@ -43,13 +51,17 @@ class SqliteStore implements Store {
   constructor(database: Database, isDurable: boolean) {
     database.exec("PRAGMA journal_mode = WAL");
     database.exec(`PRAGMA synchronous = ${isDurable ? "FULL" : "OFF"}`);
-    database.exec("CREATE TABLE IF NOT EXISTS log (id INTEGER PRIMARY KEY, command BLOB NOT NULL)");
+    database.exec(
+      "CREATE TABLE IF NOT EXISTS log (id INTEGER PRIMARY KEY, command BLOB NOT NULL)",
+    );
     this.#database = database;
     this.#begin = database.prepare("BEGIN");
     this.#commit = database.prepare("COMMIT");
     this.#insert = database.prepare("INSERT INTO log VALUES (?, ?)");
     this.#one = this.#reading("SELECT command FROM log WHERE id = ?");
-    this.#range = this.#reading("SELECT command FROM log WHERE id BETWEEN ? AND ?");
+    this.#range = this.#reading(
+      "SELECT command FROM log WHERE id BETWEEN ? AND ?",
+    );
   }
 
   #reading(sql: string): Statement {
@@ -77,7 +89,10 @@ class SqliteStore implements Store {
   scan(): Scanned {
     let entries = 0;
     let bytes = 0;
-    for (let rows; (rows = this.#range.all(entries + 1, entries + SCAN_ROWS)).length > 0;) {
+    for (
+      let rows;
+      (rows = this.#range.all(entries + 1, entries + SCAN_ROWS)).length > 0;
+    ) {
       entries += rows.length;
       for (const row of rows) bytes += commandOf(row).length;
     }
@@ -102,7 +117,8 @@ function commandOf(row: Row): Uint8Array {
   return "command" in row ? row.command : row[0];
 }
 
-const NOTE = "WAL mode, `synchronous = FULL`; without sync: `OFF`; prepared statements, a transaction for each batch";
+const NOTE =
+  "WAL mode, `synchronous = FULL`; without sync: `OFF`; prepared statements, a transaction for each batch";
 
 /** `better-sqlite3`. */
 export const betterSqlite3: StoreKind = {
@@ -127,7 +143,10 @@ export const nodeSqlite: StoreKind = {
     try {
       const { DatabaseSync } = await import("node:sqlite");
       return (folder, { isDurable }) =>
-        new SqliteStore(new DatabaseSync(join(folder, "log.sqlite")) as unknown as Database, isDurable);
+        new SqliteStore(
+          new DatabaseSync(join(folder, "log.sqlite")) as unknown as Database,
+          isDurable,
+        );
     } catch (error) {
       throw new NotAvailable(`does not load: ${(error as Error).message}`);
     }

@@ -19,7 +19,12 @@ class WalLogStore implements Store {
   append(first: number, commands: readonly Uint8Array[]): void {
     const entries: LogEntry[] = [];
     for (let i = 0; i < commands.length; i++) {
-      entries.push({ term: TERM, index: first + i, kind: "normal", command: commands[i]! });
+      entries.push({
+        term: TERM,
+        index: first + i,
+        kind: "normal",
+        command: commands[i]!,
+      });
     }
     this.#log.append(entries);
   }
@@ -56,11 +61,19 @@ class WalLogStore implements Store {
 export const wallog: StoreKind = {
   name: "wallog",
   title: "WalLog",
-  note: "opening it verifies every checksum of the log; with its own defaults everywhere",
+  note:
+    "opening it verifies every checksum of the log; with its own defaults everywhere",
   load: () => Promise.resolve(open),
 };
 
-async function open(folder: string, { verify, isSync }: OpenOptions): Promise<Store> {
+async function open(
+  folder: string,
+  { verify, isSync }: OpenOptions,
+): Promise<Store> {
   const options = verify === undefined ? {} : { verify };
-  return new WalLogStore(isSync ? WalLog.openSync(folder, options) : await WalLog.open(folder, options));
+  return new WalLogStore(
+    isSync
+      ? WalLog.openSync(folder, options)
+      : await WalLog.open(folder, options),
+  );
 }
