@@ -69,6 +69,12 @@ describe("wal-log", () => {
     }));
   });
 
+  it("says which version it is", async () => {
+    const { version } = JSON.parse(readFileSync(new URL("../deno.json", import.meta.url), "utf8"));
+    const { code, stdout } = await cli("--version");
+    assert.deepEqual([code, stdout], [0, `wal-log ${version}\n`]);
+  });
+
   it("helps", async () => {
     const { code, stdout } = await cli("--help");
     assert.equal(code, 0);

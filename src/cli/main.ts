@@ -17,6 +17,7 @@ import { repair } from "./repair.ts";
 import { report } from "./report.ts";
 import { harmless } from "./text.ts";
 import { verify } from "./verify.ts";
+import { VERSION } from "./version.ts";
 
 const PROGRAM = "wal-log";
 const COMMANDS: readonly Command[] = [
@@ -71,6 +72,10 @@ async function run(
   if (name === "help" || name === "--help" || name === "-h") {
     const about = COMMANDS.find((command) => command.name === rest[0]);
     for (const line of about === undefined ? overview() : helpFor(about)) await out.line(line);
+    return EXIT.clean;
+  }
+  if (name === "--version") {
+    await out.line(`${PROGRAM} ${VERSION}`);
     return EXIT.clean;
   }
   const command = COMMANDS.find((command) => command.name === name);
