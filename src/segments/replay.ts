@@ -440,6 +440,7 @@ export class Replay {
   private isInOrder(header: FrameHeader): boolean {
     const isFill = (header.flags & FLAG_FILL) !== 0;
     if (!isFill && replacementsBefore(header) !== this.codec.get(SLOT_REPLACEMENTS)) return false;
+    if (isReplacement(header.kind) && header.index <= this.index.snapshotIndex) return false;
     const tellsNext = header.kind === KIND_ENTRY || (header.kind === KIND_MARK && !isFill);
     return !tellsNext || header.index === this.index.nextIndex;
   }
@@ -568,7 +569,8 @@ export class Replay {
       }
       // What a truncation dropped and the gap then held anew: as much as fits beside it.
       const lowest = Math.max(next - Math.max(room - 1, 0), this.floor, index.snapshotIndex + 1);
-      first = Math.min(first, Math.max(lowest, 1), next);
+      // Never below the snapshot, whatever a forged frame says.
+      first = Math.max(Math.min(first, lowest, next), index.snapshotIndex + 1);
       segment.lowestTruncated = Math.min(segment.lowestTruncated, first);
       index.truncate(first);
     }
