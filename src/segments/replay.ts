@@ -436,11 +436,16 @@ export class Replay {
     this.setScanState();
   }
 
+  /** Whether a frame of which only the header survives can be where it is. */
+  private isPossible(header: FrameHeader): boolean {
+    if (isReplacement(header.kind) && header.index <= this.index.snapshotIndex) return false;
+    return this.gap !== undefined || this.isInOrder(header);
+  }
+
   /** Whether a frame follows on what was replayed. */
   private isInOrder(header: FrameHeader): boolean {
     const isFill = (header.flags & FLAG_FILL) !== 0;
     if (!isFill && replacementsBefore(header) !== this.codec.get(SLOT_REPLACEMENTS)) return false;
-    if (isReplacement(header.kind) && header.index <= this.index.snapshotIndex) return false;
     const tellsNext = header.kind === KIND_ENTRY || (header.kind === KIND_MARK && !isFill);
     return !tellsNext || header.index === this.index.nextIndex;
   }
@@ -480,7 +485,7 @@ export class Replay {
     const { header, offset } = stop;
     const next = header === undefined ? limit : offset + frameBytes(header.length);
     // A header that reaches past the limit, or is out of order, does not tell the truth about what is here.
-    if (header !== undefined && next <= limit && (this.gap !== undefined || this.isInOrder(header))) {
+    if (header !== undefined && next <= limit && this.isPossible(header)) {
       const isEntry = header.kind === KIND_ENTRY;
       this.damage.push({
         kind: KIND_NAMES[header.kind]!,
