@@ -5,7 +5,7 @@
  */
 
 import { WalLogError } from "../errors.ts";
-import type { Index, LogEntry, Term } from "../types.ts";
+import type { Index, LogEntry, RaftLog, Term } from "../types.ts";
 import { checkAppend } from "../validate.ts";
 import { commitTo } from "./commit.ts";
 import { decodeMembership } from "./membership.ts";
@@ -142,10 +142,20 @@ function collect(s: RaftState, { term, snapshot, offset, done }: InstallSnapshot
   return data;
 }
 
+/** The term at an index, as far as the log can tell. */
+export function knownTerm(log: RaftLog, index: Index): Term | undefined {
+  try {
+    return log.termAt(index);
+  } catch (error) {
+    if (error instanceof WalLogError && error.code === "DAMAGED_ENTRY") return undefined;
+    throw error;
+  }
+}
+
 function install(s: RaftState, snapshot: InstallSnapshot["snapshot"]): void {
   const { index, term, config, data } = snapshot;
   const before = s.membership.latest;
-  const keepsTail = s.log.termAt(index) === term;
+  const keepsTail = knownTerm(s.log, index) === term;
   s.writer.applySnapshot(snapshot);
   s.writer.flush();
   s.membership.restore(index, config, keepsTail);

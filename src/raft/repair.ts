@@ -12,8 +12,8 @@
 
 import { WalLogError } from "../errors.ts";
 import type { Damage } from "../report.ts";
-import type { Index, LogEntry, NodeId, RaftLog, Term } from "../types.ts";
-import { onInstallSnapshot } from "./follower.ts";
+import type { Index, LogEntry, NodeId, RaftLog } from "../types.ts";
+import { knownTerm, onInstallSnapshot } from "./follower.ts";
 import { MembershipHistory } from "./membership.ts";
 import type { InstallSnapshot, Message, RepairReply, RepairRequest } from "./messages.ts";
 import { requireLeader } from "./reconfiguration.ts";
@@ -166,16 +166,6 @@ export function onRepairRequest(s: RaftState, { from, request, first, last }: Re
 function readable(log: RaftLog, index: Index): LogEntry | undefined {
   try {
     return log.entry(index);
-  } catch (error) {
-    if (error instanceof WalLogError && error.code === "DAMAGED_ENTRY") return undefined;
-    throw error;
-  }
-}
-
-/** The term at an index, as far as the log can tell. */
-function knownTerm(log: RaftLog, index: Index): Term | undefined {
-  try {
-    return log.termAt(index);
   } catch (error) {
     if (error instanceof WalLogError && error.code === "DAMAGED_ENTRY") return undefined;
     throw error;
