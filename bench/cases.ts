@@ -112,9 +112,7 @@ export function benchCases(extent: Extent, folder: string): Case[] {
       name,
       title: `Recovery: entries of ${sizeText(commandBytes)}`,
       note:
-        `Opens a log of ${short(count)} entries, ${
-          sizeText(count * frameBytes(commandBytes))
-        }, that was closed, in ` +
+        `Opens a log of ${short(count)} entries, ${sizeText(count * frameBytes(commandBytes))}, that was closed, in ` +
         `a new process, from the page cache. The log verifies every checksum; a peer is opened and read to its end`,
       metric: commandBytes < KIB ? "entries" : "bytes",
       setup: stores.map((store) => fill(name, store, commandBytes, count)),
@@ -136,18 +134,13 @@ export function benchCases(extent: Extent, folder: string): Case[] {
     peers: readonly string[],
     targets: Target[],
   ): Case => {
-    const entries =
-      Math.floor(APPEND_BYTES / frameBytes(commandBytes) / batch) * batch;
+    const entries = Math.floor(APPEND_BYTES / frameBytes(commandBytes) / batch) * batch;
     // Where each call does little, fewer calls say as much.
     const count = batch === 1 ? Math.min(entries, 100_000) : entries;
     return {
       name,
-      title: `Append without sync: ${sizeText(commandBytes)}, ${
-        batch === 1 ? "one a call" : `batches of ${batch}`
-      }`,
-      note: `${
-        short(count)
-      } entries to a new log, after as many to another one to warm up on; all in one segment`,
+      title: `Append without sync: ${sizeText(commandBytes)}, ${batch === 1 ? "one a call" : `batches of ${batch}`}`,
+      note: `${short(count)} entries to a new log, after as many to another one to warm up on; all in one segment`,
       metric: commandBytes < KIB ? "entries" : "bytes",
       setup: [],
       sides: sides(name, ["wallog", "bare", ...peers], {
@@ -168,9 +161,7 @@ export function benchCases(extent: Extent, folder: string): Case[] {
     atMost: number,
   ): Case => ({
     name,
-    title: batch === 1
-      ? "Commit: 1 KiB, one at a time"
-      : `Commit: batches of ${batch} x 1 KiB`,
+    title: batch === 1 ? "Commit: 1 KiB, one at a time" : `Commit: batches of ${batch} x 1 KiB`,
     note: `\`append\` and \`syncSync\`, ${
       short(
         commits,
@@ -201,9 +192,7 @@ export function benchCases(extent: Extent, folder: string): Case[] {
     ...rest,
     setup: task.workload === "getRecent"
       ? []
-      : ["wallog", ...peers].map((store) =>
-        fill(name, store, KIB, readEntries)
-      ),
+      : ["wallog", ...peers].map((store) => fill(name, store, KIB, readEntries)),
     sides: sides(name, ["wallog", ...peers], {
       workload: "get",
       commandBytes: KIB,
@@ -261,8 +250,7 @@ export function benchCases(extent: Extent, folder: string): Case[] {
       "`entry(i)`: one of the last 4 MiB",
       { workload: "getRecent", lastIndex: recentEntries },
       {
-        note:
-          "1 KiB entries in no order, of those appended last; each is a copy that the caller owns",
+        note: "1 KiB entries in no order, of those appended last; each is a copy that the caller owns",
         metric: "call",
         targets: [{ metric: "call", atMost: 1e-6 }],
       },
@@ -272,9 +260,7 @@ export function benchCases(extent: Extent, folder: string): Case[] {
       "`entry(i)`: any in the page cache",
       {},
       {
-        note: `1 KiB entries in no order, of a log of ${
-          sizeText(READ_BYTES)
-        } that was just opened`,
+        note: `1 KiB entries in no order, of a log of ${sizeText(READ_BYTES)} that was just opened`,
         metric: "call",
         targets: [{ metric: "call", atMost: 5e-6 }],
       },
@@ -284,9 +270,7 @@ export function benchCases(extent: Extent, folder: string): Case[] {
       "`entries(from, to)`: 1 KiB entries",
       { workload: "range", batch: 1000, count: readEntries },
       {
-        note: `1,000 entries a call, through a log of ${
-          sizeText(READ_BYTES)
-        }; bytes of commands`,
+        note: `1,000 entries a call, through a log of ${sizeText(READ_BYTES)}; bytes of commands`,
         metric: "bytes",
         targets: [{ metric: "bytes", atLeast: 2 }],
       },
@@ -298,9 +282,7 @@ export function benchCases(extent: Extent, folder: string): Case[] {
     const name = "group-commit";
     const side = (store: string, clients: number): Side => ({
       name: clients === 1 ? `${store}-1` : store,
-      title: `${storeNamed(store).title}, ${
-        clients === 1 ? "one caller" : `${clients} callers`
-      }`,
+      title: `${storeNamed(store).title}, ${clients === 1 ? "one caller" : `${clients} callers`}`,
       isPeer: store !== "wallog",
       task: {
         workload: "commitShared",
@@ -316,13 +298,11 @@ export function benchCases(extent: Extent, folder: string): Case[] {
       ...side(store, CLIENTS),
       task: why,
     });
-    const blocks =
-      "commits on the calling thread, one at a time, and has nothing to share";
+    const blocks = "commits on the calling thread, one at a time, and has nothing to share";
     return {
       name,
       title: `Commit: ${CLIENTS} callers at a time, 1 KiB each`,
-      note:
-        "Each caller does `append` and `await sync()`, again and again, and they share flushes",
+      note: "Each caller does `append` and `await sync()`, again and again, and they share flushes",
       metric: "commits",
       setup: [],
       sides: [
@@ -363,11 +343,8 @@ export function benchCases(extent: Extent, folder: string): Case[] {
     }) as [Side];
     return {
       name,
-      title: `Recovery on two cores: ${
-        sizeText(count * frameBytes(128))
-      }, entries of 128 B`,
-      note:
-        "`open`, which may use more than one core, against `openSync`, which has one",
+      title: `Recovery on two cores: ${sizeText(count * frameBytes(128))}, entries of 128 B`,
+      note: "`open`, which may use more than one core, against `openSync`, which has one",
       metric: "entries",
       setup: [fill(name, "wallog", 128, count)],
       sides: [
@@ -397,8 +374,7 @@ export function benchCases(extent: Extent, folder: string): Case[] {
     return {
       name,
       title: `Open with \`verify: "tail"\`: ${sizeText(extent.tailBytes)}`,
-      note:
-        "Entries of 4 KiB, in a new process, from the page cache; the last segment is half full in both logs",
+      note: "Entries of 4 KiB, in a new process, from the page cache; the last segment is half full in both logs",
       metric: "time",
       setup: logs.map(({ count, folder }) => ({
         ...fill(name, "wallog", 4 * KIB, count),
@@ -465,8 +441,7 @@ export function benchCases(extent: Extent, folder: string): Case[] {
     return {
       name,
       title: `Memory: a log of ${short(count)} entries of 128 B opened`,
-      note:
-        "The most that the process ever had, against a process that does nothing",
+      note: "The most that the process ever had, against a process that does nothing",
       metric: "memory",
       setup: [fill(name, "wallog", 128, count)],
       sides: [

@@ -19,18 +19,10 @@ import { join } from "node:path";
 import { bold, dim, red, StatusLine } from "../src/cli/terminal.ts";
 import type { Status } from "../examples/kv/replica.ts";
 import { HttpClient } from "../scripts/cluster/http_client.ts";
-import {
-  ClusterProcesses,
-  endOnSignals,
-  type ReplicaProcess,
-} from "../scripts/cluster/processes.ts";
+import { ClusterProcesses, endOnSignals, type ReplicaProcess } from "../scripts/cluster/processes.ts";
 import type { Runtime } from "../scripts/runtimes.ts";
 import { benchmark } from "./command.ts";
-import {
-  CLUSTER_COLUMNS,
-  type ClusterPoint,
-  clusterRow,
-} from "./cluster_report.ts";
+import { CLUSTER_COLUMNS, type ClusterPoint, clusterRow } from "./cluster_report.ts";
 import { lookAtMachine } from "./machine.ts";
 import { machineText } from "./markdown.ts";
 import { record } from "./render.ts";
@@ -73,9 +65,7 @@ await benchmark(DEFAULTS, async ({ workspace, runtimes, options, output }) => {
     endOnSignals(end);
     try {
       console.log(
-        `\n${
-          bold(`${REPLICAS} replicas in ${runtime.title} ${runtime.version}`)
-        }`,
+        `\n${bold(`${REPLICAS} replicas in ${runtime.title} ${runtime.version}`)}`,
       );
       console.log(aligned(CLUSTER_COLUMNS));
       const leader = await cluster.leader();

@@ -12,12 +12,7 @@ import { tmpdir } from "node:os";
 import { resolve } from "node:path";
 import process from "node:process";
 import { parseArgs } from "node:util";
-import {
-  locateRuntime,
-  type Runtime,
-  RUNTIME_NAMES,
-  type RuntimeName,
-} from "../scripts/runtimes.ts";
+import { locateRuntime, type Runtime, RUNTIME_NAMES, type RuntimeName } from "../scripts/runtimes.ts";
 import { CannotRun, spaceOf, Workspace } from "./workspace.ts";
 
 /** What a command works with. */
@@ -50,11 +45,7 @@ export async function benchmark<T extends Options>(
   let workspace: Workspace | undefined;
   try {
     const { folder, runtime, output, ...options } = parse(defaults);
-    const runtimes = runtime.includes("all")
-      ? RUNTIME_NAMES
-      : runtime.length > 0
-      ? runtime
-      : [runningRuntime()];
+    const runtimes = runtime.includes("all") ? RUNTIME_NAMES : runtime.length > 0 ? runtime : [runningRuntime()];
     const located = runtimes.map((name) => locateRuntime(name as RuntimeName));
     workspace = new Workspace(folder);
     if (spaceOf(workspace.path).fileSystem === "tmpfs") {
@@ -98,9 +89,7 @@ function parse(
       ...Object.fromEntries(own),
     },
   });
-  const unknown = (values.runtime as string[]).filter((name) =>
-    ![...RUNTIME_NAMES, "all"].includes(name)
-  );
+  const unknown = (values.runtime as string[]).filter((name) => ![...RUNTIME_NAMES, "all"].includes(name));
   if (unknown.length > 0) {
     throw new CannotRun(`No such runtime: ${unknown.join(", ")}`);
   }

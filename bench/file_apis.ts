@@ -113,9 +113,7 @@ await benchmark({}, ({ workspace }) => {
   ];
   console.log(
     bold(
-      `Ways to a file in ${runningRuntime()}, ${
-        process.versions[runningRuntime()]
-      }`,
+      `Ways to a file in ${runningRuntime()}, ${process.versions[runningRuntime()]}`,
     ),
   );
   for (const [title, unit, measure] of measures) {
@@ -132,9 +130,7 @@ await benchmark({}, ({ workspace }) => {
       const { median, min, max } = summarize(found[i]!);
       const figures = [median, min, max].map((value) => value.toFixed(2));
       console.log(
-        `  ${name.padEnd(30)} ${figures[0]!.padStart(8)} ${unit.padEnd(5)} ${
-          figures[1]
-        } to ${figures[2]}`,
+        `  ${name.padEnd(30)} ${figures[0]!.padStart(8)} ${unit.padEnd(5)} ${figures[1]} to ${figures[2]}`,
       );
     }
   }
@@ -151,10 +147,8 @@ function timed(run: () => void): number {
 function sidesOf(path: string, descriptor: number): Side[] {
   const nodeSide: Side = {
     name: "node:fs",
-    read: (into, position) =>
-      fs.readSync(descriptor, into, 0, into.length, position),
-    write: (from, position) =>
-      void fs.writeSync(descriptor, from, 0, from.length, position),
+    read: (into, position) => fs.readSync(descriptor, into, 0, into.length, position),
+    write: (from, position) => void fs.writeSync(descriptor, from, 0, from.length, position),
     flush: () => fs.fdatasyncSync(descriptor),
   };
   const vectors: Side = {
@@ -162,8 +156,7 @@ function sidesOf(path: string, descriptor: number): Side[] {
     name: "node:fs, readv and writev",
     read: (into, position) => fs.readvSync(descriptor, [into], position),
     write: (from, position) => void fs.writevSync(descriptor, [from], position),
-    gather: (pieces, position) =>
-      void fs.writevSync(descriptor, [...pieces], position),
+    gather: (pieces, position) => void fs.writevSync(descriptor, [...pieces], position),
   };
   // Bun has nothing of its own that writes at a position.
   const { Deno } = globalThis as {
@@ -177,8 +170,7 @@ function sidesOf(path: string, descriptor: number): Side[] {
       into,
       position,
     ) => (file.seekSync(position, 0), file.readSync(into) ?? 0),
-    write: (from, position) =>
-      void (file.seekSync(position, 0), file.writeSync(from)),
+    write: (from, position) => void (file.seekSync(position, 0), file.writeSync(from)),
     flush: () => file.syncDataSync(),
   }];
 }

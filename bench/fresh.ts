@@ -17,8 +17,7 @@ if (library !== undefined) {
   const log = await WalLog.open(folder!);
   count = log.lastIndex;
 }
-const seconds =
-  (performance.timeOrigin + performance.now() - Number(startedAt)) / 1000;
+const seconds = (performance.timeOrigin + performance.now() - Number(startedAt)) / 1000;
 console.log(JSON.stringify({ seconds, count, bytes: peakBytes() }));
 process.exit(0);
 

@@ -62,11 +62,7 @@ await benchmark(
       );
     }
     workspace.require(LOG_BYTES_MIN * OVERHEAD, "A log of 64 MiB");
-    const limit = most < asked
-      ? `The disk has room for logs of ${
-        sizeText(sizes.at(-1)!)
-      } and no larger.`
-      : undefined;
+    const limit = most < asked ? `The disk has room for logs of ${sizeText(sizes.at(-1)!)} and no larger.` : undefined;
     if (limit !== undefined) console.log(limit);
 
     const machine = lookAtMachine(workspace.path);
@@ -186,9 +182,7 @@ async function measure(
   const memory: number[] = [];
   const commit: number[] = [];
   const commitP99: number[] = [];
-  const what = `${sizeText(logBytes)}, entries of ${
-    sizeText(entryBytes)
-  }, ${runner.runtime.title}`;
+  const what = `${sizeText(logBytes)}, entries of ${sizeText(entryBytes)}, ${runner.runtime.title}`;
   for (let round = 0; round < rounds; round++) {
     step(`${what}: recovery`);
     full.push(

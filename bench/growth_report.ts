@@ -79,56 +79,48 @@ const CURVES = [
 
 /** The part of the page about growth. */
 export function growthSection(growth: GrowthResult, chart: AddChart): string[] {
-  const runtimes = growth.runtimes.map(({ title, version }) =>
-    `${title} ${version}`
-  ).join(", ");
+  const runtimes = growth.runtimes.map(({ title, version }) => `${title} ${version}`).join(", ");
   const draw = (
     over: "log" | "entry",
     points: readonly GrowthPoint[],
   ): string[] =>
-    points.length === 0
-      ? []
-      : CURVES.flatMap(([name, title, label, text, of]) => {
-        const [{ logBytes, entryBytes }] = points as [GrowthPoint];
-        const subtitle = over === "log"
-          ? `over the size of the log; entries of ${sizeText(entryBytes)}`
-          : `over the size of the entries; logs of ${sizeText(logBytes)}`;
-        const series = growth.runtimes.map((runtime): Series => ({
-          name: runtime.title,
-          points: points
-            .filter((point) => point.runtime === runtime.name)
-            .map((
-              point,
-            ) => [
-              over === "log" ? point.logBytes : point.entryBytes,
-              of(point).median,
-            ]),
-        }));
-        const x = {
-          label: `size of ${over === "log" ? "the log" : "an entry"}`,
-          scale: "log2",
-          text: sizeText,
-        } as const;
-        const y = {
-          label,
-          scale: name === "memory" ? "log2" : "log10",
-          text,
-        } as const;
-        const svg = lineChart({ title, subtitle, x, y, series });
-        return [
-          chart(`growth-${over}-${name}`, svg, `${title}, ${subtitle}`),
-          "",
-        ];
-      });
+    points.length === 0 ? [] : CURVES.flatMap(([name, title, label, text, of]) => {
+      const [{ logBytes, entryBytes }] = points as [GrowthPoint];
+      const subtitle = over === "log"
+        ? `over the size of the log; entries of ${sizeText(entryBytes)}`
+        : `over the size of the entries; logs of ${sizeText(logBytes)}`;
+      const series = growth.runtimes.map((runtime): Series => ({
+        name: runtime.title,
+        points: points
+          .filter((point) => point.runtime === runtime.name)
+          .map((
+            point,
+          ) => [
+            over === "log" ? point.logBytes : point.entryBytes,
+            of(point).median,
+          ]),
+      }));
+      const x = {
+        label: `size of ${over === "log" ? "the log" : "an entry"}`,
+        scale: "log2",
+        text: sizeText,
+      } as const;
+      const y = {
+        label,
+        scale: name === "memory" ? "log2" : "log10",
+        text,
+      } as const;
+      const svg = lineChart({ title, subtitle, x, y, series });
+      return [
+        chart(`growth-${over}-${name}`, svg, `${title}, ${subtitle}`),
+        "",
+      ];
+    });
   return [
     "## How cost grows",
     "",
-    `Recorded with ${runtimes} on ${
-      machineText(growth.machine)
-    } ${growth.rounds} rounds.` +
-    `${
-      growth.limit === undefined ? "" : ` ${growth.limit}`
-    } Both axes are logarithmic: what grows in proportion is a`,
+    `Recorded with ${runtimes} on ${machineText(growth.machine)} ${growth.rounds} rounds.` +
+    `${growth.limit === undefined ? "" : ` ${growth.limit}`} Both axes are logarithmic: what grows in proportion is a`,
     "straight line.",
     "",
     ...draw("log", growth.byLogSize),

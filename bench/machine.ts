@@ -41,13 +41,11 @@ export function lookAtMachine(folder: string): Machine {
 
 function commit(): string {
   const cwd = fileURLToPath(new URL("../", import.meta.url));
-  const git = (...args: string[]) =>
-    spawnSync("git", args, { cwd, encoding: "utf8" });
+  const git = (...args: string[]) => spawnSync("git", args, { cwd, encoding: "utf8" });
   const head = git("rev-parse", "--short=10", "HEAD");
   if (head.status !== 0) return "unknown";
   // What an earlier benchmark recorded is no change of the source.
-  const changed =
-    git("status", "--porcelain", "--", ".", ":!docs", ":!bench/results").stdout
-      .trim() !== "";
+  const changed = git("status", "--porcelain", "--", ".", ":!docs", ":!bench/results").stdout
+    .trim() !== "";
   return head.stdout.trim() + (changed ? "+" : "");
 }

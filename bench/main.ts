@@ -24,12 +24,7 @@ import { lookAtMachine } from "./machine.ts";
 import { machineText, measuredText, verdict } from "./markdown.ts";
 import { installPeers } from "./peers_install.ts";
 import { LATEST, readRecorded, record, RESULTS } from "./render.ts";
-import {
-  type BenchResult,
-  type CaseResult,
-  METRICS,
-  replaceCases,
-} from "./results.ts";
+import { type BenchResult, type CaseResult, METRICS, replaceCases } from "./results.ts";
 import { processesOf, runCase, Runner } from "./runner.ts";
 import { CannotRun } from "./workspace.ts";
 
@@ -50,17 +45,13 @@ await benchmark(
       );
     }
     const filters = options.only.split(",");
-    const cases = all.filter(({ name }) =>
-      filters.some((filter) => name.includes(filter))
-    );
+    const cases = all.filter(({ name }) => filters.some((filter) => name.includes(filter)));
     if (cases.length === 0) {
       throw new CannotRun(
         `No case has ${options.only} in its name: see --list`,
       );
     }
-    const rounds = options.rounds === ""
-      ? extent.rounds
-      : Number(options.rounds);
+    const rounds = options.rounds === "" ? extent.rounds : Number(options.rounds);
     if (!Number.isSafeInteger(rounds) || rounds < 1) {
       throw new CannotRun("--rounds takes a number");
     }
@@ -116,17 +107,11 @@ await benchmark(
     };
     const isWhole = options.full && rounds >= ROUNDS_MIN;
     const isRecord = isWhole && (options.again || cases.length === all.length);
-    const recorded = isRecord && options.again
-      ? readRecorded(RESULTS).bench
-      : undefined;
-    const merged = recorded === undefined
-      ? result
-      : replaceCases(recorded, result);
+    const recorded = isRecord && options.again ? readRecorded(RESULTS).bench : undefined;
+    const merged = recorded === undefined ? result : replaceCases(recorded, result);
     const seconds = ((performance.now() - started) / 1000).toFixed(0);
     console.log(
-      `\n${seconds} s. Written: ${
-        record(merged, output ?? (isRecord ? undefined : LATEST)).join(", ")
-      }`,
+      `\n${seconds} s. Written: ${record(merged, output ?? (isRecord ? undefined : LATEST)).join(", ")}`,
     );
     if (process.stdout.isTTY && !options.full) {
       console.log(dim("Larger data, and every peer in every case: --full"));
@@ -142,23 +127,15 @@ function show({ title }: Case, results: readonly CaseResult[]): void {
     for (const { title, summary, unavailable } of sides) {
       const values = summary === undefined
         ? `not available: ${unavailable ?? "not run"}`
-        : `${text(summary.median).padStart(17)}  ${
-          dim(`${text(summary.min)} to ${text(summary.max)}`)
-        }`;
+        : `${text(summary.median).padStart(17)}  ${dim(`${text(summary.min)} to ${text(summary.max)}`)}`;
       console.log(
         `  ${runtime.padEnd(5)} ${title.padEnd(TITLE_COLUMNS)} ${values}`,
       );
     }
     for (const outcome of outcomes) {
-      const isMet = outcome.isMet === undefined
-        ? dim
-        : outcome.isMet
-        ? green
-        : red;
+      const isMet = outcome.isMet === undefined ? dim : outcome.isMet ? green : red;
       console.log(
-        `  ${runtime.padEnd(5)} ${
-          isMet(`${verdict(outcome)}:`)
-        } ${outcome.text}; measured ${measuredText(outcome)}`,
+        `  ${runtime.padEnd(5)} ${isMet(`${verdict(outcome)}:`)} ${outcome.text}; measured ${measuredText(outcome)}`,
       );
     }
   }

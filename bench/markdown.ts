@@ -74,9 +74,7 @@ export function renderPage(
     "deno task bench:cluster          # writes to three replicas, by 1, 64 and 256 clients",
     "```",
     "",
-    ...(bench === undefined
-      ? ["No run of the cases is recorded yet."]
-      : benchSection(bench, chart)),
+    ...(bench === undefined ? ["No run of the cases is recorded yet."] : benchSection(bench, chart)),
     "",
     ...(growth === undefined ? [] : growthSection(growth, chart)),
     ...(soak === undefined ? [] : soakSection(soak, chart)),
@@ -93,24 +91,17 @@ export function machineText(
   { date, cpu, cores, memoryBytes, system, fileSystem, commit, load }: Machine,
 ): string {
   return (
-    `${date}, commit ${commit}. ${cpu}, ${cores} cores, ${
-      sizeText(memoryBytes)
-    } of memory, ${system}, ` +
+    `${date}, commit ${commit}. ${cpu}, ${cores} cores, ${sizeText(memoryBytes)} of memory, ${system}, ` +
     `${fileSystem}; load before the run: ${load}.`
   );
 }
 
 function benchSection(bench: BenchResult, chart: AddChart): string[] {
-  const runtimes = bench.runtimes.map(({ title, version }) =>
-    `${title} ${version}`
-  ).join(", ");
-  const titleOf = (name: string) =>
-    bench.runtimes.find((runtime) => runtime.name === name)?.title ?? name;
+  const runtimes = bench.runtimes.map(({ title, version }) => `${title} ${version}`).join(", ");
+  const titleOf = (name: string) => bench.runtimes.find((runtime) => runtime.name === name)?.title ?? name;
   const names = [...new Set(bench.cases.map(({ name }) => name))];
   return [
-    `Recorded with ${runtimes} on ${
-      machineText(bench.machine)
-    } ${bench.rounds} rounds` +
+    `Recorded with ${runtimes} on ${machineText(bench.machine)} ${bench.rounds} rounds` +
     `${bench.mode === "quick" ? "; a quick run, on small data" : ""}.`,
     "",
     "## What is to be reached",
@@ -167,22 +158,16 @@ function caseSection(
     bars: sides.map(({ title, summary, unavailable }, i) => ({
       label: title,
       isOurs: i === 0,
-      ...(summary === undefined
-        ? { missing: `not available: ${unavailable ?? "not run"}` }
-        : { summary }),
+      ...(summary === undefined ? { missing: `not available: ${unavailable ?? "not run"}` } : { summary }),
     })),
   }));
-  const subtitle = `${
-    metric.isRate ? "more" : "less"
-  } is better; median, and a line from least to greatest`;
+  const subtitle = `${metric.isRate ? "more" : "less"} is better; median, and a line from least to greatest`;
   const plain = title.replaceAll("`", "");
   return [
     `### ${title}`,
     "",
     `${note}.`,
-    ...(again === undefined
-      ? []
-      : ["", `Measured later than the rest: ${machineText(again)}`]),
+    ...(again === undefined ? [] : ["", `Measured later than the rest: ${machineText(again)}`]),
     "",
     ...(sides.length < CHARTED_SIDES_MIN ? [] : [
       chart(
@@ -194,9 +179,7 @@ function caseSection(
     ]),
     ...table(
       ["", "Runtime", "Median", "Least to greatest", "Also"],
-      cases.flatMap(({ runtime, sides }) =>
-        sides.map((side) => sideRow(side, titleOf(runtime), metricName))
-      ),
+      cases.flatMap(({ runtime, sides }) => sides.map((side) => sideRow(side, titleOf(runtime), metricName))),
     ),
     "",
   ];
@@ -236,25 +219,19 @@ function alsoText(
     const values = samples.map(metric.of).sort((a, b) => a - b);
     return metric.text(values[values.length >> 1]!);
   };
-  const p99 = samples.map(({ p99Seconds }) => p99Seconds).filter((p99) =>
-    p99 !== undefined
-  );
+  const p99 = samples.map(({ p99Seconds }) => p99Seconds).filter((p99) => p99 !== undefined);
   if (p99.length > 0) {
     const metric: Metric = {
       ...METRICS.time,
       of: ({ p99Seconds }) => p99Seconds!,
     };
-    return `${middle(metric)} at the 99th percentile, ${
-      middle(METRICS.entries)
-    }`;
+    return `${middle(metric)} at the 99th percentile, ${middle(METRICS.entries)}`;
   }
   if (name === "entries") {
     return `${middle(METRICS.bytes)}, ${middle(METRICS.time)}`;
   }
   if (name === "bytes") {
-    return samples[0]!.count > 1
-      ? `${middle(METRICS.entries)}, ${middle(METRICS.time)}`
-      : middle(METRICS.time);
+    return samples[0]!.count > 1 ? `${middle(METRICS.entries)}, ${middle(METRICS.time)}` : middle(METRICS.time);
   }
   if (name === "memory") {
     return `${middle(METRICS.time)} from the start of the process`;
@@ -275,11 +252,7 @@ export function measuredText({ target, measured }: Outcome): string {
 export function verdict({ isMet, isGoalMet }: Outcome): string {
   if (isMet === undefined) return "not measured";
   if (!isMet) return "no";
-  return isGoalMet === undefined
-    ? "yes"
-    : isGoalMet
-    ? "yes, and the goal"
-    : "yes; not the goal";
+  return isGoalMet === undefined ? "yes" : isGoalMet ? "yes, and the goal" : "yes; not the goal";
 }
 
 /** A table with its columns in line, so that the text can be read as it is. */
@@ -287,14 +260,9 @@ export function table(
   head: readonly string[],
   rows: readonly (readonly string[])[],
 ): string[] {
-  const cells = [head, ...rows].map((row) =>
-    row.map((cell) => cell.replaceAll("|", "\\|"))
-  );
-  const widths = head.map((_, i) =>
-    Math.max(3, ...cells.map((row) => row[i]!.length))
-  );
-  const format = (row: readonly string[]) =>
-    `| ${row.map((cell, i) => cell.padEnd(widths[i]!)).join(" | ")} |`;
+  const cells = [head, ...rows].map((row) => row.map((cell) => cell.replaceAll("|", "\\|")));
+  const widths = head.map((_, i) => Math.max(3, ...cells.map((row) => row[i]!.length)));
+  const format = (row: readonly string[]) => `| ${row.map((cell, i) => cell.padEnd(widths[i]!)).join(" | ")} |`;
   return [
     format(cells[0]!),
     `| ${widths.map((width) => "-".repeat(width)).join(" | ")} |`,

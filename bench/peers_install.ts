@@ -33,9 +33,7 @@ export function installPeers(): void {
   });
   if (status !== 0) {
     console.error(
-      `The peers are not installed: ${
-        error?.message ?? `npm ended with ${status}`
-      }`,
+      `The peers are not installed: ${error?.message ?? `npm ended with ${status}`}`,
     );
   }
 }

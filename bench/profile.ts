@@ -110,9 +110,7 @@ function print(
     now += timeDeltas[i]!;
     if (now < from || now > to) return;
     const { functionName, url, lineNumber } = frames.get(id)!;
-    const place = url === ""
-      ? ""
-      : ` ${url.replace(/^.*\/(?=[^/]+\/[^/]+$)/, "")}:${lineNumber + 1}`;
+    const place = url === "" ? "" : ` ${url.replace(/^.*\/(?=[^/]+\/[^/]+$)/, "")}:${lineNumber + 1}`;
     const name = `${functionName || "(anonymous)"}${place}`;
     times.set(name, (times.get(name) ?? 0) + timeDeltas[i]!);
     total += timeDeltas[i]!;
@@ -121,9 +119,7 @@ function print(
     const [name, time] of [...times].sort(([, a], [, b]) => b - a).slice(0, TOP)
   ) {
     console.log(
-      `${(time / total * 100).toFixed(1).padStart(5)}%  ${
-        (time / 1000).toFixed(1).padStart(8)
-      } ms  ${name}`,
+      `${(time / total * 100).toFixed(1).padStart(5)}%  ${(time / 1000).toFixed(1).padStart(8)} ms  ${name}`,
     );
   }
 }

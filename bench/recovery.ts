@@ -65,9 +65,7 @@ await benchmark(DEFAULTS, async ({ workspace, runtimes, options }) => {
     const runner = new Runner(runtime, workspace);
     console.log(`\n${bold(`${runtime.title} ${runtime.version}`)}`);
     console.log(
-      `${
-        "".padEnd(TITLE_COLUMNS)
-      }     bytes   entries      time  GB/s  entries/s`,
+      `${"".padEnd(TITLE_COLUMNS)}     bytes   entries      time  GB/s  entries/s`,
     );
     const why = dropCaches();
     if (why === undefined) {
@@ -97,9 +95,7 @@ await benchmark(DEFAULTS, async ({ workspace, runtimes, options }) => {
       ratios(warm.map(METRICS.time.of), read.map(METRICS.time.of)),
     );
     console.log(
-      `Warm, it takes ${median.toFixed(2)}x the time of only reading (${
-        min.toFixed(2)
-      }x to ${max.toFixed(2)}x).`,
+      `Warm, it takes ${median.toFixed(2)}x the time of only reading (${min.toFixed(2)}x to ${max.toFixed(2)}x).`,
     );
   }
 
@@ -129,9 +125,7 @@ await benchmark(DEFAULTS, async ({ workspace, runtimes, options }) => {
     line.clear();
     const seconds = (performance.now() - started) / 1000;
     console.log(
-      `Wrote ${short(count)} entries of ${sizeText(commandBytes)} in ${
-        durationText(seconds)
-      }.`,
+      `Wrote ${short(count)} entries of ${sizeText(commandBytes)} in ${durationText(seconds)}.`,
     );
   }
 

@@ -142,9 +142,7 @@ export function summarizeSide(
   side: Omit<SideResult, "summary">,
   metric: MetricName,
 ): SideResult {
-  return side.samples.length === 0
-    ? side
-    : { ...side, summary: summarize(side.samples.map(METRICS[metric].of)) };
+  return side.samples.length === 0 ? side : { ...side, summary: summarize(side.samples.map(METRICS[metric].of)) };
 }
 
 /**
@@ -156,9 +154,7 @@ export function summarizeSide(
 export function judge(target: Target, sides: readonly SideResult[]): Outcome {
   const metric: Metric = METRICS[target.metric];
   const [ours] = sides;
-  const theirs = target.against === undefined
-    ? undefined
-    : sideAgainst(target.against, metric, sides);
+  const theirs = target.against === undefined ? undefined : sideAgainst(target.against, metric, sides);
   const text = targetText(target, theirs?.title);
   if (ours === undefined || ours.samples.length === 0) return { target, text };
   if (
@@ -171,10 +167,7 @@ export function judge(target: Target, sides: readonly SideResult[]): Outcome {
   const measured = summarize(
     others === undefined ? values : combine(values, others),
   );
-  const reaches = (bound: number) =>
-    target.atLeast === undefined
-      ? measured.median <= bound
-      : measured.median >= bound;
+  const reaches = (bound: number) => target.atLeast === undefined ? measured.median <= bound : measured.median >= bound;
   const isMet = reaches((target.atLeast ?? target.atMost)!);
   return {
     target,
@@ -202,27 +195,17 @@ function sideAgainst(
 /** A number as the target counts it: "3x", or with the metric's unit. */
 export function targetNumber(target: Target, value: number): string {
   const isRatio = target.against !== undefined && target.as !== "difference";
-  return isRatio
-    ? `${value < 10 ? value.toFixed(2) : short(value)}x`
-    : METRICS[target.metric].text(value);
+  return isRatio ? `${value < 10 ? value.toFixed(2) : short(value)}x` : METRICS[target.metric].text(value);
 }
 
 function targetText(target: Target, title: string | undefined): string {
   const { noun } = METRICS[target.metric];
   const bound = targetNumber(target, (target.atLeast ?? target.atMost)!);
-  const limit = `${
-    target.atLeast === undefined ? "at most" : "at least"
-  } ${bound}`;
-  const goal = target.goal === undefined
-    ? ""
-    : `; goal ${targetNumber(target, target.goal)}`;
+  const limit = `${target.atLeast === undefined ? "at most" : "at least"} ${bound}`;
+  const goal = target.goal === undefined ? "" : `; goal ${targetNumber(target, target.goal)}`;
   if (target.against === undefined) return `${limit}${goal}`;
-  const other = target.against === FASTEST_PEER
-    ? `the fastest peer${title === undefined ? "" : ` (${title})`}`
-    : title;
-  return target.as === "difference"
-    ? `${limit} more than ${other}${goal}`
-    : `${limit} the ${noun} of ${other}${goal}`;
+  const other = target.against === FASTEST_PEER ? `the fastest peer${title === undefined ? "" : ` (${title})`}` : title;
+  return target.as === "difference" ? `${limit} more than ${other}${goal}` : `${limit} the ${noun} of ${other}${goal}`;
 }
 
 /**
@@ -236,8 +219,7 @@ export function replaceCases(
   before: BenchResult,
   after: BenchResult,
 ): BenchResult {
-  const isSame = (one: CaseResult, other: CaseResult) =>
-    one.name === other.name && one.runtime === other.runtime;
+  const isSame = (one: CaseResult, other: CaseResult) => one.name === other.name && one.runtime === other.runtime;
   return {
     ...before,
     cases: before.cases.map((one) => {

@@ -208,11 +208,7 @@ async function runSides(
   for (const side of one.sides) {
     samples.set(side, []);
     const { task } = side;
-    const why = typeof task === "string"
-      ? task
-      : task.folder === undefined
-      ? undefined
-      : missing.get(task.folder);
+    const why = typeof task === "string" ? task : task.folder === undefined ? undefined : missing.get(task.folder);
     if (why !== undefined) unavailable.set(side, why);
   }
   for (let round = 0; round < rounds; round++) {
@@ -221,9 +217,7 @@ async function runSides(
       if (typeof task === "string") continue;
       step(`${one.title}: ${side.title}, ${runner.runtime.title}`);
       if (unavailable.has(side)) continue;
-      const answer = side.isPeer
-        ? await attempt(() => runner.run(task))
-        : await runner.run(task);
+      const answer = side.isPeer ? await attempt(() => runner.run(task)) : await runner.run(task);
       if ("unavailable" in answer) unavailable.set(side, answer.unavailable);
       else samples.get(side)!.push(answer);
     }
@@ -260,9 +254,7 @@ async function attempt(run: () => Promise<Answer>): Promise<Answer> {
   try {
     return await run();
   } catch (error) {
-    const lines = (error as Error).message.split("\n").filter((line) =>
-      /error|signal|SIG/i.test(line)
-    );
+    const lines = (error as Error).message.split("\n").filter((line) => /error|signal|SIG/i.test(line));
     return {
       unavailable: `fails: ${
         (lines[0] ?? (error as Error).message.split("\n")[1] ?? "").trim()

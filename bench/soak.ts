@@ -43,9 +43,7 @@ await benchmark(
     const machine = lookAtMachine(workspace.path);
     const { name, title, version } = locateRuntime(runningRuntime());
     console.log(
-      `${bold(`A soak of ${minutes} minutes in ${title} ${version}`)}\n${
-        dim(machineText(machine))
-      }`,
+      `${bold(`A soak of ${minutes} minutes in ${title} ${version}`)}\n${dim(machineText(machine))}`,
     );
 
     const soaked = new SoakedLog(
@@ -64,9 +62,7 @@ await benchmark(
       points.push(point);
       next = Math.max(next + minutes / POINTS, elapsed());
       line.show(
-        `${bar(elapsed(), minutes)} ${
-          sizeText(point.memoryBytes)
-        }, ${point.files} files, ` +
+        `${bar(elapsed(), minutes)} ${sizeText(point.memoryBytes)}, ${point.files} files, ` +
           `p99 ${durationText(point.commitP99Seconds)}`,
       );
     }
@@ -74,9 +70,7 @@ await benchmark(
     line.clear();
     const { done } = soaked;
     console.log(
-      Object.entries(done).map(([what, count]) =>
-        `${count.toLocaleString("en-US")} ${what}`
-      ).join(", "),
+      Object.entries(done).map(([what, count]) => `${count.toLocaleString("en-US")} ${what}`).join(", "),
     );
     const where = output ?? (minutes < RECORDED_MINUTES ? LATEST : undefined);
     const remark = options.remark === "" ? {} : { remark: options.remark };
@@ -90,9 +84,7 @@ await benchmark(
       ...remark,
     } as const;
     console.log(
-      `The log is what it should be. Written: ${
-        record(result, where).join(", ")
-      }`,
+      `The log is what it should be. Written: ${record(result, where).join(", ")}`,
     );
   },
 );

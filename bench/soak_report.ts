@@ -81,23 +81,17 @@ export function soakSection(
     points: readonly SoakPoint[],
     of: (point: SoakPoint) => number,
   ) => quantile(points.map(of), 0.5);
-  const rows = points.length < PARTS
-    ? []
-    : CURVES.map(([, title, text, of]) => {
-      const [early, late] = [middle(part(1), of), middle(part(PARTS - 1), of)];
-      return [title, text(early), text(late), `${(late / early).toFixed(2)}x`];
-    });
+  const rows = points.length < PARTS ? [] : CURVES.map(([, title, text, of]) => {
+    const [early, late] = [middle(part(1), of), middle(part(PARTS - 1), of)];
+    return [title, text(early), text(late), `${(late / early).toFixed(2)}x`];
+  });
   const counts = Object.entries(done)
     .map(([what, count]) => `${count.toLocaleString("en-US")} ${what}`)
     .join(", ");
   return [
     "## A soak",
     "",
-    `${
-      short(minutes)
-    } minutes in ${runtime.title} ${runtime.version}: ${counts}. Recorded on ${
-      machineText(machine)
-    }`,
+    `${short(minutes)} minutes in ${runtime.title} ${runtime.version}: ${counts}. Recorded on ${machineText(machine)}`,
     ...(remark === undefined ? [] : ["", remark]),
     "",
     ...table(["", "Second quarter", "Last quarter", "Ratio"], rows),

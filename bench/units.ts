@@ -24,9 +24,7 @@ const BINARY_UNITS = [
  */
 export function parseSize(text: string): number {
   const match = /^\s*(\d+(?:\.\d+)?)\s*([kmg]?)(?:i?b)?\s*$/i.exec(text);
-  const bytes = match === null
-    ? NaN
-    : Number(match[1]) * 1024 ** " kmg".indexOf(match[2]!.toLowerCase() || " ");
+  const bytes = match === null ? NaN : Number(match[1]) * 1024 ** " kmg".indexOf(match[2]!.toLowerCase() || " ");
   if (!Number.isSafeInteger(bytes) || bytes === 0) {
     throw new RangeError(
       `expected a size such as 4GiB or 128, found ${JSON.stringify(text)}`,
@@ -60,7 +58,5 @@ export function rateText(number: number): string {
 export function durationText(seconds: number): string {
   if (seconds < 0) return `-${durationText(-seconds)}`;
   if (seconds >= 1) return `${short(seconds)} s`;
-  return seconds >= 1e-3
-    ? `${short(seconds * 1e3)} ms`
-    : `${short(seconds * 1e6)} us`;
+  return seconds >= 1e-3 ? `${short(seconds * 1e3)} ms` : `${short(seconds * 1e6)} us`;
 }

@@ -53,10 +53,8 @@ const WARM_UP = 0.2;
 const STEP = 7_919;
 
 /** A runtime's own call to collect garbage, where it was started with one. */
-const collectGarbage: () => void =
-  (globalThis as { gc?: () => void; Bun?: { gc(force: boolean): void } }).gc ??
-    (() =>
-      (globalThis as { Bun?: { gc(force: boolean): void } }).Bun?.gc(true));
+const collectGarbage: () => void = (globalThis as { gc?: () => void; Bun?: { gc(force: boolean): void } }).gc ??
+  (() => (globalThis as { Bun?: { gc(force: boolean): void } }).Bun?.gc(true));
 
 /** Where results go that nothing needs, so that no compiler may leave their computation out. */
 let sink = 0;
@@ -89,9 +87,7 @@ async function fill(task: Task, open: Open): Promise<Sample> {
   mkdirSync(task.folder, { recursive: true });
   const commands = new Commands(task.commandBytes, task.batch);
   const store = await open({ isDurable: false });
-  const before = task.lastIndex === undefined
-    ? 0
-    : (await store.scan()).entries!;
+  const before = task.lastIndex === undefined ? 0 : (await store.scan()).entries!;
   const elapsed = stopwatch();
   for (let next = 1; next <= task.count; next += task.batch) {
     const result = store.append(
@@ -128,9 +124,7 @@ async function recover(task: Task, open: Open): Promise<Sample> {
  * the task has a last index, at the end of what the folder holds.
  */
 async function commit(task: Task, open: Open): Promise<Sample> {
-  return await (task.lastIndex === undefined
-    ? inNewFolder(task, () => commitAt(task, open))
-    : commitAt(task, open));
+  return await (task.lastIndex === undefined ? inNewFolder(task, () => commitAt(task, open)) : commitAt(task, open));
 }
 
 async function commitAt(

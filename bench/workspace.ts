@@ -82,9 +82,7 @@ export class Workspace {
     const { freeBytes } = spaceOf(this.path);
     if (freeBytes >= bytes + SPARE_BYTES) return;
     throw new CannotRun(
-      `${what} needs ${sizeText(bytes + SPARE_BYTES)} and ${
-        sizeText(freeBytes)
-      } are free in ${this.path}: ` +
+      `${what} needs ${sizeText(bytes + SPARE_BYTES)} and ${sizeText(freeBytes)} are free in ${this.path}: ` +
         `--folder names another disk`,
     );
   }
@@ -158,9 +156,7 @@ export class Workspace {
   #stopped(): void {
     if (this.#isStopping) return;
     this.#isStopping = true;
-    const ends = [...this.#children].map((child) =>
-      new Promise((resolve) => child.on("close", resolve))
-    );
+    const ends = [...this.#children].map((child) => new Promise((resolve) => child.on("close", resolve)));
     for (const child of this.#children) child.kill("SIGKILL");
     void Promise.all(ends).then(() => {
       this.remove();

@@ -45,9 +45,7 @@ const BOTTOM = 14;
 export function barChart(
   { title, subtitle, groups, text: valueText }: BarChart,
 ): string {
-  const values = groups.flatMap(({ bars }) =>
-    bars.map(({ summary }) => summary?.max ?? 0)
-  );
+  const values = groups.flatMap(({ bars }) => bars.map(({ summary }) => summary?.max ?? 0));
   const scale = (WIDTH - LABELS_WIDTH - VALUES_WIDTH) /
     (Math.max(...values) || 1);
   const parts: string[] = [];

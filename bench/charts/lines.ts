@@ -53,8 +53,7 @@ export function ticks(
   if (scale !== "linear") return logTicks(min, max, scale === "log2" ? 2 : 10);
   const rough = (max - min) / TICKS || 1;
   const power = 10 ** Math.floor(Math.log10(rough));
-  const step =
-    [1, 2, 5, 10].find((factor) => factor * power >= rough * 0.999)! * power;
+  const step = [1, 2, 5, 10].find((factor) => factor * power >= rough * 0.999)! * power;
   const marks: number[] = [];
   for (
     let i = Math.ceil(min / step - ROUNDING) + 0;
@@ -116,9 +115,7 @@ export function lineChart(
     );
   }
   // Sizes are doubled from point to point: there the points themselves are the round values.
-  const marksX = x.scale === "log2"
-    ? everySecond([...new Set(points.map(([x]) => x))])
-    : ticks(...acrossX, x.scale);
+  const marksX = x.scale === "log2" ? everySecond([...new Set(points.map(([x]) => x))]) : ticks(...acrossX, x.scale);
   for (const mark of marksX) {
     parts.push(
       line(atX(mark), HEIGHT - BOTTOM, atX(mark), HEIGHT - BOTTOM + 5, "axis"),
@@ -151,9 +148,7 @@ export function lineChart(
     parts.push(`<polyline points="${path}" class="line${i}"/>`);
     for (const [x, y] of points.length > 40 ? [] : points) {
       parts.push(
-        `<circle cx="${round(atX(x))}" cy="${
-          round(atY(y))
-        }" r="3" class="fill${i}"/>`,
+        `<circle cx="${round(atX(x))}" cy="${round(atY(y))}" r="3" class="fill${i}"/>`,
       );
     }
     const left = WIDTH - RIGHT - (series.length - i) * LEGEND_WIDTH;
@@ -175,9 +170,7 @@ function range(
   const greatest = Math.max(...values);
   if (scale !== "linear") {
     const marks = ticks(least, greatest, scale);
-    return isAmount || least === greatest
-      ? [marks[0]!, marks.at(-1)!]
-      : [least, greatest];
+    return isAmount || least === greatest ? [marks[0]!, marks.at(-1)!] : [least, greatest];
   }
   const from = isAmount ? 0 : least;
   return [from, greatest > from ? greatest * (isAmount ? 1.05 : 1) : from + 1];
@@ -198,7 +191,5 @@ function place(
 /** All of them, or as many as fit. */
 function everySecond(values: readonly number[]): number[] {
   const sorted = [...values].sort((a, b) => a - b);
-  return sorted.length <= TICKS + 3
-    ? sorted
-    : sorted.filter((_, i) => i % 2 === 0);
+  return sorted.length <= TICKS + 3 ? sorted : sorted.filter((_, i) => i % 2 === 0);
 }

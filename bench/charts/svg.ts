@@ -22,18 +22,13 @@ const STYLE = `
   .other { fill: #afb8c1 } .whisker { stroke: #24292f; stroke-width: 1.2 }
 ${
   SERIES.map(
-    ([light], i) =>
-      `  .fill${i} { fill: ${light} } .line${i} { stroke: ${light}; fill: none; stroke-width: 2 }`,
+    ([light], i) => `  .fill${i} { fill: ${light} } .line${i} { stroke: ${light}; fill: none; stroke-width: 2 }`,
   ).join("\n")
 }
   @media (prefers-color-scheme: dark) {
     text { fill: #e6edf3 } .ground { fill: #0d1117 } .faint { fill: #9198a1 }
     .grid { stroke: #30363d } .axis { stroke: #9198a1 } .other { fill: #59636e } .whisker { stroke: #e6edf3 }
-${
-  SERIES.map(([, dark], i) =>
-    `    .fill${i} { fill: ${dark} } .line${i} { stroke: ${dark} }`
-  ).join("\n")
-}
+${SERIES.map(([, dark], i) => `    .fill${i} { fill: ${dark} } .line${i} { stroke: ${dark} }`).join("\n")}
   }
 `;
 
@@ -52,9 +47,7 @@ export function text(
   content: string,
   attributes = "",
 ): string {
-  return `<text x="${round(x)}" y="${round(y)}" ${attributes}>${
-    escape(content)
-  }</text>`;
+  return `<text x="${round(x)}" y="${round(y)}" ${attributes}>${escape(content)}</text>`;
 }
 
 /** A straight line. */
@@ -65,9 +58,7 @@ export function line(
   y2: number,
   name: string,
 ): string {
-  return `<line x1="${round(x1)}" y1="${round(y1)}" x2="${round(x2)}" y2="${
-    round(y2)
-  }" class="${name}"/>`;
+  return `<line x1="${round(x1)}" y1="${round(y1)}" x2="${round(x2)}" y2="${round(y2)}" class="${name}"/>`;
 }
 
 /** A rectangle. */

@@ -93,6 +93,5 @@ export const bare: StoreKind = {
   note:
     "`readSync` of the same files in chunks of the same size; positional `writeSync` of as many bytes as the log's " +
     "frames have, and `fdatasyncSync`, on a file that was filled with zeros and flushed before",
-  load: () =>
-    Promise.resolve((folder, options) => new BareStore(folder, options)),
+  load: () => Promise.resolve((folder, options) => new BareStore(folder, options)),
 };

@@ -67,9 +67,7 @@ class ClassicLevelStore implements Store {
     if (commands.length === 1) {
       return this.#database.put(keyOf(first), commands[0]!, { sync });
     }
-    const puts = commands.map((value, i) =>
-      ({ type: "put", key: keyOf(first + i), value }) as const
-    );
+    const puts = commands.map((value, i) => ({ type: "put", key: keyOf(first + i), value }) as const);
     return this.#database.batch(puts, { sync });
   }
 
@@ -120,8 +118,7 @@ function keyOf(index: number): Uint8Array {
 export const classicLevel: StoreKind = {
   name: "classic-level",
   title: "classic-level",
-  note:
-    '`keyEncoding` and `valueEncoding` `"view"`, `put` and `batch` with or without `sync`, `nextv` of ' +
+  note: '`keyEncoding` and `valueEncoding` `"view"`, `put` and `batch` with or without `sync`, `nextv` of ' +
     `${ITERATE_ENTRIES}, \`getSync\``,
   load() {
     const { ClassicLevel } = loadPeer("classic-level");

@@ -88,8 +88,7 @@ class LmdbStore implements Store {
 export const lmdb: StoreKind = {
   name: "lmdb",
   title: "lmdb",
-  note:
-    '`encoding: "binary"`, `keyEncoding: "uint32"`; without sync: `noSync`; one commit at a time: ' +
+  note: '`encoding: "binary"`, `keyEncoding: "uint32"`; without sync: `noSync`; one commit at a time: ' +
     "`transactionSync` with `overlappingSync: false`; many at a time: `put` and `flushed`. It has no checksums",
   load() {
     const { open } = loadPeer("lmdb");

@@ -24,9 +24,7 @@ export function loadPeer(name: string): any {
     const { code, message } = error as NodeJS.ErrnoException;
     const [line] = message.split("\n");
     throw new NotAvailable(
-      code === "MODULE_NOT_FOUND"
-        ? `not installed: npm ci --prefix bench`
-        : `does not load: ${line}`,
+      code === "MODULE_NOT_FOUND" ? `not installed: npm ci --prefix bench` : `does not load: ${line}`,
     );
   }
 }

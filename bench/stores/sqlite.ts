@@ -6,13 +6,7 @@
 
 import { join } from "node:path";
 import { loadPeer } from "./peers.ts";
-import {
-  NotAvailable,
-  type OpenOptions,
-  type Scanned,
-  type Store,
-  type StoreKind,
-} from "./store.ts";
+import { NotAvailable, type OpenOptions, type Scanned, type Store, type StoreKind } from "./store.ts";
 
 /** Rows that a scan asks for at once, which both are faster at than at stepping through an iterator. */
 const SCAN_ROWS = 1000;
@@ -117,8 +111,7 @@ function commandOf(row: Row): Uint8Array {
   return "command" in row ? row.command : row[0];
 }
 
-const NOTE =
-  "WAL mode, `synchronous = FULL`; without sync: `OFF`; prepared statements, a transaction for each batch";
+const NOTE = "WAL mode, `synchronous = FULL`; without sync: `OFF`; prepared statements, a transaction for each batch";
 
 /** `better-sqlite3`. */
 export const betterSqlite3: StoreKind = {

@@ -61,8 +61,7 @@ class WalLogStore implements Store {
 export const wallog: StoreKind = {
   name: "wallog",
   title: "WalLog",
-  note:
-    "opening it verifies every checksum of the log; with its own defaults everywhere",
+  note: "opening it verifies every checksum of the log; with its own defaults everywhere",
   load: () => Promise.resolve(open),
 };
 
@@ -72,8 +71,6 @@ async function open(
 ): Promise<Store> {
   const options = verify === undefined ? {} : { verify };
   return new WalLogStore(
-    isSync
-      ? WalLog.openSync(folder, options)
-      : await WalLog.open(folder, options),
+    isSync ? WalLog.openSync(folder, options) : await WalLog.open(folder, options),
   );
 }
