@@ -472,6 +472,34 @@ describe("a file that is being flushed", () => {
   });
 });
 
+describe("a log at the last index", () => {
+  const last = Number.MAX_SAFE_INTEGER;
+
+  it("is what it was after resting, closing, rotating and a crash", () => {
+    for (const covered of [last - 1, last]) {
+      const disk = new SimulatedDisk();
+      let log = open(disk);
+      log.applySnapshot({ index: covered, term: 1, config: [1n], data: new Uint8Array(1) });
+      if (covered < last) log.append([entry(last)]);
+      log.syncSync();
+      disk.idle(); // which leaves a mark with the next index
+      for (let term = 2; term < 300; term++) log.setHardState({ term, votedFor: 7n });
+      log.syncSync();
+      disk.idle();
+      assert(log.stats().segmentsSealed > 0);
+      disk.crash();
+      for (const end of ["crash", "close", "look"]) {
+        log = open(disk);
+        assert.notEqual(log.recovery.verdict, "corrupt", end);
+        assert.deepEqual([log.lastIndex, log.hardState.term], [last, 299], end);
+        if (end === "crash") disk.crash();
+        else log.closeSync();
+      }
+      assert(log.recovery.closed);
+    }
+  });
+});
+
 describe("a repair", () => {
   it("is on the disk when it returns", () => {
     for (let seed = 1; seed <= CRASH_SEEDS; seed++) {

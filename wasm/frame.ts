@@ -35,7 +35,8 @@ export function headerIsValid(frame: usize, seed: u64): bool {
   return kind - KIND_ENTRY <= KIND_FOOTER - KIND_ENTRY && (load<u8>(frame, FRAME_FLAGS) as u32) <= FLAGS_KNOWN &&
     load<u32>(frame, FRAME_LENGTH) <= PAYLOAD_BYTES_MAX &&
     load<u64>(frame, FRAME_TERM) <= SAFE_INTEGER_MAX &&
-    (load<u64>(frame, FRAME_INDEX) <= SAFE_INTEGER_MAX || kind == KIND_HARD_STATE);
+    // A mark has the next index, which is one more than the last that there can be.
+    (load<u64>(frame, FRAME_INDEX) <= SAFE_INTEGER_MAX + ((kind == KIND_MARK) as u64) || kind == KIND_HARD_STATE);
 }
 
 /**

@@ -289,7 +289,7 @@ function isTerm(view: DataView, offset: number): boolean {
 }
 
 /** Whether the 64-bit numbers at some offsets are ones that this library would have written. */
-function areSafe(view: DataView, offsets: readonly number[], end = 2 ** 53): boolean {
+function areSafe(view: DataView, offsets: readonly number[], end: number | bigint = 2 ** 53): boolean {
   return offsets.every((offset) => view.getBigUint64(offset, true) < BigInt(end));
 }
 
@@ -356,8 +356,9 @@ export function decodeSegmentHeader(
     return version > FORMAT_VERSION ? { version } : undefined;
   }
   if (version !== FORMAT_VERSION) return { version };
-  if (!areSafe(view, [32, 56], SEGMENT_NUMBER_END) || !areSafe(view, [40, 88, 104, 120, 128])) return undefined;
-  if (view.getBigUint64(72, true) > 2n ** 53n || !isTerm(view, 80) || !isTerm(view, 112)) return undefined;
+  if (!areSafe(view, [32, 56], SEGMENT_NUMBER_END) || !areSafe(view, [40, 88, 104, 120])) return undefined;
+  // Both can be one more than the last index that there can be.
+  if (!areSafe(view, [72, 128], 2n ** 53n + 1n) || !isTerm(view, 80) || !isTerm(view, 112)) return undefined;
   if (view.getUint32(12, true) >= REPLACEMENTS_END || safe(view, 72) <= safe(view, 104)) return undefined;
   return {
     uuid: copy.slice(16, 32),
