@@ -87,6 +87,24 @@ describe("a damaged entry that was read", () => {
   });
 });
 
+describe("a repair of a segment that nobody has scanned", () => {
+  it("lists no entry that had been discarded", () => {
+    const disk = new MemoryDisk();
+    const written = WalLog.openSync(PATH, { fileSystem: disk, segmentBytes: 8192 });
+    write(written, entriesAt(1, 5, 1, 200));
+    written.truncate(5);
+    write(written, entriesAt(5, 59, 2, 200));
+    written.closeSync();
+    const discarded = framesOf(disk.contents().get(FIRST)!).find((frame) => frame.index === 5 && frame.term === 1)!;
+    const rotten = changed(disk, FIRST, (bytes) => flipped(bytes, discarded.offset + 60, 1));
+    const log = WalLog.openSync(PATH, { fileSystem: rotten, segmentBytes: 8192, onDamage: "keep", verify: "tail" });
+    log.repair([entryAt(3, 1, 200), entryAt(5, 2, 200)]);
+    assert.deepEqual(log.damaged, []);
+    assertSameEntries(log.entries(3, 5), [...entriesAt(3, 4, 1, 200), entryAt(5, 2, 200)], "as before");
+    log.closeSync();
+  });
+});
+
 describe("a snapshot of a log whose only segment is lost", () => {
   it("is named, not passed over, and its file stays", () => {
     const disk = new MemoryDisk();

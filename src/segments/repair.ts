@@ -30,7 +30,7 @@ import {
   SEGMENT_HEADER_BYTES,
 } from "./format.ts";
 import type { LogIndex } from "./index.ts";
-import { entriesWithin } from "./live.ts";
+import { entriesWithin, liveIndexes } from "./live.ts";
 import { Replay, selectSegment } from "./replay.ts";
 import { OFFSET_LOST, Segment } from "./segment.ts";
 
@@ -226,7 +226,9 @@ export class SegmentRepairer {
     const file = this.fileSystem.open(segment.path, "read");
     try {
       const { damage } = this.scan(segment, file, segment.endOffset);
-      return damage.map((one) => ({ ...one, ...entriesWithin(segment, one) }));
+      // What was discarded since is no loss.
+      return damage.map((one) => ({ ...one, ...entriesWithin(segment, one) }))
+        .filter((one) => one.kind !== "entry" || liveIndexes(this.index, one) !== undefined);
     } finally {
       file.close();
     }
