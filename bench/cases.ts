@@ -68,12 +68,7 @@ export function benchCases(extent: Extent, folder: string): Case[] {
   /** A folder for a store in a case. */
   const at = (name: string, store: string) => `${folder}/${name}-${store}`;
 
-  const fill = (
-    name: string,
-    store: string,
-    commandBytes: number,
-    count: number,
-  ): Task => ({
+  const fill = (name: string, store: string, commandBytes: number, count: number): Task => ({
     workload: "fill",
     store,
     folder: at(name, store),
@@ -83,29 +78,16 @@ export function benchCases(extent: Extent, folder: string): Case[] {
   });
 
   /** The same task for several stores; what a store cannot do is said. */
-  const sides = (
-    name: string,
-    stores: readonly string[],
-    task: Omit<Task, "store" | "folder">,
-  ): Side[] =>
+  const sides = (name: string, stores: readonly string[], task: Omit<Task, "store" | "folder">): Side[] =>
     stores.map((store) => ({
       name: store,
       title: storeNamed(store).title,
       isPeer: allPeers.includes(store),
       // What the bare machine reads is the log's own files.
-      task: {
-        ...task,
-        store,
-        folder: at(name, store === "bare" && isRead(task) ? "wallog" : store),
-      },
+      task: { ...task, store, folder: at(name, store === "bare" && isRead(task) ? "wallog" : store) },
     }));
 
-  const recovery = (
-    commandBytes: number,
-    count: number,
-    peers: readonly string[],
-    targets: Target[],
-  ): Case => {
+  const recovery = (commandBytes: number, count: number, peers: readonly string[], targets: Target[]): Case => {
     const name = `recovery-${sizeName(commandBytes)}`;
     const stores = ["wallog", ...peers];
     return {
@@ -116,12 +98,7 @@ export function benchCases(extent: Extent, folder: string): Case[] {
         `a new process, from the page cache. The log verifies every checksum; a peer is opened and read to its end`,
       metric: commandBytes < KIB ? "entries" : "bytes",
       setup: stores.map((store) => fill(name, store, commandBytes, count)),
-      sides: sides(name, ["wallog", "bare", ...peers], {
-        workload: "recover",
-        commandBytes,
-        batch: 1,
-        count,
-      }),
+      sides: sides(name, ["wallog", "bare", ...peers], { workload: "recover", commandBytes, batch: 1, count }),
       targets,
       diskBytes: stores.length * count * frameBytes(commandBytes),
     };
@@ -143,23 +120,13 @@ export function benchCases(extent: Extent, folder: string): Case[] {
       note: `${short(count)} entries to a new log, after as many to another one to warm up on; all in one segment`,
       metric: commandBytes < KIB ? "entries" : "bytes",
       setup: [],
-      sides: sides(name, ["wallog", "bare", ...peers], {
-        workload: "append",
-        commandBytes,
-        batch,
-        count,
-      }),
+      sides: sides(name, ["wallog", "bare", ...peers], { workload: "append", commandBytes, batch, count }),
       targets,
       diskBytes: 4 * APPEND_BYTES,
     };
   };
 
-  const commitsOf = (
-    name: string,
-    batch: number,
-    peers: readonly string[],
-    atMost: number,
-  ): Case => ({
+  const commitsOf = (name: string, batch: number, peers: readonly string[], atMost: number): Case => ({
     name,
     title: batch === 1 ? "Commit: 1 KiB, one at a time" : `Commit: batches of ${batch} x 1 KiB`,
     note: `\`append\` and \`syncSync\`, ${
@@ -214,37 +181,17 @@ export function benchCases(extent: Extent, folder: string): Case[] {
       { metric: "entries", against: FASTEST_PEER, atLeast: 12 },
       { metric: "entries", atLeast: 15e6, goal: 40e6 },
     ]),
-    recovery(
-      4 * KIB,
-      Math.floor(extent.recoveryBytes / frameBytes(4 * KIB)),
-      peers,
-      [
-        { metric: "time", against: "bare", atMost: 3, goal: 1.5 },
-      ],
-    ),
-    recovery(
-      64 * KIB,
-      Math.floor(extent.recoveryBytes / frameBytes(64 * KIB)),
-      peers,
-      [
-        { metric: "time", against: "bare", atMost: 3, goal: 1.5 },
-      ],
-    ),
+    recovery(4 * KIB, Math.floor(extent.recoveryBytes / frameBytes(4 * KIB)), peers, [
+      { metric: "time", against: "bare", atMost: 3, goal: 1.5 },
+    ]),
+    recovery(64 * KIB, Math.floor(extent.recoveryBytes / frameBytes(64 * KIB)), peers, [
+      { metric: "time", against: "bare", atMost: 3, goal: 1.5 },
+    ]),
     twoCores(),
     tailOpen(),
-    appends("append-128x100", 128, 100, peers, [{
-      metric: "entries",
-      atLeast: 3e6,
-    }]),
-    appends("append-128", 128, 1, peers, [{
-      metric: "entries",
-      atLeast: 250e3,
-    }]),
-    appends("append-64k", 64 * KIB, 1, peers, [{
-      metric: "bytes",
-      against: "bare",
-      atLeast: 0.5,
-    }]),
+    appends("append-128x100", 128, 100, peers, [{ metric: "entries", atLeast: 3e6 }]),
+    appends("append-128", 128, 1, peers, [{ metric: "entries", atLeast: 250e3 }]),
+    appends("append-64k", 64 * KIB, 1, peers, [{ metric: "bytes", against: "bare", atLeast: 0.5 }]),
     reads(
       "entry-recent",
       "`entry(i)`: one of the last 4 MiB",
@@ -294,10 +241,7 @@ export function benchCases(extent: Extent, folder: string): Case[] {
         count: clients === 1 ? commits : commits * 20,
       },
     });
-    const cannot = (store: string, why: string): Side => ({
-      ...side(store, CLIENTS),
-      task: why,
-    });
+    const cannot = (store: string, why: string): Side => ({ ...side(store, CLIENTS), task: why });
     const blocks = "commits on the calling thread, one at a time, and has nothing to share";
     return {
       name,
@@ -312,17 +256,9 @@ export function benchCases(extent: Extent, folder: string): Case[] {
         side("classic-level", CLIENTS),
         cannot("better-sqlite3", blocks),
         cannot("node-sqlite", blocks),
-        cannot(
-          "fs-hash-wasm",
-          "as written here, flushes for one caller at a time",
-        ),
+        cannot("fs-hash-wasm", "as written here, flushes for one caller at a time"),
       ],
-      targets: [{
-        metric: "commits",
-        against: "wallog-1",
-        atLeast: 25,
-        goal: 50,
-      }],
+      targets: [{ metric: "commits", against: "wallog-1", atLeast: 25, goal: 50 }],
       diskBytes: 4 * commits * 20 * KIB,
     };
   }
@@ -330,17 +266,9 @@ export function benchCases(extent: Extent, folder: string): Case[] {
   function twoCores(): Case {
     const name = "recovery-two-cores";
     const count = Math.floor(extent.twoCoreBytes / frameBytes(128));
-    const task = {
-      workload: "recover",
-      commandBytes: 128,
-      batch: 1,
-      count,
-    } as const;
+    const task = { workload: "recover", commandBytes: 128, batch: 1, count } as const;
     const [open] = sides(name, ["wallog"], task) as [Side];
-    const [openSync] = sides(name, ["wallog"], {
-      ...task,
-      open: { isSync: true },
-    }) as [Side];
+    const [openSync] = sides(name, ["wallog"], { ...task, open: { isSync: true } }) as [Side];
     return {
       name,
       title: `Recovery on two cores: ${sizeText(count * frameBytes(128))}, entries of 128 B`,
@@ -376,19 +304,10 @@ export function benchCases(extent: Extent, folder: string): Case[] {
       title: `Open with \`verify: "tail"\`: ${sizeText(extent.tailBytes)}`,
       note: "Entries of 4 KiB, in a new process, from the page cache; the last segment is half full in both logs",
       metric: "time",
-      setup: logs.map(({ count, folder }) => ({
-        ...fill(name, "wallog", 4 * KIB, count),
-        folder,
-      })),
+      setup: logs.map(({ count, folder }) => ({ ...fill(name, "wallog", 4 * KIB, count), folder })),
       sides: logs.map(({ side, count, folder }) => ({
         ...side,
-        task: {
-          ...task,
-          workload: "recover",
-          folder,
-          count,
-          open: { verify: "tail" },
-        },
+        task: { ...task, workload: "recover", folder, count, open: { verify: "tail" } },
       })),
       targets: [
         { metric: "time", atMost: 0.015 },
@@ -412,25 +331,11 @@ export function benchCases(extent: Extent, folder: string): Case[] {
           name: "wallog",
           title: "WalLog",
           isPeer: false,
-          task: {
-            workload: "fresh",
-            folder: at("start", "wallog"),
-            isNew: true,
-          },
+          task: { workload: "fresh", folder: at("start", "wallog"), isNew: true },
         },
-        {
-          name: "bare",
-          title: "bare runtime",
-          isPeer: false,
-          task: { workload: "fresh" },
-        },
+        { name: "bare", title: "bare runtime", isPeer: false, task: { workload: "fresh" } },
       ],
-      targets: [{
-        metric: "time",
-        against: "bare",
-        as: "difference",
-        atMost: 0.03,
-      }],
+      targets: [{ metric: "time", against: "bare", as: "difference", atMost: 0.03 }],
       diskBytes: MIB,
     };
   }
@@ -445,25 +350,10 @@ export function benchCases(extent: Extent, folder: string): Case[] {
       metric: "memory",
       setup: [fill(name, "wallog", 128, count)],
       sides: [
-        {
-          name: "wallog",
-          title: "WalLog",
-          isPeer: false,
-          task: { workload: "fresh", folder: at(name, "wallog") },
-        },
-        {
-          name: "bare",
-          title: "bare runtime",
-          isPeer: false,
-          task: { workload: "fresh" },
-        },
+        { name: "wallog", title: "WalLog", isPeer: false, task: { workload: "fresh", folder: at(name, "wallog") } },
+        { name: "bare", title: "bare runtime", isPeer: false, task: { workload: "fresh" } },
       ],
-      targets: [{
-        metric: "memory",
-        against: "bare",
-        as: "difference",
-        atMost: (8 * count + 64 * MIB) / MIB,
-      }],
+      targets: [{ metric: "memory", against: "bare", as: "difference", atMost: (8 * count + 64 * MIB) / MIB }],
       diskBytes: 1.1 * count * frameBytes(128),
     };
   }

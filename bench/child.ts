@@ -14,15 +14,8 @@ import { run, type Task, timed } from "./workloads.ts";
 const task: Task = JSON.parse(process.argv[2]!);
 try {
   const open = await storeNamed(task.store).load();
-  const sample = await run(
-    task,
-    (options) => open(task.folder, { ...options, ...task.open }),
-  );
-  console.log(
-    JSON.stringify(
-      process.execArgv.includes("--cpu-prof") ? { ...sample, timed } : sample,
-    ),
-  );
+  const sample = await run(task, (options) => open(task.folder, { ...options, ...task.open }));
+  console.log(JSON.stringify(process.execArgv.includes("--cpu-prof") ? { ...sample, timed } : sample));
 } catch (error) {
   if (!(error instanceof NotAvailable)) throw error;
   console.log(JSON.stringify({ unavailable: error.message }));

@@ -58,9 +58,7 @@ await benchmark(DEFAULTS, async ({ workspace, runtimes, options, output }) => {
     const folder = join(workspace.path, runtime.name);
     mkdirSync(folder);
     const replicas = Array<Runtime>(REPLICAS).fill(runtime);
-    const cluster = await ClusterProcesses.start(folder, replicas, {
-      tick: TICK_MS,
-    });
+    const cluster = await ClusterProcesses.start(folder, replicas, { tick: TICK_MS });
     const end = () => cluster.end();
     endOnSignals(end);
     try {
@@ -70,12 +68,7 @@ await benchmark(DEFAULTS, async ({ workspace, runtimes, options, output }) => {
       console.log(aligned(CLUSTER_COLUMNS));
       const leader = await cluster.leader();
       for (const clients of counts) {
-        const { latencies, seconds, entriesPerFlush } = await measure(
-          cluster,
-          leader,
-          clients,
-          milliseconds,
-        );
+        const { latencies, seconds, entriesPerFlush } = await measure(cluster, leader, clients, milliseconds);
         const point = {
           runtime: `${runtime.title} ${runtime.version}`,
           clients,
@@ -92,17 +85,8 @@ await benchmark(DEFAULTS, async ({ workspace, runtimes, options, output }) => {
     }
   }
   const seconds = milliseconds / 1000;
-  const result = {
-    kind: "cluster",
-    machine,
-    replicas: REPLICAS,
-    seconds,
-    valueBytes: VALUE_BYTES,
-    points,
-  } as const;
-  if (options.record || output !== undefined) {
-    console.log(`Written: ${record(result, output).join(", ")}`);
-  }
+  const result = { kind: "cluster", machine, replicas: REPLICAS, seconds, valueBytes: VALUE_BYTES, points } as const;
+  if (options.record || output !== undefined) console.log(`Written: ${record(result, output).join(", ")}`);
 });
 
 /** What was measured. */

@@ -30,13 +30,7 @@ export interface ClusterResult {
 }
 
 /** What there is in a line of the table. */
-export const CLUSTER_COLUMNS = [
-  "Clients",
-  "Writes/s",
-  "p50",
-  "p99",
-  "Entries a flush",
-];
+export const CLUSTER_COLUMNS = ["Clients", "Writes/s", "p50", "p99", "Entries a flush"];
 
 /** A line of the table. */
 export function clusterRow(point: ClusterPoint): string[] {
@@ -50,9 +44,7 @@ export function clusterRow(point: ClusterPoint): string[] {
 }
 
 /** The part of the page about the cluster. */
-export function clusterSection(
-  { machine, replicas, seconds, valueBytes, points }: ClusterResult,
-): string[] {
+export function clusterSection({ machine, replicas, seconds, valueBytes, points }: ClusterResult): string[] {
   return [
     "## A replicated service",
     "",
@@ -60,10 +52,7 @@ export function clusterSection(
     `${valueBytes} bytes over HTTP, and its next write when the last is acknowledged, which takes a flush by two ` +
     `replicas. ${short(seconds)} s a line. Recorded on ${machineText(machine)}`,
     "",
-    ...table(
-      ["Runtime", ...CLUSTER_COLUMNS],
-      points.map((point) => [point.runtime, ...clusterRow(point)]),
-    ),
+    ...table(["Runtime", ...CLUSTER_COLUMNS], points.map((point) => [point.runtime, ...clusterRow(point)])),
     "",
   ];
 }

@@ -27,9 +27,7 @@ export interface Command<T> {
 type Options = Record<string, string | boolean>;
 
 /** What an option is once it has been given: text where the default is one. */
-type Given<T extends Options> = {
-  [K in keyof T]: T[K] extends string ? string : boolean;
-};
+type Given<T extends Options> = { [K in keyof T]: T[K] extends string ? string : boolean };
 
 /**
  * Runs a command. Ends the process with 1 if it cannot be run, and with 130 after Ctrl-C; leaves no files behind either
@@ -49,17 +47,10 @@ export async function benchmark<T extends Options>(
     const located = runtimes.map((name) => locateRuntime(name as RuntimeName));
     workspace = new Workspace(folder);
     if (spaceOf(workspace.path).fileSystem === "tmpfs") {
-      console.error(
-        `${folder} is in memory: a flush costs nothing there, and no figure is a disk's. Use --folder.`,
-      );
+      console.error(`${folder} is in memory: a flush costs nothing there, and no figure is a disk's. Use --folder.`);
     }
     const given = options as unknown as Given<T>;
-    await body({
-      workspace,
-      runtimes: located,
-      output: output && resolve(output),
-      options: given,
-    });
+    await body({ workspace, runtimes: located, output: output && resolve(output), options: given });
   } catch (error) {
     const isSaid = error instanceof CannotRun ||
       error instanceof RangeError ||
@@ -71,15 +62,9 @@ export async function benchmark<T extends Options>(
   }
 }
 
-function parse(
-  defaults: Options,
-): { folder: string; runtime: string[]; output?: string } & Options {
+function parse(defaults: Options): { folder: string; runtime: string[]; output?: string } & Options {
   const own = Object.entries(defaults).map(
-    ([name, value]) =>
-      [name, {
-        type: typeof value as "string" | "boolean",
-        default: value,
-      }] as const,
+    ([name, value]) => [name, { type: typeof value as "string" | "boolean", default: value }] as const,
   );
   const { values } = parseArgs({
     options: {
@@ -90,9 +75,7 @@ function parse(
     },
   });
   const unknown = (values.runtime as string[]).filter((name) => ![...RUNTIME_NAMES, "all"].includes(name));
-  if (unknown.length > 0) {
-    throw new CannotRun(`No such runtime: ${unknown.join(", ")}`);
-  }
+  if (unknown.length > 0) throw new CannotRun(`No such runtime: ${unknown.join(", ")}`);
   return values as ReturnType<typeof parse>;
 }
 

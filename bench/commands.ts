@@ -18,15 +18,9 @@ export class Commands {
    * @param batch Commands in a batch.
    */
   constructor(commandBytes: number, batch: number) {
-    const distinct = Math.max(
-      Math.min(Math.floor(POOL_BYTES / commandBytes), POOL_COMMANDS_MAX),
-      batch,
-    );
+    const distinct = Math.max(Math.min(Math.floor(POOL_BYTES / commandBytes), POOL_COMMANDS_MAX), batch);
     const bytes = noise(distinct * commandBytes);
-    const commands = Array.from(
-      { length: distinct },
-      (_, i) => bytes.slice(i * commandBytes, (i + 1) * commandBytes),
-    );
+    const commands = Array.from({ length: distinct }, (_, i) => bytes.slice(i * commandBytes, (i + 1) * commandBytes));
     for (let first = 0; first + batch <= distinct; first += batch) {
       this.#batches.push(commands.slice(first, first + batch));
     }

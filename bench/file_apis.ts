@@ -49,39 +49,24 @@ await benchmark({}, ({ workspace }) => {
   const path = `${workspace.path}/file`;
   const descriptor = fs.openSync(path, "w+");
   const piece = new Uint8Array(CHUNK_BYTES).fill(7);
-  for (let at = 0; at < FILE_BYTES; at += CHUNK_BYTES) {
-    fs.writeSync(descriptor, piece, 0, CHUNK_BYTES, at);
-  }
+  for (let at = 0; at < FILE_BYTES; at += CHUNK_BYTES) fs.writeSync(descriptor, piece, 0, CHUNK_BYTES, at);
   fs.fsyncSync(descriptor);
   const sides = sidesOf(path, descriptor);
-  const memory = new WebAssembly.Memory({
-    initial: 2 * CHUNK_BYTES / (64 * KIB),
-  });
+  const memory = new WebAssembly.Memory({ initial: 2 * CHUNK_BYTES / (64 * KIB) });
   const chunk = new Uint8Array(memory.buffer, 0, CHUNK_BYTES);
-  const frames = Array.from(
-    { length: GATHERED },
-    (_, i) => new Uint8Array(WRITE_BYTES).fill(i),
-  );
+  const frames = Array.from({ length: GATHERED }, (_, i) => new Uint8Array(WRITE_BYTES).fill(i));
   const window = new Uint8Array(memory.buffer, CHUNK_BYTES, CHUNK_BYTES);
 
-  const measures: [
-    title: string,
-    unit: string,
-    (side: Side) => number | undefined,
-  ][] = [
+  const measures: [title: string, unit: string, (side: Side) => number | undefined][] = [
     ["read, 1 MiB at a time", "GB/s", (side) => {
       const seconds = timed(() => {
-        for (let at = 0; at < FILE_BYTES; at += CHUNK_BYTES) {
-          side.read(chunk, at);
-        }
+        for (let at = 0; at < FILE_BYTES; at += CHUNK_BYTES) side.read(chunk, at);
       });
       return FILE_BYTES / seconds / 1e9;
     }],
     ["write of one entry of 1 KiB", "us", (side) => {
       const seconds = timed(() => {
-        for (let i = 0; i < WRITES; i++) {
-          side.write(chunk.subarray(0, WRITE_BYTES), i * WRITE_BYTES);
-        }
+        for (let i = 0; i < WRITES; i++) side.write(chunk.subarray(0, WRITE_BYTES), i * WRITE_BYTES);
       });
       return seconds / WRITES * 1e6;
     }],
@@ -92,9 +77,7 @@ await benchmark({}, ({ workspace }) => {
           const at = i * GATHERED * WRITE_BYTES;
           if (side.gather !== undefined) side.gather(frames, at);
           else {
-            for (const [k, frame] of frames.entries()) {
-              window.set(frame, k * WRITE_BYTES);
-            }
+            for (const [k, frame] of frames.entries()) window.set(frame, k * WRITE_BYTES);
             side.write(window.subarray(0, GATHERED * WRITE_BYTES), at);
           }
         }
@@ -111,11 +94,7 @@ await benchmark({}, ({ workspace }) => {
       return seconds / FLUSHES * 1e6;
     }],
   ];
-  console.log(
-    bold(
-      `Ways to a file in ${runningRuntime()}, ${process.versions[runningRuntime()]}`,
-    ),
-  );
+  console.log(bold(`Ways to a file in ${runningRuntime()}, ${process.versions[runningRuntime()]}`));
   for (const [title, unit, measure] of measures) {
     console.log(title);
     const found = sides.map((): number[] => []);
@@ -129,9 +108,7 @@ await benchmark({}, ({ workspace }) => {
     for (const [i, { name }] of sides.entries()) {
       const { median, min, max } = summarize(found[i]!);
       const figures = [median, min, max].map((value) => value.toFixed(2));
-      console.log(
-        `  ${name.padEnd(30)} ${figures[0]!.padStart(8)} ${unit.padEnd(5)} ${figures[1]} to ${figures[2]}`,
-      );
+      console.log(`  ${name.padEnd(30)} ${figures[0]!.padStart(8)} ${unit.padEnd(5)} ${figures[1]} to ${figures[2]}`);
     }
   }
   fs.closeSync(descriptor);
@@ -159,17 +136,12 @@ function sidesOf(path: string, descriptor: number): Side[] {
     gather: (pieces, position) => void fs.writevSync(descriptor, [...pieces], position),
   };
   // Bun has nothing of its own that writes at a position.
-  const { Deno } = globalThis as {
-    Deno?: { openSync(path: string, options: object): DenoFile };
-  };
+  const { Deno } = globalThis as { Deno?: { openSync(path: string, options: object): DenoFile } };
   if (Deno === undefined) return [nodeSide, vectors];
   const file = Deno.openSync(path, { read: true, write: true });
   return [nodeSide, vectors, {
     name: "Deno.FsFile",
-    read: (
-      into,
-      position,
-    ) => (file.seekSync(position, 0), file.readSync(into) ?? 0),
+    read: (into, position) => (file.seekSync(position, 0), file.readSync(into) ?? 0),
     write: (from, position) => void (file.seekSync(position, 0), file.writeSync(from)),
     flush: () => file.syncDataSync(),
   }];

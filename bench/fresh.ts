@@ -25,11 +25,7 @@ process.exit(0);
 function peakBytes(): number {
   try {
     // Not the resource usage, in which Linux counts what the process was forked from.
-    return Number(
-      /^VmHWM:\s+(\d+) kB$/m.exec(
-        readFileSync("/proc/self/status", "utf8"),
-      )![1],
-    ) * 1024;
+    return Number(/^VmHWM:\s+(\d+) kB$/m.exec(readFileSync("/proc/self/status", "utf8"))![1]) * 1024;
   } catch {
     return process.resourceUsage().maxRSS * 1024;
   }

@@ -27,17 +27,7 @@ import type { Sample, Task } from "./workloads.ts";
 const LOG_BYTES_MIN = 64 * MIB;
 /** Entries of the logs that grow. In bytes. */
 const ENTRY_BYTES = KIB;
-const ENTRY_BYTES_ALL = [
-  16,
-  64,
-  256,
-  KIB,
-  4 * KIB,
-  16 * KIB,
-  64 * KIB,
-  256 * KIB,
-  MIB,
-];
+const ENTRY_BYTES_ALL = [16, 64, 256, KIB, 4 * KIB, 16 * KIB, 64 * KIB, 256 * KIB, MIB];
 /** Logs whose entries grow. In bytes. */
 const ENTRIES_LOG_BYTES = 512 * MIB;
 const COMMITS_MAX = 500;
@@ -49,102 +39,66 @@ const OVERHEAD = 1.1;
 /** Processes for each point in each round. */
 const SAMPLES_A_ROUND = 5;
 
-await benchmark(
-  { max: "8GiB", rounds: "3" },
-  async ({ workspace, options, runtimes, output }) => {
-    const asked = parseSize(options.max);
-    const rounds = Number(options.rounds);
-    const most = Math.min(asked, Math.floor(workspace.roomBytes / OVERHEAD));
-    const sizes: number[] = [];
-    for (let bytes = LOG_BYTES_MIN; bytes <= most; bytes *= 2) {
-      sizes.push(
-        bytes,
-      );
+await benchmark({ max: "8GiB", rounds: "3" }, async ({ workspace, options, runtimes, output }) => {
+  const asked = parseSize(options.max);
+  const rounds = Number(options.rounds);
+  const most = Math.min(asked, Math.floor(workspace.roomBytes / OVERHEAD));
+  const sizes: number[] = [];
+  for (let bytes = LOG_BYTES_MIN; bytes <= most; bytes *= 2) sizes.push(bytes);
+  workspace.require(LOG_BYTES_MIN * OVERHEAD, "A log of 64 MiB");
+  const limit = most < asked ? `The disk has room for logs of ${sizeText(sizes.at(-1)!)} and no larger.` : undefined;
+  if (limit !== undefined) console.log(limit);
+
+  const machine = lookAtMachine(workspace.path);
+  const runners = runtimes.map((runtime) => new Runner(runtime, workspace));
+  const line = new StatusLine(2000);
+  const total = (sizes.length + ENTRY_BYTES_ALL.length) * (1 + runners.length * rounds * SAMPLES_A_ROUND);
+  let done = 0;
+  const step = (what: string) => line.show(`${bar(done++, total)} ${what}`);
+  for (const runner of runners) await runner.warmUp();
+
+  const byLogSize: GrowthPoint[] = [];
+  const folder = `${workspace.path}/growing`;
+  let entries = 0;
+  for (const logBytes of sizes) {
+    const wanted = Math.floor(logBytes / frameBytes(ENTRY_BYTES));
+    step(`writing ${sizeText(logBytes)}`);
+    await fill(runners[0]!, folder, ENTRY_BYTES, entries, wanted);
+    entries = wanted;
+    for (const runner of runners) {
+      byLogSize.push(await measure(runner, { folder, logBytes, entryBytes: ENTRY_BYTES, entries, rounds, step }));
     }
-    workspace.require(LOG_BYTES_MIN * OVERHEAD, "A log of 64 MiB");
-    const limit = most < asked ? `The disk has room for logs of ${sizeText(sizes.at(-1)!)} and no larger.` : undefined;
-    if (limit !== undefined) console.log(limit);
+  }
+  rmSync(folder, { recursive: true });
 
-    const machine = lookAtMachine(workspace.path);
-    const runners = runtimes.map((runtime) => new Runner(runtime, workspace));
-    const line = new StatusLine(2000);
-    const total = (sizes.length + ENTRY_BYTES_ALL.length) *
-      (1 + runners.length * rounds * SAMPLES_A_ROUND);
-    let done = 0;
-    const step = (what: string) => line.show(`${bar(done++, total)} ${what}`);
-    for (const runner of runners) await runner.warmUp();
-
-    const byLogSize: GrowthPoint[] = [];
-    const folder = `${workspace.path}/growing`;
-    let entries = 0;
-    for (const logBytes of sizes) {
-      const wanted = Math.floor(logBytes / frameBytes(ENTRY_BYTES));
-      step(`writing ${sizeText(logBytes)}`);
-      await fill(runners[0]!, folder, ENTRY_BYTES, entries, wanted);
-      entries = wanted;
-      for (const runner of runners) {
-        byLogSize.push(
-          await measure(runner, {
-            folder,
-            logBytes,
-            entryBytes: ENTRY_BYTES,
-            entries,
-            rounds,
-            step,
-          }),
-        );
-      }
+  const byEntrySize: GrowthPoint[] = [];
+  const logBytes = Math.min(ENTRIES_LOG_BYTES, sizes.at(-1)!);
+  for (const entryBytes of ENTRY_BYTES_ALL) {
+    const folder = `${workspace.path}/entries-${entryBytes}`;
+    step(`writing entries of ${sizeText(entryBytes)}`);
+    const entries = Math.floor(logBytes / frameBytes(entryBytes));
+    await fill(runners[0]!, folder, entryBytes, 0, entries);
+    for (const runner of runners) {
+      byEntrySize.push(await measure(runner, { folder, logBytes, entryBytes, entries, rounds, step }));
     }
     rmSync(folder, { recursive: true });
+  }
+  line.clear();
 
-    const byEntrySize: GrowthPoint[] = [];
-    const logBytes = Math.min(ENTRIES_LOG_BYTES, sizes.at(-1)!);
-    for (const entryBytes of ENTRY_BYTES_ALL) {
-      const folder = `${workspace.path}/entries-${entryBytes}`;
-      step(`writing entries of ${sizeText(entryBytes)}`);
-      const entries = Math.floor(logBytes / frameBytes(entryBytes));
-      await fill(runners[0]!, folder, entryBytes, 0, entries);
-      for (const runner of runners) {
-        byEntrySize.push(
-          await measure(runner, {
-            folder,
-            logBytes,
-            entryBytes,
-            entries,
-            rounds,
-            step,
-          }),
-        );
-      }
-      rmSync(folder, { recursive: true });
-    }
-    line.clear();
-
-    const result: GrowthResult = {
-      kind: "growth",
-      machine,
-      rounds,
-      runtimes: runtimes.map(({ name, title, version }) => ({
-        name,
-        title,
-        version,
-      })),
-      ...(limit === undefined ? {} : { limit }),
-      byLogSize,
-      byEntrySize,
-    };
-    for (const written of record(result, output)) console.log(written);
-  },
-);
+  const result: GrowthResult = {
+    kind: "growth",
+    machine,
+    rounds,
+    runtimes: runtimes.map(({ name, title, version }) => ({ name, title, version })),
+    ...(limit === undefined ? {} : { limit }),
+    byLogSize,
+    byEntrySize,
+  };
+  for (const written of record(result, output)) console.log(written);
+});
 
 /** Makes a log longer. */
-async function fill(
-  runner: Runner,
-  folder: string,
-  commandBytes: number,
-  from: number,
-  to: number,
-): Promise<void> {
+async function fill(runner: Runner, folder: string, commandBytes: number, from: number, to: number): Promise<void> {
   const batch = Math.max(1, Math.floor(FILL_BATCH_BYTES / commandBytes));
   await sampleOf(runner, {
     workload: "fill",
@@ -160,23 +114,10 @@ async function fill(
 
 async function measure(
   runner: Runner,
-  log: {
-    folder: string;
-    logBytes: number;
-    entryBytes: number;
-    entries: number;
-    rounds: number;
-    step: Step;
-  },
+  log: { folder: string; logBytes: number; entryBytes: number; entries: number; rounds: number; step: Step },
 ): Promise<GrowthPoint> {
   const { folder, logBytes, entryBytes, entries, rounds, step } = log;
-  const task = {
-    store: "wallog",
-    folder,
-    commandBytes: entryBytes,
-    batch: 1,
-    count: entries,
-  } as const;
+  const task = { store: "wallog", folder, commandBytes: entryBytes, batch: 1, count: entries } as const;
   const full: number[] = [];
   const tail: number[] = [];
   const memory: number[] = [];
@@ -185,35 +126,16 @@ async function measure(
   const what = `${sizeText(logBytes)}, entries of ${sizeText(entryBytes)}, ${runner.runtime.title}`;
   for (let round = 0; round < rounds; round++) {
     step(`${what}: recovery`);
-    full.push(
-      (await sampleOf(runner, { ...task, workload: "recover" })).seconds,
-    );
+    full.push((await sampleOf(runner, { ...task, workload: "recover" })).seconds);
     step(`${what}: open`);
-    tail.push(
-      (await sampleOf(runner, {
-        ...task,
-        workload: "recover",
-        open: { verify: "tail" },
-      })).seconds,
-    );
+    tail.push((await sampleOf(runner, { ...task, workload: "recover", open: { verify: "tail" } })).seconds);
     step(`${what}: memory`);
     const opened = await sampleOf(runner, { workload: "fresh", folder });
     step(`${what}: memory of the bare runtime`);
-    memory.push(
-      opened.bytes - (await sampleOf(runner, { workload: "fresh" })).bytes,
-    );
+    memory.push(opened.bytes - (await sampleOf(runner, { workload: "fresh" })).bytes);
     step(`${what}: commits`);
-    const count = Math.max(
-      COMMITS_MIN,
-      Math.min(COMMITS_MAX, Math.floor(COMMIT_BYTES_MAX / entryBytes)),
-    );
-    const commits = {
-      ...task,
-      workload: "commit",
-      count,
-      lastIndex: entries,
-      open: { verify: "tail" },
-    } as const;
+    const count = Math.max(COMMITS_MIN, Math.min(COMMITS_MAX, Math.floor(COMMIT_BYTES_MAX / entryBytes)));
+    const commits = { ...task, workload: "commit", count, lastIndex: entries, open: { verify: "tail" } } as const;
     const { seconds, p99Seconds } = await sampleOf(runner, commits);
     commit.push(seconds);
     commitP99.push(p99Seconds!);
@@ -233,10 +155,7 @@ async function measure(
 
 type Step = (what: string) => void;
 
-async function sampleOf(
-  runner: Runner,
-  task: Task | FreshProcess,
-): Promise<Sample> {
+async function sampleOf(runner: Runner, task: Task | FreshProcess): Promise<Sample> {
   const answer = await runner.run(task);
   if ("unavailable" in answer) throw new Error(answer.unavailable);
   return answer;

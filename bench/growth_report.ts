@@ -32,11 +32,7 @@ export interface GrowthResult {
   readonly kind: "growth";
   readonly machine: Machine;
   readonly rounds: number;
-  readonly runtimes: readonly {
-    readonly name: string;
-    readonly title: string;
-    readonly version: string;
-  }[];
+  readonly runtimes: readonly { readonly name: string; readonly title: string; readonly version: string }[];
   /** Why the logs are not as large as was asked for. */
   readonly limit?: string;
   /** Logs of more and more entries of one size. */
@@ -47,43 +43,16 @@ export interface GrowthResult {
 
 /** What is drawn over log size and over entry size. */
 const CURVES = [
-  [
-    "recovery",
-    "Recovery, every checksum",
-    "time to open",
-    durationText,
-    (point: GrowthPoint) => point.recoverySeconds,
-  ],
-  [
-    "open",
-    `Open with verify "tail"`,
-    "time to open",
-    durationText,
-    (point: GrowthPoint) => point.tailSeconds,
-  ],
-  [
-    "memory",
-    "Memory over the bare runtime",
-    "peak memory",
-    sizeText,
-    (point: GrowthPoint) => point.memoryBytes,
-  ],
-  [
-    "commit",
-    "Commit: append and syncSync",
-    "median of one",
-    durationText,
-    (point: GrowthPoint) => point.commitSeconds,
-  ],
+  ["recovery", "Recovery, every checksum", "time to open", durationText, (point: GrowthPoint) => point.recoverySeconds],
+  ["open", `Open with verify "tail"`, "time to open", durationText, (point: GrowthPoint) => point.tailSeconds],
+  ["memory", "Memory over the bare runtime", "peak memory", sizeText, (point: GrowthPoint) => point.memoryBytes],
+  ["commit", "Commit: append and syncSync", "median of one", durationText, (point: GrowthPoint) => point.commitSeconds],
 ] as const;
 
 /** The part of the page about growth. */
 export function growthSection(growth: GrowthResult, chart: AddChart): string[] {
   const runtimes = growth.runtimes.map(({ title, version }) => `${title} ${version}`).join(", ");
-  const draw = (
-    over: "log" | "entry",
-    points: readonly GrowthPoint[],
-  ): string[] =>
+  const draw = (over: "log" | "entry", points: readonly GrowthPoint[]): string[] =>
     points.length === 0 ? [] : CURVES.flatMap(([name, title, label, text, of]) => {
       const [{ logBytes, entryBytes }] = points as [GrowthPoint];
       const subtitle = over === "log"
@@ -93,28 +62,16 @@ export function growthSection(growth: GrowthResult, chart: AddChart): string[] {
         name: runtime.title,
         points: points
           .filter((point) => point.runtime === runtime.name)
-          .map((
-            point,
-          ) => [
-            over === "log" ? point.logBytes : point.entryBytes,
-            of(point).median,
-          ]),
+          .map((point) => [over === "log" ? point.logBytes : point.entryBytes, of(point).median]),
       }));
       const x = {
         label: `size of ${over === "log" ? "the log" : "an entry"}`,
         scale: "log2",
         text: sizeText,
       } as const;
-      const y = {
-        label,
-        scale: name === "memory" ? "log2" : "log10",
-        text,
-      } as const;
+      const y = { label, scale: name === "memory" ? "log2" : "log10", text } as const;
       const svg = lineChart({ title, subtitle, x, y, series });
-      return [
-        chart(`growth-${over}-${name}`, svg, `${title}, ${subtitle}`),
-        "",
-      ];
+      return [chart(`growth-${over}-${name}`, svg, `${title}, ${subtitle}`), ""];
     });
   return [
     "## How cost grows",

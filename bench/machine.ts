@@ -45,7 +45,6 @@ function commit(): string {
   const head = git("rev-parse", "--short=10", "HEAD");
   if (head.status !== 0) return "unknown";
   // What an earlier benchmark recorded is no change of the source.
-  const changed = git("status", "--porcelain", "--", ".", ":!docs", ":!bench/results").stdout
-    .trim() !== "";
+  const changed = git("status", "--porcelain", "--", ".", ":!docs", ":!bench/results").stdout.trim() !== "";
   return head.stdout.trim() + (changed ? "+" : "");
 }

@@ -39,55 +39,30 @@ await benchmark(
   async ({ workspace, runtimes, output, options }) => {
     const extent = options.full ? FULL : QUICK;
     const all = benchCases(extent, workspace.path);
-    if (options.list) {
-      return console.log(
-        all.map(({ name, title }) => `${name.padEnd(20)} ${title}`).join("\n"),
-      );
-    }
+    if (options.list) return console.log(all.map(({ name, title }) => `${name.padEnd(20)} ${title}`).join("\n"));
     const filters = options.only.split(",");
     const cases = all.filter(({ name }) => filters.some((filter) => name.includes(filter)));
-    if (cases.length === 0) {
-      throw new CannotRun(
-        `No case has ${options.only} in its name: see --list`,
-      );
-    }
+    if (cases.length === 0) throw new CannotRun(`No case has ${options.only} in its name: see --list`);
     const rounds = options.rounds === "" ? extent.rounds : Number(options.rounds);
-    if (!Number.isSafeInteger(rounds) || rounds < 1) {
-      throw new CannotRun("--rounds takes a number");
-    }
-    for (const { title, diskBytes } of cases) {
-      workspace.require(diskBytes, title);
-    }
+    if (!Number.isSafeInteger(rounds) || rounds < 1) throw new CannotRun("--rounds takes a number");
+    for (const { title, diskBytes } of cases) workspace.require(diskBytes, title);
 
     installPeers();
     const machine = lookAtMachine(workspace.path);
-    const titles = runtimes.map(({ title, version }) => `${title} ${version}`)
-      .join(", ");
+    const titles = runtimes.map(({ title, version }) => `${title} ${version}`).join(", ");
     console.log(`${bold(`WalLog on ${titles}`)}\n${dim(machineText(machine))}`);
-    if (machine.load > machine.cores / 2) {
-      console.log(red("Something else is running: the figures will show it."));
-    }
-    if (rounds < ROUNDS_MIN) {
-      console.log(red(`${rounds} rounds are too few to believe a median.`));
-    }
+    if (machine.load > machine.cores / 2) console.log(red("Something else is running: the figures will show it."));
+    if (rounds < ROUNDS_MIN) console.log(red(`${rounds} rounds are too few to believe a median.`));
 
     const started = performance.now();
     const runners = runtimes.map((runtime) => new Runner(runtime, workspace));
     for (const runner of runners) await runner.warmUp();
-    const total = cases.reduce(
-      (sum, one) => sum + processesOf(one, runners.length, rounds),
-      0,
-    );
+    const total = cases.reduce((sum, one) => sum + processesOf(one, runners.length, rounds), 0);
     const line = new StatusLine(REPORT_MS);
     let done = 0;
     const results: CaseResult[] = [];
     for (const one of cases) {
-      const inCase = await runCase(
-        one,
-        runners,
-        rounds,
-        (what) => line.show(`${bar(done++, total)} ${what}`),
-      );
+      const inCase = await runCase(one, runners, rounds, (what) => line.show(`${bar(done++, total)} ${what}`));
       line.clear();
       show(one, inCase);
       results.push(...inCase);
@@ -98,11 +73,7 @@ await benchmark(
       mode: options.full ? "full" : "quick",
       machine,
       rounds,
-      runtimes: runtimes.map(({ name, title, version }) => ({
-        name,
-        title,
-        version,
-      })),
+      runtimes: runtimes.map(({ name, title, version }) => ({ name, title, version })),
       cases: results,
     };
     const isWhole = options.full && rounds >= ROUNDS_MIN;
@@ -110,12 +81,8 @@ await benchmark(
     const recorded = isRecord && options.again ? readRecorded(RESULTS).bench : undefined;
     const merged = recorded === undefined ? result : replaceCases(recorded, result);
     const seconds = ((performance.now() - started) / 1000).toFixed(0);
-    console.log(
-      `\n${seconds} s. Written: ${record(merged, output ?? (isRecord ? undefined : LATEST)).join(", ")}`,
-    );
-    if (process.stdout.isTTY && !options.full) {
-      console.log(dim("Larger data, and every peer in every case: --full"));
-    }
+    console.log(`\n${seconds} s. Written: ${record(merged, output ?? (isRecord ? undefined : LATEST)).join(", ")}`);
+    if (process.stdout.isTTY && !options.full) console.log(dim("Larger data, and every peer in every case: --full"));
   },
 );
 
@@ -128,9 +95,7 @@ function show({ title }: Case, results: readonly CaseResult[]): void {
       const values = summary === undefined
         ? `not available: ${unavailable ?? "not run"}`
         : `${text(summary.median).padStart(17)}  ${dim(`${text(summary.min)} to ${text(summary.max)}`)}`;
-      console.log(
-        `  ${runtime.padEnd(5)} ${title.padEnd(TITLE_COLUMNS)} ${values}`,
-      );
+      console.log(`  ${runtime.padEnd(5)} ${title.padEnd(TITLE_COLUMNS)} ${values}`);
     }
     for (const outcome of outcomes) {
       const isMet = outcome.isMet === undefined ? dim : outcome.isMet ? green : red;

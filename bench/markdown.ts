@@ -46,10 +46,7 @@ const CHARTED_SIDES_MIN = 3;
  * @param recorded The results.
  * @param chartFolder Where the page finds its charts, relative to itself.
  */
-export function renderPage(
-  { bench, growth, soak, cluster }: Recorded,
-  chartFolder: string,
-): Page {
+export function renderPage({ bench, growth, soak, cluster }: Recorded, chartFolder: string): Page {
   const charts = new Map<string, string>();
   const chart = (name: string, svg: string, title: string): string => {
     charts.set(`${name}.svg`, svg);
@@ -87,9 +84,7 @@ export function renderPage(
 export type AddChart = (name: string, svg: string, title: string) => string;
 
 /** What a run was taken on, as a paragraph. */
-export function machineText(
-  { date, cpu, cores, memoryBytes, system, fileSystem, commit, load }: Machine,
-): string {
+export function machineText({ date, cpu, cores, memoryBytes, system, fileSystem, commit, load }: Machine): string {
   return (
     `${date}, commit ${commit}. ${cpu}, ${cores} cores, ${sizeText(memoryBytes)} of memory, ${system}, ` +
     `${fileSystem}; load before the run: ${load}.`
@@ -107,13 +102,7 @@ function benchSection(bench: BenchResult, chart: AddChart): string[] {
     "## What is to be reached",
     "",
     ...table(
-      [
-        "What",
-        "Runtime",
-        "Target",
-        "Measured: median (least to greatest)",
-        "Met",
-      ],
+      ["What", "Runtime", "Target", "Measured: median (least to greatest)", "Met"],
       bench.cases.flatMap((one) =>
         one.outcomes.map((outcome) => [
           one.title,
@@ -148,10 +137,7 @@ function caseSection(
   titleOf: (name: string) => string,
   chart: AddChart,
 ): string[] {
-  const [{ title, note, metric: metricName, sides, again }] = cases as [
-    CaseResult,
-    ...CaseResult[],
-  ];
+  const [{ title, note, metric: metricName, sides, again }] = cases as [CaseResult, ...CaseResult[]];
   const metric: Metric = METRICS[metricName];
   const groups: BarGroup[] = cases.map(({ runtime, sides }) => ({
     title: titleOf(runtime),
@@ -169,14 +155,9 @@ function caseSection(
     `${note}.`,
     ...(again === undefined ? [] : ["", `Measured later than the rest: ${machineText(again)}`]),
     "",
-    ...(sides.length < CHARTED_SIDES_MIN ? [] : [
-      chart(
-        name,
-        barChart({ title: plain, subtitle, groups, text: metric.text }),
-        plain,
-      ),
-      "",
-    ]),
+    ...(sides.length < CHARTED_SIDES_MIN
+      ? []
+      : [chart(name, barChart({ title: plain, subtitle, groups, text: metric.text }), plain), ""]),
     ...table(
       ["", "Runtime", "Median", "Least to greatest", "Also"],
       cases.flatMap(({ runtime, sides }) => sides.map((side) => sideRow(side, titleOf(runtime), metricName))),
@@ -190,61 +171,35 @@ function sideRow(
   runtime: string,
   name: CaseResult["metric"],
 ): string[] {
-  if (summary === undefined) {
-    return [
-      title,
-      runtime,
-      `not available: ${unavailable ?? "not run"}`,
-      "",
-      "",
-    ];
-  }
+  if (summary === undefined) return [title, runtime, `not available: ${unavailable ?? "not run"}`, "", ""];
   const { text } = METRICS[name];
   const { median, min, max } = summary;
-  return [
-    title,
-    runtime,
-    text(median),
-    `${text(min)} to ${text(max)}`,
-    alsoText(samples, name),
-  ];
+  return [title, runtime, text(median), `${text(min)} to ${text(max)}`, alsoText(samples, name)];
 }
 
 /** The same samples, looked at for something else. */
-function alsoText(
-  samples: SideResult["samples"],
-  name: CaseResult["metric"],
-): string {
+function alsoText(samples: SideResult["samples"], name: CaseResult["metric"]): string {
   const middle = (metric: Metric) => {
     const values = samples.map(metric.of).sort((a, b) => a - b);
     return metric.text(values[values.length >> 1]!);
   };
   const p99 = samples.map(({ p99Seconds }) => p99Seconds).filter((p99) => p99 !== undefined);
   if (p99.length > 0) {
-    const metric: Metric = {
-      ...METRICS.time,
-      of: ({ p99Seconds }) => p99Seconds!,
-    };
+    const metric: Metric = { ...METRICS.time, of: ({ p99Seconds }) => p99Seconds! };
     return `${middle(metric)} at the 99th percentile, ${middle(METRICS.entries)}`;
   }
-  if (name === "entries") {
-    return `${middle(METRICS.bytes)}, ${middle(METRICS.time)}`;
-  }
+  if (name === "entries") return `${middle(METRICS.bytes)}, ${middle(METRICS.time)}`;
   if (name === "bytes") {
     return samples[0]!.count > 1 ? `${middle(METRICS.entries)}, ${middle(METRICS.time)}` : middle(METRICS.time);
   }
-  if (name === "memory") {
-    return `${middle(METRICS.time)} from the start of the process`;
-  }
+  if (name === "memory") return `${middle(METRICS.time)} from the start of the process`;
   return name === "call" ? `${middle(METRICS.bytes)}` : "";
 }
 
 /** Median and extremes of what a target asks for. */
 export function measuredText({ target, measured }: Outcome): string {
   if (measured === undefined) return "not measured: nothing to compare with";
-  const [median, min, max] = [measured.median, measured.min, measured.max].map((
-    value,
-  ) => targetNumber(target, value));
+  const [median, min, max] = [measured.median, measured.min, measured.max].map((value) => targetNumber(target, value));
   return `${median} (${min} to ${max})`;
 }
 
@@ -256,10 +211,7 @@ export function verdict({ isMet, isGoalMet }: Outcome): string {
 }
 
 /** A table with its columns in line, so that the text can be read as it is. */
-export function table(
-  head: readonly string[],
-  rows: readonly (readonly string[])[],
-): string[] {
+export function table(head: readonly string[], rows: readonly (readonly string[])[]): string[] {
   const cells = [head, ...rows].map((row) => row.map((cell) => cell.replaceAll("|", "\\|")));
   const widths = head.map((_, i) => Math.max(3, ...cells.map((row) => row[i]!.length)));
   const format = (row: readonly string[]) => `| ${row.map((cell, i) => cell.padEnd(widths[i]!)).join(" | ")} |`;

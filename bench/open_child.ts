@@ -25,12 +25,5 @@ const log = await WalLog.open(process.argv[2]!, {
 });
 const seconds = (performance.now() - started) / 1000;
 const { entries, bytes } = log.recovery;
-console.log(
-  JSON.stringify({
-    seconds,
-    count: entries,
-    bytes,
-    report: describeRecovery(log.recovery),
-  }),
-);
+console.log(JSON.stringify({ seconds, count: entries, bytes, report: describeRecovery(log.recovery) }));
 await log.close();

@@ -26,21 +26,9 @@ export async function packageLibrary(workspace: Workspace): Promise<string> {
   const tarball = join(folder, "package.tgz");
   const { binary } = locateRuntime("deno");
   const config = `--config=${ROOT}deno.json`;
-  await workspace.run(
-    [
-      binary,
-      "pack",
-      config,
-      "--no-source-maps",
-      "--allow-dirty",
-      "--output",
-      tarball,
-    ],
-    {},
-    {
-      cwd: ROOT,
-    },
-  );
+  await workspace.run([binary, "pack", config, "--no-source-maps", "--allow-dirty", "--output", tarball], {}, {
+    cwd: ROOT,
+  });
   await workspace.run(["tar", "-xzf", tarball, "-C", folder]);
   return pathToFileURL(module).href;
 }

@@ -15,25 +15,13 @@ const FOLDER = fileURLToPath(new URL("./", import.meta.url));
 /** Installs what is missing. Without npm or a registry the benchmark goes on, and its table says what is missing. */
 export function installPeers(): void {
   if (existsSync(`${FOLDER}node_modules/.package-lock.json`)) return;
-  console.log(
-    "Installing the peers into bench/node_modules, this once (npm ci) ...",
-  );
+  console.log("Installing the peers into bench/node_modules, this once (npm ci) ...");
   // Their addons come compiled: no script of theirs has to run.
-  const args = [
-    "ci",
-    "--ignore-scripts",
-    "--no-audit",
-    "--no-fund",
-    "--loglevel=error",
-  ];
+  const args = ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"];
   const { status, error } = spawnSync("npm", args, {
     cwd: FOLDER,
     stdio: "inherit",
     shell: process.platform === "win32",
   });
-  if (status !== 0) {
-    console.error(
-      `The peers are not installed: ${error?.message ?? `npm ended with ${status}`}`,
-    );
-  }
+  if (status !== 0) console.error(`The peers are not installed: ${error?.message ?? `npm ended with ${status}`}`);
 }

@@ -32,11 +32,7 @@ const INTERVAL_US = 200;
 interface Profile {
   readonly nodes: readonly {
     readonly id: number;
-    readonly callFrame: {
-      readonly functionName: string;
-      readonly url: string;
-      readonly lineNumber: number;
-    };
+    readonly callFrame: { readonly functionName: string; readonly url: string; readonly lineNumber: number };
   }[];
   readonly startTime: number;
   readonly samples: readonly number[];
@@ -44,10 +40,7 @@ interface Profile {
 }
 
 const { values, positionals } = parseArgs({
-  options: {
-    folder: { type: "string", default: tmpdir() },
-    keep: { type: "string" },
-  },
+  options: { folder: { type: "string", default: tmpdir() }, keep: { type: "string" } },
   allowPositionals: true,
 });
 const workspace = new Workspace(values.folder);
@@ -55,33 +48,19 @@ try {
   const [name = "", sideName = "wallog"] = positionals;
   const one = benchCases(FULL, workspace.path).find((one) => one.name === name);
   const side = one?.sides.find((side) => side.name === sideName);
-  if (one === undefined || side === undefined) {
-    throw new CannotRun(`No such case and side: ${positionals.join(" ")}`);
-  }
+  if (one === undefined || side === undefined) throw new CannotRun(`No such case and side: ${positionals.join(" ")}`);
   if (typeof side.task === "string" || side.task.workload === "fresh") {
     throw new CannotRun("There is no task to profile");
   }
   workspace.require(one.diskBytes, one.title);
   const runtime = locateRuntime("node");
   const runner = new Runner(runtime, workspace);
-  for (const task of one.setup) {
-    if (task.folder === side.task.folder) await runner.run(task);
-  }
+  for (const task of one.setup) if (task.folder === side.task.folder) await runner.run(task);
   const folder = join(workspace.path, "profile");
   const child = fileURLToPath(new URL("child.ts", import.meta.url));
   const [binary, ...args] = commandFor(runtime) as [string, ...string[]];
-  const flags = [
-    "--cpu-prof",
-    `--cpu-prof-dir=${folder}`,
-    `--cpu-prof-interval=${INTERVAL_US}`,
-  ];
-  const answer = (await workspace.run([
-    binary,
-    ...flags,
-    ...args,
-    child,
-    JSON.stringify(side.task),
-  ])).trim();
+  const flags = ["--cpu-prof", `--cpu-prof-dir=${folder}`, `--cpu-prof-interval=${INTERVAL_US}`];
+  const answer = (await workspace.run([binary, ...flags, ...args, child, JSON.stringify(side.task)])).trim();
   console.log(answer);
   const { timed } = JSON.parse(answer);
   for (const file of readdirSync(folder)) {
@@ -98,10 +77,7 @@ try {
 }
 
 /** Prints the functions that took most time themselves. */
-function print(
-  { nodes, startTime, samples, timeDeltas }: Profile,
-  { from, to }: typeof timed,
-): void {
+function print({ nodes, startTime, samples, timeDeltas }: Profile, { from, to }: typeof timed): void {
   const frames = new Map(nodes.map(({ id, callFrame }) => [id, callFrame]));
   const times = new Map<string, number>();
   let total = 0;
@@ -115,11 +91,7 @@ function print(
     times.set(name, (times.get(name) ?? 0) + timeDeltas[i]!);
     total += timeDeltas[i]!;
   });
-  for (
-    const [name, time] of [...times].sort(([, a], [, b]) => b - a).slice(0, TOP)
-  ) {
-    console.log(
-      `${(time / total * 100).toFixed(1).padStart(5)}%  ${(time / 1000).toFixed(1).padStart(8)} ms  ${name}`,
-    );
+  for (const [name, time] of [...times].sort(([, a], [, b]) => b - a).slice(0, TOP)) {
+    console.log(`${(time / total * 100).toFixed(1).padStart(5)}%  ${(time / 1000).toFixed(1).padStart(8)} ms  ${name}`);
   }
 }

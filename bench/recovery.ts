@@ -38,35 +38,20 @@ await benchmark(DEFAULTS, async ({ workspace, runtimes, options }) => {
   const bytes = parseSize(options.size);
   const commandBytes = parseSize(options.entry);
   const rounds = Number(options.rounds);
-  if (!Number.isSafeInteger(rounds) || rounds < 1) {
-    throw new CannotRun("--rounds takes a number");
-  }
+  if (!Number.isSafeInteger(rounds) || rounds < 1) throw new CannotRun("--rounds takes a number");
   const count = Math.floor(bytes / frameBytes(commandBytes));
-  if (count < FILL_PIECES) {
-    throw new CannotRun(
-      `--size is to hold ${FILL_PIECES} entries of --entry, or more`,
-    );
-  }
+  if (count < FILL_PIECES) throw new CannotRun(`--size is to hold ${FILL_PIECES} entries of --entry, or more`);
   workspace.require(bytes * OVERHEAD, `A log of ${sizeText(bytes)}`);
 
   const line = new StatusLine();
   const folder = `${workspace.path}/raft.wal`;
-  const bareTask = {
-    workload: "recover",
-    store: "bare",
-    folder,
-    commandBytes,
-    batch: 1,
-    count,
-  } as const;
+  const bareTask = { workload: "recover", store: "bare", folder, commandBytes, batch: 1, count } as const;
   console.log(dim(machineText(lookAtMachine(workspace.path))));
   await write();
   for (const runtime of runtimes) {
     const runner = new Runner(runtime, workspace);
     console.log(`\n${bold(`${runtime.title} ${runtime.version}`)}`);
-    console.log(
-      `${"".padEnd(TITLE_COLUMNS)}     bytes   entries      time  GB/s  entries/s`,
-    );
+    console.log(`${"".padEnd(TITLE_COLUMNS)}     bytes   entries      time  GB/s  entries/s`);
     const why = dropCaches();
     if (why === undefined) {
       const cold: Sample[] = [];
@@ -91,9 +76,7 @@ await benchmark(DEFAULTS, async ({ workspace, runtimes, options }) => {
     }
     show("warm", warm);
     show("only read", read);
-    const { median, min, max } = summarize(
-      ratios(warm.map(METRICS.time.of), read.map(METRICS.time.of)),
-    );
+    const { median, min, max } = summarize(ratios(warm.map(METRICS.time.of), read.map(METRICS.time.of)));
     console.log(
       `Warm, it takes ${median.toFixed(2)}x the time of only reading (${min.toFixed(2)}x to ${max.toFixed(2)}x).`,
     );
@@ -106,27 +89,13 @@ await benchmark(DEFAULTS, async ({ workspace, runtimes, options }) => {
     for (let piece = 0, done = 0; piece < FILL_PIECES; piece++) {
       line.show(`writing ${bar(done, count)} ${sizeText(bytes)}`);
       const until = Math.floor(count * (piece + 1) / FILL_PIECES);
-      const task = {
-        ...bareTask,
-        workload: "fill",
-        store: "wallog",
-        batch,
-      } as const;
-      await sampleOf(
-        runner.run({
-          ...task,
-          count: until - done,
-          lastIndex: done,
-          open: { verify: "tail" },
-        }),
-      );
+      const task = { ...bareTask, workload: "fill", store: "wallog", batch } as const;
+      await sampleOf(runner.run({ ...task, count: until - done, lastIndex: done, open: { verify: "tail" } }));
       done = until;
     }
     line.clear();
     const seconds = (performance.now() - started) / 1000;
-    console.log(
-      `Wrote ${short(count)} entries of ${sizeText(commandBytes)} in ${durationText(seconds)}.`,
-    );
+    console.log(`Wrote ${short(count)} entries of ${sizeText(commandBytes)} in ${durationText(seconds)}.`);
   }
 
   async function openLog(runner: Runner, what: string): Promise<Sample> {
@@ -134,11 +103,7 @@ await benchmark(DEFAULTS, async ({ workspace, runtimes, options }) => {
       line.show(`${what} ${bar(bytesDone, bytesTotal)}`);
     });
     line.clear();
-    if (sample.count !== count) {
-      throw new Error(
-        `${sample.count} entries were found, ${count} were written`,
-      );
-    }
+    if (sample.count !== count) throw new Error(`${sample.count} entries were found, ${count} were written`);
     return sample;
   }
 });

@@ -66,9 +66,7 @@ export function readRecorded(folder: string): Recorded {
   const recorded: Record<string, unknown> = {};
   for (const kind of ["bench", "growth", "soak", "cluster"]) {
     try {
-      recorded[kind] = JSON.parse(
-        readFileSync(join(folder, `${kind}.json`), "utf8"),
-      );
+      recorded[kind] = JSON.parse(readFileSync(join(folder, `${kind}.json`), "utf8"));
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
     }

@@ -26,36 +26,16 @@ const count = (sample: Sample): number => sample.count / sample.seconds;
 
 /** All that is looked at. */
 export const METRICS = {
-  entries: {
-    noun: "speed",
-    isRate: true,
-    of: count,
-    text: (value: number) => `${rateText(value)} entries/s`,
-  },
-  commits: {
-    noun: "speed",
-    isRate: true,
-    of: count,
-    text: (value: number) => `${rateText(value)} commits/s`,
-  },
+  entries: { noun: "speed", isRate: true, of: count, text: (value: number) => `${rateText(value)} entries/s` },
+  commits: { noun: "speed", isRate: true, of: count, text: (value: number) => `${rateText(value)} commits/s` },
   bytes: {
     noun: "speed",
     isRate: true,
     of: (sample: Sample) => sample.bytes / sample.seconds / 1e9,
     text: (value: number) => `${short(value)} GB/s`,
   },
-  time: {
-    noun: "time",
-    isRate: false,
-    of: (sample: Sample) => sample.seconds,
-    text: durationText,
-  },
-  call: {
-    noun: "time",
-    isRate: false,
-    of: (sample: Sample) => sample.seconds / sample.count,
-    text: durationText,
-  },
+  time: { noun: "time", isRate: false, of: (sample: Sample) => sample.seconds, text: durationText },
+  call: { noun: "time", isRate: false, of: (sample: Sample) => sample.seconds / sample.count, text: durationText },
   memory: {
     noun: "memory",
     isRate: false,
@@ -129,19 +109,12 @@ export interface BenchResult {
   readonly mode: "quick" | "full";
   readonly machine: Machine;
   readonly rounds: number;
-  readonly runtimes: readonly {
-    readonly name: string;
-    readonly title: string;
-    readonly version: string;
-  }[];
+  readonly runtimes: readonly { readonly name: string; readonly title: string; readonly version: string }[];
   readonly cases: readonly CaseResult[];
 }
 
 /** A side with what its samples amount to. */
-export function summarizeSide(
-  side: Omit<SideResult, "summary">,
-  metric: MetricName,
-): SideResult {
+export function summarizeSide(side: Omit<SideResult, "summary">, metric: MetricName): SideResult {
   return side.samples.length === 0 ? side : { ...side, summary: summarize(side.samples.map(METRICS[metric].of)) };
 }
 
@@ -157,39 +130,23 @@ export function judge(target: Target, sides: readonly SideResult[]): Outcome {
   const theirs = target.against === undefined ? undefined : sideAgainst(target.against, metric, sides);
   const text = targetText(target, theirs?.title);
   if (ours === undefined || ours.samples.length === 0) return { target, text };
-  if (
-    target.against !== undefined &&
-    (theirs === undefined || theirs.samples.length === 0)
-  ) return { target, text };
+  if (target.against !== undefined && (theirs === undefined || theirs.samples.length === 0)) return { target, text };
   const values = ours.samples.map(metric.of);
   const others = theirs?.samples.map(metric.of);
   const combine = target.as === "difference" ? differences : ratios;
-  const measured = summarize(
-    others === undefined ? values : combine(values, others),
-  );
+  const measured = summarize(others === undefined ? values : combine(values, others));
   const reaches = (bound: number) => target.atLeast === undefined ? measured.median <= bound : measured.median >= bound;
   const isMet = reaches((target.atLeast ?? target.atMost)!);
-  return {
-    target,
-    text,
-    measured,
-    isMet,
-    ...(target.goal === undefined ? {} : { isGoalMet: reaches(target.goal) }),
-  };
+  return { target, text, measured, isMet, ...(target.goal === undefined ? {} : { isGoalMet: reaches(target.goal) }) };
 }
 
-function sideAgainst(
-  name: string,
-  metric: Metric,
-  sides: readonly SideResult[],
-): SideResult | undefined {
+function sideAgainst(name: string, metric: Metric, sides: readonly SideResult[]): SideResult | undefined {
   if (name !== FASTEST_PEER) return sides.find((side) => side.name === name);
   const speed = ({ samples }: SideResult) => {
     const { median } = summarize(samples.map(metric.of));
     return metric.isRate ? median : -median;
   };
-  return sides.filter(({ isPeer, samples }) => isPeer && samples.length > 0)
-    .sort((a, b) => speed(b) - speed(a))[0];
+  return sides.filter(({ isPeer, samples }) => isPeer && samples.length > 0).sort((a, b) => speed(b) - speed(a))[0];
 }
 
 /** A number as the target counts it: "3x", or with the metric's unit. */
@@ -215,10 +172,7 @@ function targetText(target: Target, title: string | undefined): string {
  * @param after The later one, of some of its cases.
  * @returns The earlier run with the later cases, which say when they were run.
  */
-export function replaceCases(
-  before: BenchResult,
-  after: BenchResult,
-): BenchResult {
+export function replaceCases(before: BenchResult, after: BenchResult): BenchResult {
   const isSame = (one: CaseResult, other: CaseResult) => one.name === other.name && one.runtime === other.runtime;
   return {
     ...before,

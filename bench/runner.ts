@@ -38,18 +38,9 @@ export class Runner {
   /** Runs each script once, so that no sample pays for compiling what a runtime keeps compiled. Comes before all else. */
   async warmUp(): Promise<void> {
     // Deno gets TypeScript, and keeps what it compiles it to.
-    if (this.runtime.name !== "deno") {
-      this.#library = await packageLibrary(this.#workspace);
-    }
+    if (this.runtime.name !== "deno") this.#library = await packageLibrary(this.#workspace);
     const folder = `${this.#workspace.path}/warm-up`;
-    await this.run({
-      workload: "fill",
-      store: "wallog",
-      folder,
-      commandBytes: 128,
-      batch: 1,
-      count: 1,
-    });
+    await this.run({ workload: "fill", store: "wallog", folder, commandBytes: 128, batch: 1, count: 1 });
     await this.run({ workload: "fresh", folder, isNew: true });
   }
 
@@ -59,21 +50,14 @@ export class Runner {
    * @returns What it measured; or why it cannot be run here.
    */
   async run(task: Task | FreshProcess): Promise<Answer> {
-    if (task.workload !== "fresh") {
-      return this.#start(CHILD, [JSON.stringify(task)]);
-    }
+    if (task.workload !== "fresh") return this.#start(CHILD, [JSON.stringify(task)]);
     const { folder, isNew } = task;
     // Wall-clock time with fractions, which the child compares with its own.
     const now = String(performance.timeOrigin + performance.now());
     try {
-      return await this.#start(
-        FRESH,
-        folder === undefined ? [now] : [now, this.#library, folder],
-      );
+      return await this.#start(FRESH, folder === undefined ? [now] : [now, this.#library, folder]);
     } finally {
-      if (isNew && folder !== undefined) {
-        rmSync(folder, { recursive: true, force: true });
-      }
+      if (isNew && folder !== undefined) rmSync(folder, { recursive: true, force: true });
     }
   }
 
@@ -82,22 +66,13 @@ export class Runner {
    *
    * @param onProgress Told how far it has come, in bytes.
    */
-  async open(
-    folder: string,
-    onProgress: (bytesDone: number, bytesTotal: number) => void,
-  ): Promise<Sample> {
-    const output = await this.#workspace.run(
-      [...commandFor(this.runtime), OPEN_CHILD, folder],
-      {},
-      {
-        onLine(line) {
-          const { bytesDone, bytesTotal } = JSON.parse(line);
-          if (bytesDone !== undefined) {
-            onProgress(bytesDone, bytesTotal);
-          }
-        },
+  async open(folder: string, onProgress: (bytesDone: number, bytesTotal: number) => void): Promise<Sample> {
+    const output = await this.#workspace.run([...commandFor(this.runtime), OPEN_CHILD, folder], {}, {
+      onLine(line) {
+        const { bytesDone, bytesTotal } = JSON.parse(line);
+        if (bytesDone !== undefined) onProgress(bytesDone, bytesTotal);
       },
-    );
+    });
     return JSON.parse(output.trim().split("\n").at(-1)!);
   }
 
@@ -106,11 +81,7 @@ export class Runner {
     const cache: Record<string, string> = script === CHILD
       ? { NODE_COMPILE_CACHE: `${this.#workspace.path}/compiled` }
       : {};
-    const output = await this.#workspace.run([
-      ...commandFor(this.runtime),
-      script,
-      ...args,
-    ], cache);
+    const output = await this.#workspace.run([...commandFor(this.runtime), script, ...args], cache);
     const line = output.trim().split("\n").at(-1)!;
     return JSON.parse(line);
   }
@@ -119,27 +90,14 @@ export class Runner {
 /** How a runtime runs a benchmark's process: everything allowed, and with a call to collect garbage. */
 export function commandFor({ name, binary, run }: Runtime): string[] {
   if (name === "deno") {
-    return [
-      binary,
-      "run",
-      "-A",
-      "--quiet",
-      `--config=${ROOT}deno.json`,
-      "--v8-flags=--expose-gc",
-    ];
+    return [binary, "run", "-A", "--quiet", `--config=${ROOT}deno.json`, "--v8-flags=--expose-gc"];
   }
   return name === "bun" ? [...run] : [...run, "--expose-gc"];
 }
 
 /** Processes that a case takes, to tell how far it has come. */
-export function processesOf(
-  { setup, sides }: Case,
-  runtimes: number,
-  rounds: number,
-): number {
-  return setup.length +
-    runtimes * rounds *
-      sides.filter(({ task }) => typeof task !== "string").length;
+export function processesOf({ setup, sides }: Case, runtimes: number, rounds: number): number {
+  return setup.length + runtimes * rounds * sides.filter(({ task }) => typeof task !== "string").length;
 }
 
 /**
@@ -161,14 +119,10 @@ export async function runCase(
   try {
     const missing = await setUp(one, runners, folders, step);
     const results: CaseResult[] = [];
-    for (const runner of runners) {
-      results.push(await runSides(one, runner, rounds, missing, step));
-    }
+    for (const runner of runners) results.push(await runSides(one, runner, rounds, missing, step));
     return results;
   } finally {
-    for (const folder of folders) {
-      rmSync(folder, { recursive: true, force: true });
-    }
+    for (const folder of folders) rmSync(folder, { recursive: true, force: true });
   }
 }
 
@@ -225,28 +179,12 @@ async function runSides(
   const sides = one.sides.map((side) => {
     const { name, title, isPeer } = side;
     const why = unavailable.get(side);
-    const result = {
-      name,
-      title,
-      isPeer,
-      samples: why === undefined ? samples.get(side)! : [],
-    };
-    return summarizeSide(
-      why === undefined ? result : { ...result, unavailable: why },
-      one.metric,
-    );
+    const result = { name, title, isPeer, samples: why === undefined ? samples.get(side)! : [] };
+    return summarizeSide(why === undefined ? result : { ...result, unavailable: why }, one.metric);
   });
   const outcomes = one.targets.map((target) => judge(target, sides));
   const { name, title, note, metric } = one;
-  return {
-    name,
-    title,
-    note,
-    metric,
-    runtime: runner.runtime.name,
-    sides,
-    outcomes,
-  };
+  return { name, title, note, metric, runtime: runner.runtime.name, sides, outcomes };
 }
 
 /** A peer that fails is said to, and the benchmark goes on; this log failing ends it. */
@@ -256,10 +194,7 @@ async function attempt(run: () => Promise<Answer>): Promise<Answer> {
   } catch (error) {
     const lines = (error as Error).message.split("\n").filter((line) => /error|signal|SIG/i.test(line));
     return {
-      unavailable: `fails: ${
-        (lines[0] ?? (error as Error).message.split("\n")[1] ?? "").trim()
-          .slice(0, 120)
-      }`,
+      unavailable: `fails: ${(lines[0] ?? (error as Error).message.split("\n")[1] ?? "").trim().slice(0, 120)}`,
     };
   }
 }

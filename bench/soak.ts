@@ -42,14 +42,9 @@ await benchmark(
     workspace.require(DISK_BYTES, "A soak");
     const machine = lookAtMachine(workspace.path);
     const { name, title, version } = locateRuntime(runningRuntime());
-    console.log(
-      `${bold(`A soak of ${minutes} minutes in ${title} ${version}`)}\n${dim(machineText(machine))}`,
-    );
+    console.log(`${bold(`A soak of ${minutes} minutes in ${title} ${version}`)}\n${dim(machineText(machine))}`);
 
-    const soaked = new SoakedLog(
-      `${workspace.path}/raft.wal`,
-      new Random(Number(options.seed)),
-    );
+    const soaked = new SoakedLog(`${workspace.path}/raft.wal`, new Random(Number(options.seed)));
     const points: SoakPoint[] = [];
     const line = new StatusLine(10_000);
     const started = performance.now();
@@ -69,9 +64,7 @@ await benchmark(
     await soaked.finish();
     line.clear();
     const { done } = soaked;
-    console.log(
-      Object.entries(done).map(([what, count]) => `${count.toLocaleString("en-US")} ${what}`).join(", "),
-    );
+    console.log(Object.entries(done).map(([what, count]) => `${count.toLocaleString("en-US")} ${what}`).join(", "));
     const where = output ?? (minutes < RECORDED_MINUTES ? LATEST : undefined);
     const remark = options.remark === "" ? {} : { remark: options.remark };
     const result = {
@@ -83,8 +76,6 @@ await benchmark(
       points,
       ...remark,
     } as const;
-    console.log(
-      `The log is what it should be. Written: ${record(result, where).join(", ")}`,
-    );
+    console.log(`The log is what it should be. Written: ${record(result, where).join(", ")}`);
   },
 );

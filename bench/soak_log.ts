@@ -30,14 +30,7 @@ const PAUSE_MS = 1;
 
 /** A log in use, and what it should hold. */
 export class SoakedLog {
-  readonly done = {
-    commits: 0,
-    entries: 0,
-    truncations: 0,
-    votes: 0,
-    snapshots: 0,
-    reads: 0,
-  };
+  readonly done = { commits: 0, entries: 0, truncations: 0, votes: 0, snapshots: 0, reads: 0 };
   readonly #path: string;
   readonly #random: Random;
   #log!: WalLog;
@@ -51,10 +44,7 @@ export class SoakedLog {
   constructor(path: string, random: Random) {
     this.#path = path;
     this.#random = random;
-    this.#noise = Uint8Array.from(
-      { length: 2 * COMMAND_BYTES_MAX },
-      () => random.below(256),
-    );
+    this.#noise = Uint8Array.from({ length: 2 * COMMAND_BYTES_MAX }, () => random.below(256));
   }
 
   async open(): Promise<void> {
@@ -81,12 +71,7 @@ export class SoakedLog {
     const entries: LogEntry[] = [];
     for (let left = 1 + this.#random.below(BATCH_MAX); left > 0; left--) {
       const index = this.#log.lastIndex + 1 + entries.length;
-      entries.push({
-        term: this.#term,
-        index,
-        kind: "normal",
-        command: this.#command(index),
-      });
+      entries.push({ term: this.#term, index, kind: "normal", command: this.#command(index) });
       this.#terms.set(index, this.#term);
     }
     this.#log.append(entries);
@@ -97,27 +82,16 @@ export class SoakedLog {
   /** A command that its index and term tell: no other would do. */
   #command(index: number, term: number = this.#term): Uint8Array {
     const start = (index * 31 + term * 17) % COMMAND_BYTES_MAX;
-    return this.#noise.subarray(
-      start,
-      start + 1 + (index * 7919 + term) % COMMAND_BYTES_MAX,
-    );
+    return this.#noise.subarray(start, start + 1 + (index * 7919 + term) % COMMAND_BYTES_MAX);
   }
 
   /** A new leader takes back what was not committed, and says so with its term. */
   #truncate(): void {
     const { lastIndex, snapshotIndex } = this.#log;
-    const from = Math.max(
-      snapshotIndex + 1,
-      lastIndex - this.#random.below(TRUNCATED_MAX),
-    );
+    const from = Math.max(snapshotIndex + 1, lastIndex - this.#random.below(TRUNCATED_MAX));
     this.#log.truncate(from);
-    for (let index = from; index <= lastIndex; index++) {
-      this.#terms.delete(index);
-    }
-    this.#log.setHardState({
-      term: ++this.#term,
-      votedFor: BigInt(this.#term % 3),
-    });
+    for (let index = from; index <= lastIndex; index++) this.#terms.delete(index);
+    this.#log.setHardState({ term: ++this.#term, votedFor: BigInt(this.#term % 3) });
     this.done.truncations++;
     this.done.votes++;
   }
@@ -125,11 +99,7 @@ export class SoakedLog {
   #read(): void {
     const { lastIndex, snapshotIndex } = this.#log;
     if (lastIndex === snapshotIndex) return;
-    this.#compare(
-      this.#log.entry(
-        snapshotIndex + 1 + this.#random.below(lastIndex - snapshotIndex),
-      ),
-    );
+    this.#compare(this.#log.entry(snapshotIndex + 1 + this.#random.below(lastIndex - snapshotIndex)));
     this.done.reads++;
   }
 
@@ -137,38 +107,21 @@ export class SoakedLog {
     assert(entry !== undefined);
     const term = this.#terms.get(entry.index)!;
     assert.equal(entry.term, term);
-    assert.deepEqual(
-      entry.command,
-      Uint8Array.from(this.#command(entry.index, term)),
-    );
+    assert.deepEqual(entry.command, Uint8Array.from(this.#command(entry.index, term)));
   }
 
   /** As a stream and at once, in turn. */
   async #snapshot(): Promise<void> {
-    const index = Math.max(
-      this.#log.snapshotIndex + 1,
-      this.#log.lastIndex - ENTRIES_KEPT,
-    );
-    const meta = {
-      index,
-      term: this.#log.termAt(index)!,
-      config: [1n, 2n, 3n],
-    };
+    const index = Math.max(this.#log.snapshotIndex + 1, this.#log.lastIndex - ENTRIES_KEPT);
+    const meta = { index, term: this.#log.termAt(index)!, config: [1n, 2n, 3n] };
     if (this.done.snapshots++ % 2 === 0) {
       const stream = this.#log.createSnapshot(meta).getWriter();
-      for (let bytes = 0; bytes < SNAPSHOT_BYTES; bytes += this.#noise.length) {
-        await stream.write(this.#noise);
-      }
+      for (let bytes = 0; bytes < SNAPSHOT_BYTES; bytes += this.#noise.length) await stream.write(this.#noise);
       await stream.close();
     } else {
-      this.#log.applySnapshot({
-        ...meta,
-        data: new Uint8Array(SNAPSHOT_BYTES).fill(index),
-      });
+      this.#log.applySnapshot({ ...meta, data: new Uint8Array(SNAPSHOT_BYTES).fill(index) });
     }
-    for (const kept of this.#terms.keys()) {
-      if (kept <= index) this.#terms.delete(kept);
-    }
+    for (const kept of this.#terms.keys()) if (kept <= index) this.#terms.delete(kept);
     this.#bytes = 0;
   }
 
@@ -181,10 +134,7 @@ export class SoakedLog {
       minutes: Math.round(minutes * 1000) / 1000,
       memoryBytes: process.memoryUsage().rss,
       files: files.length,
-      diskBytes: files.reduce(
-        (sum, name) => sum + statSync(join(this.#path, name)).size,
-        0,
-      ),
+      diskBytes: files.reduce((sum, name) => sum + statSync(join(this.#path, name)).size, 0),
       entries: this.#log.lastIndex - this.#log.snapshotIndex,
       commitSeconds: quantile(seconds, 0.5),
       commitP99Seconds: quantile(seconds, 0.99),
@@ -196,10 +146,7 @@ export class SoakedLog {
     const { lastIndex, snapshotIndex, hardState } = this.#log;
     await this.#log.close();
     this.#log = await WalLog.open(this.#path, { segmentBytes: SEGMENT_BYTES });
-    assert.deepEqual([this.#log.lastIndex, this.#log.snapshotIndex], [
-      lastIndex,
-      snapshotIndex,
-    ]);
+    assert.deepEqual([this.#log.lastIndex, this.#log.snapshotIndex], [lastIndex, snapshotIndex]);
     assert.deepEqual({ ...this.#log.hardState }, { ...hardState });
     for (const entry of this.#log.iterate()) this.#compare(entry);
     assert.equal(this.#terms.size, lastIndex - snapshotIndex);

@@ -29,11 +29,7 @@ export interface SoakPoint {
 export interface SoakResult {
   readonly kind: "soak";
   readonly machine: Machine;
-  readonly runtime: {
-    readonly name: string;
-    readonly title: string;
-    readonly version: string;
-  };
+  readonly runtime: { readonly name: string; readonly title: string; readonly version: string };
   readonly minutes: number;
   /** How often what was done. */
   readonly done: Readonly<Record<string, number>>;
@@ -46,24 +42,9 @@ export interface SoakResult {
 const PARTS = 4;
 
 const CURVES = [
-  [
-    "memory",
-    "Resident memory",
-    sizeText,
-    (point: SoakPoint) => point.memoryBytes,
-  ],
-  [
-    "files",
-    "Files in the log's folder",
-    short,
-    (point: SoakPoint) => point.files,
-  ],
-  [
-    "p99",
-    "Commit, 99th percentile",
-    durationText,
-    (point: SoakPoint) => point.commitP99Seconds,
-  ],
+  ["memory", "Resident memory", sizeText, (point: SoakPoint) => point.memoryBytes],
+  ["files", "Files in the log's folder", short, (point: SoakPoint) => point.files],
+  ["p99", "Commit, 99th percentile", durationText, (point: SoakPoint) => point.commitP99Seconds],
 ] as const;
 
 /** The part of the page about the soak. */
@@ -73,14 +54,8 @@ export function soakSection(
 ): string[] {
   // What the first quarter shows is a process that warms up: the second is compared with the last.
   const part = (number: number) =>
-    points.slice(
-      Math.floor((points.length * number) / PARTS),
-      Math.floor((points.length * (number + 1)) / PARTS),
-    );
-  const middle = (
-    points: readonly SoakPoint[],
-    of: (point: SoakPoint) => number,
-  ) => quantile(points.map(of), 0.5);
+    points.slice(Math.floor((points.length * number) / PARTS), Math.floor((points.length * (number + 1)) / PARTS));
+  const middle = (points: readonly SoakPoint[], of: (point: SoakPoint) => number) => quantile(points.map(of), 0.5);
   const rows = points.length < PARTS ? [] : CURVES.map(([, title, text, of]) => {
     const [early, late] = [middle(part(1), of), middle(part(PARTS - 1), of)];
     return [title, text(early), text(late), `${(late / early).toFixed(2)}x`];
@@ -98,17 +73,8 @@ export function soakSection(
     "",
     ...CURVES.flatMap(([name, title, text, of]) => {
       const x = { label: "minutes", scale: "linear", text: short } as const;
-      const series = [{
-        name: runtime.title,
-        points: points.map((point) => [point.minutes, of(point)] as const),
-      }];
-      const svg = lineChart({
-        title,
-        subtitle: "over a soak",
-        x,
-        y: { label: "", scale: "linear", text },
-        series,
-      });
+      const series = [{ name: runtime.title, points: points.map((point) => [point.minutes, of(point)] as const) }];
+      const svg = lineChart({ title, subtitle: "over a soak", x, y: { label: "", scale: "linear", text }, series });
       return [chart(`soak-${name}`, svg, `${title} over a soak`), ""];
     }),
   ];

@@ -30,11 +30,7 @@ export function quantile(numbers: readonly number[], part: number): number {
 
 /** The median, the least and the greatest of some numbers. */
 export function summarize(numbers: readonly number[]): Summary {
-  return {
-    median: quantile(numbers, 0.5),
-    min: quantile(numbers, 0),
-    max: quantile(numbers, 1),
-  };
+  return { median: quantile(numbers, 0.5), min: quantile(numbers, 0), max: quantile(numbers, 1) };
 }
 
 /**
@@ -44,18 +40,12 @@ export function summarize(numbers: readonly number[]): Summary {
  * @param ours What is compared, a number for each round.
  * @param theirs What it is compared with, in the same rounds.
  */
-export function ratios(
-  ours: readonly number[],
-  theirs: readonly number[],
-): number[] {
+export function ratios(ours: readonly number[], theirs: readonly number[]): number[] {
   return pairs(ours, theirs, (a, b) => a / b);
 }
 
 /** Differences of numbers that were taken in turn, round by round. */
-export function differences(
-  ours: readonly number[],
-  theirs: readonly number[],
-): number[] {
+export function differences(ours: readonly number[], theirs: readonly number[]): number[] {
   return pairs(ours, theirs, (a, b) => a - b);
 }
 
@@ -65,9 +55,7 @@ function pairs(
   combine: (a: number, b: number) => number,
 ): number[] {
   if (ours.length !== theirs.length) {
-    throw new RangeError(
-      `rounds differ: ${ours.length} on one side, ${theirs.length} on the other`,
-    );
+    throw new RangeError(`rounds differ: ${ours.length} on one side, ${theirs.length} on the other`);
   }
   return ours.map((one, round) => combine(one, theirs[round]!));
 }

@@ -26,26 +26,21 @@ export function parseSize(text: string): number {
   const match = /^\s*(\d+(?:\.\d+)?)\s*([kmg]?)(?:i?b)?\s*$/i.exec(text);
   const bytes = match === null ? NaN : Number(match[1]) * 1024 ** " kmg".indexOf(match[2]!.toLowerCase() || " ");
   if (!Number.isSafeInteger(bytes) || bytes === 0) {
-    throw new RangeError(
-      `expected a size such as 4GiB or 128, found ${JSON.stringify(text)}`,
-    );
+    throw new RangeError(`expected a size such as 4GiB or 128, found ${JSON.stringify(text)}`);
   }
   return bytes;
 }
 
 /** Bytes in the largest unit of which there is at least one: "1.5 MiB". */
 export function sizeText(bytes: number): string {
-  const [unit, size] = BINARY_UNITS.find(([, size]) => bytes >= size) ??
-    ["B", 1];
+  const [unit, size] = BINARY_UNITS.find(([, size]) => bytes >= size) ?? ["B", 1];
   return `${short(bytes / size)} ${unit}`;
 }
 
 /** Three digits that count: 1234 as "1,230", 12.34 as "12.3", 0.01234 as "0.0123". */
 export function short(number: number): string {
   if (number === 0 || !Number.isFinite(number)) return String(number);
-  return Number(number.toPrecision(3)).toLocaleString("en-US", {
-    maximumSignificantDigits: 3,
-  });
+  return Number(number.toPrecision(3)).toLocaleString("en-US", { maximumSignificantDigits: 3 });
 }
 
 /** A rate with its thousands or millions: "23.1 M", "250 k", "12.3". */

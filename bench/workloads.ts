@@ -90,18 +90,11 @@ async function fill(task: Task, open: Open): Promise<Sample> {
   const before = task.lastIndex === undefined ? 0 : (await store.scan()).entries!;
   const elapsed = stopwatch();
   for (let next = 1; next <= task.count; next += task.batch) {
-    const result = store.append(
-      before + next,
-      commands.batch(Math.min(task.batch, task.count - next + 1)),
-    );
+    const result = store.append(before + next, commands.batch(Math.min(task.batch, task.count - next + 1)));
     if (isPending(result)) await result;
   }
   await store.close();
-  return {
-    seconds: elapsed(),
-    count: task.count,
-    bytes: task.count * task.commandBytes,
-  };
+  return { seconds: elapsed(), count: task.count, bytes: task.count * task.commandBytes };
 }
 
 /** Opens a store and looks at everything in it. */
@@ -111,11 +104,7 @@ async function recover(task: Task, open: Open): Promise<Sample> {
   const { entries = task.count, bytes } = await store.scan();
   const seconds = elapsed();
   await store.close();
-  if (entries < task.count) {
-    throw new Error(
-      `${entries} entries were found, ${task.count} were written`,
-    );
-  }
+  if (entries < task.count) throw new Error(`${entries} entries were found, ${task.count} were written`);
   return { seconds, count: entries, bytes };
 }
 
@@ -127,17 +116,11 @@ async function commit(task: Task, open: Open): Promise<Sample> {
   return await (task.lastIndex === undefined ? inNewFolder(task, () => commitAt(task, open)) : commitAt(task, open));
 }
 
-async function commitAt(
-  { batch, commandBytes, count, lastIndex }: Task,
-  open: Open,
-): Promise<Sample> {
+async function commitAt({ batch, commandBytes, count, lastIndex }: Task, open: Open): Promise<Sample> {
   const commands = new Commands(commandBytes, batch);
   const commits = Math.ceil(count / batch);
   const warmUp = Math.ceil(commits * WARM_UP);
-  const store = await open({
-    isDurable: true,
-    bytesAhead: (commits + warmUp) * batch * (commandBytes + 64),
-  });
+  const store = await open({ isDurable: true, bytesAhead: (commits + warmUp) * batch * (commandBytes + 64) });
   const first = lastIndex === undefined ? 1 : (await store.scan()).entries! + 1;
   const seconds: number[] = [];
   let elapsed = stopwatch();
@@ -151,12 +134,7 @@ async function commitAt(
   elapsed();
   await store.close();
   const median = quantile(seconds, 0.5);
-  return {
-    seconds: median,
-    p99Seconds: quantile(seconds, 0.99),
-    count: batch,
-    bytes: batch * commandBytes,
-  };
+  return { seconds: median, p99Seconds: quantile(seconds, 0.99), count: batch, bytes: batch * commandBytes };
 }
 
 /** Many callers at a time, each of which commits one command, waits for it, and commits the next. */
@@ -230,12 +208,7 @@ async function getRecent(task: Task, open: Open): Promise<Sample> {
   });
 }
 
-async function getMany(
-  task: Task,
-  store: Store,
-  first: number,
-  entries: number,
-): Promise<Sample> {
+async function getMany(task: Task, store: Store, first: number, entries: number): Promise<Sample> {
   const warmUp = Math.ceil(task.count * WARM_UP);
   let elapsed = stopwatch();
   let at = 0;
@@ -245,11 +218,7 @@ async function getMany(
     const result = store.get!(first + at);
     sink += (isPending(result) ? await result : result)[0]!;
   }
-  return {
-    seconds: elapsed(),
-    count: task.count,
-    bytes: task.count * task.commandBytes,
-  };
+  return { seconds: elapsed(), count: task.count, bytes: task.count * task.commandBytes };
 }
 
 /** Reads ranges, one after the other, through all that there is. */
@@ -257,18 +226,12 @@ async function range(task: Task, open: Open): Promise<Sample> {
   const store = await open({ isDurable: true });
   await store.scan();
   const run = async (until: number): Promise<void> => {
-    for (
-      let read = 0, from = 1;
-      read < until;
-      read += task.batch, from += task.batch
-    ) {
+    for (let read = 0, from = 1; read < until; read += task.batch, from += task.batch) {
       if (from + task.batch - 1 > task.lastIndex!) from = 1;
       const result = store.range!(from, from + task.batch - 1);
       const commands = isPending(result) ? await result : result;
       if (commands.length !== task.batch) {
-        throw new Error(
-          `${commands.length} entries where ${task.batch} were asked for`,
-        );
+        throw new Error(`${commands.length} entries where ${task.batch} were asked for`);
       }
       sink += commands[commands.length - 1]![0]!;
     }
@@ -281,10 +244,7 @@ async function range(task: Task, open: Open): Promise<Sample> {
   return { seconds, count: task.count, bytes: task.count * task.commandBytes };
 }
 
-async function inNewFolder<T>(
-  { folder }: Task,
-  body: () => Promise<T>,
-): Promise<T> {
+async function inNewFolder<T>({ folder }: Task, body: () => Promise<T>): Promise<T> {
   mkdirSync(folder, { recursive: true });
   try {
     return await body();
@@ -294,16 +254,7 @@ async function inNewFolder<T>(
 }
 
 /** What can be timed. */
-export const WORKLOADS = {
-  fill,
-  recover,
-  commit,
-  commitShared,
-  append,
-  get,
-  getRecent,
-  range,
-};
+export const WORKLOADS = { fill, recover, commit, commitShared, append, get, getRecent, range };
 
 /** Runs a task. */
 export async function run(task: Task, open: Open): Promise<Sample> {

@@ -37,10 +37,7 @@ export interface Space {
 /** How much space a folder's file system has, and of what kind it is. */
 export function spaceOf(folder: string): Space {
   const { bavail, bsize, type } = statfsSync(folder);
-  return {
-    freeBytes: bavail * bsize,
-    fileSystem: FILE_SYSTEMS[type] ?? `0x${type.toString(16)}`,
-  };
+  return { freeBytes: bavail * bsize, fileSystem: FILE_SYSTEMS[type] ?? `0x${type.toString(16)}` };
 }
 
 /** A benchmark that cannot be run, said in words and without a stack. */
@@ -64,9 +61,7 @@ export class Workspace {
     try {
       this.path = mkdtempSync(join(resolve(parent), "wallog-bench-"));
     } catch (error) {
-      throw new CannotRun(
-        `Cannot make a folder in ${parent}: ${(error as Error).message}`,
-      );
+      throw new CannotRun(`Cannot make a folder in ${parent}: ${(error as Error).message}`);
     }
     for (const signal of ["SIGINT", "SIGTERM"] as const) {
       process.on(signal, this.#stop);
@@ -104,41 +99,25 @@ export class Workspace {
   run(
     command: readonly string[],
     environment: Readonly<Record<string, string>> = {},
-    { cwd, onLine }: {
-      readonly cwd?: string;
-      readonly onLine?: (line: string) => void;
-    } = {},
+    { cwd, onLine }: { readonly cwd?: string; readonly onLine?: (line: string) => void } = {},
   ): Promise<string> {
     return new Promise((resolve, reject) => {
       const env = { ...process.env, ...environment };
-      const child = spawn(command[0]!, command.slice(1), {
-        cwd,
-        env,
-        stdio: ["ignore", "pipe", "pipe"],
-      });
+      const child = spawn(command[0]!, command.slice(1), { cwd, env, stdio: ["ignore", "pipe", "pipe"] });
       this.#children.add(child);
       let output = "";
       let errors = "";
       child.stdout.setEncoding("utf8").on("data", (text: string) => {
         output += text;
-        if (onLine !== undefined && text.endsWith("\n")) {
-          onLine(output.trimEnd().split("\n").at(-1)!);
-        }
+        if (onLine !== undefined && text.endsWith("\n")) onLine(output.trimEnd().split("\n").at(-1)!);
       });
-      child.stderr.setEncoding("utf8").on(
-        "data",
-        (text: string) => (errors += text),
-      );
+      child.stderr.setEncoding("utf8").on("data", (text: string) => (errors += text));
       child.on("error", reject).on("close", (code, signal) => {
         this.#children.delete(child);
         if (this.#isStopping) return;
         if (code === 0) resolve(output);
         else {
-          reject(
-            new Error(
-              `${command.join(" ")}\nended with ${code ?? signal}:\n${errors}`,
-            ),
-          );
+          reject(new Error(`${command.join(" ")}\nended with ${code ?? signal}:\n${errors}`));
         }
       });
     });

@@ -42,12 +42,9 @@ const GROUP_HEIGHT = 28;
 const BOTTOM = 14;
 
 /** Draws bars from zero, to the same scale in all groups, with a line from the least to the greatest sample. */
-export function barChart(
-  { title, subtitle, groups, text: valueText }: BarChart,
-): string {
+export function barChart({ title, subtitle, groups, text: valueText }: BarChart): string {
   const values = groups.flatMap(({ bars }) => bars.map(({ summary }) => summary?.max ?? 0));
-  const scale = (WIDTH - LABELS_WIDTH - VALUES_WIDTH) /
-    (Math.max(...values) || 1);
+  const scale = (WIDTH - LABELS_WIDTH - VALUES_WIDTH) / (Math.max(...values) || 1);
   const parts: string[] = [];
   let y = TOP;
   for (const { title, bars } of groups) {
@@ -56,42 +53,15 @@ export function barChart(
     const top = y;
     for (const { label, isOurs, summary, missing } of bars) {
       const middle = y + ROW_HEIGHT / 2;
-      parts.push(
-        text(LABELS_WIDTH - 8, middle + 4, label, `text-anchor="end"`),
-      );
+      parts.push(text(LABELS_WIDTH - 8, middle + 4, label, `text-anchor="end"`));
       if (summary === undefined) {
-        parts.push(
-          text(
-            LABELS_WIDTH + 6,
-            middle + 4,
-            missing ?? "not measured",
-            `class="faint" font-style="italic"`,
-          ),
-        );
+        parts.push(text(LABELS_WIDTH + 6, middle + 4, missing ?? "not measured", `class="faint" font-style="italic"`));
       } else {
         const { median, min, max } = summary;
         const name = isOurs ? "fill0" : "other";
-        parts.push(
-          rectangle(
-            LABELS_WIDTH,
-            middle - BAR_HEIGHT / 2,
-            median * scale,
-            BAR_HEIGHT,
-            name,
-          ),
-        );
-        parts.push(
-          line(
-            LABELS_WIDTH + min * scale,
-            middle,
-            LABELS_WIDTH + max * scale,
-            middle,
-            "whisker",
-          ),
-        );
-        parts.push(
-          text(LABELS_WIDTH + max * scale + 8, middle + 4, valueText(median)),
-        );
+        parts.push(rectangle(LABELS_WIDTH, middle - BAR_HEIGHT / 2, median * scale, BAR_HEIGHT, name));
+        parts.push(line(LABELS_WIDTH + min * scale, middle, LABELS_WIDTH + max * scale, middle, "whisker"));
+        parts.push(text(LABELS_WIDTH + max * scale + 8, middle + 4, valueText(median)));
       }
       y += ROW_HEIGHT;
     }

@@ -34,41 +34,21 @@ ${SERIES.map(([, dark], i) => `    .fill${i} { fill: ${dark} } .line${i} { strok
 
 /** Text that stands for itself in XML. */
 export function escape(text: string): string {
-  return text.replace(
-    /[&<>"]/g,
-    (character) => `&#${character.charCodeAt(0)};`,
-  );
+  return text.replace(/[&<>"]/g, (character) => `&#${character.charCodeAt(0)};`);
 }
 
 /** A piece of text at a place. */
-export function text(
-  x: number,
-  y: number,
-  content: string,
-  attributes = "",
-): string {
+export function text(x: number, y: number, content: string, attributes = ""): string {
   return `<text x="${round(x)}" y="${round(y)}" ${attributes}>${escape(content)}</text>`;
 }
 
 /** A straight line. */
-export function line(
-  x1: number,
-  y1: number,
-  x2: number,
-  y2: number,
-  name: string,
-): string {
+export function line(x1: number, y1: number, x2: number, y2: number, name: string): string {
   return `<line x1="${round(x1)}" y1="${round(y1)}" x2="${round(x2)}" y2="${round(y2)}" class="${name}"/>`;
 }
 
 /** A rectangle. */
-export function rectangle(
-  x: number,
-  y: number,
-  width: number,
-  height: number,
-  name: string,
-): string {
+export function rectangle(x: number, y: number, width: number, height: number, name: string): string {
   const size = `width="${round(width)}" height="${round(height)}"`;
   return `<rect x="${round(x)}" y="${round(y)}" ${size} class="${name}"/>`;
 }

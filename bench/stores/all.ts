@@ -13,13 +13,7 @@ import type { StoreKind } from "./store.ts";
 import { wallog } from "./wallog.ts";
 
 /** The others that keep a log, as far as a bench can compare them. */
-export const PEERS: readonly StoreKind[] = [
-  lmdb,
-  classicLevel,
-  betterSqlite3,
-  nodeSqlite,
-  fsHashWasm,
-];
+export const PEERS: readonly StoreKind[] = [lmdb, classicLevel, betterSqlite3, nodeSqlite, fsHashWasm];
 
 /** All of them. */
 export const STORES: readonly StoreKind[] = [wallog, bare, ...PEERS];

@@ -26,13 +26,7 @@ class BareStore implements Store {
     this.#file = fs.openSync(join(folder, FILE), "w+");
     const zeros = new Uint8Array(ZEROS_BYTES);
     for (let at = 0; at < bytesAhead; at += zeros.length) {
-      fs.writeSync(
-        this.#file,
-        zeros,
-        0,
-        Math.min(zeros.length, bytesAhead - at),
-        at,
-      );
+      fs.writeSync(this.#file, zeros, 0, Math.min(zeros.length, bytesAhead - at), at);
     }
     fs.fsyncSync(this.#file);
   }
@@ -45,13 +39,7 @@ class BareStore implements Store {
       this.#bytes = new Uint8Array(bytes).fill(0x5a);
     }
     for (let done = 0; done < bytes;) {
-      done += fs.writeSync(
-        this.#file!,
-        this.#bytes,
-        done,
-        bytes - done,
-        this.#end + done,
-      );
+      done += fs.writeSync(this.#file!, this.#bytes, done, bytes - done, this.#end + done);
     }
     this.#end += bytes;
   }

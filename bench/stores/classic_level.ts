@@ -28,15 +28,9 @@ interface Put {
 interface Database {
   open(): Promise<void>;
   batch(operations: readonly Put[], options: { sync: boolean }): Promise<void>;
-  put(
-    key: Uint8Array,
-    value: Uint8Array,
-    options: { sync: boolean },
-  ): Promise<void>;
+  put(key: Uint8Array, value: Uint8Array, options: { sync: boolean }): Promise<void>;
   getSync(key: Uint8Array): Uint8Array;
-  iterator(
-    options: { gte?: Uint8Array; lte?: Uint8Array; highWaterMarkBytes: number },
-  ): Iterator;
+  iterator(options: { gte?: Uint8Array; lte?: Uint8Array; highWaterMarkBytes: number }): Iterator;
   close(): Promise<void>;
 }
 
@@ -59,11 +53,7 @@ class ClassicLevelStore implements Store {
     return this.#database.put(keyOf(first), command, { sync: true });
   }
 
-  #write(
-    first: number,
-    commands: readonly Uint8Array[],
-    sync: boolean,
-  ): Promise<void> {
+  #write(first: number, commands: readonly Uint8Array[], sync: boolean): Promise<void> {
     if (commands.length === 1) {
       return this.#database.put(keyOf(first), commands[0]!, { sync });
     }
@@ -74,9 +64,7 @@ class ClassicLevelStore implements Store {
   async scan(): Promise<Scanned> {
     let entries = 0;
     let bytes = 0;
-    const iterator = this.#database.iterator({
-      highWaterMarkBytes: ITERATE_BYTES,
-    });
+    const iterator = this.#database.iterator({ highWaterMarkBytes: ITERATE_BYTES });
     for (let read; (read = await iterator.nextv(ITERATE_ENTRIES)).length > 0;) {
       entries += read.length;
       for (const [, value] of read) bytes += value.length;
@@ -90,11 +78,7 @@ class ClassicLevelStore implements Store {
   }
 
   async range(from: number, to: number): Promise<Uint8Array[]> {
-    const iterator = this.#database.iterator({
-      gte: keyOf(from),
-      lte: keyOf(to),
-      highWaterMarkBytes: ITERATE_BYTES,
-    });
+    const iterator = this.#database.iterator({ gte: keyOf(from), lte: keyOf(to), highWaterMarkBytes: ITERATE_BYTES });
     const read = await iterator.nextv(to - from + 1);
     await iterator.close();
     return read.map(([, value]) => value);

@@ -32,10 +32,7 @@ class FileStore implements Store {
   readonly #offsets: number[] = [];
 
   constructor(folder: string, hasher: Hasher) {
-    this.#file = fs.openSync(
-      join(folder, FILE),
-      fs.constants.O_RDWR | fs.constants.O_CREAT,
-    );
+    this.#file = fs.openSync(join(folder, FILE), fs.constants.O_RDWR | fs.constants.O_CREAT);
     this.#end = fs.fstatSync(this.#file).size;
     this.#hasher = hasher;
   }
@@ -50,21 +47,12 @@ class FileStore implements Store {
       this.#offsets.push(this.#end + at);
       this.#buffer.writeUInt32LE(command.length, at);
       this.#buffer.writeUInt32LE(first + i, at + 4);
-      this.#buffer.set(
-        this.#hasher.init().update(command).digest("binary"),
-        at + 8,
-      );
+      this.#buffer.set(this.#hasher.init().update(command).digest("binary"), at + 8);
       this.#buffer.set(command, at + HEADER_BYTES);
       at += HEADER_BYTES + command.length;
     }
     for (let done = 0; done < bytes;) {
-      done += fs.writeSync(
-        this.#file,
-        this.#buffer,
-        done,
-        bytes - done,
-        this.#end + done,
-      );
+      done += fs.writeSync(this.#file, this.#buffer, done, bytes - done, this.#end + done);
     }
     this.#end += bytes;
   }
@@ -77,13 +65,7 @@ class FileStore implements Store {
   scan(): Scanned {
     this.#offsets.length = 0;
     for (let start = 0; start < this.#end;) {
-      const filled = fs.readSync(
-        this.#file,
-        this.#buffer,
-        0,
-        this.#buffer.length,
-        start,
-      );
+      const filled = fs.readSync(this.#file, this.#buffer, 0, this.#buffer.length, start);
       let at = 0;
       while (at + HEADER_BYTES <= filled) {
         const next = at + HEADER_BYTES + this.#buffer.readUInt32LE(at);
@@ -113,9 +95,7 @@ class FileStore implements Store {
     for (let at = 0; at < bytes;) {
       const next = at + HEADER_BYTES + this.#buffer.readUInt32LE(at);
       this.#verify(at, next);
-      commands.push(
-        Uint8Array.prototype.slice.call(this.#buffer, at + HEADER_BYTES, next),
-      );
+      commands.push(Uint8Array.prototype.slice.call(this.#buffer, at + HEADER_BYTES, next));
       at = next;
     }
     return commands;

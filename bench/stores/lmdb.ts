@@ -11,19 +11,13 @@ import type { Scanned, Store, StoreKind } from "./store.ts";
 /** The part of a database that is used. */
 interface Database {
   readonly flushed: Promise<unknown>;
-  put(
-    key: number,
-    value: Uint8Array,
-    options: { append: boolean },
-  ): Promise<unknown>;
+  put(key: number, value: Uint8Array, options: { append: boolean }): Promise<unknown>;
   putSync(key: number, value: Uint8Array, options: { append: boolean }): void;
   transactionSync(body: () => void): void;
   getBinary(key: number): Uint8Array;
   /** Into a buffer that the next call overwrites. */
   getBinaryFast(key: number): Uint8Array | undefined;
-  getRange(
-    options: { start?: number; end?: number },
-  ): Iterable<{ key: number; value: Uint8Array }>;
+  getRange(options: { start?: number; end?: number }): Iterable<{ key: number; value: Uint8Array }>;
   close(): Promise<void>;
 }
 
@@ -57,10 +51,7 @@ class LmdbStore implements Store {
   scan(): Scanned {
     let entries = 0;
     let bytes = 0;
-    for (
-      let value;
-      (value = this.#database.getBinaryFast(entries + 1)) !== undefined;
-    ) {
+    for (let value; (value = this.#database.getBinaryFast(entries + 1)) !== undefined;) {
       entries++;
       bytes += value.length;
     }
@@ -73,9 +64,7 @@ class LmdbStore implements Store {
 
   range(from: number, to: number): Uint8Array[] {
     const commands: Uint8Array[] = [];
-    for (
-      const { value } of this.#database.getRange({ start: from, end: to + 1 })
-    ) commands.push(value);
+    for (const { value } of this.#database.getRange({ start: from, end: to + 1 })) commands.push(value);
     return commands;
   }
 
@@ -99,9 +88,7 @@ export const lmdb: StoreKind = {
         noSync: !isDurable,
         overlappingSync: isShared === true,
       };
-      return new LmdbStore(
-        open({ path: join(folder, "lmdb.mdb"), ...options }),
-      );
+      return new LmdbStore(open({ path: join(folder, "lmdb.mdb"), ...options }));
     });
   },
 };

@@ -12,9 +12,7 @@ import { NotAvailable, type OpenOptions, type Scanned, type Store, type StoreKin
 const SCAN_ROWS = 1000;
 
 /** A row of one column: by itself, in an array, or under its name. */
-type Row = Uint8Array | readonly [Uint8Array] | {
-  readonly command: Uint8Array;
-};
+type Row = Uint8Array | readonly [Uint8Array] | { readonly command: Uint8Array };
 
 /** The part of a statement that both have. */
 interface Statement {
@@ -45,17 +43,13 @@ class SqliteStore implements Store {
   constructor(database: Database, isDurable: boolean) {
     database.exec("PRAGMA journal_mode = WAL");
     database.exec(`PRAGMA synchronous = ${isDurable ? "FULL" : "OFF"}`);
-    database.exec(
-      "CREATE TABLE IF NOT EXISTS log (id INTEGER PRIMARY KEY, command BLOB NOT NULL)",
-    );
+    database.exec("CREATE TABLE IF NOT EXISTS log (id INTEGER PRIMARY KEY, command BLOB NOT NULL)");
     this.#database = database;
     this.#begin = database.prepare("BEGIN");
     this.#commit = database.prepare("COMMIT");
     this.#insert = database.prepare("INSERT INTO log VALUES (?, ?)");
     this.#one = this.#reading("SELECT command FROM log WHERE id = ?");
-    this.#range = this.#reading(
-      "SELECT command FROM log WHERE id BETWEEN ? AND ?",
-    );
+    this.#range = this.#reading("SELECT command FROM log WHERE id BETWEEN ? AND ?");
   }
 
   #reading(sql: string): Statement {
@@ -83,10 +77,7 @@ class SqliteStore implements Store {
   scan(): Scanned {
     let entries = 0;
     let bytes = 0;
-    for (
-      let rows;
-      (rows = this.#range.all(entries + 1, entries + SCAN_ROWS)).length > 0;
-    ) {
+    for (let rows; (rows = this.#range.all(entries + 1, entries + SCAN_ROWS)).length > 0;) {
       entries += rows.length;
       for (const row of rows) bytes += commandOf(row).length;
     }
@@ -136,10 +127,7 @@ export const nodeSqlite: StoreKind = {
     try {
       const { DatabaseSync } = await import("node:sqlite");
       return (folder, { isDurable }) =>
-        new SqliteStore(
-          new DatabaseSync(join(folder, "log.sqlite")) as unknown as Database,
-          isDurable,
-        );
+        new SqliteStore(new DatabaseSync(join(folder, "log.sqlite")) as unknown as Database, isDurable);
     } catch (error) {
       throw new NotAvailable(`does not load: ${(error as Error).message}`);
     }

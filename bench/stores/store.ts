@@ -55,9 +55,7 @@ export interface StoreKind {
   /** What to know about how it is used. */
   readonly note: string;
   /** Loads what it needs, so that opening is not charged with it. */
-  load(): Promise<
-    (folder: string, options: OpenOptions) => Store | Promise<Store>
-  >;
+  load(): Promise<(folder: string, options: OpenOptions) => Store | Promise<Store>>;
 }
 
 /** A peer that this runtime cannot load, or that is not installed. Said in the table. */

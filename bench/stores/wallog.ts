@@ -19,12 +19,7 @@ class WalLogStore implements Store {
   append(first: number, commands: readonly Uint8Array[]): void {
     const entries: LogEntry[] = [];
     for (let i = 0; i < commands.length; i++) {
-      entries.push({
-        term: TERM,
-        index: first + i,
-        kind: "normal",
-        command: commands[i]!,
-      });
+      entries.push({ term: TERM, index: first + i, kind: "normal", command: commands[i]! });
     }
     this.#log.append(entries);
   }
@@ -65,12 +60,7 @@ export const wallog: StoreKind = {
   load: () => Promise.resolve(open),
 };
 
-async function open(
-  folder: string,
-  { verify, isSync }: OpenOptions,
-): Promise<Store> {
+async function open(folder: string, { verify, isSync }: OpenOptions): Promise<Store> {
   const options = verify === undefined ? {} : { verify };
-  return new WalLogStore(
-    isSync ? WalLog.openSync(folder, options) : await WalLog.open(folder, options),
-  );
+  return new WalLogStore(isSync ? WalLog.openSync(folder, options) : await WalLog.open(folder, options));
 }
