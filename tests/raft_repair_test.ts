@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Action, Message, RepairReply } from "../src/raft/mod.ts";
-import { type LogEntry, type NodeId, WalLog, WalLogError } from "../mod.ts";
+import { type Action, type Message, RaftNode, type RepairReply } from "../src/raft/mod.ts";
+import { type Damage, type LogEntry, MemoryLog, type NodeId, WalLog, WalLogError } from "../mod.ts";
 import { FRAME_HEADER_BYTES, HEADER_COPY_OFFSET, KIND_ENTRY } from "../src/segments/format.ts";
 import { SimulatedDisk } from "../src/testing/mod.ts";
 import { framesOf } from "./history.ts";
@@ -205,6 +205,44 @@ test("a node with a damaged snapshot waits for a later one", () => {
   assert.equal(cluster.node(2n).commitIndex, ENTRIES);
 });
 
+test("a leader's snapshot heals what no repair can, though the leader's log has gone on behind it", () => {
+  const cluster = written();
+  // Node 2 has led in term 2, and nobody has heard of what it wrote.
+  const log = cluster.logs.get(2n)!;
+  log.setHardState({ term: 2, votedFor: 2n });
+  const command = new Uint8Array(300);
+  for (let index = ENTRIES + 1; index <= 2 * ENTRIES; index++) {
+    log.append([{ term: 2, index, kind: "normal", command }]);
+  }
+  const disk = cluster.stop(2n);
+  const path = cluster.segments(2n).find((path) =>
+    framesOf(disk.content(path)).some(({ kind, index }) => kind === KIND_ENTRY && index === ENTRIES + 2)
+  )!;
+  for (const copy of [0, HEADER_COPY_OFFSET]) disk.flip(path, copy + 40);
+  for (const id of [1n, 3n]) {
+    const { log } = cluster.node(id);
+    log.setHardState({ term: 2, votedFor: 2n });
+    cluster.start(id, IDS.filter((peer) => peer !== id), log);
+  }
+  cluster.elect(3n);
+  cluster.write(3n, 1);
+  cluster.boot(2n);
+  const { damaged } = cluster.logs.get(2n)!;
+  assert.deepEqual(damaged.map(({ kind }) => kind), ["segment header"]);
+  assert.ok(damaged[0]!.firstIndex! <= ENTRIES && damaged[0]!.lastIndex! > ENTRIES + 1);
+  for (let round = 0; round < 3; round++) {
+    cluster.tick(3, [2n, 3n]);
+    assert.ok(cluster.node(2n).isDamaged);
+    cluster.write(3n, 1);
+  }
+  const { lastIndex } = cluster.node(3n).log;
+  cluster.step(3n, { type: "snapshot", index: lastIndex - 1, data: new Uint8Array(10) });
+  cluster.tick(6, [2n, 3n]);
+  assert.equal(cluster.node(2n).isDamaged, false);
+  assert.equal(cluster.node(2n).log.lastIndex, lastIndex);
+  assert.equal(cluster.node(2n).commitIndex, lastIndex);
+});
+
 /** The newest segment of a node, in which the hard state lies, has rotted away; how the log ended is still known. */
 function withHardStateLost(): DiskCluster {
   const cluster = written();
@@ -320,6 +358,23 @@ test("an entry of which nothing survives is not taken from one that does not kno
   assert.deepEqual(node.log.entry(ENTRIES + 1), lost);
 });
 
+test("a snapshot is not taken if what follows it may have been acknowledged and would be dropped", () => {
+  const cluster = written();
+  // Between terms 1 and 3, nothing tells what the term was.
+  const lost: LogEntry = { term: 2, index: ENTRIES + 1, kind: "normal", command: new Uint8Array(10) };
+  cluster.logs.get(2n)!.append([lost, { ...lost, term: 3, index: ENTRIES + 2 }]);
+  const { node, answer } = asking(cluster, ENTRIES + 1);
+  const data = new Uint8Array(10);
+  const snapshot = { index: ENTRIES + 1, term: 2, config: [...IDS], data };
+  const install: Message = { type: "installSnapshot", term: 4, leader: 1n, snapshot };
+  assert.deepEqual(node.step({ type: "message", message: install }), []);
+  assert.equal(node.log.lastIndex, ENTRIES + 2);
+  // A leader that had never heard of it has everything that was ever acknowledged to anyone.
+  node.step({ type: "message", message: answer({ term: 4, leads: true, lastIndex: ENTRIES }) });
+  assert.equal(node.isDamaged, false);
+  assert.equal(node.log.lastIndex, ENTRIES);
+});
+
 test("a node whose log lost its end, nobody knows where, stays out", () => {
   for (const loses of ["the newest segment", "the header of the only segment"]) {
     const cluster = loses === "the newest segment" ? written() : new DiskCluster({ noOp: true });
@@ -334,4 +389,20 @@ test("a node whose log lost its end, nobody knows where, stays out", () => {
     assert.ok(cluster.node(2n).isDamaged, loses);
     assert.deepEqual(cluster.node(2n).log.hardState, hardState, "it promised something");
   }
+});
+
+test("a node that does not know where its log ended takes no snapshot for all of it, though it knows its vote", () => {
+  const nowhere = { firstIndex: undefined, lastIndex: undefined, term: undefined };
+  class WithoutItsEnd extends MemoryLog {
+    readonly damaged: readonly Damage[] = [
+      { ...nowhere, kind: "segment", path: "000000000002.seg", offset: 0, bytes: 8192, reason: "it is missing" },
+    ];
+    repair(): void {}
+  }
+  const node = RaftNode.withLog({ id: 2n, peers: [1n, 3n] }, new WithoutItsEnd());
+  const snapshot = { index: ENTRIES, term: 9, config: [...IDS], data: new Uint8Array(10) };
+  const message: Message = { type: "installSnapshot", term: 9, leader: 1n, snapshot };
+  assert.deepEqual(node.step({ type: "message", message }), []);
+  assert.ok(node.isDamaged);
+  assert.equal(node.log.snapshotIndex, 0);
 });

@@ -58,7 +58,7 @@ export function findDamage(s: RaftState, unreadable: readonly Index[]): Healing 
     isTailLost,
     isSnapshotLost: log.damaged.some(({ kind }) => kind === "snapshot"),
     isHardStateLost: isHardStateLost(log),
-    droppable: { term: 0, from: Infinity },
+    droppableFrom: Infinity,
     terms: new Map(),
     peers: new Set([...s.config.peers, ...s.membership.everyone].filter((id) => id !== s.id)),
     request: unpredictable(),
@@ -178,8 +178,10 @@ function onRepairReply(s: RaftState, healing: Healing, reply: RepairReply): void
   if (reply.term > s.term) enterTerm(s, reply.term);
   const before = healing.good.size;
   for (const entry of reply.entries) take(s, healing, reply, entry);
-  const end = reply.leads && reply.term === s.term ? firstDifference(s, healing, reply) : Infinity;
-  if (end < Infinity) healing.droppable = { term: reply.term, from: end };
+  if (reply.leads && reply.term === s.term) {
+    healing.droppableFrom = Math.min(healing.droppableFrom, firstDifference(s, healing, reply));
+  }
+  const end = healing.droppableFrom;
   const wanted = [...healing.missing].filter((index) => index < end);
   if (wanted.every((index) => healing.good.has(index))) restore(s, healing, wanted);
   else if (healing.good.size > before) ask(s, healing, reply.from);
@@ -252,14 +254,14 @@ function onSnapshot(s: RaftState, healing: Healing, message: InstallSnapshot): v
   const { index } = message.snapshot;
   if (healing.isHardStateLost || healing.isTailLost) return;
   // Without the term at its index, the log drops what follows it, which may have to stay.
-  const { term, from } = healing.droppable;
-  const mayDrop = index >= s.log.lastIndex || (message.term === term && index >= from - 1);
+  const mayDrop = index >= Math.min(s.log.lastIndex, healing.droppableFrom - 1);
   if (!mayDrop && knownTerm(s.log, index) === undefined) return;
   if (message.term > s.term) enterTerm(s, message.term);
   const before = s.log.snapshotIndex;
   onInstallSnapshot(s, message);
   if (s.log.snapshotIndex === before) return;
   healing.isSnapshotLost = false;
+  healing.droppableFrom = Math.max(healing.droppableFrom, s.log.snapshotIndex + 1);
   for (const missing of healing.missing) {
     if (missing <= s.log.snapshotIndex || missing > s.log.lastIndex) healing.missing.delete(missing);
   }

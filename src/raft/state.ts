@@ -55,8 +55,11 @@ export interface Healing {
   isSnapshotLost: boolean;
   /** Whether the latest term and vote are lost. */
   isHardStateLost: boolean;
-  /** From here on, the leader of a term has something else, or nothing: what there is was never committed. */
-  droppable: { readonly term: Term; readonly from: Index };
+  /**
+   * From here on, a leader of this node's term had something else, or nothing: what there is was never committed. Nor
+   * will it be by this node's having it, which takes nothing and acknowledges nothing meanwhile.
+   */
+  droppableFrom: Index;
   /** The terms that others were in, asked since this node started. */
   readonly terms: Map<NodeId, Term>;
   /** Whom to ask. */

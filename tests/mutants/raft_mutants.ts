@@ -280,7 +280,31 @@ export const RAFT_MUTANTS: Mutant[] = [
   {
     name: "raft: a damaged node gives up what one that does not lead has not",
     file: REPAIR,
-    edits: [["reply.leads && reply.term === s.term ?", "reply.term === s.term ?"]],
+    edits: [["if (reply.leads && reply.term === s.term) {", "if (reply.term === s.term) {"]],
+    dies: "raft_repair_test",
+  },
+  {
+    name: "raft: a damaged node forgets what its leader once lacked",
+    file: REPAIR,
+    edits: [[
+      "Math.min(healing.droppableFrom, firstDifference(s, healing, reply))",
+      "firstDifference(s, healing, reply)",
+    ]],
+    dies: "raft_repair_test",
+  },
+  {
+    name: "raft: a damaged node drops what follows a snapshot, whatever it is",
+    file: REPAIR,
+    edits: [["if (!mayDrop && knownTerm(s.log, index) === undefined) return;\n", ""]],
+    dies: "raft_repair_test",
+  },
+  {
+    name: "raft: a node that does not know where its log ended takes a snapshot for all of it",
+    file: REPAIR,
+    edits: [[
+      "if (healing.isHardStateLost || healing.isTailLost) return;\n  // Without",
+      "if (healing.isHardStateLost) return;\n  // Without",
+    ]],
     dies: "raft_repair_test",
   },
   {
