@@ -135,7 +135,7 @@ const GOLDEN: readonly (readonly [string, Message])[] = [
     last: 41,
   }],
   [
-    "010b01070100000000000000052a2b0301000000000000000200000000000000030000000000000002280606010203010100",
+    "010b01070100000000000000052a2b030100000000000000020000000000000003000000000000000402280206010203010100",
     {
       type: "repairReply",
       term: 7,
@@ -145,6 +145,7 @@ const GOLDEN: readonly (readonly [string, Message])[] = [
       commitIndex: 42,
       lastIndex: 43,
       members: [1n, 2n, 3n],
+      prevTerm: 4,
       entries: [ENTRIES[0], ENTRIES[2]],
     },
   ],
@@ -323,7 +324,7 @@ describe("bytes that are no message", () => {
     isRefused(fromHex(`01 05 00 07 0100000000000000 00 00 00 ${huge}`), /entries cannot be in 0 bytes/);
     isRefused(fromHex(`01 05 00 07 0100000000000000 00 00 00 01 00 ${huge}`), /more are needed/);
     isRefused(fromHex(`01 07 00 07 0100000000000000 00 00 ${huge}`), /ids cannot be in 0 bytes/);
-    isRefused(fromHex(`01 0b 00 07 0100000000000000 00 00 00 00 ${huge}`), /entries cannot be in 0 bytes/);
+    isRefused(fromHex(`01 0b 00 07 0100000000000000 00 00 00 00 00 ${huge}`), /entries cannot be in 0 bytes/);
     const start = fromHex("01 05 00 07 0100000000000000 00 00 00 818004");
     const many = new Uint8Array(start.length + 2 * 65_537);
     many.set(start);
@@ -360,7 +361,15 @@ describe("what is no message", () => {
     isNotWritten(latest, /the term of entry 4 must be a safe integer/);
     const many = Array.from({ length: 65_537 }, (_, i) => ({ ...entry, index: 4 + i }));
     isNotWritten({ ...append, entries: many }, /at most 65536 entries are allowed, found 65537/);
-    const repair = { type: "repairReply", term: 1, from: 1n, request: 1, leads: false, members: [] } as const;
+    const repair = {
+      type: "repairReply",
+      term: 1,
+      from: 1n,
+      request: 1,
+      leads: false,
+      members: [],
+      prevTerm: 0,
+    } as const;
     isNotWritten({ ...repair, commitIndex: 1, lastIndex: 9, entries: [entry, entry] }, /the gap before entry 4/);
   });
 

@@ -78,7 +78,18 @@ const BY_TYPE: { readonly [T in Message["type"]]: fc.Arbitrary<Extract<Message, 
   repairReply: fc.tuple(NUMBER, ID, NUMBER, fc.boolean(), NUMBER, NUMBER, IDS, LOWER, LOWER, STEPS).map(
     ([term, from, request, leads, commitIndex, lastIndex, members, index, entryTerm, steps]) => {
       const entries = entriesAfter(index, entryTerm, steps, true);
-      return { type: "repairReply", term, from, request, leads, commitIndex, lastIndex, members, entries };
+      return {
+        type: "repairReply",
+        term,
+        from,
+        request,
+        leads,
+        commitIndex,
+        lastIndex,
+        members,
+        prevTerm: entryTerm,
+        entries,
+      };
     },
   ),
 };

@@ -323,6 +323,7 @@ function asking(cluster: DiskCluster, damaged: number) {
         commitIndex: ENTRIES,
         lastIndex: ENTRIES,
         members: IDS,
+        prevTerm: 0,
         entries: [],
         ...changes,
       });
@@ -351,11 +352,30 @@ test("an entry of which nothing survives is not taken from one that does not kno
   cluster.logs.get(2n)!.append([lost, { ...lost, term: 3, index: ENTRIES + 2 }]);
   const { node, answer } = asking(cluster, ENTRIES + 1);
   const other = { ...lost, term: 3, command: new TextEncoder().encode("of term 3") };
-  node.step({ type: "message", message: answer({ entries: [other], lastIndex: ENTRIES + 1 }) });
+  node.step({ type: "message", message: answer({ entries: [other], prevTerm: 1, lastIndex: ENTRIES + 1 }) });
   assert.ok(node.isDamaged);
-  node.step({ type: "message", message: answer({ entries: [lost], commitIndex: ENTRIES + 1 }) });
+  node.step({ type: "message", message: answer({ entries: [lost], prevTerm: 1, commitIndex: ENTRIES + 1 }) });
   assert.equal(node.isDamaged, false);
   assert.deepEqual(node.log.entry(ENTRIES + 1), lost);
+});
+
+test("a committed entry is not put behind one that was not: that one, and all behind it, is given up", () => {
+  const cluster = written();
+  const command = new TextEncoder().encode("of a leader that few had heard of");
+  const own = [[1, 2], [2, 2], [3, 4]].map(([behind, term]): LogEntry => (
+    { term: term!, index: ENTRIES + behind!, kind: "normal", command }
+  ));
+  cluster.logs.get(2n)!.append(own);
+  const { node, answer } = asking(cluster, ENTRIES + 2);
+  const committed: LogEntry = { term: 3, index: ENTRIES + 2, kind: "normal", command: new Uint8Array(command.length) };
+  const behind = { lastIndex: ENTRIES + 2, entries: [committed] };
+  node.step({ type: "message", message: answer({ ...behind, prevTerm: 3, commitIndex: ENTRIES }) });
+  node.step({ type: "message", message: answer({ ...behind, prevTerm: 0, commitIndex: ENTRIES + 2 }) });
+  assert.ok(node.isDamaged, "neither tells what is committed in front of it");
+  assert.equal(node.log.lastIndex, ENTRIES + 3);
+  node.step({ type: "message", message: answer({ ...behind, prevTerm: 3, commitIndex: ENTRIES + 2 }) });
+  assert.equal(node.isDamaged, false);
+  assert.equal(node.log.lastIndex, ENTRIES);
 });
 
 test("a snapshot is not taken if what follows it may have been acknowledged and would be dropped", () => {

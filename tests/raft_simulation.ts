@@ -8,6 +8,7 @@
 
 import { type Action, type Message, type RaftConfig, type RaftEvent, RaftNode } from "../src/raft/mod.ts";
 import { type Index, type NodeId, WalLog, WalLogError } from "../mod.ts";
+import { MARK_BYTES } from "../src/segments/format.ts";
 import { PowerLoss, Random, SimulatedDisk } from "../src/testing/mod.ts";
 import { Safety, WatchedLog } from "./raft_safety.ts";
 
@@ -311,28 +312,35 @@ class Simulation {
     this.#ask(() => ({ type: kind, id: this.#random.pick(ids) }));
   }
 
-  /** A machine is shut down, a byte on its disk rots, and it is started again. */
+  /** A machine is shut down, something on its disk rots, and it is started again. */
   #rot(): void {
     for (const machine of this.#running) machine.isRotten &&= machine.node!.isDamaged;
-    // Damage on a minority is what a cluster must survive: one at a time here, so that it is one in three as well.
-    if (this.#running.length === 0 || [...this.#machines.values()].some(({ isRotten }) => isRotten)) return;
-    const machine = this.#random.pick(this.#running);
-    machine.isRotten = true;
+    // Damage on a minority is what a cluster must survive.
+    const rotten = [...this.#machines.values()].filter(({ isRotten }) => isRotten).length;
+    const sound = this.#running.filter(({ isRotten }) => !isRotten);
+    if (sound.length === 0 || rotten >= (this.#founders.length - 1) / 2) return;
+    const machine = this.#random.pick(sound);
     const { disk, log } = machine;
     machine.node = machine.log = undefined;
     try {
       // What the last flush covered is vouched for from here on: see the last flush, in the README.
       log!.closeSync();
     } catch {
-      // Its disk failed.
+      // Its disk failed, and nothing vouches for that.
+      return this.#stop(machine, !disk.hasPower);
     }
-    if (!disk.hasPower) disk.crash();
-    else disk.restart();
-    const path = this.#random.pick(disk.files().filter((name) => name.endsWith(".seg")));
+    disk.restart();
+    machine.isRotten = true;
+    const path = this.#random.pick(disk.files().filter((name) => /\.(seg|snap)$/.test(name)));
     const size = disk.content(path).findLastIndex((byte) => byte !== 0) + 1;
     const offset = this.#random.below(size);
-    disk.flip(path, offset, 1 << this.#random.below(8));
-    this.#tell(`${machine.id}: ${path} rots at byte ${offset} of ${size}`);
+    // Mostly so little that the node knows what it lacks, and can be healed.
+    const kind = this.#random.chance(0.9) ? "a bit" : this.#random.pick(["a stretch", "the file"] as const);
+    if (kind === "a bit") disk.flip(path, offset, 1 << this.#random.below(8));
+    else if (kind === "the file") disk.lose(path);
+    // Zeros over the end of a log look like a shorter one. The docs name that as what cannot be seen.
+    else if (offset < size - MARK_BYTES) disk.zero(path, offset, 1 + this.#random.below(size - MARK_BYTES - offset));
+    this.#tell(`${machine.id}: ${path} rots: ${kind} at byte ${offset} of ${size}`);
     this.#count("rotten");
     this.#start(machine);
   }

@@ -174,6 +174,8 @@ export interface RepairReply {
   readonly lastIndex: Index;
   /** Whom the sender knows as members or learners. */
   readonly members: readonly NodeId[];
+  /** Term of what comes before the first of the entries; 0 if nothing does, or the sender cannot tell. */
+  readonly prevTerm: Term;
   /** Those of the entries wanted that the sender has, in order. */
   readonly entries: readonly LogEntry[];
 }

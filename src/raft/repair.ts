@@ -3,16 +3,17 @@
  * It asks its peers for what it cannot read, repairs its log, and only then takes part again.
  *
  * A peer's entry is taken for what was there if a header that survives has the same term (log matching), or if the peer
- * knows the entry to be committed: then it is what was there, or what was there could never count. What was there is
- * given up only for a leader of this term or a later one that has something else there, or nothing: it has everything
- * that was ever committed (leader completeness).
+ * knows the entry to be committed, and what comes before it is the same: then it is what was there, or what was there
+ * could never count. What was there is given up only where something else is known to be committed, or for a leader of
+ * this term or a later one that has something else there, or nothing: it has everything that was ever committed (leader
+ * completeness).
  *
  * @module
  */
 
 import { WalLogError } from "../errors.ts";
 import type { Damage } from "../report.ts";
-import type { Index, LogEntry, NodeId, RaftLog } from "../types.ts";
+import type { Index, LogEntry, NodeId, RaftLog, Term } from "../types.ts";
 import { knownTerm, onInstallSnapshot } from "./follower.ts";
 import { MembershipHistory } from "./membership.ts";
 import type { InstallSnapshot, Message, RepairReply, RepairRequest } from "./messages.ts";
@@ -155,6 +156,7 @@ export function onRepairRequest(s: RaftState, { from, request, first, last }: Re
     commitIndex: s.commitIndex,
     lastIndex: s.log.lastIndex,
     members: s.membership.everyone,
+    prevTerm: entries.length === 0 ? 0 : knownTerm(s.log, entries[0]!.index - 1) ?? 0,
     entries,
   });
   // What is compacted away, only a snapshot can replace.
@@ -177,7 +179,7 @@ function onRepairReply(s: RaftState, healing: Healing, reply: RepairReply): void
   if (healing.isHardStateLost) return settleHardState(s, healing, reply);
   if (reply.term > s.term) enterTerm(s, reply.term);
   const before = healing.good.size;
-  for (const entry of reply.entries) take(s, healing, reply, entry);
+  takeGood(s, healing, reply);
   if (reply.leads && reply.term === s.term) {
     healing.droppableFrom = Math.min(healing.droppableFrom, firstDifference(s, healing, reply));
   }
@@ -210,12 +212,34 @@ function settleHardState(s: RaftState, healing: Healing, reply: RepairReply): vo
   finish(s, healing);
 }
 
-/** Takes a good copy, if it is one. */
-function take(s: RaftState, { missing, good }: Healing, { commitIndex }: RepairReply, entry: LogEntry): void {
-  const { index, term } = entry;
-  if (!missing.has(index)) return;
-  const known = knownTerm(s.log, index);
-  if (known === undefined ? index <= commitIndex : known === term) good.set(index, entry);
+/**
+ * Takes good copies of what is missing, and notes where what there is cannot be what was committed.
+ *
+ * An entry of which no header survives is taken only behind one that is the peer's as well: in one log, terms tell what
+ * all that comes before them is (log matching), and a committed entry behind another's would end that. What follows on
+ * it here may yet be other than what the peer has. It is then of earlier terms than that in which the entry was
+ * committed, with which nobody is elected any more.
+ */
+function takeGood(s: RaftState, healing: Healing, { commitIndex, prevTerm, entries }: RepairReply): void {
+  const { missing, good } = healing;
+  const own = (index: Index): Term | undefined => knownTerm(s.log, index) ?? good.get(index)?.term;
+  const compare = (index: Index, term: Term): void => {
+    const isDecided = index > s.log.snapshotIndex && index <= commitIndex && term > 0;
+    if (isDecided && (own(index) ?? term) !== term) healing.droppableFrom = Math.min(healing.droppableFrom, index);
+  };
+  let before = { index: (entries[0]?.index ?? 1) - 1, term: prevTerm };
+  compare(before.index, before.term);
+  for (const entry of entries) {
+    const { index, term } = entry;
+    compare(index, term);
+    if (missing.has(index)) {
+      const known = knownTerm(s.log, index);
+      const follows = index - 1 <= s.log.snapshotIndex ||
+        (before.index === index - 1 && before.term === own(index - 1));
+      if (known === undefined ? index <= commitIndex && follows : known === term) good.set(index, entry);
+    }
+    before = entry;
+  }
 }
 
 /** The first missing entry that a leader does not have, or has another in place of. */

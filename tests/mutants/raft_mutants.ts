@@ -274,7 +274,10 @@ export const RAFT_MUTANTS: Mutant[] = [
   {
     name: "raft: a damaged node takes any entry for what it had",
     file: REPAIR,
-    edits: [["known === undefined ? index <= commitIndex : known === term", "known === undefined || known === term"]],
+    edits: [[
+      "known === undefined ? index <= commitIndex && follows : known === term",
+      "known === undefined && follows || known === term",
+    ]],
     dies: "raft_repair_test",
   },
   {
@@ -304,6 +307,36 @@ export const RAFT_MUTANTS: Mutant[] = [
     edits: [[
       "if (healing.isHardStateLost || healing.isTailLost) return;\n  // Without",
       "if (healing.isHardStateLost) return;\n  // Without",
+    ]],
+    dies: "raft_repair_test",
+  },
+  {
+    name: "raft: a snapshot is not taken where the log does not know the term at its index",
+    file: FOLLOWER,
+    edits: [["const keepsTail = knownTerm(s.log, index) === term;", "const keepsTail = s.log.termAt(index) === term;"]],
+    dies: "raft_repair_test",
+  },
+  {
+    name: "raft: a damaged node puts a committed entry behind one that was not",
+    file: REPAIR,
+    edits: [[
+      "known === undefined ? index <= commitIndex && follows : known === term",
+      "known === undefined ? index <= commitIndex : known === term",
+    ]],
+    dies: "raft_repair_test",
+  },
+  {
+    name: "raft: a damaged node keeps what cannot be what was committed",
+    file: REPAIR,
+    edits: [["  compare(before.index, before.term);\n", ""]],
+    dies: "raft_repair_test",
+  },
+  {
+    name: "raft: a damaged node gives up what differs from what is not committed",
+    file: REPAIR,
+    edits: [[
+      "index > s.log.snapshotIndex && index <= commitIndex && term > 0",
+      "index > s.log.snapshotIndex && term > 0",
     ]],
     dies: "raft_repair_test",
   },

@@ -102,13 +102,14 @@ function readInstallSnapshot(reader: WireReader, flags: number, term: Term, lead
 function readRepairReply(reader: WireReader, leads: boolean, term: Term, from: NodeId): RepairReply {
   const [request, commitIndex, lastIndex] = [reader.number(), reader.number(), reader.number()];
   const members = reader.ids();
+  const prevTerm = reader.number();
   const entries: LogEntry[] = [];
   const count = readEntryCount(reader, GAP_AND_TAIL_BYTES_MIN);
-  let before = { index: 0, term: 0 };
+  let before = { index: 0, term: prevTerm };
   while (entries.length < count) {
     entries.push(before = readTail(reader, before.index + 1 + reader.number(), before.term));
   }
-  return { type: "repairReply", term, from, request, leads, commitIndex, lastIndex, members, entries };
+  return { type: "repairReply", term, from, request, leads, commitIndex, lastIndex, members, prevTerm, entries };
 }
 
 function readEntryCount(reader: WireReader, bytesEach: number): number {

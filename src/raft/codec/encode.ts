@@ -178,8 +178,9 @@ function writeRepairReply(writer: WireWriter, message: RepairReply): void {
   writer.number(message.commitIndex, "commitIndex");
   writer.number(message.lastIndex, "lastIndex");
   writer.ids(message.members);
+  writer.number(message.prevTerm, "prevTerm");
   writer.number(message.entries.length, "the number of entries");
-  let before = { index: 0, term: 0 };
+  let before = { index: 0, term: message.prevTerm };
   for (const entry of message.entries) {
     writer.number(entry.index - before.index - 1, `the gap before entry ${entry.index}`);
     writeTail(writer, before.term, entry);

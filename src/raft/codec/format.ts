@@ -19,7 +19,7 @@
  *   9  timeoutNow
  *  10  repairRequest                                  number request, number first, number last
  *  11  repairReply           1 leads                  number request, number commitIndex, number lastIndex,
- *                                                     number count, count x (id),
+ *                                                     number count, count x (id), number prevTerm,
  *                                                     number count, count x (number gap, tail of an entry)
  *
  * tail of an entry: number term - term of the entry before it, number 2 x size + (1 if it is a configuration), command
