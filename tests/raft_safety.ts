@@ -5,6 +5,7 @@
  */
 
 import type { WalLog } from "../mod.ts";
+import { knownTerm } from "../src/raft/follower.ts";
 import type { RaftNode } from "../src/raft/mod.ts";
 import type { EntriesOptions, HardState, Index, LogEntry, NodeId, RaftLog, Snapshot, Term } from "../src/types.ts";
 
@@ -73,6 +74,10 @@ export class WatchedLog implements RaftLog {
   }
   repair(entries: readonly LogEntry[]): void {
     this.#log.repair(entries);
+    for (const entry of entries) {
+      const before = knownTerm(this.#log, entry.index - 1);
+      if (before !== undefined) this.#safety.appended(before, [entry]);
+    }
   }
   applySnapshot(snapshot: Snapshot): void {
     this.#log.applySnapshot(snapshot);
@@ -118,6 +123,13 @@ export class Safety {
     }
   }
 
+  /** Election Safety: a term has one leader. To be called when a node hands out what it does as the leader of a term. */
+  led(id: NodeId, term: Term): void {
+    const known = this.#leaders.get(term);
+    require(known === undefined || known === id, "Election Safety", () => `${id} and ${known} lead in term ${term}`);
+    this.#leaders.set(term, id);
+  }
+
   /** To be called after each step of a node. */
   stepped(node: RaftNode): void {
     if (!node.isLeader) {
@@ -125,10 +137,6 @@ export class Safety {
       return;
     }
     const { id, term, log } = node;
-    const known = this.#leaders.get(term);
-    require(known === undefined || known === id, "Election Safety", () => `${id} and ${known} lead in term ${term}`);
-    this.#leaders.set(term, id);
-
     const end = this.#ends.get(node);
     if (end === undefined || end.term !== term) this.#requireComplete(node);
     else {

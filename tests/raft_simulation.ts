@@ -7,7 +7,7 @@
  */
 
 import { type Action, type Message, type RaftConfig, type RaftEvent, RaftNode } from "../src/raft/mod.ts";
-import { type Index, type NodeId, WalLog, WalLogError } from "../mod.ts";
+import { type Index, type NodeId, type Term, WalLog, WalLogError } from "../mod.ts";
 import { MARK_BYTES } from "../src/segments/format.ts";
 import { PowerLoss, Random, SimulatedDisk } from "../src/testing/mod.ts";
 import { Safety, WatchedLog } from "./raft_safety.ts";
@@ -43,6 +43,17 @@ interface Machine {
   isRotten: boolean;
   /** The application: a digest of everything applied, and up to where. */
   state: { index: Index; digest: string };
+}
+
+/** What a node takes itself for after a step, of which nothing has left it yet. */
+interface Claims {
+  /** The term that it leads in, if it does. */
+  readonly leads: Term | undefined;
+  readonly commitIndex: Index;
+}
+
+function claimsOf({ isLeader, term, commitIndex }: RaftNode): Claims {
+  return { leads: isLeader ? term : undefined, commitIndex };
 }
 
 /** A read under way: what had been acknowledged when it was asked for. */
@@ -163,13 +174,13 @@ class Simulation {
       if (!this.#isAsync) {
         const actions = node.step(event);
         this.#safety.stepped(node);
-        this.#release(machine, node, actions, node.commitIndex);
+        this.#release(machine, node, actions, claimsOf(node));
       } else {
         const step = node.stepAsync(event);
         this.#safety.stepped(node);
-        const { commitIndex } = node;
+        const claims = claimsOf(node);
         step.then(
-          (actions) => this.#attempt(() => this.#release(machine, node, actions, commitIndex)),
+          (actions) => this.#attempt(() => this.#release(machine, node, actions, claims)),
           (error) => this.#attempt(() => this.#refused(machine, node, error)),
         );
       }
@@ -204,9 +215,10 @@ class Simulation {
     this.#stop(machine, !machine.disk.hasPower);
   }
 
-  /** Does what a node wants done. `commitIndex`: what it took for committed when it said so. */
-  #release(machine: Machine, node: RaftNode, actions: readonly Action[], commitIndex: Index): void {
+  /** Does what a node wants done. Only now is it bound by what it took itself for when it stepped. */
+  #release(machine: Machine, node: RaftNode, actions: readonly Action[], { leads, commitIndex }: Claims): void {
     if (machine.node !== node) return;
+    if (leads !== undefined) this.#safety.led(node.id, leads);
     if (!node.isDamaged) this.#safety.committed(node, Math.min(commitIndex, node.lastApplied));
     for (const action of actions) this.#carryOut(machine, node, action);
     // The worst moment for a machine to forget is when it has just promised something.
