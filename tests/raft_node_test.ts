@@ -76,8 +76,18 @@ test("a configuration that makes no sense is refused", () => {
       { id: 1n, snapshotThreshold: -1 },
       { id: 1n, snapshotChunkBytes: 0.5 },
       { id: 1n, transferTimeout: -1 },
+      { id: 1n, heartbeatInterval: 21 },
+      { id: 1n, maxBatch: 65_537 },
+      null,
+      5,
+      { id: 1 },
+      { id: 1n, electionTimeout: 5 },
+      { id: 1n, electionTimeout: [] },
+      { id: 1n, peers: 3n },
+      { id: 1n, maxBatchBytes: "5" },
+      ...["joining", "checkQuorum", "noOp", "finishRemoval"].map((name) => ({ id: 1n, [name]: "false" })),
     ]
-  ) refuses(() => new RaftNode(config), "INVALID_ARGUMENT");
+  ) refuses(() => new RaftNode(config as { id: bigint }), "INVALID_ARGUMENT");
 });
 
 test("a step flushes what it wrote before it returns, and nothing if it wrote nothing", () => {

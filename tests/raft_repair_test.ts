@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type Action, type Message, RaftNode, type RepairReply } from "../src/raft/mod.ts";
-import { type Damage, type LogEntry, MemoryLog, type NodeId, WalLog, WalLogError } from "../mod.ts";
+import { type Damage, type HardState, type LogEntry, MemoryLog, type NodeId, WalLog, WalLogError } from "../mod.ts";
 import { FRAME_HEADER_BYTES, HEADER_COPY_OFFSET, KIND_ENTRY } from "../src/segments/format.ts";
 import { SimulatedDisk } from "../src/testing/mod.ts";
+import { encodeMembership } from "../src/raft/membership.ts";
 import { framesOf } from "./history.ts";
 import { Cluster } from "./raft_cluster.ts";
 
@@ -333,10 +334,58 @@ function asking(cluster: DiskCluster, damaged: number) {
   throw new Error("the node does not ask");
 }
 
+/** A log that has lost its hard state, and nothing else. */
+class WithoutItsVote extends MemoryLog {
+  readonly damaged: readonly Damage[] = [];
+  #isLost = true;
+  override append(entries: readonly LogEntry[]): void {
+    if (this.#isLost && entries.length === 0) throw new WalLogError("CORRUPT", "the hard state is lost");
+    super.append(entries);
+  }
+  override setHardState(state: HardState, options: { readonly force?: boolean } = {}): void {
+    this.#isLost &&= options.force !== true;
+    super.setHardState(state);
+  }
+  repair(): void {}
+}
+
+for (const count of [1, 2, 3]) {
+  test(`of five nodes, ${count} have lost their votes`, () => {
+    const ids = [1n, 2n, 3n, 4n, 5n];
+    const cluster = new Cluster(ids, { noOp: true });
+    const leader = cluster.elect(5n);
+    cluster.propose(5n, "committed");
+    cluster.tick(3, [5n]);
+    for (const id of ids.slice(0, count)) {
+      const log = new WithoutItsVote();
+      log.append(leader.log.entries(1, leader.log.lastIndex));
+      cluster.start(id, ids.filter((peer) => peer !== id), log);
+    }
+    cluster.tick(9);
+    for (const id of ids.slice(0, count)) {
+      const { isDamaged, log } = cluster.node(id);
+      // With three, nobody may be left of the majority that elected somebody in a term that the others have not heard of.
+      assert.equal(isDamaged, count === 3);
+      if (!isDamaged) assert.deepEqual(log.hardState, { term: leader.term, votedFor: id });
+    }
+    assert.equal(cluster.propose(5n, "more").length > 0, true);
+    cluster.tick(6, [5n]);
+    assert.equal(leader.commitIndex, count === 3 ? 2 : 3);
+  });
+}
+
+test("a node that is all of its cluster, and lost its vote, needs nobody to tell it", () => {
+  const log = new WithoutItsVote();
+  log.append([{ term: 7, index: 1, kind: "normal", command: new Uint8Array(1) }]);
+  const node = RaftNode.withLog({ id: 1n, noOp: true }, log);
+  for (let tick = 0; tick < 30; tick++) node.step({ type: "tick" });
+  assert.deepEqual([node.isDamaged, node.isLeader, node.term], [false, true, 8]);
+});
+
 test("an answer to what a node asked before it last started is not taken", () => {
   const cluster = written();
   const { node, asked, answer } = asking(cluster, 10);
-  assert.deepEqual([asked.first, asked.last], [10, 10]);
+  assert.deepEqual([asked.first, asked.last], [10, 11]);
   const entries = cluster.node(1n).log.entries(10, 10);
   node.step({ type: "message", message: answer({ entries, request: asked.request + 1 }) });
   assert.ok(node.isDamaged);
@@ -376,6 +425,51 @@ test("a committed entry is not put behind one that was not: that one, and all be
   node.step({ type: "message", message: answer({ ...behind, prevTerm: 3, commitIndex: ENTRIES + 2 }) });
   assert.equal(node.isDamaged, false);
   assert.equal(node.log.lastIndex, ENTRIES);
+});
+
+test("what lies in front of an entry that both have is the same, though nobody knows it to be committed", () => {
+  const cluster = written();
+  // Between terms 1 and 3, nothing tells what the term was.
+  const lost: LogEntry = {
+    term: 2,
+    index: ENTRIES + 1,
+    kind: "normal",
+    command: new TextEncoder().encode("of term 2"),
+  };
+  const behind: LogEntry = { ...lost, term: 3, index: ENTRIES + 2 };
+  cluster.logs.get(2n)!.append([lost, behind]);
+  const { node, asked, answer } = asking(cluster, ENTRIES + 1);
+  assert.deepEqual([asked.first, asked.last], [ENTRIES + 1, ENTRIES + 2]);
+  node.step({ type: "message", message: answer({ entries: [lost, { ...behind, term: 4 }] }) });
+  assert.ok(node.isDamaged, "they differ");
+  node.step({ type: "message", message: answer({ entries: [lost, behind] }) });
+  assert.equal(node.isDamaged, false);
+  assert.deepEqual(node.log.entry(ENTRIES + 1), lost);
+});
+
+test("a node asks those who speak to it, of whom its damaged log may not know", () => {
+  const cluster = written();
+  const { node } = asking(cluster, 10);
+  const prev = { prevLogIndex: ENTRIES, prevLogTerm: 1, entries: [], leaderCommit: ENTRIES };
+  node.step({ type: "message", message: { type: "appendEntries", term: 7, leader: 9n, ...prev } });
+  const asked: NodeId[] = [];
+  for (let tick = 0; tick < 10; tick++) {
+    for (const action of node.step({ type: "tick" })) if (action.type === "send") asked.push(action.to);
+  }
+  assert.deepEqual([...new Set(asked)].sort(), [1n, 3n, 9n]);
+});
+
+test("a change of members that was damaged is told when it can be read again", () => {
+  const cluster = written();
+  const command = encodeMembership({ members: [1n, 2n, 3n, 4n], learners: [] });
+  const change: LogEntry = { term: 1, index: ENTRIES + 1, kind: "config", command };
+  cluster.logs.get(2n)!.append([change, { ...change, index: ENTRIES + 2, kind: "normal" }]);
+  const { node, answer } = asking(cluster, ENTRIES + 1);
+  assert.deepEqual(node.members, IDS);
+  const good = answer({ entries: [change], prevTerm: 1, commitIndex: ENTRIES + 1 });
+  const told = node.step({ type: "message", message: good });
+  assert.deepEqual(told, [{ type: "membershipChanged", members: [1n, 2n, 3n, 4n] }]);
+  assert.deepEqual(node.members, [1n, 2n, 3n, 4n]);
 });
 
 test("a snapshot is not taken if what follows it may have been acknowledged and would be dropped", () => {

@@ -6,6 +6,7 @@
 
 import { WalLogError } from "../errors.ts";
 import type { NodeId } from "../types.ts";
+import { MESSAGE_ENTRIES_MAX } from "./codec/format.ts";
 import type { RaftConfig } from "./types.ts";
 
 const ID_MAX = 2n ** 64n - 1n;
@@ -31,6 +32,7 @@ export function isNodeId(id: unknown): id is NodeId {
  * @throws {WalLogError} `INVALID_ARGUMENT`.
  */
 export function checkConfig(config: RaftConfig): CheckedConfig {
+  if (typeof config !== "object" || config === null) throw invalid("expected a configuration");
   const checked: CheckedConfig = {
     id: config.id,
     peers: config.peers ?? [],
@@ -47,28 +49,35 @@ export function checkConfig(config: RaftConfig): CheckedConfig {
     finishRemoval: config.finishRemoval ?? false,
     transferTimeout: config.transferTimeout ?? 0,
   };
+  if (!Array.isArray(checked.electionTimeout) || checked.electionTimeout.length !== 2) {
+    throw invalid("electionTimeout must be an array of two numbers");
+  }
   const [minimum, maximum] = checked.electionTimeout;
+  if (!Array.isArray(checked.peers)) throw invalid("peers must be an array");
   for (const id of [checked.id, ...checked.peers]) {
     if (!isNodeId(id)) throw invalid(`ids must be bigints from 0 to 2^64 - 1, found ${String(id)}`);
   }
   if (typeof checked.seed !== "bigint") throw invalid(`seed must be a bigint, found ${String(checked.seed)}`);
   requireWhole("electionTimeout[0]", minimum, 1);
   requireWhole("electionTimeout[1]", maximum, minimum);
-  requireWhole("heartbeatInterval", checked.heartbeatInterval, 1);
-  requireWhole("maxBatch", checked.maxBatch, 1);
+  requireWhole("heartbeatInterval", checked.heartbeatInterval, 1, maximum);
+  requireWhole("maxBatch", checked.maxBatch, 1, MESSAGE_ENTRIES_MAX);
   requireWhole("snapshotThreshold", checked.snapshotThreshold, 0);
   requireWhole("snapshotChunkBytes", checked.snapshotChunkBytes, 0);
   requireWhole("transferTimeout", checked.transferTimeout, 0);
-  if (!(checked.maxBatchBytes >= 0)) {
+  for (const name of ["joining", "checkQuorum", "noOp", "finishRemoval"] as const) {
+    if (typeof checked[name] !== "boolean") throw invalid(`${name} must be a boolean, found ${String(checked[name])}`);
+  }
+  if (!(typeof checked.maxBatchBytes === "number" && checked.maxBatchBytes >= 0)) {
     throw invalid(`maxBatchBytes must be a number of 0 or more, found ${String(checked.maxBatchBytes)}`);
   }
   return checked;
 }
 
-function requireWhole(name: string, value: number, least: number): void {
-  if (!Number.isSafeInteger(value) || value < least) {
-    throw invalid(`${name} must be a whole number of ${least} or more, found ${String(value)}`);
-  }
+function requireWhole(name: string, value: number, least: number, most: number = Number.MAX_SAFE_INTEGER): void {
+  if (Number.isSafeInteger(value) && value >= least && value <= most) return;
+  const range = most === Number.MAX_SAFE_INTEGER ? `of ${least} or more` : `from ${least} to ${most}`;
+  throw invalid(`${name} must be a whole number ${range}, found ${String(value)}`);
 }
 
 function invalid(reason: string): WalLogError {

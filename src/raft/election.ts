@@ -29,7 +29,8 @@ export function beginPreVote(s: RaftState): void {
 
 /** Whether the node's own removal is yet to be committed, which nobody else may be able to do (dissertation 4.2.2). */
 function mustFinishRemoval(s: RaftState): boolean {
-  return s.config.finishRemoval && s.membership.latest.index > s.commitIndex;
+  const { latest } = s.membership;
+  return s.config.finishRemoval && latest.index > s.commitIndex && s.membership.hasRemoved(s.id);
 }
 
 /** The node's vote for itself, which counts only if it is a member. */

@@ -144,6 +144,12 @@ export class MembershipHistory {
     return sortedIds(this.#history.flatMap(({ members, learners }) => [...members, ...learners]));
   }
 
+  /** Whether a node was a member, and now is neither that nor a learner. */
+  hasRemoved(id: NodeId): boolean {
+    const { members, learners } = this.latest;
+    return !members.includes(id) && !learners.includes(id) && this.#history.some((one) => one.members.includes(id));
+  }
+
   /** The configuration at an index that the log has, or that its snapshot is of. */
   at(index: Index): Membership {
     return this.#history.findLast((one) => one.index <= index) ?? this.#history[0]!;

@@ -7,7 +7,7 @@
  * the snapshot at once: `snapshotThreshold` bounds that. Snapshots are held whole, for events and actions carry them whole
  * (`SnapshotEvent.data`, `RestoreSnapshotAction.data`), and a step waits for no stream. A leader reads one anew for each
  * message that it is sent in; with `snapshotChunkBytes`, once for all followers, and holds it until none of them is being
- * sent it any more. A follower holds the pieces until they are all there or a term begins, and while it installs them, the
+ * sent it any more; who has begun with an older one is sent that to its end. A follower holds the pieces until they are all there or a term begins, and while it installs them, the
  * whole beside them. So there must be room for a snapshot, and on a follower for two. A state larger than that does not
  * belong into `data`: let the application keep it in files, and `data` say which they are and where to fetch them.
  *

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Index } from "../types.ts";
+import type { Index, Snapshot } from "../types.ts";
 
 /**
  * How entries are sent. `probe`: one message at a time, until it is known where the logs agree. `stream`: without
@@ -26,14 +26,20 @@ export interface Progress {
   isActive: boolean;
   /** The greatest round of heartbeats that the node has answered. */
   round: number;
-  /** Which snapshot is being sent in pieces; 0 if none is. */
-  snapshotIndex: Index;
+  /** The snapshot that is being sent in pieces; `null` if none is. */
+  snapshot: Snapshot | null;
   /** Where its next piece begins, in bytes. */
   snapshotOffset: number;
   /** A learner's lap: where the leader's log ended when it began. */
   lapEnd: Index;
   /** A learner's lap: when it began, in ticks of the leader. */
   lapStart: number;
+}
+
+/** What is being sent in pieces has arrived, or is not wanted any more. */
+export function endSnapshot(progress: Progress): void {
+  progress.snapshot = null;
+  progress.snapshotOffset = 0;
 }
 
 /**
@@ -51,7 +57,7 @@ export function newProgress(lastIndex: Index, tick: number): Progress {
     next: lastIndex + 1,
     isActive: true,
     round: 0,
-    snapshotIndex: 0,
+    snapshot: null,
     snapshotOffset: 0,
     lapEnd: lastIndex,
     lapStart: tick,

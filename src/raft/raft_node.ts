@@ -7,6 +7,7 @@
 import { WalLogError, type WalLogErrorCode } from "../errors.ts";
 import { MemoryLog } from "../memory_log.ts";
 import type { Index, NodeId, RaftLog, Term } from "../types.ts";
+import { checkEvent } from "./check_event.ts";
 import { checkConfig } from "./config.ts";
 import { mergeSends } from "./merging.ts";
 import { findDamage } from "./repair.ts";
@@ -177,6 +178,7 @@ export class RaftNode {
     s.actions = [];
     s.writer.isDeferred = isDeferred;
     try {
+      checkEvent(event);
       stepEvent(s, event);
     } catch (error) {
       if (error instanceof WalLogError && REFUSALS.has(error.code)) throw error;

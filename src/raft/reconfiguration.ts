@@ -6,6 +6,7 @@
 
 import { WalLogError } from "../errors.ts";
 import type { NodeId } from "../types.ts";
+import { commitByQuorum } from "./commit.ts";
 import { isNodeId } from "./config.ts";
 import { encodeMembership, type Membership, sameIds, sortedIds } from "./membership.ts";
 import { newProgress, type Progress } from "./progress.ts";
@@ -83,6 +84,8 @@ function begin(s: RaftState, before: Membership, wanted: Omit<Membership, "index
   for (const id of s.progress.keys()) if (!others.has(id)) s.progress.delete(id);
   for (const id of others) if (!s.progress.has(id)) s.progress.set(id, newProgress(s.log.lastIndex, s.now));
   broadcast(s);
+  // Without those who are no longer asked, the change may be committed by what is there, with nobody to answer.
+  commitByQuorum(s);
 }
 
 /**

@@ -2,9 +2,9 @@
  * A node whose log is damaged. It neither votes nor acknowledges anything, for it no longer knows what it has promised.
  * It asks its peers for what it cannot read, repairs its log, and only then takes part again.
  *
- * A peer's entry is taken for what was there if a header that survives has the same term (log matching), or if the peer
- * knows the entry to be committed, and what comes before it is the same: then it is what was there, or what was there
- * could never count. What was there is given up only where something else is known to be committed, or for a leader of
+ * A peer's entry is taken for what was there if a header that survives has the same term, or a later entry is the same
+ * (log matching), or if the peer knows the entry to be committed, and what comes before it is the same: then it is what
+ * was there, or what was there could never count. What was there is given up only where something else is known to be committed, or for a leader of
  * this term or a later one that has something else there, or nothing: it has everything that was ever committed (leader
  * completeness).
  *
@@ -16,12 +16,15 @@ import type { Damage } from "../report.ts";
 import type { Index, LogEntry, NodeId, RaftLog, Term } from "../types.ts";
 import { knownTerm, onInstallSnapshot } from "./follower.ts";
 import { MembershipHistory } from "./membership.ts";
-import type { InstallSnapshot, Message, RepairReply, RepairRequest } from "./messages.ts";
+import { type InstallSnapshot, type Message, type RepairReply, type RepairRequest, senderOf } from "./messages.ts";
 import { requireLeader } from "./reconfiguration.ts";
 import { sendSnapshot } from "./replication.ts";
-import { enterTerm, restartElectionTimer } from "./role.ts";
+import { announceMembers, enterTerm, restartElectionTimer } from "./role.ts";
 import { type Healing, initialMembers, type RaftState } from "./state.ts";
 import type { RaftEvent } from "./types.ts";
+
+/** The term that a node tells which has lost it. Nobody votes in it. */
+const TERM_LOST = 0;
 
 /** A log that can be repaired, as `WalLog` can. */
 interface RepairableLog extends RaftLog {
@@ -96,6 +99,8 @@ export function stepDamaged(s: RaftState, healing: Healing, event: RaftEvent): v
   switch (event.type) {
     case "tick":
       if (++s.now % s.config.heartbeatInterval === 0) { for (const id of healing.peers) ask(s, healing, id); }
+      // Without anyone to ask, there was nobody else to vote for.
+      if (healing.isHardStateLost && healing.peers.size === 0) settleHardState(s, healing);
       return;
     case "message":
       return onMessage(s, healing, event.message);
@@ -109,6 +114,8 @@ export function stepDamaged(s: RaftState, healing: Healing, event: RaftEvent): v
 }
 
 function onMessage(s: RaftState, healing: Healing, message: Message): void {
+  // While this node was away, others may have taken the place of those that it knows of.
+  healing.peers.add(senderOf(message));
   switch (message.type) {
     case "repairRequest":
       return onRepairRequest(s, message);
@@ -130,16 +137,23 @@ function ask(s: RaftState, { missing, good, isHardStateLost, isSnapshotLost, req
   // A leader that has compacted away the first sends its snapshot, which must be a later one than that which is lost.
   if (isSnapshotLost) first = Math.min(first, s.log.snapshotIndex + 1);
   if (first === Infinity) first = 0;
+  // And the entry behind, if there is one: where that is the same, so is all before it.
+  if (last > 0 && last < s.log.lastIndex) last++;
   s.send(to, { type: "repairRequest", term: isHardStateLost ? 0 : s.term, from: s.id, request, first, last });
 }
 
 /** A damaged node asks. What this node cannot read itself, it does not have. */
 export function onRepairRequest(s: RaftState, { from, request, first, last }: RepairRequest): void {
-  if (s.healing?.isHardStateLost === true) return;
+  const lastIndex = s.log.lastIndex;
+  const { commitIndex, membership: { everyone: members } } = s;
+  if (s.healing?.isHardStateLost === true) {
+    const nothing = { leads: false, commitIndex, lastIndex, members, prevTerm: 0, entries: [] };
+    return s.send(from, { type: "repairReply", term: TERM_LOST, from: s.id, request, ...nothing });
+  }
   const entries: LogEntry[] = [];
   const { maxBatch, maxBatchBytes } = s.config;
   let bytes = 0;
-  const end = Math.min(last, s.log.lastIndex);
+  const end = Math.min(last, lastIndex);
   for (let index = Math.max(first, s.log.snapshotIndex + 1); index <= end && entries.length < maxBatch; index++) {
     const entry = readable(s.log, index);
     if (entry === undefined) continue;
@@ -153,9 +167,9 @@ export function onRepairRequest(s: RaftState, { from, request, first, last }: Re
     from: s.id,
     request,
     leads: s.role === "leader",
-    commitIndex: s.commitIndex,
-    lastIndex: s.log.lastIndex,
-    members: s.membership.everyone,
+    commitIndex,
+    lastIndex,
+    members,
     prevTerm: entries.length === 0 ? 0 : knownTerm(s.log, entries[0]!.index - 1) ?? 0,
     entries,
   });
@@ -176,7 +190,11 @@ function readable(log: RaftLog, index: Index): LogEntry | undefined {
 
 function onRepairReply(s: RaftState, healing: Healing, reply: RepairReply): void {
   if (reply.request !== healing.request) return;
-  if (healing.isHardStateLost) return settleHardState(s, healing, reply);
+  if (healing.isHardStateLost) {
+    healing.terms.set(reply.from, reply.term);
+    for (const id of reply.members) if (id !== s.id) healing.peers.add(id);
+    return settleHardState(s, healing);
+  }
   if (reply.term > s.term) enterTerm(s, reply.term);
   const before = healing.good.size;
   takeGood(s, healing, reply);
@@ -196,14 +214,17 @@ function onRepairReply(s: RaftState, healing: Healing, reply: RepairReply): void
  * The vote that is lost was for a member, which had the term on its disk before it asked: once all have told their terms,
  * none that this node has voted in is later. A vote for itself in the latest of them makes sure that it votes for nobody
  * else in it.
+ *
+ * A member that has lost its own vote cannot tell. It is no candidate any more; if it was elected, then by a majority, and
+ * as long as those who have lost their votes are none, one of that majority tells the term.
  */
-function settleHardState(s: RaftState, healing: Healing, reply: RepairReply): void {
-  healing.terms.set(reply.from, reply.term);
-  for (const id of reply.members) if (id !== s.id) healing.peers.add(id);
+function settleHardState(s: RaftState, healing: Healing): void {
   if (![...healing.peers].every((id) => healing.terms.has(id))) return;
+  const lost = 1 + [...healing.terms.values()].filter((term) => term === TERM_LOST).length;
+  if (lost > 1 && 2 * lost > s.members.length) return;
   // Where the log ended, nothing tells, and so not what was acknowledged: not for this node to decide.
   if (healing.isTailLost) return;
-  const term = Math.max(s.term, ...healing.terms.values());
+  const term = Math.max(s.term, knownTerm(s.log, s.log.lastIndex) ?? 0, ...healing.terms.values());
   s.writer.setHardState({ term, votedFor: s.id }, { force: true });
   s.writer.flush();
   s.term = term;
@@ -215,10 +236,11 @@ function settleHardState(s: RaftState, healing: Healing, reply: RepairReply): vo
 /**
  * Takes good copies of what is missing, and notes where what there is cannot be what was committed.
  *
- * An entry of which no header survives is taken only behind one that is the peer's as well: in one log, terms tell what
- * all that comes before them is (log matching), and a committed entry behind another's would end that. What follows on
- * it here may yet be other than what the peer has. It is then of earlier terms than that in which the entry was
- * committed, with which nobody is elected any more.
+ * An entry of which no header survives is taken if it lies in front of one that both have, for then both have the same
+ * up to there (log matching; nothing that was discarded reads as good, unless it is not known where the log ended). Or
+ * if it is committed, and lies behind one that both have: behind another, it would end log matching here. What follows on
+ * it may then be other than what the peer has, but of earlier terms than that in which the entry was committed, with
+ * which nobody is elected any more.
  */
 function takeGood(s: RaftState, healing: Healing, { commitIndex, prevTerm, entries }: RepairReply): void {
   const { missing, good } = healing;
@@ -229,6 +251,8 @@ function takeGood(s: RaftState, healing: Healing, { commitIndex, prevTerm, entri
   };
   let before = { index: (entries[0]?.index ?? 1) - 1, term: prevTerm };
   compare(before.index, before.term);
+  const shared = entries.findLast(({ index, term }) => !missing.has(index) && knownTerm(s.log, index) === term);
+  const agreed = healing.isTailLost ? 0 : shared?.index ?? 0;
   for (const entry of entries) {
     const { index, term } = entry;
     compare(index, term);
@@ -236,7 +260,8 @@ function takeGood(s: RaftState, healing: Healing, { commitIndex, prevTerm, entri
       const known = knownTerm(s.log, index);
       const follows = index - 1 <= s.log.snapshotIndex ||
         (before.index === index - 1 && before.term === own(index - 1));
-      if (known === undefined ? index <= commitIndex && follows : known === term) good.set(index, entry);
+      const isSame = known === undefined ? index < agreed || (index <= commitIndex && follows) : known === term;
+      if (isSame) good.set(index, entry);
     }
     before = entry;
   }
@@ -297,6 +322,8 @@ function onSnapshot(s: RaftState, healing: Healing, message: InstallSnapshot): v
 function finish(s: RaftState, healing: Healing): void {
   if (!isHealed(healing)) return;
   s.healing = null;
+  const before = s.membership.latest;
   s.membership = new MembershipHistory(s.log, initialMembers(s.config));
+  announceMembers(s, before);
   restartElectionTimer(s);
 }

@@ -35,32 +35,22 @@ export function sendNext(s: RaftState, to: NodeId): void {
 export function sendSnapshot(s: RaftState, to: NodeId, progress: Progress): void {
   progress.flow = "snapshot";
   progress.isPaused = true;
-  const snapshot = latestSnapshot(s);
   const { snapshotChunkBytes } = s.config;
-  if (snapshotChunkBytes === 0) return s.send(to, { type: "installSnapshot", term: s.term, leader: s.id, snapshot });
-  if (progress.snapshotIndex !== snapshot.index) {
-    progress.snapshotIndex = snapshot.index;
-    progress.snapshotOffset = 0;
+  if (snapshotChunkBytes === 0) {
+    return s.send(to, { type: "installSnapshot", term: s.term, leader: s.id, snapshot: s.log.snapshot()! });
   }
+  // What has begun is brought to an end: were each later snapshot sent instead, a slow node might never get one.
+  const snapshot = progress.snapshot ??= latestSnapshot(s);
   const offset = progress.snapshotOffset;
   const data = snapshot.data.subarray(offset, offset + snapshotChunkBytes);
   const done = offset + data.length === snapshot.data.length;
   s.send(to, { type: "installSnapshot", term: s.term, leader: s.id, snapshot: { ...snapshot, data }, offset, done });
 }
 
-/** The log's snapshot; in pieces it is asked for many times, and then kept. */
+/** The log's snapshot, held once for all who are being sent it. */
 function latestSnapshot(s: RaftState): Snapshot {
-  if (s.outgoing?.index === s.log.snapshotIndex) return s.outgoing;
-  const snapshot = s.log.snapshot()!;
-  s.outgoing = s.config.snapshotChunkBytes > 0 ? snapshot : null;
-  return snapshot;
-}
-
-/** Lets go of the snapshot that was kept, once nobody is being sent it. */
-export function releaseSnapshot(s: RaftState): void {
-  if (s.outgoing === null) return;
-  for (const { flow } of s.progress.values()) if (flow === "snapshot") return;
-  s.outgoing = null;
+  for (const { snapshot } of s.progress.values()) if (snapshot?.index === s.log.snapshotIndex) return snapshot;
+  return s.log.snapshot()!;
 }
 
 /** Sends everyone what comes next: entries, or a sign of life. */

@@ -4,12 +4,13 @@
  * @module
  */
 
+import { WalLogError } from "../errors.ts";
 import type { Index, NodeId } from "../types.ts";
 import { commitByQuorum } from "./commit.ts";
 import type { AppendEntriesReply, InstallSnapshotReply } from "./messages.ts";
-import type { Progress } from "./progress.ts";
+import { endSnapshot, type Progress } from "./progress.ts";
 import { promoteIfCaughtUp } from "./reconfiguration.ts";
-import { releaseSnapshot, sendNext, sendSnapshot } from "./replication.ts";
+import { sendNext, sendSnapshot } from "./replication.ts";
 import type { RaftState } from "./state.ts";
 
 /** What the leader knows of who answered; nothing if the answer is not for this leadership. */
@@ -17,10 +18,20 @@ function progressOf(s: RaftState, { from, term }: AppendEntriesReply | InstallSn
   return s.role === "leader" && term === s.term ? s.progress.get(from) : undefined;
 }
 
+/** No follower that works as it should agrees with its leader up to where the leader has nothing. */
+function requireKnown(s: RaftState, match: Index): void {
+  if (match <= s.log.lastIndex) return;
+  throw new WalLogError(
+    "INVALID_ARGUMENT",
+    `Cannot take an answer: it agrees up to index ${match}, found ${s.log.lastIndex} to be the last`,
+  );
+}
+
 /** A follower has answered. */
 export function onAppendEntriesReply(s: RaftState, reply: AppendEntriesReply): void {
   const progress = progressOf(s, reply);
   if (progress === undefined) return;
+  requireKnown(s, reply.matchIndex);
   progress.isActive = true;
   if (reply.round !== undefined) progress.round = Math.max(progress.round, reply.round);
   if (reply.success) return advance(s, reply.from, progress, reply.matchIndex);
@@ -45,13 +56,14 @@ function nextAfterConflict(s: RaftState, { conflictIndex, conflictTerm }: Append
 export function onInstallSnapshotReply(s: RaftState, reply: InstallSnapshotReply): void {
   const progress = progressOf(s, reply);
   if (progress === undefined) return;
+  requireKnown(s, reply.lastIndex);
   progress.isActive = true;
   if (reply.nextOffset !== undefined) {
-    if (progress.flow !== "snapshot") return;
+    // A piece that is under way is not sent again for the answer to another heartbeat; if it is lost, a heartbeat does.
+    if (progress.flow !== "snapshot" || progress.snapshotOffset === reply.nextOffset) return;
     progress.snapshotOffset = reply.nextOffset;
     return sendSnapshot(s, reply.from, progress);
   }
-  progress.snapshotIndex = 0;
   progress.next = progress.match + 1;
   advance(s, reply.from, progress, reply.lastIndex);
 }
@@ -62,7 +74,7 @@ function advance(s: RaftState, id: NodeId, progress: Progress, match: Index): vo
   progress.next = Math.max(progress.next, progress.match + 1);
   progress.flow = "stream";
   progress.isPaused = false;
-  releaseSnapshot(s);
+  endSnapshot(progress);
   commitByQuorum(s);
   if (s.role !== "leader") return;
   if (s.transfer?.target === id && progress.match === s.log.lastIndex) return sendTimeoutNow(s, id);

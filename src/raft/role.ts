@@ -32,7 +32,6 @@ export function becomeFollower(s: RaftState, leader: NodeId | null): void {
   s.votes.clear();
   s.progress.clear();
   s.transfer = null;
-  s.outgoing = null;
   for (const { id } of s.reads.splice(0)) s.actions.push({ type: "readFailed", id });
 }
 

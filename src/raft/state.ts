@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Index, LogEntry, NodeId, RaftLog, Snapshot, Term } from "../types.ts";
+import type { Index, LogEntry, NodeId, RaftLog, Term } from "../types.ts";
 import type { CheckedConfig } from "./config.ts";
 import { LogWriter } from "./log_writer.ts";
 import { MembershipHistory, sortedIds } from "./membership.ts";
@@ -122,8 +122,6 @@ export class RaftState {
   round = 0;
   /** Of a leader: ticks since it last counted who was heard from. */
   sinceQuorum = 0;
-  /** Of a leader: the snapshot that it sends in pieces, as long as somebody is being sent it. */
-  outgoing: Snapshot | null = null;
   /** Of a follower: the snapshot that arrives in pieces. */
   incoming: IncomingSnapshot | null = null;
 

@@ -192,9 +192,12 @@ export interface RaftConfig {
   readonly joining?: boolean;
   /** A follower that hears from no leader for this long, drawn from here, asks to be one. In ticks; default 10 to 20. */
   readonly electionTimeout?: readonly [minimum: number, maximum: number];
-  /** How often a leader gives a sign of life. In ticks, well below the least election timeout; default 3. */
+  /**
+   * How often a leader gives a sign of life. In ticks, well below the least election timeout, and never above the
+   * greatest; default 3.
+   */
   readonly heartbeatInterval?: number;
-  /** The most entries in a message. Default 64. */
+  /** The most entries in a message, at most 65,536. Default 64. */
   readonly maxBatch?: number;
   /** The most bytes of commands in a message, but always at least one entry. Default: no bound. */
   readonly maxBatchBytes?: number;

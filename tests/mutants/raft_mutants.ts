@@ -196,7 +196,7 @@ export const RAFT_MUTANTS: Mutant[] = [
   {
     name: "raft: a snapshot is held for ever that nobody is being sent",
     file: REPLIES,
-    edits: [["  releaseSnapshot(s);\n", ""]],
+    edits: [["  endSnapshot(progress);\n", ""]],
     dies: "raft_node_test",
   },
   {
@@ -266,6 +266,24 @@ export const RAFT_MUTANTS: Mutant[] = [
     dies: "raft simulation",
   },
   {
+    name: "raft: a leader that removed the only other one waits for an answer",
+    file: RECONFIGURATION,
+    edits: [["  commitByQuorum(s);\n", ""]],
+    dies: "raft_progress_test",
+  },
+  {
+    name: "raft: each answer brings another copy of a piece",
+    file: REPLIES,
+    edits: [[" || progress.snapshotOffset === reply.nextOffset) return;", ") return;"]],
+    dies: "raft_progress_test",
+  },
+  {
+    name: "raft: a learner asks for votes when members were removed",
+    file: ELECTION,
+    edits: [["latest.index > s.commitIndex && s.membership.hasRemoved(s.id);", "latest.index > s.commitIndex;"]],
+    dies: "raft_progress_test",
+  },
+  {
     name: "raft: a damaged node takes part",
     file: REPAIR,
     edits: [["return isHealed(healing) ? null : healing;", "return isHardStateLost(log) ? healing : null;"]],
@@ -274,10 +292,7 @@ export const RAFT_MUTANTS: Mutant[] = [
   {
     name: "raft: a damaged node takes any entry for what it had",
     file: REPAIR,
-    edits: [[
-      "known === undefined ? index <= commitIndex && follows : known === term",
-      "known === undefined && follows || known === term",
-    ]],
+    edits: [["index < agreed || (index <= commitIndex && follows)", "index < agreed || follows"]],
     dies: "raft_repair_test",
   },
   {
@@ -319,10 +334,13 @@ export const RAFT_MUTANTS: Mutant[] = [
   {
     name: "raft: a damaged node puts a committed entry behind one that was not",
     file: REPAIR,
-    edits: [[
-      "known === undefined ? index <= commitIndex && follows : known === term",
-      "known === undefined ? index <= commitIndex : known === term",
-    ]],
+    edits: [["(index <= commitIndex && follows)", "index <= commitIndex"]],
+    dies: "raft_repair_test",
+  },
+  {
+    name: "raft: a damaged node takes what lies in front of an entry that differs",
+    file: REPAIR,
+    edits: [["!missing.has(index) && knownTerm(s.log, index) === term)", "!missing.has(index) && term > 0)"]],
     dies: "raft_repair_test",
   },
   {
@@ -350,6 +368,12 @@ export const RAFT_MUTANTS: Mutant[] = [
     name: "raft: a node that lost its vote asks one other",
     file: REPAIR,
     edits: [["if (![...healing.peers].every((id) => healing.terms.has(id))) return;\n", ""]],
+    dies: "raft_repair_test",
+  },
+  {
+    name: "raft: a node that lost its vote takes the word of those who lost theirs too",
+    file: REPAIR,
+    edits: [["if (lost > 1 && 2 * lost > s.members.length) return;\n", ""]],
     dies: "raft_repair_test",
   },
   {

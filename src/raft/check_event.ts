@@ -1,0 +1,117 @@
+/**
+ * What a node takes for an event. Types promise it at compile time; here it is held to at run time, before anything
+ * changes: a message may come from a transport that does not decode with `decodeMessage`, and from other languages.
+ *
+ * @module
+ */
+
+import { WalLogError } from "../errors.ts";
+import type { LogEntry } from "../types.ts";
+import { checkEntry, checkSnapshot } from "../validate.ts";
+import { isNodeId } from "./config.ts";
+import { type Message, senderOf } from "./messages.ts";
+import type { RaftEvent } from "./types.ts";
+
+/** The terms, indexes and positions in each message. Those with a question mark need not be there. */
+const NUMBERS: Readonly<Record<Message["type"], readonly string[]>> = {
+  preVote: ["term", "lastLogIndex", "lastLogTerm"],
+  preVoteReply: ["term"],
+  requestVote: ["term", "lastLogIndex", "lastLogTerm"],
+  requestVoteReply: ["term"],
+  appendEntries: ["term", "prevLogIndex", "prevLogTerm", "leaderCommit", "round?"],
+  appendEntriesReply: ["term", "matchIndex", "conflictIndex", "conflictTerm", "round?"],
+  installSnapshot: ["term", "offset?"],
+  installSnapshotReply: ["term", "lastIndex", "nextOffset?"],
+  timeoutNow: ["term"],
+  repairRequest: ["term", "request", "first", "last"],
+  repairReply: ["term", "request", "commitIndex", "lastIndex", "prevTerm"],
+};
+
+/**
+ * Refuses what is no event.
+ *
+ * @param event Anything.
+ * @throws {WalLogError} `INVALID_ARGUMENT`.
+ */
+export function checkEvent(event: RaftEvent): void {
+  requireObject(event, "an event");
+  switch (event.type) {
+    case "tick":
+      return;
+    case "message":
+      return checkMessage(event.message);
+    case "propose":
+      return requireBytes(event.command, "a command");
+    case "snapshot":
+      requireNumber(event.index, "a snapshot's index");
+      return requireBytes(event.data, "a snapshot's data");
+    case "addServer":
+    case "addLearner":
+    case "removeServer":
+      return requireId(event.id, `the id of ${event.type}`);
+    case "transferLeadership":
+      return requireId(event.target, "the target of transferLeadership");
+    case "readIndex":
+      return;
+    default:
+      throw invalid(`there is no event of type ${show((event as { type: unknown }).type)}`);
+  }
+}
+
+function checkMessage(message: Message): void {
+  requireObject(message, "a message");
+  const numbers = Object.hasOwn(NUMBERS, message.type) ? NUMBERS[message.type] : undefined;
+  if (numbers === undefined) throw invalid(`there is no message of type ${show(message.type)}`);
+  const fields = message as unknown as Readonly<Record<string, unknown>>;
+  for (const field of numbers) {
+    const name = field.replace("?", "");
+    if (name !== field && fields[name] === undefined) continue;
+    requireNumber(fields[name], `${name} of ${message.type}`);
+  }
+  requireId(senderOf(message), `the sender of ${message.type}`);
+  if (message.type === "installSnapshot") {
+    requireObject(message.snapshot, "a snapshot");
+    requireNumber(message.snapshot.index, "a snapshot's index");
+    // One of nothing is answered, and never installed.
+    if (message.snapshot.index > 0) checkSnapshot(message.snapshot);
+  }
+  if (message.type !== "appendEntries" && message.type !== "repairReply") return;
+  if (!Array.isArray(message.entries)) throw invalid(`the entries of ${message.type} must be an array`);
+  for (const entry of message.entries as readonly LogEntry[]) requireObject(entry, "an entry");
+  if (message.type === "appendEntries") return;
+  let term = message.prevTerm;
+  for (const entry of message.entries) {
+    requireNumber(entry.index, "an entry's index");
+    // Their sizes are what the log had, whatever it takes now.
+    checkEntry(entry, entry.index, term, Infinity);
+    term = entry.term;
+  }
+  if (!Array.isArray(message.members)) throw invalid("the members of repairReply must be an array");
+  for (const id of message.members) requireId(id, "a member");
+}
+
+function requireObject(value: unknown, what: string): void {
+  if (typeof value !== "object" || value === null) throw invalid(`${what} must be an object, found ${show(value)}`);
+}
+
+function requireNumber(value: unknown, what: string): void {
+  if (Number.isSafeInteger(value) && (value as number) >= 0) return;
+  throw invalid(`${what} must be a safe integer from 0 on, found ${show(value)}`);
+}
+
+function requireId(value: unknown, what: string): void {
+  if (!isNodeId(value)) throw invalid(`${what} must be a bigint from 0 to 2^64 - 1, found ${show(value)}`);
+}
+
+function requireBytes(value: unknown, what: string): void {
+  if (!(value instanceof Uint8Array)) throw invalid(`${what} must be a Uint8Array, found ${show(value)}`);
+}
+
+/** A value as an error message names it: short, and whatever it is. */
+function show(value: unknown): string {
+  return typeof value === "object" && value !== null ? "an object" : String(value).slice(0, 40);
+}
+
+function invalid(reason: string): WalLogError {
+  return new WalLogError("INVALID_ARGUMENT", `Cannot step: ${reason}`);
+}

@@ -1,0 +1,102 @@
+/** That a cluster gets on: what stays safe, and would yet have waited for ever, or sent without end. */
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { type Message, RaftNode } from "../src/raft/mod.ts";
+import { encodeMembership } from "../src/raft/membership.ts";
+import { MemoryLog } from "../src/memory_log.ts";
+import { Cluster, type Letter } from "./raft_cluster.ts";
+
+test("a leader of two that removes the other commits that by itself", () => {
+  const cluster = new Cluster([1n, 2n], { noOp: true });
+  const leader = cluster.elect(1n);
+  cluster.tick(3, [1n]);
+  cluster.step(1n, { type: "removeServer", id: 2n });
+  assert.deepEqual(leader.members, [1n]);
+  assert.equal(leader.commitIndex, leader.log.lastIndex);
+  cluster.step(1n, { type: "addLearner", id: 3n });
+  assert.deepEqual(leader.learners, [3n]);
+  // The learner is not there. That is no reason not to take it back.
+  cluster.step(1n, { type: "removeServer", id: 3n });
+  assert.deepEqual(leader.learners, []);
+});
+
+/** A leader that has compacted what node 3 lacks, and whose messages take as long as the test wants. */
+function sending(snapshotBytes: number) {
+  const letters: Letter[] = [];
+  const cluster = new Cluster([1n, 2n, 3n], { snapshotChunkBytes: 10, heartbeatInterval: 3 });
+  const leader = cluster.elect(1n);
+  cluster.passes = ({ to }) => to !== 3n;
+  for (let i = 0; i < 10; i++) cluster.propose(1n, `${i}`);
+  const snapshot = (index: number) =>
+    cluster.step(1n, { type: "snapshot", index, data: new Uint8Array(snapshotBytes) });
+  snapshot(5);
+  cluster.passes = (letter) => {
+    const isDelayed = letter.from === 3n || letter.to === 3n;
+    if (isDelayed) letters.push(letter);
+    return !isDelayed;
+  };
+  /** A tick of the leader; what was under way to and from node 3 arrives. */
+  const round = () => {
+    const arriving = letters.splice(0);
+    cluster.tick(1, [1n]);
+    for (const { to, message } of arriving) cluster.step(to, { type: "message", message });
+  };
+  return { cluster, leader, snapshot, round };
+}
+
+test("a snapshot in pieces is sent little more than once, whatever heartbeats come between", () => {
+  const PIECES = 100;
+  const { cluster, round } = sending(10 * PIECES);
+  let rounds = 0;
+  for (; cluster.node(3n).log.snapshotIndex === 0; rounds++) {
+    assert.ok(rounds < 10 * PIECES, "it does not arrive");
+    round();
+  }
+  const pieces = cluster.sent.filter(({ message }) => message.type === "installSnapshot").length;
+  assert.ok(pieces <= 2 * PIECES + 10, `${pieces} messages for ${PIECES} pieces`);
+});
+
+test("a snapshot that takes long to send arrives, though there is a later one by then", () => {
+  const { cluster, snapshot, round } = sending(1000);
+  for (let rounds = 0; cluster.node(3n).log.snapshotIndex === 0; rounds++) {
+    assert.ok(rounds < 1000, "it does not arrive");
+    // Before all of the first is there, there is another.
+    if (rounds % 50 === 40) {
+      cluster.propose(1n, "more");
+      snapshot(cluster.node(1n).lastApplied);
+    }
+    round();
+  }
+  assert.equal(cluster.node(3n).log.snapshotIndex, 5, "what had begun came to its end");
+  for (let rounds = 0; cluster.node(3n).log.lastIndex < cluster.node(1n).log.lastIndex; rounds++) {
+    assert.ok(rounds < 1000, "it does not catch up");
+    round();
+  }
+});
+
+test("a learner does not ask for votes because others were removed", () => {
+  const log = new MemoryLog();
+  log.append([{ term: 1, index: 1, kind: "config", command: encodeMembership({ members: [1n, 2n], learners: [4n] }) }]);
+  const learner = RaftNode.withLog({ id: 4n, joining: true, finishRemoval: true }, log);
+  for (let tick = 0; tick < 100; tick++) assert.deepEqual(learner.step({ type: "tick" }), []);
+});
+
+test("an answer that knows of more than the leader has does no harm", () => {
+  const cluster = new Cluster([1n, 2n, 3n]);
+  const leader = cluster.elect(1n);
+  const beyond = 2 ** 53 - 1;
+  const answers: Message[] = [
+    {
+      ...{ type: "appendEntriesReply", term: leader.term, success: true, from: 2n },
+      ...{ matchIndex: beyond, conflictIndex: 0, conflictTerm: 0 },
+    } as Message,
+    { type: "installSnapshotReply", term: leader.term, from: 2n, lastIndex: beyond },
+  ];
+  for (const message of answers) {
+    assert.throws(() => leader.step({ type: "message", message }), { code: "INVALID_ARGUMENT" });
+  }
+  cluster.propose(1n, "x");
+  cluster.tick(6, [1n]);
+  assert.deepEqual([...cluster.applied.get(2n)!.values()], ["x"]);
+});
