@@ -10,6 +10,7 @@ import { durationText, rateText, short } from "./units.ts";
 
 /** Writes by some number of clients. */
 export interface ClusterPoint {
+  /** The runtime of all replicas; or another service. */
   readonly runtime: string;
   readonly clients: number;
   readonly writesPerSecond: number;
@@ -45,6 +46,14 @@ export function clusterRow(point: ClusterPoint): string[] {
 
 /** The part of the page about the cluster. */
 export function clusterSection({ machine, replicas, seconds, valueBytes, points }: ClusterResult): string[] {
+  const beside = points.some(({ runtime }) => runtime.startsWith("etcd"))
+    ? [
+      "etcd is what one would take instead of writing such a service. It is written to by the same clients, through its " +
+      "JSON gateway (gRPC would spare it that step), and does more with a write: it keeps all versions of a key, " +
+      "in a tree on the disk, where the example keeps the last, in memory, and snapshots of that.",
+      "",
+    ]
+    : [];
   return [
     "## A replicated service",
     "",
@@ -52,6 +61,7 @@ export function clusterSection({ machine, replicas, seconds, valueBytes, points 
     `${valueBytes} bytes over HTTP, and its next write when the last is acknowledged, which takes a flush by two ` +
     `replicas. ${short(seconds)} s a line. Recorded on ${machineText(machine)}`,
     "",
+    ...beside,
     ...table(["Runtime", ...CLUSTER_COLUMNS], points.map((point) => [point.runtime, ...clusterRow(point)])),
     "",
   ];

@@ -48,7 +48,7 @@ export class HttpClient {
    * @throws {NoAnswer} If none came in time.
    */
   request(
-    method: "GET" | "PUT",
+    method: "GET" | "POST" | "PUT",
     url: string,
     { body, timeoutMs }: { readonly body?: string; readonly timeoutMs: number },
   ): Promise<HttpAnswer> {

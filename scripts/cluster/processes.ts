@@ -212,8 +212,13 @@ function argumentsOf({ name, run }: Runtime, folder: string, { tls }: ClusterOpt
   return [run[0], "run", "--no-prompt", ...permissions];
 }
 
-/** Ports that are free now. */
-async function freePorts(count: number): Promise<number[]> {
+/**
+ * Ports that are free now.
+ *
+ * @param count How many.
+ * @returns Their numbers.
+ */
+export async function freePorts(count: number): Promise<number[]> {
   const servers = Array.from({ length: count }, () => createServer());
   const ports: number[] = [];
   for (const server of servers) {
