@@ -75,6 +75,26 @@ test("a snapshot that takes long to send arrives, though there is a later one by
   }
 });
 
+test("a damaged node is sent a later snapshot than the one under way, if that does not cover what it lacks", () => {
+  const { cluster, leader, snapshot, round } = sending(1000);
+  const sent = () =>
+    cluster.sent.flatMap(({ to, message }) => (
+      to === 3n && message.type === "installSnapshot" ? [[message.snapshot.index, message.offset]] : []
+    ));
+  for (let rounds = 0; sent().length === 0; rounds++) {
+    assert.ok(rounds < 20, "nothing is sent");
+    round();
+  }
+  // From here on, the node does not answer.
+  snapshot(8);
+  cluster.tick(3, [1n]);
+  assert.deepEqual(sent(), [[5, 0], [5, 0]], "what has begun goes on");
+  const asked = { type: "repairRequest", term: leader.term, from: 3n, request: 1, first: 4 } as const;
+  cluster.step(1n, { type: "message", message: { ...asked, last: 5 } });
+  cluster.step(1n, { type: "message", message: { ...asked, last: 7 } });
+  assert.deepEqual(sent().slice(2), [[5, 0], [8, 0]]);
+});
+
 test("a learner does not ask for votes because others were removed", () => {
   const log = new MemoryLog();
   log.append([{ term: 1, index: 1, kind: "config", command: encodeMembership({ members: [1n, 2n], learners: [4n] }) }]);

@@ -18,6 +18,7 @@ import { knownTerm, onInstallSnapshot } from "./follower.ts";
 import { MembershipHistory } from "./membership.ts";
 import { type InstallSnapshot, type Message, type RepairReply, type RepairRequest, senderOf } from "./messages.ts";
 import { requireLeader } from "./reconfiguration.ts";
+import { endSnapshot } from "./progress.ts";
 import { sendSnapshot } from "./replication.ts";
 import { announceMembers, enterTerm, restartElectionTimer } from "./role.ts";
 import { type Healing, initialMembers, type RaftState } from "./state.ts";
@@ -175,7 +176,11 @@ export function onRepairRequest(s: RaftState, { from, request, first, last }: Re
   });
   // What is compacted away, only a snapshot can replace.
   const progress = s.progress.get(from);
-  if (progress !== undefined && first > 0 && first <= s.log.snapshotIndex) sendSnapshot(s, from, progress);
+  if (progress === undefined || first === 0 || first > s.log.snapshotIndex) return;
+  // One that is under way and does not cover all that is lacking may be one that the node cannot take.
+  const { snapshot } = progress;
+  if (snapshot !== null && snapshot.index < Math.min(last, s.log.snapshotIndex)) endSnapshot(progress);
+  sendSnapshot(s, from, progress);
 }
 
 /** The entry at an index, if it can be read. */

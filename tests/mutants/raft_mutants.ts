@@ -278,6 +278,12 @@ export const RAFT_MUTANTS: Mutant[] = [
     dies: "raft_progress_test",
   },
   {
+    name: "raft: a damaged node is sent a snapshot that it cannot take, for ever",
+    file: REPAIR,
+    edits: [["snapshot.index < Math.min(last, s.log.snapshotIndex)", "snapshot.index > s.log.snapshotIndex"]],
+    dies: "raft_progress_test",
+  },
+  {
     name: "raft: a learner asks for votes when members were removed",
     file: ELECTION,
     edits: [["latest.index > s.commitIndex && s.membership.hasRemoved(s.id);", "latest.index > s.commitIndex;"]],
