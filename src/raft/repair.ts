@@ -24,9 +24,6 @@ import { announceMembers, enterTerm, restartElectionTimer } from "./role.ts";
 import { type Healing, initialMembers, type RaftState } from "./state.ts";
 import type { RaftEvent } from "./types.ts";
 
-/** The term that a node tells which has lost it. Nobody votes in it. */
-const TERM_LOST = 0;
-
 /** A log that can be repaired, as `WalLog` can. */
 interface RepairableLog extends RaftLog {
   readonly damaged: readonly Damage[];
@@ -145,16 +142,12 @@ function ask(s: RaftState, { missing, good, isHardStateLost, isSnapshotLost, req
 
 /** A damaged node asks. What this node cannot read itself, it does not have. */
 export function onRepairRequest(s: RaftState, { from, request, first, last }: RepairRequest): void {
-  const lastIndex = s.log.lastIndex;
-  const { commitIndex, membership: { everyone: members } } = s;
-  if (s.healing?.isHardStateLost === true) {
-    const nothing = { leads: false, commitIndex, lastIndex, members, prevTerm: 0, entries: [] };
-    return s.send(from, { type: "repairReply", term: TERM_LOST, from: s.id, request, ...nothing });
-  }
+  // Who has lost its vote cannot tell its term, by which another may have to find its own.
+  if (s.healing?.isHardStateLost === true) return;
   const entries: LogEntry[] = [];
   const { maxBatch, maxBatchBytes } = s.config;
   let bytes = 0;
-  const end = Math.min(last, lastIndex);
+  const end = Math.min(last, s.log.lastIndex);
   for (let index = Math.max(first, s.log.snapshotIndex + 1); index <= end && entries.length < maxBatch; index++) {
     const entry = readable(s.log, index);
     if (entry === undefined) continue;
@@ -168,9 +161,9 @@ export function onRepairRequest(s: RaftState, { from, request, first, last }: Re
     from: s.id,
     request,
     leads: s.role === "leader",
-    commitIndex,
-    lastIndex,
-    members,
+    commitIndex: s.commitIndex,
+    lastIndex: s.log.lastIndex,
+    members: s.membership.everyone,
     prevTerm: entries.length === 0 ? 0 : knownTerm(s.log, entries[0]!.index - 1) ?? 0,
     entries,
   });
@@ -219,14 +212,9 @@ function onRepairReply(s: RaftState, healing: Healing, reply: RepairReply): void
  * The vote that is lost was for a member, which had the term on its disk before it asked: once all have told their terms,
  * none that this node has voted in is later. A vote for itself in the latest of them makes sure that it votes for nobody
  * else in it.
- *
- * A member that has lost its own vote cannot tell. It is no candidate any more; if it was elected, then by a majority, and
- * as long as those who have lost their votes are none, one of that majority tells the term.
  */
 function settleHardState(s: RaftState, healing: Healing): void {
   if (![...healing.peers].every((id) => healing.terms.has(id))) return;
-  const lost = 1 + [...healing.terms.values()].filter((term) => term === TERM_LOST).length;
-  if (lost > 1 && 2 * lost > s.members.length) return;
   // Where the log ended, nothing tells, and so not what was acknowledged: not for this node to decide.
   if (healing.isTailLost) return;
   const term = Math.max(s.term, knownTerm(s.log, s.log.lastIndex) ?? 0, ...healing.terms.values());

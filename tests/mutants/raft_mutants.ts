@@ -377,9 +377,9 @@ export const RAFT_MUTANTS: Mutant[] = [
     dies: "raft_repair_test",
   },
   {
-    name: "raft: a node that lost its vote takes the word of those who lost theirs too",
+    name: "raft: a node that lost its vote tells others a term",
     file: REPAIR,
-    edits: [["if (lost > 1 && 2 * lost > s.members.length) return;\n", ""]],
+    edits: [["if (s.healing?.isHardStateLost === true) return;\n", ""]],
     dies: "raft_repair_test",
   },
   {
