@@ -20,6 +20,7 @@ export interface Mutant {
   readonly equivalent?: string;
 }
 
+const BATCH = "src/segments/batch.ts";
 const WRITER = "src/segments/writer.ts";
 const SNAPSHOTS = "src/snapshots.ts";
 const IDENTITY = "src/segments/identity.ts";
@@ -829,14 +830,26 @@ const RECOVERIES: Mutant[] = [
 
 const MEMORY: Mutant[] = [
   {
+    name: "frames are laid over those that reading the batch has written",
+    file: BATCH,
+    edits: [["if (writer.reservations !== reservations) return undefined;", ""]],
+    dies: "taken_test",
+  },
+  {
+    name: "frames that were laid stay where they are when a segment is begun",
+    file: WRITER,
+    edits: [["if (at !== laid) codec.bytes.copyWithin(at, laid, laid + bytes);", ""]],
+    dies: "simulation",
+  },
+  {
     name: "memory changes before the disk in append",
     file: LOG,
     edits: [
       [
         'this.#durability.write(\n      "append",',
-        'index.nextIndex += entries.length;\n    this.#durability.write(\n      "append",',
+        'const firstIndex = index.nextIndex;\n    index.append(batch);\n    this.#durability.write(\n      "append",',
       ],
-      ["index.nextIndex += entries.length;\n    this.#state", "this.#state"],
+      ["const firstIndex = index.nextIndex;\n    index.append(batch);\n    this.#state", "this.#state"],
     ],
     dies: "simulation",
   },
