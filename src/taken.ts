@@ -11,6 +11,16 @@ import type { HardState, LogEntry, Snapshot, SnapshotMeta } from "./types.ts";
 const TYPED_ARRAY = Object.getPrototypeOf(Uint8Array.prototype);
 
 /**
+ * A number as it comes back from the disk, where no zero has a sign.
+ *
+ * @param value Any value.
+ * @returns 0 for -0, anything else as it is.
+ */
+export function unsigned<T>(value: T): T | 0 {
+  return value === 0 ? 0 : value;
+}
+
+/**
  * Whether a value is an array of bytes, and not a `Proxy` that stands before one.
  *
  * @param value Any value.
@@ -62,7 +72,7 @@ export function takeBytes(bytes: Uint8Array): Uint8Array {
 export function takeEntry(entry: LogEntry): LogEntry {
   if (typeof entry !== "object" || entry === null) return entry;
   const { term, index, kind, command } = entry;
-  return { term, index, kind, command: takeBytes(command) };
+  return { term: unsigned(term), index, kind, command: takeBytes(command) };
 }
 
 /**
@@ -84,7 +94,7 @@ export function takeEntries(entries: readonly LogEntry[]): readonly LogEntry[] {
 export function takeHardState(state: HardState): HardState {
   if (typeof state !== "object" || state === null) return state;
   const { term, votedFor } = state;
-  return { term, votedFor };
+  return { term: unsigned(term), votedFor };
 }
 
 /**
@@ -96,7 +106,7 @@ export function takeHardState(state: HardState): HardState {
 export function takeSnapshotMeta(meta: SnapshotMeta): SnapshotMeta {
   if (typeof meta !== "object" || meta === null) return meta;
   const { index, term, config } = meta;
-  return { index, term, config: Array.isArray(config) ? [...config] : config };
+  return { index, term: unsigned(term), config: Array.isArray(config) ? [...config] : config };
 }
 
 /**

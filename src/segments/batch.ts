@@ -8,7 +8,7 @@
  * @module
  */
 
-import { isBytes, isDetached, takeEntries } from "../taken.ts";
+import { isBytes, isDetached, takeEntries, unsigned } from "../taken.ts";
 import type { Index, LogEntry, Term } from "../types.ts";
 import { checkAppend, isAcceptable } from "../validate.ts";
 import { frameBytes } from "./format.ts";
@@ -94,7 +94,8 @@ function layBatch(
   for (let i = 0; i < count; i++) {
     const entry = entries[i]!;
     if (typeof entry !== "object" || entry === null) return undefined;
-    const { term, index, kind, command } = entry;
+    const { term: given, index, kind, command } = entry;
+    const term = unsigned(given);
     if (!isAcceptable(term, index, kind, command, nextIndex + i, lastTerm)) return undefined;
     // The command can be another one than when room was made for it, and an array can lie about its length.
     const { length } = command;
