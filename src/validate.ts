@@ -125,7 +125,8 @@ export function isAcceptable(
   previousTerm: Term,
 ): boolean {
   return index === expectedIndex && expectedIndex <= INDEX_MAX &&
-    Number.isSafeInteger(term) && term >= previousTerm &&
+    // Both: the previous term can be lost, and is then below 0.
+    Number.isSafeInteger(term) && term >= 0 && term >= previousTerm &&
     (kind === "normal" || kind === "config") && isBytes(command);
 }
 

@@ -14,8 +14,9 @@ import {
   WalLog,
   WalLogError,
 } from "../mod.ts";
-import { KIND_ENTRY } from "../src/segments/format.ts";
+import { KIND_ENTRY, TERM_UNKNOWN } from "../src/segments/format.ts";
 import type { HardState, Index } from "../src/types.ts";
+import { checkAppend } from "../src/validate.ts";
 import { entryAt, flipped, framesOf } from "./history.ts";
 import { MemoryDisk } from "./memory_disk.ts";
 import { assertSameEntries, assertSameState, stateOf } from "./model.ts";
@@ -210,6 +211,12 @@ for (const [name, make] of SUBJECTS) {
 }
 
 describe("WalLog: what is given", () => {
+  it("needs a term that is one, also where the term before it is lost", () => {
+    const entry = { ...entryAt(6), term: -1 };
+    assert.throws(() => checkAppend([entry], 5, TERM_UNKNOWN, 100), /must be a safe integer of 0 or more, found -1$/);
+    assert.equal(checkAppend([entryAt(6)], 5, TERM_UNKNOWN, 100), entryAt(6).command.length);
+  });
+
   it("can close the log, which then takes it no more", async () => {
     const disk = new MemoryDisk();
     for (const close of [(log: WalLog) => log.closeSync(), (log: WalLog) => void log.close()]) {
