@@ -649,6 +649,12 @@ const CHECKSUMS: Mutant[] = [
     dies: "checks_test",
   },
   {
+    name: "segments that are missing in a row are taken for one",
+    file: BORDERS,
+    edits: [["Math.min(floor, this.replacedFrom(older, segment, link))", "floor"]],
+    dies: "gap_test",
+  },
+  {
     name: "a segment's last checksum is not held against the one that the next segment repeats",
     file: BORDERS,
     edits: [["segment.lastSum !== previousSum", "segment.lastSum < 0"]],
