@@ -260,6 +260,33 @@ describe("a missing segment", () => {
   const placesOf = (damage: readonly Damage[]) =>
     damage.map(({ kind, path, firstIndex, lastIndex }) => [kind, path, firstIndex, lastIndex]);
 
+  for (const missing of [1, 2]) {
+    it(`that held no entries costs nothing, and is named: segment ${missing}`, () => {
+      const log = openWithout([missing], (log) => {
+        if (missing === 1) fill(log);
+        log.append(entriesAt(1, 10));
+        fill(log);
+        if (missing === 2) log.truncate(8);
+        fill(log);
+        log.append(entriesAt(log.lastIndex + 1, 12, 2));
+      });
+      assert.deepEqual([log.recovery.verdict, log.lastIndex, log.hardState.term], ["clean", 12, 9]);
+      assert.deepEqual(placesOf(log.recovery.harmless), [["segment", pathOf(missing), undefined, undefined]]);
+      const first = missing === 2 ? 8 : 11;
+      const entries = [...entriesAt(1, first - 1), ...entriesAt(first, 12, 2)];
+      assertSameEntries(log.entries(1, 12), entries, "what is left");
+    });
+  }
+
+  it("that compaction has deleted is not missed", () => {
+    const log = openWithout([], (log) => {
+      fill(log);
+      log.append(entriesAt(1, 10));
+      log.applySnapshot({ index: 10, term: 1, config: [1n], data: new Uint8Array(10) });
+    });
+    assert.deepEqual([log.recovery.verdict, log.recovery.harmless], ["clean", []]);
+  });
+
   it("beside another one, with entries that replaced others, brings none of those back", () => {
     const log = openWithout([2, 3], (log) => {
       log.append(entriesAt(1, 10));

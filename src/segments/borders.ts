@@ -60,7 +60,7 @@ export class Borders {
       // Everything from the floor on was the missing segment's. Had it no entries, the state behind it says all.
       index.truncate(Math.min(floor, this.replacedFrom(older, segment, link)));
       this.lose(segment, link, missing);
-      if (found !== undefined || missing.firstIndex !== undefined) replay.damage.push(missing);
+      replay.damage.push(missing);
     } else if (replay.damage.at(-1)?.path === segment.path) {
       this.reconcile(segment, link, replay.damage.at(-1)!);
     } else if (
