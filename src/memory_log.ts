@@ -4,6 +4,7 @@
  * @module
  */
 
+import { takeEntries, takeHardState, takeSnapshot } from "./taken.ts";
 import type { EntriesOptions, HardState, Index, LogEntry, RaftLog, Snapshot, Term } from "./types.ts";
 import {
   checkAppend,
@@ -156,9 +157,10 @@ export class MemoryLog implements RaftLog {
    * before it. The log is then as it was.
    */
   append(entries: readonly LogEntry[]): void {
-    checkAppend(entries, this.lastIndex, this.lastTerm, this.maxEntryBytes);
+    const taken = takeEntries(entries);
+    checkAppend(taken, this.lastIndex, this.lastTerm, this.maxEntryBytes);
     // All copies first: should memory run out on one of them, none was added.
-    const copies = entries.map(copyEntry);
+    const copies = taken.map(copyEntry);
     for (const entry of copies) this.#entries.push(entry);
   }
 
@@ -182,8 +184,9 @@ export class MemoryLog implements RaftLog {
    * neither `null` nor an unsigned 64-bit number.
    */
   setHardState(state: HardState): void {
-    checkHardState(state);
-    this.#hardState = Object.freeze({ term: state.term, votedFor: state.votedFor });
+    const taken = takeHardState(state);
+    checkHardState(taken);
+    this.#hardState = Object.freeze(taken);
   }
 
   /**
@@ -196,11 +199,13 @@ export class MemoryLog implements RaftLog {
    * @throws {WalLogError} `INVALID_ARGUMENT` for anything that is not a snapshot, stale or not.
    */
   applySnapshot(snapshot: Snapshot): void {
-    checkSnapshot(snapshot);
-    if (snapshot.index <= this.snapshotIndex) return;
-    const copy = copySnapshot(snapshot);
-    const agrees = this.#at(snapshot.index)?.term === snapshot.term;
-    this.#entries = agrees ? this.#entries.slice(snapshot.index - this.snapshotIndex) : [];
+    const taken = takeSnapshot(snapshot);
+    checkSnapshot(taken);
+    const { index, term } = taken;
+    if (index <= this.snapshotIndex) return;
+    const copy = copySnapshot(taken);
+    const agrees = this.#at(index)?.term === term;
+    this.#entries = agrees ? this.#entries.slice(index - this.snapshotIndex) : [];
     this.#snapshot = copy;
   }
 

@@ -1,6 +1,7 @@
 /**
  * What a log accepts. Every log checks its arguments here, all of them before anything changes, so that a
  * refused call leaves the log as it was and every implementation refuses the same things in the same words.
+ * What is checked was taken over from the caller (`taken.ts`), so that it is still the same when it is written.
  *
  * The checks hold at run time what the types promise at compile time: a value that slips past them would be
  * written, and would come back as something else after a restart.
@@ -9,7 +10,18 @@
  */
 
 import { WalLogError } from "./errors.ts";
-import type { EntriesOptions, HardState, Index, LogEntry, NodeId, Snapshot, SnapshotMeta, Term } from "./types.ts";
+import { isBytes, isDetached } from "./taken.ts";
+import type {
+  EntriesOptions,
+  EntryKind,
+  HardState,
+  Index,
+  LogEntry,
+  NodeId,
+  Snapshot,
+  SnapshotMeta,
+  Term,
+} from "./types.ts";
 
 /** The largest command that a log takes unless told otherwise. In bytes: 64 MiB. */
 export const ENTRY_BYTES_MAX_DEFAULT = 64 * 1024 * 1024;
@@ -57,20 +69,6 @@ function isNodeId(value: unknown): value is NodeId {
   return typeof value === "bigint" && value >= 0n && value <= NODE_ID_MAX;
 }
 
-/**
- * Whether bytes are gone because their buffer was transferred away, or shrunk. Such an array has length 0, so it would
- * be stored as an empty command and nobody would notice that the command was lost.
- */
-function isDetached(bytes: Uint8Array): boolean {
-  if (bytes.byteLength > 0) return false;
-  try {
-    new Uint8Array(0).set(bytes);
-    return false;
-  } catch {
-    return true;
-  }
-}
-
 /** An `INVALID_ARGUMENT` error. */
 function invalid(message: string): WalLogError {
   return new WalLogError("INVALID_ARGUMENT", message);
@@ -107,24 +105,48 @@ export function checkAppend(
 }
 
 /**
- * Checks one entry. Called for each entry of each append: the accepting path compares and allocates nothing.
+ * Whether an entry can be appended, but for the size of its command. Called for each entry of each append: it compares
+ * and allocates nothing.
  *
- * @param entry The entry.
+ * @param term The entry's term.
+ * @param index Its index.
+ * @param kind Its kind.
+ * @param command Its command.
  * @param expectedIndex The index that it must have.
  * @param previousTerm Term of the entry before it, below which its own term must not be: terms never
  * decrease along a Raft log.
+ */
+export function isAcceptable(
+  term: Term,
+  index: Index,
+  kind: EntryKind,
+  command: Uint8Array,
+  expectedIndex: Index,
+  previousTerm: Term,
+): boolean {
+  return index === expectedIndex && expectedIndex <= INDEX_MAX &&
+    // Both: the previous term can be lost, and is then below 0.
+    Number.isSafeInteger(term) && term >= 0 && term >= previousTerm &&
+    (kind === "normal" || kind === "config") && isBytes(command);
+}
+
+/**
+ * Checks one entry.
+ *
+ * @param entry The entry.
+ * @param expectedIndex The index that it must have.
+ * @param previousTerm Term of the entry before it.
  * @param maxEntryBytes The largest command allowed, in bytes.
  * @throws {WalLogError} `NOT_CONTIGUOUS`, `ENTRY_TOO_LARGE` or `INVALID_ARGUMENT`.
  */
 export function checkEntry(entry: LogEntry, expectedIndex: Index, previousTerm: Term, maxEntryBytes: number): void {
-  if (
-    typeof entry === "object" && entry !== null &&
-    entry.index === expectedIndex && expectedIndex <= INDEX_MAX &&
-    Number.isSafeInteger(entry.term) && entry.term >= previousTerm &&
-    (entry.kind === "normal" || entry.kind === "config") &&
-    entry.command instanceof Uint8Array && entry.command.byteLength <= maxEntryBytes &&
-    (entry.command.byteLength > 0 || !isDetached(entry.command))
-  ) return;
+  if (isObject(entry)) {
+    const { term, index, kind, command } = entry;
+    if (
+      isAcceptable(term, index, kind, command, expectedIndex, previousTerm) &&
+      !isDetached(command) && command.byteLength <= maxEntryBytes
+    ) return;
+  }
   throw refusal(entry, expectedIndex, previousTerm, maxEntryBytes);
 }
 
@@ -146,7 +168,7 @@ function refusal(entry: LogEntry, expectedIndex: Index, previousTerm: Term, maxE
   if (kind !== "normal" && kind !== "config") {
     return invalid(`${at}: the kind must be "normal" or "config", found ${show(kind)}`);
   }
-  if (!(command instanceof Uint8Array)) {
+  if (!isBytes(command)) {
     return invalid(`${at}: the command must be a Uint8Array, found ${show(command)}`);
   }
   if (command.byteLength > maxEntryBytes) {
@@ -232,7 +254,7 @@ export function checkSnapshotMeta(meta: SnapshotMeta): void {
 export function checkSnapshot(snapshot: Snapshot): void {
   checkSnapshotMeta(snapshot);
   const { index, data } = snapshot;
-  if (!(data instanceof Uint8Array)) {
+  if (!isBytes(data)) {
     throw invalid(`Cannot apply the snapshot at index ${index}: the data must be a Uint8Array, found ${show(data)}`);
   }
   if (isDetached(data)) {

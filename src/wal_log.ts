@@ -14,6 +14,7 @@ import { type CheckedOptions, checkOptions, type WalLogOptions } from "./options
 import { repairLog } from "./repair.ts";
 import type { Damage, RecoveryReport } from "./report.ts";
 import { scrubInBackground, type ScrubOptions, type ScrubReport } from "./scrub.ts";
+import { takeBatch } from "./segments/batch.ts";
 import {
   FLAG_VOTE,
   FRAME_ALIGNMENT,
@@ -25,9 +26,9 @@ import {
 import type { LogIndex } from "./segments/index.ts";
 import { EntryReader } from "./segments/reader.ts";
 import { SnapshotStore } from "./snapshot_store.ts";
+import { takeEntries, takeHardState, takeSnapshot, takeSnapshotMeta } from "./taken.ts";
 import type { EntriesOptions, HardState, Index, LogEntry, RaftLog, Snapshot, SnapshotMeta, Term } from "./types.ts";
 import {
-  checkAppend,
   checkHardState,
   checkMaxBytes,
   checkReadIndex,
@@ -247,23 +248,22 @@ export class WalLog implements RaftLog, AsyncDisposable, Disposable {
    * `POISONED` if a write failed, now or earlier; `READ_ONLY`; `CLOSED`.
    */
   append(entries: readonly LogEntry[]): void {
-    const writer = this.#durability.requireWriter("append");
     const index = this.#index;
-    const bytes = checkAppend(entries, this.lastIndex, index.lastTerm, this.maxEntryBytes);
-    if (entries.length === 0) return;
+    const batch = takeBatch(this.#durability.requireWriter("append"), index, entries, this.maxEntryBytes);
+    // What a caller gives can have accessors, and these can close the log.
+    const writer = this.#durability.requireWriter("append");
+    const { count, commandBytes } = batch;
+    if (count === 0) return;
     this.#durability.write(
       "append",
-      bytes + entries.length * (FRAME_HEADER_BYTES + FRAME_ALIGNMENT),
-      () => writer.append(entries),
+      commandBytes + count * (FRAME_HEADER_BYTES + FRAME_ALIGNMENT),
+      () => writer.append(batch),
     );
-    for (const { term, index: at } of entries) {
-      if (term !== index.lastTerm || at === index.nextIndex) index.runs.push(at, term);
-      index.lastTerm = term;
-    }
-    index.nextIndex += entries.length;
-    this.#state.counts.entriesAppended += entries.length;
+    const firstIndex = index.nextIndex;
+    index.append(batch);
+    this.#state.counts.entriesAppended += count;
     if (isHeard("wallog:append")) {
-      tell("wallog:append", { path: this.path, firstIndex: entries[0]!.index, lastIndex: this.lastIndex, bytes });
+      tell("wallog:append", { path: this.path, firstIndex, lastIndex: this.lastIndex, bytes: commandBytes });
     }
   }
 
@@ -295,9 +295,10 @@ export class WalLog implements RaftLog, AsyncDisposable, Disposable {
    * @throws {WalLogError} `INVALID_ARGUMENT`, `NO_SPACE`: the log is as it was. `POISONED`, `READ_ONLY`, `CLOSED`.
    */
   setHardState(state: HardState, options: { readonly force?: boolean } = {}): void {
+    const taken = takeHardState(state);
     const writer = this.#durability.requireWriter("set the hard state", options.force === true);
-    checkHardState(state);
-    const { term, votedFor } = state;
+    checkHardState(taken);
+    const { term, votedFor } = taken;
     const flags = votedFor === null ? 0 : FLAG_VOTE;
     const write = () => writer.writeFrame(KIND_HARD_STATE, flags, term, votedFor ?? 0);
     this.#durability.write("set the hard state", FRAME_HEADER_BYTES, write);
@@ -322,9 +323,10 @@ export class WalLog implements RaftLog, AsyncDisposable, Disposable {
    * `CLOSED`.
    */
   repair(entries: readonly LogEntry[]): void {
+    const taken = takeEntries(entries);
     this.#durability.requireWriter("repair");
     const index = this.#index;
-    const good = checkRepair(entries, this.snapshotIndex + 1, this.lastIndex, (at) => {
+    const good = checkRepair(taken, this.snapshotIndex + 1, this.lastIndex, (at) => {
       const term = index.termAt(at);
       return term === TERM_UNKNOWN ? undefined : term;
     });
@@ -374,9 +376,10 @@ export class WalLog implements RaftLog, AsyncDisposable, Disposable {
    * @throws {WalLogError} `INVALID_ARGUMENT`: the log is as it was. `POISONED`, `READ_ONLY`, `CLOSED`.
    */
   applySnapshot(snapshot: Snapshot): void {
+    const taken = takeSnapshot(snapshot);
     this.#durability.requireWriter("apply a snapshot");
-    checkSnapshot(snapshot);
-    this.#snapshots.apply(snapshot);
+    checkSnapshot(taken);
+    this.#snapshots.apply(taken);
   }
 
   /**
@@ -389,9 +392,10 @@ export class WalLog implements RaftLog, AsyncDisposable, Disposable {
    * @throws {WalLogError} `INVALID_ARGUMENT`, `POISONED`, `READ_ONLY`, `CLOSED`.
    */
   createSnapshot(meta: SnapshotMeta): WritableStream<Uint8Array> {
+    const taken = takeSnapshotMeta(meta);
     this.#durability.requireWriter("create a snapshot");
-    checkSnapshotMeta(meta);
-    return this.#snapshots.streamIn(meta);
+    checkSnapshotMeta(taken);
+    return this.#snapshots.streamIn(taken);
   }
 
   /**

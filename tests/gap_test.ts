@@ -5,8 +5,8 @@
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { WalLog, type WalLogError } from "../mod.ts";
-import { KIND_ENTRY, KIND_SNAPSHOT, KIND_TRUNCATE, SEGMENT_HEADER_BYTES } from "../src/segments/format.ts";
+import { type Damage, WalLog, type WalLogError } from "../mod.ts";
+import { KIND_ENTRY, KIND_SNAPSHOT, KIND_TRUNCATE, SEGMENT_HEADER_BYTES, segmentName } from "../src/segments/format.ts";
 import { Random } from "../src/testing/mod.ts";
 import { entriesAt, entryAt, type FrameAt, framesOf, writeRandomly } from "./history.ts";
 import { MemoryDisk } from "./memory_disk.ts";
@@ -239,5 +239,86 @@ describe("a gap", () => {
       }
       good.closeSync();
     }
+  });
+});
+
+describe("a missing segment", () => {
+  /** Begins segments by setting the hard state, until there is one more. */
+  function fill(log: WalLog): void {
+    const { segments } = log.stats();
+    while (log.stats().segments === segments) log.setHardState({ term: 9, votedFor: 1n });
+  }
+
+  /** Opens a log of which some segments are missing. */
+  function openWithout(numbers: readonly number[], write: (log: WalLog) => void): WalLog {
+    const contents = closedLog(write, 8192).contents();
+    for (const number of numbers) assert.ok(contents.delete(segmentName(number)));
+    return WalLog.openSync(PATH, { fileSystem: new MemoryDisk(contents), onDamage: "keep" });
+  }
+
+  const pathOf = (number: number) => `${PATH}/${segmentName(number)}`;
+  const placesOf = (damage: readonly Damage[]) =>
+    damage.map(({ kind, path, firstIndex, lastIndex }) => [kind, path, firstIndex, lastIndex]);
+
+  for (const missing of [1, 2]) {
+    it(`that held no entries costs nothing, and is named: segment ${missing}`, () => {
+      const log = openWithout([missing], (log) => {
+        if (missing === 1) fill(log);
+        log.append(entriesAt(1, 10));
+        fill(log);
+        if (missing === 2) log.truncate(8);
+        fill(log);
+        log.append(entriesAt(log.lastIndex + 1, 12, 2));
+      });
+      assert.deepEqual([log.recovery.verdict, log.lastIndex, log.hardState.term], ["clean", 12, 9]);
+      assert.deepEqual(placesOf(log.recovery.harmless), [["segment", pathOf(missing), undefined, undefined]]);
+      const first = missing === 2 ? 8 : 11;
+      const entries = [...entriesAt(1, first - 1), ...entriesAt(first, 12, 2)];
+      assertSameEntries(log.entries(1, 12), entries, "what is left");
+    });
+  }
+
+  it("that compaction has deleted is not missed", () => {
+    const log = openWithout([], (log) => {
+      fill(log);
+      log.append(entriesAt(1, 10));
+      log.applySnapshot({ index: 10, term: 1, config: [1n], data: new Uint8Array(10) });
+    });
+    assert.deepEqual([log.recovery.verdict, log.recovery.harmless], ["clean", []]);
+  });
+
+  it("beside another one, with entries that replaced others, brings none of those back", () => {
+    const log = openWithout([2, 3], (log) => {
+      log.append(entriesAt(1, 10));
+      fill(log);
+      log.truncate(5);
+      log.append(entriesAt(5, 10, 2));
+      fill(log);
+      fill(log);
+      log.append(entriesAt(11, 12, 3));
+    });
+    assert.equal(log.recovery.verdict, "corrupt");
+    for (let index = 5; index <= 10; index++) assert.throws(() => log.entry(index), { code: "DAMAGED_ENTRY" });
+    assertSameEntries(log.entries(11, 12), entriesAt(11, 12, 3), "behind");
+    const [found] = log.damaged;
+    assert.ok(found!.firstIndex! <= 5 && found!.lastIndex === 10, JSON.stringify(found));
+  });
+
+  it("beside another one that only added entries leaves what was before them", () => {
+    const log = openWithout([2, 3], (log) => {
+      log.append(entriesAt(1, 10));
+      fill(log);
+      log.append(entriesAt(11, 12));
+      fill(log);
+      log.append(entriesAt(13, 14));
+      fill(log);
+      log.append(entriesAt(15, 16));
+    });
+    assert.deepEqual(placesOf(log.damaged), [["segment", pathOf(3), 11, 14]]);
+    assertSameEntries(
+      [...log.entries(1, 10), ...log.entries(15, 16)],
+      [...entriesAt(1, 10), ...entriesAt(15, 16)],
+      "left",
+    );
   });
 });

@@ -873,6 +873,17 @@ export function raftLogSuite(name: string, make: () => Subject): void {
   });
 
   describe(`${name}: at the end of the numbers`, () => {
+    test("knows no zero with a sign, which a restart would take from it", (log) => {
+      log.setHardState({ term: -0, votedFor: null });
+      assert.ok(Object.is(log.hardState.term, 0), "hard state");
+      log.append([entryAt(1, -0), { ...entryAt(2, -0), command: new Uint8Array(5 * 1024 * 1024) }]);
+      log.append([entryAt(3, -0)]);
+      assert.ok([log.lastTerm, ...[1, 2, 3].map((index) => log.termAt(index))].every((term) => Object.is(term, 0)));
+      assert.ok(log.entries(1, 3).every(({ term }) => Object.is(term, 0)), "entries");
+      log.applySnapshot(snapshotAt(4, -0));
+      assert.ok([log.lastTerm, log.termAt(4), log.snapshot()?.term].every((term) => Object.is(term, 0)), "snapshot");
+    });
+
     test("keeps indexes and terms up to 2^53 - 1, and refuses what would be rounded", (log) => {
       log.applySnapshot(snapshotAt(MAX - 4, MAX - 2));
       log.append([entryAt(MAX - 3, MAX - 2), entryAt(MAX - 2, MAX - 1)]);

@@ -5,8 +5,15 @@
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { WalLog, WalLogError } from "../mod.ts";
-import { KIND_ENTRY, KIND_MARK, SEGMENT_HEADER_BYTES } from "../src/segments/format.ts";
+import { type RecoveryReport, WalLog, WalLogError } from "../mod.ts";
+import {
+  FRAME_HEADER_BYTES,
+  KIND_ENTRY,
+  KIND_FOOTER,
+  KIND_MARK,
+  SEGMENT_HEADER_BYTES,
+  SLOT_OFFSET,
+} from "../src/segments/format.ts";
 import { entriesAt, entryAt, type FrameAt, framesOf, History } from "./history.ts";
 import { MemoryDisk } from "./memory_disk.ts";
 import { assertSameEntries, assertSameState, bytesOf, stateOf } from "./model.ts";
@@ -341,4 +348,52 @@ describe("the end of a log", () => {
       log.closeSync();
     }
   });
+});
+
+describe("a footer that a crash left", () => {
+  // Few, and so many that the offsets of their frames do not fit a chunk.
+  for (const entries of [100, 300_000]) {
+    const segmentBytes = 16 * 1024 * 1024;
+    const disk = new MemoryDisk();
+    const written = WalLog.openSync(PATH, { fileSystem: disk, segmentBytes });
+    while (written.lastIndex < entries) {
+      const next = written.lastIndex + 1;
+      written.append(entriesAt(next, Math.min(next + 9999, entries), 1, 0));
+    }
+    written.append([{ ...entryAt(entries + 1), command: new Uint8Array(segmentBytes) }]);
+    const [sealed, begun] = [SEGMENT, "000000000002.seg"].map((name) => disk.contents().get(name)!.slice());
+    written.closeSync();
+    const footer = framesOf(sealed!).find(({ kind }) => kind === KIND_FOOTER)!;
+
+    /** Opens the log as it was before the flush that makes the second segment part of it. */
+    const openAfter = (change: (sealed: Uint8Array) => Uint8Array): RecoveryReport => {
+      const contents = disk.contents();
+      // No successor slot yet, and nothing in the successor.
+      contents.set(SEGMENT, change(sealed!.slice().fill(0, SLOT_OFFSET, SLOT_OFFSET + SECTOR_BYTES)));
+      contents.set("000000000002.seg", begun!.slice(0, SEGMENT_HEADER_BYTES));
+      const log = WalLog.openSync(PATH, { fileSystem: new MemoryDisk(contents) });
+      assert.equal(log.lastIndex, entries);
+      log.closeSync();
+      return log.recovery;
+    };
+
+    it(`is no tear if it is whole, of ${entries} entries`, () => {
+      const { verdict, cut } = openAfter((sealed) => sealed);
+      assert.deepEqual([verdict, cut], ["clean", undefined]);
+    });
+
+    const middle = footer.offset + FRAME_HEADER_BYTES + Math.floor(footer.length / 2 / SECTOR_BYTES) * SECTOR_BYTES;
+    const tears: Record<string, (sealed: Uint8Array) => Uint8Array> = {
+      "its payload is missing": (sealed) => sealed.fill(0, footer.offset + FRAME_HEADER_BYTES),
+      "it has a hole": (sealed) => sealed.fill(0, middle, middle + SECTOR_BYTES),
+      "the file ends in it": (sealed) => sealed.slice(0, middle),
+    };
+    for (const [what, tear] of Object.entries(tears)) {
+      it(`is cut if ${what}, of ${entries} entries`, () => {
+        const { verdict, cut } = openAfter(tear);
+        assert.equal(verdict, "torn");
+        assert.deepEqual([cut?.path, cut?.offset], [`${PATH}/${SEGMENT}`, footer.offset]);
+      });
+    }
+  }
 });

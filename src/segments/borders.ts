@@ -9,6 +9,7 @@ import { WalLogError } from "../errors.ts";
 import { type Damage, describeDamage } from "../report.ts";
 import type { FileSystem } from "../storage/file_system.ts";
 import { readFull } from "../storage/full.ts";
+import type { Index } from "../types.ts";
 import type { Chain, Link } from "./chain.ts";
 import {
   decodeFrameHeader,
@@ -57,9 +58,9 @@ export class Borders {
       const found = chain.damage.find((one) => one.path === path);
       const missing = { ...(found ?? this.missing(previous, `segment ${link.file.number} follows it, it is missing`)) };
       // Everything from the floor on was the missing segment's. Had it no entries, the state behind it says all.
-      index.truncate(floor);
+      index.truncate(Math.min(floor, this.replacedFrom(older, segment, link)));
       this.lose(segment, link, missing);
-      if (found !== undefined || missing.firstIndex !== undefined) replay.damage.push(missing);
+      replay.damage.push(missing);
     } else if (replay.damage.at(-1)?.path === segment.path) {
       this.reconcile(segment, link, replay.damage.at(-1)!);
     } else if (
@@ -79,6 +80,27 @@ export class Borders {
       this.lose(segment, link, damage);
     }
     replay.begin(state);
+  }
+
+  /**
+   * From where on what was replayed may have been replaced by segments that are missing too. The floor behind them is
+   * that of the last one alone.
+   *
+   * @param older The segment that was replayed.
+   * @param segment The same, with its entries.
+   * @param link The next one that is there.
+   * @returns The lowest such index; `Infinity` if there is none.
+   */
+  private replacedFrom(older: Link, segment: Segment, link: Link): Index {
+    const { number, successor } = older.file;
+    const { previous, baseLsn, state } = link.file.header;
+    const isOne = previous === number + 1 ||
+      (successor !== undefined && successor !== "damaged" && successor.number === previous);
+    // If no truncation was counted and no snapshot, then they only added to it.
+    if (isOne || state.replacements === this.replay.state.replacements) return Infinity;
+    // What they dropped they held anew, as much as there was room for.
+    const room = Math.floor((baseLsn - segment.endLsn) / FRAME_HEADER_BYTES);
+    return Math.max(state.nextIndex - room, this.replay.index.snapshotIndex + 1);
   }
 
   /** Whether a valid segment has frames that a repair wrote. */

@@ -239,13 +239,14 @@ export interface Trailer {
 }
 
 /**
- * The bytes that a frame takes.
+ * The bytes that a frame takes. Called several times for each entry, and so without fractions.
  *
  * @param length Bytes of payload.
  * @returns Header, payload and padding, in bytes.
  */
 export function frameBytes(length: number): number {
-  return FRAME_HEADER_BYTES + Math.ceil(length / FRAME_ALIGNMENT) * FRAME_ALIGNMENT;
+  const padded = length + FRAME_ALIGNMENT - 1;
+  return FRAME_HEADER_BYTES + padded - padded % FRAME_ALIGNMENT;
 }
 
 /**

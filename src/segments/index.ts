@@ -6,6 +6,7 @@
  */
 
 import type { Index, Term } from "../types.ts";
+import type { Batch } from "./batch.ts";
 import { type LogState, TERM_UNKNOWN } from "./format.ts";
 import type { Segment } from "./segment.ts";
 
@@ -119,6 +120,18 @@ export class LogIndex {
   get firstIndex(): Index {
     const oldest = this.segments[0]?.firstIndex ?? this.nextIndex;
     return Math.max(oldest, this.snapshotIndex + 1);
+  }
+
+  /**
+   * Adds entries at the end, once they are written.
+   *
+   * @param batch The entries, whose offsets the newest segment has noted.
+   */
+  append({ count, firstTerm, lastTerm, changes }: Batch): void {
+    this.runs.push(this.nextIndex, firstTerm);
+    for (const [index, term] of changes ?? []) this.runs.push(index, term);
+    this.lastTerm = lastTerm;
+    this.nextIndex += count;
   }
 
   /**

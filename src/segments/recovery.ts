@@ -341,17 +341,20 @@ export class Recovery {
     }
     const first = chain.links[0]!.file.header;
     const oldest = index.segments[0]!.firstIndex;
+    const path = `${this.folder}/${segmentName(first.previous)}`;
+    const known = found.findIndex((one) => one.path === path);
+    const whole = found[known] ??
+      this.borders.missing(first.previous, `segment ${first.number} follows it, it is missing`);
     if (oldest > index.snapshotIndex + 1) {
-      const path = `${this.folder}/${segmentName(first.previous)}`;
       const lost = oldest - index.snapshotIndex - 1;
       this.borders.requirePlausible(chain.links[0]!, lost, first.baseLsn);
-      const known = found.findIndex((one) => one.path === path);
-      const whole = found[known] ??
-        this.borders.missing(first.previous, `segment ${first.number} follows it, it is missing`);
       const named: Damage = { ...whole, firstIndex: index.snapshotIndex + 1, lastIndex: oldest - 1 };
       index.segments[0]!.prependLost(lost);
       if (known >= 0) found[known] = named;
       else found.push(named);
+    } else if (known < 0 && first.previous > 0 && index.snapshotIndex === 0) {
+      // No snapshot had it deleted. But it held no entry, and what else it held its successor's header repeats.
+      harmless.push(whole);
     }
     return { damage: found, harmless };
   }

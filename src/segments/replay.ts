@@ -261,11 +261,8 @@ export class Replay {
           ? decodeFrameHeader(codec.chunk.subarray(at))
           : undefined;
         if (status === SCAN_LARGE) {
-          if (header!.kind === KIND_FOOTER) {
-            this.footerOffset = offset;
-            return undefined;
-          }
           if (yield* this.takeLarge(segment, file, offset, limit, header!)) {
+            if (this.footerOffset !== undefined) return undefined;
             start = segment.endOffset;
             at = filled = 0;
             continue;
@@ -388,7 +385,7 @@ export class Replay {
     return true;
   }
 
-  /** Verifies a frame that exceeds a chunk, piece by piece, and takes it if it is valid. */
+  /** Verifies an entry or a footer that exceeds a chunk, piece by piece, and takes it if it is valid. */
   private *takeLarge(
     segment: Segment,
     file: File,
@@ -400,8 +397,9 @@ export class Replay {
     const end = offset + frameBytes(header.length);
     const view = new DataView(new ArrayBuffer(FRAME_HEADER_BYTES));
     readFull(file, new Uint8Array(view.buffer), offset);
-    if (end > limit || header.kind !== KIND_ENTRY) return false;
-    if (!this.isInOrder(header) && this.gap === undefined) return false;
+    const isFooter = header.kind === KIND_FOOTER;
+    if (end > limit || (header.kind !== KIND_ENTRY && !isFooter)) return false;
+    if (!isFooter && !this.isInOrder(header) && this.gap === undefined) return false;
     codec.wasm.hashStart(header.length);
     let filled = 0;
     for (let position = offset + FRAME_HEADER_BYTES, left = header.length; left > 0;) {
@@ -416,11 +414,15 @@ export class Replay {
       yield;
     }
     if (codec.getWide(SLOT_HASH) !== view.getBigUint64(FRAME_PAYLOAD_SUM, true)) return false;
+    this.bytesRead += Math.max(0, end - offset - CHUNK_BYTES);
+    if (isFooter) {
+      this.footerOffset = offset;
+      return true;
+    }
     this.takeEntry(segment, offset, header);
     codec.set(SLOT_LAST_SUM, view.getUint32(FRAME_SUM, true));
     codec.set(SLOT_LAST_FLAGS, header.flags);
     segment.endOffset = end;
-    this.bytesRead += Math.max(0, end - offset - CHUNK_BYTES);
     return true;
   }
 

@@ -13,7 +13,8 @@
 import { CHUNK_BYTES, type Codec, SLOT_LAST_SUM } from "../codec/codec.ts";
 import type { File, FileSystem } from "../storage/file_system.ts";
 import { errorCode, ioError, isNoSpace, readFull, writeFull } from "../storage/full.ts";
-import type { LogEntry } from "../types.ts";
+import type { EntryKind, Index, LogEntry, Term } from "../types.ts";
+import type { Batch } from "./batch.ts";
 import {
   encodeFooter,
   encodeMark,
@@ -24,6 +25,7 @@ import {
   FLAG_VOTE,
   FRAME_ALIGNMENT,
   FRAME_HEADER_BYTES,
+  FRAME_LENGTH,
   FRAME_PAYLOAD_SUM,
   frameBytes,
   HEADER_COPY_OFFSET,
@@ -46,7 +48,7 @@ import { Segment } from "./segment.ts";
 /** What the window holds on to of what was written. */
 const WINDOW_KEPT_BYTES = 4 * 1024 * 1024;
 /** The most that is written at once; a larger frame goes to the file from where it lies. */
-const WRITE_BYTES_MAX = 4 * 1024 * 1024;
+export const WRITE_BYTES_MAX = 4 * 1024 * 1024;
 const WINDOW_BYTES_MAX = WINDOW_KEPT_BYTES + WRITE_BYTES_MAX;
 /** What the window begins with: a log that is little written takes little memory. */
 const WINDOW_BYTES_MIN = 256 * 1024;
@@ -104,6 +106,8 @@ export class SegmentWriter {
   private windowStart: number;
   private windowFilled = 0;
   private windowBytes = WINDOW_BYTES_MIN;
+  /** How often room was made in it: whether what was laid there is still what lies there. */
+  reservations = 0;
   /** Offset up to which the file is known to hold zeros ahead. */
   private zeroedTo: number;
   private zeroAhead = ZERO_AHEAD_BYTES_MIN;
@@ -155,11 +159,32 @@ export class SegmentWriter {
   }
 
   /**
-   * Writes entries, as one write where they fit the window, and notes their offsets.
+   * Writes a batch, as one write if its frames lie in the window, and notes the offsets of its entries.
    *
-   * @param entries Entries that were checked.
+   * @param batch The batch, taken since anything else was written.
    */
-  append(entries: readonly LogEntry[]): void {
+  append({ entries, count, at: laid, bytes }: Batch): void {
+    if (entries !== undefined) return this.appendLarge(entries);
+    const { codec, segment } = this;
+    const end = segment.endOffset;
+    const at = this.reserve(bytes);
+    // A segment that was begun meanwhile has begun the window anew.
+    if (at !== laid) codec.bytes.copyWithin(at, laid, laid + bytes);
+    const table = segment.stage(count);
+    const { words } = codec;
+    let staged = segment.count;
+    for (let done = 0; done < bytes; done += frameBytes(words[(at + done + FRAME_LENGTH) >>> 2]!)) {
+      table[staged++] = (end + done) / FRAME_ALIGNMENT;
+    }
+    this.writeWindow(at, bytes, end);
+    segment.commit(count);
+    segment.endOffset = end + bytes;
+    segment.lastSum = codec.get(SLOT_LAST_SUM);
+    this.marked = false;
+  }
+
+  /** Writes entries of which the frames do not fit the window together. */
+  private appendLarge(entries: readonly LogEntry[]): void {
     const { codec, segment } = this;
     const table = segment.stage(entries.length);
     let staged = segment.count;
@@ -178,7 +203,11 @@ export class SegmentWriter {
         end += this.writeLarge(entries[next++]!, end);
       } else {
         let at = this.reserve(bytes, end);
-        for (let i = first; i < next; i++) at += this.putEntry(at, entries[i]!);
+        for (let i = first; i < next; i++) {
+          const { command, term, index, kind } = entries[i]!;
+          this.putEntry(at, term, index, kind, command, command.length);
+          at += frameBytes(command.length);
+        }
         this.writeWindow(at - bytes, bytes, end);
         end += bytes;
       }
@@ -226,9 +255,16 @@ export class SegmentWriter {
     this.writeFrame(KIND_MARK, flags | vote, Math.max(lastTerm, 0), nextIndex, isSure ? encodeMark(state) : NOTHING);
   }
 
-  /** Address in the window for the next write of at most {@link WRITE_BYTES_MAX}. */
-  private reserve(bytes: number, end: number): number {
+  /**
+   * Makes room in the window for the next write.
+   *
+   * @param bytes How much, at most {@link WRITE_BYTES_MAX}.
+   * @param end Offset in the file that it is for.
+   * @returns The address.
+   */
+  reserve(bytes: number, end: number = this.segment.endOffset): number {
     const { codec } = this;
+    this.reservations++;
     // Large writes all go through the same few pages, which stay in the processor's cache that way.
     if (this.windowStart + this.windowFilled !== end || bytes >= WINDOW_BATCH_MAX) {
       this.windowStart = end;
@@ -266,11 +302,15 @@ export class SegmentWriter {
     words[word + 8] = kinds | this.replacements << 16;
   }
 
-  /** Puts an entry's frame at an address, unsealed; returns its size. */
-  private putEntry(at: number, { command, term, index, kind }: LogEntry): number {
-    this.putHeader(at, command.length, term, index, index / 2 ** 32, KIND_CODE[kind]);
+  /**
+   * Puts an entry's frame at an address, unsealed.
+   *
+   * @param at The address.
+   * @param length Bytes of the command.
+   */
+  putEntry(at: number, term: Term, index: Index, kind: EntryKind, command: Uint8Array, length: number): void {
+    this.putHeader(at, length, term, index, index / 2 ** 32, KIND_CODE[kind]);
     this.codec.bytes.set(command, at + FRAME_HEADER_BYTES);
-    return frameBytes(command.length);
   }
 
   /** Seals the frames at an address of the window and writes them. */

@@ -37,7 +37,14 @@ export function writeFull(file: File, from: Uint8Array, position: number): void 
   let done = 0;
   while (done < from.byteLength) {
     const rest = done === 0 ? from : from.subarray(done);
-    const count = interruptible(() => file.write(rest, position + done));
+    let count: number;
+    // Not with `interruptible`: this is called for each append, and a closure costs a fiftieth of a small one.
+    try {
+      count = file.write(rest, position + done);
+    } catch (error) {
+      if (errorCode(error) !== "EINTR") throw error;
+      continue;
+    }
     // A file that takes nothing and reports nothing would keep us here for ever.
     if (count <= 0) throw new Error(`wrote ${count} of ${rest.byteLength} bytes`);
     done += count;

@@ -20,6 +20,7 @@ export interface Mutant {
   readonly equivalent?: string;
 }
 
+const BATCH = "src/segments/batch.ts";
 const WRITER = "src/segments/writer.ts";
 const SNAPSHOTS = "src/snapshots.ts";
 const IDENTITY = "src/segments/identity.ts";
@@ -648,6 +649,12 @@ const CHECKSUMS: Mutant[] = [
     dies: "checks_test",
   },
   {
+    name: "segments that are missing in a row are taken for one",
+    file: BORDERS,
+    edits: [["Math.min(floor, this.replacedFrom(older, segment, link))", "floor"]],
+    dies: "gap_test",
+  },
+  {
     name: "a segment's last checksum is not held against the one that the next segment repeats",
     file: BORDERS,
     edits: [["segment.lastSum !== previousSum", "segment.lastSum < 0"]],
@@ -829,14 +836,26 @@ const RECOVERIES: Mutant[] = [
 
 const MEMORY: Mutant[] = [
   {
+    name: "frames are laid over those that reading the batch has written",
+    file: BATCH,
+    edits: [["if (writer.reservations !== reservations) return undefined;", ""]],
+    dies: "taken_test",
+  },
+  {
+    name: "frames that were laid stay where they are when a segment is begun",
+    file: WRITER,
+    edits: [["if (at !== laid) codec.bytes.copyWithin(at, laid, laid + bytes);", ""]],
+    dies: "simulation",
+  },
+  {
     name: "memory changes before the disk in append",
     file: LOG,
     edits: [
       [
         'this.#durability.write(\n      "append",',
-        'index.nextIndex += entries.length;\n    this.#durability.write(\n      "append",',
+        'const firstIndex = index.nextIndex;\n    index.append(batch);\n    this.#durability.write(\n      "append",',
       ],
-      ["index.nextIndex += entries.length;\n    this.#state", "this.#state"],
+      ["const firstIndex = index.nextIndex;\n    index.append(batch);\n    this.#state", "this.#state"],
     ],
     dies: "simulation",
   },

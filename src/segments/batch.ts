@@ -1,0 +1,115 @@
+/**
+ * Batches of entries on their way from the caller's objects to the disk.
+ *
+ * Each field of an entry is read once, where its frame is laid, and checked there: so that what was checked is what is
+ * written, whatever the object answers the next time, and nothing has to be copied on the way. All of a batch is laid
+ * before anything of it is written, and what calls the log meanwhile is noticed.
+ *
+ * @module
+ */
+
+import { isBytes, isDetached, takeEntries, unsigned } from "../taken.ts";
+import type { Index, LogEntry, Term } from "../types.ts";
+import { checkAppend, isAcceptable } from "../validate.ts";
+import { frameBytes } from "./format.ts";
+import type { LogIndex } from "./index.ts";
+import { type SegmentWriter, WRITE_BYTES_MAX } from "./writer.ts";
+
+/** Entries that were checked and follow on the log. */
+export interface Batch {
+  /** How many there are. */
+  readonly count: number;
+  /** Bytes of their commands. */
+  readonly commandBytes: number;
+  /** Terms of the first and of the last of them. */
+  readonly firstTerm: Term;
+  readonly lastTerm: Term;
+  /** Where terms begin in between: the index and the term of each. */
+  readonly changes: readonly (readonly [Index, Term])[] | undefined;
+  /** Address of their frames in the writer's window, and how many bytes these are. */
+  readonly at: number;
+  readonly bytes: number;
+  /** The entries themselves, where the window is too small for all their frames. */
+  readonly entries: readonly LogEntry[] | undefined;
+}
+
+/**
+ * Takes a batch over from the caller of the log.
+ *
+ * @param writer What will write it.
+ * @param log The log that it is to follow on.
+ * @param entries What was given for a list of entries.
+ * @param maxEntryBytes The largest command allowed, in bytes.
+ * @returns The batch, to be written before anything else is.
+ * @throws {WalLogError} `NOT_CONTIGUOUS`, `ENTRY_TOO_LARGE` or `INVALID_ARGUMENT`, for the first entry that is refused.
+ */
+export function takeBatch(
+  writer: SegmentWriter,
+  log: LogIndex,
+  entries: readonly LogEntry[],
+  maxEntryBytes: number,
+): Batch {
+  const laid = Array.isArray(entries) ? layBatch(writer, log, entries, maxEntryBytes) : undefined;
+  if (laid !== undefined) return laid;
+  // Whatever is not as it should be is copied first, and then checked against the log as it is by then.
+  const taken = takeEntries(entries);
+  const commandBytes = checkAppend(taken, log.nextIndex - 1, log.lastTerm, maxEntryBytes);
+  const firstTerm = taken[0]?.term ?? 0;
+  const changes: [Index, Term][] = [];
+  let lastTerm = firstTerm;
+  for (const { index, term } of taken) {
+    if (term !== lastTerm) changes.push([index, lastTerm = term]);
+  }
+  return { count: taken.length, commandBytes, firstTerm, lastTerm, changes, at: 0, bytes: 0, entries: taken };
+}
+
+/**
+ * Lays the frames of a batch in the window.
+ *
+ * @returns The batch; `undefined` if the window is too small for it, if reading it has called the log, or if anything
+ * else about it is out of the ordinary.
+ */
+function layBatch(
+  writer: SegmentWriter,
+  log: LogIndex,
+  entries: readonly LogEntry[],
+  maxEntryBytes: number,
+): Batch | undefined {
+  const { length: count } = entries;
+  if (count >>> 0 !== count) return undefined;
+  let room = 0;
+  for (let i = 0; i < count; i++) {
+    const command = entries[i]?.command;
+    room += isBytes(command) ? frameBytes(command.length) : NaN;
+  }
+  if (!(room <= WRITE_BYTES_MAX)) return undefined;
+  const start = writer.reserve(room);
+  const { reservations } = writer;
+  const { nextIndex } = log;
+  let bytes = 0;
+  let commandBytes = 0;
+  let firstTerm = 0;
+  let lastTerm = log.lastTerm;
+  let changes: [Index, Term][] | undefined;
+  for (let i = 0; i < count; i++) {
+    const entry = entries[i]!;
+    if (typeof entry !== "object" || entry === null) return undefined;
+    const { term: given, index, kind, command } = entry;
+    const term = unsigned(given);
+    if (!isAcceptable(term, index, kind, command, nextIndex + i, lastTerm)) return undefined;
+    // The command can be another one than when room was made for it, and an array can lie about its length.
+    const { length } = command;
+    const total = frameBytes(length);
+    if (length > maxEntryBytes || length >>> 0 !== length || bytes + total > room) return undefined;
+    if (length === 0 && isDetached(command)) return undefined;
+    // From here on nothing of the caller's runs until the frame is laid.
+    if (writer.reservations !== reservations) return undefined;
+    writer.putEntry(start + bytes, term, index, kind, command, length);
+    if (i === 0) firstTerm = term;
+    else if (term !== lastTerm) (changes ??= []).push([index, term]);
+    lastTerm = term;
+    bytes += total;
+    commandBytes += length;
+  }
+  return { count, commandBytes, firstTerm, lastTerm, changes, at: start, bytes, entries: undefined };
+}
