@@ -142,16 +142,19 @@ export class Recovery {
       }
       let provenState = replay.state;
       replay.settledState = undefined;
+      replay.settledTruncated = Infinity;
       const provenSum = head.lastSum;
-      const provenTruncated = head.lowestTruncated;
+      let provenTruncated = head.lowestTruncated;
       // A gap that reaches past the proven LSN leaves no frame to go on with: the rest is cut with it.
       head.endOffset = Math.max(head.endOffset, provenOffset);
       head.lowestTruncated = Infinity;
       const stop = yield* this.unproven(head, file, provenOffset, size, bytesTotal);
       const unprovenTruncated = head.lowestTruncated;
       head.lowestTruncated = Math.min(provenTruncated, unprovenTruncated);
-      // What a gap just before the proven LSN held, the first frame behind it told.
+      // What a gap just before the proven LSN held, the first frame behind it told; and what it truncated, that frame did
+      // not.
       provenState = replay.settledState ?? provenState;
+      provenTruncated = Math.min(provenTruncated, replay.settledTruncated);
       replay.close(head);
       const known = new Set(replay.damage.map((one) => one.path));
       // What else the chain lacks comes behind the newest segment: how far it went, nothing tells.

@@ -111,6 +111,8 @@ export class Replay {
   footerOffset: number | undefined;
   /** The state behind a gap, as the frame behind it told; `undefined` if there was no gap. */
   settledState: LogState | undefined;
+  /** The lowest index that gaps may have truncated, as the frames behind them told. */
+  settledTruncated: number = Infinity;
   /** Whether frames were lost that may have held the latest hard state, and none was set since. */
   get hardStateLost(): boolean {
     return this.lostHardState && this.codec.get(SLOT_HARD_STATES) === 0;
@@ -579,6 +581,7 @@ export class Replay {
       // Never below the snapshot, whatever a forged frame says.
       first = Math.max(Math.min(first, lowest, next), index.snapshotIndex + 1);
       segment.lowestTruncated = Math.min(segment.lowestTruncated, first);
+      this.settledTruncated = Math.min(this.settledTruncated, first);
       index.truncate(first);
     }
     this.loseEntries(segment, next);

@@ -496,6 +496,12 @@ const CHECKSUMS: Mutant[] = [
     dies: "gap_test",
   },
   {
+    name: "a truncation that was lost in front of the end is forgotten once the log goes on behind it",
+    file: RECOVERY,
+    edits: [["      provenTruncated = Math.min(provenTruncated, replay.settledTruncated);\n", ""]],
+    dies: "gap_test",
+  },
+  {
     name: "an entry behind a gap is taken before it is known what the gap held",
     file: REPLAY,
     edits: [["if (this.gap !== undefined) codec.setWide(SLOT_NEXT_INDEX, UNKNOWN_WIDE);\n    else ", ""]],
