@@ -11,7 +11,7 @@
 import { isBytes, isDetached, takeEntries, unsigned } from "../taken.ts";
 import type { Index, LogEntry, Term } from "../types.ts";
 import { checkAppend, isAcceptable } from "../validate.ts";
-import { frameBytes } from "./format.ts";
+import { FRAME_ALIGNMENT, FRAME_HEADER_BYTES, frameBytes } from "./format.ts";
 import type { LogIndex } from "./index.ts";
 import { type SegmentWriter, WRITE_BYTES_MAX } from "./writer.ts";
 
@@ -77,12 +77,12 @@ function layBatch(
 ): Batch | undefined {
   const { length: count } = entries;
   if (count >>> 0 !== count) return undefined;
-  let room = 0;
+  let room = count * (FRAME_HEADER_BYTES + FRAME_ALIGNMENT);
   for (let i = 0; i < count; i++) {
     const command = entries[i]?.command;
-    room += isBytes(command) ? frameBytes(command.length) : NaN;
+    room += isBytes(command) ? command.length : NaN;
   }
-  if (!(room <= WRITE_BYTES_MAX)) return undefined;
+  if (room >>> 0 !== room || room > WRITE_BYTES_MAX) return undefined;
   const start = writer.reserve(room);
   const { reservations } = writer;
   const { nextIndex } = log;
