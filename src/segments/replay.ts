@@ -251,7 +251,7 @@ export class Replay {
             }
           } else if (status === SCAN_OUT_OF_ORDER && this.gap !== undefined) {
             if (!this.reach(segment, decodeFrameHeader(codec.chunk.subarray(at)))) break;
-            this.settledState ??= this.state;
+            if (this.gap === undefined) this.settledState ??= this.state;
           } else if (status !== SCAN_TABLE_FULL) break;
         }
         yield;
@@ -356,8 +356,11 @@ export class Replay {
     const header = decodeFrameHeader(frame);
     if (header.kind === KIND_FOOTER) return false;
     if (header.kind === KIND_TRUNCATE) {
-      // It says that the log had come this far, not how much further. One that a repair wrote has counted nothing.
-      if (this.gap !== undefined) this.settleGap(segment, header.index, (header.flags & FLAG_FILL) === 0);
+      if (this.gap !== undefined) {
+        // It says that the log had come this far, not how much further. One that a repair wrote has counted nothing.
+        this.settleGap(segment, header.index, (header.flags & FLAG_FILL) === 0);
+        this.settledState ??= { ...this.state, replacements: replacementsBefore(header) };
+      }
       segment.lowestTruncated = Math.min(segment.lowestTruncated, header.index);
       index.truncate(header.index, header.term);
       if (header.index === index.nextIndex && header.term !== TERM_UNKNOWN) this.learnLastTerm(header.term);
