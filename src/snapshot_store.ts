@@ -14,7 +14,7 @@ import { FLAG_CLEAR, FRAME_HEADER_BYTES, KIND_SNAPSHOT } from "./segments/format
 import type { OpenFiles } from "./segments/open_files.ts";
 import { goneFromReader } from "./segments/reader.ts";
 import { isReplacedSnapshot, snapshotName, SnapshotReader, SnapshotWriter } from "./snapshots.ts";
-import { isBytes, takeBytes } from "./taken.ts";
+import { isBytes, isDetached, takeBytes } from "./taken.ts";
 import type { Snapshot, SnapshotMeta } from "./types.ts";
 
 /** The snapshots of an open log. */
@@ -78,10 +78,13 @@ export class SnapshotStore {
     };
     return new WritableStream<Uint8Array>({
       write: (piece) => {
-        if (isBytes(piece)) return attempt(() => file.write(takeBytes(piece)));
+        if (isBytes(piece) && !isDetached(piece)) return attempt(() => file.write(takeBytes(piece)));
         unfinished.delete(file);
         attempt(() => file.abort());
-        throw new WalLogError("INVALID_ARGUMENT", "Cannot write a snapshot: expected pieces that are Uint8Arrays");
+        throw new WalLogError(
+          "INVALID_ARGUMENT",
+          "Cannot write a snapshot: expected pieces that are Uint8Arrays, of which the buffer was not transferred away",
+        );
       },
       close: async () => {
         try {

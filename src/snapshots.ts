@@ -32,6 +32,7 @@ import type { Damage } from "./report.ts";
 import type { File, FileSystem } from "./storage/file_system.ts";
 import { errorCode, ioError, readFull, writeFull } from "./storage/full.ts";
 import type { Index, NodeId, SnapshotMeta, Term } from "./types.ts";
+import { MEMBERS_MAX } from "./validate.ts";
 
 const MAGIC = 0x4e53474f4c4c4157n; // "WALLOGSN"
 const VERSION = 1;
@@ -41,8 +42,6 @@ const FLAG_LAST = 1;
 const LAST_PIECE_BYTES = PIECE_HEADER_BYTES + 8;
 /** Data per piece: what is held in memory at once. */
 const PIECE_BYTES = 512 * 1024;
-/** More members than any cluster has, few enough that a damaged count allocates nothing to speak of. */
-const MEMBERS_MAX = 1 << 16;
 
 const EXTENSION = ".snap";
 const NAME = /^(\d{12,16})-(\d{12,16})\.snap$/;

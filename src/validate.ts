@@ -29,6 +29,9 @@ export const ENTRY_BYTES_MAX_DEFAULT = 64 * 1024 * 1024;
 /** The last index there can be: 2^53 - 1. Beyond it two indexes would round to one. */
 const INDEX_MAX = Number.MAX_SAFE_INTEGER;
 
+/** The most members that a snapshot names: more than any cluster has, and few enough that a damaged count costs nothing. */
+export const MEMBERS_MAX = 65_536;
+
 /** The largest node identity: all 64 bits set. */
 const NODE_ID_MAX = 2n ** 64n - 1n;
 
@@ -237,6 +240,9 @@ export function checkSnapshotMeta(meta: SnapshotMeta): void {
   const at = `Cannot apply the snapshot at index ${index}`;
   if (!isTerm(term)) throw invalid(`${at}: the term must be a safe integer of 0 or more, found ${show(term)}`);
   if (!Array.isArray(config)) throw invalid(`${at}: the configuration must be an array, found ${show(config)}`);
+  if (config.length > MEMBERS_MAX) {
+    throw invalid(`${at}: at most ${MEMBERS_MAX} members can be named, found ${config.length}`);
+  }
   for (const node of config as readonly unknown[]) {
     if (!isNodeId(node)) {
       throw invalid(`${at}: the members must be bigints from 0 to 2^64 - 1, found ${show(node)}`);

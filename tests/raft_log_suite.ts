@@ -831,6 +831,7 @@ export function raftLogSuite(name: string, make: () => Subject): void {
       for (const member of [-1n, 2n ** 64n, 1, "1", undefined]) {
         apply(/at index \d+: the members must be bigints from 0 to 2\^64 - 1, found /, { config: [1n, member] });
       }
+      apply(/at index \d+: at most 65536 members can be named, found 65537/, { config: Array(65_537).fill(1n) });
       for (const data of [undefined, null, "data", [1], new ArrayBuffer(3), new Uint16Array(3)]) {
         apply(/at index \d+: the data must be a Uint8Array, found /, { data });
       }

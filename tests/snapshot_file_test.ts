@@ -95,6 +95,17 @@ describe("a snapshot that is streamed", () => {
   );
 
   it(
+    "is not written without what was transferred away before it could be",
+    withLog(async ({ log }) => {
+      const writer = log.createSnapshot({ index: 5, term: 1, config: [] }).getWriter();
+      const piece = bytesOf(10);
+      structuredClone(piece.buffer, { transfer: [piece.buffer as ArrayBuffer] });
+      await assert.rejects(writer.write(piece), { code: "INVALID_ARGUMENT" });
+      assert.equal(log.snapshotIndex, 0);
+    }),
+  );
+
+  it(
     "is written as it comes, and what was given is not looked at again",
     withLog(async ({ fileSystem, log }) => {
       const writer = log.createSnapshot({ index: 5, term: 1, config: [] }).getWriter();
