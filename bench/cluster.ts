@@ -19,7 +19,7 @@ import { join } from "node:path";
 import { bold, dim, red, StatusLine } from "../src/cli/terminal.ts";
 import type { Status } from "../examples/kv/replica.ts";
 import { HttpClient } from "../scripts/cluster/http_client.ts";
-import { ClusterProcesses, endOnSignals, type ReplicaProcess } from "../scripts/cluster/processes.ts";
+import { ClusterProcesses, endInAnyCase, type ReplicaProcess } from "../scripts/cluster/processes.ts";
 import type { Runtime } from "../scripts/runtimes.ts";
 import { benchmark } from "./command.ts";
 import { CLUSTER_COLUMNS, type ClusterPoint, clusterRow } from "./cluster_report.ts";
@@ -58,10 +58,11 @@ await benchmark(DEFAULTS, async ({ workspace, runtimes, options, output }) => {
     const folder = join(workspace.path, runtime.name);
     mkdirSync(folder);
     const replicas = Array<Runtime>(REPLICAS).fill(runtime);
-    const cluster = await ClusterProcesses.start(folder, replicas, { tick: TICK_MS });
+    const cluster = await ClusterProcesses.of(folder, replicas, { tick: TICK_MS });
     const end = () => cluster.end();
-    endOnSignals(end);
+    endInAnyCase(end);
     try {
+      await cluster.start();
       console.log(
         `\n${bold(`${REPLICAS} replicas in ${runtime.title} ${runtime.version}`)}`,
       );

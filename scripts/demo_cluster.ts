@@ -8,7 +8,8 @@
  *     deno task demo:cluster --runtime node --runtime node --runtime bun     other replicas, as many as wanted
  *     deno task demo:cluster --rounds 5 --seed 7                             longer
  *
- * `bun scripts/demo_cluster.ts` and `node scripts/demo_cluster.ts` do the same. Ends with 1 if a promise was broken.
+ * `bun scripts/demo_cluster.ts` and `node scripts/demo_cluster.ts` do the same. Ends with 1 if a promise was broken, or if
+ * it takes more than `--limit` seconds for a round. Whatever happens, it kills the replicas and removes their logs.
  *
  * @module
  */
@@ -22,7 +23,7 @@ import { bold, dim, green, grouped, red } from "../src/cli/terminal.ts";
 import { Clients } from "./cluster/clients.ts";
 import { FAULTS } from "./cluster/faults.ts";
 import { judge, type Judgement } from "./cluster/judge.ts";
-import { ClusterProcesses, endOnSignals } from "./cluster/processes.ts";
+import { ClusterProcesses, endInAnyCase } from "./cluster/processes.ts";
 import { locateRuntime, RUNTIME_NAMES, type RuntimeName } from "./runtimes.ts";
 
 const CLIENTS = 8;
@@ -35,31 +36,38 @@ const { values: options } = parseArgs({
     runtime: { type: "string", multiple: true, default: [...RUNTIME_NAMES] },
     rounds: { type: "string", default: "1" },
     seed: { type: "string", default: String(Date.now() % 1_000_000) },
+    limit: { type: "string", default: "120" },
     folder: { type: "string", default: tmpdir() },
   },
 });
 const rounds = Number(options.rounds);
 if (!Number.isSafeInteger(rounds) || rounds < 1) throw new RangeError("--rounds takes a number");
+const seconds = rounds * Number(options.limit);
+if (!(seconds > 0)) throw new RangeError("--limit takes a number");
 
 const started = performance.now();
 const folder = mkdtempSync(join(resolve(options.folder), "wallog-cluster-"));
 let cluster: ClusterProcesses | undefined;
 let clients: Clients | undefined;
-endOnSignals(end);
+endInAnyCase(end);
+setTimeout(() => {
+  throw new Error(`not done after ${seconds} s`);
+}, seconds * 1000);
 try {
   const { wrong } = await run();
   process.exitCode = wrong.length === 0 ? 0 : 1;
 } catch (error) {
   console.error(red(error instanceof Error ? error.stack ?? error.message : String(error)));
   process.exitCode = 1;
-} finally {
-  await end();
 }
+await end();
 console.log(dim(`\n${((performance.now() - started) / 1000).toFixed(0)} s`));
+process.exit();
 
 async function run(): Promise<Judgement> {
   const runtimes = options.runtime.map((name) => locateRuntime(name as RuntimeName));
-  cluster = await ClusterProcesses.start(folder, runtimes, { "snapshot-threshold": 500 });
+  cluster = await ClusterProcesses.of(folder, runtimes, { "snapshot-threshold": 500 });
+  await cluster.start();
   for (const { id, runtime, url } of cluster.replicas) {
     console.log(`replica ${id}: ${runtime.title} ${runtime.version}, ${url}`);
   }
@@ -99,7 +107,7 @@ function show({ pages, operations, applied, wrong }: Judgement): void {
 }
 
 async function end(): Promise<void> {
-  await cluster?.end();
   clients?.close();
+  await cluster?.end();
   rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
 }

@@ -55,6 +55,8 @@ export class Clients {
   #now = 0;
   #isEnding = false;
   #running: Promise<unknown> | undefined;
+  /** What a client has failed with. */
+  #failure: { readonly error: unknown } | undefined;
 
   constructor(options: ClientOptions) {
     this.#options = options;
@@ -69,6 +71,11 @@ export class Clients {
       // One of them keeps the ledger.
       return client === 0 ? this.#keepLedger(random) : this.#readAndWrite(client, random);
     }));
+    // Told by `progress` and `end`; nobody may be waiting for either when it happens.
+    this.#running.catch((error) => {
+      this.#failure = { error };
+      this.#isEnding = true;
+    });
   }
 
   /** Lets every client finish what it is doing; what it fails with, if it does. */
@@ -77,16 +84,18 @@ export class Clients {
     await this.#running;
   }
 
-  /** Closes all connections. */
+  /** Closes all connections, and lets no client make another request. */
   close(): void {
+    this.#isEnding = true;
     this.#http.close();
   }
 
-  /** Waits until so much more was acknowledged. */
+  /** Waits until so much more was acknowledged; fails with what a client fails with meanwhile. */
   async progress(more: number, timeoutMs = 30_000): Promise<void> {
     const wanted = this.counts.acknowledged + more;
     const started = performance.now();
     while (this.counts.acknowledged < wanted) {
+      if (this.#failure !== undefined) throw this.#failure.error;
       if (performance.now() - started > timeoutMs) throw new Error(`nothing is acknowledged any more`);
       await new Promise((resolve) => setTimeout(resolve, 10));
     }
