@@ -8,6 +8,7 @@ import { describe, it } from "node:test";
 import { WalLogError } from "../mod.ts";
 import { createService } from "../examples/kv/http.ts";
 import { OutcomeUnknown, Replica } from "../examples/kv/replica.ts";
+import { encodeWrite, Store } from "../examples/kv/store.ts";
 import { HttpClient } from "../scripts/cluster/http_client.ts";
 import { MemoryNetwork, MemoryTransport, type RaftTransport } from "../src/raft/mod.ts";
 import { framesOf } from "./history.ts";
@@ -64,9 +65,9 @@ class Replicas {
 
   async same(): Promise<void> {
     await until(() => {
-      const { statuses } = this;
-      return statuses.every(({ applied, digest }) =>
-        applied === statuses[0]!.applied && digest === statuses[0]!.digest
+      const contents = [...this.all.values()].map((replica) => replica.contents);
+      return contents.every(({ applied, digest }) =>
+        applied === contents[0]!.applied && digest === contents[0]!.digest
       );
     }, "all have the same");
   }
@@ -95,6 +96,31 @@ async function writeMany(replicas: Replicas, from: number, to: number): Promise<
     await leader.write({ key: `k${i}`, value: `v${i}` });
   }
 }
+
+describe("the store of a key-value service", () => {
+  it("has a digest of all its texts, and a snapshot that restores each of them", () => {
+    const store = new Store();
+    const digests = new Set([store.digest()]);
+    for (const [key, value] of [["b", "1"], ["a", "2"], ["", ""], ["ä", "\ufeff\0"], ["b", "3"]] as const) {
+      store.apply(encodeWrite({ key, value }));
+      digests.add(store.digest());
+    }
+    assert.equal(digests.size, 6);
+    const restored = new Store();
+    restored.restore(store.snapshot());
+    for (const key of ["a", "b", "", "ä"]) assert.equal(restored.get(key), store.get(key));
+    assert.equal(restored.digest(), store.digest());
+    restored.apply(encodeWrite({ key: "a", value: "2", expected: "1" }));
+    assert.equal(restored.digest(), store.digest());
+  });
+
+  it("has the same digest however it came about", () => {
+    const [one, other] = [new Store(), new Store()];
+    for (const key of ["a", "b", "c"]) one.apply(encodeWrite({ key, value: key }));
+    for (const key of ["c", "a", "b"]) other.apply(encodeWrite({ key, value: key }));
+    assert.equal(one.digest(), other.digest());
+  });
+});
 
 const notLeader = (error: unknown) => error instanceof WalLogError && error.code === "NOT_LEADER";
 

@@ -6,6 +6,7 @@
  *     PUT  /kv/KEY?expected=TEXT    204 if the key had this text; 412 otherwise, and the text it has, as JSON
  *     PUT  /kv/KEY?absent           204 if the key had none; 412 likewise
  *     GET  /status                  how it goes with this replica, as JSON
+ *     GET  /contents                a digest of all it has, to compare with others, as JSON
  *     PUT  /cut                     with --control: the body lists ids with which to exchange no more messages
  *
  * 307 names the leader, 503 says that none is known, 4xx that this cannot be asked: nothing has happened. 504: it is not
@@ -70,8 +71,9 @@ async function answer(request: IncomingMessage, { replica, cut }: ServiceOptions
   const { path, query } = targetOf(request);
   const { method } = request;
   const body = await bodyOf(request);
-  if (path === "/status") {
-    return method === "GET" ? { status: 200, body: JSON.stringify(replica.status) } : otherThan("GET");
+  if (path === "/status" || path === "/contents") {
+    if (method !== "GET") return otherThan("GET");
+    return { status: 200, body: JSON.stringify(path === "/status" ? replica.status : replica.contents) };
   }
   if (path === "/cut" && cut !== undefined) {
     if (method !== "PUT") return otherThan("PUT");

@@ -55,8 +55,10 @@ export class Store {
     this.#values = new Map(JSON.parse(UTF8.decode(snapshot)));
   }
 
-  /** What tells whether two stores are the same. */
+  /** What tells whether two stores are the same: of what is in them, not of their snapshots, which may lack some of it. */
   digest(): string {
-    return createHash("sha256").update(this.snapshot()).digest("hex").slice(0, 16);
+    const hash = createHash("sha256");
+    for (const key of [...this.#values.keys()].sort()) hash.update(JSON.stringify([key, this.#values.get(key)]));
+    return hash.digest("hex").slice(0, 16);
   }
 }

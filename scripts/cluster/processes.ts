@@ -9,7 +9,7 @@ import { createServer } from "node:net";
 import { join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
-import type { Status } from "../../examples/kv/replica.ts";
+import type { Contents, Status } from "../../examples/kv/replica.ts";
 import type { Runtime } from "../runtimes.ts";
 import { HttpClient } from "./http_client.ts";
 
@@ -152,18 +152,22 @@ export class ClusterProcesses {
   }
 
   /** How it goes with a replica; `undefined` if it does not answer. */
-  async status(replica: ReplicaProcess): Promise<Status | undefined> {
-    try {
-      return JSON.parse((await this.#http.request("GET", `${replica.url}/status`, { timeoutMs: 1000 })).body);
-    } catch {
-      return undefined;
-    }
+  status(replica: ReplicaProcess): Promise<Status | undefined> {
+    return this.#ask(replica, "/status");
   }
 
   /** How it goes with those that answer. */
   async statuses(): Promise<Status[]> {
     const all = await Promise.all(this.replicas.map((replica) => this.status(replica)));
     return all.filter((status) => status !== undefined);
+  }
+
+  async #ask<T>(replica: ReplicaProcess, path: string): Promise<T | undefined> {
+    try {
+      return JSON.parse((await this.#http.request("GET", `${replica.url}${path}`, { timeoutMs: 1000 })).body);
+    } catch {
+      return undefined;
+    }
   }
 
   /**
@@ -198,16 +202,13 @@ export class ClusterProcesses {
   /**
    * Waits until all replicas have the same.
    *
-   * @returns What they have in the end.
+   * @returns What they have in the end; `undefined` for those that do not answer.
    */
-  async converged(timeoutMs = 30_000): Promise<Status[]> {
+  async converged(timeoutMs = 30_000): Promise<(Contents | undefined)[]> {
     const started = performance.now();
     for (;;) {
-      const statuses = await this.statuses();
-      const [first] = statuses;
-      const isSame = statuses.length === this.replicas.length &&
-        statuses.every(({ applied, digest }) => applied === first!.applied && digest === first!.digest);
-      if (isSame || performance.now() - started > timeoutMs) return statuses;
+      const all = await Promise.all(this.replicas.map((replica) => this.#ask<Contents>(replica, "/contents")));
+      if (isSame(all) || performance.now() - started > timeoutMs) return all;
       await new Promise((resolve) => setTimeout(resolve, 100));
     }
   }
@@ -217,6 +218,14 @@ export class ClusterProcesses {
     this.#http.close();
     await Promise.all(this.replicas.map((replica) => replica.close()));
   }
+}
+
+/** Whether all are there and the same. */
+export function isSame(all: readonly (Contents | undefined)[]): boolean {
+  const [first] = all;
+  return all.every((other) =>
+    other !== undefined && other.applied === first!.applied && other.digest === first!.digest
+  );
 }
 
 /** The binary and what goes before the program: in Deno, what the service needs and no more. */
