@@ -4,6 +4,10 @@
  * replicas are killed, stopped and cut off. In the end every acknowledged write must be there, the replicas must have
  * the same, and the history of each key must be linearizable.
  *
+ * A process that is killed leaves its writes in the page cache, flushed or not: this does not test that they are flushed
+ * before they are acknowledged. Loss of power is tested on a simulated disk (`deno task sim:raft`), and that calls come in
+ * the right order by tracing them (`tests/strace_test.ts`).
+ *
  *     deno task demo:cluster
  *     deno task demo:cluster --runtime node --runtime node --runtime bun     other replicas, as many as wanted
  *     deno task demo:cluster --rounds 5 --seed 7                             longer
@@ -104,6 +108,11 @@ function show({ pages, operations, applied, wrong }: Judgement): void {
   console.log(green(`all ${grouped(pages)} acknowledged writes of keys written once are there`));
   console.log(green(`the replicas have the same, up to index ${grouped(applied!)}`));
   console.log(green(`the history is linearizable: ${grouped(operations)} operations of ${KEYS} keys and those`));
+  console.log(
+    dim(
+      "SIGKILL does not lose what was not flushed; for loss of power, see deno task sim:raft and tests/strace_test.ts",
+    ),
+  );
 }
 
 async function end(): Promise<void> {
