@@ -50,17 +50,43 @@ describe("a cluster of three processes", () => {
 
 describe("the clients of a cluster", () => {
   it("end when a replica answers what it never should, and whoever waits for them is told", async () => {
-    const server = createServer((_, response) => void response.writeHead(500).end("broken"));
-    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-    const clients = new Clients({ urls: [url], clients: 2, keys: 1, seed: 1 });
-    clients.start();
-    const isTold = { message: "a replica answers with 500: broken" };
-    await assert.rejects(clients.progress(1), isTold);
-    await assert.rejects(clients.end(), isTold);
-    clients.close();
-    server.close();
+    await withAnswers(() => 500, async (url) => {
+      const clients = new Clients({ urls: [url], clients: 2, keys: 1, seed: 1 });
+      clients.start();
+      const isTold = { message: "a replica answers with 500: broken" };
+      await assert.rejects(clients.progress(1), isTold);
+      await assert.rejects(clients.end(), isTold);
+      clients.close();
+    });
   });
+
+  it("write a page of the ledger again that was refused, and leave out one of which nobody knows", async () => {
+    const asked: string[] = [];
+    const answers = [503, 503, 504, 204, 204];
+    const answer = (path: string) => asked.push(path) && answers[asked.length - 1]!;
+    await withAnswers(answer, async (url) => {
+      const clients = new Clients({ urls: [url], clients: 1, keys: 1, seed: 1 });
+      await clients.writePage();
+      await clients.writePage();
+      assert.deepEqual(asked, [1, 1, 1, 2, 3].map((page) => `/kv/ledger-${page}`));
+      assert.deepEqual([...clients.ledger], [["ledger-2", "page 2"], ["ledger-3", "page 3"]]);
+      clients.close();
+    });
+  });
+
+  /** A replica that answers what it is told to. */
+  async function withAnswers(answer: (path: string) => number, body: (url: string) => Promise<void>): Promise<void> {
+    const server = createServer(({ url }, response) => {
+      const status = answer(url!);
+      response.writeHead(status).end(status === 204 ? undefined : "broken");
+    });
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    try {
+      await body(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
+    } finally {
+      await new Promise((resolve) => server.close(resolve));
+    }
+  }
 });
 
 describe("the demo of a cluster", () => {
