@@ -19,7 +19,7 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { bold, dim, red, StatusLine } from "../src/cli/terminal.ts";
 import { HttpClient } from "../scripts/cluster/http_client.ts";
-import { endOnSignals } from "../scripts/cluster/processes.ts";
+import { endInAnyCase } from "../scripts/cluster/processes.ts";
 import { benchmark } from "./command.ts";
 import { CLUSTER_COLUMNS, type ClusterPoint, clusterRow } from "./cluster_report.ts";
 import { lookAtMachine } from "./machine.ts";
@@ -57,7 +57,7 @@ await benchmark(DEFAULTS, async ({ workspace, runtimes, options, output }) => {
     mkdirSync(folder);
     const service = await start(folder);
     const end = () => service.end();
-    endOnSignals(end);
+    endInAnyCase(end);
     try {
       console.log(`\n${bold(`${REPLICAS} replicas in ${service.title}`)}`);
       console.log(aligned(CLUSTER_COLUMNS));

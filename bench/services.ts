@@ -57,8 +57,9 @@ export class ExampleService implements Service {
   /** Starts three replicas in a runtime, with their logs in a folder. */
   static async start(folder: string, runtime: Runtime): Promise<ExampleService> {
     const replicas = Array<Runtime>(REPLICAS).fill(runtime);
-    const cluster = await ClusterProcesses.start(folder, replicas, { tick: TICK_MS });
+    const cluster = await ClusterProcesses.of(folder, replicas, { tick: TICK_MS });
     try {
+      await cluster.start();
       return new ExampleService(`${runtime.title} ${runtime.version}`, cluster, await cluster.leader());
     } catch (error) {
       await cluster.end();

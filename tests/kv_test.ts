@@ -2,12 +2,13 @@
 
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
-import type { AddressInfo } from "node:net";
+import { type AddressInfo, connect } from "node:net";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { WalLogError } from "../mod.ts";
 import { createService } from "../examples/kv/http.ts";
 import { OutcomeUnknown, Replica } from "../examples/kv/replica.ts";
+import { encodeWrite, Store } from "../examples/kv/store.ts";
 import { HttpClient } from "../scripts/cluster/http_client.ts";
 import { MemoryNetwork, MemoryTransport, type RaftTransport } from "../src/raft/mod.ts";
 import { framesOf } from "./history.ts";
@@ -64,9 +65,9 @@ class Replicas {
 
   async same(): Promise<void> {
     await until(() => {
-      const { statuses } = this;
-      return statuses.every(({ applied, digest }) =>
-        applied === statuses[0]!.applied && digest === statuses[0]!.digest
+      const contents = [...this.all.values()].map((replica) => replica.contents);
+      return contents.every(({ applied, digest }) =>
+        applied === contents[0]!.applied && digest === contents[0]!.digest
       );
     }, "all have the same");
   }
@@ -95,6 +96,31 @@ async function writeMany(replicas: Replicas, from: number, to: number): Promise<
     await leader.write({ key: `k${i}`, value: `v${i}` });
   }
 }
+
+describe("the store of a key-value service", () => {
+  it("has a digest of all its texts, and a snapshot that restores each of them", () => {
+    const store = new Store();
+    const digests = new Set([store.digest()]);
+    for (const [key, value] of [["b", "1"], ["a", "2"], ["", ""], ["ä", "\ufeff\0"], ["b", "3"]] as const) {
+      store.apply(encodeWrite({ key, value }));
+      digests.add(store.digest());
+    }
+    assert.equal(digests.size, 6);
+    const restored = new Store();
+    restored.restore(store.snapshot());
+    for (const key of ["a", "b", "", "ä"]) assert.equal(restored.get(key), store.get(key));
+    assert.equal(restored.digest(), store.digest());
+    restored.apply(encodeWrite({ key: "a", value: "2", expected: "1" }));
+    assert.equal(restored.digest(), store.digest());
+  });
+
+  it("has the same digest however it came about", () => {
+    const [one, other] = [new Store(), new Store()];
+    for (const key of ["a", "b", "c"]) one.apply(encodeWrite({ key, value: key }));
+    for (const key of ["c", "a", "b"]) other.apply(encodeWrite({ key, value: key }));
+    assert.equal(one.digest(), other.digest());
+  });
+});
 
 const notLeader = (error: unknown) => error instanceof WalLogError && error.code === "NOT_LEADER";
 
@@ -237,7 +263,64 @@ describe("its HTTP interface", () => {
       for (const server of servers) await new Promise((resolve) => server.close(resolve));
     });
   });
+
+  it("refuses what cannot be asked, whatever it is, and stores what it was given, to the byte", async () => {
+    await withReplicas(async (replicas) => {
+      for (const id of IDS) await replicas.start(id);
+      const replica = await replicas.leader();
+      const follower = [...replicas.all.values()].find((other) => other !== replica)!;
+      const urls = new Map(IDS.map((id) => [id, `http://replica-${id}`]));
+      const servers = [replica, follower].map((replica) => createService({ replica, urls, cut: () => {} }));
+      for (const server of servers) await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+      const [port, followerPort] = servers.map((server) => (server.address() as AddressInfo).port);
+      const statusOf = async (request: string, body?: string | Uint8Array) =>
+        Number(/^HTTP\/1.1 (\d+) /.exec(await exchange(port!, request, body))?.[1]);
+
+      for (const path of ["/kv/%zz", "/kv/%ED%A0%80", "/kv/", "/kv/?absent", "*"]) {
+        assert.equal(await statusOf(`GET ${path}`), 400, path);
+        assert.equal(await statusOf(`PUT ${path}`, "v"), 400, path);
+      }
+      assert.equal(await statusOf("PUT /kv/k?expected=%ff", "v"), 400);
+      assert.equal(await statusOf("PUT /kv/k", Uint8Array.of(0x61, 0xff)), 400);
+      assert.equal(await statusOf("PUT /kv/k", "€".repeat(350_000)), 413);
+      assert.equal(await statusOf("PUT /cut", "abc"), 400);
+      assert.equal(await statusOf("GET //"), 404);
+      assert.equal(await replica.read("k"), null);
+      for (const [path, allow] of [["/kv/k", "GET, PUT"], ["/status", "GET"], ["/cut", "PUT"]]) {
+        const answer = await exchange(port!, `POST ${path}`, "");
+        assert.match(answer, /^HTTP\/1.1 405 /);
+        assert.equal(/^allow: (.*)\r$/im.exec(answer)?.[1], allow);
+      }
+
+      for (const [path, key] of [["/kv/x/..", "x/.."], ["/kv/%2e%2e", ".."], ["http://other/kv/a?absent", "a"]]) {
+        assert.equal(await statusOf(`PUT ${path}`, `at ${key}`), 204, path);
+        assert.equal(await replica.read(key!), `at ${key}`);
+      }
+      assert.equal(await statusOf("PUT /kv/mark", Uint8Array.of(0xef, 0xbb, 0xbf, 0x61)), 204);
+      assert.equal(await replica.read("mark"), "\ufeffa");
+      const sent = await exchange(followerPort!, "PUT http://other/kv/%2e%2e?expected=x", "v");
+      const leader = urls.get(BigInt(replica.status.id));
+      assert.equal(/^location: (.*)\r$/im.exec(sent)?.[1], `${leader}/kv/%2e%2e?expected=x`);
+      for (const server of servers) await new Promise((resolve) => server.close(resolve));
+    });
+  });
 });
+
+/** Sends a request as it is, which HTTP clients would not all do; returns the answer. */
+function exchange(port: number, request: string, body?: string | Uint8Array): Promise<string> {
+  const bytes = typeof body === "string" ? new TextEncoder().encode(body) : body;
+  const length = bytes === undefined ? "" : `content-length: ${bytes.length}\r\n`;
+  return new Promise((resolve, reject) => {
+    let answer = "";
+    const socket = connect(port, "127.0.0.1", () => {
+      socket.write(`${request} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n${length}\r\n`);
+      if (bytes !== undefined) socket.write(bytes);
+    });
+    socket.setEncoding("latin1").on("data", (text: string) => answer += text);
+    socket.on("error", reject);
+    socket.on("close", () => resolve(answer));
+  });
+}
 
 /** Turns a bit over in the command of an entry in the middle of a log. */
 function damageAnEntry(folder: string): void {

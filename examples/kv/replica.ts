@@ -38,11 +38,17 @@ export interface Status {
   /** Up to here the state machine has got. */
   readonly applied: number;
   readonly snapshotIndex: number;
-  /** Tells whether two replicas that have got equally far have the same state. */
-  readonly digest: string;
   /** Whether the log lacks something that must come from the others first. */
   readonly isDamaged: boolean;
   readonly log: WalLogStats;
+}
+
+/** What a replica has, in short. */
+export interface Contents {
+  /** Up to here the state machine has got. */
+  readonly applied: number;
+  /** Tells whether two replicas that have got equally far have the same. */
+  readonly digest: string;
 }
 
 /** It is not known whether the write will happen: the replica has lost sight of it. */
@@ -115,9 +121,14 @@ export class Replica {
     const { id, role, leader, term, lastApplied, isDamaged } = this.#node;
     return {
       ...{ id: String(id), role, leader: leader === null ? null : String(leader), term, isDamaged },
-      ...{ applied: lastApplied, snapshotIndex: this.#log.snapshotIndex, digest: this.#store.digest() },
+      ...{ applied: lastApplied, snapshotIndex: this.#log.snapshotIndex },
       log: this.#log.stats(),
     };
+  }
+
+  /** What it has, in short: takes the longer the more that is. */
+  get contents(): Contents {
+    return { applied: this.#node.lastApplied, digest: this.#store.digest() };
   }
 
   /**

@@ -6,6 +6,9 @@
 
 import { createHash } from "node:crypto";
 
+/** Text is never replaced by other text: what is not UTF-8 was not written here. */
+const UTF8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
 /** A change of one key. */
 export interface Write {
   readonly key: string;
@@ -35,7 +38,7 @@ export class Store {
    * @returns The text that the key had before.
    */
   apply(command: Uint8Array): string | null {
-    const { key, value, expected } = JSON.parse(new TextDecoder().decode(command)) as Write;
+    const { key, value, expected } = JSON.parse(UTF8.decode(command)) as Write;
     const found = this.get(key);
     if (expected === undefined || expected === found) this.#values.set(key, value);
     return found;
@@ -49,11 +52,13 @@ export class Store {
 
   /** Replaces everything. */
   restore(snapshot: Uint8Array): void {
-    this.#values = new Map(JSON.parse(new TextDecoder().decode(snapshot)));
+    this.#values = new Map(JSON.parse(UTF8.decode(snapshot)));
   }
 
-  /** What tells whether two stores are the same. */
+  /** What tells whether two stores are the same: of what is in them, not of their snapshots, which may lack some of it. */
   digest(): string {
-    return createHash("sha256").update(this.snapshot()).digest("hex").slice(0, 16);
+    const hash = createHash("sha256");
+    for (const key of [...this.#values.keys()].sort()) hash.update(JSON.stringify([key, this.#values.get(key)]));
+    return hash.digest("hex").slice(0, 16);
   }
 }

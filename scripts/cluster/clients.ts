@@ -53,22 +53,34 @@ export class Clients {
   /** The replica that answered last. */
   #answered: string | undefined;
   #now = 0;
+  /** The page of the ledger to be written next. */
+  #page = 1;
+  /** Writes begun. */
+  #writes = 0;
   #isEnding = false;
   #running: Promise<unknown> | undefined;
+  /** What a client has failed with. */
+  #failure: { readonly error: unknown } | undefined;
 
   constructor(options: ClientOptions) {
     this.#options = options;
     this.#http = new HttpClient(options.clients * 2, false);
   }
 
-  /** Begins. */
+  /** Begins, or goes on after `end`. */
   start(): void {
     const { clients, seed } = this.#options;
+    this.#isEnding = false;
     this.#running = Promise.all(Array.from({ length: clients }, (_, client) => {
-      const random = new Random(seed * 1000 + client);
+      const random = new Random(seed * 1000 + this.#writes * clients + client);
       // One of them keeps the ledger.
       return client === 0 ? this.#keepLedger(random) : this.#readAndWrite(client, random);
     }));
+    // Told by `progress` and `end`; nobody may be waiting for either when it happens.
+    this.#running.catch((error) => {
+      this.#failure = { error };
+      this.#isEnding = true;
+    });
   }
 
   /** Lets every client finish what it is doing; what it fails with, if it does. */
@@ -77,16 +89,18 @@ export class Clients {
     await this.#running;
   }
 
-  /** Closes all connections. */
+  /** Closes all connections, and lets no client make another request. */
   close(): void {
+    this.#isEnding = true;
     this.#http.close();
   }
 
-  /** Waits until so much more was acknowledged. */
+  /** Waits until so much more was acknowledged; fails with what a client fails with meanwhile. */
   async progress(more: number, timeoutMs = 30_000): Promise<void> {
     const wanted = this.counts.acknowledged + more;
     const started = performance.now();
     while (this.counts.acknowledged < wanted) {
+      if (this.#failure !== undefined) throw this.#failure.error;
       if (performance.now() - started > timeoutMs) throw new Error(`nothing is acknowledged any more`);
       await new Promise((resolve) => setTimeout(resolve, 10));
     }
@@ -128,19 +142,35 @@ export class Clients {
     throw new Error(`nobody answers for key ${key}`);
   }
 
-  async #keepLedger(random: Random): Promise<void> {
-    for (let page = 1; !this.#isEnding; page++) {
-      const [key, value] = [`ledger-${page}`, `page ${page}`];
-      if (await this.#put(key, value, random)) this.ledger.set(key, value);
+  /** Writes a page of the ledger, while clients have ended: when it is acknowledged, there is nothing after it. */
+  async writePage(): Promise<void> {
+    const random = new Random(this.#options.seed);
+    for (let tries = 0; tries < 200; tries++) {
+      if (await this.#writePage(random)) return;
     }
+    throw new Error(`nobody acknowledges page ${this.#page}`);
+  }
+
+  async #keepLedger(random: Random): Promise<void> {
+    while (!this.#isEnding) await this.#writePage(random);
+  }
+
+  /** Whether it was acknowledged. A page that was refused is the next one again. */
+  async #writePage(random: Random): Promise<boolean> {
+    const [key, value] = [`ledger-${this.#page}`, `page ${this.#page}`];
+    const outcome = await this.#put(key, value, random);
+    if (outcome !== "refused") this.#page++;
+    if (outcome !== "acknowledged") return false;
+    this.ledger.set(key, value);
+    return true;
   }
 
   async #readAndWrite(client: number, random: Random): Promise<void> {
     const seen = new Map<string, string | null>();
-    for (let count = 1; !this.#isEnding; count++) {
+    while (!this.#isEnding) {
       const key = `key-${random.below(this.#options.keys)}`;
       // No two writes of a run write the same, so that a read tells which it has seen.
-      const value = `${client}.${count}`;
+      const value = `${client}.${++this.#writes}`;
       const dice = random.below(10);
       if (dice < 4) {
         const found = await this.#get(key, random);
@@ -160,13 +190,13 @@ export class Clients {
     return found;
   }
 
-  async #put(key: string, value: string, random: Random): Promise<boolean> {
+  async #put(key: string, value: string, random: Random): Promise<keyof ClientCounts> {
     const called = ++this.#now;
     const outcome = await this.#request("PUT", `/kv/${key}`, value, random);
-    if (outcome === "refused") return false;
+    if (outcome === "refused") return "refused";
     const returned = outcome === "unknown" ? Infinity : ++this.#now;
     this.history.push({ kind: "put", key, called, returned, value });
-    return outcome !== "unknown";
+    return outcome === "unknown" ? "unknown" : "acknowledged";
   }
 
   async #cas(key: string, expected: string | null, value: string, random: Random): Promise<void> {

@@ -89,6 +89,17 @@ export const FAULTS: readonly Fault[] = [
     title: "all are killed at once",
     strike: (cluster, clients) => killAndRestart(cluster.replicas, clients),
   },
+  {
+    title: "all are killed as soon as a write is acknowledged, the last entry of their logs",
+    strike: async (cluster, clients) => {
+      await clients.end();
+      await clients.writePage();
+      // In the same turn: not even a heartbeat comes after it.
+      const killed = killAndRestart(cluster.replicas, clients);
+      clients.start();
+      await killed;
+    },
+  },
 ];
 
 async function otherLeads(

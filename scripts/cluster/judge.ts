@@ -6,7 +6,7 @@
 
 import type { Clients } from "./clients.ts";
 import { checkHistory, describeCounterexample } from "./linearizability.ts";
-import type { ClusterProcesses } from "./processes.ts";
+import { type ClusterProcesses, isSame } from "./processes.ts";
 
 /** Reads at a time. */
 const READERS = 16;
@@ -39,10 +39,9 @@ export async function judge(cluster: ClusterProcesses, clients: Clients): Promis
       if (found !== value) wrong.push(`LOST: ${key} was acknowledged with ${value}, found ${found}`);
     }
   }));
-  const statuses = await cluster.converged();
-  const isSame = statuses.length === cluster.replicas.length &&
-    new Set(statuses.map(({ digest }) => digest)).size === 1;
-  if (!isSame) wrong.push(`DIFFERENT: the replicas do not come to the same: ${JSON.stringify(statuses)}`);
+  const contents = await cluster.converged();
+  const areSame = isSame(contents);
+  if (!areSame) wrong.push(`DIFFERENT: the replicas do not come to the same: ${JSON.stringify(contents)}`);
   for (const { id, hasFailed, errors } of cluster.replicas) {
     if (hasFailed) wrong.push(`FAILED: a process of replica ${id} has ended by itself:\n${errors}`);
   }
@@ -51,7 +50,7 @@ export async function judge(cluster: ClusterProcesses, clients: Clients): Promis
   return {
     pages: clients.ledger.size,
     operations: clients.history.length,
-    applied: isSame ? statuses[0]!.applied : undefined,
+    applied: areSame ? contents[0]!.applied : undefined,
     wrong,
   };
 }

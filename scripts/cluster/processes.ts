@@ -9,7 +9,7 @@ import { createServer } from "node:net";
 import { join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
-import type { Status } from "../../examples/kv/replica.ts";
+import type { Contents, Status } from "../../examples/kv/replica.ts";
 import type { Runtime } from "../runtimes.ts";
 import { HttpClient } from "./http_client.ts";
 
@@ -17,6 +17,8 @@ const MAIN = fileURLToPath(new URL("../../examples/kv/main.ts", import.meta.url)
 const HOST = "127.0.0.1";
 /** A replica that does not serve by then never will. In milliseconds. */
 const START_MS = 30_000;
+/** What has not ended by then is left as it is. In milliseconds. */
+const END_MS = 10_000;
 
 /** Options of `examples/kv/main.ts` that are the same for all replicas. */
 export interface ClusterOptions {
@@ -36,6 +38,7 @@ export class ReplicaProcess {
   #child: ChildProcess | undefined;
   #ended: Promise<void> = Promise.resolve();
   #isEnding = false;
+  #isClosed = false;
   /** What the process said on its standard error. */
   errors = "";
   /** Whether it is the process's own doing that it ended. */
@@ -55,6 +58,7 @@ export class ReplicaProcess {
 
   /** Starts a process; resolves when it serves. */
   async start(): Promise<void> {
+    if (this.#isClosed) throw new Error(`replica ${this.id} has been closed`);
     const child = spawn(this.#command[0]!, this.#command.slice(1), { stdio: ["ignore", "pipe", "pipe"] });
     this.#child = child;
     this.#isEnding = false;
@@ -68,7 +72,10 @@ export class ReplicaProcess {
     });
     await new Promise<void>((resolve, reject) => {
       const timer = setTimeout(() => reject(this.#failure(`does not serve after ${START_MS} ms`)), START_MS);
-      child.on("error", reject);
+      child.on("error", (error) => {
+        clearTimeout(timer);
+        reject(error);
+      });
       child.on("close", () => {
         clearTimeout(timer);
         reject(this.#failure("ended before it served"));
@@ -86,8 +93,19 @@ export class ReplicaProcess {
     const isLast = signal === "SIGKILL" || signal === "SIGTERM";
     this.#isEnding ||= isLast;
     // Not `child.kill`, which in Deno sends nothing more after the first signal.
-    process.kill(this.#child.pid, signal);
+    try {
+      process.kill(this.#child.pid, signal);
+    } catch (error) {
+      // It has just ended by itself, which was not told yet.
+      if ((error as { readonly code?: string }).code !== "ESRCH") throw error;
+    }
     if (isLast) await this.#ended;
+  }
+
+  /** Kills its process; there will be no other. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    await this.signal("SIGKILL");
   }
 
   #failure(what: string): Error {
@@ -105,14 +123,13 @@ export class ClusterProcesses {
   }
 
   /**
-   * Starts a cluster.
+   * Makes a cluster, none of which runs yet.
    *
    * @param folder For the logs.
    * @param runtimes A replica in each.
    * @param options As those of `examples/kv/main.ts`.
-   * @returns The cluster, of which all replicas serve. If one does not, all are killed.
    */
-  static async start(
+  static async of(
     folder: string,
     runtimes: readonly Runtime[],
     options: ClusterOptions = {},
@@ -126,29 +143,31 @@ export class ClusterProcesses {
       const command = [...argumentsOf(runtime, folder, options), MAIN, ...own, ...places, ...more];
       return new ReplicaProcess(id, runtime, `http://${HOST}:${ports[2 * i + 1]}`, command);
     });
-    const cluster = new ClusterProcesses(replicas);
-    try {
-      await Promise.all(replicas.map((replica) => replica.start()));
-    } catch (error) {
-      await cluster.end();
-      throw error;
-    }
-    return cluster;
+    return new ClusterProcesses(replicas);
+  }
+
+  /** Starts all replicas; resolves when all of them serve. */
+  async start(): Promise<void> {
+    await Promise.all(this.replicas.map((replica) => replica.start()));
   }
 
   /** How it goes with a replica; `undefined` if it does not answer. */
-  async status(replica: ReplicaProcess): Promise<Status | undefined> {
-    try {
-      return JSON.parse((await this.#http.request("GET", `${replica.url}/status`, { timeoutMs: 1000 })).body);
-    } catch {
-      return undefined;
-    }
+  status(replica: ReplicaProcess): Promise<Status | undefined> {
+    return this.#ask(replica, "/status");
   }
 
   /** How it goes with those that answer. */
   async statuses(): Promise<Status[]> {
     const all = await Promise.all(this.replicas.map((replica) => this.status(replica)));
     return all.filter((status) => status !== undefined);
+  }
+
+  async #ask<T>(replica: ReplicaProcess, path: string): Promise<T | undefined> {
+    try {
+      return JSON.parse((await this.#http.request("GET", `${replica.url}${path}`, { timeoutMs: 1000 })).body);
+    } catch {
+      return undefined;
+    }
   }
 
   /**
@@ -183,25 +202,30 @@ export class ClusterProcesses {
   /**
    * Waits until all replicas have the same.
    *
-   * @returns What they have in the end.
+   * @returns What they have in the end; `undefined` for those that do not answer.
    */
-  async converged(timeoutMs = 30_000): Promise<Status[]> {
+  async converged(timeoutMs = 30_000): Promise<(Contents | undefined)[]> {
     const started = performance.now();
     for (;;) {
-      const statuses = await this.statuses();
-      const [first] = statuses;
-      const isSame = statuses.length === this.replicas.length &&
-        statuses.every(({ applied, digest }) => applied === first!.applied && digest === first!.digest);
-      if (isSame || performance.now() - started > timeoutMs) return statuses;
+      const all = await Promise.all(this.replicas.map((replica) => this.#ask<Contents>(replica, "/contents")));
+      if (isSame(all) || performance.now() - started > timeoutMs) return all;
       await new Promise((resolve) => setTimeout(resolve, 100));
     }
   }
 
-  /** Kills all processes. */
+  /** Kills all processes, for good. */
   async end(): Promise<void> {
     this.#http.close();
-    await Promise.all(this.replicas.map((replica) => replica.signal("SIGKILL")));
+    await Promise.all(this.replicas.map((replica) => replica.close()));
   }
+}
+
+/** Whether all are there and the same. */
+export function isSame(all: readonly (Contents | undefined)[]): boolean {
+  const [first] = all;
+  return all.every((other) =>
+    other !== undefined && other.applied === first!.applied && other.digest === first!.digest
+  );
 }
 
 /** The binary and what goes before the program: in Deno, what the service needs and no more. */
@@ -229,9 +253,21 @@ export async function freePorts(count: number): Promise<number[]> {
   return ports;
 }
 
-/** Ends with the processes of a cluster, also on Ctrl-C. */
-export function endOnSignals(end: () => Promise<void>): void {
-  for (const signal of ["SIGINT", "SIGTERM"] as const) {
-    process.once(signal, () => void end().finally(() => process.exit(130)));
+/**
+ * Ends with the processes of a cluster, also on Ctrl-C, and after an error that nobody waits for.
+ *
+ * @param end Kills them, and removes what they leave.
+ */
+export function endInAnyCase(end: () => Promise<void>): void {
+  const endWith = (code: number) => {
+    setTimeout(() => process.exit(code), END_MS);
+    void end().catch((error) => console.error(error)).finally(() => process.exit(code));
+  };
+  for (const signal of ["SIGHUP", "SIGINT", "SIGTERM"] as const) process.on(signal, () => endWith(130));
+  for (const event of ["uncaughtException", "unhandledRejection"]) {
+    process.on(event, (error: unknown) => {
+      console.error(error);
+      endWith(1);
+    });
   }
 }
