@@ -97,6 +97,12 @@ const MESSAGES: Mutant[] = [
     dies: "raft_codec_test",
   },
   {
+    name: "raft codec: a list may have any number of ids",
+    file: DECODE,
+    edits: [["if (count > MESSAGE_IDS_MAX) throw", "if (count < 0) throw"]],
+    dies: "raft_codec_test",
+  },
+  {
     name: "raft codec: an index or a term may come to more than 2^53 - 1",
     file: DECODE,
     edits: [["if (!Number.isSafeInteger(index) || !Number.isSafeInteger(term)) {", "if (index < 0) {"]],
