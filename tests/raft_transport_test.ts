@@ -374,6 +374,42 @@ describe("one who is called", () => {
 });
 
 describe("a transport with TLS", () => {
+  it("is not made of certificates and keys that are none, or that do not belong together, in any runtime", () => {
+    const tls = tlsOf("node-1");
+    const broken = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+    const cases: readonly (readonly [Partial<typeof tls>, RegExp])[] = [
+      [{ ca: "garbage" }, /tls.ca is no certificate/],
+      [{ ca: tls.key }, /tls.ca is no certificate/],
+      [{ ca: tls.ca + broken }, /tls.ca is no certificate/],
+      [{ cert: "garbage" }, /tls.cert is no certificate/],
+      [{ cert: Uint8Array.of(48, 130, 1, 0) }, /tls.cert is no certificate/],
+      [{ cert: tls.cert + broken }, /tls.cert is no certificate/],
+      [{ key: "garbage" }, /tls.key is no private key/],
+      [{ key: tls.cert }, /tls.key is no private key/],
+      [{ key: tlsOf("node-2").key }, /tls.key is not the key of tls.cert/],
+      [{ cert: `${tls.ca}${tls.cert}` }, /tls.key is not the key of tls.cert/],
+    ];
+    for (const [wrong, reason] of cases) {
+      assert.throws(() => new Probe(1n, { tls: { ...tls, ...wrong } }), (error) => {
+        assert.ok(error instanceof WalLogError && error.code === "INVALID_ARGUMENT", String(error));
+        assert.match(error.message, reason);
+        return true;
+      });
+    }
+  });
+
+  it("takes several certificates at once, text around them, and bytes", async () => {
+    const bytes = (pem: string | Uint8Array) => new TextEncoder().encode(pem as string);
+    const [first, second] = [tlsOf("node-1"), tlsOf("node-2")];
+    const many = `the old\n${tlsOf("stranger").ca}\nthe new\n${first.ca}`.replaceAll("\n", "\r\n");
+    const [one, two] = await both(
+      { tls: { ca: many, cert: `whose\n${first.cert}${first.ca}`, key: first.key } },
+      { tls: { ca: bytes(second.ca), cert: bytes(second.cert), key: bytes(second.key) } },
+    );
+    await until(() => one.isConnectedTo(2n) && two.isConnectedTo(1n), "connected");
+    await close(one, two);
+  });
+
   it("carries messages between nodes with certificates of the cluster's authority", async () => {
     for (const second of ["node-2", "common"] as const) {
       const [one, two] = await both({ tls: tlsOf("node-1") }, { tls: tlsOf(second) });

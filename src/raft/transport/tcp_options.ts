@@ -7,6 +7,7 @@
 import { WalLogError } from "../../errors.ts";
 import type { NodeId } from "../../types.ts";
 import { isNodeId } from "../config.ts";
+import { whatIsWrongWithCertificates } from "./certificates.ts";
 
 /** Where a node listens. */
 export interface Address {
@@ -125,6 +126,8 @@ export function checkTcpOptions(options: TcpTransportOptions): CheckedTcpOptions
     throw invalid("tls takes all of ca, cert and key");
   }
   if (tls?.nodeName !== undefined && typeof tls.nodeName !== "function") throw invalid("nodeName must be a function");
+  const wrong = tls === undefined ? undefined : whatIsWrongWithCertificates(tls);
+  if (wrong !== undefined) throw invalid(wrong);
   return checked;
 }
 
