@@ -9,6 +9,7 @@ import { fileURLToPath } from "node:url";
 import { WalLogError } from "../mod.ts";
 import { locateRuntime, RUNTIME_NAMES } from "../scripts/runtimes.ts";
 import { encodeMessage, type Message, TcpTransport, type TcpTransportOptions } from "../src/raft/mod.ts";
+import { encodeBehind } from "../src/raft/codec/encode.ts";
 import { clusterDigest, encodeHello, HELLO_BYTES, StreamReader } from "../src/raft/transport/framing.ts";
 import { whatIsWrongWith } from "../src/raft/transport/identity.ts";
 import { Outbox } from "../src/raft/transport/outbox.ts";
@@ -584,6 +585,25 @@ describe("what waits to be sent", () => {
     outbox.clear();
     assert.equal(outbox.push(new Uint8Array(1_000_000)), true);
     assert.equal(outbox.push(new Uint8Array(1)), false);
+  });
+
+  it("is bounded by what it holds in memory, however little of it was written", () => {
+    const entries = Array.from(
+      { length: 1000 },
+      (_, i) => ({ term: 1, index: i + 1, kind: "normal", command: new Uint8Array() } as const),
+    );
+    const [term, leader] = [1, 1n];
+    const message: Message = {
+      ...{ type: "appendEntries", term, leader, prevLogIndex: 0, prevLogTerm: 0, entries, leaderCommit: 0 },
+    };
+    const outbox = new Outbox(1_000_000);
+    let held = 0;
+    for (let frame = encodeBehind(4, message); outbox.push(frame); frame = encodeBehind(4, message)) {
+      held += frame.buffer.byteLength;
+    }
+    assert.ok(held > 0 && held <= 1_000_000, `${held} bytes are held`);
+    while (outbox.take() !== undefined);
+    assert.deepEqual([outbox.bytes, outbox.length], [0, 0]);
   });
 
   it("is put together again from any pieces", () => {

@@ -67,7 +67,7 @@ export interface TcpTransportOptions {
    * node's `maxBatchBytes` and `snapshotChunkBytes` must keep messages below it: larger ones are dropped, each time.
    */
   readonly maxMessageBytes?: number;
-  /** What may wait to be sent to one peer, in bytes, beside one message of any size. Default: 16 MiB. */
+  /** What may wait to be sent to one peer, in bytes of memory, beside one message of any size. Default: 16 MiB. */
   readonly maxQueueBytes?: number;
   /**
    * How long to wait before a connection is tried again, in milliseconds: the least, doubled after each failure, up to
