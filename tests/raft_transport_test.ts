@@ -621,4 +621,17 @@ describe("what waits to be sent", () => {
     assert.deepEqual(found, frames);
     assert.equal(reader.bytes, 0);
   });
+
+  it("is joined if it arrives in a great many small pieces, and left alone in large ones", () => {
+    const bytes = Uint8Array.from({ length: 100_000 }, (_, i) => i % 251);
+    const reader = new StreamReader();
+    reader.push(Uint8Array.of(160, 134, 1, 0));
+    for (const byte of bytes) reader.push(Uint8Array.of(byte));
+    const joined = reader.peek(4).buffer.byteLength;
+    assert.ok(joined > 90_000 && joined <= 100_004, `the first ${joined} bytes are one piece`);
+    assert.deepEqual(reader.takeFrame(100_000), bytes);
+
+    for (let i = 0; i < 5000; i++) reader.push(new Uint8Array(1000));
+    assert.equal(reader.peek(4).buffer.byteLength, 1000);
+  });
 });

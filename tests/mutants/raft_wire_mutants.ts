@@ -118,6 +118,12 @@ const CONNECTIONS: Mutant[] = [
     dies: "raft_transport_test",
   },
   {
+    name: "raft transport: pieces that arrive are kept apart however many they are",
+    file: FRAMING,
+    edits: [["> this.#bytes + CHUNKS_OVERHEAD_BYTES) this.#join();", "> 2 ** 53) this.#join();"]],
+    dies: "raft_transport_test",
+  },
+  {
     name: "raft transport: any version of the protocol is spoken",
     file: FRAMING,
     edits: [["if (version !== PROTOCOL_VERSION) {", "if (version === 0) {"]],
