@@ -330,6 +330,15 @@ describe("bytes that are no message", () => {
     many.set(start);
     isRefused(many, /65537 entries are more than 65536/);
   });
+
+  it("are refused for more ids than a list may have, wherever there is one", () => {
+    for (const head of ["01 07 00 07 0100000000000000 01 01", "01 0b 00 07 0100000000000000 01 01 01"]) {
+      const start = fromHex(`${head} 818004`);
+      const many = new Uint8Array(start.length + 8 * 65_537 + 2);
+      many.set(start);
+      isRefused(many, /65537 ids are more than 65536/);
+    }
+  });
 });
 
 describe("what is no message", () => {
@@ -371,6 +380,24 @@ describe("what is no message", () => {
       prevTerm: 0,
     } as const;
     isNotWritten({ ...repair, commitIndex: 1, lastIndex: 9, entries: [entry, entry] }, /the gap before entry 4/);
+  });
+
+  it("is not written: more ids than a list may have; as many as it may have are", () => {
+    const ids = Array.from({ length: 65_537 }, (_, i) => BigInt(i));
+    const snapshot = (config: bigint[]): Message => (
+      { type: "installSnapshot", term: 1, leader: 1n, snapshot: { ...SNAPSHOT, config } }
+    );
+    const reply = (members: bigint[]): Message => (
+      {
+        ...{ type: "repairReply", term: 1, from: 1n, request: 1, leads: false, commitIndex: 1, lastIndex: 9 },
+        ...{ members, prevTerm: 0, entries: [] },
+      }
+    );
+    for (const message of [snapshot, reply]) {
+      isNotWritten(message(ids), /at most 65536 ids are allowed, found 65537/);
+      const most = message(ids.slice(1));
+      assert.deepEqual(decodeMessage(encodeMessage(most)), most);
+    }
   });
 
   it("is not written: a piece of a snapshot that does not say whether it is the last", () => {

@@ -9,6 +9,7 @@ import { fileURLToPath } from "node:url";
 import { WalLogError } from "../mod.ts";
 import { locateRuntime, RUNTIME_NAMES } from "../scripts/runtimes.ts";
 import { encodeMessage, type Message, TcpTransport, type TcpTransportOptions } from "../src/raft/mod.ts";
+import { encodeBehind } from "../src/raft/codec/encode.ts";
 import { clusterDigest, encodeHello, HELLO_BYTES, StreamReader } from "../src/raft/transport/framing.ts";
 import { whatIsWrongWith } from "../src/raft/transport/identity.ts";
 import { Outbox } from "../src/raft/transport/outbox.ts";
@@ -374,6 +375,42 @@ describe("one who is called", () => {
 });
 
 describe("a transport with TLS", () => {
+  it("is not made of certificates and keys that are none, or that do not belong together, in any runtime", () => {
+    const tls = tlsOf("node-1");
+    const broken = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+    const cases: readonly (readonly [Partial<typeof tls>, RegExp])[] = [
+      [{ ca: "garbage" }, /tls.ca is no certificate/],
+      [{ ca: tls.key }, /tls.ca is no certificate/],
+      [{ ca: tls.ca + broken }, /tls.ca is no certificate/],
+      [{ cert: "garbage" }, /tls.cert is no certificate/],
+      [{ cert: Uint8Array.of(48, 130, 1, 0) }, /tls.cert is no certificate/],
+      [{ cert: tls.cert + broken }, /tls.cert is no certificate/],
+      [{ key: "garbage" }, /tls.key is no private key/],
+      [{ key: tls.cert }, /tls.key is no private key/],
+      [{ key: tlsOf("node-2").key }, /tls.key is not the key of tls.cert/],
+      [{ cert: `${tls.ca}${tls.cert}` }, /tls.key is not the key of tls.cert/],
+    ];
+    for (const [wrong, reason] of cases) {
+      assert.throws(() => new Probe(1n, { tls: { ...tls, ...wrong } }), (error) => {
+        assert.ok(error instanceof WalLogError && error.code === "INVALID_ARGUMENT", String(error));
+        assert.match(error.message, reason);
+        return true;
+      });
+    }
+  });
+
+  it("takes several certificates at once, text around them, and bytes", async () => {
+    const bytes = (pem: string | Uint8Array) => new TextEncoder().encode(pem as string);
+    const [first, second] = [tlsOf("node-1"), tlsOf("node-2")];
+    const many = `the old\n${tlsOf("stranger").ca}\nthe new\n${first.ca}`.replaceAll("\n", "\r\n");
+    const [one, two] = await both(
+      { tls: { ca: many, cert: `whose\n${first.cert}${first.ca}`, key: first.key } },
+      { tls: { ca: bytes(second.ca), cert: bytes(second.cert), key: bytes(second.key) } },
+    );
+    await until(() => one.isConnectedTo(2n) && two.isConnectedTo(1n), "connected");
+    await close(one, two);
+  });
+
   it("carries messages between nodes with certificates of the cluster's authority", async () => {
     for (const second of ["node-2", "common"] as const) {
       const [one, two] = await both({ tls: tlsOf("node-1") }, { tls: tlsOf(second) });
@@ -550,6 +587,25 @@ describe("what waits to be sent", () => {
     assert.equal(outbox.push(new Uint8Array(1)), false);
   });
 
+  it("is bounded by what it holds in memory, however little of it was written", () => {
+    const entries = Array.from(
+      { length: 1000 },
+      (_, i) => ({ term: 1, index: i + 1, kind: "normal", command: new Uint8Array() } as const),
+    );
+    const [term, leader] = [1, 1n];
+    const message: Message = {
+      ...{ type: "appendEntries", term, leader, prevLogIndex: 0, prevLogTerm: 0, entries, leaderCommit: 0 },
+    };
+    const outbox = new Outbox(1_000_000);
+    let held = 0;
+    for (let frame = encodeBehind(4, message); outbox.push(frame); frame = encodeBehind(4, message)) {
+      held += frame.buffer.byteLength;
+    }
+    assert.ok(held > 0 && held <= 1_000_000, `${held} bytes are held`);
+    while (outbox.take() !== undefined);
+    assert.deepEqual([outbox.bytes, outbox.length], [0, 0]);
+  });
+
   it("is put together again from any pieces", () => {
     const random = new Random(4);
     const reader = new StreamReader();
@@ -564,5 +620,18 @@ describe("what waits to be sent", () => {
     }
     assert.deepEqual(found, frames);
     assert.equal(reader.bytes, 0);
+  });
+
+  it("is joined if it arrives in a great many small pieces, and left alone in large ones", () => {
+    const bytes = Uint8Array.from({ length: 100_000 }, (_, i) => i % 251);
+    const reader = new StreamReader();
+    reader.push(Uint8Array.of(160, 134, 1, 0));
+    for (const byte of bytes) reader.push(Uint8Array.of(byte));
+    const joined = reader.peek(4).buffer.byteLength;
+    assert.ok(joined > 90_000 && joined <= 100_004, `the first ${joined} bytes are one piece`);
+    assert.deepEqual(reader.takeFrame(100_000), bytes);
+
+    for (let i = 0; i < 5000; i++) reader.push(new Uint8Array(1000));
+    assert.equal(reader.peek(4).buffer.byteLength, 1000);
   });
 });

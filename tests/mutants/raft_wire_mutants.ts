@@ -97,6 +97,12 @@ const MESSAGES: Mutant[] = [
     dies: "raft_codec_test",
   },
   {
+    name: "raft codec: a list may have any number of ids",
+    file: DECODE,
+    edits: [["if (count > MESSAGE_IDS_MAX) throw", "if (count < 0) throw"]],
+    dies: "raft_codec_test",
+  },
+  {
     name: "raft codec: an index or a term may come to more than 2^53 - 1",
     file: DECODE,
     edits: [["if (!Number.isSafeInteger(index) || !Number.isSafeInteger(term)) {", "if (index < 0) {"]],
@@ -109,6 +115,12 @@ const CONNECTIONS: Mutant[] = [
     name: "raft transport: a frame may be of any length",
     file: FRAMING,
     edits: [["if (length > bytesMax) {", "if (length < 0) {"]],
+    dies: "raft_transport_test",
+  },
+  {
+    name: "raft transport: pieces that arrive are kept apart however many they are",
+    file: FRAMING,
+    edits: [["> this.#bytes + CHUNKS_OVERHEAD_BYTES) this.#join();", "> 2 ** 53) this.#join();"]],
     dies: "raft_transport_test",
   },
   {
@@ -196,6 +208,12 @@ const CONNECTIONS: Mutant[] = [
     name: "raft transport: any amount may wait for a peer",
     file: OUTBOX,
     edits: [["if (this.#bytes > 0 && this.#bytes + cost > this.#bytesMax) return false;", ""]],
+    dies: "raft_transport_test",
+  },
+  {
+    name: "raft transport: what waits for a peer is counted without the memory that was reserved for it",
+    file: OUTBOX,
+    edits: [["frame.buffer.byteLength + FRAME_OVERHEAD_BYTES", "frame.byteLength + FRAME_OVERHEAD_BYTES"]],
     dies: "raft_transport_test",
   },
   {

@@ -13,8 +13,8 @@ import type {
   Message,
   RepairReply,
 } from "../messages.ts";
-import { FLAG, FLAG_2, FLAGS_KNOWN, MESSAGE_ENTRIES_MAX, MESSAGE_VERSION, TYPES } from "./format.ts";
-import { WireReader } from "./wire.ts";
+import { FLAG, FLAG_2, FLAGS_KNOWN, MESSAGE_ENTRIES_MAX, MESSAGE_IDS_MAX, MESSAGE_VERSION, TYPES } from "./format.ts";
+import { ID_BYTES, WireReader } from "./wire.ts";
 
 /** The least that an entry takes in `appendEntries`: term and size. */
 const TAIL_BYTES_MIN = 2;
@@ -91,7 +91,7 @@ function readAppendEntriesReply(reader: WireReader, flags: number, term: Term, f
 }
 
 function readInstallSnapshot(reader: WireReader, flags: number, term: Term, leader: NodeId): InstallSnapshot {
-  const meta = { index: reader.number(), term: reader.number(), config: reader.ids() };
+  const meta = { index: reader.number(), term: reader.number(), config: readIds(reader) };
   const isPiece = (flags & FLAG) !== 0;
   const done = (flags & FLAG_2) !== 0;
   if (done && !isPiece) throw reader.error("the last piece of a snapshot is no piece");
@@ -101,7 +101,7 @@ function readInstallSnapshot(reader: WireReader, flags: number, term: Term, lead
 
 function readRepairReply(reader: WireReader, leads: boolean, term: Term, from: NodeId): RepairReply {
   const [request, commitIndex, lastIndex] = [reader.number(), reader.number(), reader.number()];
-  const members = reader.ids();
+  const members = readIds(reader);
   const prevTerm = reader.number();
   const entries: LogEntry[] = [];
   const count = readEntryCount(reader, GAP_AND_TAIL_BYTES_MIN);
@@ -110,6 +110,12 @@ function readRepairReply(reader: WireReader, leads: boolean, term: Term, from: N
     entries.push(before = readTail(reader, before.index + 1 + reader.number(), before.term));
   }
   return { type: "repairReply", term, from, request, leads, commitIndex, lastIndex, members, prevTerm, entries };
+}
+
+function readIds(reader: WireReader): NodeId[] {
+  const count = reader.count(ID_BYTES, "ids");
+  if (count > MESSAGE_IDS_MAX) throw reader.error(`${count} ids are more than ${MESSAGE_IDS_MAX}`);
+  return Array.from({ length: count }, () => reader.id());
 }
 
 function readEntryCount(reader: WireReader, bytesEach: number): number {

@@ -4,21 +4,22 @@
  * @module
  */
 
-import type { LogEntry, Term } from "../../types.ts";
+import type { LogEntry, NodeId, Term } from "../../types.ts";
 import { type AppendEntries, type InstallSnapshot, type Message, type RepairReply, senderOf } from "../messages.ts";
-import { FLAG, FLAG_2, MESSAGE_ENTRIES_MAX, MESSAGE_VERSION, TYPES } from "./format.ts";
+import { FLAG, FLAG_2, MESSAGE_ENTRIES_MAX, MESSAGE_IDS_MAX, MESSAGE_VERSION, TYPES } from "./format.ts";
 import { checkNumber, encodingError, ID_BYTES, NUMBER_BYTES_MAX, WireWriter } from "./wire.ts";
 
 /** Version, type, flags, term and sender; and no type has more numbers than five. */
 const FIXED_BYTES_MAX = 3 + NUMBER_BYTES_MAX + ID_BYTES + 5 * NUMBER_BYTES_MAX;
 /** What an entry takes beside its command: gap, term, size. */
 const ENTRY_BYTES_MAX = 3 * NUMBER_BYTES_MAX;
+
 /**
  * Writes a message as bytes.
  *
  * @param message Any message that a `RaftNode` wants sent.
  * @returns Its bytes, which share no memory with it.
- * @throws {WalLogError} `ENCODING` if the message is not well-formed, or has more than 65,536 entries.
+ * @throws {WalLogError} `ENCODING` if the message is not well-formed, or has more than 65,536 entries or ids.
  *
  * @example
  * ```ts
@@ -61,12 +62,19 @@ function payloadBytesMax(message: Message): number {
     case "appendEntries":
       return entriesBytesMax(message.entries);
     case "installSnapshot":
-      return NUMBER_BYTES_MAX + message.snapshot.config.length * ID_BYTES + message.snapshot.data.byteLength;
+      return idsBytesMax(message.snapshot.config) + message.snapshot.data.byteLength;
     case "repairReply":
-      return NUMBER_BYTES_MAX + message.members.length * ID_BYTES + entriesBytesMax(message.entries);
+      return idsBytesMax(message.members) + entriesBytesMax(message.entries);
     default:
       return 0;
   }
+}
+
+function idsBytesMax(ids: readonly NodeId[]): number {
+  if (ids.length > MESSAGE_IDS_MAX) {
+    throw encodingError(`Cannot encode a message: at most ${MESSAGE_IDS_MAX} ids are allowed, found ${ids.length}`);
+  }
+  return NUMBER_BYTES_MAX + ids.length * ID_BYTES;
 }
 
 function entriesBytesMax(entries: readonly LogEntry[]): number {

@@ -30,8 +30,9 @@
  *  1. the version is known, and the type, and no flag is set that the type does not have,
  *  2. every field is there, a number in as few bytes as possible and at most 2^53 - 1,
  *  3. no index or term comes to more than that,
- *  4. there are at most 65,536 entries, and
- *  5. nothing follows.
+ *  4. there are at most 65,536 entries,
+ *  5. there are at most 65,536 ids in a list, and
+ *  6. nothing follows.
  *
  * So each message has one form, and what is decoded is well-formed: the entries of `appendEntries` follow on
  * `prevLogIndex` without a gap, those of `repairReply` are in order, and their terms never decrease.
@@ -46,6 +47,9 @@ export const MESSAGE_VERSION = 1;
 
 /** Entries in a message: an empty one takes two bytes, and a hundred times as much once it is decoded. */
 export const MESSAGE_ENTRIES_MAX = 65_536;
+
+/** Ids in a list: as many members as the file of a snapshot can name. */
+export const MESSAGE_IDS_MAX = 65_536;
 
 /** Types by their numbers, of which the first is 1. */
 export const TYPES = [

@@ -149,12 +149,6 @@ export class WireReader {
     return value;
   }
 
-  /** Reads a list of ids. */
-  ids(): NodeId[] {
-    const count = this.count(ID_BYTES, "ids");
-    return Array.from({ length: count }, () => this.id());
-  }
-
   /** Reads how many of something follow, of which each takes so many bytes or more. */
   count(bytesEach: number, name: string): number {
     const count = this.number();

@@ -32,6 +32,11 @@ export const FRAME_LENGTH_BYTES = 4;
 const PROTOCOL_VERSION = 1;
 const MAGIC = new TextEncoder().encode("WALLOGRT");
 
+/** What a chunk takes in memory beside its bytes, roughly. */
+const CHUNK_OVERHEAD_BYTES = 128;
+/** As much of that as need not bother anybody: chunks of an ordinary size are never joined for it. */
+const CHUNKS_OVERHEAD_BYTES = 64 * 1024;
+
 /** What is said first. */
 export interface Hello {
   /** The node that speaks. */
@@ -85,7 +90,10 @@ export function decodeHello(bytes: Uint8Array): Hello {
   return { from: view.getBigUint64(12, true), to: view.getBigUint64(20, true), cluster: bytes.slice(28, HELLO_BYTES) };
 }
 
-/** Puts together again what arrives in pieces. It holds what has arrived, and nothing that is only announced. */
+/**
+ * Puts together again what arrives in pieces. It holds what has arrived, and nothing that is only announced; in about
+ * twice its bytes, however small the pieces are.
+ */
 export class StreamReader {
   #chunks: Uint8Array[] = [];
   #bytes = 0;
@@ -94,6 +102,8 @@ export class StreamReader {
   push(chunk: Uint8Array): void {
     this.#chunks.push(chunk);
     this.#bytes += chunk.byteLength;
+    // What is joined grows by a share of itself until the next time, so that a byte is not copied again and again.
+    if (this.#chunks.length * CHUNK_OVERHEAD_BYTES > this.#bytes + CHUNKS_OVERHEAD_BYTES) this.#join();
   }
 
   /** How much has arrived and was not taken. In bytes. */
@@ -109,14 +119,7 @@ export class StreamReader {
   peek(length: number): Uint8Array {
     const [first] = this.#chunks;
     if (first !== undefined && first.byteLength >= length) return first.subarray(0, length);
-    const all = new Uint8Array(this.#bytes);
-    let filled = 0;
-    for (const chunk of this.#chunks) {
-      all.set(chunk, filled);
-      filled += chunk.byteLength;
-    }
-    this.#chunks = [all];
-    return all.subarray(0, length);
+    return this.#join().subarray(0, length);
   }
 
   /** As {@link StreamReader.peek}, and takes it. */
@@ -145,5 +148,17 @@ export class StreamReader {
     }
     if (this.#bytes < FRAME_LENGTH_BYTES + length) return undefined;
     return this.take(FRAME_LENGTH_BYTES + length).subarray(FRAME_LENGTH_BYTES);
+  }
+
+  /** Makes one chunk of all. */
+  #join(): Uint8Array {
+    const all = new Uint8Array(this.#bytes);
+    let filled = 0;
+    for (const chunk of this.#chunks) {
+      all.set(chunk, filled);
+      filled += chunk.byteLength;
+    }
+    this.#chunks = [all];
+    return all;
   }
 }

@@ -30,7 +30,7 @@ export class Outbox {
     this.#bytesMax = bytesMax;
   }
 
-  /** How much waits, in bytes, overhead included. */
+  /** What is held in memory for what waits, in bytes. */
   get bytes(): number {
     return this.#bytes;
   }
@@ -46,7 +46,7 @@ export class Outbox {
    * @returns Whether there was room.
    */
   push(frame: Uint8Array): boolean {
-    const cost = frame.byteLength + FRAME_OVERHEAD_BYTES;
+    const cost = bytesHeld(frame);
     if (this.#bytes > 0 && this.#bytes + cost > this.#bytesMax) return false;
     this.#frames.push(frame);
     this.#bytes += cost;
@@ -66,7 +66,7 @@ export class Outbox {
       if (this.#taken < frame.byteLength) break;
       this.#taken = 0;
       this.#head++;
-      this.#bytes -= frame.byteLength + FRAME_OVERHEAD_BYTES;
+      this.#bytes -= bytesHeld(frame);
     }
     this.#forget();
     if (pieces.length <= 1) return pieces[0];
@@ -91,4 +91,9 @@ export class Outbox {
     this.#frames = this.#frames.slice(this.#head);
     this.#head = 0;
   }
+}
+
+/** What a frame holds in memory: the whole of its buffer, of which an encoder may have reserved far more than it used. */
+function bytesHeld(frame: Uint8Array): number {
+  return frame.buffer.byteLength + FRAME_OVERHEAD_BYTES;
 }

@@ -7,6 +7,7 @@
 import { WalLogError } from "../../errors.ts";
 import type { NodeId } from "../../types.ts";
 import { isNodeId } from "../config.ts";
+import { whatIsWrongWithCertificates } from "./certificates.ts";
 
 /** Where a node listens. */
 export interface Address {
@@ -66,7 +67,7 @@ export interface TcpTransportOptions {
    * node's `maxBatchBytes` and `snapshotChunkBytes` must keep messages below it: larger ones are dropped, each time.
    */
   readonly maxMessageBytes?: number;
-  /** What may wait to be sent to one peer, in bytes, beside one message of any size. Default: 16 MiB. */
+  /** What may wait to be sent to one peer, in bytes of memory, beside one message of any size. Default: 16 MiB. */
   readonly maxQueueBytes?: number;
   /**
    * How long to wait before a connection is tried again, in milliseconds: the least, doubled after each failure, up to
@@ -125,6 +126,8 @@ export function checkTcpOptions(options: TcpTransportOptions): CheckedTcpOptions
     throw invalid("tls takes all of ca, cert and key");
   }
   if (tls?.nodeName !== undefined && typeof tls.nodeName !== "function") throw invalid("nodeName must be a function");
+  const wrong = tls === undefined ? undefined : whatIsWrongWithCertificates(tls);
+  if (wrong !== undefined) throw invalid(wrong);
   return checked;
 }
 

@@ -57,7 +57,7 @@ export class TcpTransport implements RaftTransport {
    * Makes a transport; nothing is opened before {@link TcpTransport.start}.
    *
    * @param options How it is to work.
-   * @throws {WalLogError} `INVALID_ARGUMENT`.
+   * @throws {WalLogError} `INVALID_ARGUMENT`, also for certificates that are none, or a key that is not the certificate's.
    */
   constructor(options: TcpTransportOptions) {
     this.#options = checkTcpOptions(options);
@@ -79,7 +79,7 @@ export class TcpTransport implements RaftTransport {
    * Listens, and connects to all peers.
    *
    * @param receive Told each message.
-   * @returns When it listens. Rejects with `IO` if it cannot, and with `INVALID_ARGUMENT` for certificates that are none.
+   * @returns When it listens. Rejects with `IO` if it cannot, and with `INVALID_ARGUMENT` for certificates that the runtime refuses.
    * @throws {WalLogError} `CLOSED`; `INVALID_ARGUMENT` if it was started before.
    */
   async start(receive: Receive): Promise<void> {
