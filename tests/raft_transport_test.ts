@@ -157,7 +157,7 @@ describe("a TCP transport", () => {
     assert.ok(most <= 1_000_000 && most > 900_000, `${most} bytes waited`);
     assert.match(one.reasons.join(), /too much waits to be sent/);
     await until(() => !one.isConnectedTo(2n), "given up");
-    assert.match(one.reasons.at(-1)!, /the peer takes no bytes for 300 ms/);
+    assert.match(one.reasons.at(-1)!, /the peer does not answer for 300 ms/);
     const { queuedBytes, sent, dropped } = one.transport.stats().get(2n)!;
     assert.equal(queuedBytes, 0);
     assert.equal(sent + dropped, 400);
@@ -201,7 +201,7 @@ describe("a TCP transport", () => {
       await new Promise((resolve) => setTimeout(resolve, 1));
     }
     await until(() => !one.isConnectedTo(2n), "given up, or nothing is held back");
-    assert.match(one.reasons.at(-1)!, /the peer takes no bytes for 200 ms/);
+    assert.match(one.reasons.at(-1)!, /the peer does not answer for 200 ms/);
     assert.equal(two.received.length, 256);
     await close(one, two);
   });
@@ -312,19 +312,19 @@ describe("a caller", () => {
     const callers = [
       () => new RawConnection(probe.address).hello(2n, 1n).frame(encodeMessage(vote(1, 3n))),
       () => new RawConnection(probe.address).hello(2n, 1n).frame(Uint8Array.of(1, 2, 3)),
-      () => new RawConnection(probe.address).hello(2n, 1n).frame(new Uint8Array()),
+      () => new RawConnection(probe.address).hello(2n, 1n).frame(new Uint8Array(1)),
       () => new RawConnection(probe.address).hello(2n, 1n).frame(new Uint8Array(), 1001),
     ];
     for (const call of callers) {
       const caller = call();
       await until(() => caller.isClosed, "sent away");
-      assert.equal(caller.arrived, 60);
+      assert.equal(caller.arrived, HELLO_BYTES);
     }
     assert.deepEqual(probe.received, []);
     await until(() => probe.reasons.length === 4, "all are gone");
     assert.match(probe.reasons[0]!, /it speaks for node 3/);
     assert.match(probe.reasons[1]!, /Cannot decode a message/);
-    assert.match(probe.reasons[2]!, /Cannot decode a message of 0 bytes/);
+    assert.match(probe.reasons[2]!, /Cannot decode a message of 1 bytes/);
     assert.match(probe.reasons[3]!, /1001 bytes are announced, at most 1000 are allowed/);
     await close(probe);
   });

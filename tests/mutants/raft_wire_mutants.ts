@@ -171,7 +171,7 @@ const CONNECTIONS: Mutant[] = [
   {
     name: "raft transport: what waited for a connection that ended goes out on the next, from the middle of a message",
     file: OUTGOING,
-    edits: [["this.#outbox.clear();\n    this.#options.onEvent", "this.#options.onEvent"]],
+    edits: [["this.#outbox.clear();\n    const delay", "const delay"]],
     dies: "raft_transport_test",
   },
   {
@@ -187,10 +187,47 @@ const CONNECTIONS: Mutant[] = [
     dies: "raft_transport_test",
   },
   {
-    name: "raft transport: a peer that takes nothing keeps its connection",
+    name: "raft transport: a peer that does not answer keeps its connection",
     file: OUTGOING,
-    edits: [[`this.#giveUpAfter(this.#options.timeout, "the peer takes no bytes");`, ""]],
+    edits: [["if (this.#unanswered * pause >= timeout) return", "if (this.#unanswered < 0) return"]],
     dies: "raft_transport_test",
+  },
+  {
+    name: "raft transport: pings are not answered",
+    file: INCOMING,
+    edits: [["if (bytes.byteLength === 0) this.#answer(connection);", "if (bytes.byteLength === 0) continue;"]],
+    dies: "raft_connections_test",
+  },
+  {
+    name: "raft transport: only pings are answered, not a message that takes its time",
+    file: INCOMING,
+    edits: [["if (performance.now() - connection.answeredAt >= ANSWER_MS) this.#answer(connection);", ""]],
+    dies: "raft_connections_test",
+  },
+  {
+    name: "raft transport: a caller that says nothing keeps its connection",
+    file: INCOMING,
+    edits: [["const silence = connection.silences++ * PING_MS;", "const silence = 0;"]],
+    dies: "raft_connections_test",
+  },
+  {
+    name: "raft transport: a connection that opens and ends is made again without delay",
+    file: OUTGOING,
+    edits: [["performance.now() - this.#openedAt >= most", "performance.now() >= this.#openedAt"]],
+    dies: "raft_connections_test",
+  },
+  {
+    name: "raft transport: a peer that is taken away while its connection ends is called for ever",
+    file: OUTGOING,
+    edits: [
+      ["this.#timer = setTimeout(() => this.#connect(), delay * (0.5 + Math.random() / 2));", ""],
+      [
+        `this.#options.onEvent({ type: "disconnected", peer: this.#peer, direction: "out", reason });`,
+        `this.#options.onEvent({ type: "disconnected", peer: this.#peer, direction: "out", reason });
+    this.#timer = setTimeout(() => this.#connect(), delay * (0.5 + Math.random() / 2));`,
+      ],
+    ],
+    dies: "raft_connections_test",
   },
   {
     name: "raft transport: any amount may wait for a peer",

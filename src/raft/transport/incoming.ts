@@ -10,9 +10,18 @@ import { WalLogError } from "../../errors.ts";
 import type { NodeId } from "../../types.ts";
 import { decodeMessage } from "../codec/decode.ts";
 import { senderOf } from "../messages.ts";
-import { canBeHello, decodeHello, encodeHello, type Hello, HELLO_BYTES, StreamReader } from "./framing.ts";
+import {
+  ANSWER,
+  canBeHello,
+  decodeHello,
+  encodeHello,
+  type Hello,
+  HELLO_BYTES,
+  PING_MS,
+  StreamReader,
+} from "./framing.ts";
 import { NOT_OF_THIS_CLUSTER, whatIsWrongWith } from "./identity.ts";
-import { asText, KEEP_ALIVE_MS } from "./outgoing.ts";
+import { asText } from "./outgoing.ts";
 import type { Address, CheckedTcpOptions } from "./tcp_options.ts";
 import type { Receive } from "./transport.ts";
 
@@ -20,13 +29,20 @@ import type { Receive } from "./transport.ts";
 const STRANGERS_MAX = 64;
 /** Messages of one peer that are unfinished, above which no more are read. */
 const UNFINISHED_MAX = 256;
+/** What arrives is answered once in so long, pings apart. In milliseconds. */
+const ANSWER_MS = 100;
+/** Pings that may be missing, whatever the timeout: the caller may be busy. */
+const MISSING_PINGS_MIN = 4;
 
 /** A connection, and what has come of it. */
 interface Incoming {
   readonly socket: Socket;
   readonly reader: StreamReader;
-  /** Until it says hello. */
-  readonly timer: ReturnType<typeof setTimeout>;
+  /** Its end if it says no hello; then, looks from time to time whether it says anything. */
+  timer: ReturnType<typeof setTimeout>;
+  /** How often it was found to have said nothing. */
+  silences: number;
+  answeredAt: number;
   /** Who called; `undefined` before the hello. */
   peer: NodeId | undefined;
   /** Messages that are unfinished. */
@@ -107,16 +123,19 @@ export class IncomingConnections {
       socket,
       reader: new StreamReader(),
       timer: setTimeout(() => this.#end(connection, `it said no hello for ${timeout} ms`), timeout),
+      silences: 0,
+      answeredAt: 0,
       peer: undefined,
       unfinished: 0,
       isClosed: false,
     };
     this.#all.add(connection);
     socket.setNoDelay(true);
-    socket.setKeepAlive(true, KEEP_ALIVE_MS);
     socket.on("data", (chunk) => {
+      connection.silences = 0;
       connection.reader.push(chunk);
       this.#read(connection);
+      if (performance.now() - connection.answeredAt >= ANSWER_MS) this.#answer(connection);
     });
     socket.on("error", (error) => this.#end(connection, error.message));
     socket.on("end", () => this.#end(connection, "the peer has ended it"));
@@ -129,7 +148,8 @@ export class IncomingConnections {
       while (connection.peer !== undefined && !connection.isClosed && connection.unfinished < UNFINISHED_MAX) {
         const bytes = connection.reader.takeFrame(this.#options.maxMessageBytes);
         if (bytes === undefined) return;
-        this.#deliver(connection, bytes);
+        if (bytes.byteLength === 0) this.#answer(connection);
+        else this.#deliver(connection, bytes);
       }
     } catch (error) {
       if (!(error instanceof WalLogError && error.code === "ENCODING")) throw error;
@@ -149,11 +169,31 @@ export class IncomingConnections {
     // A peer that calls again knows that the earlier connection is no good.
     const earlier = this.#byPeer.get(from);
     if (earlier !== undefined) this.#end(earlier, "the peer has called again");
+    // Whoever is told of that may close the transport.
+    if (connection.isClosed) return;
     connection.peer = from;
     this.#byPeer.set(from, connection);
     socket.write(encodeHello({ from: this.#options.id, to: from, cluster: this.#cluster }));
+    connection.answeredAt = performance.now();
+    connection.timer = setInterval(() => this.#listenFor(connection), PING_MS);
     this.#options.onEvent({ type: "connected", peer: from, direction: "in" });
     this.#onPeer(from);
+  }
+
+  /** Ends a connection on which nothing comes any more. What is not read says nothing of that. */
+  #listenFor(connection: Incoming): void {
+    if (connection.unfinished >= UNFINISHED_MAX) connection.silences = 0;
+    const silence = connection.silences++ * PING_MS;
+    if (silence >= Math.max(this.#options.timeout, MISSING_PINGS_MIN * PING_MS)) {
+      this.#end(connection, `it said nothing for ${silence} ms`);
+    }
+  }
+
+  /** Lets the caller know that it is heard. An answer that did not leave yet serves for this time too. */
+  #answer(connection: Incoming): void {
+    if (connection.peer === undefined || connection.isClosed || connection.socket.writableLength > 0) return;
+    connection.answeredAt = performance.now();
+    connection.socket.write(ANSWER);
   }
 
   #whatIsWrong({ from, to, cluster }: Hello, socket: Socket): string | undefined {

@@ -19,8 +19,8 @@ import type { RaftTransport, Receive } from "./transport.ts";
  * Carries a node's messages over TCP. To each peer there is one connection, on which it sends, and from each peer there
  * is one, on which it receives. One that ends is made again, after a while that grows, or as soon as the peer calls.
  *
- * What a peer does not take waits, up to `maxQueueBytes`, and then what comes is dropped; a peer that takes nothing for
- * `timeout` loses its connection with all that waits. Raft sends again what matters.
+ * What a peer does not take waits, up to `maxQueueBytes`, and then what comes is dropped; a peer that neither takes nor
+ * answers anything for `timeout` loses its connection with all that waits. Raft sends again what matters.
  *
  * With `tls`, a caller without a certificate of the cluster's authority is refused before it can say anything, and a peer
  * without one, or with another node's, is told nothing. A caller must be the node that its certificate names, everyone
