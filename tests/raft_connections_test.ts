@@ -3,7 +3,8 @@
 import assert from "node:assert/strict";
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { describe, it } from "node:test";
-import type { Address, Message } from "../src/raft/mod.ts";
+import { WalLogError } from "../mod.ts";
+import { type Address, MemoryNetwork, MemoryTransport, type Message } from "../src/raft/mod.ts";
 import { ANSWER, clusterDigest, encodeHello, HELLO_BYTES } from "../src/raft/transport/framing.ts";
 import { CLUSTER, LOOPBACK, Probe, RawConnection, until } from "./transports.ts";
 
@@ -206,5 +207,64 @@ describe("a connection that ended", () => {
     assert.equal(second.arrived, 0);
     assert.deepEqual(one.events.map(({ type }) => type), ["connected", "disconnected", "refused"]);
     await close(one);
+  });
+});
+
+describe("a transport that is closed while it starts", () => {
+  it("does not start, and nothing of it listens", async () => {
+    const one = new Probe(1n);
+    const started = assert.rejects(one.start(), (error) => error instanceof WalLogError && error.code === "CLOSED");
+    await one.transport.close();
+    await started;
+    assert.equal(one.transport.address, undefined);
+  });
+
+  it("leaves its port to others", async () => {
+    const free = await new Listener(() => {}).start();
+    const { address } = free;
+    await free.close();
+    const one = new Probe(1n, { listen: address });
+    const started = assert.rejects(one.start());
+    await one.transport.close();
+    await started;
+    const two = await new Probe(2n, { listen: address }).start();
+    await close(two);
+  });
+});
+
+describe("a transport without TLS", () => {
+  it("has so many callers at most, whatever ids they make up", async () => {
+    const one = await new Probe(1n).start();
+    const callers: RawConnection[] = [];
+    for (let id = 2n; id < 258n; id++) {
+      const caller = new RawConnection(one.address).hello(id, 1n);
+      callers.push(caller);
+      await until(() => caller.arrived === HELLO_BYTES, "answered");
+    }
+    const late = new RawConnection(one.address).hello(258n, 1n);
+    await until(() => late.isClosed, "sent away");
+    assert.deepEqual(one.reasons, ["too many peers are connected"]);
+    const again = new RawConnection(one.address).hello(2n, 1n);
+    await until(() => again.arrived === HELLO_BYTES, "one of them may call again");
+    for (const { socket } of [...callers, again]) socket.destroy();
+    await close(one);
+  });
+
+  it("tells why it drops what is sent before it has started", () => {
+    const one = new Probe(1n, { peers: [[2n, { ...LOOPBACK, port: 1 }]] });
+    one.transport.send(2n, vote(1, 1n));
+    assert.deepEqual(one.reasons, ["the transport was not started"]);
+  });
+});
+
+describe("a transport within a process", () => {
+  it("delivers in its own node's name only, and nothing once it is closed", async () => {
+    const network = new MemoryNetwork();
+    const [one, two] = [new MemoryTransport(1n, network), new MemoryTransport(2n, network)];
+    const code = (code: string) => (error: unknown) => error instanceof WalLogError && error.code === code;
+    assert.throws(() => one.send(2n, vote(1, 3n)), code("INVALID_ARGUMENT"));
+    await two.close();
+    await assert.rejects(two.start(() => {}), code("CLOSED"));
+    assert.equal(network.receivers.size, 0);
   });
 });

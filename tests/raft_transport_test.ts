@@ -78,16 +78,18 @@ describe("a TCP transport", () => {
     await close(one, two);
   });
 
-  it("drops what is for a node of which nobody has said where it is, and what cannot be encoded", async () => {
+  it("drops what is for a node of which nobody has said where it is, what cannot be encoded, and what others say", async () => {
     const [one, two] = await connected([1n, 2n]) as [Probe, Probe];
     one.transport.send(3n, vote(1));
     one.transport.send(2n, vote(-1));
+    one.transport.send(2n, vote(1, 3n));
     one.transport.send(2n, vote(2));
     await until(() => two.received.length === 1, "a message");
     assert.deepEqual(two.received, [vote(2)]);
-    assert.deepEqual(one.reasons.length, 2);
+    assert.deepEqual(one.reasons.length, 3);
     assert.match(one.reasons[0]!, /nobody has said where the node is/);
     assert.match(one.reasons[1]!, /the term must be a safe integer/);
+    assert.match(one.reasons[2]!, /it is from node 3/);
     await close(one, two);
   });
 
@@ -234,7 +236,9 @@ describe("a TCP transport", () => {
     await assert.rejects(one.transport.start(() => {}), code("INVALID_ARGUMENT"));
     const second = new Probe(2n, { listen: one.address });
     await assert.rejects(second.transport.start(() => {}), code("IO"));
-    await close(one, taken, second);
+    await close(one, taken);
+    await second.start();
+    await close(second);
     await assert.rejects(one.transport.start(() => {}), code("CLOSED"));
     one.transport.send(2n, vote(1));
   });
@@ -353,25 +357,33 @@ describe("a caller", () => {
 });
 
 describe("one who is called", () => {
-  it("and answers for another node is told nothing", async () => {
-    const arrived: Uint8Array[] = [];
-    const server = createServer((socket) => {
-      socket.on("error", () => {});
-      socket.on("data", (chunk) => arrived.push(chunk));
-      socket.write(encodeHello({ from: 3n, to: 1n, cluster: clusterDigest(CLUSTER) }));
+  for (
+    const [what, { from, to, cluster }, reason] of [
+      ["for another node", { from: 3n, to: 1n, cluster: CLUSTER }, "it is node 3"],
+      ["to another node", { from: 2n, to: 3n, cluster: CLUSTER }, "it means node 3"],
+      ["in another cluster", { from: 2n, to: 1n, cluster: "another" }, "it is of another cluster"],
+    ] as const
+  ) {
+    it(`and answers ${what} is told nothing`, async () => {
+      const arrived: Uint8Array[] = [];
+      const server = createServer((socket) => {
+        socket.on("error", () => {});
+        socket.on("data", (chunk) => arrived.push(chunk));
+        socket.write(encodeHello({ from, to, cluster: clusterDigest(cluster) }));
+      });
+      await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+      const { port } = server.address() as { port: number };
+      const one = new Probe(1n, { reconnectDelay: [HOUR_MS, HOUR_MS] });
+      one.transport.setPeer(2n, { ...LOOPBACK, port });
+      await one.start();
+      one.transport.send(2n, vote(1));
+      await until(() => one.reasons.length > 0 || one.isConnectedTo(2n), "an end");
+      assert.deepEqual(one.reasons, [reason]);
+      await close(one);
+      await new Promise((resolve) => server.close(resolve));
+      assert.ok(arrived.reduce((sum, { byteLength }) => sum + byteLength, 0) <= HELLO_BYTES);
     });
-    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-    const { port } = server.address() as { port: number };
-    const one = new Probe(1n, { reconnectDelay: [HOUR_MS, HOUR_MS] });
-    one.transport.setPeer(2n, { ...LOOPBACK, port });
-    await one.start();
-    one.transport.send(2n, vote(1));
-    await until(() => one.reasons.length > 0 || one.isConnectedTo(2n), "an end");
-    assert.deepEqual(one.reasons, ["it is node 3"]);
-    await close(one);
-    await new Promise((resolve) => server.close(resolve));
-    assert.ok(arrived.reduce((sum, { byteLength }) => sum + byteLength, 0) <= HELLO_BYTES);
-  });
+  }
 });
 
 describe("a transport with TLS", () => {
@@ -507,6 +519,38 @@ describe("a transport with TLS", () => {
     assert.ok(two.events.every(({ type }) => type === "refused"));
     assert.deepEqual(two.received, []);
     await close(one, two);
+  });
+
+  it("does not start with certificates that are none, or the key of another", async () => {
+    const good = tlsOf("node-1");
+    for (const bad of [{ ca: "garbage" }, { cert: "garbage" }, { key: "garbage" }, { key: tlsOf("node-2").key }]) {
+      const probe = new Probe(1n, { tls: { ...good, ...bad } });
+      await assert.rejects(
+        probe.start(),
+        (error) =>
+          error instanceof WalLogError && error.code === "INVALID_ARGUMENT" && /tls\.\w+ is not/.test(error.message),
+      );
+      assert.equal(probe.transport.address, undefined);
+      await close(probe);
+    }
+  });
+
+  it("sends callers away who do not get on with TLS, and does not wait for them when it is closed", async () => {
+    const probe = await new Probe(1n, { tls: tlsOf("node-1"), timeout: 50 }).start();
+    const half = Uint8Array.of(0x16, 3, 1, 1, 0, 1, 0, 0, 200);
+    const slow = [new RawConnection(probe.address), new RawConnection(probe.address)];
+    slow[1]!.socket.write(half);
+    await until(() => slow.every(({ isClosed }) => isClosed) && probe.events.length === 2, "sent away");
+    assert.deepEqual(probe.reasons, Array(2).fill("TLS has not come about for 50 ms"));
+    await close(probe);
+
+    const patient = await new Probe(1n, { tls: tlsOf("node-1"), timeout: HOUR_MS }).start();
+    const callers = Array.from({ length: 70 }, () => new RawConnection(patient.address));
+    for (const [i, { socket }] of callers.entries()) if (i % 2 === 0) socket.write(half);
+    await until(() => callers.filter(({ isClosed }) => isClosed).length === 6, "six were sent away");
+    assert.deepEqual(patient.reasons, Array(6).fill("too many have said no hello"));
+    await close(patient);
+    await until(() => callers.every(({ isClosed }) => isClosed), "all are gone");
   });
 
   for (const name of RUNTIME_NAMES) {

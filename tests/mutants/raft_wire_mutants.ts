@@ -120,7 +120,7 @@ const CONNECTIONS: Mutant[] = [
   {
     name: "raft transport: a node of another cluster may speak",
     file: INCOMING,
-    edits: [[`if (!cluster.every((byte, at) => byte === this.#cluster[at])) return "it is of another cluster";`, ""]],
+    edits: [[`if (!isSameCluster(cluster, this.#cluster)) return "it is of another cluster";`, ""]],
     dies: "raft_transport_test",
   },
   {
@@ -138,7 +138,7 @@ const CONNECTIONS: Mutant[] = [
   {
     name: "raft transport: any number of callers may keep silent",
     file: INCOMING,
-    edits: [["if (this.#all.size - this.#byPeer.size >= STRANGERS_MAX) return", "if (this.#all.size < 0) return"]],
+    edits: [["if (this.#areStrangersTooMany) return", "if (this.#all.size < 0) return"]],
     dies: "raft_transport_test",
   },
   {
@@ -234,6 +234,29 @@ const CONNECTIONS: Mutant[] = [
     file: OUTBOX,
     edits: [["if (this.#bytes > 0 && this.#bytes + cost > this.#bytesMax) return false;", ""]],
     dies: "raft_transport_test",
+  },
+  {
+    name: "raft transport: a handshake may take for ever",
+    file: "src/raft/transport/handshakes.ts",
+    edits: [["setTimeout(late, timeout)", "setTimeout(() => void late, timeout)"]],
+    dies: "raft_transport_test",
+  },
+  {
+    name: "raft transport: a transport that is closed waits for handshakes",
+    file: INCOMING,
+    edits: [["this.#handshakes.close();", ""]],
+    dies: "raft_transport_test",
+  },
+  {
+    name: "raft transport: a transport that is closed while it starts listens all the same",
+    file: "src/raft/transport/tcp_transport.ts",
+    edits: [[
+      `if (this.#isClosed) {
+      this.#address = undefined;`,
+      `if (this.#isClosed && this.#address === undefined) {
+      this.#address = undefined;`,
+    ]],
+    dies: "raft_connections_test",
   },
   {
     name: "raft transport: callers need no certificate",

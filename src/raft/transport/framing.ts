@@ -61,6 +61,11 @@ export function clusterDigest(name: string): Uint8Array {
   return new Uint8Array(createHash("sha256").update(name).digest());
 }
 
+/** Whether two clusters are the same. */
+export function isSameCluster(one: Uint8Array, other: Uint8Array): boolean {
+  return one.every((byte, at) => byte === other[at]);
+}
+
 /** A hello as bytes. */
 export function encodeHello({ from, to, cluster }: Hello): Uint8Array {
   const bytes = new Uint8Array(HELLO_BYTES);

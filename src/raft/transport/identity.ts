@@ -4,7 +4,7 @@
  * @module
  */
 
-import { X509Certificate } from "node:crypto";
+import { createPrivateKey, X509Certificate } from "node:crypto";
 import type { TLSSocket } from "node:tls";
 import type { NodeId } from "../../types.ts";
 import type { TransportTls } from "./tcp_options.ts";
@@ -53,3 +53,27 @@ function isNamed({ subjectaltname, subject, raw }: Names, name: string): boolean
 }
 
 const EXACTLY = { wildcards: false, partialWildcards: false, subject: "never" } as const;
+
+/**
+ * Checks what a node is to show, for not every runtime does before the first call.
+ *
+ * @param tls The transport's.
+ * @throws {Error} If a certificate is none, or the key is none or another certificate's.
+ */
+export function checkCertificates({ ca, cert, key }: TransportTls): void {
+  let what = "ca";
+  try {
+    new X509Certificate(asText(ca));
+    what = "cert";
+    const own = new X509Certificate(asText(cert));
+    what = "key";
+    if (!own.checkPrivateKey(createPrivateKey(asText(key)))) throw new Error("it is another certificate's");
+  } catch (cause) {
+    throw new Error(`tls.${what} is not good: ${(cause as Error).message}`, { cause });
+  }
+}
+
+/** PEM as text, which all runtimes take. */
+export function asText(pem: string | Uint8Array): string {
+  return typeof pem === "string" ? pem : new TextDecoder().decode(pem);
+}

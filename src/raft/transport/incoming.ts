@@ -17,16 +17,20 @@ import {
   encodeHello,
   type Hello,
   HELLO_BYTES,
+  isSameCluster,
   PING_MS,
   StreamReader,
 } from "./framing.ts";
-import { NOT_OF_THIS_CLUSTER, whatIsWrongWith } from "./identity.ts";
-import { asText } from "./outgoing.ts";
+import { Handshakes } from "./handshakes.ts";
+import { asText, NOT_OF_THIS_CLUSTER, whatIsWrongWith } from "./identity.ts";
 import type { Address, CheckedTcpOptions } from "./tcp_options.ts";
 import type { Receive } from "./transport.ts";
 
 /** Connections that have not said hello yet: whoever comes when there are more has to come again. */
 const STRANGERS_MAX = 64;
+const TOO_MANY_STRANGERS = "too many have said no hello";
+/** Peers that are connected: without TLS, whoever calls can make them up. */
+const PEERS_MAX = 256;
 /** Messages of one peer that are unfinished, above which no more are read. */
 const UNFINISHED_MAX = 256;
 /** What arrives is answered once in so long, pings apart. In milliseconds. */
@@ -57,6 +61,9 @@ export class IncomingConnections {
   readonly #receive: Receive;
   readonly #onPeer: (peer: NodeId) => void;
   readonly #server: Server;
+  /** Settled when it listens, or cannot. */
+  #listening: Promise<void> = Promise.resolve();
+  readonly #handshakes: Handshakes = new Handshakes();
   readonly #all = new Set<Incoming>();
   readonly #byPeer = new Map<NodeId, Incoming>();
 
@@ -83,8 +90,12 @@ export class IncomingConnections {
     else {
       this.#server = createTlsServer({
         ...{ ca: asText(tls.ca), cert: asText(tls.cert), key: asText(tls.key) },
-        ...{ requestCert: true, rejectUnauthorized: true, minVersion: "TLSv1.3", handshakeTimeout: options.timeout },
+        ...{ requestCert: true, rejectUnauthorized: true, minVersion: "TLSv1.3" },
       }, (socket) => this.#accept(socket));
+      this.#server.on("connection", (socket: Socket) => {
+        if (this.#areStrangersTooMany) socket.on("error", () => {}).destroy(new Error(TOO_MANY_STRANGERS));
+        else this.#handshakes.begin(socket, options.timeout);
+      });
       this.#server.on("tlsClientError", (error: Error, socket: TLSSocket) => this.#refuse(socket, error.message));
     }
   }
@@ -93,11 +104,12 @@ export class IncomingConnections {
    * Listens.
    *
    * @returns Where, with the port that it has become.
+   * @throws {WalLogError} `IO` if it cannot.
    */
   listen(): Promise<Address> {
     const { host, port } = this.#options.listen;
     const server = this.#server;
-    return new Promise((resolve, reject) => {
+    const listening = new Promise<Address>((resolve, reject) => {
       server.on("error", (cause) => {
         reject(new WalLogError("IO", `Cannot listen on ${host}, port ${port}: ${cause.message}`, { cause }));
       });
@@ -106,19 +118,28 @@ export class IncomingConnections {
         resolve({ host, port: typeof address === "object" && address !== null ? address.port : port });
       });
     });
+    this.#listening = listening.then(() => {}, () => {});
+    return listening;
   }
 
   /** Ends all connections, and listening. */
   async close(): Promise<void> {
-    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    this.#handshakes.close();
     for (const connection of this.#all) this.#end(connection, "the transport is closed");
-    await closed;
+    // A server that is closed while it looks up its host listens all the same, a moment later.
+    await this.#listening;
+    await new Promise<void>((resolve) => this.#server.close(() => resolve()));
+  }
+
+  get #areStrangersTooMany(): boolean {
+    return this.#handshakes.size + this.#all.size - this.#byPeer.size >= STRANGERS_MAX;
   }
 
   #accept(socket: Socket): void {
     const { tls, timeout } = this.#options;
+    if (tls !== undefined) this.#handshakes.end(socket);
     if (tls !== undefined && !(socket as TLSSocket).authorized) return this.#refuse(socket, NOT_OF_THIS_CLUSTER);
-    if (this.#all.size - this.#byPeer.size >= STRANGERS_MAX) return this.#refuse(socket, "too many have said no hello");
+    if (this.#areStrangersTooMany) return this.#refuse(socket, TOO_MANY_STRANGERS);
     const connection: Incoming = {
       socket,
       reader: new StreamReader(),
@@ -198,9 +219,10 @@ export class IncomingConnections {
 
   #whatIsWrong({ from, to, cluster }: Hello, socket: Socket): string | undefined {
     const { tls } = this.#options;
-    if (!cluster.every((byte, at) => byte === this.#cluster[at])) return "it is of another cluster";
+    if (!isSameCluster(cluster, this.#cluster)) return "it is of another cluster";
     if (to !== this.#options.id) return `it wants node ${to}`;
     if (from === this.#options.id) return "it says that it is this node";
+    if (this.#byPeer.size >= PEERS_MAX && !this.#byPeer.has(from)) return "too many peers are connected";
     return tls === undefined ? undefined : whatIsWrongWith(socket as TLSSocket, from, tls);
   }
 

@@ -7,8 +7,18 @@
 import { connect as connectTcp, type Socket } from "node:net";
 import { connect as connectTls, type TLSSocket } from "node:tls";
 import type { NodeId } from "../../types.ts";
-import { ANSWER, canBeHello, decodeHello, encodeHello, HELLO_BYTES, PING, PING_MS, StreamReader } from "./framing.ts";
-import { whatIsWrongWith } from "./identity.ts";
+import {
+  ANSWER,
+  canBeHello,
+  decodeHello,
+  encodeHello,
+  HELLO_BYTES,
+  isSameCluster,
+  PING,
+  PING_MS,
+  StreamReader,
+} from "./framing.ts";
+import { asText, whatIsWrongWith } from "./identity.ts";
 import { Outbox } from "./outbox.ts";
 import type { Address, CheckedTcpOptions } from "./tcp_options.ts";
 
@@ -163,6 +173,8 @@ export class Outgoing {
     try {
       const hello = decodeHello(reader.take(HELLO_BYTES));
       if (hello.from !== this.#peer) return this.#fail(socket, `it is node ${hello.from}`);
+      if (hello.to !== this.#options.id) return this.#fail(socket, `it means node ${hello.to}`);
+      if (!isSameCluster(hello.cluster, this.#cluster)) return this.#fail(socket, "it is of another cluster");
     } catch (error) {
       return this.#fail(socket, (error as Error).message);
     }
@@ -228,9 +240,4 @@ export class Outgoing {
     // Last, for whoever is told may close this.
     this.#options.onEvent({ type: "disconnected", peer: this.#peer, direction: "out", reason });
   }
-}
-
-/** PEM as text, which all runtimes take. */
-export function asText(pem: string | Uint8Array): string {
-  return typeof pem === "string" ? pem : new TextDecoder().decode(pem);
 }

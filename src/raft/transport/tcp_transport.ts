@@ -7,8 +7,9 @@
 import { WalLogError } from "../../errors.ts";
 import type { NodeId } from "../../types.ts";
 import { encodeBehind } from "../codec/encode.ts";
-import type { Message } from "../messages.ts";
+import { type Message, senderOf } from "../messages.ts";
 import { clusterDigest, FRAME_LENGTH_BYTES } from "./framing.ts";
+import { checkCertificates } from "./identity.ts";
 import { IncomingConnections } from "./incoming.ts";
 import { Outgoing, type PeerStats } from "./outgoing.ts";
 import { type Address, checkAddress, type CheckedTcpOptions, checkId, checkTcpOptions } from "./tcp_options.ts";
@@ -80,26 +81,39 @@ export class TcpTransport implements RaftTransport {
    *
    * @param receive Told each message.
    * @returns When it listens. Rejects with `IO` if it cannot, and with `INVALID_ARGUMENT` for certificates that are none.
-   * @throws {WalLogError} `CLOSED`; `INVALID_ARGUMENT` if it was started before.
+   * @throws {WalLogError} `CLOSED`, also if it is closed meanwhile; `INVALID_ARGUMENT` if it was started before, unless
+   *   that failed.
    */
   async start(receive: Receive): Promise<void> {
     if (this.#isClosed) throw new WalLogError("CLOSED", "Cannot start the transport: it was closed");
     if (this.#incoming !== undefined) {
       throw new WalLogError("INVALID_ARGUMENT", "Cannot start the transport: it was started before");
     }
+    const incoming = this.#makeIncoming(receive);
+    this.#incoming = incoming;
     try {
-      this.#incoming = new IncomingConnections(
-        this.#options,
-        this.#cluster,
-        receive,
-        (peer) => this.#outgoing.get(peer)?.wake(),
-      );
+      this.#address = await incoming.listen();
+    } catch (error) {
+      this.#incoming = undefined;
+      throw error;
+    }
+    if (this.#isClosed) {
+      this.#address = undefined;
+      throw new WalLogError("CLOSED", "Cannot start the transport: it was closed meanwhile");
+    }
+    for (const [id, address] of this.#addresses) this.#connect(id, address);
+  }
+
+  #makeIncoming(receive: Receive): IncomingConnections {
+    const { tls } = this.#options;
+    try {
+      if (tls !== undefined) checkCertificates(tls);
+      const onPeer = (peer: NodeId) => this.#outgoing.get(peer)?.wake();
+      return new IncomingConnections(this.#options, this.#cluster, receive, onPeer);
     } catch (cause) {
       const reason = (cause as Error).message;
       throw new WalLogError("INVALID_ARGUMENT", `Cannot start the transport: ${reason}`, { cause });
     }
-    this.#address = await this.#incoming.listen();
-    for (const [id, address] of this.#addresses) this.#connect(id, address);
   }
 
   /**
@@ -145,6 +159,8 @@ export class TcpTransport implements RaftTransport {
 
   /** Why a message was not sent; `undefined` if it was. */
   #trySend(to: NodeId, message: Message): string | undefined {
+    if (this.#address === undefined) return "the transport was not started";
+    if (senderOf(message) !== this.id) return `it is from node ${senderOf(message)}`;
     const outgoing = this.#outgoing.get(to);
     if (outgoing === undefined) return "nobody has said where the node is";
     let frame: Uint8Array;
