@@ -29,8 +29,10 @@ function certificate(name: string): string {
   return readFileSync(new URL(`./certificates/${name}`, import.meta.url), "utf8");
 }
 
-/** What a node shows: a certificate of its own, one that names it in another way, or one of another cluster's. */
-export function tlsOf(name: "node-1" | "node-2" | "node-3" | "common" | "stranger"): TransportTls {
+/** What a node shows: a certificate of its own, one that names it in another way, or in none, or one of another cluster's. */
+export function tlsOf(
+  name: "node-1" | "node-2" | "node-3" | "common" | "stranger" | `posing-${"dns" | "uri" | "email" | "directory"}`,
+): TransportTls {
   return { ca: certificate("ca.pem"), cert: certificate(`${name}.pem`), key: certificate(`${name}.key`) };
 }
 

@@ -5,6 +5,7 @@
 #     ca.pem                    the authority of a cluster
 #     node-1.pem, .key, ...     nodes of that cluster, each with its name as an alternative name
 #     common.pem, .key          one with a name as its common name, and no other
+#     posing-dns.pem, ...       ones of node 3, with a name of this or another kind that reads as if node 2's followed it
 #     stranger.pem, .key        signed by an authority of somebody else's, for node 2
 set -e
 cd "$(dirname "$0")"
@@ -29,5 +30,19 @@ authority ours "the cluster of the tests"
 authority theirs "somebody else"
 for id in 1 2 3; do signed ours node-$id "/CN=one of the cluster" "subjectAltName=DNS:node-$id,DNS:localhost"; done
 signed ours common /CN=node-2 ""
+signed ours posing-dns /CN=node-3 "subjectAltName=@names
+[names]
+DNS.1=node-3, DNS:node-2"
+signed ours posing-uri /CN=node-3 "subjectAltName=@names
+[names]
+URI.1=http://node-3/, DNS:node-2"
+signed ours posing-email /CN=node-3 "subjectAltName=@names
+[names]
+email.1=node-3, DNS:node-2"
+signed ours posing-directory /CN=node-3 "subjectAltName=@names
+[names]
+dirName=subject
+[subject]
+CN=node-3, DNS:node-2"
 signed theirs stranger /CN=node-2 "subjectAltName=DNS:node-2"
 cp "$made/ours.pem" ca.pem

@@ -6,7 +6,6 @@
  */
 
 import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
-import { asText } from "./outgoing.ts";
 import type { TransportTls } from "./tcp_options.ts";
 
 const PEM_CERTIFICATES = /-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g;
@@ -42,4 +41,9 @@ function readKey(pem: string | Uint8Array): KeyObject | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** PEM as text, which all runtimes take. */
+export function asText(pem: string | Uint8Array): string {
+  return typeof pem === "string" ? pem : new TextDecoder().decode(pem);
 }

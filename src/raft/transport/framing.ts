@@ -11,11 +11,18 @@
  *
  * then, from the node that made the connection, frames
  *    0  u32 length
- *    4  a message
+ *    4  a message; nothing in a ping, of which the length is 0
+ *
+ * and from the one that was called, after its hello, answers
+ *    0  u8 0
  * ```
  *
  * All integers are little-endian. The one that was called says its hello when it has found that of the caller to be
- * right, with TLS by the certificate too, and nothing more after it. Who says something else is not answered.
+ * right, with TLS by the certificate too. Who says something else is not answered.
+ *
+ * The network can fall silent without either side being told, and TCP then takes a while to notice that it is back: so
+ * both listen for signs of life. The caller pings every `PING_MS` or more often. Each ping is answered; so is whatever
+ * arrives, now and then, for a ping may stand behind a message that takes its time.
  *
  * @module
  */
@@ -28,6 +35,13 @@ import { encodingError } from "../codec/wire.ts";
 export const HELLO_BYTES = 60;
 /** Size of a frame's length, which stands in front of the message. */
 export const FRAME_LENGTH_BYTES = 4;
+
+/** The longest that a caller says nothing. In milliseconds. */
+export const PING_MS = 500;
+/** A frame without a message. */
+export const PING: Uint8Array = new Uint8Array(FRAME_LENGTH_BYTES);
+/** What comes back. */
+export const ANSWER: Uint8Array = Uint8Array.of(0);
 
 const PROTOCOL_VERSION = 1;
 const MAGIC = new TextEncoder().encode("WALLOGRT");
@@ -50,6 +64,11 @@ export interface Hello {
 /** What stands for a cluster's name in a hello. */
 export function clusterDigest(name: string): Uint8Array {
   return new Uint8Array(createHash("sha256").update(name).digest());
+}
+
+/** Whether two clusters are the same. */
+export function isSameCluster(one: Uint8Array, other: Uint8Array): boolean {
+  return one.every((byte, at) => byte === other[at]);
 }
 
 /** A hello as bytes. */
@@ -136,7 +155,7 @@ export class StreamReader {
    * Takes the next frame.
    *
    * @param bytesMax The largest message allowed.
-   * @returns Its message; `undefined` if it has not arrived yet.
+   * @returns Its message, empty for a ping; `undefined` if it has not arrived yet.
    * @throws {WalLogError} `ENCODING` if it is to be larger than that.
    */
   takeFrame(bytesMax: number): Uint8Array | undefined {

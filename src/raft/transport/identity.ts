@@ -4,6 +4,7 @@
  * @module
  */
 
+import { X509Certificate } from "node:crypto";
 import type { TLSSocket } from "node:tls";
 import type { NodeId } from "../../types.ts";
 import type { TransportTls } from "./tcp_options.ts";
@@ -13,6 +14,8 @@ interface Names {
   /** As a text: "DNS:one, DNS:two, IP Address:127.0.0.1". */
   readonly subjectaltname?: string;
   readonly subject?: { readonly CN?: string | readonly string[] };
+  /** The certificate itself. */
+  readonly raw: Uint8Array;
 }
 
 /**
@@ -41,8 +44,12 @@ function defaultName(id: NodeId): string {
  * Whether a certificate names somebody. Not left to `checkServerIdentity`: it takes wildcards, and there are runtimes in
  * which it takes anything.
  */
-function isNamed({ subjectaltname, subject }: Names, name: string): boolean {
+function isNamed({ subjectaltname, subject, raw }: Names, name: string): boolean {
   if (!subjectaltname) return subject?.CN === name;
-  // A name that is not plain is quoted, so that nothing within it passes for the next one.
-  return !subjectaltname.includes('"') && subjectaltname.split(", ").includes(`DNS:${name}`);
+  // The text has the name letter for letter; but a name of any kind may have ", DNS:node-2" in it, which not every
+  // runtime quotes. So the certificate itself must have it too: read by TLS's own library, as one DNS name.
+  return subjectaltname.split(", ").includes(`DNS:${name}`) &&
+    new X509Certificate(raw).checkHost(name, EXACTLY) !== undefined;
 }
+
+const EXACTLY = { wildcards: false, partialWildcards: false, subject: "never" } as const;

@@ -10,23 +10,44 @@ import { WalLogError } from "../../errors.ts";
 import type { NodeId } from "../../types.ts";
 import { decodeMessage } from "../codec/decode.ts";
 import { senderOf } from "../messages.ts";
-import { canBeHello, decodeHello, encodeHello, type Hello, HELLO_BYTES, StreamReader } from "./framing.ts";
+import {
+  ANSWER,
+  canBeHello,
+  decodeHello,
+  encodeHello,
+  type Hello,
+  HELLO_BYTES,
+  isSameCluster,
+  PING_MS,
+  StreamReader,
+} from "./framing.ts";
+import { Handshakes } from "./handshakes.ts";
+import { asText } from "./certificates.ts";
 import { NOT_OF_THIS_CLUSTER, whatIsWrongWith } from "./identity.ts";
-import { asText, KEEP_ALIVE_MS } from "./outgoing.ts";
 import type { Address, CheckedTcpOptions } from "./tcp_options.ts";
 import type { Receive } from "./transport.ts";
 
 /** Connections that have not said hello yet: whoever comes when there are more has to come again. */
 const STRANGERS_MAX = 64;
+const TOO_MANY_STRANGERS = "too many have said no hello";
+/** Peers that are connected: without TLS, whoever calls can make them up. */
+const PEERS_MAX = 256;
 /** Messages of one peer that are unfinished, above which no more are read. */
 const UNFINISHED_MAX = 256;
+/** What arrives is answered once in so long, pings apart. In milliseconds. */
+const ANSWER_MS = 100;
+/** Pings that may be missing, whatever the timeout: the caller may be busy. */
+const MISSING_PINGS_MIN = 4;
 
 /** A connection, and what has come of it. */
 interface Incoming {
   readonly socket: Socket;
   readonly reader: StreamReader;
-  /** Until it says hello. */
-  readonly timer: ReturnType<typeof setTimeout>;
+  /** Its end if it says no hello; then, looks from time to time whether it says anything. */
+  timer: ReturnType<typeof setTimeout>;
+  /** How often it was found to have said nothing. */
+  silences: number;
+  answeredAt: number;
   /** Who called; `undefined` before the hello. */
   peer: NodeId | undefined;
   /** Messages that are unfinished. */
@@ -41,6 +62,9 @@ export class IncomingConnections {
   readonly #receive: Receive;
   readonly #onPeer: (peer: NodeId) => void;
   readonly #server: Server;
+  /** Settled when it listens, or cannot. */
+  #listening: Promise<void> = Promise.resolve();
+  readonly #handshakes: Handshakes = new Handshakes();
   readonly #all = new Set<Incoming>();
   readonly #byPeer = new Map<NodeId, Incoming>();
 
@@ -67,8 +91,12 @@ export class IncomingConnections {
     else {
       this.#server = createTlsServer({
         ...{ ca: asText(tls.ca), cert: asText(tls.cert), key: asText(tls.key) },
-        ...{ requestCert: true, rejectUnauthorized: true, minVersion: "TLSv1.3", handshakeTimeout: options.timeout },
+        ...{ requestCert: true, rejectUnauthorized: true, minVersion: "TLSv1.3" },
       }, (socket) => this.#accept(socket));
+      this.#server.on("connection", (socket: Socket) => {
+        if (this.#areStrangersTooMany) socket.on("error", () => {}).destroy(new Error(TOO_MANY_STRANGERS));
+        else this.#handshakes.begin(socket, options.timeout);
+      });
       this.#server.on("tlsClientError", (error: Error, socket: TLSSocket) => this.#refuse(socket, error.message));
     }
   }
@@ -77,11 +105,12 @@ export class IncomingConnections {
    * Listens.
    *
    * @returns Where, with the port that it has become.
+   * @throws {WalLogError} `IO` if it cannot.
    */
   listen(): Promise<Address> {
     const { host, port } = this.#options.listen;
     const server = this.#server;
-    return new Promise((resolve, reject) => {
+    const listening = new Promise<Address>((resolve, reject) => {
       server.on("error", (cause) => {
         reject(new WalLogError("IO", `Cannot listen on ${host}, port ${port}: ${cause.message}`, { cause }));
       });
@@ -90,33 +119,45 @@ export class IncomingConnections {
         resolve({ host, port: typeof address === "object" && address !== null ? address.port : port });
       });
     });
+    this.#listening = listening.then(() => {}, () => {});
+    return listening;
   }
 
   /** Ends all connections, and listening. */
   async close(): Promise<void> {
-    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    this.#handshakes.close();
     for (const connection of this.#all) this.#end(connection, "the transport is closed");
-    await closed;
+    // A server that is closed while it looks up its host listens all the same, a moment later.
+    await this.#listening;
+    await new Promise<void>((resolve) => this.#server.close(() => resolve()));
+  }
+
+  get #areStrangersTooMany(): boolean {
+    return this.#handshakes.size + this.#all.size - this.#byPeer.size >= STRANGERS_MAX;
   }
 
   #accept(socket: Socket): void {
     const { tls, timeout } = this.#options;
+    if (tls !== undefined) this.#handshakes.end(socket);
     if (tls !== undefined && !(socket as TLSSocket).authorized) return this.#refuse(socket, NOT_OF_THIS_CLUSTER);
-    if (this.#all.size - this.#byPeer.size >= STRANGERS_MAX) return this.#refuse(socket, "too many have said no hello");
+    if (this.#areStrangersTooMany) return this.#refuse(socket, TOO_MANY_STRANGERS);
     const connection: Incoming = {
       socket,
       reader: new StreamReader(),
       timer: setTimeout(() => this.#end(connection, `it said no hello for ${timeout} ms`), timeout),
+      silences: 0,
+      answeredAt: 0,
       peer: undefined,
       unfinished: 0,
       isClosed: false,
     };
     this.#all.add(connection);
     socket.setNoDelay(true);
-    socket.setKeepAlive(true, KEEP_ALIVE_MS);
     socket.on("data", (chunk) => {
+      connection.silences = 0;
       connection.reader.push(chunk);
       this.#read(connection);
+      if (performance.now() - connection.answeredAt >= ANSWER_MS) this.#answer(connection);
     });
     socket.on("error", (error) => this.#end(connection, error.message));
     socket.on("end", () => this.#end(connection, "the peer has ended it"));
@@ -129,7 +170,8 @@ export class IncomingConnections {
       while (connection.peer !== undefined && !connection.isClosed && connection.unfinished < UNFINISHED_MAX) {
         const bytes = connection.reader.takeFrame(this.#options.maxMessageBytes);
         if (bytes === undefined) return;
-        this.#deliver(connection, bytes);
+        if (bytes.byteLength === 0) this.#answer(connection);
+        else this.#deliver(connection, bytes);
       }
     } catch (error) {
       if (!(error instanceof WalLogError && error.code === "ENCODING")) throw error;
@@ -149,18 +191,39 @@ export class IncomingConnections {
     // A peer that calls again knows that the earlier connection is no good.
     const earlier = this.#byPeer.get(from);
     if (earlier !== undefined) this.#end(earlier, "the peer has called again");
+    // Whoever is told of that may close the transport.
+    if (connection.isClosed) return;
     connection.peer = from;
     this.#byPeer.set(from, connection);
     socket.write(encodeHello({ from: this.#options.id, to: from, cluster: this.#cluster }));
+    connection.answeredAt = performance.now();
+    connection.timer = setInterval(() => this.#listenFor(connection), PING_MS);
     this.#options.onEvent({ type: "connected", peer: from, direction: "in" });
     this.#onPeer(from);
   }
 
+  /** Ends a connection on which nothing comes any more. What is not read says nothing of that. */
+  #listenFor(connection: Incoming): void {
+    if (connection.unfinished >= UNFINISHED_MAX) connection.silences = 0;
+    const silence = connection.silences++ * PING_MS;
+    if (silence >= Math.max(this.#options.timeout, MISSING_PINGS_MIN * PING_MS)) {
+      this.#end(connection, `it said nothing for ${silence} ms`);
+    }
+  }
+
+  /** Lets the caller know that it is heard. An answer that did not leave yet serves for this time too. */
+  #answer(connection: Incoming): void {
+    if (connection.peer === undefined || connection.isClosed || connection.socket.writableLength > 0) return;
+    connection.answeredAt = performance.now();
+    connection.socket.write(ANSWER);
+  }
+
   #whatIsWrong({ from, to, cluster }: Hello, socket: Socket): string | undefined {
     const { tls } = this.#options;
-    if (!cluster.every((byte, at) => byte === this.#cluster[at])) return "it is of another cluster";
+    if (!isSameCluster(cluster, this.#cluster)) return "it is of another cluster";
     if (to !== this.#options.id) return `it wants node ${to}`;
     if (from === this.#options.id) return "it says that it is this node";
+    if (this.#byPeer.size >= PEERS_MAX && !this.#byPeer.has(from)) return "too many peers are connected";
     return tls === undefined ? undefined : whatIsWrongWith(socket as TLSSocket, from, tls);
   }
 

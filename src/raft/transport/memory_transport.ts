@@ -4,10 +4,11 @@
  * @module
  */
 
+import { WalLogError } from "../../errors.ts";
 import type { NodeId } from "../../types.ts";
 import { decodeMessage } from "../codec/decode.ts";
 import { encodeMessage } from "../codec/encode.ts";
-import type { Message } from "../messages.ts";
+import { type Message, senderOf } from "../messages.ts";
 import type { RaftTransport, Receive } from "./transport.ts";
 
 /** What {@link MemoryTransport}s send to each other. */
@@ -57,8 +58,10 @@ export class MemoryTransport implements RaftTransport {
    *
    * @param receive Told each message.
    * @returns At once.
+   * @throws {WalLogError} `CLOSED`.
    */
   start(receive: Receive): Promise<void> {
+    if (this.#isClosed) return Promise.reject(new WalLogError("CLOSED", "Cannot start the transport: it was closed"));
     this.#receive = receive;
     this.#network.receivers.set(this.id, receive);
     return Promise.resolve();
@@ -69,9 +72,13 @@ export class MemoryTransport implements RaftTransport {
    *
    * @param to The node that is to get it.
    * @param message The message.
-   * @throws {WalLogError} `ENCODING` if it is not well-formed: no test should send such a message.
+   * @throws {WalLogError} `ENCODING` if it is not well-formed, `INVALID_ARGUMENT` if it is in another node's name: no test
+   *   should send such a message.
    */
   send(to: NodeId, message: Message): void {
+    if (senderOf(message) !== this.id) {
+      throw new WalLogError("INVALID_ARGUMENT", `Cannot send as node ${this.id}: it is from node ${senderOf(message)}`);
+    }
     const { receivers, passes } = this.#network;
     if (this.#isClosed || !passes(this.id, to, message)) return;
     const bytes = encodeMessage(message);

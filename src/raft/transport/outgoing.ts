@@ -7,13 +7,21 @@
 import { connect as connectTcp, type Socket } from "node:net";
 import { connect as connectTls, type TLSSocket } from "node:tls";
 import type { NodeId } from "../../types.ts";
-import { canBeHello, decodeHello, encodeHello, HELLO_BYTES, StreamReader } from "./framing.ts";
+import {
+  ANSWER,
+  canBeHello,
+  decodeHello,
+  encodeHello,
+  HELLO_BYTES,
+  isSameCluster,
+  PING,
+  PING_MS,
+  StreamReader,
+} from "./framing.ts";
+import { asText } from "./certificates.ts";
 import { whatIsWrongWith } from "./identity.ts";
 import { Outbox } from "./outbox.ts";
 import type { Address, CheckedTcpOptions } from "./tcp_options.ts";
-
-/** An idle connection is looked after by the kernel, so that a peer that has vanished is noticed. In milliseconds. */
-export const KEEP_ALIVE_MS = 10_000;
 
 /** How it goes with a peer. */
 export interface PeerStats {
@@ -40,7 +48,10 @@ export class Outgoing {
   /** `waiting` until the next attempt; `open` when both have said hello. */
   #phase: "waiting" | "connecting" | "open" | "closed" = "waiting";
   #failures = 0;
-  /** The next attempt, or the end of the attempt or of the connection if nothing moves. */
+  #openedAt = 0;
+  /** Pings since anything came back. */
+  #unanswered = 0;
+  /** The next attempt, or the end of an attempt, or the next ping. */
   #timer: ReturnType<typeof setTimeout> | undefined;
   #isBlocked = false;
   #isPumping = false;
@@ -130,14 +141,14 @@ export class Outgoing {
       checkServerIdentity: () => undefined,
     });
     this.#socket = socket;
-    this.#giveUpAfter(timeout, "it does not answer");
+    this.#timer = setTimeout(() => this.#fail(socket, `it does not answer for ${timeout} ms`), timeout);
     socket.setNoDelay(true);
-    socket.setKeepAlive(true, KEEP_ALIVE_MS);
     socket.on(tls === undefined ? "connect" : "secureConnect", () => this.#sayHello(socket));
     const reader = new StreamReader();
     socket.on("data", (chunk) => {
       reader.push(chunk);
-      this.#readHello(socket, reader);
+      if (this.#phase !== "open") this.#readHello(socket, reader);
+      if (this.#phase === "open") this.#readAnswers(socket, reader);
     });
     socket.on("drain", () => {
       if (this.#socket !== socket) return;
@@ -158,21 +169,45 @@ export class Outgoing {
 
   #readHello(socket: Socket, reader: StreamReader): void {
     if (this.#socket !== socket) return;
-    if (this.#phase === "open") return this.#fail(socket, "the peer says more than it should");
     if (!canBeHello(reader.peek(Math.min(reader.bytes, HELLO_BYTES)))) return this.#fail(socket, "it says no hello");
     if (reader.bytes < HELLO_BYTES) return;
     try {
       const hello = decodeHello(reader.take(HELLO_BYTES));
       if (hello.from !== this.#peer) return this.#fail(socket, `it is node ${hello.from}`);
+      if (hello.to !== this.#options.id) return this.#fail(socket, `it means node ${hello.to}`);
+      if (!isSameCluster(hello.cluster, this.#cluster)) return this.#fail(socket, "it is of another cluster");
     } catch (error) {
       return this.#fail(socket, (error as Error).message);
     }
     this.#phase = "open";
-    this.#failures = 0;
+    this.#openedAt = performance.now();
+    this.#unanswered = 0;
     this.#connections++;
-    clearTimeout(this.#timer);
+    this.#pingLater(socket);
     this.#options.onEvent({ type: "connected", peer: this.#peer, direction: "out" });
     this.#pump();
+  }
+
+  #readAnswers(socket: Socket, reader: StreamReader): void {
+    if (this.#socket !== socket) return;
+    this.#unanswered = 0;
+    if (reader.take(reader.bytes).some((byte) => byte !== ANSWER[0])) {
+      this.#fail(socket, "the peer says more than it should");
+    }
+  }
+
+  /** Counts pings and not time: a process that stood still has heard nothing, whatever came. */
+  #pingLater(socket: Socket): void {
+    const { timeout } = this.#options;
+    const pause = Math.min(PING_MS, timeout / 4);
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => {
+      if (this.#unanswered * pause >= timeout) return this.#fail(socket, `the peer does not answer for ${timeout} ms`);
+      this.#unanswered++;
+      // What blocks it is a sign of life to the peer, or will never arrive: and may end in the middle of a message.
+      if (!this.#isBlocked) this.#isBlocked = !socket.write(PING);
+      this.#pingLater(socket);
+    }, pause);
   }
 
   /** Writes until the socket has enough. */
@@ -180,21 +215,11 @@ export class Outgoing {
     this.#isPumping = false;
     const socket = this.#socket;
     if (this.#phase !== "open" || this.#isBlocked || socket === undefined) return;
-    clearTimeout(this.#timer);
     for (let chunk = this.#outbox.take(); chunk !== undefined; chunk = this.#outbox.take()) {
       if (socket.write(chunk)) continue;
       this.#isBlocked = true;
-      this.#giveUpAfter(this.#options.timeout, "the peer takes no bytes");
       break;
     }
-  }
-
-  #giveUpAfter(milliseconds: number, reason: string): void {
-    const socket = this.#socket;
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => {
-      if (socket !== undefined) this.#fail(socket, `${reason} for ${milliseconds} ms`);
-    }, milliseconds);
   }
 
   /** The connection is over, or was never made. What waited is old by the time there is another. */
@@ -205,17 +230,15 @@ export class Outgoing {
     clearTimeout(this.#timer);
     socket.destroy();
     if (this.#phase === "closed") return;
+    const [least, most] = this.#options.reconnectDelay;
+    // One that opens and ends at once is no better than one that cannot be made.
+    if (this.#phase === "open" && performance.now() - this.#openedAt >= most) this.#failures = 0;
     this.#phase = "waiting";
     this.#lost += this.#outbox.length;
     this.#outbox.clear();
-    this.#options.onEvent({ type: "disconnected", peer: this.#peer, direction: "out", reason });
-    const [least, most] = this.#options.reconnectDelay;
     const delay = Math.min(least * 2 ** this.#failures++, most);
     this.#timer = setTimeout(() => this.#connect(), delay * (0.5 + Math.random() / 2));
+    // Last, for whoever is told may close this.
+    this.#options.onEvent({ type: "disconnected", peer: this.#peer, direction: "out", reason });
   }
-}
-
-/** PEM as text, which all runtimes take. */
-export function asText(pem: string | Uint8Array): string {
-  return typeof pem === "string" ? pem : new TextDecoder().decode(pem);
 }

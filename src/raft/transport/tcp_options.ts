@@ -74,7 +74,10 @@ export interface TcpTransportOptions {
    * the most, and up to half of it left off at random. Default: 50 to 2000.
    */
   readonly reconnectDelay?: readonly [least: number, most: number];
-  /** A connection that cannot be made, or that takes no bytes for so long, is given up. In milliseconds; default 5000. */
+  /**
+   * A connection that cannot be made, or on which the peer does not answer for so long, is given up. In milliseconds;
+   * default 5000. One that a peer has made is given up after as long without a sign of life, but 2000 at least.
+   */
   readonly timeout?: number;
   /** Told what happens. */
   readonly onEvent?: (event: TransportEvent) => void;

@@ -7,7 +7,7 @@
 import { WalLogError } from "../../errors.ts";
 import type { NodeId } from "../../types.ts";
 import { encodeBehind } from "../codec/encode.ts";
-import type { Message } from "../messages.ts";
+import { type Message, senderOf } from "../messages.ts";
 import { clusterDigest, FRAME_LENGTH_BYTES } from "./framing.ts";
 import { IncomingConnections } from "./incoming.ts";
 import { Outgoing, type PeerStats } from "./outgoing.ts";
@@ -19,8 +19,8 @@ import type { RaftTransport, Receive } from "./transport.ts";
  * Carries a node's messages over TCP. To each peer there is one connection, on which it sends, and from each peer there
  * is one, on which it receives. One that ends is made again, after a while that grows, or as soon as the peer calls.
  *
- * What a peer does not take waits, up to `maxQueueBytes`, and then what comes is dropped; a peer that takes nothing for
- * `timeout` loses its connection with all that waits. Raft sends again what matters.
+ * What a peer does not take waits, up to `maxQueueBytes`, and then what comes is dropped; a peer that neither takes nor
+ * answers anything for `timeout` loses its connection with all that waits. Raft sends again what matters.
  *
  * With `tls`, a caller without a certificate of the cluster's authority is refused before it can say anything, and a peer
  * without one, or with another node's, is told nothing. A caller must be the node that its certificate names, everyone
@@ -79,27 +79,39 @@ export class TcpTransport implements RaftTransport {
    * Listens, and connects to all peers.
    *
    * @param receive Told each message.
-   * @returns When it listens. Rejects with `IO` if it cannot, and with `INVALID_ARGUMENT` for certificates that the runtime refuses.
-   * @throws {WalLogError} `CLOSED`; `INVALID_ARGUMENT` if it was started before.
+   * @returns When it listens. Rejects with `IO` if it cannot, and with `INVALID_ARGUMENT` for certificates that the runtime
+   *   refuses.
+   * @throws {WalLogError} `CLOSED`, also if it is closed meanwhile; `INVALID_ARGUMENT` if it was started before, unless
+   *   that failed.
    */
   async start(receive: Receive): Promise<void> {
     if (this.#isClosed) throw new WalLogError("CLOSED", "Cannot start the transport: it was closed");
     if (this.#incoming !== undefined) {
       throw new WalLogError("INVALID_ARGUMENT", "Cannot start the transport: it was started before");
     }
+    const incoming = this.#makeIncoming(receive);
+    this.#incoming = incoming;
     try {
-      this.#incoming = new IncomingConnections(
-        this.#options,
-        this.#cluster,
-        receive,
-        (peer) => this.#outgoing.get(peer)?.wake(),
-      );
+      this.#address = await incoming.listen();
+    } catch (error) {
+      this.#incoming = undefined;
+      throw error;
+    }
+    if (this.#isClosed) {
+      this.#address = undefined;
+      throw new WalLogError("CLOSED", "Cannot start the transport: it was closed meanwhile");
+    }
+    for (const [id, address] of this.#addresses) this.#connect(id, address);
+  }
+
+  #makeIncoming(receive: Receive): IncomingConnections {
+    try {
+      const onPeer = (peer: NodeId) => this.#outgoing.get(peer)?.wake();
+      return new IncomingConnections(this.#options, this.#cluster, receive, onPeer);
     } catch (cause) {
       const reason = (cause as Error).message;
       throw new WalLogError("INVALID_ARGUMENT", `Cannot start the transport: ${reason}`, { cause });
     }
-    this.#address = await this.#incoming.listen();
-    for (const [id, address] of this.#addresses) this.#connect(id, address);
   }
 
   /**
@@ -145,6 +157,8 @@ export class TcpTransport implements RaftTransport {
 
   /** Why a message was not sent; `undefined` if it was. */
   #trySend(to: NodeId, message: Message): string | undefined {
+    if (this.#address === undefined) return "the transport was not started";
+    if (senderOf(message) !== this.id) return `it is from node ${senderOf(message)}`;
     const outgoing = this.#outgoing.get(to);
     if (outgoing === undefined) return "nobody has said where the node is";
     let frame: Uint8Array;

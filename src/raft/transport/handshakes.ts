@@ -1,0 +1,66 @@
+/**
+ * Callers with whom TLS has not come about yet.
+ *
+ * @module
+ */
+
+import type { Socket } from "node:net";
+
+/** A handshake that goes on. */
+interface Handshake {
+  readonly socket: Socket;
+  readonly timer: ReturnType<typeof setTimeout>;
+}
+
+/**
+ * Keeps the connections below TLS until it has come about, for a server does not count them, and ends without them when
+ * it is closed. Whoever is sent away is reported by the server's `tlsClientError`, with the reason given here.
+ */
+export class Handshakes {
+  /** By the other end's address and port: the socket that TLS makes of a connection is another one. */
+  readonly #all: Map<string, Handshake> = new Map();
+
+  /** How many go on. */
+  get size(): number {
+    return this.#all.size;
+  }
+
+  /**
+   * Somebody has called.
+   *
+   * @param socket The connection below TLS.
+   * @param timeout How long TLS may take, in milliseconds.
+   */
+  begin(socket: Socket, timeout: number): void {
+    const key = keyOf(socket);
+    const late = () => socket.destroy(new Error(`TLS has not come about for ${timeout} ms`));
+    this.#all.set(key, { socket, timer: setTimeout(late, timeout) });
+    socket.on("error", () => {});
+    socket.on("close", () => {
+      if (this.#all.get(key)?.socket === socket) this.#forget(key);
+    });
+  }
+
+  /**
+   * TLS has come about.
+   *
+   * @param socket What it has made of the connection.
+   */
+  end(socket: Socket): void {
+    this.#forget(keyOf(socket));
+  }
+
+  /** Sends everyone away. */
+  close(): void {
+    for (const { socket } of this.#all.values()) socket.destroy(new Error("the transport is closed"));
+  }
+
+  #forget(key: string): void {
+    clearTimeout(this.#all.get(key)?.timer);
+    this.#all.delete(key);
+  }
+}
+
+function keyOf({ remoteAddress, remotePort }: Socket): string {
+  return `${remoteAddress} ${remotePort}`;
+}
