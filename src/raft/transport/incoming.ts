@@ -20,6 +20,10 @@ import type { Receive } from "./transport.ts";
 const STRANGERS_MAX = 64;
 /** Messages of one peer that are unfinished, above which no more are read. */
 const UNFINISHED_MAX = 256;
+/** What they take in memory together, above which no more are read either. One alone may be larger. */
+const UNFINISHED_BYTES_MAX = 16 * 1024 * 1024;
+/** What an entry takes in memory beside its bytes, roughly: it comes in two. */
+const ENTRY_OVERHEAD_BYTES = 200;
 
 /** A connection, and what has come of it. */
 interface Incoming {
@@ -31,6 +35,8 @@ interface Incoming {
   peer: NodeId | undefined;
   /** Messages that are unfinished. */
   unfinished: number;
+  /** What they take in memory. */
+  unfinishedBytes: number;
   isClosed: boolean;
 }
 
@@ -109,6 +115,7 @@ export class IncomingConnections {
       timer: setTimeout(() => this.#end(connection, `it said no hello for ${timeout} ms`), timeout),
       peer: undefined,
       unfinished: 0,
+      unfinishedBytes: 0,
       isClosed: false,
     };
     this.#all.add(connection);
@@ -126,7 +133,7 @@ export class IncomingConnections {
   #read(connection: Incoming): void {
     try {
       if (connection.peer === undefined) this.#readHello(connection);
-      while (connection.peer !== undefined && !connection.isClosed && connection.unfinished < UNFINISHED_MAX) {
+      while (connection.peer !== undefined && !connection.isClosed && !isFull(connection)) {
         const bytes = connection.reader.takeFrame(this.#options.maxMessageBytes);
         if (bytes === undefined) return;
         this.#deliver(connection, bytes);
@@ -171,13 +178,17 @@ export class IncomingConnections {
     }
     const finished = this.#receive(message);
     if (finished === undefined) return;
+    const cost = bytes.byteLength + ("entries" in message ? message.entries.length * ENTRY_OVERHEAD_BYTES : 0);
     connection.unfinished++;
-    if (connection.unfinished === UNFINISHED_MAX) connection.socket.pause();
+    connection.unfinishedBytes += cost;
+    if (isFull(connection)) connection.socket.pause();
     void finished.then(() => {
+      const wasFull = isFull(connection);
       connection.unfinished--;
-      if (connection.unfinished !== UNFINISHED_MAX - 1 || connection.isClosed) return;
+      connection.unfinishedBytes -= cost;
+      if (!wasFull || isFull(connection) || connection.isClosed) return;
       this.#read(connection);
-      if (connection.unfinished < UNFINISHED_MAX) connection.socket.resume();
+      if (!isFull(connection)) connection.socket.resume();
     });
   }
 
@@ -199,4 +210,9 @@ export class IncomingConnections {
     socket.destroy();
     this.#options.onEvent({ type: "disconnected", peer, direction: "in", reason });
   }
+}
+
+/** Whether so much of a connection is unfinished that no more is to be read. */
+function isFull({ unfinished, unfinishedBytes }: Incoming): boolean {
+  return unfinished >= UNFINISHED_MAX || unfinishedBytes >= UNFINISHED_BYTES_MAX;
 }
