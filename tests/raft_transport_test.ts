@@ -315,6 +315,28 @@ describe("a caller", () => {
     await close(probe);
   });
 
+  it("is one of at most 256 peers; those that are connected may call again", async () => {
+    const probe = await new Probe(1n).start();
+    const callers: RawConnection[] = [];
+    for (let peer = 2n; peer < 258n; peer++) {
+      const caller = new RawConnection(probe.address).hello(peer, 1n);
+      callers.push(caller);
+      await until(() => caller.arrived === 60, `${peer} is answered`);
+    }
+    const late = new RawConnection(probe.address).hello(258n, 1n);
+    await until(() => late.isClosed || late.arrived > 0, "an end");
+    assert.deepEqual([late.arrived, ...probe.reasons], [0, "too many peers are connected"]);
+
+    const again = new RawConnection(probe.address).hello(257n, 1n);
+    await until(() => again.arrived === 60, "answered again");
+    callers[0]!.socket.destroy();
+    await until(() => probe.reasons.length === 3, "one is gone, and the one that called again");
+    const next = new RawConnection(probe.address).hello(258n, 1n);
+    await until(() => next.arrived === 60, "there is room again");
+    for (const { socket } of [...callers, again, next]) socket.destroy();
+    await close(probe);
+  });
+
   it("of another cluster, for another node, of another version or with this node's id is refused", async () => {
     const probe = await new Probe(1n).start();
     const version2 = encodeHello({ from: 2n, to: 1n, cluster: clusterDigest(CLUSTER) });

@@ -154,6 +154,12 @@ const CONNECTIONS: Mutant[] = [
     dies: "raft_transport_test",
   },
   {
+    name: "raft transport: any number of peers may be connected",
+    file: INCOMING,
+    edits: [["this.#byPeer.size >= PEERS_MAX) return", "this.#byPeer.size < 0) return"]],
+    dies: "raft_transport_test",
+  },
+  {
     name: "raft transport: a caller may keep silent for ever",
     file: INCOMING,
     edits: [[

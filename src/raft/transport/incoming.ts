@@ -18,6 +18,8 @@ import type { Receive } from "./transport.ts";
 
 /** Connections that have not said hello yet: whoever comes when there are more has to come again. */
 const STRANGERS_MAX = 64;
+/** Peers that are connected at once, far more than a cluster has: without TLS, a caller can say any number of ids. */
+const PEERS_MAX = 256;
 /** Messages of one peer that are unfinished, above which no more are read. */
 const UNFINISHED_MAX = 256;
 /** What they take in memory together, above which no more are read either. One alone may be larger. */
@@ -168,6 +170,7 @@ export class IncomingConnections {
     if (!cluster.every((byte, at) => byte === this.#cluster[at])) return "it is of another cluster";
     if (to !== this.#options.id) return `it wants node ${to}`;
     if (from === this.#options.id) return "it says that it is this node";
+    if (!this.#byPeer.has(from) && this.#byPeer.size >= PEERS_MAX) return "too many peers are connected";
     return tls === undefined ? undefined : whatIsWrongWith(socket as TLSSocket, from, tls);
   }
 
