@@ -189,6 +189,36 @@ describe("a TCP transport", () => {
     await close(one, two);
   });
 
+  it("reads no more of a peer while its unfinished messages take too much memory, by bytes or by entries", async () => {
+    const entries = Array.from(
+      { length: 50_000 },
+      (_, i) => ({ term: 1, index: i + 1, kind: "normal", command: new Uint8Array() } as const),
+    );
+    const [term, leader] = [1, 1n];
+    const many: Message = {
+      ...{ type: "appendEntries", term, leader, prevLogIndex: 0, prevLogTerm: 0, entries, leaderCommit: 0 },
+    };
+    // 16 MiB are allowed, and the one with which they are reached.
+    for (const [message, most] of [[large(5_000_000), 4], [many, 2]] as const) {
+      const finish: (() => void)[] = [];
+      const two = await new Probe(2n).start(() => new Promise<void>((resolve) => finish.push(resolve)));
+      const one = new Probe(1n, { maxQueueBytes: 1_000_000_000, timeout: HOUR_MS });
+      one.transport.setPeer(2n, two.address);
+      await one.start();
+      await until(() => one.isConnectedTo(2n), "connected");
+      for (let sent = 0; sent < 10; sent++) one.transport.send(2n, message);
+      for (let expected = most; expected <= 10; expected++) {
+        await until(() => two.received.length === expected, `${expected} messages`);
+        // Whoever would read more would have done so by now.
+        await new Promise((resolve) => setTimeout(resolve, 50));
+        assert.equal(two.received.length, expected);
+        finish.shift()!();
+      }
+      assert.deepEqual(two.received.map(({ type }) => type), Array(10).fill(message.type));
+      await close(one, two);
+    }
+  });
+
   it("lets a peer feel that its messages are unfinished, and reads nothing ahead", async () => {
     const two = await new Probe(2n).start(() => new Promise<void>(() => {}));
     const one = new Probe(1n, { timeout: 200, reconnectDelay: [HOUR_MS, HOUR_MS] });
@@ -287,6 +317,28 @@ describe("a caller", () => {
     await until(() => probe.events.length === 70, "all are gone");
     const late = new RawConnection(probe.address).hello(2n, 1n);
     await until(() => late.arrived === 60, "one of later is answered");
+    await close(probe);
+  });
+
+  it("is one of at most 256 peers; those that are connected may call again", async () => {
+    const probe = await new Probe(1n).start();
+    const callers: RawConnection[] = [];
+    for (let peer = 2n; peer < 258n; peer++) {
+      const caller = new RawConnection(probe.address).hello(peer, 1n);
+      callers.push(caller);
+      await until(() => caller.arrived === 60, `${peer} is answered`);
+    }
+    const late = new RawConnection(probe.address).hello(258n, 1n);
+    await until(() => late.isClosed || late.arrived > 0, "an end");
+    assert.deepEqual([late.arrived, ...probe.reasons], [0, "too many peers are connected"]);
+
+    const again = new RawConnection(probe.address).hello(257n, 1n);
+    await until(() => again.arrived === 60, "answered again");
+    callers[0]!.socket.destroy();
+    await until(() => probe.reasons.length === 3, "one is gone, and the one that called again");
+    const next = new RawConnection(probe.address).hello(258n, 1n);
+    await until(() => next.arrived === 60, "there is room again");
+    for (const { socket } of [...callers, again, next]) socket.destroy();
     await close(probe);
   });
 

@@ -154,6 +154,12 @@ const CONNECTIONS: Mutant[] = [
     dies: "raft_transport_test",
   },
   {
+    name: "raft transport: any number of peers may be connected",
+    file: INCOMING,
+    edits: [["this.#byPeer.size >= PEERS_MAX && ", "this.#byPeer.size < 0 && "]],
+    dies: "raft_transport_test",
+  },
+  {
     name: "raft transport: a caller may keep silent for ever",
     file: INCOMING,
     edits: [[
@@ -165,13 +171,25 @@ const CONNECTIONS: Mutant[] = [
   {
     name: "raft transport: messages are handed on however many are unfinished",
     file: INCOMING,
-    edits: [["!connection.isClosed && connection.unfinished < UNFINISHED_MAX) {", "!connection.isClosed) {"]],
+    edits: [["!connection.isClosed && !isFull(connection)) {", "!connection.isClosed) {"]],
     dies: "raft_transport_test",
   },
   {
     name: "raft transport: bytes are read however many messages are unfinished",
     file: INCOMING,
-    edits: [["if (connection.unfinished === UNFINISHED_MAX) connection.socket.pause();", ""]],
+    edits: [["if (isFull(connection)) connection.socket.pause();", ""]],
+    dies: "raft_transport_test",
+  },
+  {
+    name: "raft transport: messages may be unfinished however large they are",
+    file: INCOMING,
+    edits: [[" || unfinishedBytes >= UNFINISHED_BYTES_MAX;", ";"]],
+    dies: "raft_transport_test",
+  },
+  {
+    name: "raft transport: entries take no memory",
+    file: INCOMING,
+    edits: [["message.entries.length * ENTRY_OVERHEAD_BYTES", "0"]],
     dies: "raft_transport_test",
   },
   {

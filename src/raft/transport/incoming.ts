@@ -34,6 +34,10 @@ const TOO_MANY_STRANGERS = "too many have said no hello";
 const PEERS_MAX = 256;
 /** Messages of one peer that are unfinished, above which no more are read. */
 const UNFINISHED_MAX = 256;
+/** What they take in memory together, above which no more are read either. One alone may be larger. */
+const UNFINISHED_BYTES_MAX = 16 * 1024 * 1024;
+/** What an entry takes in memory beside its bytes, roughly: it comes in two. */
+const ENTRY_OVERHEAD_BYTES = 200;
 /** What arrives is answered once in so long, pings apart. In milliseconds. */
 const ANSWER_MS = 100;
 /** Pings that may be missing, whatever the timeout: the caller may be busy. */
@@ -52,6 +56,8 @@ interface Incoming {
   peer: NodeId | undefined;
   /** Messages that are unfinished. */
   unfinished: number;
+  /** What they take in memory. */
+  unfinishedBytes: number;
   isClosed: boolean;
 }
 
@@ -149,6 +155,7 @@ export class IncomingConnections {
       answeredAt: 0,
       peer: undefined,
       unfinished: 0,
+      unfinishedBytes: 0,
       isClosed: false,
     };
     this.#all.add(connection);
@@ -167,7 +174,7 @@ export class IncomingConnections {
   #read(connection: Incoming): void {
     try {
       if (connection.peer === undefined) this.#readHello(connection);
-      while (connection.peer !== undefined && !connection.isClosed && connection.unfinished < UNFINISHED_MAX) {
+      while (connection.peer !== undefined && !connection.isClosed && !isFull(connection)) {
         const bytes = connection.reader.takeFrame(this.#options.maxMessageBytes);
         if (bytes === undefined) return;
         if (bytes.byteLength === 0) this.#answer(connection);
@@ -204,7 +211,7 @@ export class IncomingConnections {
 
   /** Ends a connection on which nothing comes any more. What is not read says nothing of that. */
   #listenFor(connection: Incoming): void {
-    if (connection.unfinished >= UNFINISHED_MAX) connection.silences = 0;
+    if (isFull(connection)) connection.silences = 0;
     const silence = connection.silences++ * PING_MS;
     if (silence >= Math.max(this.#options.timeout, MISSING_PINGS_MIN * PING_MS)) {
       this.#end(connection, `it said nothing for ${silence} ms`);
@@ -234,13 +241,17 @@ export class IncomingConnections {
     }
     const finished = this.#receive(message);
     if (finished === undefined) return;
+    const cost = bytes.byteLength + ("entries" in message ? message.entries.length * ENTRY_OVERHEAD_BYTES : 0);
     connection.unfinished++;
-    if (connection.unfinished === UNFINISHED_MAX) connection.socket.pause();
+    connection.unfinishedBytes += cost;
+    if (isFull(connection)) connection.socket.pause();
     void finished.then(() => {
+      const wasFull = isFull(connection);
       connection.unfinished--;
-      if (connection.unfinished !== UNFINISHED_MAX - 1 || connection.isClosed) return;
+      connection.unfinishedBytes -= cost;
+      if (!wasFull || isFull(connection) || connection.isClosed) return;
       this.#read(connection);
-      if (connection.unfinished < UNFINISHED_MAX) connection.socket.resume();
+      if (!isFull(connection)) connection.socket.resume();
     });
   }
 
@@ -262,4 +273,9 @@ export class IncomingConnections {
     socket.destroy();
     this.#options.onEvent({ type: "disconnected", peer, direction: "in", reason });
   }
+}
+
+/** Whether so much of a connection is unfinished that no more is to be read. */
+function isFull({ unfinished, unfinishedBytes }: Incoming): boolean {
+  return unfinished >= UNFINISHED_MAX || unfinishedBytes >= UNFINISHED_BYTES_MAX;
 }

@@ -24,8 +24,8 @@ import type { RaftTransport, Receive } from "./transport.ts";
  *
  * With `tls`, a caller without a certificate of the cluster's authority is refused before it can say anything, and a peer
  * without one, or with another node's, is told nothing. A caller must be the node that its certificate names, everyone
- * must name the same cluster, and messages are taken only from the node that the caller said to be. In Deno it takes
- * `--allow-net`.
+ * must name the same cluster, and messages are taken only from the node that the caller said to be. At most 256 peers
+ * can be connected to a node at once. In Deno it takes `--allow-net`.
  *
  * @example Two nodes on the loopback.
  * ```ts
