@@ -358,6 +358,30 @@ describe("a missing segment", () => {
     });
   }
 
+  it("or one without its header is let go by a snapshot above it", () => {
+    for (const loses of ["the file", "its header"]) {
+      const contents = new Map(
+        closedLog((log) => {
+          log.append(entriesAt(1, 10));
+          fill(log);
+          log.append(entriesAt(11, 12));
+        }, 8192).contents(),
+      );
+      if (loses === "the file") contents.delete(FIRST);
+      else contents.set(FIRST, contents.get(FIRST)!.slice().fill(0xff, 0, SEGMENT_HEADER_BYTES));
+      const disk = new MemoryDisk(contents);
+      const log = WalLog.openSync(PATH, { fileSystem: disk, onDamage: "keep" });
+      assert.deepEqual(log.damaged.map(({ firstIndex, lastIndex }) => [firstIndex, lastIndex]), [[1, 10]]);
+      log.applySnapshot({ index: 11, term: 1, config: [1n], data: new Uint8Array(10) });
+      log.append([entryAt(13, 1)]);
+      log.closeSync();
+      const again = WalLog.openSync(PATH, { fileSystem: disk });
+      assert.deepEqual([again.recovery.verdict, again.snapshotIndex, again.lastIndex], ["clean", 11, 13], loses);
+      assertSameEntries(again.entries(12, 13), entriesAt(12, 13), "above");
+      again.closeSync();
+    }
+  });
+
   it("that compaction has deleted is not missed", () => {
     const log = openWithout([], (log) => {
       fill(log);

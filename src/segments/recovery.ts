@@ -157,10 +157,14 @@ export class Recovery {
       provenTruncated = Math.min(provenTruncated, replay.settledTruncated);
       replay.close(head);
       const known = new Set(replay.damage.map((one) => one.path));
-      // What else the chain lacks comes behind the newest segment: how far it went, nothing tells.
-      const behind = chain.damage.filter((one) => !known.has(one.path));
+      // What else the chain lacks comes behind the newest segment, and how far it went, nothing tells; or it comes before
+      // the oldest.
       const firstIndex = replay.index.nextIndex;
-      const damage = [...replay.damage, ...behind.map((one) => ({ ...one, firstIndex }))];
+      const others = chain.damage.filter((one) => !known.has(one.path));
+      const damage = [
+        ...replay.damage,
+        ...others.map((one) => one.path > head.path ? { ...one, firstIndex } : one),
+      ];
       if (replay.footerOffset !== undefined && !chain.successorBegun && chain.damage.length === 0) {
         const { number } = head.header;
         const reason = `segment ${number} is sealed, so that another follows it, it is missing`;
@@ -355,7 +359,10 @@ export class Recovery {
       index.segments[0]!.prependLost(lost);
       if (known >= 0) found[known] = named;
       else found.push(named);
-    } else if (known < 0 && first.previous > 0 && index.snapshotIndex === 0) {
+    } else if (known >= 0) {
+      // The snapshot has all that it held, or it held nothing; and its successor's header repeats what it said else.
+      harmless.push(...found.splice(known, 1));
+    } else if (first.previous > 0 && index.snapshotIndex === 0) {
       // No snapshot had it deleted. But it held no entry, and what else it held its successor's header repeats.
       harmless.push(whole);
     }
