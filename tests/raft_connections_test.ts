@@ -5,7 +5,7 @@ import { connect, createServer, type Server, type Socket } from "node:net";
 import { describe, it } from "node:test";
 import { WalLogError } from "../mod.ts";
 import { type Address, MemoryNetwork, MemoryTransport, type Message } from "../src/raft/mod.ts";
-import { ANSWER, clusterDigest, encodeHello, HELLO_BYTES } from "../src/raft/transport/framing.ts";
+import { ANSWER, clusterDigest, encodeHello, HELLO_BYTES, PING } from "../src/raft/transport/framing.ts";
 import { CLUSTER, LOOPBACK, Probe, RawConnection, until } from "./transports.ts";
 
 const HOUR_MS = 3_600_000;
@@ -125,6 +125,17 @@ describe("a connection that falls silent", () => {
     assert.deepEqual([one.reasons, two.reasons], [[], []]);
     assert.equal(one.transport.stats().get(2n)!.connections, 1);
     await close(one, two);
+  });
+
+  it("is none if each ping is answered, one after the other", async () => {
+    const one = await new Probe(1n).start();
+    const caller = new RawConnection(one.address).hello(2n, 1n);
+    for (let pings = 0; pings < 5; pings++) {
+      await until(() => caller.arrived === HELLO_BYTES + pings * ANSWER.length, "answered");
+      caller.socket.write(PING);
+    }
+    caller.socket.destroy();
+    await close(one);
   });
 
   it("is kept while a message arrives that takes its time", async () => {

@@ -219,6 +219,22 @@ describe("a TCP transport", () => {
     }
   });
 
+  it("reads nothing of a peer that calls again while too many of its messages are unfinished", async () => {
+    const finish: (() => void)[] = [];
+    const one = await new Probe(1n).start(() => new Promise<void>((resolve) => finish.push(resolve)));
+    const first = new RawConnection(one.address).hello(2n, 1n);
+    for (let term = 1; term <= 256; term++) first.frame(encodeMessage(vote(term, 2n)));
+    await until(() => one.received.length === 256, "as many as may be unfinished");
+    const second = new RawConnection(one.address).hello(2n, 1n).frame(encodeMessage(vote(257, 2n)));
+    await until(() => first.isClosed && second.arrived === HELLO_BYTES, "answered");
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    assert.equal(one.received.length, 256);
+    finish[0]!();
+    await until(() => one.received.length === 257, "read");
+    second.socket.destroy();
+    await close(one);
+  });
+
   it("lets a peer feel that its messages are unfinished, and reads nothing ahead", async () => {
     const two = await new Probe(2n).start(() => new Promise<void>(() => {}));
     const one = new Probe(1n, { timeout: 200, reconnectDelay: [HOUR_MS, HOUR_MS] });

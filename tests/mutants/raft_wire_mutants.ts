@@ -7,6 +7,7 @@ import type { Mutant } from "./mutants.ts";
 
 const MERGING = "src/raft/merging.ts";
 const WIRE = "src/raft/codec/wire.ts";
+const BACKLOG = "src/raft/transport/backlog.ts";
 const DECODE = "src/raft/codec/decode.ts";
 const FRAMING = "src/raft/transport/framing.ts";
 const IDENTITY = "src/raft/transport/identity.ts";
@@ -144,7 +145,7 @@ const CONNECTIONS: Mutant[] = [
   {
     name: "raft transport: a caller may speak for any node once it has said hello",
     file: INCOMING,
-    edits: [["if (senderOf(message) !== connection.peer) {", "if (connection.peer === undefined) {"]],
+    edits: [["if (senderOf(message) !== peer) return", "if (connection.peer === undefined) return"]],
     dies: "raft_transport_test",
   },
   {
@@ -171,25 +172,31 @@ const CONNECTIONS: Mutant[] = [
   {
     name: "raft transport: messages are handed on however many are unfinished",
     file: INCOMING,
-    edits: [["!connection.isClosed && !isFull(connection)) {", "!connection.isClosed) {"]],
+    edits: [["!connection.isClosed && !connection.isPaused) {", "!connection.isClosed) {"]],
     dies: "raft_transport_test",
   },
   {
     name: "raft transport: bytes are read however many messages are unfinished",
     file: INCOMING,
-    edits: [["if (isFull(connection)) connection.socket.pause();", ""]],
+    edits: [["    connection.socket.pause();\n", ""]],
     dies: "raft_transport_test",
   },
   {
-    name: "raft transport: messages may be unfinished however large they are",
-    file: INCOMING,
-    edits: [[" || unfinishedBytes >= UNFINISHED_BYTES_MAX;", ";"]],
+    name: "raft transport: unfinished messages may take any amount of memory",
+    file: BACKLOG,
+    edits: [[" || this.#bytes >= BYTES_MAX", ""]],
     dies: "raft_transport_test",
   },
   {
-    name: "raft transport: entries take no memory",
+    name: "raft transport: entries take no memory beside their bytes",
+    file: BACKLOG,
+    edits: [[" + entries * ENTRY_OVERHEAD_BYTES", ""]],
+    dies: "raft_transport_test",
+  },
+  {
+    name: "raft transport: a peer that calls again may have as many unfinished messages again",
     file: INCOMING,
-    edits: [["message.entries.length * ENTRY_OVERHEAD_BYTES", "0"]],
+    edits: [["if (this.#backlogs.get(from)?.isFull) this.#pause(connection);", ""]],
     dies: "raft_transport_test",
   },
   {

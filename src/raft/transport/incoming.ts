@@ -10,6 +10,7 @@ import { WalLogError } from "../../errors.ts";
 import type { NodeId } from "../../types.ts";
 import { decodeMessage } from "../codec/decode.ts";
 import { senderOf } from "../messages.ts";
+import { Backlog } from "./backlog.ts";
 import {
   ANSWER,
   canBeHello,
@@ -32,12 +33,6 @@ const STRANGERS_MAX = 64;
 const TOO_MANY_STRANGERS = "too many have said no hello";
 /** Peers that are connected: without TLS, whoever calls can make them up. */
 const PEERS_MAX = 256;
-/** Messages of one peer that are unfinished, above which no more are read. */
-const UNFINISHED_MAX = 256;
-/** What they take in memory together, above which no more are read either. One alone may be larger. */
-const UNFINISHED_BYTES_MAX = 16 * 1024 * 1024;
-/** What an entry takes in memory beside its bytes, roughly: it comes in two. */
-const ENTRY_OVERHEAD_BYTES = 200;
 /** What arrives is answered once in so long, pings apart. In milliseconds. */
 const ANSWER_MS = 100;
 /** Pings that may be missing, whatever the timeout: the caller may be busy. */
@@ -54,10 +49,8 @@ interface Incoming {
   answeredAt: number;
   /** Who called; `undefined` before the hello. */
   peer: NodeId | undefined;
-  /** Messages that are unfinished. */
-  unfinished: number;
-  /** What they take in memory. */
-  unfinishedBytes: number;
+  /** Whether nothing is read because too much is unfinished. */
+  isPaused: boolean;
   isClosed: boolean;
 }
 
@@ -73,6 +66,7 @@ export class IncomingConnections {
   readonly #handshakes: Handshakes = new Handshakes();
   readonly #all = new Set<Incoming>();
   readonly #byPeer = new Map<NodeId, Incoming>();
+  readonly #backlogs = new Map<NodeId, Backlog>();
 
   /**
    * Makes ready to listen.
@@ -154,8 +148,7 @@ export class IncomingConnections {
       silences: 0,
       answeredAt: 0,
       peer: undefined,
-      unfinished: 0,
-      unfinishedBytes: 0,
+      isPaused: false,
       isClosed: false,
     };
     this.#all.add(connection);
@@ -174,11 +167,11 @@ export class IncomingConnections {
   #read(connection: Incoming): void {
     try {
       if (connection.peer === undefined) this.#readHello(connection);
-      while (connection.peer !== undefined && !connection.isClosed && !isFull(connection)) {
+      while (connection.peer !== undefined && !connection.isClosed && !connection.isPaused) {
         const bytes = connection.reader.takeFrame(this.#options.maxMessageBytes);
         if (bytes === undefined) return;
         if (bytes.byteLength === 0) this.#answer(connection);
-        else this.#deliver(connection, bytes);
+        else this.#deliver(connection, connection.peer, bytes);
       }
     } catch (error) {
       if (!(error instanceof WalLogError && error.code === "ENCODING")) throw error;
@@ -202,6 +195,8 @@ export class IncomingConnections {
     if (connection.isClosed) return;
     connection.peer = from;
     this.#byPeer.set(from, connection);
+    // What it said before may not be finished.
+    if (this.#backlogs.get(from)?.isFull) this.#pause(connection);
     socket.write(encodeHello({ from: this.#options.id, to: from, cluster: this.#cluster }));
     connection.answeredAt = performance.now();
     connection.timer = setInterval(() => this.#listenFor(connection), PING_MS);
@@ -211,7 +206,7 @@ export class IncomingConnections {
 
   /** Ends a connection on which nothing comes any more. What is not read says nothing of that. */
   #listenFor(connection: Incoming): void {
-    if (isFull(connection)) connection.silences = 0;
+    if (connection.isPaused) connection.silences = 0;
     const silence = connection.silences++ * PING_MS;
     if (silence >= Math.max(this.#options.timeout, MISSING_PINGS_MIN * PING_MS)) {
       this.#end(connection, `it said nothing for ${silence} ms`);
@@ -234,25 +229,32 @@ export class IncomingConnections {
     return tls === undefined ? undefined : whatIsWrongWith(socket as TLSSocket, from, tls);
   }
 
-  #deliver(connection: Incoming, bytes: Uint8Array): void {
+  #deliver(connection: Incoming, peer: NodeId, bytes: Uint8Array): void {
     const message = decodeMessage(bytes);
-    if (senderOf(message) !== connection.peer) {
-      return this.#end(connection, `it speaks for node ${senderOf(message)}`);
-    }
+    if (senderOf(message) !== peer) return this.#end(connection, `it speaks for node ${senderOf(message)}`);
     const finished = this.#receive(message);
     if (finished === undefined) return;
-    const cost = bytes.byteLength + ("entries" in message ? message.entries.length * ENTRY_OVERHEAD_BYTES : 0);
-    connection.unfinished++;
-    connection.unfinishedBytes += cost;
-    if (isFull(connection)) connection.socket.pause();
+    const backlog = this.#backlogs.get(peer) ?? new Backlog();
+    this.#backlogs.set(peer, backlog);
+    const finish = backlog.add(message, bytes.byteLength);
+    if (backlog.isFull) this.#pause(connection);
     void finished.then(() => {
-      const wasFull = isFull(connection);
-      connection.unfinished--;
-      connection.unfinishedBytes -= cost;
-      if (!wasFull || isFull(connection) || connection.isClosed) return;
-      this.#read(connection);
-      if (!isFull(connection)) connection.socket.resume();
+      finish();
+      if (backlog.isEmpty) this.#backlogs.delete(peer);
+      const current = this.#byPeer.get(peer);
+      if (current?.isPaused && !backlog.isFull) this.#resume(current);
     });
+  }
+
+  #pause(connection: Incoming): void {
+    connection.isPaused = true;
+    connection.socket.pause();
+  }
+
+  #resume(connection: Incoming): void {
+    connection.isPaused = false;
+    this.#read(connection);
+    if (!connection.isPaused && !connection.isClosed) connection.socket.resume();
   }
 
   #refuse(socket: Socket, reason: string): void {
@@ -273,9 +275,4 @@ export class IncomingConnections {
     socket.destroy();
     this.#options.onEvent({ type: "disconnected", peer, direction: "in", reason });
   }
-}
-
-/** Whether so much of a connection is unfinished that no more is to be read. */
-function isFull({ unfinished, unfinishedBytes }: Incoming): boolean {
-  return unfinished >= UNFINISHED_MAX || unfinishedBytes >= UNFINISHED_BYTES_MAX;
 }
