@@ -32,6 +32,7 @@ class Segment:
             if head.number == self.number: self.head = head if head.flags & HAS_VOTE else head._replace(vote=None)
         is_named = self.head and is_valid(self.data[1024:1056], b"WALLOGNX", self.head.salt)
         self.slot = u64(self.data, 1032) if is_named else None  # the number of the segment that follows
+        self.slot_is_lost = not is_named and sum(map(int.__eq__, self.data[1024:1032], b"WALLOGNX")) >= 4
 
     def frames(self):
         """Every frame that has a valid header, whatever lies between them."""
@@ -96,8 +97,7 @@ def find_chain(folder):
     needed = [ours[newest].slot, *(segment.head.previous for segment in chain)] if chain else []
     for other in (segment for segment in segments if segment.number not in ours):
         is_unfinished = not other.head and not any(other.data[4096:]) and (chain or other.number == 1)
-        is_spare = is_unfinished or other.number < newest
-        require(is_spare and other.number not in needed, f"{other.name} has no header")
+        require((is_unfinished or other.number < newest) and other.number not in needed, f"{other.name} has no header")
     require(chain or not identity, "all segments are missing")
     require(not chain or ours[newest].slot in (None, *ours), "the segment that follows the newest one is missing")
     return chain, [segment for segment in ours.values() if segment.number > newest == segment.head.previous]
@@ -115,7 +115,7 @@ def read(folder, log):
     stated += [frame.at - frame.unproven for frame in frames if frame.unproven != UNPROVEN_UNKNOWN]
     stated += [frame.at for frame in frames if frame.flags & CLOSE and frame.at + 72 == size and frame.kind == MARK]
     end = replay(log, newest, size, max(stated))
-    require(begun or not log.is_sealed, "the segment that follows the newest one is missing")
+    require(begun or not (log.is_sealed or newest.slot_is_lost), "the segment that follows the newest one is missing")
     require(not log.flags & STATE_LOST, "a hard state, or entries at the end, are lost")
     return "torn" if any(newest.data[end:]) and not log.is_sealed else "clean"
 

@@ -684,6 +684,35 @@ describe("a sealed segment", () => {
     }
   });
 
+  it("that is lost after what names it was damaged is missed; of one that never was, a bit does not tell", () => {
+    for (const isNamed of [true, false]) {
+      for (let offset = SLOT_OFFSET; offset < SLOT_OFFSET + 32; offset++) {
+        const disk = new SimulatedDisk();
+        const log = open(disk);
+        log.append([entry(1, 100), entry(2, 100)]);
+        log.syncSync();
+        log.setHardState({ term: 1, votedFor: 2n });
+        if (isNamed) {
+          // As after a kill: the next one goes on behind what has no footer, and holds what was promised since.
+          disk.restart();
+          const again = open(disk);
+          again.setHardState({ term: 2, votedFor: 3n });
+          again.closeSync();
+        } else log.closeSync();
+        disk.flip(segmentPath(1), offset, 4);
+        if (!isNamed) assert.deepEqual(open(disk, { readOnly: true }).hardState, { term: 1, votedFor: 2n });
+        else {
+          assert.equal(open(disk, { readOnly: true }).hardState.term, 2, `byte ${offset}`);
+          disk.lose(segmentPath(2));
+          assert.throws(() => open(disk), isCorrupt, `byte ${offset}`);
+          const kept = open(disk, { onDamage: "keep" });
+          assert.throws(() => kept.setHardState({ term: 2, votedFor: 4n }), isCorrupt);
+          assert.deepEqual(open(disk, { readOnly: true, onDamage: "keep" }).recovery.verdict, "corrupt");
+        }
+      }
+    }
+  });
+
   it("that is the newest, because the next one and what names it are lost, is missed", () => {
     const disk = longLog();
     const segments = disk.files().filter((path) => path.endsWith(".seg"));

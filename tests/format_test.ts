@@ -14,6 +14,7 @@ import { fileURLToPath } from "node:url";
 import { type LogEntry, type RaftLog, WalLog, WalLogError } from "../mod.ts";
 import { exampleFiles, explainExample } from "../scripts/format_example.ts";
 import { Codec } from "../src/codec/codec.ts";
+import { segmentName, SLOT_OFFSET } from "../src/segments/format.ts";
 import { PowerLoss, Random, SimulatedDisk } from "../src/testing/mod.ts";
 import { damageEntry, makeForgetful, makeLog } from "./cli.ts";
 import { entriesAt } from "./history.ts";
@@ -284,6 +285,31 @@ describe("the decoder written from docs/FORMAT.md", { skip }, () => {
         }
       }
       decode(...left).forEach((found, i) => assert.notEqual(compare(left[i]!, found, left[i]!), "corrupt", left[i]));
+    }));
+
+  it("misses a segment of which only a damaged slot tells that it was there", () =>
+    inTemporaryFolder((folder) => {
+      const disk = new SimulatedDisk();
+      const open = () => WalLog.openSync(FOLDER, { fileSystem: disk.fileSystem });
+      open().append(entriesAt(1, 2));
+      disk.restart();
+      open().closeSync();
+      const files = contentsOf(disk);
+      assert(files.delete(segmentName(2)));
+      const slot = files.get(segmentName(1))!.subarray(SLOT_OFFSET, SLOT_OFFSET + 32);
+      const damage = [[0, 0], [0, 5], [4, 8], [9, 9], [24, 32]] as const;
+      const folders = damage.map(([from, to]) => {
+        const path = join(folder, `${from} to ${to}`);
+        const before = slot.slice();
+        slot.fill(0, from, to);
+        if (from === 9) slot[9]! ^= 1;
+        write(path, files);
+        slot.set(before);
+        return path;
+      });
+      const verdicts = decode(...folders).map((found, i) => compare(folders[i]!, found, folders[i]!));
+      // Where too little of it is left, it may be anything.
+      assert.deepEqual(verdicts, ["corrupt", "clean", "corrupt", "corrupt", "corrupt"]);
     }));
 
   it("names as corrupt what the library names as corrupt", () =>

@@ -21,6 +21,7 @@ import {
   segmentName,
   segmentNumber,
   type Successor,
+  wasFilled,
 } from "./format.ts";
 import { IDENTITY_NAME } from "./identity.ts";
 import { selectSegment } from "./replay.ts";
@@ -35,6 +36,8 @@ export interface SegmentFile {
   /** Why there is no header. */
   readonly reason: string;
   readonly successor: Successor | undefined | "damaged";
+  /** Whether a slot that is damaged named a segment. */
+  readonly namedOne: boolean;
   /** Whether nothing but zeros follows the header block. */
   readonly blank: boolean;
   /** Whether a damaged header block shows that it is, or was to be, one: otherwise the file may be anybody's. */
@@ -130,13 +133,15 @@ export class ChainReader {
         reason = `the file is segment ${header.number} under the name of segment ${number}`;
         header = undefined;
       }
+      const successor = header === undefined ? undefined : decodeSuccessor(block, header.salt, this.sum);
       return {
         number,
         path,
         size,
         header,
         reason,
-        successor: header === undefined ? undefined : decodeSuccessor(block, header.salt, this.sum),
+        successor,
+        namedOne: successor === "damaged" && wasFilled(block),
         blank: valid.length === 0 && this.isBlank(file),
         isOurs: mayBeHeader(block),
       };
@@ -239,7 +244,12 @@ export class ChainReader {
         );
       }
     }
-    const named = slot === undefined || slot === "damaged" ? 0 : slot.number;
+    let named = slot === undefined || slot === "damaged" ? 0 : slot.number;
+    if (newest?.namedOne && !successorBegun && !damage.some((one) => one.path > newest.path)) {
+      named = newest.number + 1;
+      const reason = `the slot in which segment ${newest.number} names its successor is damaged, none is there`;
+      damage.push(fileDamage("segment", `${this.folder}/${segmentName(named)}`, 0, reason));
+    }
     const highestNumber = Math.max(files.at(-1)?.number ?? 0, named);
     return { links, leftovers, provenLsn, successorBegun, highestNumber, damage };
   }

@@ -438,6 +438,19 @@ export function decodeSuccessor(block: Uint8Array, salt: bigint, sum: Checksum):
 }
 
 /**
+ * Whether a damaged slot was filled once: of how it begins, half must be there. One that never was may hold a bit that
+ * turned over, or, in a file that a crash kept from being flushed, what was on the disk before.
+ *
+ * @param block The header block.
+ * @returns Whether the slot named a segment.
+ */
+export function wasFilled(block: Uint8Array): boolean {
+  const magic = new Uint8Array(8);
+  viewOf(magic).setBigUint64(0, MAGIC_SUCCESSOR, true);
+  return magic.filter((byte, i) => byte === block[SLOT_OFFSET + i]).length >= magic.length / 2;
+}
+
+/**
  * Reads the fields of a frame's header. Whether it is valid is the codec's to say.
  *
  * @param bytes The header's 40 bytes.

@@ -773,6 +773,18 @@ const RECOVERIES: Mutant[] = [
     dies: "simulation",
   },
   {
+    name: "a newest segment that is missing is not missed if the slot that named it is damaged",
+    file: CHAIN,
+    edits: [["if (newest?.namedOne && !successorBegun", "if (false as boolean && newest?.namedOne && !successorBegun"]],
+    dies: "checks_test",
+  },
+  {
+    name: "a damaged slot names a segment, whatever is in it",
+    file: FORMAT,
+    edits: [[">= magic.length / 2;", ">= 0;"]],
+    dies: "checks_test",
+  },
+  {
     name: "a sealed segment whose successor and slot are gone is taken for the newest",
     file: RECOVERY,
     edits: [[
