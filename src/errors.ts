@@ -25,7 +25,7 @@ import type { NodeId } from "./types.ts";
  * | `NO_SPACE` | the disk is full; nothing was written, retry when there is space |
  * | `UNSUPPORTED_VERSION` | a newer version of the library wrote the log |
  * | `IO` | the operating system refused an operation; `cause` is its error |
- * | `NOT_LEADER` | only the leader takes this, and the node is not, or is handing over; `leader` says who is |
+ * | `NOT_LEADER` | only the leader takes this, and the node is not, or is handing over; `leader` says who leads |
  * | `CONFIG_IN_PROGRESS` | the leader cannot change the cluster yet; retry when what it has appended is committed |
  * | `BUSY` | steps of `stepAsync` are under way, so that `step` would overtake them |
  * | `ENCODING` | a message between nodes cannot be written as bytes, or bytes are no message |

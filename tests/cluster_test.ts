@@ -18,6 +18,7 @@ import { HttpClient, NoAnswer } from "../scripts/cluster/http_client.ts";
 import { ClusterProcesses } from "../scripts/cluster/processes.ts";
 import { locateRuntime, RUNTIME_NAMES, type RuntimeName } from "../scripts/runtimes.ts";
 import { inTemporaryFolder } from "./temporary.ts";
+import { until } from "./transports.ts";
 
 const own: RuntimeName = process.versions.deno ? "deno" : process.versions.bun ? "bun" : "node";
 const DEMO = fileURLToPath(new URL("../scripts/demo_cluster.ts", import.meta.url));
@@ -43,6 +44,26 @@ describe("a cluster of three processes", () => {
       } finally {
         await cluster.end();
         clients.close();
+      }
+    });
+  });
+});
+
+describe("a replica", () => {
+  it("says once who cannot be reached and why, and when that is over", async () => {
+    await inTemporaryFolder(async (folder) => {
+      const cluster = await ClusterProcesses.of(folder, [own, own].map(locateRuntime), {});
+      const [one, two] = cluster.replicas;
+      const said = (what: RegExp) => one!.errors.split("\n").filter((line) => what.test(line)).length;
+      try {
+        await one!.start();
+        await until(() => said(/^replica 2, out: disconnected, .*REFUSED/) === 1, "told that nobody is there");
+        await two!.start();
+        await until(() => said(/^replica 2, out: connected$/) === 1, "told that somebody is");
+        await cluster.leader();
+        assert.equal(said(/REFUSED/), 1);
+      } finally {
+        await cluster.end();
       }
     });
   });

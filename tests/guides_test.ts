@@ -23,10 +23,15 @@ const DOCUMENTS = [
   ...readdirSync(GUIDES).filter((name) => name.endsWith(".md")).map((name) => join(GUIDES, name)),
 ];
 
-/** The blocks of a document in one language, as a program. */
-function programOf(document: string, ...languages: readonly string[]): string {
+/** The blocks of a document in some languages. */
+function blocksOf(document: string, ...languages: readonly string[]): string[] {
   const blocks = [...document.matchAll(/^```(.*)\n([^]*?)^```$/gm)];
-  return blocks.filter(([, language]) => languages.includes(language!)).map(([, , code]) => code).join("\n");
+  return blocks.filter(([, language]) => languages.includes(language!)).map(([, , code]) => code!);
+}
+
+/** The same as a program. */
+function programOf(document: string, ...languages: readonly string[]): string {
+  return blocksOf(document, ...languages).join("\n");
 }
 
 /** Puts the package's files, and what the benchmark has installed, in the place of their names. */
@@ -50,9 +55,56 @@ function run(program: string, folder: string, checked: boolean): void {
   writeFileSync(path, resolved(program));
   const check = deno !== undefined && checked ? ["--check", "--config", fileURLToPath(new URL("deno.json", ROOT))] : [];
   const native = deno !== undefined && !checked ? ["--allow-ffi"] : [];
-  const { status, stdout, stderr } = spawnSync(binary, [...prefix, ...check, ...native, path], { encoding: "utf8" });
+  const { status, stdout, stderr } = spawnSync(binary, [...prefix, ...check, ...native, path, folder], {
+    encoding: "utf8",
+  });
   assert.equal(status, 0, stdout + stderr);
 }
+
+/** A command waits while the leader hands over, which refuses the next; another, while the leader hears from nobody. */
+const HAND_OVER = `
+import { MemoryNetwork, MemoryTransport } from "@wallog/wallog/raft";
+import assert from "node:assert/strict";
+
+const network = new MemoryNetwork();
+const ids = [1n, 2n, 3n];
+const counters = await Promise.all(ids.map((id) =>
+  Counter.start(process.argv[2]! + "/" + id, new MemoryTransport(id, network), ids.filter((peer) => peer !== id))
+));
+const pause = () => new Promise((resolve) => setTimeout(resolve, 5));
+const led = async () => {
+  for (;; await pause()) {
+    const leader = counters.find(({ node }) => node.isLeader);
+    if (leader !== undefined) return leader;
+  }
+};
+const leader = await led();
+network.passes = () => false;
+let isAnswered = false;
+const waiting = leader.add(1).then(() => isAnswered = true);
+void leader.node.stepAsync({ type: "transferLeadership", target: ids.find((id) => id !== leader.node.id)! });
+await assert.rejects(leader.add(1), { code: "NOT_LEADER", leader: leader.node.id });
+network.passes = () => true;
+// With what is applied after it, its fate is known, whatever it is.
+while (leader.value < 10) {
+  counters.find(({ node }) => node.isLeader)?.add(10).catch(() => {});
+  await pause();
+}
+assert.ok(isAnswered);
+await waiting;
+
+// Nor does anybody wait for a majority that is not there.
+const last = await led();
+network.passes = () => false;
+isAnswered = false;
+void last.add(1).then((value) => isAnswered = value === undefined);
+while (last.node.isLeader) await pause();
+// A step later, the one that ended it is carried out.
+await last.node.stepAsync({ type: "tick" });
+await pause();
+assert.ok(isAnswered);
+await Promise.all(counters.map((counter) => counter.stop()));
+`;
 
 describe("the code in", () => {
   for (const path of DOCUMENTS) {
@@ -75,6 +127,12 @@ describe("the code in", () => {
       () => inTemporaryFolder((folder) => run(programOf(document, "ts", "ts level"), folder, false)),
     );
   }
+
+  it("the guide for RaftNode answers who waits for a leader that hands over, or has no majority", () =>
+    inTemporaryFolder((folder) => {
+      const [counter] = blocksOf(readFileSync(join(GUIDES, "raft-node.md"), "utf8"), "ts");
+      run(`import process from "node:process";\n${counter}${HAND_OVER}`, folder, true);
+    }));
 
   it("the storage guide takes the 50 lines that it promises", () => {
     const [storage] = readFileSync(join(GUIDES, "raft-storage.md"), "utf8").split("```ts\n").slice(1);

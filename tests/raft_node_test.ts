@@ -327,7 +327,8 @@ test("a transfer that does not get done ends after transferTimeout ticks; withou
     cluster.propose(1n, "x");
     cluster.step(1n, { type: "transferLeadership", target: 3n });
     cluster.tick(7, [1n]);
-    refuses(() => cluster.node(1n).step(propose("y")), "NOT_LEADER");
+    const { message } = refuses(() => cluster.node(1n).step(propose("y")), "NOT_LEADER");
+    assert.equal(message, "Cannot propose a command: node 1 is handing over; ask again in a moment");
     cluster.tick(1, [1n]);
     if (transferTimeout > 0) cluster.propose(1n, "y");
     else refuses(() => cluster.node(1n).step(propose("y")), "NOT_LEADER");

@@ -120,3 +120,20 @@ test("an answer that knows of more than the leader has does no harm", () => {
   cluster.tick(6, [1n]);
   assert.deepEqual([...cluster.applied.get(2n)!.values()], ["x"]);
 });
+
+test("a node that lost the log that it acknowledged is not sent messages without end", () => {
+  const cluster = new Cluster([1n, 2n, 3n], { heartbeatInterval: 3 });
+  cluster.elect(1n);
+  for (let i = 0; i < 10; i++) cluster.propose(1n, `${i}`);
+  // Nobody should do that: it may have voted as well, and forgotten it.
+  cluster.start(2n, [1n, 3n]);
+  const before = cluster.sent.length;
+  cluster.passes = () => {
+    assert.ok(cluster.sent.length - before < 10_000, "no end in sight");
+    return true;
+  };
+  cluster.tick(30);
+  cluster.propose(1n, "goes on");
+  cluster.tick(3);
+  assert.equal(cluster.applied.get(3n)!.get(11), "goes on");
+});

@@ -7,7 +7,8 @@
  * `--replica ID=HOST:PORT,HTTPPORT` once for each, the same for all; the first port is for the replicas' messages, the
  * second for clients. In Deno it takes --allow-net, --allow-read and --allow-write. With --tls FOLDER, which has ca.pem
  * and, for replica 1, node-1.pem and node-1.key, the replicas talk to nobody else; without, whoever reaches the port can. `http.ts` says how
- * clients ask, `--control` is for tests. Says "ready" when it serves, and ends on SIGTERM.
+ * clients ask, `--control` is for tests. Says "ready" when it serves, on standard error what keeps it from the others,
+ * and ends on SIGTERM.
  *
  *     curl -L -X PUT http://127.0.0.1:8001/kv/greeting --data hello
  *     curl -L http://127.0.0.1:8002/kv/greeting
@@ -19,7 +20,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { parseArgs } from "node:util";
-import { TcpTransport, type TransportTls } from "../../src/raft/mod.ts";
+import { TcpTransport, type TransportEvent, type TransportTls } from "../../src/raft/mod.ts";
 import { CuttableTransport } from "./cuttable.ts";
 import { createService } from "./http.ts";
 import { Replica } from "./replica.ts";
@@ -44,6 +45,9 @@ interface Place {
   readonly httpPort: number;
 }
 
+/** What was said last of whom: what happens again and again is said once. */
+const said = new Map<string, string>();
+
 const places = values.replica.map(parsePlace);
 const own = places.find(({ id }) => String(id) === values.id);
 if (own === undefined || values.folder === undefined) {
@@ -56,6 +60,7 @@ const transport = new CuttableTransport(
     cluster: "examples/kv",
     listen: own,
     peers: places.map((place) => [place.id, place] as const),
+    onEvent: report,
     ...values.tls === undefined ? {} : { tls: tlsFrom(values.tls, own.id) },
   }),
 );
@@ -82,6 +87,17 @@ process.on("SIGTERM", () => {
   server.close();
   void replica.close().then(() => process.exit(0));
 });
+
+/** Says what keeps replicas apart, and when nothing does any more. */
+function report(event: TransportEvent): void {
+  if (event.type === "dropped") return;
+  const isRefusal = event.type === "refused";
+  const whom = isRefusal ? `${event.remote}, ${event.reason}` : `replica ${event.peer}, ${event.direction}`;
+  const what = event.type === "disconnected" ? `disconnected, ${event.reason}` : event.type;
+  if (said.get(whom) === what) return;
+  said.set(whom, what);
+  console.error(`${whom}: ${what}`);
+}
 
 function parsePlace(text: string): Place {
   const match = /^(\d+)=(.+):(\d+),(\d+)$/.exec(text);

@@ -22,6 +22,8 @@ export interface Progress {
   match: Index;
   /** The next entry to send. */
   next: Index;
+  /** Answers since the last heartbeat that take back what the node acknowledged. */
+  denials: number;
   /** Whether the node was heard from since the leader last counted. */
   isActive: boolean;
   /** The greatest round of heartbeats that the node has answered. */
@@ -55,6 +57,7 @@ export function newProgress(lastIndex: Index, tick: number): Progress {
     isPaused: false,
     match: 0,
     next: lastIndex + 1,
+    denials: 0,
     isActive: true,
     round: 0,
     snapshot: null,

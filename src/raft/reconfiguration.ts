@@ -17,9 +17,12 @@ import type { RaftState } from "./state.ts";
 /** Refuses what only a leader can do that is not about to hand over. */
 export function requireLeader(s: RaftState, attempt: string): void {
   if (s.role === "leader" && s.transfer === null) return;
-  const found = s.transfer === null ? `node ${s.id} is a ${s.role}` : `node ${s.id} is handing over`;
-  const hint = s.leader === null ? "no leader is known" : `ask node ${s.leader}`;
-  throw new WalLogError("NOT_LEADER", `Cannot ${attempt}: ${found}; ${hint}`, { leader: s.leader });
+  const found = s.role === "leader" ? "is handing over; ask again in a moment" : `is a ${s.role}; ${hint(s)}`;
+  throw new WalLogError("NOT_LEADER", `Cannot ${attempt}: node ${s.id} ${found}`, { leader: s.leader });
+}
+
+function hint(s: RaftState): string {
+  return s.leader === null ? "no leader is known" : `ask node ${s.leader}`;
 }
 
 /** Adds a voting member, which may have been a learner. */

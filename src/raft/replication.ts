@@ -55,6 +55,7 @@ function latestSnapshot(s: RaftState): Snapshot {
 
 /** Sends everyone what comes next: entries, or a sign of life. */
 export function broadcast(s: RaftState): void {
+  for (const progress of s.progress.values()) progress.denials = 0;
   for (const id of s.others) sendNext(s, id);
 }
 

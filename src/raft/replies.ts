@@ -13,6 +13,9 @@ import { promoteIfCaughtUp } from "./reconfiguration.ts";
 import { sendNext, sendSnapshot } from "./replication.ts";
 import type { RaftState } from "./state.ts";
 
+/** Answers between two heartbeats in which a node takes back what it acknowledged; those above are left to the next. */
+const DENIALS_MAX = 64;
+
 /** What the leader knows of who answered; nothing if the answer is not for this leadership. */
 function progressOf(s: RaftState, { from, term }: AppendEntriesReply | InstallSnapshotReply): Progress | undefined {
   return s.role === "leader" && term === s.term ? s.progress.get(from) : undefined;
@@ -35,6 +38,8 @@ export function onAppendEntriesReply(s: RaftState, reply: AppendEntriesReply): v
   progress.isActive = true;
   if (reply.round !== undefined) progress.round = Math.max(progress.round, reply.round);
   if (reply.success) return advance(s, reply.from, progress, reply.matchIndex);
+  // Old answers that were overtaken; or a node that has lost its log, with which this would go on without end.
+  if (reply.conflictIndex <= progress.match && ++progress.denials > DENIALS_MAX) return;
   progress.flow = "probe";
   progress.next = Math.max(progress.match + 1, Math.min(progress.next - 1, nextAfterConflict(s, reply)));
   sendNext(s, reply.from);
