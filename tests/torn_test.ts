@@ -397,3 +397,32 @@ describe("a footer that a crash left", () => {
     }
   }
 });
+
+describe("a successor slot that a crash tore, in a log that had been closed before", () => {
+  it("is no damage, whatever of it is there, however often the log is opened and closed after", () => {
+    const disk = new MemoryDisk();
+    let log = WalLog.openSync(PATH, { fileSystem: disk, segmentBytes: 8192 });
+    log.append(entriesAt(1, 5));
+    log.closeSync();
+    const closed = disk.contents().get(SEGMENT)!.slice();
+    log = WalLog.openSync(PATH, { fileSystem: disk, segmentBytes: 8192 });
+    while (log.stats().segmentsSealed === 0) log.append([entryAt(log.lastIndex + 1, 1, 600)]);
+    const next = [...disk.contents().keys()].find((name) => name.endsWith(".seg") && name !== SEGMENT)!;
+    const slot = disk.contents().get(SEGMENT)!.slice(SLOT_OFFSET, SLOT_OFFSET + 32);
+    const begun = disk.contents().get(next)!.slice(0, SEGMENT_HEADER_BYTES);
+    log.closeSync();
+    for (let length = 0; length < slot.length; length++) {
+      const contents = disk.contents();
+      const torn = closed.slice();
+      torn.set(slot.subarray(0, length), SLOT_OFFSET);
+      contents.set(SEGMENT, torn);
+      contents.set(next, begun.slice());
+      const left = new MemoryDisk(contents);
+      for (let times = 0; times < 3; times++) {
+        const again = WalLog.openSync(PATH, { fileSystem: left });
+        assert.deepEqual([again.recovery.verdict, again.lastIndex], ["clean", 5], `${length} bytes, opening ${times}`);
+        again.closeSync();
+      }
+    }
+  });
+});

@@ -188,7 +188,8 @@ export class Recovery {
         index: replay.index,
         state: { ...replay.state, hardStateLost, tailLost },
         head,
-        closed: closed && head.endOffset === size,
+        // A slot that a crash tore stays torn behind the mark: what comes next has to be named there.
+        closed: closed && head.endOffset === size && newest.file.successor === undefined,
         uuid: head.header.uuid,
         isIdentified: identity !== undefined && identity !== "damaged",
         provenLsn,

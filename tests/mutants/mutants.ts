@@ -779,6 +779,12 @@ const RECOVERIES: Mutant[] = [
     dies: "checks_test",
   },
   {
+    name: "a log whose slot a crash tore is gone on with behind its mark",
+    file: RECOVERY,
+    edits: [[" && newest.file.successor === undefined,", ","]],
+    dies: "torn_test",
+  },
+  {
     name: "a damaged slot names a segment, whatever is in it",
     file: FORMAT,
     edits: [[">= magic.length / 2;", ">= 0;"]],
