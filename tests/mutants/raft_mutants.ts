@@ -402,9 +402,15 @@ export const RAFT_MUTANTS: Mutant[] = [
     file: NODE,
     edits: [[
       "const actions = this.#run(event, true);",
-      "const ops = this.#state.log.lastIndex;\n    const actions = this.#run(event, true);\n    if (this.#state.log.lastIndex === ops) return Promise.resolve(actions);",
+      "const ops = this.#state.log.lastIndex;\n      const actions = this.#run(event, true);\n      if (this.#state.log.lastIndex === ops) return Promise.resolve(actions);",
     ]],
     dies: "raft simulation",
+  },
+  {
+    name: "raft: step overtakes what is flushed and has not arrived",
+    file: NODE,
+    edits: [["if (this.#underWay > 0) {", "if (this.#waiting.length > 0 || this.#isFlushing) {"]],
+    dies: "raft_node_test",
   },
   {
     name: "raft: what is written during a flush is taken for flushed",
