@@ -302,6 +302,12 @@ export const RAFT_MUTANTS: Mutant[] = [
     dies: "raft_repair_test",
   },
   {
+    name: "raft: what is behind a stretch is sent only with its last part",
+    file: REPAIR,
+    edits: [["entries[entries.length - 1] = behind;", ""]],
+    dies: "raft_repair_test",
+  },
+  {
     name: "raft: a damaged node gives up what one that does not lead has not",
     file: REPAIR,
     edits: [["if (reply.leads && reply.term === s.term) {", "if (reply.term === s.term) {"]],
