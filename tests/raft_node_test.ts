@@ -171,6 +171,21 @@ test("step refuses to overtake a step whose flush is done, and whose actions hav
   log.flushes[0]!.end();
   await Promise.all([first, second]);
   assert.deepEqual(applied, [1, 2, 3]);
+
+  // Not even in a turn that comes between the end of the flush and the arrival of the last.
+  const last = node.stepAsync(propose("e")).then(carryOut);
+  await turn();
+  log.flushes[1]!.end();
+  while (applied.length < 5) {
+    await undefined;
+    try {
+      carryOut(node.step(propose("f")));
+    } catch (error) {
+      assert.equal((error as WalLogError).code, "BUSY");
+    }
+  }
+  await last;
+  assert.deepEqual(applied, [1, 2, 3, 4, 5]);
 });
 
 test("a flush that fails ends the node: what waits and what comes later rejects with it as the cause", async () => {

@@ -178,9 +178,6 @@ export class RaftNode {
       return promise;
     }
     this.#underWay++;
-    // Just before the caller goes on, and not before another one does whose step came earlier: so not in `#flush`.
-    const arrived = () => void this.#underWay--;
-    promise.then(arrived, arrived);
     if (!this.#isFlushing) void this.#flush();
     return promise;
   }
@@ -214,11 +211,16 @@ export class RaftNode {
         await this.#state.writer.flushAsync();
       } catch (error) {
         const failure = this.#fail(error);
+        this.#underWay = 0;
         for (const { reject } of [...steps, ...this.#waiting.splice(0)]) reject(failure);
         break;
       }
       mergeSends(steps.map(({ actions }) => actions), this.#state.config);
-      for (const { actions, resolve } of steps) resolve(actions);
+      for (const { actions, resolve } of steps) {
+        // Not now: just before whoever waits for these goes on, which whatever is queued by now does first.
+        queueMicrotask(() => this.#underWay--);
+        resolve(actions);
+      }
     }
     this.#isFlushing = false;
   }

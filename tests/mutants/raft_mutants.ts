@@ -419,6 +419,12 @@ export const RAFT_MUTANTS: Mutant[] = [
     dies: "raft_node_test",
   },
   {
+    name: "raft: step overtakes actions on their way to whoever waits for them",
+    file: NODE,
+    edits: [["queueMicrotask(() => this.#underWay--);", "this.#underWay--;"]],
+    dies: "raft_node_test",
+  },
+  {
     name: "raft: what is written during a flush is taken for flushed",
     file: LOG_WRITER,
     edits: [[
