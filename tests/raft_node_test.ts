@@ -152,6 +152,42 @@ test("step refuses to overtake steps of stepAsync", async () => {
   assert.deepEqual(node.step(TICK), []);
 });
 
+test("step refuses to overtake a step whose flush is done, and whose actions have not arrived", async () => {
+  const log = new SlowLog();
+  const node = elected(log);
+  const applied: number[] = [];
+  const carryOut = (actions: Action[]) => {
+    for (const action of actions) if (action.type === "apply") applied.push(action.index);
+  };
+  const first = node.stepAsync(propose("a")).then((actions) => {
+    carryOut(actions);
+    refuses(() => carryOut(node.step(propose("c"))), "BUSY");
+  });
+  const second = node.stepAsync(propose("b")).then((actions) => {
+    carryOut(actions);
+    carryOut(node.step(propose("d")));
+  });
+  await turn();
+  log.flushes[0]!.end();
+  await Promise.all([first, second]);
+  assert.deepEqual(applied, [1, 2, 3]);
+
+  // Not even in a turn that comes between the end of the flush and the arrival of the last.
+  const last = node.stepAsync(propose("e")).then(carryOut);
+  await turn();
+  log.flushes[1]!.end();
+  while (applied.length < 5) {
+    await undefined;
+    try {
+      carryOut(node.step(propose("f")));
+    } catch (error) {
+      assert.equal((error as WalLogError).code, "BUSY");
+    }
+  }
+  await last;
+  assert.deepEqual(applied, [1, 2, 3, 4, 5]);
+});
+
 test("a flush that fails ends the node: what waits and what comes later rejects with it as the cause", async () => {
   const log = new SlowLog();
   const node = elected(log);

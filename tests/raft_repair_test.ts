@@ -447,6 +447,25 @@ test("what lies in front of an entry that both have is the same, though nobody k
   assert.deepEqual(node.log.entry(ENTRIES + 1), lost);
 });
 
+test("a stretch with a change of term is healed though it is longer than a message, and nobody leads", () => {
+  for (const bounds of [{ maxBatch: 8 }, { maxBatchBytes: 40 }]) {
+    const cluster = new DiskCluster(bounds);
+    for (const id of IDS) {
+      const log = cluster.logs.get(id)!;
+      log.setHardState({ term: 2, votedFor: null });
+      for (let index = 1; index <= ENTRIES; index++) {
+        log.append([{ term: index < 20 ? 1 : 2, index, kind: "normal", command: new Uint8Array(10) }]);
+      }
+      cluster.stop(id);
+    }
+    cluster.damage(2n, 10, 30, "headers");
+    for (const id of [1n, 2n]) cluster.boot(id);
+    assert.ok(cluster.node(2n).isDamaged);
+    cluster.tick(9, [1n, 2n]);
+    assertHealed(cluster, 2n);
+  }
+});
+
 test("a node asks those who speak to it, of whom its damaged log may not know", () => {
   const cluster = written();
   const { node } = asking(cluster, 10);

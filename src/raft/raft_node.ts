@@ -51,6 +51,8 @@ export class RaftNode {
   #failure: WalLogError | undefined;
   #waiting: WaitingStep[] = [];
   #isFlushing = false;
+  /** Steps of `stepAsync` whose caller has not been told of their end. */
+  #underWay = 0;
 
   /**
    * Makes a node that forgets everything with the process: for tests.
@@ -151,7 +153,7 @@ export class RaftNode {
    * earlier, with that failure as its cause: the node takes nothing more.
    */
   step(event: RaftEvent): Action[] {
-    if (this.#waiting.length > 0 || this.#isFlushing) {
+    if (this.#underWay > 0) {
       throw new WalLogError("BUSY", "Cannot step: steps of stepAsync are under way, which this one would overtake");
     }
     return this.#run(event, false);
@@ -166,13 +168,18 @@ export class RaftNode {
    * @param event What happens.
    * @returns What is to be done, in order. Rejects as {@link RaftNode.step} throws.
    */
-  // deno-lint-ignore require-await -- so that a refusal is a rejection too
-  async stepAsync(event: RaftEvent): Promise<Action[]> {
-    const actions = this.#run(event, true);
-    return new Promise((resolve, reject) => {
+  stepAsync(event: RaftEvent): Promise<Action[]> {
+    const { promise, resolve, reject } = Promise.withResolvers<Action[]>();
+    try {
+      const actions = this.#run(event, true);
       this.#waiting.push({ actions, resolve, reject });
-      if (!this.#isFlushing) void this.#flush();
-    });
+    } catch (error) {
+      reject(error);
+      return promise;
+    }
+    this.#underWay++;
+    if (!this.#isFlushing) void this.#flush();
+    return promise;
   }
 
   #run(event: RaftEvent, isDeferred: boolean): Action[] {
@@ -204,11 +211,16 @@ export class RaftNode {
         await this.#state.writer.flushAsync();
       } catch (error) {
         const failure = this.#fail(error);
+        this.#underWay = 0;
         for (const { reject } of [...steps, ...this.#waiting.splice(0)]) reject(failure);
         break;
       }
       mergeSends(steps.map(({ actions }) => actions), this.#state.config);
-      for (const { actions, resolve } of steps) resolve(actions);
+      for (const { actions, resolve } of steps) {
+        // Not now: just before whoever waits for these goes on, which whatever is queued by now does first.
+        queueMicrotask(() => this.#underWay--);
+        resolve(actions);
+      }
     }
     this.#isFlushing = false;
   }

@@ -151,9 +151,16 @@ export function onRepairRequest(s: RaftState, { from, request, first, last }: Re
   for (let index = Math.max(first, s.log.snapshotIndex + 1); index <= end && entries.length < maxBatch; index++) {
     const entry = readable(s.log, index);
     if (entry === undefined) continue;
-    bytes += entry.command.byteLength;
-    if (bytes > maxBatchBytes && entries.length > 0) break;
+    const { byteLength } = entry.command;
+    if (bytes + byteLength > maxBatchBytes && entries.length > 0) break;
+    bytes += byteLength;
     entries.push(entry);
+  }
+  // Of a stretch that is too long for a message, each part ends with what lies behind all of it, which may prove it.
+  const lastSent = entries.at(-1);
+  const behind = entries.length > 1 && lastSent!.index < end ? readable(s.log, end) : undefined;
+  if (behind !== undefined && bytes - lastSent!.command.byteLength + behind.command.byteLength <= maxBatchBytes) {
+    entries[entries.length - 1] = behind;
   }
   s.send(from, {
     type: "repairReply",

@@ -302,6 +302,12 @@ export const RAFT_MUTANTS: Mutant[] = [
     dies: "raft_repair_test",
   },
   {
+    name: "raft: what is behind a stretch is sent only with its last part",
+    file: REPAIR,
+    edits: [["entries[entries.length - 1] = behind;", ""]],
+    dies: "raft_repair_test",
+  },
+  {
     name: "raft: a damaged node gives up what one that does not lead has not",
     file: REPAIR,
     edits: [["if (reply.leads && reply.term === s.term) {", "if (reply.term === s.term) {"]],
@@ -402,9 +408,21 @@ export const RAFT_MUTANTS: Mutant[] = [
     file: NODE,
     edits: [[
       "const actions = this.#run(event, true);",
-      "const ops = this.#state.log.lastIndex;\n    const actions = this.#run(event, true);\n    if (this.#state.log.lastIndex === ops) return Promise.resolve(actions);",
+      "const ops = this.#state.log.lastIndex;\n      const actions = this.#run(event, true);\n      if (this.#state.log.lastIndex === ops) return Promise.resolve(actions);",
     ]],
     dies: "raft simulation",
+  },
+  {
+    name: "raft: step overtakes what is flushed and has not arrived",
+    file: NODE,
+    edits: [["if (this.#underWay > 0) {", "if (this.#waiting.length > 0 || this.#isFlushing) {"]],
+    dies: "raft_node_test",
+  },
+  {
+    name: "raft: step overtakes actions on their way to whoever waits for them",
+    file: NODE,
+    edits: [["queueMicrotask(() => this.#underWay--);", "this.#underWay--;"]],
+    dies: "raft_node_test",
   },
   {
     name: "raft: what is written during a flush is taken for flushed",
