@@ -6,9 +6,9 @@
  *
  * `--replica ID=HOST:PORT,HTTPPORT` once for each, the same for all; the first port is for the replicas' messages, the
  * second for clients. In Deno it takes --allow-net, --allow-read and --allow-write. With --tls FOLDER, which has ca.pem
- * and, for replica 1, node-1.pem and node-1.key, the replicas talk to nobody else; without, whoever reaches the port can. `http.ts` says how
- * clients ask, `--control` is for tests. Says "ready" when it serves, on standard error what keeps it from the others,
- * and ends on SIGTERM.
+ * and, for replica 1, node-1.pem and node-1.key, the replicas talk to nobody else; without, whoever reaches the port
+ * can. `http.ts` says how clients ask, `--control` is for tests. Says "ready" when it serves, on standard error what
+ * keeps it from the others, and ends on SIGTERM.
  *
  *     curl -L -X PUT http://127.0.0.1:8001/kv/greeting --data hello
  *     curl -L http://127.0.0.1:8002/kv/greeting

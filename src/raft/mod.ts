@@ -2,14 +2,15 @@
  * The consensus core that the log is for: leader election, replication, snapshots and changes of membership, as a state
  * machine with no clock and no socket.
  *
- * **Memory.** Entries stay in the log; those in a step's actions are held as long as the application holds the actions. A
- * step hands out whatever it finds committed, so the first word of a leader after a restart can bring every entry since
- * the snapshot at once: `snapshotThreshold` bounds that. Snapshots are held whole, for events and actions carry them whole
- * (`SnapshotEvent.data`, `RestoreSnapshotAction.data`), and a step waits for no stream. A leader reads one anew for each
- * message that it is sent in; with `snapshotChunkBytes`, once for all followers, and holds it until none of them is being
- * sent it any more; who has begun with an older one is sent that to its end. A follower holds the pieces until they are all there or a term begins, and while it installs them, the
- * whole beside them. So there must be room for a snapshot, and on a follower for two. A state larger than that does not
- * belong into `data`: let the application keep it in files, and `data` say which they are and where to fetch them.
+ * **Memory.** Entries stay in the log; those in a step's actions are held as long as the application holds the actions.
+ * A step hands out whatever it finds committed, so the first word of a leader after a restart can bring every entry
+ * since the snapshot at once: `snapshotThreshold` bounds that. Snapshots are held whole, for events and actions carry
+ * them whole (`SnapshotEvent.data`, `RestoreSnapshotAction.data`), and a step waits for no stream. A leader reads one
+ * anew for each message that it is sent in; with `snapshotChunkBytes`, once for all followers, and holds it until none
+ * of them is being sent it any more; who has begun with an older one is sent that to its end. A follower holds the
+ * pieces until they are all there or a term begins, and while it installs them, the whole beside them. So there must be
+ * room for a snapshot, and on a follower for two. A state larger than that does not belong into `data`: let the
+ * application keep it in files, and `data` say which they are and where to fetch them.
  *
  * @example Three nodes; messages are carried by hand.
  * ```ts

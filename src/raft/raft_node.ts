@@ -149,8 +149,8 @@ export class RaftNode {
    * @param event What happens.
    * @returns What is to be done, in order.
    * @throws {WalLogError} `NOT_LEADER`, `CONFIG_IN_PROGRESS`, `ENTRY_TOO_LARGE`, `INVALID_ARGUMENT`: the event is
-   * refused, a message too, and has changed nothing. `BUSY` while a step of {@link RaftNode.stepAsync} is under way. `POISONED` if the log failed, now or
-   * earlier, with that failure as its cause: the node takes nothing more.
+   * refused, a message too, and has changed nothing. `BUSY` while a step of {@link RaftNode.stepAsync} is under way.
+   * `POISONED` if the log failed, now or earlier, with that failure as its cause: the node takes nothing more.
    */
   step(event: RaftEvent): Action[] {
     if (this.#underWay > 0) {

@@ -4,9 +4,9 @@
  *
  * A peer's entry is taken for what was there if a header that survives has the same term, or a later entry is the same
  * (log matching), or if the peer knows the entry to be committed, and what comes before it is the same: then it is what
- * was there, or what was there could never count. What was there is given up only where something else is known to be committed, or for a leader of
- * this term or a later one that has something else there, or nothing: it has everything that was ever committed (leader
- * completeness).
+ * was there, or what was there could never count. What was there is given up only where something else is known to be
+ * committed, or for a leader of this term or a later one that has something else there, or nothing: it has everything
+ * that was ever committed (leader completeness).
  *
  * @module
  */
