@@ -71,7 +71,7 @@ class Simulation {
   readonly #config: Partial<RaftConfig>;
   readonly #machines = new Map<NodeId, Machine>();
   readonly #founders: readonly NodeId[];
-  /** Whether nodes are stepped with `stepAsync`. */
+  /** Whether nodes are stepped with `stepAsync`, and with `step` now and then, where that is possible. */
   readonly #isAsync: boolean;
   /**
    * Whether leaders fall as soon as they have got something across, before they get it to all: the histories in which
@@ -171,24 +171,28 @@ class Simulation {
     const before = node.log.lastIndex;
     const { role, term } = node;
     try {
-      if (!this.#isAsync) {
+      if (!this.#isAsync || this.#random.chance(0.2)) {
         const actions = node.step(event);
         this.#safety.stepped(node);
         this.#release(machine, node, actions, claimsOf(node));
-      } else {
-        const step = node.stepAsync(event);
-        this.#safety.stepped(node);
-        const claims = claimsOf(node);
-        step.then(
-          (actions) => this.#attempt(() => this.#release(machine, node, actions, claims)),
-          (error) => this.#attempt(() => this.#refused(machine, node, error)),
-        );
-      }
+      } else this.#stepLater(machine, node, event);
     } catch (error) {
-      this.#refused(machine, node, error);
+      if (this.#isAsync && isBusy(error)) this.#stepLater(machine, node, event);
+      else this.#refused(machine, node, error);
     }
     if (isOwn && node.log.lastIndex > before) this.#count("proposed");
     if (node.role !== role || node.term !== term) this.#tell(`${machine.id} is a ${node.role} in term ${node.term}`);
+  }
+
+  /** Lets something happen to a node whose actions wait for a flush. */
+  #stepLater(machine: Machine, node: RaftNode, event: RaftEvent): void {
+    const step = node.stepAsync(event);
+    this.#safety.stepped(node);
+    const claims = claimsOf(node);
+    step.then(
+      (actions) => this.#attempt(() => this.#release(machine, node, actions, claims)),
+      (error) => this.#attempt(() => this.#refused(machine, node, error)),
+    );
   }
 
   #failure: unknown;
@@ -516,6 +520,11 @@ function isDiskFailure(error: unknown): boolean {
   if (error instanceof WalLogError) return error.code === "NO_SPACE" || isDiskFailure(error.cause);
   const code = error instanceof Error && "code" in error ? error.code : undefined;
   return code === "EIO" || code === "ENOSPC";
+}
+
+/** Whether a step was refused that would overtake others. */
+function isBusy(error: unknown): boolean {
+  return error instanceof WalLogError && error.code === "BUSY";
 }
 
 /** Whether others rely from now on that the node does not forget. */
