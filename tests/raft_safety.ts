@@ -7,6 +7,7 @@
 import type { WalLog } from "../mod.ts";
 import { knownTerm } from "../src/raft/follower.ts";
 import type { RaftNode } from "../src/raft/mod.ts";
+import { readable } from "../src/raft/repair.ts";
 import type { EntriesOptions, HardState, Index, LogEntry, NodeId, RaftLog, Snapshot, Term } from "../src/types.ts";
 
 /** A property that does not hold. */
@@ -22,14 +23,37 @@ function digest(bytes: Uint8Array): number {
   return hash >>> 0;
 }
 
-/** A log that lets {@link Safety} see what is appended to it. */
+/** Entries, and the term in front of them. */
+interface Appended {
+  readonly lastTerm: Term;
+  readonly entries: readonly LogEntry[];
+}
+
+/**
+ * A log that lets {@link Safety} see what is appended to it, once that is flushed: what a crash takes with it before, no
+ * other node has heard of, and its index and term may come again.
+ */
 export class WatchedLog implements RaftLog {
   readonly #log: WalLog;
   readonly #safety: Safety;
+  #unflushed: Appended[] = [];
 
   constructor(log: WalLog, safety: Safety) {
     this.#log = log;
     this.#safety = safety;
+    // What no flush was waited for may have got to the disk all the same.
+    for (let index = log.snapshotIndex + 1; index <= log.lastIndex; index++) this.#saw(index);
+  }
+
+  /** Takes note of an entry that the log has. */
+  #saw(index: Index): void {
+    const lastTerm = knownTerm(this.#log, index - 1);
+    const entry = readable(this.#log, index);
+    if (lastTerm !== undefined && entry !== undefined) this.#safety.appended(lastTerm, [entry]);
+  }
+
+  #flushed(appended: readonly Appended[]): void {
+    for (const { lastTerm, entries } of appended) this.#safety.appended(lastTerm, entries);
   }
 
   get lastIndex(): Index {
@@ -60,8 +84,9 @@ export class WatchedLog implements RaftLog {
     return this.#log.snapshot();
   }
   append(entries: readonly LogEntry[]): void {
-    if (entries.length > 0) this.#safety.appended(this.#log.lastTerm, entries);
+    const { lastTerm } = this.#log;
     this.#log.append(entries);
+    if (entries.length > 0) this.#unflushed.push({ lastTerm, entries });
   }
   truncate(from: Index): void {
     this.#log.truncate(from);
@@ -74,19 +99,21 @@ export class WatchedLog implements RaftLog {
   }
   repair(entries: readonly LogEntry[]): void {
     this.#log.repair(entries);
-    for (const entry of entries) {
-      const before = knownTerm(this.#log, entry.index - 1);
-      if (before !== undefined) this.#safety.appended(before, [entry]);
-    }
+    for (const { index } of entries) this.#saw(index);
   }
   applySnapshot(snapshot: Snapshot): void {
     this.#log.applySnapshot(snapshot);
   }
-  sync(): Promise<Index> {
-    return this.#log.sync();
+  async sync(): Promise<Index> {
+    const appended = this.#unflushed.splice(0);
+    const index = await this.#log.sync();
+    this.#flushed(appended);
+    return index;
   }
   syncSync(): Index {
-    return this.#log.syncSync();
+    const index = this.#log.syncSync();
+    this.#flushed(this.#unflushed.splice(0));
+    return index;
   }
 }
 

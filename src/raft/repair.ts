@@ -184,7 +184,7 @@ export function onRepairRequest(s: RaftState, { from, request, first, last }: Re
 }
 
 /** The entry at an index, if it can be read. */
-function readable(log: RaftLog, index: Index): LogEntry | undefined {
+export function readable(log: RaftLog, index: Index): LogEntry | undefined {
   try {
     return log.entry(index);
   } catch (error) {
