@@ -639,14 +639,14 @@ test("pieces of a snapshot that come twice or too early are not taken", () => {
   const log = new MemoryLog();
   const node = RaftNode.withLog({ id: 2n, peers: [1n] }, log);
   const data = bytes("abcdef");
-  const piece = (offset: number, length: number, term = 1) =>
+  const piece = (offset: number, length: number, term = 1, index = 5) =>
     node.step({
       type: "message",
       message: {
         type: "installSnapshot",
         term,
         leader: 1n,
-        snapshot: { index: 5, term: 1, config: [1n, 2n], data: data.slice(offset, offset + length) },
+        snapshot: { index, term: 1, config: [1n, 2n], data: data.slice(offset, offset + length) },
         offset,
         done: offset + length >= data.length,
       },
@@ -661,8 +661,10 @@ test("pieces of a snapshot that come twice or too early are not taken", () => {
   assert.deepEqual(piece(4, 2), [[2, 0]]);
   assert.deepEqual(piece(2, 2), [[4, 0]]);
   assert.deepEqual(piece(4, 2, 2), [[0, 0]], "the pieces of another leader are begun anew");
-  assert.deepEqual(piece(0, 4, 2), [[4, 0]]);
-  assert.deepEqual(piece(4, 2, 2), ["restoreSnapshot", [undefined, 5]]);
+  assert.deepEqual(piece(0, 2, 2), [[2, 0]]);
+  assert.deepEqual(piece(2, 2, 2, 6), [[0, 0]], "and those of a later snapshot");
+  assert.deepEqual(piece(0, 4, 2, 6), [[4, 0]]);
+  assert.deepEqual(piece(4, 2, 2, 6), ["restoreSnapshot", [undefined, 6]]);
   assert.deepEqual(log.snapshot()?.data, data);
 });
 

@@ -209,7 +209,7 @@ export const RAFT_MUTANTS: Mutant[] = [
     name: "raft: pieces of different snapshots are put together",
     file: FOLLOWER,
     edits: [["s.incoming?.term !== term || s.incoming.index !== snapshot.index", "s.incoming === null"]],
-    dies: "raft simulation",
+    dies: "raft_node_test",
   },
   {
     name: "raft: a change begins before an entry of the leader's term is committed",
