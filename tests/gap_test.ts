@@ -8,6 +8,7 @@ import { describe, it } from "node:test";
 import { type Damage, WalLog, type WalLogError } from "../mod.ts";
 import {
   KIND_ENTRY,
+  KIND_MARK,
   KIND_SNAPSHOT,
   KIND_TRUNCATE,
   SEGMENT_HEADER_BYTES,
@@ -166,7 +167,30 @@ describe("a gap", () => {
     assert.equal(WalLog.openSync(PATH, { fileSystem: damaged }).lastTerm, 3);
   });
 
-  it("that held the frame of a snapshot which made the log jump leaves its index and term to the next mark", () => {
+  for (const last of [KIND_SNAPSHOT, KIND_MARK]) {
+    const what = last === KIND_MARK ? " and its mark" : "";
+    it(`that held the frame of a snapshot which made the log jump${what} leaves index and term to the next mark`, () => {
+      const disk = without(
+        closedLog((log) => {
+          log.append(entriesAt(1, 3, 3));
+          log.applySnapshot({ index: 18, term: 4, config: [1n], data: new Uint8Array(10) });
+          log.append(entriesAt(19, 20, 6));
+        }),
+        ({ kind }) => kind === KIND_SNAPSHOT,
+        ({ kind }) => kind === last,
+      );
+      // The first opening that writes goes on in a new segment, whose header may not know the term.
+      for (let opening = 0; opening < 3; opening++) {
+        const log = WalLog.openSync(PATH, { fileSystem: disk });
+        assert.deepEqual([log.snapshotIndex, log.termAt(18), log.lastTerm], [18, 4, 6]);
+        assert.equal(log.snapshot()?.data.length, 10);
+        assertSameEntries(log.entries(1, 20), entriesAt(19, 20, 6), "above");
+        log.closeSync();
+      }
+    });
+  }
+
+  it("that held such a snapshot and the first entry behind it names that entry, in every way of opening", () => {
     const disk = without(
       closedLog((log) => {
         log.append(entriesAt(1, 3, 3));
@@ -174,11 +198,25 @@ describe("a gap", () => {
         log.append(entriesAt(19, 20, 6));
       }),
       ({ kind }) => kind === KIND_SNAPSHOT,
+      isEntry(19),
     );
-    const log = WalLog.openSync(PATH, { fileSystem: disk });
-    assert.deepEqual([log.snapshotIndex, log.termAt(18), log.lastTerm], [18, 4, 6]);
-    assert.equal(log.snapshot()?.data.length, 10);
-    assertSameEntries(log.entries(1, 20), entriesAt(19, 20, 6), "above");
+    for (const verify of ["full", "tail"] as const) {
+      assert.throws(() => WalLog.openSync(PATH, { fileSystem: disk, verify }), (error) => {
+        const { code, damage } = error as WalLogError;
+        assert.deepEqual([code, damage.map((one) => [one.firstIndex, one.lastIndex])], ["CORRUPT", [[19, 19]]]);
+        return true;
+      });
+      const log = WalLog.openSync(PATH, { fileSystem: disk, verify, readOnly: true, onDamage: "keep" });
+      assert.deepEqual([log.snapshotIndex, log.lastIndex], [18, 20]);
+      assertSameEntries(log.entries(20, 20), [entryAt(20, 6)], "behind");
+      assert.throws(() => log.entry(19), (error) => (error as WalLogError).code === "DAMAGED_ENTRY");
+    }
+    const log = WalLog.openSync(PATH, { fileSystem: disk, onDamage: "keep" });
+    // The gap held more than that entry, so that a copy alone cannot fill it.
+    log.applySnapshot({ index: 20, term: 6, config: [1n], data: new Uint8Array(10) });
+    log.closeSync();
+    const healed = WalLog.openSync(PATH, { fileSystem: disk });
+    assert.deepEqual([healed.snapshotIndex, healed.lastIndex, healed.recovery.damage], [20, 20, []]);
   });
 
   it("that is a whole segment, one that goes on after a crash, takes what its copies had truncated along", () => {

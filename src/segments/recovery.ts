@@ -334,6 +334,7 @@ export class Recovery {
     chain: Chain,
   ): { readonly damage: Damage[]; readonly harmless: Damage[] } {
     const { index } = this.replay;
+    this.takeBack(damage, chain.links[0]!);
     const found: Damage[] = [];
     const harmless: Damage[] = [];
     for (const one of damage) {
@@ -368,5 +369,21 @@ export class Recovery {
       harmless.push(whole);
     }
     return { damage: found, harmless };
+  }
+
+  /**
+   * Counts as lost what a gap at the start of the oldest segment held behind a snapshot that was lost in it: that a mark
+   * told of later, when the log was taken to begin behind the gap.
+   */
+  private takeBack(damage: readonly Damage[], link: Link): void {
+    const { index } = this.replay;
+    const oldest = index.segments[0]!;
+    const [first, last] = [index.snapshotIndex + 1, oldest.firstIndex - 1];
+    const holdsThem = damage.some(({ path, firstIndex = Infinity, lastIndex = 0 }) =>
+      path === oldest.path && firstIndex <= first && last <= lastIndex
+    );
+    if (first > last || !holdsThem) return;
+    this.borders.requirePlausible(link, last - first + 1, oldest.endLsn);
+    oldest.prependLost(last - first + 1);
   }
 }

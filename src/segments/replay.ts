@@ -288,7 +288,7 @@ export class Replay {
     if (index.lastTerm === TERM_UNKNOWN) codec.setWide(SLOT_LAST_TERM, UNKNOWN_WIDE);
     else codec.set(SLOT_LAST_TERM, index.lastTerm);
     codec.set(SLOT_SNAPSHOT_INDEX, index.snapshotIndex);
-    codec.set(SLOT_WANTS_MARK, this.replacementsLost ? 1 : 0);
+    codec.set(SLOT_WANTS_MARK, this.replacementsLost || index.snapshotTerm === TERM_UNKNOWN ? 1 : 0);
   }
 
   /** Takes what a scan put into the tables. */

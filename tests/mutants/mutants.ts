@@ -779,6 +779,18 @@ const RECOVERIES: Mutant[] = [
     dies: "checks_test",
   },
   {
+    name: "what a gap held behind a snapshot that was lost in it is sought in front of the segment",
+    file: RECOVERY,
+    edits: [["    this.takeBack(damage, chain.links[0]!);\n", ""]],
+    dies: "gap_test",
+  },
+  {
+    name: "a snapshot's term that was lost is not taken from the next mark",
+    file: REPLAY,
+    edits: [["this.replacementsLost || index.snapshotTerm === TERM_UNKNOWN ? 1 : 0", "this.replacementsLost ? 1 : 0"]],
+    dies: "gap_test",
+  },
+  {
     name: "a log whose slot a crash tore is gone on with behind its mark",
     file: RECOVERY,
     edits: [[" && newest.file.successor === undefined,", ","]],
