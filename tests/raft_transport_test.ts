@@ -647,8 +647,10 @@ describe("a transport with TLS", () => {
     for (const [i, { socket }] of callers.entries()) if (i % 2 === 0) socket.write(half);
     await until(() => callers.filter(({ isClosed }) => isClosed).length === 6, "six were sent away");
     assert.deepEqual(patient.reasons, Array(6).fill("too many have said no hello"));
-    await close(patient);
-    await until(() => callers.every(({ isClosed }) => isClosed), "all are gone");
+    // Not when the runtime has had enough of them, which takes minutes.
+    let isClosed = false;
+    void close(patient).then(() => isClosed = true);
+    await until(() => isClosed && callers.every(({ isClosed }) => isClosed), "all are gone");
   });
 
   for (const name of RUNTIME_NAMES) {
