@@ -638,6 +638,20 @@ describe("a sealed segment", () => {
     assert.throws(() => open(disk), isCorrupt);
   });
 
+  for (const baseLsn of [0x10000n, 2n ** 52n]) {
+    it(`is damaged, and takes no memory, where the next one at ${baseLsn} claims that trillions of entries came before`, () => {
+      const disk = longLog();
+      const bytes = disk.content(segmentPath(3));
+      const view = viewOf(bytes);
+      view.setBigUint64(40, baseLsn, true);
+      view.setBigUint64(72, 2n ** 42n, true); // the next index
+      view.setBigUint64(136, sum(bytes.subarray(0, 136), 0n), true);
+      bytes.copyWithin(HEADER_COPY_OFFSET, 0, 512);
+      replace(disk, segmentPath(3), bytes);
+      for (const onDamage of ["fail", "keep"] as const) assert.throws(() => open(disk, { onDamage }), isCorrupt);
+    });
+  }
+
   for (const claims of ["less than", "all that"]) {
     it(`is scanned, and found damaged, where a footer in an entry's place tells of ${claims} the next follows on`, () => {
       const disk = longLog();

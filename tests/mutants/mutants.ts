@@ -678,6 +678,12 @@ const CHECKSUMS: Mutant[] = [
     edits: [["segment.lastSum !== previousSum", "segment.lastSum < 0"]],
     dies: "checks_test",
   },
+  {
+    name: "a header's word is taken for how many entries a segment held, however many one can hold",
+    file: BORDERS,
+    edits: [["Math.min(bytes, SEGMENT_REACH_BYTES)", "bytes"]],
+    dies: "checks_test",
+  },
 ];
 
 const RECOVERIES: Mutant[] = [
