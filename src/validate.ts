@@ -272,10 +272,10 @@ export function checkSnapshot(snapshot: Snapshot): void {
  * Checks an index that is to be read. An index with no entry is no error, a value that cannot be an index is.
  *
  * @param index The index.
- * @throws {WalLogError} `INVALID_ARGUMENT` for anything but a safe integer of 0 or more.
+ * @throws {WalLogError} `INVALID_ARGUMENT` for anything but a safe integer of 0 or more, or the one behind the last.
  */
 export function checkReadIndex(index: Index): void {
-  if (!Number.isSafeInteger(index) || index < 0) {
+  if (!Number.isSafeInteger(index) && index !== Number.MAX_SAFE_INTEGER + 1 || index < 0) {
     throw invalid(`Cannot read the log: an index must be a safe integer of 0 or more, found ${show(index)}`);
   }
 }

@@ -492,6 +492,7 @@ describe("a log at the last index", () => {
         log = open(disk);
         assert.notEqual(log.recovery.verdict, "corrupt", end);
         assert.deepEqual([log.lastIndex, log.hardState.term], [last, 299], end);
+        assert.equal([...log.iterate()].length, last - covered, end);
         if (end === "crash") disk.crash();
         else log.closeSync();
       }

@@ -728,11 +728,12 @@ function readAll(log: WalLog, count: (event: string) => void): void {
       if (entry !== undefined) assert.equal(entry.index, index);
     });
   }
-  attempt("entries", () => log.entries(snapshotIndex + 1, lastIndex));
-  attempt("entries", () => log.entries(snapshotIndex + 1, lastIndex, { maxBytes: 300 }));
+  // A snapshot of the last index that there can be has none behind it.
+  const first = Math.min(snapshotIndex + 1, Number.MAX_SAFE_INTEGER);
+  attempt("entries", () => log.entries(first, lastIndex));
+  attempt("entries", () => log.entries(first, lastIndex, { maxBytes: 300 }));
   attempt("iterate", () => {
     let next = snapshotIndex + 1;
-    if (next > Number.MAX_SAFE_INTEGER) return;
     for (const entry of log.iterate()) assert.equal(entry.index, next++);
     assert.equal(next, lastIndex + 1);
   });

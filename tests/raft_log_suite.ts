@@ -851,7 +851,7 @@ export function raftLogSuite(name: string, make: () => Subject): void {
     test("refuses to read at what is no index", (log) => {
       fill(log);
       const message = /^Cannot read the log: an index must be a safe integer of 0 or more, found /;
-      for (const value of [-1, 11.5, NaN, Infinity, -Infinity, 2 ** 53, 11n, "11", null, undefined]) {
+      for (const value of [-1, 11.5, NaN, Infinity, -Infinity, 2 ** 53 + 2, 11n, "11", null, undefined]) {
         const index = forbidden<number>(value);
         refuses(log, "INVALID_ARGUMENT", message, () => log.entry(index));
         refuses(log, "INVALID_ARGUMENT", message, () => log.termAt(index));
@@ -910,6 +910,8 @@ export function raftLogSuite(name: string, make: () => Subject): void {
       assert.equal(log.lastTerm, MAX);
       refuses(log, "INVALID_ARGUMENT", /found 9007199254740992$/, () => log.append([entryAt(MAX + 1, MAX)]));
       refuses(log, "COMPACTED", /includes it$/, () => log.truncate(MAX));
+      assert.deepEqual(log.entries(log.snapshotIndex + 1, log.lastIndex), []);
+      assert.deepEqual([log.entry(MAX + 1), log.termAt(MAX + 1)], [undefined, undefined]);
       assert.equal(log.syncSync(), MAX);
     });
   });
