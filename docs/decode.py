@@ -11,7 +11,7 @@ ENTRY, HARD_STATE, TRUNCATE, SNAPSHOT, MARK, FOOTER = range(1, 7)
 COPY, CLOSE, VOTE, FILL, CLEAR, CONFIG = 1, 2, 4, 8, 16, 32  # flags of frames
 HAS_VOTE, STATE_LOST = 1, 2 | 4  # flags of segments
 UNKNOWN, UNPROVEN_UNKNOWN = 2**64 - 1, 2**32 - 1
-STATE = "replacements previous_sum next last_term hard_term vote snapshot_index snapshot_term".split()
+STATE = "previous_sum replacements next last_term hard_term vote snapshot_index snapshot_term".split()
 Header = namedtuple("Header", "version replacements uuid number base salt previous previous_sum flags next last_term "
                     "hard_term vote snapshot_index snapshot_term proven")
 Frame = namedtuple("Frame", "at size sum length payload_sum term index kind flags replacements unproven")
@@ -108,7 +108,7 @@ def read(folder, log):
     if not chain: return "clean"
     for segment, after in zip(chain, [segment.head for segment in chain[1:]]):
         replay(log, segment, after.base - segment.head.base, after.base - segment.head.base)
-        is_same = all(getattr(after, name) in (getattr(log, name), UNKNOWN) for name in STATE)
+        is_same = all(getattr(after, name) in (getattr(log, name), UNKNOWN) for name in STATE[not after.previous_sum:])
         require(is_same or log.filled or after.flags & ~HAS_VOTE, f"{segment.name} is not what {after.number} follows")
     newest, size, frames = chain[-1], len(chain[-1].data), [*chain[-1].frames()]
     stated = [4096, *(segment.head.proven - newest.head.base for segment in [newest, *begun])]

@@ -12,6 +12,7 @@ import type { LiveState } from "./live_state.ts";
 import type { Opened } from "./open.ts";
 import type { SegmentWriter } from "./segments/writer.ts";
 import type { FileLock, FileSystem } from "./storage/file_system.ts";
+import { isNoSpace } from "./storage/full.ts";
 import type { Index } from "./types.ts";
 
 /**
@@ -109,6 +110,23 @@ export class Durability {
   }
 
   /**
+   * Refuses what would have it forgotten that entries at the log's end may be lost.
+   *
+   * @param attempt What is asked.
+   * @throws {WalLogError} `CORRUPT`.
+   */
+  requireTail(attempt: string): void {
+    const { path, tailLost, damaged } = this.state;
+    if (!tailLost) return;
+    throw new WalLogError(
+      "CORRUPT",
+      `Cannot ${attempt}: entries behind the last one of the log at ${path} may be lost, and what was acknowledged with ` +
+        "them; call setHardState with force to go on without",
+      { path, damage: damaged },
+    );
+  }
+
+  /**
    * Writes, in a new segment if this one is full. What fails ends the writer, but for a segment with no room to be.
    *
    * @param attempt What is being done.
@@ -125,7 +143,7 @@ export class Durability {
     } catch (error) {
       if (!(error instanceof WalLogError && error.code === "NO_SPACE")) throw this.fail(attempt, error);
       // The old segment was flushed before there was no room for a new one.
-      if (!writer.isDirty) this.durableIndex = this.state.lastIndex;
+      if (!writer.isDirty) this.flushed(this.state.lastIndex);
       throw error;
     }
     if (writer.segment !== before) {
@@ -213,7 +231,8 @@ export class Durability {
       try {
         writer.mark(this.state.record(writer.replacements));
       } catch (error) {
-        this.fail("write a mark", error);
+        // On a full disk the log does without: no byte of it is at stake, nor anything that was promised.
+        if (!isNoSpace(error)) this.fail("write a mark", error);
       }
     });
   }

@@ -52,6 +52,8 @@ export class LiveState {
   replacementsLost: boolean;
   /** What is damaged and not yet repaired. */
   damaged: readonly Damage[];
+  /** Counts what was repaired, so that whoever has found it damaged notices. */
+  repairs = 0;
   /** Counts what took entries away, so that whoever has read ahead notices. */
   truncations = 0;
   /** What the log has done since it was opened. */

@@ -98,7 +98,8 @@ export function* openLog(
       if (!recovered.isIdentified) {
         writeIdentity(fileSystem, folder, uuid, (bytes, seed) => codec.hash(bytes, seed));
       }
-      // What seems to be left over from a crash may be all that is left of what was damaged.
+      for (const path of recovered.superseded) fileSystem.remove(path);
+      // What else seems to be left over from a crash may be all that is left of what was damaged.
       if (report.damage.length === 0) removeLeftovers(fileSystem, folder, recovered);
     }
     const opened: Opened = {

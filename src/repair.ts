@@ -64,6 +64,7 @@ export function repairLog(
       throw durability.fail("repair", error);
     }
     for (const [at, offset] of repair.offsets) repair.segment.setOffset(at, offset);
+    state.repairs++;
     state.damaged = state.damaged.filter((one) => !repair.repaired.includes(one));
   }
   index.runs.fill(new Map([...good].map(([at, { term }]) => [at, term])), index.nextIndex);

@@ -81,13 +81,22 @@ export async function scrubInBackground(
       `Cannot scrub: bytesPerSecond must be a number above 0, found ${String(bytesPerSecond)}`,
     );
   }
-  const scrubbing = scrubLog({ fileSystem, folder, uuid, index, active: writer?.segment });
-  const started = performance.now();
+  const begin = () => scrubLog({ fileSystem, folder, uuid, index, active: writer?.segment });
+  let scrubbing = begin();
+  let { repairs } = state;
+  let started = performance.now();
   try {
     for (;;) {
       signal?.throwIfAborted();
       durability.requireOpen("go on scrubbing");
       const step = scrubbing.next();
+      if (step.done && state.repairs !== repairs) {
+        // What was found damaged may be good by now.
+        ({ repairs } = state);
+        scrubbing = begin();
+        started = performance.now();
+        continue;
+      }
       if (step.done) {
         state.addDamage(step.value.damage);
         return step.value;

@@ -41,9 +41,11 @@ export class SnapshotStore {
    * Writes a snapshot and installs it, unless it is stale.
    *
    * @param snapshot A snapshot that was checked.
+   * @param force Whether what follows it may go where nothing tells whether it belongs to it.
    */
-  apply(snapshot: Snapshot): void {
+  apply(snapshot: Snapshot, force: boolean): void {
     if (snapshot.index <= this.state.index.snapshotIndex) return;
+    if (!force) this.requireTold(snapshot);
     const file = this.create(snapshot);
     try {
       file.write(snapshot.data);
@@ -59,11 +61,13 @@ export class SnapshotStore {
    * Begins a snapshot that comes as a stream.
    *
    * @param meta What it is of, checked.
+   * @param force As {@link SnapshotStore.apply}.
    * @returns Where its data goes. Closing it installs the snapshot.
    */
-  streamIn(meta: SnapshotMeta): WritableStream<Uint8Array> {
+  streamIn(meta: SnapshotMeta, force: boolean): WritableStream<Uint8Array> {
     const { durability } = this;
     const { index } = this.state;
+    if (!force) this.requireTold(meta);
     const { unfinished } = durability;
     const file = this.create(meta);
     unfinished.add(file);
@@ -107,6 +111,19 @@ export class SnapshotStore {
     });
   }
 
+  /** Refuses a snapshot that would take entries along of which nothing tells whether they belong to it. */
+  private requireTold({ index, term }: SnapshotMeta): void {
+    const { path, index: log, damaged } = this.state;
+    if (index <= log.snapshotIndex || log.keepsTail(index, term) !== undefined) return;
+    throw new WalLogError(
+      "DAMAGED_ENTRY",
+      `Cannot install a snapshot of index ${index} in the log at ${path}: the entry there is damaged and its term lost, ` +
+        `so that nothing tells whether entries ${index + 1} to ${log.nextIndex - 1} follow on the snapshot; repair ` +
+        "the entry, take a later snapshot, or say with force that they may go",
+      { path, damage: damaged },
+    );
+  }
+
   private create(meta: SnapshotMeta): SnapshotWriter {
     const { fileSystem, folder, codec, uuid } = this.opened;
     try {
@@ -121,7 +138,7 @@ export class SnapshotStore {
     const { state, durability } = this;
     const writer = this.opened.writer!;
     const log = state.index;
-    const clears = log.termAt(index) !== term;
+    const clears = log.keepsTail(index, term) !== true;
     durability.write("install a snapshot", FRAME_HEADER_BYTES, () => {
       writer.writeFrame(KIND_SNAPSHOT, clears ? FLAG_CLEAR : 0, term, index);
       writer.flush();
@@ -132,6 +149,7 @@ export class SnapshotStore {
     }
     log.compact(index, term, clears);
     state.replacementsLost = false;
+    state.damaged = state.damaged.filter(({ kind, lastIndex = Infinity }) => kind !== "snapshot" && lastIndex > index);
     durability.flushed(state.lastIndex);
     state.counts.snapshots++;
     tell("wallog:snapshot", { path: state.path, index, term });

@@ -298,6 +298,7 @@ export class WalLog implements RaftLog, AsyncDisposable, Disposable {
     const taken = takeHardState(state);
     const writer = this.#durability.requireWriter("set the hard state", options.force === true);
     checkHardState(taken);
+    if (options.force !== true) this.#durability.requireTail("set the hard state");
     const { term, votedFor } = taken;
     const flags = votedFor === null ? 0 : FLAG_VOTE;
     const write = () => writer.writeFrame(KIND_HARD_STATE, flags, term, votedFor ?? 0);
@@ -372,14 +373,19 @@ export class WalLog implements RaftLog, AsyncDisposable, Disposable {
    * Installs a snapshot and drops what it replaces. It is durable when this returns, and so is everything before it.
    * One at or below {@link WalLog.snapshotIndex} is stale and changes nothing.
    *
+   * The entries above it stay if the log has the same entry at its index, and go if it has another. Where that one is
+   * damaged and its term lost, they stay if one of them has the snapshot's term, which says as much (log matching).
+   *
    * @param snapshot The snapshot with its data.
-   * @throws {WalLogError} `INVALID_ARGUMENT`: the log is as it was. `POISONED`, `READ_ONLY`, `CLOSED`.
+   * @param options `force`: where nothing tells whether the entries above it follow on it, they may go.
+   * @throws {WalLogError} `DAMAGED_ENTRY` where nothing tells, `INVALID_ARGUMENT`: the log is as it was. `POISONED`,
+   * `READ_ONLY`, `CLOSED`.
    */
-  applySnapshot(snapshot: Snapshot): void {
+  applySnapshot(snapshot: Snapshot, options: { readonly force?: boolean } = {}): void {
     const taken = takeSnapshot(snapshot);
     this.#durability.requireWriter("apply a snapshot");
     checkSnapshot(taken);
-    this.#snapshots.apply(taken);
+    this.#snapshots.apply(taken, options.force === true);
   }
 
   /**
@@ -388,14 +394,15 @@ export class WalLog implements RaftLog, AsyncDisposable, Disposable {
    * leaves the log as it was.
    *
    * @param meta What the snapshot is of.
+   * @param options As {@link WalLog.applySnapshot}.
    * @returns Where its data goes. Closing it rejects if the snapshot could not be installed.
-   * @throws {WalLogError} `INVALID_ARGUMENT`, `POISONED`, `READ_ONLY`, `CLOSED`.
+   * @throws {WalLogError} As {@link WalLog.applySnapshot}.
    */
-  createSnapshot(meta: SnapshotMeta): WritableStream<Uint8Array> {
+  createSnapshot(meta: SnapshotMeta, options: { readonly force?: boolean } = {}): WritableStream<Uint8Array> {
     const taken = takeSnapshotMeta(meta);
     this.#durability.requireWriter("create a snapshot");
     checkSnapshotMeta(taken);
-    return this.#snapshots.streamIn(taken);
+    return this.#snapshots.streamIn(taken, options.force === true);
   }
 
   /**

@@ -243,6 +243,46 @@ describe("making a log", () => {
   });
 });
 
+describe("a segment that was begun in vain", () => {
+  it("never takes the place of the newest, when that is lost, also if the log was damaged when it was left behind", () => {
+    let left = 0;
+    for (let seed = 1; seed <= CRASH_SEEDS; seed++) {
+      for (let operation = 0; operation < OPERATIONS_MAX; operation++) {
+        const disk = new SimulatedDisk({ seed });
+        const log = open(disk);
+        log.setHardState({ term: 1, votedFor: 1n });
+        log.append([1, 2, 3, 4, 5].map((index) => entry(index)));
+        log.closeSync();
+        const { offset } = framesOf(disk.content(segmentPath(1))).find(({ kind }) => kind === KIND_ENTRY)!;
+        disk.flip(segmentPath(1), offset + 50);
+        disk.failAfter("crash", operation);
+        let isOpen = false;
+        try {
+          open(disk, { onDamage: "keep" });
+          isOpen = true;
+        } catch { /* the power went */ }
+        disk.heal();
+        disk.crash();
+        if (isOpen) break;
+        if (disk.files().includes(segmentPath(2))) left++;
+        open(disk, { onDamage: "keep" });
+        disk.restart();
+        const healing = open(disk, { onDamage: "keep" });
+        healing.applySnapshot({ index: 6, term: 2, config: [1n], data: new Uint8Array(4) });
+        healing.closeSync();
+        const healed = open(disk);
+        healed.setHardState({ term: 7, votedFor: 9n });
+        healed.closeSync();
+        disk.lose(disk.files().filter((path) => path.endsWith(".seg")).at(-1)!);
+        const kept = open(disk, { onDamage: "keep" });
+        assert.throws(() => kept.setHardState({ term: 7, votedFor: 2n }), { code: "CORRUPT" }, `${seed}, ${operation}`);
+        kept.closeSync();
+      }
+    }
+    assert(left > 0);
+  });
+});
+
 describe("what vouches", () => {
   it("for a streamed snapshot is there when the stream is closed, and so is the snapshot", async () => {
     for (let seed = 1; seed <= CRASH_SEEDS; seed++) {
@@ -269,6 +309,38 @@ describe("what vouches", () => {
     assert.deepEqual([again.snapshotIndex, again.lastIndex, again.lastTerm], [10, 10, 1]);
     assert.equal(again.snapshot()?.data.length, 9);
     assert.deepEqual(again.recovery.harmless.map(({ kind }) => kind), ["frames"]);
+  });
+
+  it("for what a rotation has flushed that found no room comes when the log rests", () => {
+    const disk = new SimulatedDisk();
+    const log = open(disk);
+    disk.idle();
+    for (const index of [1, 2, 3]) log.append([entry(index, 1000)]);
+    disk.failAfter("ENOSPC", 0, "create");
+    assert.throws(() => log.append([entry(4, 5000)]), { code: "NO_SPACE" });
+    disk.heal();
+    assert.equal(log.syncSync(), 3);
+    disk.idle();
+    disk.restart();
+    const { offset } = framesOf(disk.content(segmentPath(1))).find(({ kind, index }) =>
+      kind === KIND_ENTRY && index === 3
+    )!;
+    disk.flip(segmentPath(1), offset + 100);
+    assert.throws(() => open(disk), isCorrupt);
+  });
+
+  it("is done without on a full disk, and the log goes on when there is room", () => {
+    const disk = new SimulatedDisk();
+    const log = open(disk);
+    log.append([entry(1)]);
+    log.syncSync();
+    disk.failAfter("ENOSPC", 0, "write");
+    disk.idle();
+    disk.heal();
+    log.append([entry(2)]);
+    assert.equal(log.syncSync(), 2);
+    log.closeSync();
+    assert.equal(open(disk).recovery.verdict, "clean");
   });
 
   it("for what recovery has copied is there when the log is open: damage to it is no torn write", () => {

@@ -146,6 +146,19 @@ describe("a gap", () => {
     assert.equal(log.snapshot()?.data.length, 10);
   });
 
+  it("that held the frame of a snapshot in place of another term's last entry leaves the last term to the mark", () => {
+    const disk = without(
+      closedLog((log) => {
+        log.append(entriesAt(1, 3, 4));
+        log.applySnapshot({ index: 3, term: 5, config: [1n], data: new Uint8Array(10) });
+      }),
+      ({ kind }) => kind === KIND_SNAPSHOT,
+    );
+    const log = WalLog.openSync(PATH, { fileSystem: disk });
+    assert.deepEqual([log.snapshotIndex, log.termAt(3), log.lastTerm], [3, 5, 5]);
+    assert.throws(() => log.append([entryAt(4, 4)]), { code: "INVALID_ARGUMENT" });
+  });
+
   it("at the end of a sealed segment leaves its last term known, and takes no entry of another one", () => {
     const disk = new MemoryDisk();
     const log = WalLog.openSync(PATH, { fileSystem: disk });
@@ -395,6 +408,18 @@ describe("a missing segment", () => {
       assertSameEntries(log.entries(1, 12), entries, "what is left");
     });
   }
+
+  it("that was the first answers DAMAGED_ENTRY in every way of reading, but for the term that the next repeats", () => {
+    const log = openWithout([1], (log) => {
+      log.append(entriesAt(1, 3, 4));
+      fill(log);
+      log.append([entryAt(4, 5)]);
+    });
+    for (const index of [1, 2, 3]) assert.throws(() => log.entry(index), { code: "DAMAGED_ENTRY" });
+    for (const index of [1, 2]) assert.throws(() => log.termAt(index), { code: "DAMAGED_ENTRY" });
+    assert.deepEqual([0, 3, 4, 5].map((index) => log.termAt(index)), [0, 4, 5, undefined]);
+    assert.throws(() => log.truncate(3), { code: "DAMAGED_ENTRY" });
+  });
 
   it("or one without its header is let go by a snapshot above it", () => {
     for (const loses of ["the file", "its header"]) {

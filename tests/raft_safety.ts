@@ -101,8 +101,8 @@ export class WatchedLog implements RaftLog {
     this.#log.repair(entries);
     for (const { index } of entries) this.#saw(index);
   }
-  applySnapshot(snapshot: Snapshot): void {
-    this.#log.applySnapshot(snapshot);
+  applySnapshot(snapshot: Snapshot, options?: { readonly force?: boolean }): void {
+    this.#log.applySnapshot(snapshot, options);
   }
   async sync(): Promise<Index> {
     const appended = this.#unflushed.splice(0);

@@ -129,6 +129,23 @@ describe("scrubbing", () => {
     assert.equal((await scrubbing).verdict, "clean");
   });
 
+  it("does not name what was repaired meanwhile", async () => {
+    const { disk, log } = makeLog();
+    const { path, offset } = payloadOf(disk, 10);
+    disk.flip(path, offset + 50);
+    assert.throws(() => log.entry(10), { code: "DAMAGED_ENTRY" });
+    let isMended = false;
+    const report = await log.scrub({
+      onProgress: ({ bytesDone }) => {
+        if (isMended || bytesDone < 20_000) return;
+        isMended = true;
+        log.repair([entryAt(10)]);
+      },
+    });
+    assert(isMended);
+    assert.deepEqual([report.verdict, report.damage, log.damaged], ["clean", [], []]);
+  });
+
   it("ends with the signal's reason, and with the log", async () => {
     const { log } = makeLog();
     const reason = new Error("enough");

@@ -155,10 +155,11 @@ export function knownTerm(log: RaftLog, index: Index): Term | undefined {
 function install(s: RaftState, snapshot: InstallSnapshot["snapshot"]): void {
   const { index, term, config, data } = snapshot;
   const before = s.membership.latest;
-  const keepsTail = knownTerm(s.log, index) === term;
-  s.writer.applySnapshot(snapshot);
+  // Of a damaged log, what the entry at its index was may not be known: who heals it has decided about what follows.
+  if (s.healing === null) s.writer.applySnapshot(snapshot);
+  else s.writer.applySnapshot(snapshot, { force: true });
   s.writer.flush();
-  s.membership.restore(index, config, keepsTail);
+  s.membership.restore(index, config, s.log.lastIndex > index);
   s.commitIndex = s.lastApplied = index;
   announceMembers(s, before);
   s.actions.push({ type: "restoreSnapshot", index, term, data });

@@ -47,10 +47,11 @@ export class LogWriter {
     this.log.truncate(from);
   }
 
-  /** See `RaftLog.applySnapshot`. */
-  applySnapshot(snapshot: Snapshot): void {
+  /** See `RaftLog.applySnapshot`; `force` as `WalLog` has it. */
+  applySnapshot(snapshot: Snapshot, options?: { readonly force: boolean }): void {
     this.#isDirty = true;
-    this.log.applySnapshot(snapshot);
+    const log: { applySnapshot(snapshot: Snapshot, options?: { readonly force: boolean }): void } = this.log;
+    log.applySnapshot(snapshot, options);
   }
 
   /** Called where what follows depends on what was written. Nothing leaves the node before that is durable. */

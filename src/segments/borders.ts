@@ -69,7 +69,7 @@ export class Borders {
       this.reconcile(segment, link, replay.damage.at(-1)!);
     } else if (
       segment.fetchOffsets === undefined &&
-      (!sameState(replay.state, state) || segment.lastSum !== previousSum) &&
+      (!sameState(replay.state, state) || (previousSum !== 0 && segment.lastSum !== previousSum)) &&
       // A repair writes what it knows was there, and not in the same bytes; the header says the rest.
       !this.wasRepaired(segment)
     ) {

@@ -59,9 +59,13 @@ export interface Chain {
   readonly links: readonly Link[];
   /** Files that a crash left behind and that nothing refers to. */
   readonly leftovers: readonly string[];
+  /**
+   * Segments that were begun and never served. Another was put in the place of each, or will be before anything is written.
+   */
+  readonly superseded: readonly string[];
   /** Highest position that a leftover of the newest segment's succession vouches for. */
   readonly provenLsn: number;
-  /** Whether a segment that was about to follow the newest one is among the leftovers. */
+  /** Whether a segment that was about to follow the newest one is among those. */
   readonly successorBegun: boolean;
   /** Highest number that any file has. */
   readonly highestNumber: number;
@@ -177,6 +181,7 @@ export class ChainReader {
   private assemble(files: readonly SegmentFile[], isIdentified: boolean): Chain {
     const damage: Damage[] = [];
     const leftovers: string[] = [];
+    const superseded: string[] = [];
     const valid = files.filter((file): file is Link["file"] => file.header !== undefined);
     const byNumber = new Map(valid.map((file) => [file.number, file]));
 
@@ -190,7 +195,7 @@ export class ChainReader {
       const previous = byNumber.get(file.header.previous);
       if (previous === undefined || this.isCommitted(file, previous)) break;
       begun.push(file);
-      leftovers.push(file.path);
+      superseded.push(file.path);
     }
     const newest = valid[head];
     for (const file of begun) {
@@ -208,7 +213,7 @@ export class ChainReader {
       const joined = behind === undefined || behind.header.previous === file.number;
       if (!joined && behind!.header.previous < file.number) {
         // Begun and superseded: the segment behind follows on an older one.
-        leftovers.push(file.path);
+        superseded.push(file.path);
         continue;
       }
       const endLsn = joined ? behind?.header.baseLsn : slotEnd(file) ?? file.header.baseLsn + file.size;
@@ -251,7 +256,7 @@ export class ChainReader {
       damage.push(fileDamage("segment", `${this.folder}/${segmentName(named)}`, 0, reason));
     }
     const highestNumber = Math.max(files.at(-1)?.number ?? 0, named);
-    return { links, leftovers, provenLsn, successorBegun, highestNumber, damage };
+    return { links, leftovers, superseded, provenLsn, successorBegun, highestNumber, damage };
   }
 
   /** Whether a segment has served, so that it belongs to the log. */

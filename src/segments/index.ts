@@ -52,7 +52,7 @@ export class TermRuns {
       .map((index) => [index, terms.get(index) ?? this.at(index)] as const);
     this.starts = [];
     this.terms = [];
-    for (const [index, term] of filled) if (term !== undefined) this.push(index, term);
+    for (const [index, term] of filled) this.push(index, term ?? TERM_UNKNOWN);
   }
 
   /** Drops what lies at or above `from`. */
@@ -161,7 +161,23 @@ export class LogIndex {
   termAt(index: Index): Term | undefined {
     if (index === this.snapshotIndex) return this.snapshotTerm;
     if (index < this.snapshotIndex || index >= this.nextIndex) return undefined;
-    return this.runs.at(index);
+    return this.runs.at(index) ?? TERM_UNKNOWN;
+  }
+
+  /**
+   * Whether the entries above a snapshot stay when it is put in the place of what it covers: if the log has the same
+   * entry at its index. Where that one's term is lost, an entry of the snapshot's term above it says that it was the same
+   * (log matching).
+   *
+   * @param index The snapshot's index.
+   * @param term The snapshot's term.
+   * @returns Whether they stay; `undefined` if nothing tells.
+   */
+  keepsTail(index: Index, term: Term): boolean | undefined {
+    const known = this.termAt(index);
+    const last = this.nextIndex - 1;
+    if (known !== TERM_UNKNOWN || index === last) return known === term;
+    return this.runs.between(index + 1, last).some(([, above]) => above === term) || undefined;
   }
 
   /**
@@ -194,8 +210,8 @@ export class LogIndex {
       this.runs.truncate(0);
       for (const segment of this.segments) segment.clear(index + 1);
       this.nextIndex = index + 1;
-      this.lastTerm = term;
     }
+    if (index === this.nextIndex - 1) this.lastTerm = term;
     this.snapshotIndex = index;
     this.snapshotTerm = term;
     this.runs.dropBelow(index + 1);

@@ -82,6 +82,8 @@ export interface Recovered {
   readonly bytesRead: number;
   /** Files that nothing refers to. */
   readonly leftovers: readonly string[];
+  /** Segments that were begun and never served. */
+  readonly superseded: readonly string[];
   /** Highest number that a segment file has, or had. */
   readonly highestNumber: number;
 }
@@ -143,7 +145,8 @@ export class Recovery {
       let provenState = replay.state;
       replay.settledState = undefined;
       replay.settledTruncated = Infinity;
-      const provenSum = head.lastSum;
+      // The last frame may be lost, in which case its sum is, and a file that is restored has it again.
+      const provenSum = replay.isInGap ? 0 : head.lastSum;
       let provenTruncated = head.lowestTruncated;
       // A gap that reaches past the proven LSN leaves no frame to go on with: the rest is cut with it.
       head.endOffset = Math.max(head.endOffset, provenOffset);
@@ -202,6 +205,7 @@ export class Recovery {
         ...judged,
         bytesRead: replay.bytesRead,
         leftovers: chain.leftovers,
+        superseded: chain.superseded,
         highestNumber: chain.highestNumber,
       };
     } finally {
@@ -266,6 +270,7 @@ export class Recovery {
       harmless: [],
       bytesRead: 0,
       leftovers: chain.leftovers,
+      superseded: chain.superseded,
       highestNumber: chain.highestNumber,
     };
   }
@@ -339,7 +344,7 @@ export class Recovery {
     const harmless: Damage[] = [];
     for (const one of damage) {
       const live = liveIndexes(index, one);
-      const mattersOtherwise = live === undefined && (one.kind === "segment header" || one.kind === "hard state" ||
+      const mattersOtherwise = live === undefined && (one.kind === "hard state" ||
         one.firstIndex !== undefined && one.lastIndex === undefined ||
         // Frames that are lost with their headers may have held a truncation or a snapshot: what it discarded must not be
         // believed, however little the log seems to need what else was there.

@@ -163,14 +163,22 @@ export class Replay {
     };
   }
 
+  /** Whether the frames before the place where the replay stands are lost with their headers. */
+  get isInGap(): boolean {
+    return this.gap !== undefined;
+  }
+
   /** Takes over the state that a segment's header vouches for. */
   begin(state: LogState): void {
     const { codec, index } = this;
     index.begin(state);
-    // A lost last entry's term is the one thing about it that the next segment's header repeats.
     const last = state.nextIndex - 1;
-    if (state.lastTerm !== TERM_UNKNOWN && last > state.snapshotIndex && index.termAt(last) === TERM_UNKNOWN) {
-      index.runs.push(last, state.lastTerm);
+    if (last > state.snapshotIndex) {
+      const term = index.termAt(last) ?? TERM_UNKNOWN;
+      // A lost last entry's term is the one thing about it that the next segment's header repeats; or does not know,
+      // though the entry was repaired since.
+      if (term === TERM_UNKNOWN && state.lastTerm !== TERM_UNKNOWN) index.runs.push(last, state.lastTerm);
+      else if (state.lastTerm === TERM_UNKNOWN) index.lastTerm = term;
     }
     codec.set(SLOT_HARD_TERM, state.hardState.term);
     codec.setWide(SLOT_HARD_VOTE, state.hardState.votedFor ?? 0n);

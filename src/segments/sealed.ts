@@ -6,7 +6,7 @@
  * @module
  */
 
-import type { Codec } from "../codec/codec.ts";
+import { Codec } from "../codec/codec.ts";
 import type { File, FileSystem } from "../storage/file_system.ts";
 import type { Link } from "./chain.ts";
 import { readFooterOffsets, readTrailer } from "./footer.ts";
@@ -120,7 +120,8 @@ export class SealedSegments {
     count: number,
     replacements: number | undefined,
   ): Uint32Array {
-    const replay = new Replay(this.codec);
+    // Not with the log's codec, which may hold the state of a replay that is not over.
+    const replay = new Replay(new Codec());
     const scanned = new Segment(segment.path, segment.header, segment.endOffset);
     replay.begin(segment.header.state);
     replay.open(scanned);

@@ -33,6 +33,7 @@ const FORMAT = "src/segments/format.ts";
 const FOOTER = "src/segments/footer.ts";
 const CHAIN = "src/segments/chain.ts";
 const RECOVERY = "src/segments/recovery.ts";
+const INDEX = "src/segments/index.ts";
 const BORDERS = "src/segments/borders.ts";
 const SEALED = "src/segments/sealed.ts";
 const REPLAY = "src/segments/replay.ts";
@@ -244,8 +245,8 @@ const ORDERS: Mutant[] = [
     name: "what a snapshot replaces is deleted before the frame that names it is flushed",
     file: SNAPSHOT_STORE,
     edits: [[
-      "const clears = log.termAt(index) !== term;",
-      "const clears = log.termAt(index) !== term;\n" +
+      "const clears = log.keepsTail(index, term) !== true;",
+      "const clears = log.keepsTail(index, term) !== true;\n" +
       "    while (log.segments[0] !== writer.segment && log.segments[0]!.firstIndex + log.segments[0]!.count - 1 <= index) {\n" +
       "      this.opened.fileSystem.remove(log.segments.shift()!.path);\n    }",
     ]],
@@ -684,6 +685,105 @@ const CHECKSUMS: Mutant[] = [
     edits: [["Math.min(bytes, SEGMENT_REACH_BYTES)", "bytes"]],
     dies: "checks_test",
   },
+  {
+    name: "a snapshot in place of the last entry leaves that one's term",
+    file: INDEX,
+    edits: [["if (index === this.nextIndex - 1) this.lastTerm = term;", "if (clear) this.lastTerm = term;"]],
+    dies: "gap_test",
+  },
+  {
+    name: "a lost entry of the oldest segment counts as one that was never there",
+    file: INDEX,
+    edits: [["return this.runs.at(index) ?? TERM_UNKNOWN;", "return this.runs.at(index);"]],
+    dies: "gap_test",
+  },
+  {
+    name: "a snapshot of a lost entry takes all above it along",
+    file: SNAPSHOT_STORE,
+    edits: [["log.keepsTail(index, term) !== true", "log.termAt(index) !== term"]],
+    dies: "damage_test",
+  },
+  {
+    name: "a snapshot of a lost entry takes along what may belong to it",
+    file: SNAPSHOT_STORE,
+    edits: [["if (!force) this.requireTold(snapshot);", ""]],
+    dies: "damage_test",
+  },
+  {
+    name: "a snapshot that is streamed takes along what may belong to it",
+    file: SNAPSHOT_STORE,
+    edits: [["if (!force) this.requireTold(meta);", ""]],
+    dies: "damage_test",
+  },
+  {
+    name: "what a snapshot covers is listed as damaged until the log is opened again",
+    file: SNAPSHOT_STORE,
+    edits: [["state.damaged = state.damaged.filter(", "void state.damaged.filter("]],
+    dies: "damage_test",
+  },
+  {
+    name: "a segment that was begun in vain stays as long as the log is damaged",
+    file: OPEN,
+    edits: [[
+      "for (const path of recovered.superseded)",
+      "for (const path of report.damage.length > 0 ? [] : recovered.superseded)",
+    ]],
+    dies: "checks_test",
+  },
+  {
+    name: "the last checksum that can be read is taken for that of the last frame",
+    file: RECOVERY,
+    edits: [["replay.isInGap ? 0 : head.lastSum", "head.lastSum"]],
+    dies: "damage_test",
+  },
+  {
+    name: "a term that was repaired is forgotten where the next header did not know it",
+    file: REPLAY,
+    edits: [["else if (state.lastTerm === TERM_UNKNOWN) index.lastTerm = term;", ""]],
+    dies: "damage_test",
+  },
+  {
+    name: "looking for lost offsets takes the state of the replay with it",
+    file: SEALED,
+    edits: [["const replay = new Replay(new Codec());", "const replay = new Replay(this.codec);"]],
+    dies: "damage_test",
+  },
+  {
+    name: "a header that is lost matters for ever",
+    file: RECOVERY,
+    edits: [[
+      'live === undefined && (one.kind === "hard state" ||',
+      'live === undefined && (one.kind === "segment header" || one.kind === "hard state" ||',
+    ]],
+    dies: "damage_test",
+  },
+  {
+    name: "a hard state makes the log forget that nobody knows where it ended",
+    file: LOG,
+    edits: [['if (options.force !== true) this.#durability.requireTail("set the hard state");', ""]],
+    dies: "damage_test",
+  },
+  {
+    name: "what a rotation flushed that found no room is never vouched for",
+    file: DURABILITY,
+    edits: [[
+      "if (!writer.isDirty) this.flushed(this.state.lastIndex);",
+      "if (!writer.isDirty) this.durableIndex = this.state.lastIndex;",
+    ]],
+    dies: "checks_test",
+  },
+  {
+    name: "a full disk that has no room for a mark ends the log",
+    file: DURABILITY,
+    edits: [["if (!isNoSpace(error)) this.fail(", "if (error !== undefined) this.fail("]],
+    dies: "checks_test",
+  },
+  {
+    name: "a scrub names what was repaired meanwhile",
+    file: "src/repair.ts",
+    edits: [["state.repairs++;", ""]],
+    dies: "scrub_test",
+  },
 ];
 
 const RECOVERIES: Mutant[] = [
@@ -935,8 +1035,8 @@ const MEMORY: Mutant[] = [
     name: "memory changes before the disk when a snapshot is installed",
     file: SNAPSHOT_STORE,
     edits: [[
-      "const clears = log.termAt(index) !== term;",
-      "const clears = log.termAt(index) !== term;\n    log.compact(index, term, clears);",
+      "const clears = log.keepsTail(index, term) !== true;",
+      "const clears = log.keepsTail(index, term) !== true;\n    log.compact(index, term, clears);",
     ]],
     dies: "sync_test",
   },
