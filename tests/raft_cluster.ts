@@ -40,8 +40,8 @@ export class Cluster {
   }
 
   /** Starts a node that waits to be added. */
-  join(id: NodeId): RaftNode {
-    return this.#add(RaftNode.withLog({ ...this.#config, id, joining: true }, new MemoryLog()));
+  join(id: NodeId, log: RaftLog = new MemoryLog()): RaftNode {
+    return this.#add(RaftNode.withLog({ ...this.#config, id, joining: true }, log));
   }
 
   #add(node: RaftNode): RaftNode {

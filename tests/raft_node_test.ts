@@ -290,6 +290,37 @@ test("with checkQuorum a leader that hears from no majority steps down; without,
   }
 });
 
+test("the lists of members that a node hands out cannot be changed", () => {
+  const cluster = new Cluster([1n, 2n, 3n], { noOp: true });
+  const leader = cluster.elect(1n);
+  // Nobody answers for it, so that it is not caught up.
+  cluster.step(1n, { type: "addLearner", id: 4n });
+  for (const list of [leader.members, leader.learners]) {
+    assert.throws(() => (list as bigint[]).push(9n), TypeError);
+    assert.throws(() => (list as bigint[]).pop(), TypeError);
+  }
+  assert.deepEqual([leader.members, leader.learners], [[1n, 2n, 3n], [4n]]);
+});
+
+test("with checkQuorum a leader gives no vote to one that does not hear it, however long it took to be elected", () => {
+  for (const wait of [0, 9]) {
+    const cluster = new Cluster([1n, 2n, 3n], { checkQuorum: true, electionTimeout: [5, 20] });
+    cluster.passes = ({ message }) => message.type !== "requestVoteReply";
+    while (cluster.node(1n).role !== "candidate") cluster.step(1n, { type: "tick" });
+    const replies = cluster.sent.filter(({ message }) => message.type === "requestVoteReply");
+    for (let i = 0; i < wait; i++) cluster.step(1n, { type: "tick" });
+    assert.equal(cluster.node(1n).role, "candidate", "it waits no longer than its timeout");
+    cluster.passes = () => true;
+    for (const { message } of replies) cluster.step(1n, { type: "message", message });
+    assert.ok(cluster.node(1n).isLeader);
+    cluster.tick(60);
+    // Node 3 is deaf to the leader, and heard by it.
+    cluster.passes = ({ to, message }) => to !== 3n || message.type !== "appendEntries";
+    cluster.tick(60);
+    assert.deepEqual([cluster.node(1n).isLeader, cluster.node(1n).term], [true, 1], `after ${wait} ticks`);
+  }
+});
+
 test("with noOp a new leader commits what it found, and the application sees none of it", () => {
   const cluster = new Cluster([1n, 2n, 3n], { noOp: true });
   const leader = cluster.elect(1n);
@@ -347,6 +378,45 @@ test("a read waits until the leader has committed an entry of its own term", () 
   cluster.propose(2n, "y");
   cluster.tick(3, [2n]);
   assert.deepEqual(actionsOf(cluster, "readReady"), [{ type: "readReady", id: 1, index: 2 }]);
+});
+
+test("reads do not send what a node was sent and has not answered again: a batch, a snapshot, a piece of one", () => {
+  for (const what of ["entries", "snapshot", "piece"] as const) {
+    const config = { noOp: true, snapshotChunkBytes: what === "piece" ? 10 : 0 };
+    const cluster = new Cluster([1n, 2n], config);
+    const leader = cluster.elect(1n);
+    cluster.start(3n, [1n, 2n]);
+    cluster.step(1n, { type: "addServer", id: 3n });
+    for (let i = 0; i < 20; i++) cluster.propose(1n, `command ${i}`);
+    cluster.tick(3, [1n]);
+    // Node 3 has lost its log, and is gone before it has it again.
+    cluster.passes = ({ to }) => to !== 3n;
+    if (what !== "entries") {
+      cluster.step(1n, { type: "snapshot", index: leader.lastApplied, data: new Uint8Array(100) });
+    }
+    const lost: Message = {
+      type: "appendEntriesReply",
+      term: leader.term,
+      success: false,
+      from: 3n,
+      matchIndex: 0,
+      conflictIndex: 1,
+      conflictTerm: 0,
+    };
+    cluster.nodes.delete(3n);
+    cluster.nodes.delete(1n);
+    cluster.start(1n, [2n, 3n], leader.log);
+    const again = cluster.elect(1n);
+    cluster.step(1n, { type: "message", message: { ...lost, term: again.term } });
+    const before = cluster.sent.length;
+    for (let id = 1; id <= 50; id++) cluster.step(1n, { type: "readIndex", id });
+    assert.equal(actionsOf(cluster, "readReady").length, 50);
+    const toIt = cluster.sent.slice(before).filter(({ to }) => to === 3n).map(({ message }) => message);
+    assert.ok(toIt.every((message) => message.type === "appendEntries" && message.entries.length === 0), what);
+    cluster.tick(3, [1n]);
+    const type = what === "entries" ? "appendEntries" : "installSnapshot";
+    assert.ok(cluster.sent.slice(before).some(({ to, message }) => to === 3n && message.type === type));
+  }
 });
 
 test("a leader of one answers reads by itself", () => {

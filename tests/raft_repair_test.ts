@@ -305,6 +305,102 @@ test("a node that lost its vote learns from all others which terms there were, a
   );
 });
 
+/** Frames of a stopped node's newest segment, zeroed from the first up to one that is the last of a kind. */
+function zeroFrames(cluster: DiskCluster, id: NodeId, from: number, to: number): void {
+  const disk = cluster.disks.get(id)!;
+  const path = cluster.segments(id).at(-1)!;
+  const frames = framesOf(disk.content(path));
+  disk.zero(path, frames[from]!.offset, frames.at(to)!.end - frames[from]!.offset);
+}
+
+for (const victim of ["founder", "joiner"] as const) {
+  test(`a ${victim} that lost its vote and who the members are votes in no term again that it may have voted in`, () => {
+    const cluster = new DiskCluster();
+    // Node 1 began as a cluster of one, and the others were added to it.
+    const boot = (id: NodeId) => {
+      const { fileSystem } = cluster.disks.get(id)!;
+      const log = WalLog.openSync(FOLDER, { fileSystem, onDamage: "keep" });
+      cluster.logs.set(id, log);
+      if (id === 1n) cluster.start(id, [], log);
+      else cluster.join(id, log);
+    };
+    for (const id of IDS) {
+      cluster.stop(id);
+      cluster.disks.set(id, new SimulatedDisk({ seed: Number(id) }));
+      boot(id);
+    }
+    cluster.elect(1n);
+    cluster.propose(1n, "a");
+    for (const id of [2n, 3n]) {
+      cluster.step(1n, { type: "addServer", id });
+      cluster.tick(6, [1n]);
+    }
+    const damaged = victim === "founder" ? 1n : 3n;
+    const first = victim === "founder" ? 3n : 1n;
+    if (first !== 1n) cluster.elect(first);
+    const only = (...ids: NodeId[]) => {
+      cluster.passes = ({ from, to }) => ids.includes(from) && ids.includes(to);
+    };
+    // It votes for node 2, which has got further with the first leader; then its disk forgets that.
+    only(first, 2n);
+    cluster.propose(first, "b");
+    cluster.tick(3, [first]);
+    only(2n, damaged);
+    const second = cluster.elect(2n);
+    cluster.tick(3, [2n]);
+    const vote = cluster.node(damaged).log.hardState;
+    assert.deepEqual(vote, { term: second.term, votedFor: 2n });
+    cluster.nodes.delete(damaged);
+    cluster.disks.get(damaged)!.restart();
+    const frames = framesOf(cluster.disks.get(damaged)!.content(cluster.segments(damaged).at(-1)!));
+    zeroFrames(cluster, damaged, 0, frames.findLastIndex(({ kind }) => kind === 2));
+    only(damaged);
+    boot(damaged);
+    cluster.tick(9, [damaged]);
+    assert.ok(cluster.node(damaged).isDamaged, "nobody was asked");
+    only(first, damaged);
+    cluster.tick(9, [first, damaged]);
+    assert.ok(cluster.node(damaged).isDamaged, "one was not asked");
+    assert.ok(
+      !cluster.sent.some(({ from, message }) =>
+        from === damaged && message.type === "appendEntriesReply" &&
+        message.term < vote.term && message.success && message.matchIndex > 4
+      ),
+    );
+    cluster.passes = () => true;
+    cluster.tick(30);
+    const { hardState } = cluster.node(damaged).log;
+    assert.equal(cluster.node(damaged).isDamaged, false);
+    assert.ok(hardState.term >= vote.term);
+  });
+}
+
+test("a node of which nobody knows where its log ended stays out, also if it heard of later terms and starts again", () => {
+  const cluster = written();
+  const log = cluster.logs.get(2n)!;
+  for (let term = 2; term <= 4; term++) {
+    log.setHardState({ term, votedFor: null });
+    log.syncSync();
+  }
+  cluster.nodes.delete(2n);
+  const disk = cluster.disks.get(2n)!;
+  disk.restart();
+  const frames = framesOf(disk.content(cluster.segments(2n).at(-1)!));
+  const lastEntry = frames.findLastIndex(({ kind }) => kind === KIND_ENTRY);
+  zeroFrames(cluster, 2n, lastEntry, lastEntry);
+  for (let term = 5; term <= 7; term++) {
+    for (const id of [1n, 3n]) cluster.node(id).log.setHardState({ term, votedFor: null });
+    for (const id of [1n, 3n]) cluster.start(id, IDS.filter((peer) => peer !== id), cluster.logs.get(id)!);
+    cluster.boot(2n);
+    cluster.elect(1n);
+    cluster.propose(1n, `in term ${term}`);
+    cluster.tick(9);
+    assert.ok(cluster.node(2n).isDamaged, `in term ${term}`);
+    cluster.nodes.delete(2n);
+    disk.restart();
+  }
+});
+
 /** A node with one entry damaged, which hears nobody, and what it asks. */
 function asking(cluster: DiskCluster, damaged: number) {
   cluster.stop(2n);

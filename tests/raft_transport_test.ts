@@ -331,6 +331,21 @@ describe("a caller", () => {
     await close(probe);
   });
 
+  it("keeps nobody out by coming again and again: the first of those from where most come has to go", async () => {
+    const probe = await new Probe(1n).start();
+    const callers = Array.from({ length: 64 }, () => new RawConnection(probe.address));
+    const other = new RawConnection(probe.address, "127.0.0.2");
+    const more = Array.from({ length: 70 }, () => new RawConnection(probe.address));
+    await until(() => [...callers, ...more].filter(({ isClosed }) => isClosed).length >= 71, "as many were sent away");
+    assert.ok(callers.every(({ isClosed }) => isClosed));
+    assert.equal(other.isClosed, false);
+    other.hello(2n, 1n);
+    const late = new RawConnection(probe.address).hello(3n, 1n);
+    await until(() => other.arrived === 60 && late.arrived === 60, "both are answered");
+    for (const { socket } of [...callers, ...more]) socket.destroy();
+    await close(probe);
+  });
+
   it("is one of at most 64 who have not said hello", async () => {
     const probe = await new Probe(1n).start();
     const callers = Array.from({ length: 70 }, () => new RawConnection(probe.address));

@@ -107,8 +107,14 @@ export class RawConnection {
   /** How much has arrived, in bytes. */
   arrived = 0;
 
-  constructor({ host, port }: Address) {
-    this.socket = connect({ host, port });
+  /**
+   * Calls.
+   *
+   * @param address Whom.
+   * @param localAddress From where; any address of the loopback network will do on Linux.
+   */
+  constructor({ host, port }: Address, localAddress?: string) {
+    this.socket = connect({ host, port, localAddress });
     this.socket.on("error", () => {});
     this.socket.on("close", () => this.isClosed = true);
     this.socket.on("end", () => this.socket.destroy());

@@ -71,8 +71,12 @@ function isUpToDate(s: RaftState, lastIndex: Index, lastTerm: Term): boolean {
   return lastTerm > s.log.lastTerm || (lastTerm === s.log.lastTerm && lastIndex >= s.log.lastIndex);
 }
 
-/** Whether a leader was heard of lately, so that an election would only disturb it (dissertation 4.2.3). */
+/**
+ * Whether a leader was heard of lately, so that an election would only disturb it (dissertation 4.2.3). One that counts
+ * who hears it knows that of itself.
+ */
 function hasLeader(s: RaftState): boolean {
+  if (s.config.checkQuorum && s.role === "leader") return true;
   return s.leader !== null && s.elapsed < s.config.electionTimeout[0];
 }
 

@@ -43,8 +43,9 @@ export function toList({ members, learners }: Omit<Membership, "index">): NodeId
 /** The configuration that a list stands for. */
 export function fromList(index: Index, list: readonly NodeId[]): Membership {
   const border = list.indexOf(list[0]!, 1);
-  if (border < 0) return { index, members: list, learners: [] };
-  return { index, members: list.slice(0, border), learners: list.slice(border + 1) };
+  const end = border < 0 ? list.length : border;
+  // Applications are given these lists, and are not to change what the node goes by.
+  return { index, members: Object.freeze(list.slice(0, end)), learners: Object.freeze(list.slice(end + 1)) };
 }
 
 /**

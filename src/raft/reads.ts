@@ -5,7 +5,7 @@
  * @module
  */
 
-import { broadcast } from "./replication.ts";
+import { askAll } from "./replication.ts";
 import type { RaftState } from "./state.ts";
 
 /** Takes a read. */
@@ -22,16 +22,17 @@ function answeredRound(s: RaftState): number {
 
 /** Lets those reads go that can be answered, and sees to it that the others will be. */
 export function settleReads(s: RaftState): void {
+  const { reads } = s;
   // Until it has committed an entry of its own term, a leader does not know what is committed.
-  if (s.reads.length === 0 || s.log.termAt(s.commitIndex) !== s.term) return;
-  for (const read of s.reads) read.index ??= s.commitIndex;
+  if (reads.length === 0 || s.log.termAt(s.commitIndex) !== s.term) return;
+  for (let i = reads.length - 1; i >= 0 && reads[i]!.index === undefined; i--) reads[i]!.index = s.commitIndex;
   const answered = answeredRound(s);
-  for (const { id, round, index } of s.reads) {
-    if (round <= answered) s.actions.push({ type: "readReady", id, index: index! });
+  const waits = reads.findIndex(({ round }) => round > answered);
+  for (const { id, index } of reads.splice(0, waits < 0 ? reads.length : waits)) {
+    s.actions.push({ type: "readReady", id, index: index! });
   }
-  s.reads = s.reads.filter(({ round }) => round > answered);
-  if (s.reads.length > 0 && answered >= s.round) {
+  if (reads.length > 0 && answered >= s.round) {
     s.round++;
-    broadcast(s);
+    askAll(s);
   }
 }

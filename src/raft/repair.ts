@@ -54,15 +54,19 @@ export function findDamage(s: RaftState, unreadable: readonly Index[]): Healing 
     const last = Math.min(lastIndex ?? 0, log.lastIndex);
     for (let index = Math.max(firstIndex, log.snapshotIndex + 1); index <= last; index++) missing.add(index);
   }
+  const isSnapshotLost = log.damaged.some(({ kind }) => kind === "snapshot");
+  const { everyone } = s.membership;
   const healing: Healing = {
     missing,
     good: new Map(),
     isTailLost,
-    isSnapshotLost: log.damaged.some(({ kind }) => kind === "snapshot"),
+    isSnapshotLost,
     isHardStateLost: isHardStateLost(log),
     droppableFrom: Infinity,
+    // What cannot be read may have been a configuration.
+    isMembershipKnown: missing.size === 0 && !isSnapshotLost && everyone.length > 0,
     terms: new Map(),
-    peers: new Set([...s.config.peers, ...s.membership.everyone].filter((id) => id !== s.id)),
+    peers: new Set([...s.config.peers, ...everyone].filter((id) => id !== s.id)),
     request: unpredictable(),
   };
   return isHealed(healing) ? null : healing;
@@ -97,7 +101,7 @@ export function stepDamaged(s: RaftState, healing: Healing, event: RaftEvent): v
   switch (event.type) {
     case "tick":
       if (++s.now % s.config.heartbeatInterval === 0) { for (const id of healing.peers) ask(s, healing, id); }
-      // Without anyone to ask, there was nobody else to vote for.
+      // Without anyone else in the cluster, there was nobody else to vote for.
       if (healing.isHardStateLost && healing.peers.size === 0) settleHardState(s, healing);
       return;
     case "message":
@@ -197,9 +201,12 @@ function onRepairReply(s: RaftState, healing: Healing, reply: RepairReply): void
   if (reply.request !== healing.request) return;
   if (healing.isHardStateLost) {
     healing.terms.set(reply.from, reply.term);
+    healing.isMembershipKnown ||= reply.members.includes(s.id);
     for (const id of reply.members) if (id !== s.id) healing.peers.add(id);
     return settleHardState(s, healing);
   }
+  // Nobody can say where the log ended, and whatever is written now would have it forgotten that nobody knows.
+  if (healing.isTailLost) return;
   if (reply.term > s.term) enterTerm(s, reply.term);
   const before = healing.good.size;
   takeGood(s, healing, reply);
@@ -221,7 +228,7 @@ function onRepairReply(s: RaftState, healing: Healing, reply: RepairReply): void
  * else in it.
  */
 function settleHardState(s: RaftState, healing: Healing): void {
-  if (![...healing.peers].every((id) => healing.terms.has(id))) return;
+  if (!healing.isMembershipKnown || ![...healing.peers].every((id) => healing.terms.has(id))) return;
   // Where the log ended, nothing tells, and so not what was acknowledged: not for this node to decide.
   if (healing.isTailLost) return;
   const term = Math.max(s.term, knownTerm(s.log, s.log.lastIndex) ?? 0, ...healing.terms.values());
@@ -237,7 +244,7 @@ function settleHardState(s: RaftState, healing: Healing): void {
  * Takes good copies of what is missing, and notes where what there is cannot be what was committed.
  *
  * An entry of which no header survives is taken if it lies in front of one that both have, for then both have the same
- * up to there (log matching; nothing that was discarded reads as good, unless it is not known where the log ended). Or
+ * up to there (log matching; nothing that was discarded reads as good where it is known where the log ended). Or
  * if it is committed, and lies behind one that both have: behind another, it would end log matching here. What follows on
  * it may then be other than what the peer has, but of earlier terms than that in which the entry was committed, with
  * which nobody is elected any more.
@@ -252,7 +259,7 @@ function takeGood(s: RaftState, healing: Healing, { commitIndex, prevTerm, entri
   let before = { index: (entries[0]?.index ?? 1) - 1, term: prevTerm };
   compare(before.index, before.term);
   const shared = entries.findLast(({ index, term }) => !missing.has(index) && knownTerm(s.log, index) === term);
-  const agreed = healing.isTailLost ? 0 : shared?.index ?? 0;
+  const agreed = shared?.index ?? 0;
   for (const entry of entries) {
     const { index, term } = entry;
     compare(index, term);

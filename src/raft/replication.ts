@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { LogEntry, NodeId, Snapshot } from "../types.ts";
+import type { Index, LogEntry, NodeId, Snapshot } from "../types.ts";
 import { commitByQuorum } from "./commit.ts";
 import type { Progress } from "./progress.ts";
 import type { RaftState } from "./state.ts";
@@ -19,6 +19,10 @@ export function sendNext(s: RaftState, to: NodeId): void {
   const entries = s.log.entries(next, Math.min(s.log.lastIndex, next + maxBatch - 1), { maxBytes });
   if (progress.flow === "stream") progress.next += entries.length;
   else progress.isPaused = true;
+  sendEntries(s, to, next, entries);
+}
+
+function sendEntries(s: RaftState, to: NodeId, next: Index, entries: readonly LogEntry[]): void {
   s.send(to, {
     type: "appendEntries",
     term: s.term,
@@ -57,6 +61,20 @@ function latestSnapshot(s: RaftState): Snapshot {
 export function broadcast(s: RaftState): void {
   for (const progress of s.progress.values()) progress.denials = 0;
   for (const id of s.others) sendNext(s, id);
+}
+
+/**
+ * Asks everyone whether this node still leads, for the sake of reads. Other than with a heartbeat, what a node was sent and
+ * has not answered is not sent again: reads can come by the thousand, and the node may be gone.
+ */
+export function askAll(s: RaftState): void {
+  for (const id of s.others) {
+    const progress = s.progress.get(id);
+    if (progress === undefined) continue;
+    const { isPaused, next } = progress;
+    if (!isPaused) sendNext(s, id);
+    else if (next > s.log.snapshotIndex) sendEntries(s, id, next, []);
+  }
 }
 
 /** Appends an entry of the leader's own. */

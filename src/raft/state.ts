@@ -60,6 +60,8 @@ export interface Healing {
    * will it be by this node's having it, which takes nothing and acknowledges nothing meanwhile.
    */
   droppableFrom: Index;
+  /** Whether it is known who belongs to the cluster: the log can tell, or another says that this node does. */
+  isMembershipKnown: boolean;
   /** The terms that others were in, asked since this node started. */
   readonly terms: Map<NodeId, Term>;
   /** Whom to ask. */

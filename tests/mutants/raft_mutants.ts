@@ -157,7 +157,7 @@ export const RAFT_MUTANTS: Mutant[] = [
   {
     name: "raft: a snapshot does not bring its configuration",
     file: FOLLOWER,
-    edits: [["s.membership.restore(index, config, keepsTail);\n", ""]],
+    edits: [["s.membership.restore(index, config, s.log.lastIndex > index);\n", ""]],
     dies: "raft simulation",
   },
   {
@@ -260,8 +260,8 @@ export const RAFT_MUTANTS: Mutant[] = [
     name: "raft: a read is answered by a leader that does not know what is committed",
     file: READS,
     edits: [[
-      "if (s.reads.length === 0 || s.log.termAt(s.commitIndex) !== s.term) return;",
-      "if (s.reads.length === 0) return;",
+      "if (reads.length === 0 || s.log.termAt(s.commitIndex) !== s.term) return;",
+      "if (reads.length === 0) return;",
     ]],
     dies: "raft simulation",
   },
@@ -338,12 +338,6 @@ export const RAFT_MUTANTS: Mutant[] = [
     dies: "raft_repair_test",
   },
   {
-    name: "raft: a snapshot is not taken where the log does not know the term at its index",
-    file: FOLLOWER,
-    edits: [["const keepsTail = knownTerm(s.log, index) === term;", "const keepsTail = s.log.termAt(index) === term;"]],
-    dies: "raft_repair_test",
-  },
-  {
     name: "raft: a damaged node puts a committed entry behind one that was not",
     file: REPAIR,
     edits: [["(index <= commitIndex && follows)", "index <= commitIndex"]],
@@ -379,7 +373,7 @@ export const RAFT_MUTANTS: Mutant[] = [
   {
     name: "raft: a node that lost its vote asks one other",
     file: REPAIR,
-    edits: [["if (![...healing.peers].every((id) => healing.terms.has(id))) return;\n", ""]],
+    edits: [["|| ![...healing.peers].every((id) => healing.terms.has(id))) return;\n", ") return;\n"]],
     dies: "raft_repair_test",
   },
   {
@@ -431,6 +425,42 @@ export const RAFT_MUTANTS: Mutant[] = [
       "this.#isDirty = false;\n    await this.log.sync();",
       "await this.log.sync();\n    this.#isDirty = false;",
     ]],
+    dies: "raft_node_test",
+  },
+  {
+    name: "raft: a leader that was long in being elected gives its vote away",
+    file: ELECTION,
+    edits: [['if (s.config.checkQuorum && s.role === "leader") return true;', ""]],
+    dies: "raft_node_test",
+  },
+  {
+    name: "raft: a round for reads sends everything again",
+    file: REPLICATION,
+    edits: [["if (!isPaused) sendNext(s, id);", "if (!isPaused || next > 0) sendNext(s, id);"]],
+    dies: "raft_node_test",
+  },
+  {
+    name: "raft: a node that lost its vote takes those that it can read of for all",
+    file: REPAIR,
+    edits: [["if (!healing.isMembershipKnown || !", "if (!"]],
+    dies: "raft_repair_test",
+  },
+  {
+    name: "raft: a node of which nobody knows where its log ended enters a later term",
+    file: REPAIR,
+    edits: [["  if (healing.isTailLost) return;\n  if (reply.term > s.term)", "  if (reply.term > s.term)"]],
+    dies: "raft_repair_test",
+  },
+  {
+    name: "raft: a snapshot that heals is refused where nothing tells what it takes along",
+    file: FOLLOWER,
+    edits: [["else s.writer.applySnapshot(snapshot, { force: true });", "else s.writer.applySnapshot(snapshot);"]],
+    dies: "raft simulation",
+  },
+  {
+    name: "raft: whoever is given the members can change them",
+    file: MEMBERSHIP,
+    edits: [["members: Object.freeze(list.slice(0, end)),", "members: list.slice(0, end),"]],
     dies: "raft_node_test",
   },
 ];

@@ -151,7 +151,13 @@ const CONNECTIONS: Mutant[] = [
   {
     name: "raft transport: any number of callers may keep silent",
     file: INCOMING,
-    edits: [["if (this.#areStrangersTooMany) return", "if (this.#all.size < 0) return"]],
+    edits: [["if (strangers.length < STRANGERS_MAX) return;", "if (strangers.length >= 0) return;"]],
+    dies: "raft_transport_test",
+  },
+  {
+    name: "raft transport: who calls again and again keeps others out",
+    file: INCOMING,
+    edits: [["[...byAddress.values()].sort((a, b) => b.length - a.length);", "[...byAddress.values()].reverse();"]],
     dies: "raft_transport_test",
   },
   {

@@ -6,6 +6,14 @@
 
 import type { Socket } from "node:net";
 
+/** Somebody who has called, and has not said who it is. */
+export interface Stranger {
+  /** Where it called from. */
+  readonly address: string | undefined;
+  /** Ends the connection. */
+  readonly sendAway: (reason: string) => void;
+}
+
 /** A handshake that goes on. */
 interface Handshake {
   readonly socket: Socket;
@@ -20,9 +28,15 @@ export class Handshakes {
   /** By the other end's address and port: the socket that TLS makes of a connection is another one. */
   readonly #all: Map<string, Handshake> = new Map();
 
-  /** How many go on. */
-  get size(): number {
-    return this.#all.size;
+  /** Those with whom it goes on, who came first, first. */
+  get callers(): Stranger[] {
+    return [...this.#all].map(([key, { socket }]) => ({
+      address: socket.remoteAddress,
+      sendAway: (reason) => {
+        this.#forget(key);
+        socket.destroy(new Error(reason));
+      },
+    }));
   }
 
   /**

@@ -22,13 +22,13 @@ import {
   PING_MS,
   StreamReader,
 } from "./framing.ts";
-import { Handshakes } from "./handshakes.ts";
+import { Handshakes, type Stranger } from "./handshakes.ts";
 import { asText } from "./certificates.ts";
 import { NOT_OF_THIS_CLUSTER, whatIsWrongWith } from "./identity.ts";
 import type { Address, CheckedTcpOptions } from "./tcp_options.ts";
 import type { Receive } from "./transport.ts";
 
-/** Connections that have not said hello yet: whoever comes when there are more has to come again. */
+/** Connections that have not said hello yet. */
 const STRANGERS_MAX = 64;
 const TOO_MANY_STRANGERS = "too many have said no hello";
 /** Peers that are connected: without TLS, whoever calls can make them up. */
@@ -94,8 +94,8 @@ export class IncomingConnections {
         ...{ requestCert: true, rejectUnauthorized: true, minVersion: "TLSv1.3" },
       }, (socket) => this.#accept(socket));
       this.#server.on("connection", (socket: Socket) => {
-        if (this.#areStrangersTooMany) socket.on("error", () => {}).destroy(new Error(TOO_MANY_STRANGERS));
-        else this.#handshakes.begin(socket, options.timeout);
+        this.#makeRoom();
+        this.#handshakes.begin(socket, options.timeout);
       });
       this.#server.on("tlsClientError", (error: Error, socket: TLSSocket) => this.#refuse(socket, error.message));
     }
@@ -132,15 +132,27 @@ export class IncomingConnections {
     await new Promise<void>((resolve) => this.#server.close(() => resolve()));
   }
 
-  get #areStrangersTooMany(): boolean {
-    return this.#handshakes.size + this.#all.size - this.#byPeer.size >= STRANGERS_MAX;
+  /**
+   * Sends a stranger away if there are too many for one more: the first from where most of them come from, so that whoever
+   * calls again and again keeps nobody else out.
+   */
+  #makeRoom(): void {
+    const silent = [...this.#all].filter(({ peer }) => peer === undefined).map((connection): Stranger => ({
+      address: connection.socket.remoteAddress,
+      sendAway: (reason) => this.#end(connection, reason),
+    }));
+    const strangers = [...this.#handshakes.callers, ...silent];
+    if (strangers.length < STRANGERS_MAX) return;
+    const byAddress = Map.groupBy(strangers, ({ address }) => address);
+    const [most] = [...byAddress.values()].sort((a, b) => b.length - a.length);
+    most![0]!.sendAway(TOO_MANY_STRANGERS);
   }
 
   #accept(socket: Socket): void {
     const { tls, timeout } = this.#options;
     if (tls !== undefined) this.#handshakes.end(socket);
     if (tls !== undefined && !(socket as TLSSocket).authorized) return this.#refuse(socket, NOT_OF_THIS_CLUSTER);
-    if (this.#areStrangersTooMany) return this.#refuse(socket, TOO_MANY_STRANGERS);
+    this.#makeRoom();
     const connection: Incoming = {
       socket,
       reader: new StreamReader(),
