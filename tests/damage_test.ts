@@ -549,7 +549,7 @@ describe("a log with damage that is kept", () => {
   });
 
   it("at the end, where nothing tells how far the log went, is forgotten by nothing but a hard state that is forced", () => {
-    const { contents } = subject(2 ** 20, (history, log) => {
+    const { contents } = subject(2 ** 20, (history) => {
       history.append(...entriesAt(1, 5)).sync();
       for (let term = 2; term <= 4; term++) history.do((log) => log.setHardState({ term, votedFor: null })).sync();
     });
@@ -595,7 +595,7 @@ describe("a log with damage that is kept", () => {
   });
 
   it("of the last frame that goes again, for the file was restored, leaves everything readable", () => {
-    const { contents, history } = subject(2 ** 20, (history, log, fileSystem) => {
+    const { contents, history } = subject(2 ** 20, (history, _log, fileSystem) => {
       history.do((log) => log.setHardState({ term: 1, votedFor: 1n }));
       history.append(...entriesAt(1, 10));
       history.sync();
