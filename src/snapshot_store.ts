@@ -149,7 +149,9 @@ export class SnapshotStore {
     }
     log.compact(index, term, clears);
     state.replacementsLost = false;
-    state.damaged = state.damaged.filter(({ kind, lastIndex = Infinity }) => kind !== "snapshot" && lastIndex > index);
+    state.damaged = state.damaged.filter(({ kind, lastIndex }) =>
+      kind !== "snapshot" && (lastIndex === undefined || (lastIndex > index && !clears))
+    );
     durability.flushed(state.lastIndex);
     state.counts.snapshots++;
     tell("wallog:snapshot", { path: state.path, index, term });

@@ -434,7 +434,9 @@ describe("a missing segment", () => {
       else contents.set(FIRST, contents.get(FIRST)!.slice().fill(0xff, 0, SEGMENT_HEADER_BYTES));
       const disk = new MemoryDisk(contents);
       const log = WalLog.openSync(PATH, { fileSystem: disk, onDamage: "keep" });
-      assert.deepEqual(log.damaged.map(({ firstIndex, lastIndex }) => [firstIndex, lastIndex]), [[1, 10]]);
+      const kind = loses === "the file" ? "segment" : "segment header";
+      assert.deepEqual(placesOf(log.damaged), [[kind, pathOf(1), 1, 10]]);
+      assert.deepEqual(log.recovery.harmless, []);
       log.applySnapshot({ index: 11, term: 1, config: [1n], data: new Uint8Array(10) });
       log.append([entryAt(13, 1)]);
       log.closeSync();

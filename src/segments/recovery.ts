@@ -342,7 +342,12 @@ export class Recovery {
     this.takeBack(damage, chain.links[0]!);
     const found: Damage[] = [];
     const harmless: Damage[] = [];
+    // The segment before the oldest, if its file is there and has no header: see below.
+    const first = chain.links[0]!.file.header;
+    const path = `${this.folder}/${segmentName(first.previous)}`;
+    const headless = damage.find((one) => one.path === path);
     for (const one of damage) {
+      if (one === headless) continue;
       const live = liveIndexes(index, one);
       const mattersOtherwise = live === undefined && (one.kind === "hard state" ||
         one.firstIndex !== undefined && one.lastIndex === undefined ||
@@ -353,24 +358,16 @@ export class Recovery {
       else if (mattersOtherwise) found.push(one);
       else harmless.push(one);
     }
-    const first = chain.links[0]!.file.header;
     const oldest = index.segments[0]!.firstIndex;
-    const path = `${this.folder}/${segmentName(first.previous)}`;
-    const known = found.findIndex((one) => one.path === path);
-    const whole = found[known] ??
+    const whole = headless ??
       this.borders.missing(first.previous, `segment ${first.number} follows it, it is missing`);
     if (oldest > index.snapshotIndex + 1) {
       const lost = oldest - index.snapshotIndex - 1;
       this.borders.requirePlausible(chain.links[0]!, lost, first.baseLsn);
-      const named: Damage = { ...whole, firstIndex: index.snapshotIndex + 1, lastIndex: oldest - 1 };
+      found.unshift({ ...whole, firstIndex: index.snapshotIndex + 1, lastIndex: oldest - 1 });
       index.segments[0]!.prependLost(lost);
-      if (known >= 0) found[known] = named;
-      else found.push(named);
-    } else if (known >= 0) {
+    } else if (headless !== undefined || (first.previous > 0 && index.snapshotIndex === 0)) {
       // The snapshot has all that it held, or it held nothing; and its successor's header repeats what it said else.
-      harmless.push(...found.splice(known, 1));
-    } else if (first.previous > 0 && index.snapshotIndex === 0) {
-      // No snapshot had it deleted. But it held no entry, and what else it held its successor's header repeats.
       harmless.push(whole);
     }
     return { damage: found, harmless };
