@@ -41,7 +41,7 @@ export const DENO_PERMISSIONS: readonly string[] = [
   "--allow-write",
   "--allow-env",
   "--allow-run",
-  "--allow-net=127.0.0.1",
+  "--allow-net=127.0.0.1,127.0.0.2",
 ];
 
 const TITLES: Record<RuntimeName, string> = { deno: "Deno", bun: "Bun", node: "Node" };
