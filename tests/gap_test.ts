@@ -473,6 +473,26 @@ describe("a missing segment", () => {
     assert.ok(found!.firstIndex! <= 5 && found!.lastIndex === 10, JSON.stringify(found));
   });
 
+  it("behind a gap in which entries were replaced brings none of those back", () => {
+    const contents = new Map(
+      closedLog((log) => {
+        log.append(entriesAt(1, 10));
+        log.truncate(5);
+        log.append(entriesAt(5, 10, 2));
+        fill(log);
+        fill(log);
+        log.append(entriesAt(11, 12, 3));
+      }, 8192).contents(),
+    );
+    const first = contents.get(FIRST)!;
+    const truncation = framesOf(first).find(({ kind }) => kind === KIND_TRUNCATE)!;
+    contents.set(FIRST, first.slice().fill(0, truncation.offset));
+    assert.ok(contents.delete(segmentName(2)));
+    const log = WalLog.openSync(PATH, { fileSystem: new MemoryDisk(contents), onDamage: "keep" });
+    for (let index = 5; index <= 10; index++) assert.throws(() => log.entry(index), { code: "DAMAGED_ENTRY" });
+    assertSameEntries(log.entries(11, 12), entriesAt(11, 12, 3), "behind");
+  });
+
   it("beside another one that only added entries leaves what was before them", () => {
     const log = openWithout([2, 3], (log) => {
       log.append(entriesAt(1, 10));

@@ -52,6 +52,7 @@ export class Borders {
     const { index } = replay;
     const { state, floor, previous, previousSum } = link.file.header;
     const segment = index.segments.at(-1)!;
+    const replacedFrom = older.joined ? Infinity : this.replacedFrom(older, segment, link);
     replay.close(segment, older.joined ? state : undefined);
     // How far the log had come, this segment tells, if not what the one before it held at its end.
     for (const one of replay.damage) {
@@ -62,7 +63,7 @@ export class Borders {
       const found = chain.damage.find((one) => one.path === path);
       const missing = { ...(found ?? this.missing(previous, `segment ${link.file.number} follows it, it is missing`)) };
       // Everything from the floor on was the missing segment's. Had it no entries, the state behind it says all.
-      index.truncate(Math.min(floor, this.replacedFrom(older, segment, link)));
+      index.truncate(Math.min(floor, replacedFrom));
       this.lose(segment, link, missing);
       replay.damage.push(missing);
     } else if (replay.damage.at(-1)?.path === segment.path) {
@@ -87,24 +88,28 @@ export class Borders {
   }
 
   /**
-   * From where on what was replayed may have been replaced by segments that are missing too. The floor behind them is
-   * that of the last one alone.
+   * From where on what was replayed may have been replaced by what is lost between two segments: a gap at the end of
+   * the older one, and segments that are missing.
    *
    * @param older The segment that was replayed.
    * @param segment The same, with its entries.
    * @param link The next one that is there.
-   * @returns The lowest such index; `Infinity` if there is none.
+   * @returns The lowest such index; `Infinity` if nothing was replaced but by a single missing segment: the floor behind
+   * it tells.
    */
   private replacedFrom(older: Link, segment: Segment, link: Link): Index {
+    const { replay } = this;
     const { number, successor } = older.file;
-    const { previous, baseLsn, state } = link.file.header;
+    const { previous, baseLsn, floor, state } = link.file.header;
     const isOne = previous === number + 1 ||
       (successor !== undefined && successor !== "damaged" && successor.number === previous);
+    if (isOne && replay.gapOffset === undefined) return Infinity;
     // If no truncation was counted and no snapshot, then they only added to it.
-    if (isOne || state.replacements === this.replay.state.replacements) return Infinity;
+    if (state.replacements === replay.state.replacements) return Infinity;
     // What they dropped they held anew, as much as there was room for.
-    const room = Math.floor((baseLsn - segment.endLsn) / FRAME_HEADER_BYTES);
-    return Math.max(state.nextIndex - room, this.replay.index.snapshotIndex + 1);
+    const knownTo = segment.header.baseLsn + (replay.gapOffset ?? segment.endOffset);
+    const [next, end] = isOne ? [floor, segment.endLsn] : [state.nextIndex, baseLsn];
+    return Math.max(next - Math.floor((end - knownTo) / FRAME_HEADER_BYTES), replay.index.snapshotIndex + 1);
   }
 
   /** Whether a valid segment has frames that a repair wrote. */

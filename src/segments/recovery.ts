@@ -146,7 +146,7 @@ export class Recovery {
       replay.settledState = undefined;
       replay.settledTruncated = Infinity;
       // The last frame may be lost, in which case its sum is, and a file that is restored has it again.
-      const provenSum = replay.isInGap ? 0 : head.lastSum;
+      const provenSum = replay.gapOffset !== undefined ? 0 : head.lastSum;
       let provenTruncated = head.lowestTruncated;
       // A gap that reaches past the proven LSN leaves no frame to go on with: the rest is cut with it.
       head.endOffset = Math.max(head.endOffset, provenOffset);

@@ -163,9 +163,9 @@ export class Replay {
     };
   }
 
-  /** Whether the frames before the place where the replay stands are lost with their headers. */
-  get isInGap(): boolean {
-    return this.gap !== undefined;
+  /** Offset from which on frames are lost, headers too, up to where the replay stands; `undefined` if none are. */
+  get gapOffset(): number | undefined {
+    return this.gap?.places[0]?.offset;
   }
 
   /** Takes over the state that a segment's header vouches for. */

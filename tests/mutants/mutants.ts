@@ -670,7 +670,13 @@ const CHECKSUMS: Mutant[] = [
   {
     name: "segments that are missing in a row are taken for one",
     file: BORDERS,
-    edits: [["Math.min(floor, this.replacedFrom(older, segment, link))", "floor"]],
+    edits: [["const isOne = previous", "const isOne = true || previous"]],
+    dies: "gap_test",
+  },
+  {
+    name: "a gap in front of a missing segment is taken to have replaced nothing",
+    file: BORDERS,
+    edits: [["isOne && replay.gapOffset === undefined", "isOne"]],
     dies: "gap_test",
   },
   {
@@ -733,7 +739,7 @@ const CHECKSUMS: Mutant[] = [
   {
     name: "the last checksum that can be read is taken for that of the last frame",
     file: RECOVERY,
-    edits: [["replay.isInGap ? 0 : head.lastSum", "head.lastSum"]],
+    edits: [["replay.gapOffset !== undefined ? 0 : head.lastSum", "head.lastSum"]],
     dies: "damage_test",
   },
   {
