@@ -213,7 +213,7 @@ export class Durability {
 
   /** Notes that the entries from `from` on are gone: they are not durable any more, and nobody has them read ahead. */
   truncated(from: Index): void {
-    this.state.truncations++;
+    this.state.truncated(from);
     this.durableIndex = Math.min(this.durableIndex, from - 1);
     this.commit.truncated(from);
   }

@@ -98,6 +98,36 @@ export class LiveState {
   }
 
   /**
+   * Notes that the entries from an index on are gone, and with them what was damaged of them.
+   *
+   * @param from The index.
+   */
+  truncated(from: Index): void {
+    this.truncations++;
+    this.strike(({ firstIndex = 0, lastIndex }) => lastIndex !== undefined && firstIndex >= from);
+  }
+
+  /**
+   * Takes over the hard state that was set. What may have been lost of the one before is not needed any more, and that
+   * entries are gone of which nobody knows how many is accepted.
+   *
+   * @param hardState The hard state.
+   */
+  setHardState(hardState: HardState): void {
+    this.hardState = Object.freeze(hardState);
+    this.hardStateLost = false;
+    this.tailLost = false;
+    this.strike(({ firstIndex, lastIndex }) => firstIndex === undefined || lastIndex === undefined);
+  }
+
+  /** Takes damage off the list that the log has no need of any more. */
+  private strike(isNoMore: (damage: Damage) => boolean): void {
+    // Where a truncation is lost, more is than entries and a hard state.
+    if (this.replacementsLost || this.damaged.length === 0) return;
+    this.damaged = this.damaged.filter((one) => one.kind === "snapshot" || !isNoMore(one));
+  }
+
+  /**
    * The state as it is now, for a mark, or for the header of the next segment.
    *
    * @param replacements Truncations and snapshots of the log so far, which the writer counts.

@@ -334,6 +334,11 @@ function startWriter(
     index.segments.push(segment);
     return write(segment, file, false);
   }
+  const previous = index.segments.at(-2);
+  const nameHead = () => {
+    if (previous === undefined || previous.header.number !== head.header.previous) return;
+    nameSuccessor(fileSystem, codec, previous, head.header.number, head.header.baseLsn);
+  };
   // A segment with damage is not written any more, so that a repair can replace its file.
   if (
     recovered.closed && recovered.cut === undefined && recovered.damage.length === 0 &&
@@ -346,6 +351,8 @@ function startWriter(
       readFull(file, mark, head.endOffset - mark.length);
       writeFull(file, mark, head.endOffset - mark.length);
       file.sync();
+      // Were the newest segment lost too, nothing would tell that it was there.
+      if (!recovered.isHeadNamed) nameHead();
     } catch (error) {
       file.close();
       throw error;
@@ -353,10 +360,7 @@ function startWriter(
     return write(head, file, true);
   }
   // For the same reason, what makes the newest segment part of the log is written once more.
-  const previous = index.segments.at(-2);
-  if (previous !== undefined && previous.header.number === head.header.previous) {
-    nameSuccessor(fileSystem, codec, previous, head.header.number, head.header.baseLsn);
-  }
+  nameHead();
   const keptBytes = Math.max(
     head.endOffset,
     recovered.cut === undefined ? 0 : recovered.cut.offset + recovered.cut.bytes,

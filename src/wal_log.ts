@@ -154,7 +154,7 @@ export class WalLog implements RaftLog, AsyncDisposable, Disposable {
   }
 
   /**
-   * What is known to be damaged and is not yet repaired: found when the log was opened with `onDamage: "keep"`, by
+   * What is known to be damaged and is neither repaired nor given up: found when the log was opened with `onDamage: "keep"`, by
    * {@link WalLog.scrub}, or by reading an entry. With `verify: "tail"` only scrubbing finds all of it.
    */
   get damaged(): readonly Damage[] {
@@ -303,9 +303,7 @@ export class WalLog implements RaftLog, AsyncDisposable, Disposable {
     const flags = votedFor === null ? 0 : FLAG_VOTE;
     const write = () => writer.writeFrame(KIND_HARD_STATE, flags, term, votedFor ?? 0);
     this.#durability.write("set the hard state", FRAME_HEADER_BYTES, write);
-    this.#state.hardState = Object.freeze({ term, votedFor });
-    this.#state.hardStateLost = false;
-    this.#state.tailLost = false;
+    this.#state.setHardState({ term, votedFor });
   }
 
   /**

@@ -771,6 +771,21 @@ describe("a sealed segment", () => {
     }
   });
 
+  it("is named anew by the next writer where what names it was lost, so that it is missed after that", () => {
+    const disk = new SimulatedDisk();
+    const log = open(disk);
+    log.append([entry(1, 100)]);
+    log.syncSync();
+    disk.restart();
+    open(disk).closeSync();
+    disk.zero(segmentPath(1), SLOT_OFFSET, 512);
+    const again = open(disk);
+    again.setHardState({ term: 2, votedFor: 3n });
+    again.closeSync();
+    disk.lose(segmentPath(2));
+    assert.throws(() => open(disk), isCorrupt);
+  });
+
   it("that is lost after what names it was damaged is missed; of one that never was, a bit does not tell", () => {
     for (const isNamed of [true, false]) {
       for (let offset = SLOT_OFFSET; offset < SLOT_OFFSET + 32; offset++) {

@@ -473,6 +473,27 @@ describe("a missing segment", () => {
     assert.ok(found!.firstIndex! <= 5 && found!.lastIndex === 10, JSON.stringify(found));
   });
 
+  it("behind a gap, neither with any entries, is named with none", () => {
+    const contents = new Map(
+      closedLog((log) => {
+        fill(log);
+        fill(log);
+        log.append(entriesAt(1, 2));
+      }, 8192).contents(),
+    );
+    contents.set(FIRST, contents.get(FIRST)!.slice().fill(0, SEGMENT_HEADER_BYTES + 400));
+    assert.ok(contents.delete(segmentName(2)));
+    const log = WalLog.openSync(PATH, { fileSystem: new MemoryDisk(contents), onDamage: "keep" });
+    const places = placesOf([...log.damaged, ...log.recovery.harmless]);
+    assert.deepEqual(places, [["frames", pathOf(1), undefined, undefined], [
+      "segment",
+      pathOf(2),
+      undefined,
+      undefined,
+    ]]);
+    assertSameEntries(log.entries(1, 2), entriesAt(1, 2), "behind");
+  });
+
   it("behind a gap in which entries were replaced brings none of those back", () => {
     const contents = new Map(
       closedLog((log) => {

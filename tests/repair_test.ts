@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { type LogEntry, WalLog } from "../mod.ts";
-import { KIND_TRUNCATE, SEGMENT_HEADER_BYTES } from "../src/segments/format.ts";
+import { KIND_MARK, KIND_TRUNCATE, SEGMENT_HEADER_BYTES } from "../src/segments/format.ts";
 import { entriesAt, entryAt, flipped, framesOf } from "./history.ts";
 import { MemoryDisk } from "./memory_disk.ts";
 import { assertSameEntries } from "./model.ts";
@@ -84,6 +84,51 @@ describe("a damaged entry that was read", () => {
     log.repair([entries[index - 1]!]);
     assert.deepEqual(log.damaged, []);
     assert.deepEqual(log.entry(index), entries[index - 1]);
+  });
+});
+
+describe("the list of what is damaged", () => {
+  const ranges = ({ damaged }: WalLog) => damaged.map(({ firstIndex, lastIndex }) => [firstIndex, lastIndex]);
+
+  /** A log of eight entries, a hard state and two entries more, killed, of which some frames are lost, headers and all. */
+  function damagedLog(first: number, last: number): { readonly disk: MemoryDisk; readonly log: WalLog } {
+    const whole = new MemoryDisk();
+    const written = WalLog.openSync(PATH, { fileSystem: whole });
+    written.append(entriesAt(1, 8));
+    written.setHardState({ term: 3, votedFor: 1n });
+    written.append([entryAt(9)]);
+    written.syncSync();
+    written.append([entryAt(10)]);
+    const frames = framesOf(whole.contents().get(FIRST)!).filter(({ kind }) => kind !== KIND_MARK);
+    const disk = changed(
+      new MemoryDisk(whole.contents()),
+      FIRST,
+      (bytes) => bytes.fill(0, frames[first]!.offset, frames[last]!.end),
+    );
+    return { disk, log: WalLog.openSync(PATH, { fileSystem: disk, onDamage: "keep" }) };
+  }
+
+  it("has entries no more that are truncated, and those still that are not", () => {
+    const { disk, log } = damagedLog(3, 4);
+    assert.deepEqual(ranges(log), [[4, 5]]);
+    log.truncate(8);
+    assert.deepEqual(ranges(log), [[4, 5]]);
+    log.truncate(4);
+    assert.deepEqual(ranges(log), []);
+    log.append(entriesAt(4, 9, 2));
+    log.closeSync();
+    const again = WalLog.openSync(PATH, { fileSystem: disk });
+    assert.deepEqual([again.recovery.verdict, ranges(again)], ["clean", []]);
+    assertSameEntries(again.entries(4, 9), entriesAt(4, 9, 2), "anew");
+  });
+
+  it("has a lost hard state no more once one is set", () => {
+    const { disk, log } = damagedLog(8, 8);
+    assert.deepEqual(ranges(log), [[undefined, undefined]]);
+    log.setHardState({ term: 4, votedFor: null }, { force: true });
+    assert.deepEqual(ranges(log), []);
+    log.closeSync();
+    assert.equal(WalLog.openSync(PATH, { fileSystem: disk }).recovery.verdict, "clean");
   });
 });
 

@@ -56,7 +56,9 @@ export class Borders {
     replay.close(segment, older.joined ? state : undefined);
     // How far the log had come, this segment tells, if not what the one before it held at its end.
     for (const one of replay.damage) {
-      if (one.firstIndex !== undefined) one.lastIndex ??= state.nextIndex - 1;
+      if (one.firstIndex === undefined || one.lastIndex !== undefined) continue;
+      if (state.nextIndex > one.firstIndex) one.lastIndex = state.nextIndex - 1;
+      else one.firstIndex = undefined;
     }
     if (!older.joined) {
       const path = `${this.folder}/${segmentName(previous)}`;

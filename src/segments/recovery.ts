@@ -61,6 +61,8 @@ export interface Recovered {
   readonly head: Segment | undefined;
   /** Whether the newest segment ends with the mark that closing leaves, so that writing can go on behind it. */
   readonly closed: boolean;
+  /** Whether the segment before the newest names it, if that is there. */
+  readonly isHeadNamed: boolean;
   /** The log's UUID; `undefined` if there is no log yet. */
   readonly uuid: Uint8Array | undefined;
   /** Whether the file that says so is there. */
@@ -193,6 +195,7 @@ export class Recovery {
         head,
         // A slot that a crash tore stays torn behind the mark: what comes next has to be named there.
         closed: closed && head.endOffset === size && newest.file.successor === undefined,
+        isHeadNamed: chain.links.slice(-2, -1).every(namesNext),
         uuid: head.header.uuid,
         isIdentified: identity !== undefined && identity !== "damaged",
         provenLsn,
@@ -257,6 +260,7 @@ export class Recovery {
       state: replay.state,
       head: undefined,
       closed: chain.highestNumber === 0,
+      isHeadNamed: true,
       uuid: identity === "damaged" ? undefined : identity,
       isIdentified: false,
       provenLsn: 0,
@@ -388,4 +392,9 @@ export class Recovery {
     this.borders.requirePlausible(link, last - first + 1, oldest.endLsn);
     oldest.prependLost(last - first + 1);
   }
+}
+
+/** Whether a segment names the one that was written to follow it. */
+function namesNext({ file, joined }: Link): boolean {
+  return !joined || (file.successor !== undefined && file.successor !== "damaged");
 }

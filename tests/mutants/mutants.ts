@@ -287,8 +287,11 @@ const ORDERS: Mutant[] = [
     name: "what a crash left is removed before the log goes on, and what it vouches for with it",
     file: OPEN,
     edits: [
-      ["if (report.damage.length === 0) removeLeftovers(fileSystem, folder, recovered);", ""],
-      ["writer = startWriter(", "removeLeftovers(fileSystem, folder, recovered);\n      writer = startWriter("],
+      ["for (const path of recovered.superseded) fileSystem.remove(path);", ""],
+      [
+        "writer = startWriter(",
+        "for (const path of recovered.superseded) fileSystem.remove(path);\n      writer = startWriter(",
+      ],
     ],
     dies: "checks_test",
   },
@@ -668,6 +671,24 @@ const CHECKSUMS: Mutant[] = [
     dies: "checks_test",
   },
   {
+    name: "a truncation leaves what it dropped on the list of what is damaged",
+    file: STATE,
+    edits: [["lastIndex !== undefined && firstIndex >= from", "lastIndex !== undefined && firstIndex > from"]],
+    dies: "repair_test",
+  },
+  {
+    name: "damage that had room for no entry is said to have held some",
+    file: BORDERS,
+    edits: [["if (state.nextIndex > one.firstIndex) one.lastIndex", "if (true as boolean) one.lastIndex"]],
+    dies: "gap_test",
+  },
+  {
+    name: "a lost hard state stays on the list of what is damaged",
+    file: STATE,
+    edits: [["this.strike(({ firstIndex, lastIndex }) => firstIndex === undefined || lastIndex === undefined);", ""]],
+    dies: "repair_test",
+  },
+  {
     name: "segments that are missing in a row are taken for one",
     file: BORDERS,
     edits: [["const isOne = previous", "const isOne = true || previous"]],
@@ -815,8 +836,8 @@ const RECOVERIES: Mutant[] = [
     name: "what makes the newest segment part of the log is believed without being written once more",
     file: OPEN,
     edits: [[
-      "nameSuccessor(fileSystem, codec, previous, head.header.number, head.header.baseLsn);",
-      "void nameSuccessor;",
+      "  nameHead();\n  const keptBytes",
+      "  const keptBytes",
     ]],
     dies: "strace_test",
     equivalent:
@@ -876,6 +897,12 @@ const RECOVERIES: Mutant[] = [
     name: "the slot is not written when a segment is sealed",
     file: WRITER,
     edits: [["writeSuccessor(this.file, this.codec, old, segment.header.number, old.endLsn);", ""]],
+    dies: "checks_test",
+  },
+  {
+    name: "a writer leaves a newest segment without what names it",
+    file: OPEN,
+    edits: [["if (!recovered.isHeadNamed) nameHead();", ""]],
     dies: "checks_test",
   },
   {
