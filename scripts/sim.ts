@@ -4,7 +4,9 @@
  *     deno task sim                        1,000 histories of each kind
  *     deno task sim --seeds 100000         as many as wanted
  *     deno task sim --seed 4711            one of them again
- *     deno task sim --damage               only those in which bytes rot
+ *     deno task sim --crashes              only those without damage
+ *     deno task sim --damage               only those in which bytes rot at the end
+ *     deno task sim --rot                  only those in which they rot again and again, and the log goes on
  *     deno task sim --seed 4711 --damage --steps=3,7    some of its steps, as a failure prints them
  *
  * @module
@@ -12,15 +14,18 @@
 
 import process from "node:process";
 import { parseArgs } from "node:util";
-import { type Counts, simulate } from "../tests/simulation.ts";
+import { simulateDamage } from "../tests/damage_simulation.ts";
+import type { Counts } from "../tests/simulated_log.ts";
+import { simulate } from "../tests/simulation.ts";
 
 const { values } = parseArgs({
   options: {
     seeds: { type: "string", default: "1000" },
     from: { type: "string", default: "1" },
     seed: { type: "string" },
-    damage: { type: "boolean" },
     crashes: { type: "boolean" },
+    damage: { type: "boolean" },
+    rot: { type: "boolean" },
     steps: { type: "string" },
   },
 });
@@ -33,18 +38,32 @@ if (!Number.isSafeInteger(from) || !Number.isSafeInteger(seeds) || seeds < 1) {
 }
 const steps = values.steps?.split(",").filter((step) => step !== "").map(Number);
 const kinds = [
-  { title: "crashes, kills, failing and full disks", damage: false, wanted: values.damage !== true },
-  { title: "the same, then rot, zeroed blocks and lost files", damage: true, wanted: values.crashes !== true },
+  {
+    title: "crashes, kills, failing and full disks",
+    isWanted: values.crashes,
+    run: (seed: number, counts: Counts) => simulate(seed, counts, { steps }),
+  },
+  {
+    title: "the same, then rot, zeroed blocks and lost files",
+    isWanted: values.damage,
+    run: (seed: number, counts: Counts) => simulate(seed, counts, { damage: true, steps }),
+  },
+  {
+    title: "damage again and again, in several places, and the log goes on",
+    isWanted: values.rot,
+    run: (seed: number, counts: Counts) => simulateDamage(seed, counts, steps),
+  },
 ];
+const isAnyWanted = kinds.some(({ isWanted }) => isWanted);
 
 let failures = 0;
-for (const { title, damage, wanted } of kinds) {
-  if (!wanted) continue;
+for (const { title, isWanted, run } of kinds) {
+  if (isAnyWanted && isWanted !== true) continue;
   const counts: Counts = {};
   const started = performance.now();
   for (let seed = from; seed < from + seeds; seed++) {
     try {
-      await simulate(seed, counts, { damage, steps });
+      await run(seed, counts);
     } catch (error) {
       failures++;
       console.error((error as Error).message);

@@ -9,6 +9,17 @@ import assert from "node:assert/strict";
 import { type LogEntry, MemoryLog, type RaftLog, type Snapshot, WalLog, WalLogError } from "../mod.ts";
 import { MARK_BYTES } from "../src/segments/format.ts";
 import { type DiskFault, PowerLoss, Random, SimulatedDisk } from "../src/testing/mod.ts";
+import {
+  cloneOf,
+  type Counts,
+  entriesBehind,
+  type Failure,
+  fingerprint,
+  isExpected,
+  isPoisoned,
+  isPowerLoss,
+  shrink,
+} from "./simulated_log.ts";
 
 const FOLDER = "/raft.wal";
 /** Mostly small, so that histories rotate. */
@@ -17,39 +28,12 @@ const STEPS_MAX = 40;
 /** Crashes in a row before an open must succeed. */
 const RECOVERIES_MAX = 6;
 
-/** How often what happened, over all histories. */
-export type Counts = Record<string, number>;
-
 /** How a history differs from the usual. */
 export interface SimulationOptions {
   /** Whether bytes rot too, so that `CORRUPT` is a right answer. */
   readonly damage?: boolean;
   /** The steps of the history that are done, by number. Default: all. */
   readonly steps?: readonly number[];
-}
-
-/** A history that failed. */
-interface Failure {
-  readonly error: Error;
-  /** The numbers of its steps up to there, and what happened in them. */
-  readonly steps: readonly number[];
-  readonly notes: readonly string[];
-}
-
-function digest(bytes: Uint8Array): string {
-  let hash = 0x811c9dc5;
-  for (const byte of bytes) hash = Math.imul(hash ^ byte, 0x01000193);
-  return `${bytes.length}:${(hash >>> 0).toString(36)}`;
-}
-
-/** Everything that a log holds, in a line. */
-export function fingerprint(log: RaftLog): string {
-  const { hardState, snapshotIndex, lastIndex, lastTerm } = log;
-  const snapshot = log.snapshot();
-  const entries = log.entries(snapshotIndex + 1, lastIndex)
-    .map((entry) => `${entry.index}.${entry.term}${entry.kind[0]}${digest(entry.command)}`);
-  const boundary = snapshot === undefined ? "-" : `${snapshot.term}:${snapshot.config}:${digest(snapshot.data)}`;
-  return `${lastIndex}/${lastTerm} ${snapshotIndex}=${boundary} ${hardState.term}>${hardState.votedFor} ${entries}`;
 }
 
 class Simulation {
@@ -70,7 +54,7 @@ class Simulation {
   /** How many of them were durable when the last frame was written: what damage may not take unnoticed. */
   #proven = 0;
   #log!: WalLog;
-  #id = 0;
+  readonly #id = { next: 0 };
 
   constructor(seed: number, counts: Counts, options: SimulationOptions) {
     this.#seed = seed;
@@ -163,19 +147,8 @@ class Simulation {
     this.#disk.failAfter(fault, after);
   }
 
-  #entries(): LogEntry[] {
-    const random = this.#random;
-    const term = this.#model.lastTerm + (random.chance(0.1) ? 1 : 0);
-    return Array.from({ length: 1 + random.below(5) }, (_, i) => {
-      const command = new Uint8Array(random.chance(0.8) ? random.below(80) : random.below(4000));
-      random.fill(command);
-      if (command.length >= 4) new DataView(command.buffer).setUint32(0, this.#id++);
-      return { term, index: this.#model.lastIndex + 1 + i, kind: random.chance(0.1) ? "config" : "normal", command };
-    });
-  }
-
   #append(): void {
-    const entries = this.#entries();
+    const entries = entriesBehind(this.#random, this.#model, this.#id);
     const sizes = entries.map(({ command }) => command.length);
     // A batch that is cut short by a crash leaves the entries before the cut: each is a mutation of its own.
     this.#mutate(`append ${sizes}`, entries.map((entry) => (log: RaftLog) => log.append([entry])), (log) => {
@@ -531,29 +504,6 @@ class Simulation {
   }
 }
 
-function isPowerLoss(error: unknown): boolean {
-  return error instanceof PowerLoss || (error instanceof WalLogError && isPowerLoss(error.cause));
-}
-
-function isPoisoned(error: unknown): boolean {
-  return error instanceof WalLogError && error.code === "POISONED";
-}
-
-/** What an open may throw when the disk fails under it. */
-function isExpected(error: unknown): boolean {
-  return isPowerLoss(error) ||
-    (error instanceof WalLogError && (error.code === "NO_SPACE" || error.code === "IO" || error.code === "POISONED"));
-}
-
-function cloneOf(log: RaftLog): MemoryLog {
-  const copy = new MemoryLog();
-  copy.setHardState(log.hardState);
-  const snapshot = log.snapshot();
-  if (snapshot !== undefined) copy.applySnapshot(snapshot);
-  copy.append(log.entries(log.snapshotIndex + 1, log.lastIndex));
-  return copy;
-}
-
 /**
  * Runs one history.
  *
@@ -571,26 +521,4 @@ export async function simulate(seed: number, counts: Counts = {}, options: Simul
   throw new Error(`seed ${seed}${kind}: ${error.message}\n  ${notes.join("\n  ")}\n  again: ${again}`, {
     cause: error,
   });
-}
-
-/**
- * Leaves steps out of a history that failed for as long as it goes on failing.
- *
- * @param failure How it failed.
- * @param run Runs the history with these steps of it.
- * @returns How it fails with as few steps as can be: each of them is needed.
- */
-export async function shrink<T extends { readonly steps: readonly number[] }>(
-  failure: T,
-  run: (steps: readonly number[]) => Promise<T | undefined>,
-): Promise<T> {
-  let least = failure;
-  for (let before = Infinity; least.steps.length < before;) {
-    before = least.steps.length;
-    for (const step of [...least.steps].reverse()) {
-      if (!least.steps.includes(step)) continue;
-      least = await run(least.steps.filter((other) => other !== step)) ?? least;
-    }
-  }
-  return least;
 }

@@ -1,6 +1,8 @@
 import { describe, it } from "node:test";
 import assert from "node:assert/strict";
-import { type Counts, shrink, simulate } from "./simulation.ts";
+import { simulateDamage } from "./damage_simulation.ts";
+import { type Counts, shrink } from "./simulated_log.ts";
+import { simulate } from "./simulation.ts";
 
 /** A few hundred histories; `deno task sim --seeds N` runs any number. */
 const SEEDS = 150;
@@ -19,6 +21,14 @@ describe("simulated disk", () => {
     const counts: Counts = {};
     for (let seed = 1; seed <= SEEDS; seed++) await simulate(seed, counts, { damage: true });
     for (const event of ["rot-refused", "rot-refused-late", "rot-harmless"]) {
+      assert((counts[event] ?? 0) > 0, `no history had ${event}`);
+    }
+  });
+
+  it("stays right where it goes on with damage in several places, and is whole once it is healed", async () => {
+    const counts: Counts = {};
+    for (let seed = 1; seed <= SEEDS; seed++) await simulateDamage(seed, counts);
+    for (const event of ["refused", "opened-corrupt", "open-ended", "repaired", "replaced", "refused-DAMAGED_ENTRY"]) {
       assert((counts[event] ?? 0) > 0, `no history had ${event}`);
     }
   });

@@ -5,15 +5,16 @@
  */
 
 import process from "node:process";
+import { simulateDamage } from "../damage_simulation.ts";
 import { simulate } from "../simulation.ts";
 
 for (let seed = 1; seed <= Number(process.argv[2]); seed++) {
-  for (const damage of [false, true]) {
-    try {
-      await simulate(seed, {}, { damage });
-    } catch (error) {
-      console.log((error as Error).message.split("\n")[0]);
-      process.exit(1);
-    }
+  try {
+    await simulate(seed);
+    await simulate(seed, {}, { damage: true });
+    await simulateDamage(seed);
+  } catch (error) {
+    console.log((error as Error).message.split("\n")[0]);
+    process.exit(1);
   }
 }
