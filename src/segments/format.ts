@@ -11,7 +11,7 @@
  *      0 +-------------------+
  *        | header, copy A    |   both copies are written and flushed before the first frame
  *   1024 +-------------------+   and never change
- *        | successor slot    |   zeros until the next segment is durable, then written once
+ *        | successor slot    |   zeros until the next segment is durable, then names it
  *   2048 +-------------------+
  *        | header, copy B    |
  *   4096 +-------------------+
