@@ -9,9 +9,10 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
-import { MemoryLog, type RaftLog, WalLog } from "../../mod.ts";
+import { MemoryLog, WalLog } from "../../mod.ts";
 import type { Runtime } from "../../scripts/runtimes.ts";
 import { Random } from "../../src/testing/random.ts";
+import { cloneOf } from "../simulated_log.ts";
 import { digestOf } from "./digest.ts";
 import { isMutation, type Step, Steps } from "./steps.ts";
 
@@ -188,7 +189,7 @@ export class KilledLog {
     if (digestOf(this.#model) === found) return;
     const expected = [digestOf(this.#model)];
     if (last !== undefined && isMutation(last)) {
-      const model = copyOf(this.#model);
+      const model = cloneOf(this.#model);
       for (const [i, part] of last.parts.entries()) {
         part(model);
         const digest = digestOf(model);
@@ -211,13 +212,4 @@ function isReached(after: Plan["after"], said: string): boolean {
   if (typeof after === "string") return said.includes(after);
   const newline = said.indexOf("\n");
   return newline >= 0 && said.length - newline - 1 >= after;
-}
-
-function copyOf(log: RaftLog): MemoryLog {
-  const copy = new MemoryLog();
-  copy.setHardState(log.hardState);
-  const snapshot = log.snapshot();
-  if (snapshot !== undefined) copy.applySnapshot(snapshot);
-  copy.append(log.entries(log.snapshotIndex + 1, log.lastIndex));
-  return copy;
 }
