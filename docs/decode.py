@@ -9,7 +9,7 @@ from xxh3 import u32, u64, xxh3  # a file of its own: XXH3 is no part of the for
 
 ENTRY, HARD_STATE, TRUNCATE, SNAPSHOT, MARK, FOOTER = range(1, 7)
 COPY, CLOSE, VOTE, FILL, CLEAR, CONFIG = 1, 2, 4, 8, 16, 32  # flags of frames
-HAS_VOTE, STATE_LOST = 1, 2 | 4  # flags of segments
+HAS_VOTE, TAIL_LOST, STATE_LOST = 1, 4, 2 | 4  # flags of segments
 UNKNOWN, UNPROVEN_UNKNOWN = 2**64 - 1, 2**32 - 1
 STATE = "previous_sum replacements next last_term hard_term vote snapshot_index snapshot_term".split()
 Header = namedtuple("Header", "version replacements uuid number base salt previous previous_sum flags next last_term "
@@ -115,13 +115,13 @@ def read(folder, log):
     stated += [frame.at - frame.unproven for frame in frames if frame.unproven != UNPROVEN_UNKNOWN]
     stated += [frame.at for frame in frames if frame.flags & CLOSE and frame.at + 72 == size and frame.kind == MARK]
     end = replay(log, newest, size, max(stated))
-    require(begun or not (log.is_sealed or newest.slot_is_lost), "the segment that follows the newest one is missing")
+    is_followed = {segment.head.flags & TAIL_LOST for segment in begun} == {0}
+    require(is_followed or not (log.is_sealed or newest.slot_is_lost), "the segment after the newest one is missing")
     require(not log.flags & STATE_LOST, "a hard state, or entries at the end, are lost")
     return "torn" if any(newest.data[end:]) and not log.is_sealed else "clean"
 
 def read_snapshot(path, log):
-    data, pieces, is_last = load(path), [], False
-    at = 64 + 8 * u32(data, 12)
+    pieces, is_last, at = [], False, 64 + 8 * u32(data := load(path), 12)
     index, term, salt, *config = struct.unpack_from(f"<QQQ{u32(data, 12)}Q", data, 32)
     is_ours = (data[16:32], index, term) == (log.uuid, log.snapshot_index, log.snapshot_term)
     require(is_ours and is_valid(data[:at], b"WALLOGSN"), f"{path.name} is not the log's")

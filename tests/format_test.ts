@@ -14,7 +14,7 @@ import { fileURLToPath } from "node:url";
 import { type LogEntry, type RaftLog, WalLog, WalLogError } from "../mod.ts";
 import { exampleFiles, explainExample } from "../scripts/format_example.ts";
 import { Codec } from "../src/codec/codec.ts";
-import { segmentName, SLOT_OFFSET } from "../src/segments/format.ts";
+import { SEGMENT_HEADER_BYTES, segmentName, SLOT_OFFSET } from "../src/segments/format.ts";
 import { PowerLoss, Random, SimulatedDisk } from "../src/testing/mod.ts";
 import { damageEntry, makeForgetful, makeLog } from "./cli.ts";
 import { entriesAt } from "./history.ts";
@@ -310,6 +310,23 @@ describe("the decoder written from docs/FORMAT.md", { skip }, () => {
       const verdicts = decode(...folders).map((found, i) => compare(folders[i]!, found, folders[i]!));
       // Where too little of it is left, it may be anything.
       assert.deepEqual(verdicts, ["corrupt", "clean", "corrupt", "corrupt", "corrupt"]);
+    }));
+
+  it("misses one whose place another was about to take when the power went", () =>
+    inTemporaryFolder((folder) => {
+      const disk = new SimulatedDisk();
+      const open = (onDamage?: "keep") => WalLog.openSync(FOLDER, { fileSystem: disk.fileSystem, onDamage });
+      open().append(entriesAt(1, 2));
+      disk.restart();
+      open().closeSync();
+      disk.lose(`${FOLDER}/${segmentName(2)}`);
+      open("keep");
+      const files = contentsOf(disk);
+      files.get(segmentName(1))!.fill(0, SLOT_OFFSET + 24, SLOT_OFFSET + 28);
+      files.set(segmentName(3), files.get(segmentName(3))!.slice(0, SEGMENT_HEADER_BYTES));
+      const path = join(folder, "torn");
+      write(path, files);
+      assert.equal(compare(path, decode(path)[0]!, "torn"), "corrupt");
     }));
 
   it("names as corrupt what the library names as corrupt", () =>

@@ -12,10 +12,11 @@ import {
   KIND_FOOTER,
   KIND_MARK,
   SEGMENT_HEADER_BYTES,
+  segmentName,
   SLOT_OFFSET,
 } from "../src/segments/format.ts";
 import { entriesAt, entryAt, type FrameAt, framesOf, History } from "./history.ts";
-import { MemoryDisk } from "./memory_disk.ts";
+import { type Contents, MemoryDisk } from "./memory_disk.ts";
 import { assertSameEntries, assertSameState, bytesOf, stateOf } from "./model.ts";
 import { WatchedFileSystem } from "./watched_file_system.ts";
 
@@ -423,6 +424,39 @@ describe("a successor slot that a crash tore, in a log that had been closed befo
         assert.deepEqual([again.recovery.verdict, again.lastIndex], ["clean", 5], `${length} bytes, opening ${times}`);
         again.closeSync();
       }
+    }
+  });
+});
+
+describe("a successor slot that a crash tore, in a log whose newest segment was lost", () => {
+  it("does not have the loss forgotten, whatever of it is there", () => {
+    const disk = new MemoryDisk();
+    const log = WalLog.openSync(PATH, { fileSystem: disk });
+    log.append(entriesAt(1, 5));
+    log.syncSync();
+    // As after a kill: the next one goes on in a second segment, which is then lost.
+    const killed = new MemoryDisk(disk.contents());
+    const second = WalLog.openSync(PATH, { fileSystem: killed });
+    second.append(entriesAt(6, 9));
+    second.closeSync();
+    const contents = new Map(killed.contents());
+    assert.ok(contents.delete(segmentName(2)));
+    const slotOf = (files: Contents) => files.get(SEGMENT)!.slice(SLOT_OFFSET, SLOT_OFFSET + 32);
+    const before = slotOf(contents);
+    const lossy = new MemoryDisk(contents);
+    WalLog.openSync(PATH, { fileSystem: lossy, onDamage: "keep" });
+    const after = slotOf(lossy.contents());
+    assert.notDeepEqual(after, before);
+    // The slot comes before any frame of its own.
+    const third = lossy.contents().get(segmentName(3))!.slice(0, SEGMENT_HEADER_BYTES);
+    for (let length = 0; length <= after.length; length++) {
+      const torn = new Map(lossy.contents());
+      const first = torn.get(SEGMENT)!.slice();
+      first.set([...after.subarray(0, length), ...before.subarray(length)], SLOT_OFFSET);
+      torn.set(SEGMENT, first);
+      torn.set(segmentName(3), third.slice());
+      const message = `${length} bytes`;
+      assert.throws(() => WalLog.openSync(PATH, { fileSystem: new MemoryDisk(torn) }), { code: "CORRUPT" }, message);
     }
   });
 });

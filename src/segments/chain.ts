@@ -65,7 +65,7 @@ export interface Chain {
   readonly superseded: readonly string[];
   /** Highest position that a leftover of the newest segment's succession vouches for. */
   readonly provenLsn: number;
-  /** Whether a segment that was about to follow the newest one is among those. */
+  /** Whether a segment that was about to follow the newest one is among those, begun when nothing was missing behind it. */
   readonly successorBegun: boolean;
   /** Highest number that any file has. */
   readonly highestNumber: number;
@@ -188,7 +188,6 @@ export class ChainReader {
     // The newest segment that belongs to the log. Those above it were begun and never served.
     let head = valid.length - 1;
     let provenLsn = 0;
-    let successorBegun = false;
     const begun: Link["file"][] = [];
     for (; head >= 0; head--) {
       const file = valid[head]!;
@@ -198,11 +197,10 @@ export class ChainReader {
       superseded.push(file.path);
     }
     const newest = valid[head];
-    for (const file of begun) {
-      if (file.header.previous !== newest?.number) continue;
-      successorBegun = true;
-      provenLsn = Math.max(provenLsn, file.header.provenLsn);
-    }
+    const successors = begun.filter(({ header }) => header.previous === newest?.number);
+    for (const { header } of successors) provenLsn = Math.max(provenLsn, header.provenLsn);
+    // One that was begun by a writer who knew that something was lost does not stand in for what that was.
+    const successorBegun = successors.length > 0 && !successors.some(({ header }) => header.state.tailLost);
 
     // From there back to the oldest. A segment that is not where the header behind it says is missing: whether that
     // matters is known once it is known what the snapshot covers.

@@ -918,6 +918,12 @@ const RECOVERIES: Mutant[] = [
     dies: "checks_test",
   },
   {
+    name: "a segment that was begun in the place of a missing one stands in for it",
+    file: CHAIN,
+    edits: [[" && !successors.some(({ header }) => header.state.tailLost)", ""]],
+    dies: "torn_test",
+  },
+  {
     name: "what a gap held behind a snapshot that was lost in it is sought in front of the segment",
     file: RECOVERY,
     edits: [["    this.takeBack(damage, chain.links[0]!);\n", ""]],
