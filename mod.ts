@@ -42,7 +42,15 @@ export {
   type RecoveryReport,
 } from "./src/report.ts";
 export type { ScrubOptions, ScrubReport } from "./src/scrub.ts";
-export type { File, FileLock, FileSystem, OpenMode, ThreadFiles, Threads } from "./src/storage/file_system.ts";
+export type {
+  File,
+  FileLock,
+  FileSystem,
+  LockHolder,
+  OpenMode,
+  ThreadFiles,
+  Threads,
+} from "./src/storage/file_system.ts";
 export type {
   EntriesOptions,
   EntryKind,

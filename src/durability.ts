@@ -169,9 +169,10 @@ export class Durability {
   sync(): Index | Promise<Index> {
     const writer = this.requireWriter("sync", true);
     this.state.counts.syncs++;
+    if (writer.isDirty) return this.commit.sync();
+    this.requireLock();
     // A flush may have succeeded and not yet been told of: what it covered is durable all the same.
-    if (!writer.isDirty) return this.durableIndex = this.state.lastIndex;
-    return this.commit.sync();
+    return this.durableIndex = this.state.lastIndex;
   }
 
   /**
@@ -189,8 +190,19 @@ export class Durability {
         throw this.fail("flush", error);
       }
       this.flushed(this.state.lastIndex);
+    } else {
+      this.requireLock();
     }
     return this.durableIndex;
+  }
+
+  /** Makes sure that what is durable is still in the log's folder. A flush does so itself. */
+  private requireLock(): void {
+    try {
+      this.lock?.check();
+    } catch (error) {
+      throw this.fail("flush", error);
+    }
   }
 
   private async flushAsync(): Promise<void> {
@@ -248,12 +260,14 @@ export class Durability {
     if (cause instanceof WalLogError && (cause.code === "POISONED" || cause.code === "CLOSED")) return cause;
     const { path } = this.state;
     if (this.poison !== undefined) return this.poison;
+    const found = cause instanceof Error ? cause.message : String(cause);
+    const isLockLost = cause instanceof WalLogError && cause.code === "LOCK_LOST";
     this.poison = new WalLogError(
       "POISONED",
-      `Cannot ${attempt} at ${path}: ${
-        cause instanceof Error ? cause.message : String(cause)
-      }; what is on the disk is ` +
-        `uncertain, so the log takes nothing more; close it and open it again`,
+      isLockLost
+        ? `Cannot ${attempt} at ${path}: ${found}; the log takes no more changes; close it, and open it where it is now`
+        : `Cannot ${attempt} at ${path}: ${found}; what is on the disk is uncertain, so the log takes no more changes; ` +
+          `close it and open it again`,
       { path, cause },
     );
     this.commit.fail(this.poison);

@@ -18,7 +18,11 @@ import type { NodeId } from "./types.ts";
  * | `COMPACTED` | the index was replaced by a snapshot |
  * | `CORRUPT` | acknowledged data is damaged; `damage` names it |
  * | `DAMAGED_ENTRY` | the entry exists and cannot be read; fetch it from a peer and `repair` |
- * | `LOCKED` | another writer has the log open |
+ * | `LOCKED` | another writer has the log open; the message says whether it is in this process |
+ * | `LOCK_LOST` | the log's folder or its `LOCK` was moved, deleted or replaced under the writer |
+ * | `NOT_FOUND` | there is no log, and `create` is `false` |
+ * | `UNSAFE_FILE` | a link, a device or another kind of file has the name of one of the log's files |
+ * | `CHANGING` | a writer changes the log faster than a reader can open it; try again |
  * | `POISONED` | an earlier write or flush failed; `cause` is that failure; reopen to go on |
  * | `CLOSED` | the log was closed |
  * | `READ_ONLY` | the log was opened for reading only |
@@ -38,6 +42,10 @@ export type WalLogErrorCode =
   | "CORRUPT"
   | "DAMAGED_ENTRY"
   | "LOCKED"
+  | "LOCK_LOST"
+  | "NOT_FOUND"
+  | "UNSAFE_FILE"
+  | "CHANGING"
   | "POISONED"
   | "CLOSED"
   | "READ_ONLY"
@@ -66,6 +74,7 @@ export interface WalLogErrorDetails {
 /** Codes after which the same call can succeed later, with nothing else done. */
 const RETRYABLE: ReadonlySet<WalLogErrorCode> = new Set([
   "LOCKED",
+  "CHANGING",
   "NO_SPACE",
   "NOT_LEADER",
   "CONFIG_IN_PROGRESS",
@@ -73,7 +82,13 @@ const RETRYABLE: ReadonlySet<WalLogErrorCode> = new Set([
 ]);
 
 /** Codes after which this log object accepts no further mutation. */
-const FATAL: ReadonlySet<WalLogErrorCode> = new Set(["CORRUPT", "POISONED", "CLOSED", "UNSUPPORTED_VERSION"]);
+const FATAL: ReadonlySet<WalLogErrorCode> = new Set([
+  "CORRUPT",
+  "LOCK_LOST",
+  "POISONED",
+  "CLOSED",
+  "UNSUPPORTED_VERSION",
+]);
 
 /**
  * Every failure that the library reports. `code` is stable; the message is for people and says what was

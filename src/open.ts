@@ -10,23 +10,25 @@ import { fileURLToPath } from "node:url";
 import { Codec } from "./codec/codec.ts";
 import { WalLogError } from "./errors.ts";
 import { tell } from "./events.ts";
-import type { CheckedOptions, Progress } from "./options.ts";
+import type { CheckedOptions } from "./options.ts";
 import { type Damage, describeDamage, type RecoveryReport } from "./report.ts";
-import { type LogState, MARK_BYTES, SEGMENT_HEADER_BYTES } from "./segments/format.ts";
-import { writeIdentity } from "./segments/identity.ts";
+import { type LogState, MARK_BYTES, SEGMENT_HEADER_BYTES, segmentNumber } from "./segments/format.ts";
+import { IDENTITY_NAME, isIdentityLeftover, writeIdentity } from "./segments/identity.ts";
 import type { LogIndex } from "./segments/index.ts";
-import { type Recovered, Recovery, type RecoveryStep } from "./segments/recovery.ts";
+import type { Recovered, RecoveryStep } from "./segments/recovery.ts";
 import { isRepairLeftover } from "./segments/repair.ts";
 import type { Segment } from "./segments/segment.ts";
+import { listFolder, notADirectory, recover, recoverBesideWriter } from "./recover.ts";
 import { continueAfterCrash, createSegment, nameSuccessor, SegmentWriter } from "./segments/writer.ts";
-import { isSnapshotLeftover, orphanedSnapshot, SnapshotReader } from "./snapshots.ts";
+import { isSnapshotLeftover } from "./snapshots.ts";
 import type { File, FileLock, FileSystem } from "./storage/file_system.ts";
 import { errorCode, ioError, readFull, writeFull } from "./storage/full.ts";
+import { guard } from "./storage/guard.ts";
 
 const LOCK_NAME = "LOCK";
 const UUID_BYTES = 16;
-/** How often a reader looks again at a log that changes under its eyes before it calls it damaged. */
-const READER_ATTEMPTS_MAX = 10;
+/** How often a lock is tried that another writer holds. In milliseconds. */
+const LOCK_RETRY_MS = 20;
 /** How long opening runs before it lets others. In milliseconds. */
 const OPEN_SLICE_MS = 8;
 
@@ -77,34 +79,41 @@ export function* openLog(
   options: CheckedOptions,
   canWait: boolean,
 ): Generator<RecoveryStep, Opened> {
-  const { fileSystem, readOnly } = options;
   let lock: FileLock | undefined;
   let writer: SegmentWriter | undefined;
   try {
-    if (!readOnly) lock = takeLock(fileSystem, folder);
+    const { readOnly } = options;
+    if (!options.create) requireLog(options.fileSystem, folder);
+    if (!readOnly) makeFolder(folder, options);
+    const home = resolveFolder(folder, options);
+    if (!readOnly) lock = yield* takeLock(home, options);
+    const fileSystem = lock === undefined ? options.fileSystem : guard(options.fileSystem, lock, options.fileMode);
     const started = performance.now();
     const codec = new Codec();
-    const recovered = yield* recover(fileSystem, folder, codec, options, canWait);
+    const recovering = { fileSystem, folder: home, codec, verify: options.verify, canWait };
+    const recovered = yield* readOnly ? recoverBesideWriter(recovering) : recover(recovering);
     const { index } = recovered;
     const report = makeReport(recovered, performance.now() - started);
-    if (report.damage.length > 0 && options.onDamage === "fail") throw corrupt(folder, report.damage);
+    if (report.damage.length > 0 && options.onDamage === "fail") throw corrupt(home, report.damage);
+    // A creation that a crash cut short is no log yet.
+    if (!options.create && recovered.head === undefined && report.damage.length === 0) throw notFound(home);
 
     let { uuid } = recovered;
     if (!readOnly) {
       if (uuid === undefined) fileSystem.random(uuid = new Uint8Array(UUID_BYTES));
-      writer = startWriter(fileSystem, folder, codec, options.segmentBytes, recovered, uuid);
-      // Vouches for what recovery has copied and flushed.
+      writer = startWriter(fileSystem, home, codec, options.segmentBytes, recovered, uuid);
+      // Proves to the next recovery that what this one has copied is flushed.
       writer.mark(recovered.state);
       if (!recovered.isIdentified) {
-        writeIdentity(fileSystem, folder, uuid, (bytes, seed) => codec.hash(bytes, seed));
+        writeIdentity(fileSystem, home, uuid, (bytes, seed) => codec.hash(bytes, seed));
       }
       for (const path of recovered.superseded) fileSystem.remove(path);
       // What else seems to be left over from a crash may be all that is left of what was damaged.
-      if (report.damage.length === 0) removeLeftovers(fileSystem, folder, recovered);
+      if (report.damage.length === 0) removeLeftovers(fileSystem, home, recovered);
     }
     const opened: Opened = {
       fileSystem,
-      folder,
+      folder: home,
       codec,
       index,
       state: recovered.state,
@@ -123,7 +132,12 @@ export function* openLog(
   }
 }
 
-function progressed(path: string, { onProgress }: CheckedOptions, { bytesDone, bytesTotal }: Progress): void {
+function progressed(
+  path: string,
+  { onProgress }: CheckedOptions,
+  { bytesDone, bytesTotal, waitMs }: RecoveryStep,
+): void {
+  if (waitMs !== undefined) return;
   onProgress?.({ bytesDone, bytesTotal });
   tell("wallog:recovery", { path, bytesDone, bytesTotal });
 }
@@ -145,7 +159,7 @@ export async function openInSlices(path: string | URL, options: CheckedOptions):
       const step = opening.next();
       if (step.done) return step.value;
       progressed(folder, options, step.value);
-      if (step.value.isWaiting) await setTimeout(1);
+      if (step.value.waitMs !== undefined) await setTimeout(step.value.waitMs);
       else if (performance.now() < sliceEnd) continue;
       else await setImmediate();
       options.signal?.throwIfAborted();
@@ -173,95 +187,75 @@ export function openAtOnce(path: string | URL, options: CheckedOptions): Opened 
       const step = opening.next();
       if (step.done) return step.value;
       progressed(folder, options, step.value);
+      if (step.value.waitMs !== undefined) blockFor(step.value.waitMs);
     }
   } finally {
     opening.return(undefined as never);
   }
 }
 
-function takeLock(fileSystem: FileSystem, folder: string): FileLock {
+/** Blocks the thread. */
+function blockFor(milliseconds: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, milliseconds);
+}
+
+/** Refuses to go on where there is no log, before anything is made. */
+function requireLog(fileSystem: FileSystem, folder: string): void {
+  let names: string[];
   try {
-    fileSystem.makeDirectory(folder);
+    names = listFolder(fileSystem, folder);
+  } catch (error) {
+    throw errorCode(error) === "ENOENT" ? notFound(folder, error) : error;
+  }
+  if (!names.some((name) => name === IDENTITY_NAME || segmentNumber(name) !== undefined)) throw notFound(folder);
+}
+
+function notFound(folder: string, cause?: unknown): WalLogError {
+  const message = `Cannot open the log at ${folder}: there is none; check the path, and that its volume is mounted`;
+  return new WalLogError("NOT_FOUND", message, { path: folder, cause });
+}
+
+function makeFolder(folder: string, { fileSystem, fileMode }: CheckedOptions): void {
+  try {
+    // Whoever may read the files may enter the folder.
+    fileSystem.makeDirectory(folder, fileMode | (fileMode & 0o444) >> 2);
   } catch (error) {
     if (errorCode(error) !== "EEXIST" && errorCode(error) !== "ENOTDIR") throw error;
     throw notADirectory(folder, error);
   }
-  const lock = fileSystem.lock(`${folder}/${LOCK_NAME}`);
-  if (lock === undefined) {
-    throw new WalLogError(
-      "LOCKED",
-      `Cannot open the log at ${folder}: another writer has it open; close that one, or open with readOnly`,
-      { path: folder },
-    );
-  }
-  return lock;
 }
 
-function notADirectory(folder: string, cause: unknown): WalLogError {
-  const message = `Cannot open the log at ${folder}: expected a directory, found a file`;
-  return new WalLogError("INVALID_ARGUMENT", message, { path: folder, cause });
-}
-
-/** Recovers, and looks again where a running writer may have changed the log meanwhile. */
-function* recover(
-  fileSystem: FileSystem,
-  folder: string,
-  codec: Codec,
-  options: CheckedOptions,
-  canWait: boolean,
-): Generator<RecoveryStep, Recovered> {
-  const threads = canWait ? fileSystem.threads : undefined;
-  let before: string | undefined;
-  for (let attempt = 1;; attempt++) {
-    const lastAttempt = !options.readOnly || attempt === READER_ATTEMPTS_MAX;
-    const names = listFolder(fileSystem, folder);
-    try {
-      const recovered = yield* new Recovery(fileSystem, folder, codec, { verify: options.verify, threads }).run(names);
-      const damage = [...recovered.damage];
-      if (recovered.head === undefined && damage.length > 0) {
-        damage.push(...names.map((name) => orphanedSnapshot(folder, name)).filter((one) => one !== undefined));
-      }
-      if (recovered.index.snapshotIndex > 0) {
-        damage.push(...yield* checkSnapshot(fileSystem, folder, codec, recovered, options.verify === "full"));
-      }
-      const found = JSON.stringify(damage);
-      if (damage.length === 0 || lastAttempt || found === before) return { ...recovered, damage };
-      before = found;
-    } catch (error) {
-      // Compaction may delete a file between two looks at it.
-      if (errorCode(error) !== "ENOENT" || lastAttempt) throw error;
-    }
-  }
-}
-
-function listFolder(fileSystem: FileSystem, folder: string): string[] {
+/** The folder without links, once and for all: a link that is turned later must not lead to another log. */
+function resolveFolder(folder: string, { fileSystem }: CheckedOptions): string {
   try {
-    return fileSystem.list(folder);
+    return fileSystem.resolve(folder);
   } catch (error) {
     throw errorCode(error) === "ENOTDIR" ? notADirectory(folder, error) : error;
   }
 }
 
-/** Verifies the log's snapshot: that it is whole, and with `full` every checksum. */
-function* checkSnapshot(
-  fileSystem: FileSystem,
+/** Takes the lock; waits for a while if another has it. */
+function* takeLock(
   folder: string,
-  codec: Codec,
-  { index, uuid, bytesRead }: Recovered,
-  full: boolean,
-): Generator<Progress, readonly Damage[]> {
-  try {
-    const reader = new SnapshotReader(fileSystem, folder, codec, uuid!, index.snapshotIndex, index.snapshotTerm);
-    if (!full) reader.close();
-    else {
-      let bytesDone = bytesRead;
-      const bytesTotal = bytesRead + reader.dataBytes;
-      for (const piece of reader.pieces()) yield { bytesDone: bytesDone += piece.length, bytesTotal };
+  { fileSystem, lockTimeout, fileMode }: CheckedOptions,
+): Generator<RecoveryStep, FileLock> {
+  const deadline = performance.now() + lockTimeout;
+  for (;;) {
+    const lock = fileSystem.lock(`${folder}/${LOCK_NAME}`, fileMode);
+    if (typeof lock === "object") return lock;
+    const left = deadline - performance.now();
+    if (left <= 0) {
+      const holder = lock === "this process"
+        ? "this process has"
+        : "another process, or another thread of this one, has";
+      throw new WalLogError(
+        "LOCKED",
+        `Cannot open the log at ${folder}: ${holder} it open for writing; close it there, wait with lockTimeout, or open ` +
+          "with readOnly",
+        { path: folder },
+      );
     }
-    return [];
-  } catch (error) {
-    if (error instanceof WalLogError && error.code === "CORRUPT") return error.damage;
-    throw error;
+    yield { bytesDone: 0, bytesTotal: 0, waitMs: Math.min(left, LOCK_RETRY_MS) };
   }
 }
 
@@ -383,7 +377,8 @@ function removeLeftovers(fileSystem: FileSystem, folder: string, { head, index, 
   // Before there was a log in this folder nobody but others had files in it, whatever they are called.
   if (head === undefined) return;
   for (const name of fileSystem.list(folder)) {
-    const isLeftover = isSnapshotLeftover(name, index.snapshotIndex, index.snapshotTerm) || isRepairLeftover(name);
+    const isLeftover = isSnapshotLeftover(name, index.snapshotIndex, index.snapshotTerm) || isRepairLeftover(name) ||
+      isIdentityLeftover(name);
     if (isLeftover) fileSystem.remove(`${folder}/${name}`);
   }
 }

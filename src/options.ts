@@ -42,6 +42,22 @@ export interface WalLogOptions {
    * consistent prefix of the log, as of the moment of opening. Default: `false`.
    */
   readonly readOnly?: boolean;
+  /**
+   * Whether a log is made if there is none. `false`: opening fails with `NOT_FOUND`, and nothing is made. A volume that
+   * is not mounted then does not turn into a new, empty log of term 0. Default: `true`.
+   */
+  readonly create?: boolean;
+  /**
+   * How long to wait for the lock of another writer before failing with `LOCKED`, in milliseconds. A process that is
+   * restarted can wait so for its predecessor to end. Default: 0.
+   */
+  readonly lockTimeout?: number;
+  /**
+   * Permission bits of the files that the log makes, less the process's umask: `0o640` lets the group read them. The
+   * owner's own must be among them. A folder that is made gets the same, and can be entered by whoever can read it.
+   * Default: `0o600`, and `0o700` for the folder.
+   */
+  readonly fileMode?: number;
   /** Called while the log is read, after every MiB or so. */
   readonly onProgress?: (progress: Progress) => void;
   /** Ends {@link WalLog.open} early: it rejects with the signal's reason, and nothing stays open. */
@@ -65,6 +81,11 @@ const SEGMENT_BYTES_MIN = 8 * 1024;
 /** Offsets within a segment are kept as 32 bits in units of 8 bytes. In bytes: 16 GiB, which leaves room for a batch. */
 const SEGMENT_BYTES_MAX = 2 ** 34;
 const SEGMENT_BYTES_DEFAULT = 64 * 1024 * 1024;
+/** The longest that a timer of the runtimes waits. In milliseconds: 24 days. */
+const LOCK_TIMEOUT_MS_MAX = 2 ** 31 - 1;
+/** What the owner must be able to do with the log's files: read and write. */
+const OWNER_PERMISSIONS = 0o600;
+const PERMISSIONS_MAX = 0o666;
 /** A flush that takes a second is a disk in trouble. */
 const SLOW_FLUSH_MS_DEFAULT = 1000;
 
@@ -89,6 +110,16 @@ function checkKind(name: string, value: unknown, expected: string, fits: boolean
   throw new WalLogError("INVALID_ARGUMENT", `Cannot open a log: ${name} must be ${expected}, found ${typeof value}`);
 }
 
+function checkPermissions(bits: unknown): void {
+  const isValid = Number.isSafeInteger(bits) && ((bits as number) & ~PERMISSIONS_MAX) === 0 &&
+    ((bits as number) & OWNER_PERMISSIONS) === OWNER_PERMISSIONS;
+  if (isValid) return;
+  throw new WalLogError(
+    "INVALID_ARGUMENT",
+    `Cannot open a log: fileMode must be permission bits from 0o600 to 0o666 with the owner's, found ${String(bits)}`,
+  );
+}
+
 /**
  * Puts in the defaults and checks the rest.
  *
@@ -107,6 +138,9 @@ export function checkOptions(options: WalLogOptions): CheckedOptions {
     verify = "full",
     onDamage = "fail",
     readOnly = false,
+    create = true,
+    lockTimeout = 0,
+    fileMode = OWNER_PERMISSIONS,
     slowFlushMilliseconds = SLOW_FLUSH_MS_DEFAULT,
     fileSystem = nodeFileSystem,
   } = options;
@@ -115,6 +149,10 @@ export function checkOptions(options: WalLogOptions): CheckedOptions {
   checkChoice("verify", verify, ["full", "tail"]);
   checkChoice("onDamage", onDamage, ["fail", "keep"]);
   checkChoice("readOnly", readOnly, [true, false]);
+  checkChoice("create", create, [true, false]);
+  const isTimeout = typeof lockTimeout === "number" && lockTimeout >= 0 && lockTimeout <= LOCK_TIMEOUT_MS_MAX;
+  checkKind("lockTimeout", lockTimeout, `a number from 0 to ${LOCK_TIMEOUT_MS_MAX}`, isTimeout);
+  checkPermissions(fileMode);
   const isDuration = typeof slowFlushMilliseconds === "number" && slowFlushMilliseconds >= 0;
   checkKind("slowFlushMilliseconds", slowFlushMilliseconds, "a number from 0", isDuration);
   checkKind("onProgress", onProgress, "a function", onProgress === undefined || typeof onProgress === "function");
@@ -126,6 +164,9 @@ export function checkOptions(options: WalLogOptions): CheckedOptions {
     verify,
     onDamage,
     readOnly,
+    create,
+    lockTimeout,
+    fileMode,
     slowFlushMilliseconds,
     fileSystem,
     onProgress,

@@ -11,7 +11,7 @@ import type { LiveState } from "./live_state.ts";
 import type { Opened } from "./open.ts";
 import { TERM_UNKNOWN } from "./segments/format.ts";
 import type { OpenFiles } from "./segments/open_files.ts";
-import { type Repair, SegmentRepairer } from "./segments/repair.ts";
+import { type PreparedRepair, type Repair, SegmentRepairer } from "./segments/repair.ts";
 import type { Segment } from "./segments/segment.ts";
 import type { Index, LogEntry } from "./types.ts";
 
@@ -35,7 +35,7 @@ export function repairLog(
   const { index } = state;
   const repairer = new SegmentRepairer(fileSystem, folder, codec, index);
   const repairs: Repair[] = [];
-  const prepared: Repair[] = [];
+  const prepared: PreparedRepair[] = [];
   try {
     for (const segment of index.segments) {
       if (segment === writer!.segment) continue;
@@ -47,19 +47,17 @@ export function repairLog(
       const repair = repairer.plan(segment, damage, good);
       if (repair !== undefined) repairs.push(repair);
     }
-    for (const repair of repairs) {
-      repairer.prepare(repair);
-      prepared.push(repair);
-    }
+    for (const repair of repairs) prepared.push(repairer.prepare(repair));
   } catch (error) {
     if (!(error instanceof WalLogError)) throw durability.fail("repair", error);
-    for (const repair of prepared) repairer.discard(repair);
+    for (const one of prepared) repairer.discard(one);
     throw error;
   }
-  for (const repair of repairs) {
+  for (const one of prepared) {
+    const { repair } = one;
     files.drop(repair.segment.path);
     try {
-      repairer.commit(repair);
+      repairer.commit(one);
     } catch (error) {
       throw durability.fail("repair", error);
     }

@@ -31,6 +31,7 @@ import { WalLogError } from "./errors.ts";
 import type { Damage } from "./report.ts";
 import type { File, FileSystem } from "./storage/file_system.ts";
 import { errorCode, ioError, readFull, writeFull } from "./storage/full.ts";
+import { temporaryName } from "./storage/temporary.ts";
 import type { Index, NodeId, SnapshotMeta, Term } from "./types.ts";
 import { MEMBERS_MAX } from "./validate.ts";
 
@@ -45,7 +46,7 @@ const PIECE_BYTES = 512 * 1024;
 
 const EXTENSION = ".snap";
 const NAME = /^(\d{12,16})-(\d{12,16})\.snap$/;
-const TEMPORARY_NAME = /^\d{12,16}-\d{12,16}\.snap\.\d+\.tmp$/;
+const TEMPORARY_NAME = /^\d{12,16}-\d{12,16}\.snap\.[0-9a-f]{16}\.tmp$/;
 
 /**
  * The name of a snapshot file.
@@ -56,6 +57,15 @@ const TEMPORARY_NAME = /^\d{12,16}-\d{12,16}\.snap\.\d+\.tmp$/;
  */
 export function snapshotName(index: Index, term: Term): string {
   return `${String(index).padStart(12, "0")}-${String(term).padStart(12, "0")}${EXTENSION}`;
+}
+
+/**
+ * Whether a file has the name of a snapshot.
+ *
+ * @param name The file's name.
+ */
+export function isSnapshotName(name: string): boolean {
+  return NAME.test(name);
 }
 
 /**
@@ -107,8 +117,6 @@ export function isSnapshotLeftover(name: string, index: Index, term: Term): bool
   return TEMPORARY_NAME.test(name) || (NAME.test(name) && (index === 0 || name !== snapshotName(index, term)));
 }
 
-let temporaries = 0;
-
 /** Writes one snapshot, piece by piece. */
 export class SnapshotWriter {
   /** What the snapshot is of. */
@@ -134,24 +142,13 @@ export class SnapshotWriter {
     const salt = new BigUint64Array(1);
     fileSystem.random(new Uint8Array(salt.buffer));
     this.salt = salt[0]!;
-    this.temporary = `${folder}/${snapshotName(meta.index, meta.term)}.${++temporaries}.tmp`;
-    this.file = this.create();
+    this.temporary = `${folder}/${temporaryName(fileSystem, snapshotName(meta.index, meta.term))}`;
+    this.file = fileSystem.open(this.temporary, "create");
     try {
       this.put(encodeHeader(this.meta, uuid, this.salt, codec));
     } catch (error) {
       this.release();
       throw error;
-    }
-  }
-
-  /** A file of a process that was killed may have the name; nothing needs it. */
-  private create(): File {
-    try {
-      return this.fileSystem.open(this.temporary, "create");
-    } catch (error) {
-      if (errorCode(error) !== "EEXIST") throw error;
-      this.fileSystem.remove(this.temporary);
-      return this.fileSystem.open(this.temporary, "create");
     }
   }
 

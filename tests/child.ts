@@ -2,6 +2,8 @@
  * What tests run in another process, and in another runtime:
  *
  *     child.ts hold <folder>     opens the log, says so, and holds it until its input ends
+ *     child.ts hold-for <folder> <ms>   opens the log, says so, and closes it after so many milliseconds
+ *     child.ts try-as <folder> <uid>    becomes another user, then as `try`, with the message behind the code
  *     child.ts try <folder>      opens and closes the log; says `opened`, or the code of the error
  *     child.ts write <folder>    writes the log that `writeEverything` writes, and closes it
  *     child.ts extend <folder>   opens a log and adds to it; leaves it unclosed
@@ -11,12 +13,13 @@
  */
 
 import process from "node:process";
+import { setTimeout } from "node:timers";
 import { WalLog, WalLogError } from "../mod.ts";
 import { entriesAt } from "./history.ts";
 import { stateJson } from "./state_json.ts";
 import { writeEverything } from "./everything.ts";
 
-const [command, folder] = process.argv.slice(2) as [string, string];
+const [command, folder, argument] = process.argv.slice(2) as [string, string, string | undefined];
 
 function say(line: string): void {
   process.stdout.write(`${line}\n`);
@@ -30,6 +33,24 @@ switch (command) {
     process.stdin.resume();
     break;
   }
+  case "hold-for": {
+    const log = WalLog.openSync(folder);
+    say("holding");
+    setTimeout(() => log.closeSync(), Number(argument));
+    break;
+  }
+  case "try-as":
+    process.setgroups!([]);
+    process.setgid!(Number(argument));
+    process.setuid!(Number(argument));
+    try {
+      WalLog.openSync(folder).closeSync();
+      say("opened");
+    } catch (error) {
+      if (!(error instanceof WalLogError)) throw error;
+      say(`${error.code} ${error.message}`);
+    }
+    break;
   case "try":
     try {
       WalLog.openSync(folder).closeSync();

@@ -7,7 +7,7 @@
 
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import type { File, FileLock, FileSystem, OpenMode } from "../src/storage/file_system.ts";
+import type { File, FileLock, FileSystem, LockHolder, OpenMode } from "../src/storage/file_system.ts";
 
 /** The files of a folder by name. */
 export type Contents = ReadonlyMap<string, Uint8Array>;
@@ -108,6 +108,11 @@ export class MemoryDisk implements FileSystem {
     return found;
   }
 
+  /** There are no links here. */
+  resolve(path: string): string {
+    return path;
+  }
+
   /** Opens a file. */
   open(path: string, mode: OpenMode): File {
     let node = this.#nodes.get(path);
@@ -145,10 +150,10 @@ export class MemoryDisk implements FileSystem {
   syncDirectory(): void {}
 
   /** The lock is held by one at a time. */
-  lock(): FileLock | undefined {
-    if (this.#isLocked) return undefined;
+  lock(): FileLock | LockHolder {
+    if (this.#isLocked) return "this process";
     this.#isLocked = true;
-    return { release: () => void (this.#isLocked = false) };
+    return { check: () => {}, release: () => void (this.#isLocked = false) };
   }
 
   /** The same bytes in each run. */

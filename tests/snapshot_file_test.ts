@@ -454,8 +454,8 @@ describe("installing a snapshot", () => {
           "000000000005-000000000001.snap",
           "000000000099-000000000004.snap",
           "000000000010-000000000002.snap",
-          "000000000010-000000000001.snap.1.tmp",
-          "000000000099-000000000004.snap.17.tmp",
+          "000000000010-000000000001.snap.0123456789abcdef.tmp",
+          "000000000099-000000000004.snap.fedcba9876543210.tmp",
         ];
         const foreign = ["10-1.snap", "000000000010-000000000001.snap.bak", "000000000010-000000000001.snap.tmp"];
         for (const name of [...leftovers, ...foreign]) writeFileSync(join(path, name), name);

@@ -664,7 +664,7 @@ describe("the first failure", () => {
           const path = join(folder, "raft.wal");
           mkdirSync(path);
           for (const [name, bytes] of contentsOf(original)) writeFileSync(join(path, name), bytes);
-          writeFileSync(join(path, "000000000001-000000000001.snap.3.tmp"), "left behind");
+          writeFileSync(join(path, "000000000001-000000000001.snap.00000000000000ff.tmp"), "left behind");
           if (!closed) first.closeSync();
           const fileSystem = new WatchedFileSystem();
           let calls = 0;

@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { File, FileLock, FileSystem, OpenMode } from "../src/storage/file_system.ts";
+import type { File, FileLock, FileSystem, LockHolder, OpenMode } from "../src/storage/file_system.ts";
 import { nodeFileSystem } from "../src/storage/node_fs.ts";
 
 /** One call. */
@@ -95,10 +95,15 @@ export class WatchedFileSystem implements FileSystem {
     return call;
   }
 
+  /** The folder without links. */
+  resolve(path: string): string {
+    return this.#base.resolve(path);
+  }
+
   /** Opens a file. */
-  open(path: string, mode: OpenMode): File {
+  open(path: string, mode: OpenMode, permissions?: number): File {
     if (mode === "create") this.#note("create", path);
-    const file = this.#base.open(path, mode);
+    const file = this.#base.open(path, mode, permissions);
     this.openFiles++;
     return {
       size: () => file.size(),
@@ -122,6 +127,7 @@ export class WatchedFileSystem implements FileSystem {
         await this.gate(this.#note("syncAsync", path));
         return file.syncAsync();
       },
+      requireNamed: () => file.requireNamed?.(),
       close: () => {
         this.openFiles--;
         file.close();
@@ -135,8 +141,8 @@ export class WatchedFileSystem implements FileSystem {
   }
 
   /** Makes a directory. */
-  makeDirectory(path: string): void {
-    this.#base.makeDirectory(path);
+  makeDirectory(path: string, permissions?: number): void {
+    this.#base.makeDirectory(path, permissions);
   }
 
   /** Renames a file. */
@@ -157,10 +163,15 @@ export class WatchedFileSystem implements FileSystem {
     this.#base.syncDirectory(path);
   }
 
+  /** Gives a file another's owner. */
+  copyOwner(path: string, like: string): void {
+    this.#base.copyOwner?.(path, like);
+  }
+
   /** Takes the lock. */
-  lock(path: string): FileLock | undefined {
+  lock(path: string, permissions?: number): FileLock | LockHolder {
     this.#note("lock", path);
-    return this.#base.lock(path);
+    return this.#base.lock(path, permissions);
   }
 
   /** Fills with random bytes. */

@@ -43,7 +43,7 @@ export async function makeFolder<Result>(path: string, fill: (folder: string) =>
 function removeLeftover(temporary: string): void {
   if (!exists(temporary)) return;
   const lock = nodeFileSystem.lock(join(temporary, "LOCK"));
-  if (lock === undefined) {
+  if (typeof lock !== "object") {
     throw new WalLogError("LOCKED", `Cannot make ${temporary}: another process is writing it`, { path: temporary });
   }
   lock.release();

@@ -54,7 +54,7 @@ export async function cutTail(context: Context, found: Inspection): Promise<numb
   if (options["dry-run"] === true) return EXIT.clean;
 
   const lock = nodeFileSystem.lock(join(folder, LOCK_NAME));
-  if (lock === undefined) {
+  if (typeof lock !== "object") {
     throw new WalLogError("LOCKED", `Cannot repair the log at ${folder}: a writer has it open; close that one`);
   }
   try {

@@ -111,7 +111,23 @@ export class ChainReader {
         if (errorCode(error) !== "ENOENT") throw error;
       }
     }
+    this.addNewer(files);
     return this.assemble(this.rejectForeign(files, uuid?.join()), names.includes(IDENTITY_NAME));
+  }
+
+  /** Adds segments that a writer has begun since the folder was listed: each is named by the one before it. */
+  private addNewer(files: SegmentFile[]): void {
+    for (;;) {
+      const newest = files.at(-1)?.successor;
+      if (newest === undefined || newest === "damaged" || newest.number <= files.at(-1)!.number) return;
+      try {
+        files.push(this.readFile(newest.number));
+      } catch (error) {
+        // It is missing. The chain shows what that means.
+        if (errorCode(error) !== "ENOENT") throw error;
+        return;
+      }
+    }
   }
 
   private readFile(number: number): SegmentFile {

@@ -17,10 +17,23 @@
 
 import type { FileSystem } from "../storage/file_system.ts";
 import { errorCode, readFull, writeFull } from "../storage/full.ts";
+import { temporaryName } from "../storage/temporary.ts";
 import type { Checksum } from "./format.ts";
 
 /** The file's name. */
 export const IDENTITY_NAME = "IDENTITY";
+
+const TEMPORARY_NAME = /^IDENTITY\.[0-9a-f]{16}\.tmp$/;
+
+/**
+ * Whether a file is what a crash left of writing an identity.
+ *
+ * @param name The file's name.
+ * @returns Whether nothing needs the file.
+ */
+export function isIdentityLeftover(name: string): boolean {
+  return TEMPORARY_NAME.test(name);
+}
 
 const MAGIC = 0x4449474f4c4c4157n; // "WALLOGID"
 const VERSION = 1;
@@ -74,13 +87,16 @@ export function writeIdentity(fileSystem: FileSystem, folder: string, uuid: Uint
   bytes.set(uuid, 16);
   view.setBigUint64(SUMMED_BYTES, sum(bytes.subarray(0, SUMMED_BYTES), 0n), true);
   const path = `${folder}/${IDENTITY_NAME}`;
-  const exists = fileSystem.list(folder).includes(IDENTITY_NAME);
-  const file = fileSystem.open(path, exists ? "write" : "create");
+  const temporary = `${folder}/${temporaryName(fileSystem, IDENTITY_NAME)}`;
+  const file = fileSystem.open(temporary, "create");
   try {
     writeFull(file, bytes, 0);
+    // One that is damaged has the owner that the next one is to have.
+    if (fileSystem.list(folder).includes(IDENTITY_NAME)) fileSystem.copyOwner?.(temporary, path);
     file.sync();
   } finally {
     file.close();
   }
+  fileSystem.rename(temporary, path);
   fileSystem.syncDirectory(folder);
 }

@@ -36,6 +36,9 @@ import { replayThroughDamage, SealedSegments } from "./sealed.ts";
 import { ScanAhead } from "./scan_ahead.ts";
 import { Segment } from "./segment.ts";
 
+/** How long to wait for another thread before looking again. In milliseconds. */
+const THREAD_WAIT_MS = 1;
+
 /** How to recover. */
 export interface RecoveryOptions {
   /** Whether sealed segments are scanned, or taken from their footers. */
@@ -48,8 +51,8 @@ export interface RecoveryOptions {
 export interface RecoveryStep {
   readonly bytesDone: number;
   readonly bytesTotal: number;
-  /** Whether it goes on only when another thread has come somewhere. */
-  readonly isWaiting?: boolean;
+  /** Set where it cannot go on yet: how long to wait before the next step. In milliseconds. */
+  readonly waitMs?: number;
 }
 
 /** What was recovered. */
@@ -229,7 +232,7 @@ export class Recovery {
         if (i > 0) this.borders.follow(links[i - 1]!, link, chain);
         if (link === newest) return;
         for (const why of sealed.take(link, links[i + 1]!)) {
-          yield { bytesDone: replay.bytesRead, bytesTotal, isWaiting: why === "waiting" };
+          yield { bytesDone: replay.bytesRead, bytesTotal, waitMs: why === "waiting" ? THREAD_WAIT_MS : undefined };
         }
       }
     } finally {

@@ -12,7 +12,8 @@ import { CHUNK_BYTES, type Codec } from "../codec/codec.ts";
 import { WalLogError } from "../errors.ts";
 import type { Damage } from "../report.ts";
 import type { File, FileSystem } from "../storage/file_system.ts";
-import { errorCode, ioError, isNoSpace, readFull, writeFull } from "../storage/full.ts";
+import { ioError, isNoSpace, readFull, writeFull } from "../storage/full.ts";
+import { temporaryName } from "../storage/temporary.ts";
 import type { Index, LogEntry } from "../types.ts";
 import {
   decodeFrameHeader,
@@ -28,6 +29,7 @@ import {
   type LogState,
   replacementsBefore,
   SEGMENT_HEADER_BYTES,
+  segmentName,
 } from "./format.ts";
 import type { LogIndex } from "./index.ts";
 import { entriesWithin, liveIndexes } from "./live.ts";
@@ -37,8 +39,7 @@ import { OFFSET_LOST, Segment } from "./segment.ts";
 /** What one mark that fills a gap holds of it: well within a chunk, with which it is replayed. */
 const FILL_BYTES = 256 * 1024;
 
-const TEMPORARY_EXTENSION = ".repair.tmp";
-const TEMPORARY_NAME = /^\d{12,16}\.seg\.repair\.tmp$/;
+const TEMPORARY_NAME = /^\d{12,16}\.seg\.[0-9a-f]{16}\.tmp$/;
 
 /**
  * Whether a file is what an interrupted repair left behind.
@@ -64,6 +65,13 @@ export interface Repair {
   readonly offsets: ReadonlyMap<Index, number>;
   /** The damage that is gone. */
   readonly repaired: readonly Damage[];
+}
+
+/** A repair that is ready to be put in place. */
+export interface PreparedRepair {
+  readonly repair: Repair;
+  /** The repaired copy of the segment's file; `undefined` if the file needs none. */
+  readonly copy: string | undefined;
 }
 
 /** Plans and carries out the repair of segments. */
@@ -334,35 +342,28 @@ export class SegmentRepairer {
    * Writes the repaired copy of a segment beside it, flushed, and makes sure that it is sound.
    *
    * @param repair What was planned.
+   * @returns The repair, ready to be put in place.
    * @throws {WalLogError} `NO_SPACE` if there is no room for the copy, `INVALID_ARGUMENT` if the entries do not fit what
    * comes behind them. The copy is gone then.
    */
-  prepare({ segment, patches }: Repair): void {
-    if (patches.length === 0) return;
+  prepare(repair: Repair): PreparedRepair {
+    const { segment, patches } = repair;
+    if (patches.length === 0) return { repair, copy: undefined };
     const { fileSystem } = this;
-    const temporary = segment.path + TEMPORARY_EXTENSION;
+    const name = temporaryName(fileSystem, segmentName(segment.header.number));
+    const path = `${this.folder}/${name}`;
     const old = fileSystem.open(segment.path, "read");
     let copy: File | undefined;
     try {
-      copy = this.create(temporary);
-      const { chunk } = this.codec;
-      for (let at = 0;;) {
-        const count = readFull(old, chunk.subarray(0, CHUNK_BYTES), at);
-        writeFull(copy, chunk.subarray(0, count), at);
-        at += count;
-        if (count < CHUNK_BYTES) break;
-      }
-      for (const { offset, bytes } of patches) writeFull(copy, bytes, offset);
-      const before = new Set(this.scan(segment, old, segment.endOffset).damage.map(({ offset }) => offset));
-      const left = this.scan(segment, copy, segment.endOffset).damage;
-      const isPatched = ({ offset, bytes }: Damage) =>
-        patches.some((patch) => patch.offset < offset + bytes && patch.offset + patch.bytes.length > offset);
-      const wrong = left.find((one) => !before.has(one.offset) || isPatched(one));
-      if (wrong !== undefined) throw misfit(segment, wrong.offset, wrong.bytes, []);
+      copy = fileSystem.open(path, "create");
+      fileSystem.copyOwner?.(path, segment.path);
+      this.copyPatched(old, copy, patches);
+      this.requireSound(segment, old, copy, patches);
       copy.sync();
+      return { repair, copy: path };
     } catch (error) {
       const isRefusal = error instanceof WalLogError || isNoSpace(error);
-      if (isRefusal && copy !== undefined) fileSystem.remove(temporary);
+      if (isRefusal && copy !== undefined) fileSystem.remove(path);
       throw isRefusal ? ioError("Cannot repair", segment.path, error) : error;
     } finally {
       copy?.close();
@@ -370,26 +371,38 @@ export class SegmentRepairer {
     }
   }
 
+  private copyPatched(old: File, copy: File, patches: readonly Patch[]): void {
+    const { chunk } = this.codec;
+    const size = old.size();
+    for (let at = 0; at < size;) {
+      const count = readFull(old, chunk.subarray(0, Math.min(CHUNK_BYTES, size - at)), at);
+      if (count === 0) break;
+      writeFull(copy, chunk.subarray(0, count), at);
+      at += count;
+    }
+    for (const { offset, bytes } of patches) writeFull(copy, bytes, offset);
+  }
+
+  /** Refuses a copy that is damaged where the segment was not, or where it was patched. */
+  private requireSound(segment: Segment, old: File, copy: File, patches: readonly Patch[]): void {
+    const before = new Set(this.scan(segment, old, segment.endOffset).damage.map(({ offset }) => offset));
+    const left = this.scan(segment, copy, segment.endOffset).damage;
+    const isPatched = ({ offset, bytes }: Damage) =>
+      patches.some((patch) => patch.offset < offset + bytes && patch.offset + patch.bytes.length > offset);
+    const wrong = left.find((one) => !before.has(one.offset) || isPatched(one));
+    if (wrong !== undefined) throw misfit(segment, wrong.offset, wrong.bytes, []);
+  }
+
   /** Takes back {@link SegmentRepairer.prepare}. */
-  discard({ segment, patches }: Repair): void {
-    if (patches.length > 0) this.fileSystem.remove(segment.path + TEMPORARY_EXTENSION);
+  discard({ copy }: PreparedRepair): void {
+    if (copy !== undefined) this.fileSystem.remove(copy);
   }
 
   /** Puts the copy in the file's place. */
-  commit({ segment, patches }: Repair): void {
-    if (patches.length === 0) return;
-    this.fileSystem.rename(segment.path + TEMPORARY_EXTENSION, segment.path);
+  commit({ repair, copy }: PreparedRepair): void {
+    if (copy === undefined) return;
+    this.fileSystem.rename(copy, repair.segment.path);
     this.fileSystem.syncDirectory(this.folder);
-  }
-
-  private create(path: string): File {
-    try {
-      return this.fileSystem.open(path, "create");
-    } catch (error) {
-      if (errorCode(error) !== "EEXIST") throw error;
-      this.fileSystem.remove(path);
-      return this.fileSystem.open(path, "create");
-    }
   }
 }
 

@@ -1,8 +1,8 @@
 /**
  * The seam between the log and the machine: everything that the log asks of the outside world. The log
- * never touches a file, a lock, a timer or a random number but through here, so that a fault is a test.
+ * touches files, locks, timers and random numbers only through this interface, so that a test can inject any fault.
  *
- * Errors are the operating system's, with its `code` (`ENOENT`, `EEXIST`, `ENOSPC`, `EIO`, ...).
+ * Errors are the operating system's, with its `code` (`ENOENT`, `EEXIST`, `ENOSPC`, `EIO`, ...), or a `WalLogError`.
  *
  * @module
  */
@@ -42,6 +42,12 @@ export interface File {
    * @returns Settles when it is done.
    */
   syncAsync(): Promise<void>;
+  /**
+   * Makes sure that the file still has its name. A file system where nobody else can take the name away leaves this out.
+   *
+   * @throws {WalLogError} `LOCK_LOST` if the file was moved, deleted or replaced.
+   */
+  requireNamed?(): void;
   /** Closes the file. */
   close(): void;
 }
@@ -54,20 +60,38 @@ export type OpenMode = "read" | "write" | "create";
 
 /** A held lock. */
 export interface FileLock {
+  /**
+   * Makes sure that the lock still protects the folder.
+   *
+   * @throws {WalLogError} `LOCK_LOST` if the folder or the lock file was moved, deleted or replaced.
+   */
+  check(): void;
   /** Gives the lock up. */
   release(): void;
 }
 
+/** Who holds a lock that cannot be had. */
+export type LockHolder = "this process" | "another process";
+
 /** What the log needs of a machine. */
 export interface FileSystem {
   /**
-   * Opens a file.
+   * The name of a folder without symbolic links, so that turning a link later does not lead to another folder.
+   *
+   * @param path The folder, which exists.
+   * @returns Its own path, absolute; `path` where the process may use no other name.
+   */
+  resolve(path: string): string;
+  /**
+   * Opens a regular file. Does not follow a symbolic link in the last part of the path.
    *
    * @param path The file.
    * @param mode How.
+   * @param permissions Permission bits of a file that is created, less the process's umask. Default: `0o600`.
    * @returns The open file.
+   * @throws {WalLogError} `UNSAFE_FILE` if it is a link, a directory, a device, or anything else.
    */
-  open(path: string, mode: OpenMode): File;
+  open(path: string, mode: OpenMode, permissions?: number): File;
   /**
    * Lists a directory.
    *
@@ -79,8 +103,9 @@ export interface FileSystem {
    * Makes a directory, and those above it that are missing, durably. One that exists is fine.
    *
    * @param path The directory.
+   * @param permissions Permission bits, less the process's umask. Default: `0o700`.
    */
-  makeDirectory(path: string): void;
+  makeDirectory(path: string, permissions?: number): void;
   /**
    * Renames a file, replacing what has the new name.
    *
@@ -101,12 +126,22 @@ export interface FileSystem {
    */
   syncDirectory(path: string): void;
   /**
+   * Gives a file the owner and the permissions of another, as far as the process may. Where files have neither, this is
+   * left out.
+   *
+   * @param path The file.
+   * @param like The other file.
+   */
+  copyOwner?(path: string, like: string): void;
+  /**
    * Takes the writer's lock, which ends with the process however that ends.
    *
    * @param path The lock file; made if it is missing.
-   * @returns The lock, or `undefined` if another holds it.
+   * @param permissions Permission bits of a lock file that is made. Default: `0o600`.
+   * @returns The lock, or who holds it.
+   * @throws {WalLogError} `UNSAFE_FILE` if the lock file is anything but an empty regular file; `IO` if it cannot be locked.
    */
-  lock(path: string): FileLock | undefined;
+  lock(path: string, permissions?: number): FileLock | LockHolder;
   /**
    * Fills an array with random bytes: salts and identities, which must differ between logs.
    *

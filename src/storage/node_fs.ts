@@ -8,66 +8,33 @@ import fs from "node:fs";
 import { dirname, resolve } from "node:path";
 import process from "node:process";
 import { clearTimeout, setTimeout } from "node:timers";
-import type { File, FileSystem, OpenMode, Threads } from "./file_system.ts";
+import type { FileSystem, Threads } from "./file_system.ts";
 import { lockFile } from "./lock.ts";
-
-const FLAGS: Record<OpenMode, string> = { read: "r", write: "r+", create: "wx+" };
+import { copyOwner, FILE_PERMISSIONS, NodeFile } from "./node_file.ts";
 
 /** Below this a log is open before a thread has started and done something. In bytes. */
 const THREAD_WORTH_BYTES = 512 * 1024 * 1024;
 
-class NodeFile implements File {
-  private readonly descriptor: number;
-  /**
-   * Linux reports a failed write-back once to each open file. Flushes that overlap, one on a thread and one here, must
-   * each hear of it: so each has an open file of its own, opened before anything is written.
-   */
-  private readonly flushDescriptor: number | undefined;
+/** Permission bits of a folder unless the caller asks for others: the owner's alone. */
+const FOLDER_PERMISSIONS = 0o700;
 
-  constructor(path: string, mode: OpenMode) {
-    this.descriptor = fs.openSync(path, FLAGS[mode]);
-    if (mode === "read") return;
-    try {
-      this.flushDescriptor = fs.openSync(path, FLAGS.write);
-    } catch (error) {
-      fs.closeSync(this.descriptor);
-      throw error;
-    }
-  }
+/** The part of Deno that says what a path may be used for. */
+interface DenoPermissions {
+  querySync(what: { readonly name: "read" | "write"; readonly path: string }): { readonly state: string };
+}
 
-  size(): number {
-    return fs.fstatSync(this.descriptor).size;
-  }
-
-  read(into: Uint8Array, position: number): number {
-    return fs.readSync(this.descriptor, into, 0, into.byteLength, position);
-  }
-
-  write(from: Uint8Array, position: number): number {
-    return fs.writeSync(this.descriptor, from, 0, from.byteLength, position);
-  }
-
-  truncate(size: number): void {
-    fs.ftruncateSync(this.descriptor, size);
-  }
-
-  sync(): void {
-    fs.fdatasyncSync(this.descriptor);
-  }
-
-  syncAsync(): Promise<void> {
-    return new Promise((resolve, reject) =>
-      fs.fdatasync(this.flushDescriptor ?? this.descriptor, (error) => error === null ? resolve() : reject(error))
-    );
-  }
-
-  close(): void {
-    try {
-      if (this.flushDescriptor !== undefined) fs.closeSync(this.flushDescriptor);
-    } finally {
-      fs.closeSync(this.descriptor);
-    }
-  }
+/**
+ * The name of a folder without links. Deno grants permissions for names: if it was given leave for a link and not for
+ * what the link leads to, the link's name is the only one that can be used.
+ */
+function resolveLinks(path: string): string {
+  const resolved = fs.realpathSync(path);
+  if (resolved === path) return path;
+  const permissions = (globalThis as { Deno?: { permissions?: DenoPermissions } }).Deno?.permissions;
+  const mayUse = (name: "read" | "write", of: string) => permissions?.querySync({ name, path: of }).state === "granted";
+  const isAllowed = permissions === undefined ||
+    (["read", "write"] as const).every((name) => mayUse(name, resolved) || !mayUse(name, path));
+  return isAllowed ? resolved : path;
 }
 
 /** Puts a directory's names on stable storage. */
@@ -90,9 +57,9 @@ function syncDirectory(path: string): void {
 }
 
 /** Makes a directory and what is missing above it, each name made durable in the directory above. */
-function makeDirectory(path: string): void {
+function makeDirectory(path: string, permissions: number = FOLDER_PERMISSIONS): void {
   const target = resolve(path);
-  const first = fs.mkdirSync(target, { recursive: true });
+  const first = fs.mkdirSync(target, { recursive: true, mode: permissions });
   if (first === undefined) return;
   for (let made = target;; made = dirname(made)) {
     try {
@@ -132,12 +99,14 @@ const threads: Threads = {
 
 /** The machine that the process runs on. */
 export const nodeFileSystem: FileSystem = {
-  open: (path, mode) => new NodeFile(path, mode),
+  resolve: resolveLinks,
+  open: (path, mode, permissions = FILE_PERMISSIONS) => new NodeFile(path, mode, permissions),
   list: (path) => fs.readdirSync(path),
   makeDirectory,
   rename: (from, to) => fs.renameSync(from, to),
   remove: (path) => fs.unlinkSync(path),
   syncDirectory,
+  copyOwner,
   lock: lockFile,
   threads,
   // Not the global `crypto`, which takes Node some milliseconds to load.

@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { File, FileLock, FileSystem, OpenMode } from "../storage/file_system.ts";
+import type { File, FileLock, FileSystem, LockHolder, OpenMode } from "../storage/file_system.ts";
 import { Random } from "./random.ts";
 import { Inode } from "./simulated_file.ts";
 
@@ -271,6 +271,7 @@ export class SimulatedDisk {
 
   #makeFileSystem(): FileSystem {
     return {
+      resolve: (path) => path,
       open: (path, mode) => this.#open(path, mode),
       list: (path) => {
         this.#enter("read", path);
@@ -310,11 +311,14 @@ export class SimulatedDisk {
     };
   }
 
-  #lock(path: string): FileLock | undefined {
-    if (this.#locks.has(path)) return undefined;
+  #lock(path: string): FileLock | LockHolder {
+    if (this.#locks.has(path)) return "this process";
     this.#locks.add(path);
     const generation = this.#generation;
-    return { release: () => void (generation === this.#generation && this.#locks.delete(path)) };
+    return {
+      check: () => {},
+      release: () => void (generation === this.#generation && this.#locks.delete(path)),
+    };
   }
 
   #open(path: string, mode: OpenMode): File {

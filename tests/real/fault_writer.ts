@@ -21,6 +21,9 @@ import { writeSync } from "node:fs";
 import process from "node:process";
 import { setTimeout } from "node:timers/promises";
 import { WalLog, WalLogError } from "../../mod.ts";
+import type { FileSystem } from "../../src/storage/file_system.ts";
+import { nodeFileSystem } from "../../src/storage/node_fs.ts";
+import { Random } from "../../src/testing/random.ts";
 import { digestOf } from "./digest.ts";
 import { modelAfter, SCRIPT, SEGMENT_BYTES } from "./script.ts";
 
@@ -41,7 +44,14 @@ function isCode(error: unknown, code: string): error is WalLogError {
   return error instanceof WalLogError && error.code === code;
 }
 
-/** A poisoned log: the first failure is the last, reads go on, and nobody is left waiting. */
+/**
+ * The machine, with random numbers that are the same in each run: the names of temporary files are made of them, and
+ * strace is told the names of the files whose calls it is to fail.
+ */
+const random = new Random(1 + Number(from));
+const fileSystem: FileSystem = { ...nodeFileSystem, random: (into) => random.fill(into) };
+
+/** A poisoned log is fail-stop: it takes no more changes, reads go on, and nobody is left waiting. */
 async function assertPoisoned(log: WalLog, step: number, failure: WalLogError): Promise<void> {
   const same = (error: unknown) => error === failure;
   const next = { term: 99, index: log.lastIndex + 1, kind: "normal", command: new Uint8Array(1) } as const;
@@ -96,7 +106,7 @@ async function doStep(log: WalLog, i: number): Promise<void> {
 async function run(): Promise<void> {
   let log: WalLog;
   try {
-    log = WalLog.openSync(path, { segmentBytes: SEGMENT_BYTES });
+    log = WalLog.openSync(path, { segmentBytes: SEGMENT_BYTES, fileSystem });
   } catch (error) {
     if (!(error instanceof WalLogError)) throw error;
     return say(`unopened ${error.code} ${causeOf(error)}`);

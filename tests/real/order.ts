@@ -38,6 +38,10 @@ export class Order {
     return this.#of((call) => isCreation(call) && pattern.test(call.file));
   }
 
+  #renames(pattern: RegExp): SystemCall[] {
+    return this.#of(({ name, to }) => name.startsWith("rename") && pattern.test(to));
+  }
+
   #writes(file: string): SystemCall[] {
     return this.#of((call) => call.name === "pwrite64" && call.file === file);
   }
@@ -127,19 +131,23 @@ export class Order {
     return creations.length;
   }
 
-  /** The identity says that there is a log: it comes after the first segment and its name, and is flushed like them. */
+  /**
+   * The identity comes after the first segment and its name. It is written and flushed under another name, and its own
+   * name is flushed before the log is open.
+   */
   assertIdentityLast(): number {
-    const creations = this.#creations(/^IDENTITY$/);
-    for (const creation of creations) {
+    const renames = this.#renames(/^IDENTITY$/);
+    for (const rename of renames) {
       const segment = this.#creations(/\.seg$/)[0]!;
+      const creation = this.#of((call) => isCreation(call) && call.file === rename.file)[0]!;
       this.#assertFlushed(segment.file, segment, creation, "the identity is made");
       this.#assertFlushed(FOLDER, segment, creation, "the identity is made");
       const opened = this.#said(/^opened/)[0]!;
-      const write = this.#writes("IDENTITY")[0]!;
-      this.#assertFlushed("IDENTITY", write, opened, "the log is open");
-      this.#assertFlushed(FOLDER, creation, opened, "the log is open");
+      const write = this.#writes(rename.file)[0]!;
+      this.#assertFlushed(rename.file, write, rename, "the identity gets its name");
+      this.#assertFlushed(FOLDER, rename, opened, "the log is open");
     }
-    return creations.length;
+    return renames.length;
   }
 
   /**
@@ -147,7 +155,7 @@ export class Order {
    * anything is deleted; and segments are deleted oldest first, never the newest.
    */
   assertSnapshotsInstalled(): { readonly renames: number; readonly deletions: number } {
-    const renames = this.#of(({ name }) => name.startsWith("rename"));
+    const renames = this.#renames(/\.snap$/);
     const frames = renames.map((rename) => {
       for (const write of this.#writes(rename.file)) {
         this.#assertFlushed(rename.file, write, rename, "a snapshot gets its name");

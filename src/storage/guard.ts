@@ -1,0 +1,82 @@
+/**
+ * A file system for a writer that holds the log's lock. Before anything is made, renamed, deleted or flushed, it makes
+ * sure that the folder and the lock are still the ones that are held. Deleting the lock file, turning a symbolic link or
+ * moving the folder then ends the writer, and no file of another log is touched.
+ *
+ * A flush is checked when it begins. Whoever took the lock later has read what was written before, for it is in the page
+ * cache.
+ *
+ * @module
+ */
+
+import { delegateTo } from "./delegate.ts";
+import type { File, FileLock, FileSystem } from "./file_system.ts";
+import { errorCode } from "./full.ts";
+
+/**
+ * Guards a file system.
+ *
+ * @param fileSystem The file system.
+ * @param lock The lock.
+ * @param permissions Permission bits of the files that are made.
+ * @returns The same, for this writer.
+ */
+export function guard(fileSystem: FileSystem, lock: FileLock, permissions: number): FileSystem {
+  return {
+    ...delegateTo(fileSystem),
+    open(path, mode) {
+      lock.check();
+      const file = fileSystem.open(path, mode, permissions);
+      return mode === "read" ? file : guardFile(file, lock);
+    },
+    rename(from, to) {
+      lock.check();
+      fileSystem.rename(from, to);
+    },
+    remove(path) {
+      lock.check();
+      try {
+        fileSystem.remove(path);
+      } catch (error) {
+        // Gone is what was wanted.
+        if (errorCode(error) !== "ENOENT") throw error;
+      }
+    },
+    syncDirectory(path) {
+      lock.check();
+      fileSystem.syncDirectory(path);
+    },
+  };
+}
+
+function guardFile(file: File, lock: FileLock): File {
+  const check = () => {
+    lock.check();
+    file.requireNamed?.();
+  };
+  return {
+    size: () => file.size(),
+    read: (into, position) => file.read(into, position),
+    write: (from, position) => file.write(from, position),
+    truncate(size) {
+      check();
+      file.truncate(size);
+    },
+    sync() {
+      check();
+      file.sync();
+    },
+    async syncAsync() {
+      // The disk works while the names are looked at.
+      const flushed = file.syncAsync();
+      try {
+        check();
+      } catch (error) {
+        await flushed.catch(() => {});
+        throw error;
+      }
+      await flushed;
+    },
+    close: () => file.close(),
+  };
+}
