@@ -34,9 +34,9 @@ import type { File, FileSystem } from "../src/storage/file_system.ts";
 import { Random, SimulatedDisk } from "../src/testing/mod.ts";
 import { snapshotName } from "../src/snapshots.ts";
 
-const FOLDER = "/raft.wal";
+export const FOLDER = "/raft.wal";
 /** Real logs that mutations start from. */
-const ORIGINALS = 32;
+export const ORIGINALS = 32;
 /** What one allocation may come to beyond the size of the files there are: the writer's zeros, a snapshot's piece. */
 const ALLOCATION_SPARE_BYTES = 4.25 * 1024 * 1024;
 /** Reads of one case. A chunk is 1 MiB and the logs are small, so that this is far more than any of them needs. */
@@ -49,7 +49,7 @@ const ENTRIES_READ = 40;
 /** How often what came out, over all cases. */
 export type FuzzCounts = Record<string, number>;
 
-type Files = Map<string, Uint8Array>;
+export type Files = Map<string, Uint8Array>;
 
 /** What the library throws when it is told to read a log that is not one. */
 const OPEN_CODES: readonly WalLogErrorCode[] = ["CORRUPT", "UNSUPPORTED_VERSION"];
@@ -163,7 +163,7 @@ function diskWith(files: Files, seed: number): SimulatedDisk {
 const originals = new Map<number, Files>();
 
 /** A real log, left as it is by a close, a kill or a power cut. */
-function original(seed: number): Files {
+export function original(seed: number): Files {
   let files = originals.get(seed);
   if (files === undefined) originals.set(seed, files = writeOriginal(seed));
   return new Map([...files].map(([path, bytes]) => [path, bytes.slice()]));
@@ -246,7 +246,7 @@ function viewOf(bytes: Uint8Array): DataView {
 }
 
 /** Mutates the files of one log. */
-class Mutator {
+export class Mutator {
   readonly files: Files;
   readonly notes: string[] = [];
   /** Whether a checksum was put right for what no writer would have written. */

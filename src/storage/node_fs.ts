@@ -8,9 +8,10 @@ import fs from "node:fs";
 import { dirname, resolve } from "node:path";
 import process from "node:process";
 import { clearTimeout, setTimeout } from "node:timers";
+import { WalLogError } from "../errors.ts";
 import type { FileSystem, Threads } from "./file_system.ts";
 import { lockFile } from "./lock.ts";
-import { copyOwner, FILE_PERMISSIONS, NodeFile } from "./node_file.ts";
+import { copyOwner, FILE_PERMISSIONS, look, NodeFile } from "./node_file.ts";
 
 /** Below this a log is open before a thread has started and done something. In bytes. */
 const THREAD_WORTH_BYTES = 512 * 1024 * 1024;
@@ -54,6 +55,16 @@ function syncDirectory(path: string): void {
   } finally {
     fs.closeSync(descriptor);
   }
+}
+
+/** Removes a file, or a link itself. The systems disagree on the error for a directory, so it is looked for. */
+function remove(path: string): void {
+  if (look(path)?.isDirectory()) {
+    const message =
+      `Cannot remove ${path}: it is a directory, and has the name of one of the log's files; move it away`;
+    throw new WalLogError("UNSAFE_FILE", message, { path });
+  }
+  fs.unlinkSync(path);
 }
 
 /** Makes a directory and what is missing above it, each name made durable in the directory above. */
@@ -104,7 +115,7 @@ export const nodeFileSystem: FileSystem = {
   list: (path) => fs.readdirSync(path),
   makeDirectory,
   rename: (from, to) => fs.renameSync(from, to),
-  remove: (path) => fs.unlinkSync(path),
+  remove,
   syncDirectory,
   copyOwner,
   lock: lockFile,
