@@ -1,0 +1,185 @@
+/**
+ * Mutants of what protects a log from the world around it: the lock, the folder, hostile files, readers beside a writer.
+ *
+ * @module
+ */
+
+import type { Mutant } from "./mutants.ts";
+
+const GUARD = "src/storage/guard.ts";
+const LOCK = "src/storage/lock.ts";
+const NODE = "src/storage/node_fs.ts";
+const NODE_FILE = "src/storage/node_file.ts";
+const OPEN = "src/open.ts";
+const RECOVER = "src/recover.ts";
+
+/** The mutants. */
+export const FOLDER_MUTANTS: readonly Mutant[] = [
+  {
+    name: "the lock is not checked when a file is opened",
+    file: GUARD,
+    edits: [["lock.check();\n      const file = fileSystem.open", "const file = fileSystem.open"]],
+    dies: "folder_test",
+  },
+  {
+    name: "the lock is not checked before a file is renamed",
+    file: GUARD,
+    edits: [["lock.check();\n      fileSystem.rename", "fileSystem.rename"]],
+    dies: "folder_test",
+  },
+  {
+    name: "the lock is not checked before a file is deleted",
+    file: GUARD,
+    edits: [["lock.check();\n      try {", "try {"]],
+    dies: "folder_test",
+  },
+  {
+    name: "the lock is not checked with a flush",
+    file: GUARD,
+    edits: [["lock.check();\n    file.requireNamed?.();", "file.requireNamed?.();"]],
+    dies: "folder_test",
+  },
+  {
+    name: "a flush does not notice that the file lost its name",
+    file: GUARD,
+    edits: [["file.requireNamed?.();", ""]],
+    dies: "folder_test",
+  },
+  {
+    name: "a file that is gone already is not taken for deleted",
+    file: GUARD,
+    edits: [['if (errorCode(error) !== "ENOENT") throw error;', "throw error;"]],
+    dies: "folder_test",
+  },
+  {
+    name: "a sync that has nothing to flush does not check the lock",
+    file: "src/durability.ts",
+    edits: [["this.lock?.check();", ""]],
+    dies: "folder_test",
+  },
+  {
+    name: "the lock does not notice that the folder is another one",
+    file: LOCK,
+    edits: [["if (!isSameFile(this.home, home)) {", "if (home === undefined) {"]],
+    dies: "folder_test",
+  },
+  {
+    name: "the lock does not notice that LOCK is another one",
+    file: LOCK,
+    edits: [["if (isSameFile(this.file, file)) return;", "if (file !== undefined) return;"]],
+    dies: "folder_test",
+  },
+  {
+    name: "a LOCK with bytes in it reaches SQLite",
+    file: LOCK,
+    edits: [["if (stats.size > 0n) {", "if (stats.size < 0n) {"]],
+    dies: "folder_test",
+  },
+  {
+    name: "a LOCK with a journal beside it reaches SQLite",
+    file: LOCK,
+    edits: [["if (look(path + companion) === undefined) continue;", "continue;"]],
+    dies: "folder_test",
+  },
+  {
+    name: "a LOCK that is no regular file reaches SQLite",
+    file: LOCK,
+    edits: [["requireRegular(path, stats);\n  if", "if"]],
+    dies: "folder_test",
+  },
+  {
+    name: "a LOCK that cannot be written locks nobody out",
+    file: LOCK,
+    edits: [["; CREATE TABLE held (x)", ""]],
+    dies: "folder_test",
+  },
+  {
+    name: "a path that SQLite cannot take gets no shorter name",
+    file: LOCK,
+    edits: [["if (length <= SQLITE_PATH_BYTES_MAX) return path;", "if (length > 0) return path;"]],
+    dies: "folder_test",
+  },
+  {
+    name: "the link that is a shorter name for LOCK is left behind",
+    file: LOCK,
+    edits: [["if (reachable !== path) fs.unlinkSync(reachable);", ""]],
+    dies: "folder_test",
+  },
+  {
+    name: "the path is resolved anew with each call",
+    file: NODE,
+    edits: [["return isAllowed ? resolved : path;", "return path;"]],
+    dies: "folder_test",
+  },
+  {
+    name: "anything is opened, whatever kind of file it is",
+    file: NODE_FILE,
+    edits: [["if (stats.isFile()) return;", "if (stats.size >= 0n) return;"]],
+    dies: "hostile_test",
+  },
+  {
+    name: "a file that root makes stays root's",
+    file: NODE_FILE,
+    edits: [["if (owner.uid === stats.uid) return;", "return;"]],
+    dies: "folder_test",
+  },
+  {
+    name: "a repaired file gets the permissions of a new one",
+    file: NODE_FILE,
+    edits: [["if ((found.mode & 0o777n) !== (wanted.mode & 0o777n))", "if (found.mode < 0n)"]],
+    dies: "folder_test",
+  },
+  {
+    name: "the identity is written in its place",
+    file: "src/segments/identity.ts",
+    edits: [
+      [
+        'fileSystem.open(temporary, "create");',
+        'fileSystem.open(path, fileSystem.list(folder).includes(IDENTITY_NAME) ? "write" : "create");',
+      ],
+      ["fileSystem.rename(temporary, path);", ""],
+      ["fileSystem.copyOwner?.(temporary, path);", ";"],
+    ],
+    dies: "hostile_test",
+  },
+  {
+    name: "files are not made for their owner alone",
+    file: GUARD,
+    edits: [["fileSystem.open(path, mode, permissions);", "fileSystem.open(path, mode, 0o644);"]],
+    dies: "folder_test",
+  },
+  {
+    name: "create: false is not looked at before the lock is taken",
+    file: OPEN,
+    edits: [["if (!options.create) requireLog(options.fileSystem, folder);", ""]],
+    dies: "folder_test",
+  },
+  {
+    name: "create: false goes on with a creation that a crash cut short",
+    file: OPEN,
+    edits: [[
+      "if (!options.create && recovered.head === undefined && report.damage.length === 0) throw notFound(home);",
+      "",
+    ]],
+    dies: "folder_test",
+  },
+  {
+    name: "the lock is not waited for",
+    file: OPEN,
+    edits: [["if (left <= 0) {", "if (left < Infinity) {"]],
+    dies: "folder_test",
+  },
+  {
+    name: "a reader does not keep files open",
+    file: "src/storage/kept_files.ts",
+    edits: [["const KEPT_FILES_MAX = 256;", "const KEPT_FILES_MAX = 0;"]],
+    dies: "reader_test",
+    equivalent: "a reader begins again when a file is gone, and is then only slower to come to an end",
+  },
+  {
+    name: "a reader believes in damage at first sight",
+    file: RECOVER,
+    edits: [["if (repeated >= (isSettled ? 2 : SAME_DAMAGE_MAX)) return recovered;", "return recovered;"]],
+    dies: "reader_test",
+  },
+];
