@@ -136,3 +136,20 @@ export function recordsOf(bytes: Uint8Array): { readonly tag: number; readonly l
   }
   return found;
 }
+
+/**
+ * A file of headers back to back, each of which seems to begin an entry that reaches to the end of the file. None of
+ * the checksums is right.
+ *
+ * @param bytes The size of the file; at most 64 MiB.
+ * @returns The file.
+ */
+export function plausibleHeaders(bytes: number): Uint8Array {
+  const file = Buffer.alloc(bytes);
+  for (let at = 0; at + 34 <= bytes; at += 34) {
+    file.writeUInt32LE(bytes - at - 8, at + 4);
+    file[at + 8] = 1;
+    file.writeUInt32LE(bytes - at - 34, at + 26);
+  }
+  return new Uint8Array(file);
+}

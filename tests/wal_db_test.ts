@@ -8,15 +8,25 @@ import { Buffer } from "node:buffer";
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
+import { setImmediate } from "node:timers";
 import { pathToFileURL } from "node:url";
 import { MemoryLog, type RaftLog, WalLog, WalLogError, type WalLogErrorCode } from "../mod.ts";
-import { CHUNK_BYTES } from "../src/codec/codec.ts";
+import { CHUNK_BYTES, Codec } from "../src/codec/codec.ts";
 import { exportWalDb, importWalDb, type WalDbImport, type WalDbImportOptions } from "../src/wal_db/mod.ts";
 import { entriesAt, entryAt } from "./history.ts";
 import { MemoryDisk } from "./memory_disk.ts";
 import { assertSameState, bytesOf, type LogState, stateOf } from "./model.ts";
 import { inTemporaryFolder } from "./temporary.ts";
-import { framed, record, recordsOf, type Reference, references, stateAsExpected, u64 } from "./wal_db_records.ts";
+import {
+  framed,
+  plausibleHeaders,
+  record,
+  recordsOf,
+  type Reference,
+  references,
+  stateAsExpected,
+  u64,
+} from "./wal_db_records.ts";
 import { systemError, WatchedFileSystem } from "./watched_file_system.ts";
 
 const MIB = 1024 * 1024;
@@ -55,6 +65,42 @@ async function rejection(promise: Promise<unknown>): Promise<WalLogError> {
     return error;
   }
   assert.fail("expected a rejection");
+}
+
+/** A disk with a source on it; the sizes of the buffers that were read into, and how many bytes were asked for. */
+function watchedReads(bytes: Uint8Array): { disk: MemoryDisk; buffers: number[]; read: () => number } {
+  const disk = new MemoryDisk(new Map([["source.wal", bytes]]));
+  const buffers: number[] = [];
+  let total = 0;
+  disk.open = ((open) => (path, mode) => {
+    const file = open.call(disk, path, mode);
+    const { read } = file;
+    return Object.assign(file, {
+      read: (into: Uint8Array, position: number) => {
+        buffers.push(into.buffer.byteLength);
+        total += into.length;
+        return read.call(file, into, position);
+      },
+    });
+  })(disk.open);
+  return { disk, buffers, read: () => total };
+}
+
+/** Runs `body`, and calls back before each CRC32C that a codec computes meanwhile. */
+async function watchingChecksums<Result>(
+  onChecksum: (bytes: number) => void,
+  body: () => Promise<Result>,
+): Promise<Result> {
+  const { crc32c } = Codec.prototype;
+  Codec.prototype.crc32c = function (bytes, before) {
+    onChecksum(bytes.length);
+    return crc32c.call(this, bytes, before);
+  };
+  try {
+    return await body();
+  } finally {
+    Codec.prototype.crc32c = crc32c;
+  }
 }
 
 function concat(parts: readonly Uint8Array[]): Uint8Array {
@@ -248,6 +294,78 @@ describe("importing a wal-db log", () => {
     assert.equal((await refused(concat([head, large, tail]), "CORRUPT")).damage[0]?.bytes, large.length);
   });
 
+  it("finds a whole record of several chunks, and one within the span of a damaged one", async () => {
+    const head = record.hardState(3, 1n);
+    const large = record.entry(1, 1, bytesOf(2 * CHUNK_BYTES + 77));
+    const broken = large.slice();
+    broken[broken.length - 1]! ^= 1;
+    for (
+      const [bytes, resumesAt] of [[[broken, large], broken.length], [
+        [u64(7), broken, head],
+        8 + broken.length,
+      ]] as const
+    ) {
+      const { result } = await imported(concat(bytes), { onDamage: "cut" });
+      assert.deepEqual([result.cut?.offset, result.cut?.resumesAt], [0, resumesAt]);
+    }
+    broken.set(head, 5000);
+    const { result } = await imported(broken, { onDamage: "cut" });
+    assert.deepEqual([result.cut?.offset, result.cut?.resumesAt], [0, 5000]);
+  });
+
+  it("gives up the search in a file of plausible headers, and calls the file damaged", async () => {
+    const size = 4 * MIB;
+    const torn = plausibleHeaders(size);
+    // The first record claims to go on past the end of the file.
+    new DataView(torn.buffer).setUint32(4, size, true);
+    for (const [bytes, reason] of [[plausibleHeaders(size), /checksum mismatch/], [torn, /the file ends/]] as const) {
+      const { disk, buffers, read } = watchedReads(bytes);
+      let summed = 0;
+      const onChecksum = (count: number) => {
+        summed += count;
+        assert.ok(summed <= 9 * size, "more than the record itself and 8 times the size of the file was checksummed");
+      };
+      const error = await watchingChecksums(
+        onChecksum,
+        () => rejection(importWalDb(FILE, new MemoryLog(), { fileSystem: disk })),
+      );
+      assert.deepEqual([error.code, error.offset, error.damage[0]?.bytes], ["CORRUPT", 0, size]);
+      assert.match(error.message, reason);
+      assert.match(
+        error.message,
+        /the search for later whole records was given up at byte \d+\), and whole records may/,
+      );
+      assert.ok(read() <= 10 * size, `${read()}`);
+      if (bytes === torn) assert.ok(Math.max(...buffers) <= CHUNK_BYTES, "a candidate is checksummed in pieces");
+      const { log, result } = await imported(bytes, { onDamage: "cut" });
+      assert.deepEqual([result.verdict, result.records, log.lastIndex], ["corrupt", 0, 0]);
+      assert.equal(result.cut?.resumesAt, undefined);
+      assert.match(result.cut!.reason, /given up/);
+    }
+  });
+
+  it("lets others run while it searches, tells how far it is, and ends when it is told to", async () => {
+    const reason = new Error("enough");
+    const controller = new AbortController();
+    let checksums = 0;
+    const onChecksum = () => {
+      checksums++;
+      assert.ok(checksums < 20, "the search goes on after it was told to end");
+      // As if each took longer than the import works at a stretch.
+      for (const end = performance.now() + 10; performance.now() < end;);
+    };
+    const fileSystem = new MemoryDisk(new Map([["source.wal", plausibleHeaders(2 * MIB)]]));
+    const onProgress = () => {
+      // The first ones are of the damaged record itself.
+      if (checksums > 3) setImmediate(() => controller.abort(reason));
+    };
+    const importing = watchingChecksums(
+      onChecksum,
+      () => importWalDb(FILE, new MemoryLog(), { fileSystem, onProgress, signal: controller.signal }),
+    );
+    await assert.rejects(importing, (error) => error === reason);
+  });
+
   it("refuses a record of more than 64 MiB, and reads none of it", async () => {
     const bytes = new Uint8Array(100);
     new DataView(bytes.buffer).setUint32(4, 64 * MIB + 1, true);
@@ -384,23 +502,12 @@ describe("importing a wal-db log", () => {
       ...Array.from({ length: 9 }, () => 100),
     ];
     const bytes = concat(sizes.map((size, i) => record.entry(1, i + 1, bytesOf(size))));
-    const disk = new MemoryDisk(new Map([["source.wal", bytes]]));
-    const reads: number[] = [];
-    disk.open = ((open) => (path, mode) => {
-      const file = open.call(disk, path, mode);
-      const { read } = file;
-      return Object.assign(file, {
-        read: (into: Uint8Array, position: number) => {
-          reads.push(into.buffer.byteLength);
-          return read.call(file, into, position);
-        },
-      });
-    })(disk.open);
+    const { disk, buffers } = watchedReads(bytes);
     const log = new MemoryLog();
     await importWalDb(FILE, log, { fileSystem: disk });
     assert.equal(log.lastIndex, sizes.length);
-    assert.ok(Math.max(...reads) <= 3 * CHUNK_BYTES + 8 + 26, `${Math.max(...reads)}`);
-    assert.ok(reads.filter((size) => size > CHUNK_BYTES).length <= 4, `${reads}`);
+    assert.ok(Math.max(...buffers) <= 3 * CHUNK_BYTES + 8 + 26, `${Math.max(...buffers)}`);
+    assert.ok(buffers.filter((size) => size > CHUNK_BYTES).length <= 4, `${buffers}`);
   });
 
   it("tells how far it is, and ends when it is told to", async () => {

@@ -12,20 +12,20 @@ import { Codec } from "../codec/codec.ts";
 import { WalLogError } from "../errors.ts";
 import type { Progress } from "../options.ts";
 import type { Damage } from "../report.ts";
-import { TermRuns } from "../segments/index.ts";
 import type { File, FileSystem } from "../storage/file_system.ts";
 import { ioError } from "../storage/full.ts";
 import { nodeFileSystem } from "../storage/node_fs.ts";
-import type { Index, LogEntry, RaftLog, Term } from "../types.ts";
-import { decodeRecord, Malformed, UnsafeNumber, type WalDbRecord } from "./format.ts";
+import type { LogEntry, RaftLog } from "../types.ts";
+import { decodeRecord, type WalDbRecord } from "./format.ts";
 import { filePathOf } from "./paths.ts";
-import { RecordReader } from "./reader.ts";
+import { RecordReader, type RecordStop } from "./reader.ts";
+import { type Survey, survey } from "./survey.ts";
 
 /** What is appended at once. In bytes of commands. */
 const BATCH_BYTES = 256 * 1024;
 /** The same in entries, of which those without a command count for nothing in bytes. */
 const BATCH_ENTRIES = 4096;
-/** How long it goes on before it lets others run. In milliseconds. */
+/** How long the import works before it lets others run. In milliseconds. */
 const SLICE_MS = 8;
 
 /** How to import a wal-db log. */
@@ -35,7 +35,7 @@ export interface WalDbImportOptions {
    * result says what was not.
    */
   readonly onDamage?: "fail" | "cut";
-  /** Called as it goes on, after every few milliseconds. The source is read twice, and both count. */
+  /** Called every few milliseconds. The source is read twice: `bytesDone` counts both times. */
   readonly onProgress?: (progress: Progress) => void;
   /** Ends it early: it rejects with the signal's reason. */
   readonly signal?: AbortSignal;
@@ -49,9 +49,12 @@ export interface WalDbCut {
   readonly offset: number;
   /** From there to the end of the file, in bytes. */
   readonly bytes: number;
-  /** What was found there, in words. */
+  /** What was found there, in words. If the search for later records was given up, it says so. */
   readonly reason: string;
-  /** Where the next whole record begins, which was not taken either; `undefined` if none follows. In bytes. */
+  /**
+   * Where the next whole record begins, which was not taken either. `undefined` if none follows, or if the search for it
+   * was given up. In bytes.
+   */
   readonly resumesAt: number | undefined;
 }
 
@@ -76,6 +79,9 @@ export interface WalDbImport {
  * The format does not say what was flushed. A file that ends within a record, with nothing behind, is taken up to that
  * record, for that is what a crash leaves and what no append was acknowledged for; the verdict is then `torn`. (A copy
  * that was cut short looks the same: compare sizes.) Anything else that is not whole is damage.
+ *
+ * Behind a record that is not whole, the import searches for a whole one. It checksums at most 8 times the size of the
+ * file for that, and then gives the search up. The source then counts as damaged, because records may follow.
  *
  * @param source The file.
  * @param log An empty log. It gets the records in the order of the file, so that what was truncated or compacted there
@@ -124,47 +130,13 @@ export async function importWalDb(
   const file = openSource(fileSystem, path);
   try {
     const size = file.size();
-    let sliceEnd = performance.now() + SLICE_MS;
-    const rest = async (bytesDone: number) => {
-      if (performance.now() < sliceEnd) return;
-      onProgress?.({ bytesDone, bytesTotal: 2 * size });
-      await setImmediate();
-      signal?.throwIfAborted();
-      sliceEnd = performance.now() + SLICE_MS;
-    };
-
     const codec = new Codec();
-    const survey = new RecordReader(file, size, codec);
-    const shadow = new Shadow();
-    let records = 0;
-    for (let bytes = survey.next(); bytes !== undefined; bytes = survey.next()) {
-      const reason = check(bytes, shadow, path, survey.offset);
-      if (reason !== undefined) {
-        survey.fail("damaged", survey.end = survey.offset, reason);
-        break;
-      }
-      records++;
-      await rest(survey.end);
-    }
-    const { end, stop } = survey;
+    const found = await inSlices(survey(file, size, codec, path), options);
+    const { records, end, stop } = found;
     if (stop?.kind === "damaged" && onDamage === "fail") throw damaged(path, size, stop);
-
-    const reader = new RecordReader(file, end, codec);
-    const writer = new BatchWriter(log);
-    for (let bytes = reader.next(); bytes !== undefined; bytes = reader.next()) {
-      writer.write(decodeRecord(bytes));
-      await rest(end + reader.end);
-    }
-    if (reader.stop !== undefined) {
-      const { offset } = reader.stop;
-      throw new WalLogError("IO", `Cannot import ${path}: it changed at byte ${offset} while it was read`, {
-        path,
-        offset,
-      });
-    }
-    writer.flush();
+    await inSlices(take(file, found, size, codec, path, log), options);
     await log.sync();
-    onProgress?.({ bytesDone: end * 2, bytesTotal: end * 2 });
+    onProgress?.({ bytesDone: size + end, bytesTotal: size + end });
     const cut = stop &&
       { offset: stop.offset, bytes: size - stop.offset, reason: stop.reason, resumesAt: stop.resumesAt };
     return {
@@ -178,6 +150,47 @@ export async function importWalDb(
   } finally {
     file.close();
   }
+}
+
+/** Does some work step by step. Every few milliseconds it reports progress, lets others run, and may be ended. */
+async function inSlices<Result>(
+  work: Generator<Progress, Result>,
+  { onProgress, signal }: WalDbImportOptions,
+): Promise<Result> {
+  let sliceEnd = performance.now() + SLICE_MS;
+  for (let step = work.next();; step = work.next()) {
+    if (step.done === true) return step.value;
+    if (performance.now() < sliceEnd) continue;
+    onProgress?.(step.value);
+    await setImmediate();
+    signal?.throwIfAborted();
+    sliceEnd = performance.now() + SLICE_MS;
+  }
+}
+
+/** Takes the records that the survey has found to be good. */
+function* take(
+  file: File,
+  { end }: Survey,
+  size: number,
+  codec: Codec,
+  path: string,
+  log: RaftLog,
+): Generator<Progress, void> {
+  const reader = new RecordReader(file, end, codec);
+  const writer = new BatchWriter(log);
+  for (let bytes = reader.next(); bytes !== undefined; bytes = reader.next()) {
+    writer.write(decodeRecord(bytes));
+    yield { bytesDone: size + reader.end, bytesTotal: size + end };
+  }
+  if (reader.stop !== undefined) {
+    const { offset } = reader.stop;
+    throw new WalLogError("IO", `Cannot import ${path}: it changed at byte ${offset} while it was read`, {
+      path,
+      offset,
+    });
+  }
+  writer.flush();
 }
 
 function openSource(fileSystem: FileSystem, path: string): File {
@@ -196,30 +209,16 @@ function requireEmpty({ lastIndex, snapshotIndex, hardState }: RaftLog, path: st
   );
 }
 
-/** What is wrong with a record that has the right checksum, if anything is. */
-function check(bytes: Uint8Array, shadow: Shadow, path: string, offset: number): string | undefined {
-  try {
-    return shadow.take(decodeRecord(bytes));
-  } catch (error) {
-    if (error instanceof Malformed) return error.message;
-    if (!(error instanceof UnsafeNumber)) throw error;
-    throw new WalLogError(
-      "INVALID_ARGUMENT",
-      `Cannot import ${path}: ${error.what} at byte ${offset} is ${error.value}, which is past ` +
-        `${Number.MAX_SAFE_INTEGER}, the largest that this log holds exactly`,
-      { path, offset, cause: error },
-    );
-  }
-}
-
 function damaged(
   path: string,
   size: number,
-  { offset, reason, resumesAt }: NonNullable<RecordReader["stop"]>,
+  { offset, reason, resumesAt, givenUpAt }: RecordStop,
 ): WalLogError {
-  const behind = resumesAt === undefined
-    ? "nothing that is whole follows"
-    : `the next whole record begins at byte ${resumesAt}`;
+  const behind = resumesAt !== undefined
+    ? `the next whole record begins at byte ${resumesAt}`
+    : givenUpAt === undefined
+    ? "no whole record follows"
+    : "whole records may follow";
   const damage: Damage = {
     kind: "frames",
     path,
@@ -236,53 +235,6 @@ function damaged(
       `restore the file, or import with onDamage "cut" what precedes that`,
     { path, offset, damage: [damage] },
   );
-}
-
-/** What a log comes to, without its entries: to find out, before anything is written, whether records follow each other. */
-class Shadow {
-  private nextIndex: Index = 1;
-  private lastTerm: Term = 0;
-  private snapshotIndex: Index = 0;
-  private snapshotTerm: Term = 0;
-  private readonly runs = new TermRuns();
-
-  /** Takes a record; returns why it cannot follow on what came before, if it cannot. */
-  take(record: WalDbRecord): string | undefined {
-    if (record.type === "entry") return this.append(record.entry);
-    if (record.type === "truncate") this.truncate(record.from);
-    if (record.type === "snapshot") return this.compact(record.meta.index, record.meta.term);
-    return undefined;
-  }
-
-  private append({ index, term }: LogEntry): string | undefined {
-    if (index !== this.nextIndex) return `an entry at index ${index} where index ${this.nextIndex} follows`;
-    if (term < this.lastTerm) return `an entry of term ${term} behind one of term ${this.lastTerm}`;
-    if (term !== this.lastTerm || index === this.snapshotIndex + 1) this.runs.push(index, term);
-    this.lastTerm = term;
-    this.nextIndex++;
-    return undefined;
-  }
-
-  private truncate(from: Index): void {
-    const first = Math.max(from, this.snapshotIndex + 1);
-    if (first >= this.nextIndex) return;
-    this.runs.truncate(first);
-    this.nextIndex = first;
-    this.lastTerm = first === this.snapshotIndex + 1 ? this.snapshotTerm : this.runs.at(first - 1)!;
-  }
-
-  private compact(index: Index, term: Term): string | undefined {
-    if (index <= this.snapshotIndex) return `a snapshot at index ${index} behind one at index ${this.snapshotIndex}`;
-    if (index >= this.nextIndex || this.runs.at(index) !== term) {
-      this.runs.truncate(0);
-      this.nextIndex = index + 1;
-      this.lastTerm = term;
-    }
-    this.runs.dropBelow(index + 1);
-    this.snapshotIndex = index;
-    this.snapshotTerm = term;
-    return undefined;
-  }
 }
 
 /** Does to a log what the records say, entries in batches. */

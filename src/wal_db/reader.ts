@@ -1,9 +1,8 @@
 /**
- * Records as they are read back, and what to make of it where one is not whole.
+ * Reads records back, and classifies the place where one is not whole as torn or damaged.
  *
- * The format knows nothing of what was flushed, so that torn and damaged cannot be told apart by proof, as in a log of
- * this library. What is certain is this: appending to a file leaves, when it is cut short, a record that the file ends
- * within, and nothing behind it. That, and only that, passes for torn.
+ * The format does not record what was flushed, so nothing in it proves that a place is torn. An append that is
+ * interrupted leaves a file that ends within a record. Only such a file, with no whole record behind, counts as torn.
  *
  * @module
  */
@@ -11,18 +10,17 @@
 import { CHUNK_BYTES, type Codec } from "../codec/codec.ts";
 import type { File } from "../storage/file_system.ts";
 import { readFull } from "../storage/full.ts";
-import { FRAMING_BYTES, isPlausible, PLAUSIBLE_BYTES, RECORD_BYTES_MAX, SUMMED_FROM } from "./format.ts";
+import { FRAMING_BYTES, RECORD_BYTES_MAX, SUMMED_FROM } from "./format.ts";
+import { RecordSearch, type SearchResult } from "./search.ts";
 
-/** Where a file stops making sense. */
-export interface RecordStop {
-  /** `torn`: the file ends within a record. `damaged`: anything else. */
+/** Where the reading of a file ended early, and what a search found behind it. */
+export interface RecordStop extends SearchResult {
+  /** `torn`: the file ends within a record, and no whole one follows. `damaged`: anything else. */
   readonly kind: "torn" | "damaged";
   /** Where the record begins that is not whole. In bytes. */
   readonly offset: number;
-  /** What was found, in words. */
+  /** What was found there, in words. */
   readonly reason: string;
-  /** Where the next whole record begins; `undefined` if none follows. In bytes. */
-  readonly resumesAt: number | undefined;
 }
 
 /** Reads the records of a file in order, holding a chunk of it, or a record where that is larger. */
@@ -105,41 +103,31 @@ export class RecordReader {
   }
 
   /**
-   * Notes that the file makes no sense from some record on.
+   * Ends the reading: the file cannot be read from some record on.
    *
-   * @param kind What it looks like.
-   * @param offset Where it begins. In bytes.
-   * @param reason What was found.
+   * @param kind What it looks like, unless the search finds that something follows.
+   * @param offset Where the record begins. In bytes.
+   * @param reason What was found there.
    */
   fail(kind: RecordStop["kind"], offset: number, reason: string): undefined {
-    const resumesAt = this.search(offset + 1);
-    // A length that was damaged makes a record seem to go on past the end; that others follow tells.
-    this.stop = { kind: resumesAt === undefined ? kind : "damaged", offset, reason, resumesAt };
+    this.stop = { kind, offset, reason, resumesAt: undefined, givenUpAt: undefined };
   }
 
-  /** Where the next whole record begins, at whatever offset. */
-  private search(from: number): number | undefined {
-    const needed = FRAMING_BYTES + PLAUSIBLE_BYTES;
-    for (let position = from; this.size - position > FRAMING_BYTES;) {
-      const bytes = this.from(position, Math.min(CHUNK_BYTES, this.size - position));
-      const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-      let at = 0;
-      for (; at + FRAMING_BYTES < bytes.length; at++) {
-        const length = view.getUint32(at + SUMMED_FROM, true);
-        if (length === 0 || length > RECORD_BYTES_MAX) continue;
-        if (FRAMING_BYTES + length > this.size - position - at) continue;
-        // What the chunk does not hold far enough is looked at in the next one.
-        if (at + Math.min(needed, FRAMING_BYTES + length) > bytes.length) break;
-        if (!isPlausible(view, at + FRAMING_BYTES, length)) continue;
-        if (this.isWhole(this.from(position + at, FRAMING_BYTES + length), length)) return position + at;
-        // The candidate may have taken the chunk's place.
-        at++;
-        break;
-      }
-      if (at === 0) return undefined;
-      position += at;
-    }
-    return undefined;
+  /**
+   * Searches for the next whole record behind {@link RecordReader.stop}, and notes there what it finds.
+   *
+   * @param stop Where the reading ended.
+   * @returns Yields the current offset of the search, every few milliseconds at most.
+   */
+  *search(stop: RecordStop): Generator<number, void> {
+    const found = yield* new RecordSearch(this.file, this.size, this.codec).run(stop.offset + 1);
+    const { resumesAt, givenUpAt } = found;
+    // A damaged length makes a record seem to go on past the end of the file. Only if nothing follows, it is torn.
+    const kind = resumesAt === undefined && givenUpAt === undefined ? stop.kind : "damaged";
+    const reason = givenUpAt === undefined
+      ? stop.reason
+      : `${stop.reason}; the search for later whole records was given up at byte ${givenUpAt}`;
+    this.stop = { ...stop, kind, reason, resumesAt, givenUpAt };
   }
 }
 

@@ -4,6 +4,7 @@
  */
 
 import { FOLDER_MUTANTS } from "./folder_mutants.ts";
+import { CLI_MUTANTS } from "./cli_mutants.ts";
 import { RAFT_MUTANTS } from "./raft_mutants.ts";
 import { RAFT_WIRE_MUTANTS } from "./raft_wire_mutants.ts";
 
@@ -1270,6 +1271,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...REPAIRS,
   ...THREADS,
   ...FOLDER_MUTANTS,
+  ...CLI_MUTANTS,
   ...RAFT_MUTANTS,
   ...RAFT_WIRE_MUTANTS,
 ];

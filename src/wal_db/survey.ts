@@ -1,0 +1,119 @@
+/**
+ * The first reading of a wal-db log: it checks that all records can be taken, before any of them is.
+ *
+ * @module
+ */
+
+import type { Codec } from "../codec/codec.ts";
+import { WalLogError } from "../errors.ts";
+import type { Progress } from "../options.ts";
+import { TermRuns } from "../segments/index.ts";
+import type { File } from "../storage/file_system.ts";
+import type { Index, LogEntry, Term } from "../types.ts";
+import { decodeRecord, Malformed, UnsafeNumber, type WalDbRecord } from "./format.ts";
+import { RecordReader, type RecordStop } from "./reader.ts";
+
+/** The result of a survey. */
+export interface Survey {
+  /** How many records can be taken. */
+  readonly records: number;
+  /** Where the last of them ends. In bytes. */
+  readonly end: number;
+  /** Why there are no more of them; `undefined` at the end of a file that is whole. */
+  readonly stop: RecordStop | undefined;
+}
+
+/**
+ * Reads all records, and searches behind the first that cannot be taken.
+ *
+ * @param file The file.
+ * @param size How much of it is read. In bytes.
+ * @param codec For the checksums.
+ * @param path The file's path, for errors.
+ * @returns Yields its progress, the first half of that of an import: after each record, and every few milliseconds at
+ * most while it searches. Returns what it found.
+ * @throws {WalLogError} `INVALID_ARGUMENT` if a term or an index is past 2^53 - 1.
+ */
+export function* survey(file: File, size: number, codec: Codec, path: string): Generator<Progress, Survey> {
+  const bytesTotal = 2 * size;
+  const reader = new RecordReader(file, size, codec);
+  const shadow = new Shadow();
+  let records = 0;
+  for (let bytes = reader.next(); bytes !== undefined; bytes = reader.next()) {
+    const reason = check(bytes, shadow, path, reader.offset);
+    if (reason !== undefined) {
+      reader.fail("damaged", reader.end = reader.offset, reason);
+      break;
+    }
+    records++;
+    yield { bytesDone: reader.end, bytesTotal };
+  }
+  if (reader.stop !== undefined) {
+    for (const bytesDone of reader.search(reader.stop)) yield { bytesDone, bytesTotal };
+  }
+  const { end, stop } = reader;
+  return { records, end, stop };
+}
+
+/** Checks a record whose checksum is right. Returns why it is wrong, if it is. */
+function check(bytes: Uint8Array, shadow: Shadow, path: string, offset: number): string | undefined {
+  try {
+    return shadow.take(decodeRecord(bytes));
+  } catch (error) {
+    if (error instanceof Malformed) return error.message;
+    if (!(error instanceof UnsafeNumber)) throw error;
+    throw new WalLogError(
+      "INVALID_ARGUMENT",
+      `Cannot import ${path}: ${error.what} at byte ${offset} is ${error.value}, which is past ` +
+        `${Number.MAX_SAFE_INTEGER}, the largest that this log holds exactly`,
+      { path, offset, cause: error },
+    );
+  }
+}
+
+/** The state of a log without its entries. It shows whether each record can follow the records before it. */
+class Shadow {
+  private nextIndex: Index = 1;
+  private lastTerm: Term = 0;
+  private snapshotIndex: Index = 0;
+  private snapshotTerm: Term = 0;
+  private readonly runs = new TermRuns();
+
+  /** Takes a record. Returns why it cannot follow the records before it, if it cannot. */
+  take(record: WalDbRecord): string | undefined {
+    if (record.type === "entry") return this.append(record.entry);
+    if (record.type === "truncate") this.truncate(record.from);
+    if (record.type === "snapshot") return this.compact(record.meta.index, record.meta.term);
+    return undefined;
+  }
+
+  private append({ index, term }: LogEntry): string | undefined {
+    if (index !== this.nextIndex) return `an entry at index ${index} where index ${this.nextIndex} follows`;
+    if (term < this.lastTerm) return `an entry of term ${term} behind one of term ${this.lastTerm}`;
+    if (term !== this.lastTerm || index === this.snapshotIndex + 1) this.runs.push(index, term);
+    this.lastTerm = term;
+    this.nextIndex++;
+    return undefined;
+  }
+
+  private truncate(from: Index): void {
+    const first = Math.max(from, this.snapshotIndex + 1);
+    if (first >= this.nextIndex) return;
+    this.runs.truncate(first);
+    this.nextIndex = first;
+    this.lastTerm = first === this.snapshotIndex + 1 ? this.snapshotTerm : this.runs.at(first - 1)!;
+  }
+
+  private compact(index: Index, term: Term): string | undefined {
+    if (index <= this.snapshotIndex) return `a snapshot at index ${index} behind one at index ${this.snapshotIndex}`;
+    if (index >= this.nextIndex || this.runs.at(index) !== term) {
+      this.runs.truncate(0);
+      this.nextIndex = index + 1;
+      this.lastTerm = term;
+    }
+    this.runs.dropBelow(index + 1);
+    this.snapshotIndex = index;
+    this.snapshotTerm = term;
+    return undefined;
+  }
+}
