@@ -453,6 +453,28 @@ describe("importing a wal-db log", () => {
     }
   });
 
+  it("moves no list of terms for each of many snapshots", async () => {
+    const indexes = Array.from({ length: 1000 }, (_, i) => i + 1);
+    const none = new Uint8Array(0);
+    const bytes = concat([
+      ...indexes.map((index) => record.entry(index, index, none)),
+      ...indexes.map((index) => record.snapshot(index, index, [], none)),
+    ]);
+    const { splice } = Array.prototype;
+    let moved = 0;
+    Array.prototype.splice = function (this: unknown[], ...args: Parameters<typeof splice>) {
+      moved += this.length;
+      return splice.apply(this, args);
+    };
+    try {
+      const { log } = await imported(bytes);
+      assert.deepEqual([log.lastIndex, log.snapshotIndex, log.lastTerm], [1000, 1000, 1000]);
+    } finally {
+      Array.prototype.splice = splice;
+    }
+    assert.ok(moved < 10 * indexes.length, `${moved}`);
+  });
+
   it("refuses a log that is not empty", async () => {
     for (
       const fill of [

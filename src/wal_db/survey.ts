@@ -111,7 +111,6 @@ class Shadow {
       this.nextIndex = index + 1;
       this.lastTerm = term;
     }
-    this.runs.dropBelow(index + 1);
     this.snapshotIndex = index;
     this.snapshotTerm = term;
     return undefined;
