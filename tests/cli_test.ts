@@ -20,6 +20,12 @@ const COMMANDS = ["info", "verify", "dump", "report", "repair", "backup", "impor
 const noControls = process.platform === "win32" && "Windows has no file names with control characters";
 const noSignals = process.platform === "win32" && "signals of other processes are not delivered on Windows";
 
+/** Characters that terminals obey, or that hide or reorder others: of all classes, one beyond U+FFFF among them. */
+const OBEYED = "\x1b[31m\n\x7f\x9b31m\u00ad\u202e\u2066\u2028\u2029\ufeff\u{e0041}";
+const OBEYED_SHOWN = "\\u001b[31m\\u000a\\u007f\\u009b31m\\u00ad\\u202e\\u2066\\u2028\\u2029\\ufeff\\udb40\\udc41";
+/** None of them may be printed, but for the end of a line. */
+const INVISIBLE = /(?!\n)[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u;
+
 /** Runs a test in a folder with a log in it. */
 function withLog(test: (path: string, folder: string) => Promise<void>): () => Promise<void> {
   return () =>
@@ -105,19 +111,32 @@ describe("wal-log", () => {
 
   it("shows what is in a path, and has a terminal do nothing", { skip: noControls }, async () => {
     await inTemporaryFolder(async (folder) => {
-      const path = join(folder, "a \x1b[31m\n<b>&\u202e");
+      const path = join(folder, `a ${OBEYED}<b>&`);
       makeLog(path);
-      for (
-        const [command, shown] of [["info", "\\u001b[31m\\u000a<b>"], ["report", "[31m\n&#60;b&#62;&#38;"]] as const
-      ) {
+      for (const [command, shown] of [["info", "<b>&"], ["report", "&#60;b&#62;&#38;"]] as const) {
         const { code, stdout } = await cli(command, path);
         assert.equal(code, 0);
-        assert.ok(stdout.includes(shown), stdout.slice(0, 300));
-        if (command === "info") assert.ok(!stdout.includes("\x1b"));
+        assert.ok(stdout.includes(OBEYED_SHOWN + shown), stdout.slice(0, 300));
+        assert.doesNotMatch(stdout, INVISIBLE);
       }
       const { code, stderr } = await cli("verify", join(path, "x"));
       assert.equal(code, 3);
-      assert.ok(!stderr.includes("\x1b") && stderr.includes("\\u001b"), stderr);
+      assert.ok(stderr.includes(OBEYED_SHOWN), stderr);
+      assert.doesNotMatch(stderr.replace(/\n$/, ""), /\n/, "one line");
+      assert.doesNotMatch(stderr, INVISIBLE);
+    });
+  });
+
+  it("escapes what a terminal obeys in JSON, of which the value stays the same", { skip: noControls }, async () => {
+    await inTemporaryFolder(async (folder) => {
+      const path = join(folder, `a ${OBEYED}\\u0041\u00e9\u{1f600}`);
+      makeLog(path);
+      for (const command of ["info", "verify"]) {
+        const { stdout } = await cli(command, path, "--json");
+        assert.equal(JSON.parse(stdout).path, path, command);
+        assert.doesNotMatch(stdout, INVISIBLE);
+        assert.ok(stdout.includes("\u00e9\u{1f600}"), "and nothing else");
+      }
     });
   });
 });

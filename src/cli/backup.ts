@@ -10,7 +10,7 @@ import { makeFolder } from "./aside.ts";
 import { type Command, EXIT } from "./command.ts";
 import { checkCopy, copyLog, flushFiles } from "./copy.ts";
 import { readWhole } from "./inspect.ts";
-import { hardStateText, pathText, sized } from "./text.ts";
+import { hardStateText, oneLine, sized } from "./text.ts";
 
 /** The command. */
 export const backup: Command = {
@@ -36,7 +36,7 @@ into a cluster whose other nodes remember, but as a new member.`,
         return sizeOf(folder);
       });
       return `copied up to index ${lastIndex}, ${hardStateText(hardState)}: ${sized(bytes)} in ${
-        pathText(destination!)
+        oneLine(destination!)
       }`;
     });
     await out.line(text);

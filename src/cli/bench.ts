@@ -13,7 +13,7 @@ import { WalLog } from "../wal_log.ts";
 import { bytesOption, type Command, EXIT, UsageError } from "./command.ts";
 import { progressLine } from "./inspect.ts";
 import { bold, dim, grouped } from "./terminal.ts";
-import { sized } from "./text.ts";
+import { jsonText, sized } from "./text.ts";
 
 const MIB = 2 ** 20;
 /** What is appended at once. In bytes of commands. */
@@ -64,7 +64,7 @@ library and the memory, not of the disk. The log is removed at the end.`,
       const measured = await recover(path, entryBytes, runs, signal);
       if (options.json === true) {
         const { seconds } = measured;
-        await out.line(JSON.stringify({ ...measured, medianSeconds: median(seconds) }, undefined, 2));
+        await out.line(jsonText({ ...measured, medianSeconds: median(seconds) }, 2));
       } else for (const line of asText(measured)) await out.line(line);
     } finally {
       rmSync(folder, { recursive: true, force: true, maxRetries: 3 });

@@ -17,7 +17,7 @@ import { type Context, EXIT } from "./command.ts";
 import { checkCopy, copyLog } from "./copy.ts";
 import { inspect, type Inspection, openToRead } from "./inspect.ts";
 import { green, yellow } from "./terminal.ts";
-import { counted, indexes, pathText, sized } from "./text.ts";
+import { counted, indexes, oneLine, sized } from "./text.ts";
 
 const LOCK_NAME = "LOCK";
 /** The files of a log that are replaced. */
@@ -36,7 +36,7 @@ export async function cutTail(context: Context, found: Inspection): Promise<numb
   const from = firstLost(found);
   const evidence = vacant(folder);
   const gone = lastIndex - from + 1;
-  await out.line(`will copy ${pathText(folder)} as it is to ${pathText(evidence)}: ${sized(sizeOf(folder))}`);
+  await out.line(`will copy ${oneLine(folder)} as it is to ${oneLine(evidence)}: ${sized(sizeOf(folder))}`);
   await out.line(
     gone > 0
       ? `will cut ${indexes(from, lastIndex)}: ${counted(gone, "entry", "entries")}`
@@ -59,7 +59,7 @@ export async function cutTail(context: Context, found: Inspection): Promise<numb
   }
   try {
     await makeFolder(evidence, (copy) => copyFiles(folder, copy, signal));
-    await out.line(`copied to ${pathText(evidence)}`);
+    await out.line(`copied to ${oneLine(evidence)}`);
     const source = await openToRead(folder, "keep", signal);
     try {
       const anew = `${folder}.wal-log-cut`;

@@ -11,7 +11,7 @@ import type { Index, LogEntry } from "../types.ts";
 import type { WalLog } from "../wal_log.ts";
 import { choiceOption, type Command, type Context, EXIT, indexOption, UsageError } from "./command.ts";
 import { openToRead } from "./inspect.ts";
-import { counted, damageText, indexes, preview } from "./text.ts";
+import { counted, damageText, indexes, jsonText, preview } from "./text.ts";
 
 /** What cannot be read, in one piece. */
 interface Hole {
@@ -30,10 +30,14 @@ interface Format {
 const FORMATS: Readonly<Record<"json" | "text" | "raw", Format>> = {
   json: {
     entry: ({ index, term, kind, command }) =>
-      `{"index":${index},"term":${term},"kind":"${kind}","bytes":${command.length},"command":"${
-        Buffer.from(command.buffer, command.byteOffset, command.byteLength).toString("base64")
-      }"}`,
-    hole: ({ first, last, reason }) => JSON.stringify({ damaged: true, firstIndex: first, lastIndex: last, reason }),
+      jsonText({
+        index,
+        term,
+        kind,
+        bytes: command.length,
+        command: Buffer.from(command.buffer, command.byteOffset, command.byteLength).toString("base64"),
+      }),
+    hole: ({ first, last, reason }) => jsonText({ damaged: true, firstIndex: first, lastIndex: last, reason }),
   },
   text: {
     entry: ({ index, term, kind, command }) =>

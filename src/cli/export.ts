@@ -7,7 +7,7 @@
 import { exportWalDb, type WalDbExportProgress } from "../wal_db/export.ts";
 import { type Command, EXIT } from "./command.ts";
 import { progressLine, readWhole } from "./inspect.ts";
-import { counted, pathText, sized } from "./text.ts";
+import { counted, oneLine, sized } from "./text.ts";
 
 /** The command. */
 export const exportCommand: Command = {
@@ -26,7 +26,7 @@ of more than 64 MiB, which the format does not allow.`,
     const text = await readWhole(path!, { note, signal }, async (log) => {
       const { entries, bytes } = await exportWalDb(log, file!, { signal, onProgress });
       return `${counted(entries, "entry", "entries")} up to index ${log.lastIndex}: ${sized(bytes)} in ${
-        pathText(file!)
+        oneLine(file!)
       }`;
     }).finally(() => line.clear());
     await out.line(text);

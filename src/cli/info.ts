@@ -10,7 +10,18 @@ import { TERM_UNKNOWN } from "../segments/format.ts";
 import { type Command, EXIT } from "./command.ts";
 import { inspect, type Inspection } from "./inspect.ts";
 import { bold, dim, green, grouped, red, yellow } from "./terminal.ts";
-import { counted, damageText, hardStateText, indexes, nameOf, pathText, sized, table, termText } from "./text.ts";
+import {
+  counted,
+  damageText,
+  hardStateText,
+  indexes,
+  jsonText,
+  nameOf,
+  oneLine,
+  sized,
+  table,
+  termText,
+} from "./text.ts";
 
 const LABEL_COLUMNS = 12;
 
@@ -24,7 +35,7 @@ export const info: Command = {
 the moment of opening it. Ends with 0 if the log could be read, whatever the verdict: that is for verify.`,
   async run({ operands: [path], options, out }) {
     const found = await inspect(path!);
-    if (options.json === true) await out.line(JSON.stringify(asJson(found), undefined, 2));
+    if (options.json === true) await out.line(jsonText(asJson(found), 2));
     else for (const line of asText(found)) await out.line(line);
     return EXIT.clean;
   },
@@ -36,7 +47,7 @@ function* asText(found: Inspection): Generator<string> {
   const { hardState, hardStateLost } = opened.state;
   const labelled = (label: string, text: string) => `  ${dim(label.padEnd(LABEL_COLUMNS))}${text}`;
   const verdict = { clean: green("clean"), torn: yellow("torn"), corrupt: red("corrupt") }[report.verdict];
-  yield bold(pathText(found.folder));
+  yield bold(oneLine(found.folder));
   // Whether a damaged log was closed, nothing tells.
   const closed = report.closed ? "; the last writer closed the log" : "; the last writer did not close the log";
   yield labelled("verdict", verdict + (report.verdict === "corrupt" ? "" : closed));

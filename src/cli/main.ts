@@ -15,7 +15,7 @@ import { info } from "./info.ts";
 import { Output, ReaderGone } from "./output.ts";
 import { repair } from "./repair.ts";
 import { report } from "./report.ts";
-import { harmless } from "./text.ts";
+import { harmless, oneLine } from "./text.ts";
 import { verify } from "./verify.ts";
 import { VERSION } from "./version.ts";
 
@@ -43,7 +43,7 @@ export async function main(args: readonly string[]): Promise<number> {
   const out = new Output(process.stdout);
   // Nobody may be reading that either.
   process.stderr.on("error", () => {});
-  const note = (text: string) => void process.stderr.write(`${PROGRAM}: ${harmless(text)}\n`);
+  const note = (text: string) => void process.stderr.write(`${PROGRAM}: ${oneLine(text)}\n`);
   const interruption = new AbortController();
   try {
     const code = await run(args, out, note, interruption);
@@ -56,8 +56,13 @@ export async function main(args: readonly string[]): Promise<number> {
       return EXIT.interrupted;
     }
     const code = exitCodeOf(error);
-    note(code === undefined ? `internal error: ${(error as Error)?.stack ?? error}` : (error as Error).message);
-    return code ?? EXIT.internal;
+    if (code === undefined) {
+      const stack = String((error as Error)?.stack ?? error);
+      process.stderr.write(`${PROGRAM}: internal error: ${harmless(stack)}\n`);
+      return EXIT.internal;
+    }
+    note((error as Error).message);
+    return code;
   }
 }
 

@@ -14,7 +14,7 @@ import { type Command, type Context, EXIT, UsageError } from "./command.ts";
 import { cutTail } from "./cut.ts";
 import { inspect, openToRead } from "./inspect.ts";
 import { green, red } from "./terminal.ts";
-import { counted, damageText, hardStateText, indexes, nameOf, pathText, sized } from "./text.ts";
+import { counted, damageText, hardStateText, indexes, nameOf, oneLine, sized } from "./text.ts";
 
 /** The command. */
 export const repair: Command = {
@@ -86,9 +86,9 @@ async function refill(context: Context, otherPath: string): Promise<number> {
     const bytes = entries.reduce((sum, { command }) => sum + command.length, 0);
     const ranges = damage.map(({ firstIndex, lastIndex }) => indexes(firstIndex!, lastIndex!)).join(", ");
     const size = `${counted(entries.length, "entry", "entries")}, ${sized(bytes)}`;
-    await out.line(`will refill ${nameOf(path)}: ${ranges} (${size}) from ${pathText(other.path)}`);
+    await out.line(`will refill ${nameOf(path)}: ${ranges} (${size}) from ${oneLine(other.path)}`);
   }
-  for (const refusal of plan.refusals) await out.line(`${red("cannot refill")} ${pathText(refusal)}`);
+  for (const refusal of plan.refusals) await out.line(`${red("cannot refill")} ${oneLine(refusal)}`);
   await out.flush();
   if (options["dry-run"] === true) return plan.refusals.length === 0 ? EXIT.clean : EXIT.corrupt;
   if (plan.refills.length > 0) {
@@ -181,7 +181,7 @@ async function carryOut({ out }: Context, log: WalLog, { damage, entries }: Refi
     return;
   } catch (error) {
     if (!(error instanceof WalLogError) || error.code !== "INVALID_ARGUMENT") throw error;
-    if (damage.length === 1) return await out.line(pathText(error.message));
+    if (damage.length === 1) return await out.line(oneLine(error.message));
   }
   for (const one of damage) {
     const own = entries.filter(({ index }) => index >= one.firstIndex! && index <= one.lastIndex!);
@@ -189,7 +189,7 @@ async function carryOut({ out }: Context, log: WalLog, { damage, entries }: Refi
       log.repair(own);
     } catch (error) {
       if (!(error instanceof WalLogError) || error.code !== "INVALID_ARGUMENT") throw error;
-      await out.line(pathText(error.message));
+      await out.line(oneLine(error.message));
     }
   }
 }

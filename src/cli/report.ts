@@ -12,7 +12,7 @@ import { type Command, EXIT } from "./command.ts";
 import { inspect } from "./inspect.ts";
 import { gather, type ReportData } from "./report_data.ts";
 import { renderPage } from "./report_page.ts";
-import { pathText } from "./text.ts";
+import { oneLine } from "./text.ts";
 
 /** How often to look again at a log that is compacted meanwhile. */
 const ATTEMPTS_MAX = 5;
@@ -35,7 +35,7 @@ nothing in the log, which may be damaged, and in use. Ends with 0 if the page wa
     else {
       const target = resolve(String(options.output));
       write(target, page);
-      await out.line(`written to ${pathText(target)}`);
+      await out.line(`written to ${oneLine(target)}`);
     }
     return EXIT.clean;
   },

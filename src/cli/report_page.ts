@@ -10,7 +10,7 @@ import { identity } from "./info.ts";
 import type { MapRow, ReportData, SizeClass } from "./report_data.ts";
 import { STYLE } from "./report_style.ts";
 import { grouped } from "./terminal.ts";
-import { counted, hardStateText, indexes, nameOf, sized, termText } from "./text.ts";
+import { counted, hardStateText, indexes, nameOf, oneLine, sized, termText } from "./text.ts";
 
 /** Shades of the map: few enough to be told apart. */
 const SHADES = 8;
@@ -66,9 +66,9 @@ ${damageTable(report.harmless, "Damage that costs nothing", "To what the log no 
 `;
 }
 
-/** Text as it stands in HTML. */
+/** Text as it stands in HTML, in one line, and with nothing invisible in it that could reorder or hide the rest. */
 function escape(text: string): string {
-  return text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
+  return oneLine(text).replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
 }
 
 /** A part of 1 as it stands in a style. */

@@ -63,17 +63,39 @@ export function damageText({ kind, path, offset, bytes, firstIndex, lastIndex, r
   return `${what}: ${nameOf(path)} at byte ${offset}${size} (${reason})`;
 }
 
-/** Text that a terminal only shows: but for line ends, nothing in it that is not to be seen. */
-export function harmless(text: string): string {
-  return text.replace(
-    /(?!\n)[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu,
-    (character) => `\\u${character.codePointAt(0)!.toString(16).padStart(4, "0")}`,
-  );
+/** Characters that a terminal obeys or does not show: controls, format characters, separators of lines and paragraphs. */
+const INVISIBLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
+/** The same but for line feeds. */
+const INVISIBLE_IN_LINES = /(?!\n)[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
+
+/** A character as JSON escapes it: `\u202e`, and two escapes for one beyond U+FFFF. */
+function escaped(character: string): string {
+  return Array.from(
+    { length: character.length },
+    (_, i) => `\\u${character.charCodeAt(i).toString(16).padStart(4, "0")}`,
+  ).join("");
 }
 
-/** A path in one line, as a terminal may show it. */
-export function pathText(path: string): string {
-  return harmless(path).replaceAll("\n", "\\u000a");
+/** Text that a terminal only shows: invisible characters but for line feeds are escaped. */
+export function harmless(text: string): string {
+  return text.replace(INVISIBLE_IN_LINES, escaped);
+}
+
+/** The same in one line: for a path, and for a message with paths in it. */
+export function oneLine(text: string): string {
+  return text.replace(INVISIBLE, escaped);
+}
+
+/**
+ * A value as JSON that a terminal only shows. All JSON that the program prints comes from here.
+ *
+ * @param value The value.
+ * @param indent By how many spaces a level is indented; without it, the JSON is one line.
+ * @returns JSON of the same value: what is escaped stands in strings.
+ */
+export function jsonText(value: unknown, indent?: number): string {
+  // The only line feeds are those of the indentation: `JSON.stringify` escapes the others.
+  return harmless(JSON.stringify(value, undefined, indent));
 }
 
 const utf8 = new TextDecoder("utf-8", { fatal: true });
@@ -88,7 +110,7 @@ export function preview(bytes: Uint8Array): string {
       const characters = [...utf8.decode(part.subarray(0, part.length - cut))];
       if (/(?!\s)\p{Cc}/u.test(characters.join(""))) break;
       const shown = characters.slice(0, PREVIEW_LENGTH_MAX);
-      return harmless(JSON.stringify(shown.join(""))) + (isWhole && shown.length === characters.length ? "" : "...");
+      return jsonText(shown.join("")) + (isWhole && shown.length === characters.length ? "" : "...");
     } catch {
       // No text, or a character cut in its midst.
     }

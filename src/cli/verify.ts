@@ -11,7 +11,7 @@ import { type Command, EXIT } from "./command.ts";
 import { damageJson } from "./info.ts";
 import { inspect, type Inspection, withProgress } from "./inspect.ts";
 import { dim, green, grouped, red, yellow } from "./terminal.ts";
-import { counted, damageText, hardStateText, indexes, nameOf, sized } from "./text.ts";
+import { counted, damageText, hardStateText, indexes, jsonText, nameOf, sized } from "./text.ts";
 
 /** How often to look again at a log that a writer may have changed meanwhile. */
 const ATTEMPTS_MAX = 5;
@@ -39,7 +39,7 @@ the log as of the moment of opening it; what the writer is in the middle of can 
     if (options.json === true) {
       const { damage, harmless } = verdict;
       const { entries, lastIndex, provenIndex, cut } = report;
-      await out.line(JSON.stringify(
+      await out.line(jsonText(
         {
           path: verdict.found.folder,
           verdict: word,
@@ -50,7 +50,6 @@ the log as of the moment of opening it; what the writer is in the middle of can 
           damage: damage.map(damageJson),
           harmless: harmless.map(damageJson),
         },
-        undefined,
         2,
       ));
     } else for (const line of asText(verdict, word)) await out.line(line);

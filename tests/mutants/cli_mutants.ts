@@ -39,5 +39,38 @@ const IMPORTS: readonly Mutant[] = [
   },
 ];
 
+const TEXT = "src/cli/text.ts";
+
+/** Paths that have a terminal do something. */
+const OUTPUTS: readonly Mutant[] = [
+  {
+    name: "JSON has characters in it that a terminal obeys",
+    file: TEXT,
+    edits: [[
+      "return harmless(JSON.stringify(value, undefined, indent));",
+      "return JSON.stringify(value, undefined, indent);",
+    ]],
+    dies: "cli_test",
+  },
+  {
+    name: "a character beyond U+FFFF is escaped as one of another value",
+    file: TEXT,
+    edits: [["{ length: character.length },", "{ length: 1 },"]],
+    dies: "cli_test",
+  },
+  {
+    name: "a path in an error breaks the line",
+    file: "src/cli/main.ts",
+    edits: [["`${PROGRAM}: ${oneLine(text)}\\n`", "`${PROGRAM}: ${harmless(text)}\\n`"]],
+    dies: "cli_test",
+  },
+  {
+    name: "a path in the report reorders the page",
+    file: "src/cli/report_page.ts",
+    edits: [["return oneLine(text).replace(", "return text.replace("]],
+    dies: "cli_test",
+  },
+];
+
 /** All of them. */
-export const CLI_MUTANTS: readonly Mutant[] = [...IMPORTS];
+export const CLI_MUTANTS: readonly Mutant[] = [...IMPORTS, ...OUTPUTS];
