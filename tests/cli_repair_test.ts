@@ -1,7 +1,7 @@
 /** Repair from the command line: what it takes, what it refuses to take, and what it leaves where it was. */
 
 import assert from "node:assert/strict";
-import { cpSync, readdirSync, rmSync } from "node:fs";
+import { cpSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { WalLog } from "../mod.ts";
@@ -230,6 +230,22 @@ describe("wal-log repair --cut", () => {
         );
       },
     ),
+  );
+
+  it(
+    "writes the log anew in no folder whose name can be foreseen",
+    withReplica(async ({ path, folder }) => {
+      damageEntry(path, 50, "payload");
+      const foreign = [`${path}.wal-log-cut`, join(folder, ".raft.wal.wal-log.tmp")];
+      for (const name of foreign) {
+        mkdirSync(name);
+        writeFileSync(join(name, "precious"), "");
+      }
+      const { code, stderr } = await cli("repair", path, "--cut");
+      assert.equal(code, 0, stderr);
+      for (const name of foreign) assert.deepEqual(readdirSync(name), ["precious"]);
+      assert.equal(readdirSync(folder).length, 3 + foreign.length, "and nothing is left");
+    }),
   );
 
   it(

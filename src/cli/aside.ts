@@ -1,75 +1,171 @@
 /**
- * Making a folder that is there whole or not at all: it is filled under another name, and given its own when it is done.
+ * Makes a folder that is there whole or not at all: it is filled elsewhere, and renamed when it is complete.
+ *
+ * It is filled in a temporary folder beside it. Others may be able to write to the folder above, so the temporary one has
+ * an unpredictable name and is closed to everybody else:
+ *
+ * ```text
+ * .NAME.wal-log-XXXXXX/    made with mkdtemp, mode 0700
+ *   LOCK                   held by the process that made it, as long as it runs
+ *   log/                   becomes NAME
+ * ```
  *
  * @module
  */
 
-import { lstatSync, mkdirSync, readdirSync, renameSync, rmdirSync, rmSync } from "node:fs";
+import { lstatSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmdirSync, rmSync, type Stats } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
+import process from "node:process";
 import { WalLogError } from "../errors.ts";
+import type { FileLock } from "../storage/file_system.ts";
 import { errorCode } from "../storage/full.ts";
 import { nodeFileSystem } from "../storage/node_fs.ts";
+
+const LOCK_NAME = "LOCK";
+const CONTENT_NAME = "log";
+/** What mkdtemp puts behind the prefix. */
+const RANDOM = /^[0-9A-Za-z]{6}$/;
+/** How often to make another temporary folder if somebody takes one for a leftover. */
+const ATTEMPTS_MAX = 10;
 
 /**
  * Makes a folder with a log in it.
  *
  * @param path The folder. It must not exist, or be empty.
- * @param fill Fills a folder, given where that is for now; returns when everything in it is durable.
+ * @param fill Fills a folder, given its path for now. Returns when everything in it is durable.
  * @returns What `fill` returns. If that fails, nothing is left.
- * @throws {WalLogError} `INVALID_ARGUMENT` if there is something, `LOCKED` if another process is about to make the same.
+ * @throws {WalLogError} `INVALID_ARGUMENT` if `path` is a file, a link or a folder that is not empty, or becomes one
+ * before the new folder is complete.
  */
 export async function makeFolder<Result>(path: string, fill: (folder: string) => Promise<Result>): Promise<Result> {
   const target = resolve(path);
   requireVacant(target);
-  const temporary = join(dirname(target), `.${basename(target)}.wal-log.tmp`);
-  removeLeftover(temporary);
-  let isMade = false;
-  try {
-    mkdirSync(temporary);
-    isMade = true;
-    const result = await fill(temporary);
-    requireVacant(target);
-    if (exists(target)) rmdirSync(target);
-    renameSync(temporary, target);
-    isMade = false;
+  return await withTemporaryFolder(target, async (folder) => {
+    const result = await fill(folder);
+    try {
+      // Windows does not rename onto a folder.
+      if (statOf(target) !== undefined) rmdirSync(target);
+      renameSync(folder, target);
+    } catch (error) {
+      // Another process was faster.
+      requireVacant(target);
+      throw error;
+    }
     nodeFileSystem.syncDirectory(dirname(target));
     return result;
+  });
+}
+
+/**
+ * Makes a temporary folder, and removes it after use. Removes also what processes have left that were killed.
+ *
+ * @param target The file or folder beside which it is made. The names of the two belong together.
+ * @param use Uses the folder, which is empty at first and may be gone afterwards.
+ * @returns What `use` returns.
+ */
+export async function withTemporaryFolder<Result>(
+  target: string,
+  use: (folder: string) => Promise<Result>,
+): Promise<Result> {
+  const { path, lock } = makeTemporary(target);
+  try {
+    removeLeftovers(target, path);
+    const folder = join(path, CONTENT_NAME);
+    mkdirSync(folder, { mode: 0o700 });
+    return await use(folder);
   } finally {
-    if (isMade) rmSync(temporary, { recursive: true, force: true, maxRetries: 3 });
+    remove(path, lock);
   }
 }
 
-/** What a process left that was killed goes; what one is still writing does not. */
-function removeLeftover(temporary: string): void {
-  if (!exists(temporary)) return;
-  const lock = nodeFileSystem.lock(join(temporary, "LOCK"));
-  if (typeof lock !== "object") {
-    throw new WalLogError("LOCKED", `Cannot make ${temporary}: another process is writing it`, { path: temporary });
+/** The path of a temporary folder, without its random end. */
+function prefixOf(target: string): string {
+  return join(dirname(target), `.${basename(target)}.wal-log-`);
+}
+
+/** Makes a temporary folder, and locks it. */
+function makeTemporary(target: string): { path: string; lock: FileLock } {
+  for (let attempt = 1;; attempt++) {
+    const path = mkdtempSync(prefixOf(target));
+    const lockPath = join(path, LOCK_NAME);
+    let lock: FileLock | undefined;
+    let failure: unknown;
+    try {
+      const taken = nodeFileSystem.lock(lockPath);
+      if (typeof taken === "object") lock = taken;
+    } catch (error) {
+      failure = error;
+    }
+    if (lock !== undefined && statOf(lockPath) !== undefined) return { path, lock };
+    // Until it is locked, another process may take it for a leftover and remove it.
+    lock?.release();
+    const isRemoved = failure === undefined || statOf(path) === undefined;
+    if (isRemoved && attempt < ATTEMPTS_MAX) continue;
+    rmSync(path, { recursive: true, force: true });
+    throw failure ?? new WalLogError("LOCKED", `Cannot make ${path}: another process removes it`, { path });
   }
-  lock.release();
-  rmSync(temporary, { recursive: true, maxRetries: 3 });
+}
+
+/** Removes a temporary folder. Its lock is held until it is gone, so that no other process begins to use it. */
+function remove(path: string, lock: FileLock): void {
+  try {
+    // Windows does not remove a file that is open.
+    if (process.platform === "win32") lock.release();
+    rmSync(path, { recursive: true, force: true, maxRetries: 3 });
+  } finally {
+    lock.release();
+  }
+}
+
+/** Removes the temporary folders of processes that were killed. A folder that may be something else stays. */
+function removeLeftovers(target: string, own: string): void {
+  const prefix = prefixOf(target);
+  const made = lstatSync(own);
+  for (const name of readdirSync(dirname(target))) {
+    const path = join(dirname(target), name);
+    if (path === own || !path.startsWith(prefix) || !RANDOM.test(path.slice(prefix.length))) continue;
+    try {
+      removeLeftover(path, made);
+    } catch {
+      // Another process removed it, or it cannot be removed. It is not in the way.
+    }
+  }
+}
+
+function removeLeftover(path: string, made: Stats): void {
+  // Taking the lock opens a database, which can be crafted to do harm. So nothing is locked that others could have made.
+  const found = lstatSync(path);
+  if (!found.isDirectory() || found.uid !== made.uid || found.mode !== made.mode) return;
+  const names = readdirSync(path);
+  // Its process was killed before it could lock it. If it runs, it makes another one.
+  if (names.length === 0) return rmdirSync(path);
+  if (!names.includes(LOCK_NAME) || names.some((name) => name !== LOCK_NAME && name !== CONTENT_NAME)) return;
+  const lockFile = lstatSync(join(path, LOCK_NAME));
+  if (!lockFile.isFile() || lockFile.size !== 0) return;
+  const lock = nodeFileSystem.lock(join(path, LOCK_NAME));
+  if (typeof lock === "object") remove(path, lock);
 }
 
 /** Fails where there is something. */
 function requireVacant(target: string): void {
-  if (!exists(target)) return;
-  let names: string[];
-  try {
-    names = readdirSync(target);
-  } catch (error) {
-    if (errorCode(error) !== "ENOTDIR") throw error;
-    throw new WalLogError("INVALID_ARGUMENT", `Cannot make ${target}: there is a file of that name`, { path: target });
+  const found = statOf(target);
+  if (found === undefined) return;
+  if (!found.isDirectory()) {
+    const what = found.isSymbolicLink() ? "a symbolic link" : "a file";
+    throw new WalLogError("INVALID_ARGUMENT", `Cannot make ${target}: ${what} has that name`, { path: target });
   }
-  if (names.length === 0) return;
-  throw new WalLogError("INVALID_ARGUMENT", `Cannot make ${target}: it is there, and not empty`, { path: target });
+  if (readdirSync(target).length === 0) return;
+  throw new WalLogError("INVALID_ARGUMENT", `Cannot make ${target}: the folder exists and is not empty`, {
+    path: target,
+  });
 }
 
-function exists(path: string): boolean {
+/** What has a path, links not followed; `undefined` if nothing has. */
+function statOf(path: string): Stats | undefined {
   try {
-    lstatSync(path);
-    return true;
+    return lstatSync(path);
   } catch (error) {
-    if (errorCode(error) === "ENOENT") return false;
+    if (errorCode(error) === "ENOENT") return undefined;
     throw error;
   }
 }

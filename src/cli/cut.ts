@@ -6,12 +6,12 @@
  */
 
 import { copyFileSync, existsSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { WalLogError } from "../errors.ts";
 import { IDENTITY_NAME } from "../segments/identity.ts";
 import { nodeFileSystem } from "../storage/node_fs.ts";
 import type { Index } from "../types.ts";
-import { makeFolder } from "./aside.ts";
+import { makeFolder, withTemporaryFolder } from "./aside.ts";
 import { sizeOf } from "./backup.ts";
 import { type Context, EXIT } from "./command.ts";
 import { checkCopy, copyLog } from "./copy.ts";
@@ -62,13 +62,12 @@ export async function cutTail(context: Context, found: Inspection): Promise<numb
     await out.line(`copied to ${oneLine(evidence)}`);
     const source = await openToRead(folder, "keep", signal);
     try {
-      const anew = `${folder}.wal-log-cut`;
-      await makeFolder(anew, async (copy) => {
-        await copyLog(source, copy, from - 1, signal);
-        await checkCopy(source, copy, from - 1);
+      await withTemporaryFolder(folder, async (anew) => {
+        await copyLog(source, anew, from - 1, signal);
+        await checkCopy(source, anew, from - 1);
+        await source.close();
+        replace(folder, anew);
       });
-      await source.close();
-      replace(folder, anew);
     } finally {
       await source.close();
     }
@@ -136,6 +135,4 @@ function replace(folder: string, anew: string): void {
   nodeFileSystem.syncDirectory(folder);
   renameSync(join(anew, IDENTITY_NAME), join(folder, IDENTITY_NAME));
   nodeFileSystem.syncDirectory(folder);
-  rmSync(anew, { recursive: true });
-  nodeFileSystem.syncDirectory(dirname(folder));
 }

@@ -72,5 +72,47 @@ const OUTPUTS: readonly Mutant[] = [
   },
 ];
 
+const ASIDE = "src/cli/aside.ts";
+
+/** Temporary folders among those of others. */
+const FOLDERS: readonly Mutant[] = [
+  {
+    name: "the folder of another process is removed while that is at work",
+    file: ASIDE,
+    edits: [["if (lock !== undefined) remove(path, lock);", "remove(path, lock ?? { release() {} });"]],
+    dies: "cli_folder_test",
+  },
+  {
+    name: "the folder of another user passes for a leftover",
+    file: ASIDE,
+    edits: [["found.uid !== made.uid || ", ""]],
+    dies: "cli_folder_test",
+  },
+  {
+    name: "a folder that others can write to passes for a leftover",
+    file: ASIDE,
+    edits: [[" || found.mode !== made.mode", ""]],
+    dies: "cli_folder_test",
+  },
+  {
+    name: "a folder with files of other names passes for a leftover",
+    file: ASIDE,
+    edits: [[" || names.some((name) => name !== LOCK_NAME && name !== CONTENT_NAME)", ""]],
+    dies: "cli_folder_test",
+  },
+  {
+    name: "a lock file that is a link or a database is opened",
+    file: ASIDE,
+    edits: [["if (!lockFile.isFile() || lockFile.size !== 0) return;", "void lockFile;"]],
+    dies: "cli_folder_test",
+  },
+  {
+    name: "two processes make the same folder, and one of them does not say so",
+    file: ASIDE,
+    edits: [["      // Another process was faster.\n      requireVacant(target);\n", ""]],
+    dies: "cli_folder_test",
+  },
+];
+
 /** All of them. */
-export const CLI_MUTANTS: readonly Mutant[] = [...IMPORTS, ...OUTPUTS];
+export const CLI_MUTANTS: readonly Mutant[] = [...IMPORTS, ...OUTPUTS, ...FOLDERS];
