@@ -5,8 +5,9 @@
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, lstatSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import process from "node:process";
 import { before, describe, it } from "node:test";
 import { WalLog } from "../mod.ts";
 import { inspect } from "../src/cli/inspect.ts";
@@ -82,6 +83,19 @@ describe("the report", () => {
       assert.equal(withoutTime(page).trimEnd(), withoutTime(readFileSync(file, "utf8")).trimEnd());
       assert.deepEqual(readdirSync(folder).sort(), ["raft.wal", "report.html"]);
       assert.equal((await cli("report", path, "-o", join(folder, "no", "report.html"))).code, 3);
+    });
+  });
+
+  it("is written through a link that the user names", { skip: process.platform === "win32" }, async () => {
+    await inTemporaryFolder(async (folder) => {
+      const path = join(folder, "raft.wal");
+      const link = join(folder, "latest.html");
+      makeLog(path);
+      writeFileSync(join(folder, "report.html"), "an older one");
+      symlinkSync("report.html", link);
+      assert.equal((await cli("report", path, "-o", link)).code, 0);
+      assert.ok(lstatSync(link).isSymbolicLink());
+      assert.match(readFileSync(join(folder, "report.html"), "utf8"), /^<!doctype html>/);
     });
   });
 

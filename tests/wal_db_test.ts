@@ -5,8 +5,9 @@
 
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
-import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, lstatSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import process from "node:process";
 import { describe, it } from "node:test";
 import { setImmediate } from "node:timers";
 import { pathToFileURL } from "node:url";
@@ -32,6 +33,7 @@ import { systemError, WatchedFileSystem } from "./watched_file_system.ts";
 const MIB = 1024 * 1024;
 const FILE = `${MemoryDisk.PATH}/source.wal`;
 const LARGEST = Number.MAX_SAFE_INTEGER;
+const noLinks = process.platform === "win32" && "making links needs a privilege on Windows";
 
 /** Imports bytes; what comes of it, and the log. */
 async function imported(
@@ -475,6 +477,16 @@ describe("importing a wal-db log", () => {
     assert.ok(moved < 10 * indexes.length, `${moved}`);
   });
 
+  it("follows a link that the caller names", { skip: noLinks }, async () => {
+    await inTemporaryFolder(async (folder) => {
+      writeFileSync(join(folder, "file.wal"), KITCHEN.bytes);
+      symlinkSync("file.wal", join(folder, "link.wal"));
+      const log = new MemoryLog();
+      await importWalDb(join(folder, "link.wal"), log);
+      assertSameState(stateOf(log), KITCHEN.states.at(-1)!);
+    });
+  });
+
   it("refuses a log that is not empty", async () => {
     for (
       const fill of [
@@ -595,6 +607,19 @@ describe("exporting to a wal-db log", () => {
       assert.equal((await rejection(exportWalDb(log, file))).code, "INVALID_ARGUMENT");
       assert.equal(readFileSync(file, "utf8"), "precious");
       assert.deepEqual(readdirSync(folder).sort(), ["log", "raft.wal"]);
+    });
+  });
+
+  it("leaves a link that is there as it is, whether it leads anywhere or not", { skip: noLinks }, async () => {
+    await withLog(async (log, folder) => {
+      const file = join(folder, "raft.wal");
+      symlinkSync("elsewhere", file);
+      for (let i = 0; i < 2; i++) {
+        assert.equal((await rejection(exportWalDb(log, file))).code, "INVALID_ARGUMENT");
+        assert.ok(lstatSync(file).isSymbolicLink());
+        writeFileSync(join(folder, "elsewhere"), "precious");
+      }
+      assert.equal(readFileSync(file, "utf8"), "precious");
     });
   });
 

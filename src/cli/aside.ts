@@ -160,8 +160,13 @@ function requireVacant(target: string): void {
   });
 }
 
-/** What has a path, links not followed; `undefined` if nothing has. */
-function statOf(path: string): Stats | undefined {
+/**
+ * Looks at what has a path. Does not follow a link.
+ *
+ * @param path The path.
+ * @returns What has it; `undefined` if nothing has.
+ */
+export function statOf(path: string): Stats | undefined {
   try {
     return lstatSync(path);
   } catch (error) {

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { readdirSync, statSync } from "node:fs";
+import { lstatSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { makeFolder } from "./aside.ts";
 import { type Command, EXIT } from "./command.ts";
@@ -51,5 +51,5 @@ into a cluster whose other nodes remember, but as a new member.`,
  * @returns Bytes.
  */
 export function sizeOf(folder: string): number {
-  return readdirSync(folder).reduce((sum, name) => sum + statSync(join(folder, name)).size, 0);
+  return readdirSync(folder).reduce((sum, name) => sum + lstatSync(join(folder, name)).size, 0);
 }

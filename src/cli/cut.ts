@@ -1,27 +1,23 @@
 /**
- * Cutting a damaged tail. The log is written anew beside itself without it, and its files then take the old ones' place,
- * the one that says whose they are last: whatever a crash leaves on the way does not open, and is never a shorter log.
+ * Cuts a damaged tail. The log is written anew without it, in a temporary folder. Its files then replace the old ones,
+ * IDENTITY last: until that is replaced, the log does not open. So a crash never leaves a log that opens and is shorter.
  *
  * @module
  */
 
-import { copyFileSync, existsSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
+import { readdirSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { WalLogError } from "../errors.ts";
 import { IDENTITY_NAME } from "../segments/identity.ts";
 import { nodeFileSystem } from "../storage/node_fs.ts";
 import type { Index } from "../types.ts";
-import { makeFolder, withTemporaryFolder } from "./aside.ts";
-import { sizeOf } from "./backup.ts";
+import { makeFolder, statOf, withTemporaryFolder } from "./aside.ts";
 import { type Context, EXIT } from "./command.ts";
 import { checkCopy, copyLog } from "./copy.ts";
 import { inspect, type Inspection, openToRead } from "./inspect.ts";
+import { copyFile, isSegmentOrSnapshot, listFiles, LOCK_NAME } from "./log_files.ts";
 import { green, yellow } from "./terminal.ts";
 import { counted, indexes, oneLine, sized } from "./text.ts";
-
-const LOCK_NAME = "LOCK";
-/** The files of a log that are replaced. */
-const REPLACED = /\.(seg|snap)$/;
 
 /**
  * Cuts everything from the first damaged entry on.
@@ -33,10 +29,13 @@ const REPLACED = /\.(seg|snap)$/;
 export async function cutTail(context: Context, found: Inspection): Promise<number> {
   const { options, out, signal } = context;
   const { folder, lastIndex } = found;
+  const { files, others } = listFiles(folder);
   const from = firstLost(found);
   const evidence = vacant(folder);
   const gone = lastIndex - from + 1;
-  await out.line(`will copy ${oneLine(folder)} as it is to ${oneLine(evidence)}: ${sized(sizeOf(folder))}`);
+  const bytes = [...files.values()].reduce((sum, { size }) => sum + size, 0);
+  await out.line(`will copy ${oneLine(folder)} as it is to ${oneLine(evidence)}: ${sized(bytes)}`);
+  for (const [name, kind] of others) await out.line(`will not copy ${oneLine(name)}: it is ${kind}`);
   await out.line(
     gone > 0
       ? `will cut ${indexes(from, lastIndex)}: ${counted(gone, "entry", "entries")}`
@@ -106,30 +105,22 @@ function firstLost({ folder, opened, firstIndex }: Inspection): Index {
 function vacant(folder: string): string {
   for (let number = 1;; number++) {
     const path = `${folder}.damaged-${number}`;
-    if (!existsSync(path)) return path;
+    if (statOf(path) === undefined) return path;
   }
 }
 
-/** Copies the files of a folder, flushed. Not the lock: whoever closes a copy of it gives up the lock itself. */
+/** Copies the files of a folder, flushed. Not the lock: closing a copy of it would release it. */
 async function copyFiles(from: string, to: string, signal: AbortSignal): Promise<void> {
-  for (const name of readdirSync(from)) {
-    signal.throwIfAborted();
-    if (name === LOCK_NAME || !statSync(join(from, name)).isFile()) continue;
-    copyFileSync(join(from, name), join(to, name));
-    const file = nodeFileSystem.open(join(to, name), "write");
-    try {
-      await file.syncAsync();
-    } finally {
-      file.close();
-    }
+  for (const name of listFiles(from).files.keys()) {
+    if (name !== LOCK_NAME) await copyFile(join(from, name), join(to, name), signal);
   }
   nodeFileSystem.syncDirectory(to);
 }
 
-/** Puts the files of one log in the place of another's, its identity last. Does not let anything else run. */
+/** Replaces the files of a log with those of another, IDENTITY last. Lets nothing else run meanwhile. */
 function replace(folder: string, anew: string): void {
-  const names = readdirSync(anew).filter((name) => REPLACED.test(name));
-  const old = readdirSync(folder).filter((name) => REPLACED.test(name));
+  const names = readdirSync(anew).filter(isSegmentOrSnapshot);
+  const old = readdirSync(folder).filter(isSegmentOrSnapshot);
   for (const name of names) renameSync(join(anew, name), join(folder, name));
   for (const name of old) if (!names.includes(name)) rmSync(join(folder, name));
   nodeFileSystem.syncDirectory(folder);

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { statSync } from "node:fs";
+import { lstatSync } from "node:fs";
 import { resolve } from "node:path";
 import process from "node:process";
 import { setImmediate } from "node:timers/promises";
@@ -193,7 +193,7 @@ function describe(folder: string, opened: Opened): Inspection {
     const lastIndex = Math.max(segment.firstIndex + segment.count, firstIndex) - 1;
     return {
       segment,
-      fileBytes: statSync(segment.path).size,
+      fileBytes: lstatSync(segment.path).size,
       entries: lastIndex - firstIndex + 1,
       firstIndex,
       lastIndex,

@@ -5,9 +5,10 @@
  */
 
 import { randomUUID } from "node:crypto";
-import { existsSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { renameSync, rmSync, writeFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { errorCode } from "../storage/full.ts";
+import { statOf } from "./aside.ts";
 import { type Command, EXIT } from "./command.ts";
 import { inspect } from "./inspect.ts";
 import { gather, type ReportData } from "./report_data.ts";
@@ -52,14 +53,17 @@ async function look(path: string): Promise<ReportData> {
   }
 }
 
-/** Writes a file that is there whole, or as it was before. */
+/** Writes a file in one step: it is there whole, or as it was before. */
 function write(target: string, text: string): void {
+  const found = statOf(target);
+  // Whoever names a link or a device wants to write to what is behind it.
+  if (found !== undefined && !found.isFile()) return writeFileSync(target, text);
   const temporary = `${target}.${randomUUID()}.tmp`;
   try {
     writeFileSync(temporary, text, { flag: "wx" });
     renameSync(temporary, target);
   } catch (error) {
-    if (existsSync(temporary)) rmSync(temporary);
+    rmSync(temporary, { force: true });
     throw error;
   }
 }

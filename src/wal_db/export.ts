@@ -4,7 +4,7 @@
  * @module
  */
 
-import { dirname } from "node:path";
+import { basename, dirname } from "node:path";
 import { setImmediate } from "node:timers/promises";
 import { CHUNK_BYTES, Codec } from "../codec/codec.ts";
 import { WalLogError } from "../errors.ts";
@@ -155,15 +155,9 @@ export async function exportWalDb(
   }
 }
 
+/** Fails if something has the name. It is not opened: it may be a link, or a FIFO that nobody writes to. */
 function requireAbsent(fileSystem: FileSystem, path: string): void {
-  let found: File;
-  try {
-    found = fileSystem.open(path, "read");
-  } catch (error) {
-    if (errorCode(error) === "ENOENT") return;
-    throw error;
-  }
-  found.close();
+  if (!fileSystem.list(dirname(path)).includes(basename(path))) return;
   throw new WalLogError("INVALID_ARGUMENT", `Cannot export to ${path}: the file exists; remove it, or name another`, {
     path,
   });

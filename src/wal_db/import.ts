@@ -7,6 +7,7 @@
  * @module
  */
 
+import { realpathSync } from "node:fs";
 import { setImmediate } from "node:timers/promises";
 import { Codec } from "../codec/codec.ts";
 import { WalLogError } from "../errors.ts";
@@ -195,7 +196,8 @@ function* take(
 
 function openSource(fileSystem: FileSystem, path: string): File {
   try {
-    return fileSystem.open(path, "read");
+    // The caller may name a link. The file system need not follow one: in a log's folder, a link is a trap.
+    return fileSystem.open(fileSystem === nodeFileSystem ? realpathSync(path) : path, "read");
   } catch (error) {
     throw ioError("Cannot import the log", path, error);
   }

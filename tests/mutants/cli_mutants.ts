@@ -114,5 +114,27 @@ const FOLDERS: readonly Mutant[] = [
   },
 ];
 
+/** Links, devices and FIFOs. */
+const LINKS: readonly Mutant[] = [
+  {
+    name: "a link under a name of the log's is skipped",
+    file: "src/cli/log_files.ts",
+    edits: [["else if (isContent(name) || name === LOCK_NAME || UNFINISHED.test(name)) {", "else if (name === '') {"]],
+    dies: "cli_files_test",
+  },
+  {
+    name: "the target of a link is copied into the evidence",
+    file: "src/cli/log_files.ts",
+    edits: [["if (stats.isFile()) files", "if (stats.isFile() || stats.isSymbolicLink()) files"]],
+    dies: "cli_files_test",
+  },
+  {
+    name: "the report replaces a link that the user names",
+    file: "src/cli/report.ts",
+    edits: [["if (found !== undefined && !found.isFile())", "if (found?.isDirectory())"]],
+    dies: "cli_report_test",
+  },
+];
+
 /** All of them. */
-export const CLI_MUTANTS: readonly Mutant[] = [...IMPORTS, ...OUTPUTS, ...FOLDERS];
+export const CLI_MUTANTS: readonly Mutant[] = [...IMPORTS, ...OUTPUTS, ...FOLDERS, ...LINKS];
