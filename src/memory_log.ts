@@ -11,10 +11,10 @@ import {
   checkHardState,
   checkMaxBytes,
   checkReadIndex,
-  checkSnapshot,
   checkTruncate,
   ENTRY_BYTES_MAX_DEFAULT,
 } from "./validate.ts";
+import { checkSnapshot } from "./validate_snapshot.ts";
 
 // `new Uint8Array(bytes)` copies, also what is a Buffer; `bytes.slice()` of a Buffer would be a view.
 

@@ -33,7 +33,7 @@ import type { File, FileSystem } from "./storage/file_system.ts";
 import { errorCode, ioError, readFull, writeFull } from "./storage/full.ts";
 import { temporaryName } from "./storage/temporary.ts";
 import type { Index, NodeId, SnapshotMeta, Term } from "./types.ts";
-import { MEMBERS_MAX } from "./validate.ts";
+import { MEMBERS_MAX } from "./validate_snapshot.ts";
 
 const MAGIC = 0x4e53474f4c4c4157n; // "WALLOGSN"
 const VERSION = 1;

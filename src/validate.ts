@@ -2,6 +2,7 @@
  * What a log accepts. Every log checks its arguments here, all of them before anything changes, so that a
  * refused call leaves the log as it was and every implementation refuses the same things in the same words.
  * What is checked was taken over from the caller (`taken.ts`), so that it is still the same when it is written.
+ * Snapshots are checked in `validate_snapshot.ts`.
  *
  * The checks hold at run time what the types promise at compile time: a value that slips past them would be
  * written, and would come back as something else after a restart.
@@ -11,26 +12,13 @@
 
 import { WalLogError } from "./errors.ts";
 import { isBytes, isDetached } from "./taken.ts";
-import type {
-  EntriesOptions,
-  EntryKind,
-  HardState,
-  Index,
-  LogEntry,
-  NodeId,
-  Snapshot,
-  SnapshotMeta,
-  Term,
-} from "./types.ts";
+import type { EntriesOptions, EntryKind, HardState, Index, LogEntry, NodeId, Term } from "./types.ts";
 
 /** The largest command that a log takes unless told otherwise. In bytes: 64 MiB. */
 export const ENTRY_BYTES_MAX_DEFAULT = 64 * 1024 * 1024;
 
 /** The last index there can be: 2^53 - 1. Beyond it two indexes would round to one. */
 const INDEX_MAX = Number.MAX_SAFE_INTEGER;
-
-/** The most members that a snapshot names: more than any cluster has, and few enough that a damaged count costs nothing. */
-export const MEMBERS_MAX = 65_536;
 
 /** The largest node identity: all 64 bits set. */
 const NODE_ID_MAX = 2n ** 64n - 1n;
@@ -39,7 +27,7 @@ const NODE_ID_MAX = 2n ** 64n - 1n;
 const QUOTE_LENGTH_MAX = 40;
 
 /** A value as an error message names it. Never throws, whatever the value is. */
-function show(value: unknown): string {
+export function show(value: unknown): string {
   switch (typeof value) {
     case "string":
       return value.length <= QUOTE_LENGTH_MAX
@@ -58,22 +46,22 @@ function show(value: unknown): string {
 }
 
 /** Whether a value can be an object with fields. */
-function isObject(value: unknown): boolean {
+export function isObject(value: unknown): boolean {
   return typeof value === "object" && value !== null;
 }
 
 /** Whether a value is a term. */
-function isTerm(value: unknown): value is Term {
+export function isTerm(value: unknown): value is Term {
   return Number.isSafeInteger(value) && (value as number) >= 0;
 }
 
 /** Whether a value is a node's identity. */
-function isNodeId(value: unknown): value is NodeId {
+export function isNodeId(value: unknown): value is NodeId {
   return typeof value === "bigint" && value >= 0n && value <= NODE_ID_MAX;
 }
 
 /** An `INVALID_ARGUMENT` error. */
-function invalid(message: string): WalLogError {
+export function invalid(message: string): WalLogError {
   return new WalLogError("INVALID_ARGUMENT", message);
 }
 
@@ -221,50 +209,6 @@ export function checkHardState(state: HardState): void {
     throw invalid(
       `Cannot set the hard state: the vote must be null or a bigint from 0 to 2^64 - 1, found ${show(state.votedFor)}`,
     );
-  }
-}
-
-/**
- * Checks what a snapshot is of.
- *
- * @param meta Index, term and configuration.
- * @throws {WalLogError} `INVALID_ARGUMENT` for an index that is no safe integer or below 1, a term that is
- * no safe integer or below 0, or a configuration that is no array of unsigned 64-bit numbers.
- */
-export function checkSnapshotMeta(meta: SnapshotMeta): void {
-  if (!isObject(meta)) throw invalid(`Cannot apply the snapshot: expected a snapshot, found ${show(meta)}`);
-  const { index, term, config } = meta;
-  if (!Number.isSafeInteger(index) || index < 1) {
-    throw invalid(`Cannot apply the snapshot: the index must be a safe integer of 1 or more, found ${show(index)}`);
-  }
-  const at = `Cannot apply the snapshot at index ${index}`;
-  if (!isTerm(term)) throw invalid(`${at}: the term must be a safe integer of 0 or more, found ${show(term)}`);
-  if (!Array.isArray(config)) throw invalid(`${at}: the configuration must be an array, found ${show(config)}`);
-  if (config.length > MEMBERS_MAX) {
-    throw invalid(`${at}: at most ${MEMBERS_MAX} members can be named, found ${config.length}`);
-  }
-  for (const node of config as readonly unknown[]) {
-    if (!isNodeId(node)) {
-      throw invalid(`${at}: the members must be bigints from 0 to 2^64 - 1, found ${show(node)}`);
-    }
-  }
-}
-
-/**
- * Checks a snapshot with its data.
- *
- * @param snapshot The snapshot.
- * @throws {WalLogError} `INVALID_ARGUMENT`, as for {@link checkSnapshotMeta}, or for data that is no
- * `Uint8Array`.
- */
-export function checkSnapshot(snapshot: Snapshot): void {
-  checkSnapshotMeta(snapshot);
-  const { index, data } = snapshot;
-  if (!isBytes(data)) {
-    throw invalid(`Cannot apply the snapshot at index ${index}: the data must be a Uint8Array, found ${show(data)}`);
-  }
-  if (isDetached(data)) {
-    throw invalid(`Cannot apply the snapshot at index ${index}: the data's buffer was transferred away`);
   }
 }
 

@@ -28,15 +28,8 @@ import { EntryReader } from "./segments/reader.ts";
 import { SnapshotStore } from "./snapshot_store.ts";
 import { takeEntries, takeHardState, takeSnapshot, takeSnapshotMeta } from "./taken.ts";
 import type { EntriesOptions, HardState, Index, LogEntry, RaftLog, Snapshot, SnapshotMeta, Term } from "./types.ts";
-import {
-  checkHardState,
-  checkMaxBytes,
-  checkReadIndex,
-  checkRepair,
-  checkSnapshot,
-  checkSnapshotMeta,
-  checkTruncate,
-} from "./validate.ts";
+import { checkHardState, checkMaxBytes, checkReadIndex, checkRepair, checkTruncate } from "./validate.ts";
+import { checkSnapshot, checkSnapshotMeta } from "./validate_snapshot.ts";
 
 /**
  * A durable Raft log in a folder.

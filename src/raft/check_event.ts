@@ -7,7 +7,8 @@
 
 import { WalLogError } from "../errors.ts";
 import type { LogEntry } from "../types.ts";
-import { checkEntry, checkSnapshot } from "../validate.ts";
+import { checkEntry } from "../validate.ts";
+import { checkSnapshot } from "../validate_snapshot.ts";
 import { isNodeId } from "./config.ts";
 import { type Message, senderOf } from "./messages.ts";
 import type { RaftEvent } from "./types.ts";

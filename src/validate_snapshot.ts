@@ -1,0 +1,56 @@
+/**
+ * What a log accepts of snapshots, as `validate.ts` says it of everything else.
+ *
+ * @module
+ */
+
+import { isBytes, isDetached } from "./taken.ts";
+import type { Snapshot, SnapshotMeta } from "./types.ts";
+import { invalid, isNodeId, isObject, isTerm, show } from "./validate.ts";
+
+/** The most members that a snapshot names: more than any cluster has, and few enough that a damaged count costs nothing. */
+export const MEMBERS_MAX = 65_536;
+
+/**
+ * Checks what a snapshot is of.
+ *
+ * @param meta Index, term and configuration.
+ * @throws {WalLogError} `INVALID_ARGUMENT` for an index that is no safe integer or below 1, a term that is
+ * no safe integer or below 0, or a configuration that is no array of unsigned 64-bit numbers.
+ */
+export function checkSnapshotMeta(meta: SnapshotMeta): void {
+  if (!isObject(meta)) throw invalid(`Cannot apply the snapshot: expected a snapshot, found ${show(meta)}`);
+  const { index, term, config } = meta;
+  if (!Number.isSafeInteger(index) || index < 1) {
+    throw invalid(`Cannot apply the snapshot: the index must be a safe integer of 1 or more, found ${show(index)}`);
+  }
+  const at = `Cannot apply the snapshot at index ${index}`;
+  if (!isTerm(term)) throw invalid(`${at}: the term must be a safe integer of 0 or more, found ${show(term)}`);
+  if (!Array.isArray(config)) throw invalid(`${at}: the configuration must be an array, found ${show(config)}`);
+  if (config.length > MEMBERS_MAX) {
+    throw invalid(`${at}: at most ${MEMBERS_MAX} members can be named, found ${config.length}`);
+  }
+  for (const node of config as readonly unknown[]) {
+    if (!isNodeId(node)) {
+      throw invalid(`${at}: the members must be bigints from 0 to 2^64 - 1, found ${show(node)}`);
+    }
+  }
+}
+
+/**
+ * Checks a snapshot with its data.
+ *
+ * @param snapshot The snapshot.
+ * @throws {WalLogError} `INVALID_ARGUMENT`, as for {@link checkSnapshotMeta}, or for data that is no
+ * `Uint8Array`.
+ */
+export function checkSnapshot(snapshot: Snapshot): void {
+  checkSnapshotMeta(snapshot);
+  const { index, data } = snapshot;
+  if (!isBytes(data)) {
+    throw invalid(`Cannot apply the snapshot at index ${index}: the data must be a Uint8Array, found ${show(data)}`);
+  }
+  if (isDetached(data)) {
+    throw invalid(`Cannot apply the snapshot at index ${index}: the data's buffer was transferred away`);
+  }
+}
