@@ -52,6 +52,7 @@ export type {
   Threads,
 } from "./src/storage/file_system.ts";
 export type {
+  CompactOptions,
   EntriesOptions,
   EntryKind,
   HardState,

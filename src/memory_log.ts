@@ -4,8 +4,8 @@
  * @module
  */
 
-import { takeEntries, takeHardState, takeSnapshot } from "./taken.ts";
-import type { EntriesOptions, HardState, Index, LogEntry, RaftLog, Snapshot, Term } from "./types.ts";
+import { takeCompactOptions, takeEntries, takeHardState, takeSnapshot } from "./taken.ts";
+import type { CompactOptions, EntriesOptions, HardState, Index, LogEntry, RaftLog, Snapshot, Term } from "./types.ts";
 import {
   checkAppend,
   checkHardState,
@@ -14,7 +14,7 @@ import {
   checkTruncate,
   ENTRY_BYTES_MAX_DEFAULT,
 } from "./validate.ts";
-import { checkSnapshot } from "./validate_snapshot.ts";
+import { checkCompact, checkSnapshot } from "./validate_snapshot.ts";
 
 // `new Uint8Array(bytes)` copies, also what is a Buffer; `bytes.slice()` of a Buffer would be a view.
 
@@ -52,7 +52,7 @@ function copySnapshot(snapshot: Snapshot): Snapshot {
  * assert.equal(await log.sync(), 2);
  * assert.equal(new TextDecoder().decode(log.entry(2)?.command), "x = 1");
  *
- * log.applySnapshot({ index: 1, term: 1, config: [7n], data: new Uint8Array() });
+ * log.compact(1, { config: [7n], data: new TextEncoder().encode("{}") });
  * assert.equal(log.entry(1), undefined);
  * assert.equal(log.lastIndex, 2);
  * ```
@@ -190,7 +190,7 @@ export class MemoryLog implements RaftLog {
   }
 
   /**
-   * Installs a copy of a snapshot and drops what it replaces. One at or below
+   * Installs a copy of a leader's snapshot and drops what it replaces. One at or below
    * {@link MemoryLog.snapshotIndex} is stale and changes nothing. If the log has an entry of the same term
    * at the snapshot's index, the entries above stay; otherwise the log is cleared and continues after the
    * snapshot.
@@ -203,10 +203,32 @@ export class MemoryLog implements RaftLog {
     checkSnapshot(taken);
     const { index, term } = taken;
     if (index <= this.snapshotIndex) return;
-    const copy = copySnapshot(taken);
-    const agrees = this.#at(index)?.term === term;
-    this.#entries = agrees ? this.#entries.slice(index - this.snapshotIndex) : [];
-    this.#snapshot = copy;
+    this.#install(copySnapshot(taken), this.#at(index)?.term === term);
+  }
+
+  /**
+   * Installs a snapshot of one's own: drops the entries through an index and keeps all above it. At or below
+   * {@link MemoryLog.snapshotIndex} it changes nothing.
+   *
+   * @param through The last index to drop, and the snapshot's index. The snapshot gets the term that the log has there.
+   * @param options The snapshot's data and configuration, of which copies are kept. Give `config` if the entries to
+   * drop change the cluster.
+   * @throws {WalLogError} `INVALID_ARGUMENT` for an index above {@link MemoryLog.lastIndex}, for anything but a safe
+   * integer of 0 or more, or for options out of their domain. The log is then as it was.
+   */
+  compact(through: Index, options: CompactOptions = {}): void {
+    const taken = takeCompactOptions(options);
+    checkCompact(through, taken, this.lastIndex);
+    if (through <= this.snapshotIndex) return;
+    const { data = new Uint8Array(0), config = this.#snapshot?.config ?? [] } = taken;
+    const { term } = this.#at(through)!;
+    this.#install(copySnapshot({ index: through, term, config, data }), true);
+  }
+
+  /** Puts a snapshot in the place of the entries through its index, and of all above it unless they are to stay. */
+  #install(snapshot: Snapshot, keepsTail: boolean): void {
+    this.#entries = keepsTail ? this.#entries.slice(snapshot.index - this.snapshotIndex) : [];
+    this.#snapshot = snapshot;
   }
 
   /**

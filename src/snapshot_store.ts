@@ -38,7 +38,7 @@ export class SnapshotStore {
   }
 
   /**
-   * Writes a snapshot and installs it, unless it is stale.
+   * Installs a leader's snapshot, unless it is stale.
    *
    * @param snapshot A snapshot that was checked.
    * @param force Whether what follows it may go where nothing tells whether it belongs to it.
@@ -46,6 +46,15 @@ export class SnapshotStore {
   apply(snapshot: Snapshot, force: boolean): void {
     if (snapshot.index <= this.state.index.snapshotIndex) return;
     if (!force) this.requireTold(snapshot);
+    this.write(snapshot);
+  }
+
+  /**
+   * Writes a snapshot and installs it. Entries above it stay if the log has the same entry at its index.
+   *
+   * @param snapshot A snapshot that was checked, above the log's last one.
+   */
+  write(snapshot: Snapshot): void {
     const file = this.create(snapshot);
     try {
       file.write(snapshot.data);

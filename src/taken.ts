@@ -6,7 +6,7 @@
  * @module
  */
 
-import type { HardState, LogEntry, Snapshot, SnapshotMeta } from "./types.ts";
+import type { CompactOptions, HardState, LogEntry, Snapshot, SnapshotMeta } from "./types.ts";
 
 const TYPED_ARRAY = Object.getPrototypeOf(Uint8Array.prototype);
 
@@ -119,4 +119,19 @@ export function takeSnapshot(snapshot: Snapshot): Snapshot {
   if (typeof snapshot !== "object" || snapshot === null) return snapshot;
   const { data } = snapshot;
   return { ...takeSnapshotMeta(snapshot), data: takeBytes(data) };
+}
+
+/**
+ * Takes the options of a compaction.
+ *
+ * @param options What was given for them.
+ * @returns A copy that shares the bytes of the data; what is no object is returned as it is.
+ */
+export function takeCompactOptions(options: CompactOptions): CompactOptions {
+  if (typeof options !== "object" || options === null || isBytes(options)) return options;
+  const { data, config } = options;
+  return {
+    ...(data === undefined ? {} : { data: takeBytes(data) }),
+    ...(config === undefined ? {} : { config: Array.isArray(config) ? [...config] : config }),
+  };
 }

@@ -53,6 +53,14 @@ export interface Snapshot extends SnapshotMeta {
   readonly data: Uint8Array;
 }
 
+/** What {@link RaftLog.compact} puts in the place of the entries that it drops. */
+export interface CompactOptions {
+  /** The state machine's data at the index. Default: no bytes. */
+  readonly data?: Uint8Array;
+  /** The members of the cluster at the index. Default: those of the snapshot before; none if there is no snapshot. */
+  readonly config?: readonly NodeId[];
+}
+
 /** A bound on what one read returns. */
 export interface EntriesOptions {
   /** At most this many bytes of commands, but always at least one entry. Default: no bound. */
@@ -137,14 +145,26 @@ export interface RaftLog {
   setHardState(state: HardState): void;
 
   /**
-   * Installs a snapshot and drops what it replaces. One at or below {@link RaftLog.snapshotIndex} is
+   * Installs a leader's snapshot and drops what it replaces. One at or below {@link RaftLog.snapshotIndex} is
    * stale and changes nothing. If the log has an entry of the same term at the snapshot's index, the
-   * entries above stay; otherwise the log is cleared and continues after the snapshot.
+   * entries above stay; otherwise the log is cleared and continues after the snapshot. For a snapshot of the node's
+   * own there is {@link RaftLog.compact}, which never drops an entry above it.
    *
    * @param snapshot The snapshot with its data.
    * @throws {WalLogError} `INVALID_ARGUMENT`.
    */
   applySnapshot(snapshot: Snapshot): void;
+
+  /**
+   * Installs a snapshot of the node's own: the entries through an index are dropped, all above it stay. The snapshot
+   * has the term that the log has at the index. At or below {@link RaftLog.snapshotIndex} it changes nothing.
+   *
+   * @param through The last index to drop, and the snapshot's index.
+   * @param options The snapshot's data and configuration. Give `config` if the entries to drop change the cluster.
+   * @throws {WalLogError} `INVALID_ARGUMENT` for an index above {@link RaftLog.lastIndex}, or for options out of their
+   * domain. The log is then as it was.
+   */
+  compact(through: Index, options?: CompactOptions): void;
 
   /**
    * Makes everything durable that was done before the call.

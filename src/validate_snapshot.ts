@@ -5,7 +5,7 @@
  */
 
 import { isBytes, isDetached } from "./taken.ts";
-import type { Snapshot, SnapshotMeta } from "./types.ts";
+import type { CompactOptions, Index, NodeId, Snapshot, SnapshotMeta } from "./types.ts";
 import { invalid, isNodeId, isObject, isTerm, show } from "./validate.ts";
 
 /** The most members that a snapshot names: more than any cluster has, and few enough that a damaged count costs nothing. */
@@ -26,6 +26,11 @@ export function checkSnapshotMeta(meta: SnapshotMeta): void {
   }
   const at = `Cannot apply the snapshot at index ${index}`;
   if (!isTerm(term)) throw invalid(`${at}: the term must be a safe integer of 0 or more, found ${show(term)}`);
+  checkConfig(config, at);
+}
+
+/** Checks the members of a cluster. `at` says what is attempted. */
+function checkConfig(config: readonly NodeId[], at: string): void {
   if (!Array.isArray(config)) throw invalid(`${at}: the configuration must be an array, found ${show(config)}`);
   if (config.length > MEMBERS_MAX) {
     throw invalid(`${at}: at most ${MEMBERS_MAX} members can be named, found ${config.length}`);
@@ -46,11 +51,34 @@ export function checkSnapshotMeta(meta: SnapshotMeta): void {
  */
 export function checkSnapshot(snapshot: Snapshot): void {
   checkSnapshotMeta(snapshot);
-  const { index, data } = snapshot;
-  if (!isBytes(data)) {
-    throw invalid(`Cannot apply the snapshot at index ${index}: the data must be a Uint8Array, found ${show(data)}`);
+  checkData(snapshot.data, `Cannot apply the snapshot at index ${snapshot.index}`);
+}
+
+/** Checks the data of a snapshot. `at` says what is attempted. */
+function checkData(data: Uint8Array, at: string): void {
+  if (!isBytes(data)) throw invalid(`${at}: the data must be a Uint8Array, found ${show(data)}`);
+  if (isDetached(data)) throw invalid(`${at}: the data's buffer was transferred away`);
+}
+
+/**
+ * Checks what a log is asked to compact.
+ *
+ * @param through The last index to drop.
+ * @param options The data and the configuration of the snapshot, where they are given.
+ * @param lastIndex Index of the log's last entry.
+ * @throws {WalLogError} `INVALID_ARGUMENT` for an index that is no safe integer, below 0 or above the last, or for
+ * options that {@link checkSnapshot} would not take in a snapshot.
+ */
+export function checkCompact(through: Index, options: CompactOptions, lastIndex: Index): void {
+  if (!Number.isSafeInteger(through) || through < 0) {
+    throw invalid(`Cannot compact: the index must be a safe integer of 0 or more, found ${show(through)}`);
   }
-  if (isDetached(data)) {
-    throw invalid(`Cannot apply the snapshot at index ${index}: the data's buffer was transferred away`);
+  const at = `Cannot compact through index ${through}`;
+  // Bytes are an object without data: taken for options, they would be lost.
+  if (!isObject(options) || isBytes(options)) {
+    throw invalid(`${at}: expected an object with data and config, found ${show(options)}`);
   }
+  if (options.data !== undefined) checkData(options.data, at);
+  if (options.config !== undefined) checkConfig(options.config, at);
+  if (through > lastIndex) throw invalid(`${at}: the log ends at index ${lastIndex}`);
 }

@@ -26,10 +26,20 @@ import {
 import type { LogIndex } from "./segments/index.ts";
 import { EntryReader } from "./segments/reader.ts";
 import { SnapshotStore } from "./snapshot_store.ts";
-import { takeEntries, takeHardState, takeSnapshot, takeSnapshotMeta } from "./taken.ts";
-import type { EntriesOptions, HardState, Index, LogEntry, RaftLog, Snapshot, SnapshotMeta, Term } from "./types.ts";
+import { takeCompactOptions, takeEntries, takeHardState, takeSnapshot, takeSnapshotMeta } from "./taken.ts";
+import type {
+  CompactOptions,
+  EntriesOptions,
+  HardState,
+  Index,
+  LogEntry,
+  RaftLog,
+  Snapshot,
+  SnapshotMeta,
+  Term,
+} from "./types.ts";
 import { checkHardState, checkMaxBytes, checkReadIndex, checkRepair, checkTruncate } from "./validate.ts";
-import { checkSnapshot, checkSnapshotMeta } from "./validate_snapshot.ts";
+import { checkCompact, checkSnapshot, checkSnapshotMeta } from "./validate_snapshot.ts";
 
 /**
  * A durable Raft log in a folder.
@@ -361,11 +371,56 @@ export class WalLog implements RaftLog, AsyncDisposable, Disposable {
   }
 
   /**
-   * Installs a snapshot and drops what it replaces. It is durable when this returns, and so is everything before it.
-   * One at or below {@link WalLog.snapshotIndex} is stale and changes nothing.
+   * Installs a snapshot of the node's own: drops the entries through an index and keeps all above it. The snapshot is
+   * durable when this returns, and so is everything before it. At or below {@link WalLog.snapshotIndex} it changes
+   * nothing. The call blocks for the flushes.
    *
-   * The entries above it stay if the log has the same entry at its index, and go if it has another. Where that one is
-   * damaged and its term lost, they stay if one of them has the snapshot's term, which says as much (log matching).
+   * @param through The last index to drop, and the snapshot's index. The snapshot gets the term that the log has there.
+   * @param options The snapshot's data and configuration. The configuration defaults to the previous snapshot's: give
+   * `config` if the entries to drop change the cluster.
+   * @throws {WalLogError} `INVALID_ARGUMENT` for an index above {@link WalLog.lastIndex}, for anything but a safe
+   * integer of 0 or more, or for options out of their domain; `DAMAGED_ENTRY` if the term at the index is lost; `CORRUPT` if
+   * no `config` is given and the previous snapshot is damaged; `NO_SPACE`, `IO`: the log is as it was. `CORRUPT` while
+   * the hard state is lost; `POISONED`, `READ_ONLY`, `CLOSED`.
+   *
+   * @example
+   * ```ts
+   * import { WalLog } from "@wallog/wallog";
+   * import { mkdtempSync, rmSync } from "node:fs";
+   * import { tmpdir } from "node:os";
+   * import { join } from "node:path";
+   * import assert from "node:assert/strict";
+   *
+   * const folder = mkdtempSync(join(tmpdir(), "wallog-"));
+   * {
+   *   await using log = await WalLog.open(join(folder, "raft.wal"));
+   *   const command = new TextEncoder().encode("x += 1");
+   *   log.append([1, 2, 3].map((index) => ({ term: 1, index, kind: "normal", command })));
+   *   // The state machine has applied entries 1 and 2.
+   *   log.compact(2, { data: new TextEncoder().encode("x = 2"), config: [1n, 2n, 3n] });
+   *   assert.deepEqual([log.snapshotIndex, log.lastIndex], [2, 3]);
+   * }
+   * rmSync(folder, { recursive: true });
+   * ```
+   */
+  compact(through: Index, options: CompactOptions = {}): void {
+    const taken = takeCompactOptions(options);
+    this.#durability.requireWriter("compact the log");
+    checkCompact(through, taken, this.lastIndex);
+    if (through <= this.snapshotIndex) return;
+    const term = this.#known(this.#index.termAt(through) ?? TERM_UNKNOWN, through);
+    const { data = new Uint8Array(0), config = this.snapshotMeta()?.config ?? [] } = taken;
+    this.#snapshots.write({ index: through, term, config, data });
+  }
+
+  /**
+   * Installs a leader's snapshot and drops what it replaces. It is durable when this returns, and so is everything
+   * before it. One at or below {@link WalLog.snapshotIndex} is stale and changes nothing. For a snapshot of the node's
+   * own there is {@link WalLog.compact}, which never drops an entry above it.
+   *
+   * The entries above the snapshot stay if the log has the same entry at its index, and are dropped if it has another.
+   * Where that entry is damaged and its term lost, they stay if one of them has the snapshot's term: then the entry was
+   * the same (log matching).
    *
    * @param snapshot The snapshot with its data.
    * @param options `force`: where nothing tells whether the entries above it follow on it, they may go.

@@ -470,6 +470,7 @@ describe("a log with damage that is kept", () => {
       const snapshot = { index: 5, term: 1, config: [], data: bytesOf(3) };
       assert.equal(codeOf(() => log.applySnapshot(snapshot)), "CORRUPT", message);
       assert.equal(codeOf(() => log.createSnapshot(snapshot)), "CORRUPT", message);
+      assert.equal(codeOf(() => log.compact(5)), "CORRUPT", message);
       assert.equal(log.syncSync(), 21, "nothing to flush");
       assertSameEntries(log.entries(11, 20), entriesAt(11, 20, 2), message);
       log.closeSync();

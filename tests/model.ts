@@ -8,7 +8,17 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import fc from "fast-check";
-import type { EntryKind, HardState, Index, LogEntry, NodeId, RaftLog, Snapshot, Term } from "../src/types.ts";
+import type {
+  CompactOptions,
+  EntryKind,
+  HardState,
+  Index,
+  LogEntry,
+  NodeId,
+  RaftLog,
+  Snapshot,
+  Term,
+} from "../src/types.ts";
 
 /** Everything that a log lets one see, as copies. */
 export interface LogState {
@@ -212,6 +222,13 @@ export type Operation =
     readonly size: number;
     readonly filling: Filling;
   }
+  | {
+    readonly type: "compact";
+    readonly place: Place;
+    /** What is given; the rest is left to the log. */
+    readonly config: readonly NodeId[] | undefined;
+    readonly size: number | undefined;
+  }
   | { readonly type: "refused"; readonly call: "gap" | "overlap" | "last of many" | "old term" | "compacted" };
 
 const FILLINGS: readonly Filling[] = ["zeros", "ones", "counting", "noise"];
@@ -286,6 +303,15 @@ export function operations(): fc.Arbitrary<Operation> {
         config: fc.array(NODE_ID, { maxLength: 5 }),
         size: SIZE,
         filling: FILLING,
+      }),
+    },
+    {
+      weight: 2,
+      arbitrary: fc.record({
+        type: fc.constant("compact" as const),
+        place: PLACE,
+        config: fc.option(fc.array(NODE_ID, { maxLength: 5 }), { nil: undefined }),
+        size: fc.option(SIZE, { nil: undefined }),
       }),
     },
     {
@@ -378,6 +404,19 @@ export function mutationOf(operation: Operation, log: RaftLog): Mutation {
         name: `apply a snapshot of index ${index} and term ${term} (${where})`,
         refusal: undefined,
         perform: (log) => log.applySnapshot(snapshot),
+      };
+    }
+    case "compact": {
+      const { place, config, size } = operation;
+      const through = indexAt(place, Math.max(snapshotIndex - 1, 0), lastIndex + 1);
+      const options: CompactOptions = {
+        ...(config === undefined ? {} : { config }),
+        ...(size === undefined ? {} : { data: bytesOf(size, "noise", through) }),
+      };
+      return {
+        name: `compact through ${through}`,
+        refusal: through > lastIndex ? "INVALID_ARGUMENT" : undefined,
+        perform: (log) => log.compact(through, options),
       };
     }
     case "refused": {

@@ -586,6 +586,7 @@ describe("reading only", () => {
           () => log.setHardState({ term: 9, votedFor: null }, { force: true }),
           () => log.applySnapshot(snapshot),
           () => log.createSnapshot(snapshot),
+          () => log.compact(10),
           () => log.syncSync(),
         ]
       ) refusal(call, "READ_ONLY");
@@ -622,6 +623,7 @@ describe("a closed log", () => {
             () => log.setHardState({ term: 9, votedFor: null }),
             () => log.applySnapshot(snapshot),
             () => log.createSnapshot(snapshot),
+            () => log.compact(2),
             () => log.syncSync(),
           ]
         ) assert.equal(refusal(call, "CLOSED").isFatal, true);

@@ -8,7 +8,17 @@ import type { WalLog } from "../mod.ts";
 import { knownTerm } from "../src/raft/follower.ts";
 import type { RaftNode } from "../src/raft/mod.ts";
 import { readable } from "../src/raft/repair.ts";
-import type { EntriesOptions, HardState, Index, LogEntry, NodeId, RaftLog, Snapshot, Term } from "../src/types.ts";
+import type {
+  CompactOptions,
+  EntriesOptions,
+  HardState,
+  Index,
+  LogEntry,
+  NodeId,
+  RaftLog,
+  Snapshot,
+  Term,
+} from "../src/types.ts";
 
 /** A property that does not hold. */
 export class Violation extends Error {}
@@ -103,6 +113,9 @@ export class WatchedLog implements RaftLog {
   }
   applySnapshot(snapshot: Snapshot, options?: { readonly force?: boolean }): void {
     this.#log.applySnapshot(snapshot, options);
+  }
+  compact(through: Index, options?: CompactOptions): void {
+    this.#log.compact(through, options);
   }
   async sync(): Promise<Index> {
     const appended = this.#unflushed.splice(0);

@@ -182,7 +182,10 @@ class Simulation {
     random.fill(data);
     const snapshot: Snapshot = { index, term, config: [1n, 2n, BigInt(random.below(9))], data };
     const stale = index <= snapshotIndex;
-    if (this.#mutate(`snapshot ${index}`, [(log) => log.applySnapshot(snapshot)]) && !stale) {
+    // Of those that agree with the log, some are the node's own.
+    const isOwn = !stale && index % 2 === 1 && this.#model.termAt(index) === term;
+    const install = (log: RaftLog) => isOwn ? log.compact(index, snapshot) : log.applySnapshot(snapshot);
+    if (this.#mutate(`snapshot ${index}`, [install]) && !stale) {
       this.#floor = this.#states.length - 1;
     }
   }

@@ -6,6 +6,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import {
+  type CompactOptions,
   type LogEntry,
   MemoryLog,
   type RaftLog,
@@ -163,6 +164,25 @@ for (const [name, make] of SUBJECTS) {
       const lying = Object.defineProperty(data.slice(), "length", { value: 7 });
       log.applySnapshot({ index: 6, term: 2, config, data: lying });
       assert.deepEqual(log.snapshot()?.data, data);
+    });
+  });
+
+  describe(`${name}: reading the options of compact`, () => {
+    test("reads each once", (log) => {
+      log.append([entryAt(1), entryAt(2), entryAt(3)]);
+      const data = new Uint8Array(100).fill(1);
+      log.compact(
+        2,
+        fickle<Required<CompactOptions>>({ data: [data, "none", undefined], config: [[1n, 2n], "none"] }),
+      );
+      assert.deepEqual(log.snapshot(), { index: 2, term: 1, config: [1n, 2n], data });
+    });
+
+    test("checks the index against the log as that left it", (log) => {
+      log.append([entryAt(1), entryAt(2), entryAt(3)]);
+      const options = Object.defineProperty({}, "data", { get: () => (log.truncate(3), undefined) });
+      assert.throws(() => log.compact(3, options), /: Cannot compact through index 3: the log ends at index 2$/);
+      assert.equal(log.snapshotIndex, 0);
     });
   });
 

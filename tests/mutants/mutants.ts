@@ -31,6 +31,7 @@ const LOG = "src/wal_log.ts";
 const STATE = "src/live_state.ts";
 const DURABILITY = "src/durability.ts";
 const SNAPSHOT_STORE = "src/snapshot_store.ts";
+const VALIDATE_SNAPSHOT = "src/validate_snapshot.ts";
 const FORMAT = "src/segments/format.ts";
 const FOOTER = "src/segments/footer.ts";
 const CHAIN = "src/segments/chain.ts";
@@ -1237,6 +1238,43 @@ const REPAIRS: Mutant[] = [
   },
 ];
 
+/** Snapshots of the node's own. */
+const OWN_SNAPSHOTS: Mutant[] = [
+  {
+    name: "compact accepts an index above the last",
+    file: VALIDATE_SNAPSHOT,
+    edits: [[
+      "if (through > lastIndex) throw invalid(`${at}: the log ends at index ${lastIndex}`);",
+      "void lastIndex;",
+    ]],
+    dies: "wal_log_suite_test",
+  },
+  {
+    name: "compact guesses a term that is lost",
+    file: LOG,
+    edits: [[
+      "const term = this.#known(this.#index.termAt(through) ?? TERM_UNKNOWN, through);",
+      "const term = Math.max(this.#index.termAt(through) ?? 0, 0);",
+    ]],
+    dies: "own_snapshot_test",
+  },
+  {
+    name: "compact replaces the snapshot at its own index",
+    file: LOG,
+    edits: [[
+      "if (through <= this.snapshotIndex) return;",
+      "if (through < this.snapshotIndex || through === 0) return;",
+    ]],
+    dies: "wal_log_suite_test",
+  },
+  {
+    name: "compact forgets the configuration of the snapshot before",
+    file: LOG,
+    edits: [["config = this.snapshotMeta()?.config ?? []", "config = []"]],
+    dies: "wal_log_suite_test",
+  },
+];
+
 /** What another thread scans. */
 const THREADS: readonly Mutant[] = [
   {
@@ -1269,6 +1307,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...RECOVERIES,
   ...MEMORY,
   ...REPAIRS,
+  ...OWN_SNAPSHOTS,
   ...THREADS,
   ...FOLDER_MUTANTS,
   ...CLI_MUTANTS,

@@ -139,7 +139,9 @@ export class Steps {
       config: [1n, 2n, BigInt(random.next())],
       data: this.#bytes(random.chance(0.9) ? random.below(3000) : random.below(MIB)),
     };
-    const apply = (log: RaftLog) => log.applySnapshot(snapshot);
+    // Of those that agree with the log, some are the node's own.
+    const isOwn = index > snapshotIndex && index % 2 === 1 && log.termAt(index) === snapshot.term;
+    const apply = (log: RaftLog) => isOwn ? log.compact(index, snapshot) : log.applySnapshot(snapshot);
     const kind = random.chance(0.3) ? "stream" : "snapshot";
     return { kind, title: `${kind} at ${index}, term ${snapshot.term}`, parts: [apply], apply, snapshot };
   }
