@@ -113,13 +113,13 @@ export class SoakedLog {
   /** As a stream and at once, in turn. */
   async #snapshot(): Promise<void> {
     const index = Math.max(this.#log.snapshotIndex + 1, this.#log.lastIndex - ENTRIES_KEPT);
-    const meta = { index, term: this.#log.termAt(index)!, config: [1n, 2n, 3n] };
+    const config = [1n, 2n, 3n];
     if (this.done.snapshots++ % 2 === 0) {
-      const stream = this.#log.createSnapshot(meta).getWriter();
+      const stream = this.#log.createSnapshot({ index, term: this.#log.termAt(index)!, config }).getWriter();
       for (let bytes = 0; bytes < SNAPSHOT_BYTES; bytes += this.#noise.length) await stream.write(this.#noise);
       await stream.close();
     } else {
-      this.#log.applySnapshot({ ...meta, data: new Uint8Array(SNAPSHOT_BYTES).fill(index) });
+      this.#log.compact(index, { config, data: new Uint8Array(SNAPSHOT_BYTES).fill(index) });
     }
     for (const kept of this.#terms.keys()) if (kept <= index) this.#terms.delete(kept);
     this.#bytes = 0;

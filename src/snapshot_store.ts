@@ -13,8 +13,8 @@ import type { Opened } from "./open.ts";
 import { FLAG_CLEAR, FRAME_HEADER_BYTES, KIND_SNAPSHOT } from "./segments/format.ts";
 import type { OpenFiles } from "./segments/open_files.ts";
 import { goneFromReader } from "./segments/reader.ts";
+import { SnapshotSink } from "./snapshot_stream.ts";
 import { isReplacedSnapshot, snapshotName, SnapshotReader, SnapshotWriter } from "./snapshots.ts";
-import { isBytes, isDetached, takeBytes } from "./taken.ts";
 import type { Snapshot, SnapshotMeta } from "./types.ts";
 
 /** The snapshots of an open log. */
@@ -67,57 +67,29 @@ export class SnapshotStore {
   }
 
   /**
-   * Begins a snapshot that comes as a stream.
+   * Begins a leader's snapshot that comes as a stream.
    *
    * @param meta What it is of, checked.
    * @param force As {@link SnapshotStore.apply}.
    * @returns Where its data goes. Closing it installs the snapshot.
    */
-  streamIn(meta: SnapshotMeta, force: boolean): WritableStream<Uint8Array> {
-    const { durability } = this;
-    const { index } = this.state;
+  receive(meta: SnapshotMeta, force: boolean): WritableStream<Uint8Array> {
     if (!force) this.requireTold(meta);
-    const { unfinished } = durability;
+    return this.streamIn(meta, () => {});
+  }
+
+  /**
+   * Begins a snapshot that comes as a stream.
+   *
+   * @param meta What it is of, checked.
+   * @param check Called when the stream is closed, and just before the snapshot is installed. If it throws, the
+   * snapshot is given up, and closing the stream rejects with the error.
+   * @returns Where its data goes. Closing it installs the snapshot, unless a later one has been installed meanwhile.
+   */
+  streamIn(meta: SnapshotMeta, check: () => void): WritableStream<Uint8Array> {
     const file = this.create(meta);
-    unfinished.add(file);
-    const attempt = <T>(step: () => T): T => {
-      try {
-        durability.requireWriter("write a snapshot");
-        return step();
-      } catch (error) {
-        file.release();
-        throw durability.fail("write a snapshot", error);
-      }
-    };
-    return new WritableStream<Uint8Array>({
-      write: (piece) => {
-        if (isBytes(piece) && !isDetached(piece)) return attempt(() => file.write(takeBytes(piece)));
-        unfinished.delete(file);
-        attempt(() => file.abort());
-        throw new WalLogError(
-          "INVALID_ARGUMENT",
-          "Cannot write a snapshot: expected pieces that are Uint8Arrays, of which the buffer was not transferred away",
-        );
-      },
-      close: async () => {
-        try {
-          if (file.meta.index <= index.snapshotIndex) attempt(() => file.abort());
-          else await attempt(() => file.publishAsync());
-        } catch (error) {
-          file.release();
-          throw durability.fail("write a snapshot", error);
-        } finally {
-          unfinished.delete(file);
-        }
-        durability.requireWriter("install a snapshot");
-        // One that a later one overtook is stale; its file goes with the next one, or when the log is opened.
-        if (file.meta.index > index.snapshotIndex) this.install(file.meta);
-      },
-      abort: () => {
-        unfinished.delete(file);
-        attempt(() => file.abort());
-      },
-    });
+    const end = { check, install: () => this.install(meta) };
+    return new WritableStream(new SnapshotSink(file, this.state.index, this.durability, end));
   }
 
   /** Refuses a snapshot that would take entries along of which nothing tells whether they belong to it. */

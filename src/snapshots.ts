@@ -201,27 +201,21 @@ export class SnapshotWriter {
     this.rename();
   }
 
-  /**
-   * Like {@link SnapshotWriter.publish}, without blocking for the data.
-   *
-   * @returns Whether the snapshot has its name; not if it was given up meanwhile.
-   */
-  async publishAsync(): Promise<boolean> {
+  /** Ends the file and flushes it, without blocking. {@link SnapshotWriter.rename} then gives it its name. */
+  async flushAsync(): Promise<void> {
     this.end();
     this.isFlushing = true;
     try {
       await this.file.syncAsync();
     } finally {
       this.isFlushing = false;
-      // Who gave up meanwhile could not close the file under the flush.
+      // A caller that gave up meanwhile could not close the file during the flush.
       if (!this.isOpen) this.file.close();
     }
-    if (!this.isOpen) return false;
-    this.rename();
-    return true;
   }
 
-  private rename(): void {
+  /** Gives the file its name, durably. All of it must have been flushed. */
+  rename(): void {
     this.closeFile();
     this.fileSystem.rename(this.temporary, `${this.folder}/${snapshotName(this.meta.index, this.meta.term)}`);
     this.fileSystem.syncDirectory(this.folder);

@@ -4,8 +4,9 @@
  * @module
  */
 
+import { WalLogError } from "./errors.ts";
 import { isBytes, isDetached } from "./taken.ts";
-import type { CompactOptions, Index, NodeId, Snapshot, SnapshotMeta } from "./types.ts";
+import type { CompactOptions, Index, NodeId, RaftLog, Snapshot, SnapshotMeta } from "./types.ts";
 import { invalid, isNodeId, isObject, isTerm, show } from "./validate.ts";
 
 /** The most members that a snapshot names: more than any cluster has, and few enough that a damaged count costs nothing. */
@@ -15,16 +16,17 @@ export const MEMBERS_MAX = 65_536;
  * Checks what a snapshot is of.
  *
  * @param meta Index, term and configuration.
+ * @param attempt What is attempted, for the message.
  * @throws {WalLogError} `INVALID_ARGUMENT` for an index that is no safe integer or below 1, a term that is
  * no safe integer or below 0, or a configuration that is no array of unsigned 64-bit numbers.
  */
-export function checkSnapshotMeta(meta: SnapshotMeta): void {
-  if (!isObject(meta)) throw invalid(`Cannot apply the snapshot: expected a snapshot, found ${show(meta)}`);
+export function checkSnapshotMeta(meta: SnapshotMeta, attempt = "apply the snapshot"): void {
+  if (!isObject(meta)) throw invalid(`Cannot ${attempt}: expected a snapshot, found ${show(meta)}`);
   const { index, term, config } = meta;
   if (!Number.isSafeInteger(index) || index < 1) {
-    throw invalid(`Cannot apply the snapshot: the index must be a safe integer of 1 or more, found ${show(index)}`);
+    throw invalid(`Cannot ${attempt}: the index must be a safe integer of 1 or more, found ${show(index)}`);
   }
-  const at = `Cannot apply the snapshot at index ${index}`;
+  const at = `Cannot ${attempt} at index ${index}`;
   if (!isTerm(term)) throw invalid(`${at}: the term must be a safe integer of 0 or more, found ${show(term)}`);
   checkConfig(config, at);
 }
@@ -58,6 +60,29 @@ export function checkSnapshot(snapshot: Snapshot): void {
 function checkData(data: Uint8Array, at: string): void {
   if (!isBytes(data)) throw invalid(`${at}: the data must be a Uint8Array, found ${show(data)}`);
   if (isDetached(data)) throw invalid(`${at}: the data's buffer was transferred away`);
+}
+
+/**
+ * Checks a snapshot of the node's own against the log: it must be of an entry that the log has.
+ *
+ * @param meta Index and term, checked by themselves.
+ * @param log The log.
+ * @param attempt What is attempted, for the message.
+ * @throws {WalLogError} `COMPACTED` if the log's snapshot includes the index; `INVALID_ARGUMENT` if the index is above
+ * the last, or the log has another term there; `DAMAGED_ENTRY` if that term is lost.
+ */
+export function checkOwnSnapshot(
+  { index, term }: SnapshotMeta,
+  log: Pick<RaftLog, "snapshotIndex" | "lastIndex" | "termAt">,
+  attempt: string,
+): void {
+  const at = `Cannot ${attempt} at index ${index}`;
+  if (index <= log.snapshotIndex) {
+    throw new WalLogError("COMPACTED", `${at}: the snapshot at index ${log.snapshotIndex} includes it`);
+  }
+  if (index > log.lastIndex) throw invalid(`${at}: the log ends at index ${log.lastIndex}`);
+  const known = log.termAt(index);
+  if (known !== term) throw invalid(`${at}: the log has term ${known} there, found term ${term}`);
 }
 
 /**

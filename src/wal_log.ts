@@ -39,7 +39,7 @@ import type {
   Term,
 } from "./types.ts";
 import { checkHardState, checkMaxBytes, checkReadIndex, checkRepair, checkTruncate } from "./validate.ts";
-import { checkCompact, checkSnapshot, checkSnapshotMeta } from "./validate_snapshot.ts";
+import { checkCompact, checkOwnSnapshot, checkSnapshot, checkSnapshotMeta } from "./validate_snapshot.ts";
 
 /**
  * A durable Raft log in a folder.
@@ -379,9 +379,9 @@ export class WalLog implements RaftLog, AsyncDisposable, Disposable {
    * @param options The snapshot's data and configuration. The configuration defaults to the previous snapshot's: give
    * `config` if the entries to drop change the cluster.
    * @throws {WalLogError} `INVALID_ARGUMENT` for an index above {@link WalLog.lastIndex}, for anything but a safe
-   * integer of 0 or more, or for options out of their domain; `DAMAGED_ENTRY` if the term at the index is lost; `CORRUPT` if
-   * no `config` is given and the previous snapshot is damaged; `NO_SPACE`, `IO`: the log is as it was. `CORRUPT` while
-   * the hard state is lost; `POISONED`, `READ_ONLY`, `CLOSED`.
+   * integer of 0 or more, or for options out of their domain; `DAMAGED_ENTRY` if the term at the index is lost;
+   * `CORRUPT` if no `config` is given and the previous snapshot is damaged; `NO_SPACE`, `IO`: the log is as it was.
+   * `CORRUPT` while the hard state is lost; `POISONED`, `READ_ONLY`, `CLOSED`.
    *
    * @example
    * ```ts
@@ -435,20 +435,64 @@ export class WalLog implements RaftLog, AsyncDisposable, Disposable {
   }
 
   /**
-   * Writes a snapshot as a stream, holding no more than a piece of it. The snapshot is installed, as by
-   * {@link WalLog.applySnapshot}, when the stream is closed; entries can be appended meanwhile. Aborting the stream
-   * leaves the log as it was.
+   * Installs a snapshot of the node's own that comes as a stream, of which no more than a piece is held in memory.
+   * The snapshot is installed when the stream is closed: the entries through its index are dropped, and all above it
+   * stay. Until then the log can be used. Aborting the stream leaves the log as it was.
+   *
+   * If a later snapshot is installed before the stream is closed, this one is dropped without an error. If its entry
+   * is truncated before, closing the stream rejects with `INVALID_ARGUMENT` and the log drops nothing.
+   *
+   * @param meta What the snapshot is of: an entry that the log has, with its term.
+   * @returns Where its data goes. Closing it rejects if the snapshot could not be installed.
+   * @throws {WalLogError} `COMPACTED` at or below {@link WalLog.snapshotIndex}; `INVALID_ARGUMENT` for an index above
+   * {@link WalLog.lastIndex}, or a term that is not the entry's; `DAMAGED_ENTRY` if the entry's term is lost: the log
+   * is as it was. `CORRUPT` while the hard state is lost; `POISONED`, `READ_ONLY`, `CLOSED`.
+   *
+   * @example
+   * ```ts
+   * import { WalLog } from "@wallog/wallog";
+   * import { mkdtempSync, rmSync } from "node:fs";
+   * import { tmpdir } from "node:os";
+   * import { join } from "node:path";
+   * import assert from "node:assert/strict";
+   *
+   * const folder = mkdtempSync(join(tmpdir(), "wallog-"));
+   * {
+   *   await using log = await WalLog.open(join(folder, "raft.wal"));
+   *   const command = new TextEncoder().encode("x += 1");
+   *   log.append([1, 2, 3].map((index) => ({ term: 1, index, kind: "normal", command })));
+   *   const writer = log.createSnapshot({ index: 2, term: log.termAt(2)!, config: [1n, 2n, 3n] }).getWriter();
+   *   for (const piece of ["x ", "= ", "2"]) await writer.write(new TextEncoder().encode(piece));
+   *   await writer.close();
+   *   assert.deepEqual([log.snapshotIndex, log.lastIndex], [2, 3]);
+   * }
+   * rmSync(folder, { recursive: true });
+   * ```
+   */
+  createSnapshot(meta: SnapshotMeta): WritableStream<Uint8Array> {
+    const taken = takeSnapshotMeta(meta);
+    this.#durability.requireWriter("create a snapshot");
+    checkSnapshotMeta(taken, "create a snapshot");
+    checkOwnSnapshot(taken, this, "create a snapshot");
+    return this.#snapshots.streamIn(taken, () => checkOwnSnapshot(taken, this, "install the snapshot"));
+  }
+
+  /**
+   * Installs a leader's snapshot that comes as a stream, of which no more than a piece is held in memory. The snapshot
+   * is installed, as by {@link WalLog.applySnapshot}, when the stream is closed: a snapshot that does not agree with
+   * the log's entry at its index drops the entries above it. Until then the log can be used. Aborting the stream leaves
+   * the log as it was.
    *
    * @param meta What the snapshot is of.
    * @param options As {@link WalLog.applySnapshot}.
    * @returns Where its data goes. Closing it rejects if the snapshot could not be installed.
    * @throws {WalLogError} As {@link WalLog.applySnapshot}.
    */
-  createSnapshot(meta: SnapshotMeta, options: { readonly force?: boolean } = {}): WritableStream<Uint8Array> {
+  receiveSnapshot(meta: SnapshotMeta, options: { readonly force?: boolean } = {}): WritableStream<Uint8Array> {
     const taken = takeSnapshotMeta(meta);
-    this.#durability.requireWriter("create a snapshot");
-    checkSnapshotMeta(taken);
-    return this.#snapshots.streamIn(taken, options.force === true);
+    this.#durability.requireWriter("receive a snapshot");
+    checkSnapshotMeta(taken, "receive a snapshot");
+    return this.#snapshots.receive(taken, options.force === true);
   }
 
   /**

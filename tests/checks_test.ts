@@ -289,7 +289,7 @@ describe("what vouches", () => {
       const disk = new SimulatedDisk({ seed });
       const log = open(disk);
       const data = new Uint8Array(3000).fill(seed);
-      const writer = log.createSnapshot({ index: 10, term: 1, config: [1n] }).getWriter();
+      const writer = log.receiveSnapshot({ index: 10, term: 1, config: [1n] }).getWriter();
       await writer.write(data);
       await writer.close();
       disk.crash();

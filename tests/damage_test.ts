@@ -470,6 +470,7 @@ describe("a log with damage that is kept", () => {
       const snapshot = { index: 5, term: 1, config: [], data: bytesOf(3) };
       assert.equal(codeOf(() => log.applySnapshot(snapshot)), "CORRUPT", message);
       assert.equal(codeOf(() => log.createSnapshot(snapshot)), "CORRUPT", message);
+      assert.equal(codeOf(() => log.receiveSnapshot(snapshot)), "CORRUPT", message);
       assert.equal(codeOf(() => log.compact(5)), "CORRUPT", message);
       assert.equal(log.syncSync(), 21, "nothing to flush");
       assertSameEntries(log.entries(11, 20), entriesAt(11, 20, 2), message);
@@ -651,7 +652,7 @@ describe("a log with damage that is kept", () => {
       const fileSystem = withFrameLost(({ kind, index }) => kind === KIND_ENTRY && index === 5);
       const log = WalLog.openSync(PATH, { fileSystem, onDamage: "keep" });
       const meta = { index: 5, term: 1, config: [1n] };
-      if (streamed) await log.createSnapshot(meta).close();
+      if (streamed) await log.receiveSnapshot(meta).close();
       else log.applySnapshot({ ...meta, data: bytesOf(3) });
       log.closeSync();
       const again = WalLog.openSync(PATH, { fileSystem });
@@ -666,7 +667,7 @@ describe("a log with damage that is kept", () => {
     const log = WalLog.openSync(PATH, { fileSystem, onDamage: "keep" });
     const snapshot = { index: 10, term: 1, config: [1n], data: bytesOf(3) };
     const before = new Map(fileSystem.contents());
-    for (const call of [() => log.applySnapshot(snapshot), () => log.createSnapshot(snapshot)]) {
+    for (const call of [() => log.applySnapshot(snapshot), () => log.receiveSnapshot(snapshot)]) {
       assert.throws(call, (error) => {
         const { code, message } = error as WalLogError;
         assert.equal(code, "DAMAGED_ENTRY");
@@ -676,7 +677,7 @@ describe("a log with damage that is kept", () => {
     }
     assert.deepEqual(fileSystem.contents(), before);
     assertSameEntries(log.entries(11, 20), entriesAt(11, 20, 2), "above");
-    await log.createSnapshot(snapshot, { force: true }).abort();
+    await log.receiveSnapshot(snapshot, { force: true }).abort();
     log.applySnapshot(snapshot, { force: true });
     log.closeSync();
     const again = WalLog.openSync(PATH, { fileSystem });

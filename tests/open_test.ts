@@ -586,6 +586,7 @@ describe("reading only", () => {
           () => log.setHardState({ term: 9, votedFor: null }, { force: true }),
           () => log.applySnapshot(snapshot),
           () => log.createSnapshot(snapshot),
+          () => log.receiveSnapshot(snapshot),
           () => log.compact(10),
           () => log.syncSync(),
         ]
@@ -623,6 +624,7 @@ describe("a closed log", () => {
             () => log.setHardState({ term: 9, votedFor: null }),
             () => log.applySnapshot(snapshot),
             () => log.createSnapshot(snapshot),
+            () => log.receiveSnapshot(snapshot),
             () => log.compact(2),
             () => log.syncSync(),
           ]

@@ -5,9 +5,10 @@ import { describe, it } from "node:test";
 import { WalLog, WalLogError } from "../mod.ts";
 import { KIND_ENTRY } from "../src/segments/format.ts";
 import { snapshotName } from "../src/snapshots.ts";
-import { entriesAt, flipped, framesOf } from "./history.ts";
+import { entriesAt, entryAt, flipped, framesOf } from "./history.ts";
 import { MemoryDisk } from "./memory_disk.ts";
-import { assertSameEntries, bytesOf } from "./model.ts";
+import { assertSameEntries, assertSameState, bytesOf, stateOf } from "./model.ts";
+import { WatchedFileSystem } from "./watched_file_system.ts";
 
 const PATH = MemoryDisk.PATH;
 const FIRST_SEGMENT = "000000000001.seg";
@@ -46,6 +47,11 @@ function refuses(disk: MemoryDisk, log: WalLog, code: string, message: RegExp, c
   });
   assert.deepEqual([log.lastIndex, log.snapshotIndex, log.durableIndex], [lastIndex, snapshotIndex, durableIndex]);
   assert.deepEqual(new Map(disk.contents()), before, "files changed");
+}
+
+/** Names of the files of a disk that are snapshots, or were to be. */
+function snapshotFiles(disk: MemoryDisk): string[] {
+  return [...disk.contents().keys()].filter((name) => name.includes(".snap")).sort();
 }
 
 describe("compacting a log", () => {
@@ -89,5 +95,145 @@ describe("compacting a log", () => {
     const again = WalLog.openSync(PATH, { fileSystem: disk });
     assertSameEntries(again.entries(1, 20), entriesAt(13, 20, 2), "above");
     again.closeSync();
+  });
+});
+
+describe("a stream of one's own snapshot", () => {
+  it("is refused for a term that the log does not have at the index", () => {
+    const { disk, log } = logOf1000();
+    for (const term of [0, 2]) {
+      const message = new RegExp(
+        `^Cannot create a snapshot at index 500: the log has term 1 there, found term ${term}$`,
+      );
+      refuses(disk, log, "INVALID_ARGUMENT", message, () => log.createSnapshot({ index: 500, term, config: [] }));
+    }
+    assertSameEntries(log.entries(501, 1000), entriesAt(501, 1000), "above");
+    log.closeSync();
+  });
+
+  it("is refused above the last index, and at or below the snapshot", () => {
+    const { disk, log } = logOf1000();
+    const create = (index: number) => () => log.createSnapshot({ index, term: 1, config: [] });
+    refuses(disk, log, "INVALID_ARGUMENT", /at index 1001: the log ends at index 1000$/, create(1001));
+    log.compact(10);
+    for (const index of [10, 9, 1]) {
+      const message = new RegExp(`^Cannot create a snapshot at index ${index}: the snapshot at index 10 includes it$`);
+      refuses(disk, log, "COMPACTED", message, create(index));
+    }
+    log.closeSync();
+  });
+
+  it("is refused for what is no snapshot, in its own words", () => {
+    const { disk, log } = logOf1000();
+    const create = (fields: Record<string, unknown>) => () =>
+      log.createSnapshot({ index: 5, term: 1, config: [], ...fields });
+    refuses(disk, log, "INVALID_ARGUMENT", /^Cannot create a snapshot: the index must be /, create({ index: 0 }));
+    refuses(disk, log, "INVALID_ARGUMENT", /^Cannot create a snapshot at index 5: the term /, create({ term: -1 }));
+    refuses(
+      disk,
+      log,
+      "INVALID_ARGUMENT",
+      /^Cannot create a snapshot at index 5: the members /,
+      create({ config: [1] }),
+    );
+    log.closeSync();
+  });
+
+  it("is refused where the term is lost, with DAMAGED_ENTRY", () => {
+    const { disk, log } = withHeaderLost(10);
+    const create = () => log.createSnapshot({ index: 10, term: 1, config: [] });
+    refuses(disk, log, "DAMAGED_ENTRY", /^Cannot tell the term at index 10: /, create);
+    log.closeSync();
+  });
+
+  /** What may happen to the entry at index 500 while its snapshot is written, and what closing the stream then says. */
+  const changes: [name: string, change: (log: WalLog) => void, message: RegExp][] = [
+    [
+      "is truncated",
+      (log) => log.truncate(401),
+      /^Cannot install the snapshot at index 500: the log ends at index 400$/,
+    ],
+    [
+      "is replaced",
+      (log) => {
+        log.truncate(451);
+        log.append(entriesAt(451, 520, 2));
+      },
+      /^Cannot install the snapshot at index 500: the log has term 2 there, found term 1$/,
+    ],
+    [
+      "is dropped by a leader's snapshot below it",
+      (log) => log.applySnapshot({ index: 300, term: 9, config: [], data: bytesOf(3) }),
+      /^Cannot install the snapshot at index 500: the log ends at index 300$/,
+    ],
+  ];
+  for (const [name, change, message] of changes) {
+    for (const during of ["the stream is open", "its data is flushed"]) {
+      it(`drops nothing if its entry ${name} while ${during}`, async () => {
+        const disk = new MemoryDisk();
+        const fileSystem = new WatchedFileSystem(disk);
+        const log = WalLog.openSync(PATH, { fileSystem, segmentBytes: 8192 });
+        for (let index = 1; index <= 1000; index += 10) log.append(entriesAt(index, index + 9, 1));
+        log.syncSync();
+        const writer = log.createSnapshot({ index: 500, term: 1, config: [] }).getWriter();
+        writer.closed.catch(() => {});
+        await writer.write(bytesOf(1000));
+        if (during === "the stream is open") change(log);
+        else fileSystem.gate = () => Promise.resolve(change(log));
+        await assert.rejects(writer.close(), (error) => {
+          assert.ok(error instanceof WalLogError && error.code === "INVALID_ARGUMENT", `${error}`);
+          assert.match(error.message, message);
+          return true;
+        });
+        assert.notEqual(log.snapshotIndex, 500);
+        assert.deepEqual(snapshotFiles(disk).filter((file) => file.includes("500")), [], "files of the snapshot");
+        const before = stateOf(log);
+        log.append([entryAt(log.lastIndex + 1, 9)]);
+        log.truncate(log.lastIndex);
+        log.closeSync();
+        const again = WalLog.openSync(PATH, { fileSystem: disk });
+        assert.equal(again.recovery.verdict, "clean");
+        assertSameState(stateOf(again), before, "after reopening");
+        again.closeSync();
+      });
+    }
+  }
+
+  it("is dropped without an error if a later one is installed during its flush, and leaves no file", async () => {
+    const disk = new MemoryDisk();
+    const fileSystem = new WatchedFileSystem(disk);
+    const log = WalLog.openSync(PATH, { fileSystem });
+    log.append(entriesAt(1, 20));
+    const writer = log.createSnapshot({ index: 5, term: 1, config: [] }).getWriter();
+    fileSystem.gate = () => Promise.resolve(log.compact(10));
+    await writer.close();
+    assert.equal(log.snapshotIndex, 10);
+    assert.deepEqual(snapshotFiles(disk), [snapshotName(10, 1)]);
+    assertSameEntries(log.entries(1, 20), entriesAt(11, 20), "above");
+    log.closeSync();
+  });
+});
+
+describe("a leader's snapshot", () => {
+  it("drops the entries above it if it does not agree with the log, whole and as a stream", async () => {
+    for (const streamed of [false, true]) {
+      const { log } = logOf1000();
+      const meta = { index: 500, term: 2, config: [1n] };
+      if (streamed) await log.receiveSnapshot(meta).close();
+      else log.applySnapshot({ ...meta, data: new Uint8Array(0) });
+      assert.deepEqual([log.snapshotIndex, log.lastIndex, log.lastTerm], [500, 500, 2]);
+      log.closeSync();
+    }
+  });
+
+  it("may lie above the log's end, whole and as a stream", async () => {
+    for (const streamed of [false, true]) {
+      const { log } = logOf1000();
+      const meta = { index: 2000, term: 2, config: [1n] };
+      if (streamed) await log.receiveSnapshot(meta).close();
+      else log.applySnapshot({ ...meta, data: new Uint8Array(0) });
+      assert.deepEqual([log.snapshotIndex, log.lastIndex, log.lastTerm], [2000, 2000, 2]);
+      log.closeSync();
+    }
   });
 });

@@ -66,197 +66,201 @@ function concatenate(pieces: readonly Uint8Array[]): Uint8Array {
   return all;
 }
 
-describe("a snapshot that is streamed", () => {
-  it(
-    "of any size and in any pieces comes out as it went in",
-    withLog(async ({ path, log }) => {
-      const sizes = [0, 1, 7, 8, 100, PIECE_BYTES_MAX - 1, PIECE_BYTES_MAX, PIECE_BYTES_MAX + 1, 3_333_333];
-      for (const [i, size] of sizes.entries()) {
-        const data = bytesOf(size);
-        const meta = { index: i + 1, term: 1, config: [1n, 2n ** 64n - 1n] };
-        const writer = log.createSnapshot(meta).getWriter();
-        for (let at = 0, step = 1; at < size; at += step, step = step * 3 % 300_007 + 1) {
-          await writer.write(data.subarray(at, at + step));
+for (const way of ["createSnapshot", "receiveSnapshot"] as const) {
+  describe(`a snapshot that is streamed with ${way}`, () => {
+    it(
+      "of any size and in any pieces comes out as it went in",
+      withLog(async ({ path, log }) => {
+        const sizes = [0, 1, 7, 8, 100, PIECE_BYTES_MAX - 1, PIECE_BYTES_MAX, PIECE_BYTES_MAX + 1, 3_333_333];
+        for (const [i, size] of sizes.entries()) {
+          const data = bytesOf(size);
+          const meta = { index: i + 1, term: 1, config: [1n, 2n ** 64n - 1n] };
+          const writer = log[way](meta).getWriter();
+          for (let at = 0, step = 1; at < size; at += step, step = step * 3 % 300_007 + 1) {
+            await writer.write(data.subarray(at, at + step));
+          }
+          await writer.write(new Uint8Array(0));
+          await writer.close();
+          assert.equal(log.snapshotIndex, i + 1);
+          assert.deepEqual(log.snapshotMeta(), meta);
+          const pieces = await collect(log.openSnapshot());
+          assert.ok(pieces.every(({ length }) => length <= PIECE_BYTES_MAX), "no piece is large");
+          assert.deepEqual(concatenate(pieces), data, `${size} bytes`);
+          assert.deepEqual(log.snapshot()!.data, data);
+          assert.equal(snapshotFiles(path).length, 1, "the one before is gone");
+          const reader = WalLog.openSync(path, { readOnly: true });
+          assert.deepEqual(reader.snapshot(), { ...meta, data });
+          reader.closeSync();
         }
-        await writer.write(new Uint8Array(0));
+      }),
+    );
+
+    it(
+      "is not written without what was transferred away before it could be",
+      withLog(async ({ log }) => {
+        const writer = log[way]({ index: 5, term: 1, config: [] }).getWriter();
+        const piece = bytesOf(10);
+        structuredClone(piece.buffer, { transfer: [piece.buffer as ArrayBuffer] });
+        await assert.rejects(writer.write(piece), { code: "INVALID_ARGUMENT" });
+        assert.equal(log.snapshotIndex, 0);
+      }),
+    );
+
+    it(
+      "is written as it comes, and what was given is not looked at again",
+      withLog(async ({ fileSystem, log }) => {
+        const writer = log[way]({ index: 5, term: 1, config: [] }).getWriter();
+        const piece = bytesOf(2 ** 20);
+        for (let i = 0; i < 8; i++) {
+          await writer.write(piece);
+          const written = fileSystem.calls.filter(({ name }) => name.endsWith(".tmp"))
+            .reduce((sum, { bytes }) => sum + bytes, 0);
+          assert.ok(written >= (i + 1) * 2 ** 20 - PIECE_BYTES_MAX, `${written} bytes of ${i + 1} MiB`);
+          piece.fill(i);
+        }
         await writer.close();
-        assert.equal(log.snapshotIndex, i + 1);
-        assert.deepEqual(log.snapshotMeta(), meta);
-        const pieces = await collect(log.openSnapshot());
-        assert.ok(pieces.every(({ length }) => length <= PIECE_BYTES_MAX), "no piece is large");
-        assert.deepEqual(concatenate(pieces), data, `${size} bytes`);
-        assert.deepEqual(log.snapshot()!.data, data);
-        assert.equal(snapshotFiles(path).length, 1, "the one before is gone");
+        const data = log.snapshot()!.data;
+        assert.deepEqual(data.subarray(0, 2 ** 20), bytesOf(2 ** 20));
+        assert.equal(data[3 * 2 ** 20 + 5], 2);
+      }),
+    );
+
+    it(
+      "is not there before it is closed, and entries are appended meanwhile",
+      withLog(async ({ path, log }) => {
+        const writer = log[way]({ index: 15, term: 1, config: [7n] }).getWriter();
+        await writer.write(bytesOf(1000));
+        assert.equal(log.snapshotIndex, 0);
+        log.append(entriesAt(21, 25, 2, 500));
+        await log.sync();
         const reader = WalLog.openSync(path, { readOnly: true });
-        assert.deepEqual(reader.snapshot(), { ...meta, data });
+        assert.equal(reader.snapshotIndex, 0);
+        assert.equal(reader.recovery.verdict, "clean");
         reader.closeSync();
-      }
-    }),
-  );
+        await writer.close();
+        assert.equal(log.snapshotIndex, 15);
+        assert.equal(log.lastIndex, 25);
+        assert.equal(log.entry(15), undefined);
+        assert.equal(log.entry(16)?.index, 16);
+      }),
+    );
 
-  it(
-    "is not written without what was transferred away before it could be",
-    withLog(async ({ log }) => {
-      const writer = log.createSnapshot({ index: 5, term: 1, config: [] }).getWriter();
-      const piece = bytesOf(10);
-      structuredClone(piece.buffer, { transfer: [piece.buffer as ArrayBuffer] });
-      await assert.rejects(writer.write(piece), { code: "INVALID_ARGUMENT" });
-      assert.equal(log.snapshotIndex, 0);
-    }),
-  );
-
-  it(
-    "is written as it comes, and what was given is not looked at again",
-    withLog(async ({ fileSystem, log }) => {
-      const writer = log.createSnapshot({ index: 5, term: 1, config: [] }).getWriter();
-      const piece = bytesOf(2 ** 20);
-      for (let i = 0; i < 8; i++) {
-        await writer.write(piece);
-        const written = fileSystem.calls.filter(({ name }) => name.endsWith(".tmp"))
-          .reduce((sum, { bytes }) => sum + bytes, 0);
-        assert.ok(written >= (i + 1) * 2 ** 20 - PIECE_BYTES_MAX, `${written} bytes of ${i + 1} MiB`);
-        piece.fill(i);
-      }
-      await writer.close();
-      const data = log.snapshot()!.data;
-      assert.deepEqual(data.subarray(0, 2 ** 20), bytesOf(2 ** 20));
-      assert.equal(data[3 * 2 ** 20 + 5], 2);
-    }),
-  );
-
-  it(
-    "is not there before it is closed, and entries are appended meanwhile",
-    withLog(async ({ path, log }) => {
-      const writer = log.createSnapshot({ index: 15, term: 1, config: [7n] }).getWriter();
-      await writer.write(bytesOf(1000));
-      assert.equal(log.snapshotIndex, 0);
-      log.append(entriesAt(21, 25, 2, 500));
-      await log.sync();
-      const reader = WalLog.openSync(path, { readOnly: true });
-      assert.equal(reader.snapshotIndex, 0);
-      assert.equal(reader.recovery.verdict, "clean");
-      reader.closeSync();
-      await writer.close();
-      assert.equal(log.snapshotIndex, 15);
-      assert.equal(log.lastIndex, 25);
-      assert.equal(log.entry(15), undefined);
-      assert.equal(log.entry(16)?.index, 16);
-    }),
-  );
-
-  it(
-    "leaves nothing when it is aborted, and the log as it was",
-    withLog(async ({ path, log }) => {
-      const before = stateOf(log);
-      const writer = log.createSnapshot({ index: 15, term: 1, config: [7n] }).getWriter();
-      await writer.write(bytesOf(1_500_000));
-      assert.equal(snapshotFiles(path).length, 1);
-      await writer.abort(new Error("changed my mind"));
-      assert.deepEqual(snapshotFiles(path), []);
-      assertSameState(stateOf(log), before);
-      log.append([entryAt(21)]);
-      assert.equal(await log.sync(), 21);
-    }),
-  );
-
-  it(
-    "is dropped when a later one was installed meanwhile",
-    withLog(async ({ path, log }) => {
-      const writers = [5, 10, 8].map((index) => log.createSnapshot({ index, term: 1, config: [] }).getWriter());
-      for (const [i, writer] of writers.entries()) await writer.write(bytesOf(100 + i));
-      await writers[1]!.close();
-      assert.equal(log.snapshotIndex, 10);
-      await writers[0]!.close();
-      await writers[2]!.close();
-      assert.equal(log.snapshotIndex, 10);
-      assert.deepEqual(log.snapshot()!.data, bytesOf(101));
-      assert.deepEqual(snapshotFiles(path), ["000000000010-000000000001.snap"]);
-    }),
-  );
-
-  it(
-    "may be written twice at once for one index",
-    withLog(async ({ path, log }) => {
-      const [a, b] = [1, 2].map(() => log.createSnapshot({ index: 5, term: 1, config: [] }).getWriter());
-      await a!.write(bytesOf(10));
-      await b!.write(bytesOf(20));
-      await Promise.all([a!.close(), b!.close()]);
-      assert.ok([10, 20].includes(log.snapshot()!.data.length));
-      assert.deepEqual(snapshotFiles(path).filter((name) => !name.endsWith(".tmp")).length, 1);
-      assert.equal(log.recovery.verdict, "clean");
-    }),
-  );
-
-  it("is cut off when the log is closed, and leaves nothing", async () => {
-    for (const blocking of [true, false]) {
-      await withLog(async ({ path, log }) => {
-        const writer = log.createSnapshot({ index: 15, term: 1, config: [] }).getWriter();
-        writer.closed.catch(() => {});
-        await writer.write(bytesOf(600_000));
-        if (blocking) log.closeSync();
-        else await log.close();
+    it(
+      "leaves nothing when it is aborted, and the log as it was",
+      withLog(async ({ path, log }) => {
+        const before = stateOf(log);
+        const writer = log[way]({ index: 15, term: 1, config: [7n] }).getWriter();
+        await writer.write(bytesOf(1_500_000));
+        assert.equal(snapshotFiles(path).length, 1);
+        await writer.abort(new Error("changed my mind"));
         assert.deepEqual(snapshotFiles(path), []);
-        await assert.rejects(writer.write(bytesOf(1)), { code: "CLOSED" });
-        const again = WalLog.openSync(path);
-        assert.equal(again.snapshotIndex, 0);
-        assert.equal(again.lastIndex, 20);
-        again.closeSync();
-      })();
-    }
-  });
+        assertSameState(stateOf(log), before);
+        log.append([entryAt(21)]);
+        assert.equal(await log.sync(), 21);
+      }),
+    );
 
-  it(
-    "touches nothing any more once the log is closed, though it was about to be installed",
-    withLog(
-      async ({ path, fileSystem, log }) => {
-        const { promise, resolve } = Promise.withResolvers<void>();
-        fileSystem.gate = () => promise;
-        const writer = log.createSnapshot({ index: 15, term: 1, config: [] }).getWriter();
-        writer.closed.catch(() => {});
-        await writer.write(bytesOf(600_000));
-        const installing = writer.close();
-        const outcome = installing.then(() => "installed", (error) => (error as WalLogError).code);
-        for (let turns = 0; fileSystem.count("syncAsync") === 0; turns++) {
-          assert.ok(turns < 1000, "the data is not flushed");
-          await new Promise((resolve) => setTimeout(resolve, 1));
-        }
-        log.closeSync();
-        fileSystem.calls = [];
-        const next = WalLog.openSync(path);
-        const files = readdirSync(path).sort();
-        resolve();
-        assert.equal(await outcome, "CLOSED");
-        assert.deepEqual(fileSystem.trace.filter((call) => !call.startsWith("syncAsync")), [], "calls after closing");
-        assert.deepEqual(readdirSync(path).sort(), files, "the folder is another writer's by now");
-        next.closeSync();
-      },
-    ),
-  );
+    it(
+      "is dropped when a later one was installed meanwhile",
+      withLog(async ({ path, log }) => {
+        const writers = [5, 10, 8].map((index) => log[way]({ index, term: 1, config: [] }).getWriter());
+        for (const [i, writer] of writers.entries()) await writer.write(bytesOf(100 + i));
+        await writers[1]!.close();
+        assert.equal(log.snapshotIndex, 10);
+        await writers[0]!.close();
+        await writers[2]!.close();
+        assert.equal(log.snapshotIndex, 10);
+        assert.deepEqual(log.snapshot()!.data, bytesOf(101));
+        assert.deepEqual(snapshotFiles(path), ["000000000010-000000000001.snap"]);
+      }),
+    );
 
-  it(
-    "refuses what is no array of bytes, and the log is none the worse",
-    withLog(async ({ path, log }) => {
-      for (const wrong of ["text", 5, null, [1, 2], new ArrayBuffer(4), {}]) {
-        const writer = log.createSnapshot({ index: 15, term: 1, config: [] }).getWriter();
-        writer.closed.catch(() => {});
-        await assert.rejects(writer.write(wrong as Uint8Array), { code: "INVALID_ARGUMENT" });
-        await writer.abort().catch(() => {});
+    it(
+      "may be written twice at once for one index",
+      withLog(async ({ path, log }) => {
+        const [a, b] = [1, 2].map(() => log[way]({ index: 5, term: 1, config: [] }).getWriter());
+        await a!.write(bytesOf(10));
+        await b!.write(bytesOf(20));
+        await Promise.all([a!.close(), b!.close()]);
+        assert.ok([10, 20].includes(log.snapshot()!.data.length));
+        assert.deepEqual(snapshotFiles(path).filter((name) => !name.endsWith(".tmp")).length, 1);
+        assert.equal(log.recovery.verdict, "clean");
+      }),
+    );
+
+    it("is cut off when the log is closed, and leaves nothing", async () => {
+      for (const blocking of [true, false]) {
+        await withLog(async ({ path, log }) => {
+          const writer = log[way]({ index: 15, term: 1, config: [] }).getWriter();
+          writer.closed.catch(() => {});
+          await writer.write(bytesOf(600_000));
+          if (blocking) log.closeSync();
+          else await log.close();
+          assert.deepEqual(snapshotFiles(path), []);
+          await assert.rejects(writer.write(bytesOf(1)), { code: "CLOSED" });
+          const again = WalLog.openSync(path);
+          assert.equal(again.snapshotIndex, 0);
+          assert.equal(again.lastIndex, 20);
+          again.closeSync();
+        })();
       }
-      log.append([entryAt(21)]);
-      assert.equal(await log.sync(), 21);
-      await log.close();
-      WalLog.openSync(path).closeSync();
-      assert.deepEqual(snapshotFiles(path), []);
-    }),
-  );
+    });
 
+    it(
+      "touches nothing any more once the log is closed, though it was about to be installed",
+      withLog(
+        async ({ path, fileSystem, log }) => {
+          const { promise, resolve } = Promise.withResolvers<void>();
+          fileSystem.gate = () => promise;
+          const writer = log[way]({ index: 15, term: 1, config: [] }).getWriter();
+          writer.closed.catch(() => {});
+          await writer.write(bytesOf(600_000));
+          const installing = writer.close();
+          const outcome = installing.then(() => "installed", (error) => (error as WalLogError).code);
+          for (let turns = 0; fileSystem.count("syncAsync") === 0; turns++) {
+            assert.ok(turns < 1000, "the data is not flushed");
+            await new Promise((resolve) => setTimeout(resolve, 1));
+          }
+          log.closeSync();
+          fileSystem.calls = [];
+          const next = WalLog.openSync(path);
+          const files = readdirSync(path).sort();
+          resolve();
+          assert.equal(await outcome, "CLOSED");
+          assert.deepEqual(fileSystem.trace.filter((call) => !call.startsWith("syncAsync")), [], "calls after closing");
+          assert.deepEqual(readdirSync(path).sort(), files, "the folder is another writer's by now");
+          next.closeSync();
+        },
+      ),
+    );
+
+    it(
+      "refuses what is no array of bytes, and the log is none the worse",
+      withLog(async ({ path, log }) => {
+        for (const wrong of ["text", 5, null, [1, 2], new ArrayBuffer(4), {}]) {
+          const writer = log[way]({ index: 15, term: 1, config: [] }).getWriter();
+          writer.closed.catch(() => {});
+          await assert.rejects(writer.write(wrong as Uint8Array), { code: "INVALID_ARGUMENT" });
+          await writer.abort().catch(() => {});
+        }
+        log.append([entryAt(21)]);
+        assert.equal(await log.sync(), 21);
+        await log.close();
+        WalLog.openSync(path).closeSync();
+        assert.deepEqual(snapshotFiles(path), []);
+      }),
+    );
+  });
+}
+
+describe("a leader's snapshot that is streamed", () => {
   it(
     "of a stale index changes nothing when it is closed",
     withLog(async ({ path, log }) => {
       log.applySnapshot({ index: 10, term: 1, config: [1n], data: bytesOf(5) });
       const before = stateOf(log);
       for (const index of [1, 9, 10]) {
-        const writer = log.createSnapshot({ index, term: 1, config: [] }).getWriter();
+        const writer = log.receiveSnapshot({ index, term: 1, config: [] }).getWriter();
         await writer.write(bytesOf(9));
         await writer.close();
         assertSameState(stateOf(log), before);
@@ -348,21 +352,21 @@ describe("a snapshot that is read", () => {
 });
 
 describe("installing a snapshot", () => {
-  for (const streamed of [false, true]) {
+  for (const way of ["applySnapshot", "receiveSnapshot", "compact", "createSnapshot"] as const) {
     it(
-      `${
-        streamed ? "as a stream" : "at once"
-      } makes durable its data, its name, its record, and only then deletes, oldest first`,
+      `with ${way} makes durable its data, its name, its record, and only then deletes, oldest first`,
       withLog(async ({ path, fileSystem, log }) => {
         log.applySnapshot({ index: 2, term: 1, config: [], data: bytesOf(10) });
         const segments = readdirSync(path).filter((name) => name.endsWith(".seg")).sort();
         fileSystem.calls = [];
         const snapshot = { index: 18, term: 1, config: [], data: bytesOf(1000) };
-        if (streamed) {
-          const writer = log.createSnapshot(snapshot).getWriter();
+        if (way === "applySnapshot") log.applySnapshot(snapshot);
+        else if (way === "compact") log.compact(18, snapshot);
+        else {
+          const writer = log[way](snapshot).getWriter();
           await writer.write(snapshot.data);
           await writer.close();
-        } else log.applySnapshot(snapshot);
+        }
 
         const { calls } = fileSystem;
         const index = (what: string, test: (call: typeof calls[number]) => boolean, from = 0): number => {

@@ -393,6 +393,7 @@ describe("the first failure", () => {
       () => log.setHardState({ term: 9, votedFor: null }, { force: true }),
       () => log.applySnapshot(snapshot),
       () => log.createSnapshot(snapshot),
+      () => log.receiveSnapshot(snapshot),
       () => log.compact(2),
       () => log.compact(0),
       () => log.syncSync(),

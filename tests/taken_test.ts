@@ -255,16 +255,20 @@ describe("WalLog: what is given", () => {
   it("for a streamed snapshot is read once", async () => {
     const disk = new MemoryDisk();
     const log = WalLog.openSync(PATH, { fileSystem: disk });
-    const stream = log.createSnapshot(
-      fickle<SnapshotMeta>({ index: [5, 6, -1], term: [2, -5], config: [[1n], [-1n]] }),
-    );
-    const writer = stream.getWriter();
     const data = new Uint8Array(1000).fill(1);
-    await writer.write(Object.defineProperty(data.slice(), "length", { value: 7 }));
-    await writer.close();
+    const lying = Object.defineProperty(data.slice(), "length", { value: 7 });
+    const meta = (index: Index) => fickle<SnapshotMeta>({ index: [index, -1], term: [2, -5], config: [[1n], [-1n]] });
+    const received = log.receiveSnapshot(meta(5)).getWriter();
+    await received.write(lying);
+    await received.close();
+    assert.deepEqual(log.snapshot(), { index: 5, term: 2, config: [1n], data });
+    log.append([entryAt(6, 2), entryAt(7, 2)]);
+    const created = log.createSnapshot(meta(6)).getWriter();
+    await created.write(lying);
+    await created.close();
     log.closeSync();
     const again = WalLog.openSync(PATH, { fileSystem: disk });
-    assert.deepEqual(again.snapshot(), { index: 5, term: 2, config: [1n], data });
+    assert.deepEqual(again.snapshot(), { index: 6, term: 2, config: [1n], data });
   });
 
   it("for a repair is read once", () => {

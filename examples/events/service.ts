@@ -147,7 +147,8 @@ export class Service {
     try {
       // The state is put into bytes at once, since it must be that of this very index. Writing it can take its time.
       const state = this.#accounts.toBytes();
-      const writer = this.#log.createSnapshot({ index: this.#log.lastIndex, term: TERM, config: [] }).getWriter();
+      const { lastIndex: index, lastTerm: term } = this.#log;
+      const writer = this.#log.createSnapshot({ index, term, config: [] }).getWriter();
       await writer.write(state);
       await writer.close();
     } catch (error) {

@@ -31,7 +31,7 @@ export async function copyLog(source: WalLog, folder: string, lastIndex: Index, 
   const line = progressLine("copying");
   try {
     const meta = source.snapshotMeta();
-    if (meta !== undefined) await source.openSnapshot()!.pipeTo(copy.createSnapshot(meta), { signal });
+    if (meta !== undefined) await source.openSnapshot()!.pipeTo(copy.receiveSnapshot(meta), { signal });
     const first = source.snapshotIndex + 1;
     let batch: LogEntry[] = [];
     let bytes = 0;

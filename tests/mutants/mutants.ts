@@ -32,6 +32,7 @@ const STATE = "src/live_state.ts";
 const DURABILITY = "src/durability.ts";
 const SNAPSHOT_STORE = "src/snapshot_store.ts";
 const VALIDATE_SNAPSHOT = "src/validate_snapshot.ts";
+const SNAPSHOT_STREAM = "src/snapshot_stream.ts";
 const FORMAT = "src/segments/format.ts";
 const FOOTER = "src/segments/footer.ts";
 const CHAIN = "src/segments/chain.ts";
@@ -1272,6 +1273,36 @@ const OWN_SNAPSHOTS: Mutant[] = [
     file: LOG,
     edits: [["config = this.snapshotMeta()?.config ?? []", "config = []"]],
     dies: "wal_log_suite_test",
+  },
+  {
+    name: "createSnapshot accepts any term",
+    file: VALIDATE_SNAPSHOT,
+    edits: [["if (known !== term) throw", "if (known === undefined) throw"]],
+    dies: "own_snapshot_test",
+  },
+  {
+    name: "createSnapshot accepts the index of the snapshot",
+    file: VALIDATE_SNAPSHOT,
+    edits: [["if (index <= log.snapshotIndex) {", "if (index < log.snapshotIndex) {"]],
+    dies: "own_snapshot_test",
+  },
+  {
+    name: "a streamed snapshot of the node's own is not checked again when its stream is closed",
+    file: LOG,
+    edits: [['() => checkOwnSnapshot(taken, this, "install the snapshot")', "() => {}"]],
+    dies: "own_snapshot_test",
+  },
+  {
+    name: "a streamed snapshot is not checked again after its flush",
+    file: SNAPSHOT_STREAM,
+    edits: [["      if (!this.isWanted()) return;\n      this.attempt(", "      this.attempt("]],
+    dies: "own_snapshot_test",
+  },
+  {
+    name: "a streamed snapshot that is refused when its stream is closed leaves its file",
+    file: SNAPSHOT_STREAM,
+    edits: [["this.abort();\n      throw error;", "throw error;"]],
+    dies: "own_snapshot_test",
   },
 ];
 

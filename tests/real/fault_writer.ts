@@ -64,6 +64,8 @@ async function assertPoisoned(log: WalLog, step: number, failure: WalLogError): 
     assert.throws(() => log.setHardState({ term: 99, votedFor: null }), same);
     assert.throws(() => log.applySnapshot(snapshot), same);
     assert.throws(() => log.createSnapshot(snapshot), same);
+    assert.throws(() => log.receiveSnapshot(snapshot), same);
+    assert.throws(() => log.compact(log.lastIndex), same);
     assert.throws(() => log.syncSync(), same);
     await assert.rejects(log.sync(), same);
     for (const call of calls) await assert.rejects(call, same);

@@ -56,7 +56,7 @@ function sync(log: WalLog): void {
 async function mutate(log: WalLog, step: Mutation): Promise<void> {
   if (step.kind === "stream") {
     const { data, ...meta } = step.snapshot!;
-    const stream = log.createSnapshot(meta).getWriter();
+    const stream = (step.isOwn ? log.createSnapshot(meta) : log.receiveSnapshot(meta)).getWriter();
     for (let at = 0; at < data.length; at += 100_000) await stream.write(data.subarray(at, at + 100_000));
     await stream.close();
   } else step.apply(log);

@@ -23,6 +23,8 @@ export interface Mutation {
   readonly apply: (log: RaftLog) => void;
   /** The snapshot, if it is one. */
   readonly snapshot?: Snapshot;
+  /** Whether the snapshot is the node's own, so that nothing above it may go. */
+  readonly isOwn?: boolean;
 }
 
 /** A step that changes nothing that a reader can see. */
@@ -143,6 +145,6 @@ export class Steps {
     const isOwn = index > snapshotIndex && index % 2 === 1 && log.termAt(index) === snapshot.term;
     const apply = (log: RaftLog) => isOwn ? log.compact(index, snapshot) : log.applySnapshot(snapshot);
     const kind = random.chance(0.3) ? "stream" : "snapshot";
-    return { kind, title: `${kind} at ${index}, term ${snapshot.term}`, parts: [apply], apply, snapshot };
+    return { kind, title: `${kind} at ${index}, term ${snapshot.term}`, parts: [apply], apply, snapshot, isOwn };
   }
 }
