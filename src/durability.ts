@@ -29,6 +29,15 @@ export interface Unfinished {
   release(): void;
 }
 
+/** A flush that succeeded. */
+interface Flush {
+  /** How many bytes no flush had covered before. */
+  readonly bytes: number;
+  /** How long it took. */
+  readonly milliseconds: number;
+  readonly isSlow: boolean;
+}
+
 /** Who may still write to a log, and what of it is durable. Of a log for reading only: that it is open, or closed. */
 export class Durability {
   /** The last index that is on stable storage. Of a log opened for reading only: that the disk proves to be. */
@@ -42,6 +51,8 @@ export class Durability {
   private readonly writer: SegmentWriter | undefined;
   private readonly lock: FileLock | undefined;
   private readonly commit: GroupCommit;
+  /** Flushes that no event has told of. */
+  private untold: Flush[] = [];
   private poison: WalLogError | undefined;
   private cancelMark: (() => void) | undefined;
   /** Whether all is written and given up. */
@@ -62,13 +73,11 @@ export class Durability {
     });
     if (writer === undefined) return;
     writer.onFlush = (bytes, milliseconds) => {
-      const { path, counts, flushLatency } = state;
-      counts.flushes++;
-      flushLatency.add(milliseconds);
-      tell("wallog:flush", { path, bytes, milliseconds });
-      if (milliseconds <= slowFlushMilliseconds) return;
-      counts.slowFlushes++;
-      tell("wallog:slow-flush", { path, bytes, milliseconds });
+      const isSlow = milliseconds > slowFlushMilliseconds;
+      state.counts.flushes++;
+      state.flushLatency.add(milliseconds);
+      if (isSlow) state.counts.slowFlushes++;
+      this.untold.push({ bytes, milliseconds, isSlow });
     };
     this.markLater();
   }
@@ -148,8 +157,9 @@ export class Durability {
     }
     if (writer.segment !== before) {
       index.segments.push(writer.segment);
-      this.durableIndex = this.state.lastIndex;
       counts.segmentsSealed++;
+      this.durableIndex = this.state.lastIndex;
+      this.tellFlushes();
       tell("wallog:rotation", { path: this.state.path, segment: writer.segment.header.number });
     }
     const start = writer.segment.endOffset;
@@ -211,6 +221,8 @@ export class Durability {
     } catch (error) {
       throw this.fail("flush", error);
     }
+    // Group commit does not call `flushed` once the log has failed or is closed.
+    if (this.poison !== undefined || this.isFinished) this.tellFlushes();
   }
 
   /**
@@ -220,7 +232,21 @@ export class Durability {
    */
   flushed(lastIndex: Index): void {
     this.durableIndex = Math.max(this.durableIndex, lastIndex);
+    this.tellFlushes();
     this.markLater();
+  }
+
+  /** Publishes the flushes that succeeded. Called when {@link Durability.durableIndex} has moved. */
+  private tellFlushes(): void {
+    const { path } = this.state;
+    const { durableIndex } = this;
+    const flushes = this.untold;
+    this.untold = [];
+    for (const { bytes, milliseconds, isSlow } of flushes) {
+      const message = { path, bytes, milliseconds, durableIndex };
+      tell("wallog:flush", message);
+      if (isSlow) tell("wallog:slow-flush", message);
+    }
   }
 
   /** Notes that the entries from `from` on are gone: they are not durable any more, and nobody has them read ahead. */
@@ -271,6 +297,7 @@ export class Durability {
       { path, cause },
     );
     this.commit.fail(this.poison);
+    this.tellFlushes();
     tell("wallog:poison", { path, error: this.poison });
     return this.poison;
   }
@@ -312,10 +339,12 @@ export class Durability {
       }
       if (this.poison !== undefined) throw this.poison;
       if (writer.durableLsn < writer.segment.endLsn) writer.flush();
+      this.flushed(this.state.lastIndex);
       this.commit.finish(this.state.lastIndex, this.closed("sync"));
       // A log without its latest hard state is not closed cleanly: the next opener must find that out as this one did.
       if (this.state.hardStateLost) return;
       writer.finish(this.state.record(writer.replacements));
+      this.tellFlushes();
     } catch (error) {
       throw this.fail("close", error);
     } finally {

@@ -22,8 +22,8 @@ import type { Index, Term } from "./types.ts";
  * import { join } from "node:path";
  * import assert from "node:assert/strict";
  *
- * const flushed: number[] = [];
- * const onFlush = (message: unknown) => flushed.push((message as WalLogEvents["wallog:flush"]).bytes);
+ * const durable: number[] = [];
+ * const onFlush = (message: unknown) => durable.push((message as WalLogEvents["wallog:flush"]).durableIndex);
  * subscribe("wallog:flush", onFlush);
  *
  * const folder = mkdtempSync(join(tmpdir(), "wallog-"));
@@ -32,7 +32,7 @@ import type { Index, Term } from "./types.ts";
  *   log.append([{ term: 1, index: 1, kind: "normal", command: new Uint8Array(100) }]);
  *   await log.sync();
  * }
- * assert(flushed[0]! > 100);
+ * assert.equal(durable[0], 1);
  * unsubscribe("wallog:flush", onFlush);
  * rmSync(folder, { recursive: true });
  * ```
@@ -49,10 +49,18 @@ export interface WalLogEvents {
     readonly lastIndex: Index;
     readonly bytes: number;
   };
-  /** A flush of the log succeeded; `bytes` that no flush had covered before. */
-  readonly "wallog:flush": { readonly path: string; readonly bytes: number; readonly milliseconds: number };
-  /** One of them took longer than `slowFlushMilliseconds`. */
-  readonly "wallog:slow-flush": { readonly path: string; readonly bytes: number; readonly milliseconds: number };
+  /**
+   * A flush of the log succeeded. `bytes`: how many no flush had covered before. `durableIndex`: the log's, which has
+   * moved by then.
+   */
+  readonly "wallog:flush": {
+    readonly path: string;
+    readonly bytes: number;
+    readonly milliseconds: number;
+    readonly durableIndex: Index;
+  };
+  /** A flush took longer than `slowFlushMilliseconds`. Published after its `wallog:flush`, with the same message. */
+  readonly "wallog:slow-flush": WalLogEvents["wallog:flush"];
   /** A segment was sealed, and the next one begun: the new one's number. */
   readonly "wallog:rotation": { readonly path: string; readonly segment: number };
   /** A snapshot was installed. */

@@ -7,6 +7,7 @@ import { WalLog, type WalLogError, type WalLogEvents } from "../mod.ts";
 import { SimulatedDisk } from "../src/testing/mod.ts";
 import { entriesAt, entryAt, flipped } from "./history.ts";
 import { MemoryDisk } from "./memory_disk.ts";
+import { systemError, WatchedFileSystem } from "./watched_file_system.ts";
 
 const PATH = MemoryDisk.PATH;
 
@@ -71,6 +72,152 @@ describe("a log tells", () => {
     assert.equal(flushLatency.counts.reduce((sum, count) => sum + count, 0), flushLatency.count);
     assert(Math.abs(flushes.reduce((sum, { milliseconds }) => sum + milliseconds, 0) - flushLatency.sum) < 1e-6);
     assert.equal(flushLatency.max, Math.max(...flushes.map(({ milliseconds }) => milliseconds)));
+  });
+
+  describe("of flushes when the durable index has moved", () => {
+    /** A log, and what a subscriber to its flushes sees: the index in the message, and what the log then answers. */
+    async function flushesOf(
+      work: (log: WalLog, fileSystem: WatchedFileSystem) => void | Promise<void>,
+    ): Promise<{ readonly durable: number; readonly answered: number; readonly lastIndex: number }[]> {
+      const fileSystem = new WatchedFileSystem(new MemoryDisk());
+      const log = WalLog.openSync(PATH, { fileSystem, segmentBytes: 8192, slowFlushMilliseconds: 0 });
+      const seen: { durable: number; answered: number; lastIndex: number }[] = [];
+      const slow: unknown[] = [];
+      const onFlush = (message: unknown) => {
+        const { durableIndex } = message as WalLogEvents["wallog:flush"];
+        seen.push({ durable: durableIndex, answered: log.durableIndex, lastIndex: log.lastIndex });
+      };
+      const onSlow = (message: unknown) => {
+        const { durableIndex } = message as WalLogEvents["wallog:slow-flush"];
+        slow.push({ durable: durableIndex, answered: log.durableIndex, lastIndex: log.lastIndex });
+      };
+      subscribe("wallog:flush", onFlush);
+      subscribe("wallog:slow-flush", onSlow);
+      try {
+        await work(log, fileSystem);
+      } finally {
+        unsubscribe("wallog:flush", onFlush);
+        unsubscribe("wallog:slow-flush", onSlow);
+      }
+      // A flush in memory may take no time at all.
+      assert.equal(slow.length, log.stats().slowFlushes);
+      if (slow.length === seen.length) assert.deepEqual(slow, seen, "slow flushes");
+      assert.equal(seen.length, log.stats().flushes, "a flush is not told of");
+      for (const { durable, answered } of seen) assert.equal(durable, answered, "the message against the log");
+      return seen;
+    }
+
+    /** Fails unless everything that the log held was durable whenever its flush was told of. */
+    function assertWhole(seen: Awaited<ReturnType<typeof flushesOf>>, indexes: readonly number[]): void {
+      assert.deepEqual(seen.map(({ durable }) => durable), indexes);
+      assert.deepEqual(seen.map(({ lastIndex }) => lastIndex), indexes);
+    }
+
+    it("by sync and syncSync, after a truncation too", async () => {
+      const seen = await flushesOf(async (log) => {
+        log.append(entriesAt(1, 3));
+        await log.sync();
+        log.append(entriesAt(4, 5));
+        log.syncSync();
+        log.truncate(2);
+        await log.sync();
+      });
+      assertWhole(seen, [3, 5, 1]);
+    });
+
+    it("by sync, without what was appended since it began", async () => {
+      const seen = await flushesOf(async (log, fileSystem) => {
+        log.append(entriesAt(1, 3));
+        fileSystem.gate = () => Promise.resolve(log.append(entriesAt(4, 9)));
+        await log.sync();
+      });
+      assert.deepEqual(seen, [{ durable: 3, answered: 3, lastIndex: 9 }]);
+    });
+
+    it("by beginning a segment", async () => {
+      let expected: number[] = [];
+      const seen = await flushesOf((log) => {
+        let sealed = 0;
+        for (let index = 1; index <= 40; index++) {
+          log.append([entryAt(index, 1, 500)]);
+          if (log.stats().segmentsSealed > sealed) expected = [...expected, index - 1];
+          sealed = log.stats().segmentsSealed;
+        }
+      });
+      assert(expected.length > 1);
+      assertWhole(seen, expected);
+    });
+
+    it("by beginning a segment for which there is no room", async () => {
+      const seen = await flushesOf((log, fileSystem) => {
+        fileSystem.fail = ({ operation }) => {
+          if (operation === "create") throw systemError("ENOSPC");
+        };
+        const fill = () => {
+          for (let index = 1;; index++) log.append([entryAt(index, 1, 500)]);
+        };
+        assert.throws(fill, { code: "NO_SPACE" });
+        assert.equal(log.durableIndex, log.lastIndex);
+      });
+      assert.equal(seen.length, 1);
+      assertWhole(seen, [seen[0]!.lastIndex]);
+    });
+
+    it("by installing a snapshot of either kind", async () => {
+      const seen = await flushesOf(async (log) => {
+        log.append(entriesAt(1, 10));
+        log.compact(4);
+        log.applySnapshot({ index: 20, term: 3, config: [], data: new Uint8Array(5) });
+        log.append(entriesAt(21, 25, 3));
+        await log.createSnapshot({ index: 22, term: 3, config: [] }).close();
+        log.applySnapshot({ index: 23, term: 9, config: [], data: new Uint8Array(5) });
+      });
+      assertWhole(seen, [10, 20, 25, 23]);
+    });
+
+    for (const way of ["close", "closeSync"] as const) {
+      it(`by ${way}`, async () => {
+        const seen = await flushesOf(async (log) => {
+          log.append(entriesAt(1, 3));
+          await log[way]();
+          assert.equal(log.durableIndex, 3);
+        });
+        assertWhole(seen, [3, 3]);
+      });
+    }
+
+    it("and never misses one that succeeds before or after a failure, or after the log is closed", async () => {
+      const failing = await flushesOf((log, fileSystem) => {
+        fileSystem.fail = ({ operation }) => {
+          if (operation === "create") throw systemError("EIO");
+        };
+        const fill = () => {
+          for (let index = 1;; index++) log.append([entryAt(index, 1, 500)]);
+        };
+        assert.throws(fill, { code: "POISONED" });
+      });
+      assert.equal(failing.length, 1);
+      for (const end of ["fail", "close"]) {
+        const late = await flushesOf(async (log, fileSystem) => {
+          const { promise, resolve } = Promise.withResolvers<void>();
+          fileSystem.gate = () => promise;
+          log.append(entriesAt(1, 3));
+          const sync = log.sync().catch(() => {});
+          while (fileSystem.count("syncAsync") === 0) await Promise.resolve();
+          if (end === "close") log.closeSync();
+          else {
+            fileSystem.fail = ({ operation }) => {
+              if (operation === "write") throw systemError("EIO");
+            };
+            assert.throws(() => log.append([entryAt(4)]), { code: "POISONED" });
+          }
+          resolve();
+          await sync;
+          await new Promise((resolve) => setTimeout(resolve, 0));
+        });
+        assert.equal(late.length, end === "close" ? 3 : 1);
+      }
+    });
   });
 
   it("of opening, of the progress of recovery, and of damage", async () => {

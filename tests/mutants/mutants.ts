@@ -1239,6 +1239,40 @@ const REPAIRS: Mutant[] = [
   },
 ];
 
+/** Events. */
+const EVENTS: Mutant[] = [
+  {
+    name: "a flush is told of before the durable index has moved",
+    file: DURABILITY,
+    edits: [[
+      "this.durableIndex = Math.max(this.durableIndex, lastIndex);\n    this.tellFlushes();",
+      "this.tellFlushes();\n    this.durableIndex = Math.max(this.durableIndex, lastIndex);",
+    ]],
+    dies: "events_test",
+  },
+  {
+    name: "the flush that a new segment begins with is told of before the durable index has moved",
+    file: DURABILITY,
+    edits: [[
+      "this.durableIndex = this.state.lastIndex;\n      this.tellFlushes();",
+      "this.tellFlushes();\n      this.durableIndex = this.state.lastIndex;",
+    ]],
+    dies: "events_test",
+  },
+  {
+    name: "closing a log leaves the durable index where it was",
+    file: DURABILITY,
+    edits: [["this.flushed(this.state.lastIndex);\n      this.commit.finish(", "this.commit.finish("]],
+    dies: "events_test",
+  },
+  {
+    name: "a flush that a failure or closing overtakes is never told of",
+    file: DURABILITY,
+    edits: [["if (this.poison !== undefined || this.isFinished) this.tellFlushes();", ""]],
+    dies: "events_test",
+  },
+];
+
 /** Snapshots of the node's own. */
 const OWN_SNAPSHOTS: Mutant[] = [
   {
@@ -1338,6 +1372,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...RECOVERIES,
   ...MEMORY,
   ...REPAIRS,
+  ...EVENTS,
   ...OWN_SNAPSHOTS,
   ...THREADS,
   ...FOLDER_MUTANTS,
