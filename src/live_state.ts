@@ -18,22 +18,22 @@ export interface WalLogStats {
   readonly entriesAppended: number;
   /** Bytes of log written, frames and headers. */
   readonly bytesWritten: number;
-  /** Flushes of the log that succeeded, those included that seal a segment. */
+  /** Flushes of the log that succeeded, including those that seal a segment. */
   readonly flushes: number;
-  /** Calls of `sync` and `syncSync`; beside {@link WalLogStats.flushes}, how many share one. */
+  /** Flushes that took longer than `slowFlushMilliseconds`. */
+  readonly slowFlushes: number;
+  /** How long the flushes took. */
+  readonly flushLatency: LatencyHistogram;
+  /** Calls of `sync` and `syncSync`. Divided by {@link WalLogStats.flushes}: about how many calls share a flush. */
   readonly syncs: number;
   /** Segments sealed. */
   readonly segmentsSealed: number;
   /** Segments deleted because a snapshot covers them. */
   readonly segmentsDeleted: number;
-  /** Snapshots installed. */
-  readonly snapshots: number;
-  /** Those of them that took longer than `slowFlushMilliseconds`. */
-  readonly slowFlushes: number;
   /** Segments that the log has. */
   readonly segments: number;
-  /** How long they took. */
-  readonly flushLatency: LatencyHistogram;
+  /** Snapshots installed. */
+  readonly snapshots: number;
 }
 
 /** What an open log holds in memory. */
@@ -61,11 +61,11 @@ export class LiveState {
     entriesAppended: 0,
     bytesWritten: 0,
     flushes: 0,
+    slowFlushes: 0,
     syncs: 0,
     segmentsSealed: 0,
     segmentsDeleted: 0,
     snapshots: 0,
-    slowFlushes: 0,
   };
   /** How long flushes took. */
   readonly flushLatency: LatencyCounter = new LatencyCounter();
