@@ -12,7 +12,7 @@ import type { LiveState } from "./live_state.ts";
 import type { Opened } from "./open.ts";
 import type { SegmentWriter } from "./segments/writer.ts";
 import type { FileLock, FileSystem } from "./storage/file_system.ts";
-import { isNoSpace } from "./storage/full.ts";
+import { isNoSpace, reasonOf } from "./storage/full.ts";
 import type { Index } from "./types.ts";
 
 /**
@@ -286,14 +286,14 @@ export class Durability {
     if (cause instanceof WalLogError && (cause.code === "POISONED" || cause.code === "CLOSED")) return cause;
     const { path } = this.state;
     if (this.poison !== undefined) return this.poison;
-    const found = cause instanceof Error ? cause.message : String(cause);
+    const found = reasonOf(cause);
     const isLockLost = cause instanceof WalLogError && cause.code === "LOCK_LOST";
     this.poison = new WalLogError(
       "POISONED",
-      isLockLost
-        ? `Cannot ${attempt} at ${path}: ${found}; the log takes no more changes; close it, and open it where it is now`
-        : `Cannot ${attempt} at ${path}: ${found}; what is on the disk is uncertain, so the log takes no more changes; ` +
-          `close it and open it again`,
+      `Cannot ${attempt} at ${path}: ${found}; ` +
+        (isLockLost
+          ? "the log rejects every later write; close it, and open it where it is now"
+          : "it is uncertain what is on the disk, so the log rejects every later write; close it and open it again"),
       { path, cause },
     );
     this.commit.fail(this.poison);

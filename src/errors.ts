@@ -26,7 +26,7 @@ import type { NodeId } from "./types.ts";
  * | `POISONED` | an earlier write or flush failed; `cause` is that failure; reopen to go on |
  * | `CLOSED` | the log was closed |
  * | `READ_ONLY` | the log was opened for reading only |
- * | `NO_SPACE` | the disk is full; nothing was written, retry when there is space |
+ * | `NO_SPACE` | the disk or a quota is full, or a file would be too large; nothing was written, retry later |
  * | `UNSUPPORTED_VERSION` | a newer version of the library wrote the log |
  * | `IO` | the operating system refused an operation; `cause` is its error |
  * | `NOT_LEADER` | only the leader takes this, and the node is not, or is handing over; `leader` says who leads |

@@ -18,6 +18,7 @@ import { join } from "node:path";
 import process from "node:process";
 import { describe, it } from "node:test";
 import { makeFolder, withTemporaryFolder } from "../src/cli/aside.ts";
+import type { FileLock } from "../src/storage/file_system.ts";
 import { nodeFileSystem } from "../src/storage/node_fs.ts";
 import { cli, makeLog } from "./cli.ts";
 import { contentsOf } from "./memory_disk.ts";
@@ -147,7 +148,7 @@ describe("what a process that was killed has left", () => {
   it("stays while its process is at work", async () => {
     await inTemporaryFolder(async (folder) => {
       const path = makeLeftover(folder);
-      const lock = nodeFileSystem.lock(join(path, "LOCK"))!;
+      const lock = nodeFileSystem.lock(join(path, "LOCK")) as FileLock;
       await makeCopy(folder);
       lock.release();
       assert.deepEqual(readdirSync(path).sort(), ["LOCK", "log"]);

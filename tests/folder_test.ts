@@ -85,7 +85,7 @@ const QUESTIONS: Record<string, (log: WalLog) => unknown> = {
     for (let index = 21; index < 40; index++) log.append(entriesAt(index, index, 1, 900));
   },
   "a snapshot": (log) => log.applySnapshot({ index: 15, term: 1, config: [], data: new Uint8Array(9) }),
-  "a snapshot as a stream": (log) => log.createSnapshot({ index: 15, term: 1, config: [] }).close(),
+  "a snapshot as a stream": (log) => log.receiveSnapshot({ index: 15, term: 1, config: [] }).close(),
   "close": (log) => log.close(),
 };
 

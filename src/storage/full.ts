@@ -81,15 +81,36 @@ export function errorCode(error: unknown): string | undefined {
   return UNNAMED_LINUX_ERRORS[number] ?? (typeof code === "string" ? code : undefined);
 }
 
+/** What there is too little of, by the operating system's code. */
+const SHORTAGES: ReadonlyMap<string | undefined, string> = new Map([
+  ["ENOSPC", "the disk is full"],
+  ["EDQUOT", "the disk quota is used up"],
+  ["EFBIG", "the file would exceed the largest size allowed, by `ulimit -f` or by the file system"],
+]);
+
 /**
- * Whether an error says that the disk is full.
+ * Whether an error says that there is no room for what is written.
  *
  * @param error Anything thrown.
- * @returns `true` for no space, a quota, or a limit on file sizes.
+ * @returns `true` for a full disk, a quota, or a limit on the size of files.
  */
 export function isNoSpace(error: unknown): boolean {
+  return SHORTAGES.has(errorCode(error));
+}
+
+/**
+ * What an error says, for a message.
+ *
+ * @param error Anything thrown.
+ * @returns Its own message; of one that {@link isNoSpace}, also which limit was met and the code, because the runtimes
+ * name some of them "unknown error".
+ */
+export function reasonOf(error: unknown): string {
+  const found = error instanceof Error ? error.message : String(error);
   const code = errorCode(error);
-  return code === "ENOSPC" || code === "EDQUOT" || code === "EFBIG";
+  const shortage = SHORTAGES.get(code);
+  if (shortage === undefined) return found;
+  return `${shortage} (${found.startsWith(`${code}:`) ? found : `${code}: ${found}`})`;
 }
 
 /**
@@ -102,8 +123,8 @@ export function isNoSpace(error: unknown): boolean {
  */
 export function ioError(attempt: string, path: string, cause: unknown): WalLogError {
   if (cause instanceof WalLogError) return cause;
-  const found = cause instanceof Error ? cause.message : String(cause);
-  return isNoSpace(cause)
-    ? new WalLogError("NO_SPACE", `${attempt} at ${path}: the disk is full (${found})`, { path, cause })
-    : new WalLogError("IO", `${attempt} at ${path}: ${found}`, { path, cause });
+  return new WalLogError(isNoSpace(cause) ? "NO_SPACE" : "IO", `${attempt} at ${path}: ${reasonOf(cause)}`, {
+    path,
+    cause,
+  });
 }

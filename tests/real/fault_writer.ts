@@ -7,6 +7,7 @@
  *     refused N CAUSE     step N was refused with NO_SPACE; the log is as it was, and takes the step when asked again
  *     poisoned N CAUSE    step N failed with POISONED; the log reads as before it, or after it, and takes nothing more
  *     unopened CODE CAUSE opening failed
+ *     said MESSAGE        what that error says
  *     closed              all steps done and the log closed; without, it was left unclosed because TO is not the end
  *
  *     fault_writer.ts LOG sync|async FROM TO
@@ -22,6 +23,7 @@ import process from "node:process";
 import { setTimeout } from "node:timers/promises";
 import { WalLog, WalLogError } from "../../mod.ts";
 import type { FileSystem } from "../../src/storage/file_system.ts";
+import { errorCode } from "../../src/storage/full.ts";
 import { nodeFileSystem } from "../../src/storage/node_fs.ts";
 import { Random } from "../../src/testing/random.ts";
 import { digestOf } from "./digest.ts";
@@ -37,7 +39,7 @@ function say(text: string): void {
 }
 
 function causeOf(error: WalLogError): string {
-  return (error.cause as { readonly code?: string } | undefined)?.code ?? String(error.cause);
+  return errorCode(error.cause) ?? String(error.cause);
 }
 
 function isCode(error: unknown, code: string): error is WalLogError {
@@ -111,7 +113,7 @@ async function run(): Promise<void> {
     log = WalLog.openSync(path, { segmentBytes: SEGMENT_BYTES, fileSystem });
   } catch (error) {
     if (!(error instanceof WalLogError)) throw error;
-    return say(`unopened ${error.code} ${causeOf(error)}`);
+    return say(`unopened ${error.code} ${causeOf(error)}\nsaid ${error.message}`);
   }
   assert.equal(digestOf(log), digestOf(modelAfter(Number(from))), "the log opened to something else");
   say("opened");
@@ -123,7 +125,7 @@ async function run(): Promise<void> {
       } catch (error) {
         if (!isCode(error, "NO_SPACE")) throw error;
         assert.equal(digestOf(log), digestOf(modelAfter(step)), "a refused step changed the log");
-        say(`refused ${step} ${causeOf(error)}`);
+        say(`refused ${step} ${causeOf(error)}\nsaid ${error.message}`);
         await doStep(log, step);
       }
       say(`done ${step + 1}`);
@@ -139,7 +141,7 @@ async function run(): Promise<void> {
     if (!isCode(error, "POISONED")) throw error;
     // A log that fails as it is closed is closed all the same.
     if (step < SCRIPT.length) await assertPoisoned(log, step, error);
-    say(`poisoned ${step} ${causeOf(error)}`);
+    say(`poisoned ${step} ${causeOf(error)}\nsaid ${error.message}`);
   }
 }
 

@@ -36,6 +36,13 @@ export interface Scenario {
   readonly flushes: "sync" | "async";
 }
 
+/** What the message of an error must say of a limit that was met. */
+const SHORTAGES: Readonly<Record<string, RegExp>> = {
+  ENOSPC: /: the disk is full \(ENOSPC: /,
+  EDQUOT: /: the disk quota is used up \(EDQUOT: /,
+  EFBIG: /: the file would exceed the largest size allowed, by `ulimit -f` or by the file system \(EFBIG: /,
+};
+
 /** What a run came to. */
 export type Outcome = "completed" | "refused" | "poisoned" | "unopened" | "killed" | "not reached";
 
@@ -229,7 +236,7 @@ export class FaultBench {
         assert.deepEqual(lateCalls(calls, refusals), [], "done after the first failure");
       } else if (unopened !== undefined) {
         outcome = "unopened";
-        assert.deepEqual(unopened, [errno === "ENOSPC" ? "NO_SPACE" : "IO", errno]);
+        assert.deepEqual(unopened, [SHORTAGES[errno!] === undefined ? "IO" : "NO_SPACE", errno]);
       } else {
         assert(stdout.endsWith("closed\n"), "neither failed nor came to an end");
         if (refused !== undefined) {
@@ -238,6 +245,8 @@ export class FaultBench {
         } else if (action !== "" && !calls.some(({ isInjected }) => isInjected)) outcome = "not reached";
       }
     }
+    const shortage = SHORTAGES[errno ?? ""];
+    if (shortage !== undefined && outcome !== "completed") assert.match(found(/^said (.*)$/m)![0]!, shortage);
     const parts = outcome === "poisoned" || outcome === "killed" ? SCRIPT[done]?.parts.length ?? 0 : 0;
     const allowed = Array.from({ length: parts + 1 }, (_, i) => digestOf(modelAfter(done, i)));
     this.#assertReopens(folder, allowed);

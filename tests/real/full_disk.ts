@@ -148,6 +148,7 @@ function refusesWhole(): void {
   const undo = ballast();
   const error = test.fill(900, true);
   assert.equal(error.code, "NO_SPACE", String(error));
+  assert.match(error.message, /: the disk is full \(ENOSPC: /);
   const files = readdirSync(test.path).sort();
   for (let time = 0; time < 3; time++) {
     assert.throws(() => appendTo(test.log, 900, 3), isCode("NO_SPACE"));
@@ -237,6 +238,7 @@ function stopsAtALimit(): void {
   const large = new Checked("large.wal", 2 ** 20);
   const error = large.fill(3000, false);
   assert.equal(error.code, "POISONED", String(error));
+  assert.match(error.message, /the file would exceed the largest size allowed, by `ulimit -f` or by the file system/);
   large.assertSame([(log) => appendTo(log, 3000, 1), (log) => appendTo(log, 3000, 2), (log) => appendTo(log, 3000, 3)]);
   const sizes = readdirSync(large.path).map((name) => statSync(join(large.path, name)).size);
   assert(Math.max(...sizes) <= LIMIT_BYTES);
