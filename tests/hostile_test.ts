@@ -130,7 +130,8 @@ describe("a file that somebody else made", { skip }, () => {
           const file = plant(path, outside, name, kind);
           if (file === undefined) return;
           refuses(() => WalLog.openSync(path), /expected a regular file/);
-          await assert.rejects(importWalDb(file, new MemoryLog()), /expected a regular file/);
+          // A source may be a link, because its user names it.
+          await assert.rejects(importWalDb(file, new MemoryLog()), /expected a (regular )?file|ELOOP/);
           // A reader has no use for the lock.
           if (name === "LOCK") return;
           refuses(() => WalLog.openSync(path, { readOnly: true, onDamage: "keep" }), /expected a regular file/);
