@@ -14,7 +14,7 @@
  * {
  *   await using log = await WalLog.open(join(folder, "raft.wal"));
  *   log.setHardState({ term: 1, votedFor: 1n });
- *   log.append([{ term: 1, index: 1, kind: "normal", command: new TextEncoder().encode("x = 1") }]);
+ *   log.append([{ term: 1, index: 1, command: new TextEncoder().encode("x = 1") }]);
  *   assert.equal(await log.sync(), 1); // on stable storage
  * }
  * await using log = await WalLog.open(join(folder, "raft.wal"));
@@ -58,6 +58,8 @@ export type {
   HardState,
   Index,
   LogEntry,
+  NewEntry,
+  NewSnapshot,
   NodeId,
   RaftLog,
   Snapshot,

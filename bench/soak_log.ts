@@ -9,7 +9,7 @@ import { readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { setTimeout } from "node:timers/promises";
-import { type LogEntry, WalLog } from "../mod.ts";
+import { type NewEntry, WalLog } from "../mod.ts";
 import type { Random } from "../src/testing/random.ts";
 import type { SoakPoint } from "./soak_report.ts";
 import { quantile } from "./statistics.ts";
@@ -68,7 +68,7 @@ export class SoakedLog {
   }
 
   #append(): void {
-    const entries: LogEntry[] = [];
+    const entries: NewEntry[] = [];
     for (let left = 1 + this.#random.below(BATCH_MAX); left > 0; left--) {
       const index = this.#log.lastIndex + 1 + entries.length;
       entries.push({ term: this.#term, index, kind: "normal", command: this.#command(index) });
@@ -103,7 +103,7 @@ export class SoakedLog {
     this.done.reads++;
   }
 
-  #compare(entry: LogEntry | undefined): void {
+  #compare(entry: NewEntry | undefined): void {
     assert(entry !== undefined);
     const term = this.#terms.get(entry.index)!;
     assert.equal(entry.term, term);

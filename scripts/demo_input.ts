@@ -41,7 +41,7 @@ function* filesBelow(folder: string): Generator<string> {
 
 /** The command of the entry at any index. */
 export class Input {
-  readonly #commands: readonly Uint8Array[];
+  readonly #commands: readonly Uint8Array<ArrayBuffer>[];
 
   /** @param path A file of lines. */
   constructor(path: string) {
@@ -61,7 +61,7 @@ export class Input {
    * @param index The index.
    * @returns Bytes that are good until the same line is asked for again; `append` copies them.
    */
-  command(index: number): Uint8Array {
+  command(index: number): Uint8Array<ArrayBuffer> {
     const command = this.#commands[(index - 1) % this.#commands.length]!;
     for (let at = INDEX_DIGITS - 1, rest = index; at >= 0; at--, rest = Math.floor(rest / 10)) {
       command[at] = DIGIT_ZERO + rest % 10;

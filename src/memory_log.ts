@@ -4,8 +4,19 @@
  * @module
  */
 
-import { takeCompactOptions, takeEntries, takeHardState, takeSnapshot } from "./taken.ts";
-import type { CompactOptions, EntriesOptions, HardState, Index, LogEntry, RaftLog, Snapshot, Term } from "./types.ts";
+import { takeCompactOptions, takeEntries, takeHardState, type TakenEntry, takeSnapshot } from "./taken.ts";
+import type {
+  CompactOptions,
+  EntriesOptions,
+  HardState,
+  Index,
+  LogEntry,
+  NewEntry,
+  NewSnapshot,
+  RaftLog,
+  Snapshot,
+  Term,
+} from "./types.ts";
 import {
   checkAppend,
   checkHardState,
@@ -19,12 +30,12 @@ import { checkCompact, checkSnapshot } from "./validate_snapshot.ts";
 // `new Uint8Array(bytes)` copies, also what is a Buffer; `bytes.slice()` of a Buffer would be a view.
 
 /** An entry that shares nothing with the one given. */
-function copyEntry(entry: LogEntry): LogEntry {
+function copyEntry(entry: TakenEntry): LogEntry {
   return { term: entry.term, index: entry.index, kind: entry.kind, command: new Uint8Array(entry.command) };
 }
 
 /** A snapshot that shares nothing with the one given. */
-function copySnapshot(snapshot: Snapshot): Snapshot {
+function copySnapshot(snapshot: NewSnapshot): Snapshot {
   return {
     index: snapshot.index,
     term: snapshot.term,
@@ -156,7 +167,7 @@ export class MemoryLog implements RaftLog {
    * than 64 MiB, `INVALID_ARGUMENT` for anything else that is not an entry, or for a term below the one
    * before it. The log is then as it was.
    */
-  append(entries: readonly LogEntry[]): void {
+  append(entries: readonly NewEntry[]): void {
     const taken = takeEntries(entries);
     checkAppend(taken, this.lastIndex, this.lastTerm, this.maxEntryBytes);
     // All copies first: should memory run out on one of them, none was added.
@@ -198,7 +209,7 @@ export class MemoryLog implements RaftLog {
    * @param snapshot The snapshot with its data.
    * @throws {WalLogError} `INVALID_ARGUMENT` for anything that is not a snapshot, stale or not.
    */
-  applySnapshot(snapshot: Snapshot): void {
+  applySnapshot(snapshot: NewSnapshot): void {
     const taken = takeSnapshot(snapshot);
     checkSnapshot(taken);
     const { index, term } = taken;

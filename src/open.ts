@@ -24,6 +24,7 @@ import { isSnapshotLeftover } from "./snapshots.ts";
 import type { File, FileLock, FileSystem } from "./storage/file_system.ts";
 import { errorCode, ioError, readFull, writeFull } from "./storage/full.ts";
 import { guard } from "./storage/guard.ts";
+import { isUrl } from "./taken.ts";
 
 const LOCK_NAME = "LOCK";
 const UUID_BYTES = 16;
@@ -55,10 +56,10 @@ export interface Opened {
  * @returns The path, absolute.
  */
 export function folderOf(path: string | URL): string {
-  const folder = path instanceof URL && path.protocol === "file:" && path.host === "" ? fileURLToPath(path) : path;
+  const folder = isUrl(path) && path.protocol === "file:" && path.host === "" ? fileURLToPath(path.href) : path;
   // A string that begins like a URL is one that somebody forgot to parse, and SQLite would take it for one.
   if (typeof folder !== "string" || folder === "" || folder.includes("\0") || folder.startsWith("file:")) {
-    const found = typeof path === "string" || path instanceof URL ? String(path) : typeof path;
+    const found = isUrl(path) ? path.href : typeof path === "string" ? path : typeof path;
     throw new WalLogError("INVALID_ARGUMENT", `Cannot open a log: expected a path or a file URL, found ${found}`);
   }
   // At once: the process may change its directory while the log is open.

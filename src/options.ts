@@ -8,6 +8,7 @@ import { WalLogError } from "./errors.ts";
 import { PAYLOAD_BYTES_MAX } from "./segments/format.ts";
 import type { FileSystem } from "./storage/file_system.ts";
 import { nodeFileSystem } from "./storage/node_fs.ts";
+import { isSignal } from "./taken.ts";
 import { ENTRY_BYTES_MAX_DEFAULT } from "./validate.ts";
 
 /** How far opening a log has come. */
@@ -156,7 +157,7 @@ export function checkOptions(options: WalLogOptions): CheckedOptions {
   const isDuration = typeof slowFlushMilliseconds === "number" && slowFlushMilliseconds >= 0;
   checkKind("slowFlushMilliseconds", slowFlushMilliseconds, "a number from 0", isDuration);
   checkKind("onProgress", onProgress, "a function", onProgress === undefined || typeof onProgress === "function");
-  checkKind("signal", signal, "an AbortSignal", signal === undefined || signal instanceof AbortSignal);
+  checkKind("signal", signal, "an AbortSignal", signal === undefined || isSignal(signal));
   checkKind("fileSystem", fileSystem, "a FileSystem", typeof fileSystem?.open === "function");
   return {
     segmentBytes,

@@ -13,7 +13,8 @@ import { TERM_UNKNOWN } from "./segments/format.ts";
 import type { OpenFiles } from "./segments/open_files.ts";
 import { type PreparedRepair, type Repair, SegmentRepairer } from "./segments/repair.ts";
 import type { Segment } from "./segments/segment.ts";
-import type { Index, LogEntry } from "./types.ts";
+import type { TakenEntry } from "./taken.ts";
+import type { Index } from "./types.ts";
 
 /**
  * Puts good copies of damaged entries in their place.
@@ -30,7 +31,7 @@ export function repairLog(
   state: LiveState,
   durability: Durability,
   files: OpenFiles,
-  good: ReadonlyMap<Index, LogEntry>,
+  good: ReadonlyMap<Index, TakenEntry>,
 ): void {
   const { index } = state;
   const repairer = new SegmentRepairer(fileSystem, folder, codec, index);
@@ -69,7 +70,7 @@ export function repairLog(
   if (index.lastTerm === TERM_UNKNOWN) index.lastTerm = index.termAt(state.lastIndex) ?? TERM_UNKNOWN;
 }
 
-function holdsAny({ firstIndex, count }: Segment, good: ReadonlyMap<Index, LogEntry>): boolean {
+function holdsAny({ firstIndex, count }: Segment, good: ReadonlyMap<Index, TakenEntry>): boolean {
   for (const index of good.keys()) if (index >= firstIndex && index < firstIndex + count) return true;
   return false;
 }

@@ -15,7 +15,7 @@ import type { OpenFiles } from "./segments/open_files.ts";
 import { goneFromReader } from "./segments/reader.ts";
 import { SnapshotSink } from "./snapshot_stream.ts";
 import { isReplacedSnapshot, snapshotName, SnapshotReader, SnapshotWriter } from "./snapshots.ts";
-import type { Snapshot, SnapshotMeta } from "./types.ts";
+import type { NewSnapshot, Snapshot, SnapshotMeta } from "./types.ts";
 
 /** The snapshots of an open log. */
 export class SnapshotStore {
@@ -43,7 +43,7 @@ export class SnapshotStore {
    * @param snapshot A snapshot that was checked.
    * @param force Whether what follows it may go where nothing tells whether it belongs to it.
    */
-  apply(snapshot: Snapshot, force: boolean): void {
+  apply(snapshot: NewSnapshot, force: boolean): void {
     if (snapshot.index <= this.state.index.snapshotIndex) return;
     if (!force) this.requireTold(snapshot);
     this.write(snapshot);
@@ -54,7 +54,7 @@ export class SnapshotStore {
    *
    * @param snapshot A snapshot that was checked, above the log's last one.
    */
-  write(snapshot: Snapshot): void {
+  write(snapshot: NewSnapshot): void {
     const file = this.create(snapshot);
     try {
       file.write(snapshot.data);
@@ -209,12 +209,12 @@ export class SnapshotStore {
    * @returns Its data, or `undefined` if there is no snapshot.
    * @throws {WalLogError} As {@link SnapshotStore.open}.
    */
-  streamOut(): ReadableStream<Uint8Array> | undefined {
+  streamOut(): ReadableStream<Uint8Array<ArrayBuffer>> | undefined {
     const reader = this.open();
     if (reader === undefined) return undefined;
     const pieces = reader.pieces();
     let begun = false;
-    return new ReadableStream<Uint8Array>({
+    return new ReadableStream<Uint8Array<ArrayBuffer>>({
       pull(controller) {
         begun = true;
         const step = pieces.next();

@@ -6,9 +6,17 @@
  * @module
  */
 
-import type { CompactOptions, HardState, LogEntry, Snapshot, SnapshotMeta } from "./types.ts";
+import type { CompactOptions, HardState, NewEntry, NewSnapshot, SnapshotMeta } from "./types.ts";
 
 const TYPED_ARRAY = Object.getPrototypeOf(Uint8Array.prototype);
+/** The name of a typed array's own type, whatever its prototype is. It reads a slot that every realm shares. */
+const typeName: (this: unknown) => string | undefined = Object.getOwnPropertyDescriptor(
+  TYPED_ARRAY,
+  Symbol.toStringTag,
+)!.get!;
+
+/** An entry that was taken over: nothing of it is left out. */
+export type TakenEntry = Required<NewEntry>;
 
 /**
  * A number as it comes back from the disk, where no zero has a sign.
@@ -21,12 +29,34 @@ export function unsigned<T>(value: T): T | 0 {
 }
 
 /**
- * Whether a value is an array of bytes, and not a `Proxy` that stands before one.
+ * Whether a value is a `Uint8Array`, of this realm or another: a `vm` context, or a test runner's DOM. A `Proxy` is none.
  *
  * @param value Any value.
  */
 export function isBytes(value: unknown): value is Uint8Array {
-  return ArrayBuffer.isView(value) && value instanceof Uint8Array;
+  return typeName.call(value) === "Uint8Array";
+}
+
+/**
+ * Whether a value is a URL, of this realm or another, or of a test runner's DOM.
+ *
+ * @param value Any value.
+ */
+export function isUrl(value: unknown): value is URL {
+  const { href, protocol } = (typeof value === "object" && value !== null ? value : {}) as Partial<URL>;
+  return typeof href === "string" && typeof protocol === "string";
+}
+
+/**
+ * Whether a value is an `AbortSignal`, of this realm or another, or of a test runner's DOM.
+ *
+ * @param value Any value.
+ */
+export function isSignal(value: unknown): value is AbortSignal {
+  const { aborted, throwIfAborted } = (typeof value === "object" && value !== null ? value : {}) as Partial<
+    AbortSignal
+  >;
+  return typeof aborted === "boolean" && typeof throwIfAborted === "function";
 }
 
 /**
@@ -69,9 +99,9 @@ export function takeBytes(bytes: Uint8Array): Uint8Array {
  * @param entry What was given for one.
  * @returns A copy that shares the bytes of the command; what is no object is returned as it is.
  */
-export function takeEntry(entry: LogEntry): LogEntry {
-  if (typeof entry !== "object" || entry === null) return entry;
-  const { term, index, kind, command } = entry;
+export function takeEntry(entry: NewEntry): TakenEntry {
+  if (typeof entry !== "object" || entry === null) return entry as never;
+  const { term, index, kind = "normal", command } = entry;
   return { term: unsigned(term), index, kind, command: takeBytes(command) };
 }
 
@@ -81,8 +111,8 @@ export function takeEntry(entry: LogEntry): LogEntry {
  * @param entries What was given for one.
  * @returns A copy, as of {@link takeEntry}; what is no list is returned as it is.
  */
-export function takeEntries(entries: readonly LogEntry[]): readonly LogEntry[] {
-  return Array.isArray(entries) ? Array.from<LogEntry, LogEntry>(entries, takeEntry) : entries;
+export function takeEntries(entries: readonly NewEntry[]): readonly TakenEntry[] {
+  return Array.isArray(entries) ? Array.from<NewEntry, TakenEntry>(entries, takeEntry) : entries as never;
 }
 
 /**
@@ -115,7 +145,7 @@ export function takeSnapshotMeta(meta: SnapshotMeta): SnapshotMeta {
  * @param snapshot What was given for one.
  * @returns A copy that shares the bytes of the data; what is no object is returned as it is.
  */
-export function takeSnapshot(snapshot: Snapshot): Snapshot {
+export function takeSnapshot(snapshot: NewSnapshot): NewSnapshot {
   if (typeof snapshot !== "object" || snapshot === null) return snapshot;
   const { data } = snapshot;
   return { ...takeSnapshotMeta(snapshot), data: takeBytes(data) };
@@ -134,4 +164,15 @@ export function takeCompactOptions(options: CompactOptions): CompactOptions {
     ...(data === undefined ? {} : { data: takeBytes(data) }),
     ...(config === undefined ? {} : { config: Array.isArray(config) ? [...config] : config }),
   };
+}
+
+/**
+ * Bytes in a buffer that no other thread can change.
+ *
+ * @param bytes The bytes.
+ * @returns The same array, or a copy if its buffer is shared between threads.
+ */
+export function unshared(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
+  const isShared = Object.prototype.toString.call(bytes.buffer) === "[object SharedArrayBuffer]";
+  return isShared ? new Uint8Array(bytes) : bytes as Uint8Array<ArrayBuffer>;
 }

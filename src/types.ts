@@ -17,16 +17,27 @@ export type NodeId = bigint;
 /** What an entry carries: a command for the state machine, or a change of the cluster's configuration. */
 export type EntryKind = "normal" | "config";
 
-/** One entry of the log. */
-export interface LogEntry {
+/** An entry to append. */
+export interface NewEntry {
   /** Term in which a leader created the entry. At least the term of the entry before it. */
   readonly term: Term;
   /** Position in the log. */
   readonly index: Index;
+  /** Whether the command is the application's or a configuration. Default: `"normal"`. */
+  readonly kind?: EntryKind;
+  /** The payload, opaque to the log. The log copies it. */
+  readonly command: Uint8Array;
+}
+
+/** One entry of the log, as the log returns it. */
+export interface LogEntry extends NewEntry {
   /** Whether the command is the application's or a configuration. */
   readonly kind: EntryKind;
-  /** The payload, opaque to the log. What a log returns is a copy that the caller owns; copies may share a buffer. */
-  readonly command: Uint8Array;
+  /**
+   * The payload, opaque to the log. It is a copy that the caller owns. Copies may share a buffer: a command holds at most
+   * 4 KiB and four times its own size.
+   */
+  readonly command: Uint8Array<ArrayBuffer>;
 }
 
 /** What a node must never forget: its term, and whom it voted for in that term. */
@@ -47,9 +58,9 @@ export interface SnapshotMeta {
   readonly config: readonly NodeId[];
 }
 
-/** The state machine's state at an index, which replaces every entry up to there. */
-export interface Snapshot extends SnapshotMeta {
-  /** The state machine's data, opaque to the log. */
+/** A snapshot to install: the state machine's state at an index, which replaces every entry up to there. */
+export interface NewSnapshot extends SnapshotMeta {
+  /** The state machine's data, opaque to the log. The log copies it. */
   readonly data: Uint8Array;
 }
 
@@ -59,6 +70,12 @@ export interface CompactOptions {
   readonly data?: Uint8Array;
   /** The members of the cluster at the index. Default: those of the snapshot before; none if there is no snapshot. */
   readonly config?: readonly NodeId[];
+}
+
+/** A snapshot, as the log returns it. */
+export interface Snapshot extends NewSnapshot {
+  /** The state machine's data, opaque to the log. The caller owns it. */
+  readonly data: Uint8Array<ArrayBuffer>;
 }
 
 /** A bound on what one read returns. */
@@ -124,7 +141,7 @@ export interface RaftLog {
    * @throws {WalLogError} `NOT_CONTIGUOUS` for a gap or an overlap, `ENTRY_TOO_LARGE`,
    * `INVALID_ARGUMENT`. The log is then as it was.
    */
-  append(entries: readonly LogEntry[]): void;
+  append(entries: readonly NewEntry[]): void;
 
   /**
    * Drops every entry at or above an index. Above {@link RaftLog.lastIndex} it changes nothing.
@@ -153,7 +170,7 @@ export interface RaftLog {
    * @param snapshot The snapshot with its data.
    * @throws {WalLogError} `INVALID_ARGUMENT`.
    */
-  applySnapshot(snapshot: Snapshot): void;
+  applySnapshot(snapshot: NewSnapshot): void;
 
   /**
    * Installs a snapshot of the node's own: the entries through an index are dropped, all above it stay. The snapshot

@@ -11,8 +11,8 @@
  */
 
 import { WalLogError } from "./errors.ts";
-import { isBytes, isDetached } from "./taken.ts";
-import type { EntriesOptions, EntryKind, HardState, Index, LogEntry, NodeId, Term } from "./types.ts";
+import { isBytes, isDetached, type TakenEntry } from "./taken.ts";
+import type { EntriesOptions, EntryKind, HardState, Index, NodeId, Term } from "./types.ts";
 
 /** The largest command that a log takes unless told otherwise. In bytes: 64 MiB. */
 export const ENTRY_BYTES_MAX_DEFAULT = 64 * 1024 * 1024;
@@ -77,7 +77,7 @@ export function invalid(message: string): WalLogError {
  * is refused.
  */
 export function checkAppend(
-  entries: readonly LogEntry[],
+  entries: readonly TakenEntry[],
   lastIndex: Index,
   lastTerm: Term,
   maxEntryBytes: number,
@@ -86,7 +86,7 @@ export function checkAppend(
   let index = lastIndex;
   let term = lastTerm;
   let bytes = 0;
-  for (const entry of entries as readonly LogEntry[]) {
+  for (const entry of entries as readonly TakenEntry[]) {
     index++;
     checkEntry(entry, index, term, maxEntryBytes);
     term = entry.term;
@@ -130,7 +130,7 @@ export function isAcceptable(
  * @param maxEntryBytes The largest command allowed, in bytes.
  * @throws {WalLogError} `NOT_CONTIGUOUS`, `ENTRY_TOO_LARGE` or `INVALID_ARGUMENT`.
  */
-export function checkEntry(entry: LogEntry, expectedIndex: Index, previousTerm: Term, maxEntryBytes: number): void {
+export function checkEntry(entry: TakenEntry, expectedIndex: Index, previousTerm: Term, maxEntryBytes: number): void {
   if (isObject(entry)) {
     const { term, index, kind, command } = entry;
     if (
@@ -142,7 +142,7 @@ export function checkEntry(entry: LogEntry, expectedIndex: Index, previousTerm: 
 }
 
 /** Why {@link checkEntry} refuses an entry. */
-function refusal(entry: LogEntry, expectedIndex: Index, previousTerm: Term, maxEntryBytes: number): WalLogError {
+function refusal(entry: TakenEntry, expectedIndex: Index, previousTerm: Term, maxEntryBytes: number): WalLogError {
   const at = `Cannot append at index ${expectedIndex}`;
   if (!isObject(entry)) return invalid(`${at}: expected an entry, found ${show(entry)}`);
   const { term, index, kind, command } = entry;
@@ -252,14 +252,14 @@ export function checkMaxBytes(options: EntriesOptions | undefined): number {
  * @throws {WalLogError} `INVALID_ARGUMENT`.
  */
 export function checkRepair(
-  entries: readonly LogEntry[],
+  entries: readonly TakenEntry[],
   first: Index,
   last: Index,
   termAt: (index: Index) => Term | undefined,
-): Map<Index, LogEntry> {
+): Map<Index, TakenEntry> {
   if (!Array.isArray(entries)) throw invalid(`Cannot repair: expected an array of entries, found ${show(entries)}`);
-  const found = new Map<Index, LogEntry>();
-  for (const entry of entries as readonly LogEntry[]) {
+  const found = new Map<Index, TakenEntry>();
+  for (const entry of entries as readonly TakenEntry[]) {
     if (!isObject(entry)) throw invalid(`Cannot repair: expected an entry, found ${show(entry)}`);
     const { index } = entry;
     if (!Number.isSafeInteger(index) || index < first || index > last || found.has(index)) {

@@ -6,7 +6,7 @@
 
 import { WalLogError } from "./errors.ts";
 import { isBytes, isDetached } from "./taken.ts";
-import type { CompactOptions, Index, NodeId, RaftLog, Snapshot, SnapshotMeta } from "./types.ts";
+import type { CompactOptions, Index, NewSnapshot, NodeId, RaftLog, SnapshotMeta } from "./types.ts";
 import { invalid, isNodeId, isObject, isTerm, show } from "./validate.ts";
 
 /** The most members that a snapshot names: more than any cluster has, and few enough that a damaged count costs nothing. */
@@ -51,7 +51,7 @@ function checkConfig(config: readonly NodeId[], at: string): void {
  * @throws {WalLogError} `INVALID_ARGUMENT`, as for {@link checkSnapshotMeta}, or for data that is no
  * `Uint8Array`.
  */
-export function checkSnapshot(snapshot: Snapshot): void {
+export function checkSnapshot(snapshot: NewSnapshot): void {
   checkSnapshotMeta(snapshot);
   checkData(snapshot.data, `Cannot apply the snapshot at index ${snapshot.index}`);
 }

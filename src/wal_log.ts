@@ -33,6 +33,8 @@ import type {
   HardState,
   Index,
   LogEntry,
+  NewEntry,
+  NewSnapshot,
   RaftLog,
   Snapshot,
   SnapshotMeta,
@@ -59,7 +61,7 @@ import { checkCompact, checkOwnSnapshot, checkSnapshot, checkSnapshotMeta } from
  * const folder = mkdtempSync(join(tmpdir(), "wallog-"));
  * {
  *   await using log = await WalLog.open(join(folder, "raft.wal"));
- *   log.append([{ term: 1, index: 1, kind: "normal", command: new TextEncoder().encode("x = 1") }]);
+ *   log.append([{ term: 1, index: 1, command: new TextEncoder().encode("x = 1") }]);
  *   assert.equal(await log.sync(), 1);
  * }
  * {
@@ -250,7 +252,7 @@ export class WalLog implements RaftLog, AsyncDisposable, Disposable {
    * @throws {WalLogError} `NOT_CONTIGUOUS`, `ENTRY_TOO_LARGE`, `INVALID_ARGUMENT`, `NO_SPACE`: the log is as it was.
    * `POISONED` if a write failed, now or earlier; `READ_ONLY`; `CLOSED`.
    */
-  append(entries: readonly LogEntry[]): void {
+  append(entries: readonly NewEntry[]): void {
     const index = this.#index;
     const batch = takeBatch(this.#durability.requireWriter("append"), index, entries, this.maxEntryBytes);
     // What a caller gives can have accessors, and these can close the log.
@@ -324,7 +326,7 @@ export class WalLog implements RaftLog, AsyncDisposable, Disposable {
    * a copy of the segment): the log is as it was. `CORRUPT` while the hard state is lost; `POISONED`, `READ_ONLY`,
    * `CLOSED`.
    */
-  repair(entries: readonly LogEntry[]): void {
+  repair(entries: readonly NewEntry[]): void {
     const taken = takeEntries(entries);
     this.#durability.requireWriter("repair");
     const index = this.#index;
@@ -427,7 +429,7 @@ export class WalLog implements RaftLog, AsyncDisposable, Disposable {
    * @throws {WalLogError} `DAMAGED_ENTRY` where nothing tells, `INVALID_ARGUMENT`: the log is as it was. `POISONED`,
    * `READ_ONLY`, `CLOSED`.
    */
-  applySnapshot(snapshot: Snapshot, options: { readonly force?: boolean } = {}): void {
+  applySnapshot(snapshot: NewSnapshot, options: { readonly force?: boolean } = {}): void {
     const taken = takeSnapshot(snapshot);
     this.#durability.requireWriter("apply a snapshot");
     checkSnapshot(taken);
@@ -526,7 +528,7 @@ export class WalLog implements RaftLog, AsyncDisposable, Disposable {
    * @returns Its data, or `undefined` if there is no snapshot. The stream fails with `CORRUPT` at a damaged piece.
    * @throws {WalLogError} `CORRUPT` if it is damaged; `IO`; `CLOSED`.
    */
-  openSnapshot(): ReadableStream<Uint8Array> | undefined {
+  openSnapshot(): ReadableStream<Uint8Array<ArrayBuffer>> | undefined {
     this.#durability.requireOpen("read");
     return this.#snapshots.streamOut();
   }

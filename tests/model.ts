@@ -179,7 +179,7 @@ export type Filling = "zeros" | "ones" | "counting" | "noise";
  * @param seed Which of the many such arrays, for fillings of which there are many.
  * @returns The bytes.
  */
-export function bytesOf(length: number, filling: Filling = "noise", seed = length): Uint8Array {
+export function bytesOf(length: number, filling: Filling = "noise", seed = length): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(length);
   if (filling === "ones") bytes.fill(0xff);
   if (filling === "counting") { for (let i = 0; i < length; i++) bytes[i] = seed + i; }

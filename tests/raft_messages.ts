@@ -28,7 +28,7 @@ const STEPS = fc.array(STEP, { maxLength: 8 });
 function entriesAfter(
   index: number,
   term: number,
-  steps: readonly { gap: number; termStep: number; kind: LogEntry["kind"]; command: Uint8Array }[],
+  steps: readonly { gap: number; termStep: number; kind: LogEntry["kind"]; command: Uint8Array<ArrayBuffer> }[],
   hasGaps: boolean,
 ): LogEntry[] {
   return steps.map(({ gap, termStep, kind, command }) => {

@@ -11,7 +11,7 @@ import { Cluster } from "./raft_cluster.ts";
 import { RecordingLog } from "./raft_traces.ts";
 
 const TICK = { type: "tick" } as const;
-const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
+const bytes = (text: string): Uint8Array<ArrayBuffer> => new TextEncoder().encode(text);
 const propose = (text: string) => ({ type: "propose", command: bytes(text) }) as const;
 const actionsOf = (cluster: Cluster, type: Action["type"], node?: NodeId): unknown[] =>
   cluster.done.filter((one) => one.action.type === type && (node === undefined || one.node === node))

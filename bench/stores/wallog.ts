@@ -4,7 +4,7 @@
  * @module
  */
 
-import { type LogEntry, WalLog } from "../../mod.ts";
+import { type NewEntry, WalLog } from "../../mod.ts";
 import type { OpenOptions, Scanned, Store, StoreKind } from "./store.ts";
 
 const TERM = 1;
@@ -17,7 +17,7 @@ class WalLogStore implements Store {
   }
 
   append(first: number, commands: readonly Uint8Array[]): void {
-    const entries: LogEntry[] = [];
+    const entries: NewEntry[] = [];
     for (let i = 0; i < commands.length; i++) {
       entries.push({ term: TERM, index: first + i, kind: "normal", command: commands[i]! });
     }

@@ -64,9 +64,20 @@ export const SCAN_SLOTS: readonly number[] = [
 /** What memory grows by. */
 export const PAGE_BYTES = 65536;
 
+/** The part of `WebAssembly.Memory` that is used. Declared here, because TypeScript declares that type with the DOM. */
+interface CodecMemory {
+  readonly buffer: ArrayBuffer;
+  grow(pages: number): number;
+}
+
+/** A constant that the module exports: the part of `WebAssembly.Global` that is used. */
+interface CodecConstant {
+  readonly value: number;
+}
+
 /** What the module exports: functions that take and give numbers, and constants. */
 export interface CodecExports {
-  readonly memory: WebAssembly.Memory;
+  readonly memory: CodecMemory;
   hash(at: number, length: number, seedAt: number): void;
   hashStart(length: number): void;
   hashFeed(at: number, length: number): number;
@@ -80,12 +91,12 @@ export interface CodecExports {
   scan(at: number, bytes: number, room: number, lsn: number): number;
   seek(at: number, bytes: number, lsn: number): number;
   survey(at: number, bytes: number, lsn: number): number;
-  readonly STATE: WebAssembly.Global;
-  readonly OFFSETS: WebAssembly.Global;
-  readonly OFFSETS_MAX: WebAssembly.Global;
-  readonly RUNS: WebAssembly.Global;
-  readonly RUNS_MAX: WebAssembly.Global;
-  readonly HEAP: WebAssembly.Global;
+  readonly STATE: CodecConstant;
+  readonly OFFSETS: CodecConstant;
+  readonly OFFSETS_MAX: CodecConstant;
+  readonly RUNS: CodecConstant;
+  readonly RUNS_MAX: CodecConstant;
+  readonly HEAP: CodecConstant;
 }
 
 let compiled: WebAssembly.Module | undefined;
@@ -112,11 +123,11 @@ export class Codec {
   /** Address of the write window, which exists once {@link Codec.makeWindow} was called. */
   readonly windowAt: number;
   /** All memory, as bytes. */
-  bytes!: Uint8Array;
+  bytes!: Uint8Array<ArrayBuffer>;
   /** All memory, as 32-bit words. */
   words!: Uint32Array;
   /** The chunk: what files are read into. */
-  chunk!: Uint8Array;
+  chunk!: Uint8Array<ArrayBuffer>;
   private state!: Uint32Array;
   private wideState!: BigUint64Array;
 

@@ -6,6 +6,7 @@
  */
 
 import { WalLogError } from "../errors.ts";
+import { isBytes } from "../taken.ts";
 import type { LogEntry } from "../types.ts";
 import { checkEntry } from "../validate.ts";
 import { checkSnapshot } from "../validate_snapshot.ts";
@@ -105,7 +106,7 @@ function requireId(value: unknown, what: string): void {
 }
 
 function requireBytes(value: unknown, what: string): void {
-  if (!(value instanceof Uint8Array)) throw invalid(`${what} must be a Uint8Array, found ${show(value)}`);
+  if (!isBytes(value)) throw invalid(`${what} must be a Uint8Array, found ${show(value)}`);
 }
 
 /** A value as an error message names it: short, and whatever it is. */

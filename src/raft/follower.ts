@@ -122,7 +122,7 @@ function replySnapshot(s: RaftState, { leader }: InstallSnapshot, result: Partia
 }
 
 /** The snapshot's data if it is complete; otherwise where the next piece begins. */
-function collect(s: RaftState, { term, snapshot, offset, done }: InstallSnapshot): Uint8Array | number {
+function collect(s: RaftState, { term, snapshot, offset, done }: InstallSnapshot): Uint8Array<ArrayBuffer> | number {
   if (offset === undefined) return snapshot.data;
   if (s.incoming?.term !== term || s.incoming.index !== snapshot.index) {
     s.incoming = { term, index: snapshot.index, pieces: [], bytes: 0 };

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { HardState, Index, LogEntry, RaftLog, Snapshot } from "../types.ts";
+import type { HardState, Index, NewEntry, NewSnapshot, RaftLog } from "../types.ts";
 
 /** Passes changes on to the log, and knows whether any of them has yet to be flushed. */
 export class LogWriter {
@@ -36,7 +36,7 @@ export class LogWriter {
   }
 
   /** See `RaftLog.append`. */
-  append(entries: readonly LogEntry[]): void {
+  append(entries: readonly NewEntry[]): void {
     this.#isDirty = true;
     this.log.append(entries);
   }
@@ -48,9 +48,9 @@ export class LogWriter {
   }
 
   /** See `RaftLog.applySnapshot`; `force` as `WalLog` has it. */
-  applySnapshot(snapshot: Snapshot, options?: { readonly force: boolean }): void {
+  applySnapshot(snapshot: NewSnapshot, options?: { readonly force: boolean }): void {
     this.#isDirty = true;
-    const log: { applySnapshot(snapshot: Snapshot, options?: { readonly force: boolean }): void } = this.log;
+    const log: { applySnapshot(snapshot: NewSnapshot, options?: { readonly force: boolean }): void } = this.log;
     log.applySnapshot(snapshot, options);
   }
 

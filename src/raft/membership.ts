@@ -8,7 +8,7 @@
  */
 
 import { WalLogError } from "../errors.ts";
-import type { Index, LogEntry, NodeId, RaftLog } from "../types.ts";
+import type { Index, NewEntry, NodeId, RaftLog } from "../types.ts";
 
 /** Bytes read from the log at once, looking for configurations. */
 const SCAN_BYTES = 256 * 1024;
@@ -54,7 +54,7 @@ export function fromList(index: Index, list: readonly NodeId[]): Membership {
  * @param membership The configuration.
  * @returns Its list, eight bytes an id, little-endian.
  */
-export function encodeMembership(membership: Omit<Membership, "index">): Uint8Array {
+export function encodeMembership(membership: Omit<Membership, "index">): Uint8Array<ArrayBuffer> {
   const list = toList(membership);
   const bytes = new Uint8Array(list.length * 8);
   const view = new DataView(bytes.buffer);
@@ -69,7 +69,7 @@ export function encodeMembership(membership: Omit<Membership, "index">): Uint8Ar
  * @returns The configuration.
  * @throws {WalLogError} `INVALID_ARGUMENT` if the command is none.
  */
-export function decodeMembership({ index, command }: LogEntry): Membership {
+export function decodeMembership({ index, command }: Pick<NewEntry, "index" | "command">): Membership {
   if (command.byteLength % 8 !== 0) {
     throw new WalLogError(
       "INVALID_ARGUMENT",
@@ -157,7 +157,7 @@ export class MembershipHistory {
   }
 
   /** Takes note of what was appended. */
-  append(entries: readonly LogEntry[]): void {
+  append(entries: readonly NewEntry[]): void {
     for (const entry of entries) if (entry.kind === "config") this.#history.push(decodeMembership(entry));
   }
 

@@ -13,7 +13,7 @@
 
 import { WalLogError } from "../errors.ts";
 import type { Damage } from "../report.ts";
-import type { Index, LogEntry, NodeId, RaftLog, Term } from "../types.ts";
+import type { Index, LogEntry, NewEntry, NodeId, RaftLog, Term } from "../types.ts";
 import { knownTerm, onInstallSnapshot } from "./follower.ts";
 import { MembershipHistory } from "./membership.ts";
 import { type InstallSnapshot, type Message, type RepairReply, type RepairRequest, senderOf } from "./messages.ts";
@@ -27,7 +27,7 @@ import type { RaftEvent } from "./types.ts";
 /** A log that can be repaired, as `WalLog` can. */
 interface RepairableLog extends RaftLog {
   readonly damaged: readonly Damage[];
-  repair(entries: readonly LogEntry[]): void;
+  repair(entries: readonly NewEntry[]): void;
 }
 
 function isRepairable(log: RaftLog): log is RepairableLog {

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Index, LogEntry, NodeId, Snapshot } from "../types.ts";
+import type { Index, LogEntry, NewEntry, NodeId, Snapshot } from "../types.ts";
 import { commitByQuorum } from "./commit.ts";
 import type { Progress } from "./progress.ts";
 import type { RaftState } from "./state.ts";
@@ -79,7 +79,7 @@ export function askAll(s: RaftState): void {
 
 /** Appends an entry of the leader's own. */
 export function appendOwn(s: RaftState, kind: LogEntry["kind"], command: Uint8Array): void {
-  const entry: LogEntry = { term: s.term, index: s.log.lastIndex + 1, kind, command };
+  const entry: Required<NewEntry> = { term: s.term, index: s.log.lastIndex + 1, kind, command };
   s.writer.append([entry]);
   s.writer.flush();
   s.membership.append([entry]);

@@ -116,7 +116,7 @@ export interface ApplyAction {
   /** The command's term. */
   readonly term: Term;
   /** The command. */
-  readonly command: Uint8Array;
+  readonly command: Uint8Array<ArrayBuffer>;
 }
 
 /** A hint: enough was applied that a snapshot would be worthwhile. */
@@ -138,7 +138,7 @@ export interface RestoreSnapshotAction {
   /** The term at `index`. */
   readonly term: Term;
   /** What was given as {@link SnapshotEvent.data}. */
-  readonly data: Uint8Array;
+  readonly data: Uint8Array<ArrayBuffer>;
 }
 
 /** The cluster has changed, as far as this node's log tells: the change counts from now on, and may yet be undone. */

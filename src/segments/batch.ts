@@ -8,8 +8,8 @@
  * @module
  */
 
-import { isBytes, isDetached, takeEntries, unsigned } from "../taken.ts";
-import type { Index, LogEntry, Term } from "../types.ts";
+import { isBytes, isDetached, takeEntries, type TakenEntry, unsigned } from "../taken.ts";
+import type { Index, NewEntry, Term } from "../types.ts";
 import { checkAppend, isAcceptable } from "../validate.ts";
 import { FRAME_ALIGNMENT, FRAME_HEADER_BYTES, frameBytes } from "./format.ts";
 import type { LogIndex } from "./index.ts";
@@ -30,7 +30,7 @@ export interface Batch {
   readonly at: number;
   readonly bytes: number;
   /** The entries themselves, where the window is too small for all their frames. */
-  readonly entries: readonly LogEntry[] | undefined;
+  readonly entries: readonly TakenEntry[] | undefined;
 }
 
 /**
@@ -46,7 +46,7 @@ export interface Batch {
 export function takeBatch(
   writer: SegmentWriter,
   log: LogIndex,
-  entries: readonly LogEntry[],
+  entries: readonly NewEntry[],
   maxEntryBytes: number,
 ): Batch {
   const laid = Array.isArray(entries) ? layBatch(writer, log, entries, maxEntryBytes) : undefined;
@@ -72,7 +72,7 @@ export function takeBatch(
 function layBatch(
   writer: SegmentWriter,
   log: LogIndex,
-  entries: readonly LogEntry[],
+  entries: readonly NewEntry[],
   maxEntryBytes: number,
 ): Batch | undefined {
   const { length: count } = entries;
@@ -94,7 +94,7 @@ function layBatch(
   for (let i = 0; i < count; i++) {
     const entry = entries[i]!;
     if (typeof entry !== "object" || entry === null) return undefined;
-    const { term: given, index, kind, command } = entry;
+    const { term: given, index, kind = "normal", command } = entry;
     const term = unsigned(given);
     if (!isAcceptable(term, index, kind, command, nextIndex + i, lastTerm)) return undefined;
     // The command can be another one than when room was made for it, and an array can lie about its length.

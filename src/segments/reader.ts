@@ -263,7 +263,13 @@ export class EntryReader {
   }
 
   /** The entry whose valid frame lies at an address, with a copy of its command unless there is one already. */
-  private decode(address: number, index: Index, segment?: Segment, offset?: number, command?: Uint8Array): LogEntry {
+  private decode(
+    address: number,
+    index: Index,
+    segment?: Segment,
+    offset?: number,
+    command?: Uint8Array<ArrayBuffer>,
+  ): LogEntry {
     const { words, bytes } = this.codec;
     const word = address >>> 2;
     const found = words[word + FRAME_INDEX / 4]! + words[word + FRAME_INDEX / 4 + 1]! * 2 ** 32;

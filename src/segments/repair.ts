@@ -14,7 +14,8 @@ import type { Damage } from "../report.ts";
 import type { File, FileSystem } from "../storage/file_system.ts";
 import { ioError, isNoSpace, readFull, writeFull } from "../storage/full.ts";
 import { temporaryName } from "../storage/temporary.ts";
-import type { Index, LogEntry } from "../types.ts";
+import type { TakenEntry } from "../taken.ts";
+import type { Index } from "../types.ts";
 import {
   decodeFrameHeader,
   encodeFrameHeader,
@@ -100,7 +101,7 @@ export class SegmentRepairer {
   plan(
     segment: Segment,
     damage: readonly Damage[],
-    entries: ReadonlyMap<Index, LogEntry>,
+    entries: ReadonlyMap<Index, TakenEntry>,
   ): Repair | undefined {
     const patches: Patch[] = [];
     const offsets = new Map<Index, number>();
@@ -128,7 +129,7 @@ export class SegmentRepairer {
   }
 
   /** The payload for a frame of which the position is known; `undefined` if it is undamaged. */
-  private planFrame(segment: Segment, file: File, entry: LogEntry, offset: number, room: number): Patch | undefined {
+  private planFrame(segment: Segment, file: File, entry: TakenEntry, offset: number, room: number): Patch | undefined {
     const { codec } = this;
     const lsn = segment.header.baseLsn + offset;
     const { command } = entry;
@@ -164,13 +165,13 @@ export class SegmentRepairer {
     segment: Segment,
     file: File,
     gap: Damage,
-    entries: ReadonlyMap<Index, LogEntry>,
+    entries: ReadonlyMap<Index, TakenEntry>,
     patches: Patch[],
     offsets: Map<Index, number>,
   ): boolean {
     const { firstIndex = 1, lastIndex = 0 } = gap;
     const end = gap.offset + gap.bytes;
-    const lost: LogEntry[] = [];
+    const lost: TakenEntry[] = [];
     let wanted = 0;
     for (let index = firstIndex; index <= lastIndex; index++) {
       // What was truncated since, and written anew elsewhere, is not wanted back.
@@ -203,7 +204,7 @@ export class SegmentRepairer {
       patches.push({ offset: from, bytes: this.layOut(segment, from, FRAME_HEADER_BYTES, [], replacements, first) });
       from += FRAME_HEADER_BYTES;
     }
-    const place = (frames: readonly LogEntry[], end: number) => {
+    const place = (frames: readonly TakenEntry[], end: number) => {
       if (end === from) return;
       patches.push({ offset: from, bytes: this.layOut(segment, from, end - from, frames, replacements) });
       for (const { index, command } of frames) {
@@ -283,7 +284,7 @@ export class SegmentRepairer {
     segment: Segment,
     offset: number,
     room: number,
-    entries: readonly LogEntry[],
+    entries: readonly TakenEntry[],
     replacements: number,
     cut = 0,
   ): Uint8Array {
@@ -330,7 +331,7 @@ export class SegmentRepairer {
     return bytes;
   }
 
-  private refuse(entry: LogEntry, found: string): WalLogError {
+  private refuse(entry: TakenEntry, found: string): WalLogError {
     return new WalLogError(
       "INVALID_ARGUMENT",
       `Cannot repair the entry at index ${entry.index}: ${found}; nothing was changed`,
@@ -406,7 +407,7 @@ export class SegmentRepairer {
   }
 }
 
-function misfit(segment: Segment, offset: number, room: number, entries: readonly LogEntry[]): WalLogError {
+function misfit(segment: Segment, offset: number, room: number, entries: readonly TakenEntry[]): WalLogError {
   const range = entries.length === 0 ? "what was given" : `entries ${entries[0]!.index} to ${entries.at(-1)!.index}`;
   const way = "; truncate the log in front of the damage and append the entries anew";
   return new WalLogError(

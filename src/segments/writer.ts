@@ -13,7 +13,8 @@
 import { CHUNK_BYTES, type Codec, SLOT_LAST_SUM } from "../codec/codec.ts";
 import type { File, FileSystem } from "../storage/file_system.ts";
 import { errorCode, ioError, isNoSpace, readFull, writeFull } from "../storage/full.ts";
-import type { EntryKind, Index, LogEntry, Term } from "../types.ts";
+import type { TakenEntry } from "../taken.ts";
+import type { EntryKind, Index, Term } from "../types.ts";
 import type { Batch } from "./batch.ts";
 import {
   encodeFooter,
@@ -184,7 +185,7 @@ export class SegmentWriter {
   }
 
   /** Writes entries of which the frames do not fit the window together. */
-  private appendLarge(entries: readonly LogEntry[]): void {
+  private appendLarge(entries: readonly TakenEntry[]): void {
     const { codec, segment } = this;
     const table = segment.stage(entries.length);
     let staged = segment.count;
@@ -323,7 +324,7 @@ export class SegmentWriter {
   }
 
   /** Writes an entry that exceeds the window: its header, then the command from where it lies. */
-  private writeLarge(entry: LogEntry, end: number): number {
+  private writeLarge(entry: TakenEntry, end: number): number {
     const { codec, segment } = this;
     const { command, term, index, kind } = entry;
     const sum = codec.hash(command, 0n);

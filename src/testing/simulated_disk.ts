@@ -58,7 +58,7 @@ function systemError(code: string, operation: string, path: string): Error {
  *
  * const disk = new SimulatedDisk({ seed: 42 });
  * const log = WalLog.openSync("/raft.wal", { fileSystem: disk.fileSystem });
- * const entry = (index: number) => ({ term: 1, index, kind: "normal" as const, command: new Uint8Array(10) });
+ * const entry = (index: number) => ({ term: 1, index, command: new Uint8Array(10) });
  * log.append([entry(1)]);
  * log.syncSync();
  * log.append([entry(2)]);

@@ -98,7 +98,7 @@ function requireBytes(record: Uint8Array, exactly: number, what: string): void {
  * @throws {Malformed} If it is none.
  * @throws {UnsafeNumber} If a term or an index is past 2^53 - 1.
  */
-export function decodeRecord(record: Uint8Array): WalDbRecord {
+export function decodeRecord(record: Uint8Array<ArrayBuffer>): WalDbRecord {
   const view = viewOf(record);
   const tag = record[0];
   if (tag === TAG_ENTRY) {

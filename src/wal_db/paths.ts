@@ -7,6 +7,7 @@
 import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { WalLogError } from "../errors.ts";
+import { isUrl } from "../taken.ts";
 
 /**
  * The path of a file.
@@ -17,9 +18,9 @@ import { WalLogError } from "../errors.ts";
  * @throws {WalLogError} `INVALID_ARGUMENT` if it is neither.
  */
 export function filePathOf(file: string | URL, attempt: string): string {
-  const path = file instanceof URL && file.protocol === "file:" && file.host === "" ? fileURLToPath(file) : file;
+  const path = isUrl(file) && file.protocol === "file:" && file.host === "" ? fileURLToPath(file.href) : file;
   if (typeof path !== "string" || path === "" || path.includes("\0") || path.startsWith("file:")) {
-    const found = typeof file === "string" || file instanceof URL ? String(file) : typeof file;
+    const found = isUrl(file) ? file.href : typeof file === "string" ? file : typeof file;
     throw new WalLogError("INVALID_ARGUMENT", `${attempt}: expected a path or a file URL, found ${found}`);
   }
   return resolve(path);

@@ -51,7 +51,7 @@ export class RecordReader {
   }
 
   /** Bytes of the file from a position on: at least `count` of them, unless it ends. A view, until the next call. */
-  private from(position: number, count: number): Uint8Array {
+  private from(position: number, count: number): Uint8Array<ArrayBuffer> {
     const at = position - this.start;
     if (at < 0 || at + count > this.filled) this.refill(position, count);
     return this.buffer.subarray(position - this.start, this.filled);
@@ -76,7 +76,7 @@ export class RecordReader {
    * @returns Its bytes without the framing, a view until the next call; `undefined` at the end of the file, and where a
    * record is not whole: {@link RecordReader.stop} then says so.
    */
-  next(): Uint8Array | undefined {
+  next(): Uint8Array<ArrayBuffer> | undefined {
     const offset = this.end;
     const left = this.size - offset;
     if (left === 0) return undefined;

@@ -56,7 +56,7 @@ export function* survey(file: File, size: number, codec: Codec, path: string): G
 }
 
 /** Checks a record whose checksum is right. Returns why it is wrong, if it is. */
-function check(bytes: Uint8Array, shadow: Shadow, path: string, offset: number): string | undefined {
+function check(bytes: Uint8Array<ArrayBuffer>, shadow: Shadow, path: string, offset: number): string | undefined {
   try {
     return shadow.take(decodeRecord(bytes));
   } catch (error) {

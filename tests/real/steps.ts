@@ -78,7 +78,7 @@ export class Steps {
     return this.#append(log);
   }
 
-  #bytes(length: number): Uint8Array {
+  #bytes(length: number): Uint8Array<ArrayBuffer> {
     const bytes = new Uint8Array(length);
     // Large ones are mostly zeros, which look like what is ahead of a log's end.
     this.#random.fill(bytes.subarray(0, 256));

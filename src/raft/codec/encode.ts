@@ -31,7 +31,7 @@ const ENTRY_BYTES_MAX = 3 * NUMBER_BYTES_MAX;
  * assert.deepEqual(decodeMessage(bytes), { type: "timeoutNow", term: 7, leader: 3n });
  * ```
  */
-export function encodeMessage(message: Message): Uint8Array {
+export function encodeMessage(message: Message): Uint8Array<ArrayBuffer> {
   return encodeBehind(0, message);
 }
 
@@ -43,7 +43,7 @@ export function encodeMessage(message: Message): Uint8Array {
  * @returns The room, zeros, and the message.
  * @throws {WalLogError} As {@link encodeMessage}.
  */
-export function encodeBehind(room: number, message: Message): Uint8Array {
+export function encodeBehind(room: number, message: Message): Uint8Array<ArrayBuffer> {
   const type = TYPES.indexOf(message.type) + 1;
   if (type === 0) throw encodingError(`Cannot encode a message: there is no type ${String(message.type)}`);
   const writer = new WireWriter(room, FIXED_BYTES_MAX + payloadBytesMax(message));

@@ -11,6 +11,7 @@
  */
 
 import { WalLogError } from "../../errors.ts";
+import { unshared } from "../../taken.ts";
 import type { NodeId } from "../../types.ts";
 import { isNodeId } from "../config.ts";
 
@@ -43,7 +44,7 @@ export function checkNumber(value: number, name: string): void {
 
 /** Writes into an array that is large enough from the start. */
 export class WireWriter {
-  readonly #bytes: Uint8Array;
+  readonly #bytes: Uint8Array<ArrayBuffer>;
   readonly #view: DataView;
   #at: number;
 
@@ -60,7 +61,7 @@ export class WireWriter {
   }
 
   /** What was written, and the room in front of it. */
-  get written(): Uint8Array {
+  get written(): Uint8Array<ArrayBuffer> {
     return this.#bytes.subarray(0, this.#at);
   }
 
@@ -101,7 +102,7 @@ export class WireWriter {
 
 /** Reads what a {@link WireWriter} wrote, or finds out that it did not. */
 export class WireReader {
-  readonly #bytes: Uint8Array;
+  readonly #bytes: Uint8Array<ArrayBuffer>;
   readonly #view: DataView;
   #at = 0;
 
@@ -111,8 +112,8 @@ export class WireReader {
    * @param bytes What is to be read.
    */
   constructor(bytes: Uint8Array) {
-    this.#bytes = bytes;
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.#bytes = unshared(bytes);
+    this.#view = new DataView(this.#bytes.buffer, this.#bytes.byteOffset, this.#bytes.byteLength);
   }
 
   /** How many bytes are left. */
@@ -157,7 +158,7 @@ export class WireReader {
   }
 
   /** Reads bytes as they are. The array shares its memory with the one read from. */
-  raw(length: number): Uint8Array {
+  raw(length: number): Uint8Array<ArrayBuffer> {
     this.#require(length);
     this.#at += length;
     return this.#bytes.subarray(this.#at - length, this.#at);
