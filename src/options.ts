@@ -5,6 +5,7 @@
  */
 
 import { WalLogError } from "./errors.ts";
+import { checkNames } from "./option_names.ts";
 import { PAYLOAD_BYTES_MAX } from "./segments/format.ts";
 import type { FileSystem } from "./storage/file_system.ts";
 import { nodeFileSystem } from "./storage/node_fs.ts";
@@ -159,7 +160,7 @@ export function checkOptions(options: WalLogOptions): CheckedOptions {
   checkKind("onProgress", onProgress, "a function", onProgress === undefined || typeof onProgress === "function");
   checkKind("signal", signal, "an AbortSignal", signal === undefined || isSignal(signal));
   checkKind("fileSystem", fileSystem, "a FileSystem", typeof fileSystem?.open === "function");
-  return {
+  const checked: CheckedOptions = {
     segmentBytes,
     maxEntryBytes,
     verify,
@@ -173,4 +174,6 @@ export function checkOptions(options: WalLogOptions): CheckedOptions {
     onProgress,
     signal,
   };
+  checkNames("Cannot open a log", options, Object.keys(checked));
+  return checked;
 }

@@ -10,6 +10,7 @@ import type { Durability } from "./durability.ts";
 import { WalLogError } from "./errors.ts";
 import type { LiveState } from "./live_state.ts";
 import type { Opened } from "./open.ts";
+import { checkNames } from "./option_names.ts";
 import type { Progress } from "./options.ts";
 import type { Damage } from "./report.ts";
 import { readFooterOffsets, readTrailer } from "./segments/footer.ts";
@@ -74,6 +75,7 @@ export async function scrubInBackground(
   options: ScrubOptions,
 ): Promise<ScrubReport> {
   durability.requireOpen("scrub");
+  checkNames("Cannot scrub", options, ["bytesPerSecond", "onProgress", "signal"]);
   const { bytesPerSecond = Infinity, onProgress, signal } = options;
   if (!(bytesPerSecond > 0)) {
     throw new WalLogError(

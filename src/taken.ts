@@ -159,8 +159,9 @@ export function takeSnapshot(snapshot: NewSnapshot): NewSnapshot {
  */
 export function takeCompactOptions(options: CompactOptions): CompactOptions {
   if (typeof options !== "object" || options === null || isBytes(options)) return options;
-  const { data, config } = options;
+  const { data, config, ...others } = options;
   return {
+    ...others,
     ...(data === undefined ? {} : { data: takeBytes(data) }),
     ...(config === undefined ? {} : { config: Array.isArray(config) ? [...config] : config }),
   };

@@ -11,6 +11,7 @@
  */
 
 import { WalLogError } from "./errors.ts";
+import { checkNames } from "./option_names.ts";
 import { isBytes, isDetached, type TakenEntry } from "./taken.ts";
 import type { EntriesOptions, EntryKind, HardState, Index, NodeId, Term } from "./types.ts";
 
@@ -229,9 +230,10 @@ export function checkReadIndex(index: Index): void {
  *
  * @param options The options of the read.
  * @returns The most bytes of commands to return; `Infinity` if there is no bound.
- * @throws {WalLogError} `INVALID_ARGUMENT` for a `maxBytes` that is no number, `NaN`, or below 0.
+ * @throws {WalLogError} `INVALID_ARGUMENT` for a `maxBytes` that is no number, `NaN`, or below 0, and for an unknown option.
  */
 export function checkMaxBytes(options: EntriesOptions | undefined): number {
+  checkNames("Cannot read the log", options, ["maxBytes"]);
   const maxBytes = options?.maxBytes;
   if (maxBytes === undefined) return Infinity;
   // Written so that NaN, which is neither above nor below 0, is refused.

@@ -5,12 +5,16 @@
  */
 
 import { WalLogError } from "./errors.ts";
+import { checkNames } from "./option_names.ts";
 import { isBytes, isDetached } from "./taken.ts";
 import type { CompactOptions, Index, NewSnapshot, NodeId, RaftLog, SnapshotMeta } from "./types.ts";
 import { invalid, isNodeId, isObject, isTerm, show } from "./validate.ts";
 
 /** The most members that a snapshot names: more than any cluster has, and few enough that a damaged count costs nothing. */
 export const MEMBERS_MAX = 65_536;
+
+/** The options of a compaction. */
+const COMPACT_OPTIONS = ["data", "config"];
 
 /**
  * Checks what a snapshot is of.
@@ -103,6 +107,7 @@ export function checkCompact(through: Index, options: CompactOptions, lastIndex:
   if (!isObject(options) || isBytes(options)) {
     throw invalid(`${at}: expected an object with data and config, found ${show(options)}`);
   }
+  checkNames(at, options, COMPACT_OPTIONS);
   if (options.data !== undefined) checkData(options.data, at);
   if (options.config !== undefined) checkConfig(options.config, at);
   if (through > lastIndex) throw invalid(`${at}: the log ends at index ${lastIndex}`);

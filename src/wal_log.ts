@@ -10,6 +10,7 @@ import { WalLogError } from "./errors.ts";
 import { iterateEntries } from "./iterate.ts";
 import { LiveState, type WalLogStats } from "./live_state.ts";
 import { openAtOnce, type Opened, openInSlices } from "./open.ts";
+import { checkNames } from "./option_names.ts";
 import { type CheckedOptions, checkOptions, type WalLogOptions } from "./options.ts";
 import { repairLog } from "./repair.ts";
 import type { Damage, RecoveryReport } from "./report.ts";
@@ -42,6 +43,9 @@ import type {
 } from "./types.ts";
 import { checkHardState, checkMaxBytes, checkReadIndex, checkRepair, checkTruncate } from "./validate.ts";
 import { checkCompact, checkOwnSnapshot, checkSnapshot, checkSnapshotMeta } from "./validate_snapshot.ts";
+
+/** The options of calls that can lose what a damaged log may still have. */
+const FORCE = ["force"];
 
 /**
  * A durable Raft log in a folder.
@@ -301,6 +305,7 @@ export class WalLog implements RaftLog, AsyncDisposable, Disposable {
    */
   setHardState(state: HardState, options: { readonly force?: boolean } = {}): void {
     const taken = takeHardState(state);
+    checkNames("Cannot set the hard state", options, FORCE);
     const writer = this.#durability.requireWriter("set the hard state", options.force === true);
     checkHardState(taken);
     if (options.force !== true) this.#durability.requireTail("set the hard state");
@@ -431,6 +436,7 @@ export class WalLog implements RaftLog, AsyncDisposable, Disposable {
    */
   applySnapshot(snapshot: NewSnapshot, options: { readonly force?: boolean } = {}): void {
     const taken = takeSnapshot(snapshot);
+    checkNames("Cannot apply the snapshot", options, FORCE);
     this.#durability.requireWriter("apply a snapshot");
     checkSnapshot(taken);
     this.#snapshots.apply(taken, options.force === true);
@@ -492,6 +498,7 @@ export class WalLog implements RaftLog, AsyncDisposable, Disposable {
    */
   receiveSnapshot(meta: SnapshotMeta, options: { readonly force?: boolean } = {}): WritableStream<Uint8Array> {
     const taken = takeSnapshotMeta(meta);
+    checkNames("Cannot receive a snapshot", options, FORCE);
     this.#durability.requireWriter("receive a snapshot");
     checkSnapshotMeta(taken, "receive a snapshot");
     return this.#snapshots.receive(taken, options.force === true);

@@ -5,6 +5,7 @@
  */
 
 import { WalLogError } from "../errors.ts";
+import { checkNames } from "../option_names.ts";
 import type { NodeId } from "../types.ts";
 import { MESSAGE_ENTRIES_MAX } from "./codec/format.ts";
 import type { RaftConfig } from "./types.ts";
@@ -49,6 +50,7 @@ export function checkConfig(config: RaftConfig): CheckedConfig {
     finishRemoval: config.finishRemoval ?? false,
     transferTimeout: config.transferTimeout ?? 0,
   };
+  checkNames("Cannot make a node", config, Object.keys(checked));
   if (!Array.isArray(checked.electionTimeout) || checked.electionTimeout.length !== 2) {
     throw invalid("electionTimeout must be an array of two numbers");
   }

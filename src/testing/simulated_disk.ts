@@ -5,6 +5,7 @@
  * @module
  */
 
+import { checkNames } from "../option_names.ts";
 import type { File, FileLock, FileSystem, LockHolder, OpenMode } from "../storage/file_system.ts";
 import { Random } from "./random.ts";
 import { Inode } from "./simulated_file.ts";
@@ -94,6 +95,7 @@ export class SimulatedDisk {
    * @param options What it is like.
    */
   constructor(options: SimulatedDiskOptions = {}) {
+    checkNames("Cannot make a disk", options, ["seed", "capacityBytes", "shortWrites"]);
     this.#random = new Random(options.seed ?? 1);
     this.#capacity = options.capacityBytes ?? Infinity;
     this.#shortWrites = options.shortWrites ?? 0;

@@ -8,6 +8,7 @@ import { basename, dirname } from "node:path";
 import { setImmediate } from "node:timers/promises";
 import { CHUNK_BYTES, Codec } from "../codec/codec.ts";
 import { WalLogError } from "../errors.ts";
+import { checkNames } from "../option_names.ts";
 import type { File, FileSystem } from "../storage/file_system.ts";
 import { errorCode, ioError, writeFull } from "../storage/full.ts";
 import { nodeFileSystem } from "../storage/node_fs.ts";
@@ -95,6 +96,7 @@ export async function exportWalDb(
   file: string | URL,
   options: WalDbExportOptions = {},
 ): Promise<WalDbExport> {
+  checkNames("Cannot export", options, ["onProgress", "signal", "fileSystem"]);
   const { onProgress, signal, fileSystem = nodeFileSystem } = options;
   const path = filePathOf(file, "Cannot export");
   signal?.throwIfAborted();

@@ -11,6 +11,7 @@ import { realpathSync } from "node:fs";
 import { setImmediate } from "node:timers/promises";
 import { Codec } from "../codec/codec.ts";
 import { WalLogError } from "../errors.ts";
+import { checkNames } from "../option_names.ts";
 import type { Progress } from "../options.ts";
 import type { Damage } from "../report.ts";
 import type { File, FileSystem } from "../storage/file_system.ts";
@@ -120,6 +121,7 @@ export async function importWalDb(
   log: RaftLog,
   options: WalDbImportOptions = {},
 ): Promise<WalDbImport> {
+  checkNames("Cannot import", options, ["onDamage", "onProgress", "signal", "fileSystem"]);
   const { onDamage = "fail", onProgress, signal, fileSystem = nodeFileSystem } = options;
   const path = filePathOf(source, "Cannot import");
   if (onDamage !== "fail" && onDamage !== "cut") {

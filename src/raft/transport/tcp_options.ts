@@ -5,6 +5,7 @@
  */
 
 import { WalLogError } from "../../errors.ts";
+import { checkNames } from "../../option_names.ts";
 import type { NodeId } from "../../types.ts";
 import { isNodeId } from "../config.ts";
 import { whatIsWrongWithCertificates } from "./certificates.ts";
@@ -114,6 +115,7 @@ export function checkTcpOptions(options: TcpTransportOptions): CheckedTcpOptions
     timeout: options.timeout ?? 5000,
     onEvent: options.onEvent ?? (() => {}),
   };
+  checkNames("Cannot make a transport", options, [...Object.keys(checked), "peers"]);
   checkId(checked.id);
   if (typeof checked.cluster !== "string" || checked.cluster === "") throw invalid("the cluster must have a name");
   checkAddress(checked.listen, 0);
@@ -125,6 +127,7 @@ export function checkTcpOptions(options: TcpTransportOptions): CheckedTcpOptions
   requireWhole("timeout", checked.timeout, 1, TIMER_MAX);
   if (typeof checked.onEvent !== "function") throw invalid("onEvent must be a function");
   const { tls } = checked;
+  checkNames("Cannot make a transport", tls, ["ca", "cert", "key", "nodeName"]);
   if (tls !== undefined && !(tls.ca?.length > 0 && tls.cert?.length > 0 && tls.key?.length > 0)) {
     throw invalid("tls takes all of ca, cert and key");
   }
