@@ -34,8 +34,8 @@ export interface LogEntry extends NewEntry {
   /** Whether the command is the application's or a configuration. */
   readonly kind: EntryKind;
   /**
-   * The payload, opaque to the log. It is a copy that the caller owns. Copies may share a buffer: a command holds at most
-   * 4 KiB and four times its own size.
+   * The payload, opaque to the log. It is a copy that the caller owns. Copies may share a buffer: its size is at
+   * most 4 KiB and 16 times that of the command.
    */
   readonly command: Uint8Array<ArrayBuffer>;
 }
