@@ -269,6 +269,7 @@ function makeReport(recovered: Recovered, milliseconds: number): RecoveryReport 
     entries: index.nextIndex - 1 - index.snapshotIndex,
     bytes: recovered.bytesRead,
     milliseconds,
+    threads: recovered.threads,
     snapshotIndex: index.snapshotIndex,
     lastIndex: index.nextIndex - 1,
     provenIndex: recovered.provenIndex,

@@ -70,6 +70,8 @@ export interface RecoveryReport {
   readonly bytes: number;
   /** How long it took, in milliseconds. */
   readonly milliseconds: number;
+  /** Threads that read it: 2 if a second thread scanned segments of a large log. */
+  readonly threads: 1 | 2;
   /** The snapshot's index; 0 if there is none. */
   readonly snapshotIndex: Index;
   /** Index of the last entry. */

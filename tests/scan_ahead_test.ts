@@ -4,9 +4,10 @@
 
 import assert from "node:assert/strict";
 import fs from "node:fs";
+import { clearInterval, setInterval } from "node:timers";
 import { setImmediate } from "node:timers/promises";
 import { describe, it } from "node:test";
-import { WalLog, type WalLogError } from "../mod.ts";
+import { type RecoveryReport, WalLog, type WalLogError } from "../mod.ts";
 import type { ScanAnswer, ScanInput } from "../src/segments/scan_thread.ts";
 import type { FileSystem, Threads } from "../src/storage/file_system.ts";
 import { nodeFileSystem } from "../src/storage/node_fs.ts";
@@ -19,8 +20,20 @@ import { inTemporaryFolder } from "./temporary.ts";
 const SEEDS = 60;
 
 /** The machine with threads of a test's own. */
-function withThreads(start: Threads["start"]): FileSystem {
-  return { ...nodeFileSystem, threads: { worthBytes: 0, start } };
+function withThreads(start: Threads["start"], patienceMilliseconds?: number): FileSystem {
+  return { ...nodeFileSystem, threads: { worthBytes: 0, start, patienceMilliseconds } };
+}
+
+/** What opening a log found. */
+async function openedWith(path: string, fileSystem: FileSystem): Promise<RecoveryReport> {
+  const log = await WalLog.open(path, { readOnly: true, fileSystem });
+  await log.close();
+  return log.recovery;
+}
+
+/** A function from its source, as a thread gets it. */
+function evaluated(source: string): (input: unknown, files: unknown, send: (answer: unknown) => void) => void {
+  return new Function(`return ${source}`)();
 }
 
 /** Runs what a thread is to do at once, so that nothing is left for the one that opens the log. */
@@ -33,9 +46,9 @@ function atOnce(disk: MemoryDisk, told: (answer: ScanAnswer) => void): Threads["
       closeSync: () => {},
       open: [] as ReturnType<MemoryDisk["open"]>[],
     };
-    task(input, files, (answer) => {
+    evaluated(task)(input, files, (answer) => {
       told(answer as ScanAnswer);
-      setImmediate().then(() => receive(answer));
+      setImmediate().then(() => receive(answer as never));
     });
     return () => {};
   };
@@ -52,7 +65,7 @@ function writeSegments(path: string): void {
 /** What a log holds and what is known of it, but for the time that opening took. */
 function described(log: WalLog): unknown {
   const { recovery, damaged, hardState } = log;
-  return { recovery: { ...recovery, milliseconds: 0 }, damaged, hardState };
+  return { recovery: { ...recovery, milliseconds: 0, threads: 0 }, damaged, hardState };
 }
 
 /** What a call gives, or the code of the error that it throws. */
@@ -81,7 +94,7 @@ describe("a log opened on two threads", () => {
       const fileSystem = withThreads((task, input, receive) => {
         const end = nodeFileSystem.threads!.start(task, input, (answer) => {
           if ((answer as ScanAnswer | undefined)?.scanned !== undefined) scanned++;
-          receive(answer);
+          receive(answer as never);
         });
         // Leaves it everything.
         const { claims } = input as ScanInput;
@@ -91,6 +104,8 @@ describe("a log opened on two threads", () => {
         return end;
       });
       await assertOpensAlike(path, fileSystem);
+      assert.equal((await openedWith(path, fileSystem)).threads, 2);
+      scanned /= 2;
       const segments = fs.readdirSync(path).filter((name) => name.endsWith(".seg")).length;
       assert(segments > 5);
       assert.equal(scanned, segments - 1, "all but the newest");
@@ -150,6 +165,40 @@ describe("a log opened on two threads", () => {
         return () => {};
       });
       await assertOpensAlike(path, failing);
+    });
+  });
+
+  it("opens when the second thread says nothing any more, or was never there", async () => {
+    await inTemporaryFolder(async (path) => {
+      writeSegments(path);
+      for (const claim of [0, 2]) {
+        const silent = withThreads((_task, input) => {
+          (input as ScanInput).claims.fill(claim);
+          return () => {};
+        }, 20);
+        await assertOpensAlike(path, silent);
+        assert.equal((await openedWith(path, silent)).threads, 1);
+      }
+    });
+  });
+
+  it("waits for a second thread that is slow and goes on", async () => {
+    await inTemporaryFolder(async (path) => {
+      writeSegments(path);
+      const slow = withThreads((task, input, receive) => {
+        const { beats } = input as ScanInput;
+        const end = nodeFileSystem.threads!.start(task, input, (answer) => late.push(() => receive(answer as never)));
+        const late: (() => void)[] = [];
+        let ticks = 0;
+        const timer = setInterval(() => {
+          Atomics.add(beats, 0, 1);
+          if (++ticks > 30) late.splice(0).forEach((send) => send());
+        }, 5);
+        const { claims } = input as ScanInput;
+        while (Atomics.load(claims, 0) === 0) Atomics.wait(claims, 0, 0, 20);
+        return () => (clearInterval(timer), end());
+      }, 60);
+      assert.equal((await openedWith(path, slow)).threads, 2);
     });
   });
 

@@ -85,6 +85,8 @@ export interface Recovered {
   /** Damage to what the log no longer needs. */
   readonly harmless: readonly Damage[];
   readonly bytesRead: number;
+  /** Threads that took part. */
+  readonly threads: 1 | 2;
   /** Files that nothing refers to. */
   readonly leftovers: readonly string[];
   /** Segments that were begun and never served. */
@@ -210,6 +212,7 @@ export class Recovery {
         cut: stop === undefined ? undefined : this.describeCut(head, file, stop, size),
         ...judged,
         bytesRead: replay.bytesRead,
+        threads: this.sealed.ahead?.hasHelped ? 2 : 1,
         leftovers: chain.leftovers,
         superseded: chain.superseded,
         highestNumber: chain.highestNumber,
@@ -276,6 +279,7 @@ export class Recovery {
       damage,
       harmless: [],
       bytesRead: 0,
+      threads: 1,
       leftovers: chain.leftovers,
       superseded: chain.superseded,
       highestNumber: chain.highestNumber,

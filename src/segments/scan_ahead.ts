@@ -21,11 +21,15 @@ import type { Threads } from "../storage/file_system.ts";
 import type { Link } from "./chain.ts";
 import { FRAME_HEADER_BYTES, SEGMENT_HEADER_BYTES, TERM_UNKNOWN } from "./format.ts";
 import { Replay } from "./replay.ts";
-import { type ScanAnswer, type ScanInput, type Scanned, type ScanRequest, scanSegments } from "./scan_thread.ts";
+import { SCAN_SEGMENTS } from "./scan_thread_text.ts";
+import type { ScanAnswer, ScanInput, Scanned, ScanRequest } from "./scan_thread.ts";
 
 /** Who takes a segment. */
 const CLAIMED_HERE = 1;
 const CLAIMED_THERE = 2;
+
+/** How long the other thread may show no progress. In milliseconds. */
+const PATIENCE_MS_DEFAULT = 5000;
 
 /** What the other thread found in a segment. */
 export interface Found {
@@ -40,7 +44,11 @@ export class ScanAhead {
   private readonly answers = new Map<number, Scanned | undefined>();
   private readonly claims: Int32Array<SharedArrayBuffer>;
   private readonly end: () => void;
+  private readonly beats = new Int32Array(new SharedArrayBuffer(4));
+  private readonly patience: number;
   private failed = false;
+  /** Whether the other thread has scanned a segment that was taken from it. */
+  hasHelped = false;
 
   /**
    * Starts the thread.
@@ -50,6 +58,7 @@ export class ScanAhead {
    * @param links The segments of the log, oldest first.
    */
   constructor(threads: Threads, codec: Codec, links: readonly Link[]) {
+    this.patience = threads.patienceMilliseconds ?? PATIENCE_MS_DEFAULT;
     const segments: ScanRequest[] = [];
     const replay = new Replay(codec);
     for (const [i, link] of links.slice(0, -1).entries()) {
@@ -63,13 +72,14 @@ export class ScanAhead {
       wasm: codecBytes(),
       segments,
       claims: this.claims,
+      beats: this.beats,
       claimant: CLAIMED_THERE,
       chunkAt: codec.chunkAt,
       chunkBytes: CHUNK_BYTES,
       constants: { SLOTS, SLOT_CONSUMED, SLOT_OFFSETS, SLOT_RUNS, SCAN_MORE, SCAN_TABLE_FULL, PAGE_BYTES },
     };
     try {
-      this.end = threads.start(scanSegments, input, (answer: ScanAnswer | undefined) => {
+      this.end = threads.start(SCAN_SEGMENTS, input, (answer: ScanAnswer | undefined) => {
         if (answer === undefined) this.failed = true;
         else this.answers.set(answer.segment, answer.scanned);
       });
@@ -90,9 +100,19 @@ export class ScanAhead {
     if (asked === undefined) return undefined;
     const { position, request } = asked;
     if (Atomics.compareExchange(this.claims, position, 0, CLAIMED_HERE) === 0) return undefined;
-    while (!this.answers.has(position) && !this.failed) yield;
+    let beats = Atomics.load(this.beats, 0);
+    let since = performance.now();
+    while (!this.answers.has(position) && !this.failed) {
+      yield;
+      const now = Atomics.load(this.beats, 0);
+      if (now !== beats) since = performance.now();
+      // A thread can end without a word, where it cannot start or is killed.
+      else if (performance.now() - since > this.patience) this.failed = true;
+      beats = now;
+    }
     const scanned = this.answers.get(position);
     this.answers.delete(position);
+    if (scanned !== undefined) this.hasHelped = true;
     return scanned && { before: request.state, scanned };
   }
 

@@ -4,7 +4,8 @@
  * have found, or nothing: whatever is not plainly valid it leaves to the thread that knows what to do about it.
  *
  * The function is sent to its thread as text, so that nothing has to be loaded there: Deno then needs no permission for
- * it, and a bundler has no file to lose. It uses nothing from around it but types.
+ * it, and a bundler has no file to lose. It uses nothing from around it but types. `scan_thread_text.ts` is generated from
+ * this file.
  *
  * @module
  */
@@ -49,6 +50,8 @@ export interface ScanInput {
   readonly segments: readonly ScanRequest[];
   /** Who takes each segment: 0 nobody yet, otherwise the thread's number. Shared. */
   readonly claims: Int32Array<SharedArrayBuffer>;
+  /** Counts the chunks that the thread has read: its sign of life. Shared. */
+  readonly beats: Int32Array<SharedArrayBuffer>;
   /** The thread's own number. */
   readonly claimant: number;
   /** Where the codec has its chunk, and how large that is. */
@@ -75,7 +78,7 @@ export function scanSegments(
   files: ThreadFiles,
   send: (answer: ScanAnswer, memory: readonly ArrayBuffer[]) => void,
 ): void {
-  const { segments, claims, claimant, chunkAt, chunkBytes, constants } = input;
+  const { segments, claims, beats, claimant, chunkAt, chunkBytes, constants } = input;
   const { SLOTS, SLOT_CONSUMED, SLOT_OFFSETS, SLOT_RUNS, SCAN_MORE, SCAN_TABLE_FULL, PAGE_BYTES } = constants;
   const codec = new WebAssembly.Instance(new WebAssembly.Module(input.wasm)).exports as unknown as CodecExports;
   const missing = chunkAt + chunkBytes - codec.memory.buffer.byteLength;
@@ -96,6 +99,7 @@ export function scanSegments(
         if (more === 0) return undefined;
         filled += more;
       }
+      Atomics.add(beats, 0, 1);
       const status = codec.scan(chunkAt, filled, chunkBytes, baseLsn + at);
       const found = new Uint32Array(buffer, codec.OFFSETS.value, Number(slots[SLOT_OFFSETS]));
       if (count + found.length > entries) return undefined;

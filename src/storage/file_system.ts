@@ -175,20 +175,18 @@ export interface Threads {
   /** From how much reading on a thread is worth its start. In bytes. */
   readonly worthBytes: number;
   /**
+   * How long a thread may show no progress before its work is done without it. In milliseconds. Default: 5000. What it
+   * does can take no harm from being done twice.
+   */
+  readonly patienceMilliseconds?: number;
+  /**
    * Runs a function on a thread of its own.
    *
-   * @param task The function. Its text is what is sent, so that it can use nothing from around it.
+   * @param task The source of a function. It can use nothing from around it. Its arguments are the input, what reads files
+   * there ({@link ThreadFiles}), and what sends a message, with a list of memory that goes along.
    * @param input What it is given: copied, but for shared memory.
    * @param receive Called with each message that it sends, and with `undefined` if it fails.
    * @returns Ends the thread.
    */
-  start<Input, Message>(
-    task: (
-      input: Input,
-      files: ThreadFiles,
-      send: (message: Message, memory: readonly ArrayBuffer[]) => void,
-    ) => void,
-    input: Input,
-    receive: (message: Message | undefined) => void,
-  ): () => void;
+  start<Input, Message>(task: string, input: Input, receive: (message: Message | undefined) => void): () => void;
 }

@@ -1344,8 +1344,8 @@ const OWN_SNAPSHOTS: Mutant[] = [
 const THREADS: readonly Mutant[] = [
   {
     name: "another thread passes over what is not plainly valid",
-    file: "src/segments/scan_thread.ts",
-    edits: [["(status !== SCAN_MORE && status !== SCAN_TABLE_FULL) || consumed === 0", "consumed === 0"]],
+    file: "src/segments/scan_thread_text.ts",
+    edits: [["status !== SCAN_MORE && status !== SCAN_TABLE_FULL || consumed === 0", "consumed === 0"]],
     dies: "scan_ahead_test",
   },
   {
