@@ -33,6 +33,9 @@ import type { NodeId } from "./types.ts";
  * | `CONFIG_IN_PROGRESS` | the leader cannot change the cluster yet; retry when what it has appended is committed |
  * | `BUSY` | steps of `stepAsync` are under way, so that `step` would overtake them |
  * | `ENCODING` | a message between nodes cannot be written as bytes, or bytes are no message |
+ *
+ * After `POISONED` the log can still be read, but entries that were not durable may fail to read, with `DAMAGED_ENTRY`
+ * or `IO`.
  */
 export type WalLogErrorCode =
   | "NOT_CONTIGUOUS"

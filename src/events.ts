@@ -69,7 +69,7 @@ export interface WalLogEvents {
   readonly "wallog:compaction": { readonly path: string; readonly segmentsDeleted: number };
   /** Damage was found, when the log was opened or scrubbed. */
   readonly "wallog:damage": { readonly path: string; readonly damage: readonly Damage[] };
-  /** The first failure ended the log. */
+  /** A write or flush failed: the log rejects every later change. Published once. */
   readonly "wallog:poison": { readonly path: string; readonly error: WalLogError };
 }
 

@@ -51,8 +51,11 @@ const FORCE = ["force"];
  * A durable Raft log in a folder.
  *
  * {@link WalLog.append} returns when the bytes are in the operating system's page cache: killing the process loses
- * nothing. {@link WalLog.sync} resolves when they are on stable storage: a power cut loses nothing. The first write or
- * flush that fails ends the writer: every later mutation throws `POISONED` with the cause, and reads go on.
+ * nothing. {@link WalLog.sync} resolves when they are on stable storage: a power cut loses nothing.
+ *
+ * The log stops at the first write or flush that fails: every later change throws `POISONED` with the cause. It can
+ * still be read. Entries up to {@link WalLog.durableIndex} read as before. Entries above it may fail to read, with
+ * `DAMAGED_ENTRY` or `IO`: after a failed flush, the operating system may drop what it has not written.
  *
  * @example
  * ```ts

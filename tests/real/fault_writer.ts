@@ -53,7 +53,7 @@ function isCode(error: unknown, code: string): error is WalLogError {
 const random = new Random(1 + Number(from));
 const fileSystem: FileSystem = { ...nodeFileSystem, random: (into) => random.fill(into) };
 
-/** A poisoned log is fail-stop: it takes no more changes, reads go on, and nobody is left waiting. */
+/** A poisoned log rejects every write with the first failure, can still be read, and leaves nobody waiting. */
 async function assertPoisoned(log: WalLog, step: number, failure: WalLogError): Promise<void> {
   const same = (error: unknown) => error === failure;
   const next = { term: 99, index: log.lastIndex + 1, kind: "normal", command: new Uint8Array(1) } as const;
