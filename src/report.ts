@@ -30,7 +30,7 @@ export interface Damage {
   readonly bytes: number;
   /** The first entry lost in it, if it held entries. */
   readonly firstIndex: Index | undefined;
-  /** The last entry lost in it, inclusive, if it held entries. */
+  /** The last entry lost in it, inclusive, if it held entries. `undefined` beside a `firstIndex`: nothing tells. */
   readonly lastIndex: Index | undefined;
   /** The term of those entries, where a header survives. */
   readonly term: Term | undefined;
@@ -93,9 +93,10 @@ function counted(count: number, one: string, many: string): string {
   return `${count} ${count === 1 ? one : many}`;
 }
 
-/** `indexes 5 to 8`, `index 5`, or nothing. */
+/** `indexes 5 to 8`, `index 5`, `from index 5 on` where the last one is unknown, or nothing. */
 function indexes(first: Index | undefined, last: Index | undefined): string {
-  if (first === undefined || last === undefined) return "";
+  if (first === undefined) return "";
+  if (last === undefined) return `from index ${first} on`;
   return first === last ? `index ${first}` : `indexes ${first} to ${last}`;
 }
 

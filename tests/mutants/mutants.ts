@@ -1239,8 +1239,14 @@ const REPAIRS: Mutant[] = [
   },
 ];
 
-/** Events. */
+/** Reports and events. */
 const EVENTS: Mutant[] = [
+  {
+    name: "a report leaves out the range of a loss whose end is unknown",
+    file: "src/report.ts",
+    edits: [["if (last === undefined) return `from index ${first} on`;", 'if (last === undefined) return "";']],
+    dies: "report_test",
+  },
   {
     name: "a flush is told of before the durable index has moved",
     file: DURABILITY,
