@@ -285,7 +285,9 @@ function corrupt(folder: string, damage: readonly Damage[]): WalLogError {
   return new WalLogError(
     "CORRUPT",
     `Cannot open the log at ${folder}: data that was durable is damaged, in ${describeDamage(first!)}${more}; ` +
-      `nothing was changed; restore the file, or open with onDamage "keep" and repair from a peer`,
+      `nothing was changed; restore the file, or open with onDamage "keep" and repair from a peer. ` +
+      "If the file system has shut down or become read-only after an I/O error, remount it or reboot, and open the log " +
+      "again before you restore anything",
     { path: first!.path, offset: first!.offset, damage },
   );
 }

@@ -65,11 +65,15 @@ describe("a log whose newest segment is missing", () => {
     log.closeSync();
   });
 
-  it("says so in the error of opening it", () => {
+  it("says so in the error of opening it, and what to try before anything is restored", () => {
     const { disk, firstIndex } = withoutNewestSegment();
     assert.throws(() => WalLog.openSync(PATH, { fileSystem: disk }), (error) => {
       assert.ok(error instanceof WalLogError && error.code === "CORRUPT", `${error}`);
       assert.match(error.message, new RegExp(`, from index ${firstIndex} on, `));
+      assert.match(
+        error.message,
+        /\. If the file system has shut down or become read-only after an I\/O error, remount it or reboot, and open /,
+      );
       return true;
     });
   });
