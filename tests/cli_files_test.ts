@@ -3,12 +3,18 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import {
+  chmodSync,
+  chownSync,
   cpSync,
+  existsSync,
+  linkSync,
   lstatSync,
   mkdirSync,
   readdirSync,
   readFileSync,
   renameSync,
+  rmSync,
+  statSync,
   symlinkSync,
   writeFileSync,
 } from "node:fs";
@@ -16,9 +22,10 @@ import { join } from "node:path";
 import process from "node:process";
 import { describe, it } from "node:test";
 import { listFiles } from "../src/cli/log_files.ts";
-import { cli, damageEntry, makeLog } from "./cli.ts";
+import { keepOwner } from "../src/cli/owner.ts";
+import { cli, damageEntry, makeLog, segmentsOf } from "./cli.ts";
 import { contentsOf } from "./memory_disk.ts";
-import { inTemporaryFolder } from "./temporary.ts";
+import { inTemporaryFolder, notRoot } from "./temporary.ts";
 
 const noLinks = process.platform === "win32" && "making links needs a privilege on Windows";
 
@@ -79,4 +86,90 @@ describe("wal-log repair --cut", () => {
       }),
     );
   }
+});
+
+describe("wal-log repair, run as root", { skip: notRoot }, () => {
+  const NOBODY = 65534;
+
+  /** Owner and mode of a path. */
+  function ownerOf(path: string): string {
+    const { uid, gid, mode } = lstatSync(path);
+    return `${uid}:${gid} ${(mode & 0o7777).toString(8)}`;
+  }
+
+  /** Gives a log to another user, each kind of file with a mode of its own, and takes its lock file away. */
+  function giveAway(path: string): void {
+    for (const name of readdirSync(path)) {
+      chownSync(join(path, name), NOBODY, NOBODY - 1);
+      chmodSync(join(path, name), name.endsWith(".snap") ? 0o644 : name === "IDENTITY" ? 0o600 : 0o640);
+    }
+    rmSync(join(path, "LOCK"));
+    chownSync(path, NOBODY, NOBODY - 1);
+    chmodSync(path, 0o2750);
+  }
+
+  /** Fails unless every file of a log has owner and mode as {@link giveAway} has left them. */
+  function assertGiven(path: string, names: RegExp): void {
+    assert.equal(ownerOf(path), `${NOBODY}:${NOBODY - 1} 2750`);
+    for (const name of readdirSync(path)) {
+      assert.match(name, names);
+      const mode = name.endsWith(".snap") ? 644 : name === "IDENTITY" ? 600 : 640;
+      assert.equal(ownerOf(join(path, name)), `${NOBODY}:${NOBODY - 1} ${mode}`, name);
+    }
+  }
+
+  it(
+    "keeps owners and modes of files that --cut replaces, and copies them into the evidence",
+    withDamaged(async ({ path }) => {
+      giveAway(path);
+      assert.equal((await cli("repair", path, "--cut", "--dry-run")).code, 0);
+      assert.ok(!existsSync(join(path, "LOCK")), "a dry run makes no lock file");
+      const { code, stderr } = await cli("repair", path, "--cut");
+      assert.equal(code, 0, stderr);
+      assertGiven(path, /^(\d+\.seg|\d+-\d+\.snap|IDENTITY|LOCK)$/);
+      assertGiven(`${path}.damaged-1`, /^(\d+\.seg|\d+-\d+\.snap|IDENTITY)$/);
+      assert.ok(readdirSync(path).includes("LOCK"));
+    }),
+  );
+
+  it(
+    "keeps owners and modes of files that --from replaces",
+    withDamaged(async ({ path, other }) => {
+      giveAway(path);
+      chmodSync(join(path, segmentsOf(path).at(-1)!), 0o660);
+      const before = segmentsOf(path).map((name) => ownerOf(join(path, name)));
+      const { code, stderr } = await cli("repair", path, "--from", other);
+      assert.equal(code, 0, stderr);
+      const after = segmentsOf(path).map((name) => ownerOf(join(path, name)));
+      assert.ok(after.length > before.length, "the log was opened for writing, which begins a segment");
+      assert.deepEqual(after, after.map((_, i) => before[Math.min(i, before.length - 1)]));
+      assert.equal(ownerOf(join(path, "LOCK")), `${NOBODY}:${NOBODY - 1} 660`);
+    }),
+  );
+});
+
+describe("a file that is given away", { skip: noLinks }, () => {
+  it("is the one that was just made, and no other under its name", async () => {
+    await inTemporaryFolder((folder) => {
+      const path = join(folder, "file");
+      const like = lstatSync(folder);
+      const other = join(folder, "other");
+      writeFileSync(other, "");
+      const traps: (() => void)[] = [
+        () => symlinkSync(other, path),
+        () => linkSync(other, path),
+        () => writeFileSync(path, "of somebody"),
+      ];
+      for (const make of traps) {
+        make();
+        const before = statSync(path).mode;
+        assert.throws(() => keepOwner(path, like), { code: "IO", message: /another process has replaced it/ });
+        assert.equal(statSync(path).mode, before);
+        rmSync(path);
+      }
+      writeFileSync(path, "");
+      keepOwner(path, like);
+      assert.equal(statSync(path).mode & 0o777, like.mode & 0o777);
+    });
+  });
 });

@@ -7,6 +7,7 @@
 import { join } from "node:path";
 import process from "node:process";
 import { PAYLOAD_BYTES_MAX, segmentNumber } from "../segments/format.ts";
+import type { FileSystem } from "../storage/file_system.ts";
 import { nodeFileSystem } from "../storage/node_fs.ts";
 import type { Index, LogEntry } from "../types.ts";
 import { WalLog } from "../wal_log.ts";
@@ -24,10 +25,17 @@ const BATCH_ENTRIES = 4096;
  * @param folder Where the copy goes: an empty folder.
  * @param lastIndex The last entry to copy, or the snapshot's index.
  * @param signal Ends it early.
+ * @param fileSystem What makes the files of the copy.
  */
-export async function copyLog(source: WalLog, folder: string, lastIndex: Index, signal: AbortSignal): Promise<void> {
-  // What the source took, with whatever bound, the copy takes.
-  const copy = await WalLog.open(folder, { maxEntryBytes: PAYLOAD_BYTES_MAX });
+export async function copyLog(
+  source: WalLog,
+  folder: string,
+  lastIndex: Index,
+  signal: AbortSignal,
+  fileSystem: FileSystem = nodeFileSystem,
+): Promise<void> {
+  // The source may have taken larger entries than a log takes by default.
+  const copy = await WalLog.open(folder, { maxEntryBytes: PAYLOAD_BYTES_MAX, fileSystem });
   const line = progressLine("copying");
   try {
     const meta = source.snapshotMeta();

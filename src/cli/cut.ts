@@ -5,7 +5,7 @@
  * @module
  */
 
-import { readdirSync, renameSync, rmSync } from "node:fs";
+import { readdirSync, renameSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { WalLogError } from "../errors.ts";
 import { IDENTITY_NAME } from "../segments/identity.ts";
@@ -15,7 +15,8 @@ import { makeFolder, statOf, withTemporaryFolder } from "./aside.ts";
 import { type Context, EXIT } from "./command.ts";
 import { checkCopy, copyLog } from "./copy.ts";
 import { inspect, type Inspection, openToRead } from "./inspect.ts";
-import { copyFile, isSegmentOrSnapshot, listFiles, LOCK_NAME } from "./log_files.ts";
+import { copyFile, isSegmentOrSnapshot, listFiles, LOCK_NAME, prepareRepair } from "./log_files.ts";
+import { keepOwner } from "./owner.ts";
 import { green, yellow } from "./terminal.ts";
 import { counted, indexes, oneLine, sized } from "./text.ts";
 
@@ -29,13 +30,13 @@ import { counted, indexes, oneLine, sized } from "./text.ts";
 export async function cutTail(context: Context, found: Inspection): Promise<number> {
   const { options, out, signal } = context;
   const { folder, lastIndex } = found;
-  const { files, others } = listFiles(folder);
+  const listed = listFiles(folder);
   const from = firstLost(found);
   const evidence = vacant(folder);
   const gone = lastIndex - from + 1;
-  const bytes = [...files.values()].reduce((sum, { size }) => sum + size, 0);
+  const bytes = [...listed.files.values()].reduce((sum, { size }) => sum + size, 0);
   await out.line(`will copy ${oneLine(folder)} as it is to ${oneLine(evidence)}: ${sized(bytes)}`);
-  for (const [name, kind] of others) await out.line(`will not copy ${oneLine(name)}: it is ${kind}`);
+  for (const [name, kind] of listed.others) await out.line(`will not copy ${oneLine(name)}: it is ${kind}`);
   await out.line(
     gone > 0
       ? `will cut ${indexes(from, lastIndex)}: ${counted(gone, "entry", "entries")}`
@@ -52,6 +53,7 @@ export async function cutTail(context: Context, found: Inspection): Promise<numb
   await out.flush();
   if (options["dry-run"] === true) return EXIT.clean;
 
+  const fileSystem = prepareRepair(folder, listed);
   const lock = nodeFileSystem.lock(join(folder, LOCK_NAME));
   if (typeof lock !== "object") {
     throw new WalLogError("LOCKED", `Cannot repair the log at ${folder}: a writer has it open; close that one`);
@@ -62,7 +64,7 @@ export async function cutTail(context: Context, found: Inspection): Promise<numb
     const source = await openToRead(folder, "keep", signal);
     try {
       await withTemporaryFolder(folder, async (anew) => {
-        await copyLog(source, anew, from - 1, signal);
+        await copyLog(source, anew, from - 1, signal, fileSystem);
         await checkCopy(source, anew, from - 1);
         await source.close();
         replace(folder, anew);
@@ -109,12 +111,13 @@ function vacant(folder: string): string {
   }
 }
 
-/** Copies the files of a folder, flushed. Not the lock: closing a copy of it would release it. */
+/** Copies the files of a folder, flushed, with owners and modes. Not the lock: to close it would release it. */
 async function copyFiles(from: string, to: string, signal: AbortSignal): Promise<void> {
-  for (const name of listFiles(from).files.keys()) {
-    if (name !== LOCK_NAME) await copyFile(join(from, name), join(to, name), signal);
+  for (const [name, like] of listFiles(from).files) {
+    if (name !== LOCK_NAME) await copyFile(join(from, name), join(to, name), like, signal);
   }
   nodeFileSystem.syncDirectory(to);
+  keepOwner(to, statSync(from));
 }
 
 /** Replaces the files of a log with those of another, IDENTITY last. Lets nothing else run meanwhile. */

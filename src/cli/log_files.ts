@@ -10,8 +10,11 @@ import { setImmediate } from "node:timers/promises";
 import { CHUNK_BYTES } from "../codec/codec.ts";
 import { WalLogError } from "../errors.ts";
 import { IDENTITY_NAME } from "../segments/identity.ts";
+import { isRepairLeftover } from "../segments/repair.ts";
+import type { FileSystem } from "../storage/file_system.ts";
 import { readFull, writeFull } from "../storage/full.ts";
 import { nodeFileSystem } from "../storage/node_fs.ts";
+import { createLike, ownerKeeping } from "./owner.ts";
 
 /** The name of the lock file. */
 export const LOCK_NAME = "LOCK";
@@ -73,16 +76,44 @@ export function isContent(name: string): boolean {
 }
 
 /**
- * Copies a file, flushed.
+ * Prepares the repair of a log, so that every file that it makes can be opened by whoever could open the old ones.
+ *
+ * @param folder The log's folder. It gets a lock file if it has none: taking the lock would create one otherwise.
+ * @param listed What is in the folder.
+ * @returns The file system that new files of the log are to be made with, in whatever folder.
+ */
+export function prepareRepair(folder: string, listed: LogFiles): FileSystem {
+  const like = (name: string) => modelOf(listed, name);
+  const lock = like(LOCK_NAME);
+  if (lock !== undefined) createLike(join(folder, LOCK_NAME), lock);
+  return ownerKeeping(like);
+}
+
+/** The file whose owner and mode a new one gets: the one that it replaces, or else the newest segment. */
+function modelOf({ files }: LogFiles, name: string): Stats | undefined {
+  const newest = (kind: RegExp) => {
+    const names = [...files.keys()].filter((other) => kind.test(other));
+    return files.get(names.sort((a, b) => parseInt(a) - parseInt(b)).at(-1) ?? "");
+  };
+  let replaced: Stats | undefined;
+  if (isRepairLeftover(name)) replaced = files.get(name.slice(0, name.indexOf(".repair")));
+  else if (name === IDENTITY_NAME || name === LOCK_NAME) replaced = files.get(name);
+  else if (name.includes(".snap")) replaced = newest(SNAPSHOT);
+  return replaced ?? newest(SEGMENT) ?? files.get(IDENTITY_NAME);
+}
+
+/**
+ * Copies a file, flushed, with its owner and mode.
  *
  * @param from The file.
- * @param to The copy, which must not exist.
+ * @param to The copy, which must not exist, in a folder that nobody else can reach.
+ * @param like The file as it was found.
  * @param signal Ends it early.
  */
-export async function copyFile(from: string, to: string, signal: AbortSignal): Promise<void> {
+export async function copyFile(from: string, to: string, like: Stats, signal: AbortSignal): Promise<void> {
   const source = nodeFileSystem.open(from, "read");
   try {
-    const target = nodeFileSystem.open(to, "create");
+    const target = ownerKeeping(() => like).open(to, "create");
     try {
       const chunk = new Uint8Array(CHUNK_BYTES);
       let count = chunk.length;

@@ -13,6 +13,7 @@ import { WalLog } from "../wal_log.ts";
 import { type Command, type Context, EXIT, UsageError } from "./command.ts";
 import { cutTail } from "./cut.ts";
 import { inspect, openToRead } from "./inspect.ts";
+import { listFiles, prepareRepair } from "./log_files.ts";
 import { green, red } from "./terminal.ts";
 import { counted, damageText, hardStateText, indexes, nameOf, oneLine, sized } from "./text.ts";
 
@@ -92,7 +93,9 @@ async function refill(context: Context, otherPath: string): Promise<number> {
   await out.flush();
   if (options["dry-run"] === true) return plan.refusals.length === 0 ? EXIT.clean : EXIT.corrupt;
   if (plan.refills.length > 0) {
-    const log = await WalLog.open(path!, { onDamage: "keep", maxEntryBytes: PAYLOAD_BYTES_MAX, signal });
+    const fileSystem = prepareRepair(damaged.path, listFiles(damaged.path));
+    const options = { onDamage: "keep", maxEntryBytes: PAYLOAD_BYTES_MAX, fileSystem, signal } as const;
+    const log = await WalLog.open(path!, options);
     try {
       for (const one of plan.refills) {
         await carryOut(context, log, one);

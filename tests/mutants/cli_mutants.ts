@@ -114,17 +114,19 @@ const FOLDERS: readonly Mutant[] = [
   },
 ];
 
+const LOG_FILES = "src/cli/log_files.ts";
+
 /** Links, devices and FIFOs. */
 const LINKS: readonly Mutant[] = [
   {
     name: "a link under a name of the log's is skipped",
-    file: "src/cli/log_files.ts",
+    file: LOG_FILES,
     edits: [["else if (isContent(name) || name === LOCK_NAME || UNFINISHED.test(name)) {", "else if (name === '') {"]],
     dies: "cli_files_test",
   },
   {
     name: "the target of a link is copied into the evidence",
-    file: "src/cli/log_files.ts",
+    file: LOG_FILES,
     edits: [["if (stats.isFile()) files", "if (stats.isFile() || stats.isSymbolicLink()) files"]],
     dies: "cli_files_test",
   },
@@ -136,5 +138,53 @@ const LINKS: readonly Mutant[] = [
   },
 ];
 
+const OWNER = "src/cli/owner.ts";
+
+/** Owners and modes of what a repair makes. The tests that notice run as root only, but for the first. */
+const OWNERS: readonly Mutant[] = [
+  {
+    name: "a file that somebody else has put in the place of a new one is given away",
+    file: OWNER,
+    edits: [["if (opened.isFile() && (opened.size !== 0 || opened.nlink !== 1)) throw replaced(path);", ""]],
+    dies: "cli_files_test",
+  },
+  {
+    name: "what root repairs belongs to root",
+    file: OWNER,
+    edits: [["if (!isOwned) fchownSync(descriptor, like.uid, like.gid);", ""]],
+    dies: "cli_files_test",
+  },
+  {
+    name: "what root repairs is closed to its service",
+    file: OWNER,
+    edits: [["fchmodSync(descriptor, like.mode & PERMISSIONS);", ""]],
+    dies: "cli_files_test",
+  },
+  {
+    name: "the lock file that a repair makes belongs to root",
+    file: LOG_FILES,
+    edits: [["if (lock !== undefined) createLike(join(folder, LOCK_NAME), lock);", "void createLike;"]],
+    dies: "cli_files_test",
+  },
+  {
+    name: "a repaired segment has the mode of the newest one",
+    file: LOG_FILES,
+    edits: [["if (isRepairLeftover(name)) replaced", "if (name === '') replaced"]],
+    dies: "cli_files_test",
+  },
+  {
+    name: "a new snapshot has the mode of a segment",
+    file: LOG_FILES,
+    edits: [['if (name.includes(".snap")) replaced', 'if (name === "") replaced']],
+    dies: "cli_files_test",
+  },
+  {
+    name: "the folder of the evidence belongs to root",
+    file: "src/cli/cut.ts",
+    edits: [["keepOwner(to, statSync(from));", "void statSync;"]],
+    dies: "cli_files_test",
+  },
+];
+
 /** All of them. */
-export const CLI_MUTANTS: readonly Mutant[] = [...IMPORTS, ...OUTPUTS, ...FOLDERS, ...LINKS];
+export const CLI_MUTANTS: readonly Mutant[] = [...IMPORTS, ...OUTPUTS, ...FOLDERS, ...LINKS, ...OWNERS];
