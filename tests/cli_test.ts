@@ -2,11 +2,13 @@
 
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
+import { spawnSync } from "node:child_process";
 import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { describe, it } from "node:test";
 import { setTimeout } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
 import { WalLog } from "../mod.ts";
 import { SEGMENT_HEADER_BYTES } from "../src/segments/format.ts";
 import { cli, damageEntry, endOf, makeForgetful, makeLog, segmentsOf, startCli } from "./cli.ts";
@@ -18,6 +20,7 @@ import { record, recordsOf } from "./wal_db_records.ts";
 
 const COMMANDS = ["info", "verify", "dump", "report", "repair", "backup", "import", "export", "bench"];
 const noControls = process.platform === "win32" && "Windows has no file names with control characters";
+const noDeno = process.versions.deno === undefined && "only Deno denies permissions";
 const noSignals = process.platform === "win32" && "signals of other processes are not delivered on Windows";
 
 /** Characters that terminals obey, or that hide or reorder others: of all classes, one beyond U+FFFF among them. */
@@ -106,6 +109,18 @@ describe("wal-log", () => {
         }
       }
       assert.deepEqual(readdirSync(folder), ["file"]);
+    });
+  });
+
+  it("ends with 3 if Deno denies a permission, and names it", { skip: noDeno }, async () => {
+    await inTemporaryFolder((folder) => {
+      const path = join(folder, "raft.wal");
+      makeLog(path);
+      const cli = fileURLToPath(new URL("../src/cli/mod.ts", import.meta.url));
+      const args = ["run", "--no-prompt", "--allow-read", cli, "report", path, "-o", join(folder, "report.html")];
+      const { status, stderr } = spawnSync(process.execPath, args, { encoding: "utf8", env: { NO_COLOR: "1" } });
+      assert.equal(status, 3, stderr);
+      assert.match(stderr, /^wal-log: Requires write access to [^\n]*--allow-write[^\n]*\n$/);
     });
   });
 
