@@ -1,4 +1,4 @@
-/** The files that a repair from the command line replaces and copies: links among them, their owners, their modes. */
+/** The files that `wal-log repair` replaces and copies: links, owners, modes. */
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
@@ -29,7 +29,7 @@ import { inTemporaryFolder, notRoot } from "./temporary.ts";
 
 const noLinks = process.platform === "win32" && "making links needs a privilege on Windows";
 
-/** Runs a test with a log that is damaged, and one like it that is not. */
+/** Runs a test with a damaged log, and an undamaged copy of it. */
 function withDamaged(test: (paths: { path: string; other: string; folder: string }) => Promise<void>) {
   return () =>
     inTemporaryFolder(async (folder) => {
@@ -44,7 +44,7 @@ function withDamaged(test: (paths: { path: string; other: string; folder: string
 
 describe("wal-log repair --cut", () => {
   it(
-    "copies no link, no FIFO and no folder, and says so",
+    "skips links, FIFOs and folders, and names them",
     { skip: noLinks },
     withDamaged(async ({ path, folder }) => {
       writeFileSync(join(folder, "secret"), "secret");
@@ -67,7 +67,7 @@ describe("wal-log repair --cut", () => {
 
   for (const name of ["000000000001.seg", "IDENTITY"]) {
     it(
-      `refuses a log of which ${name} is a link, and changes nothing`,
+      `refuses a log whose ${name} is a link, and changes nothing`,
       { skip: noLinks },
       withDamaged(async ({ path, folder }) => {
         renameSync(join(path, name), join(folder, "elsewhere"));
@@ -97,7 +97,7 @@ describe("wal-log repair, run as root", { skip: notRoot }, () => {
     return `${uid}:${gid} ${(mode & 0o7777).toString(8)}`;
   }
 
-  /** Gives a log to another user, each kind of file with a mode of its own, and takes its lock file away. */
+  /** Gives a log to another user, with another mode for each kind of file, and removes its lock file. */
   function giveAway(path: string): void {
     for (const name of readdirSync(path)) {
       chownSync(join(path, name), NOBODY, NOBODY - 1);
@@ -108,7 +108,7 @@ describe("wal-log repair, run as root", { skip: notRoot }, () => {
     chmodSync(path, 0o2750);
   }
 
-  /** Fails unless every file of a log has owner and mode as {@link giveAway} has left them. */
+  /** Fails unless every file of a log has the owner and mode that {@link giveAway} sets. */
   function assertGiven(path: string, names: RegExp): void {
     assert.equal(ownerOf(path), `${NOBODY}:${NOBODY - 1} 2750`);
     for (const name of readdirSync(path)) {
@@ -119,7 +119,7 @@ describe("wal-log repair, run as root", { skip: notRoot }, () => {
   }
 
   it(
-    "keeps owners and modes of files that --cut replaces, and copies them into the evidence",
+    "keeps owners and modes with --cut, in the log and in the evidence",
     withDamaged(async ({ path }) => {
       giveAway(path);
       assert.equal((await cli("repair", path, "--cut", "--dry-run")).code, 0);
@@ -133,7 +133,7 @@ describe("wal-log repair, run as root", { skip: notRoot }, () => {
   );
 
   it(
-    "keeps owners and modes of files that --from replaces",
+    "keeps owners and modes with --from",
     withDamaged(async ({ path, other }) => {
       giveAway(path);
       chmodSync(join(path, segmentsOf(path).at(-1)!), 0o660);
@@ -148,8 +148,8 @@ describe("wal-log repair, run as root", { skip: notRoot }, () => {
   );
 });
 
-describe("a file that is given away", { skip: noLinks }, () => {
-  it("is the one that was just made, and no other under its name", async () => {
+describe("keepOwner", { skip: noLinks }, () => {
+  it("refuses a file that was replaced", async () => {
     await inTemporaryFolder((folder) => {
       const path = join(folder, "file");
       const like = lstatSync(folder);

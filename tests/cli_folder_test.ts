@@ -1,4 +1,4 @@
-/** Folders that are made whole or not at all: what two processes do to each other, and what is left alone. */
+/** Folders that are made in one step: races between processes, and leftovers of killed ones. */
 
 import assert from "node:assert/strict";
 import {
@@ -26,7 +26,7 @@ import { inTemporaryFolder, notRoot } from "./temporary.ts";
 
 const noModes = process.platform === "win32" && "Windows has no such modes and links";
 
-/** Makes a folder as a process leaves it that was killed while it filled it. */
+/** Makes the leftover of a killed process. */
 function makeLeftover(folder: string, name = "copy"): string {
   const path = mkdtempSync(join(folder, `.${name}.wal-log-`));
   writeFileSync(join(path, "LOCK"), "");
@@ -43,8 +43,8 @@ function makeCopy(folder: string, text = "whole"): Promise<void> {
   });
 }
 
-describe("a folder that is made whole or not at all", () => {
-  it("is filled in a folder with an unpredictable name that is closed to others", { skip: noModes }, async () => {
+describe("makeFolder", () => {
+  it("fills a folder with an unpredictable name that only its owner can open", { skip: noModes }, async () => {
     await inTemporaryFolder(async (folder) => {
       const names = new Set<string>();
       for (let i = 0; i < 3; i++) {
@@ -62,7 +62,7 @@ describe("a folder that is made whole or not at all", () => {
     });
   });
 
-  it("leaves nothing if filling it fails", async () => {
+  it("leaves nothing if filling fails", async () => {
     await inTemporaryFolder(async (folder) => {
       const failing = makeFolder(join(folder, "copy"), () => Promise.reject(new Error("no")));
       await assert.rejects(failing, /no/);
@@ -70,7 +70,7 @@ describe("a folder that is made whole or not at all", () => {
     });
   });
 
-  it("is made by one of two at a time, and refused to the other", async () => {
+  it("lets one of two concurrent calls succeed, and refuses the other", async () => {
     await inTemporaryFolder(async (folder) => {
       let arrived = 0;
       let release = () => {};
@@ -91,7 +91,7 @@ describe("a folder that is made whole or not at all", () => {
     });
   });
 
-  it("is made by one of two backups at a time, and refused to the other", async () => {
+  it("lets one of two concurrent backups succeed, and refuses the other", async () => {
     await inTemporaryFolder(async (folder) => {
       const path = join(folder, "raft.wal");
       const copy = join(folder, "copy");
@@ -105,7 +105,7 @@ describe("a folder that is made whole or not at all", () => {
     });
   });
 
-  it("does not take the place of a file, a link or a folder with something in it", { skip: noModes }, async () => {
+  it("does not replace a file, a link or a folder that is not empty", { skip: noModes }, async () => {
     await inTemporaryFolder(async (folder) => {
       const path = join(folder, "copy");
       const other = join(folder, "other");
@@ -119,7 +119,7 @@ describe("a folder that is made whole or not at all", () => {
       const file = join(folder, "file");
       writeFileSync(file, "");
       await assert.rejects(makeFolder(file, () => Promise.resolve()), { code: "INVALID_ARGUMENT" });
-      // What appears meanwhile is no different.
+      // The same if it appears meanwhile.
       const late = makeFolder(join(folder, "late"), () => {
         mkdirSync(join(folder, "late"));
         writeFileSync(join(folder, "late", "precious"), "");
@@ -132,8 +132,8 @@ describe("a folder that is made whole or not at all", () => {
   });
 });
 
-describe("what a process that was killed has left", () => {
-  it("is removed by the next one that makes the same folder", async () => {
+describe("a leftover of a killed process", () => {
+  it("is removed by the next process that makes the same folder", async () => {
     await inTemporaryFolder(async (folder) => {
       makeLeftover(folder);
       makeLeftover(folder);
@@ -145,7 +145,7 @@ describe("what a process that was killed has left", () => {
     });
   });
 
-  it("stays while its process is at work", async () => {
+  it("stays while its process runs", async () => {
     await inTemporaryFolder(async (folder) => {
       const path = makeLeftover(folder);
       const lock = nodeFileSystem.lock(join(path, "LOCK")) as FileLock;
@@ -155,7 +155,7 @@ describe("what a process that was killed has left", () => {
     });
   });
 
-  /** What may be something else: a trap, or somebody's data. */
+  /** Folders that may be something else: a trap, or the data of another user. */
   const strange: [name: string, make: (path: string) => void][] = [
     ["that others can write to", (path) => chmodSync(path, 0o770)],
     ["with a journal beside its lock", (path) => writeFileSync(join(path, "LOCK-journal"), "")],
@@ -164,7 +164,7 @@ describe("what a process that was killed has left", () => {
     ["with a file of another name", (path) => writeFileSync(join(path, "precious"), "")],
   ];
   for (const [name, make] of strange) {
-    it(`is left alone: a folder ${name}`, { skip: noModes }, async () => {
+    it(`stays if it is a folder ${name}`, { skip: noModes }, async () => {
       await inTemporaryFolder(async (folder) => {
         const path = makeLeftover(folder);
         make(path);
@@ -175,7 +175,7 @@ describe("what a process that was killed has left", () => {
     });
   }
 
-  it("is left alone: a link, and a folder whose lock is one", { skip: noModes }, async () => {
+  it("stays if it is a link, or its lock file is one", { skip: noModes }, async () => {
     await inTemporaryFolder(async (folder) => {
       const elsewhere = join(folder, "elsewhere");
       mkdirSync(elsewhere);
@@ -192,7 +192,7 @@ describe("what a process that was killed has left", () => {
     });
   });
 
-  it("is left alone if it belongs to somebody else", { skip: notRoot }, async () => {
+  it("stays if it belongs to another user", { skip: notRoot }, async () => {
     await inTemporaryFolder(async (folder) => {
       const path = makeLeftover(folder);
       chownSync(path, 65534, 65534);

@@ -233,7 +233,7 @@ describe("wal-log repair --cut", () => {
   );
 
   it(
-    "writes the log anew in no folder whose name can be foreseen",
+    "uses no predictable name for the new log",
     withReplica(async ({ path, folder }) => {
       damageEntry(path, 50, "payload");
       const foreign = [`${path}.wal-log-cut`, join(folder, ".raft.wal.wal-log.tmp")];

@@ -86,7 +86,7 @@ describe("the report", () => {
     });
   });
 
-  it("is written through a link that the user names", { skip: process.platform === "win32" }, async () => {
+  it("is written to the target of a link that the user names", { skip: process.platform === "win32" }, async () => {
     await inTemporaryFolder(async (folder) => {
       const path = join(folder, "raft.wal");
       const link = join(folder, "latest.html");

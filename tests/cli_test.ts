@@ -23,10 +23,10 @@ const noControls = process.platform === "win32" && "Windows has no file names wi
 const noDeno = process.versions.deno === undefined && "only Deno denies permissions";
 const noSignals = process.platform === "win32" && "signals of other processes are not delivered on Windows";
 
-/** Characters that terminals obey, or that hide or reorder others: of all classes, one beyond U+FFFF among them. */
+/** Characters that a terminal obeys, or that hide or reorder text: of each class, and one beyond U+FFFF. */
 const OBEYED = "\x1b[31m\n\x7f\x9b31m\u00ad\u202e\u2066\u2028\u2029\ufeff\u{e0041}";
 const OBEYED_SHOWN = "\\u001b[31m\\u000a\\u007f\\u009b31m\\u00ad\\u202e\\u2066\\u2028\\u2029\\ufeff\\udb40\\udc41";
-/** None of them may be printed, but for the end of a line. */
+/** Such a character, other than the end of a line. */
 const INVISIBLE = /(?!\n)[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u;
 
 /** Runs a test in a folder with a log in it. */
@@ -112,7 +112,7 @@ describe("wal-log", () => {
     });
   });
 
-  it("ends with 3 if Deno denies a permission, and names it", { skip: noDeno }, async () => {
+  it("ends with 3 and names the permission if Deno denies one", { skip: noDeno }, async () => {
     await inTemporaryFolder((folder) => {
       const path = join(folder, "raft.wal");
       makeLog(path);
@@ -124,7 +124,7 @@ describe("wal-log", () => {
     });
   });
 
-  it("shows what is in a path, and has a terminal do nothing", { skip: noControls }, async () => {
+  it("escapes control and format characters of paths in text, HTML and errors", { skip: noControls }, async () => {
     await inTemporaryFolder(async (folder) => {
       const path = join(folder, `a ${OBEYED}<b>&`);
       makeLog(path);
@@ -142,7 +142,7 @@ describe("wal-log", () => {
     });
   });
 
-  it("escapes what a terminal obeys in JSON, of which the value stays the same", { skip: noControls }, async () => {
+  it("escapes control and format characters in JSON without changing its value", { skip: noControls }, async () => {
     await inTemporaryFolder(async (folder) => {
       const path = join(folder, `a ${OBEYED}\\u0041\u00e9\u{1f600}`);
       makeLog(path);

@@ -43,7 +43,7 @@ export async function inTemporaryFolder<T>(body: (path: string) => T | Promise<T
   }
 }
 
-/** Whether the tests run as root. What they make shows it: to ask for the user needs a permission in Deno. */
+/** Whether the tests run as root. Asks the file system: to ask the process needs a permission in Deno. */
 function isRoot(): boolean {
   if (process.platform === "win32") return false;
   const folder = temporaryFolder();
@@ -54,5 +54,5 @@ function isRoot(): boolean {
   }
 }
 
-/** Why to skip a test that gives files to another user; `false` if there is no reason to. */
+/** The reason to skip a test that gives files to another user; `false` if it can run. */
 export const notRoot: string | false = !isRoot() && "only root can give files to another user";

@@ -138,8 +138,7 @@ export function recordsOf(bytes: Uint8Array): { readonly tag: number; readonly l
 }
 
 /**
- * A file of headers back to back, each of which seems to begin an entry that reaches to the end of the file. None of
- * the checksums is right.
+ * A file of headers back to back. Each claims an entry that reaches to the end of the file. All checksums are wrong.
  *
  * @param bytes The size of the file; at most 64 MiB.
  * @returns The file.

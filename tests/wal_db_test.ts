@@ -69,7 +69,7 @@ async function rejection(promise: Promise<unknown>): Promise<WalLogError> {
   assert.fail("expected a rejection");
 }
 
-/** A disk with a source on it; the sizes of the buffers that were read into, and how many bytes were asked for. */
+/** A disk with a source on it that records the size of each buffer read into, and the sum of bytes requested. */
 function watchedReads(bytes: Uint8Array): { disk: MemoryDisk; buffers: number[]; read: () => number } {
   const disk = new MemoryDisk(new Map([["source.wal", bytes]]));
   const buffers: number[] = [];
@@ -315,7 +315,7 @@ describe("importing a wal-db log", () => {
     assert.deepEqual([result.cut?.offset, result.cut?.resumesAt], [0, 5000]);
   });
 
-  it("gives up the search in a file of plausible headers, and calls the file damaged", async () => {
+  it("gives up the search in a file of plausible headers, which is then damaged", async () => {
     const size = 4 * MIB;
     const torn = plausibleHeaders(size);
     // The first record claims to go on past the end of the file.
@@ -346,7 +346,7 @@ describe("importing a wal-db log", () => {
     }
   });
 
-  it("lets others run while it searches, tells how far it is, and ends when it is told to", async () => {
+  it("reports progress while it searches, lets others run, and can be aborted", async () => {
     const reason = new Error("enough");
     const controller = new AbortController();
     let checksums = 0;
@@ -455,7 +455,7 @@ describe("importing a wal-db log", () => {
     }
   });
 
-  it("moves no list of terms for each of many snapshots", async () => {
+  it("does not move the list of terms at each snapshot", async () => {
     const indexes = Array.from({ length: 1000 }, (_, i) => i + 1);
     const none = new Uint8Array(0);
     const bytes = concat([
@@ -610,7 +610,7 @@ describe("exporting to a wal-db log", () => {
     });
   });
 
-  it("leaves a link that is there as it is, whether it leads anywhere or not", { skip: noLinks }, async () => {
+  it("leaves an existing link as it is, dangling or not", { skip: noLinks }, async () => {
     await withLog(async (log, folder) => {
       const file = join(folder, "raft.wal");
       symlinkSync("elsewhere", file);

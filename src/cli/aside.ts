@@ -1,8 +1,8 @@
 /**
- * Makes a folder that is there whole or not at all: it is filled elsewhere, and renamed when it is complete.
+ * Makes a folder in one step: it is filled in a temporary folder beside it, and renamed when it is complete.
  *
- * It is filled in a temporary folder beside it. Others may be able to write to the folder above, so the temporary one has
- * an unpredictable name and is closed to everybody else:
+ * Other users may be able to write to the folder above. So the temporary folder has an unpredictable name, and only its
+ * owner can open it:
  *
  * ```text
  * .NAME.wal-log-XXXXXX/    made with mkdtemp, mode 0700
@@ -23,16 +23,16 @@ import { nodeFileSystem } from "../storage/node_fs.ts";
 
 const LOCK_NAME = "LOCK";
 const CONTENT_NAME = "log";
-/** What mkdtemp puts behind the prefix. */
+/** The random end of a name that mkdtemp makes. */
 const RANDOM = /^[0-9A-Za-z]{6}$/;
-/** How often to make another temporary folder if somebody takes one for a leftover. */
+/** How many temporary folders to make, if other processes remove them as leftovers. */
 const ATTEMPTS_MAX = 10;
 
 /**
  * Makes a folder with a log in it.
  *
  * @param path The folder. It must not exist, or be empty.
- * @param fill Fills a folder, given its path for now. Returns when everything in it is durable.
+ * @param fill Fills a folder, given its temporary path. Resolves when everything in it is durable.
  * @returns What `fill` returns. If that fails, nothing is left.
  * @throws {WalLogError} `INVALID_ARGUMENT` if `path` is a file, a link or a folder that is not empty, or becomes one
  * before the new folder is complete.
@@ -57,10 +57,10 @@ export async function makeFolder<Result>(path: string, fill: (folder: string) =>
 }
 
 /**
- * Makes a temporary folder, and removes it after use. Removes also what processes have left that were killed.
+ * Makes a temporary folder, and removes it after use. It first removes the leftovers of killed processes.
  *
- * @param target The file or folder beside which it is made. The names of the two belong together.
- * @param use Uses the folder, which is empty at first and may be gone afterwards.
+ * @param target The temporary folder is made beside this file or folder, and named after it.
+ * @param use Uses the folder, which is empty. It may rename it.
  * @returns What `use` returns.
  */
 export async function withTemporaryFolder<Result>(
@@ -97,7 +97,7 @@ function makeTemporary(target: string): { path: string; lock: FileLock } {
       failure = error;
     }
     if (lock !== undefined && statOf(lockPath) !== undefined) return { path, lock };
-    // Until it is locked, another process may take it for a leftover and remove it.
+    // Before it is locked, another process may remove it as a leftover.
     lock?.release();
     const isRemoved = failure === undefined || statOf(path) === undefined;
     if (isRemoved && attempt < ATTEMPTS_MAX) continue;
@@ -106,7 +106,7 @@ function makeTemporary(target: string): { path: string; lock: FileLock } {
   }
 }
 
-/** Removes a temporary folder. Its lock is held until it is gone, so that no other process begins to use it. */
+/** Removes a temporary folder, and releases its lock last, so that no other process begins to use the folder. */
 function remove(path: string, lock: FileLock): void {
   try {
     // Windows does not remove a file that is open.
@@ -117,7 +117,7 @@ function remove(path: string, lock: FileLock): void {
   }
 }
 
-/** Removes the temporary folders of processes that were killed. A folder that may be something else stays. */
+/** Removes the temporary folders of killed processes. A folder that may be something else stays. */
 function removeLeftovers(target: string, own: string): void {
   const prefix = prefixOf(target);
   const made = lstatSync(own);
@@ -127,17 +127,17 @@ function removeLeftovers(target: string, own: string): void {
     try {
       removeLeftover(path, made);
     } catch {
-      // Another process removed it, or it cannot be removed. It is not in the way.
+      // It is gone, or it cannot be removed. Either way it does no harm.
     }
   }
 }
 
 function removeLeftover(path: string, made: Stats): void {
-  // Taking the lock opens a database, which can be crafted to do harm. So nothing is locked that others could have made.
+  // To take the lock opens a database, and a crafted one does harm. So lock nothing that another user could have made.
   const found = lstatSync(path);
   if (!found.isDirectory() || found.uid !== made.uid || found.mode !== made.mode) return;
   const names = readdirSync(path);
-  // Its process was killed before it could lock it. If it runs, it makes another one.
+  // Its process has not locked it yet. If that process still runs, it makes another folder.
   if (names.length === 0) return rmdirSync(path);
   if (!names.includes(LOCK_NAME) || names.some((name) => name !== LOCK_NAME && name !== CONTENT_NAME)) return;
   const lockFile = lstatSync(join(path, LOCK_NAME));
@@ -146,7 +146,7 @@ function removeLeftover(path: string, made: Stats): void {
   if (typeof lock === "object") remove(path, lock);
 }
 
-/** Fails where there is something. */
+/** Fails unless nothing, or an empty folder, has a path. */
 function requireVacant(target: string): void {
   const found = statOf(target);
   if (found === undefined) return;
@@ -161,10 +161,10 @@ function requireVacant(target: string): void {
 }
 
 /**
- * Looks at what has a path. Does not follow a link.
+ * Gets the status of a file, and follows no link.
  *
- * @param path The path.
- * @returns What has it; `undefined` if nothing has.
+ * @param path The file.
+ * @returns Its status; `undefined` if there is no file.
  */
 export function statOf(path: string): Stats | undefined {
   try {

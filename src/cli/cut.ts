@@ -111,7 +111,7 @@ function vacant(folder: string): string {
   }
 }
 
-/** Copies the files of a folder, flushed, with owners and modes. Not the lock: to close it would release it. */
+/** Copies the files of a folder durably, with owners and modes. Skips LOCK: to open and close it releases the lock. */
 async function copyFiles(from: string, to: string, signal: AbortSignal): Promise<void> {
   for (const [name, like] of listFiles(from).files) {
     if (name !== LOCK_NAME) await copyFile(join(from, name), join(to, name), like, signal);
@@ -120,7 +120,7 @@ async function copyFiles(from: string, to: string, signal: AbortSignal): Promise
   keepOwner(to, statSync(from));
 }
 
-/** Replaces the files of a log with those of another, IDENTITY last. Lets nothing else run meanwhile. */
+/** Replaces the files of a log with those of another, IDENTITY last. It is synchronous: nothing can run in between. */
 function replace(folder: string, anew: string): void {
   const names = readdirSync(anew).filter(isSegmentOrSnapshot);
   const old = readdirSync(folder).filter(isSegmentOrSnapshot);

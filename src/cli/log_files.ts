@@ -1,5 +1,5 @@
 /**
- * The files of a log's folder as they are, links not followed.
+ * Lists and copies the files of a log's folder, and follows no link.
  *
  * @module
  */
@@ -21,14 +21,14 @@ export const LOCK_NAME = "LOCK";
 
 const SEGMENT = /^\d{12,16}\.seg$/;
 const SNAPSHOT = /^\d{12,16}-\d{12,16}\.snap$/;
-/** What a segment or a snapshot is called until it is complete. */
+/** The temporary names of segments and snapshots. */
 const UNFINISHED = /^\d{12,16}(-\d{12,16})?\.(seg|snap)\..*$/;
 
-/** What is in a log's folder. */
+/** The content of a log's folder. */
 export interface LogFiles {
-  /** The regular files, those of others too, by name. */
+  /** All regular files by name, including those that are not the log's. */
   readonly files: ReadonlyMap<string, Stats>;
-  /** What else there is, and is none of the log's: in words, by name. */
+  /** The kind of everything else by name: `a symbolic link`. */
   readonly others: ReadonlyMap<string, string>;
 }
 
@@ -36,8 +36,8 @@ export interface LogFiles {
  * Lists a log's folder.
  *
  * @param folder The folder.
- * @returns What is in it.
- * @throws {WalLogError} `INVALID_ARGUMENT` if something has a name of the log's, and is no regular file.
+ * @returns Its content.
+ * @throws {WalLogError} `INVALID_ARGUMENT` if a link, a device, a FIFO or a folder has the name of a file of the log.
  */
 export function listFiles(folder: string): LogFiles {
   const files = new Map<string, Stats>();
@@ -76,11 +76,11 @@ export function isContent(name: string): boolean {
 }
 
 /**
- * Prepares the repair of a log, so that every file that it makes can be opened by whoever could open the old ones.
+ * Prepares the repair of a log: new files get the owners and modes of the old ones.
  *
- * @param folder The log's folder. It gets a lock file if it has none: taking the lock would create one otherwise.
- * @param listed What is in the folder.
- * @returns The file system that new files of the log are to be made with, in whatever folder.
+ * @param folder The log's folder. If it has no lock file, it gets one, because taking the lock would create it.
+ * @param listed The folder's content.
+ * @returns The file system with which to make the new files.
  */
 export function prepareRepair(folder: string, listed: LogFiles): FileSystem {
   const like = (name: string) => modelOf(listed, name);
@@ -89,7 +89,7 @@ export function prepareRepair(folder: string, listed: LogFiles): FileSystem {
   return ownerKeeping(like);
 }
 
-/** The file whose owner and mode a new one gets: the one that it replaces, or else the newest segment. */
+/** The old file that a new one is like: the file that it replaces, or else the newest segment. */
 function modelOf({ files }: LogFiles, name: string): Stats | undefined {
   const newest = (kind: RegExp) => {
     const names = [...files.keys()].filter((other) => kind.test(other));
@@ -103,11 +103,11 @@ function modelOf({ files }: LogFiles, name: string): Stats | undefined {
 }
 
 /**
- * Copies a file, flushed, with its owner and mode.
+ * Copies a file durably, with its owner and mode.
  *
  * @param from The file.
- * @param to The copy, which must not exist, in a folder that nobody else can reach.
- * @param like The file as it was found.
+ * @param to The copy. It must not exist.
+ * @param like The status of the file.
  * @param signal Ends it early.
  */
 export async function copyFile(from: string, to: string, like: Stats, signal: AbortSignal): Promise<void> {

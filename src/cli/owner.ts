@@ -1,5 +1,5 @@
 /**
- * Owner and mode of files that replace others. A log may be repaired by root, and then has to open for its service again.
+ * Gives new files the owners and modes of others. So a service can open its log after root has repaired it.
  *
  * @module
  */
@@ -12,16 +12,18 @@ import type { FileSystem } from "../storage/file_system.ts";
 import { errorCode } from "../storage/full.ts";
 import { nodeFileSystem } from "../storage/node_fs.ts";
 
-/** The bits of a mode that say who may do what. */
+/** The bits of a mode that are permissions. */
 const PERMISSIONS = 0o7777;
 
 /**
  * Gives a new file or folder the owner, the group and the mode of another, durably.
  *
- * @param path A file that this process has just created, and is still empty; or a folder that nobody else can reach. It
- * may lie in a folder of the user that it is given to, who must not get another file instead.
- * @param like What it is to be like.
- * @throws {WalLogError} `IO` if it is another file by now, or if this user may not do it.
+ * The new owner may own the folder, and may replace the file with another one to become its owner. So only a regular
+ * file that is empty and has one link is given away.
+ *
+ * @param path An empty file that this process has just created, or a folder that no other user can replace.
+ * @param like The status of the other one.
+ * @throws {WalLogError} `IO` if the file was replaced, or if this user may not change its owner.
  */
 export function keepOwner(path: string, like: Stats): void {
   if (process.platform === "win32") return;
@@ -63,9 +65,9 @@ function give(path: string, descriptor: number, { uid, gid, mode }: Stats, like:
 }
 
 /**
- * The machine, on which each new file has owner and mode of another.
+ * The machine, but each new file gets the owner and mode of another.
  *
- * @param like What a new file is to be like, by its name; `undefined` to leave it as it is.
+ * @param like The status of the other file, given the name of the new one; `undefined` to leave the new one as it is.
  * @returns The file system.
  */
 export function ownerKeeping(like: (name: string) => Stats | undefined): FileSystem {
@@ -88,10 +90,10 @@ export function ownerKeeping(like: (name: string) => Stats | undefined): FileSys
 }
 
 /**
- * Creates an empty file, unless it exists.
+ * Creates an empty file with the owner and mode of another, unless it exists.
  *
- * @param path The file. If it is a lock file, nobody holds the lock in this process: to close the file would release it.
- * @param like What it is to be like.
+ * @param path The file. If it is a lock file, this process must not hold the lock: to close the file releases it.
+ * @param like The status of a file whose owner and mode it gets.
  */
 export function createLike(path: string, like: Stats): void {
   let descriptor: number;

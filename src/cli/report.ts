@@ -53,10 +53,10 @@ async function look(path: string): Promise<ReportData> {
   }
 }
 
-/** Writes a file in one step: it is there whole, or as it was before. */
+/** Writes a file in one step. */
 function write(target: string, text: string): void {
   const found = statOf(target);
-  // Whoever names a link or a device wants to write to what is behind it.
+  // A user who names a link or a device means its target.
   if (found !== undefined && !found.isFile()) return writeFileSync(target, text);
   const temporary = `${target}.${randomUUID()}.tmp`;
   try {

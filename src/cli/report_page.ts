@@ -66,7 +66,7 @@ ${damageTable(report.harmless, "Damage that costs nothing", "To what the log no 
 `;
 }
 
-/** Text as it stands in HTML, in one line, and with nothing invisible in it that could reorder or hide the rest. */
+/** Escapes text for HTML. Invisible characters are escaped too, because some of them reorder or hide text. */
 function escape(text: string): string {
   return oneLine(text).replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
 }

@@ -63,12 +63,12 @@ export function damageText({ kind, path, offset, bytes, firstIndex, lastIndex, r
   return `${what}: ${nameOf(path)} at byte ${offset}${size} (${reason})`;
 }
 
-/** Characters that a terminal obeys or does not show: controls, format characters, separators of lines and paragraphs. */
+/** Control and format characters, and separators of lines and paragraphs: a terminal obeys them, or hides them. */
 const INVISIBLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
-/** The same but for line feeds. */
+/** The same without the line feed. */
 const INVISIBLE_IN_LINES = /(?!\n)[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
 
-/** A character as JSON escapes it: `\u202e`, and two escapes for one beyond U+FFFF. */
+/** Escapes a character as JSON does: `\u202e`, and two escapes beyond U+FFFF. */
 function escaped(character: string): string {
   return Array.from(
     { length: character.length },
@@ -76,22 +76,22 @@ function escaped(character: string): string {
   ).join("");
 }
 
-/** Text that a terminal only shows: invisible characters but for line feeds are escaped. */
+/** Escapes invisible characters except line feeds: text that is safe to print. */
 export function harmless(text: string): string {
   return text.replace(INVISIBLE_IN_LINES, escaped);
 }
 
-/** The same in one line: for a path, and for a message with paths in it. */
+/** Escapes line feeds too: for a path, and for a message with paths in it. */
 export function oneLine(text: string): string {
   return text.replace(INVISIBLE, escaped);
 }
 
 /**
- * A value as JSON that a terminal only shows. All JSON that the program prints comes from here.
+ * A value as JSON that is safe to print. All JSON that the program prints comes from here.
  *
  * @param value The value.
  * @param indent By how many spaces a level is indented; without it, the JSON is one line.
- * @returns JSON of the same value: what is escaped stands in strings.
+ * @returns JSON. The escapes are within strings, and do not change the value.
  */
 export function jsonText(value: unknown, indent?: number): string {
   // The only line feeds are those of the indentation: `JSON.stringify` escapes the others.

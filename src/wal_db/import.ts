@@ -155,7 +155,7 @@ export async function importWalDb(
   }
 }
 
-/** Does some work step by step. Every few milliseconds it reports progress, lets others run, and may be ended. */
+/** Does work step by step. Every few milliseconds it reports progress, lets others run, and checks the signal. */
 async function inSlices<Result>(
   work: Generator<Progress, Result>,
   { onProgress, signal }: WalDbImportOptions,
@@ -171,7 +171,7 @@ async function inSlices<Result>(
   }
 }
 
-/** Takes the records that the survey has found to be good. */
+/** Writes the records that the survey accepted to the log. */
 function* take(
   file: File,
   { end }: Survey,
@@ -198,7 +198,7 @@ function* take(
 
 function openSource(fileSystem: FileSystem, path: string): File {
   try {
-    // The caller may name a link. The file system need not follow one: in a log's folder, a link is a trap.
+    // The caller may name a link. The file system follows none, because a link in a log's folder may be a trap.
     return fileSystem.open(fileSystem === nodeFileSystem ? realpathSync(path) : path, "read");
   } catch (error) {
     throw ioError("Cannot import the log", path, error);

@@ -13,7 +13,7 @@ import { readFull } from "../storage/full.ts";
 import { FRAMING_BYTES, RECORD_BYTES_MAX, SUMMED_FROM } from "./format.ts";
 import { RecordSearch, type SearchResult } from "./search.ts";
 
-/** Where the reading of a file ended early, and what a search found behind it. */
+/** The place where the reading of a file ended early, and the result of the search behind it. */
 export interface RecordStop extends SearchResult {
   /** `torn`: the file ends within a record, and no whole one follows. `damaged`: anything else. */
   readonly kind: "torn" | "damaged";
@@ -103,9 +103,9 @@ export class RecordReader {
   }
 
   /**
-   * Ends the reading: the file cannot be read from some record on.
+   * Ends the reading at a record.
    *
-   * @param kind What it looks like, unless the search finds that something follows.
+   * @param kind The verdict, unless the search finds a whole record behind.
    * @param offset Where the record begins. In bytes.
    * @param reason What was found there.
    */
@@ -114,7 +114,7 @@ export class RecordReader {
   }
 
   /**
-   * Searches for the next whole record behind {@link RecordReader.stop}, and notes there what it finds.
+   * Searches for the next whole record behind {@link RecordReader.stop}, and puts the result there.
    *
    * @param stop Where the reading ended.
    * @returns Yields the current offset of the search, every few milliseconds at most.
@@ -122,7 +122,7 @@ export class RecordReader {
   *search(stop: RecordStop): Generator<number, void> {
     const found = yield* new RecordSearch(this.file, this.size, this.codec).run(stop.offset + 1);
     const { resumesAt, givenUpAt } = found;
-    // A damaged length makes a record seem to go on past the end of the file. Only if nothing follows, it is torn.
+    // A damaged length can make a record seem to end behind the file. It is torn only if no whole record follows.
     const kind = resumesAt === undefined && givenUpAt === undefined ? stop.kind : "damaged";
     const reason = givenUpAt === undefined
       ? stop.reason

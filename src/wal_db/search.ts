@@ -15,7 +15,7 @@ import { FRAMING_BYTES, isPlausible, PLAUSIBLE_BYTES, RECORD_BYTES_MAX, SUMMED_F
 
 /** The budget, as a multiple of the file's size. A log that was damaged by accident needs a fraction of it. */
 const BUDGET_FACTOR = 8;
-/** How much is tried and checksummed between two steps of the search. In bytes: a millisecond or so. */
+/** How many bytes are tried and checksummed between two steps of the search. They take a millisecond or so. */
 const STEP_BYTES = 256 * 1024;
 
 /** How a search ended. */
@@ -90,11 +90,11 @@ export class RecordSearch {
   }
 
   /**
-   * Goes on with a checksum behind the chunk.
+   * Continues a checksum behind the chunk.
    *
    * @param position Where the chunk begins in the file. In bytes.
    * @param filled How much of the chunk is filled. In bytes.
-   * @param bytes How many bytes to go on for.
+   * @param bytes How many bytes to add to the checksum.
    * @param before The checksum so far.
    * @returns Yields the position after each piece. Returns the checksum.
    */

@@ -1,5 +1,5 @@
 /**
- * The first reading of a wal-db log: it checks that all records can be taken, before any of them is.
+ * The first reading of a wal-db log. It checks every record before any is written to the log.
  *
  * @module
  */
@@ -13,9 +13,9 @@ import type { Index, LogEntry, Term } from "../types.ts";
 import { decodeRecord, Malformed, UnsafeNumber, type WalDbRecord } from "./format.ts";
 import { RecordReader, type RecordStop } from "./reader.ts";
 
-/** The result of a survey. */
+/** The result of the first reading. */
 export interface Survey {
-  /** How many records can be taken. */
+  /** How many records can be imported. */
   readonly records: number;
   /** Where the last of them ends. In bytes. */
   readonly end: number;
@@ -24,7 +24,7 @@ export interface Survey {
 }
 
 /**
- * Reads all records, and searches behind the first that cannot be taken.
+ * Reads all records. Where one cannot be imported, it stops, and searches for a whole record behind.
  *
  * @param file The file.
  * @param size How much of it is read. In bytes.

@@ -1,5 +1,5 @@
 /**
- * Mutants of the command line and of the import of wal-db logs, where a check protects from crafted files and folders.
+ * Mutants of the command line and of the import of wal-db logs: of the checks against crafted files and folders.
  *
  * @module
  */
@@ -41,7 +41,7 @@ const IMPORTS: readonly Mutant[] = [
 
 const TEXT = "src/cli/text.ts";
 
-/** Paths that have a terminal do something. */
+/** Escapes. */
 const OUTPUTS: readonly Mutant[] = [
   {
     name: "JSON has characters in it that a terminal obeys",
@@ -74,10 +74,10 @@ const OUTPUTS: readonly Mutant[] = [
 
 const ASIDE = "src/cli/aside.ts";
 
-/** Temporary folders among those of others. */
+/** Temporary folders. */
 const FOLDERS: readonly Mutant[] = [
   {
-    name: "the folder of another process is removed while that is at work",
+    name: "the folder of a running process is removed",
     file: ASIDE,
     edits: [["if (lock !== undefined) remove(path, lock);", "remove(path, lock ?? { release() {} });"]],
     dies: "cli_folder_test",
@@ -107,7 +107,7 @@ const FOLDERS: readonly Mutant[] = [
     dies: "cli_folder_test",
   },
   {
-    name: "two processes make the same folder, and one of them does not say so",
+    name: "the slower of two processes fails without a clear error",
     file: ASIDE,
     edits: [["      // Another process was faster.\n      requireVacant(target);\n", ""]],
     dies: "cli_folder_test",
@@ -140,10 +140,10 @@ const LINKS: readonly Mutant[] = [
 
 const OWNER = "src/cli/owner.ts";
 
-/** Owners and modes of what a repair makes. The tests that notice run as root only, but for the first. */
+/** Owners and modes. All but the first need root to be noticed. */
 const OWNERS: readonly Mutant[] = [
   {
-    name: "a file that somebody else has put in the place of a new one is given away",
+    name: "a file that another user put in the place of a new one is given away",
     file: OWNER,
     edits: [["if (opened.isFile() && (opened.size !== 0 || opened.nlink !== 1)) throw replaced(path);", ""]],
     dies: "cli_files_test",
