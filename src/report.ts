@@ -85,7 +85,10 @@ export interface RecoveryReport {
   readonly cut: Cut | undefined;
   /** What is damaged, if the verdict is `corrupt`. */
   readonly damage: readonly Damage[];
-  /** Damage to what the log no longer needs, because it was truncated, compacted or overruled later on. */
+  /**
+   * Damage to something that the log no longer needs: it was truncated, or a snapshot or a later hard state replaced it.
+   * Segments of which the snapshot covers every entry are not listed.
+   */
   readonly harmless: readonly Damage[];
 }
 

@@ -146,13 +146,12 @@ export class SnapshotStore {
   }
 
   private deleteReplaced(): void {
-    const { fileSystem, folder, writer } = this.opened;
+    const { fileSystem, folder } = this.opened;
     const { path, counts } = this.state;
-    const { segments, snapshotIndex, snapshotTerm } = this.state.index;
+    const { segments, covered, snapshotIndex, snapshotTerm } = this.state.index;
     const before = counts.segmentsDeleted;
-    for (;;) {
+    for (let left = covered; left > 0; left--) {
       const [oldest] = segments;
-      if (oldest === writer!.segment || oldest!.firstIndex + oldest!.count - 1 > snapshotIndex) break;
       this.files.drop(oldest!.path);
       fileSystem.remove(oldest!.path);
       segments.shift();

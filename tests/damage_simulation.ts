@@ -53,6 +53,8 @@ class DamageSimulation {
   #floor = 0;
   /** Whether the disk has rotted, and the log was not healed since. */
   #isRotten = false;
+  /** Whether the disk has ever rotted: a log that was healed can still hold damage that it does not need. */
+  #hasRotted = false;
   /** Whether damage has taken along what would show what else it took: see `docs/RELIABILITY.md`. */
   #isOpenEnded = false;
 
@@ -311,7 +313,7 @@ class DamageSimulation {
       const path = random.pick(paths);
       const isNewest = path.endsWith(".seg") && path >= newest;
       isNewestHit ||= isNewest;
-      if (this.#rotOne(path, isNewest, places > 1, how === "closed")) this.#isRotten = true;
+      if (this.#rotOne(path, isNewest, places > 1, how === "closed")) this.#isRotten = this.#hasRotted = true;
     }
     this.#reopen();
   }
@@ -367,10 +369,11 @@ class DamageSimulation {
   #reopen(floor = this.#floor, mustBeWhole = false): void {
     this.#log = this.#openDisturbed(() => floor = this.#floor);
     this.#floor = floor;
-    const { damage, verdict } = this.#log.recovery;
+    const { damage, harmless, verdict } = this.#log.recovery;
     this.#note(`opened-${verdict} ${damage.map(lineOf).join("; ")}`);
     assert(!mustBeWhole || damage.length === 0, `healed, and damaged again: ${JSON.stringify(damage)}`);
     assert(this.#isRotten || damage.length === 0, `damage, and none was done: ${JSON.stringify(damage)}`);
+    assert(this.#hasRotted || harmless.length === 0, `harmless damage, and none was done: ${JSON.stringify(harmless)}`);
     this.#compareWithFooters();
     if (damage.length === 0) this.#judgeWhole();
     else this.#judgeDamaged();

@@ -196,6 +196,19 @@ export interface LogState {
   readonly replacements: number;
 }
 
+/** The state of a log to which nothing was ever written. */
+export const EMPTY_STATE: LogState = {
+  nextIndex: 1,
+  lastTerm: 0,
+  hardState: { term: 0, votedFor: null },
+  hardStateLost: false,
+  tailLost: false,
+  snapshotIndex: 0,
+  snapshotTerm: 0,
+  replacementsLost: false,
+  replacements: 0,
+};
+
 /** What a segment's header says. */
 export interface SegmentHeader {
   readonly uuid: Uint8Array;

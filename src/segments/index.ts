@@ -123,6 +123,17 @@ export class LogIndex {
   }
 
   /**
+   * How many of the oldest segments compaction deletes: those of which the snapshot covers every entry. The newest segment
+   * is never one of them.
+   */
+  get covered(): number {
+    if (this.snapshotIndex === 0) return 0;
+    const isNeeded = ({ firstIndex, count }: Segment, i: number) =>
+      i === this.segments.length - 1 || firstIndex + count - 1 > this.snapshotIndex;
+    return Math.max(this.segments.findIndex(isNeeded), 0);
+  }
+
+  /**
    * Adds entries at the end, once they are written.
    *
    * @param batch The entries, whose offsets the newest segment has noted.

@@ -16,6 +16,7 @@ import { Borders, lostBefore } from "./borders.ts";
 import { type Chain, ChainReader, type Link } from "./chain.ts";
 import {
   decodeFrameHeader,
+  EMPTY_STATE,
   FLAG_CLOSE,
   FRAME_ALIGNMENT,
   FRAME_HEADER_BYTES,
@@ -26,11 +27,10 @@ import {
   MARK_BYTES,
   MARK_STATE_BYTES,
   SEGMENT_HEADER_BYTES,
-  segmentName,
 } from "./format.ts";
 import { IDENTITY_NAME, readIdentity } from "./identity.ts";
 import type { LogIndex } from "./index.ts";
-import { liveIndexes } from "./live.ts";
+import { judgeDamage } from "./judge.ts";
 import { Replay, selectSegment } from "./replay.ts";
 import { replayThroughDamage, SealedSegments } from "./sealed.ts";
 import { ScanAhead } from "./scan_ahead.ts";
@@ -87,7 +87,7 @@ export interface Recovered {
   readonly bytesRead: number;
   /** Threads that took part. */
   readonly threads: 1 | 2;
-  /** Files that nothing refers to. */
+  /** Files that the log does not need, in the order in which they are to be removed. */
   readonly leftovers: readonly string[];
   /** Segments that were begun and never served. */
   readonly superseded: readonly string[];
@@ -182,7 +182,7 @@ export class Recovery {
       }
       // Whatever is lost behind the newest segment may have held a hard state too.
       const hardStateLost = replay.hardStateLost || damage.some((one) => one.path > head.path);
-      const judged = this.judge(damage, chain);
+      const judged = judgeDamage(damage, chain, replay, this.borders);
       if (replay.tailLost) {
         judged.damage.push({ ...lostBefore(head.path, "frames"), firstIndex: head.header.state.nextIndex });
       }
@@ -210,10 +210,11 @@ export class Recovery {
         unprovenTruncated,
         provenIndex: Math.min(head.firstIndex + head.countBelow(provenOffset), replay.index.nextIndex) - 1,
         cut: stop === undefined ? undefined : this.describeCut(head, file, stop, size),
-        ...judged,
+        damage: judged.damage,
+        harmless: judged.harmless,
         bytesRead: replay.bytesRead,
         threads: this.sealed.ahead?.hasHelped ? 2 : 1,
-        leftovers: chain.leftovers,
+        leftovers: [...judged.leftovers, ...chain.leftovers],
         superseded: chain.superseded,
         highestNumber: chain.highestNumber,
       };
@@ -250,17 +251,8 @@ export class Recovery {
       const reason = `${IDENTITY_NAME} says that there was a log, all its segments are missing`;
       damage.push({ ...this.borders.missing(1, reason), firstIndex: 1 });
     }
-    replay.begin({
-      nextIndex: 1,
-      lastTerm: 0,
-      hardState: { term: 0, votedFor: null },
-      hardStateLost: damage.length > 0,
-      tailLost: damage.length > 0,
-      snapshotIndex: 0,
-      snapshotTerm: 0,
-      replacementsLost: damage.length > 0,
-      replacements: 0,
-    });
+    const isLost = damage.length > 0;
+    replay.begin({ ...EMPTY_STATE, hardStateLost: isLost, tailLost: isLost, replacementsLost: isLost });
     return {
       index: replay.index,
       state: replay.state,
@@ -342,62 +334,6 @@ export class Recovery {
       at += Math.max(frame, FRAME_ALIGNMENT);
     }
     return end === 0 ? undefined : { path: head.path, offset: from, bytes: end - from, firstIndex, lastIndex };
-  }
-
-  /** Tells the damage that matters from the damage that does not, and adds what the start of the log lacks. */
-  private judge(
-    damage: readonly Damage[],
-    chain: Chain,
-  ): { readonly damage: Damage[]; readonly harmless: Damage[] } {
-    const { index } = this.replay;
-    this.takeBack(damage, chain.links[0]!);
-    const found: Damage[] = [];
-    const harmless: Damage[] = [];
-    // The segment before the oldest, if its file is there and has no header: see below.
-    const first = chain.links[0]!.file.header;
-    const path = `${this.folder}/${segmentName(first.previous)}`;
-    const headless = damage.find((one) => one.path === path);
-    for (const one of damage) {
-      if (one === headless) continue;
-      const live = liveIndexes(index, one);
-      const mattersOtherwise = live === undefined && (one.kind === "hard state" ||
-        one.firstIndex !== undefined && one.lastIndex === undefined ||
-        // Frames that are lost with their headers may have held a truncation or a snapshot: what it discarded must not be
-        // believed, however little the log seems to need what else was there.
-        (this.replay.doubtful.has(one) && this.replay.replacementsLost));
-      if (live !== undefined) found.push({ ...one, ...live });
-      else if (mattersOtherwise) found.push(one);
-      else harmless.push(one);
-    }
-    const oldest = index.segments[0]!.firstIndex;
-    const whole = headless ??
-      this.borders.missing(first.previous, `segment ${first.number} follows it, it is missing`);
-    if (oldest > index.snapshotIndex + 1) {
-      const lost = oldest - index.snapshotIndex - 1;
-      this.borders.requirePlausible(chain.links[0]!, lost, first.baseLsn);
-      found.unshift({ ...whole, firstIndex: index.snapshotIndex + 1, lastIndex: oldest - 1 });
-      index.segments[0]!.prependLost(lost);
-    } else if (headless !== undefined || (first.previous > 0 && index.snapshotIndex === 0)) {
-      // The snapshot has all that it held, or it held nothing; and its successor's header repeats what it said else.
-      harmless.push(whole);
-    }
-    return { damage: found, harmless };
-  }
-
-  /**
-   * Counts as lost what a gap at the start of the oldest segment held behind a snapshot that was lost in it: that a mark
-   * told of later, when the log was taken to begin behind the gap.
-   */
-  private takeBack(damage: readonly Damage[], link: Link): void {
-    const { index } = this.replay;
-    const oldest = index.segments[0]!;
-    const [first, last] = [index.snapshotIndex + 1, oldest.firstIndex - 1];
-    const holdsThem = damage.some(({ path, firstIndex = Infinity, lastIndex = 0 }) =>
-      path === oldest.path && firstIndex <= first && last <= lastIndex
-    );
-    if (first > last || !holdsThem) return;
-    this.borders.requirePlausible(link, last - first + 1, oldest.endLsn);
-    oldest.prependLost(last - first + 1);
   }
 }
 

@@ -37,6 +37,7 @@ const FORMAT = "src/segments/format.ts";
 const FOOTER = "src/segments/footer.ts";
 const CHAIN = "src/segments/chain.ts";
 const RECOVERY = "src/segments/recovery.ts";
+const JUDGE = "src/segments/judge.ts";
 const INDEX = "src/segments/index.ts";
 const BORDERS = "src/segments/borders.ts";
 const SEALED = "src/segments/sealed.ts";
@@ -262,8 +263,8 @@ const ORDERS: Mutant[] = [
     file: SNAPSHOT_STORE,
     edits: [
       [
-        "for (;;) {\n      const [oldest] = segments;",
-        "const gone: string[] = [];\n    for (;;) {\n      const [oldest] = segments;",
+        "for (let left = covered; left > 0; left--) {",
+        "const gone: string[] = [];\n    for (let left = covered; left > 0; left--) {",
       ],
       ["fileSystem.remove(oldest!.path);", "gone.unshift(oldest!.path);"],
       [
@@ -514,12 +515,6 @@ const CHECKSUMS: Mutant[] = [
     name: "the state behind a gap at the end is that in front of it if a truncation follows",
     file: REPLAY,
     edits: [["this.settledState ??= { ...this.state, replacements: replacementsBefore(header) };", ""]],
-    dies: "gap_test",
-  },
-  {
-    name: "a header that is lost in front of the log is named twice",
-    file: RECOVERY,
-    edits: [["if (one === headless) continue;", ""]],
     dies: "gap_test",
   },
   {
@@ -782,10 +777,10 @@ const CHECKSUMS: Mutant[] = [
   },
   {
     name: "a header that is lost matters for ever",
-    file: RECOVERY,
+    file: JUDGE,
     edits: [[
-      'live === undefined && (one.kind === "hard state" ||',
-      'live === undefined && (one.kind === "segment header" || one.kind === "hard state" ||',
+      'if (one.kind === "hard state" && !isBelow) return true;',
+      'if (one.kind === "hard state" || one.kind === "segment header") return true;',
     ]],
     dies: "damage_test",
   },
@@ -930,8 +925,53 @@ const RECOVERIES: Mutant[] = [
   },
   {
     name: "what a gap held behind a snapshot that was lost in it is sought in front of the segment",
-    file: RECOVERY,
-    edits: [["    this.takeBack(damage, chain.links[0]!);\n", ""]],
+    file: JUDGE,
+    edits: [["  takeBack(found, oldest, link, replay, borders);\n", ""]],
+    dies: "gap_test",
+  },
+  {
+    name: "a segment below the snapshot stays in the log",
+    file: JUDGE,
+    edits: [["index.segments.splice(0, index.covered)", "index.segments.splice(0, 0 * index.covered)"]],
+    dies: "leftover_test",
+  },
+  {
+    name: "a segment below the snapshot is not removed",
+    file: JUDGE,
+    edits: [["covered.map((segment) => segment.path)", "covered.slice(covered.length).map((segment) => segment.path)"]],
+    dies: "leftover_test",
+  },
+  {
+    name: "damage below the snapshot is reported",
+    file: JUDGE,
+    edits: [["else if (!isBelow) harmless.push(one);", "else harmless.push(one);"]],
+    dies: "simulation",
+  },
+  {
+    name: "damage below the snapshot is dropped, also if it may have held a truncation that nothing settles",
+    file: JUDGE,
+    edits: [[
+      "    const isBelow = one.path < path;",
+      "    const isBelow = one.path < path;\n    if (isBelow) continue;",
+    ]],
+    dies: "leftover_test",
+  },
+  {
+    name: "the newest segment is removed if the snapshot covers it",
+    file: INDEX,
+    edits: [["i === this.segments.length - 1 || ", "i > this.segments.length || "]],
+    dies: "simulation",
+  },
+  {
+    name: "a first segment that held nothing is reported missing",
+    file: JUDGE,
+    edits: [["return previous > 0 && !isEmpty;", "return previous > 0 || isEmpty;"]],
+    dies: "leftover_test",
+  },
+  {
+    name: "a first segment that held a hard state is not reported missing",
+    file: JUDGE,
+    edits: [["return previous > 0 && !isEmpty;", "return previous < 0 && !isEmpty;"]],
     dies: "gap_test",
   },
   {
