@@ -87,7 +87,7 @@ def has_served(segment, previous):
 
 def find_chain(folder):
     """The segments of the log, oldest first, and those that were begun to follow the newest and never served."""
-    segments = [Segment(path) for path in folder.iterdir() if re.fullmatch(r"\d{12,16}\.seg", path.name)]
+    segments = [Segment(path) for path in folder.iterdir() if re.fullmatch(r"\d{12}\.seg", path.name)]
     uuids, identity = [segment.head.uuid for segment in segments if segment.head], load(folder / "IDENTITY")
     uuid = identity[16:32] if is_valid(identity[:40], b"WALLOGID") else max(uuids, key=uuids.count, default=None)
     ours = {segment.number: segment for segment in segments if segment.head and segment.head.uuid == uuid}

@@ -136,12 +136,13 @@ export class Durability {
   }
 
   /**
-   * Writes, in a new segment if this one is full. What fails ends the writer, but for a segment with no room to be.
+   * Writes, in a new segment if this one is full. A failure ends the writer, unless it is a new segment that was refused
+   * before it changed anything.
    *
    * @param attempt What is being done.
    * @param bytes How much will be written at most.
    * @param write Writes it. Memory is not to change before it has returned.
-   * @throws {WalLogError} `NO_SPACE` if a new segment could not be begun: the log is as it was. `POISONED`.
+   * @throws {WalLogError} `NO_SPACE` or `CORRUPT` if a new segment could not be begun: the log is as it was. `POISONED`.
    */
   write(attempt: string, bytes: number, write: () => void): void {
     const writer = this.writer!;
@@ -150,8 +151,9 @@ export class Durability {
     try {
       if (writer.needsRotation(bytes)) writer.rotate(this.state.record(writer.replacements), index.runs);
     } catch (error) {
-      if (!(error instanceof WalLogError && error.code === "NO_SPACE")) throw this.fail(attempt, error);
-      // The old segment was flushed before there was no room for a new one.
+      const isRefusal = error instanceof WalLogError && (error.code === "NO_SPACE" || error.code === "CORRUPT");
+      if (!isRefusal) throw this.fail(attempt, error);
+      // The old segment was flushed before the new one was refused.
       if (!writer.isDirty) this.flushed(this.state.lastIndex);
       throw error;
     }

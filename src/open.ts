@@ -12,6 +12,7 @@ import { WalLogError } from "./errors.ts";
 import { tell } from "./events.ts";
 import type { CheckedOptions } from "./options.ts";
 import { type Damage, describeDamage, type RecoveryReport } from "./report.ts";
+import { createSegment } from "./segments/create.ts";
 import { type LogState, MARK_BYTES, SEGMENT_HEADER_BYTES, segmentNumber } from "./segments/format.ts";
 import { IDENTITY_NAME, isIdentityLeftover, writeIdentity } from "./segments/identity.ts";
 import type { LogIndex } from "./segments/index.ts";
@@ -19,7 +20,7 @@ import type { Recovered, RecoveryStep } from "./segments/recovery.ts";
 import { isRepairLeftover } from "./segments/repair.ts";
 import type { Segment } from "./segments/segment.ts";
 import { listFolder, notADirectory, recover, recoverBesideWriter } from "./recover.ts";
-import { continueAfterCrash, createSegment, nameSuccessor, SegmentWriter } from "./segments/writer.ts";
+import { continueAfterCrash, nameSuccessor, SegmentWriter } from "./segments/writer.ts";
 import { isSnapshotLeftover } from "./snapshots.ts";
 import type { File, FileLock, FileSystem } from "./storage/file_system.ts";
 import { errorCode, ioError, readFull, writeFull } from "./storage/full.ts";
@@ -301,21 +302,19 @@ function startWriter(
   recovered: Recovered,
   uuid: Uint8Array,
 ): SegmentWriter {
-  const { head, index, highestNumber } = recovered;
-  const number = highestNumber + 1;
+  const { head, index, numberUsed } = recovered;
   const { replacements } = recovered.state;
   const write = (segment: Segment, file: File, marked: boolean) =>
     new SegmentWriter(fileSystem, folder, codec, segmentBytes, {
       segment,
       file,
       marked,
-      numberUsed: number,
+      numberUsed: Math.max(numberUsed, segment.header.number),
       replacements,
     });
   if (head === undefined) {
-    const { segment, file } = createSegment(fileSystem, folder, codec, {
+    const { segment, file } = createSegment(fileSystem, folder, codec, numberUsed, {
       uuid,
-      number,
       baseLsn: 0,
       previous: 0,
       previousSum: 0,
@@ -370,7 +369,7 @@ function startWriter(
     lowestTruncated: recovered.provenTruncated,
     truncatedSince: recovered.unprovenTruncated,
   };
-  const { segment, file } = continueAfterCrash(fileSystem, folder, codec, head, proven, number, keptBytes);
+  const { segment, file } = continueAfterCrash(fileSystem, folder, codec, head, proven, numberUsed, keptBytes);
   index.segments.push(segment);
   return write(segment, file, segment.endOffset === SEGMENT_HEADER_BYTES);
 }

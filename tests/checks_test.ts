@@ -711,7 +711,7 @@ describe("a sealed segment", () => {
     assert.throws(() => open(disk), isCorrupt);
   });
 
-  for (const baseLsn of [0x10000n, 2n ** 52n]) {
+  for (const baseLsn of [0x10000n, 2n ** 52n - 8n]) {
     it(`is damaged, and takes no memory, where the next one at ${baseLsn} claims that trillions of entries came before`, () => {
       const disk = longLog();
       const bytes = disk.content(segmentPath(3));

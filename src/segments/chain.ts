@@ -67,8 +67,8 @@ export interface Chain {
   readonly provenLsn: number;
   /** Whether a segment that was about to follow the newest one is among those, begun when nothing was missing behind it. */
   readonly successorBegun: boolean;
-  /** Highest number that any file has. */
-  readonly highestNumber: number;
+  /** The highest number of a segment of this log, whether its file is there or a next-segment pointer names it. */
+  readonly numberUsed: number;
   /** What is damaged or missing. */
   readonly damage: readonly Damage[];
 }
@@ -263,14 +263,14 @@ export class ChainReader {
         );
       }
     }
-    let named = slot === undefined || slot === "damaged" ? 0 : slot.number;
+    let named = 0;
     if (newest?.namedOne && !successorBegun && !damage.some((one) => one.path > newest.path)) {
       named = newest.number + 1;
       const reason = `the slot in which segment ${newest.number} names its successor is damaged, none is there`;
       damage.push(fileDamage("segment", `${this.folder}/${segmentName(named)}`, 0, reason));
     }
-    const highestNumber = Math.max(files.at(-1)?.number ?? 0, named);
-    return { links, leftovers, superseded, provenLsn, successorBegun, highestNumber, damage };
+    const numberUsed = valid.map(namedBy).reduce((highest, number) => Math.max(highest, number), named);
+    return { links, leftovers, superseded, provenLsn, successorBegun, numberUsed, damage };
   }
 
   /** Whether a segment has served, so that it belongs to the log. */
@@ -317,6 +317,11 @@ function mayBeHeader(block: Uint8Array): boolean {
 
 function slotEnd(file: SegmentFile): number | undefined {
   return file.successor === undefined || file.successor === "damaged" ? undefined : file.successor.endLsn;
+}
+
+/** The highest number that a segment shows to be in use: its own, or that of the segment that it names. */
+function namedBy({ number, successor }: SegmentFile): number {
+  return successor === undefined || successor === "damaged" ? number : Math.max(number, successor.number);
 }
 
 function namesSuccessor(file: SegmentFile | undefined, number: number): boolean {

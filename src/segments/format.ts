@@ -170,8 +170,16 @@ const STATE_REPLACEMENTS_LOST = 8;
 const U64_ONES = 0xffff_ffff_ffff_ffffn;
 const EXTENSION = ".seg";
 
-/** Numbers end where the next one might not be told from the one after. A name beyond is no segment's. */
-const SEGMENT_NUMBER_END = 2 ** 52;
+/**
+ * Segment numbers are below this, so that every name has 12 digits, also that of the next segment, and names sort as their
+ * numbers do. A log that begins a segment every millisecond reaches it after 30 years.
+ */
+export const SEGMENT_NUMBER_END = 10 ** 12 - 1;
+/**
+ * A segment begins below this LSN, so that every LSN in it is below 2^53 and exact. A log that writes a gigabyte a second
+ * reaches it after 140 years.
+ */
+export const BASE_LSN_END = 2 ** 52;
 
 /** Term of an entry whose header is lost; in a segment header, all ones. */
 export const TERM_UNKNOWN = -1;
@@ -279,9 +287,9 @@ export function segmentName(number: number): string {
  * @returns The number, or `undefined` if this is no segment's name.
  */
 export function segmentNumber(name: string): number | undefined {
-  if (!/^\d{12,16}\.seg$/.test(name)) return undefined;
+  if (!/^\d{12}\.seg$/.test(name)) return undefined;
   const number = Number(name.slice(0, -EXTENSION.length));
-  return number > 0 && number < SEGMENT_NUMBER_END && segmentName(number) === name ? number : undefined;
+  return number > 0 && number < SEGMENT_NUMBER_END ? number : undefined;
 }
 
 function viewOf(bytes: Uint8Array): DataView {
@@ -305,6 +313,11 @@ function isTerm(view: DataView, offset: number): boolean {
 /** Whether the 64-bit numbers at some offsets are ones that this library would have written. */
 function areSafe(view: DataView, offsets: readonly number[], end: number | bigint = 2 ** 53): boolean {
   return offsets.every((offset) => view.getBigUint64(offset, true) < BigInt(end));
+}
+
+/** Whether 64 bits are an LSN that this library would have written to name a segment's border. */
+function isBorder(view: DataView, offset: number): boolean {
+  return areSafe(view, [offset], BASE_LSN_END) && safe(view, offset) % FRAME_ALIGNMENT === 0;
 }
 
 function safe(view: DataView, offset: number): number {
@@ -370,7 +383,9 @@ export function decodeSegmentHeader(
     return version > FORMAT_VERSION ? { version } : undefined;
   }
   if (version !== FORMAT_VERSION) return { version };
-  if (!areSafe(view, [32, 56], SEGMENT_NUMBER_END) || !areSafe(view, [40, 88, 104, 120])) return undefined;
+  if (!areSafe(view, [32], SEGMENT_NUMBER_END) || !areSafe(view, [56], safe(view, 32))) return undefined;
+  // Everything that was durable by then lies before the segment.
+  if (!isBorder(view, 40) || !areSafe(view, [120], safe(view, 40) + 1) || !areSafe(view, [88, 104])) return undefined;
   // Both can be one more than the last index that there can be.
   if (!areSafe(view, [72, 128], 2n ** 53n + 1n) || !isTerm(view, 80) || !isTerm(view, 112)) return undefined;
   if (view.getUint32(12, true) >= REPLACEMENTS_END || safe(view, 72) <= safe(view, 104)) return undefined;
@@ -446,7 +461,7 @@ export function decodeSuccessor(block: Uint8Array, salt: bigint, sum: Checksum):
     view.getBigUint64(0, true) !== MAGIC_SUCCESSOR ||
     view.getBigUint64(SLOT_SUMMED_BYTES, true) !== sum(sector.subarray(0, SLOT_SUMMED_BYTES), salt)
   ) return "damaged";
-  if (!areSafe(view, [8], SEGMENT_NUMBER_END) || !areSafe(view, [16])) return "damaged";
+  if (!areSafe(view, [8], SEGMENT_NUMBER_END) || !isBorder(view, 16)) return "damaged";
   return { number: safe(view, 8), endLsn: safe(view, 16) };
 }
 

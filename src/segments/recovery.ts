@@ -91,8 +91,8 @@ export interface Recovered {
   readonly leftovers: readonly string[];
   /** Segments that were begun and never served. */
   readonly superseded: readonly string[];
-  /** Highest number that a segment file has, or had. */
-  readonly highestNumber: number;
+  /** The highest number of a segment of this log. */
+  readonly numberUsed: number;
 }
 
 /** Recovers a log, reading only. Yields the bytes done and to do after each chunk. */
@@ -216,7 +216,7 @@ export class Recovery {
         threads: this.sealed.ahead?.hasHelped ? 2 : 1,
         leftovers: [...judged.leftovers, ...chain.leftovers],
         superseded: chain.superseded,
-        highestNumber: chain.highestNumber,
+        numberUsed: chain.numberUsed,
       };
     } finally {
       file.close();
@@ -257,7 +257,7 @@ export class Recovery {
       index: replay.index,
       state: replay.state,
       head: undefined,
-      closed: chain.highestNumber === 0,
+      closed: chain.leftovers.length === 0,
       isHeadNamed: true,
       uuid: identity === "damaged" ? undefined : identity,
       isIdentified: false,
@@ -274,7 +274,7 @@ export class Recovery {
       threads: 1,
       leftovers: chain.leftovers,
       superseded: chain.superseded,
-      highestNumber: chain.highestNumber,
+      numberUsed: chain.numberUsed,
     };
   }
 

@@ -40,7 +40,7 @@ import { OFFSET_LOST, Segment } from "./segment.ts";
 /** What one mark that fills a gap holds of it: well within a chunk, with which it is replayed. */
 const FILL_BYTES = 256 * 1024;
 
-const TEMPORARY_NAME = /^\d{12,16}\.seg\.[0-9a-f]{16}\.tmp$/;
+const TEMPORARY_NAME = /^\d{12}\.seg\.[0-9a-f]{16}\.tmp$/;
 
 /**
  * Whether a file is what an interrupted repair left behind.

@@ -4,18 +4,19 @@
  * Frames are built in a window of WASM memory and written to the file straight out of it. The window goes on
  * holding the last few MiB that were written, so that reading what was just appended touches no file.
  *
- * Every error that leaves this class, `NO_SPACE` from {@link SegmentWriter.rotate} excepted, means that the file may
- * not be what memory says it is: the caller stops writing for good.
+ * Every error that leaves this class means that the file may not be what memory says it is: the caller stops writing for
+ * good. `NO_SPACE` and `CORRUPT` from {@link SegmentWriter.rotate} are the exceptions.
  *
  * @module
  */
 
 import { CHUNK_BYTES, type Codec, SLOT_LAST_SUM } from "../codec/codec.ts";
 import type { File, FileSystem } from "../storage/file_system.ts";
-import { errorCode, ioError, isNoSpace, readFull, writeFull } from "../storage/full.ts";
+import { isNoSpace, readFull, writeFull } from "../storage/full.ts";
 import type { TakenEntry } from "../taken.ts";
 import type { EntryKind, Index, Term } from "../types.ts";
 import type { Batch } from "./batch.ts";
+import { createSegment } from "./create.ts";
 import {
   encodeFooter,
   encodeMark,
@@ -37,14 +38,12 @@ import {
   type LogState,
   REPLACEMENTS_END,
   SEGMENT_HEADER_BYTES,
-  type SegmentHeader,
-  segmentName,
   SLOT_OFFSET,
   TERM_UNKNOWN,
 } from "./format.ts";
 import type { TermRuns } from "./index.ts";
 import { selectSegment } from "./replay.ts";
-import { Segment } from "./segment.ts";
+import type { Segment } from "./segment.ts";
 
 /** What the window holds on to of what was written. */
 const WINDOW_KEPT_BYTES = 4 * 1024 * 1024;
@@ -74,16 +73,13 @@ const KIND_CODE = { normal: KIND_ENTRY, config: KIND_ENTRY | FLAG_CONFIG << 8 } 
 
 let zeros: Uint8Array | undefined;
 
-/** What a new segment begins with. */
-export type NewSegment = Omit<SegmentHeader, "salt">;
-
 /** Where a writer goes on. */
 export interface WriterStart {
   readonly segment: Segment;
   readonly file: File;
   /** Whether the last frame is a mark, so that another would say nothing. */
   readonly marked: boolean;
-  /** Highest number that a file was begun with. */
+  /** The highest number that this log has used. */
   readonly numberUsed: number;
   /** Truncations and snapshots of the log so far. */
   readonly replacements: number;
@@ -119,7 +115,7 @@ export class SegmentWriter {
   private markBytes = 0;
   /** Told of each flush of frames that succeeded: how many bytes no flush had covered before, and how long it took. */
   onFlush: (bytes: number, milliseconds: number) => void = () => {};
-  /** Highest number that a file was begun with, also in vain: names are never used again. */
+  /** The highest number that this log has used, also where creation failed: no number is used twice. */
   private numberUsed: number;
 
   constructor(
@@ -424,15 +420,15 @@ export class SegmentWriter {
    *
    * @param state The log's state.
    * @param runs The terms of its entries.
-   * @throws {WalLogError} `NO_SPACE` if the new segment could not be created. The log is then as it was.
+   * @throws {WalLogError} `NO_SPACE` if there is no room for the new segment; `CORRUPT` if its number or its LSN would be
+   * one that no reader accepts. The log is then as it was.
    */
   rotate(state: LogState, runs: TermRuns): void {
     const old = this.segment;
     if (this.durableLsn < old.endLsn) this.syncFile();
     const { header } = old;
-    const { segment, file } = createSegment(this.fileSystem, this.folder, this.codec, {
+    const { segment, file } = createSegment(this.fileSystem, this.folder, this.codec, this.numberUsed, {
       uuid: header.uuid,
-      number: this.numberUsed + 1,
       baseLsn: old.endLsn,
       previous: header.number,
       previousSum: old.lastSum,
@@ -511,47 +507,6 @@ export class SegmentWriter {
 
 const NOTHING = new Uint8Array(0);
 
-/**
- * Creates a segment file with its header, flushed. Its name is not yet durable, and nothing names it yet.
- *
- * @param fileSystem The machine.
- * @param folder The log's folder.
- * @param codec The codec.
- * @param header What the header says; the salt is drawn here.
- * @param begun Told the number that is used, also if creation fails.
- * @returns The segment and its open file.
- * @throws {WalLogError} `NO_SPACE` if the disk is full; the file is gone then.
- */
-export function createSegment(
-  fileSystem: FileSystem,
-  folder: string,
-  codec: Codec,
-  header: NewSegment,
-  begun: (number: number) => void = () => {},
-): { segment: Segment; file: File } {
-  const salt = new BigUint64Array(1);
-  fileSystem.random(new Uint8Array(salt.buffer));
-  const full: SegmentHeader = { ...header, salt: salt[0]! };
-  const path = `${folder}/${segmentName(header.number)}`;
-  begun(header.number);
-  let file: File | undefined;
-  try {
-    file = fileSystem.open(path, "create");
-    writeFull(file, encodeSegmentHeader(full, (bytes, seed) => codec.hash(bytes, seed)), 0);
-    file.sync();
-    return { segment: new Segment(path, full, SEGMENT_HEADER_BYTES), file };
-  } catch (error) {
-    file?.close();
-    if (!isNoSpace(error)) throw error;
-    try {
-      fileSystem.remove(path);
-    } catch (second) {
-      if (errorCode(second) !== "ENOENT") throw second;
-    }
-    throw ioError("Cannot create a segment", path, error);
-  }
-}
-
 /** Writes a segment's header once more, flushed. */
 function rewriteHeader(fileSystem: FileSystem, codec: Codec, { path, header }: Segment): void {
   const file = fileSystem.open(path, "write");
@@ -606,7 +561,7 @@ export function nameSuccessor(
  * @param head The newest segment, as it was recovered.
  * @param proven The position up to which the log was proven durable, and there: its state, the sum of its last frame, and
  * the lowest index that the head had truncated by then, and the lowest that it has truncated since.
- * @param number The new segment's number.
+ * @param numberUsed The highest number that the log has used.
  * @param keptBytes How much of the old file holds anything; zeros behind are given back.
  * @returns The new segment, which the head's unproven entries have moved to, and its open file.
  */
@@ -622,15 +577,14 @@ export function continueAfterCrash(
     readonly lowestTruncated: number;
     readonly truncatedSince: number;
   },
-  number: number,
+  numberUsed: number,
   keptBytes: number,
 ): { segment: Segment; file: File } {
   const provenOffset = proven.lsn - head.header.baseLsn;
   // The header was read, which does not say that it is on the disk, unless a frame behind it was proven durable.
   if (provenOffset === SEGMENT_HEADER_BYTES) rewriteHeader(fileSystem, codec, head);
-  const { segment, file } = createSegment(fileSystem, folder, codec, {
+  const { segment, file } = createSegment(fileSystem, folder, codec, numberUsed, {
     uuid: head.header.uuid,
-    number,
     baseLsn: proven.lsn,
     previous: head.header.number,
     previousSum: proven.sum,
@@ -648,7 +602,7 @@ export function continueAfterCrash(
     fileSystem.syncDirectory(folder);
     named = true;
     if (old.size() > keptBytes) old.truncate(keptBytes);
-    writeSuccessor(old, codec, head, number, proven.lsn);
+    writeSuccessor(old, codec, head, segment.header.number, proven.lsn);
     old.sync();
   } catch (error) {
     file.close();

@@ -24,6 +24,7 @@ export interface Mutant {
 
 const BATCH = "src/segments/batch.ts";
 const WRITER = "src/segments/writer.ts";
+const CREATE = "src/segments/create.ts";
 const SNAPSHOTS = "src/snapshots.ts";
 const IDENTITY = "src/segments/identity.ts";
 const OPEN = "src/open.ts";
@@ -75,7 +76,7 @@ const FLUSHES: Mutant[] = [
   },
   {
     name: "a new segment's header is not flushed",
-    file: WRITER,
+    file: CREATE,
     edits: [["codec.hash(bytes, seed)), 0);\n    file.sync();", "codec.hash(bytes, seed)), 0);"]],
     dies: "simulation",
   },
@@ -1056,10 +1057,55 @@ const RECOVERIES: Mutant[] = [
     name: "a number of a segment is used again",
     file: WRITER,
     edits: [["(number) => this.numberUsed = number)", "() => {})"], [
-      "number: this.numberUsed + 1,",
-      "number: header.number + 1,",
+      "this.numberUsed, {",
+      "header.number, {",
     ]],
     dies: "rotation_test",
+  },
+  {
+    name: "a file that is not the log's decides about the number of the next segment",
+    file: CHAIN,
+    edits: [[
+      "Math.max(highest, number), named);",
+      "Math.max(highest, number), Math.max(named, files.at(-1)?.number ?? 0));",
+    ]],
+    dies: "limits_test",
+  },
+  {
+    name: "a next-segment pointer does not show that a number is used",
+    file: CHAIN,
+    edits: [["? number : Math.max(number, successor.number);", "? number : Math.max(number, 0 * successor.number);"]],
+    dies: "limits_test",
+  },
+  {
+    name: "a file with the next segment's name ends the log",
+    file: CREATE,
+    edits: [['if (errorCode(error) === "EEXIST") continue;', ""]],
+    dies: "limits_test",
+  },
+  {
+    name: "a segment gets a number that no reader accepts",
+    file: CREATE,
+    edits: [["number < SEGMENT_NUMBER_END; number++", "number < 2 * SEGMENT_NUMBER_END; number++"]],
+    dies: "limits_test",
+  },
+  {
+    name: "a segment begins at an LSN that no reader accepts",
+    file: CREATE,
+    edits: [["if (header.baseLsn >= BASE_LSN_END) {", "if (header.baseLsn >= 4 * BASE_LSN_END) {"]],
+    dies: "limits_test",
+  },
+  {
+    name: "a segment that is refused ends the log",
+    file: DURABILITY,
+    edits: [['(error.code === "NO_SPACE" || error.code === "CORRUPT")', 'error.code === "NO_SPACE"']],
+    dies: "limits_test",
+  },
+  {
+    name: "a segment is read that begins at an LSN of which the next ones are not exact",
+    file: FORMAT,
+    edits: [["if (!isBorder(view, 40) || ", "if (!areSafe(view, [40]) || "]],
+    dies: "limits_test",
   },
   {
     name: "a second writer gets in",
@@ -1233,9 +1279,9 @@ const MEMORY: Mutant[] = [
   },
   {
     name: "a segment with no room to be leaves its file",
-    file: WRITER,
+    file: CREATE,
     edits: [["fileSystem.remove(path);\n    } catch (second)", "void path;\n    } catch (second)"]],
-    dies: "rotation_test",
+    dies: "sync_test",
   },
   {
     name: "zeros are laid over frames",

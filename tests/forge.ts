@@ -1,0 +1,49 @@
+/**
+ * Segments that no writer wrote: headers that claim anything, under right checksums.
+ */
+
+import assert from "node:assert/strict";
+import { Codec } from "../src/codec/codec.ts";
+import {
+  decodeSegmentHeader,
+  encodeSegmentHeader,
+  FRAME_HEADER_BYTES,
+  FRAME_LENGTH,
+  FRAME_SUM,
+  HEADER_COPY_OFFSET,
+  type LogState,
+  type SegmentHeader,
+  SLOT_OFFSET,
+} from "../src/segments/format.ts";
+import { framesOf } from "./history.ts";
+
+const codec = new Codec();
+const sum = (bytes: Uint8Array, seed: bigint) => codec.hash(bytes, seed);
+
+/** What a forged header is to say. */
+export type HeaderClaim = Partial<Omit<SegmentHeader, "state"> & { readonly state: Partial<LogState> }>;
+
+/**
+ * A segment of which the header says something else, sealed anew with all its frames.
+ *
+ * @param segment The file's bytes.
+ * @param claim What its header is to say.
+ * @returns The forged bytes.
+ */
+export function forgeSegment(segment: Uint8Array, claim: HeaderClaim): Uint8Array {
+  const header = decodeSegmentHeader(segment, 0, sum);
+  assert(header !== undefined && !("version" in header));
+  const forged: SegmentHeader = { ...header, ...claim, state: { ...header.state, ...claim.state } };
+  const frames = framesOf(segment);
+  const bytes = segment.slice();
+  const block = encodeSegmentHeader(forged, sum);
+  bytes.set(block.subarray(0, SLOT_OFFSET));
+  bytes.set(block.subarray(HEADER_COPY_OFFSET), HEADER_COPY_OFFSET);
+  const view = new DataView(bytes.buffer);
+  for (const { offset } of frames) {
+    const seed = BigInt.asUintN(64, forged.salt ^ (BigInt(forged.baseLsn) + BigInt(offset)));
+    const whole = sum(bytes.subarray(offset + FRAME_LENGTH, offset + FRAME_HEADER_BYTES), seed);
+    view.setUint32(offset + FRAME_SUM, Number(whole & 0xffff_ffffn), true);
+  }
+  return bytes;
+}

@@ -1,0 +1,184 @@
+/**
+ * Where the numbers of a log end: a limit that a reader has, a writer has too. Names and headers with absurd numbers, under
+ * right checksums, must not make a log forget what it acknowledged.
+ */
+
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { WalLog, WalLogError } from "../mod.ts";
+import { BASE_LSN_END, SEGMENT_NUMBER_END, segmentName } from "../src/segments/format.ts";
+import { forgeSegment } from "./forge.ts";
+import { entryAt } from "./history.ts";
+import { type Contents, MemoryDisk } from "./memory_disk.ts";
+import { assertSameEntries } from "./model.ts";
+
+const PATH = MemoryDisk.PATH;
+const FIRST = segmentName(1);
+const SEGMENT_BYTES = 8192;
+/** Entries of which four fill a segment. */
+const ENTRY_BYTES = 900;
+
+function openLog(disk: MemoryDisk, readOnly = false): WalLog {
+  return WalLog.openSync(PATH, { fileSystem: disk, segmentBytes: SEGMENT_BYTES, readOnly });
+}
+
+function isCorrupt(error: unknown): error is WalLogError {
+  return error instanceof WalLogError && error.code === "CORRUPT" && error.damage.length > 0;
+}
+
+function segmentsOf(disk: MemoryDisk): string[] {
+  return [...disk.contents().keys()].filter((name) => name.endsWith(".seg")).sort();
+}
+
+/** Appends and flushes entry after entry; stops where the log refuses one. */
+function fill(log: WalLog, entries: number): WalLogError | undefined {
+  for (let i = 0; i < entries; i++) {
+    try {
+      log.append([entryAt(log.lastIndex + 1, 1, ENTRY_BYTES)]);
+    } catch (error) {
+      assert(isCorrupt(error), error as Error);
+      return error;
+    }
+    assert.equal(log.syncSync(), log.lastIndex);
+  }
+  return undefined;
+}
+
+/** Fails unless a log has the entries from 1 on up to an index. */
+function assertHolds(log: WalLog, lastIndex: number, when: string): void {
+  assert.equal(log.lastIndex, lastIndex, when);
+  const expected = Array.from({ length: lastIndex }, (_, i) => entryAt(i + 1, 1, ENTRY_BYTES));
+  assertSameEntries(log.entries(1, lastIndex), expected, when);
+}
+
+describe("a blank file with a segment's name", () => {
+  const numbers = [2, 3, 5, SEGMENT_NUMBER_END - 1, SEGMENT_NUMBER_END, 2 ** 52 - 1, 2 ** 53];
+  for (const bytes of [0, 6000]) {
+    for (const number of numbers) {
+      it(`has no say in the number of the next segment: number ${number}, ${bytes} bytes`, () => {
+        let disk = new MemoryDisk();
+        disk.put(segmentName(number), new Uint8Array(bytes));
+        let lastIndex = 0;
+        for (const end of ["killed", "closed", "killed"]) {
+          const log = openLog(disk);
+          assertHolds(log, lastIndex, `before it was ${end}`);
+          assert.equal(fill(log, 12), undefined);
+          ({ lastIndex } = log);
+          if (end === "closed") log.closeSync();
+          disk = new MemoryDisk(disk.contents());
+        }
+        const log = openLog(disk);
+        assert.deepEqual([log.recovery.damage, log.recovery.harmless], [[], []]);
+        assertHolds(log, lastIndex, "at last");
+        const used = segmentsOf(disk).filter((name) => name !== segmentName(number));
+        assert(used.length > 8 && used.at(-1)! <= segmentName(30), used.join(" "));
+      });
+    }
+  }
+
+  it("that appears while the log is open does not end it, and is not overwritten", () => {
+    const disk = new MemoryDisk();
+    const log = openLog(disk);
+    for (const number of [2, 3, 5]) disk.put(segmentName(number), new Uint8Array(100));
+    assert.equal(fill(log, 15), undefined);
+    for (const number of [2, 3, 5]) assert.equal(disk.contents().get(segmentName(number))!.length, 100);
+    assertHolds(openLog(new MemoryDisk(disk.contents())), 15, "opened again");
+  });
+});
+
+it("a number that a next-segment pointer names is not used again", () => {
+  const disk = new MemoryDisk();
+  const log = openLog(disk);
+  fill(log, 7);
+  log.closeSync();
+  const names = segmentsOf(disk);
+  disk.remove(`${PATH}/${names.at(-1)}`);
+  WalLog.openSync(PATH, { fileSystem: disk, segmentBytes: SEGMENT_BYTES, onDamage: "keep" }).closeSync();
+  assert(!segmentsOf(disk).includes(names.at(-1)!));
+});
+
+describe("a header with right checksums and absurd numbers", () => {
+  const numbers = [2, SEGMENT_NUMBER_END - 2, SEGMENT_NUMBER_END - 1, SEGMENT_NUMBER_END, 2 ** 52 - 1, 2 ** 53 - 1];
+  const lsns = [BASE_LSN_END - 16_384, BASE_LSN_END - 8, BASE_LSN_END, 2 ** 53 - 8192, 2 ** 53 - 8, 2 ** 53 - 1];
+  const forged = [
+    ...numbers.map((number) => ({ number, baseLsn: 0 })),
+    ...lsns.map((baseLsn) => ({ number: 1, baseLsn })),
+    { number: SEGMENT_NUMBER_END - 1, baseLsn: BASE_LSN_END - 8 },
+  ];
+  /** A log of one segment, as its writer leaves it. */
+  const original = (isClosed: boolean): Contents => {
+    const disk = new MemoryDisk();
+    const log = openLog(disk);
+    fill(log, 3);
+    if (isClosed) log.closeSync();
+    return disk.contents();
+  };
+
+  for (const isClosed of [true, false]) {
+    for (const claim of forged) {
+      const what = `number ${claim.number}, LSN ${claim.baseLsn}, ${isClosed ? "closed" : "killed"}`;
+      it(`is refused, or costs nothing that was acknowledged: ${what}`, () => {
+        const contents = new Map(original(isClosed));
+        const segment = forgeSegment(contents.get(FIRST)!, claim);
+        contents.delete(FIRST);
+        contents.set(segmentName(claim.number), segment);
+        let disk = new MemoryDisk(contents);
+        let acknowledged = 3;
+        for (let opening = 0; opening < 4; opening++) {
+          let log: WalLog;
+          try {
+            log = openLog(disk);
+          } catch (error) {
+            assert(isCorrupt(error), error as Error);
+            break;
+          }
+          assertHolds(log, acknowledged, `opening ${opening}`);
+          const refusal = fill(log, 9);
+          // A refusal leaves the log as it is, open.
+          if (refusal !== undefined) {
+            assert.match(refusal.message, /Cannot begin a segment/);
+            assert.throws(() => log.append([entryAt(log.lastIndex + 1, 1, ENTRY_BYTES)]), isCorrupt);
+            assertHolds(log, log.lastIndex, "after a refusal");
+          }
+          acknowledged = log.syncSync();
+          if (opening % 2 === 0) log.closeSync();
+          disk = new MemoryDisk(disk.contents());
+        }
+        // If the log can be read at all, nothing is missing.
+        let reader: WalLog;
+        try {
+          reader = openLog(disk, true);
+        } catch (error) {
+          assert(isCorrupt(error), error as Error);
+          assert.equal(acknowledged, 3, "the log took entries, and does not open any more");
+          return;
+        }
+        assertHolds(reader, acknowledged, "read at last");
+      });
+    }
+  }
+
+  it("is accepted up to the limits, and the next segment is refused", () => {
+    for (const claim of [{ number: SEGMENT_NUMBER_END - 1, baseLsn: 0 }, { number: 1, baseLsn: BASE_LSN_END - 8 }]) {
+      const contents = new Map(original(true));
+      contents.set(segmentName(claim.number), forgeSegment(contents.get(FIRST)!, claim));
+      if (claim.number > 1) contents.delete(FIRST);
+      const disk = new MemoryDisk(contents);
+      const log = openLog(disk);
+      const before = segmentsOf(disk);
+      const refusal = fill(log, 9);
+      assert.match(refusal!.message, /no log grows that far/);
+      assert.deepEqual(segmentsOf(disk), before);
+      log.closeSync();
+      assertHolds(openLog(disk), log.lastIndex, "closed and opened again");
+    }
+  });
+
+  it("is refused beyond the limits", () => {
+    for (const baseLsn of [BASE_LSN_END, 2 ** 53 - 8192]) {
+      const contents = new Map(original(true));
+      contents.set(FIRST, forgeSegment(contents.get(FIRST)!, { baseLsn }));
+      assert.throws(() => openLog(new MemoryDisk(contents)), isCorrupt);
+    }
+  });
+});
