@@ -174,7 +174,10 @@ export function* scrubLog(subject: ScrubSubject): Generator<Progress, ScrubRepor
       if (segment === active && replay.hardStateLost) {
         needed.push(...replay.damage.filter((one) => one.kind === "frames"));
       }
-      if (segment !== active) spare.push(...checkFooter(codec, segment, file));
+      const next = segments[i + 1];
+      if (next !== undefined && wasSealed(segment, next, ends[i + 1]!)) {
+        spare.push(...checkFooter(codec, segment, file));
+      }
     } finally {
       file.close();
     }
@@ -223,6 +226,15 @@ function checkHeader(codec: Codec, segment: Segment, file: File): Damage[] {
     found.push({ ...wholeSegment(segment, reason), kind: "segment header", offset: SLOT_OFFSET, bytes: 512 });
   }
   return found;
+}
+
+/**
+ * Whether a segment's footer became durable, if it has one: the flush that covers it returned before the first frame of the
+ * next segment was written. A crash before that can leave any part of it. Either no frame is in the next segment then, or
+ * the log went on in another one, with a higher number.
+ */
+function wasSealed({ header }: Segment, next: Segment, nextEnd: number): boolean {
+  return next.header.number === header.number + 1 && nextEnd > SEGMENT_HEADER_BYTES;
 }
 
 function checkFooter(codec: Codec, segment: Segment, file: File): Damage[] {

@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { type LogEntry, WalLog } from "../mod.ts";
+import { SEGMENT_HEADER_BYTES, SLOT_OFFSET } from "../src/segments/format.ts";
 import { SimulatedDisk } from "../src/testing/mod.ts";
+import { MemoryDisk } from "./memory_disk.ts";
 
 const FOLDER = "/raft.wal";
 
@@ -103,6 +105,25 @@ describe("scrubbing", () => {
       ["segment header", false],
       ["footer", true],
     ]);
+  });
+
+  it("reports no footer that a crash tore before the next segment served", async () => {
+    const { disk, log } = makeLog();
+    log.closeSync();
+    const paths = disk.files().filter((name) => name.endsWith(".seg"));
+    const [sealed, next] = [paths.at(-2)!, paths.at(-1)!];
+    for (const isNamed of [true, false]) {
+      const torn = disk.content(sealed).fill(0, disk.content(sealed).length - 200, disk.content(sealed).length - 120);
+      if (!isNamed) torn.fill(0, SLOT_OFFSET, SLOT_OFFSET + 512);
+      const contents = new Map(paths.map((path) => [path.slice(FOLDER.length + 1), disk.content(path)]));
+      contents.set(sealed.slice(FOLDER.length + 1), torn);
+      contents.set(next.slice(FOLDER.length + 1), disk.content(next).slice(0, SEGMENT_HEADER_BYTES));
+      const crashed = WalLog.openSync(MemoryDisk.PATH, { fileSystem: new MemoryDisk(contents), segmentBytes: 8192 });
+      crashed.append([{ ...entryAt(crashed.lastIndex + 1), term: 3 }]);
+      crashed.syncSync();
+      const { verdict, damage, harmless } = await crashed.scrub();
+      assert.deepEqual([verdict, damage, harmless], ["clean", [], []], isNamed ? "named" : "not named");
+    }
   });
 
   it("names a snapshot that has rotted and a segment that is gone", async () => {

@@ -29,6 +29,7 @@ const SNAPSHOTS = "src/snapshots.ts";
 const IDENTITY = "src/segments/identity.ts";
 const OPEN = "src/open.ts";
 const LOG = "src/wal_log.ts";
+const SCRUB = "src/scrub.ts";
 const STATE = "src/live_state.ts";
 const DURABILITY = "src/durability.ts";
 const SNAPSHOT_STORE = "src/snapshot_store.ts";
@@ -1040,6 +1041,18 @@ const RECOVERIES: Mutant[] = [
     file: REPLAY,
     edits: [["const clears = (header.flags & FLAG_CLEAR) !== 0;", "const clears = false as boolean;"]],
     dies: "simulation",
+  },
+  {
+    name: "a scrub reports a footer that a crash tore before the next segment held a frame",
+    file: SCRUB,
+    edits: [[" && nextEnd > SEGMENT_HEADER_BYTES;", " && nextEnd > 0;"]],
+    dies: "scrub_test",
+  },
+  {
+    name: "a scrub reports a footer that a crash tore before the log went on in another segment",
+    file: SCRUB,
+    edits: [["return next.header.number === header.number + 1 && ", "return next.header.number > header.number && "]],
+    dies: "scrub_test",
   },
   {
     name: "a footer of another place is believed",
