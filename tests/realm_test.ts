@@ -81,7 +81,7 @@ for (const [name, make] of LOGS) {
 describe("values of another realm", () => {
   it("are pieces of a streamed snapshot", async () => {
     const log = WalLog.openSync(MemoryDisk.PATH, { fileSystem: new MemoryDisk() });
-    const writer = log.createSnapshot({ index: 1, term: 1, config: [] }).getWriter();
+    const writer = log.receiveSnapshot({ index: 1, term: 1, config: [] }).getWriter();
     await writer.write(foreign("new Uint8Array([1, 2, 3])"));
     await writer.close();
     assert.deepEqual(log.snapshot()?.data, BYTES);

@@ -184,7 +184,8 @@ class Simulation {
     const stale = index <= snapshotIndex;
     // Of those that agree with the log, some are the node's own.
     const isOwn = !stale && index % 2 === 1 && this.#model.termAt(index) === term;
-    const install = (log: RaftLog) => isOwn ? log.compact(index, snapshot) : log.applySnapshot(snapshot);
+    const install = (log: RaftLog) =>
+      isOwn ? log.compact(index, { data: snapshot.data, config: snapshot.config }) : log.applySnapshot(snapshot);
     if (this.#mutate(`snapshot ${index}`, [install]) && !stale) {
       this.#floor = this.#states.length - 1;
     }

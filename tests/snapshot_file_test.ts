@@ -361,7 +361,7 @@ describe("installing a snapshot", () => {
         fileSystem.calls = [];
         const snapshot = { index: 18, term: 1, config: [], data: bytesOf(1000) };
         if (way === "applySnapshot") log.applySnapshot(snapshot);
-        else if (way === "compact") log.compact(18, snapshot);
+        else if (way === "compact") log.compact(18, { data: snapshot.data, config: snapshot.config });
         else {
           const writer = log[way](snapshot).getWriter();
           await writer.write(snapshot.data);

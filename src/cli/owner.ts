@@ -12,6 +12,9 @@ import type { FileSystem } from "../storage/file_system.ts";
 import { errorCode } from "../storage/full.ts";
 import { nodeFileSystem } from "../storage/node_fs.ts";
 
+/** What a file has behind its name until it is whole. */
+const TEMPORARY = /\.[0-9a-f]{16}\.tmp$/;
+
 /** The bits of a mode that are permissions. */
 const PERMISSIONS = 0o7777;
 
@@ -67,7 +70,7 @@ function give(path: string, descriptor: number, { uid, gid, mode }: Stats, like:
 /**
  * The machine, but each new file gets the owner and mode of another.
  *
- * @param like The status of the other file, given the name of the new one; `undefined` to leave the new one as it is.
+ * @param like The status of the other file, given the name that the new one is to get; `undefined` to leave the new one as it is.
  * @returns The file system.
  */
 export function ownerKeeping(like: (name: string) => Stats | undefined): FileSystem {
@@ -75,7 +78,7 @@ export function ownerKeeping(like: (name: string) => Stats | undefined): FileSys
     ...nodeFileSystem,
     open(path, mode) {
       const file = nodeFileSystem.open(path, mode);
-      const model = mode === "create" ? like(basename(path)) : undefined;
+      const model = mode === "create" ? like(basename(path).replace(TEMPORARY, "")) : undefined;
       if (model === undefined) return file;
       try {
         keepOwner(path, model);

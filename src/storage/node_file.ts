@@ -85,6 +85,8 @@ function openRegular(path: string, mode: OpenMode, permissions: number): number 
   try {
     const stats = fs.fstatSync(descriptor, { bigint: true });
     requireRegular(path, stats);
+    // Deno follows links whatever the flags say, unless it may use all paths.
+    if (before !== undefined && !isSameFile(before, stats)) throw replaced(path);
     if (mode === "create") adoptOwner(descriptor, stats, dirname(path));
     return descriptor;
   } catch (error) {

@@ -143,7 +143,8 @@ export class Steps {
     };
     // Of those that agree with the log, some are the node's own.
     const isOwn = index > snapshotIndex && index % 2 === 1 && log.termAt(index) === snapshot.term;
-    const apply = (log: RaftLog) => isOwn ? log.compact(index, snapshot) : log.applySnapshot(snapshot);
+    const apply = (log: RaftLog) =>
+      isOwn ? log.compact(index, { data: snapshot.data, config: snapshot.config }) : log.applySnapshot(snapshot);
     const kind = random.chance(0.3) ? "stream" : "snapshot";
     return { kind, title: `${kind} at ${index}, term ${snapshot.term}`, parts: [apply], apply, snapshot, isOwn };
   }
