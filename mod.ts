@@ -64,6 +64,7 @@ export type {
   RaftLog,
   Snapshot,
   SnapshotMeta,
+  SnapshotStream,
   Term,
 } from "./src/types.ts";
 export { WalLog } from "./src/wal_log.ts";

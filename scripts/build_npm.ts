@@ -1,5 +1,6 @@
 /**
- * Builds the npm package with dnt into `dist/npm`: ES modules, declarations, and the command.
+ * Builds the npm package into `dist/npm`: dnt compiles the modules and checks their types, `npm_package.ts` makes the
+ * package of them.
  *
  *     deno task build:npm && deno task smoke --package dist/npm
  *
@@ -9,52 +10,45 @@
  * @module
  */
 
-import { copyFileSync, readFileSync, rmSync } from "node:fs";
+import { readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { COMMAND, COMMAND_EXPORT, NPM_FIELDS } from "./npm_manifest.ts";
+import { ENTRY_POINTS, makePackage, PACKAGE } from "./npm_package.ts";
 
 const ROOT = fileURLToPath(new URL("../", import.meta.url));
-const TARGET = `${ROOT}dist/npm`;
+const COMPILED = join(ROOT, "dist", "compiled");
 
-const config = JSON.parse(readFileSync(`${ROOT}deno.json`, "utf8"));
-const entryPoints = Object.entries<string>(config.exports).map(([name, path]) => ({ name, path: `${ROOT}${path}` }));
-/** Where dnt puts a module. */
-const built = (path: string) => path.replace(/^\.\/(.*)\.ts$/, "./esm/$1.js");
+const config = JSON.parse(readFileSync(join(ROOT, "deno.json"), "utf8"));
 /** `WebAssembly` and the streams are declared with the DOM. By TypeScript's names, of which dnt's types know not all. */
 const LIBRARIES = ["ESNext", "DOM", "DOM.Iterable", "DOM.AsyncIterable"] as never[];
 
-rmSync(TARGET, { recursive: true, force: true });
+rmSync(COMPILED, { recursive: true, force: true });
 const { build } = await import("@deno/dnt");
 await build({
-  entryPoints,
-  outDir: TARGET,
-  importMap: `${ROOT}deno.json`,
+  entryPoints: Object.entries(ENTRY_POINTS).map(([name, path]) => ({ name, path: join(ROOT, path) })),
+  outDir: COMPILED,
+  // The sources import nothing but each other and `node:` modules.
+  configFile: false,
   // Nothing of the `Deno` namespace is used.
   shims: {},
+  // dnt writes a polyfill above everything else in a module, also above the `#!` of the command. Node 22 needs none.
+  polyfills: false,
   // The suite runs on the sources, in Node too; the smoke test runs on what is built here.
   test: false,
   scriptModule: false,
+  declaration: "inline",
   skipSourceOutput: true,
   compilerOptions: {
-    // What Node 22 runs as it is.
-    target: "ES2023",
+    // esbuild sees to the syntax that Node 22 knows.
+    target: "Latest",
     lib: LIBRARIES,
     noUncheckedIndexedAccess: true,
   },
   package: {
-    name: config.name,
+    name: PACKAGE,
     version: config.version,
-    license: config.license,
-    ...NPM_FIELDS,
-    keywords: [...NPM_FIELDS.keywords],
-    // Not as an entry point of dnt's kind "bin": the module begins with its own `#!`.
-    bin: { [COMMAND]: built(config.exports[COMMAND_EXPORT]) },
     // Its declarations are needed to check the build, and by nobody who uses it.
     devDependencies: { "@types/node": config.imports["@types/node"].split("@").at(-1) },
   },
-  postBuild(): void {
-    for (const name of ["README.md", "CHANGELOG.md", "LICENSE-MIT", "LICENSE-APACHE"]) {
-      copyFileSync(`${ROOT}${name}`, `${TARGET}/${name}`);
-    }
-  },
 });
+await makePackage(join(COMPILED, "esm"), join(ROOT, "dist", "npm"));

@@ -1,23 +1,28 @@
 /**
- * Packs the library for npm, installs the tarball in an empty project and uses it there by name: types checked, then run
- * in Node and in Bun, and the command line with them. Needs `npm`; the library has no dependencies, so nothing is fetched.
+ * Packs the library for npm and uses the tarball by its name, as projects of different kinds do: ES modules and CommonJS
+ * in Node and Bun, TypeScript at two versions with and without the DOM's declarations, a bundler, and a test runner with
+ * a DOM. `publint` and `attw` look at the tarball. The programs are in `scripts/smoke`.
  *
- *     deno task smoke                             what `deno pack` makes
+ *     deno task smoke                             what `deno pack` compiles
  *     deno task smoke --package dist/npm          a folder that holds a package, or a tarball of one
+ *
+ * Needs `npm`. The library has no dependencies; what it is tried with is installed as `scripts/smoke/package-lock.json`
+ * pins it.
  *
  * @module
  */
 
 import { spawnSync } from "node:child_process";
 import {
+  cpSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   realpathSync,
   rmSync,
   statSync,
-  symlinkSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
@@ -25,101 +30,54 @@ import { delimiter, dirname, join, resolve } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { COMMAND, COMMAND_EXPORT, NPM_FIELDS } from "./npm_manifest.ts";
+import { build } from "esbuild";
+import { COMMAND, makePackage, PACKAGE } from "./npm_package.ts";
 import { locateRuntime } from "./runtimes.ts";
 
-const PACKAGE = "@wallog/wallog";
 const ROOT = fileURLToPath(new URL("../", import.meta.url));
-
-const PROGRAM = `
-import assert from "node:assert/strict";
-import process from "node:process";
-import { type LogEntry, MemoryLog, WalLog } from "${PACKAGE}";
-import { type Action, RaftNode } from "${PACKAGE}/raft";
-import { exportWalDb, importWalDb } from "${PACKAGE}/wal-db";
-
-const path = process.argv[2]!;
-const entries: LogEntry[] = [1, 2, 3].map((index) => (
-  { term: 1, index, kind: "normal", command: new TextEncoder().encode("command " + index) }
-));
-
-const log: WalLog = await WalLog.open(path);
-log.append(entries);
-const durable: number = await log.sync();
-assert.equal(durable, 3);
-await log.close();
-
-const reopened: WalLog = await WalLog.open(path);
-assert.equal(reopened.recovery.verdict, "clean");
-assert.equal(reopened.lastIndex, 3);
-const entry: LogEntry | undefined = reopened.entry(2);
-assert.equal(new TextDecoder().decode(entry?.command), "command 2");
-await exportWalDb(reopened, path + ".exported");
-const imported = new MemoryLog();
-assert.equal((await importWalDb(path + ".exported", imported)).verdict, "clean");
-assert.equal(imported.lastIndex, 3);
-
-const node: RaftNode = RaftNode.withLog({ id: 1n }, reopened);
-while (!node.isLeader) await node.stepAsync({ type: "tick" });
-const actions: Action[] = await node.stepAsync({ type: "propose", command: new TextEncoder().encode("command 4") });
-assert.deepEqual(actions.map((action) => action.type === "apply" && action.index), [1, 2, 3, 4]);
-await reopened.close();
-`;
+const PROGRAMS = join(ROOT, "scripts", "smoke");
+/** What a bundler may keep of the package for `MemoryLog` alone, minified. In bytes. */
+const MEMORY_LOG_BYTES_MAX = 8 * 1024;
+/** How many modules entry points may share: Node takes more than half a millisecond to load one. */
+const SHARED_MODULES_MAX = 8;
 
 /** What npm is told of a package, as far as it is looked at here. */
 interface Manifest {
   readonly version: string;
-  readonly exports: Record<string, string | { readonly types?: string; readonly import?: Target }>;
+  readonly exports: Record<string, string | { readonly types: string; readonly import: string }>;
   readonly bin: Record<string, string>;
   readonly [field: string]: unknown;
 }
 
-/** A module, and where its declarations are if not beside it. */
-type Target = string | { readonly types?: string; readonly default?: string };
-
 const { values: options } = parseArgs({ options: { package: { type: "string" } } });
-const project = mkdtempSync(join(tmpdir(), "wallog-smoke-"));
+const project = realpathSync(mkdtempSync(join(tmpdir(), "wallog-smoke-")));
+// Programs run by name, npx too, use the Node that the library is tested with.
+const { binary: node } = locateRuntime("node");
+process.env.PATH = [dirname(node), process.env.PATH].join(delimiter);
 try {
-  const deno = locateRuntime("deno");
-  const tarball = options.package === undefined ? pack(deno.binary) : given(resolve(options.package));
-  writeFileSync(join(project, "package.json"), JSON.stringify({ name: "smoke", private: true, type: "module" }));
-  run(["npm", "install", "--offline", "--no-audit", "--no-fund", tarball], project);
+  const tarball = options.package === undefined ? await pack() : given(resolve(options.package));
+  install(tarball);
   const installed = join(project, "node_modules", PACKAGE);
   requireComplete(installed);
-
-  writeFileSync(join(project, "program.ts"), PROGRAM);
-  borrowNodeTypes();
-  run([deno.binary, "check", "program.ts"], project);
-  console.log("The types that were packed fit the program.");
-  for (const name of ["node", "bun"] as const) {
-    const { title, version, run: prefix } = locateRuntime(name);
-    const folder = join(project, name);
-    mkdirSync(folder);
-    run([...prefix, "program.ts", join(folder, "raft.wal")], project);
-    console.log(`${title} ${version}: installed and used as ${PACKAGE}.`);
-    run(
-      [...prefix, join(installed, manifestOf(installed).bin[COMMAND]!), "verify", join(folder, "raft.wal")],
-      project,
-    );
-  }
-  // As its users call it: by the name that npm links, in the Node that comes first.
-  process.env.PATH = [dirname(locateRuntime("node").binary), process.env.PATH].join(delimiter);
-  run(["npx", "--no-install", COMMAND, "verify", join(project, "node", "raft.wal")], project);
+  lint(tarball);
+  checkTypes();
+  useInRuntimes(installed);
+  await bundle();
+  run([node, tool("vitest"), "run", "--globals", "--environment=jsdom", "dom.test.mjs"], project);
+  console.log("Vitest with jsdom: a log takes what the DOM makes.");
 } finally {
   rmSync(project, { recursive: true, force: true });
 }
 
-/** Makes the tarball: `deno pack` knows nothing of commands, so that the manifest is completed and packed once more. */
-function pack(deno: string): string {
-  const first = join(project, "first.tgz");
-  run([deno, "pack", "--no-source-maps", "--allow-dirty", "--output", first], ROOT);
-  run(["tar", "-xzf", "first.tgz"], project);
-  const folder = join(project, "package");
-  const manifest = manifestOf(folder);
-  const { import: command } = manifest.exports[COMMAND_EXPORT] as { readonly import: string };
-  const complete = { ...manifest, ...NPM_FIELDS, bin: { [COMMAND]: command } };
-  writeFileSync(join(folder, "package.json"), JSON.stringify(complete, undefined, 2));
-  return given(folder);
+/** Makes the tarball of what `deno pack` compiles. */
+async function pack(): Promise<string> {
+  const { binary: deno } = locateRuntime("deno");
+  const compiled = join(project, "compiled");
+  mkdirSync(compiled);
+  run([deno, "pack", "--no-source-maps", "--allow-dirty", "--output", join(compiled, "first.tgz")], ROOT);
+  run(["tar", "-xzf", "first.tgz"], compiled);
+  await makePackage(join(compiled, "package"), join(project, "package"));
+  return given(join(project, "package"));
 }
 
 /** The tarball of a package: one that is there, or that of a folder. */
@@ -129,41 +87,102 @@ function given(path: string): string {
   return join(project, `${PACKAGE.slice(1).replace("/", "-")}-${manifestOf(path).version}.tgz`);
 }
 
+/** Makes the project: the programs, what they are tried with, and the package. */
+function install(tarball: string): void {
+  for (const name of readdirSync(PROGRAMS)) {
+    if (name !== "node_modules") cpSync(join(PROGRAMS, name), join(project, name));
+  }
+  const quietly = ["--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"];
+  run(["npm", "ci", ...quietly], project);
+  run(["npm", "install", "--offline", "--no-save", ...quietly, tarball], project);
+}
+
 function manifestOf(folder: string): Manifest {
   return JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
 }
 
-/** A program for Node is checked with Node's types; these are the pinned ones of this repository. */
-function borrowNodeTypes(): void {
-  const types = realpathSync(join(ROOT, "node_modules", "@types", "node"));
-  mkdirSync(join(project, "node_modules", "@types"), { recursive: true });
-  symlinkSync(types, join(project, "node_modules", "@types", "node"), "junction");
+/** The program of an installed package, to be run by Node. */
+function tool(name: string, command: string = name): string {
+  const folder = join(project, "node_modules", name);
+  const { bin } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
+  return join(folder, typeof bin === "string" ? bin : bin[command]);
 }
 
-/** `deno pack` leaves out declarations and still succeeds where a public type must be inferred: look, do not trust. */
+/** Whether everything is there that the manifest names, and nothing that it must not have. */
 function requireComplete(folder: string): void {
   const manifest = manifestOf(folder);
-  for (const kind of ["dependencies", "optionalDependencies", "peerDependencies"]) {
+  for (const kind of ["dependencies", "optionalDependencies", "peerDependencies", "scripts"]) {
     if (Object.keys(manifest[kind] ?? {}).length > 0) fail(`The package must have no ${kind}.`);
   }
-  for (const field of ["license", "engines", "description"]) {
+  for (const field of ["license", "engines", "description", "sideEffects"]) {
     if (manifest[field] === undefined) fail(`The package's manifest lacks ${field}.`);
   }
-  const required = Object.values(manifest.exports).flatMap((entry) => {
-    const { types, import: target } = typeof entry === "string" ? { import: entry } : entry;
-    const module = typeof target === "string" ? target : target?.default;
-    if (module === undefined) return fail("An export of the package has no module.");
-    return [module, types ?? (typeof target === "string" ? undefined : target?.types) ?? declarationsOf(module)];
-  });
+  const named = Object.values(manifest.exports).flatMap((one) => typeof one === "string" ? [one] : Object.values(one));
   const texts = ["README.md", "LICENSE-MIT", "LICENSE-APACHE", "CHANGELOG.md"];
-  for (const file of [...required, ...Object.values(manifest.bin), ...texts]) {
+  for (const file of [...named, ...Object.values(manifest.bin), ...texts]) {
     if (!existsSync(join(folder, file))) fail(`The package lacks ${file}.`);
+  }
+  const shared = readdirSync(join(folder, "dist")).filter((name) => name.startsWith("shared-"));
+  if (shared.length > SHARED_MODULES_MAX) fail(`Entry points share too many modules: ${shared.join(", ")}.`);
+}
+
+/** What linters of packages say: nothing, but what is explained here. */
+function lint(tarball: string): void {
+  run([node, tool("publint"), "run", "--strict", tarball], project);
+  // The package has ES modules only, which `require` loads in every Node that it supports.
+  run([node, tool("@arethetypeswrong/cli", "attw"), "--profile", "esm-only", "--no-emoji", tarball], project);
+}
+
+/** Checks the programs against the declarations, and the declarations themselves. */
+function checkTypes(): void {
+  run([locateRuntime("deno").binary, "check", "program.ts"], project);
+  for (const version of ["oldest", "newest"]) {
+    for (const lib of [["ES2023", "ESNext.Disposable"], ["ES2023", "ESNext.Disposable", "DOM", "DOM.AsyncIterable"]]) {
+      const compilerOptions = {
+        ...{ target: "ES2022", module: "NodeNext", lib, types: ["node"], noEmit: true },
+        ...{ strict: true, skipLibCheck: false, exactOptionalPropertyTypes: true, allowImportingTsExtensions: true },
+      };
+      writeFileSync(
+        join(project, "tsconfig.json"),
+        JSON.stringify({ compilerOptions, files: ["program.ts", "platform.ts"] }),
+      );
+      run([node, tool(`typescript-${version}`, "tsc"), "--project", "tsconfig.json"], project);
+      console.log(`TypeScript, ${version} version, ${lib.join(" and ")}: the types fit.`);
+    }
   }
 }
 
-/** Where declarations are that nothing names. */
-function declarationsOf(module: string): string {
-  return module.replace(/\.js$/, ".d.ts");
+/** Runs the programs, and the command line as its users call it: by the name that npm links. */
+function useInRuntimes(installed: string): void {
+  for (const name of ["node", "bun"] as const) {
+    const { title, version, run: prefix } = locateRuntime(name);
+    const folder = join(project, name);
+    mkdirSync(folder);
+    run([...prefix, "program.ts", join(folder, "raft.wal")], project);
+    run([...prefix, "required.cjs"], project);
+    run([...prefix, join(installed, manifestOf(installed).bin[COMMAND]!), "verify", join(folder, "raft.wal")], project);
+    console.log(`${title} ${version}: installed, imported and required as ${PACKAGE}.`);
+  }
+  const { title, version, run: prefix } = locateRuntime("deno");
+  const folder = join(project, "deno");
+  mkdirSync(folder);
+  run([...prefix, "program.ts", join(folder, "raft.wal")], project);
+  console.log(`${title} ${version}: imported from node_modules as ${PACKAGE}.`);
+  run(["npx", "--no-install", COMMAND, "verify", join(project, "node", "raft.wal")], project);
+}
+
+/** Bundles programs as projects do: the second thread must survive it, and what is not used must go. */
+async function bundle(): Promise<void> {
+  const common = { absWorkingDir: project, bundle: true, minify: true, format: "esm", platform: "node" } as const;
+  await build({ ...common, entryPoints: ["bundled.ts"], outfile: "bundled.js", keepNames: true });
+  run([node, "bundled.js", join(project, "bundled.wal")], project);
+  console.log("esbuild with keepNames: a log is opened on two threads.");
+  await build({ ...common, entryPoints: ["memory.js"], outfile: "memory.out.js" });
+  const { size } = statSync(join(project, "memory.out.js"));
+  if (size > MEMORY_LOG_BYTES_MAX) {
+    fail(`MemoryLog alone takes ${size} bytes, at most ${MEMORY_LOG_BYTES_MAX} are allowed.`);
+  }
+  console.log(`esbuild: MemoryLog alone takes ${size} bytes.`);
 }
 
 function run([command, ...args]: readonly [string, ...string[]], cwd: string): void {

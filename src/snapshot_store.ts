@@ -15,7 +15,7 @@ import type { OpenFiles } from "./segments/open_files.ts";
 import { goneFromReader } from "./segments/reader.ts";
 import { SnapshotSink } from "./snapshot_stream.ts";
 import { isReplacedSnapshot, snapshotName, SnapshotReader, SnapshotWriter } from "./snapshots.ts";
-import type { NewSnapshot, Snapshot, SnapshotMeta } from "./types.ts";
+import type { NewSnapshot, Snapshot, SnapshotMeta, SnapshotStream } from "./types.ts";
 
 /** The snapshots of an open log. */
 export class SnapshotStore {
@@ -208,12 +208,12 @@ export class SnapshotStore {
    * @returns Its data, or `undefined` if there is no snapshot.
    * @throws {WalLogError} As {@link SnapshotStore.open}.
    */
-  streamOut(): ReadableStream<Uint8Array<ArrayBuffer>> | undefined {
+  streamOut(): SnapshotStream | undefined {
     const reader = this.open();
     if (reader === undefined) return undefined;
     const pieces = reader.pieces();
     let begun = false;
-    return new ReadableStream<Uint8Array<ArrayBuffer>>({
+    const stream = new ReadableStream<Uint8Array<ArrayBuffer>>({
       pull(controller) {
         begun = true;
         const step = pieces.next();
@@ -225,5 +225,6 @@ export class SnapshotStore {
         else reader.close();
       },
     }, { highWaterMark: 0 });
+    return stream as SnapshotStream;
   }
 }

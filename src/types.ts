@@ -5,6 +5,8 @@
  * @module
  */
 
+import type { ReadableStream as NodeReadableStream } from "node:stream/web";
+
 /** Position of an entry in the log: a 1-based safe integer. 0 means "before the first entry". */
 export type Index = number;
 
@@ -77,6 +79,12 @@ export interface Snapshot extends NewSnapshot {
   /** The state machine's data, opaque to the log. The caller owns it. */
   readonly data: Uint8Array<ArrayBuffer>;
 }
+
+/**
+ * A snapshot's data as a stream. The platform's type and Node's are declared apart from each other, and neither passes for
+ * the other: this is both, so that `new Response(stream)` and `Readable.fromWeb(stream)` take it.
+ */
+export type SnapshotStream = ReadableStream<Uint8Array<ArrayBuffer>> & NodeReadableStream<Uint8Array<ArrayBuffer>>;
 
 /** A bound on what one read returns. */
 export interface EntriesOptions {

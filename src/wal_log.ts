@@ -39,6 +39,7 @@ import type {
   RaftLog,
   Snapshot,
   SnapshotMeta,
+  SnapshotStream,
   Term,
 } from "./types.ts";
 import { checkHardState, checkMaxBytes, checkReadIndex, checkRepair, checkTruncate } from "./validate.ts";
@@ -538,7 +539,7 @@ export class WalLog implements RaftLog, AsyncDisposable, Disposable {
    * @returns Its data, or `undefined` if there is no snapshot. The stream fails with `CORRUPT` at a damaged piece.
    * @throws {WalLogError} `CORRUPT` if it is damaged; `IO`; `CLOSED`.
    */
-  openSnapshot(): ReadableStream<Uint8Array<ArrayBuffer>> | undefined {
+  openSnapshot(): SnapshotStream | undefined {
     this.#durability.requireOpen("read");
     return this.#snapshots.streamOut();
   }

@@ -1,0 +1,46 @@
+/**
+ * A program that uses the package by its name, in Node and in Bun, and is checked against its declarations.
+ *
+ *     node program.ts FOLDER
+ *
+ * @module
+ */
+
+import assert from "node:assert/strict";
+import process from "node:process";
+import { type LogEntry, MemoryLog, type NewEntry, WalLog } from "@wallog/wallog";
+import { type Action, RaftNode } from "@wallog/wallog/raft";
+import { SimulatedDisk } from "@wallog/wallog/testing";
+import { exportWalDb, importWalDb } from "@wallog/wallog/wal-db";
+
+const path = process.argv[2]!;
+const entries: NewEntry[] = [1, 2, 3].map((index) => (
+  { term: 1, index, command: new TextEncoder().encode("command " + index) }
+));
+
+const log: WalLog = await WalLog.open(path);
+log.append(entries);
+const durable: number = await log.sync();
+assert.equal(durable, 3);
+await log.close();
+
+const reopened: WalLog = await WalLog.open(path);
+assert.equal(reopened.recovery.verdict, "clean");
+assert.equal(reopened.lastIndex, 3);
+const entry: LogEntry | undefined = reopened.entry(2);
+assert.equal(new TextDecoder().decode(entry?.command), "command 2");
+await exportWalDb(reopened, path + ".exported");
+const imported = new MemoryLog();
+assert.equal((await importWalDb(path + ".exported", imported)).verdict, "clean");
+assert.equal(imported.lastIndex, 3);
+
+const node: RaftNode = RaftNode.withLog({ id: 1n }, reopened);
+while (!node.isLeader) await node.stepAsync({ type: "tick" });
+const actions: Action[] = await node.stepAsync({ type: "propose", command: new TextEncoder().encode("command 4") });
+assert.deepEqual(actions.map((action) => action.type === "apply" && action.index), [1, 2, 3, 4]);
+await reopened.close();
+
+const disk = new SimulatedDisk();
+const simulated = WalLog.openSync("/log", { fileSystem: disk.fileSystem });
+simulated.append(entries);
+simulated.closeSync();
