@@ -122,10 +122,13 @@ function argumentsToRun(name: RuntimeName, version: string): string[] {
 }
 
 function versionOf(binary: string): string | undefined {
+  // Deno 2.4 does not start itself with these arguments.
+  if (binary === process.execPath) return process.versions[currentRuntime()];
   const { stdout, status } = spawnSync(binary, ["--version"], { encoding: "utf8" });
   return status === 0 ? /\d+\.\d+\.\d+/.exec(stdout)?.[0] : undefined;
 }
 
-function isOlder(version: string, than: string): boolean {
+/** Whether a version comes before another. */
+export function isOlder(version: string, than: string): boolean {
   return version.localeCompare(than, "en", { numeric: true }) < 0;
 }
