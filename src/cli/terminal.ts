@@ -6,9 +6,18 @@
 
 import process from "node:process";
 
-// Deno asks before it lets anybody look at the environment: not where it makes no difference.
-const isDumb = (process.stdout.isTTY || process.stderr.isTTY) && process.env.TERM === "dumb";
-const hasColour = process.stdout.isTTY === true && !isDumb && !process.env.NO_COLOR;
+/** A variable of the environment; `undefined` also where Deno has no permission to read it. */
+function variable(name: string): string | undefined {
+  try {
+    return process.env[name];
+  } catch {
+    return undefined;
+  }
+}
+
+// Deno may ask for the permission, so the environment is read only where it matters.
+const isDumb = (process.stdout.isTTY || process.stderr.isTTY) && variable("TERM") === "dumb";
+const hasColour = process.stdout.isTTY === true && !isDumb && !variable("NO_COLOR");
 const BAR_COLUMNS = 24;
 /** Between two pictures of a moving line. In milliseconds. */
 const REDRAW_MS = 80;

@@ -67,8 +67,28 @@ function remove(path: string): void {
   fs.unlinkSync(path);
 }
 
+/** No open file has this number. */
+const NO_DESCRIPTOR = 2 ** 31 - 1;
+
+/**
+ * Refuses to write where nothing can be made durable: Node's permission model forbids `fsync`, whatever it allows to be
+ * written.
+ */
+function requireFlushes(): void {
+  if (process.permission === undefined) return;
+  try {
+    fs.fsyncSync(NO_DESCRIPTOR);
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code !== "ERR_ACCESS_DENIED") return;
+    const message = "Node's permission model (--permission) forbids fsync, so nothing can be made durable; " +
+      "open with readOnly, or run Node without --permission";
+    throw Object.assign(new Error(message, { cause }), { code: "ERR_ACCESS_DENIED" });
+  }
+}
+
 /** Makes a directory and what is missing above it, each name made durable in the directory above. */
 function makeDirectory(path: string, permissions: number = FOLDER_PERMISSIONS): void {
+  requireFlushes();
   const target = resolve(path);
   const first = fs.mkdirSync(target, { recursive: true, mode: permissions });
   if (first === undefined) return;
