@@ -23,9 +23,12 @@ import { describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
 import { WalLog, WalLogError, type WalLogErrorCode, type WalLogOptions } from "../mod.ts";
 import { locateRuntime, RUNTIME_NAMES } from "../scripts/runtimes.ts";
+import { guard } from "../src/storage/guard.ts";
 import { nodeFileSystem } from "../src/storage/node_fs.ts";
 import { entriesAt } from "./history.ts";
+import { MemoryDisk } from "./memory_disk.ts";
 import { inTemporaryFolder } from "./temporary.ts";
+import { WatchedFileSystem } from "./watched_file_system.ts";
 
 const CHILD = fileURLToPath(new URL("./child.ts", import.meta.url));
 const SMALL: WalLogOptions = { segmentBytes: 8192 };
@@ -208,6 +211,37 @@ describe("under an open log", { skip: onWindows }, () => {
       assert.equal(log.syncSync(), 21);
       log.closeSync();
     }));
+});
+
+describe("a writer that has lost its lock", () => {
+  const gone = new WalLogError("LOCK_LOST", "lost");
+
+  it("makes, renames, deletes and flushes nothing", async () => {
+    const watched = new WatchedFileSystem(new MemoryDisk());
+    let isHeld = true;
+    const check = () => {
+      if (!isHeld) throw gone;
+    };
+    const fileSystem = guard(watched, { check, release: () => {} }, 0o600);
+    const path = `${MemoryDisk.PATH}/file`;
+    const file = fileSystem.open(path, "create");
+    isHeld = false;
+    watched.calls = [];
+    const calls: Record<string, () => unknown> = {
+      create: () => fileSystem.open(`${path}-2`, "create"),
+      "open for writing": () => fileSystem.open(path, "write"),
+      "open for reading": () => fileSystem.open(path, "read"),
+      rename: () => fileSystem.rename(path, `${path}-2`),
+      remove: () => fileSystem.remove(path),
+      "flush the folder": () => fileSystem.syncDirectory(MemoryDisk.PATH),
+      truncate: () => file.truncate(0),
+      flush: () => file.sync(),
+    };
+    for (const [name, call] of Object.entries(calls)) assert.throws(call, (error) => error === gone, name);
+    assert.deepEqual(watched.calls, []);
+    // This one is checked while the disk works.
+    await assert.rejects(file.syncAsync(), (error) => error === gone);
+  });
 });
 
 describe("the lock", () => {

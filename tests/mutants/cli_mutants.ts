@@ -79,7 +79,10 @@ const FOLDERS: readonly Mutant[] = [
   {
     name: "the folder of a running process is removed",
     file: ASIDE,
-    edits: [["if (lock !== undefined) remove(path, lock);", "remove(path, lock ?? { release() {} });"]],
+    edits: [[
+      'if (typeof lock === "object") remove(path, lock);',
+      'remove(path, typeof lock === "object" ? lock : { check() {}, release() {} });',
+    ]],
     dies: "cli_folder_test",
   },
   {
