@@ -7,6 +7,7 @@ import { Codec } from "../src/codec/codec.ts";
 import {
   decodeSegmentHeader,
   encodeSegmentHeader,
+  encodeSuccessor,
   FRAME_HEADER_BYTES,
   FRAME_LENGTH,
   FRAME_SUM,
@@ -45,5 +46,21 @@ export function forgeSegment(segment: Uint8Array, claim: HeaderClaim): Uint8Arra
     const whole = sum(bytes.subarray(offset + FRAME_LENGTH, offset + FRAME_HEADER_BYTES), seed);
     view.setUint32(offset + FRAME_SUM, Number(whole & 0xffff_ffffn), true);
   }
+  return bytes;
+}
+
+/**
+ * A segment whose next-segment pointer names another one.
+ *
+ * @param segment The file's bytes.
+ * @param number The number that it names.
+ * @param endLsn Where it says that the segment ends.
+ * @returns The forged bytes.
+ */
+export function forgePointer(segment: Uint8Array, number: number, endLsn: number): Uint8Array {
+  const header = decodeSegmentHeader(segment, 0, sum);
+  assert(header !== undefined && !("version" in header));
+  const bytes = segment.slice();
+  bytes.set(encodeSuccessor({ number, endLsn }, header.salt, sum), SLOT_OFFSET);
   return bytes;
 }

@@ -144,10 +144,7 @@ function makeRow(
       to: (start + offset + length) / bytes,
     });
     if (start > 0) borders.push(start / bytes);
-    for (let index = firstIndex; index <= lastIndex; index++) {
-      const offset = segment.offsetOf(index);
-      if (offset !== OFFSET_LOST) cells[Math.floor((start + offset) / cellBytes)]!++;
-    }
+    for (const [, offset] of segment.located(firstIndex, lastIndex)) cells[Math.floor((start + offset) / cellBytes)]!++;
     for (const [index, term] of runs) {
       const offset = segment.offsetOf(index);
       if (offset !== OFFSET_LOST && begins.has(index)) terms.push({ at: (start + offset) / bytes, term });
@@ -210,9 +207,8 @@ function* commandBytes({ segment, firstIndex, lastIndex }: SegmentView, lost: re
     const view = new DataView(chunk.buffer);
     let start = 0;
     let filled = 0;
-    for (let index = firstIndex; index <= lastIndex; index++) {
-      const offset = segment.offsetOf(index);
-      if (offset === OFFSET_LOST || lost.some(({ offset: at, bytes }) => offset >= at && offset < at + bytes)) continue;
+    for (const [, offset] of segment.located(firstIndex, lastIndex)) {
+      if (lost.some(({ offset: at, bytes }) => offset >= at && offset < at + bytes)) continue;
       if (offset < start || offset + FRAME_HEADER_BYTES > start + filled) {
         start = offset;
         filled = readFull(file, chunk, start);

@@ -14,7 +14,6 @@ import type { Chain, Link } from "./chain.ts";
 import {
   decodeFrameHeader,
   FLAG_FILL,
-  FRAME_ALIGNMENT,
   FRAME_HEADER_BYTES,
   frameBytes,
   type LogState,
@@ -24,9 +23,6 @@ import {
 } from "./format.ts";
 import type { OpenDamage, Replay } from "./replay.ts";
 import type { Segment } from "./segment.ts";
-
-/** How far the offsets of a segment's table reach. */
-const SEGMENT_REACH_BYTES = 2 ** 32 * FRAME_ALIGNMENT;
 
 /** Passes from segment to segment as they are replayed. */
 export class Borders {
@@ -163,8 +159,7 @@ export class Borders {
   }
 
   /**
-   * Refuses a header that claims more entries than there was room for, or than a segment can hold: room would be made
-   * for them in memory.
+   * Refuses a header that claims more entries than there was room for: a checksum alone does not make it true.
    *
    * @param link The segment whose header it is.
    * @param entries How many entries it says there were before it.
@@ -172,7 +167,7 @@ export class Borders {
    * @throws {WalLogError} `CORRUPT`.
    */
   requirePlausible(link: Link, entries: number, bytes: number): void {
-    if (entries <= Math.min(bytes, SEGMENT_REACH_BYTES) / FRAME_HEADER_BYTES) return;
+    if (entries <= bytes / FRAME_HEADER_BYTES) return;
     const { path, size } = link.file;
     const reason = `it says that ${entries} entries lay in ${bytes} bytes before it`;
     const damage: Damage = { ...lostBefore(path, "segment header"), bytes: size, reason };

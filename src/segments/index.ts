@@ -152,6 +152,23 @@ export class LogIndex {
    * @returns The segment, or `undefined` if none holds it.
    */
   locate(index: Index): Segment | undefined {
+    const segment = this.segments[this.begunBy(index) - 1];
+    return segment !== undefined && index < segment.firstIndex + segment.count ? segment : undefined;
+  }
+
+  /**
+   * The segments that can hold entries of a range.
+   *
+   * @param first The first index.
+   * @param last The last index, inclusive.
+   * @returns The segments, oldest first: a copy.
+   */
+  holding(first: Index, last: Index): Segment[] {
+    return this.segments.slice(Math.max(this.begunBy(first) - 1, 0), this.begunBy(last));
+  }
+
+  /** How many segments begin at or below an index. */
+  private begunBy(index: Index): number {
     let low = 0;
     let high = this.segments.length;
     while (low < high) {
@@ -159,8 +176,7 @@ export class LogIndex {
       if (this.segments[middle]!.firstIndex <= index) low = middle + 1;
       else high = middle;
     }
-    const segment = this.segments[low - 1];
-    return segment !== undefined && index < segment.firstIndex + segment.count ? segment : undefined;
+    return low;
   }
 
   /**

@@ -7,7 +7,7 @@
 import type { Damage } from "../report.ts";
 import type { Index } from "../types.ts";
 import type { LogIndex } from "./index.ts";
-import { OFFSET_LOST, type Segment } from "./segment.ts";
+import type { Segment } from "./segment.ts";
 
 /**
  * Which of the entries that a damaged place held the log still needs: not those that were truncated or covered by a
@@ -23,16 +23,23 @@ export function liveIndexes(
 ): { readonly firstIndex: Index; readonly lastIndex: Index } | undefined {
   const { path, offset: from, bytes, firstIndex, lastIndex, kind } = damage;
   if (firstIndex === undefined || lastIndex === undefined || kind === "snapshot") return undefined;
-  const isDamaged = (at: Index) => {
-    const segment = index.locate(at);
-    const offset = segment?.offsetOf(at);
-    return offset === OFFSET_LOST || (segment?.path === path && offset! >= from && offset! < from + bytes);
-  };
-  let first = Math.max(firstIndex, index.snapshotIndex + 1);
-  let last = Math.min(lastIndex, index.nextIndex - 1);
-  while (first <= last && !isDamaged(first)) first++;
-  while (last > first && !isDamaged(last)) last--;
-  return first <= last ? { firstIndex: first, lastIndex: last } : undefined;
+  const first = Math.max(firstIndex, index.snapshotIndex + 1);
+  const last = Math.min(lastIndex, index.nextIndex - 1);
+  const segments = index.holding(first, last);
+  const endIn = (segment: Segment) => segment.path === path ? from + bytes : from;
+  const low = firstOf(segments, (segment) => segment.firstDamaged(first, last, from, endIn(segment)));
+  if (low === undefined) return undefined;
+  const high = firstOf(segments.reverse(), (segment) => segment.lastDamaged(low, last, from, endIn(segment)));
+  return { firstIndex: low, lastIndex: high! };
+}
+
+/** The first index that is found in any of some segments. */
+function firstOf(segments: readonly Segment[], find: (segment: Segment) => Index | undefined): Index | undefined {
+  for (const segment of segments) {
+    const found = find(segment);
+    if (found !== undefined) return found;
+  }
+  return undefined;
 }
 
 /**

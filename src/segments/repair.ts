@@ -40,6 +40,9 @@ import { OFFSET_LOST, Segment } from "./segment.ts";
 /** What one mark that fills a gap holds of it: well within a chunk, with which it is replayed. */
 const FILL_BYTES = 256 * 1024;
 
+/** The most that is laid out at once: it is held in memory. In bytes. */
+const ROOM_BYTES_MAX = 2 ** 32 - 8;
+
 const TEMPORARY_NAME = /^\d{12}\.seg\.[0-9a-f]{16}\.tmp$/;
 
 /**
@@ -171,17 +174,7 @@ export class SegmentRepairer {
   ): boolean {
     const { firstIndex = 1, lastIndex = 0 } = gap;
     const end = gap.offset + gap.bytes;
-    const lost: TakenEntry[] = [];
-    let wanted = 0;
-    for (let index = firstIndex; index <= lastIndex; index++) {
-      // What was truncated since, and written anew elsewhere, is not wanted back.
-      if (index < segment.firstIndex || index >= segment.firstIndex + segment.count) continue;
-      const offset = segment.offsetOf(index);
-      if (offset !== OFFSET_LOST && (offset < gap.offset || offset >= end)) continue;
-      wanted++;
-      const entry = entries.get(index);
-      if (entry !== undefined) lost.push(entry);
-    }
+    const { wanted, lost } = lostIn(segment, gap, entries);
     // Nothing is wanted of what was there, and frames put there now would not fit what comes behind.
     if (wanted === 0 || lost.length === 0) return false;
     if (lost.length < wanted) {
@@ -289,7 +282,7 @@ export class SegmentRepairer {
     cut = 0,
   ): Uint8Array {
     const { codec } = this;
-    if (room < 0) throw misfit(segment, offset, room, entries);
+    if (room < 0 || room > ROOM_BYTES_MAX) throw misfit(segment, offset, room, entries);
     const bytes = new Uint8Array(room);
     let at = 0;
     const put = (kind: number, term: number, index: number, flags: number, payload: Uint8Array) => {
@@ -405,6 +398,31 @@ export class SegmentRepairer {
     this.fileSystem.rename(copy, repair.segment.path);
     this.fileSystem.syncDirectory(this.folder);
   }
+}
+
+/**
+ * The entries that a gap lost and that the log still has. Entries that were truncated since, and written anew elsewhere, are
+ * not wanted back.
+ *
+ * @returns How many they are, and those of them that are given, in order.
+ */
+function lostIn(
+  segment: Segment,
+  { firstIndex = 1, lastIndex = 0, offset, bytes }: Damage,
+  entries: ReadonlyMap<Index, TakenEntry>,
+): { readonly wanted: number; readonly lost: readonly TakenEntry[] } {
+  const first = Math.max(firstIndex, segment.firstIndex);
+  const last = Math.min(lastIndex, segment.firstIndex + segment.count - 1);
+  const wanted = segment.countDamaged(first, last, offset, offset + bytes);
+  const lost: TakenEntry[] = [];
+  const take = (entry: TakenEntry | undefined) => {
+    if (entry !== undefined && segment.isDamaged(entry.index, offset, offset + bytes)) lost.push(entry);
+  };
+  // A header can claim that any number of entries was lost.
+  if (last - first < entries.size) { for (let index = first; index <= last; index++) take(entries.get(index)); }
+  else for (const entry of entries.values()) if (entry.index >= first && entry.index <= last) take(entry);
+  lost.sort((a, b) => a.index - b.index);
+  return { wanted, lost };
 }
 
 function misfit(segment: Segment, offset: number, room: number, entries: readonly TakenEntry[]): WalLogError {

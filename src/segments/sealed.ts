@@ -10,7 +10,7 @@ import { Codec } from "../codec/codec.ts";
 import type { File, FileSystem } from "../storage/file_system.ts";
 import type { Link } from "./chain.ts";
 import { readFooterOffsets, readTrailer } from "./footer.ts";
-import { FRAME_HEADER_BYTES, SEGMENT_HEADER_BYTES } from "./format.ts";
+import { FRAME_ALIGNMENT, FRAME_HEADER_BYTES, SEGMENT_HEADER_BYTES } from "./format.ts";
 import { Replay } from "./replay.ts";
 import type { Found, ScanAhead } from "./scan_ahead.ts";
 import { OFFSET_LOST, Segment } from "./segment.ts";
@@ -91,8 +91,7 @@ export class SealedSegments {
     index.truncate(Math.min(lowestTruncated, firstIndex));
     segment.clear(firstIndex);
     segment.lowestTruncated = lowestTruncated;
-    segment.count = count;
-    segment.fetchOffsets = () => {
+    segment.adoptLater(count, () => {
       const again = this.fileSystem.open(segment.path, "read");
       try {
         return readFooterOffsets(this.codec, again, footer.trailer) ??
@@ -106,7 +105,7 @@ export class SealedSegments {
       } finally {
         again.close();
       }
-    };
+    });
     for (const [first, term] of footer.runs) index.runs.push(first, term);
     index.nextIndex = firstIndex + count;
     return true;
@@ -127,11 +126,10 @@ export class SealedSegments {
     replay.open(scanned);
     for (const _ of replayThroughDamage(replay, scanned, file, segment.endOffset));
     replay.close(scanned, { nextIndex: firstIndex + count, replacements });
-    const found = scanned.liveOffsets();
     const offsets = new Uint32Array(count).fill(OFFSET_LOST);
-    const skip = firstIndex - scanned.firstIndex;
-    if (skip >= 0) offsets.set(found.subarray(skip, skip + count));
-    else offsets.set(found.subarray(0, Math.max(count + skip, 0)), -skip);
+    for (const [index, offset] of scanned.located(firstIndex, firstIndex + count - 1)) {
+      offsets[index - firstIndex] = offset / FRAME_ALIGNMENT;
+    }
     return offsets;
   }
 

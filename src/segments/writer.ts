@@ -169,7 +169,7 @@ export class SegmentWriter {
     if (at !== laid) codec.bytes.copyWithin(at, laid, laid + bytes);
     const table = segment.stage(count);
     const { words } = codec;
-    let staged = segment.count;
+    let { staged } = segment;
     for (let done = 0; done < bytes; done += frameBytes(words[(at + done + FRAME_LENGTH) >>> 2]!)) {
       table[staged++] = (end + done) / FRAME_ALIGNMENT;
     }
@@ -184,7 +184,7 @@ export class SegmentWriter {
   private appendLarge(entries: readonly TakenEntry[]): void {
     const { codec, segment } = this;
     const table = segment.stage(entries.length);
-    let staged = segment.count;
+    let { staged } = segment;
     let end = segment.endOffset;
     for (let next = 0; next < entries.length;) {
       const first = next;
@@ -645,10 +645,9 @@ function copyFrames(
 
 /** Moves the entries behind an offset from one segment's table to the next one's. */
 function moveEntries(head: Segment, segment: Segment, provenOffset: number): void {
-  const kept = head.countBelow(provenOffset);
-  const moved = head.liveOffsets().slice(kept);
-  segment.clear(head.firstIndex + kept);
-  segment.pushAll(moved.map((offset) => offset - (provenOffset - SEGMENT_HEADER_BYTES) / 8));
-  head.cut(head.firstIndex + kept);
+  const first = head.firstIndex + head.countBelow(provenOffset);
+  segment.clear(first);
+  for (const [, offset] of head.located(first, Infinity)) segment.push(offset - provenOffset + SEGMENT_HEADER_BYTES);
+  head.cut(first);
   head.endOffset = provenOffset;
 }

@@ -43,6 +43,7 @@ const JUDGE = "src/segments/judge.ts";
 const INDEX = "src/segments/index.ts";
 const BORDERS = "src/segments/borders.ts";
 const SEALED = "src/segments/sealed.ts";
+const SEGMENT = "src/segments/segment.ts";
 const REPLAY = "src/segments/replay.ts";
 const READER = "src/segments/reader.ts";
 const COMMIT = "src/group_commit.ts";
@@ -709,12 +710,6 @@ const CHECKSUMS: Mutant[] = [
     dies: "checks_test",
   },
   {
-    name: "a header's word is taken for how many entries a segment held, however many one can hold",
-    file: BORDERS,
-    edits: [["Math.min(bytes, SEGMENT_REACH_BYTES)", "bytes"]],
-    dies: "checks_test",
-  },
-  {
     name: "a snapshot in place of the last entry leaves that one's term",
     file: INDEX,
     edits: [["if (index === this.nextIndex - 1) this.lastTerm = term;", "if (clear) this.lastTerm = term;"]],
@@ -1053,6 +1048,33 @@ const RECOVERIES: Mutant[] = [
     file: SCRUB,
     edits: [["return next.header.number === header.number + 1 && ", "return next.header.number > header.number && "]],
     dies: "scrub_test",
+  },
+  {
+    name: "a header that claims more entries than there was room for is believed",
+    file: BORDERS,
+    edits: [["if (entries <= bytes / FRAME_HEADER_BYTES) return;", "if (entries <= bytes) return;"]],
+    dies: "claims_test",
+  },
+  {
+    name: "entries that are lost at a segment's end are forgotten when another one follows",
+    file: SEGMENT,
+    edits: [["else this.fill(lost);", ""]],
+    dies: "segment_test",
+  },
+  {
+    name: "entries that were cut stand in for lost ones",
+    file: SEGMENT,
+    edits: [[
+      "this.reserve(lost).fill(OFFSET_LOST, this.held, this.held + lost);",
+      "this.reserve(lost);",
+    ]],
+    dies: "segment_test",
+  },
+  {
+    name: "a repair makes room for whatever distance a header claims",
+    file: REPAIR,
+    edits: [["room < 0 || room > ROOM_BYTES_MAX", "room < 0 || room > 2 ** 12 * ROOM_BYTES_MAX"]],
+    dies: "claims_test",
   },
   {
     name: "a footer of another place is believed",
