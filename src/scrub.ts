@@ -26,8 +26,9 @@ import { entriesWithin, liveIndexes } from "./segments/live.ts";
 import { Replay } from "./segments/replay.ts";
 import { Segment } from "./segments/segment.ts";
 import { SnapshotReader } from "./snapshots.ts";
-import type { File, FileSystem } from "./storage/file_system.ts";
+import type { FileSystem } from "./storage/file_system.ts";
 import { errorCode, ioError, readFull } from "./storage/full.ts";
+import { openSized, type SizedFile } from "./storage/sized_file.ts";
 
 /** The longest that scrubbing rests at once, so that it notices when it is to end. In milliseconds. */
 const SCRUB_PAUSE_MS_MAX = 250;
@@ -146,9 +147,9 @@ export function* scrubLog(subject: ScrubSubject): Generator<Progress, ScrubRepor
   const bytesTotal = ends.reduce((sum, end) => sum + end, 0);
   let bytesDone = 0;
   for (const [i, segment] of segments.entries()) {
-    let file: File;
+    let file: SizedFile;
     try {
-      file = fileSystem.open(segment.path, "read");
+      file = openSized(fileSystem, segment.path);
     } catch (error) {
       if (errorCode(error) !== "ENOENT") throw error;
       // Compaction deletes segments, and takes them out of the index before anybody else runs.
@@ -206,7 +207,7 @@ export function* scrubLog(subject: ScrubSubject): Generator<Progress, ScrubRepor
 }
 
 /** Header copies and successor slot: one of each three may be lost at no cost. */
-function checkHeader(codec: Codec, segment: Segment, file: File): Damage[] {
+function checkHeader(codec: Codec, segment: Segment, file: SizedFile): Damage[] {
   const block = new Uint8Array(SEGMENT_HEADER_BYTES);
   readFull(file, block, 0);
   const sum = (bytes: Uint8Array, seed: bigint) => codec.hash(bytes, seed);
@@ -237,7 +238,7 @@ function wasSealed({ header }: Segment, next: Segment, nextEnd: number): boolean
   return next.header.number === header.number + 1 && nextEnd > SEGMENT_HEADER_BYTES;
 }
 
-function checkFooter(codec: Codec, segment: Segment, file: File): Damage[] {
+function checkFooter(codec: Codec, segment: Segment, file: SizedFile): Damage[] {
   const size = file.size();
   // Segments that a crash ended have none.
   if (size <= segment.endOffset) return [];

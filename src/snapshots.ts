@@ -31,6 +31,7 @@ import { WalLogError } from "./errors.ts";
 import type { Damage } from "./report.ts";
 import type { File, FileSystem } from "./storage/file_system.ts";
 import { errorCode, ioError, readFull, writeFull } from "./storage/full.ts";
+import { openSized, type SizedFile } from "./storage/sized_file.ts";
 import { temporaryName } from "./storage/temporary.ts";
 import type { Index, NodeId, SnapshotMeta, Term } from "./types.ts";
 import { MEMBERS_MAX } from "./validate_snapshot.ts";
@@ -247,7 +248,7 @@ export class SnapshotReader {
   readonly dataBytes: number;
   private readonly codec: Codec;
   private readonly path: string;
-  private readonly file: File;
+  private readonly file: SizedFile;
   private readonly salt: bigint;
   private readonly piecesAt: number;
 
@@ -260,7 +261,7 @@ export class SnapshotReader {
     this.codec = codec;
     this.path = `${folder}/${snapshotName(index, term)}`;
     try {
-      this.file = fileSystem.open(this.path, "read");
+      this.file = openSized(fileSystem, this.path);
     } catch (error) {
       if (errorCode(error) !== "ENOENT") throw ioError("Cannot open the snapshot", this.path, error);
       throw snapshotDamage(this.path, 0, 0, index, term, "the file is missing");

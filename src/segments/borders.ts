@@ -9,6 +9,7 @@ import { WalLogError } from "../errors.ts";
 import { type Damage, describeDamage } from "../report.ts";
 import type { FileSystem } from "../storage/file_system.ts";
 import { readFull } from "../storage/full.ts";
+import { openSized } from "../storage/sized_file.ts";
 import type { Index } from "../types.ts";
 import type { Chain, Link } from "./chain.ts";
 import {
@@ -112,7 +113,7 @@ export class Borders {
 
   /** Whether a valid segment has frames that a repair wrote. */
   private wasRepaired(segment: Segment): boolean {
-    const file = this.fileSystem.open(segment.path, "read");
+    const file = openSized(this.fileSystem, segment.path);
     try {
       const header = new Uint8Array(FRAME_HEADER_BYTES);
       for (let at = SEGMENT_HEADER_BYTES; at < segment.endOffset;) {

@@ -8,8 +8,9 @@
 import { CHUNK_BYTES, type Codec, SLOT_OWN_FRAMES, SLOT_PROVEN_LSN } from "../codec/codec.ts";
 import { WalLogError } from "../errors.ts";
 import type { Damage } from "../report.ts";
-import type { File, FileSystem } from "../storage/file_system.ts";
+import type { FileSystem } from "../storage/file_system.ts";
 import { errorCode, readFull } from "../storage/full.ts";
+import { openSized, type SizedFile } from "../storage/sized_file.ts";
 import {
   type Checksum,
   decodeSegmentHeader,
@@ -132,7 +133,7 @@ export class ChainReader {
 
   private readFile(number: number): SegmentFile {
     const path = `${this.folder}/${segmentName(number)}`;
-    const file = this.fileSystem.open(path, "read");
+    const file = openSized(this.fileSystem, path);
     try {
       const size = file.size();
       const block = new Uint8Array(SEGMENT_HEADER_BYTES);
@@ -171,7 +172,7 @@ export class ChainReader {
   }
 
   /** Whether nothing but zeros follows the header block. */
-  private isBlank(file: File): boolean {
+  private isBlank(file: SizedFile): boolean {
     const { codec } = this;
     for (let at = SEGMENT_HEADER_BYTES;; at += CHUNK_BYTES) {
       const count = readFull(file, codec.chunk, at);
@@ -292,7 +293,7 @@ export class ChainReader {
    */
   survey(file: Link["file"], size: number): { readonly provenLsn: number; readonly ownFrames: number } {
     const { codec } = this;
-    const open = this.fileSystem.open(file.path, "read");
+    const open = openSized(this.fileSystem, file.path);
     try {
       selectSegment(codec, file.header);
       codec.set(SLOT_PROVEN_LSN, file.header.provenLsn);

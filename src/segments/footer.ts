@@ -6,8 +6,8 @@
  */
 
 import type { Codec } from "../codec/codec.ts";
-import type { File } from "../storage/file_system.ts";
 import { readFull } from "../storage/full.ts";
+import type { SizedFile } from "../storage/sized_file.ts";
 import type { Index, Term } from "../types.ts";
 import {
   decodeRuns,
@@ -32,7 +32,7 @@ const TAIL_BYTES = 4096;
  */
 export function readTrailer(
   codec: Codec,
-  file: File,
+  file: SizedFile,
   size: number,
   header: SegmentHeader,
 ): { readonly trailer: Trailer; readonly runs: readonly (readonly [Index, Term])[] } | undefined {
@@ -64,7 +64,7 @@ function offsetBytes({ count }: Trailer): number {
  * @param trailer The footer's trailer.
  * @returns The offsets, in units of 8 bytes, or `undefined` if they are damaged.
  */
-export function readFooterOffsets(codec: Codec, file: File, trailer: Trailer): Uint32Array | undefined {
+export function readFooterOffsets(codec: Codec, file: SizedFile, trailer: Trailer): Uint32Array | undefined {
   const bytes = new Uint8Array(offsetBytes(trailer));
   readFull(file, bytes, trailer.footerOffset + FRAME_HEADER_BYTES);
   return codec.hash(bytes, 0n) === trailer.offsetsSum ? new Uint32Array(bytes.buffer, 0, trailer.count) : undefined;

@@ -10,8 +10,9 @@
 
 import { CHUNK_BYTES, type Codec } from "../codec/codec.ts";
 import type { Cut, Damage } from "../report.ts";
-import type { File, FileSystem, Threads } from "../storage/file_system.ts";
+import type { FileSystem, Threads } from "../storage/file_system.ts";
 import { readFull } from "../storage/full.ts";
+import { openSized, type SizedFile } from "../storage/sized_file.ts";
 import { Borders, lostBefore } from "./borders.ts";
 import { type Chain, ChainReader, type Link } from "./chain.ts";
 import {
@@ -135,7 +136,7 @@ export class Recovery {
     yield* this.takeSealed(chain, newest, bytesTotal);
     const head = new Segment(newest.file.path, newest.file.header, SEGMENT_HEADER_BYTES);
     replay.open(head);
-    const file = this.fileSystem.open(head.path, "read");
+    const file = openSized(this.fileSystem, head.path);
     try {
       const { size } = newest.file;
       const closed = this.isClosed(newest, file);
@@ -281,7 +282,7 @@ export class Recovery {
   /** Replays what lies behind the proven LSN; returns where it was torn, if it was. */
   private *unproven(
     head: Segment,
-    file: File,
+    file: SizedFile,
     from: number,
     size: number,
     bytesTotal: number,
@@ -296,7 +297,7 @@ export class Recovery {
   }
 
   /** Whether the newest segment ends with the mark of a clean close, up to which everything is durable. */
-  private isClosed(link: Link, file: File): boolean {
+  private isClosed(link: Link, file: SizedFile): boolean {
     const { header, size } = link.file;
     const at = size - MARK_BYTES;
     if (at < SEGMENT_HEADER_BYTES || size % FRAME_ALIGNMENT !== 0) return false;
@@ -308,7 +309,7 @@ export class Recovery {
   }
 
   /** What lies behind the place where the newest segment was torn; `undefined` if it is only zeros. */
-  private describeCut(head: Segment, file: File, from: number, size: number): Cut | undefined {
+  private describeCut(head: Segment, file: SizedFile, from: number, size: number): Cut | undefined {
     const { codec } = this;
     const { wasm, chunkAt } = codec;
     selectSegment(codec, head.header);

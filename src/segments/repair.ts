@@ -13,6 +13,7 @@ import { WalLogError } from "../errors.ts";
 import type { Damage } from "../report.ts";
 import type { File, FileSystem } from "../storage/file_system.ts";
 import { ioError, isNoSpace, readFull, writeFull } from "../storage/full.ts";
+import { openSized, SizedFile } from "../storage/sized_file.ts";
 import { temporaryName } from "../storage/temporary.ts";
 import type { TakenEntry } from "../taken.ts";
 import type { Index } from "../types.ts";
@@ -109,7 +110,7 @@ export class SegmentRepairer {
     const patches: Patch[] = [];
     const offsets = new Map<Index, number>();
     const repaired: Damage[] = [];
-    const file = this.fileSystem.open(segment.path, "read");
+    const file = openSized(this.fileSystem, segment.path);
     try {
       for (const one of damage) {
         if (one.kind !== "frames") continue;
@@ -132,7 +133,13 @@ export class SegmentRepairer {
   }
 
   /** The payload for a frame of which the position is known; `undefined` if it is undamaged. */
-  private planFrame(segment: Segment, file: File, entry: TakenEntry, offset: number, room: number): Patch | undefined {
+  private planFrame(
+    segment: Segment,
+    file: SizedFile,
+    entry: TakenEntry,
+    offset: number,
+    room: number,
+  ): Patch | undefined {
     const { codec } = this;
     const lsn = segment.header.baseLsn + offset;
     const { command } = entry;
@@ -166,7 +173,7 @@ export class SegmentRepairer {
   /** The frames for a stretch in which all headers are lost; `false` if the entries for it are not all there. */
   private planGap(
     segment: Segment,
-    file: File,
+    file: SizedFile,
     gap: Damage,
     entries: ReadonlyMap<Index, TakenEntry>,
     patches: Patch[],
@@ -225,7 +232,7 @@ export class SegmentRepairer {
    * @returns Its damage, with the entries that the log knows to lie there.
    */
   find(segment: Segment): Damage[] {
-    const file = this.fileSystem.open(segment.path, "read");
+    const file = openSized(this.fileSystem, segment.path);
     try {
       const { damage } = this.scan(segment, file, segment.endOffset);
       // What was discarded since is no loss.
@@ -237,12 +244,12 @@ export class SegmentRepairer {
   }
 
   /** The log's state where a gap begins. */
-  private stateAt(segment: Segment, file: File, offset: number): LogState {
+  private stateAt(segment: Segment, file: SizedFile, offset: number): LogState {
     return this.scan(segment, file, offset).state;
   }
 
   /** The count of replacements behind a gap, as the next frame has it; `undefined` if there is none. */
-  private replacementsBehind(segment: Segment, file: File, offset: number): number | undefined {
+  private replacementsBehind(segment: Segment, file: SizedFile, offset: number): number | undefined {
     const { codec } = this;
     const head = new Uint8Array(FRAME_HEADER_BYTES);
     if (readFull(file, head, offset) < head.length) return undefined;
@@ -253,7 +260,7 @@ export class SegmentRepairer {
   }
 
   /** Replays a segment by itself. */
-  private scan(segment: Segment, file: File, limit: number): Replay {
+  private scan(segment: Segment, file: SizedFile, limit: number): Replay {
     const replay = new Replay(this.codec);
     replay.begin(segment.header.state);
     const scanned = new Segment(segment.path, segment.header, limit);
@@ -346,7 +353,7 @@ export class SegmentRepairer {
     const { fileSystem } = this;
     const name = temporaryName(fileSystem, segmentName(segment.header.number));
     const path = `${this.folder}/${name}`;
-    const old = fileSystem.open(segment.path, "read");
+    const old = openSized(fileSystem, segment.path);
     let copy: File | undefined;
     try {
       copy = fileSystem.open(path, "create");
@@ -365,11 +372,10 @@ export class SegmentRepairer {
     }
   }
 
-  private copyPatched(old: File, copy: File, patches: readonly Patch[]): void {
+  private copyPatched(old: SizedFile, copy: File, patches: readonly Patch[]): void {
     const { chunk } = this.codec;
-    const size = old.size();
-    for (let at = 0; at < size;) {
-      const count = readFull(old, chunk.subarray(0, Math.min(CHUNK_BYTES, size - at)), at);
+    for (let at = 0; at < old.size();) {
+      const count = readFull(old, chunk.subarray(0, CHUNK_BYTES), at);
       if (count === 0) break;
       writeFull(copy, chunk.subarray(0, count), at);
       at += count;
@@ -378,9 +384,9 @@ export class SegmentRepairer {
   }
 
   /** Refuses a copy that is damaged where the segment was not, or where it was patched. */
-  private requireSound(segment: Segment, old: File, copy: File, patches: readonly Patch[]): void {
+  private requireSound(segment: Segment, old: SizedFile, copy: File, patches: readonly Patch[]): void {
     const before = new Set(this.scan(segment, old, segment.endOffset).damage.map(({ offset }) => offset));
-    const left = this.scan(segment, copy, segment.endOffset).damage;
+    const left = this.scan(segment, new SizedFile(copy), segment.endOffset).damage;
     const isPatched = ({ offset, bytes }: Damage) =>
       patches.some((patch) => patch.offset < offset + bytes && patch.offset + patch.bytes.length > offset);
     const wrong = left.find((one) => !before.has(one.offset) || isPatched(one));

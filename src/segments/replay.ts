@@ -35,8 +35,8 @@ import {
   SLOT_WANTS_MARK,
 } from "../codec/codec.ts";
 import type { Damage, DamageKind } from "../report.ts";
-import type { File } from "../storage/file_system.ts";
 import { readFull } from "../storage/full.ts";
+import type { SizedFile } from "../storage/sized_file.ts";
 import type { HardState, Index } from "../types.ts";
 import {
   decodeFrameHeader,
@@ -218,7 +218,7 @@ export class Replay {
    * @param limit Offset at which frames end.
    * @returns Where and why it stopped, `undefined` at the limit or at a footer. Yields after each chunk.
    */
-  *run(segment: Segment, file: File, from: number, limit: number): Generator<void, Stop | undefined> {
+  *run(segment: Segment, file: SizedFile, from: number, limit: number): Generator<void, Stop | undefined> {
     const { codec } = this;
     const { wasm, chunkAt } = codec;
     this.footerOffset = undefined;
@@ -401,7 +401,7 @@ export class Replay {
   /** Verifies an entry or a footer that exceeds a chunk, piece by piece, and takes it if it is valid. */
   private *takeLarge(
     segment: Segment,
-    file: File,
+    file: SizedFile,
     offset: number,
     limit: number,
     header: FrameHeader,
@@ -496,7 +496,7 @@ export class Replay {
    * @param limit Offset below which everything was durable.
    * @returns Offset to go on at, at most `limit`.
    */
-  passDamage(segment: Segment, file: File, stop: Stop, limit: number): number {
+  passDamage(segment: Segment, file: SizedFile, stop: Stop, limit: number): number {
     const { header, offset } = stop;
     const next = header === undefined ? limit : offset + frameBytes(header.length);
     // A header that reaches past the limit, or is out of order, does not tell the truth about what is here.
@@ -549,7 +549,7 @@ export class Replay {
   }
 
   /** The next valid frame header below a limit, or the limit. */
-  private seek(segment: Segment, file: File, from: number, limit: number): number {
+  private seek(segment: Segment, file: SizedFile, from: number, limit: number): number {
     const { codec } = this;
     selectSegment(codec, segment.header);
     for (let at = from; limit - at >= FRAME_HEADER_BYTES;) {

@@ -7,7 +7,8 @@
  */
 
 import { Codec } from "../codec/codec.ts";
-import type { File, FileSystem } from "../storage/file_system.ts";
+import type { FileSystem } from "../storage/file_system.ts";
+import { openSized, type SizedFile } from "../storage/sized_file.ts";
 import type { Link } from "./chain.ts";
 import { readFooterOffsets, readTrailer } from "./footer.ts";
 import { FRAME_ALIGNMENT, FRAME_HEADER_BYTES, SEGMENT_HEADER_BYTES } from "./format.ts";
@@ -49,7 +50,7 @@ export class SealedSegments {
     const endOffset = link.endOffset!;
     const segment = new Segment(path, header, endOffset);
     replay.open(segment, link.joined ? next.file.header.floor : 1);
-    const file = this.fileSystem.open(path, "read");
+    const file = openSized(this.fileSystem, path);
     try {
       segment.isUnverified = this.verify === "tail" && this.takeFooter(segment, file, link, next);
       if (segment.isUnverified) return;
@@ -82,7 +83,7 @@ export class SealedSegments {
   }
 
   /** Takes a segment from its footer; `false` if that is missing, damaged, or does not fit the next segment's header. */
-  private takeFooter(segment: Segment, file: File, link: Link, next: Link): boolean {
+  private takeFooter(segment: Segment, file: SizedFile, link: Link, next: Link): boolean {
     const { index } = this.replay;
     const footer = readTrailer(this.codec, file, link.file.size, segment.header);
     if (footer === undefined || footer.trailer.footerOffset !== link.endOffset) return false;
@@ -92,7 +93,7 @@ export class SealedSegments {
     segment.clear(firstIndex);
     segment.lowestTruncated = lowestTruncated;
     segment.adoptLater(count, () => {
-      const again = this.fileSystem.open(segment.path, "read");
+      const again = openSized(this.fileSystem, segment.path);
       try {
         return readFooterOffsets(this.codec, again, footer.trailer) ??
           this.rebuildOffsets(
@@ -114,7 +115,7 @@ export class SealedSegments {
   /** The offsets of a segment whose footer does not have them, by scanning; lost where a frame is damaged. */
   private rebuildOffsets(
     segment: Segment,
-    file: File,
+    file: SizedFile,
     firstIndex: number,
     count: number,
     replacements: number | undefined,
@@ -137,7 +138,7 @@ export class SealedSegments {
    * Takes a damaged segment from its footer, which tells exactly which entries are damaged; `false` if it has none that
    * can be read.
    */
-  private *nameDamage(segment: Segment, file: File, link: Link, next: Link): Generator<void, boolean> {
+  private *nameDamage(segment: Segment, file: SizedFile, link: Link, next: Link): Generator<void, boolean> {
     const footer = readTrailer(this.codec, file, link.file.size, segment.header);
     if (footer === undefined || readFooterOffsets(this.codec, file, footer.trailer) === undefined) return false;
     if (!this.takeFooter(segment, file, link, next)) return false;
@@ -172,7 +173,7 @@ export class SealedSegments {
 export function* replayThroughDamage(
   replay: Replay,
   segment: Segment,
-  file: File,
+  file: SizedFile,
   limit: number,
   start: number = SEGMENT_HEADER_BYTES,
 ): Generator<void> {

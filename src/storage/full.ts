@@ -16,7 +16,7 @@ import type { File } from "./file_system.ts";
  * @param position Offset in the file, in bytes.
  * @returns How many bytes were read; fewer than asked for only at the end of the file.
  */
-export function readFull(file: File, into: Uint8Array, position: number): number {
+export function readFull(file: Pick<File, "read">, into: Uint8Array, position: number): number {
   let done = interruptible(() => file.read(into, position));
   while (done < into.byteLength) {
     const count = interruptible(() => file.read(into.subarray(done), position + done));

@@ -1077,6 +1077,12 @@ const RECOVERIES: Mutant[] = [
     dies: "claims_test",
   },
   {
+    name: "a file is read behind the size that it had when it was opened",
+    file: "src/storage/sized_file.ts",
+    edits: [["const rest = this.bytes - position;", "const rest = Infinity + 0 * position;"]],
+    dies: "endless_test",
+  },
+  {
     name: "a footer of another place is believed",
     file: SEALED,
     edits: [[" || footer.trailer.footerOffset !== link.endOffset", ""]],
