@@ -4,6 +4,7 @@
  */
 
 import assert from "node:assert/strict";
+import { resolve } from "node:path";
 import { describe, it } from "node:test";
 import { type LogEntry, WalLog, WalLogError, type WalLogOptions } from "../mod.ts";
 import { Codec } from "../src/codec/codec.ts";
@@ -36,7 +37,7 @@ import type { FileSystem } from "../src/storage/file_system.ts";
 import { snapshotName } from "../src/snapshots.ts";
 import { SimulatedDisk } from "../src/testing/mod.ts";
 
-const FOLDER = "/raft.wal";
+const FOLDER = resolve("/raft.wal");
 /** Crashes differ in what of the unflushed gets to the disk. */
 const CRASH_SEEDS = 12;
 /** More operations than any one step of a log takes. */

@@ -131,7 +131,7 @@ export function segmentsOf(path: string): string[] {
  */
 export function damageEntry(path: string, index: number, where: "header" | "payload"): void {
   for (const name of segmentsOf(path)) {
-    const file = join(path, name);
+    const file = `${path}/${name}`;
     const bytes = readFileSync(file);
     const frame = framesOf(bytes).find((frame) => frame.kind === KIND_ENTRY && frame.index === index);
     if (frame === undefined) continue;

@@ -276,7 +276,7 @@ describe("wal-log repair --cut", () => {
         const files = (at: string) => readdirSync(at).filter((name) => /\.(seg|snap)$/.test(name)).sort();
         // The steps: the new files over the old, the rest of the old ones away, the identity last.
         const steps: ((mixed: string) => void)[] = [
-          ...files(path).map((name) => (mixed: string) => cpSync(join(path, name), join(mixed, name))),
+          ...files(path).map((name) => (mixed: string) => cpSync(`${path}/${name}`, join(mixed, name))),
           ...files(old).filter((name) => !files(path).includes(name)).map((name) => (mixed: string) =>
             rmSync(join(mixed, name))
           ),

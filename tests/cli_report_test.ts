@@ -32,7 +32,7 @@ const LOGS: Readonly<Record<string, (path: string) => void>> = {
   "without a segment and its snapshot"(path) {
     makeLog(path);
     rmSync(join(path, "000000000002.seg"));
-    for (const name of readdirSync(path)) if (name.endsWith(".snap")) rmSync(join(path, name));
+    for (const name of readdirSync(path)) if (name.endsWith(".snap")) rmSync(`${path}/${name}`);
   },
   empty: (path) => WalLog.openSync(path).closeSync(),
   "of a snapshot": (path) => {

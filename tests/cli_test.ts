@@ -188,7 +188,7 @@ describe("wal-log verify", () => {
       log.append([entryAt(1), entryAt(2, 1, 500)]);
       const torn = join(folder, "torn");
       mkdirSync(torn);
-      for (const name of readdirSync(path)) if (name !== "LOCK") cpSync(join(path, name), join(torn, name));
+      for (const name of readdirSync(path)) if (name !== "LOCK") cpSync(`${path}/${name}`, join(torn, name));
       log.closeSync();
       truncateSync(join(torn, "000000000001.seg"), SEGMENT_HEADER_BYTES + 64 + 100);
       const { code, stdout } = await cli("verify", torn);

@@ -7,6 +7,7 @@
  */
 
 import assert from "node:assert/strict";
+import { resolve } from "node:path";
 import { type HardState, type LogEntry, MemoryLog, type RaftLog, type Snapshot, WalLog, WalLogError } from "../mod.ts";
 import { MARK_BYTES, SEGMENT_HEADER_BYTES } from "../src/segments/format.ts";
 import { type DiskFault, PowerLoss, Random, SimulatedDisk } from "../src/testing/mod.ts";
@@ -24,7 +25,7 @@ import {
   wordOf,
 } from "./simulated_log.ts";
 
-const FOLDER = "/raft.wal";
+const FOLDER = resolve("/raft.wal");
 /** Mostly small, so that histories rotate. */
 const SEGMENT_BYTES = [8192, 8192, 8192, 12_288, 65_536];
 const STEPS_MAX = 60;

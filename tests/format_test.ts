@@ -7,7 +7,7 @@ import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { spawnSync } from "node:child_process";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import process from "node:process";
 import { describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
@@ -23,7 +23,7 @@ import { inTemporaryFolder } from "./temporary.ts";
 
 const DOCS = fileURLToPath(new URL("../docs/", import.meta.url));
 const GOLDEN = fileURLToPath(new URL("./golden/v1/raft.wal", import.meta.url));
-const FOLDER = "/raft.wal";
+const FOLDER = resolve("/raft.wal");
 /** Random histories, and random damage: enough for each kind of frame and of end, in some seconds. */
 const HISTORIES = 50;
 const DAMAGED = 100;

@@ -8,6 +8,7 @@
  */
 
 import assert from "node:assert/strict";
+import { resolve } from "node:path";
 import { WalLog, WalLogError, type WalLogErrorCode, type WalLogOptions } from "../mod.ts";
 import { CHUNK_BYTES, Codec, SLOT_BASE_LSN, SLOT_CONSUMED, SLOT_EVENT, SLOT_SALT } from "../src/codec/codec.ts";
 import {
@@ -34,7 +35,7 @@ import type { File, FileSystem } from "../src/storage/file_system.ts";
 import { Random, SimulatedDisk } from "../src/testing/mod.ts";
 import { snapshotName } from "../src/snapshots.ts";
 
-export const FOLDER = "/raft.wal";
+export const FOLDER = resolve("/raft.wal");
 /** Real logs that mutations start from. */
 export const ORIGINALS = 32;
 /** What one allocation may come to beyond the size of the files there are: the writer's zeros, a snapshot's piece. */

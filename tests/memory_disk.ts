@@ -6,7 +6,7 @@
  */
 
 import { readdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import type { File, FileLock, FileSystem, LockHolder, OpenMode } from "../src/storage/file_system.ts";
 
 /** The files of a folder by name. */
@@ -80,7 +80,7 @@ class MemoryFile implements File {
 /** A disk with one folder, `/log`. */
 export class MemoryDisk implements FileSystem {
   /** Where the log is. */
-  static readonly PATH = "/log";
+  static readonly PATH: string = resolve("/log");
   readonly #nodes = new Map<string, Node>();
   #isLocked = false;
   #random = 1;

@@ -15,6 +15,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
+import process from "node:process";
 import { describe, it } from "node:test";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { WalLog, WalLogError, type WalLogErrorCode, type WalLogOptions } from "../mod.ts";
@@ -97,7 +98,8 @@ describe("a path", () => {
 
   it("may be a file URL, and may have names with spaces, signs and other scripts", async () => {
     await inTemporaryFolder(async (folder) => {
-      const path = join(folder, "a b%20c#d?e ", "лог 日本");
+      // Windows has no names with a question mark, or a space at their end.
+      const path = join(folder, process.platform === "win32" ? "a b%20c#d" : "a b%20c#d?e ", "лог 日本");
       const log = WalLog.openSync(pathToFileURL(path));
       assert.equal(log.path, path);
       log.append([entryAt(1)]);
@@ -137,7 +139,8 @@ describe("a path", () => {
         "000000000000.seg",
         "0000000000001.seg",
         "000000000001.seg.bak",
-        "000000000001.SEG",
+        // Elsewhere it is the name of a segment.
+        ...(process.platform === "linux" ? ["000000000001.SEG"] : []),
         "x000000000002.seg",
         "1-1.snap",
         "000000000001-000000000001.snap.tmp",
@@ -145,14 +148,14 @@ describe("a path", () => {
         ".hidden",
         "LOCK-journal.old",
       ];
-      for (const name of foreign) writeFileSync(join(path, name), `this is ${name}`);
+      for (const name of foreign) writeFileSync(`${path}/${name}`, `this is ${name}`);
       for (let time = 1; time <= 2; time++) {
         const log = WalLog.openSync(path, SMALL);
         for (const entry of entriesAt(log.lastIndex + 1, log.lastIndex + 40, 1, 400)) log.append([entry]);
         log.applySnapshot({ index: log.lastIndex - 5, term: 1, config: [], data: bytesOf(100) });
         log.closeSync();
       }
-      for (const name of foreign) assert.equal(readFileSync(join(path, name), "utf8"), `this is ${name}`);
+      for (const name of foreign) assert.equal(readFileSync(`${path}/${name}`, "utf8"), `this is ${name}`);
       assert.ok(existsSync(join(path, "folder.seg")));
       const log = WalLog.openSync(path);
       assert.equal(log.lastIndex, 80);
@@ -292,7 +295,7 @@ describe("a log from the future", () => {
       const { names } = writeSegments(path);
       const codec = new Codec();
       for (const name of [names[0]!, names[2]!, names.at(-1)!]) {
-        const file = join(path, name);
+        const file = `${path}/${name}`;
         const original = readFileSync(file);
         const patched = new Uint8Array(original);
         for (const copy of [0, HEADER_COPY_OFFSET]) {
@@ -320,7 +323,7 @@ describe("a log from the future", () => {
 describe("segments that are not where they belong", () => {
   /** Indexes that the segment file holds. */
   function indexesIn(path: string, name: string): number[] {
-    return framesOf(new Uint8Array(readFileSync(join(path, name)))).filter(({ kind }) => kind === 1)
+    return framesOf(new Uint8Array(readFileSync(`${path}/${name}`))).filter(({ kind }) => kind === 1)
       .map(({ index }) => index);
   }
 
@@ -329,7 +332,7 @@ describe("segments that are not where they belong", () => {
     withPath(async (path) => {
       const { names: files } = writeSegments(path);
       for (const name of files) {
-        const file = join(path, name);
+        const file = `${path}/${name}`;
         const lost = indexesIn(path, name);
         renameSync(file, join(path, "..", "away"));
         const error = await refusesToOpen(path, "CORRUPT");
@@ -350,14 +353,14 @@ describe("segments that are not where they belong", () => {
       const held = new Map(files.map((name) => [name, indexesIn(path, name)]));
       for (const missing of [files.slice(0, 2), files.slice(1, 3), [files[0]!, files[2]!], files.slice(-2), files]) {
         mkdirSync(join(path, "away"));
-        for (const name of missing) renameSync(join(path, name), join(path, "away", name));
+        for (const name of missing) renameSync(`${path}/${name}`, join(path, "away", name));
         const aside = join(path, "..", "aside");
         renameSync(join(path, "away"), aside);
         const error = await refusesToOpen(path, "CORRUPT");
         const lost = missing.flatMap((name) => held.get(name)!);
         for (const index of lost) assert.ok(names(error, index), `without ${missing.join()}: ${index}`);
         assert.equal(error.damage.every(({ reason }) => reason.length > 0), true);
-        for (const name of missing) renameSync(join(aside, name), join(path, name));
+        for (const name of missing) renameSync(join(aside, name), `${path}/${name}`);
         renameSync(aside, `${aside}-${missing.length}-${missing[0]}-${missing.at(-1)}`);
       }
       const log = WalLog.openSync(path);
@@ -379,7 +382,7 @@ describe("segments that are not where they belong", () => {
         swap(files.at(a)!, files.at(b)!);
         const error = await refusesToOpen(path, "CORRUPT");
         const swapped = [files.at(a)!, files.at(b)!];
-        assert.ok(error.damage.some((one) => swapped.some((name) => one.path === join(path, name))), error.message);
+        assert.ok(error.damage.some((one) => swapped.some((name) => one.path === `${path}/${name}`)), error.message);
         for (const name of swapped) {
           for (const index of indexesIn(path, name)) assert.ok(names(error, index), `${name}: ${index}`);
         }
@@ -397,12 +400,12 @@ describe("segments that are not where they belong", () => {
       writeSegments(other);
       for (const name of files) {
         const lost = indexesIn(path, name);
-        copyFileSync(join(path, name), join(folder, "away"));
-        copyFileSync(join(other, name), join(path, name));
+        copyFileSync(`${path}/${name}`, join(folder, "away"));
+        copyFileSync(join(other, name), `${path}/${name}`);
         const error = await refusesToOpen(path, "CORRUPT");
-        assert.ok(error.damage.some((one) => one.path === join(path, name)), `${name}: ${error.message}`);
+        assert.ok(error.damage.some((one) => one.path === `${path}/${name}`), `${name}: ${error.message}`);
         for (const index of lost) assert.ok(names(error, index), `${name}: ${index}`);
-        copyFileSync(join(folder, "away"), join(path, name));
+        copyFileSync(join(folder, "away"), `${path}/${name}`);
       }
       // Copied to a name of its own, one belongs to nothing.
       copyFileSync(join(path, files[1]!), join(path, "000000000099.seg"));
@@ -415,7 +418,7 @@ describe("segments that are not where they belong", () => {
     withPath(async (path) => {
       const { names: files } = writeSegments(path);
       for (const name of [files[0]!, files[1]!, files.at(-2)!]) {
-        const file = join(path, name);
+        const file = `${path}/${name}`;
         const whole = readFileSync(file);
         const frames = framesOf(new Uint8Array(whole)).filter(({ kind }) => kind === 1);
         for (const frame of [frames[0]!, frames[3]!, frames.at(-1)!]) {
@@ -474,7 +477,7 @@ describe("a snapshot's file", () => {
       log.applySnapshot({ index: 40, term: 1, config: [1n, 2n], data: bytesOf(1_200_000) });
       log.closeSync();
       const name = readdirSync(path).find((name) => name.endsWith(".snap"))!;
-      const file = join(path, name);
+      const file = `${path}/${name}`;
       const whole = new Uint8Array(readFileSync(file));
       const expected = (error: WalLogError): void => {
         assert.ok(error.damage.some((one) => one.kind === "snapshot" && one.path === file), error.message);

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { resolve } from "node:path";
 import { test } from "node:test";
 import { type Action, type Message, RaftNode, type RepairReply } from "../src/raft/mod.ts";
 import { type Damage, type HardState, type LogEntry, MemoryLog, type NodeId, WalLog, WalLogError } from "../mod.ts";
@@ -8,7 +9,7 @@ import { encodeMembership } from "../src/raft/membership.ts";
 import { framesOf } from "./history.ts";
 import { Cluster } from "./raft_cluster.ts";
 
-const FOLDER = "/raft.wal";
+const FOLDER = resolve("/raft.wal");
 const ENTRIES = 60;
 const IDS: readonly NodeId[] = [1n, 2n, 3n];
 

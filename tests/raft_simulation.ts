@@ -6,13 +6,14 @@
  * A seed repeats a history. What fails is thrown with the seed and the last things that happened.
  */
 
+import { resolve } from "node:path";
 import { type Action, type Message, type RaftConfig, type RaftEvent, RaftNode } from "../src/raft/mod.ts";
 import { type Index, type NodeId, type Term, WalLog, WalLogError } from "../mod.ts";
 import { MARK_BYTES } from "../src/segments/format.ts";
 import { PowerLoss, Random, SimulatedDisk } from "../src/testing/mod.ts";
 import { Safety, WatchedLog } from "./raft_safety.ts";
 
-const FOLDER = "/raft.wal";
+const FOLDER = resolve("/raft.wal");
 const STEPS = 3000;
 /** The most messages on their way: beyond, the oldest is lost. */
 const LETTERS_MAX = 200;

@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
+import { resolve } from "node:path";
 import { describe, it } from "node:test";
 import { type LogEntry, WalLog } from "../mod.ts";
 import { SEGMENT_HEADER_BYTES, SLOT_OFFSET } from "../src/segments/format.ts";
 import { SimulatedDisk } from "../src/testing/mod.ts";
 import { MemoryDisk } from "./memory_disk.ts";
 
-const FOLDER = "/raft.wal";
+const FOLDER = resolve("/raft.wal");
 
 function entryAt(index: number): LogEntry {
   return { term: 1 + Math.floor(index / 50), index, kind: "normal", command: new Uint8Array(100).fill(index) };

@@ -6,6 +6,7 @@
  */
 
 import assert from "node:assert/strict";
+import { resolve } from "node:path";
 import { type LogEntry, MemoryLog, type RaftLog, type Snapshot, WalLog, WalLogError } from "../mod.ts";
 import { MARK_BYTES } from "../src/segments/format.ts";
 import { type DiskFault, PowerLoss, Random, SimulatedDisk } from "../src/testing/mod.ts";
@@ -21,7 +22,7 @@ import {
   shrink,
 } from "./simulated_log.ts";
 
-const FOLDER = "/raft.wal";
+const FOLDER = resolve("/raft.wal");
 /** Mostly small, so that histories rotate. */
 const SEGMENT_BYTES = [8192, 8192, 8192, 65536, 1 << 20];
 const STEPS_MAX = 40;

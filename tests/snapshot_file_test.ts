@@ -462,7 +462,7 @@ describe("installing a snapshot", () => {
           "000000000099-000000000004.snap.fedcba9876543210.tmp",
         ];
         const foreign = ["10-1.snap", "000000000010-000000000001.snap.bak", "000000000010-000000000001.snap.tmp"];
-        for (const name of [...leftovers, ...foreign]) writeFileSync(join(path, name), name);
+        for (const name of [...leftovers, ...foreign]) writeFileSync(`${path}/${name}`, name);
         const reader = WalLog.openSync(path, { readOnly: true });
         assert.equal(snapshotFiles(path).length, 1 + leftovers.length + foreign.length, "a reader removes nothing");
         reader.closeSync();

@@ -697,7 +697,7 @@ describe("the first failure", () => {
           if (closed) first.closeSync();
           const path = join(folder, "raft.wal");
           mkdirSync(path);
-          for (const [name, bytes] of contentsOf(original)) writeFileSync(join(path, name), bytes);
+          for (const [name, bytes] of contentsOf(original)) writeFileSync(`${path}/${name}`, bytes);
           writeFileSync(join(path, "000000000001-000000000001.snap.00000000000000ff.tmp"), "left behind");
           if (!closed) first.closeSync();
           const fileSystem = new WatchedFileSystem();
