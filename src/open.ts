@@ -109,7 +109,7 @@ export function* openLog(
       if (!recovered.isIdentified) {
         writeIdentity(fileSystem, home, uuid, (bytes, seed) => codec.hash(bytes, seed));
       }
-      for (const path of recovered.superseded) fileSystem.remove(path);
+      removeSuperseded(fileSystem, home, recovered);
       // What else seems to be left over from a crash may be all that is left of what was damaged.
       if (report.damage.length === 0) removeLeftovers(fileSystem, home, recovered);
     }
@@ -372,6 +372,15 @@ function startWriter(
   const { segment, file } = continueAfterCrash(fileSystem, folder, codec, head, proven, numberUsed, keptBytes);
   index.segments.push(segment);
   return write(segment, file, segment.endOffset === SEGMENT_HEADER_BYTES);
+}
+
+/**
+ * Removes segments that were begun and never served, durably. A crash could bring one back later, when the segment that
+ * names another in its place is compacted away: it would then pass for the newest segment if that one were lost.
+ */
+function removeSuperseded(fileSystem: FileSystem, folder: string, { superseded }: Recovered): void {
+  for (const path of superseded) fileSystem.remove(path);
+  if (superseded.length > 0) fileSystem.syncDirectory(folder);
 }
 
 /** Removes what a crash left behind and nothing refers to. Files that are not the log's are not looked at. */

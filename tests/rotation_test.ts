@@ -245,6 +245,30 @@ describe("a rotation", () => {
   });
 });
 
+describe("a segment that an opening began and did not finish", () => {
+  it("is removed durably when another has taken its place, so that no crash brings it back", () => {
+    const { disk, fileSystem, log } = openMemory();
+    log.append(entriesAt(1, 3));
+    log.syncSync();
+    const killed = new MemoryDisk(copyOf(disk));
+    fileSystem.calls = [];
+    const watched = new WatchedFileSystem(killed);
+    watched.fail = ({ operation, name }) => {
+      if (operation === "truncate" && name === segmentName(1)) throw systemError("EIO");
+    };
+    assert.throws(() => WalLog.openSync(PATH, { fileSystem: watched }), { code: "IO" });
+    assert.deepEqual(segmentsOf(killed.contents()), [segmentName(1), segmentName(2)]);
+    watched.fail = () => {};
+    watched.calls = [];
+    const again = WalLog.openSync(PATH, { fileSystem: watched });
+    assert.deepEqual(segmentsOf(killed.contents()), [segmentName(1), segmentName(3)]);
+    const removed = watched.trace.indexOf(`remove ${segmentName(2)}`);
+    assert.equal(watched.calls[removed + 1]!.operation, "syncDirectory");
+    again.closeSync();
+    log.closeSync();
+  });
+});
+
 describe("a truncation", () => {
   it("that reaches back over sealed segments holds after reopening, however it is read", () => {
     for (const from of [1, 2, 7, 8, 9, 15, 20, 29]) {
