@@ -1,9 +1,10 @@
 /**
- * The npm package, from compiled modules and their declarations: the same for what dnt compiles (`build_npm.ts`) and for
- * what `deno pack` compiles (`smoke_npm.ts`).
+ * The npm package, from compiled modules and their declarations: the same for what dnt compiles (`build_npm.ts`) and
+ * for what `deno pack` compiles (`smoke_npm.ts`).
  *
  * One module for each entry point: Node takes more than half a millisecond to load a module, and the library has over
- * forty. What entry points have in common is in modules that they share, so that `WalLogError` is the same class in all.
+ * forty. What entry points have in common is in modules that they share, so that `WalLogError` is the same class in
+ * all.
  *
  * @module
  */

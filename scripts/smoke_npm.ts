@@ -1,7 +1,7 @@
 /**
- * Packs the library for npm and uses the tarball by its name, as projects of different kinds do: ES modules and CommonJS
- * in Node and Bun, TypeScript at two versions with and without the DOM's declarations, a bundler, and a test runner with
- * a DOM. `publint` and `attw` look at the tarball. The programs are in `scripts/smoke`.
+ * Packs the library for npm and uses the tarball by its name, as projects of different kinds do: ES modules and
+ * CommonJS in Node and Bun, TypeScript at two versions with and without the DOM's declarations, a bundler, and a test
+ * runner with a DOM. `publint` and `attw` look at the tarball. The programs are in `scripts/smoke`.
  *
  *     deno task smoke                             what `deno pack` compiles
  *     deno task smoke --package dist/npm          a folder that holds a package, or a tarball of one

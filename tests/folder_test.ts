@@ -302,7 +302,7 @@ describe("the lock", () => {
       const [binary, ...prefix] = locateRuntime("node").run;
       const { stdout, stderr } = spawnSync(binary, [...prefix, CHILD, "try-as", path, "65534"], { encoding: "utf8" });
       assert.equal(stderr, "");
-      assert.match(stdout, /^IO .*this user may read it and not write it/);
+      assert.match(stdout, /^IO .*this user may read it but not write it/);
     }));
 
   it("says whether it is held in this process or in another", () =>
@@ -383,7 +383,7 @@ describe("create: false", () => {
         for (const readOnly of [false, true]) {
           const path = join(folder, name);
           const error = await rejection("NOT_FOUND", () => WalLog.open(path, { create: false, readOnly }));
-          assert.match(error.message, /there is none; check the path, and that its volume is mounted/);
+          assert.match(error.message, /no log found; check the path, and that its volume is mounted/);
           await rejection("NOT_FOUND", () => WalLog.openSync(path, { create: false, readOnly }));
         }
       }

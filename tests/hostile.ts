@@ -78,8 +78,8 @@ export const PLANTS: Record<string, (path: string, outside: string, random: Rand
 };
 
 /**
- * Makes a database whose journal is hot, and names another file as the super-journal: SQLite rolls the journal back, and
- * then deletes the super-journal.
+ * Makes a database whose journal is hot, and names another file as the super-journal: SQLite rolls the journal back,
+ * and then deletes the super-journal.
  */
 function writeHotDatabase(path: string, victim: string): void {
   const page = new Uint8Array(4096);

@@ -1,6 +1,6 @@
 /**
- * Segments below the snapshot. Compaction deletes them oldest first, and flushes no deletion: a crash brings any of them
- * back. None of that is damage.
+ * Segments below the snapshot. Compaction deletes them oldest first, and flushes no deletion: a crash brings any of
+ * them back. None of that is damage.
  */
 
 import assert from "node:assert/strict";

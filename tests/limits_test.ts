@@ -1,6 +1,6 @@
 /**
- * Where the numbers of a log end: a limit that a reader has, a writer has too. Names and headers with absurd numbers, under
- * right checksums, must not make a log forget what it acknowledged.
+ * Where the numbers of a log end: a limit that a reader has, a writer has too. Names and headers with absurd numbers,
+ * under right checksums, must not make a log forget what it acknowledged.
  */
 
 import assert from "node:assert/strict";

@@ -1,6 +1,6 @@
 /**
- * Values of another realm: a `vm` context has constructors of its own, and so have jsdom in Vitest and Jest. A log takes
- * them as it takes its own, and refuses the same look-alikes.
+ * Values of another realm: a `vm` context has constructors of its own, and so have jsdom in Vitest and Jest. A log
+ * takes them as it takes its own, and refuses the same look-alikes.
  */
 
 import assert from "node:assert/strict";

@@ -397,13 +397,13 @@ describe("importing a wal-db log", () => {
       framed([4], u64(2), u64(1), u64(9), u64(0)),
       /a snapshot of 9 members/,
     ],
-    ["that leaves a gap", record.entry(1, 3, bytesOf(1)), /an entry at index 3 where index 2 follows/],
-    ["that overlaps", record.entry(1, 1, bytesOf(1)), /an entry at index 1 where index 2 follows/],
-    ["of a term below the one before", record.entry(0, 2, bytesOf(1)), /an entry of term 0 behind one of term 1/],
+    ["that leaves a gap", record.entry(1, 3, bytesOf(1)), /an entry at index 3, expected index 2/],
+    ["that overlaps", record.entry(1, 1, bytesOf(1)), /an entry at index 1, expected index 2/],
+    ["of a term below the one before", record.entry(0, 2, bytesOf(1)), /an entry of term 0 after one of term 1/],
     [
       "that is a snapshot at index 0",
       record.snapshot(0, 0, [], bytesOf(1)),
-      /a snapshot at index 0 behind one at index 0/,
+      /a snapshot at index 0 after one at index 0/,
     ],
   ];
   for (const [name, bytes, reason] of wrong) {

@@ -115,7 +115,7 @@ export class ChainReader {
     return this.assemble(this.rejectForeign(files, uuid?.join()), names.includes(IDENTITY_NAME));
   }
 
-  /** Adds segments that a writer has begun since the folder was listed: each is named by the one before it. */
+  /** Adds segments that a writer has begun since the folder was listed. The segment before names each of them. */
   private addNewer(files: SegmentFile[]): void {
     for (;;) {
       const newest = files.at(-1)?.successor;

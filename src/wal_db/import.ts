@@ -54,8 +54,8 @@ export interface WalDbCut {
   /** What was found there, in words. If the search for later records was given up, it says so. */
   readonly reason: string;
   /**
-   * Where the next whole record begins, which was not taken either. `undefined` if none follows, or if the search for it
-   * was given up. In bytes.
+   * Where the next whole record begins, which was not taken either. `undefined` if none follows, or if the search for
+   * it was given up. In bytes.
    */
   readonly resumesAt: number | undefined;
 }
@@ -188,10 +188,14 @@ function* take(
   }
   if (reader.stop !== undefined) {
     const { offset } = reader.stop;
-    throw new WalLogError("IO", `Cannot import ${path}: it changed at byte ${offset} while it was read`, {
-      path,
-      offset,
-    });
+    throw new WalLogError(
+      "IO",
+      `Cannot import ${path}: it changed at byte ${offset} while it was read; stop its writer`,
+      {
+        path,
+        offset,
+      },
+    );
   }
   writer.flush();
 }

@@ -88,8 +88,8 @@ class Shadow {
   }
 
   private append({ index, term }: LogEntry): string | undefined {
-    if (index !== this.nextIndex) return `an entry at index ${index} where index ${this.nextIndex} follows`;
-    if (term < this.lastTerm) return `an entry of term ${term} behind one of term ${this.lastTerm}`;
+    if (index !== this.nextIndex) return `an entry at index ${index}, expected index ${this.nextIndex}`;
+    if (term < this.lastTerm) return `an entry of term ${term} after one of term ${this.lastTerm}`;
     if (term !== this.lastTerm || index === this.snapshotIndex + 1) this.runs.push(index, term);
     this.lastTerm = term;
     this.nextIndex++;
@@ -105,7 +105,7 @@ class Shadow {
   }
 
   private compact(index: Index, term: Term): string | undefined {
-    if (index <= this.snapshotIndex) return `a snapshot at index ${index} behind one at index ${this.snapshotIndex}`;
+    if (index <= this.snapshotIndex) return `a snapshot at index ${index} after one at index ${this.snapshotIndex}`;
     if (index >= this.nextIndex || this.runs.at(index) !== term) {
       this.runs.truncate(0);
       this.nextIndex = index + 1;

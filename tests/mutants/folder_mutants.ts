@@ -1,5 +1,6 @@
 /**
- * Mutants of what protects a log from the world around it: the lock, the folder, hostile files, readers beside a writer.
+ * Mutants of what protects a log from the world around it: the lock, the folder, hostile files, readers beside a
+ * writer.
  *
  * @module
  */
