@@ -136,7 +136,7 @@ describe("makeFolder", () => {
 });
 
 describe("a leftover of a killed process", () => {
-  it("is removed by the next process that makes the same folder", async () => {
+  it("is removed when another process makes the same folder", async () => {
     await inTemporaryFolder(async (folder) => {
       makeLeftover(folder);
       makeLeftover(folder);

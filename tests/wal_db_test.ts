@@ -296,7 +296,7 @@ describe("importing a wal-db log", () => {
     assert.equal((await refused(concat([head, large, tail]), "CORRUPT")).damage[0]?.bytes, large.length);
   });
 
-  it("finds a whole record of several chunks, and one within the span of a damaged one", async () => {
+  it("finds a whole record of several chunks, and one inside a damaged record's span", async () => {
     const head = record.hardState(3, 1n);
     const large = record.entry(1, 1, bytesOf(2 * CHUNK_BYTES + 77));
     const broken = large.slice();
@@ -315,7 +315,7 @@ describe("importing a wal-db log", () => {
     assert.deepEqual([result.cut?.offset, result.cut?.resumesAt], [0, 5000]);
   });
 
-  it("gives up the search in a file of plausible headers, which is then damaged", async () => {
+  it("gives up the search in a file of plausible headers, and reports damage", async () => {
     const size = 4 * MIB;
     const torn = plausibleHeaders(size);
     // The first record claims to go on past the end of the file.
