@@ -6,8 +6,8 @@
  *     deno task smoke                             the package that `deno pack` compiles
  *     deno task smoke --package dist/npm          a folder that holds a package, or a tarball of one
  *
- * Needs `npm`. The library has no dependencies; what it is tried with is installed as `scripts/smoke/package-lock.json`
- * pins it.
+ * Needs `npm`. The library has no dependencies; the tools that test it are installed as
+ * `scripts/smoke/package-lock.json` pins them.
  *
  * @module
  */
@@ -36,7 +36,7 @@ import { locateRuntime } from "./runtimes.ts";
 
 const ROOT = fileURLToPath(new URL("../", import.meta.url));
 const PROGRAMS = join(ROOT, "scripts", "smoke");
-/** What a bundler may keep of the package for `MemoryLog` alone, minified. In bytes. */
+/** The most that a bundler may keep of the package for `MemoryLog` alone, minified. In bytes. */
 const MEMORY_LOG_BYTES_MAX = 8 * 1024;
 /** How many modules entry points may share: Node takes more than half a millisecond to load one. */
 const SHARED_MODULES_MAX = 8;

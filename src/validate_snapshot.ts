@@ -86,7 +86,7 @@ export function checkOwnSnapshot(
   }
   if (index > log.lastIndex) throw invalid(`${at}: the log ends at index ${log.lastIndex}`);
   const known = log.termAt(index);
-  if (known !== term) throw invalid(`${at}: the log has term ${known} there, found term ${term}`);
+  if (known !== term) throw invalid(`${at}: the log has term ${known} there, not ${term}`);
 }
 
 /**

@@ -45,7 +45,7 @@ import type {
 import { checkHardState, checkMaxBytes, checkReadIndex, checkRepair, checkTruncate } from "./validate.ts";
 import { checkCompact, checkOwnSnapshot, checkSnapshot, checkSnapshotMeta } from "./validate_snapshot.ts";
 
-/** The options of calls that can lose what a damaged log may still have. */
+/** The options of calls that can discard entries or votes that a damaged log may still have. */
 const FORCE = ["force"];
 
 /**

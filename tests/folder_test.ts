@@ -298,7 +298,7 @@ describe("the lock", () => {
       for (const name of ["", ...readdirSync(path)]) chownSync(join(path, name), 65534, 65534);
       chownSync(join(path, "LOCK"), 0, 0);
       chmodSync(join(path, "LOCK"), 0o644);
-      // Deno cannot become another user. What it shares with the others is shown by the others.
+      // Deno cannot become another user. The other runtimes cover the shared code.
       const [binary, ...prefix] = locateRuntime("node").run;
       const { stdout, stderr } = spawnSync(binary, [...prefix, CHILD, "try-as", path, "65534"], { encoding: "utf8" });
       assert.equal(stderr, "");

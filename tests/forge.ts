@@ -54,7 +54,7 @@ export function forgeSegment(segment: Uint8Array, claim: HeaderClaim): Uint8Arra
  *
  * @param segment The file's bytes.
  * @param number The number that it names.
- * @param endLsn Where it says that the segment ends.
+ * @param endLsn The end of the segment in the pointer.
  * @returns The forged bytes.
  */
 export function forgePointer(segment: Uint8Array, number: number, endLsn: number): Uint8Array {

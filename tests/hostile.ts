@@ -29,7 +29,7 @@ import { FOLDER, Mutator, original, ORIGINALS } from "./fuzz.ts";
 export interface HostileFolder {
   /** The log's folder. */
   readonly log: string;
-  /** What was done to it, in words. */
+  /** The changes that were made to it, in words. */
   readonly notes: readonly string[];
 }
 

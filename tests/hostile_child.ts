@@ -4,7 +4,7 @@
  *     hostile_child.ts <root> <first seed> <how many>
  *
  * One line of JSON for each folder. `failure` is there if something happened that must not: an effect outside the
- * folder, an error that is no `WalLogError` or that stands for a mistake of the library's, or loss of what was
+ * folder, an error that is not a `WalLogError` or comes from a bug in the library, or loss of entries that were
  * acknowledged. `cpuMs` and `rssBytes` are for the test to judge.
  *
  * @module

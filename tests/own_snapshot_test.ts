@@ -103,7 +103,7 @@ describe("a stream of one's own snapshot", () => {
     const { disk, log } = logOf1000();
     for (const term of [0, 2]) {
       const message = new RegExp(
-        `^Cannot create a snapshot at index 500: the log has term 1 there, found term ${term}$`,
+        `^Cannot create a snapshot at index 500: the log has term 1 there, not ${term}$`,
       );
       refuses(disk, log, "INVALID_ARGUMENT", message, () => log.createSnapshot({ index: 500, term, config: [] }));
     }
@@ -159,7 +159,7 @@ describe("a stream of one's own snapshot", () => {
         log.truncate(451);
         log.append(entriesAt(451, 520, 2));
       },
-      /^Cannot install the snapshot at index 500: the log has term 2 there, found term 1$/,
+      /^Cannot install the snapshot at index 500: the log has term 2 there, not 1$/,
     ],
     [
       "is dropped by a leader's snapshot below it",

@@ -16,7 +16,7 @@ const ROOT = fileURLToPath(new URL("../", import.meta.url));
 const MODULE = new URL("../mod.ts", import.meta.url).href;
 const TERMINAL = new URL("../src/cli/terminal.ts", import.meta.url).href;
 
-/** What a program printed, to either output. */
+/** The output of a program, standard output and standard error. */
 function printed([binary, ...args]: readonly [string, ...string[]]): string {
   const { stdout, stderr } = spawnSync(binary, args, { encoding: "utf8", env: { ...process.env, NO_COLOR: "" } });
   return stdout + stderr;

@@ -51,7 +51,7 @@ export function listFiles(folder: string): LogFiles {
         "INVALID_ARGUMENT",
         `Cannot repair the log at ${folder}: ${name} is ${
           kindOf(stats)
-        }, not a regular file; nothing was changed; move it away`,
+        }, not a regular file; nothing was changed; move it out of the folder`,
         { path },
       );
     } else others.set(name, kindOf(stats));

@@ -123,7 +123,7 @@ export class ChainReader {
       try {
         files.push(this.readFile(newest.number));
       } catch (error) {
-        // It is missing. The chain shows what that means.
+        // It is missing. `assemble` decides whether that is damage.
         if (errorCode(error) !== "ENOENT") throw error;
         return;
       }

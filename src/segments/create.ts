@@ -30,7 +30,7 @@ export type NewSegment = Omit<SegmentHeader, "salt" | "number">;
  * @param codec The codec.
  * @param numberUsed The highest number that the log has used. The segment gets the lowest one above it that no file
  * has.
- * @param header What the header says; number and salt are added here.
+ * @param header The header, to which number and salt are added.
  * @param begun Called with the number that is used, also if creation fails.
  * @returns The segment and its open file.
  * @throws {WalLogError} `NO_SPACE` if the disk is full; the file is gone then. `CORRUPT` if no reader would accept the

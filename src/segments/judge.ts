@@ -30,11 +30,11 @@ export interface Judgement {
  * segments can be present or missing: neither is damage. The header of the next segment repeats the rest of their
  * state.
  *
- * @param found What recovery found damaged.
+ * @param found The damage that recovery found.
  * @param chain The segments of the log.
  * @param replay Their replay, which is complete.
  * @param borders The borders between them.
- * @returns What to report, and what to remove.
+ * @returns The damage to report, and the files to remove.
  */
 export function judgeDamage(found: readonly Damage[], chain: Chain, replay: Replay, borders: Borders): Judgement {
   const { index } = replay;

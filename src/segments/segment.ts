@@ -70,12 +70,12 @@ export class Segment {
     return this.header.baseLsn + this.endOffset;
   }
 
-  /** The index behind the last entry. */
+  /** The index after the last entry. */
   private get end(): Index {
     return this.firstIndex + this.count;
   }
 
-  /** Index of the first entry in the table, and the one behind the last. */
+  /** Index of the first entry in the table, and the index after the last. */
   private get heldFrom(): Index {
     return this.firstIndex + this.lead;
   }
@@ -138,7 +138,7 @@ export class Segment {
    * @param first The first index.
    * @param last The last index, inclusive.
    * @param from Offset of the stretch.
-   * @param to Offset behind it.
+   * @param to Offset of its end.
    * @returns Its index, or `undefined` if there is none.
    */
   firstDamaged(first: Index, last: Index, from: number, to: number): Index | undefined {
@@ -177,7 +177,7 @@ export class Segment {
    * @param first The first index, of this segment.
    * @param last The last index, inclusive, of this segment.
    * @param from Offset of the stretch.
-   * @param to Offset behind it.
+   * @param to Offset of its end.
    * @returns The number.
    */
   countDamaged(first: Index, last: Index, from: number, to: number): number {

@@ -64,7 +64,7 @@ function kindOf(stats: fs.BigIntStats): string {
  * Refuses anything but a regular file.
  *
  * @param path Where it is.
- * @param stats What was found there.
+ * @param stats Its status.
  * @throws {WalLogError} `UNSAFE_FILE`.
  */
 export function requireRegular(path: string, stats: fs.BigIntStats): void {

@@ -82,7 +82,7 @@ export interface WalDbImport {
  * record, for that is what a crash leaves and what no append was acknowledged for; the verdict is then `torn`. (A copy
  * that was cut short looks the same: compare sizes.) Anything else that is not whole is damage.
  *
- * Behind a record that is not whole, the import searches for a whole one. It checksums at most 8 times the size of the
+ * After a record that is not whole, the import searches for a whole one. It checksums at most 8 times the size of the
  * file for that, and then gives the search up. The source then counts as damaged, because records may follow.
  *
  * @param source The file.

@@ -24,7 +24,7 @@ export interface Survey {
 }
 
 /**
- * Reads all records. Where one cannot be imported, it stops, and searches for a whole record behind.
+ * Reads all records. At the first that cannot be imported, it stops, and searches for a whole record after it.
  *
  * @param file The file.
  * @param size How much of it is read. In bytes.
@@ -65,7 +65,7 @@ function check(bytes: Uint8Array<ArrayBuffer>, shadow: Shadow, path: string, off
     throw new WalLogError(
       "INVALID_ARGUMENT",
       `Cannot import ${path}: ${error.what} at byte ${offset} is ${error.value}, which is past ` +
-        `${Number.MAX_SAFE_INTEGER}, the largest that this log holds exactly`,
+        `${Number.MAX_SAFE_INTEGER}, the largest number that a log accepts`,
       { path, offset, cause: error },
     );
   }
