@@ -1,6 +1,6 @@
 /**
- * Builds the npm package into `dist/npm`: dnt compiles the modules and checks their types, `npm_package.ts` makes the
- * package of them.
+ * Builds the npm package into `dist/npm`: dnt compiles the modules and checks their types, and `npm_package.ts` makes
+ * the package from them.
  *
  *     deno task build:npm && deno task smoke --package dist/npm
  *
@@ -39,7 +39,7 @@ await build({
   declaration: "inline",
   skipSourceOutput: true,
   compilerOptions: {
-    // esbuild sees to the syntax that Node 22 knows.
+    // esbuild lowers the syntax to what Node 22 supports.
     target: "Latest",
     lib: LIBRARIES,
     noUncheckedIndexedAccess: true,

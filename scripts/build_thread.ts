@@ -1,7 +1,7 @@
 /**
  * Writes the function of the second recovery thread as text: `src/segments/scan_thread.ts`, without its types, into
- * `src/segments/scan_thread_text.ts`. A function's own text is not good enough: bundlers and coverage tools rewrite it, and
- * what they call in it is missing on the thread.
+ * `src/segments/scan_thread_text.ts`. The text of the function at run time would not do: bundlers and coverage tools
+ * rewrite it, and the functions that they call in it are missing on the thread.
  *
  *     deno task build:thread            write the text
  *     deno task build:thread --check    fail if the committed text differs

@@ -1,9 +1,9 @@
 /**
- * The npm package, from compiled modules and their declarations: the same for what dnt compiles (`build_npm.ts`) and for
- * what `deno pack` compiles (`smoke_npm.ts`).
+ * Makes the npm package from compiled modules and their declarations, whether dnt (`build_npm.ts`) or `deno pack`
+ * (`smoke_npm.ts`) compiled them.
  *
  * One module for each entry point: Node takes more than half a millisecond to load a module, and the library has over
- * forty. What entry points have in common is in modules that they share, so that `WalLogError` is the same class in all.
+ * forty. Entry points share modules for their common code, so that `WalLogError` is the same class in all.
  *
  * @module
  */
@@ -20,7 +20,7 @@ const CONFIG = JSON.parse(readFileSync(join(ROOT, "deno.json"), "utf8"));
 /** The package's name. */
 export const PACKAGE: string = CONFIG.name;
 
-/** The command's name. The only one, so that `npx @wallog/wallog` runs it. */
+/** The command's name. It is the only command, so that `npx @wallog/wallog` runs it. */
 export const COMMAND = "wal-log";
 
 /** The entry point of `deno.json` that is the command. */
@@ -29,7 +29,7 @@ const COMMAND_EXPORT = "./cli";
 /** Entry points by name, each with its source. */
 export const ENTRY_POINTS: Readonly<Record<string, string>> = CONFIG.exports;
 
-/** Files that are in the package as they are here. */
+/** Files that the package contains unchanged. */
 const TEXTS = ["README.md", "CHANGELOG.md", "LICENSE-MIT", "LICENSE-APACHE"];
 
 /** The oldest Node that the package runs in, and the syntax that it may use. */
@@ -80,7 +80,7 @@ export async function makePackage(modules: string, target: string): Promise<void
   writeFileSync(join(target, "package.json"), JSON.stringify(manifest(), undefined, 2) + "\n");
 }
 
-/** Copies declarations, and refuses a build that left some out: a public type that must be inferred has none. */
+/** Copies declarations. Fails if one is missing, as it is for a public type that must be inferred. */
 function copyDeclarations(from: string, to: string): void {
   for (const source of Object.values(ENTRY_POINTS)) {
     const path = join(from, compiled(source, ".d.ts"));
@@ -118,7 +118,7 @@ function manifest(): unknown {
       ),
       "./package.json": "./package.json",
     },
-    // For what does not read `exports`.
+    // For tools that do not read `exports`.
     main: module("."),
     types: `./types/${compiled(ENTRY_POINTS["."]!, ".d.ts")}`,
     bin: { [COMMAND]: module(COMMAND_EXPORT).slice(2) },

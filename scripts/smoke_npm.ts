@@ -1,13 +1,13 @@
 /**
- * Packs the library for npm and uses the tarball by its name, as projects of different kinds do: ES modules and CommonJS
- * in Node and Bun, TypeScript at two versions with and without the DOM's declarations, a bundler, and a test runner with
- * a DOM. `publint` and `attw` look at the tarball. The programs are in `scripts/smoke`.
+ * Packs the library for npm and uses the tarball by its name, as projects of different kinds do: ES modules and
+ * CommonJS in Node and Bun, TypeScript at two versions with and without the DOM's declarations, a bundler, and a test
+ * runner with a DOM. `publint` and `attw` look at the tarball. The programs are in `scripts/smoke`.
  *
- *     deno task smoke                             what `deno pack` compiles
+ *     deno task smoke                             the package that `deno pack` compiles
  *     deno task smoke --package dist/npm          a folder that holds a package, or a tarball of one
  *
- * Needs `npm`. The library has no dependencies; what it is tried with is installed as `scripts/smoke/package-lock.json`
- * pins it.
+ * Needs `npm`. The library has no dependencies; the tools that test it are installed as
+ * `scripts/smoke/package-lock.json` pins them.
  *
  * @module
  */
@@ -36,7 +36,7 @@ import { locateRuntime } from "./runtimes.ts";
 
 const ROOT = fileURLToPath(new URL("../", import.meta.url));
 const PROGRAMS = join(ROOT, "scripts", "smoke");
-/** What a bundler may keep of the package for `MemoryLog` alone, minified. In bytes. */
+/** The most that a bundler may keep of the package for `MemoryLog` alone, minified. In bytes. */
 const MEMORY_LOG_BYTES_MAX = 8 * 1024;
 /** How many modules entry points may share: Node takes more than half a millisecond to load one. */
 const SHARED_MODULES_MAX = 8;
@@ -69,7 +69,7 @@ try {
   rmSync(project, { recursive: true, force: true });
 }
 
-/** Makes the tarball of what `deno pack` compiles. */
+/** Makes the tarball from the output of `deno pack`. */
 async function pack(): Promise<string> {
   const { binary: deno } = locateRuntime("deno");
   const compiled = join(project, "compiled");
@@ -87,7 +87,7 @@ function given(path: string): string {
   return join(project, `${PACKAGE.slice(1).replace("/", "-")}-${manifestOf(path).version}.tgz`);
 }
 
-/** Makes the project: the programs, what they are tried with, and the package. */
+/** Makes the project: the programs, the tools that test them, and the package. */
 function install(tarball: string): void {
   for (const name of readdirSync(PROGRAMS)) {
     if (name !== "node_modules") cpSync(join(PROGRAMS, name), join(project, name));
@@ -108,7 +108,7 @@ function tool(name: string, command: string = name): string {
   return join(folder, typeof bin === "string" ? bin : bin[command]);
 }
 
-/** Whether everything is there that the manifest names, and nothing that it must not have. */
+/** Fails unless the package has every file that the manifest names, and no file that it must not have. */
 function requireComplete(folder: string): void {
   const manifest = manifestOf(folder);
   for (const kind of ["dependencies", "optionalDependencies", "peerDependencies", "scripts"]) {
@@ -126,7 +126,7 @@ function requireComplete(folder: string): void {
   if (shared.length > SHARED_MODULES_MAX) fail(`Entry points share too many modules: ${shared.join(", ")}.`);
 }
 
-/** What linters of packages say: nothing, but what is explained here. */
+/** Runs linters of packages. They must report nothing, except as explained here. */
 function lint(tarball: string): void {
   run([node, tool("publint"), "run", "--strict", tarball], project);
   // The package has ES modules only, which `require` loads in every Node that it supports.
@@ -171,7 +171,7 @@ function useInRuntimes(installed: string): void {
   run(["npx", "--no-install", COMMAND, "verify", join(project, "node", "raft.wal")], project);
 }
 
-/** Bundles programs as projects do: the second thread must survive it, and what is not used must go. */
+/** Bundles programs as projects do. The second thread must still work, and unused code must be dropped. */
 async function bundle(): Promise<void> {
   const common = { absWorkingDir: project, bundle: true, minify: true, format: "esm", platform: "node" } as const;
   await build({ ...common, entryPoints: ["bundled.ts"], outfile: "bundled.js", keepNames: true });

@@ -88,8 +88,8 @@ async function runSuite(runtime: Runtime): Promise<Totals> {
 }
 
 /**
- * The binary to run the suite with. Deno 2.4 changes the arguments of a program that it starts from its own path, so the
- * suite runs on a second name of the binary: its tests start the first.
+ * The binary to run the suite with. Deno 2.4 changes the arguments of a program that it starts from its own path. So
+ * the suite runs on a copy of the binary, and its tests start the original.
  */
 function binaryFor({ name, binary, version }: Runtime): string {
   if (name !== "deno" || !isOlder(version, DENO_KEEPS_ARGUMENTS)) return binary;

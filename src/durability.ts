@@ -31,7 +31,7 @@ export interface Unfinished {
 
 /** A flush that succeeded. */
 interface Flush {
-  /** How many bytes no flush had covered before. */
+  /** How many bytes it made durable. */
   readonly bytes: number;
   /** How long it took. */
   readonly milliseconds: number;
@@ -51,7 +51,7 @@ export class Durability {
   private readonly writer: SegmentWriter | undefined;
   private readonly lock: FileLock | undefined;
   private readonly commit: GroupCommit;
-  /** Flushes that no event has told of. */
+  /** Flushes that no event has reported yet. */
   private untold: Flush[] = [];
   private poison: WalLogError | undefined;
   private cancelMark: (() => void) | undefined;
@@ -136,13 +136,14 @@ export class Durability {
   }
 
   /**
-   * Writes, in a new segment if this one is full. A failure ends the writer, unless it is a new segment that was refused
-   * before it changed anything.
+   * Writes, in a new segment if the active one is full. A failure ends the writer, unless a new segment was refused
+   * before anything changed.
    *
    * @param attempt What is being done.
    * @param bytes How much will be written at most.
    * @param write Writes it. Memory is not to change before it has returned.
-   * @throws {WalLogError} `NO_SPACE` or `CORRUPT` if a new segment could not be begun: the log is as it was. `POISONED`.
+   * @throws {WalLogError} `NO_SPACE` or `CORRUPT` if a new segment could not be begun: the log is as it was.
+   * `POISONED`.
    */
   write(attempt: string, bytes: number, write: () => void): void {
     const writer = this.writer!;
@@ -208,7 +209,7 @@ export class Durability {
     return this.durableIndex;
   }
 
-  /** Makes sure that what is durable is still in the log's folder. A flush does so itself. */
+  /** Fails if the folder or the lock is no longer this writer's. A flush checks that itself. */
   private requireLock(): void {
     try {
       this.lock?.check();
@@ -294,8 +295,8 @@ export class Durability {
       "POISONED",
       `Cannot ${attempt} at ${path}: ${found}; ` +
         (isLockLost
-          ? "the log rejects every later write; close it, and open it where it is now"
-          : "it is uncertain what is on the disk, so the log rejects every later write; close it and open it again"),
+          ? "the log rejects every later write; close it, and open it at its current path"
+          : "the state on the disk is uncertain, so the log rejects every later write; close it and open it again"),
       { path, cause },
     );
     this.commit.fail(this.poison);

@@ -50,8 +50,8 @@ export interface WalLogEvents {
     readonly bytes: number;
   };
   /**
-   * A flush of the log succeeded. `bytes`: how many no flush had covered before. `durableIndex`: the log's, which has
-   * moved by then.
+   * A flush of the log succeeded. `bytes`: how many it made durable. `durableIndex`: the log's, which includes this
+   * flush already.
    */
   readonly "wallog:flush": {
     readonly path: string;

@@ -236,7 +236,7 @@ export class MemoryLog implements RaftLog {
     this.#install(copySnapshot({ index: through, term, config, data }), true);
   }
 
-  /** Puts a snapshot in the place of the entries through its index, and of all above it unless they are to stay. */
+  /** Replaces the entries through a snapshot's index with it. Drops those above too, unless they are to stay. */
   #install(snapshot: Snapshot, keepsTail: boolean): void {
     this.#entries = keepsTail ? this.#entries.slice(snapshot.index - this.snapshotIndex) : [];
     this.#snapshot = snapshot;

@@ -29,7 +29,7 @@ import { isUrl } from "./taken.ts";
 
 const LOCK_NAME = "LOCK";
 const UUID_BYTES = 16;
-/** How often a lock is tried that another writer holds. In milliseconds. */
+/** How long to wait before trying again to take the lock that another writer holds. In milliseconds. */
 const LOCK_RETRY_MS = 20;
 /** How long opening runs before it lets others. In milliseconds. */
 const OPEN_SLICE_MS = 8;
@@ -97,14 +97,14 @@ export function* openLog(
     const { index } = recovered;
     const report = makeReport(recovered, performance.now() - started);
     if (report.damage.length > 0 && options.onDamage === "fail") throw corrupt(home, report.damage);
-    // A creation that a crash cut short is no log yet.
+    // If a crash interrupted the creation of the log, there is no log yet.
     if (!options.create && recovered.head === undefined && report.damage.length === 0) throw notFound(home);
 
     let { uuid } = recovered;
     if (!readOnly) {
       if (uuid === undefined) fileSystem.random(uuid = new Uint8Array(UUID_BYTES));
       writer = startWriter(fileSystem, home, codec, options.segmentBytes, recovered, uuid);
-      // Proves to the next recovery that what this one has copied is flushed.
+      // Proves to the next recovery that everything copied by this one is durable.
       writer.mark(recovered.state);
       if (!recovered.isIdentified) {
         writeIdentity(fileSystem, home, uuid, (bytes, seed) => codec.hash(bytes, seed));
@@ -201,7 +201,7 @@ function blockFor(milliseconds: number): void {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, milliseconds);
 }
 
-/** Refuses to go on where there is no log, before anything is made. */
+/** Fails if the folder has no log, before anything is made. */
 function requireLog(fileSystem: FileSystem, folder: string): void {
   let names: string[];
   try {
@@ -213,7 +213,7 @@ function requireLog(fileSystem: FileSystem, folder: string): void {
 }
 
 function notFound(folder: string, cause?: unknown): WalLogError {
-  const message = `Cannot open the log at ${folder}: there is none; check the path, and that its volume is mounted`;
+  const message = `Cannot open the log at ${folder}: no log found; check the path, and that its volume is mounted`;
   return new WalLogError("NOT_FOUND", message, { path: folder, cause });
 }
 
@@ -227,7 +227,7 @@ function makeFolder(folder: string, { fileSystem, fileMode }: CheckedOptions): v
   }
 }
 
-/** The folder without links, once and for all: a link that is turned later must not lead to another log. */
+/** Resolves the links in the folder's path once, so that changing a link later does not lead to another log. */
 function resolveFolder(folder: string, { fileSystem }: CheckedOptions): string {
   try {
     return fileSystem.resolve(folder);
@@ -236,7 +236,7 @@ function resolveFolder(folder: string, { fileSystem }: CheckedOptions): string {
   }
 }
 
-/** Takes the lock; waits for a while if another has it. */
+/** Takes the lock. Waits for at most `lockTimeout` if another writer holds it. */
 function* takeLock(
   folder: string,
   { fileSystem, lockTimeout, fileMode }: CheckedOptions,
@@ -252,8 +252,8 @@ function* takeLock(
         : "another process, or another thread of this one, has";
       throw new WalLogError(
         "LOCKED",
-        `Cannot open the log at ${folder}: ${holder} it open for writing; close it there, wait with lockTimeout, or open ` +
-          "with readOnly",
+        `Cannot open the log at ${folder}: ${holder} it open for writing; close it there, wait with lockTimeout, or ` +
+          "open with readOnly",
         { path: folder },
       );
     }
@@ -287,8 +287,8 @@ function corrupt(folder: string, damage: readonly Damage[]): WalLogError {
     "CORRUPT",
     `Cannot open the log at ${folder}: data that was durable is damaged, in ${describeDamage(first!)}${more}; ` +
       `nothing was changed; restore the file, or open with onDamage "keep" and repair from a peer. ` +
-      "If the file system has shut down or become read-only after an I/O error, remount it or reboot, and open the log " +
-      "again before you restore anything",
+      "If the file system has shut down or become read-only after an I/O error, remount it or reboot, and open the " +
+      "log again before you restore anything",
     { path: first!.path, offset: first!.offset, damage },
   );
 }

@@ -1,6 +1,6 @@
 /**
- * The names of options. An option that does not exist changes nothing, so a misspelt one would go unnoticed:
- * `segmentSize: 2 ** 20` would leave segments at 64 MiB.
+ * Checks the names of options. Without the check, a misspelt option would go unnoticed: `segmentSize: 2 ** 20` would
+ * leave segments at 64 MiB.
  *
  * @module
  */
@@ -12,7 +12,7 @@ import { WalLogError } from "./errors.ts";
  *
  * @param attempt The call, for the message: `Cannot open a log`.
  * @param options The options that the caller gave; `undefined` if none.
- * @param known The names of the options there are.
+ * @param known The names of all options.
  * @throws {WalLogError} `INVALID_ARGUMENT` for the first name that is unknown.
  */
 export function checkNames(attempt: string, options: object | undefined, known: readonly string[]): void {
@@ -28,7 +28,7 @@ export function checkNames(attempt: string, options: object | undefined, known: 
   }
 }
 
-/** How many letters to insert, remove or replace to get from one word to another, whatever their case. */
+/** The edit distance between two words, ignoring case. */
 function distance(from: string, to: string): number {
   let row = Array.from({ length: to.length + 1 }, (_, i) => i);
   for (let i = 0; i < from.length; i++) {

@@ -45,18 +45,18 @@ export interface WalLogOptions {
    */
   readonly readOnly?: boolean;
   /**
-   * Whether a log is made if there is none. `false`: opening fails with `NOT_FOUND`, and nothing is made. A volume that
-   * is not mounted then does not turn into a new, empty log of term 0. Default: `true`.
+   * Whether a log is made if there is none. `false`: opening fails with `NOT_FOUND`, and nothing is made. So a
+   * volume that is not mounted does not lead to a new, empty log of term 0. Default: `true`.
    */
   readonly create?: boolean;
   /**
-   * How long to wait for the lock of another writer before failing with `LOCKED`, in milliseconds. A process that is
-   * restarted can wait so for its predecessor to end. Default: 0.
+   * How long to wait for the lock of another writer before failing with `LOCKED`, in milliseconds. A restarted
+   * process can thus wait for the old one to end. Default: 0.
    */
   readonly lockTimeout?: number;
   /**
-   * Permission bits of the files that the log makes, less the process's umask: `0o640` lets the group read them. The
-   * owner's own must be among them. A folder that is made gets the same, and can be entered by whoever can read it.
+   * Permission bits of the files that the log makes, minus the process's umask: `0o640` lets the group read them. They
+   * must include the owner's `0o600`. A new folder gets the same bits, and whoever may read it may also enter it.
    * Default: `0o600`, and `0o700` for the folder.
    */
   readonly fileMode?: number;
@@ -83,9 +83,9 @@ const SEGMENT_BYTES_MIN = 8 * 1024;
 /** Offsets within a segment are kept as 32 bits in units of 8 bytes. In bytes: 16 GiB, which leaves room for a batch. */
 const SEGMENT_BYTES_MAX = 2 ** 34;
 const SEGMENT_BYTES_DEFAULT = 64 * 1024 * 1024;
-/** The longest that a timer of the runtimes waits. In milliseconds: 24 days. */
+/** The longest delay of the runtimes' timers. In milliseconds: 24 days. */
 const LOCK_TIMEOUT_MS_MAX = 2 ** 31 - 1;
-/** What the owner must be able to do with the log's files: read and write. */
+/** Permission bits that the log's files must have: the owner reads and writes. */
 const OWNER_PERMISSIONS = 0o600;
 const PERMISSIONS_MAX = 0o666;
 /** A flush that takes a second is a disk in trouble. */
@@ -118,7 +118,7 @@ function checkPermissions(bits: unknown): void {
   if (isValid) return;
   throw new WalLogError(
     "INVALID_ARGUMENT",
-    `Cannot open a log: fileMode must be permission bits from 0o600 to 0o666 with the owner's, found ${String(bits)}`,
+    `Cannot open a log: fileMode must be permission bits from 0o600 to 0o666 that include 0o600, found ${String(bits)}`,
   );
 }
 

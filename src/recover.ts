@@ -1,6 +1,6 @@
 /**
- * Recovering a log with its snapshot: once for a writer, which holds the lock, and until a picture is consistent for a
- * reader beside a writer.
+ * Recovers a log with its snapshot. A writer holds the lock and does so once. A reader beside a writer repeats it until
+ * it has a consistent view.
  *
  * @module
  */
@@ -16,20 +16,20 @@ import type { FileSystem } from "./storage/file_system.ts";
 import { errorCode } from "./storage/full.ts";
 import { KeptFiles } from "./storage/kept_files.ts";
 
-/** How often a reader begins again while a writer changes the log under it. */
+/** How often a reader tries while a writer changes the log. */
 const READER_ATTEMPTS_MAX = 200;
-/** After so many attempts that found the same damage it is real, however busy the writer is. */
+/** Damage that this many attempts in a row find is real, however busy the writer is. */
 const SAME_DAMAGE_MAX = 5;
-/** How long a reader rests before it begins again. In milliseconds. */
+/** How long a reader waits before it tries again. In milliseconds. */
 const READER_RETRY_MS = 1;
 
-/** What is recovered, and with what. */
+/** A log to recover, and the means. */
 export interface Recovering {
   readonly fileSystem: FileSystem;
   readonly folder: string;
   readonly codec: Codec;
   readonly verify: "full" | "tail";
-  /** Whether the caller lets others run where a step says that it waits for another thread. */
+  /** Whether the caller returns to the event loop when a step waits for another thread. */
   readonly canWait: boolean;
 }
 
@@ -45,12 +45,13 @@ export function* recover(recovering: Recovering): Generator<RecoveryStep, Recove
 
 /**
  * Recovers a log that another process may be writing: a consistent prefix of it. All files are opened first and kept
- * open, because a file that compaction deletes can then still be read. What looks damaged is believed if nothing changed
- * meanwhile, and it looks the same again.
+ * open, because a file that compaction deletes can then still be read. Damage is reported only if two attempts in a row
+ * find the same and the folder did not change during the second, or if {@link SAME_DAMAGE_MAX} attempts in a row find
+ * the same.
  *
  * @param recovering The log.
  * @returns What was recovered.
- * @throws {WalLogError} `CHANGING` if the writer is faster.
+ * @throws {WalLogError} `CHANGING` if the writer changed the log during every attempt.
  */
 export function* recoverBesideWriter(recovering: Recovering): Generator<RecoveryStep, Recovered> {
   const { fileSystem, folder } = recovering;
@@ -83,7 +84,7 @@ export function* recoverBesideWriter(recovering: Recovering): Generator<Recovery
   );
 }
 
-/** Whether a file has a name that segments or snapshots have. */
+/** Whether a name is that of a segment or a snapshot. */
 function isOfTheLog(name: string): boolean {
   return segmentNumber(name) !== undefined || isSnapshotName(name);
 }
@@ -122,14 +123,14 @@ export function listFolder(fileSystem: FileSystem, folder: string): string[] {
 }
 
 /**
- * The error of a path that leads to a file.
+ * The error for a path that leads to a file.
  *
  * @param folder The path.
- * @param cause How that showed.
+ * @param cause The error that showed it.
  * @returns The error to throw.
  */
 export function notADirectory(folder: string, cause: unknown): WalLogError {
-  const message = `Cannot open the log at ${folder}: expected a directory, found a file`;
+  const message = `Cannot open the log at ${folder}: expected a directory, found a file; give the log's folder`;
   return new WalLogError("INVALID_ARGUMENT", message, { path: folder, cause });
 }
 

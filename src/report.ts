@@ -30,7 +30,7 @@ export interface Damage {
   readonly bytes: number;
   /** The first entry lost in it, if it held entries. */
   readonly firstIndex: Index | undefined;
-  /** The last entry lost in it, inclusive, if it held entries. `undefined` beside a `firstIndex`: nothing tells. */
+  /** The last entry lost in it, inclusive, if it held entries. `undefined` beside a `firstIndex`: unknown. */
   readonly lastIndex: Index | undefined;
   /** The term of those entries, where a header survives. */
   readonly term: Term | undefined;
@@ -86,8 +86,8 @@ export interface RecoveryReport {
   /** What is damaged, if the verdict is `corrupt`. */
   readonly damage: readonly Damage[];
   /**
-   * Damage to something that the log no longer needs: it was truncated, or a snapshot or a later hard state replaced it.
-   * Segments of which the snapshot covers every entry are not listed.
+   * Damage to something that the log no longer needs: it was truncated, or a snapshot or a later hard state replaced
+   * it. Segments that the snapshot covers completely are not listed.
    */
   readonly harmless: readonly Damage[];
 }

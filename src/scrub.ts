@@ -230,9 +230,9 @@ function checkHeader(codec: Codec, segment: Segment, file: SizedFile): Damage[] 
 }
 
 /**
- * Whether a segment's footer became durable, if it has one: the flush that covers it returned before the first frame of the
- * next segment was written. A crash before that can leave any part of it. Either no frame is in the next segment then, or
- * the log went on in another one, with a higher number.
+ * Whether the flush that sealed a segment returned, so that its footer is durable. The writer writes no frame into the
+ * next segment before that. A crash during the flush can leave any part of the footer. Then the next segment has no
+ * frame, or the log continued in another segment, with a higher number.
  */
 function wasSealed({ header }: Segment, next: Segment, nextEnd: number): boolean {
   return next.header.number === header.number + 1 && nextEnd > SEGMENT_HEADER_BYTES;

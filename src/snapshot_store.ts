@@ -81,10 +81,11 @@ export class SnapshotStore {
   /**
    * Begins a snapshot that comes as a stream.
    *
-   * @param meta What it is of, checked.
+   * @param meta Index, term and configuration, checked.
    * @param check Called when the stream is closed, and just before the snapshot is installed. If it throws, the
    * snapshot is given up, and closing the stream rejects with the error.
-   * @returns Where its data goes. Closing it installs the snapshot, unless a later one has been installed meanwhile.
+   * @returns The stream to write its data to. Closing it installs the snapshot, unless a later one was installed
+   * meanwhile.
    */
   streamIn(meta: SnapshotMeta, check: () => void): WritableStream<Uint8Array> {
     const file = this.create(meta);

@@ -10,7 +10,7 @@ import type { LogIndex } from "./segments/index.ts";
 import type { SnapshotWriter } from "./snapshots.ts";
 import { isBytes, isDetached, takeBytes } from "./taken.ts";
 
-/** What becomes of a snapshot whose stream is closed. */
+/** Decides on a snapshot whose stream is closed, and installs it. */
 export interface SnapshotEnd {
   /** Throws if the snapshot must not be installed: then it is given up, and closing the stream rejects. */
   readonly check: () => void;
@@ -28,8 +28,8 @@ export class SnapshotSink implements UnderlyingSink<Uint8Array> {
   /**
    * @param file Writes the snapshot. Closing the log gives it up.
    * @param index The log's index.
-   * @param durability What writes the log.
-   * @param end What becomes of the snapshot.
+   * @param durability The durability of the log.
+   * @param end Checks and installs the snapshot.
    */
   constructor(file: SnapshotWriter, index: LogIndex, durability: Durability, end: SnapshotEnd) {
     this.file = file;
@@ -45,7 +45,7 @@ export class SnapshotSink implements UnderlyingSink<Uint8Array> {
     this.abort();
     throw new WalLogError(
       "INVALID_ARGUMENT",
-      "Cannot write a snapshot: expected pieces that are Uint8Arrays, of which the buffer was not transferred away",
+      "Cannot write a snapshot: each piece must be a Uint8Array whose buffer was not transferred away",
     );
   }
 

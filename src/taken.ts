@@ -15,7 +15,7 @@ const typeName: (this: unknown) => string | undefined = Object.getOwnPropertyDes
   Symbol.toStringTag,
 )!.get!;
 
-/** An entry that was taken over: nothing of it is left out. */
+/** An entry that was taken over: every field is set. */
 export type TakenEntry = Required<NewEntry>;
 
 /**
@@ -29,7 +29,8 @@ export function unsigned<T>(value: T): T | 0 {
 }
 
 /**
- * Whether a value is a `Uint8Array`, of this realm or another: a `vm` context, or a test runner's DOM. A `Proxy` is none.
+ * Whether a value is a `Uint8Array`, of this realm or another: a `vm` context, or a test runner's DOM. A `Proxy` is
+ * not.
  *
  * @param value Any value.
  */
@@ -154,8 +155,8 @@ export function takeSnapshot(snapshot: NewSnapshot): NewSnapshot {
 /**
  * Takes the options of a compaction.
  *
- * @param options What was given for them.
- * @returns A copy that shares the bytes of the data; what is no object is returned as it is.
+ * @param options The options, as given.
+ * @returns A copy that shares the bytes of the data. Anything but an object is returned as it is.
  */
 export function takeCompactOptions(options: CompactOptions): CompactOptions {
   if (typeof options !== "object" || options === null || isBytes(options)) return options;

@@ -66,7 +66,7 @@ export interface NewSnapshot extends SnapshotMeta {
   readonly data: Uint8Array;
 }
 
-/** What {@link RaftLog.compact} puts in the place of the entries that it drops. */
+/** The data and configuration of the snapshot that {@link RaftLog.compact} installs. */
 export interface CompactOptions {
   /** The state machine's data at the index. Default: no bytes. */
   readonly data?: Uint8Array;
@@ -81,8 +81,8 @@ export interface Snapshot extends NewSnapshot {
 }
 
 /**
- * A snapshot's data as a stream. The platform's type and Node's are declared apart from each other, and neither passes for
- * the other: this is both, so that `new Response(stream)` and `Readable.fromWeb(stream)` take it.
+ * A snapshot's data as a stream. The platform and Node declare separate types, and neither is assignable to the other.
+ * This type is both, so that `new Response(stream)` and `Readable.fromWeb(stream)` accept it.
  */
 export type SnapshotStream = ReadableStream<Uint8Array<ArrayBuffer>> & NodeReadableStream<Uint8Array<ArrayBuffer>>;
 
@@ -173,7 +173,7 @@ export interface RaftLog {
    * Installs a leader's snapshot and drops what it replaces. One at or below {@link RaftLog.snapshotIndex} is
    * stale and changes nothing. If the log has an entry of the same term at the snapshot's index, the
    * entries above stay; otherwise the log is cleared and continues after the snapshot. For a snapshot of the node's
-   * own there is {@link RaftLog.compact}, which never drops an entry above it.
+   * own, use {@link RaftLog.compact}, which never drops an entry above its index.
    *
    * @param snapshot The snapshot with its data.
    * @throws {WalLogError} `INVALID_ARGUMENT`.

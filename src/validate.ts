@@ -230,7 +230,8 @@ export function checkReadIndex(index: Index): void {
  *
  * @param options The options of the read.
  * @returns The most bytes of commands to return; `Infinity` if there is no bound.
- * @throws {WalLogError} `INVALID_ARGUMENT` for a `maxBytes` that is no number, `NaN`, or below 0, and for an unknown option.
+ * @throws {WalLogError} `INVALID_ARGUMENT` for a `maxBytes` that is no number, `NaN`, or below 0, and for an unknown
+ * option.
  */
 export function checkMaxBytes(options: EntriesOptions | undefined): number {
   checkNames("Cannot read the log", options, ["maxBytes"]);

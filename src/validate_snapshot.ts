@@ -1,5 +1,5 @@
 /**
- * What a log accepts of snapshots, as `validate.ts` says it of everything else.
+ * Checks the arguments of snapshot calls. `validate.ts` checks all others.
  *
  * @module
  */
@@ -10,14 +10,14 @@ import { isBytes, isDetached } from "./taken.ts";
 import type { CompactOptions, Index, NewSnapshot, NodeId, RaftLog, SnapshotMeta } from "./types.ts";
 import { invalid, isNodeId, isObject, isTerm, show } from "./validate.ts";
 
-/** The most members that a snapshot names: more than any cluster has, and few enough that a damaged count costs nothing. */
+/** The most members that a snapshot names: more than any cluster has, so few that a damaged count costs nothing. */
 export const MEMBERS_MAX = 65_536;
 
 /** The options of a compaction. */
 const COMPACT_OPTIONS = ["data", "config"];
 
 /**
- * Checks what a snapshot is of.
+ * Checks the index, term and configuration of a snapshot.
  *
  * @param meta Index, term and configuration.
  * @param attempt What is attempted, for the message.
@@ -35,7 +35,7 @@ export function checkSnapshotMeta(meta: SnapshotMeta, attempt = "apply the snaps
   checkConfig(config, at);
 }
 
-/** Checks the members of a cluster. `at` says what is attempted. */
+/** Checks the members of a cluster. `at` begins the error message. */
 function checkConfig(config: readonly NodeId[], at: string): void {
   if (!Array.isArray(config)) throw invalid(`${at}: the configuration must be an array, found ${show(config)}`);
   if (config.length > MEMBERS_MAX) {
@@ -60,7 +60,7 @@ export function checkSnapshot(snapshot: NewSnapshot): void {
   checkData(snapshot.data, `Cannot apply the snapshot at index ${snapshot.index}`);
 }
 
-/** Checks the data of a snapshot. `at` says what is attempted. */
+/** Checks the data of a snapshot. `at` begins the error message. */
 function checkData(data: Uint8Array, at: string): void {
   if (!isBytes(data)) throw invalid(`${at}: the data must be a Uint8Array, found ${show(data)}`);
   if (isDetached(data)) throw invalid(`${at}: the data's buffer was transferred away`);
@@ -86,24 +86,24 @@ export function checkOwnSnapshot(
   }
   if (index > log.lastIndex) throw invalid(`${at}: the log ends at index ${log.lastIndex}`);
   const known = log.termAt(index);
-  if (known !== term) throw invalid(`${at}: the log has term ${known} there, found term ${term}`);
+  if (known !== term) throw invalid(`${at}: the log has term ${known} there, not ${term}`);
 }
 
 /**
- * Checks what a log is asked to compact.
+ * Checks the arguments of a compaction.
  *
  * @param through The last index to drop.
  * @param options The data and the configuration of the snapshot, where they are given.
  * @param lastIndex Index of the log's last entry.
  * @throws {WalLogError} `INVALID_ARGUMENT` for an index that is no safe integer, below 0 or above the last, or for
- * options that {@link checkSnapshot} would not take in a snapshot.
+ * options that {@link checkSnapshot} would refuse in a snapshot.
  */
 export function checkCompact(through: Index, options: CompactOptions, lastIndex: Index): void {
   if (!Number.isSafeInteger(through) || through < 0) {
     throw invalid(`Cannot compact: the index must be a safe integer of 0 or more, found ${show(through)}`);
   }
   const at = `Cannot compact through index ${through}`;
-  // Bytes are an object without data: taken for options, they would be lost.
+  // Bytes are an object too. Without this check, they would pass for options without data.
   if (!isObject(options) || isBytes(options)) {
     throw invalid(`${at}: expected an object with data and config, found ${show(options)}`);
   }

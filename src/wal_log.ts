@@ -45,7 +45,7 @@ import type {
 import { checkHardState, checkMaxBytes, checkReadIndex, checkRepair, checkTruncate } from "./validate.ts";
 import { checkCompact, checkOwnSnapshot, checkSnapshot, checkSnapshotMeta } from "./validate_snapshot.ts";
 
-/** The options of calls that can lose what a damaged log may still have. */
+/** The options of calls that can discard entries or votes that a damaged log may still have. */
 const FORCE = ["force"];
 
 /**
@@ -427,7 +427,7 @@ export class WalLog implements RaftLog, AsyncDisposable, Disposable {
   /**
    * Installs a leader's snapshot and drops what it replaces. It is durable when this returns, and so is everything
    * before it. One at or below {@link WalLog.snapshotIndex} is stale and changes nothing. For a snapshot of the node's
-   * own there is {@link WalLog.compact}, which never drops an entry above it.
+   * own, use {@link WalLog.compact}, which never drops an entry above its index.
    *
    * The entries above the snapshot stay if the log has the same entry at its index, and are dropped if it has another.
    * Where that entry is damaged and its term lost, they stay if one of them has the snapshot's term: then the entry was
@@ -447,15 +447,15 @@ export class WalLog implements RaftLog, AsyncDisposable, Disposable {
   }
 
   /**
-   * Installs a snapshot of the node's own that comes as a stream, of which no more than a piece is held in memory.
-   * The snapshot is installed when the stream is closed: the entries through its index are dropped, and all above it
+   * Installs a snapshot of the node's own that comes as a stream, and holds at most one piece of it in memory. The
+   * snapshot is installed when the stream is closed: the entries through its index are dropped, and all above it
    * stay. Until then the log can be used. Aborting the stream leaves the log as it was.
    *
    * If a later snapshot is installed before the stream is closed, this one is dropped without an error. If its entry
    * is truncated before, closing the stream rejects with `INVALID_ARGUMENT` and the log drops nothing.
    *
-   * @param meta What the snapshot is of: an entry that the log has, with its term.
-   * @returns Where its data goes. Closing it rejects if the snapshot could not be installed.
+   * @param meta Index and term of an entry that the log has, and the configuration at that index.
+   * @returns The stream to write the data to. Closing it rejects if the snapshot could not be installed.
    * @throws {WalLogError} `COMPACTED` at or below {@link WalLog.snapshotIndex}; `INVALID_ARGUMENT` for an index above
    * {@link WalLog.lastIndex}, or a term that is not the entry's; `DAMAGED_ENTRY` if the entry's term is lost: the log
    * is as it was. `CORRUPT` while the hard state is lost; `POISONED`, `READ_ONLY`, `CLOSED`.
@@ -490,8 +490,8 @@ export class WalLog implements RaftLog, AsyncDisposable, Disposable {
   }
 
   /**
-   * Installs a leader's snapshot that comes as a stream, of which no more than a piece is held in memory. The snapshot
-   * is installed, as by {@link WalLog.applySnapshot}, when the stream is closed: a snapshot that does not agree with
+   * Installs a leader's snapshot that comes as a stream, and holds at most one piece of it in memory. The snapshot is
+   * installed, as by {@link WalLog.applySnapshot}, when the stream is closed: a snapshot that does not agree with
    * the log's entry at its index drops the entries above it. Until then the log can be used. Aborting the stream leaves
    * the log as it was.
    *

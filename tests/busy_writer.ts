@@ -3,7 +3,7 @@
  *
  *     busy_writer.ts <folder> <milliseconds>
  *
- * Segments of 8 KiB. It appends, truncates, rotates and compacts, says `ready` after a while, and `done` at the end.
+ * Segments of 8 KiB. It appends, truncates, rotates and compacts, prints `ready` after a while, and `done` at the end.
  * Entry I of term T has the command that {@link commandAt} makes, so that a reader can tell a wrong one.
  *
  * @module

@@ -2,8 +2,8 @@
  * What tests run in another process, and in another runtime:
  *
  *     child.ts hold <folder>     opens the log, says so, and holds it until its input ends
- *     child.ts hold-for <folder> <ms>   opens the log, says so, and closes it after so many milliseconds
- *     child.ts try-as <folder> <uid>    becomes another user, then as `try`, with the message behind the code
+ *     child.ts hold-for <folder> <ms>   opens the log, prints so, and closes it after that time
+ *     child.ts try-as <folder> <uid>    becomes another user, then as `try`, but prints the message too
  *     child.ts try <folder>      opens and closes the log; says `opened`, or the code of the error
  *     child.ts write <folder>    writes the log that `writeEverything` writes, and closes it
  *     child.ts extend <folder>   opens a log and adds to it; leaves it unclosed

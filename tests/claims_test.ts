@@ -1,6 +1,6 @@
 /**
- * Headers that claim, under right checksums, that a log lost hundreds of millions of entries. The claim costs neither
- * memory nor time, and what it says was lost is not readable.
+ * Headers with right checksums that claim hundreds of millions of lost entries. The claim costs neither memory nor
+ * time, and the entries that it counts as lost cannot be read.
  */
 
 import assert from "node:assert/strict";
@@ -25,7 +25,7 @@ function emptySegment(): Uint8Array {
   return disk.contents().get(segmentName(1))!.slice(0, SEGMENT_HEADER_BYTES);
 }
 
-/** The LSN behind a segment of a number of entries. */
+/** The LSN at the end of a segment with a number of entries. */
 function lsnBehind(entries: number): number {
   return SEGMENT_HEADER_BYTES + entries * FRAME_HEADER_BYTES;
 }
@@ -60,7 +60,7 @@ function bounded<T>(what: string, action: () => T): T {
   return result;
 }
 
-describe("a header that claims that hundreds of millions of entries were lost", () => {
+describe("a header that claims hundreds of millions of lost entries", () => {
   for (const [shape, make] of Object.entries(SHAPES)) {
     for (const verify of ["full", "tail"] as const) {
       it(`costs no memory and no time: ${shape}, verify ${verify}`, async () => {
@@ -77,7 +77,7 @@ describe("a header that claims that hundreds of millions of entries were lost", 
         bounded("a repair", () => assert.throws(() => log.repair(entriesAt(5, 8)), { code: "INVALID_ARGUMENT" }));
         const { damage } = await log.scrub();
         assert(damage.length <= 1);
-        // The log goes on: behind the lost entries, and in their place.
+        // The log can be written to: after the lost entries, and in their place.
         bounded("setting the hard state", () => log.setHardState({ term: 1, votedFor: null }, { force: true }));
         bounded("appending", () => log.append(entriesAt(CLAIMED + 1, CLAIMED + 3)));
         assertSameEntries(log.entries(CLAIMED + 1, CLAIMED + 3), entriesAt(CLAIMED + 1, CLAIMED + 3), "behind");
@@ -95,7 +95,7 @@ describe("a header that claims that hundreds of millions of entries were lost", 
     }
   }
 
-  it("costs no memory and no time where it claims trillions", () => {
+  it("costs no memory and no time if it claims trillions", () => {
     for (const make of Object.values(SHAPES)) {
       const contents = new Map(make(10 ** 13));
       const log = bounded(
@@ -107,7 +107,7 @@ describe("a header that claims that hundreds of millions of entries were lost", 
     }
   });
 
-  it("is refused if there was no room for them", () => {
+  it("is refused if there was no room for the entries", () => {
     for (const [shape, make] of Object.entries(SHAPES)) {
       // Where the segment before is there, the claim can be a snapshot that made the log jump.
       if (!shape.includes("missing")) continue;
@@ -120,7 +120,7 @@ describe("a header that claims that hundreds of millions of entries were lost", 
   });
 });
 
-it("a repair of a few entries in a claimed terabyte is refused, and changes nothing", () => {
+it("makes a repair of a few entries in a claimed terabyte fail without a change", () => {
   const endLsn = 2 ** 43;
   const contents = new Map([
     [segmentName(1), forgePointer(emptySegment(), 2, endLsn)],
@@ -150,7 +150,7 @@ describe("entries that are lost at a segment's start and at its end", () => {
     return { disk: new MemoryDisk(contents), last: 12 };
   }
 
-  it("are named, and repaired in place", () => {
+  it("are reported, and repaired in place", () => {
     const { disk, last } = damagedLog();
     const log = WalLog.openSync(PATH, { fileSystem: disk, onDamage: "keep", segmentBytes: 8192 });
     const lost = log.damaged.flatMap(({ firstIndex, lastIndex }) => [firstIndex!, lastIndex!]);

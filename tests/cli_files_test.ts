@@ -44,7 +44,7 @@ function withDamaged(test: (paths: { path: string; other: string; folder: string
 
 describe("wal-log repair --cut", () => {
   it(
-    "skips links, FIFOs and folders, and names them",
+    "skips links, FIFOs and folders, and lists them",
     { skip: noLinks },
     withDamaged(async ({ path, folder }) => {
       writeFileSync(join(folder, "secret"), "secret");

@@ -99,7 +99,10 @@ describe("makeFolder", () => {
       const runs = await Promise.all([cli("backup", path, copy), cli("backup", path, copy)]);
       assert.deepEqual(runs.map(({ code }) => code).sort(), [0, 3]);
       const refused = runs.find(({ code }) => code === 3)!;
-      assert.match(refused.stderr, /^wal-log: Cannot make .*copy: the folder exists and is not empty\n$/);
+      assert.match(
+        refused.stderr,
+        /^wal-log: Cannot make .*copy: the folder exists and is not empty; choose another one\n$/,
+      );
       assert.equal((await cli("verify", copy)).code, 0);
       assert.deepEqual(readdirSync(folder).sort(), ["copy", "raft.wal"]);
     });
@@ -133,7 +136,7 @@ describe("makeFolder", () => {
 });
 
 describe("a leftover of a killed process", () => {
-  it("is removed by the next process that makes the same folder", async () => {
+  it("is removed when another process makes the same folder", async () => {
     await inTemporaryFolder(async (folder) => {
       makeLeftover(folder);
       makeLeftover(folder);

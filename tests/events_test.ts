@@ -74,8 +74,8 @@ describe("a log tells", () => {
     assert.equal(flushLatency.max, Math.max(...flushes.map(({ milliseconds }) => milliseconds)));
   });
 
-  describe("of flushes when the durable index has moved", () => {
-    /** A log, and what a subscriber to its flushes sees: the index in the message, and what the log then answers. */
+  describe("of flushes, published after the durable index has moved", () => {
+    /** Runs `work` on a log. Returns the durable index in the message of each flush, and the log's own at that time. */
     async function flushesOf(
       work: (log: WalLog, fileSystem: WatchedFileSystem) => void | Promise<void>,
     ): Promise<{ readonly durable: number; readonly answered: number; readonly lastIndex: number }[]> {
@@ -102,12 +102,12 @@ describe("a log tells", () => {
       // A flush in memory may take no time at all.
       assert.equal(slow.length, log.stats().slowFlushes);
       if (slow.length === seen.length) assert.deepEqual(slow, seen, "slow flushes");
-      assert.equal(seen.length, log.stats().flushes, "a flush is not told of");
+      assert.equal(seen.length, log.stats().flushes, "a flush was not published");
       for (const { durable, answered } of seen) assert.equal(durable, answered, "the message against the log");
       return seen;
     }
 
-    /** Fails unless everything that the log held was durable whenever its flush was told of. */
+    /** Fails unless the whole log was durable whenever one of its flushes was published. */
     function assertWhole(seen: Awaited<ReturnType<typeof flushesOf>>, indexes: readonly number[]): void {
       assert.deepEqual(seen.map(({ durable }) => durable), indexes);
       assert.deepEqual(seen.map(({ lastIndex }) => lastIndex), indexes);
@@ -186,7 +186,7 @@ describe("a log tells", () => {
       });
     }
 
-    it("and never misses one that succeeds before or after a failure, or after the log is closed", async () => {
+    it("also of a flush that succeeds around a failure, or after the log is closed", async () => {
       const failing = await flushesOf((log, fileSystem) => {
         fileSystem.fail = ({ operation }) => {
           if (operation === "create") throw systemError("EIO");

@@ -1,4 +1,4 @@
-/** The world around an open log: folders that move, locks that go, links that turn, and who may open what. */
+/** Changes around an open log: folders that move, locks that are deleted, links that change, and permissions. */
 
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
@@ -63,12 +63,12 @@ async function rejection(code: WalLogErrorCode, call: () => unknown): Promise<Wa
   return assert.fail(`expected ${code}, nothing was thrown`);
 }
 
-/** What a writer that lost its lock says, whatever it is asked. */
+/** Fails unless a writer that lost its lock rejects a call with the right error. */
 async function assertLost(ask: (log: WalLog) => unknown, log: WalLog, message: RegExp): Promise<void> {
   const error = await rejection("POISONED", () => ask(log));
   assert.equal((error.cause as WalLogError).code, "LOCK_LOST");
   assert.match(error.message, message);
-  assert.equal(log.entry(20)!.index, 20, "what was read lately is read still");
+  assert.equal(log.entry(20)!.index, 20, "an entry that was read lately can still be read");
   await rejection("POISONED", () => log.append(entriesAt(21, 21)));
   await rejection("POISONED", () => log.close());
 }
@@ -92,7 +92,7 @@ const QUESTIONS: Record<string, (log: WalLog) => unknown> = {
   "close": (log) => log.close(),
 };
 
-/** What happens to a log's folder, and what the writer says of it. */
+/** Changes to a log's folder, and the writer's message for each. */
 const ACCIDENTS: Record<string, { readonly happen: (path: string) => void; readonly message: RegExp }> = {
   "the folder is moved": {
     happen: (path) => renameSync(path, `${path}.old`),
@@ -154,7 +154,7 @@ describe("under an open log", { skip: onWindows }, () => {
       }
     }));
 
-  it("LOCK is deleted: a second writer gets in, and keeps all that either acknowledged", () =>
+  it("LOCK is deleted: a second writer opens, and keeps what both acknowledged", () =>
     inTemporaryFolder(async (folder) => {
       const path = join(folder, "raft.wal");
       const first = writeLog(path);
@@ -175,7 +175,7 @@ describe("under an open log", { skip: onWindows }, () => {
 
   for (const byName of [false, true]) {
     const way = byName ? "only the link's name may be used" : "the link is resolved once";
-    it(`a symbolic link is turned: the other log keeps its files (${way})`, () =>
+    it(`a link is changed: the other log keeps its files (${way})`, () =>
       inTemporaryFolder(async (folder) => {
         for (const release of ["r1", "r2"]) mkdirSync(join(folder, release));
         const current = join(folder, "current");
@@ -202,7 +202,7 @@ describe("under an open log", { skip: onWindows }, () => {
       }));
   }
 
-  it("an old segment is deleted: a snapshot that covers it is installed all the same", () =>
+  it("an old segment is deleted: a snapshot that covers it can be installed", () =>
     inTemporaryFolder((folder) => {
       const log = writeLog(join(folder, "raft.wal"));
       unlinkSync(join(folder, "raft.wal", "000000000001.seg"));
@@ -245,7 +245,7 @@ describe("a writer that has lost its lock", () => {
 });
 
 describe("the lock", () => {
-  it("that is no empty regular file is refused by name, and left as it is", () =>
+  it("is refused and left as it is if it is not an empty regular file", () =>
     inTemporaryFolder((folder) => {
       const outside = join(folder, "outside");
       writeFileSync(outside, "mine");
@@ -290,7 +290,7 @@ describe("the lock", () => {
       assert(!existsSync(join(folder, "new")));
     }));
 
-  it("that may be read and not written is refused", { skip: unlessRoot }, () =>
+  it("is refused if it may be read but not written", { skip: unlessRoot }, () =>
     inTemporaryFolder((folder) => {
       const path = join(folder, "raft.wal");
       writeLog(path).closeSync();
@@ -298,11 +298,11 @@ describe("the lock", () => {
       for (const name of ["", ...readdirSync(path)]) chownSync(join(path, name), 65534, 65534);
       chownSync(join(path, "LOCK"), 0, 0);
       chmodSync(join(path, "LOCK"), 0o644);
-      // Deno cannot become another user. What it shares with the others is shown by the others.
+      // Deno cannot become another user. The other runtimes cover the shared code.
       const [binary, ...prefix] = locateRuntime("node").run;
       const { stdout, stderr } = spawnSync(binary, [...prefix, CHILD, "try-as", path, "65534"], { encoding: "utf8" });
       assert.equal(stderr, "");
-      assert.match(stdout, /^IO .*this user may read it and not write it/);
+      assert.match(stdout, /^IO .*this user may read it but not write it/);
     }));
 
   it("says whether it is held in this process or in another", () =>
@@ -358,7 +358,7 @@ describe("the lock", () => {
       }
     }));
 
-  it("works in a folder whose path is longer than SQLite takes", () =>
+  it("works in a folder whose path is longer than SQLite accepts", () =>
     inTemporaryFolder(async (folder) => {
       let path = folder;
       while (path.length < 600) path = join(path, "d".repeat(60));
@@ -383,14 +383,14 @@ describe("create: false", () => {
         for (const readOnly of [false, true]) {
           const path = join(folder, name);
           const error = await rejection("NOT_FOUND", () => WalLog.open(path, { create: false, readOnly }));
-          assert.match(error.message, /there is none; check the path, and that its volume is mounted/);
+          assert.match(error.message, /no log found; check the path, and that its volume is mounted/);
           await rejection("NOT_FOUND", () => WalLog.openSync(path, { create: false, readOnly }));
         }
       }
       assert.deepEqual(readdirSync(folder, { recursive: true }), ["empty"]);
     }));
 
-  it("opens a log that is there, and one that is damaged says so", () =>
+  it("opens an existing log, and reports a damaged one as CORRUPT", () =>
     inTemporaryFolder(async (folder) => {
       const path = join(folder, "raft.wal");
       writeLog(path).closeSync();
@@ -401,7 +401,7 @@ describe("create: false", () => {
       await rejection("CORRUPT", () => WalLog.open(path, { create: false }));
     }));
 
-  it("takes a creation that a crash cut short for no log", () =>
+  it("reports NOT_FOUND if a crash interrupted the creation of the log", () =>
     inTemporaryFolder(async (folder) => {
       writeFileSync(join(folder, "000000000001.seg"), new Uint8Array(4096));
       await rejection("NOT_FOUND", () => WalLog.open(folder, { create: false }));
@@ -413,7 +413,7 @@ describe("create: false", () => {
 describe("permissions", { skip: onWindows }, () => {
   const modeOf = (path: string) => statSync(path).mode & 0o777;
 
-  it("are the owner's alone unless an option says more", () =>
+  it("are the owner's alone unless fileMode allows more", () =>
     inTemporaryFolder((folder) => {
       const cases: readonly (readonly [WalLogOptions, file: number, folder: number])[] = [
         [{}, 0o600, 0o700],

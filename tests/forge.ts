@@ -21,14 +21,14 @@ import { framesOf } from "./history.ts";
 const codec = new Codec();
 const sum = (bytes: Uint8Array, seed: bigint) => codec.hash(bytes, seed);
 
-/** What a forged header is to say. */
+/** The fields of a header to forge. */
 export type HeaderClaim = Partial<Omit<SegmentHeader, "state"> & { readonly state: Partial<LogState> }>;
 
 /**
- * A segment of which the header says something else, sealed anew with all its frames.
+ * Changes fields in a segment's header, and the checksums of its header and frames to match.
  *
  * @param segment The file's bytes.
- * @param claim What its header is to say.
+ * @param claim The fields to change.
  * @returns The forged bytes.
  */
 export function forgeSegment(segment: Uint8Array, claim: HeaderClaim): Uint8Array {
@@ -54,7 +54,7 @@ export function forgeSegment(segment: Uint8Array, claim: HeaderClaim): Uint8Arra
  *
  * @param segment The file's bytes.
  * @param number The number that it names.
- * @param endLsn Where it says that the segment ends.
+ * @param endLsn The end of the segment in the pointer.
  * @returns The forged bytes.
  */
 export function forgePointer(segment: Uint8Array, number: number, endLsn: number): Uint8Array {

@@ -25,11 +25,11 @@ import { snapshotName } from "../src/snapshots.ts";
 import { Random } from "../src/testing/random.ts";
 import { FOLDER, Mutator, original, ORIGINALS } from "./fuzz.ts";
 
-/** A folder with a log, and what must not be touched beside it. */
+/** A folder with a log. Everything beside it must stay as it is. */
 export interface HostileFolder {
   /** The log's folder. */
   readonly log: string;
-  /** What was done to it, in words. */
+  /** The changes that were made to it, in words. */
   readonly notes: readonly string[];
 }
 
@@ -53,7 +53,7 @@ const NAMES = [
   "RESERVE",
 ];
 
-/** What can stand under such a name. Each gets the path, and a folder outside whose files it may point to. */
+/** Kinds of files to put under such a name. Each gets the path, and a folder outside that it may point into. */
 export const PLANTS: Record<string, (path: string, outside: string, random: Random) => void> = {
   "a link to a file": (path, outside) => symlinkSync(join(outside, "precious"), path),
   "a link to an empty file": (path, outside) => symlinkSync(join(outside, "empty"), path),
@@ -78,8 +78,8 @@ export const PLANTS: Record<string, (path: string, outside: string, random: Rand
 };
 
 /**
- * Makes a database whose journal is hot, and names another file as the super-journal: SQLite rolls the journal back, and
- * then deletes the super-journal.
+ * Makes a database whose journal is hot, and names another file as the super-journal: SQLite rolls the journal back,
+ * and then deletes the super-journal.
  */
 function writeHotDatabase(path: string, victim: string): void {
   const page = new Uint8Array(4096);
@@ -111,7 +111,7 @@ function writeHotDatabase(path: string, victim: string): void {
 /**
  * Makes a hostile folder.
  *
- * @param root An empty folder that it goes into, with what must not be touched beside it.
+ * @param root An empty folder for it, and for the files outside it that must stay as they are.
  * @param seed Repeats it.
  * @returns The folder.
  */
@@ -156,7 +156,7 @@ function plant(log: string, outside: string, random: Random, notes: string[]): v
 }
 
 /**
- * Everything in a folder but one of its own: names, kinds, permissions, and what the files hold.
+ * Describes everything in a folder except one folder in it: names, kinds, permissions and contents.
  *
  * @param root The folder.
  * @param except The one that is left out.

@@ -1,10 +1,10 @@
 /**
- * Opens hostile folders in every way, and says what came of it:
+ * Opens hostile folders in every way, and prints the results:
  *
  *     hostile_child.ts <root> <first seed> <how many>
  *
  * One line of JSON for each folder. `failure` is there if something happened that must not: an effect outside the
- * folder, an error that is no `WalLogError` or that stands for a mistake of the library's, or loss of what was
+ * folder, an error that is not a `WalLogError` or comes from a bug in the library, or loss of entries that were
  * acknowledged. `cpuMs` and `rssBytes` are for the test to judge.
  *
  * @module
@@ -23,7 +23,7 @@ import { makeHostile, pictureOf } from "./hostile.ts";
 /** Entries of a log that are read at each of its ends. */
 const ENTRIES_READ = 5;
 
-/** What a hostile folder came to. */
+/** The result for a hostile folder. */
 export interface HostileResult {
   readonly seed: number;
   readonly notes: readonly string[];
@@ -43,7 +43,8 @@ async function attempt(what: string, action: () => unknown): Promise<string> {
       throw new Error(`${what}: ${(error as Error)?.stack ?? error}`, { cause: error });
     }
     const { cause, code } = error;
-    // Any error that happens while opening is wrapped as IO. The operating system's have codes, mistakes have none.
+    // Any error during opening is wrapped as IO. Errors of the operating system have codes, errors in the code have
+    // none.
     const isMistake = cause !== undefined && !(cause instanceof WalLogError) && errorCode(cause) === undefined;
     if (isMistake) throw new Error(`${what}: ${code} ${error.message} <- ${(cause as Error).stack}`, { cause: error });
     return code;

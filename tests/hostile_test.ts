@@ -23,7 +23,7 @@ const FOLDERS = Number(process.env.WALLOG_HOSTILE ?? 220);
 /** Processor time and memory that one folder may cost. */
 const CPU_MS_MAX = 2000;
 const RSS_BYTES_MAX = 200e6;
-/** A child that says nothing for so long hangs. In milliseconds. */
+/** A child that prints nothing for this long hangs. In milliseconds. */
 const SILENCE_MS_MAX = 60_000;
 
 /** The runtime that this test runs in. */
@@ -34,7 +34,7 @@ function currentRuntime(): "deno" | "bun" | "node" {
 
 function runChild(root: string, first: number): Promise<HostileResult[]> {
   const [binary, ...prefix] = locateRuntime(currentRuntime()).run;
-  // Whatever goes to the temporary folder is seen as well.
+  // Files in the temporary folder are seen as well.
   const env = { ...process.env, TMPDIR: root };
   const child = spawn(binary, [...prefix, CHILD, root, String(first), String(FOLDERS)], {
     env,
@@ -83,7 +83,7 @@ function refuses(call: () => unknown, message: RegExp): void {
   });
 }
 
-/** What stands under one of the log's names. */
+/** Kinds of files under one of the log's names. */
 const KINDS = ["a FIFO", "a device", "a link to a device", "a link to itself", "a folder"];
 
 /** Puts something in a file's place; `undefined` for a device that only root can make. */
@@ -98,7 +98,7 @@ const skip = process.platform === "win32" ? "Windows has neither these links nor
 
 describe("a file that somebody else made", { skip }, () => {
   it(
-    "as LOCK with a crafted journal does not reach SQLite, which would delete a file for it",
+    "does not reach SQLite as a LOCK whose journal makes it delete a file",
     withFolders((path, outside) => {
       PLANTS["a database with a hot journal"]!(join(path, "LOCK"), outside, new Random(1));
       refuses(() => WalLog.openSync(path), /expected an empty file, found 4096 bytes/);
@@ -108,7 +108,7 @@ describe("a file that somebody else made", { skip }, () => {
   );
 
   it(
-    "as IDENTITY is not written through: a link, or a hard link",
+    "is not written through if IDENTITY is a link or a hard link",
     withFolders((path, outside) => {
       const identity = join(path, "IDENTITY");
       unlinkSync(identity);
@@ -125,7 +125,7 @@ describe("a file that somebody else made", { skip }, () => {
   for (const name of ["000000000002.seg", "000000000009.seg", "IDENTITY", "LOCK"]) {
     for (const kind of KINDS) {
       it(
-        `as ${name} is refused and not waited for: ${kind}`,
+        `is refused at once as ${name}: ${kind}`,
         withFolders(async (path, outside) => {
           const file = plant(path, outside, name, kind);
           if (file === undefined) return;
@@ -143,7 +143,7 @@ describe("a file that somebody else made", { skip }, () => {
 
   for (const kind of KINDS) {
     it(
-      `as a snapshot that no log has is removed, not opened, and a folder is left: ${kind}`,
+      `is removed unopened as an unused snapshot, unless it is a folder: ${kind}`,
       withFolders((path, outside) => {
         const file = plant(path, outside, "000000000005-000000000001.snap", kind);
         if (file === undefined) return;
@@ -156,7 +156,7 @@ describe("a file that somebody else made", { skip }, () => {
 });
 
 describe("a hostile folder", () => {
-  it(`is opened or refused without harm, quickly, and in little memory (${FOLDERS} of them)`, () =>
+  it(`opens or fails without harm, quickly and in little memory (${FOLDERS} folders)`, () =>
     inTemporaryFolder(async (folder) => {
       const results = await runChild(join(folder), 1);
       assert.equal(results.length, FOLDERS);

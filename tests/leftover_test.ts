@@ -1,6 +1,6 @@
 /**
- * Segments below the snapshot. Compaction deletes them oldest first, and flushes no deletion: a crash brings any of them
- * back. None of that is damage.
+ * Segments below the snapshot. Compaction deletes them oldest first, and flushes no deletion: a crash brings any of
+ * them back. None of that is damage.
  */
 
 import assert from "node:assert/strict";
@@ -13,7 +13,7 @@ import { assertSameEntries } from "./model.ts";
 
 const PATH = MemoryDisk.PATH;
 const SEGMENT_BYTES = 8192;
-/** What the snapshot covers: not all of segment 5. */
+/** The snapshot's index. The snapshot covers a part of segment 5. */
 const SNAPSHOT = 17;
 const LAST = 24;
 
@@ -62,7 +62,7 @@ describe("a segment below the snapshot", () => {
   const needed = [...compacted().after.keys()].filter((name) => name.endsWith(".seg"));
   const deleted = Array.from({ length: Number(needed.sort()[0]!.slice(0, 12)) - 1 }, (_, i) => i + 1);
 
-  it("is not reported, whichever of them a crash brings back", () => {
+  it("is not reported when a crash brings back any of them", () => {
     assert(deleted.length >= 3);
     for (let set = 0; set < 2 ** deleted.length; set++) {
       const back = deleted.filter((_, i) => set & 1 << i);
@@ -92,7 +92,7 @@ describe("a segment below the snapshot", () => {
     assert.deepEqual(removed, [segmentName(1), segmentName(3)]);
   });
 
-  it("is not reported if it is damaged itself", () => {
+  it("is not reported if it is damaged", () => {
     for (const [from, to] of [[0, SEGMENT_HEADER_BYTES], [SEGMENT_HEADER_BYTES, SEGMENT_HEADER_BYTES + 400]] as const) {
       const contents = new Map(crashed([1, 3]).contents());
       contents.set(segmentName(3), contents.get(segmentName(3))!.slice().fill(0xff, from, to));
@@ -100,7 +100,7 @@ describe("a segment below the snapshot", () => {
     }
   });
 
-  it("stays where it is while the log is damaged", () => {
+  it("is kept while the log is damaged", () => {
     const disk = crashed([1]);
     const contents = new Map(disk.contents());
     const name = needed[1]!;
@@ -111,7 +111,7 @@ describe("a segment below the snapshot", () => {
     assert(segmentsOf(damaged).includes(segmentName(1)));
   });
 
-  it("is the newest one, and stays, if the log holds nothing else", () => {
+  it("is kept if it is the newest one", () => {
     const disk = new MemoryDisk();
     const log = openLog(disk);
     log.append([entryAt(1)]);
@@ -121,7 +121,7 @@ describe("a segment below the snapshot", () => {
     assert.deepEqual([again.recovery.verdict, again.snapshotIndex, segmentsOf(disk)], ["clean", 1, [segmentName(1)]]);
   });
 
-  it("is still reported while it may have held a truncation that nothing settles", () => {
+  it("is reported while it may have held a truncation that is not settled", () => {
     const disk = new MemoryDisk();
     const log = openLog(disk);
     log.applySnapshot({ index: 5, term: 1, config: [1n], data: new Uint8Array(10) });
@@ -129,7 +129,7 @@ describe("a segment below the snapshot", () => {
     log.truncate(6);
     log.setHardState({ term: 1, votedFor: null });
     log.syncSync();
-    log.setHardState({ term: 1, votedFor: null }); // which proves the flush
+    log.setHardState({ term: 1, votedFor: null }); // Its frame proves the flush.
     // Killed, so that no checkpoint follows the gap.
     const contents = new Map(disk.contents());
     const first = contents.get(segmentName(1))!;
@@ -154,7 +154,7 @@ describe("a segment below the snapshot", () => {
 });
 
 describe("the first segment of a log", () => {
-  it("is not reported missing if a crash took its name before the log held anything", () => {
+  it("is not reported missing if a crash lost its name in an empty log", () => {
     const disk = new MemoryDisk();
     // The first writer is killed before it has flushed the folder, and so is the second, which began segment 2.
     openLog(disk);

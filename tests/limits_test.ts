@@ -1,6 +1,6 @@
 /**
- * Where the numbers of a log end: a limit that a reader has, a writer has too. Names and headers with absurd numbers, under
- * right checksums, must not make a log forget what it acknowledged.
+ * The largest numbers of a log: a writer keeps to the limits that a reader enforces. Names and headers with absurd
+ * numbers and right checksums must not make a log lose entries that it acknowledged.
  */
 
 import assert from "node:assert/strict";
@@ -55,7 +55,7 @@ describe("a blank file with a segment's name", () => {
   const numbers = [2, 3, 5, SEGMENT_NUMBER_END - 1, SEGMENT_NUMBER_END, 2 ** 52 - 1, 2 ** 53];
   for (const bytes of [0, 6000]) {
     for (const number of numbers) {
-      it(`has no say in the number of the next segment: number ${number}, ${bytes} bytes`, () => {
+      it(`does not change the next segment's number: number ${number}, ${bytes} bytes`, () => {
         let disk = new MemoryDisk();
         disk.put(segmentName(number), new Uint8Array(bytes));
         let lastIndex = 0;
@@ -76,7 +76,7 @@ describe("a blank file with a segment's name", () => {
     }
   }
 
-  it("that appears while the log is open does not end it, and is not overwritten", () => {
+  it("does not end the log and is not overwritten if it appears while the log is open", () => {
     const disk = new MemoryDisk();
     const log = openLog(disk);
     for (const number of [2, 3, 5]) disk.put(segmentName(number), new Uint8Array(100));
@@ -117,7 +117,7 @@ describe("a header with right checksums and absurd numbers", () => {
   for (const isClosed of [true, false]) {
     for (const claim of forged) {
       const what = `number ${claim.number}, LSN ${claim.baseLsn}, ${isClosed ? "closed" : "killed"}`;
-      it(`is refused, or costs nothing that was acknowledged: ${what}`, () => {
+      it(`is refused, or no acknowledged entry is lost: ${what}`, () => {
         const contents = new Map(original(isClosed));
         const segment = forgeSegment(contents.get(FIRST)!, claim);
         contents.delete(FIRST);
@@ -134,7 +134,7 @@ describe("a header with right checksums and absurd numbers", () => {
           }
           assertHolds(log, acknowledged, `opening ${opening}`);
           const refusal = fill(log, 9);
-          // A refusal leaves the log as it is, open.
+          // After a refusal, the log is open and as it was.
           if (refusal !== undefined) {
             assert.match(refusal.message, /Cannot begin a segment/);
             assert.throws(() => log.append([entryAt(log.lastIndex + 1, 1, ENTRY_BYTES)]), isCorrupt);

@@ -225,7 +225,7 @@ export type Operation =
   | {
     readonly type: "compact";
     readonly place: Place;
-    /** What is given; the rest is left to the log. */
+    /** The options that are given. The log chooses the others. */
     readonly config: readonly NodeId[] | undefined;
     readonly size: number | undefined;
   }

@@ -1,4 +1,4 @@
-/** No room for a write: the message says which limit was met, whatever the runtime calls the error. */
+/** No room for a write: the message names the limit, whatever the runtime calls the error. */
 
 import assert from "node:assert/strict";
 import process from "node:process";
@@ -54,7 +54,7 @@ describe("an error for lack of room", () => {
     const found = fields.message.startsWith(code) ? fields.message : `${code}: ${fields.message}`;
     const reason = `${WORDS[code]} (${found})`;
 
-    it(`is told from others, and named: ${code} as ${runtime} throws it`, { skip }, () => {
+    it(`is NO_SPACE and names the limit: ${code} in ${runtime}`, { skip }, () => {
       assert.equal(errorCode(error), code);
       assert.equal(isNoSpace(error), true);
       assert.equal(reasonOf(error), reason);
@@ -62,7 +62,7 @@ describe("an error for lack of room", () => {
       assert.deepEqual([own, message, cause], ["NO_SPACE", `Cannot open the log at /log: ${reason}`, error]);
     });
 
-    it(`refuses a new segment and poisons a write, by its name: ${code} as ${runtime} throws it`, { skip }, () => {
+    it(`refuses a new segment and poisons a write: ${code} in ${runtime}`, { skip }, () => {
       for (const operation of ["create", "write"]) {
         const fileSystem = new WatchedFileSystem(new MemoryDisk());
         const log = WalLog.openSync(PATH, { fileSystem, segmentBytes: 8192 });
@@ -79,7 +79,7 @@ describe("an error for lack of room", () => {
     });
   }
 
-  it("is not taken for one if it is another", () => {
+  it("is IO if its cause is another error", () => {
     const others = [
       { message: "EIO: i/o error, write", code: "EIO", errno: -5 },
       { message: "Input/output error (os error 5)" },

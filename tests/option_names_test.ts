@@ -82,7 +82,7 @@ describe("an unknown option is refused by", () => {
 });
 
 describe("the name of an unknown option", () => {
-  it("is compared with those there are, and all are listed if none is near", () => {
+  it("gets the nearest known name as a hint, or all names if none is near", () => {
     const known = ["alpha", "beta"];
     assert.throws(
       () => checkNames("Cannot", { betta: 1 }, known),

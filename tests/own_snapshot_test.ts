@@ -1,4 +1,4 @@
-/** A snapshot of the node's own, whole and as a stream: it takes nothing along that it does not cover. */
+/** A snapshot of the node's own, whole and as a stream: it drops nothing that it does not cover. */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
@@ -60,7 +60,7 @@ describe("compacting a log", () => {
     const { segmentsSealed } = log.stats();
     log.append(entriesAt(1001, 1003, 2));
     log.compact(500, { data: bytesOf(100) });
-    assert.equal(log.durableIndex, 1003, "what was not flushed is durable as well");
+    assert.equal(log.durableIndex, 1003, "entries that were not flushed are durable as well");
     const { segmentsDeleted, segments } = log.stats();
     assert.ok(segmentsDeleted > 1 && segments < segmentsSealed + 1 - segmentsDeleted / 2);
     const killed = WalLog.openSync(PATH, { fileSystem: new MemoryDisk(disk.contents()) });
@@ -70,7 +70,7 @@ describe("compacting a log", () => {
     log.closeSync();
   });
 
-  it("needs the configuration if the snapshot before is damaged", () => {
+  it("needs the configuration if the previous snapshot is damaged", () => {
     const { disk, log } = logOf1000();
     log.compact(10, { config: [1n, 2n] });
     const name = snapshotName(10, 1);
@@ -86,7 +86,7 @@ describe("compacting a log", () => {
     log.closeSync();
   });
 
-  it("refuses an index whose term is lost with DAMAGED_ENTRY, and takes damaged entries below along", () => {
+  it("refuses an index whose term is lost, and drops damaged entries below another", () => {
     const { disk, log } = withHeaderLost(10);
     refuses(disk, log, "DAMAGED_ENTRY", /^Cannot tell the term at index 10: /, () => log.compact(10));
     log.compact(12);
@@ -103,7 +103,7 @@ describe("a stream of one's own snapshot", () => {
     const { disk, log } = logOf1000();
     for (const term of [0, 2]) {
       const message = new RegExp(
-        `^Cannot create a snapshot at index 500: the log has term 1 there, found term ${term}$`,
+        `^Cannot create a snapshot at index 500: the log has term 1 there, not ${term}$`,
       );
       refuses(disk, log, "INVALID_ARGUMENT", message, () => log.createSnapshot({ index: 500, term, config: [] }));
     }
@@ -123,7 +123,7 @@ describe("a stream of one's own snapshot", () => {
     log.closeSync();
   });
 
-  it("is refused for what is no snapshot, in its own words", () => {
+  it("is refused for an invalid index, term or configuration", () => {
     const { disk, log } = logOf1000();
     const create = (fields: Record<string, unknown>) => () =>
       log.createSnapshot({ index: 5, term: 1, config: [], ...fields });
@@ -139,14 +139,14 @@ describe("a stream of one's own snapshot", () => {
     log.closeSync();
   });
 
-  it("is refused where the term is lost, with DAMAGED_ENTRY", () => {
+  it("is refused with DAMAGED_ENTRY if the term is lost", () => {
     const { disk, log } = withHeaderLost(10);
     const create = () => log.createSnapshot({ index: 10, term: 1, config: [] });
     refuses(disk, log, "DAMAGED_ENTRY", /^Cannot tell the term at index 10: /, create);
     log.closeSync();
   });
 
-  /** What may happen to the entry at index 500 while its snapshot is written, and what closing the stream then says. */
+  /** Changes to the entry at index 500 while its snapshot is written, and the resulting error of closing the stream. */
   const changes: [name: string, change: (log: WalLog) => void, message: RegExp][] = [
     [
       "is truncated",
@@ -159,7 +159,7 @@ describe("a stream of one's own snapshot", () => {
         log.truncate(451);
         log.append(entriesAt(451, 520, 2));
       },
-      /^Cannot install the snapshot at index 500: the log has term 2 there, found term 1$/,
+      /^Cannot install the snapshot at index 500: the log has term 2 there, not 1$/,
     ],
     [
       "is dropped by a leader's snapshot below it",
@@ -199,7 +199,7 @@ describe("a stream of one's own snapshot", () => {
     }
   }
 
-  it("is dropped without an error if a later one is installed during its flush, and leaves no file", async () => {
+  it("is dropped with its file if a later one is installed during its flush", async () => {
     const disk = new MemoryDisk();
     const fileSystem = new WatchedFileSystem(disk);
     const log = WalLog.openSync(PATH, { fileSystem });
@@ -215,7 +215,7 @@ describe("a stream of one's own snapshot", () => {
 });
 
 describe("a leader's snapshot", () => {
-  it("drops the entries above it if it does not agree with the log, whole and as a stream", async () => {
+  it("drops the entries above it if the log disagrees, whole or as a stream", async () => {
     for (const streamed of [false, true]) {
       const { log } = logOf1000();
       const meta = { index: 500, term: 2, config: [1n] };
@@ -226,7 +226,7 @@ describe("a leader's snapshot", () => {
     }
   });
 
-  it("may lie above the log's end, whole and as a stream", async () => {
+  it("may lie above the log's end, whole or as a stream", async () => {
     for (const streamed of [false, true]) {
       const { log } = logOf1000();
       const meta = { index: 2000, term: 2, config: [1n] };

@@ -1,4 +1,4 @@
-/** What a log and the command line do where the runtime was given few permissions. */
+/** A log and the command line in a runtime with few permissions. */
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
@@ -16,7 +16,7 @@ const ROOT = fileURLToPath(new URL("../", import.meta.url));
 const MODULE = new URL("../mod.ts", import.meta.url).href;
 const TERMINAL = new URL("../src/cli/terminal.ts", import.meta.url).href;
 
-/** What a program printed, to either output. */
+/** The output of a program, standard output and standard error. */
 function printed([binary, ...args]: readonly [string, ...string[]]): string {
   const { stdout, stderr } = spawnSync(binary, args, { encoding: "utf8", env: { ...process.env, NO_COLOR: "" } });
   return stdout + stderr;
@@ -38,7 +38,7 @@ describe("Node's permission model", () => {
     return printed([node, ...prefix, "--permission", ...allowed, programIn(folder, options)]);
   };
 
-  it("lets a log be read", async () => {
+  it("allows a log to be read", async () => {
     await inTemporaryFolder((folder) => {
       const log = WalLog.openSync(join(folder, "log"));
       log.append(entriesAt(1, 5));
@@ -59,7 +59,7 @@ describe("Node's permission model", () => {
 });
 
 describe("Deno without --allow-env", () => {
-  it("shows a terminal in colour, instead of dying of the variables it may not read", () => {
+  it("shows a terminal in colour, although it may not read the environment", () => {
     const terminal = 'Object.defineProperty(process.stdout, "isTTY", { value: true });';
     const program = `import process from "node:process"; ${terminal}` +
       `const { bold } = await import(${JSON.stringify(TERMINAL)}); console.log(bold("a"));`;

@@ -625,7 +625,7 @@ export function raftLogSuite(name: string, make: () => Subject): void {
       assert.deepEqual(log.snapshot(), { index: 4, term: 2, config: [1n, NODE_ID_MAX], data: bytesOf(50) });
     });
 
-    test("keeps the configuration of the snapshot before unless one is given", (log) => {
+    test("keeps the configuration of the previous snapshot unless one is given", (log) => {
       fill(log);
       log.compact(11, { data: bytesOf(3) });
       assert.deepEqual(log.snapshot(), { index: 11, term: 3, config: [1n, 2n, NODE_ID_MAX], data: bytesOf(3) });
@@ -636,7 +636,7 @@ export function raftLogSuite(name: string, make: () => Subject): void {
       assert.deepEqual(log.snapshot()?.config, []);
     });
 
-    test("drops every entry at the last index, and the log goes on", (log) => {
+    test("drops every entry at the last index, and the log can be appended to", (log) => {
       fill(log);
       log.compact(20);
       assert.deepEqual([log.snapshotIndex, log.lastIndex, log.lastTerm], [20, 20, 4]);
@@ -659,7 +659,7 @@ export function raftLogSuite(name: string, make: () => Subject): void {
       }
     });
 
-    test("can follow on truncations, and a leader's snapshot on it", (log) => {
+    test("can follow truncations, and a leader's snapshot can follow it", (log) => {
       for (let round = 1; round <= 8; round++) {
         log.append(range(log.lastIndex + 1, round * 10, round));
         log.truncate(round * 10 - 2);
@@ -1030,7 +1030,7 @@ export function raftLogSuite(name: string, make: () => Subject): void {
       log.append([entryAt(MAX, MAX)]);
     });
 
-    test("is compacted through 2^53 - 1, after which there is nothing", (log) => {
+    test("is compacted through 2^53 - 1, and then has no entries", (log) => {
       log.applySnapshot(snapshotAt(MAX - 2, MAX));
       log.append([entryAt(MAX - 1, MAX), entryAt(MAX, MAX)]);
       log.compact(MAX);

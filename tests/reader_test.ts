@@ -1,4 +1,4 @@
-/** Readers beside a writer that is as fast as it can be: never damage that is none, never a wrong entry. */
+/** Readers beside a writer that is as fast as it can be: never false damage, never a wrong entry. */
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
@@ -38,7 +38,7 @@ function readAll(log: WalLog): number {
 
 describe("a reader beside a busy writer", () => {
   for (const runtime of RUNTIME_NAMES) {
-    it(`in ${runtime} opens the log, and reads no wrong entry and no false damage`, () =>
+    it(`opens the log, and sees no wrong entry and no false damage, in ${runtime}`, () =>
       inTemporaryFolder(async (folder) => {
         const path = join(folder, "raft.wal");
         const [binary, ...prefix] = locateRuntime(runtime).run;

@@ -1,6 +1,6 @@
 /**
- * Values of another realm: a `vm` context has constructors of its own, and so have jsdom in Vitest and Jest. A log takes
- * them as it takes its own, and refuses the same look-alikes.
+ * Values of another realm: a `vm` context has its own constructors, and so does jsdom in Vitest and Jest. A log accepts
+ * them like values of its own realm, and refuses the same look-alikes.
  */
 
 import assert from "node:assert/strict";

@@ -1,4 +1,4 @@
-/** What opening a log found, in words. */
+/** The text of recovery reports. */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
@@ -55,7 +55,7 @@ describe("a damaged place in words", () => {
 });
 
 describe("a log whose newest segment is missing", () => {
-  it("says in its report from which index on entries are lost", () => {
+  it("reports the first lost index", () => {
     const { disk, firstIndex } = withoutNewestSegment();
     const log = WalLog.openSync(PATH, { fileSystem: disk, onDamage: "keep", readOnly: true });
     const lost = log.recovery.damage.find(({ firstIndex, lastIndex }) => firstIndex !== undefined && !lastIndex)!;
@@ -65,7 +65,7 @@ describe("a log whose newest segment is missing", () => {
     log.closeSync();
   });
 
-  it("says so in the error of opening it, and what to try before anything is restored", () => {
+  it("names the first lost index in its error, and what to try before a restore", () => {
     const { disk, firstIndex } = withoutNewestSegment();
     assert.throws(() => WalLog.openSync(PATH, { fileSystem: disk }), (error) => {
       assert.ok(error instanceof WalLogError && error.code === "CORRUPT", `${error}`);

@@ -1,11 +1,11 @@
-/** A command that is kept holds on to little more than itself, however many entries were read together with it. */
+/** A kept command retains little more memory than its own, however many entries were read together with it. */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { type LogEntry, WalLog } from "../mod.ts";
 import { MemoryDisk } from "./memory_disk.ts";
 
-/** What a command's buffer may have beyond 16 times the command. In bytes. */
+/** The size that a command's buffer may have beyond 16 times the command. In bytes. */
 const SHARED_BYTES = 4096;
 const KIB = 1024;
 
@@ -39,7 +39,7 @@ describe("a command that is kept", () => {
     }
   });
 
-  it("holds under 6 KiB where 1,200 of 100 bytes are kept of 120,000", () => {
+  it("holds under 6 KiB if 1,200 of 120,000 commands of 100 bytes are kept", () => {
     for (const log of logs(120_000, [100])) {
       const kept = [...log.iterate()].filter(({ index }) => index % 100 === 0);
       assert.equal(kept.length, 1200);
@@ -48,7 +48,7 @@ describe("a command that is kept", () => {
     }
   });
 
-  it("holds itself and its neighbours' headers where all are kept", () => {
+  it("holds itself and its neighbours' headers if all are kept", () => {
     for (const log of logs(10_000, [KIB])) {
       const kept = log.entries(1, 10_000);
       assert.ok(heldBytes(kept) < 10_000 * KIB * 1.05, `${heldBytes(kept)} bytes`);

@@ -24,7 +24,7 @@ function withThreads(start: Threads["start"], patienceMilliseconds?: number): Fi
   return { ...nodeFileSystem, threads: { worthBytes: 0, start, patienceMilliseconds } };
 }
 
-/** What opening a log found. */
+/** The result of opening a log. */
 async function openedWith(path: string, fileSystem: FileSystem): Promise<RecoveryReport> {
   const log = await WalLog.open(path, { readOnly: true, fileSystem });
   await log.close();
@@ -168,7 +168,7 @@ describe("a log opened on two threads", () => {
     });
   });
 
-  it("opens when the second thread says nothing any more, or was never there", async () => {
+  it("opens if the second thread stops responding, or never starts", async () => {
     await inTemporaryFolder(async (path) => {
       writeSegments(path);
       for (const claim of [0, 2]) {
@@ -182,7 +182,7 @@ describe("a log opened on two threads", () => {
     });
   });
 
-  it("waits for a second thread that is slow and goes on", async () => {
+  it("waits for a second thread that is slow but makes progress", async () => {
     await inTemporaryFolder(async (path) => {
       writeSegments(path);
       const slow = withThreads((task, input, receive) => {

@@ -108,7 +108,7 @@ describe("scrubbing", () => {
     ]);
   });
 
-  it("reports no footer that a crash tore before the next segment served", async () => {
+  it("does not report a footer that a crash tore before the next segment held a frame", async () => {
     const { disk, log } = makeLog();
     log.closeSync();
     const paths = disk.files().filter((name) => name.endsWith(".seg"));

@@ -8,7 +8,7 @@ import { Random } from "../src/testing/mod.ts";
 
 const SEEDS = 300;
 const STEPS = 60;
-/** Leaves room in front for entries that turn out to be missing there. */
+/** Leaves room in front for entries that are found missing there later. */
 const FIRST_OFFSET = 2 ** 16;
 
 function newSegment(): Segment {
@@ -30,7 +30,7 @@ class Pair {
   readonly segment = newSegment();
   first = 1;
   offsets: number[] = [];
-  /** Where the lost ones lie too. */
+  /** The offsets of the lost entries too. */
   private places: number[] = [];
   private begin = FIRST_OFFSET;
   private end = FIRST_OFFSET;
@@ -128,7 +128,7 @@ class Pair {
 }
 
 describe("the entries of a segment", () => {
-  it("are where they were put, lost ones at either end and between them included", () => {
+  it("are where they were put, even with lost ones at either end and in between", () => {
     for (let seed = 1; seed <= SEEDS; seed++) {
       const pair = new Pair(new Random(seed));
       for (let step = 0; step < STEPS; step++) {
@@ -138,7 +138,7 @@ describe("the entries of a segment", () => {
     }
   });
 
-  it("take no memory where they are lost at either end", () => {
+  it("take no memory if they are lost at either end", () => {
     const segment = newSegment();
     segment.push(SEGMENT_HEADER_BYTES);
     segment.pushLost(2 ** 45);

@@ -69,7 +69,7 @@ function concatenate(pieces: readonly Uint8Array[]): Uint8Array {
 for (const way of ["createSnapshot", "receiveSnapshot"] as const) {
   describe(`a snapshot that is streamed with ${way}`, () => {
     it(
-      "of any size and in any pieces comes out as it went in",
+      "is read as it was written, whatever its size and its pieces",
       withLog(async ({ path, log }) => {
         const sizes = [0, 1, 7, 8, 100, PIECE_BYTES_MAX - 1, PIECE_BYTES_MAX, PIECE_BYTES_MAX + 1, 3_333_333];
         for (const [i, size] of sizes.entries()) {
@@ -96,7 +96,7 @@ for (const way of ["createSnapshot", "receiveSnapshot"] as const) {
     );
 
     it(
-      "is not written without what was transferred away before it could be",
+      "refuses a piece whose buffer was transferred away",
       withLog(async ({ log }) => {
         const writer = log[way]({ index: 5, term: 1, config: [] }).getWriter();
         const piece = bytesOf(10);
@@ -107,7 +107,7 @@ for (const way of ["createSnapshot", "receiveSnapshot"] as const) {
     );
 
     it(
-      "is written as it comes, and what was given is not looked at again",
+      "is written piece by piece, and no piece is read again",
       withLog(async ({ fileSystem, log }) => {
         const writer = log[way]({ index: 5, term: 1, config: [] }).getWriter();
         const piece = bytesOf(2 ** 20);
@@ -126,7 +126,7 @@ for (const way of ["createSnapshot", "receiveSnapshot"] as const) {
     );
 
     it(
-      "is not there before it is closed, and entries are appended meanwhile",
+      "is not installed before it is closed, and entries can be appended meanwhile",
       withLog(async ({ path, log }) => {
         const writer = log[way]({ index: 15, term: 1, config: [7n] }).getWriter();
         await writer.write(bytesOf(1000));
@@ -146,7 +146,7 @@ for (const way of ["createSnapshot", "receiveSnapshot"] as const) {
     );
 
     it(
-      "leaves nothing when it is aborted, and the log as it was",
+      "leaves no file and the log as it was if it is aborted",
       withLog(async ({ path, log }) => {
         const before = stateOf(log);
         const writer = log[way]({ index: 15, term: 1, config: [7n] }).getWriter();
@@ -161,7 +161,7 @@ for (const way of ["createSnapshot", "receiveSnapshot"] as const) {
     );
 
     it(
-      "is dropped when a later one was installed meanwhile",
+      "is dropped if a later one was installed meanwhile",
       withLog(async ({ path, log }) => {
         const writers = [5, 10, 8].map((index) => log[way]({ index, term: 1, config: [] }).getWriter());
         for (const [i, writer] of writers.entries()) await writer.write(bytesOf(100 + i));
@@ -176,7 +176,7 @@ for (const way of ["createSnapshot", "receiveSnapshot"] as const) {
     );
 
     it(
-      "may be written twice at once for one index",
+      "may be written twice at the same time for one index",
       withLog(async ({ path, log }) => {
         const [a, b] = [1, 2].map(() => log[way]({ index: 5, term: 1, config: [] }).getWriter());
         await a!.write(bytesOf(10));
@@ -188,7 +188,7 @@ for (const way of ["createSnapshot", "receiveSnapshot"] as const) {
       }),
     );
 
-    it("is cut off when the log is closed, and leaves nothing", async () => {
+    it("is aborted and leaves no file if the log is closed", async () => {
       for (const blocking of [true, false]) {
         await withLog(async ({ path, log }) => {
           const writer = log[way]({ index: 15, term: 1, config: [] }).getWriter();
@@ -207,7 +207,7 @@ for (const way of ["createSnapshot", "receiveSnapshot"] as const) {
     });
 
     it(
-      "touches nothing any more once the log is closed, though it was about to be installed",
+      "touches nothing if the log is closed just before it is installed",
       withLog(
         async ({ path, fileSystem, log }) => {
           const { promise, resolve } = Promise.withResolvers<void>();
@@ -235,7 +235,7 @@ for (const way of ["createSnapshot", "receiveSnapshot"] as const) {
     );
 
     it(
-      "refuses what is no array of bytes, and the log is none the worse",
+      "refuses anything but an array of bytes, and leaves the log as it was",
       withLog(async ({ path, log }) => {
         for (const wrong of ["text", 5, null, [1, 2], new ArrayBuffer(4), {}]) {
           const writer = log[way]({ index: 15, term: 1, config: [] }).getWriter();
@@ -354,7 +354,7 @@ describe("a snapshot that is read", () => {
 describe("installing a snapshot", () => {
   for (const way of ["applySnapshot", "receiveSnapshot", "compact", "createSnapshot"] as const) {
     it(
-      `with ${way} makes durable its data, its name, its record, and only then deletes, oldest first`,
+      `with ${way} is durable before anything is deleted, oldest first`,
       withLog(async ({ path, fileSystem, log }) => {
         log.applySnapshot({ index: 2, term: 1, config: [], data: bytesOf(10) });
         const segments = readdirSync(path).filter((name) => name.endsWith(".seg")).sort();

@@ -74,7 +74,7 @@ describe("a system call that fails", () => {
   );
 
   for (const errno of ["EDQUOT", "EFBIG"]) {
-    it(`with ${errno} in a write does the same as with ENOSPC, and says which limit was met`, { skip }, async () => {
+    it(`with ${errno} in a write does the same as with ENOSPC, and names the limit`, { skip }, async () => {
       const fail = (nth: number, file: string) => bench!.fail(NEW, "pwrite64", `error=${errno}`, nth, [file]);
       assert.equal(await fail(1, "000000000001.seg"), "unopened");
       assert.equal(await fail(3, "000000000001.seg"), "poisoned");

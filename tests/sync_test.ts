@@ -470,7 +470,7 @@ describe("the first failure", () => {
     }),
   );
 
-  it("leaves entries that were not durable unreadable where the page cache drops them, never wrong", () => {
+  it("never returns a wrong entry after the page cache dropped entries not durable", () => {
     const found = { same: 0, damaged: 0 };
     for (let seed = 1; seed <= 20; seed++) {
       const disk = new SimulatedDisk({ seed });

@@ -178,7 +178,7 @@ for (const [name, make] of SUBJECTS) {
       assert.deepEqual(log.snapshot(), { index: 2, term: 1, config: [1n, 2n], data });
     });
 
-    test("checks the index against the log as that left it", (log) => {
+    test("checks the index against the log as a getter left it", (log) => {
       log.append([entryAt(1), entryAt(2), entryAt(3)]);
       const options = Object.defineProperty({}, "data", { get: () => (log.truncate(3), undefined) });
       assert.throws(() => log.compact(3, options), /: Cannot compact through index 3: the log ends at index 2$/);

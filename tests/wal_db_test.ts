@@ -296,7 +296,7 @@ describe("importing a wal-db log", () => {
     assert.equal((await refused(concat([head, large, tail]), "CORRUPT")).damage[0]?.bytes, large.length);
   });
 
-  it("finds a whole record of several chunks, and one within the span of a damaged one", async () => {
+  it("finds a whole record of several chunks, and one inside a damaged record's span", async () => {
     const head = record.hardState(3, 1n);
     const large = record.entry(1, 1, bytesOf(2 * CHUNK_BYTES + 77));
     const broken = large.slice();
@@ -315,7 +315,7 @@ describe("importing a wal-db log", () => {
     assert.deepEqual([result.cut?.offset, result.cut?.resumesAt], [0, 5000]);
   });
 
-  it("gives up the search in a file of plausible headers, which is then damaged", async () => {
+  it("gives up the search in a file of plausible headers, and reports damage", async () => {
     const size = 4 * MIB;
     const torn = plausibleHeaders(size);
     // The first record claims to go on past the end of the file.
@@ -397,13 +397,13 @@ describe("importing a wal-db log", () => {
       framed([4], u64(2), u64(1), u64(9), u64(0)),
       /a snapshot of 9 members/,
     ],
-    ["that leaves a gap", record.entry(1, 3, bytesOf(1)), /an entry at index 3 where index 2 follows/],
-    ["that overlaps", record.entry(1, 1, bytesOf(1)), /an entry at index 1 where index 2 follows/],
-    ["of a term below the one before", record.entry(0, 2, bytesOf(1)), /an entry of term 0 behind one of term 1/],
+    ["that leaves a gap", record.entry(1, 3, bytesOf(1)), /an entry at index 3, expected index 2/],
+    ["that overlaps", record.entry(1, 1, bytesOf(1)), /an entry at index 1, expected index 2/],
+    ["of a term below the one before", record.entry(0, 2, bytesOf(1)), /an entry of term 0 after one of term 1/],
     [
       "that is a snapshot at index 0",
       record.snapshot(0, 0, [], bytesOf(1)),
-      /a snapshot at index 0 behind one at index 0/,
+      /a snapshot at index 0 after one at index 0/,
     ],
   ];
   for (const [name, bytes, reason] of wrong) {

@@ -12,7 +12,7 @@ import { WalLog } from "@wallog/wallog";
 
 const BATCH = 256;
 const COMMAND = new Uint8Array(64 * 1024);
-/** So much that a second thread is worth its start: more than 512 MiB beside the active segment. In bytes. */
+/** Enough for recovery to start a second thread: more than 512 MiB beside the active segment. In bytes. */
 const LOG_BYTES = 640 * 1024 * 1024;
 
 const path = process.argv[2]!;

@@ -1,4 +1,4 @@
-// What a bundler keeps of the package for `MemoryLog` alone.
+// Uses `MemoryLog` alone, to measure how much of the package a bundler keeps.
 import { MemoryLog } from "@wallog/wallog";
 
 console.log(new MemoryLog().lastIndex);

@@ -1,6 +1,6 @@
 /**
- * What the library returns fits what a platform takes: checked with the DOM's declarations and with Node's alone, and
- * never run.
+ * Passes values of the library to functions of the platform. It is type-checked with the DOM's declarations and with
+ * Node's alone, and never run.
  *
  * @module
  */

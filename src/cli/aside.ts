@@ -97,12 +97,12 @@ function makeTemporary(target: string): { path: string; lock: FileLock } {
       failure = error;
     }
     if (lock !== undefined && statOf(lockPath) !== undefined) return { path, lock };
-    // Before it is locked, another process may remove it as a leftover.
+    // Another process may remove the folder as a leftover before it is locked.
     lock?.release();
     const isRemoved = failure === undefined || statOf(path) === undefined;
     if (isRemoved && attempt < ATTEMPTS_MAX) continue;
     rmSync(path, { recursive: true, force: true });
-    throw failure ?? new WalLogError("LOCKED", `Cannot make ${path}: another process removes it`, { path });
+    throw failure ?? new WalLogError("LOCKED", `Cannot make ${path}: another process removed it; try again`, { path });
   }
 }
 
@@ -133,7 +133,7 @@ function removeLeftovers(target: string, own: string): void {
 }
 
 function removeLeftover(path: string, made: Stats): void {
-  // To take the lock opens a database, and a crafted one does harm. So lock nothing that another user could have made.
+  // Taking the lock opens a database, and a crafted one can do harm. So lock nothing that another user could have made.
   const found = lstatSync(path);
   if (!found.isDirectory() || found.uid !== made.uid || found.mode !== made.mode) return;
   const names = readdirSync(path);
@@ -146,18 +146,24 @@ function removeLeftover(path: string, made: Stats): void {
   if (typeof lock === "object") remove(path, lock);
 }
 
-/** Fails unless nothing, or an empty folder, has a path. */
+/** Fails unless the path is free, or an empty folder. */
 function requireVacant(target: string): void {
   const found = statOf(target);
   if (found === undefined) return;
   if (!found.isDirectory()) {
     const what = found.isSymbolicLink() ? "a symbolic link" : "a file";
-    throw new WalLogError("INVALID_ARGUMENT", `Cannot make ${target}: ${what} has that name`, { path: target });
+    throw new WalLogError("INVALID_ARGUMENT", `Cannot make ${target}: ${what} has that name; choose another one`, {
+      path: target,
+    });
   }
   if (readdirSync(target).length === 0) return;
-  throw new WalLogError("INVALID_ARGUMENT", `Cannot make ${target}: the folder exists and is not empty`, {
-    path: target,
-  });
+  throw new WalLogError(
+    "INVALID_ARGUMENT",
+    `Cannot make ${target}: the folder exists and is not empty; choose another one`,
+    {
+      path: target,
+    },
+  );
 }
 
 /**

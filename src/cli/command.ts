@@ -183,7 +183,7 @@ export function choiceOption<Choice extends string>(
 export function exitCodeOf(error: unknown): number | undefined {
   if (error instanceof UsageError) return EXIT.usage;
   if (error instanceof WalLogError) return error.code === "CORRUPT" ? EXIT.corrupt : EXIT.unreadable;
-  // Deno's, if a permission is missing. Its message names the permission.
+  // Deno's error for a missing permission, which its message names.
   if (error instanceof Error && error.name === "NotCapable") return EXIT.unreadable;
   // The operating system's.
   if (error instanceof Error && "code" in error && typeof error.code === "string" && "syscall" in error) {

@@ -25,7 +25,7 @@ const BATCH_ENTRIES = 4096;
  * @param folder Where the copy goes: an empty folder.
  * @param lastIndex The last entry to copy, or the snapshot's index.
  * @param signal Ends it early.
- * @param fileSystem The machine that makes the files of the copy.
+ * @param fileSystem The file system that makes the files of the copy.
  */
 export async function copyLog(
   source: WalLog,

@@ -1,6 +1,7 @@
 /**
  * Cuts a damaged tail. The log is written anew without it, in a temporary folder. Its files then replace the old ones,
- * IDENTITY last: until that is replaced, the log does not open. So a crash never leaves a log that opens and is shorter.
+ * IDENTITY last: until that is replaced, the log does not open. So a crash never leaves a log that opens and is
+ * shorter.
  *
  * @module
  */
@@ -111,7 +112,7 @@ function vacant(folder: string): string {
   }
 }
 
-/** Copies the files of a folder durably, with owners and modes. Skips LOCK: to open and close it releases the lock. */
+/** Copies the files of a folder durably, with owners and modes. Skips LOCK: closing it would release the lock. */
 async function copyFiles(from: string, to: string, signal: AbortSignal): Promise<void> {
   for (const [name, like] of listFiles(from).files) {
     if (name !== LOCK_NAME) await copyFile(join(from, name), join(to, name), like, signal);

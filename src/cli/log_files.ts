@@ -49,7 +49,9 @@ export function listFiles(folder: string): LogFiles {
       const path = join(folder, name);
       throw new WalLogError(
         "INVALID_ARGUMENT",
-        `Cannot repair the log at ${folder}: ${name} is ${kindOf(stats)}, not a regular file; nothing was changed`,
+        `Cannot repair the log at ${folder}: ${name} is ${
+          kindOf(stats)
+        }, not a regular file; nothing was changed; move it out of the folder`,
         { path },
       );
     } else others.set(name, kindOf(stats));
@@ -80,7 +82,7 @@ export function isContent(name: string): boolean {
  *
  * @param folder The log's folder. If it has no lock file, it gets one, because taking the lock would create it.
  * @param listed The folder's content.
- * @returns The file system with which to make the new files.
+ * @returns The file system that makes the new files.
  */
 export function prepareRepair(folder: string, listed: LogFiles): FileSystem {
   const like = (name: string) => modelOf(listed, name);
@@ -89,7 +91,7 @@ export function prepareRepair(folder: string, listed: LogFiles): FileSystem {
   return ownerKeeping(like);
 }
 
-/** The old file that a new one is like: the file that it replaces, or else the newest segment. */
+/** The old file whose owner and mode a new one gets: the file that it replaces, or else the newest segment. */
 function modelOf({ files }: LogFiles, name: string): Stats | undefined {
   const newest = (kind: RegExp) => {
     const names = [...files.keys()].filter((other) => kind.test(other));

@@ -12,7 +12,7 @@ import type { FileSystem } from "../storage/file_system.ts";
 import { errorCode } from "../storage/full.ts";
 import { nodeFileSystem } from "../storage/node_fs.ts";
 
-/** What a file has behind its name until it is whole. */
+/** The suffix of a file that is not complete yet. */
 const TEMPORARY = /\.[0-9a-f]{16}\.tmp$/;
 
 /** The bits of a mode that are permissions. */
@@ -44,7 +44,9 @@ export function keepOwner(path: string, like: Stats): void {
 }
 
 function replaced(path: string): WalLogError {
-  return new WalLogError("IO", `Cannot change the owner of ${path}: another process has replaced it`, { path });
+  return new WalLogError("IO", `Cannot change the owner of ${path}: another process has replaced it; try again`, {
+    path,
+  });
 }
 
 function give(path: string, descriptor: number, { uid, gid, mode }: Stats, like: Stats): void {
@@ -54,12 +56,10 @@ function give(path: string, descriptor: number, { uid, gid, mode }: Stats, like:
     if (!isOwned) fchownSync(descriptor, like.uid, like.gid);
     fchmodSync(descriptor, like.mode & PERMISSIONS);
   } catch (error) {
-    const wanted = `${like.uid}:${like.gid} and the mode ${(like.mode & PERMISSIONS).toString(8)}`;
+    const wanted = `${like.uid}:${like.gid} and mode ${(like.mode & PERMISSIONS).toString(8)}`;
     throw new WalLogError(
       "IO",
-      `Cannot give ${path} the owner ${wanted} of the files of the log: ${
-        (error as Error).message
-      }; run this as root, ` +
+      `Cannot give ${path} owner ${wanted} of the log's files: ${(error as Error).message}; run this as root, ` +
         `or as the owner of the log`,
       { path, cause: error },
     );
@@ -68,9 +68,10 @@ function give(path: string, descriptor: number, { uid, gid, mode }: Stats, like:
 }
 
 /**
- * The machine, but each new file gets the owner and mode of another.
+ * The real file system, except that each new file gets the owner and mode of another.
  *
- * @param like The status of the other file, given the name that the new one is to get; `undefined` to leave the new one as it is.
+ * @param like Returns the status of the other file, given the final name of the new one; `undefined` leaves the new one
+ * as it is.
  * @returns The file system.
  */
 export function ownerKeeping(like: (name: string) => Stats | undefined): FileSystem {
@@ -95,7 +96,7 @@ export function ownerKeeping(like: (name: string) => Stats | undefined): FileSys
 /**
  * Creates an empty file with the owner and mode of another, unless it exists.
  *
- * @param path The file. If it is a lock file, this process must not hold the lock: to close the file releases it.
+ * @param path The file. If it is a lock file, this process must not hold the lock: closing the file would release it.
  * @param like The status of a file whose owner and mode it gets.
  */
 export function createLike(path: string, like: Stats): void {

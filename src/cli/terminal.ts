@@ -6,7 +6,7 @@
 
 import process from "node:process";
 
-/** A variable of the environment; `undefined` also where Deno has no permission to read it. */
+/** An environment variable; `undefined` also if Deno has no permission to read it. */
 function variable(name: string): string | undefined {
   try {
     return process.env[name];
@@ -15,7 +15,7 @@ function variable(name: string): string | undefined {
   }
 }
 
-// Deno may ask for the permission, so the environment is read only where it matters.
+// Deno may prompt for the permission, so the environment is read only on a terminal.
 const isDumb = (process.stdout.isTTY || process.stderr.isTTY) && variable("TERM") === "dumb";
 const hasColour = process.stdout.isTTY === true && !isDumb && !variable("NO_COLOR");
 const BAR_COLUMNS = 24;

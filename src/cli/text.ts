@@ -90,7 +90,7 @@ export function oneLine(text: string): string {
  * A value as JSON that is safe to print. All JSON that the program prints comes from here.
  *
  * @param value The value.
- * @param indent By how many spaces a level is indented; without it, the JSON is one line.
+ * @param indent Spaces by which to indent each level; without it, the JSON is one line.
  * @returns JSON. The escapes are within strings, and do not change the value.
  */
 export function jsonText(value: unknown, indent?: number): string {

@@ -160,7 +160,7 @@ export class Borders {
   }
 
   /**
-   * Refuses a header that claims more entries than there was room for: a checksum alone does not make it true.
+   * Refuses a header that claims more entries than there was room for: a valid checksum does not prove the claim.
    *
    * @param link The segment whose header it is.
    * @param entries How many entries it says there were before it.

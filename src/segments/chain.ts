@@ -116,7 +116,7 @@ export class ChainReader {
     return this.assemble(this.rejectForeign(files, uuid?.join()), names.includes(IDENTITY_NAME));
   }
 
-  /** Adds segments that a writer has begun since the folder was listed: each is named by the one before it. */
+  /** Adds segments that a writer has begun since the folder was listed. The segment before names each of them. */
   private addNewer(files: SegmentFile[]): void {
     for (;;) {
       const newest = files.at(-1)?.successor;
@@ -124,7 +124,7 @@ export class ChainReader {
       try {
         files.push(this.readFile(newest.number));
       } catch (error) {
-        // It is missing. The chain shows what that means.
+        // It is missing. `assemble` decides whether that is damage.
         if (errorCode(error) !== "ENOENT") throw error;
         return;
       }

@@ -1,5 +1,5 @@
 /**
- * The creation of segment files, within the limits that readers have.
+ * Creates segment files, within the limits that readers enforce.
  *
  * @module
  */
@@ -19,7 +19,7 @@ import {
 } from "./format.ts";
 import { Segment } from "./segment.ts";
 
-/** What a new segment begins with. */
+/** The header of a new segment, without its number and salt. */
 export type NewSegment = Omit<SegmentHeader, "salt" | "number">;
 
 /**
@@ -28,9 +28,10 @@ export type NewSegment = Omit<SegmentHeader, "salt" | "number">;
  * @param fileSystem The machine.
  * @param folder The log's folder.
  * @param codec The codec.
- * @param numberUsed The highest number that the log has used. The segment gets the lowest one above it that no file has.
- * @param header What the header says; number and salt are added here.
- * @param begun Told the number that is used, also if creation fails.
+ * @param numberUsed The highest number that the log has used. The segment gets the lowest one above it that no file
+ * has.
+ * @param header The header, to which number and salt are added.
+ * @param begun Called with the number that is used, also if creation fails.
  * @returns The segment and its open file.
  * @throws {WalLogError} `NO_SPACE` if the disk is full; the file is gone then. `CORRUPT` if no reader would accept the
  * header; nothing is written then.
@@ -44,8 +45,7 @@ export function createSegment(
   begun: (number: number) => void = () => {},
 ): { segment: Segment; file: File } {
   if (header.baseLsn >= BASE_LSN_END) {
-    const reason = `the next segment would begin at LSN ${header.baseLsn}, and the last one that can begins below ` +
-      `${BASE_LSN_END}`;
+    const reason = `the next segment would begin at LSN ${header.baseLsn}, which must be below ${BASE_LSN_END}`;
     throw beyondLimit(folder, header.previous, reason);
   }
   const salt = new BigUint64Array(1);
@@ -81,16 +81,16 @@ function createFile(
     try {
       return { number, path, file: fileSystem.open(path, "create") };
     } catch (error) {
-      // The file is not the log's: the log has used no number as high.
+      // The file is not the log's: the log has used no number this high.
       if (errorCode(error) === "EEXIST") continue;
       throw isNoSpace(error) ? ioError("Cannot create a segment", path, error) : error;
     }
   }
-  const reason = `no number is left for the next segment: the highest one is ${SEGMENT_NUMBER_END - 1}`;
+  const reason = `no number is left for the next segment, which must be below ${SEGMENT_NUMBER_END}`;
   throw beyondLimit(folder, numberUsed, reason);
 }
 
-/** The error of a log that has come to where no reader would accept the next segment, which no honest log does. */
+/** The error of a log at its limits: no reader would accept the next segment. A log gets there only if it is forged. */
 function beyondLimit(folder: string, number: number, reason: string): WalLogError {
   const path = `${folder}/${segmentName(number)}`;
   const damage: Damage = {
@@ -105,7 +105,7 @@ function beyondLimit(folder: string, number: number, reason: string): WalLogErro
   };
   return new WalLogError(
     "CORRUPT",
-    `Cannot begin a segment in ${folder}: ${reason}; no log grows that far, so that ${path} was damaged or forged; ` +
+    `Cannot begin a segment in ${folder}: ${reason}; no log grows that far, so ${path} was damaged or forged; ` +
       "nothing was changed; restore the log from a replica",
     { path, offset: 0, damage: [damage] },
   );

@@ -171,13 +171,13 @@ const U64_ONES = 0xffff_ffff_ffff_ffffn;
 const EXTENSION = ".seg";
 
 /**
- * Segment numbers are below this, so that every name has 12 digits, also that of the next segment, and names sort as their
- * numbers do. A log that begins a segment every millisecond reaches it after 30 years.
+ * Segment numbers are below this, so that every name has 12 digits, even the name of the next segment, and names sort
+ * like numbers. A log that begins a segment every millisecond reaches it after 30 years.
  */
 export const SEGMENT_NUMBER_END = 10 ** 12 - 1;
 /**
- * A segment begins below this LSN, so that every LSN in it is below 2^53 and exact. A log that writes a gigabyte a second
- * reaches it after 140 years.
+ * A segment begins below this LSN, so that every LSN in it is below 2^53 and exact. A log that writes a gigabyte a
+ * second reaches it after 140 years.
  */
 export const BASE_LSN_END = 2 ** 52;
 
@@ -315,7 +315,7 @@ function areSafe(view: DataView, offsets: readonly number[], end: number | bigin
   return offsets.every((offset) => view.getBigUint64(offset, true) < BigInt(end));
 }
 
-/** Whether 64 bits are an LSN that this library would have written to name a segment's border. */
+/** Whether a 64-bit number is an LSN at which this library can begin or end a segment. */
 function isBorder(view: DataView, offset: number): boolean {
   return areSafe(view, [offset], BASE_LSN_END) && safe(view, offset) % FRAME_ALIGNMENT === 0;
 }
@@ -384,7 +384,7 @@ export function decodeSegmentHeader(
   }
   if (version !== FORMAT_VERSION) return { version };
   if (!areSafe(view, [32], SEGMENT_NUMBER_END) || !areSafe(view, [56], safe(view, 32))) return undefined;
-  // Everything that was durable by then lies before the segment.
+  // When the header was written, the log ended before the segment: no durable LSN can be higher.
   if (!isBorder(view, 40) || !areSafe(view, [120], safe(view, 40) + 1) || !areSafe(view, [88, 104])) return undefined;
   // Both can be one more than the last index that there can be.
   if (!areSafe(view, [72, 128], 2n ** 53n + 1n) || !isTerm(view, 80) || !isTerm(view, 112)) return undefined;

@@ -26,7 +26,7 @@ export const IDENTITY_NAME = "IDENTITY";
 const TEMPORARY_NAME = /^IDENTITY\.[0-9a-f]{16}\.tmp$/;
 
 /**
- * Whether a file is what a crash left of writing an identity.
+ * Whether a file is a leftover of a crash during the writing of an identity.
  *
  * @param name The file's name.
  * @returns Whether nothing needs the file.
@@ -91,7 +91,7 @@ export function writeIdentity(fileSystem: FileSystem, folder: string, uuid: Uint
   const file = fileSystem.open(temporary, "create");
   try {
     writeFull(file, bytes, 0);
-    // One that is damaged has the owner that the next one is to have.
+    // The new file keeps the owner of a damaged one.
     if (fileSystem.list(folder).includes(IDENTITY_NAME)) fileSystem.copyOwner?.(temporary, path);
     file.sync();
   } finally {

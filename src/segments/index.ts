@@ -123,8 +123,8 @@ export class LogIndex {
   }
 
   /**
-   * How many of the oldest segments compaction deletes: those of which the snapshot covers every entry. The newest segment
-   * is never one of them.
+   * How many of the oldest segments compaction deletes: those that the snapshot covers completely, but never the newest
+   * segment.
    */
   get covered(): number {
     if (this.snapshotIndex === 0) return 0;

@@ -1,5 +1,5 @@
 /**
- * Which of the damage that recovery found matters, and which segments the log still needs.
+ * Decides which damage matters, and which segments the log still needs.
  *
  * @module
  */
@@ -12,7 +12,7 @@ import { liveIndexes } from "./live.ts";
 import type { Replay } from "./replay.ts";
 import type { Segment } from "./segment.ts";
 
-/** What recovery reports, and what it removes. */
+/** The damage to report, and the files to remove. */
 export interface Judgement {
   /** Damage to something that the log needs. */
   readonly damage: Damage[];
@@ -23,18 +23,18 @@ export interface Judgement {
 }
 
 /**
- * Separates the damage that matters from the damage that does not, and adds the entries that are missing at the start of
- * the log.
+ * Separates the damage that matters from the damage that does not, and adds the entries that are missing at the start
+ * of the log.
  *
- * Segments below the snapshot leave the index. A crash can undo any of the deletions of a compaction, so that some of
- * these segments can be there and others missing: neither is damage. The header of the next segment repeats the rest of
- * their state.
+ * Segments below the snapshot leave the index. A crash can undo any of the deletions of a compaction, so any of these
+ * segments can be present or missing: neither is damage. The header of the next segment repeats the rest of their
+ * state.
  *
- * @param found What recovery found damaged.
+ * @param found The damage that recovery found.
  * @param chain The segments of the log.
  * @param replay Their replay, which is complete.
  * @param borders The borders between them.
- * @returns What to report, and what to remove.
+ * @returns The damage to report, and the files to remove.
  */
 export function judgeDamage(found: readonly Damage[], chain: Chain, replay: Replay, borders: Borders): Judgement {
   const { index } = replay;
@@ -45,7 +45,7 @@ export function judgeDamage(found: readonly Damage[], chain: Chain, replay: Repl
   const damage: Damage[] = [];
   const harmless: Damage[] = [];
   const { header, path } = link.file;
-  // With an older segment in the chain, whatever the previous one held is below the snapshot.
+  // If the chain has an older segment, everything that the previous one held is below the snapshot.
   const missing = borders.missing(header.previous, `segment ${header.number} follows it, it is missing`);
   const headless = covered.length > 0 ? undefined : found.find((one) => one.path === missing.path);
   for (const one of found) {
@@ -69,8 +69,8 @@ export function judgeDamage(found: readonly Damage[], chain: Chain, replay: Repl
 }
 
 /**
- * Whether the segment before one held anything. If not, it need not have become durable: a crash can take the name of a
- * log's first segment and leave that of the segment that was begun to follow it.
+ * Whether the previous segment held any frames. If not, it may never have been durable: a crash can lose the name of a
+ * log's first segment and keep the name of the segment after it.
  */
 function mustHaveHeldFrames({ previous, state }: SegmentHeader): boolean {
   const { nextIndex, hardState, replacements } = state;
@@ -79,18 +79,18 @@ function mustHaveHeldFrames({ previous, state }: SegmentHeader): boolean {
   return previous > 0 && !isEmpty;
 }
 
-/** Whether damage that takes no entry of the log matters all the same. */
+/** Whether damage matters although the log loses no entry by it. */
 function isNeededOtherwise(one: Damage, isBelow: boolean, replay: Replay): boolean {
   if (one.kind === "hard state" && !isBelow) return true;
   if (one.firstIndex !== undefined && one.lastIndex === undefined) return true;
-  // Frames that are lost with their headers may have held a truncation or a snapshot. What that discarded must not be
-  // believed.
+  // Frames that are lost with their headers may have held a truncation or a snapshot. The entries that it discarded
+  // must not be believed.
   return replay.doubtful.has(one) && replay.replacementsLost;
 }
 
 /**
- * Counts the entries as lost that a gap at the start of the oldest segment held behind a lost snapshot. Replay took the log
- * to begin behind the gap; a later mark gave the snapshot's index.
+ * Counts as lost the entries that a gap at the start of the oldest segment held after a lost snapshot. Replay assumed
+ * that the log begins after the gap; a later checkpoint gave the snapshot's index.
  */
 function takeBack(found: readonly Damage[], oldest: Segment, link: Link, { index }: Replay, borders: Borders): void {
   const [first, last] = [index.snapshotIndex + 1, oldest.firstIndex - 1];

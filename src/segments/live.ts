@@ -33,7 +33,7 @@ export function liveIndexes(
   return { firstIndex: low, lastIndex: high! };
 }
 
-/** The first index that is found in any of some segments. */
+/** The first index that `find` returns for one of the segments. */
 function firstOf(segments: readonly Segment[], find: (segment: Segment) => Index | undefined): Index | undefined {
   for (const segment of segments) {
     const found = find(segment);

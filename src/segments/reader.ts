@@ -32,9 +32,9 @@ import type { SegmentWriter } from "./writer.ts";
 /** What one look at a single entry reads at most before its length is known. */
 const GUESS_BYTES = 64 * 1024;
 /**
- * Commands that are read together share a buffer, because a buffer for each costs more than all else that reading does. A
- * caller who keeps one command keeps the whole buffer. It has at most this many bytes and {@link SHARED_FACTOR} times the
- * smallest command in it.
+ * Commands that are read together share a buffer, because one buffer per command would cost more than the rest of
+ * reading. A caller who keeps one command keeps the whole buffer. Its size is at most this many bytes, and at most
+ * {@link SHARED_FACTOR} times its smallest command.
  */
 const SHARED_BYTES = 4096;
 /** Smaller factors read noticeably slower: each buffer costs a runtime one to two microseconds. */

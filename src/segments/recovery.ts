@@ -52,7 +52,7 @@ export interface RecoveryOptions {
 export interface RecoveryStep {
   readonly bytesDone: number;
   readonly bytesTotal: number;
-  /** Set where it cannot go on yet: how long to wait before the next step. In milliseconds. */
+  /** How long to wait before the next step, if recovery cannot go on yet. In milliseconds. */
   readonly waitMs?: number;
 }
 
@@ -88,7 +88,7 @@ export interface Recovered {
   readonly bytesRead: number;
   /** Threads that took part. */
   readonly threads: 1 | 2;
-  /** Files that the log does not need, in the order in which they are to be removed. */
+  /** Files that the log does not need, in the order of their removal. */
   readonly leftovers: readonly string[];
   /** Segments that were begun and never served. */
   readonly superseded: readonly string[];

@@ -41,7 +41,7 @@ import { OFFSET_LOST, Segment } from "./segment.ts";
 /** What one mark that fills a gap holds of it: well within a chunk, with which it is replayed. */
 const FILL_BYTES = 256 * 1024;
 
-/** The most that is laid out at once: it is held in memory. In bytes. */
+/** The most that is laid out at once, because it is held in memory. In bytes. */
 const ROOM_BYTES_MAX = 2 ** 32 - 8;
 
 const TEMPORARY_NAME = /^\d{12}\.seg\.[0-9a-f]{16}\.tmp$/;
@@ -407,10 +407,10 @@ export class SegmentRepairer {
 }
 
 /**
- * The entries that a gap lost and that the log still has. Entries that were truncated since, and written anew elsewhere, are
- * not wanted back.
+ * The lost entries of a gap that are still part of the log. Entries that were truncated since, and rewritten elsewhere,
+ * are not.
  *
- * @returns How many they are, and those of them that are given, in order.
+ * @returns Their number, and those that were given, in order.
  */
 function lostIn(
   segment: Segment,

@@ -47,7 +47,7 @@ export class ScanAhead {
   private readonly beats = new Int32Array(new SharedArrayBuffer(4));
   private readonly patience: number;
   private failed = false;
-  /** Whether the other thread has scanned a segment that was taken from it. */
+  /** Whether a segment that the other thread scanned was used. */
   hasHelped = false;
 
   /**
@@ -106,7 +106,7 @@ export class ScanAhead {
       yield;
       const now = Atomics.load(this.beats, 0);
       if (now !== beats) since = performance.now();
-      // A thread can end without a word, where it cannot start or is killed.
+      // A thread that cannot start or is killed can end without an event.
       else if (performance.now() - since > this.patience) this.failed = true;
       beats = now;
     }

@@ -4,7 +4,7 @@
  * have found, or nothing: whatever is not plainly valid it leaves to the thread that knows what to do about it.
  *
  * The function is sent to its thread as text, so that nothing has to be loaded there: Deno then needs no permission for
- * it, and a bundler has no file to lose. It uses nothing from around it but types. `scan_thread_text.ts` is generated from
+ * it, and a bundler has no file to lose. It uses nothing outside it but types. `scan_thread_text.ts` is generated from
  * this file.
  *
  * @module
@@ -50,7 +50,7 @@ export interface ScanInput {
   readonly segments: readonly ScanRequest[];
   /** Who takes each segment: 0 nobody yet, otherwise the thread's number. Shared. */
   readonly claims: Int32Array<SharedArrayBuffer>;
-  /** Counts the chunks that the thread has read: its sign of life. Shared. */
+  /** Counts the chunks that the thread has read, to show its progress. Shared. */
   readonly beats: Int32Array<SharedArrayBuffer>;
   /** The thread's own number. */
   readonly claimant: number;

@@ -1,8 +1,8 @@
 /**
  * One segment of the log as a reader sees it: its header, and the offsets of its surviving entries.
  *
- * Entries that are lost take no room at either end of the segment, however many a header claims: only their number is
- * kept. Between entries that are there they take a place each in the table; the bytes of the file bound how many those are.
+ * Lost entries at either end of the segment take no memory, however many a header claims: only their number is kept. A
+ * lost entry between others takes a place in the table; the size of the file bounds their number.
  *
  * ```text
  * firstIndex       +---------------------+
@@ -70,12 +70,12 @@ export class Segment {
     return this.header.baseLsn + this.endOffset;
   }
 
-  /** The index behind the last entry. */
+  /** The index after the last entry. */
   private get end(): Index {
     return this.firstIndex + this.count;
   }
 
-  /** Index of the first entry in the table, and the one behind the last. */
+  /** Index of the first entry in the table, and the index after the last. */
   private get heldFrom(): Index {
     return this.firstIndex + this.lead;
   }
@@ -86,7 +86,7 @@ export class Segment {
 
   private table(): Uint32Array {
     if (this.fetchOffsets !== undefined) {
-      // What was truncated meanwhile stays out: `held` bounds every look-up.
+      // Entries that were truncated meanwhile stay out: `held` bounds every look-up.
       this.offsets = this.fetchOffsets();
       this.fetchOffsets = undefined;
     }
@@ -119,7 +119,7 @@ export class Segment {
   }
 
   /**
-   * The entries of a range of which the position is known.
+   * The entries of a range whose position is known.
    *
    * @param first The first index.
    * @param last The last index, inclusive.
@@ -138,7 +138,7 @@ export class Segment {
    * @param first The first index.
    * @param last The last index, inclusive.
    * @param from Offset of the stretch.
-   * @param to Offset behind it.
+   * @param to Offset of its end.
    * @returns Its index, or `undefined` if there is none.
    */
   firstDamaged(first: Index, last: Index, from: number, to: number): Index | undefined {
@@ -177,7 +177,7 @@ export class Segment {
    * @param first The first index, of this segment.
    * @param last The last index, inclusive, of this segment.
    * @param from Offset of the stretch.
-   * @param to Offset behind it.
+   * @param to Offset of its end.
    * @returns The number.
    */
   countDamaged(first: Index, last: Index, from: number, to: number): number {
@@ -192,7 +192,7 @@ export class Segment {
   }
 
   /**
-   * How many of the entries lie below an offset. One that is lost lies there if the last one before it does that is not.
+   * How many of the entries lie below an offset. A lost entry counts as if it lay where the last one before it lies.
    *
    * @param offset Offset in the file.
    * @returns A count from the first entry on.
@@ -221,7 +221,7 @@ export class Segment {
     return this.offsets = grown;
   }
 
-  /** Puts entries that are lost at the end into the table, for another one follows them. */
+  /** Moves the entries that are lost at the end into the table, because another entry follows them. */
   private closeTail(): void {
     const lost = this.count - this.lead - this.held;
     if (lost === 0) return;
@@ -278,7 +278,7 @@ export class Segment {
   }
 
   /**
-   * Takes over a table of offsets that is fetched when it is asked for, as all that the segment has.
+   * Takes over a table of all offsets of the segment, fetched when it is first used.
    *
    * @param count How many entries it has.
    * @param fetch Fetches it, in units of 8 bytes.
@@ -289,7 +289,7 @@ export class Segment {
     this.fetchOffsets = fetch;
   }
 
-  /** Notes entries that are lost behind those that are here. */
+  /** Adds lost entries at the end. */
   pushLost(howMany: number): void {
     this.count += howMany;
   }
@@ -301,7 +301,7 @@ export class Segment {
     this.count += howMany;
   }
 
-  /** Notes where a lost entry lies after all. Between it and the table, lost entries go into the table. */
+  /** Sets the offset of an entry that was lost. Lost entries between it and the table go into the table. */
   setOffset(index: Index, offset: number): void {
     if (index < this.heldFrom) {
       const more = this.heldFrom - index;

@@ -4,8 +4,8 @@
  * Frames are built in a window of WASM memory and written to the file straight out of it. The window goes on
  * holding the last few MiB that were written, so that reading what was just appended touches no file.
  *
- * Every error that leaves this class means that the file may not be what memory says it is: the caller stops writing for
- * good. `NO_SPACE` and `CORRUPT` from {@link SegmentWriter.rotate} are the exceptions.
+ * After an error from this class, the file may differ from what memory says, so the caller stops writing for good.
+ * `NO_SPACE` and `CORRUPT` from {@link SegmentWriter.rotate} are the exceptions.
  *
  * @module
  */
@@ -420,8 +420,8 @@ export class SegmentWriter {
    *
    * @param state The log's state.
    * @param runs The terms of its entries.
-   * @throws {WalLogError} `NO_SPACE` if there is no room for the new segment; `CORRUPT` if its number or its LSN would be
-   * one that no reader accepts. The log is then as it was.
+   * @throws {WalLogError} `NO_SPACE` if there is no room for the new segment; `CORRUPT` if no reader would accept its
+   * number or its LSN. The log is then as it was.
    */
   rotate(state: LogState, runs: TermRuns): void {
     const old = this.segment;

@@ -1,5 +1,5 @@
 /**
- * A file system that passes every call on, for those that change one or two of them.
+ * Forwards every call to another file system: the base of file systems that change a few calls.
  *
  * @module
  */
@@ -10,7 +10,7 @@ import type { FileSystem } from "./file_system.ts";
  * Wraps a file system. An object of a class has its methods in the prototype, where a spread does not find them.
  *
  * @param base The file system.
- * @returns A plain object that does what the file system does.
+ * @returns A plain object that forwards every call.
  */
 export function delegateTo(base: FileSystem): FileSystem {
   return {

@@ -43,7 +43,7 @@ export interface File {
    */
   syncAsync(): Promise<void>;
   /**
-   * Makes sure that the file still has its name. A file system where nobody else can take the name away leaves this out.
+   * Makes sure that the file still has its name. Left out by a file system that nobody else can change.
    *
    * @throws {WalLogError} `LOCK_LOST` if the file was moved, deleted or replaced.
    */
@@ -70,16 +70,16 @@ export interface FileLock {
   release(): void;
 }
 
-/** Who holds a lock that cannot be had. */
+/** Who holds a lock that could not be taken. */
 export type LockHolder = "this process" | "another process";
 
 /** What the log needs of a machine. */
 export interface FileSystem {
   /**
-   * The name of a folder without symbolic links, so that turning a link later does not lead to another folder.
+   * Resolves the symbolic links in a folder's path, so that changing a link later does not lead to another folder.
    *
    * @param path The folder, which exists.
-   * @returns Its own path, absolute; `path` where the process may use no other name.
+   * @returns Its own path, absolute; `path` if the process may use no other name.
    */
   resolve(path: string): string;
   /**
@@ -87,7 +87,7 @@ export interface FileSystem {
    *
    * @param path The file.
    * @param mode How.
-   * @param permissions Permission bits of a file that is created, less the process's umask. Default: `0o600`.
+   * @param permissions Permission bits of a file that is created, minus the process's umask. Default: `0o600`.
    * @returns The open file.
    * @throws {WalLogError} `UNSAFE_FILE` if it is a link, a directory, a device, or anything else.
    */
@@ -103,7 +103,7 @@ export interface FileSystem {
    * Makes a directory, and those above it that are missing, durably. One that exists is fine.
    *
    * @param path The directory.
-   * @param permissions Permission bits, less the process's umask. Default: `0o700`.
+   * @param permissions Permission bits, minus the process's umask. Default: `0o700`.
    */
   makeDirectory(path: string, permissions?: number): void;
   /**
@@ -126,8 +126,8 @@ export interface FileSystem {
    */
   syncDirectory(path: string): void;
   /**
-   * Gives a file the owner and the permissions of another, as far as the process may. Where files have neither, this is
-   * left out.
+   * Gives a file the owner and the permissions of another, as far as the process may. Left out where files have
+   * neither.
    *
    * @param path The file.
    * @param like The other file.
@@ -139,7 +139,8 @@ export interface FileSystem {
    * @param path The lock file; made if it is missing.
    * @param permissions Permission bits of a lock file that is made. Default: `0o600`.
    * @returns The lock, or who holds it.
-   * @throws {WalLogError} `UNSAFE_FILE` if the lock file is anything but an empty regular file; `IO` if it cannot be locked.
+   * @throws {WalLogError} `UNSAFE_FILE` if the lock file is anything but an empty regular file; `IO` if it cannot be
+   * locked.
    */
   lock(path: string, permissions?: number): FileLock | LockHolder;
   /**
@@ -175,15 +176,16 @@ export interface Threads {
   /** From how much reading on a thread is worth its start. In bytes. */
   readonly worthBytes: number;
   /**
-   * How long a thread may show no progress before its work is done without it. In milliseconds. Default: 5000. What it
-   * does can take no harm from being done twice.
+   * How long a thread may show no progress before its work is done without it. In milliseconds. Default: 5000. It does
+   * no harm if both do the work.
    */
   readonly patienceMilliseconds?: number;
   /**
    * Runs a function on a thread of its own.
    *
-   * @param task The source of a function. It can use nothing from around it. Its arguments are the input, what reads files
-   * there ({@link ThreadFiles}), and what sends a message, with a list of memory that goes along.
+   * @param task The source of a function. It can use nothing outside it. Its arguments are the input, the functions
+   * that read files there ({@link ThreadFiles}), and a function that sends a message, with a list of buffers to
+   * transfer.
    * @param input What it is given: copied, but for shared memory.
    * @param receive Called with each message that it sends, and with `undefined` if it fails.
    * @returns Ends the thread.

@@ -81,7 +81,7 @@ export function errorCode(error: unknown): string | undefined {
   return UNNAMED_LINUX_ERRORS[number] ?? (typeof code === "string" ? code : undefined);
 }
 
-/** What there is too little of, by the operating system's code. */
+/** The limit that a write met, by the operating system's code. */
 const SHORTAGES: ReadonlyMap<string | undefined, string> = new Map([
   ["ENOSPC", "the disk is full"],
   ["EDQUOT", "the disk quota is used up"],
@@ -89,7 +89,7 @@ const SHORTAGES: ReadonlyMap<string | undefined, string> = new Map([
 ]);
 
 /**
- * Whether an error says that there is no room for what is written.
+ * Whether an error says that there is no room for a write.
  *
  * @param error Anything thrown.
  * @returns `true` for a full disk, a quota, or a limit on the size of files.
@@ -99,11 +99,11 @@ export function isNoSpace(error: unknown): boolean {
 }
 
 /**
- * What an error says, for a message.
+ * The reason that an error gives, for a message.
  *
  * @param error Anything thrown.
- * @returns Its own message; of one that {@link isNoSpace}, also which limit was met and the code, because the runtimes
- * name some of them "unknown error".
+ * @returns Its own message. For lack of room ({@link isNoSpace}), also the limit and the code, because the runtimes
+ * call some of these errors "unknown error".
  */
 export function reasonOf(error: unknown): string {
   const found = error instanceof Error ? error.message : String(error);

@@ -1,10 +1,10 @@
 /**
  * A file system for a writer that holds the log's lock. Before anything is made, renamed, deleted or flushed, it makes
- * sure that the folder and the lock are still the ones that are held. Deleting the lock file, turning a symbolic link or
- * moving the folder then ends the writer, and no file of another log is touched.
+ * sure that the folder and the lock are still the ones that are held. If the folder or the lock file was moved, deleted
+ * or replaced, the writer ends, and no file of another log is touched.
  *
- * A flush is checked when it begins. Whoever took the lock later has read what was written before, for it is in the page
- * cache.
+ * A flush is checked when it begins. That is enough: a writer that takes the lock later reads the earlier writes from
+ * the page cache.
  *
  * @module
  */
@@ -38,7 +38,7 @@ export function guard(fileSystem: FileSystem, lock: FileLock, permissions: numbe
       try {
         fileSystem.remove(path);
       } catch (error) {
-        // Gone is what was wanted.
+        // The file is gone already, as the caller wants.
         if (errorCode(error) !== "ENOENT") throw error;
       }
     },
@@ -67,7 +67,7 @@ function guardFile(file: File, lock: FileLock): File {
       file.sync();
     },
     async syncAsync() {
-      // The disk works while the names are looked at.
+      // Check the names while the disk flushes.
       const flushed = file.syncAsync();
       try {
         check();

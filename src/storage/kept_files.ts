@@ -1,5 +1,5 @@
 /**
- * Files that are open before a reader begins, so that it can read to the end what a writer deletes meanwhile.
+ * Opens files before a reader begins, so that it can read files that a writer deletes meanwhile.
  *
  * @module
  */
@@ -11,16 +11,16 @@ import { errorCode } from "./full.ts";
 /** Far below any limit on open files. Compaction deletes the oldest files, which are the first that are kept. */
 const KEPT_FILES_MAX = 256;
 
-/** Files that are open, by their paths. */
+/** Files that stay open, by their paths. */
 export class KeptFiles {
-  /** The machine, on which opening one of the files gives the one that is open. */
+  /** The file system, except that opening one of the files returns the file that is open already. */
   readonly fileSystem: FileSystem;
   private readonly files = new Map<string, File>();
 
   /**
-   * Opens files. One that is gone by now is left out.
+   * Opens files. Skips a file that does not exist any more.
    *
-   * @param base The machine.
+   * @param base The file system.
    * @param folder Their folder.
    * @param names Their names, oldest first.
    */
@@ -48,7 +48,7 @@ export class KeptFiles {
     }
   }
 
-  /** Closes the files. What is opened from now on is opened anew. */
+  /** Closes the files. From now on, opening one opens it anew. */
   close(): void {
     const files = [...this.files.values()];
     this.files.clear();
@@ -56,7 +56,7 @@ export class KeptFiles {
   }
 }
 
-/** A file that stays open for whoever asks next when it is closed. */
+/** A file that ignores `close`, so that it can be opened again. */
 function stayOpen(file: File): File {
   return {
     size: () => file.size(),

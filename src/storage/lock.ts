@@ -39,8 +39,8 @@ interface Database {
 }
 
 /**
- * Locks that this thread holds, by device and inode. Shared by all copies of this module, as a process has that loads it
- * both bundled and not. It also keeps the databases alive: Bun collects one that nothing refers to, and with it the lock.
+ * Locks that this thread holds, by device and inode. Shared by all copies of this module: a process may load it bundled
+ * and unbundled. It also keeps the databases alive: Bun collects an unreferenced database, which releases the lock.
  */
 const held: Map<string, Database> = (globalThis as Record<symbol, Map<string, Database> | undefined>)[
   Symbol.for("@wallog/wallog.locks")
@@ -53,11 +53,11 @@ function keyOf({ dev, ino }: fs.BigIntStats): string {
 /**
  * Takes the lock.
  *
- * @param path The lock file; made, empty, if it is missing.
+ * @param path The lock file; if it is missing, an empty one is made.
  * @param permissions Permission bits of a file that is made.
  * @returns The lock, or who holds it.
- * @throws {WalLogError} `UNSAFE_FILE` if the file is anything but an empty regular file, or files of SQLite's lie beside
- * it; `IO` if it cannot be locked.
+ * @throws {WalLogError} `UNSAFE_FILE` if the file is anything but an empty regular file, or files of SQLite's lie
+ * beside it; `IO` if it cannot be locked.
  */
 export function lockFile(path: string, permissions: number = FILE_PERMISSIONS): FileLock | LockHolder {
   const created = create(path, permissions);
@@ -70,7 +70,7 @@ export function lockFile(path: string, permissions: number = FILE_PERMISSIONS): 
     folder = openFolder(dirname(path));
     database = lockWithSqlite(path);
     if (database === undefined) return "another process";
-    if (!isSameFile(before, look(path))) throw lockError(path, "it was replaced while it was being locked");
+    if (!isSameFile(before, look(path))) throw lockError(path, "it was replaced while it was being locked; try again");
     const lock = new HeldLock(path, before, database, [folder, created]);
     [database, folder] = [undefined, undefined];
     return lock;
@@ -108,7 +108,7 @@ class HeldLock implements FileLock {
     const file = look(path);
     if (isSameFile(this.file, file)) return;
     const found = file === undefined ? "deleted" : "replaced";
-    throw lost(folder, `its LOCK was ${found}, so that another writer may have the log open`);
+    throw lost(folder, `its LOCK was ${found}, so another writer may have the log open`);
   }
 
   release(): void {
@@ -139,17 +139,17 @@ function create(path: string, permissions: number): number | undefined {
   }
 }
 
-/** Refuses a lock file that SQLite is not to see. */
+/** Refuses a lock file that SQLite must not open. */
 function requireHarmless(path: string): fs.BigIntStats {
   const stats = look(path);
-  if (stats === undefined) throw lockError(path, "it was deleted while it was being locked");
+  if (stats === undefined) throw lockError(path, "it was deleted while it was being locked; try again");
   requireRegular(path, stats);
   if (stats.size > 0n) {
     throw unsafe(path, `expected an empty file, found ${stats.size} bytes; delete it while no writer has the log open`);
   }
   for (const companion of COMPANIONS) {
     if (look(path + companion) === undefined) continue;
-    throw unsafe(path, `found LOCK${companion} beside it, which is not the log's; move it out of the folder`);
+    throw unsafe(path, `found LOCK${companion} beside it, which no log has; move it out of the folder`);
   }
   return stats;
 }
@@ -166,27 +166,27 @@ function openFolder(path: string): number | undefined {
   try {
     return fs.openSync(path, "r");
   } catch (error) {
-    // Windows does not let a folder go while a file in it is open.
+    // Windows keeps a folder in its place while a file in it is open.
     if (process.platform === "win32") return undefined;
     throw error;
   }
 }
 
-/** Locks with SQLite; returns `undefined` if another has the lock. */
+/** Locks with SQLite. Returns `undefined` if the lock is held elsewhere. */
 function lockWithSqlite(path: string): Database | undefined {
   // Loaded when needed: a reader takes no lock, and SQLite costs some milliseconds to load.
   const sqlite = process.getBuiltinModule?.("node:sqlite") as unknown as {
     DatabaseSync: new (path: string) => Database;
   } | undefined;
   if (sqlite === undefined) {
-    throw lockError(path, "this runtime has no node:sqlite; Node 22.13, Deno 2.4 or Bun 1.4 is needed, or a newer one");
+    throw lockError(path, "this runtime has no node:sqlite; use Node 22.13, Deno 2.4 or Bun 1.4, or newer");
   }
   const reachable = reachableName(path);
   let database: Database | undefined;
   try {
     database = new sqlite.DatabaseSync(reachable);
-    // A journal in memory, so that taking the lock writes nothing: it works on a full disk. A transaction that writes
-    // cannot be begun on a file that is open for reading only, which SQLite falls back to without saying so.
+    // The journal is in memory, so that taking the lock writes nothing: it works on a full disk. The transaction
+    // creates a table because SQLite silently opens a file that it may not write as read-only. The write then fails.
     database.exec("PRAGMA busy_timeout = 0; PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE; CREATE TABLE held (x)");
     return database;
   } catch (error) {
@@ -194,7 +194,7 @@ function lockWithSqlite(path: string): Database | undefined {
     const found = error instanceof Error ? error.message : String(error);
     if (/database is (locked|busy)/.test(found)) return undefined;
     if (/readonly database/.test(found)) {
-      throw lockError(path, "this user may read it and not write it; change its owner or its permissions", error);
+      throw lockError(path, "this user may read it but not write it; change its owner or its permissions", error);
     }
     throw lockError(path, `${found}; make it readable and writable for this user`, error);
   } finally {
@@ -217,13 +217,13 @@ function reachableName(path: string): string {
       fs.linkSync(path, link);
       return link;
     } catch {
-      // Another file system, or no permission: perhaps a folder further up.
+      // Another file system, or no permission. Try the next folder above.
     }
   }
   throw new WalLogError(
     "INVALID_ARGUMENT",
-    `Cannot lock ${path}: the path has ${length} bytes, SQLite takes ${SQLITE_PATH_BYTES_MAX}, and no folder above it ` +
-      "takes a link to the file; use a shorter path",
+    `Cannot lock ${path}: the path has ${length} bytes, SQLite accepts at most ${SQLITE_PATH_BYTES_MAX}, and no link ` +
+      "to the file could be made in a folder above; use a shorter path",
     { path },
   );
 }

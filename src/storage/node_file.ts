@@ -25,14 +25,14 @@ const FLAGS: Record<OpenMode, number> = {
   create: O_RDWR | O_CREAT | O_EXCL | SAFELY,
 };
 
-/** What tells one file from another. */
+/** Device and inode, which identify a file. */
 interface Identity {
   readonly dev: bigint;
   readonly ino: bigint;
 }
 
 /**
- * Whether two looks showed the same file.
+ * Whether two results of {@link look} show the same file.
  *
  * @param one The first.
  * @param other The second; `undefined` if nothing was there.
@@ -42,16 +42,16 @@ export function isSameFile(one: Identity, other: Identity | undefined): boolean 
 }
 
 /**
- * Looks at what has a name, without following a link.
+ * Gets the status of a file, without following a link.
  *
- * @param path The name.
- * @returns What is there; `undefined` if nothing is.
+ * @param path The file.
+ * @returns Its status; `undefined` if there is no file.
  */
 export function look(path: string): fs.BigIntStats | undefined {
   return fs.lstatSync(path, { bigint: true, throwIfNoEntry: false });
 }
 
-/** What kind of file something is, as an error message names it. */
+/** The kind of a file, for an error message. */
 function kindOf(stats: fs.BigIntStats): string {
   if (stats.isSymbolicLink()) return "a symbolic link";
   if (stats.isDirectory()) return "a directory";
@@ -64,7 +64,7 @@ function kindOf(stats: fs.BigIntStats): string {
  * Refuses anything but a regular file.
  *
  * @param path Where it is.
- * @param stats What was found there.
+ * @param stats Its status.
  * @throws {WalLogError} `UNSAFE_FILE`.
  */
 export function requireRegular(path: string, stats: fs.BigIntStats): void {
@@ -85,7 +85,7 @@ function openRegular(path: string, mode: OpenMode, permissions: number): number 
   try {
     const stats = fs.fstatSync(descriptor, { bigint: true });
     requireRegular(path, stats);
-    // Deno follows links whatever the flags say, unless it may use all paths.
+    // Deno follows links despite the flags, unless it may use all paths.
     if (before !== undefined && !isSameFile(before, stats)) throw replaced(path);
     if (mode === "create") adoptOwner(descriptor, stats, dirname(path));
     return descriptor;
@@ -96,11 +96,11 @@ function openRegular(path: string, mode: OpenMode, permissions: number): number 
 }
 
 /**
- * Gives a file that was just made to the owner of its folder. So what root makes in a service's folder, with the command
- * line for example, stays readable for the service.
+ * Gives a file that was just made to the owner of its folder. So a service can read the files that root makes in its
+ * folder, for example with the command line.
  *
  * @param descriptor The file.
- * @param stats What it is.
+ * @param stats Its status.
  * @param folder Its folder.
  */
 export function adoptOwner(descriptor: number, stats: fs.BigIntStats, folder: string): void {
@@ -118,8 +118,8 @@ export class NodeFile implements File {
   private readonly path: string;
   private readonly descriptor: number;
   /**
-   * Linux reports a failed write-back once to each open file. Flushes that overlap, one on a thread and one here, must
-   * each hear of it. So each has an open file of its own, opened before anything is written.
+   * Linux reports a failed write-back once to each open file. If two flushes overlap, one on a thread and one here,
+   * both must fail. So each has an open file of its own, opened before anything is written.
    */
   private readonly flushDescriptor: number | undefined;
 
@@ -196,7 +196,7 @@ export function copyOwner(path: string, like: string): void {
     if (!isOwned) fs.fchownSync(descriptor, Number(wanted.uid), Number(wanted.gid));
     if ((found.mode & 0o777n) !== (wanted.mode & 0o777n)) fs.fchmodSync(descriptor, Number(wanted.mode & 0o777n));
   } catch (error) {
-    // Only root can give files away; and whoever is not the owner had no say in it before.
+    // Only root can give files away, and only the owner can change permissions.
     if ((error as NodeJS.ErrnoException).code !== "EPERM") throw error;
   } finally {
     fs.closeSync(descriptor);

@@ -19,14 +19,14 @@ const THREAD_WORTH_BYTES = 512 * 1024 * 1024;
 /** Permission bits of a folder unless the caller asks for others: the owner's alone. */
 const FOLDER_PERMISSIONS = 0o700;
 
-/** The part of Deno that says what a path may be used for. */
+/** The part of Deno that queries permissions. */
 interface DenoPermissions {
   querySync(what: { readonly name: "read" | "write"; readonly path: string }): { readonly state: string };
 }
 
 /**
- * The name of a folder without links. Deno grants permissions for names: if it was given leave for a link and not for
- * what the link leads to, the link's name is the only one that can be used.
+ * Resolves the links in a folder's path. Deno grants permissions by path: with a permission for a link and none for its
+ * target, only the link's path can be used.
  */
 function resolveLinks(path: string): string {
   const resolved = fs.realpathSync(path);
@@ -57,11 +57,10 @@ function syncDirectory(path: string): void {
   }
 }
 
-/** Removes a file, or a link itself. The systems disagree on the error for a directory, so it is looked for. */
+/** Removes a file, or a link itself. Systems report different errors for a directory, so it is checked for first. */
 function remove(path: string): void {
   if (look(path)?.isDirectory()) {
-    const message =
-      `Cannot remove ${path}: it is a directory, and has the name of one of the log's files; move it away`;
+    const message = `Cannot remove ${path}: it is a directory with the name of one of the log's files; move it away`;
     throw new WalLogError("UNSAFE_FILE", message, { path });
   }
   fs.unlinkSync(path);
@@ -71,7 +70,7 @@ function remove(path: string): void {
 const NO_DESCRIPTOR = 2 ** 31 - 1;
 
 /**
- * Refuses to write where nothing can be made durable: Node's permission model forbids `fsync`, whatever it allows to be
+ * Fails if nothing can be made durable: Node's permission model forbids `fsync`, even for files that it allows to be
  * written.
  */
 function requireFlushes(): void {

@@ -1,5 +1,5 @@
 /**
- * Names of files that get their own when they are whole.
+ * Temporary names of files that are renamed when they are complete.
  *
  * @module
  */
@@ -11,7 +11,7 @@ import type { FileSystem } from "./file_system.ts";
  *
  * @param fileSystem Where the random number comes from.
  * @param name The name that the file is to get.
- * @returns `NAME.` and 16 hexadecimal digits, with `.tmp` behind.
+ * @returns `NAME.`, 16 hexadecimal digits, and `.tmp`.
  */
 export function temporaryName(fileSystem: FileSystem, name: string): string {
   const random = new Uint8Array(8);

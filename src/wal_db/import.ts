@@ -54,8 +54,8 @@ export interface WalDbCut {
   /** What was found there, in words. If the search for later records was given up, it says so. */
   readonly reason: string;
   /**
-   * Where the next whole record begins, which was not taken either. `undefined` if none follows, or if the search for it
-   * was given up. In bytes.
+   * Where the next whole record begins, which was not taken either. `undefined` if none follows, or if the search for
+   * it was given up. In bytes.
    */
   readonly resumesAt: number | undefined;
 }
@@ -82,7 +82,7 @@ export interface WalDbImport {
  * record, for that is what a crash leaves and what no append was acknowledged for; the verdict is then `torn`. (A copy
  * that was cut short looks the same: compare sizes.) Anything else that is not whole is damage.
  *
- * Behind a record that is not whole, the import searches for a whole one. It checksums at most 8 times the size of the
+ * After a record that is not whole, the import searches for a whole one. It checksums at most 8 times the size of the
  * file for that, and then gives the search up. The source then counts as damaged, because records may follow.
  *
  * @param source The file.
@@ -188,10 +188,14 @@ function* take(
   }
   if (reader.stop !== undefined) {
     const { offset } = reader.stop;
-    throw new WalLogError("IO", `Cannot import ${path}: it changed at byte ${offset} while it was read`, {
-      path,
-      offset,
-    });
+    throw new WalLogError(
+      "IO",
+      `Cannot import ${path}: it changed at byte ${offset} while it was read; stop its writer`,
+      {
+        path,
+        offset,
+      },
+    );
   }
   writer.flush();
 }

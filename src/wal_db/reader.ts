@@ -1,8 +1,8 @@
 /**
  * Reads records back, and classifies the place where one is not whole as torn or damaged.
  *
- * The format does not record what was flushed, so nothing in it proves that a place is torn. An append that is
- * interrupted leaves a file that ends within a record. Only such a file, with no whole record behind, counts as torn.
+ * The format does not record flushes, so nothing in it proves that a place is torn. An append that is interrupted
+ * leaves a file that ends within a record. Only such a file, with no whole record after the place, counts as torn.
  *
  * @module
  */
@@ -13,7 +13,7 @@ import { readFull } from "../storage/full.ts";
 import { FRAMING_BYTES, RECORD_BYTES_MAX, SUMMED_FROM } from "./format.ts";
 import { RecordSearch, type SearchResult } from "./search.ts";
 
-/** The place where the reading of a file ended early, and the result of the search behind it. */
+/** The place where the reading of a file ended early, and the result of the search after it. */
 export interface RecordStop extends SearchResult {
   /** `torn`: the file ends within a record, and no whole one follows. `damaged`: anything else. */
   readonly kind: "torn" | "damaged";
@@ -105,7 +105,7 @@ export class RecordReader {
   /**
    * Ends the reading at a record.
    *
-   * @param kind The verdict, unless the search finds a whole record behind.
+   * @param kind The verdict, unless the search finds a whole record later in the file.
    * @param offset Where the record begins. In bytes.
    * @param reason What was found there.
    */
@@ -114,7 +114,7 @@ export class RecordReader {
   }
 
   /**
-   * Searches for the next whole record behind {@link RecordReader.stop}, and puts the result there.
+   * Searches for the next whole record after {@link RecordReader.stop}, and puts the result there.
    *
    * @param stop Where the reading ended.
    * @returns Yields the current offset of the search, every few milliseconds at most.
@@ -122,7 +122,7 @@ export class RecordReader {
   *search(stop: RecordStop): Generator<number, void> {
     const found = yield* new RecordSearch(this.file, this.size, this.codec).run(stop.offset + 1);
     const { resumesAt, givenUpAt } = found;
-    // A damaged length can make a record seem to end behind the file. It is torn only if no whole record follows.
+    // A damaged length can make a record seem to end past the file. It is torn only if no whole record follows.
     const kind = resumesAt === undefined && givenUpAt === undefined ? stop.kind : "damaged";
     const reason = givenUpAt === undefined
       ? stop.reason

@@ -1,5 +1,5 @@
 /**
- * The search for a whole record behind a damaged one. It tries every offset.
+ * Searches for a whole record after a damaged one. It tries every offset.
  *
  * The checksum of a record covers up to 64 MiB. A crafted file can have a plausible record header every few bytes, and
  * to checksum all of those records would take time quadratic in the size of the file. The search therefore has a budget
@@ -34,7 +34,7 @@ export class RecordSearch {
   /** Bytes that may still be checksummed. */
   private budget: number;
   private readonly chunk = new Uint8Array(CHUNK_BYTES);
-  /** The part of a candidate that lies behind the chunk, piece by piece. */
+  /** The part of a candidate that lies past the chunk, piece by piece. */
   private readonly piece = new Uint8Array(CHUNK_BYTES);
 
   /**
@@ -90,7 +90,7 @@ export class RecordSearch {
   }
 
   /**
-   * Continues a checksum behind the chunk.
+   * Continues a checksum past the chunk.
    *
    * @param position Where the chunk begins in the file. In bytes.
    * @param filled How much of the chunk is filled. In bytes.

@@ -24,7 +24,7 @@ export interface Survey {
 }
 
 /**
- * Reads all records. Where one cannot be imported, it stops, and searches for a whole record behind.
+ * Reads all records. At the first that cannot be imported, it stops, and searches for a whole record after it.
  *
  * @param file The file.
  * @param size How much of it is read. In bytes.
@@ -65,7 +65,7 @@ function check(bytes: Uint8Array<ArrayBuffer>, shadow: Shadow, path: string, off
     throw new WalLogError(
       "INVALID_ARGUMENT",
       `Cannot import ${path}: ${error.what} at byte ${offset} is ${error.value}, which is past ` +
-        `${Number.MAX_SAFE_INTEGER}, the largest that this log holds exactly`,
+        `${Number.MAX_SAFE_INTEGER}, the largest number that a log accepts`,
       { path, offset, cause: error },
     );
   }
@@ -88,8 +88,8 @@ class Shadow {
   }
 
   private append({ index, term }: LogEntry): string | undefined {
-    if (index !== this.nextIndex) return `an entry at index ${index} where index ${this.nextIndex} follows`;
-    if (term < this.lastTerm) return `an entry of term ${term} behind one of term ${this.lastTerm}`;
+    if (index !== this.nextIndex) return `an entry at index ${index}, expected index ${this.nextIndex}`;
+    if (term < this.lastTerm) return `an entry of term ${term} after one of term ${this.lastTerm}`;
     if (term !== this.lastTerm || index === this.snapshotIndex + 1) this.runs.push(index, term);
     this.lastTerm = term;
     this.nextIndex++;
@@ -105,7 +105,7 @@ class Shadow {
   }
 
   private compact(index: Index, term: Term): string | undefined {
-    if (index <= this.snapshotIndex) return `a snapshot at index ${index} behind one at index ${this.snapshotIndex}`;
+    if (index <= this.snapshotIndex) return `a snapshot at index ${index} after one at index ${this.snapshotIndex}`;
     if (index >= this.nextIndex || this.runs.at(index) !== term) {
       this.runs.truncate(0);
       this.nextIndex = index + 1;

@@ -1,5 +1,5 @@
 /**
- * Mutants of the command line and of the import of wal-db logs: of the checks against crafted files and folders.
+ * Mutants of the command line and of the import of wal-db logs: their checks against crafted files and folders.
  *
  * @module
  */
@@ -44,7 +44,7 @@ const TEXT = "src/cli/text.ts";
 /** Escapes. */
 const OUTPUTS: readonly Mutant[] = [
   {
-    name: "JSON has characters in it that a terminal obeys",
+    name: "JSON contains characters that a terminal obeys",
     file: TEXT,
     edits: [[
       "return harmless(JSON.stringify(value, undefined, indent));",
@@ -152,13 +152,13 @@ const OWNERS: readonly Mutant[] = [
     dies: "cli_files_test",
   },
   {
-    name: "what root repairs belongs to root",
+    name: "a file that root repairs belongs to root",
     file: OWNER,
     edits: [["if (!isOwned) fchownSync(descriptor, like.uid, like.gid);", ""]],
     dies: "cli_files_test",
   },
   {
-    name: "what root repairs is closed to its service",
+    name: "a file that root repairs is closed to its service",
     file: OWNER,
     edits: [["fchmodSync(descriptor, like.mode & PERMISSIONS);", ""]],
     dies: "cli_files_test",

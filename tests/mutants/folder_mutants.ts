@@ -1,5 +1,6 @@
 /**
- * Mutants of what protects a log from the world around it: the lock, the folder, hostile files, readers beside a writer.
+ * Mutants of the code that protects a log from other processes: the lock, the folder, hostile files, and readers beside
+ * a writer.
  *
  * @module
  */
@@ -88,13 +89,13 @@ export const FOLDER_MUTANTS: readonly Mutant[] = [
     dies: "folder_test",
   },
   {
-    name: "a LOCK that cannot be written locks nobody out",
+    name: "a LOCK that cannot be written excludes nobody",
     file: LOCK,
     edits: [["; CREATE TABLE held (x)", ""]],
     dies: "folder_test",
   },
   {
-    name: "a path that SQLite cannot take gets no shorter name",
+    name: "a path that is too long for SQLite gets no shorter name",
     file: LOCK,
     edits: [["if (length <= SQLITE_PATH_BYTES_MAX) return path;", "if (length > 0) return path;"]],
     dies: "folder_test",
@@ -112,7 +113,7 @@ export const FOLDER_MUTANTS: readonly Mutant[] = [
     dies: "folder_test",
   },
   {
-    name: "anything is opened, whatever kind of file it is",
+    name: "a file of any kind is opened",
     file: NODE_FILE,
     edits: [["if (stats.isFile()) return;", "if (stats.size >= 0n) return;"]],
     dies: "hostile_test",
@@ -130,7 +131,7 @@ export const FOLDER_MUTANTS: readonly Mutant[] = [
     dies: "folder_test",
   },
   {
-    name: "the identity is written in its place",
+    name: "the identity is written in place",
     file: "src/segments/identity.ts",
     edits: [
       [
@@ -149,13 +150,13 @@ export const FOLDER_MUTANTS: readonly Mutant[] = [
     dies: "folder_test",
   },
   {
-    name: "create: false is not looked at before the lock is taken",
+    name: "create: false is not checked before the lock is taken",
     file: OPEN,
     edits: [["if (!options.create) requireLog(options.fileSystem, folder);", ""]],
     dies: "folder_test",
   },
   {
-    name: "create: false goes on with a creation that a crash cut short",
+    name: "create: false completes a creation that a crash interrupted",
     file: OPEN,
     edits: [[
       "if (!options.create && recovered.head === undefined && report.damage.length === 0) throw notFound(home);",
@@ -174,10 +175,10 @@ export const FOLDER_MUTANTS: readonly Mutant[] = [
     file: "src/storage/kept_files.ts",
     edits: [["const KEPT_FILES_MAX = 256;", "const KEPT_FILES_MAX = 0;"]],
     dies: "reader_test",
-    equivalent: "a reader begins again when a file is gone, and is then only slower to come to an end",
+    equivalent: "a reader begins again when a file is gone, so it only takes longer",
   },
   {
-    name: "a reader believes in damage at first sight",
+    name: "a reader reports damage at first sight",
     file: RECOVER,
     edits: [["if (repeated >= (isSettled ? 2 : SAME_DAMAGE_MAX)) return recovered;", "return recovered;"]],
     dies: "reader_test",

@@ -945,7 +945,7 @@ const RECOVERIES: Mutant[] = [
     dies: "simulation",
   },
   {
-    name: "damage below the snapshot is dropped, also if it may have held a truncation that nothing settles",
+    name: "damage below the snapshot is dropped although it may have held a truncation that is not settled",
     file: JUDGE,
     edits: [[
       "    const isBelow = one.path < path;",
@@ -1062,7 +1062,7 @@ const RECOVERIES: Mutant[] = [
     dies: "segment_test",
   },
   {
-    name: "entries that were cut stand in for lost ones",
+    name: "entries that were cut take the place of lost ones",
     file: SEGMENT,
     edits: [[
       "this.reserve(lost).fill(OFFSET_LOST, this.held, this.held + lost);",
@@ -1104,7 +1104,7 @@ const RECOVERIES: Mutant[] = [
     dies: "rotation_test",
   },
   {
-    name: "a file that is not the log's decides about the number of the next segment",
+    name: "a file that is not the log's decides the number of the next segment",
     file: CHAIN,
     edits: [[
       "Math.max(highest, number), named);",
@@ -1143,7 +1143,7 @@ const RECOVERIES: Mutant[] = [
     dies: "limits_test",
   },
   {
-    name: "a segment is read that begins at an LSN of which the next ones are not exact",
+    name: "a segment is read although LSNs in it are not exact",
     file: FORMAT,
     edits: [["if (!isBorder(view, 40) || ", "if (!areSafe(view, [40]) || "]],
     dies: "limits_test",
@@ -1375,7 +1375,7 @@ const EVENTS: Mutant[] = [
     dies: "report_test",
   },
   {
-    name: "a flush is told of before the durable index has moved",
+    name: "a flush is published before the durable index has moved",
     file: DURABILITY,
     edits: [[
       "this.durableIndex = Math.max(this.durableIndex, lastIndex);\n    this.tellFlushes();",
@@ -1384,7 +1384,7 @@ const EVENTS: Mutant[] = [
     dies: "events_test",
   },
   {
-    name: "the flush that a new segment begins with is told of before the durable index has moved",
+    name: "the flush of a new segment is published before the durable index has moved",
     file: DURABILITY,
     edits: [[
       "this.durableIndex = this.state.lastIndex;\n      this.tellFlushes();",
@@ -1399,7 +1399,7 @@ const EVENTS: Mutant[] = [
     dies: "events_test",
   },
   {
-    name: "a flush that a failure or closing overtakes is never told of",
+    name: "a flush that a failure or closing overtakes is never published",
     file: DURABILITY,
     edits: [["if (this.poison !== undefined || this.isFinished) this.tellFlushes();", ""]],
     dies: "events_test",
@@ -1436,7 +1436,7 @@ const OWN_SNAPSHOTS: Mutant[] = [
     dies: "wal_log_suite_test",
   },
   {
-    name: "compact forgets the configuration of the snapshot before",
+    name: "compact forgets the configuration of the previous snapshot",
     file: LOG,
     edits: [["config = this.snapshotMeta()?.config ?? []", "config = []"]],
     dies: "wal_log_suite_test",

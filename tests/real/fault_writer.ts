@@ -7,7 +7,7 @@
  *     refused N CAUSE     step N was refused with NO_SPACE; the log is as it was, and takes the step when asked again
  *     poisoned N CAUSE    step N failed with POISONED; the log reads as before it, or after it, and takes nothing more
  *     unopened CODE CAUSE opening failed
- *     said MESSAGE        what that error says
+ *     said MESSAGE        the message of that error
  *     closed              all steps done and the log closed; without, it was left unclosed because TO is not the end
  *
  *     fault_writer.ts LOG sync|async FROM TO
@@ -47,8 +47,8 @@ function isCode(error: unknown, code: string): error is WalLogError {
 }
 
 /**
- * The machine, with random numbers that are the same in each run: the names of temporary files are made of them, and
- * strace is told the names of the files whose calls it is to fail.
+ * The real file system, with the same random numbers in each run: temporary names contain them, and strace is given the
+ * names of the files whose calls it makes fail.
  */
 const random = new Random(1 + Number(from));
 const fileSystem: FileSystem = { ...nodeFileSystem, random: (into) => random.fill(into) };

@@ -36,7 +36,7 @@ export interface Scenario {
   readonly flushes: "sync" | "async";
 }
 
-/** What the message of an error must say of a limit that was met. */
+/** The part of an error's message that names the limit. */
 const SHORTAGES: Readonly<Record<string, RegExp>> = {
   ENOSPC: /: the disk is full \(ENOSPC: /,
   EDQUOT: /: the disk quota is used up \(EDQUOT: /,

@@ -23,7 +23,7 @@ export interface Mutation {
   readonly apply: (log: RaftLog) => void;
   /** The snapshot, if it is one. */
   readonly snapshot?: Snapshot;
-  /** Whether the snapshot is the node's own, so that nothing above it may go. */
+  /** Whether the snapshot is the node's own, so that every entry above it must stay. */
   readonly isOwn?: boolean;
 }
 
