@@ -12,7 +12,7 @@ import type { LiveState } from "./live_state.ts";
 import type { Opened } from "./open.ts";
 import type { SegmentWriter } from "./segments/writer.ts";
 import type { FileLock, FileSystem } from "./storage/file_system.ts";
-import { isNoSpace, reasonOf } from "./storage/full.ts";
+import { ioError, isNoSpace, reasonOf } from "./storage/full.ts";
 import type { Index } from "./types.ts";
 
 /**
@@ -23,9 +23,11 @@ const MARK_IDLE_MS = 20;
 
 /** A file that is being written beside the segments. */
 export interface Unfinished {
-  /** Gives it up: it goes. */
+  /** Whether the file has its name, so that giving it up leaves it. */
+  readonly isNamed: boolean;
+  /** Gives the file up, and removes it unless it has its name. */
   abort(): void;
-  /** Gives it up after a failure: it is left for the next opening to remove. */
+  /** Gives the file up after a failure. The next opening removes it. */
   release(): void;
 }
 
@@ -136,14 +138,13 @@ export class Durability {
   }
 
   /**
-   * Writes, in a new segment if the active one is full. A failure ends the writer, unless a new segment was refused
-   * before anything changed.
+   * Writes, in a new segment if this one is full. A failure ends the writer, with two exceptions that leave the log as it
+   * was: a write that finds no room is taken back, and a new segment can be refused before anything changed.
    *
-   * @param attempt What is being done.
-   * @param bytes How much will be written at most.
-   * @param write Writes it. Memory is not to change before it has returned.
-   * @throws {WalLogError} `NO_SPACE` or `CORRUPT` if a new segment could not be begun: the log is as it was.
-   * `POISONED`.
+   * @param attempt The call, for the message.
+   * @param bytes The most that will be written.
+   * @param write Writes it. Memory may change only after it has returned.
+   * @throws {WalLogError} `NO_SPACE`, or `CORRUPT` if no further segment can begin: the log is as it was. `POISONED`.
    */
   write(attempt: string, bytes: number, write: () => void): void {
     const writer = this.writer!;
@@ -169,9 +170,43 @@ export class Durability {
     try {
       write();
     } catch (error) {
-      throw this.fail(attempt, error);
+      throw this.refuse(attempt, error);
     }
     counts.bytesWritten += writer.segment.endOffset - start;
+  }
+
+  /** Takes a write back that found no room, and refuses it. Any other failure ends the writer. */
+  private refuse(attempt: string, cause: unknown): WalLogError {
+    if (!isNoSpace(cause)) return this.fail(attempt, cause);
+    try {
+      this.writer!.undo();
+    } catch (error) {
+      return this.fail(attempt, error);
+    }
+    return ioError(`Cannot ${attempt}`, this.state.path, cause);
+  }
+
+  /**
+   * Gives up a file that could not be written. If the disk is full, the file is removed and the log goes on. Any other
+   * failure ends the writer.
+   *
+   * @param attempt The call, for the message.
+   * @param file The file.
+   * @param cause The failure.
+   * @returns The error to throw: `NO_SPACE` if the log is as it was, otherwise `POISONED`.
+   */
+  giveUp(attempt: string, file: Unfinished, cause: unknown): WalLogError {
+    if (cause instanceof WalLogError && cause.code === "NO_SPACE") return cause;
+    if (!isNoSpace(cause) || file.isNamed || this.poison !== undefined) {
+      file.release();
+      return this.fail(attempt, cause);
+    }
+    try {
+      file.abort();
+    } catch (error) {
+      return this.fail(attempt, error);
+    }
+    return ioError(`Cannot ${attempt}`, this.state.path, cause);
   }
 
   /**
@@ -197,16 +232,25 @@ export class Durability {
     const writer = this.requireWriter("sync", true);
     this.state.counts.syncs++;
     if (writer.isDirty) {
-      try {
-        writer.flush();
-      } catch (error) {
-        throw this.fail("flush", error);
-      }
+      this.flush("flush");
       this.flushed(this.state.lastIndex);
     } else {
       this.requireLock();
     }
     return this.durableIndex;
+  }
+
+  /**
+   * Flushes, blocking. A flush that fails ends the writer, also on a full disk: nobody knows what of it is durable.
+   *
+   * @param attempt The call, for the message.
+   */
+  flush(attempt: string): void {
+    try {
+      this.writer!.flush();
+    } catch (error) {
+      throw this.fail(attempt, error);
+    }
   }
 
   /** Fails if the folder or the lock is no longer this writer's. A flush checks that itself. */
@@ -272,8 +316,7 @@ export class Durability {
       try {
         writer.mark(this.state.record(writer.replacements));
       } catch (error) {
-        // On a full disk the log does without: no byte of it is at stake, nor anything that was promised.
-        if (!isNoSpace(error)) this.fail("write a mark", error);
+        this.fail("write a mark", error);
       }
     });
   }

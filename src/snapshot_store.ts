@@ -14,8 +14,9 @@ import { FLAG_CLEAR, FRAME_HEADER_BYTES, KIND_SNAPSHOT } from "./segments/format
 import type { OpenFiles } from "./segments/open_files.ts";
 import { goneFromReader } from "./segments/reader.ts";
 import { SnapshotSink } from "./snapshot_stream.ts";
+import { ioError, isNoSpace } from "./storage/full.ts";
 import { isReplacedSnapshot, snapshotName, SnapshotReader, SnapshotWriter } from "./snapshots.ts";
-import type { NewSnapshot, Snapshot, SnapshotMeta, SnapshotStream } from "./types.ts";
+import type { Index, NewSnapshot, Snapshot, SnapshotMeta, SnapshotStream, Term } from "./types.ts";
 
 /** The snapshots of an open log. */
 export class SnapshotStore {
@@ -60,8 +61,7 @@ export class SnapshotStore {
       file.write(snapshot.data);
       file.publish();
     } catch (error) {
-      file.release();
-      throw this.durability.fail("write a snapshot", error);
+      throw this.durability.giveUp("write a snapshot", file, error);
     }
     this.install(snapshot);
   }
@@ -111,7 +111,9 @@ export class SnapshotStore {
     try {
       return new SnapshotWriter(fileSystem, folder, codec, uuid, meta);
     } catch (error) {
-      throw this.durability.fail("write a snapshot", error);
+      const attempt = "write a snapshot";
+      // Without room there is no file, and the log is as it was.
+      throw isNoSpace(error) ? ioError(`Cannot ${attempt}`, folder, error) : this.durability.fail(attempt, error);
     }
   }
 
@@ -121,10 +123,14 @@ export class SnapshotStore {
     const writer = this.opened.writer!;
     const log = state.index;
     const clears = log.keepsTail(index, term) !== true;
-    durability.write("install a snapshot", FRAME_HEADER_BYTES, () => {
-      writer.writeFrame(KIND_SNAPSHOT, clears ? FLAG_CLEAR : 0, term, index);
-      writer.flush();
-    });
+    try {
+      const write = () => writer.writeFrame(KIND_SNAPSHOT, clears ? FLAG_CLEAR : 0, term, index);
+      durability.write("install a snapshot", FRAME_HEADER_BYTES, write);
+    } catch (error) {
+      if (error instanceof WalLogError && error.code !== "POISONED") this.removeUnnamed(index, term);
+      throw error;
+    }
+    durability.flush("install a snapshot");
     if (clears) {
       writer.segment.lowestTruncated = 1;
       durability.truncated(log.snapshotIndex + 1);
@@ -143,6 +149,16 @@ export class SnapshotStore {
       this.deleteReplaced();
     } catch (error) {
       throw durability.fail("delete what the snapshot replaces", error);
+    }
+  }
+
+  /** Removes the file of a snapshot that no frame names, because the frame was refused. */
+  private removeUnnamed(index: Index, term: Term): void {
+    const { fileSystem, folder } = this.opened;
+    try {
+      fileSystem.remove(`${folder}/${snapshotName(index, term)}`);
+    } catch (error) {
+      throw this.durability.fail("remove a snapshot", error);
     }
   }
 

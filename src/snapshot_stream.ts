@@ -102,7 +102,7 @@ export class SnapshotSink implements UnderlyingSink<Uint8Array> {
   }
 
   private failed(error: unknown): WalLogError {
-    this.file.release();
-    return this.durability.fail("write a snapshot", error);
+    this.durability.unfinished.delete(this.file);
+    return this.durability.giveUp("write a snapshot", this.file, error);
   }
 }

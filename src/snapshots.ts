@@ -30,7 +30,7 @@ import type { Codec } from "./codec/codec.ts";
 import { WalLogError } from "./errors.ts";
 import type { Damage } from "./report.ts";
 import type { File, FileSystem } from "./storage/file_system.ts";
-import { errorCode, ioError, readFull, writeFull } from "./storage/full.ts";
+import { errorCode, ioError, isNoSpace, readFull, writeFull } from "./storage/full.ts";
 import { openSized, type SizedFile } from "./storage/sized_file.ts";
 import { temporaryName } from "./storage/temporary.ts";
 import type { Index, NodeId, SnapshotMeta, Term } from "./types.ts";
@@ -132,6 +132,8 @@ export class SnapshotWriter {
   private filled = 0;
   private position = 0;
   private dataBytes = 0;
+  /** Whether the file has its name. */
+  isNamed = false;
   private isOpen = true;
   private isFlushing = false;
 
@@ -148,7 +150,8 @@ export class SnapshotWriter {
     try {
       this.put(encodeHeader(this.meta, uuid, this.salt, codec));
     } catch (error) {
-      this.release();
+      if (isNoSpace(error)) this.abort();
+      else this.release();
       throw error;
     }
   }
@@ -219,17 +222,17 @@ export class SnapshotWriter {
   rename(): void {
     this.closeFile();
     this.fileSystem.rename(this.temporary, `${this.folder}/${snapshotName(this.meta.index, this.meta.term)}`);
+    this.isNamed = true;
     this.fileSystem.syncDirectory(this.folder);
   }
 
-  /** Gives up: the temporary file goes. */
+  /** Gives the snapshot up, and removes the temporary file. */
   abort(): void {
-    if (!this.isOpen) return;
     this.release();
-    this.fileSystem.remove(this.temporary);
+    if (!this.isNamed) this.fileSystem.remove(this.temporary);
   }
 
-  /** Gives up after a failure: the temporary file is left for the next opening to remove. */
+  /** Gives the snapshot up after a failure. The next opening removes the temporary file. */
   release(): void {
     if (this.isOpen) this.closeFile();
   }

@@ -250,6 +250,8 @@ class DamageSimulation {
       this.#note(`refused-${failure.code}`);
       if (failure.code !== "NO_SPACE") assert(this.#isRotten, failure);
       assert.equal(readable(this.#log), before, `${step} was refused and changed the log: ${failure.message}`);
+      // There is room again: the same is done when it is asked for once more.
+      if (failure.code === "NO_SPACE" && !this.#disk.isFaultPending) return this.#mutate(step, whole, parts);
       return false;
     }
     for (const part of parts) {

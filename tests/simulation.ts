@@ -234,6 +234,8 @@ class Simulation {
     assert(failure instanceof WalLogError && failure.code === "NO_SPACE", failure as Error);
     this.#note("refused-NO_SPACE");
     assert.equal(fingerprint(this.#log), before, "a refused mutation changed the log");
+    // There is room again: the same is done when it is asked for once more.
+    if (!this.#disk.isFaultPending && this.#random.chance(0.7)) return this.#mutate(step, parts, whole);
     return false;
   }
 
@@ -295,10 +297,14 @@ class Simulation {
 
   #close(): void {
     this.#note("close");
+    const wasPending = this.#disk.isFaultPending;
     try {
       this.#log.closeSync();
-      this.#floor = this.#proven = this.#states.length - 1;
-      this.#reopen(this.#floor, true);
+      // On a full disk the log is closed without the mark that says so, and nothing else is missing.
+      const isMarked = this.#disk.isFaultPending === wasPending;
+      this.#floor = this.#states.length - 1;
+      if (isMarked) this.#proven = this.#floor;
+      this.#reopen(this.#floor, isMarked);
     } catch (failure) {
       if (!isPowerLoss(failure) && !isPoisoned(failure)) throw failure;
       if (isPowerLoss(failure)) this.#disk.crash();

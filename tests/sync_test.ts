@@ -516,7 +516,75 @@ describe("the first failure", () => {
     }),
   );
 
-  for (const code of ["EIO", "ENOSPC", "EROFS"]) {
+  for (const code of ["ENOSPC", "EDQUOT", "EFBIG"]) {
+    it(
+      `is none if a write finds no room, ${code}: it is refused, and works when there is room`,
+      withLog((subject) => {
+        const { fileSystem, log } = subject;
+        const history = recorded(log);
+        const calls: Record<string, () => void> = {
+          append: () => history.append(entryAt(14)),
+          truncate: () => history.do((log) => log.truncate(14)),
+          "hard state": () => history.do((log) => log.setHardState({ term: 9, votedFor: 9n })),
+          "append of many MiB": () => history.do((log) => log.append(entriesAt(14, 60, 1, 200_000))),
+          "append of a large entry": () => history.do((log) => log.append(entriesAt(61, 62, 1, 5_000_000))),
+        };
+        for (const [name, call] of Object.entries(calls)) {
+          const before = stateOf(log);
+          let isFull = true;
+          fileSystem.fail = ({ operation }) => {
+            if (isFull && operation === "write") throw systemError(code);
+          };
+          const steps = history.states.length;
+          assert.throws(call, { code: "NO_SPACE" }, name);
+          assertSameState(stateOf(log), before);
+          assert.equal(history.states.length, steps);
+          isFull = false;
+          call();
+        }
+        fileSystem.fail = () => {};
+        history.sync();
+        log.closeSync();
+        const again = WalLog.openSync(subject.path, { segmentBytes: 8192 });
+        assert.ok(again.recovery.closed);
+        assertSameState(stateOf(again), history.last);
+        again.closeSync();
+      }),
+    );
+  }
+
+  for (const operation of ["truncate", "sync"] as const) {
+    it(
+      `of the ${operation} that takes a write back, which found no room, poisons the log`,
+      withLog(async (subject) => {
+        const { fileSystem, log } = subject;
+        const history = recorded(log);
+        fileSystem.fail = (call) => {
+          if (call.operation === "write") throw systemError("ENOSPC");
+          if (call.operation === operation) throw systemError("EIO");
+        };
+        assert.throws(() => log.append([entryAt(14)]), { code: "POISONED" });
+        fileSystem.fail = () => {};
+        await assertPoisoned(log, "EIO", 13);
+        await assertReopens(subject, history);
+      }),
+    );
+  }
+
+  it(
+    "of a flush for lack of room poisons the log, because nobody knows what of it is durable",
+    withLog(({ fileSystem, log }) => {
+      log.append([entryAt(1)]);
+      fileSystem.fail = ({ operation }) => {
+        if (operation === "sync") throw systemError("ENOSPC");
+      };
+      assert.throws(() => log.syncSync(), { code: "POISONED" });
+      fileSystem.fail = () => {};
+      assert.throws(() => log.append([entryAt(2)]), { code: "POISONED" });
+    }),
+  );
+
+  for (const code of ["EIO", "EROFS"]) {
     it(
       `of a write, ${code}, leaves memory as it was`,
       withLog(async (subject) => {

@@ -16,7 +16,7 @@
  */
 
 import type { FileSystem } from "../storage/file_system.ts";
-import { errorCode, readFull, writeFull } from "../storage/full.ts";
+import { errorCode, isNoSpace, readFull, writeFull } from "../storage/full.ts";
 import { temporaryName } from "../storage/temporary.ts";
 import type { Checksum } from "./format.ts";
 
@@ -94,6 +94,9 @@ export function writeIdentity(fileSystem: FileSystem, folder: string, uuid: Uint
     // The new file keeps the owner of a damaged one.
     if (fileSystem.list(folder).includes(IDENTITY_NAME)) fileSystem.copyOwner?.(temporary, path);
     file.sync();
+  } catch (error) {
+    if (isNoSpace(error)) fileSystem.remove(temporary);
+    throw error;
   } finally {
     file.close();
   }

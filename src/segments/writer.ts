@@ -229,19 +229,52 @@ export class SegmentWriter {
     const total = frameBytes(payload.length);
     const at = this.reserve(total, segment.endOffset);
     const kinds = kind | flags << 8;
-    if (isReplacement(kind)) this.replacements = (this.replacements + 1) % REPLACEMENTS_END;
+    const { replacements } = this;
+    if (isReplacement(kind)) this.replacements = (replacements + 1) % REPLACEMENTS_END;
     this.putHeader(at, payload.length, term, Number(BigInt(index) & 0xffffffffn), Number(BigInt(index) >> 32n), kinds);
     codec.bytes.set(payload, at + FRAME_HEADER_BYTES);
-    this.writeWindow(at, total, segment.endOffset);
+    try {
+      this.writeWindow(at, total, segment.endOffset);
+    } catch (error) {
+      this.replacements = replacements;
+      throw error;
+    }
     segment.endOffset += total;
     segment.lastSum = codec.get(SLOT_LAST_SUM);
     this.marked = kind === KIND_MARK;
     this.markBytes = total;
   }
 
-  /** Writes a mark, unless the last frame is one: it carries how far the log is durable, and its state. */
+  /**
+   * Takes back a write that found no room: the file ends behind the last whole frame again, durably. File systems can
+   * shorten a file and flush that when they are full.
+   */
+  undo(): void {
+    const { endOffset } = this.segment;
+    this.file.truncate(endOffset);
+    this.file.sync();
+    this.zeroedTo = this.windowStart = endOffset;
+    this.windowFilled = 0;
+  }
+
+  /**
+   * Writes a mark, unless the last frame is one: it carries how far the log is durable, and its state. On a full disk
+   * the log does without, because no entry depends on it.
+   */
   mark(state: LogState): void {
-    if (!this.marked) this.writeMark(0, state);
+    if (!this.marked) this.markIfRoom(0, state);
+  }
+
+  /** Writes a mark; returns whether there was room for it. */
+  private markIfRoom(flags: number, state: LogState): boolean {
+    try {
+      this.writeMark(flags, state);
+      return true;
+    } catch (error) {
+      if (!isNoSpace(error)) throw error;
+      this.undo();
+      return false;
+    }
   }
 
   private writeMark(flags: number, state: LogState): void {
@@ -489,7 +522,8 @@ export class SegmentWriter {
   finish(state: LogState): void {
     const { segment } = this;
     this.file.truncate(segment.endOffset);
-    this.writeMark(FLAG_CLOSE, state);
+    // Without room for the mark, the next opening reads the log as after a kill. Nothing is lost.
+    if (!this.markIfRoom(FLAG_CLOSE, state)) return;
     // Not with `flush`, which would lay zeros behind the mark.
     this.syncFile();
   }

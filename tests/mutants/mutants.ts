@@ -154,7 +154,7 @@ const FLUSHES: Mutant[] = [
   {
     name: "the frame that names a snapshot is not flushed before what it replaces is deleted",
     file: SNAPSHOT_STORE,
-    edits: [["index);\n      writer.flush();", "index);"]],
+    edits: [['durability.flush("install a snapshot");', ""]],
     dies: "simulation",
   },
   {
@@ -172,7 +172,7 @@ const FLUSHES: Mutant[] = [
   {
     name: "the name of a log's first segment is not flushed",
     file: OPEN,
-    edits: [["fileSystem.syncDirectory(folder);", ""]],
+    edits: [["try {\n      fileSystem.syncDirectory(folder);", "try {"]],
     dies: "checks_test",
   },
   {
@@ -244,8 +244,8 @@ const ORDERS: Mutant[] = [
         "this.install(snapshot);\n      file.write(snapshot.data);\n      file.publish();",
       ],
       [
-        'throw this.durability.fail("write a snapshot", error);\n    }\n    this.install(snapshot);',
-        'throw this.durability.fail("write a snapshot", error);\n    }',
+        'throw this.durability.giveUp("write a snapshot", file, error);\n    }\n    this.install(snapshot);',
+        'throw this.durability.giveUp("write a snapshot", file, error);\n    }',
       ],
     ],
     dies: "simulation",
@@ -296,11 +296,8 @@ const ORDERS: Mutant[] = [
     name: "what a crash left is removed before the log goes on, and what it vouches for with it",
     file: OPEN,
     edits: [
-      ["for (const path of recovered.superseded) fileSystem.remove(path);", ""],
-      [
-        "writer = startWriter(",
-        "for (const path of recovered.superseded) fileSystem.remove(path);\n      writer = startWriter(",
-      ],
+      ["removeSuperseded(fileSystem, home, recovered);\n", "\n"],
+      ["writer = startWriter(", "removeSuperseded(fileSystem, home, recovered);\n      writer = startWriter("],
     ],
     dies: "checks_test",
   },
@@ -493,7 +490,7 @@ const CHECKSUMS: Mutant[] = [
   {
     name: "replacements are not counted",
     file: WRITER,
-    edits: [["this.replacements = (this.replacements + 1) % REPLACEMENTS_END;", ""]],
+    edits: [["this.replacements = (replacements + 1) % REPLACEMENTS_END;", "this.replacements = replacements;"]],
     dies: "simulation",
   },
   {
@@ -749,8 +746,8 @@ const CHECKSUMS: Mutant[] = [
     name: "a segment that was begun in vain stays as long as the log is damaged",
     file: OPEN,
     edits: [[
-      "for (const path of recovered.superseded)",
-      "for (const path of report.damage.length > 0 ? [] : recovered.superseded)",
+      "removeSuperseded(fileSystem, home, recovered);",
+      "if (report.damage.length === 0) removeSuperseded(fileSystem, home, recovered);",
     ]],
     dies: "checks_test",
   },
@@ -798,9 +795,51 @@ const CHECKSUMS: Mutant[] = [
   },
   {
     name: "a full disk that has no room for a mark ends the log",
-    file: DURABILITY,
-    edits: [["if (!isNoSpace(error)) this.fail(", "if (error !== undefined) this.fail("]],
+    file: WRITER,
+    edits: [["if (!isNoSpace(error)) throw error;\n      this.undo();", "throw error;"]],
     dies: "checks_test",
+  },
+  {
+    name: "a write that finds no room is not taken back",
+    file: DURABILITY,
+    edits: [["this.writer!.undo();", ""]],
+    dies: "simulation",
+  },
+  {
+    name: "taking back a write is not flushed",
+    file: WRITER,
+    edits: [["this.file.truncate(endOffset);\n    this.file.sync();", "this.file.truncate(endOffset);"]],
+    dies: "sync_test",
+  },
+  {
+    name: "the count of replacements is not taken back with a write that finds no room",
+    file: WRITER,
+    edits: [["} catch (error) {\n      this.replacements = replacements;", "} catch (error) {"]],
+    dies: "simulation",
+  },
+  {
+    name: "a snapshot that finds no room leaves its file",
+    file: DURABILITY,
+    edits: [[
+      "file.abort();\n    } catch (error) {\n      return this.fail(attempt",
+      "file.release();\n    } catch (error) {\n      return this.fail(attempt",
+    ]],
+    dies: "full_disk_test",
+  },
+  {
+    name: "a flush that reports no space is refused instead of ending the log",
+    file: DURABILITY,
+    edits: [[
+      "    try {\n      this.writer!.flush();\n    } catch (error) {\n      throw this.fail(attempt, error);",
+      "    try {\n      this.writer!.flush();\n    } catch (error) {\n      throw this.refuse(attempt, error);",
+    ]],
+    dies: "sync_test",
+  },
+  {
+    name: "superseded segments are not removed durably",
+    file: OPEN,
+    edits: [["if (superseded.length > 0) fileSystem.syncDirectory(folder);", ""]],
+    dies: "rotation_test",
   },
   {
     name: "a scrub names what was repaired meanwhile",
