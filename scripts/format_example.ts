@@ -6,13 +6,14 @@
  * @module
  */
 
+import { resolve } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { type LogEntry, WalLog } from "../mod.ts";
 import { FRAME_KIND, FRAME_LENGTH, SEGMENT_HEADER_BYTES } from "../src/segments/format.ts";
 import { SimulatedDisk } from "../src/testing/mod.ts";
 
-const FOLDER = "/raft.wal";
+const FOLDER = resolve("/raft.wal");
 const BYTES_PER_LINE = 8;
 
 /** How a field is shown beside its bytes. */

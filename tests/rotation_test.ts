@@ -1,6 +1,7 @@
 /** Sealing a segment and beginning the next: in which order, and what a kill between any two steps leaves. */
 
 import assert from "node:assert/strict";
+import { basename } from "node:path";
 import { describe, it } from "node:test";
 import { WalLog, WalLogError } from "../mod.ts";
 import {
@@ -75,7 +76,7 @@ describe("a rotation", () => {
     const created = at(`create ${next}`, data);
     const header = at(`write ${next}`, created);
     const headerFlushed = at(`sync ${next}`, header);
-    const nameFlushed = at(`syncDirectory ${PATH.slice(1)}`, headerFlushed);
+    const nameFlushed = at(`syncDirectory ${basename(PATH)}`, headerFlushed);
     const slot = fileSystem.calls.findIndex(({ name, operation, position }) =>
       name === old && operation === "write" && position === SLOT_OFFSET
     );

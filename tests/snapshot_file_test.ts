@@ -320,7 +320,7 @@ describe("a snapshot that is read", () => {
       async ({ path, log, fileSystem }) => {
         const data = bytesOf(2_000_000);
         log.applySnapshot({ index: 5, term: 1, config: [3n], data });
-        const file = join(path, snapshotFiles(path)[0]!);
+        const file = `${path}/${snapshotFiles(path)[0]!}`;
         const whole = new Uint8Array(readFileSync(file));
         const open = fileSystem.openFiles;
         for (const at of [80, 100, 600_000, 1_100_000, 1_900_000]) {

@@ -506,7 +506,7 @@ describe("importing a wal-db log", () => {
   });
 
   it("says of a source that is not there, or no path, what it was", async () => {
-    assert.match((await rejection(importWalDb("/nowhere/x.wal", new MemoryLog()))).message, /\/nowhere\/x\.wal/);
+    assert.match((await rejection(importWalDb("/nowhere/x.wal", new MemoryLog()))).message, /[/\\]nowhere[/\\]x\.wal/);
     assert.equal((await rejection(importWalDb("/nowhere/x.wal", new MemoryLog()))).code, "IO");
     for (const path of ["", "file:///x", 7 as unknown as string]) {
       assert.equal((await rejection(importWalDb(path, new MemoryLog()))).code, "INVALID_ARGUMENT");

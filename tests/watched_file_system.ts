@@ -41,7 +41,7 @@ export function systemError(code: string): Error {
 
 /** The name in a path. */
 function nameOf(path: string): string {
-  return path.slice(path.lastIndexOf("/") + 1);
+  return path.slice(Math.max(path.lastIndexOf("/"), path.lastIndexOf("\\")) + 1);
 }
 
 /** Wraps a file system. */
