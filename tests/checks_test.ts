@@ -270,10 +270,8 @@ describe("a segment that was begun in vain", () => {
         disk.restart();
         const healing = open(disk, { onDamage: "keep" });
         healing.applySnapshot({ index: 6, term: 2, config: [1n], data: new Uint8Array(4) });
+        healing.setHardState({ term: 7, votedFor: 9n });
         healing.closeSync();
-        const healed = open(disk);
-        healed.setHardState({ term: 7, votedFor: 9n });
-        healed.closeSync();
         disk.lose(disk.files().filter((path) => path.endsWith(".seg")).at(-1)!);
         const kept = open(disk, { onDamage: "keep" });
         assert.throws(() => kept.setHardState({ term: 7, votedFor: 2n }), { code: "CORRUPT" }, `${seed}, ${operation}`);
