@@ -331,7 +331,7 @@ function startWriter(
     index.segments.push(segment);
     return write(segment, file, false);
   }
-  const previous = index.segments.at(-2);
+  const { previous } = recovered;
   const nameHead = () => {
     if (previous === undefined || previous.header.number !== head.header.previous) return;
     nameSuccessor(fileSystem, codec, previous, head.header.number, head.header.baseLsn);

@@ -92,6 +92,32 @@ describe("a segment below the snapshot", () => {
     assert.deepEqual(removed, [segmentName(1), segmentName(3)]);
   });
 
+  it("names the newest segment durably before it is removed", () => {
+    const disk = new MemoryDisk();
+    const log = openLog(disk);
+    for (const entry of entriesAt(1, 5, 1, 900)) log.append([entry]);
+    const previous = disk.contents().get(segmentName(1))!.slice();
+    assert.deepEqual(segmentsOf(disk), [segmentName(1), segmentName(2)]);
+    log.applySnapshot({ index: 4, term: 1, config: [1n], data: new Uint8Array(10) });
+    // A crash that took the pointer to segment 2 along would leave a log that ends with segment 1, if 2 were lost later.
+    const crashed = new MemoryDisk(new Map([...disk.contents(), [segmentName(1), previous]]));
+    const calls: string[] = [];
+    const { remove } = crashed;
+    crashed.remove = (path) => {
+      calls.push(`remove ${path.slice(PATH.length + 1)}`);
+      remove.call(crashed, path);
+    };
+    const open = crashed.open.bind(crashed);
+    crashed.open = (path, mode) => {
+      const file = open(path, mode);
+      file.sync = () => void calls.push(`sync ${path.slice(PATH.length + 1)}`);
+      return file;
+    };
+    openLog(crashed);
+    const own = calls.filter((call) => call.endsWith(segmentName(1)));
+    assert.deepEqual(own, [`sync ${segmentName(1)}`, `remove ${segmentName(1)}`]);
+  });
+
   it("is not reported if it is damaged", () => {
     for (const [from, to] of [[0, SEGMENT_HEADER_BYTES], [SEGMENT_HEADER_BYTES, SEGMENT_HEADER_BYTES + 400]] as const) {
       const contents = new Map(crashed([1, 3]).contents());

@@ -65,6 +65,8 @@ export interface Recovered {
   readonly head: Segment | undefined;
   /** Whether the newest segment ends with the mark that closing leaves, so that writing can go on behind it. */
   readonly closed: boolean;
+  /** The segment before the newest one, also if the snapshot covers it; `undefined` if there is none. */
+  readonly previous: Segment | undefined;
   /** Whether the segment before the newest names it, if that is there. */
   readonly isHeadNamed: boolean;
   /** The log's UUID; `undefined` if there is no log yet. */
@@ -183,6 +185,7 @@ export class Recovery {
       }
       // Whatever is lost behind the newest segment may have held a hard state too.
       const hardStateLost = replay.hardStateLost || damage.some((one) => one.path > head.path);
+      const previous = replay.index.segments.at(-2);
       const judged = judgeDamage(damage, chain, replay, this.borders);
       if (replay.tailLost) {
         judged.damage.push({ ...lostBefore(head.path, "frames"), firstIndex: head.header.state.nextIndex });
@@ -201,6 +204,7 @@ export class Recovery {
         head,
         // A slot that a crash tore stays torn behind the mark: what comes next has to be named there.
         closed: closed && head.endOffset === size && newest.file.successor === undefined,
+        previous,
         isHeadNamed: chain.links.slice(-2, -1).every(namesNext),
         uuid: head.header.uuid,
         isIdentified: identity !== undefined && identity !== "damaged",
@@ -259,6 +263,7 @@ export class Recovery {
       state: replay.state,
       head: undefined,
       closed: chain.leftovers.length === 0,
+      previous: undefined,
       isHeadNamed: true,
       uuid: identity === "damaged" ? undefined : identity,
       isIdentified: false,

@@ -978,6 +978,15 @@ const RECOVERIES: Mutant[] = [
     dies: "leftover_test",
   },
   {
+    name: "a segment below the snapshot does not name the newest one anew",
+    file: RECOVERY,
+    edits: [
+      ["      const previous = replay.index.segments.at(-2);\n", ""],
+      ["        previous,\n", "        previous: replay.index.segments.at(-2),\n"],
+    ],
+    dies: "leftover_test",
+  },
+  {
     name: "damage below the snapshot is reported",
     file: JUDGE,
     edits: [["else if (!isBelow) harmless.push(one);", "else harmless.push(one);"]],
