@@ -21,6 +21,8 @@ import {
 import { join } from "node:path";
 import process from "node:process";
 import { describe, it } from "node:test";
+import { WalLogError } from "../mod.ts";
+import { replaceFiles } from "../src/cli/cut.ts";
 import { listFiles } from "../src/cli/log_files.ts";
 import { keepOwner } from "../src/cli/owner.ts";
 import { cli, damageEntry, makeLog, segmentsOf } from "./cli.ts";
@@ -41,6 +43,25 @@ function withDamaged(test: (paths: { path: string; other: string; folder: string
       await test({ path, other, folder });
     });
 }
+
+describe("the files of a log that is cut", () => {
+  it(
+    "are replaced only while the lock is held",
+    withDamaged(({ path, other }) => {
+      for (let held = 0; held < 3; held++) {
+        const before = contentsOf(path);
+        let checks = 0;
+        const check = () => {
+          if (checks++ === held) throw new WalLogError("LOCK_LOST", "lost");
+        };
+        assert.throws(() => replaceFiles(path, other, { check, release: () => {} }), { code: "LOCK_LOST" });
+        assert.equal(checks, held + 1);
+        if (held === 0) assert.deepEqual(contentsOf(path), before);
+      }
+      return Promise.resolve();
+    }),
+  );
+});
 
 describe("wal-log repair --cut", () => {
   it(

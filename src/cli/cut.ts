@@ -10,6 +10,7 @@ import { readdirSync, renameSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { WalLogError } from "../errors.ts";
 import { IDENTITY_NAME } from "../segments/identity.ts";
+import type { FileLock } from "../storage/file_system.ts";
 import { nodeFileSystem } from "../storage/node_fs.ts";
 import type { Index } from "../types.ts";
 import { makeFolder, statOf, withTemporaryFolder } from "./aside.ts";
@@ -68,7 +69,7 @@ export async function cutTail(context: Context, found: Inspection): Promise<numb
         await copyLog(source, anew, from - 1, signal, fileSystem);
         await checkCopy(source, anew, from - 1);
         await source.close();
-        replace(folder, anew);
+        replaceFiles(folder, anew, lock);
       });
     } finally {
       await source.close();
@@ -121,13 +122,26 @@ async function copyFiles(from: string, to: string, signal: AbortSignal): Promise
   keepOwner(to, statSync(from));
 }
 
-/** Replaces the files of a log with those of another, IDENTITY last. It is synchronous: nothing can run in between. */
-function replace(folder: string, anew: string): void {
+/**
+ * Replaces the files of a log with those of another, IDENTITY last. It is synchronous: nothing else of this process runs in
+ * between.
+ *
+ * @param folder The log's folder.
+ * @param anew The folder with the new files.
+ * @param lock The log's lock, which must still be held at each step.
+ * @throws {WalLogError} `LOCK_LOST` if the folder or its lock was moved, deleted or replaced.
+ */
+export function replaceFiles(folder: string, anew: string, lock: FileLock): void {
   const names = readdirSync(anew).filter(isSegmentOrSnapshot);
   const old = readdirSync(folder).filter(isSegmentOrSnapshot);
-  for (const name of names) renameSync(join(anew, name), join(folder, name));
-  for (const name of old) if (!names.includes(name)) rmSync(join(folder, name));
+  // The copying took a while, and the folder or its lock may be another one by now.
+  const change = (step: () => void) => {
+    lock.check();
+    step();
+  };
+  for (const name of names) change(() => renameSync(join(anew, name), join(folder, name)));
+  for (const name of old) if (!names.includes(name)) change(() => rmSync(join(folder, name)));
   nodeFileSystem.syncDirectory(folder);
-  renameSync(join(anew, IDENTITY_NAME), join(folder, IDENTITY_NAME));
+  change(() => renameSync(join(anew, IDENTITY_NAME), join(folder, IDENTITY_NAME)));
   nodeFileSystem.syncDirectory(folder);
 }
