@@ -23,9 +23,10 @@ import {
 } from "./segments/format.ts";
 import type { LogIndex } from "./segments/index.ts";
 import { entriesWithin, liveIndexes } from "./segments/live.ts";
+import { goneFromReader } from "./segments/reader.ts";
 import { Replay } from "./segments/replay.ts";
 import { Segment } from "./segments/segment.ts";
-import { SnapshotReader } from "./snapshots.ts";
+import { snapshotName, SnapshotReader } from "./snapshots.ts";
 import type { FileSystem } from "./storage/file_system.ts";
 import { errorCode, ioError, readFull } from "./storage/full.ts";
 import { openSized, type SizedFile } from "./storage/sized_file.ts";
@@ -67,10 +68,11 @@ export interface ScrubReport {
  * @param durability Whether it is open.
  * @param options How fast, and whom to tell.
  * @returns What was found.
- * @throws {WalLogError} `IO`, `CLOSED`, `INVALID_ARGUMENT`. Or the reason of the signal.
+ * @throws {WalLogError} `IO`, `CLOSED`, `INVALID_ARGUMENT`; `COMPACTED` if the writer beside a reader has deleted a file.
+ * Or the reason of the signal.
  */
 export async function scrubInBackground(
-  { fileSystem, folder, uuid, index, writer }: Opened,
+  { fileSystem, folder, uuid, index, writer, report }: Opened,
   state: LiveState,
   durability: Durability,
   options: ScrubOptions,
@@ -84,7 +86,9 @@ export async function scrubInBackground(
       `Cannot scrub: bytesPerSecond must be a number above 0, found ${String(bytesPerSecond)}`,
     );
   }
-  const begin = () => scrubLog({ fileSystem, folder, uuid, index, active: writer?.segment });
+  // A reader's files were there when the log was opened, unless that reported them.
+  const gone = writer === undefined && report.damage.length === 0 ? goneFromReader : undefined;
+  const begin = () => scrubLog({ fileSystem, folder, uuid, index, active: writer?.segment, gone });
   let scrubbing = begin();
   let { repairs } = state;
   let started = performance.now();
@@ -125,6 +129,8 @@ export interface ScrubSubject {
   readonly index: LogIndex;
   /** The segment that is being written; `undefined` if none is. */
   readonly active: Segment | undefined;
+  /** The error of a missing file that the log's writer has deleted; left out if a missing file is damage. */
+  readonly gone?: (path: string, cause: unknown) => WalLogError;
 }
 
 /**
@@ -152,6 +158,7 @@ export function* scrubLog(subject: ScrubSubject): Generator<Progress, ScrubRepor
       file = openSized(fileSystem, segment.path);
     } catch (error) {
       if (errorCode(error) !== "ENOENT") throw error;
+      if (subject.gone !== undefined) throw subject.gone(segment.path, error);
       // Compaction deletes segments, and takes them out of the index before anybody else runs.
       if (index.segments.includes(segment)) found.push(wholeSegment(segment, "the file is missing"));
       continue;
@@ -255,7 +262,7 @@ function checkFooter(codec: Codec, segment: Segment, file: SizedFile): Damage[] 
 }
 
 function* checkSnapshot(
-  { fileSystem, folder, uuid, index }: ScrubSubject,
+  { fileSystem, folder, uuid, index, gone }: ScrubSubject,
   codec: Codec,
   bytesTotal: number,
 ): Generator<Progress, readonly Damage[]> {
@@ -267,6 +274,8 @@ function* checkSnapshot(
     return [];
   } catch (error) {
     if (!(error instanceof WalLogError) || error.code !== "CORRUPT") throw error;
+    const name = snapshotName(snapshotIndex, snapshotTerm);
+    if (gone !== undefined && !fileSystem.list(folder).includes(name)) throw gone(`${folder}/${name}`, error);
     // A later snapshot may have taken its place meanwhile.
     return index.snapshotIndex === snapshotIndex ? error.damage : [];
   }

@@ -352,7 +352,8 @@ export class WalLog implements RaftLog, AsyncDisposable, Disposable {
    *
    * @param options How fast, and whom to tell.
    * @returns What was found.
-   * @throws {WalLogError} `IO` if a file cannot be read; `CLOSED`, also if the log is closed meanwhile; `INVALID_ARGUMENT`.
+   * @throws {WalLogError} `IO` if a file cannot be read; `COMPACTED` if this is a reader and the log's writer has deleted a
+   * file, so that the log must be opened again; `CLOSED`, also if the log is closed meanwhile; `INVALID_ARGUMENT`.
    * Or the reason of `options.signal`.
    */
   async scrub(options: ScrubOptions = {}): Promise<ScrubReport> {

@@ -185,6 +185,21 @@ describe("scrubbing", () => {
     await assert.rejects(log.scrub(), { code: "CLOSED" });
   });
 
+  it("ends with COMPACTED if the writer has deleted what a reader was to scrub, and reports no damage", async () => {
+    const { disk, log } = makeLog();
+    const reader = WalLog.openSync(FOLDER, { fileSystem: disk.fileSystem, readOnly: true });
+    log.compact(80);
+    await assert.rejects(reader.scrub(), { code: "COMPACTED" });
+    assert.deepEqual(reader.damaged, []);
+    reader.closeSync();
+    const later = WalLog.openSync(FOLDER, { fileSystem: disk.fileSystem, readOnly: true });
+    log.compact(81);
+    await assert.rejects(later.scrub(), { code: "COMPACTED" });
+    assert.deepEqual(later.damaged, []);
+    later.closeSync();
+    log.closeSync();
+  });
+
   it("refuses a rate that is none", async () => {
     const { log } = makeLog();
     for (const bytesPerSecond of [0, -1, NaN]) {
