@@ -5,10 +5,23 @@
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { WalLog, WalLogError } from "../mod.ts";
-import { BASE_LSN_END, SEGMENT_NUMBER_END, segmentName } from "../src/segments/format.ts";
+import { WalLog, WalLogError, type WalLogOptions } from "../mod.ts";
+import { Codec } from "../src/codec/codec.ts";
+import {
+  BASE_LSN_END,
+  FRAME_HEADER_BYTES,
+  FRAME_LENGTH,
+  FRAME_PAYLOAD_SUM,
+  FRAME_UNPROVEN,
+  MARK_BYTES,
+  MARK_HARD_TERM,
+  MARK_SNAPSHOT_INDEX,
+  MARK_SNAPSHOT_TERM,
+  SEGMENT_NUMBER_END,
+  segmentName,
+} from "../src/segments/format.ts";
 import { forgeSegment } from "./forge.ts";
-import { entryAt } from "./history.ts";
+import { entryAt, framesOf } from "./history.ts";
 import { type Contents, MemoryDisk } from "./memory_disk.ts";
 import { assertSameEntries } from "./model.ts";
 
@@ -180,5 +193,85 @@ describe("a header with right checksums and absurd numbers", () => {
       contents.set(FIRST, forgeSegment(contents.get(FIRST)!, { baseLsn }));
       assert.throws(() => openLog(new MemoryDisk(contents)), isCorrupt);
     }
+  });
+});
+
+/** Puts the checksums of a frame right. */
+function seal(bytes: Uint8Array, at: number): void {
+  const codec = new Codec();
+  const view = new DataView(bytes.buffer, bytes.byteOffset);
+  const payload = at + FRAME_HEADER_BYTES;
+  const length = view.getUint32(at + FRAME_LENGTH, true);
+  view.setBigUint64(at + FRAME_PAYLOAD_SUM, codec.hash(bytes.subarray(payload, payload + length), 0n), true);
+  const seed = view.getBigUint64(48, true) ^ (view.getBigUint64(40, true) + BigInt(at));
+  view.setUint32(at, Number(codec.hash(bytes.subarray(at + FRAME_LENGTH, payload), seed) & 0xffff_ffffn), true);
+}
+
+describe("a mark with right checksums", () => {
+  const fields = {
+    "hard state's term": MARK_HARD_TERM,
+    "snapshot's index": MARK_SNAPSHOT_INDEX,
+    "snapshot's term": MARK_SNAPSHOT_TERM,
+  };
+  for (const [name, field] of Object.entries(fields)) {
+    for (const value of [2n ** 53n, 2n ** 63n, 2n ** 64n - 2n]) {
+      it(`and an absurd ${name}, ${value}, makes no log lose what it acknowledges later`, () => {
+        for (const onDamage of ["fail", "keep"] as const) {
+          const disk = new MemoryDisk();
+          const log = openLog(disk);
+          log.append([entryAt(1, 1, ENTRY_BYTES)]);
+          log.closeSync();
+          const bytes = disk.contents().get(FIRST)!.slice();
+          const at = bytes.length - MARK_BYTES;
+          new DataView(bytes.buffer).setBigUint64(at + FRAME_HEADER_BYTES + field, value, true);
+          seal(bytes, at);
+          disk.put(FIRST, bytes);
+          let forged: WalLog;
+          try {
+            forged = WalLog.openSync(PATH, { fileSystem: disk, segmentBytes: SEGMENT_BYTES, onDamage });
+          } catch (error) {
+            assert(isCorrupt(error), error as Error);
+            continue;
+          }
+          assert(Number.isSafeInteger(forged.hardState.term) && Number.isSafeInteger(forged.snapshotIndex));
+          forged.setHardState({ term: 7, votedFor: 2n }, { force: true });
+          fill(forged, 20);
+          const { lastIndex } = forged;
+          forged.closeSync();
+          const again = WalLog.openSync(PATH, { fileSystem: disk, segmentBytes: SEGMENT_BYTES, onDamage });
+          assert.equal(again.lastIndex, lastIndex);
+          assert.deepEqual(again.hardState, { term: 7, votedFor: 2n });
+          again.closeSync();
+        }
+      });
+    }
+  }
+});
+
+describe("a frame with right checksums", () => {
+  it("and a durable position between two frames makes no log lose what it acknowledges later", () => {
+    const disk = new MemoryDisk();
+    const log = openLog(disk);
+    for (let i = 1; i <= 3; i++) {
+      log.append([entryAt(i, 1, 100)]);
+      log.syncSync();
+    }
+    const killed = new MemoryDisk(new Map([...disk.contents()].map(([name, bytes]) => [name, bytes.slice()])));
+    const bytes = killed.contents().get(FIRST)!.slice();
+    const { offset } = framesOf(bytes).at(-1)!;
+    new DataView(bytes.buffer).setUint32(offset + FRAME_UNPROVEN, 12, true);
+    seal(bytes, offset);
+    killed.put(FIRST, bytes);
+    const options: WalLogOptions = { fileSystem: killed, segmentBytes: SEGMENT_BYTES, onDamage: "keep" };
+    const forged = WalLog.openSync(PATH, options);
+    forged.setHardState({ term: 7, votedFor: 2n }, { force: true });
+    fill(forged, 20);
+    const { lastIndex } = forged;
+    forged.closeSync();
+    const again = WalLog.openSync(PATH, options);
+    assert.equal(again.lastIndex, lastIndex);
+    assert.deepEqual(again.hardState, { term: 7, votedFor: 2n });
+    again.closeSync();
+    log.closeSync();
   });
 });

@@ -3,12 +3,12 @@
 import {
   FLAG_COPY, FLAG_FILL, FLAG_VOTE, FRAME_FLAGS, FRAME_HEADER_BYTES, FRAME_INDEX, FRAME_KIND, FRAME_LENGTH,
   FRAME_PAYLOAD_SUM, FRAME_REPLACEMENTS, FRAME_TERM, FRAME_UNPROVEN, KIND_ENTRY, KIND_FOOTER, KIND_HARD_STATE,
-  KIND_MARK, KIND_SNAPSHOT, KIND_TRUNCATE, MARK_HARD_TERM, MARK_HARD_VOTE, MARK_SNAPSHOT_INDEX, MARK_STATE_BYTES,
-  OFFSETS, OFFSETS_MAX, RUNS, RUNS_MAX, SCAN_BAD_HEADER, SCAN_BAD_PAYLOAD, SCAN_EVENT, SCAN_LARGE, SCAN_MORE,
-  SCAN_OUT_OF_ORDER, SCAN_TABLE_FULL, SLOT_BASE_LSN, SLOT_CONSUMED, SLOT_EVENT, SLOT_HARD_STATES, SLOT_HARD_TERM,
-  SLOT_HARD_VOTE, SLOT_HAS_VOTE, SLOT_LAST_FLAGS, SLOT_LAST_SUM, SLOT_LAST_TERM, SLOT_NEXT_INDEX, SLOT_OFFSETS,
-  SLOT_OWN_FRAMES, SLOT_PROVEN_LSN, SLOT_REPLACEMENTS, SLOT_RUNS, SLOT_SALT, SLOT_SNAPSHOT_INDEX, SLOT_WANTS_MARK,
-  UNPROVEN_UNKNOWN,
+  KIND_MARK, KIND_SNAPSHOT, KIND_TRUNCATE, MARK_HARD_TERM, MARK_HARD_VOTE, MARK_SNAPSHOT_INDEX, MARK_SNAPSHOT_TERM,
+  MARK_STATE_BYTES, OFFSETS, OFFSETS_MAX, RUNS, RUNS_MAX, SAFE_INTEGER_MAX, SCAN_BAD_HEADER, SCAN_BAD_PAYLOAD,
+  SCAN_EVENT, SCAN_LARGE, SCAN_MORE, SCAN_OUT_OF_ORDER, SCAN_TABLE_FULL, SLOT_BASE_LSN, SLOT_CONSUMED, SLOT_EVENT,
+  SLOT_HARD_STATES, SLOT_HARD_TERM, SLOT_HARD_VOTE, SLOT_HAS_VOTE, SLOT_LAST_FLAGS, SLOT_LAST_SUM, SLOT_LAST_TERM,
+  SLOT_NEXT_INDEX, SLOT_OFFSETS, SLOT_OWN_FRAMES, SLOT_PROVEN_LSN, SLOT_REPLACEMENTS, SLOT_RUNS, SLOT_SALT,
+  SLOT_SNAPSHOT_INDEX, SLOT_WANTS_MARK, UNPROVEN_UNKNOWN,
 } from "./layout";
 import { frameBytes, setSlot, slot } from "./state";
 import { headerIsValid } from "./frame";
@@ -82,11 +82,8 @@ export function scan(at: usize, bytes: u32, room: u32, lsn: f64): u32 {
       stop = SCAN_EVENT;
     } else {
       const status = takeState(at, kind, flags, length, next, replacements);
-      if (status == SCAN_OUT_OF_ORDER) {
-        stop = SCAN_OUT_OF_ORDER;
-        break;
-      }
       stop = status;
+      if (status == SCAN_OUT_OF_ORDER || status == SCAN_BAD_PAYLOAD) break;
       replacements = counted;
     }
     if (stop == SCAN_EVENT) setSlot(SLOT_EVENT, (at - start) as u64);
@@ -126,9 +123,19 @@ function takeState(at: usize, kind: u32, flags: u32, length: u32, next: u64, rep
   if (index != next) return SCAN_OUT_OF_ORDER;
   if (length != MARK_STATE_BYTES) return SCAN_MORE;
   const state = at + FRAME_HEADER_BYTES;
+  if (!markIsSane(state, next)) return SCAN_BAD_PAYLOAD;
   takeHardState(load<u64>(state, MARK_HARD_TERM), load<u64>(state, MARK_HARD_VOTE), flags, isOwn);
   const isWanted = slot(SLOT_WANTS_MARK) != 0 || load<u64>(state, MARK_SNAPSHOT_INDEX) != slot(SLOT_SNAPSHOT_INDEX);
   return isWanted ? SCAN_EVENT : SCAN_MORE;
+}
+
+/** Whether the payload of a mark has numbers that a writer can write: it could not write them in the next header. */
+// @ts-ignore: decorator
+@inline
+function markIsSane(state: usize, next: u64): bool {
+  const snapshotTerm = load<u64>(state, MARK_SNAPSHOT_TERM);
+  return load<u64>(state, MARK_HARD_TERM) <= SAFE_INTEGER_MAX && load<u64>(state, MARK_SNAPSHOT_INDEX) < next &&
+    (snapshotTerm <= SAFE_INTEGER_MAX || snapshotTerm == u64.MAX_VALUE);
 }
 
 // @ts-ignore: decorator
