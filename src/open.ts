@@ -31,6 +31,8 @@ const LOCK_NAME = "LOCK";
 const UUID_BYTES = 16;
 /** How long to wait before trying again to take the lock that another writer holds. In milliseconds. */
 const LOCK_RETRY_MS = 20;
+/** Zeros behind the mark of a clean close, which is one only at the end of the file. In bytes. */
+const OPEN_BYTES = 8;
 /** How long opening runs before it lets others. In milliseconds. */
 const OPEN_SLICE_MS = 8;
 
@@ -346,7 +348,10 @@ function startWriter(
       // The mark was read, which does not say that it is on the disk: its own flush may have failed.
       const mark = new Uint8Array(MARK_BYTES);
       readFull(file, mark, head.endOffset - mark.length);
+      file.requireNamed?.();
       writeFull(file, mark, head.endOffset - mark.length);
+      // From now on the log does not look closed. Two writers that each took it for closed would write in the same place.
+      file.truncate(head.endOffset + OPEN_BYTES);
       file.sync();
       // Were the newest segment lost too, nothing would tell that it was there.
       if (!recovered.isHeadNamed) nameHead();
@@ -368,6 +373,7 @@ function startWriter(
     sum: recovered.provenSum,
     lowestTruncated: recovered.provenTruncated,
     truncatedSince: recovered.unprovenTruncated,
+    missingNumber: recovered.missingNumber,
   };
   const { segment, file } = continueAfterCrash(fileSystem, folder, codec, head, proven, numberUsed, keptBytes);
   index.segments.push(segment);

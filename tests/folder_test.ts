@@ -154,6 +154,61 @@ describe("under an open log", { skip: onWindows }, () => {
       }
     }));
 
+  /** What another writer does to a log that was opened and not written yet, and how it is undone. */
+  const TAKEOVERS: Record<string, (path: string, takeOver: (path: string) => void) => void> = {
+    "LOCK is deleted": (path, takeOver) => {
+      unlinkSync(join(path, "LOCK"));
+      takeOver(path);
+    },
+    "LOCK is moved away and back": (path, takeOver) => {
+      renameSync(join(path, "LOCK"), `${path}.lock`);
+      takeOver(path);
+      renameSync(`${path}.lock`, join(path, "LOCK"));
+    },
+    "a copy with hard links has no LOCK": (path, takeOver) => {
+      spawnSync("cp", ["-al", path, `${path}.copy`]);
+      unlinkSync(join(`${path}.copy`, "LOCK"));
+      takeOver(`${path}.copy`);
+    },
+  };
+
+  for (const [accident, happen] of Object.entries(TAKEOVERS)) {
+    for (const isClosed of [true, false]) {
+      const state = isClosed ? "a log that was closed" : "a log that is being written";
+      it(`${accident}: the writer of ${state} acknowledges nothing more, and harms nothing`, () =>
+        inTemporaryFolder(async (folder) => {
+          const path = join(folder, "raft.wal");
+          let first = writeLog(path);
+          if (isClosed) {
+            first.closeSync();
+            first = WalLog.openSync(path, SMALL);
+          }
+          let taken = path;
+          happen(path, (at) => {
+            taken = at;
+            const second = WalLog.openSync(at, SMALL);
+            second.append(entriesAt(21, 24, 7));
+            second.setHardState({ term: 9, votedFor: 3n });
+            second.syncSync();
+            second.closeSync();
+          });
+          const write = (log: WalLog) => {
+            log.setHardState({ term: 1, votedFor: 2n });
+            log.append(entriesAt(21, 22, 5));
+            return log.sync();
+          };
+          const error = await rejection("POISONED", () => write(first));
+          assert.equal((error.cause as WalLogError).code, "LOCK_LOST", error.message);
+          await rejection("POISONED", () => first.close());
+          const reopened = WalLog.openSync(taken, SMALL);
+          assert.deepEqual(reopened.hardState, { term: 9, votedFor: 3n });
+          assert.deepEqual([21, 22, 24].map((index) => reopened.termAt(index)), [7, 7, 7]);
+          assert.equal(reopened.lastIndex, 24);
+          reopened.closeSync();
+        }));
+    }
+  }
+
   it("LOCK is deleted: a second writer opens, and keeps what both acknowledged", () =>
     inTemporaryFolder(async (folder) => {
       const path = join(folder, "raft.wal");
@@ -302,7 +357,7 @@ describe("the lock", () => {
       const [binary, ...prefix] = locateRuntime("node").run;
       const { stdout, stderr } = spawnSync(binary, [...prefix, CHILD, "try-as", path, "65534"], { encoding: "utf8" });
       assert.equal(stderr, "");
-      assert.match(stdout, /^IO .*this user may read it but not write it/);
+      assert.match(stdout, /^IO .*it can be read but not written/);
     }));
 
   it("says whether it is held in this process or in another", () =>

@@ -67,6 +67,8 @@ export interface Recovered {
   readonly closed: boolean;
   /** The segment before the newest one, also if the snapshot covers it; `undefined` if there is none. */
   readonly previous: Segment | undefined;
+  /** The number of a segment that the newest one names, and that is missing; `undefined` if it names none. */
+  readonly missingNumber: number | undefined;
   /** Whether the segment before the newest names it, if that is there. */
   readonly isHeadNamed: boolean;
   /** The log's UUID; `undefined` if there is no log yet. */
@@ -143,11 +145,13 @@ export class Recovery {
       const { size } = newest.file;
       const closed = this.isClosed(newest, file);
       // The closing mark vouches for what lies before it, not for itself: its own flush may have failed.
-      const provenLsn = closed ? head.header.baseLsn + size - MARK_BYTES : Math.max(
+      const stated = closed ? head.header.baseLsn + size - MARK_BYTES : Math.max(
         this.chainReader.survey(newest.file, size).provenLsn,
         chain.provenLsn,
         head.header.baseLsn + SEGMENT_HEADER_BYTES,
       );
+      // Frames end at multiples of this. A forged one would make all headers invalid that are written from here on.
+      const provenLsn = stated - stated % FRAME_ALIGNMENT;
       const provenOffset = provenLsn - head.header.baseLsn;
       for (const _ of replayThroughDamage(replay, head, file, provenOffset)) {
         yield { bytesDone: replay.bytesRead, bytesTotal };
@@ -205,6 +209,7 @@ export class Recovery {
         // A slot that a crash tore stays torn behind the mark: what comes next has to be named there.
         closed: closed && head.endOffset === size && newest.file.successor === undefined,
         previous,
+        missingNumber: namedBy(newest),
         isHeadNamed: chain.links.slice(-2, -1).every(namesNext),
         uuid: head.header.uuid,
         isIdentified: identity !== undefined && identity !== "damaged",
@@ -264,6 +269,7 @@ export class Recovery {
       head: undefined,
       closed: chain.leftovers.length === 0,
       previous: undefined,
+      missingNumber: undefined,
       isHeadNamed: true,
       uuid: identity === "damaged" ? undefined : identity,
       isIdentified: false,
@@ -346,4 +352,9 @@ export class Recovery {
 /** Whether a segment names the one that was written to follow it. */
 function namesNext({ file, joined }: Link): boolean {
   return !joined || (file.successor !== undefined && file.successor !== "damaged");
+}
+
+/** The number of the segment that a segment names as the next one; `undefined` if it names none that can be read. */
+function namedBy({ file: { successor } }: Link): number | undefined {
+  return successor === undefined || successor === "damaged" ? undefined : successor.number;
 }

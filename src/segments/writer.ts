@@ -11,6 +11,7 @@
  */
 
 import { CHUNK_BYTES, type Codec, SLOT_LAST_SUM } from "../codec/codec.ts";
+import { WalLogError } from "../errors.ts";
 import type { File, FileSystem } from "../storage/file_system.ts";
 import { isNoSpace, readFull, writeFull } from "../storage/full.ts";
 import type { TakenEntry } from "../taken.ts";
@@ -18,6 +19,7 @@ import type { EntryKind, Index, Term } from "../types.ts";
 import type { Batch } from "./batch.ts";
 import { createSegment } from "./create.ts";
 import {
+  decodeSuccessor,
   encodeFooter,
   encodeMark,
   encodeSegmentHeader,
@@ -105,6 +107,8 @@ export class SegmentWriter {
   private windowBytes = WINDOW_BYTES_MIN;
   /** How often room was made in it: whether what was laid there is still what lies there. */
   reservations = 0;
+  /** Where the beginning of the segment's next-segment pointer is read. */
+  private readonly probe = new Uint8Array(1);
   /** Offset up to which the file is known to hold zeros ahead. */
   private zeroedTo: number;
   private zeroAhead = ZERO_AHEAD_BYTES_MIN;
@@ -382,8 +386,19 @@ export class SegmentWriter {
       : undefined;
   }
 
+  /**
+   * Fails if another writer has gone on with the log. That one names its segment in the active one, whatever has become of
+   * the lock meanwhile: it was moved away and put back, or the segment is a hard link in a copy of the folder.
+   */
+  private requireActive(): void {
+    const { probe } = this;
+    readFull(this.file, probe, SLOT_OFFSET);
+    if (probe[0] !== 0) requireUnnamed(this.file, this.codec, this.segment, undefined);
+  }
+
   /** Flushes, blocking. */
   flush(): void {
+    this.requireActive();
     this.layZeros();
     this.syncFile();
   }
@@ -401,6 +416,7 @@ export class SegmentWriter {
    * @returns Settles when it is done; {@link SegmentWriter.durableLsn} has moved then.
    */
   async flushAsync(): Promise<void> {
+    this.requireActive();
     this.layZeros();
     const { endLsn } = this.segment;
     const { file } = this;
@@ -471,6 +487,8 @@ export class SegmentWriter {
     }, (number) => this.numberUsed = number);
     this.fileSystem.syncDirectory(this.folder);
     this.writeFooter(runs);
+    this.file.requireNamed?.();
+    this.requireActive();
     writeSuccessor(this.file, this.codec, old, segment.header.number, old.endLsn);
     this.file.sync();
     this.retire(this.file);
@@ -554,6 +572,24 @@ function rewriteHeader(fileSystem: FileSystem, codec: Codec, { path, header }: S
   }
 }
 
+/**
+ * Fails if a segment names another one as the next than this writer knows: another writer has gone on with the log.
+ *
+ * @param file The segment's file.
+ * @param codec The codec.
+ * @param segment The segment.
+ * @param known The number that it may name; `undefined` if it must name none.
+ * @throws {WalLogError} `LOCK_LOST`.
+ */
+function requireUnnamed(file: File, codec: Codec, { path, header }: Segment, known: number | undefined): void {
+  const block = new Uint8Array(SEGMENT_HEADER_BYTES);
+  readFull(file, block.subarray(SLOT_OFFSET, HEADER_COPY_OFFSET), SLOT_OFFSET);
+  const found = decodeSuccessor(block, header.salt, (bytes, seed) => codec.hash(bytes, seed));
+  if (found === undefined || found === "damaged" || found.number === known) return;
+  const message = `Another writer has gone on with the log: ${path} names segment ${found.number} as the next one`;
+  throw new WalLogError("LOCK_LOST", message, { path });
+}
+
 /** Fills the slot that makes the next segment part of the log. The caller flushes. */
 function writeSuccessor(file: File, codec: Codec, segment: Segment, number: number, endLsn: number): void {
   const slot = encodeSuccessor({ number, endLsn }, segment.header.salt, (bytes, seed) => codec.hash(bytes, seed));
@@ -578,6 +614,8 @@ export function nameSuccessor(
 ): void {
   const file = fileSystem.open(segment.path, "write");
   try {
+    file.requireNamed?.();
+    requireUnnamed(file, codec, segment, number);
     writeSuccessor(file, codec, segment, number, lsn);
     file.sync();
   } finally {
@@ -594,7 +632,8 @@ export function nameSuccessor(
  * @param codec The codec.
  * @param head The newest segment, as it was recovered.
  * @param proven The position up to which the log was proven durable, and there: its state, the sum of its last frame, and
- * the lowest index that the head had truncated by then, and the lowest that it has truncated since.
+ * the lowest index that the head had truncated by then, and the lowest that it has truncated since. Also the number of a
+ * segment that the head names and that is missing.
  * @param numberUsed The highest number that the log has used.
  * @param keptBytes How much of the old file holds anything; zeros behind are given back.
  * @returns The new segment, which the head's unproven entries have moved to, and its open file.
@@ -610,6 +649,7 @@ export function continueAfterCrash(
     readonly sum: number;
     readonly lowestTruncated: number;
     readonly truncatedSince: number;
+    readonly missingNumber: number | undefined;
   },
   numberUsed: number,
   keptBytes: number,
@@ -636,6 +676,8 @@ export function continueAfterCrash(
     fileSystem.syncDirectory(folder);
     named = true;
     if (old.size() > keptBytes) old.truncate(keptBytes);
+    old.requireNamed?.();
+    requireUnnamed(old, codec, head, proven.missingNumber);
     writeSuccessor(old, codec, head, segment.header.number, proven.lsn);
     old.sync();
   } catch (error) {

@@ -43,9 +43,10 @@ export interface File {
    */
   syncAsync(): Promise<void>;
   /**
-   * Makes sure that the file still has its name. Left out by a file system that nobody else can change.
+   * Makes sure that the file still has its name, and that a writer still holds the lock. A file system in which neither
+   * can be taken away leaves this out.
    *
-   * @throws {WalLogError} `LOCK_LOST` if the file was moved, deleted or replaced.
+   * @throws {WalLogError} `LOCK_LOST` if the file, the folder or the lock file was moved, deleted or replaced.
    */
   requireNamed?(): void;
   /** Closes the file. */

@@ -27,7 +27,15 @@ export function guard(fileSystem: FileSystem, lock: FileLock, permissions: numbe
     open(path, mode) {
       lock.check();
       const file = fileSystem.open(path, mode, permissions);
-      return mode === "read" ? file : guardFile(file, lock);
+      if (mode === "read") return file;
+      try {
+        // The path may have come to lead to another folder just before the file was opened.
+        lock.check();
+      } catch (error) {
+        file.close();
+        throw error;
+      }
+      return guardFile(file, lock);
     },
     rename(from, to) {
       lock.check();
@@ -77,6 +85,7 @@ function guardFile(file: File, lock: FileLock): File {
       }
       await flushed;
     },
+    requireNamed: check,
     close: () => file.close(),
   };
 }
