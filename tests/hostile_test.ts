@@ -155,6 +155,20 @@ describe("a file that somebody else made", { skip }, () => {
   }
 });
 
+describe("a reader", { skip }, () => {
+  for (const kind of KINDS) {
+    it(
+      `opens a log beside ${kind} under the name of a snapshot that it does not need`,
+      withFolders((path, outside) => {
+        if (plant(path, outside, "000000000005-000000000001.snap", kind) === undefined) return;
+        const reader = WalLog.openSync(path, { readOnly: true });
+        assert.equal(reader.entry(20)!.index, 20);
+        reader.closeSync();
+      }),
+    );
+  }
+});
+
 describe("a hostile folder", () => {
   it(`opens or fails without harm, quickly and in little memory (${FOLDERS} folders)`, () =>
     inTemporaryFolder(async (folder) => {

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { WalLogError } from "../errors.ts";
 import { delegateTo } from "./delegate.ts";
 import type { File, FileSystem } from "./file_system.ts";
 import { errorCode } from "./full.ts";
@@ -44,7 +45,9 @@ export class KeptFiles {
     try {
       this.files.set(path, base.open(path, "read"));
     } catch (error) {
-      if (errorCode(error) !== "ENOENT") throw error;
+      // What is no regular file is refused only if the log needs it.
+      const isUnsafe = error instanceof WalLogError && error.code === "UNSAFE_FILE";
+      if (errorCode(error) !== "ENOENT" && !isUnsafe) throw error;
     }
   }
 

@@ -65,12 +65,15 @@ export function lockFile(path: string, permissions: number = FILE_PERMISSIONS): 
   let folder: number | undefined;
   try {
     const before = requireHarmless(path);
+    // Another process takes the lock file away.
+    if (before === undefined) return "another process";
     if (held.has(keyOf(before))) return "this process";
     // Held open, so that no other folder can get its inode.
     folder = openFolder(dirname(path));
     database = lockWithSqlite(path);
     if (database === undefined) return "another process";
-    if (!isSameFile(before, look(path))) throw lockError(path, "it was replaced while it was being locked; try again");
+    // Another process takes the lock file away.
+    if (!isSameFile(before, look(path))) return "another process";
     const lock = new HeldLock(path, before, database, [folder, created]);
     [database, folder] = [undefined, undefined];
     return lock;
@@ -139,10 +142,10 @@ function create(path: string, permissions: number): number | undefined {
   }
 }
 
-/** Refuses a lock file that SQLite must not open. */
-function requireHarmless(path: string): fs.BigIntStats {
+/** Refuses a lock file that SQLite must not open. Returns `undefined` if it is gone. */
+function requireHarmless(path: string): fs.BigIntStats | undefined {
   const stats = look(path);
-  if (stats === undefined) throw lockError(path, "it was deleted while it was being locked; try again");
+  if (stats === undefined) return undefined;
   requireRegular(path, stats);
   if (stats.size > 0n) {
     throw unsafe(path, `expected an empty file, found ${stats.size} bytes; delete it while no writer has the log open`);
@@ -194,7 +197,11 @@ function lockWithSqlite(path: string): Database | undefined {
     const found = error instanceof Error ? error.message : String(error);
     if (/database is (locked|busy)/.test(found)) return undefined;
     if (/readonly database/.test(found)) {
-      throw lockError(path, "this user may read it but not write it; change its owner or its permissions", error);
+      throw lockError(
+        path,
+        "it can be read but not written; check its owner, its permissions, and how the file system is mounted",
+        error,
+      );
     }
     throw lockError(path, `${found}; make it readable and writable for this user`, error);
   } finally {

@@ -85,6 +85,16 @@ function requireFlushes(): void {
   }
 }
 
+/** Gives a folder that was just made to the owner of the one above, as `adoptOwner` does with files. */
+function adoptFolder(path: string, above: string): void {
+  try {
+    const { uid, gid } = fs.statSync(above);
+    if (fs.lstatSync(path).uid !== uid) fs.lchownSync(path, uid, gid);
+  } catch {
+    // Only root can give folders away. And Deno may not be allowed to look at the one above.
+  }
+}
+
 /** Makes a directory and what is missing above it, each name made durable in the directory above. */
 function makeDirectory(path: string, permissions: number = FOLDER_PERMISSIONS): void {
   requireFlushes();
@@ -92,6 +102,7 @@ function makeDirectory(path: string, permissions: number = FOLDER_PERMISSIONS): 
   const first = fs.mkdirSync(target, { recursive: true, mode: permissions });
   if (first === undefined) return;
   for (let made = target;; made = dirname(made)) {
+    adoptFolder(made, dirname(resolve(first)));
     try {
       syncDirectory(dirname(made));
     } catch (error) {

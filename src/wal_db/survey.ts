@@ -10,6 +10,7 @@ import type { Progress } from "../options.ts";
 import { TermRuns } from "../segments/index.ts";
 import type { File } from "../storage/file_system.ts";
 import type { Index, LogEntry, Term } from "../types.ts";
+import { MEMBERS_MAX } from "../validate_snapshot.ts";
 import { decodeRecord, Malformed, UnsafeNumber, type WalDbRecord } from "./format.ts";
 import { RecordReader, type RecordStop } from "./reader.ts";
 
@@ -83,7 +84,10 @@ class Shadow {
   take(record: WalDbRecord): string | undefined {
     if (record.type === "entry") return this.append(record.entry);
     if (record.type === "truncate") this.truncate(record.from);
-    if (record.type === "snapshot") return this.compact(record.meta.index, record.meta.term);
+    if (record.type === "snapshot") {
+      const { index, term, config } = record.meta;
+      return config.length > MEMBERS_MAX ? `a snapshot of ${config.length} members` : this.compact(index, term);
+    }
     return undefined;
   }
 

@@ -171,6 +171,42 @@ export const FOLDER_MUTANTS: readonly Mutant[] = [
     dies: "folder_test",
   },
   {
+    name: "a log that is open still looks closed",
+    file: OPEN,
+    edits: [["file.truncate(head.endOffset + OPEN_BYTES);", ""]],
+    dies: "folder_test",
+  },
+  {
+    name: "a flush does not notice that another writer has gone on",
+    file: "src/segments/writer.ts",
+    edits: [["if (probe[0] !== 0) requireUnnamed(", "if (probe[0] === 256) requireUnnamed("]],
+    dies: "folder_test",
+  },
+  {
+    name: "numbers in a mark are not checked",
+    file: "wasm/scan.ts",
+    edits: [["if (!markIsSane(state, next)) return SCAN_BAD_PAYLOAD;", ""]],
+    dies: "limits_test",
+  },
+  {
+    name: "a durable position between two frames is believed",
+    file: "src/segments/recovery.ts",
+    edits: [["stated - stated % FRAME_ALIGNMENT;", "stated;"]],
+    dies: "limits_test",
+  },
+  {
+    name: "a reader's scrub takes what the writer deleted for damage",
+    file: "src/scrub.ts",
+    edits: [["writer === undefined && report.damage.length === 0 ? goneFromReader : undefined", "undefined"]],
+    dies: "scrub_test",
+  },
+  {
+    name: "a cut replaces files though the lock is lost",
+    file: "src/cli/cut.ts",
+    edits: [["lock.check();\n    step();", "step();"]],
+    dies: "cli_files_test",
+  },
+  {
     name: "a reader does not keep files open",
     file: "src/storage/kept_files.ts",
     edits: [["const KEPT_FILES_MAX = 256;", "const KEPT_FILES_MAX = 0;"]],
