@@ -394,7 +394,7 @@ const WATERMARKS: Mutant[] = [
   {
     name: "everything that is in the file counts as proven",
     file: RECOVERY,
-    edits: [["const stated = closed ?", "const provenLsn = size > 0 ?"]],
+    edits: [["const stated = closed ?", "const stated = size > 0 ?"]],
     dies: "simulation",
   },
   {
