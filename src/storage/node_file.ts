@@ -78,7 +78,13 @@ export function requireRegular(path: string, stats: fs.BigIntStats): void {
   );
 }
 
-function openRegular(path: string, mode: OpenMode, permissions: number): number {
+/** A regular file that was opened, and which one it is. */
+interface OpenedFile {
+  readonly descriptor: number;
+  readonly identity: Identity;
+}
+
+function openRegular(path: string, mode: OpenMode, permissions: number): OpenedFile {
   const before = mode === "create" ? undefined : look(path);
   if (before !== undefined) requireRegular(path, before);
   const descriptor = fs.openSync(path, FLAGS[mode], permissions);
@@ -88,7 +94,7 @@ function openRegular(path: string, mode: OpenMode, permissions: number): number 
     // Deno follows links despite the flags, unless it may use all paths.
     if (before !== undefined && !isSameFile(before, stats)) throw replaced(path);
     if (mode === "create") adoptOwner(descriptor, stats, dirname(path));
-    return descriptor;
+    return { descriptor, identity: stats };
   } catch (error) {
     fs.closeSync(descriptor);
     throw error;
@@ -117,6 +123,7 @@ export function adoptOwner(descriptor: number, stats: fs.BigIntStats, folder: st
 export class NodeFile implements File {
   private readonly path: string;
   private readonly descriptor: number;
+  private readonly identity: Identity;
   /**
    * Linux reports a failed write-back once to each open file. If two flushes overlap, one on a thread and one here,
    * both must fail. So each has an open file of its own, opened before anything is written.
@@ -125,12 +132,14 @@ export class NodeFile implements File {
 
   constructor(path: string, mode: OpenMode, permissions: number) {
     this.path = path;
-    this.descriptor = openRegular(path, mode, permissions);
+    const { descriptor, identity } = openRegular(path, mode, permissions);
+    this.descriptor = descriptor;
+    this.identity = identity;
     if (mode === "read") return;
     try {
-      this.flushDescriptor = openRegular(path, "write", permissions);
-      const flushed = fs.fstatSync(this.flushDescriptor, { bigint: true });
-      if (!isSameFile(fs.fstatSync(this.descriptor, { bigint: true }), flushed)) throw replaced(path);
+      const again = openRegular(path, "write", permissions);
+      this.flushDescriptor = again.descriptor;
+      if (!isSameFile(identity, again.identity)) throw replaced(path);
     } catch (error) {
       this.close();
       throw error;
@@ -164,7 +173,7 @@ export class NodeFile implements File {
   }
 
   requireNamed(): void {
-    if (!isSameFile(fs.fstatSync(this.descriptor, { bigint: true }), look(this.path))) throw replaced(this.path);
+    if (!isSameFile(this.identity, look(this.path))) throw replaced(this.path);
   }
 
   close(): void {
@@ -189,7 +198,7 @@ function replaced(path: string): WalLogError {
 export function copyOwner(path: string, like: string): void {
   const wanted = look(like);
   if (wanted === undefined) return;
-  const descriptor = openRegular(path, "write", FILE_PERMISSIONS);
+  const { descriptor } = openRegular(path, "write", FILE_PERMISSIONS);
   try {
     const found = fs.fstatSync(descriptor, { bigint: true });
     const isOwned = found.uid === wanted.uid && found.gid === wanted.gid;
