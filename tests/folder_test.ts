@@ -32,6 +32,8 @@ import { WatchedFileSystem } from "./watched_file_system.ts";
 
 const CHILD = fileURLToPath(new URL("./child.ts", import.meta.url));
 const SMALL: WalLogOptions = { segmentBytes: 8192 };
+/** Two writers would go on in the same segment. */
+const ROOMY: WalLogOptions = { segmentBytes: 65536 };
 const onWindows = process.platform === "win32" ? "Windows does not let a folder or an open file go" : false;
 const unlessRoot = process.platform !== "win32" && isRoot() ? false : "only root can give files away";
 
@@ -178,15 +180,15 @@ describe("under an open log", { skip: onWindows }, () => {
       it(`${accident}: the writer of ${state} acknowledges nothing more, and harms nothing`, () =>
         inTemporaryFolder(async (folder) => {
           const path = join(folder, "raft.wal");
-          let first = writeLog(path);
+          let first = writeLog(path, 1, ROOMY);
           if (isClosed) {
             first.closeSync();
-            first = WalLog.openSync(path, SMALL);
+            first = WalLog.openSync(path, ROOMY);
           }
           let taken = path;
           happen(path, (at) => {
             taken = at;
-            const second = WalLog.openSync(at, SMALL);
+            const second = WalLog.openSync(at, ROOMY);
             second.append(entriesAt(21, 24, 7));
             second.setHardState({ term: 9, votedFor: 3n });
             second.syncSync();
@@ -200,7 +202,7 @@ describe("under an open log", { skip: onWindows }, () => {
           const error = await rejection("POISONED", () => write(first));
           assert.equal((error.cause as WalLogError).code, "LOCK_LOST", error.message);
           await rejection("POISONED", () => first.close());
-          const reopened = WalLog.openSync(taken, SMALL);
+          const reopened = WalLog.openSync(taken, ROOMY);
           assert.deepEqual(reopened.hardState, { term: 9, votedFor: 3n });
           assert.deepEqual([21, 22, 24].map((index) => reopened.termAt(index)), [7, 7, 7]);
           assert.equal(reopened.lastIndex, 24);
