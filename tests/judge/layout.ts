@@ -1,0 +1,108 @@
+/**
+ * The judge's knowledge of the format. No other file of the judge interprets the bytes of a segment, so this is the one
+ * to adapt when the format changes.
+ *
+ * @module
+ */
+
+import { Codec } from "../../src/codec/codec.ts";
+import {
+  decodeFrameHeader,
+  decodeSegmentHeader,
+  FRAME_HEADER_BYTES,
+  FRAME_LENGTH,
+  FRAME_SUM,
+  frameBytes,
+  HEADER_COPY_OFFSET,
+  KIND_ENTRY,
+  KIND_FOOTER,
+  KIND_MARK,
+  SEGMENT_HEADER_BYTES,
+  SLOT_OFFSET,
+} from "../../src/segments/format.ts";
+
+/** A range of bytes in a file. */
+export interface Stretch {
+  readonly from: number;
+  /** Exclusive. */
+  readonly to: number;
+}
+
+/** One frame of a segment. */
+export interface Frame extends Stretch {
+  /** The frame's header. */
+  readonly header: Stretch;
+  /** Its contents. `other`: a hard state, a truncation or a snapshot. */
+  readonly holds: "entries" | "checkpoint" | "segment index" | "other";
+  /** How many entries it holds. */
+  readonly entries: number;
+}
+
+/** Size of a segment's header without the padding. In bytes. */
+const HEADER_BYTES = 144;
+const POINTER_BYTES = 32;
+
+/** Where the frames of a segment begin. */
+export const FRAMES_AT = SEGMENT_HEADER_BYTES;
+/** Where the copies of a segment's header lie. */
+export const HEADER_COPIES: readonly Stretch[] = [0, HEADER_COPY_OFFSET].map((from) => ({
+  from,
+  to: from + HEADER_BYTES,
+}));
+/** Where the copies of the next-segment pointer lie. */
+export const NEXT_POINTERS: readonly Stretch[] = [{ from: SLOT_OFFSET, to: SLOT_OFFSET + POINTER_BYTES }];
+/** Whether a file is a segment. */
+export function isSegment(path: string): boolean {
+  return path.endsWith(".seg");
+}
+
+/** Whether a file is a snapshot. */
+export function isSnapshot(path: string): boolean {
+  return path.endsWith(".snap");
+}
+
+const codec = new Codec();
+
+/** Whether a frame's header lies at an offset of a segment. */
+type IsHeader = (bytes: Uint8Array, at: number) => boolean;
+
+/** Tells frame headers from stale and torn bytes. */
+function headersOf(segment: Uint8Array): IsHeader {
+  const hash = (bytes: Uint8Array, seed: bigint) => codec.hash(bytes, seed);
+  const header = HEADER_COPIES.map(({ from }) => decodeSegmentHeader(segment, from, hash)).find((copy) => copy);
+  if (header === undefined || !("salt" in header)) return () => false;
+  return (bytes, at) => {
+    const sum = codec.hash(
+      bytes.subarray(at + FRAME_LENGTH, at + FRAME_HEADER_BYTES),
+      header.salt ^ BigInt(header.baseLsn + at),
+    );
+    return new DataView(bytes.buffer, bytes.byteOffset).getUint32(at + FRAME_SUM, true) === Number(sum & 0xffffffffn);
+  };
+}
+
+/**
+ * The frames of a segment, up to the first place that holds no valid frame header.
+ *
+ * @param segment The file, before any damage.
+ * @returns The frames in order.
+ */
+export function framesOf(segment: Uint8Array): Frame[] {
+  const found: Frame[] = [];
+  const isHeader = headersOf(segment);
+  for (let from = FRAMES_AT; from + FRAME_HEADER_BYTES <= segment.length && isHeader(segment, from);) {
+    const { kind, length } = decodeFrameHeader(segment.subarray(from, from + FRAME_HEADER_BYTES));
+    const header = { from, to: from + FRAME_HEADER_BYTES };
+    const to = from + frameBytes(length);
+    if (to > segment.length) break;
+    found.push({ from, to, header, holds: contentsOf(kind), entries: kind === KIND_ENTRY ? 1 : 0 });
+    from = to;
+  }
+  return found;
+}
+
+/** The contents of a frame. */
+function contentsOf(kind: number): Frame["holds"] {
+  if (kind === KIND_ENTRY) return "entries";
+  if (kind === KIND_MARK) return "checkpoint";
+  return kind === KIND_FOOTER ? "segment index" : "other";
+}

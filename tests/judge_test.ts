@@ -1,0 +1,138 @@
+/** The judge of recovery: what it finds today over a few seeds, and that it notices a log that is wrong. */
+
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { type HardState, type Index, MemoryLog, WalLog } from "../mod.ts";
+import { Random, SimulatedDisk } from "../src/testing/mod.ts";
+import { runCase } from "./judge/case.ts";
+import { blot, type Files } from "./judge/contents.ts";
+import { expectedOf } from "./judge/expected.ts";
+import { addFigures, type Figures, lostUnnamed, noFigures } from "./judge/figures.ts";
+import { KINDS } from "./judge/kinds.ts";
+import { openFiles } from "./judge/reading.ts";
+import { HistoryWriter, type Open } from "./judge/writing.ts";
+
+/** Histories of each kind; `deno task judge --seeds N` runs any number. */
+const SEEDS = 5;
+/** Histories of each kind that is known to be weak: enough to see it. */
+const SEEDS_WEAK = 10;
+
+/** The figures of a kind, and what was lost. */
+function run(id: string, seeds: number, open: Open = WalLog.openSync): { figures: Figures; notes: string } {
+  const kind = KINDS.find((one) => one.id === id)!;
+  const figures = noFigures();
+  const notes: string[] = [];
+  for (let seed = 1; seed <= seeds; seed++) {
+    const found = runCase(kind, seed, open);
+    addFigures(figures, found.figures);
+    if (found.notes.length > 0) notes.push(`seed ${seed}: ${found.notes.join("\n  ")}`);
+  }
+  return { figures, notes: notes.join("\n") };
+}
+
+/** Opens logs of which some properties are replaced. */
+function withInstead(properties: (log: WalLog) => Partial<Record<keyof WalLog, unknown>>): Open {
+  return (path, options) => {
+    const log = WalLog.openSync(path, options);
+    return new Proxy(log, {
+      get(target, name) {
+        const instead = properties(target);
+        if (name in instead) return instead[name as keyof WalLog];
+        const value: unknown = Reflect.get(target, name, target);
+        return typeof value === "function" ? value.bind(target) : value;
+      },
+    });
+  };
+}
+
+describe("recovery of a damaged log", () => {
+  for (const { id, title, weakness } of KINDS) {
+    if (weakness !== undefined) continue;
+    it(`loses nothing acknowledged without a report: ${title}`, () => {
+      const { figures, notes } = run(id, SEEDS);
+      assert.equal(lostUnnamed(figures), 0, notes);
+      assert.equal(figures.failures, 0, notes);
+    });
+  }
+
+  for (const { id, title, weakness } of KINDS) {
+    if (weakness === undefined) continue;
+    it(`is known to be weak, and throws nothing unexpected: ${title}`, () => {
+      const { figures, notes } = run(id, SEEDS_WEAK);
+      assert(lostUnnamed(figures) > 0, `${id} is not weak any more: take its weakness off the list`);
+      assert.equal(figures.failures, 0, notes);
+    });
+  }
+
+  it("forgets the vote of a closed log whose last 224 bytes are zeroed: a known weakness", () => {
+    const disk = new SimulatedDisk({ seed: 1 });
+    const empty = new MemoryLog();
+    const writer = new HistoryWriter(new Random(1), disk, 1 << 20, empty, expectedOf(empty));
+    writer.open();
+    writer.writeVoteLast(20);
+    const { files, segmentBytes } = writer.end("closed");
+    const damaged: Files = new Map(files);
+    const path = [...files.keys()].find((name) => name.endsWith(".seg"))!;
+    const { length } = files.get(path)!;
+    blot(damaged, path, length - 224, length, "zeros", new Random(1));
+    const opened = openFiles(damaged, segmentBytes, "fail", WalLog.openSync, 1);
+    assert(opened.outcome === "opened");
+    const { recovery, hardState, lastIndex } = opened.log;
+    assert.deepEqual([recovery.verdict, hardState], ["torn", { term: 1, votedFor: 7n }]);
+    assert(lastIndex < 20);
+  });
+});
+
+describe("the judge", () => {
+  it("finds the same each time", () => {
+    assert.deepEqual(run("goes-on", 3), run("goes-on", 3));
+  });
+
+  it("notices a log that hides its damage reports", () => {
+    const open = withInstead(() => ({ damaged: [] }));
+    assert(lostUnnamed(run("zero-page", 3, open).figures) > 0);
+    assert(lostUnnamed(run("goes-on", 3, open).figures) > 0);
+  });
+
+  it("notices a log that forgets an entry", () => {
+    const open = withInstead((log) => ({
+      entry: (index: Index) => index === log.snapshotIndex + 3 ? undefined : log.entry(index),
+    }));
+    const { figures } = run("header-copy", 3, open);
+    assert.equal(figures.lostEntries, 3);
+  });
+
+  it("notices a log that gives one entry in the place of another", () => {
+    const open = withInstead((log) => ({
+      entry: (index: Index) => index === log.snapshotIndex + 3 ? log.entry(index - 1) : log.entry(index),
+    }));
+    assert.equal(run("header-copy", 3, open).figures.lostEntries, 3);
+  });
+
+  it("notices a log that falls back to an older hard state", () => {
+    const older: HardState = { term: 0, votedFor: null };
+    const open = withInstead(() => ({ hardState: older }));
+    const { figures } = run("header-copy", 3, open);
+    assert.equal(figures.lostHardStates, 3);
+  });
+
+  it("notices a log that has lost its snapshot", () => {
+    const open = withInstead(() => ({ snapshot: () => undefined }));
+    assert.equal(run("gap-all-sealed", 5, open).figures.lostSnapshots > 0, true);
+  });
+
+  it("counts whole entries that are reported, and those that damage hit apart from them", () => {
+    const open = withInstead((log) => ({
+      damaged: [{ kind: "frames", firstIndex: 1, lastIndex: log.lastIndex }],
+    }));
+    const { figures: { acknowledged, hit, elsewhere } } = run("flip-entry", 3, open);
+    assert.deepEqual([hit, elsewhere], [3, acknowledged - 3]);
+  });
+
+  it("counts an opening that throws anything but CORRUPT", () => {
+    const open: Open = () => {
+      throw new TypeError("no log");
+    };
+    assert.equal(run("flip-entry", 2, open).figures.failures, 6);
+  });
+});
