@@ -1,14 +1,17 @@
 /**
- * Random histories on a simulated disk, judged against `MemoryLog`: what a reopened log holds must be what some prefix
- * of the history amounts to, never shorter than the last successful sync, and never anything else.
+ * Random histories on a simulated disk, compared with `MemoryLog`. A reopened log must hold the result of a prefix of its
+ * history, no shorter than the last successful sync. A reader that opens the log between two operations of its writer
+ * must see everything that was written. A reader whose writer goes on meanwhile must see a state that the log has had
+ * since. A log on a full disk must still open for reading.
  *
- * A seed repeats a history. What fails is thrown with the seed, and with as few of its steps as still fail.
+ * A seed repeats a history. A failure is thrown with its seed, and with as few of its steps as still fail.
  */
 
 import assert from "node:assert/strict";
 import { resolve } from "node:path";
 import { type LogEntry, MemoryLog, type RaftLog, type Snapshot, WalLog, WalLogError } from "../mod.ts";
 import { MARK_BYTES } from "../src/segments/format.ts";
+import type { FileSystem } from "../src/storage/file_system.ts";
 import { type DiskFault, PowerLoss, Random, SimulatedDisk } from "../src/testing/mod.ts";
 import {
   cloneOf,
@@ -21,6 +24,7 @@ import {
   isPowerLoss,
   shrink,
 } from "./simulated_log.ts";
+import { betweenChanges, betweenReads, type Space, withinSpace } from "./simulated_machine.ts";
 
 const FOLDER = resolve("/raft.wal");
 /** Mostly small, so that histories rotate. */
@@ -28,6 +32,13 @@ const SEGMENT_BYTES = [8192, 8192, 8192, 65536, 1 << 20];
 const STEPS_MAX = 40;
 /** Crashes in a row before an open must succeed. */
 const RECOVERIES_MAX = 6;
+/** How often a reader opens the log between two operations of its writer. */
+const LOOK_CHANCE = 0.04;
+/** How often a writer does a step between two operations of a reader, and how often in one opening at most. */
+const OVERTAKE_CHANCE = 0.1;
+const OVERTAKES_MAX = 4;
+/** Openings in a row on a full disk before there is space again. */
+const FULL_MAX = 3;
 
 /** How a history differs from the usual. */
 export interface SimulationOptions {
@@ -56,6 +67,16 @@ class Simulation {
   #proven = 0;
   #log!: WalLog;
   readonly #id = { next: 0 };
+  /** The disk as the writer sees it: it can be full, and readers open the log between the writer's operations. */
+  readonly #machine: FileSystem;
+  readonly #space: Space = { left: Infinity };
+  /** Decides when a reader opens the log. It is apart, so that the history stays the same without readers. */
+  #lookRandom = new Random(0);
+  #isLooking = false;
+  /** The parts of the mutation under way, any number of which a reader may see. */
+  #underWay: readonly ((log: RaftLog) => void)[] = [];
+  /** The first state that a reader may see while the log is being opened. */
+  #openingFloor: number | undefined;
 
   constructor(seed: number, counts: Counts, options: SimulationOptions) {
     this.#seed = seed;
@@ -64,6 +85,7 @@ class Simulation {
     this.#options = options;
     this.#segmentBytes = this.#random.pick(SEGMENT_BYTES);
     this.#disk = new SimulatedDisk({ seed: seed ^ 0x5bd1e995, shortWrites: this.#random.chance(0.2) ? 0.3 : 0 });
+    this.#machine = betweenChanges(withinSpace(this.#disk.fileSystem, this.#space), () => this.#lookIn());
   }
 
   /** Runs it to its end, or to where it fails. */
@@ -84,7 +106,7 @@ class Simulation {
 
   #open(readOnly = false, verify: "full" | "tail" = this.#random.chance(0.3) ? "tail" : "full"): WalLog {
     return WalLog.openSync(FOLDER, {
-      fileSystem: this.#disk.fileSystem,
+      fileSystem: readOnly ? this.#disk.fileSystem : this.#machine,
       segmentBytes: this.#segmentBytes,
       verify,
       readOnly,
@@ -112,6 +134,7 @@ class Simulation {
   /** Each step has dice of its own, so that steps can be left out and the others stay what they are. */
   #turnTo(step: number): void {
     this.#random = new Random(new Random(this.#seed ^ Math.imul(step + 1, 0x85ebca6b)).next());
+    this.#lookRandom = new Random(new Random(this.#seed ^ Math.imul(step + 1, 0xc2b2ae35)).next());
   }
 
   async #step(): Promise<void> {
@@ -127,17 +150,25 @@ class Simulation {
       this.#note("idle");
       this.#disk.idle();
       if (!this.#disk.hasPower) return this.#failed(new PowerLoss("idle"));
-      // A log at rest with nothing left to flush leaves a mark.
-      if (this.#floor === this.#states.length - 1) this.#proven = this.#floor;
+      // A log at rest with nothing left to flush leaves a mark, if there is room for it.
+      if (this.#floor === this.#states.length - 1 && this.#space.left === Infinity) this.#proven = this.#floor;
     } else if (dice < 76) this.#close();
     else if (dice < 80) this.#kill();
     else if (dice < 85) {
       this.#note("crash");
       this.#disk.crash();
       this.#reopen(this.#floor);
-    } else if (dice < 93) this.#plan();
-    else if (dice < 95) await this.#read();
+    } else if (dice < 92) this.#plan();
+    else if (dice < 94) await this.#read();
+    else if (dice < 96) this.#readOvertaken();
+    else if (dice < 98) this.#fill();
     else this.#append();
+  }
+
+  /** The disk fills up, or there is space again. */
+  #fill(): void {
+    this.#space.left = this.#space.left < Infinity ? Infinity : this.#random.below(this.#random.pick([1, 500, 20_000]));
+    this.#note(`space ${this.#space.left}`);
   }
 
   /** Something will go wrong with one of the next operations. */
@@ -202,11 +233,13 @@ class Simulation {
     const segments = this.#log.stats().segmentsSealed;
     const durable = this.#floor;
     let failure: unknown;
+    this.#underWay = parts;
     try {
       whole(this.#log);
     } catch (error) {
       failure = error;
     }
+    this.#underWay = [];
     // A rotation flushes what was there before.
     if (this.#log.stats().segmentsSealed > segments) this.#floor = this.#states.length - 1;
     if (failure === undefined) {
@@ -330,10 +363,74 @@ class Simulation {
     reader.closeSync();
   }
 
+  /** A reader opens the log between two operations of its writer. It must see everything that was written. */
+  #lookIn(): void {
+    if (this.#isLooking || !this.#disk.hasPower || !this.#lookRandom.chance(LOOK_CHANCE)) return;
+    this.#note("look-in");
+    this.#isLooking = true;
+    const reader = this.#open(true, this.#lookRandom.chance(0.3) ? "tail" : "full");
+    this.#isLooking = false;
+    const allowed = this.#states.slice(this.#openingFloor ?? this.#states.length - 1);
+    const model = this.#underWay.length > 0 ? cloneOf(this.#model) : this.#model;
+    for (const part of this.#underWay) {
+      part(model);
+      allowed.push(fingerprint(model));
+    }
+    const found = fingerprint(reader);
+    assert(allowed.includes(found), `a reader within an operation saw ${found}\nallowed:\n${allowed.join("\n")}`);
+    reader.closeSync();
+  }
+
+  /** A writer goes on while a reader opens the log. The reader must see a state that the log has had since. */
+  #readOvertaken(): void {
+    this.#note("read-overtaken");
+    this.#disk.heal();
+    this.#space.left = Infinity;
+    const first = this.#states.length - 1;
+    let left = OVERTAKES_MAX;
+    const overtake = () => {
+      if (left === 0 || this.#isLooking || !this.#random.chance(OVERTAKE_CHANCE)) return;
+      left--;
+      this.#note("overtaken");
+      this.#isLooking = true;
+      const dice = this.#random.below(10);
+      if (dice < 5) this.#append();
+      else if (dice < 7) this.#truncate();
+      else if (dice < 8) this.#snapshot();
+      else this.#disk.idle();
+      this.#isLooking = false;
+    };
+    const fileSystem = betweenReads(this.#disk.fileSystem, overtake);
+    try {
+      const verify = this.#random.chance(0.3) ? "tail" : "full";
+      const reader = WalLog.openSync(FOLDER, { fileSystem, readOnly: true, verify });
+      left = 0;
+      const found = fingerprint(reader);
+      const allowed = this.#states.slice(first);
+      assert(allowed.includes(found), `an overtaken reader saw ${found}\nallowed:\n${allowed.join("\n")}`);
+      reader.closeSync();
+    } catch (error) {
+      // The writer may have failed before, and the process with both of them been restarted.
+      if (isPowerLoss(error)) this.#note("reader-killed");
+      // The writer may have deleted files that the reader has not read yet.
+      else if (error instanceof WalLogError && error.code === "COMPACTED") this.#note("reader-compacted");
+      else throw error;
+    }
+  }
+
+  /** A log on a full disk opens for reading. */
+  #readFull(floor: number): void {
+    this.#note("read-full");
+    const found = fingerprint(this.#open(true));
+    assert(this.#states.lastIndexOf(found) >= floor, `on a full disk a reader saw ${found}`);
+  }
+
   /** Opens, with crashes on the way, and finds out which prefix of the history it is. */
   #reopen(floor: number, closed = false): void {
     let wasClosed = closed;
     for (let attempt = 0;; attempt++) {
+      if (attempt >= FULL_MAX) this.#space.left = Infinity;
+      this.#openingFloor = floor;
       if (attempt < RECOVERIES_MAX && this.#random.chance(0.3)) {
         this.#disk.failAfter(this.#random.pick<DiskFault>(["crash", "crash", "EIO", "ENOSPC"]), this.#random.below(14));
       } else this.#disk.heal();
@@ -344,6 +441,8 @@ class Simulation {
         if (!this.#disk.isFaultPending && !isExpected(failure)) throw failure;
         if (!isExpected(failure)) throw failure;
         this.#note("crash-in-recovery");
+        this.#disk.heal();
+        if (this.#space.left < Infinity && !isPowerLoss(failure)) this.#readFull(floor);
         assert(attempt < RECOVERIES_MAX * 10, failure as Error);
         wasClosed = false;
         if (isPowerLoss(failure) || this.#random.chance(0.5)) {
@@ -353,6 +452,7 @@ class Simulation {
       }
     }
     this.#disk.heal();
+    this.#openingFloor = undefined;
     const { recovery } = this.#log;
     this.#note(`opened-${recovery.verdict}`);
     // Nothing has rotted: a crash leaves nothing that is reported as damaged, needed or not.
@@ -377,6 +477,9 @@ class Simulation {
   #rot(): void {
     const random = this.#random;
     const dirty = random.chance(0.5);
+    this.#space.left = Infinity;
+    // The damaged log is compared below.
+    this.#isLooking = true;
     this.#states.length = this.#states.lastIndexOf(fingerprint(this.#model)) + 1;
     if (dirty) this.#disk.restart();
     else {
