@@ -1,15 +1,17 @@
 /**
- * Random histories on a simulated disk that rots again and again, in several places at once, while the log goes on: it is
- * opened with its damage, read and written, healed or left as it is, and the power goes and the disk fails on the way.
+ * Random histories on a simulated disk that is damaged again and again, in up to three places at once, while the log goes
+ * on. The log is opened with its damage, read, written, repaired or left damaged. The power fails, also while the log is
+ * opened, and the disk fails or fills up.
  *
- * The judge is `MemoryLog`: whatever reads must be what some prefix of the history comes to, one and the same for the
- * whole log, no shorter than the last flush; whatever does not must be named; and a log that was healed is whole.
+ * The log is compared with `MemoryLog`. All that can be read must be the result of one prefix of the history, no shorter
+ * than the last flush. Everything else must be reported. A repaired log has no damage.
  */
 
 import assert from "node:assert/strict";
 import { resolve } from "node:path";
 import { type HardState, type LogEntry, MemoryLog, type RaftLog, type Snapshot, WalLog, WalLogError } from "../mod.ts";
-import { MARK_BYTES, SEGMENT_HEADER_BYTES } from "../src/segments/format.ts";
+import { MARK_BYTES, SEGMENT_HEADER_BYTES, SLOT_OFFSET } from "../src/segments/format.ts";
+import type { FileSystem } from "../src/storage/file_system.ts";
 import { type DiskFault, PowerLoss, Random, SimulatedDisk } from "../src/testing/mod.ts";
 import {
   cloneOf,
@@ -24,6 +26,7 @@ import {
   shrink,
   wordOf,
 } from "./simulated_log.ts";
+import { type Space, withinSpace } from "./simulated_machine.ts";
 
 const FOLDER = resolve("/raft.wal");
 /** Mostly small, so that histories rotate. */
@@ -31,6 +34,8 @@ const SEGMENT_BYTES = [8192, 8192, 8192, 12_288, 65_536];
 const STEPS_MAX = 60;
 /** Openings in a row that may be disturbed, and those after which it must have succeeded. */
 const DISTURBED_MAX = 5;
+/** Openings in a row on a full disk before there is space again. */
+const FULL_MAX = 3;
 const OPENINGS_MAX = 40;
 
 type Mutation = (log: RaftLog) => void;
@@ -41,6 +46,9 @@ class DamageSimulation {
   readonly #chosen: readonly number[] | undefined;
   readonly #segmentBytes: number;
   readonly #disk: SimulatedDisk;
+  /** The disk as the log sees it: it can be full. */
+  readonly #machine: FileSystem;
+  readonly #space: Space = { left: Infinity };
   readonly #steps: number[] = [];
   readonly #notes: string[] = [];
   readonly #id = { next: 0 };
@@ -66,6 +74,7 @@ class DamageSimulation {
     this.#random = new Random(seed);
     this.#segmentBytes = this.#random.pick(SEGMENT_BYTES);
     this.#disk = new SimulatedDisk({ seed: seed ^ 0x1234567, shortWrites: this.#random.chance(0.1) ? 0.3 : 0 });
+    this.#machine = withinSpace(this.#disk.fileSystem, this.#space);
   }
 
   /** Runs it to its end, or to where it fails. */
@@ -116,8 +125,15 @@ class DamageSimulation {
       if (this.#close()) this.#reopen();
     } else if (dice < 81) this.#kill();
     else if (dice < 84) this.#crash();
-    else if (dice < 90) this.#plan();
+    else if (dice < 89) this.#plan();
+    else if (dice < 91) this.#fill();
     else this.#rot();
+  }
+
+  /** The disk fills up, or there is space again. */
+  #fill(): void {
+    this.#space.left = this.#space.left < Infinity ? Infinity : this.#random.below(this.#random.pick([1, 500, 20_000]));
+    this.#note(`space ${this.#space.left}`);
   }
 
   /** Something will go wrong with one of the next operations. */
@@ -238,6 +254,7 @@ class DamageSimulation {
     this.#note(step);
     const { segmentsSealed } = this.#log.stats();
     const before = readable(this.#log);
+    const wasPending = this.#disk.isFaultPending;
     let failure: unknown;
     try {
       whole();
@@ -251,7 +268,7 @@ class DamageSimulation {
       if (failure.code !== "NO_SPACE") assert(this.#isRotten, failure);
       assert.equal(readable(this.#log), before, `${step} was refused and changed the log: ${failure.message}`);
       // There is room again: the same is done when it is asked for once more.
-      if (failure.code === "NO_SPACE" && !this.#disk.isFaultPending) return this.#mutate(step, whole, parts);
+      if (wasPending && !this.#disk.isFaultPending) return this.#mutate(step, whole, parts);
       return false;
     }
     for (const part of parts) {
@@ -261,6 +278,7 @@ class DamageSimulation {
       for (const entry of state.entries(state.snapshotIndex + 1, state.lastIndex)) this.#ever.add(wordOf(entry));
     }
     if (failure !== undefined) this.#failed(failure);
+    else if (this.#log.damaged.length > 0) this.#note("wrote-damaged");
     return failure === undefined;
   }
 
@@ -285,6 +303,7 @@ class DamageSimulation {
   #rot(): void {
     const random = this.#random;
     this.#disk.heal();
+    this.#space.left = Infinity;
     const how = random.pick(["closed", "killed", "crashed"]);
     const newest = this.#disk.files().filter((name) => name.endsWith(".seg")).at(-1)!;
     if (how === "closed") {
@@ -306,6 +325,7 @@ class DamageSimulation {
     }
     const places = 1 + (random.chance(0.35) ? random.below(3) : 0);
     let isNewestHit = false;
+    let faults = 0;
     for (let place = 0; place < places; place++) {
       // What a crash leaves at the log's end may be torn. And a second place there can take along what shows the first.
       const paths = this.#disk.files().filter((name) =>
@@ -316,8 +336,10 @@ class DamageSimulation {
       const path = random.pick(paths);
       const isNewest = path.endsWith(".seg") && path >= newest;
       isNewestHit ||= isNewest;
-      if (this.#rotOne(path, isNewest, places > 1, how === "closed")) this.#isRotten = this.#hasRotted = true;
+      if (this.#rotOne(path, isNewest, places > 1, how === "closed")) faults++;
     }
+    if (faults > 0) this.#isRotten = this.#hasRotted = true;
+    this.#note(`faults-${faults}`);
     this.#reopen();
   }
 
@@ -342,6 +364,9 @@ class DamageSimulation {
       this.#note(`lose ${path}`);
       this.#disk.lose(path);
     } else if (kind < 5 && length > 0 && (!isNewest || isClosed)) {
+      // A zeroed next-segment pointer looks like one that was never written. Beside damage to the old tail, nothing shows
+      // that the copies in the next segment are part of the log.
+      if (isHeader && from === SLOT_OFFSET && isOneOfSeveral) return false;
       this.#note(`zero ${path} at ${from}, ${length} of ${used}`);
       this.#disk.zero(path, from, length);
     } else {
@@ -360,7 +385,7 @@ class DamageSimulation {
   }
 
   #open(options: { onDamage?: "keep" | "fail"; verify?: "full" | "tail"; readOnly?: boolean }): WalLog {
-    return WalLog.openSync(FOLDER, { fileSystem: this.#disk.fileSystem, segmentBytes: this.#segmentBytes, ...options });
+    return WalLog.openSync(FOLDER, { fileSystem: this.#machine, segmentBytes: this.#segmentBytes, ...options });
   }
 
   /**
@@ -386,6 +411,7 @@ class DamageSimulation {
     const random = this.#random;
     for (let opening = 0;; opening++) {
       assert(opening < OPENINGS_MAX, "the log does not open");
+      if (opening >= FULL_MAX) this.#space.left = Infinity;
       this.#disk.heal();
       const isDisturbed = opening < DISTURBED_MAX && random.chance(0.35);
       if (isDisturbed) {
@@ -405,12 +431,23 @@ class DamageSimulation {
         }
         if (!isExpected(error)) throw error;
         this.#note("crash-in-recovery");
+        if (this.#space.left < Infinity && !isPowerLoss(error)) this.#readFull();
         if (isPowerLoss(error) || random.chance(0.5)) {
           this.#disk.crash();
           onCrash();
         } else this.#disk.restart();
       }
     }
+  }
+
+  /** A damaged log on a full disk opens for reading. */
+  #readFull(): void {
+    this.#note("read-full");
+    this.#disk.heal();
+    const reader = this.#open({ readOnly: true, onDamage: "keep" });
+    assert(this.#isRotten || reader.damaged.length === 0, `damage, and none was done: ${reader.damaged.map(lineOf)}`);
+    readable(reader);
+    reader.closeSync();
   }
 
   /** A writer that looks at footers alone comes and goes. */
@@ -422,6 +459,7 @@ class DamageSimulation {
       if (random.chance(0.6)) log.closeSync();
       else this.#disk.restart();
     } catch (error) {
+      if (this.#space.left < Infinity && isExpected(error)) return this.#disk.restart();
       assert(this.#isRotten && error instanceof WalLogError && error.code === "CORRUPT", error as Error);
     }
   }
@@ -556,6 +594,7 @@ class DamageSimulation {
   /** Ends the log in one way or another. It must open whole. */
   #reopenHealed(): void {
     this.#disk.heal();
+    this.#space.left = Infinity;
     if (this.#random.chance(0.4)) {
       if (!this.#close()) return;
     } else {

@@ -232,6 +232,7 @@ class Simulation {
     const before = fingerprint(this.#model);
     const segments = this.#log.stats().segmentsSealed;
     const durable = this.#floor;
+    const wasPending = this.#disk.isFaultPending;
     let failure: unknown;
     this.#underWay = parts;
     try {
@@ -268,7 +269,7 @@ class Simulation {
     this.#note("refused-NO_SPACE");
     assert.equal(fingerprint(this.#log), before, "a refused mutation changed the log");
     // There is room again: the same is done when it is asked for once more.
-    if (!this.#disk.isFaultPending && this.#random.chance(0.7)) return this.#mutate(step, parts, whole);
+    if (wasPending && !this.#disk.isFaultPending) return this.#mutate(step, parts, whole);
     return false;
   }
 
@@ -457,7 +458,7 @@ class Simulation {
     this.#note(`opened-${recovery.verdict}`);
     // Nothing has rotted: a crash leaves nothing that is reported as damaged, needed or not.
     assert.deepEqual([recovery.damage, recovery.harmless], [[], []]);
-    if (closed) assert.equal(recovery.verdict, "clean");
+    if (wasClosed) assert.equal(recovery.verdict, "clean");
     if (wasClosed) assert(recovery.closed, "a clean close was not seen");
     const found = fingerprint(this.#log);
     const at = this.#states.lastIndexOf(found);

@@ -8,11 +8,20 @@ import { simulate } from "./simulation.ts";
 const SEEDS = 150;
 
 describe("simulated disk", () => {
-  it("loses nothing acknowledged and reports nothing false over crashes, failed flushes and full disks", async () => {
+  it("loses nothing acknowledged, and readers beside it see no less, over crashes and full disks", async () => {
     const counts: Counts = {};
     for (let seed = 1; seed <= SEEDS; seed++) await simulate(seed, counts);
     // A simulation in which nothing goes wrong would prove nothing.
-    for (const event of ["crashed", "crash-in-recovery", "poisoned", "opened-torn", "refused-NO_SPACE"]) {
+    const faults = [
+      "crashed",
+      "crash-in-recovery",
+      "poisoned",
+      "opened-torn",
+      "refused-NO_SPACE",
+      "space",
+      "read-full",
+    ];
+    for (const event of [...faults, "look-in", "overtaken"]) {
       assert((counts[event] ?? 0) > 0, `no history had ${event}`);
     }
   });
@@ -28,9 +37,9 @@ describe("simulated disk", () => {
   it("stays right where it goes on with damage in several places, and is whole once it is healed", async () => {
     const counts: Counts = {};
     for (let seed = 1; seed <= SEEDS; seed++) await simulateDamage(seed, counts);
-    for (const event of ["refused", "opened-corrupt", "open-ended", "repaired", "replaced", "refused-DAMAGED_ENTRY"]) {
-      assert((counts[event] ?? 0) > 0, `no history had ${event}`);
-    }
+    const faults = ["faults-1", "faults-2", "faults-3", "crash-in-recovery", "space", "read-full", "wrote-damaged"];
+    const verdicts = ["refused", "opened-corrupt", "open-ended", "repaired", "replaced", "refused-DAMAGED_ENTRY"];
+    for (const event of [...faults, ...verdicts]) assert((counts[event] ?? 0) > 0, `no history had ${event}`);
   });
 
   it("leaves out of a history that fails what it does not need to fail", async () => {
