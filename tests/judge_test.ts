@@ -13,7 +13,7 @@ import { openFiles } from "./judge/reading.ts";
 import { HistoryWriter, type Open } from "./judge/writing.ts";
 
 /** Histories of each kind; `deno task judge --seeds N` runs any number. */
-const SEEDS = 5;
+const SEEDS = 3;
 /** Histories of each kind that is known to be weak: enough to see it. */
 const SEEDS_WEAK = 10;
 

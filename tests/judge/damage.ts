@@ -239,6 +239,21 @@ export const nextPointer: Fault = (scene) => {
   return NEXT_POINTERS.every((copy) => scene.harm(path, copy));
 };
 
+/**
+ * The next-segment pointer that makes the newest segment part of the log, in one copy, and frames that the newest segment
+ * has copies of.
+ */
+export const pointerAndTail: Fault = (scene) => {
+  const [path, newest] = scene.segments.slice(-2);
+  if (path === undefined || newest === undefined) return false;
+  const copies = scene.frames(newest).length;
+  const frames = scene.frames(path);
+  if (copies === 0 || frames.length < copies) return false;
+  const from = frames[frames.length - 1 - scene.random.below(copies)]!.from;
+  return scene.blot(path, scene.random.pick(NEXT_POINTERS), "zeros") &&
+    scene.blot(path, { from, to: frames.at(-1)!.to });
+};
+
 /** The index of a sealed segment. */
 export const segmentIndex: Fault = (scene) => {
   const path = scene.random.pick(scene.segments);

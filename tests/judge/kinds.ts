@@ -27,6 +27,8 @@ const TAKES_EVIDENCE =
   "for a torn write";
 const LAST_FLUSH = "no frame proves the last flush yet, and recovery takes damage to it for a torn write";
 
+const POINTER_PROVES = "only the pointer proves that copies in the next segment are part of the log";
+
 const ENDS: readonly End[] = ["closed", "killed", "power cut"];
 /** Many small segments, and some that hold all of the log. In bytes. */
 const ANY: Shape = { segmentBytes: [8192, 8192, 16_384, 65_536, 1 << 20], steps: [20, 80], ends: ENDS };
@@ -91,6 +93,13 @@ export const KINDS: readonly Kind[] = [
   { id: "header-copy", title: "one copy of a segment header", shape: MANY, fault: damage.headerCopy },
   { id: "header-copies", title: "all copies of a segment header", shape: MANY, fault: damage.headerCopies },
   { id: "next-pointer", title: "a next-segment pointer", shape: MANY, fault: damage.nextPointer },
+  {
+    id: "pointer-and-tail",
+    title: "a next-segment pointer, and the tail that a restart copied",
+    shape: { ...ANY, ends: ["reopened"] },
+    fault: damage.pointerAndTail,
+    weakness: POINTER_PROVES,
+  },
   { id: "segment-index", title: "a segment index", shape: MANY, fault: damage.segmentIndex },
   { id: "snapshot", title: "a snapshot file damaged or missing", shape: ANY, fault: damage.snapshotFile },
   { id: "identity", title: "the IDENTITY file damaged or missing", shape: ANY, fault: damage.identity },

@@ -16,9 +16,10 @@ export type Open = typeof WalLog.openSync;
 
 /**
  * How a history ends. `unrested`: the process is killed, or the power fails, right after a flush, before the log has
- * written a checkpoint that proves the flush.
+ * written a checkpoint that proves the flush. `reopened`: the process is killed, the log is opened again, and the power
+ * fails at once.
  */
-export type End = "closed" | "killed" | "power cut" | "unrested";
+export type End = "closed" | "killed" | "power cut" | "unrested" | "reopened";
 
 /** The properties of a history. */
 export interface Shape {
@@ -242,8 +243,13 @@ export class HistoryWriter {
         for (let more = this.random.below(4); more > 0; more--) this.append(1 + this.random.below(3));
         if (this.random.chance(0.2)) this.truncate();
       }
-      if (end === "killed" || (end === "unrested" && this.random.chance(0.5))) this.disk.restart();
-      else this.disk.crash();
+      if (end === "power cut" || (end === "unrested" && this.random.chance(0.5))) this.disk.crash();
+      else this.disk.restart();
+      if (end === "reopened") {
+        this.states = this.states.slice(-1);
+        this.open();
+        this.disk.crash();
+      }
     }
     return { files: filesOf(this.disk), segmentBytes: this.segmentBytes, end, states: this.states };
   }
