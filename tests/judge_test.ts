@@ -1,4 +1,4 @@
-/** The judge of recovery: what it finds today over a few seeds, and that it notices a log that is wrong. */
+/** The quality of recovery over a few seeds of each kind of damage, and whether the judge notices a log that is wrong. */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
@@ -48,7 +48,7 @@ function withInstead(properties: (log: WalLog) => Partial<Record<keyof WalLog, u
 describe("recovery of a damaged log", () => {
   for (const { id, title, weakness } of KINDS) {
     if (weakness !== undefined) continue;
-    it(`loses nothing acknowledged without a report: ${title}`, () => {
+    it(`reports every loss: ${title}`, () => {
       const { figures, notes } = run(id, SEEDS);
       assert.equal(lostUnnamed(figures), 0, notes);
       assert.equal(figures.failures, 0, notes);
@@ -57,14 +57,14 @@ describe("recovery of a damaged log", () => {
 
   for (const { id, title, weakness } of KINDS) {
     if (weakness === undefined) continue;
-    it(`is known to be weak, and throws nothing unexpected: ${title}`, () => {
+    it(`is known to be weak: ${title}`, () => {
       const { figures, notes } = run(id, SEEDS_WEAK);
       assert(lostUnnamed(figures) > 0, `${id} is not weak any more: take its weakness off the list`);
       assert.equal(figures.failures, 0, notes);
     });
   }
 
-  it("forgets the vote of a closed log whose last 224 bytes are zeroed: a known weakness", () => {
+  it("is known to forget the vote of a closed log if its last 224 bytes are zeroed", () => {
     const disk = new SimulatedDisk({ seed: 1 });
     const empty = new MemoryLog();
     const writer = new HistoryWriter(new Random(1), disk, 1 << 20, empty, expectedOf(empty));
@@ -121,7 +121,7 @@ describe("the judge", () => {
     assert.equal(run("gap-all-sealed", 5, open).figures.lostSnapshots > 0, true);
   });
 
-  it("counts whole entries that are reported, and those that damage hit apart from them", () => {
+  it("counts reported whole entries apart from those that damage hit", () => {
     const open = withInstead((log) => ({
       damaged: [{ kind: "frames", firstIndex: 1, lastIndex: log.lastIndex }],
     }));

@@ -8,7 +8,7 @@ import { simulate } from "./simulation.ts";
 const SEEDS = 150;
 
 describe("simulated disk", () => {
-  it("loses nothing acknowledged, and readers beside it see no less, over crashes and full disks", async () => {
+  it("loses nothing acknowledged, for readers too, over crashes and full disks", async () => {
     const counts: Counts = {};
     for (let seed = 1; seed <= SEEDS; seed++) await simulate(seed, counts);
     // A simulation in which nothing goes wrong would prove nothing.

@@ -5,7 +5,7 @@
  */
 
 import type { Random } from "../../src/testing/mod.ts";
-import { type Blot, blot, cutFile, type Files, flipBit, usedBytes } from "./contents.ts";
+import { type Blot, blot, cutFile, type Files, flipBit, isChanged, usedBytes } from "./contents.ts";
 import {
   type Frame,
   FRAMES_AT,
@@ -62,6 +62,13 @@ export class Scene {
   safeEnd(path: string): number {
     if (path !== this.newest) return this.used(path);
     return this.frames(path).at(-1)?.from ?? FRAMES_AT;
+  }
+
+  /** Whether the newest segment is missing, and the pointer of the newest one that is left is damaged. */
+  get isNewestForgotten(): boolean {
+    const left = this.segments.findLast((path) => this.files.has(path));
+    if (left === undefined || left === this.newest) return false;
+    return NEXT_POINTERS.some(({ from, to }) => isChanged(this.before, this.files, left, from, to));
   }
 
   /** Any of several; `undefined` if there is none. */
@@ -254,6 +261,13 @@ export const pointerAndTail: Fault = (scene) => {
     scene.blot(path, { from, to: frames.at(-1)!.to });
 };
 
+/** The newest segment missing, and the next-segment pointer that names it, in one copy. */
+export const pointerAndNewest: Fault = (scene) => {
+  const [path, newest] = scene.segments.slice(-2);
+  if (path === undefined || newest === undefined) return false;
+  return scene.files.delete(newest) && scene.blot(path, scene.random.pick(NEXT_POINTERS));
+};
+
 /** The index of a sealed segment. */
 export const segmentIndex: Fault = (scene) => {
   const path = scene.random.pick(scene.segments);
@@ -310,10 +324,10 @@ const SINGLE: readonly Fault[] = [
 /** Any one of these faults. */
 export const anyFault: Fault = (scene) => scene.random.pick(SINGLE)(scene);
 
-/** Several faults at once. */
+/** Several faults at once. Those of {@link pointerAndNewest} are a kind of their own. */
 export function faults(count: number): Fault {
   return (scene) => {
     for (let i = 0; i < count; i++) if (!anyFault(scene)) return false;
-    return true;
+    return !scene.isNewestForgotten;
   };
 }

@@ -86,6 +86,7 @@ function settleHardState(log: WalLog, seen: Seen): HardState {
 /** The state that the log is in from now on. An entry that cannot be read stays as it was in the model. */
 function acceptedState(log: WalLog, seen: Seen, state: Expected): Expected {
   const { snapshotIndex } = seen;
+  const snapshotTerm = termOrZero(log, snapshotIndex);
   const entries: ExpectedEntry[] = [];
   for (let index = snapshotIndex + 1; index <= seen.lastIndex; index++) {
     const isRead = seen.words[index] !== DAMAGED && seen.words[index] !== NONE;
@@ -97,7 +98,7 @@ function acceptedState(log: WalLog, seen: Seen, state: Expected): Expected {
       command: new Uint8Array(),
     };
     // The term of a lost entry may be unknown. It is no lower than the one before.
-    entries.push({ ...entry, term: Math.max(entry.term, entries.at(-1)?.term ?? 0) });
+    entries.push({ ...entry, term: Math.max(entry.term, entries.at(-1)?.term ?? snapshotTerm) });
   }
   const isSame = snapshotIndex === state.snapshotIndex;
   const snapshot = isSame ? state.snapshot : seen.snapshot === DAMAGED ? UNKNOWN : seen.snapshot;

@@ -28,6 +28,7 @@ const TAKES_EVIDENCE =
 const LAST_FLUSH = "no frame proves the last flush yet, and recovery takes damage to it for a torn write";
 
 const POINTER_PROVES = "only the pointer proves that copies in the next segment are part of the log";
+const POINTER_NAMES = "only the pointer shows that the newest segment was there";
 
 const ENDS: readonly End[] = ["closed", "killed", "power cut"];
 /** Many small segments, and some that hold all of the log. In bytes. */
@@ -99,6 +100,13 @@ export const KINDS: readonly Kind[] = [
     shape: { ...ANY, ends: ["reopened"] },
     fault: damage.pointerAndTail,
     weakness: POINTER_PROVES,
+  },
+  {
+    id: "pointer-and-newest",
+    title: "the newest segment missing, and the pointer to it",
+    shape: MANY,
+    fault: damage.pointerAndNewest,
+    weakness: POINTER_NAMES,
   },
   { id: "segment-index", title: "a segment index", shape: MANY, fault: damage.segmentIndex },
   { id: "snapshot", title: "a snapshot file damaged or missing", shape: ANY, fault: damage.snapshotFile },
