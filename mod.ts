@@ -17,10 +17,12 @@
  *   log.append([{ term: 1, index: 1, command: new TextEncoder().encode("x = 1") }]);
  *   assert.equal(await log.sync(), 1); // on stable storage
  * }
- * await using log = await WalLog.open(join(folder, "raft.wal"));
- * assert.equal(log.recovery.verdict, "clean");
- * assert.deepEqual(log.hardState, { term: 1, votedFor: 1n });
- * assert.equal(new TextDecoder().decode(log.entry(1)?.command), "x = 1");
+ * {
+ *   await using log = await WalLog.open(join(folder, "raft.wal"));
+ *   assert.equal(log.recovery.verdict, "clean");
+ *   assert.deepEqual(log.hardState, { term: 1, votedFor: 1n });
+ *   assert.equal(new TextDecoder().decode(log.entry(1)?.command), "x = 1");
+ * }
  * rmSync(folder, { recursive: true });
  * ```
  *
