@@ -22,6 +22,7 @@ import {
 import { differences, quantile, ratios, summarize } from "../bench/statistics.ts";
 import { durationText, parseSize, rateText, sizeText } from "../bench/units.ts";
 import type { Sample } from "../bench/workloads.ts";
+import { skipReason } from "./skip.ts";
 
 /** A side whose samples did so many entries in a second, in each round. */
 function side(name: string, rates: readonly number[], isPeer = false): SideResult {
@@ -260,7 +261,7 @@ describe("The page", () => {
   });
 
   const page = new URL("../docs/BENCHMARKS.md", import.meta.url);
-  const skip = existsSync(page) ? false : "docs/BENCHMARKS.md is not recorded yet";
+  const skip = skipReason(!existsSync(page) && "docs/BENCHMARKS.md is not recorded yet");
   it("in the repository is what the JSON in the repository renders to", { skip }, () => {
     const rendered = renderPage(
       readRecorded(fileURLToPath(new URL("../bench/results", import.meta.url))),

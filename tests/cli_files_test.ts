@@ -19,7 +19,6 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
-import process from "node:process";
 import { describe, it } from "node:test";
 import { WalLogError } from "../mod.ts";
 import { replaceFiles } from "../src/cli/cut.ts";
@@ -27,9 +26,11 @@ import { listFiles } from "../src/cli/log_files.ts";
 import { keepOwner } from "../src/cli/owner.ts";
 import { cli, damageEntry, makeLog, segmentsOf } from "./cli.ts";
 import { contentsOf } from "./memory_disk.ts";
-import { inTemporaryFolder, notRoot } from "./temporary.ts";
+import { skipUnlessRoot, skipWithoutLinks } from "./skip.ts";
+import { inTemporaryFolder } from "./temporary.ts";
 
-const noLinks = process.platform === "win32" && "making links needs a privilege on Windows";
+const noLinks = skipWithoutLinks();
+const notRoot = skipUnlessRoot();
 
 /** Runs a test with a damaged log, and an undamaged copy of it. */
 function withDamaged(test: (paths: { path: string; other: string; folder: string }) => Promise<void>) {

@@ -15,16 +15,17 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
-import process from "node:process";
 import { describe, it } from "node:test";
 import { makeFolder, withTemporaryFolder } from "../src/cli/aside.ts";
 import type { FileLock } from "../src/storage/file_system.ts";
 import { nodeFileSystem } from "../src/storage/node_fs.ts";
 import { cli, makeLog } from "./cli.ts";
 import { contentsOf } from "./memory_disk.ts";
-import { inTemporaryFolder, notRoot } from "./temporary.ts";
+import { isWindows, skipReason, skipUnlessRoot } from "./skip.ts";
+import { inTemporaryFolder } from "./temporary.ts";
 
-const noModes = process.platform === "win32" && "Windows has no such modes and links";
+const noModes = skipReason(isWindows && "Windows has no such modes and links");
+const notRoot = skipUnlessRoot();
 
 /** Makes the leftover of a killed process. */
 function makeLeftover(folder: string, name = "copy"): string {

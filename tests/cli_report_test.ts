@@ -7,7 +7,6 @@ import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { cpSync, lstatSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import process from "node:process";
 import { before, describe, it } from "node:test";
 import { WalLog } from "../mod.ts";
 import { inspect } from "../src/cli/inspect.ts";
@@ -16,6 +15,7 @@ import { renderPage } from "../src/cli/report_page.ts";
 import { cli, damageEntry, makeLog } from "./cli.ts";
 import { entriesAt } from "./history.ts";
 import { bytesOf } from "./model.ts";
+import { skipReason, skipWithoutLinks } from "./skip.ts";
 import { inTemporaryFolder } from "./temporary.ts";
 
 const WIDTHS = [340, 700, 860, 1280];
@@ -86,7 +86,7 @@ describe("the report", () => {
     });
   });
 
-  it("is written to the target of a link that the user names", { skip: process.platform === "win32" }, async () => {
+  it("is written to the target of a link that the user names", { skip: skipWithoutLinks() }, async () => {
     await inTemporaryFolder(async (folder) => {
       const path = join(folder, "raft.wal");
       const link = join(folder, "latest.html");
@@ -234,7 +234,7 @@ function findChromium(): string | undefined {
 
 const chromium = findChromium();
 
-describe("the report in a browser", { skip: chromium === undefined && "there is no chromium" }, () => {
+describe("the report in a browser", { skip: skipReason(chromium === undefined && "there is no chromium") }, () => {
   let pages: [string, string][];
   before(async () => {
     pages = await Promise.all(

@@ -15,13 +15,14 @@ import { cli, damageEntry, endOf, makeForgetful, makeLog, segmentsOf, startCli }
 import { entriesAt, entryAt } from "./history.ts";
 import { contentsOf } from "./memory_disk.ts";
 import { assertSameState, bytesOf, stateOf } from "./model.ts";
+import { isWindows, skipReason } from "./skip.ts";
 import { inTemporaryFolder } from "./temporary.ts";
 import { record, recordsOf } from "./wal_db_records.ts";
 
 const COMMANDS = ["info", "verify", "dump", "report", "repair", "backup", "import", "export", "bench"];
-const noControls = process.platform === "win32" && "Windows has no file names with control characters";
-const noDeno = process.versions.deno === undefined && "only Deno denies permissions";
-const noSignals = process.platform === "win32" && "signals of other processes are not delivered on Windows";
+const noControls = skipReason(isWindows && "Windows has no file names with control characters");
+const noDeno = skipReason(process.versions.deno === undefined && "only Deno denies permissions");
+const noSignals = skipReason(isWindows && "Windows does not deliver signals to other processes");
 
 /** Characters that a terminal obeys, or that hide or reorder text: of each class, and one beyond U+FFFF. */
 const OBEYED = "\x1b[31m\n\x7f\x9b31m\u00ad\u202e\u2066\u2028\u2029\ufeff\u{e0041}";

@@ -18,6 +18,7 @@ import { WalLog } from "../mod.ts";
 import { locateRuntime, type RuntimeName } from "../scripts/runtimes.ts";
 import { SimulatedDisk } from "../src/testing/mod.ts";
 import { whyNoStrace } from "./real/strace.ts";
+import { skipReason } from "./skip.ts";
 import { inTemporaryFolder } from "./temporary.ts";
 
 const own: RuntimeName = process.versions.deno ? "deno" : process.versions.bun ? "bun" : "node";
@@ -280,7 +281,7 @@ describe(`the server of events on ${own}`, () => {
     });
   });
 
-  const skip = whyNoStrace() ?? false;
+  const skip = skipReason(whyNoStrace());
   it("answers 503 and exits when a flush fails, and goes on when it is started again", { skip }, async () => {
     await inTemporaryFolder(async (path) => {
       const folder = realpathSync(path);

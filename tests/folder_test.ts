@@ -18,7 +18,6 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
-import process from "node:process";
 import { describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
 import { WalLog, WalLogError, type WalLogErrorCode, type WalLogOptions } from "../mod.ts";
@@ -27,6 +26,7 @@ import { guard } from "../src/storage/guard.ts";
 import { nodeFileSystem } from "../src/storage/node_fs.ts";
 import { entriesAt } from "./history.ts";
 import { MemoryDisk } from "./memory_disk.ts";
+import { isWindows, skipReason, skipUnlessRoot } from "./skip.ts";
 import { inTemporaryFolder } from "./temporary.ts";
 import { WatchedFileSystem } from "./watched_file_system.ts";
 
@@ -34,12 +34,8 @@ const CHILD = fileURLToPath(new URL("./child.ts", import.meta.url));
 const SMALL: WalLogOptions = { segmentBytes: 8192 };
 /** Two writers would go on in the same segment. */
 const ROOMY: WalLogOptions = { segmentBytes: 65536 };
-const onWindows = process.platform === "win32" ? "Windows does not let a folder or an open file go" : false;
-const unlessRoot = process.platform !== "win32" && isRoot() ? false : "only root can give files away";
-
-function isRoot(): boolean {
-  return spawnSync("id", ["-u"], { encoding: "utf8" }).stdout?.trim() === "0";
-}
+const onWindows = skipReason(isWindows && "Windows cannot delete or move a folder or file that is open");
+const unlessRoot = skipUnlessRoot();
 
 /** A log of three segments, synced. */
 function writeLog(path: string, term = 1, options: WalLogOptions = {}): WalLog {

@@ -19,6 +19,7 @@ import { PowerLoss, Random, SimulatedDisk } from "../src/testing/mod.ts";
 import { damageEntry, makeForgetful, makeLog } from "./cli.ts";
 import { entriesAt } from "./history.ts";
 import { bytesOf } from "./model.ts";
+import { skipReason } from "./skip.ts";
 import { inTemporaryFolder } from "./temporary.ts";
 
 const DOCS = fileURLToPath(new URL("../docs/", import.meta.url));
@@ -33,7 +34,7 @@ const PYTHON = ["python3", "python"].find((name) => {
   const { status, stdout } = spawnSync(name, ["--version"], { encoding: "utf8" });
   return status === 0 && /^Python 3\./.test(stdout);
 });
-const skip = PYTHON === undefined ? "there is no Python 3 here" : false;
+const skip = skipReason(PYTHON === undefined && "there is no Python 3 here");
 
 /** What the decoder prints of a log. */
 interface Decoded {

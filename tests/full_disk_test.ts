@@ -8,6 +8,7 @@ import process from "node:process";
 import { describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
 import { locateRuntime, type RuntimeName } from "../scripts/runtimes.ts";
+import { isWindows, skipReason } from "./skip.ts";
 import { inTemporaryFolder, temporaryFolder } from "./temporary.ts";
 
 const PROGRAM = fileURLToPath(new URL("./real/full_disk.ts", import.meta.url));
@@ -40,11 +41,10 @@ function namespace(): { readonly command: readonly string[]; readonly why: strin
 }
 
 const { command: mounts, why: noMount } = namespace();
-if (noMount !== false) console.log(`full_disk_test.ts is skipped in part: ${noMount}`);
 
 /** Why a disk cannot be had here; `false` if it can. */
 function whyNoDisk(name: string): string | false {
-  if (noMount !== false) return noMount;
+  if (noMount !== false) return skipReason(noMount);
   const folder = temporaryFolder();
   const path = join(folder.path, "disk");
   mkdirSync(path);
@@ -52,9 +52,7 @@ function whyNoDisk(name: string): string | false {
   const { status, stderr } = spawnSync(binary!, args, { encoding: "utf8" });
   folder.remove();
   if (status === 0) return false;
-  const why = `no ${name} can be mounted here: ${stderr.trim().split("\n").at(-1)}`;
-  console.log(`full_disk_test.ts is skipped in part: ${why}`);
-  return why;
+  return skipReason(`no ${name} can be mounted here: ${stderr.trim().split("\n").at(-1)}`);
 }
 
 /** Runs `real/full_disk.ts`; returns the parts that it says it has passed. */
@@ -86,7 +84,7 @@ describe("a log on a disk that is full", () => {
   }
 
   it("is refused a write beyond a limit on the size of files, and works below it", {
-    skip: process.platform === "win32" ? "Windows has no such limit" : false,
+    skip: skipReason(isWindows && "Windows has no limit on the size of files"),
   }, async () => {
     await inTemporaryFolder((folder) => assert.deepEqual(run([], LIMIT, folder, "limit"), ["ok limit"]));
   });

@@ -8,6 +8,7 @@ import process from "node:process";
 import { describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
 import { locateRuntime } from "../scripts/runtimes.ts";
+import { skipReason } from "./skip.ts";
 import { inTemporaryFolder } from "./temporary.ts";
 
 const ROOT = new URL("../", import.meta.url);
@@ -120,7 +121,9 @@ describe("the code in", () => {
 
     const level = programOf(document, "ts level");
     if (level === "") continue;
-    const skip = existsSync(LEVEL) ? false : "classic-level is not installed: npm ci --ignore-scripts --prefix bench";
+    const skip = skipReason(
+      !existsSync(LEVEL) && "classic-level is not installed: npm ci --ignore-scripts --prefix bench",
+    );
     it(
       `${name} runs with LevelDB`,
       { skip },

@@ -15,6 +15,7 @@ import { importWalDb } from "../src/wal_db/mod.ts";
 import { entriesAt } from "./history.ts";
 import { pictureOf, PLANTS } from "./hostile.ts";
 import type { HostileResult } from "./hostile_child.ts";
+import { isWindows, skipReason } from "./skip.ts";
 import { inTemporaryFolder } from "./temporary.ts";
 
 const CHILD = fileURLToPath(new URL("./hostile_child.ts", import.meta.url));
@@ -94,7 +95,7 @@ function plant(path: string, outside: string, name: string, kind: string): strin
   return lstatSync(file, { throwIfNoEntry: false }) === undefined ? undefined : file;
 }
 
-const skip = process.platform === "win32" ? "Windows has neither these links nor FIFOs" : false;
+const skip = skipReason(isWindows && "Windows has neither these links nor FIFOs");
 
 describe("a file that somebody else made", { skip }, () => {
   it(

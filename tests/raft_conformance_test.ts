@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { encode, readTrace, Replay, stateOf, traceNames, TRACES } from "./raft_traces.ts";
+import { skipReason } from "./skip.ts";
 
 /**
  * How many steps each trace must have, and where ours must part from it: there, the other implementation begins a change
@@ -22,7 +23,7 @@ const EXPECTED: Record<string, { steps: number; partsAt?: number }> = {
 };
 
 const there = traceNames();
-const skip = there.length === 0 ? `no traces at ${TRACES}` : false;
+const skip = skipReason(there.length === 0 && `no traces at ${TRACES}`);
 
 test("every trace that there should be is there", { skip }, () => {
   assert.deepEqual(there, Object.keys(EXPECTED).sort());

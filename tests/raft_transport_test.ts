@@ -16,6 +16,7 @@ import { clusterDigest, encodeHello, HELLO_BYTES, StreamReader } from "../src/ra
 import { whatIsWrongWith } from "../src/raft/transport/identity.ts";
 import { Outbox } from "../src/raft/transport/outbox.ts";
 import { Random } from "../src/testing/mod.ts";
+import { skipReason } from "./skip.ts";
 import { CLUSTER, connected, LOOPBACK, Probe, RawConnection, tlsOf, until } from "./transports.ts";
 
 const CHILD = fileURLToPath(new URL("./transport_child.ts", import.meta.url));
@@ -333,7 +334,7 @@ describe("a caller", () => {
   });
 
   it("keeps nobody out by coming again and again: the first of those from where most come has to go", {
-    skip: process.platform === "darwin" && "macOS has one loopback address, unless it is told to have more",
+    skip: skipReason(process.platform === "darwin" && "macOS has one loopback address, unless it is told to have more"),
   }, async () => {
     const probe = await new Probe(1n).start();
     const callers = Array.from({ length: 64 }, () => new RawConnection(probe.address));

@@ -7,10 +7,10 @@ import { locateRuntime, type RuntimeName } from "../scripts/runtimes.ts";
 import { FaultBench, type Outcome, type Scenario } from "./real/faults.ts";
 import { Order } from "./real/order.ts";
 import { whyNoStrace } from "./real/strace.ts";
+import { skipReason } from "./skip.ts";
 
 const own: RuntimeName = process.versions.deno ? "deno" : process.versions.bun ? "bun" : "node";
-const skip = whyNoStrace() ?? false;
-if (skip !== false) console.log(`strace_test.ts is skipped: ${skip}`);
+const skip = skipReason(whyNoStrace());
 
 /** Some calls, other ones in each runtime; `deno task kill --faults` fails each in each. */
 const EVERY = 7;

@@ -4,10 +4,9 @@
  * @module
  */
 
-import { mkdtempSync, rmSync, statSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import process from "node:process";
 
 /** A folder of a test's own. */
 export interface TemporaryFolder {
@@ -50,17 +49,3 @@ export async function inTemporaryFolder<T>(body: (path: string) => T | Promise<T
     folder.remove();
   }
 }
-
-/** Whether the tests run as root. Asks the file system: to ask the process needs a permission in Deno. */
-function isRoot(): boolean {
-  if (process.platform === "win32") return false;
-  const folder = temporaryFolder();
-  try {
-    return statSync(folder.path).uid === 0;
-  } finally {
-    folder.remove();
-  }
-}
-
-/** The reason to skip a test that gives files to another user; `false` if it can run. */
-export const notRoot: string | false = !isRoot() && "only root can give files to another user";

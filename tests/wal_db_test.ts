@@ -7,7 +7,6 @@ import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { existsSync, lstatSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import process from "node:process";
 import { describe, it } from "node:test";
 import { setImmediate } from "node:timers";
 import { pathToFileURL } from "node:url";
@@ -17,6 +16,7 @@ import { exportWalDb, importWalDb, type WalDbImport, type WalDbImportOptions } f
 import { entriesAt, entryAt } from "./history.ts";
 import { MemoryDisk } from "./memory_disk.ts";
 import { assertSameState, bytesOf, type LogState, stateOf } from "./model.ts";
+import { skipReason, skipWithoutLinks } from "./skip.ts";
 import { inTemporaryFolder } from "./temporary.ts";
 import {
   framed,
@@ -33,7 +33,7 @@ import { systemError, WatchedFileSystem } from "./watched_file_system.ts";
 const MIB = 1024 * 1024;
 const FILE = `${MemoryDisk.PATH}/source.wal`;
 const LARGEST = Number.MAX_SAFE_INTEGER;
-const noLinks = process.platform === "win32" && "making links needs a privilege on Windows";
+const noLinks = skipWithoutLinks();
 
 /** Imports bytes; what comes of it, and the log. */
 async function imported(
@@ -155,7 +155,7 @@ const KITCHEN = everything();
 describe("the logs of the reference", () => {
   const found = references();
   if (found.length === 0) {
-    it("are imported", { skip: "the reference is not beside this repository" }, () => {});
+    it("are imported", { skip: skipReason("the recorded logs of wal-db are not beside this repository") }, () => {});
     return;
   }
   const isTooLarge = ({ expected }: Reference) => BigInt(expected.last_term) > BigInt(LARGEST);
