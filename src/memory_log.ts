@@ -222,8 +222,8 @@ export class MemoryLog implements RaftLog {
    * {@link MemoryLog.snapshotIndex} it changes nothing.
    *
    * @param through The last index to drop, and the snapshot's index. The snapshot gets the term that the log has there.
-   * @param options The snapshot's data and configuration, of which copies are kept. Give `config` if the entries to
-   * drop change the cluster.
+   * @param options The snapshot's data and configuration; the log copies them. Give `config` if the entries to drop
+   * change the cluster.
    * @throws {WalLogError} `INVALID_ARGUMENT` for an index above {@link MemoryLog.lastIndex}, for anything but a safe
    * integer of 0 or more, or for options out of their domain. The log is then as it was.
    */

@@ -381,8 +381,8 @@ function startWriter(
 }
 
 /**
- * Removes segments that were begun and never served, durably. A crash could bring one back later, when the segment that
- * names another in its place is compacted away: it would then pass for the newest segment if that one were lost.
+ * Removes uncommitted segments durably. Otherwise a crash could restore one after compaction has removed the segment
+ * whose pointer excludes it. If the newest segment were then lost, the restored one would be taken for it.
  */
 function removeSuperseded(fileSystem: FileSystem, folder: string, { superseded }: Recovered): void {
   for (const path of superseded) fileSystem.remove(path);

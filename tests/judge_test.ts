@@ -30,7 +30,7 @@ function run(id: string, seeds: number, open: Open = WalLog.openSync): { figures
   return { figures, notes: notes.join("\n") };
 }
 
-/** Opens logs of which some properties are replaced. */
+/** Opens logs, and replaces some of their properties. */
 function withInstead(properties: (log: WalLog) => Partial<Record<keyof WalLog, unknown>>): Open {
   return (path, options) => {
     const log = WalLog.openSync(path, options);

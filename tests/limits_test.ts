@@ -28,7 +28,7 @@ import { assertSameEntries } from "./model.ts";
 const PATH = MemoryDisk.PATH;
 const FIRST = segmentName(1);
 const SEGMENT_BYTES = 8192;
-/** Entries of which four fill a segment. */
+/** Four entries of this size fill a segment. */
 const ENTRY_BYTES = 900;
 
 function openLog(disk: MemoryDisk, readOnly = false): WalLog {

@@ -73,7 +73,7 @@ class Simulation {
   /** Decides when a reader opens the log. It is apart, so that the history stays the same without readers. */
   #lookRandom = new Random(0);
   #isLooking = false;
-  /** The parts of the mutation under way, any number of which a reader may see. */
+  /** The parts of the mutation under way. A reader may see the first few of them, or all. */
   #underWay: readonly ((log: RaftLog) => void)[] = [];
   /** The first state that a reader may see while the log is being opened. */
   #openingFloor: number | undefined;

@@ -61,7 +61,7 @@ export interface Chain {
   /** Files that a crash left behind and that nothing refers to. */
   readonly leftovers: readonly string[];
   /**
-   * Segments that were begun and never served. Another was put in the place of each, or will be before anything is written.
+   * Uncommitted segments. Another segment has replaced each of them, or will replace it before the next write.
    */
   readonly superseded: readonly string[];
   /** Highest position that a leftover of the newest segment's succession vouches for. */
@@ -202,7 +202,7 @@ export class ChainReader {
     const valid = files.filter((file): file is Link["file"] => file.header !== undefined);
     const byNumber = new Map(valid.map((file) => [file.number, file]));
 
-    // The newest segment that belongs to the log. Those above it were begun and never served.
+    // The newest segment that belongs to the log. Those above it are uncommitted.
     let head = valid.length - 1;
     let provenLsn = 0;
     const begun: Link["file"][] = [];

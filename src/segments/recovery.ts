@@ -94,7 +94,7 @@ export interface Recovered {
   readonly threads: 1 | 2;
   /** Files that the log does not need, in the order of their removal. */
   readonly leftovers: readonly string[];
-  /** Segments that were begun and never served. */
+  /** Uncommitted segments. */
   readonly superseded: readonly string[];
   /** The highest number of a segment of this log. */
   readonly numberUsed: number;

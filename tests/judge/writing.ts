@@ -23,7 +23,7 @@ export type End = "closed" | "killed" | "power cut" | "unrested" | "reopened";
 
 /** The properties of a history. */
 export interface Shape {
-  /** Segment sizes, one of which is picked. In bytes. */
+  /** Segment sizes to pick from, in bytes. */
   readonly segmentBytes: readonly number[];
   /** The fewest steps, and how many more there can be. */
   readonly steps: readonly [number, number];
