@@ -5,8 +5,8 @@
  * @module
  */
 
-import { delegateTo } from "../src/storage/delegate.ts";
-import type { File, FileSystem } from "../src/storage/file_system.ts";
+import { delegateTo, delegateToFile } from "../src/storage/delegate.ts";
+import type { FileSystem } from "../src/storage/file_system.ts";
 
 /** Space on a disk. */
 export interface Space {
@@ -109,18 +109,5 @@ export function withinSpace(base: FileSystem, space: Space): FileSystem {
       base.remove(path);
       space.left += size;
     },
-  };
-}
-
-/** A file that passes every call on. */
-function delegateToFile(file: File): File {
-  return {
-    size: () => file.size(),
-    read: (into, position) => file.read(into, position),
-    write: (from, position) => file.write(from, position),
-    truncate: (size) => file.truncate(size),
-    sync: () => file.sync(),
-    syncAsync: () => file.syncAsync(),
-    close: () => file.close(),
   };
 }

@@ -1,10 +1,10 @@
 /**
- * Forwards every call to another file system: the base of file systems that change a few calls.
+ * Forward every call to another file system or file: the base of those that change a few calls.
  *
  * @module
  */
 
-import type { FileSystem } from "./file_system.ts";
+import type { File, FileSystem } from "./file_system.ts";
 
 /**
  * Wraps a file system. An object of a class has its methods in the prototype, where a spread does not find them.
@@ -26,5 +26,23 @@ export function delegateTo(base: FileSystem): FileSystem {
     random: (into) => base.random(into),
     after: (milliseconds, callback) => base.after(milliseconds, callback),
     threads: base.threads,
+  };
+}
+
+/**
+ * Wraps a file. `requireNamed` is left out: whoever wraps a file decides whether its name matters.
+ *
+ * @param file The file.
+ * @returns A plain object that forwards every call.
+ */
+export function delegateToFile(file: File): File {
+  return {
+    size: () => file.size(),
+    read: (into, position) => file.read(into, position),
+    write: (from, position) => file.write(from, position),
+    truncate: (size) => file.truncate(size),
+    sync: () => file.sync(),
+    syncAsync: () => file.syncAsync(),
+    close: () => file.close(),
   };
 }

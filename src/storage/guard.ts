@@ -9,7 +9,7 @@
  * @module
  */
 
-import { delegateTo } from "./delegate.ts";
+import { delegateTo, delegateToFile } from "./delegate.ts";
 import type { File, FileLock, FileSystem } from "./file_system.ts";
 import { errorCode } from "./full.ts";
 
@@ -63,9 +63,7 @@ function guardFile(file: File, lock: FileLock): File {
     file.requireNamed?.();
   };
   return {
-    size: () => file.size(),
-    read: (into, position) => file.read(into, position),
-    write: (from, position) => file.write(from, position),
+    ...delegateToFile(file),
     truncate(size) {
       check();
       file.truncate(size);
@@ -86,6 +84,5 @@ function guardFile(file: File, lock: FileLock): File {
       await flushed;
     },
     requireNamed: check,
-    close: () => file.close(),
   };
 }

@@ -5,7 +5,7 @@
  */
 
 import { WalLogError } from "../errors.ts";
-import { delegateTo } from "./delegate.ts";
+import { delegateTo, delegateToFile } from "./delegate.ts";
 import type { File, FileSystem } from "./file_system.ts";
 import { errorCode } from "./full.ts";
 
@@ -61,13 +61,5 @@ export class KeptFiles {
 
 /** A file that ignores `close`, so that it can be opened again. */
 function stayOpen(file: File): File {
-  return {
-    size: () => file.size(),
-    read: (into, position) => file.read(into, position),
-    write: (from, position) => file.write(from, position),
-    truncate: (size) => file.truncate(size),
-    sync: () => file.sync(),
-    syncAsync: () => file.syncAsync(),
-    close: () => {},
-  };
+  return { ...delegateToFile(file), close: () => {} };
 }
