@@ -4,7 +4,7 @@
  * @module
  */
 
-import { frameBytes } from "../src/segments/format.ts";
+import { frameBytes } from "../src/format/frame.ts";
 import type { Extent } from "./extent.ts";
 import { FASTEST_PEER, type MetricName, type Target } from "./results.ts";
 import { PEERS, storeNamed } from "./stores/all.ts";

@@ -12,7 +12,7 @@
  */
 
 import { rmSync } from "node:fs";
-import { frameBytes } from "../src/segments/format.ts";
+import { frameBytes } from "../src/format/frame.ts";
 import { bar, StatusLine } from "../src/cli/terminal.ts";
 import { benchmark } from "./command.ts";
 import type { FreshProcess } from "./cases.ts";

@@ -12,7 +12,7 @@
  */
 
 import { writeFileSync } from "node:fs";
-import { frameBytes } from "../src/segments/format.ts";
+import { frameBytes } from "../src/format/frame.ts";
 import { bar, bold, dim, StatusLine } from "../src/cli/terminal.ts";
 import { benchmark } from "./command.ts";
 import { lookAtMachine } from "./machine.ts";

@@ -66,7 +66,7 @@ def apply(log, frame, entry):
     log.replacements, log.previous_sum, log.filled = frame.replacements, frame.sum, log.filled | frame.flags & FILL
 
 def replay(log, segment, end, proven):
-    """Replays a segment; returns where that ended: at `end`, at a footer, or, from `proven` on, at anything else."""
+    """Replays a segment; returns where that ended: at `end`, at a segment index, or, from `proven` on, at anything else."""
     log.__dict__.update(segment.head._asdict(), previous_sum=0, filled=0, is_sealed=False)
     at = 4096
     for frame in segment.frames():

@@ -41,7 +41,7 @@ const ROUND_BYTES_MAX = 64 * MIB;
 const SPARE_BYTES = 256 * MIB;
 /** Below this the second part shows nothing. In bytes. */
 const LARGE_LOG_BYTES_MIN = 64 * MIB;
-/** A batch more than asked for, footers, zeros ahead of the writer: as a part of the log's size. */
+/** A batch more than asked for, segment indexes, zeros ahead of the writer: as a part of the log's size. */
 const OVERHEAD = 1.1;
 /** Entries of the large log that are compared. */
 const SAMPLES = 10_000;
@@ -216,7 +216,12 @@ async function recoverLargeLog(input: Input, size: number): Promise<void> {
   await withLog(path, { verify: "tail" }, (log) => {
     requireAcknowledged(log, index);
     const { milliseconds } = log.recovery;
-    say(labelled("reopened", `from the footers of its segments, with verify "tail": ${milliseconds.toFixed(1)} ms`));
+    say(
+      labelled(
+        "reopened",
+        `from the segment indexes of its segments, with verify "tail": ${milliseconds.toFixed(1)} ms`,
+      ),
+    );
   });
 }
 

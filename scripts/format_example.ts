@@ -10,7 +10,8 @@ import { resolve } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { type LogEntry, WalLog } from "../mod.ts";
-import { FRAME_KIND, FRAME_LENGTH, SEGMENT_HEADER_BYTES } from "../src/segments/format.ts";
+import { FRAME_KIND, FRAME_LENGTH } from "../src/format/frame.ts";
+import { SEGMENT_HEADER_BYTES } from "../src/format/segment_header.ts";
 import { SimulatedDisk } from "../src/testing/mod.ts";
 
 const FOLDER = resolve("/raft.wal");
@@ -30,7 +31,7 @@ const HEADER: readonly Field[] = [
   ["baseLsn", 8, "number"],
   ["salt", 8, "hex"],
   ["previous segment", 8, "number"],
-  ["its last headerSum", 4, "hex"],
+  ["its last headerChecksum", 4, "hex"],
   ["flags", 4, "number"],
   ["next index", 8, "number"],
   ["last term", 8, "number"],
@@ -44,9 +45,9 @@ const HEADER: readonly Field[] = [
 ];
 
 const FRAME: readonly Field[] = [
-  ["headerSum", 4, "hex"],
+  ["headerChecksum", 4, "hex"],
   ["length", 4, "number"],
-  ["payloadSum", 8, "hex"],
+  ["payloadChecksum", 8, "hex"],
   ["term", 8, "number"],
   ["index", 8, "number"],
   ["kind", 1, "number"],
@@ -86,7 +87,7 @@ const IDENTITY: readonly Field[] = [
   ["zeros", 24, "bytes"],
 ];
 
-const KINDS = ["", "an entry", "a hard state", "a truncation", "a snapshot", "a mark", "a footer"];
+const KINDS = ["", "an entry", "a hard state", "a truncation", "a snapshot", "a checkpoint", "a segment index"];
 
 /** The log that is shown. */
 function makeLog(): SimulatedDisk {
@@ -171,7 +172,7 @@ class Explanation {
     const kind = view.getUint8(FRAME_KIND);
     const length = view.getUint32(FRAME_LENGTH, true);
     this.title(`frame at ${this.at}: ${KINDS[kind]}`).fields(FRAME);
-    return KINDS[kind] === "a mark" ? this.fields(MARK) : this.padded("payload", length, "text");
+    return KINDS[kind] === "a checkpoint" ? this.fields(MARK) : this.padded("payload", length, "text");
   }
 
   piece(shape: Shape): this {
@@ -217,7 +218,7 @@ export function explainExample(): string {
     if (name === "IDENTITY") file.fields(IDENTITY);
     else if (name.endsWith(".snap")) file.fields(SNAPSHOT).piece("text").piece("number");
     else {
-      file.title("header, copy A").fields(HEADER).zeros(1024).title("successor slot: empty").zeros(2048);
+      file.title("header, copy A").fields(HEADER).zeros(1024).title("next-segment pointer: empty").zeros(2048);
       file.title("header, copy B").same(0, HEADER).zeros(SEGMENT_HEADER_BYTES);
       while (!file.isAtEnd) file.frame();
     }

@@ -16,10 +16,10 @@ import { ioError, isNoSpace, reasonOf } from "./storage/full.ts";
 import type { Index } from "./types.ts";
 
 /**
- * How long the log must rest after a flush before it writes a mark, which proves that flush to the next recovery. In
+ * How long the log must rest after a flush before it writes a checkpoint, which proves that flush to the next recovery. In
  * milliseconds: long against the time between two commits of a busy log, short against the time between two crashes.
  */
-const MARK_IDLE_MS = 20;
+const CHECKPOINT_IDLE_MS = 20;
 
 /** A file that is being written beside the segments. */
 export interface Unfinished {
@@ -56,7 +56,7 @@ export class Durability {
   /** Flushes that no event has reported yet. */
   private untold: Flush[] = [];
   private poison: WalLogError | undefined;
-  private cancelMark: (() => void) | undefined;
+  private cancelCheckpoint: (() => void) | undefined;
   /** Whether all is written and given up. */
   private isFinished = false;
   private closing: Promise<void> | undefined;
@@ -81,7 +81,7 @@ export class Durability {
       if (isSlow) state.counts.slowFlushes++;
       this.untold.push({ bytes, milliseconds, isSlow });
     };
-    this.markLater();
+    this.checkpointLater();
   }
 
   /**
@@ -280,7 +280,7 @@ export class Durability {
   flushed(lastIndex: Index): void {
     this.durableIndex = Math.max(this.durableIndex, lastIndex);
     this.tellFlushes();
-    this.markLater();
+    this.checkpointLater();
   }
 
   /** Publishes the flushes that succeeded. Called when {@link Durability.durableIndex} has moved. */
@@ -304,19 +304,19 @@ export class Durability {
   }
 
   /**
-   * The last flush has no later frame to vouch for it. So once the log has rested for a moment, a mark is written: if
+   * The last flush has no later frame to vouch for it. So once the log has rested for a moment, a checkpoint is written: if
    * that survives a crash, what it vouches for can no longer pass for a torn write.
    */
-  private markLater(): void {
-    if (this.cancelMark !== undefined || this.isClosed) return;
-    this.cancelMark = this.fileSystem.after(MARK_IDLE_MS, () => {
-      this.cancelMark = undefined;
+  private checkpointLater(): void {
+    if (this.cancelCheckpoint !== undefined || this.isClosed) return;
+    this.cancelCheckpoint = this.fileSystem.after(CHECKPOINT_IDLE_MS, () => {
+      this.cancelCheckpoint = undefined;
       const writer = this.writer!;
       if (this.isClosed || this.poison !== undefined || writer.isDirty) return;
       try {
-        writer.mark(this.state.record(writer.replacements));
+        writer.checkpoint(this.state.record(writer.replacements));
       } catch (error) {
-        this.fail("write a mark", error);
+        this.fail("write a checkpoint", error);
       }
     });
   }
@@ -349,7 +349,7 @@ export class Durability {
   }
 
   /**
-   * Flushes, leaves the mark of a clean close, and gives up the lock, when the flushes under way are done.
+   * Flushes, leaves the checkpoint of a clean close, and gives up the lock, when the flushes under way are done.
    *
    * @param release Gives back what else the log holds. Called once, at the end, however that comes.
    * @returns Settles when it is done; rejects if not everything is durable.
@@ -375,7 +375,7 @@ export class Durability {
   private finish(release: () => void): void {
     if (this.isFinished) return;
     this.isFinished = true;
-    this.cancelMark?.();
+    this.cancelCheckpoint?.();
     const { writer } = this;
     try {
       if (writer === undefined) return;

@@ -8,7 +8,7 @@ import { tell } from "./events.ts";
 import { LatencyCounter, type LatencyHistogram } from "./latency.ts";
 import type { Opened } from "./open.ts";
 import type { Damage } from "./report.ts";
-import type { LogState } from "./segments/format.ts";
+import type { LogState } from "./format/state.ts";
 import type { LogIndex } from "./segments/index.ts";
 import type { HardState, Index } from "./types.ts";
 
@@ -128,7 +128,7 @@ export class LiveState {
   }
 
   /**
-   * The state as it is now, for a mark, or for the header of the next segment.
+   * The state as it is now, for a checkpoint, or for the header of the next segment.
    *
    * @param replacements Truncations and snapshots of the log so far, which the writer counts.
    */

@@ -13,14 +13,17 @@ import { tell } from "./events.ts";
 import type { CheckedOptions } from "./options.ts";
 import { type Damage, describeDamage, type RecoveryReport } from "./report.ts";
 import { createSegment } from "./segments/create.ts";
-import { type LogState, MARK_BYTES, SEGMENT_HEADER_BYTES, segmentNumber } from "./segments/format.ts";
+import { CHECKPOINT_BYTES } from "./format/checkpoint.ts";
+import { SEGMENT_HEADER_BYTES } from "./format/segment_header.ts";
+import { segmentNumber } from "./format/segment_name.ts";
+import type { LogState } from "./format/state.ts";
 import { IDENTITY_NAME, isIdentityLeftover, writeIdentity } from "./segments/identity.ts";
 import type { LogIndex } from "./segments/index.ts";
 import type { Recovered, RecoveryStep } from "./segments/recovery.ts";
 import { isRepairLeftover } from "./segments/repair.ts";
 import type { Segment } from "./segments/segment.ts";
 import { listFolder, notADirectory, recover, recoverBesideWriter } from "./recover.ts";
-import { continueAfterCrash, nameSuccessor, SegmentWriter } from "./segments/writer.ts";
+import { continueAfterCrash, nameNextSegment, SegmentWriter } from "./segments/writer.ts";
 import { isSnapshotLeftover } from "./snapshots.ts";
 import type { File, FileLock, FileSystem } from "./storage/file_system.ts";
 import { errorCode, ioError, readFull, writeFull } from "./storage/full.ts";
@@ -31,7 +34,7 @@ const LOCK_NAME = "LOCK";
 const UUID_BYTES = 16;
 /** How long to wait before trying again to take the lock that another writer holds. In milliseconds. */
 const LOCK_RETRY_MS = 20;
-/** Zeros behind the mark of a clean close, which is one only at the end of the file. In bytes. */
+/** Zeros behind the checkpoint of a clean close, which is one only at the end of the file. In bytes. */
 const OPEN_BYTES = 8;
 /** How long opening runs before it lets others. In milliseconds. */
 const OPEN_SLICE_MS = 8;
@@ -107,7 +110,7 @@ export function* openLog(
       if (uuid === undefined) fileSystem.random(uuid = new Uint8Array(UUID_BYTES));
       writer = startWriter(fileSystem, home, codec, options.segmentBytes, recovered, uuid);
       // Proves to the next recovery that everything copied by this one is durable.
-      writer.mark(recovered.state);
+      writer.checkpoint(recovered.state);
       if (!recovered.isIdentified) {
         writeIdentity(fileSystem, home, uuid, (bytes, seed) => codec.hash(bytes, seed));
       }
@@ -306,11 +309,11 @@ function startWriter(
 ): SegmentWriter {
   const { head, index, numberUsed } = recovered;
   const { replacements } = recovered.state;
-  const write = (segment: Segment, file: File, marked: boolean) =>
+  const write = (segment: Segment, file: File, endsWithCheckpoint: boolean) =>
     new SegmentWriter(fileSystem, folder, codec, segmentBytes, {
       segment,
       file,
-      marked,
+      endsWithCheckpoint,
       numberUsed: Math.max(numberUsed, segment.header.number),
       replacements,
     });
@@ -319,7 +322,7 @@ function startWriter(
       uuid,
       baseLsn: 0,
       previous: 0,
-      previousSum: 0,
+      previousChecksum: 0,
       state: recovered.provenState,
       provenLsn: 0,
       floor: 1,
@@ -336,7 +339,7 @@ function startWriter(
   const { previous } = recovered;
   const nameHead = () => {
     if (previous === undefined || previous.header.number !== head.header.previous) return;
-    nameSuccessor(fileSystem, codec, previous, head.header.number, head.header.baseLsn);
+    nameNextSegment(fileSystem, codec, previous, head.header.number, head.header.baseLsn);
   };
   // A segment with damage is not written any more, so that a repair can replace its file.
   if (
@@ -345,11 +348,11 @@ function startWriter(
   ) {
     const file = fileSystem.open(head.path, "write");
     try {
-      // The mark was read, which does not say that it is on the disk: its own flush may have failed.
-      const mark = new Uint8Array(MARK_BYTES);
-      readFull(file, mark, head.endOffset - mark.length);
+      // The checkpoint was read, which does not say that it is on the disk: its own flush may have failed.
+      const checkpoint = new Uint8Array(CHECKPOINT_BYTES);
+      readFull(file, checkpoint, head.endOffset - checkpoint.length);
       file.requireNamed?.();
-      writeFull(file, mark, head.endOffset - mark.length);
+      writeFull(file, checkpoint, head.endOffset - checkpoint.length);
       // From now on the log does not look closed. Two writers that each took it for closed would write in the same place.
       file.truncate(head.endOffset + OPEN_BYTES);
       file.sync();
@@ -370,7 +373,7 @@ function startWriter(
   const proven = {
     lsn: recovered.provenLsn,
     state: recovered.provenState,
-    sum: recovered.provenSum,
+    sum: recovered.provenChecksum,
     lowestTruncated: recovered.provenTruncated,
     truncatedSince: recovered.unprovenTruncated,
     missingNumber: recovered.missingNumber,

@@ -6,7 +6,7 @@
 
 import { WalLogError } from "./errors.ts";
 import { checkNames } from "./option_names.ts";
-import { PAYLOAD_BYTES_MAX } from "./segments/format.ts";
+import { PAYLOAD_BYTES_MAX } from "./format/frame.ts";
 import type { FileSystem } from "./storage/file_system.ts";
 import { nodeFileSystem } from "./storage/node_fs.ts";
 import { isSignal } from "./taken.ts";
@@ -31,7 +31,7 @@ export interface WalLogOptions {
   readonly maxEntryBytes?: number;
   /**
    * `"full"` (the default): every checksum is verified when the log is opened. `"tail"`: sealed segments are taken
-   * from their footers, and their entries are verified when they are first read.
+   * from their segment indexes, and their entries are verified when they are first read.
    */
   readonly verify?: "full" | "tail";
   /**
@@ -78,7 +78,7 @@ export type CheckedOptions =
   & Required<Omit<WalLogOptions, "onProgress" | "signal">>
   & Pick<WalLogOptions, "onProgress" | "signal">;
 
-/** Below this, headers and footers would outweigh the entries. In bytes: 8 KiB. */
+/** Below this, headers and segment indexes would outweigh the entries. In bytes: 8 KiB. */
 const SEGMENT_BYTES_MIN = 8 * 1024;
 /** Offsets within a segment are kept as 32 bits in units of 8 bytes. In bytes: 16 GiB, which leaves room for a batch. */
 const SEGMENT_BYTES_MAX = 2 ** 34;

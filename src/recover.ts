@@ -9,7 +9,7 @@ import type { Codec } from "./codec/codec.ts";
 import { WalLogError } from "./errors.ts";
 import type { Progress } from "./options.ts";
 import type { Damage } from "./report.ts";
-import { segmentNumber } from "./segments/format.ts";
+import { segmentNumber } from "./format/segment_name.ts";
 import { type Recovered, Recovery, type RecoveryStep } from "./segments/recovery.ts";
 import { isSnapshotName, orphanedSnapshot, SnapshotReader } from "./snapshots.ts";
 import type { FileSystem } from "./storage/file_system.ts";

@@ -12,9 +12,9 @@ export type DamageKind =
   | "hard state"
   | "truncate"
   | "snapshot"
-  | "mark"
+  | "checkpoint"
   | "frames"
-  | "footer"
+  | "segment index"
   | "segment header"
   | "segment";
 

@@ -13,14 +13,9 @@ import type { Opened } from "./open.ts";
 import { checkNames } from "./option_names.ts";
 import type { Progress } from "./options.ts";
 import type { Damage } from "./report.ts";
-import { readFooterOffsets, readTrailer } from "./segments/footer.ts";
-import {
-  decodeSegmentHeader,
-  decodeSuccessor,
-  HEADER_COPY_OFFSET,
-  SEGMENT_HEADER_BYTES,
-  SLOT_OFFSET,
-} from "./segments/format.ts";
+import { readIndexOffsets, readTrailer } from "./segments/read_index.ts";
+import { decodeNextPointer, NEXT_POINTER_OFFSET } from "./format/next_pointer.ts";
+import { decodeSegmentHeader, HEADER_COPY_OFFSET, SEGMENT_HEADER_BYTES } from "./format/segment_header.ts";
 import type { LogIndex } from "./segments/index.ts";
 import { entriesWithin, liveIndexes } from "./segments/live.ts";
 import { goneFromReader } from "./segments/reader.ts";
@@ -184,7 +179,7 @@ export function* scrubLog(subject: ScrubSubject): Generator<Progress, ScrubRepor
       }
       const next = segments[i + 1];
       if (next !== undefined && wasSealed(segment, next, ends[i + 1]!)) {
-        spare.push(...checkFooter(codec, segment, file));
+        spare.push(...checkSegmentIndex(codec, segment, file));
       }
     } finally {
       file.close();
@@ -213,7 +208,7 @@ export function* scrubLog(subject: ScrubSubject): Generator<Progress, ScrubRepor
   };
 }
 
-/** Header copies and successor slot: one of each three may be lost at no cost. */
+/** Header copies and next-segment pointer: one of each three may be lost at no cost. */
 function checkHeader(codec: Codec, segment: Segment, file: SizedFile): Damage[] {
   const block = new Uint8Array(SEGMENT_HEADER_BYTES);
   readFull(file, block, 0);
@@ -229,33 +224,33 @@ function checkHeader(codec: Codec, segment: Segment, file: SizedFile): Damage[] 
       bytes: 512,
     });
   }
-  if (decodeSuccessor(block, segment.header.salt, sum) === "damaged") {
-    const reason = "the successor slot is damaged";
-    found.push({ ...wholeSegment(segment, reason), kind: "segment header", offset: SLOT_OFFSET, bytes: 512 });
+  if (decodeNextPointer(block, segment.header.salt, sum) === "damaged") {
+    const reason = "the next-segment pointer is damaged";
+    found.push({ ...wholeSegment(segment, reason), kind: "segment header", offset: NEXT_POINTER_OFFSET, bytes: 512 });
   }
   return found;
 }
 
 /**
- * Whether the flush that sealed a segment returned, so that its footer is durable. The writer writes no frame into the
- * next segment before that. A crash during the flush can leave any part of the footer. Then the next segment has no
+ * Whether the flush that sealed a segment returned, so that its segment index is durable. The writer writes no frame into the
+ * next segment before that. A crash during the flush can leave any part of the segment index. Then the next segment has no
  * frame, or the log continued in another segment, with a higher number.
  */
 function wasSealed({ header }: Segment, next: Segment, nextEnd: number): boolean {
   return next.header.number === header.number + 1 && nextEnd > SEGMENT_HEADER_BYTES;
 }
 
-function checkFooter(codec: Codec, segment: Segment, file: SizedFile): Damage[] {
+function checkSegmentIndex(codec: Codec, segment: Segment, file: SizedFile): Damage[] {
   const size = file.size();
   // Segments that a crash ended have none.
   if (size <= segment.endOffset) return [];
-  const footer = readTrailer(codec, file, size, segment.header);
-  if (footer === undefined || footer.trailer.footerOffset !== segment.endOffset) return [];
-  if (readFooterOffsets(codec, file, footer.trailer) !== undefined) return [];
+  const segmentIndex = readTrailer(codec, file, size, segment.header);
+  if (segmentIndex === undefined || segmentIndex.trailer.indexOffset !== segment.endOffset) return [];
+  if (readIndexOffsets(codec, file, segmentIndex.trailer) !== undefined) return [];
   const reason = "its offsets are damaged; the segment is scanned instead";
   return [{
     ...wholeSegment(segment, reason),
-    kind: "footer",
+    kind: "segment index",
     offset: segment.endOffset,
     bytes: size - segment.endOffset,
   }];

@@ -10,7 +10,7 @@ import { tell } from "./events.ts";
 import { WalLogError } from "./errors.ts";
 import type { LiveState } from "./live_state.ts";
 import type { Opened } from "./open.ts";
-import { FLAG_CLEAR, FRAME_HEADER_BYTES, KIND_SNAPSHOT } from "./segments/format.ts";
+import { FLAG_CLEAR, FRAME_HEADER_BYTES, KIND_SNAPSHOT } from "./format/frame.ts";
 import type { OpenFiles } from "./segments/open_files.ts";
 import { goneFromReader } from "./segments/reader.ts";
 import { SnapshotSink } from "./snapshot_stream.ts";
@@ -145,7 +145,7 @@ export class SnapshotStore {
     tell("wallog:snapshot", { path: state.path, index, term });
     try {
       // What the snapshot replaces is about to go: from here on its frame may not pass for a torn write any more.
-      writer.mark(state.record(writer.replacements));
+      writer.checkpoint(state.record(writer.replacements));
       this.deleteReplaced();
     } catch (error) {
       throw durability.fail("delete what the snapshot replaces", error);

@@ -16,14 +16,8 @@ import { repairLog } from "./repair.ts";
 import type { Damage, RecoveryReport } from "./report.ts";
 import { scrubInBackground, type ScrubOptions, type ScrubReport } from "./scrub.ts";
 import { takeBatch } from "./segments/batch.ts";
-import {
-  FLAG_VOTE,
-  FRAME_ALIGNMENT,
-  FRAME_HEADER_BYTES,
-  KIND_HARD_STATE,
-  KIND_TRUNCATE,
-  TERM_UNKNOWN,
-} from "./segments/format.ts";
+import { FLAG_VOTE, FRAME_ALIGNMENT, FRAME_HEADER_BYTES, KIND_HARD_STATE, KIND_TRUNCATE } from "./format/frame.ts";
+import { TERM_UNKNOWN } from "./format/state.ts";
 import type { LogIndex } from "./segments/index.ts";
 import { EntryReader } from "./segments/reader.ts";
 import { SnapshotStore } from "./snapshot_store.ts";
@@ -546,7 +540,7 @@ export class WalLog implements RaftLog, AsyncDisposable, Disposable {
   }
 
   /**
-   * Flushes, leaves the mark of a clean close, and gives up the lock. The log cannot be used afterwards; closing it
+   * Flushes, leaves the checkpoint of a clean close, and gives up the lock. The log cannot be used afterwards; closing it
    * again, when it is done, does nothing.
    *
    * @returns Settles when everything is durable and closed. Rejects with `POISONED` if a write or flush failed, now or

@@ -8,31 +8,30 @@ import { resolve } from "node:path";
 import { describe, it } from "node:test";
 import { type LogEntry, WalLog, WalLogError, type WalLogOptions } from "../mod.ts";
 import { Codec } from "../src/codec/codec.ts";
+import { CHECKPOINT_BYTES } from "../src/format/checkpoint.ts";
 import {
   decodeFrameHeader,
-  decodeSegmentHeader,
-  decodeSuccessor,
-  decodeTrailer,
-  encodeFooter,
   FRAME_HEADER_BYTES,
+  FRAME_HEADER_CHECKSUM,
   FRAME_KIND,
   FRAME_LENGTH,
-  FRAME_PAYLOAD_SUM,
-  FRAME_SUM,
+  FRAME_PAYLOAD_CHECKSUM,
   FRAME_UNPROVEN,
   frameBytes,
-  HEADER_COPY_OFFSET,
+  KIND_CHECKPOINT,
   KIND_ENTRY,
-  KIND_FOOTER,
-  KIND_MARK,
+  KIND_SEGMENT_INDEX,
   KIND_SNAPSHOT,
-  MARK_BYTES,
+} from "../src/format/frame.ts";
+import { decodeNextPointer, NEXT_POINTER_OFFSET } from "../src/format/next_pointer.ts";
+import {
+  decodeSegmentHeader,
+  HEADER_COPY_OFFSET,
   SEGMENT_HEADER_BYTES,
   type SegmentHeader,
-  segmentName,
-  SLOT_OFFSET,
-  TRAILER_BYTES,
-} from "../src/segments/format.ts";
+} from "../src/format/segment_header.ts";
+import { decodeTrailer, encodeSegmentIndex, TRAILER_BYTES } from "../src/format/segment_index.ts";
+import { segmentName } from "../src/format/segment_name.ts";
 import type { FileSystem } from "../src/storage/file_system.ts";
 import { snapshotName } from "../src/snapshots.ts";
 import { SimulatedDisk } from "../src/testing/mod.ts";
@@ -85,7 +84,7 @@ function seal(bytes: Uint8Array, offset: number): void {
   const { salt, baseLsn } = headerOf(bytes);
   const header = bytes.subarray(offset + FRAME_LENGTH, offset + FRAME_HEADER_BYTES);
   const value = sum(header, salt ^ BigInt(baseLsn + offset));
-  viewOf(bytes).setUint32(offset + FRAME_SUM, Number(value & 0xffffffffn), true);
+  viewOf(bytes).setUint32(offset + FRAME_HEADER_CHECKSUM, Number(value & 0xffffffffn), true);
 }
 
 /** Puts other bytes in a file's place, durably. */
@@ -122,7 +121,7 @@ function crashingAtEach(
 }
 
 describe("closing", () => {
-  it("leaves a mark that is on the disk when it returns", () => {
+  it("leaves a checkpoint that is on the disk when it returns", () => {
     for (let seed = 1; seed <= CRASH_SEEDS; seed++) {
       const disk = new SimulatedDisk({ seed });
       const log = open(disk);
@@ -135,17 +134,17 @@ describe("closing", () => {
     }
   });
 
-  it("that failed at its last flush leaves a mark that is only in memory: the next writer puts it on the disk", () => {
+  it("that failed at its last flush leaves a checkpoint that is only in memory: the next writer puts it on the disk", () => {
     for (let seed = 1; seed <= CRASH_SEEDS * 30; seed++) {
       const disk = new SimulatedDisk({ seed });
       const log = open(disk);
-      // The mark is to end with a sector, so that what is written behind it does not take it along.
+      // The checkpoint is to end with a sector, so that what is written behind it does not take it along.
       log.append([entry(1, 4)]);
       const end = framesOf(disk.content(segmentPath(1))).reduce(
         (_, { offset, length }) => offset + frameBytes(length),
         0,
       );
-      log.append([entry(2, 8192 - 512 - FRAME_HEADER_BYTES - MARK_BYTES - end)]);
+      log.append([entry(2, 8192 - 512 - FRAME_HEADER_BYTES - CHECKPOINT_BYTES - end)]);
       log.syncSync();
       disk.failAfter("EIO", 0, "sync");
       assert.throws(() => log.closeSync());
@@ -177,7 +176,7 @@ describe("closing", () => {
 });
 
 describe("a log that was not closed", () => {
-  it("is not taken for one that was, though its file ends with a mark", () => {
+  it("is not taken for one that was, though its file ends with a checkpoint", () => {
     const disk = new SimulatedDisk();
     open(disk).append([entry(1)]);
     disk.restart();
@@ -185,19 +184,19 @@ describe("a log that was not closed", () => {
     disk.restart();
     const bytes = disk.content(segmentPath(2));
     const last = framesOf(bytes).at(-1)!;
-    assert.equal(last.kind, KIND_MARK);
-    assert.equal(last.offset + MARK_BYTES, bytes.length);
+    assert.equal(last.kind, KIND_CHECKPOINT);
+    assert.equal(last.offset + CHECKPOINT_BYTES, bytes.length);
     assert(!open(disk, { readOnly: true }).recovery.closed);
   });
 
-  it("is not taken for one that was because of a mark that recovery has copied", () => {
+  it("is not taken for one that was because of a checkpoint that recovery has copied", () => {
     crashingAtEach(
       (seed) => {
         const disk = new SimulatedDisk({ seed });
         const log = open(disk);
         log.append([entry(1)]);
         log.closeSync();
-        // The cut that went before the mark did not get to the disk.
+        // The cut that went before the checkpoint did not get to the disk.
         const file = disk.fileSystem.open(segmentPath(1), "write");
         file.truncate(file.size() + 4096);
         file.sync();
@@ -205,10 +204,10 @@ describe("a log that was not closed", () => {
       },
       (disk) => open(disk),
       (disk, when) => {
-        // Until the new segment is named, the old one is the newest, and may end with its own mark again.
+        // Until the new segment is named, the old one is the newest, and may end with its own checkpoint again.
         const bytes = disk.content(segmentPath(1));
-        const successor = decodeSuccessor(bytes, headerOf(bytes).salt, sum);
-        if (successor !== undefined && successor !== "damaged") {
+        const nextPointer = decodeNextPointer(bytes, headerOf(bytes).salt, sum);
+        if (nextPointer !== undefined && nextPointer !== "damaged") {
           assert(!open(disk, { readOnly: true }).recovery.closed, when);
         }
       },
@@ -372,7 +371,7 @@ describe("what vouches", () => {
   /** Whether a segment that was begun is there, readable, and not yet named. */
   function isBegun(disk: SimulatedDisk): boolean {
     const bytes = disk.files().includes(segmentPath(2)) ? disk.content(segmentPath(2)) : new Uint8Array(0);
-    const slot = disk.content(segmentPath(1)).subarray(SLOT_OFFSET, SLOT_OFFSET + 512);
+    const slot = disk.content(segmentPath(1)).subarray(NEXT_POINTER_OFFSET, NEXT_POINTER_OFFSET + 512);
     return decodeSegmentHeader(bytes, 0, sum) !== undefined && slot.every((byte) => byte === 0);
   }
 
@@ -553,7 +552,7 @@ describe("a log at the last index", () => {
       log.applySnapshot({ index: covered, term: 1, config: [1n], data: new Uint8Array(1) });
       if (covered < last) log.append([entry(last)]);
       log.syncSync();
-      disk.idle(); // which leaves a mark with the next index
+      disk.idle(); // which leaves a checkpoint with the next index
       for (let term = 2; term < 300; term++) log.setHardState({ term, votedFor: 7n });
       log.syncSync();
       disk.idle();
@@ -692,7 +691,7 @@ describe("a sealed segment", () => {
   it("whose last frame is valid and not the one that the next segment follows on is damaged", () => {
     const disk = longLog();
     const bytes = disk.content(segmentPath(2));
-    const last = framesOf(bytes).findLast(({ kind }) => kind !== KIND_FOOTER)!;
+    const last = framesOf(bytes).findLast(({ kind }) => kind !== KIND_SEGMENT_INDEX)!;
     viewOf(bytes).setUint32(last.offset + FRAME_UNPROVEN, 8, true);
     seal(bytes, last.offset);
     replace(disk, segmentPath(2), bytes);
@@ -725,15 +724,15 @@ describe("a sealed segment", () => {
   }
 
   for (const claims of ["less than", "all that"]) {
-    it(`is scanned, and found damaged, where a footer in an entry's place tells of ${claims} the next follows on`, () => {
+    it(`is scanned, and found damaged, where a segment index in an entry's place tells of ${claims} the next follows on`, () => {
       const disk = longLog();
       const bytes = disk.content(segmentPath(1));
       const entries = framesOf(bytes).filter(({ kind }) => kind === KIND_ENTRY);
-      const footerOffset = entries.at(-1)!.offset;
+      const indexOffset = entries.at(-1)!.offset;
       if (claims === "less than") entries.pop();
-      const footer = encodeFooter(
+      const segmentIndex = encodeSegmentIndex(
         {
-          footerOffset,
+          indexOffset,
           firstIndex: entries[0]!.index,
           offsets: Uint32Array.from(entries, ({ offset }) => offset / 8),
           runs: [[entries[0]!.index, 1]],
@@ -742,14 +741,14 @@ describe("a sealed segment", () => {
         headerOf(bytes).salt,
         sum,
       );
-      const shorter = new Uint8Array(footerOffset + FRAME_HEADER_BYTES + footer.length);
-      shorter.set(bytes.subarray(0, footerOffset));
-      shorter.set(footer, footerOffset + FRAME_HEADER_BYTES);
+      const shorter = new Uint8Array(indexOffset + FRAME_HEADER_BYTES + segmentIndex.length);
+      shorter.set(bytes.subarray(0, indexOffset));
+      shorter.set(segmentIndex, indexOffset + FRAME_HEADER_BYTES);
       const view = viewOf(shorter);
-      view.setUint32(footerOffset + FRAME_LENGTH, footer.length, true);
-      view.setUint8(footerOffset + FRAME_KIND, KIND_FOOTER);
-      view.setBigUint64(footerOffset + FRAME_PAYLOAD_SUM, sum(footer, 0n), true);
-      seal(shorter, footerOffset);
+      view.setUint32(indexOffset + FRAME_LENGTH, segmentIndex.length, true);
+      view.setUint8(indexOffset + FRAME_KIND, KIND_SEGMENT_INDEX);
+      view.setBigUint64(indexOffset + FRAME_PAYLOAD_CHECKSUM, sum(segmentIndex, 0n), true);
+      seal(shorter, indexOffset);
       disk.lose(segmentPath(1));
       disk.fileSystem.open(segmentPath(1), "create");
       replace(disk, segmentPath(1), shorter);
@@ -757,8 +756,8 @@ describe("a sealed segment", () => {
     });
   }
 
-  it("of which the successor slot rots still has its successor", () => {
-    for (let offset = SLOT_OFFSET; offset < SLOT_OFFSET + 32; offset++) {
+  it("of which the next-segment pointer rots still has its next segment", () => {
+    for (let offset = NEXT_POINTER_OFFSET; offset < NEXT_POINTER_OFFSET + 32; offset++) {
       for (const mask of [1, 2, 4, 128]) {
         const disk = longLog();
         const path = disk.files().filter((path) => path.endsWith(".seg")).at(-2)!;
@@ -777,7 +776,7 @@ describe("a sealed segment", () => {
     log.syncSync();
     disk.restart();
     open(disk).closeSync();
-    disk.zero(segmentPath(1), SLOT_OFFSET, 512);
+    disk.zero(segmentPath(1), NEXT_POINTER_OFFSET, 512);
     const again = open(disk);
     again.setHardState({ term: 2, votedFor: 3n });
     again.closeSync();
@@ -787,14 +786,14 @@ describe("a sealed segment", () => {
 
   it("that is lost after what names it was damaged is missed; of one that never was, a bit does not tell", () => {
     for (const isNamed of [true, false]) {
-      for (let offset = SLOT_OFFSET; offset < SLOT_OFFSET + 32; offset++) {
+      for (let offset = NEXT_POINTER_OFFSET; offset < NEXT_POINTER_OFFSET + 32; offset++) {
         const disk = new SimulatedDisk();
         const log = open(disk);
         log.append([entry(1, 100), entry(2, 100)]);
         log.syncSync();
         log.setHardState({ term: 1, votedFor: 2n });
         if (isNamed) {
-          // As after a kill: the next one goes on behind what has no footer, and holds what was promised since.
+          // As after a kill: the next one goes on behind what has no segment index, and holds what was promised since.
           disk.restart();
           const again = open(disk);
           again.setHardState({ term: 2, votedFor: 3n });
@@ -818,12 +817,12 @@ describe("a sealed segment", () => {
     const disk = longLog();
     const segments = disk.files().filter((path) => path.endsWith(".seg"));
     disk.lose(segments.at(-1)!);
-    disk.zero(segments.at(-2)!, SLOT_OFFSET, 512);
+    disk.zero(segments.at(-2)!, NEXT_POINTER_OFFSET, 512);
     assert.throws(() => open(disk), isCorrupt);
     assert.throws(() => open(disk, { verify: "tail" }), isCorrupt);
   });
 
-  it("is scanned where any bit of its footer's trailer has turned over", () => {
+  it("is scanned where any bit of its segment index's trailer has turned over", () => {
     const disk = new SimulatedDisk();
     const log = open(disk);
     while (log.stats().segmentsSealed === 0) log.append([entry(log.lastIndex + 1, 600)]);
@@ -843,7 +842,7 @@ describe("a sealed segment", () => {
     }
   });
 
-  it("is scanned where its footer is of another place, or says where other entries lie", () => {
+  it("is scanned where its segment index is of another place, or says where other entries lie", () => {
     for (const wrong of ["place", "offsets"]) {
       const disk = longLog();
       const bytes = disk.content(segmentPath(1));
@@ -851,8 +850,8 @@ describe("a sealed segment", () => {
       const trailerAt = bytes.length - TRAILER_BYTES;
       const trailer = decodeTrailer(bytes.subarray(trailerAt), salt, sum)!;
       const view = viewOf(bytes);
-      const offsetsAt = trailer.footerOffset + FRAME_HEADER_BYTES;
-      if (wrong === "place") view.setBigUint64(trailerAt + 8, BigInt(trailer.footerOffset - 8), true);
+      const offsetsAt = trailer.indexOffset + FRAME_HEADER_BYTES;
+      if (wrong === "place") view.setBigUint64(trailerAt + 8, BigInt(trailer.indexOffset - 8), true);
       else {
         const first = view.getUint32(offsetsAt, true);
         view.setUint32(offsetsAt, view.getUint32(offsetsAt + 4, true), true);

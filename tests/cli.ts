@@ -10,7 +10,7 @@ import { join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { locateRuntime } from "../scripts/runtimes.ts";
-import { FRAME_HEADER_BYTES, KIND_ENTRY, KIND_HARD_STATE } from "../src/segments/format.ts";
+import { FRAME_HEADER_BYTES, KIND_ENTRY, KIND_HARD_STATE } from "../src/format/frame.ts";
 import { WalLog } from "../src/wal_log.ts";
 import { entriesAt, framesOf } from "./history.ts";
 import { bytesOf } from "./model.ts";
@@ -90,7 +90,7 @@ export function makeLog(path: string): void {
 }
 
 /**
- * Makes a log that was not closed, and whose latest hard state is damaged: a mark that would repeat it came never to be.
+ * Makes a log that was not closed, and whose latest hard state is damaged: a checkpoint that would repeat it came never to be.
  *
  * @param path Its folder.
  */

@@ -199,7 +199,7 @@ onload = () => {
     const scrolls = (element) => element.closest(".wide, .names, .strip .bands");
     seen.push({
       page: frame.title, width: frame.clientWidth, overflow: root.scrollWidth - root.clientWidth,
-      cramped: [...page.querySelectorAll("h1, h2, p, dd, dt, small, .tiles, .key, .row, .strip, .lost, footer")]
+      cramped: [...page.querySelectorAll("h1, h2, p, dd, dt, small, .tiles, .key, .row, .strip, .lost, segment index")]
         .filter((element) => !scrolls(element) && element.scrollWidth > element.clientWidth + 1)
         .map((element) => element.outerHTML.slice(0, 80)),
       requests: view.performance.getEntriesByType("resource").length,

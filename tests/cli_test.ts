@@ -10,7 +10,7 @@ import { describe, it } from "node:test";
 import { setTimeout } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { WalLog } from "../mod.ts";
-import { SEGMENT_HEADER_BYTES } from "../src/segments/format.ts";
+import { SEGMENT_HEADER_BYTES } from "../src/format/segment_header.ts";
 import { cli, damageEntry, endOf, makeForgetful, makeLog, segmentsOf, startCli } from "./cli.ts";
 import { entriesAt, entryAt } from "./history.ts";
 import { contentsOf } from "./memory_disk.ts";
@@ -383,7 +383,7 @@ describe("wal-log, beside a running writer", () => {
       log.append(entriesAt(121, 130, 5));
       await log.sync();
       log.append(entriesAt(131, 140, 5));
-      // The mark that a log at rest writes.
+      // The checkpoint that a log at rest writes.
       await setTimeout(100);
       const before = contentsOf(path);
       for (const command of [["info"], ["verify"], ["dump"], ["report", "-o", join(folder, "report.html")]]) {

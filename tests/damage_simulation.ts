@@ -10,7 +10,9 @@
 import assert from "node:assert/strict";
 import { resolve } from "node:path";
 import { type HardState, type LogEntry, MemoryLog, type RaftLog, type Snapshot, WalLog, WalLogError } from "../mod.ts";
-import { MARK_BYTES, SEGMENT_HEADER_BYTES, SLOT_OFFSET } from "../src/segments/format.ts";
+import { CHECKPOINT_BYTES } from "../src/format/checkpoint.ts";
+import { NEXT_POINTER_OFFSET } from "../src/format/next_pointer.ts";
+import { SEGMENT_HEADER_BYTES } from "../src/format/segment_header.ts";
 import type { FileSystem } from "../src/storage/file_system.ts";
 import { type DiskFault, PowerLoss, Random, SimulatedDisk } from "../src/testing/mod.ts";
 import {
@@ -309,7 +311,7 @@ class DamageSimulation {
     if (how === "closed") {
       if (!this.#close()) return;
     } else if (how === "killed") {
-      // Everything is flushed, and the mark vouches for it.
+      // Everything is flushed, and the checkpoint vouches for it.
       if (!this.#setHardState() || !this.#sync()) return;
       this.#disk.idle();
       this.#flushAll();
@@ -358,7 +360,7 @@ class DamageSimulation {
     // something else.
     const from = offset - offset % 512;
     const isHeader = isSegment && from < SEGMENT_HEADER_BYTES;
-    const length = Math.min(512 * (isHeader ? 1 : 1 + random.below(6)), used - MARK_BYTES - from);
+    const length = Math.min(512 * (isHeader ? 1 : 1 + random.below(6)), used - CHECKPOINT_BYTES - from);
     if (kind < 2 && random.chance(0.6)) {
       if (isNewest && isOneOfSeveral) return false;
       this.#note(`lose ${path}`);
@@ -366,7 +368,7 @@ class DamageSimulation {
     } else if (kind < 5 && length > 0 && (!isNewest || isClosed)) {
       // A zeroed next-segment pointer looks like one that was never written. Beside damage to the old tail, nothing shows
       // that the copies in the next segment are part of the log.
-      if (isHeader && from === SLOT_OFFSET && isOneOfSeveral) return false;
+      if (isHeader && from === NEXT_POINTER_OFFSET && isOneOfSeveral) return false;
       this.#note(`zero ${path} at ${from}, ${length} of ${used}`);
       this.#disk.zero(path, from, length);
     } else {
@@ -450,7 +452,7 @@ class DamageSimulation {
     reader.closeSync();
   }
 
-  /** A writer that looks at footers alone comes and goes. */
+  /** A writer that looks at segment indexes alone comes and goes. */
   #openBriefly(): void {
     const random = this.#random;
     this.#note("opened-briefly");
@@ -464,18 +466,20 @@ class DamageSimulation {
     }
   }
 
-  /** What a reader beside it reads, who looks at footers alone. */
+  /** What a reader beside it reads, who looks at segment indexes alone. */
   #compareWithFooters(): void {
     const log = this.#log;
     const reader = this.#open({ readOnly: true, verify: "tail", onDamage: "keep" });
     const last = Math.max(log.lastIndex, reader.lastIndex);
     for (let index = Math.min(log.snapshotIndex, reader.snapshotIndex) + 1; index <= last; index++) {
       const [full, tail] = [wordAt(log, index), wordAt(reader, index)];
-      // A footer can tell better than what is left of a gap which entries were in it.
-      if (full !== "damaged" && tail !== "damaged") assert.equal(tail, full, `entry ${index}, from a footer`);
+      // A segment index can tell better than what is left of a gap which entries were in it.
+      if (full !== "damaged" && tail !== "damaged") assert.equal(tail, full, `entry ${index}, from a segment index`);
     }
-    assert.equal(wordOfState(reader.hardState), wordOfState(log.hardState), "the hard state beside footers");
-    if (log.damaged.length === 0) assert.equal(reader.lastIndex, log.lastIndex, "the last index beside footers");
+    assert.equal(wordOfState(reader.hardState), wordOfState(log.hardState), "the hard state beside segment indexes");
+    if (log.damaged.length === 0) {
+      assert.equal(reader.lastIndex, log.lastIndex, "the last index beside segment indexes");
+    }
     reader.closeSync();
   }
 

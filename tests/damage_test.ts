@@ -7,14 +7,9 @@ import assert from "node:assert/strict";
 import process from "node:process";
 import { describe, it } from "node:test";
 import { type Damage, WalLog, WalLogError, type WalLogOptions } from "../mod.ts";
-import {
-  FRAME_HEADER_BYTES,
-  HEADER_COPY_OFFSET,
-  KIND_ENTRY,
-  KIND_FOOTER,
-  SEGMENT_HEADER_BYTES,
-  SLOT_OFFSET,
-} from "../src/segments/format.ts";
+import { FRAME_HEADER_BYTES, KIND_ENTRY, KIND_SEGMENT_INDEX } from "../src/format/frame.ts";
+import { NEXT_POINTER_OFFSET } from "../src/format/next_pointer.ts";
+import { HEADER_COPY_OFFSET, SEGMENT_HEADER_BYTES } from "../src/format/segment_header.ts";
 import type { Index } from "../src/types.ts";
 import { entriesAt, entryAt, flipped, framesOf, History } from "./history.ts";
 import { type Contents, MemoryDisk } from "./memory_disk.ts";
@@ -76,7 +71,7 @@ const SUBJECTS: Record<string, () => Subject> = {
       log.closeSync();
       history.durable = history.states.length - 1;
     }),
-  "a log that was not closed, synced, with its mark": () =>
+  "a log that was not closed, synced, with its checkpoint": () =>
     subject(2 ** 20, (history, _log, fileSystem) => {
       everyKind(history);
       fileSystem.rest();
@@ -125,7 +120,7 @@ function severalSegments(history: History): void {
 function headerOffsets(): number[] {
   const found: number[] = [];
   for (let at = 0; at < SEGMENT_HEADER_BYTES; at++) {
-    const says = at < 152 || (at >= SLOT_OFFSET - 8 && at < SLOT_OFFSET + 40) ||
+    const says = at < 152 || (at >= NEXT_POINTER_OFFSET - 8 && at < NEXT_POINTER_OFFSET + 40) ||
       (at >= HEADER_COPY_OFFSET - 8 && at < HEADER_COPY_OFFSET + 152);
     if (says || at % 61 === 0) found.push(at);
   }
@@ -397,7 +392,7 @@ describe("a bit turned over", () => {
       assert.ok(tally.right > 50 && tally.refused > 100, JSON.stringify(tally));
     });
 
-    it(`at every 29th byte of ${name} that takes sealed segments from their footers never gives a wrong entry`, () => {
+    it(`at every 29th byte of ${name} that takes sealed segments from their segment indexes never gives a wrong entry`, () => {
       const tally = flipAll(make(), "tail", 29);
       assert.ok(tally.right > 50, JSON.stringify(tally));
     });
@@ -446,7 +441,7 @@ describe("a log with damage that is kept", () => {
   });
 
   for (const ending of ["closed", "rested"] as const) {
-    it(`takes the hard state from the mark of a log that was ${ending} when the frame that set it is lost`, () => {
+    it(`takes the hard state from the checkpoint of a log that was ${ending} when the frame that set it is lost`, () => {
       const fileSystem = withFrameLost(({ kind, term }) => kind === 2 && term === 2, ending);
       for (let time = 1; time <= 3; time++) {
         const log = WalLog.openSync(PATH, { fileSystem });
@@ -685,7 +680,7 @@ describe("a log with damage that is kept", () => {
     again.closeSync();
   });
 
-  it("that is harmless in one segment leaves the hard state what it is, with the footer of another one damaged", () => {
+  it("that is harmless in one segment leaves the hard state what it is, with the segment index of another one damaged", () => {
     const disk = new MemoryDisk();
     const options = { fileSystem: disk, segmentBytes: 8192 };
     const first = WalLog.openSync(PATH, options);
@@ -693,7 +688,7 @@ describe("a log with damage that is kept", () => {
     first.append(entriesAt(1, 2, 1, 1000));
     first.syncSync();
     first.setHardState({ term: 2, votedFor: 1n }); // which proves the flush
-    // As after a kill: the first segment gets no footer.
+    // As after a kill: the first segment gets no segment index.
     const killed = new MemoryDisk(disk.contents());
     const log = WalLog.openSync(PATH, { ...options, fileSystem: killed });
     log.truncate(2);
@@ -704,8 +699,8 @@ describe("a log with damage that is kept", () => {
     const dropped = framesOf(contents.get(FIRST_SEGMENT)!).findLast(({ kind }) => kind === KIND_ENTRY)!;
     contents.set(FIRST_SEGMENT, flipped(contents.get(FIRST_SEGMENT)!, dropped.end - 100, 0));
     const sealed = "000000000002.seg";
-    const footer = framesOf(contents.get(sealed)!).find(({ kind }) => kind === KIND_FOOTER)!;
-    contents.set(sealed, flipped(contents.get(sealed)!, footer.offset + FRAME_HEADER_BYTES, 0));
+    const segmentIndex = framesOf(contents.get(sealed)!).find(({ kind }) => kind === KIND_SEGMENT_INDEX)!;
+    contents.set(sealed, flipped(contents.get(sealed)!, segmentIndex.offset + FRAME_HEADER_BYTES, 0));
     for (const verify of ["full", "tail"] as const) {
       const again = WalLog.openSync(PATH, { ...options, fileSystem: new MemoryDisk(contents), verify });
       assert.deepEqual(again.recovery.harmless.map(({ kind, path }) => [kind, path]), [
@@ -744,7 +739,7 @@ describe("a log with damage that is kept", () => {
     }
   });
 
-  it("keeps what it does not know as unknown through rotation, from footers as well", () => {
+  it("keeps what it does not know as unknown through rotation, from segment indexes as well", () => {
     const fileSystem = withFrameLost(({ kind, index }) => kind === KIND_ENTRY && index === 5);
     let log = WalLog.openSync(PATH, { fileSystem, onDamage: "keep", segmentBytes: 8192 });
     while (log.stats().segments < 3) log.append([entryAt(log.lastIndex + 1, 3, 500)]);

@@ -6,7 +6,9 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { WalLog, WalLogError } from "../mod.ts";
 import { Codec } from "../src/codec/codec.ts";
-import { SEGMENT_HEADER_BYTES, segmentName, SLOT_OFFSET } from "../src/segments/format.ts";
+import { NEXT_POINTER_OFFSET } from "../src/format/next_pointer.ts";
+import { SEGMENT_HEADER_BYTES } from "../src/format/segment_header.ts";
+import { segmentName } from "../src/format/segment_name.ts";
 import { snapshotName } from "../src/snapshots.ts";
 import type { FileSystem } from "../src/storage/file_system.ts";
 import { forgePointer, forgeSegment } from "./forge.ts";
@@ -80,7 +82,7 @@ describe("a file that grows for ever", () => {
       it(`does not hold up whoever opens the log: ${name}, by ${what}`, () => use(contents, name, grow));
 
       it(`does not hold up whoever opens the log, damaged: ${name}, by ${what}`, async () => {
-        for (const from of [0, SLOT_OFFSET, SEGMENT_HEADER_BYTES + 100]) {
+        for (const from of [0, NEXT_POINTER_OFFSET, SEGMENT_HEADER_BYTES + 100]) {
           const damaged = new Map(contents);
           damaged.set(name, contents.get(name)!.slice().fill(0xff, from, from + 64));
           await use(damaged, name, grow);

@@ -4,18 +4,15 @@
 
 import assert from "node:assert/strict";
 import { Codec } from "../src/codec/codec.ts";
+import { FRAME_HEADER_BYTES, FRAME_HEADER_CHECKSUM, FRAME_LENGTH } from "../src/format/frame.ts";
+import { encodeNextPointer, NEXT_POINTER_OFFSET } from "../src/format/next_pointer.ts";
 import {
   decodeSegmentHeader,
   encodeSegmentHeader,
-  encodeSuccessor,
-  FRAME_HEADER_BYTES,
-  FRAME_LENGTH,
-  FRAME_SUM,
   HEADER_COPY_OFFSET,
-  type LogState,
   type SegmentHeader,
-  SLOT_OFFSET,
-} from "../src/segments/format.ts";
+} from "../src/format/segment_header.ts";
+import type { LogState } from "../src/format/state.ts";
 import { framesOf } from "./history.ts";
 
 const codec = new Codec();
@@ -38,13 +35,13 @@ export function forgeSegment(segment: Uint8Array, claim: HeaderClaim): Uint8Arra
   const frames = framesOf(segment);
   const bytes = segment.slice();
   const block = encodeSegmentHeader(forged, sum);
-  bytes.set(block.subarray(0, SLOT_OFFSET));
+  bytes.set(block.subarray(0, NEXT_POINTER_OFFSET));
   bytes.set(block.subarray(HEADER_COPY_OFFSET), HEADER_COPY_OFFSET);
   const view = new DataView(bytes.buffer);
   for (const { offset } of frames) {
     const seed = BigInt.asUintN(64, forged.salt ^ (BigInt(forged.baseLsn) + BigInt(offset)));
     const whole = sum(bytes.subarray(offset + FRAME_LENGTH, offset + FRAME_HEADER_BYTES), seed);
-    view.setUint32(offset + FRAME_SUM, Number(whole & 0xffff_ffffn), true);
+    view.setUint32(offset + FRAME_HEADER_CHECKSUM, Number(whole & 0xffff_ffffn), true);
   }
   return bytes;
 }
@@ -61,6 +58,6 @@ export function forgePointer(segment: Uint8Array, number: number, endLsn: number
   const header = decodeSegmentHeader(segment, 0, sum);
   assert(header !== undefined && !("version" in header));
   const bytes = segment.slice();
-  bytes.set(encodeSuccessor({ number, endLsn }, header.salt, sum), SLOT_OFFSET);
+  bytes.set(encodeNextPointer({ number, endLsn }, header.salt, sum), NEXT_POINTER_OFFSET);
   return bytes;
 }

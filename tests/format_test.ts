@@ -14,7 +14,9 @@ import { fileURLToPath } from "node:url";
 import { type LogEntry, type RaftLog, WalLog, WalLogError } from "../mod.ts";
 import { exampleFiles, explainExample } from "../scripts/format_example.ts";
 import { Codec } from "../src/codec/codec.ts";
-import { SEGMENT_HEADER_BYTES, segmentName, SLOT_OFFSET } from "../src/segments/format.ts";
+import { NEXT_POINTER_OFFSET } from "../src/format/next_pointer.ts";
+import { SEGMENT_HEADER_BYTES } from "../src/format/segment_header.ts";
+import { segmentName } from "../src/format/segment_name.ts";
 import { PowerLoss, Random, SimulatedDisk } from "../src/testing/mod.ts";
 import { damageEntry, makeForgetful, makeLog } from "./cli.ts";
 import { entriesAt } from "./history.ts";
@@ -297,7 +299,7 @@ describe("the decoder written from docs/FORMAT.md", { skip }, () => {
       open().closeSync();
       const files = contentsOf(disk);
       assert(files.delete(segmentName(2)));
-      const slot = files.get(segmentName(1))!.subarray(SLOT_OFFSET, SLOT_OFFSET + 32);
+      const slot = files.get(segmentName(1))!.subarray(NEXT_POINTER_OFFSET, NEXT_POINTER_OFFSET + 32);
       const damage = [[0, 0], [0, 5], [4, 8], [9, 9], [24, 32]] as const;
       const folders = damage.map(([from, to]) => {
         const path = join(folder, `${from} to ${to}`);
@@ -323,7 +325,7 @@ describe("the decoder written from docs/FORMAT.md", { skip }, () => {
       disk.lose(`${FOLDER}/${segmentName(2)}`);
       open("keep");
       const files = contentsOf(disk);
-      files.get(segmentName(1))!.fill(0, SLOT_OFFSET + 24, SLOT_OFFSET + 28);
+      files.get(segmentName(1))!.fill(0, NEXT_POINTER_OFFSET + 24, NEXT_POINTER_OFFSET + 28);
       files.set(segmentName(3), files.get(segmentName(3))!.slice(0, SEGMENT_HEADER_BYTES));
       const path = join(folder, "torn");
       write(path, files);

@@ -12,25 +12,27 @@ import { resolve } from "node:path";
 import { WalLog, WalLogError, type WalLogErrorCode, type WalLogOptions } from "../mod.ts";
 import { CHUNK_BYTES, Codec, SLOT_BASE_LSN, SLOT_CONSUMED, SLOT_EVENT, SLOT_SALT } from "../src/codec/codec.ts";
 import {
-  decodeSegmentHeader,
   FRAME_FLAGS,
   FRAME_HEADER_BYTES,
+  FRAME_HEADER_CHECKSUM,
   FRAME_INDEX,
   FRAME_KIND,
   FRAME_LENGTH,
-  FRAME_PAYLOAD_SUM,
+  FRAME_PAYLOAD_CHECKSUM,
   FRAME_REPLACEMENTS,
-  FRAME_SUM,
   FRAME_TERM,
   FRAME_UNPROVEN,
   frameBytes,
+} from "../src/format/frame.ts";
+import { NEXT_POINTER_OFFSET } from "../src/format/next_pointer.ts";
+import {
+  decodeSegmentHeader,
   HEADER_COPY_OFFSET,
   SEGMENT_HEADER_BYTES,
   type SegmentHeader,
-  segmentName,
-  SLOT_OFFSET,
-  TRAILER_BYTES,
-} from "../src/segments/format.ts";
+} from "../src/format/segment_header.ts";
+import { TRAILER_BYTES } from "../src/format/segment_index.ts";
+import { segmentName } from "../src/format/segment_name.ts";
 import type { File, FileSystem } from "../src/storage/file_system.ts";
 import { Random, SimulatedDisk } from "../src/testing/mod.ts";
 import { snapshotName } from "../src/snapshots.ts";
@@ -307,7 +309,7 @@ export class Mutator {
     else if (dice < 62) this.moveFrame();
     else if (dice < 74) this.header();
     else if (dice < 81) this.slot();
-    else if (dice < 90) this.footer();
+    else if (dice < 90) this.segmentIndex();
     else if (dice < 97) this.snapshot();
     else this.identity();
   }
@@ -439,11 +441,11 @@ export class Mutator {
     const begin = at + FRAME_HEADER_BYTES;
     const length = view.getUint32(at + FRAME_LENGTH, true);
     if (payloadToo && length <= CHUNK_BYTES && begin + length <= bytes.length) {
-      view.setBigUint64(at + FRAME_PAYLOAD_SUM, this.sum(bytes.subarray(begin, begin + length), 0n), true);
+      view.setBigUint64(at + FRAME_PAYLOAD_CHECKSUM, this.sum(bytes.subarray(begin, begin + length), 0n), true);
     }
     const seed = BigInt.asUintN(64, header.salt ^ BigInt(Math.min(header.baseLsn + at, 2 ** 64 - 2048)));
     const sum = this.sum(bytes.subarray(at + FRAME_LENGTH, begin), seed);
-    view.setUint32(at + FRAME_SUM, Number(sum & 0xffffffffn), true);
+    view.setUint32(at + FRAME_HEADER_CHECKSUM, Number(sum & 0xffffffffn), true);
   }
 
   /** A field of a frame's header, believed. */
@@ -569,21 +571,21 @@ export class Mutator {
     const segment = this.anySegment();
     if (segment === undefined || segment.bytes.length < SEGMENT_HEADER_BYTES) return;
     const { path, bytes, header } = segment;
-    const slot = viewOf(bytes.subarray(SLOT_OFFSET, SLOT_OFFSET + 32));
+    const slot = viewOf(bytes.subarray(NEXT_POINTER_OFFSET, NEXT_POINTER_OFFSET + 32));
     if (random.chance(0.2)) {
-      this.note(`no successor for ${path}`);
-      bytes.fill(0, SLOT_OFFSET, SLOT_OFFSET + 512);
+      this.note(`no next segment for ${path}`);
+      bytes.fill(0, NEXT_POINTER_OFFSET, NEXT_POINTER_OFFSET + 512);
       return;
     }
     slot.setBigUint64(0, 0x584e474f4c4c4157n, true);
     if (random.chance(0.6)) slot.setBigUint64(8, this.wide(slot.getBigUint64(8, true)), true);
     if (random.chance(0.6)) slot.setBigUint64(16, this.wide(slot.getBigUint64(16, true)), true);
-    this.note(`successor of ${path}: ${slot.getBigUint64(8, true)}, end ${slot.getBigUint64(16, true)}`);
-    slot.setBigUint64(24, this.sum(bytes.subarray(SLOT_OFFSET, SLOT_OFFSET + 24), header.salt), true);
+    this.note(`next segment of ${path}: ${slot.getBigUint64(8, true)}, end ${slot.getBigUint64(16, true)}`);
+    slot.setBigUint64(24, this.sum(bytes.subarray(NEXT_POINTER_OFFSET, NEXT_POINTER_OFFSET + 24), header.salt), true);
   }
 
-  /** A footer's tables and its trailer, believed; on a segment that has none, at its end. */
-  private footer(): void {
+  /** A segment index's tables and its trailer, believed; on a segment that has none, at its end. */
+  private segmentIndex(): void {
     const { random } = this;
     const segment = this.anySegment();
     if (segment === undefined) return;
@@ -600,7 +602,7 @@ export class Mutator {
     view.setBigUint64(trailerAt, 0x5446474f4c4c4157n, true);
     for (let changes = 1 + random.below(3); changes > 0; changes--) {
       const field = random.pick([8, 16, 24, 24, 28, 28, 32, 0, 1]);
-      this.note(`footer of ${path}, ${field === 0 ? "offsets" : field === 1 ? "runs" : `field at ${field}`}`);
+      this.note(`segment index of ${path}, ${field === 0 ? "offsets" : field === 1 ? "runs" : `field at ${field}`}`);
       if (field >= 24 && field < 32) {
         view.setUint32(trailerAt + field, this.narrow(view.getUint32(trailerAt + field, true)), true);
       } else if (field >= 8) {
@@ -974,7 +976,7 @@ function fillWithFrames(codec: Codec, random: Random, into: Uint8Array, salt: bi
     const length = random.chance(0.9) ? payload : Number(random.pick(U64_EXTREMES) & 0xffffffffn);
     view.setUint32(at + FRAME_LENGTH, length, true);
     const sum = codec.hash(content.subarray(at + FRAME_HEADER_BYTES, at + FRAME_HEADER_BYTES + payload), 0n);
-    view.setBigUint64(at + FRAME_PAYLOAD_SUM, random.chance(0.95) ? sum : sum ^ 1n, true);
+    view.setBigUint64(at + FRAME_PAYLOAD_CHECKSUM, random.chance(0.95) ? sum : sum ^ 1n, true);
     view.setBigUint64(at + FRAME_TERM, wide(), true);
     view.setBigUint64(at + FRAME_INDEX, wide(), true);
     view.setUint8(at + FRAME_KIND, random.chance(0.95) ? 1 + random.below(6) : random.below(256));
@@ -982,8 +984,8 @@ function fillWithFrames(codec: Codec, random: Random, into: Uint8Array, salt: bi
     view.setUint16(at + FRAME_REPLACEMENTS, random.chance(0.95) ? random.below(4) : random.below(65536), true);
     view.setUint32(at + FRAME_UNPROVEN, random.chance(0.5) ? random.below(5000) : random.next(), true);
     const position = BigInt.asUintN(64, salt ^ BigInt(Math.min(lsn + at, 2 ** 64 - 2048)));
-    const headerSum = codec.hash(content.subarray(at + FRAME_LENGTH, at + FRAME_HEADER_BYTES), position);
-    view.setUint32(at + FRAME_SUM, Number(headerSum & 0xffffffffn), true);
+    const headerChecksum = codec.hash(content.subarray(at + FRAME_LENGTH, at + FRAME_HEADER_BYTES), position);
+    view.setUint32(at + FRAME_HEADER_CHECKSUM, Number(headerChecksum & 0xffffffffn), true);
     at += frameBytes(payload);
   }
   into.set(content);

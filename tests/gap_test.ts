@@ -1,20 +1,14 @@
 /**
  * Stretches of a log in which everything is lost, headers too. What such a gap held is known from what lies behind it:
- * the next index and term, the count of replacements, and the state that marks and segment headers repeat.
+ * the next index and term, the count of replacements, and the state that checkpoints and segment headers repeat.
  */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { type Damage, WalLog, type WalLogError } from "../mod.ts";
-import {
-  KIND_ENTRY,
-  KIND_MARK,
-  KIND_SNAPSHOT,
-  KIND_TRUNCATE,
-  SEGMENT_HEADER_BYTES,
-  segmentName,
-  UNPROVEN_UNKNOWN,
-} from "../src/segments/format.ts";
+import { KIND_CHECKPOINT, KIND_ENTRY, KIND_SNAPSHOT, KIND_TRUNCATE, UNPROVEN_UNKNOWN } from "../src/format/frame.ts";
+import { SEGMENT_HEADER_BYTES } from "../src/format/segment_header.ts";
+import { segmentName } from "../src/format/segment_name.ts";
 import { Random } from "../src/testing/mod.ts";
 import { entriesAt, entryAt, type FrameAt, framesOf, writeRandomly } from "./history.ts";
 import { MemoryDisk } from "./memory_disk.ts";
@@ -131,7 +125,7 @@ describe("a gap", () => {
     }
   });
 
-  it("that held the frame of a snapshot is told of by the next mark", () => {
+  it("that held the frame of a snapshot is told of by the next checkpoint", () => {
     const disk = without(
       closedLog((log) => {
         log.append(entriesAt(1, 10));
@@ -146,7 +140,7 @@ describe("a gap", () => {
     assert.equal(log.snapshot()?.data.length, 10);
   });
 
-  it("that held the frame of a snapshot in place of another term's last entry leaves the last term to the mark", () => {
+  it("that held the frame of a snapshot in place of another term's last entry leaves the last term to the checkpoint", () => {
     const disk = without(
       closedLog((log) => {
         log.append(entriesAt(1, 3, 4));
@@ -180,9 +174,9 @@ describe("a gap", () => {
     assert.equal(WalLog.openSync(PATH, { fileSystem: damaged }).lastTerm, 3);
   });
 
-  for (const last of [KIND_SNAPSHOT, KIND_MARK]) {
-    const what = last === KIND_MARK ? " and its mark" : "";
-    it(`that held the frame of a snapshot which made the log jump${what} leaves index and term to the next mark`, () => {
+  for (const last of [KIND_SNAPSHOT, KIND_CHECKPOINT]) {
+    const what = last === KIND_CHECKPOINT ? " and its checkpoint" : "";
+    it(`that held the frame of a snapshot which made the log jump${what} leaves index and term to the next checkpoint`, () => {
       const disk = without(
         closedLog((log) => {
           log.append(entriesAt(1, 3, 3));
@@ -264,7 +258,7 @@ describe("a gap", () => {
       const names = [...written.contents().keys()].filter((name) => name.endsWith(".seg")).sort();
       const name = random.pick(names);
       const size = written.contents().get(name)!.length;
-      // Not the mark that closes the log: without it, the end of the log is another.
+      // Not the checkpoint that closes the log: without it, the end of the log is another.
       const end = name === names.at(-1) ? framesOf(written.contents().get(name)!).at(-1)!.offset : size;
       const from = SEGMENT_HEADER_BYTES + random.below(Math.max(end - SEGMENT_HEADER_BYTES, 1));
       const disk = zeroed(written, name, from, Math.min(end, from + 1 + random.below(1200)));

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
 import { WalLog } from "../mod.ts";
-import { FORMAT_VERSION } from "../src/segments/format.ts";
+import { FORMAT_VERSION } from "../src/format/segment_header.ts";
 import { entryAt } from "./history.ts";
 import { contentsOf, MemoryDisk } from "./memory_disk.ts";
 import { stateJson } from "./state_json.ts";

@@ -20,7 +20,7 @@ import {
 import { basename, join } from "node:path";
 import process from "node:process";
 import { Codec } from "../src/codec/codec.ts";
-import { segmentName } from "../src/segments/format.ts";
+import { segmentName } from "../src/format/segment_name.ts";
 import { snapshotName } from "../src/snapshots.ts";
 import { Random } from "../src/testing/random.ts";
 import { FOLDER, Mutator, original, ORIGINALS } from "./fuzz.ts";

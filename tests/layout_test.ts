@@ -3,9 +3,14 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import * as codecModule from "../src/codec/codec.ts";
-import * as format from "../src/segments/format.ts";
+import * as checkpoint from "../src/format/checkpoint.ts";
+import * as frame from "../src/format/frame.ts";
+import * as nextPointer from "../src/format/next_pointer.ts";
+import * as segmentHeader from "../src/format/segment_header.ts";
+import * as segmentIndex from "../src/format/segment_index.ts";
 
 const { CHUNK_BYTES, Codec } = codecModule;
+const format = { ...checkpoint, ...frame, ...nextPointer, ...segmentHeader, ...segmentIndex };
 
 /** Exports that say where things lie in the module's memory, which the codec asks for at run time. */
 const MEMORY_MAP = ["STATE", "OFFSETS", "OFFSETS_MAX", "RUNS", "RUNS_MAX", "HEAP"];
@@ -14,7 +19,7 @@ const OTHERWISE = ["SLOTS", "SAFE_INTEGER_MAX"];
 /** Constants of TypeScript's that both sides need. */
 const SHARED = /^(FRAME|KIND|FLAGS?|SCAN|SLOT)_|^UNPROVEN_UNKNOWN$|^PAYLOAD_BYTES_MAX$/;
 /** Of the header block, which WebAssembly never sees. */
-const TYPESCRIPT_ONLY = ["SLOT_OFFSET"];
+const TYPESCRIPT_ONLY = ["NEXT_POINTER_OFFSET"];
 
 const codec = new Codec();
 const wasm = new Map<string, number>();
@@ -83,14 +88,24 @@ describe("the layout", () => {
 
   it("is the one that format version 1 says: a change of these numbers is a new version", () => {
     assert.equal(format.FORMAT_VERSION, 1);
-    const fields = ["SUM", "LENGTH", "PAYLOAD_SUM", "TERM", "INDEX", "KIND", "FLAGS", "REPLACEMENTS", "UNPROVEN"];
+    const fields = [
+      "HEADER_CHECKSUM",
+      "LENGTH",
+      "PAYLOAD_CHECKSUM",
+      "TERM",
+      "INDEX",
+      "KIND",
+      "FLAGS",
+      "REPLACEMENTS",
+      "UNPROVEN",
+    ];
     assert.deepEqual(fields.map((name) => wasm.get(`FRAME_${name}`)), [0, 4, 8, 16, 24, 32, 33, 34, 36]);
-    const kinds = ["ENTRY", "HARD_STATE", "TRUNCATE", "SNAPSHOT", "MARK", "FOOTER"];
+    const kinds = ["ENTRY", "HARD_STATE", "TRUNCATE", "SNAPSHOT", "CHECKPOINT", "SEGMENT_INDEX"];
     assert.deepEqual(kinds.map((name) => wasm.get(`KIND_${name}`)), [1, 2, 3, 4, 5, 6]);
-    const flags = ["COPY", "CLOSE", "VOTE", "FILL", "CLEAR", "CONFIG"];
+    const flags = ["COPY", "CLOSE", "VOTE", "REPAIRED", "CLEAR", "CONFIG"];
     assert.deepEqual(flags.map((name) => wasm.get(`FLAG_${name}`)), [1, 2, 4, 8, 16, 32]);
     assert.equal(format.SEGMENT_HEADER_BYTES, 4096);
-    assert.equal(format.SLOT_OFFSET, 1024);
+    assert.equal(format.NEXT_POINTER_OFFSET, 1024);
     assert.equal(format.HEADER_COPY_OFFSET, 2048);
     assert.equal(format.TRAILER_BYTES, 64);
   });

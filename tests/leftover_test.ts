@@ -6,7 +6,9 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { WalLog } from "../mod.ts";
-import { KIND_ENTRY, KIND_TRUNCATE, SEGMENT_HEADER_BYTES, segmentName } from "../src/segments/format.ts";
+import { KIND_ENTRY, KIND_TRUNCATE } from "../src/format/frame.ts";
+import { SEGMENT_HEADER_BYTES } from "../src/format/segment_header.ts";
+import { segmentName } from "../src/format/segment_name.ts";
 import { entriesAt, entryAt, framesOf } from "./history.ts";
 import { type Contents, MemoryDisk } from "./memory_disk.ts";
 import { assertSameEntries } from "./model.ts";

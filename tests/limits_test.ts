@@ -8,18 +8,14 @@ import { describe, it } from "node:test";
 import { WalLog, WalLogError, type WalLogOptions } from "../mod.ts";
 import { Codec } from "../src/codec/codec.ts";
 import {
-  BASE_LSN_END,
-  FRAME_HEADER_BYTES,
-  FRAME_LENGTH,
-  FRAME_PAYLOAD_SUM,
-  FRAME_UNPROVEN,
-  MARK_BYTES,
-  MARK_HARD_TERM,
-  MARK_SNAPSHOT_INDEX,
-  MARK_SNAPSHOT_TERM,
-  SEGMENT_NUMBER_END,
-  segmentName,
-} from "../src/segments/format.ts";
+  CHECKPOINT_BYTES,
+  CHECKPOINT_HARD_TERM,
+  CHECKPOINT_SNAPSHOT_INDEX,
+  CHECKPOINT_SNAPSHOT_TERM,
+} from "../src/format/checkpoint.ts";
+import { FRAME_HEADER_BYTES, FRAME_LENGTH, FRAME_PAYLOAD_CHECKSUM, FRAME_UNPROVEN } from "../src/format/frame.ts";
+import { BASE_LSN_END } from "../src/format/lsn.ts";
+import { SEGMENT_NUMBER_END, segmentName } from "../src/format/segment_name.ts";
 import { forgeSegment } from "./forge.ts";
 import { entryAt, framesOf } from "./history.ts";
 import { type Contents, MemoryDisk } from "./memory_disk.ts";
@@ -202,16 +198,16 @@ function seal(bytes: Uint8Array, at: number): void {
   const view = new DataView(bytes.buffer, bytes.byteOffset);
   const payload = at + FRAME_HEADER_BYTES;
   const length = view.getUint32(at + FRAME_LENGTH, true);
-  view.setBigUint64(at + FRAME_PAYLOAD_SUM, codec.hash(bytes.subarray(payload, payload + length), 0n), true);
+  view.setBigUint64(at + FRAME_PAYLOAD_CHECKSUM, codec.hash(bytes.subarray(payload, payload + length), 0n), true);
   const seed = view.getBigUint64(48, true) ^ (view.getBigUint64(40, true) + BigInt(at));
   view.setUint32(at, Number(codec.hash(bytes.subarray(at + FRAME_LENGTH, payload), seed) & 0xffff_ffffn), true);
 }
 
-describe("a mark with right checksums", () => {
+describe("a checkpoint with right checksums", () => {
   const fields = {
-    "hard state's term": MARK_HARD_TERM,
-    "snapshot's index": MARK_SNAPSHOT_INDEX,
-    "snapshot's term": MARK_SNAPSHOT_TERM,
+    "hard state's term": CHECKPOINT_HARD_TERM,
+    "snapshot's index": CHECKPOINT_SNAPSHOT_INDEX,
+    "snapshot's term": CHECKPOINT_SNAPSHOT_TERM,
   };
   for (const [name, field] of Object.entries(fields)) {
     for (const value of [2n ** 53n, 2n ** 63n, 2n ** 64n - 2n]) {
@@ -222,7 +218,7 @@ describe("a mark with right checksums", () => {
           log.append([entryAt(1, 1, ENTRY_BYTES)]);
           log.closeSync();
           const bytes = disk.contents().get(FIRST)!.slice();
-          const at = bytes.length - MARK_BYTES;
+          const at = bytes.length - CHECKPOINT_BYTES;
           new DataView(bytes.buffer).setBigUint64(at + FRAME_HEADER_BYTES + field, value, true);
           seal(bytes, at);
           disk.put(FIRST, bytes);

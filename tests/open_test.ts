@@ -21,7 +21,8 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 import { WalLog, WalLogError, type WalLogErrorCode, type WalLogOptions } from "../mod.ts";
 import { locateRuntime, RUNTIME_NAMES, type RuntimeName } from "../scripts/runtimes.ts";
 import { Codec } from "../src/codec/codec.ts";
-import { HEADER_COPY_OFFSET, MARK_BYTES } from "../src/segments/format.ts";
+import { CHECKPOINT_BYTES } from "../src/format/checkpoint.ts";
+import { HEADER_COPY_OFFSET } from "../src/format/segment_header.ts";
 import { MemoryLog } from "../src/memory_log.ts";
 import { writeEverything } from "./everything.ts";
 import { entriesAt, entryAt, framesOf } from "./history.ts";
@@ -98,7 +99,7 @@ describe("a path", () => {
 
   it("may be a file URL, and may have names with spaces, signs and other scripts", async () => {
     await inTemporaryFolder(async (folder) => {
-      // Windows has no names with a question mark, or a space at their end.
+      // Windows has no names with a question checkpoint, or a space at their end.
       const path = join(folder, process.platform === "win32" ? "a b%20c#d" : "a b%20c#d?e ", "лог 日本");
       const log = WalLog.openSync(pathToFileURL(path));
       assert.equal(log.path, path);
@@ -441,7 +442,7 @@ describe("segments that are not where they belong", () => {
           writeFileSync(file, whole);
         }
       }
-      // Without its footer it is complete.
+      // Without its segment index it is complete.
       const file = join(path, files[1]!);
       const frames = framesOf(new Uint8Array(readFileSync(file)));
       truncateSync(file, frames.find(({ kind }) => kind === 6)!.offset);
@@ -760,7 +761,7 @@ describe("opening a long log", () => {
 
 describe("a log opened again and again", () => {
   it(
-    "is the same from footers as from scanning",
+    "is the same from segment indexes as from scanning",
     withPath((path) => {
       const log = WalLog.openSync(path, SMALL);
       writeEverything(log);
@@ -790,7 +791,7 @@ describe("a log opened again and again", () => {
       assert.deepEqual(readdirSync(path).sort(), before);
       const bytes = (files: ReadonlyMap<string, Uint8Array>): number =>
         [...files.values()].reduce((sum, { length }) => sum + length, 0);
-      assert.ok(bytes(contentsOf(path)) - bytes(sizes) <= 20 * MARK_BYTES, "a mark each time at most");
+      assert.ok(bytes(contentsOf(path)) - bytes(sizes) <= 20 * CHECKPOINT_BYTES, "a checkpoint each time at most");
     }),
   );
 

@@ -9,7 +9,7 @@
 import { resolve } from "node:path";
 import { type Action, type Message, type RaftConfig, type RaftEvent, RaftNode } from "../src/raft/mod.ts";
 import { type Index, type NodeId, type Term, WalLog, WalLogError } from "../mod.ts";
-import { MARK_BYTES } from "../src/segments/format.ts";
+import { CHECKPOINT_BYTES } from "../src/format/checkpoint.ts";
 import { PowerLoss, Random, SimulatedDisk } from "../src/testing/mod.ts";
 import { Safety, WatchedLog } from "./raft_safety.ts";
 
@@ -356,7 +356,9 @@ class Simulation {
     if (kind === "a bit") disk.flip(path, offset, 1 << this.#random.below(8));
     else if (kind === "the file") disk.lose(path);
     // Zeros over the end of a log look like a shorter one. The docs name that as what cannot be seen.
-    else if (offset < size - MARK_BYTES) disk.zero(path, offset, 1 + this.#random.below(size - MARK_BYTES - offset));
+    else if (offset < size - CHECKPOINT_BYTES) {
+      disk.zero(path, offset, 1 + this.#random.below(size - CHECKPOINT_BYTES - offset));
+    }
     this.#tell(`${machine.id}: ${path} rots: ${kind} at byte ${offset} of ${size}`);
     this.#count("rotten");
     this.#start(machine);

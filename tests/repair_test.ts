@@ -3,7 +3,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { type LogEntry, WalLog } from "../mod.ts";
-import { KIND_MARK, KIND_TRUNCATE, SEGMENT_HEADER_BYTES } from "../src/segments/format.ts";
+import { KIND_CHECKPOINT, KIND_TRUNCATE } from "../src/format/frame.ts";
+import { SEGMENT_HEADER_BYTES } from "../src/format/segment_header.ts";
 import { entriesAt, entryAt, flipped, framesOf } from "./history.ts";
 import { MemoryDisk } from "./memory_disk.ts";
 import { assertSameEntries } from "./model.ts";
@@ -99,7 +100,7 @@ describe("the list of what is damaged", () => {
     written.append([entryAt(9)]);
     written.syncSync();
     written.append([entryAt(10)]);
-    const frames = framesOf(whole.contents().get(FIRST)!).filter(({ kind }) => kind !== KIND_MARK);
+    const frames = framesOf(whole.contents().get(FIRST)!).filter(({ kind }) => kind !== KIND_CHECKPOINT);
     const disk = changed(
       new MemoryDisk(whole.contents()),
       FIRST,

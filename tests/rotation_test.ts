@@ -4,15 +4,11 @@ import assert from "node:assert/strict";
 import { basename } from "node:path";
 import { describe, it } from "node:test";
 import { WalLog, WalLogError } from "../mod.ts";
-import {
-  frameBytes,
-  KIND_ENTRY,
-  KIND_FOOTER,
-  SEGMENT_HEADER_BYTES,
-  segmentName,
-  SLOT_OFFSET,
-  TRAILER_BYTES,
-} from "../src/segments/format.ts";
+import { frameBytes, KIND_ENTRY, KIND_SEGMENT_INDEX } from "../src/format/frame.ts";
+import { NEXT_POINTER_OFFSET } from "../src/format/next_pointer.ts";
+import { SEGMENT_HEADER_BYTES } from "../src/format/segment_header.ts";
+import { TRAILER_BYTES } from "../src/format/segment_index.ts";
+import { segmentName } from "../src/format/segment_name.ts";
 import { entriesAt, entryAt, flipped, framesOf, History } from "./history.ts";
 import { type Contents, MemoryDisk } from "./memory_disk.ts";
 import { assertSameState, bytesOf, stateOf } from "./model.ts";
@@ -78,7 +74,7 @@ describe("a rotation", () => {
     const headerFlushed = at(`sync ${next}`, header);
     const nameFlushed = at(`syncDirectory ${basename(PATH)}`, headerFlushed);
     const slot = fileSystem.calls.findIndex(({ name, operation, position }) =>
-      name === old && operation === "write" && position === SLOT_OFFSET
+      name === old && operation === "write" && position === NEXT_POINTER_OFFSET
     );
     assert.ok(slot > nameFlushed, "the slot is written once the new segment's name is durable");
     const slotFlushed = at(`sync ${old}`, slot);
@@ -179,7 +175,7 @@ describe("a rotation", () => {
     assertSurvives(disk.contents(), history, history.states.length - 1, "closed");
   });
 
-  it("seals a segment with a footer at the file's end, and nothing behind", () => {
+  it("seals a segment with a segment index at the file's end, and nothing behind", () => {
     const { disk, log } = openMemory();
     for (const entry of entriesAt(1, 40, 1, 500)) log.append([entry]);
     log.closeSync();
@@ -188,14 +184,14 @@ describe("a rotation", () => {
     assert.ok(names.length >= 5);
     for (const name of names.slice(0, -1)) {
       const bytes = contents.get(name)!;
-      const footer = framesOf(bytes).at(-1)!;
-      assert.equal(footer.kind, KIND_FOOTER, name);
-      assert.equal(footer.end, bytes.length, name);
+      const segmentIndex = framesOf(bytes).at(-1)!;
+      assert.equal(segmentIndex.kind, KIND_SEGMENT_INDEX, name);
+      assert.equal(segmentIndex.end, bytes.length, name);
       assert.equal(new TextDecoder().decode(bytes.subarray(-TRAILER_BYTES, -TRAILER_BYTES + 8)), "WALLOGFT", name);
     }
   });
 
-  it("does without a footer that is damaged anywhere: it is a copy", () => {
+  it("does without a segment index that is damaged anywhere: it is a copy", () => {
     const { disk, log } = openMemory();
     const history = new History(log);
     history.append(...entriesAt(1, 7, 1, 500), ...entriesAt(8, 12, 2, 500));
@@ -205,8 +201,8 @@ describe("a rotation", () => {
     const contents = copyOf(disk);
     for (const name of segmentsOf(contents).slice(0, 2)) {
       const bytes = contents.get(name)!;
-      const footer = framesOf(bytes).at(-1)!;
-      for (let at = footer.offset; at < bytes.length; at += 3) {
+      const segmentIndex = framesOf(bytes).at(-1)!;
+      for (let at = segmentIndex.offset; at < bytes.length; at += 3) {
         const damaged = new Map(contents).set(name, flipped(bytes, at, at % 8));
         for (const verify of ["full", "tail"] as const) {
           const reader = WalLog.openSync(PATH, { fileSystem: new MemoryDisk(damaged), readOnly: true, verify });

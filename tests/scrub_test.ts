@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { resolve } from "node:path";
 import { describe, it } from "node:test";
 import { type LogEntry, WalLog } from "../mod.ts";
-import { SEGMENT_HEADER_BYTES, SLOT_OFFSET } from "../src/segments/format.ts";
+import { NEXT_POINTER_OFFSET } from "../src/format/next_pointer.ts";
+import { SEGMENT_HEADER_BYTES } from "../src/format/segment_header.ts";
 import { SimulatedDisk } from "../src/testing/mod.ts";
 import { MemoryDisk } from "./memory_disk.ts";
 
@@ -93,7 +94,7 @@ describe("scrubbing", () => {
     assert.deepEqual(again.entry(20), entryAt(20));
   });
 
-  it("reports as harmless what the log has twice: a header copy, a slot, a footer", async () => {
+  it("reports as harmless what the log has twice: a header copy, a slot, a segment index", async () => {
     const { disk, log } = makeLog();
     const [path] = disk.files().filter((name) => name.endsWith(".seg"));
     disk.flip(path!, 100);
@@ -104,18 +105,18 @@ describe("scrubbing", () => {
     assert.deepEqual(report.harmless.map(({ kind, offset }) => [kind, offset >= 4096]), [
       ["segment header", false],
       ["segment header", false],
-      ["footer", true],
+      ["segment index", true],
     ]);
   });
 
-  it("does not report a footer that a crash tore before the next segment held a frame", async () => {
+  it("does not report a segment index that a crash tore before the next segment held a frame", async () => {
     const { disk, log } = makeLog();
     log.closeSync();
     const paths = disk.files().filter((name) => name.endsWith(".seg"));
     const [sealed, next] = [paths.at(-2)!, paths.at(-1)!];
     for (const isNamed of [true, false]) {
       const torn = disk.content(sealed).fill(0, disk.content(sealed).length - 200, disk.content(sealed).length - 120);
-      if (!isNamed) torn.fill(0, SLOT_OFFSET, SLOT_OFFSET + 512);
+      if (!isNamed) torn.fill(0, NEXT_POINTER_OFFSET, NEXT_POINTER_OFFSET + 512);
       const contents = new Map(paths.map((path) => [path.slice(FOLDER.length + 1), disk.content(path)]));
       contents.set(sealed.slice(FOLDER.length + 1), torn);
       contents.set(next.slice(FOLDER.length + 1), disk.content(next).slice(0, SEGMENT_HEADER_BYTES));

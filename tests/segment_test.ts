@@ -2,7 +2,9 @@
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { EMPTY_STATE, FRAME_HEADER_BYTES, SEGMENT_HEADER_BYTES } from "../src/segments/format.ts";
+import { FRAME_HEADER_BYTES } from "../src/format/frame.ts";
+import { SEGMENT_HEADER_BYTES } from "../src/format/segment_header.ts";
+import { EMPTY_STATE } from "../src/format/state.ts";
 import { OFFSET_LOST, Segment } from "../src/segments/segment.ts";
 import { Random } from "../src/testing/mod.ts";
 
@@ -18,7 +20,7 @@ function newSegment(): Segment {
     baseLsn: 0,
     salt: 0n,
     previous: 0,
-    previousSum: 0,
+    previousChecksum: 0,
     state: EMPTY_STATE,
     provenLsn: 0,
     floor: 1,

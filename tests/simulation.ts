@@ -10,7 +10,7 @@
 import assert from "node:assert/strict";
 import { resolve } from "node:path";
 import { type LogEntry, MemoryLog, type RaftLog, type Snapshot, WalLog, WalLogError } from "../mod.ts";
-import { MARK_BYTES } from "../src/segments/format.ts";
+import { CHECKPOINT_BYTES } from "../src/format/checkpoint.ts";
 import type { FileSystem } from "../src/storage/file_system.ts";
 import { type DiskFault, PowerLoss, Random, SimulatedDisk } from "../src/testing/mod.ts";
 import {
@@ -150,7 +150,7 @@ class Simulation {
       this.#note("idle");
       this.#disk.idle();
       if (!this.#disk.hasPower) return this.#failed(new PowerLoss("idle"));
-      // A log at rest with nothing left to flush leaves a mark, if there is room for it.
+      // A log at rest with nothing left to flush leaves a checkpoint, if there is room for it.
       if (this.#floor === this.#states.length - 1 && this.#space.left === Infinity) this.#proven = this.#floor;
     } else if (dice < 76) this.#close();
     else if (dice < 80) this.#kill();
@@ -334,7 +334,7 @@ class Simulation {
     const wasPending = this.#disk.isFaultPending;
     try {
       this.#log.closeSync();
-      // On a full disk the log is closed without the mark that says so, and nothing else is missing.
+      // On a full disk the log is closed without the checkpoint that says so, and nothing else is missing.
       const isMarked = this.#disk.isFaultPending === wasPending;
       this.#floor = this.#states.length - 1;
       if (isMarked) this.#proven = this.#floor;
@@ -502,7 +502,7 @@ class Simulation {
     // Zeros over the end of the log take what vouches for it along, and look like the end of a shorter one. The docs
     // name that as what cannot be seen.
     const from = offset - offset % 512;
-    const length = Math.min(512 * (1 + random.below(4)), used - MARK_BYTES - from);
+    const length = Math.min(512 * (1 + random.below(4)), used - CHECKPOINT_BYTES - from);
     if (kind < 2) this.#disk.lose(path);
     else if (kind < 4 && !dirty && length > 0) this.#disk.zero(path, from, length);
     else this.#disk.flip(path, offset, 1 << random.below(8));

@@ -188,7 +188,7 @@ describe("group commit", () => {
       assert.equal(log.syncSync(), 0);
       log.append([entryAt(1)]);
       await log.sync();
-      fileSystem.rest(); // a mark is written
+      fileSystem.rest(); // a checkpoint is written
       assert.ok(fileSystem.count("write") >= 2);
       const before = fileSystem.count("sync", "syncAsync");
       assert.equal(await log.sync(), 1);
@@ -628,7 +628,7 @@ describe("the first failure", () => {
   }
 
   it(
-    "of a mark poisons when it happens, and not the one who comes next",
+    "of a checkpoint poisons when it happens, and not the one who comes next",
     withLog(async (subject) => {
       const { fileSystem, log } = subject;
       const history = new History(log);
@@ -702,7 +702,7 @@ describe("the first failure", () => {
       });
       if (done) break;
     }
-    assert.ok(failed >= 7, `${failed} calls: data, file, header, flush, directory, footer, successor`);
+    assert.ok(failed >= 7, `${failed} calls: data, file, header, flush, directory, segment index, next segment`);
   });
 
   it("anywhere in a snapshot poisons, and what was synced is there after reopening", async () => {
@@ -842,7 +842,7 @@ describe("a full disk", () => {
   );
 
   it(
-    "that is full when a segment is sealed costs the footer, which is a copy",
+    "that is full when a segment is sealed costs the segment index, which is a copy",
     withLog(({ path, fileSystem, log }) => {
       const history = new History(log);
       history.append(...entriesAt(1, 7, 1, 500)).sync();

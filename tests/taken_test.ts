@@ -15,7 +15,8 @@ import {
   WalLog,
   WalLogError,
 } from "../mod.ts";
-import { KIND_ENTRY, TERM_UNKNOWN } from "../src/segments/format.ts";
+import { KIND_ENTRY } from "../src/format/frame.ts";
+import { TERM_UNKNOWN } from "../src/format/state.ts";
 import type { HardState, Index } from "../src/types.ts";
 import { checkAppend } from "../src/validate.ts";
 import { entryAt, flipped, framesOf } from "./history.ts";

@@ -6,15 +6,10 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { type RecoveryReport, WalLog, WalLogError } from "../mod.ts";
-import {
-  FRAME_HEADER_BYTES,
-  KIND_ENTRY,
-  KIND_FOOTER,
-  KIND_MARK,
-  SEGMENT_HEADER_BYTES,
-  segmentName,
-  SLOT_OFFSET,
-} from "../src/segments/format.ts";
+import { FRAME_HEADER_BYTES, KIND_CHECKPOINT, KIND_ENTRY, KIND_SEGMENT_INDEX } from "../src/format/frame.ts";
+import { NEXT_POINTER_OFFSET } from "../src/format/next_pointer.ts";
+import { SEGMENT_HEADER_BYTES } from "../src/format/segment_header.ts";
+import { segmentName } from "../src/format/segment_name.ts";
 import { entriesAt, entryAt, type FrameAt, framesOf, History } from "./history.ts";
 import { type Contents, MemoryDisk } from "./memory_disk.ts";
 import { assertSameEntries, assertSameState, bytesOf, stateOf } from "./model.ts";
@@ -84,13 +79,13 @@ function intact(frames: readonly FrameAt[], before: Uint8Array, after: Uint8Arra
 
 /** How many steps of a history these frames are: each wrote one. */
 function stepsIn(frames: readonly FrameAt[]): number {
-  return frames.filter(({ kind }) => kind !== KIND_MARK).length;
+  return frames.filter(({ kind }) => kind !== KIND_CHECKPOINT).length;
 }
 
 describe("a log cut at every byte", () => {
   const subjects: Record<string, () => Subject> = {
     "with entries behind the last flush": () => subject(fewEntries, fewMore),
-    "with a mark, and entries behind it": () => subject(fewEntries, fewMore, true),
+    "with a checkpoint, and entries behind it": () => subject(fewEntries, fewMore, true),
     "that was never flushed": () => subject(() => {}, fewEntries),
     "of which every frame says that all before it is durable": () =>
       subject(
@@ -351,7 +346,7 @@ describe("the end of a log", () => {
   });
 });
 
-describe("a footer that a crash left", () => {
+describe("a segment index that a crash left", () => {
   // Few, and so many that the offsets of their frames do not fit a chunk.
   for (const entries of [100, 300_000]) {
     const segmentBytes = 16 * 1024 * 1024;
@@ -364,13 +359,13 @@ describe("a footer that a crash left", () => {
     written.append([{ ...entryAt(entries + 1), command: new Uint8Array(segmentBytes) }]);
     const [sealed, begun] = [SEGMENT, "000000000002.seg"].map((name) => disk.contents().get(name)!.slice());
     written.closeSync();
-    const footer = framesOf(sealed!).find(({ kind }) => kind === KIND_FOOTER)!;
+    const segmentIndex = framesOf(sealed!).find(({ kind }) => kind === KIND_SEGMENT_INDEX)!;
 
     /** Opens the log as it was before the flush that makes the second segment part of it. */
     const openAfter = (change: (sealed: Uint8Array) => Uint8Array): RecoveryReport => {
       const contents = disk.contents();
-      // No successor slot yet, and nothing in the successor.
-      contents.set(SEGMENT, change(sealed!.slice().fill(0, SLOT_OFFSET, SLOT_OFFSET + SECTOR_BYTES)));
+      // No next-segment pointer yet, and nothing in the next segment.
+      contents.set(SEGMENT, change(sealed!.slice().fill(0, NEXT_POINTER_OFFSET, NEXT_POINTER_OFFSET + SECTOR_BYTES)));
       contents.set("000000000002.seg", begun!.slice(0, SEGMENT_HEADER_BYTES));
       const log = WalLog.openSync(PATH, { fileSystem: new MemoryDisk(contents) });
       assert.equal(log.lastIndex, entries);
@@ -383,9 +378,10 @@ describe("a footer that a crash left", () => {
       assert.deepEqual([verdict, cut], ["clean", undefined]);
     });
 
-    const middle = footer.offset + FRAME_HEADER_BYTES + Math.floor(footer.length / 2 / SECTOR_BYTES) * SECTOR_BYTES;
+    const middle = segmentIndex.offset + FRAME_HEADER_BYTES +
+      Math.floor(segmentIndex.length / 2 / SECTOR_BYTES) * SECTOR_BYTES;
     const tears: Record<string, (sealed: Uint8Array) => Uint8Array> = {
-      "its payload is missing": (sealed) => sealed.fill(0, footer.offset + FRAME_HEADER_BYTES),
+      "its payload is missing": (sealed) => sealed.fill(0, segmentIndex.offset + FRAME_HEADER_BYTES),
       "it has a hole": (sealed) => sealed.fill(0, middle, middle + SECTOR_BYTES),
       "the file ends in it": (sealed) => sealed.slice(0, middle),
     };
@@ -393,13 +389,13 @@ describe("a footer that a crash left", () => {
       it(`is cut if ${what}, of ${entries} entries`, () => {
         const { verdict, cut } = openAfter(tear);
         assert.equal(verdict, "torn");
-        assert.deepEqual([cut?.path, cut?.offset], [`${PATH}/${SEGMENT}`, footer.offset]);
+        assert.deepEqual([cut?.path, cut?.offset], [`${PATH}/${SEGMENT}`, segmentIndex.offset]);
       });
     }
   }
 });
 
-describe("a successor slot that a crash tore, in a log that had been closed before", () => {
+describe("a next-segment pointer that a crash tore, in a log that had been closed before", () => {
   it("is no damage, whatever of it is there, however often the log is opened and closed after", () => {
     const disk = new MemoryDisk();
     let log = WalLog.openSync(PATH, { fileSystem: disk, segmentBytes: 8192 });
@@ -409,13 +405,13 @@ describe("a successor slot that a crash tore, in a log that had been closed befo
     log = WalLog.openSync(PATH, { fileSystem: disk, segmentBytes: 8192 });
     while (log.stats().segmentsSealed === 0) log.append([entryAt(log.lastIndex + 1, 1, 600)]);
     const next = [...disk.contents().keys()].find((name) => name.endsWith(".seg") && name !== SEGMENT)!;
-    const slot = disk.contents().get(SEGMENT)!.slice(SLOT_OFFSET, SLOT_OFFSET + 32);
+    const slot = disk.contents().get(SEGMENT)!.slice(NEXT_POINTER_OFFSET, NEXT_POINTER_OFFSET + 32);
     const begun = disk.contents().get(next)!.slice(0, SEGMENT_HEADER_BYTES);
     log.closeSync();
     for (let length = 0; length < slot.length; length++) {
       const contents = disk.contents();
       const torn = closed.slice();
-      torn.set(slot.subarray(0, length), SLOT_OFFSET);
+      torn.set(slot.subarray(0, length), NEXT_POINTER_OFFSET);
       contents.set(SEGMENT, torn);
       contents.set(next, begun.slice());
       const left = new MemoryDisk(contents);
@@ -428,7 +424,7 @@ describe("a successor slot that a crash tore, in a log that had been closed befo
   });
 });
 
-describe("a successor slot that a crash tore, in a log whose newest segment was lost", () => {
+describe("a next-segment pointer that a crash tore, in a log whose newest segment was lost", () => {
   it("does not have the loss forgotten, whatever of it is there", () => {
     const disk = new MemoryDisk();
     const log = WalLog.openSync(PATH, { fileSystem: disk });
@@ -441,7 +437,7 @@ describe("a successor slot that a crash tore, in a log whose newest segment was 
     second.closeSync();
     const contents = new Map(killed.contents());
     assert.ok(contents.delete(segmentName(2)));
-    const slotOf = (files: Contents) => files.get(SEGMENT)!.slice(SLOT_OFFSET, SLOT_OFFSET + 32);
+    const slotOf = (files: Contents) => files.get(SEGMENT)!.slice(NEXT_POINTER_OFFSET, NEXT_POINTER_OFFSET + 32);
     const before = slotOf(contents);
     const lossy = new MemoryDisk(contents);
     WalLog.openSync(PATH, { fileSystem: lossy, onDamage: "keep" });
@@ -452,7 +448,7 @@ describe("a successor slot that a crash tore, in a log whose newest segment was 
     for (let length = 0; length <= after.length; length++) {
       const torn = new Map(lossy.contents());
       const first = torn.get(SEGMENT)!.slice();
-      first.set([...after.subarray(0, length), ...before.subarray(length)], SLOT_OFFSET);
+      first.set([...after.subarray(0, length), ...before.subarray(length)], NEXT_POINTER_OFFSET);
       torn.set(SEGMENT, first);
       torn.set(segmentName(3), third.slice());
       const message = `${length} bytes`;

@@ -2,8 +2,8 @@
 
 import {
   FLAGS_KNOWN, FLAG_CLOSE, FLAG_COPY, FRAME_FLAGS, FRAME_HEADER_BYTES, FRAME_INDEX, FRAME_KIND,
-  FRAME_LENGTH, FRAME_PAYLOAD_SUM, FRAME_SUM, FRAME_TERM, FRAME_UNPROVEN, KIND_ENTRY, KIND_FOOTER, KIND_HARD_STATE,
-  KIND_MARK, PAYLOAD_BYTES_MAX, SAFE_INTEGER_MAX, SCAN_BAD_HEADER, SCAN_BAD_PAYLOAD, SLOT_LAST_SUM, SLOT_SALT,
+  FRAME_LENGTH, FRAME_PAYLOAD_CHECKSUM, FRAME_HEADER_CHECKSUM, FRAME_TERM, FRAME_UNPROVEN, KIND_ENTRY, KIND_SEGMENT_INDEX, KIND_HARD_STATE,
+  KIND_CHECKPOINT, PAYLOAD_BYTES_MAX, SAFE_INTEGER_MAX, SCAN_BAD_HEADER, SCAN_BAD_PAYLOAD, SLOT_LAST_CHECKSUM, SLOT_SALT,
   UNPROVEN_UNKNOWN,
 } from "./layout";
 import { frameBytes, setSlot, slot } from "./state";
@@ -11,7 +11,7 @@ import { xxh3, xxh3Header } from "./xxh3";
 
 // @ts-ignore: decorator
 @inline
-export function headerSum(frame: usize, seed: u64): u32 {
+export function headerChecksum(frame: usize, seed: u64): u32 {
   return xxh3Header(frame + FRAME_LENGTH, seed) as u32;
 }
 
@@ -30,13 +30,13 @@ function unproven(lsn: u64, proven: u64): u32 {
 // @ts-ignore: decorator
 @inline
 export function headerIsValid(frame: usize, seed: u64): bool {
-  if (load<u32>(frame, FRAME_SUM) != headerSum(frame, seed)) return false;
+  if (load<u32>(frame, FRAME_HEADER_CHECKSUM) != headerChecksum(frame, seed)) return false;
   const kind = load<u8>(frame, FRAME_KIND) as u32;
-  return kind - KIND_ENTRY <= KIND_FOOTER - KIND_ENTRY && (load<u8>(frame, FRAME_FLAGS) as u32) <= FLAGS_KNOWN &&
+  return kind - KIND_ENTRY <= KIND_SEGMENT_INDEX - KIND_ENTRY && (load<u8>(frame, FRAME_FLAGS) as u32) <= FLAGS_KNOWN &&
     load<u32>(frame, FRAME_LENGTH) <= PAYLOAD_BYTES_MAX &&
     load<u64>(frame, FRAME_TERM) <= SAFE_INTEGER_MAX &&
-    // A mark has the next index, which is one more than the last that there can be.
-    (load<u64>(frame, FRAME_INDEX) <= SAFE_INTEGER_MAX + ((kind == KIND_MARK) as u64) || kind == KIND_HARD_STATE);
+    // A checkpoint has the next index, which is one more than the last that there can be.
+    (load<u64>(frame, FRAME_INDEX) <= SAFE_INTEGER_MAX + ((kind == KIND_CHECKPOINT) as u64) || kind == KIND_HARD_STATE);
 }
 
 /**
@@ -56,7 +56,7 @@ export function seal(at: usize, bytes: u32, lsn: f64, proven: f64): void {
     const total = frameBytes(length);
     const payload = at + FRAME_HEADER_BYTES;
     for (let pad = payload + length, until = at + total; pad < until; pad++) store<u8>(pad, 0);
-    store<u64>(at, xxh3(payload, length), FRAME_PAYLOAD_SUM);
+    store<u64>(at, xxh3(payload, length), FRAME_PAYLOAD_CHECKSUM);
     sealHeader(at, position, durable, salt);
     at += total;
     position += total as u64;
@@ -68,9 +68,9 @@ export function seal(at: usize, bytes: u32, lsn: f64, proven: f64): void {
 @inline
 function sealHeader(frame: usize, lsn: u64, proven: u64, salt: u64): void {
   store<u32>(frame, unproven(lsn, proven), FRAME_UNPROVEN);
-  const sum = headerSum(frame, salt ^ lsn);
-  store<u32>(frame, sum, FRAME_SUM);
-  setSlot(SLOT_LAST_SUM, sum as u64);
+  const sum = headerChecksum(frame, salt ^ lsn);
+  store<u32>(frame, sum, FRAME_HEADER_CHECKSUM);
+  setSlot(SLOT_LAST_CHECKSUM, sum as u64);
 }
 
 /** Seals one header of which the payload is elsewhere and its sum already in place. */
@@ -93,7 +93,7 @@ export function resealCopies(at: usize, bytes: u32, skip: u32, lsn: f64, proven:
   while (done + (FRAME_HEADER_BYTES as u64) <= (bytes as u64)) {
     const frame = start + (done as usize);
     let flags = (load<u8>(frame, FRAME_FLAGS) as u32) | FLAG_COPY;
-    if (load<u8>(frame, FRAME_KIND) == KIND_MARK) flags &= ~FLAG_CLOSE;
+    if (load<u8>(frame, FRAME_KIND) == KIND_CHECKPOINT) flags &= ~FLAG_CLOSE;
     store<u8>(frame, flags as u8, FRAME_FLAGS);
     sealHeader(frame, (lsn as u64) + done, durable, salt);
     done += frameBytes(load<u32>(frame, FRAME_LENGTH)) as u64;
@@ -105,7 +105,7 @@ export function resealCopies(at: usize, bytes: u32, skip: u32, lsn: f64, proven:
 export function checkFrame(frame: usize, bytes: u32, lsn: f64): u32 {
   if (bytes < FRAME_HEADER_BYTES || !headerIsValid(frame, slot(SLOT_SALT) ^ (lsn as u64))) return SCAN_BAD_HEADER;
   const length = load<u32>(frame, FRAME_LENGTH);
-  if (bytes < frameBytes(length) || xxh3(frame + FRAME_HEADER_BYTES, length) != load<u64>(frame, FRAME_PAYLOAD_SUM)) {
+  if (bytes < frameBytes(length) || xxh3(frame + FRAME_HEADER_BYTES, length) != load<u64>(frame, FRAME_PAYLOAD_CHECKSUM)) {
     return SCAN_BAD_PAYLOAD;
   }
   return 0;

@@ -7,9 +7,9 @@
 // A frame: a header of 40 bytes and a payload padded with zeros to 8 bytes.
 export const FRAME_HEADER_BYTES: u32 = 40;
 export const FRAME_ALIGNMENT: u32 = 8;
-export const FRAME_SUM: u32 = 0;
+export const FRAME_HEADER_CHECKSUM: u32 = 0;
 export const FRAME_LENGTH: u32 = 4;
-export const FRAME_PAYLOAD_SUM: u32 = 8;
+export const FRAME_PAYLOAD_CHECKSUM: u32 = 8;
 export const FRAME_TERM: u32 = 16;
 export const FRAME_INDEX: u32 = 24;
 export const FRAME_KIND: u32 = 32;
@@ -21,23 +21,23 @@ export const KIND_ENTRY: u32 = 1;
 export const KIND_HARD_STATE: u32 = 2;
 export const KIND_TRUNCATE: u32 = 3;
 export const KIND_SNAPSHOT: u32 = 4;
-export const KIND_MARK: u32 = 5;
-export const KIND_FOOTER: u32 = 6;
+export const KIND_CHECKPOINT: u32 = 5;
+export const KIND_SEGMENT_INDEX: u32 = 6;
 
 export const FLAG_COPY: u32 = 1;
 export const FLAG_CLOSE: u32 = 2;
 export const FLAG_VOTE: u32 = 4;
-export const FLAG_FILL: u32 = 8;
+export const FLAG_REPAIRED: u32 = 8;
 export const FLAG_CLEAR: u32 = 16;
 export const FLAG_CONFIG: u32 = 32;
 export const FLAGS_KNOWN: u32 = 63;
 
-// The payload of a mark that repeats the log's state.
-export const MARK_STATE_BYTES: u32 = 32;
-export const MARK_HARD_TERM: u32 = 0;
-export const MARK_HARD_VOTE: u32 = 8;
-export const MARK_SNAPSHOT_INDEX: u32 = 16;
-export const MARK_SNAPSHOT_TERM: u32 = 24;
+// The payload of a checkpoint that repeats the log's state.
+export const CHECKPOINT_STATE_BYTES: u32 = 32;
+export const CHECKPOINT_HARD_TERM: u32 = 0;
+export const CHECKPOINT_HARD_VOTE: u32 = 8;
+export const CHECKPOINT_SNAPSHOT_INDEX: u32 = 16;
+export const CHECKPOINT_SNAPSHOT_TERM: u32 = 24;
 
 export const UNPROVEN_UNKNOWN: u32 = 0xffffffff;
 export const PAYLOAD_BYTES_MAX: u32 = 1 << 30;
@@ -61,7 +61,7 @@ export const SLOT_HARD_TERM: u32 = 4;
 export const SLOT_HARD_VOTE: u32 = 5;
 export const SLOT_HAS_VOTE: u32 = 6;
 export const SLOT_PROVEN_LSN: u32 = 7;
-export const SLOT_LAST_SUM: u32 = 8;
+export const SLOT_LAST_CHECKSUM: u32 = 8;
 export const SLOT_EVENT: u32 = 9;
 export const SLOT_CONSUMED: u32 = 10;
 export const SLOT_OFFSETS: u32 = 11;
@@ -72,7 +72,7 @@ export const SLOT_HARD_STATES: u32 = 15;
 export const SLOT_LAST_FLAGS: u32 = 16;
 export const SLOT_SNAPSHOT_INDEX: u32 = 17;
 export const SLOT_REPLACEMENTS: u32 = 18;
-export const SLOT_WANTS_MARK: u32 = 19;
+export const SLOT_WANTS_CHECKPOINT: u32 = 19;
 export const SLOTS: u32 = 20;
 
 // Tables that a scan fills: offsets in units of 8 bytes from the segment's start, and runs of terms as

@@ -1,22 +1,22 @@
 /** Replay: walks the frames of a chunk, fills the tables, and looks for frames behind damage. */
 
 import {
-  FLAG_COPY, FLAG_FILL, FLAG_VOTE, FRAME_FLAGS, FRAME_HEADER_BYTES, FRAME_INDEX, FRAME_KIND, FRAME_LENGTH,
-  FRAME_PAYLOAD_SUM, FRAME_REPLACEMENTS, FRAME_TERM, FRAME_UNPROVEN, KIND_ENTRY, KIND_FOOTER, KIND_HARD_STATE,
-  KIND_MARK, KIND_SNAPSHOT, KIND_TRUNCATE, MARK_HARD_TERM, MARK_HARD_VOTE, MARK_SNAPSHOT_INDEX, MARK_SNAPSHOT_TERM,
-  MARK_STATE_BYTES, OFFSETS, OFFSETS_MAX, RUNS, RUNS_MAX, SAFE_INTEGER_MAX, SCAN_BAD_HEADER, SCAN_BAD_PAYLOAD,
+  FLAG_COPY, FLAG_REPAIRED, FLAG_VOTE, FRAME_FLAGS, FRAME_HEADER_BYTES, FRAME_INDEX, FRAME_KIND, FRAME_LENGTH,
+  FRAME_PAYLOAD_CHECKSUM, FRAME_REPLACEMENTS, FRAME_TERM, FRAME_UNPROVEN, KIND_ENTRY, KIND_SEGMENT_INDEX, KIND_HARD_STATE,
+  KIND_CHECKPOINT, KIND_SNAPSHOT, KIND_TRUNCATE, CHECKPOINT_HARD_TERM, CHECKPOINT_HARD_VOTE, CHECKPOINT_SNAPSHOT_INDEX, CHECKPOINT_SNAPSHOT_TERM,
+  CHECKPOINT_STATE_BYTES, OFFSETS, OFFSETS_MAX, RUNS, RUNS_MAX, SAFE_INTEGER_MAX, SCAN_BAD_HEADER, SCAN_BAD_PAYLOAD,
   SCAN_EVENT, SCAN_LARGE, SCAN_MORE, SCAN_OUT_OF_ORDER, SCAN_TABLE_FULL, SLOT_BASE_LSN, SLOT_CONSUMED, SLOT_EVENT,
-  SLOT_HARD_STATES, SLOT_HARD_TERM, SLOT_HARD_VOTE, SLOT_HAS_VOTE, SLOT_LAST_FLAGS, SLOT_LAST_SUM, SLOT_LAST_TERM,
+  SLOT_HARD_STATES, SLOT_HARD_TERM, SLOT_HARD_VOTE, SLOT_HAS_VOTE, SLOT_LAST_FLAGS, SLOT_LAST_CHECKSUM, SLOT_LAST_TERM,
   SLOT_NEXT_INDEX, SLOT_OFFSETS, SLOT_OWN_FRAMES, SLOT_PROVEN_LSN, SLOT_REPLACEMENTS, SLOT_RUNS, SLOT_SALT,
-  SLOT_SNAPSHOT_INDEX, SLOT_WANTS_MARK, UNPROVEN_UNKNOWN,
+  SLOT_SNAPSHOT_INDEX, SLOT_WANTS_CHECKPOINT, UNPROVEN_UNKNOWN,
 } from "./layout";
 import { frameBytes, setSlot, slot } from "./state";
 import { headerIsValid } from "./frame";
 import { xxh3 } from "./xxh3";
 
 /**
- * Replays the frames of a chunk. Entries, hard states and marks are taken in here; a frame that changes
- * more than its own segment (truncate, snapshot, footer), and a mark that is wanted or tells of another snapshot,
+ * Replays the frames of a chunk. Entries, hard states and checkpoints are taken in here; a frame that changes
+ * more than its own segment (truncate, snapshot, segment index), and a checkpoint that is wanted or tells of another snapshot,
  * stops the scan as an event, consumed, with its place in the event slot.
  *
  * @param at Where the chunk begins, at a frame boundary.
@@ -52,14 +52,14 @@ export function scan(at: usize, bytes: u32, room: u32, lsn: f64): u32 {
       if (total > room) stop = SCAN_LARGE;
       break;
     }
-    if (xxh3(at + FRAME_HEADER_BYTES, length) != load<u64>(at, FRAME_PAYLOAD_SUM)) {
+    if (xxh3(at + FRAME_HEADER_BYTES, length) != load<u64>(at, FRAME_PAYLOAD_CHECKSUM)) {
       stop = SCAN_BAD_PAYLOAD;
       break;
     }
     const flags = load<u8>(at, FRAME_FLAGS) as u32;
     const counted = load<u16>(at, FRAME_REPLACEMENTS) as u32;
     if (kind == KIND_ENTRY) {
-      if (load<u64>(at, FRAME_INDEX) != next || (counted != replacements && (flags & FLAG_FILL) == 0)) {
+      if (load<u64>(at, FRAME_INDEX) != next || (counted != replacements && (flags & FLAG_REPAIRED) == 0)) {
         stop = SCAN_OUT_OF_ORDER;
         break;
       }
@@ -78,7 +78,7 @@ export function scan(at: usize, bytes: u32, room: u32, lsn: f64): u32 {
       count++;
       next++;
       replacements = counted;
-    } else if (kind == KIND_FOOTER) {
+    } else if (kind == KIND_SEGMENT_INDEX) {
       stop = SCAN_EVENT;
     } else {
       const status = takeState(at, kind, flags, length, next, replacements);
@@ -97,16 +97,16 @@ export function scan(at: usize, bytes: u32, room: u32, lsn: f64): u32 {
   setSlot(SLOT_RUNS, runs as u64);
   setSlot(SLOT_REPLACEMENTS, replacements as u64);
   if (last != 0) {
-    setSlot(SLOT_LAST_SUM, load<u32>(last) as u64);
+    setSlot(SLOT_LAST_CHECKSUM, load<u32>(last) as u64);
     setSlot(SLOT_LAST_FLAGS, load<u8>(last, FRAME_FLAGS) as u64);
   }
   setSlot(SLOT_CONSUMED, (at - start) as u64);
   return stop;
 }
 
-/** Takes in a frame that is no entry and no footer: nothing, or why the scan stops at it or behind it. */
+/** Takes in a frame that is no entry and no segment index: nothing, or why the scan stops at it or behind it. */
 function takeState(at: usize, kind: u32, flags: u32, length: u32, next: u64, replacements: u32): u32 {
-  const isRepaired = (flags & FLAG_FILL) != 0;
+  const isRepaired = (flags & FLAG_REPAIRED) != 0;
   const replaces = kind == KIND_TRUNCATE || kind == KIND_SNAPSHOT;
   const expected = (replacements + (replaces as u32)) & 0xffff;
   if ((load<u16>(at, FRAME_REPLACEMENTS) as u32) != expected && !isRepaired) return SCAN_OUT_OF_ORDER;
@@ -118,23 +118,23 @@ function takeState(at: usize, kind: u32, flags: u32, length: u32, next: u64, rep
     takeHardState(load<u64>(at, FRAME_TERM), index, flags, isOwn);
     return SCAN_MORE;
   }
-  // A mark repeats where the log had come to, so that what was lost before it shows; one that a repair wrote does not.
+  // A checkpoint repeats where the log had come to, so that what was lost before it shows; one that a repair wrote does not.
   if (isRepaired) return SCAN_MORE;
   if (index != next) return SCAN_OUT_OF_ORDER;
-  if (length != MARK_STATE_BYTES) return SCAN_MORE;
+  if (length != CHECKPOINT_STATE_BYTES) return SCAN_MORE;
   const state = at + FRAME_HEADER_BYTES;
-  if (!markIsSane(state, next)) return SCAN_BAD_PAYLOAD;
-  takeHardState(load<u64>(state, MARK_HARD_TERM), load<u64>(state, MARK_HARD_VOTE), flags, isOwn);
-  const isWanted = slot(SLOT_WANTS_MARK) != 0 || load<u64>(state, MARK_SNAPSHOT_INDEX) != slot(SLOT_SNAPSHOT_INDEX);
+  if (!checkpointIsSane(state, next)) return SCAN_BAD_PAYLOAD;
+  takeHardState(load<u64>(state, CHECKPOINT_HARD_TERM), load<u64>(state, CHECKPOINT_HARD_VOTE), flags, isOwn);
+  const isWanted = slot(SLOT_WANTS_CHECKPOINT) != 0 || load<u64>(state, CHECKPOINT_SNAPSHOT_INDEX) != slot(SLOT_SNAPSHOT_INDEX);
   return isWanted ? SCAN_EVENT : SCAN_MORE;
 }
 
-/** Whether the payload of a mark has numbers that a writer can write: it could not write them in the next header. */
+/** Whether the payload of a checkpoint has numbers that a writer can write: it could not write them in the next header. */
 // @ts-ignore: decorator
 @inline
-function markIsSane(state: usize, next: u64): bool {
-  const snapshotTerm = load<u64>(state, MARK_SNAPSHOT_TERM);
-  return load<u64>(state, MARK_HARD_TERM) <= SAFE_INTEGER_MAX && load<u64>(state, MARK_SNAPSHOT_INDEX) < next &&
+function checkpointIsSane(state: usize, next: u64): bool {
+  const snapshotTerm = load<u64>(state, CHECKPOINT_SNAPSHOT_TERM);
+  return load<u64>(state, CHECKPOINT_HARD_TERM) <= SAFE_INTEGER_MAX && load<u64>(state, CHECKPOINT_SNAPSHOT_INDEX) < next &&
     (snapshotTerm <= SAFE_INTEGER_MAX || snapshotTerm == u64.MAX_VALUE);
 }
 

@@ -8,7 +8,7 @@
 import fs from "node:fs";
 import { join } from "node:path";
 import { CHUNK_BYTES } from "../../src/codec/codec.ts";
-import { frameBytes } from "../../src/segments/format.ts";
+import { frameBytes } from "../../src/format/frame.ts";
 import type { OpenOptions, Scanned, Store, StoreKind } from "./store.ts";
 
 const FILE = "bare.dat";

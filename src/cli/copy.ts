@@ -6,7 +6,8 @@
 
 import { join } from "node:path";
 import process from "node:process";
-import { PAYLOAD_BYTES_MAX, segmentNumber } from "../segments/format.ts";
+import { PAYLOAD_BYTES_MAX } from "../format/frame.ts";
+import { segmentNumber } from "../format/segment_name.ts";
 import type { FileSystem } from "../storage/file_system.ts";
 import { nodeFileSystem } from "../storage/node_fs.ts";
 import type { Index, LogEntry } from "../types.ts";

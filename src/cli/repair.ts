@@ -7,7 +7,7 @@
 import { realpathSync } from "node:fs";
 import { WalLogError } from "../errors.ts";
 import { type Damage, describeDamage } from "../report.ts";
-import { PAYLOAD_BYTES_MAX } from "../segments/format.ts";
+import { PAYLOAD_BYTES_MAX } from "../format/frame.ts";
 import type { Index, LogEntry } from "../types.ts";
 import { WalLog } from "../wal_log.ts";
 import { type Command, type Context, EXIT, UsageError } from "./command.ts";

@@ -6,7 +6,8 @@
 
 import { CHUNK_BYTES } from "../codec/codec.ts";
 import type { Damage } from "../report.ts";
-import { FRAME_HEADER_BYTES, FRAME_LENGTH, TERM_UNKNOWN } from "../segments/format.ts";
+import { FRAME_HEADER_BYTES, FRAME_LENGTH } from "../format/frame.ts";
+import { TERM_UNKNOWN } from "../format/state.ts";
 import { OFFSET_LOST, type Segment } from "../segments/segment.ts";
 import { readFull } from "../storage/full.ts";
 import { nodeFileSystem } from "../storage/node_fs.ts";
@@ -181,7 +182,7 @@ function histogram(segments: readonly SegmentView[], damage: readonly Damage[]):
   // Class 0 is of no bytes, class n of those from 2^(n-1) on.
   const classes = Array.from({ length: 32 }, () => ({ entries: 0, bytes: 0 }));
   for (const view of segments) {
-    // Where headers are lost, a footer may tell where entries began, and not how long they were.
+    // Where headers are lost, a segment index may tell where entries began, and not how long they were.
     const lost = damage.filter(({ kind, path }) => kind === "frames" && path === view.segment.path);
     for (const length of commandBytes(view, lost)) {
       const of = classes[length === 0 ? 0 : 32 - Math.clz32(length)]!;

@@ -100,7 +100,7 @@ td .track { background: var(--track); border-radius: 2px; min-width: 6rem; }
 td .fill { height: .95rem; background: var(--accent); border-radius: 2px; min-width: 2px; margin-top: .2rem; }
 .wide { overflow-x: auto; }
 .wide td { white-space: nowrap; }
-footer { margin-top: 3rem; color: var(--soft); font-size: .8rem; }
+segment index { margin-top: 3rem; color: var(--soft); font-size: .8rem; }
 @media (max-width: 66rem) { .tiles { grid-template-columns: repeat(3, 1fr); } }
 @media (max-width: 46rem) {
   body { padding: 1.25rem .9rem 3rem; }

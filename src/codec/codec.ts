@@ -31,7 +31,7 @@ export const SLOT_HARD_TERM = 4;
 export const SLOT_HARD_VOTE = 5;
 export const SLOT_HAS_VOTE = 6;
 export const SLOT_PROVEN_LSN = 7;
-export const SLOT_LAST_SUM = 8;
+export const SLOT_LAST_CHECKSUM = 8;
 export const SLOT_EVENT = 9;
 export const SLOT_CONSUMED = 10;
 export const SLOT_OFFSETS = 11;
@@ -42,7 +42,7 @@ export const SLOT_HARD_STATES = 15;
 export const SLOT_LAST_FLAGS = 16;
 export const SLOT_SNAPSHOT_INDEX = 17;
 export const SLOT_REPLACEMENTS = 18;
-export const SLOT_WANTS_MARK = 19;
+export const SLOT_WANTS_CHECKPOINT = 19;
 export const SLOTS = 20;
 /** What a scan depends on, and what it changes, beside the tables. */
 export const SCAN_SLOTS: readonly number[] = [
@@ -56,8 +56,8 @@ export const SCAN_SLOTS: readonly number[] = [
   SLOT_HARD_STATES,
   SLOT_SNAPSHOT_INDEX,
   SLOT_REPLACEMENTS,
-  SLOT_WANTS_MARK,
-  SLOT_LAST_SUM,
+  SLOT_WANTS_CHECKPOINT,
+  SLOT_LAST_CHECKSUM,
   SLOT_LAST_FLAGS,
 ];
 

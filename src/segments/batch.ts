@@ -11,7 +11,7 @@
 import { isBytes, isDetached, takeEntries, type TakenEntry, unsigned } from "../taken.ts";
 import type { Index, NewEntry, Term } from "../types.ts";
 import { checkAppend, isAcceptable } from "../validate.ts";
-import { FRAME_ALIGNMENT, FRAME_HEADER_BYTES, frameBytes } from "./format.ts";
+import { FRAME_ALIGNMENT, FRAME_HEADER_BYTES, frameBytes } from "../format/frame.ts";
 import type { LogIndex } from "./index.ts";
 import { type SegmentWriter, WRITE_BYTES_MAX } from "./writer.ts";
 

@@ -12,16 +12,10 @@ import { readFull } from "../storage/full.ts";
 import { openSized } from "../storage/sized_file.ts";
 import type { Index } from "../types.ts";
 import type { Chain, Link } from "./chain.ts";
-import {
-  decodeFrameHeader,
-  FLAG_FILL,
-  FRAME_HEADER_BYTES,
-  frameBytes,
-  type LogState,
-  SEGMENT_HEADER_BYTES,
-  segmentName,
-  TERM_UNKNOWN,
-} from "./format.ts";
+import { decodeFrameHeader, FLAG_REPAIRED, FRAME_HEADER_BYTES, frameBytes } from "../format/frame.ts";
+import { SEGMENT_HEADER_BYTES } from "../format/segment_header.ts";
+import { segmentName } from "../format/segment_name.ts";
+import { type LogState, TERM_UNKNOWN } from "../format/state.ts";
 import type { OpenDamage, Replay } from "./replay.ts";
 import type { Segment } from "./segment.ts";
 
@@ -47,7 +41,7 @@ export class Borders {
   follow(older: Link, link: Link, chain: Chain): void {
     const { replay } = this;
     const { index } = replay;
-    const { state, floor, previous, previousSum } = link.file.header;
+    const { state, floor, previous, previousChecksum } = link.file.header;
     const segment = index.segments.at(-1)!;
     const replacedFrom = older.joined ? Infinity : this.replacedFrom(older, segment, link);
     replay.close(segment, older.joined ? state : undefined);
@@ -69,7 +63,7 @@ export class Borders {
       this.reconcile(segment, link, replay.damage.at(-1)!);
     } else if (
       segment.fetchOffsets === undefined &&
-      (!sameState(replay.state, state) || (previousSum !== 0 && segment.lastSum !== previousSum)) &&
+      (!sameState(replay.state, state) || (previousChecksum !== 0 && segment.lastChecksum !== previousChecksum)) &&
       // A repair writes what it knows was there, and not in the same bytes; the header says the rest.
       !this.wasRepaired(segment)
     ) {
@@ -98,10 +92,10 @@ export class Borders {
    */
   private replacedFrom(older: Link, segment: Segment, link: Link): Index {
     const { replay } = this;
-    const { number, successor } = older.file;
+    const { number, nextPointer } = older.file;
     const { previous, baseLsn, floor, state } = link.file.header;
     const isOne = previous === number + 1 ||
-      (successor !== undefined && successor !== "damaged" && successor.number === previous);
+      (nextPointer !== undefined && nextPointer !== "damaged" && nextPointer.number === previous);
     if (isOne && replay.gapOffset === undefined) return Infinity;
     // If no truncation was counted and no snapshot, then they only added to it.
     if (state.replacements === replay.state.replacements) return Infinity;
@@ -119,7 +113,7 @@ export class Borders {
       for (let at = SEGMENT_HEADER_BYTES; at < segment.endOffset;) {
         if (readFull(file, header, at) < header.length) break;
         const { flags, length } = decodeFrameHeader(header);
-        if ((flags & FLAG_FILL) !== 0) return true;
+        if ((flags & FLAG_REPAIRED) !== 0) return true;
         at += frameBytes(length);
       }
       return false;

@@ -11,19 +11,16 @@ import type { Damage } from "../report.ts";
 import type { FileSystem } from "../storage/file_system.ts";
 import { errorCode, readFull } from "../storage/full.ts";
 import { openSized, type SizedFile } from "../storage/sized_file.ts";
+import { decodeNextPointer, type NextPointer, wasFilled } from "../format/next_pointer.ts";
+import type { Checksum } from "../format/numbers.ts";
 import {
-  type Checksum,
   decodeSegmentHeader,
-  decodeSuccessor,
   HEADER_COPY_OFFSET,
   isMagic,
   SEGMENT_HEADER_BYTES,
   type SegmentHeader,
-  segmentName,
-  segmentNumber,
-  type Successor,
-  wasFilled,
-} from "./format.ts";
+} from "../format/segment_header.ts";
+import { segmentName, segmentNumber } from "../format/segment_name.ts";
 import { IDENTITY_NAME } from "./identity.ts";
 import { selectSegment } from "./replay.ts";
 
@@ -36,7 +33,7 @@ export interface SegmentFile {
   readonly header: SegmentHeader | undefined;
   /** Why there is no header. */
   readonly reason: string;
-  readonly successor: Successor | undefined | "damaged";
+  readonly nextPointer: NextPointer | undefined | "damaged";
   /** Whether a slot that is damaged named a segment. */
   readonly namedOne: boolean;
   /** Whether nothing but zeros follows the header block. */
@@ -67,7 +64,7 @@ export interface Chain {
   /** Highest position that a leftover of the newest segment's succession vouches for. */
   readonly provenLsn: number;
   /** Whether a segment that was about to follow the newest one is among those, begun when nothing was missing behind it. */
-  readonly successorBegun: boolean;
+  readonly nextBegun: boolean;
   /** The highest number of a segment of this log, whether its file is there or a next-segment pointer names it. */
   readonly numberUsed: number;
   /** What is damaged or missing. */
@@ -119,7 +116,7 @@ export class ChainReader {
   /** Adds segments that a writer has begun since the folder was listed. The segment before names each of them. */
   private addNewer(files: SegmentFile[]): void {
     for (;;) {
-      const newest = files.at(-1)?.successor;
+      const newest = files.at(-1)?.nextPointer;
       if (newest === undefined || newest === "damaged" || newest.number <= files.at(-1)!.number) return;
       try {
         files.push(this.readFile(newest.number));
@@ -154,15 +151,15 @@ export class ChainReader {
         reason = `the file is segment ${header.number} under the name of segment ${number}`;
         header = undefined;
       }
-      const successor = header === undefined ? undefined : decodeSuccessor(block, header.salt, this.sum);
+      const nextPointer = header === undefined ? undefined : decodeNextPointer(block, header.salt, this.sum);
       return {
         number,
         path,
         size,
         header,
         reason,
-        successor,
-        namedOne: successor === "damaged" && wasFilled(block),
+        nextPointer,
+        namedOne: nextPointer === "damaged" && wasFilled(block),
         blank: valid.length === 0 && this.isBlank(file),
         isOurs: mayBeHeader(block),
       };
@@ -217,7 +214,7 @@ export class ChainReader {
     const successors = begun.filter(({ header }) => header.previous === newest?.number);
     for (const { header } of successors) provenLsn = Math.max(provenLsn, header.provenLsn);
     // One that was begun by a writer who knew that something was lost does not stand in for what that was.
-    const successorBegun = successors.length > 0 && !successors.some(({ header }) => header.state.tailLost);
+    const nextBegun = successors.length > 0 && !successors.some(({ header }) => header.state.tailLost);
 
     // From there back to the oldest. A segment that is not where the header behind it says is missing: whether that
     // matters is known once it is known what the snapshot covers.
@@ -231,7 +228,7 @@ export class ChainReader {
         superseded.push(file.path);
         continue;
       }
-      const endLsn = joined ? behind?.header.baseLsn : slotEnd(file) ?? file.header.baseLsn + file.size;
+      const endLsn = joined ? behind?.header.baseLsn : pointerEnd(file) ?? file.header.baseLsn + file.size;
       const endOffset = endLsn === undefined ? undefined : Math.max(endLsn - file.header.baseLsn, SEGMENT_HEADER_BYTES);
       links.unshift({ file, joined, endOffset });
       behind = file;
@@ -245,7 +242,7 @@ export class ChainReader {
         if (needed) damage.push(fileDamage("segment header", file.path, file.size, file.reason));
         else if (file.blank) leftovers.push(file.path);
       } else if (
-        file.blank && !namesSuccessor(newest, file.number) && (newest !== undefined || !isIdentified)
+        file.blank && !namesNextSegment(newest, file.number) && (newest !== undefined || !isIdentified)
       ) {
         // A creation that a crash cut short has no header and nothing behind it, and nothing knows of it yet: neither the
         // segment before it, nor, where there is none, the file that says that there is a log.
@@ -255,32 +252,32 @@ export class ChainReader {
         damage.push(fileDamage("segment header", file.path, file.size, file.reason));
       }
     }
-    const slot = newest?.successor;
+    const slot = newest?.nextPointer;
     if (newest !== undefined && slot !== undefined && slot !== "damaged" && !byNumber.has(slot.number)) {
       const path = `${this.folder}/${segmentName(slot.number)}`;
       if (!damage.some((one) => one.path === path)) {
         damage.push(
-          fileDamage("segment", path, 0, `segment ${newest.number} names it as its successor, it is missing`),
+          fileDamage("segment", path, 0, `segment ${newest.number} names it as the next one, it is missing`),
         );
       }
     }
     let named = 0;
-    if (newest?.namedOne && !successorBegun && !damage.some((one) => one.path > newest.path)) {
+    if (newest?.namedOne && !nextBegun && !damage.some((one) => one.path > newest.path)) {
       named = newest.number + 1;
-      const reason = `the slot in which segment ${newest.number} names its successor is damaged, none is there`;
+      const reason = `the next-segment pointer of segment ${newest.number} is damaged, and no next segment was found`;
       damage.push(fileDamage("segment", `${this.folder}/${segmentName(named)}`, 0, reason));
     }
     const numberUsed = valid.map(namedBy).reduce((highest, number) => Math.max(highest, number), named);
-    return { links, leftovers, superseded, provenLsn, successorBegun, numberUsed, damage };
+    return { links, leftovers, superseded, provenLsn, nextBegun, numberUsed, damage };
   }
 
   /** Whether a segment has served, so that it belongs to the log. */
   private isCommitted(file: Link["file"], previous: Link["file"]): boolean {
-    if (previous.successor !== undefined && previous.successor !== "damaged") {
-      return previous.successor.number === file.number;
+    if (previous.nextPointer !== undefined && previous.nextPointer !== "damaged") {
+      return previous.nextPointer.number === file.number;
     }
     // The slot before it is empty, or lost. What it would have said shows in the segment itself.
-    if (file.successor !== undefined && file.successor !== "damaged") return true;
+    if (file.nextPointer !== undefined && file.nextPointer !== "damaged") return true;
     return this.survey(file, file.size).ownFrames > 0;
   }
 
@@ -316,15 +313,15 @@ function mayBeHeader(block: Uint8Array): boolean {
   return [0, HEADER_COPY_OFFSET].some((offset) => isMagic(block, offset)) || block.every((byte) => byte === 0);
 }
 
-function slotEnd(file: SegmentFile): number | undefined {
-  return file.successor === undefined || file.successor === "damaged" ? undefined : file.successor.endLsn;
+function pointerEnd(file: SegmentFile): number | undefined {
+  return file.nextPointer === undefined || file.nextPointer === "damaged" ? undefined : file.nextPointer.endLsn;
 }
 
 /** The highest number that a segment shows to be in use: its own, or that of the segment that it names. */
-function namedBy({ number, successor }: SegmentFile): number {
-  return successor === undefined || successor === "damaged" ? number : Math.max(number, successor.number);
+function namedBy({ number, nextPointer }: SegmentFile): number {
+  return nextPointer === undefined || nextPointer === "damaged" ? number : Math.max(number, nextPointer.number);
 }
 
-function namesSuccessor(file: SegmentFile | undefined, number: number): boolean {
-  return file?.successor !== undefined && file.successor !== "damaged" && file.successor.number === number;
+function namesNextSegment(file: SegmentFile | undefined, number: number): boolean {
+  return file?.nextPointer !== undefined && file.nextPointer !== "damaged" && file.nextPointer.number === number;
 }

@@ -9,14 +9,9 @@ import { WalLogError } from "../errors.ts";
 import type { Damage } from "../report.ts";
 import type { File, FileSystem } from "../storage/file_system.ts";
 import { errorCode, ioError, isNoSpace, writeFull } from "../storage/full.ts";
-import {
-  BASE_LSN_END,
-  encodeSegmentHeader,
-  SEGMENT_HEADER_BYTES,
-  SEGMENT_NUMBER_END,
-  type SegmentHeader,
-  segmentName,
-} from "./format.ts";
+import { BASE_LSN_END } from "../format/lsn.ts";
+import { encodeSegmentHeader, SEGMENT_HEADER_BYTES, type SegmentHeader } from "../format/segment_header.ts";
+import { SEGMENT_NUMBER_END, segmentName } from "../format/segment_name.ts";
 import { Segment } from "./segment.ts";
 
 /** The header of a new segment, without its number and salt. */

@@ -18,7 +18,7 @@
 import type { FileSystem } from "../storage/file_system.ts";
 import { errorCode, isNoSpace, readFull, writeFull } from "../storage/full.ts";
 import { temporaryName } from "../storage/temporary.ts";
-import type { Checksum } from "./format.ts";
+import type { Checksum } from "../format/numbers.ts";
 
 /** The file's name. */
 export const IDENTITY_NAME = "IDENTITY";

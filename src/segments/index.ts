@@ -7,7 +7,7 @@
 
 import type { Index, Term } from "../types.ts";
 import type { Batch } from "./batch.ts";
-import { type LogState, TERM_UNKNOWN } from "./format.ts";
+import { type LogState, TERM_UNKNOWN } from "../format/state.ts";
 import type { Segment } from "./segment.ts";
 
 /** The terms of a log as runs: since terms never decrease, a run is where a term begins. */

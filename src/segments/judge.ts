@@ -7,7 +7,8 @@
 import type { Damage } from "../report.ts";
 import type { Borders } from "./borders.ts";
 import type { Chain, Link } from "./chain.ts";
-import { EMPTY_STATE, type SegmentHeader } from "./format.ts";
+import type { SegmentHeader } from "../format/segment_header.ts";
+import { EMPTY_STATE } from "../format/state.ts";
 import { liveIndexes } from "./live.ts";
 import type { Replay } from "./replay.ts";
 import type { Segment } from "./segment.ts";

@@ -18,11 +18,11 @@ import {
   FRAME_INDEX,
   FRAME_KIND,
   FRAME_LENGTH,
-  FRAME_PAYLOAD_SUM,
+  FRAME_PAYLOAD_CHECKSUM,
   FRAME_TERM,
   frameBytes,
   KIND_ENTRY,
-} from "./format.ts";
+} from "../format/frame.ts";
 import type { LogIndex } from "./index.ts";
 import { OpenFiles } from "./open_files.ts";
 import { selectSegment } from "./replay.ts";
@@ -222,7 +222,7 @@ export class EntryReader {
     if (offset + frameBytes(length) > this.files.get(segment.path).size()) throw this.damaged(index, segment, offset);
     const command = new Uint8Array(length);
     const count = this.read(segment, command, offset + FRAME_HEADER_BYTES);
-    if (count < command.length || codec.hash(command, 0n) !== view.getBigUint64(FRAME_PAYLOAD_SUM, true)) {
+    if (count < command.length || codec.hash(command, 0n) !== view.getBigUint64(FRAME_PAYLOAD_CHECKSUM, true)) {
       throw this.damaged(index, segment, offset);
     }
     codec.chunk.set(header);
@@ -237,12 +237,12 @@ export class EntryReader {
     }
   }
 
-  /** Where an entry lies, which takes a look at the file if its footer was not read yet. */
+  /** Where an entry lies, which takes a look at the file if its segment index was not read yet. */
   private offsetOf(segment: Segment, index: Index): number {
     try {
       return segment.offsetOf(index);
     } catch (error) {
-      throw this.unreadable(segment, "Cannot read the footer", error);
+      throw this.unreadable(segment, "Cannot read the segment index", error);
     }
   }
 

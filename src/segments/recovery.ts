@@ -15,20 +15,18 @@ import { readFull } from "../storage/full.ts";
 import { openSized, type SizedFile } from "../storage/sized_file.ts";
 import { Borders, lostBefore } from "./borders.ts";
 import { type Chain, ChainReader, type Link } from "./chain.ts";
+import { CHECKPOINT_BYTES, CHECKPOINT_STATE_BYTES } from "../format/checkpoint.ts";
 import {
   decodeFrameHeader,
-  EMPTY_STATE,
   FLAG_CLOSE,
   FRAME_ALIGNMENT,
   FRAME_HEADER_BYTES,
   frameBytes,
+  KIND_CHECKPOINT,
   KIND_ENTRY,
-  KIND_MARK,
-  type LogState,
-  MARK_BYTES,
-  MARK_STATE_BYTES,
-  SEGMENT_HEADER_BYTES,
-} from "./format.ts";
+} from "../format/frame.ts";
+import { SEGMENT_HEADER_BYTES } from "../format/segment_header.ts";
+import { EMPTY_STATE, type LogState } from "../format/state.ts";
 import { IDENTITY_NAME, readIdentity } from "./identity.ts";
 import type { LogIndex } from "./index.ts";
 import { judgeDamage } from "./judge.ts";
@@ -42,7 +40,7 @@ const THREAD_WAIT_MS = 1;
 
 /** How to recover. */
 export interface RecoveryOptions {
-  /** Whether sealed segments are scanned, or taken from their footers. */
+  /** Whether sealed segments are scanned, or taken from their segment indexes. */
   readonly verify: "full" | "tail";
   /** Threads that may help; the caller must then be able to wait for them. */
   readonly threads: Threads | undefined;
@@ -63,7 +61,7 @@ export interface Recovered {
   readonly state: LogState;
   /** The newest segment; `undefined` if there is no log yet. */
   readonly head: Segment | undefined;
-  /** Whether the newest segment ends with the mark that closing leaves, so that writing can go on behind it. */
+  /** Whether the newest segment ends with the checkpoint that closing leaves, so that writing can go on behind it. */
   readonly closed: boolean;
   /** The segment before the newest one, also if the snapshot covers it; `undefined` if there is none. */
   readonly previous: Segment | undefined;
@@ -79,7 +77,7 @@ export interface Recovered {
   readonly provenLsn: number;
   /** The log's state at the proven LSN, and the sum of the last frame before it. */
   readonly provenState: LogState;
-  readonly provenSum: number;
+  readonly provenChecksum: number;
   /** The lowest index that the newest segment had truncated at the proven LSN; `Infinity` if none. */
   readonly provenTruncated: number;
   /** The lowest index that it has truncated since. */
@@ -119,7 +117,7 @@ export class Recovery {
     this.chainReader = new ChainReader(fileSystem, folder, codec);
     this.sealed = new SealedSegments(fileSystem, codec, this.replay, options.verify);
     this.borders = new Borders(fileSystem, folder, this.replay);
-    // What is taken from footers leaves nothing to scan.
+    // What is taken from segment indexes leaves nothing to scan.
     this.threads = options.verify === "full" ? options.threads : undefined;
   }
 
@@ -144,8 +142,8 @@ export class Recovery {
     try {
       const { size } = newest.file;
       const closed = this.isClosed(newest, file);
-      // The closing mark vouches for what lies before it, not for itself: its own flush may have failed.
-      const stated = closed ? head.header.baseLsn + size - MARK_BYTES : Math.max(
+      // The closing checkpoint vouches for what lies before it, not for itself: its own flush may have failed.
+      const stated = closed ? head.header.baseLsn + size - CHECKPOINT_BYTES : Math.max(
         this.chainReader.survey(newest.file, size).provenLsn,
         chain.provenLsn,
         head.header.baseLsn + SEGMENT_HEADER_BYTES,
@@ -160,7 +158,7 @@ export class Recovery {
       replay.settledState = undefined;
       replay.settledTruncated = Infinity;
       // The last frame may be lost, in which case its sum is, and a file that is restored has it again.
-      const provenSum = replay.gapOffset !== undefined ? 0 : head.lastSum;
+      const provenChecksum = replay.gapOffset !== undefined ? 0 : head.lastChecksum;
       let provenTruncated = head.lowestTruncated;
       // A gap that reaches past the proven LSN leaves no frame to go on with: the rest is cut with it.
       head.endOffset = Math.max(head.endOffset, provenOffset);
@@ -182,7 +180,7 @@ export class Recovery {
         ...replay.damage,
         ...others.map((one) => one.path > head.path ? { ...one, firstIndex } : one),
       ];
-      if (replay.footerOffset !== undefined && !chain.successorBegun && chain.damage.length === 0) {
+      if (replay.indexOffset !== undefined && !chain.nextBegun && chain.damage.length === 0) {
         const { number } = head.header;
         const reason = `segment ${number} is sealed, so that another follows it, it is missing`;
         damage.push({ ...this.borders.missing(number + 1, reason), firstIndex });
@@ -206,8 +204,8 @@ export class Recovery {
         index: replay.index,
         state: { ...replay.state, hardStateLost, tailLost },
         head,
-        // A slot that a crash tore stays torn behind the mark: what comes next has to be named there.
-        closed: closed && head.endOffset === size && newest.file.successor === undefined,
+        // A slot that a crash tore stays torn behind the checkpoint: what comes next has to be named there.
+        closed: closed && head.endOffset === size && newest.file.nextPointer === undefined,
         previous,
         missingNumber: namedBy(newest),
         isHeadNamed: chain.links.slice(-2, -1).every(namesNext),
@@ -215,7 +213,7 @@ export class Recovery {
         isIdentified: identity !== undefined && identity !== "damaged",
         provenLsn,
         provenState: { ...provenState, hardStateLost, tailLost, replacementsLost },
-        provenSum,
+        provenChecksum,
         provenTruncated,
         unprovenTruncated,
         provenIndex: Math.min(head.firstIndex + head.countBelow(provenOffset), replay.index.nextIndex) - 1,
@@ -275,7 +273,7 @@ export class Recovery {
       isIdentified: false,
       provenLsn: 0,
       provenState: replay.state,
-      provenSum: 0,
+      provenChecksum: 0,
       provenTruncated: Infinity,
       unprovenTruncated: Infinity,
       provenIndex: 0,
@@ -307,16 +305,17 @@ export class Recovery {
     }
   }
 
-  /** Whether the newest segment ends with the mark of a clean close, up to which everything is durable. */
+  /** Whether the newest segment ends with the checkpoint of a clean close, up to which everything is durable. */
   private isClosed(link: Link, file: SizedFile): boolean {
     const { header, size } = link.file;
-    const at = size - MARK_BYTES;
+    const at = size - CHECKPOINT_BYTES;
     if (at < SEGMENT_HEADER_BYTES || size % FRAME_ALIGNMENT !== 0) return false;
     readFull(file, this.codec.chunk.subarray(0, FRAME_HEADER_BYTES), at);
     selectSegment(this.codec, header);
     if (this.codec.wasm.checkHeader(this.codec.chunkAt, header.baseLsn + at) !== 0) return false;
-    const mark = decodeFrameHeader(this.codec.chunk);
-    return mark.kind === KIND_MARK && (mark.flags & FLAG_CLOSE) !== 0 && mark.length === MARK_STATE_BYTES;
+    const checkpoint = decodeFrameHeader(this.codec.chunk);
+    return checkpoint.kind === KIND_CHECKPOINT && (checkpoint.flags & FLAG_CLOSE) !== 0 &&
+      checkpoint.length === CHECKPOINT_STATE_BYTES;
   }
 
   /** What lies behind the place where the newest segment was torn; `undefined` if it is only zeros. */
@@ -351,10 +350,10 @@ export class Recovery {
 
 /** Whether a segment names the one that was written to follow it. */
 function namesNext({ file, joined }: Link): boolean {
-  return !joined || (file.successor !== undefined && file.successor !== "damaged");
+  return !joined || (file.nextPointer !== undefined && file.nextPointer !== "damaged");
 }
 
 /** The number of the segment that a segment names as the next one; `undefined` if it names none that can be read. */
-function namedBy({ file: { successor } }: Link): number | undefined {
-  return successor === undefined || successor === "damaged" ? undefined : successor.number;
+function namedBy({ file: { nextPointer } }: Link): number | undefined {
+  return nextPointer === undefined || nextPointer === "damaged" ? undefined : nextPointer.number;
 }

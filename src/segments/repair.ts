@@ -21,25 +21,25 @@ import {
   decodeFrameHeader,
   encodeFrameHeader,
   FLAG_CONFIG,
-  FLAG_FILL,
+  FLAG_REPAIRED,
   FRAME_HEADER_BYTES,
-  FRAME_PAYLOAD_SUM,
+  FRAME_PAYLOAD_CHECKSUM,
   frameBytes,
+  KIND_CHECKPOINT,
   KIND_ENTRY,
-  KIND_MARK,
   KIND_TRUNCATE,
-  type LogState,
   replacementsBefore,
-  SEGMENT_HEADER_BYTES,
-  segmentName,
-} from "./format.ts";
+} from "../format/frame.ts";
+import { SEGMENT_HEADER_BYTES } from "../format/segment_header.ts";
+import { segmentName } from "../format/segment_name.ts";
+import type { LogState } from "../format/state.ts";
 import type { LogIndex } from "./index.ts";
 import { entriesWithin, liveIndexes } from "./live.ts";
 import { Replay, selectSegment } from "./replay.ts";
 import { OFFSET_LOST, Segment } from "./segment.ts";
 
-/** What one mark that fills a gap holds of it: well within a chunk, with which it is replayed. */
-const FILL_BYTES = 256 * 1024;
+/** What one checkpoint that fills a gap holds of it: well within a chunk, with which it is replayed. */
+const REPAIR_FILLER_BYTES = 256 * 1024;
 
 /** The most that is laid out at once, because it is held in memory. In bytes. */
 const ROOM_BYTES_MAX = 2 ** 32 - 8;
@@ -152,7 +152,7 @@ export class SegmentRepairer {
       return { offset, bytes: this.layOut(segment, offset, room, [entry], replacements) };
     }
     const header = decodeFrameHeader(head);
-    const sum = new DataView(head.buffer).getBigUint64(FRAME_PAYLOAD_SUM, true);
+    const sum = new DataView(head.buffer).getBigUint64(FRAME_PAYLOAD_CHECKSUM, true);
     if (header.kind !== KIND_ENTRY || header.index !== entry.index) throw this.refuse(entry, "another frame is there");
     if (header.term !== entry.term) throw this.refuse(entry, `its term was ${header.term}, not ${entry.term}`);
     const kind = (header.flags & FLAG_CONFIG) === 0 ? "normal" : "config";
@@ -213,7 +213,7 @@ export class SegmentRepairer {
       }
       from = end;
     };
-    // A footer tells where each of them lay; what lay between them was no entry, or is not needed.
+    // A segment index tells where each of them lay; what lay between them was no entry, or is not needed.
     const places = lost.map(({ index }) => segment.offsetOf(index));
     if (places.includes(OFFSET_LOST)) place(lost, end);
     else {
@@ -276,7 +276,7 @@ export class SegmentRepairer {
   }
 
   /**
-   * Frames for a truncation, entries, and behind them marks that fill the room that is left.
+   * Frames for a truncation, entries, and behind them checkpoints that fill the room that is left.
    *
    * @param replacements The count of replacements behind them.
    */
@@ -300,11 +300,11 @@ export class SegmentRepairer {
         term,
         index,
         kind,
-        flags: FLAG_FILL | flags,
+        flags: FLAG_REPAIRED | flags,
         replacements,
         unproven: 0,
       });
-      new DataView(header.buffer).setBigUint64(FRAME_PAYLOAD_SUM, codec.hash(payload, 0n), true);
+      new DataView(header.buffer).setBigUint64(FRAME_PAYLOAD_CHECKSUM, codec.hash(payload, 0n), true);
       codec.chunk.set(header);
       selectSegment(codec, segment.header);
       // The frame claims nothing of what was durable: position 0 always is.
@@ -323,8 +323,8 @@ export class SegmentRepairer {
     while (at < room) {
       // Never so little left that no frame fits it.
       const left = room - at - FRAME_HEADER_BYTES;
-      const payload = left < 2 * FILL_BYTES ? left : FILL_BYTES;
-      if (left < 0 || !put(KIND_MARK, 0, 0, 0, new Uint8Array(payload))) {
+      const payload = left < 2 * REPAIR_FILLER_BYTES ? left : REPAIR_FILLER_BYTES;
+      if (left < 0 || !put(KIND_CHECKPOINT, 0, 0, 0, new Uint8Array(payload))) {
         throw misfit(segment, offset, room, entries);
       }
     }

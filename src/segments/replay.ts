@@ -25,46 +25,42 @@ import {
   SLOT_HARD_VOTE,
   SLOT_HAS_VOTE,
   SLOT_HASH,
+  SLOT_LAST_CHECKSUM,
   SLOT_LAST_FLAGS,
-  SLOT_LAST_SUM,
   SLOT_LAST_TERM,
   SLOT_NEXT_INDEX,
   SLOT_REPLACEMENTS,
   SLOT_SALT,
   SLOT_SNAPSHOT_INDEX,
-  SLOT_WANTS_MARK,
+  SLOT_WANTS_CHECKPOINT,
 } from "../codec/codec.ts";
 import type { Damage, DamageKind } from "../report.ts";
 import { readFull } from "../storage/full.ts";
 import type { SizedFile } from "../storage/sized_file.ts";
 import type { HardState, Index } from "../types.ts";
+import { CHECKPOINT_STATE_BYTES, decodeCheckpointSnapshot } from "../format/checkpoint.ts";
 import {
   decodeFrameHeader,
-  decodeMarkSnapshot,
   FLAG_CLEAR,
   FLAG_COPY,
-  FLAG_FILL,
+  FLAG_REPAIRED,
   FRAME_ALIGNMENT,
   FRAME_HEADER_BYTES,
-  FRAME_PAYLOAD_SUM,
-  FRAME_SUM,
+  FRAME_HEADER_CHECKSUM,
+  FRAME_PAYLOAD_CHECKSUM,
   frameBytes,
   type FrameHeader,
   isReplacement,
+  KIND_CHECKPOINT,
   KIND_ENTRY,
-  KIND_FOOTER,
   KIND_HARD_STATE,
-  KIND_MARK,
+  KIND_SEGMENT_INDEX,
   KIND_SNAPSHOT,
   KIND_TRUNCATE,
-  type LogState,
-  MARK_STATE_BYTES,
-  REPLACEMENTS_END,
   replacementsBefore,
-  SEGMENT_HEADER_BYTES,
-  type SegmentHeader,
-  TERM_UNKNOWN,
-} from "./format.ts";
+} from "../format/frame.ts";
+import { SEGMENT_HEADER_BYTES, type SegmentHeader } from "../format/segment_header.ts";
+import { type LogState, REPLACEMENTS_END, TERM_UNKNOWN } from "../format/state.ts";
 import { LogIndex } from "./index.ts";
 import type { Scanned } from "./scan_thread.ts";
 import type { Segment } from "./segment.ts";
@@ -74,8 +70,8 @@ const KIND_NAMES: Record<number, DamageKind> = {
   [KIND_HARD_STATE]: "hard state",
   [KIND_TRUNCATE]: "truncate",
   [KIND_SNAPSHOT]: "snapshot",
-  [KIND_MARK]: "mark",
-  [KIND_FOOTER]: "footer",
+  [KIND_CHECKPOINT]: "checkpoint",
+  [KIND_SEGMENT_INDEX]: "segment index",
 };
 
 /** Damage while its extent in indexes is still being found out. */
@@ -107,8 +103,8 @@ export class Replay {
   readonly damage: OpenDamage[] = [];
   /** Bytes read so far. */
   bytesRead = 0;
-  /** Offset of a footer that ended the last replay; `undefined` if none did. */
-  footerOffset: number | undefined;
+  /** Offset of a segment index that ended the last replay; `undefined` if none did. */
+  indexOffset: number | undefined;
   /** The state behind a gap, as the frame behind it told; `undefined` if there was no gap. */
   settledState: LogState | undefined;
   /** The lowest index that gaps may have truncated, as the frames behind them told. */
@@ -205,7 +201,7 @@ export class Replay {
   }
 
   private enter(): void {
-    this.codec.set(SLOT_LAST_SUM, 0);
+    this.codec.set(SLOT_LAST_CHECKSUM, 0);
     this.codec.set(SLOT_LAST_FLAGS, 0);
   }
 
@@ -216,12 +212,12 @@ export class Replay {
    * @param file Its file.
    * @param from Offset of the first frame.
    * @param limit Offset at which frames end.
-   * @returns Where and why it stopped, `undefined` at the limit or at a footer. Yields after each chunk.
+   * @returns Where and why it stopped, `undefined` at the limit or at a segment index. Yields after each chunk.
    */
   *run(segment: Segment, file: SizedFile, from: number, limit: number): Generator<void, Stop | undefined> {
     const { codec } = this;
     const { wasm, chunkAt } = codec;
-    this.footerOffset = undefined;
+    this.indexOffset = undefined;
     selectSegment(codec, segment.header);
     this.setScanState();
     // The chunk holds the file's bytes from `start` on, `filled` of them; the scan stands at `at` within them.
@@ -253,7 +249,7 @@ export class Replay {
           if (status === SCAN_EVENT) {
             const frame = scanned + codec.get(SLOT_EVENT);
             if (!this.takeEvent(segment, codec.chunk.subarray(frame, at))) {
-              this.footerOffset = start + frame;
+              this.indexOffset = start + frame;
               segment.endOffset = start + frame;
               return undefined;
             }
@@ -272,7 +268,7 @@ export class Replay {
           : undefined;
         if (status === SCAN_LARGE) {
           if (yield* this.takeLarge(segment, file, offset, limit, header!)) {
-            if (this.footerOffset !== undefined) return undefined;
+            if (this.indexOffset !== undefined) return undefined;
             start = segment.endOffset;
             at = filled = 0;
             continue;
@@ -282,7 +278,7 @@ export class Replay {
         return { offset, reason: describeStop(status, header !== undefined), header };
       }
     } finally {
-      segment.lastSum = codec.get(SLOT_LAST_SUM);
+      segment.lastChecksum = codec.get(SLOT_LAST_CHECKSUM);
       segment.lastFlags = codec.get(SLOT_LAST_FLAGS);
     }
   }
@@ -296,7 +292,7 @@ export class Replay {
     if (index.lastTerm === TERM_UNKNOWN) codec.setWide(SLOT_LAST_TERM, UNKNOWN_WIDE);
     else codec.set(SLOT_LAST_TERM, index.lastTerm);
     codec.set(SLOT_SNAPSHOT_INDEX, index.snapshotIndex);
-    codec.set(SLOT_WANTS_MARK, this.replacementsLost || index.snapshotTerm === TERM_UNKNOWN ? 1 : 0);
+    codec.set(SLOT_WANTS_CHECKPOINT, this.replacementsLost || index.snapshotTerm === TERM_UNKNOWN ? 1 : 0);
   }
 
   /** Takes what a scan put into the tables. */
@@ -352,21 +348,21 @@ export class Replay {
       const { runs } = scanned;
       this.takeRuns(Array.from({ length: runs.length / 2 }, (_, i) => [Number(runs[i * 2]), Number(runs[i * 2 + 1])]));
     }
-    segment.lastSum = codec.get(SLOT_LAST_SUM);
+    segment.lastChecksum = codec.get(SLOT_LAST_CHECKSUM);
     segment.lastFlags = codec.get(SLOT_LAST_FLAGS);
     this.bytesRead += segment.endOffset - SEGMENT_HEADER_BYTES;
     return true;
   }
 
-  /** Takes a frame that concerns more than its segment; `false` for a footer, which ends the segment. */
+  /** Takes a frame that concerns more than its segment; `false` for a segment index, which ends the segment. */
   private takeEvent(segment: Segment, frame: Uint8Array): boolean {
     const { index } = this;
     const header = decodeFrameHeader(frame);
-    if (header.kind === KIND_FOOTER) return false;
+    if (header.kind === KIND_SEGMENT_INDEX) return false;
     if (header.kind === KIND_TRUNCATE) {
       if (this.gap !== undefined) {
         // It says that the log had come this far, not how much further. One that a repair wrote has counted nothing.
-        this.settleGap(segment, header.index, (header.flags & FLAG_FILL) === 0);
+        this.settleGap(segment, header.index, (header.flags & FLAG_REPAIRED) === 0);
         this.settledState ??= { ...this.state, replacements: replacementsBefore(header) };
       }
       segment.lowestTruncated = Math.min(segment.lowestTruncated, header.index);
@@ -383,8 +379,8 @@ export class Replay {
       index.compact(header.index, header.term, clears);
       this.replacementsLost = false;
     } else {
-      // A mark, and the one before it that could have told is lost.
-      const snapshot = decodeMarkSnapshot(frame.subarray(FRAME_HEADER_BYTES));
+      // A checkpoint, and the one before it that could have told is lost.
+      const snapshot = decodeCheckpointSnapshot(frame.subarray(FRAME_HEADER_BYTES));
       if (snapshot.index > index.snapshotIndex) index.compact(snapshot.index, snapshot.term, false);
       else if (index.snapshotTerm === TERM_UNKNOWN) {
         // That there was one, a jump of the index told, if not of which term, nor which entries above it were lost.
@@ -398,7 +394,7 @@ export class Replay {
     return true;
   }
 
-  /** Verifies an entry or a footer that exceeds a chunk, piece by piece, and takes it if it is valid. */
+  /** Verifies an entry or a segment index that exceeds a chunk, piece by piece, and takes it if it is valid. */
   private *takeLarge(
     segment: Segment,
     file: SizedFile,
@@ -410,9 +406,9 @@ export class Replay {
     const end = offset + frameBytes(header.length);
     const view = new DataView(new ArrayBuffer(FRAME_HEADER_BYTES));
     readFull(file, new Uint8Array(view.buffer), offset);
-    const isFooter = header.kind === KIND_FOOTER;
-    if (end > limit || (header.kind !== KIND_ENTRY && !isFooter)) return false;
-    if (!isFooter && !this.isInOrder(header) && this.gap === undefined) return false;
+    const isSegmentIndex = header.kind === KIND_SEGMENT_INDEX;
+    if (end > limit || (header.kind !== KIND_ENTRY && !isSegmentIndex)) return false;
+    if (!isSegmentIndex && !this.isInOrder(header) && this.gap === undefined) return false;
     codec.wasm.hashStart(header.length);
     let filled = 0;
     for (let position = offset + FRAME_HEADER_BYTES, left = header.length; left > 0;) {
@@ -426,14 +422,14 @@ export class Replay {
       left -= taken;
       yield;
     }
-    if (codec.getWide(SLOT_HASH) !== view.getBigUint64(FRAME_PAYLOAD_SUM, true)) return false;
+    if (codec.getWide(SLOT_HASH) !== view.getBigUint64(FRAME_PAYLOAD_CHECKSUM, true)) return false;
     this.bytesRead += Math.max(0, end - offset - CHUNK_BYTES);
-    if (isFooter) {
-      this.footerOffset = offset;
+    if (isSegmentIndex) {
+      this.indexOffset = offset;
       return true;
     }
     this.takeEntry(segment, offset, header);
-    codec.set(SLOT_LAST_SUM, view.getUint32(FRAME_SUM, true));
+    codec.set(SLOT_LAST_CHECKSUM, view.getUint32(FRAME_HEADER_CHECKSUM, true));
     codec.set(SLOT_LAST_FLAGS, header.flags);
     segment.endOffset = end;
     return true;
@@ -459,9 +455,9 @@ export class Replay {
 
   /** Whether a frame follows on what was replayed. */
   private isInOrder(header: FrameHeader): boolean {
-    const isFill = (header.flags & FLAG_FILL) !== 0;
+    const isFill = (header.flags & FLAG_REPAIRED) !== 0;
     if (!isFill && replacementsBefore(header) !== this.codec.get(SLOT_REPLACEMENTS)) return false;
-    const tellsNext = header.kind === KIND_ENTRY || (header.kind === KIND_MARK && !isFill);
+    const tellsNext = header.kind === KIND_ENTRY || (header.kind === KIND_CHECKPOINT && !isFill);
     return !tellsNext || header.index === this.index.nextIndex;
   }
 
@@ -478,9 +474,9 @@ export class Replay {
       gap.replaced = true;
       this.codec.set(SLOT_REPLACEMENTS, before);
     }
-    if (header.kind === KIND_ENTRY || header.kind === KIND_MARK) {
+    if (header.kind === KIND_ENTRY || header.kind === KIND_CHECKPOINT) {
       this.settleGap(segment, header.index);
-      if (header.kind === KIND_MARK && header.length === MARK_STATE_BYTES) this.learnLastTerm(header.term);
+      if (header.kind === KIND_CHECKPOINT && header.length === CHECKPOINT_STATE_BYTES) this.learnLastTerm(header.term);
       return true;
     }
     return tellsCount;
@@ -515,9 +511,9 @@ export class Replay {
       // The header survives, so that index, term and effect are known; only the payload is lost.
       const head = new Uint8Array(FRAME_HEADER_BYTES);
       readFull(file, head, offset);
-      this.codec.set(SLOT_LAST_SUM, new DataView(head.buffer).getUint32(FRAME_SUM, true));
+      this.codec.set(SLOT_LAST_CHECKSUM, new DataView(head.buffer).getUint32(FRAME_HEADER_CHECKSUM, true));
       this.codec.set(SLOT_LAST_FLAGS, header.flags);
-      segment.lastSum = this.codec.get(SLOT_LAST_SUM);
+      segment.lastChecksum = this.codec.get(SLOT_LAST_CHECKSUM);
       if (isEntry) this.takeEntry(segment, offset, header);
       else {
         if (this.gap !== undefined) this.reach(segment, header);
@@ -600,7 +596,7 @@ export class Replay {
     this.setScanState();
   }
 
-  /** Takes the last term from a mark, which knows it though the last entry is lost. */
+  /** Takes the last term from a checkpoint, which knows it though the last entry is lost. */
   private learnLastTerm(term: number): void {
     const { index } = this;
     if (index.lastTerm !== TERM_UNKNOWN) return;

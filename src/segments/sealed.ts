@@ -1,5 +1,5 @@
 /**
- * Sealed segments: taken from their footers where that is wanted and possible, by scanning otherwise, and what is
+ * Sealed segments: taken from their segment indexes where that is wanted and possible, by scanning otherwise, and what is
  * damaged in them named. All of a sealed segment was flushed before the next one was named, so that nothing in it is
  * torn.
  *
@@ -10,8 +10,9 @@ import { Codec } from "../codec/codec.ts";
 import type { FileSystem } from "../storage/file_system.ts";
 import { openSized, type SizedFile } from "../storage/sized_file.ts";
 import type { Link } from "./chain.ts";
-import { readFooterOffsets, readTrailer } from "./footer.ts";
-import { FRAME_ALIGNMENT, FRAME_HEADER_BYTES, SEGMENT_HEADER_BYTES } from "./format.ts";
+import { readIndexOffsets, readTrailer } from "./read_index.ts";
+import { FRAME_ALIGNMENT, FRAME_HEADER_BYTES } from "../format/frame.ts";
+import { SEGMENT_HEADER_BYTES } from "../format/segment_header.ts";
 import { Replay } from "./replay.ts";
 import type { Found, ScanAhead } from "./scan_ahead.ts";
 import { OFFSET_LOST, Segment } from "./segment.ts";
@@ -29,7 +30,7 @@ export class SealedSegments {
    * @param fileSystem The machine.
    * @param codec The codec.
    * @param replay The replay of the log.
-   * @param verify Whether segments are scanned, or taken from their footers.
+   * @param verify Whether segments are scanned, or taken from their segment indexes.
    */
   constructor(fileSystem: FileSystem, codec: Codec, replay: Replay, verify: "full" | "tail") {
     this.fileSystem = fileSystem;
@@ -52,7 +53,7 @@ export class SealedSegments {
     replay.open(segment, link.joined ? next.file.header.floor : 1);
     const file = openSized(this.fileSystem, path);
     try {
-      segment.isUnverified = this.verify === "tail" && this.takeFooter(segment, file, link, next);
+      segment.isUnverified = this.verify === "tail" && this.takeSegmentIndex(segment, file, link, next);
       if (segment.isUnverified) return;
       const found = yield* this.foundAhead(link);
       if (found !== undefined && replay.takeScanned(segment, found.before, found.scanned)) return yield;
@@ -82,12 +83,12 @@ export class SealedSegments {
     }
   }
 
-  /** Takes a segment from its footer; `false` if that is missing, damaged, or does not fit the next segment's header. */
-  private takeFooter(segment: Segment, file: SizedFile, link: Link, next: Link): boolean {
+  /** Takes a segment from its segment index; `false` if that is missing, damaged, or does not fit the next segment's header. */
+  private takeSegmentIndex(segment: Segment, file: SizedFile, link: Link, next: Link): boolean {
     const { index } = this.replay;
-    const footer = readTrailer(this.codec, file, link.file.size, segment.header);
-    if (footer === undefined || footer.trailer.footerOffset !== link.endOffset) return false;
-    const { firstIndex, count, lowestTruncated } = footer.trailer;
+    const segmentIndex = readTrailer(this.codec, file, link.file.size, segment.header);
+    if (segmentIndex === undefined || segmentIndex.trailer.indexOffset !== link.endOffset) return false;
+    const { firstIndex, count, lowestTruncated } = segmentIndex.trailer;
     if (link.joined && firstIndex + count !== next.file.header.state.nextIndex) return false;
     index.truncate(Math.min(lowestTruncated, firstIndex));
     segment.clear(firstIndex);
@@ -95,7 +96,7 @@ export class SealedSegments {
     segment.adoptLater(count, () => {
       const again = openSized(this.fileSystem, segment.path);
       try {
-        return readFooterOffsets(this.codec, again, footer.trailer) ??
+        return readIndexOffsets(this.codec, again, segmentIndex.trailer) ??
           this.rebuildOffsets(
             segment,
             again,
@@ -107,12 +108,12 @@ export class SealedSegments {
         again.close();
       }
     });
-    for (const [first, term] of footer.runs) index.runs.push(first, term);
+    for (const [first, term] of segmentIndex.runs) index.runs.push(first, term);
     index.nextIndex = firstIndex + count;
     return true;
   }
 
-  /** The offsets of a segment whose footer does not have them, by scanning; lost where a frame is damaged. */
+  /** The offsets of a segment whose segment index does not have them, by scanning; lost where a frame is damaged. */
   private rebuildOffsets(
     segment: Segment,
     file: SizedFile,
@@ -135,13 +136,15 @@ export class SealedSegments {
   }
 
   /**
-   * Takes a damaged segment from its footer, which tells exactly which entries are damaged; `false` if it has none that
+   * Takes a damaged segment from its segment index, which tells exactly which entries are damaged; `false` if it has none that
    * can be read.
    */
   private *nameDamage(segment: Segment, file: SizedFile, link: Link, next: Link): Generator<void, boolean> {
-    const footer = readTrailer(this.codec, file, link.file.size, segment.header);
-    if (footer === undefined || readFooterOffsets(this.codec, file, footer.trailer) === undefined) return false;
-    if (!this.takeFooter(segment, file, link, next)) return false;
+    const segmentIndex = readTrailer(this.codec, file, link.file.size, segment.header);
+    if (segmentIndex === undefined || readIndexOffsets(this.codec, file, segmentIndex.trailer) === undefined) {
+      return false;
+    }
+    if (!this.takeSegmentIndex(segment, file, link, next)) return false;
     const replay = new Replay(this.codec);
     const scanned = new Segment(segment.path, segment.header, segment.endOffset);
     replay.begin(segment.header.state);

@@ -18,7 +18,8 @@
  */
 
 import type { Index } from "../types.ts";
-import { FRAME_ALIGNMENT, type SegmentHeader } from "./format.ts";
+import { FRAME_ALIGNMENT } from "../format/frame.ts";
+import type { SegmentHeader } from "../format/segment_header.ts";
 
 /** Offset that stands for an entry that is lost: the header block lies there, never a frame. */
 export const OFFSET_LOST = 0;
@@ -33,8 +34,8 @@ export class Segment {
   readonly header: SegmentHeader;
   /** Offset behind the last frame. */
   endOffset: number;
-  /** headerSum of the last frame; 0 if there is none. */
-  lastSum = 0;
+  /** headerChecksum of the last frame; 0 if there is none. */
+  lastChecksum = 0;
   /** Its flags. */
   lastFlags = 0;
   /** Lowest index that a truncation in this segment drops; `Infinity` if there is none. */
@@ -43,9 +44,9 @@ export class Segment {
   firstIndex: Index;
   /** How many entries of the log it has, lost ones included. */
   count = 0;
-  /** Fetches the offsets of a segment that was taken from its footer; `undefined` once they are here. */
+  /** Fetches the offsets of a segment that was taken from its segment index; `undefined` once they are here. */
   fetchOffsets: (() => Uint32Array) | undefined;
-  /** Whether it was taken from its footer alone, so that nobody knows yet what of it is damaged. */
+  /** Whether it was taken from its segment index alone, so that nobody knows yet what of it is damaged. */
   isUnverified = false;
   /** How many entries are lost at the start. */
   private lead = 0;

@@ -10,7 +10,7 @@
  * @module
  */
 
-import { CHUNK_BYTES, type Codec, SLOT_LAST_SUM } from "../codec/codec.ts";
+import { CHUNK_BYTES, type Codec, SLOT_LAST_CHECKSUM } from "../codec/codec.ts";
 import { WalLogError } from "../errors.ts";
 import type { File, FileSystem } from "../storage/file_system.ts";
 import { isNoSpace, readFull, writeFull } from "../storage/full.ts";
@@ -18,31 +18,25 @@ import type { TakenEntry } from "../taken.ts";
 import type { EntryKind, Index, Term } from "../types.ts";
 import type { Batch } from "./batch.ts";
 import { createSegment } from "./create.ts";
+import { encodeCheckpoint } from "../format/checkpoint.ts";
 import {
-  decodeSuccessor,
-  encodeFooter,
-  encodeMark,
-  encodeSegmentHeader,
-  encodeSuccessor,
   FLAG_CLOSE,
   FLAG_CONFIG,
   FLAG_VOTE,
   FRAME_ALIGNMENT,
   FRAME_HEADER_BYTES,
   FRAME_LENGTH,
-  FRAME_PAYLOAD_SUM,
+  FRAME_PAYLOAD_CHECKSUM,
   frameBytes,
-  HEADER_COPY_OFFSET,
   isReplacement,
+  KIND_CHECKPOINT,
   KIND_ENTRY,
-  KIND_FOOTER,
-  KIND_MARK,
-  type LogState,
-  REPLACEMENTS_END,
-  SEGMENT_HEADER_BYTES,
-  SLOT_OFFSET,
-  TERM_UNKNOWN,
-} from "./format.ts";
+  KIND_SEGMENT_INDEX,
+} from "../format/frame.ts";
+import { decodeNextPointer, encodeNextPointer, NEXT_POINTER_OFFSET } from "../format/next_pointer.ts";
+import { encodeSegmentHeader, HEADER_COPY_OFFSET, SEGMENT_HEADER_BYTES } from "../format/segment_header.ts";
+import { encodeSegmentIndex } from "../format/segment_index.ts";
+import { type LogState, REPLACEMENTS_END, TERM_UNKNOWN } from "../format/state.ts";
 import type { TermRuns } from "./index.ts";
 import { selectSegment } from "./replay.ts";
 import type { Segment } from "./segment.ts";
@@ -79,8 +73,8 @@ let zeros: Uint8Array | undefined;
 export interface WriterStart {
   readonly segment: Segment;
   readonly file: File;
-  /** Whether the last frame is a mark, so that another would say nothing. */
-  readonly marked: boolean;
+  /** Whether the last frame is a checkpoint, so that another would say nothing. */
+  readonly endsWithCheckpoint: boolean;
   /** The highest number that this log has used. */
   readonly numberUsed: number;
   /** Truncations and snapshots of the log so far. */
@@ -114,9 +108,9 @@ export class SegmentWriter {
   private zeroAhead = ZERO_AHEAD_BYTES_MIN;
   /** Truncations and snapshots of the log so far, modulo {@link REPLACEMENTS_END}. */
   replacements: number;
-  /** Whether the last frame is a mark, so that another would say nothing; and how many bytes it has. */
-  private marked: boolean;
-  private markBytes = 0;
+  /** Whether the last frame is a checkpoint, so that another would say nothing; and how many bytes it has. */
+  private endsWithCheckpoint: boolean;
+  private checkpointBytes = 0;
   /** Told of each flush of frames that succeeded: how many bytes no flush had covered before, and how long it took. */
   onFlush: (bytes: number, milliseconds: number) => void = () => {};
   /** The highest number that this log has used, also where creation failed: no number is used twice. */
@@ -127,7 +121,7 @@ export class SegmentWriter {
     folder: string,
     codec: Codec,
     segmentBytes: number,
-    { segment, file, marked, numberUsed, replacements }: WriterStart,
+    { segment, file, endsWithCheckpoint, numberUsed, replacements }: WriterStart,
   ) {
     this.fileSystem = fileSystem;
     this.folder = folder;
@@ -138,15 +132,15 @@ export class SegmentWriter {
     this.durableLsn = segment.endLsn;
     this.windowStart = segment.endOffset;
     this.zeroedTo = segment.endOffset;
-    this.marked = marked;
+    this.endsWithCheckpoint = endsWithCheckpoint;
     this.numberUsed = numberUsed;
     this.replacements = replacements;
     codec.makeWindow(this.windowBytes);
   }
 
-  /** Whether something was written that no flush covers. A mark alone is not worth one. */
+  /** Whether something was written that no flush covers. A checkpoint alone is not worth one. */
   get isDirty(): boolean {
-    return this.durableLsn < this.segment.endLsn - (this.marked ? this.markBytes : 0);
+    return this.durableLsn < this.segment.endLsn - (this.endsWithCheckpoint ? this.checkpointBytes : 0);
   }
 
   /**
@@ -180,8 +174,8 @@ export class SegmentWriter {
     this.writeWindow(at, bytes, end);
     segment.commit(count);
     segment.endOffset = end + bytes;
-    segment.lastSum = codec.get(SLOT_LAST_SUM);
-    this.marked = false;
+    segment.lastChecksum = codec.get(SLOT_LAST_CHECKSUM);
+    this.endsWithCheckpoint = false;
   }
 
   /** Writes entries of which the frames do not fit the window together. */
@@ -215,8 +209,8 @@ export class SegmentWriter {
     }
     segment.commit(entries.length);
     segment.endOffset = end;
-    segment.lastSum = codec.get(SLOT_LAST_SUM);
-    this.marked = false;
+    segment.lastChecksum = codec.get(SLOT_LAST_CHECKSUM);
+    this.endsWithCheckpoint = false;
   }
 
   /**
@@ -244,9 +238,9 @@ export class SegmentWriter {
       throw error;
     }
     segment.endOffset += total;
-    segment.lastSum = codec.get(SLOT_LAST_SUM);
-    this.marked = kind === KIND_MARK;
-    this.markBytes = total;
+    segment.lastChecksum = codec.get(SLOT_LAST_CHECKSUM);
+    this.endsWithCheckpoint = kind === KIND_CHECKPOINT;
+    this.checkpointBytes = total;
   }
 
   /**
@@ -262,17 +256,17 @@ export class SegmentWriter {
   }
 
   /**
-   * Writes a mark, unless the last frame is one: it carries how far the log is durable, and its state. On a full disk
+   * Writes a checkpoint, unless the last frame is one: it carries how far the log is durable, and its state. On a full disk
    * the log does without, because no entry depends on it.
    */
-  mark(state: LogState): void {
-    if (!this.marked) this.markIfRoom(0, state);
+  checkpoint(state: LogState): void {
+    if (!this.endsWithCheckpoint) this.writeCheckpointIfRoom(0, state);
   }
 
-  /** Writes a mark; returns whether there was room for it. */
-  private markIfRoom(flags: number, state: LogState): boolean {
+  /** Writes a checkpoint; returns whether there was room for it. */
+  private writeCheckpointIfRoom(flags: number, state: LogState): boolean {
     try {
-      this.writeMark(flags, state);
+      this.writeCheckpoint(flags, state);
       return true;
     } catch (error) {
       if (!isNoSpace(error)) throw error;
@@ -281,12 +275,18 @@ export class SegmentWriter {
     }
   }
 
-  private writeMark(flags: number, state: LogState): void {
+  private writeCheckpoint(flags: number, state: LogState): void {
     const { nextIndex, lastTerm, hardState, hardStateLost, tailLost, replacementsLost } = state;
     // What is lost and only guessed at is not to be vouched for.
     const isSure = !hardStateLost && !tailLost && !replacementsLost && lastTerm !== TERM_UNKNOWN;
     const vote = isSure && hardState.votedFor !== null ? FLAG_VOTE : 0;
-    this.writeFrame(KIND_MARK, flags | vote, Math.max(lastTerm, 0), nextIndex, isSure ? encodeMark(state) : NOTHING);
+    this.writeFrame(
+      KIND_CHECKPOINT,
+      flags | vote,
+      Math.max(lastTerm, 0),
+      nextIndex,
+      isSure ? encodeCheckpoint(state) : NOTHING,
+    );
   }
 
   /**
@@ -363,7 +363,7 @@ export class SegmentWriter {
     const sum = codec.hash(command, 0n);
     const at = codec.chunkAt;
     this.putHeader(at, command.length, term, index, index / 2 ** 32, KIND_CODE[kind]);
-    new DataView(codec.wasm.memory.buffer).setBigUint64(at + FRAME_PAYLOAD_SUM, sum, true);
+    new DataView(codec.wasm.memory.buffer).setBigUint64(at + FRAME_PAYLOAD_CHECKSUM, sum, true);
     selectSegment(codec, segment.header);
     codec.wasm.sealHeaderOnly(at, segment.header.baseLsn + end, this.durableLsn);
     writeFull(this.file, codec.bytes.subarray(at, at + FRAME_HEADER_BYTES), end);
@@ -392,7 +392,7 @@ export class SegmentWriter {
    */
   private requireActive(): void {
     const { probe } = this;
-    readFull(this.file, probe, SLOT_OFFSET);
+    readFull(this.file, probe, NEXT_POINTER_OFFSET);
     if (probe[0] !== 0) requireUnnamed(this.file, this.codec, this.segment, undefined);
   }
 
@@ -480,16 +480,16 @@ export class SegmentWriter {
       uuid: header.uuid,
       baseLsn: old.endLsn,
       previous: header.number,
-      previousSum: old.lastSum,
+      previousChecksum: old.lastChecksum,
       state,
       provenLsn: this.durableLsn,
       floor: old.floor,
     }, (number) => this.numberUsed = number);
     this.fileSystem.syncDirectory(this.folder);
-    this.writeFooter(runs);
+    this.writeSegmentIndex(runs);
     this.file.requireNamed?.();
     this.requireActive();
-    writeSuccessor(this.file, this.codec, old, segment.header.number, old.endLsn);
+    writeNextPointer(this.file, this.codec, old, segment.header.number, old.endLsn);
     this.file.sync();
     this.retire(this.file);
     old.trim();
@@ -498,16 +498,16 @@ export class SegmentWriter {
     this.durableLsn = segment.endLsn;
     this.windowStart = this.zeroedTo = segment.endOffset;
     this.windowFilled = 0;
-    this.marked = false;
+    this.endsWithCheckpoint = false;
   }
 
-  /** Ends the file with a footer and nothing behind it. */
-  private writeFooter(runs: TermRuns): void {
+  /** Ends the file with a segment index and nothing behind it. */
+  private writeSegmentIndex(runs: TermRuns): void {
     const { segment, codec } = this;
     const offset = segment.endOffset;
-    const payload = encodeFooter(
+    const payload = encodeSegmentIndex(
       {
-        footerOffset: offset,
+        indexOffset: offset,
         firstIndex: segment.firstIndex,
         offsets: segment.liveOffsets(),
         runs: runs.between(segment.firstIndex, segment.firstIndex + segment.count - 1),
@@ -518,8 +518,8 @@ export class SegmentWriter {
     );
     const sum = codec.hash(payload, 0n);
     const at = codec.chunkAt;
-    this.putHeader(at, payload.length, 0, 0, 0, KIND_FOOTER);
-    new DataView(codec.wasm.memory.buffer).setBigUint64(at + FRAME_PAYLOAD_SUM, sum, true);
+    this.putHeader(at, payload.length, 0, 0, 0, KIND_SEGMENT_INDEX);
+    new DataView(codec.wasm.memory.buffer).setBigUint64(at + FRAME_PAYLOAD_CHECKSUM, sum, true);
     selectSegment(codec, segment.header);
     codec.wasm.sealHeaderOnly(at, segment.header.baseLsn + offset, this.durableLsn);
     try {
@@ -527,22 +527,22 @@ export class SegmentWriter {
       writeFull(this.file, payload, offset + FRAME_HEADER_BYTES);
       this.file.truncate(offset + frameBytes(payload.length));
     } catch (error) {
-      // A footer is a copy: on a full disk the segment does without one, and is scanned instead.
+      // A segment index is a copy: on a full disk the segment does without one, and is scanned instead.
       if (!isNoSpace(error)) throw error;
       this.file.truncate(offset);
     }
   }
 
   /**
-   * Ends the log with a mark that says that it was closed, as the last bytes of the file, and flushes. What was written
-   * before must have been flushed: the mark vouches for it.
+   * Ends the log with a checkpoint that says that it was closed, as the last bytes of the file, and flushes. What was written
+   * before must have been flushed: the checkpoint vouches for it.
    */
   finish(state: LogState): void {
     const { segment } = this;
     this.file.truncate(segment.endOffset);
-    // Without room for the mark, the next opening reads the log as after a kill. Nothing is lost.
-    if (!this.markIfRoom(FLAG_CLOSE, state)) return;
-    // Not with `flush`, which would lay zeros behind the mark.
+    // Without room for the checkpoint, the next opening reads the log as after a kill. Nothing is lost.
+    if (!this.writeCheckpointIfRoom(FLAG_CLOSE, state)) return;
+    // Not with `flush`, which would lay zeros behind the checkpoint.
     this.syncFile();
   }
 
@@ -564,7 +564,7 @@ function rewriteHeader(fileSystem: FileSystem, codec: Codec, { path, header }: S
   const file = fileSystem.open(path, "write");
   try {
     const block = encodeSegmentHeader(header, (bytes, seed) => codec.hash(bytes, seed));
-    writeFull(file, block.subarray(0, SLOT_OFFSET), 0);
+    writeFull(file, block.subarray(0, NEXT_POINTER_OFFSET), 0);
     writeFull(file, block.subarray(HEADER_COPY_OFFSET), HEADER_COPY_OFFSET);
     file.sync();
   } finally {
@@ -583,17 +583,17 @@ function rewriteHeader(fileSystem: FileSystem, codec: Codec, { path, header }: S
  */
 function requireUnnamed(file: File, codec: Codec, { path, header }: Segment, known: number | undefined): void {
   const block = new Uint8Array(SEGMENT_HEADER_BYTES);
-  readFull(file, block.subarray(SLOT_OFFSET, HEADER_COPY_OFFSET), SLOT_OFFSET);
-  const found = decodeSuccessor(block, header.salt, (bytes, seed) => codec.hash(bytes, seed));
+  readFull(file, block.subarray(NEXT_POINTER_OFFSET, HEADER_COPY_OFFSET), NEXT_POINTER_OFFSET);
+  const found = decodeNextPointer(block, header.salt, (bytes, seed) => codec.hash(bytes, seed));
   if (found === undefined || found === "damaged" || found.number === known) return;
   const message = `Another writer has gone on with the log: ${path} names segment ${found.number} as the next one`;
   throw new WalLogError("LOCK_LOST", message, { path });
 }
 
 /** Fills the slot that makes the next segment part of the log. The caller flushes. */
-function writeSuccessor(file: File, codec: Codec, segment: Segment, number: number, endLsn: number): void {
-  const slot = encodeSuccessor({ number, endLsn }, segment.header.salt, (bytes, seed) => codec.hash(bytes, seed));
-  writeFull(file, slot, SLOT_OFFSET);
+function writeNextPointer(file: File, codec: Codec, segment: Segment, number: number, endLsn: number): void {
+  const slot = encodeNextPointer({ number, endLsn }, segment.header.salt, (bytes, seed) => codec.hash(bytes, seed));
+  writeFull(file, slot, NEXT_POINTER_OFFSET);
 }
 
 /**
@@ -605,7 +605,7 @@ function writeSuccessor(file: File, codec: Codec, segment: Segment, number: numb
  * @param number The segment's number.
  * @param lsn Where the one before ends.
  */
-export function nameSuccessor(
+export function nameNextSegment(
   fileSystem: FileSystem,
   codec: Codec,
   segment: Segment,
@@ -616,7 +616,7 @@ export function nameSuccessor(
   try {
     file.requireNamed?.();
     requireUnnamed(file, codec, segment, number);
-    writeSuccessor(file, codec, segment, number, lsn);
+    writeNextPointer(file, codec, segment, number, lsn);
     file.sync();
   } finally {
     file.close();
@@ -661,7 +661,7 @@ export function continueAfterCrash(
     uuid: head.header.uuid,
     baseLsn: proven.lsn,
     previous: head.header.number,
-    previousSum: proven.sum,
+    previousChecksum: proven.sum,
     state: proven.state,
     provenLsn: proven.lsn,
     floor: Math.min(head.header.state.nextIndex, proven.lowestTruncated),
@@ -671,14 +671,14 @@ export function continueAfterCrash(
   try {
     copyFrames(codec, old, provenOffset, head, file, segment, proven.lsn);
     segment.endOffset = head.endOffset - provenOffset + SEGMENT_HEADER_BYTES;
-    segment.lastSum = segment.endOffset > SEGMENT_HEADER_BYTES ? codec.get(SLOT_LAST_SUM) : 0;
+    segment.lastChecksum = segment.endOffset > SEGMENT_HEADER_BYTES ? codec.get(SLOT_LAST_CHECKSUM) : 0;
     file.sync();
     fileSystem.syncDirectory(folder);
     named = true;
     if (old.size() > keptBytes) old.truncate(keptBytes);
     old.requireNamed?.();
     requireUnnamed(old, codec, head, proven.missingNumber);
-    writeSuccessor(old, codec, head, segment.header.number, proven.lsn);
+    writeNextPointer(old, codec, head, segment.header.number, proven.lsn);
     old.sync();
   } catch (error) {
     file.close();

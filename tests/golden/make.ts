@@ -16,7 +16,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { WalLog } from "../../mod.ts";
-import { FORMAT_VERSION } from "../../src/segments/format.ts";
+import { FORMAT_VERSION } from "../../src/format/segment_header.ts";
 import { writeEverything } from "../everything.ts";
 import { entriesAt, entryAt, framesOf } from "../history.ts";
 import { contentsOf } from "../memory_disk.ts";
@@ -43,7 +43,7 @@ const crashed = join(temporary, "crashed");
 write(crashed, contentsOf(original));
 log.closeSync();
 
-// Recovered, so that it has a segment that begins with copies; a mark; and once more left without closing.
+// Recovered, so that it has a segment that begins with copies; a checkpoint; and once more left without closing.
 log = WalLog.openSync(crashed, { fileSystem, segmentBytes: 8192 });
 log.append([entryAt(log.lastIndex + 1, lastTerm, 70, "config")]);
 log.setHardState({ term: Number.MAX_SAFE_INTEGER, votedFor: 2n ** 64n - 2n });

@@ -8,18 +8,16 @@
 import { Codec } from "../../src/codec/codec.ts";
 import {
   decodeFrameHeader,
-  decodeSegmentHeader,
   FRAME_HEADER_BYTES,
+  FRAME_HEADER_CHECKSUM,
   FRAME_LENGTH,
-  FRAME_SUM,
   frameBytes,
-  HEADER_COPY_OFFSET,
+  KIND_CHECKPOINT,
   KIND_ENTRY,
-  KIND_FOOTER,
-  KIND_MARK,
-  SEGMENT_HEADER_BYTES,
-  SLOT_OFFSET,
-} from "../../src/segments/format.ts";
+  KIND_SEGMENT_INDEX,
+} from "../../src/format/frame.ts";
+import { NEXT_POINTER_OFFSET } from "../../src/format/next_pointer.ts";
+import { decodeSegmentHeader, HEADER_COPY_OFFSET, SEGMENT_HEADER_BYTES } from "../../src/format/segment_header.ts";
 
 /** A range of bytes in a file. */
 export interface Stretch {
@@ -50,7 +48,10 @@ export const HEADER_COPIES: readonly Stretch[] = [0, HEADER_COPY_OFFSET].map((fr
   to: from + HEADER_BYTES,
 }));
 /** Where the copies of the next-segment pointer lie. */
-export const NEXT_POINTERS: readonly Stretch[] = [{ from: SLOT_OFFSET, to: SLOT_OFFSET + POINTER_BYTES }];
+export const NEXT_POINTERS: readonly Stretch[] = [{
+  from: NEXT_POINTER_OFFSET,
+  to: NEXT_POINTER_OFFSET + POINTER_BYTES,
+}];
 /** Whether a file is a segment. */
 export function isSegment(path: string): boolean {
   return path.endsWith(".seg");
@@ -76,7 +77,8 @@ function headersOf(segment: Uint8Array): IsHeader {
       bytes.subarray(at + FRAME_LENGTH, at + FRAME_HEADER_BYTES),
       header.salt ^ BigInt(header.baseLsn + at),
     );
-    return new DataView(bytes.buffer, bytes.byteOffset).getUint32(at + FRAME_SUM, true) === Number(sum & 0xffffffffn);
+    return new DataView(bytes.buffer, bytes.byteOffset).getUint32(at + FRAME_HEADER_CHECKSUM, true) ===
+      Number(sum & 0xffffffffn);
   };
 }
 
@@ -103,6 +105,6 @@ export function framesOf(segment: Uint8Array): Frame[] {
 /** The contents of a frame. */
 function contentsOf(kind: number): Frame["holds"] {
   if (kind === KIND_ENTRY) return "entries";
-  if (kind === KIND_MARK) return "checkpoint";
-  return kind === KIND_FOOTER ? "segment index" : "other";
+  if (kind === KIND_CHECKPOINT) return "checkpoint";
+  return kind === KIND_SEGMENT_INDEX ? "segment index" : "other";
 }

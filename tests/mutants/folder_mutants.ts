@@ -183,9 +183,9 @@ export const FOLDER_MUTANTS: readonly Mutant[] = [
     dies: "folder_test",
   },
   {
-    name: "numbers in a mark are not checked",
+    name: "numbers in a checkpoint are not checked",
     file: "wasm/scan.ts",
-    edits: [["if (!markIsSane(state, next)) return SCAN_BAD_PAYLOAD;", ""]],
+    edits: [["if (!checkpointIsSane(state, next)) return SCAN_BAD_PAYLOAD;", ""]],
     dies: "limits_test",
   },
   {

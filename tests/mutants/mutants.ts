@@ -35,8 +35,10 @@ const DURABILITY = "src/durability.ts";
 const SNAPSHOT_STORE = "src/snapshot_store.ts";
 const VALIDATE_SNAPSHOT = "src/validate_snapshot.ts";
 const SNAPSHOT_STREAM = "src/snapshot_stream.ts";
-const FORMAT = "src/segments/format.ts";
-const FOOTER = "src/segments/footer.ts";
+const SEGMENT_HEADER = "src/format/segment_header.ts";
+const NEXT_POINTER = "src/format/next_pointer.ts";
+const SEGMENT_INDEX = "src/format/segment_index.ts";
+const READ_INDEX = "src/segments/read_index.ts";
 const CHAIN = "src/segments/chain.ts";
 const RECOVERY = "src/segments/recovery.ts";
 const JUDGE = "src/segments/judge.ts";
@@ -71,7 +73,7 @@ const FLUSHES: Mutant[] = [
     dies: "simulation",
   },
   {
-    name: "a segment's data is not flushed before its successor is created",
+    name: "a segment's data is not flushed before its next segment is created",
     file: WRITER,
     edits: [["if (this.durableLsn < old.endLsn) this.syncFile();", "this.flushed(old.endLsn, performance.now());"]],
     dies: "simulation",
@@ -89,17 +91,17 @@ const FLUSHES: Mutant[] = [
     dies: "simulation",
   },
   {
-    name: "the successor slot is not flushed when a segment is sealed",
+    name: "the next segment slot is not flushed when a segment is sealed",
     file: WRITER,
     edits: [["this.file.sync();\n    this.retire(this.file);", "this.retire(this.file);"]],
     dies: "simulation",
   },
   {
-    name: "the mark of a clean close is not flushed",
+    name: "the checkpoint of a clean close is not flushed",
     file: WRITER,
     edits: [[
-      "zeros behind the mark.\n    this.syncFile();",
-      "zeros behind the mark.\n    this.flushed(segment.endLsn, performance.now());",
+      "zeros behind the checkpoint.\n    this.syncFile();",
+      "zeros behind the checkpoint.\n    this.flushed(segment.endLsn, performance.now());",
     ]],
     dies: "checks_test",
   },
@@ -107,8 +109,8 @@ const FLUSHES: Mutant[] = [
     name: "what makes the newest segment part of the log is written once more at opening, and not flushed",
     file: WRITER,
     edits: [[
-      "writeSuccessor(file, codec, segment, number, lsn);\n    file.sync();",
-      "writeSuccessor(file, codec, segment, number, lsn);",
+      "writeNextPointer(file, codec, segment, number, lsn);\n    file.sync();",
+      "writeNextPointer(file, codec, segment, number, lsn);",
     ]],
     dies: "strace_test",
   },
@@ -176,7 +178,7 @@ const FLUSHES: Mutant[] = [
     dies: "checks_test",
   },
   {
-    name: "the mark of a clean close is rewritten at opening, and not flushed",
+    name: "the checkpoint of a clean close is rewritten at opening, and not flushed",
     file: OPEN,
     edits: [["file.sync();", ""]],
     dies: "checks_test",
@@ -281,7 +283,7 @@ const ORDERS: Mutant[] = [
     name: "nothing vouches for a snapshot's frame before what it replaces is deleted",
     file: SNAPSHOT_STORE,
     edits: [[
-      "writer.mark(state.record(writer.replacements));\n      this.deleteReplaced();",
+      "writer.checkpoint(state.record(writer.replacements));\n      this.deleteReplaced();",
       "this.deleteReplaced();",
     ]],
     dies: "checks_test",
@@ -289,7 +291,7 @@ const ORDERS: Mutant[] = [
   {
     name: "nothing vouches for copied frames before what a crash left is removed",
     file: OPEN,
-    edits: [["writer.mark(recovered.state);", ""]],
+    edits: [["writer.checkpoint(recovered.state);", ""]],
     dies: "checks_test",
   },
   {
@@ -314,7 +316,7 @@ const ORDERS: Mutant[] = [
     dies: "checks_test",
   },
   {
-    name: "a close leaves its mark in the flush that covers the data",
+    name: "a close leaves its checkpoint in the flush that covers the data",
     file: DURABILITY,
     edits: [["if (writer.durableLsn < writer.segment.endLsn) writer.flush();", ""]],
     dies: "checks_test",
@@ -413,9 +415,9 @@ const WATERMARKS: Mutant[] = [
     dies: "simulation",
   },
   {
-    name: "a log at rest leaves no mark",
+    name: "a log at rest leaves no checkpoint",
     file: DURABILITY,
-    edits: [["writer.mark(this.state.record(writer.replacements));\n      } catch", "} catch"]],
+    edits: [["writer.checkpoint(this.state.record(writer.replacements));\n      } catch", "} catch"]],
     dies: "sync_test",
   },
 ];
@@ -424,14 +426,14 @@ const CHECKSUMS: Mutant[] = [
   {
     name: "a frame's header checksum is not compared",
     file: WASM_FRAME,
-    edits: [["if (load<u32>(frame, FRAME_SUM) != headerSum(frame, seed)) return false;", ""]],
+    edits: [["if (load<u32>(frame, FRAME_HEADER_CHECKSUM) != headerChecksum(frame, seed)) return false;", ""]],
     dies: "simulation",
   },
   {
     name: "a frame's payload checksum is not compared when it is read",
     file: WASM_FRAME,
     edits: [[
-      "bytes < frameBytes(length) || xxh3(frame + FRAME_HEADER_BYTES, length) != load<u64>(frame, FRAME_PAYLOAD_SUM)",
+      "bytes < frameBytes(length) || xxh3(frame + FRAME_HEADER_BYTES, length) != load<u64>(frame, FRAME_PAYLOAD_CHECKSUM)",
       "bytes < frameBytes(length)",
     ]],
     dies: "simulation",
@@ -439,20 +441,20 @@ const CHECKSUMS: Mutant[] = [
   {
     name: "a frame's payload checksum is not compared when the log is opened",
     file: WASM_SCAN,
-    edits: [["if (xxh3(at + FRAME_HEADER_BYTES, length) != load<u64>(at, FRAME_PAYLOAD_SUM)) {", "if (false) {"]],
+    edits: [["if (xxh3(at + FRAME_HEADER_BYTES, length) != load<u64>(at, FRAME_PAYLOAD_CHECKSUM)) {", "if (false) {"]],
     dies: "simulation",
   },
   {
     name: "the payload checksum of a frame larger than a chunk is not compared when the log is opened",
     file: REPLAY,
-    edits: [["if (codec.getWide(SLOT_HASH) !== view.getBigUint64(FRAME_PAYLOAD_SUM, true)) return false;", ""]],
+    edits: [["if (codec.getWide(SLOT_HASH) !== view.getBigUint64(FRAME_PAYLOAD_CHECKSUM, true)) return false;", ""]],
     dies: "torn_test",
   },
   {
     name: "the payload checksum of a frame larger than a chunk is not compared when it is read",
     file: READER,
     edits: [[
-      "count < command.length || codec.hash(command, 0n) !== view.getBigUint64(FRAME_PAYLOAD_SUM, true)",
+      "count < command.length || codec.hash(command, 0n) !== view.getBigUint64(FRAME_PAYLOAD_CHECKSUM, true)",
       "count < command.length",
     ]],
     dies: "checks_test",
@@ -524,22 +526,22 @@ const CHECKSUMS: Mutant[] = [
     dies: "gap_test",
   },
   {
-    name: "a mark does not tell of a snapshot whose frame is lost",
+    name: "a checkpoint does not tell of a snapshot whose frame is lost",
     file: REPLAY,
     edits: [["index.compact(snapshot.index, snapshot.term, false);", "index.compact(0, 0, false);"]],
     dies: "gap_test",
   },
   {
-    name: "a mark does not tell the hard state",
+    name: "a checkpoint does not tell the hard state",
     file: WASM_SCAN,
     edits: [[
-      "takeHardState(load<u64>(state, MARK_HARD_TERM), load<u64>(state, MARK_HARD_VOTE), flags, isOwn);",
+      "takeHardState(load<u64>(state, CHECKPOINT_HARD_TERM), load<u64>(state, CHECKPOINT_HARD_VOTE), flags, isOwn);",
       "",
     ]],
     dies: "gap_test",
   },
   {
-    name: "a mark vouches for a hard state that is lost",
+    name: "a checkpoint vouches for a hard state that is lost",
     file: WRITER,
     edits: [["!hardStateLost && !tailLost && !replacementsLost && ", ""]],
     dies: "damage_test",
@@ -561,7 +563,7 @@ const CHECKSUMS: Mutant[] = [
   },
   {
     name: "a segment header's checksum is not compared",
-    file: FORMAT,
+    file: SEGMENT_HEADER,
     edits: [[
       "if (view.getBigUint64(HEADER_SUMMED_BYTES, true) !== sum(copy.subarray(0, HEADER_SUMMED_BYTES), 0n)) {",
       "if (false as boolean) {",
@@ -587,17 +589,17 @@ const CHECKSUMS: Mutant[] = [
     dies: "open_test",
   },
   {
-    name: "the successor slot's checksum is not compared",
-    file: FORMAT,
+    name: "the next segment slot's checksum is not compared",
+    file: NEXT_POINTER,
     edits: [[
-      "view.getBigUint64(SLOT_SUMMED_BYTES, true) !== sum(sector.subarray(0, SLOT_SUMMED_BYTES), salt)",
+      "view.getBigUint64(POINTER_SUMMED_BYTES, true) !== sum(sector.subarray(0, POINTER_SUMMED_BYTES), salt)",
       "false",
     ]],
     dies: "checks_test",
   },
   {
-    name: "a footer's trailer checksum is not compared",
-    file: FORMAT,
+    name: "a segment index's trailer checksum is not compared",
+    file: SEGMENT_INDEX,
     edits: [[
       "view.getBigUint64(TRAILER_SUMMED_BYTES, true) !== sum(trailer.subarray(0, TRAILER_SUMMED_BYTES), salt)",
       "false",
@@ -605,15 +607,15 @@ const CHECKSUMS: Mutant[] = [
     dies: "checks_test",
   },
   {
-    name: "the checksum of a footer's runs is not compared",
-    file: FOOTER,
-    edits: [["sum(runs, 0n) === trailer.runsSum", "(runs.length >= 0)"]],
+    name: "the checksum of a segment index's runs is not compared",
+    file: READ_INDEX,
+    edits: [["sum(runs, 0n) === trailer.runsChecksum", "(runs.length >= 0)"]],
     dies: "damage_test",
   },
   {
-    name: "the checksum of a footer's offsets is not compared",
-    file: FOOTER,
-    edits: [["codec.hash(bytes, 0n) === trailer.offsetsSum", "(bytes.length >= 0)"]],
+    name: "the checksum of a segment index's offsets is not compared",
+    file: READ_INDEX,
+    edits: [["codec.hash(bytes, 0n) === trailer.offsetsChecksum", "(bytes.length >= 0)"]],
     dies: "damage_test",
   },
   {
@@ -703,7 +705,7 @@ const CHECKSUMS: Mutant[] = [
   {
     name: "a segment's last checksum is not held against the one that the next segment repeats",
     file: BORDERS,
-    edits: [["segment.lastSum !== previousSum", "segment.lastSum < 0"]],
+    edits: [["segment.lastChecksum !== previousChecksum", "segment.lastChecksum < 0"]],
     dies: "checks_test",
   },
   {
@@ -754,7 +756,7 @@ const CHECKSUMS: Mutant[] = [
   {
     name: "the last checksum that can be read is taken for that of the last frame",
     file: RECOVERY,
-    edits: [["replay.gapOffset !== undefined ? 0 : head.lastSum", "head.lastSum"]],
+    edits: [["replay.gapOffset !== undefined ? 0 : head.lastChecksum", "head.lastChecksum"]],
     dies: "damage_test",
   },
   {
@@ -794,7 +796,7 @@ const CHECKSUMS: Mutant[] = [
     dies: "checks_test",
   },
   {
-    name: "a full disk that has no room for a mark ends the log",
+    name: "a full disk that has no room for a checkpoint ends the log",
     file: WRITER,
     edits: [["if (!isNoSpace(error)) throw error;\n      this.undo();", "throw error;"]],
     dies: "checks_test",
@@ -863,9 +865,9 @@ const RECOVERIES: Mutant[] = [
     dies: "simulation",
   },
   {
-    name: "the mark of a clean close is believed without being written once more",
+    name: "the checkpoint of a clean close is believed without being written once more",
     file: OPEN,
-    edits: [["writeFull(file, mark, head.endOffset - mark.length);", ""]],
+    edits: [["writeFull(file, checkpoint, head.endOffset - checkpoint.length);", ""]],
     dies: "checks_test",
   },
   {
@@ -877,7 +879,7 @@ const RECOVERIES: Mutant[] = [
     ]],
     dies: "strace_test",
     equivalent:
-      "the slot of the segment before last matters only until the newest one names its own successor, durably, " +
+      "the slot of the segment before last matters only until the newest one names its own next segment, durably, " +
       "which the same opening does next: a segment that names one belongs to the log by that. Until then nothing was " +
       "acknowledged in the newest segment, whose beginning had failed",
   },
@@ -903,9 +905,9 @@ const RECOVERIES: Mutant[] = [
     dies: "checks_test",
   },
   {
-    name: "a copied mark of a clean close goes on saying that the log was closed",
+    name: "a copied checkpoint of a clean close goes on saying that the log was closed",
     file: WASM_FRAME,
-    edits: [["if (load<u8>(frame, FRAME_KIND) == KIND_MARK) flags &= ~FLAG_CLOSE;", ""]],
+    edits: [["if (load<u8>(frame, FRAME_KIND) == KIND_CHECKPOINT) flags &= ~FLAG_CLOSE;", ""]],
     dies: "checks_test",
   },
   {
@@ -926,13 +928,13 @@ const RECOVERIES: Mutant[] = [
   {
     name: "a slot that names another segment is not heard",
     file: CHAIN,
-    edits: [["return previous.successor.number === file.number;", "return true;"]],
+    edits: [["return previous.nextPointer.number === file.number;", "return true;"]],
     dies: "checks_test",
   },
   {
     name: "the slot is not written when a segment is sealed",
     file: WRITER,
-    edits: [["writeSuccessor(this.file, this.codec, old, segment.header.number, old.endLsn);", ""]],
+    edits: [["writeNextPointer(this.file, this.codec, old, segment.header.number, old.endLsn);", ""]],
     dies: "checks_test",
   },
   {
@@ -950,7 +952,7 @@ const RECOVERIES: Mutant[] = [
   {
     name: "a newest segment that is missing is not missed if the slot that named it is damaged",
     file: CHAIN,
-    edits: [["if (newest?.namedOne && !successorBegun", "if (false as boolean && newest?.namedOne && !successorBegun"]],
+    edits: [["if (newest?.namedOne && !nextBegun", "if (false as boolean && newest?.namedOne && !nextBegun"]],
     dies: "checks_test",
   },
   {
@@ -1020,29 +1022,29 @@ const RECOVERIES: Mutant[] = [
     dies: "gap_test",
   },
   {
-    name: "a snapshot's term that was lost is not taken from the next mark",
+    name: "a snapshot's term that was lost is not taken from the next checkpoint",
     file: REPLAY,
     edits: [["this.replacementsLost || index.snapshotTerm === TERM_UNKNOWN ? 1 : 0", "this.replacementsLost ? 1 : 0"]],
     dies: "gap_test",
   },
   {
-    name: "a log whose slot a crash tore is gone on with behind its mark",
+    name: "a log whose slot a crash tore is gone on with behind its checkpoint",
     file: RECOVERY,
-    edits: [[" && newest.file.successor === undefined,", ","]],
+    edits: [[" && newest.file.nextPointer === undefined,", ","]],
     dies: "torn_test",
   },
   {
     name: "a damaged slot names a segment, whatever is in it",
-    file: FORMAT,
+    file: NEXT_POINTER,
     edits: [[">= magic.length / 2;", ">= 0;"]],
     dies: "checks_test",
   },
   {
-    name: "a sealed segment whose successor and slot are gone is taken for the newest",
+    name: "a sealed segment whose next segment and pointer are gone is taken for the newest",
     file: RECOVERY,
     edits: [[
-      "if (replay.footerOffset !== undefined && !chain.successorBegun",
-      "if (false as boolean && !chain.successorBegun",
+      "if (replay.indexOffset !== undefined && !chain.nextBegun",
+      "if (false as boolean && !chain.nextBegun",
     ]],
     dies: "checks_test",
   },
@@ -1062,8 +1064,8 @@ const RECOVERIES: Mutant[] = [
     name: "a log that was not closed is taken for one that was",
     file: RECOVERY,
     edits: [[
-      "return mark.kind === KIND_MARK && (mark.flags & FLAG_CLOSE) !== 0 && mark.length === MARK_STATE_BYTES;",
-      "return mark.kind === KIND_MARK;",
+      "return checkpoint.kind === KIND_CHECKPOINT && (checkpoint.flags & FLAG_CLOSE) !== 0 &&\n      checkpoint.length === CHECKPOINT_STATE_BYTES;",
+      "return checkpoint.kind === KIND_CHECKPOINT;",
     ]],
     dies: "checks_test",
   },
@@ -1086,13 +1088,13 @@ const RECOVERIES: Mutant[] = [
     dies: "simulation",
   },
   {
-    name: "a scrub reports a footer that a crash tore before the next segment held a frame",
+    name: "a scrub reports a segment index that a crash tore before the next segment held a frame",
     file: SCRUB,
     edits: [[" && nextEnd > SEGMENT_HEADER_BYTES;", " && nextEnd > 0;"]],
     dies: "scrub_test",
   },
   {
-    name: "a scrub reports a footer that a crash tore before the log went on in another segment",
+    name: "a scrub reports a segment index that a crash tore before the log went on in another segment",
     file: SCRUB,
     edits: [["return next.header.number === header.number + 1 && ", "return next.header.number > header.number && "]],
     dies: "scrub_test",
@@ -1131,9 +1133,9 @@ const RECOVERIES: Mutant[] = [
     dies: "endless_test",
   },
   {
-    name: "a footer of another place is believed",
+    name: "a segment index of another place is believed",
     file: SEALED,
-    edits: [[" || footer.trailer.footerOffset !== link.endOffset", ""]],
+    edits: [[" || segmentIndex.trailer.indexOffset !== link.endOffset", ""]],
     dies: "checks_test",
   },
   {
@@ -1163,7 +1165,10 @@ const RECOVERIES: Mutant[] = [
   {
     name: "a next-segment pointer does not show that a number is used",
     file: CHAIN,
-    edits: [["? number : Math.max(number, successor.number);", "? number : Math.max(number, 0 * successor.number);"]],
+    edits: [[
+      "? number : Math.max(number, nextPointer.number);",
+      "? number : Math.max(number, 0 * nextPointer.number);",
+    ]],
     dies: "limits_test",
   },
   {
@@ -1192,7 +1197,7 @@ const RECOVERIES: Mutant[] = [
   },
   {
     name: "a segment is read although LSNs in it are not exact",
-    file: FORMAT,
+    file: SEGMENT_HEADER,
     edits: [["if (!isBorder(view, 40) || ", "if (!areSafe(view, [40]) || "]],
     dies: "limits_test",
   },

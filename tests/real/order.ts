@@ -8,7 +8,8 @@ import assert from "node:assert/strict";
 import { isCreation } from "./faults.ts";
 import { SCRIPT } from "./script.ts";
 import type { SystemCall } from "./strace.ts";
-import { HEADER_COPY_OFFSET, SEGMENT_HEADER_BYTES, SLOT_OFFSET } from "../../src/segments/format.ts";
+import { NEXT_POINTER_OFFSET } from "../../src/format/next_pointer.ts";
+import { HEADER_COPY_OFFSET, SEGMENT_HEADER_BYTES } from "../../src/format/segment_header.ts";
 
 /** A log's folder, under strace's name for it. */
 const FOLDER = "";
@@ -110,7 +111,7 @@ export class Order {
       const flushed = this.#assertFlushed(file, header, frames[0]!, "a frame follows the header of a new segment");
       const slot = this.#of((call) =>
         call.name === "pwrite64" && call.file.endsWith(".seg") && call.file !== file &&
-        offsetOf(call.args) === SLOT_OFFSET && call.begin > creation.end
+        offsetOf(call.args) === NEXT_POINTER_OFFSET && call.begin > creation.end
       )[0];
       if (slot === undefined) {
         // The first of all: what makes it the log's is its name.
