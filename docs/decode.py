@@ -7,14 +7,15 @@ from pathlib import Path
 from types import SimpleNamespace
 from xxh3 import u32, u64, xxh3  # a file of its own: XXH3 is no part of the format, elsewhere it comes in a package
 
-ENTRY, HARD_STATE, TRUNCATE, SNAPSHOT, MARK, FOOTER = range(1, 7)
-COPY, CLOSE, VOTE, FILL, CLEAR, CONFIG = 1, 2, 4, 8, 16, 32  # flags of frames
+ENTRY, HARD_STATE, TRUNCATE, SNAPSHOT, CHECKPOINT, SEGMENT_INDEX = range(1, 7)
+COPY, CLOSE, VOTE, REPAIRED, CLEAR, CONFIG = 1, 2, 4, 8, 16, 32  # flags of frames
 HAS_VOTE, TAIL_LOST, STATE_LOST = 1, 4, 2 | 4  # flags of segments
 UNKNOWN, UNPROVEN_UNKNOWN = 2**64 - 1, 2**32 - 1
 STATE = "previous_sum replacements next last_term hard_term vote snapshot_index snapshot_term".split()
-Header = namedtuple("Header", "version replacements uuid number base salt previous previous_sum flags next last_term "
+Header = namedtuple("Header", "version previous_sum uuid number base salt previous flags replacements next last_term "
                     "hard_term vote snapshot_index snapshot_term proven")
-Frame = namedtuple("Frame", "at size sum length payload_sum term index kind flags replacements unproven")
+Slot = namedtuple("Slot", "lsn flags replacements next last_term hard_term vote snapshot_index snapshot_term")
+Frame = namedtuple("Frame", "at size sum length payload_checksum term index kind flags replacements unproven")
 
 class Corrupt(Exception): pass
 def require(condition, message):
@@ -24,23 +25,39 @@ def is_valid(block, magic, seed=0): return block[:8] == magic and u64(block[-8:]
 
 class Segment:
     def __init__(self, path):
-        self.name, self.number, self.data, self.head, self.slot = path.name, int(path.stem), load(path), None, None
-        for copy in self.data[2048:2192], self.data[:144]:
+        self.name, self.number, self.data, self.head = path.name, int(path.stem), load(path), None
+        self.next, self.is_naming_lost, self.slot = None, False, None  # next: the number of the segment that follows
+        copies = [self.data[at:at + 152] for at in (0, 12288)]
+        versions = {u32(copy, 8) for copy in copies if copy[:8] == b"WALLOGSG"}
+        if versions and not any(is_valid(copy, b"WALLOGSG") for copy in copies) and versions != {2}:
+            sys.exit(f"{path} is of version {min(versions)}, this program reads version 2")
+        for copy in reversed(copies):
             if not is_valid(copy, b"WALLOGSG"): continue
-            head = Header(*struct.unpack_from("<II16s4QII7Q", copy, 8))
-            if head.version != 1: sys.exit(f"{path} is of version {head.version}, this program reads version 1")
+            head = Header(*struct.unpack_from("<II16s4QI4x8Q", copy, 8))
             if head.number == self.number: self.head = head if head.flags & HAS_VOTE else head._replace(vote=None)
-        is_named = self.head and is_valid(self.data[1024:1056], b"WALLOGNX", self.head.salt)
-        self.slot = u64(self.data, 1032) if is_named else None  # the number of the segment that follows
-        self.slot_is_lost = not is_named and sum(map(int.__eq__, self.data[1024:1032], b"WALLOGNX")) >= 4
+        if self.head: self.read_block(is_valid(copies[0], b"WALLOGSG"))
+
+    def read_block(self, is_page_0_whole):
+        """The naming and the durable slot with the highest LSN."""
+        pointers = [self.data[at:at + 512] for at in (1024, 13312)]
+        named = [u64(copy, 8) for copy in pointers if is_valid(copy[:40], b"WALLOGNX", self.head.salt)]
+        self.next, self.copied = max(named, default=None), 0
+        for copy in pointers:
+            is_it = is_valid(copy[:40], b"WALLOGNX", self.head.salt) and u64(copy, 8) == self.next
+            if is_it: self.copied = u64(copy, 24)
+        empty = [not any(copy) for copy in pointers]
+        self.is_naming_lost = not named and not empty[1] and not (empty[0] and is_page_0_whole)
+        slots = [(self.data[at:at + 88], self.head.salt ^ self.head.base + at) for at in (4096, 8192)]
+        valid = [Slot(*struct.unpack_from("<QI4x7Q", slot, 8)) for slot, seed in slots if is_valid(slot, b"WALLOGDU", seed)]
+        self.slot = max(valid, default=None)
 
     def frames(self):
         """Every frame that has a valid header, whatever lies between them."""
-        at = 4096
+        at = 16384
         while at + 40 <= len(self.data):
             head = self.data[at:at + 40]
             frame = Frame(at, 40 + (u32(head, 4) + 7 & ~7), *struct.unpack("<IIQQQBBHI", head))
-            is_frame = ENTRY <= frame.kind <= FOOTER and frame.flags < 64 and frame.length <= 2**30
+            is_frame = ENTRY <= frame.kind <= SEGMENT_INDEX and frame.flags < 64 and frame.length <= 2**30
             is_frame = is_frame and frame.term < 2**53 and (frame.index < 2**53 or frame.kind == HARD_STATE)
             is_frame = is_frame and frame.sum == xxh3(head[4:], self.head.salt ^ self.head.base + at) & 2**32 - 1
             if is_frame: yield frame
@@ -48,9 +65,9 @@ class Segment:
 
 def fits(log, frame):
     """Whether a frame is one that may come next."""
-    replaces, is_free = frame.kind in (TRUNCATE, SNAPSHOT), frame.flags & FILL or frame.kind == FOOTER
+    replaces, is_free = frame.kind in (TRUNCATE, SNAPSHOT), frame.flags & REPAIRED or frame.kind == SEGMENT_INDEX
     if not is_free and frame.replacements != (log.replacements + replaces) % 65536: return False
-    if frame.kind == ENTRY or frame.kind == MARK and not is_free: return frame.index == log.next
+    if frame.kind == ENTRY or frame.kind == CHECKPOINT and not is_free: return frame.index == log.next
     return not replaces or frame.index > log.snapshot_index
 
 def apply(log, frame, entry):
@@ -62,18 +79,18 @@ def apply(log, frame, entry):
     if kind == TRUNCATE and index < log.next: log.next, log.last_term = index, term
     if kind == SNAPSHOT: log.snapshot_index, log.snapshot_term = index, term
     if kind == HARD_STATE: log.hard_term, log.vote = term, index if frame.flags & VOTE else None
-    if not frame.flags & COPY and (kind == HARD_STATE or kind == MARK and frame.length): log.flags &= ~STATE_LOST
-    log.replacements, log.previous_sum, log.filled = frame.replacements, frame.sum, log.filled | frame.flags & FILL
+    if not frame.flags & COPY and (kind == HARD_STATE or kind == CHECKPOINT and frame.length): log.flags &= ~STATE_LOST
+    log.replacements, log.previous_sum, log.filled = frame.replacements, frame.sum, log.filled | frame.flags & REPAIRED
 
 def replay(log, segment, end, proven):
     """Replays a segment; returns where that ended: at `end`, at a segment index, or, from `proven` on, at anything else."""
     log.__dict__.update(segment.head._asdict(), previous_sum=0, filled=0, is_sealed=False)
-    at = 4096
+    at = 16384
     for frame in segment.frames():
         payload = segment.data[frame.at + 40:frame.at + 40 + frame.length]
-        is_whole = xxh3(payload) == frame.payload_sum
+        is_whole = xxh3(payload) == frame.payload_checksum
         if frame.at != at or at + frame.size > end or not fits(log, frame) or not is_whole and at >= proven: break
-        log.is_sealed = frame.kind == FOOTER
+        log.is_sealed = frame.kind == SEGMENT_INDEX
         if log.is_sealed: return at
         kind = "config" if frame.flags & CONFIG else "normal"
         apply(log, frame, {"term": frame.term, "kind": kind, "command": payload.hex()} if is_whole else None)
@@ -82,8 +99,8 @@ def replay(log, segment, end, proven):
     return at
 
 def has_served(segment, previous):
-    if previous and previous.slot: return previous.slot == segment.number
-    return not previous or segment.slot or any(not frame.flags & COPY for frame in segment.frames())
+    if previous and previous.next: return previous.next == segment.number
+    return not previous or segment.next or any(not frame.flags & COPY for frame in segment.frames())
 
 def find_chain(folder):
     """The segments of the log, oldest first, and those that were begun to follow the newest and never served."""
@@ -94,12 +111,12 @@ def find_chain(folder):
     newest = max((n for n, segment in ours.items() if has_served(segment, ours.get(segment.head.previous))), default=0)
     chain, number = [], newest
     while number in ours: chain, number = [ours[number], *chain], ours[number].head.previous
-    needed = [ours[newest].slot, *(segment.head.previous for segment in chain)] if chain else []
+    needed = [ours[newest].next, *(segment.head.previous for segment in chain)] if chain else []
     for other in (segment for segment in segments if segment.number not in ours):
-        is_unfinished = not other.head and not any(other.data[4096:]) and (chain or other.number == 1)
+        is_unfinished = not other.head and not any(other.data[16384:]) and (chain or other.number == 1)
         require((is_unfinished or other.number < newest) and other.number not in needed, f"{other.name} has no header")
     require(chain or not identity, "all segments are missing")
-    require(not chain or ours[newest].slot in (None, *ours), "the segment that follows the newest one is missing")
+    require(not chain or ours[newest].next in (None, *ours), "the segment that follows the newest one is missing")
     return chain, [segment for segment in ours.values() if segment.number > newest == segment.head.previous]
 
 def read(folder, log):
@@ -111,12 +128,14 @@ def read(folder, log):
         is_same = all(getattr(after, name) in (getattr(log, name), UNKNOWN) for name in STATE[not after.previous_sum:])
         require(is_same or log.filled or after.flags & ~HAS_VOTE, f"{segment.name} is not what {after.number} follows")
     newest, size, frames = chain[-1], len(chain[-1].data), [*chain[-1].frames()]
-    stated = [4096, *(segment.head.proven - newest.head.base for segment in [newest, *begun])]
+    stated = [16384, *(segment.head.proven - newest.head.base for segment in [newest, *begun])]
+    stated += [before.copied - newest.head.base for before in chain[-2:-1] if before.next == newest.number]
+    stated += [newest.slot.lsn - newest.head.base] if newest.slot else []
     stated += [frame.at - frame.unproven for frame in frames if frame.unproven != UNPROVEN_UNKNOWN]
-    stated += [frame.at for frame in frames if frame.flags & CLOSE and frame.at + 72 == size and frame.kind == MARK]
+    stated += [frame.at for frame in frames if frame.flags & CLOSE and frame.at + 72 == size and frame.kind == CHECKPOINT]
     end = replay(log, newest, size, max(stated))
     is_followed = {segment.head.flags & TAIL_LOST for segment in begun} == {0}
-    require(is_followed or not (log.is_sealed or newest.slot_is_lost), "the segment after the newest one is missing")
+    require(is_followed or not (log.is_sealed or newest.is_naming_lost), "the segment after the newest one is missing")
     require(not log.flags & STATE_LOST, "a hard state, or entries at the end, are lost")
     return "torn" if any(newest.data[end:]) and not log.is_sealed else "clean"
 

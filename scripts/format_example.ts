@@ -11,7 +11,12 @@ import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { type LogEntry, WalLog } from "../mod.ts";
 import { FRAME_KIND, FRAME_LENGTH } from "../src/format/frame.ts";
-import { SEGMENT_HEADER_BYTES } from "../src/format/segment_header.ts";
+import {
+  DURABLE_SLOT_OFFSETS,
+  HEADER_OFFSETS,
+  NEXT_POINTER_OFFSETS,
+  SEGMENT_HEADER_BYTES,
+} from "../src/format/header_block.ts";
 import { SimulatedDisk } from "../src/testing/mod.ts";
 
 const FOLDER = resolve("/raft.wal");
@@ -22,26 +27,38 @@ type Shape = "text" | "number" | "hex" | "bytes";
 /** What a field is called, its size in bytes, and its shape. */
 type Field = readonly [name: string, bytes: number, shape: Shape];
 
-const HEADER: readonly Field[] = [
-  ["magic", 8, "text"],
-  ["version", 4, "number"],
-  ["replacements", 4, "number"],
-  ["UUID", 16, "bytes"],
-  ["number", 8, "number"],
-  ["baseLsn", 8, "number"],
-  ["salt", 8, "hex"],
-  ["previous segment", 8, "number"],
-  ["its last headerChecksum", 4, "hex"],
-  ["flags", 4, "number"],
+const STATE: readonly Field[] = [
+  ["state: flags", 4, "number"],
+  ["zero", 4, "number"],
+  ["replacements", 8, "number"],
   ["next index", 8, "number"],
   ["last term", 8, "number"],
   ["hard state: term", 8, "number"],
   ["hard state: vote", 8, "number"],
   ["snapshot: index", 8, "number"],
   ["snapshot: term", 8, "number"],
+];
+
+const HEADER: readonly Field[] = [
+  ["magic", 8, "text"],
+  ["version", 4, "number"],
+  ["last headerChecksum of the previous segment", 4, "hex"],
+  ["UUID", 16, "bytes"],
+  ["number", 8, "number"],
+  ["baseLsn", 8, "number"],
+  ["salt", 8, "hex"],
+  ["previous segment", 8, "number"],
+  ...STATE,
   ["durable LSN", 8, "number"],
   ["floor", 8, "number"],
-  ["sum", 8, "hex"],
+  ["checksum", 8, "hex"],
+];
+
+const SLOT: readonly Field[] = [
+  ["magic", 8, "text"],
+  ["LSN", 8, "number"],
+  ...STATE,
+  ["checksum", 8, "hex"],
 ];
 
 const FRAME: readonly Field[] = [
@@ -56,7 +73,7 @@ const FRAME: readonly Field[] = [
   ["unproven", 4, "number"],
 ];
 
-const MARK: readonly Field[] = [
+const CHECKPOINT: readonly Field[] = [
   ["hard state: term", 8, "number"],
   ["hard state: vote", 8, "number"],
   ["snapshot: index", 8, "number"],
@@ -172,7 +189,7 @@ class Explanation {
     const kind = view.getUint8(FRAME_KIND);
     const length = view.getUint32(FRAME_LENGTH, true);
     this.title(`frame at ${this.at}: ${KINDS[kind]}`).fields(FRAME);
-    return KINDS[kind] === "a checkpoint" ? this.fields(MARK) : this.padded("payload", length, "text");
+    return KINDS[kind] === "a checkpoint" ? this.fields(CHECKPOINT) : this.padded("payload", length, "text");
   }
 
   piece(shape: Shape): this {
@@ -218,8 +235,13 @@ export function explainExample(): string {
     if (name === "IDENTITY") file.fields(IDENTITY);
     else if (name.endsWith(".snap")) file.fields(SNAPSHOT).piece("text").piece("number");
     else {
-      file.title("header, copy A").fields(HEADER).zeros(1024).title("next-segment pointer: empty").zeros(2048);
-      file.title("header, copy B").same(0, HEADER).zeros(SEGMENT_HEADER_BYTES);
+      const [header, headerCopy] = HEADER_OFFSETS;
+      const [pointer, pointerCopy] = NEXT_POINTER_OFFSETS;
+      const [slot, otherSlot] = DURABLE_SLOT_OFFSETS;
+      file.title("header").fields(HEADER).zeros(pointer).title("next-segment pointer: empty").zeros(slot);
+      file.title("durable slot").fields(SLOT).zeros(otherSlot).title("durable slot: empty").zeros(headerCopy);
+      file.title("header, second copy").same(header, HEADER).zeros(pointerCopy);
+      file.title("next-segment pointer, second copy: empty").zeros(SEGMENT_HEADER_BYTES);
       while (!file.isAtEnd) file.frame();
     }
     if (!file.isAtEnd) throw new Error(`${name} is not explained to its end`);

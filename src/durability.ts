@@ -314,7 +314,7 @@ export class Durability {
       const writer = this.writer!;
       if (this.isClosed || this.poison !== undefined || writer.isDirty) return;
       try {
-        writer.checkpoint(this.state.record(writer.replacements));
+        writer.rest(this.state.record(writer.replacements));
       } catch (error) {
         this.fail("write a checkpoint", error);
       }

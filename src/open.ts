@@ -14,7 +14,8 @@ import type { CheckedOptions } from "./options.ts";
 import { type Damage, describeDamage, type RecoveryReport } from "./report.ts";
 import { createSegment } from "./segments/create.ts";
 import { CHECKPOINT_BYTES } from "./format/checkpoint.ts";
-import { SEGMENT_HEADER_BYTES } from "./format/segment_header.ts";
+import type { PlacedSlot } from "./format/durable_slot.ts";
+import { SEGMENT_HEADER_BYTES } from "./format/header_block.ts";
 import { segmentNumber } from "./format/segment_name.ts";
 import type { LogState } from "./format/state.ts";
 import { IDENTITY_NAME, isIdentityLeftover, writeIdentity } from "./segments/identity.ts";
@@ -309,11 +310,12 @@ function startWriter(
 ): SegmentWriter {
   const { head, index, numberUsed } = recovered;
   const { replacements } = recovered.state;
-  const write = (segment: Segment, file: File, endsWithCheckpoint: boolean) =>
+  const write = (segment: Segment, file: File, endsWithCheckpoint: boolean, slot?: PlacedSlot) =>
     new SegmentWriter(fileSystem, folder, codec, segmentBytes, {
       segment,
       file,
       endsWithCheckpoint,
+      slot,
       numberUsed: Math.max(numberUsed, segment.header.number),
       replacements,
     });
@@ -336,10 +338,10 @@ function startWriter(
     index.segments.push(segment);
     return write(segment, file, false);
   }
-  const { previous } = recovered;
+  const { previous, slot } = recovered;
   const nameHead = () => {
     if (previous === undefined || previous.header.number !== head.header.previous) return;
-    nameNextSegment(fileSystem, codec, previous, head.header.number, head.header.baseLsn);
+    nameNextSegment(fileSystem, codec, previous, head, recovered.provenLsn);
   };
   // A segment with damage is not written any more, so that a repair can replace its file.
   if (
@@ -356,13 +358,13 @@ function startWriter(
       // From now on the log does not look closed. Two writers that each took it for closed would write in the same place.
       file.truncate(head.endOffset + OPEN_BYTES);
       file.sync();
-      // Were the newest segment lost too, nothing would tell that it was there.
+      // Were the newest segment lost too, nothing would show that it was there.
       if (!recovered.isHeadNamed) nameHead();
+      return write(head, file, true, slot);
     } catch (error) {
       file.close();
       throw error;
     }
-    return write(head, file, true);
   }
   // For the same reason, what makes the newest segment part of the log is written once more.
   nameHead();

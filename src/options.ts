@@ -23,8 +23,8 @@ export interface Progress {
 /** How to open a log. Everything has a default. */
 export interface WalLogOptions {
   /**
-   * Size at which a segment is sealed and the next one begun, in bytes. Default: 64 MiB. A batch is never split, so
-   * that a segment can be larger than this by one batch.
+   * How much a segment holds before the next one is begun, in bytes. Default: 64 MiB; at least 4 KiB. A batch is never
+   * split, so a segment can hold one batch more than this. Its file has 16 KiB for a header besides.
    */
   readonly segmentBytes?: number;
   /** The largest command that an entry may have, in bytes. Default: 64 MiB; at most 1 GiB. */
@@ -78,8 +78,8 @@ export type CheckedOptions =
   & Required<Omit<WalLogOptions, "onProgress" | "signal">>
   & Pick<WalLogOptions, "onProgress" | "signal">;
 
-/** Below this, headers and segment indexes would outweigh the entries. In bytes: 8 KiB. */
-const SEGMENT_BYTES_MIN = 8 * 1024;
+/** Below this, headers and segment indexes would outweigh the entries by far. In bytes: 4 KiB. */
+const SEGMENT_BYTES_MIN = 4 * 1024;
 /** Offsets within a segment are kept as 32 bits in units of 8 bytes. In bytes: 16 GiB, which leaves room for a batch. */
 const SEGMENT_BYTES_MAX = 2 ** 34;
 const SEGMENT_BYTES_DEFAULT = 64 * 1024 * 1024;

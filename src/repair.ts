@@ -9,7 +9,7 @@ import type { Durability } from "./durability.ts";
 import { WalLogError } from "./errors.ts";
 import type { LiveState } from "./live_state.ts";
 import type { Opened } from "./open.ts";
-import { TERM_UNKNOWN } from "./format/state.ts";
+import { TERM_UNKNOWN } from "./format/numbers.ts";
 import type { OpenFiles } from "./segments/open_files.ts";
 import { type PreparedRepair, type Repair, SegmentRepairer } from "./segments/repair.ts";
 import type { Segment } from "./segments/segment.ts";

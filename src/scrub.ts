@@ -14,8 +14,9 @@ import { checkNames } from "./option_names.ts";
 import type { Progress } from "./options.ts";
 import type { Damage } from "./report.ts";
 import { readIndexOffsets, readTrailer } from "./segments/read_index.ts";
-import { decodeNextPointer, NEXT_POINTER_OFFSET } from "./format/next_pointer.ts";
-import { decodeSegmentHeader, HEADER_COPY_OFFSET, SEGMENT_HEADER_BYTES } from "./format/segment_header.ts";
+import { damagedCopies } from "./format/next_pointer.ts";
+import { HEADER_OFFSETS, SECTOR_BYTES, SEGMENT_HEADER_BYTES } from "./format/header_block.ts";
+import { decodeSegmentHeader } from "./format/segment_header.ts";
 import type { LogIndex } from "./segments/index.ts";
 import { entriesWithin, liveIndexes } from "./segments/live.ts";
 import { goneFromReader } from "./segments/reader.ts";
@@ -208,27 +209,24 @@ export function* scrubLog(subject: ScrubSubject): Generator<Progress, ScrubRepor
   };
 }
 
-/** Header copies and next-segment pointer: one of each three may be lost at no cost. */
+/** Damage to copies in the header block. One copy of each part may be lost at no cost. */
 function checkHeader(codec: Codec, segment: Segment, file: SizedFile): Damage[] {
   const block = new Uint8Array(SEGMENT_HEADER_BYTES);
   readFull(file, block, 0);
   const sum = (bytes: Uint8Array, seed: bigint) => codec.hash(bytes, seed);
-  const found: Damage[] = [];
-  for (const offset of [0, HEADER_COPY_OFFSET]) {
-    const copy = decodeSegmentHeader(block, offset, sum);
-    if (copy !== undefined && !("version" in copy)) continue;
-    found.push({
-      ...wholeSegment(segment, "one of two copies is damaged"),
-      kind: "segment header",
-      offset,
-      bytes: 512,
-    });
-  }
-  if (decodeNextPointer(block, segment.header.salt, sum) === "damaged") {
-    const reason = "the next-segment pointer is damaged";
-    found.push({ ...wholeSegment(segment, reason), kind: "segment header", offset: NEXT_POINTER_OFFSET, bytes: 512 });
-  }
-  return found;
+  const at = (offset: number, reason: string): Damage => ({
+    ...wholeSegment(segment, reason),
+    kind: "segment header",
+    offset,
+    bytes: SECTOR_BYTES,
+  });
+  const headers = HEADER_OFFSETS.filter((offset) => decodeSegmentHeader(block, offset, sum) === undefined);
+  return [
+    ...headers.map((offset) => at(offset, "one of two copies is damaged")),
+    ...damagedCopies(block, segment.header.salt, sum).map((offset) =>
+      at(offset, "the next-segment pointer is damaged")
+    ),
+  ];
 }
 
 /**

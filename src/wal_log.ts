@@ -17,7 +17,7 @@ import type { Damage, RecoveryReport } from "./report.ts";
 import { scrubInBackground, type ScrubOptions, type ScrubReport } from "./scrub.ts";
 import { takeBatch } from "./segments/batch.ts";
 import { FLAG_VOTE, FRAME_ALIGNMENT, FRAME_HEADER_BYTES, KIND_HARD_STATE, KIND_TRUNCATE } from "./format/frame.ts";
-import { TERM_UNKNOWN } from "./format/state.ts";
+import { TERM_UNKNOWN } from "./format/numbers.ts";
 import type { LogIndex } from "./segments/index.ts";
 import { EntryReader } from "./segments/reader.ts";
 import { SnapshotStore } from "./snapshot_store.ts";

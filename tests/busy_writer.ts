@@ -31,7 +31,7 @@ export function commandAt(index: number, term: number): Uint8Array {
 }
 
 async function write(folder: string, milliseconds: number): Promise<void> {
-  const log = WalLog.openSync(folder, { segmentBytes: 8192 });
+  const log = WalLog.openSync(folder, { segmentBytes: 4096 });
   const random = new Random(milliseconds);
   let term = 1;
   const end = performance.now() + milliseconds;

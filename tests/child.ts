@@ -61,13 +61,13 @@ switch (command) {
     }
     break;
   case "write": {
-    const log = WalLog.openSync(folder, { segmentBytes: 8192 });
+    const log = WalLog.openSync(folder, { segmentBytes: 4096 });
     writeEverything(log);
     log.closeSync();
     break;
   }
   case "extend": {
-    const log = WalLog.openSync(folder, { segmentBytes: 8192 });
+    const log = WalLog.openSync(folder, { segmentBytes: 4096 });
     const { lastIndex, lastTerm } = log;
     log.append(entriesAt(lastIndex + 1, lastIndex + 20, lastTerm, 300));
     await log.sync();

@@ -8,7 +8,7 @@ import process from "node:process";
 import { describe, it } from "node:test";
 import { WalLog } from "../mod.ts";
 import { FRAME_HEADER_BYTES } from "../src/format/frame.ts";
-import { SEGMENT_HEADER_BYTES } from "../src/format/segment_header.ts";
+import { SEGMENT_HEADER_BYTES } from "../src/format/header_block.ts";
 import { segmentName } from "../src/format/segment_name.ts";
 import { forgePointer, forgeSegment } from "./forge.ts";
 import { entriesAt, entryAt } from "./history.ts";
@@ -139,7 +139,7 @@ describe("entries that are lost at a segment's start and at its end", () => {
   /** A log of three segments whose middle one has lost its first and its last entries, headers too. */
   function damagedLog(): { readonly disk: MemoryDisk; readonly last: number } {
     const disk = new MemoryDisk();
-    const log = WalLog.openSync(PATH, { fileSystem: disk, segmentBytes: 8192 });
+    const log = WalLog.openSync(PATH, { fileSystem: disk, segmentBytes: 4096 });
     for (const entry of entriesAt(1, 12, 1, 900)) log.append([entry]);
     log.closeSync();
     const contents = new Map(disk.contents());
@@ -154,7 +154,7 @@ describe("entries that are lost at a segment's start and at its end", () => {
 
   it("are reported, and repaired in place", () => {
     const { disk, last } = damagedLog();
-    const log = WalLog.openSync(PATH, { fileSystem: disk, onDamage: "keep", segmentBytes: 8192 });
+    const log = WalLog.openSync(PATH, { fileSystem: disk, onDamage: "keep", segmentBytes: 4096 });
     const lost = log.damaged.flatMap(({ firstIndex, lastIndex }) => [firstIndex!, lastIndex!]);
     assert.equal(lost.length, 4, JSON.stringify(log.damaged));
     for (const index of lost) assert.throws(() => log.entry(index), { code: "DAMAGED_ENTRY" });

@@ -81,7 +81,7 @@ function joined(pieces: readonly Uint8Array[]): Uint8Array {
  * @param path Its folder.
  */
 export function makeLog(path: string): void {
-  const log = WalLog.openSync(path, { segmentBytes: 16 * 1024 });
+  const log = WalLog.openSync(path, { segmentBytes: 12 * 1024 });
   log.setHardState({ term: 1, votedFor: 2n ** 64n - 1n });
   for (let term = 1; term <= 4; term++) log.append(entriesAt(term * 30 - 29, term * 30, term, 100 * term));
   log.applySnapshot({ index: 10, term: 1, config: [1n, 2n, 3n], data: bytesOf(5000) });

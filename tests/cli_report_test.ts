@@ -41,7 +41,7 @@ const LOGS: Readonly<Record<string, (path: string) => void>> = {
     log.closeSync();
   },
   "of many segments and terms": (path) => {
-    const log = WalLog.openSync(path, { segmentBytes: 8192 });
+    const log = WalLog.openSync(path, { segmentBytes: 4096 });
     for (let i = 0; i < 300; i++) log.append(entriesAt(i * 4 + 1, i * 4 + 4, 1000 + i, 500 + (i * 37) % 900));
     log.closeSync();
   },

@@ -10,7 +10,7 @@ import { describe, it } from "node:test";
 import { setTimeout } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { WalLog } from "../mod.ts";
-import { SEGMENT_HEADER_BYTES } from "../src/format/segment_header.ts";
+import { SEGMENT_HEADER_BYTES } from "../src/format/header_block.ts";
 import { cli, damageEntry, endOf, makeForgetful, makeLog, segmentsOf, startCli } from "./cli.ts";
 import { entriesAt, entryAt } from "./history.ts";
 import { contentsOf } from "./memory_disk.ts";
@@ -194,7 +194,7 @@ describe("wal-log verify", () => {
       truncateSync(join(torn, "000000000001.seg"), SEGMENT_HEADER_BYTES + 64 + 100);
       const { code, stdout } = await cli("verify", torn);
       assert.equal(code, 1, stdout);
-      assert.match(stdout, /^torn: 1 entry up to index 1, .*\n {2}torn at byte 4\d+ of 000000000001\.seg: \d+ bytes/);
+      assert.match(stdout, /^torn: 1 entry up to index 1, .*\n {2}torn at byte 16\d+ of 000000000001\.seg: \d+ bytes/);
     });
   });
 

@@ -11,8 +11,7 @@ import assert from "node:assert/strict";
 import { resolve } from "node:path";
 import { type HardState, type LogEntry, MemoryLog, type RaftLog, type Snapshot, WalLog, WalLogError } from "../mod.ts";
 import { CHECKPOINT_BYTES } from "../src/format/checkpoint.ts";
-import { NEXT_POINTER_OFFSET } from "../src/format/next_pointer.ts";
-import { SEGMENT_HEADER_BYTES } from "../src/format/segment_header.ts";
+import { NEXT_POINTER_OFFSETS, SEGMENT_HEADER_BYTES } from "../src/format/header_block.ts";
 import type { FileSystem } from "../src/storage/file_system.ts";
 import { type DiskFault, PowerLoss, Random, SimulatedDisk } from "../src/testing/mod.ts";
 import {
@@ -32,7 +31,7 @@ import { type Space, withinSpace } from "./simulated_machine.ts";
 
 const FOLDER = resolve("/raft.wal");
 /** Mostly small, so that histories rotate. */
-const SEGMENT_BYTES = [8192, 8192, 8192, 12_288, 65_536];
+const SEGMENT_BYTES = [4096, 4096, 4096, 8192, 61_440];
 const STEPS_MAX = 60;
 /** Openings in a row that may be disturbed, and those after which it must have succeeded. */
 const DISTURBED_MAX = 5;
@@ -356,11 +355,12 @@ class DamageSimulation {
       ? SEGMENT_HEADER_BYTES + random.below(used - SEGMENT_HEADER_BYTES)
       : random.below(isSegment ? Math.min(used, SEGMENT_HEADER_BYTES) : used);
     const kind = random.below(10);
-    // Zeros over the end of the log take what vouches for it along, and so does the newest segment that is lost with
-    // something else.
+    // Zeros over the end of a log that was not closed take along the checkpoint that proves it. So does the newest segment
+    // that is lost with something else.
     const from = offset - offset % 512;
     const isHeader = isSegment && from < SEGMENT_HEADER_BYTES;
-    const length = Math.min(512 * (isHeader ? 1 : 1 + random.below(6)), used - CHECKPOINT_BYTES - from);
+    const end = isClosed ? used : used - CHECKPOINT_BYTES;
+    const length = Math.min(512 * (isHeader ? 1 : 1 + random.below(6)), end - from);
     if (kind < 2 && random.chance(0.6)) {
       if (isNewest && isOneOfSeveral) return false;
       this.#note(`lose ${path}`);
@@ -368,7 +368,7 @@ class DamageSimulation {
     } else if (kind < 5 && length > 0 && (!isNewest || isClosed)) {
       // A zeroed next-segment pointer looks like one that was never written. Beside damage to the old tail, nothing shows
       // that the copies in the next segment are part of the log.
-      if (isHeader && from === NEXT_POINTER_OFFSET && isOneOfSeveral) return false;
+      if (isHeader && NEXT_POINTER_OFFSETS.some((offset) => offset === from) && isOneOfSeveral) return false;
       this.#note(`zero ${path} at ${from}, ${length} of ${used}`);
       this.#disk.zero(path, from, length);
     } else {

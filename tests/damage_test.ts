@@ -8,8 +8,12 @@ import process from "node:process";
 import { describe, it } from "node:test";
 import { type Damage, WalLog, WalLogError, type WalLogOptions } from "../mod.ts";
 import { FRAME_HEADER_BYTES, KIND_ENTRY, KIND_SEGMENT_INDEX } from "../src/format/frame.ts";
-import { NEXT_POINTER_OFFSET } from "../src/format/next_pointer.ts";
-import { HEADER_COPY_OFFSET, SEGMENT_HEADER_BYTES } from "../src/format/segment_header.ts";
+import {
+  DURABLE_SLOT_OFFSETS,
+  HEADER_OFFSETS,
+  NEXT_POINTER_OFFSETS,
+  SEGMENT_HEADER_BYTES,
+} from "../src/format/header_block.ts";
 import type { Index } from "../src/types.ts";
 import { entriesAt, entryAt, flipped, framesOf, History } from "./history.ts";
 import { type Contents, MemoryDisk } from "./memory_disk.ts";
@@ -120,9 +124,10 @@ function severalSegments(history: History): void {
 function headerOffsets(): number[] {
   const found: number[] = [];
   for (let at = 0; at < SEGMENT_HEADER_BYTES; at++) {
-    const says = at < 152 || (at >= NEXT_POINTER_OFFSET - 8 && at < NEXT_POINTER_OFFSET + 40) ||
-      (at >= HEADER_COPY_OFFSET - 8 && at < HEADER_COPY_OFFSET + 152);
-    if (says || at % 61 === 0) found.push(at);
+    const says = HEADER_OFFSETS.some((from) => at >= from - 8 && at < from + 160) ||
+      NEXT_POINTER_OFFSETS.some((from) => at >= from - 8 && at < from + 48) ||
+      DURABLE_SLOT_OFFSETS.some((from) => at >= from - 8 && at < from + 96);
+    if (says || at % 241 === 0) found.push(at);
   }
   return found;
 }
@@ -574,14 +579,17 @@ describe("a log with damage that is kept", () => {
 
   it("of both copies of a segment's header heals by truncating in front of it and appending anew", () => {
     const disk = new MemoryDisk();
-    const log = WalLog.openSync(PATH, { fileSystem: disk, segmentBytes: 8192 });
+    const log = WalLog.openSync(PATH, { fileSystem: disk, segmentBytes: 4096 });
     for (let index = 1; index <= 9; index++) log.append([entryAt(index, 1, 1000)]);
     log.closeSync();
     const contents = new Map(disk.contents());
     const name = "000000000002.seg";
-    contents.set(name, contents.get(name)!.slice().fill(0xff, 0, 1024).fill(0xff, HEADER_COPY_OFFSET, 4096));
+    contents.set(
+      name,
+      contents.get(name)!.slice().fill(0xff, 0, 1024).fill(0xff, HEADER_OFFSETS[1], HEADER_OFFSETS[1] + 1024),
+    );
     const damaged = new MemoryDisk(contents);
-    const kept = WalLog.openSync(PATH, { fileSystem: damaged, segmentBytes: 8192, onDamage: "keep" });
+    const kept = WalLog.openSync(PATH, { fileSystem: damaged, segmentBytes: 4096, onDamage: "keep" });
     const [{ firstIndex }] = kept.damaged as [Damage];
     kept.truncate(firstIndex!);
     kept.append(entriesAt(firstIndex!, 9));
@@ -682,7 +690,7 @@ describe("a log with damage that is kept", () => {
 
   it("that is harmless in one segment leaves the hard state what it is, with the segment index of another one damaged", () => {
     const disk = new MemoryDisk();
-    const options = { fileSystem: disk, segmentBytes: 8192 };
+    const options = { fileSystem: disk, segmentBytes: 4096 };
     const first = WalLog.openSync(PATH, options);
     first.setHardState({ term: 1, votedFor: 1n });
     first.append(entriesAt(1, 2, 1, 1000));
@@ -722,7 +730,7 @@ describe("a log with damage that is kept", () => {
       const files = new Map(contents);
       const newest = [...files.keys()].filter((name) => name.endsWith(".seg")).sort().at(-1)!;
       if (fault === "missing") files.delete(newest);
-      else files.set(newest, flipped(flipped(files.get(newest)!, 40, 1), HEADER_COPY_OFFSET + 40, 1));
+      else files.set(newest, flipped(flipped(files.get(newest)!, 40, 1), HEADER_OFFSETS[1] + 40, 1));
       const disk = new MemoryDisk(files);
       assert.equal(codeOf(() => WalLog.openSync(PATH, { fileSystem: new MemoryDisk(files) })), "CORRUPT");
       for (let time = 1; time <= 2; time++) {
@@ -741,7 +749,7 @@ describe("a log with damage that is kept", () => {
 
   it("keeps what it does not know as unknown through rotation, from segment indexes as well", () => {
     const fileSystem = withFrameLost(({ kind, index }) => kind === KIND_ENTRY && index === 5);
-    let log = WalLog.openSync(PATH, { fileSystem, onDamage: "keep", segmentBytes: 8192 });
+    let log = WalLog.openSync(PATH, { fileSystem, onDamage: "keep", segmentBytes: 4096 });
     while (log.stats().segments < 3) log.append([entryAt(log.lastIndex + 1, 3, 500)]);
     const { lastIndex } = log;
     log.closeSync();

@@ -6,8 +6,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { WalLog, WalLogError } from "../mod.ts";
 import { Codec } from "../src/codec/codec.ts";
-import { NEXT_POINTER_OFFSET } from "../src/format/next_pointer.ts";
-import { SEGMENT_HEADER_BYTES } from "../src/format/segment_header.ts";
+import { NEXT_POINTER_OFFSETS, SEGMENT_HEADER_BYTES } from "../src/format/header_block.ts";
 import { segmentName } from "../src/format/segment_name.ts";
 import { snapshotName } from "../src/snapshots.ts";
 import type { FileSystem } from "../src/storage/file_system.ts";
@@ -49,7 +48,7 @@ function growing(disk: MemoryDisk, name: string, grow: Growth): FileSystem {
 /** A log of several segments with a snapshot, closed. */
 function writtenLog(): Contents {
   const disk = new MemoryDisk();
-  const log = WalLog.openSync(PATH, { fileSystem: disk, segmentBytes: 8192 });
+  const log = WalLog.openSync(PATH, { fileSystem: disk, segmentBytes: 4096 });
   for (const entry of entriesAt(1, 20, 1, 900)) log.append([entry]);
   log.applySnapshot(SNAPSHOT);
   log.closeSync();
@@ -62,7 +61,7 @@ async function use(contents: Contents, name: string, grow: Growth): Promise<void
     for (const readOnly of [true, false]) {
       const fileSystem = growing(new MemoryDisk(contents), name, grow);
       try {
-        const log = WalLog.openSync(PATH, { fileSystem, verify, readOnly, onDamage: "keep", segmentBytes: 8192 });
+        const log = WalLog.openSync(PATH, { fileSystem, verify, readOnly, onDamage: "keep", segmentBytes: 4096 });
         await log.scrub();
         log.entries(log.snapshotIndex + 1, log.lastIndex);
         log.closeSync();
@@ -82,7 +81,7 @@ describe("a file that grows for ever", () => {
       it(`does not hold up whoever opens the log: ${name}, by ${what}`, () => use(contents, name, grow));
 
       it(`does not hold up whoever opens the log, damaged: ${name}, by ${what}`, async () => {
-        for (const from of [0, NEXT_POINTER_OFFSET, SEGMENT_HEADER_BYTES + 100]) {
+        for (const from of [0, NEXT_POINTER_OFFSETS[0], SEGMENT_HEADER_BYTES + 100]) {
           const damaged = new Map(contents);
           damaged.set(name, contents.get(name)!.slice().fill(0xff, from, from + 64));
           await use(damaged, name, grow);
@@ -126,7 +125,7 @@ describe("a file that grows for ever", () => {
     const damaged = new Map(contents);
     damaged.set(name, contents.get(name)!.slice().fill(0xff, SEGMENT_HEADER_BYTES + 100, SEGMENT_HEADER_BYTES + 164));
     const fileSystem = growing(new MemoryDisk(damaged), name, noise);
-    const log = WalLog.openSync(PATH, { fileSystem, onDamage: "keep", segmentBytes: 8192 });
+    const log = WalLog.openSync(PATH, { fileSystem, onDamage: "keep", segmentBytes: 4096 });
     const { firstIndex, lastIndex } = log.damaged[0]!;
     log.repair(entriesAt(firstIndex!, lastIndex!, 1, 900));
     assert.deepEqual(log.damaged, []);

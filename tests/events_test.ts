@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { describe, it } from "node:test";
 import { WalLog, type WalLogError, type WalLogEvents } from "../mod.ts";
+import { SEGMENT_HEADER_BYTES } from "../src/format/header_block.ts";
 import { SimulatedDisk } from "../src/testing/mod.ts";
 import { entriesAt, entryAt, flipped } from "./history.ts";
 import { MemoryDisk } from "./memory_disk.ts";
@@ -43,7 +44,7 @@ async function told(work: () => void | Promise<void>): Promise<[name: string, me
 describe("a log tells", () => {
   it("of appends, flushes, rotations, snapshots and compaction, each when it is done", async () => {
     const disk = new MemoryDisk();
-    const log = WalLog.openSync(PATH, { fileSystem: disk, segmentBytes: 8192 });
+    const log = WalLog.openSync(PATH, { fileSystem: disk, segmentBytes: 4096 });
     const found = await told(async () => {
       log.append(entriesAt(1, 3));
       await log.sync();
@@ -80,7 +81,7 @@ describe("a log tells", () => {
       work: (log: WalLog, fileSystem: WatchedFileSystem) => void | Promise<void>,
     ): Promise<{ readonly durable: number; readonly answered: number; readonly lastIndex: number }[]> {
       const fileSystem = new WatchedFileSystem(new MemoryDisk());
-      const log = WalLog.openSync(PATH, { fileSystem, segmentBytes: 8192, slowFlushMilliseconds: 0 });
+      const log = WalLog.openSync(PATH, { fileSystem, segmentBytes: 4096, slowFlushMilliseconds: 0 });
       const seen: { durable: number; answered: number; lastIndex: number }[] = [];
       const slow: unknown[] = [];
       const onFlush = (message: unknown) => {
@@ -226,7 +227,7 @@ describe("a log tells", () => {
     log.append(entriesAt(1, 50));
     log.closeSync();
     const [name, bytes] = [...disk.contents()].find(([other]) => other.endsWith(".seg"))!;
-    const damaged = new MemoryDisk(new Map(disk.contents()).set(name, flipped(bytes, 4096 + 200, 1)));
+    const damaged = new MemoryDisk(new Map(disk.contents()).set(name, flipped(bytes, SEGMENT_HEADER_BYTES + 200, 1)));
     const found = await told(() => {
       WalLog.openSync(PATH, { fileSystem: damaged, onDamage: "keep", readOnly: true });
     });

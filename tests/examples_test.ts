@@ -29,7 +29,7 @@ const CLIENT = fileURLToPath(new URL("./examples_client.ts", import.meta.url));
 const TURNS = 10;
 
 function openOn(disk: SimulatedDisk, eventsPerSnapshot?: number): Promise<Service> {
-  return Service.open("/events.wal", { eventsPerSnapshot, log: { fileSystem: disk.fileSystem, segmentBytes: 8192 } });
+  return Service.open("/events.wal", { eventsPerSnapshot, log: { fileSystem: disk.fileSystem, segmentBytes: 4096 } });
 }
 
 function request(method: string, path: string, key?: string, body: unknown = ""): HttpRequest {

@@ -31,9 +31,9 @@ import { inTemporaryFolder } from "./temporary.ts";
 import { WatchedFileSystem } from "./watched_file_system.ts";
 
 const CHILD = fileURLToPath(new URL("./child.ts", import.meta.url));
-const SMALL: WalLogOptions = { segmentBytes: 8192 };
+const SMALL: WalLogOptions = { segmentBytes: 4096 };
 /** Two writers would go on in the same segment. */
-const ROOMY: WalLogOptions = { segmentBytes: 65536 };
+const ROOMY: WalLogOptions = { segmentBytes: 61_440 };
 const onWindows = skipReason(isWindows && "Windows cannot delete or move a folder or file that is open");
 const unlessRoot = skipUnlessRoot();
 

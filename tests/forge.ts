@@ -3,15 +3,11 @@
  */
 
 import assert from "node:assert/strict";
+import { HEADER_OFFSETS, NEXT_POINTER_OFFSETS } from "../src/format/header_block.ts";
 import { Codec } from "../src/codec/codec.ts";
 import { FRAME_HEADER_BYTES, FRAME_HEADER_CHECKSUM, FRAME_LENGTH } from "../src/format/frame.ts";
-import { encodeNextPointer, NEXT_POINTER_OFFSET } from "../src/format/next_pointer.ts";
-import {
-  decodeSegmentHeader,
-  encodeSegmentHeader,
-  HEADER_COPY_OFFSET,
-  type SegmentHeader,
-} from "../src/format/segment_header.ts";
+import { encodeNextPointer } from "../src/format/next_pointer.ts";
+import { decodeSegmentHeader, encodeSegmentHeader, type SegmentHeader } from "../src/format/segment_header.ts";
 import type { LogState } from "../src/format/state.ts";
 import { framesOf } from "./history.ts";
 
@@ -30,13 +26,11 @@ export type HeaderClaim = Partial<Omit<SegmentHeader, "state"> & { readonly stat
  */
 export function forgeSegment(segment: Uint8Array, claim: HeaderClaim): Uint8Array {
   const header = decodeSegmentHeader(segment, 0, sum);
-  assert(header !== undefined && !("version" in header));
+  assert(header !== undefined);
   const forged: SegmentHeader = { ...header, ...claim, state: { ...header.state, ...claim.state } };
   const frames = framesOf(segment);
   const bytes = segment.slice();
-  const block = encodeSegmentHeader(forged, sum);
-  bytes.set(block.subarray(0, NEXT_POINTER_OFFSET));
-  bytes.set(block.subarray(HEADER_COPY_OFFSET), HEADER_COPY_OFFSET);
+  for (const offset of HEADER_OFFSETS) bytes.set(encodeSegmentHeader(forged, sum), offset);
   const view = new DataView(bytes.buffer);
   for (const { offset } of frames) {
     const seed = BigInt.asUintN(64, forged.salt ^ (BigInt(forged.baseLsn) + BigInt(offset)));
@@ -56,8 +50,9 @@ export function forgeSegment(segment: Uint8Array, claim: HeaderClaim): Uint8Arra
  */
 export function forgePointer(segment: Uint8Array, number: number, endLsn: number): Uint8Array {
   const header = decodeSegmentHeader(segment, 0, sum);
-  assert(header !== undefined && !("version" in header));
+  assert(header !== undefined);
   const bytes = segment.slice();
-  bytes.set(encodeNextPointer({ number, endLsn }, header.salt, sum), NEXT_POINTER_OFFSET);
+  const pointer = encodeNextPointer({ number, endLsn, durableLsn: 0 }, header.salt, sum);
+  for (const offset of NEXT_POINTER_OFFSETS) bytes.set(pointer, offset);
   return bytes;
 }

@@ -14,8 +14,7 @@ import { fileURLToPath } from "node:url";
 import { type LogEntry, type RaftLog, WalLog, WalLogError } from "../mod.ts";
 import { exampleFiles, explainExample } from "../scripts/format_example.ts";
 import { Codec } from "../src/codec/codec.ts";
-import { NEXT_POINTER_OFFSET } from "../src/format/next_pointer.ts";
-import { SEGMENT_HEADER_BYTES } from "../src/format/segment_header.ts";
+import { HEADER_OFFSETS, NEXT_POINTER_OFFSETS, SEGMENT_HEADER_BYTES } from "../src/format/header_block.ts";
 import { segmentName } from "../src/format/segment_name.ts";
 import { PowerLoss, Random, SimulatedDisk } from "../src/testing/mod.ts";
 import { damageEntry, makeForgetful, makeLog } from "./cli.ts";
@@ -25,7 +24,7 @@ import { skipReason } from "./skip.ts";
 import { inTemporaryFolder } from "./temporary.ts";
 
 const DOCS = fileURLToPath(new URL("../docs/", import.meta.url));
-const GOLDEN = fileURLToPath(new URL("./golden/v1/raft.wal", import.meta.url));
+const GOLDEN = fileURLToPath(new URL("./golden/v2/raft.wal", import.meta.url));
 const FOLDER = resolve("/raft.wal");
 /** Random histories, and random damage: enough for each kind of frame and of end, in some seconds. */
 const HISTORIES = 50;
@@ -148,7 +147,7 @@ function step(log: WalLog, random: Random): void {
 function randomLog(seed: number): Map<string, Uint8Array> {
   const random = new Random(seed);
   const disk = new SimulatedDisk({ seed });
-  const segmentBytes = random.pick([8192, 16384, 1 << 20]);
+  const segmentBytes = random.pick([4096, 12288, 1 << 20]);
   const open = () => WalLog.openSync(FOLDER, { fileSystem: disk.fileSystem, segmentBytes });
   let log = open();
   for (let left = random.below(STEPS_MAX); left > 0; left--) {
@@ -190,11 +189,10 @@ describe("docs/FORMAT.md", () => {
       const part = parts.find((text) => text.startsWith(`${name}, `));
       assert.ok(part, name);
       const seen = new Uint8Array(bytes.length);
-      if (name.endsWith(".seg")) seen.copyWithin(2048, 0, 144);
       for (const [, offset, text] of part.matchAll(/^([0-9a-f]{4}) {2}((?:[0-9a-f]{2} )*[0-9a-f]{2})(?= {2}|$)/gm)) {
         seen.set(Buffer.from(text!.replaceAll(" ", ""), "hex"), Number.parseInt(offset!, 16));
       }
-      if (name.endsWith(".seg")) seen.copyWithin(2048, 0, 144);
+      if (name.endsWith(".seg")) seen.copyWithin(HEADER_OFFSETS[1], 0, 152);
       assert.deepEqual(Buffer.from(seen), Buffer.from(bytes), name);
     }
   });
@@ -243,7 +241,7 @@ describe("the decoder written from docs/FORMAT.md", { skip }, () => {
       damageEntry(path("payload"), 40, "payload");
       damageEntry(path("header"), 50, "header");
       for (const index of [61, 62]) damageEntry(path("repaired"), index, "header");
-      const log = WalLog.openSync(path("repaired"), { onDamage: "keep", segmentBytes: 16 * 1024 });
+      const log = WalLog.openSync(path("repaired"), { onDamage: "keep", segmentBytes: 12 * 1024 });
       const { firstIndex, lastIndex } = log.damaged[0]!;
       log.repair(source.entries(firstIndex!, lastIndex!));
       log.append(entriesAt(log.lastIndex + 1, log.lastIndex + 2, log.lastTerm));
@@ -269,7 +267,7 @@ describe("the decoder written from docs/FORMAT.md", { skip }, () => {
       for (let operation = 0; operation < 14; operation++) {
         for (const seed of [1, 2, 3, 4]) {
           const disk = new SimulatedDisk({ seed: seed * 100 + operation });
-          const open = () => WalLog.openSync(FOLDER, { fileSystem: disk.fileSystem, segmentBytes: 8192 });
+          const open = () => WalLog.openSync(FOLDER, { fileSystem: disk.fileSystem, segmentBytes: 4096 });
           const log = open();
           log.append(entriesAt(1, 20, 1, 100));
           if (seed > 1) log.syncSync();
@@ -290,7 +288,7 @@ describe("the decoder written from docs/FORMAT.md", { skip }, () => {
       decode(...left).forEach((found, i) => assert.notEqual(compare(left[i]!, found, left[i]!), "corrupt", left[i]));
     }));
 
-  it("misses a segment of which only a damaged slot tells that it was there", () =>
+  it("misses a segment of which only damaged pointers show that it was there", () =>
     inTemporaryFolder((folder) => {
       const disk = new SimulatedDisk();
       const open = () => WalLog.openSync(FOLDER, { fileSystem: disk.fileSystem });
@@ -299,20 +297,23 @@ describe("the decoder written from docs/FORMAT.md", { skip }, () => {
       open().closeSync();
       const files = contentsOf(disk);
       assert(files.delete(segmentName(2)));
-      const slot = files.get(segmentName(1))!.subarray(NEXT_POINTER_OFFSET, NEXT_POINTER_OFFSET + 32);
-      const damage = [[0, 0], [0, 5], [4, 8], [9, 9], [24, 32]] as const;
-      const folders = damage.map(([from, to]) => {
-        const path = join(folder, `${from} to ${to}`);
-        const before = slot.slice();
-        slot.fill(0, from, to);
-        if (from === 9) slot[9]! ^= 1;
-        write(path, files);
-        slot.set(before);
+      const whole = files.get(segmentName(1))!.slice();
+      const [page0, page3] = NEXT_POINTER_OFFSETS;
+      const damage = [[], [page0], [page3], [page0, page3], [page0, page3, 0]];
+      const folders = damage.map((places) => {
+        const path = join(folder, `bits at ${places.join()}`);
+        const bytes = whole.slice();
+        for (const at of places) bytes[at + 9]! ^= 1;
+        write(path, files.set(segmentName(1), bytes));
         return path;
       });
+      // Where both are empty, the newest segment was never named.
+      const empty = whole.slice();
+      for (const at of NEXT_POINTER_OFFSETS) empty.fill(0, at, at + 512);
+      write(join(folder, "empty"), files.set(segmentName(1), empty));
+      folders.push(join(folder, "empty"));
       const verdicts = decode(...folders).map((found, i) => compare(folders[i]!, found, folders[i]!));
-      // Where too little of it is left, it may be anything.
-      assert.deepEqual(verdicts, ["corrupt", "clean", "corrupt", "corrupt", "corrupt"]);
+      assert.deepEqual(verdicts, ["corrupt", "corrupt", "corrupt", "corrupt", "corrupt", "clean"]);
     }));
 
   it("misses one whose place another was about to take when the power went", () =>
@@ -325,7 +326,7 @@ describe("the decoder written from docs/FORMAT.md", { skip }, () => {
       disk.lose(`${FOLDER}/${segmentName(2)}`);
       open("keep");
       const files = contentsOf(disk);
-      files.get(segmentName(1))!.fill(0, NEXT_POINTER_OFFSET + 24, NEXT_POINTER_OFFSET + 28);
+      files.get(segmentName(1))!.fill(0, NEXT_POINTER_OFFSETS[0] + 24, NEXT_POINTER_OFFSETS[0] + 28);
       files.set(segmentName(3), files.get(segmentName(3))!.slice(0, SEGMENT_HEADER_BYTES));
       const path = join(folder, "torn");
       write(path, files);

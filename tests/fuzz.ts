@@ -24,13 +24,14 @@ import {
   FRAME_UNPROVEN,
   frameBytes,
 } from "../src/format/frame.ts";
-import { NEXT_POINTER_OFFSET } from "../src/format/next_pointer.ts";
 import {
-  decodeSegmentHeader,
-  HEADER_COPY_OFFSET,
+  DURABLE_SLOT_OFFSETS,
+  HEADER_OFFSETS,
+  NEXT_POINTER_OFFSETS,
+  SECTOR_BYTES,
   SEGMENT_HEADER_BYTES,
-  type SegmentHeader,
-} from "../src/format/segment_header.ts";
+} from "../src/format/header_block.ts";
+import { decodeSegmentHeader, type SegmentHeader } from "../src/format/segment_header.ts";
 import { TRAILER_BYTES } from "../src/format/segment_index.ts";
 import { segmentName } from "../src/format/segment_name.ts";
 import type { File, FileSystem } from "../src/storage/file_system.ts";
@@ -175,7 +176,7 @@ export function original(seed: number): Files {
 function writeOriginal(seed: number): Files {
   const random = new Random(seed ^ 0x0f1cca5e);
   const disk = new SimulatedDisk({ seed });
-  const segmentBytes = random.pick([8192, 8192, 16384, 65536]);
+  const segmentBytes = random.pick([4096, 4096, 12288, 61_440]);
   const open = () => WalLog.openSync(FOLDER, { fileSystem: disk.fileSystem, segmentBytes });
   let log = open();
   for (let step = 10 + random.below(40); step > 0; step--) {
@@ -308,6 +309,7 @@ export class Mutator {
     if (dice < 54) this.frame();
     else if (dice < 62) this.moveFrame();
     else if (dice < 74) this.header();
+    else if (dice < 78) this.pointer();
     else if (dice < 81) this.slot();
     else if (dice < 90) this.segmentIndex();
     else if (dice < 97) this.snapshot();
@@ -411,9 +413,9 @@ export class Mutator {
 
   private segmentAt(path: string): SegmentHeader | undefined {
     const bytes = this.files.get(path)!;
-    for (const offset of [0, HEADER_COPY_OFFSET]) {
+    for (const offset of HEADER_OFFSETS) {
       const header = decodeSegmentHeader(bytes, offset, this.sum);
-      if (header !== undefined && !("version" in header)) return header;
+      if (header !== undefined) return header;
     }
     return undefined;
   }
@@ -525,7 +527,7 @@ export class Mutator {
     const { path, bytes } = segment;
     if (bytes.length < SEGMENT_HEADER_BYTES) return;
     const view = viewOf(bytes);
-    const at = decodeSegmentHeader(bytes, 0, this.sum) === undefined ? HEADER_COPY_OFFSET : 0;
+    const at = decodeSegmentHeader(bytes, 0, this.sum) === undefined ? HEADER_OFFSETS[1] : 0;
     for (let changes = 1 + random.below(2); changes > 0; changes--) {
       const field = random.pick([
         8,
@@ -537,27 +539,27 @@ export class Mutator {
         56,
         56,
         64,
-        68,
         72,
-        72,
+        80,
         80,
         88,
         96,
         104,
-        104,
+        112,
         112,
         120,
         128,
-        128,
+        136,
+        136,
       ]);
       this.note(`header of ${path}, field at ${field}`);
-      if (field < 16 || field === 64 || field === 68) {
+      if (field < 16 || field === 64) {
         view.setUint32(at + field, this.narrow(view.getUint32(at + field, true)), true);
       } else view.setBigUint64(at + field, this.wide(view.getBigUint64(at + field, true)), true);
     }
-    view.setBigUint64(at + 136, this.sum(bytes.subarray(at, at + 136), 0n), true);
+    view.setBigUint64(at + 144, this.sum(bytes.subarray(at, at + 144), 0n), true);
     const copies = random.chance(0.8);
-    if (copies) bytes.copyWithin(at === 0 ? HEADER_COPY_OFFSET : 0, at, at + 512);
+    if (copies) bytes.copyWithin(at === 0 ? HEADER_OFFSETS[1] : 0, at, at + 512);
     const changed = this.segmentAt(path);
     // With the base and the salt, all frames: so that this one change does not merely lose everything.
     if (changed === undefined || random.chance(0.3)) return;
@@ -566,22 +568,46 @@ export class Mutator {
     this.note("and all its frames");
   }
 
+  /** One copy of the next-segment pointer, or both. */
+  private pointer(): void {
+    const { random } = this;
+    const segment = this.anySegment();
+    if (segment === undefined || segment.bytes.length < SEGMENT_HEADER_BYTES) return;
+    const { path, bytes, header } = segment;
+    const copies = random.chance(0.6) ? [...NEXT_POINTER_OFFSETS] : [random.pick(NEXT_POINTER_OFFSETS)];
+    const forged = bytes.slice(copies[0]!, copies[0]! + SECTOR_BYTES);
+    const view = viewOf(forged);
+    if (random.chance(0.2)) {
+      this.note(`no next segment for ${path}`);
+      forged.fill(0);
+    } else {
+      view.setBigUint64(0, 0x584e474f4c4c4157n, true);
+      for (const field of [8, 16, 24]) {
+        if (random.chance(0.6)) view.setBigUint64(field, this.wide(view.getBigUint64(field, true)), true);
+      }
+      this.note(`next segment of ${path}: ${view.getBigUint64(8, true)}, end ${view.getBigUint64(16, true)}`);
+      view.setBigUint64(32, this.sum(forged.subarray(0, 32), header.salt), true);
+    }
+    for (const offset of copies) bytes.set(forged, offset);
+  }
+
+  /** A durable slot, believed. */
   private slot(): void {
     const { random } = this;
     const segment = this.anySegment();
     if (segment === undefined || segment.bytes.length < SEGMENT_HEADER_BYTES) return;
     const { path, bytes, header } = segment;
-    const slot = viewOf(bytes.subarray(NEXT_POINTER_OFFSET, NEXT_POINTER_OFFSET + 32));
-    if (random.chance(0.2)) {
-      this.note(`no next segment for ${path}`);
-      bytes.fill(0, NEXT_POINTER_OFFSET, NEXT_POINTER_OFFSET + 512);
-      return;
+    const offset = random.pick(DURABLE_SLOT_OFFSETS);
+    const slot = bytes.subarray(offset, offset + SECTOR_BYTES);
+    const view = viewOf(slot);
+    view.setBigUint64(0, 0x5544474f4c4c4157n, true);
+    for (const field of [8, 24, 32, 40, 48, 56, 64, 72]) {
+      if (random.chance(0.3)) view.setBigUint64(field, this.wide(view.getBigUint64(field, true)), true);
     }
-    slot.setBigUint64(0, 0x584e474f4c4c4157n, true);
-    if (random.chance(0.6)) slot.setBigUint64(8, this.wide(slot.getBigUint64(8, true)), true);
-    if (random.chance(0.6)) slot.setBigUint64(16, this.wide(slot.getBigUint64(16, true)), true);
-    this.note(`next segment of ${path}: ${slot.getBigUint64(8, true)}, end ${slot.getBigUint64(16, true)}`);
-    slot.setBigUint64(24, this.sum(bytes.subarray(NEXT_POINTER_OFFSET, NEXT_POINTER_OFFSET + 24), header.salt), true);
+    if (random.chance(0.3)) view.setUint32(16, this.narrow(view.getUint32(16, true)), true);
+    this.note(`slot of ${path} at ${offset}: LSN ${view.getBigUint64(8, true)}`);
+    const seed = BigInt.asUintN(64, header.salt ^ BigInt(header.baseLsn + offset));
+    view.setBigUint64(80, this.sum(slot.subarray(0, 80), seed), true);
   }
 
   /** A segment index's tables and its trailer, believed; on a segment that has none, at its end. */
@@ -814,7 +840,7 @@ export function fuzzOpen(seed: number, counts: FuzzCounts = {}): void {
     const disk = diskWith(files, seed);
     const budget = new Budget(fileBytes);
     const fileSystem = counting(disk.fileSystem, budget);
-    const options = { ...way, fileSystem, segmentBytes: random.pick([8192, 65536]) };
+    const options = { ...way, fileSystem, segmentBytes: random.pick([4096, 61_440]) };
     const during = `${way.readOnly ? "reading" : "writing"}, ${way.verify}, ${way.onDamage}`;
     try {
       watchingAllocations(budget, () => openAndUse(options, mutator.isForged, random, count));

@@ -7,7 +7,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { type Damage, WalLog, type WalLogError } from "../mod.ts";
 import { KIND_CHECKPOINT, KIND_ENTRY, KIND_SNAPSHOT, KIND_TRUNCATE, UNPROVEN_UNKNOWN } from "../src/format/frame.ts";
-import { SEGMENT_HEADER_BYTES } from "../src/format/segment_header.ts";
+import { SEGMENT_HEADER_BYTES } from "../src/format/header_block.ts";
 import { segmentName } from "../src/format/segment_name.ts";
 import { Random } from "../src/testing/mod.ts";
 import { entriesAt, entryAt, type FrameAt, framesOf, writeRandomly } from "./history.ts";
@@ -238,7 +238,7 @@ describe("a gap", () => {
     log.append(entriesAt(6, 7, 3));
     // As after a kill: the second segment begins with copies of what no frame vouched for.
     const killed = new MemoryDisk(disk.contents());
-    const second = WalLog.openSync(PATH, { fileSystem: killed, segmentBytes: 8192 });
+    const second = WalLog.openSync(PATH, { fileSystem: killed, segmentBytes: 4096 });
     second.append([entryAt(8, 3, 6000)]);
     second.append([entryAt(9, 3)]);
     second.closeSync();
@@ -325,7 +325,7 @@ describe("a gap just in front of where a crash left the log", () => {
     for (let seed = 1; seed <= SEEDS; seed++) {
       const random = new Random(seed);
       const disk = new MemoryDisk();
-      const log = WalLog.openSync(PATH, { fileSystem: disk, segmentBytes: random.chance(0.5) ? 8192 : undefined });
+      const log = WalLog.openSync(PATH, { fileSystem: disk, segmentBytes: random.chance(0.5) ? 4096 : undefined });
       writeRandomly(log, random);
       // And something that no flush has covered.
       const own = log.lastIndex - log.snapshotIndex;

@@ -7,7 +7,7 @@
 import assert from "node:assert/strict";
 import { MemoryLog } from "../src/memory_log.ts";
 import { decodeFrameHeader, FRAME_HEADER_BYTES, frameBytes, type FrameHeader } from "../src/format/frame.ts";
-import { SEGMENT_HEADER_BYTES } from "../src/format/segment_header.ts";
+import { SEGMENT_HEADER_BYTES } from "../src/format/header_block.ts";
 import type { EntryKind, Index, LogEntry, RaftLog, Term } from "../src/types.ts";
 import type { Random } from "../src/testing/random.ts";
 import type { WalLog } from "../src/wal_log.ts";

@@ -69,7 +69,7 @@ async function openAndRead(path: string, options: WalLogOptions): Promise<void> 
 
 /** Writes to a log; what `sync` acknowledged must be there when it is opened again. */
 async function openAndWrite(path: string, onDamage: "fail" | "keep"): Promise<void> {
-  const options: WalLogOptions = { onDamage, segmentBytes: 8192 };
+  const options: WalLogOptions = { onDamage, segmentBytes: 4096 };
   const log = await WalLog.open(path, options);
   let acknowledged = 0;
   let closed = "";

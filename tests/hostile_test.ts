@@ -65,7 +65,7 @@ function withFolders(body: (log: string, outside: string) => void | Promise<void
   return () =>
     inTemporaryFolder(async (folder) => {
       const [path, outside] = [join(folder, "raft.wal"), join(folder, "outside")];
-      const log = WalLog.openSync(path, { segmentBytes: 8192 });
+      const log = WalLog.openSync(path, { segmentBytes: 4096 });
       for (const entry of entriesAt(1, 20, 1, 900)) log.append([entry]);
       log.closeSync();
       mkdirSync(outside);

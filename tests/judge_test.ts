@@ -3,9 +3,11 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { type HardState, type Index, MemoryLog, WalLog } from "../mod.ts";
+import { CHECKPOINT_BYTES } from "../src/format/checkpoint.ts";
 import { Random, SimulatedDisk } from "../src/testing/mod.ts";
 import { runCase } from "./judge/case.ts";
 import { blot, type Files } from "./judge/contents.ts";
+import { FRAMES_AT } from "./judge/layout.ts";
 import { expectedOf } from "./judge/expected.ts";
 import { addFigures, type Figures, lostUnnamed, noFigures } from "./judge/figures.ts";
 import { KINDS } from "./judge/kinds.ts";
@@ -64,22 +66,26 @@ describe("recovery of a damaged log", () => {
     });
   }
 
-  it("is known to forget the vote of a closed log if its last 224 bytes are zeroed", () => {
+  it("refuses a closed log whose last page is zeroed, and does not forget its vote", () => {
     const disk = new SimulatedDisk({ seed: 1 });
     const empty = new MemoryLog();
     const writer = new HistoryWriter(new Random(1), disk, 1 << 20, empty, expectedOf(empty));
     writer.open();
     writer.writeVoteLast(20);
     const { files, segmentBytes } = writer.end("closed");
-    const damaged: Files = new Map(files);
     const path = [...files.keys()].find((name) => name.endsWith(".seg"))!;
     const { length } = files.get(path)!;
-    blot(damaged, path, length - 224, length, "zeros", new Random(1));
-    const opened = openFiles(damaged, segmentBytes, "fail", WalLog.openSync, 1);
-    assert(opened.outcome === "opened");
-    const { recovery, hardState, lastIndex } = opened.log;
-    assert.deepEqual([recovery.verdict, hardState], ["torn", { term: 1, votedFor: 7n }]);
-    assert(lastIndex < 20);
+    for (const bytes of [72, 224, 4096]) {
+      const damaged: Files = new Map(files);
+      blot(damaged, path, Math.max(length - bytes, FRAMES_AT), length, "zeros", new Random(1));
+      const isEnough = bytes === CHECKPOINT_BYTES;
+      const opened = openFiles(damaged, segmentBytes, "fail", WalLog.openSync, 1);
+      assert.equal(opened.outcome, isEnough ? "opened" : "refused", `${bytes} bytes`);
+      const kept = openFiles(damaged, segmentBytes, "keep", WalLog.openSync, 1);
+      assert(kept.outcome === "opened");
+      assert.deepEqual(kept.log.hardState, { term: 9, votedFor: 3n }, `${bytes} bytes`);
+      assert.equal(kept.log.lastIndex, 20, `${bytes} bytes`);
+    }
   });
 });
 

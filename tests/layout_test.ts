@@ -5,12 +5,12 @@ import { describe, it } from "node:test";
 import * as codecModule from "../src/codec/codec.ts";
 import * as checkpoint from "../src/format/checkpoint.ts";
 import * as frame from "../src/format/frame.ts";
-import * as nextPointer from "../src/format/next_pointer.ts";
+import * as headerBlock from "../src/format/header_block.ts";
 import * as segmentHeader from "../src/format/segment_header.ts";
 import * as segmentIndex from "../src/format/segment_index.ts";
 
 const { CHUNK_BYTES, Codec } = codecModule;
-const format = { ...checkpoint, ...frame, ...nextPointer, ...segmentHeader, ...segmentIndex };
+const format = { ...checkpoint, ...frame, ...headerBlock, ...segmentHeader, ...segmentIndex };
 
 /** Exports that say where things lie in the module's memory, which the codec asks for at run time. */
 const MEMORY_MAP = ["STATE", "OFFSETS", "OFFSETS_MAX", "RUNS", "RUNS_MAX", "HEAP"];
@@ -86,8 +86,8 @@ describe("the layout", () => {
     assert.ok(wasm.get("OFFSETS_MAX")! * format.FRAME_HEADER_BYTES > CHUNK_BYTES);
   });
 
-  it("is the one that format version 1 says: a change of these numbers is a new version", () => {
-    assert.equal(format.FORMAT_VERSION, 1);
+  it("is the one that format version 2 says: a change of these numbers is a new version", () => {
+    assert.equal(format.FORMAT_VERSION, 2);
     const fields = [
       "HEADER_CHECKSUM",
       "LENGTH",
@@ -104,9 +104,10 @@ describe("the layout", () => {
     assert.deepEqual(kinds.map((name) => wasm.get(`KIND_${name}`)), [1, 2, 3, 4, 5, 6]);
     const flags = ["COPY", "CLOSE", "VOTE", "REPAIRED", "CLEAR", "CONFIG"];
     assert.deepEqual(flags.map((name) => wasm.get(`FLAG_${name}`)), [1, 2, 4, 8, 16, 32]);
-    assert.equal(format.SEGMENT_HEADER_BYTES, 4096);
-    assert.equal(format.NEXT_POINTER_OFFSET, 1024);
-    assert.equal(format.HEADER_COPY_OFFSET, 2048);
+    assert.equal(format.SEGMENT_HEADER_BYTES, 16_384);
+    assert.deepEqual(format.HEADER_OFFSETS, [0, 12_288]);
+    assert.deepEqual(format.NEXT_POINTER_OFFSETS, [1024, 13_312]);
+    assert.deepEqual(format.DURABLE_SLOT_OFFSETS, [4096, 8192]);
     assert.equal(format.TRAILER_BYTES, 64);
   });
 });

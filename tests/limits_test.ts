@@ -23,7 +23,7 @@ import { assertSameEntries } from "./model.ts";
 
 const PATH = MemoryDisk.PATH;
 const FIRST = segmentName(1);
-const SEGMENT_BYTES = 8192;
+const SEGMENT_BYTES = 4096;
 /** Four entries of this size fill a segment. */
 const ENTRY_BYTES = 900;
 

@@ -22,7 +22,7 @@ function codeOf(call: () => unknown): string | undefined {
 /** A writer with sixty entries of 500 bytes in small segments. */
 function openWriter(): { readonly disk: MemoryDisk; readonly log: WalLog } {
   const disk = new MemoryDisk();
-  const log = WalLog.openSync(PATH, { fileSystem: disk, segmentBytes: 8192 });
+  const log = WalLog.openSync(PATH, { fileSystem: disk, segmentBytes: 4096 });
   for (let index = 1; index <= 60; index++) log.append([entryAt(index, 1, 500)]);
   log.syncSync();
   return { disk, log };

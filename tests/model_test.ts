@@ -66,7 +66,7 @@ describe("random histories", () => {
   // The time allowed is for slow disks: it takes a few seconds.
   it("leave a log on files in the state of a log in memory, at each step", { timeout: 120_000 }, async () => {
     const history = fc.array(STEP, { minLength: 1, maxLength: STEPS_MAX, size: "max" });
-    const segmentBytes = fc.integer({ min: 8 * 1024, max: 64 * 1024 });
+    const segmentBytes = fc.integer({ min: 4 * 1024, max: 64 * 1024 });
     await fc.assert(
       fc.asyncProperty(history, segmentBytes, (steps, segmentBytes) =>
         inTemporaryFolder(async (folder) => {

@@ -66,7 +66,7 @@ describe("an error for lack of room", () => {
     it(`refuses a new segment and a write: ${code} in ${runtime}`, { skip }, () => {
       for (const operation of ["create", "write"]) {
         const fileSystem = new WatchedFileSystem(new MemoryDisk());
-        const log = WalLog.openSync(PATH, { fileSystem, segmentBytes: 8192 });
+        const log = WalLog.openSync(PATH, { fileSystem, segmentBytes: 4096 });
         fileSystem.fail = (call) => {
           if (call.operation === operation) throw error;
         };

@@ -16,7 +16,7 @@ const FIRST_SEGMENT = "000000000001.seg";
 /** A log of 1,000 synced entries of term 1, in many segments. */
 function logOf1000(): { disk: MemoryDisk; log: WalLog } {
   const disk = new MemoryDisk();
-  const log = WalLog.openSync(PATH, { fileSystem: disk, segmentBytes: 8192 });
+  const log = WalLog.openSync(PATH, { fileSystem: disk, segmentBytes: 4096 });
   for (let index = 1; index <= 1000; index += 10) log.append(entriesAt(index, index + 9, 1));
   log.syncSync();
   return { disk, log };
@@ -172,7 +172,7 @@ describe("a stream of one's own snapshot", () => {
       it(`drops nothing if its entry ${name} while ${during}`, async () => {
         const disk = new MemoryDisk();
         const fileSystem = new WatchedFileSystem(disk);
-        const log = WalLog.openSync(PATH, { fileSystem, segmentBytes: 8192 });
+        const log = WalLog.openSync(PATH, { fileSystem, segmentBytes: 4096 });
         for (let index = 1; index <= 1000; index += 10) log.append(entriesAt(index, index + 9, 1));
         log.syncSync();
         const writer = log.createSnapshot({ index: 500, term: 1, config: [] }).getWriter();

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
+import { HEADER_OFFSETS } from "../src/format/header_block.ts";
 import { resolve } from "node:path";
 import { test } from "node:test";
 import { type Action, type Message, RaftNode, type RepairReply } from "../src/raft/mod.ts";
 import { type Damage, type HardState, type LogEntry, MemoryLog, type NodeId, WalLog, WalLogError } from "../mod.ts";
 import { FRAME_HEADER_BYTES, KIND_ENTRY } from "../src/format/frame.ts";
-import { HEADER_COPY_OFFSET } from "../src/format/segment_header.ts";
 import { SimulatedDisk } from "../src/testing/mod.ts";
 import { encodeMembership } from "../src/raft/membership.ts";
 import { framesOf } from "./history.ts";
@@ -27,7 +27,7 @@ class DiskCluster extends Cluster {
   /** Starts a node over its disk. */
   boot(id: NodeId): void {
     const { fileSystem } = this.disks.get(id)!;
-    const log = WalLog.openSync(FOLDER, { fileSystem, segmentBytes: 8192, onDamage: "keep" });
+    const log = WalLog.openSync(FOLDER, { fileSystem, segmentBytes: 4096, onDamage: "keep" });
     this.logs.set(id, log);
     this.start(id, IDS.filter((peer) => peer !== id), log);
   }
@@ -221,7 +221,7 @@ test("a leader's snapshot heals what no repair can, though the leader's log has 
   const path = cluster.segments(2n).find((path) =>
     framesOf(disk.content(path)).some(({ kind, index }) => kind === KIND_ENTRY && index === ENTRIES + 2)
   )!;
-  for (const copy of [0, HEADER_COPY_OFFSET]) disk.flip(path, copy + 40);
+  for (const copy of HEADER_OFFSETS) disk.flip(path, copy + 40);
   for (const id of [1n, 3n]) {
     const { log } = cluster.node(id);
     log.setHardState({ term: 2, votedFor: 2n });
@@ -273,7 +273,7 @@ function withHardStateLost(): DiskCluster {
 test("a node that lost its vote learns from all others which terms there were, and votes in none of them again", () => {
   const cluster = withHardStateLost();
   const open = () =>
-    WalLog.openSync(FOLDER, { fileSystem: cluster.disks.get(2n)!.fileSystem, segmentBytes: 8192, onDamage: "keep" });
+    WalLog.openSync(FOLDER, { fileSystem: cluster.disks.get(2n)!.fileSystem, segmentBytes: 4096, onDamage: "keep" });
   const log = open();
   assert.throws(() => log.append([]), (error) => error instanceof WalLogError && error.code === "CORRUPT");
   log.closeSync();
@@ -613,7 +613,7 @@ test("a node whose log lost its end, nobody knows where, stays out", () => {
     const disk = cluster.stop(2n);
     const path = cluster.segments(2n).at(-1)!;
     if (loses === "the newest segment") disk.lose(path);
-    else for (const copy of [0, HEADER_COPY_OFFSET]) disk.flip(path, copy + 40);
+    else for (const copy of HEADER_OFFSETS) disk.flip(path, copy + 40);
     cluster.boot(2n);
     const { hardState } = cluster.node(2n).log;
     cluster.tick(30);

@@ -144,7 +144,7 @@ class Simulation {
   /** Starts the process on a machine, over what its disk holds. */
   #start(machine: Machine): void {
     const { id, disk, isNew } = machine;
-    machine.log = WalLog.openSync(FOLDER, { fileSystem: disk.fileSystem, segmentBytes: 8192, onDamage: "keep" });
+    machine.log = WalLog.openSync(FOLDER, { fileSystem: disk.fileSystem, segmentBytes: 4096, onDamage: "keep" });
     const peers = this.#founders.filter((peer) => peer !== id);
     const config = { ...this.#config, id, ...isNew ? { joining: true } : { peers } };
     machine.node = RaftNode.withLog(config, new WatchedLog(machine.log, this.#safety));

@@ -4,14 +4,14 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { type LogEntry, WalLog } from "../mod.ts";
 import { KIND_CHECKPOINT, KIND_TRUNCATE } from "../src/format/frame.ts";
-import { SEGMENT_HEADER_BYTES } from "../src/format/segment_header.ts";
+import { SEGMENT_HEADER_BYTES } from "../src/format/header_block.ts";
 import { entriesAt, entryAt, flipped, framesOf } from "./history.ts";
 import { MemoryDisk } from "./memory_disk.ts";
 import { assertSameEntries } from "./model.ts";
 
 const PATH = MemoryDisk.PATH;
 const FIRST = "000000000001.seg";
-const SMALL = { segmentBytes: 8192 };
+const SMALL = { segmentBytes: 4096 };
 
 function write(log: WalLog, entries: readonly LogEntry[]): void {
   for (const entry of entries) log.append([entry]);
@@ -136,14 +136,14 @@ describe("the list of what is damaged", () => {
 describe("a repair of a segment that nobody has scanned", () => {
   it("lists no entry that had been discarded", () => {
     const disk = new MemoryDisk();
-    const written = WalLog.openSync(PATH, { fileSystem: disk, segmentBytes: 8192 });
+    const written = WalLog.openSync(PATH, { fileSystem: disk, segmentBytes: 4096 });
     write(written, entriesAt(1, 5, 1, 200));
     written.truncate(5);
     write(written, entriesAt(5, 59, 2, 200));
     written.closeSync();
     const discarded = framesOf(disk.contents().get(FIRST)!).find((frame) => frame.index === 5 && frame.term === 1)!;
     const rotten = changed(disk, FIRST, (bytes) => flipped(bytes, discarded.offset + 60, 1));
-    const log = WalLog.openSync(PATH, { fileSystem: rotten, segmentBytes: 8192, onDamage: "keep", verify: "tail" });
+    const log = WalLog.openSync(PATH, { fileSystem: rotten, segmentBytes: 4096, onDamage: "keep", verify: "tail" });
     log.repair([entryAt(3, 1, 200), entryAt(5, 2, 200)]);
     assert.deepEqual(log.damaged, []);
     assertSameEntries(log.entries(3, 5), [...entriesAt(3, 4, 1, 200), entryAt(5, 2, 200)], "as before");

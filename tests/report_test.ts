@@ -24,7 +24,7 @@ function damageOf(firstIndex: number | undefined, lastIndex: number | undefined)
 /** A log of several segments that has lost the newest, and the index of the first entry in that. */
 function withoutNewestSegment(): { disk: MemoryDisk; firstIndex: number } {
   const written = new MemoryDisk();
-  const log = WalLog.openSync(PATH, { fileSystem: written, segmentBytes: 8192 });
+  const log = WalLog.openSync(PATH, { fileSystem: written, segmentBytes: 4096 });
   let firstIndex = 1;
   for (let index = 1; index <= 40; index++) {
     const { segmentsSealed } = log.stats();

@@ -5,8 +5,7 @@ import { basename } from "node:path";
 import { describe, it } from "node:test";
 import { WalLog, WalLogError } from "../mod.ts";
 import { frameBytes, KIND_ENTRY, KIND_SEGMENT_INDEX } from "../src/format/frame.ts";
-import { NEXT_POINTER_OFFSET } from "../src/format/next_pointer.ts";
-import { SEGMENT_HEADER_BYTES } from "../src/format/segment_header.ts";
+import { NEXT_POINTER_OFFSETS, SEGMENT_HEADER_BYTES } from "../src/format/header_block.ts";
 import { TRAILER_BYTES } from "../src/format/segment_index.ts";
 import { segmentName } from "../src/format/segment_name.ts";
 import { entriesAt, entryAt, flipped, framesOf, History } from "./history.ts";
@@ -15,7 +14,7 @@ import { assertSameState, bytesOf, stateOf } from "./model.ts";
 import { systemError, WatchedFileSystem } from "./watched_file_system.ts";
 
 const PATH = MemoryDisk.PATH;
-const SEGMENT_BYTES = 8192;
+const SEGMENT_BYTES = 4096;
 
 function openMemory(disk = new MemoryDisk()): { disk: MemoryDisk; fileSystem: WatchedFileSystem; log: WalLog } {
   const fileSystem = new WatchedFileSystem(disk);
@@ -74,7 +73,7 @@ describe("a rotation", () => {
     const headerFlushed = at(`sync ${next}`, header);
     const nameFlushed = at(`syncDirectory ${basename(PATH)}`, headerFlushed);
     const slot = fileSystem.calls.findIndex(({ name, operation, position }) =>
-      name === old && operation === "write" && position === NEXT_POINTER_OFFSET
+      name === old && operation === "write" && position === NEXT_POINTER_OFFSETS[0]
     );
     assert.ok(slot > nameFlushed, "the slot is written once the new segment's name is durable");
     const slotFlushed = at(`sync ${old}`, slot);
@@ -134,7 +133,7 @@ describe("a rotation", () => {
   });
 
   it("comes when the next frames do not fit, to the byte, and never splits a batch", () => {
-    const room = SEGMENT_BYTES - SEGMENT_HEADER_BYTES;
+    const room = SEGMENT_BYTES;
     for (const more of [-16, -8, 0, 8]) {
       const { disk, log } = openMemory();
       log.append([entryAt(1, 1, 1000)]);

@@ -56,7 +56,7 @@ function atOnce(disk: MemoryDisk, told: (answer: ScanAnswer) => void): Threads["
 
 /** A log of several segments on the real disk. */
 function writeSegments(path: string): void {
-  const log = WalLog.openSync(path, { segmentBytes: 8192 });
+  const log = WalLog.openSync(path, { segmentBytes: 4096 });
   log.setHardState({ term: 2, votedFor: 7n });
   for (let from = 1; from <= 1000; from += 20) log.append(entriesAt(from, from + 19, 1 + Math.floor(from / 300)));
   log.closeSync();
@@ -118,7 +118,7 @@ describe("a log opened on two threads", () => {
     for (let seed = 1; seed <= SEEDS; seed++) {
       const random = new Random(seed);
       const disk = new MemoryDisk();
-      const log = WalLog.openSync(MemoryDisk.PATH, { fileSystem: disk, segmentBytes: 8192 });
+      const log = WalLog.openSync(MemoryDisk.PATH, { fileSystem: disk, segmentBytes: 4096 });
       writeRandomly(log, random, 200);
       log.closeSync();
       const contents = new Map(disk.contents());

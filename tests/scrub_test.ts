@@ -2,8 +2,7 @@ import assert from "node:assert/strict";
 import { resolve } from "node:path";
 import { describe, it } from "node:test";
 import { type LogEntry, WalLog } from "../mod.ts";
-import { NEXT_POINTER_OFFSET } from "../src/format/next_pointer.ts";
-import { SEGMENT_HEADER_BYTES } from "../src/format/segment_header.ts";
+import { DURABLE_SLOT_OFFSETS, NEXT_POINTER_OFFSETS, SEGMENT_HEADER_BYTES } from "../src/format/header_block.ts";
 import { SimulatedDisk } from "../src/testing/mod.ts";
 import { MemoryDisk } from "./memory_disk.ts";
 
@@ -16,7 +15,7 @@ function entryAt(index: number): LogEntry {
 /** A log of several segments, open, on a disk of its own. */
 function makeLog(): { readonly disk: SimulatedDisk; readonly log: WalLog } {
   const disk = new SimulatedDisk();
-  const log = WalLog.openSync(FOLDER, { fileSystem: disk.fileSystem, segmentBytes: 8192 });
+  const log = WalLog.openSync(FOLDER, { fileSystem: disk.fileSystem, segmentBytes: 4096 });
   log.setHardState({ term: 3, votedFor: 1n });
   for (let index = 1; index <= 120; index++) log.append([entryAt(index)]);
   log.syncSync();
@@ -102,7 +101,7 @@ describe("scrubbing", () => {
     disk.flip(path!, disk.content(path!).length - 150);
     const report = await log.scrub();
     assert.equal(report.verdict, "clean");
-    assert.deepEqual(report.harmless.map(({ kind, offset }) => [kind, offset >= 4096]), [
+    assert.deepEqual(report.harmless.map(({ kind, offset }) => [kind, offset >= SEGMENT_HEADER_BYTES]), [
       ["segment header", false],
       ["segment header", false],
       ["segment index", true],
@@ -116,11 +115,13 @@ describe("scrubbing", () => {
     const [sealed, next] = [paths.at(-2)!, paths.at(-1)!];
     for (const isNamed of [true, false]) {
       const torn = disk.content(sealed).fill(0, disk.content(sealed).length - 200, disk.content(sealed).length - 120);
-      if (!isNamed) torn.fill(0, NEXT_POINTER_OFFSET, NEXT_POINTER_OFFSET + 512);
+      for (const offset of isNamed ? [] : NEXT_POINTER_OFFSETS) torn.fill(0, offset, offset + 512);
+      const begun = disk.content(next).slice(0, SEGMENT_HEADER_BYTES);
+      for (const offset of DURABLE_SLOT_OFFSETS) begun.fill(0, offset, offset + 512);
       const contents = new Map(paths.map((path) => [path.slice(FOLDER.length + 1), disk.content(path)]));
       contents.set(sealed.slice(FOLDER.length + 1), torn);
-      contents.set(next.slice(FOLDER.length + 1), disk.content(next).slice(0, SEGMENT_HEADER_BYTES));
-      const crashed = WalLog.openSync(MemoryDisk.PATH, { fileSystem: new MemoryDisk(contents), segmentBytes: 8192 });
+      contents.set(next.slice(FOLDER.length + 1), begun);
+      const crashed = WalLog.openSync(MemoryDisk.PATH, { fileSystem: new MemoryDisk(contents), segmentBytes: 4096 });
       crashed.append([{ ...entryAt(crashed.lastIndex + 1), term: 3 }]);
       crashed.syncSync();
       const { verdict, damage, harmless } = await crashed.scrub();

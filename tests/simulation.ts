@@ -28,7 +28,7 @@ import { betweenChanges, betweenReads, type Space, withinSpace } from "./simulat
 
 const FOLDER = resolve("/raft.wal");
 /** Mostly small, so that histories rotate. */
-const SEGMENT_BYTES = [8192, 8192, 8192, 65536, 1 << 20];
+const SEGMENT_BYTES = [4096, 4096, 4096, 61_440, 1 << 20];
 const STEPS_MAX = 40;
 /** Crashes in a row before an open must succeed. */
 const RECOVERIES_MAX = 6;

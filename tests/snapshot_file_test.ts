@@ -12,7 +12,7 @@ import { assertSameState, bytesOf, stateOf } from "./model.ts";
 import { inTemporaryFolder } from "./temporary.ts";
 import { WatchedFileSystem } from "./watched_file_system.ts";
 
-const SMALL = 8192;
+const SMALL = 4096;
 /** More than any piece of a snapshot that may be held in memory. In bytes. */
 const PIECE_BYTES_MAX = 512 * 1024;
 

@@ -8,6 +8,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { WalLog, WalLogError, type WalLogOptions } from "../mod.ts";
+import { SEGMENT_HEADER_BYTES } from "../src/format/header_block.ts";
 import { SimulatedDisk } from "../src/testing/mod.ts";
 import { entriesAt, entryAt, History } from "./history.ts";
 import { contentsOf } from "./memory_disk.ts";
@@ -275,7 +276,7 @@ describe("group commit", () => {
       const reader = WalLog.openSync(path, { readOnly: true });
       assert.equal(reader.lastIndex, 50);
       reader.closeSync();
-    }, { segmentBytes: 8192 }),
+    }, { segmentBytes: 4096 }),
   );
 
   it("answers those who wait when the log is closed, blocking or not", async () => {
@@ -354,7 +355,7 @@ describe("a write", () => {
         fileSystem.failRead = () => {
           if (++calls % 2 === 0) throw systemError("EINTR");
         };
-        const options = { fileSystem, segmentBytes: 8192 };
+        const options = { fileSystem, segmentBytes: 4096 };
         const history = ((log) => {
           const history = new History(log);
           history.append(entryAt(1, 1, 0), ...entriesAt(2, 10, 1, 900), entryAt(11, 2, 5000));
@@ -422,7 +423,7 @@ describe("the first failure", () => {
     fileSystem.gate = () => Promise.resolve();
     await assert.rejects(log.close(), { code: "POISONED" }, "closing says that not everything was saved");
     await log.close();
-    const again = WalLog.openSync(path, { segmentBytes: 8192 });
+    const again = WalLog.openSync(path, { segmentBytes: 4096 });
     assert.ok(again.lastIndex >= least, `lastIndex ${again.lastIndex}, synced ${least}`);
     assert.notEqual(again.recovery.verdict, "corrupt");
     history.stepOf(stateOf(again), history.durable, "after the failure");
@@ -545,7 +546,7 @@ describe("the first failure", () => {
         fileSystem.fail = () => {};
         history.sync();
         log.closeSync();
-        const again = WalLog.openSync(subject.path, { segmentBytes: 8192 });
+        const again = WalLog.openSync(subject.path, { segmentBytes: 4096 });
         assert.ok(again.recovery.closed);
         assertSameState(stateOf(again), history.last);
         again.closeSync();
@@ -670,7 +671,7 @@ describe("the first failure", () => {
       await inTemporaryFolder(async (folder) => {
         const path = join(folder, "raft.wal");
         const fileSystem = new WatchedFileSystem();
-        const log = WalLog.openSync(path, { fileSystem, segmentBytes: 8192 });
+        const log = WalLog.openSync(path, { fileSystem, segmentBytes: 4096 });
         const history = new History(log);
         history.append(...entriesAt(1, 10, 1, 200)).sync();
         history.append(...entriesAt(11, 12, 1, 200));
@@ -713,7 +714,7 @@ describe("the first failure", () => {
       await inTemporaryFolder(async (folder) => {
         const path = join(folder, "raft.wal");
         const fileSystem = new WatchedFileSystem();
-        const log = WalLog.openSync(path, { fileSystem, segmentBytes: 8192 });
+        const log = WalLog.openSync(path, { fileSystem, segmentBytes: 4096 });
         const history = new History(log);
         history.append(...entriesAt(1, 13, 1, 900)).sync();
         const snapshot = { index: 11, term: 1, config: [1n], data: bytesOf(900) };
@@ -759,7 +760,7 @@ describe("the first failure", () => {
         let done = false;
         await inTemporaryFolder((folder) => {
           const original = join(folder, "original");
-          const first = WalLog.openSync(original, { segmentBytes: 8192 });
+          const first = WalLog.openSync(original, { segmentBytes: 4096 });
           const history = new History(first);
           history.append(...entriesAt(1, 13, 1, 900)).sync().append(...entriesAt(14, 15));
           if (closed) first.closeSync();
@@ -837,7 +838,7 @@ describe("a full disk", () => {
         assert.equal(again.recovery.verdict, "clean");
         again.closeSync();
       },
-      { segmentBytes: 8192 },
+      { segmentBytes: 4096 },
     ),
   );
 
@@ -847,7 +848,9 @@ describe("a full disk", () => {
       const history = new History(log);
       history.append(...entriesAt(1, 7, 1, 500)).sync();
       fileSystem.fail = ({ operation, name, position }) => {
-        if (operation === "write" && name === "000000000001.seg" && position > 4096) throw systemError("ENOSPC");
+        if (operation === "write" && name === "000000000001.seg" && position > SEGMENT_HEADER_BYTES) {
+          throw systemError("ENOSPC");
+        }
       };
       history.append(...entriesAt(8, 12, 1, 500));
       fileSystem.fail = () => {};
@@ -857,7 +860,7 @@ describe("a full disk", () => {
         assertSameState(stateOf(again), history.last, `verify "${verify}"`);
         again.closeSync();
       }
-    }, { segmentBytes: 8192 }),
+    }, { segmentBytes: 4096 }),
   );
 
   it("does not keep a reader out, nor a log that was closed; after a crash it says NO_SPACE and changes nothing", async () => {

@@ -16,7 +16,7 @@ import {
   WalLogError,
 } from "../mod.ts";
 import { KIND_ENTRY } from "../src/format/frame.ts";
-import { TERM_UNKNOWN } from "../src/format/state.ts";
+import { TERM_UNKNOWN } from "../src/format/numbers.ts";
 import type { HardState, Index } from "../src/types.ts";
 import { checkAppend } from "../src/validate.ts";
 import { entryAt, flipped, framesOf } from "./history.ts";
@@ -25,7 +25,7 @@ import { assertSameEntries, assertSameState, stateOf } from "./model.ts";
 
 const PATH = MemoryDisk.PATH;
 /** So small that batches begin segments. In bytes. */
-const SEGMENT_BYTES = 8192;
+const SEGMENT_BYTES = 4096;
 /** Beyond what the writer's window holds. In bytes. */
 const LARGE_BYTES = 5 * 1024 * 1024;
 

@@ -7,8 +7,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { type RecoveryReport, WalLog, WalLogError } from "../mod.ts";
 import { FRAME_HEADER_BYTES, KIND_CHECKPOINT, KIND_ENTRY, KIND_SEGMENT_INDEX } from "../src/format/frame.ts";
-import { NEXT_POINTER_OFFSET } from "../src/format/next_pointer.ts";
-import { SEGMENT_HEADER_BYTES } from "../src/format/segment_header.ts";
+import { DURABLE_SLOT_OFFSETS, NEXT_POINTER_OFFSETS, SEGMENT_HEADER_BYTES } from "../src/format/header_block.ts";
 import { segmentName } from "../src/format/segment_name.ts";
 import { entriesAt, entryAt, type FrameAt, framesOf, History } from "./history.ts";
 import { type Contents, MemoryDisk } from "./memory_disk.ts";
@@ -43,6 +42,8 @@ function subject(write: (history: History) => void, unsynced: (history: History)
   const frames = framesOf(whole);
   // Of the zeros ahead, enough to be zeros ahead.
   const segment = whole.slice(0, Math.min(whole.length, frames.at(-1)!.end + 4 * SECTOR_BYTES));
+  // A crash that cuts what a durable slot proves is damage. No flush has covered the slot here, so the crash lost it too.
+  for (const offset of DURABLE_SLOT_OFFSETS) segment.fill(0, offset, offset + SECTOR_BYTES);
   return { history, segment, frames, durableEnd };
 }
 
@@ -365,7 +366,9 @@ describe("a segment index that a crash left", () => {
     const openAfter = (change: (sealed: Uint8Array) => Uint8Array): RecoveryReport => {
       const contents = disk.contents();
       // No next-segment pointer yet, and nothing in the next segment.
-      contents.set(SEGMENT, change(sealed!.slice().fill(0, NEXT_POINTER_OFFSET, NEXT_POINTER_OFFSET + SECTOR_BYTES)));
+      const unnamed = sealed!.slice();
+      for (const offset of NEXT_POINTER_OFFSETS) unnamed.fill(0, offset, offset + SECTOR_BYTES);
+      contents.set(SEGMENT, change(unnamed));
       contents.set("000000000002.seg", begun!.slice(0, SEGMENT_HEADER_BYTES));
       const log = WalLog.openSync(PATH, { fileSystem: new MemoryDisk(contents) });
       assert.equal(log.lastIndex, entries);
@@ -398,20 +401,20 @@ describe("a segment index that a crash left", () => {
 describe("a next-segment pointer that a crash tore, in a log that had been closed before", () => {
   it("is no damage, whatever of it is there, however often the log is opened and closed after", () => {
     const disk = new MemoryDisk();
-    let log = WalLog.openSync(PATH, { fileSystem: disk, segmentBytes: 8192 });
+    let log = WalLog.openSync(PATH, { fileSystem: disk, segmentBytes: 4096 });
     log.append(entriesAt(1, 5));
     log.closeSync();
     const closed = disk.contents().get(SEGMENT)!.slice();
-    log = WalLog.openSync(PATH, { fileSystem: disk, segmentBytes: 8192 });
+    log = WalLog.openSync(PATH, { fileSystem: disk, segmentBytes: 4096 });
     while (log.stats().segmentsSealed === 0) log.append([entryAt(log.lastIndex + 1, 1, 600)]);
     const next = [...disk.contents().keys()].find((name) => name.endsWith(".seg") && name !== SEGMENT)!;
-    const slot = disk.contents().get(SEGMENT)!.slice(NEXT_POINTER_OFFSET, NEXT_POINTER_OFFSET + 32);
+    const slot = disk.contents().get(SEGMENT)!.slice(NEXT_POINTER_OFFSETS[0], NEXT_POINTER_OFFSETS[0] + 40);
     const begun = disk.contents().get(next)!.slice(0, SEGMENT_HEADER_BYTES);
     log.closeSync();
     for (let length = 0; length < slot.length; length++) {
       const contents = disk.contents();
       const torn = closed.slice();
-      torn.set(slot.subarray(0, length), NEXT_POINTER_OFFSET);
+      torn.set(slot.subarray(0, length), NEXT_POINTER_OFFSETS[0]);
       contents.set(SEGMENT, torn);
       contents.set(next, begun.slice());
       const left = new MemoryDisk(contents);
@@ -437,7 +440,8 @@ describe("a next-segment pointer that a crash tore, in a log whose newest segmen
     second.closeSync();
     const contents = new Map(killed.contents());
     assert.ok(contents.delete(segmentName(2)));
-    const slotOf = (files: Contents) => files.get(SEGMENT)!.slice(NEXT_POINTER_OFFSET, NEXT_POINTER_OFFSET + 32);
+    const slotOf = (files: Contents) =>
+      files.get(SEGMENT)!.slice(NEXT_POINTER_OFFSETS[0], NEXT_POINTER_OFFSETS[0] + 40);
     const before = slotOf(contents);
     const lossy = new MemoryDisk(contents);
     WalLog.openSync(PATH, { fileSystem: lossy, onDamage: "keep" });
@@ -448,7 +452,7 @@ describe("a next-segment pointer that a crash tore, in a log whose newest segmen
     for (let length = 0; length <= after.length; length++) {
       const torn = new Map(lossy.contents());
       const first = torn.get(SEGMENT)!.slice();
-      first.set([...after.subarray(0, length), ...before.subarray(length)], NEXT_POINTER_OFFSET);
+      first.set([...after.subarray(0, length), ...before.subarray(length)], NEXT_POINTER_OFFSETS[0]);
       torn.set(SEGMENT, first);
       torn.set(segmentName(3), third.slice());
       const message = `${length} bytes`;

@@ -11,6 +11,7 @@ import { describe, it } from "node:test";
 import { setImmediate } from "node:timers";
 import { pathToFileURL } from "node:url";
 import { MemoryLog, type RaftLog, WalLog, WalLogError, type WalLogErrorCode } from "../mod.ts";
+import { SEGMENT_HEADER_BYTES } from "../src/format/header_block.ts";
 import { CHUNK_BYTES, Codec } from "../src/codec/codec.ts";
 import { exportWalDb, importWalDb, type WalDbImport, type WalDbImportOptions } from "../src/wal_db/mod.ts";
 import { entriesAt, entryAt } from "./history.ts";
@@ -564,7 +565,7 @@ describe("exporting to a wal-db log", () => {
   /** A log with some of everything. */
   async function withLog(use: (log: WalLog, folder: string) => Promise<void>): Promise<void> {
     await inTemporaryFolder(async (folder) => {
-      const log = await WalLog.open(join(folder, "log"), { segmentBytes: 16 * 1024, maxEntryBytes: 65 * MIB });
+      const log = await WalLog.open(join(folder, "log"), { segmentBytes: 12 * 1024, maxEntryBytes: 65 * MIB });
       log.setHardState({ term: 3, votedFor: 2n ** 64n - 1n });
       log.append(entriesAt(1, 40, 1, 700));
       log.applySnapshot({ index: 10, term: 1, config: [1n, 2n ** 63n], data: bytesOf(2 * CHUNK_BYTES + 5) });
@@ -688,7 +689,7 @@ describe("exporting to a wal-db log", () => {
       await log.close();
       const [segment] = readdirSync(log.path).filter((name) => name.endsWith(".seg"));
       const bytes = readFileSync(join(log.path, segment!));
-      bytes[12_000]! ^= 1;
+      bytes[SEGMENT_HEADER_BYTES + 8000]! ^= 1;
       writeFileSync(join(log.path, segment!), bytes);
       const damaged = await WalLog.open(log.path, { readOnly: true, onDamage: "keep" });
       const error = await rejection(exportWalDb(damaged, join(folder, "raft.wal")));

@@ -30,4 +30,4 @@ function onFiles(options: WalLogOptions): Subject {
 raftLogSuite("WalLog", () => onFiles({}));
 
 // So small that nearly every test rotates, and that one entry can be larger than a segment.
-raftLogSuite("WalLog with segments of 16 KiB", () => onFiles({ segmentBytes: 16 * 1024 }));
+raftLogSuite("WalLog with segments of 12 KiB", () => onFiles({ segmentBytes: 12 * 1024 }));

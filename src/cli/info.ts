@@ -6,7 +6,7 @@
 
 import { Buffer } from "node:buffer";
 import type { Damage } from "../report.ts";
-import { TERM_UNKNOWN } from "../format/state.ts";
+import { TERM_UNKNOWN } from "../format/numbers.ts";
 import { type Command, EXIT } from "./command.ts";
 import { inspect, type Inspection } from "./inspect.ts";
 import { bold, dim, green, grouped, red, yellow } from "./terminal.ts";

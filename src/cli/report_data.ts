@@ -7,7 +7,7 @@
 import { CHUNK_BYTES } from "../codec/codec.ts";
 import type { Damage } from "../report.ts";
 import { FRAME_HEADER_BYTES, FRAME_LENGTH } from "../format/frame.ts";
-import { TERM_UNKNOWN } from "../format/state.ts";
+import { TERM_UNKNOWN } from "../format/numbers.ts";
 import { OFFSET_LOST, type Segment } from "../segments/segment.ts";
 import { readFull } from "../storage/full.ts";
 import { nodeFileSystem } from "../storage/node_fs.ts";

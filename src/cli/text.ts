@@ -5,7 +5,7 @@
  */
 
 import type { Damage } from "../report.ts";
-import { TERM_UNKNOWN } from "../format/state.ts";
+import { TERM_UNKNOWN } from "../format/numbers.ts";
 import type { HardState, Index, Term } from "../types.ts";
 import { grouped } from "./terminal.ts";
 

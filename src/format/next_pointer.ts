@@ -1,74 +1,118 @@
 /**
- * The next-segment pointer, which makes the next segment part of the log.
+ * The next-segment pointer, in two copies. It makes the next segment part of the log.
+ *
+ * ```text
+ *  0  8 bytes "WALLOGNX"
+ *  8  u64 number of the next segment
+ * 16  u64 LSN at which this segment ends and the next one begins
+ * 24  u64 LSN below which the next segment was durable when the pointer was written
+ * 32  u64 XXH3-64 of bytes 0 to 32, seeded with the salt of this segment
+ * ```
+ *
+ * The copy in page 0 is flushed before the next segment takes a frame of its own. Only then the copy in page 3 is
+ * written. So one look at both tells whether the next segment can have served:
+ *
+ * | page 0                        | page 3  | the pointer                                     |
+ * | ----------------------------- | ------- | ----------------------------------------------- |
+ * | valid                         | any     | names a segment; of two, the higher number      |
+ * | any                           | valid   | names a segment                                 |
+ * | empty or damaged              | empty   | none: page 0 was never flushed                  |
+ * | empty, beside a valid header  | damaged | none: page 3 is written only after page 0       |
+ * | damaged, or in a damaged page | damaged | damaged: it named a segment, nobody knows which |
  *
  * @module
  */
 
+import { NEXT_POINTER_OFFSETS, SECTOR_BYTES } from "./header_block.ts";
 import { isBorder } from "./lsn.ts";
 import { areSafe, type Checksum, safe, viewOf } from "./numbers.ts";
 import { SEGMENT_NUMBER_END } from "./segment_name.ts";
 
-/** Offset of the next-segment pointer. */
-export const NEXT_POINTER_OFFSET = 1024;
+const CHECKED_BYTES = 32;
+const MAGIC = 0x584e474f4c4c4157n; // "WALLOGNX"
 
-const SECTOR_BYTES = 512;
-const POINTER_SUMMED_BYTES = 24;
-const MAGIC_NEXT_POINTER = 0x584e474f4c4c4157n; // "WALLOGNX"
-
-/** What a filled next-segment pointer says. */
+/** The contents of a next-segment pointer. */
 export interface NextPointer {
+  /** The next segment. */
   readonly number: number;
+  /** LSN at which this segment ends. */
   readonly endLsn: number;
+  /** LSN below which the next segment was durable when the pointer was written. */
+  readonly durableLsn: number;
 }
 
+/** What the two copies of a pointer show together. `copies`: how many of them are valid and agree. */
+export type Naming =
+  | { readonly kind: "none" }
+  | { readonly kind: "damaged" }
+  | { readonly kind: "named"; readonly next: NextPointer; readonly copies: 1 | 2 };
+
 /**
- * Makes the next-segment pointer.
+ * Makes one copy of the pointer.
  *
- * @param next segment The next segment, and where this one ends.
+ * @param next The next segment, and where this one ends.
  * @param salt This segment's salt.
  * @param sum The checksum.
- * @returns The sector to write at {@link NEXT_POINTER_OFFSET}.
+ * @returns The sector to write at each of {@link NEXT_POINTER_OFFSETS}.
  */
-export function encodeNextPointer(nextPointer: NextPointer, salt: bigint, sum: Checksum): Uint8Array {
+export function encodeNextPointer(next: NextPointer, salt: bigint, sum: Checksum): Uint8Array {
   const sector = new Uint8Array(SECTOR_BYTES);
   const view = viewOf(sector);
-  view.setBigUint64(0, MAGIC_NEXT_POINTER, true);
-  view.setBigUint64(8, BigInt(nextPointer.number), true);
-  view.setBigUint64(16, BigInt(nextPointer.endLsn), true);
-  view.setBigUint64(POINTER_SUMMED_BYTES, sum(sector.subarray(0, POINTER_SUMMED_BYTES), salt), true);
+  view.setBigUint64(0, MAGIC, true);
+  view.setBigUint64(8, BigInt(next.number), true);
+  view.setBigUint64(16, BigInt(next.endLsn), true);
+  view.setBigUint64(24, BigInt(next.durableLsn), true);
+  view.setBigUint64(CHECKED_BYTES, sum(sector.subarray(0, CHECKED_BYTES), salt), true);
   return sector;
 }
 
 /**
- * Reads the next-segment pointer.
+ * Reads both copies of the pointer.
  *
  * @param block The header block.
- * @param salt The segment's salt.
+ * @param isPage0Whole Whether the header in page 0 is valid.
+ * @param salt This segment's salt.
  * @param sum The checksum.
- * @returns What it says, `undefined` if it is empty, `"damaged"` if it is neither.
+ * @returns What they show together.
  */
-export function decodeNextPointer(block: Uint8Array, salt: bigint, sum: Checksum): NextPointer | undefined | "damaged" {
-  const sector = block.subarray(NEXT_POINTER_OFFSET, NEXT_POINTER_OFFSET + SECTOR_BYTES);
-  if (sector.every((byte) => byte === 0)) return undefined;
+export function decodeNextPointer(block: Uint8Array, isPage0Whole: boolean, salt: bigint, sum: Checksum): Naming {
+  const [first, second] = NEXT_POINTER_OFFSETS.map((offset) => decodeCopy(block, offset, salt, sum));
+  const valid = [first, second].filter((copy) => typeof copy === "object");
+  if (valid.length > 0) {
+    const next = valid.reduce((a, b) => b.number > a.number ? b : a);
+    return { kind: "named", next, copies: valid.length === 2 && valid[0]!.number === valid[1]!.number ? 2 : 1 };
+  }
+  if (second === "empty" || (first === "empty" && isPage0Whole)) return { kind: "none" };
+  return { kind: "damaged" };
+}
+
+/** Reads one copy. */
+function decodeCopy(
+  block: Uint8Array,
+  offset: number,
+  salt: bigint,
+  sum: Checksum,
+): NextPointer | "empty" | "damaged" {
+  const sector = block.subarray(offset, offset + SECTOR_BYTES);
+  if (sector.every((byte) => byte === 0)) return "empty";
   if (sector.length < SECTOR_BYTES) return "damaged";
   const view = viewOf(sector);
   if (
-    view.getBigUint64(0, true) !== MAGIC_NEXT_POINTER ||
-    view.getBigUint64(POINTER_SUMMED_BYTES, true) !== sum(sector.subarray(0, POINTER_SUMMED_BYTES), salt)
+    view.getBigUint64(0, true) !== MAGIC ||
+    view.getBigUint64(CHECKED_BYTES, true) !== sum(sector.subarray(0, CHECKED_BYTES), salt)
   ) return "damaged";
-  if (!areSafe(view, [8], SEGMENT_NUMBER_END) || !isBorder(view, 16)) return "damaged";
-  return { number: safe(view, 8), endLsn: safe(view, 16) };
+  if (!areSafe(view, [8], SEGMENT_NUMBER_END) || !isBorder(view, 16) || !areSafe(view, [24])) return "damaged";
+  return { number: safe(view, 8), endLsn: safe(view, 16), durableLsn: safe(view, 24) };
 }
 
 /**
- * Whether a damaged slot was filled once: of how it begins, half must be there. One that never was may hold a bit that
- * turned over, or, in a file that a crash kept from being flushed, what was on the disk before.
+ * Which copies of the pointer are neither empty nor valid.
  *
  * @param block The header block.
- * @returns Whether the slot named a segment.
+ * @param salt This segment's salt.
+ * @param sum The checksum.
+ * @returns Their offsets.
  */
-export function wasFilled(block: Uint8Array): boolean {
-  const magic = new Uint8Array(8);
-  viewOf(magic).setBigUint64(0, MAGIC_NEXT_POINTER, true);
-  return magic.filter((byte, i) => byte === block[NEXT_POINTER_OFFSET + i]).length >= magic.length / 2;
+export function damagedCopies(block: Uint8Array, salt: bigint, sum: Checksum): number[] {
+  return NEXT_POINTER_OFFSETS.filter((offset) => decodeCopy(block, offset, salt, sum) === "damaged");
 }

@@ -5,7 +5,9 @@
  */
 
 import type { Term } from "../types.ts";
-import { TERM_UNKNOWN } from "./state.ts";
+
+/** Term of an entry whose header is lost. Stored as all ones. */
+export const TERM_UNKNOWN = -1;
 
 /** XXH3-64 of some bytes with a seed: the codec's. */
 export type Checksum = (bytes: Uint8Array, seed: bigint) => bigint;

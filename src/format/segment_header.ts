@@ -1,31 +1,41 @@
 /**
- * The header block of a segment.
+ * The header of a segment, in two copies.
+ *
+ * ```text
+ *   0  8 bytes "WALLOGSG"
+ *   8  u32 version
+ *  12  u32 headerChecksum of the previous segment's last frame, 0 if there is none or that frame was lost
+ *  16  16 bytes log UUID, random
+ *  32  u64 segment number
+ *  40  u64 baseLsn: where the previous segment ends and this one begins, 0 for the first segment
+ *  48  u64 salt, random
+ *  56  u64 previous segment's number, 0 for the first segment
+ *  64  64 bytes state of the log where this segment begins
+ * 128  u64 durable LSN: everything below was durable when the header was written
+ * 136  u64 floor: the lowest index that the previous segment truncated, or its own next index if that is lower
+ * 144  u64 XXH3-64 of bytes 0 to 144
+ * ```
  *
  * @module
  */
 
 import type { Index } from "../types.ts";
+import { HEADER_OFFSETS, SECTOR_BYTES, SEGMENT_HEADER_BYTES } from "./header_block.ts";
 import { isBorder } from "./lsn.ts";
-import { areSafe, type Checksum, getTerm, isTerm, safe, setTerm, viewOf } from "./numbers.ts";
-import { type LogState, REPLACEMENTS_END } from "./state.ts";
+import { areSafe, type Checksum, safe, viewOf } from "./numbers.ts";
 import { SEGMENT_NUMBER_END } from "./segment_name.ts";
+import { decodeState, encodeState, type LogState } from "./state.ts";
 
-/** Size of a segment's header block. Frames begin behind it. */
-export const SEGMENT_HEADER_BYTES = 4096;
-/** Offset of the header's second copy. */
-export const HEADER_COPY_OFFSET = 2048;
-/** The format that this library writes, and the newest that it reads. */
-export const FORMAT_VERSION = 1;
+/** The format that this library reads and writes. */
+export const FORMAT_VERSION = 2;
 
-const SECTOR_BYTES = 512;
-const HEADER_SUMMED_BYTES = 136;
-const MAGIC_SEGMENT = 0x4753474f4c4c4157n; // "WALLOGSG"
-const STATE_VOTE = 1;
-const STATE_LOST = 2;
-const STATE_TAIL_LOST = 4;
-const STATE_REPLACEMENTS_LOST = 8;
+const CHECKED_BYTES = 144;
+const STATE_OFFSET = 64;
+const MAGIC = 0x4753474f4c4c4157n; // "WALLOGSG"
+/** Where version 1 kept its second copy. */
+const COPY_OFFSET_V1 = 2048;
 
-/** What a segment's header says. */
+/** The header of a segment. */
 export interface SegmentHeader {
   readonly uuid: Uint8Array;
   readonly number: number;
@@ -39,39 +49,41 @@ export interface SegmentHeader {
 }
 
 /**
- * Makes the header block of a new segment, with an empty next-segment pointer.
+ * Makes the header block of a new segment: both copies of the header, an empty pointer and empty slots.
  *
- * @param header What it says.
+ * @param header The header.
  * @param sum The checksum.
- * @returns 4,096 bytes.
+ * @returns 16 KiB.
+ */
+export function encodeHeaderBlock(header: SegmentHeader, sum: Checksum): Uint8Array {
+  const block = new Uint8Array(SEGMENT_HEADER_BYTES);
+  for (const offset of HEADER_OFFSETS) block.set(encodeSegmentHeader(header, sum), offset);
+  return block;
+}
+
+/**
+ * Makes one copy of a segment's header.
+ *
+ * @param header The header.
+ * @param sum The checksum.
+ * @returns The sector to write at each of {@link HEADER_OFFSETS}.
  */
 export function encodeSegmentHeader(header: SegmentHeader, sum: Checksum): Uint8Array {
-  const block = new Uint8Array(SEGMENT_HEADER_BYTES);
-  const view = viewOf(block);
-  const { state } = header;
-  view.setBigUint64(0, MAGIC_SEGMENT, true);
+  const sector = new Uint8Array(SECTOR_BYTES);
+  const view = viewOf(sector);
+  view.setBigUint64(0, MAGIC, true);
   view.setUint32(8, FORMAT_VERSION, true);
-  view.setUint32(12, state.replacements, true);
-  block.set(header.uuid, 16);
+  view.setUint32(12, header.previousChecksum, true);
+  sector.set(header.uuid, 16);
   view.setBigUint64(32, BigInt(header.number), true);
   view.setBigUint64(40, BigInt(header.baseLsn), true);
   view.setBigUint64(48, header.salt, true);
   view.setBigUint64(56, BigInt(header.previous), true);
-  view.setUint32(64, header.previousChecksum, true);
-  const flags = (state.hardState.votedFor === null ? 0 : STATE_VOTE) | (state.hardStateLost ? STATE_LOST : 0) |
-    (state.tailLost ? STATE_TAIL_LOST : 0) | (state.replacementsLost ? STATE_REPLACEMENTS_LOST : 0);
-  view.setUint32(68, flags, true);
-  view.setBigUint64(72, BigInt(state.nextIndex), true);
-  setTerm(view, 80, state.lastTerm);
-  view.setBigUint64(88, BigInt(state.hardState.term), true);
-  view.setBigUint64(96, state.hardState.votedFor ?? 0n, true);
-  view.setBigUint64(104, BigInt(state.snapshotIndex), true);
-  setTerm(view, 112, state.snapshotTerm);
-  view.setBigUint64(120, BigInt(header.provenLsn), true);
-  view.setBigUint64(128, BigInt(header.floor), true);
-  view.setBigUint64(HEADER_SUMMED_BYTES, sum(block.subarray(0, HEADER_SUMMED_BYTES), 0n), true);
-  block.copyWithin(HEADER_COPY_OFFSET, 0, SECTOR_BYTES);
-  return block;
+  encodeState(view, STATE_OFFSET, header.state);
+  view.setBigUint64(128, BigInt(header.provenLsn), true);
+  view.setBigUint64(136, BigInt(header.floor), true);
+  view.setBigUint64(CHECKED_BYTES, sum(sector.subarray(0, CHECKED_BYTES), 0n), true);
+  return sector;
 }
 
 /**
@@ -80,62 +92,57 @@ export function encodeSegmentHeader(header: SegmentHeader, sum: Checksum): Uint8
  * @param block The header block.
  * @param offset Where the copy begins.
  * @param sum The checksum.
- * @returns What it says; the version if another version wrote it; `undefined` if it is damaged.
+ * @returns The header; `undefined` if the copy is damaged.
  */
-export function decodeSegmentHeader(
-  block: Uint8Array,
-  offset: number,
-  sum: Checksum,
-): SegmentHeader | { readonly version: number } | undefined {
-  const copy = block.subarray(offset, offset + HEADER_SUMMED_BYTES + 8);
-  if (copy.length < HEADER_SUMMED_BYTES + 8) return undefined;
+export function decodeSegmentHeader(block: Uint8Array, offset: number, sum: Checksum): SegmentHeader | undefined {
+  const copy = block.subarray(offset, offset + CHECKED_BYTES + 8);
+  if (copy.length < CHECKED_BYTES + 8) return undefined;
   const view = viewOf(copy);
-  if (view.getBigUint64(0, true) !== MAGIC_SEGMENT) return undefined;
-  const version = view.getUint32(8, true);
-  if (view.getBigUint64(HEADER_SUMMED_BYTES, true) !== sum(copy.subarray(0, HEADER_SUMMED_BYTES), 0n)) {
-    // Where another version keeps its sum is unknown, so that its word has to do; the caller wants both copies.
-    return version > FORMAT_VERSION ? { version } : undefined;
-  }
-  if (version !== FORMAT_VERSION) return { version };
+  if (view.getBigUint64(0, true) !== MAGIC || view.getUint32(8, true) !== FORMAT_VERSION) return undefined;
+  if (view.getBigUint64(CHECKED_BYTES, true) !== sum(copy.subarray(0, CHECKED_BYTES), 0n)) return undefined;
   if (!areSafe(view, [32], SEGMENT_NUMBER_END) || !areSafe(view, [56], safe(view, 32))) return undefined;
   // When the header was written, the log ended before the segment: no durable LSN can be higher.
-  if (!isBorder(view, 40) || !areSafe(view, [120], safe(view, 40) + 1) || !areSafe(view, [88, 104])) return undefined;
-  // Both can be one more than the last index that there can be.
-  if (!areSafe(view, [72, 128], 2n ** 53n + 1n) || !isTerm(view, 80) || !isTerm(view, 112)) return undefined;
-  if (view.getUint32(12, true) >= REPLACEMENTS_END || safe(view, 72) <= safe(view, 104)) return undefined;
-  return {
+  if (!isBorder(view, 40) || !areSafe(view, [128], safe(view, 40) + 1)) return undefined;
+  // One more than the last index that there can be.
+  if (!areSafe(view, [136], 2n ** 53n + 1n)) return undefined;
+  const state = decodeState(view, STATE_OFFSET);
+  return state && {
     uuid: copy.slice(16, 32),
     number: safe(view, 32),
     baseLsn: safe(view, 40),
     salt: view.getBigUint64(48, true),
     previous: safe(view, 56),
-    previousChecksum: view.getUint32(64, true),
-    state: {
-      nextIndex: safe(view, 72),
-      lastTerm: getTerm(view, 80),
-      hardState: {
-        term: safe(view, 88),
-        votedFor: (view.getUint32(68, true) & STATE_VOTE) === 0 ? null : view.getBigUint64(96, true),
-      },
-      hardStateLost: (view.getUint32(68, true) & STATE_LOST) !== 0,
-      tailLost: (view.getUint32(68, true) & STATE_TAIL_LOST) !== 0,
-      snapshotIndex: safe(view, 104),
-      snapshotTerm: getTerm(view, 112),
-      replacementsLost: (view.getUint32(68, true) & STATE_REPLACEMENTS_LOST) !== 0,
-      replacements: view.getUint32(12, true),
-    },
-    provenLsn: safe(view, 120),
-    floor: safe(view, 128),
+    previousChecksum: view.getUint32(12, true),
+    state,
+    provenLsn: safe(view, 128),
+    floor: safe(view, 136),
   };
 }
 
 /**
- * Whether a header's copy begins as one does.
+ * The version of a segment that this library cannot read. Where another version keeps its checksum is unknown, so both
+ * copies of its header must give the same version.
+ *
+ * @param block The header block.
+ * @returns The version; `undefined` if the block does not show another one.
+ */
+export function otherVersion(block: Uint8Array): number | undefined {
+  const version = versionAt(block, HEADER_OFFSETS[0]);
+  if (version === undefined || version === FORMAT_VERSION) return undefined;
+  return versionAt(block, version === 1 ? COPY_OFFSET_V1 : HEADER_OFFSETS[1]) === version ? version : undefined;
+}
+
+function versionAt(block: Uint8Array, offset: number): number | undefined {
+  return isMagic(block, offset) ? viewOf(block).getUint32(offset + 8, true) : undefined;
+}
+
+/**
+ * Whether a copy of the header begins as one does.
  *
  * @param block The header block.
  * @param offset Where the copy begins.
  * @returns Whether the first eight bytes are a header's.
  */
 export function isMagic(block: Uint8Array, offset: number): boolean {
-  return viewOf(block).getBigUint64(offset, true) === MAGIC_SEGMENT;
+  return block.length >= offset + SECTOR_BYTES && viewOf(block).getBigUint64(offset, true) === MAGIC;
 }

@@ -1,16 +1,27 @@
 /**
- * The log's state at a position.
+ * The log's state at a position. A segment's header, a durable slot and a checkpoint store it alike.
+ *
+ * ```text
+ *  0  u32 flags: 1 there is a vote; 2 a later hard state was lost; 4 entries from the next index on were lost;
+ *         8 a truncation or a snapshot was lost
+ *  4  u32 zero
+ *  8  u64 replacements: truncations and snapshots so far, modulo 65,536
+ * 16  u64 next index, at most 2^53
+ * 24  u64 term of the last entry, or of the snapshot if no entry follows it; all ones: unknown
+ * 32  u64 hard state's term
+ * 40  u64 hard state's vote
+ * 48  u64 snapshot's index, 0 if there is none
+ * 56  u64 snapshot's term, all ones: unknown
+ * ```
  *
  * @module
  */
 
 import type { HardState, Index, Term } from "../types.ts";
+import { areSafe, getTerm, isTerm, safe, setTerm } from "./numbers.ts";
 
 /** Replacements are counted modulo this. */
 export const REPLACEMENTS_END = 65536;
-
-/** Term of an entry whose header is lost; in a segment header, all ones. */
-export const TERM_UNKNOWN = -1;
 
 /** The state of the log at some position. */
 export interface LogState {
@@ -41,3 +52,76 @@ export const EMPTY_STATE: LogState = {
   replacementsLost: false,
   replacements: 0,
 };
+
+/** Bytes of a stored state. */
+export const STATE_BYTES = 64;
+
+/** Offsets in a stored state. */
+export const STATE_FLAGS = 0;
+export const STATE_REPLACEMENTS = 8;
+export const STATE_NEXT_INDEX = 16;
+export const STATE_LAST_TERM = 24;
+export const STATE_HARD_TERM = 32;
+export const STATE_HARD_VOTE = 40;
+export const STATE_SNAPSHOT_INDEX = 48;
+export const STATE_SNAPSHOT_TERM = 56;
+
+/** Flags of a stored state. */
+export const STATE_FLAG_VOTE = 1;
+export const STATE_FLAG_HARD_STATE_LOST = 2;
+export const STATE_FLAG_TAIL_LOST = 4;
+export const STATE_FLAG_REPLACEMENTS_LOST = 8;
+
+/**
+ * Stores a state.
+ *
+ * @param view Where to.
+ * @param at Offset in the view.
+ * @param state The state.
+ */
+export function encodeState(view: DataView, at: number, state: LogState): void {
+  const { hardState } = state;
+  const flags = (hardState.votedFor === null ? 0 : STATE_FLAG_VOTE) |
+    (state.hardStateLost ? STATE_FLAG_HARD_STATE_LOST : 0) |
+    (state.tailLost ? STATE_FLAG_TAIL_LOST : 0) |
+    (state.replacementsLost ? STATE_FLAG_REPLACEMENTS_LOST : 0);
+  view.setUint32(at + STATE_FLAGS, flags, true);
+  view.setBigUint64(at + STATE_REPLACEMENTS, BigInt(state.replacements), true);
+  view.setBigUint64(at + STATE_NEXT_INDEX, BigInt(state.nextIndex), true);
+  setTerm(view, at + STATE_LAST_TERM, state.lastTerm);
+  view.setBigUint64(at + STATE_HARD_TERM, BigInt(hardState.term), true);
+  view.setBigUint64(at + STATE_HARD_VOTE, hardState.votedFor ?? 0n, true);
+  view.setBigUint64(at + STATE_SNAPSHOT_INDEX, BigInt(state.snapshotIndex), true);
+  setTerm(view, at + STATE_SNAPSHOT_TERM, state.snapshotTerm);
+}
+
+/**
+ * Reads a stored state.
+ *
+ * @param view Where from.
+ * @param at Offset in the view.
+ * @returns The state; `undefined` if no writer stores such numbers.
+ */
+export function decodeState(view: DataView, at: number): LogState | undefined {
+  const flags = view.getUint32(at + STATE_FLAGS, true);
+  if (!areSafe(view, [at + STATE_HARD_TERM, at + STATE_SNAPSHOT_INDEX])) return undefined;
+  // One more than the last index that there can be.
+  if (!areSafe(view, [at + STATE_NEXT_INDEX], 2n ** 53n + 1n)) return undefined;
+  if (!areSafe(view, [at + STATE_REPLACEMENTS], REPLACEMENTS_END)) return undefined;
+  if (!isTerm(view, at + STATE_LAST_TERM) || !isTerm(view, at + STATE_SNAPSHOT_TERM)) return undefined;
+  if (safe(view, at + STATE_NEXT_INDEX) <= safe(view, at + STATE_SNAPSHOT_INDEX)) return undefined;
+  return {
+    nextIndex: safe(view, at + STATE_NEXT_INDEX),
+    lastTerm: getTerm(view, at + STATE_LAST_TERM),
+    hardState: {
+      term: safe(view, at + STATE_HARD_TERM),
+      votedFor: (flags & STATE_FLAG_VOTE) === 0 ? null : view.getBigUint64(at + STATE_HARD_VOTE, true),
+    },
+    hardStateLost: (flags & STATE_FLAG_HARD_STATE_LOST) !== 0,
+    tailLost: (flags & STATE_FLAG_TAIL_LOST) !== 0,
+    snapshotIndex: safe(view, at + STATE_SNAPSHOT_INDEX),
+    snapshotTerm: getTerm(view, at + STATE_SNAPSHOT_TERM),
+    replacementsLost: (flags & STATE_FLAG_REPLACEMENTS_LOST) !== 0,
+    replacements: safe(view, at + STATE_REPLACEMENTS),
+  };
+}

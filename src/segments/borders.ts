@@ -13,9 +13,10 @@ import { openSized } from "../storage/sized_file.ts";
 import type { Index } from "../types.ts";
 import type { Chain, Link } from "./chain.ts";
 import { decodeFrameHeader, FLAG_REPAIRED, FRAME_HEADER_BYTES, frameBytes } from "../format/frame.ts";
-import { SEGMENT_HEADER_BYTES } from "../format/segment_header.ts";
+import { SEGMENT_HEADER_BYTES } from "../format/header_block.ts";
 import { segmentName } from "../format/segment_name.ts";
-import { type LogState, TERM_UNKNOWN } from "../format/state.ts";
+import { TERM_UNKNOWN } from "../format/numbers.ts";
+import type { LogState } from "../format/state.ts";
 import type { OpenDamage, Replay } from "./replay.ts";
 import type { Segment } from "./segment.ts";
 
@@ -92,10 +93,10 @@ export class Borders {
    */
   private replacedFrom(older: Link, segment: Segment, link: Link): Index {
     const { replay } = this;
-    const { number, nextPointer } = older.file;
+    const { number, naming } = older.file;
     const { previous, baseLsn, floor, state } = link.file.header;
     const isOne = previous === number + 1 ||
-      (nextPointer !== undefined && nextPointer !== "damaged" && nextPointer.number === previous);
+      (naming.kind === "named" && naming.next.number === previous);
     if (isOne && replay.gapOffset === undefined) return Infinity;
     // If no truncation was counted and no snapshot, then they only added to it.
     if (state.replacements === replay.state.replacements) return Infinity;

@@ -10,14 +10,16 @@ import { WalLogError } from "../errors.ts";
 import type { Damage } from "../report.ts";
 import type { FileSystem } from "../storage/file_system.ts";
 import { errorCode, readFull } from "../storage/full.ts";
-import { openSized, type SizedFile } from "../storage/sized_file.ts";
-import { decodeNextPointer, type NextPointer, wasFilled } from "../format/next_pointer.ts";
+import { openSized, SizedFile } from "../storage/sized_file.ts";
+import { decodeDurableSlots, type PlacedSlot } from "../format/durable_slot.ts";
+import { decodeNextPointer, type Naming } from "../format/next_pointer.ts";
 import type { Checksum } from "../format/numbers.ts";
+import { HEADER_OFFSETS, SEGMENT_HEADER_BYTES } from "../format/header_block.ts";
 import {
   decodeSegmentHeader,
-  HEADER_COPY_OFFSET,
+  FORMAT_VERSION,
   isMagic,
-  SEGMENT_HEADER_BYTES,
+  otherVersion,
   type SegmentHeader,
 } from "../format/segment_header.ts";
 import { segmentName, segmentNumber } from "../format/segment_name.ts";
@@ -33,9 +35,10 @@ export interface SegmentFile {
   readonly header: SegmentHeader | undefined;
   /** Why there is no header. */
   readonly reason: string;
-  readonly nextPointer: NextPointer | undefined | "damaged";
-  /** Whether a slot that is damaged named a segment. */
-  readonly namedOne: boolean;
+  /** What the next-segment pointer says. */
+  readonly naming: Naming;
+  /** The durable slot with the highest LSN; `undefined` if neither slot is valid. */
+  readonly slot: PlacedSlot | undefined;
   /** Whether nothing but zeros follows the header block. */
   readonly blank: boolean;
   /** Whether a damaged header block shows that it is, or was to be, one: otherwise the file may be anybody's. */
@@ -96,7 +99,7 @@ export class ChainReader {
    * @param names The names in the log's folder.
    * @param uuid The log's UUID, where that is known; otherwise that of most segments counts.
    * @returns The chain.
-   * @throws {WalLogError} `UNSUPPORTED_VERSION` if a newer version of the format is among them.
+   * @throws {WalLogError} `UNSUPPORTED_VERSION` if another version of the format is among them.
    */
   read(names: readonly string[], uuid: Uint8Array | undefined): Chain {
     const numbers = names.map(segmentNumber).filter((number) => number !== undefined).sort((a, b) => a - b);
@@ -116,10 +119,10 @@ export class ChainReader {
   /** Adds segments that a writer has begun since the folder was listed. The segment before names each of them. */
   private addNewer(files: SegmentFile[]): void {
     for (;;) {
-      const newest = files.at(-1)?.nextPointer;
-      if (newest === undefined || newest === "damaged" || newest.number <= files.at(-1)!.number) return;
+      const naming = files.at(-1)?.naming;
+      if (naming?.kind !== "named" || naming.next.number <= files.at(-1)!.number) return;
       try {
-        files.push(this.readFile(newest.number));
+        files.push(this.readFile(naming.next.number));
       } catch (error) {
         // It is missing. `assemble` decides whether that is damage.
         if (errorCode(error) !== "ENOENT") throw error;
@@ -130,41 +133,34 @@ export class ChainReader {
 
   private readFile(number: number): SegmentFile {
     const path = `${this.folder}/${segmentName(number)}`;
-    const file = openSized(this.fileSystem, path);
+    const open = this.fileSystem.open(path, "read");
     try {
-      const size = file.size();
       const block = new Uint8Array(SEGMENT_HEADER_BYTES);
-      readFull(file, block, 0);
-      const copies = [0, HEADER_COPY_OFFSET].map((offset) => decodeSegmentHeader(block, offset, this.sum));
-      const valid = copies.filter((copy) => copy !== undefined && !("version" in copy)) as SegmentHeader[];
-      let header = valid[0];
-      const newer = copies.map((copy) => copy !== undefined && "version" in copy ? copy.version : undefined);
-      if (header === undefined && newer[0] !== undefined && newer[0] === newer[1]) {
-        throw new WalLogError(
-          "UNSUPPORTED_VERSION",
-          `Cannot open ${path}: it is in format version ${newer[0]}, this library reads version 1; use a newer one`,
-          { path, offset: 8 },
-        );
-      }
-      let reason = "both copies of the header are damaged";
-      if (header !== undefined && header.number !== number) {
-        reason = `the file is segment ${header.number} under the name of segment ${number}`;
-        header = undefined;
-      }
-      const nextPointer = header === undefined ? undefined : decodeNextPointer(block, header.salt, this.sum);
+      readFull(open, block, 0);
+      // The size comes second: beside a writer, a durable slot proves only bytes that are there by now.
+      const file = new SizedFile(open);
+      const [first, second] = HEADER_OFFSETS.map((offset) => decodeSegmentHeader(block, offset, this.sum));
+      const valid = first ?? second;
+      if (valid === undefined) requireVersion(block, path);
+      const isForeign = valid !== undefined && valid.number !== number;
+      const header = isForeign ? undefined : valid;
       return {
         number,
         path,
-        size,
+        size: file.size(),
         header,
-        reason,
-        nextPointer,
-        namedOne: nextPointer === "damaged" && wasFilled(block),
-        blank: valid.length === 0 && this.isBlank(file),
+        reason: isForeign
+          ? `the file is segment ${valid.number} under the name of segment ${number}`
+          : "both copies of the header are damaged",
+        naming: header === undefined
+          ? { kind: "none" }
+          : decodeNextPointer(block, first !== undefined, header.salt, this.sum),
+        slot: header === undefined ? undefined : decodeDurableSlots(block, header, this.sum),
+        blank: valid === undefined && this.isBlank(file),
         isOurs: mayBeHeader(block),
       };
     } finally {
-      file.close();
+      open.close();
     }
   }
 
@@ -213,6 +209,10 @@ export class ChainReader {
     const newest = valid[head];
     const successors = begun.filter(({ header }) => header.previous === newest?.number);
     for (const { header } of successors) provenLsn = Math.max(provenLsn, header.provenLsn);
+    const naming = byNumber.get(newest?.header.previous ?? 0)?.naming;
+    if (naming?.kind === "named" && naming.next.number === newest?.number) {
+      provenLsn = Math.max(provenLsn, naming.next.durableLsn);
+    }
     // One that was begun by a writer who knew that something was lost does not stand in for what that was.
     const nextBegun = successors.length > 0 && !successors.some(({ header }) => header.state.tailLost);
 
@@ -252,9 +252,9 @@ export class ChainReader {
         damage.push(fileDamage("segment header", file.path, file.size, file.reason));
       }
     }
-    const slot = newest?.nextPointer;
-    if (newest !== undefined && slot !== undefined && slot !== "damaged" && !byNumber.has(slot.number)) {
-      const path = `${this.folder}/${segmentName(slot.number)}`;
+    const behindNewest = newest?.naming;
+    if (newest !== undefined && behindNewest?.kind === "named" && !byNumber.has(behindNewest.next.number)) {
+      const path = `${this.folder}/${segmentName(behindNewest.next.number)}`;
       if (!damage.some((one) => one.path === path)) {
         damage.push(
           fileDamage("segment", path, 0, `segment ${newest.number} names it as the next one, it is missing`),
@@ -262,7 +262,7 @@ export class ChainReader {
       }
     }
     let named = 0;
-    if (newest?.namedOne && !nextBegun && !damage.some((one) => one.path > newest.path)) {
+    if (newest?.naming.kind === "damaged" && !nextBegun && !damage.some((one) => one.path > newest.path)) {
       named = newest.number + 1;
       const reason = `the next-segment pointer of segment ${newest.number} is damaged, and no next segment was found`;
       damage.push(fileDamage("segment", `${this.folder}/${segmentName(named)}`, 0, reason));
@@ -273,11 +273,9 @@ export class ChainReader {
 
   /** Whether a segment has served, so that it belongs to the log. */
   private isCommitted(file: Link["file"], previous: Link["file"]): boolean {
-    if (previous.nextPointer !== undefined && previous.nextPointer !== "damaged") {
-      return previous.nextPointer.number === file.number;
-    }
-    // The slot before it is empty, or lost. What it would have said shows in the segment itself.
-    if (file.nextPointer !== undefined && file.nextPointer !== "damaged") return true;
+    if (previous.naming.kind === "named") return previous.naming.next.number === file.number;
+    // The pointer to it is empty or lost. The segment itself shows whether it has served.
+    if (file.naming.kind === "named") return true;
     return this.survey(file, file.size).ownFrames > 0;
   }
 
@@ -308,20 +306,32 @@ export class ChainReader {
   }
 }
 
-/** Whether each copy in a header block is a header as far as it got, or not there yet. */
-function mayBeHeader(block: Uint8Array): boolean {
-  return [0, HEADER_COPY_OFFSET].some((offset) => isMagic(block, offset)) || block.every((byte) => byte === 0);
+/** Fails if a header block is of another version of the format. */
+function requireVersion(block: Uint8Array, path: string): void {
+  const version = otherVersion(block);
+  if (version === undefined) return;
+  const advice = version < FORMAT_VERSION ? "no release wrote that version" : "use a newer version of the library";
+  throw new WalLogError(
+    "UNSUPPORTED_VERSION",
+    `Cannot open ${path}: it is in format version ${version}, this library reads version ${FORMAT_VERSION}; ${advice}`,
+    { path, offset: 8 },
+  );
 }
 
-function pointerEnd(file: SegmentFile): number | undefined {
-  return file.nextPointer === undefined || file.nextPointer === "damaged" ? undefined : file.nextPointer.endLsn;
+/** Whether each copy in a header block is a header as far as it got, or not there yet. */
+function mayBeHeader(block: Uint8Array): boolean {
+  return HEADER_OFFSETS.some((offset) => isMagic(block, offset)) || block.every((byte) => byte === 0);
+}
+
+function pointerEnd({ naming }: SegmentFile): number | undefined {
+  return naming.kind === "named" ? naming.next.endLsn : undefined;
 }
 
 /** The highest number that a segment shows to be in use: its own, or that of the segment that it names. */
-function namedBy({ number, nextPointer }: SegmentFile): number {
-  return nextPointer === undefined || nextPointer === "damaged" ? number : Math.max(number, nextPointer.number);
+function namedBy({ number, naming }: SegmentFile): number {
+  return naming.kind === "named" ? Math.max(number, naming.next.number) : number;
 }
 
 function namesNextSegment(file: SegmentFile | undefined, number: number): boolean {
-  return file?.nextPointer !== undefined && file.nextPointer !== "damaged" && file.nextPointer.number === number;
+  return file?.naming.kind === "named" && file.naming.next.number === number;
 }

@@ -10,7 +10,8 @@ import type { Damage } from "../report.ts";
 import type { File, FileSystem } from "../storage/file_system.ts";
 import { errorCode, ioError, isNoSpace, writeFull } from "../storage/full.ts";
 import { BASE_LSN_END } from "../format/lsn.ts";
-import { encodeSegmentHeader, SEGMENT_HEADER_BYTES, type SegmentHeader } from "../format/segment_header.ts";
+import { SEGMENT_HEADER_BYTES } from "../format/header_block.ts";
+import { encodeHeaderBlock, type SegmentHeader } from "../format/segment_header.ts";
 import { SEGMENT_NUMBER_END, segmentName } from "../format/segment_name.ts";
 import { Segment } from "./segment.ts";
 
@@ -48,7 +49,7 @@ export function createSegment(
   const { number, path, file } = createFile(fileSystem, folder, numberUsed, begun);
   try {
     const full: SegmentHeader = { ...header, number, salt: salt[0]! };
-    writeFull(file, encodeSegmentHeader(full, (bytes, seed) => codec.hash(bytes, seed)), 0);
+    writeFull(file, encodeHeaderBlock(full, (bytes, seed) => codec.hash(bytes, seed)), 0);
     file.sync();
     return { segment: new Segment(path, full, SEGMENT_HEADER_BYTES), file };
   } catch (error) {

@@ -7,7 +7,8 @@
 
 import type { Index, Term } from "../types.ts";
 import type { Batch } from "./batch.ts";
-import { type LogState, TERM_UNKNOWN } from "../format/state.ts";
+import { TERM_UNKNOWN } from "../format/numbers.ts";
+import type { LogState } from "../format/state.ts";
 import type { Segment } from "./segment.ts";
 
 /** The terms of a log as runs: since terms never decrease, a run is where a term begins. */

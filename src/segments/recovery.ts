@@ -25,7 +25,8 @@ import {
   KIND_CHECKPOINT,
   KIND_ENTRY,
 } from "../format/frame.ts";
-import { SEGMENT_HEADER_BYTES } from "../format/segment_header.ts";
+import type { PlacedSlot } from "../format/durable_slot.ts";
+import { SEGMENT_HEADER_BYTES } from "../format/header_block.ts";
 import { EMPTY_STATE, type LogState } from "../format/state.ts";
 import { IDENTITY_NAME, readIdentity } from "./identity.ts";
 import type { LogIndex } from "./index.ts";
@@ -67,8 +68,10 @@ export interface Recovered {
   readonly previous: Segment | undefined;
   /** The number of a segment that the newest one names, and that is missing; `undefined` if it names none. */
   readonly missingNumber: number | undefined;
-  /** Whether the segment before the newest names it, if that is there. */
+  /** Whether the segment before the newest names it in both copies of its pointer, if that segment is there. */
   readonly isHeadNamed: boolean;
+  /** The durable slot of the newest segment with the highest LSN; `undefined` if it has none. */
+  readonly slot: PlacedSlot | undefined;
   /** The log's UUID; `undefined` if there is no log yet. */
   readonly uuid: Uint8Array | undefined;
   /** Whether the file that says so is there. */
@@ -141,11 +144,15 @@ export class Recovery {
     const file = openSized(this.fileSystem, head.path);
     try {
       const { size } = newest.file;
-      const closed = this.isClosed(newest, file);
-      // The closing checkpoint vouches for what lies before it, not for itself: its own flush may have failed.
-      const stated = closed ? head.header.baseLsn + size - CHECKPOINT_BYTES : Math.max(
+      const { slot } = newest.file;
+      const slotLsn = slot?.lsn ?? 0;
+      // The closing checkpoint proves the frames before it, not itself: its own flush may have failed.
+      const closeLsn = head.header.baseLsn + size - CHECKPOINT_BYTES;
+      const closed = this.isClosed(newest, file) && slotLsn <= closeLsn;
+      const stated = closed ? closeLsn : Math.max(
         this.chainReader.survey(newest.file, size).provenLsn,
         chain.provenLsn,
+        slotLsn,
         head.header.baseLsn + SEGMENT_HEADER_BYTES,
       );
       // Frames end at multiples of this. A forged one would make all headers invalid that are written from here on.
@@ -154,11 +161,12 @@ export class Recovery {
       for (const _ of replayThroughDamage(replay, head, file, provenOffset)) {
         yield { bytesDone: replay.bytesRead, bytesTotal };
       }
+      // The last frame may be lost, in which case its checksum is, and a file that is restored has it again.
+      const provenChecksum = replay.gapOffset !== undefined ? 0 : head.lastChecksum;
+      if (slot?.lsn === provenLsn) replay.settle(head, slot.state);
       let provenState = replay.state;
       replay.settledState = undefined;
       replay.settledTruncated = Infinity;
-      // The last frame may be lost, in which case its sum is, and a file that is restored has it again.
-      const provenChecksum = replay.gapOffset !== undefined ? 0 : head.lastChecksum;
       let provenTruncated = head.lowestTruncated;
       // A gap that reaches past the proven LSN leaves no frame to go on with: the rest is cut with it.
       head.endOffset = Math.max(head.endOffset, provenOffset);
@@ -204,11 +212,11 @@ export class Recovery {
         index: replay.index,
         state: { ...replay.state, hardStateLost, tailLost },
         head,
-        // A slot that a crash tore stays torn behind the checkpoint: what comes next has to be named there.
-        closed: closed && head.endOffset === size && newest.file.nextPointer === undefined,
+        closed: closed && head.endOffset === size && newest.file.naming.kind === "none",
         previous,
         missingNumber: namedBy(newest),
         isHeadNamed: chain.links.slice(-2, -1).every(namesNext),
+        slot,
         uuid: head.header.uuid,
         isIdentified: identity !== undefined && identity !== "damaged",
         provenLsn,
@@ -269,6 +277,7 @@ export class Recovery {
       previous: undefined,
       missingNumber: undefined,
       isHeadNamed: true,
+      slot: undefined,
       uuid: identity === "damaged" ? undefined : identity,
       isIdentified: false,
       provenLsn: 0,
@@ -348,12 +357,12 @@ export class Recovery {
   }
 }
 
-/** Whether a segment names the one that was written to follow it. */
-function namesNext({ file, joined }: Link): boolean {
-  return !joined || (file.nextPointer !== undefined && file.nextPointer !== "damaged");
+/** Whether both copies of a segment's pointer name the one that was written to follow it. */
+function namesNext({ file: { naming }, joined }: Link): boolean {
+  return !joined || (naming.kind === "named" && naming.copies === 2);
 }
 
 /** The number of the segment that a segment names as the next one; `undefined` if it names none that can be read. */
-function namedBy({ file: { nextPointer } }: Link): number | undefined {
-  return nextPointer === undefined || nextPointer === "damaged" ? undefined : nextPointer.number;
+function namedBy({ file: { naming } }: Link): number | undefined {
+  return naming.kind === "named" ? naming.next.number : undefined;
 }

@@ -30,7 +30,7 @@ import {
   KIND_TRUNCATE,
   replacementsBefore,
 } from "../format/frame.ts";
-import { SEGMENT_HEADER_BYTES } from "../format/segment_header.ts";
+import { SEGMENT_HEADER_BYTES } from "../format/header_block.ts";
 import { segmentName } from "../format/segment_name.ts";
 import type { LogState } from "../format/state.ts";
 import type { LogIndex } from "./index.ts";

@@ -37,7 +37,7 @@ import {
 import type { Damage, DamageKind } from "../report.ts";
 import { readFull } from "../storage/full.ts";
 import type { SizedFile } from "../storage/sized_file.ts";
-import type { HardState, Index } from "../types.ts";
+import type { HardState, Index, Term } from "../types.ts";
 import { CHECKPOINT_STATE_BYTES, decodeCheckpointSnapshot } from "../format/checkpoint.ts";
 import {
   decodeFrameHeader,
@@ -59,8 +59,10 @@ import {
   KIND_TRUNCATE,
   replacementsBefore,
 } from "../format/frame.ts";
-import { SEGMENT_HEADER_BYTES, type SegmentHeader } from "../format/segment_header.ts";
-import { type LogState, REPLACEMENTS_END, TERM_UNKNOWN } from "../format/state.ts";
+import { SEGMENT_HEADER_BYTES } from "../format/header_block.ts";
+import type { SegmentHeader } from "../format/segment_header.ts";
+import { TERM_UNKNOWN } from "../format/numbers.ts";
+import { type LogState, REPLACEMENTS_END } from "../format/state.ts";
 import { LogIndex } from "./index.ts";
 import type { Scanned } from "./scan_thread.ts";
 import type { Segment } from "./segment.ts";
@@ -176,9 +178,7 @@ export class Replay {
       if (term === TERM_UNKNOWN && state.lastTerm !== TERM_UNKNOWN) index.runs.push(last, state.lastTerm);
       else if (state.lastTerm === TERM_UNKNOWN) index.lastTerm = term;
     }
-    codec.set(SLOT_HARD_TERM, state.hardState.term);
-    codec.setWide(SLOT_HARD_VOTE, state.hardState.votedFor ?? 0n);
-    codec.set(SLOT_HAS_VOTE, state.hardState.votedFor === null ? 0 : 1);
+    this.setHardState(state.hardState);
     codec.set(SLOT_HARD_STATES, 0);
     codec.set(SLOT_REPLACEMENTS, state.replacements);
     this.lostHardState = state.hardStateLost;
@@ -380,18 +380,58 @@ export class Replay {
       this.replacementsLost = false;
     } else {
       // A checkpoint, and the one before it that could have told is lost.
-      const snapshot = decodeCheckpointSnapshot(frame.subarray(FRAME_HEADER_BYTES));
-      if (snapshot.index > index.snapshotIndex) index.compact(snapshot.index, snapshot.term, false);
-      else if (index.snapshotTerm === TERM_UNKNOWN) {
-        // That there was one, a jump of the index told, if not of which term, nor which entries above it were lost.
-        index.snapshotIndex = snapshot.index;
-        index.snapshotTerm = snapshot.term;
-      }
+      const { index, term } = decodeCheckpointSnapshot(frame.subarray(FRAME_HEADER_BYTES));
+      this.learnSnapshot(index, term);
       if ((header.flags & FLAG_COPY) === 0) this.replacementsLost = false;
       this.learnLastTerm(header.term);
     }
     this.setScanState();
     return true;
+  }
+
+  /** Takes over which snapshot the log has. The frame that installed it may be lost. */
+  private learnSnapshot(snapshotIndex: Index, snapshotTerm: Term): void {
+    const { index } = this;
+    if (snapshotIndex > index.snapshotIndex) index.compact(snapshotIndex, snapshotTerm, false);
+    else if (index.snapshotTerm === TERM_UNKNOWN) {
+      // A jump of the index showed that there was one, but neither its term nor the entries above it that were lost.
+      index.snapshotIndex = snapshotIndex;
+      index.snapshotTerm = snapshotTerm;
+    }
+  }
+
+  /**
+   * Takes from a durable slot what the frames before it should have shown and no longer do.
+   *
+   * @param segment The segment.
+   * @param state The state of the log where the replay stands, which the slot repeats.
+   */
+  settle(segment: Segment, state: LogState): void {
+    const { codec, gap } = this;
+    if (state.hardStateLost || state.tailLost || state.replacementsLost) return;
+    if (gap !== undefined) {
+      gap.replaced ||= state.replacements !== codec.get(SLOT_REPLACEMENTS);
+      codec.set(SLOT_REPLACEMENTS, state.replacements);
+      this.settleGap(segment, state.nextIndex);
+      this.learnSnapshot(state.snapshotIndex, state.snapshotTerm);
+    }
+    if (this.replacementsLost) {
+      this.learnSnapshot(state.snapshotIndex, state.snapshotTerm);
+      this.replacementsLost = false;
+    }
+    if (state.lastTerm !== TERM_UNKNOWN) this.learnLastTerm(state.lastTerm);
+    if (this.hardStateLost || this.tailLost) {
+      this.setHardState(state.hardState);
+      codec.set(SLOT_HARD_STATES, 1);
+    }
+    this.setScanState();
+  }
+
+  private setHardState({ term, votedFor }: HardState): void {
+    const { codec } = this;
+    codec.set(SLOT_HARD_TERM, term);
+    codec.setWide(SLOT_HARD_VOTE, votedFor ?? 0n);
+    codec.set(SLOT_HAS_VOTE, votedFor === null ? 0 : 1);
   }
 
   /** Verifies an entry or a segment index that exceeds a chunk, piece by piece, and takes it if it is valid. */

@@ -20,8 +20,8 @@ import {
 import type { Threads } from "../storage/file_system.ts";
 import type { Link } from "./chain.ts";
 import { FRAME_HEADER_BYTES } from "../format/frame.ts";
-import { SEGMENT_HEADER_BYTES } from "../format/segment_header.ts";
-import { TERM_UNKNOWN } from "../format/state.ts";
+import { SEGMENT_HEADER_BYTES } from "../format/header_block.ts";
+import { TERM_UNKNOWN } from "../format/numbers.ts";
 import { Replay } from "./replay.ts";
 import { SCAN_SEGMENTS } from "./scan_thread_text.ts";
 import type { ScanAnswer, ScanInput, Scanned, ScanRequest } from "./scan_thread.ts";

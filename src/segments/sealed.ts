@@ -12,7 +12,7 @@ import { openSized, type SizedFile } from "../storage/sized_file.ts";
 import type { Link } from "./chain.ts";
 import { readIndexOffsets, readTrailer } from "./read_index.ts";
 import { FRAME_ALIGNMENT, FRAME_HEADER_BYTES } from "../format/frame.ts";
-import { SEGMENT_HEADER_BYTES } from "../format/segment_header.ts";
+import { SEGMENT_HEADER_BYTES } from "../format/header_block.ts";
 import { Replay } from "./replay.ts";
 import type { Found, ScanAhead } from "./scan_ahead.ts";
 import { OFFSET_LOST, Segment } from "./segment.ts";

@@ -13,7 +13,7 @@
 import { CHUNK_BYTES, type Codec, SLOT_LAST_CHECKSUM } from "../codec/codec.ts";
 import { WalLogError } from "../errors.ts";
 import type { File, FileSystem } from "../storage/file_system.ts";
-import { isNoSpace, readFull, writeFull } from "../storage/full.ts";
+import { errorCode, isNoSpace, readFull, writeFull } from "../storage/full.ts";
 import type { TakenEntry } from "../taken.ts";
 import type { EntryKind, Index, Term } from "../types.ts";
 import type { Batch } from "./batch.ts";
@@ -33,13 +33,17 @@ import {
   KIND_ENTRY,
   KIND_SEGMENT_INDEX,
 } from "../format/frame.ts";
-import { decodeNextPointer, encodeNextPointer, NEXT_POINTER_OFFSET } from "../format/next_pointer.ts";
-import { encodeSegmentHeader, HEADER_COPY_OFFSET, SEGMENT_HEADER_BYTES } from "../format/segment_header.ts";
+import { decodeNextPointer, encodeNextPointer } from "../format/next_pointer.ts";
+import type { PlacedSlot } from "../format/durable_slot.ts";
+import { HEADER_OFFSETS, NEXT_POINTER_OFFSETS, SEGMENT_HEADER_BYTES } from "../format/header_block.ts";
+import { encodeSegmentHeader } from "../format/segment_header.ts";
 import { encodeSegmentIndex } from "../format/segment_index.ts";
-import { type LogState, REPLACEMENTS_END, TERM_UNKNOWN } from "../format/state.ts";
+import { TERM_UNKNOWN } from "../format/numbers.ts";
+import { type LogState, REPLACEMENTS_END } from "../format/state.ts";
 import type { TermRuns } from "./index.ts";
 import { selectSegment } from "./replay.ts";
 import type { Segment } from "./segment.ts";
+import { SlotWriter } from "./slot_writer.ts";
 
 /** What the window holds on to of what was written. */
 const WINDOW_KEPT_BYTES = 4 * 1024 * 1024;
@@ -75,6 +79,8 @@ export interface WriterStart {
   readonly file: File;
   /** Whether the last frame is a checkpoint, so that another would say nothing. */
   readonly endsWithCheckpoint: boolean;
+  /** The durable slot of the segment with the highest LSN; `undefined` if it has none. */
+  readonly slot: PlacedSlot | undefined;
   /** The highest number that this log has used. */
   readonly numberUsed: number;
   /** Truncations and snapshots of the log so far. */
@@ -92,6 +98,7 @@ export class SegmentWriter {
   private readonly codec: Codec;
   private readonly segmentBytes: number;
   private file: File;
+  private slots: SlotWriter;
   /** Flushes under way, by file: such a file is closed when they are done. */
   private readonly flushing = new Map<File, number>();
   private readonly retired = new Set<File>();
@@ -106,6 +113,8 @@ export class SegmentWriter {
   /** Offset up to which the file is known to hold zeros ahead. */
   private zeroedTo: number;
   private zeroAhead = ZERO_AHEAD_BYTES_MIN;
+  /** The sealed segment whose second copy of the pointer is written and not flushed yet. */
+  private unflushedPointer: Segment | undefined;
   /** Truncations and snapshots of the log so far, modulo {@link REPLACEMENTS_END}. */
   replacements: number;
   /** Whether the last frame is a checkpoint, so that another would say nothing; and how many bytes it has. */
@@ -121,7 +130,7 @@ export class SegmentWriter {
     folder: string,
     codec: Codec,
     segmentBytes: number,
-    { segment, file, endsWithCheckpoint, numberUsed, replacements }: WriterStart,
+    { segment, file, endsWithCheckpoint, slot, numberUsed, replacements }: WriterStart,
   ) {
     this.fileSystem = fileSystem;
     this.folder = folder;
@@ -129,6 +138,7 @@ export class SegmentWriter {
     this.segmentBytes = segmentBytes;
     this.segment = segment;
     this.file = file;
+    this.slots = new SlotWriter(file, codec, segment.header, slot);
     this.durableLsn = segment.endLsn;
     this.windowStart = segment.endOffset;
     this.zeroedTo = segment.endOffset;
@@ -150,7 +160,8 @@ export class SegmentWriter {
    * @param bytes Bytes of the batch's frames.
    */
   needsRotation(bytes: number): boolean {
-    return this.segment.endOffset + bytes > this.segmentBytes && this.segment.endOffset > SEGMENT_HEADER_BYTES;
+    const used = this.segment.endOffset - SEGMENT_HEADER_BYTES;
+    return used > 0 && used + bytes > this.segmentBytes;
   }
 
   /**
@@ -261,6 +272,16 @@ export class SegmentWriter {
    */
   checkpoint(state: LogState): void {
     if (!this.endsWithCheckpoint) this.writeCheckpointIfRoom(0, state);
+  }
+
+  /**
+   * Writes down, while the log rests, that the last flush has succeeded: in a checkpoint and in a durable slot.
+   *
+   * @param state The log's state, all of which is durable.
+   */
+  rest(state: LogState): void {
+    this.checkpoint(state);
+    this.slots.write({ lsn: this.durableLsn, state });
   }
 
   /** Writes a checkpoint; returns whether there was room for it. */
@@ -392,7 +413,7 @@ export class SegmentWriter {
    */
   private requireActive(): void {
     const { probe } = this;
-    readFull(this.file, probe, NEXT_POINTER_OFFSET);
+    readFull(this.file, probe, NEXT_POINTER_OFFSETS[0]);
     if (probe[0] !== 0) requireUnnamed(this.file, this.codec, this.segment, undefined);
   }
 
@@ -403,10 +424,35 @@ export class SegmentWriter {
     this.syncFile();
   }
 
+  /**
+   * Flushes the second copy of the last pointer. No commit waits for it: the next rotation and closing do it. The operating
+   * system has usually written it by then.
+   */
+  private syncPointer(): void {
+    const segment = this.unflushedPointer;
+    if (segment === undefined) return;
+    this.unflushedPointer = undefined;
+    let file: File;
+    try {
+      file = this.fileSystem.open(segment.path, "write");
+    } catch (error) {
+      // Compaction has deleted the segment.
+      if (errorCode(error) === "ENOENT") return;
+      throw error;
+    }
+    try {
+      file.sync();
+    } finally {
+      file.close();
+    }
+  }
+
   private syncFile(): void {
     const { endLsn } = this.segment;
     const started = performance.now();
+    const slotsFlushed = this.slots.flushBegins();
     this.file.sync();
+    slotsFlushed();
     this.flushed(endLsn, started);
   }
 
@@ -421,10 +467,17 @@ export class SegmentWriter {
     const { endLsn } = this.segment;
     const { file } = this;
     const started = performance.now();
+    const slotsFlushed = this.slots.flushBegins();
+    await this.syncOpen(file);
+    slotsFlushed();
+    this.flushed(endLsn, started);
+  }
+
+  /** Flushes a file without blocking, and keeps it open meanwhile. */
+  private async syncOpen(file: File): Promise<void> {
     this.flushing.set(file, (this.flushing.get(file) ?? 0) + 1);
     try {
       await file.syncAsync();
-      this.flushed(endLsn, started);
     } finally {
       const left = this.flushing.get(file)! - 1;
       if (left > 0) this.flushing.set(file, left);
@@ -448,7 +501,7 @@ export class SegmentWriter {
     const batch = segment.endLsn - this.durableLsn;
     if (batch > ZERO_AHEAD_BATCH_MAX || this.zeroedTo - segment.endOffset > batch) return;
     const from = Math.max(this.zeroedTo, segment.endOffset);
-    const to = Math.min(from + this.zeroAhead, this.segmentBytes);
+    const to = Math.min(from + this.zeroAhead, SEGMENT_HEADER_BYTES + this.segmentBytes);
     if (to <= from) return;
     zeros ??= new Uint8Array(ZERO_PIECE_BYTES);
     try {
@@ -489,16 +542,31 @@ export class SegmentWriter {
     this.writeSegmentIndex(runs);
     this.file.requireNamed?.();
     this.requireActive();
-    writeNextPointer(this.file, this.codec, old, segment.header.number, old.endLsn);
+    this.syncPointer();
+    const pointer = encodePointer(this.codec, old, segment, old.endLsn);
+    writeFull(this.file, pointer, NEXT_POINTER_OFFSETS[0]);
     this.file.sync();
+    // The copies share no flush, so a torn one costs one copy at most.
+    this.copyPointer(pointer);
+    this.unflushedPointer = old;
     this.retire(this.file);
     old.trim();
     this.segment = segment;
     this.file = file;
+    this.slots = new SlotWriter(file, this.codec, segment.header, undefined);
     this.durableLsn = segment.endLsn;
     this.windowStart = this.zeroedTo = segment.endOffset;
     this.windowFilled = 0;
     this.endsWithCheckpoint = false;
+  }
+
+  /** Writes the second copy of a pointer. On a full disk the segment does without until the log is opened again. */
+  private copyPointer(pointer: Uint8Array): void {
+    try {
+      writeFull(this.file, pointer, NEXT_POINTER_OFFSETS[1]);
+    } catch (error) {
+      if (!isNoSpace(error)) throw error;
+    }
   }
 
   /** Ends the file with a segment index and nothing behind it. */
@@ -539,7 +607,9 @@ export class SegmentWriter {
    */
   finish(state: LogState): void {
     const { segment } = this;
+    this.syncPointer();
     this.file.truncate(segment.endOffset);
+    this.slots.write({ lsn: this.durableLsn, state });
     // Without room for the checkpoint, the next opening reads the log as after a kill. Nothing is lost.
     if (!this.writeCheckpointIfRoom(FLAG_CLOSE, state)) return;
     // Not with `flush`, which would lay zeros behind the checkpoint.
@@ -563,9 +633,8 @@ const NOTHING = new Uint8Array(0);
 function rewriteHeader(fileSystem: FileSystem, codec: Codec, { path, header }: Segment): void {
   const file = fileSystem.open(path, "write");
   try {
-    const block = encodeSegmentHeader(header, (bytes, seed) => codec.hash(bytes, seed));
-    writeFull(file, block.subarray(0, NEXT_POINTER_OFFSET), 0);
-    writeFull(file, block.subarray(HEADER_COPY_OFFSET), HEADER_COPY_OFFSET);
+    const sector = encodeSegmentHeader(header, (bytes, seed) => codec.hash(bytes, seed));
+    for (const offset of HEADER_OFFSETS) writeFull(file, sector, offset);
     file.sync();
   } finally {
     file.close();
@@ -583,17 +652,26 @@ function rewriteHeader(fileSystem: FileSystem, codec: Codec, { path, header }: S
  */
 function requireUnnamed(file: File, codec: Codec, { path, header }: Segment, known: number | undefined): void {
   const block = new Uint8Array(SEGMENT_HEADER_BYTES);
-  readFull(file, block.subarray(NEXT_POINTER_OFFSET, HEADER_COPY_OFFSET), NEXT_POINTER_OFFSET);
-  const found = decodeNextPointer(block, header.salt, (bytes, seed) => codec.hash(bytes, seed));
-  if (found === undefined || found === "damaged" || found.number === known) return;
-  const message = `Another writer has gone on with the log: ${path} names segment ${found.number} as the next one`;
+  readFull(file, block, 0);
+  const naming = decodeNextPointer(block, true, header.salt, (bytes, seed) => codec.hash(bytes, seed));
+  if (naming.kind !== "named" || naming.next.number === known) return;
+  const { number } = naming.next;
+  const message = `Another writer has gone on with the log: ${path} names segment ${number} as the next one`;
   throw new WalLogError("LOCK_LOST", message, { path });
 }
 
-/** Fills the slot that makes the next segment part of the log. The caller flushes. */
-function writeNextPointer(file: File, codec: Codec, segment: Segment, number: number, endLsn: number): void {
-  const slot = encodeNextPointer({ number, endLsn }, segment.header.salt, (bytes, seed) => codec.hash(bytes, seed));
-  writeFull(file, slot, NEXT_POINTER_OFFSET);
+/** Makes the pointer from a segment to the next one, all of which has been flushed. */
+function encodePointer(codec: Codec, { header }: Segment, next: Segment, endLsn: number): Uint8Array {
+  const pointer = { number: next.header.number, endLsn, durableLsn: next.endLsn };
+  return encodeNextPointer(pointer, header.salt, (bytes, seed) => codec.hash(bytes, seed));
+}
+
+/** Writes both copies of a pointer, each with a flush of its own. */
+function writePointer(file: File, pointer: Uint8Array): void {
+  for (const offset of NEXT_POINTER_OFFSETS) {
+    writeFull(file, pointer, offset);
+    file.sync();
+  }
 }
 
 /**
@@ -602,22 +680,22 @@ function writeNextPointer(file: File, codec: Codec, segment: Segment, number: nu
  * @param fileSystem The machine.
  * @param codec The codec.
  * @param segment The one before.
- * @param number The segment's number.
- * @param lsn Where the one before ends.
+ * @param next The segment.
+ * @param durableLsn The LSN below which the segment is known to be durable.
  */
 export function nameNextSegment(
   fileSystem: FileSystem,
   codec: Codec,
   segment: Segment,
-  number: number,
-  lsn: number,
+  { header: { number, baseLsn } }: Segment,
+  durableLsn: number,
 ): void {
   const file = fileSystem.open(segment.path, "write");
   try {
     file.requireNamed?.();
     requireUnnamed(file, codec, segment, number);
-    writeNextPointer(file, codec, segment, number, lsn);
-    file.sync();
+    const pointer = { number, endLsn: baseLsn, durableLsn };
+    writePointer(file, encodeNextPointer(pointer, segment.header.salt, (bytes, seed) => codec.hash(bytes, seed)));
   } finally {
     file.close();
   }
@@ -678,8 +756,7 @@ export function continueAfterCrash(
     if (old.size() > keptBytes) old.truncate(keptBytes);
     old.requireNamed?.();
     requireUnnamed(old, codec, head, proven.missingNumber);
-    writeNextPointer(old, codec, head, segment.header.number, proven.lsn);
-    old.sync();
+    writePointer(old, encodePointer(codec, head, segment, proven.lsn));
   } catch (error) {
     file.close();
     // Nothing knows of the new segment yet, and on a full disk its room is needed.

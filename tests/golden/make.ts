@@ -29,12 +29,12 @@ if (existsSync(target)) throw new Error(`${target} exists. A golden log is never
 const temporary = mkdtempSync(join(tmpdir(), "wallog-golden-"));
 const original = join(temporary, "original");
 const fileSystem = new WatchedFileSystem();
-let log = WalLog.openSync(original, { fileSystem, segmentBytes: 8192 });
+let log = WalLog.openSync(original, { fileSystem, segmentBytes: 4096 });
 writeEverything(log);
 log.closeSync();
 
 // Reopened where it was closed, then left without closing, with entries that no flush covers and one that is torn.
-log = WalLog.openSync(original, { fileSystem, segmentBytes: 8192 });
+log = WalLog.openSync(original, { fileSystem, segmentBytes: 4096 });
 const { lastTerm } = log;
 log.append(entriesAt(log.lastIndex + 1, log.lastIndex + 3, lastTerm, 50));
 log.syncSync();
@@ -44,7 +44,7 @@ write(crashed, contentsOf(original));
 log.closeSync();
 
 // Recovered, so that it has a segment that begins with copies; a checkpoint; and once more left without closing.
-log = WalLog.openSync(crashed, { fileSystem, segmentBytes: 8192 });
+log = WalLog.openSync(crashed, { fileSystem, segmentBytes: 4096 });
 log.append([entryAt(log.lastIndex + 1, lastTerm, 70, "config")]);
 log.setHardState({ term: Number.MAX_SAFE_INTEGER, votedFor: 2n ** 64n - 2n });
 log.syncSync();

@@ -22,19 +22,13 @@ export interface Kind {
   readonly weakness?: string;
 }
 
-const TAKES_EVIDENCE =
-  "the damage destroys the checkpoint that proves how far the log was durable, and recovery takes it " +
-  "for a torn write";
 const LAST_FLUSH = "no frame proves the last flush yet, and recovery takes damage to it for a torn write";
-
-const POINTER_PROVES = "only the pointer proves that copies in the next segment are part of the log";
-const POINTER_NAMES = "only the pointer shows that the newest segment was there";
 
 const ENDS: readonly End[] = ["closed", "killed", "power cut"];
 /** Many small segments, and some that hold all of the log. In bytes. */
-const ANY: Shape = { segmentBytes: [8192, 8192, 16_384, 65_536, 1 << 20], steps: [20, 80], ends: ENDS };
+const ANY: Shape = { segmentBytes: [4096, 4096, 12_288, 61_440, 1 << 20], steps: [20, 80], ends: ENDS };
 /** Several segments. */
-const MANY: Shape = { segmentBytes: [8192, 8192, 12_288], steps: [40, 80], ends: ENDS };
+const MANY: Shape = { segmentBytes: [4096, 4096, 8192], steps: [40, 80], ends: ENDS };
 
 /** Every kind. */
 export const KINDS: readonly Kind[] = [
@@ -49,7 +43,6 @@ export const KINDS: readonly Kind[] = [
     title: "the last 16 KiB, with the last frame",
     shape: ANY,
     fault: damage.tail16KWithEnd,
-    weakness: TAKES_EVIDENCE,
   },
   { id: "gap-1-checkpoint", title: "a gap over one checkpoint", shape: ANY, fault: damage.checkpoints(1) },
   { id: "gap-2-checkpoints", title: "a gap over two checkpoints", shape: ANY, fault: damage.checkpoints(2) },
@@ -64,7 +57,6 @@ export const KINDS: readonly Kind[] = [
     title: "a gap over all checkpoints of the newest segment",
     shape: ANY,
     fault: damage.allCheckpointsOfNewest,
-    weakness: TAKES_EVIDENCE,
   },
   { id: "missing-oldest", title: "the oldest segment missing", shape: MANY, fault: damage.missingOldest },
   { id: "missing-middle", title: "a segment in the middle missing", shape: MANY, fault: damage.missingMiddle },
@@ -75,14 +67,12 @@ export const KINDS: readonly Kind[] = [
     title: "the end of a closed log zeroed or cut",
     shape: { ...ANY, ends: ["closed"] },
     fault: damage.fileEnd,
-    weakness: TAKES_EVIDENCE,
   },
   {
     id: "end-vote",
     title: "the same, entries synced one by one, the vote set last",
     shape: { ...ANY, ends: ["closed"], voteLast: true },
     fault: damage.fileEnd,
-    weakness: TAKES_EVIDENCE,
   },
   {
     id: "end-unrested",
@@ -99,14 +89,12 @@ export const KINDS: readonly Kind[] = [
     title: "a next-segment pointer, and the tail that a restart copied",
     shape: { ...ANY, ends: ["reopened"] },
     fault: damage.pointerAndTail,
-    weakness: POINTER_PROVES,
   },
   {
     id: "pointer-and-newest",
     title: "the newest segment missing, and the pointer to it",
     shape: MANY,
     fault: damage.pointerAndNewest,
-    weakness: POINTER_NAMES,
   },
   { id: "segment-index", title: "a segment index", shape: MANY, fault: damage.segmentIndex },
   { id: "snapshot", title: "a snapshot file damaged or missing", shape: ANY, fault: damage.snapshotFile },

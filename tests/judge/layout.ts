@@ -16,8 +16,8 @@ import {
   KIND_ENTRY,
   KIND_SEGMENT_INDEX,
 } from "../../src/format/frame.ts";
-import { NEXT_POINTER_OFFSET } from "../../src/format/next_pointer.ts";
-import { decodeSegmentHeader, HEADER_COPY_OFFSET, SEGMENT_HEADER_BYTES } from "../../src/format/segment_header.ts";
+import { HEADER_OFFSETS, NEXT_POINTER_OFFSETS, SEGMENT_HEADER_BYTES } from "../../src/format/header_block.ts";
+import { decodeSegmentHeader } from "../../src/format/segment_header.ts";
 
 /** A range of bytes in a file. */
 export interface Stretch {
@@ -37,21 +37,22 @@ export interface Frame extends Stretch {
 }
 
 /** Size of a segment's header without the padding. In bytes. */
-const HEADER_BYTES = 144;
-const POINTER_BYTES = 32;
+const HEADER_BYTES = 152;
+const POINTER_BYTES = 40;
 
 /** Where the frames of a segment begin. */
 export const FRAMES_AT = SEGMENT_HEADER_BYTES;
 /** Where the copies of a segment's header lie. */
-export const HEADER_COPIES: readonly Stretch[] = [0, HEADER_COPY_OFFSET].map((from) => ({
+export const HEADER_COPIES: readonly Stretch[] = HEADER_OFFSETS.map((from) => ({
   from,
   to: from + HEADER_BYTES,
 }));
 /** Where the copies of the next-segment pointer lie. */
-export const NEXT_POINTERS: readonly Stretch[] = [{
-  from: NEXT_POINTER_OFFSET,
-  to: NEXT_POINTER_OFFSET + POINTER_BYTES,
-}];
+export const NEXT_POINTERS: readonly Stretch[] = NEXT_POINTER_OFFSETS.map((from) => ({
+  from,
+  to: from + POINTER_BYTES,
+}));
+
 /** Whether a file is a segment. */
 export function isSegment(path: string): boolean {
   return path.endsWith(".seg");
@@ -71,7 +72,7 @@ type IsHeader = (bytes: Uint8Array, at: number) => boolean;
 function headersOf(segment: Uint8Array): IsHeader {
   const hash = (bytes: Uint8Array, seed: bigint) => codec.hash(bytes, seed);
   const header = HEADER_COPIES.map(({ from }) => decodeSegmentHeader(segment, from, hash)).find((copy) => copy);
-  if (header === undefined || !("salt" in header)) return () => false;
+  if (header === undefined) return () => false;
   return (bytes, at) => {
     const sum = codec.hash(
       bytes.subarray(at + FRAME_LENGTH, at + FRAME_HEADER_BYTES),

@@ -24,6 +24,8 @@ export interface Mutant {
 
 const BATCH = "src/segments/batch.ts";
 const WRITER = "src/segments/writer.ts";
+const SLOT_WRITER = "src/segments/slot_writer.ts";
+const DURABLE_SLOT = "src/format/durable_slot.ts";
 const CREATE = "src/segments/create.ts";
 const SNAPSHOTS = "src/snapshots.ts";
 const IDENTITY = "src/segments/identity.ts";
@@ -55,6 +57,129 @@ const FULL = "src/storage/full.ts";
 const REPAIR = "src/segments/repair.ts";
 const WASM_FRAME = "wasm/frame.ts";
 const WASM_SCAN = "wasm/scan.ts";
+
+const EVIDENCE: Mutant[] = [
+  {
+    name: "a durable slot does not count for the proven LSN",
+    file: RECOVERY,
+    edits: [["const slotLsn = slot?.lsn ?? 0;", "const slotLsn = 0 * (slot?.lsn ?? 0);"]],
+    dies: "judge_test",
+  },
+  {
+    name: "a durable slot does not show the state behind a gap",
+    file: RECOVERY,
+    edits: [["if (slot?.lsn === provenLsn) replay.settle(head, slot.state);", ""]],
+    dies: "judge_test",
+  },
+  {
+    name: "a durable slot does not show a hard state that a gap took",
+    file: REPLAY,
+    edits: [["this.setHardState(state.hardState);\n      codec.set(SLOT_HARD_STATES, 1);", ""]],
+    dies: "judge_test",
+  },
+  {
+    name: "a log at rest writes no durable slot",
+    file: WRITER,
+    edits: [[
+      "this.checkpoint(state);\n    this.slots.write({ lsn: this.durableLsn, state });",
+      "this.checkpoint(state);",
+    ]],
+    dies: "slot_test",
+  },
+  {
+    name: "closing writes no durable slot",
+    file: WRITER,
+    edits: [[
+      "this.file.truncate(segment.endOffset);\n    this.slots.write({ lsn: this.durableLsn, state });",
+      "this.file.truncate(segment.endOffset);",
+    ]],
+    dies: "judge_test",
+  },
+  {
+    name: "a durable slot claims what no flush has covered",
+    file: WRITER,
+    edits: [[
+      "this.file.truncate(segment.endOffset);\n    this.slots.write({ lsn: this.durableLsn, state });",
+      "this.file.truncate(segment.endOffset);\n    this.slots.write({ lsn: this.segment.endLsn + 72, state });",
+    ]],
+    dies: "judge_test",
+  },
+  {
+    name: "a durable slot is overwritten before the other one is durable",
+    file: SLOT_WRITER,
+    edits: [["if (this.flushed === this.written) ", ""]],
+    dies: "slot_test",
+  },
+  {
+    name: "durable slots are never written in turn",
+    file: SLOT_WRITER,
+    edits: [["if (this.flushed === this.written) ", "if (false as boolean) "]],
+    dies: "slot_test",
+  },
+  {
+    name: "a flush counts for a slot that was written while it ran",
+    file: SLOT_WRITER,
+    edits: [["this.flushed = Math.max(this.flushed, written);", "this.flushed = this.written + 0 * written;"]],
+    dies: "slot_test",
+  },
+  {
+    name: "the slot that opening found is not written once more",
+    file: SLOT_WRITER,
+    edits: [["if (last !== undefined) this.put(last);", ""]],
+    dies: "slot_test",
+  },
+  {
+    name: "a full disk stops a log over a durable slot",
+    file: SLOT_WRITER,
+    edits: [["if (!isNoSpace(error)) throw error;", "throw error;"]],
+    dies: "slot_test",
+  },
+  {
+    name: "a durable slot of another place is believed",
+    file: DURABLE_SLOT,
+    edits: [["return salt ^ BigInt(baseLsn + offset);", "return salt ^ BigInt(baseLsn + 0 * offset);"]],
+    dies: "slot_test",
+  },
+  {
+    name: "the second copy of a pointer is not written",
+    file: WRITER,
+    edits: [["writeFull(this.file, pointer, NEXT_POINTER_OFFSETS[1]);", ""]],
+    dies: "slot_test",
+  },
+  {
+    name: "both copies of a pointer share a flush",
+    file: WRITER,
+    edits: [[
+      "writeFull(file, pointer, offset);\n    file.sync();\n  }",
+      "writeFull(file, pointer, offset);\n  }\n  file.sync();",
+    ]],
+    dies: "leftover_test",
+  },
+  {
+    name: "the second copy of a pointer is never flushed",
+    file: WRITER,
+    edits: [["try {\n      file.sync();\n    } finally {", "try {\n      file.size();\n    } finally {"]],
+    dies: "slot_test",
+  },
+  {
+    name: "a pointer's LSN does not prove the copies in the next segment",
+    file: CHAIN,
+    edits: [["provenLsn = Math.max(provenLsn, naming.next.durableLsn);", ""]],
+    dies: "slot_test",
+  },
+  {
+    name: "a pointer with one copy is not completed at opening",
+    file: RECOVERY,
+    edits: [['naming.kind === "named" && naming.copies === 2', 'naming.kind === "named"']],
+    dies: "slot_test",
+  },
+  {
+    name: "of two pointers the lower number counts",
+    file: NEXT_POINTER,
+    edits: [["b.number > a.number ? b : a", "b.number > a.number ? a : b"]],
+    dies: "slot_test",
+  },
+];
 
 const FLUSHES: Mutant[] = [
   {
@@ -91,9 +216,12 @@ const FLUSHES: Mutant[] = [
     dies: "simulation",
   },
   {
-    name: "the next segment slot is not flushed when a segment is sealed",
+    name: "the next-segment pointer is not flushed when a segment is sealed",
     file: WRITER,
-    edits: [["this.file.sync();\n    this.retire(this.file);", "this.retire(this.file);"]],
+    edits: [[
+      "writeFull(this.file, pointer, NEXT_POINTER_OFFSETS[0]);\n    this.file.sync();",
+      "writeFull(this.file, pointer, NEXT_POINTER_OFFSETS[0]);",
+    ]],
     dies: "simulation",
   },
   {
@@ -106,12 +234,9 @@ const FLUSHES: Mutant[] = [
     dies: "checks_test",
   },
   {
-    name: "what makes the newest segment part of the log is written once more at opening, and not flushed",
+    name: "a next-segment pointer is not flushed at opening",
     file: WRITER,
-    edits: [[
-      "writeNextPointer(file, codec, segment, number, lsn);\n    file.sync();",
-      "writeNextPointer(file, codec, segment, number, lsn);",
-    ]],
+    edits: [["writeFull(file, pointer, offset);\n    file.sync();", "writeFull(file, pointer, offset);"]],
     dies: "strace_test",
   },
   {
@@ -127,12 +252,6 @@ const FLUSHES: Mutant[] = [
     name: "the name of a segment that continues after a crash is not flushed",
     file: WRITER,
     edits: [["fileSystem.syncDirectory(folder);\n    named = true;", "named = true;"]],
-    dies: "simulation",
-  },
-  {
-    name: "the slot that names a segment that continues after a crash is not flushed",
-    file: WRITER,
-    edits: [["old.sync();", ""]],
     dies: "simulation",
   },
   {
@@ -208,26 +327,30 @@ const FLUSHES: Mutant[] = [
 
 const ORDERS: Mutant[] = [
   {
-    name: "the slot is written before the new segment's name is flushed",
+    name: "the pointer is written before the new segment's name is flushed",
     file: WRITER,
     edits: [
       ["this.fileSystem.syncDirectory(this.folder);\n", ""],
       [
-        "this.file.sync();\n    this.retire(this.file);",
-        "this.file.sync();\n    this.fileSystem.syncDirectory(this.folder);\n    this.retire(this.file);",
+        "writeFull(this.file, pointer, NEXT_POINTER_OFFSETS[0]);\n    this.file.sync();",
+        "writeFull(this.file, pointer, NEXT_POINTER_OFFSETS[0]);\n    this.file.sync();\n" +
+        "    this.fileSystem.syncDirectory(this.folder);",
       ],
     ],
     dies: "simulation",
   },
   {
-    name: "the slot that names a segment that continues after a crash is flushed before its frames",
+    name: "the pointer to a segment that continues after a crash is flushed before its frames",
     file: WRITER,
     edits: [
       [
         "file.sync();\n    fileSystem.syncDirectory(folder);\n    named = true;",
         "fileSystem.syncDirectory(folder);\n    named = true;",
       ],
-      ["old.sync();", "old.sync();\n    file.sync();"],
+      [
+        "writePointer(old, encodePointer(codec, head, segment, proven.lsn));",
+        "writePointer(old, encodePointer(codec, head, segment, proven.lsn));\n    file.sync();",
+      ],
     ],
     dies: "simulation",
   },
@@ -328,8 +451,8 @@ const WATERMARKS: Mutant[] = [
     name: "the durable position moves when a flush begins",
     file: WRITER,
     edits: [[
-      "await file.syncAsync();\n      this.flushed(endLsn, started);",
-      "this.flushed(endLsn, started);\n      await file.syncAsync();",
+      "await this.syncOpen(file);\n    slotsFlushed();\n    this.flushed(endLsn, started);",
+      "this.flushed(endLsn, started);\n    await this.syncOpen(file);\n    slotsFlushed();",
     ]],
     dies: "checks_test",
   },
@@ -337,8 +460,8 @@ const WATERMARKS: Mutant[] = [
     name: "a flush counts what was written while it ran",
     file: WRITER,
     edits: [[
-      "await file.syncAsync();\n      this.flushed(endLsn, started);",
-      "await file.syncAsync();\n      this.flushed(this.segment.endLsn, started);",
+      "await this.syncOpen(file);\n    slotsFlushed();\n    this.flushed(endLsn, started);",
+      "await this.syncOpen(file);\n    slotsFlushed();\n    this.flushed(this.segment.endLsn, started);",
     ]],
     dies: "sync_test",
   },
@@ -417,7 +540,7 @@ const WATERMARKS: Mutant[] = [
   {
     name: "a log at rest leaves no checkpoint",
     file: DURABILITY,
-    edits: [["writer.checkpoint(this.state.record(writer.replacements));\n      } catch", "} catch"]],
+    edits: [["writer.rest(this.state.record(writer.replacements));\n      } catch", "writer.rest;\n      } catch"]],
     dies: "sync_test",
   },
 ];
@@ -528,7 +651,7 @@ const CHECKSUMS: Mutant[] = [
   {
     name: "a checkpoint does not tell of a snapshot whose frame is lost",
     file: REPLAY,
-    edits: [["index.compact(snapshot.index, snapshot.term, false);", "index.compact(0, 0, false);"]],
+    edits: [["index.compact(snapshotIndex, snapshotTerm, false);", ""]],
     dies: "gap_test",
   },
   {
@@ -565,21 +688,21 @@ const CHECKSUMS: Mutant[] = [
     name: "a segment header's checksum is not compared",
     file: SEGMENT_HEADER,
     edits: [[
-      "if (view.getBigUint64(HEADER_SUMMED_BYTES, true) !== sum(copy.subarray(0, HEADER_SUMMED_BYTES), 0n)) {",
-      "if (false as boolean) {",
+      "if (view.getBigUint64(CHECKED_BYTES, true) !== sum(copy.subarray(0, CHECKED_BYTES), 0n)) return undefined;",
+      "",
     ]],
     dies: "damage_test",
   },
   {
     name: "the second copy of a segment's header is not read",
     file: CHAIN,
-    edits: [["[0, HEADER_COPY_OFFSET].map", "[0, 0 * HEADER_COPY_OFFSET].map"]],
+    edits: [["const valid = first ?? second;", "const valid = first ?? (second && undefined);"]],
     dies: "simulation",
   },
   {
     name: "a segment under another one's name is taken for it",
     file: CHAIN,
-    edits: [["header !== undefined && header.number !== number", "false as boolean && header !== undefined"]],
+    edits: [["valid !== undefined && valid.number !== number;", "valid !== undefined && valid.number < 0;"]],
     dies: "open_test",
   },
   {
@@ -589,12 +712,9 @@ const CHECKSUMS: Mutant[] = [
     dies: "open_test",
   },
   {
-    name: "the next segment slot's checksum is not compared",
+    name: "a next-segment pointer's checksum is not compared",
     file: NEXT_POINTER,
-    edits: [[
-      "view.getBigUint64(POINTER_SUMMED_BYTES, true) !== sum(sector.subarray(0, POINTER_SUMMED_BYTES), salt)",
-      "false",
-    ]],
+    edits: [["view.getBigUint64(CHECKED_BYTES, true) !== sum(sector.subarray(0, CHECKED_BYTES), salt)", "false"]],
     dies: "checks_test",
   },
   {
@@ -926,15 +1046,15 @@ const RECOVERIES: Mutant[] = [
     dies: "simulation",
   },
   {
-    name: "a slot that names another segment is not heard",
+    name: "a pointer that names another segment is not heard",
     file: CHAIN,
-    edits: [["return previous.nextPointer.number === file.number;", "return true;"]],
+    edits: [["return previous.naming.next.number === file.number;", "return true;"]],
     dies: "checks_test",
   },
   {
-    name: "the slot is not written when a segment is sealed",
+    name: "the next-segment pointer is not written when a segment is sealed",
     file: WRITER,
-    edits: [["writeNextPointer(this.file, this.codec, old, segment.header.number, old.endLsn);", ""]],
+    edits: [["writeFull(this.file, pointer, NEXT_POINTER_OFFSETS[0]);", ""]],
     dies: "checks_test",
   },
   {
@@ -946,13 +1066,19 @@ const RECOVERIES: Mutant[] = [
   {
     name: "a newest segment that is missing is not missed",
     file: CHAIN,
-    edits: [['slot !== "damaged" && !byNumber.has(slot.number)', 'slot !== "damaged" && false as boolean']],
+    edits: [[
+      'behindNewest?.kind === "named" && !byNumber.has(behindNewest.next.number)',
+      'behindNewest?.kind === "named" && false as boolean',
+    ]],
     dies: "simulation",
   },
   {
-    name: "a newest segment that is missing is not missed if the slot that named it is damaged",
+    name: "a newest segment that is missing is not missed if the pointer to it is damaged",
     file: CHAIN,
-    edits: [["if (newest?.namedOne && !nextBegun", "if (false as boolean && newest?.namedOne && !nextBegun"]],
+    edits: [[
+      'if (newest?.naming.kind === "damaged" && !nextBegun',
+      'if (false as boolean && newest?.naming.kind === "damaged" && !nextBegun',
+    ]],
     dies: "checks_test",
   },
   {
@@ -1028,16 +1154,16 @@ const RECOVERIES: Mutant[] = [
     dies: "gap_test",
   },
   {
-    name: "a log whose slot a crash tore is gone on with behind its checkpoint",
+    name: "a log whose pointer a crash tore is gone on with behind its checkpoint",
     file: RECOVERY,
-    edits: [[" && newest.file.nextPointer === undefined,", ","]],
+    edits: [[' && newest.file.naming.kind === "none",', ","]],
     dies: "torn_test",
   },
   {
-    name: "a damaged slot names a segment, whatever is in it",
+    name: "an empty pointer in a damaged page shows that no segment was named",
     file: NEXT_POINTER,
-    edits: [[">= magic.length / 2;", ">= 0;"]],
-    dies: "checks_test",
+    edits: [['(first === "empty" && isPage0Whole)', '(first === "empty" && !isPage0Whole)']],
+    dies: "format_test",
   },
   {
     name: "a sealed segment whose next segment and pointer are gone is taken for the newest",
@@ -1072,7 +1198,7 @@ const RECOVERIES: Mutant[] = [
   {
     name: "a clean close is not seen",
     file: RECOVERY,
-    edits: [["const closed = this.isClosed(newest, file);", "const closed = false as boolean;"]],
+    edits: [["const closed = this.isClosed(newest, file) && slotLsn <= closeLsn;", "const closed = false as boolean;"]],
     dies: "simulation",
   },
   {
@@ -1165,10 +1291,7 @@ const RECOVERIES: Mutant[] = [
   {
     name: "a next-segment pointer does not show that a number is used",
     file: CHAIN,
-    edits: [[
-      "? number : Math.max(number, nextPointer.number);",
-      "? number : Math.max(number, 0 * nextPointer.number);",
-    ]],
+    edits: [["Math.max(number, naming.next.number)", "Math.max(number, 0 * naming.next.number)"]],
     dies: "limits_test",
   },
   {
@@ -1292,8 +1415,8 @@ const MEMORY: Mutant[] = [
     name: "a failed flush is tried again",
     file: WRITER,
     edits: [[
-      "this.file.sync();\n    this.flushed(endLsn, started);",
-      "try {\n      this.file.sync();\n    } catch {\n      this.file.sync();\n    }\n    this.flushed(endLsn, started);",
+      "this.file.sync();\n    slotsFlushed();",
+      "try {\n      this.file.sync();\n    } catch {\n      this.file.sync();\n    }\n    slotsFlushed();",
     ]],
     dies: "simulation",
   },
@@ -1551,6 +1674,7 @@ const THREADS: readonly Mutant[] = [
 
 /** All mutants. */
 export const MUTANTS: readonly Mutant[] = [
+  ...EVIDENCE,
   ...FLUSHES,
   ...ORDERS,
   ...WATERMARKS,

@@ -18,7 +18,7 @@ import { isMutation, type Step, Steps } from "./steps.ts";
 
 const WRITER = fileURLToPath(new URL("./kill_writer.ts", import.meta.url));
 /** Mostly small, so that segments are begun and deleted all the time. */
-const SEGMENT_BYTES = [8192, 8192, 32 * 1024, 2 ** 20];
+const SEGMENT_BYTES = [4096, 4096, 28 * 1024, 2 ** 20];
 /** A writer that has said nothing for so long is stuck. */
 const STUCK_MS = 60_000;
 

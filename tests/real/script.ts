@@ -9,7 +9,7 @@ import { MemoryLog } from "../../src/memory_log.ts";
 import type { LogEntry, RaftLog } from "../../src/types.ts";
 
 /** With segments so small, the history fills several. */
-export const SEGMENT_BYTES = 8192;
+export const SEGMENT_BYTES = 4096;
 
 /** A step of the history. */
 export interface ScriptStep {

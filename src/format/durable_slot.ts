@@ -1,0 +1,102 @@
+/**
+ * Durable slots: two places in the header block that repeat how far the log was durable, and its state there. They lie
+ * far from the frames that they prove, so damage to the end of the log does not take the proof along.
+ *
+ * ```text
+ *  0  8 bytes "WALLOGDU"
+ *  8  u64 LSN: a flush that covered everything below has returned
+ * 16  64 bytes state of the log at that LSN
+ * 80  u64 XXH3-64 of bytes 0 to 80, seeded with the salt of the segment XOR the slot's own LSN
+ * ```
+ *
+ * A slot is overwritten only when a flush has made the other one durable. So a torn write costs the newer one at most.
+ *
+ * @module
+ */
+
+import { DURABLE_SLOT_OFFSETS, SECTOR_BYTES } from "./header_block.ts";
+import { isBorder } from "./lsn.ts";
+import { type Checksum, safe, viewOf } from "./numbers.ts";
+import { decodeState, encodeState, type LogState } from "./state.ts";
+
+const CHECKED_BYTES = 80;
+const STATE_OFFSET = 16;
+const MAGIC = 0x5544474f4c4c4157n; // "WALLOGDU"
+
+/** The contents of a durable slot. */
+export interface DurableSlot {
+  /** Everything below this LSN is durable. */
+  readonly lsn: number;
+  /** The state of the log there. */
+  readonly state: LogState;
+}
+
+/** A slot that was read. */
+export interface PlacedSlot extends DurableSlot {
+  /** Where it lies: one of {@link DURABLE_SLOT_OFFSETS}. */
+  readonly offset: number;
+}
+
+/** The segment that a slot lies in. */
+interface Home {
+  readonly baseLsn: number;
+  readonly salt: bigint;
+}
+
+/**
+ * Makes a slot.
+ *
+ * @param slot The contents.
+ * @param home The segment's header.
+ * @param offset Where the slot lies: one of {@link DURABLE_SLOT_OFFSETS}.
+ * @param sum The checksum.
+ * @returns The sector to write there.
+ */
+export function encodeDurableSlot(slot: DurableSlot, home: Home, offset: number, sum: Checksum): Uint8Array {
+  const sector = new Uint8Array(SECTOR_BYTES);
+  const view = viewOf(sector);
+  view.setBigUint64(0, MAGIC, true);
+  view.setBigUint64(8, BigInt(slot.lsn), true);
+  encodeState(view, STATE_OFFSET, slot.state);
+  view.setBigUint64(CHECKED_BYTES, sum(sector.subarray(0, CHECKED_BYTES), seed(home, offset)), true);
+  return sector;
+}
+
+/**
+ * Reads the slots of a segment.
+ *
+ * @param block The header block.
+ * @param home The segment's header.
+ * @param sum The checksum.
+ * @returns The valid slot with the highest LSN; `undefined` if no slot is valid.
+ */
+export function decodeDurableSlots(
+  block: Uint8Array,
+  home: Home,
+  sum: Checksum,
+): PlacedSlot | undefined {
+  let highest: PlacedSlot | undefined;
+  for (const offset of DURABLE_SLOT_OFFSETS) {
+    const slot = decodeSlot(block, home, offset, sum);
+    if (slot !== undefined && slot.lsn > (highest?.lsn ?? 0)) highest = { ...slot, offset };
+  }
+  return highest;
+}
+
+function decodeSlot(block: Uint8Array, home: Home, offset: number, sum: Checksum): DurableSlot | undefined {
+  const sector = block.subarray(offset, offset + CHECKED_BYTES + 8);
+  if (sector.length < CHECKED_BYTES + 8) return undefined;
+  const view = viewOf(sector);
+  if (
+    view.getBigUint64(0, true) !== MAGIC ||
+    view.getBigUint64(CHECKED_BYTES, true) !== sum(sector.subarray(0, CHECKED_BYTES), seed(home, offset))
+  ) return undefined;
+  const lsn = isBorder(view, 8) ? safe(view, 8) : undefined;
+  const state = decodeState(view, STATE_OFFSET);
+  return lsn === undefined || lsn < home.baseLsn || state === undefined ? undefined : { lsn, state };
+}
+
+/** A slot of another segment, or of another place, has another seed. */
+function seed({ baseLsn, salt }: Home, offset: number): bigint {
+  return salt ^ BigInt(baseLsn + offset);
+}
