@@ -14,6 +14,7 @@ import { join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { type LogEntry, WalLog } from "../mod.ts";
+import { SEGMENT_HEADER_BYTES } from "../src/format/header_block.ts";
 
 /** The entry at an index. */
 function entryAt(index: number): LogEntry {
@@ -36,13 +37,13 @@ function writeLog(path: string, segmentBytes: number, votedFor: bigint): void {
  * @param folder Where; an empty folder.
  */
 export function makeExamples(folder: string): void {
-  writeLog(join(folder, "raft.wal"), 16 * 1024, 2n);
+  writeLog(join(folder, "raft.wal"), 12 * 1024, 2n);
   writeLog(join(folder, "replica.wal"), 1024 * 1024, 3n);
   cpSync(join(folder, "raft.wal"), join(folder, "damaged.wal"), { recursive: true });
   const file = join(folder, "damaged.wal", "000000000003.seg");
   const bytes = readFileSync(file);
   // A byte in the command of one entry, and all of two others.
-  bytes[5000]! ^= 1;
+  bytes[SEGMENT_HEADER_BYTES + 904]! ^= 1;
   const text = new TextDecoder("latin1").decode(bytes);
   bytes.fill(0xee, text.indexOf("set key-200 ") - 40, text.indexOf("set key-202 ") - 40);
   writeFileSync(file, bytes);
