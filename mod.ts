@@ -43,6 +43,7 @@ export {
   describeRecovery,
   type RecoveryReport,
 } from "./src/report.ts";
+export type { Retention, RetentionState } from "./src/retention.ts";
 export type { ScrubOptions, ScrubReport } from "./src/scrub.ts";
 export type {
   File,

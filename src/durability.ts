@@ -94,6 +94,11 @@ export class Durability {
     if (this.isClosed) throw this.closed(attempt);
   }
 
+  /** Whether the log takes changes: it is open for writing, and nothing has failed. */
+  get canWrite(): boolean {
+    return this.writer !== undefined && !this.isClosed && this.poison === undefined;
+  }
+
   /**
    * Refuses what is asked of a log that cannot be written any more, or not yet.
    *

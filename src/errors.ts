@@ -5,7 +5,7 @@
  */
 
 import type { Damage } from "./report.ts";
-import type { NodeId } from "./types.ts";
+import type { Index, NodeId } from "./types.ts";
 
 /**
  * What went wrong, for programs:
@@ -15,7 +15,7 @@ import type { NodeId } from "./types.ts";
  * | `NOT_CONTIGUOUS` | entries leave a gap or overlap; nothing was written |
  * | `ENTRY_TOO_LARGE` | an entry exceeds `maxEntryBytes`; nothing was written |
  * | `INVALID_ARGUMENT` | an argument is out of its domain; nothing was written |
- * | `COMPACTED` | the index was replaced by a snapshot |
+ * | `COMPACTED` | the index was replaced by a snapshot; `index` is the lowest that the call accepts |
  * | `CORRUPT` | acknowledged data is damaged; `damage` names it |
  * | `DAMAGED_ENTRY` | the entry exists and cannot be read; fetch it from a peer and `repair` |
  * | `LOCKED` | another writer has the log open; the message says whether it is in this process |
@@ -72,6 +72,8 @@ export interface WalLogErrorDetails {
   readonly damage?: readonly Damage[];
   /** Who leads, as far as the node knows. */
   readonly leader?: NodeId | null;
+  /** With `COMPACTED`: the lowest index that the call accepts. */
+  readonly index?: Index;
 }
 
 /** Codes after which the same call can succeed later, with nothing else done. */
@@ -125,6 +127,8 @@ export class WalLogError extends Error {
   readonly damage: readonly Damage[];
   /** Who leads, as far as the node knows; `null` if it does not, or if the error is another one. */
   readonly leader: NodeId | null;
+  /** With `COMPACTED`: the lowest index that the call accepts, where to go on from. `undefined` if it is unknown. */
+  readonly index: Index | undefined;
 
   /**
    * Makes an error.
@@ -140,6 +144,7 @@ export class WalLogError extends Error {
     this.offset = details.offset;
     this.damage = details.damage ?? [];
     this.leader = details.leader ?? null;
+    this.index = details.index;
   }
 
   /** Whether the same call can succeed later with nothing else done. */

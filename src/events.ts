@@ -65,7 +65,7 @@ export interface WalLogEvents {
   readonly "wallog:rotation": { readonly path: string; readonly segment: number };
   /** A snapshot was installed. */
   readonly "wallog:snapshot": { readonly path: string; readonly index: Index; readonly term: Term };
-  /** Segments were deleted that a snapshot replaces. */
+  /** Segments were deleted that a snapshot replaces, when it was installed or when a retention gave them up. */
   readonly "wallog:compaction": { readonly path: string; readonly segmentsDeleted: number };
   /** Damage was found, when the log was opened or scrubbed. */
   readonly "wallog:damage": { readonly path: string; readonly damage: readonly Damage[] };

@@ -71,11 +71,11 @@ function requireSame({ index: log, path }: LiveState, index: Index, term: Term |
   );
 }
 
-function requireNotCompacted({ index: { snapshotIndex }, path }: LiveState, index: Index): void {
-  if (index > snapshotIndex) return;
+function requireNotCompacted({ index: { firstIndex, snapshotIndex }, path }: LiveState, index: Index): void {
+  if (index >= firstIndex) return;
   throw new WalLogError(
     "COMPACTED",
     `Cannot iterate from index ${index}: the snapshot at index ${snapshotIndex} replaced it`,
-    { path },
+    { path, index: firstIndex },
   );
 }

@@ -8,6 +8,7 @@ import { tell } from "./events.ts";
 import { LatencyCounter, type LatencyHistogram } from "./latency.ts";
 import type { Opened } from "./open.ts";
 import type { Damage } from "./report.ts";
+import { Retentions } from "./retention.ts";
 import type { LogState } from "./format/state.ts";
 import type { LogIndex } from "./segments/index.ts";
 import type { HardState, Index } from "./types.ts";
@@ -56,6 +57,8 @@ export class LiveState {
   repairs = 0;
   /** Counts what took entries away, so that whoever has read ahead notices. */
   truncations = 0;
+  /** Who still needs entries that a snapshot covers. */
+  readonly retentions: Retentions = new Retentions();
   /** What the log has done since it was opened. */
   readonly counts: { -readonly [K in keyof Omit<WalLogStats, "segments" | "flushLatency">]: number } = {
     entriesAppended: 0,
@@ -73,6 +76,7 @@ export class LiveState {
   constructor({ folder, index, state, report }: Opened) {
     this.path = folder;
     this.index = index;
+    index.retained = this.retentions;
     this.hardState = Object.freeze(state.hardState);
     this.hardStateLost = state.hardStateLost;
     this.tailLost = state.tailLost;
@@ -98,12 +102,13 @@ export class LiveState {
   }
 
   /**
-   * Notes that the entries from an index on are gone, and with them what was damaged of them.
+   * Notes that the entries from an index on are gone, and the damage to them. Retentions above it move down to it.
    *
    * @param from The index.
    */
   truncated(from: Index): void {
     this.truncations++;
+    this.retentions.truncated(from);
     this.strike(({ firstIndex = 0, lastIndex }) => lastIndex !== undefined && firstIndex >= from);
   }
 
@@ -118,6 +123,15 @@ export class LiveState {
     this.hardStateLost = false;
     this.tailLost = false;
     this.strike(({ firstIndex, lastIndex }) => firstIndex === undefined || lastIndex === undefined);
+  }
+
+  /** Drops terms and damage of entries below the first index, which has risen. */
+  compacted(): void {
+    const { firstIndex } = this.index;
+    this.index.dropTerms();
+    this.damaged = this.damaged.filter(({ kind, lastIndex = Infinity }) =>
+      kind === "snapshot" || lastIndex >= firstIndex
+    );
   }
 
   /** Takes damage off the list that the log has no need of any more. */

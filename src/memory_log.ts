@@ -4,6 +4,7 @@
  * @module
  */
 
+import { type Retention, Retentions, type RetentionState } from "./retention.ts";
 import { takeCompactOptions, takeEntries, takeHardState, type TakenEntry, takeSnapshot } from "./taken.ts";
 import type {
   CompactOptions,
@@ -71,14 +72,23 @@ function copySnapshot(snapshot: NewSnapshot): Snapshot {
 export class MemoryLog implements RaftLog {
   /** The largest command that {@link MemoryLog.append} takes, in bytes: 64 MiB. */
   readonly maxEntryBytes: number = ENTRY_BYTES_MAX_DEFAULT;
-  /** What follows the snapshot: the entry at index `i` is element `i - snapshotIndex - 1`. */
+  /** The entries that can be read: the entry at index `i` is element `i - #first`. */
   #entries: LogEntry[] = [];
+  #first: Index = 1;
+  /** Term of the entry before the first. */
+  #termBefore: Term = 0;
+  readonly #retentions: Retentions = new Retentions();
   #snapshot: Snapshot | undefined;
   #hardState: HardState = Object.freeze({ term: 0, votedFor: null });
 
+  /** Makes an empty log. */
+  constructor() {
+    this.#retentions.onRise = () => this.#drop();
+  }
+
   /** Index of the last entry, or of the snapshot if no entry follows it; 0 if there is neither. */
   get lastIndex(): Index {
-    return this.snapshotIndex + this.#entries.length;
+    return this.#first + this.#entries.length - 1;
   }
 
   /** Term at {@link MemoryLog.lastIndex}; 0 if the log is empty. */
@@ -91,6 +101,19 @@ export class MemoryLog implements RaftLog {
     return this.#snapshot?.index ?? 0;
   }
 
+  /**
+   * The lowest index of which the entry can be read: {@link MemoryLog.snapshotIndex} + 1, or lower while a retention holds
+   * entries back. Above {@link MemoryLog.lastIndex} if there are no entries.
+   */
+  get firstIndex(): Index {
+    return Math.min(this.#retentions.lowest, this.snapshotIndex + 1);
+  }
+
+  /** The retentions that are held, as they are now. */
+  get retentions(): readonly RetentionState[] {
+    return this.#retentions.list();
+  }
+
   /** The last hard state that was set; term 0 and no vote if none was. Frozen. */
   get hardState(): HardState {
     return this.#hardState;
@@ -100,13 +123,15 @@ export class MemoryLog implements RaftLog {
    * The term of the entry at an index.
    *
    * @param index Any index; 0 stands for "before the first entry".
-   * @returns 0 at index 0 of a log without a snapshot, the snapshot's term at
-   * {@link MemoryLog.snapshotIndex}, `undefined` below that or above {@link MemoryLog.lastIndex}.
+   * @returns 0 at index 0 of a log from which nothing is compacted away, the snapshot's term at
+   * {@link MemoryLog.snapshotIndex}, `undefined` below {@link MemoryLog.firstIndex} - 1 or above
+   * {@link MemoryLog.lastIndex}.
    * @throws {WalLogError} `INVALID_ARGUMENT` for anything but a safe integer of 0 or more.
    */
   termAt(index: Index): Term | undefined {
     checkReadIndex(index);
     if (index === this.snapshotIndex) return this.#snapshot?.term ?? 0;
+    if (index === this.#first - 1) return this.#termBefore;
     return this.#at(index)?.term;
   }
 
@@ -137,7 +162,7 @@ export class MemoryLog implements RaftLog {
     checkReadIndex(from);
     checkReadIndex(to);
     const maxBytes = checkMaxBytes(options);
-    const first = this.snapshotIndex + 1;
+    const first = this.#first;
     const end = Math.min(to, this.lastIndex) - first + 1;
     const found: LogEntry[] = [];
     let bytes = 0;
@@ -184,7 +209,9 @@ export class MemoryLog implements RaftLog {
    */
   truncate(from: Index): void {
     checkTruncate(from, this.snapshotIndex);
-    if (from <= this.lastIndex) this.#entries.length = from - this.snapshotIndex - 1;
+    if (from > this.lastIndex) return;
+    this.#entries.length = from - this.#first;
+    this.#retentions.truncated(from);
   }
 
   /**
@@ -236,10 +263,42 @@ export class MemoryLog implements RaftLog {
     this.#install(copySnapshot({ index: through, term, config, data }), true);
   }
 
-  /** Replaces the entries through a snapshot's index with it. Drops those above too, unless they are to stay. */
+  /**
+   * Holds compaction back: entries from an index on stay readable until the retention moves up or is released, even if
+   * a snapshot covers them. A snapshot that clears the log discards them all the same.
+   *
+   * @param name Who needs the entries: 1 to 255 characters, not the name of a retention that is held.
+   * @param from The lowest index needed. It may be above {@link MemoryLog.lastIndex}.
+   * @returns The retention.
+   * @throws {WalLogError} `COMPACTED` below {@link MemoryLog.firstIndex}, with that index as `index`;
+   * `INVALID_ARGUMENT`.
+   */
+  retain(name: string, from: Index): Retention {
+    return this.#retentions.retain(name, from, this.firstIndex);
+  }
+
+  /**
+   * Replaces the entries through a snapshot's index with it, but for those that are retained. Drops all entries unless
+   * those above are to stay.
+   */
   #install(snapshot: Snapshot, keepsTail: boolean): void {
-    this.#entries = keepsTail ? this.#entries.slice(snapshot.index - this.snapshotIndex) : [];
+    if (!keepsTail) {
+      this.#entries = [];
+      this.#first = snapshot.index + 1;
+      this.#termBefore = snapshot.term;
+      this.#retentions.cleared(snapshot.index);
+    }
     this.#snapshot = snapshot;
+    this.#drop();
+  }
+
+  /** Drops what the snapshot covers and no retention holds back. */
+  #drop(): void {
+    const { firstIndex } = this;
+    if (firstIndex === this.#first) return;
+    this.#termBefore = this.termAt(firstIndex - 1)!;
+    this.#entries = this.#entries.slice(firstIndex - this.#first);
+    this.#first = firstIndex;
   }
 
   /**
@@ -262,6 +321,6 @@ export class MemoryLog implements RaftLog {
 
   /** The entry at an index, not copied; `undefined` if there is none. */
   #at(index: Index): LogEntry | undefined {
-    return this.#entries[index - this.snapshotIndex - 1];
+    return this.#entries[index - this.#first];
   }
 }

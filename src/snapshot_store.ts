@@ -36,6 +36,7 @@ export class SnapshotStore {
     this.state = state;
     this.durability = durability;
     this.files = files;
+    state.retentions.onRise = () => this.deleteReleased();
   }
 
   /**
@@ -134,11 +135,12 @@ export class SnapshotStore {
     if (clears) {
       writer.segment.lowestTruncated = 1;
       durability.truncated(log.snapshotIndex + 1);
+      state.retentions.cleared(index);
     }
     log.compact(index, term, clears);
     state.replacementsLost = false;
     state.damaged = state.damaged.filter(({ kind, lastIndex }) =>
-      kind !== "snapshot" && (lastIndex === undefined || (lastIndex > index && !clears))
+      kind !== "snapshot" && (lastIndex === undefined || (lastIndex >= log.firstIndex && !clears))
     );
     durability.flushed(state.lastIndex);
     state.counts.snapshots++;
@@ -146,7 +148,8 @@ export class SnapshotStore {
     try {
       // What the snapshot replaces is about to go: from here on its frame may not pass for a torn write any more.
       writer.checkpoint(state.record(writer.replacements));
-      this.deleteReplaced();
+      this.deleteSegments();
+      this.deleteSnapshots();
     } catch (error) {
       throw durability.fail("delete what the snapshot replaces", error);
     }
@@ -162,10 +165,26 @@ export class SnapshotStore {
     }
   }
 
-  private deleteReplaced(): void {
-    const { fileSystem, folder } = this.opened;
+  /**
+   * Deletes the segments that the snapshot covers and no retention holds back any more. On a log that takes no more changes
+   * they stay, and the next opening deletes them.
+   */
+  private deleteReleased(): void {
+    const { state, durability } = this;
+    if (!durability.canWrite) return;
+    state.compacted();
+    try {
+      this.deleteSegments();
+    } catch (error) {
+      throw durability.fail("delete what no retention holds back", error);
+    }
+  }
+
+  /** Deletes the segments below the first index, oldest first. */
+  private deleteSegments(): void {
+    const { fileSystem } = this.opened;
     const { path, counts } = this.state;
-    const { segments, covered, snapshotIndex, snapshotTerm } = this.state.index;
+    const { segments, covered } = this.state.index;
     const before = counts.segmentsDeleted;
     for (let left = covered; left > 0; left--) {
       const [oldest] = segments;
@@ -176,6 +195,11 @@ export class SnapshotStore {
     }
     const segmentsDeleted = counts.segmentsDeleted - before;
     if (segmentsDeleted > 0) tell("wallog:compaction", { path, segmentsDeleted });
+  }
+
+  private deleteSnapshots(): void {
+    const { fileSystem, folder } = this.opened;
+    const { snapshotIndex, snapshotTerm } = this.state.index;
     for (const name of fileSystem.list(folder)) {
       if (isReplacedSnapshot(name, snapshotIndex, snapshotTerm)) fileSystem.remove(`${folder}/${name}`);
     }

@@ -6,6 +6,7 @@
  */
 
 import type { ReadableStream as NodeReadableStream } from "node:stream/web";
+import type { Retention, RetentionState } from "./retention.ts";
 
 /** Position of an entry in the log: a 1-based safe integer. 0 means "before the first entry". */
 export type Index = number;
@@ -103,6 +104,13 @@ export interface RaftLog {
   readonly lastTerm: Term;
   /** Index of the snapshot; 0 if there is none. */
   readonly snapshotIndex: Index;
+  /**
+   * The lowest index of which the entry can be read: {@link RaftLog.snapshotIndex} + 1, or lower while a retention holds
+   * entries back. Above {@link RaftLog.lastIndex} if there are no entries.
+   */
+  readonly firstIndex: Index;
+  /** The retentions that are held, as they are now. */
+  readonly retentions: readonly RetentionState[];
   /** The last hard state that was set; term 0 and no vote if none was. */
   readonly hardState: HardState;
   /** The largest command that {@link RaftLog.append} takes, in bytes. A log that does not say takes any. */
@@ -112,8 +120,8 @@ export interface RaftLog {
    * The term of the entry at an index.
    *
    * @param index Any index; 0 stands for "before the first entry".
-   * @returns 0 at index 0 of a log without a snapshot, the snapshot's term at
-   * {@link RaftLog.snapshotIndex}, `undefined` below that or above {@link RaftLog.lastIndex}.
+   * @returns 0 at index 0 of a log from which nothing is compacted away, the snapshot's term at
+   * {@link RaftLog.snapshotIndex}, `undefined` below {@link RaftLog.firstIndex} - 1 or above {@link RaftLog.lastIndex}.
    */
   termAt(index: Index): Term | undefined;
 
@@ -190,6 +198,18 @@ export interface RaftLog {
    * domain. The log is then as it was.
    */
   compact(through: Index, options?: CompactOptions): void;
+
+  /**
+   * Holds compaction back: entries from an index on stay readable until the retention moves up or is released, even if
+   * a snapshot covers them. A snapshot that clears the log discards them all the same. Retentions are not kept on disk:
+   * a log that is opened has none.
+   *
+   * @param name Who needs the entries: 1 to 255 characters, not the name of a retention that is held.
+   * @param from The lowest index needed. It may be above {@link RaftLog.lastIndex}.
+   * @returns The retention.
+   * @throws {WalLogError} `COMPACTED` below {@link RaftLog.firstIndex}, with that index as `index`; `INVALID_ARGUMENT`.
+   */
+  retain(name: string, from: Index): Retention;
 
   /**
    * Makes everything durable that was done before the call.

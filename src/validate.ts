@@ -188,6 +188,7 @@ export function checkTruncate(from: Index, snapshotIndex: Index): void {
     throw new WalLogError(
       "COMPACTED",
       `Cannot truncate from index ${from}: the snapshot at index ${snapshotIndex} includes it`,
+      { index: snapshotIndex + 1 },
     );
   }
 }

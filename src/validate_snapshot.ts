@@ -82,7 +82,10 @@ export function checkOwnSnapshot(
 ): void {
   const at = `Cannot ${attempt} at index ${index}`;
   if (index <= log.snapshotIndex) {
-    throw new WalLogError("COMPACTED", `${at}: the snapshot at index ${log.snapshotIndex} includes it`);
+    const { snapshotIndex } = log;
+    throw new WalLogError("COMPACTED", `${at}: the snapshot at index ${snapshotIndex} includes it`, {
+      index: snapshotIndex + 1,
+    });
   }
   if (index > log.lastIndex) throw invalid(`${at}: the log ends at index ${log.lastIndex}`);
   const known = log.termAt(index);

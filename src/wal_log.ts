@@ -14,6 +14,7 @@ import { checkNames } from "./option_names.ts";
 import { type CheckedOptions, checkOptions, type WalLogOptions } from "./options.ts";
 import { repairLog } from "./repair.ts";
 import type { Damage, RecoveryReport } from "./report.ts";
+import type { Retention, RetentionState } from "./retention.ts";
 import { scrubInBackground, type ScrubOptions, type ScrubReport } from "./scrub.ts";
 import { takeBatch } from "./segments/batch.ts";
 import { FLAG_VOTE, FRAME_ALIGNMENT, FRAME_HEADER_BYTES, KIND_HARD_STATE, KIND_TRUNCATE } from "./format/frame.ts";
@@ -148,6 +149,19 @@ export class WalLog implements RaftLog, AsyncDisposable, Disposable {
     return this.#index.snapshotIndex;
   }
 
+  /**
+   * The lowest index of which the entry can be read: {@link WalLog.snapshotIndex} + 1, or lower while a retention holds
+   * entries back. Above {@link WalLog.lastIndex} if there are no entries.
+   */
+  get firstIndex(): Index {
+    return this.#index.firstIndex;
+  }
+
+  /** The retentions that are held, as they are now. */
+  get retentions(): readonly RetentionState[] {
+    return this.#state.retentions.list();
+  }
+
   /** The last hard state that was set; term 0 and no vote if none was. Frozen. */
   get hardState(): HardState {
     return this.#state.hardState;
@@ -187,8 +201,8 @@ export class WalLog implements RaftLog, AsyncDisposable, Disposable {
    * The term of the entry at an index.
    *
    * @param index Any index; 0 stands for "before the first entry".
-   * @returns 0 at index 0 of a log without a snapshot, the snapshot's term at {@link WalLog.snapshotIndex},
-   * `undefined` below that or above {@link WalLog.lastIndex}.
+   * @returns 0 at index 0 of a log from which nothing is compacted away, the snapshot's term at
+   * {@link WalLog.snapshotIndex}, `undefined` below {@link WalLog.firstIndex} - 1 or above {@link WalLog.lastIndex}.
    * @throws {WalLogError} `INVALID_ARGUMENT`; `DAMAGED_ENTRY` if the entry's header is lost; `CLOSED`.
    */
   termAt(index: Index): Term | undefined {
@@ -208,7 +222,7 @@ export class WalLog implements RaftLog, AsyncDisposable, Disposable {
   entry(index: Index): LogEntry | undefined {
     this.#durability.requireOpen("read");
     checkReadIndex(index);
-    return index <= this.snapshotIndex || index > this.lastIndex ? undefined : this.#reader.entry(index);
+    return index < this.firstIndex || index > this.lastIndex ? undefined : this.#reader.entry(index);
   }
 
   /**
@@ -226,7 +240,7 @@ export class WalLog implements RaftLog, AsyncDisposable, Disposable {
     checkReadIndex(from);
     checkReadIndex(to);
     const maxBytes = checkMaxBytes(options);
-    return this.#reader.entries(Math.max(from, this.snapshotIndex + 1), Math.min(to, this.lastIndex), maxBytes);
+    return this.#reader.entries(Math.max(from, this.firstIndex), Math.min(to, this.lastIndex), maxBytes);
   }
 
   /**
@@ -236,11 +250,11 @@ export class WalLog implements RaftLog, AsyncDisposable, Disposable {
    * @param from The first index. Default: the first entry there is.
    * @param to The last index, inclusive. Default: the last entry there is when it is reached.
    * @returns The entries.
-   * @throws {WalLogError} `COMPACTED` if `from` is at or below {@link WalLog.snapshotIndex}, at once, or when a
-   * snapshot has overtaken what was read ahead; `NOT_CONTIGUOUS` when the last entry given is truncated and another put in its
-   * place; otherwise as {@link WalLog.entry}.
+   * @throws {WalLogError} `COMPACTED` if `from` is below {@link WalLog.firstIndex}, at once, or when a snapshot has
+   * overtaken what was read ahead, with the index to go on from as `index`; `NOT_CONTIGUOUS` when the last entry given is
+   * truncated and another put in its place; otherwise as {@link WalLog.entry}.
    */
-  iterate(from: Index = this.snapshotIndex + 1, to: Index = Number.MAX_SAFE_INTEGER): IterableIterator<LogEntry> {
+  iterate(from: Index = this.firstIndex, to: Index = Number.MAX_SAFE_INTEGER): IterableIterator<LogEntry> {
     this.#durability.requireOpen("read");
     checkReadIndex(from);
     checkReadIndex(to);
@@ -333,7 +347,7 @@ export class WalLog implements RaftLog, AsyncDisposable, Disposable {
     const taken = takeEntries(entries);
     this.#durability.requireWriter("repair");
     const index = this.#index;
-    const good = checkRepair(taken, this.snapshotIndex + 1, this.lastIndex, (at) => {
+    const good = checkRepair(taken, this.firstIndex, this.lastIndex, (at) => {
       const term = index.termAt(at);
       return term === TERM_UNKNOWN ? undefined : term;
     });
@@ -501,6 +515,49 @@ export class WalLog implements RaftLog, AsyncDisposable, Disposable {
     this.#durability.requireWriter("receive a snapshot");
     checkSnapshotMeta(taken, "receive a snapshot");
     return this.#snapshots.receive(taken, options.force === true);
+  }
+
+  /**
+   * Holds compaction back for whoever still needs entries: a follower, a consumer, an archive. Snapshots are taken as
+   * always, and {@link WalLog.snapshotIndex} moves. But the segment files with entries from an index on are not deleted,
+   * and these entries can still be read, until the retention moves up or is released.
+   *
+   * Retentions are held in memory, by the writer only. After a restart nothing is retained: opening a log for writing
+   * deletes the segments that its snapshot covers. A log that is read in another process does not show retained entries.
+   * A leader's snapshot that clears the log discards them ({@link RetentionState.clearedAt}).
+   *
+   * @param name Who needs the entries: 1 to 255 characters, not the name of a retention that is held.
+   * @param from The lowest index needed. It may be above {@link WalLog.lastIndex}.
+   * @returns The retention.
+   * @throws {WalLogError} `COMPACTED` below {@link WalLog.firstIndex}, with that index as `index`; `INVALID_ARGUMENT`;
+   * `POISONED`, `READ_ONLY`, `CLOSED`.
+   *
+   * @example
+   * ```ts
+   * import { WalLog } from "@wallog/wallog";
+   * import { mkdtempSync, rmSync } from "node:fs";
+   * import { tmpdir } from "node:os";
+   * import { join } from "node:path";
+   * import assert from "node:assert/strict";
+   *
+   * const folder = mkdtempSync(join(tmpdir(), "wallog-"));
+   * {
+   *   await using log = await WalLog.open(join(folder, "raft.wal"));
+   *   const command = new TextEncoder().encode("x += 1");
+   *   log.append([1, 2, 3].map((index) => ({ term: 1, index, command })));
+   *   const mailer = log.retain("mailer", 2);
+   *   log.compact(3);
+   *   assert.deepEqual([log.snapshotIndex, log.firstIndex], [3, 2]);
+   *   for (const { index } of log.iterate(mailer.from)) mailer.advance(index + 1);
+   *   assert.equal(log.firstIndex, 4);
+   *   mailer.release();
+   * }
+   * rmSync(folder, { recursive: true });
+   * ```
+   */
+  retain(name: string, from: Index): Retention {
+    this.#durability.requireWriter("retain entries", true);
+    return this.#state.retentions.retain(name, from, this.firstIndex);
   }
 
   /**

@@ -26,7 +26,7 @@ export interface LogState {
   readonly lastTerm: Term;
   readonly snapshotIndex: Index;
   readonly hardState: HardState;
-  /** `termAt` from a little below the snapshot to a little above the last entry, and far outside. */
+  /** `termAt` from a little below the first entry to a little above the last entry, and far outside. */
   readonly terms: readonly (readonly [Index, Term | undefined])[];
   readonly entries: readonly LogEntry[];
   readonly snapshot: Snapshot | undefined;
@@ -43,9 +43,11 @@ const OUTSIDE = 2;
  * @returns Its state, which later changes of the log leave as it is.
  */
 export function stateOf(log: RaftLog): LogState {
-  const { lastIndex, lastTerm, snapshotIndex } = log;
+  const { lastIndex, lastTerm, snapshotIndex, firstIndex } = log;
+  const lowest = Math.min(snapshotIndex + 1, ...log.retentions.map(({ from }) => from));
+  assert.equal(firstIndex, lowest, "firstIndex against the snapshot and the retentions");
   const entries = log.entries(0, Number.MAX_SAFE_INTEGER);
-  assert.equal(entries.length, lastIndex - snapshotIndex, "entries between snapshotIndex and lastIndex");
+  assert.equal(entries.length, lastIndex - firstIndex + 1, "entries between firstIndex and lastIndex");
 
   const terms: [Index, Term | undefined][] = [];
   const ask = (index: Index): Term | undefined => {
@@ -54,9 +56,9 @@ export function stateOf(log: RaftLog): LogState {
     return term;
   };
   ask(0);
-  for (let index = Math.max(1, snapshotIndex - OUTSIDE); index <= snapshotIndex; index++) ask(index);
+  for (let index = Math.max(1, firstIndex - 1 - OUTSIDE); index < firstIndex; index++) ask(index);
   entries.forEach((entry, i) => {
-    const index = snapshotIndex + 1 + i;
+    const index = firstIndex + i;
     assert.equal(entry.index, index, `index of element ${i} of entries()`);
     assert.equal(ask(index), entry.term, `termAt(${index}) against entries()`);
     const alone = log.entry(index);
@@ -69,8 +71,8 @@ export function stateOf(log: RaftLog): LogState {
   ask(Number.MAX_SAFE_INTEGER);
 
   for (const [index] of terms) {
-    if (index > snapshotIndex && index <= lastIndex) continue;
-    assert.equal(log.entry(index), undefined, `entry(${index}) outside of ${snapshotIndex + 1} to ${lastIndex}`);
+    if (index >= firstIndex && index <= lastIndex) continue;
+    assert.equal(log.entry(index), undefined, `entry(${index}) outside of ${firstIndex} to ${lastIndex}`);
   }
   assert.equal(log.termAt(lastIndex), lastTerm, "termAt(lastIndex) against lastTerm");
   const { term, votedFor } = log.hardState;
@@ -143,7 +145,9 @@ export function stateDifference(actual: LogState, expected: LogState): string | 
     const [found, wanted] = [actual.hardState[key], expected.hardState[key]];
     if (found !== wanted) return `hardState.${key}: ${found}, expected ${wanted}`;
   }
-  // The indexes asked for follow from lastIndex and snapshotIndex, so both lists have the same ones.
+  const [firstIndex, wantedFirst] = [actual, expected].map(({ lastIndex, entries }) => lastIndex - entries.length + 1);
+  if (firstIndex !== wantedFirst) return `firstIndex: ${firstIndex}, expected ${wantedFirst}`;
+  // The indexes asked for follow from lastIndex and firstIndex, so both lists have the same ones.
   for (const [i, [index, wanted]] of expected.terms.entries()) {
     const found = actual.terms[i]?.[1];
     if (found !== wanted) return `termAt(${index}): ${found}, expected ${wanted}`;

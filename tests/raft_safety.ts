@@ -75,6 +75,15 @@ export class WatchedLog implements RaftLog {
   get snapshotIndex(): Index {
     return this.#log.snapshotIndex;
   }
+  get firstIndex(): Index {
+    return this.#log.firstIndex;
+  }
+  get retentions(): WalLog["retentions"] {
+    return this.#log.retentions;
+  }
+  retain(name: string, from: Index): ReturnType<WalLog["retain"]> {
+    return this.#log.retain(name, from);
+  }
   get hardState(): HardState {
     return this.#log.hardState;
   }

@@ -9,7 +9,7 @@
 
 import assert from "node:assert/strict";
 import { resolve } from "node:path";
-import { type LogEntry, MemoryLog, type RaftLog, type Snapshot, WalLog, WalLogError } from "../mod.ts";
+import { type LogEntry, MemoryLog, type RaftLog, type Retention, type Snapshot, WalLog, WalLogError } from "../mod.ts";
 import { CHECKPOINT_BYTES } from "../src/format/checkpoint.ts";
 import type { FileSystem } from "../src/storage/file_system.ts";
 import { type DiskFault, PowerLoss, Random, SimulatedDisk } from "../src/testing/mod.ts";
@@ -66,6 +66,8 @@ class Simulation {
   /** How many of them were durable when the last frame was written: what damage may not take unnoticed. */
   #proven = 0;
   #log!: WalLog;
+  /** What the model and the log retain; nothing after the log was opened. */
+  #retained: readonly Retention[] = [];
   readonly #id = { next: 0 };
   /** The disk as the writer sees it: it can be full, and readers open the log between the writer's operations. */
   readonly #machine: FileSystem;
@@ -140,7 +142,8 @@ class Simulation {
   async #step(): Promise<void> {
     const random = this.#random;
     const dice = random.below(100);
-    if (dice < 40) this.#append();
+    if (dice < 35) this.#append();
+    else if (dice < 40) this.#retain();
     else if (dice < 46) this.#truncate();
     else if (dice < 52) this.#setHardState();
     else if (dice < 58) this.#snapshot();
@@ -169,6 +172,28 @@ class Simulation {
   #fill(): void {
     this.#space.left = this.#space.left < Infinity ? Infinity : this.#random.below(this.#random.pick([1, 500, 20_000]));
     this.#note(`space ${this.#space.left}`);
+  }
+
+  /** Entries are retained below coming snapshots, or given up, which deletes files. */
+  #retain(): void {
+    const logs = [this.#model, this.#log];
+    const [model] = logs;
+    const index = model!.firstIndex + this.#random.below(model!.lastIndex - model!.firstIndex + 3);
+    if (this.#retained.length === 0) {
+      this.#note(`retain ${index}`);
+      this.#retained = logs.map((log) => log.retain("simulation", index));
+      return;
+    }
+    this.#note(`give-up ${index}`);
+    assert.deepEqual(this.#log.entries(0, model!.lastIndex), model!.entries(0, model!.lastIndex), "retained entries");
+    const isReleased = this.#random.chance(0.3);
+    try {
+      for (const retention of this.#retained) isReleased ? retention.release() : retention.advance(index);
+    } catch (failure) {
+      return this.#failed(failure);
+    }
+    if (isReleased) this.#retained = [];
+    assert.equal(this.#log.firstIndex, model!.firstIndex);
   }
 
   /** Something will go wrong with one of the next operations. */
@@ -471,6 +496,7 @@ class Simulation {
     // A crash may have taken the frames that vouched for it; the new segment's header vouches for nothing it copied.
     this.#proven = closed ? at : 0;
     this.#model = cloneOf(this.#log);
+    this.#retained = [];
     assert.equal(this.#log.durableIndex, this.#model.lastIndex);
   }
 

@@ -108,6 +108,8 @@ export class LogIndex {
   snapshotIndex: Index = 0;
   /** Term of the snapshot; 0 if none. */
   snapshotTerm: Term = 0;
+  /** The retentions: entries from the lowest index on stay although the snapshot covers them. */
+  retained: { readonly lowest: Index } = { lowest: Infinity };
 
   /** Begins at a segment's state: what came before it is not in the index. */
   begin(state: LogState): void {
@@ -117,20 +119,19 @@ export class LogIndex {
     this.snapshotTerm = state.snapshotTerm;
   }
 
-  /** The lowest index above the snapshot of which the position is known. */
+  /** The lowest index of which the entry can be read: the first above the snapshot, or the lowest that is retained. */
   get firstIndex(): Index {
-    const oldest = this.segments[0]?.firstIndex ?? this.nextIndex;
-    return Math.max(oldest, this.snapshotIndex + 1);
+    return Math.min(this.retained.lowest, this.snapshotIndex + 1);
   }
 
   /**
-   * How many of the oldest segments compaction deletes: those that the snapshot covers completely, but never the newest
-   * segment.
+   * How many of the oldest segments compaction deletes: those that lie below the first index completely, but never the
+   * newest segment.
    */
   get covered(): number {
     if (this.snapshotIndex === 0) return 0;
     const isNeeded = ({ firstIndex, count }: Segment, i: number) =>
-      i === this.segments.length - 1 || firstIndex + count - 1 > this.snapshotIndex;
+      i === this.segments.length - 1 || firstIndex + count > this.firstIndex;
     return Math.max(this.segments.findIndex(isNeeded), 0);
   }
 
@@ -181,14 +182,14 @@ export class LogIndex {
   }
 
   /**
-   * The term at an index, of entries and at the snapshot's boundary.
+   * The term at an index, of entries and before the first of them.
    *
    * @param index Any index.
    * @returns The term, {@link TERM_UNKNOWN} if it is lost, `undefined` outside the log.
    */
   termAt(index: Index): Term | undefined {
     if (index === this.snapshotIndex) return this.snapshotTerm;
-    if (index < this.snapshotIndex || index >= this.nextIndex) return undefined;
+    if (index < this.firstIndex - 1 || index >= this.nextIndex) return undefined;
     return this.runs.at(index) ?? TERM_UNKNOWN;
   }
 
@@ -227,7 +228,7 @@ export class LogIndex {
   }
 
   /**
-   * Puts a snapshot in the place of what it covers.
+   * Puts a snapshot in the place of what it covers. Retained entries stay, unless it clears the log.
    *
    * @param index Its index.
    * @param term Its term.
@@ -240,8 +241,17 @@ export class LogIndex {
       this.nextIndex = index + 1;
     }
     if (index === this.nextIndex - 1) this.lastTerm = term;
+    const before = this.snapshotIndex;
+    const beforeTerm = this.snapshotTerm;
     this.snapshotIndex = index;
     this.snapshotTerm = term;
-    this.runs.dropBelow(index + 1);
+    // A retention can make the previous snapshot's index readable or the one before the first: keep its term.
+    if (before >= this.firstIndex - 1) this.runs.fill(new Map([[before, beforeTerm]]), this.nextIndex);
+    this.dropTerms();
+  }
+
+  /** Drops the terms of entries below the first index, but for the one just before it, which a leader sends along. */
+  dropTerms(): void {
+    this.runs.dropBelow(this.firstIndex - 1);
   }
 }

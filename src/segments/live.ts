@@ -23,7 +23,7 @@ export function liveIndexes(
 ): { readonly firstIndex: Index; readonly lastIndex: Index } | undefined {
   const { path, offset: from, bytes, firstIndex, lastIndex, kind } = damage;
   if (firstIndex === undefined || lastIndex === undefined || kind === "snapshot") return undefined;
-  const first = Math.max(firstIndex, index.snapshotIndex + 1);
+  const first = Math.max(firstIndex, index.firstIndex);
   const last = Math.min(lastIndex, index.nextIndex - 1);
   const segments = index.holding(first, last);
   const endIn = (segment: Segment) => segment.path === path ? from + bytes : from;

@@ -7,6 +7,7 @@ import { FOLDER_MUTANTS } from "./folder_mutants.ts";
 import { CLI_MUTANTS } from "./cli_mutants.ts";
 import { RAFT_MUTANTS } from "./raft_mutants.ts";
 import { RAFT_WIRE_MUTANTS } from "./raft_wire_mutants.ts";
+import { RETENTION_MUTANTS } from "./retention_mutants.ts";
 
 /** One mistake. */
 export interface Mutant {
@@ -406,8 +407,8 @@ const ORDERS: Mutant[] = [
     name: "nothing vouches for a snapshot's frame before what it replaces is deleted",
     file: SNAPSHOT_STORE,
     edits: [[
-      "writer.checkpoint(state.record(writer.replacements));\n      this.deleteReplaced();",
-      "this.deleteReplaced();",
+      "writer.checkpoint(state.record(writer.replacements));\n      this.deleteSegments();",
+      "this.deleteSegments();",
     ]],
     dies: "checks_test",
   },
@@ -1689,4 +1690,5 @@ export const MUTANTS: readonly Mutant[] = [
   ...CLI_MUTANTS,
   ...RAFT_MUTANTS,
   ...RAFT_WIRE_MUTANTS,
+  ...RETENTION_MUTANTS,
 ];

@@ -1,0 +1,163 @@
+/** Mistakes in retentions, free space and metrics. */
+
+import type { Mutant } from "./mutants.ts";
+
+const RETENTION = "src/retention.ts";
+const INDEX = "src/segments/index.ts";
+const STORE = "src/snapshot_store.ts";
+const STATE = "src/live_state.ts";
+const LOG = "src/wal_log.ts";
+
+/** Mutants of what holds compaction back. */
+export const RETENTION_MUTANTS: readonly Mutant[] = [
+  {
+    name: "a snapshot deletes segments that are retained",
+    file: INDEX,
+    edits: [[
+      "i === this.segments.length - 1 || firstIndex + count > this.firstIndex;",
+      "i === this.segments.length - 1 || firstIndex + count > this.snapshotIndex + 1;",
+    ]],
+    dies: "retain_test",
+  },
+  {
+    name: "a segment whose last entry is retained is deleted",
+    file: INDEX,
+    edits: [["firstIndex + count > this.firstIndex;", "firstIndex + count > this.firstIndex + 1;"]],
+    dies: "retain_test",
+  },
+  {
+    name: "retentions above the snapshot hide entries",
+    file: INDEX,
+    edits: [[
+      "return Math.min(this.retained.lowest, this.snapshotIndex + 1);",
+      "return Math.min(this.retained.lowest, 1);",
+    ]],
+    dies: "wal_log_suite",
+  },
+  {
+    name: "the term of the previous snapshot is forgotten under a retention",
+    file: INDEX,
+    edits: [[
+      "if (before >= this.firstIndex - 1) this.runs.fill(new Map([[before, beforeTerm]]), this.nextIndex);",
+      "",
+    ]],
+    dies: "wal_log_suite",
+  },
+  {
+    name: "the term before the first retained entry is dropped",
+    file: INDEX,
+    edits: [["this.runs.dropBelow(this.firstIndex - 1);", "this.runs.dropBelow(this.firstIndex);"]],
+    dies: "wal_log_suite",
+  },
+  {
+    name: "a snapshot drops the terms of retained entries",
+    file: INDEX,
+    edits: [["this.runs.dropBelow(this.firstIndex - 1);", "this.runs.dropBelow(this.snapshotIndex);"]],
+    dies: "wal_log_suite",
+  },
+  {
+    name: "a retention that is released deletes nothing",
+    file: STORE,
+    edits: [["state.retentions.onRise = () => this.deleteReleased();", ""]],
+    dies: "retain_test",
+  },
+  {
+    name: "a retention that is released deletes files of a log that has failed or is closed",
+    file: STORE,
+    edits: [["if (!durability.canWrite) return;", ""]],
+    dies: "retain_test",
+  },
+  {
+    name: "a file that cannot be deleted when a retention is released does not stop the log",
+    file: STORE,
+    edits: [['throw durability.fail("delete what no retention holds back", error);', "throw error;"]],
+    dies: "retain_test",
+  },
+  {
+    name: "a snapshot that clears the log leaves retentions where they were",
+    file: STORE,
+    edits: [["      state.retentions.cleared(index);\n", ""]],
+    dies: "wal_log_suite",
+  },
+  {
+    name: "a truncation leaves retentions above it where they were",
+    file: STATE,
+    edits: [["this.retentions.truncated(from);", ""]],
+    dies: "wal_log_suite",
+  },
+  {
+    name: "damage to entries that were given up stays on the list",
+    file: STATE,
+    edits: [["lastIndex >= firstIndex", "lastIndex > 0"]],
+    dies: "retain_test",
+  },
+  {
+    name: "damage to retained entries is forgotten when a snapshot covers them",
+    file: STORE,
+    edits: [["lastIndex >= log.firstIndex && !clears", "lastIndex > index && !clears"]],
+    dies: "retain_test",
+  },
+  {
+    name: "a retention is advanced to a lower index",
+    file: RETENTION,
+    edits: [["if (to > one.from && this.isHeld(one))", "if (to !== one.from && this.isHeld(one))"]],
+    dies: "wal_log_suite",
+  },
+  {
+    name: "the release of a retention ends another of the same name",
+    file: RETENTION,
+    edits: [[
+      "if (this.isHeld(one)) this.rise(() => void this.held.delete(name));",
+      "this.rise(() => void this.held.delete(name));",
+    ]],
+    dies: "wal_log_suite",
+  },
+  {
+    name: "the highest retention counts, not the lowest",
+    file: RETENTION,
+    edits: [[
+      "this.lowest = Infinity;\n    for (const { from } of this.held.values()) this.lowest = Math.min(this.lowest, from);",
+      "this.lowest = this.held.size === 0 ? Infinity : 0;\n    for (const { from } of this.held.values()) this.lowest = Math.max(this.lowest, from);",
+    ]],
+    dies: "wal_log_suite",
+  },
+  {
+    name: "a retention begins where entries are gone",
+    file: RETENTION,
+    edits: [["if (from < firstIndex) {", "if (from < 1) {"]],
+    dies: "wal_log_suite",
+  },
+  {
+    name: "entry does not find retained entries",
+    file: LOG,
+    edits: [["return index < this.firstIndex || index >", "return index <= this.snapshotIndex || index >"]],
+    dies: "wal_log_suite",
+  },
+  {
+    name: "retained entries cannot be repaired",
+    file: LOG,
+    edits: [["checkRepair(taken, this.firstIndex,", "checkRepair(taken, this.snapshotIndex + 1,"]],
+    dies: "retain_test",
+  },
+  {
+    name: "a log for reading only takes retentions",
+    file: LOG,
+    edits: [[
+      'this.#durability.requireWriter("retain entries", true);',
+      'this.#durability.requireOpen("retain entries");',
+    ]],
+    dies: "retain_test",
+  },
+  {
+    name: "a scrub takes damage to retained entries for harmless",
+    file: "src/segments/live.ts",
+    edits: [["Math.max(firstIndex, index.firstIndex)", "Math.max(firstIndex, index.snapshotIndex + 1)"]],
+    dies: "retain_test",
+  },
+  {
+    name: "an iteration reads on below the first index",
+    file: "src/iterate.ts",
+    edits: [["if (index >= firstIndex) return;", "if (index > 0) return;"]],
+    dies: "retain_test",
+  },
+];
