@@ -32,6 +32,7 @@
 export { WalLogError, type WalLogErrorCode, type WalLogErrorDetails } from "./src/errors.ts";
 export type { WalLogEvents } from "./src/events.ts";
 export type { LatencyHistogram } from "./src/latency.ts";
+export type { SpaceStats } from "./src/disk_space.ts";
 export type { WalLogStats } from "./src/live_state.ts";
 export { MemoryLog } from "./src/memory_log.ts";
 export type { Progress, WalLogOptions } from "./src/options.ts";

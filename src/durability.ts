@@ -48,6 +48,8 @@ export class Durability {
   isClosed = false;
   /** What closing the log gives up. */
   readonly unfinished: Set<Unfinished> = new Set();
+  /** Called after flushes succeeded and their events were published. */
+  onFlushed: () => void = () => {};
   private readonly state: LiveState;
   private readonly fileSystem: FileSystem;
   private readonly writer: SegmentWriter | undefined;
@@ -299,6 +301,7 @@ export class Durability {
       tell("wallog:flush", message);
       if (isSlow) tell("wallog:slow-flush", message);
     }
+    if (flushes.length > 0) this.onFlushed();
   }
 
   /** Notes that the entries from `from` on are gone: they are not durable any more, and nobody has them read ahead. */

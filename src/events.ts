@@ -67,6 +67,12 @@ export interface WalLogEvents {
   readonly "wallog:snapshot": { readonly path: string; readonly index: Index; readonly term: Term };
   /** Segments were deleted that a snapshot replaces, when it was installed or when a retention gave them up. */
   readonly "wallog:compaction": { readonly path: string; readonly segmentsDeleted: number };
+  /**
+   * Less than `lowSpaceBytes` is free on the log's volume. While this has subscribers, the free space is measured when the
+   * log is opened for writing, after flushes (at most once a second), and by `stats`. It is published once, and again only
+   * after there was enough space in between. Where `freeBytes` of `stats` is `undefined`, it is never published.
+   */
+  readonly "wallog:low-space": { readonly path: string; readonly freeBytes: number; readonly lowSpaceBytes: number };
   /** Damage was found, when the log was opened or scrubbed. */
   readonly "wallog:damage": { readonly path: string; readonly damage: readonly Damage[] };
   /** A write or flush failed: the log rejects every later change. Published once. */
@@ -82,6 +88,7 @@ const CHANNELS = {
   "wallog:rotation": channel("wallog:rotation"),
   "wallog:snapshot": channel("wallog:snapshot"),
   "wallog:compaction": channel("wallog:compaction"),
+  "wallog:low-space": channel("wallog:low-space"),
   "wallog:damage": channel("wallog:damage"),
   "wallog:poison": channel("wallog:poison"),
 };

@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { SpaceStats } from "./disk_space.ts";
 import { tell } from "./events.ts";
 import { LatencyCounter, type LatencyHistogram } from "./latency.ts";
 import type { Opened } from "./open.ts";
@@ -13,8 +14,8 @@ import type { LogState } from "./format/state.ts";
 import type { LogIndex } from "./segments/index.ts";
 import type { HardState, Index } from "./types.ts";
 
-/** What a log has done since it was opened. */
-export interface WalLogStats {
+/** What a log has done since it was opened, and the space that it takes. */
+export interface WalLogStats extends SpaceStats {
   /** Entries appended. */
   readonly entriesAppended: number;
   /** Bytes of log written, frames and headers. */
@@ -60,7 +61,9 @@ export class LiveState {
   /** Who still needs entries that a snapshot covers. */
   readonly retentions: Retentions = new Retentions();
   /** What the log has done since it was opened. */
-  readonly counts: { -readonly [K in keyof Omit<WalLogStats, "segments" | "flushLatency">]: number } = {
+  readonly counts: {
+    -readonly [K in keyof Omit<WalLogStats, "segments" | "flushLatency" | keyof SpaceStats>]: number;
+  } = {
     entriesAppended: 0,
     bytesWritten: 0,
     flushes: 0,

@@ -69,6 +69,10 @@ export interface WalLogOptions {
    * `wallog:slow-flush`. Default: 1000.
    */
   readonly slowFlushMilliseconds?: number;
+  /**
+   * If less than this is free on the log's volume, in bytes, `wallog:low-space` is published. Default: 1 GiB.
+   */
+  readonly lowSpaceBytes?: number;
   /** The machine to run on. Default: the one that the process runs on, through `node:fs`. */
   readonly fileSystem?: FileSystem;
 }
@@ -90,6 +94,8 @@ const OWNER_PERMISSIONS = 0o600;
 const PERMISSIONS_MAX = 0o666;
 /** A flush that takes a second is a disk in trouble. */
 const SLOW_FLUSH_MS_DEFAULT = 1000;
+/** Sixteen segments of the default size: time enough to react. In bytes. */
+const LOW_SPACE_BYTES_DEFAULT = 1024 * 1024 * 1024;
 
 function checkBytes(name: string, value: unknown, min: number, max: number): void {
   if (!Number.isSafeInteger(value) || (value as number) < min || (value as number) > max) {
@@ -144,6 +150,7 @@ export function checkOptions(options: WalLogOptions): CheckedOptions {
     lockTimeout = 0,
     fileMode = OWNER_PERMISSIONS,
     slowFlushMilliseconds = SLOW_FLUSH_MS_DEFAULT,
+    lowSpaceBytes = LOW_SPACE_BYTES_DEFAULT,
     fileSystem = nodeFileSystem,
   } = options;
   checkBytes("segmentBytes", segmentBytes, SEGMENT_BYTES_MIN, SEGMENT_BYTES_MAX);
@@ -157,6 +164,8 @@ export function checkOptions(options: WalLogOptions): CheckedOptions {
   checkPermissions(fileMode);
   const isDuration = typeof slowFlushMilliseconds === "number" && slowFlushMilliseconds >= 0;
   checkKind("slowFlushMilliseconds", slowFlushMilliseconds, "a number from 0", isDuration);
+  const isSpace = typeof lowSpaceBytes === "number" && lowSpaceBytes >= 0;
+  checkKind("lowSpaceBytes", lowSpaceBytes, "a number from 0", isSpace);
   checkKind("onProgress", onProgress, "a function", onProgress === undefined || typeof onProgress === "function");
   checkKind("signal", signal, "an AbortSignal", signal === undefined || isSignal(signal));
   checkKind("fileSystem", fileSystem, "a FileSystem", typeof fileSystem?.open === "function");
@@ -170,6 +179,7 @@ export function checkOptions(options: WalLogOptions): CheckedOptions {
     lockTimeout,
     fileMode,
     slowFlushMilliseconds,
+    lowSpaceBytes,
     fileSystem,
     onProgress,
     signal,

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { DiskSpace } from "./disk_space.ts";
 import { Durability } from "./durability.ts";
 import { isHeard, tell } from "./events.ts";
 import { WalLogError } from "./errors.ts";
@@ -85,6 +86,7 @@ export class WalLog implements RaftLog, AsyncDisposable, Disposable {
   readonly #durability: Durability;
   readonly #reader: EntryReader;
   readonly #snapshots: SnapshotStore;
+  readonly #space: DiskSpace;
 
   private constructor(opened: Opened, options: CheckedOptions) {
     this.recovery = opened.report;
@@ -95,10 +97,13 @@ export class WalLog implements RaftLog, AsyncDisposable, Disposable {
     this.#durability = new Durability(opened, this.#state, options.slowFlushMilliseconds);
     this.#reader = new EntryReader(opened.fileSystem, opened.codec, opened.index, opened.writer);
     this.#snapshots = new SnapshotStore(opened, this.#state, this.#durability, this.#reader.files);
+    this.#space = new DiskSpace(opened, options.lowSpaceBytes);
+    this.#durability.onFlushed = () => this.#space.look();
     this.#reader.onDamage = (damage) => this.#state.addDamage([damage]);
     const { report } = opened;
     tell("wallog:open", { path: this.path, readOnly: options.readOnly, report });
     if (report.damage.length > 0) tell("wallog:damage", { path: this.path, damage: report.damage });
+    this.#space.look();
   }
 
   /**
@@ -182,10 +187,15 @@ export class WalLog implements RaftLog, AsyncDisposable, Disposable {
     return this.#state.damaged;
   }
 
-  /** What the log has done since it was opened. */
+  /**
+   * What the log has done since it was opened, and the space that it takes.
+   *
+   * @returns The counters, as they are now.
+   */
   stats(): WalLogStats {
     const { counts, flushLatency } = this.#state;
-    return { ...counts, segments: this.#index.segments.length, flushLatency: flushLatency.read() };
+    const segments = this.#index.segments.length;
+    return { ...counts, segments, flushLatency: flushLatency.read(), ...this.#space.read() };
   }
 
   #known(term: Term, index: Index): Term {

@@ -21,6 +21,7 @@ const NAMES = [
   "wallog:rotation",
   "wallog:snapshot",
   "wallog:compaction",
+  "wallog:low-space",
   "wallog:damage",
   "wallog:poison",
 ] as const satisfies (keyof WalLogEvents)[];

@@ -25,6 +25,7 @@ export function delegateTo(base: FileSystem): FileSystem {
     lock: (path, permissions) => base.lock(path, permissions),
     random: (into) => base.random(into),
     after: (milliseconds, callback) => base.after(milliseconds, callback),
+    freeBytes: (path) => base.freeBytes?.(path),
     threads: base.threads,
   };
 }

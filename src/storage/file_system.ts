@@ -158,6 +158,13 @@ export interface FileSystem {
    * @returns Cancels the call.
    */
   after(milliseconds: number, callback: () => void): () => void;
+  /**
+   * Bytes that the process may still write on a folder's volume. Left out where this is unknown.
+   *
+   * @param path The folder.
+   * @returns The bytes; `undefined` if the process may not ask, or if it is unknown.
+   */
+  freeBytes?(path: string): number | undefined;
   /** Other threads that can read the same files; left out where there are none. */
   readonly threads?: Threads;
 }

@@ -21,7 +21,16 @@ const FOLDER_PERMISSIONS = 0o700;
 
 /** The part of Deno that queries permissions. */
 interface DenoPermissions {
-  querySync(what: { readonly name: "read" | "write"; readonly path: string }): { readonly state: string };
+  querySync(
+    what:
+      | { readonly name: "read" | "write"; readonly path: string }
+      | { readonly name: "sys"; readonly kind: "statfs" },
+  ): { readonly state: string };
+}
+
+/** Deno's permissions; `undefined` in other runtimes. */
+function denoPermissions(): DenoPermissions | undefined {
+  return (globalThis as { Deno?: { permissions?: DenoPermissions } }).Deno?.permissions;
 }
 
 /**
@@ -31,7 +40,7 @@ interface DenoPermissions {
 function resolveLinks(path: string): string {
   const resolved = fs.realpathSync(path);
   if (resolved === path) return path;
-  const permissions = (globalThis as { Deno?: { permissions?: DenoPermissions } }).Deno?.permissions;
+  const permissions = denoPermissions();
   const mayUse = (name: "read" | "write", of: string) => permissions?.querySync({ name, path: of }).state === "granted";
   const isAllowed = permissions === undefined ||
     (["read", "write"] as const).every((name) => mayUse(name, resolved) || !mayUse(name, path));
@@ -114,6 +123,23 @@ function makeDirectory(path: string, permissions: number = FOLDER_PERMISSIONS): 
   }
 }
 
+/**
+ * Bytes that the process may still write on a folder's volume. Deno requires a permission for this, which a log does not
+ * need. Without it the call would fail, or prompt on a terminal.
+ */
+function freeBytes(path: string): number | undefined {
+  const permissions = denoPermissions();
+  if (permissions !== undefined && permissions.querySync({ name: "sys", kind: "statfs" }).state !== "granted") {
+    return undefined;
+  }
+  try {
+    const { bavail, bsize } = fs.statfsSync(path);
+    return bavail * bsize;
+  } catch {
+    return undefined;
+  }
+}
+
 /** What a thread runs, after the task's text. */
 const THREAD_START = `
 const { parentPort, workerData } = process.getBuiltinModule("node:worker_threads");
@@ -149,6 +175,7 @@ export const nodeFileSystem: FileSystem = {
   syncDirectory,
   copyOwner,
   lock: lockFile,
+  freeBytes,
   threads,
   // Not the global `crypto`, which takes Node some milliseconds to load.
   random: (into) => void process.getBuiltinModule("node:crypto").randomFillSync(into),

@@ -8,7 +8,7 @@ const STORE = "src/snapshot_store.ts";
 const STATE = "src/live_state.ts";
 const LOG = "src/wal_log.ts";
 
-/** Mutants of what holds compaction back. */
+/** Mutants of retentions. */
 export const RETENTION_MUTANTS: readonly Mutant[] = [
   {
     name: "a snapshot deletes segments that are retained",
@@ -159,5 +159,68 @@ export const RETENTION_MUTANTS: readonly Mutant[] = [
     file: "src/iterate.ts",
     edits: [["if (index >= firstIndex) return;", "if (index > 0) return;"]],
     dies: "retain_test",
+  },
+];
+
+const SPACE = "src/disk_space.ts";
+
+/** Mutants of the measuring of free space. */
+export const SPACE_MUTANTS: readonly Mutant[] = [
+  {
+    name: "low free space is reported each time that it is measured",
+    file: SPACE,
+    edits: [["this.isReported = true;", ""]],
+    dies: "space_test",
+  },
+  {
+    name: "low free space is reported once and never again",
+    file: SPACE,
+    edits: [[
+      "if (freeBytes >= lowSpaceBytes) this.isReported = false;\n    else if (!this.isReported",
+      "if (freeBytes < lowSpaceBytes && !this.isReported",
+    ]],
+    dies: "space_test",
+  },
+  {
+    name: "the threshold itself counts as low free space",
+    file: SPACE,
+    edits: [["freeBytes >= lowSpaceBytes", "freeBytes > lowSpaceBytes"]],
+    dies: "space_test",
+  },
+  {
+    name: "a reader reports low free space",
+    file: SPACE,
+    edits: [["freeBytes === undefined || writer === undefined", "freeBytes === undefined"]],
+    dies: "space_test",
+  },
+  {
+    name: "free space is measured after every flush",
+    file: SPACE,
+    edits: [["now < this.lookAt || ", ""]],
+    dies: "space_test",
+  },
+  {
+    name: "free space is measured without subscribers",
+    file: SPACE,
+    edits: [['now < this.lookAt || !isHeard("wallog:low-space")', "now < this.lookAt"]],
+    dies: "space_test",
+  },
+  {
+    name: "free space is not measured after flushes",
+    file: "src/wal_log.ts",
+    edits: [["this.#durability.onFlushed = () => this.#space.look();", ""]],
+    dies: "space_test",
+  },
+  {
+    name: "free space is asked for without Deno's permission",
+    file: "src/storage/node_fs.ts",
+    edits: [['.state !== "granted") {\n    return undefined;', '.state !== "granted") {\n    fs.statfsSync(path);']],
+    dies: "space_test",
+  },
+  {
+    name: "the size of the first snapshot stands for all",
+    file: SPACE,
+    edits: [["this.measured.index === snapshotIndex", "this.measured.bytes > 0 || snapshotIndex === 0"]],
+    dies: "space_test",
   },
 ];
