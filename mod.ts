@@ -35,6 +35,13 @@ export type { LatencyHistogram } from "./src/latency.ts";
 export type { SpaceStats } from "./src/disk_space.ts";
 export type { WalLogStats } from "./src/live_state.ts";
 export { MemoryLog } from "./src/memory_log.ts";
+export {
+  type HistogramSample,
+  type Metric,
+  type MetricLabels,
+  type MetricSample,
+  prometheusText,
+} from "./src/metrics.ts";
 export type { Progress, WalLogOptions } from "./src/options.ts";
 export {
   type Cut,

@@ -10,6 +10,8 @@ import { isHeard, tell } from "./events.ts";
 import { WalLogError } from "./errors.ts";
 import { iterateEntries } from "./iterate.ts";
 import { LiveState, type WalLogStats } from "./live_state.ts";
+import { logMetrics } from "./log_metrics.ts";
+import type { Metric } from "./metrics.ts";
 import { openAtOnce, type Opened, openInSlices } from "./open.ts";
 import { checkNames } from "./option_names.ts";
 import { type CheckedOptions, checkOptions, type WalLogOptions } from "./options.ts";
@@ -196,6 +198,17 @@ export class WalLog implements RaftLog, AsyncDisposable, Disposable {
     const { counts, flushLatency } = this.#state;
     const segments = this.#index.segments.length;
     return { ...counts, segments, flushLatency: flushLatency.read(), ...this.#space.read() };
+  }
+
+  /**
+   * The figures of {@link WalLog.stats}, the log's indexes and its retentions as metrics, for `prometheusText` or any
+   * other writer. Counters count from when the log was opened.
+   *
+   * @param name Value of the label `log`, which all samples have. Default: the log's folder.
+   * @returns The metrics, as they are now. What is unknown has no samples.
+   */
+  metrics(name: string = this.path): Metric[] {
+    return logMetrics(this, name, this.#durability.canWrite);
   }
 
   #known(term: Term, index: Index): Term {

@@ -4,7 +4,8 @@ import assert from "node:assert/strict";
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { describe, it } from "node:test";
 import { WalLog, WalLogError, type WalLogErrorCode } from "../mod.ts";
-import { FRAME_HEADER_BYTES, KIND_ENTRY, SEGMENT_HEADER_BYTES } from "../src/segments/format.ts";
+import { FRAME_HEADER_BYTES, KIND_ENTRY } from "../src/format/frame.ts";
+import { SEGMENT_HEADER_BYTES } from "../src/format/header_block.ts";
 import { Random } from "../src/testing/mod.ts";
 import { entriesAt, entryAt, flipped, framesOf } from "./history.ts";
 import { MemoryDisk } from "./memory_disk.ts";
@@ -17,7 +18,7 @@ const PATH = MemoryDisk.PATH;
 function logOf1000(): { disk: MemoryDisk; fileSystem: WatchedFileSystem; log: WalLog } {
   const disk = new MemoryDisk();
   const fileSystem = new WatchedFileSystem(disk);
-  const log = WalLog.openSync(PATH, { fileSystem, segmentBytes: 8192 });
+  const log = WalLog.openSync(PATH, { fileSystem, segmentBytes: 4096 });
   for (let index = 1; index <= 1000; index += 10) log.append(entriesAt(index, index + 9, 1));
   log.syncSync();
   return { disk, fileSystem, log };

@@ -59,7 +59,7 @@ describe("the space of a log", () => {
   it("is counted for segments and the snapshot, and goes down with compaction", () =>
     inTemporaryFolder((folder) => {
       const path = join(folder, "raft.wal");
-      let log = WalLog.openSync(path, { segmentBytes: 8192 });
+      let log = WalLog.openSync(path, { segmentBytes: 4096 });
       const empty = log.stats();
       assert.equal(empty.snapshotBytes, 0);
       for (let index = 1; index <= 50; index++) log.append([entryAt(index, 1, 1000)]);

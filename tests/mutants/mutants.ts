@@ -7,7 +7,7 @@ import { FOLDER_MUTANTS } from "./folder_mutants.ts";
 import { CLI_MUTANTS } from "./cli_mutants.ts";
 import { RAFT_MUTANTS } from "./raft_mutants.ts";
 import { RAFT_WIRE_MUTANTS } from "./raft_wire_mutants.ts";
-import { RETENTION_MUTANTS, SPACE_MUTANTS } from "./retention_mutants.ts";
+import { METRIC_MUTANTS, RETENTION_MUTANTS, SPACE_MUTANTS } from "./retention_mutants.ts";
 
 /** One mistake. */
 export interface Mutant {
@@ -1692,4 +1692,5 @@ export const MUTANTS: readonly Mutant[] = [
   ...RAFT_WIRE_MUTANTS,
   ...RETENTION_MUTANTS,
   ...SPACE_MUTANTS,
+  ...METRIC_MUTANTS,
 ];

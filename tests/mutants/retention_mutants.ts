@@ -224,3 +224,67 @@ export const SPACE_MUTANTS: readonly Mutant[] = [
     dies: "space_test",
   },
 ];
+
+const METRICS = "src/metrics.ts";
+const LOG_METRICS = "src/log_metrics.ts";
+
+/** Mutants of metrics and their text. */
+export const METRIC_MUTANTS: readonly Mutant[] = [
+  {
+    name: "quotes in the values of labels are not escaped",
+    file: METRICS,
+    edits: [[`escapeHelp(value).replaceAll('"', '\\\\"')`, "escapeHelp(value)"]],
+    dies: "metrics_test",
+  },
+  {
+    name: "newlines are escaped before backslashes",
+    file: METRICS,
+    edits: [[
+      'text.replaceAll("\\\\", "\\\\\\\\").replaceAll("\\n", "\\\\n")',
+      'text.replaceAll("\\n", "\\\\n").replaceAll("\\\\", "\\\\\\\\")',
+    ]],
+    dies: "metrics_test",
+  },
+  {
+    name: "the classes of a histogram do not include those before them",
+    file: METRICS,
+    edits: [["below += counts[i]!;", "below = counts[i]!;"]],
+    dies: "metrics_test",
+  },
+  {
+    name: "metrics of several logs are not put together by name",
+    file: METRICS,
+    edits: [["const known = families.get(name);", "const known = undefined as Family | undefined;"]],
+    dies: "metrics_test",
+  },
+  {
+    name: "two samples of the same name and labels are written",
+    file: METRICS,
+    edits: [["if (seen.has(key)) throw", "if (seen.size < 0) throw"]],
+    dies: "metrics_test",
+  },
+  {
+    name: "the labels of a sample are compared in their order",
+    file: METRICS,
+    edits: [["[...pairs].sort().join()", "[...pairs].join()"]],
+    dies: "metrics_test",
+  },
+  {
+    name: "a metric without samples is written",
+    file: METRICS,
+    edits: [["if (metric.samples.length > 0) addLines", "addLines"]],
+    dies: "metrics_test",
+  },
+  {
+    name: "flushes are given in milliseconds",
+    file: LOG_METRICS,
+    edits: [["bounds.map((bound) => bound / 1000)", "bounds"]],
+    dies: "metrics_test",
+  },
+  {
+    name: "a log that is closed counts as writable",
+    file: LOG_METRICS,
+    edits: [["isWritable ? 1 : 0", "1"]],
+    dies: "metrics_test",
+  },
+];
