@@ -8,14 +8,15 @@ from types import SimpleNamespace
 from xxh3 import u32, u64, xxh3  # a file of its own: XXH3 is no part of the format, elsewhere it comes in a package
 
 ENTRY, HARD_STATE, TRUNCATE, SNAPSHOT, CHECKPOINT, SEGMENT_INDEX = range(1, 7)
-COPY, CLOSE, VOTE, REPAIRED, CLEAR, CONFIG = 1, 2, 4, 8, 16, 32  # flags of frames
+COPY, REPAIRED, CLOSE, VOTE, CLEAR, CONFIG = 1, 2, 4, 4, 4, 4  # flags of frames
 HAS_VOTE, TAIL_LOST, STATE_LOST = 1, 4, 2 | 4  # flags of segments
+SKIPPED = range(12, 16)
 UNKNOWN, UNPROVEN_UNKNOWN = 2**64 - 1, 2**32 - 1
-STATE = "previous_sum replacements next last_term hard_term vote snapshot_index snapshot_term".split()
-Header = namedtuple("Header", "version previous_sum uuid number base salt previous flags replacements next last_term "
+STATE = "previous_sum changes next last_term hard_term vote snapshot_index snapshot_term".split()
+Header = namedtuple("Header", "version previous_sum uuid number base salt previous flags changes next last_term "
                     "hard_term vote snapshot_index snapshot_term proven")
-Slot = namedtuple("Slot", "lsn flags replacements next last_term hard_term vote snapshot_index snapshot_term")
-Frame = namedtuple("Frame", "at size sum length payload_checksum term index kind flags replacements unproven")
+Slot = namedtuple("Slot", "lsn flags changes next last_term hard_term vote snapshot_index snapshot_term")
+Frame = namedtuple("Frame", "at size sum length payload_checksum term index kind flags changes count unproven")
 
 class Corrupt(Exception): pass
 def require(condition, message):
@@ -27,7 +28,7 @@ class Segment:
     def __init__(self, path):
         self.name, self.number, self.data, self.head = path.name, int(path.stem), load(path), None
         self.next, self.is_naming_lost, self.slot = None, False, None  # next: the number of the segment that follows
-        copies = [self.data[at:at + 152] for at in (0, 12288)]
+        copies = [self.data[at:at + 408] for at in (0, 12288)]
         versions = {u32(copy, 8) for copy in copies if copy[:8] == b"WALLOGSG"}
         if versions and not any(is_valid(copy, b"WALLOGSG") for copy in copies) and versions != {2}:
             sys.exit(f"{path} is of version {min(versions)}, this program reads version 2")
@@ -47,7 +48,7 @@ class Segment:
             if is_it: self.copied = u64(copy, 24)
         empty = [not any(copy) for copy in pointers]
         self.is_naming_lost = not named and not empty[1] and not (empty[0] and is_page_0_whole)
-        slots = [(self.data[at:at + 88], self.head.salt ^ self.head.base + at) for at in (4096, 8192)]
+        slots = [(self.data[at:at + 144], self.head.salt ^ self.head.base + at) for at in (4096, 8192)]
         valid = [Slot(*struct.unpack_from("<QI4x7Q", slot, 8)) for slot, seed in slots if is_valid(slot, b"WALLOGDU", seed)]
         self.slot = max(valid, default=None)
 
@@ -56,9 +57,12 @@ class Segment:
         at = 16384
         while at + 40 <= len(self.data):
             head = self.data[at:at + 40]
-            frame = Frame(at, 40 + (u32(head, 4) + 7 & ~7), *struct.unpack("<IIQQQBBHI", head))
-            is_frame = ENTRY <= frame.kind <= SEGMENT_INDEX and frame.flags < 64 and frame.length <= 2**30
-            is_frame = is_frame and frame.term < 2**53 and (frame.index < 2**53 or frame.kind == HARD_STATE)
+            total, length, payload, term, index, kind, changes, count, unproven = struct.unpack("<IIQQQBBHI", head)
+            kind, flags = kind & 15, kind >> 4
+            frame = Frame(at, 40 + (length + 7 & ~7), total, length, payload, term, index, kind, flags, changes, count, unproven)
+            bound = 2**64 if kind in (HARD_STATE, *SKIPPED) else 2**53 + (kind == CHECKPOINT)
+            is_frame = (ENTRY <= kind <= SEGMENT_INDEX and term < 2**53 or kind in SKIPPED) and index < bound
+            is_frame = is_frame and length <= 2**30 and count == (kind == ENTRY)
             is_frame = is_frame and frame.sum == xxh3(head[4:], self.head.salt ^ self.head.base + at) & 2**32 - 1
             if is_frame: yield frame
             at += frame.size if is_frame else 8
@@ -66,11 +70,11 @@ class Segment:
 def fits(log, frame):
     """Whether a frame is one that may come next."""
     replaces, is_free = frame.kind in (TRUNCATE, SNAPSHOT), frame.flags & REPAIRED or frame.kind == SEGMENT_INDEX
-    if not is_free and frame.replacements != (log.replacements + replaces) % 65536: return False
+    if not is_free and frame.changes != (log.changes + (replaces or frame.kind == HARD_STATE)) % 256: return False
     if frame.kind == ENTRY or frame.kind == CHECKPOINT and not is_free: return frame.index == log.next
     return not replaces or frame.index > log.snapshot_index
 
-def apply(log, frame, entry):
+def apply(log, frame, entry, is_sure):
     """What a frame does. Entries that were dropped stay until the end: their indexes tell."""
     kind, index, term = frame.kind, frame.index, frame.term
     if kind == ENTRY: log.entries[index] = entry
@@ -79,8 +83,9 @@ def apply(log, frame, entry):
     if kind == TRUNCATE and index < log.next: log.next, log.last_term = index, term
     if kind == SNAPSHOT: log.snapshot_index, log.snapshot_term = index, term
     if kind == HARD_STATE: log.hard_term, log.vote = term, index if frame.flags & VOTE else None
-    if not frame.flags & COPY and (kind == HARD_STATE or kind == CHECKPOINT and frame.length): log.flags &= ~STATE_LOST
-    log.replacements, log.previous_sum, log.filled = frame.replacements, frame.sum, log.filled | frame.flags & REPAIRED
+    if not frame.flags & COPY and (kind == HARD_STATE or is_sure): log.flags &= ~STATE_LOST
+    log.changes += (frame.changes - log.changes) % 256
+    log.previous_sum, log.filled = frame.sum, log.filled | frame.flags & REPAIRED
 
 def replay(log, segment, end, proven):
     """Replays a segment; returns where that ended: at `end`, at a segment index, or, from `proven` on, at anything else."""
@@ -93,7 +98,8 @@ def replay(log, segment, end, proven):
         log.is_sealed = frame.kind == SEGMENT_INDEX
         if log.is_sealed: return at
         kind = "config" if frame.flags & CONFIG else "normal"
-        apply(log, frame, {"term": frame.term, "kind": kind, "command": payload.hex()} if is_whole else None)
+        is_sure = frame.kind == CHECKPOINT and is_whole and not frame.flags & REPAIRED and u32(payload, 0) <= HAS_VOTE
+        apply(log, frame, {"term": frame.term, "kind": kind, "command": payload.hex()} if is_whole else None, is_sure)
         at += frame.size
     require(at >= proven, f"{segment.name}: no valid frame at byte {at}")
     return at
@@ -132,7 +138,7 @@ def read(folder, log):
     stated += [before.copied - newest.head.base for before in chain[-2:-1] if before.next == newest.number]
     stated += [newest.slot.lsn - newest.head.base] if newest.slot else []
     stated += [frame.at - frame.unproven for frame in frames if frame.unproven != UNPROVEN_UNKNOWN]
-    stated += [frame.at for frame in frames if frame.flags & CLOSE and frame.at + 72 == size and frame.kind == CHECKPOINT]
+    stated += [frame.at for frame in frames if frame.flags & CLOSE and frame.at + 160 == size and frame.kind == CHECKPOINT]
     end = replay(log, newest, size, max(stated))
     is_followed = {segment.head.flags & TAIL_LOST for segment in begun} == {0}
     require(is_followed or not (log.is_sealed or newest.is_naming_lost), "the segment after the newest one is missing")

@@ -30,7 +30,7 @@ type Field = readonly [name: string, bytes: number, shape: Shape];
 const STATE: readonly Field[] = [
   ["state: flags", 4, "number"],
   ["zero", 4, "number"],
-  ["replacements", 8, "number"],
+  ["changes", 8, "number"],
   ["next index", 8, "number"],
   ["last term", 8, "number"],
   ["hard state: term", 8, "number"],
@@ -51,13 +51,21 @@ const HEADER: readonly Field[] = [
   ...STATE,
   ["durable LSN", 8, "number"],
   ["floor", 8, "number"],
-  ["checksum", 8, "hex"],
+];
+
+const CHECKPOINT: readonly Field[] = [
+  ...STATE,
+  ["milliseconds", 8, "number"],
+  ...["checkpoint before", "one before that", "first frame"].flatMap((since): Field[] => [
+    [`LSN back to the ${since}`, 8, "number"],
+    ["lowest index dropped since", 8, "hex"],
+  ]),
 ];
 
 const SLOT: readonly Field[] = [
   ["magic", 8, "text"],
   ["LSN", 8, "number"],
-  ...STATE,
+  ...CHECKPOINT,
   ["checksum", 8, "hex"],
 ];
 
@@ -67,17 +75,10 @@ const FRAME: readonly Field[] = [
   ["payloadChecksum", 8, "hex"],
   ["term", 8, "number"],
   ["index", 8, "number"],
-  ["kind", 1, "number"],
-  ["flags", 1, "number"],
-  ["replacements", 2, "number"],
+  ["kind and flags", 1, "hex"],
+  ["changes", 1, "number"],
+  ["count", 2, "number"],
   ["unproven", 4, "number"],
-];
-
-const CHECKPOINT: readonly Field[] = [
-  ["hard state: term", 8, "number"],
-  ["hard state: vote", 8, "number"],
-  ["snapshot: index", 8, "number"],
-  ["snapshot: term", 8, "number"],
 ];
 
 const SNAPSHOT: readonly Field[] = [
@@ -157,8 +158,7 @@ class Explanation {
   }
 
   /** The same bytes as at another place, in one line. */
-  same(as: number, fields: readonly Field[]): this {
-    const length = fields.reduce((sum, [, bytes]) => sum + bytes, 0);
+  same(as: number, length: number): this {
     for (let i = 0; i < length; i++) {
       if (this.bytes[this.at + i] !== this.bytes[as + i]) {
         throw new Error(`byte ${this.at + i} is not that at ${as + i}`);
@@ -174,6 +174,16 @@ class Explanation {
     if (length > 0) this.field(name, length, shape);
     const padding = -length & 7;
     return padding === 0 ? this : this.field("padding", padding, "bytes");
+  }
+
+  /** Bytes that are all ones, in one line. */
+  ones(name: string, length: number): this {
+    if (this.bytes.subarray(this.at, this.at + length).some((byte) => byte !== 0xff)) {
+      throw new Error(`not ones: ${name}`);
+    }
+    this.line("ff ...", `${name}: ${length} bytes of ones`);
+    this.at += length;
+    return this;
   }
 
   /** Zeros up to an offset, in one line. */
@@ -238,9 +248,10 @@ export function explainExample(): string {
       const [header, headerCopy] = HEADER_OFFSETS;
       const [pointer, pointerCopy] = NEXT_POINTER_OFFSETS;
       const [slot, otherSlot] = DURABLE_SLOT_OFFSETS;
-      file.title("header").fields(HEADER).zeros(pointer).title("next-segment pointer: empty").zeros(slot);
+      file.title("header").fields(HEADER).ones("dropped: none", 256).fields([["checksum", 8, "hex"]]).zeros(pointer);
+      file.title("next-segment pointer: empty").zeros(slot);
       file.title("durable slot").fields(SLOT).zeros(otherSlot).title("durable slot: empty").zeros(headerCopy);
-      file.title("header, second copy").same(header, HEADER).zeros(pointerCopy);
+      file.title("header, second copy").same(header, 408).zeros(pointerCopy);
       file.title("next-segment pointer, second copy: empty").zeros(SEGMENT_HEADER_BYTES);
       while (!file.isAtEnd) file.frame();
     }

@@ -6,7 +6,7 @@
 
 import { isHeard, tell } from "./events.ts";
 import type { Opened } from "./open.ts";
-import { snapshotName } from "./snapshots.ts";
+import { snapshotName } from "./format/snapshot_name.ts";
 
 /** A log that is being written measures the free space at most this often. In milliseconds. */
 const LOOK_MS = 1000;

@@ -10,16 +10,21 @@ import { tell } from "./events.ts";
 import { GroupCommit } from "./group_commit.ts";
 import type { LiveState } from "./live_state.ts";
 import type { Opened } from "./open.ts";
+import type { LogState } from "./format/state.ts";
 import type { SegmentWriter } from "./segments/writer.ts";
 import type { FileLock, FileSystem } from "./storage/file_system.ts";
 import { ioError, isNoSpace, reasonOf } from "./storage/full.ts";
-import type { Index } from "./types.ts";
+import { FRAME_HEADER_BYTES } from "./format/frame.ts";
+import type { Index, Term } from "./types.ts";
 
 /**
  * How long the log must rest after a flush before it writes a checkpoint, which proves that flush to the next recovery. In
  * milliseconds: long against the time between two commits of a busy log, short against the time between two crashes.
  */
 const CHECKPOINT_IDLE_MS = 20;
+
+/** A log that never rests writes a durable slot after a flush this often. In milliseconds. */
+const SLOT_EVERY_MS = 1000;
 
 /** A file that is being written beside the segments. */
 export interface Unfinished {
@@ -57,6 +62,8 @@ export class Durability {
   private readonly commit: GroupCommit;
   /** Flushes that no event has reported yet. */
   private untold: Flush[] = [];
+  /** When the last durable slot was written, or the log was opened. */
+  private slotWritten = performance.now();
   private poison: WalLogError | undefined;
   private cancelCheckpoint: (() => void) | undefined;
   /** Whether all is written and given up. */
@@ -158,7 +165,7 @@ export class Durability {
     const { index, counts } = this.state;
     const before = writer.segment;
     try {
-      if (writer.needsRotation(bytes)) writer.rotate(this.state.record(writer.replacements), index.runs);
+      if (writer.needsRotation(bytes)) writer.rotate(this.state.record(writer.changes), index.runs);
     } catch (error) {
       const isRefusal = error instanceof WalLogError && (error.code === "NO_SPACE" || error.code === "CORRUPT");
       if (!isRefusal) throw this.fail(attempt, error);
@@ -180,6 +187,23 @@ export class Durability {
       throw this.refuse(attempt, error);
     }
     counts.bytesWritten += writer.segment.endOffset - start;
+  }
+
+  /**
+   * Writes a frame without a payload, as {@link Durability.write}, and a checkpoint in front of it if one is due.
+   *
+   * @param attempt The call, for the message.
+   * @param kind The frame's kind.
+   * @param flags Its flags.
+   * @param term Its term, as the kind uses it.
+   * @param index Its index, as the kind uses it; any 64 bits.
+   */
+  writeFrame(attempt: string, kind: number, flags: number, term: Term, index: Index | bigint): void {
+    const writer = this.writer!;
+    this.write(attempt, FRAME_HEADER_BYTES, () => {
+      if (writer.isCheckpointDue) writer.checkpoint(this.state.record(writer.changes));
+      writer.writeFrame(kind, flags, term, index);
+    });
   }
 
   /** Takes a write back that found no room, and refuses it. Any other failure ends the writer. */
@@ -254,10 +278,18 @@ export class Durability {
    */
   flush(attempt: string): void {
     try {
-      this.writer!.flush();
+      this.writer!.flush(this.stateForSlot());
     } catch (error) {
       throw this.fail(attempt, error);
     }
+  }
+
+  /** The state to note in a durable slot after the next flush; `undefined` if one was written lately. */
+  private stateForSlot(): LogState | undefined {
+    const now = performance.now();
+    if (now - this.slotWritten < SLOT_EVERY_MS) return undefined;
+    this.slotWritten = now;
+    return this.state.record(this.writer!.changes);
   }
 
   /** Fails if the folder or the lock is no longer this writer's. A flush checks that itself. */
@@ -271,7 +303,7 @@ export class Durability {
 
   private async flushAsync(): Promise<void> {
     try {
-      await this.writer!.flushAsync();
+      await this.writer!.flushAsync(this.stateForSlot());
     } catch (error) {
       throw this.fail("flush", error);
     }
@@ -322,7 +354,7 @@ export class Durability {
       const writer = this.writer!;
       if (this.isClosed || this.poison !== undefined || writer.isDirty) return;
       try {
-        writer.rest(this.state.record(writer.replacements));
+        writer.rest(this.state.record(writer.changes));
       } catch (error) {
         this.fail("write a checkpoint", error);
       }
@@ -397,7 +429,7 @@ export class Durability {
       this.commit.finish(this.state.lastIndex, this.closed("sync"));
       // A log without its latest hard state is not closed cleanly: the next opener must find that out as this one did.
       if (this.state.hardStateLost) return;
-      writer.finish(this.state.record(writer.replacements));
+      writer.finish(this.state.record(writer.changes));
       this.tellFlushes();
     } catch (error) {
       throw this.fail("close", error);

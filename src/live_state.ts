@@ -147,9 +147,9 @@ export class LiveState {
   /**
    * The state as it is now, for a checkpoint, or for the header of the next segment.
    *
-   * @param replacements Truncations and snapshots of the log so far, which the writer counts.
+   * @param changes Truncations, snapshots and hard states of the log so far, which the writer counts.
    */
-  record(replacements: number): LogState {
+  record(changes: number): LogState {
     const { nextIndex, lastTerm, snapshotIndex, snapshotTerm } = this.index;
     const { hardState, hardStateLost, tailLost, replacementsLost } = this;
     return {
@@ -161,7 +161,7 @@ export class LiveState {
       hardStateLost,
       tailLost,
       replacementsLost,
-      replacements,
+      changes,
     };
   }
 }

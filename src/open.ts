@@ -309,7 +309,7 @@ function startWriter(
   uuid: Uint8Array,
 ): SegmentWriter {
   const { head, index, numberUsed } = recovered;
-  const { replacements } = recovered.state;
+  const { changes } = recovered.state;
   const write = (segment: Segment, file: File, endsWithCheckpoint: boolean, slot?: PlacedSlot) =>
     new SegmentWriter(fileSystem, folder, codec, segmentBytes, {
       segment,
@@ -317,7 +317,7 @@ function startWriter(
       endsWithCheckpoint,
       slot,
       numberUsed: Math.max(numberUsed, segment.header.number),
-      replacements,
+      changes,
     });
   if (head === undefined) {
     const { segment, file } = createSegment(fileSystem, folder, codec, numberUsed, {
@@ -328,6 +328,7 @@ function startWriter(
       state: recovered.provenState,
       provenLsn: 0,
       floor: 1,
+      dropped: [],
     });
     try {
       fileSystem.syncDirectory(folder);

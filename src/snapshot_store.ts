@@ -10,12 +10,13 @@ import { tell } from "./events.ts";
 import { WalLogError } from "./errors.ts";
 import type { LiveState } from "./live_state.ts";
 import type { Opened } from "./open.ts";
-import { FLAG_CLEAR, FRAME_HEADER_BYTES, KIND_SNAPSHOT } from "./format/frame.ts";
+import { FLAG_CLEAR, KIND_SNAPSHOT } from "./format/frame.ts";
 import type { OpenFiles } from "./segments/open_files.ts";
 import { goneFromReader } from "./segments/reader.ts";
 import { SnapshotSink } from "./snapshot_stream.ts";
 import { ioError, isNoSpace } from "./storage/full.ts";
-import { isReplacedSnapshot, snapshotName, SnapshotReader, SnapshotWriter } from "./snapshots.ts";
+import { isReplacedSnapshot, SnapshotReader, SnapshotWriter } from "./snapshots.ts";
+import { snapshotName } from "./format/snapshot_name.ts";
 import type { Index, NewSnapshot, Snapshot, SnapshotMeta, SnapshotStream, Term } from "./types.ts";
 
 /** The snapshots of an open log. */
@@ -125,15 +126,13 @@ export class SnapshotStore {
     const log = state.index;
     const clears = log.keepsTail(index, term) !== true;
     try {
-      const write = () => writer.writeFrame(KIND_SNAPSHOT, clears ? FLAG_CLEAR : 0, term, index);
-      durability.write("install a snapshot", FRAME_HEADER_BYTES, write);
+      durability.writeFrame("install a snapshot", KIND_SNAPSHOT, clears ? FLAG_CLEAR : 0, term, index);
     } catch (error) {
       if (error instanceof WalLogError && error.code !== "POISONED") this.removeUnnamed(index, term);
       throw error;
     }
     durability.flush("install a snapshot");
     if (clears) {
-      writer.segment.lowestTruncated = 1;
       durability.truncated(log.snapshotIndex + 1);
       state.retentions.cleared(index);
     }
@@ -147,7 +146,7 @@ export class SnapshotStore {
     tell("wallog:snapshot", { path: state.path, index, term });
     try {
       // What the snapshot replaces is about to go: from here on its frame may not pass for a torn write any more.
-      writer.checkpoint(state.record(writer.replacements));
+      writer.checkpoint(state.record(writer.changes));
       this.deleteSegments();
       this.deleteSnapshots();
     } catch (error) {

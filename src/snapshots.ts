@@ -27,6 +27,7 @@
  */
 
 import type { Codec } from "./codec/codec.ts";
+import { snapshotName } from "./format/snapshot_name.ts";
 import { WalLogError } from "./errors.ts";
 import type { Damage } from "./report.ts";
 import type { File, FileSystem } from "./storage/file_system.ts";
@@ -45,20 +46,8 @@ const LAST_PIECE_BYTES = PIECE_HEADER_BYTES + 8;
 /** Data per piece: what is held in memory at once. */
 const PIECE_BYTES = 512 * 1024;
 
-const EXTENSION = ".snap";
 const NAME = /^(\d{12,16})-(\d{12,16})\.snap$/;
 const TEMPORARY_NAME = /^\d{12,16}-\d{12,16}\.snap\.[0-9a-f]{16}\.tmp$/;
-
-/**
- * The name of a snapshot file.
- *
- * @param index The snapshot's index.
- * @param term Its term.
- * @returns `000000004711-000000000009.snap` for index 4711 and term 9.
- */
-export function snapshotName(index: Index, term: Term): string {
-  return `${String(index).padStart(12, "0")}-${String(term).padStart(12, "0")}${EXTENSION}`;
-}
 
 /**
  * Whether a file has the name of a snapshot.

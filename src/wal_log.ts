@@ -19,7 +19,8 @@ import { repairLog } from "./repair.ts";
 import type { Damage, RecoveryReport } from "./report.ts";
 import type { Retention, RetentionState } from "./retention.ts";
 import { scrubInBackground, type ScrubOptions, type ScrubReport } from "./scrub.ts";
-import { takeBatch } from "./segments/batch.ts";
+import { type Batch, takeBatch } from "./segments/batch.ts";
+import type { LogState } from "./format/state.ts";
 import { FLAG_VOTE, FRAME_ALIGNMENT, FRAME_HEADER_BYTES, KIND_HARD_STATE, KIND_TRUNCATE } from "./format/frame.ts";
 import { TERM_UNKNOWN } from "./format/numbers.ts";
 import type { LogIndex } from "./segments/index.ts";
@@ -301,7 +302,7 @@ export class WalLog implements RaftLog, AsyncDisposable, Disposable {
     this.#durability.write(
       "append",
       commandBytes + count * (FRAME_HEADER_BYTES + FRAME_ALIGNMENT),
-      () => writer.append(batch),
+      () => writer.append(batch, () => this.#stateBehind(batch)),
     );
     const firstIndex = index.nextIndex;
     index.append(batch);
@@ -309,6 +310,12 @@ export class WalLog implements RaftLog, AsyncDisposable, Disposable {
     if (isHeard("wallog:append")) {
       tell("wallog:append", { path: this.path, firstIndex, lastIndex: this.lastIndex, bytes: commandBytes });
     }
+  }
+
+  /** The log's state behind a batch that is being appended. */
+  #stateBehind({ count, lastTerm }: Batch): LogState {
+    const writer = this.#durability.requireWriter("append");
+    return { ...this.#state.record(writer.changes), nextIndex: this.#index.nextIndex + count, lastTerm };
   }
 
   /**
@@ -319,12 +326,11 @@ export class WalLog implements RaftLog, AsyncDisposable, Disposable {
    * `CLOSED`.
    */
   truncate(from: Index): void {
-    const writer = this.#durability.requireWriter("truncate");
+    this.#durability.requireWriter("truncate");
     checkTruncate(from, this.snapshotIndex);
     if (from > this.lastIndex) return;
     const term = this.#known(this.#index.termAt(from - 1) ?? TERM_UNKNOWN, from - 1);
-    this.#durability.write("truncate", FRAME_HEADER_BYTES, () => writer.writeFrame(KIND_TRUNCATE, 0, term, from));
-    writer.segment.lowestTruncated = Math.min(writer.segment.lowestTruncated, from);
+    this.#durability.writeFrame("truncate", KIND_TRUNCATE, 0, term, from);
     this.#index.truncate(from, term);
     this.#durability.truncated(from);
   }
@@ -341,13 +347,12 @@ export class WalLog implements RaftLog, AsyncDisposable, Disposable {
   setHardState(state: HardState, options: { readonly force?: boolean } = {}): void {
     const taken = takeHardState(state);
     checkNames("Cannot set the hard state", options, FORCE);
-    const writer = this.#durability.requireWriter("set the hard state", options.force === true);
+    this.#durability.requireWriter("set the hard state", options.force === true);
     checkHardState(taken);
     if (options.force !== true) this.#durability.requireTail("set the hard state");
     const { term, votedFor } = taken;
     const flags = votedFor === null ? 0 : FLAG_VOTE;
-    const write = () => writer.writeFrame(KIND_HARD_STATE, flags, term, votedFor ?? 0);
-    this.#durability.write("set the hard state", FRAME_HEADER_BYTES, write);
+    this.#durability.writeFrame("set the hard state", KIND_HARD_STATE, flags, term, votedFor ?? 0n);
     this.#state.setHardState({ term, votedFor });
   }
 

@@ -29,7 +29,7 @@ import { decodeSegmentHeader, type SegmentHeader } from "../src/format/segment_h
 import { decodeTrailer, encodeSegmentIndex, TRAILER_BYTES } from "../src/format/segment_index.ts";
 import { segmentName } from "../src/format/segment_name.ts";
 import type { FileSystem } from "../src/storage/file_system.ts";
-import { snapshotName } from "../src/snapshots.ts";
+import { snapshotName } from "../src/format/snapshot_name.ts";
 import { SimulatedDisk } from "../src/testing/mod.ts";
 
 const FOLDER = resolve("/raft.wal");
@@ -696,7 +696,7 @@ describe("a sealed segment", () => {
     const bytes = disk.content(segmentPath(3));
     const view = viewOf(bytes);
     view.setBigUint64(96, 3n, true); // the hard state's term
-    view.setBigUint64(144, sum(bytes.subarray(0, 144), 0n), true);
+    view.setBigUint64(400, sum(bytes.subarray(0, 400), 0n), true);
     bytes.copyWithin(HEADER_OFFSETS[1], 0, 512);
     replace(disk, segmentPath(3), bytes);
     assert.throws(() => open(disk), isCorrupt);
@@ -709,7 +709,7 @@ describe("a sealed segment", () => {
       const view = viewOf(bytes);
       view.setBigUint64(40, baseLsn, true);
       view.setBigUint64(80, 2n ** 42n, true); // the next index
-      view.setBigUint64(144, sum(bytes.subarray(0, 144), 0n), true);
+      view.setBigUint64(400, sum(bytes.subarray(0, 400), 0n), true);
       bytes.copyWithin(HEADER_OFFSETS[1], 0, 512);
       replace(disk, segmentPath(3), bytes);
       for (const onDamage of ["fail", "keep"] as const) assert.throws(() => open(disk, { onDamage }), isCorrupt);

@@ -191,7 +191,7 @@ describe("wal-log verify", () => {
       mkdirSync(torn);
       for (const name of readdirSync(path)) if (name !== "LOCK") cpSync(`${path}/${name}`, join(torn, name));
       log.closeSync();
-      truncateSync(join(torn, "000000000001.seg"), SEGMENT_HEADER_BYTES + 64 + 100);
+      truncateSync(join(torn, "000000000001.seg"), SEGMENT_HEADER_BYTES + 252);
       const { code, stdout } = await cli("verify", torn);
       assert.equal(code, 1, stdout);
       assert.match(stdout, /^torn: 1 entry up to index 1, .*\n {2}torn at byte 16\d+ of 000000000001\.seg: \d+ bytes/);

@@ -124,9 +124,9 @@ function severalSegments(history: History): void {
 function headerOffsets(): number[] {
   const found: number[] = [];
   for (let at = 0; at < SEGMENT_HEADER_BYTES; at++) {
-    const says = HEADER_OFFSETS.some((from) => at >= from - 8 && at < from + 160) ||
+    const says = HEADER_OFFSETS.some((from) => at >= from - 8 && at < from + 416) ||
       NEXT_POINTER_OFFSETS.some((from) => at >= from - 8 && at < from + 48) ||
-      DURABLE_SLOT_OFFSETS.some((from) => at >= from - 8 && at < from + 96);
+      DURABLE_SLOT_OFFSETS.some((from) => at >= from - 8 && at < from + 152);
     if (says || at % 241 === 0) found.push(at);
   }
   return found;

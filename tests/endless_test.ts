@@ -8,7 +8,7 @@ import { WalLog, WalLogError } from "../mod.ts";
 import { Codec } from "../src/codec/codec.ts";
 import { NEXT_POINTER_OFFSETS, SEGMENT_HEADER_BYTES } from "../src/format/header_block.ts";
 import { segmentName } from "../src/format/segment_name.ts";
-import { snapshotName } from "../src/snapshots.ts";
+import { snapshotName } from "../src/format/snapshot_name.ts";
 import type { FileSystem } from "../src/storage/file_system.ts";
 import { forgePointer, forgeSegment } from "./forge.ts";
 import { entriesAt } from "./history.ts";

@@ -192,7 +192,7 @@ describe("docs/FORMAT.md", () => {
       for (const [, offset, text] of part.matchAll(/^([0-9a-f]{4}) {2}((?:[0-9a-f]{2} )*[0-9a-f]{2})(?= {2}|$)/gm)) {
         seen.set(Buffer.from(text!.replaceAll(" ", ""), "hex"), Number.parseInt(offset!, 16));
       }
-      if (name.endsWith(".seg")) seen.copyWithin(HEADER_OFFSETS[1], 0, 152);
+      if (name.endsWith(".seg")) seen.fill(0xff, 144, 400).copyWithin(HEADER_OFFSETS[1], 0, 408);
       assert.deepEqual(Buffer.from(seen), Buffer.from(bytes), name);
     }
   });

@@ -12,17 +12,20 @@ import { resolve } from "node:path";
 import { WalLog, WalLogError, type WalLogErrorCode, type WalLogOptions } from "../mod.ts";
 import { CHUNK_BYTES, Codec, SLOT_BASE_LSN, SLOT_CONSUMED, SLOT_EVENT, SLOT_SALT } from "../src/codec/codec.ts";
 import {
-  FRAME_FLAGS,
+  FLAGS_SHIFT,
+  FRAME_CHANGES,
+  FRAME_COUNT,
   FRAME_HEADER_BYTES,
   FRAME_HEADER_CHECKSUM,
   FRAME_INDEX,
   FRAME_KIND,
   FRAME_LENGTH,
   FRAME_PAYLOAD_CHECKSUM,
-  FRAME_REPLACEMENTS,
   FRAME_TERM,
   FRAME_UNPROVEN,
   frameBytes,
+  KIND_ENTRY,
+  KIND_MASK,
 } from "../src/format/frame.ts";
 import {
   DURABLE_SLOT_OFFSETS,
@@ -36,7 +39,7 @@ import { TRAILER_BYTES } from "../src/format/segment_index.ts";
 import { segmentName } from "../src/format/segment_name.ts";
 import type { File, FileSystem } from "../src/storage/file_system.ts";
 import { Random, SimulatedDisk } from "../src/testing/mod.ts";
-import { snapshotName } from "../src/snapshots.ts";
+import { snapshotName } from "../src/format/snapshot_name.ts";
 
 export const FOLDER = resolve("/raft.wal");
 /** Real logs that mutations start from. */
@@ -477,7 +480,8 @@ export class Mutator {
         "index",
         "index",
         "kind",
-        "replacements",
+        "changes",
+        "count",
         "flags",
         "unproven",
       ]);
@@ -488,9 +492,12 @@ export class Mutator {
         view.setBigUint64(at + FRAME_TERM, this.wide(view.getBigUint64(at + FRAME_TERM, true)), true);
       } else if (field === "index") {
         view.setBigUint64(at + FRAME_INDEX, this.wide(view.getBigUint64(at + FRAME_INDEX, true)), true);
-      } else if (field === "kind") view.setUint8(at + FRAME_KIND, random.below(8));
-      else if (field === "replacements") view.setUint16(at + FRAME_REPLACEMENTS, random.below(4), true);
-      else if (field === "flags") view.setUint8(at + FRAME_FLAGS, random.below(80));
+      } else if (field === "kind") {
+        view.setUint8(at + FRAME_KIND, (view.getUint8(at + FRAME_KIND) & ~KIND_MASK) | random.below(16));
+      } else if (field === "flags") {
+        view.setUint8(at + FRAME_KIND, (view.getUint8(at + FRAME_KIND) & KIND_MASK) | random.below(16) << FLAGS_SHIFT);
+      } else if (field === "changes") view.setUint8(at + FRAME_CHANGES, random.below(4));
+      else if (field === "count") view.setUint16(at + FRAME_COUNT, random.below(3), true);
       else view.setUint32(at + FRAME_UNPROVEN, this.narrow(view.getUint32(at + FRAME_UNPROVEN, true)), true);
     }
     this.sealFrame(bytes, at, header, random.chance(0.7));
@@ -557,7 +564,7 @@ export class Mutator {
         view.setUint32(at + field, this.narrow(view.getUint32(at + field, true)), true);
       } else view.setBigUint64(at + field, this.wide(view.getBigUint64(at + field, true)), true);
     }
-    view.setBigUint64(at + 144, this.sum(bytes.subarray(at, at + 144), 0n), true);
+    view.setBigUint64(at + 400, this.sum(bytes.subarray(at, at + 400), 0n), true);
     const copies = random.chance(0.8);
     if (copies) bytes.copyWithin(at === 0 ? HEADER_OFFSETS[1] : 0, at, at + 512);
     const changed = this.segmentAt(path);
@@ -601,13 +608,13 @@ export class Mutator {
     const slot = bytes.subarray(offset, offset + SECTOR_BYTES);
     const view = viewOf(slot);
     view.setBigUint64(0, 0x5544474f4c4c4157n, true);
-    for (const field of [8, 24, 32, 40, 48, 56, 64, 72]) {
+    for (const field of [8, 24, 32, 40, 48, 56, 64, 72, 80, 88, 96, 104, 112, 120, 128]) {
       if (random.chance(0.3)) view.setBigUint64(field, this.wide(view.getBigUint64(field, true)), true);
     }
     if (random.chance(0.3)) view.setUint32(16, this.narrow(view.getUint32(16, true)), true);
     this.note(`slot of ${path} at ${offset}: LSN ${view.getBigUint64(8, true)}`);
     const seed = BigInt.asUintN(64, header.salt ^ BigInt(header.baseLsn + offset));
-    view.setBigUint64(80, this.sum(slot.subarray(0, 80), seed), true);
+    view.setBigUint64(136, this.sum(slot.subarray(0, 136), seed), true);
   }
 
   /** A segment index's tables and its trailer, believed; on a segment that has none, at its end. */
@@ -1005,9 +1012,11 @@ function fillWithFrames(codec: Codec, random: Random, into: Uint8Array, salt: bi
     view.setBigUint64(at + FRAME_PAYLOAD_CHECKSUM, random.chance(0.95) ? sum : sum ^ 1n, true);
     view.setBigUint64(at + FRAME_TERM, wide(), true);
     view.setBigUint64(at + FRAME_INDEX, wide(), true);
-    view.setUint8(at + FRAME_KIND, random.chance(0.95) ? 1 + random.below(6) : random.below(256));
-    view.setUint8(at + FRAME_FLAGS, random.chance(0.95) ? random.below(64) : random.below(256));
-    view.setUint16(at + FRAME_REPLACEMENTS, random.chance(0.95) ? random.below(4) : random.below(65536), true);
+    const frameKind = random.chance(0.95) ? 1 + random.below(6) : random.below(16);
+    view.setUint8(at + FRAME_KIND, frameKind | random.below(16) << FLAGS_SHIFT);
+    view.setUint8(at + FRAME_CHANGES, random.chance(0.95) ? random.below(4) : random.below(256));
+    const count = frameKind === KIND_ENTRY ? 1 : 0;
+    view.setUint16(at + FRAME_COUNT, random.chance(0.95) ? count : random.below(65536), true);
     view.setUint32(at + FRAME_UNPROVEN, random.chance(0.5) ? random.below(5000) : random.next(), true);
     const position = BigInt.asUintN(64, salt ^ BigInt(Math.min(lsn + at, 2 ** 64 - 2048)));
     const headerChecksum = codec.hash(content.subarray(at + FRAME_LENGTH, at + FRAME_HEADER_BYTES), position);

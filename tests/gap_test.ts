@@ -1,6 +1,6 @@
 /**
  * Stretches of a log in which everything is lost, headers too. What such a gap held is known from what lies behind it:
- * the next index and term, the count of replacements, and the state that checkpoints and segment headers repeat.
+ * the next index and term, the count of changes, and the state that checkpoints and segment headers repeat.
  */
 
 import assert from "node:assert/strict";

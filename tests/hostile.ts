@@ -21,7 +21,7 @@ import { basename, join } from "node:path";
 import process from "node:process";
 import { Codec } from "../src/codec/codec.ts";
 import { segmentName } from "../src/format/segment_name.ts";
-import { snapshotName } from "../src/snapshots.ts";
+import { snapshotName } from "../src/format/snapshot_name.ts";
 import { Random } from "../src/testing/random.ts";
 import { FOLDER, Mutator, original, ORIGINALS } from "./fuzz.ts";
 

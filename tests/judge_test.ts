@@ -75,7 +75,7 @@ describe("recovery of a damaged log", () => {
     const { files, segmentBytes } = writer.end("closed");
     const path = [...files.keys()].find((name) => name.endsWith(".seg"))!;
     const { length } = files.get(path)!;
-    for (const bytes of [72, 224, 4096]) {
+    for (const bytes of [CHECKPOINT_BYTES, 400, 4096]) {
       const damaged: Files = new Map(files);
       blot(damaged, path, Math.max(length - bytes, FRAMES_AT), length, "zeros", new Random(1));
       const isEnough = bytes === CHECKPOINT_BYTES;

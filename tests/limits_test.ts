@@ -7,12 +7,8 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { WalLog, WalLogError, type WalLogOptions } from "../mod.ts";
 import { Codec } from "../src/codec/codec.ts";
-import {
-  CHECKPOINT_BYTES,
-  CHECKPOINT_HARD_TERM,
-  CHECKPOINT_SNAPSHOT_INDEX,
-  CHECKPOINT_SNAPSHOT_TERM,
-} from "../src/format/checkpoint.ts";
+import { CHECKPOINT_BYTES } from "../src/format/checkpoint.ts";
+import { STATE_HARD_TERM, STATE_SNAPSHOT_INDEX, STATE_SNAPSHOT_TERM } from "../src/format/state.ts";
 import { FRAME_HEADER_BYTES, FRAME_LENGTH, FRAME_PAYLOAD_CHECKSUM, FRAME_UNPROVEN } from "../src/format/frame.ts";
 import { BASE_LSN_END } from "../src/format/lsn.ts";
 import { SEGMENT_NUMBER_END, segmentName } from "../src/format/segment_name.ts";
@@ -205,9 +201,9 @@ function seal(bytes: Uint8Array, at: number): void {
 
 describe("a checkpoint with right checksums", () => {
   const fields = {
-    "hard state's term": CHECKPOINT_HARD_TERM,
-    "snapshot's index": CHECKPOINT_SNAPSHOT_INDEX,
-    "snapshot's term": CHECKPOINT_SNAPSHOT_TERM,
+    "hard state's term": STATE_HARD_TERM,
+    "snapshot's index": STATE_SNAPSHOT_INDEX,
+    "snapshot's term": STATE_SNAPSHOT_TERM,
   };
   for (const [name, field] of Object.entries(fields)) {
     for (const value of [2n ** 53n, 2n ** 63n, 2n ** 64n - 2n]) {

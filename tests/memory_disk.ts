@@ -161,6 +161,11 @@ export class MemoryDisk implements FileSystem {
     return { check: () => {}, release: () => void (this.#isLocked = false) };
   }
 
+  /** The wall clock. */
+  now(): number {
+    return Date.now();
+  }
+
   /** The same bytes in each run. */
   random(into: Uint8Array): void {
     for (let i = 0; i < into.length; i++) {

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { WalLog, WalLogError } from "../mod.ts";
 import { KIND_ENTRY } from "../src/format/frame.ts";
-import { snapshotName } from "../src/snapshots.ts";
+import { snapshotName } from "../src/format/snapshot_name.ts";
 import { entriesAt, entryAt, flipped, framesOf } from "./history.ts";
 import { MemoryDisk } from "./memory_disk.ts";
 import { assertSameEntries, assertSameState, bytesOf, stateOf } from "./model.ts";

@@ -258,10 +258,15 @@ function withHardStateLost(): DiskCluster {
     lastLogTerm: 4,
     force: true,
   } as const;
+  // The term comes first, in a frame of its own, and an entry after it: two hard states that are lost together could be a
+  // truncation and an entry as well.
+  cluster.node(2n).step({ type: "message", message: { ...vote, lastLogIndex: 0, lastLogTerm: 0 } });
+  const entry = cluster.node(1n).log.entry(ENTRIES)!;
+  cluster.logs.get(2n)!.append([{ ...entry, index: ENTRIES + 1 }]);
   const [reply] = sends(cluster.node(2n).step({ type: "message", message: vote }));
   assert.equal(reply!.type === "requestVoteReply" && reply.voteGranted, true);
   const disk = cluster.disks.get(2n)!;
-  cluster.logs.get(2n)!.append([{ ...cluster.node(1n).log.entry(ENTRIES)!, index: ENTRIES + 1 }]);
+  cluster.logs.get(2n)!.append([{ ...entry, index: ENTRIES + 2 }]);
   cluster.logs.get(2n)!.syncSync();
   cluster.nodes.delete(2n);
   disk.restart();

@@ -5,7 +5,7 @@ import { basename } from "node:path";
 import { describe, it } from "node:test";
 import { WalLog, WalLogError } from "../mod.ts";
 import { frameBytes, KIND_ENTRY, KIND_SEGMENT_INDEX } from "../src/format/frame.ts";
-import { NEXT_POINTER_OFFSETS, SEGMENT_HEADER_BYTES } from "../src/format/header_block.ts";
+import { NEXT_POINTER_OFFSETS } from "../src/format/header_block.ts";
 import { TRAILER_BYTES } from "../src/format/segment_index.ts";
 import { segmentName } from "../src/format/segment_name.ts";
 import { entriesAt, entryAt, flipped, framesOf, History } from "./history.ts";

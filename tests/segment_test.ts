@@ -24,6 +24,7 @@ function newSegment(): Segment {
     state: EMPTY_STATE,
     provenLsn: 0,
     floor: 1,
+    dropped: [],
   }, SEGMENT_HEADER_BYTES);
 }
 

@@ -133,7 +133,14 @@ describe("a next-segment pointer", () => {
 describe("a durable slot", () => {
   const home = { baseLsn: 8000, salt: SALT };
   const [first, second] = DURABLE_SLOT_OFFSETS;
-  const slot = (lsn: number) => ({ lsn, state: { ...EMPTY_STATE, nextIndex: lsn } });
+  const slot = (lsn: number) => ({
+    lsn,
+    checkpoint: {
+      state: { ...EMPTY_STATE, nextIndex: lsn },
+      milliseconds: 7,
+      dropped: [1, 2, 3].map((back) => ({ since: lsn - 8 * back, lowest: back === 2 ? Infinity : back })),
+    },
+  });
 
   function block(...slots: readonly (readonly [at: number, encodedFor: number, lsn: number])[]): Uint8Array {
     const bytes = new Uint8Array(SEGMENT_HEADER_BYTES);

@@ -5,7 +5,7 @@ import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { WalLog, WalLogError, type WalLogOptions } from "../mod.ts";
-import { snapshotName } from "../src/snapshots.ts";
+import { snapshotName } from "../src/format/snapshot_name.ts";
 import { entriesAt, entryAt, flipped, History } from "./history.ts";
 import { type Contents, MemoryDisk } from "./memory_disk.ts";
 import { assertSameState, bytesOf, stateOf } from "./model.ts";

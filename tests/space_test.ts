@@ -7,7 +7,7 @@ import { join } from "node:path";
 import process from "node:process";
 import { describe, it } from "node:test";
 import { WalLog, WalLogError } from "../mod.ts";
-import { snapshotName } from "../src/snapshots.ts";
+import { snapshotName } from "../src/format/snapshot_name.ts";
 import { nodeFileSystem } from "../src/storage/node_fs.ts";
 import { entriesAt, entryAt } from "./history.ts";
 import { MemoryDisk } from "./memory_disk.ts";

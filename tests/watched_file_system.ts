@@ -174,6 +174,11 @@ export class WatchedFileSystem implements FileSystem {
     return this.#base.lock(path, permissions);
   }
 
+  /** The wall clock. */
+  now(): number {
+    return this.#base.now();
+  }
+
   /** Fills with random bytes. */
   random(into: Uint8Array): void {
     this.#base.random(into);

@@ -1,10 +1,10 @@
 /** Frames: sealing them on the way out, checking one on the way in. */
 
 import {
-  FLAGS_KNOWN, FLAG_CLOSE, FLAG_COPY, FRAME_FLAGS, FRAME_HEADER_BYTES, FRAME_INDEX, FRAME_KIND,
-  FRAME_LENGTH, FRAME_PAYLOAD_CHECKSUM, FRAME_HEADER_CHECKSUM, FRAME_TERM, FRAME_UNPROVEN, KIND_ENTRY, KIND_SEGMENT_INDEX, KIND_HARD_STATE,
-  KIND_CHECKPOINT, PAYLOAD_BYTES_MAX, SAFE_INTEGER_MAX, SCAN_BAD_HEADER, SCAN_BAD_PAYLOAD, SLOT_LAST_CHECKSUM, SLOT_SALT,
-  UNPROVEN_UNKNOWN,
+  FLAGS_SHIFT, FLAG_CLOSE, FLAG_COPY, FRAME_COUNT, FRAME_HEADER_BYTES, FRAME_INDEX, FRAME_KIND, FRAME_LENGTH,
+  FRAME_PAYLOAD_CHECKSUM, FRAME_HEADER_CHECKSUM, FRAME_TERM, FRAME_UNPROVEN, KIND_CHECKPOINT, KIND_ENTRY,
+  KIND_HARD_STATE, KIND_MASK, KIND_SEGMENT_INDEX, KIND_SKIPPED, PAYLOAD_BYTES_MAX, SAFE_INTEGER_MAX, SCAN_BAD_HEADER,
+  SCAN_BAD_PAYLOAD, SLOT_LAST_CHECKSUM, SLOT_SALT, UNPROVEN_UNKNOWN,
 } from "./layout";
 import { frameBytes, setSlot, slot } from "./state";
 import { xxh3, xxh3Header } from "./xxh3";
@@ -31,12 +31,15 @@ function unproven(lsn: u64, proven: u64): u32 {
 @inline
 export function headerIsValid(frame: usize, seed: u64): bool {
   if (load<u32>(frame, FRAME_HEADER_CHECKSUM) != headerChecksum(frame, seed)) return false;
-  const kind = load<u8>(frame, FRAME_KIND) as u32;
-  return kind - KIND_ENTRY <= KIND_SEGMENT_INDEX - KIND_ENTRY && (load<u8>(frame, FRAME_FLAGS) as u32) <= FLAGS_KNOWN &&
-    load<u32>(frame, FRAME_LENGTH) <= PAYLOAD_BYTES_MAX &&
-    load<u64>(frame, FRAME_TERM) <= SAFE_INTEGER_MAX &&
-    // A checkpoint has the next index, which is one more than the last that there can be.
-    (load<u64>(frame, FRAME_INDEX) <= SAFE_INTEGER_MAX + ((kind == KIND_CHECKPOINT) as u64) || kind == KIND_HARD_STATE);
+  const kind = (load<u8>(frame, FRAME_KIND) as u32) & KIND_MASK;
+  const count = load<u16>(frame, FRAME_COUNT) as u64;
+  if (load<u32>(frame, FRAME_LENGTH) > PAYLOAD_BYTES_MAX || (count != 0) != (kind == KIND_ENTRY)) return false;
+  if (kind >= KIND_SKIPPED) return true;
+  if (kind - KIND_ENTRY > KIND_SEGMENT_INDEX - KIND_ENTRY || load<u64>(frame, FRAME_TERM) > SAFE_INTEGER_MAX) return false;
+  if (kind == KIND_HARD_STATE) return true;
+  // Entries end, and a checkpoint lies, at most one behind the last index that there can be.
+  const index = load<u64>(frame, FRAME_INDEX);
+  return index <= SAFE_INTEGER_MAX + ((kind == KIND_CHECKPOINT) as u64) && index + count <= SAFE_INTEGER_MAX + 1;
 }
 
 /**
@@ -92,9 +95,9 @@ export function resealCopies(at: usize, bytes: u32, skip: u32, lsn: f64, proven:
   let done: u64 = skip as u64;
   while (done + (FRAME_HEADER_BYTES as u64) <= (bytes as u64)) {
     const frame = start + (done as usize);
-    let flags = (load<u8>(frame, FRAME_FLAGS) as u32) | FLAG_COPY;
-    if (load<u8>(frame, FRAME_KIND) == KIND_CHECKPOINT) flags &= ~FLAG_CLOSE;
-    store<u8>(frame, flags as u8, FRAME_FLAGS);
+    let kind = (load<u8>(frame, FRAME_KIND) as u32) | (FLAG_COPY << FLAGS_SHIFT);
+    if ((kind & KIND_MASK) == KIND_CHECKPOINT) kind &= ~(FLAG_CLOSE << FLAGS_SHIFT);
+    store<u8>(frame, kind as u8, FRAME_KIND);
     sealHeader(frame, (lsn as u64) + done, durable, salt);
     done += frameBytes(load<u32>(frame, FRAME_LENGTH)) as u64;
   }

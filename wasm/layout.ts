@@ -12,9 +12,10 @@ export const FRAME_LENGTH: u32 = 4;
 export const FRAME_PAYLOAD_CHECKSUM: u32 = 8;
 export const FRAME_TERM: u32 = 16;
 export const FRAME_INDEX: u32 = 24;
+/** The kind in the low four bits, the flags in the high ones. */
 export const FRAME_KIND: u32 = 32;
-export const FRAME_FLAGS: u32 = 33;
-export const FRAME_REPLACEMENTS: u32 = 34;
+export const FRAME_CHANGES: u32 = 33;
+export const FRAME_COUNT: u32 = 34;
 export const FRAME_UNPROVEN: u32 = 36;
 
 export const KIND_ENTRY: u32 = 1;
@@ -24,20 +25,31 @@ export const KIND_SNAPSHOT: u32 = 4;
 export const KIND_CHECKPOINT: u32 = 5;
 export const KIND_SEGMENT_INDEX: u32 = 6;
 
-export const FLAG_COPY: u32 = 1;
-export const FLAG_CLOSE: u32 = 2;
-export const FLAG_VOTE: u32 = 4;
-export const FLAG_REPAIRED: u32 = 8;
-export const FLAG_CLEAR: u32 = 16;
-export const FLAG_CONFIG: u32 = 32;
-export const FLAGS_KNOWN: u32 = 63;
+/** Kinds from here to 15 change no state, and are skipped. */
+export const KIND_SKIPPED: u32 = 12;
+export const KIND_MASK: u32 = 15;
 
-// The payload of a checkpoint that repeats the log's state.
-export const CHECKPOINT_STATE_BYTES: u32 = 32;
-export const CHECKPOINT_HARD_TERM: u32 = 0;
-export const CHECKPOINT_HARD_VOTE: u32 = 8;
-export const CHECKPOINT_SNAPSHOT_INDEX: u32 = 16;
-export const CHECKPOINT_SNAPSHOT_TERM: u32 = 24;
+export const FLAGS_SHIFT: u32 = 4;
+export const FLAG_COPY: u32 = 1;
+export const FLAG_REPAIRED: u32 = 2;
+/** By the kind. */
+export const FLAG_CLOSE: u32 = 4;
+export const FLAG_VOTE: u32 = 4;
+export const FLAG_CLEAR: u32 = 4;
+export const FLAG_CONFIG: u32 = 4;
+export const FLAG_MORE: u32 = 8;
+
+// The state of the log, with which the payload of a checkpoint begins.
+export const CHECKPOINT_PAYLOAD_BYTES: u32 = 120;
+export const STATE_FLAGS: u32 = 0;
+export const STATE_CHANGES: u32 = 8;
+export const STATE_NEXT_INDEX: u32 = 16;
+export const STATE_LAST_TERM: u32 = 24;
+export const STATE_HARD_TERM: u32 = 32;
+export const STATE_HARD_VOTE: u32 = 40;
+export const STATE_SNAPSHOT_INDEX: u32 = 48;
+export const STATE_SNAPSHOT_TERM: u32 = 56;
+export const STATE_FLAG_VOTE: u32 = 1;
 
 export const UNPROVEN_UNKNOWN: u32 = 0xffffffff;
 export const PAYLOAD_BYTES_MAX: u32 = 1 << 30;
@@ -71,7 +83,7 @@ export const SLOT_HASH: u32 = 14;
 export const SLOT_HARD_STATES: u32 = 15;
 export const SLOT_LAST_FLAGS: u32 = 16;
 export const SLOT_SNAPSHOT_INDEX: u32 = 17;
-export const SLOT_REPLACEMENTS: u32 = 18;
+export const SLOT_CHANGES: u32 = 18;
 export const SLOT_WANTS_CHECKPOINT: u32 = 19;
 export const SLOTS: u32 = 20;
 

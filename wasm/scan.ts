@@ -1,14 +1,15 @@
 /** Replay: walks the frames of a chunk, fills the tables, and looks for frames behind damage. */
 
 import {
-  FLAG_COPY, FLAG_REPAIRED, FLAG_VOTE, FRAME_FLAGS, FRAME_HEADER_BYTES, FRAME_INDEX, FRAME_KIND, FRAME_LENGTH,
-  FRAME_PAYLOAD_CHECKSUM, FRAME_REPLACEMENTS, FRAME_TERM, FRAME_UNPROVEN, KIND_ENTRY, KIND_SEGMENT_INDEX, KIND_HARD_STATE,
-  KIND_CHECKPOINT, KIND_SNAPSHOT, KIND_TRUNCATE, CHECKPOINT_HARD_TERM, CHECKPOINT_HARD_VOTE, CHECKPOINT_SNAPSHOT_INDEX, CHECKPOINT_SNAPSHOT_TERM,
-  CHECKPOINT_STATE_BYTES, OFFSETS, OFFSETS_MAX, RUNS, RUNS_MAX, SAFE_INTEGER_MAX, SCAN_BAD_HEADER, SCAN_BAD_PAYLOAD,
-  SCAN_EVENT, SCAN_LARGE, SCAN_MORE, SCAN_OUT_OF_ORDER, SCAN_TABLE_FULL, SLOT_BASE_LSN, SLOT_CONSUMED, SLOT_EVENT,
-  SLOT_HARD_STATES, SLOT_HARD_TERM, SLOT_HARD_VOTE, SLOT_HAS_VOTE, SLOT_LAST_FLAGS, SLOT_LAST_CHECKSUM, SLOT_LAST_TERM,
-  SLOT_NEXT_INDEX, SLOT_OFFSETS, SLOT_OWN_FRAMES, SLOT_PROVEN_LSN, SLOT_REPLACEMENTS, SLOT_RUNS, SLOT_SALT,
-  SLOT_SNAPSHOT_INDEX, SLOT_WANTS_CHECKPOINT, UNPROVEN_UNKNOWN,
+  CHECKPOINT_PAYLOAD_BYTES, FLAGS_SHIFT, FLAG_COPY, FLAG_REPAIRED, FLAG_VOTE, FRAME_CHANGES, FRAME_HEADER_BYTES,
+  FRAME_INDEX, FRAME_KIND, FRAME_LENGTH, FRAME_PAYLOAD_CHECKSUM, FRAME_TERM, FRAME_UNPROVEN, KIND_CHECKPOINT, KIND_ENTRY,
+  KIND_HARD_STATE, KIND_MASK, KIND_SEGMENT_INDEX, KIND_SKIPPED, KIND_SNAPSHOT, KIND_TRUNCATE, OFFSETS, OFFSETS_MAX, RUNS,
+  RUNS_MAX, SAFE_INTEGER_MAX, SCAN_BAD_HEADER, SCAN_BAD_PAYLOAD, SCAN_EVENT, SCAN_LARGE, SCAN_MORE, SCAN_OUT_OF_ORDER,
+  SCAN_TABLE_FULL, SLOT_BASE_LSN, SLOT_CHANGES, SLOT_CONSUMED, SLOT_EVENT, SLOT_HARD_STATES, SLOT_HARD_TERM,
+  SLOT_HARD_VOTE, SLOT_HAS_VOTE, SLOT_LAST_CHECKSUM, SLOT_LAST_FLAGS, SLOT_LAST_TERM, SLOT_NEXT_INDEX, SLOT_OFFSETS,
+  SLOT_OWN_FRAMES, SLOT_PROVEN_LSN, SLOT_RUNS, SLOT_SALT, SLOT_SNAPSHOT_INDEX, SLOT_WANTS_CHECKPOINT, STATE_CHANGES,
+  STATE_FLAGS, STATE_FLAG_VOTE, STATE_HARD_TERM, STATE_HARD_VOTE, STATE_NEXT_INDEX, STATE_SNAPSHOT_INDEX,
+  STATE_SNAPSHOT_TERM, UNPROVEN_UNKNOWN,
 } from "./layout";
 import { frameBytes, setSlot, slot } from "./state";
 import { headerIsValid } from "./frame";
@@ -36,7 +37,7 @@ export function scan(at: usize, bytes: u32, room: u32, lsn: f64): u32 {
   let term = slot(SLOT_LAST_TERM);
   let count = slot(SLOT_OFFSETS) as u32;
   let runs = slot(SLOT_RUNS) as u32;
-  let replacements = slot(SLOT_REPLACEMENTS) as u32;
+  let changes = slot(SLOT_CHANGES);
   let last: usize = 0;
   let stop: u32 = SCAN_MORE;
   while (at + FRAME_HEADER_BYTES <= end) {
@@ -47,7 +48,8 @@ export function scan(at: usize, bytes: u32, room: u32, lsn: f64): u32 {
     }
     const length = load<u32>(at, FRAME_LENGTH);
     const total = frameBytes(length);
-    const kind = load<u8>(at, FRAME_KIND) as u32;
+    const kindAndFlags = load<u8>(at, FRAME_KIND) as u32;
+    const kind = kindAndFlags & KIND_MASK;
     if (total > ((end - at) as u32)) {
       if (total > room) stop = SCAN_LARGE;
       break;
@@ -56,10 +58,11 @@ export function scan(at: usize, bytes: u32, room: u32, lsn: f64): u32 {
       stop = SCAN_BAD_PAYLOAD;
       break;
     }
-    const flags = load<u8>(at, FRAME_FLAGS) as u32;
-    const counted = load<u16>(at, FRAME_REPLACEMENTS) as u32;
+    const flags = kindAndFlags >> FLAGS_SHIFT;
+    // How many changes more than before this frame counts, modulo 256.
+    const more = ((load<u8>(at, FRAME_CHANGES) as u64) - changes) & 0xff;
     if (kind == KIND_ENTRY) {
-      if (load<u64>(at, FRAME_INDEX) != next || (counted != replacements && (flags & FLAG_REPAIRED) == 0)) {
+      if (load<u64>(at, FRAME_INDEX) != next || (more != 0 && (flags & FLAG_REPAIRED) == 0)) {
         stop = SCAN_OUT_OF_ORDER;
         break;
       }
@@ -77,14 +80,17 @@ export function scan(at: usize, bytes: u32, room: u32, lsn: f64): u32 {
       store<u32>(OFFSETS + (count << 2), ((position - base) >> 3) as u32);
       count++;
       next++;
-      replacements = counted;
+      changes += more;
     } else if (kind == KIND_SEGMENT_INDEX) {
       stop = SCAN_EVENT;
     } else {
-      const status = takeState(at, kind, flags, length, next, replacements);
+      const status = takeState(at, kind, flags, length, next, more);
       stop = status;
       if (status == SCAN_OUT_OF_ORDER || status == SCAN_BAD_PAYLOAD) break;
-      replacements = counted;
+      changes += more;
+      if (kind == KIND_CHECKPOINT && (flags & FLAG_REPAIRED) == 0) {
+        changes = load<u64>(at + FRAME_HEADER_BYTES, STATE_CHANGES);
+      }
     }
     if (stop == SCAN_EVENT) setSlot(SLOT_EVENT, (at - start) as u64);
     last = at;
@@ -95,55 +101,66 @@ export function scan(at: usize, bytes: u32, room: u32, lsn: f64): u32 {
   setSlot(SLOT_LAST_TERM, term);
   setSlot(SLOT_OFFSETS, count as u64);
   setSlot(SLOT_RUNS, runs as u64);
-  setSlot(SLOT_REPLACEMENTS, replacements as u64);
+  setSlot(SLOT_CHANGES, changes);
   if (last != 0) {
     setSlot(SLOT_LAST_CHECKSUM, load<u32>(last) as u64);
-    setSlot(SLOT_LAST_FLAGS, load<u8>(last, FRAME_FLAGS) as u64);
+    setSlot(SLOT_LAST_FLAGS, ((load<u8>(last, FRAME_KIND) as u32) >> FLAGS_SHIFT) as u64);
   }
   setSlot(SLOT_CONSUMED, (at - start) as u64);
   return stop;
 }
 
-/** Takes in a frame that is no entry and no segment index: nothing, or why the scan stops at it or behind it. */
-function takeState(at: usize, kind: u32, flags: u32, length: u32, next: u64, replacements: u32): u32 {
+/**
+ * Takes in a frame that is no entry and no segment index: nothing, or why the scan stops at it or behind it.
+ *
+ * @param more How many changes more than before the frame counts, modulo 256.
+ */
+function takeState(at: usize, kind: u32, flags: u32, length: u32, next: u64, more: u64): u32 {
   const isRepaired = (flags & FLAG_REPAIRED) != 0;
   const replaces = kind == KIND_TRUNCATE || kind == KIND_SNAPSHOT;
-  const expected = (replacements + (replaces as u32)) & 0xffff;
-  if ((load<u16>(at, FRAME_REPLACEMENTS) as u32) != expected && !isRepaired) return SCAN_OUT_OF_ORDER;
+  const isChange = replaces || kind == KIND_HARD_STATE;
+  if (more != (isChange as u64) && !isRepaired) return SCAN_OUT_OF_ORDER;
+  if (kind >= KIND_SKIPPED) return SCAN_MORE;
   const index = load<u64>(at, FRAME_INDEX);
   if (replaces) return index > slot(SLOT_SNAPSHOT_INDEX) ? SCAN_EVENT : SCAN_OUT_OF_ORDER;
   // A copy is as old as what it was copied from: it is no word on what was lost since.
   const isOwn = (flags & FLAG_COPY) == 0;
   if (kind == KIND_HARD_STATE) {
-    takeHardState(load<u64>(at, FRAME_TERM), index, flags, isOwn);
+    takeHardState(load<u64>(at, FRAME_TERM), index, (flags & FLAG_VOTE) != 0, isOwn);
     return SCAN_MORE;
   }
-  // A checkpoint repeats where the log had come to, so that what was lost before it shows; one that a repair wrote does not.
+  // A checkpoint repeats the state, so that what was lost before it shows. One that a repair wrote only fills space.
   if (isRepaired) return SCAN_MORE;
   if (index != next) return SCAN_OUT_OF_ORDER;
-  if (length != CHECKPOINT_STATE_BYTES) return SCAN_MORE;
   const state = at + FRAME_HEADER_BYTES;
-  if (!checkpointIsSane(state, next)) return SCAN_BAD_PAYLOAD;
-  takeHardState(load<u64>(state, CHECKPOINT_HARD_TERM), load<u64>(state, CHECKPOINT_HARD_VOTE), flags, isOwn);
-  const isWanted = slot(SLOT_WANTS_CHECKPOINT) != 0 || load<u64>(state, CHECKPOINT_SNAPSHOT_INDEX) != slot(SLOT_SNAPSHOT_INDEX);
+  if (length != CHECKPOINT_PAYLOAD_BYTES || !checkpointIsSane(at, next)) return SCAN_BAD_PAYLOAD;
+  const stateFlags = load<u32>(state, STATE_FLAGS);
+  // It states nothing that was lost when it was written.
+  if (stateFlags > STATE_FLAG_VOTE) return SCAN_MORE;
+  takeHardState(load<u64>(state, STATE_HARD_TERM), load<u64>(state, STATE_HARD_VOTE), stateFlags != 0, isOwn);
+  const isWanted = slot(SLOT_WANTS_CHECKPOINT) != 0 || load<u64>(state, STATE_SNAPSHOT_INDEX) != slot(SLOT_SNAPSHOT_INDEX);
   return isWanted ? SCAN_EVENT : SCAN_MORE;
 }
 
 /** Whether the payload of a checkpoint has numbers that a writer can write: it could not write them in the next header. */
 // @ts-ignore: decorator
 @inline
-function checkpointIsSane(state: usize, next: u64): bool {
-  const snapshotTerm = load<u64>(state, CHECKPOINT_SNAPSHOT_TERM);
-  return load<u64>(state, CHECKPOINT_HARD_TERM) <= SAFE_INTEGER_MAX && load<u64>(state, CHECKPOINT_SNAPSHOT_INDEX) < next &&
+function checkpointIsSane(at: usize, next: u64): bool {
+  const state = at + FRAME_HEADER_BYTES;
+  const snapshotTerm = load<u64>(state, STATE_SNAPSHOT_TERM);
+  const changes = load<u64>(state, STATE_CHANGES);
+  return load<u64>(state, STATE_NEXT_INDEX) == next && changes <= SAFE_INTEGER_MAX &&
+    (changes as u8) == load<u8>(at, FRAME_CHANGES) &&
+    load<u64>(state, STATE_HARD_TERM) <= SAFE_INTEGER_MAX && load<u64>(state, STATE_SNAPSHOT_INDEX) < next &&
     (snapshotTerm <= SAFE_INTEGER_MAX || snapshotTerm == u64.MAX_VALUE);
 }
 
 // @ts-ignore: decorator
 @inline
-function takeHardState(term: u64, vote: u64, flags: u32, isOwn: bool): void {
+function takeHardState(term: u64, vote: u64, hasVote: bool, isOwn: bool): void {
   setSlot(SLOT_HARD_TERM, term);
   setSlot(SLOT_HARD_VOTE, vote);
-  setSlot(SLOT_HAS_VOTE, ((flags & FLAG_VOTE) != 0) as u64);
+  setSlot(SLOT_HAS_VOTE, hasVote as u64);
   setSlot(SLOT_HARD_STATES, slot(SLOT_HARD_STATES) + (isOwn as u64));
 }
 
@@ -170,7 +187,7 @@ export function survey(at: usize, bytes: u32, lsn: f64): f64 {
     if (distance != UNPROVEN_UNKNOWN && (distance as u64) <= position + done) {
       proven = max(proven, position + done - (distance as u64));
     }
-    own += (((load<u8>(frame, FRAME_FLAGS) as u32) & FLAG_COPY) == 0) as u64;
+    own += (((load<u8>(frame, FRAME_KIND) as u32) & (FLAG_COPY << FLAGS_SHIFT)) == 0) as u64;
     done += frameBytes(load<u32>(frame, FRAME_LENGTH)) as u64;
   }
   setSlot(SLOT_PROVEN_LSN, proven);

@@ -41,7 +41,7 @@ export const SLOT_HASH = 14;
 export const SLOT_HARD_STATES = 15;
 export const SLOT_LAST_FLAGS = 16;
 export const SLOT_SNAPSHOT_INDEX = 17;
-export const SLOT_REPLACEMENTS = 18;
+export const SLOT_CHANGES = 18;
 export const SLOT_WANTS_CHECKPOINT = 19;
 export const SLOTS = 20;
 /** What a scan depends on, and what it changes, beside the tables. */
@@ -55,7 +55,7 @@ export const SCAN_SLOTS: readonly number[] = [
   SLOT_HAS_VOTE,
   SLOT_HARD_STATES,
   SLOT_SNAPSHOT_INDEX,
-  SLOT_REPLACEMENTS,
+  SLOT_CHANGES,
   SLOT_WANTS_CHECKPOINT,
   SLOT_LAST_CHECKSUM,
   SLOT_LAST_FLAGS,

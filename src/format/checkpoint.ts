@@ -1,46 +1,114 @@
 /**
- * Checkpoints: frames that repeat the state of the log.
+ * Checkpoints: frames that repeat the state of the log, and that show what a gap in front of them can have dropped.
+ *
+ * ```text
+ * Payload
+ *   0  64 bytes state of the log at the checkpoint
+ *  64  u64 wall clock when it was written, in milliseconds since 1970. It can go back
+ *  72  u64 distance in LSN back to the previous checkpoint, or to the segment's first frame
+ *  80  u64 lowest index dropped since
+ *  88  u64 distance in LSN back to the checkpoint before that one, or to the segment's first frame
+ *  96  u64 lowest index dropped since
+ * 104  u64 distance in LSN back to the segment's first frame
+ * 112  u64 lowest index dropped since
+ * ```
+ *
+ * A truncation drops the entries from an index on. A snapshot that clears the log drops all of them. "Lowest index
+ * dropped" is all ones if nothing was, and 0 if that is unknown.
  *
  * @module
  */
 
-import type { Index, Term } from "../types.ts";
+import type { Index } from "../types.ts";
 import { FRAME_HEADER_BYTES } from "./frame.ts";
-import { getTerm, safe, setTerm, viewOf } from "./numbers.ts";
-import type { LogState } from "./state.ts";
+import { safe, U64_ONES, viewOf } from "./numbers.ts";
+import { decodeState, encodeState, type LogState } from "./state.ts";
 
-/** Payload of a checkpoint that repeats the log's state, and offsets in it. */
-export const CHECKPOINT_STATE_BYTES = 32;
-export const CHECKPOINT_HARD_TERM = 0;
-export const CHECKPOINT_HARD_VOTE = 8;
-export const CHECKPOINT_SNAPSHOT_INDEX = 16;
-export const CHECKPOINT_SNAPSHOT_TERM = 24;
-/** Size of such a checkpoint. */
-export const CHECKPOINT_BYTES = FRAME_HEADER_BYTES + CHECKPOINT_STATE_BYTES;
+/** Size of a checkpoint's payload, in bytes. */
+export const CHECKPOINT_PAYLOAD_BYTES = 120;
+/** Size of a checkpoint's frame, in bytes. */
+export const CHECKPOINT_BYTES = FRAME_HEADER_BYTES + CHECKPOINT_PAYLOAD_BYTES;
+
+const CLOCK_OFFSET = 64;
+const DROPS_OFFSET = 72;
+const DROP_BYTES = 16;
+const DROPS = 3;
+
+/** What was dropped since a position. */
+export interface Dropped {
+  /** The position, an LSN. */
+  readonly since: number;
+  /** The lowest index dropped since; `Infinity` if nothing was, 0 if that is unknown. */
+  readonly lowest: Index;
+}
+
+/** The contents of a checkpoint. */
+export interface Checkpoint {
+  /** The state of the log there. */
+  readonly state: LogState;
+  /** The wall clock, in milliseconds since 1970. */
+  readonly milliseconds: number;
+  /** What was dropped: since the checkpoint before, since the one before that, and since the segment's first frame. */
+  readonly dropped: readonly Dropped[];
+}
 
 /**
  * Makes the payload of a checkpoint.
  *
- * @param state The log's state.
- * @returns What the checkpoint's header has no room for.
+ * @param checkpoint The contents.
+ * @param lsn Where its frame will lie.
+ * @returns 120 bytes.
  */
-export function encodeCheckpoint(state: LogState): Uint8Array {
-  const payload = new Uint8Array(CHECKPOINT_STATE_BYTES);
+export function encodeCheckpoint({ state, milliseconds, dropped }: Checkpoint, lsn: number): Uint8Array {
+  const payload = new Uint8Array(CHECKPOINT_PAYLOAD_BYTES);
   const view = viewOf(payload);
-  view.setBigUint64(CHECKPOINT_HARD_TERM, BigInt(state.hardState.term), true);
-  view.setBigUint64(CHECKPOINT_HARD_VOTE, state.hardState.votedFor ?? 0n, true);
-  view.setBigUint64(CHECKPOINT_SNAPSHOT_INDEX, BigInt(state.snapshotIndex), true);
-  setTerm(view, CHECKPOINT_SNAPSHOT_TERM, state.snapshotTerm);
+  encodeState(view, 0, state);
+  view.setBigUint64(CLOCK_OFFSET, BigInt(milliseconds), true);
+  dropped.forEach(({ since, lowest }, i) => {
+    view.setBigUint64(DROPS_OFFSET + i * DROP_BYTES, BigInt(lsn - since), true);
+    setDropped(view, DROPS_OFFSET + i * DROP_BYTES + 8, lowest);
+  });
   return payload;
 }
 
 /**
- * Reads which snapshot a checkpoint says that the log has.
+ * Reads the payload of a checkpoint.
  *
- * @param payload The checkpoint's payload, whole.
- * @returns Index and term.
+ * @param payload The payload, whole.
+ * @param lsn Where its frame lies.
+ * @returns The contents; `undefined` if no writer stores such numbers.
  */
-export function decodeCheckpointSnapshot(payload: Uint8Array): { readonly index: Index; readonly term: Term } {
+export function decodeCheckpoint(payload: Uint8Array, lsn: number): Checkpoint | undefined {
+  if (payload.length !== CHECKPOINT_PAYLOAD_BYTES) return undefined;
   const view = viewOf(payload);
-  return { index: safe(view, CHECKPOINT_SNAPSHOT_INDEX), term: getTerm(view, CHECKPOINT_SNAPSHOT_TERM) };
+  const state = decodeState(view, 0);
+  if (state === undefined) return undefined;
+  const dropped = Array.from({ length: DROPS }, (_, i) => {
+    const at = DROPS_OFFSET + i * DROP_BYTES;
+    return { since: lsn - safe(view, at), lowest: getDropped(view, at + 8) };
+  });
+  return { state, milliseconds: safe(view, CLOCK_OFFSET), dropped };
+}
+
+/** Stores the lowest index dropped. */
+export function setDropped(view: DataView, at: number, lowest: Index): void {
+  view.setBigUint64(at, lowest === Infinity ? U64_ONES : BigInt(lowest), true);
+}
+
+/** Reads the lowest index dropped. */
+export function getDropped(view: DataView, at: number): Index {
+  const wide = view.getBigUint64(at, true);
+  // Any number that is no index is as good as unknown.
+  return wide === U64_ONES ? Infinity : wide < 2n ** 53n ? Number(wide) : 0;
+}
+
+/**
+ * The nearest position that reaches back to a gap.
+ *
+ * @param dropped What was dropped, nearest position first.
+ * @param lsn Where the gap begins.
+ * @returns The lowest index that can have been dropped since; `undefined` if no position reaches the gap.
+ */
+export function lowestDroppedSince(dropped: readonly Dropped[], lsn: number): Index | undefined {
+  return dropped.find(({ since }) => since <= lsn)?.lowest;
 }

@@ -3,10 +3,10 @@
  * far from the frames that they prove, so damage to the end of the log does not take the proof along.
  *
  * ```text
- *  0  8 bytes "WALLOGDU"
- *  8  u64 LSN: a flush that covered everything below has returned
- * 16  64 bytes state of the log at that LSN
- * 80  u64 XXH3-64 of bytes 0 to 80, seeded with the salt of the segment XOR the slot's own LSN
+ *   0  8 bytes "WALLOGDU"
+ *   8  u64 LSN: a flush that covered everything below has returned
+ *  16  120 bytes what a checkpoint at that LSN has as its payload
+ * 136  u64 XXH3-64 of bytes 0 to 136, seeded with the salt of the segment XOR the slot's own LSN
  * ```
  *
  * A slot is overwritten only when a flush has made the other one durable. So a torn write costs the newer one at most.
@@ -14,21 +14,21 @@
  * @module
  */
 
+import { type Checkpoint, decodeCheckpoint, encodeCheckpoint } from "./checkpoint.ts";
 import { DURABLE_SLOT_OFFSETS, SECTOR_BYTES } from "./header_block.ts";
 import { isBorder } from "./lsn.ts";
 import { type Checksum, safe, viewOf } from "./numbers.ts";
-import { decodeState, encodeState, type LogState } from "./state.ts";
 
-const CHECKED_BYTES = 80;
-const STATE_OFFSET = 16;
+const CHECKED_BYTES = 136;
+const CHECKPOINT_OFFSET = 16;
 const MAGIC = 0x5544474f4c4c4157n; // "WALLOGDU"
 
 /** The contents of a durable slot. */
 export interface DurableSlot {
   /** Everything below this LSN is durable. */
   readonly lsn: number;
-  /** The state of the log there. */
-  readonly state: LogState;
+  /** The log there. */
+  readonly checkpoint: Checkpoint;
 }
 
 /** A slot that was read. */
@@ -57,7 +57,7 @@ export function encodeDurableSlot(slot: DurableSlot, home: Home, offset: number,
   const view = viewOf(sector);
   view.setBigUint64(0, MAGIC, true);
   view.setBigUint64(8, BigInt(slot.lsn), true);
-  encodeState(view, STATE_OFFSET, slot.state);
+  sector.set(encodeCheckpoint(slot.checkpoint, slot.lsn), CHECKPOINT_OFFSET);
   view.setBigUint64(CHECKED_BYTES, sum(sector.subarray(0, CHECKED_BYTES), seed(home, offset)), true);
   return sector;
 }
@@ -91,9 +91,10 @@ function decodeSlot(block: Uint8Array, home: Home, offset: number, sum: Checksum
     view.getBigUint64(0, true) !== MAGIC ||
     view.getBigUint64(CHECKED_BYTES, true) !== sum(sector.subarray(0, CHECKED_BYTES), seed(home, offset))
   ) return undefined;
-  const lsn = isBorder(view, 8) ? safe(view, 8) : undefined;
-  const state = decodeState(view, STATE_OFFSET);
-  return lsn === undefined || lsn < home.baseLsn || state === undefined ? undefined : { lsn, state };
+  if (!isBorder(view, 8) || safe(view, 8) < home.baseLsn) return undefined;
+  const lsn = safe(view, 8);
+  const checkpoint = decodeCheckpoint(sector.subarray(CHECKPOINT_OFFSET, CHECKED_BYTES), lsn);
+  return checkpoint && { lsn, checkpoint };
 }
 
 /** A slot of another segment, or of another place, has another seed. */

@@ -13,7 +13,9 @@
  *  64  64 bytes state of the log where this segment begins
  * 128  u64 durable LSN: everything below was durable when the header was written
  * 136  u64 floor: the lowest index that the previous segment truncated, or its own next index if that is lower
- * 144  u64 XXH3-64 of bytes 0 to 144
+ * 144  16 x (u64, u64) the LSN at which a segment begins, and the lowest index dropped since: the previous segment, the one
+ *      before it, and so on, compacted ones included; all ones where there is none
+ * 400  u64 XXH3-64 of bytes 0 to 400
  * ```
  *
  * @module
@@ -22,14 +24,19 @@
 import type { Index } from "../types.ts";
 import { HEADER_OFFSETS, SECTOR_BYTES, SEGMENT_HEADER_BYTES } from "./header_block.ts";
 import { isBorder } from "./lsn.ts";
-import { areSafe, type Checksum, safe, viewOf } from "./numbers.ts";
+import { type Dropped, getDropped, setDropped } from "./checkpoint.ts";
+import { areSafe, type Checksum, safe, U64_ONES, viewOf } from "./numbers.ts";
 import { SEGMENT_NUMBER_END } from "./segment_name.ts";
 import { decodeState, encodeState, type LogState } from "./state.ts";
 
 /** The format that this library reads and writes. */
 export const FORMAT_VERSION = 2;
 
-const CHECKED_BYTES = 144;
+const CHECKED_BYTES = 400;
+const DROPS_OFFSET = 144;
+const DROP_BYTES = 16;
+/** How many segments back a header shows what was dropped. */
+export const DROPS_MAX = 16;
 const STATE_OFFSET = 64;
 const MAGIC = 0x4753474f4c4c4157n; // "WALLOGSG"
 /** Where version 1 kept its second copy. */
@@ -46,6 +53,8 @@ export interface SegmentHeader {
   readonly state: LogState;
   readonly provenLsn: number;
   readonly floor: Index;
+  /** What was dropped since the previous segment began, since the one before it did, and so on. */
+  readonly dropped: readonly Dropped[];
 }
 
 /**
@@ -82,6 +91,11 @@ export function encodeSegmentHeader(header: SegmentHeader, sum: Checksum): Uint8
   encodeState(view, STATE_OFFSET, header.state);
   view.setBigUint64(128, BigInt(header.provenLsn), true);
   view.setBigUint64(136, BigInt(header.floor), true);
+  sector.fill(0xff, DROPS_OFFSET, CHECKED_BYTES);
+  header.dropped.slice(0, DROPS_MAX).forEach(({ since, lowest }, i) => {
+    view.setBigUint64(DROPS_OFFSET + i * DROP_BYTES, BigInt(since), true);
+    setDropped(view, DROPS_OFFSET + i * DROP_BYTES + 8, lowest);
+  });
   view.setBigUint64(CHECKED_BYTES, sum(sector.subarray(0, CHECKED_BYTES), 0n), true);
   return sector;
 }
@@ -116,7 +130,17 @@ export function decodeSegmentHeader(block: Uint8Array, offset: number, sum: Chec
     state,
     provenLsn: safe(view, 128),
     floor: safe(view, 136),
+    dropped: decodeDropped(view),
   };
+}
+
+function decodeDropped(view: DataView): Dropped[] {
+  const dropped: Dropped[] = [];
+  for (let at = DROPS_OFFSET; at < CHECKED_BYTES && view.getBigUint64(at, true) !== U64_ONES; at += DROP_BYTES) {
+    // A position that no segment can have reaches no gap.
+    dropped.push({ since: isBorder(view, at) ? safe(view, at) : Infinity, lowest: getDropped(view, at + 8) });
+  }
+  return dropped;
 }
 
 /**

@@ -5,7 +5,7 @@
  *  0  u32 flags: 1 there is a vote; 2 a later hard state was lost; 4 entries from the next index on were lost;
  *         8 a truncation or a snapshot was lost
  *  4  u32 zero
- *  8  u64 replacements: truncations and snapshots so far, modulo 65,536
+ *  8  u64 changes: truncations and snapshots so far, modulo 65,536
  * 16  u64 next index, at most 2^53
  * 24  u64 term of the last entry, or of the snapshot if no entry follows it; all ones: unknown
  * 32  u64 hard state's term
@@ -20,9 +20,6 @@
 import type { HardState, Index, Term } from "../types.ts";
 import { areSafe, getTerm, isTerm, safe, setTerm } from "./numbers.ts";
 
-/** Replacements are counted modulo this. */
-export const REPLACEMENTS_END = 65536;
-
 /** The state of the log at some position. */
 export interface LogState {
   readonly nextIndex: Index;
@@ -36,8 +33,8 @@ export interface LogState {
   readonly snapshotTerm: Term;
   /** Whether a truncation or a snapshot was lost, and nothing has told since which snapshot the log has. */
   readonly replacementsLost: boolean;
-  /** Truncations and snapshots so far, modulo {@link REPLACEMENTS_END}. */
-  readonly replacements: number;
+  /** Truncations, snapshots and hard states so far. */
+  readonly changes: number;
 }
 
 /** The state of a log to which nothing was ever written. */
@@ -50,7 +47,7 @@ export const EMPTY_STATE: LogState = {
   snapshotIndex: 0,
   snapshotTerm: 0,
   replacementsLost: false,
-  replacements: 0,
+  changes: 0,
 };
 
 /** Bytes of a stored state. */
@@ -58,7 +55,7 @@ export const STATE_BYTES = 64;
 
 /** Offsets in a stored state. */
 export const STATE_FLAGS = 0;
-export const STATE_REPLACEMENTS = 8;
+export const STATE_CHANGES = 8;
 export const STATE_NEXT_INDEX = 16;
 export const STATE_LAST_TERM = 24;
 export const STATE_HARD_TERM = 32;
@@ -86,7 +83,7 @@ export function encodeState(view: DataView, at: number, state: LogState): void {
     (state.tailLost ? STATE_FLAG_TAIL_LOST : 0) |
     (state.replacementsLost ? STATE_FLAG_REPLACEMENTS_LOST : 0);
   view.setUint32(at + STATE_FLAGS, flags, true);
-  view.setBigUint64(at + STATE_REPLACEMENTS, BigInt(state.replacements), true);
+  view.setBigUint64(at + STATE_CHANGES, BigInt(state.changes), true);
   view.setBigUint64(at + STATE_NEXT_INDEX, BigInt(state.nextIndex), true);
   setTerm(view, at + STATE_LAST_TERM, state.lastTerm);
   view.setBigUint64(at + STATE_HARD_TERM, BigInt(hardState.term), true);
@@ -104,10 +101,9 @@ export function encodeState(view: DataView, at: number, state: LogState): void {
  */
 export function decodeState(view: DataView, at: number): LogState | undefined {
   const flags = view.getUint32(at + STATE_FLAGS, true);
-  if (!areSafe(view, [at + STATE_HARD_TERM, at + STATE_SNAPSHOT_INDEX])) return undefined;
+  if (!areSafe(view, [at + STATE_CHANGES, at + STATE_HARD_TERM, at + STATE_SNAPSHOT_INDEX])) return undefined;
   // One more than the last index that there can be.
   if (!areSafe(view, [at + STATE_NEXT_INDEX], 2n ** 53n + 1n)) return undefined;
-  if (!areSafe(view, [at + STATE_REPLACEMENTS], REPLACEMENTS_END)) return undefined;
   if (!isTerm(view, at + STATE_LAST_TERM) || !isTerm(view, at + STATE_SNAPSHOT_TERM)) return undefined;
   if (safe(view, at + STATE_NEXT_INDEX) <= safe(view, at + STATE_SNAPSHOT_INDEX)) return undefined;
   return {
@@ -122,6 +118,6 @@ export function decodeState(view: DataView, at: number): LogState | undefined {
     snapshotIndex: safe(view, at + STATE_SNAPSHOT_INDEX),
     snapshotTerm: getTerm(view, at + STATE_SNAPSHOT_TERM),
     replacementsLost: (flags & STATE_FLAG_REPLACEMENTS_LOST) !== 0,
-    replacements: safe(view, at + STATE_REPLACEMENTS),
+    changes: safe(view, at + STATE_CHANGES),
   };
 }

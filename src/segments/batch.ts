@@ -11,6 +11,7 @@
 import { isBytes, isDetached, takeEntries, type TakenEntry, unsigned } from "../taken.ts";
 import type { Index, NewEntry, Term } from "../types.ts";
 import { checkAppend, isAcceptable } from "../validate.ts";
+import { CHECKPOINT_BYTES } from "../format/checkpoint.ts";
 import { FRAME_ALIGNMENT, FRAME_HEADER_BYTES, frameBytes } from "../format/frame.ts";
 import type { LogIndex } from "./index.ts";
 import { type SegmentWriter, WRITE_BYTES_MAX } from "./writer.ts";
@@ -82,8 +83,9 @@ function layBatch(
     const command = entries[i]?.command;
     room += isBytes(command) ? command.length : NaN;
   }
-  if (room >>> 0 !== room || room > WRITE_BYTES_MAX) return undefined;
-  const start = writer.reserve(room);
+  if (room >>> 0 !== room || room > WRITE_BYTES_MAX - CHECKPOINT_BYTES) return undefined;
+  // With room for a checkpoint behind it.
+  const start = writer.reserve(room + CHECKPOINT_BYTES);
   const { reservations } = writer;
   const { nextIndex } = log;
   let bytes = 0;

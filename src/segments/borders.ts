@@ -13,11 +13,13 @@ import { openSized } from "../storage/sized_file.ts";
 import type { Index } from "../types.ts";
 import type { Chain, Link } from "./chain.ts";
 import { decodeFrameHeader, FLAG_REPAIRED, FRAME_HEADER_BYTES, frameBytes } from "../format/frame.ts";
+import { lowestDroppedSince } from "../format/checkpoint.ts";
 import { SEGMENT_HEADER_BYTES } from "../format/header_block.ts";
+import type { SegmentHeader } from "../format/segment_header.ts";
 import { segmentName } from "../format/segment_name.ts";
 import { TERM_UNKNOWN } from "../format/numbers.ts";
 import type { LogState } from "../format/state.ts";
-import type { OpenDamage, Replay } from "./replay.ts";
+import type { OpenDamage, Replay, SegmentEnd } from "./replay.ts";
 import type { Segment } from "./segment.ts";
 
 /** Passes from segment to segment as they are replayed. */
@@ -45,7 +47,7 @@ export class Borders {
     const { state, floor, previous, previousChecksum } = link.file.header;
     const segment = index.segments.at(-1)!;
     const replacedFrom = older.joined ? Infinity : this.replacedFrom(older, segment, link);
-    replay.close(segment, older.joined ? state : undefined);
+    replay.close(segment, older.joined ? endOf(link.file.header) : undefined);
     // How far the log had come, this segment tells, if not what the one before it held at its end.
     for (const one of replay.damage) {
       if (one.firstIndex === undefined || one.lastIndex !== undefined) continue;
@@ -99,9 +101,11 @@ export class Borders {
       (naming.kind === "named" && naming.next.number === previous);
     if (isOne && replay.gapOffset === undefined) return Infinity;
     // If no truncation was counted and no snapshot, then they only added to it.
-    if (state.replacements === replay.state.replacements) return Infinity;
-    // What they dropped they held anew, as much as there was room for.
+    if (state.changes === replay.state.changes) return Infinity;
     const knownTo = segment.header.baseLsn + (replay.gapOffset ?? segment.endOffset);
+    const lowest = isSure(state) ? lowestDroppedSince(link.file.header.dropped, knownTo) : undefined;
+    if (lowest !== undefined) return Math.max(lowest, replay.index.snapshotIndex + 1);
+    // What they dropped they held anew, as much as there was room for.
     const [next, end] = isOne ? [floor, segment.endLsn] : [state.nextIndex, baseLsn];
     return Math.max(next - Math.floor((end - knownTo) / FRAME_HEADER_BYTES), replay.index.snapshotIndex + 1);
   }
@@ -220,12 +224,24 @@ export function lostBefore(path: string, kind: Damage["kind"]): Damage {
   };
 }
 
+/** What a segment's header shows of the end of the segment before it. */
+export function endOf({ state, dropped }: SegmentHeader): SegmentEnd {
+  const { nextIndex, changes } = state;
+  const snapshotIndex = isSure(state) ? state.snapshotIndex : undefined;
+  return { nextIndex, changes, lowestDropped: dropped[0]?.lowest, snapshotIndex };
+}
+
+/** Whether a state was stored by a writer that had lost nothing. */
+function isSure({ hardStateLost, tailLost, replacementsLost }: LogState): boolean {
+  return !hardStateLost && !tailLost && !replacementsLost;
+}
+
 /** Whether a segment's replay came to what the next header says, as far as that was known when it was written. */
 function sameState(found: LogState, header: LogState): boolean {
   return found.nextIndex === header.nextIndex && found.snapshotIndex === header.snapshotIndex &&
     (found.lastTerm === header.lastTerm || header.lastTerm === TERM_UNKNOWN) &&
     (found.snapshotTerm === header.snapshotTerm || header.snapshotTerm === TERM_UNKNOWN) &&
-    (found.replacements === header.replacements || header.replacementsLost) &&
+    (found.changes === header.changes || header.replacementsLost) &&
     (header.hardStateLost ||
       (found.hardState.term === header.hardState.term && found.hardState.votedFor === header.hardState.votedFor));
 }

@@ -24,7 +24,7 @@ import {
 } from "../format/segment_header.ts";
 import { segmentName, segmentNumber } from "../format/segment_name.ts";
 import { IDENTITY_NAME } from "./identity.ts";
-import { selectSegment } from "./replay.ts";
+import { selectSegment } from "./select_segment.ts";
 
 /** A segment file as it was found. */
 export interface SegmentFile {

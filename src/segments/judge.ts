@@ -74,9 +74,9 @@ export function judgeDamage(found: readonly Damage[], chain: Chain, replay: Repl
  * log's first segment and keep the name of the segment after it.
  */
 function mustHaveHeldFrames({ previous, state }: SegmentHeader): boolean {
-  const { nextIndex, hardState, replacements } = state;
+  const { nextIndex, hardState, changes } = state;
   const isEmpty = nextIndex === EMPTY_STATE.nextIndex && hardState.term === 0 && hardState.votedFor === null &&
-    replacements === 0 && !state.hardStateLost && !state.tailLost && !state.replacementsLost;
+    changes === 0 && !state.hardStateLost && !state.tailLost && !state.replacementsLost;
   return previous > 0 && !isEmpty;
 }
 

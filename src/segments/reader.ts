@@ -13,7 +13,7 @@ import { errorCode, ioError, readFull } from "../storage/full.ts";
 import type { Index, LogEntry } from "../types.ts";
 import {
   FLAG_CONFIG,
-  FRAME_FLAGS,
+  FLAGS_SHIFT,
   FRAME_HEADER_BYTES,
   FRAME_INDEX,
   FRAME_KIND,
@@ -22,10 +22,11 @@ import {
   FRAME_TERM,
   frameBytes,
   KIND_ENTRY,
+  KIND_MASK,
 } from "../format/frame.ts";
 import type { LogIndex } from "./index.ts";
 import { OpenFiles } from "./open_files.ts";
-import { selectSegment } from "./replay.ts";
+import { selectSegment } from "./select_segment.ts";
 import { OFFSET_LOST, type Segment } from "./segment.ts";
 import type { SegmentWriter } from "./writer.ts";
 
@@ -279,12 +280,13 @@ export class EntryReader {
     const { words, bytes } = this.codec;
     const word = address >>> 2;
     const found = words[word + FRAME_INDEX / 4]! + words[word + FRAME_INDEX / 4 + 1]! * 2 ** 32;
-    if (found !== index || bytes[address + FRAME_KIND] !== KIND_ENTRY) throw this.damaged(index, segment, offset);
+    const kindAndFlags = bytes[address + FRAME_KIND]!;
+    if (found !== index || (kindAndFlags & KIND_MASK) !== KIND_ENTRY) throw this.damaged(index, segment, offset);
     const begin = address + FRAME_HEADER_BYTES;
     return {
       term: words[word + FRAME_TERM / 4]! + words[word + FRAME_TERM / 4 + 1]! * 2 ** 32,
       index,
-      kind: (bytes[address + FRAME_FLAGS]! & FLAG_CONFIG) === 0 ? "normal" : "config",
+      kind: (kindAndFlags >> FLAGS_SHIFT & FLAG_CONFIG) === 0 ? "normal" : "config",
       command: command ?? bytes.slice(begin, begin + words[word + FRAME_LENGTH / 4]!),
     };
   }

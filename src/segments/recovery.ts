@@ -15,7 +15,7 @@ import { readFull } from "../storage/full.ts";
 import { openSized, type SizedFile } from "../storage/sized_file.ts";
 import { Borders, lostBefore } from "./borders.ts";
 import { type Chain, ChainReader, type Link } from "./chain.ts";
-import { CHECKPOINT_BYTES, CHECKPOINT_STATE_BYTES } from "../format/checkpoint.ts";
+import { CHECKPOINT_BYTES, CHECKPOINT_PAYLOAD_BYTES } from "../format/checkpoint.ts";
 import {
   decodeFrameHeader,
   FLAG_CLOSE,
@@ -28,10 +28,12 @@ import {
 import type { PlacedSlot } from "../format/durable_slot.ts";
 import { SEGMENT_HEADER_BYTES } from "../format/header_block.ts";
 import { EMPTY_STATE, type LogState } from "../format/state.ts";
+import { snapshotIndexOf } from "../format/snapshot_name.ts";
 import { IDENTITY_NAME, readIdentity } from "./identity.ts";
 import type { LogIndex } from "./index.ts";
 import { judgeDamage } from "./judge.ts";
-import { Replay, selectSegment } from "./replay.ts";
+import { Replay } from "./replay.ts";
+import { selectSegment } from "./select_segment.ts";
 import { replayThroughDamage, SealedSegments } from "./sealed.ts";
 import { ScanAhead } from "./scan_ahead.ts";
 import { Segment } from "./segment.ts";
@@ -132,6 +134,7 @@ export class Recovery {
    */
   *run(names: readonly string[]): Generator<RecoveryStep, Recovered> {
     const { replay } = this;
+    replay.newestSnapshot = names.reduce((highest, name) => Math.max(highest, snapshotIndexOf(name)), 0);
     const identity = readIdentity(this.fileSystem, this.folder, (bytes, seed) => this.codec.hash(bytes, seed));
     const chain = this.chainReader.read(names, identity === "damaged" ? undefined : identity);
     const bytesTotal = chain.links.reduce((sum, { file }) => sum + file.size, 0);
@@ -163,7 +166,7 @@ export class Recovery {
       }
       // The last frame may be lost, in which case its checksum is, and a file that is restored has it again.
       const provenChecksum = replay.gapOffset !== undefined ? 0 : head.lastChecksum;
-      if (slot?.lsn === provenLsn) replay.settle(head, slot.state);
+      if (slot?.lsn === provenLsn) replay.settle(head, slot.checkpoint);
       let provenState = replay.state;
       replay.settledState = undefined;
       replay.settledTruncated = Infinity;
@@ -324,7 +327,7 @@ export class Recovery {
     if (this.codec.wasm.checkHeader(this.codec.chunkAt, header.baseLsn + at) !== 0) return false;
     const checkpoint = decodeFrameHeader(this.codec.chunk);
     return checkpoint.kind === KIND_CHECKPOINT && (checkpoint.flags & FLAG_CLOSE) !== 0 &&
-      checkpoint.length === CHECKPOINT_STATE_BYTES;
+      checkpoint.length === CHECKPOINT_PAYLOAD_BYTES;
   }
 
   /** What lies behind the place where the newest segment was torn; `undefined` if it is only zeros. */

@@ -18,6 +18,8 @@ import { temporaryName } from "../storage/temporary.ts";
 import type { TakenEntry } from "../taken.ts";
 import type { Index } from "../types.ts";
 import {
+  CHANGES_END,
+  changesBefore,
   decodeFrameHeader,
   encodeFrameHeader,
   FLAG_CONFIG,
@@ -28,14 +30,14 @@ import {
   KIND_CHECKPOINT,
   KIND_ENTRY,
   KIND_TRUNCATE,
-  replacementsBefore,
 } from "../format/frame.ts";
 import { SEGMENT_HEADER_BYTES } from "../format/header_block.ts";
 import { segmentName } from "../format/segment_name.ts";
 import type { LogState } from "../format/state.ts";
 import type { LogIndex } from "./index.ts";
 import { entriesWithin, liveIndexes } from "./live.ts";
-import { Replay, selectSegment } from "./replay.ts";
+import { Replay } from "./replay.ts";
+import { selectSegment } from "./select_segment.ts";
 import { OFFSET_LOST, Segment } from "./segment.ts";
 
 /** What one checkpoint that fills a gap holds of it: well within a chunk, with which it is replayed. */
@@ -148,8 +150,8 @@ export class SegmentRepairer {
     selectSegment(codec, segment.header);
     codec.chunk.set(head);
     if (codec.wasm.checkHeader(codec.chunkAt, lsn) !== 0) {
-      const { replacements } = this.stateAt(segment, file, offset);
-      return { offset, bytes: this.layOut(segment, offset, room, [entry], replacements) };
+      const { changes } = this.stateAt(segment, file, offset);
+      return { offset, bytes: this.layOut(segment, offset, room, [entry], changes) };
     }
     const header = decodeFrameHeader(head);
     const sum = new DataView(head.buffer).getBigUint64(FRAME_PAYLOAD_CHECKSUM, true);
@@ -195,18 +197,18 @@ export class SegmentRepairer {
     const first = lost[0]!.index;
     const state = this.stateAt(segment, file, gap.offset);
     const next = state.nextIndex;
-    const replacements = this.replacementsBehind(segment, file, end) ?? state.replacements;
+    const changes = this.changesBehind(segment, file, end) ?? state.changes;
     // A snapshot that made the log jump is lost with them.
     if (first > next) throw misfit(segment, gap.offset, gap.bytes, lost);
     let from = gap.offset;
     if (first < next) {
       // Entries that begin below where the log had come to by then followed on a truncation.
-      patches.push({ offset: from, bytes: this.layOut(segment, from, FRAME_HEADER_BYTES, [], replacements, first) });
+      patches.push({ offset: from, bytes: this.layOut(segment, from, FRAME_HEADER_BYTES, [], changes, first) });
       from += FRAME_HEADER_BYTES;
     }
     const place = (frames: readonly TakenEntry[], end: number) => {
       if (end === from) return;
-      patches.push({ offset: from, bytes: this.layOut(segment, from, end - from, frames, replacements) });
+      patches.push({ offset: from, bytes: this.layOut(segment, from, end - from, frames, changes) });
       for (const { index, command } of frames) {
         offsets.set(index, from);
         from += frameBytes(command.length);
@@ -248,15 +250,15 @@ export class SegmentRepairer {
     return this.scan(segment, file, offset).state;
   }
 
-  /** The count of replacements behind a gap, as the next frame has it; `undefined` if there is none. */
-  private replacementsBehind(segment: Segment, file: SizedFile, offset: number): number | undefined {
+  /** The count of changes behind a gap, modulo 256, as the next frame has it; `undefined` if there is none. */
+  private changesBehind(segment: Segment, file: SizedFile, offset: number): number | undefined {
     const { codec } = this;
     const head = new Uint8Array(FRAME_HEADER_BYTES);
     if (readFull(file, head, offset) < head.length) return undefined;
     selectSegment(codec, segment.header);
     codec.chunk.set(head);
     if (codec.wasm.checkHeader(codec.chunkAt, segment.header.baseLsn + offset) !== 0) return undefined;
-    return replacementsBefore(decodeFrameHeader(head));
+    return changesBefore(decodeFrameHeader(head));
   }
 
   /** Replays a segment by itself. */
@@ -278,14 +280,14 @@ export class SegmentRepairer {
   /**
    * Frames for a truncation, entries, and behind them checkpoints that fill the room that is left.
    *
-   * @param replacements The count of replacements behind them.
+   * @param changes The count of changes behind them.
    */
   private layOut(
     segment: Segment,
     offset: number,
     room: number,
     entries: readonly TakenEntry[],
-    replacements: number,
+    changes: number,
     cut = 0,
   ): Uint8Array {
     const { codec } = this;
@@ -301,7 +303,8 @@ export class SegmentRepairer {
         index,
         kind,
         flags: FLAG_REPAIRED | flags,
-        replacements,
+        changes: changes % CHANGES_END,
+        count: kind === KIND_ENTRY ? 1 : 0,
         unproven: 0,
       });
       new DataView(header.buffer).setBigUint64(FRAME_PAYLOAD_CHECKSUM, codec.hash(payload, 0n), true);

@@ -17,7 +17,7 @@ import {
   SCAN_OUT_OF_ORDER,
   SCAN_SLOTS,
   SCAN_TABLE_FULL,
-  SLOT_BASE_LSN,
+  SLOT_CHANGES,
   SLOT_CONSUMED,
   SLOT_EVENT,
   SLOT_HARD_STATES,
@@ -29,8 +29,6 @@ import {
   SLOT_LAST_FLAGS,
   SLOT_LAST_TERM,
   SLOT_NEXT_INDEX,
-  SLOT_REPLACEMENTS,
-  SLOT_SALT,
   SLOT_SNAPSHOT_INDEX,
   SLOT_WANTS_CHECKPOINT,
 } from "../codec/codec.ts";
@@ -38,8 +36,10 @@ import type { Damage, DamageKind } from "../report.ts";
 import { readFull } from "../storage/full.ts";
 import type { SizedFile } from "../storage/sized_file.ts";
 import type { HardState, Index, Term } from "../types.ts";
-import { CHECKPOINT_STATE_BYTES, decodeCheckpointSnapshot } from "../format/checkpoint.ts";
+import { type Checkpoint, CHECKPOINT_PAYLOAD_BYTES, lowestDroppedSince } from "../format/checkpoint.ts";
 import {
+  CHANGES_END,
+  changesBefore,
   decodeFrameHeader,
   FLAG_CLEAR,
   FLAG_COPY,
@@ -57,13 +57,15 @@ import {
   KIND_SEGMENT_INDEX,
   KIND_SNAPSHOT,
   KIND_TRUNCATE,
-  replacementsBefore,
 } from "../format/frame.ts";
 import { SEGMENT_HEADER_BYTES } from "../format/header_block.ts";
 import type { SegmentHeader } from "../format/segment_header.ts";
 import { TERM_UNKNOWN } from "../format/numbers.ts";
-import { type LogState, REPLACEMENTS_END } from "../format/state.ts";
+import { decodeState, type LogState } from "../format/state.ts";
+import { findCheckpoint, type FoundCheckpoint } from "./evidence.ts";
+import { explainGap, type GapContents } from "./gap.ts";
 import { LogIndex } from "./index.ts";
+import { selectSegment } from "./select_segment.ts";
 import type { Scanned } from "./scan_thread.ts";
 import type { Segment } from "./segment.ts";
 
@@ -90,11 +92,18 @@ export interface Stop {
 /** No number of a log: stands for the term of a lost entry, and for the next index while nothing tells it. */
 const UNKNOWN_WIDE = 0xffff_ffff_ffff_ffffn;
 
-/** Frames lost with their headers, until what lies behind tells which indexes they held. */
+/** A gap until a frame behind it shows the next index. */
 interface Gap {
   readonly places: OpenDamage[];
-  /** Whether truncations or snapshots were among them. */
-  replaced: boolean;
+  readonly wasHardStateLost: boolean;
+  /** How many changes it held, as far as counts behind it show. */
+  held: number;
+  /** Whether that is exact; otherwise it is right modulo {@link CHANGES_END}. */
+  isExact: boolean;
+  /** The lowest index dropped since before it, if anything shows that. */
+  lowestDropped: Index | undefined;
+  /** The snapshot at its end, if anything shows that. */
+  snapshotIndex: Index | undefined;
 }
 
 /** Replays segments in order into a {@link LogIndex}. */
@@ -107,6 +116,8 @@ export class Replay {
   bytesRead = 0;
   /** Offset of a segment index that ended the last replay; `undefined` if none did. */
   indexOffset: number | undefined;
+  /** The highest index of a snapshot file in the folder. A snapshot of which there is no file was never installed. */
+  newestSnapshot: Index = Infinity;
   /** The state behind a gap, as the frame behind it told; `undefined` if there was no gap. */
   settledState: LogState | undefined;
   /** The lowest index that gaps may have truncated, as the frames behind them told. */
@@ -129,6 +140,8 @@ export class Replay {
   private gap: Gap | undefined;
   /** The lowest index that the segment being replayed may have truncated. */
   private floor: Index = 1;
+  /** The last checkpoint that was sought behind a gap of the segment being replayed. */
+  private found: FoundCheckpoint | undefined;
 
   constructor(codec: Codec) {
     this.codec = codec;
@@ -147,7 +160,7 @@ export class Replay {
   get state(): LogState {
     const { nextIndex, lastTerm, snapshotIndex, snapshotTerm } = this.index;
     const { hardState, hardStateLost, tailLost, replacementsLost } = this;
-    const replacements = this.codec.get(SLOT_REPLACEMENTS);
+    const changes = this.codec.get(SLOT_CHANGES);
     return {
       nextIndex,
       lastTerm,
@@ -157,7 +170,7 @@ export class Replay {
       snapshotIndex,
       snapshotTerm,
       replacementsLost,
-      replacements,
+      changes,
     };
   }
 
@@ -180,7 +193,7 @@ export class Replay {
     }
     this.setHardState(state.hardState);
     codec.set(SLOT_HARD_STATES, 0);
-    codec.set(SLOT_REPLACEMENTS, state.replacements);
+    codec.set(SLOT_CHANGES, state.changes);
     this.lostHardState = state.hardStateLost;
     this.lostTail = state.tailLost;
     this.replacementsLost = state.replacementsLost;
@@ -195,6 +208,7 @@ export class Replay {
    */
   open(segment: Segment, floor: Index = 1): void {
     this.floor = floor;
+    this.found = undefined;
     segment.firstIndex = this.index.nextIndex;
     this.index.segments.push(segment);
     this.enter();
@@ -363,7 +377,7 @@ export class Replay {
       if (this.gap !== undefined) {
         // It says that the log had come this far, not how much further. One that a repair wrote has counted nothing.
         this.settleGap(segment, header.index, (header.flags & FLAG_REPAIRED) === 0);
-        this.settledState ??= { ...this.state, replacements: replacementsBefore(header) };
+        this.settledState ??= { ...this.state, changes: this.state.changes - 1 };
       }
       segment.lowestTruncated = Math.min(segment.lowestTruncated, header.index);
       index.truncate(header.index, header.term);
@@ -380,10 +394,11 @@ export class Replay {
       this.replacementsLost = false;
     } else {
       // A checkpoint, and the one before it that could have told is lost.
-      const { index, term } = decodeCheckpointSnapshot(frame.subarray(FRAME_HEADER_BYTES));
-      this.learnSnapshot(index, term);
+      const view = new DataView(frame.buffer, frame.byteOffset + FRAME_HEADER_BYTES);
+      const { snapshotIndex, snapshotTerm, lastTerm } = decodeState(view, 0)!;
+      this.learnSnapshot(snapshotIndex, snapshotTerm);
       if ((header.flags & FLAG_COPY) === 0) this.replacementsLost = false;
-      this.learnLastTerm(header.term);
+      this.learnLastTerm(lastTerm);
     }
     this.setScanState();
     return true;
@@ -404,14 +419,15 @@ export class Replay {
    * Takes from a durable slot what the frames before it should have shown and no longer do.
    *
    * @param segment The segment.
-   * @param state The state of the log where the replay stands, which the slot repeats.
+   * @param checkpoint What the slot shows of the log where the replay stands.
    */
-  settle(segment: Segment, state: LogState): void {
+  settle(segment: Segment, { state, dropped }: Checkpoint): void {
     const { codec, gap } = this;
     if (state.hardStateLost || state.tailLost || state.replacementsLost) return;
     if (gap !== undefined) {
-      gap.replaced ||= state.replacements !== codec.get(SLOT_REPLACEMENTS);
-      codec.set(SLOT_REPLACEMENTS, state.replacements);
+      this.countGap(gap, state.changes);
+      gap.lowestDropped = lowestDroppedSince(dropped, segment.header.baseLsn + gap.places[0]!.offset);
+      gap.snapshotIndex = state.snapshotIndex;
       this.settleGap(segment, state.nextIndex);
       this.learnSnapshot(state.snapshotIndex, state.snapshotTerm);
     }
@@ -483,8 +499,14 @@ export class Replay {
     segment.push(offset);
     index.nextIndex = header.index + 1;
     index.lastTerm = header.term;
-    this.codec.set(SLOT_REPLACEMENTS, header.replacements);
+    this.countUpTo(header);
     this.setScanState();
+  }
+
+  /** Counts the changes up to a frame that is taken outside of the scan. */
+  private countUpTo({ changes }: FrameHeader): void {
+    const before = this.codec.get(SLOT_CHANGES);
+    this.codec.set(SLOT_CHANGES, before + moreChanges(before, changes));
   }
 
   /** Whether a frame of which only the header survives can be where it is. */
@@ -496,7 +518,7 @@ export class Replay {
   /** Whether a frame follows on what was replayed. */
   private isInOrder(header: FrameHeader): boolean {
     const isFill = (header.flags & FLAG_REPAIRED) !== 0;
-    if (!isFill && replacementsBefore(header) !== this.codec.get(SLOT_REPLACEMENTS)) return false;
+    if (!isFill && moreChanges(this.codec.get(SLOT_CHANGES), changesBefore(header)) !== 0) return false;
     const tellsNext = header.kind === KIND_ENTRY || (header.kind === KIND_CHECKPOINT && !isFill);
     return !tellsNext || header.index === this.index.nextIndex;
   }
@@ -508,18 +530,18 @@ export class Replay {
    */
   private reach(segment: Segment, header: FrameHeader): boolean {
     const gap = this.gap!;
-    const before = replacementsBefore(header);
-    const tellsCount = before !== this.codec.get(SLOT_REPLACEMENTS);
-    if (tellsCount) {
-      gap.replaced = true;
-      this.codec.set(SLOT_REPLACEMENTS, before);
-    }
+    const before = this.codec.get(SLOT_CHANGES);
+    const more = moreChanges(before, changesBefore(header));
+    this.codec.set(SLOT_CHANGES, before + more);
+    gap.held += more;
     if (header.kind === KIND_ENTRY || header.kind === KIND_CHECKPOINT) {
       this.settleGap(segment, header.index);
-      if (header.kind === KIND_CHECKPOINT && header.length === CHECKPOINT_STATE_BYTES) this.learnLastTerm(header.term);
+      if (header.kind === KIND_CHECKPOINT && header.length === CHECKPOINT_PAYLOAD_BYTES) {
+        this.learnLastTerm(header.term);
+      }
       return true;
     }
-    return tellsCount;
+    return more !== 0 && this.gap === gap;
   }
 
   /**
@@ -539,7 +561,7 @@ export class Replay {
     if (header !== undefined && next <= limit && this.isPossible(header)) {
       const isEntry = header.kind === KIND_ENTRY;
       this.damage.push({
-        kind: KIND_NAMES[header.kind]!,
+        kind: KIND_NAMES[header.kind] ?? "frames",
         path: segment.path,
         offset,
         bytes: next - offset,
@@ -558,7 +580,7 @@ export class Replay {
       else {
         if (this.gap !== undefined) this.reach(segment, header);
         if (isReplacement(header.kind)) this.takeEvent(segment, head);
-        this.codec.set(SLOT_REPLACEMENTS, header.replacements);
+        this.countUpTo(header);
       }
       return next;
     }
@@ -574,14 +596,48 @@ export class Replay {
       reason: stop.reason,
     };
     this.damage.push(place);
-    this.gap ??= { places: [], replaced: false };
-    this.gap.places.push(place);
+    this.openGap(segment, file, place, limit);
     this.setScanState();
     if (resume - offset >= FRAME_HEADER_BYTES) {
       this.lostHardState = true;
       this.codec.set(SLOT_HARD_STATES, 0);
     }
     return resume;
+  }
+
+  /** Notes a gap, or that the last one goes on, and what the next checkpoint shows of it. */
+  private openGap(segment: Segment, file: SizedFile, place: OpenDamage, limit: number): void {
+    const { codec } = this;
+    const end = place.offset + place.bytes;
+    this.gap ??= {
+      places: [],
+      wasHardStateLost: this.hardStateLost,
+      held: 0,
+      isExact: false,
+      lowestDropped: undefined,
+      snapshotIndex: undefined,
+    };
+    const { gap } = this;
+    gap.places.push(place);
+    gap.isExact = false;
+    gap.lowestDropped = gap.snapshotIndex = undefined;
+    if (end >= limit) return;
+    if (this.found === undefined || this.found.offset < end) {
+      this.found = findCheckpoint(codec, segment, file, end, limit);
+    }
+    const { checkpoint, contiguousFrom, changes } = this.found;
+    if (checkpoint === undefined) return;
+    gap.lowestDropped = lowestDroppedSince(checkpoint.dropped, segment.header.baseLsn + gap.places[0]!.offset);
+    if (contiguousFrom > end || changes === undefined) return;
+    gap.snapshotIndex = checkpoint.state.snapshotIndex;
+    this.countGap(gap, checkpoint.state.changes - changes);
+  }
+
+  /** Counts the changes that a gap held, from how many there were up to its end. */
+  private countGap(gap: Gap, changes: number): void {
+    gap.held += changes - this.codec.get(SLOT_CHANGES);
+    gap.isExact = true;
+    this.codec.set(SLOT_CHANGES, changes);
   }
 
   /** The next valid frame header below a limit, or the limit. */
@@ -607,26 +663,40 @@ export class Replay {
    */
   private settleGap(segment: Segment, next: Index, isAtLeast = false): void {
     const { index } = this;
-    const { places, replaced } = this.gap!;
+    const gap = this.gap!;
+    const { places, held, isExact, lowestDropped, snapshotIndex: snapshotBehind } = gap;
     this.gap = undefined;
     const bytes = places.reduce((sum, place) => sum + place.bytes, 0);
-    const room = Math.floor(bytes / FRAME_HEADER_BYTES);
+    const { nextIndex, snapshotIndex } = index;
+    const canHaveSnapshot = this.newestSnapshot > snapshotIndex;
+    const contents = explainGap({ nextIndex, snapshotIndex, canHaveSnapshot }, bytes, {
+      nextIndex: next,
+      isAtLeast,
+      changes: isExact ? { exact: held } : { modulo: held },
+      lowestDropped,
+      snapshotIndex: snapshotBehind,
+      floor: this.floor,
+    });
+    this.applyGap(segment, gap, contents, next);
+  }
+
+  /** Takes what a gap held out of the index. */
+  private applyGap(segment: Segment, { places, wasHardStateLost }: Gap, contents: GapContents, next: Index): void {
+    const { index, codec } = this;
     let first = index.nextIndex;
-    // Where the count is as it was before, there were no replacements, or there was room for all that it can count.
-    const isBack = next < first && !isAtLeast;
-    if (replaced || room >= REPLACEMENTS_END || isBack || next - first > room) {
+    if (contents.kind === "quiet") {
+      if (codec.get(SLOT_HARD_STATES) === 0) this.lostHardState = wasHardStateLost;
+    } else if (contents.kind !== "hard states") {
       for (const place of places) this.doubtful.add(place);
       this.replacementsLost = true;
-      if (next - first > room) {
-        // More than the gap had room for: a snapshot that made the log jump was lost in it.
-        index.compact(next - 1, TERM_UNKNOWN, true);
-        for (const place of places) Object.assign(place, { firstIndex: first, lastIndex: next - 1 });
-        return this.setScanState();
-      }
-      // What a truncation dropped and the gap then held anew: as much as fits beside it.
-      const lowest = Math.max(next - Math.max(room - 1, 0), this.floor, index.snapshotIndex + 1);
-      // Never below the snapshot, whatever a forged frame says.
-      first = Math.max(Math.min(first, lowest, next), index.snapshotIndex + 1);
+    }
+    if (contents.kind === "jumped") {
+      index.compact(next - 1, TERM_UNKNOWN, true);
+      for (const place of places) Object.assign(place, { firstIndex: first, lastIndex: next - 1 });
+      return this.setScanState();
+    }
+    if (contents.kind === "replaced") {
+      first = contents.from;
       segment.lowestTruncated = Math.min(segment.lowestTruncated, first);
       this.settledTruncated = Math.min(this.settledTruncated, first);
       index.truncate(first);
@@ -659,15 +729,18 @@ export class Replay {
    * Ends a segment's replay: what a gap at its end held is known only from what follows.
    *
    * @param segment The segment.
-   * @param next The log's next index where the next segment begins, if there is one, and the count of replacements, if
-   * that is known.
+   * @param next The next segment's header, or as much of it as is known; `undefined` if there is none.
    */
-  close(segment: Segment, next?: { readonly nextIndex: Index; readonly replacements: number | undefined }): void {
-    const { gap, codec } = this;
+  close(segment: Segment, next?: SegmentEnd): void {
+    const { gap } = this;
     if (gap === undefined) return;
     if (next !== undefined) {
-      gap.replaced ||= next.replacements !== codec.get(SLOT_REPLACEMENTS);
-      return this.settleGap(segment, next.nextIndex);
+      const { nextIndex, changes, lowestDropped } = next;
+      if (changes !== undefined) this.countGap(gap, changes);
+      // The header shows what the whole segment dropped, and so what the gap at most did.
+      gap.lowestDropped = lowestDropped;
+      gap.snapshotIndex = next.snapshotIndex;
+      return this.settleGap(segment, nextIndex);
     }
     for (const place of gap.places) {
       place.firstIndex = this.index.nextIndex;
@@ -676,6 +749,19 @@ export class Replay {
     this.replacementsLost = true;
     this.gap = undefined;
   }
+}
+
+/** What is known of the log where a segment ends. */
+export interface SegmentEnd {
+  readonly nextIndex: Index;
+  readonly changes: number | undefined;
+  readonly lowestDropped: Index | undefined;
+  readonly snapshotIndex: Index | undefined;
+}
+
+/** How many changes more than before a count modulo 256 shows. */
+function moreChanges(before: number, modulo: number): number {
+  return (modulo + CHANGES_END - before % CHANGES_END) % CHANGES_END;
 }
 
 function describeStop(status: number, headerIsValid: boolean): string {
@@ -689,15 +775,4 @@ function describeStop(status: number, headerIsValid: boolean): string {
     default:
       return headerIsValid ? "payload cut off" : "header cut off";
   }
-}
-
-/**
- * Makes a segment the one whose frames the codec checks and seals.
- *
- * @param codec The codec.
- * @param header The segment's header.
- */
-export function selectSegment(codec: Codec, header: SegmentHeader): void {
-  codec.setWide(SLOT_SALT, header.salt);
-  codec.set(SLOT_BASE_LSN, header.baseLsn);
 }

@@ -13,7 +13,8 @@ import type { Link } from "./chain.ts";
 import { readIndexOffsets, readTrailer } from "./read_index.ts";
 import { FRAME_ALIGNMENT, FRAME_HEADER_BYTES } from "../format/frame.ts";
 import { SEGMENT_HEADER_BYTES } from "../format/header_block.ts";
-import { Replay } from "./replay.ts";
+import { endOf } from "./borders.ts";
+import { Replay, type SegmentEnd } from "./replay.ts";
 import type { Found, ScanAhead } from "./scan_ahead.ts";
 import { OFFSET_LOST, Segment } from "./segment.ts";
 
@@ -102,7 +103,7 @@ export class SealedSegments {
             again,
             firstIndex,
             count,
-            link.joined ? next.file.header.state.replacements : undefined,
+            link.joined ? endOf(next.file.header) : undefined,
           );
       } finally {
         again.close();
@@ -119,7 +120,7 @@ export class SealedSegments {
     file: SizedFile,
     firstIndex: number,
     count: number,
-    replacements: number | undefined,
+    end: SegmentEnd | undefined,
   ): Uint32Array {
     // Not with the log's codec, which may hold the state of a replay that is not over.
     const replay = new Replay(new Codec());
@@ -127,7 +128,8 @@ export class SealedSegments {
     replay.begin(segment.header.state);
     replay.open(scanned);
     for (const _ of replayThroughDamage(replay, scanned, file, segment.endOffset));
-    replay.close(scanned, { nextIndex: firstIndex + count, replacements });
+    const nothing = { changes: undefined, lowestDropped: undefined, snapshotIndex: undefined };
+    replay.close(scanned, { ...(end ?? nothing), nextIndex: firstIndex + count });
     const offsets = new Uint32Array(count).fill(OFFSET_LOST);
     for (const [index, offset] of scanned.located(firstIndex, firstIndex + count - 1)) {
       offsets[index - firstIndex] = offset / FRAME_ALIGNMENT;

@@ -18,33 +18,39 @@ import type { TakenEntry } from "../taken.ts";
 import type { EntryKind, Index, Term } from "../types.ts";
 import type { Batch } from "./batch.ts";
 import { createSegment } from "./create.ts";
-import { encodeCheckpoint } from "../format/checkpoint.ts";
+import { type Checkpoint, CHECKPOINT_BYTES, encodeCheckpoint } from "../format/checkpoint.ts";
 import {
+  CHANGES_END,
+  FLAG_CLEAR,
   FLAG_CLOSE,
   FLAG_CONFIG,
-  FLAG_VOTE,
+  FLAGS_SHIFT,
   FRAME_ALIGNMENT,
   FRAME_HEADER_BYTES,
   FRAME_LENGTH,
   FRAME_PAYLOAD_CHECKSUM,
   frameBytes,
-  isReplacement,
+  isChange,
   KIND_CHECKPOINT,
   KIND_ENTRY,
   KIND_SEGMENT_INDEX,
+  KIND_SNAPSHOT,
+  KIND_TRUNCATE,
 } from "../format/frame.ts";
 import { decodeNextPointer, encodeNextPointer } from "../format/next_pointer.ts";
 import type { PlacedSlot } from "../format/durable_slot.ts";
 import { HEADER_OFFSETS, NEXT_POINTER_OFFSETS, SEGMENT_HEADER_BYTES } from "../format/header_block.ts";
 import { encodeSegmentHeader } from "../format/segment_header.ts";
 import { encodeSegmentIndex } from "../format/segment_index.ts";
-import { TERM_UNKNOWN } from "../format/numbers.ts";
-import { type LogState, REPLACEMENTS_END } from "../format/state.ts";
+import type { LogState } from "../format/state.ts";
 import type { TermRuns } from "./index.ts";
-import { selectSegment } from "./replay.ts";
+import { selectSegment } from "./select_segment.ts";
 import type { Segment } from "./segment.ts";
+import { droppedBefore, DropTracker } from "./drops.ts";
 import { SlotWriter } from "./slot_writer.ts";
 
+/** A checkpoint follows at the latest when this much was written since the last one. In bytes. */
+const CHECKPOINT_EVERY_BYTES = 16 * 1024;
 /** What the window holds on to of what was written. */
 const WINDOW_KEPT_BYTES = 4 * 1024 * 1024;
 /** The most that is written at once; a larger frame goes to the file from where it lies. */
@@ -69,7 +75,11 @@ const ZERO_PIECE_BYTES = 64 * 1024;
 /** Whoever writes more than this between two flushes is bound by the data, and zeros would only double it. */
 const ZERO_AHEAD_BATCH_MAX = 512 * 1024;
 
-const KIND_CODE = { normal: KIND_ENTRY, config: KIND_ENTRY | FLAG_CONFIG << 8 } as const;
+/** Kind, flags and count of an entry's frame, as the word at {@link FRAME_KIND} has them. */
+const ENTRY_WORD = {
+  normal: KIND_ENTRY | 1 << 16,
+  config: KIND_ENTRY | FLAG_CONFIG << FLAGS_SHIFT | 1 << 16,
+} as const;
 
 let zeros: Uint8Array | undefined;
 
@@ -83,8 +93,8 @@ export interface WriterStart {
   readonly slot: PlacedSlot | undefined;
   /** The highest number that this log has used. */
   readonly numberUsed: number;
-  /** Truncations and snapshots of the log so far. */
-  readonly replacements: number;
+  /** Truncations, snapshots and hard states of the log so far. */
+  readonly changes: number;
 }
 
 /** Writes the newest segment of a log. */
@@ -99,6 +109,7 @@ export class SegmentWriter {
   private readonly segmentBytes: number;
   private file: File;
   private slots: SlotWriter;
+  private drops: DropTracker;
   /** Flushes under way, by file: such a file is closed when they are done. */
   private readonly flushing = new Map<File, number>();
   private readonly retired = new Set<File>();
@@ -115,11 +126,10 @@ export class SegmentWriter {
   private zeroAhead = ZERO_AHEAD_BYTES_MIN;
   /** The sealed segment whose second copy of the pointer is written and not flushed yet. */
   private unflushedPointer: Segment | undefined;
-  /** Truncations and snapshots of the log so far, modulo {@link REPLACEMENTS_END}. */
-  replacements: number;
-  /** Whether the last frame is a checkpoint, so that another would say nothing; and how many bytes it has. */
+  /** Truncations, snapshots and hard states of the log so far. */
+  changes: number;
+  /** Whether the last frame is a checkpoint that a flush had nothing to cover for, so that another would say nothing. */
   private endsWithCheckpoint: boolean;
-  private checkpointBytes = 0;
   /** Told of each flush of frames that succeeded: how many bytes no flush had covered before, and how long it took. */
   onFlush: (bytes: number, milliseconds: number) => void = () => {};
   /** The highest number that this log has used, also where creation failed: no number is used twice. */
@@ -130,7 +140,7 @@ export class SegmentWriter {
     folder: string,
     codec: Codec,
     segmentBytes: number,
-    { segment, file, endsWithCheckpoint, slot, numberUsed, replacements }: WriterStart,
+    { segment, file, endsWithCheckpoint, slot, numberUsed, changes }: WriterStart,
   ) {
     this.fileSystem = fileSystem;
     this.folder = folder;
@@ -139,18 +149,19 @@ export class SegmentWriter {
     this.segment = segment;
     this.file = file;
     this.slots = new SlotWriter(file, codec, segment.header, slot);
+    this.drops = new DropTracker(segment);
     this.durableLsn = segment.endLsn;
     this.windowStart = segment.endOffset;
     this.zeroedTo = segment.endOffset;
     this.endsWithCheckpoint = endsWithCheckpoint;
     this.numberUsed = numberUsed;
-    this.replacements = replacements;
+    this.changes = changes;
     codec.makeWindow(this.windowBytes);
   }
 
   /** Whether something was written that no flush covers. A checkpoint alone is not worth one. */
   get isDirty(): boolean {
-    return this.durableLsn < this.segment.endLsn - (this.endsWithCheckpoint ? this.checkpointBytes : 0);
+    return this.durableLsn < this.segment.endLsn - (this.endsWithCheckpoint ? CHECKPOINT_BYTES : 0);
   }
 
   /**
@@ -168,12 +179,20 @@ export class SegmentWriter {
    * Writes a batch, as one write if its frames lie in the window, and notes the offsets of its entries.
    *
    * @param batch The batch, taken since anything else was written.
+   * @param stateBehind Gives the log's state behind the batch, for a checkpoint.
    */
-  append({ entries, count, at: laid, bytes }: Batch): void {
-    if (entries !== undefined) return this.appendLarge(entries);
+  append({ entries, count, at: laid, bytes }: Batch, stateBehind: () => LogState): void {
+    if (entries !== undefined) {
+      this.appendLarge(entries);
+      if (this.isCheckpointDue) this.writeCheckpointIfRoom(0, stateBehind());
+      this.endsWithCheckpoint = false;
+      return;
+    }
     const { codec, segment } = this;
     const end = segment.endOffset;
-    const at = this.reserve(bytes);
+    const isDue = segment.endLsn + bytes - this.drops.positions[0].since >= CHECKPOINT_EVERY_BYTES;
+    const total = bytes + (isDue ? CHECKPOINT_BYTES : 0);
+    const at = this.reserve(total);
     // A segment that was begun meanwhile has begun the window anew.
     if (at !== laid) codec.bytes.copyWithin(at, laid, laid + bytes);
     const table = segment.stage(count);
@@ -182,11 +201,33 @@ export class SegmentWriter {
     for (let done = 0; done < bytes; done += frameBytes(words[(at + done + FRAME_LENGTH) >>> 2]!)) {
       table[staged++] = (end + done) / FRAME_ALIGNMENT;
     }
-    this.writeWindow(at, bytes, end);
+    // Behind the batch and in the same write, so that it costs no call of its own.
+    if (isDue) this.putCheckpoint(at + bytes, 0, stateBehind(), segment.endLsn + bytes);
+    this.writeWindow(at, total, end);
     segment.commit(count);
-    segment.endOffset = end + bytes;
+    segment.endOffset = end + total;
     segment.lastChecksum = codec.get(SLOT_LAST_CHECKSUM);
+    if (isDue) this.drops.checkpointed(segment.endLsn - CHECKPOINT_BYTES);
     this.endsWithCheckpoint = false;
+  }
+
+  /** Whether so much was written since the last checkpoint that another one is due. */
+  get isCheckpointDue(): boolean {
+    return this.segment.endLsn - this.drops.positions[0].since >= CHECKPOINT_EVERY_BYTES;
+  }
+
+  /** A checkpoint for the end of what was written. */
+  private checkpointOf(state: LogState): Checkpoint {
+    return { state, milliseconds: this.fileSystem.now(), dropped: this.drops.positions };
+  }
+
+  /** Puts a checkpoint's frame at an address, unsealed. */
+  private putCheckpoint(at: number, flags: number, state: LogState, lsn: number): void {
+    const payload = encodeCheckpoint(this.checkpointOf(state), lsn);
+    const kinds = KIND_CHECKPOINT | flags << FLAGS_SHIFT;
+    const { nextIndex, lastTerm } = state;
+    this.putHeader(at, payload.length, Math.max(lastTerm, 0), nextIndex, nextIndex / 2 ** 32, kinds);
+    this.codec.bytes.set(payload, at + FRAME_HEADER_BYTES);
   }
 
   /** Writes entries of which the frames do not fit the window together. */
@@ -231,27 +272,32 @@ export class SegmentWriter {
    * @param flags Its flags.
    * @param term Its term, as the kind uses it.
    * @param index Its index, as the kind uses it; any 64 bits.
-   * @param payload Its payload, at most some MiB.
    */
-  writeFrame(kind: number, flags: number, term: number, index: number | bigint, payload: Uint8Array = NOTHING): void {
+  writeFrame(kind: number, flags: number, term: number, index: number | bigint): void {
     const { segment, codec } = this;
-    const total = frameBytes(payload.length);
+    const total = FRAME_HEADER_BYTES;
     const at = this.reserve(total, segment.endOffset);
-    const kinds = kind | flags << 8;
-    const { replacements } = this;
-    if (isReplacement(kind)) this.replacements = (replacements + 1) % REPLACEMENTS_END;
-    this.putHeader(at, payload.length, term, Number(BigInt(index) & 0xffffffffn), Number(BigInt(index) >> 32n), kinds);
-    codec.bytes.set(payload, at + FRAME_HEADER_BYTES);
+    const kinds = kind | flags << FLAGS_SHIFT;
+    const { changes } = this;
+    if (isChange(kind)) this.changes = changes + 1;
+    this.putHeader(at, 0, term, Number(BigInt(index) & 0xffffffffn), Number(BigInt(index) >> 32n), kinds);
     try {
       this.writeWindow(at, total, segment.endOffset);
     } catch (error) {
-      this.replacements = replacements;
+      this.changes = changes;
       throw error;
     }
     segment.endOffset += total;
     segment.lastChecksum = codec.get(SLOT_LAST_CHECKSUM);
-    this.endsWithCheckpoint = kind === KIND_CHECKPOINT;
-    this.checkpointBytes = total;
+    if (kind === KIND_TRUNCATE) this.dropped(Number(index));
+    if (kind === KIND_SNAPSHOT && (flags & FLAG_CLEAR) !== 0) this.dropped(1);
+    this.endsWithCheckpoint = false;
+  }
+
+  /** Notes that a frame has dropped the entries from an index on. */
+  private dropped(from: Index): void {
+    this.segment.lowestTruncated = Math.min(this.segment.lowestTruncated, from);
+    this.drops.dropped(from);
   }
 
   /**
@@ -280,8 +326,9 @@ export class SegmentWriter {
    * @param state The log's state, all of which is durable.
    */
   rest(state: LogState): void {
+    const checkpoint = this.checkpointOf(state);
     this.checkpoint(state);
-    this.slots.write({ lsn: this.durableLsn, state });
+    this.slots.write({ lsn: this.durableLsn, checkpoint });
   }
 
   /** Writes a checkpoint; returns whether there was room for it. */
@@ -297,17 +344,14 @@ export class SegmentWriter {
   }
 
   private writeCheckpoint(flags: number, state: LogState): void {
-    const { nextIndex, lastTerm, hardState, hardStateLost, tailLost, replacementsLost } = state;
-    // What is lost and only guessed at is not to be vouched for.
-    const isSure = !hardStateLost && !tailLost && !replacementsLost && lastTerm !== TERM_UNKNOWN;
-    const vote = isSure && hardState.votedFor !== null ? FLAG_VOTE : 0;
-    this.writeFrame(
-      KIND_CHECKPOINT,
-      flags | vote,
-      Math.max(lastTerm, 0),
-      nextIndex,
-      isSure ? encodeCheckpoint(state) : NOTHING,
-    );
+    const { segment, codec } = this;
+    const lsn = segment.endLsn;
+    this.putCheckpoint(this.reserve(CHECKPOINT_BYTES), flags, state, lsn);
+    this.writeWindow(codec.windowAt + this.windowFilled, CHECKPOINT_BYTES, segment.endOffset);
+    segment.endOffset += CHECKPOINT_BYTES;
+    segment.lastChecksum = codec.get(SLOT_LAST_CHECKSUM);
+    this.drops.checkpointed(lsn);
+    this.endsWithCheckpoint = true;
   }
 
   /**
@@ -354,7 +398,7 @@ export class SegmentWriter {
     words[word + 5] = term / 2 ** 32;
     words[word + 6] = indexLow;
     words[word + 7] = indexHigh;
-    words[word + 8] = kinds | this.replacements << 16;
+    words[word + 8] = kinds | this.changes % CHANGES_END << 8;
   }
 
   /**
@@ -364,7 +408,7 @@ export class SegmentWriter {
    * @param length Bytes of the command.
    */
   putEntry(at: number, term: Term, index: Index, kind: EntryKind, command: Uint8Array, length: number): void {
-    this.putHeader(at, length, term, index, index / 2 ** 32, KIND_CODE[kind]);
+    this.putHeader(at, length, term, index, index / 2 ** 32, ENTRY_WORD[kind]);
     this.codec.bytes.set(command, at + FRAME_HEADER_BYTES);
   }
 
@@ -383,7 +427,7 @@ export class SegmentWriter {
     const { command, term, index, kind } = entry;
     const sum = codec.hash(command, 0n);
     const at = codec.chunkAt;
-    this.putHeader(at, command.length, term, index, index / 2 ** 32, KIND_CODE[kind]);
+    this.putHeader(at, command.length, term, index, index / 2 ** 32, ENTRY_WORD[kind]);
     new DataView(codec.wasm.memory.buffer).setBigUint64(at + FRAME_PAYLOAD_CHECKSUM, sum, true);
     selectSegment(codec, segment.header);
     codec.wasm.sealHeaderOnly(at, segment.header.baseLsn + end, this.durableLsn);
@@ -417,11 +461,16 @@ export class SegmentWriter {
     if (probe[0] !== 0) requireUnnamed(this.file, this.codec, this.segment, undefined);
   }
 
-  /** Flushes, blocking. */
-  flush(): void {
+  /**
+   * Flushes, blocking.
+   *
+   * @param state The log's state, to be noted in a durable slot; `undefined` if that is not wanted.
+   */
+  flush(state?: LogState): void {
     this.requireActive();
     this.layZeros();
     this.syncFile();
+    if (state !== undefined) this.slots.write({ lsn: this.durableLsn, checkpoint: this.checkpointOf(state) });
   }
 
   /**
@@ -459,18 +508,22 @@ export class SegmentWriter {
   /**
    * Flushes what is written by now, without blocking.
    *
+   * @param state The log's state by now, to be noted in a durable slot; `undefined` if that is not wanted.
    * @returns Settles when it is done; {@link SegmentWriter.durableLsn} has moved then.
    */
-  async flushAsync(): Promise<void> {
+  async flushAsync(state?: LogState): Promise<void> {
     this.requireActive();
     this.layZeros();
     const { endLsn } = this.segment;
-    const { file } = this;
+    const { file, slots } = this;
+    const checkpoint = state && this.checkpointOf(state);
     const started = performance.now();
-    const slotsFlushed = this.slots.flushBegins();
+    const slotsFlushed = slots.flushBegins();
     await this.syncOpen(file);
     slotsFlushed();
     this.flushed(endLsn, started);
+    // The segment may have been sealed meanwhile, and then needs none.
+    if (checkpoint !== undefined && slots === this.slots) slots.write({ lsn: endLsn, checkpoint });
   }
 
   /** Flushes a file without blocking, and keeps it open meanwhile. */
@@ -537,6 +590,7 @@ export class SegmentWriter {
       state,
       provenLsn: this.durableLsn,
       floor: old.floor,
+      dropped: droppedBefore(old.header, old.lowestTruncated),
     }, (number) => this.numberUsed = number);
     this.fileSystem.syncDirectory(this.folder);
     this.writeSegmentIndex(runs);
@@ -554,6 +608,7 @@ export class SegmentWriter {
     this.segment = segment;
     this.file = file;
     this.slots = new SlotWriter(file, this.codec, segment.header, undefined);
+    this.drops = new DropTracker(segment);
     this.durableLsn = segment.endLsn;
     this.windowStart = this.zeroedTo = segment.endOffset;
     this.windowFilled = 0;
@@ -609,7 +664,7 @@ export class SegmentWriter {
     const { segment } = this;
     this.syncPointer();
     this.file.truncate(segment.endOffset);
-    this.slots.write({ lsn: this.durableLsn, state });
+    this.slots.write({ lsn: this.durableLsn, checkpoint: this.checkpointOf(state) });
     // Without room for the checkpoint, the next opening reads the log as after a kill. Nothing is lost.
     if (!this.writeCheckpointIfRoom(FLAG_CLOSE, state)) return;
     // Not with `flush`, which would lay zeros behind the checkpoint.
@@ -626,8 +681,6 @@ export class SegmentWriter {
     else file.close();
   }
 }
-
-const NOTHING = new Uint8Array(0);
 
 /** Writes a segment's header once more, flushed. */
 function rewriteHeader(fileSystem: FileSystem, codec: Codec, { path, header }: Segment): void {
@@ -743,6 +796,7 @@ export function continueAfterCrash(
     state: proven.state,
     provenLsn: proven.lsn,
     floor: Math.min(head.header.state.nextIndex, proven.lowestTruncated),
+    dropped: droppedBefore(head.header, proven.lowestTruncated),
   });
   const old = fileSystem.open(head.path, "write");
   let named = false;

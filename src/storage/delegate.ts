@@ -24,6 +24,7 @@ export function delegateTo(base: FileSystem): FileSystem {
     copyOwner: (path, like) => base.copyOwner?.(path, like),
     lock: (path, permissions) => base.lock(path, permissions),
     random: (into) => base.random(into),
+    now: () => base.now(),
     after: (milliseconds, callback) => base.after(milliseconds, callback),
     freeBytes: (path) => base.freeBytes?.(path),
     threads: base.threads,

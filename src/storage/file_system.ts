@@ -1,6 +1,6 @@
 /**
  * The seam between the log and the machine: everything that the log asks of the outside world. The log
- * touches files, locks, timers and random numbers only through this interface, so that a test can inject any fault.
+ * touches files, locks, timers, the clock and random numbers only through this interface, so that a test can inject any fault.
  *
  * Errors are the operating system's, with its `code` (`ENOENT`, `EEXIST`, `ENOSPC`, `EIO`, ...), or a `WalLogError`.
  *
@@ -150,6 +150,12 @@ export interface FileSystem {
    * @param into The array.
    */
   random(into: Uint8Array): void;
+  /**
+   * The wall clock. It can go back.
+   *
+   * @returns Milliseconds since 1970.
+   */
+  now(): number;
   /**
    * Calls back once after a delay. A pending call does not keep the process alive.
    *

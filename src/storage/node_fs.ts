@@ -178,6 +178,7 @@ export const nodeFileSystem: FileSystem = {
   freeBytes,
   threads,
   // Not the global `crypto`, which takes Node some milliseconds to load.
+  now: () => Date.now(),
   random: (into) => void process.getBuiltinModule("node:crypto").randomFillSync(into),
   after(milliseconds, callback) {
     const timer = setTimeout(callback, milliseconds);

@@ -303,6 +303,8 @@ export class SimulatedDisk {
       },
       lock: (path) => this.#lock(path),
       random: (into) => this.#random.fill(into),
+      // A millisecond for each operation, from the beginning of 2026 on.
+      now: () => Date.UTC(2026) + this.operations,
       after: (_, callback) => {
         const timer = { callback, generation: this.#generation };
         this.#timers.push(timer);

@@ -37,7 +37,7 @@ export interface Frame extends Stretch {
 }
 
 /** Size of a segment's header without the padding. In bytes. */
-const HEADER_BYTES = 152;
+const HEADER_BYTES = 408;
 const POINTER_BYTES = 40;
 
 /** Where the frames of a segment begin. */

@@ -185,7 +185,7 @@ export const FOLDER_MUTANTS: readonly Mutant[] = [
   {
     name: "numbers in a checkpoint are not checked",
     file: "wasm/scan.ts",
-    edits: [["if (!checkpointIsSane(state, next)) return SCAN_BAD_PAYLOAD;", ""]],
+    edits: [["if (length != CHECKPOINT_PAYLOAD_BYTES || !checkpointIsSane(at, next)) return SCAN_BAD_PAYLOAD;", ""]],
     dies: "limits_test",
   },
   {

@@ -50,6 +50,11 @@ const BORDERS = "src/segments/borders.ts";
 const SEALED = "src/segments/sealed.ts";
 const SEGMENT = "src/segments/segment.ts";
 const REPLAY = "src/segments/replay.ts";
+const SELECT = "src/segments/select_segment.ts";
+const GAP = "src/segments/gap.ts";
+const EVIDENCE_FILE = "src/segments/evidence.ts";
+const CHECKPOINT = "src/format/checkpoint.ts";
+const DROPS = "src/segments/drops.ts";
 const READER = "src/segments/reader.ts";
 const COMMIT = "src/group_commit.ts";
 const NODE = "src/storage/node_fs.ts";
@@ -69,7 +74,7 @@ const EVIDENCE: Mutant[] = [
   {
     name: "a durable slot does not show the state behind a gap",
     file: RECOVERY,
-    edits: [["if (slot?.lsn === provenLsn) replay.settle(head, slot.state);", ""]],
+    edits: [["if (slot?.lsn === provenLsn) replay.settle(head, slot.checkpoint);", ""]],
     dies: "judge_test",
   },
   {
@@ -82,8 +87,8 @@ const EVIDENCE: Mutant[] = [
     name: "a log at rest writes no durable slot",
     file: WRITER,
     edits: [[
-      "this.checkpoint(state);\n    this.slots.write({ lsn: this.durableLsn, state });",
-      "this.checkpoint(state);",
+      "this.checkpoint(state);\n    this.slots.write({ lsn: this.durableLsn, checkpoint });",
+      "this.checkpoint(checkpoint.state);",
     ]],
     dies: "slot_test",
   },
@@ -91,7 +96,7 @@ const EVIDENCE: Mutant[] = [
     name: "closing writes no durable slot",
     file: WRITER,
     edits: [[
-      "this.file.truncate(segment.endOffset);\n    this.slots.write({ lsn: this.durableLsn, state });",
+      "this.file.truncate(segment.endOffset);\n    this.slots.write({ lsn: this.durableLsn, checkpoint: this.checkpointOf(state) });",
       "this.file.truncate(segment.endOffset);",
     ]],
     dies: "judge_test",
@@ -100,8 +105,8 @@ const EVIDENCE: Mutant[] = [
     name: "a durable slot claims what no flush has covered",
     file: WRITER,
     edits: [[
-      "this.file.truncate(segment.endOffset);\n    this.slots.write({ lsn: this.durableLsn, state });",
-      "this.file.truncate(segment.endOffset);\n    this.slots.write({ lsn: this.segment.endLsn + 72, state });",
+      "this.file.truncate(segment.endOffset);\n    this.slots.write({ lsn: this.durableLsn, checkpoint",
+      "this.file.truncate(segment.endOffset);\n    this.slots.write({ lsn: this.segment.endLsn + 160, checkpoint",
     ]],
     dies: "judge_test",
   },
@@ -179,6 +184,93 @@ const EVIDENCE: Mutant[] = [
     file: NEXT_POINTER,
     edits: [["b.number > a.number ? b : a", "b.number > a.number ? a : b"]],
     dies: "slot_test",
+  },
+];
+
+const GAPS: Mutant[] = [
+  {
+    name: "equal counts around a large gap prove that nothing changed in it",
+    file: GAP,
+    edits: [[
+      "return room < CHANGES_END ? held.modulo % CHANGES_END : undefined;",
+      "return held.modulo % CHANGES_END;",
+    ]],
+    dies: "explain_gap_test",
+  },
+  {
+    name: "a gap that dropped nothing has replaced as much as fits in it",
+    file: GAP,
+    edits: [["after.lowestDropped === Infinity && !wentBack", "false as boolean && !wentBack"]],
+    dies: "explain_gap_test",
+  },
+  {
+    name: "the lowest index that a gap dropped does not count",
+    file: GAP,
+    edits: [["after.lowestDropped ?? 0, after.floor", "0 * (after.lowestDropped ?? 0), after.floor"]],
+    dies: "explain_gap_test",
+  },
+  {
+    name: "a gap holds entries that do not fit in it",
+    file: GAP,
+    edits: [['if (entries > room) return { kind: "jumped" };', ""]],
+    dies: "explain_gap_test",
+  },
+  {
+    name: "a gap behind which the log has gone back is quiet",
+    file: GAP,
+    edits: [["if (changes === 0 && !wentBack)", "if (changes === 0)"]],
+    dies: "explain_gap_test",
+  },
+  {
+    name: "a snapshot that a gap can have held is forgotten",
+    file: GAP,
+    edits: [['? "untouched" : "hard states";', '? "hard states" : "hard states";']],
+    dies: "explain_gap_test",
+  },
+  {
+    name: "a snapshot of which there is a file was never installed",
+    file: RECOVERY,
+    edits: [["Math.max(highest, snapshotIndexOf(name))", "Math.max(highest, 0 * snapshotIndexOf(name))"]],
+    dies: "simulation",
+  },
+  {
+    name: "a position behind the beginning of a gap reaches it",
+    file: CHECKPOINT,
+    edits: [["since <= lsn)", "since <= lsn + 2 ** 52)"]],
+    dies: "explain_gap_test",
+  },
+  {
+    name: "what was dropped is forgotten at a checkpoint",
+    file: DROPS,
+    edits: [[
+      "this.positions = [{ since: lsn, lowest: Infinity }, last, start];",
+      "this.positions = [{ since: lsn, lowest: Infinity }, { since: lsn, lowest: Infinity }, start];",
+    ]],
+    dies: "explain_gap_test",
+  },
+  {
+    name: "what the previous segment dropped is not added to what those before it did",
+    file: DROPS,
+    edits: [["lowest: Math.min(one.lowest, lowest) }));", "lowest: one.lowest }));"]],
+    dies: "explain_gap_test",
+  },
+  {
+    name: "changes in front of the next checkpoint count as the gap's",
+    file: EVIDENCE_FILE,
+    edits: [["changes++;", "changes += 0;"]],
+    dies: "explain_gap_test",
+  },
+  {
+    name: "a checkpoint behind another gap shows all changes of this one",
+    file: REPLAY,
+    edits: [["if (contiguousFrom > end || changes === undefined) return;", "if (changes === undefined) return;"]],
+    dies: "explain_gap_test",
+  },
+  {
+    name: "no checkpoint is written while the log is busy",
+    file: WRITER,
+    edits: [["const isDue = ", "const isDue = false as boolean && "]],
+    dies: "explain_gap_test",
   },
 ];
 
@@ -407,7 +499,7 @@ const ORDERS: Mutant[] = [
     name: "nothing vouches for a snapshot's frame before what it replaces is deleted",
     file: SNAPSHOT_STORE,
     edits: [[
-      "writer.checkpoint(state.record(writer.replacements));\n      this.deleteSegments();",
+      "writer.checkpoint(state.record(writer.changes));\n      this.deleteSegments();",
       "this.deleteSegments();",
     ]],
     dies: "checks_test",
@@ -541,7 +633,7 @@ const WATERMARKS: Mutant[] = [
   {
     name: "a log at rest leaves no checkpoint",
     file: DURABILITY,
-    edits: [["writer.rest(this.state.record(writer.replacements));\n      } catch", "writer.rest;\n      } catch"]],
+    edits: [["writer.rest(this.state.record(writer.changes));\n      } catch", "writer.rest;\n      } catch"]],
     dies: "sync_test",
   },
 ];
@@ -602,7 +694,7 @@ const CHECKSUMS: Mutant[] = [
     name: "a read does not look whether the frame is of the entry that was asked for",
     file: READER,
     edits: [[
-      "if (found !== index || bytes[address + FRAME_KIND] !== KIND_ENTRY) throw this.damaged(index, segment, offset);",
+      "if (found !== index || (kindAndFlags & KIND_MASK) !== KIND_ENTRY) throw this.damaged(index, segment, offset);",
       "",
     ]],
     dies: "checks_test",
@@ -614,21 +706,21 @@ const CHECKSUMS: Mutant[] = [
     dies: "simulation",
   },
   {
-    name: "replacements are not counted",
+    name: "changes are not counted",
     file: WRITER,
-    edits: [["this.replacements = (replacements + 1) % REPLACEMENTS_END;", "this.replacements = replacements;"]],
+    edits: [["if (isChange(kind)) this.changes = changes + 1;", "if (isChange(kind)) this.changes = changes;"]],
     dies: "simulation",
   },
   {
     name: "a lost truncation is not noticed by the count behind it",
     file: REPLAY,
-    edits: [["gap.replaced = true;", ""]],
+    edits: [["gap.held += more;", "gap.held += 0 * more;"]],
     dies: "gap_test",
   },
   {
     name: "a lost truncation at a segment's end is not noticed by the next segment's count",
     file: REPLAY,
-    edits: [["gap.replaced ||= next.replacements !== codec.get(SLOT_REPLACEMENTS);", ""]],
+    edits: [["if (changes !== undefined) this.countGap(gap, changes);", ""]],
     dies: "gap_test",
   },
   {
@@ -640,7 +732,7 @@ const CHECKSUMS: Mutant[] = [
   {
     name: "the state behind a gap at the end is that in front of it if a truncation follows",
     file: REPLAY,
-    edits: [["this.settledState ??= { ...this.state, replacements: replacementsBefore(header) };", ""]],
+    edits: [["this.settledState ??= { ...this.state, changes: this.state.changes - 1 };", ""]],
     dies: "gap_test",
   },
   {
@@ -659,21 +751,21 @@ const CHECKSUMS: Mutant[] = [
     name: "a checkpoint does not tell the hard state",
     file: WASM_SCAN,
     edits: [[
-      "takeHardState(load<u64>(state, CHECKPOINT_HARD_TERM), load<u64>(state, CHECKPOINT_HARD_VOTE), flags, isOwn);",
+      "takeHardState(load<u64>(state, STATE_HARD_TERM), load<u64>(state, STATE_HARD_VOTE), stateFlags != 0, isOwn);",
       "",
     ]],
     dies: "gap_test",
   },
   {
-    name: "a checkpoint vouches for a hard state that is lost",
-    file: WRITER,
-    edits: [["!hardStateLost && !tailLost && !replacementsLost && ", ""]],
+    name: "a checkpoint proves a hard state that was lost when it was written",
+    file: WASM_SCAN,
+    edits: [["if (stateFlags > STATE_FLAG_VOTE) return SCAN_MORE;", ""]],
     dies: "damage_test",
   },
   {
     name: "the salt is not in the seed",
-    file: REPLAY,
-    edits: [["codec.setWide(SLOT_SALT, header.salt);", "codec.setWide(SLOT_SALT, 0n);"]],
+    file: SELECT,
+    edits: [["codec.setWide(SLOT_SALT, header.salt);", "codec.setWide(SLOT_SALT, 0n * header.salt);"]],
     dies: "checks_test",
   },
   {
@@ -935,9 +1027,9 @@ const CHECKSUMS: Mutant[] = [
     dies: "sync_test",
   },
   {
-    name: "the count of replacements is not taken back with a write that finds no room",
+    name: "the count of changes is not taken back with a write that finds no room",
     file: WRITER,
-    edits: [["} catch (error) {\n      this.replacements = replacements;", "} catch (error) {"]],
+    edits: [["} catch (error) {\n      this.changes = changes;", "} catch (error) {"]],
     dies: "simulation",
   },
   {
@@ -953,8 +1045,8 @@ const CHECKSUMS: Mutant[] = [
     name: "a flush that reports no space is refused instead of ending the log",
     file: DURABILITY,
     edits: [[
-      "    try {\n      this.writer!.flush();\n    } catch (error) {\n      throw this.fail(attempt, error);",
-      "    try {\n      this.writer!.flush();\n    } catch (error) {\n      throw this.refuse(attempt, error);",
+      "      this.writer!.flush(this.stateForSlot());\n    } catch (error) {\n      throw this.fail(attempt, error);",
+      "      this.writer!.flush(this.stateForSlot());\n    } catch (error) {\n      throw this.refuse(attempt, error);",
     ]],
     dies: "sync_test",
   },
@@ -1014,21 +1106,21 @@ const RECOVERIES: Mutant[] = [
     name: "copied frames do not say so",
     file: WASM_FRAME,
     edits: [[
-      "(load<u8>(frame, FRAME_FLAGS) as u32) | FLAG_COPY",
-      "(load<u8>(frame, FRAME_FLAGS) as u32) & ~FLAG_COPY",
+      "(load<u8>(frame, FRAME_KIND) as u32) | (FLAG_COPY << FLAGS_SHIFT)",
+      "(load<u8>(frame, FRAME_KIND) as u32) & ~(FLAG_COPY << FLAGS_SHIFT)",
     ]],
     dies: "simulation",
   },
   {
     name: "that frames are copies is not looked at",
     file: WASM_SCAN,
-    edits: [["own += (((load<u8>(frame, FRAME_FLAGS) as u32) & FLAG_COPY) == 0) as u64;", "own += 1;"]],
+    edits: [["own += (((load<u8>(frame, FRAME_KIND) as u32) & (FLAG_COPY << FLAGS_SHIFT)) == 0) as u64;", "own += 1;"]],
     dies: "checks_test",
   },
   {
     name: "a copied checkpoint of a clean close goes on saying that the log was closed",
     file: WASM_FRAME,
-    edits: [["if (load<u8>(frame, FRAME_KIND) == KIND_CHECKPOINT) flags &= ~FLAG_CLOSE;", ""]],
+    edits: [["if ((kind & KIND_MASK) == KIND_CHECKPOINT) kind &= ~(FLAG_CLOSE << FLAGS_SHIFT);", ""]],
     dies: "checks_test",
   },
   {
@@ -1191,8 +1283,8 @@ const RECOVERIES: Mutant[] = [
     name: "a log that was not closed is taken for one that was",
     file: RECOVERY,
     edits: [[
-      "return checkpoint.kind === KIND_CHECKPOINT && (checkpoint.flags & FLAG_CLOSE) !== 0 &&\n      checkpoint.length === CHECKPOINT_STATE_BYTES;",
-      "return checkpoint.kind === KIND_CHECKPOINT;",
+      "return checkpoint.kind === KIND_CHECKPOINT && (checkpoint.flags & FLAG_CLOSE) !== 0 &&\n      checkpoint.length === CHECKPOINT_PAYLOAD_BYTES;",
+      "return checkpoint.kind === KIND_CHECKPOINT && checkpoint.length === CHECKPOINT_PAYLOAD_BYTES;",
     ]],
     dies: "checks_test",
   },
@@ -1365,8 +1457,8 @@ const MEMORY: Mutant[] = [
     name: "memory changes before the disk in truncate",
     file: LOG,
     edits: [[
-      'this.#durability.write("truncate", FRAME_HEADER_BYTES,',
-      'this.#index.truncate(from, term);\n    this.#durability.write("truncate", FRAME_HEADER_BYTES,',
+      'this.#durability.writeFrame("truncate",',
+      'this.#index.truncate(from, term);\n    this.#durability.writeFrame("truncate",',
     ]],
     dies: "simulation",
   },
@@ -1374,8 +1466,8 @@ const MEMORY: Mutant[] = [
     name: "memory changes before the disk in setHardState",
     file: LOG,
     edits: [[
-      'this.#durability.write("set the hard state", FRAME_HEADER_BYTES, write);',
-      'this.#state.hardState = Object.freeze({ term, votedFor });\n    this.#durability.write("set the hard state", FRAME_HEADER_BYTES, write);',
+      'this.#durability.writeFrame("set the hard state",',
+      'this.#state.hardState = Object.freeze({ term, votedFor });\n    this.#durability.writeFrame("set the hard state",',
     ]],
     dies: "simulation",
   },
@@ -1676,6 +1768,7 @@ const THREADS: readonly Mutant[] = [
 /** All mutants. */
 export const MUTANTS: readonly Mutant[] = [
   ...EVIDENCE,
+  ...GAPS,
   ...FLUSHES,
   ...ORDERS,
   ...WATERMARKS,
