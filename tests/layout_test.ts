@@ -74,7 +74,7 @@ describe("the layout", () => {
       { name: "OFFSETS", start: at("OFFSETS"), end: at("OFFSETS") + at("OFFSETS_MAX") * 4 },
       { name: "RUNS", start: at("RUNS"), end: at("RUNS") + at("RUNS_MAX") * 16 },
       { name: "chunk", start: codec.chunkAt, end: codec.chunkAt + CHUNK_BYTES },
-      { name: "window", start: codec.windowAt, end: codec.windowAt + 1 },
+      { name: "window", start: codec.writeBufferAt, end: codec.writeBufferAt + 1 },
     ].sort((a, b) => a.start - b.start);
     for (const [i, region] of regions.slice(1).entries()) {
       assert.ok(regions[i]!.end <= region.start, `${regions[i]!.name} reaches into ${region.name}`);

@@ -120,8 +120,8 @@ export class Codec {
   readonly wasm: CodecExports;
   /** Address of the chunk. */
   readonly chunkAt: number;
-  /** Address of the write window, which exists once {@link Codec.makeWindow} was called. */
-  readonly windowAt: number;
+  /** Address of the write window, which exists once {@link Codec.makeWriteBuffer} was called. */
+  readonly writeBufferAt: number;
   /** All memory, as bytes. */
   bytes!: Uint8Array<ArrayBuffer>;
   /** All memory, as 32-bit words. */
@@ -135,8 +135,8 @@ export class Codec {
     // The generated module declares no imports, so that an instance needs nothing from its host.
     this.wasm = new WebAssembly.Instance(compile()).exports as unknown as CodecExports;
     this.chunkAt = Math.ceil(this.wasm.HEAP.value / PAGE_BYTES) * PAGE_BYTES;
-    this.windowAt = this.chunkAt + CHUNK_BYTES;
-    this.grow(this.windowAt);
+    this.writeBufferAt = this.chunkAt + CHUNK_BYTES;
+    this.grow(this.writeBufferAt);
   }
 
   private grow(end: number): void {
@@ -155,8 +155,8 @@ export class Codec {
    *
    * @param bytes Its size.
    */
-  makeWindow(bytes: number): void {
-    this.grow(this.windowAt + bytes);
+  makeWriteBuffer(bytes: number): void {
+    this.grow(this.writeBufferAt + bytes);
   }
 
   /** The number in a slot, at most 2^53 - 1. */

@@ -14,7 +14,8 @@ import { checkAppend, isAcceptable } from "../validate.ts";
 import { CHECKPOINT_BYTES } from "../format/checkpoint.ts";
 import { FRAME_ALIGNMENT, FRAME_HEADER_BYTES, frameBytes } from "../format/frame.ts";
 import type { LogIndex } from "./index.ts";
-import { type SegmentWriter, WRITE_BYTES_MAX } from "./writer.ts";
+import { WRITE_BYTES_MAX } from "./write_buffer.ts";
+import type { SegmentWriter } from "./writer.ts";
 
 /** Entries that were checked and follow on the log. */
 export interface Batch {
@@ -27,10 +28,10 @@ export interface Batch {
   readonly lastTerm: Term;
   /** Where terms begin in between: the index and the term of each. */
   readonly changes: readonly (readonly [Index, Term])[] | undefined;
-  /** Address of their frames in the writer's window, and how many bytes these are. */
+  /** Address of their frames in the write buffer, and how many bytes these are. */
   readonly at: number;
   readonly bytes: number;
-  /** The entries themselves, where the window is too small for all their frames. */
+  /** The entries themselves, where the buffer is too small for all their frames. */
   readonly entries: readonly TakenEntry[] | undefined;
 }
 
@@ -65,9 +66,9 @@ export function takeBatch(
 }
 
 /**
- * Lays the frames of a batch in the window.
+ * Lays the frames of a batch in the write buffer.
  *
- * @returns The batch; `undefined` if the window is too small for it, if reading it has called the log, or if anything
+ * @returns The batch; `undefined` if the buffer is too small for it, if reading it has called the log, or if anything
  * else about it is out of the ordinary.
  */
 function layBatch(
@@ -84,9 +85,10 @@ function layBatch(
     room += isBytes(command) ? command.length : NaN;
   }
   if (room >>> 0 !== room || room > WRITE_BYTES_MAX - CHECKPOINT_BYTES) return undefined;
+  const { buffer } = writer;
   // With room for a checkpoint behind it.
-  const start = writer.reserve(room + CHECKPOINT_BYTES);
-  const { reservations } = writer;
+  const start = buffer.reserve(room + CHECKPOINT_BYTES, writer.segment.endOffset);
+  const { reservations } = buffer;
   const { nextIndex } = log;
   let bytes = 0;
   let commandBytes = 0;
@@ -105,8 +107,8 @@ function layBatch(
     if (length > maxEntryBytes || length >>> 0 !== length || bytes + total > room) return undefined;
     if (length === 0 && isDetached(command)) return undefined;
     // From here on nothing of the caller's runs until the frame is laid.
-    if (writer.reservations !== reservations) return undefined;
-    writer.putEntry(start + bytes, term, index, kind, command, length);
+    if (buffer.reservations !== reservations) return undefined;
+    buffer.putEntry(start + bytes, writer.changes, term, index, kind, command, length);
     if (i === 0) firstTerm = term;
     else if (term !== lastTerm) (changes ??= []).push([index, term]);
     lastTerm = term;

@@ -1,5 +1,5 @@
 /**
- * Reading entries back: from the writer's window if they were written lately, from their file otherwise, and with
+ * Reading entries back: from the write buffer if they were written lately, from their file otherwise, and with
  * every checksum verified, because what recovery or an earlier read saw may not be what the disk holds today.
  *
  * @module
@@ -72,7 +72,7 @@ export class EntryReader {
       throw this.damaged(index, segment, offset);
     }
     if (this.writer?.segment === segment) {
-      const address = this.writer.addressOf(offset);
+      const address = this.writer.buffer.addressOf(offset);
       if (address !== undefined) return this.decode(address, index);
     }
     return this.readOne(segment, index, offset);
@@ -113,7 +113,7 @@ export class EntryReader {
   }
 
   /**
-   * Reads as many entries as the window or one chunk of their file holds.
+   * Reads as many entries as the write buffer or one chunk of their file holds.
    *
    * @returns The bytes of their commands, and whether the next one's would be more than there is room for.
    */
@@ -128,7 +128,7 @@ export class EntryReader {
     const start = this.offsetOf(segment, from);
     if (start === OFFSET_LOST) return { bytes: 0, isFull: false };
     // What the writer has sealed and still holds needs no checking, and reaches to the end of the log.
-    const written = this.writer?.segment === segment ? this.writer.addressOf(start) : undefined;
+    const written = this.writer?.segment === segment ? this.writer.buffer.addressOf(start) : undefined;
     let filled = 0;
     if (written === undefined) {
       const most = Math.min(segment.boundAfter(to) - start, CHUNK_BYTES);

@@ -1,8 +1,5 @@
 /**
- * The writer: appends frames to the newest segment, flushes, lays zeros ahead, and starts the next segment.
- *
- * Frames are built in a window of WASM memory and written to the file straight out of it. The window goes on
- * holding the last few MiB that were written, so that reading what was just appended touches no file.
+ * The writer: appends frames to the active segment, flushes it, and begins the next one.
  *
  * After an error from this class, the file may differ from what memory says, so the caller stops writing for good.
  * `NO_SPACE` and `CORRUPT` from {@link SegmentWriter.rotate} are the exceptions.
@@ -10,12 +7,11 @@
  * @module
  */
 
-import { CHUNK_BYTES, type Codec, SLOT_LAST_CHECKSUM } from "../codec/codec.ts";
-import { WalLogError } from "../errors.ts";
+import { type Codec, SLOT_LAST_CHECKSUM } from "../codec/codec.ts";
 import type { File, FileSystem } from "../storage/file_system.ts";
 import { errorCode, isNoSpace, readFull, writeFull } from "../storage/full.ts";
 import type { TakenEntry } from "../taken.ts";
-import type { EntryKind, Index, Term } from "../types.ts";
+import type { Index } from "../types.ts";
 import type { Batch } from "./batch.ts";
 import { createSegment } from "./create.ts";
 import { type Checkpoint, CHECKPOINT_BYTES, encodeCheckpoint } from "../format/checkpoint.ts";
@@ -23,7 +19,6 @@ import {
   CHANGES_END,
   FLAG_CLEAR,
   FLAG_CLOSE,
-  FLAG_CONFIG,
   FLAGS_SHIFT,
   FRAME_ALIGNMENT,
   FRAME_HEADER_BYTES,
@@ -32,57 +27,26 @@ import {
   frameBytes,
   isChange,
   KIND_CHECKPOINT,
-  KIND_ENTRY,
   KIND_SEGMENT_INDEX,
   KIND_SNAPSHOT,
   KIND_TRUNCATE,
 } from "../format/frame.ts";
-import { decodeNextPointer, encodeNextPointer } from "../format/next_pointer.ts";
 import type { PlacedSlot } from "../format/durable_slot.ts";
-import { HEADER_OFFSETS, NEXT_POINTER_OFFSETS, SEGMENT_HEADER_BYTES } from "../format/header_block.ts";
-import { encodeSegmentHeader } from "../format/segment_header.ts";
+import { NEXT_POINTER_OFFSETS, SEGMENT_HEADER_BYTES } from "../format/header_block.ts";
 import { encodeSegmentIndex } from "../format/segment_index.ts";
 import type { LogState } from "../format/state.ts";
 import type { TermRuns } from "./index.ts";
 import { selectSegment } from "./select_segment.ts";
+import { encodePointer, requireUnnamed } from "./name_next.ts";
+import { OpenFlushes } from "./open_flushes.ts";
+import { Preallocation } from "./preallocation.ts";
 import type { Segment } from "./segment.ts";
+import { ENTRY_WORD, WRITE_BYTES_MAX, WriteBuffer } from "./write_buffer.ts";
 import { droppedBefore, DropTracker } from "./drops.ts";
 import { SlotWriter } from "./slot_writer.ts";
 
 /** A checkpoint follows at the latest when this much was written since the last one. In bytes. */
 const CHECKPOINT_EVERY_BYTES = 16 * 1024;
-/** What the window holds on to of what was written. */
-const WINDOW_KEPT_BYTES = 4 * 1024 * 1024;
-/** The most that is written at once; a larger frame goes to the file from where it lies. */
-export const WRITE_BYTES_MAX = 4 * 1024 * 1024;
-const WINDOW_BYTES_MAX = WINDOW_KEPT_BYTES + WRITE_BYTES_MAX;
-/** What the window begins with: a log that is little written takes little memory. */
-const WINDOW_BYTES_MIN = 256 * 1024;
-/** Of writes from here on the window holds the last one only. */
-const WINDOW_BATCH_MAX = 48 * 1024;
-
-/**
- * Zeros ahead of the writer spare a flush the file's new size. They begin small, so that a small log stays a small
- * file, and double up to 4 MiB, where the cost per commit no longer shows.
- */
-const ZERO_AHEAD_BYTES_MIN = 256 * 1024;
-const ZERO_AHEAD_BYTES_MAX = 4 * 1024 * 1024;
-/**
- * Zeros are written in pieces of this size. Linux caches what is written at once as one large folio, and each small
- * write into that one later costs as much as all its blocks: entries appended one by one were half as fast. In bytes.
- */
-const ZERO_PIECE_BYTES = 64 * 1024;
-/** Whoever writes more than this between two flushes is bound by the data, and zeros would only double it. */
-const ZERO_AHEAD_BATCH_MAX = 512 * 1024;
-
-/** Kind, flags and count of an entry's frame, as the word at {@link FRAME_KIND} has them. */
-const ENTRY_WORD = {
-  normal: KIND_ENTRY | 1 << 16,
-  config: KIND_ENTRY | FLAG_CONFIG << FLAGS_SHIFT | 1 << 16,
-} as const;
-
-let zeros: Uint8Array | undefined;
-
 /** Where a writer goes on. */
 export interface WriterStart {
   readonly segment: Segment;
@@ -110,20 +74,12 @@ export class SegmentWriter {
   private file: File;
   private slots: SlotWriter;
   private drops: DropTracker;
-  /** Flushes under way, by file: such a file is closed when they are done. */
-  private readonly flushing = new Map<File, number>();
-  private readonly retired = new Set<File>();
-  /** Offset in the file of the window's first byte, and how many it holds. */
-  private windowStart: number;
-  private windowFilled = 0;
-  private windowBytes = WINDOW_BYTES_MIN;
-  /** How often room was made in it: whether what was laid there is still what lies there. */
-  reservations = 0;
+  private readonly flushes = new OpenFlushes();
+  /** What is about to be written, and what was written last. */
+  readonly buffer: WriteBuffer;
+  private readonly preallocation: Preallocation;
   /** Where the beginning of the segment's next-segment pointer is read. */
   private readonly probe = new Uint8Array(1);
-  /** Offset up to which the file is known to hold zeros ahead. */
-  private zeroedTo: number;
-  private zeroAhead = ZERO_AHEAD_BYTES_MIN;
   /** The sealed segment whose second copy of the pointer is written and not flushed yet. */
   private unflushedPointer: Segment | undefined;
   /** Truncations, snapshots and hard states of the log so far. */
@@ -151,12 +107,11 @@ export class SegmentWriter {
     this.slots = new SlotWriter(file, codec, segment.header, slot);
     this.drops = new DropTracker(segment);
     this.durableLsn = segment.endLsn;
-    this.windowStart = segment.endOffset;
-    this.zeroedTo = segment.endOffset;
+    this.buffer = new WriteBuffer(codec, segment.endOffset);
+    this.preallocation = new Preallocation(segment.endOffset);
     this.endsWithCheckpoint = endsWithCheckpoint;
     this.numberUsed = numberUsed;
     this.changes = changes;
-    codec.makeWindow(this.windowBytes);
   }
 
   /** Whether something was written that no flush covers. A checkpoint alone is not worth one. */
@@ -176,7 +131,7 @@ export class SegmentWriter {
   }
 
   /**
-   * Writes a batch, as one write if its frames lie in the window, and notes the offsets of its entries.
+   * Writes a batch, as one write if its frames lie in the buffer, and notes the offsets of its entries.
    *
    * @param batch The batch, taken since anything else was written.
    * @param stateBehind Gives the log's state behind the batch, for a checkpoint.
@@ -192,8 +147,8 @@ export class SegmentWriter {
     const end = segment.endOffset;
     const isDue = segment.endLsn + bytes - this.drops.positions[0].since >= CHECKPOINT_EVERY_BYTES;
     const total = bytes + (isDue ? CHECKPOINT_BYTES : 0);
-    const at = this.reserve(total);
-    // A segment that was begun meanwhile has begun the window anew.
+    const at = this.buffer.reserve(total, end);
+    // A segment that was begun meanwhile has begun the buffer anew.
     if (at !== laid) codec.bytes.copyWithin(at, laid, laid + bytes);
     const table = segment.stage(count);
     const { words } = codec;
@@ -203,7 +158,7 @@ export class SegmentWriter {
     }
     // Behind the batch and in the same write, so that it costs no call of its own.
     if (isDue) this.putCheckpoint(at + bytes, 0, stateBehind(), segment.endLsn + bytes);
-    this.writeWindow(at, total, end);
+    this.writeFrames(at, total, end);
     segment.commit(count);
     segment.endOffset = end + total;
     segment.lastChecksum = codec.get(SLOT_LAST_CHECKSUM);
@@ -216,6 +171,11 @@ export class SegmentWriter {
     return this.segment.endLsn - this.drops.positions[0].since >= CHECKPOINT_EVERY_BYTES;
   }
 
+  /** The count of changes, where a frame's word has it. */
+  private get changesByte(): number {
+    return this.changes % CHANGES_END << 8;
+  }
+
   /** A checkpoint for the end of what was written. */
   private checkpointOf(state: LogState): Checkpoint {
     return { state, milliseconds: this.fileSystem.now(), dropped: this.drops.positions };
@@ -226,11 +186,18 @@ export class SegmentWriter {
     const payload = encodeCheckpoint(this.checkpointOf(state), lsn);
     const kinds = KIND_CHECKPOINT | flags << FLAGS_SHIFT;
     const { nextIndex, lastTerm } = state;
-    this.putHeader(at, payload.length, Math.max(lastTerm, 0), nextIndex, nextIndex / 2 ** 32, kinds);
+    this.buffer.putHeader(
+      at,
+      payload.length,
+      Math.max(lastTerm, 0),
+      nextIndex,
+      nextIndex / 2 ** 32,
+      kinds | this.changesByte,
+    );
     this.codec.bytes.set(payload, at + FRAME_HEADER_BYTES);
   }
 
-  /** Writes entries of which the frames do not fit the window together. */
+  /** Writes entries of which the frames do not fit the buffer together. */
   private appendLarge(entries: readonly TakenEntry[]): void {
     const { codec, segment } = this;
     const table = segment.stage(entries.length);
@@ -249,13 +216,13 @@ export class SegmentWriter {
         table[staged++] = end / FRAME_ALIGNMENT;
         end += this.writeLarge(entries[next++]!, end);
       } else {
-        let at = this.reserve(bytes, end);
+        let at = this.buffer.reserve(bytes, end);
         for (let i = first; i < next; i++) {
           const { command, term, index, kind } = entries[i]!;
-          this.putEntry(at, term, index, kind, command, command.length);
+          this.buffer.putEntry(at, this.changes, term, index, kind, command, command.length);
           at += frameBytes(command.length);
         }
-        this.writeWindow(at - bytes, bytes, end);
+        this.writeFrames(at - bytes, bytes, end);
         end += bytes;
       }
     }
@@ -276,13 +243,20 @@ export class SegmentWriter {
   writeFrame(kind: number, flags: number, term: number, index: number | bigint): void {
     const { segment, codec } = this;
     const total = FRAME_HEADER_BYTES;
-    const at = this.reserve(total, segment.endOffset);
+    const at = this.buffer.reserve(total, segment.endOffset);
     const kinds = kind | flags << FLAGS_SHIFT;
     const { changes } = this;
     if (isChange(kind)) this.changes = changes + 1;
-    this.putHeader(at, 0, term, Number(BigInt(index) & 0xffffffffn), Number(BigInt(index) >> 32n), kinds);
+    this.buffer.putHeader(
+      at,
+      0,
+      term,
+      Number(BigInt(index) & 0xffffffffn),
+      Number(BigInt(index) >> 32n),
+      kinds | this.changesByte,
+    );
     try {
-      this.writeWindow(at, total, segment.endOffset);
+      this.writeFrames(at, total, segment.endOffset);
     } catch (error) {
       this.changes = changes;
       throw error;
@@ -308,8 +282,8 @@ export class SegmentWriter {
     const { endOffset } = this.segment;
     this.file.truncate(endOffset);
     this.file.sync();
-    this.zeroedTo = this.windowStart = endOffset;
-    this.windowFilled = 0;
+    this.preallocation.restart(endOffset);
+    this.buffer.restart(endOffset);
   }
 
   /**
@@ -346,88 +320,31 @@ export class SegmentWriter {
   private writeCheckpoint(flags: number, state: LogState): void {
     const { segment, codec } = this;
     const lsn = segment.endLsn;
-    this.putCheckpoint(this.reserve(CHECKPOINT_BYTES), flags, state, lsn);
-    this.writeWindow(codec.windowAt + this.windowFilled, CHECKPOINT_BYTES, segment.endOffset);
+    const at = this.buffer.reserve(CHECKPOINT_BYTES, segment.endOffset);
+    this.putCheckpoint(at, flags, state, lsn);
+    this.writeFrames(at, CHECKPOINT_BYTES, segment.endOffset);
     segment.endOffset += CHECKPOINT_BYTES;
     segment.lastChecksum = codec.get(SLOT_LAST_CHECKSUM);
     this.drops.checkpointed(lsn);
     this.endsWithCheckpoint = true;
   }
 
-  /**
-   * Makes room in the window for the next write.
-   *
-   * @param bytes How much, at most {@link WRITE_BYTES_MAX}.
-   * @param end Offset in the file that it is for.
-   * @returns The address.
-   */
-  reserve(bytes: number, end: number = this.segment.endOffset): number {
-    const { codec } = this;
-    this.reservations++;
-    // Large writes all go through the same few pages, which stay in the processor's cache that way.
-    if (this.windowStart + this.windowFilled !== end || bytes >= WINDOW_BATCH_MAX) {
-      this.windowStart = end;
-      this.windowFilled = 0;
-    }
-    if (this.windowFilled + bytes > this.windowBytes && this.windowBytes < WINDOW_BYTES_MAX) {
-      this.windowBytes = Math.min(Math.max(this.windowBytes * 2, this.windowFilled + bytes), WINDOW_BYTES_MAX);
-      codec.makeWindow(this.windowBytes);
-    }
-    if (this.windowFilled + bytes > this.windowBytes) {
-      const kept = Math.min(this.windowFilled, WINDOW_KEPT_BYTES);
-      const from = codec.windowAt + this.windowFilled - kept;
-      codec.bytes.copyWithin(codec.windowAt, from, from + kept);
-      this.windowStart += this.windowFilled - kept;
-      this.windowFilled = kept;
-    }
-    return codec.windowAt + this.windowFilled;
-  }
-
-  private putHeader(
-    at: number,
-    length: number,
-    term: number,
-    indexLow: number,
-    indexHigh: number,
-    kinds: number,
-  ): void {
-    const { words } = this.codec;
-    const word = at >>> 2;
-    words[word + 1] = length;
-    words[word + 4] = term;
-    words[word + 5] = term / 2 ** 32;
-    words[word + 6] = indexLow;
-    words[word + 7] = indexHigh;
-    words[word + 8] = kinds | this.changes % CHANGES_END << 8;
-  }
-
-  /**
-   * Puts an entry's frame at an address, unsealed.
-   *
-   * @param at The address.
-   * @param length Bytes of the command.
-   */
-  putEntry(at: number, term: Term, index: Index, kind: EntryKind, command: Uint8Array, length: number): void {
-    this.putHeader(at, length, term, index, index / 2 ** 32, ENTRY_WORD[kind]);
-    this.codec.bytes.set(command, at + FRAME_HEADER_BYTES);
-  }
-
-  /** Seals the frames at an address of the window and writes them. */
-  private writeWindow(at: number, bytes: number, end: number): void {
+  /** Seals the frames at an address of the buffer and writes them. */
+  private writeFrames(at: number, bytes: number, end: number): void {
     const { codec, segment } = this;
     selectSegment(codec, segment.header);
     codec.wasm.seal(at, bytes, segment.header.baseLsn + end, this.durableLsn);
     writeFull(this.file, codec.bytes.subarray(at, at + bytes), end);
-    this.windowFilled += bytes;
+    this.buffer.wrote(bytes);
   }
 
-  /** Writes an entry that exceeds the window: its header, then the command from where it lies. */
+  /** Writes an entry that exceeds the buffer: its header, then the command from where it lies. */
   private writeLarge(entry: TakenEntry, end: number): number {
     const { codec, segment } = this;
     const { command, term, index, kind } = entry;
     const sum = codec.hash(command, 0n);
     const at = codec.chunkAt;
-    this.putHeader(at, command.length, term, index, index / 2 ** 32, ENTRY_WORD[kind]);
+    this.buffer.putHeader(at, command.length, term, index, index / 2 ** 32, ENTRY_WORD[kind] | this.changesByte);
     new DataView(codec.wasm.memory.buffer).setBigUint64(at + FRAME_PAYLOAD_CHECKSUM, sum, true);
     selectSegment(codec, segment.header);
     codec.wasm.sealHeaderOnly(at, segment.header.baseLsn + end, this.durableLsn);
@@ -437,18 +354,6 @@ export class SegmentWriter {
     const padding = total - FRAME_HEADER_BYTES - command.length;
     if (padding > 0) writeFull(this.file, new Uint8Array(padding), end + total - padding);
     return total;
-  }
-
-  /**
-   * Where the bytes at an offset of the newest segment lie in the window.
-   *
-   * @param offset Offset in the file, of a frame.
-   * @returns Their address, or `undefined` if the window has moved on.
-   */
-  addressOf(offset: number): number | undefined {
-    return offset >= this.windowStart && offset < this.windowStart + this.windowFilled
-      ? this.codec.windowAt + offset - this.windowStart
-      : undefined;
   }
 
   /**
@@ -468,7 +373,7 @@ export class SegmentWriter {
    */
   flush(state?: LogState): void {
     this.requireActive();
-    this.layZeros();
+    this.preallocate();
     this.syncFile();
     if (state !== undefined) this.slots.write({ lsn: this.durableLsn, checkpoint: this.checkpointOf(state) });
   }
@@ -513,32 +418,17 @@ export class SegmentWriter {
    */
   async flushAsync(state?: LogState): Promise<void> {
     this.requireActive();
-    this.layZeros();
+    this.preallocate();
     const { endLsn } = this.segment;
     const { file, slots } = this;
     const checkpoint = state && this.checkpointOf(state);
     const started = performance.now();
     const slotsFlushed = slots.flushBegins();
-    await this.syncOpen(file);
+    await this.flushes.sync(file);
     slotsFlushed();
     this.flushed(endLsn, started);
     // The segment may have been sealed meanwhile, and then needs none.
     if (checkpoint !== undefined && slots === this.slots) slots.write({ lsn: endLsn, checkpoint });
-  }
-
-  /** Flushes a file without blocking, and keeps it open meanwhile. */
-  private async syncOpen(file: File): Promise<void> {
-    this.flushing.set(file, (this.flushing.get(file) ?? 0) + 1);
-    try {
-      await file.syncAsync();
-    } finally {
-      const left = this.flushing.get(file)! - 1;
-      if (left > 0) this.flushing.set(file, left);
-      else {
-        this.flushing.delete(file);
-        if (this.retired.delete(file)) file.close();
-      }
-    }
   }
 
   /** A flush that began when the log ended at `lsn` has returned success. */
@@ -548,24 +438,11 @@ export class SegmentWriter {
     this.onFlush(bytes, performance.now() - started);
   }
 
-  /** Writes zeros ahead, where that pays, for the flush that follows to make durable. */
-  private layZeros(): void {
-    const { segment } = this;
-    const batch = segment.endLsn - this.durableLsn;
-    if (batch > ZERO_AHEAD_BATCH_MAX || this.zeroedTo - segment.endOffset > batch) return;
-    const from = Math.max(this.zeroedTo, segment.endOffset);
-    const to = Math.min(from + this.zeroAhead, SEGMENT_HEADER_BYTES + this.segmentBytes);
-    if (to <= from) return;
-    zeros ??= new Uint8Array(ZERO_PIECE_BYTES);
-    try {
-      for (let at = from; at < to; at += zeros.length) writeFull(this.file, zeros.subarray(0, to - at), at);
-      this.zeroedTo = to;
-      this.zeroAhead = Math.min(this.zeroAhead * 2, ZERO_AHEAD_BYTES_MAX);
-    } catch (error) {
-      // Zeros are there for speed, and no byte of the log is at stake: on a full disk the log does without them.
-      if (!isNoSpace(error)) throw error;
-      this.zeroAhead = 0;
-    }
+  /** Lays zeros behind the frames, for the flush that follows to make durable. */
+  private preallocate(): void {
+    const { endOffset, endLsn } = this.segment;
+    const limit = SEGMENT_HEADER_BYTES + this.segmentBytes;
+    this.preallocation.lay(this.file, endOffset, endLsn - this.durableLsn, limit);
   }
 
   /**
@@ -603,15 +480,15 @@ export class SegmentWriter {
     // The copies share no flush, so a torn one costs one copy at most.
     this.copyPointer(pointer);
     this.unflushedPointer = old;
-    this.retire(this.file);
+    this.flushes.retire(this.file);
     old.trim();
     this.segment = segment;
     this.file = file;
     this.slots = new SlotWriter(file, this.codec, segment.header, undefined);
     this.drops = new DropTracker(segment);
     this.durableLsn = segment.endLsn;
-    this.windowStart = this.zeroedTo = segment.endOffset;
-    this.windowFilled = 0;
+    this.preallocation.restart(segment.endOffset);
+    this.buffer.restart(segment.endOffset);
     this.endsWithCheckpoint = false;
   }
 
@@ -641,7 +518,7 @@ export class SegmentWriter {
     );
     const sum = codec.hash(payload, 0n);
     const at = codec.chunkAt;
-    this.putHeader(at, payload.length, 0, 0, 0, KIND_SEGMENT_INDEX);
+    this.buffer.putHeader(at, payload.length, 0, 0, 0, KIND_SEGMENT_INDEX | this.changesByte);
     new DataView(codec.wasm.memory.buffer).setBigUint64(at + FRAME_PAYLOAD_CHECKSUM, sum, true);
     selectSegment(codec, segment.header);
     codec.wasm.sealHeaderOnly(at, segment.header.baseLsn + offset, this.durableLsn);
@@ -673,188 +550,6 @@ export class SegmentWriter {
 
   /** Closes the file, at once or when the flushes under way are done. */
   close(): void {
-    this.retire(this.file);
+    this.flushes.retire(this.file);
   }
-
-  private retire(file: File): void {
-    if (this.flushing.has(file)) this.retired.add(file);
-    else file.close();
-  }
-}
-
-/** Writes a segment's header once more, flushed. */
-function rewriteHeader(fileSystem: FileSystem, codec: Codec, { path, header }: Segment): void {
-  const file = fileSystem.open(path, "write");
-  try {
-    const sector = encodeSegmentHeader(header, (bytes, seed) => codec.hash(bytes, seed));
-    for (const offset of HEADER_OFFSETS) writeFull(file, sector, offset);
-    file.sync();
-  } finally {
-    file.close();
-  }
-}
-
-/**
- * Fails if a segment names another one as the next than this writer knows: another writer has gone on with the log.
- *
- * @param file The segment's file.
- * @param codec The codec.
- * @param segment The segment.
- * @param known The number that it may name; `undefined` if it must name none.
- * @throws {WalLogError} `LOCK_LOST`.
- */
-function requireUnnamed(file: File, codec: Codec, { path, header }: Segment, known: number | undefined): void {
-  const block = new Uint8Array(SEGMENT_HEADER_BYTES);
-  readFull(file, block, 0);
-  const naming = decodeNextPointer(block, true, header.salt, (bytes, seed) => codec.hash(bytes, seed));
-  if (naming.kind !== "named" || naming.next.number === known) return;
-  const { number } = naming.next;
-  const message = `Another writer has gone on with the log: ${path} names segment ${number} as the next one`;
-  throw new WalLogError("LOCK_LOST", message, { path });
-}
-
-/** Makes the pointer from a segment to the next one, all of which has been flushed. */
-function encodePointer(codec: Codec, { header }: Segment, next: Segment, endLsn: number): Uint8Array {
-  const pointer = { number: next.header.number, endLsn, durableLsn: next.endLsn };
-  return encodeNextPointer(pointer, header.salt, (bytes, seed) => codec.hash(bytes, seed));
-}
-
-/** Writes both copies of a pointer, each with a flush of its own. */
-function writePointer(file: File, pointer: Uint8Array): void {
-  for (const offset of NEXT_POINTER_OFFSETS) {
-    writeFull(file, pointer, offset);
-    file.sync();
-  }
-}
-
-/**
- * Makes a segment part of the log, durably, by naming it in the one before.
- *
- * @param fileSystem The machine.
- * @param codec The codec.
- * @param segment The one before.
- * @param next The segment.
- * @param durableLsn The LSN below which the segment is known to be durable.
- */
-export function nameNextSegment(
-  fileSystem: FileSystem,
-  codec: Codec,
-  segment: Segment,
-  { header: { number, baseLsn } }: Segment,
-  durableLsn: number,
-): void {
-  const file = fileSystem.open(segment.path, "write");
-  try {
-    file.requireNamed?.();
-    requireUnnamed(file, codec, segment, number);
-    const pointer = { number, endLsn: baseLsn, durableLsn };
-    writePointer(file, encodeNextPointer(pointer, segment.header.salt, (bytes, seed) => codec.hash(bytes, seed)));
-  } finally {
-    file.close();
-  }
-}
-
-/**
- * Goes on after a crash, in a new segment: never behind an old tail, where frames that were cut could come back to
- * life, and with everything that was only read, not flushed, written and flushed anew.
- *
- * @param fileSystem The machine.
- * @param folder The log's folder.
- * @param codec The codec.
- * @param head The newest segment, as it was recovered.
- * @param proven The position up to which the log was proven durable, and there: its state, the sum of its last frame, and
- * the lowest index that the head had truncated by then, and the lowest that it has truncated since. Also the number of a
- * segment that the head names and that is missing.
- * @param numberUsed The highest number that the log has used.
- * @param keptBytes How much of the old file holds anything; zeros behind are given back.
- * @returns The new segment, which the head's unproven entries have moved to, and its open file.
- */
-export function continueAfterCrash(
-  fileSystem: FileSystem,
-  folder: string,
-  codec: Codec,
-  head: Segment,
-  proven: {
-    readonly lsn: number;
-    readonly state: LogState;
-    readonly sum: number;
-    readonly lowestTruncated: number;
-    readonly truncatedSince: number;
-    readonly missingNumber: number | undefined;
-  },
-  numberUsed: number,
-  keptBytes: number,
-): { segment: Segment; file: File } {
-  const provenOffset = proven.lsn - head.header.baseLsn;
-  // The header was read, which does not say that it is on the disk, unless a frame behind it was proven durable.
-  if (provenOffset === SEGMENT_HEADER_BYTES) rewriteHeader(fileSystem, codec, head);
-  const { segment, file } = createSegment(fileSystem, folder, codec, numberUsed, {
-    uuid: head.header.uuid,
-    baseLsn: proven.lsn,
-    previous: head.header.number,
-    previousChecksum: proven.sum,
-    state: proven.state,
-    provenLsn: proven.lsn,
-    floor: Math.min(head.header.state.nextIndex, proven.lowestTruncated),
-    dropped: droppedBefore(head.header, proven.lowestTruncated),
-  });
-  const old = fileSystem.open(head.path, "write");
-  let named = false;
-  try {
-    copyFrames(codec, old, provenOffset, head, file, segment, proven.lsn);
-    segment.endOffset = head.endOffset - provenOffset + SEGMENT_HEADER_BYTES;
-    segment.lastChecksum = segment.endOffset > SEGMENT_HEADER_BYTES ? codec.get(SLOT_LAST_CHECKSUM) : 0;
-    file.sync();
-    fileSystem.syncDirectory(folder);
-    named = true;
-    if (old.size() > keptBytes) old.truncate(keptBytes);
-    old.requireNamed?.();
-    requireUnnamed(old, codec, head, proven.missingNumber);
-    writePointer(old, encodePointer(codec, head, segment, proven.lsn));
-  } catch (error) {
-    file.close();
-    // Nothing knows of the new segment yet, and on a full disk its room is needed.
-    if (!named) fileSystem.remove(segment.path);
-    throw error;
-  } finally {
-    old.close();
-  }
-  moveEntries(head, segment, provenOffset);
-  head.lowestTruncated = proven.lowestTruncated;
-  segment.lowestTruncated = proven.truncatedSince;
-  return { segment, file };
-}
-
-/** Copies the frames behind an offset, sealed anew for their place in the new segment. */
-function copyFrames(
-  codec: Codec,
-  from: File,
-  start: number,
-  head: Segment,
-  to: File,
-  segment: Segment,
-  provenLsn: number,
-): void {
-  const { header } = segment;
-  let skip = 0;
-  for (let at = start; at < head.endOffset;) {
-    const count = readFull(from, codec.chunk.subarray(0, Math.min(CHUNK_BYTES, head.endOffset - at)), at);
-    if (count === 0) throw new Error(`${head.path} ends at byte ${at}, it had frames up to byte ${head.endOffset}`);
-    const target = at - start + SEGMENT_HEADER_BYTES;
-    selectSegment(codec, header);
-    const done = codec.wasm.resealCopies(codec.chunkAt, count, skip, header.baseLsn + target, provenLsn);
-    const whole = Math.min(done, count);
-    writeFull(to, codec.chunk.subarray(0, whole), target);
-    skip = done - whole;
-    at += whole;
-  }
-}
-
-/** Moves the entries behind an offset from one segment's table to the next one's. */
-function moveEntries(head: Segment, segment: Segment, provenOffset: number): void {
-  const first = head.firstIndex + head.countBelow(provenOffset);
-  segment.clear(first);
-  for (const [, offset] of head.located(first, Infinity)) segment.push(offset - provenOffset + SEGMENT_HEADER_BYTES);
-  head.cut(first);
-  head.endOffset = provenOffset;
 }

@@ -24,6 +24,10 @@ export interface Mutant {
 }
 
 const BATCH = "src/segments/batch.ts";
+const NAME_NEXT = "src/segments/name_next.ts";
+const OPEN_FLUSHES = "src/segments/open_flushes.ts";
+const CONTINUE = "src/segments/continue.ts";
+const PREALLOCATION = "src/segments/preallocation.ts";
 const WRITER = "src/segments/writer.ts";
 const SLOT_WRITER = "src/segments/slot_writer.ts";
 const DURABLE_SLOT = "src/format/durable_slot.ts";
@@ -154,7 +158,7 @@ const EVIDENCE: Mutant[] = [
   },
   {
     name: "both copies of a pointer share a flush",
-    file: WRITER,
+    file: NAME_NEXT,
     edits: [[
       "writeFull(file, pointer, offset);\n    file.sync();\n  }",
       "writeFull(file, pointer, offset);\n  }\n  file.sync();",
@@ -279,14 +283,14 @@ const FLUSHES: Mutant[] = [
     name: "syncSync does not flush",
     file: WRITER,
     edits: [[
-      "this.layZeros();\n    this.syncFile();",
-      "this.layZeros();\n    this.flushed(this.segment.endLsn, performance.now());",
+      "this.preallocate();\n    this.syncFile();",
+      "this.preallocate();\n    this.flushed(this.segment.endLsn, performance.now());",
     ]],
     dies: "simulation",
   },
   {
     name: "sync does not flush",
-    file: WRITER,
+    file: OPEN_FLUSHES,
     edits: [["await file.syncAsync();", "await Promise.resolve();"]],
     dies: "simulation",
   },
@@ -328,13 +332,13 @@ const FLUSHES: Mutant[] = [
   },
   {
     name: "a next-segment pointer is not flushed at opening",
-    file: WRITER,
+    file: NAME_NEXT,
     edits: [["writeFull(file, pointer, offset);\n    file.sync();", "writeFull(file, pointer, offset);"]],
     dies: "strace_test",
   },
   {
     name: "copied frames are not flushed before the new segment is named",
-    file: WRITER,
+    file: CONTINUE,
     edits: [[
       "file.sync();\n    fileSystem.syncDirectory(folder);\n    named = true;",
       "fileSystem.syncDirectory(folder);\n    named = true;",
@@ -343,7 +347,7 @@ const FLUSHES: Mutant[] = [
   },
   {
     name: "the name of a segment that continues after a crash is not flushed",
-    file: WRITER,
+    file: CONTINUE,
     edits: [["fileSystem.syncDirectory(folder);\n    named = true;", "named = true;"]],
     dies: "simulation",
   },
@@ -434,7 +438,7 @@ const ORDERS: Mutant[] = [
   },
   {
     name: "the pointer to a segment that continues after a crash is flushed before its frames",
-    file: WRITER,
+    file: CONTINUE,
     edits: [
       [
         "file.sync();\n    fileSystem.syncDirectory(folder);\n    named = true;",
@@ -544,8 +548,8 @@ const WATERMARKS: Mutant[] = [
     name: "the durable position moves when a flush begins",
     file: WRITER,
     edits: [[
-      "await this.syncOpen(file);\n    slotsFlushed();\n    this.flushed(endLsn, started);",
-      "this.flushed(endLsn, started);\n    await this.syncOpen(file);\n    slotsFlushed();",
+      "await this.flushes.sync(file);\n    slotsFlushed();\n    this.flushed(endLsn, started);",
+      "this.flushed(endLsn, started);\n    await this.flushes.sync(file);\n    slotsFlushed();",
     ]],
     dies: "checks_test",
   },
@@ -553,8 +557,8 @@ const WATERMARKS: Mutant[] = [
     name: "a flush counts what was written while it ran",
     file: WRITER,
     edits: [[
-      "await this.syncOpen(file);\n    slotsFlushed();\n    this.flushed(endLsn, started);",
-      "await this.syncOpen(file);\n    slotsFlushed();\n    this.flushed(this.segment.endLsn, started);",
+      "await this.flushes.sync(file);\n    slotsFlushed();\n    this.flushed(endLsn, started);",
+      "await this.flushes.sync(file);\n    slotsFlushed();\n    this.flushed(this.segment.endLsn, started);",
     ]],
     dies: "sync_test",
   },
@@ -1098,7 +1102,7 @@ const RECOVERIES: Mutant[] = [
   },
   {
     name: "the unproven frames are not copied",
-    file: WRITER,
+    file: CONTINUE,
     edits: [["copyFrames(codec, old, provenOffset, head, file, segment, proven.lsn);", "void copyFrames;"]],
     dies: "simulation",
   },
@@ -1432,7 +1436,7 @@ const MEMORY: Mutant[] = [
   {
     name: "frames are laid over those that reading the batch has written",
     file: BATCH,
-    edits: [["if (writer.reservations !== reservations) return undefined;", ""]],
+    edits: [["if (buffer.reservations !== reservations) return undefined;", ""]],
     dies: "taken_test",
   },
   {
@@ -1515,7 +1519,7 @@ const MEMORY: Mutant[] = [
   },
   {
     name: "a failed flush that does not block is tried again",
-    file: WRITER,
+    file: OPEN_FLUSHES,
     edits: [["await file.syncAsync();", "await file.syncAsync().catch(() => file.syncAsync());"]],
     dies: "sync_test",
   },
@@ -1595,13 +1599,13 @@ const MEMORY: Mutant[] = [
   },
   {
     name: "zeros are laid over frames",
-    file: WRITER,
-    edits: [["const from = Math.max(this.zeroedTo, segment.endOffset);", "const from = this.zeroedTo;"]],
+    file: PREALLOCATION,
+    edits: [["const from = Math.max(this.zeroedTo, end);", "const from = this.zeroedTo;"]],
     dies: "simulation",
   },
   {
     name: "a flush that covers a closed segment closes its file too early",
-    file: WRITER,
+    file: OPEN_FLUSHES,
     edits: [["if (this.flushing.has(file)) this.retired.add(file);\n    else file.close();", "file.close();"]],
     dies: "checks_test",
   },
