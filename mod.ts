@@ -33,6 +33,7 @@ export { WalLogError, type WalLogErrorCode, type WalLogErrorDetails } from "./sr
 export type { WalLogEvents } from "./src/events.ts";
 export type { LatencyHistogram } from "./src/latency.ts";
 export type { SpaceStats } from "./src/disk_space.ts";
+export type { Lost } from "./src/lost.ts";
 export type { WalLogStats } from "./src/live_state.ts";
 export { MemoryLog } from "./src/memory_log.ts";
 export {

@@ -9,6 +9,7 @@ import { Durability } from "./durability.ts";
 import { isHeard, tell } from "./events.ts";
 import { WalLogError } from "./errors.ts";
 import { iterateEntries } from "./iterate.ts";
+import { type Lost, lostOf } from "./lost.ts";
 import { LiveState, type WalLogStats } from "./live_state.ts";
 import { logMetrics } from "./log_metrics.ts";
 import type { Metric } from "./metrics.ts";
@@ -188,6 +189,29 @@ export class WalLog implements RaftLog, AsyncDisposable, Disposable {
    */
   get damaged(): readonly Damage[] {
     return this.#state.damaged;
+  }
+
+  /**
+   * What the log has lost to damage, and nobody has repaired, replaced or given up. An undamaged log has lost nothing.
+   *
+   * @example
+   * ```ts
+   * import { WalLog } from "@wallog/wallog";
+   * import { mkdtempSync, rmSync } from "node:fs";
+   * import { tmpdir } from "node:os";
+   * import { join } from "node:path";
+   * import assert from "node:assert/strict";
+   *
+   * const folder = mkdtempSync(join(tmpdir(), "wallog-"));
+   * {
+   *   await using log = await WalLog.open(join(folder, "raft.wal"), { onDamage: "keep" });
+   *   assert.deepEqual(log.lost, { hardState: false, tail: false, ranges: [] });
+   * }
+   * rmSync(folder, { recursive: true });
+   * ```
+   */
+  get lost(): Lost {
+    return lostOf(this.#state);
   }
 
   /**

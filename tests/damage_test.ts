@@ -7,7 +7,7 @@ import assert from "node:assert/strict";
 import process from "node:process";
 import { describe, it } from "node:test";
 import { type Damage, WalLog, WalLogError, type WalLogOptions } from "../mod.ts";
-import { FRAME_HEADER_BYTES, KIND_ENTRY, KIND_SEGMENT_INDEX } from "../src/format/frame.ts";
+import { FRAME_HEADER_BYTES, KIND_ENTRY, KIND_HARD_STATE, KIND_SEGMENT_INDEX } from "../src/format/frame.ts";
 import {
   DURABLE_SLOT_OFFSETS,
   HEADER_OFFSETS,
@@ -548,6 +548,35 @@ describe("a log with damage that is kept", () => {
     assert.deepEqual(log.damaged, []);
     log.closeSync();
     assert.equal(WalLog.openSync(PATH, { fileSystem }).recovery.verdict, "clean");
+  });
+
+  it("is in one value what the log has lost, until it is repaired or given up", () => {
+    const whole = subject(2 ** 20, (history) => {
+      history.append(...entriesAt(1, 10));
+      history.do((log) => log.setHardState({ term: 4, votedFor: 1n }));
+      history.append(entryAt(11)).sync();
+      history.append(entryAt(12));
+    }).contents;
+    const segment = whole.get(FIRST_SEGMENT)!;
+    const frames = framesOf(segment);
+    const damaged = segment.slice();
+    const lose = (kind: number, index?: number) => {
+      const frame = frames.find((one) => one.kind === kind && (index === undefined || one.index === index))!;
+      damaged.fill(0, frame.offset, frame.end);
+    };
+    for (const index of [3, 4, 7]) lose(KIND_ENTRY, index);
+    lose(KIND_HARD_STATE);
+    const disk = new MemoryDisk(new Map(whole).set(FIRST_SEGMENT, damaged));
+    assert.throws(() => WalLog.openSync(PATH, { fileSystem: disk }), { code: "CORRUPT" });
+    const log = WalLog.openSync(PATH, { fileSystem: disk, onDamage: "keep" });
+    assert.deepEqual(log.lost, { hardState: true, tail: false, ranges: [[3, 4], [7, 7]] });
+    log.setHardState({ term: 5, votedFor: null }, { force: true });
+    assert.deepEqual(log.lost, { hardState: false, tail: false, ranges: [[3, 4], [7, 7]] });
+    log.repair(entriesAt(3, 4));
+    assert.deepEqual(log.lost.ranges, [[7, 7]]);
+    log.truncate(6);
+    assert.deepEqual(log.lost, { hardState: false, tail: false, ranges: [] });
+    log.closeSync();
   });
 
   it("at the end, where nothing tells how far the log went, is forgotten by nothing but a hard state that is forced", () => {
