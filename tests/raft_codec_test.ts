@@ -95,6 +95,20 @@ const GOLDEN: readonly (readonly [string, Message])[] = [
       conflictTerm: 3,
     },
   ],
+  [
+    "010606070200000000000000000c030528",
+    {
+      type: "appendEntriesReply",
+      term: 7,
+      success: false,
+      from: 2n,
+      matchIndex: 0,
+      conflictIndex: 12,
+      conflictTerm: 3,
+      round: 5,
+      rejectedIndex: 40,
+    },
+  ],
   ["010700070100000000000000ac0204020100000000000000feffffffffffffff0908", {
     type: "installSnapshot",
     term: 7,

@@ -59,7 +59,14 @@ const MESSAGES: readonly (readonly [message: { type: string }, wrong: Record<str
       ...{ type: "appendEntriesReply", term: 4, success: true, from: 2n },
       ...{ matchIndex: 2, conflictIndex: 0, conflictTerm: 0 },
     },
-    { term: NUMBER, from: ID, matchIndex: [...NUMBER, 5], conflictIndex: NUMBER, conflictTerm: NUMBER },
+    {
+      term: NUMBER,
+      from: ID,
+      matchIndex: [...NUMBER, 5],
+      conflictIndex: NUMBER,
+      conflictTerm: NUMBER,
+      rejectedIndex: NUMBER.slice(1),
+    },
   ],
   [{ type: "installSnapshot", term: 9, leader: 2n, snapshot: SNAPSHOT } as { type: string }, {
     ...{ term: NUMBER, leader: ID, offset: NUMBER.slice(1) },

@@ -41,6 +41,7 @@ function entriesAfter(
 const VOTE = { term: NUMBER, candidate: ID, lastLogIndex: NUMBER, lastLogTerm: NUMBER };
 const VOTE_REPLY = { term: NUMBER, voteGranted: fc.boolean(), from: ID };
 const ROUND = fc.oneof(fc.constant({}), NUMBER.map((round) => ({ round })));
+const REJECTED = fc.oneof(fc.constant({}), NUMBER.map((rejectedIndex) => ({ rejectedIndex })));
 
 /** A message of each type. */
 const BY_TYPE: { readonly [T in Message["type"]]: fc.Arbitrary<Extract<Message, { type: T }>> } = {
@@ -54,9 +55,19 @@ const BY_TYPE: { readonly [T in Message["type"]]: fc.Arbitrary<Extract<Message, 
       return { type: "appendEntries", term, leader, prevLogIndex, prevLogTerm, entries, leaderCommit, ...round };
     },
   ),
-  appendEntriesReply: fc.tuple(NUMBER, fc.boolean(), ID, NUMBER, NUMBER, NUMBER, ROUND).map(
-    ([term, success, from, matchIndex, conflictIndex, conflictTerm, round]) => (
-      { type: "appendEntriesReply", term, success, from, matchIndex, conflictIndex, conflictTerm, ...round }
+  appendEntriesReply: fc.tuple(NUMBER, fc.boolean(), ID, NUMBER, NUMBER, NUMBER, ROUND, REJECTED).map(
+    ([term, success, from, matchIndex, conflictIndex, conflictTerm, round, rejected]) => (
+      {
+        type: "appendEntriesReply",
+        term,
+        success,
+        from,
+        matchIndex,
+        conflictIndex,
+        conflictTerm,
+        ...round,
+        ...rejected,
+      }
     ),
   ),
   installSnapshot: fc.tuple(

@@ -108,6 +108,7 @@ class Simulation {
       maxBatch: random.pick([1, 3, 64]),
       snapshotThreshold: random.pick([0, 5, 15]),
       ...random.chance(0.3) ? { maxBatchBytes: 20 } : {},
+      ...random.chance(0.5) ? { maxInflightMessages: random.pick([1, 3, 1024]) } : {},
       ...random.chance(0.5) ? { snapshotChunkBytes: 8 } : {},
       ...random.chance(0.5) ? { checkQuorum: true } : {},
       ...random.chance(this.#isStormy ? 0.1 : 0.5) ? { noOp: true } : {},

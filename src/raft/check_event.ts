@@ -21,7 +21,7 @@ const NUMBERS: Readonly<Record<Message["type"], readonly string[]>> = {
   requestVote: ["term", "lastLogIndex", "lastLogTerm"],
   requestVoteReply: ["term"],
   appendEntries: ["term", "prevLogIndex", "prevLogTerm", "leaderCommit", "round?"],
-  appendEntriesReply: ["term", "matchIndex", "conflictIndex", "conflictTerm", "round?"],
+  appendEntriesReply: ["term", "matchIndex", "conflictIndex", "conflictTerm", "round?", "rejectedIndex?"],
   installSnapshot: ["term", "offset?"],
   installSnapshotReply: ["term", "lastIndex", "nextOffset?"],
   timeoutNow: ["term"],

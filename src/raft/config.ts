@@ -15,6 +15,21 @@ const ID_MAX = 2n ** 64n - 1n;
 /** A configuration with nothing left out. */
 export type CheckedConfig = Readonly<Required<RaftConfig>>;
 
+/** Messages under way to a node: each proposal is one until those that share a flush are merged. */
+const INFLIGHT_MESSAGES_DEFAULT = 1024;
+/** Bytes under way to a node: over a round trip of 100 ms, 40 MiB a second. */
+const INFLIGHT_BYTES_DEFAULT = 4 * 1024 * 1024;
+
+/**
+ * Whether a leader waits for answers before it sends more. Otherwise it sends as the recorded traces do.
+ *
+ * @param config The configuration.
+ * @returns Whether there is a bound on messages under way.
+ */
+export function hasFlowControl({ maxInflightMessages }: CheckedConfig): boolean {
+  return maxInflightMessages !== Infinity;
+}
+
 /**
  * Whether a value can be a node's id.
  *
@@ -42,6 +57,9 @@ export function checkConfig(config: RaftConfig): CheckedConfig {
     heartbeatInterval: config.heartbeatInterval ?? 3,
     maxBatch: config.maxBatch ?? 64,
     maxBatchBytes: config.maxBatchBytes ?? Infinity,
+    maxInflightMessages: config.maxInflightMessages ??
+      (config.maxBatchBytes === undefined ? Infinity : INFLIGHT_MESSAGES_DEFAULT),
+    maxInflightBytes: config.maxInflightBytes ?? INFLIGHT_BYTES_DEFAULT,
     snapshotThreshold: config.snapshotThreshold ?? 0,
     snapshotChunkBytes: config.snapshotChunkBytes ?? 0,
     seed: config.seed ?? config.id,
@@ -64,14 +82,16 @@ export function checkConfig(config: RaftConfig): CheckedConfig {
   requireWhole("electionTimeout[1]", maximum, minimum);
   requireWhole("heartbeatInterval", checked.heartbeatInterval, 1, maximum);
   requireWhole("maxBatch", checked.maxBatch, 1, MESSAGE_ENTRIES_MAX);
+  if (hasFlowControl(checked)) requireWhole("maxInflightMessages", checked.maxInflightMessages, 1);
   requireWhole("snapshotThreshold", checked.snapshotThreshold, 0);
   requireWhole("snapshotChunkBytes", checked.snapshotChunkBytes, 0);
   requireWhole("transferTimeout", checked.transferTimeout, 0);
   for (const name of ["joining", "checkQuorum", "noOp", "finishRemoval"] as const) {
     if (typeof checked[name] !== "boolean") throw invalid(`${name} must be a boolean, found ${String(checked[name])}`);
   }
-  if (!(typeof checked.maxBatchBytes === "number" && checked.maxBatchBytes >= 0)) {
-    throw invalid(`maxBatchBytes must be a number of 0 or more, found ${String(checked.maxBatchBytes)}`);
+  for (const name of ["maxBatchBytes", "maxInflightBytes"] as const) {
+    if (typeof checked[name] === "number" && checked[name] >= 0) continue;
+    throw invalid(`${name} must be a number of 0 or more, found ${String(checked[name])}`);
   }
   return checked;
 }

@@ -8,6 +8,7 @@ import { WalLogError } from "../errors.ts";
 import type { Index, LogEntry, RaftLog, Term } from "../types.ts";
 import { checkAppend } from "../validate.ts";
 import { commitTo } from "./commit.ts";
+import { hasFlowControl } from "./config.ts";
 import { decodeMembership } from "./membership.ts";
 import type { AppendEntries, AppendEntriesReply, InstallSnapshot, InstallSnapshotReply } from "./messages.ts";
 import { announceMembers, becomeFollower, restartElectionTimer } from "./role.ts";
@@ -51,7 +52,7 @@ export function onAppendEntries(s: RaftState, message: AppendEntries): void {
   // What a snapshot covers is committed, and thus the leader's as well.
   if (prevLogIndex < s.log.snapshotIndex) return reply(s, message, { success: true, matchIndex: s.log.snapshotIndex });
   const term = s.log.termAt(prevLogIndex);
-  if (term !== prevLogTerm) return reply(s, message, { success: false, ...conflictAt(s, prevLogIndex, term) });
+  if (term !== prevLogTerm) return reply(s, message, conflictAt(s, prevLogIndex, term));
   appendNew(s, entries);
   const matchIndex = prevLogIndex + entries.length;
   // As the paper has it, which lets the commit index fall back when a message was overtaken. What was applied stays so.
@@ -75,10 +76,11 @@ function reply(s: RaftState, { leader, term, round }: AppendEntries, result: Par
 
 /** Where the leader is to try next: the first entry of the term in which the logs differ, or behind the last entry. */
 function conflictAt(s: RaftState, index: Index, term: Term | undefined): Partial<AppendEntriesReply> {
-  if (term === undefined) return { conflictIndex: s.log.lastIndex + 1, conflictTerm: 0 };
+  const rejected = hasFlowControl(s.config) ? { rejectedIndex: index } : {};
+  if (term === undefined) return { conflictIndex: s.log.lastIndex + 1, ...rejected };
   let first = index;
   while (first - 1 >= Math.max(s.log.snapshotIndex, 1) && s.log.termAt(first - 1) === term) first--;
-  return { conflictIndex: first, conflictTerm: term };
+  return { conflictIndex: first, conflictTerm: term, ...rejected };
 }
 
 /** Appends what the log does not have. Only a conflict truncates: a message that was overtaken must not. */

@@ -8,6 +8,7 @@
 import type { LogEntry, NodeId } from "../types.ts";
 import type { CheckedConfig } from "./config.ts";
 import type { AppendEntries, AppendEntriesReply, Message } from "./messages.ts";
+import { bytesOf } from "./replication.ts";
 import type { Action, SendAction } from "./types.ts";
 
 /** How much may be in a message. */
@@ -79,10 +80,6 @@ function mergeEntries(
   before.entries = entries;
   before.bytes = bytes;
   return { ...first, ...second, prevLogIndex: first.prevLogIndex, prevLogTerm: first.prevLogTerm, entries };
-}
-
-function bytesOf(entries: readonly LogEntry[]): number {
-  return entries.reduce((sum, { command }) => sum + command.byteLength, 0);
 }
 
 /** Two acknowledgements in one term, of which the second says as much as the first. */

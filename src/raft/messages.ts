@@ -98,6 +98,11 @@ export interface AppendEntriesReply {
   readonly conflictTerm: Term;
   /** What {@link AppendEntries.round} said. */
   readonly round?: number;
+  /**
+   * What {@link AppendEntries.prevLogIndex} said, if not `success`: the leader can then ignore an answer to a message that
+   * it has sent again meanwhile. Only if the sender has `maxInflightMessages`.
+   */
+  readonly rejectedIndex?: Index;
 }
 
 /** A snapshot for a follower that needs entries which the leader has compacted away. */

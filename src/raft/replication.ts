@@ -6,6 +6,7 @@
 
 import type { Index, LogEntry, NewEntry, NodeId, Snapshot } from "../types.ts";
 import { commitByQuorum } from "./commit.ts";
+import { hasFlowControl } from "./config.ts";
 import type { Progress } from "./progress.ts";
 import type { RaftState } from "./state.ts";
 
@@ -19,7 +20,30 @@ export function sendNext(s: RaftState, to: NodeId): void {
   const entries = s.log.entries(next, Math.min(s.log.lastIndex, next + maxBatch - 1), { maxBytes });
   if (progress.flow === "stream") progress.next += entries.length;
   else progress.isPaused = true;
+  if (progress.flow === "stream" && hasFlowControl(s.config) && entries.length > 0) {
+    progress.inflights.add(progress.next - 1, bytesOf(entries));
+  }
   sendEntries(s, to, next, entries);
+}
+
+/** The bytes of entries' commands. */
+export function bytesOf(entries: readonly LogEntry[]): number {
+  return entries.reduce((sum, { command }) => sum + command.byteLength, 0);
+}
+
+/** Sends a node as much of what it lacks as may be under way to it. */
+export function sendPending(s: RaftState, to: NodeId): void {
+  const progress = s.progress.get(to);
+  if (progress === undefined) return;
+  while (canSend(s, progress)) sendNext(s, to);
+}
+
+/** Whether a node may be sent entries that it lacks. */
+function canSend(s: RaftState, { isPaused, next, inflights }: Progress): boolean {
+  const { maxInflightMessages, maxInflightBytes } = s.config;
+  const hasRoom = inflights.count === 0 ||
+    (inflights.count < maxInflightMessages && inflights.bytes < maxInflightBytes);
+  return !isPaused && hasRoom && next <= s.log.lastIndex;
 }
 
 function sendEntries(s: RaftState, to: NodeId, next: Index, entries: readonly LogEntry[]): void {
@@ -60,7 +84,22 @@ function latestSnapshot(s: RaftState): Snapshot {
 /** Sends everyone what comes next: entries, or a sign of life. */
 export function broadcast(s: RaftState): void {
   for (const progress of s.progress.values()) progress.denials = 0;
-  for (const id of s.others) sendNext(s, id);
+  for (const id of s.others) {
+    const progress = s.progress.get(id);
+    if (progress === undefined) continue;
+    if (!hasFlowControl(s.config)) sendNext(s, id);
+    else if (canSend(s, progress)) sendPending(s, id);
+    else sendHeartbeat(s, id, progress);
+  }
+}
+
+/**
+ * Gives a node a sign of life that shows a loss: it comes behind what was streamed, so that a node that lacks any of that
+ * rejects it.
+ */
+function sendHeartbeat(s: RaftState, to: NodeId, progress: Progress): void {
+  if (progress.next > s.log.snapshotIndex) sendEntries(s, to, progress.next, []);
+  else sendSnapshot(s, to, progress);
 }
 
 /**
@@ -72,7 +111,7 @@ export function askAll(s: RaftState): void {
     const progress = s.progress.get(id);
     if (progress === undefined) continue;
     const { isPaused, next } = progress;
-    if (!isPaused) sendNext(s, id);
+    if (!isPaused && !hasFlowControl(s.config)) sendNext(s, id);
     else if (next > s.log.snapshotIndex) sendEntries(s, id, next, []);
   }
 }
@@ -87,6 +126,9 @@ export function appendOwn(s: RaftState, kind: LogEntry["kind"], command: Uint8Ar
 
 /** Sends what was appended to all who are ready for it, and commits it if no other is needed. */
 export function replicate(s: RaftState): void {
-  for (const id of s.others) if (s.progress.get(id)?.isPaused === false) sendNext(s, id);
+  for (const id of s.others) {
+    if (hasFlowControl(s.config)) sendPending(s, id);
+    else if (s.progress.get(id)?.isPaused === false) sendNext(s, id);
+  }
   commitByQuorum(s);
 }

@@ -7,10 +7,11 @@
 import { WalLogError } from "../errors.ts";
 import type { Index, NodeId } from "../types.ts";
 import { commitByQuorum } from "./commit.ts";
+import { hasFlowControl } from "./config.ts";
 import type { AppendEntriesReply, InstallSnapshotReply } from "./messages.ts";
 import { endSnapshot, type Progress } from "./progress.ts";
 import { promoteIfCaughtUp } from "./reconfiguration.ts";
-import { sendNext, sendSnapshot } from "./replication.ts";
+import { sendNext, sendPending, sendSnapshot } from "./replication.ts";
 import type { RaftState } from "./state.ts";
 
 /** Answers between two heartbeats in which a node takes back what it acknowledged; those above are left to the next. */
@@ -38,11 +39,26 @@ export function onAppendEntriesReply(s: RaftState, reply: AppendEntriesReply): v
   progress.isActive = true;
   if (reply.round !== undefined) progress.round = Math.max(progress.round, reply.round);
   if (reply.success) return advance(s, reply.from, progress, reply.matchIndex);
+  if (isStale(progress, reply)) return;
   // Old answers that were overtaken; or a node that has lost its log, with which this would go on without end.
   if (reply.conflictIndex <= progress.match && ++progress.denials > DENIALS_MAX) return;
   progress.flow = "probe";
+  progress.inflights.clear();
   progress.next = Math.max(progress.match + 1, Math.min(progress.next - 1, nextAfterConflict(s, reply)));
   sendNext(s, reply.from);
+}
+
+/** Whether a rejection answers a message of which the leader has sent the entries again, or knows that they arrived. */
+function isStale({ flow, match, next }: Progress, { rejectedIndex }: AppendEntriesReply): boolean {
+  if (rejectedIndex === undefined) return false;
+  switch (flow) {
+    case "probe":
+      return rejectedIndex <= match || rejectedIndex !== next - 1;
+    case "stream":
+      return rejectedIndex <= match || rejectedIndex >= next;
+    case "snapshot":
+      return true;
+  }
 }
 
 /** Where to try next: behind the last entry of the term in which the logs differ, or in front of that whole term. */
@@ -76,15 +92,34 @@ export function onInstallSnapshotReply(s: RaftState, reply: InstallSnapshotReply
 /** A follower's log is known to agree up to an index. */
 function advance(s: RaftState, id: NodeId, progress: Progress, match: Index): void {
   progress.match = Math.max(progress.match, match);
-  progress.next = Math.max(progress.next, progress.match + 1);
-  progress.flow = "stream";
-  progress.isPaused = false;
-  endSnapshot(progress);
+  if (hasFlowControl(s.config)) resume(s, progress, match);
+  else stream(progress, Math.max(progress.next, progress.match + 1));
   commitByQuorum(s);
   if (s.role !== "leader") return;
   if (s.transfer?.target === id && progress.match === s.log.lastIndex) return sendTimeoutNow(s, id);
   promoteIfCaughtUp(s, id, progress);
-  if (progress.next <= s.log.lastIndex) sendNext(s, id);
+  if (hasFlowControl(s.config)) sendPending(s, id);
+  else if (progress.next <= s.log.lastIndex) sendNext(s, id);
+}
+
+/** Sends entries from an index on without waiting for answers. */
+function stream(progress: Progress, next: Index): void {
+  progress.flow = "stream";
+  progress.isPaused = false;
+  progress.next = next;
+  endSnapshot(progress);
+}
+
+/** Goes on after an answer that the logs agree up to an index: streams if the node takes entries, else tries one message. */
+function resume(s: RaftState, progress: Progress, acknowledged: Index): void {
+  const { flow, match, next } = progress;
+  progress.inflights.freeTo(match);
+  if (flow === "stream") return stream(progress, Math.max(next, match + 1));
+  // An old answer; or one to a sign of life, from a node that still needs the snapshot.
+  if (acknowledged < match || match < s.log.snapshotIndex) return;
+  if (flow === "snapshot" || match >= next || match === s.log.lastIndex) return stream(progress, match + 1);
+  progress.isPaused = false;
+  progress.next = match + 1;
 }
 
 /** Hands over to a node that has everything. */
@@ -99,5 +134,6 @@ export function onTransferLeadership(s: RaftState, target: NodeId): void {
   if (s.role !== "leader" || progress === undefined || !s.members.includes(target)) return;
   if (progress.match === s.log.lastIndex) return sendTimeoutNow(s, target);
   s.transfer = { target, since: s.now };
-  sendNext(s, target);
+  if (hasFlowControl(s.config)) sendPending(s, target);
+  else sendNext(s, target);
 }

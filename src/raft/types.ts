@@ -201,6 +201,17 @@ export interface RaftConfig {
   readonly maxBatch?: number;
   /** The most bytes of commands in a message, but always at least one entry. Default: no bound. */
   readonly maxBatchBytes?: number;
+  /**
+   * The most messages with entries on their way to a node. A leader that has sent so many sends that node only signs of
+   * life until it answers, and no message twice for the same loss. Default: 1024 with `maxBatchBytes`, otherwise no bound,
+   * and a leader sends as the recorded traces have it: every answer that reports a loss is answered with a batch.
+   */
+  readonly maxInflightMessages?: number;
+  /**
+   * The most bytes of commands on their way to a node, but always at least one message. It counts only if
+   * `maxInflightMessages` does. Default: 4 MiB.
+   */
+  readonly maxInflightBytes?: number;
   /** After so many entries a snapshot is hinted at. Default 0: never. */
   readonly snapshotThreshold?: number;
   /**

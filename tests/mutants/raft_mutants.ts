@@ -245,6 +245,45 @@ export const RAFT_MUTANTS: Mutant[] = [
     dies: "raft_node_test",
   },
   {
+    name: "raft: every rejection of a loss is answered with a batch",
+    file: REPLIES,
+    edits: [["  if (isStale(progress, reply)) return;\n", ""]],
+    dies: "raft_liveness_test",
+  },
+  {
+    name: "raft: a rejection that denies what was acknowledged counts",
+    file: REPLIES,
+    edits: [["return rejectedIndex <= match || rejectedIndex !== next - 1;", "return rejectedIndex !== next - 1;"], [
+      "return rejectedIndex <= match || rejectedIndex >= next;",
+      "return rejectedIndex >= next;",
+    ]],
+    dies: "raft_liveness_test",
+  },
+  {
+    name: "raft: a node that takes no entries is sent all that may be under way, again and again",
+    file: REPLIES,
+    edits: [[`if (flow === "snapshot" || match >= next ||`, `if (match >= 0 ||`]],
+    dies: "raft_liveness_test",
+  },
+  {
+    name: "raft: any number of messages is under way to a node",
+    file: REPLICATION,
+    edits: [["inflights.count < maxInflightMessages && ", ""]],
+    dies: "raft_liveness_test",
+  },
+  {
+    name: "raft: any number of bytes is under way to a node",
+    file: REPLICATION,
+    edits: [[" && inflights.bytes < maxInflightBytes", ""]],
+    dies: "raft_liveness_test",
+  },
+  {
+    name: "raft: a sign of life brings entries that are under way already",
+    file: REPLICATION,
+    edits: [["else sendHeartbeat(s, id, progress);", "else sendNext(s, id);"]],
+    dies: "raft_liveness_test",
+  },
+  {
     name: "raft: a read does not wait for word that the leader still leads",
     file: READS,
     edits: [["round: s.round + 1, index: undefined", "round: 0, index: undefined"]],
@@ -436,7 +475,10 @@ export const RAFT_MUTANTS: Mutant[] = [
   {
     name: "raft: a round for reads sends everything again",
     file: REPLICATION,
-    edits: [["if (!isPaused) sendNext(s, id);", "if (!isPaused || next > 0) sendNext(s, id);"]],
+    edits: [[
+      "if (!isPaused && !hasFlowControl(s.config)) sendNext(s, id);",
+      "if (!isPaused || next > 0) sendNext(s, id);",
+    ]],
     dies: "raft_node_test",
   },
   {

@@ -13,7 +13,16 @@ import type {
   Message,
   RepairReply,
 } from "../messages.ts";
-import { FLAG, FLAG_2, FLAGS_KNOWN, MESSAGE_ENTRIES_MAX, MESSAGE_IDS_MAX, MESSAGE_VERSION, TYPES } from "./format.ts";
+import {
+  FLAG,
+  FLAG_2,
+  FLAG_3,
+  FLAGS_KNOWN,
+  MESSAGE_ENTRIES_MAX,
+  MESSAGE_IDS_MAX,
+  MESSAGE_VERSION,
+  TYPES,
+} from "./format.ts";
 import { ID_BYTES, WireReader } from "./wire.ts";
 
 /** The least that an entry takes in `appendEntries`: term and size. */
@@ -86,8 +95,10 @@ function readAppendEntries(reader: WireReader, hasRound: boolean, term: Term, le
 function readAppendEntriesReply(reader: WireReader, flags: number, term: Term, from: NodeId): AppendEntriesReply {
   const [matchIndex, conflictIndex, conflictTerm] = [reader.number(), reader.number(), reader.number()];
   const round = (flags & FLAG_2) !== 0 ? { round: reader.number() } : {};
+  const rejected = (flags & FLAG_3) !== 0 ? { rejectedIndex: reader.number() } : {};
   const success = (flags & FLAG) !== 0;
-  return { type: "appendEntriesReply", term, success, from, matchIndex, conflictIndex, conflictTerm, ...round };
+  const reply = { type: "appendEntriesReply", term, success, from, matchIndex, conflictIndex, conflictTerm } as const;
+  return { ...reply, ...round, ...rejected };
 }
 
 function readInstallSnapshot(reader: WireReader, flags: number, term: Term, leader: NodeId): InstallSnapshot {

@@ -6,7 +6,7 @@
 
 import type { LogEntry, NodeId, Term } from "../../types.ts";
 import { type AppendEntries, type InstallSnapshot, type Message, type RepairReply, senderOf } from "../messages.ts";
-import { FLAG, FLAG_2, MESSAGE_ENTRIES_MAX, MESSAGE_IDS_MAX, MESSAGE_VERSION, TYPES } from "./format.ts";
+import { FLAG, FLAG_2, FLAG_3, MESSAGE_ENTRIES_MAX, MESSAGE_IDS_MAX, MESSAGE_VERSION, TYPES } from "./format.ts";
 import { checkNumber, encodingError, ID_BYTES, NUMBER_BYTES_MAX, WireWriter } from "./wire.ts";
 
 /** Version, type, flags, term and sender; and no type has more numbers than five. */
@@ -96,7 +96,8 @@ function flagsOf(message: Message): number {
     case "appendEntries":
       return message.round !== undefined ? FLAG : 0;
     case "appendEntriesReply":
-      return (message.success ? FLAG : 0) | (message.round !== undefined ? FLAG_2 : 0);
+      return (message.success ? FLAG : 0) | (message.round !== undefined ? FLAG_2 : 0) |
+        (message.rejectedIndex !== undefined ? FLAG_3 : 0);
     case "installSnapshot":
       return (message.offset !== undefined ? FLAG : 0) | (message.done ? FLAG_2 : 0);
     case "installSnapshotReply":
@@ -121,6 +122,7 @@ function writeFields(writer: WireWriter, message: Message): void {
       writer.number(message.conflictIndex, "conflictIndex");
       writer.number(message.conflictTerm, "conflictTerm");
       if (message.round !== undefined) writer.number(message.round, "round");
+      if (message.rejectedIndex !== undefined) writer.number(message.rejectedIndex, "rejectedIndex");
       return;
     case "installSnapshot":
       return writeInstallSnapshot(writer, message);

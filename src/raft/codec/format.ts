@@ -12,7 +12,8 @@
  *   5  appendEntries         1 there is a round       number prevLogIndex, number prevLogTerm, number leaderCommit,
  *                                                     [number round], number count, count x (tail of an entry)
  *   6  appendEntriesReply    1 success                number matchIndex, number conflictIndex, number conflictTerm,
- *                            2 there is a round       [number round]
+ *                            2 there is a round       [number round], [number rejectedIndex]
+ *                            4 there is a rejectedIndex
  *   7  installSnapshot       1 it is a piece          number index, number term, number count, count x (id),
  *                            2 it is the last piece   [number offset], the rest is data
  *   8  installSnapshotReply  1 there is a nextOffset  number lastIndex, [number nextOffset]
@@ -70,6 +71,8 @@ export const TYPES = [
 export const FLAG = 1;
 /** The second flag of types that have two. */
 export const FLAG_2 = 2;
+/** The third flag of the type that has three. */
+export const FLAG_3 = 4;
 /** All flags that a type has. */
 export const FLAGS_KNOWN: Readonly<Record<Message["type"], number>> = {
   preVote: 0,
@@ -77,7 +80,7 @@ export const FLAGS_KNOWN: Readonly<Record<Message["type"], number>> = {
   requestVote: FLAG,
   requestVoteReply: FLAG,
   appendEntries: FLAG,
-  appendEntriesReply: FLAG | FLAG_2,
+  appendEntriesReply: FLAG | FLAG_2 | FLAG_3,
   installSnapshot: FLAG | FLAG_2,
   installSnapshotReply: FLAG,
   timeoutNow: 0,
