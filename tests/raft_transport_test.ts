@@ -119,6 +119,31 @@ describe("a TCP transport", () => {
     await close(one, again, moved);
   });
 
+  it("keeps nothing for a peer that is not connected, and counts what it drops", async () => {
+    const lost = await new Probe(2n).start();
+    const { port } = lost.address;
+    await close(lost);
+    const one = new Probe(1n, { reconnectDelay: [HOUR_MS, HOUR_MS] });
+    one.transport.setPeer(2n, { ...LOOPBACK, port });
+    await one.start();
+    one.transport.send(2n, large(100_000));
+    assert.equal(one.transport.stats().get(2n)!.queuedBytes, 0, "entries do not wait while it connects");
+    one.transport.send(2n, vote(1));
+    await until(() => one.reasons.length > 0, "nobody there");
+    one.transport.send(2n, vote(2));
+    const { queuedBytes, sent, dropped } = one.transport.stats().get(2n)!;
+    assert.deepEqual([queuedBytes, sent, dropped], [0, 0, 3]);
+
+    const two = new Probe(2n, { listen: { ...LOOPBACK, port } });
+    two.transport.setPeer(1n, one.address);
+    await two.start();
+    await until(() => one.isConnectedTo(2n), "connected");
+    one.transport.send(2n, vote(3));
+    await until(() => two.received.length > 0, "a message");
+    assert.deepEqual(two.received, [vote(3)]);
+    await close(one, two);
+  });
+
   it("connects at once to a peer that calls, whatever the delay", async () => {
     const lost = await new Probe(2n).start();
     const { port } = lost.address;

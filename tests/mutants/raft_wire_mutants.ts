@@ -273,6 +273,12 @@ const CONNECTIONS: Mutant[] = [
     dies: "raft_connections_test",
   },
   {
+    name: "raft transport: messages wait for a connection",
+    file: OUTGOING,
+    edits: [["if (!(isConnected || this.#canWait(frame)) || ", "if ("]],
+    dies: "raft_transport_test",
+  },
+  {
     name: "raft transport: any amount may wait for a peer",
     file: OUTBOX,
     edits: [["if (this.#bytes > 0 && this.#bytes + cost > this.#bytesMax) return false;", ""]],

@@ -23,6 +23,12 @@ import { whatIsWrongWith } from "./identity.ts";
 import { Outbox } from "./outbox.ts";
 import type { Address, CheckedTcpOptions } from "./tcp_options.ts";
 
+/**
+ * What may wait for a connection that is being made: the answers to a peer that has just called, and no entries to speak
+ * of. In bytes.
+ */
+const CONNECTING_BYTES_MAX = 64 * 1024;
+
 /** How it goes with a peer. */
 export interface PeerStats {
   /** Whether messages can be sent at the moment. */
@@ -31,7 +37,7 @@ export interface PeerStats {
   readonly queuedBytes: number;
   /** Messages sent so far. */
   readonly sent: number;
-  /** Messages dropped so far: there was no room, or the connection ended while they waited. */
+  /** Messages dropped so far: there was no connection, no room, or the connection ended while they waited. */
   readonly dropped: number;
   /** Connections made so far. */
   readonly connections: number;
@@ -90,14 +96,16 @@ export class Outgoing {
   }
 
   /**
-   * Sends a frame as soon as the peer takes it.
+   * Sends a frame as soon as the peer takes it. Without a connection, a frame is dropped and only counted: it would be old
+   * by the time there is one. While a connection is being made, little can wait for it.
    *
-   * @returns Whether there was room to let it wait.
+   * @returns Whether a connection had room for it, or there is none.
    */
   send(frame: Uint8Array): boolean {
-    if (!this.#outbox.push(frame)) {
+    const isConnected = this.#phase === "open";
+    if (!(isConnected || this.#canWait(frame)) || !this.#outbox.push(frame)) {
       this.#refused++;
-      return false;
+      return !isConnected;
     }
     this.#accepted++;
     // What is sent in one turn of the event loop goes out in one write.
@@ -106,6 +114,11 @@ export class Outgoing {
       queueMicrotask(() => this.#pump());
     }
     return true;
+  }
+
+  /** Whether a frame can wait for the connection that is being made. */
+  #canWait(frame: Uint8Array): boolean {
+    return this.#phase === "connecting" && this.#outbox.bytes + frame.byteLength <= CONNECTING_BYTES_MAX;
   }
 
   /** The peer is there, for it has called: no reason to wait any longer. */

@@ -19,8 +19,9 @@ import type { RaftTransport, Receive } from "./transport.ts";
  * Carries a node's messages over TCP. To each peer there is one connection, on which it sends, and from each peer there
  * is one, on which it receives. One that ends is made again, after a while that grows, or as soon as the peer calls.
  *
- * What a peer does not take waits, up to `maxQueueBytes`, and then what comes is dropped; a peer that neither takes nor
- * answers anything for `timeout` loses its connection with all that waits. Raft sends again what matters.
+ * What a connected peer does not take waits, up to `maxQueueBytes`, and then what comes is dropped; a peer that neither
+ * takes nor answers anything for `timeout` loses its connection with all that waits. Messages to a peer that is not
+ * connected are dropped. Raft sends again what matters.
  *
  * With `tls`, a caller without a certificate of the cluster's authority is refused before it can say anything, and a peer
  * without one, or with another node's, is told nothing. A caller must be the node that its certificate names, everyone
@@ -144,7 +145,8 @@ export class TcpTransport implements RaftTransport {
 
   /**
    * Sends a message, or lets it wait, or drops it: if there is no room, if it is too large, or if nobody has said where
-   * the node is. What is dropped, the options' `onEvent` is told.
+   * the node is. Of these, the options' `onEvent` is told. Messages to a node that is not connected are dropped too, and
+   * only counted: `onEvent` was told when the connection ended.
    *
    * @param to The node that is to get it.
    * @param message The message.
