@@ -157,6 +157,26 @@ test("a leader with flow control and followers without it agree", () => {
   }
 });
 
+test("a node that got an outdated snapshot is sent the latest one", () => {
+  const { leader } = leading({ snapshotChunkBytes: 10 });
+  for (let i = 0; i < 10; i++) sent(leader, "propose");
+  leader.step({ type: "message", message: answer({ from: 3n, matchIndex: 11 }) });
+  const snapshot = (index: number) => leader.step({ type: "snapshot", index, data: new Uint8Array(5) });
+  const snapshotsSent = (message: Message) =>
+    leader.step({ type: "message", message }).flatMap((action) =>
+      action.type === "send" && action.message.type === "installSnapshot"
+        ? [[action.message.snapshot.index, action.message.offset]]
+        : []
+    );
+  snapshot(5);
+  assert.deepEqual(snapshotsSent(rejection(10, 1)), [[5, 0]]);
+  snapshot(9);
+  const installed = (lastIndex: number): Message => ({ type: "installSnapshotReply", term: 1, from: 2n, lastIndex });
+  assert.deepEqual(snapshotsSent(installed(5)), [[9, 0]]);
+  assert.deepEqual(snapshotsSent(installed(5)), [], "an answer to the first that comes twice");
+  assert.deepEqual(sent(leader, installed(9)), [[9, 2]]);
+});
+
 test("messages under way are counted until they are acknowledged", () => {
   const inflights = new Inflights();
   for (let i = 1; i <= 100; i++) inflights.add(i * 2, i);

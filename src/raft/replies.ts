@@ -86,6 +86,12 @@ export function onInstallSnapshotReply(s: RaftState, reply: InstallSnapshotReply
     return sendSnapshot(s, reply.from, progress);
   }
   progress.next = progress.match + 1;
+  if (hasFlowControl(s.config) && progress.flow === "snapshot") {
+    // An answer to an earlier one.
+    if (progress.snapshot !== null && reply.lastIndex < progress.snapshot.index) return;
+    endSnapshot(progress);
+    progress.flow = "probe";
+  }
   advance(s, reply.from, progress, reply.lastIndex);
 }
 
@@ -115,9 +121,9 @@ function resume(s: RaftState, progress: Progress, acknowledged: Index): void {
   const { flow, match, next } = progress;
   progress.inflights.freeTo(match);
   if (flow === "stream") return stream(progress, Math.max(next, match + 1));
-  // An old answer; or one to a sign of life, from a node that still needs the snapshot.
-  if (acknowledged < match || match < s.log.snapshotIndex) return;
-  if (flow === "snapshot" || match >= next || match === s.log.lastIndex) return stream(progress, match + 1);
+  // An old answer; or one of a node that still needs the snapshot.
+  if (acknowledged < match || (flow === "snapshot" && match < s.log.snapshotIndex)) return;
+  if (match >= next || match === s.log.lastIndex) return stream(progress, match + 1);
   progress.isPaused = false;
   progress.next = match + 1;
 }

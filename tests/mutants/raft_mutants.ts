@@ -196,7 +196,7 @@ export const RAFT_MUTANTS: Mutant[] = [
   {
     name: "raft: a snapshot is held for ever that nobody is being sent",
     file: REPLIES,
-    edits: [["  endSnapshot(progress);\n", ""]],
+    edits: [["  progress.next = next;\n  endSnapshot(progress);\n", "  progress.next = next;\n"]],
     dies: "raft_node_test",
   },
   {
@@ -262,7 +262,13 @@ export const RAFT_MUTANTS: Mutant[] = [
   {
     name: "raft: a node that takes no entries is sent all that may be under way, again and again",
     file: REPLIES,
-    edits: [[`if (flow === "snapshot" || match >= next ||`, `if (match >= 0 ||`]],
+    edits: [["if (match >= next || match ===", "if (match >= 0 || match ==="]],
+    dies: "raft_liveness_test",
+  },
+  {
+    name: "raft: a node that got an outdated snapshot waits for ever",
+    file: REPLIES,
+    edits: [['    endSnapshot(progress);\n    progress.flow = "probe";\n', ""]],
     dies: "raft_liveness_test",
   },
   {
