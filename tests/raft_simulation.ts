@@ -81,6 +81,8 @@ class Simulation {
   readonly #isStormy: boolean;
   /** Whether bytes rot on the disks, one machine at a time. Members then do not change: they are needed to heal. */
   readonly #rots: boolean;
+  /** Whether the application's state survives a restart by itself. */
+  readonly #isKept: boolean;
   /** How likely it is that what can go wrong does. */
   #trouble: number;
   readonly #story: string[] = [];
@@ -99,6 +101,7 @@ class Simulation {
     this.#trouble = random.pick([0.2, 0.5, 1]);
     this.#isStormy = random.chance(0.4);
     this.#rots = random.chance(0.25);
+    this.#isKept = !this.#rots && random.chance(0.3);
     const size = this.#isStormy ? 5 : random.pick([3, 3, 5, 7]);
     const base = random.pick([0n, 2n ** 53n, 2n ** 64n - 30n]);
     this.#founders = Array.from({ length: size }, (_, i) => base + BigInt(i + 1));
@@ -109,6 +112,7 @@ class Simulation {
       snapshotThreshold: random.pick([0, 5, 15]),
       ...random.chance(0.3) ? { maxBatchBytes: 20 } : {},
       ...random.chance(0.5) ? { maxInflightMessages: random.pick([1, 3, 1024]) } : {},
+      ...random.chance(0.3) ? { maxApplyBytes: random.pick([1, 300]) } : {},
       ...random.chance(0.5) ? { snapshotChunkBytes: 8 } : {},
       ...random.chance(0.5) ? { checkQuorum: true } : {},
       ...random.chance(this.#isStormy ? 0.1 : 0.5) ? { noOp: true } : {},
@@ -147,10 +151,14 @@ class Simulation {
     const { id, disk, isNew } = machine;
     machine.log = WalLog.openSync(FOLDER, { fileSystem: disk.fileSystem, segmentBytes: 4096, onDamage: "keep" });
     const peers = this.#founders.filter((peer) => peer !== id);
-    const config = { ...this.#config, id, ...isNew ? { joining: true } : { peers } };
+    // What a snapshot of a leader's has replaced since, the state does not have.
+    if (!this.#isKept || machine.state.index < machine.log.snapshotIndex) machine.state = stateIn(machine.log);
+    const applied = this.#isKept ? Math.max(machine.state.index, machine.log.snapshotIndex) : 0;
+    const config = { ...this.#config, id, applied, ...isNew ? { joining: true } : { peers } };
     machine.node = RaftNode.withLog(config, new WatchedLog(machine.log, this.#safety));
-    machine.state = stateIn(machine.log);
-    this.#tell(`${id} starts, last ${machine.log.lastIndex}, snapshot ${machine.log.snapshotIndex}`);
+    this.#tell(
+      `${id} starts, applied ${applied}, last ${machine.log.lastIndex}, snapshot ${machine.log.snapshotIndex}`,
+    );
     if (machine.node.isDamaged) this.#count("damaged");
   }
 
@@ -256,6 +264,9 @@ class Simulation {
           return this.#step(machine, { type: "snapshot", index, data: encode(JSON.stringify(machine.state)) });
         }
         return;
+      case "moreToApply":
+        this.#count("moreToApply");
+        return this.#random.chance(0.5) ? this.#step(machine, { type: "applyMore" }) : undefined;
       case "restoreSnapshot":
         machine.state = JSON.parse(decode(action.data));
         this.#safety.applied(id, machine.state.index, machine.state.digest);

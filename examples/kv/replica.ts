@@ -224,6 +224,9 @@ export class Replica {
         case "apply":
           this.#apply(action.index, action.term, action.command);
           break;
+        case "moreToApply":
+          void this.#step({ type: "applyMore" });
+          break;
         case "snapshot":
           void this.#step({ type: "snapshot", index: action.index, data: this.#store.snapshot() });
           break;

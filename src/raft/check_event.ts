@@ -39,6 +39,7 @@ export function checkEvent(event: RaftEvent): void {
   requireObject(event, "an event");
   switch (event.type) {
     case "tick":
+    case "applyMore":
       return;
     case "message":
       return checkMessage(event.message);

@@ -10,15 +10,27 @@ import type { RaftState } from "./state.ts";
 
 /** Entries read from the log at once, to be applied. */
 const APPLY_ENTRIES = 1024;
+/** What an action takes in memory beside its command, roughly: empty commands must not come for nothing. */
+const ACTION_BYTES = 64;
 
-/** Commits up to an index, and hands over what that makes new. */
+/** Commits up to an index, and hands over what that makes new, as far as the step may. */
 export function commitTo(s: RaftState, index: Index): void {
   s.commitIndex = index;
-  if (s.lastApplied >= index) return;
-  while (s.lastApplied < s.commitIndex) {
+  applyCommitted(s);
+}
+
+/** Hands over what is committed and was not handed over, as far as the step may. */
+export function applyCommitted(s: RaftState): void {
+  const { lastApplied, config: { maxApplyBytes } } = s;
+  while (s.lastApplied < s.commitIndex && s.appliedBytes < maxApplyBytes) {
     const to = Math.min(s.commitIndex, s.lastApplied + APPLY_ENTRIES);
-    for (const entry of s.log.entries(s.lastApplied + 1, to)) apply(s, entry);
+    const entries = s.log.entries(s.lastApplied + 1, to, { maxBytes: maxApplyBytes - s.appliedBytes });
+    for (const entry of entries) if (s.appliedBytes < maxApplyBytes) apply(s, entry);
   }
+  if (s.lastApplied > lastApplied) hintAtSnapshot(s);
+}
+
+function hintAtSnapshot(s: RaftState): void {
   const { snapshotThreshold } = s.config;
   if (snapshotThreshold > 0 && s.lastApplied - s.log.snapshotIndex >= snapshotThreshold) {
     s.actions.push({ type: "snapshot", index: s.lastApplied, term: s.log.termAt(s.lastApplied)! });
@@ -27,6 +39,7 @@ export function commitTo(s: RaftState, index: Index): void {
 
 function apply(s: RaftState, { index, term, kind, command }: LogEntry): void {
   s.lastApplied = index;
+  s.appliedBytes += command.byteLength + ACTION_BYTES;
   if (kind === "normal") s.actions.push({ type: "apply", index, term, command });
 }
 

@@ -20,6 +20,9 @@ const INFLIGHT_MESSAGES_DEFAULT = 1024;
 /** Bytes under way to a node: over a round trip of 100 ms, 40 MiB a second. */
 const INFLIGHT_BYTES_DEFAULT = 4 * 1024 * 1024;
 
+/** Commands handed out by a step: a few milliseconds of reading. */
+const APPLY_BYTES_DEFAULT = 4 * 1024 * 1024;
+
 /**
  * Whether a leader waits for answers before it sends more. Otherwise it sends as the recorded traces do.
  *
@@ -60,6 +63,8 @@ export function checkConfig(config: RaftConfig): CheckedConfig {
     maxInflightMessages: config.maxInflightMessages ??
       (config.maxBatchBytes === undefined ? Infinity : INFLIGHT_MESSAGES_DEFAULT),
     maxInflightBytes: config.maxInflightBytes ?? INFLIGHT_BYTES_DEFAULT,
+    maxApplyBytes: config.maxApplyBytes ?? APPLY_BYTES_DEFAULT,
+    applied: config.applied ?? 0,
     snapshotThreshold: config.snapshotThreshold ?? 0,
     snapshotChunkBytes: config.snapshotChunkBytes ?? 0,
     seed: config.seed ?? config.id,
@@ -83,16 +88,18 @@ export function checkConfig(config: RaftConfig): CheckedConfig {
   requireWhole("heartbeatInterval", checked.heartbeatInterval, 1, maximum);
   requireWhole("maxBatch", checked.maxBatch, 1, MESSAGE_ENTRIES_MAX);
   if (hasFlowControl(checked)) requireWhole("maxInflightMessages", checked.maxInflightMessages, 1);
+  requireWhole("applied", checked.applied, 0);
   requireWhole("snapshotThreshold", checked.snapshotThreshold, 0);
   requireWhole("snapshotChunkBytes", checked.snapshotChunkBytes, 0);
   requireWhole("transferTimeout", checked.transferTimeout, 0);
   for (const name of ["joining", "checkQuorum", "noOp", "finishRemoval"] as const) {
     if (typeof checked[name] !== "boolean") throw invalid(`${name} must be a boolean, found ${String(checked[name])}`);
   }
-  for (const name of ["maxBatchBytes", "maxInflightBytes"] as const) {
+  for (const name of ["maxBatchBytes", "maxInflightBytes", "maxApplyBytes"] as const) {
     if (typeof checked[name] === "number" && checked[name] >= 0) continue;
     throw invalid(`${name} must be a number of 0 or more, found ${String(checked[name])}`);
   }
+  if (checked.maxApplyBytes === 0) throw invalid("maxApplyBytes must be above 0, or nothing would be applied");
   return checked;
 }
 

@@ -13,6 +13,7 @@ import { decodeMembership } from "./membership.ts";
 import type { AppendEntries, AppendEntriesReply, InstallSnapshot, InstallSnapshotReply } from "./messages.ts";
 import { announceMembers, becomeFollower, restartElectionTimer } from "./role.ts";
 import type { RaftState } from "./state.ts";
+import { firstOfTerm } from "./terms.ts";
 
 /**
  * Refuses a message of which the entries cannot be taken, as a whole and before it changes anything: no leader that works
@@ -78,9 +79,8 @@ function reply(s: RaftState, { leader, term, round }: AppendEntries, result: Par
 function conflictAt(s: RaftState, index: Index, term: Term | undefined): Partial<AppendEntriesReply> {
   const rejected = hasFlowControl(s.config) ? { rejectedIndex: index } : {};
   if (term === undefined) return { conflictIndex: s.log.lastIndex + 1, ...rejected };
-  let first = index;
-  while (first - 1 >= Math.max(s.log.snapshotIndex, 1) && s.log.termAt(first - 1) === term) first--;
-  return { conflictIndex: first, conflictTerm: term, ...rejected };
+  const conflictIndex = firstOfTerm(s.log, Math.max(s.log.snapshotIndex, 1), index, term);
+  return { conflictIndex, conflictTerm: term, ...rejected };
 }
 
 /** Appends what the log does not have. Only a conflict truncates: a message that was overtaken must not. */
@@ -111,7 +111,8 @@ export function onInstallSnapshot(s: RaftState, message: InstallSnapshot): void 
   if (message.term < s.term) return replySnapshot(s, message, { lastIndex: 0 });
   becomeFollower(s, message.leader);
   restartElectionTimer(s);
-  if (message.snapshot.index > s.lastApplied) {
+  const before = s.healing === null ? s.lastApplied : s.log.snapshotIndex;
+  if (message.snapshot.index > before) {
     const data = collect(s, message);
     if (typeof data === "number") return replySnapshot(s, message, { lastIndex: 0, nextOffset: data });
     install(s, { ...message.snapshot, data });
@@ -162,7 +163,9 @@ function install(s: RaftState, snapshot: InstallSnapshot["snapshot"]): void {
   else s.writer.applySnapshot(snapshot, { force: true });
   s.writer.flush();
   s.membership.restore(index, config, s.log.lastIndex > index);
-  s.commitIndex = s.lastApplied = index;
+  // What is committed behind the snapshot stays so. A damaged log may have lost it.
+  s.commitIndex = s.healing === null ? Math.max(s.commitIndex, index) : index;
+  s.lastApplied = index;
   announceMembers(s, before);
   s.actions.push({ type: "restoreSnapshot", index, term, data });
 }

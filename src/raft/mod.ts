@@ -3,8 +3,7 @@
  * machine with no clock and no socket.
  *
  * **Memory.** Entries stay in the log; those in a step's actions are held as long as the application holds the actions.
- * A step hands out whatever it finds committed, so the first word of a leader after a restart can bring every entry
- * since the snapshot at once: `snapshotThreshold` bounds that. Snapshots are held whole, for events and actions carry
+ * A step hands out at most `maxApplyBytes` of what is committed, and says if there is more. Snapshots are held whole, for events and actions carry
  * them whole (`SnapshotEvent.data`, `RestoreSnapshotAction.data`), and a step waits for no stream. A leader reads one
  * anew for each message that it is sent in; with `snapshotChunkBytes`, once for all followers, and holds it until none
  * of them is being sent it any more; who has begun with an older one is sent that to its end. A follower holds the
@@ -69,8 +68,10 @@ export type {
   AddLearnerEvent,
   AddServerEvent,
   ApplyAction,
+  ApplyMoreEvent,
   MembershipChangedAction,
   MessageEvent,
+  MoreToApplyAction,
   ProposeEvent,
   RaftConfig,
   RaftEvent,

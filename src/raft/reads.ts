@@ -27,11 +27,11 @@ export function settleReads(s: RaftState): void {
   if (reads.length === 0 || s.log.termAt(s.commitIndex) !== s.term) return;
   for (let i = reads.length - 1; i >= 0 && reads[i]!.index === undefined; i--) reads[i]!.index = s.commitIndex;
   const answered = answeredRound(s);
-  const waits = reads.findIndex(({ round }) => round > answered);
+  const waits = reads.findIndex(({ round, index }) => round > answered || index! > s.lastApplied);
   for (const { id, index } of reads.splice(0, waits < 0 ? reads.length : waits)) {
     s.actions.push({ type: "readReady", id, index: index! });
   }
-  if (reads.length > 0 && answered >= s.round) {
+  if (reads.length > 0 && reads.at(-1)!.round > s.round && answered >= s.round) {
     s.round++;
     askAll(s);
   }

@@ -13,6 +13,7 @@ import { endSnapshot, type Progress } from "./progress.ts";
 import { promoteIfCaughtUp } from "./reconfiguration.ts";
 import { sendNext, sendPending, sendSnapshot } from "./replication.ts";
 import type { RaftState } from "./state.ts";
+import { firstOfTerm } from "./terms.ts";
 
 /** Answers between two heartbeats in which a node takes back what it acknowledged; those above are left to the next. */
 const DENIALS_MAX = 64;
@@ -63,14 +64,10 @@ function isStale({ flow, match, next }: Progress, { rejectedIndex }: AppendEntri
 
 /** Where to try next: behind the last entry of the term in which the logs differ, or in front of that whole term. */
 function nextAfterConflict(s: RaftState, { conflictIndex, conflictTerm }: AppendEntriesReply): Index {
-  if (conflictTerm > 0) {
-    for (let index = s.log.lastIndex; index > s.log.snapshotIndex; index--) {
-      const term = s.log.termAt(index)!;
-      if (term === conflictTerm) return index + 1;
-      if (term < conflictTerm) break;
-    }
-  }
-  return conflictIndex;
+  if (conflictTerm === 0) return conflictIndex;
+  const { log } = s;
+  const end = firstOfTerm(log, log.snapshotIndex + 1, log.lastIndex, conflictTerm + 1);
+  return end > log.snapshotIndex + 1 && log.termAt(end - 1) === conflictTerm ? end : conflictIndex;
 }
 
 /** A follower has a snapshot, or a piece of one. */

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { WalLogError } from "../errors.ts";
 import type { Index, LogEntry, NodeId, RaftLog, Term } from "../types.ts";
 import type { CheckedConfig } from "./config.ts";
 import { LogWriter } from "./log_writer.ts";
@@ -75,6 +76,15 @@ export function initialMembers({ id, peers, joining }: CheckedConfig): NodeId[] 
   return joining ? [] : sortedIds([id, ...peers]);
 }
 
+/** Up to where the state machine has got when the node starts. */
+function startIndex({ applied }: CheckedConfig, { snapshotIndex, lastIndex }: RaftLog): Index {
+  if (applied === 0 || (applied >= snapshotIndex && applied <= lastIndex)) return Math.max(applied, snapshotIndex);
+  const found = applied < snapshotIndex
+    ? `the snapshot at index ${snapshotIndex} has replaced what follows it; restore that and pass its index`
+    : `the log ends at index ${lastIndex}; it is another log, or has lost its end`;
+  throw new WalLogError("INVALID_ARGUMENT", `Cannot make a node with applied index ${applied}: ${found}`);
+}
+
 /** Everything that a node knows. */
 export class RaftState {
   /** How the node is to behave. */
@@ -100,6 +110,8 @@ export class RaftState {
   commitIndex: Index;
   /** Up to here they were given to the application. */
   lastApplied: Index;
+  /** How much of that the step under way has given it, in bytes. */
+  appliedBytes = 0;
 
   /** Ticks since the node was made. */
   now = 0;
@@ -147,7 +159,7 @@ export class RaftState {
     this.random = new SplitMix64(config.seed);
     this.electionTimeout = this.drawTimeout();
     ({ term: this.term, votedFor: this.votedFor } = log.hardState);
-    this.commitIndex = this.lastApplied = log.snapshotIndex;
+    this.commitIndex = this.lastApplied = startIndex(config, log);
   }
 
   /** This node. */

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { applyCommitted } from "./commit.ts";
 import {
   beginPreVote,
   onPreVote,
@@ -31,8 +32,11 @@ import type { RaftEvent, SnapshotEvent } from "./types.ts";
  * @param event What happens.
  */
 export function stepEvent(s: RaftState, event: RaftEvent): void {
+  s.appliedBytes = 0;
   if (s.healing !== null) return stepDamaged(s, s.healing, event);
   take(s, event);
+  applyCommitted(s);
+  if (s.lastApplied < s.commitIndex) s.actions.push({ type: "moreToApply" });
   if (s.role === "leader") settleReads(s);
 }
 
@@ -40,6 +44,8 @@ function take(s: RaftState, event: RaftEvent): void {
   switch (event.type) {
     case "tick":
       return onTick(s);
+    case "applyMore":
+      return;
     case "message":
       return onMessage(s, event.message);
     case "propose":

@@ -32,6 +32,12 @@ export interface ProposeEvent {
   readonly command: Uint8Array;
 }
 
+/** The application has applied what it was given, and wants more: see {@link MoreToApplyAction}. */
+export interface ApplyMoreEvent {
+  /** Which event it is. */
+  readonly type: "applyMore";
+}
+
 /** The application has made a snapshot, which replaces the entries up to its index. */
 export interface SnapshotEvent {
   /** Which event it is. */
@@ -90,6 +96,7 @@ export type RaftEvent =
   | TickEvent
   | MessageEvent
   | ProposeEvent
+  | ApplyMoreEvent
   | SnapshotEvent
   | AddServerEvent
   | AddLearnerEvent
@@ -117,6 +124,15 @@ export interface ApplyAction {
   readonly term: Term;
   /** The command. */
   readonly command: Uint8Array<ArrayBuffer>;
+}
+
+/**
+ * More is committed than a step may hand out. Any later step hands out more; for an application that does not want to wait
+ * for one, {@link ApplyMoreEvent} does nothing else.
+ */
+export interface MoreToApplyAction {
+  /** Which action it is. */
+  readonly type: "moreToApply";
 }
 
 /** A hint: enough was applied that a snapshot would be worthwhile. */
@@ -173,6 +189,7 @@ export interface ReadFailedAction {
 export type Action =
   | SendAction
   | ApplyAction
+  | MoreToApplyAction
   | SnapshotAction
   | RestoreSnapshotAction
   | MembershipChangedAction
@@ -212,6 +229,16 @@ export interface RaftConfig {
    * `maxInflightMessages` does. Default: 4 MiB.
    */
   readonly maxInflightBytes?: number;
+  /**
+   * The most bytes of commands that a step hands out to be applied, each counted with 64 bytes more, but always at least
+   * one. The rest comes with later steps: see {@link MoreToApplyAction}. Default: 4 MiB.
+   */
+  readonly maxApplyBytes?: number;
+  /**
+   * Up to where the state machine has applied the log, for one that survives a restart by itself: what follows is handed
+   * out. Default 0: the state machine begins with the log's snapshot.
+   */
+  readonly applied?: Index;
   /** After so many entries a snapshot is hinted at. Default 0: never. */
   readonly snapshotThreshold?: number;
   /**

@@ -290,6 +290,52 @@ export const RAFT_MUTANTS: Mutant[] = [
     dies: "raft_liveness_test",
   },
   {
+    name: "raft: a step hands out everything that is committed",
+    file: COMMIT,
+    edits: [
+      ["s.lastApplied < s.commitIndex && s.appliedBytes < maxApplyBytes", "s.lastApplied < s.commitIndex"],
+      ["if (s.appliedBytes < maxApplyBytes) apply(s, entry);", "apply(s, entry);"],
+      [", { maxBytes: maxApplyBytes - s.appliedBytes }", ""],
+    ],
+    dies: "raft_apply_test",
+  },
+  {
+    name: "raft: empty commands are handed out in any number",
+    file: COMMIT,
+    edits: [["command.byteLength + ACTION_BYTES", "command.byteLength"]],
+    dies: "raft_apply_test",
+  },
+  {
+    name: "raft: the rest of a page is handed out only to those who ask for it",
+    file: "src/raft/step.ts",
+    edits: [["  applyCommitted(s);\n  if", `  if (event.type === "applyMore") applyCommitted(s);\n  if`]],
+    dies: "raft_apply_test",
+  },
+  {
+    name: "raft: a read is answered before what it needs was handed out",
+    file: READS,
+    edits: [[" || index! > s.lastApplied", ""]],
+    dies: "raft_apply_test",
+  },
+  {
+    name: "raft: a snapshot takes back what is committed behind it",
+    file: FOLLOWER,
+    edits: [["s.healing === null ? Math.max(s.commitIndex, index) : index;", "index;"]],
+    dies: "raft_apply_test",
+  },
+  {
+    name: "raft: what a state machine has applied is handed out again",
+    file: STATE,
+    edits: [["return Math.max(applied, snapshotIndex);", "return snapshotIndex;"]],
+    dies: "raft_apply_test",
+  },
+  {
+    name: "raft: a search by term misses the first entry",
+    file: "src/raft/terms.ts",
+    edits: [["< term) low = middle + 1;", "<= term) low = middle + 1;"]],
+    dies: "raft_apply_test",
+  },
+  {
     name: "raft: a read does not wait for word that the leader still leads",
     file: READS,
     edits: [["round: s.round + 1, index: undefined", "round: 0, index: undefined"]],
