@@ -30,6 +30,7 @@ import type { Index, NodeId } from "./types.ts";
  * | `UNSUPPORTED_VERSION` | a newer version of the library wrote the log |
  * | `IO` | the operating system refused an operation; `cause` is its error |
  * | `NOT_LEADER` | only the leader takes this, and the node is not, or is handing over; `leader` says who leads |
+ * | `OVERLOADED` | the leader has taken as much as `maxUncommittedBytes` allows to be uncommitted; retry later |
  * | `CONFIG_IN_PROGRESS` | the leader cannot change the cluster yet; retry when what it has appended is committed |
  * | `BUSY` | steps of `stepAsync` are under way, so that `step` would overtake them |
  * | `ENCODING` | a message between nodes cannot be written as bytes, or bytes are no message |
@@ -56,6 +57,7 @@ export type WalLogErrorCode =
   | "UNSUPPORTED_VERSION"
   | "IO"
   | "NOT_LEADER"
+  | "OVERLOADED"
   | "CONFIG_IN_PROGRESS"
   | "BUSY"
   | "ENCODING";
@@ -82,6 +84,7 @@ const RETRYABLE: ReadonlySet<WalLogErrorCode> = new Set([
   "CHANGING",
   "NO_SPACE",
   "NOT_LEADER",
+  "OVERLOADED",
   "CONFIG_IN_PROGRESS",
   "BUSY",
 ]);

@@ -9,7 +9,7 @@ import {
   type RaftConfig,
   RaftNode,
 } from "../src/raft/mod.ts";
-import { Inflights } from "../src/raft/inflights.ts";
+import { Outstanding } from "../src/raft/outstanding.ts";
 import { Cluster } from "./raft_cluster.ts";
 import { LinkedCluster } from "./raft_links.ts";
 
@@ -177,8 +177,8 @@ test("a node that got an outdated snapshot is sent the latest one", () => {
   assert.deepEqual(sent(leader, installed(9)), [[9, 2]]);
 });
 
-test("messages under way are counted until they are acknowledged", () => {
-  const inflights = new Inflights();
+test("parts are counted until they are acknowledged", () => {
+  const inflights = new Outstanding();
   for (let i = 1; i <= 100; i++) inflights.add(i * 2, i);
   assert.deepEqual([inflights.count, inflights.bytes], [100, 5050]);
   inflights.freeTo(1);

@@ -112,6 +112,7 @@ class Simulation {
       snapshotThreshold: random.pick([0, 5, 15]),
       ...random.chance(0.3) ? { maxBatchBytes: 20 } : {},
       ...random.chance(0.5) ? { maxInflightMessages: random.pick([1, 3, 1024]) } : {},
+      ...random.chance(0.3) ? { maxUncommittedBytes: 500 } : {},
       ...random.chance(0.3) ? { maxApplyBytes: random.pick([1, 300]) } : {},
       ...random.chance(0.5) ? { snapshotChunkBytes: 8 } : {},
       ...random.chance(0.5) ? { checkQuorum: true } : {},
@@ -220,7 +221,7 @@ class Simulation {
     // What a process that is gone had under way is gone with it.
     if (machine.node !== node) return;
     if (!(error instanceof WalLogError)) throw error;
-    if (error.code === "NOT_LEADER" || error.code === "CONFIG_IN_PROGRESS") return this.#count(error.code);
+    if (["NOT_LEADER", "OVERLOADED", "CONFIG_IN_PROGRESS"].includes(error.code)) return this.#count(error.code);
     if (error.code === "INVALID_ARGUMENT" && error.message.includes("it is the last member")) return;
     // A disk that failed: the process ends, and so does the machine if that is what the fault was.
     if (error.code !== "POISONED" || !isDiskFailure(error.cause)) throw error;

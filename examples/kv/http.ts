@@ -9,8 +9,8 @@
  *     GET  /contents                a digest of all it has, to compare with others, as JSON
  *     PUT  /cut                     with --control: the body lists ids with which to exchange no more messages
  *
- * 307 names the leader, 503 says that none is known, 4xx that this cannot be asked: nothing has happened. 504: it is not
- * known what will happen. Keys and texts are UTF-8; a key is percent-encoded, and not empty.
+ * 307 names the leader, 503 says that none is known or that it has too much to do, 4xx that this cannot be asked: nothing
+ * has happened. 504: it is not known what will happen. Keys and texts are UTF-8; a key is percent-encoded, and not empty.
  *
  * @module
  */
@@ -110,6 +110,7 @@ function answerToError(error: unknown, request: IncomingMessage, { replica, urls
     const { path, query } = targetOf(request);
     return { status: 307, headers: { location: `${url}${path}${query}` } };
   }
+  if (error instanceof WalLogError && error.isRetryable) return { status: 503, body: error.message };
   // The disk has failed, or something is wrong with this program: what has become of the request, nobody knows.
   return { status: 504, body: String(error) };
 }

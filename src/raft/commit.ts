@@ -6,16 +6,15 @@
 
 import type { Index, LogEntry } from "../types.ts";
 import { becomeFollower } from "./role.ts";
-import type { RaftState } from "./state.ts";
+import { ACTION_BYTES, type RaftState } from "./state.ts";
 
 /** Entries read from the log at once, to be applied. */
 const APPLY_ENTRIES = 1024;
-/** What an action takes in memory beside its command, roughly: empty commands must not come for nothing. */
-const ACTION_BYTES = 64;
 
 /** Commits up to an index, and hands over what that makes new, as far as the step may. */
 export function commitTo(s: RaftState, index: Index): void {
   s.commitIndex = index;
+  s.uncommitted.freeTo(index);
   applyCommitted(s);
 }
 

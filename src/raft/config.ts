@@ -7,7 +7,7 @@
 import { WalLogError } from "../errors.ts";
 import { checkNames } from "../option_names.ts";
 import type { NodeId } from "../types.ts";
-import { MESSAGE_ENTRIES_MAX } from "./codec/format.ts";
+import { ENTRY_BYTES_MAX, MESSAGE_BYTES_MAX_DEFAULT, MESSAGE_ENTRIES_MAX } from "./codec/format.ts";
 import type { RaftConfig } from "./types.ts";
 
 const ID_MAX = 2n ** 64n - 1n;
@@ -20,6 +20,8 @@ const INFLIGHT_MESSAGES_DEFAULT = 1024;
 /** Bytes under way to a node: over a round trip of 100 ms, 40 MiB a second. */
 const INFLIGHT_BYTES_DEFAULT = 4 * 1024 * 1024;
 
+/** What a message takes beside entries and data: fields, and hundreds of members. */
+const MESSAGE_RESERVE_BYTES = 4096;
 /** Commands handed out by a step: a few milliseconds of reading. */
 const APPLY_BYTES_DEFAULT = 4 * 1024 * 1024;
 
@@ -44,10 +46,48 @@ export function isNodeId(id: unknown): id is NodeId {
 }
 
 /**
+ * The largest command that a message carries.
+ *
+ * @param config The configuration.
+ * @returns Its size in bytes.
+ */
+export function entryBytesMax({ maxMessageBytes }: Pick<CheckedConfig, "maxMessageBytes">): number {
+  return dataBytesMax({ maxMessageBytes }) - ENTRY_BYTES_MAX;
+}
+
+/**
+ * The most data that a message carries.
+ *
+ * @param config The configuration.
+ * @returns Its size in bytes.
+ */
+export function dataBytesMax({ maxMessageBytes }: Pick<CheckedConfig, "maxMessageBytes">): number {
+  return maxMessageBytes - MESSAGE_RESERVE_BYTES;
+}
+
+/** Bounds that keep each message as small as `maxMessageBytes` says. */
+function fitMessages(config: CheckedConfig): CheckedConfig {
+  const data = dataBytesMax(config);
+  const batch = data - config.maxBatch * ENTRY_BYTES_MAX;
+  if (batch < 1) {
+    throw invalid(
+      `maxMessageBytes must be above ${config.maxMessageBytes - batch} for a maxBatch of ${config.maxBatch}, found ` +
+        `${config.maxMessageBytes}`,
+    );
+  }
+  const { maxBatchBytes, snapshotChunkBytes } = config;
+  return {
+    ...config,
+    maxBatchBytes: Math.min(maxBatchBytes, batch),
+    snapshotChunkBytes: Math.min(snapshotChunkBytes, data),
+  };
+}
+
+/**
  * Checks a configuration.
  *
  * @param config What the application gave.
- * @returns The same, complete.
+ * @returns The same, complete, and with bounds that keep messages below `maxMessageBytes`.
  * @throws {WalLogError} `INVALID_ARGUMENT`.
  */
 export function checkConfig(config: RaftConfig): CheckedConfig {
@@ -63,6 +103,8 @@ export function checkConfig(config: RaftConfig): CheckedConfig {
     maxInflightMessages: config.maxInflightMessages ??
       (config.maxBatchBytes === undefined ? Infinity : INFLIGHT_MESSAGES_DEFAULT),
     maxInflightBytes: config.maxInflightBytes ?? INFLIGHT_BYTES_DEFAULT,
+    maxMessageBytes: config.maxMessageBytes ?? MESSAGE_BYTES_MAX_DEFAULT,
+    maxUncommittedBytes: config.maxUncommittedBytes ?? Infinity,
     maxApplyBytes: config.maxApplyBytes ?? APPLY_BYTES_DEFAULT,
     applied: config.applied ?? 0,
     snapshotThreshold: config.snapshotThreshold ?? 0,
@@ -88,6 +130,7 @@ export function checkConfig(config: RaftConfig): CheckedConfig {
   requireWhole("heartbeatInterval", checked.heartbeatInterval, 1, maximum);
   requireWhole("maxBatch", checked.maxBatch, 1, MESSAGE_ENTRIES_MAX);
   if (hasFlowControl(checked)) requireWhole("maxInflightMessages", checked.maxInflightMessages, 1);
+  requireWhole("maxMessageBytes", checked.maxMessageBytes, 1);
   requireWhole("applied", checked.applied, 0);
   requireWhole("snapshotThreshold", checked.snapshotThreshold, 0);
   requireWhole("snapshotChunkBytes", checked.snapshotChunkBytes, 0);
@@ -95,12 +138,12 @@ export function checkConfig(config: RaftConfig): CheckedConfig {
   for (const name of ["joining", "checkQuorum", "noOp", "finishRemoval"] as const) {
     if (typeof checked[name] !== "boolean") throw invalid(`${name} must be a boolean, found ${String(checked[name])}`);
   }
-  for (const name of ["maxBatchBytes", "maxInflightBytes", "maxApplyBytes"] as const) {
+  for (const name of ["maxBatchBytes", "maxInflightBytes", "maxUncommittedBytes", "maxApplyBytes"] as const) {
     if (typeof checked[name] === "number" && checked[name] >= 0) continue;
     throw invalid(`${name} must be a number of 0 or more, found ${String(checked[name])}`);
   }
   if (checked.maxApplyBytes === 0) throw invalid("maxApplyBytes must be above 0, or nothing would be applied");
-  return checked;
+  return fitMessages(checked);
 }
 
 function requireWhole(name: string, value: number, least: number, most: number = Number.MAX_SAFE_INTEGER): void {

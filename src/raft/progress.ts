@@ -5,7 +5,7 @@
  */
 
 import type { Index, Snapshot } from "../types.ts";
-import { Inflights } from "./inflights.ts";
+import { Outstanding } from "./outstanding.ts";
 
 /**
  * How entries are sent. `probe`: one message at a time, until it is known where the logs agree. `stream`: without
@@ -24,7 +24,7 @@ export interface Progress {
   /** The next entry to send. */
   next: Index;
   /** What was streamed and is not acknowledged. Empty if the configuration sets no bound. */
-  readonly inflights: Inflights;
+  readonly inflights: Outstanding;
   /** Answers since the last heartbeat that take back what the node acknowledged. */
   denials: number;
   /** Whether the node was heard from since the leader last counted. */
@@ -60,7 +60,7 @@ export function newProgress(lastIndex: Index, tick: number): Progress {
     isPaused: false,
     match: 0,
     next: lastIndex + 1,
-    inflights: new Inflights(),
+    inflights: new Outstanding(),
     denials: 0,
     isActive: true,
     round: 0,

@@ -18,6 +18,7 @@ import type { Action, RaftConfig, RaftEvent, Role } from "./types.ts";
 /** Codes of errors that refuse an event and leave the node as it was; any other ends the node. */
 const REFUSALS: ReadonlySet<WalLogErrorCode> = new Set([
   "NOT_LEADER",
+  "OVERLOADED",
   "CONFIG_IN_PROGRESS",
   "ENTRY_TOO_LARGE",
   "INVALID_ARGUMENT",
@@ -150,8 +151,8 @@ export class RaftNode {
    *
    * @param event What happens.
    * @returns What is to be done, in order.
-   * @throws {WalLogError} `NOT_LEADER`, `CONFIG_IN_PROGRESS`, `ENTRY_TOO_LARGE`, `INVALID_ARGUMENT`: the event is
-   * refused, a message too, and has changed nothing. `BUSY` while a step of {@link RaftNode.stepAsync} is under way.
+   * @throws {WalLogError} `NOT_LEADER`, `OVERLOADED`, `CONFIG_IN_PROGRESS`, `ENTRY_TOO_LARGE`, `INVALID_ARGUMENT`: the
+   * event is refused, a message too, and has changed nothing. `BUSY` while a step of {@link RaftNode.stepAsync} is under way.
    * `POISONED` if the log failed, now or earlier, with that failure as its cause: the node takes nothing more.
    */
   step(event: RaftEvent): Action[] {

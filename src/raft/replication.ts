@@ -6,9 +6,12 @@
 
 import type { Index, LogEntry, NewEntry, NodeId, Snapshot } from "../types.ts";
 import { commitByQuorum } from "./commit.ts";
-import { hasFlowControl } from "./config.ts";
+import { dataBytesMax, hasFlowControl } from "./config.ts";
 import type { Progress } from "./progress.ts";
 import type { RaftState } from "./state.ts";
+
+/** Pieces of a snapshot that is to be sent whole and is too large for a message. In bytes. */
+const PIECE_BYTES = 1024 * 1024;
 
 /** Sends a node what comes next for it, whether it has answered or not. */
 export function sendNext(s: RaftState, to: NodeId): void {
@@ -63,16 +66,21 @@ function sendEntries(s: RaftState, to: NodeId, next: Index, entries: readonly Lo
 export function sendSnapshot(s: RaftState, to: NodeId, progress: Progress): void {
   progress.flow = "snapshot";
   progress.isPaused = true;
-  const { snapshotChunkBytes } = s.config;
-  if (snapshotChunkBytes === 0) {
-    return s.send(to, { type: "installSnapshot", term: s.term, leader: s.id, snapshot: s.log.snapshot()! });
-  }
   // What has begun is brought to an end: were each later snapshot sent instead, a slow node might never get one.
-  const snapshot = progress.snapshot ??= latestSnapshot(s);
+  const snapshot = progress.snapshot ?? latestSnapshot(s);
+  const bytesMax = pieceBytes(s, snapshot);
+  if (bytesMax === 0) return s.send(to, { type: "installSnapshot", term: s.term, leader: s.id, snapshot });
+  progress.snapshot = snapshot;
   const offset = progress.snapshotOffset;
-  const data = snapshot.data.subarray(offset, offset + snapshotChunkBytes);
+  const data = snapshot.data.subarray(offset, offset + bytesMax);
   const done = offset + data.length === snapshot.data.length;
   s.send(to, { type: "installSnapshot", term: s.term, leader: s.id, snapshot: { ...snapshot, data }, offset, done });
+}
+
+/** The size of the pieces that a snapshot is sent in; 0 if it is sent whole. */
+function pieceBytes({ config }: RaftState, { data }: Snapshot): number {
+  if (config.snapshotChunkBytes > 0 || data.length <= dataBytesMax(config)) return config.snapshotChunkBytes;
+  return Math.min(PIECE_BYTES, dataBytesMax(config));
 }
 
 /** The log's snapshot, held once for all who are being sent it. */

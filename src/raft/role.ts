@@ -32,6 +32,7 @@ export function becomeFollower(s: RaftState, leader: NodeId | null): void {
   s.votes.clear();
   s.progress.clear();
   s.transfer = null;
+  s.uncommitted.clear();
   for (const { id } of s.reads.splice(0)) s.actions.push({ type: "readFailed", id });
 }
 

@@ -10,9 +10,13 @@ import type { CheckedConfig } from "./config.ts";
 import { LogWriter } from "./log_writer.ts";
 import { MembershipHistory, sortedIds } from "./membership.ts";
 import type { Message } from "./messages.ts";
+import { Outstanding } from "./outstanding.ts";
 import type { Progress } from "./progress.ts";
 import { SplitMix64 } from "./rng.ts";
 import type { Action, Role } from "./types.ts";
+
+/** What a command takes in memory beside its bytes, roughly: empty ones must not come for nothing. */
+export const ACTION_BYTES = 64;
 
 /** Leadership that is being handed over. */
 export interface Transfer {
@@ -128,6 +132,8 @@ export class RaftState {
   sinceHeartbeat = 0;
   /** Of a leader: what it knows of the others. */
   progress: Map<NodeId, Progress> = new Map();
+  /** Of a leader: commands that it has taken in its term and that are not committed. */
+  readonly uncommitted: Outstanding = new Outstanding();
   /** Of a leader: to whom it is handing over. */
   transfer: Transfer | null = null;
   /** Of a leader: reads that wait. */

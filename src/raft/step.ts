@@ -16,11 +16,12 @@ import {
 import { onAppendEntries, onInstallSnapshot, requireAcceptable } from "./follower.ts";
 import { toList } from "./membership.ts";
 import type { Message } from "./messages.ts";
+import { propose } from "./proposals.ts";
 import { addRead, settleReads } from "./reads.ts";
 import { addLearner, addServer, removeServer, requireLeader } from "./reconfiguration.ts";
 import { onAppendEntriesReply, onInstallSnapshotReply, onTransferLeadership } from "./replies.ts";
 import { onRepairRequest, stepDamaged } from "./repair.ts";
-import { appendOwn, broadcast, replicate } from "./replication.ts";
+import { broadcast } from "./replication.ts";
 import { becomeFollower, enterTerm } from "./role.ts";
 import type { RaftState } from "./state.ts";
 import type { RaftEvent, SnapshotEvent } from "./types.ts";
@@ -49,9 +50,7 @@ function take(s: RaftState, event: RaftEvent): void {
     case "message":
       return onMessage(s, event.message);
     case "propose":
-      requireLeader(s, "propose a command");
-      appendOwn(s, "normal", event.command);
-      return replicate(s);
+      return propose(s, event.command);
     case "snapshot":
       return onSnapshot(s, event);
     case "addServer":

@@ -24,7 +24,10 @@ export interface MessageEvent {
   readonly message: Message;
 }
 
-/** The application wants a command replicated. Refused with `NOT_LEADER` by anyone but the leader. */
+/**
+ * The application wants a command replicated. Refused with `NOT_LEADER` by anyone but the leader, and with `OVERLOADED`
+ * while too much is not committed.
+ */
 export interface ProposeEvent {
   /** Which event it is. */
   readonly type: "propose";
@@ -216,8 +219,20 @@ export interface RaftConfig {
   readonly heartbeatInterval?: number;
   /** The most entries in a message, at most 65,536. Default 64. */
   readonly maxBatch?: number;
-  /** The most bytes of commands in a message, but always at least one entry. Default: no bound. */
+  /**
+   * The most bytes of commands in a message, but always at least one entry. Default: no bound but `maxMessageBytes`.
+   */
   readonly maxBatchBytes?: number;
+  /**
+   * The largest message that the transport takes, in bytes. Batches and pieces of snapshots are kept below it, and a
+   * command that does not fit is refused with `ENTRY_TOO_LARGE`. Default: 64 MiB and 64 KiB, as `TcpTransport` has it.
+   */
+  readonly maxMessageBytes?: number;
+  /**
+   * The most bytes of commands that a leader has taken and that are not committed, each counted with 64 bytes more. It
+   * refuses further ones with `OVERLOADED`, but takes at least one. Default: no bound.
+   */
+  readonly maxUncommittedBytes?: number;
   /**
    * The most messages with entries on their way to a node. A leader that has sent so many sends that node only signs of
    * life until it answers, and no message twice for the same loss. Default: 1024 with `maxBatchBytes`, otherwise no bound,
@@ -243,7 +258,7 @@ export interface RaftConfig {
   readonly snapshotThreshold?: number;
   /**
    * Snapshots are sent in pieces of so many bytes, which bounds messages, but not what is held in memory: see the module.
-   * Default 0: whole.
+   * Default 0: whole, or in pieces of 1 MiB if a message cannot be so large.
    */
   readonly snapshotChunkBytes?: number;
   /** Where the election timeouts come from; the low 64 bits count. Default: the id. */

@@ -5,11 +5,13 @@
 import type { Mutant } from "./mutants.ts";
 
 const COMMIT = "src/raft/commit.ts";
+const CONFIG = "src/raft/config.ts";
 const ELECTION = "src/raft/election.ts";
 const FOLLOWER = "src/raft/follower.ts";
 const LOG_WRITER = "src/raft/log_writer.ts";
 const MEMBERSHIP = "src/raft/membership.ts";
 const NODE = "src/raft/raft_node.ts";
+const PROPOSALS = "src/raft/proposals.ts";
 const READS = "src/raft/reads.ts";
 const RECONFIGURATION = "src/raft/reconfiguration.ts";
 const REPLIES = "src/raft/replies.ts";
@@ -288,6 +290,45 @@ export const RAFT_MUTANTS: Mutant[] = [
     file: REPLICATION,
     edits: [["else sendHeartbeat(s, id, progress);", "else sendNext(s, id);"]],
     dies: "raft_liveness_test",
+  },
+  {
+    name: "raft: a leader takes any number of commands that it cannot commit",
+    file: PROPOSALS,
+    edits: [["  requireRoom(s, command);\n", ""]],
+    dies: "raft_bounds_test",
+  },
+  {
+    name: "raft: what is committed counts as uncommitted for ever",
+    file: COMMIT,
+    edits: [["  s.uncommitted.freeTo(index);\n", ""]],
+    dies: "raft_bounds_test",
+  },
+  {
+    name: "raft: what an earlier leadership could not commit counts",
+    file: ROLE,
+    edits: [["  s.uncommitted.clear();\n", ""]],
+    dies: "raft_bounds_test",
+  },
+  {
+    name: "raft: a command is taken that no message can carry",
+    file: PROPOSALS,
+    edits: [["  requireFitsMessage(s, command);\n", ""]],
+    dies: "raft_bounds_test",
+  },
+  {
+    name: "raft: a batch may be larger than the transport takes",
+    file: CONFIG,
+    edits: [["Math.min(maxBatchBytes, batch)", "maxBatchBytes"]],
+    dies: "raft_bounds_test",
+  },
+  {
+    name: "raft: a snapshot may be larger than the transport takes",
+    file: REPLICATION,
+    edits: [[
+      "if (config.snapshotChunkBytes > 0 || data.length <= dataBytesMax(config)) return",
+      "if (data.length > 0) return",
+    ]],
+    dies: "raft_bounds_test",
   },
   {
     name: "raft: a step hands out everything that is committed",

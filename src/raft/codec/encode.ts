@@ -6,13 +6,21 @@
 
 import type { LogEntry, NodeId, Term } from "../../types.ts";
 import { type AppendEntries, type InstallSnapshot, type Message, type RepairReply, senderOf } from "../messages.ts";
-import { FLAG, FLAG_2, FLAG_3, MESSAGE_ENTRIES_MAX, MESSAGE_IDS_MAX, MESSAGE_VERSION, TYPES } from "./format.ts";
-import { checkNumber, encodingError, ID_BYTES, NUMBER_BYTES_MAX, WireWriter } from "./wire.ts";
+import {
+  ENTRY_BYTES_MAX,
+  FLAG,
+  FLAG_2,
+  FLAG_3,
+  MESSAGE_ENTRIES_MAX,
+  MESSAGE_IDS_MAX,
+  MESSAGE_VERSION,
+  NUMBER_BYTES_MAX,
+  TYPES,
+} from "./format.ts";
+import { checkNumber, encodingError, ID_BYTES, WireWriter } from "./wire.ts";
 
 /** Version, type, flags, term and sender; and no type has more numbers than five. */
 const FIXED_BYTES_MAX = 3 + NUMBER_BYTES_MAX + ID_BYTES + 5 * NUMBER_BYTES_MAX;
-/** What an entry takes beside its command: gap, term, size. */
-const ENTRY_BYTES_MAX = 3 * NUMBER_BYTES_MAX;
 
 /**
  * Writes a message as bytes.

@@ -46,8 +46,16 @@ import type { Message } from "../messages.ts";
 /** The format that this library writes, and the only one that it reads. */
 export const MESSAGE_VERSION = 1;
 
+/** The largest message, if nothing else is said: one entry as large as a log takes, and 64 KiB. In bytes. */
+export const MESSAGE_BYTES_MAX_DEFAULT: number = 64 * 1024 * 1024 + 64 * 1024;
+
 /** Entries in a message: an empty one takes two bytes, and a hundred times as much once it is decoded. */
 export const MESSAGE_ENTRIES_MAX = 65_536;
+
+/** The longest number, in bytes: 8 groups of 7 bits hold 53. */
+export const NUMBER_BYTES_MAX = 8;
+/** What an entry takes beside its command, at most: gap, term, size. In bytes. */
+export const ENTRY_BYTES_MAX: number = 3 * NUMBER_BYTES_MAX;
 
 /** Ids in a list: as many members as the file of a snapshot can name. */
 export const MESSAGE_IDS_MAX = 65_536;

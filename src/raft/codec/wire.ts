@@ -14,9 +14,8 @@ import { WalLogError } from "../../errors.ts";
 import { unshared } from "../../taken.ts";
 import type { NodeId } from "../../types.ts";
 import { isNodeId } from "../config.ts";
+import { NUMBER_BYTES_MAX } from "./format.ts";
 
-/** The longest number: 8 groups of 7 bits hold 53. */
-export const NUMBER_BYTES_MAX = 8;
 /** The size of an id. */
 export const ID_BYTES = 8;
 

@@ -7,6 +7,7 @@
 import { WalLogError } from "../../errors.ts";
 import { checkNames } from "../../option_names.ts";
 import type { NodeId } from "../../types.ts";
+import { MESSAGE_BYTES_MAX_DEFAULT } from "../codec/format.ts";
 import { isNodeId } from "../config.ts";
 import { whatIsWrongWithCertificates } from "./certificates.ts";
 
@@ -64,8 +65,8 @@ export interface TcpTransportOptions {
   /** Without it, whoever reaches the port can speak as any node: for loopback and networks that are sealed off. */
   readonly tls?: TransportTls;
   /**
-   * The largest message sent or taken, in bytes. Default: 64 MiB and 64 KiB, for one entry as large as a log takes. A
-   * node's `maxBatchBytes` and `snapshotChunkBytes` must keep messages below it: larger ones are dropped, each time.
+   * The largest message sent or taken, in bytes. Default: 64 MiB and 64 KiB, for one entry as large as a log takes. The
+   * nodes' `maxMessageBytes` must not be larger: messages that are, are dropped, each time.
    */
   readonly maxMessageBytes?: number;
   /** What may wait to be sent to one peer, in bytes of memory, beside one message of any size. Default: 16 MiB. */
@@ -89,7 +90,6 @@ export type CheckedTcpOptions =
   & Required<Omit<TcpTransportOptions, "tls" | "peers">>
   & Pick<TcpTransportOptions, "tls">;
 
-const MESSAGE_BYTES_MAX_DEFAULT = 64 * 1024 * 1024 + 64 * 1024;
 /** A frame's length is a u32. */
 const MESSAGE_BYTES_MAX = 2 ** 32 - 1;
 const QUEUE_BYTES_MAX_DEFAULT = 16 * 1024 * 1024;

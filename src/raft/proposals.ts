@@ -1,0 +1,43 @@
+/**
+ * Taking commands.
+ *
+ * @module
+ */
+
+import { WalLogError } from "../errors.ts";
+import { entryBytesMax } from "./config.ts";
+import { requireLeader } from "./reconfiguration.ts";
+import { appendOwn, replicate } from "./replication.ts";
+import { ACTION_BYTES, type RaftState } from "./state.ts";
+
+/** The application wants a command replicated. */
+export function propose(s: RaftState, command: Uint8Array): void {
+  requireLeader(s, "propose a command");
+  requireFitsMessage(s, command);
+  requireRoom(s, command);
+  appendOwn(s, "normal", command);
+  s.uncommitted.add(s.log.lastIndex, command.byteLength + ACTION_BYTES);
+  replicate(s);
+}
+
+/** Refuses a command that no message can carry: no follower would ever get it, nor anything behind it. */
+function requireFitsMessage({ config }: RaftState, { byteLength }: Uint8Array): void {
+  const most = entryBytesMax(config);
+  if (byteLength <= most) return;
+  throw new WalLogError(
+    "ENTRY_TOO_LARGE",
+    `Cannot propose a command of ${byteLength} bytes: a message carries at most ${most} (maxMessageBytes)`,
+  );
+}
+
+/** Refuses a command while too much waits to be committed. One alone may be of any size. */
+function requireRoom({ config, uncommitted, id }: RaftState, { byteLength }: Uint8Array): void {
+  const bytes = uncommitted.bytes + byteLength + ACTION_BYTES;
+  if (uncommitted.count === 0 || bytes <= config.maxUncommittedBytes) return;
+  throw new WalLogError(
+    "OVERLOADED",
+    `Cannot propose a command: ${uncommitted.count} of ${uncommitted.bytes} bytes are not committed, at most ` +
+      `${config.maxUncommittedBytes} are allowed (maxUncommittedBytes); try again later`,
+    { leader: id },
+  );
+}
