@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { WalLog } from "../mod.ts";
+import { type WalLog, WalLogError } from "../mod.ts";
 import { knownTerm } from "../src/raft/follower.ts";
 import type { RaftNode } from "../src/raft/mod.ts";
 import { readable } from "../src/raft/repair.ts";
@@ -44,6 +44,8 @@ interface Appended {
  * other node has heard of, and its index and term may come again.
  */
 export class WatchedLog implements RaftLog {
+  /** Whether a read is to fail. */
+  failsRead: () => boolean = () => false;
   readonly #log: WalLog;
   readonly #safety: Safety;
   #unflushed: Appended[] = [];
@@ -53,6 +55,10 @@ export class WatchedLog implements RaftLog {
     this.#safety = safety;
     // What no flush was waited for may have got to the disk all the same.
     for (let index = log.snapshotIndex + 1; index <= log.lastIndex; index++) this.#saw(index);
+  }
+
+  #beforeRead(): void {
+    if (this.failsRead()) throw new WalLogError("IO", "Cannot read: simulated, too many open files");
   }
 
   /** Takes note of an entry that the log has. */
@@ -94,12 +100,15 @@ export class WatchedLog implements RaftLog {
     return this.#log.termAt(index);
   }
   entry(index: Index): LogEntry | undefined {
+    this.#beforeRead();
     return this.#log.entry(index);
   }
   entries(from: Index, to: Index, options?: EntriesOptions): LogEntry[] {
+    this.#beforeRead();
     return this.#log.entries(from, to, options);
   }
   snapshot(): Snapshot | undefined {
+    this.#beforeRead();
     return this.#log.snapshot();
   }
   append(entries: readonly LogEntry[]): void {

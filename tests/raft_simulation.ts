@@ -81,6 +81,8 @@ class Simulation {
   readonly #isStormy: boolean;
   /** Whether bytes rot on the disks, one machine at a time. Members then do not change: they are needed to heal. */
   readonly #rots: boolean;
+  /** How likely it is that reads of a log begin to fail. */
+  readonly #readLoss: number;
   /** Whether the application's state survives a restart by itself. */
   readonly #isKept: boolean;
   /** How likely it is that what can go wrong does. */
@@ -101,6 +103,7 @@ class Simulation {
     this.#trouble = random.pick([0.2, 0.5, 1]);
     this.#isStormy = random.chance(0.4);
     this.#rots = random.chance(0.25);
+    this.#readLoss = random.pick([0, 0, 0.01]);
     this.#isKept = !this.#rots && random.chance(0.3);
     const size = this.#isStormy ? 5 : random.pick([3, 3, 5, 7]);
     const base = random.pick([0n, 2n ** 53n, 2n ** 64n - 30n]);
@@ -156,7 +159,15 @@ class Simulation {
     if (!this.#isKept || machine.state.index < machine.log.snapshotIndex) machine.state = stateIn(machine.log);
     const applied = this.#isKept ? Math.max(machine.state.index, machine.log.snapshotIndex) : 0;
     const config = { ...this.#config, id, applied, ...isNew ? { joining: true } : { peers } };
+    // Reads of a process can fail for a while, as for want of descriptors.
+    let left = 0;
+    const failsRead = (): boolean => {
+      if (left > 0) return --left > 0;
+      if (this.#random.chance(this.#readLoss * this.#trouble)) left = this.#random.below(20);
+      return left > 0;
+    };
     machine.node = RaftNode.withLog(config, new WatchedLog(machine.log, this.#safety));
+    (machine.node.log as WatchedLog).failsRead = failsRead;
     this.#tell(
       `${id} starts, applied ${applied}, last ${machine.log.lastIndex}, snapshot ${machine.log.snapshotIndex}`,
     );
@@ -221,7 +232,9 @@ class Simulation {
     // What a process that is gone had under way is gone with it.
     if (machine.node !== node) return;
     if (!(error instanceof WalLogError)) throw error;
-    if (["NOT_LEADER", "OVERLOADED", "CONFIG_IN_PROGRESS"].includes(error.code)) return this.#count(error.code);
+    if (["NOT_LEADER", "OVERLOADED", "NO_SPACE", "CONFIG_IN_PROGRESS"].includes(error.code)) {
+      return this.#count(error.code);
+    }
     if (error.code === "INVALID_ARGUMENT" && error.message.includes("it is the last member")) return;
     // A disk that failed: the process ends, and so does the machine if that is what the fault was.
     if (error.code !== "POISONED" || !isDiskFailure(error.cause)) throw error;

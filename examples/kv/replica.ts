@@ -210,8 +210,10 @@ export class Replica {
     try {
       await this.#carryOut(this.#node.stepAsync(event));
     } catch (error) {
-      // A message that makes no sense, or whose entries are too large for the log, is refused, and changes nothing.
-      if (error instanceof WalLogError && ["INVALID_ARGUMENT", "ENTRY_TOO_LARGE"].includes(error.code)) return;
+      // A message that makes no sense, or whose entries are too large for the log, is refused, and changes nothing. So is a
+      // snapshot for which there is no room: the next one may find some.
+      const refusals = ["INVALID_ARGUMENT", "ENTRY_TOO_LARGE", "NO_SPACE"];
+      if (error instanceof WalLogError && refusals.includes(error.code)) return;
       if (!this.#isClosed) this.#options.onFailure(error);
     }
   }

@@ -23,7 +23,9 @@ export function applyCommitted(s: RaftState): void {
   const { lastApplied, config: { maxApplyBytes } } = s;
   while (s.lastApplied < s.commitIndex && s.appliedBytes < maxApplyBytes) {
     const to = Math.min(s.commitIndex, s.lastApplied + APPLY_ENTRIES);
-    const entries = s.log.entries(s.lastApplied + 1, to, { maxBytes: maxApplyBytes - s.appliedBytes });
+    const maxBytes = maxApplyBytes - s.appliedBytes;
+    const entries = s.tryRead(() => s.log.entries(s.lastApplied + 1, to, { maxBytes }));
+    if (entries === undefined) break;
     for (const entry of entries) if (s.appliedBytes < maxApplyBytes) apply(s, entry);
   }
   if (s.lastApplied > lastApplied) hintAtSnapshot(s);

@@ -54,14 +54,16 @@ export function beginElection(s: RaftState, force: boolean): void {
 }
 
 function becomeLeader(s: RaftState): void {
+  const { lastIndex } = s.log;
+  // A configuration that changes nothing: unlike an empty command, the application never sees it. Before anything else: if
+  // there is no room for it, the node does not lead.
+  if (s.config.noOp) appendOwn(s, "config", encodeMembership(s.membership.latest));
   s.role = "leader";
   s.leader = s.id;
   s.votes.clear();
   s.transfer = null;
   s.sinceHeartbeat = s.sinceQuorum = s.round = 0;
-  s.progress = new Map(s.others.map((id) => [id, newProgress(s.log.lastIndex, s.now)]));
-  // A configuration that changes nothing: unlike an empty command, the application never sees it.
-  if (s.config.noOp) appendOwn(s, "config", encodeMembership(s.membership.latest));
+  s.progress = new Map(s.others.map((id) => [id, newProgress(lastIndex, s.now)]));
   broadcast(s);
   if (s.config.noOp) commitByQuorum(s);
 }

@@ -93,10 +93,14 @@ function appendNew(s: RaftState, entries: readonly LogEntry[]): void {
     s.writer.truncate(from);
     s.membership.truncate(from);
   }
-  s.writer.append(fresh);
-  s.writer.flush();
-  s.membership.append(fresh);
-  announceMembers(s, before);
+  try {
+    s.writer.append(fresh);
+    s.writer.flush();
+    s.membership.append(fresh);
+  } finally {
+    // Without room for the new entries, the old ones are gone all the same.
+    announceMembers(s, before);
+  }
 }
 
 function overwrites(s: RaftState, { index, term }: LogEntry): WalLogError {
@@ -116,6 +120,7 @@ export function onInstallSnapshot(s: RaftState, message: InstallSnapshot): void 
     const data = collect(s, message);
     if (typeof data === "number") return replySnapshot(s, message, { lastIndex: 0, nextOffset: data });
     install(s, { ...message.snapshot, data });
+    s.incoming = null;
   }
   replySnapshot(s, message, { lastIndex: Math.max(message.snapshot.index, s.log.snapshotIndex) });
 }
@@ -135,7 +140,6 @@ function collect(s: RaftState, { term, snapshot, offset, done }: InstallSnapshot
   incoming.pieces.push(snapshot.data);
   incoming.bytes += snapshot.data.length;
   if (done !== true) return incoming.bytes;
-  s.incoming = null;
   const data = new Uint8Array(incoming.bytes);
   let filled = 0;
   for (const piece of incoming.pieces) {

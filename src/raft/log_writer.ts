@@ -4,7 +4,11 @@
  * @module
  */
 
+import { WalLogError, type WalLogErrorCode } from "../errors.ts";
 import type { HardState, Index, NewEntry, NewSnapshot, RaftLog } from "../types.ts";
+
+/** Codes of errors after which the log is as it was before the write. */
+const UNCHANGED: ReadonlySet<WalLogErrorCode> = new Set(["ENTRY_TOO_LARGE", "INVALID_ARGUMENT", "NO_SPACE"]);
 
 /** Passes changes on to the log, and knows whether any of them has yet to be flushed. */
 export class LogWriter {
@@ -13,6 +17,7 @@ export class LogWriter {
   /** Whether {@link LogWriter.flush} leaves the flush to the end of the step, where steps can share it. */
   isDeferred = false;
   #isDirty = false;
+  #hasFailed = false;
 
   /**
    * Makes a writer.
@@ -28,36 +33,52 @@ export class LogWriter {
     return this.#isDirty;
   }
 
+  /** Whether a write or a flush has failed after which nobody knows what the log has. */
+  get hasFailed(): boolean {
+    return this.#hasFailed;
+  }
+
   /** See `RaftLog.setHardState`; `force` as `WalLog` has it. */
   setHardState(state: HardState, options?: { readonly force: boolean }): void {
-    this.#isDirty = true;
     const log: { setHardState(state: HardState, options?: { readonly force: boolean }): void } = this.log;
-    log.setHardState(state, options);
+    this.#write(() => log.setHardState(state, options));
   }
 
   /** See `RaftLog.append`. */
   append(entries: readonly NewEntry[]): void {
-    this.#isDirty = true;
-    this.log.append(entries);
+    this.#write(() => this.log.append(entries));
   }
 
   /** See `RaftLog.truncate`. */
   truncate(from: Index): void {
-    this.#isDirty = true;
-    this.log.truncate(from);
+    this.#write(() => this.log.truncate(from));
   }
 
   /** See `RaftLog.applySnapshot`; `force` as `WalLog` has it. */
   applySnapshot(snapshot: NewSnapshot, options?: { readonly force: boolean }): void {
-    this.#isDirty = true;
     const log: { applySnapshot(snapshot: NewSnapshot, options?: { readonly force: boolean }): void } = this.log;
-    log.applySnapshot(snapshot, options);
+    this.#write(() => log.applySnapshot(snapshot, options));
+  }
+
+  #write(change: () => void): void {
+    this.#isDirty = true;
+    try {
+      change();
+    } catch (error) {
+      this.#hasFailed ||= !(error instanceof WalLogError && UNCHANGED.has(error.code));
+      throw error;
+    }
   }
 
   /** Called where what follows depends on what was written. Nothing leaves the node before that is durable. */
   flush(): void {
     if (this.isDeferred || !this.#isDirty) return;
-    this.log.syncSync();
+    try {
+      this.log.syncSync();
+    } catch (error) {
+      this.#hasFailed = true;
+      throw error;
+    }
     this.#isDirty = false;
   }
 

@@ -69,6 +69,7 @@ export type {
   AddServerEvent,
   ApplyAction,
   ApplyMoreEvent,
+  LogFailedAction,
   MembershipChangedAction,
   MessageEvent,
   MoreToApplyAction,

@@ -152,8 +152,10 @@ export class RaftNode {
    * @param event What happens.
    * @returns What is to be done, in order.
    * @throws {WalLogError} `NOT_LEADER`, `OVERLOADED`, `CONFIG_IN_PROGRESS`, `ENTRY_TOO_LARGE`, `INVALID_ARGUMENT`: the
-   * event is refused, a message too, and has changed nothing. `BUSY` while a step of {@link RaftNode.stepAsync} is under way.
-   * `POISONED` if the log failed, now or earlier, with that failure as its cause: the node takes nothing more.
+   * event is refused, a message too, and has changed nothing. `NO_SPACE`: the log has no room, so that what the event
+   * asks for has not happened; try again. `BUSY` while a step of {@link RaftNode.stepAsync} is under way.
+   * `POISONED` if the log failed, now or earlier, with that failure as its cause: the node takes nothing more. A failure
+   * after which the log is as it was does not end the node: see `LogFailedAction`.
    */
   step(event: RaftEvent): Action[] {
     if (this.#underWay > 0) {
@@ -195,9 +197,18 @@ export class RaftNode {
       stepEvent(s, event);
     } catch (error) {
       if (error instanceof WalLogError && REFUSALS.has(error.code)) throw error;
-      throw this.#fail(error);
+      if (!this.#survives(error)) throw this.#fail(error);
+      // Who asked for something is told that it has not happened. Of a message or a tick, some may have.
+      if (event.type !== "message" && event.type !== "tick") throw error;
+      s.actions.push({ type: "logFailed", error });
     }
     return s.actions;
+  }
+
+  /** Whether the log is as it was before what has failed: there was no room for a write, or it could not be read. */
+  #survives(error: unknown): error is WalLogError {
+    if (!(error instanceof WalLogError) || this.#state.writer.hasFailed) return false;
+    return error.code === "NO_SPACE" || error.code === "IO";
   }
 
   /**

@@ -328,9 +328,9 @@ function onSnapshot(s: RaftState, healing: Healing, message: InstallSnapshot): v
 /** Takes part again, once everything can be read. */
 function finish(s: RaftState, healing: Healing): void {
   if (!isHealed(healing)) return;
-  s.healing = null;
   const before = s.membership.latest;
   s.membership = new MembershipHistory(s.log, initialMembers(s.config));
+  s.healing = null;
   announceMembers(s, before);
   restartElectionTimer(s);
 }

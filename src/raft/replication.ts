@@ -13,20 +13,27 @@ import type { RaftState } from "./state.ts";
 /** Pieces of a snapshot that is to be sent whole and is too large for a message. In bytes. */
 const PIECE_BYTES = 1024 * 1024;
 
-/** Sends a node what comes next for it, whether it has answered or not. */
-export function sendNext(s: RaftState, to: NodeId): void {
+/**
+ * Sends a node what comes next for it, whether it has answered or not.
+ *
+ * @returns Whether anything was sent: the log may be unreadable for a moment.
+ */
+export function sendNext(s: RaftState, to: NodeId): boolean {
   const progress = s.progress.get(to);
-  if (progress === undefined) return;
+  if (progress === undefined) return false;
   const { next } = progress;
   if (next <= s.log.snapshotIndex) return sendSnapshot(s, to, progress);
   const { maxBatch, maxBatchBytes: maxBytes } = s.config;
-  const entries = s.log.entries(next, Math.min(s.log.lastIndex, next + maxBatch - 1), { maxBytes });
+  const last = Math.min(s.log.lastIndex, next + maxBatch - 1);
+  const entries = s.tryRead(() => s.log.entries(next, last, { maxBytes }));
+  if (entries === undefined) return false;
   if (progress.flow === "stream") progress.next += entries.length;
   else progress.isPaused = true;
   if (progress.flow === "stream" && hasFlowControl(s.config) && entries.length > 0) {
     progress.inflights.add(progress.next - 1, bytesOf(entries));
   }
   sendEntries(s, to, next, entries);
+  return true;
 }
 
 /** The bytes of entries' commands. */
@@ -34,11 +41,16 @@ export function bytesOf(entries: readonly LogEntry[]): number {
   return entries.reduce((sum, { command }) => sum + command.byteLength, 0);
 }
 
-/** Sends a node as much of what it lacks as may be under way to it. */
-export function sendPending(s: RaftState, to: NodeId): void {
+/**
+ * Sends a node as much of what it lacks as may be under way to it.
+ *
+ * @returns Whether anything was sent.
+ */
+export function sendPending(s: RaftState, to: NodeId): boolean {
   const progress = s.progress.get(to);
-  if (progress === undefined) return;
-  while (canSend(s, progress)) sendNext(s, to);
+  let isSent = false;
+  while (progress !== undefined && canSend(s, progress) && sendNext(s, to)) isSent = true;
+  return isSent;
 }
 
 /** Whether a node may be sent entries that it lacks. */
@@ -62,19 +74,28 @@ function sendEntries(s: RaftState, to: NodeId, next: Index, entries: readonly Lo
   });
 }
 
-/** Sends a node the snapshot, or the piece of it that comes next. */
-export function sendSnapshot(s: RaftState, to: NodeId, progress: Progress): void {
+/**
+ * Sends a node the snapshot, or the piece of it that comes next.
+ *
+ * @returns Whether it could be read.
+ */
+export function sendSnapshot(s: RaftState, to: NodeId, progress: Progress): boolean {
+  // What has begun is brought to an end: were each later snapshot sent instead, a slow node might never get one.
+  const snapshot = progress.snapshot ?? s.tryRead(() => latestSnapshot(s));
+  if (snapshot === undefined) return false;
   progress.flow = "snapshot";
   progress.isPaused = true;
-  // What has begun is brought to an end: were each later snapshot sent instead, a slow node might never get one.
-  const snapshot = progress.snapshot ?? latestSnapshot(s);
   const bytesMax = pieceBytes(s, snapshot);
-  if (bytesMax === 0) return s.send(to, { type: "installSnapshot", term: s.term, leader: s.id, snapshot });
+  if (bytesMax === 0) {
+    s.send(to, { type: "installSnapshot", term: s.term, leader: s.id, snapshot });
+    return true;
+  }
   progress.snapshot = snapshot;
   const offset = progress.snapshotOffset;
   const data = snapshot.data.subarray(offset, offset + bytesMax);
   const done = offset + data.length === snapshot.data.length;
   s.send(to, { type: "installSnapshot", term: s.term, leader: s.id, snapshot: { ...snapshot, data }, offset, done });
+  return true;
 }
 
 /** The size of the pieces that a snapshot is sent in; 0 if it is sent whole. */
@@ -95,9 +116,8 @@ export function broadcast(s: RaftState): void {
   for (const id of s.others) {
     const progress = s.progress.get(id);
     if (progress === undefined) continue;
-    if (!hasFlowControl(s.config)) sendNext(s, id);
-    else if (canSend(s, progress)) sendPending(s, id);
-    else sendHeartbeat(s, id, progress);
+    const isSent = hasFlowControl(s.config) ? sendPending(s, id) : sendNext(s, id);
+    if (!isSent) sendHeartbeat(s, id, progress);
   }
 }
 

@@ -80,7 +80,8 @@ export function onInstallSnapshotReply(s: RaftState, reply: InstallSnapshotReply
     // A piece that is under way is not sent again for the answer to another heartbeat; if it is lost, a heartbeat does.
     if (progress.flow !== "snapshot" || progress.snapshotOffset === reply.nextOffset) return;
     progress.snapshotOffset = reply.nextOffset;
-    return sendSnapshot(s, reply.from, progress);
+    sendSnapshot(s, reply.from, progress);
+    return;
   }
   progress.next = progress.match + 1;
   if (hasFlowControl(s.config) && progress.flow === "snapshot") {

@@ -200,6 +200,22 @@ export class RaftState {
     return this.random.between(minimum, maximum);
   }
 
+  /**
+   * Reads from the log, or wants it known that the log could not be read just now.
+   *
+   * @param read Reads.
+   * @returns What was read; nothing if it could not be.
+   */
+  tryRead<T>(read: () => T): T | undefined {
+    try {
+      return read();
+    } catch (error) {
+      if (!(error instanceof WalLogError && error.code === "IO")) throw error;
+      this.actions.push({ type: "logFailed", error });
+      return undefined;
+    }
+  }
+
   /** Wants a message sent. */
   send(to: NodeId, message: Message): void {
     this.actions.push({ type: "send", to, message });

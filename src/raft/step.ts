@@ -37,7 +37,8 @@ export function stepEvent(s: RaftState, event: RaftEvent): void {
   if (s.healing !== null) return stepDamaged(s, s.healing, event);
   take(s, event);
   applyCommitted(s);
-  if (s.lastApplied < s.commitIndex) s.actions.push({ type: "moreToApply" });
+  // If nothing could be read, asking for more at once would not help.
+  if (s.lastApplied < s.commitIndex && s.appliedBytes > 0) s.actions.push({ type: "moreToApply" });
   if (s.role === "leader") settleReads(s);
 }
 

@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { WalLogError } from "../errors.ts";
 import type { Index, NodeId, Term } from "../types.ts";
 import type { Message } from "./messages.ts";
 
@@ -138,6 +139,17 @@ export interface MoreToApplyAction {
   readonly type: "moreToApply";
 }
 
+/**
+ * The log could not be read, or had no room for a write, and is as it was. The node goes on: a message counts as lost, and
+ * what was left undone is tried again with a later event. For whoever watches the node.
+ */
+export interface LogFailedAction {
+  /** Which action it is. */
+  readonly type: "logFailed";
+  /** The failure: its code is `NO_SPACE` or `IO`. */
+  readonly error: WalLogError;
+}
+
 /** A hint: enough was applied that a snapshot would be worthwhile. */
 export interface SnapshotAction {
   /** Which action it is. */
@@ -193,6 +205,7 @@ export type Action =
   | SendAction
   | ApplyAction
   | MoreToApplyAction
+  | LogFailedAction
   | SnapshotAction
   | RestoreSnapshotAction
   | MembershipChangedAction

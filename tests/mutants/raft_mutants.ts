@@ -141,7 +141,7 @@ export const RAFT_MUTANTS: Mutant[] = [
   {
     name: "raft: a follower acknowledges entries that are not flushed",
     file: FOLLOWER,
-    edits: [["s.writer.append(fresh);\n  s.writer.flush();", "s.writer.log.append(fresh);"]],
+    edits: [["s.writer.append(fresh);\n    s.writer.flush();", "s.writer.log.append(fresh);"]],
     dies: "raft simulation",
   },
   {
@@ -288,8 +288,74 @@ export const RAFT_MUTANTS: Mutant[] = [
   {
     name: "raft: a sign of life brings entries that are under way already",
     file: REPLICATION,
-    edits: [["else sendHeartbeat(s, id, progress);", "else sendNext(s, id);"]],
+    edits: [["    if (!isSent) sendHeartbeat(s, id, progress);", "    if (!isSent) sendNext(s, id);"]],
     dies: "raft_liveness_test",
+  },
+  {
+    name: "raft: a read that fails ends what the step had left to do",
+    file: STATE,
+    edits: [[`error.code === "IO")) throw error;`, `error.code === "CLOSED")) throw error;`]],
+    dies: "raft_survival_test",
+  },
+  {
+    name: "raft: a failed read or a full disk ends the node",
+    file: NODE,
+    edits: [[`return error.code === "NO_SPACE" || error.code === "IO";`, `return error.code === "IO";`]],
+    dies: "raft_survival_test",
+  },
+  {
+    name: "raft: a node goes on after a flush that failed",
+    file: NODE,
+    edits: [[" || this.#state.writer.hasFailed) return false;", ") return false;"]],
+    dies: "raft_survival_test",
+  },
+  {
+    name: "raft: who asked for something is not told that there was no room",
+    file: NODE,
+    edits: [[`if (event.type !== "message" && event.type !== "tick") throw error;\n`, ""]],
+    dies: "raft_survival_test",
+  },
+  {
+    name: "raft: a node leads that has no room for its first entry",
+    file: ELECTION,
+    edits: [[
+      `if (s.config.noOp) appendOwn(s, "config", encodeMembership(s.membership.latest));\n  s.role = "leader";`,
+      `s.role = "leader";\n  if (s.config.noOp) appendOwn(s, "config", encodeMembership(s.membership.latest));`,
+    ]],
+    dies: "raft_survival_test",
+  },
+  {
+    name: "raft: a leader that cannot read an entry keeps silent",
+    file: REPLICATION,
+    edits: [[
+      "    if (!isSent) sendHeartbeat(s, id, progress);",
+      "    if (!isSent && hasFlowControl(s.config)) sendHeartbeat(s, id, progress);",
+    ]],
+    dies: "raft_survival_test",
+  },
+  {
+    name: "raft: members are not announced that go with entries for which nothing comes",
+    file: FOLLOWER,
+    edits: [["  } finally {\n", "  } finally {\n    if (s.log.lastIndex >= from) "], [
+      "// Without room for the new entries, the old ones are gone all the same.\n",
+      "\n",
+    ]],
+    dies: "raft_survival_test",
+  },
+  {
+    name: "raft: a snapshot for which there was no room is sent again",
+    file: FOLLOWER,
+    edits: [[
+      "  if (done !== true) return incoming.bytes;\n",
+      "  if (done !== true) return incoming.bytes;\n  s.incoming = null;\n",
+    ]],
+    dies: "raft_survival_test",
+  },
+  {
+    name: "raft: more to apply is asked for though nothing can be read",
+    file: "src/raft/step.ts",
+    edits: [[" && s.appliedBytes > 0) s.actions", ") s.actions"]],
+    dies: "raft_survival_test",
   },
   {
     name: "raft: a leader takes any number of commands that it cannot commit",
@@ -336,7 +402,7 @@ export const RAFT_MUTANTS: Mutant[] = [
     edits: [
       ["s.lastApplied < s.commitIndex && s.appliedBytes < maxApplyBytes", "s.lastApplied < s.commitIndex"],
       ["if (s.appliedBytes < maxApplyBytes) apply(s, entry);", "apply(s, entry);"],
-      [", { maxBytes: maxApplyBytes - s.appliedBytes }", ""],
+      ["s.log.entries(s.lastApplied + 1, to, { maxBytes })", "s.log.entries(s.lastApplied + 1, to)"],
     ],
     dies: "raft_apply_test",
   },
@@ -349,7 +415,7 @@ export const RAFT_MUTANTS: Mutant[] = [
   {
     name: "raft: the rest of a page is handed out only to those who ask for it",
     file: "src/raft/step.ts",
-    edits: [["  applyCommitted(s);\n  if", `  if (event.type === "applyMore") applyCommitted(s);\n  if`]],
+    edits: [["  applyCommitted(s);\n  // If", `  if (event.type === "applyMore") applyCommitted(s);\n  // If`]],
     dies: "raft_apply_test",
   },
   {
