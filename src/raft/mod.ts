@@ -3,13 +3,14 @@
  * machine with no clock and no socket.
  *
  * **Memory.** Entries stay in the log; those in a step's actions are held as long as the application holds the actions.
- * A step hands out at most `maxApplyBytes` of what is committed, and says if there is more. Snapshots are held whole, for events and actions carry
- * them whole (`SnapshotEvent.data`, `RestoreSnapshotAction.data`), and a step waits for no stream. A leader reads one
- * anew for each message that it is sent in; with `snapshotChunkBytes`, once for all followers, and holds it until none
- * of them is being sent it any more; who has begun with an older one is sent that to its end. A follower holds the
- * pieces until they are all there or a term begins, and while it installs them, the whole beside them. So there must be
- * room for a snapshot, and on a follower for two. A state larger than that does not belong into `data`: let the
- * application keep it in files, and `data` say which they are and where to fetch them.
+ * A step hands out at most `maxApplyBytes` of what is committed, and says if there is more. Snapshots are held whole,
+ * for events and actions carry them whole (`SnapshotEvent.data`, `RestoreSnapshotAction.data`), and a step waits for no
+ * stream. A leader reads its snapshot once for all followers, and holds it until none of them is being sent it any more;
+ * one that has begun with an older snapshot is sent that to its end. Without `snapshotChunkBytes` and
+ * `maxInflightMessages`, it reads the snapshot anew for each message and holds nothing. A follower holds the pieces until
+ * the snapshot is installed or a term begins, and while it installs them, the whole beside them. So there must be room
+ * for a snapshot, and on a follower for two. A state larger than that does not belong into `data`: let the application
+ * keep it in files, and `data` say which they are and where to fetch them.
  *
  * @example Three nodes; messages are carried by hand.
  * ```ts

@@ -31,20 +31,33 @@ export interface Progress {
   isActive: boolean;
   /** The greatest round of heartbeats that the node has answered. */
   round: number;
-  /** The snapshot that is being sent in pieces; `null` if none is. */
-  snapshot: Snapshot | null;
-  /** Where its next piece begins, in bytes. */
-  snapshotOffset: number;
+  /** The snapshot that is being sent; `null` if none is held for that. */
+  outgoing: OutgoingSnapshot | null;
   /** A learner's lap: where the leader's log ended when it began. */
   lapEnd: Index;
   /** A learner's lap: when it began, in ticks of the leader. */
   lapStart: number;
 }
 
-/** What is being sent in pieces has arrived, or is not wanted any more. */
+/** A snapshot that is being sent. */
+export interface OutgoingSnapshot {
+  /** The snapshot. */
+  readonly snapshot: Snapshot;
+  /** The size of its pieces; 0 if it is sent whole. */
+  readonly pieceBytes: number;
+  /** Up to here the node has the data, in bytes. */
+  acknowledged: number;
+  /** Where the next piece to send begins; `null` once the last was sent. */
+  next: number | null;
+  /** A heartbeat that is not answered, by its round, and where the pieces sent before it end; `null` if there is none. */
+  checkpoint: { readonly round: number; readonly end: number } | null;
+  /** Requests of a damaged node since it last acknowledged a piece. */
+  requests: number;
+}
+
+/** What is being sent has arrived, or is not wanted any more. */
 export function endSnapshot(progress: Progress): void {
-  progress.snapshot = null;
-  progress.snapshotOffset = 0;
+  progress.outgoing = null;
 }
 
 /**
@@ -64,8 +77,7 @@ export function newProgress(lastIndex: Index, tick: number): Progress {
     denials: 0,
     isActive: true,
     round: 0,
-    snapshot: null,
-    snapshotOffset: 0,
+    outgoing: null,
     lapEnd: lastIndex,
     lapStart: tick,
   };

@@ -19,8 +19,8 @@ import { MembershipHistory } from "./membership.ts";
 import { type InstallSnapshot, type Message, type RepairReply, type RepairRequest, senderOf } from "./messages.ts";
 import { requireLeader } from "./reconfiguration.ts";
 import { endSnapshot } from "./progress.ts";
-import { sendSnapshot } from "./replication.ts";
 import { announceMembers, enterTerm, restartElectionTimer } from "./role.ts";
+import { sendSnapshotToDamaged } from "./snapshot_sending.ts";
 import { type Healing, initialMembers, type RaftState } from "./state.ts";
 import type { RaftEvent } from "./types.ts";
 
@@ -182,9 +182,9 @@ export function onRepairRequest(s: RaftState, { from, request, first, last }: Re
   const progress = s.progress.get(from);
   if (progress === undefined || first === 0 || first > s.log.snapshotIndex) return;
   // One that is under way and does not cover all that is lacking may be one that the node cannot take.
-  const { snapshot } = progress;
-  if (snapshot !== null && snapshot.index < Math.min(last, s.log.snapshotIndex)) endSnapshot(progress);
-  sendSnapshot(s, from, progress);
+  const { outgoing } = progress;
+  if (outgoing !== null && outgoing.snapshot.index < Math.min(last, s.log.snapshotIndex)) endSnapshot(progress);
+  sendSnapshotToDamaged(s, from, progress);
 }
 
 /** The entry at an index, if it can be read. */

@@ -4,14 +4,12 @@
  * @module
  */
 
-import type { Index, LogEntry, NewEntry, NodeId, Snapshot } from "../types.ts";
+import type { Index, LogEntry, NewEntry, NodeId } from "../types.ts";
 import { commitByQuorum } from "./commit.ts";
-import { dataBytesMax, hasFlowControl } from "./config.ts";
+import { hasFlowControl } from "./config.ts";
 import type { Progress } from "./progress.ts";
+import { noteHeartbeat, sendSnapshot } from "./snapshot_sending.ts";
 import type { RaftState } from "./state.ts";
-
-/** Pieces of a snapshot that is to be sent whole and is too large for a message. In bytes. */
-const PIECE_BYTES = 1024 * 1024;
 
 /**
  * Sends a node what comes next for it, whether it has answered or not.
@@ -70,48 +68,18 @@ function sendEntries(s: RaftState, to: NodeId, next: Index, entries: readonly Lo
     prevLogTerm: s.log.termAt(next - 1)!,
     entries,
     leaderCommit: s.commitIndex,
-    ...s.reads.length > 0 ? { round: s.round } : {},
+    ...s.reads.length > 0 || isSendingSnapshot(s) ? { round: s.round } : {},
   });
 }
 
-/**
- * Sends a node the snapshot, or the piece of it that comes next.
- *
- * @returns Whether it could be read.
- */
-export function sendSnapshot(s: RaftState, to: NodeId, progress: Progress): boolean {
-  // What has begun is brought to an end: were each later snapshot sent instead, a slow node might never get one.
-  const snapshot = progress.snapshot ?? s.tryRead(() => latestSnapshot(s));
-  if (snapshot === undefined) return false;
-  progress.flow = "snapshot";
-  progress.isPaused = true;
-  const bytesMax = pieceBytes(s, snapshot);
-  if (bytesMax === 0) {
-    s.send(to, { type: "installSnapshot", term: s.term, leader: s.id, snapshot });
-    return true;
-  }
-  progress.snapshot = snapshot;
-  const offset = progress.snapshotOffset;
-  const data = snapshot.data.subarray(offset, offset + bytesMax);
-  const done = offset + data.length === snapshot.data.length;
-  s.send(to, { type: "installSnapshot", term: s.term, leader: s.id, snapshot: { ...snapshot, data }, offset, done });
-  return true;
-}
-
-/** The size of the pieces that a snapshot is sent in; 0 if it is sent whole. */
-function pieceBytes({ config }: RaftState, { data }: Snapshot): number {
-  if (config.snapshotChunkBytes > 0 || data.length <= dataBytesMax(config)) return config.snapshotChunkBytes;
-  return Math.min(PIECE_BYTES, dataBytesMax(config));
-}
-
-/** The log's snapshot, held once for all who are being sent it. */
-function latestSnapshot(s: RaftState): Snapshot {
-  for (const { snapshot } of s.progress.values()) if (snapshot?.index === s.log.snapshotIndex) return snapshot;
-  return s.log.snapshot()!;
+/** Whether heartbeats are numbered, so that their answers show which pieces of a snapshot were lost. */
+function isSendingSnapshot(s: RaftState): boolean {
+  return hasFlowControl(s.config) && [...s.progress.values()].some(({ outgoing }) => outgoing !== null);
 }
 
 /** Sends everyone what comes next: entries, or a sign of life. */
 export function broadcast(s: RaftState): void {
+  if (isSendingSnapshot(s)) s.round++;
   for (const progress of s.progress.values()) progress.denials = 0;
   for (const id of s.others) {
     const progress = s.progress.get(id);
@@ -126,8 +94,11 @@ export function broadcast(s: RaftState): void {
  * rejects it.
  */
 function sendHeartbeat(s: RaftState, to: NodeId, progress: Progress): void {
-  if (progress.next > s.log.snapshotIndex) sendEntries(s, to, progress.next, []);
-  else sendSnapshot(s, to, progress);
+  if (progress.next > s.log.snapshotIndex) return sendEntries(s, to, progress.next, []);
+  if (!hasFlowControl(s.config)) return void sendSnapshot(s, to, progress);
+  // Who has the snapshot agrees with this.
+  sendEntries(s, to, s.log.snapshotIndex + 1, []);
+  noteHeartbeat(s, progress);
 }
 
 /**

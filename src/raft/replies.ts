@@ -11,7 +11,8 @@ import { hasFlowControl } from "./config.ts";
 import type { AppendEntriesReply, InstallSnapshotReply } from "./messages.ts";
 import { endSnapshot, type Progress } from "./progress.ts";
 import { promoteIfCaughtUp } from "./reconfiguration.ts";
-import { sendNext, sendPending, sendSnapshot } from "./replication.ts";
+import { sendNext, sendPending } from "./replication.ts";
+import { onPiece, resendLost } from "./snapshot_sending.ts";
 import type { RaftState } from "./state.ts";
 import { firstOfTerm } from "./terms.ts";
 
@@ -40,6 +41,7 @@ export function onAppendEntriesReply(s: RaftState, reply: AppendEntriesReply): v
   progress.isActive = true;
   if (reply.round !== undefined) progress.round = Math.max(progress.round, reply.round);
   if (reply.success) return advance(s, reply.from, progress, reply.matchIndex);
+  if (hasFlowControl(s.config) && progress.next <= s.log.snapshotIndex) return onSignOfLife(s, progress, reply);
   if (isStale(progress, reply)) return;
   // Old answers that were overtaken; or a node that has lost its log, with which this would go on without end.
   if (reply.conflictIndex <= progress.match && ++progress.denials > DENIALS_MAX) return;
@@ -47,6 +49,12 @@ export function onAppendEntriesReply(s: RaftState, reply: AppendEntriesReply): v
   progress.inflights.clear();
   progress.next = Math.max(progress.match + 1, Math.min(progress.next - 1, nextAfterConflict(s, reply)));
   sendNext(s, reply.from);
+}
+
+/** A node that needs the snapshot is there: sends it, or what was lost of it. */
+function onSignOfLife(s: RaftState, progress: Progress, { from, round }: AppendEntriesReply): void {
+  if (progress.flow !== "snapshot") sendNext(s, from);
+  else if (round !== undefined) resendLost(s, from, progress, round);
 }
 
 /** Whether a rejection answers a message of which the leader has sent the entries again, or knows that they arrived. */
@@ -77,16 +85,12 @@ export function onInstallSnapshotReply(s: RaftState, reply: InstallSnapshotReply
   requireKnown(s, reply.lastIndex);
   progress.isActive = true;
   if (reply.nextOffset !== undefined) {
-    // A piece that is under way is not sent again for the answer to another heartbeat; if it is lost, a heartbeat does.
-    if (progress.flow !== "snapshot" || progress.snapshotOffset === reply.nextOffset) return;
-    progress.snapshotOffset = reply.nextOffset;
-    sendSnapshot(s, reply.from, progress);
-    return;
+    return onPiece(s, reply.from, progress, reply.nextOffset);
   }
   progress.next = progress.match + 1;
   if (hasFlowControl(s.config) && progress.flow === "snapshot") {
     // An answer to an earlier one.
-    if (progress.snapshot !== null && reply.lastIndex < progress.snapshot.index) return;
+    if (progress.outgoing !== null && reply.lastIndex < progress.outgoing.snapshot.index) return;
     endSnapshot(progress);
     progress.flow = "probe";
   }

@@ -18,6 +18,7 @@ const REPLIES = "src/raft/replies.ts";
 const REPLICATION = "src/raft/replication.ts";
 const REPAIR = "src/raft/repair.ts";
 const ROLE = "src/raft/role.ts";
+const SNAPSHOT_SENDING = "src/raft/snapshot_sending.ts";
 const STATE = "src/raft/state.ts";
 
 /** See above. */
@@ -274,6 +275,45 @@ export const RAFT_MUTANTS: Mutant[] = [
     dies: "raft_liveness_test",
   },
   {
+    name: "raft: any amount of a snapshot is under way to a node",
+    file: SNAPSHOT_SENDING,
+    edits: [["    if (bytes > 0 && bytes >= most) return;\n", ""]],
+    dies: "raft_snapshot_test",
+  },
+  {
+    name: "raft: pieces of a snapshot that were lost are not sent again",
+    file: SNAPSHOT_SENDING,
+    edits: [[
+      "  if (!isLost) return;\n  outgoing.next",
+      "  if (!isLost || outgoing.next !== null) return;\n  outgoing.next",
+    ]],
+    dies: "raft_snapshot_test",
+  },
+  {
+    name: "raft: pieces of a snapshot count as lost while they are on their way",
+    file: SNAPSHOT_SENDING,
+    edits: [[" || round < outgoing.checkpoint.round) return;", ") return;"]],
+    dies: "raft_snapshot_test",
+  },
+  {
+    name: "raft: heartbeats behind a snapshot are all the same",
+    file: REPLICATION,
+    edits: [["  if (isSendingSnapshot(s)) s.round++;\n", ""]],
+    dies: "raft_snapshot_test",
+  },
+  {
+    name: "raft: a snapshot is sent to a node that does not answer",
+    file: REPLICATION,
+    edits: [["if (!hasFlowControl(s.config)) return void sendSnapshot", "if (s.config.noOp) return void sendSnapshot"]],
+    dies: "raft_snapshot_test",
+  },
+  {
+    name: "raft: a damaged node is sent all pieces again each time that it asks",
+    file: SNAPSHOT_SENDING,
+    edits: [["++outgoing.requests >= REQUESTS_MAX", "++outgoing.requests >= 1"]],
+    dies: "raft_snapshot_test",
+  },
+  {
     name: "raft: any number of messages is under way to a node",
     file: REPLICATION,
     edits: [["inflights.count < maxInflightMessages && ", ""]],
@@ -389,7 +429,7 @@ export const RAFT_MUTANTS: Mutant[] = [
   },
   {
     name: "raft: a snapshot may be larger than the transport takes",
-    file: REPLICATION,
+    file: SNAPSHOT_SENDING,
     edits: [[
       "if (config.snapshotChunkBytes > 0 || data.length <= dataBytesMax(config)) return",
       "if (data.length > 0) return",
@@ -471,8 +511,8 @@ export const RAFT_MUTANTS: Mutant[] = [
   },
   {
     name: "raft: each answer brings another copy of a piece",
-    file: REPLIES,
-    edits: [[" || progress.snapshotOffset === reply.nextOffset) return;", ") return;"]],
+    file: SNAPSHOT_SENDING,
+    edits: [["if (nextOffset === acknowledged || nextOffset > length) return;", "if (nextOffset > length) return;"]],
     dies: "raft_progress_test",
   },
   {

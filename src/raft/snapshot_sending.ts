@@ -1,0 +1,129 @@
+/**
+ * How a leader sends its snapshot. With flow control, as many pieces are on their way as may be, and a heartbeat behind
+ * them shows whether any was lost. Without, one piece a round trip, which every heartbeat sends again.
+ *
+ * @module
+ */
+
+import type { NodeId, Snapshot } from "../types.ts";
+import { dataBytesMax, hasFlowControl } from "./config.ts";
+import type { OutgoingSnapshot, Progress } from "./progress.ts";
+import type { RaftState } from "./state.ts";
+
+/** Pieces of a snapshot that is to be sent whole and is too large for a message. In bytes. */
+const PIECE_BYTES = 1024 * 1024;
+/** Requests of a damaged node without a sign that pieces arrive, after which they count as lost. */
+const REQUESTS_MAX = 3;
+
+/**
+ * Sends a node the snapshot, or what may be sent of it now.
+ *
+ * @returns Whether it could be read.
+ */
+export function sendSnapshot(s: RaftState, to: NodeId, progress: Progress): boolean {
+  // What has begun is brought to an end: were each later snapshot sent instead, a slow node might never get one.
+  const outgoing = progress.outgoing ?? s.tryRead(() => begin(s));
+  if (outgoing === undefined) return false;
+  progress.flow = "snapshot";
+  progress.isPaused = true;
+  progress.inflights.clear();
+  if (hasFlowControl(s.config)) {
+    progress.outgoing = outgoing;
+    sendPieces(s, to, outgoing);
+    return true;
+  }
+  if (outgoing.pieceBytes > 0) progress.outgoing = outgoing;
+  sendPiece(s, to, outgoing, outgoing.acknowledged);
+  return true;
+}
+
+/** Takes the log's snapshot, which is held once for all who are being sent it. */
+function begin(s: RaftState): OutgoingSnapshot {
+  let held: Snapshot | undefined;
+  for (const { outgoing } of s.progress.values()) {
+    if (outgoing?.snapshot.index === s.log.snapshotIndex) held = outgoing.snapshot;
+  }
+  const snapshot = held ?? s.log.snapshot()!;
+  const pieceBytes = pieceBytesOf(s, snapshot);
+  return { snapshot, pieceBytes, acknowledged: 0, next: 0, checkpoint: null, requests: 0 };
+}
+
+function pieceBytesOf({ config }: RaftState, { data }: Snapshot): number {
+  if (config.snapshotChunkBytes > 0 || data.length <= dataBytesMax(config)) return config.snapshotChunkBytes;
+  return Math.min(PIECE_BYTES, dataBytesMax(config));
+}
+
+/** Sends pieces until as much is on its way as may be, or all is. */
+function sendPieces(s: RaftState, to: NodeId, outgoing: OutgoingSnapshot): void {
+  const { maxInflightMessages, maxInflightBytes } = s.config;
+  const most = Math.min(maxInflightBytes, maxInflightMessages * outgoing.pieceBytes);
+  while (outgoing.next !== null) {
+    const bytes = outgoing.next - outgoing.acknowledged;
+    if (bytes > 0 && bytes >= most) return;
+    outgoing.next = sendPiece(s, to, outgoing, outgoing.next);
+  }
+}
+
+/** Sends the piece at an offset. Returns where the next begins; `null` if there is none. */
+function sendPiece(
+  s: RaftState,
+  to: NodeId,
+  { snapshot, pieceBytes }: OutgoingSnapshot,
+  offset: number,
+): number | null {
+  const message = { type: "installSnapshot", term: s.term, leader: s.id } as const;
+  if (pieceBytes === 0) {
+    s.send(to, { ...message, snapshot });
+    return null;
+  }
+  const data = snapshot.data.subarray(offset, offset + pieceBytes);
+  const end = offset + data.length;
+  const done = end === snapshot.data.length;
+  s.send(to, { ...message, snapshot: { ...snapshot, data }, offset, done });
+  return done ? null : end;
+}
+
+/** A node has the data up to an offset. */
+export function onPiece(s: RaftState, to: NodeId, progress: Progress, nextOffset: number): void {
+  const { flow, outgoing } = progress;
+  if (flow !== "snapshot" || outgoing === null) return;
+  const { acknowledged, next, snapshot: { data: { length } } } = outgoing;
+  // A piece that is on its way is not sent again for another answer to the one before it.
+  if (nextOffset === acknowledged || nextOffset > length) return;
+  outgoing.acknowledged = nextOffset;
+  outgoing.requests = 0;
+  // The node has begun anew, has some from before, or could not install what it has.
+  if (nextOffset < acknowledged || (next !== null && next < nextOffset) || nextOffset === length) {
+    outgoing.next = nextOffset;
+  }
+  sendSnapshot(s, to, progress);
+}
+
+/**
+ * Notes that a heartbeat follows what was sent so far. A node answers in order: when it has answered that, or a later one,
+ * it has answered all pieces before it that it got.
+ */
+export function noteHeartbeat(s: RaftState, { outgoing }: Progress): void {
+  if (outgoing === null) return;
+  outgoing.checkpoint ??= { round: s.round, end: outgoing.next ?? Infinity };
+}
+
+/** A node has answered a heartbeat. Sends again what was lost before it. */
+export function resendLost(s: RaftState, to: NodeId, { outgoing }: Progress, round: number): void {
+  if (outgoing === null || outgoing.checkpoint === null || round < outgoing.checkpoint.round) return;
+  const isLost = outgoing.acknowledged < outgoing.checkpoint.end;
+  outgoing.checkpoint = null;
+  if (!isLost) return;
+  outgoing.next = outgoing.acknowledged;
+  sendPieces(s, to, outgoing);
+}
+
+/** A damaged node asks for what only a snapshot has. It answers no heartbeats. */
+export function sendSnapshotToDamaged(s: RaftState, to: NodeId, progress: Progress): void {
+  const { outgoing } = progress;
+  if (outgoing !== null && ++outgoing.requests >= REQUESTS_MAX) {
+    outgoing.requests = 0;
+    outgoing.next = outgoing.acknowledged;
+  }
+  sendSnapshot(s, to, progress);
+}
