@@ -116,6 +116,12 @@ export function checkConfig(config: RaftConfig): CheckedConfig {
     transferTimeout: config.transferTimeout ?? 0,
   };
   checkNames("Cannot make a node", config, Object.keys(checked));
+  requireValid(checked);
+  return fitMessages(checked);
+}
+
+/** Refuses values out of their domain. */
+function requireValid(checked: CheckedConfig): void {
   if (!Array.isArray(checked.electionTimeout) || checked.electionTimeout.length !== 2) {
     throw invalid("electionTimeout must be an array of two numbers");
   }
@@ -143,7 +149,6 @@ export function checkConfig(config: RaftConfig): CheckedConfig {
     throw invalid(`${name} must be a number of 0 or more, found ${String(checked[name])}`);
   }
   if (checked.maxApplyBytes === 0) throw invalid("maxApplyBytes must be above 0, or nothing would be applied");
-  return fitMessages(checked);
 }
 
 function requireWhole(name: string, value: number, least: number, most: number = Number.MAX_SAFE_INTEGER): void {
