@@ -93,7 +93,7 @@ test("a read is ready when what it needs was handed out", () => {
   assert.ok(cluster.sent.length - before <= 4, "one round of heartbeats is enough");
 });
 
-test("a snapshot between what is applied and what is committed leaves what is committed", () => {
+test("a snapshot behind the commit index does not lower it", () => {
   const node = RaftNode.withLog({ ...PEERS, maxApplyBytes: 1 }, logOf(new MemoryLog(), 10));
   node.step({ type: "message", message: committed(10) });
   const snapshot = { index: 5, term: 1, config: [1n, 2n, 3n], data: new Uint8Array(1) };

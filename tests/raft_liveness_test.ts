@@ -18,7 +18,7 @@ const SLOW = { delay: 50, bandwidth: 12_500, tick: 50 };
 const CONFIG = { checkQuorum: true, noOp: true, maxBatch: 256, maxBatchBytes: 1024 * 1024 };
 const command = new Uint8Array(1000);
 
-test("a follower is level again within 5 s after a link was away for one, at 1.3 times the bytes at most", () => {
+test("a follower catches up within 5 s of an outage, at 1.3 times the bytes at most", () => {
   const cluster = new LinkedCluster([1n, 2n, 3n], CONFIG, SLOW);
   const { id } = cluster.elect();
   const [away, other] = [...cluster.nodes.keys()].filter((one) => one !== id) as [bigint, bigint];
@@ -101,7 +101,7 @@ test("a rejection of what was acknowledged since, or sent since, is ignored", ()
   assert.deepEqual(sent(leader, rejection(10, 9)), [[8, 3]]);
 });
 
-test("no more messages are under way to a node than maxInflightMessages, and the rest goes in few", () => {
+test("maxInflightMessages bounds the messages on their way, and the rest goes in few", () => {
   const { leader } = leading({ maxInflightMessages: 4 });
   const messages = Array.from({ length: 10 }, () => sent(leader, "propose")).flat();
   assert.deepEqual(messages, [[1, 1], [2, 1], [3, 1], [4, 1]]);
@@ -109,7 +109,7 @@ test("no more messages are under way to a node than maxInflightMessages, and the
   assert.deepEqual(sent(leader, answer({ matchIndex: 2 })), [[5, 6]]);
 });
 
-test("no more bytes are under way to a node than maxInflightBytes, but at least one message", () => {
+test("maxInflightBytes bounds the bytes on their way, but allows one message", () => {
   const { leader } = leading({ maxInflightBytes: 2500 });
   const messages = Array.from({ length: 10 }, () => sent(leader, "propose")).flat();
   assert.deepEqual(messages, [[1, 1], [2, 1], [3, 1]]);
@@ -119,7 +119,7 @@ test("no more bytes are under way to a node than maxInflightBytes, but at least 
   assert.deepEqual(sent(other, answer({ matchIndex: 2 })), [[2, 1]]);
 });
 
-test("a node that answers nothing is sent no entries twice, and one that does not take them one message at a time", () => {
+test("a node that takes no entries is sent one message for each heartbeat", () => {
   const { leader } = leading({ checkQuorum: false });
   for (let i = 0; i < 2000; i++) sent(leader, "propose");
   for (let i = 0; i < 10; i++) assert.deepEqual(heartbeat(leader), [[1025, 0]]);

@@ -3,7 +3,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type Action, type Message, type RaftConfig, RaftNode } from "../src/raft/mod.ts";
-import type { NodeId } from "../src/types.ts";
+import { WalLogError } from "../mod.ts";
+import { MemoryLog } from "../src/memory_log.ts";
+import type { NodeId, Snapshot } from "../src/types.ts";
 import { LinkedCluster } from "./raft_links.ts";
 
 /** 100 ms of round trip, 100 Mbit/s. */
@@ -64,7 +66,7 @@ test("no more of a snapshot is under way than maxInflightBytes", () => {
 });
 
 for (const length of [300, 3000]) {
-  test(`a link that is cut for ${length} ms costs what was under way, and the rest is not sent again`, () => {
+  test(`a cut of ${length} ms costs no more than the pieces on their way`, () => {
     const { cluster, id, away } = withSnapshot(8 * MIB, { maxInflightBytes: MIB });
     cluster.setCut(id, away, false);
     cluster.run(700);
@@ -91,7 +93,7 @@ for (const pieces of ["in pieces", "whole"]) {
   });
 }
 
-test("a node gets back behind a snapshot while the cluster goes on writing and making snapshots", () => {
+test("a node catches up while the cluster goes on writing and making snapshots", () => {
   const cluster = new LinkedCluster([1n, 2n, 3n], { ...CONFIG, snapshotThreshold: 2000 }, SLOW);
   cluster.done = (node, action: Action) => {
     if (action.type !== "snapshot") return;
@@ -125,12 +127,22 @@ test("reads are answered while a snapshot is being sent", () => {
   assert.deepEqual(ready, Array.from({ length: asked }, (_, i) => i + 1));
 });
 
+/** A log of which the snapshot cannot be read while the test says so. */
+class UnreadableLog extends MemoryLog {
+  isUnreadable = false;
+  override snapshot(): Snapshot | undefined {
+    if (this.isUnreadable) throw new WalLogError("IO", "Cannot read the snapshot: the test says so");
+    return super.snapshot();
+  }
+}
+
 /** A leader of three in term 1 that has a snapshot of index 5, and node 2, which needs it. */
 function sending(
   bytes: number,
   config: Partial<RaftConfig>,
+  log: MemoryLog = new MemoryLog(),
 ): { leader: RaftNode; step: (message: Message) => number[] } {
-  const leader = new RaftNode({ ...CONFIG, ...config, id: 1n, peers: [2n, 3n] });
+  const leader = RaftNode.withLog({ ...CONFIG, ...config, id: 1n, peers: [2n, 3n] }, log);
   const granted = { voteGranted: true, from: 3n };
   while (leader.role !== "candidate") {
     leader.step({ type: "tick" });
@@ -163,7 +175,7 @@ const upTo = (nextOffset: number): Message => (
   { type: "installSnapshotReply", term: 1, from: 2n, lastIndex: 0, nextOffset }
 );
 
-test("answers that tell nothing new bring no pieces, and an answer that a node began anew brings them again", () => {
+test("pieces are sent again only if an answer shows that the node began anew", () => {
   const { step } = sending(100, { snapshotChunkBytes: 10, maxInflightBytes: 30 });
   assert.deepEqual(step(rejection()), [0, 10, 20]);
   assert.deepEqual(step(rejection()), []);
@@ -187,7 +199,19 @@ test("a node that needs a snapshot and does not answer is sent none", () => {
   }
 });
 
-test("a damaged node is sent a snapshot, and pieces again only if none arrive for a while", () => {
+test("a node that is no longer damaged gets the snapshot that it still needs", () => {
+  const log = new UnreadableLog();
+  const { leader, step } = sending(100, { snapshotChunkBytes: 10, maxInflightBytes: 30 }, log);
+  const request: Message = { type: "repairRequest", term: 1, from: 2n, request: 1, first: 2, last: 4 };
+  assert.deepEqual(step(request), [0, 10, 20]);
+  leader.step({ type: "snapshot", index: 6, data: new Uint8Array(40) });
+  log.isUnreadable = true;
+  assert.deepEqual(step({ ...request, last: 6 }), []);
+  log.isUnreadable = false;
+  assert.deepEqual(step(rejection()), [0, 10, 20]);
+});
+
+test("a damaged node is sent pieces again only if none arrive for a while", () => {
   const { step } = sending(100, { snapshotChunkBytes: 10, maxInflightBytes: 30 });
   const request: Message = { type: "repairRequest", term: 1, from: 2n, request: 1, first: 2, last: 4 };
   assert.deepEqual(step(request), [0, 10, 20]);

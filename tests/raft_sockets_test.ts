@@ -73,7 +73,7 @@ class Slow {
 
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
-test("a node whose connection broke is level again at 1.3 times the bytes at most, while the leader goes on writing", async () => {
+test("a node whose connection broke catches up at 1.3 times the bytes at most", async () => {
   const slow = await Slow.start(CONFIG);
   const command = new Uint8Array(1000);
   // About 2,000 writes a second.

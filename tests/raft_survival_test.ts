@@ -74,7 +74,7 @@ function refuses(step: () => unknown, code: WalLogErrorCode): void {
 for (const config of FLOWS) {
   const flow = "maxInflightMessages" in config ? ", with flow control" : "";
 
-  test(`a leader that cannot read an entry gives signs of life, and sends the entry later${flow}`, () => {
+  test(`a leader that cannot read an entry sends heartbeats, and the entry later${flow}`, () => {
     const { cluster, log } = clusterWith(1n, config);
     const leader = cluster.elect(1n);
     cluster.passes = ({ to }) => to !== 3n;
@@ -148,7 +148,7 @@ test("a change of members and a snapshot without room are refused, and change no
 
 for (const config of FLOWS) {
   const flow = "maxInflightMessages" in config ? ", with flow control" : "";
-  test(`a follower without room acknowledges nothing, and catches up when there is room${flow}`, () => {
+  test(`a follower without room catches up when there is room${flow}`, () => {
     const { cluster, log } = clusterWith(3n, config);
     cluster.elect(1n);
     log.failing.set("append", "NO_SPACE");
@@ -196,7 +196,7 @@ test("a node that has no room for its first entry does not lead", () => {
   assert.equal(node.commitIndex, node.log.lastIndex);
 });
 
-test("entries that had to go are gone though there is no room for what replaces them, and so are their members", () => {
+test("a truncation counts though there is no room for the new entries", () => {
   const log = new FailingLog();
   const command = encodeMembership({ members: [1n, 2n, 3n, 4n], learners: [] });
   log.append([{ term: 1, index: 1, kind: "config", command }]);
@@ -215,7 +215,7 @@ test("entries that had to go are gone though there is no room for what replaces 
   assert.equal(log.lastIndex, 1);
 });
 
-test("a snapshot for which there was no room is installed later, without being sent again", () => {
+test("a snapshot is installed when there is room, without being sent again", () => {
   const { cluster, log } = clusterWith(3n, { snapshotChunkBytes: 10 });
   cluster.elect(1n);
   cluster.passes = ({ to }) => to !== 3n;
@@ -239,7 +239,7 @@ test("a snapshot for which there was no room is installed later, without being s
   assert.ok(bytes() - before <= 10);
 });
 
-test("a learner that cannot be promoted for want of room is promoted later, and nothing that commits is lost", () => {
+test("a learner is promoted later if there is no room, and commands still commit", () => {
   const { cluster, log } = clusterWith(1n, { noOp: true });
   const leader = cluster.elect(1n);
   cluster.join(4n);
@@ -256,7 +256,7 @@ test("a learner that cannot be promoted for want of room is promoted later, and 
   assert.deepEqual([...cluster.applied.get(1n)!.values()], ["0", "1", "2"]);
 });
 
-test("a write of which nobody knows what it did ends the node, and so does a flush that finds no room", async () => {
+test("a write with an unknown outcome ends the node, and so does a failed flush", async () => {
   const failures: [Operation, WalLogErrorCode][] = [["append", "IO"], ["append", "POISONED"], ["sync", "NO_SPACE"]];
   for (const [operation, code] of failures) {
     for (const isAsync of [false, true]) {

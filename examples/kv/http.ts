@@ -9,8 +9,8 @@
  *     GET  /contents                a digest of all it has, to compare with others, as JSON
  *     PUT  /cut                     with --control: the body lists ids with which to exchange no more messages
  *
- * 307 names the leader, 503 says that none is known or that it has too much to do, 4xx that this cannot be asked: nothing
- * has happened. 504: it is not known what will happen. Keys and texts are UTF-8; a key is percent-encoded, and not empty.
+ * 307 names the leader, 503 says that none is known, or that it is overloaded or has no room on its disk, 4xx that this
+ * cannot be asked: nothing has happened. 504: it is not known what will happen. Keys and texts are UTF-8; a key is percent-encoded, and not empty.
  *
  * @module
  */

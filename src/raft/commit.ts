@@ -11,14 +11,14 @@ import { ACTION_BYTES, type RaftState } from "./state.ts";
 /** Entries read from the log at once, to be applied. */
 const APPLY_ENTRIES = 1024;
 
-/** Commits up to an index, and hands over what that makes new, as far as the step may. */
+/** Commits up to an index, and hands over committed commands, as many as the step may. */
 export function commitTo(s: RaftState, index: Index): void {
   s.commitIndex = index;
   s.uncommitted.freeTo(index);
   applyCommitted(s);
 }
 
-/** Hands over what is committed and was not handed over, as far as the step may. */
+/** Hands over committed commands, as many as the step may. */
 export function applyCommitted(s: RaftState): void {
   const { lastApplied, config: { maxApplyBytes } } = s;
   while (s.lastApplied < s.commitIndex && s.appliedBytes < maxApplyBytes) {

@@ -15,12 +15,12 @@ const ID_MAX = 2n ** 64n - 1n;
 /** A configuration with nothing left out. */
 export type CheckedConfig = Readonly<Required<RaftConfig>>;
 
-/** Messages under way to a node: each proposal is one until those that share a flush are merged. */
+/** Messages on their way to a node. Each proposal counts as one, though those that share a flush are merged. */
 const INFLIGHT_MESSAGES_DEFAULT = 1024;
-/** Bytes under way to a node: over a round trip of 100 ms, 40 MiB a second. */
+/** Bytes on their way to a node: 40 MiB a second at a round trip of 100 ms. */
 const INFLIGHT_BYTES_DEFAULT = 4 * 1024 * 1024;
 
-/** What a message takes beside entries and data: fields, and hundreds of members. */
+/** Room in a message for its fields and for hundreds of members. */
 const MESSAGE_RESERVE_BYTES = 4096;
 /** Commands handed out by a step: a few milliseconds of reading. */
 const APPLY_BYTES_DEFAULT = 4 * 1024 * 1024;
@@ -29,7 +29,7 @@ const APPLY_BYTES_DEFAULT = 4 * 1024 * 1024;
  * Whether a leader waits for answers before it sends more. Otherwise it sends as the recorded traces do.
  *
  * @param config The configuration.
- * @returns Whether there is a bound on messages under way.
+ * @returns Whether there is a bound on the messages on their way to a node.
  */
 export function hasFlowControl({ maxInflightMessages }: CheckedConfig): boolean {
   return maxInflightMessages !== Infinity;
@@ -65,7 +65,7 @@ export function dataBytesMax({ maxMessageBytes }: Pick<CheckedConfig, "maxMessag
   return maxMessageBytes - MESSAGE_RESERVE_BYTES;
 }
 
-/** Bounds that keep each message as small as `maxMessageBytes` says. */
+/** Lowers the other bounds so that no message is larger than `maxMessageBytes`. */
 function fitMessages(config: CheckedConfig): CheckedConfig {
   const data = dataBytesMax(config);
   const batch = data - config.maxBatch * ENTRY_BYTES_MAX;

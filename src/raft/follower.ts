@@ -98,7 +98,7 @@ function appendNew(s: RaftState, entries: readonly LogEntry[]): void {
     s.writer.flush();
     s.membership.append(fresh);
   } finally {
-    // Without room for the new entries, the old ones are gone all the same.
+    // If there was no room for the new entries, the old ones are gone all the same.
     announceMembers(s, before);
   }
 }
@@ -167,7 +167,7 @@ function install(s: RaftState, snapshot: InstallSnapshot["snapshot"]): void {
   else s.writer.applySnapshot(snapshot, { force: true });
   s.writer.flush();
   s.membership.restore(index, config, s.log.lastIndex > index);
-  // What is committed behind the snapshot stays so. A damaged log may have lost it.
+  // Entries behind the snapshot stay committed. A damaged log may have lost them.
   s.commitIndex = s.healing === null ? Math.max(s.commitIndex, index) : index;
   s.lastApplied = index;
   announceMembers(s, before);

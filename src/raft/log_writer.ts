@@ -33,7 +33,7 @@ export class LogWriter {
     return this.#isDirty;
   }
 
-  /** Whether a write or a flush has failed after which nobody knows what the log has. */
+  /** Whether a write or a flush has failed and left the log in an unknown state. */
   get hasFailed(): boolean {
     return this.#hasFailed;
   }

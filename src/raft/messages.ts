@@ -99,8 +99,8 @@ export interface AppendEntriesReply {
   /** What {@link AppendEntries.round} said. */
   readonly round?: number;
   /**
-   * What {@link AppendEntries.prevLogIndex} said, if not `success`: the leader can then ignore an answer to a message that
-   * it has sent again meanwhile. Only if the sender has `maxInflightMessages`.
+   * {@link AppendEntries.prevLogIndex}, if not `success`: the leader ignores the rejection of a message that it has sent
+   * again meanwhile. Only if the sender has `maxInflightMessages`.
    */
   readonly rejectedIndex?: Index;
 }

@@ -1,22 +1,22 @@
 /**
- * Entries that were handed on and are not acknowledged.
+ * Unacknowledged entries.
  *
  * @module
  */
 
 import type { Index } from "../types.ts";
 
-/** Entries that were handed on together. */
+/** Entries of one message, or of one proposal. */
 interface Part {
   /** The last of them. */
   readonly last: Index;
-  /** What they count as. */
+  /** Their size. */
   readonly bytes: number;
 }
 
 /**
- * Entries that were handed on and are not acknowledged, oldest first: messages on their way to a node, or proposals that
- * are not committed. Whoever hands on more looks at their number and their bytes first.
+ * Unacknowledged entries, oldest first: messages on their way to a node, or uncommitted proposals. Their number and size
+ * decide whether there may be more.
  */
 export class Outstanding {
   #parts: Part[] = [];
@@ -38,7 +38,7 @@ export class Outstanding {
    * Adds a part.
    *
    * @param last Its last entry, which comes after those of the parts before it.
-   * @param bytes What its entries count as.
+   * @param bytes The size of its entries.
    */
   add(last: Index, bytes: number): void {
     this.#parts.push({ last, bytes });
@@ -55,7 +55,7 @@ export class Outstanding {
     this.#head = 0;
   }
 
-  /** Removes all: they were lost, or it does not matter any more. */
+  /** Removes all. */
   clear(): void {
     this.#parts = [];
     this.#head = this.#bytes = 0;

@@ -23,7 +23,7 @@ export interface Progress {
   match: Index;
   /** The next entry to send. */
   next: Index;
-  /** What was streamed and is not acknowledged. Empty if the configuration sets no bound. */
+  /** Messages that were streamed and are not acknowledged. Empty if the configuration sets no bound. */
   readonly inflights: Outstanding;
   /** Answers since the last heartbeat that take back what the node acknowledged. */
   denials: number;
@@ -49,13 +49,13 @@ export interface OutgoingSnapshot {
   acknowledged: number;
   /** Where the next piece to send begins; `null` once the last was sent. */
   next: number | null;
-  /** A heartbeat that is not answered, by its round, and where the pieces sent before it end; `null` if there is none. */
+  /** The round of an unanswered heartbeat, and the end of the pieces sent before it; `null` if there is none. */
   checkpoint: { readonly round: number; readonly end: number } | null;
   /** Requests of a damaged node since it last acknowledged a piece. */
   requests: number;
 }
 
-/** What is being sent has arrived, or is not wanted any more. */
+/** The snapshot that is being sent has arrived, or is not wanted any more. */
 export function endSnapshot(progress: Progress): void {
   progress.outgoing = null;
 }

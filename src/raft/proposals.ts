@@ -30,14 +30,14 @@ function requireFitsMessage({ config }: RaftState, { byteLength }: Uint8Array): 
   );
 }
 
-/** Refuses a command while too much waits to be committed. One alone may be of any size. */
+/** Refuses a command while too many are uncommitted. One alone may be of any size. */
 function requireRoom({ config, uncommitted, id }: RaftState, { byteLength }: Uint8Array): void {
   const bytes = uncommitted.bytes + byteLength + ACTION_BYTES;
   if (uncommitted.count === 0 || bytes <= config.maxUncommittedBytes) return;
   throw new WalLogError(
     "OVERLOADED",
-    `Cannot propose a command: ${uncommitted.count} of ${uncommitted.bytes} bytes are not committed, at most ` +
-      `${config.maxUncommittedBytes} are allowed (maxUncommittedBytes); try again later`,
+    `Cannot propose a command: ${uncommitted.count} commands of ${uncommitted.bytes} bytes are uncommitted, at most ` +
+      `${config.maxUncommittedBytes} bytes are allowed (maxUncommittedBytes); try again later`,
     { leader: id },
   );
 }

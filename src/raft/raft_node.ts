@@ -152,8 +152,8 @@ export class RaftNode {
    * @param event What happens.
    * @returns What is to be done, in order.
    * @throws {WalLogError} `NOT_LEADER`, `OVERLOADED`, `CONFIG_IN_PROGRESS`, `ENTRY_TOO_LARGE`, `INVALID_ARGUMENT`: the
-   * event is refused, a message too, and has changed nothing. `NO_SPACE`: the log has no room, so that what the event
-   * asks for has not happened; try again. `BUSY` while a step of {@link RaftNode.stepAsync} is under way.
+   * event is refused, a message too, and has changed nothing. `NO_SPACE`: the log has no room, and the request has
+   * changed nothing; try again. `BUSY` while a step of {@link RaftNode.stepAsync} is under way.
    * `POISONED` if the log failed, now or earlier, with that failure as its cause: the node takes nothing more. A failure
    * after which the log is as it was does not end the node: see `LogFailedAction`.
    */
@@ -198,14 +198,14 @@ export class RaftNode {
     } catch (error) {
       if (error instanceof WalLogError && REFUSALS.has(error.code)) throw error;
       if (!this.#survives(error)) throw this.#fail(error);
-      // Who asked for something is told that it has not happened. Of a message or a tick, some may have.
+      // A request writes first, so that it has changed nothing. A message or a tick may have had effects before it failed.
       if (event.type !== "message" && event.type !== "tick") throw error;
       s.actions.push({ type: "logFailed", error });
     }
     return s.actions;
   }
 
-  /** Whether the log is as it was before what has failed: there was no room for a write, or it could not be read. */
+  /** Whether the log is unchanged after a failure: it had no room for a write, or a read failed. */
   #survives(error: unknown): error is WalLogError {
     if (!(error instanceof WalLogError) || this.#state.writer.hasFailed) return false;
     return error.code === "NO_SPACE" || error.code === "IO";

@@ -40,7 +40,7 @@ export function bytesOf(entries: readonly LogEntry[]): number {
 }
 
 /**
- * Sends a node as much of what it lacks as may be under way to it.
+ * Sends a node the entries that it lacks, as many as may be on their way to it.
  *
  * @returns Whether anything was sent.
  */
@@ -90,13 +90,12 @@ export function broadcast(s: RaftState): void {
 }
 
 /**
- * Gives a node a sign of life that shows a loss: it comes behind what was streamed, so that a node that lacks any of that
- * rejects it.
+ * Sends a heartbeat. It comes behind the entries that were streamed, and a node that lacks any of them rejects it.
  */
 function sendHeartbeat(s: RaftState, to: NodeId, progress: Progress): void {
   if (progress.next > s.log.snapshotIndex) return sendEntries(s, to, progress.next, []);
   if (!hasFlowControl(s.config)) return void sendSnapshot(s, to, progress);
-  // Who has the snapshot agrees with this.
+  // A node that has the snapshot agrees with this.
   sendEntries(s, to, s.log.snapshotIndex + 1, []);
   noteHeartbeat(s, progress);
 }

@@ -51,9 +51,9 @@ export function onAppendEntriesReply(s: RaftState, reply: AppendEntriesReply): v
   sendNext(s, reply.from);
 }
 
-/** A node that needs the snapshot is there: sends it, or what was lost of it. */
+/** A node that needs the snapshot is there: sends the snapshot, or the pieces that were lost. */
 function onSignOfLife(s: RaftState, progress: Progress, { from, round }: AppendEntriesReply): void {
-  if (progress.flow !== "snapshot") sendNext(s, from);
+  if (progress.outgoing === null) sendNext(s, from);
   else if (round !== undefined) resendLost(s, from, progress, round);
 }
 
@@ -89,7 +89,7 @@ export function onInstallSnapshotReply(s: RaftState, reply: InstallSnapshotReply
   }
   progress.next = progress.match + 1;
   if (hasFlowControl(s.config) && progress.flow === "snapshot") {
-    // An answer to an earlier one.
+    // The answer is to an earlier snapshot.
     if (progress.outgoing !== null && reply.lastIndex < progress.outgoing.snapshot.index) return;
     endSnapshot(progress);
     progress.flow = "probe";
@@ -123,7 +123,7 @@ function resume(s: RaftState, progress: Progress, acknowledged: Index): void {
   const { flow, match, next } = progress;
   progress.inflights.freeTo(match);
   if (flow === "stream") return stream(progress, Math.max(next, match + 1));
-  // An old answer; or one of a node that still needs the snapshot.
+  // The answer is old, or the node still needs the snapshot.
   if (acknowledged < match || (flow === "snapshot" && match < s.log.snapshotIndex)) return;
   if (match >= next || match === s.log.lastIndex) return stream(progress, match + 1);
   progress.isPaused = false;

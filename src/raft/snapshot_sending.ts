@@ -1,6 +1,6 @@
 /**
- * How a leader sends its snapshot. With flow control, as many pieces are on their way as may be, and a heartbeat behind
- * them shows whether any was lost. Without, one piece a round trip, which every heartbeat sends again.
+ * Sending a snapshot. With flow control, pieces follow each other up to the bounds, and a heartbeat behind them shows
+ * whether any was lost. Without, a piece goes out each round trip, and again with every heartbeat.
  *
  * @module
  */
@@ -16,7 +16,7 @@ const PIECE_BYTES = 1024 * 1024;
 const REQUESTS_MAX = 3;
 
 /**
- * Sends a node the snapshot, or what may be sent of it now.
+ * Sends a node the snapshot, or as many pieces as may be on their way to it.
  *
  * @returns Whether it could be read.
  */
@@ -53,7 +53,7 @@ function pieceBytesOf({ config }: RaftState, { data }: Snapshot): number {
   return Math.min(PIECE_BYTES, dataBytesMax(config));
 }
 
-/** Sends pieces until as much is on its way as may be, or all is. */
+/** Sends pieces until the bounds are reached, or all are on their way. */
 function sendPieces(s: RaftState, to: NodeId, outgoing: OutgoingSnapshot): void {
   const { maxInflightMessages, maxInflightBytes } = s.config;
   const most = Math.min(maxInflightBytes, maxInflightMessages * outgoing.pieceBytes);
@@ -92,7 +92,7 @@ export function onPiece(s: RaftState, to: NodeId, progress: Progress, nextOffset
   if (nextOffset === acknowledged || nextOffset > length) return;
   outgoing.acknowledged = nextOffset;
   outgoing.requests = 0;
-  // The node has begun anew, has some from before, or could not install what it has.
+  // The node has begun anew, has pieces from before, or could not install the snapshot.
   if (nextOffset < acknowledged || (next !== null && next < nextOffset) || nextOffset === length) {
     outgoing.next = nextOffset;
   }
@@ -100,15 +100,15 @@ export function onPiece(s: RaftState, to: NodeId, progress: Progress, nextOffset
 }
 
 /**
- * Notes that a heartbeat follows what was sent so far. A node answers in order: when it has answered that, or a later one,
- * it has answered all pieces before it that it got.
+ * Notes that a heartbeat follows the pieces sent so far. A node answers in order: once it has answered this heartbeat or a
+ * later one, it has answered every piece before it that arrived.
  */
 export function noteHeartbeat(s: RaftState, { outgoing }: Progress): void {
   if (outgoing === null) return;
   outgoing.checkpoint ??= { round: s.round, end: outgoing.next ?? Infinity };
 }
 
-/** A node has answered a heartbeat. Sends again what was lost before it. */
+/** A node has answered a heartbeat. Sends the pieces again that were lost before it. */
 export function resendLost(s: RaftState, to: NodeId, { outgoing }: Progress, round: number): void {
   if (outgoing === null || outgoing.checkpoint === null || round < outgoing.checkpoint.round) return;
   const isLost = outgoing.acknowledged < outgoing.checkpoint.end;
@@ -118,7 +118,7 @@ export function resendLost(s: RaftState, to: NodeId, { outgoing }: Progress, rou
   sendPieces(s, to, outgoing);
 }
 
-/** A damaged node asks for what only a snapshot has. It answers no heartbeats. */
+/** A damaged node asks for entries that only the snapshot includes. It answers no heartbeats. */
 export function sendSnapshotToDamaged(s: RaftState, to: NodeId, progress: Progress): void {
   const { outgoing } = progress;
   if (outgoing !== null && ++outgoing.requests >= REQUESTS_MAX) {

@@ -15,7 +15,7 @@ import type { Progress } from "./progress.ts";
 import { SplitMix64 } from "./rng.ts";
 import type { Action, Role } from "./types.ts";
 
-/** What a command takes in memory beside its bytes, roughly: empty ones must not come for nothing. */
+/** Memory that a command takes beside its bytes, roughly: empty commands must count too. */
 export const ACTION_BYTES = 64;
 
 /** Leadership that is being handed over. */
@@ -80,7 +80,7 @@ export function initialMembers({ id, peers, joining }: CheckedConfig): NodeId[] 
   return joining ? [] : sortedIds([id, ...peers]);
 }
 
-/** Up to where the state machine has got when the node starts. */
+/** The last index that the state machine has applied when the node starts. */
 function startIndex({ applied }: CheckedConfig, { snapshotIndex, lastIndex }: RaftLog): Index {
   if (applied === 0 || (applied >= snapshotIndex && applied <= lastIndex)) return Math.max(applied, snapshotIndex);
   const found = applied < snapshotIndex
@@ -114,7 +114,7 @@ export class RaftState {
   commitIndex: Index;
   /** Up to here they were given to the application. */
   lastApplied: Index;
-  /** How much of that the step under way has given it, in bytes. */
+  /** The size of the commands that the step under way has handed out, in bytes. */
   appliedBytes = 0;
 
   /** Ticks since the node was made. */
@@ -132,7 +132,7 @@ export class RaftState {
   sinceHeartbeat = 0;
   /** Of a leader: what it knows of the others. */
   progress: Map<NodeId, Progress> = new Map();
-  /** Of a leader: commands that it has taken in its term and that are not committed. */
+  /** Of a leader: uncommitted commands of its term. */
   readonly uncommitted: Outstanding = new Outstanding();
   /** Of a leader: to whom it is handing over. */
   transfer: Transfer | null = null;
@@ -201,10 +201,10 @@ export class RaftState {
   }
 
   /**
-   * Reads from the log, or wants it known that the log could not be read just now.
+   * Reads from the log. A read that the operating system refuses becomes a `logFailed` action.
    *
    * @param read Reads.
-   * @returns What was read; nothing if it could not be.
+   * @returns Its result; `undefined` if it failed.
    */
   tryRead<T>(read: () => T): T | undefined {
     try {

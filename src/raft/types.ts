@@ -27,7 +27,7 @@ export interface MessageEvent {
 
 /**
  * The application wants a command replicated. Refused with `NOT_LEADER` by anyone but the leader, and with `OVERLOADED`
- * while too much is not committed.
+ * while too many commands are uncommitted.
  */
 export interface ProposeEvent {
   /** Which event it is. */
@@ -36,7 +36,7 @@ export interface ProposeEvent {
   readonly command: Uint8Array;
 }
 
-/** The application has applied what it was given, and wants more: see {@link MoreToApplyAction}. */
+/** The application has applied the commands so far, and wants more: see {@link MoreToApplyAction}. */
 export interface ApplyMoreEvent {
   /** Which event it is. */
   readonly type: "applyMore";
@@ -131,8 +131,8 @@ export interface ApplyAction {
 }
 
 /**
- * More is committed than a step may hand out. Any later step hands out more; for an application that does not want to wait
- * for one, {@link ApplyMoreEvent} does nothing else.
+ * More is committed than a step may hand out. Every later step hands out more. {@link ApplyMoreEvent} does nothing else, for
+ * applications that do not want to wait for another event.
  */
 export interface MoreToApplyAction {
   /** Which action it is. */
@@ -140,8 +140,8 @@ export interface MoreToApplyAction {
 }
 
 /**
- * The log could not be read, or had no room for a write, and is as it was. The node goes on: a message counts as lost, and
- * what was left undone is tried again with a later event. For whoever watches the node.
+ * The log could not be read, or had no room for a write. It is unchanged, and the node goes on: a message counts as lost,
+ * and the node tries the rest again with a later event. For monitoring.
  */
 export interface LogFailedAction {
   /** Which action it is. */
@@ -242,19 +242,19 @@ export interface RaftConfig {
    */
   readonly maxMessageBytes?: number;
   /**
-   * The most bytes of commands that a leader has taken and that are not committed, each counted with 64 bytes more. It
-   * refuses further ones with `OVERLOADED`, but takes at least one. Default: no bound.
+   * The most bytes of uncommitted commands that a leader takes, each counted with 64 bytes more. It refuses further ones
+   * with `OVERLOADED`, but takes at least one. Default: no bound.
    */
   readonly maxUncommittedBytes?: number;
   /**
-   * The most messages with entries on their way to a node. A leader that has sent so many sends that node only signs of
-   * life until it answers, and no message twice for the same loss. Default: 1024 with `maxBatchBytes`, otherwise no bound,
-   * and a leader sends as the recorded traces have it: every answer that reports a loss is answered with a batch.
+   * The most messages with entries on their way to a node. Once there are so many, the leader sends the node only
+   * heartbeats until it answers. Entries that were lost are sent again once. Default: 1024 with `maxBatchBytes`. Otherwise
+   * there is no bound, and the leader answers every rejection with a batch, as the recorded traces do.
    */
   readonly maxInflightMessages?: number;
   /**
-   * The most bytes of commands on their way to a node, but always at least one message. It counts only if
-   * `maxInflightMessages` does. Default: 4 MiB.
+   * The most bytes of commands on their way to a node, but always at least one message. It has an effect only with
+   * `maxInflightMessages`. Default: 4 MiB.
    */
   readonly maxInflightBytes?: number;
   /**
@@ -263,8 +263,8 @@ export interface RaftConfig {
    */
   readonly maxApplyBytes?: number;
   /**
-   * Up to where the state machine has applied the log, for one that survives a restart by itself: what follows is handed
-   * out. Default 0: the state machine begins with the log's snapshot.
+   * The last index that the state machine has applied, for one that survives a restart by itself: the node hands out the
+   * commands behind it. Default 0: the state machine begins with the log's snapshot.
    */
   readonly applied?: Index;
   /** After so many entries a snapshot is hinted at. Default 0: never. */

@@ -308,6 +308,12 @@ export const RAFT_MUTANTS: Mutant[] = [
     dies: "raft_snapshot_test",
   },
   {
+    name: "raft: a snapshot that could not be read once is never sent",
+    file: REPLIES,
+    edits: [["if (progress.outgoing === null) sendNext", `if (progress.flow !== "snapshot") sendNext`]],
+    dies: "raft_snapshot_test",
+  },
+  {
     name: "raft: a damaged node is sent all pieces again each time that it asks",
     file: SNAPSHOT_SENDING,
     edits: [["++outgoing.requests >= REQUESTS_MAX", "++outgoing.requests >= 1"]],
@@ -377,7 +383,7 @@ export const RAFT_MUTANTS: Mutant[] = [
     name: "raft: members are not announced that go with entries for which nothing comes",
     file: FOLLOWER,
     edits: [["  } finally {\n", "  } finally {\n    if (s.log.lastIndex >= from) "], [
-      "// Without room for the new entries, the old ones are gone all the same.\n",
+      "// If there was no room for the new entries, the old ones are gone all the same.\n",
       "\n",
     ]],
     dies: "raft_survival_test",

@@ -54,7 +54,7 @@ export const MESSAGE_ENTRIES_MAX = 65_536;
 
 /** The longest number, in bytes: 8 groups of 7 bits hold 53. */
 export const NUMBER_BYTES_MAX = 8;
-/** What an entry takes beside its command, at most: gap, term, size. In bytes. */
+/** The most that gap, term and size of an entry take, in bytes. */
 export const ENTRY_BYTES_MAX: number = 3 * NUMBER_BYTES_MAX;
 
 /** Ids in a list: as many members as the file of a snapshot can name. */

@@ -24,8 +24,8 @@ import { Outbox } from "./outbox.ts";
 import type { Address, CheckedTcpOptions } from "./tcp_options.ts";
 
 /**
- * What may wait for a connection that is being made: the answers to a peer that has just called, and no entries to speak
- * of. In bytes.
+ * The most that waits for a connection that is being made: enough for answers to a peer that has just called, and too
+ * little for entries. In bytes.
  */
 const CONNECTING_BYTES_MAX = 64 * 1024;
 

@@ -66,7 +66,7 @@ export interface TcpTransportOptions {
   readonly tls?: TransportTls;
   /**
    * The largest message sent or taken, in bytes. Default: 64 MiB and 64 KiB, for one entry as large as a log takes. The
-   * nodes' `maxMessageBytes` must not be larger: messages that are, are dropped, each time.
+   * nodes' `maxMessageBytes` must not be larger: the transport drops messages above its own.
    */
   readonly maxMessageBytes?: number;
   /** What may wait to be sent to one peer, in bytes of memory, beside one message of any size. Default: 16 MiB. */
