@@ -814,3 +814,53 @@ test("a message that makes no sense is refused and changes nothing", () => {
   const good: LogEntry = { ...entry, kind: "normal" };
   assert.equal(node.step({ type: "message", message: { ...message, entries: [good] } }).length, 1);
 });
+
+test("a follower rejects entries from the leader of an earlier term", () => {
+  const log = new MemoryLog();
+  log.append([{ term: 1, index: 1, kind: "normal", command: bytes("kept") }]);
+  log.setHardState({ term: 3, votedFor: null });
+  const node = RaftNode.withLog({ id: 2n, peers: [1n, 3n] }, log);
+  const entries: LogEntry[] = [{ term: 2, index: 1, kind: "normal", command: bytes("late") }];
+  const message: Message = {
+    ...{ type: "appendEntries", term: 2, leader: 1n, prevLogIndex: 0, prevLogTerm: 0 } as const,
+    ...{ entries, leaderCommit: 1 },
+  };
+  const [action] = node.step({ type: "message", message });
+  const reply = action?.type === "send" && action.message.type === "appendEntriesReply" ? action.message : undefined;
+  assert.deepEqual([reply?.success, reply?.term], [false, 3]);
+  assert.deepEqual([node.leader, node.commitIndex, log.lastTerm], [null, 0, 1]);
+});
+
+test("a snapshot of a leader brings its members", () => {
+  const node = RaftNode.withLog({ id: 2n, joining: true }, new MemoryLog());
+  const snapshot = { index: 5, term: 1, config: [1n, 2n, 3n], data: bytes("5") };
+  const actions = node.step({ type: "message", message: { type: "installSnapshot", term: 1, leader: 1n, snapshot } });
+  assert.deepEqual(node.members, [1n, 2n, 3n]);
+  assert.ok(actions.some(({ type }) => type === "membershipChanged"));
+});
+
+test("a snapshot of a node's own has the members of its index, and not the latest", () => {
+  const cluster = new Cluster([1n, 2n, 3n], { noOp: true });
+  const leader = cluster.elect(1n);
+  cluster.propose(1n, "x");
+  const index = leader.lastApplied;
+  cluster.step(1n, { type: "addServer", id: 4n });
+  assert.deepEqual(leader.members, [1n, 2n, 3n, 4n]);
+  leader.step({ type: "snapshot", index, data: bytes("x") });
+  assert.deepEqual(leader.log.snapshot()?.config, [1n, 2n, 3n]);
+});
+
+test("a rejection does not take back what a node has acknowledged", () => {
+  const cluster = new Cluster([1n, 2n, 3n]);
+  const leader = cluster.elect(1n);
+  for (let i = 0; i < 5; i++) cluster.propose(1n, `${i}`);
+  const rejection: Message = {
+    ...{ type: "appendEntriesReply", term: leader.term, success: false, from: 2n } as const,
+    ...{ matchIndex: 0, conflictIndex: 1, conflictTerm: 0 },
+  };
+  const sent = leader.step({ type: "message", message: rejection });
+  assert.deepEqual(
+    sent.map((action) => action.type === "send" && (action.message as { prevLogIndex?: number }).prevLogIndex),
+    [5],
+  );
+});

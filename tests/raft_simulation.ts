@@ -248,7 +248,10 @@ class Simulation {
     if (machine.node !== node) return;
     if (leads !== undefined) this.#safety.led(node.id, leads);
     if (!node.isDamaged) this.#safety.committed(node, Math.min(commitIndex, node.lastApplied));
-    for (const action of actions) this.#carryOut(machine, node, action);
+    for (const action of actions) {
+      // A snapshot of its own can have ended the process.
+      if (machine.node === node) this.#carryOut(machine, node, action);
+    }
     // The worst moment for a machine to forget is when it has just promised something.
     if (machine.node === node && actions.some(isPromise) && this.#random.chance(0.03 * this.#trouble)) {
       this.#count("promised-and-cut");

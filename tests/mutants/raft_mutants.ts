@@ -137,7 +137,7 @@ export const RAFT_MUTANTS: Mutant[] = [
     name: "raft: a follower listens to a leader of an earlier term",
     file: FOLLOWER,
     edits: [["if (message.term < s.term) return reply(s, message, { success: false });\n", ""]],
-    dies: "raft simulation",
+    dies: "raft_node_test",
   },
   {
     name: "raft: a follower acknowledges entries that are not flushed",
@@ -161,7 +161,7 @@ export const RAFT_MUTANTS: Mutant[] = [
     name: "raft: a snapshot does not bring its configuration",
     file: FOLLOWER,
     edits: [["s.membership.restore(index, config, s.log.lastIndex > index);\n", ""]],
-    dies: "raft simulation",
+    dies: "raft_node_test",
   },
   {
     name: "raft: a snapshot drops what follows it, for the configuration",
@@ -176,7 +176,7 @@ export const RAFT_MUTANTS: Mutant[] = [
     name: "raft: a snapshot of a node's own has the latest configuration, not that at its index",
     file: "src/raft/step.ts",
     edits: [["toList(s.membership.at(index))", "toList(s.membership.latest)"]],
-    dies: "raft simulation",
+    dies: "raft_node_test",
   },
   {
     name: "raft: a message is looked at only when some of it was taken",
