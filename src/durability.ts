@@ -355,6 +355,7 @@ export class Durability {
       if (this.isClosed || this.poison !== undefined || writer.isDirty) return;
       try {
         writer.rest(this.state.record(writer.changes));
+        writer.release();
       } catch (error) {
         this.fail("write a checkpoint", error);
       }

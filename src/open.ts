@@ -7,7 +7,8 @@
 import { resolve } from "node:path";
 import { setImmediate, setTimeout } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { Codec } from "./codec/codec.ts";
+import type { Codec } from "./codec/codec.ts";
+import { leaseCodec, returnCodec, sharedCodec } from "./codec/pool.ts";
 import { WalLogError } from "./errors.ts";
 import { tell } from "./events.ts";
 import type { CheckedOptions } from "./options.ts";
@@ -91,6 +92,7 @@ export function* openLog(
 ): Generator<RecoveryStep, Opened> {
   let lock: FileLock | undefined;
   let writer: SegmentWriter | undefined;
+  let lease: Codec | undefined;
   try {
     const { readOnly } = options;
     if (!options.create) requireLog(options.fileSystem, folder);
@@ -99,7 +101,7 @@ export function* openLog(
     if (!readOnly) lock = yield* takeLock(home, options);
     const fileSystem = lock === undefined ? options.fileSystem : guard(options.fileSystem, lock, options.fileMode);
     const started = performance.now();
-    const codec = new Codec();
+    const codec = lease = leaseCodec();
     const recovering = { fileSystem, folder: home, codec, verify: options.verify, canWait };
     const recovered = yield* readOnly ? recoverBesideWriter(recovering) : recover(recovering);
     const { index } = recovered;
@@ -124,7 +126,7 @@ export function* openLog(
     const opened: Opened = {
       fileSystem,
       folder: home,
-      codec,
+      codec: sharedCodec(),
       index,
       state: recovered.state,
       report,
@@ -138,6 +140,7 @@ export function* openLog(
     writer?.close();
     throw ioError("Cannot open the log", folder, error);
   } finally {
+    if (lease !== undefined) returnCodec(lease);
     lock?.release();
   }
 }
@@ -313,7 +316,7 @@ function startWriter(
   const { head, index, numberUsed } = recovered;
   const { changes } = recovered.state;
   const write = (segment: Segment, file: File, endsWithCheckpoint: boolean, slot?: PlacedSlot) =>
-    new SegmentWriter(fileSystem, folder, codec, segmentBytes, {
+    new SegmentWriter(fileSystem, folder, segmentBytes, {
       segment,
       file,
       endsWithCheckpoint,

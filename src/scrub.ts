@@ -5,7 +5,8 @@
  */
 
 import { setTimeout } from "node:timers/promises";
-import { Codec } from "./codec/codec.ts";
+import type { Codec } from "./codec/codec.ts";
+import { leaseCodec, returnCodec } from "./codec/pool.ts";
 import type { Durability } from "./durability.ts";
 import { WalLogError } from "./errors.ts";
 import type { LiveState } from "./live_state.ts";
@@ -138,10 +139,17 @@ export interface ScrubSubject {
  * @returns What was found.
  */
 export function* scrubLog(subject: ScrubSubject): Generator<Progress, ScrubReport> {
+  const codec = leaseCodec();
+  try {
+    return yield* scrubWith(codec, subject);
+  } finally {
+    returnCodec(codec);
+  }
+}
+
+function* scrubWith(codec: Codec, subject: ScrubSubject): Generator<Progress, ScrubReport> {
   const started = performance.now();
   const { index, active, fileSystem } = subject;
-  // Its own codec: the log goes on using the other one.
-  const codec = new Codec();
   const found: Damage[] = [];
   const spare: Damage[] = [];
   const needed: Damage[] = [];

@@ -72,8 +72,9 @@ export class EntryReader {
       throw this.damaged(index, segment, offset);
     }
     if (this.writer?.segment === segment) {
-      const address = this.writer.buffer.addressOf(offset);
-      if (address !== undefined) return this.decode(address, index);
+      const { written } = this.writer;
+      const address = written?.addressOf(offset);
+      if (written !== undefined && address !== undefined) return this.decode(written.codec, address, index);
     }
     return this.readOne(segment, index, offset);
   }
@@ -124,11 +125,12 @@ export class EntryReader {
     room: number,
     found: LogEntry[],
   ): { readonly bytes: number; readonly isFull: boolean } {
-    const { codec } = this;
     const start = this.offsetOf(segment, from);
     if (start === OFFSET_LOST) return { bytes: 0, isFull: false };
     // What the writer has sealed and still holds needs no checking, and reaches to the end of the log.
-    const written = this.writer?.segment === segment ? this.writer.buffer.addressOf(start) : undefined;
+    const buffer = this.writer?.segment === segment ? this.writer.written : undefined;
+    const written = buffer?.addressOf(start);
+    const codec = buffer !== undefined && written !== undefined ? buffer.codec : this.codec;
     let filled = 0;
     if (written === undefined) {
       const most = Math.min(segment.boundAfter(to) - start, CHUNK_BYTES);
@@ -148,30 +150,26 @@ export class EntryReader {
         if (offset === OFFSET_LOST || at + FRAME_HEADER_BYTES > filled) break;
         if (codec.wasm.checkFrame(bias + offset, filled - at, lsn + offset) !== 0) break;
       }
-      const length = this.lengthAt(bias + offset);
+      const length = lengthAt(codec, bias + offset);
       isFull = bytes + length > room && found.length + end - from > 0;
       if (isFull) break;
       bytes += length;
     }
-    this.decodeRun(segment, from, end, bias, found);
+    this.decodeRun(codec, segment, from, end, bias, found);
     return { bytes, isFull };
-  }
-
-  /** Bytes of the command whose frame lies at an address. */
-  private lengthAt(address: number): number {
-    return this.codec.words[(address + FRAME_LENGTH) >>> 2]!;
   }
 
   /**
    * The entries of valid frames.
    *
+   * @param codec The codec in whose memory they lie.
    * @param segment Their segment.
    * @param from The first index.
    * @param end The index behind the last.
    * @param bias What to add to a frame's offset in the file to get its address.
    * @param found Where they go.
    */
-  private decodeRun(segment: Segment, from: Index, end: Index, bias: number, found: LogEntry[]): void {
+  private decodeRun(codec: Codec, segment: Segment, from: Index, end: Index, bias: number, found: LogEntry[]): void {
     for (let next = from; next < end;) {
       const first = next;
       const begin = bias + segment.offsetOf(first) + FRAME_HEADER_BYTES;
@@ -179,18 +177,18 @@ export class EntryReader {
       let smallest = Infinity;
       for (; next < end; next++) {
         const address = bias + segment.offsetOf(next);
-        const length = this.lengthAt(address);
+        const length = lengthAt(codec, address);
         const behind = address + FRAME_HEADER_BYTES + length;
         smallest = Math.min(smallest, length);
         if (next > first && behind - begin > SHARED_BYTES + SHARED_FACTOR * smallest) break;
         stop = behind;
       }
-      const shared = this.codec.bytes.slice(begin, stop);
+      const shared = codec.bytes.slice(begin, stop);
       for (let index = first; index < next; index++) {
         const address = bias + segment.offsetOf(index);
         const at = address + FRAME_HEADER_BYTES - begin;
-        const command = next === first + 1 ? shared : shared.subarray(at, at + this.lengthAt(address));
-        found.push(this.decode(address, index, segment, address - bias, command));
+        const command = next === first + 1 ? shared : shared.subarray(at, at + lengthAt(codec, address));
+        found.push(this.decode(codec, address, index, segment, address - bias, command));
       }
     }
   }
@@ -210,7 +208,7 @@ export class EntryReader {
     if (total > CHUNK_BYTES) return this.readLarge(segment, index, offset);
     if (total > filled) filled = this.read(segment, codec.chunk.subarray(0, total), offset);
     if (codec.wasm.checkFrame(codec.chunkAt, filled, lsn) !== 0) throw this.damaged(index, segment, offset);
-    return this.decode(codec.chunkAt, index, segment, offset);
+    return this.decode(codec, codec.chunkAt, index, segment, offset);
   }
 
   /** Reads an entry that exceeds a chunk. Its header is in the chunk, and valid. */
@@ -227,7 +225,7 @@ export class EntryReader {
       throw this.damaged(index, segment, offset);
     }
     codec.chunk.set(header);
-    return this.decode(codec.chunkAt, index, segment, offset, command);
+    return this.decode(codec, codec.chunkAt, index, segment, offset, command);
   }
 
   private read(segment: Segment, into: Uint8Array, offset: number): number {
@@ -271,13 +269,13 @@ export class EntryReader {
 
   /** The entry whose valid frame lies at an address, with a copy of its command unless there is one already. */
   private decode(
+    { words, bytes }: Codec,
     address: number,
     index: Index,
     segment?: Segment,
     offset?: number,
     command?: Uint8Array<ArrayBuffer>,
   ): LogEntry {
-    const { words, bytes } = this.codec;
     const word = address >>> 2;
     const found = words[word + FRAME_INDEX / 4]! + words[word + FRAME_INDEX / 4 + 1]! * 2 ** 32;
     const kindAndFlags = bytes[address + FRAME_KIND]!;
@@ -318,4 +316,9 @@ function describeLoss(index: Index, segment: Segment | undefined, offset: number
     `Cannot read the entry at index ${index}: it was written and ${where}; fetch it from a peer and repair the log`,
     { path: segment?.path, offset },
   );
+}
+
+/** Bytes of the command whose frame lies at an address. */
+function lengthAt({ words }: Codec, address: number): number {
+  return words[(address + FRAME_LENGTH) >>> 2]!;
 }

@@ -6,7 +6,8 @@
  * @module
  */
 
-import { Codec } from "../codec/codec.ts";
+import type { Codec } from "../codec/codec.ts";
+import { leaseCodec, returnCodec, sharedCodec } from "../codec/pool.ts";
 import type { FileSystem } from "../storage/file_system.ts";
 import { openSized, type SizedFile } from "../storage/sized_file.ts";
 import type { Link } from "./chain.ts";
@@ -97,7 +98,7 @@ export class SealedSegments {
     segment.adoptLater(count, () => {
       const again = openSized(this.fileSystem, segment.path);
       try {
-        return readIndexOffsets(this.codec, again, segmentIndex.trailer) ??
+        return readIndexOffsets(sharedCodec(), again, segmentIndex.trailer) ??
           this.rebuildOffsets(
             segment,
             again,
@@ -122,14 +123,19 @@ export class SealedSegments {
     count: number,
     end: SegmentEnd | undefined,
   ): Uint32Array {
-    // Not with the log's codec, which may hold the state of a replay that is not over.
-    const replay = new Replay(new Codec());
+    // An instance of its own: another one may hold the state of a replay that is not over.
+    const codec = leaseCodec();
     const scanned = new Segment(segment.path, segment.header, segment.endOffset);
-    replay.begin(segment.header.state);
-    replay.open(scanned);
-    for (const _ of replayThroughDamage(replay, scanned, file, segment.endOffset));
-    const nothing = { changes: undefined, lowestDropped: undefined, snapshotIndex: undefined };
-    replay.close(scanned, { ...(end ?? nothing), nextIndex: firstIndex + count });
+    try {
+      const replay = new Replay(codec);
+      replay.begin(segment.header.state);
+      replay.open(scanned);
+      for (const _ of replayThroughDamage(replay, scanned, file, segment.endOffset));
+      const nothing = { changes: undefined, lowestDropped: undefined, snapshotIndex: undefined };
+      replay.close(scanned, { ...(end ?? nothing), nextIndex: firstIndex + count });
+    } finally {
+      returnCodec(codec);
+    }
     const offsets = new Uint32Array(count).fill(OFFSET_LOST);
     for (const [index, offset] of scanned.located(firstIndex, firstIndex + count - 1)) {
       offsets[index - firstIndex] = offset / FRAME_ALIGNMENT;

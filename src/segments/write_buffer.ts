@@ -29,7 +29,8 @@ export const ENTRY_WORD = {
 export class WriteBuffer {
   /** How often room was made: whether what was laid there is still what lies there. */
   reservations = 0;
-  private readonly codec: Codec;
+  /** The codec, in whose memory the buffer lies. */
+  readonly codec: Codec;
   /** Offset in the file of the buffer's first byte, and how many it holds. */
   private start: number;
   private filled = 0;

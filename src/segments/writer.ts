@@ -8,6 +8,7 @@
  */
 
 import { type Codec, SLOT_LAST_CHECKSUM } from "../codec/codec.ts";
+import { leaseCodec, returnCodec, sharedCodec } from "../codec/pool.ts";
 import type { File, FileSystem } from "../storage/file_system.ts";
 import { errorCode, isNoSpace, readFull, writeFull } from "../storage/full.ts";
 import type { TakenEntry } from "../taken.ts";
@@ -69,14 +70,13 @@ export class SegmentWriter {
   durableLsn: number;
   private readonly fileSystem: FileSystem;
   private readonly folder: string;
-  private readonly codec: Codec;
   private readonly segmentBytes: number;
   private file: File;
   private slots: SlotWriter;
   private drops: DropTracker;
   private readonly flushes = new OpenFlushes();
-  /** What is about to be written, and what was written last. */
-  readonly buffer: WriteBuffer;
+  /** What was written last; `undefined` if the log has rested since. */
+  written: WriteBuffer | undefined;
   private readonly preallocation: Preallocation;
   /** Where the beginning of the segment's next-segment pointer is read. */
   private readonly probe = new Uint8Array(1);
@@ -94,24 +94,37 @@ export class SegmentWriter {
   constructor(
     fileSystem: FileSystem,
     folder: string,
-    codec: Codec,
     segmentBytes: number,
     { segment, file, endsWithCheckpoint, slot, numberUsed, changes }: WriterStart,
   ) {
     this.fileSystem = fileSystem;
     this.folder = folder;
-    this.codec = codec;
     this.segmentBytes = segmentBytes;
     this.segment = segment;
     this.file = file;
-    this.slots = new SlotWriter(file, codec, segment.header, slot);
+    this.slots = new SlotWriter(file, sharedCodec(), segment.header, slot);
     this.drops = new DropTracker(segment);
     this.durableLsn = segment.endLsn;
-    this.buffer = new WriteBuffer(codec, segment.endOffset);
     this.preallocation = new Preallocation(segment.endOffset);
     this.endsWithCheckpoint = endsWithCheckpoint;
     this.numberUsed = numberUsed;
     this.changes = changes;
+  }
+
+  /** Where frames are built. */
+  get buffer(): WriteBuffer {
+    return this.written ??= new WriteBuffer(leaseCodec(), this.segment.endOffset);
+  }
+
+  private get codec(): Codec {
+    return this.buffer.codec;
+  }
+
+  /** Gives back the memory in which frames are built, and forgets what was written last. */
+  release(): void {
+    if (this.written === undefined) return;
+    returnCodec(this.written.codec);
+    this.written = undefined;
   }
 
   /** Whether something was written that no flush covers. A checkpoint alone is not worth one. */
@@ -283,7 +296,7 @@ export class SegmentWriter {
     this.file.truncate(endOffset);
     this.file.sync();
     this.preallocation.restart(endOffset);
-    this.buffer.restart(endOffset);
+    this.written?.restart(endOffset);
   }
 
   /**
@@ -363,7 +376,7 @@ export class SegmentWriter {
   private requireActive(): void {
     const { probe } = this;
     readFull(this.file, probe, NEXT_POINTER_OFFSETS[0]);
-    if (probe[0] !== 0) requireUnnamed(this.file, this.codec, this.segment, undefined);
+    if (probe[0] !== 0) requireUnnamed(this.file, sharedCodec(), this.segment, undefined);
   }
 
   /**
@@ -459,7 +472,7 @@ export class SegmentWriter {
     const old = this.segment;
     if (this.durableLsn < old.endLsn) this.syncFile();
     const { header } = old;
-    const { segment, file } = createSegment(this.fileSystem, this.folder, this.codec, this.numberUsed, {
+    const { segment, file } = createSegment(this.fileSystem, this.folder, sharedCodec(), this.numberUsed, {
       uuid: header.uuid,
       baseLsn: old.endLsn,
       previous: header.number,
@@ -474,7 +487,7 @@ export class SegmentWriter {
     this.file.requireNamed?.();
     this.requireActive();
     this.syncPointer();
-    const pointer = encodePointer(this.codec, old, segment, old.endLsn);
+    const pointer = encodePointer(sharedCodec(), old, segment, old.endLsn);
     writeFull(this.file, pointer, NEXT_POINTER_OFFSETS[0]);
     this.file.sync();
     // The copies share no flush, so a torn one costs one copy at most.
@@ -484,11 +497,11 @@ export class SegmentWriter {
     old.trim();
     this.segment = segment;
     this.file = file;
-    this.slots = new SlotWriter(file, this.codec, segment.header, undefined);
+    this.slots = new SlotWriter(file, sharedCodec(), segment.header, undefined);
     this.drops = new DropTracker(segment);
     this.durableLsn = segment.endLsn;
     this.preallocation.restart(segment.endOffset);
-    this.buffer.restart(segment.endOffset);
+    this.written?.restart(segment.endOffset);
     this.endsWithCheckpoint = false;
   }
 
@@ -550,6 +563,7 @@ export class SegmentWriter {
 
   /** Closes the file, at once or when the flushes under way are done. */
   close(): void {
+    this.release();
     this.flushes.retire(this.file);
   }
 }
