@@ -29,6 +29,15 @@ import { adoptOwner, FILE_PERMISSIONS, isSameFile, look, requireRegular } from "
 /** SQLite opens paths of up to 512 bytes, a terminator and `-journal` included. */
 const SQLITE_PATH_BYTES_MAX = 503;
 
+/**
+ * Takes the lock. The journal is in memory, so that this writes nothing and works on a full disk. The transaction creates a
+ * table because SQLite silently opens a file that it may not write as read-only. The write then fails. Small pages and no
+ * cache halve the memory of a held lock, to 83 KiB.
+ */
+const LOCKING =
+  "PRAGMA page_size = 512; PRAGMA cache_size = 1; PRAGMA busy_timeout = 0; PRAGMA journal_mode = MEMORY; " +
+  "BEGIN EXCLUSIVE; CREATE TABLE held (x)";
+
 /** Files that SQLite would read beside the database. */
 const COMPANIONS = ["-journal", "-wal", "-shm"];
 
@@ -188,9 +197,7 @@ function lockWithSqlite(path: string): Database | undefined {
   let database: Database | undefined;
   try {
     database = new sqlite.DatabaseSync(reachable);
-    // The journal is in memory, so that taking the lock writes nothing: it works on a full disk. The transaction
-    // creates a table because SQLite silently opens a file that it may not write as read-only. The write then fails.
-    database.exec("PRAGMA busy_timeout = 0; PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE; CREATE TABLE held (x)");
+    database.exec(LOCKING);
     return database;
   } catch (error) {
     database?.close();
