@@ -1,9 +1,7 @@
 /**
  * Recovery: from the files of a log to its index and state, and the verdict on what is not as it was written.
  *
- * What decides between "cut" and "refuse": every frame carries how far the log was proven durable when it was
- * written. The highest such position found anywhere, behind damage too, is the proven LSN. What is not valid below
- * it was acknowledged and is corrupt; what is not valid above it was promised to nobody and is torn.
+ * `proven.ts` decides between cut and refuse, `gap.ts` what lost frames can have held.
  *
  * @module
  */
@@ -31,6 +29,7 @@ import { EMPTY_STATE, type LogState } from "../format/state.ts";
 import { snapshotIndexOf } from "../format/snapshot_name.ts";
 import { IDENTITY_NAME, readIdentity } from "./identity.ts";
 import type { LogIndex } from "./index.ts";
+import { provenLsn } from "./proven.ts";
 import { judgeDamage } from "./judge.ts";
 import { Replay } from "./replay.ts";
 import { selectSegment } from "./select_segment.ts";
@@ -148,25 +147,22 @@ export class Recovery {
     try {
       const { size } = newest.file;
       const { slot } = newest.file;
-      const slotLsn = slot?.lsn ?? 0;
-      // The closing checkpoint proves the frames before it, not itself: its own flush may have failed.
-      const closeLsn = head.header.baseLsn + size - CHECKPOINT_BYTES;
-      const closed = this.isClosed(newest, file) && slotLsn <= closeLsn;
-      const stated = closed ? closeLsn : Math.max(
-        this.chainReader.survey(newest.file, size).provenLsn,
-        chain.provenLsn,
-        slotLsn,
-        head.header.baseLsn + SEGMENT_HEADER_BYTES,
-      );
-      // Frames end at multiples of this. A forged one would make all headers invalid that are written from here on.
-      const provenLsn = stated - stated % FRAME_ALIGNMENT;
-      const provenOffset = provenLsn - head.header.baseLsn;
+      const { baseLsn } = head.header;
+      const proven = provenLsn({
+        headerEnd: baseLsn + SEGMENT_HEADER_BYTES,
+        chain: chain.provenLsn,
+        slot: slot?.lsn ?? 0,
+        // It proves the frames before it, not itself: its own flush may have failed.
+        close: this.isClosed(newest, file) ? baseLsn + size - CHECKPOINT_BYTES : undefined,
+        frames: () => this.chainReader.survey(newest.file, size).provenLsn,
+      });
+      const provenOffset = proven.lsn - baseLsn;
       for (const _ of replayThroughDamage(replay, head, file, provenOffset)) {
         yield { bytesDone: replay.bytesRead, bytesTotal };
       }
       // The last frame may be lost, in which case its checksum is, and a file that is restored has it again.
       const provenChecksum = replay.gapOffset !== undefined ? 0 : head.lastChecksum;
-      if (slot?.lsn === provenLsn) replay.settle(head, slot.checkpoint);
+      if (slot?.lsn === proven.lsn) replay.settle(head, slot.checkpoint);
       let provenState = replay.state;
       replay.settledState = undefined;
       replay.settledTruncated = Infinity;
@@ -215,14 +211,14 @@ export class Recovery {
         index: replay.index,
         state: { ...replay.state, hardStateLost, tailLost },
         head,
-        closed: closed && head.endOffset === size && newest.file.naming.kind === "none",
+        closed: proven.isClosed && head.endOffset === size && newest.file.naming.kind === "none",
         previous,
         missingNumber: namedBy(newest),
         isHeadNamed: chain.links.slice(-2, -1).every(namesNext),
         slot,
         uuid: head.header.uuid,
         isIdentified: identity !== undefined && identity !== "damaged",
-        provenLsn,
+        provenLsn: proven.lsn,
         provenState: { ...provenState, hardStateLost, tailLost, replacementsLost },
         provenChecksum,
         provenTruncated,
