@@ -10,7 +10,7 @@ import { resolve } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { type LogEntry, WalLog } from "../mod.ts";
-import { FRAME_KIND, FRAME_LENGTH } from "../src/format/frame.ts";
+import { FRAME_KIND, FRAME_LENGTH, KIND_MASK } from "../src/format/frame.ts";
 import {
   DURABLE_SLOT_OFFSETS,
   HEADER_OFFSETS,
@@ -196,7 +196,7 @@ class Explanation {
 
   frame(): this {
     const view = new DataView(this.bytes.buffer, this.bytes.byteOffset + this.at);
-    const kind = view.getUint8(FRAME_KIND);
+    const kind = view.getUint8(FRAME_KIND) & KIND_MASK;
     const length = view.getUint32(FRAME_LENGTH, true);
     this.title(`frame at ${this.at}: ${KINDS[kind]}`).fields(FRAME);
     return KINDS[kind] === "a checkpoint" ? this.fields(CHECKPOINT) : this.padded("payload", length, "text");

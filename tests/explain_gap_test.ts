@@ -8,6 +8,9 @@ import { CHECKPOINT_BYTES, decodeCheckpoint, lowestDroppedSince } from "../src/f
 import { FRAME_HEADER_BYTES, KIND_CHECKPOINT, KIND_ENTRY, KIND_HARD_STATE } from "../src/format/frame.ts";
 import { HEADER_OFFSETS, SEGMENT_HEADER_BYTES } from "../src/format/header_block.ts";
 import { decodeSegmentHeader } from "../src/format/segment_header.ts";
+import { findCheckpoint } from "../src/segments/evidence.ts";
+import { Segment } from "../src/segments/segment.ts";
+import { SizedFile } from "../src/storage/sized_file.ts";
 import { type AfterGap, type BeforeGap, explainGap, type GapContents } from "../src/segments/gap.ts";
 import { entriesAt, entryAt, framesOf } from "./history.ts";
 import { MemoryDisk } from "./memory_disk.ts";
@@ -194,6 +197,32 @@ describe("the evidence that a log writes", () => {
     }
     const lowest = headers.at(-1)!.dropped.map((one) => one.lowest);
     assert.deepEqual(lowest, [second, second, 3, 3, 3].slice(0, lowest.length));
+  });
+
+  it("is found behind a gap, with the changes in front of it", () => {
+    const disk = new MemoryDisk();
+    const log = WalLog.openSync(MemoryDisk.PATH, { fileSystem: disk });
+    log.append(entriesAt(1, 9));
+    log.setHardState({ term: 2, votedFor: null });
+    log.truncate(8);
+    log.append([entryAt(8, 2)]);
+    log.closeSync();
+    const [name, bytes] = [...disk.contents()].find(([name]) => name.endsWith(".seg"))!;
+    const header = decodeSegmentHeader(bytes, HEADER_OFFSETS[0], sum)!;
+    const frames = framesOf(bytes);
+    const segment = new Segment(name, header, bytes.length);
+    const find = (from: number) => {
+      const file = new SizedFile(disk.open(`${MemoryDisk.PATH}/${name}`, "read"));
+      const { offset, contiguousFrom, changes, checkpoint } = findCheckpoint(codec, segment, file, from, bytes.length);
+      return [offset, contiguousFrom, changes, checkpoint?.state.changes];
+    };
+    const close = frames.at(-1)!;
+    for (const { offset, kind } of frames.slice(1, -1)) {
+      const changes = frames.filter((one) => one.offset >= offset && [2, 3].includes(one.kind)).length;
+      assert.deepEqual(find(offset), [close.offset, offset, changes, 2], `from kind ${kind} at ${offset}`);
+    }
+    // From within a frame on, the next valid frame counts.
+    assert.deepEqual(find(frames[1]!.offset + 8), [close.offset, frames[2]!.offset, 2, 2]);
   });
 
   /** A log of entries and hard states that rests in between, of which some frames are lost. */

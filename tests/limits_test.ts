@@ -8,7 +8,7 @@ import { describe, it } from "node:test";
 import { WalLog, WalLogError, type WalLogOptions } from "../mod.ts";
 import { Codec } from "../src/codec/codec.ts";
 import { CHECKPOINT_BYTES } from "../src/format/checkpoint.ts";
-import { STATE_HARD_TERM, STATE_SNAPSHOT_INDEX, STATE_SNAPSHOT_TERM } from "../src/format/state.ts";
+import { STATE_HARD_TERM, STATE_LAST_TERM, STATE_SNAPSHOT_INDEX, STATE_SNAPSHOT_TERM } from "../src/format/state.ts";
 import { FRAME_HEADER_BYTES, FRAME_LENGTH, FRAME_PAYLOAD_CHECKSUM, FRAME_UNPROVEN } from "../src/format/frame.ts";
 import { BASE_LSN_END } from "../src/format/lsn.ts";
 import { SEGMENT_NUMBER_END, segmentName } from "../src/format/segment_name.ts";
@@ -201,6 +201,7 @@ function seal(bytes: Uint8Array, at: number): void {
 
 describe("a checkpoint with right checksums", () => {
   const fields = {
+    "last term": STATE_LAST_TERM,
     "hard state's term": STATE_HARD_TERM,
     "snapshot's index": STATE_SNAPSHOT_INDEX,
     "snapshot's term": STATE_SNAPSHOT_TERM,

@@ -7,9 +7,10 @@ import { Codec } from "../src/codec/codec.ts";
 import { decodeDurableSlots, encodeDurableSlot } from "../src/format/durable_slot.ts";
 import { DURABLE_SLOT_OFFSETS, NEXT_POINTER_OFFSETS, SEGMENT_HEADER_BYTES } from "../src/format/header_block.ts";
 import { decodeNextPointer, encodeNextPointer, type Naming } from "../src/format/next_pointer.ts";
-import { decodeSegmentHeader } from "../src/format/segment_header.ts";
+import { decodeSegmentHeader, type SegmentHeader } from "../src/format/segment_header.ts";
 import { segmentName } from "../src/format/segment_name.ts";
 import { EMPTY_STATE } from "../src/format/state.ts";
+import { SlotWriter } from "../src/segments/slot_writer.ts";
 import { entriesAt, entryAt, framesOf } from "./history.ts";
 import { type Contents, MemoryDisk } from "./memory_disk.ts";
 import { systemError, WatchedFileSystem } from "./watched_file_system.ts";
@@ -17,6 +18,18 @@ import { systemError, WatchedFileSystem } from "./watched_file_system.ts";
 const FOLDER = MemoryDisk.PATH;
 const FIRST = segmentName(1);
 const SALT = 0x1234_5678_9abc_def0n;
+const HEADER: SegmentHeader = {
+  uuid: new Uint8Array(16),
+  number: 1,
+  baseLsn: 0,
+  salt: SALT,
+  previous: 0,
+  previousChecksum: 0,
+  state: EMPTY_STATE,
+  provenLsn: 0,
+  floor: 1,
+  dropped: [],
+};
 const codec = new Codec();
 const sum = (bytes: Uint8Array, seed: bigint) => codec.hash(bytes, seed);
 
@@ -236,6 +249,36 @@ describe("a durable slot", () => {
     fileSystem.rest();
     assert.deepEqual(slotsWritten(fileSystem), [second]);
     log.closeSync();
+  });
+
+  it("keeps its place while no flush that began after it was written has succeeded", () => {
+    const written: number[] = [];
+    const file = {
+      size: () => 0,
+      read: () => 0,
+      write: ({ length }: Uint8Array, position: number) => {
+        written.push(position);
+        return length;
+      },
+      truncate() {},
+      sync() {},
+      syncAsync: () => Promise.resolve(),
+      close() {},
+    };
+    const header = { ...HEADER, baseLsn: home.baseLsn, salt: home.salt };
+    const slots = new SlotWriter(file, codec, header, undefined);
+    const before = slots.flushBegins();
+    slots.write(slot(9000));
+    before();
+    slots.write(slot(9008));
+    const after = slots.flushBegins();
+    slots.write(slot(9016));
+    after();
+    slots.write(slot(9024));
+    slots.flushBegins()();
+    slots.write(slot(9032));
+    slots.write(slot(9032));
+    assert.deepEqual(written, [first, first, first, first, second]);
   });
 
   it("is left out on a full disk", () => {

@@ -1,6 +1,6 @@
 /**
  * The layout that both sides of the WebAssembly boundary agree on. The TypeScript side is
- * `src/segments/format.ts`, which also explains the bytes; a test compares every constant exported here
+ * `src/format/`, which also explains the bytes; a test compares every constant exported here
  * with its namesake there.
  */
 

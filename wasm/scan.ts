@@ -8,7 +8,7 @@ import {
   SCAN_TABLE_FULL, SLOT_BASE_LSN, SLOT_CHANGES, SLOT_CONSUMED, SLOT_EVENT, SLOT_HARD_STATES, SLOT_HARD_TERM,
   SLOT_HARD_VOTE, SLOT_HAS_VOTE, SLOT_LAST_CHECKSUM, SLOT_LAST_FLAGS, SLOT_LAST_TERM, SLOT_NEXT_INDEX, SLOT_OFFSETS,
   SLOT_OWN_FRAMES, SLOT_PROVEN_LSN, SLOT_RUNS, SLOT_SALT, SLOT_SNAPSHOT_INDEX, SLOT_WANTS_CHECKPOINT, STATE_CHANGES,
-  STATE_FLAGS, STATE_FLAG_VOTE, STATE_HARD_TERM, STATE_HARD_VOTE, STATE_NEXT_INDEX, STATE_SNAPSHOT_INDEX,
+  STATE_FLAGS, STATE_FLAG_VOTE, STATE_HARD_TERM, STATE_HARD_VOTE, STATE_LAST_TERM, STATE_NEXT_INDEX, STATE_SNAPSHOT_INDEX,
   STATE_SNAPSHOT_TERM, UNPROVEN_UNKNOWN,
 } from "./layout";
 import { frameBytes, setSlot, slot } from "./state";
@@ -147,11 +147,13 @@ function takeState(at: usize, kind: u32, flags: u32, length: u32, next: u64, mor
 @inline
 function checkpointIsSane(at: usize, next: u64): bool {
   const state = at + FRAME_HEADER_BYTES;
+  const lastTerm = load<u64>(state, STATE_LAST_TERM);
   const snapshotTerm = load<u64>(state, STATE_SNAPSHOT_TERM);
   const changes = load<u64>(state, STATE_CHANGES);
   return load<u64>(state, STATE_NEXT_INDEX) == next && changes <= SAFE_INTEGER_MAX &&
     (changes as u8) == load<u8>(at, FRAME_CHANGES) &&
     load<u64>(state, STATE_HARD_TERM) <= SAFE_INTEGER_MAX && load<u64>(state, STATE_SNAPSHOT_INDEX) < next &&
+    (lastTerm <= SAFE_INTEGER_MAX || lastTerm == u64.MAX_VALUE) &&
     (snapshotTerm <= SAFE_INTEGER_MAX || snapshotTerm == u64.MAX_VALUE);
 }
 

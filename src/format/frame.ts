@@ -12,10 +12,9 @@
  *                           hard state: the vote; checkpoint: the next index
  * 32  u8  kind and flags    low four bits: 1 entries, 2 hard state, 3 truncate, 4 snapshot, 5 checkpoint, 6 segment index,
  *                           12 to 15 skipped by readers that do not know them
- *                           high four bits: 1 copied by recovery, 2 written by a repair, 8 the batch goes on behind this
- *                           frame; 4 by kind: config (entries), vote (hard state), clear (snapshot), close (checkpoint)
+ *                           high four bits: 1 copied by recovery, 2 written by a repair, 8 reserved; 4 by kind: config (entries), vote (hard state), clear (snapshot), close (checkpoint)
  * 33  u8  changes           truncations, snapshots and hard states of the log up to this frame, itself included, modulo 256
- * 34  u16 count             entries: how many, at least 1; otherwise 0
+ * 34  u16 count             entries: 1; otherwise 0
  * 36  u32 unproven          bytes from the proven-durable LSN to this frame, all ones: unknown
  * ```
  *
@@ -67,7 +66,7 @@ export const FLAG_VOTE = 4;
 export const FLAG_CLEAR = 4;
 /** On entries: they are of the kind `config`. */
 export const FLAG_CONFIG = 4;
-/** The batch that the frame is part of goes on behind it. */
+/** Reserved. */
 export const FLAG_MORE = 8;
 
 /** Frames count changes modulo this. */

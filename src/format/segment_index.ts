@@ -28,7 +28,7 @@ export interface Trailer {
 /**
  * Makes the payload of a segment index.
  *
- * @param segment index The surviving entries and where the segment index frame will lie.
+ * @param segmentIndex The surviving entries and where the segment index frame will lie.
  * @param salt The segment's salt.
  * @param sum The checksum.
  * @returns The payload; its last 64 bytes are the trailer, and become the last of the file.

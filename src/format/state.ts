@@ -5,7 +5,7 @@
  *  0  u32 flags: 1 there is a vote; 2 a later hard state was lost; 4 entries from the next index on were lost;
  *         8 a truncation or a snapshot was lost
  *  4  u32 zero
- *  8  u64 changes: truncations and snapshots so far, modulo 65,536
+ *  8  u64 changes: truncations, snapshots and hard states so far
  * 16  u64 next index, at most 2^53
  * 24  u64 term of the last entry, or of the snapshot if no entry follows it; all ones: unknown
  * 32  u64 hard state's term

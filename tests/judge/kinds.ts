@@ -22,7 +22,7 @@ export interface Kind {
   readonly weakness?: string;
 }
 
-const LAST_FLUSH = "no frame proves the last flush yet, and recovery takes damage to it for a torn write";
+const LAST_FLUSH = "no frame and no slot proves the last flush yet, and recovery takes damage to it for a torn write";
 
 const ENDS: readonly End[] = ["closed", "killed", "power cut"];
 /** Many small segments, and some that hold all of the log. In bytes. */

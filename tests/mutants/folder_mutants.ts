@@ -190,8 +190,8 @@ export const FOLDER_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "a durable position between two frames is believed",
-    file: "src/segments/recovery.ts",
-    edits: [["stated - stated % FRAME_ALIGNMENT;", "stated;"]],
+    file: "src/segments/proven.ts",
+    edits: [["highest - highest % FRAME_ALIGNMENT", "highest"]],
     dies: "limits_test",
   },
   {

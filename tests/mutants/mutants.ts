@@ -54,6 +54,8 @@ const BORDERS = "src/segments/borders.ts";
 const SEALED = "src/segments/sealed.ts";
 const SEGMENT = "src/segments/segment.ts";
 const REPLAY = "src/segments/replay.ts";
+const PROVEN = "src/segments/proven.ts";
+const POOL = "src/codec/pool.ts";
 const SELECT = "src/segments/select_segment.ts";
 const GAP = "src/segments/gap.ts";
 const EVIDENCE_FILE = "src/segments/evidence.ts";
@@ -71,14 +73,14 @@ const WASM_SCAN = "wasm/scan.ts";
 const EVIDENCE: Mutant[] = [
   {
     name: "a durable slot does not count for the proven LSN",
-    file: RECOVERY,
-    edits: [["const slotLsn = slot?.lsn ?? 0;", "const slotLsn = 0 * (slot?.lsn ?? 0);"]],
-    dies: "judge_test",
+    file: PROVEN,
+    edits: [["Math.max(headerEnd, chain, slot, frames())", "Math.max(headerEnd, chain, frames())"]],
+    dies: "proven_test",
   },
   {
     name: "a durable slot does not show the state behind a gap",
     file: RECOVERY,
-    edits: [["if (slot?.lsn === provenLsn) replay.settle(head, slot.checkpoint);", ""]],
+    edits: [["if (slot?.lsn === proven.lsn) replay.settle(head, slot.checkpoint);", ""]],
     dies: "judge_test",
   },
   {
@@ -192,6 +194,33 @@ const EVIDENCE: Mutant[] = [
 ];
 
 const GAPS: Mutant[] = [
+  {
+    name: "a log that was opened again is taken for a closed one, because its end is lost",
+    file: PROVEN,
+    edits: [[
+      "const isClosed = close !== undefined && slot <= close;",
+      "const isClosed = close !== undefined && slot >= 0;",
+    ]],
+    dies: "proven_test",
+  },
+  {
+    name: "an instance is given to two users",
+    file: POOL,
+    edits: [["return idle.pop() ?? new Codec();", "return idle.at(-1) ?? new Codec();"]],
+    dies: "pool_test",
+  },
+  {
+    name: "a log at rest keeps its instance",
+    file: DURABILITY,
+    edits: [["writer.release();", ""]],
+    dies: "pool_test",
+  },
+  {
+    name: "a closed log keeps its instance",
+    file: WRITER,
+    edits: [["this.release();\n    this.flushes.retire(this.file);", "this.flushes.retire(this.file);"]],
+    dies: "pool_test",
+  },
   {
     name: "equal counts around a large gap prove that nothing changed in it",
     file: GAP,
@@ -616,7 +645,10 @@ const WATERMARKS: Mutant[] = [
   {
     name: "everything that is in the file counts as proven",
     file: RECOVERY,
-    edits: [["const stated = closed ?", "const stated = size > 0 ?"]],
+    edits: [[
+      "const provenOffset = proven.lsn - baseLsn;",
+      "const provenOffset = Math.max(proven.lsn - baseLsn, size - size % 8);",
+    ]],
     dies: "simulation",
   },
   {
@@ -629,15 +661,15 @@ const WATERMARKS: Mutant[] = [
     name: "the proven position is a frame too low",
     file: RECOVERY,
     edits: [[
-      "const provenOffset = provenLsn - head.header.baseLsn;",
-      "const provenOffset = Math.max(SEGMENT_HEADER_BYTES, provenLsn - head.header.baseLsn - 40);",
+      "const provenOffset = proven.lsn - baseLsn;",
+      "const provenOffset = Math.max(SEGMENT_HEADER_BYTES, proven.lsn - baseLsn - 40);",
     ]],
     dies: "simulation",
   },
   {
     name: "a log at rest leaves no checkpoint",
     file: DURABILITY,
-    edits: [["writer.rest(this.state.record(writer.changes));\n      } catch", "writer.rest;\n      } catch"]],
+    edits: [["writer.rest(this.state.record(writer.changes));", ""]],
     dies: "sync_test",
   },
 ];
@@ -985,7 +1017,10 @@ const CHECKSUMS: Mutant[] = [
   {
     name: "looking for lost offsets takes the state of the replay with it",
     file: SEALED,
-    edits: [["const replay = new Replay(new Codec());", "const replay = new Replay(this.codec);"]],
+    edits: [[
+      "const replay = new Replay(codec);\n      replay.begin(segment.header.state);",
+      "const replay = new Replay(this.codec);\n      replay.begin(segment.header.state);",
+    ]],
     dies: "damage_test",
   },
   {
@@ -1294,9 +1329,12 @@ const RECOVERIES: Mutant[] = [
   },
   {
     name: "a clean close is not seen",
-    file: RECOVERY,
-    edits: [["const closed = this.isClosed(newest, file) && slotLsn <= closeLsn;", "const closed = false as boolean;"]],
-    dies: "simulation",
+    file: PROVEN,
+    edits: [[
+      "const isClosed = close !== undefined && slot <= close;",
+      "const isClosed = close !== undefined && slot < 0;",
+    ]],
+    dies: "proven_test",
   },
   {
     name: "truncations are not replayed",
