@@ -38,7 +38,7 @@ export interface Damage {
   readonly reason: string;
 }
 
-/** Bytes that recovery cut off because nobody was promised them. */
+/** Bytes that recovery cut off: they were never acknowledged as durable. */
 export interface Cut {
   /** The file. */
   readonly path: string;
@@ -54,7 +54,7 @@ export interface Cut {
 
 /**
  * What opening a log found. `clean`: every byte is accounted for. `torn`: bytes after the last
- * proven-durable position did not survive a crash and were cut; nobody was promised them. `corrupt`:
+ * proven-durable position did not survive a crash and were cut; they were never acknowledged as durable. `corrupt`:
  * acknowledged data is damaged, and `damage` names it.
  */
 export interface RecoveryReport {

@@ -13,7 +13,7 @@ import type { Output } from "./output.ts";
 export const EXIT = {
   /** All is well. */
   clean: 0,
-  /** Bytes at the end did not survive a crash; nobody was promised them. */
+  /** Bytes at the end did not survive a crash; they were never acknowledged as durable. */
   torn: 1,
   /** Data that was durable is damaged. */
   corrupt: 2,

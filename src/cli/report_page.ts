@@ -88,7 +88,7 @@ function verdictText({ found }: ReportData): string {
     return `${counted(bytes, "byte", "bytes")} from byte ${offset} of <code>${
       nameOf(path)
     }</code> on did not survive a ` +
-      `crash; nothing proves that they were ever synced, so that nobody was promised them.`;
+      `crash; nothing proves that they were ever synced, so they were never acknowledged as durable.`;
   }
   const lost = hardStateLost ? " The latest hard state is lost, and with it perhaps a vote." : "";
   return `${counted(report.damage.length, "place", "places")} that had been durable ` +
