@@ -90,6 +90,11 @@ export class WalLog implements RaftLog, AsyncDisposable, Disposable {
   readonly #durability: Durability;
   readonly #reader: EntryReader;
   readonly #snapshots: SnapshotStore;
+  /** The log's state behind a batch that is being appended. */
+  readonly #stateBehind = ({ count, lastTerm }: Batch): LogState => {
+    const { changes } = this.#opened.writer!;
+    return { ...this.#state.record(changes), nextIndex: this.#index.nextIndex + count, lastTerm };
+  };
   readonly #space: DiskSpace;
 
   private constructor(opened: Opened, options: CheckedOptions) {
@@ -326,7 +331,7 @@ export class WalLog implements RaftLog, AsyncDisposable, Disposable {
     this.#durability.write(
       "append",
       commandBytes + count * (FRAME_HEADER_BYTES + FRAME_ALIGNMENT),
-      () => writer.append(batch, () => this.#stateBehind(batch)),
+      () => writer.append(batch, this.#stateBehind),
     );
     const firstIndex = index.nextIndex;
     index.append(batch);
@@ -334,12 +339,6 @@ export class WalLog implements RaftLog, AsyncDisposable, Disposable {
     if (isHeard("wallog:append")) {
       tell("wallog:append", { path: this.path, firstIndex, lastIndex: this.lastIndex, bytes: commandBytes });
     }
-  }
-
-  /** The log's state behind a batch that is being appended. */
-  #stateBehind({ count, lastTerm }: Batch): LogState {
-    const writer = this.#durability.requireWriter("append");
-    return { ...this.#state.record(writer.changes), nextIndex: this.#index.nextIndex + count, lastTerm };
   }
 
   /**

@@ -21,7 +21,7 @@
 
 import type { Index } from "../types.ts";
 import { FRAME_HEADER_BYTES } from "./frame.ts";
-import { safe, U64_ONES, viewOf } from "./numbers.ts";
+import { safe, setSafe, U64_ONES, viewOf } from "./numbers.ts";
 import { decodeState, encodeState, type LogState } from "./state.ts";
 
 /** Size of a checkpoint's payload, in bytes. */
@@ -63,9 +63,9 @@ export function encodeCheckpoint({ state, milliseconds, dropped }: Checkpoint, l
   const payload = new Uint8Array(CHECKPOINT_PAYLOAD_BYTES);
   const view = viewOf(payload);
   encodeState(view, 0, state);
-  view.setBigUint64(CLOCK_OFFSET, BigInt(milliseconds), true);
+  setSafe(view, CLOCK_OFFSET, milliseconds);
   dropped.forEach(({ since, lowest }, i) => {
-    view.setBigUint64(DROPS_OFFSET + i * DROP_BYTES, BigInt(lsn - since), true);
+    setSafe(view, DROPS_OFFSET + i * DROP_BYTES, lsn - since);
     setDropped(view, DROPS_OFFSET + i * DROP_BYTES + 8, lowest);
   });
   return payload;
@@ -92,7 +92,8 @@ export function decodeCheckpoint(payload: Uint8Array, lsn: number): Checkpoint |
 
 /** Stores the lowest index dropped. */
 export function setDropped(view: DataView, at: number, lowest: Index): void {
-  view.setBigUint64(at, lowest === Infinity ? U64_ONES : BigInt(lowest), true);
+  if (lowest === Infinity) view.setBigUint64(at, U64_ONES, true);
+  else setSafe(view, at, lowest);
 }
 
 /** Reads the lowest index dropped. */

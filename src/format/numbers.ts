@@ -22,7 +22,8 @@ export function viewOf(bytes: Uint8Array): DataView {
 
 /** Writes a term, all ones if it is unknown. */
 export function setTerm(view: DataView, offset: number, term: Term): void {
-  view.setBigUint64(offset, term === TERM_UNKNOWN ? U64_ONES : BigInt(term), true);
+  if (term === TERM_UNKNOWN) view.setBigUint64(offset, U64_ONES, true);
+  else setSafe(view, offset, term);
 }
 
 /** Reads a term. */
@@ -39,6 +40,12 @@ export function isTerm(view: DataView, offset: number): boolean {
 /** Whether the 64-bit numbers at some offsets are ones that this library would have written. */
 export function areSafe(view: DataView, offsets: readonly number[], end: number | bigint = 2 ** 53): boolean {
   return offsets.every((offset) => view.getBigUint64(offset, true) < BigInt(end));
+}
+
+/** Writes a number of at most 2^53, without the detour over a BigInt, which costs more than all the rest. */
+export function setSafe(view: DataView, offset: number, value: number): void {
+  view.setUint32(offset, value, true);
+  view.setUint32(offset + 4, value / 2 ** 32, true);
 }
 
 /** Reads a number below 2^53. */

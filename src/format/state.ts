@@ -18,7 +18,7 @@
  */
 
 import type { HardState, Index, Term } from "../types.ts";
-import { areSafe, getTerm, isTerm, safe, setTerm } from "./numbers.ts";
+import { areSafe, getTerm, isTerm, safe, setSafe, setTerm } from "./numbers.ts";
 
 /** The state of the log at some position. */
 export interface LogState {
@@ -83,12 +83,12 @@ export function encodeState(view: DataView, at: number, state: LogState): void {
     (state.tailLost ? STATE_FLAG_TAIL_LOST : 0) |
     (state.replacementsLost ? STATE_FLAG_REPLACEMENTS_LOST : 0);
   view.setUint32(at + STATE_FLAGS, flags, true);
-  view.setBigUint64(at + STATE_CHANGES, BigInt(state.changes), true);
-  view.setBigUint64(at + STATE_NEXT_INDEX, BigInt(state.nextIndex), true);
+  setSafe(view, at + STATE_CHANGES, state.changes);
+  setSafe(view, at + STATE_NEXT_INDEX, state.nextIndex);
   setTerm(view, at + STATE_LAST_TERM, state.lastTerm);
-  view.setBigUint64(at + STATE_HARD_TERM, BigInt(hardState.term), true);
+  setSafe(view, at + STATE_HARD_TERM, hardState.term);
   view.setBigUint64(at + STATE_HARD_VOTE, hardState.votedFor ?? 0n, true);
-  view.setBigUint64(at + STATE_SNAPSHOT_INDEX, BigInt(state.snapshotIndex), true);
+  setSafe(view, at + STATE_SNAPSHOT_INDEX, state.snapshotIndex);
   setTerm(view, at + STATE_SNAPSHOT_TERM, state.snapshotTerm);
 }
 

@@ -149,18 +149,20 @@ export class SegmentWriter {
    * @param batch The batch, taken since anything else was written.
    * @param stateBehind Gives the log's state behind the batch, for a checkpoint.
    */
-  append({ entries, count, at: laid, bytes }: Batch, stateBehind: () => LogState): void {
+  append(batch: Batch, stateBehind: (batch: Batch) => LogState): void {
+    const { entries, count, at: laid, bytes } = batch;
     if (entries !== undefined) {
       this.appendLarge(entries);
-      if (this.isCheckpointDue) this.writeCheckpointIfRoom(0, stateBehind());
+      if (this.isCheckpointDue) this.writeCheckpointIfRoom(0, stateBehind(batch));
       this.endsWithCheckpoint = false;
       return;
     }
-    const { codec, segment } = this;
+    const { buffer, segment } = this;
+    const { codec } = buffer;
     const end = segment.endOffset;
     const isDue = segment.endLsn + bytes - this.drops.positions[0].since >= CHECKPOINT_EVERY_BYTES;
     const total = bytes + (isDue ? CHECKPOINT_BYTES : 0);
-    const at = this.buffer.reserve(total, end);
+    const at = buffer.reserve(total, end);
     // A segment that was begun meanwhile has begun the buffer anew.
     if (at !== laid) codec.bytes.copyWithin(at, laid, laid + bytes);
     const table = segment.stage(count);
@@ -170,7 +172,7 @@ export class SegmentWriter {
       table[staged++] = (end + done) / FRAME_ALIGNMENT;
     }
     // Behind the batch and in the same write, so that it costs no call of its own.
-    if (isDue) this.putCheckpoint(at + bytes, 0, stateBehind(), segment.endLsn + bytes);
+    if (isDue) this.putCheckpoint(at + bytes, 0, stateBehind(batch), segment.endLsn + bytes);
     this.writeFrames(at, total, end);
     segment.commit(count);
     segment.endOffset = end + total;
