@@ -29,21 +29,21 @@
  * @module
  */
 
-export { WalLogError, type WalLogErrorCode, type WalLogErrorDetails } from "./src/errors.ts";
-export type { WalLogEvents } from "./src/events.ts";
-export type { LatencyHistogram } from "./src/latency.ts";
-export type { SpaceStats } from "./src/disk_space.ts";
-export type { Lost } from "./src/lost.ts";
-export type { WalLogStats } from "./src/live_state.ts";
-export { MemoryLog } from "./src/memory_log.ts";
+export { WalLogError, type WalLogErrorCode, type WalLogErrorDetails } from "./src/api/errors.ts";
+export type { WalLogEvents } from "./src/api/events.ts";
+export type { LatencyHistogram } from "./src/log/latency.ts";
+export type { SpaceStats } from "./src/io/disk_space.ts";
+export type { Lost } from "./src/api/lost.ts";
+export type { WalLogStats } from "./src/log/live_state.ts";
+export { MemoryLog } from "./src/api/memory_log.ts";
 export {
   type HistogramSample,
   type Metric,
   type MetricLabels,
   type MetricSample,
   prometheusText,
-} from "./src/metrics.ts";
-export type { Progress, WalLogOptions } from "./src/options.ts";
+} from "./src/api/metrics.ts";
+export type { Progress, WalLogOptions } from "./src/api/options.ts";
 export {
   type Cut,
   type Damage,
@@ -51,18 +51,10 @@ export {
   describeDamage,
   describeRecovery,
   type RecoveryReport,
-} from "./src/report.ts";
-export type { Retention, RetentionState } from "./src/retention.ts";
-export type { ScrubOptions, ScrubReport } from "./src/scrub.ts";
-export type {
-  File,
-  FileLock,
-  FileSystem,
-  LockHolder,
-  OpenMode,
-  ThreadFiles,
-  Threads,
-} from "./src/storage/file_system.ts";
+} from "./src/api/report.ts";
+export type { Retention, RetentionState } from "./src/api/retention.ts";
+export type { ScrubOptions, ScrubReport } from "./src/maintain/scrub.ts";
+export type { File, FileLock, FileSystem, LockHolder, OpenMode, ThreadFiles, Threads } from "./src/io/file_system.ts";
 export type {
   CompactOptions,
   EntriesOptions,
@@ -78,5 +70,5 @@ export type {
   SnapshotMeta,
   SnapshotStream,
   Term,
-} from "./src/types.ts";
-export { WalLog } from "./src/wal_log.ts";
+} from "./src/api/types.ts";
+export { WalLog } from "./src/api/wal_log.ts";

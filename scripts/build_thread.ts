@@ -1,6 +1,6 @@
 /**
- * Writes the function of the second recovery thread as text: `src/segments/scan_thread.ts`, without its types, into
- * `src/segments/scan_thread_text.ts`. The text of the function at run time would not do: bundlers and coverage tools
+ * Writes the function of the second recovery thread as text: `src/recovery/scan_thread.ts`, without its types, into
+ * `src/recovery/scan_thread_text.ts`. The text of the function at run time would not do: bundlers and coverage tools
  * rewrite it, and the functions that they call in it are missing on the thread.
  *
  *     deno task build:thread            write the text
@@ -15,8 +15,8 @@ import process from "node:process";
 import { fileURLToPath } from "node:url";
 
 const COMMAND = "deno task build:thread";
-const SOURCE = "src/segments/scan_thread.ts";
-const TARGET = "src/segments/scan_thread_text.ts";
+const SOURCE = "src/recovery/scan_thread.ts";
+const TARGET = "src/recovery/scan_thread_text.ts";
 
 const pathOf = (name: string) => fileURLToPath(new URL(`../${name}`, import.meta.url));
 const { code } = await transform(readFileSync(pathOf(SOURCE), "utf8"), { loader: "ts", target: "es2022" });

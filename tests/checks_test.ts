@@ -28,7 +28,7 @@ import { HEADER_OFFSETS, NEXT_POINTER_OFFSETS, SEGMENT_HEADER_BYTES } from "../s
 import { decodeSegmentHeader, type SegmentHeader } from "../src/format/segment_header.ts";
 import { decodeTrailer, encodeSegmentIndex, TRAILER_BYTES } from "../src/format/segment_index.ts";
 import { segmentName } from "../src/format/segment_name.ts";
-import type { FileSystem } from "../src/storage/file_system.ts";
+import type { FileSystem } from "../src/io/file_system.ts";
 import { snapshotName } from "../src/format/snapshot_name.ts";
 import { SimulatedDisk } from "../src/testing/mod.ts";
 

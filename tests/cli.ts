@@ -11,7 +11,7 @@ import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { locateRuntime } from "../scripts/runtimes.ts";
 import { FRAME_HEADER_BYTES, KIND_ENTRY, KIND_HARD_STATE } from "../src/format/frame.ts";
-import { WalLog } from "../src/wal_log.ts";
+import { WalLog } from "../src/api/wal_log.ts";
 import { entriesAt, framesOf } from "./history.ts";
 import { bytesOf } from "./model.ts";
 

@@ -17,8 +17,8 @@ import {
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { makeFolder, withTemporaryFolder } from "../src/cli/aside.ts";
-import type { FileLock } from "../src/storage/file_system.ts";
-import { nodeFileSystem } from "../src/storage/node_fs.ts";
+import type { FileLock } from "../src/io/file_system.ts";
+import { nodeFileSystem } from "../src/io/node_fs.ts";
 import { cli, makeLog } from "./cli.ts";
 import { contentsOf } from "./memory_disk.ts";
 import { isWindows, skipReason, skipUnlessRoot } from "./skip.ts";

@@ -12,7 +12,7 @@ import { resolve } from "node:path";
 import { type HardState, type LogEntry, MemoryLog, type RaftLog, type Snapshot, WalLog, WalLogError } from "../mod.ts";
 import { CHECKPOINT_BYTES } from "../src/format/checkpoint.ts";
 import { NEXT_POINTER_OFFSETS, SEGMENT_HEADER_BYTES } from "../src/format/header_block.ts";
-import type { FileSystem } from "../src/storage/file_system.ts";
+import type { FileSystem } from "../src/io/file_system.ts";
 import { type DiskFault, PowerLoss, Random, SimulatedDisk } from "../src/testing/mod.ts";
 import {
   cloneOf,

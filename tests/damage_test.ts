@@ -14,7 +14,7 @@ import {
   NEXT_POINTER_OFFSETS,
   SEGMENT_HEADER_BYTES,
 } from "../src/format/header_block.ts";
-import type { Index } from "../src/types.ts";
+import type { Index } from "../src/api/types.ts";
 import { entriesAt, entryAt, flipped, framesOf, History } from "./history.ts";
 import { type Contents, MemoryDisk } from "./memory_disk.ts";
 import { assertSameEntries, assertSameState, bytesOf, type LogState, stateOf } from "./model.ts";

@@ -9,7 +9,7 @@ import { Codec } from "../src/codec/codec.ts";
 import { NEXT_POINTER_OFFSETS, SEGMENT_HEADER_BYTES } from "../src/format/header_block.ts";
 import { segmentName } from "../src/format/segment_name.ts";
 import { snapshotName } from "../src/format/snapshot_name.ts";
-import type { FileSystem } from "../src/storage/file_system.ts";
+import type { FileSystem } from "../src/io/file_system.ts";
 import { forgePointer, forgeSegment } from "./forge.ts";
 import { entriesAt } from "./history.ts";
 import { type Contents, MemoryDisk } from "./memory_disk.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { LogEntry, RaftLog } from "../src/types.ts";
+import type { LogEntry, RaftLog } from "../src/api/types.ts";
 import { entriesAt, entryAt } from "./history.ts";
 import { bytesOf } from "./model.ts";
 

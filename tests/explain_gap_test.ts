@@ -8,10 +8,10 @@ import { CHECKPOINT_BYTES, decodeCheckpoint, lowestDroppedSince } from "../src/f
 import { FRAME_HEADER_BYTES, KIND_CHECKPOINT, KIND_ENTRY, KIND_HARD_STATE } from "../src/format/frame.ts";
 import { HEADER_OFFSETS, SEGMENT_HEADER_BYTES } from "../src/format/header_block.ts";
 import { decodeSegmentHeader } from "../src/format/segment_header.ts";
-import { findCheckpoint } from "../src/segments/evidence.ts";
-import { Segment } from "../src/segments/segment.ts";
-import { SizedFile } from "../src/storage/sized_file.ts";
-import { type AfterGap, type BeforeGap, explainGap, type GapContents } from "../src/segments/gap.ts";
+import { findCheckpoint } from "../src/recovery/evidence.ts";
+import { Segment } from "../src/log/segment.ts";
+import { SizedFile } from "../src/io/sized_file.ts";
+import { type AfterGap, type BeforeGap, explainGap, type GapContents } from "../src/recovery/gap.ts";
 import { entriesAt, entryAt, framesOf } from "./history.ts";
 import { MemoryDisk } from "./memory_disk.ts";
 import { WatchedFileSystem } from "./watched_file_system.ts";

@@ -37,7 +37,7 @@ import {
 import { decodeSegmentHeader, type SegmentHeader } from "../src/format/segment_header.ts";
 import { TRAILER_BYTES } from "../src/format/segment_index.ts";
 import { segmentName } from "../src/format/segment_name.ts";
-import type { File, FileSystem } from "../src/storage/file_system.ts";
+import type { File, FileSystem } from "../src/io/file_system.ts";
 import { Random, SimulatedDisk } from "../src/testing/mod.ts";
 import { snapshotName } from "../src/format/snapshot_name.ts";
 

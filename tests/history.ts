@@ -5,12 +5,12 @@
  */
 
 import assert from "node:assert/strict";
-import { MemoryLog } from "../src/memory_log.ts";
+import { MemoryLog } from "../src/api/memory_log.ts";
 import { decodeFrameHeader, FRAME_HEADER_BYTES, frameBytes, type FrameHeader } from "../src/format/frame.ts";
 import { SEGMENT_HEADER_BYTES } from "../src/format/header_block.ts";
-import type { EntryKind, Index, LogEntry, RaftLog, Term } from "../src/types.ts";
+import type { EntryKind, Index, LogEntry, RaftLog, Term } from "../src/api/types.ts";
 import type { Random } from "../src/testing/random.ts";
-import type { WalLog } from "../src/wal_log.ts";
+import type { WalLog } from "../src/api/wal_log.ts";
 import { assertSameState, bytesOf, type LogState, stateDifference, stateOf } from "./model.ts";
 
 /**

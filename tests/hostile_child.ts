@@ -16,7 +16,7 @@ import { join } from "node:path";
 import process from "node:process";
 import { MemoryLog, WalLog, WalLogError, type WalLogOptions } from "../mod.ts";
 import { inspect } from "../src/cli/inspect.ts";
-import { errorCode } from "../src/storage/full.ts";
+import { errorCode } from "../src/io/full.ts";
 import { importWalDb } from "../src/wal_db/mod.ts";
 import { makeHostile, pictureOf } from "./hostile.ts";
 

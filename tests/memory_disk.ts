@@ -7,7 +7,7 @@
 
 import { readdirSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
-import type { File, FileLock, FileSystem, LockHolder, OpenMode } from "../src/storage/file_system.ts";
+import type { File, FileLock, FileSystem, LockHolder, OpenMode } from "../src/io/file_system.ts";
 
 /** The files of a folder by name. */
 export type Contents = ReadonlyMap<string, Uint8Array>;

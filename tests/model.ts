@@ -18,7 +18,7 @@ import type {
   RaftLog,
   Snapshot,
   Term,
-} from "../src/types.ts";
+} from "../src/api/types.ts";
 
 /** Everything that a log lets one see, as copies. */
 export interface LogState {

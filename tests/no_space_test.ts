@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import process from "node:process";
 import { describe, it } from "node:test";
 import { WalLog, WalLogError } from "../mod.ts";
-import { errorCode, ioError, isNoSpace, reasonOf } from "../src/storage/full.ts";
+import { errorCode, ioError, isNoSpace, reasonOf } from "../src/io/full.ts";
 import { entryAt } from "./history.ts";
 import { MemoryDisk } from "./memory_disk.ts";
 import { skipReason } from "./skip.ts";

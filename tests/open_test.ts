@@ -22,7 +22,7 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 import { WalLog, WalLogError, type WalLogErrorCode, type WalLogOptions } from "../mod.ts";
 import { locateRuntime, RUNTIME_NAMES, type RuntimeName } from "../scripts/runtimes.ts";
 import { CHECKPOINT_BYTES } from "../src/format/checkpoint.ts";
-import { MemoryLog } from "../src/memory_log.ts";
+import { MemoryLog } from "../src/api/memory_log.ts";
 import { writeEverything } from "./everything.ts";
 import { entriesAt, entryAt, framesOf } from "./history.ts";
 import { contentsOf } from "./memory_disk.ts";

@@ -6,7 +6,7 @@ import { MemoryLog, WalLog } from "../mod.ts";
 import { RaftNode, TcpTransport } from "../src/raft/mod.ts";
 import { SimulatedDisk } from "../src/testing/mod.ts";
 import { exportWalDb, importWalDb } from "../src/wal_db/mod.ts";
-import { checkNames } from "../src/option_names.ts";
+import { checkNames } from "../src/api/option_names.ts";
 import { MemoryDisk } from "./memory_disk.ts";
 
 const BYTES = new Uint8Array(8);

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { type DurableEvidence, provenLsn } from "../src/segments/proven.ts";
+import { type DurableEvidence, provenLsn } from "../src/recovery/proven.ts";
 
 const NOTHING: DurableEvidence = { headerEnd: 16_384, chain: 0, slot: 0, close: undefined, frames: () => 0 };
 

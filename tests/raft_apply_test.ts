@@ -4,10 +4,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type Action, type Message, type RaftConfig, RaftNode } from "../src/raft/mod.ts";
 import { WalLog, type WalLogError } from "../mod.ts";
-import { MemoryLog } from "../src/memory_log.ts";
+import { MemoryLog } from "../src/api/memory_log.ts";
 import { firstOfTerm } from "../src/raft/terms.ts";
 import { Random, SimulatedDisk } from "../src/testing/mod.ts";
-import type { Index, LogEntry, RaftLog, Term } from "../src/types.ts";
+import type { Index, LogEntry, RaftLog, Term } from "../src/api/types.ts";
 import { Cluster } from "./raft_cluster.ts";
 
 const entry = (index: Index, term: Term = 1, bytes = 36): LogEntry => (

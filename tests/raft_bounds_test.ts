@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type Action, encodeMessage, type RaftConfig, RaftNode } from "../src/raft/mod.ts";
 import { WalLogError } from "../mod.ts";
-import type { NodeId } from "../src/types.ts";
+import type { NodeId } from "../src/api/types.ts";
 import { Cluster } from "./raft_cluster.ts";
 
 const IDS = [1n, 2n, 3n];

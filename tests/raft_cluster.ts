@@ -5,8 +5,8 @@
  */
 
 import { type Action, type Message, type RaftConfig, type RaftEvent, RaftNode } from "../src/raft/mod.ts";
-import type { Index, NodeId, RaftLog } from "../src/types.ts";
-import { MemoryLog } from "../src/memory_log.ts";
+import type { Index, NodeId, RaftLog } from "../src/api/types.ts";
+import { MemoryLog } from "../src/api/memory_log.ts";
 
 /** A message on its way. */
 export interface Letter {

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { inspect } from "node:util";
 import { type RaftEvent, RaftNode } from "../src/raft/mod.ts";
-import { MemoryLog } from "../src/memory_log.ts";
+import { MemoryLog } from "../src/api/memory_log.ts";
 
 /** A leader of three in term 4, with four entries. */
 function leader(): RaftNode {

@@ -12,8 +12,8 @@ import {
   type RaftEvent,
   RaftNode,
 } from "../src/raft/mod.ts";
-import { MemoryLog } from "../src/memory_log.ts";
-import type { Index, NodeId } from "../src/types.ts";
+import { MemoryLog } from "../src/api/memory_log.ts";
+import type { Index, NodeId } from "../src/api/types.ts";
 
 /** What all links are like. */
 export interface LinkOptions {

@@ -7,8 +7,8 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { describe, it } from "node:test";
-import { WalLogError, type WalLogErrorCode } from "../src/errors.ts";
-import type { CompactOptions, HardState, Index, LogEntry, RaftLog, Snapshot, Term } from "../src/types.ts";
+import { WalLogError, type WalLogErrorCode } from "../src/api/errors.ts";
+import type { CompactOptions, HardState, Index, LogEntry, RaftLog, Snapshot, Term } from "../src/api/types.ts";
 import { assertSameState, bytesOf, type Filling, stateOf } from "./model.ts";
 
 /** A log under test. */

@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { type Action, type AppendEntries, type AppendEntriesReply, type Message, RaftNode } from "../src/raft/mod.ts";
 import { mergeSends } from "../src/raft/merging.ts";
 import { Random } from "../src/testing/mod.ts";
-import type { LogEntry, NodeId } from "../src/types.ts";
+import type { LogEntry, NodeId } from "../src/api/types.ts";
 import { Cluster } from "./raft_cluster.ts";
 
 const BOUNDS = { maxBatch: 64, maxBatchBytes: Infinity };

@@ -6,7 +6,7 @@
 
 import fc from "fast-check";
 import type { Message } from "../src/raft/mod.ts";
-import type { LogEntry, NodeId } from "../src/types.ts";
+import type { LogEntry, NodeId } from "../src/api/types.ts";
 
 /** Any index, term or other number, small ones and the largest among them. */
 const NUMBER: fc.Arbitrary<number> = fc.oneof(fc.nat(300), fc.maxSafeNat(), fc.constant(Number.MAX_SAFE_INTEGER));

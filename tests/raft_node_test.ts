@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type Action, type Message, RaftNode } from "../src/raft/mod.ts";
 import { type FileSystem, type LogEntry, type NodeId, type Snapshot, WalLog, WalLogError } from "../mod.ts";
-import { MemoryLog } from "../src/memory_log.ts";
+import { MemoryLog } from "../src/api/memory_log.ts";
 import { checkConfig } from "../src/raft/config.ts";
 import { RaftState } from "../src/raft/state.ts";
 import { stepEvent } from "../src/raft/step.ts";

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type Message, RaftNode } from "../src/raft/mod.ts";
 import { encodeMembership } from "../src/raft/membership.ts";
-import { MemoryLog } from "../src/memory_log.ts";
+import { MemoryLog } from "../src/api/memory_log.ts";
 import { Cluster, type Letter } from "./raft_cluster.ts";
 
 test("a leader of two that removes the other commits that by itself", () => {

@@ -7,7 +7,7 @@
 import { type WalLog, WalLogError } from "../mod.ts";
 import { knownTerm } from "../src/raft/follower.ts";
 import type { RaftNode } from "../src/raft/mod.ts";
-import { readable } from "../src/raft/repair.ts";
+import { readable } from "../src/raft/healing.ts";
 import type {
   CompactOptions,
   EntriesOptions,
@@ -18,7 +18,7 @@ import type {
   RaftLog,
   Snapshot,
   Term,
-} from "../src/types.ts";
+} from "../src/api/types.ts";
 
 /** A property that does not hold. */
 export class Violation extends Error {}

@@ -4,8 +4,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type Action, type Message, type RaftConfig, RaftNode } from "../src/raft/mod.ts";
 import { WalLogError } from "../mod.ts";
-import { MemoryLog } from "../src/memory_log.ts";
-import type { NodeId, Snapshot } from "../src/types.ts";
+import { MemoryLog } from "../src/api/memory_log.ts";
+import type { NodeId, Snapshot } from "../src/api/types.ts";
 import { LinkedCluster } from "./raft_links.ts";
 
 /** 100 ms of round trip, 100 Mbit/s. */

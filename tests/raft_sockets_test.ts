@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type RaftConfig, RaftNode, TcpTransport } from "../src/raft/mod.ts";
-import type { NodeId } from "../src/types.ts";
+import type { NodeId } from "../src/api/types.ts";
 import { SlowLink } from "./slow_link.ts";
 import { LOOPBACK, until } from "./transports.ts";
 

@@ -4,9 +4,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type Action, type Message, type RaftConfig, type RaftEvent, RaftNode } from "../src/raft/mod.ts";
 import { WalLogError, type WalLogErrorCode } from "../mod.ts";
-import { MemoryLog } from "../src/memory_log.ts";
+import { MemoryLog } from "../src/api/memory_log.ts";
 import { encodeMembership } from "../src/raft/membership.ts";
-import type { EntriesOptions, HardState, Index, LogEntry, Snapshot } from "../src/types.ts";
+import type { EntriesOptions, HardState, Index, LogEntry, Snapshot } from "../src/api/types.ts";
 import { Cluster } from "./raft_cluster.ts";
 
 type Operation = "read" | "append" | "truncate" | "setHardState" | "applySnapshot" | "sync";

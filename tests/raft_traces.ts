@@ -9,9 +9,9 @@ import { fileURLToPath } from "node:url";
 import { gunzipSync } from "node:zlib";
 import { type Message, RaftNode } from "../src/raft/mod.ts";
 import type { Action, RaftConfig, RaftEvent } from "../src/raft/mod.ts";
-import { WalLogError } from "../src/errors.ts";
-import { MemoryLog } from "../src/memory_log.ts";
-import type { HardState, Index, LogEntry, RaftLog, Snapshot } from "../src/types.ts";
+import { WalLogError } from "../src/api/errors.ts";
+import { MemoryLog } from "../src/api/memory_log.ts";
+import type { HardState, Index, LogEntry, RaftLog, Snapshot } from "../src/api/types.ts";
 
 /** Where the traces are, beside the checkout. */
 export const TRACES: string = fileURLToPath(new URL("../../shared/reference/raft-traces/", import.meta.url));

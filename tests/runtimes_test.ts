@@ -7,7 +7,7 @@ import { describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
 import { WalLog } from "../mod.ts";
 import { locateRuntime, RUNTIME_NAMES, type RuntimeName } from "../scripts/runtimes.ts";
-import { MemoryLog } from "../src/memory_log.ts";
+import { MemoryLog } from "../src/api/memory_log.ts";
 import { writeEverything } from "./everything.ts";
 import { entriesAt } from "./history.ts";
 import { stateJson } from "./state_json.ts";

@@ -5,7 +5,7 @@ import { describe, it } from "node:test";
 import { FRAME_HEADER_BYTES } from "../src/format/frame.ts";
 import { SEGMENT_HEADER_BYTES } from "../src/format/header_block.ts";
 import { EMPTY_STATE } from "../src/format/state.ts";
-import { OFFSET_LOST, Segment } from "../src/segments/segment.ts";
+import { OFFSET_LOST, Segment } from "../src/log/segment.ts";
 import { Random } from "../src/testing/mod.ts";
 
 const SEEDS = 300;

@@ -5,8 +5,8 @@
  * @module
  */
 
-import { delegateTo, delegateToFile } from "../src/storage/delegate.ts";
-import type { FileSystem } from "../src/storage/file_system.ts";
+import { delegateTo, delegateToFile } from "../src/io/delegate.ts";
+import type { FileSystem } from "../src/io/file_system.ts";
 
 /** Space on a disk. */
 export interface Space {

@@ -11,7 +11,7 @@ import assert from "node:assert/strict";
 import { resolve } from "node:path";
 import { type LogEntry, MemoryLog, type RaftLog, type Retention, type Snapshot, WalLog, WalLogError } from "../mod.ts";
 import { CHECKPOINT_BYTES } from "../src/format/checkpoint.ts";
-import type { FileSystem } from "../src/storage/file_system.ts";
+import type { FileSystem } from "../src/io/file_system.ts";
 import { type DiskFault, PowerLoss, Random, SimulatedDisk } from "../src/testing/mod.ts";
 import {
   cloneOf,

@@ -10,7 +10,7 @@ import { decodeNextPointer, encodeNextPointer, type Naming } from "../src/format
 import { decodeSegmentHeader, type SegmentHeader } from "../src/format/segment_header.ts";
 import { segmentName } from "../src/format/segment_name.ts";
 import { EMPTY_STATE } from "../src/format/state.ts";
-import { SlotWriter } from "../src/segments/slot_writer.ts";
+import { SlotWriter } from "../src/write/slot_writer.ts";
 import { entriesAt, entryAt, framesOf } from "./history.ts";
 import { type Contents, MemoryDisk } from "./memory_disk.ts";
 import { systemError, WatchedFileSystem } from "./watched_file_system.ts";

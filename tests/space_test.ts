@@ -8,7 +8,7 @@ import process from "node:process";
 import { describe, it } from "node:test";
 import { WalLog, WalLogError } from "../mod.ts";
 import { snapshotName } from "../src/format/snapshot_name.ts";
-import { nodeFileSystem } from "../src/storage/node_fs.ts";
+import { nodeFileSystem } from "../src/io/node_fs.ts";
 import { entriesAt, entryAt } from "./history.ts";
 import { MemoryDisk } from "./memory_disk.ts";
 import { inTemporaryFolder } from "./temporary.ts";

@@ -5,7 +5,7 @@
  */
 
 import { Buffer } from "node:buffer";
-import type { RaftLog } from "../src/types.ts";
+import type { RaftLog } from "../src/api/types.ts";
 import { stateOf } from "./model.ts";
 
 /**

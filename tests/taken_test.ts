@@ -17,8 +17,8 @@ import {
 } from "../mod.ts";
 import { KIND_ENTRY } from "../src/format/frame.ts";
 import { TERM_UNKNOWN } from "../src/format/numbers.ts";
-import type { HardState, Index } from "../src/types.ts";
-import { checkAppend } from "../src/validate.ts";
+import type { HardState, Index } from "../src/api/types.ts";
+import { checkAppend } from "../src/api/validate.ts";
 import { entryAt, flipped, framesOf } from "./history.ts";
 import { MemoryDisk } from "./memory_disk.ts";
 import { assertSameEntries, assertSameState, stateOf } from "./model.ts";

@@ -15,7 +15,7 @@ import {
   type TransportEvent,
   type TransportTls,
 } from "../src/raft/mod.ts";
-import type { NodeId } from "../src/types.ts";
+import type { NodeId } from "../src/api/types.ts";
 import { clusterDigest, encodeHello } from "../src/raft/transport/framing.ts";
 
 /** Nothing here takes so long unless it never ends. In milliseconds. */

@@ -10,7 +10,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { createCRC32, type IHasher } from "hash-wasm";
-import type { RaftLog } from "../src/types.ts";
+import type { RaftLog } from "../src/api/types.ts";
 
 const REFERENCE = fileURLToPath(new URL("../../shared/reference/wal-db/", import.meta.url));
 

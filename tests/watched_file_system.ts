@@ -5,8 +5,8 @@
  * @module
  */
 
-import type { File, FileLock, FileSystem, LockHolder, OpenMode } from "../src/storage/file_system.ts";
-import { nodeFileSystem } from "../src/storage/node_fs.ts";
+import type { File, FileLock, FileSystem, LockHolder, OpenMode } from "../src/io/file_system.ts";
+import { nodeFileSystem } from "../src/io/node_fs.ts";
 
 /** One call. */
 export interface Call {

@@ -16,10 +16,10 @@
 import { lstatSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmdirSync, rmSync, type Stats } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import process from "node:process";
-import { WalLogError } from "../errors.ts";
-import type { FileLock } from "../storage/file_system.ts";
-import { errorCode } from "../storage/full.ts";
-import { nodeFileSystem } from "../storage/node_fs.ts";
+import { WalLogError } from "../api/errors.ts";
+import type { FileLock } from "../io/file_system.ts";
+import { errorCode } from "../io/full.ts";
+import { nodeFileSystem } from "../io/node_fs.ts";
 
 const LOCK_NAME = "LOCK";
 const CONTENT_NAME = "log";

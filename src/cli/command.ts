@@ -5,8 +5,8 @@
  */
 
 import { parseArgs } from "node:util";
-import { WalLogError } from "../errors.ts";
-import type { Index } from "../types.ts";
+import { WalLogError } from "../api/errors.ts";
+import type { Index } from "../api/types.ts";
 import type { Output } from "./output.ts";
 
 /** What the program ends with. */

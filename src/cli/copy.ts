@@ -8,10 +8,10 @@ import { join } from "node:path";
 import process from "node:process";
 import { PAYLOAD_BYTES_MAX } from "../format/frame.ts";
 import { segmentNumber } from "../format/segment_name.ts";
-import type { FileSystem } from "../storage/file_system.ts";
-import { nodeFileSystem } from "../storage/node_fs.ts";
-import type { Index, LogEntry } from "../types.ts";
-import { WalLog } from "../wal_log.ts";
+import type { FileSystem } from "../io/file_system.ts";
+import { nodeFileSystem } from "../io/node_fs.ts";
+import type { Index, LogEntry } from "../api/types.ts";
+import { WalLog } from "../api/wal_log.ts";
 import { progressLine } from "./inspect.ts";
 
 /** What is appended at once. In bytes of commands. */

@@ -8,11 +8,11 @@
 
 import { readdirSync, renameSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { WalLogError } from "../errors.ts";
-import { IDENTITY_NAME } from "../segments/identity.ts";
-import type { FileLock } from "../storage/file_system.ts";
-import { nodeFileSystem } from "../storage/node_fs.ts";
-import type { Index } from "../types.ts";
+import { WalLogError } from "../api/errors.ts";
+import { IDENTITY_NAME } from "../recovery/identity.ts";
+import type { FileLock } from "../io/file_system.ts";
+import { nodeFileSystem } from "../io/node_fs.ts";
+import type { Index } from "../api/types.ts";
 import { makeFolder, statOf, withTemporaryFolder } from "./aside.ts";
 import { type Context, EXIT } from "./command.ts";
 import { checkCopy, copyLog } from "./copy.ts";

@@ -5,10 +5,10 @@
  */
 
 import { Buffer } from "node:buffer";
-import { WalLogError } from "../errors.ts";
-import type { Damage } from "../report.ts";
-import type { Index, LogEntry } from "../types.ts";
-import type { WalLog } from "../wal_log.ts";
+import { WalLogError } from "../api/errors.ts";
+import type { Damage } from "../api/report.ts";
+import type { Index, LogEntry } from "../api/types.ts";
+import type { WalLog } from "../api/wal_log.ts";
 import { choiceOption, type Command, type Context, EXIT, indexOption, UsageError } from "./command.ts";
 import { openToRead } from "./inspect.ts";
 import { counted, damageText, indexes, jsonText, preview } from "./text.ts";

@@ -4,9 +4,9 @@
  * @module
  */
 
-import { WalLogError } from "../errors.ts";
+import { WalLogError } from "../api/errors.ts";
 import { importWalDb } from "../wal_db/import.ts";
-import { WalLog } from "../wal_log.ts";
+import { WalLog } from "../api/wal_log.ts";
 import { makeFolder } from "./aside.ts";
 import { type Command, EXIT } from "./command.ts";
 import { progressLine } from "./inspect.ts";

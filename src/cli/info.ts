@@ -5,7 +5,7 @@
  */
 
 import { Buffer } from "node:buffer";
-import type { Damage } from "../report.ts";
+import type { Damage } from "../api/report.ts";
 import { TERM_UNKNOWN } from "../format/numbers.ts";
 import { type Command, EXIT } from "./command.ts";
 import { inspect, type Inspection } from "./inspect.ts";

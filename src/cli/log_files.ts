@@ -8,12 +8,12 @@ import { lstatSync, readdirSync, type Stats } from "node:fs";
 import { join } from "node:path";
 import { setImmediate } from "node:timers/promises";
 import { CHUNK_BYTES } from "../codec/codec.ts";
-import { WalLogError } from "../errors.ts";
-import { IDENTITY_NAME } from "../segments/identity.ts";
-import { isRepairLeftover } from "../segments/repair.ts";
-import type { FileSystem } from "../storage/file_system.ts";
-import { readFull, writeFull } from "../storage/full.ts";
-import { nodeFileSystem } from "../storage/node_fs.ts";
+import { WalLogError } from "../api/errors.ts";
+import { IDENTITY_NAME } from "../recovery/identity.ts";
+import { isRepairLeftover } from "../maintain/segment_repairer.ts";
+import type { FileSystem } from "../io/file_system.ts";
+import { readFull, writeFull } from "../io/full.ts";
+import { nodeFileSystem } from "../io/node_fs.ts";
 import { createLike, ownerKeeping } from "./owner.ts";
 
 /** The name of the lock file. */

@@ -4,8 +4,8 @@
  * @module
  */
 
-import { WalLogError } from "../errors.ts";
-import { errorCode } from "../storage/full.ts";
+import { WalLogError } from "../api/errors.ts";
+import { errorCode } from "../io/full.ts";
 
 /** Nobody reads on: `head` has what it wanted. No error. */
 export class ReaderGone extends Error {}

@@ -7,10 +7,10 @@
 import { closeSync, fchmodSync, fchownSync, fstatSync, fsyncSync, lstatSync, openSync, type Stats } from "node:fs";
 import { basename } from "node:path";
 import process from "node:process";
-import { WalLogError } from "../errors.ts";
-import type { FileSystem } from "../storage/file_system.ts";
-import { errorCode } from "../storage/full.ts";
-import { nodeFileSystem } from "../storage/node_fs.ts";
+import { WalLogError } from "../api/errors.ts";
+import type { FileSystem } from "../io/file_system.ts";
+import { errorCode } from "../io/full.ts";
+import { nodeFileSystem } from "../io/node_fs.ts";
 
 /** The suffix of a file that is not complete yet. */
 const TEMPORARY = /\.[0-9a-f]{16}\.tmp$/;

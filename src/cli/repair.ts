@@ -5,11 +5,11 @@
  */
 
 import { realpathSync } from "node:fs";
-import { WalLogError } from "../errors.ts";
-import { type Damage, describeDamage } from "../report.ts";
+import { WalLogError } from "../api/errors.ts";
+import { type Damage, describeDamage } from "../api/report.ts";
 import { PAYLOAD_BYTES_MAX } from "../format/frame.ts";
-import type { Index, LogEntry } from "../types.ts";
-import { WalLog } from "../wal_log.ts";
+import type { Index, LogEntry } from "../api/types.ts";
+import { WalLog } from "../api/wal_log.ts";
 import { type Command, type Context, EXIT, UsageError } from "./command.ts";
 import { cutTail } from "./cut.ts";
 import { inspect, openToRead } from "./inspect.ts";

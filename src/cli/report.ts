@@ -7,7 +7,7 @@
 import { randomUUID } from "node:crypto";
 import { renameSync, rmSync, writeFileSync } from "node:fs";
 import { resolve } from "node:path";
-import { errorCode } from "../storage/full.ts";
+import { errorCode } from "../io/full.ts";
 import { statOf } from "./aside.ts";
 import { type Command, EXIT } from "./command.ts";
 import { inspect } from "./inspect.ts";

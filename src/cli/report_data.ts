@@ -5,13 +5,13 @@
  */
 
 import { CHUNK_BYTES } from "../codec/codec.ts";
-import type { Damage } from "../report.ts";
+import type { Damage } from "../api/report.ts";
 import { FRAME_HEADER_BYTES, FRAME_LENGTH } from "../format/frame.ts";
 import { TERM_UNKNOWN } from "../format/numbers.ts";
-import { OFFSET_LOST, type Segment } from "../segments/segment.ts";
-import { readFull } from "../storage/full.ts";
-import { nodeFileSystem } from "../storage/node_fs.ts";
-import type { Index, Term } from "../types.ts";
+import { OFFSET_LOST, type Segment } from "../log/segment.ts";
+import { readFull } from "../io/full.ts";
+import { nodeFileSystem } from "../io/node_fs.ts";
+import type { Index, Term } from "../api/types.ts";
 import type { Inspection, SegmentView } from "./inspect.ts";
 import { nameOf } from "./text.ts";
 

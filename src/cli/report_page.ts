@@ -4,8 +4,8 @@
  * @module
  */
 
-import type { Damage } from "../report.ts";
-import type { Index } from "../types.ts";
+import type { Damage } from "../api/report.ts";
+import type { Index } from "../api/types.ts";
 import { identity } from "./info.ts";
 import type { MapRow, ReportData, SizeClass } from "./report_data.ts";
 import { STYLE } from "./report_style.ts";

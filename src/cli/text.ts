@@ -4,9 +4,9 @@
  * @module
  */
 
-import type { Damage } from "../report.ts";
+import type { Damage } from "../api/report.ts";
 import { TERM_UNKNOWN } from "../format/numbers.ts";
-import type { HardState, Index, Term } from "../types.ts";
+import type { HardState, Index, Term } from "../api/types.ts";
 import { grouped } from "./terminal.ts";
 
 /** How much of a command is shown. In characters. */

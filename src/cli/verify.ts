@@ -4,9 +4,9 @@
  * @module
  */
 
-import type { Damage } from "../report.ts";
-import { scrubLog } from "../scrub.ts";
-import { nodeFileSystem } from "../storage/node_fs.ts";
+import type { Damage } from "../api/report.ts";
+import { scrubLog } from "../maintain/scrub.ts";
+import { nodeFileSystem } from "../io/node_fs.ts";
 import { type Command, EXIT } from "./command.ts";
 import { damageJson } from "./info.ts";
 import { inspect, type Inspection, withProgress } from "./inspect.ts";

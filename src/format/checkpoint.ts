@@ -19,7 +19,7 @@
  * @module
  */
 
-import type { Index } from "../types.ts";
+import type { Index } from "../api/types.ts";
 import { FRAME_HEADER_BYTES } from "./frame.ts";
 import { safe, setSafe, U64_ONES, viewOf } from "./numbers.ts";
 import { decodeState, encodeState, type LogState } from "./state.ts";

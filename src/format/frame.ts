@@ -23,7 +23,7 @@
  * @module
  */
 
-import type { Index, Term } from "../types.ts";
+import type { Index, Term } from "../api/types.ts";
 import { safe, viewOf } from "./numbers.ts";
 
 /** Size of a frame's header. */

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Term } from "../types.ts";
+import type { Term } from "../api/types.ts";
 
 /** Term of an entry whose header is lost. Stored as all ones. */
 export const TERM_UNKNOWN = -1;

@@ -21,7 +21,7 @@
  * @module
  */
 
-import type { Index } from "../types.ts";
+import type { Index } from "../api/types.ts";
 import { HEADER_OFFSETS, SECTOR_BYTES, SEGMENT_HEADER_BYTES } from "./header_block.ts";
 import { isBorder } from "./lsn.ts";
 import { type Dropped, getDropped, setDropped } from "./checkpoint.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Index, Term } from "../types.ts";
+import type { Index, Term } from "../api/types.ts";
 import { areSafe, type Checksum, getTerm, isTerm, safe, setTerm, U64_ONES, viewOf } from "./numbers.ts";
 
 const TRAILER_SUMMED_BYTES = 56;

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Index, Term } from "../types.ts";
+import type { Index, Term } from "../api/types.ts";
 
 const NAME = /^(\d{12,16})-\d{12,16}\.snap$/;
 

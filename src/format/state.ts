@@ -17,7 +17,7 @@
  * @module
  */
 
-import type { HardState, Index, Term } from "../types.ts";
+import type { HardState, Index, Term } from "../api/types.ts";
 import { areSafe, getTerm, isTerm, safe, setSafe, setTerm } from "./numbers.ts";
 
 /** The state of the log at some position. */

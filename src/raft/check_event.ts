@@ -5,11 +5,11 @@
  * @module
  */
 
-import { WalLogError } from "../errors.ts";
-import { isBytes } from "../taken.ts";
-import type { LogEntry } from "../types.ts";
-import { checkEntry } from "../validate.ts";
-import { checkSnapshot } from "../validate_snapshot.ts";
+import { WalLogError } from "../api/errors.ts";
+import { isBytes } from "../api/taken.ts";
+import type { LogEntry } from "../api/types.ts";
+import { checkEntry } from "../api/validate.ts";
+import { checkSnapshot } from "../api/validate_snapshot.ts";
 import { isNodeId } from "./config.ts";
 import { type Message, senderOf } from "./messages.ts";
 import type { RaftEvent } from "./types.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Index, LogEntry } from "../types.ts";
+import type { Index, LogEntry } from "../api/types.ts";
 import { becomeFollower } from "./role.ts";
 import { ACTION_BYTES, type RaftState } from "./state.ts";
 

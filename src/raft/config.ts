@@ -4,9 +4,9 @@
  * @module
  */
 
-import { WalLogError } from "../errors.ts";
-import { checkNames } from "../option_names.ts";
-import type { NodeId } from "../types.ts";
+import { WalLogError } from "../api/errors.ts";
+import { checkNames } from "../api/option_names.ts";
+import type { NodeId } from "../api/types.ts";
 import { ENTRY_BYTES_MAX, MESSAGE_BYTES_MAX_DEFAULT, MESSAGE_ENTRIES_MAX } from "./codec/format.ts";
 import type { RaftConfig } from "./types.ts";
 

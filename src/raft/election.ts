@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Index, NodeId, Term } from "../types.ts";
+import type { Index, NodeId, Term } from "../api/types.ts";
 import { commitByQuorum } from "./commit.ts";
 import { encodeMembership } from "./membership.ts";
 import type { PreVote, PreVoteReply, RequestVote, RequestVoteReply, TimeoutNow } from "./messages.ts";

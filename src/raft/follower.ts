@@ -4,9 +4,9 @@
  * @module
  */
 
-import { WalLogError } from "../errors.ts";
-import type { Index, LogEntry, RaftLog, Term } from "../types.ts";
-import { checkAppend } from "../validate.ts";
+import { WalLogError } from "../api/errors.ts";
+import type { Index, LogEntry, RaftLog, Term } from "../api/types.ts";
+import { checkAppend } from "../api/validate.ts";
 import { commitTo } from "./commit.ts";
 import { hasFlowControl } from "./config.ts";
 import { decodeMembership } from "./membership.ts";

@@ -4,8 +4,8 @@
  * @module
  */
 
-import { WalLogError, type WalLogErrorCode } from "../errors.ts";
-import type { HardState, Index, NewEntry, NewSnapshot, RaftLog } from "../types.ts";
+import { WalLogError, type WalLogErrorCode } from "../api/errors.ts";
+import type { HardState, Index, NewEntry, NewSnapshot, RaftLog } from "../api/types.ts";
 
 /** Codes of errors after which the log is as it was before the write. */
 const UNCHANGED: ReadonlySet<WalLogErrorCode> = new Set(["ENTRY_TOO_LARGE", "INVALID_ARGUMENT", "NO_SPACE"]);

@@ -7,8 +7,8 @@
  * @module
  */
 
-import { WalLogError } from "../errors.ts";
-import type { Index, NewEntry, NodeId, RaftLog } from "../types.ts";
+import { WalLogError } from "../api/errors.ts";
+import type { Index, NewEntry, NodeId, RaftLog } from "../api/types.ts";
 
 /** Bytes read from the log at once, looking for configurations. */
 const SCAN_BYTES = 256 * 1024;

@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { LogEntry, NodeId } from "../types.ts";
+import type { LogEntry, NodeId } from "../api/types.ts";
 import type { CheckedConfig } from "./config.ts";
 import type { AppendEntries, AppendEntriesReply, Message } from "./messages.ts";
 import { bytesOf } from "./replication.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Index, LogEntry, NodeId, Snapshot, Term } from "../types.ts";
+import type { Index, LogEntry, NodeId, Snapshot, Term } from "../api/types.ts";
 
 /** "Would you vote for me in `term`?" Asked before a term is begun, so that asking changes nothing. */
 export interface PreVote {

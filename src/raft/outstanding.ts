@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Index } from "../types.ts";
+import type { Index } from "../api/types.ts";
 
 /** Entries of one message, or of one proposal. */
 interface Part {

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Index, Snapshot } from "../types.ts";
+import type { Index, Snapshot } from "../api/types.ts";
 import { Outstanding } from "./outstanding.ts";
 
 /**

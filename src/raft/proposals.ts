@@ -4,7 +4,7 @@
  * @module
  */
 
-import { WalLogError } from "../errors.ts";
+import { WalLogError } from "../api/errors.ts";
 import { entryBytesMax } from "./config.ts";
 import { requireLeader } from "./reconfiguration.ts";
 import { appendOwn, replicate } from "./replication.ts";

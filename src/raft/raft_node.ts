@@ -4,13 +4,13 @@
  * @module
  */
 
-import { WalLogError, type WalLogErrorCode } from "../errors.ts";
-import { MemoryLog } from "../memory_log.ts";
-import type { Index, NodeId, RaftLog, Term } from "../types.ts";
+import { WalLogError, type WalLogErrorCode } from "../api/errors.ts";
+import { MemoryLog } from "../api/memory_log.ts";
+import type { Index, NodeId, RaftLog, Term } from "../api/types.ts";
 import { checkEvent } from "./check_event.ts";
 import { checkConfig } from "./config.ts";
 import { mergeSends } from "./merging.ts";
-import { findDamage } from "./repair.ts";
+import { findDamage } from "./healing.ts";
 import { RaftState } from "./state.ts";
 import { stepEvent } from "./step.ts";
 import type { Action, RaftConfig, RaftEvent, Role } from "./types.ts";

@@ -4,8 +4,8 @@
  * @module
  */
 
-import { WalLogError } from "../errors.ts";
-import type { NodeId } from "../types.ts";
+import { WalLogError } from "../api/errors.ts";
+import type { NodeId } from "../api/types.ts";
 import { commitByQuorum } from "./commit.ts";
 import { isNodeId } from "./config.ts";
 import { encodeMembership, type Membership, sameIds, sortedIds } from "./membership.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Index, LogEntry, NewEntry, NodeId } from "../types.ts";
+import type { Index, LogEntry, NewEntry, NodeId } from "../api/types.ts";
 import { commitByQuorum } from "./commit.ts";
 import { hasFlowControl } from "./config.ts";
 import type { Progress } from "./progress.ts";

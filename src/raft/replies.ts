@@ -4,8 +4,8 @@
  * @module
  */
 
-import { WalLogError } from "../errors.ts";
-import type { Index, NodeId } from "../types.ts";
+import { WalLogError } from "../api/errors.ts";
+import type { Index, NodeId } from "../api/types.ts";
 import { commitByQuorum } from "./commit.ts";
 import { hasFlowControl } from "./config.ts";
 import type { AppendEntriesReply, InstallSnapshotReply } from "./messages.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { NodeId, Term } from "../types.ts";
+import type { NodeId, Term } from "../api/types.ts";
 import { type Membership, sameIds } from "./membership.ts";
 import type { RaftState } from "./state.ts";
 

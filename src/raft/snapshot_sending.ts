@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { NodeId, Snapshot } from "../types.ts";
+import type { NodeId, Snapshot } from "../api/types.ts";
 import { dataBytesMax, hasFlowControl } from "./config.ts";
 import type { OutgoingSnapshot, Progress } from "./progress.ts";
 import type { RaftState } from "./state.ts";

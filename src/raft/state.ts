@@ -4,8 +4,8 @@
  * @module
  */
 
-import { WalLogError } from "../errors.ts";
-import type { Index, LogEntry, NodeId, RaftLog, Term } from "../types.ts";
+import { WalLogError } from "../api/errors.ts";
+import type { Index, LogEntry, NodeId, RaftLog, Term } from "../api/types.ts";
 import type { CheckedConfig } from "./config.ts";
 import { LogWriter } from "./log_writer.ts";
 import { MembershipHistory, sortedIds } from "./membership.ts";

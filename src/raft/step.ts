@@ -20,7 +20,7 @@ import { propose } from "./proposals.ts";
 import { addRead, settleReads } from "./reads.ts";
 import { addLearner, addServer, removeServer, requireLeader } from "./reconfiguration.ts";
 import { onAppendEntriesReply, onInstallSnapshotReply, onTransferLeadership } from "./replies.ts";
-import { onRepairRequest, stepDamaged } from "./repair.ts";
+import { onRepairRequest, stepDamaged } from "./healing.ts";
 import { broadcast } from "./replication.ts";
 import { becomeFollower, enterTerm } from "./role.ts";
 import type { RaftState } from "./state.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Index, RaftLog, Term } from "../types.ts";
+import type { Index, RaftLog, Term } from "../api/types.ts";
 
 /**
  * Finds the first entry of a term or a later one.

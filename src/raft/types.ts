@@ -4,8 +4,8 @@
  * @module
  */
 
-import type { WalLogError } from "../errors.ts";
-import type { Index, NodeId, Term } from "../types.ts";
+import type { WalLogError } from "../api/errors.ts";
+import type { Index, NodeId, Term } from "../api/types.ts";
 import type { Message } from "./messages.ts";
 
 /** What a node is at the moment. */

@@ -5,8 +5,8 @@
  * @module
  */
 
-import { checkNames } from "../option_names.ts";
-import type { File, FileLock, FileSystem, LockHolder, OpenMode } from "../storage/file_system.ts";
+import { checkNames } from "../api/option_names.ts";
+import type { File, FileLock, FileSystem, LockHolder, OpenMode } from "../io/file_system.ts";
 import { Random } from "./random.ts";
 import { Inode } from "./simulated_file.ts";
 

@@ -7,13 +7,13 @@
 import { basename, dirname } from "node:path";
 import { setImmediate } from "node:timers/promises";
 import { CHUNK_BYTES, Codec } from "../codec/codec.ts";
-import { WalLogError } from "../errors.ts";
-import { checkNames } from "../option_names.ts";
-import type { File, FileSystem } from "../storage/file_system.ts";
-import { errorCode, ioError, writeFull } from "../storage/full.ts";
-import { nodeFileSystem } from "../storage/node_fs.ts";
-import type { Snapshot } from "../types.ts";
-import type { WalLog } from "../wal_log.ts";
+import { WalLogError } from "../api/errors.ts";
+import { checkNames } from "../api/option_names.ts";
+import type { File, FileSystem } from "../io/file_system.ts";
+import { errorCode, ioError, writeFull } from "../io/full.ts";
+import { nodeFileSystem } from "../io/node_fs.ts";
+import type { Snapshot } from "../api/types.ts";
+import type { WalLog } from "../api/wal_log.ts";
 import {
   encodeHead,
   framedBytes,

@@ -17,7 +17,7 @@
  * @module
  */
 
-import type { EntryKind, Index, LogEntry, NodeId, SnapshotMeta, Term } from "../types.ts";
+import type { EntryKind, Index, LogEntry, NodeId, SnapshotMeta, Term } from "../api/types.ts";
 
 /** What precedes a record: checksum and length. In bytes. */
 export const FRAMING_BYTES = 8;

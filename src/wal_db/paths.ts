@@ -6,8 +6,8 @@
 
 import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import { WalLogError } from "../errors.ts";
-import { isUrl } from "../taken.ts";
+import { WalLogError } from "../api/errors.ts";
+import { isUrl } from "../api/taken.ts";
 
 /**
  * The path of a file.

@@ -8,8 +8,8 @@
  */
 
 import { CHUNK_BYTES, type Codec } from "../codec/codec.ts";
-import type { File } from "../storage/file_system.ts";
-import { readFull } from "../storage/full.ts";
+import type { File } from "../io/file_system.ts";
+import { readFull } from "../io/full.ts";
 import { FRAMING_BYTES, RECORD_BYTES_MAX, SUMMED_FROM } from "./format.ts";
 import { RecordSearch, type SearchResult } from "./search.ts";
 

@@ -9,8 +9,8 @@
  */
 
 import { CHUNK_BYTES, type Codec } from "../codec/codec.ts";
-import type { File } from "../storage/file_system.ts";
-import { readFull } from "../storage/full.ts";
+import type { File } from "../io/file_system.ts";
+import { readFull } from "../io/full.ts";
 import { FRAMING_BYTES, isPlausible, PLAUSIBLE_BYTES, RECORD_BYTES_MAX, SUMMED_FROM } from "./format.ts";
 
 /** The budget, as a multiple of the file's size. A log that was damaged by accident needs a fraction of it. */

@@ -5,12 +5,12 @@
  */
 
 import type { Codec } from "../codec/codec.ts";
-import { WalLogError } from "../errors.ts";
-import type { Progress } from "../options.ts";
-import { TermRuns } from "../segments/index.ts";
-import type { File } from "../storage/file_system.ts";
-import type { Index, LogEntry, Term } from "../types.ts";
-import { MEMBERS_MAX } from "../validate_snapshot.ts";
+import { WalLogError } from "../api/errors.ts";
+import type { Progress } from "../api/options.ts";
+import { TermRuns } from "../log/log_index.ts";
+import type { File } from "../io/file_system.ts";
+import type { Index, LogEntry, Term } from "../api/types.ts";
+import { MEMBERS_MAX } from "../api/validate_snapshot.ts";
 import { decodeRecord, Malformed, UnsafeNumber, type WalDbRecord } from "./format.ts";
 import { RecordReader, type RecordStop } from "./reader.ts";
 

@@ -7,12 +7,12 @@
 
 import type { Mutant } from "./mutants.ts";
 
-const GUARD = "src/storage/guard.ts";
-const LOCK = "src/storage/lock.ts";
-const NODE = "src/storage/node_fs.ts";
-const NODE_FILE = "src/storage/node_file.ts";
-const OPEN = "src/open.ts";
-const RECOVER = "src/recover.ts";
+const GUARD = "src/io/guard.ts";
+const LOCK = "src/io/lock.ts";
+const NODE = "src/io/node_fs.ts";
+const NODE_FILE = "src/io/node_file.ts";
+const OPEN = "src/recovery/open.ts";
+const RECOVER = "src/recovery/recover.ts";
 
 /** The mutants. */
 export const FOLDER_MUTANTS: readonly Mutant[] = [
@@ -54,7 +54,7 @@ export const FOLDER_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "a sync that has nothing to flush does not check the lock",
-    file: "src/durability.ts",
+    file: "src/write/durability.ts",
     edits: [["this.lock?.check();", ""]],
     dies: "folder_test",
   },
@@ -132,7 +132,7 @@ export const FOLDER_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "the identity is written in place",
-    file: "src/segments/identity.ts",
+    file: "src/recovery/identity.ts",
     edits: [
       [
         'fileSystem.open(temporary, "create");',
@@ -178,7 +178,7 @@ export const FOLDER_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "a flush does not notice that another writer has gone on",
-    file: "src/segments/writer.ts",
+    file: "src/write/writer.ts",
     edits: [["if (probe[0] !== 0) requireUnnamed(", "if (probe[0] === 256) requireUnnamed("]],
     dies: "folder_test",
   },
@@ -190,13 +190,13 @@ export const FOLDER_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "a durable position between two frames is believed",
-    file: "src/segments/proven.ts",
+    file: "src/recovery/proven.ts",
     edits: [["highest - highest % FRAME_ALIGNMENT", "highest"]],
     dies: "limits_test",
   },
   {
     name: "a reader's scrub takes what the writer deleted for damage",
-    file: "src/scrub.ts",
+    file: "src/maintain/scrub.ts",
     edits: [["writer === undefined && report.damage.length === 0 ? goneFromReader : undefined", "undefined"]],
     dies: "scrub_test",
   },
@@ -208,7 +208,7 @@ export const FOLDER_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "a reader does not keep files open",
-    file: "src/storage/kept_files.ts",
+    file: "src/io/kept_files.ts",
     edits: [["const KEPT_FILES_MAX = 256;", "const KEPT_FILES_MAX = 0;"]],
     dies: "reader_test",
     equivalent: "a reader begins again when a file is gone, so it only takes longer",

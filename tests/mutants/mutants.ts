@@ -23,50 +23,50 @@ export interface Mutant {
   readonly equivalent?: string;
 }
 
-const BATCH = "src/segments/batch.ts";
-const NAME_NEXT = "src/segments/name_next.ts";
-const OPEN_FLUSHES = "src/segments/open_flushes.ts";
-const CONTINUE = "src/segments/continue.ts";
-const PREALLOCATION = "src/segments/preallocation.ts";
-const WRITER = "src/segments/writer.ts";
-const SLOT_WRITER = "src/segments/slot_writer.ts";
+const BATCH = "src/write/take_batch.ts";
+const NAME_NEXT = "src/write/name_next.ts";
+const OPEN_FLUSHES = "src/write/open_flushes.ts";
+const CONTINUE = "src/write/continue.ts";
+const PREALLOCATION = "src/write/preallocation.ts";
+const WRITER = "src/write/writer.ts";
+const SLOT_WRITER = "src/write/slot_writer.ts";
 const DURABLE_SLOT = "src/format/durable_slot.ts";
-const CREATE = "src/segments/create.ts";
-const SNAPSHOTS = "src/snapshots.ts";
-const IDENTITY = "src/segments/identity.ts";
-const OPEN = "src/open.ts";
-const LOG = "src/wal_log.ts";
-const SCRUB = "src/scrub.ts";
-const STATE = "src/live_state.ts";
-const DURABILITY = "src/durability.ts";
-const SNAPSHOT_STORE = "src/snapshot_store.ts";
-const VALIDATE_SNAPSHOT = "src/validate_snapshot.ts";
-const SNAPSHOT_STREAM = "src/snapshot_stream.ts";
+const CREATE = "src/write/create.ts";
+const SNAPSHOTS = "src/snapshots/snapshot_file.ts";
+const IDENTITY = "src/recovery/identity.ts";
+const OPEN = "src/recovery/open.ts";
+const LOG = "src/api/wal_log.ts";
+const SCRUB = "src/maintain/scrub.ts";
+const STATE = "src/log/live_state.ts";
+const DURABILITY = "src/write/durability.ts";
+const SNAPSHOT_STORE = "src/snapshots/snapshot_store.ts";
+const VALIDATE_SNAPSHOT = "src/api/validate_snapshot.ts";
+const SNAPSHOT_STREAM = "src/snapshots/snapshot_stream.ts";
 const SEGMENT_HEADER = "src/format/segment_header.ts";
 const NEXT_POINTER = "src/format/next_pointer.ts";
 const SEGMENT_INDEX = "src/format/segment_index.ts";
-const READ_INDEX = "src/segments/read_index.ts";
-const CHAIN = "src/segments/chain.ts";
-const RECOVERY = "src/segments/recovery.ts";
-const JUDGE = "src/segments/judge.ts";
-const INDEX = "src/segments/index.ts";
-const BORDERS = "src/segments/borders.ts";
-const SEALED = "src/segments/sealed.ts";
-const SEGMENT = "src/segments/segment.ts";
-const REPLAY = "src/segments/replay.ts";
-const PROVEN = "src/segments/proven.ts";
+const READ_INDEX = "src/recovery/read_index.ts";
+const CHAIN = "src/recovery/chain.ts";
+const RECOVERY = "src/recovery/recovery.ts";
+const JUDGE = "src/recovery/judge.ts";
+const INDEX = "src/log/log_index.ts";
+const BORDERS = "src/recovery/borders.ts";
+const SEALED = "src/recovery/sealed.ts";
+const SEGMENT = "src/log/segment.ts";
+const REPLAY = "src/recovery/replay.ts";
+const PROVEN = "src/recovery/proven.ts";
 const POOL = "src/codec/pool.ts";
-const SELECT = "src/segments/select_segment.ts";
-const GAP = "src/segments/gap.ts";
-const EVIDENCE_FILE = "src/segments/evidence.ts";
+const SELECT = "src/log/select_segment.ts";
+const GAP = "src/recovery/gap.ts";
+const EVIDENCE_FILE = "src/recovery/evidence.ts";
 const CHECKPOINT = "src/format/checkpoint.ts";
-const DROPS = "src/segments/drops.ts";
-const READER = "src/segments/reader.ts";
-const COMMIT = "src/group_commit.ts";
-const NODE = "src/storage/node_fs.ts";
-const NODE_FILE = "src/storage/node_file.ts";
-const FULL = "src/storage/full.ts";
-const REPAIR = "src/segments/repair.ts";
+const DROPS = "src/write/drops.ts";
+const READER = "src/log/reader.ts";
+const COMMIT = "src/write/group_commit.ts";
+const NODE = "src/io/node_fs.ts";
+const NODE_FILE = "src/io/node_file.ts";
+const FULL = "src/io/full.ts";
+const REPAIR = "src/maintain/segment_repairer.ts";
 const WASM_FRAME = "wasm/frame.ts";
 const WASM_SCAN = "wasm/scan.ts";
 
@@ -1097,7 +1097,7 @@ const CHECKSUMS: Mutant[] = [
   },
   {
     name: "a scrub names what was repaired meanwhile",
-    file: "src/repair.ts",
+    file: "src/maintain/repair_log.ts",
     edits: [["state.repairs++;", ""]],
     dies: "scrub_test",
   },
@@ -1389,7 +1389,7 @@ const RECOVERIES: Mutant[] = [
   },
   {
     name: "a file is read behind the size that it had when it was opened",
-    file: "src/storage/sized_file.ts",
+    file: "src/io/sized_file.ts",
     edits: [["const rest = this.bytes - position;", "const rest = Infinity + 0 * position;"]],
     dies: "endless_test",
   },
@@ -1681,7 +1681,7 @@ const REPAIRS: Mutant[] = [
 const EVENTS: Mutant[] = [
   {
     name: "a report leaves out the range of a loss whose end is unknown",
-    file: "src/report.ts",
+    file: "src/api/report.ts",
     edits: [["if (last === undefined) return `from index ${first} on`;", 'if (last === undefined) return "";']],
     dies: "report_test",
   },
@@ -1788,20 +1788,20 @@ const OWN_SNAPSHOTS: Mutant[] = [
 const THREADS: readonly Mutant[] = [
   {
     name: "another thread passes over what is not plainly valid",
-    file: "src/segments/scan_thread_text.ts",
+    file: "src/recovery/scan_thread_text.ts",
     edits: [["status !== SCAN_MORE && status !== SCAN_TABLE_FULL || consumed === 0", "consumed === 0"]],
     dies: "scan_ahead_test",
   },
   {
     name: "what another thread began with is not compared",
-    file: "src/segments/replay.ts",
+    file: "src/recovery/replay.ts",
     edits: [["!SCAN_SLOTS.every((slot) => codec.getWide(slot) === before[slot])", "before.length === 0"]],
     dies: "scan_ahead_test",
     equivalent: "replay begins each segment with what its header says, which is what the other thread was given",
   },
   {
     name: "the other thread is never ended",
-    file: "src/segments/recovery.ts",
+    file: "src/recovery/recovery.ts",
     edits: [["sealed.ahead?.close();", ""]],
     dies: "scan_ahead_test",
   },

@@ -2,11 +2,11 @@
 
 import type { Mutant } from "./mutants.ts";
 
-const RETENTION = "src/retention.ts";
-const INDEX = "src/segments/index.ts";
-const STORE = "src/snapshot_store.ts";
-const STATE = "src/live_state.ts";
-const LOG = "src/wal_log.ts";
+const RETENTION = "src/api/retention.ts";
+const INDEX = "src/log/log_index.ts";
+const STORE = "src/snapshots/snapshot_store.ts";
+const STATE = "src/log/live_state.ts";
+const LOG = "src/api/wal_log.ts";
 
 /** Mutants of retentions. */
 export const RETENTION_MUTANTS: readonly Mutant[] = [
@@ -150,19 +150,19 @@ export const RETENTION_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "a scrub takes damage to retained entries for harmless",
-    file: "src/segments/live.ts",
+    file: "src/log/live.ts",
     edits: [["Math.max(firstIndex, index.firstIndex)", "Math.max(firstIndex, index.snapshotIndex + 1)"]],
     dies: "retain_test",
   },
   {
     name: "an iteration reads on below the first index",
-    file: "src/iterate.ts",
+    file: "src/log/iterate.ts",
     edits: [["if (index >= firstIndex) return;", "if (index > 0) return;"]],
     dies: "retain_test",
   },
 ];
 
-const SPACE = "src/disk_space.ts";
+const SPACE = "src/io/disk_space.ts";
 
 /** Mutants of the measuring of free space. */
 export const SPACE_MUTANTS: readonly Mutant[] = [
@@ -207,13 +207,13 @@ export const SPACE_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "free space is not measured after flushes",
-    file: "src/wal_log.ts",
+    file: "src/api/wal_log.ts",
     edits: [["this.#durability.onFlushed = () => this.#space.look();", ""]],
     dies: "space_test",
   },
   {
     name: "free space is asked for without Deno's permission",
-    file: "src/storage/node_fs.ts",
+    file: "src/io/node_fs.ts",
     edits: [['.state !== "granted") {\n    return undefined;', '.state !== "granted") {\n    fs.statfsSync(path);']],
     dies: "space_test",
   },
@@ -225,8 +225,8 @@ export const SPACE_MUTANTS: readonly Mutant[] = [
   },
 ];
 
-const METRICS = "src/metrics.ts";
-const LOG_METRICS = "src/log_metrics.ts";
+const METRICS = "src/api/metrics.ts";
+const LOG_METRICS = "src/log/log_metrics.ts";
 
 /** Mutants of metrics and their text. */
 export const METRIC_MUTANTS: readonly Mutant[] = [

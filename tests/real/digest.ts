@@ -5,7 +5,7 @@
  */
 
 import { createHash } from "node:crypto";
-import type { RaftLog } from "../../src/types.ts";
+import type { RaftLog } from "../../src/api/types.ts";
 
 /**
  * A cryptographic digest of what a log holds, the same for the same content in every runtime.

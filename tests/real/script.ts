@@ -5,8 +5,8 @@
  * @module
  */
 
-import { MemoryLog } from "../../src/memory_log.ts";
-import type { LogEntry, RaftLog } from "../../src/types.ts";
+import { MemoryLog } from "../../src/api/memory_log.ts";
+import type { LogEntry, RaftLog } from "../../src/api/types.ts";
 
 /** With segments so small, the history fills several. */
 export const SEGMENT_BYTES = 4096;

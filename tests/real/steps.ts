@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { LogEntry, RaftLog, Snapshot } from "../../src/types.ts";
+import type { LogEntry, RaftLog, Snapshot } from "../../src/api/types.ts";
 import { Random } from "../../src/testing/random.ts";
 
 /** Entries above the snapshot before compaction gets likelier: it keeps logs small, and segments coming and going. */

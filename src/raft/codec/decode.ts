@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Index, LogEntry, NodeId, Term } from "../../types.ts";
+import type { Index, LogEntry, NodeId, Term } from "../../api/types.ts";
 import type {
   AppendEntries,
   AppendEntriesReply,

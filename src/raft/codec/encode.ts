@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { LogEntry, NodeId, Term } from "../../types.ts";
+import type { LogEntry, NodeId, Term } from "../../api/types.ts";
 import { type AppendEntries, type InstallSnapshot, type Message, type RepairReply, senderOf } from "../messages.ts";
 import {
   ENTRY_BYTES_MAX,

@@ -10,9 +10,9 @@
  * @module
  */
 
-import { WalLogError } from "../../errors.ts";
-import { unshared } from "../../taken.ts";
-import type { NodeId } from "../../types.ts";
+import { WalLogError } from "../../api/errors.ts";
+import { unshared } from "../../api/taken.ts";
+import type { NodeId } from "../../api/types.ts";
 import { isNodeId } from "../config.ts";
 import { NUMBER_BYTES_MAX } from "./format.ts";
 

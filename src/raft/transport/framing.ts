@@ -28,7 +28,7 @@
  */
 
 import { createHash } from "node:crypto";
-import type { NodeId } from "../../types.ts";
+import type { NodeId } from "../../api/types.ts";
 import { encodingError } from "../codec/wire.ts";
 
 /** Size of a hello. */

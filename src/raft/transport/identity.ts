@@ -6,7 +6,7 @@
 
 import { X509Certificate } from "node:crypto";
 import type { TLSSocket } from "node:tls";
-import type { NodeId } from "../../types.ts";
+import type { NodeId } from "../../api/types.ts";
 import type { TransportTls } from "./tcp_options.ts";
 
 /** What of a certificate says whose it is. */

@@ -6,8 +6,8 @@
 
 import { createServer as createTcpServer, type Server, type Socket } from "node:net";
 import { createServer as createTlsServer, type TLSSocket } from "node:tls";
-import { WalLogError } from "../../errors.ts";
-import type { NodeId } from "../../types.ts";
+import { WalLogError } from "../../api/errors.ts";
+import type { NodeId } from "../../api/types.ts";
 import { decodeMessage } from "../codec/decode.ts";
 import { senderOf } from "../messages.ts";
 import { Backlog } from "./backlog.ts";

@@ -4,8 +4,8 @@
  * @module
  */
 
-import { WalLogError } from "../../errors.ts";
-import type { NodeId } from "../../types.ts";
+import { WalLogError } from "../../api/errors.ts";
+import type { NodeId } from "../../api/types.ts";
 import { decodeMessage } from "../codec/decode.ts";
 import { encodeMessage } from "../codec/encode.ts";
 import { type Message, senderOf } from "../messages.ts";

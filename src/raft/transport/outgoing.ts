@@ -6,7 +6,7 @@
 
 import { connect as connectTcp, type Socket } from "node:net";
 import { connect as connectTls, type TLSSocket } from "node:tls";
-import type { NodeId } from "../../types.ts";
+import type { NodeId } from "../../api/types.ts";
 import {
   ANSWER,
   canBeHello,

@@ -4,9 +4,9 @@
  * @module
  */
 
-import { WalLogError } from "../../errors.ts";
-import { checkNames } from "../../option_names.ts";
-import type { NodeId } from "../../types.ts";
+import { WalLogError } from "../../api/errors.ts";
+import { checkNames } from "../../api/option_names.ts";
+import type { NodeId } from "../../api/types.ts";
 import { MESSAGE_BYTES_MAX_DEFAULT } from "../codec/format.ts";
 import { isNodeId } from "../config.ts";
 import { whatIsWrongWithCertificates } from "./certificates.ts";

@@ -4,8 +4,8 @@
  * @module
  */
 
-import { WalLogError } from "../../errors.ts";
-import type { NodeId } from "../../types.ts";
+import { WalLogError } from "../../api/errors.ts";
+import type { NodeId } from "../../api/types.ts";
 import { encodeBehind } from "../codec/encode.ts";
 import { type Message, senderOf } from "../messages.ts";
 import { clusterDigest, FRAME_LENGTH_BYTES } from "./framing.ts";

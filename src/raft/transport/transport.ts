@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { NodeId } from "../../types.ts";
+import type { NodeId } from "../../api/types.ts";
 import type { Message } from "../messages.ts";
 
 /**

@@ -1,0 +1,98 @@
+/**
+ * The space that a log takes on its volume, and the space that is free there.
+ *
+ * @module
+ */
+
+import { isHeard, tell } from "../api/events.ts";
+import type { Opened } from "../recovery/open.ts";
+import { snapshotName } from "../format/snapshot_name.ts";
+
+/** A log that is being written measures the free space at most this often. In milliseconds. */
+const LOOK_MS = 1000;
+
+/** Space on the volume of a log. */
+export interface SpaceStats {
+  /**
+   * Bytes of the segments, each up to its last frame. The files are larger by their indexes and by preallocated space.
+   */
+  readonly logBytes: number;
+  /** Bytes of the snapshot's file; 0 if there is none. */
+  readonly snapshotBytes: number;
+  /**
+   * Bytes that the process may still write on the log's volume. `undefined` where it may not ask: Deno needs
+   * `--allow-sys=statfs`, which is used if it was granted and never requested.
+   */
+  readonly freeBytes: number | undefined;
+}
+
+/** Measures the space of an open log, and reports when little is left. */
+export class DiskSpace {
+  private readonly opened: Opened;
+  private readonly lowSpaceBytes: number;
+  /** The snapshot that was measured last. */
+  private measured = { index: 0, bytes: 0 };
+  /** Whether the event was published, and there has not been enough space since. */
+  private isReported = false;
+  private lookAt = 0;
+
+  /**
+   * @param opened The log.
+   * @param lowSpaceBytes Free space below this is reported. In bytes.
+   */
+  constructor(opened: Opened, lowSpaceBytes: number) {
+    this.opened = opened;
+    this.lowSpaceBytes = lowSpaceBytes;
+  }
+
+  /** Measures the free space if the event has subscribers, at most once a second. */
+  look(): void {
+    const now = performance.now();
+    if (now < this.lookAt || !isHeard("wallog:low-space")) return;
+    this.lookAt = now + LOOK_MS;
+    this.freeBytes();
+  }
+
+  /** Space as it is now. */
+  read(): SpaceStats {
+    const { segments } = this.opened.index;
+    return {
+      logBytes: segments.reduce((sum, { endOffset }) => sum + endOffset, 0),
+      snapshotBytes: this.snapshotBytes(),
+      freeBytes: this.freeBytes(),
+    };
+  }
+
+  private freeBytes(): number | undefined {
+    const { fileSystem, folder, writer } = this.opened;
+    const { lowSpaceBytes } = this;
+    const freeBytes = fileSystem.freeBytes?.(folder);
+    if (freeBytes === undefined || writer === undefined) return freeBytes;
+    if (freeBytes >= lowSpaceBytes) this.isReported = false;
+    else if (!this.isReported && isHeard("wallog:low-space")) {
+      this.isReported = true;
+      tell("wallog:low-space", { path: folder, freeBytes, lowSpaceBytes });
+    }
+    return freeBytes;
+  }
+
+  /** Bytes of the snapshot's file, which never changes; 0 if it cannot be opened. */
+  private snapshotBytes(): number {
+    const { fileSystem, folder, index } = this.opened;
+    const { snapshotIndex, snapshotTerm } = index;
+    if (this.measured.index === snapshotIndex) return this.measured.bytes;
+    let bytes = 0;
+    try {
+      const file = fileSystem.open(`${folder}/${snapshotName(snapshotIndex, snapshotTerm)}`, "read");
+      try {
+        bytes = file.size();
+      } finally {
+        file.close();
+      }
+    } catch {
+      // Statistics must not fail. Reading the snapshot reports a missing file.
+    }
+    this.measured = { index: snapshotIndex, bytes };
+    return bytes;
+  }
+}

@@ -1,0 +1,130 @@
+/**
+ * Whole reads and writes over a file's short ones, and what its errors mean.
+ *
+ * @module
+ */
+
+import process from "node:process";
+import { WalLogError } from "../api/errors.ts";
+import type { File } from "./file_system.ts";
+
+/**
+ * Reads until an array is full or the file ends.
+ *
+ * @param file The file.
+ * @param into Where the bytes go.
+ * @param position Offset in the file, in bytes.
+ * @returns How many bytes were read; fewer than asked for only at the end of the file.
+ */
+export function readFull(file: Pick<File, "read">, into: Uint8Array, position: number): number {
+  let done = interruptible(() => file.read(into, position));
+  while (done < into.byteLength) {
+    const count = interruptible(() => file.read(into.subarray(done), position + done));
+    if (count === 0) break;
+    done += count;
+  }
+  return done;
+}
+
+/**
+ * Writes all of an array.
+ *
+ * @param file The file.
+ * @param from The bytes.
+ * @param position Offset in the file, in bytes.
+ */
+export function writeFull(file: File, from: Uint8Array, position: number): void {
+  let done = 0;
+  while (done < from.byteLength) {
+    const rest = done === 0 ? from : from.subarray(done);
+    let count: number;
+    // Not with `interruptible`: this is called for each append, and a closure costs a fiftieth of a small one.
+    try {
+      count = file.write(rest, position + done);
+    } catch (error) {
+      if (errorCode(error) !== "EINTR") throw error;
+      continue;
+    }
+    // A file that takes nothing and reports nothing would keep us here for ever.
+    if (count <= 0) throw new Error(`wrote ${count} of ${rest.byteLength} bytes`);
+    done += count;
+  }
+}
+
+/** Tries again what a signal interrupted before it did anything. */
+function interruptible(operation: () => number): number {
+  for (;;) {
+    try {
+      return operation();
+    } catch (error) {
+      if (errorCode(error) !== "EINTR") throw error;
+    }
+  }
+}
+
+/** Numbers of errors that a runtime may not name, as Linux has them. */
+const UNNAMED_LINUX_ERRORS: Readonly<Record<number, string>> = process.platform === "linux"
+  ? { 27: "EFBIG", 122: "EDQUOT" }
+  : {};
+
+/**
+ * The operating system's code of an error.
+ *
+ * @param error Anything thrown.
+ * @returns `ENOSPC` and the like, or `undefined`.
+ */
+export function errorCode(error: unknown): string | undefined {
+  const { code, errno, name, message } = (error ?? {}) as Record<string, unknown>;
+  // Deno names an interrupted call and gives some errors by number only, and Node has no name for a full quota.
+  if (name === "Interrupted") return "EINTR";
+  const number = typeof errno === "number" ? -errno : Number(/\(os error (\d+)\)$/.exec(String(message))?.[1]);
+  return UNNAMED_LINUX_ERRORS[number] ?? (typeof code === "string" ? code : undefined);
+}
+
+/** The limit that a write met, by the operating system's code. */
+const SHORTAGES: ReadonlyMap<string | undefined, string> = new Map([
+  ["ENOSPC", "the disk is full"],
+  ["EDQUOT", "the disk quota is used up"],
+  ["EFBIG", "the file would exceed the largest size allowed, by `ulimit -f` or by the file system"],
+]);
+
+/**
+ * Whether an error says that there is no room for a write.
+ *
+ * @param error Anything thrown.
+ * @returns `true` for a full disk, a quota, or a limit on the size of files.
+ */
+export function isNoSpace(error: unknown): boolean {
+  return SHORTAGES.has(errorCode(error));
+}
+
+/**
+ * The reason that an error gives, for a message.
+ *
+ * @param error Anything thrown.
+ * @returns Its own message. For lack of room ({@link isNoSpace}), also the limit and the code, because the runtimes
+ * call some of these errors "unknown error".
+ */
+export function reasonOf(error: unknown): string {
+  const found = error instanceof Error ? error.message : String(error);
+  const code = errorCode(error);
+  const shortage = SHORTAGES.get(code);
+  if (shortage === undefined) return found;
+  return `${shortage} (${found.startsWith(`${code}:`) ? found : `${code}: ${found}`})`;
+}
+
+/**
+ * An operating system's error as the library's.
+ *
+ * @param attempt What was attempted, for the message: `Cannot open the log`.
+ * @param path On what.
+ * @param cause The error; one that is the library's already is returned as it is.
+ * @returns The error to throw.
+ */
+export function ioError(attempt: string, path: string, cause: unknown): WalLogError {
+  if (cause instanceof WalLogError) return cause;
+  return new WalLogError(isNoSpace(cause) ? "NO_SPACE" : "IO", `${attempt} at ${path}: ${reasonOf(cause)}`, {
+    path,
+    cause,
+  });
+}

@@ -1,0 +1,188 @@
+/**
+ * The seam on a real machine: `node:fs`, which behaves alike in Deno, Bun and Node.
+ *
+ * @module
+ */
+
+import fs from "node:fs";
+import { dirname, resolve } from "node:path";
+import process from "node:process";
+import { clearTimeout, setTimeout } from "node:timers";
+import { WalLogError } from "../api/errors.ts";
+import type { FileSystem, Threads } from "./file_system.ts";
+import { lockFile } from "./lock.ts";
+import { copyOwner, FILE_PERMISSIONS, look, NodeFile } from "./node_file.ts";
+
+/** Below this a log is open before a thread has started and done something. In bytes. */
+const THREAD_WORTH_BYTES = 512 * 1024 * 1024;
+
+/** Permission bits of a folder unless the caller asks for others: the owner's alone. */
+const FOLDER_PERMISSIONS = 0o700;
+
+/** The part of Deno that queries permissions. */
+interface DenoPermissions {
+  querySync(
+    what:
+      | { readonly name: "read" | "write"; readonly path: string }
+      | { readonly name: "sys"; readonly kind: "statfs" },
+  ): { readonly state: string };
+}
+
+/** Deno's permissions; `undefined` in other runtimes. */
+function denoPermissions(): DenoPermissions | undefined {
+  return (globalThis as { Deno?: { permissions?: DenoPermissions } }).Deno?.permissions;
+}
+
+/**
+ * Resolves the links in a folder's path. Deno grants permissions by path: with a permission for a link and none for its
+ * target, only the link's path can be used.
+ */
+function resolveLinks(path: string): string {
+  const resolved = fs.realpathSync(path);
+  if (resolved === path) return path;
+  const permissions = denoPermissions();
+  const mayUse = (name: "read" | "write", of: string) => permissions?.querySync({ name, path: of }).state === "granted";
+  const isAllowed = permissions === undefined ||
+    (["read", "write"] as const).every((name) => mayUse(name, resolved) || !mayUse(name, path));
+  return isAllowed ? resolved : path;
+}
+
+/** Puts a directory's names on stable storage. */
+function syncDirectory(path: string): void {
+  let descriptor: number;
+  try {
+    descriptor = fs.openSync(path, "r");
+  } catch (error) {
+    // Windows cannot open a directory as a file, and its file systems journal names themselves.
+    if (process.platform === "win32") return;
+    throw error;
+  }
+  try {
+    fs.fsyncSync(descriptor);
+  } catch (error) {
+    if (process.platform !== "win32" || (error as NodeJS.ErrnoException).code !== "EPERM") throw error;
+  } finally {
+    fs.closeSync(descriptor);
+  }
+}
+
+/** Removes a file, or a link itself. Systems report different errors for a directory, so it is checked for first. */
+function remove(path: string): void {
+  if (look(path)?.isDirectory()) {
+    const message = `Cannot remove ${path}: it is a directory with the name of one of the log's files; move it away`;
+    throw new WalLogError("UNSAFE_FILE", message, { path });
+  }
+  fs.unlinkSync(path);
+}
+
+/** No open file has this number. */
+const NO_DESCRIPTOR = 2 ** 31 - 1;
+
+/**
+ * Fails if nothing can be made durable: Node's permission model forbids `fsync`, even for files that it allows to be
+ * written.
+ */
+function requireFlushes(): void {
+  if (process.permission === undefined) return;
+  try {
+    fs.fsyncSync(NO_DESCRIPTOR);
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code !== "ERR_ACCESS_DENIED") return;
+    const message = "Node's permission model (--permission) forbids fsync, so nothing can be made durable; " +
+      "open with readOnly, or run Node without --permission";
+    throw Object.assign(new Error(message, { cause }), { code: "ERR_ACCESS_DENIED" });
+  }
+}
+
+/** Gives a folder that was just made to the owner of the one above, as `adoptOwner` does with files. */
+function adoptFolder(path: string, above: string): void {
+  try {
+    const { uid, gid } = fs.statSync(above);
+    if (fs.lstatSync(path).uid !== uid) fs.lchownSync(path, uid, gid);
+  } catch {
+    // Only root can give folders away. And Deno may not be allowed to look at the one above.
+  }
+}
+
+/** Makes a directory and what is missing above it, each name made durable in the directory above. */
+function makeDirectory(path: string, permissions: number = FOLDER_PERMISSIONS): void {
+  requireFlushes();
+  const target = resolve(path);
+  const first = fs.mkdirSync(target, { recursive: true, mode: permissions });
+  if (first === undefined) return;
+  for (let made = target;; made = dirname(made)) {
+    adoptFolder(made, dirname(resolve(first)));
+    try {
+      syncDirectory(dirname(made));
+    } catch (error) {
+      // Deno with permissions for the log's folder only may not look at the folder above. Its name there is then
+      // as durable as the file system makes it; whoever wants more makes the folder first.
+      if ((error as Error).name !== "NotCapable") throw error;
+    }
+    if (made === resolve(first) || made === dirname(made)) break;
+  }
+}
+
+/**
+ * Bytes that the process may still write on a folder's volume. Deno requires a permission for this, which a log does not
+ * need. Without it the call would fail, or prompt on a terminal.
+ */
+function freeBytes(path: string): number | undefined {
+  const permissions = denoPermissions();
+  if (permissions !== undefined && permissions.querySync({ name: "sys", kind: "statfs" }).state !== "granted") {
+    return undefined;
+  }
+  try {
+    const { bavail, bsize } = fs.statfsSync(path);
+    return bavail * bsize;
+  } catch {
+    return undefined;
+  }
+}
+
+/** What a thread runs, after the task's text. */
+const THREAD_START = `
+const { parentPort, workerData } = process.getBuiltinModule("node:worker_threads");
+const send = (message, memory) => parentPort.postMessage(message, memory);
+try {
+  task(workerData, process.getBuiltinModule("node:fs"), send);
+} catch {
+  send(undefined, []);
+}`;
+
+const threads: Threads = {
+  worthBytes: THREAD_WORTH_BYTES,
+  start(task, input, receive) {
+    // Loaded when it is wanted: most logs never are so large.
+    const { Worker } = process.getBuiltinModule("node:worker_threads");
+    const worker = new Worker(`const task = ${task};${THREAD_START}`, { eval: true, workerData: input });
+    worker.unref();
+    worker.on("message", receive);
+    worker.on("error", () => receive(undefined));
+    worker.on("exit", () => receive(undefined));
+    return () => void worker.terminate();
+  },
+};
+
+/** The machine that the process runs on. */
+export const nodeFileSystem: FileSystem = {
+  resolve: resolveLinks,
+  open: (path, mode, permissions = FILE_PERMISSIONS) => new NodeFile(path, mode, permissions),
+  list: (path) => fs.readdirSync(path),
+  makeDirectory,
+  rename: (from, to) => fs.renameSync(from, to),
+  remove,
+  syncDirectory,
+  copyOwner,
+  lock: lockFile,
+  freeBytes,
+  threads,
+  // Not the global `crypto`, which takes Node some milliseconds to load.
+  now: () => Date.now(),
+  random: (into) => void process.getBuiltinModule("node:crypto").randomFillSync(into),
+  after(milliseconds, callback) {
+    const timer = setTimeout(callback, milliseconds);
+    timer.unref();
+    return () => clearTimeout(timer);
+  },
+};

@@ -1,0 +1,257 @@
+/**
+ * Where every entry lies: in memory, 4 bytes an entry for its offset and 16 for every change of term, so that
+ * what is held does not grow with the size of entries.
+ *
+ * @module
+ */
+
+import type { Index, Term } from "../api/types.ts";
+import type { Batch } from "./batch.ts";
+import { TERM_UNKNOWN } from "../format/numbers.ts";
+import type { LogState } from "../format/state.ts";
+import type { Segment } from "./segment.ts";
+
+/** The terms of a log as runs: since terms never decrease, a run is where a term begins. */
+export class TermRuns {
+  private starts: Index[] = [];
+  private terms: Term[] = [];
+
+  /**
+   * The term at an index.
+   *
+   * @param index An index at or above the first run's start.
+   * @returns Its term, or `undefined` below the first run.
+   */
+  at(index: Index): Term | undefined {
+    let low = 0;
+    let high = this.starts.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (this.starts[middle]! <= index) low = middle + 1;
+      else high = middle;
+    }
+    return low === 0 ? undefined : this.terms[low - 1];
+  }
+
+  /** Notes that `term` begins at `index`, which lies above every run so far. */
+  push(index: Index, term: Term): void {
+    if (this.terms.at(-1) === term) return;
+    this.starts.push(index);
+    this.terms.push(term);
+  }
+
+  /**
+   * Sets the terms of some entries.
+   *
+   * @param terms The terms, by index.
+   * @param end The index behind the last entry.
+   */
+  fill(terms: ReadonlyMap<Index, Term>, end: Index): void {
+    const bounds = new Set(this.starts);
+    for (const index of terms.keys()) bounds.add(index).add(index + 1);
+    const filled = [...bounds].filter((index) => index < end).sort((a, b) => a - b)
+      .map((index) => [index, terms.get(index) ?? this.at(index)] as const);
+    this.starts = [];
+    this.terms = [];
+    for (const [index, term] of filled) this.push(index, term ?? TERM_UNKNOWN);
+  }
+
+  /** Drops what lies at or above `from`. */
+  truncate(from: Index): void {
+    let length = this.starts.length;
+    while (length > 0 && this.starts[length - 1]! >= from) length--;
+    this.starts.length = this.terms.length = length;
+  }
+
+  /** Drops runs that end below `index`. */
+  dropBelow(index: Index): void {
+    let drop = 0;
+    while (drop + 1 < this.starts.length && this.starts[drop + 1]! <= index) drop++;
+    if (drop > 0) {
+      this.starts.splice(0, drop);
+      this.terms.splice(0, drop);
+    }
+  }
+
+  /**
+   * The runs of a range.
+   *
+   * @param first The first index.
+   * @param last The last index, inclusive.
+   * @returns Where each term begins within the range, the first clipped to `first`.
+   */
+  between(first: Index, last: Index): [Index, Term][] {
+    const found: [Index, Term][] = [];
+    for (let i = 0; i < this.starts.length; i++) {
+      const start = Math.max(first, this.starts[i]!);
+      const end = Math.min(last, (this.starts[i + 1] ?? Infinity) - 1);
+      if (start <= end) found.push([start, this.terms[i]!]);
+    }
+    return found;
+  }
+}
+
+/**
+ * The index of a log over its segments. Each segment holds one contiguous range of surviving entries (a
+ * truncation only ever takes the end away), and the ranges follow on each other.
+ */
+export class LogIndex {
+  /** The segments of the log, oldest first. */
+  segments: Segment[] = [];
+  /** Terms of the entries. */
+  readonly runs: TermRuns = new TermRuns();
+  /** Index that the next entry gets. */
+  nextIndex: Index = 1;
+  /** Term of the last entry, or of the snapshot if none follows it; {@link TERM_UNKNOWN} if lost. */
+  lastTerm: Term = 0;
+  /** Index of the snapshot; 0 if none. */
+  snapshotIndex: Index = 0;
+  /** Term of the snapshot; 0 if none. */
+  snapshotTerm: Term = 0;
+  /** The retentions: entries from the lowest index on stay although the snapshot covers them. */
+  retained: { readonly lowest: Index } = { lowest: Infinity };
+
+  /** Begins at a segment's state: what came before it is not in the index. */
+  begin(state: LogState): void {
+    this.nextIndex = state.nextIndex;
+    this.lastTerm = state.lastTerm;
+    this.snapshotIndex = state.snapshotIndex;
+    this.snapshotTerm = state.snapshotTerm;
+  }
+
+  /** The lowest index of which the entry can be read: the first above the snapshot, or the lowest that is retained. */
+  get firstIndex(): Index {
+    return Math.min(this.retained.lowest, this.snapshotIndex + 1);
+  }
+
+  /**
+   * How many of the oldest segments compaction deletes: those that lie below the first index completely, but never the
+   * newest segment.
+   */
+  get covered(): number {
+    if (this.snapshotIndex === 0) return 0;
+    const isNeeded = ({ firstIndex, count }: Segment, i: number) =>
+      i === this.segments.length - 1 || firstIndex + count > this.firstIndex;
+    return Math.max(this.segments.findIndex(isNeeded), 0);
+  }
+
+  /**
+   * Adds entries at the end, once they are written.
+   *
+   * @param batch The entries, whose offsets the newest segment has noted.
+   */
+  append({ count, firstTerm, lastTerm, changes }: Batch): void {
+    this.runs.push(this.nextIndex, firstTerm);
+    for (const [index, term] of changes ?? []) this.runs.push(index, term);
+    this.lastTerm = lastTerm;
+    this.nextIndex += count;
+  }
+
+  /**
+   * The segment that holds an entry.
+   *
+   * @param index An index of the log.
+   * @returns The segment, or `undefined` if none holds it.
+   */
+  locate(index: Index): Segment | undefined {
+    const segment = this.segments[this.begunBy(index) - 1];
+    return segment !== undefined && index < segment.firstIndex + segment.count ? segment : undefined;
+  }
+
+  /**
+   * The segments that can hold entries of a range.
+   *
+   * @param first The first index.
+   * @param last The last index, inclusive.
+   * @returns The segments, oldest first: a copy.
+   */
+  holding(first: Index, last: Index): Segment[] {
+    return this.segments.slice(Math.max(this.begunBy(first) - 1, 0), this.begunBy(last));
+  }
+
+  /** How many segments begin at or below an index. */
+  private begunBy(index: Index): number {
+    let low = 0;
+    let high = this.segments.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (this.segments[middle]!.firstIndex <= index) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  /**
+   * The term at an index, of entries and before the first of them.
+   *
+   * @param index Any index.
+   * @returns The term, {@link TERM_UNKNOWN} if it is lost, `undefined` outside the log.
+   */
+  termAt(index: Index): Term | undefined {
+    if (index === this.snapshotIndex) return this.snapshotTerm;
+    if (index < this.firstIndex - 1 || index >= this.nextIndex) return undefined;
+    return this.runs.at(index) ?? TERM_UNKNOWN;
+  }
+
+  /**
+   * Whether the entries above a snapshot stay when it is put in the place of what it covers: if the log has the same
+   * entry at its index. Where that one's term is lost, an entry of the snapshot's term above it says that it was the same
+   * (log matching).
+   *
+   * @param index The snapshot's index.
+   * @param term The snapshot's term.
+   * @returns Whether they stay; `undefined` if nothing tells.
+   */
+  keepsTail(index: Index, term: Term): boolean | undefined {
+    const known = this.termAt(index);
+    const last = this.nextIndex - 1;
+    if (known !== TERM_UNKNOWN || index === last) return known === term;
+    return this.runs.between(index + 1, last).some(([, above]) => above === term) || undefined;
+  }
+
+  /**
+   * Drops every entry at or above an index.
+   *
+   * @param from The first index to drop.
+   * @param lastTerm Term of the entry before it, where the caller knows it and this index may not.
+   */
+  truncate(from: Index, lastTerm: Term = this.termAt(from - 1) ?? TERM_UNKNOWN): void {
+    if (from >= this.nextIndex) return;
+    for (let i = this.segments.length - 1; i >= 0; i--) {
+      const segment = this.segments[i]!;
+      if (segment.firstIndex + segment.count <= from && segment.count > 0) break;
+      segment.cut(from);
+    }
+    this.runs.truncate(from);
+    this.nextIndex = from;
+    this.lastTerm = lastTerm;
+  }
+
+  /**
+   * Puts a snapshot in the place of what it covers. Retained entries stay, unless it clears the log.
+   *
+   * @param index Its index.
+   * @param term Its term.
+   * @param clear Whether the entries above it go too.
+   */
+  compact(index: Index, term: Term, clear: boolean): void {
+    if (clear || index >= this.nextIndex) {
+      this.runs.truncate(0);
+      for (const segment of this.segments) segment.clear(index + 1);
+      this.nextIndex = index + 1;
+    }
+    if (index === this.nextIndex - 1) this.lastTerm = term;
+    const before = this.snapshotIndex;
+    const beforeTerm = this.snapshotTerm;
+    this.snapshotIndex = index;
+    this.snapshotTerm = term;
+    // A retention can make the previous snapshot's index readable or the one before the first: keep its term.
+    if (before >= this.firstIndex - 1) this.runs.fill(new Map([[before, beforeTerm]]), this.nextIndex);
+    this.dropTerms();
+  }
+
+  /** Drops the terms of entries below the first index, but for the one just before it, which a leader sends along. */
+  dropTerms(): void {
+    this.runs.dropBelow(this.firstIndex - 1);
+  }
+}

@@ -1,0 +1,90 @@
+/**
+ * The metrics of a log.
+ *
+ * @module
+ */
+
+import type { WalLogStats } from "./live_state.ts";
+import type { Metric } from "../api/metrics.ts";
+import type { Damage } from "../api/report.ts";
+import type { RetentionState } from "../api/retention.ts";
+import type { Index } from "../api/types.ts";
+
+/** What is measured of a log. */
+export interface MeasuredLog {
+  readonly firstIndex: Index;
+  readonly lastIndex: Index;
+  readonly durableIndex: Index;
+  readonly snapshotIndex: Index;
+  readonly damaged: readonly Damage[];
+  readonly retentions: readonly RetentionState[];
+  stats(): WalLogStats;
+}
+
+/** Keys of the statistics that are numbers. */
+type Figure = { [K in keyof WalLogStats]: WalLogStats[K] extends number | undefined ? K : never }[keyof WalLogStats];
+
+const COUNTERS: readonly (readonly [figure: Figure, name: string, help: string])[] = [
+  ["entriesAppended", "wallog_entries_appended_total", "Entries appended since the log was opened."],
+  ["bytesWritten", "wallog_written_bytes_total", "Bytes of frames and headers written."],
+  ["syncs", "wallog_syncs_total", "Calls of sync; many share one flush."],
+  ["flushes", "wallog_flushes_total", "Flushes that succeeded."],
+  ["slowFlushes", "wallog_slow_flushes_total", "Flushes that took longer than slowFlushMilliseconds."],
+  ["segmentsSealed", "wallog_segments_sealed_total", "Segments sealed."],
+  ["segmentsDeleted", "wallog_segments_deleted_total", "Segments deleted because a snapshot covers them."],
+  ["snapshots", "wallog_snapshots_total", "Snapshots installed."],
+];
+
+const GAUGES: readonly (readonly [figure: Figure, name: string, help: string])[] = [
+  ["segments", "wallog_segments", "Segments that the log has."],
+  ["logBytes", "wallog_log_bytes", "Bytes of the segments, each up to its last frame."],
+  ["snapshotBytes", "wallog_snapshot_bytes", "Bytes of the snapshot's file; 0 if there is none."],
+  ["freeBytes", "wallog_free_bytes", "Bytes that can still be written on the log's volume."],
+];
+
+const INDEXES = [
+  ["firstIndex", "wallog_first_index", "The lowest index of which the entry can be read."],
+  ["lastIndex", "wallog_last_index", "Index of the last entry."],
+  ["durableIndex", "wallog_durable_index", "The last index on stable storage."],
+  ["snapshotIndex", "wallog_snapshot_index", "Index of the snapshot; 0 if there is none."],
+] as const;
+
+/**
+ * The metrics of a log.
+ *
+ * @param log The log.
+ * @param name Value of the label `log`, which all samples have.
+ * @param isWritable Whether it takes changes.
+ * @returns The metrics. What is unknown has no samples.
+ */
+export function logMetrics(log: MeasuredLog, name: string, isWritable: boolean): Metric[] {
+  const stats = log.stats();
+  const labels = { log: name };
+  const single = (type: "counter" | "gauge", name: string, help: string, value: number | undefined): Metric => ({
+    name,
+    type,
+    help,
+    samples: value === undefined ? [] : [{ labels, value }],
+  });
+  const { bounds, counts, sum } = stats.flushLatency;
+  const writable = "1 while the log takes changes; 0 after a failure, when it is closed, and if it is only read.";
+  return [
+    ...COUNTERS.map(([figure, name, help]) => single("counter", name, help, stats[figure])),
+    ...GAUGES.map(([figure, name, help]) => single("gauge", name, help, stats[figure])),
+    ...INDEXES.map(([index, name, help]) => single("gauge", name, help, log[index])),
+    {
+      name: "wallog_retained_index",
+      type: "gauge",
+      help: "The lowest index that a retention holds.",
+      samples: log.retentions.map(({ name: retention, from }) => ({ labels: { ...labels, retention }, value: from })),
+    },
+    single("gauge", "wallog_damaged_places", "Places that are damaged and not repaired.", log.damaged.length),
+    single("gauge", "wallog_writable", writable, isWritable ? 1 : 0),
+    {
+      name: "wallog_flush_seconds",
+      type: "histogram",
+      help: "How long flushes took.",
+      samples: [{ labels, bounds: bounds.map((bound) => bound / 1000), counts, sum: sum / 1000 }],
+    },
+  ];
+}

@@ -1,0 +1,297 @@
+/**
+ * Scrubbing: everything that a log has on disk verified in the background, while the log serves.
+ *
+ * @module
+ */
+
+import { setTimeout } from "node:timers/promises";
+import type { Codec } from "../codec/codec.ts";
+import { leaseCodec, returnCodec } from "../codec/pool.ts";
+import type { Durability } from "../write/durability.ts";
+import { WalLogError } from "../api/errors.ts";
+import type { LiveState } from "../log/live_state.ts";
+import type { Opened } from "../recovery/open.ts";
+import { checkNames } from "../api/option_names.ts";
+import type { Progress } from "../api/options.ts";
+import type { Damage } from "../api/report.ts";
+import { readIndexOffsets, readTrailer } from "../recovery/read_index.ts";
+import { damagedCopies } from "../format/next_pointer.ts";
+import { HEADER_OFFSETS, SECTOR_BYTES, SEGMENT_HEADER_BYTES } from "../format/header_block.ts";
+import { decodeSegmentHeader } from "../format/segment_header.ts";
+import type { LogIndex } from "../log/log_index.ts";
+import { entriesWithin, liveIndexes } from "../log/live.ts";
+import { goneFromReader } from "../log/reader.ts";
+import { Replay } from "../recovery/replay.ts";
+import { Segment } from "../log/segment.ts";
+import { SnapshotReader } from "../snapshots/snapshot_file.ts";
+import { snapshotName } from "../format/snapshot_name.ts";
+import type { FileSystem } from "../io/file_system.ts";
+import { errorCode, ioError, readFull } from "../io/full.ts";
+import { openSized, type SizedFile } from "../io/sized_file.ts";
+
+/** The longest that scrubbing rests at once, so that it notices when it is to end. In milliseconds. */
+const SCRUB_PAUSE_MS_MAX = 250;
+
+/** How to scrub. */
+export interface ScrubOptions {
+  /** How much is read per second, so that the log's own work is not held up. In bytes. Default: no bound. */
+  readonly bytesPerSecond?: number;
+  /** Called as it goes on, after every MiB or so. */
+  readonly onProgress?: (progress: Progress) => void;
+  /** Ends it early: it rejects with the signal's reason. */
+  readonly signal?: AbortSignal;
+}
+
+/** What scrubbing found. */
+export interface ScrubReport {
+  /** `corrupt` if something is damaged that the log needs. */
+  readonly verdict: "clean" | "corrupt";
+  /** Segments that were read. */
+  readonly segments: number;
+  /** Bytes that were read. */
+  readonly bytes: number;
+  /** How long it took, in milliseconds. */
+  readonly milliseconds: number;
+  /** What is damaged. */
+  readonly damage: readonly Damage[];
+  /** Damage that costs nothing: to what the log no longer needs, or has a second copy of. */
+  readonly harmless: readonly Damage[];
+}
+
+/**
+ * Verifies a log while it serves, no faster than asked, and adds to what is known to be damaged.
+ *
+ * @param opened The log.
+ * @param state What it holds in memory.
+ * @param durability Whether it is open.
+ * @param options How fast, and whom to tell.
+ * @returns What was found.
+ * @throws {WalLogError} `IO`, `CLOSED`, `INVALID_ARGUMENT`; `COMPACTED` if the writer beside a reader has deleted a file.
+ * Or the reason of the signal.
+ */
+export async function scrubInBackground(
+  { fileSystem, folder, uuid, index, writer, report }: Opened,
+  state: LiveState,
+  durability: Durability,
+  options: ScrubOptions,
+): Promise<ScrubReport> {
+  durability.requireOpen("scrub");
+  checkNames("Cannot scrub", options, ["bytesPerSecond", "onProgress", "signal"]);
+  const { bytesPerSecond = Infinity, onProgress, signal } = options;
+  if (!(bytesPerSecond > 0)) {
+    throw new WalLogError(
+      "INVALID_ARGUMENT",
+      `Cannot scrub: bytesPerSecond must be a number above 0, found ${String(bytesPerSecond)}`,
+    );
+  }
+  // A reader's files were there when the log was opened, unless that reported them.
+  const gone = writer === undefined && report.damage.length === 0 ? goneFromReader : undefined;
+  const begin = () => scrubLog({ fileSystem, folder, uuid, index, active: writer?.segment, gone });
+  let scrubbing = begin();
+  let { repairs } = state;
+  let started = performance.now();
+  try {
+    for (;;) {
+      signal?.throwIfAborted();
+      durability.requireOpen("go on scrubbing");
+      const step = scrubbing.next();
+      if (step.done && state.repairs !== repairs) {
+        // What was found damaged may be good by now.
+        ({ repairs } = state);
+        scrubbing = begin();
+        started = performance.now();
+        continue;
+      }
+      if (step.done) {
+        state.addDamage(step.value.damage);
+        return step.value;
+      }
+      onProgress?.(step.value);
+      const due = started + step.value.bytesDone / bytesPerSecond * 1000;
+      do {
+        await setTimeout(Math.max(0, Math.min(due - performance.now(), SCRUB_PAUSE_MS_MAX)));
+      } while (performance.now() < due && signal?.aborted !== true && !durability.isClosed);
+    }
+  } catch (error) {
+    throw signal?.aborted === true ? error : ioError("Cannot scrub the log", folder, error);
+  } finally {
+    scrubbing.return(undefined as never);
+  }
+}
+
+/** What is scrubbed. */
+export interface ScrubSubject {
+  readonly fileSystem: FileSystem;
+  readonly folder: string;
+  readonly uuid: Uint8Array;
+  readonly index: LogIndex;
+  /** The segment that is being written; `undefined` if none is. */
+  readonly active: Segment | undefined;
+  /** The error of a missing file that the log's writer has deleted; left out if a missing file is damage. */
+  readonly gone?: (path: string, cause: unknown) => WalLogError;
+}
+
+/**
+ * Verifies a log. Yields the bytes done after each chunk. Whatever is appended, truncated or deleted meanwhile is left
+ * to itself: what was there at the beginning is verified as far as it is there still.
+ *
+ * @param subject The log.
+ * @returns What was found.
+ */
+export function* scrubLog(subject: ScrubSubject): Generator<Progress, ScrubReport> {
+  const codec = leaseCodec();
+  try {
+    return yield* scrubWith(codec, subject);
+  } finally {
+    returnCodec(codec);
+  }
+}
+
+function* scrubWith(codec: Codec, subject: ScrubSubject): Generator<Progress, ScrubReport> {
+  const started = performance.now();
+  const { index, active, fileSystem } = subject;
+  const found: Damage[] = [];
+  const spare: Damage[] = [];
+  const needed: Damage[] = [];
+  const segments = [...index.segments];
+  const ends = segments.map((segment) => segment.endOffset);
+  const bytesTotal = ends.reduce((sum, end) => sum + end, 0);
+  let bytesDone = 0;
+  for (const [i, segment] of segments.entries()) {
+    let file: SizedFile;
+    try {
+      file = openSized(fileSystem, segment.path);
+    } catch (error) {
+      if (errorCode(error) !== "ENOENT") throw error;
+      if (subject.gone !== undefined) throw subject.gone(segment.path, error);
+      // Compaction deletes segments, and takes them out of the index before anybody else runs.
+      if (index.segments.includes(segment)) found.push(wholeSegment(segment, "the file is missing"));
+      continue;
+    }
+    try {
+      spare.push(...checkHeader(codec, segment, file));
+      const replay = new Replay(codec);
+      const read = new Segment(segment.path, segment.header, ends[i]!);
+      replay.begin(segment.header.state);
+      replay.open(read);
+      for (let from = SEGMENT_HEADER_BYTES; from < ends[i]!;) {
+        const frames = replay.run(read, file, from, ends[i]!);
+        let step = frames.next();
+        for (; !step.done; step = frames.next()) yield { bytesDone: bytesDone + replay.bytesRead, bytesTotal };
+        if (step.value === undefined) break;
+        from = replay.passDamage(read, file, step.value, ends[i]!);
+      }
+      replay.close(read);
+      found.push(...replay.damage.map((one) => ({ ...one, ...entriesWithin(segment, one) })));
+      // Of a sealed segment the next one's header repeats the hard state; of this one nothing does.
+      if (segment === active && replay.hardStateLost) {
+        needed.push(...replay.damage.filter((one) => one.kind === "frames"));
+      }
+      const next = segments[i + 1];
+      if (next !== undefined && wasSealed(segment, next, ends[i + 1]!)) {
+        spare.push(...checkSegmentIndex(codec, segment, file));
+      }
+    } finally {
+      file.close();
+    }
+    bytesDone += ends[i]!;
+    yield { bytesDone: Math.min(bytesDone, bytesTotal), bytesTotal };
+  }
+  found.push(...yield* checkSnapshot(subject, codec, bytesTotal));
+
+  const damage: Damage[] = [];
+  const harmless: Damage[] = [...spare];
+  for (const one of found) {
+    const live = liveIndexes(index, one);
+    if (live !== undefined) damage.push({ ...one, ...live });
+    else if (one.kind === "snapshot" || one.kind === "segment") damage.push(one);
+    else if (needed.some(({ path, offset }) => path === one.path && offset === one.offset)) damage.push(one);
+    else harmless.push(one);
+  }
+  return {
+    verdict: damage.length > 0 ? "corrupt" : "clean",
+    segments: segments.length,
+    bytes: bytesTotal,
+    milliseconds: performance.now() - started,
+    damage,
+    harmless,
+  };
+}
+
+/** Damage to copies in the header block. One copy of each part may be lost at no cost. */
+function checkHeader(codec: Codec, segment: Segment, file: SizedFile): Damage[] {
+  const block = new Uint8Array(SEGMENT_HEADER_BYTES);
+  readFull(file, block, 0);
+  const sum = (bytes: Uint8Array, seed: bigint) => codec.hash(bytes, seed);
+  const at = (offset: number, reason: string): Damage => ({
+    ...wholeSegment(segment, reason),
+    kind: "segment header",
+    offset,
+    bytes: SECTOR_BYTES,
+  });
+  const headers = HEADER_OFFSETS.filter((offset) => decodeSegmentHeader(block, offset, sum) === undefined);
+  return [
+    ...headers.map((offset) => at(offset, "one of two copies is damaged")),
+    ...damagedCopies(block, segment.header.salt, sum).map((offset) =>
+      at(offset, "the next-segment pointer is damaged")
+    ),
+  ];
+}
+
+/**
+ * Whether the flush that sealed a segment returned, so that its segment index is durable. The writer writes no frame into the
+ * next segment before that. A crash during the flush can leave any part of the segment index. Then the next segment has no
+ * frame, or the log continued in another segment, with a higher number.
+ */
+function wasSealed({ header }: Segment, next: Segment, nextEnd: number): boolean {
+  return next.header.number === header.number + 1 && nextEnd > SEGMENT_HEADER_BYTES;
+}
+
+function checkSegmentIndex(codec: Codec, segment: Segment, file: SizedFile): Damage[] {
+  const size = file.size();
+  // Segments that a crash ended have none.
+  if (size <= segment.endOffset) return [];
+  const segmentIndex = readTrailer(codec, file, size, segment.header);
+  if (segmentIndex === undefined || segmentIndex.trailer.indexOffset !== segment.endOffset) return [];
+  if (readIndexOffsets(codec, file, segmentIndex.trailer) !== undefined) return [];
+  const reason = "its offsets are damaged; the segment is scanned instead";
+  return [{
+    ...wholeSegment(segment, reason),
+    kind: "segment index",
+    offset: segment.endOffset,
+    bytes: size - segment.endOffset,
+  }];
+}
+
+function* checkSnapshot(
+  { fileSystem, folder, uuid, index, gone }: ScrubSubject,
+  codec: Codec,
+  bytesTotal: number,
+): Generator<Progress, readonly Damage[]> {
+  const { snapshotIndex, snapshotTerm } = index;
+  if (snapshotIndex === 0) return [];
+  try {
+    const reader = new SnapshotReader(fileSystem, folder, codec, uuid, snapshotIndex, snapshotTerm);
+    for (const _ of reader.pieces()) yield { bytesDone: bytesTotal, bytesTotal };
+    return [];
+  } catch (error) {
+    if (!(error instanceof WalLogError) || error.code !== "CORRUPT") throw error;
+    const name = snapshotName(snapshotIndex, snapshotTerm);
+    if (gone !== undefined && !fileSystem.list(folder).includes(name)) throw gone(`${folder}/${name}`, error);
+    // A later snapshot may have taken its place meanwhile.
+    return index.snapshotIndex === snapshotIndex ? error.damage : [];
+  }
+}
+
+function wholeSegment(segment: Segment, reason: string): Damage {
+  return {
+    kind: "segment",
+    path: segment.path,
+    offset: 0,
+    bytes: segment.endOffset,
+    firstIndex: segment.count > 0 ? segment.firstIndex : undefined,
+    lastIndex: segment.count > 0 ? segment.firstIndex + segment.count - 1 : undefined,
+    term: undefined,
+    reason,
+  };
+}

@@ -1,0 +1,104 @@
+/**
+ * Decides which damage matters, and which segments the log still needs.
+ *
+ * @module
+ */
+
+import type { Damage } from "../api/report.ts";
+import type { Borders } from "./borders.ts";
+import type { Chain, Link } from "./chain.ts";
+import type { SegmentHeader } from "../format/segment_header.ts";
+import { EMPTY_STATE } from "../format/state.ts";
+import { liveIndexes } from "../log/live.ts";
+import type { Replay } from "./replay.ts";
+import type { Segment } from "../log/segment.ts";
+
+/** The damage to report, and the files to remove. */
+export interface Judgement {
+  /** Damage to something that the log needs. */
+  readonly damage: Damage[];
+  /** Damage to something that the log no longer needs. */
+  readonly harmless: Damage[];
+  /** Segment files below the snapshot, oldest first. */
+  readonly leftovers: readonly string[];
+}
+
+/**
+ * Separates the damage that matters from the damage that does not, and adds the entries that are missing at the start
+ * of the log.
+ *
+ * Segments below the snapshot leave the index. A crash can undo any of the deletions of a compaction, so any of these
+ * segments can be present or missing: neither is damage. The header of the next segment repeats the rest of their
+ * state.
+ *
+ * @param found The damage that recovery found.
+ * @param chain The segments of the log.
+ * @param replay Their replay, which is complete.
+ * @param borders The borders between them.
+ * @returns The damage to report, and the files to remove.
+ */
+export function judgeDamage(found: readonly Damage[], chain: Chain, replay: Replay, borders: Borders): Judgement {
+  const { index } = replay;
+  const covered = index.segments.splice(0, index.covered);
+  const oldest = index.segments[0]!;
+  const link = chain.links[covered.length]!;
+  takeBack(found, oldest, link, replay, borders);
+  const damage: Damage[] = [];
+  const harmless: Damage[] = [];
+  const { header, path } = link.file;
+  // If the chain has an older segment, everything that the previous one held is below the snapshot.
+  const missing = borders.missing(header.previous, `segment ${header.number} follows it, it is missing`);
+  const headless = covered.length > 0 ? undefined : found.find((one) => one.path === missing.path);
+  for (const one of found) {
+    const isBelow = one.path < path;
+    const live = isBelow ? undefined : liveIndexes(index, one);
+    if (live !== undefined) damage.push({ ...one, ...live });
+    else if (isNeededOtherwise(one, isBelow, replay)) damage.push(one);
+    else if (!isBelow) harmless.push(one);
+  }
+  const first = index.snapshotIndex + 1;
+  if (oldest.firstIndex > first) {
+    const lost = oldest.firstIndex - first;
+    borders.requirePlausible(link, lost, header.baseLsn);
+    damage.unshift({ ...headless ?? missing, firstIndex: first, lastIndex: oldest.firstIndex - 1 });
+    oldest.prependLost(lost);
+  } else if (index.snapshotIndex === 0 && (headless !== undefined || mustHaveHeldFrames(header))) {
+    // It held no entries, and the header of the next segment repeats the rest of its state.
+    harmless.push(headless ?? missing);
+  }
+  return { damage, harmless, leftovers: covered.map((segment) => segment.path) };
+}
+
+/**
+ * Whether the previous segment held any frames. If not, it may never have been durable: a crash can lose the name of a
+ * log's first segment and keep the name of the segment after it.
+ */
+function mustHaveHeldFrames({ previous, state }: SegmentHeader): boolean {
+  const { nextIndex, hardState, changes } = state;
+  const isEmpty = nextIndex === EMPTY_STATE.nextIndex && hardState.term === 0 && hardState.votedFor === null &&
+    changes === 0 && !state.hardStateLost && !state.tailLost && !state.replacementsLost;
+  return previous > 0 && !isEmpty;
+}
+
+/** Whether damage matters although the log loses no entry by it. */
+function isNeededOtherwise(one: Damage, isBelow: boolean, replay: Replay): boolean {
+  if (one.kind === "hard state" && !isBelow) return true;
+  if (one.firstIndex !== undefined && one.lastIndex === undefined) return true;
+  // Frames that are lost with their headers may have held a truncation or a snapshot. The entries that it discarded
+  // must not be believed.
+  return replay.doubtful.has(one) && replay.replacementsLost;
+}
+
+/**
+ * Counts as lost the entries that a gap at the start of the oldest segment held after a lost snapshot. Replay assumed
+ * that the log begins after the gap; a later checkpoint gave the snapshot's index.
+ */
+function takeBack(found: readonly Damage[], oldest: Segment, link: Link, { index }: Replay, borders: Borders): void {
+  const [first, last] = [index.snapshotIndex + 1, oldest.firstIndex - 1];
+  const holdsThem = found.some(({ path, firstIndex = Infinity, lastIndex = 0 }) =>
+    path === oldest.path && firstIndex <= first && last <= lastIndex
+  );
+  if (first > last || !holdsThem) return;
+  borders.requirePlausible(link, last - first + 1, oldest.endLsn);
+  oldest.prependLost(last - first + 1);
+}

@@ -1,0 +1,413 @@
+/**
+ * Opening a log: the lock, recovery, the verdict, and for a writer the segment to go on in.
+ *
+ * @module
+ */
+
+import { resolve } from "node:path";
+import { setImmediate, setTimeout } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import type { Codec } from "../codec/codec.ts";
+import { leaseCodec, returnCodec, sharedCodec } from "../codec/pool.ts";
+import { WalLogError } from "../api/errors.ts";
+import { tell } from "../api/events.ts";
+import type { CheckedOptions } from "../api/options.ts";
+import { type Damage, describeDamage, type RecoveryReport } from "../api/report.ts";
+import { createSegment } from "../write/create.ts";
+import { CHECKPOINT_BYTES } from "../format/checkpoint.ts";
+import type { PlacedSlot } from "../format/durable_slot.ts";
+import { SEGMENT_HEADER_BYTES } from "../format/header_block.ts";
+import { segmentNumber } from "../format/segment_name.ts";
+import type { LogState } from "../format/state.ts";
+import { IDENTITY_NAME, isIdentityLeftover, writeIdentity } from "./identity.ts";
+import type { LogIndex } from "../log/log_index.ts";
+import type { Recovered, RecoveryStep } from "./recovery.ts";
+import { isRepairLeftover } from "../maintain/segment_repairer.ts";
+import type { Segment } from "../log/segment.ts";
+import { listFolder, notADirectory, recover, recoverBesideWriter } from "./recover.ts";
+import { continueAfterCrash } from "../write/continue.ts";
+import { nameNextSegment } from "../write/name_next.ts";
+import { SegmentWriter } from "../write/writer.ts";
+import { isSnapshotLeftover } from "../snapshots/snapshot_file.ts";
+import type { File, FileLock, FileSystem } from "../io/file_system.ts";
+import { errorCode, ioError, readFull, writeFull } from "../io/full.ts";
+import { guard } from "../io/guard.ts";
+import { isUrl } from "../api/taken.ts";
+
+const LOCK_NAME = "LOCK";
+const UUID_BYTES = 16;
+/** How long to wait before trying again to take the lock that another writer holds. In milliseconds. */
+const LOCK_RETRY_MS = 20;
+/** Zeros behind the checkpoint of a clean close, which is one only at the end of the file. In bytes. */
+const OPEN_BYTES = 8;
+/** How long opening runs before it lets others. In milliseconds. */
+const OPEN_SLICE_MS = 8;
+
+/** An opened log. */
+export interface Opened {
+  readonly fileSystem: FileSystem;
+  readonly folder: string;
+  readonly codec: Codec;
+  readonly index: LogIndex;
+  /** The log's state, and what of it is lost. */
+  readonly state: LogState;
+  readonly report: RecoveryReport;
+  /** The log's UUID; of a log that does not exist yet, and is only read, all zeros. */
+  readonly uuid: Uint8Array;
+  /** Writes the log; `undefined` if it was opened for reading only. */
+  readonly writer: SegmentWriter | undefined;
+  readonly lock: FileLock | undefined;
+}
+
+/**
+ * The folder that a caller means.
+ *
+ * @param path A path or a `file:` URL.
+ * @returns The path, absolute.
+ */
+export function folderOf(path: string | URL): string {
+  const folder = isUrl(path) && path.protocol === "file:" && path.host === "" ? fileURLToPath(path.href) : path;
+  // A string that begins like a URL is one that somebody forgot to parse, and SQLite would take it for one.
+  if (typeof folder !== "string" || folder === "" || folder.includes("\0") || folder.startsWith("file:")) {
+    const found = isUrl(path) ? path.href : typeof path === "string" ? path : typeof path;
+    throw new WalLogError("INVALID_ARGUMENT", `Cannot open a log: expected a path or a file URL, found ${found}`);
+  }
+  // At once: the process may change its directory while the log is open.
+  return resolve(folder);
+}
+
+/**
+ * Opens a log. Yields after each chunk, so that the caller can let others run.
+ *
+ * @param folder The log's folder.
+ * @param options How.
+ * @param canWait Whether the caller lets others run where a step says that it waits for another thread.
+ * @returns The opened log.
+ * @throws {WalLogError} `LOCKED`, `CORRUPT`, `UNSUPPORTED_VERSION`, `INVALID_ARGUMENT`, `NO_SPACE` or `IO`.
+ */
+export function* openLog(
+  folder: string,
+  options: CheckedOptions,
+  canWait: boolean,
+): Generator<RecoveryStep, Opened> {
+  let lock: FileLock | undefined;
+  let writer: SegmentWriter | undefined;
+  let lease: Codec | undefined;
+  try {
+    const { readOnly } = options;
+    if (!options.create) requireLog(options.fileSystem, folder);
+    if (!readOnly) makeFolder(folder, options);
+    const home = resolveFolder(folder, options);
+    if (!readOnly) lock = yield* takeLock(home, options);
+    const fileSystem = lock === undefined ? options.fileSystem : guard(options.fileSystem, lock, options.fileMode);
+    const started = performance.now();
+    const codec = lease = leaseCodec();
+    const recovering = { fileSystem, folder: home, codec, verify: options.verify, canWait };
+    const recovered = yield* readOnly ? recoverBesideWriter(recovering) : recover(recovering);
+    const { index } = recovered;
+    const report = makeReport(recovered, performance.now() - started);
+    if (report.damage.length > 0 && options.onDamage === "fail") throw corrupt(home, report.damage);
+    // If a crash interrupted the creation of the log, there is no log yet.
+    if (!options.create && recovered.head === undefined && report.damage.length === 0) throw notFound(home);
+
+    let { uuid } = recovered;
+    if (!readOnly) {
+      if (uuid === undefined) fileSystem.random(uuid = new Uint8Array(UUID_BYTES));
+      writer = startWriter(fileSystem, home, codec, options.segmentBytes, recovered, uuid);
+      // Proves to the next recovery that everything copied by this one is durable.
+      writer.checkpoint(recovered.state);
+      if (!recovered.isIdentified) {
+        writeIdentity(fileSystem, home, uuid, (bytes, seed) => codec.hash(bytes, seed));
+      }
+      removeSuperseded(fileSystem, home, recovered);
+      // What else seems to be left over from a crash may be all that is left of what was damaged.
+      if (report.damage.length === 0) removeLeftovers(fileSystem, home, recovered);
+    }
+    const opened: Opened = {
+      fileSystem,
+      folder: home,
+      codec: sharedCodec(),
+      index,
+      state: recovered.state,
+      report,
+      uuid: uuid ?? new Uint8Array(UUID_BYTES),
+      writer,
+      lock,
+    };
+    lock = undefined;
+    return opened;
+  } catch (error) {
+    writer?.close();
+    throw ioError("Cannot open the log", folder, error);
+  } finally {
+    if (lease !== undefined) returnCodec(lease);
+    lock?.release();
+  }
+}
+
+function progressed(
+  path: string,
+  { onProgress }: CheckedOptions,
+  { bytesDone, bytesTotal, waitMs }: RecoveryStep,
+): void {
+  if (waitMs !== undefined) return;
+  onProgress?.({ bytesDone, bytesTotal });
+  tell("wallog:recovery", { path, bytesDone, bytesTotal });
+}
+
+/**
+ * Opens a log, and lets others run meanwhile.
+ *
+ * @param path The log's folder.
+ * @param options How.
+ * @returns The opened log.
+ * @throws {WalLogError} As {@link openLog}. Or the reason of the signal.
+ */
+export async function openInSlices(path: string | URL, options: CheckedOptions): Promise<Opened> {
+  options.signal?.throwIfAborted();
+  const folder = folderOf(path);
+  const opening = openLog(folder, options, true);
+  try {
+    for (let sliceEnd = performance.now() + OPEN_SLICE_MS;;) {
+      const step = opening.next();
+      if (step.done) return step.value;
+      progressed(folder, options, step.value);
+      if (step.value.waitMs !== undefined) await setTimeout(step.value.waitMs);
+      else if (performance.now() < sliceEnd) continue;
+      else await setImmediate();
+      options.signal?.throwIfAborted();
+      sliceEnd = performance.now() + OPEN_SLICE_MS;
+    }
+  } finally {
+    opening.return(undefined as never);
+  }
+}
+
+/**
+ * Opens a log, and blocks until it is open.
+ *
+ * @param path The log's folder.
+ * @param options How.
+ * @returns The opened log.
+ * @throws {WalLogError} As {@link openInSlices}.
+ */
+export function openAtOnce(path: string | URL, options: CheckedOptions): Opened {
+  options.signal?.throwIfAborted();
+  const folder = folderOf(path);
+  const opening = openLog(folder, options, false);
+  try {
+    for (;;) {
+      const step = opening.next();
+      if (step.done) return step.value;
+      progressed(folder, options, step.value);
+      if (step.value.waitMs !== undefined) blockFor(step.value.waitMs);
+    }
+  } finally {
+    opening.return(undefined as never);
+  }
+}
+
+/** Blocks the thread. */
+function blockFor(milliseconds: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, milliseconds);
+}
+
+/** Fails if the folder has no log, before anything is made. */
+function requireLog(fileSystem: FileSystem, folder: string): void {
+  let names: string[];
+  try {
+    names = listFolder(fileSystem, folder);
+  } catch (error) {
+    throw errorCode(error) === "ENOENT" ? notFound(folder, error) : error;
+  }
+  if (!names.some((name) => name === IDENTITY_NAME || segmentNumber(name) !== undefined)) throw notFound(folder);
+}
+
+function notFound(folder: string, cause?: unknown): WalLogError {
+  const message = `Cannot open the log at ${folder}: no log found; check the path, and that its volume is mounted`;
+  return new WalLogError("NOT_FOUND", message, { path: folder, cause });
+}
+
+function makeFolder(folder: string, { fileSystem, fileMode }: CheckedOptions): void {
+  try {
+    // Whoever may read the files may enter the folder.
+    fileSystem.makeDirectory(folder, fileMode | (fileMode & 0o444) >> 2);
+  } catch (error) {
+    if (errorCode(error) !== "EEXIST" && errorCode(error) !== "ENOTDIR") throw error;
+    throw notADirectory(folder, error);
+  }
+}
+
+/** Resolves the links in the folder's path once, so that changing a link later does not lead to another log. */
+function resolveFolder(folder: string, { fileSystem }: CheckedOptions): string {
+  try {
+    return fileSystem.resolve(folder);
+  } catch (error) {
+    throw errorCode(error) === "ENOTDIR" ? notADirectory(folder, error) : error;
+  }
+}
+
+/** Takes the lock. Waits for at most `lockTimeout` if another writer holds it. */
+function* takeLock(
+  folder: string,
+  { fileSystem, lockTimeout, fileMode }: CheckedOptions,
+): Generator<RecoveryStep, FileLock> {
+  const deadline = performance.now() + lockTimeout;
+  for (;;) {
+    const lock = fileSystem.lock(`${folder}/${LOCK_NAME}`, fileMode);
+    if (typeof lock === "object") return lock;
+    const left = deadline - performance.now();
+    if (left <= 0) {
+      const holder = lock === "this process"
+        ? "this process has"
+        : "another process, or another thread of this one, has";
+      throw new WalLogError(
+        "LOCKED",
+        `Cannot open the log at ${folder}: ${holder} it open for writing; close it there, wait with lockTimeout, or ` +
+          "open with readOnly",
+        { path: folder },
+      );
+    }
+    yield { bytesDone: 0, bytesTotal: 0, waitMs: Math.min(left, LOCK_RETRY_MS) };
+  }
+}
+
+function makeReport(recovered: Recovered, milliseconds: number): RecoveryReport {
+  const { index, damage, cut, closed } = recovered;
+  return {
+    verdict: damage.length > 0 ? "corrupt" : cut !== undefined ? "torn" : "clean",
+    closed: closed && damage.length === 0 && cut === undefined,
+    segments: index.segments.length,
+    entries: index.nextIndex - 1 - index.snapshotIndex,
+    bytes: recovered.bytesRead,
+    milliseconds,
+    threads: recovered.threads,
+    snapshotIndex: index.snapshotIndex,
+    lastIndex: index.nextIndex - 1,
+    provenIndex: recovered.provenIndex,
+    cut,
+    damage,
+    harmless: recovered.harmless,
+  };
+}
+
+function corrupt(folder: string, damage: readonly Damage[]): WalLogError {
+  const [first] = damage;
+  const more = damage.length > 1 ? ` and ${damage.length - 1} more places` : "";
+  return new WalLogError(
+    "CORRUPT",
+    `Cannot open the log at ${folder}: data that was durable is damaged, in ${describeDamage(first!)}${more}; ` +
+      `nothing was changed; restore the file, or open with onDamage "keep" and repair from a peer. ` +
+      "If the file system has shut down or become read-only after an I/O error, remount it or reboot, and open the " +
+      "log again before you restore anything",
+    { path: first!.path, offset: first!.offset, damage },
+  );
+}
+
+/** Readies the segment that writing goes on in. */
+function startWriter(
+  fileSystem: FileSystem,
+  folder: string,
+  codec: Codec,
+  segmentBytes: number,
+  recovered: Recovered,
+  uuid: Uint8Array,
+): SegmentWriter {
+  const { head, index, numberUsed } = recovered;
+  const { changes } = recovered.state;
+  const write = (segment: Segment, file: File, endsWithCheckpoint: boolean, slot?: PlacedSlot) =>
+    new SegmentWriter(fileSystem, folder, segmentBytes, {
+      segment,
+      file,
+      endsWithCheckpoint,
+      slot,
+      numberUsed: Math.max(numberUsed, segment.header.number),
+      changes,
+    });
+  if (head === undefined) {
+    const { segment, file } = createSegment(fileSystem, folder, codec, numberUsed, {
+      uuid,
+      baseLsn: 0,
+      previous: 0,
+      previousChecksum: 0,
+      state: recovered.provenState,
+      provenLsn: 0,
+      floor: 1,
+      dropped: [],
+    });
+    try {
+      fileSystem.syncDirectory(folder);
+    } catch (error) {
+      file.close();
+      throw error;
+    }
+    index.segments.push(segment);
+    return write(segment, file, false);
+  }
+  const { previous, slot } = recovered;
+  const nameHead = () => {
+    if (previous === undefined || previous.header.number !== head.header.previous) return;
+    nameNextSegment(fileSystem, codec, previous, head, recovered.provenLsn);
+  };
+  // A segment with damage is not written any more, so that a repair can replace its file.
+  if (
+    recovered.closed && recovered.cut === undefined && recovered.damage.length === 0 &&
+    recovered.harmless.every((one) => one.path !== head.path)
+  ) {
+    const file = fileSystem.open(head.path, "write");
+    try {
+      // The checkpoint was read, which does not say that it is on the disk: its own flush may have failed.
+      const checkpoint = new Uint8Array(CHECKPOINT_BYTES);
+      readFull(file, checkpoint, head.endOffset - checkpoint.length);
+      file.requireNamed?.();
+      writeFull(file, checkpoint, head.endOffset - checkpoint.length);
+      // From now on the log does not look closed. Two writers that each took it for closed would write in the same place.
+      file.truncate(head.endOffset + OPEN_BYTES);
+      file.sync();
+      // Were the newest segment lost too, nothing would show that it was there.
+      if (!recovered.isHeadNamed) nameHead();
+      return write(head, file, true, slot);
+    } catch (error) {
+      file.close();
+      throw error;
+    }
+  }
+  // For the same reason, what makes the newest segment part of the log is written once more.
+  nameHead();
+  const keptBytes = Math.max(
+    head.endOffset,
+    recovered.cut === undefined ? 0 : recovered.cut.offset + recovered.cut.bytes,
+  );
+  const proven = {
+    lsn: recovered.provenLsn,
+    state: recovered.provenState,
+    sum: recovered.provenChecksum,
+    lowestTruncated: recovered.provenTruncated,
+    truncatedSince: recovered.unprovenTruncated,
+    missingNumber: recovered.missingNumber,
+  };
+  const { segment, file } = continueAfterCrash(fileSystem, folder, codec, head, proven, numberUsed, keptBytes);
+  index.segments.push(segment);
+  return write(segment, file, segment.endOffset === SEGMENT_HEADER_BYTES);
+}
+
+/**
+ * Removes uncommitted segments durably. Otherwise a crash could restore one after compaction has removed the segment
+ * whose pointer excludes it. If the newest segment were then lost, the restored one would be taken for it.
+ */
+function removeSuperseded(fileSystem: FileSystem, folder: string, { superseded }: Recovered): void {
+  for (const path of superseded) fileSystem.remove(path);
+  if (superseded.length > 0) fileSystem.syncDirectory(folder);
+}
+
+/** Removes what a crash left behind and nothing refers to. Files that are not the log's are not looked at. */
+function removeLeftovers(fileSystem: FileSystem, folder: string, { head, index, leftovers }: Recovered): void {
+  for (const path of leftovers) fileSystem.remove(path);
+  // Before there was a log in this folder nobody but others had files in it, whatever they are called.
+  if (head === undefined) return;
+  for (const name of fileSystem.list(folder)) {
+    const isLeftover = isSnapshotLeftover(name, index.snapshotIndex, index.snapshotTerm) || isRepairLeftover(name) ||
+      isIdentityLeftover(name);
+    if (isLeftover) fileSystem.remove(`${folder}/${name}`);
+  }
+}

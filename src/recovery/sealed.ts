@@ -1,0 +1,196 @@
+/**
+ * Sealed segments: taken from their segment indexes where that is wanted and possible, by scanning otherwise, and what is
+ * damaged in them named. All of a sealed segment was flushed before the next one was named, so that nothing in it is
+ * torn.
+ *
+ * @module
+ */
+
+import type { Codec } from "../codec/codec.ts";
+import { leaseCodec, returnCodec, sharedCodec } from "../codec/pool.ts";
+import type { FileSystem } from "../io/file_system.ts";
+import { openSized, type SizedFile } from "../io/sized_file.ts";
+import type { Link } from "./chain.ts";
+import { readIndexOffsets, readTrailer } from "./read_index.ts";
+import { FRAME_ALIGNMENT, FRAME_HEADER_BYTES } from "../format/frame.ts";
+import { SEGMENT_HEADER_BYTES } from "../format/header_block.ts";
+import { endOf } from "./borders.ts";
+import { Replay, type SegmentEnd } from "./replay.ts";
+import type { Found, ScanAhead } from "./scan_ahead.ts";
+import { OFFSET_LOST, Segment } from "../log/segment.ts";
+
+/** Takes sealed segments into a replay. */
+export class SealedSegments {
+  private readonly fileSystem: FileSystem;
+  private readonly codec: Codec;
+  private readonly replay: Replay;
+  private readonly verify: "full" | "tail";
+  /** Another thread that scans segments too, if there is one. */
+  ahead: ScanAhead | undefined;
+
+  /**
+   * @param fileSystem The machine.
+   * @param codec The codec.
+   * @param replay The replay of the log.
+   * @param verify Whether segments are scanned, or taken from their segment indexes.
+   */
+  constructor(fileSystem: FileSystem, codec: Codec, replay: Replay, verify: "full" | "tail") {
+    this.fileSystem = fileSystem;
+    this.codec = codec;
+    this.replay = replay;
+    this.verify = verify;
+  }
+
+  /**
+   * Takes a segment. Yields after each chunk that is read, and `"waiting"` while another thread is at it.
+   *
+   * @param link The segment.
+   * @param next The one behind it, whose header tells where this one ended.
+   */
+  *take(link: Link, next: Link): Generator<"waiting" | void> {
+    const { replay } = this;
+    const { path, header } = link.file;
+    const endOffset = link.endOffset!;
+    const segment = new Segment(path, header, endOffset);
+    replay.open(segment, link.joined ? next.file.header.floor : 1);
+    const file = openSized(this.fileSystem, path);
+    try {
+      segment.isUnverified = this.verify === "tail" && this.takeSegmentIndex(segment, file, link, next);
+      if (segment.isUnverified) return;
+      const found = yield* this.foundAhead(link);
+      if (found !== undefined && replay.takeScanned(segment, found.before, found.scanned)) return yield;
+      const expected = link.joined ? next.file.header.state.nextIndex - header.state.nextIndex : 0;
+      segment.expect(
+        Math.max(0, Math.min(expected, Math.floor(Math.min(endOffset, link.file.size) / FRAME_HEADER_BYTES))),
+      );
+      const stop = yield* replay.run(segment, file, SEGMENT_HEADER_BYTES, endOffset);
+      if (stop !== undefined && !(yield* this.nameDamage(segment, file, link, next))) {
+        const from = replay.passDamage(segment, file, stop, endOffset);
+        yield* replayThroughDamage(replay, segment, file, endOffset, from);
+      }
+      segment.endOffset = endOffset;
+      segment.trim();
+    } finally {
+      file.close();
+    }
+  }
+
+  /** What another thread found in a segment, if it has taken it. */
+  private *foundAhead(link: Link): Generator<"waiting", Found | undefined> {
+    const asking = this.ahead?.take(link);
+    for (;;) {
+      const step = asking?.next();
+      if (step === undefined || step.done) return step?.value ?? undefined;
+      yield "waiting";
+    }
+  }
+
+  /** Takes a segment from its segment index; `false` if that is missing, damaged, or does not fit the next segment's header. */
+  private takeSegmentIndex(segment: Segment, file: SizedFile, link: Link, next: Link): boolean {
+    const { index } = this.replay;
+    const segmentIndex = readTrailer(this.codec, file, link.file.size, segment.header);
+    if (segmentIndex === undefined || segmentIndex.trailer.indexOffset !== link.endOffset) return false;
+    const { firstIndex, count, lowestTruncated } = segmentIndex.trailer;
+    if (link.joined && firstIndex + count !== next.file.header.state.nextIndex) return false;
+    index.truncate(Math.min(lowestTruncated, firstIndex));
+    segment.clear(firstIndex);
+    segment.lowestTruncated = lowestTruncated;
+    segment.adoptLater(count, () => {
+      const again = openSized(this.fileSystem, segment.path);
+      try {
+        return readIndexOffsets(sharedCodec(), again, segmentIndex.trailer) ??
+          this.rebuildOffsets(
+            segment,
+            again,
+            firstIndex,
+            count,
+            link.joined ? endOf(next.file.header) : undefined,
+          );
+      } finally {
+        again.close();
+      }
+    });
+    for (const [first, term] of segmentIndex.runs) index.runs.push(first, term);
+    index.nextIndex = firstIndex + count;
+    return true;
+  }
+
+  /** The offsets of a segment whose segment index does not have them, by scanning; lost where a frame is damaged. */
+  private rebuildOffsets(
+    segment: Segment,
+    file: SizedFile,
+    firstIndex: number,
+    count: number,
+    end: SegmentEnd | undefined,
+  ): Uint32Array {
+    // An instance of its own: another one may hold the state of a replay that is not over.
+    const codec = leaseCodec();
+    const scanned = new Segment(segment.path, segment.header, segment.endOffset);
+    try {
+      const replay = new Replay(codec);
+      replay.begin(segment.header.state);
+      replay.open(scanned);
+      for (const _ of replayThroughDamage(replay, scanned, file, segment.endOffset));
+      const nothing = { changes: undefined, lowestDropped: undefined, snapshotIndex: undefined };
+      replay.close(scanned, { ...(end ?? nothing), nextIndex: firstIndex + count });
+    } finally {
+      returnCodec(codec);
+    }
+    const offsets = new Uint32Array(count).fill(OFFSET_LOST);
+    for (const [index, offset] of scanned.located(firstIndex, firstIndex + count - 1)) {
+      offsets[index - firstIndex] = offset / FRAME_ALIGNMENT;
+    }
+    return offsets;
+  }
+
+  /**
+   * Takes a damaged segment from its segment index, which tells exactly which entries are damaged; `false` if it has none that
+   * can be read.
+   */
+  private *nameDamage(segment: Segment, file: SizedFile, link: Link, next: Link): Generator<void, boolean> {
+    const segmentIndex = readTrailer(this.codec, file, link.file.size, segment.header);
+    if (segmentIndex === undefined || readIndexOffsets(this.codec, file, segmentIndex.trailer) === undefined) {
+      return false;
+    }
+    if (!this.takeSegmentIndex(segment, file, link, next)) return false;
+    const replay = new Replay(this.codec);
+    const scanned = new Segment(segment.path, segment.header, segment.endOffset);
+    replay.begin(segment.header.state);
+    replay.open(scanned);
+    yield* replayThroughDamage(replay, scanned, file, link.endOffset!);
+    segment.endOffset = link.endOffset!;
+    const { firstIndex } = segment;
+    for (const one of replay.damage) {
+      const first = segment.countBelow(one.offset);
+      const behind = segment.countBelow(one.offset + one.bytes);
+      one.firstIndex = behind > first ? firstIndex + first : undefined;
+      one.lastIndex = behind > first ? firstIndex + behind - 1 : undefined;
+      this.replay.damage.push(one);
+    }
+    return true;
+  }
+}
+
+/**
+ * Replays up to a limit below which everything was durable, so that whatever is not valid is damage. Yields after each
+ * chunk.
+ *
+ * @param replay The replay.
+ * @param segment The segment, the last that was opened.
+ * @param file Its file.
+ * @param limit Offset of the limit.
+ * @param start Offset of the first frame.
+ */
+export function* replayThroughDamage(
+  replay: Replay,
+  segment: Segment,
+  file: SizedFile,
+  limit: number,
+  start: number = SEGMENT_HEADER_BYTES,
+): Generator<void> {
+  for (let from = start; from < limit;) {
+    const stop = yield* replay.run(segment, file, from, limit);
+    if (stop === undefined) break;
+    from = replay.passDamage(segment, file, stop, limit);
+  }
+}

@@ -1,0 +1,385 @@
+/**
+ * Snapshots: a file each, beside the segments, written in pieces and never held in memory by the log.
+ *
+ * ```text
+ * INDEX-TERM.snap, all integers little-endian
+ *   0  8 bytes "WALLOGSN"
+ *   8  u32 version
+ *  12  u32 n, number of members
+ *  16  16 bytes log UUID
+ *  32  u64 index
+ *  40  u64 term
+ *  48  u64 salt, random
+ *  56  n x u64 member
+ *   .  u64 XXH3-64 of everything before
+ *
+ * then pieces, the last of which has flag 1 and holds the number of data bytes as a u64
+ *   0  u64 sum     XXH3-64 of what follows, without the padding, seeded with salt XOR the piece's offset
+ *   8  u32 length
+ *  12  u32 flags
+ *  16  data, padded with zeros to 8 bytes
+ * ```
+ *
+ * A snapshot is part of the log if and only if a snapshot frame of the log names it. It is written under a temporary
+ * name, flushed, renamed, and its name is flushed before that frame is written.
+ *
+ * @module
+ */
+
+import type { Codec } from "../codec/codec.ts";
+import { snapshotName } from "../format/snapshot_name.ts";
+import { WalLogError } from "../api/errors.ts";
+import type { Damage } from "../api/report.ts";
+import type { File, FileSystem } from "../io/file_system.ts";
+import { errorCode, ioError, isNoSpace, readFull, writeFull } from "../io/full.ts";
+import { openSized, type SizedFile } from "../io/sized_file.ts";
+import { temporaryName } from "../io/temporary.ts";
+import type { Index, NodeId, SnapshotMeta, Term } from "../api/types.ts";
+import { MEMBERS_MAX } from "../api/validate_snapshot.ts";
+
+const MAGIC = 0x4e53474f4c4c4157n; // "WALLOGSN"
+const VERSION = 1;
+const FIXED_HEADER_BYTES = 56;
+const PIECE_HEADER_BYTES = 16;
+const FLAG_LAST = 1;
+const LAST_PIECE_BYTES = PIECE_HEADER_BYTES + 8;
+/** Data per piece: what is held in memory at once. */
+const PIECE_BYTES = 512 * 1024;
+
+const NAME = /^(\d{12,16})-(\d{12,16})\.snap$/;
+const TEMPORARY_NAME = /^\d{12,16}-\d{12,16}\.snap\.[0-9a-f]{16}\.tmp$/;
+
+/**
+ * Whether a file has the name of a snapshot.
+ *
+ * @param name The file's name.
+ */
+export function isSnapshotName(name: string): boolean {
+  return NAME.test(name);
+}
+
+/**
+ * What a file of a log that has no segments left says of a snapshot.
+ *
+ * @param folder The log's folder.
+ * @param name The file's name.
+ * @returns That it is lost, unless somebody knows that the log had it; `undefined` if the file is no snapshot.
+ */
+export function orphanedSnapshot(folder: string, name: string): Damage | undefined {
+  const [, index, term] = NAME.exec(name) ?? [];
+  if (index === undefined) return undefined;
+  const reason = "the segments that would say whether the log has it are lost";
+  const [at, of] = [Number(index), Number(term)];
+  return {
+    kind: "snapshot",
+    path: `${folder}/${name}`,
+    offset: 0,
+    bytes: 0,
+    firstIndex: at,
+    lastIndex: at,
+    term: of,
+    reason,
+  };
+}
+
+/**
+ * Whether a file is a snapshot that a later one replaces.
+ *
+ * @param name The file's name.
+ * @param index Index of the later one.
+ * @param term Its term.
+ * @returns Whether it can go once the later one is part of the log.
+ */
+export function isReplacedSnapshot(name: string, index: Index, term: Term): boolean {
+  const [, of] = NAME.exec(name) ?? [];
+  return of !== undefined && Number(of) <= index && name !== snapshotName(index, term);
+}
+
+/**
+ * Whether a file is a snapshot of a log, finished or not, other than the one that counts.
+ *
+ * @param name The file's name.
+ * @param index Index of the log's snapshot; 0 if there is none.
+ * @param term Its term.
+ * @returns Whether nothing needs the file.
+ */
+export function isSnapshotLeftover(name: string, index: Index, term: Term): boolean {
+  return TEMPORARY_NAME.test(name) || (NAME.test(name) && (index === 0 || name !== snapshotName(index, term)));
+}
+
+/** Writes one snapshot, piece by piece. */
+export class SnapshotWriter {
+  /** What the snapshot is of. */
+  readonly meta: SnapshotMeta;
+  private readonly fileSystem: FileSystem;
+  private readonly folder: string;
+  private readonly codec: Codec;
+  private readonly temporary: string;
+  private readonly salt: bigint;
+  private readonly file: File;
+  private readonly piece = new Uint8Array(PIECE_HEADER_BYTES + PIECE_BYTES);
+  private filled = 0;
+  private position = 0;
+  private dataBytes = 0;
+  /** Whether the file has its name. */
+  isNamed = false;
+  private isOpen = true;
+  private isFlushing = false;
+
+  constructor(fileSystem: FileSystem, folder: string, codec: Codec, uuid: Uint8Array, meta: SnapshotMeta) {
+    this.fileSystem = fileSystem;
+    this.folder = folder;
+    this.codec = codec;
+    this.meta = { index: meta.index, term: meta.term, config: [...meta.config] };
+    const salt = new BigUint64Array(1);
+    fileSystem.random(new Uint8Array(salt.buffer));
+    this.salt = salt[0]!;
+    this.temporary = `${folder}/${temporaryName(fileSystem, snapshotName(meta.index, meta.term))}`;
+    this.file = fileSystem.open(this.temporary, "create");
+    try {
+      this.put(encodeHeader(this.meta, uuid, this.salt, codec));
+    } catch (error) {
+      if (isNoSpace(error)) this.abort();
+      else this.release();
+      throw error;
+    }
+  }
+
+  private put(bytes: Uint8Array): void {
+    writeFull(this.file, bytes, this.position);
+    this.position += bytes.length;
+  }
+
+  private putPiece(flags: number): void {
+    const { piece, filled } = this;
+    const view = new DataView(piece.buffer);
+    view.setUint32(8, filled, true);
+    view.setUint32(12, flags, true);
+    const end = PIECE_HEADER_BYTES + filled;
+    view.setBigUint64(0, this.codec.hash(piece.subarray(8, end), this.salt ^ BigInt(this.position)), true);
+    const padded = Math.ceil(end / 8) * 8;
+    piece.fill(0, end, padded);
+    this.put(piece.subarray(0, padded));
+    this.filled = 0;
+  }
+
+  /**
+   * Adds data.
+   *
+   * @param data The next bytes of the snapshot.
+   */
+  write(data: Uint8Array): void {
+    for (let done = 0; done < data.length;) {
+      const part = data.subarray(done, done + PIECE_BYTES - this.filled);
+      this.piece.set(part, PIECE_HEADER_BYTES + this.filled);
+      this.filled += part.length;
+      done += part.length;
+      if (this.filled === PIECE_BYTES) this.putPiece(0);
+    }
+    this.dataBytes += data.length;
+  }
+
+  /** Writes what ends the file. */
+  private end(): void {
+    if (this.filled > 0) this.putPiece(0);
+    new DataView(this.piece.buffer).setBigUint64(PIECE_HEADER_BYTES, BigInt(this.dataBytes), true);
+    this.filled = 8;
+    this.putPiece(FLAG_LAST);
+  }
+
+  /** Flushes the file and gives it its name, durably. */
+  publish(): void {
+    this.end();
+    this.file.sync();
+    this.rename();
+  }
+
+  /** Ends the file and flushes it, without blocking. {@link SnapshotWriter.rename} then gives it its name. */
+  async flushAsync(): Promise<void> {
+    this.end();
+    this.isFlushing = true;
+    try {
+      await this.file.syncAsync();
+    } finally {
+      this.isFlushing = false;
+      // A caller that gave up meanwhile could not close the file during the flush.
+      if (!this.isOpen) this.file.close();
+    }
+  }
+
+  /** Gives the file its name, durably. All of it must have been flushed. */
+  rename(): void {
+    this.closeFile();
+    this.fileSystem.rename(this.temporary, `${this.folder}/${snapshotName(this.meta.index, this.meta.term)}`);
+    this.isNamed = true;
+    this.fileSystem.syncDirectory(this.folder);
+  }
+
+  /** Gives the snapshot up, and removes the temporary file. */
+  abort(): void {
+    this.release();
+    if (!this.isNamed) this.fileSystem.remove(this.temporary);
+  }
+
+  /** Gives the snapshot up after a failure. The next opening removes the temporary file. */
+  release(): void {
+    if (this.isOpen) this.closeFile();
+  }
+
+  private closeFile(): void {
+    this.isOpen = false;
+    if (!this.isFlushing) this.file.close();
+  }
+}
+
+/** Reads one snapshot, piece by piece. */
+export class SnapshotReader {
+  /** What the snapshot is of. */
+  readonly meta: SnapshotMeta;
+  /** How many bytes of data it has. */
+  readonly dataBytes: number;
+  private readonly codec: Codec;
+  private readonly path: string;
+  private readonly file: SizedFile;
+  private readonly salt: bigint;
+  private readonly piecesAt: number;
+
+  /**
+   * Opens a snapshot and reads what it is of.
+   *
+   * @throws {WalLogError} `CORRUPT` if it is missing or damaged.
+   */
+  constructor(fileSystem: FileSystem, folder: string, codec: Codec, uuid: Uint8Array, index: Index, term: Term) {
+    this.codec = codec;
+    this.path = `${folder}/${snapshotName(index, term)}`;
+    try {
+      this.file = openSized(fileSystem, this.path);
+    } catch (error) {
+      if (errorCode(error) !== "ENOENT") throw ioError("Cannot open the snapshot", this.path, error);
+      throw snapshotDamage(this.path, 0, 0, index, term, "the file is missing");
+    }
+    try {
+      const size = this.file.size();
+      const fixed = new Uint8Array(FIXED_HEADER_BYTES);
+      readFull(this.file, fixed, 0);
+      const view = new DataView(fixed.buffer);
+      const fail = (offset: number, reason: string) =>
+        snapshotDamage(this.path, offset, size - offset, index, term, reason);
+      if (view.getBigUint64(0, true) !== MAGIC) throw fail(0, "it does not begin like a snapshot");
+      const version = view.getUint32(8, true);
+      const members = view.getUint32(12, true);
+      if (members > MEMBERS_MAX) throw fail(12, `it names ${members} members`);
+      this.piecesAt = FIXED_HEADER_BYTES + members * 8 + 8;
+      const header = new Uint8Array(this.piecesAt);
+      readFull(this.file, header, 0);
+      const whole = new DataView(header.buffer);
+      if (whole.getBigUint64(this.piecesAt - 8, true) !== codec.hash(header.subarray(0, -8), 0n)) {
+        throw fail(0, "header checksum mismatch");
+      }
+      if (version > VERSION) {
+        throw new WalLogError(
+          "UNSUPPORTED_VERSION",
+          `Cannot open ${this.path}: it is in format version ${version}, this library reads version ${VERSION}`,
+          { path: this.path, offset: 8 },
+        );
+      }
+      this.salt = view.getBigUint64(48, true);
+      if (!uuid.every((byte, i) => byte === fixed[16 + i])) throw fail(16, "it belongs to another log");
+      if (view.getBigUint64(32, true) !== BigInt(index) || view.getBigUint64(40, true) !== BigInt(term)) {
+        throw fail(32, `it is of index ${view.getBigUint64(32, true)} and term ${view.getBigUint64(40, true)}`);
+      }
+      const config: NodeId[] = [];
+      for (let i = 0; i < members; i++) config.push(whole.getBigUint64(FIXED_HEADER_BYTES + i * 8, true));
+      this.meta = { index, term, config };
+      const last = size >= this.piecesAt + LAST_PIECE_BYTES ? this.readPiece(size - LAST_PIECE_BYTES) : undefined;
+      if (last === undefined || !last.isLast || last.data.length !== 8) throw fail(size, "its end is missing");
+      this.dataBytes = Number(new DataView(last.data.buffer).getBigUint64(0, true));
+      // Believed before it is allocated.
+      if (this.dataBytes > size) throw fail(size, `it says that it has ${this.dataBytes} bytes of data`);
+    } catch (error) {
+      this.file.close();
+      throw ioError("Cannot open the snapshot", this.path, error);
+    }
+  }
+
+  /** The piece at an offset, `undefined` if it is not valid. */
+  private readPiece(offset: number): { data: Uint8Array<ArrayBuffer>; isLast: boolean; next: number } | undefined {
+    const header = new Uint8Array(PIECE_HEADER_BYTES);
+    if (readFull(this.file, header, offset) < PIECE_HEADER_BYTES) return undefined;
+    const view = new DataView(header.buffer);
+    const length = view.getUint32(8, true);
+    const flags = view.getUint32(12, true);
+    if (length > PIECE_BYTES || flags > FLAG_LAST) return undefined;
+    const bytes = new Uint8Array(8 + length);
+    if (readFull(this.file, bytes, offset + 8) < bytes.length) return undefined;
+    if (this.codec.hash(bytes, this.salt ^ BigInt(offset)) !== view.getBigUint64(0, true)) return undefined;
+    return {
+      data: bytes.slice(8),
+      isLast: flags === FLAG_LAST,
+      next: offset + PIECE_HEADER_BYTES + Math.ceil(length / 8) * 8,
+    };
+  }
+
+  /**
+   * The data, in pieces, each verified. Closes the file at the end.
+   *
+   * @throws {WalLogError} `CORRUPT` at a damaged piece.
+   */
+  *pieces(): Generator<Uint8Array<ArrayBuffer>, void> {
+    let done = 0;
+    try {
+      for (let offset = this.piecesAt;;) {
+        const piece = this.readPiece(offset);
+        const { index, term } = this.meta;
+        if (piece === undefined) throw snapshotDamage(this.path, offset, 0, index, term, "checksum mismatch");
+        if (piece.isLast) {
+          if (done !== this.dataBytes) throw snapshotDamage(this.path, offset, 0, index, term, "pieces are missing");
+          return;
+        }
+        done += piece.data.length;
+        if (done > this.dataBytes) throw snapshotDamage(this.path, offset, 0, index, term, "there are too many pieces");
+        yield piece.data;
+        offset = piece.next;
+      }
+    } finally {
+      this.close();
+    }
+  }
+
+  /** Closes the file. */
+  close(): void {
+    this.file.close();
+  }
+}
+
+function encodeHeader(meta: SnapshotMeta, uuid: Uint8Array, salt: bigint, codec: Codec): Uint8Array {
+  const header = new Uint8Array(FIXED_HEADER_BYTES + meta.config.length * 8 + 8);
+  const view = new DataView(header.buffer);
+  view.setBigUint64(0, MAGIC, true);
+  view.setUint32(8, VERSION, true);
+  view.setUint32(12, meta.config.length, true);
+  header.set(uuid, 16);
+  view.setBigUint64(32, BigInt(meta.index), true);
+  view.setBigUint64(40, BigInt(meta.term), true);
+  view.setBigUint64(48, salt, true);
+  meta.config.forEach((member, i) => view.setBigUint64(FIXED_HEADER_BYTES + i * 8, member, true));
+  view.setBigUint64(header.length - 8, codec.hash(header.subarray(0, -8), 0n), true);
+  return header;
+}
+
+function snapshotDamage(
+  path: string,
+  offset: number,
+  bytes: number,
+  index: Index,
+  term: Term,
+  reason: string,
+): WalLogError {
+  const damage: Damage = { kind: "snapshot", path, offset, bytes, firstIndex: index, lastIndex: index, term, reason };
+  return new WalLogError(
+    "CORRUPT",
+    `Cannot read the snapshot at index ${index}, term ${term} from ${path}: at byte ${offset}, ${reason}; ` +
+      `fetch one from a peer`,
+    { path, offset, damage: [damage] },
+  );
+}

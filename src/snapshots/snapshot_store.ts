@@ -1,0 +1,270 @@
+/**
+ * Snapshots as the log uses them: taken in whole or as a stream, installed, given out again, and what they replace
+ * deleted. The files themselves are the concern of `snapshots.ts`.
+ *
+ * @module
+ */
+
+import type { Durability } from "../write/durability.ts";
+import { tell } from "../api/events.ts";
+import { WalLogError } from "../api/errors.ts";
+import type { LiveState } from "../log/live_state.ts";
+import type { Opened } from "../recovery/open.ts";
+import { FLAG_CLEAR, KIND_SNAPSHOT } from "../format/frame.ts";
+import type { OpenFiles } from "../log/open_files.ts";
+import { goneFromReader } from "../log/reader.ts";
+import { SnapshotSink } from "./snapshot_stream.ts";
+import { ioError, isNoSpace } from "../io/full.ts";
+import { isReplacedSnapshot, SnapshotReader, SnapshotWriter } from "./snapshot_file.ts";
+import { snapshotName } from "../format/snapshot_name.ts";
+import type { Index, NewSnapshot, Snapshot, SnapshotMeta, SnapshotStream, Term } from "../api/types.ts";
+
+/** The snapshots of an open log. */
+export class SnapshotStore {
+  private readonly opened: Opened;
+  private readonly state: LiveState;
+  private readonly durability: Durability;
+  private readonly files: OpenFiles;
+
+  /**
+   * @param opened The log.
+   * @param state What it holds in memory.
+   * @param durability What writes it.
+   * @param files The segments that are open for reading, of which some will be deleted.
+   */
+  constructor(opened: Opened, state: LiveState, durability: Durability, files: OpenFiles) {
+    this.opened = opened;
+    this.state = state;
+    this.durability = durability;
+    this.files = files;
+    state.retentions.onRise = () => this.deleteReleased();
+  }
+
+  /**
+   * Installs a leader's snapshot, unless it is stale.
+   *
+   * @param snapshot A snapshot that was checked.
+   * @param force Whether what follows it may go where nothing tells whether it belongs to it.
+   */
+  apply(snapshot: NewSnapshot, force: boolean): void {
+    if (snapshot.index <= this.state.index.snapshotIndex) return;
+    if (!force) this.requireTold(snapshot);
+    this.write(snapshot);
+  }
+
+  /**
+   * Writes a snapshot and installs it. Entries above it stay if the log has the same entry at its index.
+   *
+   * @param snapshot A snapshot that was checked, above the log's last one.
+   */
+  write(snapshot: NewSnapshot): void {
+    const file = this.create(snapshot);
+    try {
+      file.write(snapshot.data);
+      file.publish();
+    } catch (error) {
+      throw this.durability.giveUp("write a snapshot", file, error);
+    }
+    this.install(snapshot);
+  }
+
+  /**
+   * Begins a leader's snapshot that comes as a stream.
+   *
+   * @param meta What it is of, checked.
+   * @param force As {@link SnapshotStore.apply}.
+   * @returns Where its data goes. Closing it installs the snapshot.
+   */
+  receive(meta: SnapshotMeta, force: boolean): WritableStream<Uint8Array> {
+    if (!force) this.requireTold(meta);
+    return this.streamIn(meta, () => {});
+  }
+
+  /**
+   * Begins a snapshot that comes as a stream.
+   *
+   * @param meta Index, term and configuration, checked.
+   * @param check Called when the stream is closed, and just before the snapshot is installed. If it throws, the
+   * snapshot is given up, and closing the stream rejects with the error.
+   * @returns The stream to write its data to. Closing it installs the snapshot, unless a later one was installed
+   * meanwhile.
+   */
+  streamIn(meta: SnapshotMeta, check: () => void): WritableStream<Uint8Array> {
+    const file = this.create(meta);
+    const end = { check, install: () => this.install(meta) };
+    return new WritableStream(new SnapshotSink(file, this.state.index, this.durability, end));
+  }
+
+  /** Refuses a snapshot that would take entries along of which nothing tells whether they belong to it. */
+  private requireTold({ index, term }: SnapshotMeta): void {
+    const { path, index: log, damaged } = this.state;
+    if (index <= log.snapshotIndex || log.keepsTail(index, term) !== undefined) return;
+    throw new WalLogError(
+      "DAMAGED_ENTRY",
+      `Cannot install a snapshot of index ${index} in the log at ${path}: the entry there is damaged and its term lost, ` +
+        `so that nothing tells whether entries ${index + 1} to ${log.nextIndex - 1} follow on the snapshot; repair ` +
+        "the entry, take a later snapshot, or say with force that they may go",
+      { path, damage: damaged },
+    );
+  }
+
+  private create(meta: SnapshotMeta): SnapshotWriter {
+    const { fileSystem, folder, codec, uuid } = this.opened;
+    try {
+      return new SnapshotWriter(fileSystem, folder, codec, uuid, meta);
+    } catch (error) {
+      const attempt = "write a snapshot";
+      // Without room there is no file, and the log is as it was.
+      throw isNoSpace(error) ? ioError(`Cannot ${attempt}`, folder, error) : this.durability.fail(attempt, error);
+    }
+  }
+
+  /** Makes a snapshot whose file is durable part of the log, then deletes what it replaces, oldest first. */
+  private install({ index, term }: SnapshotMeta): void {
+    const { state, durability } = this;
+    const writer = this.opened.writer!;
+    const log = state.index;
+    const clears = log.keepsTail(index, term) !== true;
+    try {
+      durability.writeFrame("install a snapshot", KIND_SNAPSHOT, clears ? FLAG_CLEAR : 0, term, index);
+    } catch (error) {
+      if (error instanceof WalLogError && error.code !== "POISONED") this.removeUnnamed(index, term);
+      throw error;
+    }
+    durability.flush("install a snapshot");
+    if (clears) {
+      durability.truncated(log.snapshotIndex + 1);
+      state.retentions.cleared(index);
+    }
+    log.compact(index, term, clears);
+    state.replacementsLost = false;
+    state.damaged = state.damaged.filter(({ kind, lastIndex }) =>
+      kind !== "snapshot" && (lastIndex === undefined || (lastIndex >= log.firstIndex && !clears))
+    );
+    durability.flushed(state.lastIndex);
+    state.counts.snapshots++;
+    tell("wallog:snapshot", { path: state.path, index, term });
+    try {
+      // What the snapshot replaces is about to go: from here on its frame may not pass for a torn write any more.
+      writer.checkpoint(state.record(writer.changes));
+      this.deleteSegments();
+      this.deleteSnapshots();
+    } catch (error) {
+      throw durability.fail("delete what the snapshot replaces", error);
+    }
+  }
+
+  /** Removes the file of a snapshot that no frame names, because the frame was refused. */
+  private removeUnnamed(index: Index, term: Term): void {
+    const { fileSystem, folder } = this.opened;
+    try {
+      fileSystem.remove(`${folder}/${snapshotName(index, term)}`);
+    } catch (error) {
+      throw this.durability.fail("remove a snapshot", error);
+    }
+  }
+
+  /**
+   * Deletes the segments that the snapshot covers and no retention holds back any more. On a log that takes no more changes
+   * they stay, and the next opening deletes them.
+   */
+  private deleteReleased(): void {
+    const { state, durability } = this;
+    if (!durability.canWrite) return;
+    state.compacted();
+    try {
+      this.deleteSegments();
+    } catch (error) {
+      throw durability.fail("delete what no retention holds back", error);
+    }
+  }
+
+  /** Deletes the segments below the first index, oldest first. */
+  private deleteSegments(): void {
+    const { fileSystem } = this.opened;
+    const { path, counts } = this.state;
+    const { segments, covered } = this.state.index;
+    const before = counts.segmentsDeleted;
+    for (let left = covered; left > 0; left--) {
+      const [oldest] = segments;
+      this.files.drop(oldest!.path);
+      fileSystem.remove(oldest!.path);
+      segments.shift();
+      counts.segmentsDeleted++;
+    }
+    const segmentsDeleted = counts.segmentsDeleted - before;
+    if (segmentsDeleted > 0) tell("wallog:compaction", { path, segmentsDeleted });
+  }
+
+  private deleteSnapshots(): void {
+    const { fileSystem, folder } = this.opened;
+    const { snapshotIndex, snapshotTerm } = this.state.index;
+    for (const name of fileSystem.list(folder)) {
+      if (isReplacedSnapshot(name, snapshotIndex, snapshotTerm)) fileSystem.remove(`${folder}/${name}`);
+    }
+  }
+
+  /**
+   * Opens the latest snapshot.
+   *
+   * @returns What reads it, to be closed or read to its end; `undefined` if there is no snapshot.
+   * @throws {WalLogError} `CORRUPT` if it is damaged; `COMPACTED` if the log's writer has deleted it; `IO`.
+   */
+  open(): SnapshotReader | undefined {
+    const { fileSystem, folder, codec, uuid, writer, report } = this.opened;
+    const { snapshotIndex, snapshotTerm } = this.state.index;
+    if (snapshotIndex === 0) return undefined;
+    try {
+      return new SnapshotReader(fileSystem, folder, codec, uuid, snapshotIndex, snapshotTerm);
+    } catch (error) {
+      const name = snapshotName(snapshotIndex, snapshotTerm);
+      const wasThere = writer === undefined && report.damage.every(({ kind }) => kind !== "snapshot");
+      if (!wasThere || fileSystem.list(folder).includes(name)) throw error;
+      throw goneFromReader(`${folder}/${name}`, error);
+    }
+  }
+
+  /**
+   * Reads the latest snapshot whole.
+   *
+   * @returns The snapshot, or `undefined` if there is none.
+   * @throws {WalLogError} As {@link SnapshotStore.open}.
+   */
+  read(): Snapshot | undefined {
+    const reader = this.open();
+    if (reader === undefined) return undefined;
+    const data = new Uint8Array(reader.dataBytes);
+    let filled = 0;
+    for (const piece of reader.pieces()) {
+      data.set(piece, filled);
+      filled += piece.length;
+    }
+    return { ...reader.meta, data };
+  }
+
+  /**
+   * Reads the latest snapshot as a stream.
+   *
+   * @returns Its data, or `undefined` if there is no snapshot.
+   * @throws {WalLogError} As {@link SnapshotStore.open}.
+   */
+  streamOut(): SnapshotStream | undefined {
+    const reader = this.open();
+    if (reader === undefined) return undefined;
+    const pieces = reader.pieces();
+    let begun = false;
+    const stream = new ReadableStream<Uint8Array<ArrayBuffer>>({
+      pull(controller) {
+        begun = true;
+        const step = pieces.next();
+        if (step.done) controller.close();
+        else controller.enqueue(step.value);
+      },
+      cancel() {
+        if (begun) pieces.return();
+        else reader.close();
+      },
+    }, { highWaterMark: 0 });
+    return stream as SnapshotStream;
+  }
+}

@@ -1,0 +1,108 @@
+/**
+ * A snapshot that comes as a stream: its pieces go to a file, and closing the stream makes it part of the log.
+ *
+ * @module
+ */
+
+import type { Durability } from "../write/durability.ts";
+import { WalLogError } from "../api/errors.ts";
+import type { LogIndex } from "../log/log_index.ts";
+import type { SnapshotWriter } from "./snapshot_file.ts";
+import { isBytes, isDetached, takeBytes } from "../api/taken.ts";
+
+/** Decides on a snapshot whose stream is closed, and installs it. */
+export interface SnapshotEnd {
+  /** Throws if the snapshot must not be installed: then it is given up, and closing the stream rejects. */
+  readonly check: () => void;
+  /** Makes the snapshot part of the log. Its file is durable and has its name. */
+  readonly install: () => void;
+}
+
+/** Where the data of a snapshot goes: the sink of a `WritableStream`. */
+export class SnapshotSink implements UnderlyingSink<Uint8Array> {
+  private readonly file: SnapshotWriter;
+  private readonly index: LogIndex;
+  private readonly durability: Durability;
+  private readonly end: SnapshotEnd;
+
+  /**
+   * @param file Writes the snapshot. Closing the log gives it up.
+   * @param index The log's index.
+   * @param durability The durability of the log.
+   * @param end Checks and installs the snapshot.
+   */
+  constructor(file: SnapshotWriter, index: LogIndex, durability: Durability, end: SnapshotEnd) {
+    this.file = file;
+    this.index = index;
+    this.durability = durability;
+    this.end = end;
+    durability.unfinished.add(file);
+  }
+
+  /** Writes a piece. */
+  write(piece: Uint8Array): void {
+    if (isBytes(piece) && !isDetached(piece)) return this.attempt(() => this.file.write(takeBytes(piece)));
+    this.abort();
+    throw new WalLogError(
+      "INVALID_ARGUMENT",
+      "Cannot write a snapshot: each piece must be a Uint8Array whose buffer was not transferred away",
+    );
+  }
+
+  /** Installs the snapshot, unless a later one was installed meanwhile. */
+  async close(): Promise<void> {
+    try {
+      if (!this.isWanted()) return;
+      await this.flush();
+      // The log may have changed during the flush. From here on nothing else runs until the snapshot is installed.
+      if (!this.isWanted()) return;
+      this.attempt(() => this.file.rename());
+    } finally {
+      this.durability.unfinished.delete(this.file);
+    }
+    this.end.install();
+  }
+
+  /** Gives the snapshot up: its file is removed. */
+  abort(): void {
+    this.durability.unfinished.delete(this.file);
+    this.attempt(() => this.file.abort());
+  }
+
+  /** Whether the snapshot is to be installed. If not, it is given up. */
+  private isWanted(): boolean {
+    if (this.file.meta.index <= this.index.snapshotIndex) {
+      this.abort();
+      return false;
+    }
+    try {
+      this.end.check();
+    } catch (error) {
+      this.abort();
+      throw error;
+    }
+    return true;
+  }
+
+  private async flush(): Promise<void> {
+    try {
+      await this.attempt(() => this.file.flushAsync());
+    } catch (error) {
+      throw this.failed(error);
+    }
+  }
+
+  private attempt<T>(step: () => T): T {
+    try {
+      this.durability.requireWriter("write a snapshot");
+      return step();
+    } catch (error) {
+      throw this.failed(error);
+    }
+  }
+
+  private failed(error: unknown): WalLogError {
+    this.durability.unfinished.delete(this.file);
+    return this.durability.giveUp("write a snapshot", this.file, error);
+  }
+}

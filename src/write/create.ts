@@ -1,0 +1,108 @@
+/**
+ * Creates segment files, within the limits that readers enforce.
+ *
+ * @module
+ */
+
+import type { Codec } from "../codec/codec.ts";
+import { WalLogError } from "../api/errors.ts";
+import type { Damage } from "../api/report.ts";
+import type { File, FileSystem } from "../io/file_system.ts";
+import { errorCode, ioError, isNoSpace, writeFull } from "../io/full.ts";
+import { BASE_LSN_END } from "../format/lsn.ts";
+import { SEGMENT_HEADER_BYTES } from "../format/header_block.ts";
+import { encodeHeaderBlock, type SegmentHeader } from "../format/segment_header.ts";
+import { SEGMENT_NUMBER_END, segmentName } from "../format/segment_name.ts";
+import { Segment } from "../log/segment.ts";
+
+/** The header of a new segment, without its number and salt. */
+export type NewSegment = Omit<SegmentHeader, "salt" | "number">;
+
+/**
+ * Creates a segment file with its header, flushed. Its name is not yet durable, and nothing names it yet.
+ *
+ * @param fileSystem The machine.
+ * @param folder The log's folder.
+ * @param codec The codec.
+ * @param numberUsed The highest number that the log has used. The segment gets the lowest one above it that no file
+ * has.
+ * @param header The header, to which number and salt are added.
+ * @param begun Called with the number that is used, also if creation fails.
+ * @returns The segment and its open file.
+ * @throws {WalLogError} `NO_SPACE` if the disk is full; the file is gone then. `CORRUPT` if no reader would accept the
+ * header; nothing is written then.
+ */
+export function createSegment(
+  fileSystem: FileSystem,
+  folder: string,
+  codec: Codec,
+  numberUsed: number,
+  header: NewSegment,
+  begun: (number: number) => void = () => {},
+): { segment: Segment; file: File } {
+  if (header.baseLsn >= BASE_LSN_END) {
+    const reason = `the next segment would begin at LSN ${header.baseLsn}, which must be below ${BASE_LSN_END}`;
+    throw beyondLimit(folder, header.previous, reason);
+  }
+  const salt = new BigUint64Array(1);
+  fileSystem.random(new Uint8Array(salt.buffer));
+  const { number, path, file } = createFile(fileSystem, folder, numberUsed, begun);
+  try {
+    const full: SegmentHeader = { ...header, number, salt: salt[0]! };
+    writeFull(file, encodeHeaderBlock(full, (bytes, seed) => codec.hash(bytes, seed)), 0);
+    file.sync();
+    return { segment: new Segment(path, full, SEGMENT_HEADER_BYTES), file };
+  } catch (error) {
+    file.close();
+    if (!isNoSpace(error)) throw error;
+    try {
+      fileSystem.remove(path);
+    } catch (second) {
+      if (errorCode(second) !== "ENOENT") throw second;
+    }
+    throw ioError("Cannot create a segment", path, error);
+  }
+}
+
+/** Creates the file with the lowest free number above those that the log has used. */
+function createFile(
+  fileSystem: FileSystem,
+  folder: string,
+  numberUsed: number,
+  begun: (number: number) => void,
+): { readonly number: number; readonly path: string; readonly file: File } {
+  for (let number = numberUsed + 1; number < SEGMENT_NUMBER_END; number++) {
+    const path = `${folder}/${segmentName(number)}`;
+    begun(number);
+    try {
+      return { number, path, file: fileSystem.open(path, "create") };
+    } catch (error) {
+      // The file is not the log's: the log has used no number this high.
+      if (errorCode(error) === "EEXIST") continue;
+      throw isNoSpace(error) ? ioError("Cannot create a segment", path, error) : error;
+    }
+  }
+  const reason = `no number is left for the next segment, which must be below ${SEGMENT_NUMBER_END}`;
+  throw beyondLimit(folder, numberUsed, reason);
+}
+
+/** The error of a log at its limits: no reader would accept the next segment. A log gets there only if it is forged. */
+function beyondLimit(folder: string, number: number, reason: string): WalLogError {
+  const path = `${folder}/${segmentName(number)}`;
+  const damage: Damage = {
+    kind: "segment header",
+    path,
+    offset: 0,
+    bytes: SEGMENT_HEADER_BYTES,
+    firstIndex: undefined,
+    lastIndex: undefined,
+    term: undefined,
+    reason,
+  };
+  return new WalLogError(
+    "CORRUPT",
+    `Cannot begin a segment in ${folder}: ${reason}; no log grows that far, so ${path} was damaged or forged; ` +
+      "nothing was changed; restore the log from a replica",
+    { path, offset: 0, damage: [damage] },
+  );
+}

@@ -1,0 +1,448 @@
+/**
+ * Durability and fail-stop: what is written, how much of it is on stable storage, who waits for that, and the end of
+ * all writing at the first failure or at closing.
+ *
+ * @module
+ */
+
+import { WalLogError } from "../api/errors.ts";
+import { tell } from "../api/events.ts";
+import { GroupCommit } from "./group_commit.ts";
+import type { LiveState } from "../log/live_state.ts";
+import type { Opened } from "../recovery/open.ts";
+import type { LogState } from "../format/state.ts";
+import type { SegmentWriter } from "./writer.ts";
+import type { FileLock, FileSystem } from "../io/file_system.ts";
+import { ioError, isNoSpace, reasonOf } from "../io/full.ts";
+import { FRAME_HEADER_BYTES } from "../format/frame.ts";
+import type { Index, Term } from "../api/types.ts";
+
+/**
+ * How long the log must rest after a flush before it writes a checkpoint, which proves that flush to the next recovery. In
+ * milliseconds: long against the time between two commits of a busy log, short against the time between two crashes.
+ */
+const CHECKPOINT_IDLE_MS = 20;
+
+/** A log that never rests writes a durable slot after a flush this often. In milliseconds. */
+const SLOT_EVERY_MS = 1000;
+
+/** A file that is being written beside the segments. */
+export interface Unfinished {
+  /** Whether the file has its name, so that giving it up leaves it. */
+  readonly isNamed: boolean;
+  /** Gives the file up, and removes it unless it has its name. */
+  abort(): void;
+  /** Gives the file up after a failure. The next opening removes it. */
+  release(): void;
+}
+
+/** A flush that succeeded. */
+interface Flush {
+  /** How many bytes it made durable. */
+  readonly bytes: number;
+  /** How long it took. */
+  readonly milliseconds: number;
+  readonly isSlow: boolean;
+}
+
+/** Who may still write to a log, and what of it is durable. Of a log for reading only: that it is open, or closed. */
+export class Durability {
+  /** The last index that is on stable storage. Of a log opened for reading only: that the disk proves to be. */
+  durableIndex: Index;
+  /** Whether the log takes no more calls. */
+  isClosed = false;
+  /** What closing the log gives up. */
+  readonly unfinished: Set<Unfinished> = new Set();
+  /** Called after flushes succeeded and their events were published. */
+  onFlushed: () => void = () => {};
+  private readonly state: LiveState;
+  private readonly fileSystem: FileSystem;
+  private readonly writer: SegmentWriter | undefined;
+  private readonly lock: FileLock | undefined;
+  private readonly commit: GroupCommit;
+  /** Flushes that no event has reported yet. */
+  private untold: Flush[] = [];
+  /** When the last durable slot was written, or the log was opened. */
+  private slotWritten = performance.now();
+  private poison: WalLogError | undefined;
+  private cancelCheckpoint: (() => void) | undefined;
+  /** Whether all is written and given up. */
+  private isFinished = false;
+  private closing: Promise<void> | undefined;
+
+  constructor({ fileSystem, writer, lock, report }: Opened, state: LiveState, slowFlushMilliseconds: number) {
+    this.fileSystem = fileSystem;
+    this.state = state;
+    this.writer = writer;
+    this.lock = lock;
+    this.durableIndex = writer === undefined ? report.provenIndex : state.lastIndex;
+    this.commit = new GroupCommit({
+      isDirty: () => this.writer!.isDirty,
+      lastIndex: () => this.state.lastIndex,
+      flush: () => this.flushAsync(),
+      flushed: (lastIndex) => this.flushed(lastIndex),
+    });
+    if (writer === undefined) return;
+    writer.onFlush = (bytes, milliseconds) => {
+      const isSlow = milliseconds > slowFlushMilliseconds;
+      state.counts.flushes++;
+      state.flushLatency.add(milliseconds);
+      if (isSlow) state.counts.slowFlushes++;
+      this.untold.push({ bytes, milliseconds, isSlow });
+    };
+    this.checkpointLater();
+  }
+
+  /**
+   * Refuses what is asked of a closed log.
+   *
+   * @param attempt What is asked.
+   * @throws {WalLogError} `CLOSED`.
+   */
+  requireOpen(attempt: string): void {
+    if (this.isClosed) throw this.closed(attempt);
+  }
+
+  /** Whether the log takes changes: it is open for writing, and nothing has failed. */
+  get canWrite(): boolean {
+    return this.writer !== undefined && !this.isClosed && this.poison === undefined;
+  }
+
+  /**
+   * Refuses what is asked of a log that cannot be written any more, or not yet.
+   *
+   * @param attempt What is asked.
+   * @param evenWithoutHardState Whether it is fine that the latest hard state is lost.
+   * @returns The writer.
+   * @throws {WalLogError} `CLOSED`, `POISONED`, `READ_ONLY`, or `CORRUPT` if the hard state is lost.
+   */
+  requireWriter(attempt: string, evenWithoutHardState = false): SegmentWriter {
+    this.requireOpen(attempt);
+    if (this.poison !== undefined) throw this.poison;
+    const { path, hardStateLost, damaged } = this.state;
+    if (this.writer === undefined) {
+      throw new WalLogError("READ_ONLY", `Cannot ${attempt}: the log at ${path} was opened for reading only`, { path });
+    }
+    if (hardStateLost && !evenWithoutHardState) {
+      throw new WalLogError(
+        "CORRUPT",
+        `Cannot ${attempt}: the latest hard state of the log at ${path} is damaged, so that a vote may be forgotten; ` +
+          `find out what it was and call setHardState with force`,
+        { path, damage: damaged },
+      );
+    }
+    return this.writer;
+  }
+
+  /**
+   * Refuses what would have it forgotten that entries at the log's end may be lost.
+   *
+   * @param attempt What is asked.
+   * @throws {WalLogError} `CORRUPT`.
+   */
+  requireTail(attempt: string): void {
+    const { path, tailLost, damaged } = this.state;
+    if (!tailLost) return;
+    throw new WalLogError(
+      "CORRUPT",
+      `Cannot ${attempt}: entries behind the last one of the log at ${path} may be lost, and what was acknowledged with ` +
+        "them; call setHardState with force to go on without",
+      { path, damage: damaged },
+    );
+  }
+
+  /**
+   * Writes, in a new segment if this one is full. A failure ends the writer, with two exceptions that leave the log as it
+   * was: a write that finds no room is taken back, and a new segment can be refused before anything changed.
+   *
+   * @param attempt The call, for the message.
+   * @param bytes The most that will be written.
+   * @param write Writes it. Memory may change only after it has returned.
+   * @throws {WalLogError} `NO_SPACE`, or `CORRUPT` if no further segment can begin: the log is as it was. `POISONED`.
+   */
+  write(attempt: string, bytes: number, write: () => void): void {
+    const writer = this.writer!;
+    const { index, counts } = this.state;
+    const before = writer.segment;
+    try {
+      if (writer.needsRotation(bytes)) writer.rotate(this.state.record(writer.changes), index.runs);
+    } catch (error) {
+      const isRefusal = error instanceof WalLogError && (error.code === "NO_SPACE" || error.code === "CORRUPT");
+      if (!isRefusal) throw this.fail(attempt, error);
+      // The old segment was flushed before the new one was refused.
+      if (!writer.isDirty) this.flushed(this.state.lastIndex);
+      throw error;
+    }
+    if (writer.segment !== before) {
+      index.segments.push(writer.segment);
+      counts.segmentsSealed++;
+      this.durableIndex = this.state.lastIndex;
+      this.tellFlushes();
+      tell("wallog:rotation", { path: this.state.path, segment: writer.segment.header.number });
+    }
+    const start = writer.segment.endOffset;
+    try {
+      write();
+    } catch (error) {
+      throw this.refuse(attempt, error);
+    }
+    counts.bytesWritten += writer.segment.endOffset - start;
+  }
+
+  /**
+   * Writes a frame without a payload, as {@link Durability.write}, and a checkpoint in front of it if one is due.
+   *
+   * @param attempt The call, for the message.
+   * @param kind The frame's kind.
+   * @param flags Its flags.
+   * @param term Its term, as the kind uses it.
+   * @param index Its index, as the kind uses it; any 64 bits.
+   */
+  writeFrame(attempt: string, kind: number, flags: number, term: Term, index: Index | bigint): void {
+    const writer = this.writer!;
+    this.write(attempt, FRAME_HEADER_BYTES, () => {
+      if (writer.isCheckpointDue) writer.checkpoint(this.state.record(writer.changes));
+      writer.writeFrame(kind, flags, term, index);
+    });
+  }
+
+  /** Takes a write back that found no room, and refuses it. Any other failure ends the writer. */
+  private refuse(attempt: string, cause: unknown): WalLogError {
+    if (!isNoSpace(cause)) return this.fail(attempt, cause);
+    try {
+      this.writer!.undo();
+    } catch (error) {
+      return this.fail(attempt, error);
+    }
+    return ioError(`Cannot ${attempt}`, this.state.path, cause);
+  }
+
+  /**
+   * Gives up a file that could not be written. If the disk is full, the file is removed and the log goes on. Any other
+   * failure ends the writer.
+   *
+   * @param attempt The call, for the message.
+   * @param file The file.
+   * @param cause The failure.
+   * @returns The error to throw: `NO_SPACE` if the log is as it was, otherwise `POISONED`.
+   */
+  giveUp(attempt: string, file: Unfinished, cause: unknown): WalLogError {
+    if (cause instanceof WalLogError && cause.code === "NO_SPACE") return cause;
+    if (!isNoSpace(cause) || file.isNamed || this.poison !== undefined) {
+      file.release();
+      return this.fail(attempt, cause);
+    }
+    try {
+      file.abort();
+    } catch (error) {
+      return this.fail(attempt, error);
+    }
+    return ioError(`Cannot ${attempt}`, this.state.path, cause);
+  }
+
+  /**
+   * Makes everything durable that is written by now, in a flush that callers share.
+   *
+   * @returns The last index that is durable, or the promise of it.
+   */
+  sync(): Index | Promise<Index> {
+    const writer = this.requireWriter("sync", true);
+    this.state.counts.syncs++;
+    if (writer.isDirty) return this.commit.sync();
+    this.requireLock();
+    // A flush may have succeeded and not yet been told of: what it covered is durable all the same.
+    return this.durableIndex = this.state.lastIndex;
+  }
+
+  /**
+   * Like {@link Durability.sync}, but blocks until it is done.
+   *
+   * @returns The last index that is durable.
+   */
+  syncSync(): Index {
+    const writer = this.requireWriter("sync", true);
+    this.state.counts.syncs++;
+    if (writer.isDirty) {
+      this.flush("flush");
+      this.flushed(this.state.lastIndex);
+    } else {
+      this.requireLock();
+    }
+    return this.durableIndex;
+  }
+
+  /**
+   * Flushes, blocking. A flush that fails ends the writer, also on a full disk: nobody knows what of it is durable.
+   *
+   * @param attempt The call, for the message.
+   */
+  flush(attempt: string): void {
+    try {
+      this.writer!.flush(this.stateForSlot());
+    } catch (error) {
+      throw this.fail(attempt, error);
+    }
+  }
+
+  /** The state to note in a durable slot after the next flush; `undefined` if one was written lately. */
+  private stateForSlot(): LogState | undefined {
+    const now = performance.now();
+    if (now - this.slotWritten < SLOT_EVERY_MS) return undefined;
+    this.slotWritten = now;
+    return this.state.record(this.writer!.changes);
+  }
+
+  /** Fails if the folder or the lock is no longer this writer's. A flush checks that itself. */
+  private requireLock(): void {
+    try {
+      this.lock?.check();
+    } catch (error) {
+      throw this.fail("flush", error);
+    }
+  }
+
+  private async flushAsync(): Promise<void> {
+    try {
+      await this.writer!.flushAsync(this.stateForSlot());
+    } catch (error) {
+      throw this.fail("flush", error);
+    }
+    // Group commit does not call `flushed` once the log has failed or is closed.
+    if (this.poison !== undefined || this.isFinished) this.tellFlushes();
+  }
+
+  /**
+   * Notes that a flush has succeeded.
+   *
+   * @param lastIndex What the log's end was when it began, less what was truncated since.
+   */
+  flushed(lastIndex: Index): void {
+    this.durableIndex = Math.max(this.durableIndex, lastIndex);
+    this.tellFlushes();
+    this.checkpointLater();
+  }
+
+  /** Publishes the flushes that succeeded. Called when {@link Durability.durableIndex} has moved. */
+  private tellFlushes(): void {
+    const { path } = this.state;
+    const { durableIndex } = this;
+    const flushes = this.untold;
+    this.untold = [];
+    for (const { bytes, milliseconds, isSlow } of flushes) {
+      const message = { path, bytes, milliseconds, durableIndex };
+      tell("wallog:flush", message);
+      if (isSlow) tell("wallog:slow-flush", message);
+    }
+    if (flushes.length > 0) this.onFlushed();
+  }
+
+  /** Notes that the entries from `from` on are gone: they are not durable any more, and nobody has them read ahead. */
+  truncated(from: Index): void {
+    this.state.truncated(from);
+    this.durableIndex = Math.min(this.durableIndex, from - 1);
+    this.commit.truncated(from);
+  }
+
+  /**
+   * The last flush has no later frame to vouch for it. So once the log has rested for a moment, a checkpoint is written: if
+   * that survives a crash, what it vouches for can no longer pass for a torn write.
+   */
+  private checkpointLater(): void {
+    if (this.cancelCheckpoint !== undefined || this.isClosed) return;
+    this.cancelCheckpoint = this.fileSystem.after(CHECKPOINT_IDLE_MS, () => {
+      this.cancelCheckpoint = undefined;
+      const writer = this.writer!;
+      if (this.isClosed || this.poison !== undefined || writer.isDirty) return;
+      try {
+        writer.rest(this.state.record(writer.changes));
+        writer.release();
+      } catch (error) {
+        this.fail("write a checkpoint", error);
+      }
+    });
+  }
+
+  /**
+   * Ends the writer for good, if nothing has yet.
+   *
+   * @param attempt What was being done.
+   * @param cause What failed.
+   * @returns The error that says so, to throw.
+   */
+  fail(attempt: string, cause: unknown): WalLogError {
+    if (cause instanceof WalLogError && (cause.code === "POISONED" || cause.code === "CLOSED")) return cause;
+    const { path } = this.state;
+    if (this.poison !== undefined) return this.poison;
+    const found = reasonOf(cause);
+    const isLockLost = cause instanceof WalLogError && cause.code === "LOCK_LOST";
+    this.poison = new WalLogError(
+      "POISONED",
+      `Cannot ${attempt} at ${path}: ${found}; ` +
+        (isLockLost
+          ? "the log rejects every later write; close it, and open it at its current path"
+          : "the state on the disk is uncertain, so the log rejects every later write; close it and open it again"),
+      { path, cause },
+    );
+    this.commit.fail(this.poison);
+    this.tellFlushes();
+    tell("wallog:poison", { path, error: this.poison });
+    return this.poison;
+  }
+
+  /**
+   * Flushes, leaves the checkpoint of a clean close, and gives up the lock, when the flushes under way are done.
+   *
+   * @param release Gives back what else the log holds. Called once, at the end, however that comes.
+   * @returns Settles when it is done; rejects if not everything is durable.
+   */
+  close(release: () => void): Promise<void> {
+    if (this.isFinished) return Promise.resolve();
+    if (this.closing !== undefined) return this.closing;
+    this.isClosed = true;
+    return this.closing = this.commit.idle().then(() => this.finish(release));
+  }
+
+  /**
+   * Like {@link Durability.close}, but blocks until it is done.
+   *
+   * @param release As there.
+   */
+  closeSync(release: () => void): void {
+    if (this.isClosed && this.closing === undefined) return;
+    this.isClosed = true;
+    this.finish(release);
+  }
+
+  private finish(release: () => void): void {
+    if (this.isFinished) return;
+    this.isFinished = true;
+    this.cancelCheckpoint?.();
+    const { writer } = this;
+    try {
+      if (writer === undefined) return;
+      for (const one of this.unfinished) {
+        if (this.poison === undefined) one.abort();
+        else one.release();
+      }
+      if (this.poison !== undefined) throw this.poison;
+      if (writer.durableLsn < writer.segment.endLsn) writer.flush();
+      this.flushed(this.state.lastIndex);
+      this.commit.finish(this.state.lastIndex, this.closed("sync"));
+      // A log without its latest hard state is not closed cleanly: the next opener must find that out as this one did.
+      if (this.state.hardStateLost) return;
+      writer.finish(this.state.record(writer.changes));
+      this.tellFlushes();
+    } catch (error) {
+      throw this.fail("close", error);
+    } finally {
+      release();
+      writer?.close();
+      this.lock?.release();
+    }
+  }
+
+  private closed(attempt: string): WalLogError {
+    const { path } = this.state;
+    return new WalLogError("CLOSED", `Cannot ${attempt}: the log at ${path} is closed`, { path });
+  }
+}

@@ -1,0 +1,86 @@
+/**
+ * Names a segment in the one before it, which makes it part of the log.
+ *
+ * @module
+ */
+
+import type { Codec } from "../codec/codec.ts";
+import { WalLogError } from "../api/errors.ts";
+import { NEXT_POINTER_OFFSETS, SEGMENT_HEADER_BYTES } from "../format/header_block.ts";
+import { decodeNextPointer, encodeNextPointer } from "../format/next_pointer.ts";
+import type { File, FileSystem } from "../io/file_system.ts";
+import { readFull, writeFull } from "../io/full.ts";
+import type { Segment } from "../log/segment.ts";
+
+/**
+ * Fails if a segment names another one as the next than this writer knows: another writer has gone on with the log.
+ *
+ * @param file The segment's file.
+ * @param codec The codec.
+ * @param segment The segment.
+ * @param known The number that it may name; `undefined` if it must name none.
+ * @throws {WalLogError} `LOCK_LOST`.
+ */
+export function requireUnnamed(file: File, codec: Codec, { path, header }: Segment, known: number | undefined): void {
+  const block = new Uint8Array(SEGMENT_HEADER_BYTES);
+  readFull(file, block, 0);
+  const naming = decodeNextPointer(block, true, header.salt, (bytes, seed) => codec.hash(bytes, seed));
+  if (naming.kind !== "named" || naming.next.number === known) return;
+  const { number } = naming.next;
+  const message = `Another writer has gone on with the log: ${path} names segment ${number} as the next one`;
+  throw new WalLogError("LOCK_LOST", message, { path });
+}
+
+/**
+ * Makes the pointer from a segment to the next one, all of which has been flushed.
+ *
+ * @param codec The codec.
+ * @param segment The segment.
+ * @param next The next one.
+ * @param endLsn Where the segment ends.
+ * @returns The sector to write.
+ */
+export function encodePointer(codec: Codec, { header }: Segment, next: Segment, endLsn: number): Uint8Array {
+  const pointer = { number: next.header.number, endLsn, durableLsn: next.endLsn };
+  return encodeNextPointer(pointer, header.salt, (bytes, seed) => codec.hash(bytes, seed));
+}
+
+/**
+ * Writes both copies of a pointer, each with a flush of its own.
+ *
+ * @param file The segment's file.
+ * @param pointer What {@link encodePointer} made.
+ */
+export function writePointer(file: File, pointer: Uint8Array): void {
+  for (const offset of NEXT_POINTER_OFFSETS) {
+    writeFull(file, pointer, offset);
+    file.sync();
+  }
+}
+
+/**
+ * Makes a segment part of the log, durably, by naming it in the one before.
+ *
+ * @param fileSystem The machine.
+ * @param codec The codec.
+ * @param segment The one before.
+ * @param next The segment.
+ * @param durableLsn The LSN below which the segment is known to be durable.
+ */
+export function nameNextSegment(
+  fileSystem: FileSystem,
+  codec: Codec,
+  segment: Segment,
+  { header: { number, baseLsn } }: Segment,
+  durableLsn: number,
+): void {
+  const file = fileSystem.open(segment.path, "write");
+  try {
+    file.requireNamed?.();
+    requireUnnamed(file, codec, segment, number);
+    const pointer = { number, endLsn: baseLsn, durableLsn };
+    writePointer(file, encodeNextPointer(pointer, segment.header.salt, (bytes, seed) => codec.hash(bytes, seed)));
+  } finally {
+    file.close();
+  }
+}
