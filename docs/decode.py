@@ -122,6 +122,9 @@ def find_chain(folder):
         is_unfinished = not other.head and not any(other.data[16384:]) and (chain or other.number == 1)
         require((is_unfinished or other.number < newest) and other.number not in needed, f"{other.name} has no header")
     require(chain or not identity, "all segments are missing")
+    is_cut = chain and len(ours[newest].data) < 16384 and (identity or chain[1:] and chain[-2].next == newest)
+    require(not is_cut, "the newest segment ends within its header block")
+    require(chain or not any(folder.glob("*-*.snap")), "a snapshot is there, and all segments are missing")
     require(not chain or ours[newest].next in (None, *ours), "the segment that follows the newest one is missing")
     return chain, [segment for segment in ours.values() if segment.number > newest == segment.head.previous]
 

@@ -250,7 +250,8 @@ export function explainExample(): string {
       const [slot, otherSlot] = DURABLE_SLOT_OFFSETS;
       file.title("header").fields(HEADER).ones("dropped: none", 256).fields([["checksum", 8, "hex"]]).zeros(pointer);
       file.title("next-segment pointer: empty").zeros(slot);
-      file.title("durable slot").fields(SLOT).zeros(otherSlot).title("durable slot: empty").zeros(headerCopy);
+      file.title("durable slot").fields(SLOT).zeros(otherSlot);
+      file.title("durable slot, repeated by close").fields(SLOT).zeros(headerCopy);
       file.title("header, second copy").same(header, 408).zeros(pointerCopy);
       file.title("next-segment pointer, second copy: empty").zeros(SEGMENT_HEADER_BYTES);
       while (!file.isAtEnd) file.frame();

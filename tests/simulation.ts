@@ -181,7 +181,12 @@ class Simulation {
     const index = model!.firstIndex + this.#random.below(model!.lastIndex - model!.firstIndex + 3);
     if (this.#retained.length === 0) {
       this.#note(`retain ${index}`);
-      this.#retained = logs.map((log) => log.retain("simulation", index));
+      try {
+        this.#retained = logs.map((log) => log.retain("simulation", index));
+      } catch (failure) {
+        // A checkpoint that could not be written has ended the writer since.
+        this.#failed(failure);
+      }
       return;
     }
     this.#note(`give-up ${index}`);

@@ -215,7 +215,8 @@ describe("a durable slot", () => {
     assert.deepEqual(slotsWritten(fileSystem), [first]);
     change();
     log.closeSync();
-    assert.deepEqual(slotsWritten(fileSystem), [second]);
+    // The second one repeats the first, for damage to its page.
+    assert.deepEqual(slotsWritten(fileSystem), [second, first]);
   });
 
   it("is written in the same place again if no flush began since it was written", async () => {

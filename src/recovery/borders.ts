@@ -47,6 +47,9 @@ export class Borders {
     const { state, floor, previous, previousChecksum } = link.file.header;
     const segment = index.segments.at(-1)!;
     const replacedFrom = older.joined ? Infinity : this.replacedFrom(older, segment, link);
+    // A durable slot at the end shows what the segment dropped since its last checkpoints; the header, since its start.
+    const { slot } = older.file;
+    if (older.joined && slot?.lsn === link.file.header.baseLsn) replay.settle(segment, slot.checkpoint);
     replay.close(segment, older.joined ? endOf(link.file.header) : undefined);
     // How far the log had come, this segment tells, if not what the one before it held at its end.
     for (const one of replay.damage) {

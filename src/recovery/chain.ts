@@ -210,9 +210,8 @@ export class ChainReader {
     const successors = begun.filter(({ header }) => header.previous === newest?.number);
     for (const { header } of successors) provenLsn = Math.max(provenLsn, header.provenLsn);
     const naming = byNumber.get(newest?.header.previous ?? 0)?.naming;
-    if (naming?.kind === "named" && naming.next.number === newest?.number) {
-      provenLsn = Math.max(provenLsn, naming.next.durableLsn);
-    }
+    const isNamed = naming?.kind === "named" && naming.next.number === newest?.number;
+    if (isNamed) provenLsn = Math.max(provenLsn, naming.next.durableLsn);
     // One that was begun by a writer who knew that something was lost does not stand in for what that was.
     const nextBegun = successors.length > 0 && !successors.some(({ header }) => header.state.tailLost);
 
@@ -251,6 +250,10 @@ export class ChainReader {
       } else {
         damage.push(fileDamage("segment header", file.path, file.size, file.reason));
       }
+    }
+    if (newest !== undefined && newest.size < SEGMENT_HEADER_BYTES && (isNamed || isIdentified)) {
+      // Its header block was flushed as a whole before anything named it.
+      damage.push(fileDamage("segment", newest.path, newest.size, "the file ends within its header block"));
     }
     const behindNewest = newest?.naming;
     if (newest !== undefined && behindNewest?.kind === "named" && !byNumber.has(behindNewest.next.number)) {

@@ -185,7 +185,7 @@ export class Recovery {
       const others = chain.damage.filter((one) => !known.has(one.path));
       const damage = [
         ...replay.damage,
-        ...others.map((one) => one.path > head.path ? { ...one, firstIndex } : one),
+        ...others.map((one) => one.path >= head.path ? { ...one, firstIndex } : one),
       ];
       if (replay.indexOffset !== undefined && !chain.nextBegun && chain.damage.length === 0) {
         const { number } = head.header;
@@ -193,7 +193,8 @@ export class Recovery {
         damage.push({ ...this.borders.missing(number + 1, reason), firstIndex });
       }
       // Whatever is lost behind the newest segment may have held a hard state too.
-      const hardStateLost = replay.hardStateLost || damage.some((one) => one.path > head.path);
+      const hardStateLost = replay.hardStateLost || others.some((one) => one.path >= head.path) ||
+        damage.some((one) => one.path > head.path);
       const previous = replay.index.segments.at(-2);
       const judged = judgeDamage(damage, chain, replay, this.borders);
       if (replay.tailLost) {
@@ -262,8 +263,9 @@ export class Recovery {
   private nothing(chain: Chain, identity: Uint8Array | undefined | "damaged"): Recovered {
     const { replay } = this;
     const damage: Damage[] = chain.damage.map((one) => ({ ...one, firstIndex: 1 }));
-    if (identity !== undefined && damage.length === 0) {
-      const reason = `${IDENTITY_NAME} says that there was a log, all its segments are missing`;
+    if ((identity !== undefined || replay.newestSnapshot > 0) && damage.length === 0) {
+      const evidence = identity !== undefined ? IDENTITY_NAME : "a snapshot";
+      const reason = `${evidence} shows that there was a log, all its segments are missing`;
       damage.push({ ...this.borders.missing(1, reason), firstIndex: 1 });
     }
     const isLost = damage.length > 0;

@@ -172,6 +172,11 @@ export class SnapshotStore {
     const { state, durability } = this;
     if (!durability.canWrite) return;
     state.compacted();
+    // A truncation may have emptied segments. A power cut could undo it, but not their deletion.
+    if (state.index.covered > 0 && this.opened.writer!.isDirty) {
+      durability.flush("delete what no retention holds back");
+      durability.flushed(state.lastIndex);
+    }
     try {
       this.deleteSegments();
     } catch (error) {

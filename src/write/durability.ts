@@ -303,7 +303,7 @@ export class Durability {
 
   private async flushAsync(): Promise<void> {
     try {
-      await this.writer!.flushAsync(this.stateForSlot());
+      await this.writer!.flushAsync(this.stateForSlot(), () => this.poison === undefined && !this.isFinished);
     } catch (error) {
       throw this.fail("flush", error);
     }

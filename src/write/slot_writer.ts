@@ -54,6 +54,18 @@ export class SlotWriter {
     this.put(slot);
   }
 
+  /**
+   * Writes the last slot into the other place too, if a flush has covered it: damage to one page then takes one of two.
+   *
+   * @param slot Its contents.
+   */
+  repeat(slot: DurableSlot): void {
+    if (slot.lsn !== this.lsn || this.flushed !== this.written) return;
+    const [first, second] = DURABLE_SLOT_OFFSETS;
+    this.offset = this.offset === first ? second : first;
+    this.put(slot);
+  }
+
   private put(slot: DurableSlot): void {
     const sum = (bytes: Uint8Array, seed: bigint) => this.codec.hash(bytes, seed);
     this.written++;

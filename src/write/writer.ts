@@ -429,9 +429,10 @@ export class SegmentWriter {
    * Flushes what is written by now, without blocking.
    *
    * @param state The log's state by now, to be noted in a durable slot; `undefined` if that is not wanted.
+   * @param mayWrite Whether the log may still be written when the flush is done.
    * @returns Settles when it is done; {@link SegmentWriter.durableLsn} has moved then.
    */
-  async flushAsync(state?: LogState): Promise<void> {
+  async flushAsync(state: LogState | undefined, mayWrite: () => boolean): Promise<void> {
     this.requireActive();
     this.preallocate();
     const { endLsn } = this.segment;
@@ -443,7 +444,7 @@ export class SegmentWriter {
     slotsFlushed();
     this.flushed(endLsn, started);
     // The segment may have been sealed meanwhile, and then needs none.
-    if (checkpoint !== undefined && slots === this.slots) slots.write({ lsn: endLsn, checkpoint });
+    if (checkpoint !== undefined && slots === this.slots && mayWrite()) slots.write({ lsn: endLsn, checkpoint });
   }
 
   /** A flush that began when the log ended at `lsn` has returned success. */
@@ -556,11 +557,14 @@ export class SegmentWriter {
     const { segment } = this;
     this.syncPointer();
     this.file.truncate(segment.endOffset);
-    this.slots.write({ lsn: this.durableLsn, checkpoint: this.checkpointOf(state) });
+    const slot = { lsn: this.durableLsn, checkpoint: this.checkpointOf(state) };
+    this.slots.write(slot);
     // Without room for the checkpoint, the next opening reads the log as after a kill. Nothing is lost.
     if (!this.writeCheckpointIfRoom(FLAG_CLOSE, state)) return;
     // Not with `flush`, which would lay zeros behind the checkpoint.
     this.syncFile();
+    // No flush follows: a power cut that loses this loses a spare.
+    this.slots.repeat(slot);
   }
 
   /** Closes the file, at once or when the flushes under way are done. */

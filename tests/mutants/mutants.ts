@@ -101,18 +101,15 @@ const EVIDENCE: Mutant[] = [
   {
     name: "closing writes no durable slot",
     file: WRITER,
-    edits: [[
-      "this.file.truncate(segment.endOffset);\n    this.slots.write({ lsn: this.durableLsn, checkpoint: this.checkpointOf(state) });",
-      "this.file.truncate(segment.endOffset);",
-    ]],
+    edits: [["    this.slots.write(slot);\n", ""], ["    this.slots.repeat(slot);\n", ""]],
     dies: "judge_test",
   },
   {
     name: "a durable slot claims what no flush has covered",
     file: WRITER,
     edits: [[
-      "this.file.truncate(segment.endOffset);\n    this.slots.write({ lsn: this.durableLsn, checkpoint",
-      "this.file.truncate(segment.endOffset);\n    this.slots.write({ lsn: this.segment.endLsn + 160, checkpoint",
+      "const slot = { lsn: this.durableLsn, checkpoint",
+      "const slot = { lsn: segment.endLsn + 160, checkpoint",
     ]],
     dies: "judge_test",
   },
@@ -194,6 +191,45 @@ const EVIDENCE: Mutant[] = [
 ];
 
 const GAPS: Mutant[] = [
+  {
+    name: "a retention that is given up deletes what a truncation emptied that no flush covers",
+    file: SNAPSHOT_STORE,
+    edits: [["if (state.index.covered > 0 && this.opened.writer!.isDirty) {", "if (false as boolean) {"]],
+    dies: "evidence_test",
+  },
+  {
+    name: "a newest segment that is cut within its header block is an empty one",
+    file: CHAIN,
+    edits: [["newest.size < SEGMENT_HEADER_BYTES && (isNamed || isIdentified)", "newest.size < 0"]],
+    dies: "evidence_test",
+  },
+  {
+    name: "a snapshot without segments is no evidence of a log",
+    file: RECOVERY,
+    edits: [["(identity !== undefined || replay.newestSnapshot > 0)", "identity !== undefined"]],
+    dies: "evidence_test",
+  },
+  {
+    name: "the durable slot of a sealed segment does not explain a gap at its end",
+    file: BORDERS,
+    edits: [[
+      "if (older.joined && slot?.lsn === link.file.header.baseLsn) replay.settle(segment, slot.checkpoint);",
+      "",
+    ]],
+    dies: "evidence_test",
+  },
+  {
+    name: "closing writes one durable slot only",
+    file: WRITER,
+    edits: [["this.slots.repeat(slot);", ""]],
+    dies: "evidence_test",
+  },
+  {
+    name: "a failed log writes a durable slot",
+    file: WRITER,
+    edits: [["slots === this.slots && mayWrite()", "slots === this.slots"]],
+    dies: "evidence_test",
+  },
   {
     name: "a log that was opened again is taken for a closed one, because its end is lost",
     file: PROVEN,
@@ -1309,7 +1345,10 @@ const RECOVERIES: Mutant[] = [
   {
     name: "a folder that has lost all its segments is a new log",
     file: RECOVERY,
-    edits: [["if (identity !== undefined && damage.length === 0) {", "if (false as boolean) {"]],
+    edits: [[
+      "if ((identity !== undefined || replay.newestSnapshot > 0) && damage.length === 0) {",
+      "if (false as boolean) {",
+    ]],
     dies: "simulation",
   },
   {
