@@ -124,7 +124,8 @@ def find_chain(folder):
     require(chain or not identity, "all segments are missing")
     is_cut = chain and len(ours[newest].data) < 16384 and (identity or chain[1:] and chain[-2].next == newest)
     require(not is_cut, "the newest segment ends within its header block")
-    require(chain or not any(folder.glob("*-*.snap")), "a snapshot is there, and all segments are missing")
+    is_ours = lambda snapshot: snapshot.read_bytes()[:8] == b"WALLOGSN"
+    require(chain or not any(map(is_ours, folder.glob("*-*.snap"))), "a snapshot is there, and all segments are missing")
     require(not chain or ours[newest].next in (None, *ours), "the segment that follows the newest one is missing")
     return chain, [segment for segment in ours.values() if segment.number > newest == segment.head.previous]
 

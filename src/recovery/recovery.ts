@@ -27,6 +27,7 @@ import type { PlacedSlot } from "../format/durable_slot.ts";
 import { SEGMENT_HEADER_BYTES } from "../format/header_block.ts";
 import { EMPTY_STATE, type LogState } from "../format/state.ts";
 import { snapshotIndexOf } from "../format/snapshot_name.ts";
+import { beginsLikeSnapshot } from "../snapshots/snapshot_file.ts";
 import { IDENTITY_NAME, readIdentity } from "./identity.ts";
 import type { LogIndex } from "../log/log_index.ts";
 import { provenLsn } from "./proven.ts";
@@ -138,7 +139,7 @@ export class Recovery {
     const chain = this.chainReader.read(names, identity === "damaged" ? undefined : identity);
     const bytesTotal = chain.links.reduce((sum, { file }) => sum + file.size, 0);
     const newest = chain.links.at(-1);
-    if (newest === undefined) return this.nothing(chain, identity);
+    if (newest === undefined) return this.nothing(chain, identity, names);
 
     yield* this.takeSealed(chain, newest, bytesTotal);
     const head = new Segment(newest.file.path, newest.file.header, SEGMENT_HEADER_BYTES);
@@ -260,11 +261,11 @@ export class Recovery {
     }
   }
 
-  private nothing(chain: Chain, identity: Uint8Array | undefined | "damaged"): Recovered {
+  private nothing(chain: Chain, identity: Uint8Array | undefined | "damaged", names: readonly string[]): Recovered {
     const { replay } = this;
     const damage: Damage[] = chain.damage.map((one) => ({ ...one, firstIndex: 1 }));
-    if ((identity !== undefined || replay.newestSnapshot > 0) && damage.length === 0) {
-      const evidence = identity !== undefined ? IDENTITY_NAME : "a snapshot";
+    const evidence = identity !== undefined ? IDENTITY_NAME : names.find((name) => this.isSnapshot(name));
+    if (evidence !== undefined && damage.length === 0) {
       const reason = `${evidence} shows that there was a log, all its segments are missing`;
       damage.push({ ...this.borders.missing(1, reason), firstIndex: 1 });
     }
@@ -296,6 +297,10 @@ export class Recovery {
       superseded: chain.superseded,
       numberUsed: chain.numberUsed,
     };
+  }
+
+  private isSnapshot(name: string): boolean {
+    return snapshotIndexOf(name) > 0 && beginsLikeSnapshot(this.fileSystem, `${this.folder}/${name}`);
   }
 
   /** Replays what lies behind the proven LSN; returns where it was torn, if it was. */

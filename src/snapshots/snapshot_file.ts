@@ -107,6 +107,23 @@ export function isSnapshotLeftover(name: string, index: Index, term: Term): bool
   return TEMPORARY_NAME.test(name) || (NAME.test(name) && (index === 0 || name !== snapshotName(index, term)));
 }
 
+/**
+ * Whether a file begins as a snapshot does. Others may have files of the same name in a folder without a log.
+ *
+ * @param fileSystem The machine.
+ * @param path The file.
+ */
+export function beginsLikeSnapshot(fileSystem: FileSystem, path: string): boolean {
+  const file = fileSystem.open(path, "read");
+  try {
+    const view = new DataView(new ArrayBuffer(8));
+    readFull(file, new Uint8Array(view.buffer), 0);
+    return view.getBigUint64(0, true) === MAGIC;
+  } finally {
+    file.close();
+  }
+}
+
 /** Writes one snapshot, piece by piece. */
 export class SnapshotWriter {
   /** What the snapshot is of. */

@@ -206,7 +206,7 @@ const GAPS: Mutant[] = [
   {
     name: "a snapshot without segments is no evidence of a log",
     file: RECOVERY,
-    edits: [["(identity !== undefined || replay.newestSnapshot > 0)", "identity !== undefined"]],
+    edits: [["names.find((name) => this.isSnapshot(name))", "undefined"]],
     dies: "evidence_test",
   },
   {
@@ -1346,7 +1346,7 @@ const RECOVERIES: Mutant[] = [
     name: "a folder that has lost all its segments is a new log",
     file: RECOVERY,
     edits: [[
-      "if ((identity !== undefined || replay.newestSnapshot > 0) && damage.length === 0) {",
+      "if (evidence !== undefined && damage.length === 0) {",
       "if (false as boolean) {",
     ]],
     dies: "simulation",
