@@ -3,7 +3,17 @@ import { HEADER_OFFSETS } from "../src/format/header_block.ts";
 import { resolve } from "node:path";
 import { test } from "node:test";
 import { type Action, type Message, RaftNode, type RepairReply } from "../src/raft/mod.ts";
-import { type Damage, type HardState, type LogEntry, MemoryLog, type NodeId, WalLog, WalLogError } from "../mod.ts";
+import {
+  type Damage,
+  type HardState,
+  type LogEntry,
+  type Lost,
+  MemoryLog,
+  type NewEntry,
+  type NodeId,
+  WalLog,
+  WalLogError,
+} from "../mod.ts";
 import { FRAME_HEADER_BYTES, KIND_ENTRY } from "../src/format/frame.ts";
 import { SimulatedDisk } from "../src/testing/mod.ts";
 import { encodeMembership } from "../src/raft/membership.ts";
@@ -641,4 +651,24 @@ test("a node that does not know where its log ended takes no snapshot for all of
   assert.deepEqual(node.step({ type: "message", message }), []);
   assert.ok(node.isDamaged);
   assert.equal(node.log.snapshotIndex, 0);
+});
+
+/** A log that says what it has lost, and takes no write that has no entries. */
+class TellingLog extends MemoryLog {
+  readonly damaged: readonly Damage[] = [];
+  readonly lost: Lost;
+  constructor(hardState: boolean) {
+    super();
+    this.lost = { hardState, tail: false, ranges: [] };
+  }
+  repair(): void {}
+  override append(entries: readonly NewEntry[]): void {
+    assert.ok(entries.length > 0, "the log is probed");
+    super.append(entries);
+  }
+}
+
+test("a log that says what it has lost is not probed", () => {
+  assert.equal(RaftNode.withLog({ id: 1n }, new TellingLog(false)).isDamaged, false);
+  assert.equal(RaftNode.withLog({ id: 1n }, new TellingLog(true)).isDamaged, true);
 });

@@ -125,6 +125,9 @@ export class WatchedLog implements RaftLog {
   get damaged(): WalLog["damaged"] {
     return this.#log.damaged;
   }
+  get lost(): WalLog["lost"] {
+    return this.#log.lost;
+  }
   repair(entries: readonly LogEntry[]): void {
     this.#log.repair(entries);
     for (const { index } of entries) this.#saw(index);

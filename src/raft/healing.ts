@@ -12,6 +12,7 @@
  */
 
 import { WalLogError } from "../api/errors.ts";
+import type { Lost } from "../api/lost.ts";
 import type { Damage } from "../api/report.ts";
 import type { Index, LogEntry, NewEntry, NodeId, RaftLog, Term } from "../api/types.ts";
 import { knownTerm, onInstallSnapshot } from "./follower.ts";
@@ -27,6 +28,7 @@ import type { RaftEvent } from "./types.ts";
 /** A log that can be repaired, as `WalLog` can. */
 interface RepairableLog extends RaftLog {
   readonly damaged: readonly Damage[];
+  readonly lost?: Pick<Lost, "hardState">;
   repair(entries: readonly NewEntry[]): void;
 }
 
@@ -76,8 +78,9 @@ function isHealed({ missing, isTailLost, isSnapshotLost, isHardStateLost }: Heal
   return missing.size === 0 && !isTailLost && !isSnapshotLost && !isHardStateLost;
 }
 
-/** A log that has lost its hard state takes nothing, not even nothing. */
+/** Whether a log has lost its hard state. One that does not say rejects every write, even an empty one. */
 function isHardStateLost(log: RepairableLog): boolean {
+  if (log.lost !== undefined) return log.lost.hardState;
   try {
     log.append([]);
     return false;

@@ -74,8 +74,8 @@ export class RaftNode {
    * @param config How it is to behave.
    * @param log Its log, which nobody else may write from now on. The logs of all nodes must take entries of the same size:
    * a follower refuses a message with a larger one, and gets no further.
-   * One that wraps a `WalLog` passes on `damaged`, `repair`, and the options of `setHardState` and `applySnapshot`, or
-   * damage ends the node instead of healing.
+   * One that wraps a `WalLog` passes on `damaged`, `lost`, `repair`, and the options of `setHardState` and
+   * `applySnapshot`, or damage ends the node instead of healing.
    * @returns The node, a follower.
    * @throws {WalLogError} `INVALID_ARGUMENT`; whatever reading the log throws.
    */

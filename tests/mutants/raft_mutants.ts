@@ -699,6 +699,12 @@ export const RAFT_MUTANTS: Mutant[] = [
     dies: "raft_repair_test",
   },
   {
+    name: "raft: the log is probed although it says what it has lost",
+    file: REPAIR,
+    edits: [["  if (log.lost !== undefined) return log.lost.hardState;\n", ""]],
+    dies: "raft_repair_test",
+  },
+  {
     name: "raft: a snapshot that heals is refused where nothing tells what it takes along",
     file: FOLLOWER,
     edits: [["else s.writer.applySnapshot(snapshot, { force: true });", "else s.writer.applySnapshot(snapshot);"]],
