@@ -118,6 +118,7 @@ class Simulation {
       ...random.chance(0.3) ? { maxUncommittedBytes: 500 } : {},
       ...random.chance(0.3) ? { maxApplyBytes: random.pick([1, 300]) } : {},
       ...random.chance(0.5) ? { snapshotChunkBytes: 8 } : {},
+      ...trailingOf(new Random(-seed)),
       ...random.chance(0.5) ? { checkQuorum: true } : {},
       ...random.chance(this.#isStormy ? 0.1 : 0.5) ? { noOp: true } : {},
       ...random.chance(0.7) ? { transferTimeout: 15 } : {},
@@ -303,6 +304,10 @@ class Simulation {
     const { message } = letter;
     if (message.type === "requestVoteReply" && message.voteGranted) {
       this.#safety.voted(letter.from, message.term, letter.to);
+    }
+    if (message.type === "appendEntries" && message.entries.length > 0) {
+      const { log } = this.#machines.get(letter.from)!;
+      if (message.prevLogIndex < log!.snapshotIndex) this.#count("behind-snapshot");
     }
     if (this.#random.chance(this.#loss)) return this.#count("lost");
     this.#letters.push(letter);
@@ -524,6 +529,12 @@ class Simulation {
       `${node!.isDamaged ? ` damaged ${JSON.stringify((node!.log as WatchedLog).damaged)}` : ""}`
     ).join("; ");
   }
+}
+
+/** What nodes keep behind snapshots, from a generator of its own, so that histories without it stay as they were. */
+function trailingOf(random: Random): Partial<RaftConfig> {
+  if (random.chance(0.6)) return {};
+  return { trailingEntries: random.pick([1, 10, 100]), ...random.chance(0.5) ? { trailingBytes: 40 } : {} };
 }
 
 /** Whether nothing tells how a node's log ended, so that it stays out until somebody replaces it. */

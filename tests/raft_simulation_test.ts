@@ -18,6 +18,7 @@ test("clusters of 3, 5 and 7 stay safe whatever goes wrong, and get on when it s
     "disk-failed",
     "membershipChanged",
     "snapshot",
+    "behind-snapshot",
   ];
   for (const event of [...wanted, "restored", "read", "applied", "calm"]) {
     assert.ok((counts[event] ?? 0) > 0, `no history had ${event}`);

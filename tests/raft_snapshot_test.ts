@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type Action, type Message, type RaftConfig, RaftNode } from "../src/raft/mod.ts";
+import { type Action, type AppendEntries, type Message, type RaftConfig, RaftNode } from "../src/raft/mod.ts";
 import { WalLogError } from "../mod.ts";
 import { MemoryLog } from "../src/api/memory_log.ts";
 import type { NodeId, Snapshot } from "../src/api/types.ts";
@@ -219,4 +219,37 @@ test("a damaged node is sent pieces again only if none arrive for a while", () =
   assert.deepEqual(step(upTo(10)), [30]);
   assert.deepEqual([step(request), step(request)], [[], []]);
   assert.deepEqual(step(request), [10, 20, 30]);
+});
+
+/** The leader's next numbered heartbeat to node 2. */
+function heartbeatOf({ leader }: ReturnType<typeof sending>): AppendEntries {
+  for (let tick = 0; tick < 10; tick++) {
+    for (const action of leader.step({ type: "tick" })) {
+      if (action.type !== "send" || action.to !== 2n || action.message.type !== "appendEntries") continue;
+      if (action.message.round !== undefined) return action.message;
+    }
+  }
+  throw new Error("no heartbeat");
+}
+
+const DAMAGED: Message = { type: "repairRequest", term: 1, from: 2n, request: 1, first: 2, last: 4 };
+
+test("a node that has streamed past a snapshot gets its lost pieces again", () => {
+  const one = sending(100, { snapshotChunkBytes: 10, maxInflightBytes: 30, trailingEntries: 2 });
+  // It acknowledged all and restarts with damage; others heal it while the pieces are lost.
+  one.step(rejection({ success: true, matchIndex: 6, conflictIndex: 0 }));
+  assert.deepEqual(one.step(DAMAGED), [0, 10, 20]);
+  const { prevLogIndex, round } = heartbeatOf(one);
+  assert.deepEqual(one.step(rejection({ rejectedIndex: prevLogIndex, round })), [0, 10, 20]);
+});
+
+test("a node that was healed while it was sent a snapshot gets entries", () => {
+  const one = sending(100, { snapshotChunkBytes: 10, maxInflightBytes: 30, trailingEntries: 4 });
+  assert.deepEqual(one.step(DAMAGED), [0, 10, 20]);
+  const { prevLogIndex, round } = heartbeatOf(one);
+  assert.equal(prevLogIndex, 2);
+  const message = rejection({ success: true, matchIndex: prevLogIndex, conflictIndex: 0, round });
+  const [action] = one.leader.step({ type: "message", message });
+  assert.ok(action?.type === "send" && action.message.type === "appendEntries");
+  assert.deepEqual(action.message.entries.map(({ index }) => index), [3, 4, 5, 6]);
 });

@@ -41,6 +41,7 @@ function hintAtSnapshot(s: RaftState): void {
 function apply(s: RaftState, { index, term, kind, command }: LogEntry): void {
   s.lastApplied = index;
   s.appliedBytes += command.byteLength + ACTION_BYTES;
+  s.trailing.applied(index, command.byteLength);
   if (kind === "normal") s.actions.push({ type: "apply", index, term, command });
 }
 

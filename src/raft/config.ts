@@ -25,6 +25,9 @@ const MESSAGE_RESERVE_BYTES = 4096;
 /** Commands handed out by a step: a few milliseconds of reading. */
 const APPLY_BYTES_DEFAULT = 4 * 1024 * 1024;
 
+/** Bytes of commands kept behind a snapshot: five seconds of a link of 100 Mbit/s. */
+const TRAILING_BYTES_DEFAULT = 64 * 1024 * 1024;
+
 /**
  * Whether a leader waits for answers before it sends more. Otherwise it sends as the recorded traces do.
  *
@@ -109,6 +112,8 @@ export function checkConfig(config: RaftConfig): CheckedConfig {
     applied: config.applied ?? 0,
     snapshotThreshold: config.snapshotThreshold ?? 0,
     snapshotChunkBytes: config.snapshotChunkBytes ?? 0,
+    trailingEntries: config.trailingEntries ?? 0,
+    trailingBytes: config.trailingBytes ?? TRAILING_BYTES_DEFAULT,
     seed: config.seed ?? config.id,
     checkQuorum: config.checkQuorum ?? false,
     noOp: config.noOp ?? false,
@@ -119,6 +124,15 @@ export function checkConfig(config: RaftConfig): CheckedConfig {
   requireValid(checked);
   return fitMessages(checked);
 }
+
+/** Bounds in bytes, which may be infinite. */
+const BYTE_BOUNDS = [
+  "maxBatchBytes",
+  "maxInflightBytes",
+  "maxUncommittedBytes",
+  "maxApplyBytes",
+  "trailingBytes",
+] as const;
 
 /** Refuses values out of their domain. */
 function requireValid(checked: CheckedConfig): void {
@@ -140,11 +154,12 @@ function requireValid(checked: CheckedConfig): void {
   requireWhole("applied", checked.applied, 0);
   requireWhole("snapshotThreshold", checked.snapshotThreshold, 0);
   requireWhole("snapshotChunkBytes", checked.snapshotChunkBytes, 0);
+  requireWhole("trailingEntries", checked.trailingEntries, 0);
   requireWhole("transferTimeout", checked.transferTimeout, 0);
   for (const name of ["joining", "checkQuorum", "noOp", "finishRemoval"] as const) {
     if (typeof checked[name] !== "boolean") throw invalid(`${name} must be a boolean, found ${String(checked[name])}`);
   }
-  for (const name of ["maxBatchBytes", "maxInflightBytes", "maxUncommittedBytes", "maxApplyBytes"] as const) {
+  for (const name of BYTE_BOUNDS) {
     if (typeof checked[name] === "number" && checked[name] >= 0) continue;
     throw invalid(`${name} must be a number of 0 or more, found ${String(checked[name])}`);
   }

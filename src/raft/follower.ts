@@ -33,8 +33,8 @@ export function requireAcceptable(s: RaftState, { term, prevLogIndex, prevLogTer
   }
   checkAppend(entries, prevLogIndex, prevLogTerm, s.log.maxEntryBytes ?? Infinity);
   for (const entry of entries) if (entry.kind === "config") decodeMembership(entry);
-  // What is older than the node's term, or does not follow on what its log has, is answered without being looked at.
-  if (term < s.term || s.log.termAt(prevLogIndex) !== prevLogTerm) return;
+  // What is older than the node's term or its snapshot, or does not follow on its log, is answered without being looked at.
+  if (term < s.term || prevLogIndex < s.log.snapshotIndex || s.log.termAt(prevLogIndex) !== prevLogTerm) return;
   const first = firstNew(s, entries);
   if (first !== undefined && first.index <= s.commitIndex) throw overwrites(s, first);
 }
@@ -166,6 +166,7 @@ function install(s: RaftState, snapshot: InstallSnapshot["snapshot"]): void {
   if (s.healing === null) s.writer.applySnapshot(snapshot);
   else s.writer.applySnapshot(snapshot, { force: true });
   s.writer.flush();
+  s.trailing.installed(index);
   s.membership.restore(index, config, s.log.lastIndex > index);
   // Entries behind the snapshot stay committed. A damaged log may have lost them.
   s.commitIndex = s.healing === null ? Math.max(s.commitIndex, index) : index;

@@ -1,12 +1,12 @@
 /**
- * Unacknowledged entries.
+ * Entries in a queue, and their size.
  *
  * @module
  */
 
 import type { Index } from "../api/types.ts";
 
-/** Entries of one message, or of one proposal. */
+/** Entries of one message, of one proposal, or a single one. */
 interface Part {
   /** The last of them. */
   readonly last: Index;
@@ -15,12 +15,12 @@ interface Part {
 }
 
 /**
- * Unacknowledged entries, oldest first: messages on their way to a node, or uncommitted proposals. Their number and size
- * decide whether there may be more.
+ * Entries in a queue, oldest first, of which the number and size are limited: messages on their way to a node, uncommitted
+ * proposals, or what is kept behind a snapshot.
  */
 export class Outstanding {
   #parts: Part[] = [];
-  /** The first that is not acknowledged. */
+  /** The first that was not removed. */
   #head = 0;
   #bytes = 0;
 

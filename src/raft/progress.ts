@@ -58,6 +58,7 @@ export interface OutgoingSnapshot {
 /** The snapshot that is being sent has arrived, or is not wanted any more. */
 export function endSnapshot(progress: Progress): void {
   progress.outgoing = null;
+  if (progress.flow === "snapshot") progress.flow = "probe";
 }
 
 /**

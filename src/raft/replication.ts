@@ -8,7 +8,7 @@ import type { Index, LogEntry, NewEntry, NodeId } from "../api/types.ts";
 import { commitByQuorum } from "./commit.ts";
 import { hasFlowControl } from "./config.ts";
 import type { Progress } from "./progress.ts";
-import { noteHeartbeat, sendSnapshot } from "./snapshot_sending.ts";
+import { isWaitingForSnapshot, noteHeartbeat, sendSnapshot } from "./snapshot_sending.ts";
 import type { RaftState } from "./state.ts";
 
 /**
@@ -20,7 +20,7 @@ export function sendNext(s: RaftState, to: NodeId): boolean {
   const progress = s.progress.get(to);
   if (progress === undefined) return false;
   const { next } = progress;
-  if (next <= s.log.snapshotIndex) return sendSnapshot(s, to, progress);
+  if (next < s.trailing.firstIndex) return sendSnapshot(s, to, progress);
   const { maxBatch, maxBatchBytes: maxBytes } = s.config;
   const last = Math.min(s.log.lastIndex, next + maxBatch - 1);
   const entries = s.tryRead(() => s.log.entries(next, last, { maxBytes }));
@@ -93,10 +93,10 @@ export function broadcast(s: RaftState): void {
  * Sends a heartbeat. It comes behind the entries that were streamed, and a node that lacks any of them rejects it.
  */
 function sendHeartbeat(s: RaftState, to: NodeId, progress: Progress): void {
-  if (progress.next > s.log.snapshotIndex) return sendEntries(s, to, progress.next, []);
+  if (!isWaitingForSnapshot(s, progress)) return sendEntries(s, to, progress.next, []);
   if (!hasFlowControl(s.config)) return void sendSnapshot(s, to, progress);
-  // A node that has the snapshot agrees with this.
-  sendEntries(s, to, s.log.snapshotIndex + 1, []);
+  // A node that needs no snapshot any more agrees with this.
+  sendEntries(s, to, s.trailing.firstIndex, []);
   noteHeartbeat(s, progress);
 }
 
@@ -110,7 +110,7 @@ export function askAll(s: RaftState): void {
     if (progress === undefined) continue;
     const { isPaused, next } = progress;
     if (!isPaused && !hasFlowControl(s.config)) sendNext(s, id);
-    else if (next > s.log.snapshotIndex) sendEntries(s, id, next, []);
+    else if (next >= s.trailing.firstIndex) sendEntries(s, id, next, []);
   }
 }
 

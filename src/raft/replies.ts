@@ -12,7 +12,7 @@ import type { AppendEntriesReply, InstallSnapshotReply } from "./messages.ts";
 import { endSnapshot, type Progress } from "./progress.ts";
 import { promoteIfCaughtUp } from "./reconfiguration.ts";
 import { sendNext, sendPending } from "./replication.ts";
-import { onPiece, resendLost } from "./snapshot_sending.ts";
+import { isWaitingForSnapshot, onPiece, resendLost } from "./snapshot_sending.ts";
 import type { RaftState } from "./state.ts";
 import { firstOfTerm } from "./terms.ts";
 
@@ -41,7 +41,7 @@ export function onAppendEntriesReply(s: RaftState, reply: AppendEntriesReply): v
   progress.isActive = true;
   if (reply.round !== undefined) progress.round = Math.max(progress.round, reply.round);
   if (reply.success) return advance(s, reply.from, progress, reply.matchIndex);
-  if (hasFlowControl(s.config) && progress.next <= s.log.snapshotIndex) return onSignOfLife(s, progress, reply);
+  if (hasFlowControl(s.config) && isWaitingForSnapshot(s, progress)) return onSignOfLife(s, progress, reply);
   if (isStale(progress, reply)) return;
   // Old answers that were overtaken; or a node that has lost its log, with which this would go on without end.
   if (reply.conflictIndex <= progress.match && ++progress.denials > DENIALS_MAX) return;
@@ -73,9 +73,9 @@ function isStale({ flow, match, next }: Progress, { rejectedIndex }: AppendEntri
 /** Where to try next: behind the last entry of the term in which the logs differ, or in front of that whole term. */
 function nextAfterConflict(s: RaftState, { conflictIndex, conflictTerm }: AppendEntriesReply): Index {
   if (conflictTerm === 0) return conflictIndex;
-  const { log } = s;
-  const end = firstOfTerm(log, log.snapshotIndex + 1, log.lastIndex, conflictTerm + 1);
-  return end > log.snapshotIndex + 1 && log.termAt(end - 1) === conflictTerm ? end : conflictIndex;
+  const { log, trailing: { firstIndex } } = s;
+  const end = firstOfTerm(log, firstIndex, log.lastIndex, conflictTerm + 1);
+  return end > firstIndex && log.termAt(end - 1) === conflictTerm ? end : conflictIndex;
 }
 
 /** A follower has a snapshot, or a piece of one. */
@@ -92,7 +92,6 @@ export function onInstallSnapshotReply(s: RaftState, reply: InstallSnapshotReply
     // The answer is to an earlier snapshot.
     if (progress.outgoing !== null && reply.lastIndex < progress.outgoing.snapshot.index) return;
     endSnapshot(progress);
-    progress.flow = "probe";
   }
   advance(s, reply.from, progress, reply.lastIndex);
 }
@@ -123,9 +122,10 @@ function resume(s: RaftState, progress: Progress, acknowledged: Index): void {
   const { flow, match, next } = progress;
   progress.inflights.freeTo(match);
   if (flow === "stream") return stream(progress, Math.max(next, match + 1));
-  // The answer is old, or the node still needs the snapshot.
-  if (acknowledged < match || (flow === "snapshot" && match < s.log.snapshotIndex)) return;
+  // The answer is old, or the node still needs a snapshot.
+  if (acknowledged < match || (flow === "snapshot" && match + 1 < s.trailing.firstIndex)) return;
   if (match >= next || match === s.log.lastIndex) return stream(progress, match + 1);
+  endSnapshot(progress);
   progress.isPaused = false;
   progress.next = match + 1;
 }

@@ -53,6 +53,14 @@ function pieceBytesOf({ config }: RaftState, { data }: Snapshot): number {
   return Math.min(PIECE_BYTES, dataBytesMax(config));
 }
 
+/**
+ * Whether a node gets no entries before it has a snapshot. A damaged node may be sent a snapshot although it was sent
+ * later entries before.
+ */
+export function isWaitingForSnapshot(s: RaftState, { next, outgoing }: Progress): boolean {
+  return next < s.trailing.firstIndex || (hasFlowControl(s.config) && outgoing !== null);
+}
+
 /** Sends pieces until the bounds are reached, or all are on their way. */
 function sendPieces(s: RaftState, to: NodeId, outgoing: OutgoingSnapshot): void {
   const { maxInflightMessages, maxInflightBytes } = s.config;

@@ -13,6 +13,7 @@ import type { Message } from "./messages.ts";
 import { Outstanding } from "./outstanding.ts";
 import type { Progress } from "./progress.ts";
 import { SplitMix64 } from "./rng.ts";
+import { Trailing } from "./trailing.ts";
 import type { Action, Role } from "./types.ts";
 
 /** Memory that a command takes beside its bytes, roughly: empty commands must count too. */
@@ -97,6 +98,8 @@ export class RaftState {
   readonly log: RaftLog;
   /** The log, to be written. */
   readonly writer: LogWriter;
+  /** What stays in the log behind a snapshot. */
+  readonly trailing: Trailing;
   /** Who belongs to the cluster. */
   membership: MembershipHistory;
   /** Where election timeouts come from. */
@@ -166,6 +169,7 @@ export class RaftState {
     this.electionTimeout = this.drawTimeout();
     ({ term: this.term, votedFor: this.votedFor } = log.hardState);
     this.commitIndex = this.lastApplied = startIndex(config, log);
+    this.trailing = new Trailing(log, config);
   }
 
   /** This node. */

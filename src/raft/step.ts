@@ -130,7 +130,8 @@ function onMessage(s: RaftState, message: Message): void {
 function onSnapshot(s: RaftState, { index, data }: SnapshotEvent): void {
   if (index <= s.log.snapshotIndex || index > s.lastApplied) return;
   const config = toList(s.membership.at(index));
-  s.writer.applySnapshot({ index, term: s.log.termAt(index)!, config, data });
+  const snapshot = { index, term: s.log.termAt(index)!, config, data };
+  s.trailing.compact(index, () => s.writer.applySnapshot(snapshot));
   s.writer.flush();
   s.membership.compact(index);
 }

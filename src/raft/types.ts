@@ -274,6 +274,15 @@ export interface RaftConfig {
    * Default 0: whole, or in pieces of 1 MiB if a message cannot be so large.
    */
   readonly snapshotChunkBytes?: number;
+  /**
+   * So many of the newest applied entries stay in the log although a snapshot covers them, as far as the node has applied
+   * them since it started. A node that lacks no more than these is sent entries, and not a snapshot. The node retains them
+   * in its log under the name `raft`. Default 0: snapshots replace all entries, as in the recorded traces. Services should
+   * set 10,000.
+   */
+  readonly trailingEntries?: number;
+  /** The most bytes of commands among `trailingEntries`. Default: 64 MiB. */
+  readonly trailingBytes?: number;
   /** Where the election timeouts come from; the low 64 bits count. Default: the id. */
   readonly seed?: bigint;
   /** Whether a leader that has not heard from a majority for the least election timeout steps down. Default: no. */

@@ -6,6 +6,7 @@
 import { FOLDER_MUTANTS } from "./folder_mutants.ts";
 import { CLI_MUTANTS } from "./cli_mutants.ts";
 import { RAFT_MUTANTS } from "./raft_mutants.ts";
+import { RAFT_TRAILING_MUTANTS } from "./raft_trailing_mutants.ts";
 import { RAFT_WIRE_MUTANTS } from "./raft_wire_mutants.ts";
 import { METRIC_MUTANTS, RETENTION_MUTANTS, SPACE_MUTANTS } from "./retention_mutants.ts";
 
@@ -1863,6 +1864,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...FOLDER_MUTANTS,
   ...CLI_MUTANTS,
   ...RAFT_MUTANTS,
+  ...RAFT_TRAILING_MUTANTS,
   ...RAFT_WIRE_MUTANTS,
   ...RETENTION_MUTANTS,
   ...SPACE_MUTANTS,

@@ -271,7 +271,7 @@ export const RAFT_MUTANTS: Mutant[] = [
   {
     name: "raft: a node that got an outdated snapshot waits for ever",
     file: REPLIES,
-    edits: [['    endSnapshot(progress);\n    progress.flow = "probe";\n', ""]],
+    edits: [["    endSnapshot(progress);\n  }\n", "  }\n"]],
     dies: "raft_liveness_test",
   },
   {
@@ -310,7 +310,7 @@ export const RAFT_MUTANTS: Mutant[] = [
   {
     name: "raft: a snapshot that could not be read once is never sent",
     file: REPLIES,
-    edits: [["if (progress.outgoing === null) sendNext", `if (progress.flow !== "snapshot") sendNext`]],
+    edits: [["if (progress.outgoing === null) sendNext(s, from);", "if (progress.outgoing === null) return;"]],
     dies: "raft_snapshot_test",
   },
   {
