@@ -35,6 +35,7 @@ export type { LatencyHistogram } from "./src/log/latency.ts";
 export type { SpaceStats } from "./src/io/disk_space.ts";
 export type { Lost } from "./src/api/lost.ts";
 export type { WalLogStats } from "./src/log/live_state.ts";
+export type { LogIdentity } from "./src/api/log_identity.ts";
 export { MemoryLog } from "./src/api/memory_log.ts";
 export {
   type HistogramSample,

@@ -108,11 +108,18 @@ def has_served(segment, previous):
     if previous and previous.next: return previous.next == segment.number
     return not previous or segment.next or any(not frame.flags & COPY for frame in segment.frames())
 
+def read_identity(folder):
+    """UUID, incarnation and cluster id; None if the file is missing or damaged."""
+    data = load(folder / "IDENTITY")
+    if not is_valid(data, b"WALLOGID"): return None
+    if u32(data, 8) != 2: sys.exit(f"{folder}/IDENTITY is of version {u32(data, 8)}, this program reads version 2")
+    return [data[16:32], data[32:48], data[48:64]] if len(data) == 72 else None
+
 def find_chain(folder):
     """The segments of the log, oldest first, and those that were begun to follow the newest and never served."""
     segments = [Segment(path) for path in folder.iterdir() if re.fullmatch(r"\d{12}\.seg", path.name)]
     uuids, identity = [segment.head.uuid for segment in segments if segment.head], load(folder / "IDENTITY")
-    uuid = identity[16:32] if is_valid(identity[:40], b"WALLOGID") else max(uuids, key=uuids.count, default=None)
+    uuid = (read_identity(folder) or [max(uuids, key=uuids.count, default=None)])[0]
     ours = {segment.number: segment for segment in segments if segment.head and segment.head.uuid == uuid}
     newest = max((n for n, segment in ours.items() if has_served(segment, ours.get(segment.head.previous))), default=0)
     chain, number = [], newest
@@ -172,7 +179,9 @@ for folder in map(Path, sys.argv[1:]):
         lost = [index for index in range(log.snapshot_index + 1, log.next) if log.entries.get(index) is None]
         require(not lost, f"{len(lost)} entries are lost, the first at index {lost[:1]}")
     except (Corrupt, struct.error) as error: verdict, damage = "corrupt", str(error)
+    identity = read_identity(folder)
     print(json.dumps({
         "path": str(folder), "verdict": verdict, "damage": damage, "snapshot": snapshot,
+        "identity": identity and [part.hex() for part in identity],
         "hardState": {"term": log.hard_term, "votedFor": None if log.vote is None else str(log.vote)},
         "entries": {index: log.entries[index] for index in log.entries if log.snapshot_index < index < log.next}}))

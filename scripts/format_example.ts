@@ -21,6 +21,7 @@ import { SimulatedDisk } from "../src/testing/mod.ts";
 
 const FOLDER = resolve("/raft.wal");
 const BYTES_PER_LINE = 8;
+const CLUSTER = "00112233-4455-6677-8899-aabbccddeeff";
 
 /** How a field is shown beside its bytes. */
 type Shape = "text" | "number" | "hex" | "bytes";
@@ -101,8 +102,9 @@ const IDENTITY: readonly Field[] = [
   ["version", 4, "number"],
   ["zero", 4, "number"],
   ["UUID", 16, "bytes"],
-  ["sum", 8, "hex"],
-  ["zeros", 24, "bytes"],
+  ["incarnation", 16, "bytes"],
+  ["cluster", 16, "bytes"],
+  ["checksum", 8, "hex"],
 ];
 
 const KINDS = ["", "an entry", "a hard state", "a truncation", "a snapshot", "a checkpoint", "a segment index"];
@@ -114,6 +116,7 @@ function makeLog(): SimulatedDisk {
     { term: 1, index, kind, command: new TextEncoder().encode(text) }
   );
   const log = WalLog.openSync(FOLDER, { fileSystem: disk.fileSystem });
+  log.foundCluster(CLUSTER);
   log.setHardState({ term: 1, votedFor: 7n });
   log.append([entry(1, "normal", "x = 1"), entry(2, "config", "members")]);
   log.syncSync();

@@ -184,6 +184,9 @@ describe("wal-log repair --cut", () => {
       for (const [index, where] of [[70, "header"], [50, "payload"], [100, "payload"]] as const) {
         damageEntry(path, index, where);
       }
+      const founding = WalLog.openSync(path, { onDamage: "keep" });
+      founding.foundCluster("00112233-4455-6677-8899-aabbccddeeff");
+      founding.closeSync();
       const before = contentsOf(path);
       const dry = await cli("repair", path, "--cut", "--dry-run");
       assert.equal(dry.code, 0);
@@ -206,6 +209,8 @@ describe("wal-log repair --cut", () => {
       assert.deepEqual(log.entries(1, 200), damaged.entries(1, 49));
       assert.deepEqual(log.snapshot(), damaged.snapshot());
       assert.deepEqual(log.hardState, damaged.hardState);
+      assert.equal(log.identity.cluster, damaged.identity.cluster);
+      assert.notEqual(log.identity.incarnation, damaged.identity.incarnation);
       log.append([entryAt(50, 4)]);
       log.closeSync();
       damaged.closeSync();

@@ -50,6 +50,9 @@ function assertCopy(source: string, copy: string): void {
   assertSameState(stateOf(to), stateOf(from));
   assert.equal(to.recovery.verdict, "clean");
   assert.ok(to.recovery.closed);
+  assert.equal(to.identity.cluster, from.identity.cluster);
+  assert.notEqual(to.identity.log, from.identity.log);
+  assert.notEqual(to.identity.incarnation, from.identity.incarnation);
   from.closeSync();
   to.closeSync();
 }
@@ -418,6 +421,9 @@ describe("wal-log backup", () => {
     withLog(async (path, folder) => {
       const copy = join(folder, "copy");
       mkdirSync(copy);
+      const log = WalLog.openSync(path);
+      log.foundCluster("00112233-4455-6677-8899-aabbccddeeff");
+      log.closeSync();
       assert.equal((await cli("backup", path, copy)).code, 0);
       assertCopy(path, copy);
       assert.deepEqual(readdirSync(folder).sort(), ["copy", "raft.wal"]);

@@ -37,10 +37,13 @@ const PYTHON = ["python3", "python"].find((name) => {
 });
 const skip = skipReason(PYTHON === undefined && "there is no Python 3 here");
 
+const NO_CLUSTER = "0".repeat(32);
+
 /** What the decoder prints of a log. */
 interface Decoded {
   readonly verdict: "clean" | "torn" | "corrupt";
   readonly damage: string | null;
+  readonly identity: string[] | null;
   readonly hardState: { readonly term: number; readonly votedFor: string | null };
   readonly snapshot: { readonly index: number; readonly term: number; config: string[]; data: string } | null;
   readonly entries: Record<string, { readonly term: number; readonly kind: string; readonly command: string } | null>;
@@ -68,7 +71,7 @@ function hex(bytes: Uint8Array): string {
 }
 
 /** What the decoder must say of a log. */
-function expected(log: RaftLog): Omit<Decoded, "verdict" | "damage"> {
+function expected(log: RaftLog): Omit<Decoded, "verdict" | "damage" | "identity"> {
   const { hardState: { term, votedFor }, snapshotIndex, lastIndex } = log;
   const snapshot = log.snapshot();
   const entries = log.entries(snapshotIndex + 1, lastIndex)
@@ -87,7 +90,7 @@ function expected(log: RaftLog): Omit<Decoded, "verdict" | "damage"> {
  * the log needs: the library can tell, and the decoder does not try.
  */
 function compare(folder: string, found: Decoded, when: string, isFileMissing = false): string {
-  const { verdict, damage, hardState, snapshot, entries } = found;
+  const { verdict, damage, hardState, snapshot, entries, identity } = found;
   let log;
   try {
     log = WalLog.openSync(folder, { readOnly: true });
@@ -102,6 +105,9 @@ function compare(folder: string, found: Decoded, when: string, isFileMissing = f
     else {
       assert.equal(verdict, log.recovery.verdict, when);
       assert.deepEqual({ hardState, snapshot, entries }, expected(log), when);
+      const { log: uuid, incarnation, cluster = NO_CLUSTER } = log.identity;
+      const ids = incarnation === undefined ? null : [uuid, incarnation, cluster].map((id) => id.replaceAll("-", ""));
+      assert.deepEqual(identity, ids, when);
     }
   } finally {
     log.closeSync();

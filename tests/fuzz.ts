@@ -34,6 +34,7 @@ import {
   SECTOR_BYTES,
   SEGMENT_HEADER_BYTES,
 } from "../src/format/header_block.ts";
+import { IDENTITY_BYTES } from "../src/format/identity.ts";
 import { decodeSegmentHeader, type SegmentHeader } from "../src/format/segment_header.ts";
 import { TRAILER_BYTES } from "../src/format/segment_index.ts";
 import { segmentName } from "../src/format/segment_name.ts";
@@ -697,12 +698,13 @@ export class Mutator {
   private identity(): void {
     const path = `${FOLDER}/IDENTITY`;
     const bytes = this.files.get(path);
-    if (bytes === undefined || bytes.length < 64) return;
+    if (bytes === undefined || bytes.length < IDENTITY_BYTES) return;
     const view = viewOf(bytes);
-    const field = this.random.pick([0, 8, 16, 24]);
+    const end = bytes.length - 8;
+    const field = this.random.pick([0, 8, 16, 24, 32, 40, 48, 56]);
     this.note(`IDENTITY, field at ${field}`);
     view.setBigUint64(field, this.wide(view.getBigUint64(field, true)), true);
-    view.setBigUint64(32, this.sum(bytes.subarray(0, 32), 0n), true);
+    view.setBigUint64(end, this.sum(bytes.subarray(0, end), 0n), true);
   }
 }
 

@@ -42,6 +42,7 @@ describe("a golden log", () => {
       it(`of format ${version} reads as it did when it was written, verify "${verify}"`, () => {
         const log = WalLog.openSync(folder, { readOnly: true, verify });
         assert.deepEqual(JSON.parse(stateJson(log)), expected.state);
+        assert.deepEqual(log.identity, expected.identity);
         for (const [name, value] of Object.entries(expected.recovery)) {
           assert.equal(log.recovery[name as keyof typeof log.recovery], value, `recovery.${name}`);
         }

@@ -10,6 +10,7 @@ import { fileURLToPath } from "node:url";
 import { MemoryLog, WalLog, WalLogError } from "../mod.ts";
 import { locateRuntime } from "../scripts/runtimes.ts";
 import { inspect } from "../src/cli/inspect.ts";
+import { IDENTITY_BYTES } from "../src/format/identity.ts";
 import { Random } from "../src/testing/random.ts";
 import { importWalDb } from "../src/wal_db/mod.ts";
 import { entriesAt } from "./history.ts";
@@ -118,7 +119,7 @@ describe("a file that somebody else made", { skip }, () => {
       unlinkSync(identity);
       linkSync(join(outside, "precious"), identity);
       WalLog.openSync(path).closeSync();
-      assert.equal(readFileSync(identity).length, 64);
+      assert.equal(readFileSync(identity).length, IDENTITY_BYTES);
       assert.equal(readFileSync(join(outside, "precious"), "utf8"), "precious");
     }),
   );

@@ -9,6 +9,7 @@ import { Durability } from "../write/durability.ts";
 import { isHeard, tell } from "./events.ts";
 import { WalLogError } from "./errors.ts";
 import { iterateEntries } from "../log/iterate.ts";
+import { foundCluster, type LogIdentity, showIdentity } from "./log_identity.ts";
 import { type Lost, lostOf } from "./lost.ts";
 import { LiveState, type WalLogStats } from "../log/live_state.ts";
 import { logMetrics } from "../log/log_metrics.ts";
@@ -147,6 +148,11 @@ export class WalLog implements RaftLog, AsyncDisposable, Disposable {
   /** The log's folder. */
   get path(): string {
     return this.#opened.folder;
+  }
+
+  /** The ids of the log, of its incarnation and of its cluster. Frozen. */
+  get identity(): LogIdentity {
+    return showIdentity(this.#opened.uuid, this.#state.identity);
   }
 
   /** Index of the last entry, or of the snapshot if no entry follows it; 0 if there is neither. */
@@ -567,6 +573,38 @@ export class WalLog implements RaftLog, AsyncDisposable, Disposable {
     this.#durability.requireWriter("receive a snapshot");
     checkSnapshotMeta(taken, "receive a snapshot");
     return this.#snapshots.receive(taken, options.force === true);
+  }
+
+  /**
+   * Sets the cluster that the log belongs to. This cannot be changed later. The id is durable when this returns, and
+   * {@link WalLog.identity} gives it from then on. If the log has this id already, nothing changes. The call blocks for
+   * the flushes.
+   *
+   * @param id The cluster's id: a UUID as `crypto.randomUUID` gives it, or its 16 bytes. Not zero. Give the same to all
+   * nodes of a cluster.
+   * @throws {WalLogError} `INVALID_ARGUMENT` if this is not an id, or if the log belongs to another cluster; `NO_SPACE`:
+   * the log is then as it was. `CORRUPT` while the hard state is lost; `POISONED`, `READ_ONLY`, `CLOSED`.
+   *
+   * @example
+   * ```ts
+   * import { WalLog } from "@wallog/wallog";
+   * import { mkdtempSync, rmSync } from "node:fs";
+   * import { tmpdir } from "node:os";
+   * import { join } from "node:path";
+   * import assert from "node:assert/strict";
+   *
+   * const folder = mkdtempSync(join(tmpdir(), "wallog-"));
+   * {
+   *   await using log = await WalLog.open(join(folder, "raft.wal"));
+   *   assert.equal(log.identity.cluster, undefined);
+   *   log.foundCluster("5e14d2b3-2688-89cd-e2a3-98a722e0ab5d");
+   *   assert.equal(log.identity.cluster, "5e14d2b3-2688-89cd-e2a3-98a722e0ab5d");
+   * }
+   * rmSync(folder, { recursive: true });
+   * ```
+   */
+  foundCluster(id: Uint8Array | string): void {
+    foundCluster(this.#opened, this.#state, this.#durability, id);
   }
 
   /**

@@ -1,5 +1,6 @@
 /**
- * A log written anew from another: the same entries, hard state and snapshot, and nothing of the way there.
+ * A log written anew from another: the same entries, hard state, snapshot and cluster, and nothing of the way there. It
+ * gets a UUID and an incarnation of its own.
  *
  * @module
  */
@@ -39,6 +40,8 @@ export async function copyLog(
   const copy = await WalLog.open(folder, { maxEntryBytes: PAYLOAD_BYTES_MAX, fileSystem });
   const line = progressLine("copying");
   try {
+    const { cluster } = source.identity;
+    if (cluster !== undefined) copy.foundCluster(cluster);
     const meta = source.snapshotMeta();
     if (meta !== undefined) await source.openSnapshot()!.pipeTo(copy.receiveSnapshot(meta), { signal });
     const first = source.snapshotIndex + 1;
@@ -98,7 +101,8 @@ export function flushFiles({ path }: WalLog): void {
  */
 export async function checkCopy(source: WalLog, folder: string, lastIndex: Index): Promise<void> {
   const copy = await WalLog.open(folder, { readOnly: true });
-  const stateOf = ({ snapshotIndex, hardState }: WalLog) => [snapshotIndex, hardState.term, hardState.votedFor].join();
+  const stateOf = ({ snapshotIndex, hardState, identity }: WalLog) =>
+    [snapshotIndex, hardState.term, hardState.votedFor, identity.cluster].join();
   const isSame = copy.recovery.verdict === "clean" && copy.recovery.closed && copy.lastIndex === lastIndex &&
     copy.lastTerm === source.termAt(lastIndex) && stateOf(copy) === stateOf(source);
   await copy.close();

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { Buffer } from "node:buffer";
+import { type LogIdentity, showIdentity } from "../api/log_identity.ts";
 import type { Damage } from "../api/report.ts";
 import { TERM_UNKNOWN } from "../format/numbers.ts";
 import { type Command, EXIT } from "./command.ts";
@@ -70,7 +70,10 @@ function* asText(found: Inspection): Generator<string> {
     );
   }
   yield labelled("size", `${sized(sumOf(found))} in ${counted(segments.length, "segment", "segments")}`);
-  yield labelled("identity", identity(found));
+  const { log, incarnation, cluster } = identityOf(found);
+  yield labelled("identity", log);
+  yield labelled("incarnation", incarnation ?? red("IDENTITY is missing or damaged"));
+  if (cluster !== undefined) yield labelled("cluster", cluster);
   if (report.cut !== undefined) {
     const { path, offset, bytes } = report.cut;
     yield labelled(
@@ -105,13 +108,13 @@ function sumOf({ segments, snapshot }: Inspection): number {
 }
 
 /**
- * The log's UUID as it is usually written.
+ * The ids of a log, of its incarnation and of its cluster.
  *
  * @param found The log.
- * @returns `3f8a6c1e-...`.
+ * @returns The ids as text.
  */
-export function identity({ opened }: Inspection): string {
-  return Buffer.from(opened.uuid).toString("hex").replace(/^(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
+export function identityOf({ opened }: Inspection): LogIdentity {
+  return showIdentity(opened.uuid, opened.identity);
 }
 
 /** Everything, for programs. Identities are strings: they have 64 bits. */
@@ -119,10 +122,13 @@ function asJson(found: Inspection): unknown {
   const { folder, opened, snapshot, segments, firstIndex, lastIndex } = found;
   const { report, index } = opened;
   const { hardState, hardStateLost } = opened.state;
+  const { log, incarnation, cluster } = identityOf(found);
   const known = (term: number) => term === TERM_UNKNOWN ? null : term;
   return {
     path: folder,
-    identity: identity(found),
+    identity: log,
+    incarnation: incarnation ?? null,
+    cluster: cluster ?? null,
     verdict: report.verdict,
     closed: report.closed,
     entries: report.entries,

@@ -6,7 +6,7 @@
 
 import type { Damage } from "../api/report.ts";
 import type { Index } from "../api/types.ts";
-import { identity } from "./info.ts";
+import { identityOf } from "./info.ts";
 import type { MapRow, ReportData, SizeClass } from "./report_data.ts";
 import { STYLE } from "./report_style.ts";
 import { grouped } from "./terminal.ts";
@@ -58,7 +58,7 @@ ${
   }
 ${sizes(data.sizes)}
 ${damageTable(report.harmless, "Damage that costs nothing", "To what the log no longer needs.")}
-<footer>Log <code>${identity(found)}</code>, as it was on ${
+<footer>Log <code>${identityOf(found).log}</code>, as it was on ${
     now.toISOString().slice(0, 16).replace("T", " ")
   } UTC. Made by wal-log report.</footer>
 </body>

@@ -10,6 +10,7 @@ import { LatencyCounter, type LatencyHistogram } from "./latency.ts";
 import type { Opened } from "../recovery/open.ts";
 import type { Damage } from "../api/report.ts";
 import { Retentions } from "../api/retention.ts";
+import type { Identity } from "../format/identity.ts";
 import type { LogState } from "../format/state.ts";
 import type { LogIndex } from "./log_index.ts";
 import type { HardState, Index } from "../api/types.ts";
@@ -76,8 +77,12 @@ export class LiveState {
   /** How long flushes took. */
   readonly flushLatency: LatencyCounter = new LatencyCounter();
 
-  constructor({ folder, index, state, report }: Opened) {
+  /** What `IDENTITY` says; `undefined` if the log is only read, and the file is missing or damaged. */
+  identity: Identity | undefined;
+
+  constructor({ folder, index, state, report, identity }: Opened) {
     this.path = folder;
+    this.identity = identity;
     this.index = index;
     index.retained = this.retentions;
     this.hardState = Object.freeze(state.hardState);

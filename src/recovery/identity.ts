@@ -1,29 +1,25 @@
 /**
- * The log's identity: a small file that is written once the log's first segment is durable. Without it a folder that
- * has lost all its segments would look like one that never had any, and a node would forget what it voted.
- *
- * ```text
- * IDENTITY, 64 bytes, little-endian
- *   0  8 bytes "WALLOGID"
- *   8  u32 version
- *  12  u32 zero
- *  16  16 bytes log UUID
- *  32  u64 XXH3-64 of bytes 0..32
- *  40  zeros
- * ```
+ * Reads and writes `IDENTITY`. It is written once the log's first segment is durable. Without it, a folder that has
+ * lost all its segments would look like one that never had any, and a node would forget its vote. Its bytes are in
+ * `format/identity.ts`.
  *
  * @module
  */
 
-import type { FileSystem } from "../io/file_system.ts";
-import { errorCode, isNoSpace, readFull, writeFull } from "../io/full.ts";
-import { temporaryName } from "../io/temporary.ts";
+import { WalLogError } from "../api/errors.ts";
+import { decodeIdentity, encodeIdentity, type Identity } from "../format/identity.ts";
 import type { Checksum } from "../format/numbers.ts";
+import { FORMAT_VERSION } from "../format/segment_header.ts";
+import type { FileSystem } from "../io/file_system.ts";
+import { errorCode, ioError, isNoSpace, readFull, writeFull } from "../io/full.ts";
+import { temporaryName } from "../io/temporary.ts";
 
 /** The file's name. */
 export const IDENTITY_NAME = "IDENTITY";
 
 const TEMPORARY_NAME = /^IDENTITY\.[0-9a-f]{16}\.tmp$/;
+/** The most that is read of the file: more than any version of it has. */
+const READ_BYTES_MAX = 4096;
 
 /**
  * Whether a file is a leftover of a crash during the writing of an identity.
@@ -35,70 +31,65 @@ export function isIdentityLeftover(name: string): boolean {
   return TEMPORARY_NAME.test(name);
 }
 
-const MAGIC = 0x4449474f4c4c4157n; // "WALLOGID"
-const VERSION = 1;
-const SUMMED_BYTES = 32;
-const FILE_BYTES = 64;
-
 /**
  * Reads a log's identity.
  *
  * @param fileSystem The machine.
  * @param folder The log's folder.
  * @param sum The checksum.
- * @returns The log's UUID, `undefined` if there is no such file, `"damaged"` if it cannot be read as one.
+ * @returns What the file says; `undefined` if there is none; `"damaged"` if its contents are.
+ * @throws {WalLogError} `UNSUPPORTED_VERSION` if another version of the format wrote it.
  */
-export function readIdentity(
-  fileSystem: FileSystem,
-  folder: string,
-  sum: Checksum,
-): Uint8Array | undefined | "damaged" {
+export function readIdentity(fileSystem: FileSystem, folder: string, sum: Checksum): Identity | undefined | "damaged" {
+  const path = `${folder}/${IDENTITY_NAME}`;
   let file;
   try {
-    file = fileSystem.open(`${folder}/${IDENTITY_NAME}`, "read");
+    file = fileSystem.open(path, "read");
   } catch (error) {
     if (errorCode(error) === "ENOENT") return undefined;
     throw error;
   }
   try {
-    const bytes = new Uint8Array(FILE_BYTES);
-    const view = new DataView(bytes.buffer);
-    const whole = readFull(file, bytes, 0) === FILE_BYTES && view.getBigUint64(0, true) === MAGIC &&
-      view.getBigUint64(SUMMED_BYTES, true) === sum(bytes.subarray(0, SUMMED_BYTES), 0n);
-    return whole ? bytes.slice(16, 32) : "damaged";
+    const bytes = new Uint8Array(READ_BYTES_MAX);
+    const found = decodeIdentity(bytes.subarray(0, readFull(file, bytes, 0)), sum);
+    if (typeof found !== "number") return found ?? "damaged";
+    throw new WalLogError(
+      "UNSUPPORTED_VERSION",
+      `Cannot open ${path}: it is in format version ${found}, this library reads version ${FORMAT_VERSION}`,
+      { path, offset: 8 },
+    );
   } finally {
     file.close();
   }
 }
 
 /**
- * Writes a log's identity, durably. The segments that it vouches for must be durable before.
+ * Writes a log's identity, durably. The log's segments must be durable before. If this fails with anything but
+ * `NO_SPACE`, the disk may have the old identity or the new one.
  *
  * @param fileSystem The machine.
  * @param folder The log's folder.
- * @param uuid The log's UUID.
+ * @param identity The identity.
  * @param sum The checksum.
+ * @throws {WalLogError} `NO_SPACE`: nothing has changed.
  */
-export function writeIdentity(fileSystem: FileSystem, folder: string, uuid: Uint8Array, sum: Checksum): void {
-  const bytes = new Uint8Array(FILE_BYTES);
-  const view = new DataView(bytes.buffer);
-  view.setBigUint64(0, MAGIC, true);
-  view.setUint32(8, VERSION, true);
-  bytes.set(uuid, 16);
-  view.setBigUint64(SUMMED_BYTES, sum(bytes.subarray(0, SUMMED_BYTES), 0n), true);
+export function writeIdentity(fileSystem: FileSystem, folder: string, identity: Identity, sum: Checksum): void {
   const path = `${folder}/${IDENTITY_NAME}`;
   const temporary = `${folder}/${temporaryName(fileSystem, IDENTITY_NAME)}`;
-  const file = fileSystem.open(temporary, "create");
   try {
-    writeFull(file, bytes, 0);
-    // The new file keeps the owner of a damaged one.
-    if (fileSystem.list(folder).includes(IDENTITY_NAME)) fileSystem.copyOwner?.(temporary, path);
-    file.sync();
+    const file = fileSystem.open(temporary, "create");
+    try {
+      writeFull(file, encodeIdentity(identity, sum), 0);
+      // The new file keeps the owner of the one that it replaces.
+      if (fileSystem.list(folder).includes(IDENTITY_NAME)) fileSystem.copyOwner?.(temporary, path);
+      file.sync();
+    } finally {
+      file.close();
+    }
   } catch (error) {
-    if (isNoSpace(error)) fileSystem.remove(temporary);
-    throw error;
-  } finally {
-    file.close();
+    if (!isNoSpace(error)) throw error;
+    fileSystem.remove(temporary);
+    throw ioError("Cannot write the identity", path, error);
   }
   fileSystem.rename(temporary, path);
   fileSystem.syncDirectory(folder);

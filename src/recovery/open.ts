@@ -17,6 +17,7 @@ import { createSegment } from "../write/create.ts";
 import { CHECKPOINT_BYTES } from "../format/checkpoint.ts";
 import type { PlacedSlot } from "../format/durable_slot.ts";
 import { SEGMENT_HEADER_BYTES } from "../format/header_block.ts";
+import { ID_BYTES, type Identity } from "../format/identity.ts";
 import { segmentNumber } from "../format/segment_name.ts";
 import type { LogState } from "../format/state.ts";
 import { IDENTITY_NAME, isIdentityLeftover, writeIdentity } from "./identity.ts";
@@ -35,7 +36,6 @@ import { guard } from "../io/guard.ts";
 import { isUrl } from "../api/taken.ts";
 
 const LOCK_NAME = "LOCK";
-const UUID_BYTES = 16;
 /** How long to wait before trying again to take the lock that another writer holds. In milliseconds. */
 const LOCK_RETRY_MS = 20;
 /** Zeros behind the checkpoint of a clean close, which is one only at the end of the file. In bytes. */
@@ -54,6 +54,8 @@ export interface Opened {
   readonly report: RecoveryReport;
   /** The log's UUID; of a log that does not exist yet, and is only read, all zeros. */
   readonly uuid: Uint8Array;
+  /** What `IDENTITY` says; `undefined` if the log is only read, and the file is missing or damaged. */
+  readonly identity: Identity | undefined;
   /** Writes the log; `undefined` if it was opened for reading only. */
   readonly writer: SegmentWriter | undefined;
   readonly lock: FileLock | undefined;
@@ -110,14 +112,17 @@ export function* openLog(
     // If a crash interrupted the creation of the log, there is no log yet.
     if (!options.create && recovered.head === undefined && report.damage.length === 0) throw notFound(home);
 
-    let { uuid } = recovered;
+    let { uuid, identity } = recovered;
     if (!readOnly) {
-      if (uuid === undefined) fileSystem.random(uuid = new Uint8Array(UUID_BYTES));
+      uuid ??= randomId(fileSystem);
       writer = startWriter(fileSystem, home, codec, options.segmentBytes, recovered, uuid);
       // Proves to the next recovery that everything copied by this one is durable.
       writer.checkpoint(recovered.state);
-      if (!recovered.isIdentified) {
-        writeIdentity(fileSystem, home, uuid, (bytes, seed) => codec.hash(bytes, seed));
+      // A log that has lost its incarnation, or all of its segments, is not the one that others know.
+      if (identity === undefined || recovered.head === undefined) {
+        const cluster = identity?.cluster ?? new Uint8Array(ID_BYTES);
+        identity = { uuid, incarnation: randomId(fileSystem), cluster };
+        writeIdentity(fileSystem, home, identity, (bytes, seed) => codec.hash(bytes, seed));
       }
       removeSuperseded(fileSystem, home, recovered);
       // What else seems to be left over from a crash may be all that is left of what was damaged.
@@ -130,7 +135,8 @@ export function* openLog(
       index,
       state: recovered.state,
       report,
-      uuid: uuid ?? new Uint8Array(UUID_BYTES),
+      uuid: uuid ?? new Uint8Array(ID_BYTES),
+      identity,
       writer,
       lock,
     };
@@ -143,6 +149,12 @@ export function* openLog(
     if (lease !== undefined) returnCodec(lease);
     lock?.release();
   }
+}
+
+function randomId(fileSystem: FileSystem): Uint8Array {
+  const id = new Uint8Array(ID_BYTES);
+  fileSystem.random(id);
+  return id;
 }
 
 function progressed(

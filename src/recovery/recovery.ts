@@ -24,6 +24,7 @@ import {
   KIND_ENTRY,
 } from "../format/frame.ts";
 import type { PlacedSlot } from "../format/durable_slot.ts";
+import type { Identity } from "../format/identity.ts";
 import { SEGMENT_HEADER_BYTES } from "../format/header_block.ts";
 import { EMPTY_STATE, type LogState } from "../format/state.ts";
 import { snapshotIndexOf } from "../format/snapshot_name.ts";
@@ -76,8 +77,8 @@ export interface Recovered {
   readonly slot: PlacedSlot | undefined;
   /** The log's UUID; `undefined` if there is no log yet. */
   readonly uuid: Uint8Array | undefined;
-  /** Whether the file that says so is there. */
-  readonly isIdentified: boolean;
+  /** What `IDENTITY` says; `undefined` if it is missing or damaged. */
+  readonly identity: Identity | undefined;
   /** LSN up to which the disk proves that a flush returned. */
   readonly provenLsn: number;
   /** The log's state at the proven LSN, and the sum of the last frame before it. */
@@ -136,7 +137,7 @@ export class Recovery {
     const { replay } = this;
     replay.newestSnapshot = names.reduce((highest, name) => Math.max(highest, snapshotIndexOf(name)), 0);
     const identity = readIdentity(this.fileSystem, this.folder, (bytes, seed) => this.codec.hash(bytes, seed));
-    const chain = this.chainReader.read(names, identity === "damaged" ? undefined : identity);
+    const chain = this.chainReader.read(names, identity === "damaged" ? undefined : identity?.uuid);
     const bytesTotal = chain.links.reduce((sum, { file }) => sum + file.size, 0);
     const newest = chain.links.at(-1);
     if (newest === undefined) return this.nothing(chain, identity, names);
@@ -219,7 +220,7 @@ export class Recovery {
         isHeadNamed: chain.links.slice(-2, -1).every(namesNext),
         slot,
         uuid: head.header.uuid,
-        isIdentified: identity !== undefined && identity !== "damaged",
+        identity: identity === "damaged" ? undefined : identity,
         provenLsn: proven.lsn,
         provenState: { ...provenState, hardStateLost, tailLost, replacementsLost },
         provenChecksum,
@@ -261,7 +262,7 @@ export class Recovery {
     }
   }
 
-  private nothing(chain: Chain, identity: Uint8Array | undefined | "damaged", names: readonly string[]): Recovered {
+  private nothing(chain: Chain, identity: Identity | undefined | "damaged", names: readonly string[]): Recovered {
     const { replay } = this;
     const damage: Damage[] = chain.damage.map((one) => ({ ...one, firstIndex: 1 }));
     const evidence = identity !== undefined ? IDENTITY_NAME : names.find((name) => this.isSnapshot(name));
@@ -280,8 +281,8 @@ export class Recovery {
       missingNumber: undefined,
       isHeadNamed: true,
       slot: undefined,
-      uuid: identity === "damaged" ? undefined : identity,
-      isIdentified: false,
+      uuid: identity === "damaged" ? undefined : identity?.uuid,
+      identity: identity === "damaged" ? undefined : identity,
       provenLsn: 0,
       provenState: replay.state,
       provenChecksum: 0,

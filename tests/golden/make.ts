@@ -31,6 +31,7 @@ const original = join(temporary, "original");
 const fileSystem = new WatchedFileSystem();
 let log = WalLog.openSync(original, { fileSystem, segmentBytes: 4096 });
 writeEverything(log);
+log.foundCluster("00112233-4455-6677-8899-aabbccddeeff");
 log.closeSync();
 
 // Reopened where it was closed, then left without closing, with entries that no flush covers and one that is torn.
@@ -51,7 +52,7 @@ log.syncSync();
 fileSystem.rest();
 log.append(entriesAt(log.lastIndex + 1, log.lastIndex + 2, lastTerm, 80));
 const state = stateJson(log);
-const { lastIndex, durableIndex } = log;
+const { lastIndex, durableIndex, identity } = log;
 log.append([entryAt(lastIndex + 1, lastTerm, 90)]);
 const files = contentsOf(crashed);
 log.closeSync();
@@ -61,7 +62,8 @@ files.get(newest)![framesOf(files.get(newest)!).at(-1)!.offset + 45]! ^= 1;
 write(join(target, "raft.wal"), files);
 const segments = [...files.keys()].filter((name) => name.endsWith(".seg")).length;
 const recovery = { verdict: "torn", closed: false, segments, lastIndex, provenIndex: durableIndex };
-writeFileSync(join(target, "expected.json"), `${JSON.stringify({ recovery, state: JSON.parse(state) }, null, 2)}\n`);
+const expected = { recovery, identity, state: JSON.parse(state) };
+writeFileSync(join(target, "expected.json"), `${JSON.stringify(expected, null, 2)}\n`);
 rmSync(temporary, { recursive: true });
 const bytes = [...files.values()].reduce((sum, file) => sum + file.length, 0);
 console.log(`${target}: ${files.size} files, ${bytes} bytes, up to index ${lastIndex}`);

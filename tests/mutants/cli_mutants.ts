@@ -182,6 +182,15 @@ const OWNERS: readonly Mutant[] = [
     dies: "cli_files_test",
   },
   {
+    name: "a copy of a log belongs to no cluster",
+    file: "src/cli/copy.ts",
+    edits: [["if (cluster !== undefined) copy.foundCluster(cluster);", "void cluster;"], [", identity.cluster]", "]"], [
+      "({ snapshotIndex, hardState, identity }",
+      "({ snapshotIndex, hardState }",
+    ]],
+    dies: "cli_test",
+  },
+  {
     name: "the folder of the evidence belongs to root",
     file: "src/cli/cut.ts",
     edits: [["keepOwner(to, statSync(from));", "void statSync;"]],

@@ -35,6 +35,8 @@ const DURABLE_SLOT = "src/format/durable_slot.ts";
 const CREATE = "src/write/create.ts";
 const SNAPSHOTS = "src/snapshots/snapshot_file.ts";
 const IDENTITY = "src/recovery/identity.ts";
+const IDENTITY_FORMAT = "src/format/identity.ts";
+const LOG_IDENTITY = "src/api/log_identity.ts";
 const OPEN = "src/recovery/open.ts";
 const LOG = "src/api/wal_log.ts";
 const SCRUB = "src/maintain/scrub.ts";
@@ -593,10 +595,10 @@ const ORDERS: Mutant[] = [
     name: "the identity file is written before the first segment",
     file: OPEN,
     edits: [
-      ["if (!recovered.isIdentified) {", "if (false as boolean) {"],
+      ["writeIdentity(fileSystem, home, identity, (bytes, seed) => codec.hash(bytes, seed));", ""],
       [
         "writer = startWriter(",
-        "if (!recovered.isIdentified) writeIdentity(fileSystem, folder, uuid, (bytes, seed) => codec.hash(bytes, seed));\n      writer = startWriter(",
+        "if (identity === undefined) writeIdentity(fileSystem, home, { uuid, incarnation: uuid, cluster: uuid }, (bytes, seed) => codec.hash(bytes, seed));\n      writer = startWriter(",
       ],
     ],
     dies: "checks_test",
@@ -945,12 +947,66 @@ const CHECKSUMS: Mutant[] = [
   },
   {
     name: "the identity file's checksum is not compared",
+    file: IDENTITY_FORMAT,
+    edits: [["if (view.getBigUint64(end, true) !== sum(bytes.subarray(0, end), 0n)) return undefined;", ""]],
+    dies: "identity_test",
+  },
+  {
+    name: "the length of the identity file is not compared",
+    file: IDENTITY_FORMAT,
+    edits: [["if (bytes.length !== IDENTITY_BYTES) return undefined;", ""]],
+    dies: "identity_test",
+  },
+  {
+    name: "an identity of another version is taken for a damaged one",
+    file: IDENTITY_FORMAT,
+    edits: [["return version;", "return undefined;"]],
+    dies: "identity_test",
+  },
+  {
+    name: "a log that has lost all its segments keeps its incarnation",
+    file: OPEN,
+    edits: [["if (identity === undefined || recovered.head === undefined) {", "if (identity === undefined) {"]],
+    dies: "identity_test",
+  },
+  {
+    name: "a log that has lost all its segments loses its cluster",
+    file: OPEN,
+    edits: [["identity?.cluster ?? new Uint8Array(ID_BYTES)", "new Uint8Array(ID_BYTES)"]],
+    dies: "identity_test",
+  },
+  {
+    name: "a log gets the cluster's id in memory before the disk has it",
+    file: LOG_IDENTITY,
+    edits: [
+      ["  state.identity = founded;\n", ""],
+      ["const founded = { ...identity, cluster };", "const founded = state.identity = { ...identity, cluster };"],
+    ],
+    dies: "identity_test",
+  },
+  {
+    name: "founding a cluster changes the incarnation",
+    file: LOG_IDENTITY,
+    edits: [["{ ...identity, cluster }", "{ ...identity, incarnation: cluster, cluster }"]],
+    dies: "identity_test",
+  },
+  {
+    name: "the cluster's id can be replaced",
+    file: LOG_IDENTITY,
+    edits: [["if (!isZero(identity.cluster)) {", "if (false as boolean) {"]],
+    dies: "identity_test",
+  },
+  {
+    name: "a failed founding of a cluster does not end the writer",
+    file: LOG_IDENTITY,
+    edits: [['durability.fail("found the cluster", error)', "error"]],
+    dies: "identity_test",
+  },
+  {
+    name: "an identity that found no room leaves its temporary file",
     file: IDENTITY,
-    edits: [[
-      "view.getBigUint64(SUMMED_BYTES, true) === sum(bytes.subarray(0, SUMMED_BYTES), 0n)",
-      "(view.byteLength > 0)",
-    ]],
-    dies: "simulation",
+    edits: [["    fileSystem.remove(temporary);\n", ""]],
+    dies: "identity_test",
   },
   {
     name: "a segment is not held against the state that the next one repeats",
