@@ -157,8 +157,12 @@ def read(folder, log):
     return "torn" if any(newest.data[end:]) and not log.is_sealed else "clean"
 
 def read_snapshot(path, log):
-    pieces, is_last, at = [], False, 64 + 8 * u32(data := load(path), 12)
-    index, term, salt, *config = struct.unpack_from(f"<QQQ{u32(data, 12)}Q", data, 32)
+    data = load(path)
+    if data[:8] == b"WALLOGSN" and u32(data, 8) != 2: raise Corrupt(f"{path.name} is of version {u32(data, 8)}, or damaged")
+    meta_at = 64 + 8 * u32(data, 12)
+    meta_end = meta_at + u32(data, 56)
+    pieces, is_last, at = [], False, (meta_end + 7 & ~7) + 8
+    index, term, salt, *config = struct.unpack_from(f"<QQQ8x{u32(data, 12)}Q", data, 32)
     is_ours = (data[16:32], index, term) == (log.uuid, log.snapshot_index, log.snapshot_term)
     require(is_ours and is_valid(data[:at], b"WALLOGSN"), f"{path.name} is not the log's")
     while not is_last:
@@ -168,7 +172,7 @@ def read_snapshot(path, log):
         at += 16 + (length + 7 & ~7)
     whole = b"".join(pieces[:-1])
     require((at, u64(pieces[-1])) == (len(data), len(whole)), f"{path.name} is not whole")
-    return {"index": index, "term": term, "config": list(map(str, config)), "data": whole.hex()}
+    return {"index": index, "term": term, "config": list(map(str, config)), "meta": data[meta_at:meta_end].hex(), "data": whole.hex()}
 
 for folder in map(Path, sys.argv[1:]):
     log, snapshot, damage = SimpleNamespace(next=1, snapshot_index=0, hard_term=0, vote=None, entries={}), None, None

@@ -21,6 +21,7 @@ import { SimulatedDisk } from "../src/testing/mod.ts";
 
 const FOLDER = resolve("/raft.wal");
 const BYTES_PER_LINE = 8;
+const META = "7 at 10.0.0.7";
 const CLUSTER = "00112233-4455-6677-8899-aabbccddeeff";
 
 /** How a field is shown beside its bytes. */
@@ -90,12 +91,13 @@ const SNAPSHOT: readonly Field[] = [
   ["index", 8, "number"],
   ["term", 8, "number"],
   ["salt", 8, "hex"],
+  ["bytes of meta", 4, "number"],
+  ["zero", 4, "number"],
   ["member", 8, "number"],
   ["member", 8, "number"],
-  ["sum", 8, "hex"],
 ];
 
-const PIECE: readonly Field[] = [["sum", 8, "hex"], ["length", 4, "number"], ["flags", 4, "number"]];
+const PIECE: readonly Field[] = [["checksum", 8, "hex"], ["length", 4, "number"], ["flags", 4, "number"]];
 
 const IDENTITY: readonly Field[] = [
   ["magic", 8, "text"],
@@ -122,7 +124,8 @@ function makeLog(): SimulatedDisk {
   log.syncSync();
   log.append([entry(3, "normal", "x = 3"), entry(4, "normal", "x = 4")]);
   log.truncate(4);
-  log.applySnapshot({ index: 2, term: 1, config: [7n, 8n], data: new TextEncoder().encode("x is 1") });
+  const meta = new TextEncoder().encode(META);
+  log.applySnapshot({ index: 2, term: 1, config: [7n, 8n], meta, data: new TextEncoder().encode("x is 1") });
   log.closeSync();
   return disk;
 }
@@ -246,8 +249,10 @@ export function explainExample(): string {
   const explained = [...exampleFiles()].map(([name, bytes]) => {
     const file = new Explanation(name, bytes);
     if (name === "IDENTITY") file.fields(IDENTITY);
-    else if (name.endsWith(".snap")) file.fields(SNAPSHOT).piece("text").piece("number");
-    else {
+    else if (name.endsWith(".snap")) {
+      file.fields(SNAPSHOT).padded("meta", META.length, "text").field("checksum", 8, "hex");
+      file.piece("text").piece("number");
+    } else {
       const [header, headerCopy] = HEADER_OFFSETS;
       const [pointer, pointerCopy] = NEXT_POINTER_OFFSETS;
       const [slot, otherSlot] = DURABLE_SLOT_OFFSETS;

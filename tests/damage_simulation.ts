@@ -187,7 +187,7 @@ class DamageSimulation {
   #applySnapshot(name: string, index: number, term: number, force: boolean): boolean {
     const data = new Uint8Array(this.#random.below(1500));
     this.#random.fill(data);
-    const snapshot: Snapshot = { index, term, config: [1n, 2n], data };
+    const snapshot: Snapshot = { index, term, config: [1n, 2n], meta: data.slice(0, index % 30), data };
     return this.#mutate(
       `${name} ${index} of term ${term}`,
       () => this.#log.applySnapshot(snapshot, { force }),

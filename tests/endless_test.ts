@@ -8,6 +8,7 @@ import { WalLog, WalLogError } from "../mod.ts";
 import { Codec } from "../src/codec/codec.ts";
 import { NEXT_POINTER_OFFSETS, SEGMENT_HEADER_BYTES } from "../src/format/header_block.ts";
 import { segmentName } from "../src/format/segment_name.ts";
+import { FIXED_HEADER_BYTES } from "../src/format/snapshot_header.ts";
 import { snapshotName } from "../src/format/snapshot_name.ts";
 import type { FileSystem } from "../src/io/file_system.ts";
 import { forgePointer, forgeSegment } from "./forge.ts";
@@ -146,7 +147,7 @@ describe("a file that grows for ever", () => {
       return bytes;
     };
     // The only piece holds in its data what looks like the last one, so that none ends the file.
-    const piecesAt = 56 + 8 * SNAPSHOT.config.length + 8;
+    const piecesAt = FIXED_HEADER_BYTES + 8 * SNAPSHOT.config.length + 8;
     const last = piece(piecesAt + 16, 1, Uint8Array.of(24, 0, 0, 0, 0, 0, 0, 0));
     const forged = new Uint8Array(piecesAt + 16 + last.length);
     forged.set(real.subarray(0, piecesAt));

@@ -31,12 +31,12 @@ export function writeEverything(log: RaftLog): void {
   log.truncate(30);
   log.append(entriesAt(30, 50, 3, 100));
   log.setHardState({ term: 3, votedFor: 0n });
-  log.applySnapshot({ index: 20, term: 2, config: [1n, 2n, 2n ** 64n - 1n], data: bytesOf(3000) });
+  log.applySnapshot({ index: 20, term: 2, config: [1n, 2n, 2n ** 64n - 1n], meta: bytesOf(8), data: bytesOf(3000) });
   log.append([following(log, 9000), entryAt(log.lastIndex + 2, 3, 10, "config")]);
   log.syncSync();
   log.truncate(log.lastIndex - 5);
   log.append(entriesAt(log.lastIndex + 1, log.lastIndex + 30, Number.MAX_SAFE_INTEGER - 1, 200));
-  log.applySnapshot({ index: 35, term: 3, config: [5n], data: bytesOf(1234) });
+  log.applySnapshot({ index: 35, term: 3, config: [5n], meta: bytesOf(123), data: bytesOf(1234) });
   log.setHardState({ term: Number.MAX_SAFE_INTEGER, votedFor: 2n ** 53n + 1n });
   log.append([following(log, 12_000, "normal", Number.MAX_SAFE_INTEGER)]);
   log.append(entriesAt(log.lastIndex + 1, log.lastIndex + 8, Number.MAX_SAFE_INTEGER, 64));

@@ -45,7 +45,9 @@ interface Decoded {
   readonly damage: string | null;
   readonly identity: string[] | null;
   readonly hardState: { readonly term: number; readonly votedFor: string | null };
-  readonly snapshot: { readonly index: number; readonly term: number; config: string[]; data: string } | null;
+  readonly snapshot:
+    | { readonly index: number; readonly term: number; config: string[]; meta: string; data: string }
+    | null;
   readonly entries: Record<string, { readonly term: number; readonly kind: string; readonly command: string } | null>;
 }
 
@@ -80,7 +82,7 @@ function expected(log: RaftLog): Omit<Decoded, "verdict" | "damage" | "identity"
     hardState: { term, votedFor: votedFor === null ? null : String(votedFor) },
     snapshot: snapshot === undefined
       ? null
-      : { index: snapshot.index, term: snapshot.term, config: snapshot.config.map(String), data: hex(snapshot.data) },
+      : { ...snapshot, config: snapshot.config.map(String), meta: hex(snapshot.meta!), data: hex(snapshot.data) },
     entries: Object.fromEntries(entries),
   };
 }
@@ -145,7 +147,13 @@ function step(log: WalLog, random: Random): void {
     const index = snapshotIndex + random.below(lastIndex - snapshotIndex + 3);
     if (index === 0) return;
     const term = random.chance(0.8) ? log.termAt(index) ?? lastTerm : lastTerm + 1;
-    log.applySnapshot({ index, term, config: [1n, 2n ** 64n - 1n], data: bytesOf(random.below(3000)) });
+    log.applySnapshot({
+      index,
+      term,
+      config: [1n, 2n ** 64n - 1n],
+      meta: bytesOf(index % 20),
+      data: bytesOf(random.below(3000)),
+    });
   } else log.syncSync();
 }
 

@@ -40,6 +40,7 @@ import { TRAILER_BYTES } from "../src/format/segment_index.ts";
 import { segmentName } from "../src/format/segment_name.ts";
 import type { File, FileSystem } from "../src/io/file_system.ts";
 import { Random, SimulatedDisk } from "../src/testing/mod.ts";
+import { FIXED_HEADER_BYTES } from "../src/format/snapshot_header.ts";
 import { snapshotName } from "../src/format/snapshot_name.ts";
 
 export const FOLDER = resolve("/raft.wal");
@@ -673,13 +674,13 @@ export class Mutator {
     const bytes = this.files.get(path)!;
     if (bytes.length < 64 + 24) return;
     const view = viewOf(bytes);
-    const piecesAt = 56 + view.getUint32(12, true) * 8 + 8;
+    const piecesAt = sumOfSnapshotAt(view) + 8;
     if (random.chance(0.5)) {
-      const field = random.pick([8, 12, 12, 16, 32, 40, 48, 56]);
+      const field = random.pick([8, 12, 12, 16, 32, 40, 48, 56, 56, 64]);
       this.note(`header of ${path}, field at ${field}`);
-      if (field < 16) view.setUint32(field, this.narrow(view.getUint32(field, true)), true);
+      if (field < 16 || field === 56) view.setUint32(field, this.narrow(view.getUint32(field, true)), true);
       else view.setBigUint64(field, this.wide(view.getBigUint64(field, true)), true);
-      const sumAt = 56 + view.getUint32(12, true) * 8;
+      const sumAt = sumOfSnapshotAt(view);
       if (sumAt + 8 <= bytes.length) view.setBigUint64(sumAt, this.sum(bytes.subarray(0, sumAt), 0n), true);
       return;
     }
@@ -706,6 +707,11 @@ export class Mutator {
     view.setBigUint64(field, this.wide(view.getBigUint64(field, true)), true);
     view.setBigUint64(end, this.sum(bytes.subarray(0, end), 0n), true);
   }
+}
+
+/** Where the checksum of a snapshot's header is, going by its counts. */
+function sumOfSnapshotAt(view: DataView): number {
+  return FIXED_HEADER_BYTES + view.getUint32(12, true) * 8 + Math.ceil(view.getUint32(56, true) / 8) * 8;
 }
 
 /** Whether an error is one of those that are right here; anything else is thrown. */

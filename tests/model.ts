@@ -127,7 +127,8 @@ function snapshotDifference(actual: Snapshot | undefined, expected: Snapshot | u
   if (actual.term !== expected.term) return `term ${actual.term}, expected ${expected.term}`;
   const [members, expectedMembers] = [actual.config.join(), expected.config.join()];
   if (members !== expectedMembers) return `members [${members}], expected [${expectedMembers}]`;
-  return bytesDifference(actual.data, expected.data);
+  const meta = bytesDifference(actual.meta!, expected.meta!);
+  return meta === undefined ? bytesDifference(actual.data, expected.data) : `meta: ${meta}`;
 }
 
 /**
@@ -403,7 +404,8 @@ export function mutationOf(operation: Operation, log: RaftLog): Mutation {
       const index = indexAt(place, first, last);
       const known = log.termAt(index) ?? lastTerm;
       const term = where === "disagree" ? known + 1 : known;
-      const snapshot: Snapshot = { index, term, config, data: bytesOf(size, filling, index) };
+      const meta = bytesOf(size % 40, filling, index);
+      const snapshot: Snapshot = { index, term, config, meta, data: bytesOf(size, filling, index) };
       return {
         name: `apply a snapshot of index ${index} and term ${term} (${where})`,
         refusal: undefined,
@@ -416,6 +418,7 @@ export function mutationOf(operation: Operation, log: RaftLog): Mutation {
       const options: CompactOptions = {
         ...(config === undefined ? {} : { config }),
         ...(size === undefined ? {} : { data: bytesOf(size, "noise", through) }),
+        ...(size === undefined || size % 2 === 0 ? {} : { meta: bytesOf(size % 40, "noise", through) }),
       };
       return {
         name: `compact through ${through}`,

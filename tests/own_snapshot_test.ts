@@ -59,13 +59,13 @@ describe("compacting a log", () => {
     const { disk, log } = logOf1000();
     const { segmentsSealed } = log.stats();
     log.append(entriesAt(1001, 1003, 2));
-    log.compact(500, { data: bytesOf(100) });
+    log.compact(500, { data: bytesOf(100), meta: bytesOf(7) });
     assert.equal(log.durableIndex, 1003, "entries that were not flushed are durable as well");
     const { segmentsDeleted, segments } = log.stats();
     assert.ok(segmentsDeleted > 1 && segments < segmentsSealed + 1 - segmentsDeleted / 2);
     const killed = WalLog.openSync(PATH, { fileSystem: new MemoryDisk(disk.contents()) });
     assert.equal(killed.recovery.verdict, "clean");
-    assert.deepEqual(killed.snapshot(), { index: 500, term: 1, config: [], data: bytesOf(100) });
+    assert.deepEqual(killed.snapshot(), { index: 500, term: 1, config: [], meta: bytesOf(7), data: bytesOf(100) });
     assertSameEntries(killed.entries(1, 2000), [...entriesAt(501, 1000), ...entriesAt(1001, 1003, 2)], "killed");
     log.closeSync();
   });
@@ -80,7 +80,7 @@ describe("compacting a log", () => {
     const kept = WalLog.openSync(PATH, { fileSystem, onDamage: "keep" });
     refuses(fileSystem, kept, "CORRUPT", /header checksum mismatch/, () => kept.compact(20));
     kept.compact(20, { config: [3n] });
-    assert.deepEqual(kept.snapshotMeta(), { index: 20, term: 1, config: [3n] });
+    assert.deepEqual(kept.snapshotMeta(), { index: 20, term: 1, config: [3n], meta: new Uint8Array(0) });
     assert.deepEqual(kept.damaged, []);
     kept.closeSync();
     log.closeSync();

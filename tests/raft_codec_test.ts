@@ -248,13 +248,21 @@ describe("a message", () => {
     const types = new Set<string>();
     for (const { message } of cluster.sent) {
       types.add(message.type);
-      assert.deepEqual(decodeMessage(encodeMessage(message)), message);
+      assert.deepEqual(decodeMessage(encodeMessage(message)), withoutMeta(message));
     }
     // All types but those of a damaged log.
     assert.deepEqual([...types].sort(), Object.keys(TYPES_OF_A_SOUND_CLUSTER).sort());
     assert.equal(cluster.node(2n).isLeader, true);
   });
 });
+
+/** A message as it arrives: the meta of a snapshot is not sent. The snapshots of a node have none. */
+function withoutMeta(message: Message): Message {
+  if (message.type !== "installSnapshot") return message;
+  const { meta, ...snapshot } = message.snapshot;
+  assert.equal(meta?.length, 0);
+  return { ...message, snapshot };
+}
 
 const TYPES_OF_A_SOUND_CLUSTER: Readonly<Record<Exclude<Message["type"], "repairRequest" | "repairReply">, true>> = {
   preVote: true,

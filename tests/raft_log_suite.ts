@@ -7,6 +7,7 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { describe, it } from "node:test";
+import { META_BYTES_MAX } from "../src/format/snapshot_header.ts";
 import { WalLogError, type WalLogErrorCode } from "../src/api/errors.ts";
 import type { CompactOptions, HardState, Index, LogEntry, RaftLog, Snapshot, Term } from "../src/api/types.ts";
 import { assertSameState, bytesOf, type Filling, stateOf } from "./model.ts";
@@ -57,9 +58,28 @@ function range(from: Index, to: Index, term: Term = 1): LogEntry[] {
   return Array.from({ length: to - from + 1 }, (_, i) => entryAt(from + i, term));
 }
 
-/** A snapshot with 40 bytes of data. */
+/** Options with a meta that no snapshot can have. */
+const REFUSED_META: readonly [{ readonly meta: unknown }, RegExp][] = [
+  [{ meta: [1] }, /the meta must be a Uint8Array, found an array$/],
+  [{ meta: null }, /the meta must be a Uint8Array, found null$/],
+  [{ meta: "meta" }, /the meta must be a Uint8Array, found "meta"$/],
+  [{ meta: new ArrayBuffer(3) }, /the meta must be a Uint8Array, found /],
+  [{ meta: detachedBytes() }, /the meta's buffer was transferred away$/],
+  [
+    { meta: new Uint8Array(META_BYTES_MAX + 1) },
+    /the meta must have at most 1048576 bytes, found 1048577$/,
+  ],
+];
+
+function detachedBytes(): Uint8Array {
+  const bytes = new Uint8Array(10);
+  structuredClone(bytes, { transfer: [bytes.buffer] });
+  return bytes;
+}
+
+/** A snapshot with 40 bytes of data and 13 of meta. */
 function snapshotAt(index: Index, term: Term, data: Uint8Array<ArrayBuffer> = bytesOf(40, "noise", index)): Snapshot {
-  return { index, term, config: [1n, 2n, NODE_ID_MAX], data };
+  return { index, term, config: [1n, 2n, NODE_ID_MAX], meta: bytesOf(13, "noise", term), data };
 }
 
 /** A log with a snapshot at 10 and entries 11 to 20: terms 3 to 15 and 4 above. */
@@ -341,19 +361,22 @@ export function raftLogSuite(name: string, make: () => Subject): void {
       for (const data of [bytesOf(50), Buffer.from(bytesOf(50))]) {
         const config = [1n, 2n];
         const index = log.snapshotIndex + 1;
-        log.applySnapshot({ index, term: 1, config, data });
+        const meta = Buffer.from(bytesOf(30));
+        log.applySnapshot({ index, term: 1, config, meta, data });
         scribble(data);
+        scribble(meta);
         config.push(3n);
         const returned = log.snapshot();
-        assert.deepEqual(returned, { index, term: 1, config: [1n, 2n], data: bytesOf(50) });
+        assert.deepEqual(returned, { index, term: 1, config: [1n, 2n], meta: bytesOf(30), data: bytesOf(50) });
         scribble(returned.data);
+        scribble(returned.meta!);
         try {
           forbidden<bigint[]>(returned.config).push(3n);
           Object.assign(returned, { index: 9, term: 9 });
         } catch {
           // Frozen is as good as copied.
         }
-        assert.deepEqual(log.snapshot(), { index, term: 1, config: [1n, 2n], data: bytesOf(50) });
+        assert.deepEqual(log.snapshot(), { index, term: 1, config: [1n, 2n], meta: bytesOf(30), data: bytesOf(50) });
       }
     });
   });
@@ -584,6 +607,22 @@ export function raftLogSuite(name: string, make: () => Subject): void {
       });
     }
 
+    for (const size of [0, 1, 7, 8, 9, 4097, META_BYTES_MAX]) {
+      test(`keeps meta of ${size} bytes`, (log) => {
+        log.applySnapshot({ ...snapshotAt(1, 1, bytesOf(9)), meta: bytesOf(size) });
+        const { meta, data } = log.snapshot()!;
+        assert.ok(meta !== undefined && Buffer.compare(meta, bytesOf(size)) === 0);
+        assert.deepEqual(data, bytesOf(9));
+      });
+    }
+
+    test("has no bytes of meta if none are given", (log) => {
+      for (const [i, none] of [{}, { meta: undefined }, { meta: new Uint8Array(0) }].entries()) {
+        log.applySnapshot({ index: i + 1, term: 1, config: [1n], ...none, data: bytesOf(3) });
+        assert.deepEqual(log.snapshot()?.meta, new Uint8Array(0));
+      }
+    });
+
     test("can follow each other with entries between", (log) => {
       for (let i = 1; i <= 10; i++) {
         log.append(range(log.lastIndex + 1, i * 10, i));
@@ -599,7 +638,13 @@ export function raftLogSuite(name: string, make: () => Subject): void {
       log.append([...range(1, 5, 1), ...range(6, 10, 3)]);
       log.compact(6);
       assert.equal(log.snapshotIndex, 6);
-      assert.deepEqual(log.snapshot(), { index: 6, term: 3, config: [], data: new Uint8Array(0) });
+      assert.deepEqual(log.snapshot(), {
+        index: 6,
+        term: 3,
+        config: [],
+        meta: new Uint8Array(0),
+        data: new Uint8Array(0),
+      });
       assert.equal(log.termAt(6), 3);
       assert.equal(log.entry(6), undefined);
       assert.deepEqual(log.entries(0, MAX), range(7, 10, 3));
@@ -617,25 +662,49 @@ export function raftLogSuite(name: string, make: () => Subject): void {
       }
     });
 
-    test("keeps the data and the configuration given, as copies", (log) => {
+    test("keeps the data, the configuration and the meta given, as copies", (log) => {
       log.append(range(1, 10, 2));
       const data = bytesOf(50);
       const config = [1n, NODE_ID_MAX];
-      log.compact(4, { data, config });
+      const meta = bytesOf(20);
+      log.compact(4, { data, config, meta });
       scribble(data);
+      scribble(meta);
       config.push(3n);
-      assert.deepEqual(log.snapshot(), { index: 4, term: 2, config: [1n, NODE_ID_MAX], data: bytesOf(50) });
+      assert.deepEqual(log.snapshot(), {
+        index: 4,
+        term: 2,
+        config: [1n, NODE_ID_MAX],
+        meta: bytesOf(20),
+        data: bytesOf(50),
+      });
     });
 
     test("keeps the configuration of the previous snapshot unless one is given", (log) => {
       fill(log);
       log.compact(11, { data: bytesOf(3) });
-      assert.deepEqual(log.snapshot(), { index: 11, term: 3, config: [1n, 2n, NODE_ID_MAX], data: bytesOf(3) });
+      assert.deepEqual(log.snapshot(), { ...snapshotAt(11, 3), data: bytesOf(3) });
       log.compact(12, { config: [7n] });
       log.compact(13);
       assert.deepEqual(log.snapshot()?.config, [7n]);
       log.compact(14, { config: [] });
       assert.deepEqual(log.snapshot()?.config, []);
+    });
+
+    test("keeps the meta of the previous snapshot if its configuration is kept and no meta is given", (log) => {
+      fill(log);
+      const metaAfter = (options: CompactOptions) => {
+        log.compact(log.snapshotIndex + 1, options);
+        return log.snapshot()?.meta;
+      };
+      const before = log.snapshot()!.meta;
+      assert.deepEqual(metaAfter({}), before);
+      assert.deepEqual(metaAfter({ meta: undefined, config: undefined }), before);
+      assert.deepEqual(metaAfter({ meta: bytesOf(5) }), bytesOf(5));
+      assert.deepEqual(log.snapshot()?.config, [1n, 2n, NODE_ID_MAX]);
+      assert.deepEqual(metaAfter({ config: [7n] }), new Uint8Array(0), "it belongs to another configuration");
+      assert.deepEqual(metaAfter({ config: [8n], meta: bytesOf(6) }), bytesOf(6));
+      assert.deepEqual(metaAfter({ meta: new Uint8Array(0) }), new Uint8Array(0));
     });
 
     test("drops every entry at the last index, and the log can be appended to", (log) => {
@@ -689,8 +758,7 @@ export function raftLogSuite(name: string, make: () => Subject): void {
         const message = /^Cannot compact: the index must be a safe integer of 0 or more, found /;
         refuses(log, "INVALID_ARGUMENT", message, () => log.compact(forbidden<Index>(index)));
       }
-      const detached = new Uint8Array(10);
-      structuredClone(detached, { transfer: [detached.buffer] });
+      const detached = detachedBytes();
       const refused: [unknown, RegExp][] = [
         [null, /expected an object with data and config, found null$/],
         [bytesOf(5), /expected an object with data and config, found an object/],
@@ -700,6 +768,7 @@ export function raftLogSuite(name: string, make: () => Subject): void {
         [{ config: new Set([1n]) }, /the configuration must be an array, found /],
         [{ config: [1n, 1] }, /the members must be bigints from 0 to 2\^64 - 1, found 1$/],
         [{ config: Array(65_537).fill(1n) }, /at most 65536 members can be named, found 65537$/],
+        ...REFUSED_META,
       ];
       for (const index of [12, 5]) {
         for (const [options, message] of refused) {
@@ -1195,6 +1264,7 @@ export function raftLogSuite(name: string, make: () => Subject): void {
       for (const data of [undefined, null, "data", [1], new ArrayBuffer(3), new Uint16Array(3)]) {
         apply(/at index \d+: the data must be a Uint8Array, found /, { data });
       }
+      for (const [fields, message] of REFUSED_META) apply(message, fields);
       for (const snapshot of [undefined, null, 12, "snapshot"]) {
         refuses(
           log,

@@ -89,7 +89,9 @@ export function encode(value: unknown, field = ""): unknown {
   if (value instanceof Uint8Array) return Array.from(value, (byte) => byte.toString(16).padStart(2, "0")).join("");
   if (Array.isArray(value)) return value.map((one) => encode(one));
   if (typeof value !== "object" || value === null) return value;
-  return Object.fromEntries(Object.entries(value).map(([key, one]) => [snake(key), encode(one, key)]));
+  // The snapshots of the other implementation have no meta.
+  const fields = Object.entries(value).filter(([key]) => key !== "meta");
+  return Object.fromEntries(fields.map(([key, one]) => [snake(key), encode(one, key)]));
 }
 
 function configOf(config: Json): RaftConfig {

@@ -47,8 +47,12 @@ for (const [name, make] of LOGS) {
 
     it("takes a snapshot", () => {
       const log = make();
-      log.applySnapshot(foreign("({ index: 5, term: 1, config: [1n], data: new Uint8Array([1, 2, 3]) })"));
-      assert.deepEqual(log.snapshot(), { index: 5, term: 1, config: [1n], data: BYTES });
+      log.applySnapshot(
+        foreign(
+          "({ index: 5, term: 1, config: [1n], meta: new Uint8Array([1, 2, 3]), data: new Uint8Array([1, 2, 3]) })",
+        ),
+      );
+      assert.deepEqual(log.snapshot(), { index: 5, term: 1, config: [1n], meta: BYTES, data: BYTES });
     });
 
     it("refuses other arrays, proxies and look-alikes", () => {

@@ -34,7 +34,9 @@ export function fingerprint(log: RaftLog): string {
   const { hardState, snapshotIndex, lastIndex, lastTerm } = log;
   const snapshot = log.snapshot();
   const entries = log.entries(snapshotIndex + 1, lastIndex).map(wordOf);
-  const boundary = snapshot === undefined ? "-" : `${snapshot.term}:${snapshot.config}:${digest(snapshot.data)}`;
+  const boundary = snapshot === undefined
+    ? "-"
+    : [snapshot.term, snapshot.config, digest(snapshot.meta ?? new Uint8Array(0)), digest(snapshot.data)].join(":");
   return `${lastIndex}/${lastTerm} ${snapshotIndex}=${boundary} ${hardState.term}>${hardState.votedFor} ${entries}`;
 }
 

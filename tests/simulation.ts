@@ -242,12 +242,18 @@ class Simulation {
     const term = random.chance(0.8) ? this.#model.termAt(index) ?? lastTerm : lastTerm + 1;
     const data = new Uint8Array(random.below(2000));
     random.fill(data);
-    const snapshot: Snapshot = { index, term, config: [1n, 2n, BigInt(random.below(9))], data };
+    const snapshot: Snapshot = {
+      index,
+      term,
+      config: [1n, 2n, BigInt(random.below(9))],
+      meta: data.slice(0, index % 30),
+      data,
+    };
     const stale = index <= snapshotIndex;
     // Of those that agree with the log, some are the node's own.
     const isOwn = !stale && index % 2 === 1 && this.#model.termAt(index) === term;
-    const install = (log: RaftLog) =>
-      isOwn ? log.compact(index, { data: snapshot.data, config: snapshot.config }) : log.applySnapshot(snapshot);
+    const { config, meta } = snapshot;
+    const install = (log: RaftLog) => isOwn ? log.compact(index, { data, config, meta }) : log.applySnapshot(snapshot);
     if (this.#mutate(`snapshot ${index}`, [install]) && !stale) {
       this.#floor = this.#states.length - 1;
     }

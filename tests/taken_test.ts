@@ -157,14 +157,15 @@ for (const [name, make] of SUBJECTS) {
         index: [5, 6, -1],
         term: [2, -5, 0.5],
         config: [[1n, 2n], [-1n], "none"],
+        meta: [data.subarray(0, 9), "none"],
         data: [data, "none", new Uint8Array(3)],
       }));
-      assert.deepEqual(log.snapshot(), { index: 5, term: 2, config: [1n, 2n], data });
+      assert.deepEqual(log.snapshot(), { index: 5, term: 2, config: [1n, 2n], meta: data.slice(0, 9), data });
       const config = [3n];
       config[Symbol.iterator] = () => [4n].values();
       const lying = Object.defineProperty(data.slice(), "length", { value: 7 });
-      log.applySnapshot({ index: 6, term: 2, config, data: lying });
-      assert.deepEqual(log.snapshot()?.data, data);
+      log.applySnapshot({ index: 6, term: 2, config, meta: lying, data: lying });
+      assert.deepEqual([log.snapshot()?.data, log.snapshot()?.meta], [data, data]);
     });
   });
 
@@ -174,9 +175,13 @@ for (const [name, make] of SUBJECTS) {
       const data = new Uint8Array(100).fill(1);
       log.compact(
         2,
-        fickle<Required<CompactOptions>>({ data: [data, "none", undefined], config: [[1n, 2n], "none"] }),
+        fickle<Required<CompactOptions>>({
+          data: [data, "none", undefined],
+          config: [[1n, 2n], "none"],
+          meta: [data, "none"],
+        }),
       );
-      assert.deepEqual(log.snapshot(), { index: 2, term: 1, config: [1n, 2n], data });
+      assert.deepEqual(log.snapshot(), { index: 2, term: 1, config: [1n, 2n], meta: data, data });
     });
 
     test("checks the index against the log as a getter left it", (log) => {
@@ -258,18 +263,19 @@ describe("WalLog: what is given", () => {
     const log = WalLog.openSync(PATH, { fileSystem: disk });
     const data = new Uint8Array(1000).fill(1);
     const lying = Object.defineProperty(data.slice(), "length", { value: 7 });
-    const meta = (index: Index) => fickle<SnapshotMeta>({ index: [index, -1], term: [2, -5], config: [[1n], [-1n]] });
+    const of = { term: [2, -5], config: [[1n], [-1n]], meta: [data, "none"] };
+    const meta = (index: Index) => fickle<SnapshotMeta>({ index: [index, -1], ...of });
     const received = log.receiveSnapshot(meta(5)).getWriter();
     await received.write(lying);
     await received.close();
-    assert.deepEqual(log.snapshot(), { index: 5, term: 2, config: [1n], data });
+    assert.deepEqual(log.snapshot(), { index: 5, term: 2, config: [1n], meta: data, data });
     log.append([entryAt(6, 2), entryAt(7, 2)]);
     const created = log.createSnapshot(meta(6)).getWriter();
     await created.write(lying);
     await created.close();
     log.closeSync();
     const again = WalLog.openSync(PATH, { fileSystem: disk });
-    assert.deepEqual(again.snapshot(), { index: 6, term: 2, config: [1n], data });
+    assert.deepEqual(again.snapshot(), { index: 6, term: 2, config: [1n], meta: data, data });
   });
 
   it("for a repair is read once", () => {

@@ -584,7 +584,7 @@ describe("exporting to a wal-db log", () => {
       const result = await exportWalDb(log, pathToFileURL(file));
       const records = recordsOf(readFileSync(file));
       assert.deepEqual(records.map(({ tag }) => tag), [2, 4, ...Array.from({ length: 40 }, () => 1)]);
-      assert.deepEqual(result, { entries: 40, records: 42, bytes: readFileSync(file).length });
+      assert.deepEqual(result, { entries: 40, records: 42, bytes: readFileSync(file).length, metaBytes: 0 });
       const again = new MemoryLog();
       await importWalDb(file, again);
       assertSameState(stateOf(again), stateOf(log));
@@ -592,10 +592,26 @@ describe("exporting to a wal-db log", () => {
     });
   });
 
+  it("leaves out the snapshot's meta, and says how much", async () => {
+    await withLog(async (log, folder) => {
+      log.compact(20, { config: [1n], meta: bytesOf(7), data: bytesOf(100) });
+      const file = join(folder, "raft.wal");
+      assert.equal((await exportWalDb(log, file)).metaBytes, 7);
+      const again = new MemoryLog();
+      await importWalDb(file, again);
+      assert.deepEqual(again.snapshot(), { ...log.snapshot(), meta: new Uint8Array(0) });
+    });
+  });
+
   it("writes an empty file for an empty log", async () => {
     await inTemporaryFolder(async (folder) => {
       const log = await WalLog.open(join(folder, "log"));
-      assert.deepEqual(await exportWalDb(log, join(folder, "x.wal")), { entries: 0, records: 0, bytes: 0 });
+      assert.deepEqual(await exportWalDb(log, join(folder, "x.wal")), {
+        entries: 0,
+        records: 0,
+        bytes: 0,
+        metaBytes: 0,
+      });
       await log.close();
       assert.equal(readFileSync(join(folder, "x.wal")).length, 0);
     });

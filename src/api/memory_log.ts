@@ -5,7 +5,7 @@
  */
 
 import { type Retention, Retentions, type RetentionState } from "./retention.ts";
-import { takeCompactOptions, takeEntries, takeHardState, type TakenEntry, takeSnapshot } from "./taken.ts";
+import { keptMeta, takeCompactOptions, takeEntries, takeHardState, type TakenEntry, takeSnapshot } from "./taken.ts";
 import type {
   CompactOptions,
   EntriesOptions,
@@ -41,6 +41,7 @@ function copySnapshot(snapshot: NewSnapshot): Snapshot {
     index: snapshot.index,
     term: snapshot.term,
     config: [...snapshot.config],
+    meta: new Uint8Array(snapshot.meta ?? []),
     data: new Uint8Array(snapshot.data),
   };
 }
@@ -249,7 +250,7 @@ export class MemoryLog implements RaftLog {
    * {@link MemoryLog.snapshotIndex} it changes nothing.
    *
    * @param through The last index to drop, and the snapshot's index. The snapshot gets the term that the log has there.
-   * @param options The snapshot's data and configuration; the log copies them. Give `config` if the entries to drop
+   * @param options The snapshot's data, configuration and meta; the log copies them. Give `config` if the entries to drop
    * change the cluster.
    * @throws {WalLogError} `INVALID_ARGUMENT` for an index above {@link MemoryLog.lastIndex}, for anything but a safe
    * integer of 0 or more, or for options out of their domain. The log is then as it was.
@@ -258,9 +259,9 @@ export class MemoryLog implements RaftLog {
     const taken = takeCompactOptions(options);
     checkCompact(through, taken, this.lastIndex);
     if (through <= this.snapshotIndex) return;
-    const { data = new Uint8Array(0), config = this.#snapshot?.config ?? [] } = taken;
+    const { data = new Uint8Array(0) } = taken;
     const { term } = this.#at(through)!;
-    this.#install(copySnapshot({ index: through, term, config, data }), true);
+    this.#install(copySnapshot({ index: through, term, ...keptMeta(taken, () => this.#snapshot), data }), true);
   }
 
   /**

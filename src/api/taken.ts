@@ -132,19 +132,19 @@ export function takeHardState(state: HardState): HardState {
  * Takes what a snapshot is of.
  *
  * @param meta What was given for it.
- * @returns A copy; what is no object is returned as it is.
+ * @returns A copy that shares the bytes of `meta`; what is no object is returned as it is.
  */
 export function takeSnapshotMeta(meta: SnapshotMeta): SnapshotMeta {
   if (typeof meta !== "object" || meta === null) return meta;
-  const { index, term, config } = meta;
-  return { index, term: unsigned(term), config: Array.isArray(config) ? [...config] : config };
+  const { index, term, config, meta: bytes = new Uint8Array(0) } = meta;
+  return { index, term: unsigned(term), config: Array.isArray(config) ? [...config] : config, meta: takeBytes(bytes) };
 }
 
 /**
  * Takes a snapshot.
  *
  * @param snapshot What was given for one.
- * @returns A copy that shares the bytes of the data; what is no object is returned as it is.
+ * @returns A copy that shares the bytes of the data and of `meta`; what is no object is returned as it is.
  */
 export function takeSnapshot(snapshot: NewSnapshot): NewSnapshot {
   if (typeof snapshot !== "object" || snapshot === null) return snapshot;
@@ -156,16 +156,35 @@ export function takeSnapshot(snapshot: NewSnapshot): NewSnapshot {
  * Takes the options of a compaction.
  *
  * @param options The options, as given.
- * @returns A copy that shares the bytes of the data. Anything but an object is returned as it is.
+ * @returns A copy that shares the bytes of the data and of `meta`. Anything but an object is returned as it is.
  */
 export function takeCompactOptions(options: CompactOptions): CompactOptions {
   if (typeof options !== "object" || options === null || isBytes(options)) return options;
-  const { data, config, ...others } = options;
+  const { data, config, meta, ...others } = options;
   return {
     ...others,
     ...(data === undefined ? {} : { data: takeBytes(data) }),
     ...(config === undefined ? {} : { config: Array.isArray(config) ? [...config] : config }),
+    ...(meta === undefined ? {} : { meta: takeBytes(meta) }),
   };
+}
+
+/**
+ * The configuration and the meta of a snapshot that a compaction makes.
+ *
+ * @param options The options of the compaction, taken over.
+ * @param before Gives the snapshot before, `undefined` if there is none. Called only if its configuration is kept.
+ * @returns What the options give. If they give no configuration, the snapshot before gives it, and also the meta if the
+ * options give none.
+ */
+export function keptMeta(
+  options: CompactOptions,
+  before: () => SnapshotMeta | undefined,
+): Required<Pick<SnapshotMeta, "config" | "meta">> {
+  const none = new Uint8Array(0);
+  if (options.config !== undefined) return { config: options.config, meta: options.meta ?? none };
+  const { config, meta } = before() ?? { config: [] };
+  return { config, meta: options.meta ?? meta ?? none };
 }
 
 /**

@@ -59,6 +59,11 @@ export interface SnapshotMeta {
   readonly term: Term;
   /** The members of the cluster at `index`. */
   readonly config: readonly NodeId[];
+  /**
+   * What else a consensus layer must keep with the configuration, such as addresses: at most 1 MiB, opaque to the log.
+   * The log copies it. Default: no bytes. A log always gives it back, empty if there is none.
+   */
+  readonly meta?: Uint8Array;
 }
 
 /** A snapshot to install: the state machine's state at an index, which replaces every entry up to there. */
@@ -67,16 +72,23 @@ export interface NewSnapshot extends SnapshotMeta {
   readonly data: Uint8Array;
 }
 
-/** The data and configuration of the snapshot that {@link RaftLog.compact} installs. */
+/** The data, configuration and meta of the snapshot that {@link RaftLog.compact} installs. */
 export interface CompactOptions {
   /** The state machine's data at the index. Default: no bytes. */
   readonly data?: Uint8Array;
   /** The members of the cluster at the index. Default: those of the snapshot before; none if there is no snapshot. */
   readonly config?: readonly NodeId[];
+  /**
+   * What else a consensus layer must keep with the configuration: at most 1 MiB. Default: that of the snapshot before if
+   * its configuration is kept too; no bytes if `config` is given.
+   */
+  readonly meta?: Uint8Array;
 }
 
 /** A snapshot, as the log returns it. */
 export interface Snapshot extends NewSnapshot {
+  /** What a consensus layer keeps with the configuration. The caller owns it. */
+  readonly meta?: Uint8Array<ArrayBuffer>;
   /** The state machine's data, opaque to the log. The caller owns it. */
   readonly data: Uint8Array<ArrayBuffer>;
 }
@@ -193,7 +205,7 @@ export interface RaftLog {
    * has the term that the log has at the index. At or below {@link RaftLog.snapshotIndex} it changes nothing.
    *
    * @param through The last index to drop, and the snapshot's index.
-   * @param options The snapshot's data and configuration. Give `config` if the entries to drop change the cluster.
+   * @param options The snapshot's data, configuration and meta. Give `config` if the entries to drop change the cluster.
    * @throws {WalLogError} `INVALID_ARGUMENT` for an index above {@link RaftLog.lastIndex}, or for options out of their
    * domain. The log is then as it was.
    */

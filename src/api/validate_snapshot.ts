@@ -5,34 +5,34 @@
  */
 
 import { WalLogError } from "./errors.ts";
+import { MEMBERS_MAX, META_BYTES_MAX } from "../format/snapshot_header.ts";
 import { checkNames } from "./option_names.ts";
 import { isBytes, isDetached } from "./taken.ts";
 import type { CompactOptions, Index, NewSnapshot, NodeId, RaftLog, SnapshotMeta } from "./types.ts";
 import { invalid, isNodeId, isObject, isTerm, show } from "./validate.ts";
 
-/** The most members that a snapshot names: more than any cluster has, so few that a damaged count costs nothing. */
-export const MEMBERS_MAX = 65_536;
-
 /** The options of a compaction. */
-const COMPACT_OPTIONS = ["data", "config"];
+const COMPACT_OPTIONS = ["data", "config", "meta"];
 
 /**
- * Checks the index, term and configuration of a snapshot.
+ * Checks what a snapshot is of: all but its data.
  *
- * @param meta Index, term and configuration.
+ * @param meta Index, term, configuration and `meta`.
  * @param attempt What is attempted, for the message.
  * @throws {WalLogError} `INVALID_ARGUMENT` for an index that is no safe integer or below 1, a term that is
- * no safe integer or below 0, or a configuration that is no array of unsigned 64-bit numbers.
+ * no safe integer or below 0, a configuration that is no array of unsigned 64-bit numbers, or a `meta` that is no
+ * `Uint8Array` of at most 1 MiB.
  */
 export function checkSnapshotMeta(meta: SnapshotMeta, attempt = "apply the snapshot"): void {
   if (!isObject(meta)) throw invalid(`Cannot ${attempt}: expected a snapshot, found ${show(meta)}`);
-  const { index, term, config } = meta;
+  const { index, term, config, meta: bytes } = meta;
   if (!Number.isSafeInteger(index) || index < 1) {
     throw invalid(`Cannot ${attempt}: the index must be a safe integer of 1 or more, found ${show(index)}`);
   }
   const at = `Cannot ${attempt} at index ${index}`;
   if (!isTerm(term)) throw invalid(`${at}: the term must be a safe integer of 0 or more, found ${show(term)}`);
   checkConfig(config, at);
+  if (bytes !== undefined) checkMeta(bytes, at);
 }
 
 /** Checks the members of a cluster. `at` begins the error message. */
@@ -57,13 +57,21 @@ function checkConfig(config: readonly NodeId[], at: string): void {
  */
 export function checkSnapshot(snapshot: NewSnapshot): void {
   checkSnapshotMeta(snapshot);
-  checkData(snapshot.data, `Cannot apply the snapshot at index ${snapshot.index}`);
+  checkBytes(snapshot.data, "data", `Cannot apply the snapshot at index ${snapshot.index}`);
 }
 
-/** Checks the data of a snapshot. `at` begins the error message. */
-function checkData(data: Uint8Array, at: string): void {
-  if (!isBytes(data)) throw invalid(`${at}: the data must be a Uint8Array, found ${show(data)}`);
-  if (isDetached(data)) throw invalid(`${at}: the data's buffer was transferred away`);
+/** Checks bytes of a snapshot, its data or its meta. `at` begins the error message. */
+function checkBytes(bytes: Uint8Array, name: "data" | "meta", at: string): void {
+  if (!isBytes(bytes)) throw invalid(`${at}: the ${name} must be a Uint8Array, found ${show(bytes)}`);
+  if (isDetached(bytes)) throw invalid(`${at}: the ${name}'s buffer was transferred away`);
+}
+
+/** Checks the meta of a snapshot. `at` begins the error message. */
+function checkMeta(meta: Uint8Array, at: string): void {
+  checkBytes(meta, "meta", at);
+  if (meta.length > META_BYTES_MAX) {
+    throw invalid(`${at}: the meta must have at most ${META_BYTES_MAX} bytes, found ${meta.length}`);
+  }
 }
 
 /**
@@ -96,7 +104,7 @@ export function checkOwnSnapshot(
  * Checks the arguments of a compaction.
  *
  * @param through The last index to drop.
- * @param options The data and the configuration of the snapshot, where they are given.
+ * @param options The data, the configuration and the meta of the snapshot, where they are given.
  * @param lastIndex Index of the log's last entry.
  * @throws {WalLogError} `INVALID_ARGUMENT` for an index that is no safe integer, below 0 or above the last, or for
  * options that {@link checkSnapshot} would refuse in a snapshot.
@@ -111,7 +119,8 @@ export function checkCompact(through: Index, options: CompactOptions, lastIndex:
     throw invalid(`${at}: expected an object with data and config, found ${show(options)}`);
   }
   checkNames(at, options, COMPACT_OPTIONS);
-  if (options.data !== undefined) checkData(options.data, at);
+  if (options.data !== undefined) checkBytes(options.data, "data", at);
   if (options.config !== undefined) checkConfig(options.config, at);
+  if (options.meta !== undefined) checkMeta(options.meta, at);
   if (through > lastIndex) throw invalid(`${at}: the log ends at index ${lastIndex}`);
 }

@@ -29,7 +29,7 @@ import { TERM_UNKNOWN } from "../format/numbers.ts";
 import type { LogIndex } from "../log/log_index.ts";
 import { EntryReader } from "../log/reader.ts";
 import { SnapshotStore } from "../snapshots/snapshot_store.ts";
-import { takeCompactOptions, takeEntries, takeHardState, takeSnapshot, takeSnapshotMeta } from "./taken.ts";
+import { keptMeta, takeCompactOptions, takeEntries, takeHardState, takeSnapshot, takeSnapshotMeta } from "./taken.ts";
 import type {
   CompactOptions,
   EntriesOptions,
@@ -454,7 +454,7 @@ export class WalLog implements RaftLog, AsyncDisposable, Disposable {
    * nothing. The call blocks for the flushes.
    *
    * @param through The last index to drop, and the snapshot's index. The snapshot gets the term that the log has there.
-   * @param options The snapshot's data and configuration. The configuration defaults to the previous snapshot's: give
+   * @param options The snapshot's data, configuration and meta. The configuration defaults to the previous snapshot's: give
    * `config` if the entries to drop change the cluster.
    * @throws {WalLogError} `INVALID_ARGUMENT` for an index above {@link WalLog.lastIndex}, for anything but a safe
    * integer of 0 or more, or for options out of their domain; `DAMAGED_ENTRY` if the term at the index is lost;
@@ -487,8 +487,8 @@ export class WalLog implements RaftLog, AsyncDisposable, Disposable {
     checkCompact(through, taken, this.lastIndex);
     if (through <= this.snapshotIndex) return;
     const term = this.#known(this.#index.termAt(through) ?? TERM_UNKNOWN, through);
-    const { data = new Uint8Array(0), config = this.snapshotMeta()?.config ?? [] } = taken;
-    this.#snapshots.write({ index: through, term, config, data });
+    const { data = new Uint8Array(0) } = taken;
+    this.#snapshots.write({ index: through, term, ...keptMeta(taken, () => this.snapshotMeta()), data });
   }
 
   /**
@@ -664,7 +664,7 @@ export class WalLog implements RaftLog, AsyncDisposable, Disposable {
   /**
    * What the latest snapshot is of, without reading its data.
    *
-   * @returns Index, term and configuration, or `undefined` if there is no snapshot.
+   * @returns Index, term, configuration and meta, or `undefined` if there is no snapshot.
    * @throws {WalLogError} `CORRUPT` if it is damaged; `IO`; `CLOSED`.
    */
   snapshotMeta(): SnapshotMeta | undefined {

@@ -24,7 +24,10 @@ of more than 64 MiB, which the format does not allow.`,
     const onProgress = ({ entriesDone, entriesTotal }: WalDbExportProgress) =>
       line.show({ bytesDone: entriesDone, bytesTotal: entriesTotal });
     const text = await readWhole(path!, { note, signal }, async (log) => {
-      const { entries, bytes } = await exportWalDb(log, file!, { signal, onProgress });
+      const { entries, bytes, metaBytes } = await exportWalDb(log, file!, { signal, onProgress });
+      if (metaBytes > 0) {
+        note(`left out ${counted(metaBytes, "byte", "bytes")} of the snapshot's meta: the format has no place for it`);
+      }
       return `${counted(entries, "entry", "entries")} up to index ${log.lastIndex}: ${sized(bytes)} in ${
         oneLine(file!)
       }`;

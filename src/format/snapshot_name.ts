@@ -28,3 +28,24 @@ export function snapshotName(index: Index, term: Term): string {
 export function snapshotIndexOf(name: string): Index {
   return Number(NAME.exec(name)?.[1] ?? 0);
 }
+
+/**
+ * Whether a file has the name of a snapshot.
+ *
+ * @param name The file's name.
+ */
+export function isSnapshotName(name: string): boolean {
+  return NAME.test(name);
+}
+
+/**
+ * Whether a file is a snapshot that a later one replaces.
+ *
+ * @param name The file's name.
+ * @param index Index of the later one.
+ * @param term Its term.
+ * @returns Whether it can go once the later one is part of the log.
+ */
+export function isReplacedSnapshot(name: string, index: Index, term: Term): boolean {
+  return NAME.test(name) && snapshotIndexOf(name) <= index && name !== snapshotName(index, term);
+}

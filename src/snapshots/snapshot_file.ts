@@ -2,18 +2,8 @@
  * Snapshots: a file each, beside the segments, written in pieces and never held in memory by the log.
  *
  * ```text
- * INDEX-TERM.snap, all integers little-endian
- *   0  8 bytes "WALLOGSN"
- *   8  u32 version
- *  12  u32 n, number of members
- *  16  16 bytes log UUID
- *  32  u64 index
- *  40  u64 term
- *  48  u64 salt, random
- *  56  n x u64 member
- *   .  u64 XXH3-64 of everything before
- *
- * then pieces, the last of which has flag 1 and holds the number of data bytes as a u64
+ * INDEX-TERM.snap, all integers little-endian: the header (format/snapshot_header.ts), then pieces. The last piece has
+ * flag 1 and holds the number of data bytes as a u64
  *   0  u64 sum     XXH3-64 of what follows, without the padding, seeded with salt XOR the piece's offset
  *   8  u32 length
  *  12  u32 flags
@@ -27,6 +17,14 @@
  */
 
 import type { Codec } from "../codec/codec.ts";
+import { FORMAT_VERSION } from "../format/segment_header.ts";
+import {
+  decodeSnapshotHeader,
+  encodeSnapshotHeader,
+  FIXED_HEADER_BYTES,
+  hasSnapshotMagic,
+  measureSnapshotHeader,
+} from "../format/snapshot_header.ts";
 import { snapshotName } from "../format/snapshot_name.ts";
 import { WalLogError } from "../api/errors.ts";
 import type { Damage } from "../api/report.ts";
@@ -34,12 +32,8 @@ import type { File, FileSystem } from "../io/file_system.ts";
 import { errorCode, ioError, isNoSpace, readFull, writeFull } from "../io/full.ts";
 import { openSized, type SizedFile } from "../io/sized_file.ts";
 import { temporaryName } from "../io/temporary.ts";
-import type { Index, NodeId, SnapshotMeta, Term } from "../api/types.ts";
-import { MEMBERS_MAX } from "../api/validate_snapshot.ts";
+import type { Index, Snapshot, SnapshotMeta, Term } from "../api/types.ts";
 
-const MAGIC = 0x4e53474f4c4c4157n; // "WALLOGSN"
-const VERSION = 1;
-const FIXED_HEADER_BYTES = 56;
 const PIECE_HEADER_BYTES = 16;
 const FLAG_LAST = 1;
 const LAST_PIECE_BYTES = PIECE_HEADER_BYTES + 8;
@@ -48,15 +42,6 @@ const PIECE_BYTES = 512 * 1024;
 
 const NAME = /^(\d{12,16})-(\d{12,16})\.snap$/;
 const TEMPORARY_NAME = /^\d{12,16}-\d{12,16}\.snap\.[0-9a-f]{16}\.tmp$/;
-
-/**
- * Whether a file has the name of a snapshot.
- *
- * @param name The file's name.
- */
-export function isSnapshotName(name: string): boolean {
-  return NAME.test(name);
-}
 
 /**
  * What a file of a log that has no segments left says of a snapshot.
@@ -83,19 +68,6 @@ export function orphanedSnapshot(folder: string, name: string): Damage | undefin
 }
 
 /**
- * Whether a file is a snapshot that a later one replaces.
- *
- * @param name The file's name.
- * @param index Index of the later one.
- * @param term Its term.
- * @returns Whether it can go once the later one is part of the log.
- */
-export function isReplacedSnapshot(name: string, index: Index, term: Term): boolean {
-  const [, of] = NAME.exec(name) ?? [];
-  return of !== undefined && Number(of) <= index && name !== snapshotName(index, term);
-}
-
-/**
  * Whether a file is a snapshot of a log, finished or not, other than the one that counts.
  *
  * @param name The file's name.
@@ -116,9 +88,9 @@ export function isSnapshotLeftover(name: string, index: Index, term: Term): bool
 export function beginsLikeSnapshot(fileSystem: FileSystem, path: string): boolean {
   const file = fileSystem.open(path, "read");
   try {
-    const view = new DataView(new ArrayBuffer(8));
-    readFull(file, new Uint8Array(view.buffer), 0);
-    return view.getBigUint64(0, true) === MAGIC;
+    const bytes = new Uint8Array(FIXED_HEADER_BYTES);
+    readFull(file, bytes, 0);
+    return hasSnapshotMagic(bytes);
   } finally {
     file.close();
   }
@@ -126,8 +98,9 @@ export function beginsLikeSnapshot(fileSystem: FileSystem, path: string): boolea
 
 /** Writes one snapshot, piece by piece. */
 export class SnapshotWriter {
-  /** What the snapshot is of. */
-  readonly meta: SnapshotMeta;
+  /** The last index that the snapshot includes. */
+  readonly index: Index;
+  private readonly term: Term;
   private readonly fileSystem: FileSystem;
   private readonly folder: string;
   private readonly codec: Codec;
@@ -143,18 +116,21 @@ export class SnapshotWriter {
   private isOpen = true;
   private isFlushing = false;
 
-  constructor(fileSystem: FileSystem, folder: string, codec: Codec, uuid: Uint8Array, meta: SnapshotMeta) {
+  constructor(fileSystem: FileSystem, folder: string, codec: Codec, uuid: Uint8Array, snapshot: SnapshotMeta) {
     this.fileSystem = fileSystem;
     this.folder = folder;
     this.codec = codec;
-    this.meta = { index: meta.index, term: meta.term, config: [...meta.config] };
+    const { index, term, config, meta = new Uint8Array(0) } = snapshot;
+    this.index = index;
+    this.term = term;
     const salt = new BigUint64Array(1);
     fileSystem.random(new Uint8Array(salt.buffer));
     this.salt = salt[0]!;
-    this.temporary = `${folder}/${temporaryName(fileSystem, snapshotName(meta.index, meta.term))}`;
+    this.temporary = `${folder}/${temporaryName(fileSystem, snapshotName(index, term))}`;
     this.file = fileSystem.open(this.temporary, "create");
     try {
-      this.put(encodeHeader(this.meta, uuid, this.salt, codec));
+      const sum = (bytes: Uint8Array, seed: bigint) => codec.hash(bytes, seed);
+      this.put(encodeSnapshotHeader({ index, term, config, meta }, uuid, this.salt, sum));
     } catch (error) {
       if (isNoSpace(error)) this.abort();
       else this.release();
@@ -227,7 +203,7 @@ export class SnapshotWriter {
   /** Gives the file its name, durably. All of it must have been flushed. */
   rename(): void {
     this.closeFile();
-    this.fileSystem.rename(this.temporary, `${this.folder}/${snapshotName(this.meta.index, this.meta.term)}`);
+    this.fileSystem.rename(this.temporary, `${this.folder}/${snapshotName(this.index, this.term)}`);
     this.isNamed = true;
     this.fileSystem.syncDirectory(this.folder);
   }
@@ -252,7 +228,7 @@ export class SnapshotWriter {
 /** Reads one snapshot, piece by piece. */
 export class SnapshotReader {
   /** What the snapshot is of. */
-  readonly meta: SnapshotMeta;
+  readonly meta: Required<Omit<Snapshot, "data">>;
   /** How many bytes of data it has. */
   readonly dataBytes: number;
   private readonly codec: Codec;
@@ -277,37 +253,24 @@ export class SnapshotReader {
     }
     try {
       const size = this.file.size();
-      const fixed = new Uint8Array(FIXED_HEADER_BYTES);
-      readFull(this.file, fixed, 0);
-      const view = new DataView(fixed.buffer);
       const fail = (offset: number, reason: string) =>
         snapshotDamage(this.path, offset, size - offset, index, term, reason);
-      if (view.getBigUint64(0, true) !== MAGIC) throw fail(0, "it does not begin like a snapshot");
-      const version = view.getUint32(8, true);
-      const members = view.getUint32(12, true);
-      if (members > MEMBERS_MAX) throw fail(12, `it names ${members} members`);
-      this.piecesAt = FIXED_HEADER_BYTES + members * 8 + 8;
-      const header = new Uint8Array(this.piecesAt);
-      readFull(this.file, header, 0);
-      const whole = new DataView(header.buffer);
-      if (whole.getBigUint64(this.piecesAt - 8, true) !== codec.hash(header.subarray(0, -8), 0n)) {
-        throw fail(0, "header checksum mismatch");
+      const fixed = new Uint8Array(FIXED_HEADER_BYTES);
+      readFull(this.file, fixed, 0);
+      const length = measureSnapshotHeader(fixed);
+      if (typeof length !== "number") throw fail(length.offset, length.reason);
+      this.piecesAt = length;
+      const bytes = new Uint8Array(length);
+      readFull(this.file, bytes, 0);
+      const header = decodeSnapshotHeader(bytes, (part, seed) => codec.hash(part, seed));
+      if (header === undefined) throw fail(0, "header checksum mismatch");
+      if (typeof header === "number") throw otherVersion(this.path, header);
+      this.salt = header.salt;
+      if (!uuid.every((byte, i) => byte === header.uuid[i])) throw fail(16, "it belongs to another log");
+      if (header.index !== BigInt(index) || header.term !== BigInt(term)) {
+        throw fail(32, `it is of index ${header.index} and term ${header.term}`);
       }
-      if (version > VERSION) {
-        throw new WalLogError(
-          "UNSUPPORTED_VERSION",
-          `Cannot open ${this.path}: it is in format version ${version}, this library reads version ${VERSION}`,
-          { path: this.path, offset: 8 },
-        );
-      }
-      this.salt = view.getBigUint64(48, true);
-      if (!uuid.every((byte, i) => byte === fixed[16 + i])) throw fail(16, "it belongs to another log");
-      if (view.getBigUint64(32, true) !== BigInt(index) || view.getBigUint64(40, true) !== BigInt(term)) {
-        throw fail(32, `it is of index ${view.getBigUint64(32, true)} and term ${view.getBigUint64(40, true)}`);
-      }
-      const config: NodeId[] = [];
-      for (let i = 0; i < members; i++) config.push(whole.getBigUint64(FIXED_HEADER_BYTES + i * 8, true));
-      this.meta = { index, term, config };
+      this.meta = { index, term, config: header.config, meta: header.meta };
       const last = size >= this.piecesAt + LAST_PIECE_BYTES ? this.readPiece(size - LAST_PIECE_BYTES) : undefined;
       if (last === undefined || !last.isLast || last.data.length !== 8) throw fail(size, "its end is missing");
       this.dataBytes = Number(new DataView(last.data.buffer).getBigUint64(0, true));
@@ -369,19 +332,12 @@ export class SnapshotReader {
   }
 }
 
-function encodeHeader(meta: SnapshotMeta, uuid: Uint8Array, salt: bigint, codec: Codec): Uint8Array {
-  const header = new Uint8Array(FIXED_HEADER_BYTES + meta.config.length * 8 + 8);
-  const view = new DataView(header.buffer);
-  view.setBigUint64(0, MAGIC, true);
-  view.setUint32(8, VERSION, true);
-  view.setUint32(12, meta.config.length, true);
-  header.set(uuid, 16);
-  view.setBigUint64(32, BigInt(meta.index), true);
-  view.setBigUint64(40, BigInt(meta.term), true);
-  view.setBigUint64(48, salt, true);
-  meta.config.forEach((member, i) => view.setBigUint64(FIXED_HEADER_BYTES + i * 8, member, true));
-  view.setBigUint64(header.length - 8, codec.hash(header.subarray(0, -8), 0n), true);
-  return header;
+function otherVersion(path: string, version: number): WalLogError {
+  return new WalLogError(
+    "UNSUPPORTED_VERSION",
+    `Cannot open ${path}: it is in format version ${version}, this library reads version ${FORMAT_VERSION}`,
+    { path, offset: 8 },
+  );
 }
 
 function snapshotDamage(

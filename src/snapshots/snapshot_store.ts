@@ -15,8 +15,8 @@ import type { OpenFiles } from "../log/open_files.ts";
 import { goneFromReader } from "../log/reader.ts";
 import { SnapshotSink } from "./snapshot_stream.ts";
 import { ioError, isNoSpace } from "../io/full.ts";
-import { isReplacedSnapshot, SnapshotReader, SnapshotWriter } from "./snapshot_file.ts";
-import { snapshotName } from "../format/snapshot_name.ts";
+import { SnapshotReader, SnapshotWriter } from "./snapshot_file.ts";
+import { isReplacedSnapshot, snapshotName } from "../format/snapshot_name.ts";
 import type { Index, NewSnapshot, Snapshot, SnapshotMeta, SnapshotStream, Term } from "../api/types.ts";
 
 /** The snapshots of an open log. */

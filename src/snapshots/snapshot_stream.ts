@@ -71,7 +71,7 @@ export class SnapshotSink implements UnderlyingSink<Uint8Array> {
 
   /** Whether the snapshot is to be installed. If not, it is given up. */
   private isWanted(): boolean {
-    if (this.file.meta.index <= this.index.snapshotIndex) {
+    if (this.file.index <= this.index.snapshotIndex) {
       this.abort();
       return false;
     }

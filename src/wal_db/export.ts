@@ -12,7 +12,7 @@ import { checkNames } from "../api/option_names.ts";
 import type { File, FileSystem } from "../io/file_system.ts";
 import { errorCode, ioError, writeFull } from "../io/full.ts";
 import { nodeFileSystem } from "../io/node_fs.ts";
-import type { Snapshot } from "../api/types.ts";
+import type { NewSnapshot } from "../api/types.ts";
 import type { WalLog } from "../api/wal_log.ts";
 import {
   encodeHead,
@@ -55,6 +55,8 @@ export interface WalDbExport {
   readonly records: number;
   /** The size of the file, in bytes. */
   readonly bytes: number;
+  /** Bytes of the snapshot's `meta`, which were left out: the format has no place for them. */
+  readonly metaBytes: number;
 }
 
 /**
@@ -149,7 +151,8 @@ export async function exportWalDb(
     isTemporary = false;
     fileSystem.syncDirectory(dirname(path));
     onProgress?.({ entriesDone: entriesTotal, entriesTotal });
-    return { entries: entriesTotal, records: writer.records, bytes: writer.bytes };
+    const metaBytes = snapshot?.meta?.length ?? 0;
+    return { entries: entriesTotal, records: writer.records, bytes: writer.bytes, metaBytes };
   } catch (error) {
     output?.close();
     if (isTemporary) fileSystem.remove(temporary);
@@ -190,7 +193,7 @@ function requireUnchanged(log: WalLog, snapshotIndex: number, lastIndex: number,
 }
 
 /** The snapshot. It is measured first, so that none is held that is too large to be a record. */
-async function readSnapshot(log: WalLog): Promise<Snapshot | undefined> {
+async function readSnapshot(log: WalLog): Promise<NewSnapshot | undefined> {
   const meta = log.snapshotMeta();
   const measured = log.openSnapshot();
   const stream = log.openSnapshot();

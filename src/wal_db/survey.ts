@@ -4,13 +4,13 @@
  * @module
  */
 
+import { MEMBERS_MAX } from "../format/snapshot_header.ts";
 import type { Codec } from "../codec/codec.ts";
 import { WalLogError } from "../api/errors.ts";
 import type { Progress } from "../api/options.ts";
 import { TermRuns } from "../log/log_index.ts";
 import type { File } from "../io/file_system.ts";
 import type { Index, LogEntry, Term } from "../api/types.ts";
-import { MEMBERS_MAX } from "../api/validate_snapshot.ts";
 import { decodeRecord, Malformed, UnsafeNumber, type WalDbRecord } from "./format.ts";
 import { RecordReader, type RecordStop } from "./reader.ts";
 

@@ -43,6 +43,8 @@ const SCRUB = "src/maintain/scrub.ts";
 const STATE = "src/log/live_state.ts";
 const DURABILITY = "src/write/durability.ts";
 const SNAPSHOT_STORE = "src/snapshots/snapshot_store.ts";
+const SNAPSHOT_HEADER = "src/format/snapshot_header.ts";
+const TAKEN = "src/api/taken.ts";
 const VALIDATE_SNAPSHOT = "src/api/validate_snapshot.ts";
 const SNAPSHOT_STREAM = "src/snapshots/snapshot_stream.ts";
 const SEGMENT_HEADER = "src/format/segment_header.ts";
@@ -908,11 +910,8 @@ const CHECKSUMS: Mutant[] = [
   },
   {
     name: "a snapshot's header checksum is not compared",
-    file: SNAPSHOTS,
-    edits: [[
-      "if (whole.getBigUint64(this.piecesAt - 8, true) !== codec.hash(header.subarray(0, -8), 0n)) {",
-      "if (false as boolean) {",
-    ]],
+    file: SNAPSHOT_HEADER,
+    edits: [["if (view.getBigUint64(end, true) !== sum(header.subarray(0, end), 0n)) return undefined;", ""]],
     dies: "simulation",
   },
   {
@@ -927,14 +926,14 @@ const CHECKSUMS: Mutant[] = [
   {
     name: "a snapshot of another log is taken for this one's",
     file: SNAPSHOTS,
-    edits: [["if (!uuid.every((byte, i) => byte === fixed[16 + i]))", "if (uuid.length === 0)"]],
+    edits: [["if (!uuid.every((byte, i) => byte === header.uuid[i]))", "if (uuid.length === 0)"]],
     dies: "checks_test",
   },
   {
     name: "a snapshot of another index is taken for the one that the log names",
     file: SNAPSHOTS,
     edits: [[
-      "if (view.getBigUint64(32, true) !== BigInt(index) || view.getBigUint64(40, true) !== BigInt(term)) {",
+      "if (header.index !== BigInt(index) || header.term !== BigInt(term)) {",
       "if (false as boolean) {",
     ]],
     dies: "checks_test",
@@ -1844,9 +1843,48 @@ const OWN_SNAPSHOTS: Mutant[] = [
   },
   {
     name: "compact forgets the configuration of the previous snapshot",
-    file: LOG,
-    edits: [["config = this.snapshotMeta()?.config ?? []", "config = []"]],
+    file: TAKEN,
+    edits: [["before() ?? { config: [] }", "{ ...before(), config: [] }"]],
     dies: "wal_log_suite_test",
+  },
+  {
+    name: "compact forgets the meta of the previous snapshot",
+    file: TAKEN,
+    edits: [["options.meta ?? meta ?? none", "options.meta ?? none"], [
+      "const { config, meta } =",
+      "const { config } =",
+    ]],
+    dies: "wal_log_suite_test",
+  },
+  {
+    name: "compact keeps the meta of a configuration that is replaced",
+    file: TAKEN,
+    edits: [["meta: options.meta ?? none }", "meta: options.meta ?? before()?.meta ?? none }"]],
+    dies: "wal_log_suite_test",
+  },
+  {
+    name: "a snapshot's meta of any length is accepted",
+    file: VALIDATE_SNAPSHOT,
+    edits: [["if (meta.length > META_BYTES_MAX) {", "if (meta.length > META_BYTES_MAX * 2) {"]],
+    dies: "wal_log_suite_test",
+  },
+  {
+    name: "a snapshot's meta is not checked where it is taken from a leader",
+    file: VALIDATE_SNAPSHOT,
+    edits: [["if (bytes !== undefined) checkMeta(bytes, at);", "void bytes;"]],
+    dies: "wal_log_suite_test",
+  },
+  {
+    name: "a damaged length of a snapshot's meta is believed",
+    file: SNAPSHOT_HEADER,
+    edits: [["if (metaBytes > META_BYTES_MAX) return", "if (metaBytes < 0) return"]],
+    dies: "snapshot_file_test",
+  },
+  {
+    name: "a snapshot file of another version is read",
+    file: SNAPSHOT_HEADER,
+    edits: [["if (version !== FORMAT_VERSION) return version;", "void version;"]],
+    dies: "snapshot_file_test",
   },
   {
     name: "createSnapshot accepts any term",
