@@ -7,8 +7,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from xxh3 import u32, u64, xxh3  # a file of its own: XXH3 is no part of the format, elsewhere it comes in a package
 
-ENTRY, HARD_STATE, TRUNCATE, SNAPSHOT, CHECKPOINT, SEGMENT_INDEX = range(1, 7)
-COPY, REPAIRED, CLOSE, VOTE, CLEAR, CONFIG = 1, 2, 4, 4, 4, 4  # flags of frames
+ENTRIES, HARD_STATE, TRUNCATE, SNAPSHOT, CHECKPOINT, SEGMENT_INDEX = range(1, 7)
+COPY, REPAIRED, CLOSE, VOTE, CLEAR, CONFIG, MORE = 1, 2, 4, 4, 4, 4, 8  # flags of frames
 HAS_VOTE, TAIL_LOST, STATE_LOST = 1, 4, 2 | 4  # flags of segments
 SKIPPED = range(12, 16)
 UNKNOWN, UNPROVEN_UNKNOWN = 2**64 - 1, 2**32 - 1
@@ -61,8 +61,9 @@ class Segment:
             kind, flags = kind & 15, kind >> 4
             frame = Frame(at, 40 + (length + 7 & ~7), total, length, payload, term, index, kind, flags, changes, count, unproven)
             bound = 2**64 if kind in (HARD_STATE, *SKIPPED) else 2**53 + (kind == CHECKPOINT)
-            is_frame = (ENTRY <= kind <= SEGMENT_INDEX and term < 2**53 or kind in SKIPPED) and index < bound
-            is_frame = is_frame and length <= 2**30 and count == (kind == ENTRY)
+            is_frame = (ENTRIES <= kind <= SEGMENT_INDEX and term < 2**53 or kind in SKIPPED) and index < bound
+            is_frame = is_frame and length <= 2**30 and (count == 0) == (kind != ENTRIES or flags & REPAIRED and count == 0)
+            is_frame = is_frame and (kind != ENTRIES or index + count <= 2**53)
             is_frame = is_frame and frame.sum == xxh3(head[4:], self.head.salt ^ self.head.base + at) & 2**32 - 1
             if is_frame: yield frame
             at += frame.size if is_frame else 8
@@ -71,15 +72,26 @@ def fits(log, frame):
     """Whether a frame is one that may come next."""
     replaces, is_free = frame.kind in (TRUNCATE, SNAPSHOT), frame.flags & REPAIRED or frame.kind == SEGMENT_INDEX
     if not is_free and frame.changes != (log.changes + (replaces or frame.kind == HARD_STATE)) % 256: return False
-    if frame.kind == ENTRY or frame.kind == CHECKPOINT and not is_free: return frame.index == log.next
+    if frame.kind == ENTRIES or frame.kind == CHECKPOINT and not is_free: return frame.index == log.next
     return not replaces or frame.index > log.snapshot_index
 
-def apply(log, frame, entry, is_sure):
+def commands(frame, payload):
+    """The commands of an entries frame; None if their lengths do not fit the payload."""
+    if frame.count == 1: return [payload]
+    table = 4 * max(frame.count, 1)
+    if table > len(payload): return None
+    ends = [table]
+    for at in range(0, table, 4): ends.append(ends[-1] + u32(payload, at))
+    fits = ends[-1] == len(payload) or ends[-1] < len(payload) and frame.flags & REPAIRED
+    return [payload[begin:end] for begin, end in zip(ends, ends[1:])] if fits else None
+
+def apply(log, frame, found, is_sure):
     """What a frame does. Entries that were dropped stay until the end: their indexes tell."""
-    kind, index, term = frame.kind, frame.index, frame.term
-    if kind == ENTRY: log.entries[index] = entry
+    kind, index, term, count = frame.kind, frame.index, frame.term, max(frame.count, 1)
+    of = {"term": term, "kind": "config" if frame.flags & CONFIG else "normal"}
+    for i in range(count if kind == ENTRIES else 0): log.entries[index + i] = found and {**of, "command": found[i].hex()}
     clears = kind == SNAPSHOT and (frame.flags & CLEAR or index >= log.next)
-    if kind == ENTRY or clears: log.next, log.last_term = index + 1, term
+    if kind == ENTRIES or clears: log.next, log.last_term = index + count, term
     if kind == TRUNCATE and index < log.next: log.next, log.last_term = index, term
     if kind == SNAPSHOT: log.snapshot_index, log.snapshot_term = index, term
     if kind == HARD_STATE: log.hard_term, log.vote = term, index if frame.flags & VOTE else None
@@ -90,19 +102,22 @@ def apply(log, frame, entry, is_sure):
 def replay(log, segment, end, proven):
     """Replays a segment; returns where that ended: at `end`, at a segment index, or, from `proven` on, at anything else."""
     log.__dict__.update(segment.head._asdict(), previous_sum=0, filled=0, is_sealed=False)
-    at = 16384
+    at, batch = 16384, None  # batch: where one began that goes on, and the log there
     for frame in segment.frames():
         payload = segment.data[frame.at + 40:frame.at + 40 + frame.length]
-        is_whole = xxh3(payload) == frame.payload_checksum
+        found = commands(frame, payload) if frame.kind == ENTRIES else []
+        is_whole = xxh3(payload) == frame.payload_checksum and found is not None
         if frame.at != at or at + frame.size > end or not fits(log, frame) or not is_whole and at >= proven: break
         log.is_sealed = frame.kind == SEGMENT_INDEX
         if log.is_sealed: return at
-        kind = "config" if frame.flags & CONFIG else "normal"
+        batch = (batch or (at, {**log.__dict__})) if frame.flags & MORE else None
         is_sure = frame.kind == CHECKPOINT and is_whole and not frame.flags & REPAIRED and u32(payload, 0) <= HAS_VOTE
-        apply(log, frame, {"term": frame.term, "kind": kind, "command": payload.hex()} if is_whole else None, is_sure)
+        apply(log, frame, found if is_whole else None, is_sure)
         at += frame.size
     require(at >= proven, f"{segment.name}: no valid frame at byte {at}")
-    return at
+    if not batch or batch[0] < proven: return at
+    log.__dict__.update(batch[1])
+    return batch[0]
 
 def has_served(segment, previous):
     if previous and previous.next: return previous.next == segment.number

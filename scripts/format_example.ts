@@ -10,7 +10,7 @@ import { resolve } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { type LogEntry, WalLog } from "../mod.ts";
-import { FRAME_KIND, FRAME_LENGTH, KIND_MASK } from "../src/format/frame.ts";
+import { FRAME_COUNT, FRAME_KIND, FRAME_LENGTH, KIND_MASK, LENGTH_BYTES } from "../src/format/frame.ts";
 import {
   DURABLE_SLOT_OFFSETS,
   HEADER_OFFSETS,
@@ -109,7 +109,7 @@ const IDENTITY: readonly Field[] = [
   ["checksum", 8, "hex"],
 ];
 
-const KINDS = ["", "an entry", "a hard state", "a truncation", "a snapshot", "a checkpoint", "a segment index"];
+const KINDS = ["", "entries", "a hard state", "a truncation", "a snapshot", "a checkpoint", "a segment index"];
 
 /** The log that is shown. */
 function makeLog(): SimulatedDisk {
@@ -205,7 +205,19 @@ class Explanation {
     const kind = view.getUint8(FRAME_KIND) & KIND_MASK;
     const length = view.getUint32(FRAME_LENGTH, true);
     this.title(`frame at ${this.at}: ${KINDS[kind]}`).fields(FRAME);
+    const count = view.getUint16(FRAME_COUNT, true);
+    if (count > 1) return this.commands(count);
     return KINDS[kind] === "a checkpoint" ? this.fields(CHECKPOINT) : this.padded("payload", length, "text");
+  }
+
+  /** A table of lengths, the commands, and padding. */
+  private commands(count: number): this {
+    const table = new DataView(this.bytes.buffer, this.bytes.byteOffset + this.at);
+    const lengths = Array.from({ length: count }, (_, i) => table.getUint32(i * LENGTH_BYTES, true));
+    for (const _ of lengths) this.field("length", LENGTH_BYTES, "number");
+    for (const length of lengths) this.field("command", length, "text");
+    const padding = -this.at & 7;
+    return padding === 0 ? this : this.field("padding", padding, "bytes");
   }
 
   piece(shape: Shape): this {

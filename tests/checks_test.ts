@@ -19,7 +19,7 @@ import {
   FRAME_UNPROVEN,
   frameBytes,
   KIND_CHECKPOINT,
-  KIND_ENTRY,
+  KIND_ENTRIES,
   KIND_SEGMENT_INDEX,
   KIND_SNAPSHOT,
 } from "../src/format/frame.ts";
@@ -246,7 +246,7 @@ describe("a segment that was begun in vain", () => {
         log.setHardState({ term: 1, votedFor: 1n });
         log.append([1, 2, 3, 4, 5].map((index) => entry(index)));
         log.closeSync();
-        const { offset } = framesOf(disk.content(segmentPath(1))).find(({ kind }) => kind === KIND_ENTRY)!;
+        const { offset } = framesOf(disk.content(segmentPath(1))).find(({ kind }) => kind === KIND_ENTRIES)!;
         disk.flip(segmentPath(1), offset + 50);
         disk.failAfter("crash", operation);
         let isOpen = false;
@@ -314,7 +314,7 @@ describe("what vouches", () => {
     disk.idle();
     disk.restart();
     const { offset } = framesOf(disk.content(segmentPath(1))).find(({ kind, index }) =>
-      kind === KIND_ENTRY && index === 3
+      kind === KIND_ENTRIES && index === 3
     )!;
     disk.flip(segmentPath(1), offset + 100);
     assert.throws(() => open(disk), isCorrupt);
@@ -337,11 +337,11 @@ describe("what vouches", () => {
   it("for what recovery has copied is there when the log is open: damage to it is no torn write", () => {
     const disk = new SimulatedDisk();
     const log = open(disk);
-    log.append([entry(1), entry(2), entry(3)]);
+    for (const index of [1, 2, 3]) log.append([entry(index)]);
     disk.restart();
     assert.equal(open(disk).durableIndex, 3);
     disk.restart();
-    const frame = framesOf(disk.content(segmentPath(2))).findLast(({ kind }) => kind === KIND_ENTRY)!;
+    const frame = framesOf(disk.content(segmentPath(2))).findLast(({ kind }) => kind === KIND_ENTRIES)!;
     assert.equal(frame.index, 3);
     disk.flip(segmentPath(2), frame.offset);
     assert.throws(() => open(disk), isCorrupt);
@@ -375,7 +375,7 @@ describe("what vouches", () => {
         const disk = cutOff(seed, operation);
         if (!isBegun(disk)) continue;
         tried++;
-        const last = framesOf(disk.content(segmentPath(1))).findLast(({ kind }) => kind === KIND_ENTRY)!;
+        const last = framesOf(disk.content(segmentPath(1))).findLast(({ kind }) => kind === KIND_ENTRIES)!;
         disk.flip(segmentPath(1), last.offset);
         assert.throws(() => open(disk), isCorrupt, `seed ${seed}, operation ${operation}`);
       }
@@ -463,10 +463,10 @@ describe("a segment that rots behind an open reader's back", () => {
   it("gives no wrong entry, one at a time or many at once", () => {
     const disk = new SimulatedDisk();
     const log = open(disk);
-    log.append([1, 2, 3].map((index) => entry(index, 100)));
+    for (const index of [1, 2, 3]) log.append([entry(index, 100)]);
     log.closeSync();
     const reader = open(disk, { readOnly: true });
-    const [, second] = framesOf(disk.content(segmentPath(1))).filter(({ kind }) => kind === KIND_ENTRY);
+    const [, second] = framesOf(disk.content(segmentPath(1))).filter(({ kind }) => kind === KIND_ENTRIES);
     disk.flip(segmentPath(1), second!.offset + FRAME_HEADER_BYTES + 50);
     assert.throws(() => reader.entry(2), { code: "DAMAGED_ENTRY" });
     assert.throws(() => reader.entries(1, 3), { code: "DAMAGED_ENTRY" });
@@ -568,7 +568,7 @@ describe("a repair", () => {
   it("is on the disk when it returns", () => {
     for (let seed = 1; seed <= CRASH_SEEDS; seed++) {
       const disk = longLog(seed);
-      const damaged = framesOf(disk.content(segmentPath(2))).find(({ kind }) => kind === KIND_ENTRY)!;
+      const damaged = framesOf(disk.content(segmentPath(2))).find(({ kind }) => kind === KIND_ENTRIES)!;
       disk.flip(segmentPath(2), damaged.offset + FRAME_HEADER_BYTES + 9);
       const log = open(disk, { onDamage: "keep" });
       log.repair([entry(damaged.index, 600)]);
@@ -584,7 +584,7 @@ describe("a repair", () => {
     writer.append([entry(1, 600, 1), entry(2, 600, 3), entry(3, 600, 5)]);
     writer.closeSync();
     const damaged = framesOf(disk.content(segmentPath(1))).find(({ kind, index }) =>
-      kind === KIND_ENTRY && index === 2
+      kind === KIND_ENTRIES && index === 2
     )!;
     disk.flip(segmentPath(1), damaged.offset + FRAME_HEADER_BYTES + 9);
     const log = open(disk, { onDamage: "keep" });
@@ -641,7 +641,7 @@ describe("a block that was meant for another place", () => {
   const closed = (fill: number): SimulatedDisk => {
     const disk = new SimulatedDisk({ seed: fill });
     const log = open(disk);
-    log.append([1, 2, 3].map((index) => ({ ...entry(index, 472), command: new Uint8Array(472).fill(fill) })));
+    for (const index of [1, 2, 3]) log.append([{ ...entry(index), command: new Uint8Array(472).fill(fill) }]);
     log.closeSync();
     return disk;
   };
@@ -649,7 +649,7 @@ describe("a block that was meant for another place", () => {
   it("in another log, at the same offset, is not taken for this log's", () => {
     const disk = closed(1);
     const bytes = disk.content(segmentPath(1));
-    const [, second] = framesOf(bytes).filter(({ kind }) => kind === KIND_ENTRY);
+    const [, second] = framesOf(bytes).filter(({ kind }) => kind === KIND_ENTRIES);
     const other = closed(2).content(segmentPath(1));
     bytes.set(other.subarray(second!.offset, second!.offset + 512), second!.offset);
     replace(disk, segmentPath(1), bytes);
@@ -659,12 +659,12 @@ describe("a block that was meant for another place", () => {
   it("elsewhere in the segment, with an entry of the same index that was discarded, is not taken for the entry", () => {
     const disk = new SimulatedDisk();
     const log = open(disk);
-    log.append([1, 2, 3].map((index) => entry(index, 472)));
+    for (const index of [1, 2, 3]) log.append([entry(index, 472)]);
     log.truncate(3);
     log.append([{ ...entry(3, 472), command: new Uint8Array(472).fill(77) }]);
     log.closeSync();
     const bytes = disk.content(segmentPath(1));
-    const [discarded, kept] = framesOf(bytes).filter(({ kind, index }) => kind === KIND_ENTRY && index === 3);
+    const [discarded, kept] = framesOf(bytes).filter(({ kind, index }) => kind === KIND_ENTRIES && index === 3);
     bytes.copyWithin(kept!.offset, discarded!.offset, discarded!.offset + 512);
     replace(disk, segmentPath(1), bytes);
     assert.throws(() => open(disk), isCorrupt);
@@ -720,14 +720,15 @@ describe("a sealed segment", () => {
     it(`is scanned, and found damaged, where a segment index in an entry's place tells of ${claims} the next follows on`, () => {
       const disk = longLog();
       const bytes = disk.content(segmentPath(1));
-      const entries = framesOf(bytes).filter(({ kind }) => kind === KIND_ENTRY);
+      const entries = framesOf(bytes).filter(({ kind }) => kind === KIND_ENTRIES);
       const indexOffset = entries.at(-1)!.offset;
       if (claims === "less than") entries.pop();
       const segmentIndex = encodeSegmentIndex(
         {
           indexOffset,
           firstIndex: entries[0]!.index,
-          offsets: Uint32Array.from(entries, ({ offset }) => offset / 8),
+          nextIndex: entries.at(-1)!.index + 1,
+          pages: Float64Array.from(entries.flatMap(({ index, offset }) => [index, offset])),
           runs: [[entries[0]!.index, 1]],
           lowestTruncated: Infinity,
         },
@@ -837,36 +838,47 @@ describe("a sealed segment", () => {
     }
   });
 
-  it("is scanned where its segment index is of another place, or says where other entries lie", () => {
-    for (const wrong of ["place", "offsets"]) {
-      const disk = longLog();
-      const bytes = disk.content(segmentPath(1));
-      const { salt } = headerOf(bytes);
-      const trailerAt = bytes.length - TRAILER_BYTES;
-      const trailer = decodeTrailer(bytes.subarray(trailerAt), salt, sum)!;
-      const view = viewOf(bytes);
-      const offsetsAt = trailer.indexOffset + FRAME_HEADER_BYTES;
-      if (wrong === "place") view.setBigUint64(trailerAt + 8, BigInt(trailer.indexOffset - 8), true);
-      else {
-        const first = view.getUint32(offsetsAt, true);
-        view.setUint32(offsetsAt, view.getUint32(offsetsAt + 4, true), true);
-        view.setUint32(offsetsAt + 4, first, true);
-      }
-      const begin = wrong === "place" ? offsetsAt - 8 : offsetsAt;
-      const offsets = bytes.subarray(begin, begin + Math.ceil(trailer.count / 2) * 8);
-      view.setBigUint64(trailerAt + 48, sum(offsets, 0n), true);
-      view.setBigUint64(trailerAt + 56, sum(bytes.subarray(trailerAt, trailerAt + 56), salt), true);
-      replace(disk, segmentPath(1), bytes);
-      const log = open(disk, { verify: "tail", readOnly: true });
-      if (wrong === "place") {
-        assert.deepEqual(
-          log.entries(1, 40),
-          Array.from({ length: 40 }, (_, i) => entry(i + 1, 600)),
-        );
-      } else {
-        assert.throws(() => log.entry(1), { code: "DAMAGED_ENTRY" });
-        assert.throws(() => log.entries(1, 3), { code: "DAMAGED_ENTRY" });
-      }
+  it("is scanned where its segment index is of another place, or has pages that cannot be", () => {
+    const wrongs: Record<string, (view: DataView, pagesAt: number, trailerAt: number) => void> = {
+      "the place of another": (view, _, trailerAt) => add(view, trailerAt + 8, -8n),
+      "a page behind the next": (view, pagesAt) => add(view, pagesAt + 8, 8192n),
+      "a page of no frame": (view, pagesAt) => add(view, pagesAt + 8, 4n),
+      "a page that begins below the segment": (view, pagesAt) => add(view, pagesAt, -1n),
+      "a page behind the last entry": (view, _, trailerAt) => add(view, trailerAt + 24, -30n),
+    };
+    for (const [wrong, make] of Object.entries(wrongs)) {
+      const log = open(indexedWrongly(make), { verify: "tail", readOnly: true });
+      assert.deepEqual(log.entries(1, 40), Array.from({ length: 40 }, (_, i) => entry(i + 1, 600)), wrong);
     }
   });
+
+  it("does not give another entry where its segment index says that one lies", () => {
+    const log = open(indexedWrongly((view, pagesAt) => add(view, pagesAt + 8, 640n)), {
+      verify: "tail",
+      readOnly: true,
+    });
+    assert.throws(() => log.entry(1), { code: "DAMAGED_ENTRY" });
+    assert.throws(() => log.entries(1, 3), { code: "DAMAGED_ENTRY" });
+    assert.deepEqual(log.entry(2), entry(2, 600));
+  });
 });
+
+function add(view: DataView, at: number, more: bigint): void {
+  view.setBigUint64(at, view.getBigUint64(at, true) + more, true);
+}
+
+/** A log of which the first segment has a segment index that was changed, with the checksums of what it says. */
+function indexedWrongly(make: (view: DataView, pagesAt: number, trailerAt: number) => void): SimulatedDisk {
+  const disk = longLog();
+  const bytes = disk.content(segmentPath(1));
+  const { salt } = headerOf(bytes);
+  const trailerAt = bytes.length - TRAILER_BYTES;
+  const trailer = decodeTrailer(bytes.subarray(trailerAt), salt, sum)!;
+  const view = viewOf(bytes);
+  const pagesAt = trailer.indexOffset + FRAME_HEADER_BYTES;
+  make(view, pagesAt, trailerAt);
+  view.setBigUint64(trailerAt + 56, sum(bytes.subarray(pagesAt, pagesAt + trailer.pages * 16), 0n), true);
+  view.setBigUint64(trailerAt + 64, sum(bytes.subarray(trailerAt, trailerAt + 64), salt), true);
+  replace(disk, segmentPath(1), bytes);
+  return disk;
+}

@@ -7,7 +7,7 @@ import assert from "node:assert/strict";
 import process from "node:process";
 import { describe, it } from "node:test";
 import { WalLog } from "../mod.ts";
-import { FRAME_HEADER_BYTES } from "../src/format/frame.ts";
+import { FRAME_HEADER_BYTES, LENGTH_BYTES } from "../src/format/frame.ts";
 import { SEGMENT_HEADER_BYTES } from "../src/format/header_block.ts";
 import { segmentName } from "../src/format/segment_name.ts";
 import { forgePointer, forgeSegment } from "./forge.ts";
@@ -115,7 +115,7 @@ describe("a header that claims hundreds of millions of lost entries", () => {
       if (!shape.includes("missing")) continue;
       const contents = new Map(make(CLAIMED));
       const name = segmentName(3);
-      contents.set(name, forgeSegment(contents.get(name)!, { baseLsn: CLAIMED * FRAME_HEADER_BYTES - 8 }));
+      contents.set(name, forgeSegment(contents.get(name)!, { baseLsn: CLAIMED * LENGTH_BYTES - 8 }));
       const open = () => WalLog.openSync(PATH, { fileSystem: new MemoryDisk(contents), onDamage: "keep" });
       bounded("opening", () => assert.throws(open, { code: "CORRUPT" }));
     }

@@ -10,9 +10,9 @@ import { join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { locateRuntime } from "../scripts/runtimes.ts";
-import { FRAME_HEADER_BYTES, KIND_ENTRY, KIND_HARD_STATE } from "../src/format/frame.ts";
+import { FRAME_HEADER_BYTES, KIND_ENTRIES, KIND_HARD_STATE } from "../src/format/frame.ts";
 import { WalLog } from "../src/api/wal_log.ts";
-import { entriesAt, framesOf } from "./history.ts";
+import { appendEach, entriesAt, framesOf } from "./history.ts";
 import { bytesOf } from "./model.ts";
 
 const CLI = fileURLToPath(new URL("../src/cli/mod.ts", import.meta.url));
@@ -83,7 +83,7 @@ function joined(pieces: readonly Uint8Array[]): Uint8Array {
 export function makeLog(path: string): void {
   const log = WalLog.openSync(path, { segmentBytes: 12 * 1024 });
   log.setHardState({ term: 1, votedFor: 2n ** 64n - 1n });
-  for (let term = 1; term <= 4; term++) log.append(entriesAt(term * 30 - 29, term * 30, term, 100 * term));
+  for (let term = 1; term <= 4; term++) appendEach(log, entriesAt(term * 30 - 29, term * 30, term, 100 * term));
   log.applySnapshot({ index: 10, term: 1, config: [1n, 2n, 3n], data: bytesOf(5000) });
   log.setHardState({ term: 4, votedFor: null });
   log.closeSync();
@@ -97,12 +97,12 @@ export function makeLog(path: string): void {
 export function makeForgetful(path: string): void {
   const log = WalLog.openSync(`${path}-live`);
   log.setHardState({ term: 1, votedFor: 7n });
-  log.append(entriesAt(1, 5));
+  appendEach(log, entriesAt(1, 5));
   log.setHardState({ term: 2, votedFor: 8n });
-  log.append(entriesAt(6, 7));
+  appendEach(log, entriesAt(6, 7));
   log.syncSync();
   // It carries that the flush returned.
-  log.append(entriesAt(8, 8));
+  appendEach(log, entriesAt(8, 8));
   cpSync(`${path}-live`, path, { recursive: true, filter: (name) => !name.endsWith("LOCK") });
   log.closeSync();
   rmSync(`${path}-live`, { recursive: true });
@@ -133,7 +133,7 @@ export function damageEntry(path: string, index: number, where: "header" | "payl
   for (const name of segmentsOf(path)) {
     const file = `${path}/${name}`;
     const bytes = readFileSync(file);
-    const frame = framesOf(bytes).find((frame) => frame.kind === KIND_ENTRY && frame.index === index);
+    const frame = framesOf(bytes).find((frame) => frame.kind === KIND_ENTRIES && frame.index === index);
     if (frame === undefined) continue;
     bytes[frame.offset + (where === "header" ? 1 : FRAME_HEADER_BYTES)]! ^= 4;
     writeFileSync(file, bytes);

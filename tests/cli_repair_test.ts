@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { describe, it } from "node:test";
 import { WalLog } from "../mod.ts";
 import { cli, damageEntry, makeForgetful, makeLog } from "./cli.ts";
-import { entriesAt, entryAt } from "./history.ts";
+import { appendEach, entriesAt, entryAt } from "./history.ts";
 import { contentsOf } from "./memory_disk.ts";
 import { assertSameState, bytesOf, type LogState, stateOf } from "./model.ts";
 import { inTemporaryFolder } from "./temporary.ts";
@@ -97,7 +97,7 @@ describe("wal-log repair --from", () => {
             log.applySnapshot({ index: 60, term: 2, config: [], data: bytesOf(3) });
           }],
           ["holed", /index 50 is damaged in .* too/, (log) => {
-            log.append([...entriesAt(1, 30, 1, 100), ...entriesAt(31, 60, 2, 200)]);
+            appendEach(log, [...entriesAt(1, 30, 1, 100), ...entriesAt(31, 60, 2, 200)]);
           }],
         ];
         for (const [name, expected, make] of cases) {

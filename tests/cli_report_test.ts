@@ -128,7 +128,7 @@ describe("the report", () => {
       ]
     ) assert.ok(text.includes(shown), `${shown} in: ${text}`);
     assert.ok(!text.includes("damaged"), text);
-    assert.equal(page.match(/class="row"/g)?.length, 4);
+    assert.equal(page.match(/class="row"/g)?.length, 3);
   });
 
   it("shows damage in red with its indexes, and counts the sizes of what has a header", async () => {

@@ -7,7 +7,7 @@ import assert from "node:assert/strict";
 import process from "node:process";
 import { describe, it } from "node:test";
 import { type Damage, WalLog, WalLogError, type WalLogOptions } from "../mod.ts";
-import { FRAME_HEADER_BYTES, KIND_ENTRY, KIND_HARD_STATE, KIND_SEGMENT_INDEX } from "../src/format/frame.ts";
+import { FRAME_HEADER_BYTES, KIND_ENTRIES, KIND_HARD_STATE, KIND_SEGMENT_INDEX } from "../src/format/frame.ts";
 import {
   DURABLE_SLOT_OFFSETS,
   HEADER_OFFSETS,
@@ -15,7 +15,7 @@ import {
   SEGMENT_HEADER_BYTES,
 } from "../src/format/header_block.ts";
 import type { Index } from "../src/api/types.ts";
-import { entriesAt, entryAt, flipped, framesOf, History } from "./history.ts";
+import { appendEach, entriesAt, entryAt, flipped, framesOf, History } from "./history.ts";
 import { type Contents, MemoryDisk } from "./memory_disk.ts";
 import { assertSameEntries, assertSameState, bytesOf, type LogState, stateOf } from "./model.ts";
 import { WatchedFileSystem } from "./watched_file_system.ts";
@@ -242,7 +242,7 @@ function flipAll(
         flips++;
         // Damage to an entry among others names this one and no other.
         const i = frames.findIndex((frame) => at >= frame.offset && at < frame.end);
-        const isAmongOthers = frames[i]?.kind === KIND_ENTRY && frames[i + 1]?.kind === KIND_ENTRY;
+        const isAmongOthers = frames[i]?.kind === KIND_ENTRIES && frames[i + 1]?.kind === KIND_ENTRIES;
         const exact = verify === "full" && isAmongOthers ? frames[i]!.index : undefined;
         assertFlip(damaged, options, history, exact, flips % WRITER_EVERY === 0, tally);
       } catch (error) {
@@ -427,7 +427,7 @@ describe("a log with damage that is kept", () => {
   }
 
   it("answers DAMAGED_ENTRY for a damaged entry in every way of reading, never undefined", () => {
-    const fileSystem = withFrameLost(({ kind, index }) => kind === KIND_ENTRY && index === 5);
+    const fileSystem = withFrameLost(({ kind, index }) => kind === KIND_ENTRIES && index === 5);
     const log = WalLog.openSync(PATH, { fileSystem, onDamage: "keep" });
     for (
       const call of [
@@ -487,7 +487,7 @@ describe("a log with damage that is kept", () => {
   });
 
   it("takes mutations when what is lost lies before the latest hard state", () => {
-    const fileSystem = withFrameLost(({ kind, index }) => kind === KIND_ENTRY && index === 5);
+    const fileSystem = withFrameLost(({ kind, index }) => kind === KIND_ENTRIES && index === 5);
     const log = WalLog.openSync(PATH, { fileSystem, onDamage: "keep" });
     assert.deepEqual(log.hardState, { term: 2, votedFor: 2n });
     log.append([entryAt(21, 2)]);
@@ -497,7 +497,7 @@ describe("a log with damage that is kept", () => {
   it("keeps the place of a lost last entry: it is not there to be written anew", () => {
     for (const close of [true, false]) {
       const fileSystem = withFrameLost(
-        ({ kind, index }) => kind === KIND_ENTRY && index === 20,
+        ({ kind, index }) => kind === KIND_ENTRIES && index === 20,
         close ? "closed" : "rested",
       );
       const log = WalLog.openSync(PATH, { fileSystem, onDamage: "keep" });
@@ -540,7 +540,7 @@ describe("a log with damage that is kept", () => {
   });
 
   it("is no more once a snapshot covers it", () => {
-    const fileSystem = withFrameLost(({ kind, index }) => kind === KIND_ENTRY && index === 5);
+    const fileSystem = withFrameLost(({ kind, index }) => kind === KIND_ENTRIES && index === 5);
     const log = WalLog.openSync(PATH, { fileSystem, onDamage: "keep" });
     log.applySnapshot({ index: 4, term: 1, config: [1n], data: bytesOf(3) });
     assert.equal(log.damaged.length, 1);
@@ -564,7 +564,7 @@ describe("a log with damage that is kept", () => {
       const frame = frames.find((one) => one.kind === kind && (index === undefined || one.index === index))!;
       damaged.fill(0, frame.offset, frame.end);
     };
-    for (const index of [3, 4, 7]) lose(KIND_ENTRY, index);
+    for (const index of [3, 4, 7]) lose(KIND_ENTRIES, index);
     lose(KIND_HARD_STATE);
     const disk = new MemoryDisk(new Map(whole).set(FIRST_SEGMENT, damaged));
     assert.throws(() => WalLog.openSync(PATH, { fileSystem: disk }), { code: "CORRUPT" });
@@ -585,7 +585,7 @@ describe("a log with damage that is kept", () => {
       for (let term = 2; term <= 4; term++) history.do((log) => log.setHardState({ term, votedFor: null })).sync();
     });
     const segment = contents.get(FIRST_SEGMENT)!;
-    const entries = framesOf(segment).filter(({ kind }) => kind === KIND_ENTRY);
+    const entries = framesOf(segment).filter(({ kind }) => kind === KIND_ENTRIES);
     const damaged = segment.slice().fill(0, entries[3]!.offset, entries[4]!.end);
     const disk = new MemoryDisk(new Map(contents).set(FIRST_SEGMENT, damaged));
     for (const term of [4, 5, 6]) {
@@ -635,7 +635,7 @@ describe("a log with damage that is kept", () => {
       history.sync();
       fileSystem.rest();
     });
-    const last = framesOf(contents.get(FIRST_SEGMENT)!).findLast(({ kind }) => kind === KIND_ENTRY)!;
+    const last = framesOf(contents.get(FIRST_SEGMENT)!).findLast(({ kind }) => kind === KIND_ENTRIES)!;
     const disk = new MemoryDisk(
       new Map(contents).set(FIRST_SEGMENT, flipped(contents.get(FIRST_SEGMENT)!, last.offset + 9, 0)),
     );
@@ -660,10 +660,10 @@ describe("a log with damage that is kept", () => {
     const later = new MemoryDisk(contents);
     const log = WalLog.openSync(PATH, { fileSystem: later, onDamage: "keep" });
     log.setHardState({ term: 3, votedFor: 1n }, { force: true });
-    log.append(entriesAt(1, 5, 3));
+    appendEach(log, entriesAt(1, 5, 3));
     log.closeSync();
     const name = [...later.contents().keys()].filter((name) => name.endsWith(".seg")).sort().at(-1)!;
-    const entry = framesOf(later.contents().get(name)!).findLast(({ kind }) => kind === KIND_ENTRY)!;
+    const entry = framesOf(later.contents().get(name)!).findLast(({ kind }) => kind === KIND_ENTRIES)!;
     const rotten = new MemoryDisk(
       new Map(later.contents()).set(name, flipped(later.contents().get(name)!, entry.offset + 9, 0)),
     );
@@ -681,7 +681,7 @@ describe("a log with damage that is kept", () => {
 
   it("leaves what follows on a snapshot of a lost entry, where an entry above says that it was the same", async () => {
     for (const streamed of [true, false]) {
-      const fileSystem = withFrameLost(({ kind, index }) => kind === KIND_ENTRY && index === 5);
+      const fileSystem = withFrameLost(({ kind, index }) => kind === KIND_ENTRIES && index === 5);
       const log = WalLog.openSync(PATH, { fileSystem, onDamage: "keep" });
       const meta = { index: 5, term: 1, config: [1n] };
       if (streamed) await log.receiveSnapshot(meta).close();
@@ -695,7 +695,7 @@ describe("a log with damage that is kept", () => {
   });
 
   it("refuses a snapshot that would take entries along of which nothing tells, unless it is forced", async () => {
-    const fileSystem = withFrameLost(({ kind, index }) => kind === KIND_ENTRY && index === 10);
+    const fileSystem = withFrameLost(({ kind, index }) => kind === KIND_ENTRIES && index === 10);
     const log = WalLog.openSync(PATH, { fileSystem, onDamage: "keep" });
     const snapshot = { index: 10, term: 1, config: [1n], data: bytesOf(3) };
     const before = new Map(fileSystem.contents());
@@ -722,7 +722,7 @@ describe("a log with damage that is kept", () => {
     const options = { fileSystem: disk, segmentBytes: 4096 };
     const first = WalLog.openSync(PATH, options);
     first.setHardState({ term: 1, votedFor: 1n });
-    first.append(entriesAt(1, 2, 1, 1000));
+    appendEach(first, entriesAt(1, 2, 1, 1000));
     first.syncSync();
     first.setHardState({ term: 2, votedFor: 1n }); // which proves the flush
     // As after a kill: the first segment gets no segment index.
@@ -733,7 +733,7 @@ describe("a log with damage that is kept", () => {
     log.setHardState({ term: 7, votedFor: 9n });
     log.closeSync();
     const contents = new Map(killed.contents());
-    const dropped = framesOf(contents.get(FIRST_SEGMENT)!).findLast(({ kind }) => kind === KIND_ENTRY)!;
+    const dropped = framesOf(contents.get(FIRST_SEGMENT)!).findLast(({ kind }) => kind === KIND_ENTRIES)!;
     contents.set(FIRST_SEGMENT, flipped(contents.get(FIRST_SEGMENT)!, dropped.end - 100, 0));
     const sealed = "000000000002.seg";
     const segmentIndex = framesOf(contents.get(sealed)!).find(({ kind }) => kind === KIND_SEGMENT_INDEX)!;
@@ -741,7 +741,7 @@ describe("a log with damage that is kept", () => {
     for (const verify of ["full", "tail"] as const) {
       const again = WalLog.openSync(PATH, { ...options, fileSystem: new MemoryDisk(contents), verify });
       assert.deepEqual(again.recovery.harmless.map(({ kind, path }) => [kind, path]), [
-        ["entry", `${PATH}/${FIRST_SEGMENT}`],
+        ["entries", `${PATH}/${FIRST_SEGMENT}`],
       ]);
       assert.deepEqual(again.hardState, { term: 7, votedFor: 9n }, `verify "${verify}"`);
       again.append([entryAt(9, 2)]);
@@ -777,7 +777,7 @@ describe("a log with damage that is kept", () => {
   });
 
   it("keeps what it does not know as unknown through rotation, from segment indexes as well", () => {
-    const fileSystem = withFrameLost(({ kind, index }) => kind === KIND_ENTRY && index === 5);
+    const fileSystem = withFrameLost(({ kind, index }) => kind === KIND_ENTRIES && index === 5);
     let log = WalLog.openSync(PATH, { fileSystem, onDamage: "keep", segmentBytes: 4096 });
     while (log.stats().segments < 3) log.append([entryAt(log.lastIndex + 1, 3, 500)]);
     const { lastIndex } = log;

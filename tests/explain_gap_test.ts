@@ -5,14 +5,14 @@ import { describe, it } from "node:test";
 import { WalLog } from "../mod.ts";
 import { Codec } from "../src/codec/codec.ts";
 import { CHECKPOINT_BYTES, decodeCheckpoint, lowestDroppedSince } from "../src/format/checkpoint.ts";
-import { FRAME_HEADER_BYTES, KIND_CHECKPOINT, KIND_ENTRY, KIND_HARD_STATE } from "../src/format/frame.ts";
+import { FRAME_HEADER_BYTES, KIND_CHECKPOINT, KIND_ENTRIES, KIND_HARD_STATE } from "../src/format/frame.ts";
 import { HEADER_OFFSETS, SEGMENT_HEADER_BYTES } from "../src/format/header_block.ts";
 import { decodeSegmentHeader } from "../src/format/segment_header.ts";
 import { findCheckpoint } from "../src/recovery/evidence.ts";
 import { Segment } from "../src/log/segment.ts";
 import { SizedFile } from "../src/io/sized_file.ts";
 import { type AfterGap, type BeforeGap, explainGap, type GapContents } from "../src/recovery/gap.ts";
-import { entriesAt, entryAt, framesOf } from "./history.ts";
+import { appendEach, entriesAt, entryAt, framesOf } from "./history.ts";
 import { MemoryDisk } from "./memory_disk.ts";
 import { WatchedFileSystem } from "./watched_file_system.ts";
 
@@ -80,7 +80,8 @@ const ROWS: readonly Row[] = [
   {
     title: "entries dropped from an index on, of which fewer fit",
     after: { lowestDropped: 50 },
-    contents: { kind: "replaced", from: 96 },
+    room: 6,
+    contents: { kind: "replaced", from: 63 },
   },
   {
     title: "entries dropped from below the snapshot on",
@@ -88,7 +89,11 @@ const ROWS: readonly Row[] = [
     room: 200,
     contents: { kind: "replaced", from: 41 },
   },
-  { title: "changes, and no evidence of what was dropped", contents: { kind: "replaced", from: 96 } },
+  {
+    title: "changes, and no evidence of what was dropped",
+    room: 4,
+    contents: { kind: "replaced", from: 83 },
+  },
   {
     title: "changes, where the segment drops nothing below an index",
     after: { floor: 99 },
@@ -107,12 +112,13 @@ const ROWS: readonly Row[] = [
     room: 1,
     contents: { kind: "replaced", from: 100 },
   },
-  { title: "more entries than fit", after: { nextIndex: 111 }, contents: { kind: "jumped" } },
-  { title: "as many entries as fit", after: { nextIndex: 110, changes: { modulo: 0 } }, contents: { kind: "quiet" } },
+  { title: "more entries than fit", after: { nextIndex: 193 }, contents: { kind: "jumped" } },
+  { title: "as many entries as fit", after: { nextIndex: 192, changes: { modulo: 0 } }, contents: { kind: "quiet" } },
   {
     title: "a next index that has gone back",
     after: { nextIndex: 90, changes: { modulo: 0 } },
-    contents: { kind: "replaced", from: 81 },
+    room: 2,
+    contents: { kind: "replaced", from: 88 },
   },
   {
     title: "a next index that a truncation behind the gap shows, which may have been higher",
@@ -202,7 +208,7 @@ describe("the evidence that a log writes", () => {
   it("is found behind a gap, with the changes in front of it", () => {
     const disk = new MemoryDisk();
     const log = WalLog.openSync(MemoryDisk.PATH, { fileSystem: disk });
-    log.append(entriesAt(1, 9));
+    appendEach(log, entriesAt(1, 9));
     log.setHardState({ term: 2, votedFor: null });
     log.truncate(8);
     log.append([entryAt(8, 2)]);
@@ -231,12 +237,12 @@ describe("the evidence that a log writes", () => {
     const fileSystem = new WatchedFileSystem(disk);
     const log = WalLog.openSync(MemoryDisk.PATH, { fileSystem });
     log.setHardState({ term: 1, votedFor: 1n });
-    log.append(entriesAt(1, 20));
+    appendEach(log, entriesAt(1, 20));
     log.setHardState({ term: 2, votedFor: 2n });
-    log.append(entriesAt(21, 30));
+    appendEach(log, entriesAt(21, 30));
     log.syncSync();
     fileSystem.rest();
-    log.append(entriesAt(31, 40));
+    appendEach(log, entriesAt(31, 40));
     log.syncSync();
     fileSystem.rest();
     const contents = new Map(disk.contents());
@@ -247,7 +253,7 @@ describe("the evidence that a log writes", () => {
     return WalLog.openSync(MemoryDisk.PATH, { fileSystem: new MemoryDisk(contents), onDamage: "keep", readOnly: true });
   }
   const entry = (frames: ReturnType<typeof framesOf>, index: number) =>
-    frames.find((frame) => frame.kind === KIND_ENTRY && frame.index === index)!;
+    frames.find((frame) => frame.kind === KIND_ENTRIES && frame.index === index)!;
 
   it("shows that a gap of entries in front of a hard state held no more than them", () => {
     const log = holed((frames) => [[entry(frames, 5).offset, entry(frames, 10).end]]);

@@ -254,7 +254,7 @@ describe("the decoder written from docs/FORMAT.md", { skip }, () => {
       const source = WalLog.openSync(path("whole"), { readOnly: true });
       damageEntry(path("payload"), 40, "payload");
       damageEntry(path("header"), 50, "header");
-      for (const index of [61, 62]) damageEntry(path("repaired"), index, "header");
+      for (const index of [64, 65]) damageEntry(path("repaired"), index, "header");
       const log = WalLog.openSync(path("repaired"), { onDamage: "keep", segmentBytes: 12 * 1024 });
       const { firstIndex, lastIndex } = log.damaged[0]!;
       log.repair(source.entries(firstIndex!, lastIndex!));

@@ -24,8 +24,9 @@ import {
   FRAME_TERM,
   FRAME_UNPROVEN,
   frameBytes,
-  KIND_ENTRY,
+  KIND_ENTRIES,
   KIND_MASK,
+  LENGTH_BYTES,
 } from "../src/format/frame.ts";
 import {
   DURABLE_SLOT_OFFSETS,
@@ -930,8 +931,8 @@ export function fuzzCodec(seed: number, counts: FuzzCounts = {}): void {
     codec.clearTables();
     codec.setWide(SLOT_SALT, salt);
     codec.set(SLOT_BASE_LSN, random.pick([0, lsn, lsn - 4096]));
-    // Slots are numbered 0 to 15; those that a scan takes its state from may hold anything.
-    for (const slot of [2, 3, 4, 5, 6, 7, 8, 13, 15]) codec.setWide(slot, random.pick(U64_EXTREMES));
+    // Slots that a scan takes its state from may hold anything.
+    for (const slot of [2, 3, 4, 5, 6, 7, 8, 13, 15, 20, 22]) codec.setWide(slot, random.pick(U64_EXTREMES));
   };
   const call = (name: string, action: () => void) => {
     try {
@@ -950,7 +951,7 @@ export function fuzzCodec(seed: number, counts: FuzzCounts = {}): void {
       const status = wasm.scan(at + position, size - position, random.pick([size, CHUNK_BYTES]), lsn + position);
       const consumed = codec.get(SLOT_CONSUMED);
       assert(consumed <= size - position, `consumed ${consumed} of ${size - position}`);
-      assert(codec.offsets().length <= 32768 && codec.get(12) <= 2048, "tables overflow");
+      assert(codec.pages().length <= 2 * 512 && codec.get(12) <= 2048, "tables overflow");
       if (status === 1) {
         assert(codec.get(SLOT_EVENT) + FRAME_HEADER_BYTES <= consumed, "event outside what was consumed");
       }
@@ -963,6 +964,12 @@ export function fuzzCodec(seed: number, counts: FuzzCounts = {}): void {
     state();
     const done = wasm.survey(at, size, lsn);
     assert(done >= 0 && (size < FRAME_HEADER_BYTES || done > size - FRAME_HEADER_BYTES), `done ${done} of ${size}`);
+  });
+  call("find", () => {
+    state();
+    const done = wasm.find(at, size, lsn, random.pick([0, 1, 7, 2 ** 53, random.below(100)]));
+    assert(done >= 0 && (done <= size - FRAME_HEADER_BYTES || done > size - FRAME_HEADER_BYTES), `done ${done}`);
+    if (done + FRAME_HEADER_BYTES <= size) assert.equal(wasm.checkHeader(at + done, lsn + done), 0);
   });
   call("seek", () => {
     state();
@@ -1013,6 +1020,9 @@ function fillWithFrames(codec: Codec, random: Random, into: Uint8Array, salt: bi
     }
     const payload = Math.min(random.below(random.chance(0.9) ? 60 : 2000), rest);
     random.fill(content.subarray(at + FRAME_HEADER_BYTES, at + FRAME_HEADER_BYTES + payload));
+    const frameKind = random.chance(0.95) ? 1 + random.below(6) : random.below(16);
+    const count = frameKind === KIND_ENTRIES ? random.pick([0, 1, 1, 2, 5]) : 0;
+    if (count > 1 && random.chance(0.8)) fillTable(view, at + FRAME_HEADER_BYTES, count, payload);
     const wide = () => random.chance(0.6) ? BigInt(random.below(100)) : random.pick(U64_EXTREMES);
     const length = random.chance(0.9) ? payload : Number(random.pick(U64_EXTREMES) & 0xffffffffn);
     view.setUint32(at + FRAME_LENGTH, length, true);
@@ -1020,10 +1030,8 @@ function fillWithFrames(codec: Codec, random: Random, into: Uint8Array, salt: bi
     view.setBigUint64(at + FRAME_PAYLOAD_CHECKSUM, random.chance(0.95) ? sum : sum ^ 1n, true);
     view.setBigUint64(at + FRAME_TERM, wide(), true);
     view.setBigUint64(at + FRAME_INDEX, wide(), true);
-    const frameKind = random.chance(0.95) ? 1 + random.below(6) : random.below(16);
     view.setUint8(at + FRAME_KIND, frameKind | random.below(16) << FLAGS_SHIFT);
     view.setUint8(at + FRAME_CHANGES, random.chance(0.95) ? random.below(4) : random.below(256));
-    const count = frameKind === KIND_ENTRY ? 1 : 0;
     view.setUint16(at + FRAME_COUNT, random.chance(0.95) ? count : random.below(65536), true);
     view.setUint32(at + FRAME_UNPROVEN, random.chance(0.5) ? random.below(5000) : random.next(), true);
     const position = BigInt.asUintN(64, salt ^ BigInt(Math.min(lsn + at, 2 ** 64 - 2048)));
@@ -1032,4 +1040,14 @@ function fillWithFrames(codec: Codec, random: Random, into: Uint8Array, salt: bi
     at += frameBytes(payload);
   }
   into.set(content);
+}
+
+/** Fills the table of a frame with lengths that add up to its payload, as far as there is room for it. */
+function fillTable(view: DataView, at: number, count: number, payload: number): void {
+  const commands = payload - count * LENGTH_BYTES;
+  if (commands < 0) return;
+  const each = Math.floor(commands / count);
+  for (let i = 0; i < count; i++) {
+    view.setUint32(at + i * LENGTH_BYTES, i < count - 1 ? each : commands - each * i, true);
+  }
 }

@@ -6,11 +6,11 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { type Damage, WalLog, type WalLogError } from "../mod.ts";
-import { KIND_CHECKPOINT, KIND_ENTRY, KIND_SNAPSHOT, KIND_TRUNCATE, UNPROVEN_UNKNOWN } from "../src/format/frame.ts";
+import { KIND_CHECKPOINT, KIND_ENTRIES, KIND_SNAPSHOT, KIND_TRUNCATE, UNPROVEN_UNKNOWN } from "../src/format/frame.ts";
 import { SEGMENT_HEADER_BYTES } from "../src/format/header_block.ts";
 import { segmentName } from "../src/format/segment_name.ts";
 import { Random } from "../src/testing/mod.ts";
-import { entriesAt, entryAt, type FrameAt, framesOf, writeRandomly } from "./history.ts";
+import { appendEach, entriesAt, entryAt, type FrameAt, framesOf, writeRandomly } from "./history.ts";
 import { MemoryDisk } from "./memory_disk.ts";
 import { assertSameEntries } from "./model.ts";
 
@@ -40,14 +40,14 @@ function without(disk: MemoryDisk, first: (frame: FrameAt) => boolean, last = fi
   return zeroed(disk, FIRST, frames.find(first)!.offset, frames.findLast(last)!.end);
 }
 
-const isEntry = (index: number) => (frame: FrameAt) => frame.kind === KIND_ENTRY && frame.index === index;
+const isEntry = (index: number) => (frame: FrameAt) => frame.kind === KIND_ENTRIES && frame.index === index;
 
 describe("a gap", () => {
   it("that held only entries is named exactly, and costs neither hard state nor other entries", () => {
     const disk = without(
       closedLog((log) => {
         log.setHardState({ term: 1, votedFor: 3n });
-        log.append(entriesAt(1, 20));
+        appendEach(log, entriesAt(1, 20));
       }),
       isEntry(8),
       isEntry(11),
@@ -65,9 +65,9 @@ describe("a gap", () => {
   it("that held entries which were dropped since is harmless", () => {
     const disk = without(
       closedLog((log) => {
-        log.append(entriesAt(1, 10));
+        appendEach(log, entriesAt(1, 10));
         log.truncate(4);
-        log.append(entriesAt(4, 12, 2));
+        appendEach(log, entriesAt(4, 12, 2));
       }),
       (frame) => isEntry(6)(frame) && frame.term === 1,
     );
@@ -78,7 +78,7 @@ describe("a gap", () => {
 
   it("in front of a truncation costs nothing that was below it", () => {
     const written = closedLog((log) => {
-      log.append([...entriesAt(1, 3), entryAt(4, 2, 600), ...entriesAt(5, 6, 2)]);
+      appendEach(log, [...entriesAt(1, 3), entryAt(4, 2, 600), ...entriesAt(5, 6, 2)]);
       log.truncate(4);
     });
     const frames = framesOf(written.contents().get(FIRST)!);
@@ -93,7 +93,7 @@ describe("a gap", () => {
   it("that ends at a truncation leaves the last term known, and names only what was below it", () => {
     const disk = without(
       closedLog((log) => {
-        log.append([...entriesAt(1, 3, 3), ...entriesAt(4, 6, 5)]);
+        appendEach(log, [...entriesAt(1, 3, 3), ...entriesAt(4, 6, 5)]);
         log.truncate(5);
         log.setHardState({ term: 5, votedFor: null });
       }),
@@ -111,9 +111,9 @@ describe("a gap", () => {
   it("that held a truncation and what replaced it leaves no entry that was discarded", () => {
     const disk = without(
       closedLog((log) => {
-        log.append(entriesAt(1, 10));
+        appendEach(log, entriesAt(1, 10));
         log.truncate(5);
-        log.append(entriesAt(5, 11, 2));
+        appendEach(log, entriesAt(5, 11, 2));
       }),
       ({ kind }) => kind === KIND_TRUNCATE,
       isEntry(10),
@@ -128,9 +128,9 @@ describe("a gap", () => {
   it("that held the frame of a snapshot is told of by the next checkpoint", () => {
     const disk = without(
       closedLog((log) => {
-        log.append(entriesAt(1, 10));
+        appendEach(log, entriesAt(1, 10));
         log.applySnapshot({ index: 6, term: 1, config: [1n], data: new Uint8Array(10) });
-        log.append(entriesAt(11, 12));
+        appendEach(log, entriesAt(11, 12));
       }),
       ({ kind }) => kind === KIND_SNAPSHOT,
     );
@@ -143,7 +143,7 @@ describe("a gap", () => {
   it("that held the frame of a snapshot in place of another term's last entry leaves the last term to the checkpoint", () => {
     const disk = without(
       closedLog((log) => {
-        log.append(entriesAt(1, 3, 4));
+        appendEach(log, entriesAt(1, 3, 4));
         log.applySnapshot({ index: 3, term: 5, config: [1n], data: new Uint8Array(10) });
       }),
       ({ kind }) => kind === KIND_SNAPSHOT,
@@ -156,7 +156,7 @@ describe("a gap", () => {
   it("at the end of a sealed segment leaves its last term known, and takes no entry of another one", () => {
     const disk = new MemoryDisk();
     const log = WalLog.openSync(PATH, { fileSystem: disk });
-    log.append(entriesAt(1, 3, 3));
+    appendEach(log, entriesAt(1, 3, 3));
     log.syncSync();
     log.setHardState({ term: 3, votedFor: null }); // which proves the flush
     // As after a kill: what follows goes into a segment of its own, the header of which repeats the last term.
@@ -179,9 +179,9 @@ describe("a gap", () => {
     it(`that held the frame of a snapshot which made the log jump${what} leaves index and term to the next checkpoint`, () => {
       const disk = without(
         closedLog((log) => {
-          log.append(entriesAt(1, 3, 3));
+          appendEach(log, entriesAt(1, 3, 3));
           log.applySnapshot({ index: 18, term: 4, config: [1n], data: new Uint8Array(10) });
-          log.append(entriesAt(19, 20, 6));
+          appendEach(log, entriesAt(19, 20, 6));
         }),
         ({ kind }) => kind === KIND_SNAPSHOT,
         ({ kind }) => kind === last,
@@ -200,9 +200,9 @@ describe("a gap", () => {
   it("that held such a snapshot and the first entry behind it names that entry, in every way of opening", () => {
     const disk = without(
       closedLog((log) => {
-        log.append(entriesAt(1, 3, 3));
+        appendEach(log, entriesAt(1, 3, 3));
         log.applySnapshot({ index: 18, term: 4, config: [1n], data: new Uint8Array(10) });
-        log.append(entriesAt(19, 20, 6));
+        appendEach(log, entriesAt(19, 20, 6));
       }),
       ({ kind }) => kind === KIND_SNAPSHOT,
       isEntry(19),
@@ -229,13 +229,13 @@ describe("a gap", () => {
   it("that is a whole segment, one that goes on after a crash, takes what its copies had truncated along", () => {
     const disk = new MemoryDisk();
     const log = WalLog.openSync(PATH, { fileSystem: disk });
-    log.append(entriesAt(1, 6));
+    appendEach(log, entriesAt(1, 6));
     log.truncate(3);
-    log.append(entriesAt(3, 8, 2));
+    appendEach(log, entriesAt(3, 8, 2));
     log.syncSync();
     log.setHardState({ term: 2, votedFor: null }); // which proves the flush
     log.truncate(6);
-    log.append(entriesAt(6, 7, 3));
+    appendEach(log, entriesAt(6, 7, 3));
     // As after a kill: the second segment begins with copies of what no frame vouched for.
     const killed = new MemoryDisk(disk.contents());
     const second = WalLog.openSync(PATH, { fileSystem: killed, segmentBytes: 4096 });
@@ -389,11 +389,11 @@ describe("a missing segment", () => {
     it(`that held no entries costs nothing, and is named: segment ${missing}`, () => {
       const log = openWithout([missing], (log) => {
         if (missing === 1) fill(log);
-        log.append(entriesAt(1, 10));
+        appendEach(log, entriesAt(1, 10));
         fill(log);
         if (missing === 2) log.truncate(8);
         fill(log);
-        log.append(entriesAt(log.lastIndex + 1, 12, 2));
+        appendEach(log, entriesAt(log.lastIndex + 1, 12, 2));
       });
       assert.deepEqual([log.recovery.verdict, log.lastIndex, log.hardState.term], ["clean", 12, 9]);
       assert.deepEqual(placesOf(log.recovery.harmless), [["segment", pathOf(missing), undefined, undefined]]);
@@ -405,7 +405,7 @@ describe("a missing segment", () => {
 
   it("that was the first answers DAMAGED_ENTRY in every way of reading, but for the term that the next repeats", () => {
     const log = openWithout([1], (log) => {
-      log.append(entriesAt(1, 3, 4));
+      appendEach(log, entriesAt(1, 3, 4));
       fill(log);
       log.append([entryAt(4, 5)]);
     });
@@ -419,9 +419,9 @@ describe("a missing segment", () => {
     for (const loses of ["the file", "its header"]) {
       const contents = new Map(
         closedLog((log) => {
-          log.append(entriesAt(1, 10));
+          appendEach(log, entriesAt(1, 10));
           fill(log);
-          log.append(entriesAt(11, 12));
+          appendEach(log, entriesAt(11, 12));
         }, 8192).contents(),
       );
       if (loses === "the file") contents.delete(FIRST);
@@ -444,7 +444,7 @@ describe("a missing segment", () => {
   it("that compaction has deleted is not missed", () => {
     const log = openWithout([], (log) => {
       fill(log);
-      log.append(entriesAt(1, 10));
+      appendEach(log, entriesAt(1, 10));
       log.applySnapshot({ index: 10, term: 1, config: [1n], data: new Uint8Array(10) });
     });
     assert.deepEqual([log.recovery.verdict, log.recovery.harmless], ["clean", []]);
@@ -452,13 +452,13 @@ describe("a missing segment", () => {
 
   it("beside another one, with entries that replaced others, brings none of those back", () => {
     const log = openWithout([2, 3], (log) => {
-      log.append(entriesAt(1, 10));
+      appendEach(log, entriesAt(1, 10));
       fill(log);
       log.truncate(5);
-      log.append(entriesAt(5, 10, 2));
+      appendEach(log, entriesAt(5, 10, 2));
       fill(log);
       fill(log);
-      log.append(entriesAt(11, 12, 3));
+      appendEach(log, entriesAt(11, 12, 3));
     });
     assert.equal(log.recovery.verdict, "corrupt");
     for (let index = 5; index <= 10; index++) assert.throws(() => log.entry(index), { code: "DAMAGED_ENTRY" });
@@ -472,7 +472,7 @@ describe("a missing segment", () => {
       closedLog((log) => {
         fill(log);
         fill(log);
-        log.append(entriesAt(1, 2));
+        appendEach(log, entriesAt(1, 2));
       }, 8192).contents(),
     );
     contents.set(FIRST, contents.get(FIRST)!.slice().fill(0, SEGMENT_HEADER_BYTES + 400));
@@ -491,12 +491,12 @@ describe("a missing segment", () => {
   it("behind a gap in which entries were replaced brings none of those back", () => {
     const contents = new Map(
       closedLog((log) => {
-        log.append(entriesAt(1, 10));
+        appendEach(log, entriesAt(1, 10));
         log.truncate(5);
-        log.append(entriesAt(5, 10, 2));
+        appendEach(log, entriesAt(5, 10, 2));
         fill(log);
         fill(log);
-        log.append(entriesAt(11, 12, 3));
+        appendEach(log, entriesAt(11, 12, 3));
       }, 8192).contents(),
     );
     const first = contents.get(FIRST)!;
@@ -510,13 +510,13 @@ describe("a missing segment", () => {
 
   it("beside another one that only added entries leaves what was before them", () => {
     const log = openWithout([2, 3], (log) => {
-      log.append(entriesAt(1, 10));
+      appendEach(log, entriesAt(1, 10));
       fill(log);
-      log.append(entriesAt(11, 12));
+      appendEach(log, entriesAt(11, 12));
       fill(log);
-      log.append(entriesAt(13, 14));
+      appendEach(log, entriesAt(13, 14));
       fill(log);
-      log.append(entriesAt(15, 16));
+      appendEach(log, entriesAt(15, 16));
     });
     assert.deepEqual(placesOf(log.damaged), [["segment", pathOf(3), 11, 14]]);
     assertSameEntries(

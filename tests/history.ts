@@ -170,6 +170,16 @@ export function framesOf(segment: Uint8Array): FrameAt[] {
 }
 
 /**
+ * Appends entries one by one, so that each has a frame of its own.
+ *
+ * @param log The log.
+ * @param entries The entries.
+ */
+export function appendEach(log: RaftLog, entries: readonly LogEntry[]): void {
+  for (const entry of entries) log.append([entry]);
+}
+
+/**
  * A copy of an array with one bit turned over.
  *
  * @param bytes The array.

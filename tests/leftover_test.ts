@@ -6,7 +6,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { WalLog } from "../mod.ts";
-import { KIND_ENTRY, KIND_TRUNCATE } from "../src/format/frame.ts";
+import { KIND_ENTRIES, KIND_TRUNCATE } from "../src/format/frame.ts";
 import { SEGMENT_HEADER_BYTES } from "../src/format/header_block.ts";
 import { segmentName } from "../src/format/segment_name.ts";
 import { entriesAt, entryAt, framesOf } from "./history.ts";
@@ -163,7 +163,7 @@ describe("a segment below the snapshot", () => {
     const contents = new Map(disk.contents());
     const first = contents.get(segmentName(1))!;
     const frames = framesOf(first);
-    const from = frames.find(({ kind }) => kind === KIND_ENTRY)!.offset;
+    const from = frames.find(({ kind }) => kind === KIND_ENTRIES)!.offset;
     const to = frames.find(({ kind }) => kind === KIND_TRUNCATE)!.end;
     contents.set(segmentName(1), first.slice().fill(0, from, to));
     const damaged = new MemoryDisk(contents);

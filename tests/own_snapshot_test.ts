@@ -3,9 +3,9 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { WalLog, WalLogError } from "../mod.ts";
-import { KIND_ENTRY } from "../src/format/frame.ts";
+import { KIND_ENTRIES } from "../src/format/frame.ts";
 import { snapshotName } from "../src/format/snapshot_name.ts";
-import { entriesAt, entryAt, flipped, framesOf } from "./history.ts";
+import { appendEach, entriesAt, entryAt, flipped, framesOf } from "./history.ts";
 import { MemoryDisk } from "./memory_disk.ts";
 import { assertSameEntries, assertSameState, bytesOf, stateOf } from "./model.ts";
 import { WatchedFileSystem } from "./watched_file_system.ts";
@@ -17,7 +17,7 @@ const FIRST_SEGMENT = "000000000001.seg";
 function logOf1000(): { disk: MemoryDisk; log: WalLog } {
   const disk = new MemoryDisk();
   const log = WalLog.openSync(PATH, { fileSystem: disk, segmentBytes: 4096 });
-  for (let index = 1; index <= 1000; index += 10) log.append(entriesAt(index, index + 9, 1));
+  for (let index = 1; index <= 1000; index += 10) appendEach(log, entriesAt(index, index + 9, 1));
   log.syncSync();
   return { disk, log };
 }
@@ -26,11 +26,11 @@ function logOf1000(): { disk: MemoryDisk; log: WalLog } {
 function withHeaderLost(lost: number): { disk: MemoryDisk; log: WalLog } {
   const disk = new MemoryDisk();
   const written = WalLog.openSync(PATH, { fileSystem: disk });
-  written.append(entriesAt(1, 10, 1));
-  written.append(entriesAt(11, 20, 2));
+  appendEach(written, entriesAt(1, 10, 1));
+  appendEach(written, entriesAt(11, 20, 2));
   written.closeSync();
   const bytes = disk.contents().get(FIRST_SEGMENT)!;
-  const frame = framesOf(bytes).find(({ kind, index }) => kind === KIND_ENTRY && index === lost)!;
+  const frame = framesOf(bytes).find(({ kind, index }) => kind === KIND_ENTRIES && index === lost)!;
   const damaged = new MemoryDisk(new Map(disk.contents()).set(FIRST_SEGMENT, flipped(bytes, frame.offset + 17, 3)));
   return { disk: damaged, log: WalLog.openSync(PATH, { fileSystem: damaged, onDamage: "keep" }) };
 }
@@ -58,7 +58,7 @@ describe("compacting a log", () => {
   it("deletes the segments that it covers and keeps every entry above, durably", () => {
     const { disk, log } = logOf1000();
     const { segmentsSealed } = log.stats();
-    log.append(entriesAt(1001, 1003, 2));
+    appendEach(log, entriesAt(1001, 1003, 2));
     log.compact(500, { data: bytesOf(100), meta: bytesOf(7) });
     assert.equal(log.durableIndex, 1003, "entries that were not flushed are durable as well");
     const { segmentsDeleted, segments } = log.stats();
@@ -157,7 +157,7 @@ describe("a stream of one's own snapshot", () => {
       "is replaced",
       (log) => {
         log.truncate(451);
-        log.append(entriesAt(451, 520, 2));
+        appendEach(log, entriesAt(451, 520, 2));
       },
       /^Cannot install the snapshot at index 500: the log has term 2 there, not 1$/,
     ],
@@ -173,7 +173,7 @@ describe("a stream of one's own snapshot", () => {
         const disk = new MemoryDisk();
         const fileSystem = new WatchedFileSystem(disk);
         const log = WalLog.openSync(PATH, { fileSystem, segmentBytes: 4096 });
-        for (let index = 1; index <= 1000; index += 10) log.append(entriesAt(index, index + 9, 1));
+        for (let index = 1; index <= 1000; index += 10) appendEach(log, entriesAt(index, index + 9, 1));
         log.syncSync();
         const writer = log.createSnapshot({ index: 500, term: 1, config: [] }).getWriter();
         writer.closed.catch(() => {});
@@ -203,7 +203,7 @@ describe("a stream of one's own snapshot", () => {
     const disk = new MemoryDisk();
     const fileSystem = new WatchedFileSystem(disk);
     const log = WalLog.openSync(PATH, { fileSystem });
-    log.append(entriesAt(1, 20));
+    appendEach(log, entriesAt(1, 20));
     const writer = log.createSnapshot({ index: 5, term: 1, config: [] }).getWriter();
     fileSystem.gate = () => Promise.resolve(log.compact(10));
     await writer.close();

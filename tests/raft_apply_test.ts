@@ -9,6 +9,7 @@ import { firstOfTerm } from "../src/raft/terms.ts";
 import { Random, SimulatedDisk } from "../src/testing/mod.ts";
 import type { Index, LogEntry, RaftLog, Term } from "../src/api/types.ts";
 import { Cluster } from "./raft_cluster.ts";
+import { appendEach } from "./history.ts";
 
 const entry = (index: Index, term: Term = 1, bytes = 36): LogEntry => (
   { term, index, kind: "normal", command: new Uint8Array(bytes) }
@@ -149,7 +150,7 @@ function damaged(): SimulatedDisk {
   const disk = new SimulatedDisk({ seed: 1 });
   const log = logOf(WalLog.openSync(FOLDER, { fileSystem: disk.fileSystem }), 3);
   const marked = { ...entry(4), command: new TextEncoder().encode("the one that rots") };
-  log.append([marked, ...Array.from({ length: 6 }, (_, i) => entry(i + 5))]);
+  appendEach(log, [marked, ...Array.from({ length: 6 }, (_, i) => entry(i + 5))]);
   log.syncSync();
   log.closeSync();
   const path = disk.files().find((name) => name.endsWith(".seg"))!;

@@ -14,10 +14,10 @@ import {
   WalLog,
   WalLogError,
 } from "../mod.ts";
-import { FRAME_HEADER_BYTES, KIND_ENTRY } from "../src/format/frame.ts";
+import { FRAME_HEADER_BYTES, KIND_ENTRIES } from "../src/format/frame.ts";
 import { SimulatedDisk } from "../src/testing/mod.ts";
 import { encodeMembership } from "../src/raft/membership.ts";
-import { framesOf } from "./history.ts";
+import { appendEach, framesOf } from "./history.ts";
 import { Cluster } from "./raft_cluster.ts";
 
 const FOLDER = resolve("/raft.wal");
@@ -60,7 +60,7 @@ class DiskCluster extends Cluster {
     let count = 0;
     for (const path of this.segments(id)) {
       for (const { kind, index, offset } of framesOf(disk.content(path))) {
-        if (kind !== KIND_ENTRY || index < from || index > to) continue;
+        if (kind !== KIND_ENTRIES || index < from || index > to) continue;
         disk.flip(path, offset + (what === "headers" ? 9 : FRAME_HEADER_BYTES));
         count++;
       }
@@ -229,7 +229,7 @@ test("a leader's snapshot heals what no repair can, though the leader's log has 
   }
   const disk = cluster.stop(2n);
   const path = cluster.segments(2n).find((path) =>
-    framesOf(disk.content(path)).some(({ kind, index }) => kind === KIND_ENTRY && index === ENTRIES + 2)
+    framesOf(disk.content(path)).some(({ kind, index }) => kind === KIND_ENTRIES && index === ENTRIES + 2)
   )!;
   for (const copy of HEADER_OFFSETS) disk.flip(path, copy + 40);
   for (const id of [1n, 3n]) {
@@ -403,7 +403,7 @@ test("a node of which nobody knows where its log ended stays out, also if it hea
   const disk = cluster.disks.get(2n)!;
   disk.restart();
   const frames = framesOf(disk.content(cluster.segments(2n).at(-1)!));
-  const lastEntry = frames.findLastIndex(({ kind }) => kind === KIND_ENTRY);
+  const lastEntry = frames.findLastIndex(({ kind }) => kind === KIND_ENTRIES);
   zeroFrames(cluster, 2n, lastEntry, lastEntry);
   for (let term = 5; term <= 7; term++) {
     for (const id of [1n, 3n]) cluster.node(id).log.setHardState({ term, votedFor: null });
@@ -527,7 +527,7 @@ test("a committed entry is not put behind one that was not: that one, and all be
   const own = [[1, 2], [2, 2], [3, 4]].map(([behind, term]): LogEntry => (
     { term: term!, index: ENTRIES + behind!, kind: "normal", command }
   ));
-  cluster.logs.get(2n)!.append(own);
+  appendEach(cluster.logs.get(2n)!, own);
   const { node, answer } = asking(cluster, ENTRIES + 2);
   const committed: LogEntry = { term: 3, index: ENTRIES + 2, kind: "normal", command: new Uint8Array(command.length) };
   const behind = { lastIndex: ENTRIES + 2, entries: [committed] };

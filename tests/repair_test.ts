@@ -5,7 +5,7 @@ import { describe, it } from "node:test";
 import { type LogEntry, WalLog } from "../mod.ts";
 import { KIND_CHECKPOINT, KIND_TRUNCATE } from "../src/format/frame.ts";
 import { SEGMENT_HEADER_BYTES } from "../src/format/header_block.ts";
-import { entriesAt, entryAt, flipped, framesOf } from "./history.ts";
+import { appendEach, entriesAt, entryAt, flipped, framesOf } from "./history.ts";
 import { MemoryDisk } from "./memory_disk.ts";
 import { assertSameEntries } from "./model.ts";
 
@@ -80,7 +80,7 @@ describe("a damaged entry that was read", () => {
     assert.deepEqual(log.damaged, []);
     for (let time = 0; time < 2; time++) assert.throws(() => log.entry(index));
     assert.deepEqual(log.damaged.map(({ kind, firstIndex, lastIndex }) => [kind, firstIndex, lastIndex]), [
-      ["entry", index, index],
+      ["entries", index, index],
     ]);
     log.repair([entries[index - 1]!]);
     assert.deepEqual(log.damaged, []);
@@ -95,7 +95,7 @@ describe("the list of what is damaged", () => {
   function damagedLog(first: number, last: number): { readonly disk: MemoryDisk; readonly log: WalLog } {
     const whole = new MemoryDisk();
     const written = WalLog.openSync(PATH, { fileSystem: whole });
-    written.append(entriesAt(1, 8));
+    appendEach(written, entriesAt(1, 8));
     written.setHardState({ term: 3, votedFor: 1n });
     written.append([entryAt(9)]);
     written.syncSync();

@@ -4,10 +4,10 @@ import assert from "node:assert/strict";
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { describe, it } from "node:test";
 import { WalLog, WalLogError, type WalLogErrorCode } from "../mod.ts";
-import { FRAME_HEADER_BYTES, KIND_ENTRY } from "../src/format/frame.ts";
+import { FRAME_HEADER_BYTES, KIND_ENTRIES } from "../src/format/frame.ts";
 import { SEGMENT_HEADER_BYTES } from "../src/format/header_block.ts";
 import { Random } from "../src/testing/mod.ts";
-import { entriesAt, entryAt, flipped, framesOf } from "./history.ts";
+import { appendEach, entriesAt, entryAt, flipped, framesOf } from "./history.ts";
 import { MemoryDisk } from "./memory_disk.ts";
 import { assertSameEntries } from "./model.ts";
 import { systemError, WatchedFileSystem } from "./watched_file_system.ts";
@@ -19,7 +19,7 @@ function logOf1000(): { disk: MemoryDisk; fileSystem: WatchedFileSystem; log: Wa
   const disk = new MemoryDisk();
   const fileSystem = new WatchedFileSystem(disk);
   const log = WalLog.openSync(PATH, { fileSystem, segmentBytes: 4096 });
-  for (let index = 1; index <= 1000; index += 10) log.append(entriesAt(index, index + 9, 1));
+  for (let index = 1; index <= 1000; index += 10) appendEach(log, entriesAt(index, index + 9, 1));
   log.syncSync();
   return { disk, fileSystem, log };
 }
@@ -28,7 +28,7 @@ function logOf1000(): { disk: MemoryDisk; fileSystem: WatchedFileSystem; log: Wa
 function segmentsOf(disk: MemoryDisk): Map<string, number[]> {
   const names = [...disk.contents().keys()].filter((name) => name.endsWith(".seg")).sort();
   return new Map(names.map((name) => {
-    const frames = framesOf(disk.contents().get(name)!).filter(({ kind }) => kind === KIND_ENTRY);
+    const frames = framesOf(disk.contents().get(name)!).filter(({ kind }) => kind === KIND_ENTRIES);
     return [name, frames.map(({ index }) => index)];
   }));
 }
@@ -90,7 +90,7 @@ describe("a retention of a log on disk", () => {
     fileSystem.fail = ({ operation }) => {
       if (operation === "sync") throw systemError("EIO");
     };
-    log.append(entriesAt(1001, 1001, 1));
+    appendEach(log, entriesAt(1001, 1001, 1));
     fails(() => log.syncSync(), "POISONED");
     fails(() => log.retain("late", 500), "POISONED");
     fails(() => log.closeSync(), "POISONED");
@@ -106,7 +106,7 @@ describe("a retention of a log on disk", () => {
     };
     fails(() => retention.release(), "POISONED");
     assert.deepEqual(log.retentions, []);
-    fails(() => log.append(entriesAt(1001, 1001, 1)), "POISONED");
+    fails(() => appendEach(log, entriesAt(1001, 1001, 1)), "POISONED");
     assertSameEntries(log.entries(1, 1000), entriesAt(901, 1000, 1), "entries");
     retention.release();
     fails(() => log.closeSync(), "POISONED");
@@ -122,7 +122,7 @@ describe("a retention of a log on disk", () => {
         fileSystem.fail = ({ operation }) => {
           if (operation === "write") throw systemError("EIO");
         };
-        fails(() => log.append(entriesAt(1001, 1001, 1)), "POISONED");
+        fails(() => appendEach(log, entriesAt(1001, 1001, 1)), "POISONED");
       }
       const { size } = segmentsOf(disk);
       retention.advance(500);
@@ -160,7 +160,7 @@ describe("retained segments that a crash leaves behind", () => {
     const { disk, log } = logOf1000();
     log.retain("archive", 1);
     log.compact(900);
-    log.append(entriesAt(1001, 1010, 2));
+    appendEach(log, entriesAt(1001, 1010, 2));
     log.syncSync();
     return disk;
   }
@@ -215,7 +215,7 @@ describe("damage to a retained entry", () => {
     log.compact(900);
     const [name] = [...segmentsOf(disk)].find(([, indexes]) => indexes.includes(600))!;
     const bytes = disk.contents().get(name)!;
-    const { offset } = framesOf(bytes).find(({ kind, index }) => kind === KIND_ENTRY && index === 600)!;
+    const { offset } = framesOf(bytes).find(({ kind, index }) => kind === KIND_ENTRIES && index === 600)!;
     // In place: the log has the file open.
     const file = disk.open(`${PATH}/${name}`, "write");
     const byte = new Uint8Array(1);

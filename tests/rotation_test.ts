@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { basename } from "node:path";
 import { describe, it } from "node:test";
 import { WalLog, WalLogError } from "../mod.ts";
-import { frameBytes, KIND_ENTRY, KIND_SEGMENT_INDEX } from "../src/format/frame.ts";
+import { frameBytes, indexBehind, KIND_ENTRIES, KIND_SEGMENT_INDEX } from "../src/format/frame.ts";
 import { NEXT_POINTER_OFFSETS } from "../src/format/header_block.ts";
 import { TRAILER_BYTES } from "../src/format/segment_index.ts";
 import { segmentName } from "../src/format/segment_name.ts";
@@ -142,7 +142,7 @@ describe("a rotation", () => {
       const { segments } = log.stats();
       log.closeSync();
       const [first] = segmentsOf(disk.contents());
-      const held = framesOf(disk.contents().get(first!)!).filter(({ kind }) => kind === KIND_ENTRY).length;
+      const held = framesOf(disk.contents().get(first!)!).filter(({ kind }) => kind === KIND_ENTRIES).length;
       assert.equal(held, segments === 1 ? 2 : 1, `${more} bytes beyond what fits`);
       if (more > 0) assert.equal(segments, 2);
     }
@@ -152,9 +152,10 @@ describe("a rotation", () => {
     log.append(entriesAt(61, 63, 1, 100));
     log.closeSync();
     const batches = segmentsOf(disk.contents()).map((name) =>
-      framesOf(disk.contents().get(name)!).filter(({ kind }) => kind === KIND_ENTRY).map(({ index }) => index)
+      framesOf(disk.contents().get(name)!).filter(({ kind }) => kind === KIND_ENTRIES)
     );
-    assert.deepEqual(batches.map((indexes) => [indexes[0], indexes.at(-1)]), [[1, 3], [4, 60], [61, 63]]);
+    const ranges = batches.map((frames) => [frames[0]!.index, indexBehind(frames.at(-1)!) - 1]);
+    assert.deepEqual(ranges, [[1, 3], [4, 60], [61, 63]]);
   });
 
   it("is made for hard states, truncations and snapshots as for entries", () => {

@@ -60,7 +60,7 @@ describe("scrubbing", () => {
     const report = await log.scrub();
     assert.equal(report.verdict, "corrupt");
     assert.deepEqual(report.damage.map(({ kind, firstIndex, lastIndex }) => [kind, firstIndex, lastIndex]), [[
-      "entry",
+      "entries",
       10,
       10,
     ]]);
@@ -98,7 +98,7 @@ describe("scrubbing", () => {
     const [path] = disk.files().filter((name) => name.endsWith(".seg"));
     disk.flip(path!, 100);
     disk.flip(path!, 1030);
-    disk.flip(path!, disk.content(path!).length - 150);
+    disk.flip(path!, disk.content(path!).length - 96);
     const report = await log.scrub();
     assert.equal(report.verdict, "clean");
     assert.deepEqual(report.harmless.map(({ kind, offset }) => [kind, offset >= SEGMENT_HEADER_BYTES]), [
@@ -114,7 +114,7 @@ describe("scrubbing", () => {
     const paths = disk.files().filter((name) => name.endsWith(".seg"));
     const [sealed, next] = [paths.at(-2)!, paths.at(-1)!];
     for (const isNamed of [true, false]) {
-      const torn = disk.content(sealed).fill(0, disk.content(sealed).length - 200, disk.content(sealed).length - 120);
+      const torn = disk.content(sealed).fill(0, disk.content(sealed).length - 104, disk.content(sealed).length - 88);
       for (const offset of isNamed ? [] : NEXT_POINTER_OFFSETS) torn.fill(0, offset, offset + 512);
       const begun = disk.content(next).slice(0, SEGMENT_HEADER_BYTES);
       for (const offset of DURABLE_SLOT_OFFSETS) begun.fill(0, offset, offset + 512);

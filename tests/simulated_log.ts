@@ -59,7 +59,9 @@ export function cloneOf(log: RaftLog): MemoryLog {
  */
 export function entriesBehind(random: Random, log: RaftLog, id: { next: number }): LogEntry[] {
   const term = log.lastTerm + (random.chance(0.1) ? 1 : 0);
-  return Array.from({ length: 1 + random.below(5) }, (_, i) => {
+  // Some batches fill several frames.
+  const length = random.chance(0.9) ? 1 + random.below(5) : 1 + random.below(60);
+  return Array.from({ length }, (_, i) => {
     const command = new Uint8Array(random.chance(0.8) ? random.below(80) : random.below(4000));
     random.fill(command);
     if (command.length >= 4) new DataView(command.buffer).setUint32(0, id.next++);

@@ -75,8 +75,8 @@ class Simulation {
   /** Decides when a reader opens the log. It is apart, so that the history stays the same without readers. */
   #lookRandom = new Random(0);
   #isLooking = false;
-  /** The parts of the mutation under way. A reader may see the first few of them, or all. */
-  #underWay: readonly ((log: RaftLog) => void)[] = [];
+  /** The mutation under way. A reader may see it already. */
+  #underWay: ((log: RaftLog) => void) | undefined;
   /** The first state that a reader may see while the log is being opened. */
   #openingFloor: number | undefined;
 
@@ -212,17 +212,15 @@ class Simulation {
   #append(): void {
     const entries = entriesBehind(this.#random, this.#model, this.#id);
     const sizes = entries.map(({ command }) => command.length);
-    // A batch that is cut short by a crash leaves the entries before the cut: each is a mutation of its own.
-    this.#mutate(`append ${sizes}`, entries.map((entry) => (log: RaftLog) => log.append([entry])), (log) => {
-      log.append(entries);
-    });
+    // A crash leaves all of a batch, or nothing.
+    this.#mutate(`append ${sizes}`, (log) => log.append(entries));
   }
 
   #truncate(): void {
     const { snapshotIndex, lastIndex } = this.#model;
     if (lastIndex === snapshotIndex) return;
     const from = snapshotIndex + 1 + this.#random.below(lastIndex - snapshotIndex);
-    this.#mutate(`truncate ${from}`, [(log) => log.truncate(from)]);
+    this.#mutate(`truncate ${from}`, (log) => log.truncate(from));
   }
 
   #setHardState(): void {
@@ -231,7 +229,7 @@ class Simulation {
       term: this.#model.hardState.term + random.below(2),
       votedFor: random.chance(0.3) ? null : BigInt(random.below(5)),
     };
-    this.#mutate(`hard-state ${state.term}`, [(log) => log.setHardState(state)]);
+    this.#mutate(`hard-state ${state.term}`, (log) => log.setHardState(state));
   }
 
   #snapshot(): void {
@@ -254,45 +252,41 @@ class Simulation {
     const isOwn = !stale && index % 2 === 1 && this.#model.termAt(index) === term;
     const { config, meta } = snapshot;
     const install = (log: RaftLog) => isOwn ? log.compact(index, { data, config, meta }) : log.applySnapshot(snapshot);
-    if (this.#mutate(`snapshot ${index}`, [install]) && !stale) {
+    if (this.#mutate(`snapshot ${index}`, install) && !stale) {
       this.#floor = this.#states.length - 1;
     }
   }
 
   /**
    * Does something to the log and to the model. What throws must leave the log as it was; what it got onto the disk may
-   * come back, or part of it.
+   * come back.
    */
-  #mutate(step: string, parts: readonly ((log: RaftLog) => void)[], whole = parts[0]!): boolean {
+  #mutate(step: string, mutate: (log: RaftLog) => void): boolean {
     this.#note(step);
     const before = fingerprint(this.#model);
     const segments = this.#log.stats().segmentsSealed;
     const durable = this.#floor;
     const wasPending = this.#disk.isFaultPending;
     let failure: unknown;
-    this.#underWay = parts;
+    this.#underWay = mutate;
     try {
-      whole(this.#log);
+      mutate(this.#log);
     } catch (error) {
       failure = error;
     }
-    this.#underWay = [];
+    this.#underWay = undefined;
     // A rotation flushes what was there before.
     if (this.#log.stats().segmentsSealed > segments) this.#floor = this.#states.length - 1;
     if (failure === undefined) {
-      for (const part of parts) {
-        part(this.#model);
-        this.#states.push(fingerprint(this.#model));
-      }
+      mutate(this.#model);
+      this.#states.push(fingerprint(this.#model));
       this.#proven = Math.max(this.#proven, durable);
       return true;
     }
     if (failure instanceof PowerLoss || isPoisoned(failure)) {
       const attempt = cloneOf(this.#model);
-      for (const part of parts) {
-        part(attempt);
-        this.#states.push(fingerprint(attempt));
-      }
+      mutate(attempt);
+      this.#states.push(fingerprint(attempt));
       if (!isPowerLoss(failure)) {
         // A snapshot can be installed, and what it replaces not be deleted.
         const installed = step.startsWith("snapshot") && fingerprint(this.#log) === this.#states.at(-1);
@@ -305,7 +299,7 @@ class Simulation {
     this.#note("refused-NO_SPACE");
     assert.equal(fingerprint(this.#log), before, "a refused mutation changed the log");
     // There is room again: the same is done when it is asked for once more.
-    if (wasPending && !this.#disk.isFaultPending) return this.#mutate(step, parts, whole);
+    if (wasPending && !this.#disk.isFaultPending) return this.#mutate(step, mutate);
     return false;
   }
 
@@ -408,9 +402,9 @@ class Simulation {
     const reader = this.#open(true, this.#lookRandom.chance(0.3) ? "tail" : "full");
     this.#isLooking = false;
     const allowed = this.#states.slice(this.#openingFloor ?? this.#states.length - 1);
-    const model = this.#underWay.length > 0 ? cloneOf(this.#model) : this.#model;
-    for (const part of this.#underWay) {
-      part(model);
+    if (this.#underWay !== undefined) {
+      const model = cloneOf(this.#model);
+      this.#underWay(model);
       allowed.push(fingerprint(model));
     }
     const found = fingerprint(reader);

@@ -11,7 +11,7 @@ import { decodeSegmentHeader, type SegmentHeader } from "../src/format/segment_h
 import { segmentName } from "../src/format/segment_name.ts";
 import { EMPTY_STATE } from "../src/format/state.ts";
 import { SlotWriter } from "../src/write/slot_writer.ts";
-import { entriesAt, entryAt, framesOf } from "./history.ts";
+import { appendEach, entriesAt, entryAt, framesOf } from "./history.ts";
 import { type Contents, MemoryDisk } from "./memory_disk.ts";
 import { systemError, WatchedFileSystem } from "./watched_file_system.ts";
 
@@ -130,7 +130,7 @@ describe("a next-segment pointer", () => {
   it("proves the copies in the next segment, so that damage to them is no torn write", () => {
     const disk = new MemoryDisk();
     const log = open(disk);
-    log.append(entriesAt(1, 5));
+    appendEach(log, entriesAt(1, 5));
     // Not closed: the next writer copies what no flush has covered.
     const killed = new MemoryDisk(disk.contents());
     open(killed);

@@ -15,7 +15,7 @@ import {
   WalLog,
   WalLogError,
 } from "../mod.ts";
-import { KIND_ENTRY } from "../src/format/frame.ts";
+import { KIND_ENTRIES } from "../src/format/frame.ts";
 import { TERM_UNKNOWN } from "../src/format/numbers.ts";
 import type { HardState, Index } from "../src/api/types.ts";
 import { checkAppend } from "../src/api/validate.ts";
@@ -286,7 +286,7 @@ describe("WalLog: what is given", () => {
     written.closeSync();
     const first = "000000000001.seg";
     const bytes = disk.contents().get(first)!;
-    const damaged = framesOf(bytes).find(({ kind }) => kind === KIND_ENTRY)!;
+    const damaged = framesOf(bytes).find(({ kind }) => kind === KIND_ENTRIES)!;
     const holed = new MemoryDisk(new Map(disk.contents()).set(first, flipped(bytes, damaged.end - 100, 0)));
     const log = WalLog.openSync(PATH, { fileSystem: holed, onDamage: "keep" });
     assert.equal(log.damaged.length, 1);

@@ -6,7 +6,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { type RecoveryReport, WalLog, WalLogError } from "../mod.ts";
-import { FRAME_HEADER_BYTES, KIND_CHECKPOINT, KIND_ENTRY, KIND_SEGMENT_INDEX } from "../src/format/frame.ts";
+import { FRAME_HEADER_BYTES, KIND_CHECKPOINT, KIND_ENTRIES, KIND_SEGMENT_INDEX } from "../src/format/frame.ts";
 import { DURABLE_SLOT_OFFSETS, NEXT_POINTER_OFFSETS, SEGMENT_HEADER_BYTES } from "../src/format/header_block.ts";
 import { segmentName } from "../src/format/segment_name.ts";
 import { entriesAt, entryAt, type FrameAt, framesOf, History } from "./history.ts";
@@ -246,7 +246,7 @@ describe("unsynced sectors that persist out of order", () => {
 
   it("never come back when an entry of the same length takes the place of the one cut", () => {
     const subject_ = subject(fewEntries, (history) => history.append(...entriesAt(6, 12, 2, 64)));
-    const frame = subject_.frames.find(({ kind, index }) => kind === KIND_ENTRY && index === 6)!;
+    const frame = subject_.frames.find(({ kind, index }) => kind === KIND_ENTRIES && index === 6)!;
     for (const at of [frame.offset, frame.offset + 39, frame.offset + 40, frame.end - 1]) {
       const segment = subject_.segment.slice();
       segment[at] = segment[at]! ^ 0xff;

@@ -1,8 +1,8 @@
 /** Frames: sealing them on the way out, checking one on the way in. */
 
 import {
-  FLAGS_SHIFT, FLAG_CLOSE, FLAG_COPY, FRAME_COUNT, FRAME_HEADER_BYTES, FRAME_INDEX, FRAME_KIND, FRAME_LENGTH,
-  FRAME_PAYLOAD_CHECKSUM, FRAME_HEADER_CHECKSUM, FRAME_TERM, FRAME_UNPROVEN, KIND_CHECKPOINT, KIND_ENTRY,
+  FLAGS_SHIFT, FLAG_CLOSE, FLAG_COPY, FLAG_REPAIRED, FRAME_COUNT, FRAME_HEADER_BYTES, FRAME_INDEX, FRAME_KIND, FRAME_LENGTH,
+  FRAME_PAYLOAD_CHECKSUM, FRAME_HEADER_CHECKSUM, FRAME_TERM, FRAME_UNPROVEN, KIND_CHECKPOINT, KIND_ENTRIES,
   KIND_HARD_STATE, KIND_MASK, KIND_SEGMENT_INDEX, KIND_SKIPPED, PAYLOAD_BYTES_MAX, SAFE_INTEGER_MAX, SCAN_BAD_HEADER,
   SCAN_BAD_PAYLOAD, SLOT_LAST_CHECKSUM, SLOT_SALT, UNPROVEN_UNKNOWN,
 } from "./layout";
@@ -31,15 +31,44 @@ function unproven(lsn: u64, proven: u64): u32 {
 @inline
 export function headerIsValid(frame: usize, seed: u64): bool {
   if (load<u32>(frame, FRAME_HEADER_CHECKSUM) != headerChecksum(frame, seed)) return false;
-  const kind = (load<u8>(frame, FRAME_KIND) as u32) & KIND_MASK;
+  const kindAndFlags = load<u8>(frame, FRAME_KIND) as u32;
+  const kind = kindAndFlags & KIND_MASK;
   const count = load<u16>(frame, FRAME_COUNT) as u64;
-  if (load<u32>(frame, FRAME_LENGTH) > PAYLOAD_BYTES_MAX || (count != 0) != (kind == KIND_ENTRY)) return false;
+  if (load<u32>(frame, FRAME_LENGTH) > PAYLOAD_BYTES_MAX) return false;
+  const canHaveCount = kind == KIND_ENTRIES ? count != 0 || (kindAndFlags & (FLAG_REPAIRED << FLAGS_SHIFT)) != 0 : count == 0;
+  if (!canHaveCount) return false;
   if (kind >= KIND_SKIPPED) return true;
-  if (kind - KIND_ENTRY > KIND_SEGMENT_INDEX - KIND_ENTRY || load<u64>(frame, FRAME_TERM) > SAFE_INTEGER_MAX) return false;
+  if (kind - KIND_ENTRIES > KIND_SEGMENT_INDEX - KIND_ENTRIES || load<u64>(frame, FRAME_TERM) > SAFE_INTEGER_MAX) return false;
   if (kind == KIND_HARD_STATE) return true;
   // Entries end, and a checkpoint lies, at most one behind the last index that there can be.
   const index = load<u64>(frame, FRAME_INDEX);
   return index <= SAFE_INTEGER_MAX + ((kind == KIND_CHECKPOINT) as u64) && index + count <= SAFE_INTEGER_MAX + 1;
+}
+
+/** How many entries an entries frame holds. One that a repair wrote has one entry and a table if its count is 0. */
+// @ts-ignore: decorator
+@inline
+export function entriesIn(frame: usize): u64 {
+  return max<u64>(load<u16>(frame, FRAME_COUNT) as u64, 1);
+}
+
+/**
+ * Whether the lengths in an entries frame add up to its payload. Behind what a repair wrote there may be slack.
+ *
+ * @param frame The frame, whose payload is valid.
+ */
+// @ts-ignore: decorator
+@inline
+export function lengthsFit(frame: usize, flags: u32): bool {
+  const count = load<u16>(frame, FRAME_COUNT) as u32;
+  if (count == 1) return true;
+  const length = load<u32>(frame, FRAME_LENGTH) as u64;
+  const table = max<u32>(count, 1) << 2;
+  if ((table as u64) > length) return false;
+  let sum: u64 = table as u64;
+  const lengths = frame + FRAME_HEADER_BYTES;
+  for (let at: u32 = 0; at < table; at += 4) sum += load<u32>(lengths + at) as u64;
+  return sum == length || (sum < length && (flags & FLAG_REPAIRED) != 0);
 }
 
 /**
@@ -111,7 +140,9 @@ export function checkFrame(frame: usize, bytes: u32, lsn: f64): u32 {
   if (bytes < frameBytes(length) || xxh3(frame + FRAME_HEADER_BYTES, length) != load<u64>(frame, FRAME_PAYLOAD_CHECKSUM)) {
     return SCAN_BAD_PAYLOAD;
   }
-  return 0;
+  const kindAndFlags = load<u8>(frame, FRAME_KIND) as u32;
+  const isEntries = (kindAndFlags & KIND_MASK) == KIND_ENTRIES;
+  return isEntries && !lengthsFit(frame, kindAndFlags >> FLAGS_SHIFT) ? SCAN_BAD_PAYLOAD : 0;
 }
 
 /** Checks one header: 0, or what is wrong with it. */

@@ -3,5 +3,5 @@
 export { crc32c } from "./crc32c";
 export { hash, hashFeed, hashStart } from "./xxh3";
 export { checkFrame, checkHeader, resealCopies, seal, sealHeaderOnly } from "./frame";
-export { nonZeroEnd, scan, seek, survey } from "./scan";
+export { find, nonZeroEnd, scan, seek, survey } from "./scan";
 export * from "./layout";

@@ -18,7 +18,7 @@ export const FRAME_CHANGES: u32 = 33;
 export const FRAME_COUNT: u32 = 34;
 export const FRAME_UNPROVEN: u32 = 36;
 
-export const KIND_ENTRY: u32 = 1;
+export const KIND_ENTRIES: u32 = 1;
 export const KIND_HARD_STATE: u32 = 2;
 export const KIND_TRUNCATE: u32 = 3;
 export const KIND_SNAPSHOT: u32 = 4;
@@ -76,7 +76,7 @@ export const SLOT_PROVEN_LSN: u32 = 7;
 export const SLOT_LAST_CHECKSUM: u32 = 8;
 export const SLOT_EVENT: u32 = 9;
 export const SLOT_CONSUMED: u32 = 10;
-export const SLOT_OFFSETS: u32 = 11;
+export const SLOT_PAGES: u32 = 11;
 export const SLOT_RUNS: u32 = 12;
 export const SLOT_OWN_FRAMES: u32 = 13;
 export const SLOT_HASH: u32 = 14;
@@ -85,18 +85,25 @@ export const SLOT_LAST_FLAGS: u32 = 16;
 export const SLOT_SNAPSHOT_INDEX: u32 = 17;
 export const SLOT_CHANGES: u32 = 18;
 export const SLOT_WANTS_CHECKPOINT: u32 = 19;
-export const SLOTS: u32 = 20;
+export const SLOT_PAGE_FROM: u32 = 20;
+export const SLOT_ENTRIES_FRAMES: u32 = 21;
+export const SLOT_BATCH_LSN: u32 = 22;
+export const SLOT_BATCH_INDEX: u32 = 23;
+export const SLOT_BATCH_CHECKSUM: u32 = 24;
+export const SLOT_BATCH_FLAGS: u32 = 25;
+export const SLOTS: u32 = 26;
 
-// Tables that a scan fills: offsets in units of 8 bytes from the segment's start, and runs of terms as
-// pairs of u64 (first index, term). 32,768 offsets are more than a chunk of 1 MiB can hold.
-export const OFFSETS_MAX: u32 = 32768;
+// Tables that a scan fills: where pages begin, as pairs of f64 (first index, offset in the file), and runs of terms as
+// pairs of u64 (first index, term). A chunk of 1 MiB has at most 257 pages.
+export const INDEX_PAGE_BYTES: u32 = 4096;
+export const PAGES_MAX: u32 = 512;
 export const RUNS_MAX: u32 = 2048;
 
 /** Numbers that JavaScript can hold exactly; anything above is refused. */
 export const SAFE_INTEGER_MAX: u64 = (1 << 53) - 1;
 
-export const STATE: usize = memory.data(20 * 8, 16);
-export const OFFSETS: usize = memory.data(32768 * 4, 16);
+export const STATE: usize = memory.data(26 * 8, 16);
+export const PAGES: usize = memory.data(512 * 16, 16);
 export const RUNS: usize = memory.data(2048 * 16, 16);
 /** Where memory is free for the chunk and the write window. */
 export const HEAP: usize = __heap_base;

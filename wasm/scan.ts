@@ -1,18 +1,19 @@
 /** Replay: walks the frames of a chunk, fills the tables, and looks for frames behind damage. */
 
 import {
-  CHECKPOINT_PAYLOAD_BYTES, FLAGS_SHIFT, FLAG_COPY, FLAG_REPAIRED, FLAG_VOTE, FRAME_CHANGES, FRAME_HEADER_BYTES,
-  FRAME_INDEX, FRAME_KIND, FRAME_LENGTH, FRAME_PAYLOAD_CHECKSUM, FRAME_TERM, FRAME_UNPROVEN, KIND_CHECKPOINT, KIND_ENTRY,
-  KIND_HARD_STATE, KIND_MASK, KIND_SEGMENT_INDEX, KIND_SKIPPED, KIND_SNAPSHOT, KIND_TRUNCATE, OFFSETS, OFFSETS_MAX, RUNS,
-  RUNS_MAX, SAFE_INTEGER_MAX, SCAN_BAD_HEADER, SCAN_BAD_PAYLOAD, SCAN_EVENT, SCAN_LARGE, SCAN_MORE, SCAN_OUT_OF_ORDER,
-  SCAN_TABLE_FULL, SLOT_BASE_LSN, SLOT_CHANGES, SLOT_CONSUMED, SLOT_EVENT, SLOT_HARD_STATES, SLOT_HARD_TERM,
-  SLOT_HARD_VOTE, SLOT_HAS_VOTE, SLOT_LAST_CHECKSUM, SLOT_LAST_FLAGS, SLOT_LAST_TERM, SLOT_NEXT_INDEX, SLOT_OFFSETS,
-  SLOT_OWN_FRAMES, SLOT_PROVEN_LSN, SLOT_RUNS, SLOT_SALT, SLOT_SNAPSHOT_INDEX, SLOT_WANTS_CHECKPOINT, STATE_CHANGES,
-  STATE_FLAGS, STATE_FLAG_VOTE, STATE_HARD_TERM, STATE_HARD_VOTE, STATE_LAST_TERM, STATE_NEXT_INDEX, STATE_SNAPSHOT_INDEX,
-  STATE_SNAPSHOT_TERM, UNPROVEN_UNKNOWN,
+  CHECKPOINT_PAYLOAD_BYTES, FLAGS_SHIFT, FLAG_COPY, FLAG_MORE, FLAG_REPAIRED, FLAG_VOTE, FRAME_CHANGES,
+  FRAME_HEADER_BYTES, FRAME_INDEX, FRAME_KIND, FRAME_LENGTH, FRAME_PAYLOAD_CHECKSUM, FRAME_TERM, FRAME_UNPROVEN,
+  INDEX_PAGE_BYTES, KIND_CHECKPOINT, KIND_ENTRIES, KIND_HARD_STATE, KIND_MASK, KIND_SEGMENT_INDEX, KIND_SKIPPED,
+  KIND_SNAPSHOT, KIND_TRUNCATE, PAGES, PAGES_MAX, RUNS, RUNS_MAX, SAFE_INTEGER_MAX, SCAN_BAD_HEADER, SCAN_BAD_PAYLOAD,
+  SCAN_EVENT, SCAN_LARGE, SCAN_MORE, SCAN_OUT_OF_ORDER, SCAN_TABLE_FULL, SLOT_BASE_LSN, SLOT_BATCH_CHECKSUM,
+  SLOT_BATCH_FLAGS, SLOT_BATCH_INDEX, SLOT_BATCH_LSN, SLOT_CHANGES, SLOT_CONSUMED, SLOT_ENTRIES_FRAMES, SLOT_EVENT,
+  SLOT_HARD_STATES, SLOT_HARD_TERM, SLOT_HARD_VOTE, SLOT_HAS_VOTE, SLOT_LAST_CHECKSUM, SLOT_LAST_FLAGS, SLOT_LAST_TERM,
+  SLOT_NEXT_INDEX, SLOT_OWN_FRAMES, SLOT_PAGES, SLOT_PAGE_FROM, SLOT_PROVEN_LSN, SLOT_RUNS, SLOT_SALT,
+  SLOT_SNAPSHOT_INDEX, SLOT_WANTS_CHECKPOINT, STATE_CHANGES, STATE_FLAGS, STATE_FLAG_VOTE, STATE_HARD_TERM,
+  STATE_HARD_VOTE, STATE_LAST_TERM, STATE_NEXT_INDEX, STATE_SNAPSHOT_INDEX, STATE_SNAPSHOT_TERM, UNPROVEN_UNKNOWN,
 } from "./layout";
 import { frameBytes, setSlot, slot } from "./state";
-import { headerIsValid } from "./frame";
+import { entriesIn, headerIsValid, lengthsFit } from "./frame";
 import { xxh3 } from "./xxh3";
 
 /**
@@ -35,8 +36,11 @@ export function scan(at: usize, bytes: u32, room: u32, lsn: f64): u32 {
   const base = slot(SLOT_BASE_LSN);
   let next = slot(SLOT_NEXT_INDEX);
   let term = slot(SLOT_LAST_TERM);
-  let count = slot(SLOT_OFFSETS) as u32;
+  let pages = slot(SLOT_PAGES) as u32;
+  let pageFrom = slot(SLOT_PAGE_FROM);
+  let frames = slot(SLOT_ENTRIES_FRAMES);
   let runs = slot(SLOT_RUNS) as u32;
+  let batch = slot(SLOT_BATCH_LSN);
   let changes = slot(SLOT_CHANGES);
   let last: usize = 0;
   let stop: u32 = SCAN_MORE;
@@ -61,13 +65,20 @@ export function scan(at: usize, bytes: u32, room: u32, lsn: f64): u32 {
     const flags = kindAndFlags >> FLAGS_SHIFT;
     // How many changes more than before this frame counts, modulo 256.
     const more = ((load<u8>(at, FRAME_CHANGES) as u64) - changes) & 0xff;
-    if (kind == KIND_ENTRY) {
+    const index = next;
+    if (kind == KIND_ENTRIES) {
       if (load<u64>(at, FRAME_INDEX) != next || (more != 0 && (flags & FLAG_REPAIRED) == 0)) {
         stop = SCAN_OUT_OF_ORDER;
         break;
       }
+      if (!lengthsFit(at, flags)) {
+        stop = SCAN_BAD_PAYLOAD;
+        break;
+      }
       const entryTerm = load<u64>(at, FRAME_TERM);
-      if (count == OFFSETS_MAX || (entryTerm != term && runs == RUNS_MAX)) {
+      const offset = position - base;
+      const beginsPage = offset >= pageFrom;
+      if ((beginsPage && pages == PAGES_MAX) || (entryTerm != term && runs == RUNS_MAX)) {
         stop = SCAN_TABLE_FULL;
         break;
       }
@@ -77,9 +88,14 @@ export function scan(at: usize, bytes: u32, room: u32, lsn: f64): u32 {
         runs++;
         term = entryTerm;
       }
-      store<u32>(OFFSETS + (count << 2), ((position - base) >> 3) as u32);
-      count++;
-      next++;
+      if (beginsPage) {
+        store<f64>(PAGES + (pages << 4), next as f64);
+        store<f64>(PAGES + (pages << 4), offset as f64, 8);
+        pages++;
+        pageFrom = offset + (INDEX_PAGE_BYTES as u64);
+      }
+      frames++;
+      next += entriesIn(at);
       changes += more;
     } else if (kind == KIND_SEGMENT_INDEX) {
       stop = SCAN_EVENT;
@@ -93,13 +109,23 @@ export function scan(at: usize, bytes: u32, room: u32, lsn: f64): u32 {
       }
     }
     if (stop == SCAN_EVENT) setSlot(SLOT_EVENT, (at - start) as u64);
+    if ((flags & FLAG_MORE) == 0) batch = 0;
+    else if (batch == 0) {
+      batch = position;
+      setSlot(SLOT_BATCH_INDEX, index);
+      setSlot(SLOT_BATCH_CHECKSUM, last != 0 ? load<u32>(last) as u64 : slot(SLOT_LAST_CHECKSUM));
+      setSlot(SLOT_BATCH_FLAGS, last != 0 ? (load<u8>(last, FRAME_KIND) as u64) >> FLAGS_SHIFT : slot(SLOT_LAST_FLAGS));
+    }
     last = at;
     at += total;
     if (stop != SCAN_MORE) break;
   }
   setSlot(SLOT_NEXT_INDEX, next);
   setSlot(SLOT_LAST_TERM, term);
-  setSlot(SLOT_OFFSETS, count as u64);
+  setSlot(SLOT_PAGES, pages as u64);
+  setSlot(SLOT_PAGE_FROM, pageFrom);
+  setSlot(SLOT_ENTRIES_FRAMES, frames);
+  setSlot(SLOT_BATCH_LSN, batch);
   setSlot(SLOT_RUNS, runs as u64);
   setSlot(SLOT_CHANGES, changes);
   if (last != 0) {
@@ -212,6 +238,32 @@ export function seek(at: usize, bytes: u32, lsn: f64): u32 {
     if (load<u8>(at, FRAME_KIND) != 0 && headerIsValid(at, salt ^ (bias + (at as u64)))) break;
   }
   return (at - start) as u32;
+}
+
+/**
+ * Looks for the entries frame that holds an index, also behind damage.
+ *
+ * @param index The index.
+ * @returns Its offset in the chunk. If there is none, how far the search came: less than a header from the chunk's end, or
+ * past it if a payload goes on there.
+ */
+export function find(at: usize, bytes: u32, lsn: f64, index: f64): f64 {
+  const salt = slot(SLOT_SALT);
+  const wanted = index as u64;
+  const position = lsn as u64;
+  let done: u64 = 0;
+  while (done + (FRAME_HEADER_BYTES as u64) <= (bytes as u64)) {
+    const frame = at + (done as usize);
+    if (!headerIsValid(frame, salt ^ (position + done))) {
+      done += 8;
+      continue;
+    }
+    const first = load<u64>(frame, FRAME_INDEX);
+    const isEntries = ((load<u8>(frame, FRAME_KIND) as u32) & KIND_MASK) == KIND_ENTRIES;
+    if (isEntries && first <= wanted && wanted - first < entriesIn(frame)) break;
+    done += frameBytes(load<u32>(frame, FRAME_LENGTH)) as u64;
+  }
+  return done as f64;
 }
 
 /** Where the last byte of a range that is not zero ends, from the range's start; 0 if all are zero. */

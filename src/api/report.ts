@@ -8,7 +8,7 @@ import type { Index, Term } from "./types.ts";
 
 /** What a damaged stretch of a log held. `frames`: headers are gone too, so that only its surroundings tell. */
 export type DamageKind =
-  | "entry"
+  | "entries"
   | "hard state"
   | "truncate"
   | "snapshot"
@@ -115,10 +115,10 @@ function indexes(first: Index | undefined, last: Index | undefined): string {
  * import assert from "node:assert/strict";
  *
  * const line = describeDamage({
- *   kind: "entry", path: "raft.wal/000000000001.seg", offset: 4096, bytes: 48,
+ *   kind: "entries", path: "raft.wal/000000000001.seg", offset: 4096, bytes: 48,
  *   firstIndex: 1, lastIndex: 1, term: 1, reason: "payload checksum mismatch",
  * });
- * assert.equal(line, "raft.wal/000000000001.seg at byte 4096: entry, index 1, 48 bytes (payload checksum mismatch)");
+ * assert.equal(line, "raft.wal/000000000001.seg at byte 4096: entries, index 1, 48 bytes (payload checksum mismatch)");
  * ```
  */
 export function describeDamage(damage: Damage): string {

@@ -322,7 +322,8 @@ export class WalLog implements RaftLog, AsyncDisposable, Disposable {
   }
 
   /**
-   * Adds entries at the end of the log, in one write. An empty list changes nothing.
+   * Adds entries at the end of the log, in one write. After a crash, all of them are there, or none. An empty list changes
+   * nothing.
    *
    * @param entries Contiguous entries; the first at `lastIndex + 1`.
    * @throws {WalLogError} `NOT_CONTIGUOUS`, `ENTRY_TOO_LARGE`, `INVALID_ARGUMENT`, `NO_SPACE`: the log is as it was.

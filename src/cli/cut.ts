@@ -10,6 +10,9 @@ import { readdirSync, renameSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { WalLogError } from "../api/errors.ts";
 import { IDENTITY_NAME } from "../recovery/identity.ts";
+import type { Codec } from "../codec/codec.ts";
+import { liveFrames } from "../log/live_frames.ts";
+import type { Segment } from "../log/segment.ts";
 import type { FileLock } from "../io/file_system.ts";
 import { nodeFileSystem } from "../io/node_fs.ts";
 import type { Index } from "../api/types.ts";
@@ -91,7 +94,7 @@ function firstLost({ folder, opened, firstIndex }: Inspection): Index {
     // Frames that held no entry may have held a truncation: what lies behind them is not to be relied on.
     const at = damage.kind === "snapshot"
       ? undefined
-      : damage.firstIndex ?? (segment && segment.firstIndex + segment.countBelow(damage.offset));
+      : damage.firstIndex ?? (segment && firstBehind(opened.codec, segment, damage.offset));
     if (at === undefined) {
       const what = damage.kind === "snapshot" ? "the snapshot is" : `a ${damage.kind} is`;
       throw new WalLogError(
@@ -103,6 +106,19 @@ function firstLost({ folder, opened, firstIndex }: Inspection): Index {
     first = Math.min(first, at);
   }
   return Math.max(first, firstIndex);
+}
+
+/** Index of the first entry whose frame lies at an offset or behind it. */
+function firstBehind(codec: Codec, segment: Segment, offset: number): Index {
+  const file = nodeFileSystem.open(segment.path, "read");
+  try {
+    for (const frame of liveFrames(codec, file, segment, segment.firstIndex, segment.end - 1)) {
+      if (frame.offset >= offset) return frame.first;
+    }
+    return segment.end;
+  } finally {
+    file.close();
+  }
 }
 
 /** A name for the evidence that is not taken. */

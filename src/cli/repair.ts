@@ -155,7 +155,7 @@ function whyNotRefill(damaged: WalLog, other: WalLog, place: Damage, entries: Lo
   }
   // By Raft's log matching, what precedes an entry that both have is the same in both. Of a place whose header survives
   // the checksum tells.
-  if (behind === undefined && kind !== "entry") return `no whole entry behind it shows that both logs hold the same`;
+  if (behind === undefined && kind !== "entries") return `no whole entry behind it shows that both logs hold the same`;
   return undefined;
 }
 

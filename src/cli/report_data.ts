@@ -4,12 +4,11 @@
  * @module
  */
 
-import { CHUNK_BYTES } from "../codec/codec.ts";
+import type { Codec } from "../codec/codec.ts";
 import type { Damage } from "../api/report.ts";
-import { FRAME_HEADER_BYTES, FRAME_LENGTH } from "../format/frame.ts";
 import { TERM_UNKNOWN } from "../format/numbers.ts";
-import { OFFSET_LOST, type Segment } from "../log/segment.ts";
-import { readFull } from "../io/full.ts";
+import { type LiveFrame, liveFrames } from "../log/live_frames.ts";
+import type { Segment } from "../log/segment.ts";
 import { nodeFileSystem } from "../io/node_fs.ts";
 import type { Index, Term } from "../api/types.ts";
 import type { Inspection, SegmentView } from "./inspect.ts";
@@ -85,14 +84,16 @@ export function gather(found: Inspection): ReportData {
   const longest = Math.max(...groups.map(lengthOf), 1);
   const terms = termsOf(segments);
   const begins = new Set(terms.map(([index]) => index));
+  // Class 0 is of no bytes, class n of those from 2^(n-1) on.
+  const sizes = Array.from({ length: 32 }, () => ({ entries: 0, bytes: 0 }));
   const paths = new Set(segments.map(({ segment }) => segment.path));
   return {
     found,
-    rows: groups.map((group) => makeRow(group, spans, found, longest, begins)),
+    rows: groups.map((group) => makeRow(group, spans, found, longest, begins, sizes)),
     terms,
     cellBytes: longest / CELLS,
     missing: opened.report.damage.filter(({ path, kind }) => !paths.has(path) && kind !== "snapshot"),
-    sizes: histogram(segments, opened.report.damage),
+    sizes: histogram(sizes),
   };
 }
 
@@ -128,9 +129,11 @@ function makeRow(
   found: Inspection,
   longest: number,
   begins: ReadonlySet<Index>,
+  sizes: { entries: number; bytes: number }[],
 ): MapRow {
   const cellBytes = longest / CELLS;
-  const { report } = found.opened;
+  const { opened } = found;
+  const { report } = opened;
   const bytes = group.reduce((sum, { segment }) => sum + spans.get(segment)!, 0);
   const cells = new Array<number>(Math.max(1, Math.ceil(bytes / cellBytes))).fill(0);
   const borders: number[] = [];
@@ -139,24 +142,27 @@ function makeRow(
   let torn: Stretch | undefined;
   let proven: number | undefined;
   let start = 0;
-  for (const { segment, firstIndex, lastIndex, terms: runs } of group) {
+  for (const view of group) {
+    const { segment, terms: runs } = view;
     const stretch = ({ offset, bytes: length }: { offset: number; bytes: number }): Stretch => ({
       from: (start + offset) / bytes,
       to: (start + offset + length) / bytes,
     });
     if (start > 0) borders.push(start / bytes);
-    for (const [, offset] of segment.located(firstIndex, lastIndex)) cells[Math.floor((start + offset) / cellBytes)]!++;
-    for (const [index, term] of runs) {
-      const offset = segment.offsetOf(index);
-      if (offset !== OFFSET_LOST && begins.has(index)) terms.push({ at: (start + offset) / bytes, term });
+    const termAt = new Map(runs);
+    for (const frame of framesIn(view, opened.codec)) {
+      const { offset, first, lengths } = frame;
+      cells[Math.floor((start + offset) / cellBytes)]! += lengths.length;
+      for (const length of lengths) count(sizes, length);
+      // A frame has one term, so that terms begin with frames.
+      if (begins.has(first)) terms.push({ at: (start + offset) / bytes, term: termAt.get(first)! });
+      const isProven = report.provenIndex >= first && report.provenIndex < first + lengths.length;
+      if (isProven) proven = (start + offset + frame.bytes) / bytes;
     }
     for (const one of report.damage) {
       if (one.path === segment.path) damage.push({ ...stretch(one), damage: one });
     }
     if (report.cut?.path === segment.path) torn = stretch(report.cut);
-    if (report.provenIndex >= firstIndex && report.provenIndex <= lastIndex) {
-      proven = (start + segment.boundAfter(report.provenIndex)) / bytes;
-    }
     start += spans.get(segment)!;
   }
   const filled = group.filter(({ entries }) => entries > 0);
@@ -177,46 +183,30 @@ function makeRow(
   };
 }
 
+/** Counts a command by its size. */
+function count(sizes: { entries: number; bytes: number }[], length: number): void {
+  const of = sizes[length === 0 ? 0 : 32 - Math.clz32(length)]!;
+  of.entries++;
+  of.bytes += length;
+}
+
 /** How many entries have commands of which size, in powers of two. */
-function histogram(segments: readonly SegmentView[], damage: readonly Damage[]): SizeClass[] {
-  // Class 0 is of no bytes, class n of those from 2^(n-1) on.
-  const classes = Array.from({ length: 32 }, () => ({ entries: 0, bytes: 0 }));
-  for (const view of segments) {
-    // Where headers are lost, a segment index may tell where entries began, and not how long they were.
-    const lost = damage.filter(({ kind, path }) => kind === "frames" && path === view.segment.path);
-    for (const length of commandBytes(view, lost)) {
-      const of = classes[length === 0 ? 0 : 32 - Math.clz32(length)]!;
-      of.entries++;
-      of.bytes += length;
-    }
-  }
-  const first = classes.findIndex(({ entries }) => entries > 0);
-  const last = classes.findLastIndex(({ entries }) => entries > 0);
+function histogram(sizes: readonly { readonly entries: number; readonly bytes: number }[]): SizeClass[] {
+  const first = sizes.findIndex(({ entries }) => entries > 0);
+  const last = sizes.findLastIndex(({ entries }) => entries > 0);
   if (first < 0) return [];
-  return classes.slice(first, last + 1).map((one, i) => ({
+  return sizes.slice(first, last + 1).map((one, i) => ({
     least: first + i === 0 ? 0 : 2 ** (first + i - 1),
     most: first + i === 0 ? 0 : 2 ** (first + i) - 1,
     ...one,
   }));
 }
 
-/** How long the command of each entry is that has a header, read from the segment's file chunk by chunk. */
-function* commandBytes({ segment, firstIndex, lastIndex }: SegmentView, lost: readonly Damage[]): Generator<number> {
+/** The frames of a segment that have a valid header, read from its file chunk by chunk. */
+function* framesIn({ segment, firstIndex, lastIndex }: SegmentView, codec: Codec): Generator<LiveFrame> {
   const file = nodeFileSystem.open(segment.path, "read");
   try {
-    const chunk = new Uint8Array(CHUNK_BYTES);
-    const view = new DataView(chunk.buffer);
-    let start = 0;
-    let filled = 0;
-    for (const [, offset] of segment.located(firstIndex, lastIndex)) {
-      if (lost.some(({ offset: at, bytes }) => offset >= at && offset < at + bytes)) continue;
-      if (offset < start || offset + FRAME_HEADER_BYTES > start + filled) {
-        start = offset;
-        filled = readFull(file, chunk, start);
-        if (filled < FRAME_HEADER_BYTES) return;
-      }
-      yield view.getUint32(offset - start + FRAME_LENGTH, true);
-    }
+    yield* liveFrames(codec, file, segment, firstIndex, lastIndex);
   } finally {
     file.close();
   }

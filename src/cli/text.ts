@@ -58,7 +58,7 @@ export function damageText({ kind, path, offset, bytes, firstIndex, lastIndex, r
     ? `${kind}, from index ${firstIndex} on`
     : kind === "snapshot"
     ? `snapshot at index ${firstIndex}`
-    : `${kind === "entry" ? "" : `${kind}, `}${indexes(firstIndex, lastIndex)}`;
+    : `${kind === "entries" ? "" : `${kind}, `}${indexes(firstIndex, lastIndex)}`;
   const size = bytes > 0 ? `, ${counted(bytes, "byte", "bytes")}` : "";
   return `${what}: ${nameOf(path)} at byte ${offset}${size} (${reason})`;
 }

@@ -34,7 +34,7 @@ export const SLOT_PROVEN_LSN = 7;
 export const SLOT_LAST_CHECKSUM = 8;
 export const SLOT_EVENT = 9;
 export const SLOT_CONSUMED = 10;
-export const SLOT_OFFSETS = 11;
+export const SLOT_PAGES = 11;
 export const SLOT_RUNS = 12;
 export const SLOT_OWN_FRAMES = 13;
 export const SLOT_HASH = 14;
@@ -43,7 +43,13 @@ export const SLOT_LAST_FLAGS = 16;
 export const SLOT_SNAPSHOT_INDEX = 17;
 export const SLOT_CHANGES = 18;
 export const SLOT_WANTS_CHECKPOINT = 19;
-export const SLOTS = 20;
+export const SLOT_PAGE_FROM = 20;
+export const SLOT_ENTRIES_FRAMES = 21;
+export const SLOT_BATCH_LSN = 22;
+export const SLOT_BATCH_INDEX = 23;
+export const SLOT_BATCH_CHECKSUM = 24;
+export const SLOT_BATCH_FLAGS = 25;
+export const SLOTS = 26;
 /** What a scan depends on, and what it changes, beside the tables. */
 export const SCAN_SLOTS: readonly number[] = [
   SLOT_SALT,
@@ -59,6 +65,8 @@ export const SCAN_SLOTS: readonly number[] = [
   SLOT_WANTS_CHECKPOINT,
   SLOT_LAST_CHECKSUM,
   SLOT_LAST_FLAGS,
+  SLOT_PAGE_FROM,
+  SLOT_BATCH_LSN,
 ];
 
 /** What memory grows by. */
@@ -84,6 +92,7 @@ export interface CodecExports {
   crc32c(at: number, length: number, before: number): number;
   checkFrame(at: number, bytes: number, lsn: number): number;
   checkHeader(at: number, lsn: number): number;
+  find(at: number, bytes: number, lsn: number, index: number): number;
   resealCopies(at: number, bytes: number, skip: number, lsn: number, provenLsn: number): number;
   seal(at: number, bytes: number, lsn: number, provenLsn: number): void;
   sealHeaderOnly(at: number, lsn: number, provenLsn: number): void;
@@ -92,8 +101,8 @@ export interface CodecExports {
   seek(at: number, bytes: number, lsn: number): number;
   survey(at: number, bytes: number, lsn: number): number;
   readonly STATE: CodecConstant;
-  readonly OFFSETS: CodecConstant;
-  readonly OFFSETS_MAX: CodecConstant;
+  readonly PAGES: CodecConstant;
+  readonly PAGES_MAX: CodecConstant;
   readonly RUNS: CodecConstant;
   readonly RUNS_MAX: CodecConstant;
   readonly HEAP: CodecConstant;
@@ -226,9 +235,9 @@ export class Codec {
     return crc >>> 0;
   }
 
-  /** The offsets that scans have put into the table: a view, to be copied at once. */
-  offsets(): Uint32Array {
-    return new Uint32Array(this.wasm.memory.buffer, this.wasm.OFFSETS.value, this.get(SLOT_OFFSETS));
+  /** Where pages begin, as scans have put it into the table: a view of index and offset in turn, to be copied at once. */
+  pages(): Float64Array<ArrayBuffer> {
+    return new Float64Array(this.wasm.memory.buffer, this.wasm.PAGES.value, this.get(SLOT_PAGES) * 2);
   }
 
   /** The runs of terms that scans have put into the table. */
@@ -239,7 +248,8 @@ export class Codec {
 
   /** Empties both tables. */
   clearTables(): void {
-    this.set(SLOT_OFFSETS, 0);
+    this.set(SLOT_PAGES, 0);
     this.set(SLOT_RUNS, 0);
+    this.set(SLOT_ENTRIES_FRAMES, 0);
   }
 }

@@ -12,11 +12,16 @@
  *                           hard state: the vote; checkpoint: the next index
  * 32  u8  kind and flags    low four bits: 1 entries, 2 hard state, 3 truncate, 4 snapshot, 5 checkpoint, 6 segment index,
  *                           12 to 15 skipped by readers that do not know them
- *                           high four bits: 1 copied by recovery, 2 written by a repair, 8 reserved; 4 by kind: config (entries), vote (hard state), clear (snapshot), close (checkpoint)
+ *                           high four bits: 1 copied by recovery, 2 written by a repair, 8 the batch goes on with the next
+ *                           frame; 4 by kind: config (entries), vote (hard state), clear (snapshot), close (checkpoint)
  * 33  u8  changes           truncations, snapshots and hard states of the log up to this frame, itself included, modulo 256
- * 34  u16 count             entries: 1; otherwise 0
+ * 34  u16 count             entries: how many, 1 to 65,535; otherwise 0
  * 36  u32 unproven          bytes from the proven-durable LSN to this frame, all ones: unknown
  * ```
+ *
+ * An entries frame holds consecutive entries of one term and kind. With a count of 1, the payload is the command.
+ * Otherwise it is a table of lengths, u32 each, and then the commands, without padding between them. A frame that a
+ * repair wrote may have slack behind the last command; with a count of 0 there, it has one entry and a table.
  *
  * The hot half of this is mirrored in `wasm/layout.ts`; a test holds the two together.
  *
@@ -42,7 +47,7 @@ export const FRAME_COUNT = 34;
 export const FRAME_UNPROVEN = 36;
 
 /** Kinds of frames: the low four bits at {@link FRAME_KIND}. */
-export const KIND_ENTRY = 1;
+export const KIND_ENTRIES = 1;
 export const KIND_HARD_STATE = 2;
 export const KIND_TRUNCATE = 3;
 export const KIND_SNAPSHOT = 4;
@@ -66,7 +71,7 @@ export const FLAG_VOTE = 4;
 export const FLAG_CLEAR = 4;
 /** On entries: they are of the kind `config`. */
 export const FLAG_CONFIG = 4;
-/** Reserved. */
+/** The batch of entries goes on with the next frame. Recovery takes a batch whole or not at all. */
 export const FLAG_MORE = 8;
 
 /** Frames count changes modulo this. */
@@ -74,6 +79,12 @@ export const CHANGES_END = 256;
 
 /** `unproven` where the distance is unknown. */
 export const UNPROVEN_UNKNOWN = 0xffffffff;
+/** Where an entries frame has its count, in the word at {@link FRAME_KIND}. */
+export const COUNT_SHIFT = 16;
+/** The most entries that a frame can hold. */
+export const COUNT_MAX = 65535;
+/** Bytes of an entry's length, in the table of a frame. */
+export const LENGTH_BYTES = 4;
 /** The largest payload that reading accepts, and so the bound of `maxEntryBytes`: 1 GiB. */
 export const PAYLOAD_BYTES_MAX = 2 ** 30;
 
@@ -140,6 +151,37 @@ export function encodeFrameHeader(header: FrameHeader): Uint8Array<ArrayBuffer> 
   view.setUint16(FRAME_COUNT, header.count, true);
   view.setUint32(FRAME_UNPROVEN, header.unproven, true);
   return bytes;
+}
+
+/**
+ * How many entries an entries frame holds.
+ *
+ * @param header Its header.
+ * @returns The number.
+ */
+export function entriesIn({ count }: FrameHeader): number {
+  return Math.max(count, 1);
+}
+
+/**
+ * The index behind an entries frame.
+ *
+ * @param header Its header.
+ * @returns The index of its last entry, plus 1.
+ */
+export function indexBehind(header: FrameHeader): Index {
+  return header.index + entriesIn(header);
+}
+
+/**
+ * How many entries there is room for in some bytes, at most: one with its header, or many that share one.
+ *
+ * @param bytes The bytes.
+ * @returns The number.
+ */
+export function entriesThatFit(bytes: number): number {
+  if (bytes < FRAME_HEADER_BYTES) return 0;
+  return Math.max(Math.floor((bytes - FRAME_HEADER_BYTES) / LENGTH_BYTES), 1);
 }
 
 /**

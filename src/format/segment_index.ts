@@ -1,15 +1,36 @@
 /**
  * The segment index, which ends a sealed segment: reading needs no scan where it is intact.
  *
+ * ```text
+ * Payload of the frame: the pages, the runs, the trailer
+ *  page  0  u64 firstIndex        index of the first entry in the page
+ *        8  u64 offset            offset of its frame in the file; 0: the entries are lost
+ *  run   0  u64 firstIndex        where a term begins
+ *        8  u64 term
+ *  trailer, the last 72 bytes of the file
+ *        0  8 bytes "WALLOGFT"
+ *        8  u64 indexOffset       offset of the frame
+ *       16  u64 firstIndex        index of the segment's first entry
+ *       24  u64 nextIndex         index behind its last entry
+ *       32  u64 lowestTruncated   lowest index that the segment truncates, all ones: none
+ *       40  u32 pages             how many
+ *       44  u32 runs              how many
+ *       48  u64 runsChecksum      XXH3-64 of the runs
+ *       56  u64 pagesChecksum     XXH3-64 of the pages
+ *       64  u64 checksum          XXH3-64 of bytes 0 to 64, seeded with the salt
+ * ```
+ *
  * @module
  */
 
 import type { Index, Term } from "../api/types.ts";
-import { areSafe, type Checksum, getTerm, isTerm, safe, setTerm, U64_ONES, viewOf } from "./numbers.ts";
+import { areSafe, type Checksum, getTerm, isTerm, safe, setSafe, setTerm, U64_ONES, viewOf } from "./numbers.ts";
 
-const TRAILER_SUMMED_BYTES = 56;
+const TRAILER_SUMMED_BYTES = 64;
 /** Size of the trailer that ends a segment index, and with it the file. */
-export const TRAILER_BYTES = 64;
+export const TRAILER_BYTES = 72;
+/** Size of a page, and of a run. */
+const PAIR_BYTES = 16;
 
 const MAGIC_TRAILER = 0x5446474f4c4c4157n; // "WALLOGFT"
 
@@ -17,58 +38,56 @@ const MAGIC_TRAILER = 0x5446474f4c4c4157n; // "WALLOGFT"
 export interface Trailer {
   readonly indexOffset: number;
   readonly firstIndex: Index;
-  readonly count: number;
-  readonly runs: number;
+  readonly nextIndex: Index;
   /** Lowest index that the segment truncates, `Infinity` if none. */
   readonly lowestTruncated: number;
+  readonly pages: number;
+  readonly runs: number;
   readonly runsChecksum: bigint;
-  readonly offsetsChecksum: bigint;
+  readonly pagesChecksum: bigint;
+}
+
+/** What a segment index is made from. */
+export interface SegmentIndexContents {
+  readonly indexOffset: number;
+  readonly firstIndex: Index;
+  readonly nextIndex: Index;
+  readonly lowestTruncated: number;
+  /** First index and offset of each page, in turn. */
+  readonly pages: Float64Array;
+  readonly runs: readonly (readonly [Index, Term])[];
 }
 
 /**
  * Makes the payload of a segment index.
  *
- * @param segmentIndex The surviving entries and where the segment index frame will lie.
+ * @param contents The surviving entries and where the segment index frame will lie.
  * @param salt The segment's salt.
  * @param sum The checksum.
- * @returns The payload; its last 64 bytes are the trailer, and become the last of the file.
+ * @returns The payload; its last 72 bytes are the trailer, and become the last of the file.
  */
-export function encodeSegmentIndex(
-  segmentIndex: {
-    readonly indexOffset: number;
-    readonly firstIndex: Index;
-    readonly offsets: Uint32Array;
-    readonly runs: readonly (readonly [Index, Term])[];
-    readonly lowestTruncated: number;
-  },
-  salt: bigint,
-  sum: Checksum,
-): Uint8Array {
-  const offsetBytes = Math.ceil(segmentIndex.offsets.byteLength / 8) * 8;
-  const runBytes = segmentIndex.runs.length * 16;
-  const payload = new Uint8Array(offsetBytes + runBytes + TRAILER_BYTES);
-  payload.set(
-    new Uint8Array(segmentIndex.offsets.buffer, segmentIndex.offsets.byteOffset, segmentIndex.offsets.byteLength),
-  );
-  const runs = viewOf(payload.subarray(offsetBytes, offsetBytes + runBytes));
-  segmentIndex.runs.forEach(([index, term], i) => {
-    runs.setBigUint64(i * 16, BigInt(index), true);
-    setTerm(runs, i * 16 + 8, term);
+export function encodeSegmentIndex(contents: SegmentIndexContents, salt: bigint, sum: Checksum): Uint8Array {
+  const { pages, runs, lowestTruncated } = contents;
+  const pageBytes = pages.length / 2 * PAIR_BYTES;
+  const runBytes = runs.length * PAIR_BYTES;
+  const payload = new Uint8Array(pageBytes + runBytes + TRAILER_BYTES);
+  const numbers = viewOf(payload);
+  pages.forEach((number, i) => setSafe(numbers, i * 8, number));
+  runs.forEach(([index, term], i) => {
+    setSafe(numbers, pageBytes + i * PAIR_BYTES, index);
+    setTerm(numbers, pageBytes + i * PAIR_BYTES + 8, term);
   });
-  const trailer = payload.subarray(offsetBytes + runBytes);
+  const trailer = payload.subarray(pageBytes + runBytes);
   const view = viewOf(trailer);
   view.setBigUint64(0, MAGIC_TRAILER, true);
-  view.setBigUint64(8, BigInt(segmentIndex.indexOffset), true);
-  view.setBigUint64(16, BigInt(segmentIndex.firstIndex), true);
-  view.setUint32(24, segmentIndex.offsets.length, true);
-  view.setUint32(28, segmentIndex.runs.length, true);
-  view.setBigUint64(
-    32,
-    segmentIndex.lowestTruncated === Infinity ? U64_ONES : BigInt(segmentIndex.lowestTruncated),
-    true,
-  );
-  view.setBigUint64(40, sum(payload.subarray(offsetBytes, offsetBytes + runBytes), 0n), true);
-  view.setBigUint64(48, sum(payload.subarray(0, offsetBytes), 0n), true);
+  setSafe(view, 8, contents.indexOffset);
+  setSafe(view, 16, contents.firstIndex);
+  setSafe(view, 24, contents.nextIndex);
+  view.setBigUint64(32, lowestTruncated === Infinity ? U64_ONES : BigInt(lowestTruncated), true);
+  view.setUint32(40, pages.length / 2, true);
+  view.setUint32(44, runs.length, true);
+  view.setBigUint64(48, sum(payload.subarray(pageBytes, pageBytes + runBytes), 0n), true);
+  view.setBigUint64(56, sum(payload.subarray(0, pageBytes), 0n), true);
   view.setBigUint64(TRAILER_SUMMED_BYTES, sum(trailer.subarray(0, TRAILER_SUMMED_BYTES), salt), true);
   return payload;
 }
@@ -76,7 +95,7 @@ export function encodeSegmentIndex(
 /**
  * Reads a segment index's trailer.
  *
- * @param trailer The last 64 bytes of the file.
+ * @param trailer The last 72 bytes of the file.
  * @param salt The segment's salt.
  * @param sum The checksum.
  * @returns What it says, or `undefined` if there is none or it is damaged.
@@ -88,36 +107,72 @@ export function decodeTrailer(trailer: Uint8Array, salt: bigint, sum: Checksum):
     view.getBigUint64(0, true) !== MAGIC_TRAILER ||
     view.getBigUint64(TRAILER_SUMMED_BYTES, true) !== sum(trailer.subarray(0, TRAILER_SUMMED_BYTES), salt)
   ) return undefined;
-  if (!areSafe(view, [8]) || view.getBigUint64(16, true) > 2n ** 53n) return undefined;
+  if (!areSafe(view, [8]) || view.getBigUint64(16, true) > view.getBigUint64(24, true)) return undefined;
+  if (view.getBigUint64(24, true) > 2n ** 53n) return undefined;
   const lowest = view.getBigUint64(32, true);
   if (lowest !== U64_ONES && !areSafe(view, [32])) return undefined;
   return {
     indexOffset: safe(view, 8),
     firstIndex: safe(view, 16),
-    count: view.getUint32(24, true),
-    runs: view.getUint32(28, true),
+    nextIndex: safe(view, 24),
     lowestTruncated: lowest === U64_ONES ? Infinity : Number(lowest),
-    runsChecksum: view.getBigUint64(40, true),
-    offsetsChecksum: view.getBigUint64(48, true),
+    pages: view.getUint32(40, true),
+    runs: view.getUint32(44, true),
+    runsChecksum: view.getBigUint64(48, true),
+    pagesChecksum: view.getBigUint64(56, true),
   };
+}
+
+/**
+ * Bytes of the pages and of the runs that a trailer counts.
+ *
+ * @param trailer What the trailer says.
+ */
+export function pairBytes({ pages, runs }: Trailer): { readonly pages: number; readonly runs: number } {
+  return { pages: pages * PAIR_BYTES, runs: runs * PAIR_BYTES };
+}
+
+/**
+ * Reads the pages of a segment index.
+ *
+ * @param bytes The pages.
+ * @param trailer What the trailer says.
+ * @returns First index and offset of each, in turn; `undefined` if they do not run through the entries that the trailer
+ * counts, or not through the file.
+ */
+export function decodePages(bytes: Uint8Array, trailer: Trailer): Float64Array | undefined {
+  const { firstIndex, nextIndex, indexOffset } = trailer;
+  const view = viewOf(bytes);
+  const pages = new Float64Array(bytes.length / 8);
+  let lastOffset = 0;
+  for (let at = 0; at < bytes.length; at += PAIR_BYTES) {
+    const [first, offset] = [safe(view, at), safe(view, at + 8)];
+    const expected = at === 0 ? firstIndex : pages[at / 8 - 2]! + 1;
+    if (first < expected || (at === 0 && first > expected) || first >= nextIndex) return undefined;
+    if (offset !== 0 && (offset <= lastOffset || offset >= indexOffset || offset % 8 !== 0)) return undefined;
+    lastOffset = Math.max(lastOffset, offset);
+    pages[at / 8] = first;
+    pages[at / 8 + 1] = offset;
+  }
+  return (pages.length === 0) === (firstIndex === nextIndex) ? pages : undefined;
 }
 
 /**
  * Reads the runs of a segment index.
  *
- * @param bytes The runs, 16 bytes each.
+ * @param bytes The runs.
  * @param trailer What the trailer says.
  * @returns First index and term of each; `undefined` if they do not run through the entries that the trailer counts.
  */
-export function decodeRuns(bytes: Uint8Array, { firstIndex, count }: Trailer): [Index, Term][] | undefined {
+export function decodeRuns(bytes: Uint8Array, { firstIndex, nextIndex }: Trailer): [Index, Term][] | undefined {
   const view = viewOf(bytes);
   const runs: [Index, Term][] = [];
-  for (let at = 0; at < bytes.length; at += 16) {
+  for (let at = 0; at < bytes.length; at += PAIR_BYTES) {
     const expected = runs.length === 0 ? firstIndex : runs.at(-1)![0] + 1;
     const index = safe(view, at);
-    if (index < expected || (at === 0 && index > expected) || index >= firstIndex + count) return undefined;
+    if (index < expected || (at === 0 && index > expected) || index >= nextIndex) return undefined;
     if (!isTerm(view, at + 8)) return undefined;
     runs.push([index, getTerm(view, at + 8)]);
   }
-  return (runs.length === 0) === (count === 0) ? runs : undefined;
+  return (runs.length === 0) === (firstIndex === nextIndex) ? runs : undefined;
 }

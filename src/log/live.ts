@@ -7,7 +7,7 @@
 import type { Damage } from "../api/report.ts";
 import type { Index } from "../api/types.ts";
 import type { LogIndex } from "./log_index.ts";
-import type { Segment } from "./segment.ts";
+import { OFFSET_LOST, type Segment } from "./segment.ts";
 
 /**
  * Which of the entries that a damaged place held the log still needs: not those that were truncated or covered by a
@@ -25,36 +25,35 @@ export function liveIndexes(
   if (firstIndex === undefined || lastIndex === undefined || kind === "snapshot") return undefined;
   const first = Math.max(firstIndex, index.firstIndex);
   const last = Math.min(lastIndex, index.nextIndex - 1);
-  const segments = index.holding(first, last);
-  const endIn = (segment: Segment) => segment.path === path ? from + bytes : from;
-  const low = firstOf(segments, (segment) => segment.firstDamaged(first, last, from, endIn(segment)));
-  if (low === undefined) return undefined;
-  const high = firstOf(segments.reverse(), (segment) => segment.lastDamaged(low, last, from, endIn(segment)));
-  return { firstIndex: low, lastIndex: high! };
-}
-
-/** The first index that `find` returns for one of the segments. */
-function firstOf(segments: readonly Segment[], find: (segment: Segment) => Index | undefined): Index | undefined {
-  for (const segment of segments) {
-    const found = find(segment);
-    if (found !== undefined) return found;
+  let found: { firstIndex: Index; lastIndex: Index } | undefined;
+  for (const segment of index.holding(first, last)) {
+    const stretch = segment.path === path ? { from, to: from + bytes } : undefined;
+    for (const [low, high] of segment.damaged(first, last, stretch)) {
+      found = { firstIndex: found?.firstIndex ?? low, lastIndex: high };
+    }
   }
-  return undefined;
+  return found;
 }
 
 /**
- * The entries whose frames lie in a damaged place, as a log knows that has a segment's offsets.
+ * Notes damage that was found while the log is open, so that the pages of its segment begin and end with it.
  *
- * @param segment The segment.
- * @param damage The place.
- * @returns The first and the last of them; nothing if there is none.
+ * @param segment The segment, as the log has it.
+ * @param damage A damaged place, with the entries that a scan of the segment alone names.
+ * @returns The place, with those entries that the log has there.
  */
-export function entriesWithin(
-  segment: Segment,
-  { offset, bytes }: Damage,
-): { readonly firstIndex?: Index; readonly lastIndex?: Index } {
-  const first = segment.countBelow(offset);
-  const behind = segment.countBelow(offset + bytes);
-  if (behind <= first) return {};
-  return { firstIndex: segment.firstIndex + first, lastIndex: segment.firstIndex + behind - 1 };
+export function placeDamage(segment: Segment, damage: Damage): Damage {
+  const { offset, bytes, firstIndex = Infinity, lastIndex = segment.end - 1 } = damage;
+  const nothing: Damage = { ...damage, firstIndex: undefined, lastIndex: undefined };
+  // What was discarded since lies elsewhere, or nowhere.
+  const pages = [...segment.pagesOf(firstIndex, lastIndex)].filter((page) =>
+    page.offset !== OFFSET_LOST && page.offset < offset + Math.max(bytes, 1) && page.endOffset > offset
+  );
+  if (firstIndex > lastIndex || pages.length === 0) return nothing;
+  const first = Math.max(firstIndex, pages[0]!.first);
+  const last = Math.min(lastIndex, pages.at(-1)!.end - 1);
+  if (first > last) return nothing;
+  if (last + 1 < pages.at(-1)!.end) segment.setPage(last + 1, offset + bytes);
+  segment.setPage(first, Math.max(offset, pages[0]!.offset));
+  return { ...damage, firstIndex: first, lastIndex: last };
 }

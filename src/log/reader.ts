@@ -11,41 +11,24 @@ import type { Damage } from "../api/report.ts";
 import type { FileSystem } from "../io/file_system.ts";
 import { errorCode, ioError, readFull } from "../io/full.ts";
 import type { Index, LogEntry } from "../api/types.ts";
-import {
-  FLAG_CONFIG,
-  FLAGS_SHIFT,
-  FRAME_HEADER_BYTES,
-  FRAME_INDEX,
-  FRAME_KIND,
-  FRAME_LENGTH,
-  FRAME_PAYLOAD_CHECKSUM,
-  FRAME_TERM,
-  frameBytes,
-  KIND_ENTRY,
-  KIND_MASK,
-} from "../format/frame.ts";
+import { FRAME_HEADER_BYTES, FRAME_PAYLOAD_CHECKSUM, frameBytes, LENGTH_BYTES } from "../format/frame.ts";
+import { findGap } from "./find_gap.ts";
+import { commandBytes, EntryGatherer, entryIn, frameAt, type FrameView } from "./frame_view.ts";
+import { placeDamage } from "./live.ts";
 import type { LogIndex } from "./log_index.ts";
 import { OpenFiles } from "./open_files.ts";
 import { selectSegment } from "./select_segment.ts";
-import { OFFSET_LOST, type Segment } from "./segment.ts";
+import { OFFSET_LOST, type Page, type Segment } from "./segment.ts";
 import type { SegmentWriter } from "../write/writer.ts";
 
-/** What one look at a single entry reads at most before its length is known. */
+/** What one look for a single entry reads at most before the length of its frame is known. */
 const GUESS_BYTES = 64 * 1024;
-/**
- * Commands that are read together share a buffer, because one buffer per command would cost more than the rest of
- * reading. A caller who keeps one command keeps the whole buffer. Its size is at most this many bytes, and at most
- * {@link SHARED_FACTOR} times its smallest command.
- */
-const SHARED_BYTES = 4096;
-/** Smaller factors read noticeably slower: each buffer costs a runtime one to two microseconds. */
-const SHARED_FACTOR = 16;
 
 /** Reads the entries of a log. */
 export class EntryReader {
   /** The files that are open for reading. */
   readonly files: OpenFiles;
-  /** Told of a damaged entry that was to be read. */
+  /** Told of damaged entries that were to be read. */
   onDamage: (damage: Damage) => void = () => {};
   private readonly codec: Codec;
   private readonly index: LogIndex;
@@ -67,16 +50,10 @@ export class EntryReader {
    */
   entry(index: Index): LogEntry {
     const segment = this.index.locate(index);
-    const offset = segment === undefined ? undefined : this.offsetOf(segment, index);
-    if (segment === undefined || offset === undefined || offset === OFFSET_LOST) {
-      throw this.damaged(index, segment, offset);
-    }
-    if (this.writer?.segment === segment) {
-      const { written } = this.writer;
-      const address = written?.addressOf(offset);
-      if (written !== undefined && address !== undefined) return this.decode(written.codec, address, index);
-    }
-    return this.readOne(segment, index, offset);
+    if (segment === undefined) throw describeLoss(index, undefined, undefined);
+    const page = this.pageOf(segment, index);
+    if (page.offset === OFFSET_LOST) throw describeLoss(index, segment, undefined);
+    return this.writtenEntry(segment, page, index) ?? this.readOne(segment, page, index);
   }
 
   /**
@@ -95,8 +72,7 @@ export class EntryReader {
       const before = found.length;
       const segment = this.index.locate(index);
       if (segment !== undefined) {
-        const last = Math.min(to, segment.firstIndex + segment.count - 1);
-        const taken = this.readChunk(segment, index, last, room, found);
+        const taken = this.readChunk(segment, index, Math.min(to, segment.end - 1), room, found);
         room -= taken.bytes;
         index += found.length - before;
         if (taken.isFull) return found;
@@ -113,6 +89,20 @@ export class EntryReader {
     return found;
   }
 
+  /** An entry that the write buffer holds. What the writer has sealed needs no checking. */
+  private writtenEntry(segment: Segment, page: Page, index: Index): LogEntry | undefined {
+    const buffer = this.writer?.segment === segment ? this.writer.written : undefined;
+    const begin = buffer?.addressOf(page.offset);
+    if (buffer === undefined || begin === undefined) return undefined;
+    const end = begin + page.endOffset - page.offset;
+    for (let address = begin; address < end;) {
+      const frame = frameAt(buffer.codec, address);
+      if (holds(frame, index)) return entryIn(buffer.codec, frame, index);
+      address += frameBytes(frame.length);
+    }
+    return undefined;
+  }
+
   /**
    * Reads as many entries as the write buffer or one chunk of their file holds.
    *
@@ -125,107 +115,102 @@ export class EntryReader {
     room: number,
     found: LogEntry[],
   ): { readonly bytes: number; readonly isFull: boolean } {
-    const start = this.offsetOf(segment, from);
+    const { offset: start } = this.pageOf(segment, from);
     if (start === OFFSET_LOST) return { bytes: 0, isFull: false };
-    // What the writer has sealed and still holds needs no checking, and reaches to the end of the log.
+    // What the writer has sealed and still holds reaches to the end of the log.
     const buffer = this.writer?.segment === segment ? this.writer.written : undefined;
     const written = buffer?.addressOf(start);
     const codec = buffer !== undefined && written !== undefined ? buffer.codec : this.codec;
-    let filled = 0;
+    let filled = segment.endOffset - start;
     if (written === undefined) {
-      const most = Math.min(segment.boundAfter(to) - start, CHUNK_BYTES);
+      const most = Math.min(this.pageOf(segment, to).endOffset - start, CHUNK_BYTES);
       const want = Math.min(most, room === Infinity ? most : Math.max(room * 2, GUESS_BYTES));
       filled = this.read(segment, codec.chunk.subarray(0, want), start);
       selectSegment(codec, segment.header);
     }
-    const bias = (written ?? codec.chunkAt) - start;
-    const lsn = segment.header.baseLsn;
+    const lsn = segment.header.baseLsn + start;
+    const begin = written ?? codec.chunkAt;
+    const isValid = (at: number) =>
+      written !== undefined || codec.wasm.checkFrame(begin + at, filled - at, lsn + at) === 0;
+    const gatherer = new EntryGatherer(codec, found);
+    const before = found.length;
+    let next = from;
     let bytes = 0;
     let isFull = false;
-    let end = from;
-    for (; end <= to; end++) {
-      const offset = segment.offsetOf(end);
-      if (written === undefined) {
-        const at = offset - start;
-        if (offset === OFFSET_LOST || at + FRAME_HEADER_BYTES > filled) break;
-        if (codec.wasm.checkFrame(bias + offset, filled - at, lsn + offset) !== 0) break;
+    pages: for (const page of segment.pagesOf(from, to)) {
+      const end = Math.min(page.end, to + 1);
+      for (let at = page.offset - start; next < end;) {
+        if (page.offset === OFFSET_LOST || at + FRAME_HEADER_BYTES > filled || !isValid(at)) break pages;
+        const frame = frameAt(codec, begin + at);
+        at += frameBytes(frame.length);
+        if (!frame.isEntries || frame.first + frame.entries <= next) continue;
+        if (frame.first > next) break pages;
+        let nth = 0;
+        let address = frame.commands;
+        for (; nth < next - frame.first; nth++) address += commandBytes(codec, frame, nth);
+        for (const behind = Math.min(frame.first + frame.entries, end); next < behind; nth++, next++) {
+          const length = commandBytes(codec, frame, nth);
+          isFull = bytes + length > room && (before > 0 || next > from);
+          if (isFull) break pages;
+          bytes += length;
+          gatherer.add(frame, next, address, length);
+          address += length;
+        }
       }
-      const length = lengthAt(codec, bias + offset);
-      isFull = bytes + length > room && found.length + end - from > 0;
-      if (isFull) break;
-      bytes += length;
     }
-    this.decodeRun(codec, segment, from, end, bias, found);
+    gatherer.flush();
     return { bytes, isFull };
   }
 
-  /**
-   * The entries of valid frames.
-   *
-   * @param codec The codec in whose memory they lie.
-   * @param segment Their segment.
-   * @param from The first index.
-   * @param end The index behind the last.
-   * @param bias What to add to a frame's offset in the file to get its address.
-   * @param found Where they go.
-   */
-  private decodeRun(codec: Codec, segment: Segment, from: Index, end: Index, bias: number, found: LogEntry[]): void {
-    for (let next = from; next < end;) {
-      const first = next;
-      const begin = bias + segment.offsetOf(first) + FRAME_HEADER_BYTES;
-      let stop = begin;
-      let smallest = Infinity;
-      for (; next < end; next++) {
-        const address = bias + segment.offsetOf(next);
-        const length = lengthAt(codec, address);
-        const behind = address + FRAME_HEADER_BYTES + length;
-        smallest = Math.min(smallest, length);
-        if (next > first && behind - begin > SHARED_BYTES + SHARED_FACTOR * smallest) break;
-        stop = behind;
-      }
-      const shared = codec.bytes.slice(begin, stop);
-      for (let index = first; index < next; index++) {
-        const address = bias + segment.offsetOf(index);
-        const at = address + FRAME_HEADER_BYTES - begin;
-        const command = next === first + 1 ? shared : shared.subarray(at, at + lengthAt(codec, address));
-        found.push(this.decode(codec, address, index, segment, address - bias, command));
-      }
-    }
-  }
-
   /** Reads one entry from its file. */
-  private readOne(segment: Segment, index: Index, offset: number): LogEntry {
+  private readOne(segment: Segment, page: Page, index: Index): LogEntry {
     const { codec } = this;
-    const bound = segment.boundAfter(index) - offset;
-    const lsn = segment.header.baseLsn + offset;
-    let filled = this.read(segment, codec.chunk.subarray(0, Math.min(bound, GUESS_BYTES)), offset);
+    const { wasm, chunkAt } = codec;
+    const { baseLsn } = segment.header;
     selectSegment(codec, segment.header);
-    if (filled < FRAME_HEADER_BYTES || codec.wasm.checkHeader(codec.chunkAt, lsn) !== 0) {
-      throw this.damaged(index, segment, offset);
+    for (let at = page.offset;;) {
+      const filled = this.read(segment, codec.chunk.subarray(0, Math.min(page.endOffset - at, GUESS_BYTES)), at);
+      const found = wasm.find(chunkAt, filled, baseLsn + at, index);
+      const offset = at + found;
+      if (found + FRAME_HEADER_BYTES <= filled) {
+        const frame = frameAt(codec, chunkAt + found);
+        const total = frameBytes(frame.length);
+        if (offset + total > page.endOffset) throw this.damagedFrame(segment, frame, offset, index);
+        if (total > CHUNK_BYTES) return this.readLarge(segment, frame, offset, index);
+        const isWhole = found + total <= filled;
+        const had = isWhole ? filled - found : this.read(segment, codec.chunk.subarray(0, total), offset);
+        const address = isWhole ? frame.address : chunkAt;
+        if (wasm.checkFrame(address, had, baseLsn + offset) !== 0) {
+          throw this.damagedFrame(segment, frame, offset, index);
+        }
+        return entryIn(codec, isWhole ? frame : frameAt(codec, address), index);
+      }
+      if (filled < FRAME_HEADER_BYTES || offset >= page.endOffset) break;
+      at = offset;
     }
-    const total = frameBytes(codec.words[(codec.chunkAt + FRAME_LENGTH) >>> 2]!);
-    if (total > bound) throw this.damaged(index, segment, offset);
-    if (total > CHUNK_BYTES) return this.readLarge(segment, index, offset);
-    if (total > filled) filled = this.read(segment, codec.chunk.subarray(0, total), offset);
-    if (codec.wasm.checkFrame(codec.chunkAt, filled, lsn) !== 0) throw this.damaged(index, segment, offset);
-    return this.decode(codec, codec.chunkAt, index, segment, offset);
+    const gap = findGap(codec, (into, offset) => this.read(segment, into, offset), segment, page, index);
+    this.onDamage(placeDamage(segment, gap));
+    throw describeLoss(index, segment, gap.offset);
   }
 
-  /** Reads an entry that exceeds a chunk. Its header is in the chunk, and valid. */
-  private readLarge(segment: Segment, index: Index, offset: number): LogEntry {
+  /** Reads an entry of a frame that exceeds a chunk. Its header is valid. */
+  private readLarge(segment: Segment, frame: FrameView, offset: number, index: Index): LogEntry {
     const { codec } = this;
-    const header = codec.chunk.slice(0, FRAME_HEADER_BYTES);
-    const view = new DataView(header.buffer);
-    const length = view.getUint32(FRAME_LENGTH, true);
+    const header = codec.bytes.slice(frame.address, frame.address + FRAME_HEADER_BYTES);
     // Before room is made for it.
-    if (offset + frameBytes(length) > this.files.get(segment.path).size()) throw this.damaged(index, segment, offset);
-    const command = new Uint8Array(length);
-    const count = this.read(segment, command, offset + FRAME_HEADER_BYTES);
-    if (count < command.length || codec.hash(command, 0n) !== view.getBigUint64(FRAME_PAYLOAD_CHECKSUM, true)) {
-      throw this.damaged(index, segment, offset);
+    if (offset + frameBytes(frame.length) > this.files.get(segment.path).size()) {
+      throw this.damagedFrame(segment, frame, offset, index);
     }
-    codec.chunk.set(header);
-    return this.decode(codec, codec.chunkAt, index, segment, offset, command);
+    const payload = new Uint8Array(frame.length);
+    const count = this.read(segment, payload, offset + FRAME_HEADER_BYTES);
+    const sum = new DataView(header.buffer).getBigUint64(FRAME_PAYLOAD_CHECKSUM, true);
+    if (count < payload.length || codec.hash(payload, 0n) !== sum) {
+      throw this.damagedFrame(segment, frame, offset, index);
+    }
+    const { term, kind } = frame;
+    const command = frame.table === 0 ? payload : cutCommand(payload, frame.entries, index - frame.first);
+    if (command === undefined) throw this.damagedFrame(segment, frame, offset, index);
+    return { term, index, kind, command };
   }
 
   private read(segment: Segment, into: Uint8Array, offset: number): number {
@@ -236,29 +221,27 @@ export class EntryReader {
     }
   }
 
-  /** Where an entry lies, which takes a look at the file if its segment index was not read yet. */
-  private offsetOf(segment: Segment, index: Index): number {
+  /** The page of an entry, which takes a look at the file if its segment index was not read yet. */
+  private pageOf(segment: Segment, index: Index): Page {
     try {
-      return segment.offsetOf(index);
+      return segment.pageOf(index);
     } catch (error) {
       throw this.unreadable(segment, "Cannot read the segment index", error);
     }
   }
 
-  /** The error of a damaged entry. Where it is news that it is, the log is told. */
-  private damaged(index: Index, segment: Segment | undefined, offset: number | undefined): WalLogError {
-    if (segment !== undefined && offset !== undefined && offset !== OFFSET_LOST) {
-      this.onDamage({
-        kind: "entry",
-        path: segment.path,
-        offset,
-        bytes: segment.boundAfter(index) - offset,
-        firstIndex: index,
-        lastIndex: index,
-        term: this.index.termAt(index),
-        reason: "found when it was read",
-      });
-    }
+  /** The error of an entry whose frame is damaged behind its header. The log is told. */
+  private damagedFrame(segment: Segment, frame: FrameView, offset: number, index: Index): WalLogError {
+    this.onDamage(placeDamage(segment, {
+      kind: "entries",
+      path: segment.path,
+      offset,
+      bytes: Math.min(frameBytes(frame.length), segment.endOffset - offset),
+      firstIndex: frame.first,
+      lastIndex: frame.first + frame.entries - 1,
+      term: frame.term,
+      reason: "found when it was read",
+    }));
     return describeLoss(index, segment, offset);
   }
 
@@ -266,28 +249,23 @@ export class EntryReader {
     if (this.writer === undefined && errorCode(error) === "ENOENT") return goneFromReader(path, error);
     return ioError(attempt, path, error);
   }
+}
 
-  /** The entry whose valid frame lies at an address, with a copy of its command unless there is one already. */
-  private decode(
-    { words, bytes }: Codec,
-    address: number,
-    index: Index,
-    segment?: Segment,
-    offset?: number,
-    command?: Uint8Array<ArrayBuffer>,
-  ): LogEntry {
-    const word = address >>> 2;
-    const found = words[word + FRAME_INDEX / 4]! + words[word + FRAME_INDEX / 4 + 1]! * 2 ** 32;
-    const kindAndFlags = bytes[address + FRAME_KIND]!;
-    if (found !== index || (kindAndFlags & KIND_MASK) !== KIND_ENTRY) throw this.damaged(index, segment, offset);
-    const begin = address + FRAME_HEADER_BYTES;
-    return {
-      term: words[word + FRAME_TERM / 4]! + words[word + FRAME_TERM / 4 + 1]! * 2 ** 32,
-      index,
-      kind: (kindAndFlags >> FLAGS_SHIFT & FLAG_CONFIG) === 0 ? "normal" : "config",
-      command: command ?? bytes.slice(begin, begin + words[word + FRAME_LENGTH / 4]!),
-    };
-  }
+function holds({ isEntries, first, entries }: FrameView, index: Index): boolean {
+  return isEntries && first <= index && index < first + entries;
+}
+
+/** One of the commands in a payload with a table; `undefined` if the table does not fit the payload. */
+function cutCommand(
+  payload: Uint8Array<ArrayBuffer>,
+  entries: number,
+  nth: number,
+): Uint8Array<ArrayBuffer> | undefined {
+  const table = entries * LENGTH_BYTES;
+  if (table > payload.length) return undefined;
+  const lengths = new Uint32Array(payload.buffer, 0, entries);
+  const at = lengths.subarray(0, nth).reduce((sum, length) => sum + length, table);
+  return at + lengths[nth]! <= payload.length ? payload.slice(at, at + lengths[nth]!) : undefined;
 }
 
 /**
@@ -308,7 +286,7 @@ export function goneFromReader(path: string, cause: unknown): WalLogError {
 function describeLoss(index: Index, segment: Segment | undefined, offset: number | undefined): WalLogError {
   const where = segment === undefined
     ? "no segment holds it"
-    : offset === undefined || offset === OFFSET_LOST
+    : offset === undefined
     ? `it is lost from ${segment.path}`
     : `its frame at byte ${offset} of ${segment.path} is damaged`;
   return new WalLogError(
@@ -316,9 +294,4 @@ function describeLoss(index: Index, segment: Segment | undefined, offset: number
     `Cannot read the entry at index ${index}: it was written and ${where}; fetch it from a peer and repair the log`,
     { path: segment?.path, offset },
   );
-}
-
-/** Bytes of the command whose frame lies at an address. */
-function lengthAt({ words }: Codec, address: number): number {
-  return words[(address + FRAME_LENGTH) >>> 2]!;
 }

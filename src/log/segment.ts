@@ -1,30 +1,50 @@
 /**
- * One segment of the log as a reader sees it: its header, and the offsets of its surviving entries.
+ * One segment of the log as a reader sees it: its header, and the pages in which its surviving entries lie.
  *
- * Lost entries at either end of the segment take no memory, however many a header claims: only their number is kept. A
- * lost entry between others takes a place in the table; the size of the file bounds their number.
+ * A page is a stretch of the file that begins with an entries frame. It holds the entries from its first index up to the
+ * first index of the next page, in order; whatever else lies in it is of no use any more. To find an entry, a reader walks
+ * the frames of its page. A page begins at the first entries frame that lies 4 KiB or more behind the beginning of the last
+ * page, and at the first one behind a truncation, a snapshot, and damage. So memory is 16 bytes for 4 KiB of log.
  *
- * ```text
- * firstIndex       +---------------------+
- *                  | lost at the start   |  a number
- *                  +---------------------+
- *                  | the table           |  an offset each, OFFSET_LOST where the entry is lost
- *                  +---------------------+
- *                  | lost at the end     |  a number
- * firstIndex+count +---------------------+
- * ```
+ * A page at {@link OFFSET_LOST} stands for entries that are lost, however many a header claims.
  *
  * @module
  */
 
 import type { Index } from "../api/types.ts";
-import { FRAME_ALIGNMENT } from "../format/frame.ts";
 import type { SegmentHeader } from "../format/segment_header.ts";
 
-/** Offset that stands for an entry that is lost: the header block lies there, never a frame. */
+/** Offset that stands for entries that are lost: the header block lies there, never a frame. */
 export const OFFSET_LOST = 0;
 
-const NO_OFFSETS = new Uint32Array(0);
+/** An entries frame that begins this much behind the beginning of a page, or more, begins the next one. In bytes. */
+export const INDEX_PAGE_BYTES = 4096;
+
+/** Numbers that a page takes in a table: first index and offset. */
+const NUMBERS = 2;
+const NO_PAGES = new Float64Array(0);
+/** What a table begins with, in pages: a log that is little written takes little memory. */
+const PAGES_MIN = 8;
+
+/** A stretch of a segment's file. */
+export interface Stretch {
+  /** Offset of its first byte. */
+  readonly from: number;
+  /** Offset behind its last byte. */
+  readonly to: number;
+}
+
+/** Where entries lie. */
+export interface Page {
+  /** Index of the first entry. */
+  readonly first: Index;
+  /** The index behind the last. */
+  readonly end: Index;
+  /** Offset of the frame that holds the first; {@link OFFSET_LOST} if the entries are lost. */
+  readonly offset: number;
+  /** Offset that the frames of its entries end at or before. */
+  readonly endOffset: number;
+}
 
 /** A segment: what its header says, where its frames end, and which entries of it are part of the log. */
 export class Segment {
@@ -44,15 +64,15 @@ export class Segment {
   firstIndex: Index;
   /** How many entries of the log it has, lost ones included. */
   count = 0;
-  /** Fetches the offsets of a segment that was taken from its segment index; `undefined` once they are here. */
-  fetchOffsets: (() => Uint32Array) | undefined;
   /** Whether it was taken from its segment index alone, so that nobody knows yet what of it is damaged. */
   isUnverified = false;
-  /** How many entries are lost at the start. */
-  private lead = 0;
-  /** How many entries the table has. */
-  private held = 0;
-  private offsets: Uint32Array = NO_OFFSETS;
+  /** From this offset on, an entries frame begins a page. */
+  pageFrom = 0;
+  /** Fetches the pages of a segment that was taken from its segment index; `undefined` once they are here. */
+  private fetchPages: (() => Float64Array) | undefined;
+  /** First index and offset of each page, in turn. Has room for more. */
+  private table: Float64Array = NO_PAGES;
+  private pages = 0;
 
   constructor(path: string, header: SegmentHeader, endOffset: number) {
     this.path = path;
@@ -72,276 +92,252 @@ export class Segment {
   }
 
   /** The index after the last entry. */
-  private get end(): Index {
+  get end(): Index {
     return this.firstIndex + this.count;
   }
 
-  /** Index of the first entry in the table, and the index after the last. */
-  private get heldFrom(): Index {
-    return this.firstIndex + this.lead;
+  /** Whether its pages have yet to be read from its segment index. */
+  get isIndexed(): boolean {
+    return this.fetchPages !== undefined;
   }
 
-  private get heldTo(): Index {
-    return this.firstIndex + this.lead + this.held;
+  /** The pages: a view of the first index and the offset of each, in turn. */
+  pageTable(): Float64Array {
+    this.fetch();
+    return this.table.subarray(0, this.pages * NUMBERS);
   }
 
-  private table(): Uint32Array {
-    if (this.fetchOffsets !== undefined) {
-      // Entries that were truncated meanwhile stay out: `held` bounds every look-up.
-      this.offsets = this.fetchOffsets();
-      this.fetchOffsets = undefined;
-    }
-    return this.offsets;
+  private fetch(): void {
+    if (this.fetchPages === undefined) return;
+    this.table = this.fetchPages();
+    this.fetchPages = undefined;
+    this.pages = this.table.length / NUMBERS;
+    // Entries that were dropped meanwhile stay out.
+    this.dropPages();
   }
 
-  /**
-   * Where an entry lies.
-   *
-   * @param index An index of this segment.
-   * @returns Offset of its frame in the file, or {@link OFFSET_LOST}.
-   */
-  offsetOf(index: Index): number {
-    const at = index - this.heldFrom;
-    return at >= 0 && at < this.held ? this.table()[at]! * FRAME_ALIGNMENT : OFFSET_LOST;
+  /** Drops the pages behind the last entry. */
+  private dropPages(): void {
+    while (this.pages > 0 && this.table[(this.pages - 1) * NUMBERS]! >= this.end) this.pages--;
   }
 
-  /**
-   * An offset that the frame of an entry ends at or before.
-   *
-   * @param index An index of this segment.
-   * @returns Where the next entry lies, or where the frames end.
-   */
-  boundAfter(index: Index): number {
-    for (let next = Math.max(index + 1, this.heldFrom); next < this.heldTo; next++) {
-      const offset = this.offsetOf(next);
-      if (offset !== OFFSET_LOST) return offset;
-    }
-    return this.endOffset;
-  }
-
-  /**
-   * The entries of a range whose position is known.
-   *
-   * @param first The first index.
-   * @param last The last index, inclusive.
-   * @returns Index and offset of each, in order.
-   */
-  *located(first: Index, last: Index): Generator<readonly [Index, number]> {
-    for (let index = Math.max(first, this.heldFrom); index <= Math.min(last, this.heldTo - 1); index++) {
-      const offset = this.offsetOf(index);
-      if (offset !== OFFSET_LOST) yield [index, offset];
-    }
-  }
-
-  /**
-   * The first entry of a range that is lost, or whose frame begins in a stretch of the file.
-   *
-   * @param first The first index.
-   * @param last The last index, inclusive.
-   * @param from Offset of the stretch.
-   * @param to Offset of its end.
-   * @returns Its index, or `undefined` if there is none.
-   */
-  firstDamaged(first: Index, last: Index, from: number, to: number): Index | undefined {
-    let index = Math.max(first, this.firstIndex);
-    const end = Math.min(last + 1, this.end);
-    if (index >= this.heldFrom) {
-      while (index < Math.min(end, this.heldTo) && !this.isDamaged(index, from, to)) {
-        index++;
-      }
-    }
-    return index < end ? index : undefined;
-  }
-
-  /**
-   * The last entry of a range that is lost, or whose frame begins in a stretch of the file: as
-   * {@link Segment.firstDamaged}.
-   */
-  lastDamaged(first: Index, last: Index, from: number, to: number): Index | undefined {
-    const begin = Math.max(first, this.firstIndex);
-    let index = Math.min(last, this.end - 1);
-    if (index < this.heldTo) {
-      while (index >= Math.max(begin, this.heldFrom) && !this.isDamaged(index, from, to)) index--;
-    }
-    return index >= begin ? index : undefined;
-  }
-
-  /** Whether an entry is lost, or its frame begins in a stretch of the file. */
-  isDamaged(index: Index, from: number, to: number): boolean {
-    const offset = this.offsetOf(index);
-    return offset === OFFSET_LOST || (offset >= from && offset < to);
-  }
-
-  /**
-   * How many entries of a range are lost, or have a frame that begins in a stretch of the file.
-   *
-   * @param first The first index, of this segment.
-   * @param last The last index, inclusive, of this segment.
-   * @param from Offset of the stretch.
-   * @param to Offset of its end.
-   * @returns The number.
-   */
-  countDamaged(first: Index, last: Index, from: number, to: number): number {
-    let count = Math.max(last - first + 1, 0);
-    for (const [, offset] of this.located(first, last)) if (offset < from || offset >= to) count--;
-    return count;
-  }
-
-  /** The offsets in the table, in units of 8 bytes: a view. A segment that is being written has lost no entry. */
-  liveOffsets(): Uint32Array {
-    return this.table().subarray(0, this.held);
-  }
-
-  /**
-   * How many of the entries lie below an offset. A lost entry counts as if it lay where the last one before it lies.
-   *
-   * @param offset Offset in the file.
-   * @returns A count from the first entry on.
-   */
-  countBelow(offset: number): number {
-    const table = this.liveOffsets();
+  /** The number of the last page that begins at an index or below it; -1 if there is none. */
+  private pageBelow(index: Index): number {
+    const { table } = this;
     let low = 0;
-    let high = this.held;
+    let high = this.pages;
     while (low < high) {
       const middle = (low + high) >>> 1;
-      let known = middle;
-      while (known >= low && table[known] === OFFSET_LOST) known--;
-      if (known < low || table[known]! * FRAME_ALIGNMENT < offset) low = middle + 1;
-      else high = known;
+      if (table[middle * NUMBERS]! <= index) low = middle + 1;
+      else high = middle;
     }
-    return low === this.held ? this.count : this.lead + low;
+    return low - 1;
   }
 
-  /** Makes room for more offsets: doubling, so at most 8 bytes an entry. */
-  private reserve(more: number): Uint32Array {
-    const table = this.table();
-    const needed = this.held + more;
-    if (needed <= table.length) return table;
-    const grown = new Uint32Array(Math.max(needed, Math.min(table.length * 2, table.length + 2 ** 24), 64));
-    grown.set(table.subarray(0, this.held));
-    return this.offsets = grown;
-  }
-
-  /** Moves the entries that are lost at the end into the table, because another entry follows them. */
-  private closeTail(): void {
-    const lost = this.count - this.lead - this.held;
-    if (lost === 0) return;
-    if (this.held === 0) this.lead = this.count;
-    else this.fill(lost);
-  }
-
-  /** Notes in the table that the next entries are lost. */
-  private fill(lost: number): void {
-    this.reserve(lost).fill(OFFSET_LOST, this.held, this.held + lost);
-    this.held += lost;
-  }
-
-  /** Adds the next entry's offset. */
-  push(offset: number): void {
-    this.stage(1)[this.held] = offset / FRAME_ALIGNMENT;
-    this.commit(1);
+  private page(number: number): Page {
+    const { table, pages } = this;
+    const at = number * NUMBERS;
+    let endOffset = this.endOffset;
+    for (let next = number + 1; next < pages; next++) {
+      const offset = table[next * NUMBERS + 1]!;
+      if (offset === OFFSET_LOST) continue;
+      endOffset = offset;
+      break;
+    }
+    const end = number + 1 < pages ? table[at + NUMBERS]! : this.end;
+    return { first: table[at]!, end, offset: table[at + 1]!, endOffset };
   }
 
   /**
-   * Makes room for entries that are about to be written. They count once {@link Segment.commit} says so.
+   * The page that holds an entry.
    *
-   * @param howMany How many.
-   * @returns The table; the entries go in from element {@link Segment.staged} on, in units of 8 bytes.
+   * @param index An index of this segment.
+   * @returns The page.
    */
-  stage(howMany: number): Uint32Array {
-    this.closeTail();
-    return this.reserve(howMany);
+  pageOf(index: Index): Page {
+    this.fetch();
+    return this.page(Math.max(this.pageBelow(index), 0));
   }
 
-  /** Where in the table the next entry goes. */
-  get staged(): number {
-    return this.held;
+  /**
+   * The pages that hold entries of a range.
+   *
+   * @param first The first index.
+   * @param last The last index, inclusive.
+   * @returns The pages, in order; their first and their last index may lie outside the range.
+   */
+  *pagesOf(first: Index, last: Index): Generator<Page> {
+    this.fetch();
+    const from = Math.max(this.pageBelow(Math.max(first, this.firstIndex)), 0);
+    for (let number = from; number < this.pages && this.table[number * NUMBERS]! <= last; number++) {
+      yield this.page(number);
+    }
   }
 
-  /** Counts entries that were staged and are written. */
-  commit(howMany: number): void {
-    this.held += howMany;
+  /**
+   * The entries of a range that are lost, or lie in a page that begins in a stretch of the file. Where damage was found, a
+   * page begins with it and another one behind it.
+   *
+   * @param first The first index.
+   * @param last The last index, inclusive.
+   * @param stretch The stretch; `undefined` for lost ones only.
+   * @returns First and last index of each run of them, in order.
+   */
+  *damaged(first: Index, last: Index, stretch: Stretch | undefined): Generator<readonly [Index, Index]> {
+    for (const page of this.pagesOf(first, last)) {
+      const isWithin = stretch !== undefined && page.offset >= stretch.from && page.offset < stretch.to;
+      if (page.offset !== OFFSET_LOST && !isWithin) continue;
+      const low = Math.max(first, page.first);
+      const high = Math.min(last, page.end - 1);
+      if (low <= high) yield [low, high];
+    }
+  }
+
+  /**
+   * Adds the entries of a frame at the end, once it is written or read.
+   *
+   * @param offset Offset of the frame.
+   * @param howMany How many entries it holds.
+   */
+  push(offset: number, howMany: number): void {
+    if (offset >= this.pageFrom) {
+      this.addPage(this.end, offset);
+      this.pageFrom = offset + INDEX_PAGE_BYTES;
+    }
     this.count += howMany;
   }
 
-  /** Adds offsets in units of 8 bytes. */
-  pushAll(offsets: Uint32Array): void {
-    if (offsets.length === 0) return;
-    this.stage(offsets.length).set(offsets, this.held);
-    this.commit(offsets.length);
-  }
-
-  /** Takes a table of offsets in units of 8 bytes over, as all that the segment has. */
-  adopt(offsets: Uint32Array): void {
-    this.offsets = offsets;
-    this.lead = 0;
-    this.held = this.count = offsets.length;
-  }
-
   /**
-   * Takes over a table of all offsets of the segment, fetched when it is first used.
+   * Adds pages at the end, and the entries in them.
    *
-   * @param count How many entries it has.
-   * @param fetch Fetches it, in units of 8 bytes.
+   * @param pages First index and offset of each, in turn.
+   * @param end The index behind the last entry.
    */
-  adoptLater(count: number, fetch: () => Uint32Array): void {
-    this.lead = 0;
-    this.held = this.count = count;
-    this.fetchOffsets = fetch;
+  pushPages(pages: Float64Array, end: Index): void {
+    if (pages.length > 0) {
+      this.reserve(pages.length / NUMBERS).set(pages, this.pages * NUMBERS);
+      this.pages += pages.length / NUMBERS;
+      this.pageFrom = pages.at(-1)! + INDEX_PAGE_BYTES;
+    }
+    this.count = end - this.firstIndex;
   }
 
   /** Adds lost entries at the end. */
   pushLost(howMany: number): void {
+    if (howMany === 0) return;
+    if (this.pages === 0 || this.table[this.pages * NUMBERS - 1] !== OFFSET_LOST) this.addPage(this.end, OFFSET_LOST);
     this.count += howMany;
+    this.breakPage();
   }
 
   /** Notes entries that are lost in front of those that are here. */
   prependLost(howMany: number): void {
+    if (howMany === 0) return;
+    this.fetch();
     this.firstIndex -= howMany;
-    this.lead += howMany;
     this.count += howMany;
+    if (this.pages > 0 && this.table[1] === OFFSET_LOST) this.table[0] = this.firstIndex;
+    else this.insertPage(0, this.firstIndex, OFFSET_LOST);
   }
 
-  /** Sets the offset of an entry that was lost. Lost entries between it and the table go into the table. */
-  setOffset(index: Index, offset: number): void {
-    if (index < this.heldFrom) {
-      const more = this.heldFrom - index;
-      const grown = new Uint32Array(more + this.held);
-      grown.set(this.liveOffsets(), more);
-      this.offsets = grown;
-      this.lead -= more;
-      this.held += more;
-    } else if (index >= this.heldTo) this.fill(index + 1 - this.heldTo);
-    this.table()[index - this.heldFrom] = offset / FRAME_ALIGNMENT;
+  /** Lets the next entries frame begin a page, whatever its offset. */
+  breakPage(): void {
+    this.pageFrom = 0;
   }
 
   /**
-   * Makes room for entries that are about to be added, where it is known how many.
+   * Lets a page begin where entries were lost that are there by now, or where others lie now than did before.
    *
-   * @param howMany How many, or more than that.
+   * @param index Index of the first entry.
+   * @param offset Offset of its frame.
    */
-  expect(howMany: number): void {
-    if (howMany > this.offsets.length) this.offsets = new Uint32Array(howMany);
+  setPage(index: Index, offset: number): void {
+    this.fetch();
+    const at = this.pageBelow(index);
+    if (at >= 0 && this.table[at * NUMBERS] === index) this.table[at * NUMBERS + 1] = offset;
+    else this.insertPage(at + 1, index, offset);
+  }
+
+  private addPage(first: Index, offset: number): void {
+    const table = this.reserve(1);
+    table[this.pages * NUMBERS] = first;
+    table[this.pages * NUMBERS + 1] = offset;
+    this.pages++;
+  }
+
+  private insertPage(number: number, first: Index, offset: number): void {
+    const table = this.reserve(1);
+    table.copyWithin((number + 1) * NUMBERS, number * NUMBERS, this.pages * NUMBERS);
+    table[number * NUMBERS] = first;
+    table[number * NUMBERS + 1] = offset;
+    this.pages++;
+  }
+
+  /** Makes room for more pages: doubling, so at most 32 bytes a page. */
+  private reserve(more: number): Float64Array {
+    this.fetch();
+    const needed = (this.pages + more) * NUMBERS;
+    if (needed <= this.table.length) return this.table;
+    const grown = new Float64Array(Math.max(needed, this.table.length * 2, PAGES_MIN * NUMBERS));
+    grown.set(this.table.subarray(0, this.pages * NUMBERS));
+    return this.table = grown;
+  }
+
+  /**
+   * Takes over all the segment's pages, fetched when they are first used.
+   *
+   * @param count How many entries they hold.
+   * @param fetch Fetches first index and offset of each page, in turn.
+   */
+  adoptLater(count: number, fetch: () => Float64Array): void {
+    this.count = count;
+    this.fetchPages = fetch;
   }
 
   /** Gives back room that was reserved and not used. */
   trim(): void {
-    if (this.offsets.length > this.held) this.offsets = this.offsets.slice(0, this.held);
+    if (this.table.length > this.pages * NUMBERS) this.table = this.table.slice(0, this.pages * NUMBERS);
   }
 
   /** Drops the entries at or above `from`. */
   cut(from: Index): void {
     if (from <= this.firstIndex) return this.clear(from);
-    this.count = Math.min(this.count, from - this.firstIndex);
-    this.lead = Math.min(this.lead, this.count);
-    this.held = Math.min(this.held, this.count - this.lead);
+    if (from >= this.end) return;
+    this.count = from - this.firstIndex;
+    this.dropPages();
+    this.breakPage();
   }
 
   /** Drops all entries; the next one will be `next`. */
   clear(next: Index): void {
     this.firstIndex = next;
-    this.count = this.lead = this.held = 0;
-    this.offsets = NO_OFFSETS;
-    this.fetchOffsets = undefined;
+    this.count = this.pages = 0;
+    this.table = NO_PAGES;
+    this.fetchPages = undefined;
+    this.breakPage();
+  }
+
+  /**
+   * Moves the entries that lie behind an offset to the beginning of another segment. A page begins at that offset, if any
+   * entries lie behind it.
+   *
+   * @param offset The offset.
+   * @param to The other segment, which has no entries yet.
+   * @param toOffset Where they lie there.
+   */
+  moveTail(offset: number, to: Segment, toOffset: number): void {
+    this.fetch();
+    let kept = this.pages;
+    while (kept > 0 && this.table[kept * NUMBERS - 1]! >= offset) kept--;
+    const moved = this.table.slice(kept * NUMBERS, this.pages * NUMBERS);
+    const first = moved[0] ?? this.end;
+    for (let at = 1; at < moved.length; at += NUMBERS) moved[at]! += toOffset - offset;
+    const { end } = this;
+    to.clear(first);
+    to.pushPages(moved, end);
+    // What was cut behind the last page ends it.
+    to.pageFrom = this.pageFrom === 0 ? 0 : this.pageFrom + toOffset - offset;
+    this.cut(first);
+    this.endOffset = offset;
   }
 }

@@ -62,7 +62,7 @@ export function repairLog(
     } catch (error) {
       throw durability.fail("repair", error);
     }
-    for (const [at, offset] of repair.offsets) repair.segment.setOffset(at, offset);
+    for (const [at, offset] of repair.pages) repair.segment.setPage(at, offset);
     state.repairs++;
     state.damaged = state.damaged.filter((one) => !repair.repaired.includes(one));
   }

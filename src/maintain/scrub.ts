@@ -14,12 +14,12 @@ import type { Opened } from "../recovery/open.ts";
 import { checkNames } from "../api/option_names.ts";
 import type { Progress } from "../api/options.ts";
 import type { Damage } from "../api/report.ts";
-import { readIndexOffsets, readTrailer } from "../recovery/read_index.ts";
+import { readIndexPages, readTrailer } from "../recovery/read_index.ts";
 import { damagedCopies } from "../format/next_pointer.ts";
 import { HEADER_OFFSETS, SECTOR_BYTES, SEGMENT_HEADER_BYTES } from "../format/header_block.ts";
 import { decodeSegmentHeader } from "../format/segment_header.ts";
 import type { LogIndex } from "../log/log_index.ts";
-import { entriesWithin, liveIndexes } from "../log/live.ts";
+import { liveIndexes, placeDamage } from "../log/live.ts";
 import { goneFromReader } from "../log/reader.ts";
 import { Replay } from "../recovery/replay.ts";
 import { Segment } from "../log/segment.ts";
@@ -182,7 +182,7 @@ function* scrubWith(codec: Codec, subject: ScrubSubject): Generator<Progress, Sc
         from = replay.passDamage(read, file, step.value, ends[i]!);
       }
       replay.close(read);
-      found.push(...replay.damage.map((one) => ({ ...one, ...entriesWithin(segment, one) })));
+      found.push(...replay.damage.map((one) => placeDamage(segment, one)));
       // Of a sealed segment the next one's header repeats the hard state; of this one nothing does.
       if (segment === active && replay.hardStateLost) {
         needed.push(...replay.damage.filter((one) => one.kind === "frames"));
@@ -253,8 +253,8 @@ function checkSegmentIndex(codec: Codec, segment: Segment, file: SizedFile): Dam
   if (size <= segment.endOffset) return [];
   const segmentIndex = readTrailer(codec, file, size, segment.header);
   if (segmentIndex === undefined || segmentIndex.trailer.indexOffset !== segment.endOffset) return [];
-  if (readIndexOffsets(codec, file, segmentIndex.trailer) !== undefined) return [];
-  const reason = "its offsets are damaged; the segment is scanned instead";
+  if (readIndexPages(codec, file, segmentIndex.trailer) !== undefined) return [];
+  const reason = "its pages are damaged; the segment is scanned instead";
   return [{
     ...wholeSegment(segment, reason),
     kind: "segment index",

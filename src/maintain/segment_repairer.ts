@@ -18,33 +18,29 @@ import { temporaryName } from "../io/temporary.ts";
 import type { TakenEntry } from "../api/taken.ts";
 import type { Index } from "../api/types.ts";
 import {
-  CHANGES_END,
   changesBefore,
   decodeFrameHeader,
-  encodeFrameHeader,
+  entriesIn,
   FLAG_CONFIG,
   FLAG_REPAIRED,
   FRAME_HEADER_BYTES,
   FRAME_PAYLOAD_CHECKSUM,
   frameBytes,
-  KIND_CHECKPOINT,
-  KIND_ENTRY,
-  KIND_TRUNCATE,
+  type FrameHeader,
+  indexBehind,
+  LENGTH_BYTES,
 } from "../format/frame.ts";
 import { SEGMENT_HEADER_BYTES } from "../format/header_block.ts";
 import { segmentName } from "../format/segment_name.ts";
 import type { LogState } from "../format/state.ts";
 import type { LogIndex } from "../log/log_index.ts";
-import { entriesWithin, liveIndexes } from "../log/live.ts";
+import { findGap } from "../log/find_gap.ts";
+import { liveIndexes, placeDamage } from "../log/live.ts";
 import { Replay } from "../recovery/replay.ts";
 import { selectSegment } from "../log/select_segment.ts";
-import { OFFSET_LOST, Segment } from "../log/segment.ts";
-
-/** What one checkpoint that fills a gap holds of it: well within a chunk, with which it is replayed. */
-const REPAIR_FILLER_BYTES = 256 * 1024;
-
-/** The most that is laid out at once, because it is held in memory. In bytes. */
-const ROOM_BYTES_MAX = 2 ** 32 - 8;
+import { OFFSET_LOST, type Page, Segment } from "../log/segment.ts";
+import { readIndexPages, readTrailer } from "../recovery/read_index.ts";
+import { layRepair, payloadOf, ROOM_BYTES_MAX, sealRepaired, slackPayload } from "./repair_frames.ts";
 
 const TEMPORARY_NAME = /^\d{12}\.seg\.[0-9a-f]{16}\.tmp$/;
 
@@ -68,8 +64,8 @@ interface Patch {
 export interface Repair {
   readonly segment: Segment;
   readonly patches: readonly Patch[];
-  /** Where the entries lie that had been lost. */
-  readonly offsets: ReadonlyMap<Index, number>;
+  /** Where pages begin in what had been lost: first index and offset of each. */
+  readonly pages: ReadonlyMap<Index, number>;
   /** The damage that is gone. */
   readonly repaired: readonly Damage[];
 }
@@ -110,82 +106,151 @@ export class SegmentRepairer {
     entries: ReadonlyMap<Index, TakenEntry>,
   ): Repair | undefined {
     const patches: Patch[] = [];
-    const offsets = new Map<Index, number>();
+    const pages = new Map<Index, number>();
     const repaired: Damage[] = [];
+    const done = new Set<Index>();
     const file = openSized(this.fileSystem, segment.path);
+    const planGap = (gap: Damage) => {
+      const lost = this.planGap(segment, file, gap, entries, patches, pages);
+      for (const { index } of lost) done.add(index);
+      return lost.length > 0;
+    };
     try {
-      for (const one of damage) {
-        if (one.kind !== "frames") continue;
-        if (this.planGap(segment, file, one, entries, patches, offsets)) repaired.push(one);
-      }
+      for (const one of damage) if (one.kind === "frames" && planGap(one)) repaired.push(one);
       for (const [index, entry] of entries) {
-        if (index < segment.firstIndex || index >= segment.firstIndex + segment.count || offsets.has(index)) continue;
-        const offset = segment.offsetOf(index);
-        if (offset === OFFSET_LOST) throw this.refuse(entry, `it was lost from ${segment.path} with no trace`);
-        const patch = this.planFrame(segment, file, entry, offset, segment.boundAfter(index) - offset);
+        if (index < segment.firstIndex || index >= segment.end || done.has(index)) continue;
+        const page = segment.pageOf(index);
+        if (page.offset === OFFSET_LOST) throw this.refuse(entry, `it was lost from ${segment.path} with no trace`);
+        const found = this.frameOf(segment, file, page, index);
+        if (found === undefined) {
+          const read = (into: Uint8Array, offset: number) => readFull(file, into, offset);
+          if (!planGap(placeDamage(segment, findGap(this.codec, read, segment, page, index)))) {
+            throw this.refuse(entry, `it was lost from ${segment.path} with no trace`);
+          }
+          continue;
+        }
+        const live = liveEntries(found, page, this.index.firstIndex);
+        for (const at of live.indexes) done.add(at);
+        const patch = this.planFrame(segment, file, entry, found, live, entries);
         if (patch === undefined) continue;
         patches.push(patch);
-        const known = damage.find((one) => one.kind === "entry" && one.offset === offset);
+        const known = damage.find((one) => one.kind === "entries" && one.offset === found.offset);
         if (known !== undefined) repaired.push(known);
       }
     } finally {
       file.close();
     }
-    return patches.length + repaired.length === 0 ? undefined : { segment, patches, offsets, repaired };
+    return patches.length + repaired.length === 0 ? undefined : { segment, patches, pages, repaired };
   }
 
-  /** The payload for a frame of which the position is known; `undefined` if it is undamaged. */
+  /** The frame of an entry, by its header; `undefined` if that is not there. */
+  private frameOf(segment: Segment, file: SizedFile, page: Page, index: Index): FoundFrame | undefined {
+    const { codec } = this;
+    const { baseLsn } = segment.header;
+    selectSegment(codec, segment.header);
+    for (let at = page.offset; at < page.endOffset;) {
+      const filled = readFull(file, codec.chunk.subarray(0, Math.min(page.endOffset - at, CHUNK_BYTES)), at);
+      const found = codec.wasm.find(codec.chunkAt, filled, baseLsn + at, index);
+      if (found + FRAME_HEADER_BYTES <= filled) {
+        const head = codec.chunk.slice(found, found + FRAME_HEADER_BYTES);
+        return { offset: at + found, head, header: decodeFrameHeader(head) };
+      }
+      if (filled < FRAME_HEADER_BYTES) break;
+      at += found;
+    }
+    return undefined;
+  }
+
+  /** The payload, or the whole frame, for a frame whose header is valid; `undefined` if it is undamaged. */
   private planFrame(
     segment: Segment,
     file: SizedFile,
     entry: TakenEntry,
-    offset: number,
-    room: number,
+    { offset, head, header }: FoundFrame,
+    live: LiveEntries,
+    entries: ReadonlyMap<Index, TakenEntry>,
   ): Patch | undefined {
     const { codec } = this;
-    const lsn = segment.header.baseLsn + offset;
-    const { command } = entry;
-    const head = new Uint8Array(FRAME_HEADER_BYTES);
-    readFull(file, head, offset);
-    selectSegment(codec, segment.header);
-    codec.chunk.set(head);
-    if (codec.wasm.checkHeader(codec.chunkAt, lsn) !== 0) {
-      const { changes } = this.stateAt(segment, file, offset);
-      return { offset, bytes: this.layOut(segment, offset, room, [entry], changes) };
-    }
-    const header = decodeFrameHeader(head);
+    const room = frameBytes(header.length) - FRAME_HEADER_BYTES;
+    if (room > ROOM_BYTES_MAX) throw misfit(segment, offset, room, [entry]);
     const sum = new DataView(head.buffer).getBigUint64(FRAME_PAYLOAD_CHECKSUM, true);
-    if (header.kind !== KIND_ENTRY || header.index !== entry.index) throw this.refuse(entry, "another frame is there");
-    if (header.term !== entry.term) throw this.refuse(entry, `its term was ${header.term}, not ${entry.term}`);
+    const found = new Uint8Array(header.length);
+    const isRead = readFull(file, found, offset + FRAME_HEADER_BYTES) === found.length;
+    const isIntact = isRead && codec.hash(found, 0n) === sum;
     const kind = (header.flags & FLAG_CONFIG) === 0 ? "normal" : "config";
-    if (kind !== entry.kind) throw this.refuse(entry, `its kind was "${kind}", not "${entry.kind}"`);
-    if (header.length !== command.length) {
-      throw this.refuse(entry, `its command had ${header.length} bytes, not ${command.length}`);
+    const known = isIntact ? commandsIn(header, found) : undefined;
+    for (const index of live.indexes) {
+      const one = entries.get(index);
+      if (one === undefined) continue;
+      if (header.term !== one.term) throw this.refuse(one, `its term was ${header.term}, not ${one.term}`);
+      if (kind !== one.kind) throw this.refuse(one, `its kind was "${kind}", not "${one.kind}"`);
+      const command = known?.[index - header.index];
+      if (command !== undefined && !isSame(command, one.command)) throw this.refuse(one, "its command was another");
     }
-    if (codec.hash(command, 0n) !== sum) throw this.refuse(entry, "the checksum of its command was another");
-    const found = new Uint8Array(command.length);
-    readFull(file, found, offset + FRAME_HEADER_BYTES);
-    if (found.every((byte, i) => byte === command[i])) return undefined;
-    // With its padding: it may be the last frame of a file that was cut off.
-    const padded = new Uint8Array(frameBytes(command.length) - FRAME_HEADER_BYTES);
-    padded.set(command);
-    return { offset: offset + FRAME_HEADER_BYTES, bytes: padded };
+    if (isIntact) return undefined;
+    const missing = live.indexes.find((index) => !entries.has(index));
+    if (missing !== undefined) throw this.needsAll(segment.path, offset, live.indexes);
+    return this.layFrame(segment, offset, header, sum, entries, live) ?? this.refuseFrame(entry, header);
   }
 
-  /** The frames for a stretch in which all headers are lost; `false` if the entries for it are not all there. */
+  /** Lays out a frame of which the header survives. */
+  private layFrame(
+    segment: Segment,
+    offset: number,
+    header: FrameHeader,
+    sum: bigint,
+    entries: ReadonlyMap<Index, TakenEntry>,
+    live: LiveEntries,
+  ): Patch | undefined {
+    const { codec } = this;
+    const all = Array.from({ length: entriesIn(header) }, (_, nth) => entries.get(header.index + nth));
+    const isWhole = all.every((one) => one !== undefined) && header.count > 0;
+    const payload = isWhole ? payloadOf(all as TakenEntry[], header.length) : undefined;
+    if (payload !== undefined && codec.hash(payload, 0n) === sum) {
+      // With its padding: it may be the last frame of a file that was cut off.
+      const bytes = new Uint8Array(frameBytes(header.length) - FRAME_HEADER_BYTES);
+      bytes.set(payload);
+      return { offset: offset + FRAME_HEADER_BYTES, bytes };
+    }
+    const wasRepaired = (header.flags & FLAG_REPAIRED) !== 0;
+    if (live.indexes.length === all.length && !wasRepaired) return undefined;
+    // The log does not have some of them any more: these are written empty, and leave slack.
+    const isLive = new Set(live.indexes);
+    const kept = all.map((one, nth) => one !== undefined && isLive.has(header.index + nth) ? one : NO_ENTRY);
+    const slack = slackPayload(kept, header.length);
+    return slack && { offset, bytes: sealRepaired(codec, segment.header, offset, header, slack) };
+  }
+
+  private refuseFrame(entry: TakenEntry, { count, length }: FrameHeader): never {
+    const { command } = entry;
+    if (count !== 1) throw this.refuse(entry, "the checksum of its frame, which it shares with others, was another");
+    if (length !== command.length) throw this.refuse(entry, `its command had ${length} bytes, not ${command.length}`);
+    throw this.refuse(entry, "the checksum of its command was another");
+  }
+
+  private needsAll(path: string, offset: number, indexes: readonly Index[]): WalLogError {
+    const [first, last] = [indexes[0]!, indexes.at(-1)!];
+    return new WalLogError(
+      "INVALID_ARGUMENT",
+      `Cannot repair ${path} at byte ${offset}: the entries ${first} to ${last} lie in one damaged frame; give all of them`,
+      { path, offset },
+    );
+  }
+
+  /** Plans the frames for a stretch in which all headers are lost; returns the entries that they hold. */
   private planGap(
     segment: Segment,
     file: SizedFile,
     gap: Damage,
     entries: ReadonlyMap<Index, TakenEntry>,
     patches: Patch[],
-    offsets: Map<Index, number>,
-  ): boolean {
+    pages: Map<Index, number>,
+  ): readonly TakenEntry[] {
     const { firstIndex = 1, lastIndex = 0 } = gap;
     const end = gap.offset + gap.bytes;
     const { wanted, lost } = lostIn(segment, gap, entries);
     // Nothing is wanted of what was there, and frames put there now would not fit what comes behind.
-    if (wanted === 0 || lost.length === 0) return false;
+    if (wanted === 0 || lost.length === 0) return [];
     if (lost.length < wanted) {
       throw new WalLogError(
         "INVALID_ARGUMENT",
@@ -196,35 +261,48 @@ export class SegmentRepairer {
     }
     const first = lost[0]!.index;
     const state = this.stateAt(segment, file, gap.offset);
-    const next = state.nextIndex;
     const changes = this.changesBehind(segment, file, end) ?? state.changes;
     // A snapshot that made the log jump is lost with them.
-    if (first > next) throw misfit(segment, gap.offset, gap.bytes, lost);
-    let from = gap.offset;
-    if (first < next) {
-      // Entries that begin below where the log had come to by then followed on a truncation.
-      patches.push({ offset: from, bytes: this.layOut(segment, from, FRAME_HEADER_BYTES, [], changes, first) });
-      from += FRAME_HEADER_BYTES;
-    }
-    const place = (frames: readonly TakenEntry[], end: number) => {
-      if (end === from) return;
-      patches.push({ offset: from, bytes: this.layOut(segment, from, end - from, frames, changes) });
-      for (const { index, command } of frames) {
-        offsets.set(index, from);
-        from += frameBytes(command.length);
-      }
-      from = end;
+    if (first > state.nextIndex) throw misfit(segment, gap.offset, gap.bytes, lost);
+    // Entries that begin below where the log had come to by then followed on a truncation.
+    let cut = first < state.nextIndex
+      ? { index: first, term: Math.max(this.index.termAt(first - 1) ?? 0, 0) }
+      : undefined;
+    const place = (from: number, to: number, some: readonly TakenEntry[]) => {
+      if (to === from) return;
+      const bytes = layRepair(this.codec, segment.header, from, to - from, some, changes, cut);
+      if (bytes === undefined) throw misfit(segment, from, to - from, some);
+      patches.push({ offset: from, bytes });
+      if (some.length > 0) pages.set(some[0]!.index, from + (cut === undefined ? 0 : FRAME_HEADER_BYTES));
+      cut = undefined;
     };
-    // A segment index tells where each of them lay; what lay between them was no entry, or is not needed.
-    const places = lost.map(({ index }) => segment.offsetOf(index));
-    if (places.includes(OFFSET_LOST)) place(lost, end);
-    else {
-      lost.forEach((entry, i) => {
-        place([], places[i]!);
-        place([entry], places[i + 1] ?? end);
-      });
+    // A segment index tells where pages began. Frames must begin there again, for whoever reads by that index.
+    const begun = this.indexedPages(segment, file, gap.offset, end, lost);
+    begun.forEach(([at, index], i) => {
+      const [to, behind] = begun[i + 1] ?? [end, Infinity];
+      place(at, to, lost.filter((one) => one.index >= index && one.index < behind));
+    });
+    return lost;
+  }
+
+  /** Where frames must begin within a gap: offset, and index of the first entry from there on. */
+  private indexedPages(
+    segment: Segment,
+    file: SizedFile,
+    from: number,
+    to: number,
+    lost: readonly TakenEntry[],
+  ): readonly (readonly [offset: number, index: Index])[] {
+    const begun: (readonly [number, Index])[] = [[from, 0]];
+    const found = readTrailer(this.codec, file, file.size(), segment.header);
+    const table = found && readIndexPages(this.codec, file, found.trailer);
+    for (let at = 0; table !== undefined && at < table.length; at += 2) {
+      const [first, offset] = [table[at]!, table[at + 1]!];
+      if (offset < from || offset >= to || !lost.some(({ index }) => index === first)) continue;
+      if (offset === from) begun.pop();
+      begun.push([offset, first]);
     }
-    return true;
+    return begun;
   }
 
   /**
@@ -238,8 +316,8 @@ export class SegmentRepairer {
     try {
       const { damage } = this.scan(segment, file, segment.endOffset);
       // What was discarded since is no loss.
-      return damage.map((one) => ({ ...one, ...entriesWithin(segment, one) }))
-        .filter((one) => one.kind !== "entry" || liveIndexes(this.index, one) !== undefined);
+      return damage.map((one) => placeDamage(segment, one))
+        .filter((one) => one.kind !== "entries" || liveIndexes(this.index, one) !== undefined);
     } finally {
       file.close();
     }
@@ -275,63 +353,6 @@ export class SegmentRepairer {
       from = replay.passDamage(scanned, file, step.value, limit);
     }
     return replay;
-  }
-
-  /**
-   * Frames for a truncation, entries, and behind them checkpoints that fill the room that is left.
-   *
-   * @param changes The count of changes behind them.
-   */
-  private layOut(
-    segment: Segment,
-    offset: number,
-    room: number,
-    entries: readonly TakenEntry[],
-    changes: number,
-    cut = 0,
-  ): Uint8Array {
-    const { codec } = this;
-    if (room < 0 || room > ROOM_BYTES_MAX) throw misfit(segment, offset, room, entries);
-    const bytes = new Uint8Array(room);
-    let at = 0;
-    const put = (kind: number, term: number, index: number, flags: number, payload: Uint8Array) => {
-      const total = frameBytes(payload.length);
-      if (at + total > room) return false;
-      const header = encodeFrameHeader({
-        length: payload.length,
-        term,
-        index,
-        kind,
-        flags: FLAG_REPAIRED | flags,
-        changes: changes % CHANGES_END,
-        count: kind === KIND_ENTRY ? 1 : 0,
-        unproven: 0,
-      });
-      new DataView(header.buffer).setBigUint64(FRAME_PAYLOAD_CHECKSUM, codec.hash(payload, 0n), true);
-      codec.chunk.set(header);
-      selectSegment(codec, segment.header);
-      // The frame claims nothing of what was durable: position 0 always is.
-      codec.wasm.sealHeaderOnly(codec.chunkAt, segment.header.baseLsn + offset + at, 0);
-      bytes.set(codec.chunk.subarray(0, FRAME_HEADER_BYTES), at);
-      bytes.set(payload, at + FRAME_HEADER_BYTES);
-      at += total;
-      return true;
-    };
-    if (cut > 0) put(KIND_TRUNCATE, Math.max(this.index.termAt(cut - 1) ?? 0, 0), cut, 0, new Uint8Array(0));
-    for (const { term, index, kind, command } of entries) {
-      if (!put(KIND_ENTRY, term, index, kind === "normal" ? 0 : FLAG_CONFIG, command)) {
-        throw misfit(segment, offset, room, entries);
-      }
-    }
-    while (at < room) {
-      // Never so little left that no frame fits it.
-      const left = room - at - FRAME_HEADER_BYTES;
-      const payload = left < 2 * REPAIR_FILLER_BYTES ? left : REPAIR_FILLER_BYTES;
-      if (left < 0 || !put(KIND_CHECKPOINT, 0, 0, 0, new Uint8Array(payload))) {
-        throw misfit(segment, offset, room, entries);
-      }
-    }
-    return bytes;
   }
 
   private refuse(entry: TakenEntry, found: string): WalLogError {
@@ -409,6 +430,43 @@ export class SegmentRepairer {
   }
 }
 
+/** A frame whose header is valid. */
+interface FoundFrame {
+  readonly offset: number;
+  readonly head: Uint8Array<ArrayBuffer>;
+  readonly header: FrameHeader;
+}
+
+/** The entries of a frame that the log still has in it. */
+interface LiveEntries {
+  readonly indexes: readonly Index[];
+}
+
+const NO_ENTRY = { command: new Uint8Array(0) };
+
+function liveEntries({ header }: FoundFrame, page: Page, firstIndex: Index): LiveEntries {
+  const first = Math.max(header.index, page.first, firstIndex);
+  const end = Math.min(indexBehind(header), page.end);
+  return { indexes: Array.from({ length: Math.max(end - first, 0) }, (_, i) => first + i) };
+}
+
+/** The commands in the valid payload of an entries frame. */
+function commandsIn(header: FrameHeader, payload: Uint8Array): Uint8Array[] {
+  if (header.count === 1) return [payload];
+  const entries = entriesIn(header);
+  const view = new DataView(payload.buffer);
+  let at = entries * LENGTH_BYTES;
+  return Array.from({ length: entries }, (_, nth) => {
+    const from = at;
+    at += view.getUint32(nth * LENGTH_BYTES, true);
+    return payload.subarray(from, at);
+  });
+}
+
+function isSame(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((byte, i) => byte === b[i]);
+}
+
 /**
  * The lost entries of a gap that are still part of the log. Entries that were truncated since, and rewritten elsewhere,
  * are not.
@@ -420,16 +478,15 @@ function lostIn(
   { firstIndex = 1, lastIndex = 0, offset, bytes }: Damage,
   entries: ReadonlyMap<Index, TakenEntry>,
 ): { readonly wanted: number; readonly lost: readonly TakenEntry[] } {
-  const first = Math.max(firstIndex, segment.firstIndex);
-  const last = Math.min(lastIndex, segment.firstIndex + segment.count - 1);
-  const wanted = segment.countDamaged(first, last, offset, offset + bytes);
+  let wanted = 0;
   const lost: TakenEntry[] = [];
-  const take = (entry: TakenEntry | undefined) => {
-    if (entry !== undefined && segment.isDamaged(entry.index, offset, offset + bytes)) lost.push(entry);
-  };
-  // A header can claim that any number of entries was lost.
-  if (last - first < entries.size) { for (let index = first; index <= last; index++) take(entries.get(index)); }
-  else for (const entry of entries.values()) if (entry.index >= first && entry.index <= last) take(entry);
+  for (const [first, last] of segment.damaged(firstIndex, lastIndex, { from: offset, to: offset + bytes })) {
+    wanted += last - first + 1;
+    // A header can claim that any number of entries was lost.
+    if (last - first < entries.size) {
+      for (let index = first; index <= last; index++) if (entries.has(index)) lost.push(entries.get(index)!);
+    } else for (const entry of entries.values()) if (entry.index >= first && entry.index <= last) lost.push(entry);
+  }
   lost.sort((a, b) => a.index - b.index);
   return { wanted, lost };
 }

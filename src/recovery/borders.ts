@@ -12,7 +12,7 @@ import { readFull } from "../io/full.ts";
 import { openSized } from "../io/sized_file.ts";
 import type { Index } from "../api/types.ts";
 import type { Chain, Link } from "./chain.ts";
-import { decodeFrameHeader, FLAG_REPAIRED, FRAME_HEADER_BYTES, frameBytes } from "../format/frame.ts";
+import { decodeFrameHeader, entriesThatFit, FLAG_REPAIRED, FRAME_HEADER_BYTES, frameBytes } from "../format/frame.ts";
 import { lowestDroppedSince } from "../format/checkpoint.ts";
 import { SEGMENT_HEADER_BYTES } from "../format/header_block.ts";
 import type { SegmentHeader } from "../format/segment_header.ts";
@@ -68,7 +68,7 @@ export class Borders {
     } else if (replay.damage.at(-1)?.path === segment.path) {
       this.reconcile(segment, link, replay.damage.at(-1)!);
     } else if (
-      segment.fetchOffsets === undefined &&
+      !segment.isIndexed &&
       (!sameState(replay.state, state) || (previousChecksum !== 0 && segment.lastChecksum !== previousChecksum)) &&
       // A repair writes what it knows was there, and not in the same bytes; the header says the rest.
       !this.wasRepaired(segment)
@@ -110,7 +110,7 @@ export class Borders {
     if (lowest !== undefined) return Math.max(lowest, replay.index.snapshotIndex + 1);
     // What they dropped they held anew, as much as there was room for.
     const [next, end] = isOne ? [floor, segment.endLsn] : [state.nextIndex, baseLsn];
-    return Math.max(next - Math.floor((end - knownTo) / FRAME_HEADER_BYTES), replay.index.snapshotIndex + 1);
+    return Math.max(next - entriesThatFit(end - knownTo), replay.index.snapshotIndex + 1);
   }
 
   /** Whether a valid segment has frames that a repair wrote. */
@@ -170,7 +170,7 @@ export class Borders {
    * @throws {WalLogError} `CORRUPT`.
    */
   requirePlausible(link: Link, entries: number, bytes: number): void {
-    if (entries <= bytes / FRAME_HEADER_BYTES) return;
+    if (entries <= entriesThatFit(bytes)) return;
     const { path, size } = link.file;
     const reason = `it says that ${entries} entries lay in ${bytes} bytes before it`;
     const damage: Damage = { ...lostBefore(path, "segment header"), bytes: size, reason };

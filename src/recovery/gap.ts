@@ -15,7 +15,7 @@
  * @module
  */
 
-import { CHANGES_END, FRAME_HEADER_BYTES } from "../format/frame.ts";
+import { CHANGES_END, entriesThatFit, FRAME_HEADER_BYTES } from "../format/frame.ts";
 import type { Index } from "../api/types.ts";
 
 /** The log in front of a gap. */
@@ -63,16 +63,15 @@ export type GapContents =
  * @returns What it held.
  */
 export function explainGap(before: BeforeGap, bytes: number, after: AfterGap): GapContents {
-  const room = Math.floor(bytes / FRAME_HEADER_BYTES);
   const entries = after.nextIndex - before.nextIndex;
-  if (entries > room) return { kind: "jumped" };
+  if (entries > entriesThatFit(bytes)) return { kind: "jumped" };
   const wentBack = entries < 0 && !after.isAtLeast;
-  const changes = changesIn(room, after.changes);
+  const changes = changesIn(bytes, after.changes);
   if (changes === 0 && !wentBack) return { kind: "quiet" };
   const kept = before.canHaveSnapshot && after.snapshotIndex !== before.snapshotIndex ? "untouched" : "hard states";
   if (after.lowestDropped === Infinity && !wentBack) return { kind: kept };
   // What a truncation dropped, the gap held anew. So no more was replaced than fits in it beside the truncation.
-  const fits = after.nextIndex - Math.max(room - 1, 0);
+  const fits = after.nextIndex - entriesThatFit(bytes - FRAME_HEADER_BYTES);
   const lowest = Math.max(fits, after.lowestDropped ?? 0, after.floor);
   if (lowest >= before.nextIndex && !wentBack && !after.isAtLeast && !before.canHaveSnapshot) return { kind: kept };
   return {
@@ -82,8 +81,8 @@ export function explainGap(before: BeforeGap, bytes: number, after: AfterGap): G
 }
 
 /** How many changes a gap held; `undefined` if that is unknown. */
-function changesIn(room: number, held: AfterGap["changes"]): number | undefined {
+function changesIn(bytes: number, held: AfterGap["changes"]): number | undefined {
   if ("exact" in held) return held.exact;
   // With room for as many changes as the counter can show, equal counters prove nothing.
-  return room < CHANGES_END ? held.modulo % CHANGES_END : undefined;
+  return bytes < CHANGES_END * FRAME_HEADER_BYTES ? held.modulo % CHANGES_END : undefined;
 }

@@ -20,8 +20,9 @@ import {
   FRAME_ALIGNMENT,
   FRAME_HEADER_BYTES,
   frameBytes,
+  indexBehind,
   KIND_CHECKPOINT,
-  KIND_ENTRY,
+  KIND_ENTRIES,
 } from "../format/frame.ts";
 import type { PlacedSlot } from "../format/durable_slot.ts";
 import type { Identity } from "../format/identity.ts";
@@ -165,6 +166,10 @@ export class Recovery {
       // The last frame may be lost, in which case its checksum is, and a file that is restored has it again.
       const provenChecksum = replay.gapOffset !== undefined ? 0 : head.lastChecksum;
       if (slot?.lsn === proven.lsn) replay.settle(head, slot.checkpoint);
+      replay.keepOpenBatch();
+      const provenNext = replay.index.nextIndex;
+      // What follows may have to move to another segment: a page begins with it.
+      head.breakPage();
       let provenState = replay.state;
       replay.settledState = undefined;
       replay.settledTruncated = Infinity;
@@ -226,7 +231,7 @@ export class Recovery {
         provenChecksum,
         provenTruncated,
         unprovenTruncated,
-        provenIndex: Math.min(head.firstIndex + head.countBelow(provenOffset), replay.index.nextIndex) - 1,
+        provenIndex: Math.min(provenNext, replay.index.nextIndex) - 1,
         cut: stop === undefined ? undefined : this.describeCut(head, file, stop, size),
         damage: judged.damage,
         harmless: judged.harmless,
@@ -316,7 +321,7 @@ export class Recovery {
     const frames = replay.run(head, file, from, size);
     for (;;) {
       const step = frames.next();
-      if (step.done) return step.value?.offset;
+      if (step.done) return replay.dropOpenBatch(head) ?? step.value?.offset;
       yield { bytesDone: replay.bytesRead, bytesTotal };
     }
   }
@@ -350,12 +355,12 @@ export class Recovery {
       while (frame + FRAME_HEADER_BYTES <= count) {
         frame += wasm.seek(chunkAt + frame, count - frame, head.header.baseLsn + at + frame);
         if (frame + FRAME_HEADER_BYTES > count) break;
-        const { kind, index, length } = decodeFrameHeader(codec.chunk.subarray(frame));
-        if (kind === KIND_ENTRY) {
-          firstIndex = Math.min(firstIndex ?? index, index);
-          lastIndex = Math.max(lastIndex ?? index, index);
+        const header = decodeFrameHeader(codec.chunk.subarray(frame));
+        if (header.kind === KIND_ENTRIES) {
+          firstIndex = Math.min(firstIndex ?? header.index, header.index);
+          lastIndex = Math.max(lastIndex ?? 0, indexBehind(header) - 1);
         }
-        frame += frameBytes(length);
+        frame += frameBytes(header.length);
       }
       if (count < CHUNK_BYTES) break;
       at += Math.max(frame, FRAME_ALIGNMENT);

@@ -17,8 +17,13 @@ import {
   SCAN_OUT_OF_ORDER,
   SCAN_SLOTS,
   SCAN_TABLE_FULL,
+  SLOT_BATCH_CHECKSUM,
+  SLOT_BATCH_FLAGS,
+  SLOT_BATCH_INDEX,
+  SLOT_BATCH_LSN,
   SLOT_CHANGES,
   SLOT_CONSUMED,
+  SLOT_ENTRIES_FRAMES,
   SLOT_EVENT,
   SLOT_HARD_STATES,
   SLOT_HARD_TERM,
@@ -29,6 +34,7 @@ import {
   SLOT_LAST_FLAGS,
   SLOT_LAST_TERM,
   SLOT_NEXT_INDEX,
+  SLOT_PAGE_FROM,
   SLOT_SNAPSHOT_INDEX,
   SLOT_WANTS_CHECKPOINT,
 } from "../codec/codec.ts";
@@ -41,8 +47,10 @@ import {
   CHANGES_END,
   changesBefore,
   decodeFrameHeader,
+  entriesIn,
   FLAG_CLEAR,
   FLAG_COPY,
+  FLAG_MORE,
   FLAG_REPAIRED,
   FRAME_ALIGNMENT,
   FRAME_HEADER_BYTES,
@@ -50,13 +58,15 @@ import {
   FRAME_PAYLOAD_CHECKSUM,
   frameBytes,
   type FrameHeader,
+  indexBehind,
   isReplacement,
   KIND_CHECKPOINT,
-  KIND_ENTRY,
+  KIND_ENTRIES,
   KIND_HARD_STATE,
   KIND_SEGMENT_INDEX,
   KIND_SNAPSHOT,
   KIND_TRUNCATE,
+  LENGTH_BYTES,
 } from "../format/frame.ts";
 import { SEGMENT_HEADER_BYTES } from "../format/header_block.ts";
 import type { SegmentHeader } from "../format/segment_header.ts";
@@ -70,7 +80,7 @@ import type { Scanned } from "./scan_thread.ts";
 import type { Segment } from "../log/segment.ts";
 
 const KIND_NAMES: Record<number, DamageKind> = {
-  [KIND_ENTRY]: "entry",
+  [KIND_ENTRIES]: "entries",
   [KIND_HARD_STATE]: "hard state",
   [KIND_TRUNCATE]: "truncate",
   [KIND_SNAPSHOT]: "snapshot",
@@ -217,6 +227,7 @@ export class Replay {
   private enter(): void {
     this.codec.set(SLOT_LAST_CHECKSUM, 0);
     this.codec.set(SLOT_LAST_FLAGS, 0);
+    this.codec.set(SLOT_BATCH_LSN, 0);
   }
 
   /**
@@ -300,6 +311,7 @@ export class Replay {
   /** Puts the index's state where the scan takes it from. */
   private setScanState(): void {
     const { codec, index } = this;
+    codec.set(SLOT_PAGE_FROM, index.segments.at(-1)?.pageFrom ?? 0);
     // Behind a gap the first frame that knows where the log had come to stops the scan, whatever it says.
     if (this.gap !== undefined) codec.setWide(SLOT_NEXT_INDEX, UNKNOWN_WIDE);
     else codec.set(SLOT_NEXT_INDEX, index.nextIndex);
@@ -312,9 +324,8 @@ export class Replay {
   /** Takes what a scan put into the tables. */
   private drain(segment: Segment): void {
     const { codec } = this;
-    const offsets = codec.offsets();
-    if (offsets.length === 0) return;
-    segment.pushAll(offsets);
+    if (codec.get(SLOT_ENTRIES_FRAMES) === 0) return;
+    segment.pushPages(codec.pages(), codec.get(SLOT_NEXT_INDEX));
     this.takeRuns(codec.runs());
     codec.clearTables();
   }
@@ -357,8 +368,8 @@ export class Replay {
     this.setScanState();
     if (this.gap !== undefined || !SCAN_SLOTS.every((slot) => codec.getWide(slot) === before[slot])) return false;
     for (const slot of SCAN_SLOTS) codec.setWide(slot, scanned.state[slot]!);
-    if (scanned.offsets.length > 0) {
-      segment.adopt(scanned.offsets);
+    if (scanned.pages.length > 0) {
+      segment.pushPages(scanned.pages, codec.get(SLOT_NEXT_INDEX));
       const { runs } = scanned;
       this.takeRuns(Array.from({ length: runs.length / 2 }, (_, i) => [Number(runs[i * 2]), Number(runs[i * 2 + 1])]));
     }
@@ -463,7 +474,8 @@ export class Replay {
     const view = new DataView(new ArrayBuffer(FRAME_HEADER_BYTES));
     readFull(file, new Uint8Array(view.buffer), offset);
     const isSegmentIndex = header.kind === KIND_SEGMENT_INDEX;
-    if (end > limit || (header.kind !== KIND_ENTRY && !isSegmentIndex)) return false;
+    if (end > limit || (header.kind !== KIND_ENTRIES && !isSegmentIndex)) return false;
+    if (!isSegmentIndex && !this.lengthsFit(file, offset, header)) return false;
     if (!isSegmentIndex && !this.isInOrder(header) && this.gap === undefined) return false;
     codec.wasm.hashStart(header.length);
     let filled = 0;
@@ -484,23 +496,63 @@ export class Replay {
       this.indexOffset = offset;
       return true;
     }
-    this.takeEntry(segment, offset, header);
+    this.takeEntries(segment, offset, header);
     codec.set(SLOT_LAST_CHECKSUM, view.getUint32(FRAME_HEADER_CHECKSUM, true));
     codec.set(SLOT_LAST_FLAGS, header.flags);
     segment.endOffset = end;
     return true;
   }
 
-  /** Takes an entry outside the scan. */
-  private takeEntry(segment: Segment, offset: number, header: FrameHeader): void {
-    const { index } = this;
+  /** Whether the lengths in an entries frame that exceeds a chunk add up to its payload. */
+  private lengthsFit(file: SizedFile, offset: number, header: FrameHeader): boolean {
+    if (header.count === 1) return true;
+    const table = new Uint8Array(entriesIn(header) * LENGTH_BYTES);
+    if (table.length > header.length) return false;
+    readFull(file, table, offset + FRAME_HEADER_BYTES);
+    const sum = new Uint32Array(table.buffer).reduce((all, length) => all + length, table.length);
+    return sum === header.length || (sum < header.length && (header.flags & FLAG_REPAIRED) !== 0);
+  }
+
+  /** Takes an entries frame outside the scan. */
+  private takeEntries(segment: Segment, offset: number, header: FrameHeader): void {
+    const { index, codec } = this;
     if (this.gap !== undefined) this.reach(segment, header);
+    if ((header.flags & FLAG_MORE) === 0) codec.set(SLOT_BATCH_LSN, 0);
+    else if (codec.get(SLOT_BATCH_LSN) === 0) {
+      codec.set(SLOT_BATCH_LSN, segment.header.baseLsn + offset);
+      codec.set(SLOT_BATCH_INDEX, header.index);
+      codec.set(SLOT_BATCH_CHECKSUM, codec.get(SLOT_LAST_CHECKSUM));
+      codec.set(SLOT_BATCH_FLAGS, codec.get(SLOT_LAST_FLAGS));
+    }
     index.runs.push(header.index, header.term);
-    segment.push(offset);
-    index.nextIndex = header.index + 1;
+    segment.push(offset, entriesIn(header));
+    index.nextIndex = indexBehind(header);
     index.lastTerm = header.term;
     this.countUpTo(header);
     this.setScanState();
+  }
+
+  /**
+   * Drops a batch of entries of which the end is missing. An append is recovered whole, or not at all.
+   *
+   * @param segment The segment, the last that was opened.
+   * @returns Offset of the batch's first frame; `undefined` if the last batch is whole.
+   */
+  dropOpenBatch(segment: Segment): number | undefined {
+    const { codec, index } = this;
+    const lsn = codec.get(SLOT_BATCH_LSN);
+    if (lsn === 0) return undefined;
+    index.truncate(codec.get(SLOT_BATCH_INDEX));
+    segment.endOffset = lsn - segment.header.baseLsn;
+    segment.lastChecksum = codec.get(SLOT_BATCH_CHECKSUM);
+    segment.lastFlags = codec.get(SLOT_BATCH_FLAGS);
+    codec.set(SLOT_BATCH_LSN, 0);
+    return segment.endOffset;
+  }
+
+  /** Lets a batch that was begun count as whole: it was proven durable, and so the append had returned. */
+  keepOpenBatch(): void {
+    this.codec.set(SLOT_BATCH_LSN, 0);
   }
 
   /** Counts the changes up to a frame that is taken outside of the scan. */
@@ -519,7 +571,7 @@ export class Replay {
   private isInOrder(header: FrameHeader): boolean {
     const isFill = (header.flags & FLAG_REPAIRED) !== 0;
     if (!isFill && moreChanges(this.codec.get(SLOT_CHANGES), changesBefore(header)) !== 0) return false;
-    const tellsNext = header.kind === KIND_ENTRY || (header.kind === KIND_CHECKPOINT && !isFill);
+    const tellsNext = header.kind === KIND_ENTRIES || (header.kind === KIND_CHECKPOINT && !isFill);
     return !tellsNext || header.index === this.index.nextIndex;
   }
 
@@ -534,7 +586,7 @@ export class Replay {
     const more = moreChanges(before, changesBefore(header));
     this.codec.set(SLOT_CHANGES, before + more);
     gap.held += more;
-    if (header.kind === KIND_ENTRY || header.kind === KIND_CHECKPOINT) {
+    if (header.kind === KIND_ENTRIES || header.kind === KIND_CHECKPOINT) {
       this.settleGap(segment, header.index);
       if (header.kind === KIND_CHECKPOINT && header.length === CHECKPOINT_PAYLOAD_BYTES) {
         this.learnLastTerm(header.term);
@@ -559,15 +611,16 @@ export class Replay {
     const next = header === undefined ? limit : offset + frameBytes(header.length);
     // A header that reaches past the limit, or is out of order, does not tell the truth about what is here.
     if (header !== undefined && next <= limit && this.isPossible(header)) {
-      const isEntry = header.kind === KIND_ENTRY;
+      const isEntry = header.kind === KIND_ENTRIES;
+      const isRange = isEntry || header.kind === KIND_SNAPSHOT;
       this.damage.push({
         kind: KIND_NAMES[header.kind] ?? "frames",
         path: segment.path,
         offset,
         bytes: next - offset,
-        firstIndex: isEntry || header.kind === KIND_SNAPSHOT ? header.index : undefined,
-        lastIndex: isEntry || header.kind === KIND_SNAPSHOT ? header.index : undefined,
-        term: isEntry || header.kind === KIND_SNAPSHOT ? header.term : undefined,
+        firstIndex: isRange ? header.index : undefined,
+        lastIndex: isRange ? indexBehind(header) - 1 : undefined,
+        term: isRange ? header.term : undefined,
         reason: stop.reason,
       });
       // The header survives, so that index, term and effect are known; only the payload is lost.
@@ -576,8 +629,13 @@ export class Replay {
       this.codec.set(SLOT_LAST_CHECKSUM, new DataView(head.buffer).getUint32(FRAME_HEADER_CHECKSUM, true));
       this.codec.set(SLOT_LAST_FLAGS, header.flags);
       segment.lastChecksum = this.codec.get(SLOT_LAST_CHECKSUM);
-      if (isEntry) this.takeEntry(segment, offset, header);
-      else {
+      if (isEntry) {
+        // A page of its own, and another one behind it, so that the damage is to the entries of this frame alone.
+        segment.breakPage();
+        this.takeEntries(segment, offset, header);
+        segment.breakPage();
+        this.setScanState();
+      } else {
         if (this.gap !== undefined) this.reach(segment, header);
         if (isReplacement(header.kind)) this.takeEvent(segment, head);
         this.countUpTo(header);
@@ -596,6 +654,7 @@ export class Replay {
       reason: stop.reason,
     };
     this.damage.push(place);
+    segment.breakPage();
     this.openGap(segment, file, place, limit);
     this.setScanState();
     if (resume - offset >= FRAME_HEADER_BYTES) {

@@ -13,13 +13,14 @@ import {
   SCAN_MORE,
   SCAN_TABLE_FULL,
   SLOT_CONSUMED,
-  SLOT_OFFSETS,
+  SLOT_ENTRIES_FRAMES,
+  SLOT_NEXT_INDEX,
+  SLOT_PAGES,
   SLOT_RUNS,
   SLOTS,
 } from "../codec/codec.ts";
 import type { Threads } from "../io/file_system.ts";
 import type { Link } from "./chain.ts";
-import { FRAME_HEADER_BYTES } from "../format/frame.ts";
 import { SEGMENT_HEADER_BYTES } from "../format/header_block.ts";
 import { TERM_UNKNOWN } from "../format/numbers.ts";
 import { Replay } from "./replay.ts";
@@ -78,7 +79,17 @@ export class ScanAhead {
       claimant: CLAIMED_THERE,
       chunkAt: codec.chunkAt,
       chunkBytes: CHUNK_BYTES,
-      constants: { SLOTS, SLOT_CONSUMED, SLOT_OFFSETS, SLOT_RUNS, SCAN_MORE, SCAN_TABLE_FULL, PAGE_BYTES },
+      constants: {
+        SLOTS,
+        SLOT_CONSUMED,
+        SLOT_ENTRIES_FRAMES,
+        SLOT_NEXT_INDEX,
+        SLOT_PAGES,
+        SLOT_RUNS,
+        SCAN_MORE,
+        SCAN_TABLE_FULL,
+        PAGE_BYTES,
+      },
     };
     try {
       this.end = threads.start(SCAN_SEGMENTS, input, (answer: ScanAnswer | undefined) => {
@@ -133,6 +144,7 @@ function requestFor(link: Link, next: Link, replay: Replay): ScanRequest | undef
   // With truncations there are more entries than the headers tell, and other frames than a scan goes through.
   if (!link.joined || next.file.header.floor < state.nextIndex) return undefined;
   if (state.lastTerm === TERM_UNKNOWN || state.replacementsLost || end > size) return undefined;
-  if (entries < 0 || entries > (end - SEGMENT_HEADER_BYTES) / FRAME_HEADER_BYTES) return undefined;
-  return { path, start: SEGMENT_HEADER_BYTES, end, baseLsn, entries, state: replay.scanStateAt(header) };
+  if (entries < 0) return undefined;
+  const { nextIndex } = next.file.header.state;
+  return { path, start: SEGMENT_HEADER_BYTES, end, baseLsn, nextIndex, state: replay.scanStateAt(header) };
 }

@@ -21,16 +21,16 @@ export interface ScanRequest {
   /** Offset behind the last frame. */
   readonly end: number;
   readonly baseLsn: number;
-  /** Entries that it has. */
-  readonly entries: number;
+  /** The next index behind it. */
+  readonly nextIndex: number;
   /** The codec's slots at its start. */
   readonly state: BigUint64Array<ArrayBuffer>;
 }
 
 /** What was found in a segment. */
 export interface Scanned {
-  /** Offsets of its entries, in units of 8 bytes. */
-  readonly offsets: Uint32Array<ArrayBuffer>;
+  /** Where its pages begin: first index and offset, in turn. */
+  readonly pages: Float64Array<ArrayBuffer>;
   /** Where terms begin: index and term, in turn. */
   readonly runs: readonly bigint[];
   /** The codec's slots at its end. */
@@ -60,7 +60,15 @@ export interface ScanInput {
   /** The codec's constants by name. */
   readonly constants: Readonly<
     Record<
-      "SLOTS" | "SLOT_CONSUMED" | "SLOT_OFFSETS" | "SLOT_RUNS" | "SCAN_MORE" | "SCAN_TABLE_FULL" | "PAGE_BYTES",
+      | "SLOTS"
+      | "SLOT_CONSUMED"
+      | "SLOT_ENTRIES_FRAMES"
+      | "SLOT_NEXT_INDEX"
+      | "SLOT_PAGES"
+      | "SLOT_RUNS"
+      | "SCAN_MORE"
+      | "SCAN_TABLE_FULL"
+      | "PAGE_BYTES",
       number
     >
   >;
@@ -79,7 +87,8 @@ export function scanSegments(
   send: (answer: ScanAnswer, memory: readonly ArrayBuffer[]) => void,
 ): void {
   const { segments, claims, beats, claimant, chunkAt, chunkBytes, constants } = input;
-  const { SLOTS, SLOT_CONSUMED, SLOT_OFFSETS, SLOT_RUNS, SCAN_MORE, SCAN_TABLE_FULL, PAGE_BYTES } = constants;
+  const { SLOTS, SLOT_CONSUMED, SLOT_ENTRIES_FRAMES, SLOT_NEXT_INDEX, SLOT_PAGES, SLOT_RUNS } = constants;
+  const { SCAN_MORE, SCAN_TABLE_FULL, PAGE_BYTES } = constants;
   const codec = new WebAssembly.Instance(new WebAssembly.Module(input.wasm)).exports as unknown as CodecExports;
   const missing = chunkAt + chunkBytes - codec.memory.buffer.byteLength;
   if (missing > 0) codec.memory.grow(Math.ceil(missing / PAGE_BYTES));
@@ -87,10 +96,9 @@ export function scanSegments(
   const slots = new BigUint64Array(buffer, codec.STATE.value, SLOTS);
   const chunk = new Uint8Array(buffer, chunkAt, chunkBytes);
 
-  const scan = ({ start, end, baseLsn, entries, state }: ScanRequest, file: number): Scanned | undefined => {
-    const offsets = new Uint32Array(entries);
+  const scan = ({ start, end, baseLsn, nextIndex, state }: ScanRequest, file: number): Scanned | undefined => {
+    const pages: number[] = [];
     const runs: bigint[] = [];
-    let count = 0;
     slots.set(state);
     // The chunk holds the file's bytes from `at` on, `filled` of them.
     for (let at = start, filled = 0; at < end;) {
@@ -101,19 +109,17 @@ export function scanSegments(
       }
       Atomics.add(beats, 0, 1);
       const status = codec.scan(chunkAt, filled, chunkBytes, baseLsn + at);
-      const found = new Uint32Array(buffer, codec.OFFSETS.value, Number(slots[SLOT_OFFSETS]));
-      if (count + found.length > entries) return undefined;
-      offsets.set(found, count);
-      count += found.length;
+      pages.push(...new Float64Array(buffer, codec.PAGES.value, Number(slots[SLOT_PAGES]) * 2));
       runs.push(...new BigUint64Array(buffer, codec.RUNS.value, Number(slots[SLOT_RUNS]) * 2));
-      slots[SLOT_OFFSETS] = slots[SLOT_RUNS] = 0n;
+      slots[SLOT_PAGES] = slots[SLOT_RUNS] = slots[SLOT_ENTRIES_FRAMES] = 0n;
       const consumed = Number(slots[SLOT_CONSUMED]);
       if ((status !== SCAN_MORE && status !== SCAN_TABLE_FULL) || consumed === 0) return undefined;
       at += consumed;
       chunk.copyWithin(0, consumed, filled);
       filled -= consumed;
     }
-    return count === entries ? { offsets, runs, state: slots.slice() } : undefined;
+    if (Number(slots[SLOT_NEXT_INDEX]) !== nextIndex) return undefined;
+    return { pages: new Float64Array(pages), runs, state: slots.slice() };
   };
 
   for (let segment = segments.length - 1; segment >= 0; segment--) {
@@ -129,6 +135,6 @@ export function scanSegments(
     } catch {
       // Whatever it was, the thread that asked meets it too, and says so.
     }
-    send({ segment, scanned }, scanned === undefined ? [] : [scanned.offsets.buffer]);
+    send({ segment, scanned }, scanned === undefined ? [] : [scanned.pages.buffer]);
   }
 }

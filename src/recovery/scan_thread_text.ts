@@ -3,17 +3,17 @@
 /** The source of {@link scanSegments}. Text, because a bundler or a coverage tool would rewrite the function itself. */
 export const SCAN_SEGMENTS: string = `function scanSegments(input, files, send) {
   const { segments, claims, beats, claimant, chunkAt, chunkBytes, constants } = input;
-  const { SLOTS, SLOT_CONSUMED, SLOT_OFFSETS, SLOT_RUNS, SCAN_MORE, SCAN_TABLE_FULL, PAGE_BYTES } = constants;
+  const { SLOTS, SLOT_CONSUMED, SLOT_ENTRIES_FRAMES, SLOT_NEXT_INDEX, SLOT_PAGES, SLOT_RUNS } = constants;
+  const { SCAN_MORE, SCAN_TABLE_FULL, PAGE_BYTES } = constants;
   const codec = new WebAssembly.Instance(new WebAssembly.Module(input.wasm)).exports;
   const missing = chunkAt + chunkBytes - codec.memory.buffer.byteLength;
   if (missing > 0) codec.memory.grow(Math.ceil(missing / PAGE_BYTES));
   const { buffer } = codec.memory;
   const slots = new BigUint64Array(buffer, codec.STATE.value, SLOTS);
   const chunk = new Uint8Array(buffer, chunkAt, chunkBytes);
-  const scan = ({ start, end, baseLsn, entries, state }, file) => {
-    const offsets = new Uint32Array(entries);
+  const scan = ({ start, end, baseLsn, nextIndex, state }, file) => {
+    const pages = [];
     const runs = [];
-    let count = 0;
     slots.set(state);
     for (let at = start, filled = 0; at < end; ) {
       while (filled < chunkBytes && at + filled < end) {
@@ -23,19 +23,17 @@ export const SCAN_SEGMENTS: string = `function scanSegments(input, files, send) 
       }
       Atomics.add(beats, 0, 1);
       const status = codec.scan(chunkAt, filled, chunkBytes, baseLsn + at);
-      const found = new Uint32Array(buffer, codec.OFFSETS.value, Number(slots[SLOT_OFFSETS]));
-      if (count + found.length > entries) return void 0;
-      offsets.set(found, count);
-      count += found.length;
+      pages.push(...new Float64Array(buffer, codec.PAGES.value, Number(slots[SLOT_PAGES]) * 2));
       runs.push(...new BigUint64Array(buffer, codec.RUNS.value, Number(slots[SLOT_RUNS]) * 2));
-      slots[SLOT_OFFSETS] = slots[SLOT_RUNS] = 0n;
+      slots[SLOT_PAGES] = slots[SLOT_RUNS] = slots[SLOT_ENTRIES_FRAMES] = 0n;
       const consumed = Number(slots[SLOT_CONSUMED]);
       if (status !== SCAN_MORE && status !== SCAN_TABLE_FULL || consumed === 0) return void 0;
       at += consumed;
       chunk.copyWithin(0, consumed, filled);
       filled -= consumed;
     }
-    return count === entries ? { offsets, runs, state: slots.slice() } : void 0;
+    if (Number(slots[SLOT_NEXT_INDEX]) !== nextIndex) return void 0;
+    return { pages: new Float64Array(pages), runs, state: slots.slice() };
   };
   for (let segment = segments.length - 1; segment >= 0; segment--) {
     if (Atomics.compareExchange(claims, segment, 0, claimant) !== 0) continue;
@@ -49,6 +47,6 @@ export const SCAN_SEGMENTS: string = `function scanSegments(input, files, send) 
       }
     } catch {
     }
-    send({ segment, scanned }, scanned === void 0 ? [] : [scanned.offsets.buffer]);
+    send({ segment, scanned }, scanned === void 0 ? [] : [scanned.pages.buffer]);
   }
 }`;

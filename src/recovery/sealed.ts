@@ -10,14 +10,14 @@ import type { Codec } from "../codec/codec.ts";
 import { leaseCodec, returnCodec, sharedCodec } from "../codec/pool.ts";
 import type { FileSystem } from "../io/file_system.ts";
 import { openSized, type SizedFile } from "../io/sized_file.ts";
+import type { Index } from "../api/types.ts";
 import type { Link } from "./chain.ts";
-import { readIndexOffsets, readTrailer } from "./read_index.ts";
-import { FRAME_ALIGNMENT, FRAME_HEADER_BYTES } from "../format/frame.ts";
+import { readIndexPages, readTrailer } from "./read_index.ts";
 import { SEGMENT_HEADER_BYTES } from "../format/header_block.ts";
 import { endOf } from "./borders.ts";
 import { Replay, type SegmentEnd } from "./replay.ts";
 import type { Found, ScanAhead } from "./scan_ahead.ts";
-import { OFFSET_LOST, Segment } from "../log/segment.ts";
+import { Segment } from "../log/segment.ts";
 
 /** Takes sealed segments into a replay. */
 export class SealedSegments {
@@ -59,15 +59,7 @@ export class SealedSegments {
       if (segment.isUnverified) return;
       const found = yield* this.foundAhead(link);
       if (found !== undefined && replay.takeScanned(segment, found.before, found.scanned)) return yield;
-      const expected = link.joined ? next.file.header.state.nextIndex - header.state.nextIndex : 0;
-      segment.expect(
-        Math.max(0, Math.min(expected, Math.floor(Math.min(endOffset, link.file.size) / FRAME_HEADER_BYTES))),
-      );
-      const stop = yield* replay.run(segment, file, SEGMENT_HEADER_BYTES, endOffset);
-      if (stop !== undefined && !(yield* this.nameDamage(segment, file, link, next))) {
-        const from = replay.passDamage(segment, file, stop, endOffset);
-        yield* replayThroughDamage(replay, segment, file, endOffset, from);
-      }
+      yield* replayThroughDamage(replay, segment, file, endOffset);
       segment.endOffset = endOffset;
       segment.trim();
     } finally {
@@ -90,16 +82,17 @@ export class SealedSegments {
     const { index } = this.replay;
     const segmentIndex = readTrailer(this.codec, file, link.file.size, segment.header);
     if (segmentIndex === undefined || segmentIndex.trailer.indexOffset !== link.endOffset) return false;
-    const { firstIndex, count, lowestTruncated } = segmentIndex.trailer;
-    if (link.joined && firstIndex + count !== next.file.header.state.nextIndex) return false;
+    const { firstIndex, nextIndex, lowestTruncated } = segmentIndex.trailer;
+    const count = nextIndex - firstIndex;
+    if (link.joined && nextIndex !== next.file.header.state.nextIndex) return false;
     index.truncate(Math.min(lowestTruncated, firstIndex));
     segment.clear(firstIndex);
     segment.lowestTruncated = lowestTruncated;
     segment.adoptLater(count, () => {
       const again = openSized(this.fileSystem, segment.path);
       try {
-        return readIndexOffsets(sharedCodec(), again, segmentIndex.trailer) ??
-          this.rebuildOffsets(
+        return readIndexPages(sharedCodec(), again, segmentIndex.trailer) ??
+          this.rebuildPages(
             segment,
             again,
             firstIndex,
@@ -111,18 +104,18 @@ export class SealedSegments {
       }
     });
     for (const [first, term] of segmentIndex.runs) index.runs.push(first, term);
-    index.nextIndex = firstIndex + count;
+    index.nextIndex = nextIndex;
     return true;
   }
 
-  /** The offsets of a segment whose segment index does not have them, by scanning; lost where a frame is damaged. */
-  private rebuildOffsets(
+  /** The pages of a segment whose segment index does not have them, by scanning. */
+  private rebuildPages(
     segment: Segment,
     file: SizedFile,
-    firstIndex: number,
+    firstIndex: Index,
     count: number,
     end: SegmentEnd | undefined,
-  ): Uint32Array {
+  ): Float64Array {
     // An instance of its own: another one may hold the state of a replay that is not over.
     const codec = leaseCodec();
     const scanned = new Segment(segment.path, segment.header, segment.endOffset);
@@ -136,38 +129,10 @@ export class SealedSegments {
     } finally {
       returnCodec(codec);
     }
-    const offsets = new Uint32Array(count).fill(OFFSET_LOST);
-    for (const [index, offset] of scanned.located(firstIndex, firstIndex + count - 1)) {
-      offsets[index - firstIndex] = offset / FRAME_ALIGNMENT;
-    }
-    return offsets;
-  }
-
-  /**
-   * Takes a damaged segment from its segment index, which tells exactly which entries are damaged; `false` if it has none that
-   * can be read.
-   */
-  private *nameDamage(segment: Segment, file: SizedFile, link: Link, next: Link): Generator<void, boolean> {
-    const segmentIndex = readTrailer(this.codec, file, link.file.size, segment.header);
-    if (segmentIndex === undefined || readIndexOffsets(this.codec, file, segmentIndex.trailer) === undefined) {
-      return false;
-    }
-    if (!this.takeSegmentIndex(segment, file, link, next)) return false;
-    const replay = new Replay(this.codec);
-    const scanned = new Segment(segment.path, segment.header, segment.endOffset);
-    replay.begin(segment.header.state);
-    replay.open(scanned);
-    yield* replayThroughDamage(replay, scanned, file, link.endOffset!);
-    segment.endOffset = link.endOffset!;
-    const { firstIndex } = segment;
-    for (const one of replay.damage) {
-      const first = segment.countBelow(one.offset);
-      const behind = segment.countBelow(one.offset + one.bytes);
-      one.firstIndex = behind > first ? firstIndex + first : undefined;
-      one.lastIndex = behind > first ? firstIndex + behind - 1 : undefined;
-      this.replay.damage.push(one);
-    }
-    return true;
+    scanned.cut(firstIndex + count);
+    scanned.prependLost(Math.max(scanned.firstIndex - firstIndex, 0));
+    scanned.pushLost(Math.max(firstIndex + count - scanned.end, 0));
+    return scanned.pageTable();
   }
 }
 

@@ -81,7 +81,7 @@ export function continueAfterCrash(
   } finally {
     old.close();
   }
-  moveEntries(head, segment, provenOffset);
+  head.moveTail(provenOffset, segment, SEGMENT_HEADER_BYTES);
   head.lowestTruncated = proven.lowestTruncated;
   segment.lowestTruncated = proven.truncatedSince;
   return { segment, file };
@@ -110,15 +110,6 @@ function copyFrames(
     skip = done - whole;
     at += whole;
   }
-}
-
-/** Moves the entries behind an offset from one segment's table to the next one's. */
-function moveEntries(head: Segment, segment: Segment, provenOffset: number): void {
-  const first = head.firstIndex + head.countBelow(provenOffset);
-  segment.clear(first);
-  for (const [, offset] of head.located(first, Infinity)) segment.push(offset - provenOffset + SEGMENT_HEADER_BYTES);
-  head.cut(first);
-  head.endOffset = provenOffset;
 }
 
 /** Writes a segment's header once more, flushed. */

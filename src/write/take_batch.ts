@@ -12,9 +12,9 @@ import { isBytes, isDetached, takeEntries, unsigned } from "../api/taken.ts";
 import type { Index, NewEntry, Term } from "../api/types.ts";
 import { checkAppend, isAcceptable } from "../api/validate.ts";
 import { CHECKPOINT_BYTES } from "../format/checkpoint.ts";
-import { FRAME_ALIGNMENT, FRAME_HEADER_BYTES, frameBytes } from "../format/frame.ts";
 import type { Batch } from "../log/batch.ts";
 import type { LogIndex } from "../log/log_index.ts";
+import { ENTRY_OVERHEAD_BYTES, FrameLayer } from "./frame_layer.ts";
 import { WRITE_BYTES_MAX } from "./write_buffer.ts";
 import type { SegmentWriter } from "./writer.ts";
 
@@ -62,7 +62,7 @@ function layBatch(
 ): Batch | undefined {
   const { length: count } = entries;
   if (count >>> 0 !== count) return undefined;
-  let room = count * (FRAME_HEADER_BYTES + FRAME_ALIGNMENT);
+  let room = count * ENTRY_OVERHEAD_BYTES;
   for (let i = 0; i < count; i++) {
     const command = entries[i]?.command;
     room += isBytes(command) ? command.length : NaN;
@@ -73,7 +73,7 @@ function layBatch(
   const start = buffer.reserve(room + CHECKPOINT_BYTES, writer.segment.endOffset);
   const { reservations } = buffer;
   const { nextIndex } = log;
-  let bytes = 0;
+  const layer = new FrameLayer(buffer, writer.changes, start, room);
   let commandBytes = 0;
   let firstTerm = 0;
   let lastTerm = log.lastTerm;
@@ -86,17 +86,16 @@ function layBatch(
     if (!isAcceptable(term, index, kind, command, nextIndex + i, lastTerm)) return undefined;
     // The command can be another one than when room was made for it, and an array can lie about its length.
     const { length } = command;
-    const total = frameBytes(length);
-    if (length > maxEntryBytes || length >>> 0 !== length || bytes + total > room) return undefined;
+    if (length > maxEntryBytes || length >>> 0 !== length) return undefined;
     if (length === 0 && isDetached(command)) return undefined;
-    // From here on nothing of the caller's runs until the frame is laid.
+    // From here on nothing of the caller's runs until the entry is laid.
     if (buffer.reservations !== reservations) return undefined;
-    buffer.putEntry(start + bytes, writer.changes, term, index, kind, command, length);
+    if (!layer.add(term, index, kind, command, length, count - i)) return undefined;
     if (i === 0) firstTerm = term;
     else if (term !== lastTerm) (changes ??= []).push([index, term]);
     lastTerm = term;
-    bytes += total;
     commandBytes += length;
   }
+  const bytes = layer.finish(false);
   return { count, commandBytes, firstTerm, lastTerm, changes, at: start, bytes, entries: undefined };
 }

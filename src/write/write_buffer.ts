@@ -6,8 +6,16 @@
  */
 
 import type { Codec } from "../codec/codec.ts";
-import { CHANGES_END, FLAG_CONFIG, FLAGS_SHIFT, FRAME_HEADER_BYTES, KIND_ENTRY } from "../format/frame.ts";
-import type { EntryKind, Index, Term } from "../api/types.ts";
+import type { EntryKind } from "../api/types.ts";
+import {
+  CHANGES_END,
+  COUNT_SHIFT,
+  FLAG_CONFIG,
+  FLAG_MORE,
+  FLAGS_SHIFT,
+  FRAME_KIND,
+  KIND_ENTRIES,
+} from "../format/frame.ts";
 
 /** What the buffer holds on to of what was written. */
 const BUFFER_KEPT_BYTES = 4 * 1024 * 1024;
@@ -19,11 +27,20 @@ const BUFFER_BYTES_MIN = 256 * 1024;
 /** Of writes from here on the buffer holds the last one only. */
 const BUFFER_BATCH_MAX = 48 * 1024;
 
-/** Kind, flags and count of an entry's frame, as the word at {@link FRAME_KIND} has them. */
-export const ENTRY_WORD = {
-  normal: KIND_ENTRY | 1 << 16,
-  config: KIND_ENTRY | FLAG_CONFIG << FLAGS_SHIFT | 1 << 16,
-} as const;
+/** Kind and flags of an entries frame, as the word at {@link FRAME_KIND} has them. */
+const ENTRIES_WORD = { normal: KIND_ENTRIES, config: KIND_ENTRIES | FLAG_CONFIG << FLAGS_SHIFT } as const;
+const MORE_WORD = FLAG_MORE << FLAGS_SHIFT;
+
+/**
+ * Kind, flags, changes and count of an entries frame, as the word at {@link FRAME_KIND} has them.
+ *
+ * @param kind The kind of its entries.
+ * @param count How many entries it holds.
+ * @param changes Changes of the log so far.
+ */
+export function entriesWord(kind: EntryKind, count: number, changes: number): number {
+  return ENTRIES_WORD[kind] | changes % CHANGES_END << 8 | count << COUNT_SHIFT;
+}
 
 /** Holds what is about to be written, and what was written last. */
 export class WriteBuffer {
@@ -107,24 +124,9 @@ export class WriteBuffer {
     words[word + 8] = kinds;
   }
 
-  /**
-   * Puts an entry's frame at an address, unsealed.
-   *
-   * @param at The address.
-   * @param changes Changes of the log so far.
-   * @param length Bytes of the command.
-   */
-  putEntry(
-    at: number,
-    changes: number,
-    term: Term,
-    index: Index,
-    kind: EntryKind,
-    command: Uint8Array,
-    length: number,
-  ): void {
-    this.putHeader(at, length, term, index, index / 2 ** 32, ENTRY_WORD[kind] | changes % CHANGES_END << 8);
-    this.codec.bytes.set(command, at + FRAME_HEADER_BYTES);
+  /** Notes in an unsealed frame that the batch goes on with the next one. */
+  setMore(at: number): void {
+    this.codec.words[(at + FRAME_KIND) >>> 2]! |= MORE_WORD;
   }
 
   /**

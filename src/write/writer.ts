@@ -18,11 +18,12 @@ import { createSegment } from "./create.ts";
 import { type Checkpoint, CHECKPOINT_BYTES, encodeCheckpoint } from "../format/checkpoint.ts";
 import {
   CHANGES_END,
+  COUNT_SHIFT,
   FLAG_CLEAR,
   FLAG_CLOSE,
   FLAGS_SHIFT,
-  FRAME_ALIGNMENT,
   FRAME_HEADER_BYTES,
+  FRAME_KIND,
   FRAME_LENGTH,
   FRAME_PAYLOAD_CHECKSUM,
   frameBytes,
@@ -42,7 +43,8 @@ import { encodePointer, requireUnnamed } from "./name_next.ts";
 import { OpenFlushes } from "./open_flushes.ts";
 import { Preallocation } from "./preallocation.ts";
 import type { Segment } from "../log/segment.ts";
-import { ENTRY_WORD, WRITE_BYTES_MAX, WriteBuffer } from "./write_buffer.ts";
+import { ENTRY_OVERHEAD_BYTES, FrameLayer } from "./frame_layer.ts";
+import { entriesWord, WRITE_BYTES_MAX, WriteBuffer } from "./write_buffer.ts";
 import { droppedBefore, DropTracker } from "./drops.ts";
 import { SlotWriter } from "./slot_writer.ts";
 
@@ -150,7 +152,7 @@ export class SegmentWriter {
    * @param stateBehind Gives the log's state behind the batch, for a checkpoint.
    */
   append(batch: Batch, stateBehind: (batch: Batch) => LogState): void {
-    const { entries, count, at: laid, bytes } = batch;
+    const { entries, at: laid, bytes } = batch;
     if (entries !== undefined) {
       this.appendLarge(entries);
       if (this.isCheckpointDue) this.writeCheckpointIfRoom(0, stateBehind(batch));
@@ -165,16 +167,10 @@ export class SegmentWriter {
     const at = buffer.reserve(total, end);
     // A segment that was begun meanwhile has begun the buffer anew.
     if (at !== laid) codec.bytes.copyWithin(at, laid, laid + bytes);
-    const table = segment.stage(count);
-    const { words } = codec;
-    let { staged } = segment;
-    for (let done = 0; done < bytes; done += frameBytes(words[(at + done + FRAME_LENGTH) >>> 2]!)) {
-      table[staged++] = (end + done) / FRAME_ALIGNMENT;
-    }
     // Behind the batch and in the same write, so that it costs no call of its own.
     if (isDue) this.putCheckpoint(at + bytes, 0, stateBehind(batch), segment.endLsn + bytes);
     this.writeFrames(at, total, end);
-    segment.commit(count);
+    this.push(at, bytes, end);
     segment.endOffset = end + total;
     segment.lastChecksum = codec.get(SLOT_LAST_CHECKSUM);
     if (isDue) this.drops.checkpointed(segment.endLsn - CHECKPOINT_BYTES);
@@ -212,39 +208,53 @@ export class SegmentWriter {
     this.codec.bytes.set(payload, at + FRAME_HEADER_BYTES);
   }
 
+  /** Adds the entries of frames to the segment, once they are written. */
+  private push(at: number, bytes: number, end: number): void {
+    const { words } = this.codec;
+    for (let done = 0; done < bytes;) {
+      const word = (at + done) >>> 2;
+      this.segment.push(end + done, words[word + FRAME_KIND / 4]! >>> COUNT_SHIFT);
+      done += frameBytes(words[word + FRAME_LENGTH / 4]!);
+    }
+  }
+
   /** Writes entries of which the frames do not fit the buffer together. */
   private appendLarge(entries: readonly TakenEntry[]): void {
-    const { codec, segment } = this;
-    const table = segment.stage(entries.length);
-    let { staged } = segment;
+    const { segment } = this;
     let end = segment.endOffset;
-    for (let next = 0; next < entries.length;) {
-      const first = next;
-      let bytes = 0;
-      for (; next < entries.length; next++) {
-        const total = frameBytes(entries[next]!.command.length);
-        if (bytes + total > WRITE_BYTES_MAX) break;
-        table[staged++] = (end + bytes) / FRAME_ALIGNMENT;
-        bytes += total;
-      }
-      if (next === first) {
-        table[staged++] = end / FRAME_ALIGNMENT;
-        end += this.writeLarge(entries[next++]!, end);
-      } else {
-        let at = this.buffer.reserve(bytes, end);
-        for (let i = first; i < next; i++) {
-          const { command, term, index, kind } = entries[i]!;
-          this.buffer.putEntry(at, this.changes, term, index, kind, command, command.length);
-          at += frameBytes(command.length);
+    try {
+      for (let next = 0; next < entries.length;) {
+        const first = next;
+        let room = 0;
+        for (; next < entries.length; next++) {
+          const most = ENTRY_OVERHEAD_BYTES + entries[next]!.command.length;
+          if (room + most > WRITE_BYTES_MAX) break;
+          room += most;
         }
-        this.writeFrames(at - bytes, bytes, end);
-        end += bytes;
+        if (next === first) end += this.writeLarge(entries[next++]!, end, next < entries.length);
+        else end += this.writeSome(entries, first, next, room, end);
       }
+    } catch (error) {
+      segment.cut(entries[0]!.index);
+      throw error;
     }
-    segment.commit(entries.length);
     segment.endOffset = end;
-    segment.lastChecksum = codec.get(SLOT_LAST_CHECKSUM);
+    segment.lastChecksum = this.codec.get(SLOT_LAST_CHECKSUM);
     this.endsWithCheckpoint = false;
+  }
+
+  /** Writes the entries of a batch from `first` up to `next`, exclusive; returns how many bytes their frames have. */
+  private writeSome(entries: readonly TakenEntry[], first: number, next: number, room: number, end: number): number {
+    const at = this.buffer.reserve(room, end);
+    const layer = new FrameLayer(this.buffer, this.changes, at, room);
+    for (let i = first; i < next; i++) {
+      const { term, index, kind, command } = entries[i]!;
+      layer.add(term, index, kind, command, command.length, next - i);
+    }
+    const bytes = layer.finish(next < entries.length);
+    this.writeFrames(at, bytes, end);
+    this.push(at, bytes, end);
+    return bytes;
   }
 
   /**
@@ -354,12 +364,13 @@ export class SegmentWriter {
   }
 
   /** Writes an entry that exceeds the buffer: its header, then the command from where it lies. */
-  private writeLarge(entry: TakenEntry, end: number): number {
+  private writeLarge(entry: TakenEntry, end: number, hasMore: boolean): number {
     const { codec, segment } = this;
     const { command, term, index, kind } = entry;
     const sum = codec.hash(command, 0n);
     const at = codec.chunkAt;
-    this.buffer.putHeader(at, command.length, term, index, index / 2 ** 32, ENTRY_WORD[kind] | this.changesByte);
+    this.buffer.putHeader(at, command.length, term, index, index / 2 ** 32, entriesWord(kind, 1, this.changes));
+    if (hasMore) this.buffer.setMore(at);
     new DataView(codec.wasm.memory.buffer).setBigUint64(at + FRAME_PAYLOAD_CHECKSUM, sum, true);
     selectSegment(codec, segment.header);
     codec.wasm.sealHeaderOnly(at, segment.header.baseLsn + end, this.durableLsn);
@@ -368,6 +379,7 @@ export class SegmentWriter {
     const total = frameBytes(command.length);
     const padding = total - FRAME_HEADER_BYTES - command.length;
     if (padding > 0) writeFull(this.file, new Uint8Array(padding), end + total - padding);
+    segment.push(end, 1);
     return total;
   }
 
@@ -525,8 +537,9 @@ export class SegmentWriter {
       {
         indexOffset: offset,
         firstIndex: segment.firstIndex,
-        offsets: segment.liveOffsets(),
-        runs: runs.between(segment.firstIndex, segment.firstIndex + segment.count - 1),
+        nextIndex: segment.end,
+        pages: segment.pageTable(),
+        runs: runs.between(segment.firstIndex, segment.end - 1),
         lowestTruncated: segment.lowestTruncated,
       },
       segment.header.salt,

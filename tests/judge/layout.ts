@@ -13,7 +13,7 @@ import {
   FRAME_LENGTH,
   frameBytes,
   KIND_CHECKPOINT,
-  KIND_ENTRY,
+  KIND_ENTRIES,
   KIND_SEGMENT_INDEX,
 } from "../../src/format/frame.ts";
 import { HEADER_OFFSETS, NEXT_POINTER_OFFSETS, SEGMENT_HEADER_BYTES } from "../../src/format/header_block.ts";
@@ -97,7 +97,7 @@ export function framesOf(segment: Uint8Array): Frame[] {
     const header = { from, to: from + FRAME_HEADER_BYTES };
     const to = from + frameBytes(length);
     if (to > segment.length) break;
-    found.push({ from, to, header, holds: contentsOf(kind), entries: kind === KIND_ENTRY ? 1 : 0 });
+    found.push({ from, to, header, holds: contentsOf(kind), entries: kind === KIND_ENTRIES ? 1 : 0 });
     from = to;
   }
   return found;
@@ -105,7 +105,7 @@ export function framesOf(segment: Uint8Array): Frame[] {
 
 /** The contents of a frame. */
 function contentsOf(kind: number): Frame["holds"] {
-  if (kind === KIND_ENTRY) return "entries";
+  if (kind === KIND_ENTRIES) return "entries";
   if (kind === KIND_CHECKPOINT) return "checkpoint";
   return kind === KIND_SEGMENT_INDEX ? "segment index" : "other";
 }

@@ -67,11 +67,14 @@ const EVIDENCE_FILE = "src/recovery/evidence.ts";
 const CHECKPOINT = "src/format/checkpoint.ts";
 const DROPS = "src/write/drops.ts";
 const READER = "src/log/reader.ts";
+const LIVE = "src/log/live.ts";
 const COMMIT = "src/write/group_commit.ts";
 const NODE = "src/io/node_fs.ts";
 const NODE_FILE = "src/io/node_file.ts";
 const FULL = "src/io/full.ts";
 const REPAIR = "src/maintain/segment_repairer.ts";
+const REPAIR_FRAMES = "src/maintain/repair_frames.ts";
+const LAYER = "src/write/frame_layer.ts";
 const WASM_FRAME = "wasm/frame.ts";
 const WASM_SCAN = "wasm/scan.ts";
 
@@ -195,6 +198,106 @@ const EVIDENCE: Mutant[] = [
   },
 ];
 
+/** Frames that entries share, and batches of several frames. */
+const BATCHES: Mutant[] = [
+  {
+    name: "recovery keeps the part of a batch that is there",
+    file: RECOVERY,
+    edits: [["replay.dropOpenBatch(head) ?? step.value?.offset", "step.value?.offset"]],
+    dies: "batch_test",
+  },
+  {
+    name: "a batch that is dropped leaves the checksum of its last frame",
+    file: REPLAY,
+    edits: [["segment.lastChecksum = codec.get(SLOT_BATCH_CHECKSUM);", ""]],
+    dies: "simulation",
+  },
+  {
+    name: "frames do not say that the batch goes on",
+    file: LAYER,
+    edits: [["if (hasMore) buffer.setMore(at);", ""]],
+    dies: "batch_test",
+  },
+  {
+    name: "a frame larger than the buffer does not say that the batch goes on",
+    file: WRITER,
+    edits: [["if (hasMore) this.buffer.setMore(at);", ""]],
+    dies: "batch_test",
+  },
+  {
+    name: "the last frame of a batch says that the batch goes on",
+    file: BATCH,
+    edits: [["layer.finish(false)", "layer.finish(true)"]],
+    dies: "batch_test",
+  },
+  {
+    name: "entries of different terms share a frame",
+    file: LAYER,
+    edits: [["term === this.term && kind", "kind"]],
+    dies: "batch_test",
+  },
+  {
+    name: "entries of different kinds share a frame",
+    file: LAYER,
+    edits: [["kind === this.kind && this", "this"]],
+    dies: "batch_test",
+  },
+  {
+    name: "commands stay behind a table that was too large",
+    file: LAYER,
+    edits: [["if (unused > 0) {", "if (unused < 0) {"]],
+    dies: "batch_test",
+  },
+  {
+    name: "the lengths of a frame's entries are not added up",
+    file: WASM_FRAME,
+    edits: [["return sum == length || (sum < length && (flags & FLAG_REPAIRED) != 0);", "return true;"]],
+    dies: "batch_test",
+  },
+  {
+    name: "a damaged frame has no page of its own",
+    file: REPLAY,
+    edits: [[
+      "        segment.breakPage();\n        this.takeEntries(segment, offset, header);",
+      "        this.takeEntries(segment, offset, header);",
+    ]],
+    dies: "batch_test",
+  },
+  {
+    name: "the page of a damaged frame holds what follows it too",
+    file: REPLAY,
+    edits: [[
+      "this.takeEntries(segment, offset, header);\n        segment.breakPage();",
+      "this.takeEntries(segment, offset, header);",
+    ]],
+    dies: "simulation",
+  },
+  {
+    name: "what a read finds damaged has no page of its own",
+    file: LIVE,
+    edits: [["  segment.setPage(first, Math.max(offset, pages[0]!.offset));\n", ""]],
+    dies: "batch_test",
+  },
+  {
+    name: "a repair leaves slack without saying so",
+    file: REPAIR_FRAMES,
+    edits: [["const count = more > 0 && some.length === 1 ? 0 : some.length;", "const count = some.length;"]],
+    dies: "batch_test",
+  },
+  {
+    name: "a repair of a shared frame takes some of its entries",
+    file: REPAIR,
+    edits: [["if (missing !== undefined) throw this.needsAll(segment.path, offset, live.indexes);", ""]],
+    dies: "batch_test",
+  },
+  {
+    name: "a repair puts entries into a frame that the log has dropped from it",
+    file: REPAIR,
+    edits: [["one !== undefined && isLive.has(header.index + nth) ? one : NO_ENTRY", "one ?? NO_ENTRY"]],
+    dies: "batch_test",
+  },
+];
+
 const GAPS: Mutant[] = [
   {
     name: "a retention that is given up deletes what a truncation emptied that no flush covers",
@@ -266,7 +369,7 @@ const GAPS: Mutant[] = [
     name: "equal counts around a large gap prove that nothing changed in it",
     file: GAP,
     edits: [[
-      "return room < CHANGES_END ? held.modulo % CHANGES_END : undefined;",
+      "return bytes < CHANGES_END * FRAME_HEADER_BYTES ? held.modulo % CHANGES_END : undefined;",
       "return held.modulo % CHANGES_END;",
     ]],
     dies: "explain_gap_test",
@@ -286,7 +389,7 @@ const GAPS: Mutant[] = [
   {
     name: "a gap holds entries that do not fit in it",
     file: GAP,
-    edits: [['if (entries > room) return { kind: "jumped" };', ""]],
+    edits: [['if (entries > entriesThatFit(bytes)) return { kind: "jumped" };', ""]],
     dies: "explain_gap_test",
   },
   {
@@ -456,6 +559,18 @@ const FLUSHES: Mutant[] = [
     file: IDENTITY,
     edits: [["fileSystem.syncDirectory(folder);", ""]],
     dies: "checks_test",
+  },
+  {
+    name: "a log that has lost all segments gets its new incarnation behind a segment",
+    file: OPEN,
+    edits: [
+      ["      if (identity !== undefined && recovered.head === undefined) renew(identity.cluster);\n", ""],
+      [
+        "      if (identity === undefined) renew(new Uint8Array(ID_BYTES));",
+        "      if (identity === undefined || recovered.head === undefined) renew(identity?.cluster ?? new Uint8Array(ID_BYTES));",
+      ],
+    ],
+    dies: "identity_test",
   },
   {
     name: "the name of a log's first segment is not flushed",
@@ -674,7 +789,10 @@ const WATERMARKS: Mutant[] = [
   {
     name: "the search for watermarks ends at damage",
     file: WASM_SCAN,
-    edits: [["done += 8;\n      continue;", "break;"]],
+    edits: [[
+      "if (load<u8>(frame, FRAME_KIND) == 0 || !headerIsValid(frame, salt ^ (position + done))) {\n      done += 8;\n      continue;",
+      "if (load<u8>(frame, FRAME_KIND) == 0 || !headerIsValid(frame, salt ^ (position + done))) {\n      break;",
+    ]],
     dies: "checks_test",
   },
   {
@@ -747,33 +865,30 @@ const CHECKSUMS: Mutant[] = [
     name: "the payload checksum of a frame larger than a chunk is not compared when it is read",
     file: READER,
     edits: [[
-      "count < command.length || codec.hash(command, 0n) !== view.getBigUint64(FRAME_PAYLOAD_CHECKSUM, true)",
-      "count < command.length",
+      "count < payload.length || codec.hash(payload, 0n) !== sum",
+      "count < payload.length",
     ]],
     dies: "checks_test",
   },
   {
     name: "a single read does not check the frame",
     file: READER,
-    edits: [[
-      "if (codec.wasm.checkFrame(codec.chunkAt, filled, lsn) !== 0) throw this.damaged(index, segment, offset);",
-      "",
-    ]],
+    edits: [["if (wasm.checkFrame(address, had, baseLsn + offset) !== 0) {", "if (false as boolean) {"]],
     dies: "simulation",
   },
   {
     name: "a read of many does not check the frames",
     file: READER,
-    edits: [["if (codec.wasm.checkFrame(bias + offset, filled - at, lsn + offset) !== 0) break;", ""]],
+    edits: [[
+      "written !== undefined || codec.wasm.checkFrame(begin + at, filled - at, lsn + at) === 0",
+      "true as boolean",
+    ]],
     dies: "simulation",
   },
   {
-    name: "a read does not look whether the frame is of the entry that was asked for",
+    name: "a read of many takes the next frame for the one of the entry that was asked for",
     file: READER,
-    edits: [[
-      "if (found !== index || (kindAndFlags & KIND_MASK) !== KIND_ENTRY) throw this.damaged(index, segment, offset);",
-      "",
-    ]],
+    edits: [["if (frame.first > next) break pages;", ""]],
     dies: "checks_test",
   },
   {
@@ -903,9 +1018,9 @@ const CHECKSUMS: Mutant[] = [
     dies: "damage_test",
   },
   {
-    name: "the checksum of a segment index's offsets is not compared",
+    name: "the checksum of a segment index's pages is not compared",
     file: READ_INDEX,
-    edits: [["codec.hash(bytes, 0n) === trailer.offsetsChecksum", "(bytes.length >= 0)"]],
+    edits: [["codec.hash(bytes, 0n) === trailer.pagesChecksum", "(bytes.length >= 0)"]],
     dies: "damage_test",
   },
   {
@@ -965,13 +1080,13 @@ const CHECKSUMS: Mutant[] = [
   {
     name: "a log that has lost all its segments keeps its incarnation",
     file: OPEN,
-    edits: [["if (identity === undefined || recovered.head === undefined) {", "if (identity === undefined) {"]],
+    edits: [["if (identity !== undefined && recovered.head === undefined) renew(identity.cluster);", ""]],
     dies: "identity_test",
   },
   {
     name: "a log that has lost all its segments loses its cluster",
     file: OPEN,
-    edits: [["identity?.cluster ?? new Uint8Array(ID_BYTES)", "new Uint8Array(ID_BYTES)"]],
+    edits: [["renew(identity.cluster);", "renew(new Uint8Array(ID_BYTES));"]],
     dies: "identity_test",
   },
   {
@@ -1458,27 +1573,36 @@ const RECOVERIES: Mutant[] = [
   {
     name: "a header that claims more entries than there was room for is believed",
     file: BORDERS,
-    edits: [["if (entries <= bytes / FRAME_HEADER_BYTES) return;", "if (entries <= bytes) return;"]],
+    edits: [["if (entries <= entriesThatFit(bytes)) return;", "if (entries <= bytes) return;"]],
     dies: "claims_test",
   },
   {
-    name: "entries that are lost at a segment's end are forgotten when another one follows",
+    name: "an entries frame behind lost entries does not begin a page",
     file: SEGMENT,
-    edits: [["else this.fill(lost);", ""]],
+    edits: [["    this.count += howMany;\n    this.breakPage();", "    this.count += howMany;"]],
     dies: "segment_test",
   },
   {
-    name: "entries that were cut take the place of lost ones",
+    name: "a page does not end where entries were dropped",
     file: SEGMENT,
-    edits: [[
-      "this.reserve(lost).fill(OFFSET_LOST, this.held, this.held + lost);",
-      "this.reserve(lost);",
-    ]],
+    edits: [["    this.dropPages();\n    this.breakPage();", "    this.dropPages();"]],
+    dies: "segment_test",
+  },
+  {
+    name: "pages behind the last entry stay",
+    file: SEGMENT,
+    edits: [["    this.dropPages();\n    this.breakPage();", "    this.breakPage();"]],
+    dies: "segment_test",
+  },
+  {
+    name: "a page that was cut goes on in the segment to which it moves",
+    file: SEGMENT,
+    edits: [["to.pageFrom = this.pageFrom === 0 ? 0 : this.pageFrom + toOffset - offset;", ""]],
     dies: "segment_test",
   },
   {
     name: "a repair makes room for whatever distance a header claims",
-    file: REPAIR,
+    file: REPAIR_FRAMES,
     edits: [["room < 0 || room > ROOM_BYTES_MAX", "room < 0 || room > 2 ** 12 * ROOM_BYTES_MAX"]],
     dies: "claims_test",
   },
@@ -1760,13 +1884,13 @@ const REPAIRS: Mutant[] = [
   {
     name: "a good copy is not held against the checksum that survives",
     file: REPAIR,
-    edits: [["if (codec.hash(command, 0n) !== sum)", "if (sum < 0n)"]],
+    edits: [["payload !== undefined && codec.hash(payload, 0n) === sum", "payload !== undefined"]],
     dies: "checks_test",
   },
   {
     name: "a good copy is not held against the term that survives",
     file: REPAIR,
-    edits: [["if (header.term !== entry.term)", "if (header.term < 0)"]],
+    edits: [["if (header.term !== one.term)", "if (header.term < 0)"]],
     dies: "checks_test",
     equivalent: "the term of an entry whose header survives is in the index, and `checkRepair` has compared it by then",
   },
@@ -1945,6 +2069,7 @@ const THREADS: readonly Mutant[] = [
 export const MUTANTS: readonly Mutant[] = [
   ...EVIDENCE,
   ...GAPS,
+  ...BATCHES,
   ...FLUSHES,
   ...ORDERS,
   ...WATERMARKS,
