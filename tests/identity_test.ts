@@ -151,6 +151,23 @@ describe("the identity of a log", () => {
     assert.deepEqual(identityOf(disk, { onDamage: "keep" }), after);
   });
 
+  it("has a new incarnation if all segments were lost, wherever a crash interrupts the opening", () => {
+    for (let operation = 0, isCrashed = true; isCrashed; operation++) {
+      const disk = new SimulatedDisk({ seed: operation + 1 });
+      makeLog(disk);
+      const before = identityOf(disk);
+      for (const path of disk.files()) if (path.endsWith(".seg")) disk.lose(path);
+      disk.failAfter("crash", operation);
+      try {
+        open(disk, { onDamage: "keep" }).closeSync();
+        isCrashed = disk.hasPower === false;
+      } catch { /* the power went */ }
+      disk.crash();
+      const after = identityOf(disk, { onDamage: "keep" });
+      assert.notEqual(after.incarnation, before.incarnation, `at operation ${operation}`);
+    }
+  });
+
   it("is refused if a later version of the format wrote it, and not touched", () => {
     const disk = new SimulatedDisk();
     makeLog(disk);

@@ -115,15 +115,18 @@ export function* openLog(
     let { uuid, identity } = recovered;
     if (!readOnly) {
       uuid ??= randomId(fileSystem);
+      const renew = (cluster: Uint8Array) => {
+        identity = { uuid: uuid!, incarnation: randomId(fileSystem), cluster };
+        writeIdentity(fileSystem, home, identity, (bytes, seed) => codec.hash(bytes, seed));
+      };
+      // A log that has lost all of its segments is not the one that others know. A crash must leave no segment beside the
+      // incarnation that they know.
+      if (identity !== undefined && recovered.head === undefined) renew(identity.cluster);
       writer = startWriter(fileSystem, home, codec, options.segmentBytes, recovered, uuid);
       // Proves to the next recovery that everything copied by this one is durable.
       writer.checkpoint(recovered.state);
-      // A log that has lost its incarnation, or all of its segments, is not the one that others know.
-      if (identity === undefined || recovered.head === undefined) {
-        const cluster = identity?.cluster ?? new Uint8Array(ID_BYTES);
-        identity = { uuid, incarnation: randomId(fileSystem), cluster };
-        writeIdentity(fileSystem, home, identity, (bytes, seed) => codec.hash(bytes, seed));
-      }
+      // Of a new log the segment comes first: an identity without segments means that they are lost.
+      if (identity === undefined) renew(new Uint8Array(ID_BYTES));
       removeSuperseded(fileSystem, home, recovered);
       // What else seems to be left over from a crash may be all that is left of what was damaged.
       if (report.damage.length === 0) removeLeftovers(fileSystem, home, recovered);
