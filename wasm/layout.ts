@@ -81,17 +81,14 @@ export const SLOT_RUNS: u32 = 12;
 export const SLOT_OWN_FRAMES: u32 = 13;
 export const SLOT_HASH: u32 = 14;
 export const SLOT_HARD_STATES: u32 = 15;
-export const SLOT_LAST_FLAGS: u32 = 16;
+export const SLOT_BATCH_INDEX: u32 = 16;
 export const SLOT_SNAPSHOT_INDEX: u32 = 17;
 export const SLOT_CHANGES: u32 = 18;
 export const SLOT_WANTS_CHECKPOINT: u32 = 19;
 export const SLOT_PAGE_FROM: u32 = 20;
 export const SLOT_ENTRIES_FRAMES: u32 = 21;
 export const SLOT_BATCH_LSN: u32 = 22;
-export const SLOT_BATCH_INDEX: u32 = 23;
-export const SLOT_BATCH_CHECKSUM: u32 = 24;
-export const SLOT_BATCH_FLAGS: u32 = 25;
-export const SLOTS: u32 = 26;
+export const SLOTS: u32 = 23;
 
 // Tables that a scan fills: where pages begin, as pairs of f64 (first index, offset in the file), and runs of terms as
 // pairs of u64 (first index, term). A chunk of 1 MiB has at most 257 pages.
@@ -102,7 +99,7 @@ export const RUNS_MAX: u32 = 2048;
 /** Numbers that JavaScript can hold exactly; anything above is refused. */
 export const SAFE_INTEGER_MAX: u64 = (1 << 53) - 1;
 
-export const STATE: usize = memory.data(26 * 8, 16);
+export const STATE: usize = memory.data(23 * 8, 16);
 export const PAGES: usize = memory.data(512 * 16, 16);
 export const RUNS: usize = memory.data(2048 * 16, 16);
 /** Where memory is free for the chunk and the write window. */

@@ -39,17 +39,14 @@ export const SLOT_RUNS = 12;
 export const SLOT_OWN_FRAMES = 13;
 export const SLOT_HASH = 14;
 export const SLOT_HARD_STATES = 15;
-export const SLOT_LAST_FLAGS = 16;
+export const SLOT_BATCH_INDEX = 16;
 export const SLOT_SNAPSHOT_INDEX = 17;
 export const SLOT_CHANGES = 18;
 export const SLOT_WANTS_CHECKPOINT = 19;
 export const SLOT_PAGE_FROM = 20;
 export const SLOT_ENTRIES_FRAMES = 21;
 export const SLOT_BATCH_LSN = 22;
-export const SLOT_BATCH_INDEX = 23;
-export const SLOT_BATCH_CHECKSUM = 24;
-export const SLOT_BATCH_FLAGS = 25;
-export const SLOTS = 26;
+export const SLOTS = 23;
 /** What a scan depends on, and what it changes, beside the tables. */
 export const SCAN_SLOTS: readonly number[] = [
   SLOT_SALT,
@@ -64,7 +61,6 @@ export const SCAN_SLOTS: readonly number[] = [
   SLOT_CHANGES,
   SLOT_WANTS_CHECKPOINT,
   SLOT_LAST_CHECKSUM,
-  SLOT_LAST_FLAGS,
   SLOT_PAGE_FROM,
   SLOT_BATCH_LSN,
 ];

@@ -56,8 +56,6 @@ export class Segment {
   endOffset: number;
   /** headerChecksum of the last frame; 0 if there is none. */
   lastChecksum = 0;
-  /** Its flags. */
-  lastFlags = 0;
   /** Lowest index that a truncation in this segment drops; `Infinity` if there is none. */
   lowestTruncated = Infinity;
   /** Index of the first entry here; where the next one would go if there is none. */

@@ -17,8 +17,6 @@ import {
   SCAN_OUT_OF_ORDER,
   SCAN_SLOTS,
   SCAN_TABLE_FULL,
-  SLOT_BATCH_CHECKSUM,
-  SLOT_BATCH_FLAGS,
   SLOT_BATCH_INDEX,
   SLOT_BATCH_LSN,
   SLOT_CHANGES,
@@ -31,7 +29,6 @@ import {
   SLOT_HAS_VOTE,
   SLOT_HASH,
   SLOT_LAST_CHECKSUM,
-  SLOT_LAST_FLAGS,
   SLOT_LAST_TERM,
   SLOT_NEXT_INDEX,
   SLOT_PAGE_FROM,
@@ -226,7 +223,6 @@ export class Replay {
 
   private enter(): void {
     this.codec.set(SLOT_LAST_CHECKSUM, 0);
-    this.codec.set(SLOT_LAST_FLAGS, 0);
     this.codec.set(SLOT_BATCH_LSN, 0);
   }
 
@@ -304,7 +300,6 @@ export class Replay {
       }
     } finally {
       segment.lastChecksum = codec.get(SLOT_LAST_CHECKSUM);
-      segment.lastFlags = codec.get(SLOT_LAST_FLAGS);
     }
   }
 
@@ -374,7 +369,6 @@ export class Replay {
       this.takeRuns(Array.from({ length: runs.length / 2 }, (_, i) => [Number(runs[i * 2]), Number(runs[i * 2 + 1])]));
     }
     segment.lastChecksum = codec.get(SLOT_LAST_CHECKSUM);
-    segment.lastFlags = codec.get(SLOT_LAST_FLAGS);
     this.bytesRead += segment.endOffset - SEGMENT_HEADER_BYTES;
     return true;
   }
@@ -498,7 +492,6 @@ export class Replay {
     }
     this.takeEntries(segment, offset, header);
     codec.set(SLOT_LAST_CHECKSUM, view.getUint32(FRAME_HEADER_CHECKSUM, true));
-    codec.set(SLOT_LAST_FLAGS, header.flags);
     segment.endOffset = end;
     return true;
   }
@@ -521,8 +514,6 @@ export class Replay {
     else if (codec.get(SLOT_BATCH_LSN) === 0) {
       codec.set(SLOT_BATCH_LSN, segment.header.baseLsn + offset);
       codec.set(SLOT_BATCH_INDEX, header.index);
-      codec.set(SLOT_BATCH_CHECKSUM, codec.get(SLOT_LAST_CHECKSUM));
-      codec.set(SLOT_BATCH_FLAGS, codec.get(SLOT_LAST_FLAGS));
     }
     index.runs.push(header.index, header.term);
     segment.push(offset, entriesIn(header));
@@ -544,8 +535,6 @@ export class Replay {
     if (lsn === 0) return undefined;
     index.truncate(codec.get(SLOT_BATCH_INDEX));
     segment.endOffset = lsn - segment.header.baseLsn;
-    segment.lastChecksum = codec.get(SLOT_BATCH_CHECKSUM);
-    segment.lastFlags = codec.get(SLOT_BATCH_FLAGS);
     codec.set(SLOT_BATCH_LSN, 0);
     return segment.endOffset;
   }
@@ -627,7 +616,6 @@ export class Replay {
       const head = new Uint8Array(FRAME_HEADER_BYTES);
       readFull(file, head, offset);
       this.codec.set(SLOT_LAST_CHECKSUM, new DataView(head.buffer).getUint32(FRAME_HEADER_CHECKSUM, true));
-      this.codec.set(SLOT_LAST_FLAGS, header.flags);
       segment.lastChecksum = this.codec.get(SLOT_LAST_CHECKSUM);
       if (isEntry) {
         // A page of its own, and another one behind it, so that the damage is to the entries of this frame alone.

@@ -207,12 +207,6 @@ const BATCHES: Mutant[] = [
     dies: "batch_test",
   },
   {
-    name: "a batch that is dropped leaves the checksum of its last frame",
-    file: REPLAY,
-    edits: [["segment.lastChecksum = codec.get(SLOT_BATCH_CHECKSUM);", ""]],
-    dies: "simulation",
-  },
-  {
     name: "frames do not say that the batch goes on",
     file: LAYER,
     edits: [["if (hasMore) buffer.setMore(at);", ""]],
