@@ -93,11 +93,11 @@ export function framesOf(segment: Uint8Array): Frame[] {
   const found: Frame[] = [];
   const isHeader = headersOf(segment);
   for (let from = FRAMES_AT; from + FRAME_HEADER_BYTES <= segment.length && isHeader(segment, from);) {
-    const { kind, length } = decodeFrameHeader(segment.subarray(from, from + FRAME_HEADER_BYTES));
+    const { kind, length, count } = decodeFrameHeader(segment.subarray(from, from + FRAME_HEADER_BYTES));
     const header = { from, to: from + FRAME_HEADER_BYTES };
     const to = from + frameBytes(length);
     if (to > segment.length) break;
-    found.push({ from, to, header, holds: contentsOf(kind), entries: kind === KIND_ENTRIES ? 1 : 0 });
+    found.push({ from, to, header, holds: contentsOf(kind), entries: kind === KIND_ENTRIES ? Math.max(count, 1) : 0 });
     from = to;
   }
   return found;
