@@ -238,6 +238,14 @@ describe("the decoder written from docs/FORMAT.md", { skip }, () => {
     assert.deepEqual(found!.snapshot, state.snapshot);
   });
 
+  it("reads the golden log that was repaired, and finds the one that was not to be corrupt", () => {
+    const { damaged } = JSON.parse(readFileSync(join(GOLDEN, "..", "expected.json"), "utf8"));
+    const [corrupt, repaired] = decode(join(GOLDEN, "..", "damaged.wal"), join(GOLDEN, "..", "repaired.wal"));
+    assert.deepEqual([corrupt!.verdict, repaired!.verdict], ["corrupt", "clean"]);
+    const entries = damaged.whole.entries.map(({ index, ...entry }: { index: number }) => [index, entry]);
+    assert.deepEqual(repaired!.entries, Object.fromEntries(entries));
+  });
+
   it("reads the example, and a folder without a log", () =>
     inTemporaryFolder((folder) => {
       write(join(folder, "example"), exampleFiles());

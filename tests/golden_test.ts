@@ -65,6 +65,19 @@ describe("a golden log", () => {
       });
     }
 
+    it(`of format ${version} names what is damaged, and reads the rest`, () => {
+      const { damage, whole } = expected.damaged;
+      const disk = new MemoryDisk(contentsOf(join(GOLDEN, version, "damaged.wal")));
+      assert.throws(() => WalLog.openSync(MemoryDisk.PATH, { fileSystem: disk }), { code: "CORRUPT" });
+      const log = WalLog.openSync(MemoryDisk.PATH, { fileSystem: disk, onDamage: "keep", readOnly: true });
+      assert.deepEqual(log.damaged.map(({ kind, firstIndex, lastIndex }) => [kind, firstIndex, lastIndex]), damage);
+      assert.throws(() => log.entry(1), { code: "DAMAGED_ENTRY" });
+      const repaired = WalLog.openSync(join(GOLDEN, version, "repaired.wal"), { readOnly: true });
+      assert.equal(repaired.recovery.verdict, "clean");
+      assert.deepEqual(JSON.parse(stateJson(repaired)), whole);
+      assert.deepEqual(log.entries(13, 14), repaired.entries(13, 14));
+    });
+
     it(`of format ${version} has in it what it is there for`, () => {
       const names = [...files.keys()];
       assert.ok(names.filter((name) => name.endsWith(".seg")).length >= 4, names.join());

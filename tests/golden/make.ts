@@ -1,6 +1,7 @@
 /**
- * Writes a golden log: `v<format version>/raft.wal`, the files as a process that was killed leaves them, and
- * `v<format version>/expected.json`, what opening it must give.
+ * Writes golden logs, and in `v<format version>/expected.json` what opening them must give. `v<format version>/raft.wal`
+ * has the files as a process that was killed leaves them. `damaged.wal` is a small log with damage, `repaired.wal` the
+ * same log after a repair.
  *
  *     deno run -A tests/golden/make.ts
  *
@@ -16,6 +17,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { WalLog } from "../../mod.ts";
+import { KIND_ENTRIES } from "../../src/format/frame.ts";
 import { FORMAT_VERSION } from "../../src/format/segment_header.ts";
 import { writeEverything } from "../everything.ts";
 import { entriesAt, entryAt, framesOf } from "../history.ts";
@@ -62,11 +64,41 @@ files.get(newest)![framesOf(files.get(newest)!).at(-1)!.offset + 45]! ^= 1;
 write(join(target, "raft.wal"), files);
 const segments = [...files.keys()].filter((name) => name.endsWith(".seg")).length;
 const recovery = { verdict: "torn", closed: false, segments, lastIndex, provenIndex: durableIndex };
-const expected = { recovery, identity, state: JSON.parse(state) };
+const damaged = makeDamaged();
+const expected = { recovery, identity, state: JSON.parse(state), damaged };
 writeFileSync(join(target, "expected.json"), `${JSON.stringify(expected, null, 2)}\n`);
 rmSync(temporary, { recursive: true });
 const bytes = [...files.values()].reduce((sum, file) => sum + file.length, 0);
 console.log(`${target}: ${files.size} files, ${bytes} bytes, up to index ${lastIndex}`);
+
+/** Two small logs: one in which frames that entries share are damaged, and the same one repaired. */
+function makeDamaged(): { readonly damage: unknown; readonly whole: unknown } {
+  const folder = join(temporary, "damaged");
+  let log = WalLog.openSync(folder, { fileSystem });
+  log.setHardState({ term: 2, votedFor: 3n });
+  log.append(entriesAt(1, 6, 1, 20));
+  log.append([entryAt(7, 1, 300, "config")]);
+  log.append(entriesAt(8, 10, 2, 0));
+  log.truncate(6);
+  log.append(entriesAt(6, 12, 2, 33));
+  log.append(entriesAt(13, 14, 2, 5));
+  const whole = JSON.parse(stateJson(log));
+  const copies = log.entries(1, 12);
+  log.closeSync();
+  const files = contentsOf(folder);
+  const segment = files.get("000000000001.seg")!;
+  const [shared, , , emptied] = framesOf(segment).filter(({ kind }) => kind === KIND_ENTRIES);
+  segment[shared!.offset + 70]! ^= 1;
+  segment.fill(0, emptied!.offset, emptied!.offset + 8);
+  write(join(target, "damaged.wal"), files);
+  write(join(temporary, "repaired"), files);
+  log = WalLog.openSync(join(temporary, "repaired"), { fileSystem, onDamage: "keep" });
+  const damage = log.damaged.map(({ kind, firstIndex, lastIndex }) => [kind, firstIndex, lastIndex]);
+  log.repair(copies);
+  log.closeSync();
+  write(join(target, "repaired.wal"), contentsOf(join(temporary, "repaired")));
+  return { damage, whole };
+}
 
 function write(folder: string, files: ReadonlyMap<string, Uint8Array>): void {
   mkdirSync(folder, { recursive: true });
