@@ -1,6 +1,5 @@
 /**
- * Where every entry lies: in memory, 4 bytes an entry for its offset and 16 for every change of term, so that
- * what is held does not grow with the size of entries.
+ * Where every entry lies, and its term: in memory, 16 bytes for a page of 4 KiB and 16 for every change of term.
  *
  * @module
  */
@@ -138,7 +137,7 @@ export class LogIndex {
   /**
    * Adds entries at the end, once they are written.
    *
-   * @param batch The entries, whose offsets the newest segment has noted.
+   * @param batch The entries, whose pages the newest segment has noted.
    */
   append({ count, firstTerm, lastTerm, changes }: Batch): void {
     this.runs.push(this.nextIndex, firstTerm);

@@ -146,7 +146,7 @@ export class SegmentWriter {
   }
 
   /**
-   * Writes a batch, as one write if its frames lie in the buffer, and notes the offsets of its entries.
+   * Writes a batch, as one write if its frames lie in the buffer, and notes the pages of its entries.
    *
    * @param batch The batch, taken since anything else was written.
    * @param stateBehind Gives the log's state behind the batch, for a checkpoint.
