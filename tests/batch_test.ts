@@ -217,6 +217,21 @@ describe("damage to a frame that entries share", () => {
     });
   }
 
+  it("in the length of a frame leaves what follows it readable", () => {
+    const disk = new SimulatedDisk();
+    const log = open(disk);
+    for (const one of entries(1, [10, 20, 30, 40, 50])) log.append([one]);
+    log.closeSync();
+    const reader = open(disk, { readOnly: true });
+    const { offset } = framesOf(disk.content(SEGMENT)).find(({ index, kind }) => kind === KIND_ENTRIES && index === 2)!;
+    for (const [byte, mask] of [[FRAME_LENGTH, 16], [FRAME_LENGTH + 3, 64], [24, 7]] as const) {
+      disk.flip(SEGMENT, offset + byte, mask);
+      for (const index of [1, 3, 4, 5]) assert.deepEqual(reader.entry(index), entry(index, index * 10), `byte ${byte}`);
+      assert.throws(() => reader.entry(2), { code: "DAMAGED_ENTRY" });
+      disk.flip(SEGMENT, offset + byte, mask);
+    }
+  });
+
   it("of which the log has dropped some entries is repaired from the rest", () => {
     const disk = new SimulatedDisk();
     const log = open(disk);

@@ -15,29 +15,54 @@ import {
   FRAME_KIND,
   FRAME_LENGTH,
   FRAME_TERM,
+  frameBytes,
   KIND_ENTRIES,
   KIND_MASK,
   LENGTH_BYTES,
 } from "../format/frame.ts";
 
 /** A frame in memory. */
-export interface FrameView {
+export class FrameView {
   /** Its address. */
-  readonly address: number;
+  address = 0;
   /** Bytes of its payload. */
-  readonly length: number;
+  length = 0;
   /** Whether it is an entries frame. The rest is meaningless if not. */
-  readonly isEntries: boolean;
+  isEntries = false;
   /** Index of the first entry. */
-  readonly first: Index;
+  first: Index = 0;
   /** How many entries it holds. */
-  readonly entries: number;
-  readonly term: Term;
-  readonly kind: EntryKind;
+  entries = 0;
+  term: Term = 0;
+  kind: EntryKind = "normal";
   /** Address of the table of lengths; 0 if there is none, because the payload is the one command. */
-  readonly table: number;
+  table = 0;
   /** Address of the first command. */
-  readonly commands: number;
+  commands = 0;
+
+  /**
+   * Looks at a frame.
+   *
+   * @param codec The codec in whose memory it lies.
+   * @param address Its address. The header is valid.
+   * @returns This, so that one view can serve for many frames.
+   */
+  moveTo({ words }: Codec, address: number): this {
+    const word = address >>> 2;
+    const kinds = words[word + FRAME_KIND / 4]!;
+    const count = kinds >>> COUNT_SHIFT;
+    const payload = address + FRAME_HEADER_BYTES;
+    this.address = address;
+    this.length = words[word + FRAME_LENGTH / 4]!;
+    this.isEntries = (kinds & KIND_MASK) === KIND_ENTRIES;
+    this.first = words[word + FRAME_INDEX / 4]! + words[word + FRAME_INDEX / 4 + 1]! * 2 ** 32;
+    this.entries = count === 0 ? 1 : count;
+    this.term = words[word + FRAME_TERM / 4]! + words[word + FRAME_TERM / 4 + 1]! * 2 ** 32;
+    this.kind = (kinds >>> FLAGS_SHIFT & FLAG_CONFIG) === 0 ? "normal" : "config";
+    this.table = count === 1 ? 0 : payload;
+    this.commands = count === 1 ? payload : payload + this.entries * LENGTH_BYTES;
+    return this;
+  }
 }
 
 /**
@@ -47,23 +72,28 @@ export interface FrameView {
  * @param address Its address. The header is valid.
  * @returns The frame.
  */
-export function frameAt({ words }: Codec, address: number): FrameView {
-  const word = address >>> 2;
-  const kinds = words[word + FRAME_KIND / 4]!;
-  const count = kinds >>> COUNT_SHIFT;
-  const entries = count === 0 ? 1 : count;
-  const payload = address + FRAME_HEADER_BYTES;
-  return {
-    address,
-    length: words[word + FRAME_LENGTH / 4]!,
-    isEntries: (kinds & KIND_MASK) === KIND_ENTRIES,
-    first: words[word + FRAME_INDEX / 4]! + words[word + FRAME_INDEX / 4 + 1]! * 2 ** 32,
-    entries,
-    term: words[word + FRAME_TERM / 4]! + words[word + FRAME_TERM / 4 + 1]! * 2 ** 32,
-    kind: (kinds >>> FLAGS_SHIFT & FLAG_CONFIG) === 0 ? "normal" : "config",
-    table: count === 1 ? 0 : payload,
-    commands: count === 1 ? payload : payload + entries * LENGTH_BYTES,
-  };
+export function frameAt(codec: Codec, address: number): FrameView {
+  return new FrameView().moveTo(codec, address);
+}
+
+/**
+ * Walks valid frames to the one that holds an entry.
+ *
+ * @param codec The codec in whose memory they lie.
+ * @param begin Address of the first frame.
+ * @param end Address behind the last.
+ * @param index Index of the entry.
+ * @returns Address of its frame, or `undefined` if none holds it.
+ */
+export function frameOf({ words }: Codec, begin: number, end: number, index: Index): number | undefined {
+  for (let address = begin; address < end;) {
+    const word = address >>> 2;
+    const kinds = words[word + FRAME_KIND / 4]!;
+    const nth = index - words[word + FRAME_INDEX / 4]! - words[word + FRAME_INDEX / 4 + 1]! * 2 ** 32;
+    if ((kinds & KIND_MASK) === KIND_ENTRIES && nth >= 0 && nth < (kinds >>> COUNT_SHIFT)) return address;
+    address += frameBytes(words[word + FRAME_LENGTH / 4]!);
+  }
+  return undefined;
 }
 
 /**
@@ -102,19 +132,19 @@ const SHARED_BYTES = 4096;
 /** Smaller factors read noticeably slower: each buffer costs a runtime one to two microseconds. */
 const SHARED_FACTOR = 16;
 
+const NOTHING = new Uint8Array(0);
+
 /** Gathers entries that are read in order. */
 export class EntryGatherer {
   private readonly codec: Codec;
   private readonly found: LogEntry[];
-  /** The entries that are to share a buffer: their frame, address and length in turn. */
-  private frames: FrameView[] = [];
-  private indexes: Index[] = [];
+  /** Address and length, in turn, of the commands that are to share a buffer: those of the last entries found. */
   private places: number[] = [];
   private smallest = Infinity;
 
   /**
    * @param codec The codec in whose memory the frames lie.
-   * @param found Where the entries go.
+   * @param found Where the entries go. They have their commands once {@link EntryGatherer.flush} was called.
    */
   constructor(codec: Codec, found: LogEntry[]) {
     this.codec = codec;
@@ -122,29 +152,29 @@ export class EntryGatherer {
   }
 
   /** Adds an entry whose command lies behind that of the one before. */
-  add(frame: FrameView, index: Index, address: number, length: number): void {
+  add({ term, kind }: FrameView, index: Index, address: number, length: number): void {
+    const { places } = this;
     const smallest = Math.min(this.smallest, length);
-    if (this.places.length > 0 && address + length - this.places[0]! > SHARED_BYTES + SHARED_FACTOR * smallest) {
-      this.flush();
-    }
+    if (places.length > 0 && address + length - places[0]! > SHARED_BYTES + SHARED_FACTOR * smallest) this.flush();
     this.smallest = Math.min(this.smallest, length);
-    this.frames.push(frame);
-    this.indexes.push(index);
-    this.places.push(address, length);
+    this.found.push({ term, index, kind, command: NOTHING });
+    places.push(address, length);
   }
 
   /** Copies the commands that have been added out of the codec's memory. */
   flush(): void {
-    const { frames, indexes, places, found } = this;
-    if (frames.length === 0) return;
+    const { places, found } = this;
+    const count = places.length / 2;
+    if (count === 0) return;
     const begin = places[0]!;
     const shared = this.codec.bytes.slice(begin, places.at(-2)! + places.at(-1)!);
-    frames.forEach(({ term, kind }, i) => {
+    const first = found.length - count;
+    for (let i = 0; i < count; i++) {
       const at = places[i * 2]! - begin;
-      const command = frames.length === 1 ? shared : shared.subarray(at, at + places[i * 2 + 1]!);
-      found.push({ term, index: indexes[i]!, kind, command });
-    });
-    frames.length = indexes.length = places.length = 0;
+      const command = count === 1 ? shared : shared.subarray(at, at + places[i * 2 + 1]!);
+      (found[first + i] as { command: Uint8Array<ArrayBuffer> }).command = command;
+    }
+    places.length = 0;
     this.smallest = Infinity;
   }
 }

@@ -13,7 +13,7 @@ import { errorCode, ioError, readFull } from "../io/full.ts";
 import type { Index, LogEntry } from "../api/types.ts";
 import { FRAME_HEADER_BYTES, FRAME_PAYLOAD_CHECKSUM, frameBytes, LENGTH_BYTES } from "../format/frame.ts";
 import { findGap } from "./find_gap.ts";
-import { commandBytes, EntryGatherer, entryIn, frameAt, type FrameView } from "./frame_view.ts";
+import { commandBytes, EntryGatherer, entryIn, frameAt, frameOf, FrameView } from "./frame_view.ts";
 import { placeDamage } from "./live.ts";
 import type { LogIndex } from "./log_index.ts";
 import { OpenFiles } from "./open_files.ts";
@@ -94,13 +94,8 @@ export class EntryReader {
     const buffer = this.writer?.segment === segment ? this.writer.written : undefined;
     const begin = buffer?.addressOf(page.offset);
     if (buffer === undefined || begin === undefined) return undefined;
-    const end = begin + page.endOffset - page.offset;
-    for (let address = begin; address < end;) {
-      const frame = frameAt(buffer.codec, address);
-      if (holds(frame, index)) return entryIn(buffer.codec, frame, index);
-      address += frameBytes(frame.length);
-    }
-    return undefined;
+    const address = frameOf(buffer.codec, begin, begin + page.endOffset - page.offset, index);
+    return address === undefined ? undefined : entryIn(buffer.codec, frameAt(buffer.codec, address), index);
   }
 
   /**
@@ -134,14 +129,17 @@ export class EntryReader {
       written !== undefined || codec.wasm.checkFrame(begin + at, filled - at, lsn + at) === 0;
     const gatherer = new EntryGatherer(codec, found);
     const before = found.length;
+    const table = segment.pageTable();
+    const frame = new FrameView();
     let next = from;
     let bytes = 0;
     let isFull = false;
-    pages: for (const page of segment.pagesOf(from, to)) {
-      const end = Math.min(page.end, to + 1);
-      for (let at = page.offset - start; next < end;) {
-        if (page.offset === OFFSET_LOST || at + FRAME_HEADER_BYTES > filled || !isValid(at)) break pages;
-        const frame = frameAt(codec, begin + at);
+    pages: for (let page = segment.pageBelow(from) * 2; page < table.length && next <= to; page += 2) {
+      const end = Math.min(table[page + 2] ?? segment.end, to + 1);
+      const offset = table[page + 1]!;
+      for (let at = offset - start; next < end;) {
+        if (offset === OFFSET_LOST || at + FRAME_HEADER_BYTES > filled || !isValid(at)) break pages;
+        frame.moveTo(codec, begin + at);
         at += frameBytes(frame.length);
         if (!frame.isEntries || frame.first + frame.entries <= next) continue;
         if (frame.first > next) break pages;
@@ -249,10 +247,6 @@ export class EntryReader {
     if (this.writer === undefined && errorCode(error) === "ENOENT") return goneFromReader(path, error);
     return ioError(attempt, path, error);
   }
-}
-
-function holds({ isEntries, first, entries }: FrameView, index: Index): boolean {
-  return isEntries && first <= index && index < first + entries;
 }
 
 /** One of the commands in a payload with a table; `undefined` if the table does not fit the payload. */

@@ -119,8 +119,14 @@ export class Segment {
     while (this.pages > 0 && this.table[(this.pages - 1) * NUMBERS]! >= this.end) this.pages--;
   }
 
-  /** The number of the last page that begins at an index or below it; -1 if there is none. */
-  private pageBelow(index: Index): number {
+  /**
+   * The place of a page in the table.
+   *
+   * @param index An index.
+   * @returns Which page is the last that begins at the index or below it, from 0 on; -1 if there is none.
+   */
+  pageBelow(index: Index): number {
+    this.fetch();
     const { table } = this;
     let low = 0;
     let high = this.pages;

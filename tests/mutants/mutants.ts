@@ -273,6 +273,12 @@ const BATCHES: Mutant[] = [
     dies: "batch_test",
   },
   {
+    name: "a search within a page gives up where a header in front of the frame is damaged",
+    file: WASM_SCAN,
+    edits: [["return walk(at, bytes, position, salt, wanted, true) as f64;", "return guess as f64;"]],
+    dies: "batch_test",
+  },
+  {
     name: "a repair leaves slack without saying so",
     file: REPAIR_FRAMES,
     edits: [["const count = more > 0 && some.length === 1 ? 0 : some.length;", "const count = some.length;"]],
