@@ -7,6 +7,7 @@
  *     deno task sim --crashes              only those without damage
  *     deno task sim --damage               only those in which bytes rot at the end
  *     deno task sim --rot                  only those in which they rot again and again, and the log goes on
+ *     deno task sim --live                 only those in which they rot while the log is open
  *     deno task sim --seed 4711 --damage --steps=3,7    some of its steps, as a failure prints them
  *
  * @module
@@ -15,6 +16,7 @@
 import process from "node:process";
 import { parseArgs } from "node:util";
 import { simulateDamage } from "../tests/damage_simulation.ts";
+import { simulateLiveDamage } from "../tests/live_damage_simulation.ts";
 import type { Counts } from "../tests/simulated_log.ts";
 import { simulate } from "../tests/simulation.ts";
 
@@ -26,6 +28,7 @@ const { values } = parseArgs({
     crashes: { type: "boolean" },
     damage: { type: "boolean" },
     rot: { type: "boolean" },
+    live: { type: "boolean" },
     steps: { type: "string" },
   },
 });
@@ -52,6 +55,11 @@ const kinds = [
     title: "damage again and again, in several places, and the log goes on",
     isWanted: values.rot,
     run: (seed: number, counts: Counts) => simulateDamage(seed, counts, steps),
+  },
+  {
+    title: "damage to an open log, which is scrubbed and repaired",
+    isWanted: values.live,
+    run: simulateLiveDamage,
   },
 ];
 const isAnyWanted = kinds.some(({ isWanted }) => isWanted);

@@ -62,8 +62,8 @@ async function judge(path: string): Promise<Verdict> {
   let before: string | undefined;
   for (let attempt = 1;; attempt++) {
     const found = await inspect(path);
-    const { index, uuid, report } = found.opened;
-    const subject = { fileSystem: nodeFileSystem, folder: found.folder, uuid, index, active: undefined };
+    const { index, uuid, report, state: { changes } } = found.opened;
+    const subject = { fileSystem: nodeFileSystem, folder: found.folder, uuid, index, changes, active: undefined };
     const scrubbed = await withProgress("verifying", scrubLog(subject));
     const known = new Set([...report.damage, ...report.harmless].map(placeOf));
     const isNew = (one: Damage) => !known.has(placeOf(one));

@@ -47,13 +47,14 @@ export function placeDamage(segment: Segment, damage: Damage): Damage {
   const nothing: Damage = { ...damage, firstIndex: undefined, lastIndex: undefined };
   // What was discarded since lies elsewhere, or nowhere.
   const pages = [...segment.pagesOf(firstIndex, lastIndex)].filter((page) =>
-    page.offset !== OFFSET_LOST && page.offset < offset + Math.max(bytes, 1) && page.endOffset > offset
+    page.offset === OFFSET_LOST || (page.offset < offset + Math.max(bytes, 1) && page.endOffset > offset)
   );
-  if (firstIndex > lastIndex || pages.length === 0) return nothing;
-  const first = Math.max(firstIndex, pages[0]!.first);
-  const last = Math.min(lastIndex, pages.at(-1)!.end - 1);
+  const [lowest, highest] = [pages[0], pages.at(-1)];
+  if (firstIndex > lastIndex || lowest === undefined || highest === undefined) return nothing;
+  const first = Math.max(firstIndex, lowest.first);
+  const last = Math.min(lastIndex, highest.end - 1);
   if (first > last) return nothing;
-  if (last + 1 < pages.at(-1)!.end) segment.setPage(last + 1, offset + bytes);
-  segment.setPage(first, Math.max(offset, pages[0]!.offset));
+  if (highest.offset !== OFFSET_LOST && last + 1 < highest.end) segment.setPage(last + 1, offset + bytes);
+  if (lowest.offset !== OFFSET_LOST) segment.setPage(first, Math.max(offset, lowest.offset));
   return { ...damage, firstIndex: first, lastIndex: last };
 }

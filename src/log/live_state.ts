@@ -99,13 +99,9 @@ export class LiveState {
 
   /** Adds what is damaged and was not known to be. */
   addDamage(damage: readonly Damage[]): void {
-    const found = damage.filter((one) =>
-      !this.damaged.some(({ path, offset, bytes }) =>
-        path === one.path && one.offset >= offset && one.offset < offset + Math.max(bytes, 1)
-      )
-    );
+    const found = damage.filter((one) => !this.damaged.some((known) => covers(known, one)));
     if (found.length === 0) return;
-    this.damaged = [...this.damaged, ...found];
+    this.damaged = [...this.damaged.filter((known) => !found.some((one) => covers(one, known))), ...found];
     tell("wallog:damage", { path: this.path, damage: found });
   }
 
@@ -169,4 +165,13 @@ export class LiveState {
       changes,
     };
   }
+}
+
+/** Whether a report names all that another one does. A read reports the part of a gap that it met. */
+function covers(one: Damage, other: Damage): boolean {
+  const end = ({ offset, bytes }: Damage) => offset + Math.max(bytes, 1);
+  if (one.path !== other.path || other.offset < one.offset || end(other) > end(one)) return false;
+  if (other.firstIndex === undefined) return true;
+  const { firstIndex = Infinity, lastIndex = Infinity } = one;
+  return firstIndex <= other.firstIndex && (other.lastIndex ?? Infinity) <= lastIndex;
 }

@@ -52,7 +52,10 @@ export class EntryReader {
     const segment = this.index.locate(index);
     if (segment === undefined) throw describeLoss(index, undefined, undefined);
     const page = this.pageOf(segment, index);
-    if (page.offset === OFFSET_LOST) throw describeLoss(index, segment, undefined);
+    if (page.offset === OFFSET_LOST) {
+      for (const damage of segment.damageAt(index)) this.onDamage(placeDamage(segment, damage));
+      throw describeLoss(index, segment, undefined);
+    }
     return this.writtenEntry(segment, page, index) ?? this.readOne(segment, page, index);
   }
 

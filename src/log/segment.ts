@@ -11,6 +11,7 @@
  * @module
  */
 
+import type { Damage } from "../api/report.ts";
 import type { Index } from "../api/types.ts";
 import type { SegmentHeader } from "../format/segment_header.ts";
 
@@ -46,6 +47,14 @@ export interface Page {
   readonly endOffset: number;
 }
 
+/** Pages as they are fetched. */
+export interface FetchedPages {
+  /** First index and offset of each page, in turn. */
+  readonly table: Float64Array;
+  /** What is damaged, if that was found on the way. */
+  readonly damage: readonly Damage[];
+}
+
 /** A segment: what its header says, where its frames end, and which entries of it are part of the log. */
 export class Segment {
   /** The file. */
@@ -67,7 +76,9 @@ export class Segment {
   /** From this offset on, an entries frame begins a page. */
   pageFrom = 0;
   /** Fetches the pages of a segment that was taken from its segment index; `undefined` once they are here. */
-  private fetchPages: (() => Float64Array) | undefined;
+  private fetchPages: (() => FetchedPages) | undefined;
+  /** What was found damaged when its pages were fetched. */
+  private damage: readonly Damage[] = [];
   /** First index and offset of each page, in turn. Has room for more. */
   private table: Float64Array = NO_PAGES;
   private pages = 0;
@@ -107,11 +118,23 @@ export class Segment {
 
   private fetch(): void {
     if (this.fetchPages === undefined) return;
-    this.table = this.fetchPages();
+    const { table, damage } = this.fetchPages();
+    this.table = table;
+    this.damage = damage;
     this.fetchPages = undefined;
     this.pages = this.table.length / NUMBERS;
     // Entries that were dropped meanwhile stay out.
     this.dropPages();
+  }
+
+  /**
+   * What was found damaged when its pages were fetched.
+   *
+   * @param index A lost entry.
+   * @returns The damage that took it.
+   */
+  damageAt(index: Index): readonly Damage[] {
+    return this.damage.filter(({ firstIndex = Infinity, lastIndex = 0 }) => firstIndex <= index && index <= lastIndex);
   }
 
   /** Drops the pages behind the last entry. */
@@ -262,6 +285,18 @@ export class Segment {
     else this.insertPage(at + 1, index, offset);
   }
 
+  /**
+   * Removes a page whose entries the page in front of it holds by now.
+   *
+   * @param index Index of its first entry. Nothing happens if no page begins with that.
+   */
+  removePage(index: Index): void {
+    const at = this.pageBelow(index);
+    if (at < 0 || this.table[at * NUMBERS] !== index) return;
+    this.table.copyWithin(at * NUMBERS, (at + 1) * NUMBERS, this.pages * NUMBERS);
+    this.pages--;
+  }
+
   private addPage(first: Index, offset: number): void {
     const table = this.reserve(1);
     table[this.pages * NUMBERS] = first;
@@ -291,9 +326,9 @@ export class Segment {
    * Takes over all the segment's pages, fetched when they are first used.
    *
    * @param count How many entries they hold.
-   * @param fetch Fetches first index and offset of each page, in turn.
+   * @param fetch Fetches them.
    */
-  adoptLater(count: number, fetch: () => Float64Array): void {
+  adoptLater(count: number, fetch: () => FetchedPages): void {
     this.count = count;
     this.fetchPages = fetch;
   }

@@ -62,6 +62,7 @@ export function repairLog(
     } catch (error) {
       throw durability.fail("repair", error);
     }
+    for (const at of repair.laid) repair.segment.removePage(at);
     for (const [at, offset] of repair.pages) repair.segment.setPage(at, offset);
     state.repairs++;
     state.damaged = state.damaged.filter((one) => !repair.repaired.includes(one));

@@ -21,8 +21,8 @@ import { decodeSegmentHeader } from "../format/segment_header.ts";
 import type { LogIndex } from "../log/log_index.ts";
 import { liveIndexes, placeDamage } from "../log/live.ts";
 import { goneFromReader } from "../log/reader.ts";
-import { Replay } from "../recovery/replay.ts";
-import { Segment } from "../log/segment.ts";
+import { endingOf, scanSegment } from "../recovery/scan_segment.ts";
+import type { Segment } from "../log/segment.ts";
 import { SnapshotReader } from "../snapshots/snapshot_file.ts";
 import { snapshotName } from "../format/snapshot_name.ts";
 import type { FileSystem } from "../io/file_system.ts";
@@ -70,7 +70,7 @@ export interface ScrubReport {
  * Or the reason of the signal.
  */
 export async function scrubInBackground(
-  { fileSystem, folder, uuid, index, writer, report }: Opened,
+  { fileSystem, folder, uuid, index, writer, report, state: recovered }: Opened,
   state: LiveState,
   durability: Durability,
   options: ScrubOptions,
@@ -86,7 +86,16 @@ export async function scrubInBackground(
   }
   // A reader's files were there when the log was opened, unless that reported them.
   const gone = writer === undefined && report.damage.length === 0 ? goneFromReader : undefined;
-  const begin = () => scrubLog({ fileSystem, folder, uuid, index, active: writer?.segment, gone });
+  const begin = () =>
+    scrubLog({
+      fileSystem,
+      folder,
+      uuid,
+      index,
+      active: writer?.segment,
+      changes: writer?.changes ?? recovered.changes,
+      gone,
+    });
   let scrubbing = begin();
   let { repairs } = state;
   let started = performance.now();
@@ -127,6 +136,8 @@ export interface ScrubSubject {
   readonly index: LogIndex;
   /** The segment that is being written; `undefined` if none is. */
   readonly active: Segment | undefined;
+  /** Truncations, snapshots and hard states that the log has had so far. */
+  readonly changes: number;
   /** The error of a missing file that the log's writer has deleted; left out if a missing file is damage. */
   readonly gone?: (path: string, cause: unknown) => WalLogError;
 }
@@ -155,6 +166,7 @@ function* scrubWith(codec: Codec, subject: ScrubSubject): Generator<Progress, Sc
   const needed: Damage[] = [];
   const segments = [...index.segments];
   const ends = segments.map((segment) => segment.endOffset);
+  const endings = segments.map((segment) => endingOf(index, segment, subject.changes));
   const bytesTotal = ends.reduce((sum, end) => sum + end, 0);
   let bytesDone = 0;
   for (const [i, segment] of segments.entries()) {
@@ -170,24 +182,16 @@ function* scrubWith(codec: Codec, subject: ScrubSubject): Generator<Progress, Sc
     }
     try {
       spare.push(...checkHeader(codec, segment, file));
-      const replay = new Replay(codec);
-      const read = new Segment(segment.path, segment.header, ends[i]!);
-      replay.begin(segment.header.state);
-      replay.open(read);
-      for (let from = SEGMENT_HEADER_BYTES; from < ends[i]!;) {
-        const frames = replay.run(read, file, from, ends[i]!);
-        let step = frames.next();
-        for (; !step.done; step = frames.next()) yield { bytesDone: bytesDone + replay.bytesRead, bytesTotal };
-        if (step.value === undefined) break;
-        from = replay.passDamage(read, file, step.value, ends[i]!);
-      }
-      replay.close(read);
+      const next = segments[i + 1];
+      const scanning = scanSegment(codec, segment, file, ends[i]!, endings[i]!);
+      let step = scanning.next();
+      for (; !step.done; step = scanning.next()) yield { bytesDone: bytesDone + step.value, bytesTotal };
+      const { replay } = step.value;
       found.push(...replay.damage.map((one) => placeDamage(segment, one)));
       // Of a sealed segment the next one's header repeats the hard state; of this one nothing does.
       if (segment === active && replay.hardStateLost) {
         needed.push(...replay.damage.filter((one) => one.kind === "frames"));
       }
-      const next = segments[i + 1];
       if (next !== undefined && wasSealed(segment, next, ends[i + 1]!)) {
         spare.push(...checkSegmentIndex(codec, segment, file));
       }

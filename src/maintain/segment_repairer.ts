@@ -30,15 +30,15 @@ import {
   indexBehind,
   LENGTH_BYTES,
 } from "../format/frame.ts";
-import { SEGMENT_HEADER_BYTES } from "../format/header_block.ts";
 import { segmentName } from "../format/segment_name.ts";
 import type { LogState } from "../format/state.ts";
 import type { LogIndex } from "../log/log_index.ts";
 import { findGap } from "../log/find_gap.ts";
 import { liveIndexes, placeDamage } from "../log/live.ts";
-import { Replay } from "../recovery/replay.ts";
+import type { Replay } from "../recovery/replay.ts";
+import { endingOf, scanAtOnce, scanSegment } from "../recovery/scan_segment.ts";
 import { selectSegment } from "../log/select_segment.ts";
-import { OFFSET_LOST, type Page, Segment } from "../log/segment.ts";
+import { OFFSET_LOST, type Page, type Segment } from "../log/segment.ts";
 import { readIndexPages, readTrailer } from "../recovery/read_index.ts";
 import { layRepair, payloadOf, ROOM_BYTES_MAX, sealRepaired, slackPayload } from "./repair_frames.ts";
 
@@ -64,7 +64,9 @@ interface Patch {
 export interface Repair {
   readonly segment: Segment;
   readonly patches: readonly Patch[];
-  /** Where pages begin in what had been lost: first index and offset of each. */
+  /** The entries whose frames were laid anew. */
+  readonly laid: ReadonlySet<Index>;
+  /** Where pages begin among them: first index and offset of each. */
   readonly pages: ReadonlyMap<Index, number>;
   /** The damage that is gone. */
   readonly repaired: readonly Damage[];
@@ -108,11 +110,15 @@ export class SegmentRepairer {
     const patches: Patch[] = [];
     const pages = new Map<Index, number>();
     const repaired: Damage[] = [];
+    const laid = new Set<Index>();
     const done = new Set<Index>();
     const file = openSized(this.fileSystem, segment.path);
     const planGap = (gap: Damage) => {
       const lost = this.planGap(segment, file, gap, entries, patches, pages);
-      for (const { index } of lost) done.add(index);
+      for (const { index } of lost) {
+        laid.add(index);
+        done.add(index);
+      }
       return lost.length > 0;
     };
     try {
@@ -140,7 +146,7 @@ export class SegmentRepairer {
     } finally {
       file.close();
     }
-    return patches.length + repaired.length === 0 ? undefined : { segment, patches, pages, repaired };
+    return patches.length + repaired.length === 0 ? undefined : { segment, patches, laid, pages, repaired };
   }
 
   /** The frame of an entry, by its header; `undefined` if that is not there. */
@@ -314,7 +320,7 @@ export class SegmentRepairer {
   find(segment: Segment): Damage[] {
     const file = openSized(this.fileSystem, segment.path);
     try {
-      const { damage } = this.scan(segment, file, segment.endOffset);
+      const { damage } = this.scan(segment, file);
       // What was discarded since is no loss.
       return damage.map((one) => placeDamage(segment, one))
         .filter((one) => one.kind !== "entries" || liveIndexes(this.index, one) !== undefined);
@@ -325,7 +331,7 @@ export class SegmentRepairer {
 
   /** The log's state where a gap begins. */
   private stateAt(segment: Segment, file: SizedFile, offset: number): LogState {
-    return this.scan(segment, file, offset).state;
+    return scanAtOnce(scanSegment(this.codec, segment, file, offset, undefined)).replay.state;
   }
 
   /** The count of changes behind a gap, modulo 256, as the next frame has it; `undefined` if there is none. */
@@ -339,20 +345,10 @@ export class SegmentRepairer {
     return changesBefore(decodeFrameHeader(head));
   }
 
-  /** Replays a segment by itself. */
-  private scan(segment: Segment, file: SizedFile, limit: number): Replay {
-    const replay = new Replay(this.codec);
-    replay.begin(segment.header.state);
-    const scanned = new Segment(segment.path, segment.header, limit);
-    replay.open(scanned);
-    for (let from = SEGMENT_HEADER_BYTES; from < limit;) {
-      const frames = replay.run(scanned, file, from, limit);
-      let step = frames.next();
-      while (!step.done) step = frames.next();
-      if (step.value === undefined) break;
-      from = replay.passDamage(scanned, file, step.value, limit);
-    }
-    return replay;
+  /** Scans all of a segment. */
+  private scan(segment: Segment, file: SizedFile): Replay {
+    const end = endingOf(this.index, segment, undefined);
+    return scanAtOnce(scanSegment(this.codec, segment, file, segment.endOffset, end)).replay;
   }
 
   private refuse(entry: TakenEntry, found: string): WalLogError {
@@ -409,8 +405,8 @@ export class SegmentRepairer {
 
   /** Refuses a copy that is damaged where the segment was not, or where it was patched. */
   private requireSound(segment: Segment, old: SizedFile, copy: File, patches: readonly Patch[]): void {
-    const before = new Set(this.scan(segment, old, segment.endOffset).damage.map(({ offset }) => offset));
-    const left = this.scan(segment, new SizedFile(copy), segment.endOffset).damage;
+    const before = new Set(this.scan(segment, old).damage.map(({ offset }) => offset));
+    const left = this.scan(segment, new SizedFile(copy)).damage;
     const isPatched = ({ offset, bytes }: Damage) =>
       patches.some((patch) => patch.offset < offset + bytes && patch.offset + patch.bytes.length > offset);
     const wrong = left.find((one) => !before.has(one.offset) || isPatched(one));

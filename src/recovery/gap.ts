@@ -33,7 +33,7 @@ export interface AfterGap {
   /** Whether the log may have come further within the gap, and dropped it again. */
   readonly isAtLeast: boolean;
   /** How many changes the gap held: all of them, or modulo {@link CHANGES_END}. */
-  readonly changes: { readonly exact: number } | { readonly modulo: number };
+  readonly changes: { readonly exact: number } | { readonly modulo: number } | "unknown";
   /** The lowest index dropped since the gap began or before; `Infinity` if nothing was, `undefined` if that is unknown. */
   readonly lowestDropped: Index | undefined;
   /** The snapshot that the log has there, 0 for none; `undefined` if that is unknown. */
@@ -82,6 +82,7 @@ export function explainGap(before: BeforeGap, bytes: number, after: AfterGap): G
 
 /** How many changes a gap held; `undefined` if that is unknown. */
 function changesIn(bytes: number, held: AfterGap["changes"]): number | undefined {
+  if (held === "unknown") return undefined;
   if ("exact" in held) return held.exact;
   // With room for as many changes as the counter can show, equal counters prove nothing.
   return bytes < CHANGES_END * FRAME_HEADER_BYTES ? held.modulo % CHANGES_END : undefined;

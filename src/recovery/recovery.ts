@@ -36,7 +36,8 @@ import { provenLsn } from "./proven.ts";
 import { judgeDamage } from "./judge.ts";
 import { Replay } from "./replay.ts";
 import { selectSegment } from "../log/select_segment.ts";
-import { replayThroughDamage, SealedSegments } from "./sealed.ts";
+import { replayThroughDamage } from "./scan_segment.ts";
+import { SealedSegments } from "./sealed.ts";
 import { ScanAhead } from "./scan_ahead.ts";
 import { Segment } from "../log/segment.ts";
 
@@ -231,7 +232,11 @@ export class Recovery {
         provenChecksum,
         provenTruncated,
         unprovenTruncated,
-        provenIndex: Math.min(provenNext, replay.index.nextIndex) - 1,
+        // What was truncated since is not what was proven, though there may be entries again.
+        provenIndex: Math.max(
+          Math.min(provenNext, replay.index.nextIndex, unprovenTruncated) - 1,
+          provenState.snapshotIndex,
+        ),
         cut: stop === undefined ? undefined : this.describeCut(head, file, stop, size),
         damage: judged.damage,
         harmless: judged.harmless,

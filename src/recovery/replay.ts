@@ -105,8 +105,8 @@ interface Gap {
   readonly wasHardStateLost: boolean;
   /** How many changes it held, as far as counts behind it show. */
   held: number;
-  /** Whether that is exact; otherwise it is right modulo {@link CHANGES_END}. */
-  isExact: boolean;
+  /** How much of that is known: all of it, or the rest modulo {@link CHANGES_END}, or nothing. */
+  known: "exact" | "modulo" | "unknown";
   /** The lowest index dropped since before it, if anything shows that. */
   lowestDropped: Index | undefined;
   /** The snapshot at its end, if anything shows that. */
@@ -660,13 +660,13 @@ export class Replay {
       places: [],
       wasHardStateLost: this.hardStateLost,
       held: 0,
-      isExact: false,
+      known: "modulo",
       lowestDropped: undefined,
       snapshotIndex: undefined,
     };
     const { gap } = this;
     gap.places.push(place);
-    gap.isExact = false;
+    gap.known = "modulo";
     gap.lowestDropped = gap.snapshotIndex = undefined;
     if (end >= limit) return;
     if (this.found === undefined || this.found.offset < end) {
@@ -683,7 +683,7 @@ export class Replay {
   /** Counts the changes that a gap held, from how many there were up to its end. */
   private countGap(gap: Gap, changes: number): void {
     gap.held += changes - this.codec.get(SLOT_CHANGES);
-    gap.isExact = true;
+    gap.known = "exact";
     this.codec.set(SLOT_CHANGES, changes);
   }
 
@@ -711,7 +711,7 @@ export class Replay {
   private settleGap(segment: Segment, next: Index, isAtLeast = false): void {
     const { index } = this;
     const gap = this.gap!;
-    const { places, held, isExact, lowestDropped, snapshotIndex: snapshotBehind } = gap;
+    const { places, held, known, lowestDropped, snapshotIndex: snapshotBehind } = gap;
     this.gap = undefined;
     const bytes = places.reduce((sum, place) => sum + place.bytes, 0);
     const { nextIndex, snapshotIndex } = index;
@@ -719,7 +719,7 @@ export class Replay {
     const contents = explainGap({ nextIndex, snapshotIndex, canHaveSnapshot }, bytes, {
       nextIndex: next,
       isAtLeast,
-      changes: isExact ? { exact: held } : { modulo: held },
+      changes: known === "unknown" ? known : known === "exact" ? { exact: held } : { modulo: held },
       lowestDropped,
       snapshotIndex: snapshotBehind,
       floor: this.floor,
@@ -783,7 +783,8 @@ export class Replay {
     if (gap === undefined) return;
     if (next !== undefined) {
       const { nextIndex, changes, lowestDropped } = next;
-      if (changes !== undefined) this.countGap(gap, changes);
+      if (changes === undefined) gap.known = "unknown";
+      else this.countGap(gap, changes);
       // The header shows what the whole segment dropped, and so what the gap at most did.
       gap.lowestDropped = lowestDropped;
       gap.snapshotIndex = next.snapshotIndex;

@@ -13,11 +13,11 @@ import { openSized, type SizedFile } from "../io/sized_file.ts";
 import type { Index } from "../api/types.ts";
 import type { Link } from "./chain.ts";
 import { readIndexPages, readTrailer } from "./read_index.ts";
-import { SEGMENT_HEADER_BYTES } from "../format/header_block.ts";
 import { endOf } from "./borders.ts";
-import { Replay, type SegmentEnd } from "./replay.ts";
+import type { Replay, SegmentEnd } from "./replay.ts";
 import type { Found, ScanAhead } from "./scan_ahead.ts";
-import { Segment } from "../log/segment.ts";
+import { replayThroughDamage, scanAtOnce, scanSegment } from "./scan_segment.ts";
+import { type FetchedPages, Segment } from "../log/segment.ts";
 
 /** Takes sealed segments into a replay. */
 export class SealedSegments {
@@ -91,14 +91,9 @@ export class SealedSegments {
     segment.adoptLater(count, () => {
       const again = openSized(this.fileSystem, segment.path);
       try {
-        return readIndexPages(sharedCodec(), again, segmentIndex.trailer) ??
-          this.rebuildPages(
-            segment,
-            again,
-            firstIndex,
-            count,
-            link.joined ? endOf(next.file.header) : undefined,
-          );
+        const table = readIndexPages(sharedCodec(), again, segmentIndex.trailer);
+        if (table !== undefined) return { table, damage: [] };
+        return this.rebuildPages(segment, again, firstIndex, count, link.joined ? endOf(next.file.header) : undefined);
       } finally {
         again.close();
       }
@@ -115,47 +110,22 @@ export class SealedSegments {
     firstIndex: Index,
     count: number,
     end: SegmentEnd | undefined,
-  ): Float64Array {
+  ): FetchedPages {
     // An instance of its own: another one may hold the state of a replay that is not over.
     const codec = leaseCodec();
-    const scanned = new Segment(segment.path, segment.header, segment.endOffset);
     try {
-      const replay = new Replay(codec);
-      replay.begin(segment.header.state);
-      replay.open(scanned);
-      for (const _ of replayThroughDamage(replay, scanned, file, segment.endOffset));
-      const nothing = { changes: undefined, lowestDropped: undefined, snapshotIndex: undefined };
-      replay.close(scanned, { ...(end ?? nothing), nextIndex: firstIndex + count });
+      const known = end ?? { changes: undefined, lowestDropped: undefined, snapshotIndex: undefined };
+      const scanning = scanSegment(codec, segment, file, segment.endOffset, {
+        ...known,
+        nextIndex: firstIndex + count,
+      });
+      const { replay: { damage }, scanned } = scanAtOnce(scanning);
+      scanned.cut(firstIndex + count);
+      scanned.prependLost(Math.max(scanned.firstIndex - firstIndex, 0));
+      scanned.pushLost(Math.max(firstIndex + count - scanned.end, 0));
+      return { table: scanned.pageTable(), damage };
     } finally {
       returnCodec(codec);
     }
-    scanned.cut(firstIndex + count);
-    scanned.prependLost(Math.max(scanned.firstIndex - firstIndex, 0));
-    scanned.pushLost(Math.max(firstIndex + count - scanned.end, 0));
-    return scanned.pageTable();
-  }
-}
-
-/**
- * Replays up to a limit below which everything was durable, so that whatever is not valid is damage. Yields after each
- * chunk.
- *
- * @param replay The replay.
- * @param segment The segment, the last that was opened.
- * @param file Its file.
- * @param limit Offset of the limit.
- * @param start Offset of the first frame.
- */
-export function* replayThroughDamage(
-  replay: Replay,
-  segment: Segment,
-  file: SizedFile,
-  limit: number,
-  start: number = SEGMENT_HEADER_BYTES,
-): Generator<void> {
-  for (let from = start; from < limit;) {
-    const stop = yield* replay.run(segment, file, from, limit);
-    if (stop === undefined) break;
-    from = replay.passDamage(segment, file, stop, limit);
   }
 }

@@ -30,6 +30,8 @@ export interface Shape {
   readonly ends: readonly End[];
   /** Syncs the entries one by one, and sets the vote last: to (9, 3), where it was (1, 7). */
   readonly voteLast?: boolean;
+  /** Truncates about as often as it appends. */
+  readonly truncatesOften?: boolean;
 }
 
 /** A history that has ended. */
@@ -89,8 +91,9 @@ export class HistoryWriter {
   }
 
   /** Does some steps. */
-  write(steps: number): void {
+  write(steps: number, truncatesOften = false): void {
     for (let step = 0; step < steps; step++) {
+      if (truncatesOften && this.random.chance(0.4)) this.truncate();
       const dice = this.random.below(100);
       if (dice < 90) this.change();
       else if (dice < 94) {
@@ -277,6 +280,6 @@ export function writeHistory(random: Random, shape: Shape): Written {
   writer.open();
   const steps = shape.steps[0] + random.below(shape.steps[1] + 1);
   if (shape.voteLast === true) writer.writeVoteLast(steps);
-  else writer.write(steps);
+  else writer.write(steps, shape.truncatesOften);
   return writer.end(random.pick(shape.ends));
 }
