@@ -29,6 +29,7 @@
  * @module
  */
 
+export type { CompactableLog } from "./src/api/compactable_log.ts";
 export { WalLogError, type WalLogErrorCode, type WalLogErrorDetails } from "./src/api/errors.ts";
 export type { WalLogEvents } from "./src/api/events.ts";
 export type { LatencyHistogram } from "./src/log/latency.ts";
@@ -53,6 +54,7 @@ export {
   describeRecovery,
   type RecoveryReport,
 } from "./src/api/report.ts";
+export type { ReadableLog } from "./src/api/readable_log.ts";
 export type { Retention, RetentionState } from "./src/api/retention.ts";
 export type { ScrubOptions, ScrubReport } from "./src/maintain/scrub.ts";
 export type { File, FileLock, FileSystem, LockHolder, OpenMode, ThreadFiles, Threads } from "./src/io/file_system.ts";

@@ -7,6 +7,9 @@
 
 import { WalLogError } from "./errors.ts";
 
+/** The options of calls that can discard entries or votes that a damaged log may still have. */
+export const FORCE = ["force"] as const;
+
 /**
  * Refuses an option that does not exist.
  *

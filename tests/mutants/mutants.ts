@@ -39,6 +39,7 @@ const IDENTITY_FORMAT = "src/format/identity.ts";
 const LOG_IDENTITY = "src/api/log_identity.ts";
 const OPEN = "src/recovery/open.ts";
 const LOG = "src/api/wal_log.ts";
+const COMPACTABLE_LOG = "src/api/compactable_log.ts";
 const SCRUB = "src/maintain/scrub.ts";
 const STATE = "src/log/live_state.ts";
 const DURABILITY = "src/write/durability.ts";
@@ -1949,16 +1950,16 @@ const OWN_SNAPSHOTS: Mutant[] = [
   },
   {
     name: "compact guesses a term that is lost",
-    file: LOG,
+    file: COMPACTABLE_LOG,
     edits: [[
-      "const term = this.#known(this.#index.termAt(through) ?? TERM_UNKNOWN, through);",
-      "const term = Math.max(this.#index.termAt(through) ?? 0, 0);",
+      "const term = knownTerm(this.path, this.#state.index.termAt(through) ?? TERM_UNKNOWN, through);",
+      "const term = Math.max(this.#state.index.termAt(through) ?? 0, 0);",
     ]],
     dies: "own_snapshot_test",
   },
   {
     name: "compact replaces the snapshot at its own index",
-    file: LOG,
+    file: COMPACTABLE_LOG,
     edits: [[
       "if (through <= this.snapshotIndex) return;",
       "if (through < this.snapshotIndex || through === 0) return;",
@@ -2024,7 +2025,7 @@ const OWN_SNAPSHOTS: Mutant[] = [
   },
   {
     name: "a streamed snapshot of the node's own is not checked again when its stream is closed",
-    file: LOG,
+    file: COMPACTABLE_LOG,
     edits: [['() => checkOwnSnapshot(taken, this, "install the snapshot")', "() => {}"]],
     dies: "own_snapshot_test",
   },

@@ -7,6 +7,8 @@ const INDEX = "src/log/log_index.ts";
 const STORE = "src/snapshots/snapshot_store.ts";
 const STATE = "src/log/live_state.ts";
 const LOG = "src/api/wal_log.ts";
+const READABLE_LOG = "src/api/readable_log.ts";
+const COMPACTABLE_LOG = "src/api/compactable_log.ts";
 
 /** Mutants of retentions. */
 export const RETENTION_MUTANTS: readonly Mutant[] = [
@@ -129,7 +131,7 @@ export const RETENTION_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "entry does not find retained entries",
-    file: LOG,
+    file: READABLE_LOG,
     edits: [["return index < this.firstIndex || index >", "return index <= this.snapshotIndex || index >"]],
     dies: "wal_log_suite",
   },
@@ -141,7 +143,7 @@ export const RETENTION_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "a log for reading only takes retentions",
-    file: LOG,
+    file: COMPACTABLE_LOG,
     edits: [[
       'this.#durability.requireWriter("retain entries", true);',
       'this.#durability.requireOpen("retain entries");',
@@ -207,8 +209,8 @@ export const SPACE_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "free space is not measured after flushes",
-    file: "src/api/wal_log.ts",
-    edits: [["this.#durability.onFlushed = () => this.#space.look();", ""]],
+    file: "src/api/log_parts.ts",
+    edits: [["durability.onFlushed = () => space.look();", ""]],
     dies: "space_test",
   },
   {

@@ -1,0 +1,203 @@
+/**
+ * Snapshots of the durable log, compaction, and retentions.
+ *
+ * @module
+ */
+
+import { TERM_UNKNOWN } from "../format/numbers.ts";
+import type { LiveState } from "../log/live_state.ts";
+import type { SnapshotStore } from "../snapshots/snapshot_store.ts";
+import type { Durability } from "../write/durability.ts";
+import { knownTerm } from "./known_term.ts";
+import type { LogParts } from "./log_parts.ts";
+import { checkNames, FORCE } from "./option_names.ts";
+import { ReadableLog } from "./readable_log.ts";
+import type { Retention } from "./retention.ts";
+import { keptMeta, takeCompactOptions, takeSnapshot, takeSnapshotMeta } from "./taken.ts";
+import type { CompactOptions, Index, NewSnapshot, SnapshotMeta } from "./types.ts";
+import { checkCompact, checkOwnSnapshot, checkSnapshot, checkSnapshotMeta } from "./validate_snapshot.ts";
+
+/** A log whose entries can be replaced by a snapshot, and held back from that. Every `WalLog` is one. */
+export abstract class CompactableLog extends ReadableLog {
+  readonly #state: LiveState;
+  readonly #durability: Durability;
+  readonly #snapshots: SnapshotStore;
+
+  /** @internal */
+  protected constructor(parts: LogParts) {
+    super(parts);
+    this.#state = parts.state;
+    this.#durability = parts.durability;
+    this.#snapshots = parts.snapshots;
+  }
+
+  /**
+   * Installs a snapshot of the node's own: drops the entries through an index and keeps all above it. The snapshot is
+   * durable when this returns, and so is everything before it. At or below {@link ReadableLog.snapshotIndex} it changes
+   * nothing. The call blocks for the flushes.
+   *
+   * @param through The last index to drop, and the snapshot's index. The snapshot gets the term that the log has there.
+   * @param options The snapshot's data, configuration and meta. The configuration defaults to the previous snapshot's:
+   * give `config` if the entries to drop change the cluster.
+   * @throws {WalLogError} `INVALID_ARGUMENT` for an index above {@link ReadableLog.lastIndex}, for anything but a safe
+   * integer of 0 or more, or for options out of their domain; `DAMAGED_ENTRY` if the term at the index is lost;
+   * `CORRUPT` if no `config` is given and the previous snapshot is damaged; `NO_SPACE`, `IO`: the log is as it was.
+   * `CORRUPT` while the hard state is lost; `POISONED`, `READ_ONLY`, `CLOSED`.
+   *
+   * @example
+   * ```ts
+   * import { WalLog } from "@wallog/wallog";
+   * import { mkdtempSync, rmSync } from "node:fs";
+   * import { tmpdir } from "node:os";
+   * import { join } from "node:path";
+   * import assert from "node:assert/strict";
+   *
+   * const folder = mkdtempSync(join(tmpdir(), "wallog-"));
+   * {
+   *   await using log = await WalLog.open(join(folder, "raft.wal"));
+   *   const command = new TextEncoder().encode("x += 1");
+   *   log.append([1, 2, 3].map((index) => ({ term: 1, index, kind: "normal", command })));
+   *   // The state machine has applied entries 1 and 2.
+   *   log.compact(2, { data: new TextEncoder().encode("x = 2"), config: [1n, 2n, 3n] });
+   *   assert.deepEqual([log.snapshotIndex, log.lastIndex], [2, 3]);
+   * }
+   * rmSync(folder, { recursive: true });
+   * ```
+   */
+  compact(through: Index, options: CompactOptions = {}): void {
+    const taken = takeCompactOptions(options);
+    this.#durability.requireWriter("compact the log");
+    checkCompact(through, taken, this.lastIndex);
+    if (through <= this.snapshotIndex) return;
+    const term = knownTerm(this.path, this.#state.index.termAt(through) ?? TERM_UNKNOWN, through);
+    const { data = new Uint8Array(0) } = taken;
+    this.#snapshots.write({ index: through, term, ...keptMeta(taken, () => this.snapshotMeta()), data });
+  }
+
+  /**
+   * Installs a leader's snapshot and drops what it replaces. It is durable when this returns, and so is everything
+   * before it. One at or below {@link ReadableLog.snapshotIndex} is stale and changes nothing. For a snapshot of the
+   * node's own, use {@link CompactableLog.compact}, which never drops an entry above its index.
+   *
+   * The entries above the snapshot stay if the log has the same entry at its index, and are dropped if it has another.
+   * Where that entry is damaged and its term lost, they stay if one of them has the snapshot's term: then the entry was
+   * the same (log matching).
+   *
+   * @param snapshot The snapshot with its data.
+   * @param options `force`: where nothing tells whether the entries above it follow on it, they may go.
+   * @throws {WalLogError} `DAMAGED_ENTRY` where nothing tells, `INVALID_ARGUMENT`: the log is as it was. `POISONED`,
+   * `READ_ONLY`, `CLOSED`.
+   */
+  applySnapshot(snapshot: NewSnapshot, options: { readonly force?: boolean } = {}): void {
+    const taken = takeSnapshot(snapshot);
+    checkNames("Cannot apply the snapshot", options, FORCE);
+    this.#durability.requireWriter("apply a snapshot");
+    checkSnapshot(taken);
+    this.#snapshots.apply(taken, options.force === true);
+  }
+
+  /**
+   * Installs a snapshot of the node's own that comes as a stream, and holds at most one piece of it in memory. The
+   * snapshot is installed when the stream is closed: the entries through its index are dropped, and all above it
+   * stay. Until then the log can be used. Aborting the stream leaves the log as it was.
+   *
+   * If a later snapshot is installed before the stream is closed, this one is dropped without an error. If its entry
+   * is truncated before, closing the stream rejects with `INVALID_ARGUMENT` and the log drops nothing.
+   *
+   * @param meta Index and term of an entry that the log has, and the configuration at that index.
+   * @returns The stream to write the data to. Closing it rejects if the snapshot could not be installed.
+   * @throws {WalLogError} `COMPACTED` at or below {@link ReadableLog.snapshotIndex}; `INVALID_ARGUMENT` for an index
+   * above {@link ReadableLog.lastIndex}, or a term that is not the entry's; `DAMAGED_ENTRY` if the entry's term is
+   * lost: the log is as it was. `CORRUPT` while the hard state is lost; `POISONED`, `READ_ONLY`, `CLOSED`.
+   *
+   * @example
+   * ```ts
+   * import { WalLog } from "@wallog/wallog";
+   * import { mkdtempSync, rmSync } from "node:fs";
+   * import { tmpdir } from "node:os";
+   * import { join } from "node:path";
+   * import assert from "node:assert/strict";
+   *
+   * const folder = mkdtempSync(join(tmpdir(), "wallog-"));
+   * {
+   *   await using log = await WalLog.open(join(folder, "raft.wal"));
+   *   const command = new TextEncoder().encode("x += 1");
+   *   log.append([1, 2, 3].map((index) => ({ term: 1, index, kind: "normal", command })));
+   *   const writer = log.createSnapshot({ index: 2, term: log.termAt(2)!, config: [1n, 2n, 3n] }).getWriter();
+   *   for (const piece of ["x ", "= ", "2"]) await writer.write(new TextEncoder().encode(piece));
+   *   await writer.close();
+   *   assert.deepEqual([log.snapshotIndex, log.lastIndex], [2, 3]);
+   * }
+   * rmSync(folder, { recursive: true });
+   * ```
+   */
+  createSnapshot(meta: SnapshotMeta): WritableStream<Uint8Array> {
+    const taken = takeSnapshotMeta(meta);
+    this.#durability.requireWriter("create a snapshot");
+    checkSnapshotMeta(taken, "create a snapshot");
+    checkOwnSnapshot(taken, this, "create a snapshot");
+    return this.#snapshots.streamIn(taken, () => checkOwnSnapshot(taken, this, "install the snapshot"));
+  }
+
+  /**
+   * Installs a leader's snapshot that comes as a stream, and holds at most one piece of it in memory. The snapshot is
+   * installed, as by {@link CompactableLog.applySnapshot}, when the stream is closed: a snapshot that does not agree
+   * with the log's entry at its index drops the entries above it. Until then the log can be used. Aborting the stream
+   * leaves the log as it was.
+   *
+   * @param meta What the snapshot is of.
+   * @param options As {@link CompactableLog.applySnapshot}.
+   * @returns Where its data goes. Closing it rejects if the snapshot could not be installed.
+   * @throws {WalLogError} As {@link CompactableLog.applySnapshot}.
+   */
+  receiveSnapshot(meta: SnapshotMeta, options: { readonly force?: boolean } = {}): WritableStream<Uint8Array> {
+    const taken = takeSnapshotMeta(meta);
+    checkNames("Cannot receive a snapshot", options, FORCE);
+    this.#durability.requireWriter("receive a snapshot");
+    checkSnapshotMeta(taken, "receive a snapshot");
+    return this.#snapshots.receive(taken, options.force === true);
+  }
+
+  /**
+   * Holds compaction back for whoever still needs entries: a follower, a consumer, an archive. Snapshots are taken as
+   * always, and {@link ReadableLog.snapshotIndex} moves. But the segment files with entries from an index on are not
+   * deleted, and these entries can still be read, until the retention moves up or is released.
+   *
+   * Retentions are held in memory, by the writer only. After a restart nothing is retained: opening a log for writing
+   * deletes the segments that its snapshot covers. A log that is read in another process does not show retained
+   * entries. A leader's snapshot that clears the log discards them ({@link RetentionState.clearedAt}).
+   *
+   * @param name Who needs the entries: 1 to 255 characters, not the name of a retention that is held.
+   * @param from The lowest index needed. It may be above {@link ReadableLog.lastIndex}.
+   * @returns The retention.
+   * @throws {WalLogError} `COMPACTED` below {@link ReadableLog.firstIndex}, with that index as `index`;
+   * `INVALID_ARGUMENT`; `POISONED`, `READ_ONLY`, `CLOSED`.
+   *
+   * @example
+   * ```ts
+   * import { WalLog } from "@wallog/wallog";
+   * import { mkdtempSync, rmSync } from "node:fs";
+   * import { tmpdir } from "node:os";
+   * import { join } from "node:path";
+   * import assert from "node:assert/strict";
+   *
+   * const folder = mkdtempSync(join(tmpdir(), "wallog-"));
+   * {
+   *   await using log = await WalLog.open(join(folder, "raft.wal"));
+   *   const command = new TextEncoder().encode("x += 1");
+   *   log.append([1, 2, 3].map((index) => ({ term: 1, index, command })));
+   *   const mailer = log.retain("mailer", 2);
+   *   log.compact(3);
+   *   assert.deepEqual([log.snapshotIndex, log.firstIndex], [3, 2]);
+   *   for (const { index } of log.iterate(mailer.from)) mailer.advance(index + 1);
+   *   assert.equal(log.firstIndex, 4);
+   *   mailer.release();
+   * }
+   * rmSync(folder, { recursive: true });
+   * ```
+   */
+  retain(name: string, from: Index): Retention {
+    this.#durability.requireWriter("retain entries", true);
+    return this.#state.retentions.retain(name, from, this.firstIndex);
+  }
+}

@@ -1,0 +1,261 @@
+/**
+ * The durable log as its readers see it.
+ *
+ * @module
+ */
+
+import type { DiskSpace } from "../io/disk_space.ts";
+import { iterateEntries } from "../log/iterate.ts";
+import type { LiveState, WalLogStats } from "../log/live_state.ts";
+import type { LogIndex } from "../log/log_index.ts";
+import { logMetrics } from "../log/log_metrics.ts";
+import type { EntryReader } from "../log/reader.ts";
+import type { SnapshotStore } from "../snapshots/snapshot_store.ts";
+import type { Durability } from "../write/durability.ts";
+import { knownTerm } from "./known_term.ts";
+import { type LogIdentity, showIdentity } from "./log_identity.ts";
+import type { LogParts } from "./log_parts.ts";
+import { type Lost, lostOf } from "./lost.ts";
+import type { Metric } from "./metrics.ts";
+import type { Damage, RecoveryReport } from "./report.ts";
+import type { RetentionState } from "./retention.ts";
+import type {
+  EntriesOptions,
+  HardState,
+  Index,
+  LogEntry,
+  Snapshot,
+  SnapshotMeta,
+  SnapshotStream,
+  Term,
+} from "./types.ts";
+import { checkMaxBytes, checkReadIndex } from "./validate.ts";
+
+/** What can be read of a log, whether it is open for writing or for reading only. Every `WalLog` is one. */
+export abstract class ReadableLog {
+  /** What opening the log found. */
+  readonly recovery: RecoveryReport;
+  readonly #uuid: Uint8Array;
+  readonly #state: LiveState;
+  readonly #index: LogIndex;
+  readonly #durability: Durability;
+  readonly #reader: EntryReader;
+  readonly #snapshots: SnapshotStore;
+  readonly #space: DiskSpace;
+
+  /** @internal */
+  protected constructor({ opened, state, durability, reader, snapshots, space }: LogParts) {
+    this.recovery = opened.report;
+    this.#uuid = opened.uuid;
+    this.#state = state;
+    this.#index = state.index;
+    this.#durability = durability;
+    this.#reader = reader;
+    this.#snapshots = snapshots;
+    this.#space = space;
+  }
+
+  /** The log's folder. */
+  get path(): string {
+    return this.#state.path;
+  }
+
+  /** The ids of the log, of its incarnation and of its cluster. Frozen. */
+  get identity(): LogIdentity {
+    return showIdentity(this.#uuid, this.#state.identity);
+  }
+
+  /** Index of the last entry, or of the snapshot if no entry follows it; 0 if there is neither. */
+  get lastIndex(): Index {
+    return this.#index.nextIndex - 1;
+  }
+
+  /** Term at {@link ReadableLog.lastIndex}; 0 if the log is empty. */
+  get lastTerm(): Term {
+    return knownTerm(this.path, this.#index.lastTerm, this.lastIndex);
+  }
+
+  /** Index of the snapshot; 0 if there is none. */
+  get snapshotIndex(): Index {
+    return this.#index.snapshotIndex;
+  }
+
+  /**
+   * The lowest index of which the entry can be read: {@link ReadableLog.snapshotIndex} + 1, or lower while a retention
+   * holds entries back. Above {@link ReadableLog.lastIndex} if there are no entries.
+   */
+  get firstIndex(): Index {
+    return this.#index.firstIndex;
+  }
+
+  /** The retentions that are held, as they are now. */
+  get retentions(): readonly RetentionState[] {
+    return this.#state.retentions.list();
+  }
+
+  /** The last hard state that was set; term 0 and no vote if none was. Frozen. */
+  get hardState(): HardState {
+    return this.#state.hardState;
+  }
+
+  /**
+   * The last index that is on stable storage. Of a log opened for reading only: that the disk proves to be.
+   */
+  get durableIndex(): Index {
+    return this.#durability.durableIndex;
+  }
+
+  /**
+   * What is known to be damaged and is neither repaired nor given up: found when the log was opened with `onDamage:
+   * "keep"`, by {@link WalLog.scrub}, or by reading an entry. With `verify: "tail"` only scrubbing finds all of it.
+   */
+  get damaged(): readonly Damage[] {
+    return this.#state.damaged;
+  }
+
+  /**
+   * What the log has lost to damage, and nobody has repaired, replaced or given up. An undamaged log has lost nothing.
+   *
+   * @example
+   * ```ts
+   * import { WalLog } from "@wallog/wallog";
+   * import { mkdtempSync, rmSync } from "node:fs";
+   * import { tmpdir } from "node:os";
+   * import { join } from "node:path";
+   * import assert from "node:assert/strict";
+   *
+   * const folder = mkdtempSync(join(tmpdir(), "wallog-"));
+   * {
+   *   await using log = await WalLog.open(join(folder, "raft.wal"), { onDamage: "keep" });
+   *   assert.deepEqual(log.lost, { hardState: false, tail: false, ranges: [] });
+   * }
+   * rmSync(folder, { recursive: true });
+   * ```
+   */
+  get lost(): Lost {
+    return lostOf(this.#state);
+  }
+
+  /**
+   * What the log has done since it was opened, and the space that it takes.
+   *
+   * @returns The counters, as they are now.
+   */
+  stats(): WalLogStats {
+    const { counts, flushLatency } = this.#state;
+    const segments = this.#index.segments.length;
+    return { ...counts, segments, flushLatency: flushLatency.read(), ...this.#space.read() };
+  }
+
+  /**
+   * The figures of {@link ReadableLog.stats}, the log's indexes and its retentions as metrics, for `prometheusText` or
+   * any other writer. Counters count from when the log was opened.
+   *
+   * @param name Value of the label `log`, which all samples have. Default: the log's folder.
+   * @returns The metrics, as they are now. What is unknown has no samples.
+   */
+  metrics(name: string = this.path): Metric[] {
+    return logMetrics(this, name, this.#durability.canWrite);
+  }
+
+  /**
+   * The term of the entry at an index.
+   *
+   * @param index Any index; 0 stands for "before the first entry".
+   * @returns 0 at index 0 of a log from which nothing is compacted away, the snapshot's term at
+   * {@link ReadableLog.snapshotIndex}, `undefined` below {@link ReadableLog.firstIndex} - 1 or above
+   * {@link ReadableLog.lastIndex}.
+   * @throws {WalLogError} `INVALID_ARGUMENT`; `DAMAGED_ENTRY` if the entry's header is lost; `CLOSED`.
+   */
+  termAt(index: Index): Term | undefined {
+    this.#durability.requireOpen("read");
+    checkReadIndex(index);
+    const term = this.#index.termAt(index);
+    return term === undefined ? undefined : knownTerm(this.path, term, index);
+  }
+
+  /**
+   * The entry at an index.
+   *
+   * @param index The index to read.
+   * @returns The entry with a copy of its command, or `undefined` if the log has none there.
+   * @throws {WalLogError} `DAMAGED_ENTRY` if it was written and cannot be read; `INVALID_ARGUMENT`; `IO`; `CLOSED`.
+   */
+  entry(index: Index): LogEntry | undefined {
+    this.#durability.requireOpen("read");
+    checkReadIndex(index);
+    return index < this.firstIndex || index > this.lastIndex ? undefined : this.#reader.entry(index);
+  }
+
+  /**
+   * The entries of a range.
+   *
+   * @param from The first index wanted; clipped to the first entry there is.
+   * @param to The last index wanted, inclusive; clipped to {@link ReadableLog.lastIndex}.
+   * @param options A bound on the bytes returned.
+   * @returns The entries in order; empty if the range holds none. Commands that were read together can share a buffer:
+   * to transfer one to another thread, copy it first.
+   * @throws {WalLogError} As {@link ReadableLog.entry}.
+   */
+  entries(from: Index, to: Index, options?: EntriesOptions): LogEntry[] {
+    this.#durability.requireOpen("read");
+    checkReadIndex(from);
+    checkReadIndex(to);
+    const maxBytes = checkMaxBytes(options);
+    return this.#reader.entries(Math.max(from, this.firstIndex), Math.min(to, this.lastIndex), maxBytes);
+  }
+
+  /**
+   * Goes through entries in order, reading a chunk at a time, so that a log of any size can be walked. Entries that
+   * are appended or truncated meanwhile are seen or not seen as they are reached.
+   *
+   * @param from The first index. Default: the first entry there is.
+   * @param to The last index, inclusive. Default: the last entry there is when it is reached.
+   * @returns The entries.
+   * @throws {WalLogError} `COMPACTED` if `from` is below {@link ReadableLog.firstIndex}, at once, or when a snapshot
+   * has overtaken what was read ahead, with the index to go on from as `index`; `NOT_CONTIGUOUS` when the last entry
+   * given is truncated and another put in its place; otherwise as {@link ReadableLog.entry}.
+   */
+  iterate(from: Index = this.firstIndex, to: Index = Number.MAX_SAFE_INTEGER): IterableIterator<LogEntry> {
+    this.#durability.requireOpen("read");
+    checkReadIndex(from);
+    checkReadIndex(to);
+    return iterateEntries(this.#reader, this.#state, this.#durability, from, to);
+  }
+
+  /**
+   * The latest snapshot with its data.
+   *
+   * @returns The snapshot, or `undefined` if there is none.
+   * @throws {WalLogError} `CORRUPT` if it is damaged; `IO`; `CLOSED`.
+   */
+  snapshot(): Snapshot | undefined {
+    this.#durability.requireOpen("read");
+    return this.#snapshots.read();
+  }
+
+  /**
+   * What the latest snapshot is of, without reading its data.
+   *
+   * @returns Index, term, configuration and meta, or `undefined` if there is no snapshot.
+   * @throws {WalLogError} `CORRUPT` if it is damaged; `IO`; `CLOSED`.
+   */
+  snapshotMeta(): SnapshotMeta | undefined {
+    this.#durability.requireOpen("read");
+    const reader = this.#snapshots.open();
+    reader?.close();
+    return reader?.meta;
+  }
+
+  /**
+   * Reads the latest snapshot as a stream, holding no more than a piece of it. The stream stays good when a later
+   * snapshot replaces this one.
+   *
+   * @returns Its data, or `undefined` if there is no snapshot. The stream fails with `CORRUPT` at a damaged piece.
+   * @throws {WalLogError} `CORRUPT` if it is damaged; `IO`; `CLOSED`.
+   */
+  openSnapshot(): SnapshotStream | undefined {
+    this.#durability.requireOpen("read");
+    return this.#snapshots.streamOut();
+  }
+}
