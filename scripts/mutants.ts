@@ -1,5 +1,5 @@
 /**
- * Mutation testing: makes the mistakes of `tests/mutants/mutants.ts` one at a time, each in a copy of the repository, and
+ * Mutation testing: makes the mistakes of `tests/mutants/` one at a time, each in a copy of the repository, and
  * runs the simulation and then the tests until one fails. A mutant that none of them notices is a gap in the tests.
  *
  *     deno task mutants                      all of them, in an hour or so
@@ -27,7 +27,8 @@ import { join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { type Mutant, MUTANTS } from "../tests/mutants/mutants.ts";
+import type { Mutant } from "../tests/mutants/mutant.ts";
+import { MUTANTS } from "../tests/mutants/mutants.ts";
 
 const ROOT = fileURLToPath(new URL("../", import.meta.url));
 /** What a copy consists of. */

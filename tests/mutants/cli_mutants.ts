@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Mutant } from "./mutants.ts";
+import type { Mutant } from "./mutant.ts";
 
 const SEARCH = "src/wal_db/search.ts";
 

@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { Mutant } from "./mutants.ts";
+import type { Mutant } from "./mutant.ts";
 
 const GUARD = "src/io/guard.ts";
 const LOCK = "src/io/lock.ts";

@@ -2,7 +2,7 @@
  * Mistakes in the consensus core: one each, where safety depends on it. Run with the others by `deno task mutants`.
  */
 
-import type { Mutant } from "./mutants.ts";
+import type { Mutant } from "./mutant.ts";
 
 const COMMIT = "src/raft/commit.ts";
 const CONFIG = "src/raft/config.ts";

@@ -1,6 +1,6 @@
 /** Mutants of the entries that stay in the log behind a snapshot, and of who gets them instead of the snapshot. */
 
-import type { Mutant } from "./mutants.ts";
+import type { Mutant } from "./mutant.ts";
 
 const FOLLOWER = "src/raft/follower.ts";
 const REPLICATION = "src/raft/replication.ts";

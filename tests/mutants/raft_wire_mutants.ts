@@ -3,7 +3,7 @@
  * `deno task mutants`.
  */
 
-import type { Mutant } from "./mutants.ts";
+import type { Mutant } from "./mutant.ts";
 
 const MERGING = "src/raft/merging.ts";
 const WIRE = "src/raft/codec/wire.ts";

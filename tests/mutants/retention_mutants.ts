@@ -1,6 +1,6 @@
 /** Mistakes in retentions, free space and metrics. */
 
-import type { Mutant } from "./mutants.ts";
+import type { Mutant } from "./mutant.ts";
 
 const RETENTION = "src/api/retention.ts";
 const INDEX = "src/log/log_index.ts";

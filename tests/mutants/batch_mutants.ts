@@ -1,0 +1,108 @@
+/**
+ * Mutants of batches: entries that share frames, and batches of several frames.
+ *
+ * @module
+ */
+
+import { BATCH, LAYER, LIVE, RECOVERY, REPAIR, REPAIR_FRAMES, REPLAY, WASM_FRAME, WASM_SCAN, WRITER } from "./files.ts";
+import type { Mutant } from "./mutant.ts";
+
+/** The mutants. */
+export const BATCH_MUTANTS: readonly Mutant[] = [
+  {
+    name: "recovery keeps the part of a batch that is there",
+    file: RECOVERY,
+    edits: [["replay.dropOpenBatch(head) ?? step.value?.offset", "step.value?.offset"]],
+    dies: "batch_test",
+  },
+  {
+    name: "frames do not say that the batch goes on",
+    file: LAYER,
+    edits: [["if (hasMore) buffer.setMore(at);", ""]],
+    dies: "batch_test",
+  },
+  {
+    name: "a frame larger than the buffer does not say that the batch goes on",
+    file: WRITER,
+    edits: [["if (hasMore) this.buffer.setMore(at);", ""]],
+    dies: "batch_test",
+  },
+  {
+    name: "the last frame of a batch says that the batch goes on",
+    file: BATCH,
+    edits: [["layer.finish(false)", "layer.finish(true)"]],
+    dies: "batch_test",
+  },
+  {
+    name: "entries of different terms share a frame",
+    file: LAYER,
+    edits: [["term === this.term && kind", "kind"]],
+    dies: "batch_test",
+  },
+  {
+    name: "entries of different kinds share a frame",
+    file: LAYER,
+    edits: [["kind === this.kind && this", "this"]],
+    dies: "batch_test",
+  },
+  {
+    name: "commands stay behind a table that was too large",
+    file: LAYER,
+    edits: [["if (unused > 0) {", "if (unused < 0) {"]],
+    dies: "batch_test",
+  },
+  {
+    name: "the lengths of a frame's entries are not added up",
+    file: WASM_FRAME,
+    edits: [["return sum == length || (sum < length && (flags & FLAG_REPAIRED) != 0);", "return true;"]],
+    dies: "batch_test",
+  },
+  {
+    name: "a damaged frame has no page of its own",
+    file: REPLAY,
+    edits: [[
+      "        segment.breakPage();\n        this.takeEntries(segment, offset, header);",
+      "        this.takeEntries(segment, offset, header);",
+    ]],
+    dies: "batch_test",
+  },
+  {
+    name: "the page of a damaged frame holds what follows it too",
+    file: REPLAY,
+    edits: [[
+      "this.takeEntries(segment, offset, header);\n        segment.breakPage();",
+      "this.takeEntries(segment, offset, header);",
+    ]],
+    dies: "simulation",
+  },
+  {
+    name: "what a read finds damaged has no page of its own",
+    file: LIVE,
+    edits: [["  segment.setPage(first, Math.max(offset, pages[0]!.offset));\n", ""]],
+    dies: "batch_test",
+  },
+  {
+    name: "a search within a page gives up where a header in front of the frame is damaged",
+    file: WASM_SCAN,
+    edits: [["return walk(at, bytes, position, salt, wanted, true) as f64;", "return guess as f64;"]],
+    dies: "batch_test",
+  },
+  {
+    name: "a repair leaves slack without saying so",
+    file: REPAIR_FRAMES,
+    edits: [["const count = more > 0 && some.length === 1 ? 0 : some.length;", "const count = some.length;"]],
+    dies: "batch_test",
+  },
+  {
+    name: "a repair of a shared frame takes some of its entries",
+    file: REPAIR,
+    edits: [["if (missing !== undefined) throw this.needsAll(segment.path, offset, live.indexes);", ""]],
+    dies: "batch_test",
+  },
+  {
+    name: "a repair puts entries into a frame that the log has dropped from it",
+    file: REPAIR,
+    edits: [["one !== undefined && isLive.has(header.index + nth) ? one : NO_ENTRY", "one ?? NO_ENTRY"]],
+    dies: "batch_test",
+  },
+];

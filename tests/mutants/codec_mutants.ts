@@ -1,0 +1,49 @@
+/**
+ * Mutants of the instances of the codec, and of the second recovery thread.
+ *
+ * @module
+ */
+
+import { DURABILITY, POOL, RECOVERY, REPLAY, WRITER } from "./files.ts";
+import type { Mutant } from "./mutant.ts";
+
+/** The mutants. */
+export const CODEC_MUTANTS: readonly Mutant[] = [
+  {
+    name: "an instance is given to two users",
+    file: POOL,
+    edits: [["return idle.pop() ?? new Codec();", "return idle.at(-1) ?? new Codec();"]],
+    dies: "pool_test",
+  },
+  {
+    name: "a log at rest keeps its instance",
+    file: DURABILITY,
+    edits: [["writer.release();", ""]],
+    dies: "pool_test",
+  },
+  {
+    name: "a closed log keeps its instance",
+    file: WRITER,
+    edits: [["this.release();\n    this.flushes.retire(this.file);", "this.flushes.retire(this.file);"]],
+    dies: "pool_test",
+  },
+  {
+    name: "another thread passes over what is not plainly valid",
+    file: "src/recovery/scan_thread_text.ts",
+    edits: [["status !== SCAN_MORE && status !== SCAN_TABLE_FULL || consumed === 0", "consumed === 0"]],
+    dies: "scan_ahead_test",
+  },
+  {
+    name: "what another thread began with is not compared",
+    file: REPLAY,
+    edits: [["!SCAN_SLOTS.every((slot) => codec.getWide(slot) === before[slot])", "before.length === 0"]],
+    dies: "scan_ahead_test",
+    equivalent: "replay begins each segment with what its header says, which is what the other thread was given",
+  },
+  {
+    name: "the other thread is never ended",
+    file: RECOVERY,
+    edits: [["sealed.ahead?.close();", ""]],
+    dies: "scan_ahead_test",
+  },
+];

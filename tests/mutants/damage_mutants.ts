@@ -1,0 +1,93 @@
+/**
+ * Mutants of a damaged log: which damage counts, and how it is given up.
+ *
+ * @module
+ */
+
+import { JUDGE, LOG, OPEN, REPLAY, SEALED, SNAPSHOT_STORE, STATE, WASM_SCAN } from "./files.ts";
+import type { Mutant } from "./mutant.ts";
+
+/** The mutants. */
+export const DAMAGE_MUTANTS: readonly Mutant[] = [
+  {
+    name: "a checkpoint proves a hard state that was lost when it was written",
+    file: WASM_SCAN,
+    edits: [["if (stateFlags > STATE_FLAG_VOTE) return SCAN_MORE;", ""]],
+    dies: "damage_test",
+  },
+  {
+    name: "a truncation leaves what it dropped on the list of what is damaged",
+    file: STATE,
+    edits: [["lastIndex !== undefined && firstIndex >= from", "lastIndex !== undefined && firstIndex > from"]],
+    dies: "repair_test",
+  },
+  {
+    name: "a lost hard state stays on the list of what is damaged",
+    file: STATE,
+    edits: [["this.strike(({ firstIndex, lastIndex }) => firstIndex === undefined || lastIndex === undefined);", ""]],
+    dies: "repair_test",
+  },
+  {
+    name: "a snapshot of a lost entry takes all above it along",
+    file: SNAPSHOT_STORE,
+    edits: [["log.keepsTail(index, term) !== true", "log.termAt(index) !== term"]],
+    dies: "damage_test",
+  },
+  {
+    name: "a snapshot of a lost entry takes along what may belong to it",
+    file: SNAPSHOT_STORE,
+    edits: [["if (!force) this.requireTold(snapshot);", ""]],
+    dies: "damage_test",
+  },
+  {
+    name: "a snapshot that is streamed takes along what may belong to it",
+    file: SNAPSHOT_STORE,
+    edits: [["if (!force) this.requireTold(meta);", ""]],
+    dies: "damage_test",
+  },
+  {
+    name: "what a snapshot covers is listed as damaged until the log is opened again",
+    file: SNAPSHOT_STORE,
+    edits: [["state.damaged = state.damaged.filter(", "void state.damaged.filter("]],
+    dies: "damage_test",
+  },
+  {
+    name: "a segment that was begun in vain stays as long as the log is damaged",
+    file: OPEN,
+    edits: [[
+      "removeSuperseded(fileSystem, home, recovered);",
+      "if (report.damage.length === 0) removeSuperseded(fileSystem, home, recovered);",
+    ]],
+    dies: "checks_test",
+  },
+  {
+    name: "a term that was repaired is forgotten where the next header did not know it",
+    file: REPLAY,
+    edits: [["else if (state.lastTerm === TERM_UNKNOWN) index.lastTerm = term;", ""]],
+    dies: "damage_test",
+  },
+  {
+    name: "looking for lost offsets takes the state of the replay with it",
+    file: SEALED,
+    edits: [[
+      "const replay = new Replay(codec);\n      replay.begin(segment.header.state);",
+      "const replay = new Replay(this.codec);\n      replay.begin(segment.header.state);",
+    ]],
+    dies: "damage_test",
+  },
+  {
+    name: "a header that is lost matters for ever",
+    file: JUDGE,
+    edits: [[
+      'if (one.kind === "hard state" && !isBelow) return true;',
+      'if (one.kind === "hard state" || one.kind === "segment header") return true;',
+    ]],
+    dies: "damage_test",
+  },
+  {
+    name: "a hard state makes the log forget that nobody knows where it ended",
+    file: LOG,
+    edits: [['if (options.force !== true) this.#durability.requireTail("set the hard state");', ""]],
+    dies: "damage_test",
+  },
+];

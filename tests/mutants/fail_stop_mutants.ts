@@ -1,0 +1,135 @@
+/**
+ * Mutants of the order of disk and memory, and of a log that has failed.
+ *
+ * @module
+ */
+
+import { BATCH, DURABILITY, FULL, LOG, OPEN_FLUSHES, PREALLOCATION, SNAPSHOT_STORE, WRITER } from "./files.ts";
+import type { Mutant } from "./mutant.ts";
+
+/** The mutants. */
+export const FAIL_STOP_MUTANTS: readonly Mutant[] = [
+  {
+    name: "frames are laid over those that reading the batch has written",
+    file: BATCH,
+    edits: [["if (buffer.reservations !== reservations) return undefined;", ""]],
+    dies: "taken_test",
+  },
+  {
+    name: "frames that were laid stay where they are when a segment is begun",
+    file: WRITER,
+    edits: [["if (at !== laid) codec.bytes.copyWithin(at, laid, laid + bytes);", ""]],
+    dies: "simulation",
+  },
+  {
+    name: "memory changes before the disk in append",
+    file: LOG,
+    edits: [
+      [
+        'this.#durability.write(\n      "append",',
+        'const firstIndex = index.nextIndex;\n    index.append(batch);\n    this.#durability.write(\n      "append",',
+      ],
+      ["const firstIndex = index.nextIndex;\n    index.append(batch);\n    this.#state", "this.#state"],
+    ],
+    dies: "simulation",
+  },
+  {
+    name: "memory changes before the disk in truncate",
+    file: LOG,
+    edits: [[
+      'this.#durability.writeFrame("truncate",',
+      'this.#index.truncate(from, term);\n    this.#durability.writeFrame("truncate",',
+    ]],
+    dies: "simulation",
+  },
+  {
+    name: "memory changes before the disk in setHardState",
+    file: LOG,
+    edits: [[
+      'this.#durability.writeFrame("set the hard state",',
+      'this.#state.hardState = Object.freeze({ term, votedFor });\n    this.#durability.writeFrame("set the hard state",',
+    ]],
+    dies: "simulation",
+  },
+  {
+    name: "memory changes before the disk when a snapshot is installed",
+    file: SNAPSHOT_STORE,
+    edits: [[
+      "const clears = log.keepsTail(index, term) !== true;",
+      "const clears = log.keepsTail(index, term) !== true;\n    log.compact(index, term, clears);",
+    ]],
+    dies: "sync_test",
+  },
+  {
+    name: "a log that has failed goes on",
+    file: DURABILITY,
+    edits: [[
+      "this.requireOpen(attempt);\n    if (this.poison !== undefined) throw this.poison;",
+      "this.requireOpen(attempt);",
+    ]],
+    dies: "simulation",
+  },
+  {
+    name: "a log that has failed closes cleanly",
+    file: DURABILITY,
+    edits: [[
+      "if (this.poison !== undefined) throw this.poison;\n      if (writer.durableLsn",
+      "if (writer.durableLsn",
+    ]],
+    dies: "simulation",
+  },
+  {
+    name: "a failed write does not reject who waits for a flush",
+    file: DURABILITY,
+    edits: [["this.commit.fail(this.poison);", ""]],
+    dies: "sync_test",
+  },
+  {
+    name: "a failed flush is tried again",
+    file: WRITER,
+    edits: [[
+      "this.file.sync();\n    slotsFlushed();",
+      "try {\n      this.file.sync();\n    } catch {\n      this.file.sync();\n    }\n    slotsFlushed();",
+    ]],
+    dies: "simulation",
+  },
+  {
+    name: "a failed flush that does not block is tried again",
+    file: OPEN_FLUSHES,
+    edits: [["await file.syncAsync();", "await file.syncAsync().catch(() => file.syncAsync());"]],
+    dies: "sync_test",
+  },
+  {
+    name: "a failed flush of a directory is ignored when a segment is begun",
+    file: WRITER,
+    edits: [[
+      "this.fileSystem.syncDirectory(this.folder);\n",
+      "try {\n      this.fileSystem.syncDirectory(this.folder);\n    } catch { /* later */ }\n",
+    ]],
+    dies: "simulation",
+  },
+  {
+    name: "a short write passes for a whole one",
+    file: FULL,
+    edits: [["done += count;\n  }\n}", "done += rest.byteLength;\n  }\n}"]],
+    dies: "simulation",
+  },
+  {
+    name: "a short read passes for the end of the file",
+    file: FULL,
+    edits: [["while (done < into.byteLength) {", "while (done < 0) {"]],
+    dies: "open_test",
+  },
+  {
+    name: "zeros are laid over frames",
+    file: PREALLOCATION,
+    edits: [["const from = Math.max(this.zeroedTo, end);", "const from = this.zeroedTo;"]],
+    dies: "simulation",
+  },
+  {
+    name: "a flush that covers a closed segment closes its file too early",
+    file: OPEN_FLUSHES,
+    edits: [["if (this.flushing.has(file)) this.retired.add(file);\n    else file.close();", "file.close();"]],
+    dies: "checks_test",
+  },
+];

@@ -1,0 +1,302 @@
+/**
+ * Mutants of flushes: one that is missing, and one that comes too late.
+ *
+ * @module
+ */
+
+import {
+  CONTINUE,
+  CREATE,
+  DURABILITY,
+  IDENTITY,
+  NAME_NEXT,
+  NODE,
+  NODE_FILE,
+  OPEN,
+  OPEN_FLUSHES,
+  SNAPSHOT_STORE,
+  SNAPSHOTS,
+  WRITER,
+} from "./files.ts";
+import type { Mutant } from "./mutant.ts";
+
+/** The mutants. */
+export const FLUSH_MUTANTS: readonly Mutant[] = [
+  {
+    name: "a retention that is given up deletes what a truncation emptied that no flush covers",
+    file: SNAPSHOT_STORE,
+    edits: [["if (state.index.covered > 0 && this.opened.writer!.isDirty) {", "if (false as boolean) {"]],
+    dies: "evidence_test",
+  },
+  {
+    name: "syncSync does not flush",
+    file: WRITER,
+    edits: [[
+      "this.preallocate();\n    this.syncFile();",
+      "this.preallocate();\n    this.flushed(this.segment.endLsn, performance.now());",
+    ]],
+    dies: "simulation",
+  },
+  {
+    name: "sync does not flush",
+    file: OPEN_FLUSHES,
+    edits: [["await file.syncAsync();", "await Promise.resolve();"]],
+    dies: "simulation",
+  },
+  {
+    name: "a segment's data is not flushed before its next segment is created",
+    file: WRITER,
+    edits: [["if (this.durableLsn < old.endLsn) this.syncFile();", "this.flushed(old.endLsn, performance.now());"]],
+    dies: "simulation",
+  },
+  {
+    name: "a new segment's header is not flushed",
+    file: CREATE,
+    edits: [["codec.hash(bytes, seed)), 0);\n    file.sync();", "codec.hash(bytes, seed)), 0);"]],
+    dies: "simulation",
+  },
+  {
+    name: "a new segment's name is not flushed",
+    file: WRITER,
+    edits: [["this.fileSystem.syncDirectory(this.folder);\n", ""]],
+    dies: "simulation",
+  },
+  {
+    name: "the next-segment pointer is not flushed when a segment is sealed",
+    file: WRITER,
+    edits: [[
+      "writeFull(this.file, pointer, NEXT_POINTER_OFFSETS[0]);\n    this.file.sync();",
+      "writeFull(this.file, pointer, NEXT_POINTER_OFFSETS[0]);",
+    ]],
+    dies: "simulation",
+  },
+  {
+    name: "the checkpoint of a clean close is not flushed",
+    file: WRITER,
+    edits: [[
+      "zeros behind the checkpoint.\n    this.syncFile();",
+      "zeros behind the checkpoint.\n    this.flushed(segment.endLsn, performance.now());",
+    ]],
+    dies: "checks_test",
+  },
+  {
+    name: "a next-segment pointer is not flushed at opening",
+    file: NAME_NEXT,
+    edits: [["writeFull(file, pointer, offset);\n    file.sync();", "writeFull(file, pointer, offset);"]],
+    dies: "strace_test",
+  },
+  {
+    name: "copied frames are not flushed before the new segment is named",
+    file: CONTINUE,
+    edits: [[
+      "file.sync();\n    fileSystem.syncDirectory(folder);\n    named = true;",
+      "fileSystem.syncDirectory(folder);\n    named = true;",
+    ]],
+    dies: "simulation",
+  },
+  {
+    name: "the name of a segment that continues after a crash is not flushed",
+    file: CONTINUE,
+    edits: [["fileSystem.syncDirectory(folder);\n    named = true;", "named = true;"]],
+    dies: "simulation",
+  },
+  {
+    name: "a snapshot is not flushed before it is renamed",
+    file: SNAPSHOTS,
+    edits: [["this.file.sync();\n    this.rename();", "this.rename();"]],
+    dies: "simulation",
+  },
+  {
+    name: "a streamed snapshot is not flushed before it is renamed",
+    file: SNAPSHOTS,
+    edits: [["await this.file.syncAsync();", "await Promise.resolve();"]],
+    dies: "checks_test",
+  },
+  {
+    name: "a snapshot's name is not flushed",
+    file: SNAPSHOTS,
+    edits: [["this.fileSystem.syncDirectory(this.folder);", ""]],
+    dies: "simulation",
+  },
+  {
+    name: "the frame that names a snapshot is not flushed before what it replaces is deleted",
+    file: SNAPSHOT_STORE,
+    edits: [['durability.flush("install a snapshot");', ""]],
+    dies: "simulation",
+  },
+  {
+    name: "the identity file is not flushed",
+    file: IDENTITY,
+    edits: [["file.sync();", ""]],
+    dies: "checks_test",
+  },
+  {
+    name: "the identity file's name is not flushed",
+    file: IDENTITY,
+    edits: [["fileSystem.syncDirectory(folder);", ""]],
+    dies: "checks_test",
+  },
+  {
+    name: "a log that has lost all segments gets its new incarnation behind a segment",
+    file: OPEN,
+    edits: [
+      ["      if (identity !== undefined && recovered.head === undefined) renew(identity.cluster);\n", ""],
+      [
+        "      if (identity === undefined) renew(new Uint8Array(ID_BYTES));",
+        "      if (identity === undefined || recovered.head === undefined) renew(identity?.cluster ?? new Uint8Array(ID_BYTES));",
+      ],
+    ],
+    dies: "identity_test",
+  },
+  {
+    name: "the name of a log's first segment is not flushed",
+    file: OPEN,
+    edits: [["try {\n      fileSystem.syncDirectory(folder);", "try {"]],
+    dies: "checks_test",
+  },
+  {
+    name: "the checkpoint of a clean close is rewritten at opening, and not flushed",
+    file: OPEN,
+    edits: [["file.sync();", ""]],
+    dies: "checks_test",
+  },
+  {
+    name: "fdatasync is not called",
+    file: NODE_FILE,
+    edits: [["fs.fdatasyncSync(this.descriptor);", ""]],
+    dies: "strace_test",
+  },
+  {
+    name: "fdatasync is not called in a flush that does not block",
+    file: NODE_FILE,
+    edits: [[
+      "fs.fdatasync(this.flushDescriptor ?? this.descriptor, (error) => error === null ? resolve() : reject(error))",
+      "resolve()",
+    ]],
+    dies: "strace_test",
+  },
+  {
+    name: "fsync of a directory is not called",
+    file: NODE,
+    edits: [["fs.fsyncSync(descriptor);", ""]],
+    dies: "strace_test",
+  },
+  {
+    name: "the pointer is written before the new segment's name is flushed",
+    file: WRITER,
+    edits: [
+      ["this.fileSystem.syncDirectory(this.folder);\n", ""],
+      [
+        "writeFull(this.file, pointer, NEXT_POINTER_OFFSETS[0]);\n    this.file.sync();",
+        "writeFull(this.file, pointer, NEXT_POINTER_OFFSETS[0]);\n    this.file.sync();\n" +
+        "    this.fileSystem.syncDirectory(this.folder);",
+      ],
+    ],
+    dies: "simulation",
+  },
+  {
+    name: "the pointer to a segment that continues after a crash is flushed before its frames",
+    file: CONTINUE,
+    edits: [
+      [
+        "file.sync();\n    fileSystem.syncDirectory(folder);\n    named = true;",
+        "fileSystem.syncDirectory(folder);\n    named = true;",
+      ],
+      [
+        "writePointer(old, encodePointer(codec, head, segment, proven.lsn));",
+        "writePointer(old, encodePointer(codec, head, segment, proven.lsn));\n    file.sync();",
+      ],
+    ],
+    dies: "simulation",
+  },
+  {
+    name: "a snapshot is renamed before it is flushed",
+    file: SNAPSHOTS,
+    edits: [["this.file.sync();\n    this.rename();", "this.rename();\n    this.file.sync();"]],
+    dies: "snapshot_file_test",
+  },
+  {
+    name: "the frame that names a snapshot is written before the snapshot",
+    file: SNAPSHOT_STORE,
+    edits: [
+      [
+        "file.write(snapshot.data);\n      file.publish();",
+        "this.install(snapshot);\n      file.write(snapshot.data);\n      file.publish();",
+      ],
+      [
+        'throw this.durability.giveUp("write a snapshot", file, error);\n    }\n    this.install(snapshot);',
+        'throw this.durability.giveUp("write a snapshot", file, error);\n    }',
+      ],
+    ],
+    dies: "simulation",
+  },
+  {
+    name: "what a snapshot replaces is deleted before the frame that names it is flushed",
+    file: SNAPSHOT_STORE,
+    edits: [[
+      "const clears = log.keepsTail(index, term) !== true;",
+      "const clears = log.keepsTail(index, term) !== true;\n" +
+      "    while (log.segments[0] !== writer.segment && log.segments[0]!.firstIndex + log.segments[0]!.count - 1 <= index) {\n" +
+      "      this.opened.fileSystem.remove(log.segments.shift()!.path);\n    }",
+    ]],
+    dies: "simulation",
+  },
+  {
+    name: "what a snapshot replaces is deleted newest first",
+    file: SNAPSHOT_STORE,
+    edits: [
+      [
+        "for (let left = covered; left > 0; left--) {",
+        "const gone: string[] = [];\n    for (let left = covered; left > 0; left--) {",
+      ],
+      ["fileSystem.remove(oldest!.path);", "gone.unshift(oldest!.path);"],
+      [
+        "for (const name of fileSystem.list(folder)) {",
+        "for (const path of gone) fileSystem.remove(path);\n    for (const name of fileSystem.list(folder)) {",
+      ],
+    ],
+    dies: "snapshot_file_test",
+  },
+  {
+    name: "nothing vouches for a snapshot's frame before what it replaces is deleted",
+    file: SNAPSHOT_STORE,
+    edits: [[
+      "writer.checkpoint(state.record(writer.changes));\n      this.deleteSegments();",
+      "this.deleteSegments();",
+    ]],
+    dies: "checks_test",
+  },
+  {
+    name: "nothing vouches for copied frames before what a crash left is removed",
+    file: OPEN,
+    edits: [["writer.checkpoint(recovered.state);", ""]],
+    dies: "checks_test",
+  },
+  {
+    name: "what a crash left is removed before the log goes on, and what it vouches for with it",
+    file: OPEN,
+    edits: [
+      ["removeSuperseded(fileSystem, home, recovered);\n", "\n"],
+      ["writer = startWriter(", "removeSuperseded(fileSystem, home, recovered);\n      writer = startWriter("],
+    ],
+    dies: "checks_test",
+  },
+  {
+    name: "the identity file is written before the first segment",
+    file: OPEN,
+    edits: [
+      ["writeIdentity(fileSystem, home, identity, (bytes, seed) => codec.hash(bytes, seed));", ""],
+      [
+        "writer = startWriter(",
+        "if (identity === undefined) writeIdentity(fileSystem, home, { uuid, incarnation: uuid, cluster: uuid }, (bytes, seed) => codec.hash(bytes, seed));\n      writer = startWriter(",
+      ],
+    ],
+    dies: "checks_test",
+  },
+  {
+    name: "a close leaves its checkpoint in the flush that covers the data",
+    file: DURABILITY,
+    edits: [["if (writer.durableLsn < writer.segment.endLsn) writer.flush();", ""]],
+    dies: "checks_test",
+  },
+];

@@ -1,0 +1,69 @@
+/**
+ * Mutants of writes that find no space.
+ *
+ * @module
+ */
+
+import { CREATE, DURABILITY, WRITER } from "./files.ts";
+import type { Mutant } from "./mutant.ts";
+
+/** The mutants. */
+export const FULL_DISK_MUTANTS: readonly Mutant[] = [
+  {
+    name: "what a rotation flushed that found no room is never vouched for",
+    file: DURABILITY,
+    edits: [[
+      "if (!writer.isDirty) this.flushed(this.state.lastIndex);",
+      "if (!writer.isDirty) this.durableIndex = this.state.lastIndex;",
+    ]],
+    dies: "checks_test",
+  },
+  {
+    name: "a full disk that has no room for a checkpoint ends the log",
+    file: WRITER,
+    edits: [["if (!isNoSpace(error)) throw error;\n      this.undo();", "throw error;"]],
+    dies: "checks_test",
+  },
+  {
+    name: "a write that finds no room is not taken back",
+    file: DURABILITY,
+    edits: [["this.writer!.undo();", ""]],
+    dies: "simulation",
+  },
+  {
+    name: "taking back a write is not flushed",
+    file: WRITER,
+    edits: [["this.file.truncate(endOffset);\n    this.file.sync();", "this.file.truncate(endOffset);"]],
+    dies: "sync_test",
+  },
+  {
+    name: "the count of changes is not taken back with a write that finds no room",
+    file: WRITER,
+    edits: [["} catch (error) {\n      this.changes = changes;", "} catch (error) {"]],
+    dies: "simulation",
+  },
+  {
+    name: "a snapshot that finds no room leaves its file",
+    file: DURABILITY,
+    edits: [[
+      "file.abort();\n    } catch (error) {\n      return this.fail(attempt",
+      "file.release();\n    } catch (error) {\n      return this.fail(attempt",
+    ]],
+    dies: "full_disk_test",
+  },
+  {
+    name: "a flush that reports no space is refused instead of ending the log",
+    file: DURABILITY,
+    edits: [[
+      "      this.writer!.flush(this.stateForSlot());\n    } catch (error) {\n      throw this.fail(attempt, error);",
+      "      this.writer!.flush(this.stateForSlot());\n    } catch (error) {\n      throw this.refuse(attempt, error);",
+    ]],
+    dies: "sync_test",
+  },
+  {
+    name: "a segment with no room to be leaves its file",
+    file: CREATE,
+    edits: [["fileSystem.remove(path);\n    } catch (second)", "void path;\n    } catch (second)"]],
+    dies: "sync_test",
+  },
+];

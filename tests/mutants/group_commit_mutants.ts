@@ -1,0 +1,59 @@
+/**
+ * Mutants of shared flushes.
+ *
+ * @module
+ */
+
+import { COMMIT, DURABILITY } from "./files.ts";
+import type { Mutant } from "./mutant.ts";
+
+/** The mutants. */
+export const GROUP_COMMIT_MUTANTS: readonly Mutant[] = [
+  {
+    name: "whoever asks while a flush runs shares it",
+    file: COMMIT,
+    edits: [[
+      "if (this.#next === undefined) {",
+      "if (this.#running !== undefined) return this.#running.promise;\n    if (this.#next === undefined) {",
+    ]],
+    dies: "sync_test",
+  },
+  {
+    name: "a flush answers with what was written while it ran",
+    file: COMMIT,
+    edits: [[
+      "this.#log.flushed(flush.lastIndex);\n      flush.resolve(flush.lastIndex);",
+      "this.#log.flushed(this.#log.lastIndex());\n      flush.resolve(this.#log.lastIndex());",
+    ]],
+    dies: "sync_test",
+  },
+  {
+    name: "a truncation during a flush is not heard",
+    file: COMMIT,
+    edits: [["this.#running.lastIndex = Math.min(this.#running.lastIndex, from - 1);", "void from;"]],
+    dies: "sync_test",
+  },
+  {
+    name: "two flushes run at once",
+    file: COMMIT,
+    edits: [[
+      "if (flush === undefined || this.#running !== undefined || this.#failure !== undefined) return;",
+      "if (flush === undefined || this.#failure !== undefined) return;",
+    ], ["if (this.#running === undefined) queueMicrotask", "queueMicrotask"]],
+    dies: "sync_test",
+  },
+  {
+    name: "a flush that fails is not remembered",
+    file: COMMIT,
+    edits: [["if (this.#failure !== undefined) return Promise.reject(this.#failure.reason);", ""]],
+    dies: "sync_test",
+    equivalent:
+      "nobody gets there: the log refuses with the same error before it asks, once it has failed or is closed",
+  },
+  {
+    name: "the durable index stays above a truncation",
+    file: DURABILITY,
+    edits: [["this.durableIndex = Math.min(this.durableIndex, from - 1);", ""]],
+    dies: "simulation",
+  },
+];

@@ -1,0 +1,286 @@
+/**
+ * Mutants of what proves that data is durable: durable slots, next-segment pointers and watermarks.
+ *
+ * @module
+ */
+
+import {
+  BORDERS,
+  CHAIN,
+  DURABILITY,
+  DURABLE_SLOT,
+  NAME_NEXT,
+  NEXT_POINTER,
+  PROVEN,
+  RECOVERY,
+  REPLAY,
+  SLOT_WRITER,
+  WASM_SCAN,
+  WRITER,
+} from "./files.ts";
+import type { Mutant } from "./mutant.ts";
+
+/** The mutants. */
+export const PROVEN_MUTANTS: readonly Mutant[] = [
+  {
+    name: "a durable slot does not count for the proven LSN",
+    file: PROVEN,
+    edits: [["Math.max(headerEnd, chain, slot, frames())", "Math.max(headerEnd, chain, frames())"]],
+    dies: "proven_test",
+  },
+  {
+    name: "a durable slot does not show the state behind a gap",
+    file: RECOVERY,
+    edits: [["if (slot?.lsn === proven.lsn) replay.settle(head, slot.checkpoint);", ""]],
+    dies: "judge_test",
+  },
+  {
+    name: "a durable slot does not show a hard state that a gap took",
+    file: REPLAY,
+    edits: [["this.setHardState(state.hardState);\n      codec.set(SLOT_HARD_STATES, 1);", ""]],
+    dies: "judge_test",
+  },
+  {
+    name: "a log at rest writes no durable slot",
+    file: WRITER,
+    edits: [[
+      "this.checkpoint(state);\n    this.slots.write({ lsn: this.durableLsn, checkpoint });",
+      "this.checkpoint(checkpoint.state);",
+    ]],
+    dies: "slot_test",
+  },
+  {
+    name: "closing writes no durable slot",
+    file: WRITER,
+    edits: [["    this.slots.write(slot);\n", ""], ["    this.slots.repeat(slot);\n", ""]],
+    dies: "judge_test",
+  },
+  {
+    name: "a durable slot claims what no flush has covered",
+    file: WRITER,
+    edits: [[
+      "const slot = { lsn: this.durableLsn, checkpoint",
+      "const slot = { lsn: segment.endLsn + 160, checkpoint",
+    ]],
+    dies: "judge_test",
+  },
+  {
+    name: "a durable slot is overwritten before the other one is durable",
+    file: SLOT_WRITER,
+    edits: [["if (this.flushed === this.written) ", ""]],
+    dies: "slot_test",
+  },
+  {
+    name: "durable slots are never written in turn",
+    file: SLOT_WRITER,
+    edits: [["if (this.flushed === this.written) ", "if (false as boolean) "]],
+    dies: "slot_test",
+  },
+  {
+    name: "a flush counts for a slot that was written while it ran",
+    file: SLOT_WRITER,
+    edits: [["this.flushed = Math.max(this.flushed, written);", "this.flushed = this.written + 0 * written;"]],
+    dies: "slot_test",
+  },
+  {
+    name: "the slot that opening found is not written once more",
+    file: SLOT_WRITER,
+    edits: [["if (last !== undefined) this.put(last);", ""]],
+    dies: "slot_test",
+  },
+  {
+    name: "a full disk stops a log over a durable slot",
+    file: SLOT_WRITER,
+    edits: [["if (!isNoSpace(error)) throw error;", "throw error;"]],
+    dies: "slot_test",
+  },
+  {
+    name: "a durable slot of another place is believed",
+    file: DURABLE_SLOT,
+    edits: [["return salt ^ BigInt(baseLsn + offset);", "return salt ^ BigInt(baseLsn + 0 * offset);"]],
+    dies: "slot_test",
+  },
+  {
+    name: "the second copy of a pointer is not written",
+    file: WRITER,
+    edits: [["writeFull(this.file, pointer, NEXT_POINTER_OFFSETS[1]);", ""]],
+    dies: "slot_test",
+  },
+  {
+    name: "both copies of a pointer share a flush",
+    file: NAME_NEXT,
+    edits: [[
+      "writeFull(file, pointer, offset);\n    file.sync();\n  }",
+      "writeFull(file, pointer, offset);\n  }\n  file.sync();",
+    ]],
+    dies: "leftover_test",
+  },
+  {
+    name: "the second copy of a pointer is never flushed",
+    file: WRITER,
+    edits: [["try {\n      file.sync();\n    } finally {", "try {\n      file.size();\n    } finally {"]],
+    dies: "slot_test",
+  },
+  {
+    name: "a pointer's LSN does not prove the copies in the next segment",
+    file: CHAIN,
+    edits: [["provenLsn = Math.max(provenLsn, naming.next.durableLsn);", ""]],
+    dies: "slot_test",
+  },
+  {
+    name: "a pointer with one copy is not completed at opening",
+    file: RECOVERY,
+    edits: [['naming.kind === "named" && naming.copies === 2', 'naming.kind === "named"']],
+    dies: "slot_test",
+  },
+  {
+    name: "of two pointers the lower number counts",
+    file: NEXT_POINTER,
+    edits: [["b.number > a.number ? b : a", "b.number > a.number ? a : b"]],
+    dies: "slot_test",
+  },
+  {
+    name: "a newest segment that is cut within its header block is an empty one",
+    file: CHAIN,
+    edits: [["newest.size < SEGMENT_HEADER_BYTES && (isNamed || isIdentified)", "newest.size < 0"]],
+    dies: "evidence_test",
+  },
+  {
+    name: "a snapshot without segments is no evidence of a log",
+    file: RECOVERY,
+    edits: [["names.find((name) => this.isSnapshot(name))", "undefined"]],
+    dies: "evidence_test",
+  },
+  {
+    name: "the durable slot of a sealed segment does not explain a gap at its end",
+    file: BORDERS,
+    edits: [[
+      "if (older.joined && slot?.lsn === link.file.header.baseLsn) replay.settle(segment, slot.checkpoint);",
+      "",
+    ]],
+    dies: "evidence_test",
+  },
+  {
+    name: "closing writes one durable slot only",
+    file: WRITER,
+    edits: [["this.slots.repeat(slot);", ""]],
+    dies: "evidence_test",
+  },
+  {
+    name: "a failed log writes a durable slot",
+    file: WRITER,
+    edits: [["slots === this.slots && mayWrite()", "slots === this.slots"]],
+    dies: "evidence_test",
+  },
+  {
+    name: "a log that was opened again is taken for a closed one, because its end is lost",
+    file: PROVEN,
+    edits: [[
+      "const isClosed = close !== undefined && slot <= close;",
+      "const isClosed = close !== undefined && slot >= 0;",
+    ]],
+    dies: "proven_test",
+  },
+  {
+    name: "the durable position moves when a flush begins",
+    file: WRITER,
+    edits: [[
+      "await this.flushes.sync(file);\n    slotsFlushed();\n    this.flushed(endLsn, started);",
+      "this.flushed(endLsn, started);\n    await this.flushes.sync(file);\n    slotsFlushed();",
+    ]],
+    dies: "checks_test",
+  },
+  {
+    name: "a flush counts what was written while it ran",
+    file: WRITER,
+    edits: [[
+      "await this.flushes.sync(file);\n    slotsFlushed();\n    this.flushed(endLsn, started);",
+      "await this.flushes.sync(file);\n    slotsFlushed();\n    this.flushed(this.segment.endLsn, started);",
+    ]],
+    dies: "sync_test",
+  },
+  {
+    name: "the durable position goes back when an old flush returns",
+    file: WRITER,
+    edits: [["this.durableLsn = Math.max(this.durableLsn, lsn);", "this.durableLsn = lsn;"]],
+    dies: "sync_test",
+  },
+  {
+    name: "every frame claims that everything before it is durable",
+    file: WRITER,
+    edits: [[
+      "codec.wasm.seal(at, bytes, segment.header.baseLsn + end, this.durableLsn);",
+      "codec.wasm.seal(at, bytes, segment.header.baseLsn + end, segment.header.baseLsn + end);",
+    ]],
+    dies: "simulation",
+  },
+  {
+    name: "the watermark claims one frame more than was flushed",
+    file: WRITER,
+    edits: [[
+      "codec.wasm.seal(at, bytes, segment.header.baseLsn + end, this.durableLsn);",
+      "codec.wasm.seal(at, bytes, segment.header.baseLsn + end, Math.min(this.durableLsn + 40, segment.header.baseLsn + end));",
+    ]],
+    dies: "simulation",
+  },
+  {
+    name: "the watermark claims nothing",
+    file: WRITER,
+    edits: [[
+      "codec.wasm.seal(at, bytes, segment.header.baseLsn + end, this.durableLsn);",
+      "codec.wasm.seal(at, bytes, segment.header.baseLsn + end, 0);",
+    ]],
+    dies: "simulation",
+  },
+  {
+    name: "the header of a new segment claims more than is durable",
+    file: WRITER,
+    edits: [["provenLsn: this.durableLsn,", "provenLsn: this.durableLsn + 40,"]],
+    dies: "simulation",
+  },
+  {
+    name: "the search for watermarks ends at damage",
+    file: WASM_SCAN,
+    edits: [[
+      "if (load<u8>(frame, FRAME_KIND) == 0 || !headerIsValid(frame, salt ^ (position + done))) {\n      done += 8;\n      continue;",
+      "if (load<u8>(frame, FRAME_KIND) == 0 || !headerIsValid(frame, salt ^ (position + done))) {\n      break;",
+    ]],
+    dies: "checks_test",
+  },
+  {
+    name: "watermarks are not looked for",
+    file: RECOVERY,
+    edits: [["this.chainReader.survey(newest.file, size).provenLsn,", ""]],
+    dies: "simulation",
+  },
+  {
+    name: "everything that is in the file counts as proven",
+    file: RECOVERY,
+    edits: [[
+      "const provenOffset = proven.lsn - baseLsn;",
+      "const provenOffset = Math.max(proven.lsn - baseLsn, size - size % 8);",
+    ]],
+    dies: "simulation",
+  },
+  {
+    name: "what a segment that was about to follow vouches for is not heard",
+    file: RECOVERY,
+    edits: [["chain.provenLsn,", ""]],
+    dies: "checks_test",
+  },
+  {
+    name: "the proven position is a frame too low",
+    file: RECOVERY,
+    edits: [[
+      "const provenOffset = proven.lsn - baseLsn;",
+      "const provenOffset = Math.max(SEGMENT_HEADER_BYTES, proven.lsn - baseLsn - 40);",
+    ]],
+    dies: "simulation",
+  },
+  {
+    name: "a log at rest leaves no checkpoint",
+    file: DURABILITY,
+    edits: [["writer.rest(this.state.record(writer.changes));", ""]],
+    dies: "sync_test",
+  },
+];

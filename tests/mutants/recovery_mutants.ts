@@ -1,0 +1,296 @@
+/**
+ * Mutants of recovery: which files are the log, where it ends, and how it goes on after a crash.
+ *
+ * @module
+ */
+
+import {
+  BORDERS,
+  CHAIN,
+  CONTINUE,
+  INDEX,
+  JUDGE,
+  NEXT_POINTER,
+  OPEN,
+  PROVEN,
+  RECOVERY,
+  REPLAY,
+  SEALED,
+  STATE,
+  WASM_FRAME,
+  WASM_SCAN,
+  WRITER,
+} from "./files.ts";
+import type { Mutant } from "./mutant.ts";
+
+/** The mutants. */
+export const RECOVERY_MUTANTS: readonly Mutant[] = [
+  {
+    name: "superseded segments are not removed durably",
+    file: OPEN,
+    edits: [["if (superseded.length > 0) fileSystem.syncDirectory(folder);", ""]],
+    dies: "rotation_test",
+  },
+  {
+    name: "after a crash the log goes on behind the old tail",
+    file: OPEN,
+    edits: [["recovered.closed && recovered.cut === undefined &&", "recovered.cut === undefined &&"]],
+    dies: "simulation",
+  },
+  {
+    name: "after a torn write the log goes on where it was cut",
+    file: OPEN,
+    edits: [["recovered.closed && recovered.cut === undefined &&", "head.endOffset > SEGMENT_HEADER_BYTES &&"]],
+    dies: "simulation",
+  },
+  {
+    name: "the checkpoint of a clean close is believed without being written once more",
+    file: OPEN,
+    edits: [["writeFull(file, checkpoint, head.endOffset - checkpoint.length);", ""]],
+    dies: "checks_test",
+  },
+  {
+    name: "what makes the newest segment part of the log is believed without being written once more",
+    file: OPEN,
+    edits: [[
+      "  nameHead();\n  const keptBytes",
+      "  const keptBytes",
+    ]],
+    dies: "strace_test",
+    equivalent:
+      "the slot of the segment before last matters only until the newest one names its own next segment, durably, " +
+      "which the same opening does next: a segment that names one belongs to the log by that. Until then nothing was " +
+      "acknowledged in the newest segment, whose beginning had failed",
+  },
+  {
+    name: "the unproven frames are not copied",
+    file: CONTINUE,
+    edits: [["copyFrames(codec, old, provenOffset, head, file, segment, proven.lsn);", "void copyFrames;"]],
+    dies: "simulation",
+  },
+  {
+    name: "copied frames do not say so",
+    file: WASM_FRAME,
+    edits: [[
+      "(load<u8>(frame, FRAME_KIND) as u32) | (FLAG_COPY << FLAGS_SHIFT)",
+      "(load<u8>(frame, FRAME_KIND) as u32) & ~(FLAG_COPY << FLAGS_SHIFT)",
+    ]],
+    dies: "simulation",
+  },
+  {
+    name: "that frames are copies is not looked at",
+    file: WASM_SCAN,
+    edits: [["own += (((load<u8>(frame, FRAME_KIND) as u32) & (FLAG_COPY << FLAGS_SHIFT)) == 0) as u64;", "own += 1;"]],
+    dies: "checks_test",
+  },
+  {
+    name: "a copied checkpoint of a clean close goes on saying that the log was closed",
+    file: WASM_FRAME,
+    edits: [["if ((kind & KIND_MASK) == KIND_CHECKPOINT) kind &= ~(FLAG_CLOSE << FLAGS_SHIFT);", ""]],
+    dies: "checks_test",
+  },
+  {
+    name: "a segment is part of the log because it is there",
+    file: CHAIN,
+    edits: [[
+      "if (previous === undefined || this.isCommitted(file, previous)) break;",
+      "void this.isCommitted; break;",
+    ]],
+    dies: "simulation",
+  },
+  {
+    name: "the slot alone says which segment is part of the log, and a lost one says none",
+    file: CHAIN,
+    edits: [["return this.survey(file, file.size).ownFrames > 0;", "return false;"]],
+    dies: "simulation",
+  },
+  {
+    name: "a pointer that names another segment is not heard",
+    file: CHAIN,
+    edits: [["return previous.naming.next.number === file.number;", "return true;"]],
+    dies: "checks_test",
+  },
+  {
+    name: "the next-segment pointer is not written when a segment is sealed",
+    file: WRITER,
+    edits: [["writeFull(this.file, pointer, NEXT_POINTER_OFFSETS[0]);", ""]],
+    dies: "checks_test",
+  },
+  {
+    name: "a writer leaves a newest segment without what names it",
+    file: OPEN,
+    edits: [["if (!recovered.isHeadNamed) nameHead();", ""]],
+    dies: "checks_test",
+  },
+  {
+    name: "a newest segment that is missing is not missed",
+    file: CHAIN,
+    edits: [[
+      'behindNewest?.kind === "named" && !byNumber.has(behindNewest.next.number)',
+      'behindNewest?.kind === "named" && false as boolean',
+    ]],
+    dies: "simulation",
+  },
+  {
+    name: "a newest segment that is missing is not missed if the pointer to it is damaged",
+    file: CHAIN,
+    edits: [[
+      'if (newest?.naming.kind === "damaged" && !nextBegun',
+      'if (false as boolean && newest?.naming.kind === "damaged" && !nextBegun',
+    ]],
+    dies: "checks_test",
+  },
+  {
+    name: "a segment that was begun in the place of a missing one stands in for it",
+    file: CHAIN,
+    edits: [[" && !successors.some(({ header }) => header.state.tailLost)", ""]],
+    dies: "torn_test",
+  },
+  {
+    name: "a segment below the snapshot stays in the log",
+    file: JUDGE,
+    edits: [["index.segments.splice(0, index.covered)", "index.segments.splice(0, 0 * index.covered)"]],
+    dies: "leftover_test",
+  },
+  {
+    name: "a segment below the snapshot is not removed",
+    file: JUDGE,
+    edits: [["covered.map((segment) => segment.path)", "covered.slice(covered.length).map((segment) => segment.path)"]],
+    dies: "leftover_test",
+  },
+  {
+    name: "a segment below the snapshot does not name the newest one anew",
+    file: RECOVERY,
+    edits: [
+      ["      const previous = replay.index.segments.at(-2);\n", ""],
+      ["        previous,\n", "        previous: replay.index.segments.at(-2),\n"],
+    ],
+    dies: "leftover_test",
+  },
+  {
+    name: "damage below the snapshot is reported",
+    file: JUDGE,
+    edits: [["else if (!isBelow) harmless.push(one);", "else harmless.push(one);"]],
+    dies: "simulation",
+  },
+  {
+    name: "damage below the snapshot is dropped although it may have held a truncation that is not settled",
+    file: JUDGE,
+    edits: [[
+      "    const isBelow = one.path < path;",
+      "    const isBelow = one.path < path;\n    if (isBelow) continue;",
+    ]],
+    dies: "leftover_test",
+  },
+  {
+    name: "the newest segment is removed if the snapshot covers it",
+    file: INDEX,
+    edits: [["i === this.segments.length - 1 || ", "i > this.segments.length || "]],
+    dies: "simulation",
+  },
+  {
+    name: "a first segment that held nothing is reported missing",
+    file: JUDGE,
+    edits: [["return previous > 0 && !isEmpty;", "return previous > 0 || isEmpty;"]],
+    dies: "leftover_test",
+  },
+  {
+    name: "a log whose pointer a crash tore is gone on with behind its checkpoint",
+    file: RECOVERY,
+    edits: [[' && newest.file.naming.kind === "none",', ","]],
+    dies: "torn_test",
+  },
+  {
+    name: "an empty pointer in a damaged page shows that no segment was named",
+    file: NEXT_POINTER,
+    edits: [['(first === "empty" && isPage0Whole)', '(first === "empty" && !isPage0Whole)']],
+    dies: "format_test",
+  },
+  {
+    name: "a sealed segment whose next segment and pointer are gone is taken for the newest",
+    file: RECOVERY,
+    edits: [[
+      "if (replay.indexOffset !== undefined && !chain.nextBegun",
+      "if (false as boolean && !chain.nextBegun",
+    ]],
+    dies: "checks_test",
+  },
+  {
+    name: "a folder that has lost all its segments is a new log",
+    file: RECOVERY,
+    edits: [[
+      "if (evidence !== undefined && damage.length === 0) {",
+      "if (false as boolean) {",
+    ]],
+    dies: "simulation",
+  },
+  {
+    name: "a torn log is clean",
+    file: RECOVERY,
+    edits: [["cut: stop === undefined ? undefined : this.describeCut(head, file, stop, size),", "cut: undefined,"]],
+    dies: "torn_test",
+  },
+  {
+    name: "a log that was not closed is taken for one that was",
+    file: RECOVERY,
+    edits: [[
+      "return checkpoint.kind === KIND_CHECKPOINT && (checkpoint.flags & FLAG_CLOSE) !== 0 &&\n      checkpoint.length === CHECKPOINT_PAYLOAD_BYTES;",
+      "return checkpoint.kind === KIND_CHECKPOINT && checkpoint.length === CHECKPOINT_PAYLOAD_BYTES;",
+    ]],
+    dies: "checks_test",
+  },
+  {
+    name: "a clean close is not seen",
+    file: PROVEN,
+    edits: [[
+      "const isClosed = close !== undefined && slot <= close;",
+      "const isClosed = close !== undefined && slot < 0;",
+    ]],
+    dies: "proven_test",
+  },
+  {
+    name: "truncations are not replayed",
+    file: REPLAY,
+    edits: [["index.truncate(header.index, header.term);", ""]],
+    dies: "simulation",
+  },
+  {
+    name: "that a snapshot clears the log is not replayed",
+    file: REPLAY,
+    edits: [["const clears = (header.flags & FLAG_CLEAR) !== 0;", "const clears = false as boolean;"]],
+    dies: "simulation",
+  },
+  {
+    name: "a header that claims more entries than there was room for is believed",
+    file: BORDERS,
+    edits: [["if (entries <= entriesThatFit(bytes)) return;", "if (entries <= bytes) return;"]],
+    dies: "claims_test",
+  },
+  {
+    name: "a file is read behind the size that it had when it was opened",
+    file: "src/io/sized_file.ts",
+    edits: [["const rest = this.bytes - position;", "const rest = Infinity + 0 * position;"]],
+    dies: "endless_test",
+  },
+  {
+    name: "a segment index of another place is believed",
+    file: SEALED,
+    edits: [[" || segmentIndex.trailer.indexOffset !== link.endOffset", ""]],
+    dies: "checks_test",
+  },
+  {
+    name: "a lost hard state is defaulted",
+    file: STATE,
+    edits: [["this.hardStateLost = state.hardStateLost;", "this.hardStateLost = false;"]],
+    dies: "open_test",
+  },
+  {
+    name: "a second writer gets in",
+    file: OPEN,
+    edits: [[
+      'if (typeof lock === "object") return lock;',
+      'return typeof lock === "object" ? lock : { check() {}, release() {} };',
+    ]],
+    dies: "open_test",
+  },
+];

@@ -1,0 +1,61 @@
+/**
+ * Mutants of repair and scrubbing.
+ *
+ * @module
+ */
+
+import { REPAIR, REPAIR_FRAMES, SCRUB } from "./files.ts";
+import type { Mutant } from "./mutant.ts";
+
+/** The mutants. */
+export const REPAIR_MUTANTS: readonly Mutant[] = [
+  {
+    name: "a scrub names what was repaired meanwhile",
+    file: "src/maintain/repair_log.ts",
+    edits: [["state.repairs++;", ""]],
+    dies: "scrub_test",
+  },
+  {
+    name: "a scrub reports a segment index that a crash tore before the next segment held a frame",
+    file: SCRUB,
+    edits: [[" && nextEnd > SEGMENT_HEADER_BYTES;", " && nextEnd > 0;"]],
+    dies: "scrub_test",
+  },
+  {
+    name: "a scrub reports a segment index that a crash tore before the log went on in another segment",
+    file: SCRUB,
+    edits: [["return next.header.number === header.number + 1 && ", "return next.header.number > header.number && "]],
+    dies: "scrub_test",
+  },
+  {
+    name: "a repair makes room for whatever distance a header claims",
+    file: REPAIR_FRAMES,
+    edits: [["room < 0 || room > ROOM_BYTES_MAX", "room < 0 || room > 2 ** 12 * ROOM_BYTES_MAX"]],
+    dies: "claims_test",
+  },
+  {
+    name: "a repaired segment is not flushed before it takes the damaged one's place",
+    file: REPAIR,
+    edits: [["copy.sync();", ""]],
+    dies: "checks_test",
+  },
+  {
+    name: "that a repaired segment has taken the damaged one's place is not flushed",
+    file: REPAIR,
+    edits: [["this.fileSystem.syncDirectory(this.folder);", ""]],
+    dies: "checks_test",
+  },
+  {
+    name: "a good copy is not held against the checksum that survives",
+    file: REPAIR,
+    edits: [["payload !== undefined && codec.hash(payload, 0n) === sum", "payload !== undefined"]],
+    dies: "checks_test",
+  },
+  {
+    name: "a good copy is not held against the term that survives",
+    file: REPAIR,
+    edits: [["if (header.term !== one.term)", "if (header.term < 0)"]],
+    dies: "checks_test",
+    equivalent: "the term of an entry whose header survives is in the index, and `checkRepair` has compared it by then",
+  },
+];

@@ -1,0 +1,90 @@
+/**
+ * Mutants of segments: their pages in memory, their numbers and their limits.
+ *
+ * @module
+ */
+
+import { CHAIN, CREATE, DURABILITY, SEGMENT, SEGMENT_HEADER, WRITER } from "./files.ts";
+import type { Mutant } from "./mutant.ts";
+
+/** The mutants. */
+export const SEGMENT_MUTANTS: readonly Mutant[] = [
+  {
+    name: "an entries frame behind lost entries does not begin a page",
+    file: SEGMENT,
+    edits: [["    this.count += howMany;\n    this.breakPage();", "    this.count += howMany;"]],
+    dies: "segment_test",
+  },
+  {
+    name: "a page does not end where entries were dropped",
+    file: SEGMENT,
+    edits: [["    this.dropPages();\n    this.breakPage();", "    this.dropPages();"]],
+    dies: "segment_test",
+  },
+  {
+    name: "pages behind the last entry stay",
+    file: SEGMENT,
+    edits: [["    this.dropPages();\n    this.breakPage();", "    this.breakPage();"]],
+    dies: "segment_test",
+  },
+  {
+    name: "a page that was cut goes on in the segment to which it moves",
+    file: SEGMENT,
+    edits: [["to.pageFrom = this.pageFrom === 0 ? 0 : this.pageFrom + toOffset - offset;", ""]],
+    dies: "segment_test",
+  },
+  {
+    name: "a number of a segment is used again",
+    file: WRITER,
+    edits: [["(number) => this.numberUsed = number)", "() => {})"], [
+      "this.numberUsed, {",
+      "header.number, {",
+    ]],
+    dies: "rotation_test",
+  },
+  {
+    name: "a file that is not the log's decides the number of the next segment",
+    file: CHAIN,
+    edits: [[
+      "Math.max(highest, number), named);",
+      "Math.max(highest, number), Math.max(named, files.at(-1)?.number ?? 0));",
+    ]],
+    dies: "limits_test",
+  },
+  {
+    name: "a next-segment pointer does not show that a number is used",
+    file: CHAIN,
+    edits: [["Math.max(number, naming.next.number)", "Math.max(number, 0 * naming.next.number)"]],
+    dies: "limits_test",
+  },
+  {
+    name: "a file with the next segment's name ends the log",
+    file: CREATE,
+    edits: [['if (errorCode(error) === "EEXIST") continue;', ""]],
+    dies: "limits_test",
+  },
+  {
+    name: "a segment gets a number that no reader accepts",
+    file: CREATE,
+    edits: [["number < SEGMENT_NUMBER_END; number++", "number < 2 * SEGMENT_NUMBER_END; number++"]],
+    dies: "limits_test",
+  },
+  {
+    name: "a segment begins at an LSN that no reader accepts",
+    file: CREATE,
+    edits: [["if (header.baseLsn >= BASE_LSN_END) {", "if (header.baseLsn >= 4 * BASE_LSN_END) {"]],
+    dies: "limits_test",
+  },
+  {
+    name: "a segment that is refused ends the log",
+    file: DURABILITY,
+    edits: [['(error.code === "NO_SPACE" || error.code === "CORRUPT")', 'error.code === "NO_SPACE"']],
+    dies: "limits_test",
+  },
+  {
+    name: "a segment is read although LSNs in it are not exact",
+    file: SEGMENT_HEADER,
+    edits: [["if (!isBorder(view, 40) || ", "if (!areSafe(view, [40]) || "]],
+    dies: "limits_test",
+  },
+];

@@ -1,0 +1,114 @@
+/**
+ * Mutants of snapshots of the node's own, and of their meta.
+ *
+ * @module
+ */
+
+import { COMPACTABLE_LOG, SNAPSHOT_HEADER, SNAPSHOT_STREAM, TAKEN, VALIDATE_SNAPSHOT } from "./files.ts";
+import type { Mutant } from "./mutant.ts";
+
+/** The mutants. */
+export const SNAPSHOT_MUTANTS: readonly Mutant[] = [
+  {
+    name: "compact accepts an index above the last",
+    file: VALIDATE_SNAPSHOT,
+    edits: [[
+      "if (through > lastIndex) throw invalid(`${at}: the log ends at index ${lastIndex}`);",
+      "void lastIndex;",
+    ]],
+    dies: "wal_log_suite_test",
+  },
+  {
+    name: "compact guesses a term that is lost",
+    file: COMPACTABLE_LOG,
+    edits: [[
+      "const term = knownTerm(this.path, this.#state.index.termAt(through) ?? TERM_UNKNOWN, through);",
+      "const term = Math.max(this.#state.index.termAt(through) ?? 0, 0);",
+    ]],
+    dies: "own_snapshot_test",
+  },
+  {
+    name: "compact replaces the snapshot at its own index",
+    file: COMPACTABLE_LOG,
+    edits: [[
+      "if (through <= this.snapshotIndex) return;",
+      "if (through < this.snapshotIndex || through === 0) return;",
+    ]],
+    dies: "wal_log_suite_test",
+  },
+  {
+    name: "compact forgets the configuration of the previous snapshot",
+    file: TAKEN,
+    edits: [["before() ?? { config: [] }", "{ ...before(), config: [] }"]],
+    dies: "wal_log_suite_test",
+  },
+  {
+    name: "compact forgets the meta of the previous snapshot",
+    file: TAKEN,
+    edits: [["options.meta ?? meta ?? none", "options.meta ?? none"], [
+      "const { config, meta } =",
+      "const { config } =",
+    ]],
+    dies: "wal_log_suite_test",
+  },
+  {
+    name: "compact keeps the meta of a configuration that is replaced",
+    file: TAKEN,
+    edits: [["meta: options.meta ?? none }", "meta: options.meta ?? before()?.meta ?? none }"]],
+    dies: "wal_log_suite_test",
+  },
+  {
+    name: "a snapshot's meta of any length is accepted",
+    file: VALIDATE_SNAPSHOT,
+    edits: [["if (meta.length > META_BYTES_MAX) {", "if (meta.length > META_BYTES_MAX * 2) {"]],
+    dies: "wal_log_suite_test",
+  },
+  {
+    name: "a snapshot's meta is not checked where it is taken from a leader",
+    file: VALIDATE_SNAPSHOT,
+    edits: [["if (bytes !== undefined) checkMeta(bytes, at);", "void bytes;"]],
+    dies: "wal_log_suite_test",
+  },
+  {
+    name: "a damaged length of a snapshot's meta is believed",
+    file: SNAPSHOT_HEADER,
+    edits: [["if (metaBytes > META_BYTES_MAX) return", "if (metaBytes < 0) return"]],
+    dies: "snapshot_file_test",
+  },
+  {
+    name: "a snapshot file of another version is read",
+    file: SNAPSHOT_HEADER,
+    edits: [["if (version !== FORMAT_VERSION) return version;", "void version;"]],
+    dies: "snapshot_file_test",
+  },
+  {
+    name: "createSnapshot accepts any term",
+    file: VALIDATE_SNAPSHOT,
+    edits: [["if (known !== term) throw", "if (known === undefined) throw"]],
+    dies: "own_snapshot_test",
+  },
+  {
+    name: "createSnapshot accepts the index of the snapshot",
+    file: VALIDATE_SNAPSHOT,
+    edits: [["if (index <= log.snapshotIndex) {", "if (index < log.snapshotIndex) {"]],
+    dies: "own_snapshot_test",
+  },
+  {
+    name: "a streamed snapshot of the node's own is not checked again when its stream is closed",
+    file: COMPACTABLE_LOG,
+    edits: [['() => checkOwnSnapshot(taken, this, "install the snapshot")', "() => {}"]],
+    dies: "own_snapshot_test",
+  },
+  {
+    name: "a streamed snapshot is not checked again after its flush",
+    file: SNAPSHOT_STREAM,
+    edits: [["      if (!this.isWanted()) return;\n      this.attempt(", "      this.attempt("]],
+    dies: "own_snapshot_test",
+  },
+  {
+    name: "a streamed snapshot that is refused when its stream is closed leaves its file",
+    file: SNAPSHOT_STREAM,
+    edits: [["this.abort();\n      throw error;", "throw error;"]],
+    dies: "own_snapshot_test",
+  },
+];
