@@ -1,44 +1,35 @@
 /**
- * Snapshots: a file each, beside the segments, written in pieces and never held in memory by the log.
+ * Snapshot files: which files of a folder are snapshots, and what is in one. A snapshot is a file beside the segments. It
+ * is read and written in pieces, and the log never holds all of it in memory.
  *
- * ```text
- * INDEX-TERM.snap, all integers little-endian: the header (format/snapshot_header.ts), then pieces. The last piece has
- * flag 1 and holds the number of data bytes as a u64
- *   0  u64 sum     XXH3-64 of what follows, without the padding, seeded with salt XOR the piece's offset
- *   8  u32 length
- *  12  u32 flags
- *  16  data, padded with zeros to 8 bytes
- * ```
- *
- * A snapshot is part of the log if and only if a snapshot frame of the log names it. It is written under a temporary
- * name, flushed, renamed, and its name is flushed before that frame is written.
+ * `INDEX-TERM.snap` consists of a header (format/snapshot_header.ts) and pieces (format/snapshot_piece.ts), with all
+ * integers little-endian. A snapshot is part of the log if and only if a snapshot frame of the log names it.
  *
  * @module
  */
 
+import { WalLogError } from "../api/errors.ts";
+import type { Damage } from "../api/report.ts";
+import type { Index, Snapshot, Term } from "../api/types.ts";
 import type { Codec } from "../codec/codec.ts";
 import { FORMAT_VERSION } from "../format/segment_header.ts";
 import {
   decodeSnapshotHeader,
-  encodeSnapshotHeader,
   FIXED_HEADER_BYTES,
   hasSnapshotMagic,
   measureSnapshotHeader,
 } from "../format/snapshot_header.ts";
 import { snapshotName } from "../format/snapshot_name.ts";
-import { WalLogError } from "../api/errors.ts";
-import type { Damage } from "../api/report.ts";
-import type { File, FileSystem } from "../io/file_system.ts";
-import { errorCode, ioError, isNoSpace, readFull, writeFull } from "../io/full.ts";
+import {
+  decodePieceHeader,
+  LAST_PIECE_BYTES,
+  paddedPieceBytes,
+  PIECE_CHECKSUM_BYTES,
+  PIECE_HEADER_BYTES,
+} from "../format/snapshot_piece.ts";
+import type { FileSystem } from "../io/file_system.ts";
+import { errorCode, ioError, readFull } from "../io/full.ts";
 import { openSized, type SizedFile } from "../io/sized_file.ts";
-import { temporaryName } from "../io/temporary.ts";
-import type { Index, Snapshot, SnapshotMeta, Term } from "../api/types.ts";
-
-const PIECE_HEADER_BYTES = 16;
-const FLAG_LAST = 1;
-const LAST_PIECE_BYTES = PIECE_HEADER_BYTES + 8;
-/** Data per piece: what is held in memory at once. */
-const PIECE_BYTES = 512 * 1024;
 
 const NAME = /^(\d{12,16})-(\d{12,16})\.snap$/;
 const TEMPORARY_NAME = /^\d{12,16}-\d{12,16}\.snap\.[0-9a-f]{16}\.tmp$/;
@@ -93,135 +84,6 @@ export function beginsLikeSnapshot(fileSystem: FileSystem, path: string): boolea
     return hasSnapshotMagic(bytes);
   } finally {
     file.close();
-  }
-}
-
-/** Writes one snapshot, piece by piece. */
-export class SnapshotWriter {
-  /** The last index that the snapshot includes. */
-  readonly index: Index;
-  private readonly term: Term;
-  private readonly fileSystem: FileSystem;
-  private readonly folder: string;
-  private readonly codec: Codec;
-  private readonly temporary: string;
-  private readonly salt: bigint;
-  private readonly file: File;
-  private readonly piece = new Uint8Array(PIECE_HEADER_BYTES + PIECE_BYTES);
-  private filled = 0;
-  private position = 0;
-  private dataBytes = 0;
-  /** Whether the file has its name. */
-  isNamed = false;
-  private isOpen = true;
-  private isFlushing = false;
-
-  constructor(fileSystem: FileSystem, folder: string, codec: Codec, uuid: Uint8Array, snapshot: SnapshotMeta) {
-    this.fileSystem = fileSystem;
-    this.folder = folder;
-    this.codec = codec;
-    const { index, term, config, meta = new Uint8Array(0) } = snapshot;
-    this.index = index;
-    this.term = term;
-    const salt = new BigUint64Array(1);
-    fileSystem.random(new Uint8Array(salt.buffer));
-    this.salt = salt[0]!;
-    this.temporary = `${folder}/${temporaryName(fileSystem, snapshotName(index, term))}`;
-    this.file = fileSystem.open(this.temporary, "create");
-    try {
-      const sum = (bytes: Uint8Array, seed: bigint) => codec.hash(bytes, seed);
-      this.put(encodeSnapshotHeader({ index, term, config, meta }, uuid, this.salt, sum));
-    } catch (error) {
-      if (isNoSpace(error)) this.abort();
-      else this.release();
-      throw error;
-    }
-  }
-
-  private put(bytes: Uint8Array): void {
-    writeFull(this.file, bytes, this.position);
-    this.position += bytes.length;
-  }
-
-  private putPiece(flags: number): void {
-    const { piece, filled } = this;
-    const view = new DataView(piece.buffer);
-    view.setUint32(8, filled, true);
-    view.setUint32(12, flags, true);
-    const end = PIECE_HEADER_BYTES + filled;
-    view.setBigUint64(0, this.codec.hash(piece.subarray(8, end), this.salt ^ BigInt(this.position)), true);
-    const padded = Math.ceil(end / 8) * 8;
-    piece.fill(0, end, padded);
-    this.put(piece.subarray(0, padded));
-    this.filled = 0;
-  }
-
-  /**
-   * Adds data.
-   *
-   * @param data The next bytes of the snapshot.
-   */
-  write(data: Uint8Array): void {
-    for (let done = 0; done < data.length;) {
-      const part = data.subarray(done, done + PIECE_BYTES - this.filled);
-      this.piece.set(part, PIECE_HEADER_BYTES + this.filled);
-      this.filled += part.length;
-      done += part.length;
-      if (this.filled === PIECE_BYTES) this.putPiece(0);
-    }
-    this.dataBytes += data.length;
-  }
-
-  /** Writes what ends the file. */
-  private end(): void {
-    if (this.filled > 0) this.putPiece(0);
-    new DataView(this.piece.buffer).setBigUint64(PIECE_HEADER_BYTES, BigInt(this.dataBytes), true);
-    this.filled = 8;
-    this.putPiece(FLAG_LAST);
-  }
-
-  /** Flushes the file and gives it its name, durably. */
-  publish(): void {
-    this.end();
-    this.file.sync();
-    this.rename();
-  }
-
-  /** Ends the file and flushes it, without blocking. {@link SnapshotWriter.rename} then gives it its name. */
-  async flushAsync(): Promise<void> {
-    this.end();
-    this.isFlushing = true;
-    try {
-      await this.file.syncAsync();
-    } finally {
-      this.isFlushing = false;
-      // A caller that gave up meanwhile could not close the file during the flush.
-      if (!this.isOpen) this.file.close();
-    }
-  }
-
-  /** Gives the file its name, durably. All of it must have been flushed. */
-  rename(): void {
-    this.closeFile();
-    this.fileSystem.rename(this.temporary, `${this.folder}/${snapshotName(this.index, this.term)}`);
-    this.isNamed = true;
-    this.fileSystem.syncDirectory(this.folder);
-  }
-
-  /** Gives the snapshot up, and removes the temporary file. */
-  abort(): void {
-    this.release();
-    if (!this.isNamed) this.fileSystem.remove(this.temporary);
-  }
-
-  /** Gives the snapshot up after a failure. The next opening removes the temporary file. */
-  release(): void {
-    if (this.isOpen) this.closeFile();
-  }
-
-  private closeFile(): void {
-    this.isOpen = false;
-    if (!this.isFlushing) this.file.close();
   }
 }
 
@@ -284,20 +146,17 @@ export class SnapshotReader {
 
   /** The piece at an offset, `undefined` if it is not valid. */
   private readPiece(offset: number): { data: Uint8Array<ArrayBuffer>; isLast: boolean; next: number } | undefined {
-    const header = new Uint8Array(PIECE_HEADER_BYTES);
-    if (readFull(this.file, header, offset) < PIECE_HEADER_BYTES) return undefined;
-    const view = new DataView(header.buffer);
-    const length = view.getUint32(8, true);
-    const flags = view.getUint32(12, true);
-    if (length > PIECE_BYTES || flags > FLAG_LAST) return undefined;
-    const bytes = new Uint8Array(8 + length);
-    if (readFull(this.file, bytes, offset + 8) < bytes.length) return undefined;
-    if (this.codec.hash(bytes, this.salt ^ BigInt(offset)) !== view.getBigUint64(0, true)) return undefined;
-    return {
-      data: bytes.slice(8),
-      isLast: flags === FLAG_LAST,
-      next: offset + PIECE_HEADER_BYTES + Math.ceil(length / 8) * 8,
-    };
+    const bytes = new Uint8Array(PIECE_HEADER_BYTES);
+    if (readFull(this.file, bytes, offset) < bytes.length) return undefined;
+    const header = decodePieceHeader(bytes);
+    if (header === undefined) return undefined;
+    const { checksum, length, isLast } = header;
+    // Everything that the checksum covers.
+    const covered = new Uint8Array(PIECE_HEADER_BYTES - PIECE_CHECKSUM_BYTES + length);
+    if (readFull(this.file, covered, offset + PIECE_CHECKSUM_BYTES) < covered.length) return undefined;
+    if (this.codec.hash(covered, this.salt ^ BigInt(offset)) !== checksum) return undefined;
+    const data = covered.slice(PIECE_HEADER_BYTES - PIECE_CHECKSUM_BYTES);
+    return { data, isLast, next: offset + paddedPieceBytes(length) };
   }
 
   /**

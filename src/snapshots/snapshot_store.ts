@@ -1,6 +1,6 @@
 /**
  * Snapshots as the log uses them: taken in whole or as a stream, installed, given out again, and what they replace
- * deleted. The files themselves are the concern of `snapshots.ts`.
+ * deleted. The files themselves are the concern of `snapshot_file.ts` and `snapshot_writer.ts`.
  *
  * @module
  */
@@ -15,7 +15,8 @@ import type { OpenFiles } from "../log/open_files.ts";
 import { goneFromReader } from "../log/reader.ts";
 import { SnapshotSink } from "./snapshot_stream.ts";
 import { ioError, isNoSpace } from "../io/full.ts";
-import { SnapshotReader, SnapshotWriter } from "./snapshot_file.ts";
+import { SnapshotReader } from "./snapshot_file.ts";
+import { SnapshotWriter } from "./snapshot_writer.ts";
 import { isReplacedSnapshot, snapshotName } from "../format/snapshot_name.ts";
 import type { Index, NewSnapshot, Snapshot, SnapshotMeta, SnapshotStream, Term } from "../api/types.ts";
 

@@ -7,7 +7,7 @@
 import type { Durability } from "../write/durability.ts";
 import { WalLogError } from "../api/errors.ts";
 import type { LogIndex } from "../log/log_index.ts";
-import type { SnapshotWriter } from "./snapshot_file.ts";
+import type { SnapshotWriter } from "./snapshot_writer.ts";
 import { isBytes, isDetached, takeBytes } from "../api/taken.ts";
 
 /** Decides on a snapshot whose stream is closed, and installs it. */

@@ -15,8 +15,8 @@ import {
   SEGMENT_HEADER,
   SEGMENT_INDEX,
   SELECT,
+  SNAPSHOT_FILE,
   SNAPSHOT_HEADER,
-  SNAPSHOTS,
   WASM_FRAME,
   WASM_SCAN,
   WRITER,
@@ -171,22 +171,22 @@ export const CHECKSUM_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "the checksum of a snapshot's piece is not compared",
-    file: SNAPSHOTS,
+    file: SNAPSHOT_FILE,
     edits: [[
-      "if (this.codec.hash(bytes, this.salt ^ BigInt(offset)) !== view.getBigUint64(0, true)) return undefined;",
+      "if (this.codec.hash(covered, this.salt ^ BigInt(offset)) !== checksum) return undefined;",
       "",
     ]],
     dies: "simulation",
   },
   {
     name: "a snapshot of another log is taken for this one's",
-    file: SNAPSHOTS,
+    file: SNAPSHOT_FILE,
     edits: [["if (!uuid.every((byte, i) => byte === header.uuid[i]))", "if (uuid.length === 0)"]],
     dies: "checks_test",
   },
   {
     name: "a snapshot of another index is taken for the one that the log names",
-    file: SNAPSHOTS,
+    file: SNAPSHOT_FILE,
     edits: [[
       "if (header.index !== BigInt(index) || header.term !== BigInt(term)) {",
       "if (false as boolean) {",
@@ -195,7 +195,7 @@ export const CHECKSUM_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "a snapshot without its end passes",
-    file: SNAPSHOTS,
+    file: SNAPSHOT_FILE,
     edits: [["if (done !== this.dataBytes)", "if (done < 0)"]],
     dies: "checks_test",
   },

@@ -15,7 +15,7 @@ import {
   OPEN,
   OPEN_FLUSHES,
   SNAPSHOT_STORE,
-  SNAPSHOTS,
+  SNAPSHOT_WRITER,
   WRITER,
 } from "./files.ts";
 import type { Mutant } from "./mutant.ts";
@@ -102,19 +102,19 @@ export const FLUSH_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "a snapshot is not flushed before it is renamed",
-    file: SNAPSHOTS,
+    file: SNAPSHOT_WRITER,
     edits: [["this.file.sync();\n    this.rename();", "this.rename();"]],
     dies: "simulation",
   },
   {
     name: "a streamed snapshot is not flushed before it is renamed",
-    file: SNAPSHOTS,
+    file: SNAPSHOT_WRITER,
     edits: [["await this.file.syncAsync();", "await Promise.resolve();"]],
     dies: "checks_test",
   },
   {
     name: "a snapshot's name is not flushed",
-    file: SNAPSHOTS,
+    file: SNAPSHOT_WRITER,
     edits: [["this.fileSystem.syncDirectory(this.folder);", ""]],
     dies: "simulation",
   },
@@ -211,7 +211,7 @@ export const FLUSH_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "a snapshot is renamed before it is flushed",
-    file: SNAPSHOTS,
+    file: SNAPSHOT_WRITER,
     edits: [["this.file.sync();\n    this.rename();", "this.rename();\n    this.file.sync();"]],
     dies: "snapshot_file_test",
   },
