@@ -4,11 +4,6 @@
  * @module
  */
 
+export { type DiskFault, type DiskOperation, PowerLoss } from "./disk_faults.ts";
 export { Random } from "./random.ts";
-export {
-  type DiskFault,
-  type DiskOperation,
-  PowerLoss,
-  SimulatedDisk,
-  type SimulatedDiskOptions,
-} from "./simulated_disk.ts";
+export { SimulatedDisk, type SimulatedDiskOptions } from "./simulated_disk.ts";

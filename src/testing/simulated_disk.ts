@@ -7,14 +7,10 @@
 
 import { checkNames } from "../api/option_names.ts";
 import type { File, FileLock, FileSystem, LockHolder, OpenMode } from "../io/file_system.ts";
+import { type DiskFault, type DiskOperation, FaultPlan, PowerLoss, systemError } from "./disk_faults.ts";
 import { Random } from "./random.ts";
 import { Inode } from "./simulated_file.ts";
-
-/** What the log can ask of a disk that changes something, or can fail. */
-export type DiskOperation = "create" | "write" | "truncate" | "sync" | "syncDirectory" | "rename" | "remove" | "read";
-
-/** How an operation goes wrong. `crash`: the power goes in the middle of it. */
-export type DiskFault = "EIO" | "ENOSPC" | "crash" | "lost" | "misdirected";
+import { SimulatedNames } from "./simulated_names.ts";
 
 /** What a simulated disk is like. */
 export interface SimulatedDiskOptions {
@@ -24,27 +20,6 @@ export interface SimulatedDiskOptions {
   readonly capacityBytes?: number;
   /** How often a write takes only part of what it is given. Default: 0. */
   readonly shortWrites?: number;
-}
-
-/** Thrown by every operation of a machine whose power is gone, until {@link SimulatedDisk.restart}. */
-export class PowerLoss extends Error {
-  /** Always `"PowerLoss"`. */
-  override readonly name = "PowerLoss";
-}
-
-interface NameChange {
-  readonly path: string;
-  readonly inode: Inode | undefined;
-  /** With a rename, the name that goes in the same step. */
-  readonly from: string | undefined;
-}
-
-function folderOf(path: string): string {
-  return path.slice(0, path.lastIndexOf("/"));
-}
-
-function systemError(code: string, operation: string, path: string): Error {
-  return Object.assign(new Error(`${code}: simulated, ${operation} '${path}'`), { code });
 }
 
 /**
@@ -79,15 +54,13 @@ export class SimulatedDisk {
   readonly #random: Random;
   readonly #capacity: number;
   readonly #shortWrites: number;
-  #names = new Map<string, Inode>();
-  #durableNames = new Map<string, Inode>();
-  #nameChanges: NameChange[] = [];
+  readonly #names = new SimulatedNames();
+  readonly #plan = new FaultPlan();
   #locks = new Set<string>();
   #timers: { readonly callback: () => void; readonly generation: number }[] = [];
   /** Counts restarts: handles of a process that is gone do nothing. */
   #generation = 0;
   #hasPower = true;
-  #plan: { readonly at: number; readonly fault: DiskFault; readonly only: DiskOperation | undefined } | undefined;
 
   /**
    * Makes an empty disk.
@@ -110,12 +83,12 @@ export class SimulatedDisk {
    * @param only Counts, and fails, only operations of this kind. Default: any but reads.
    */
   failAfter(fault: DiskFault, after = 0, only?: DiskOperation): void {
-    this.#plan = { at: after, fault, only };
+    this.#plan.set({ at: after, fault, only });
   }
 
   /** Takes back {@link SimulatedDisk.failAfter}. */
   heal(): void {
-    this.#plan = undefined;
+    this.#plan.clear();
   }
 
   /** Whether the power is there: a planned crash takes it, {@link SimulatedDisk.crash} brings it back. */
@@ -125,7 +98,7 @@ export class SimulatedDisk {
 
   /** Whether a planned fault has not happened yet. */
   get isFaultPending(): boolean {
-    return this.#plan !== undefined;
+    return this.#plan.isPending;
   }
 
   /**
@@ -133,32 +106,24 @@ export class SimulatedDisk {
    * the process held is gone.
    */
   crash(): void {
-    for (const { path, inode, from } of this.#nameChanges) {
-      if (this.#random.chance(0.5)) continue;
-      if (from !== undefined) this.#durableNames.delete(from);
-      if (inode === undefined) this.#durableNames.delete(path);
-      else this.#durableNames.set(path, inode);
-    }
-    for (const inode of new Set([...this.#names.values(), ...this.#durableNames.values()])) inode.crash(this.#random);
-    this.#nameChanges = [];
-    this.#names = new Map(this.#durableNames);
+    for (const inode of this.#names.crash(this.#random)) inode.crash(this.#random);
     this.restart();
   }
 
   /** The process is killed and started anew; the machine, and so the page cache, goes on. */
   restart(): void {
     this.#hasPower = true;
-    this.#plan = undefined;
+    this.#plan.clear();
     this.#generation++;
     // Whoever was to hear of a flush that has failed is gone.
-    for (const inode of this.#names.values()) inode.failingFlushes = 0;
+    for (const inode of this.#names.inodes()) inode.failingFlushes = 0;
     this.#locks.clear();
     this.#timers = [];
   }
 
   /** The page cache is dropped, so that reads show what the platter holds. What is on its way stays so. */
   evict(): void {
-    for (const inode of this.#names.values()) {
+    for (const inode of this.#names.inodes()) {
       if (inode.beginFlush().sectors.size === 0) inode.revert();
     }
   }
@@ -176,7 +141,7 @@ export class SimulatedDisk {
    * @returns Their paths, sorted.
    */
   files(): string[] {
-    return [...this.#names.keys()].sort();
+    return this.#names.paths().sort();
   }
 
   /**
@@ -186,7 +151,7 @@ export class SimulatedDisk {
    * @returns A copy.
    */
   content(path: string): Uint8Array {
-    const inode = this.#inode(path, "read");
+    const inode = this.#names.inode(path, "read");
     const bytes = new Uint8Array(inode.size);
     inode.read(bytes, 0);
     return bytes;
@@ -200,7 +165,7 @@ export class SimulatedDisk {
    * @param mask What is flipped, as the bits of one byte. Default: all of them.
    */
   flip(path: string, offset: number, mask = 0xff): void {
-    this.#inode(path, "write").damage(offset, (bytes) => bytes.forEach((byte, i) => bytes[i] = byte ^ mask), 1);
+    this.#names.inode(path, "write").damage(offset, (bytes) => bytes.forEach((byte, i) => bytes[i] = byte ^ mask), 1);
   }
 
   /**
@@ -211,7 +176,7 @@ export class SimulatedDisk {
    * @param length How much, in bytes.
    */
   zero(path: string, offset: number, length: number): void {
-    this.#inode(path, "write").damage(offset, (bytes) => bytes.fill(0), length);
+    this.#names.inode(path, "write").damage(offset, (bytes) => bytes.fill(0), length);
   }
 
   /**
@@ -220,14 +185,7 @@ export class SimulatedDisk {
    * @param path The file.
    */
   lose(path: string): void {
-    this.#names.delete(path);
-    this.#durableNames.delete(path);
-  }
-
-  #inode(path: string, operation: string): Inode {
-    const inode = this.#names.get(path);
-    if (inode === undefined) throw systemError("ENOENT", operation, path);
-    return inode;
+    this.#names.lose(path);
   }
 
   /** Notes an operation and lets it fail if that is planned; returns a fault that the operation itself carries out. */
@@ -237,20 +195,9 @@ export class SimulatedDisk {
       this.operations++;
       this.trace.push({ operation, path });
     }
-    const plan = this.#plan;
-    if (plan === undefined || (plan.only === undefined ? operation === "read" : plan.only !== operation)) {
-      return undefined;
-    }
-    if (plan.at > 0) {
-      this.#plan = { ...plan, at: plan.at - 1 };
-      return undefined;
-    }
-    this.#plan = undefined;
-    if (plan.fault === "crash") {
-      this.#hasPower = false;
-      return "crash";
-    }
-    return plan.fault;
+    const fault = this.#plan.next(operation);
+    if (fault === "crash") this.#hasPower = false;
+    return fault;
   }
 
   #fail(fault: DiskFault | undefined, operation: DiskOperation, path: string): void {
@@ -260,15 +207,8 @@ export class SimulatedDisk {
 
   #used(): number {
     let sum = 0;
-    for (const inode of this.#names.values()) sum += inode.size;
+    for (const inode of this.#names.inodes()) sum += inode.size;
     return sum;
-  }
-
-  #change(path: string, inode: Inode | undefined, from?: string): void {
-    if (from !== undefined) this.#names.delete(from);
-    if (inode === undefined) this.#names.delete(path);
-    else this.#names.set(path, inode);
-    this.#nameChanges.push({ path, inode, from });
   }
 
   #makeFileSystem(): FileSystem {
@@ -277,29 +217,21 @@ export class SimulatedDisk {
       open: (path, mode) => this.#open(path, mode),
       list: (path) => {
         this.#enter("read", path);
-        return [...this.#names.keys()].filter((name) => folderOf(name) === path).map((name) =>
-          name.slice(path.length + 1)
-        );
+        return this.#names.list(path);
       },
       makeDirectory: (path) => void this.#enter("read", path),
       rename: (from, to) => {
         this.#fail(this.#enter("rename", from), "rename", from);
-        this.#change(to, this.#inode(from, "rename"), from);
+        this.#names.change(to, this.#names.inode(from, "rename"), from);
       },
       remove: (path) => {
         this.#fail(this.#enter("remove", path), "remove", path);
-        this.#inode(path, "remove");
-        this.#change(path, undefined);
+        this.#names.inode(path, "remove");
+        this.#names.change(path, undefined);
       },
       syncDirectory: (path) => {
         this.#fail(this.#enter("syncDirectory", path), "syncDirectory", path);
-        this.#nameChanges = this.#nameChanges.filter((change) => {
-          if (folderOf(change.path) !== path) return true;
-          if (change.from !== undefined) this.#durableNames.delete(change.from);
-          if (change.inode === undefined) this.#durableNames.delete(change.path);
-          else this.#durableNames.set(change.path, change.inode);
-          return false;
-        });
+        this.#names.sync(path);
       },
       lock: (path) => this.#lock(path),
       random: (into) => this.#random.fill(into),
@@ -330,9 +262,9 @@ export class SimulatedDisk {
       this.#fail(this.#enter("create", path), "create", path);
       if (this.#names.has(path)) throw systemError("EEXIST", "open", path);
       if (this.#used() >= this.#capacity) throw systemError("ENOSPC", "open", path);
-      this.#change(path, new Inode());
+      this.#names.change(path, new Inode());
     }
-    const inode = this.#inode(path, "open");
+    const inode = this.#names.inode(path, "open");
     const generation = this.#generation;
     let isOpen = true;
     const enter = (operation: DiskOperation) => {
