@@ -15,7 +15,7 @@ import { rmSync } from "node:fs";
 import { frameBytes } from "../src/format/frame.ts";
 import { bar, StatusLine } from "../src/cli/terminal.ts";
 import { benchmark } from "./command.ts";
-import type { FreshProcess } from "./cases.ts";
+import type { FreshProcess } from "./cases/case.ts";
 import type { GrowthPoint, GrowthResult } from "./growth_report.ts";
 import { lookAtMachine } from "./machine.ts";
 import { record } from "./render.ts";

@@ -17,7 +17,8 @@
 
 import process from "node:process";
 import { bar, bold, dim, green, red, StatusLine } from "../src/cli/terminal.ts";
-import { benchCases, type Case } from "./cases.ts";
+import { benchCases } from "./cases.ts";
+import type { Case } from "./cases/case.ts";
 import { benchmark } from "./command.ts";
 import { FULL, QUICK } from "./extent.ts";
 import { lookAtMachine } from "./machine.ts";

@@ -60,7 +60,7 @@ export function renderPage({ bench, growth, soak, cluster }: Recorded, chartFold
     "Speed is compared, not stated: machines differ, and the same machine differs from minute to minute. So each figure",
     "was taken in turn with what it is compared with, each sample in a process of its own, and a ratio is the median of",
     "the ratios of the rounds, with the least and the greatest beside it. What is compared, and how, is in",
-    "[`bench/cases.ts`](../bench/cases.ts).",
+    "[`bench/cases/`](../bench/cases/).",
     "",
     "```sh",
     "deno task bench                  # this page's cases, small, in under two minutes",

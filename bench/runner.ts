@@ -8,7 +8,7 @@
 import { rmSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import type { Runtime } from "../scripts/runtimes.ts";
-import type { Case, FreshProcess, Side } from "./cases.ts";
+import type { Case, FreshProcess, Side } from "./cases/case.ts";
 import { type CaseResult, judge, summarizeSide } from "./results.ts";
 import { packageLibrary } from "./package_library.ts";
 import type { Workspace } from "./workspace.ts";
