@@ -2,7 +2,8 @@
 
 import { join } from "node:path";
 import { WalLog, type WalLogOptions } from "../mod.ts";
-import { raftLogSuite, type Subject } from "./raft_log_suite.ts";
+import type { Subject } from "./raft_log/subject.ts";
+import { raftLogSuite } from "./raft_log_suite.ts";
 import { temporaryFolder } from "./temporary.ts";
 
 /** A log in a folder of its own. */
