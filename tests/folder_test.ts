@@ -1,10 +1,8 @@
 /** Changes around an open log: folders that move, locks that are deleted, links that change, and permissions. */
 
 import assert from "node:assert/strict";
-import { spawn, spawnSync } from "node:child_process";
+import { spawnSync } from "node:child_process";
 import {
-  chmodSync,
-  chownSync,
   cpSync,
   existsSync,
   mkdirSync,
@@ -12,53 +10,27 @@ import {
   readFileSync,
   renameSync,
   rmSync,
-  statSync,
   symlinkSync,
   unlinkSync,
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
-import { fileURLToPath } from "node:url";
-import { WalLog, WalLogError, type WalLogErrorCode, type WalLogOptions } from "../mod.ts";
-import { locateRuntime, RUNTIME_NAMES } from "../scripts/runtimes.ts";
+import { WalLog, WalLogError, type WalLogOptions } from "../mod.ts";
 import { guard } from "../src/io/guard.ts";
 import { nodeFileSystem } from "../src/io/node_fs.ts";
 import { entriesAt } from "./history.ts";
 import { MemoryDisk } from "./memory_disk.ts";
-import { isWindows, skipReason, skipUnlessRoot } from "./skip.ts";
 import { inTemporaryFolder } from "./temporary.ts";
 import { WatchedFileSystem } from "./watched_file_system.ts";
+import { onWindows, rejection, SMALL, writeLog } from "./log_folder.ts";
 
-const CHILD = fileURLToPath(new URL("./child.ts", import.meta.url));
-const SMALL: WalLogOptions = { segmentBytes: 4096 };
 /** Two writers would go on in the same segment. */
 const ROOMY: WalLogOptions = { segmentBytes: 61_440 };
-const onWindows = skipReason(isWindows && "Windows cannot delete or move a folder or file that is open");
-const unlessRoot = skipUnlessRoot();
-
-/** A log of three segments, synced. */
-function writeLog(path: string, term = 1, options: WalLogOptions = {}): WalLog {
-  const log = WalLog.openSync(path, { ...SMALL, ...options });
-  for (const entry of entriesAt(1, 20, term, 900)) log.append([entry]);
-  log.syncSync();
-  return log;
-}
 
 /** The bytes of a folder's files. */
 function bytesOf(folder: string): Map<string, string> {
   return new Map(readdirSync(folder).sort().map((name) => [name, readFileSync(join(folder, name), "hex")]));
-}
-
-async function rejection(code: WalLogErrorCode, call: () => unknown): Promise<WalLogError> {
-  try {
-    await call();
-  } catch (error) {
-    assert(error instanceof WalLogError, String(error));
-    assert.equal(error.code, code, error.message);
-    return error;
-  }
-  return assert.fail(`expected ${code}, nothing was thrown`);
 }
 
 /** Fails unless a writer that lost its lock rejects a call with the right error. */
@@ -295,223 +267,4 @@ describe("a writer that has lost its lock", () => {
     // This one is checked while the disk works.
     await assert.rejects(file.syncAsync(), (error) => error === gone);
   });
-});
-
-describe("the lock", () => {
-  it("is refused and left as it is if it is not an empty regular file", () =>
-    inTemporaryFolder((folder) => {
-      const outside = join(folder, "outside");
-      writeFileSync(outside, "mine");
-      const cases: Record<
-        string,
-        { readonly make: (lock: string) => void; readonly says: RegExp; readonly only?: true }
-      > = {
-        "a directory": { make: (lock) => mkdirSync(lock), says: /LOCK: expected a regular file, found a directory/ },
-        "a file with bytes": {
-          make: (lock) => writeFileSync(lock, "pid 17"),
-          says: /expected an empty file, found 6 bytes/,
-        },
-        "a journal beside it": {
-          make: (lock) => {
-            writeFileSync(lock, "");
-            writeFileSync(`${lock}-journal`, "x");
-          },
-          says: /found LOCK-journal beside it/,
-        },
-      };
-      if (!onWindows) {
-        cases["a link"] = { make: (lock) => symlinkSync(outside, lock), says: /found a symbolic link/ };
-        cases["a link to nothing"] = {
-          make: (lock) => symlinkSync(join(folder, "new"), lock),
-          says: /found a symbolic link/,
-        };
-        cases["a FIFO"] = { make: (lock) => spawnSync("mkfifo", [lock]), says: /found a FIFO/ };
-      }
-      for (const [name, { make, says }] of Object.entries(cases)) {
-        const path = join(folder, name);
-        mkdirSync(path);
-        make(join(path, "LOCK"));
-        const before = readdirSync(path);
-        assert.throws(() => WalLog.openSync(path), (error) => {
-          assert(error instanceof WalLogError && error.code === "UNSAFE_FILE", `${name}: ${error}`);
-          assert.match(error.message, says);
-          return true;
-        });
-        assert.deepEqual(readdirSync(path), before, name);
-      }
-      assert.equal(readFileSync(outside, "utf8"), "mine");
-      assert(!existsSync(join(folder, "new")));
-    }));
-
-  it("is refused if it may be read but not written", { skip: unlessRoot }, () =>
-    inTemporaryFolder((folder) => {
-      const path = join(folder, "raft.wal");
-      writeLog(path).closeSync();
-      chmodSync(folder, 0o755);
-      for (const name of ["", ...readdirSync(path)]) chownSync(join(path, name), 65534, 65534);
-      chownSync(join(path, "LOCK"), 0, 0);
-      chmodSync(join(path, "LOCK"), 0o644);
-      // Deno cannot become another user. The other runtimes cover the shared code.
-      const [binary, ...prefix] = locateRuntime("node").run;
-      const { stdout, stderr } = spawnSync(binary, [...prefix, CHILD, "try-as", path, "65534"], { encoding: "utf8" });
-      assert.equal(stderr, "");
-      assert.match(stdout, /^IO .*it can be read but not written/);
-    }));
-
-  it("says whether it is held in this process or in another", () =>
-    inTemporaryFolder(async (folder) => {
-      const path = join(folder, "raft.wal");
-      const log = writeLog(path);
-      const here = await rejection("LOCKED", () => WalLog.open(path));
-      assert.match(here.message, /: this process has it open/);
-      assert(here.isRetryable);
-      log.closeSync();
-      const [binary, ...prefix] = locateRuntime("node").run;
-      const holder = spawn(binary, [...prefix, CHILD, "hold", path], { stdio: ["pipe", "pipe", "inherit"] });
-      await new Promise((resolve) => holder.stdout.once("data", resolve));
-      const elsewhere = await rejection("LOCKED", () => WalLog.open(path));
-      assert.match(elsewhere.message, /: another process, or another thread of this one, has it open/);
-      holder.stdin.end();
-      await new Promise((resolve) => holder.once("close", resolve));
-    }));
-
-  for (const runtime of RUNTIME_NAMES) {
-    it(`can be waited for while a process of ${runtime} ends`, () =>
-      inTemporaryFolder(async (folder) => {
-        const path = join(folder, "raft.wal");
-        const [binary, ...prefix] = locateRuntime(runtime).run;
-        for (const open of [WalLog.open, WalLog.openSync]) {
-          const child = spawn(binary, [...prefix, CHILD, "hold-for", path, "300"], {
-            stdio: ["ignore", "pipe", "inherit"],
-          });
-          await new Promise((resolve) => child.stdout.once("data", resolve));
-          const ended = new Promise((resolve) => child.once("close", resolve));
-          const log = await open(path, { lockTimeout: 60_000 });
-          log.closeSync();
-          await ended;
-        }
-      }));
-  }
-
-  it("is not waited for longer than lockTimeout, nor after the signal", () =>
-    inTemporaryFolder(async (folder) => {
-      const path = join(folder, "raft.wal");
-      const log = writeLog(path);
-      await rejection("LOCKED", () => WalLog.open(path, { lockTimeout: 30 }));
-      await rejection("LOCKED", () => WalLog.openSync(path, { lockTimeout: 30 }));
-      const controller = new AbortController();
-      const waiting = WalLog.open(path, { lockTimeout: 60_000, signal: controller.signal });
-      controller.abort(new Error("enough"));
-      await assert.rejects(waiting, /enough/);
-      const later = WalLog.open(path, { lockTimeout: 60_000 });
-      log.closeSync();
-      await (await later).close();
-      for (const lockTimeout of [-1, NaN, Infinity, "5" as unknown as number]) {
-        await rejection("INVALID_ARGUMENT", () => WalLog.open(path, { lockTimeout }));
-      }
-    }));
-
-  it("works in a folder whose path is longer than SQLite accepts", () =>
-    inTemporaryFolder(async (folder) => {
-      let path = folder;
-      while (path.length < 600) path = join(path, "d".repeat(60));
-      const log = writeLog(path);
-      await rejection("LOCKED", () => WalLog.open(path));
-      const [binary, ...prefix] = locateRuntime("node").run;
-      const tried = spawnSync(binary, [...prefix, CHILD, "try", path], { encoding: "utf8" });
-      assert.equal(tried.stdout, "LOCKED\n", tried.stderr);
-      log.closeSync();
-      const left = (readdirSync(folder, { recursive: true }) as string[]).filter((name) =>
-        name.includes("wallog-lock")
-      );
-      assert.deepEqual(left, []);
-    }));
-});
-
-describe("create: false", () => {
-  it("refuses a folder without a log, and makes nothing", () =>
-    inTemporaryFolder(async (folder) => {
-      mkdirSync(join(folder, "empty"));
-      for (const name of ["empty", "missing", "missing/below"]) {
-        for (const readOnly of [false, true]) {
-          const path = join(folder, name);
-          const error = await rejection("NOT_FOUND", () => WalLog.open(path, { create: false, readOnly }));
-          assert.match(error.message, /no log found; check the path, and that its volume is mounted/);
-          await rejection("NOT_FOUND", () => WalLog.openSync(path, { create: false, readOnly }));
-        }
-      }
-      assert.deepEqual(readdirSync(folder, { recursive: true }), ["empty"]);
-    }));
-
-  it("opens an existing log, and reports a damaged one as CORRUPT", () =>
-    inTemporaryFolder(async (folder) => {
-      const path = join(folder, "raft.wal");
-      writeLog(path).closeSync();
-      const log = await WalLog.open(path, { create: false });
-      assert.equal(log.lastIndex, 20);
-      log.closeSync();
-      for (const name of readdirSync(path)) if (name.endsWith(".seg")) unlinkSync(join(path, name));
-      await rejection("CORRUPT", () => WalLog.open(path, { create: false }));
-    }));
-
-  it("reports NOT_FOUND if a crash interrupted the creation of the log", () =>
-    inTemporaryFolder(async (folder) => {
-      writeFileSync(join(folder, "000000000001.seg"), new Uint8Array(4096));
-      await rejection("NOT_FOUND", () => WalLog.open(folder, { create: false }));
-      assert.equal(statSync(join(folder, "000000000001.seg")).size, 4096);
-      (await WalLog.open(folder)).closeSync();
-    }));
-});
-
-describe("permissions", { skip: onWindows }, () => {
-  const modeOf = (path: string) => statSync(path).mode & 0o777;
-
-  it("are the owner's alone unless fileMode allows more", () =>
-    inTemporaryFolder((folder) => {
-      const cases: readonly (readonly [WalLogOptions, file: number, folder: number])[] = [
-        [{}, 0o600, 0o700],
-        [{ fileMode: 0o640 }, 0o640, 0o750],
-        [{ fileMode: 0o644 }, 0o644, 0o755],
-      ];
-      for (const [i, [options, fileMode, folderMode]] of cases.entries()) {
-        const path = join(folder, `${i}`, "raft.wal");
-        const log = writeLog(path, 1, options);
-        log.applySnapshot({ index: 10, term: 1, config: [], data: new Uint8Array(9) });
-        log.closeSync();
-        assert.equal(modeOf(path), folderMode);
-        for (const name of readdirSync(path)) assert.equal(modeOf(join(path, name)), fileMode, name);
-      }
-      for (const fileMode of [0o400, 0o700, 0o1600, -1, 1.5, "600" as unknown as number]) {
-        assert.throws(() => WalLog.openSync(join(folder, "never"), { fileMode }), /fileMode must be permission bits/);
-      }
-      assert(!existsSync(join(folder, "never")));
-    }));
-
-  it(
-    "and owner of a damaged file are kept when a repair replaces it",
-    { skip: unlessRoot },
-    () =>
-      inTemporaryFolder((folder) => {
-        const path = join(folder, "raft.wal");
-        const log = writeLog(path);
-        const good = log.entries(1, 20);
-        log.closeSync();
-        const oldest = join(path, "000000000001.seg");
-        const bytes = readFileSync(oldest);
-        bytes[bytes.indexOf(good[2]!.command.subarray(0, 16)) + 100]! ^= 1;
-        writeFileSync(oldest, bytes);
-        for (const name of readdirSync(path)) {
-          chownSync(join(path, name), 65534, 65534);
-          chmodSync(join(path, name), 0o640);
-        }
-        chownSync(path, 65534, 65534);
-        const damaged = WalLog.openSync(path, { ...SMALL, onDamage: "keep" });
-        assert.equal(damaged.damaged.length, 1);
-        damaged.repair([good[2]!]);
-        for (let index = 21; index < 40; index++) damaged.append(entriesAt(index, index, 1, 900));
-        damaged.closeSync();
-        assert.equal(modeOf(oldest), 0o640);
-        for (const name of readdirSync(path)) assert.equal(statSync(join(path, name)).uid, 65534, name);
-      }),
-  );
 });

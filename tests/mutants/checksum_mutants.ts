@@ -128,13 +128,13 @@ export const CHECKSUM_MUTANTS: readonly Mutant[] = [
     name: "a segment under another one's name is taken for it",
     file: CHAIN,
     edits: [["valid !== undefined && valid.number !== number;", "valid !== undefined && valid.number < 0;"]],
-    dies: "open_test",
+    dies: "missing_file_test",
   },
   {
     name: "a segment of another log is taken for this one's",
     file: CHAIN,
     edits: [["file.header === undefined || file.header.uuid.join() === own", "own === undefined || own !== undefined"]],
-    dies: "open_test",
+    dies: "missing_file_test",
   },
   {
     name: "a next-segment pointer's checksum is not compared",

@@ -282,7 +282,7 @@ export const RECOVERY_MUTANTS: readonly Mutant[] = [
     name: "a lost hard state is defaulted",
     file: STATE,
     edits: [["this.hardStateLost = state.hardStateLost;", "this.hardStateLost = false;"]],
-    dies: "open_test",
+    dies: "missing_file_test",
   },
   {
     name: "a second writer gets in",
@@ -291,6 +291,6 @@ export const RECOVERY_MUTANTS: readonly Mutant[] = [
       'if (typeof lock === "object") return lock;',
       'return typeof lock === "object" ? lock : { check() {}, release() {} };',
     ]],
-    dies: "open_test",
+    dies: "lock_test",
   },
 ];
