@@ -58,7 +58,7 @@ export const FAIL_STOP_MUTANTS: readonly Mutant[] = [
       "const clears = log.keepsTail(index, term) !== true;",
       "const clears = log.keepsTail(index, term) !== true;\n    log.compact(index, term, clears);",
     ]],
-    dies: "sync_test",
+    dies: "failing_step_test",
   },
   {
     name: "a log that has failed goes on",
@@ -82,7 +82,7 @@ export const FAIL_STOP_MUTANTS: readonly Mutant[] = [
     name: "a failed write does not reject who waits for a flush",
     file: DURABILITY,
     edits: [["this.commit.fail(this.poison);", ""]],
-    dies: "sync_test",
+    dies: "fail_stop_test",
   },
   {
     name: "a failed flush is tried again",
@@ -97,7 +97,7 @@ export const FAIL_STOP_MUTANTS: readonly Mutant[] = [
     name: "a failed flush that does not block is tried again",
     file: OPEN_FLUSHES,
     edits: [["await file.syncAsync();", "await file.syncAsync().catch(() => file.syncAsync());"]],
-    dies: "sync_test",
+    dies: "fail_stop_test",
   },
   {
     name: "a failed flush of a directory is ignored when a segment is begun",

@@ -34,7 +34,7 @@ export const FULL_DISK_MUTANTS: readonly Mutant[] = [
     name: "taking back a write is not flushed",
     file: WRITER,
     edits: [["this.file.truncate(endOffset);\n    this.file.sync();", "this.file.truncate(endOffset);"]],
-    dies: "sync_test",
+    dies: "fail_stop_test",
   },
   {
     name: "the count of changes is not taken back with a write that finds no room",
@@ -58,12 +58,12 @@ export const FULL_DISK_MUTANTS: readonly Mutant[] = [
       "      this.writer!.flush(this.stateForSlot());\n    } catch (error) {\n      throw this.fail(attempt, error);",
       "      this.writer!.flush(this.stateForSlot());\n    } catch (error) {\n      throw this.refuse(attempt, error);",
     ]],
-    dies: "sync_test",
+    dies: "fail_stop_test",
   },
   {
     name: "a segment with no room to be leaves its file",
     file: CREATE,
     edits: [["fileSystem.remove(path);\n    } catch (second)", "void path;\n    } catch (second)"]],
-    dies: "sync_test",
+    dies: "injected_full_disk_test",
   },
 ];

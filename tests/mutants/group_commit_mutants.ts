@@ -16,7 +16,7 @@ export const GROUP_COMMIT_MUTANTS: readonly Mutant[] = [
       "if (this.#next === undefined) {",
       "if (this.#running !== undefined) return this.#running.promise;\n    if (this.#next === undefined) {",
     ]],
-    dies: "sync_test",
+    dies: "group_commit_test",
   },
   {
     name: "a flush answers with what was written while it ran",
@@ -25,13 +25,13 @@ export const GROUP_COMMIT_MUTANTS: readonly Mutant[] = [
       "this.#log.flushed(flush.lastIndex);\n      flush.resolve(flush.lastIndex);",
       "this.#log.flushed(this.#log.lastIndex());\n      flush.resolve(this.#log.lastIndex());",
     ]],
-    dies: "sync_test",
+    dies: "group_commit_test",
   },
   {
     name: "a truncation during a flush is not heard",
     file: COMMIT,
     edits: [["this.#running.lastIndex = Math.min(this.#running.lastIndex, from - 1);", "void from;"]],
-    dies: "sync_test",
+    dies: "group_commit_test",
   },
   {
     name: "two flushes run at once",
@@ -40,13 +40,13 @@ export const GROUP_COMMIT_MUTANTS: readonly Mutant[] = [
       "if (flush === undefined || this.#running !== undefined || this.#failure !== undefined) return;",
       "if (flush === undefined || this.#failure !== undefined) return;",
     ], ["if (this.#running === undefined) queueMicrotask", "queueMicrotask"]],
-    dies: "sync_test",
+    dies: "group_commit_test",
   },
   {
     name: "a flush that fails is not remembered",
     file: COMMIT,
     edits: [["if (this.#failure !== undefined) return Promise.reject(this.#failure.reason);", ""]],
-    dies: "sync_test",
+    dies: "group_commit_test",
     equivalent:
       "nobody gets there: the log refuses with the same error before it asks, once it has failed or is closed",
   },

@@ -197,13 +197,13 @@ export const PROVEN_MUTANTS: readonly Mutant[] = [
       "await this.flushes.sync(file);\n    slotsFlushed();\n    this.flushed(endLsn, started);",
       "await this.flushes.sync(file);\n    slotsFlushed();\n    this.flushed(this.segment.endLsn, started);",
     ]],
-    dies: "sync_test",
+    dies: "group_commit_test",
   },
   {
     name: "the durable position goes back when an old flush returns",
     file: WRITER,
     edits: [["this.durableLsn = Math.max(this.durableLsn, lsn);", "this.durableLsn = lsn;"]],
-    dies: "sync_test",
+    dies: "group_commit_test",
   },
   {
     name: "every frame claims that everything before it is durable",
@@ -281,6 +281,6 @@ export const PROVEN_MUTANTS: readonly Mutant[] = [
     name: "a log at rest leaves no checkpoint",
     file: DURABILITY,
     edits: [["writer.rest(this.state.record(writer.changes));", ""]],
-    dies: "sync_test",
+    dies: "fail_stop_test",
   },
 ];

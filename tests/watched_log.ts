@@ -1,0 +1,134 @@
+/**
+ * A log on a file system that is watched, and what is left of it after a failure.
+ *
+ * @module
+ */
+
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { WalLog, WalLogError, type WalLogOptions } from "../mod.ts";
+import { entryAt, type History } from "./history.ts";
+import { bytesOf, stateOf } from "./model.ts";
+import { inTemporaryFolder } from "./temporary.ts";
+import { WatchedFileSystem } from "./watched_file_system.ts";
+
+/** A log on a file system that is watched. */
+interface Subject {
+  readonly path: string;
+  readonly fileSystem: WatchedFileSystem;
+  readonly log: WalLog;
+}
+
+/** Runs a test with an open log; the calls that opening made are forgotten. */
+export function withLog(
+  body: (subject: Subject) => void | Promise<void>,
+  options: WalLogOptions = {},
+): () => Promise<void> {
+  return () =>
+    inTemporaryFolder(async (folder) => {
+      const path = join(folder, "raft.wal");
+      const fileSystem = new WatchedFileSystem();
+      const log = WalLog.openSync(path, { ...options, fileSystem });
+      fileSystem.calls = [];
+      try {
+        await body({ path, fileSystem, log });
+      } finally {
+        fileSystem.fail = () => {};
+        fileSystem.gate = () => Promise.resolve();
+        await close(log);
+        // A file is closed when the flush of it that is under way is done, which may be after the log is.
+        for (let wait = 0; fileSystem.openFiles > 0 && wait < 200; wait++) {
+          await new Promise((done) => setTimeout(done, 5));
+        }
+        assert.equal(fileSystem.openFiles, 0, "files left open");
+      }
+    });
+}
+
+/** Closes a log, which says so if it is poisoned. */
+export async function close(log: WalLog): Promise<void> {
+  await log.close().catch((error) => assert.equal(error.code, "POISONED", `closing: ${error}`));
+}
+
+/** Flushes that wait until they are let go, one by one. */
+export function gated(
+  fileSystem: WatchedFileSystem,
+): { readonly begun: number; release(error?: Error): Promise<void> } {
+  const waiting: { resolve: () => void; reject: (error: Error) => void }[] = [];
+  let begun = 0;
+  fileSystem.gate = () => {
+    begun++;
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    waiting.push({ resolve, reject });
+    return promise;
+  };
+  return {
+    get begun() {
+      return begun;
+    },
+    async release(error?: Error) {
+      const next = waiting.shift();
+      assert.ok(next, "no flush is under way");
+      if (error === undefined) next.resolve();
+      else next.reject(error);
+      await turn();
+    },
+  };
+}
+
+/** Lets everything go on that can. */
+export function turn(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 1));
+}
+
+/** Fails unless the log takes nothing more, with the cause, and still reads. */
+export async function assertPoisoned(log: WalLog, cause: string, entries: number): Promise<void> {
+  const snapshot = { index: 2, term: 1, config: [], data: bytesOf(4) };
+  const calls: (() => unknown)[] = [
+    () => log.append([entryAt(log.lastIndex + 1, 9)]),
+    () => log.append([]),
+    () => log.truncate(log.lastIndex),
+    () => log.setHardState({ term: 9, votedFor: null }),
+    () => log.setHardState({ term: 9, votedFor: null }, { force: true }),
+    () => log.applySnapshot(snapshot),
+    () => log.createSnapshot(snapshot),
+    () => log.receiveSnapshot(snapshot),
+    () => log.compact(2),
+    () => log.compact(0),
+    () => log.syncSync(),
+    () => log.sync(),
+  ];
+  for (const call of calls) {
+    await assert.rejects(async () => await call(), (error) => {
+      assert.ok(error instanceof WalLogError, `${error}`);
+      assert.equal(error.code, "POISONED", `${call}: ${error.message}`);
+      assert.equal(error.isFatal, true);
+      assert.equal(error.isRetryable, false);
+      const found = error.cause as { code?: string; cause?: { code?: string } };
+      assert.ok(found.code === cause || found.cause?.code === cause, `the cause of ${call}: ${error.cause}`);
+      return true;
+    });
+  }
+  assert.equal(log.lastIndex, entries);
+  assert.equal(log.entries(1, entries).length, entries, "reads go on");
+  assert.equal(log.entry(5)?.index, 5);
+}
+
+/** Fails unless closing gives up the lock and the reopened log has at least what was durable. */
+export async function assertReopens({ path, fileSystem, log }: Subject, history: History, least = 10): Promise<WalLog> {
+  fileSystem.fail = () => {};
+  fileSystem.gate = () => Promise.resolve();
+  await assert.rejects(log.close(), { code: "POISONED" }, "closing says that not everything was saved");
+  await log.close();
+  const again = WalLog.openSync(path, { segmentBytes: 4096 });
+  assert.ok(again.lastIndex >= least, `lastIndex ${again.lastIndex}, synced ${least}`);
+  assert.notEqual(again.recovery.verdict, "corrupt");
+  history.stepOf(stateOf(again), history.durable, "after the failure");
+  again.append([entryAt(again.lastIndex + 1, 9)]);
+  again.syncSync();
+  again.closeSync();
+  const last = WalLog.openSync(path);
+  assert.equal(last.recovery.verdict, "clean");
+  last.closeSync();
+  return again;
+}
