@@ -10,7 +10,9 @@
 
 import process from "node:process";
 import { parseArgs } from "node:util";
-import { fuzzCodec, type FuzzCounts, fuzzOpen } from "../tests/fuzz.ts";
+import { fuzzCodec } from "../tests/fuzz/codec.ts";
+import { fuzzOpen } from "../tests/fuzz/open.ts";
+import type { FuzzCounts } from "../tests/fuzz/use.ts";
 
 /** Failures that are printed in full. */
 const FAILURES_SHOWN_MAX = 40;

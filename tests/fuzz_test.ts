@@ -1,6 +1,8 @@
 import { describe, it } from "node:test";
 import assert from "node:assert/strict";
-import { fuzzCodec, type FuzzCounts, fuzzOpen } from "./fuzz.ts";
+import { fuzzCodec } from "./fuzz/codec.ts";
+import { fuzzOpen } from "./fuzz/open.ts";
+import type { FuzzCounts } from "./fuzz/use.ts";
 
 /** Some seconds; `deno task fuzz --seeds N` runs any number. */
 const LOGS = 250;

@@ -23,7 +23,9 @@ import { Codec } from "../src/codec/codec.ts";
 import { segmentName } from "../src/format/segment_name.ts";
 import { snapshotName } from "../src/format/snapshot_name.ts";
 import { Random } from "../src/testing/random.ts";
-import { FOLDER, Mutator, original, ORIGINALS } from "./fuzz.ts";
+import { mutate } from "./fuzz/mutate.ts";
+import { MutatedLog } from "./fuzz/mutated_log.ts";
+import { FOLDER, original, ORIGINALS } from "./fuzz/originals.ts";
 
 /** A folder with a log. Everything beside it must stay as it is. */
 export interface HostileFolder {
@@ -128,12 +130,12 @@ export function makeHostile(root: string, seed: number): HostileFolder {
   notes.push(base);
   for (const [path, bytes] of original(random.below(ORIGINALS))) write(join(outside, "folder"), path, bytes);
   if (base !== "nothing") {
-    const mutator = new Mutator(original(random.below(ORIGINALS)), random, new Codec());
+    const mutated = new MutatedLog(original(random.below(ORIGINALS)), random, new Codec());
     if (base === "a forged log") {
-      for (let changes = 1 + random.below(4); changes > 0; changes--) mutator.mutate();
-      notes.push(...mutator.notes);
+      for (let changes = 1 + random.below(4); changes > 0; changes--) mutate(mutated);
+      notes.push(...mutated.notes);
     }
-    for (const [path, bytes] of mutator.files) write(log, path, bytes);
+    for (const [path, bytes] of mutated.files) write(log, path, bytes);
   }
   if (base !== "a forged log" || random.chance(0.5)) {
     for (let plants = 1 + random.below(3); plants > 0; plants--) plant(log, outside, random, notes);
