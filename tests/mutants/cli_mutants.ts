@@ -14,7 +14,7 @@ const IMPORTS: readonly Mutant[] = [
     name: "the search for a whole record has no budget",
     file: SEARCH,
     edits: [["if (this.budget < 0)", "if (this.budget < -Infinity)"]],
-    dies: "wal_db_test",
+    dies: "wal_db_damage_test",
   },
   {
     name: "the search holds a candidate in one piece",
@@ -23,19 +23,19 @@ const IMPORTS: readonly Mutant[] = [
       "const piece = this.piece.subarray(0, Math.min(CHUNK_BYTES, bytes - done));",
       "const piece = new Uint8Array(bytes - done);",
     ]],
-    dies: "wal_db_test",
+    dies: "wal_db_damage_test",
   },
   {
     name: "the search does not let others run",
     file: SEARCH,
     edits: [["if (++work >= STEP_BYTES) {", "if (++work < 0) {"], ["      yield position;\n", ""]],
-    dies: "wal_db_test",
+    dies: "wal_db_damage_test",
   },
   {
     name: "a file in which the search was given up counts as torn",
     file: "src/wal_db/reader.ts",
     edits: [["resumesAt === undefined && givenUpAt === undefined ?", "resumesAt === undefined ?"]],
-    dies: "wal_db_test",
+    dies: "wal_db_damage_test",
   },
 ];
 

@@ -1,0 +1,203 @@
+/** Importing a wal-db log: what is replayed, and how. */
+
+import assert from "node:assert/strict";
+import { symlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, it } from "node:test";
+import { MemoryLog, type RaftLog } from "../mod.ts";
+import { CHUNK_BYTES } from "../src/codec/codec.ts";
+import { importWalDb, type WalDbImportOptions } from "../src/wal_db/mod.ts";
+import { entryAt } from "./history.ts";
+import { MemoryDisk } from "./memory_disk.ts";
+import { assertSameState, bytesOf, stateOf } from "./model.ts";
+import { inTemporaryFolder } from "./temporary.ts";
+import { concat, FILE, imported, KITCHEN, noLinks, rejection, watchedReads } from "./wal_db_log.ts";
+import { framed, record, u64 } from "./wal_db_records.ts";
+import { systemError, WatchedFileSystem } from "./watched_file_system.ts";
+
+describe("importing a wal-db log", () => {
+  it("replays records of each kind, up to the largest numbers that there are", async () => {
+    const { log, result } = await imported(KITCHEN.bytes);
+    assertSameState(stateOf(log), KITCHEN.states.at(-1)!);
+    assert.deepEqual(result, {
+      verdict: "clean",
+      records: KITCHEN.ends.length - 1,
+      bytes: KITCHEN.bytes.length,
+      cut: undefined,
+    });
+  });
+
+  it("takes a file that ends within a record up to that record, wherever it ends, and says so", async () => {
+    for (let size = 0; size <= KITCHEN.bytes.length; size++) {
+      const whole = KITCHEN.ends.findLastIndex((end) => end <= size);
+      const { log, result } = await imported(KITCHEN.bytes.subarray(0, size));
+      assertSameState(stateOf(log), KITCHEN.states[whole]!, `${size} bytes`);
+      const offset = KITCHEN.ends[whole]!;
+      assert.equal(result.verdict, offset === size ? "clean" : "torn", `${size} bytes`);
+      assert.equal(result.records, whole);
+      if (offset === size) assert.equal(result.cut, undefined);
+      else {
+        const { reason, ...place } = result.cut!;
+        assert.deepEqual(place, { offset, bytes: size - offset, resumesAt: undefined });
+        assert.match(reason, /the file ends \d+ bytes into a record/);
+      }
+    }
+  });
+
+  const wrong: [name: string, bytes: Uint8Array, reason: RegExp][] = [
+    ["of no bytes", framed(), /a record of no bytes/],
+    ["of an unknown kind", framed([5], u64(1)), /a record of unknown kind 5/],
+    ["that is an entry cut short", framed([1], u64(1), u64(2)), /an entry of 17 bytes/],
+    ["that is an entry of an unknown kind", record.entry(1, 2, bytesOf(3), 2), /an entry of kind 2/],
+    [
+      "that states another length than it has",
+      framed([1], u64(1), u64(2), [0], u64(4), [1, 2, 3]),
+      /states 4 bytes where it has 3/,
+    ],
+    [
+      "that is a hard state with a byte too many",
+      framed([2], u64(1), [1], u64(1), [0]),
+      /a hard state has 18 bytes, this one 19/,
+    ],
+    ["that is a hard state with half a vote", framed([2], u64(1), [2], u64(1)), /vote is marked 2/],
+    ["that is a truncation cut short", framed([3], [1]), /a truncation has 9 bytes, this one 2/],
+    ["that is a snapshot cut short", framed([4], u64(1)), /a snapshot of 9 bytes/],
+    [
+      "that is a snapshot of more members than it has",
+      framed([4], u64(2), u64(1), u64(9), u64(0)),
+      /a snapshot of 9 members/,
+    ],
+    ["that leaves a gap", record.entry(1, 3, bytesOf(1)), /an entry at index 3, expected index 2/],
+    ["that overlaps", record.entry(1, 1, bytesOf(1)), /an entry at index 1, expected index 2/],
+    ["of a term below the one before", record.entry(0, 2, bytesOf(1)), /an entry of term 0 after one of term 1/],
+    [
+      "that is a snapshot at index 0",
+      record.snapshot(0, 0, [], bytesOf(1)),
+      /a snapshot at index 0 after one at index 0/,
+    ],
+  ];
+
+  it("drops every entry for a truncation that reaches into the snapshot", async () => {
+    const { log } = await imported(concat([
+      record.snapshot(5, 2, [], bytesOf(3)),
+      record.entry(2, 6, bytesOf(3)),
+      record.truncate(3),
+      record.entry(3, 6, bytesOf(4)),
+      record.truncate(0),
+    ]));
+    assert.equal(log.lastIndex, 5);
+    assert.equal(log.lastTerm, 2);
+  });
+
+  it("keeps the entries above a snapshot whose term they agree with, across many terms", async () => {
+    const entries = Array.from({ length: 60 }, (_, i) => record.entry(1 + Math.floor(i / 3), i + 1, bytesOf(2)));
+    for (const [index, term, lastIndex] of [[30, 10, 60], [30, 9, 30], [31, 11, 60], [60, 20, 60], [61, 21, 61]]) {
+      const { log } = await imported(concat([...entries, record.snapshot(index!, term!, [], bytesOf(1))]));
+      assert.equal(log.lastIndex, lastIndex, `snapshot at ${index}, term ${term}`);
+    }
+  });
+
+  it("does not move the list of terms at each snapshot", async () => {
+    const indexes = Array.from({ length: 1000 }, (_, i) => i + 1);
+    const none = new Uint8Array(0);
+    const bytes = concat([
+      ...indexes.map((index) => record.entry(index, index, none)),
+      ...indexes.map((index) => record.snapshot(index, index, [], none)),
+    ]);
+    const { splice } = Array.prototype;
+    let moved = 0;
+    Array.prototype.splice = function (this: unknown[], ...args: Parameters<typeof splice>) {
+      moved += this.length;
+      return splice.apply(this, args);
+    };
+    try {
+      const { log } = await imported(bytes);
+      assert.deepEqual([log.lastIndex, log.snapshotIndex, log.lastTerm], [1000, 1000, 1000]);
+    } finally {
+      Array.prototype.splice = splice;
+    }
+    assert.ok(moved < 10 * indexes.length, `${moved}`);
+  });
+
+  it("follows a link that the caller names", { skip: noLinks }, async () => {
+    await inTemporaryFolder(async (folder) => {
+      writeFileSync(join(folder, "file.wal"), KITCHEN.bytes);
+      symlinkSync("file.wal", join(folder, "link.wal"));
+      const log = new MemoryLog();
+      await importWalDb(join(folder, "link.wal"), log);
+      assertSameState(stateOf(log), KITCHEN.states.at(-1)!);
+    });
+  });
+
+  it("refuses a log that is not empty", async () => {
+    for (
+      const fill of [
+        (log: RaftLog) => log.append([entryAt(1)]),
+        (log: RaftLog) => log.setHardState({ term: 1, votedFor: null }),
+        (log: RaftLog) => log.setHardState({ term: 0, votedFor: 0n }),
+        (log: RaftLog) => log.applySnapshot({ index: 1, term: 1, config: [], data: bytesOf(1) }),
+      ]
+    ) {
+      const log = new MemoryLog();
+      fill(log);
+      const before = stateOf(log);
+      const fileSystem = new MemoryDisk(new Map([["source.wal", KITCHEN.bytes]]));
+      assert.equal((await rejection(importWalDb(FILE, log, { fileSystem }))).code, "INVALID_ARGUMENT");
+      assertSameState(stateOf(log), before);
+    }
+  });
+
+  it("says of a source that is not there, or no path, what it was", async () => {
+    assert.match((await rejection(importWalDb("/nowhere/x.wal", new MemoryLog()))).message, /[/\\]nowhere[/\\]x\.wal/);
+    assert.equal((await rejection(importWalDb("/nowhere/x.wal", new MemoryLog()))).code, "IO");
+    for (const path of ["", "file:///x", 7 as unknown as string]) {
+      assert.equal((await rejection(importWalDb(path, new MemoryLog()))).code, "INVALID_ARGUMENT");
+    }
+    const options = { onDamage: "keep" } as unknown as WalDbImportOptions;
+    assert.equal((await rejection(importWalDb("x", new MemoryLog(), options))).code, "INVALID_ARGUMENT");
+  });
+
+  it("gets along with reads that give a few bytes, closes the file, and passes on what the disk says", async () => {
+    const watched = new WatchedFileSystem(new MemoryDisk(new Map([["source.wal", KITCHEN.bytes]])));
+    watched.bytesMax = 5;
+    const log = new MemoryLog();
+    await importWalDb(FILE, log, { fileSystem: watched });
+    assertSameState(stateOf(log), KITCHEN.states.at(-1)!);
+    assert.equal(watched.openFiles, 0);
+    watched.failRead = () => {
+      throw systemError("EIO");
+    };
+    assert.equal((await rejection(importWalDb(FILE, new MemoryLog(), { fileSystem: watched }))).code, "IO");
+    assert.equal(watched.openFiles, 0);
+  });
+
+  it("holds a chunk, or a record where that is larger", async () => {
+    const sizes = [
+      ...Array.from({ length: 30 }, () => 300_000),
+      3 * CHUNK_BYTES,
+      ...Array.from({ length: 9 }, () => 100),
+    ];
+    const bytes = concat(sizes.map((size, i) => record.entry(1, i + 1, bytesOf(size))));
+    const { disk, buffers } = watchedReads(bytes);
+    const log = new MemoryLog();
+    await importWalDb(FILE, log, { fileSystem: disk });
+    assert.equal(log.lastIndex, sizes.length);
+    assert.ok(Math.max(...buffers) <= 3 * CHUNK_BYTES + 8 + 26, `${Math.max(...buffers)}`);
+    assert.ok(buffers.filter((size) => size > CHUNK_BYTES).length <= 4, `${buffers}`);
+  });
+
+  it("tells how far it is, and ends when it is told to", async () => {
+    const bytes = concat(Array.from({ length: 2000 }, (_, i) => record.entry(1, i + 1, bytesOf(100))));
+    const seen: number[] = [];
+    const { result } = await imported(bytes, {
+      onProgress: ({ bytesDone, bytesTotal }) => seen.push(bytesDone / bytesTotal),
+    });
+    assert.equal(result.records, 2000);
+    assert.equal(seen.at(-1), 1);
+    assert.ok(seen.every((part, i) => part <= 1 && part >= (seen[i - 1] ?? 0)), seen.join());
+    const reason = new Error("enough");
+    const fileSystem = new MemoryDisk(new Map([["source.wal", bytes]]));
+    const aborted = importWalDb(FILE, new MemoryLog(), { fileSystem, signal: AbortSignal.abort(reason) });
+    await assert.rejects(aborted, (error) => error === reason);
+  });
+});
