@@ -213,7 +213,7 @@ export const FLUSH_MUTANTS: readonly Mutant[] = [
     name: "a snapshot is renamed before it is flushed",
     file: SNAPSHOT_WRITER,
     edits: [["this.file.sync();\n    this.rename();", "this.rename();\n    this.file.sync();"]],
-    dies: "snapshot_file_test",
+    dies: "snapshot_install_test",
   },
   {
     name: "the frame that names a snapshot is written before the snapshot",
@@ -255,7 +255,7 @@ export const FLUSH_MUTANTS: readonly Mutant[] = [
         "for (const path of gone) fileSystem.remove(path);\n    for (const name of fileSystem.list(folder)) {",
       ],
     ],
-    dies: "snapshot_file_test",
+    dies: "snapshot_install_test",
   },
   {
     name: "nothing vouches for a snapshot's frame before what it replaces is deleted",

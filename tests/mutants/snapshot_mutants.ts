@@ -73,13 +73,13 @@ export const SNAPSHOT_MUTANTS: readonly Mutant[] = [
     name: "a damaged length of a snapshot's meta is believed",
     file: SNAPSHOT_HEADER,
     edits: [["if (metaBytes > META_BYTES_MAX) return", "if (metaBytes < 0) return"]],
-    dies: "snapshot_file_test",
+    dies: "snapshot_header_test",
   },
   {
     name: "a snapshot file of another version is read",
     file: SNAPSHOT_HEADER,
     edits: [["if (version !== FORMAT_VERSION) return version;", "void version;"]],
-    dies: "snapshot_file_test",
+    dies: "snapshot_header_test",
   },
   {
     name: "createSnapshot accepts any term",
