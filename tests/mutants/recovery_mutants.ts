@@ -144,7 +144,7 @@ export const RECOVERY_MUTANTS: readonly Mutant[] = [
     name: "a segment that was begun in the place of a missing one stands in for it",
     file: CHAIN,
     edits: [[" && !successors.some(({ header }) => header.state.tailLost)", ""]],
-    dies: "torn_test",
+    dies: "torn_pointer_test",
   },
   {
     name: "a segment below the snapshot stays in the log",
@@ -198,7 +198,7 @@ export const RECOVERY_MUTANTS: readonly Mutant[] = [
     name: "a log whose pointer a crash tore is gone on with behind its checkpoint",
     file: RECOVERY,
     edits: [[' && newest.file.naming.kind === "none",', ","]],
-    dies: "torn_test",
+    dies: "torn_pointer_test",
   },
   {
     name: "an empty pointer in a damaged page shows that no segment was named",
