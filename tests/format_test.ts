@@ -1,121 +1,30 @@
-/**
- * `docs/FORMAT.md` against the library: its dump against the program that makes it, and the decoder that was written from
- * it, in another language and with another checksum, against logs of all kinds.
- */
+/** The decoder that was written from docs/FORMAT.md, in another language and with another checksum, against the library. */
 
 import assert from "node:assert/strict";
-import { Buffer } from "node:buffer";
-import { spawnSync } from "node:child_process";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
-import process from "node:process";
 import { describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
-import { type LogEntry, type RaftLog, WalLog, WalLogError } from "../mod.ts";
-import { exampleFiles, explainExample } from "../scripts/format_example.ts";
+import { type LogEntry, WalLog, WalLogError } from "../mod.ts";
+import { exampleFiles } from "../scripts/format_example.ts";
 import { Codec } from "../src/codec/codec.ts";
-import { HEADER_OFFSETS, NEXT_POINTER_OFFSETS, SEGMENT_HEADER_BYTES } from "../src/format/header_block.ts";
+import { NEXT_POINTER_OFFSETS, SEGMENT_HEADER_BYTES } from "../src/format/header_block.ts";
 import { segmentName } from "../src/format/segment_name.ts";
 import { PowerLoss, Random, SimulatedDisk } from "../src/testing/mod.ts";
 import { damageEntry, makeForgetful, makeLog } from "./cli.ts";
+import { compare, decode, hex, python, skip } from "./format_decoder.ts";
 import { entriesAt } from "./history.ts";
 import { bytesOf } from "./model.ts";
-import { skipReason } from "./skip.ts";
 import { inTemporaryFolder } from "./temporary.ts";
 
-const DOCS = fileURLToPath(new URL("../docs/", import.meta.url));
 const GOLDEN = fileURLToPath(new URL("./golden/v2/raft.wal", import.meta.url));
 const FOLDER = resolve("/raft.wal");
+
 /** Random histories, and random damage: enough for each kind of frame and of end, in some seconds. */
 const HISTORIES = 50;
+
 const DAMAGED = 100;
 const STEPS_MAX = 30;
-
-const PYTHON = ["python3", "python"].find((name) => {
-  const { status, stdout } = spawnSync(name, ["--version"], { encoding: "utf8" });
-  return status === 0 && /^Python 3\./.test(stdout);
-});
-const skip = skipReason(PYTHON === undefined && "there is no Python 3 here");
-
-const NO_CLUSTER = "0".repeat(32);
-
-/** What the decoder prints of a log. */
-interface Decoded {
-  readonly verdict: "clean" | "torn" | "corrupt";
-  readonly damage: string | null;
-  readonly identity: string[] | null;
-  readonly hardState: { readonly term: number; readonly votedFor: string | null };
-  readonly snapshot:
-    | { readonly index: number; readonly term: number; config: string[]; meta: string; data: string }
-    | null;
-  readonly entries: Record<string, { readonly term: number; readonly kind: string; readonly command: string } | null>;
-}
-
-/** Runs Python beside the decoder; it leaves no compiled copies behind. */
-function python(args: readonly string[], input = ""): string {
-  const { status, stdout, stderr } = spawnSync(PYTHON!, ["-B", ...args], {
-    cwd: DOCS,
-    input,
-    encoding: "utf8",
-    maxBuffer: 2 ** 30,
-    env: { ...process.env, PYTHONDONTWRITEBYTECODE: "1" },
-  });
-  assert.equal(status, 0, stderr);
-  return stdout;
-}
-
-function decode(...folders: readonly string[]): Decoded[] {
-  return python(["decode.py", ...folders]).trim().split("\n").map((line) => JSON.parse(line) as Decoded);
-}
-
-function hex(bytes: Uint8Array): string {
-  return Buffer.from(bytes).toString("hex");
-}
-
-/** What the decoder must say of a log. */
-function expected(log: RaftLog): Omit<Decoded, "verdict" | "damage" | "identity"> {
-  const { hardState: { term, votedFor }, snapshotIndex, lastIndex } = log;
-  const snapshot = log.snapshot();
-  const entries = log.entries(snapshotIndex + 1, lastIndex)
-    .map(({ index, term, kind, command }) => [index, { term, kind, command: hex(command) }] as const);
-  return {
-    hardState: { term, votedFor: votedFor === null ? null : String(votedFor) },
-    snapshot: snapshot === undefined
-      ? null
-      : { ...snapshot, config: snapshot.config.map(String), meta: hex(snapshot.meta!), data: hex(snapshot.data) },
-    entries: Object.fromEntries(entries),
-  };
-}
-
-/**
- * Holds what the decoder says of a log against what the library says. A file that is missing may have held nothing that
- * the log needs: the library can tell, and the decoder does not try.
- */
-function compare(folder: string, found: Decoded, when: string, isFileMissing = false): string {
-  const { verdict, damage, hardState, snapshot, entries, identity } = found;
-  let log;
-  try {
-    log = WalLog.openSync(folder, { readOnly: true });
-  } catch (error) {
-    assert(error instanceof WalLogError && error.code === "CORRUPT", `${when}: ${error}`);
-    assert.equal(verdict, "corrupt", `${when}: ${error.message}`);
-    return verdict;
-  }
-  try {
-    // The same goes for damage to what is no longer needed.
-    if (verdict === "corrupt") assert(isFileMissing || log.recovery.harmless.length > 0, `${when}: ${damage}`);
-    else {
-      assert.equal(verdict, log.recovery.verdict, when);
-      assert.deepEqual({ hardState, snapshot, entries }, expected(log), when);
-      const { log: uuid, incarnation, cluster = NO_CLUSTER } = log.identity;
-      const ids = incarnation === undefined ? null : [uuid, incarnation, cluster].map((id) => id.replaceAll("-", ""));
-      assert.deepEqual(identity, ids, when);
-    }
-  } finally {
-    log.closeSync();
-  }
-  return verdict;
-}
 
 function write(folder: string, files: ReadonlyMap<string, Uint8Array>): void {
   mkdirSync(folder, { recursive: true });
@@ -187,30 +96,6 @@ function randomLog(seed: number): Map<string, Uint8Array> {
   else if (random.chance(0.7)) disk.crash();
   return contentsOf(disk);
 }
-
-describe("docs/FORMAT.md", () => {
-  const document = readFileSync(join(DOCS, "FORMAT.md"), "utf8");
-
-  it("shows what the program prints", () => {
-    const shown = document.slice(document.indexOf("## An example")).split("```")[3]!;
-    assert.equal(shown.replace(/^text\n/, "").trimEnd(), explainExample());
-  });
-
-  it("shows every byte of the log that it explains, but for zeros and a copy", () => {
-    const shown = document.slice(document.indexOf("## An example")).split("```")[3]!;
-    const parts = shown.split(/^(?=[^\s]+, \d+ bytes$)/m).slice(1);
-    for (const [name, bytes] of exampleFiles()) {
-      const part = parts.find((text) => text.startsWith(`${name}, `));
-      assert.ok(part, name);
-      const seen = new Uint8Array(bytes.length);
-      for (const [, offset, text] of part.matchAll(/^([0-9a-f]{4}) {2}((?:[0-9a-f]{2} )*[0-9a-f]{2})(?= {2}|$)/gm)) {
-        seen.set(Buffer.from(text!.replaceAll(" ", ""), "hex"), Number.parseInt(offset!, 16));
-      }
-      if (name.endsWith(".seg")) seen.fill(0xff, 144, 400).copyWithin(HEADER_OFFSETS[1], 0, 408);
-      assert.deepEqual(Buffer.from(seen), Buffer.from(bytes), name);
-    }
-  });
-});
 
 describe("the decoder written from docs/FORMAT.md", { skip }, () => {
   it("computes the checksum that the library computes", () => {
