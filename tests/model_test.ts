@@ -7,19 +7,9 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import fc from "fast-check";
-import { MemoryLog, type RaftLog, type Retention, WalLog, WalLogError } from "../mod.ts";
-import {
-  assertSameEntries,
-  assertSameState,
-  indexAt,
-  type Mutation,
-  mutationOf,
-  type Operation,
-  operations,
-  PLACE,
-  type Place,
-  stateOf,
-} from "./model.ts";
+import { MemoryLog, type Retention, WalLog, WalLogError } from "../mod.ts";
+import { assertSameEntries, assertSameState, stateOf } from "./model.ts";
+import { indexAt, type Mutation, mutationOf, type Operation, operations, PLACE, type Place } from "./operations.ts";
 import { inTemporaryFolder } from "./temporary.ts";
 
 /** Histories to try. */
@@ -71,22 +61,127 @@ function refusalOf(mutation: Mutation, log: MemoryLog | WalLog): string | undefi
   }
 }
 
-/** The retentions that both logs hold, by name. */
-type Retained = Map<string, readonly Retention[]>;
+/** A log on files and a log in memory, to which the same is done. */
+class LogAndModel {
+  readonly model = new MemoryLog();
+  private readonly path: string;
+  private readonly segmentBytes: number;
+  private log: WalLog;
+  /** The retentions that both logs hold, by name. */
+  private readonly retained = new Map<string, readonly Retention[]>();
 
-/** Retains entries in both logs, or moves or releases what they retain. */
-function retain({ type, name, place }: Extract<Step, { name: string }>, logs: RaftLog[], retained: Retained): void {
-  const { firstIndex, lastIndex } = logs[0]!;
-  const index = indexAt(place, firstIndex, lastIndex + 2);
-  const held = retained.get(name);
-  if (held === undefined) {
-    if (type === "retain") retained.set(name, logs.map((log) => log.retain(name, index)));
-    return;
+  constructor(path: string, segmentBytes: number) {
+    this.path = path;
+    this.segmentBytes = segmentBytes;
+    this.log = WalLog.openSync(path, { segmentBytes });
   }
-  if (type === "release") retained.delete(name);
-  for (const retention of held) {
-    if (type === "release") retention.release();
-    else retention.advance(index);
+
+  /** Does a step to both, and compares them. */
+  async do(step: Step): Promise<void> {
+    const name = await this.perform(step);
+    assertSameState(stateOf(this.log), stateOf(this.model), `after ${name}`);
+  }
+
+  /** Closes the log on files and opens it again, for the last comparison. */
+  end(): void {
+    this.reopen();
+    assertSameState(stateOf(this.log), stateOf(this.model), "after the last reopening");
+  }
+
+  close(): void {
+    this.log.closeSync();
+  }
+
+  /** Returns what was done, in words. */
+  private async perform(step: Step): Promise<string> {
+    const { model, log } = this;
+    switch (step.type) {
+      case "sync":
+        assert.equal(await log.sync(), model.lastIndex, "the index that sync resolves to");
+        return step.type;
+      case "syncSync":
+        assert.equal(log.syncSync(), model.lastIndex, "the index that syncSync returns");
+        return step.type;
+      case "retain":
+      case "advance":
+      case "release":
+        this.retain(step);
+        assert.deepEqual(log.retentions, model.retentions, "retentions");
+        return step.type;
+      case "reopen":
+        this.reopen();
+        return step.type;
+      case "close and open":
+        this.forget();
+        await log.close();
+        this.log = await WalLog.open(this.path, { segmentBytes: this.segmentBytes });
+        return step.type;
+      case "read only":
+        this.readBesideWriter();
+        return step.type;
+      case "read":
+        return this.read(step);
+      default: {
+        const mutation = mutationOf(step, model);
+        assert.equal(refusalOf(mutation, model), mutation.refusal, `MemoryLog: ${mutation.name}`);
+        assert.equal(refusalOf(mutation, log), mutation.refusal, `WalLog: ${mutation.name}`);
+        return mutation.name;
+      }
+    }
+  }
+
+  private reopen(): void {
+    this.forget();
+    this.log.closeSync();
+    this.log = WalLog.openSync(this.path, { segmentBytes: this.segmentBytes });
+  }
+
+  /** A log that is opened retains nothing. */
+  private forget(): void {
+    for (const [ofModel] of this.retained.values()) ofModel!.release();
+    this.retained.clear();
+  }
+
+  /** Retains entries in both logs, or moves or releases what they retain. */
+  private retain({ type, name, place }: Extract<Step, { name: string }>): void {
+    const { retained, model, log } = this;
+    const index = indexAt(place, model.firstIndex, model.lastIndex + 2);
+    const held = retained.get(name);
+    if (held === undefined) {
+      if (type === "retain") retained.set(name, [model, log].map((log) => log.retain(name, index)));
+      return;
+    }
+    if (type === "release") retained.delete(name);
+    for (const retention of held) {
+      if (type === "release") retention.release();
+      else retention.advance(index);
+    }
+  }
+
+  private readBesideWriter(): void {
+    const { model } = this;
+    const reader = WalLog.openSync(this.path, { readOnly: true });
+    try {
+      // What the writer retains, it retains for its own process.
+      const seen = new MemoryLog();
+      seen.setHardState(model.hardState);
+      if (model.snapshotIndex > 0) seen.applySnapshot(model.snapshot()!);
+      seen.append(model.entries(model.snapshotIndex + 1, model.lastIndex));
+      assertSameState(stateOf(reader), stateOf(seen), "a reader beside the writer");
+    } finally {
+      reader.closeSync();
+    }
+  }
+
+  private read({ from: fromPlace, to: toPlace, maxBytes }: Extract<Step, { type: "read" }>): string {
+    const { model, log } = this;
+    const from = indexAt(fromPlace, 0, model.lastIndex + 1);
+    const to = indexAt(toPlace, from, model.lastIndex + 1);
+    const name = `reading ${from} to ${to}, at most ${maxBytes} bytes`;
+    assertSameEntries(log.entries(from, to, { maxBytes }), model.entries(from, to, { maxBytes }), name);
+    const first = Math.max(from, model.firstIndex);
+    assertSameEntries([...log.iterate(first, to)], model.entries(first, to), `iterating ${first} to ${to}`);
+    return name;
   }
 }
 
@@ -98,84 +193,12 @@ describe("random histories", () => {
     await fc.assert(
       fc.asyncProperty(history, segmentBytes, (steps, segmentBytes) =>
         inTemporaryFolder(async (folder) => {
-          const path = join(folder, "raft.wal");
-          const model = new MemoryLog();
-          let log = WalLog.openSync(path, { segmentBytes });
-          const retained: Retained = new Map();
-          // A log that is opened retains nothing.
-          const forget = () => {
-            for (const [of] of retained.values()) of!.release();
-            retained.clear();
-          };
+          const both = new LogAndModel(join(folder, "raft.wal"), segmentBytes);
           try {
-            for (const step of steps) {
-              let name: string = step.type;
-              switch (step.type) {
-                case "sync":
-                  assert.equal(await log.sync(), model.lastIndex, "the index that sync resolves to");
-                  break;
-                case "syncSync":
-                  assert.equal(log.syncSync(), model.lastIndex, "the index that syncSync returns");
-                  break;
-                case "retain":
-                case "advance":
-                case "release":
-                  retain(step, [model, log], retained);
-                  assert.deepEqual(log.retentions, model.retentions, "retentions");
-                  break;
-                case "reopen":
-                  forget();
-                  log.closeSync();
-                  log = WalLog.openSync(path, { segmentBytes });
-                  break;
-                case "close and open":
-                  forget();
-                  await log.close();
-                  log = await WalLog.open(path, { segmentBytes });
-                  break;
-                case "read only": {
-                  const reader = WalLog.openSync(path, { readOnly: true });
-                  try {
-                    // What the writer retains, it retains for its own process.
-                    const seen = new MemoryLog();
-                    seen.setHardState(model.hardState);
-                    if (model.snapshotIndex > 0) seen.applySnapshot(model.snapshot()!);
-                    seen.append(model.entries(model.snapshotIndex + 1, model.lastIndex));
-                    assertSameState(stateOf(reader), stateOf(seen), "a reader beside the writer");
-                  } finally {
-                    reader.closeSync();
-                  }
-                  break;
-                }
-                case "read": {
-                  const from = indexAt(step.from, 0, model.lastIndex + 1);
-                  const to = indexAt(step.to, from, model.lastIndex + 1);
-                  const { maxBytes } = step;
-                  name = `reading ${from} to ${to}, at most ${maxBytes} bytes`;
-                  assertSameEntries(log.entries(from, to, { maxBytes }), model.entries(from, to, { maxBytes }), name);
-                  const first = Math.max(from, model.firstIndex);
-                  assertSameEntries(
-                    [...log.iterate(first, to)],
-                    model.entries(first, to),
-                    `iterating ${first} to ${to}`,
-                  );
-                  break;
-                }
-                default: {
-                  const mutation = mutationOf(step, model);
-                  name = mutation.name;
-                  assert.equal(refusalOf(mutation, model), mutation.refusal, `MemoryLog: ${name}`);
-                  assert.equal(refusalOf(mutation, log), mutation.refusal, `WalLog: ${name}`);
-                }
-              }
-              assertSameState(stateOf(log), stateOf(model), `after ${name}`);
-            }
-            forget();
-            log.closeSync();
-            log = WalLog.openSync(path, { segmentBytes });
-            assertSameState(stateOf(log), stateOf(model), "after the last reopening");
+            for (const step of steps) await both.do(step);
+            both.end();
           } finally {
-            log.closeSync();
+            both.close();
           }
         })),
       { numRuns: RUNS },
