@@ -54,6 +54,7 @@ export {
   describeRecovery,
   type RecoveryReport,
 } from "./src/api/report.ts";
+export type { FollowableLog } from "./src/api/followable_log.ts";
 export type { ReadableLog } from "./src/api/readable_log.ts";
 export type { Retention, RetentionState } from "./src/api/retention.ts";
 export type { ScrubOptions, ScrubReport } from "./src/maintain/scrub.ts";
@@ -62,6 +63,8 @@ export type {
   CompactOptions,
   EntriesOptions,
   EntryKind,
+  EntryStream,
+  FollowOptions,
   HardState,
   Index,
   LogEntry,

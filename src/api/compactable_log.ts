@@ -8,17 +8,17 @@ import { TERM_UNKNOWN } from "../format/numbers.ts";
 import type { LiveState } from "../log/live_state.ts";
 import type { SnapshotStore } from "../snapshots/snapshot_store.ts";
 import type { Durability } from "../write/durability.ts";
+import { FollowableLog } from "./followable_log.ts";
 import { knownTerm } from "./known_term.ts";
 import type { LogParts } from "./log_parts.ts";
 import { checkNames, FORCE } from "./option_names.ts";
-import { ReadableLog } from "./readable_log.ts";
 import type { Retention } from "./retention.ts";
 import { keptMeta, takeCompactOptions, takeSnapshot, takeSnapshotMeta } from "./taken.ts";
 import type { CompactOptions, Index, NewSnapshot, SnapshotMeta } from "./types.ts";
 import { checkCompact, checkOwnSnapshot, checkSnapshot, checkSnapshotMeta } from "./validate_snapshot.ts";
 
 /** A log whose entries can be replaced by a snapshot, and held back from that. Every `WalLog` is one. */
-export abstract class CompactableLog extends ReadableLog {
+export abstract class CompactableLog extends FollowableLog {
   readonly #state: LiveState;
   readonly #durability: Durability;
   readonly #snapshots: SnapshotStore;

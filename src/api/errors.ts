@@ -74,7 +74,10 @@ export interface WalLogErrorDetails {
   readonly damage?: readonly Damage[];
   /** Who leads, as far as the node knows. */
   readonly leader?: NodeId | null;
-  /** With `COMPACTED`: the lowest index that the call accepts. */
+  /**
+   * With `COMPACTED`: the lowest index that the call accepts. With `NOT_CONTIGUOUS` of a follower: the first index that
+   * was truncated after it was given.
+   */
   readonly index?: Index;
 }
 
@@ -130,7 +133,10 @@ export class WalLogError extends Error {
   readonly damage: readonly Damage[];
   /** Who leads, as far as the node knows; `null` if it does not, or if the error is another one. */
   readonly leader: NodeId | null;
-  /** With `COMPACTED`: the lowest index that the call accepts, where to go on from. `undefined` if it is unknown. */
+  /**
+   * With `COMPACTED`: the lowest index that the call accepts, where to go on from. With `NOT_CONTIGUOUS` of a follower:
+   * the first index that was truncated after it was given. `undefined` if it is unknown.
+   */
   readonly index: Index | undefined;
 
   /**

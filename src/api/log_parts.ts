@@ -5,8 +5,10 @@
  */
 
 import { DiskSpace } from "../io/disk_space.ts";
+import type { FollowSource } from "../log/follow.ts";
 import { LiveState } from "../log/live_state.ts";
 import { EntryReader } from "../log/reader.ts";
+import { WrittenSource } from "../log/written_source.ts";
 import type { Opened } from "../recovery/open.ts";
 import { SnapshotStore } from "../snapshots/snapshot_store.ts";
 import { Durability } from "../write/durability.ts";
@@ -25,6 +27,8 @@ export interface LogParts {
   readonly reader: EntryReader;
   /** The log's snapshots. */
   readonly snapshots: SnapshotStore;
+  /** What followers are given. */
+  readonly source: FollowSource;
   /** The space that the log takes, and that is left to it. */
   readonly space: DiskSpace;
   /** The largest command that the log takes, in bytes. */
@@ -44,11 +48,12 @@ export function assembleLog(opened: Opened, options: CheckedOptions): LogParts {
   const durability = new Durability(opened, state, options.slowFlushMilliseconds);
   const reader = new EntryReader(fileSystem, codec, index, writer);
   const snapshots = new SnapshotStore(opened, state, durability, reader.files);
+  const source = new WrittenSource(state, durability, reader);
   const space = new DiskSpace(opened, options.lowSpaceBytes);
   durability.onFlushed = () => space.look();
   reader.onDamage = (damage) => state.addDamage([damage]);
   tell("wallog:open", { path, readOnly: options.readOnly, report });
   if (report.damage.length > 0) tell("wallog:damage", { path, damage: report.damage });
   space.look();
-  return { opened, state, durability, reader, snapshots, space, maxEntryBytes: options.maxEntryBytes };
+  return { opened, state, durability, reader, snapshots, source, space, maxEntryBytes: options.maxEntryBytes };
 }

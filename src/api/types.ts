@@ -105,6 +105,19 @@ export interface EntriesOptions {
   readonly maxBytes?: number;
 }
 
+/** Where to begin following a log, and when to stop. */
+export interface FollowOptions {
+  /** The first index to give. It may be above the last one that is durable. Default: the one after `durableIndex`. */
+  readonly from?: Index;
+  /** Ends the iteration: what waits for an entry rejects with the signal's reason. */
+  readonly signal?: AbortSignal;
+  /** At most this many bytes of commands are read at once, but always at least one entry. Default: 256 KiB. */
+  readonly maxBytes?: number;
+}
+
+/** Entries as a stream. It is both the platform's type and Node's, as {@link SnapshotStream} is. */
+export type EntryStream = ReadableStream<LogEntry> & NodeReadableStream<LogEntry>;
+
 /**
  * A Raft log. Mutations are synchronous and take effect at once; {@link RaftLog.sync} is what makes
  * them durable.

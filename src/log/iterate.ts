@@ -50,13 +50,13 @@ function* walk(
     requireNotCompacted(state, next);
     requireSame(state, next - 1, previous);
     const last = Math.min(to, state.lastIndex, next + ITERATE_ENTRIES_MAX - 1);
-    const { truncations } = state;
+    const { count } = state.truncations;
     for (const entry of reader.entries(next, last, ITERATE_BYTES)) {
       previous = entry.term;
       next++;
       yield entry;
       // What was read ahead may have been dropped since.
-      if (durability.isClosed || state.truncations !== truncations) break;
+      if (durability.isClosed || state.truncations.count !== count) break;
     }
   }
 }

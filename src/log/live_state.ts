@@ -14,6 +14,7 @@ import type { Identity } from "../format/identity.ts";
 import type { LogState } from "../format/state.ts";
 import type { LogIndex } from "./log_index.ts";
 import type { HardState, Index } from "../api/types.ts";
+import { Truncations } from "./truncations.ts";
 
 /** What a log has done since it was opened, and the space that it takes. */
 export interface WalLogStats extends SpaceStats {
@@ -57,8 +58,8 @@ export class LiveState {
   damaged: readonly Damage[];
   /** Counts what was repaired, so that whoever has found it damaged notices. */
   repairs = 0;
-  /** Counts what took entries away, so that whoever has read ahead notices. */
-  truncations = 0;
+  /** What took entries away, so that whoever has read ahead notices. */
+  readonly truncations: Truncations = new Truncations();
   /** Who still needs entries that a snapshot covers. */
   readonly retentions: Retentions = new Retentions();
   /** What the log has done since it was opened. */
@@ -111,7 +112,7 @@ export class LiveState {
    * @param from The index.
    */
   truncated(from: Index): void {
-    this.truncations++;
+    this.truncations.add(from);
     this.retentions.truncated(from);
     this.strike(({ firstIndex = 0, lastIndex }) => lastIndex !== undefined && firstIndex >= from);
   }

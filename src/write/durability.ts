@@ -7,6 +7,8 @@
 
 import { WalLogError } from "../api/errors.ts";
 import { tell } from "../api/events.ts";
+import { Broadcast } from "../log/broadcast.ts";
+import type { FollowEnd } from "../log/follow.ts";
 import { GroupCommit } from "./group_commit.ts";
 import type { LiveState } from "../log/live_state.ts";
 import type { Opened } from "../recovery/open.ts";
@@ -47,10 +49,10 @@ interface Flush {
 
 /** Who may still write to a log, and what of it is durable. Of a log for reading only: that it is open, or closed. */
 export class Durability {
-  /** The last index that is on stable storage. Of a log opened for reading only: that the disk proves to be. */
-  durableIndex: Index;
   /** Whether the log takes no more calls. */
   isClosed = false;
+  /** Tells of changes of {@link Durability.durableIndex}, and of the end of the log. */
+  readonly changes: Broadcast = new Broadcast();
   /** What closing the log gives up. */
   readonly unfinished: Set<Unfinished> = new Set();
   /** Called after flushes succeeded and their events were published. */
@@ -65,6 +67,7 @@ export class Durability {
   /** When the last durable slot was written, or the log was opened. */
   private slotWritten = performance.now();
   private poison: WalLogError | undefined;
+  private durable: Index;
   private cancelCheckpoint: (() => void) | undefined;
   /** Whether all is written and given up. */
   private isFinished = false;
@@ -75,7 +78,7 @@ export class Durability {
     this.state = state;
     this.writer = writer;
     this.lock = lock;
-    this.durableIndex = writer === undefined ? report.provenIndex : state.lastIndex;
+    this.durable = writer === undefined ? report.provenIndex : state.lastIndex;
     this.commit = new GroupCommit({
       isDirty: () => this.writer!.isDirty,
       lastIndex: () => this.state.lastIndex,
@@ -91,6 +94,23 @@ export class Durability {
       this.untold.push({ bytes, milliseconds, isSlow });
     };
     this.checkpointLater();
+  }
+
+  /** The last index that is on stable storage. Of a log opened for reading only: that the disk proves to be. */
+  get durableIndex(): Index {
+    return this.durable;
+  }
+
+  set durableIndex(index: Index) {
+    if (index === this.durable) return;
+    this.durable = index;
+    this.changes.announce();
+  }
+
+  /** Why no more entries become durable; `undefined` while they may. */
+  get end(): FollowEnd | undefined {
+    if (this.isClosed) return { kind: "closed" };
+    return this.poison === undefined ? undefined : { kind: "failed", error: this.poison };
   }
 
   /**
@@ -384,6 +404,7 @@ export class Durability {
       { path, cause },
     );
     this.commit.fail(this.poison);
+    this.changes.announce();
     this.tellFlushes();
     tell("wallog:poison", { path, error: this.poison });
     return this.poison;
@@ -399,6 +420,7 @@ export class Durability {
     if (this.isFinished) return Promise.resolve();
     if (this.closing !== undefined) return this.closing;
     this.isClosed = true;
+    this.changes.announce();
     return this.closing = this.commit.idle().then(() => this.finish(release));
   }
 
@@ -410,6 +432,7 @@ export class Durability {
   closeSync(release: () => void): void {
     if (this.isClosed && this.closing === undefined) return;
     this.isClosed = true;
+    this.changes.announce();
     this.finish(release);
   }
 

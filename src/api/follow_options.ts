@@ -1,0 +1,35 @@
+/**
+ * The options of following a log, checked.
+ *
+ * @module
+ */
+
+import { FOLLOW_BYTES, type Following } from "../log/follow.ts";
+import { checkNames } from "./option_names.ts";
+import { isSignal } from "./taken.ts";
+import type { FollowOptions, Index } from "./types.ts";
+import { invalid, show } from "./validate.ts";
+
+/**
+ * Takes over the options of following a log, and checks them.
+ *
+ * @param options The options.
+ * @param durableIndex The last index that is durable.
+ * @returns Where to begin, and when to stop.
+ * @throws {WalLogError} `INVALID_ARGUMENT`.
+ */
+export function takeFollowOptions(options: FollowOptions, durableIndex: Index): Following {
+  checkNames("Cannot follow the log", options, ["from", "signal", "maxBytes"]);
+  const { from = durableIndex + 1, signal, maxBytes = FOLLOW_BYTES } = options;
+  const isAfterLast = from === Number.MAX_SAFE_INTEGER + 1;
+  if (typeof from !== "number" || !(Number.isSafeInteger(from) || isAfterLast) || from < 1) {
+    throw invalid(`Cannot follow the log: from must be a safe integer of 1 or more, found ${show(from)}`);
+  }
+  if (typeof maxBytes !== "number" || !(maxBytes >= 0)) {
+    throw invalid(`Cannot follow the log: maxBytes must be a number of 0 or more, found ${show(maxBytes)}`);
+  }
+  if (signal !== undefined && !isSignal(signal)) {
+    throw invalid(`Cannot follow the log: signal must be an AbortSignal, found ${show(signal)}`);
+  }
+  return { from, maxBytes, signal };
+}

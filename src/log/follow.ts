@@ -1,0 +1,245 @@
+/**
+ * Following a log: its durable entries in order, and a wait at its end.
+ *
+ * A follower pulls. It reads ahead one chunk at most, and only when somebody asks for the next entry. What it gives was
+ * durable when it was given. A later truncation can still take it away, and then the follower ends: the entries behind it
+ * continue another history.
+ *
+ * @module
+ */
+
+import { WalLogError } from "../api/errors.ts";
+import type { Index, LogEntry, Term } from "../api/types.ts";
+import type { Truncations } from "./truncations.ts";
+
+/** What is read at once, unless the caller asks for another bound. In bytes of commands. */
+export const FOLLOW_BYTES = 256 * 1024;
+/** The same in entries, of which those without a command count for nothing in bytes. */
+const FOLLOW_ENTRIES_MAX = 4096;
+
+/** Why a log gives no more entries: it was closed, or it failed. */
+export type FollowEnd = { readonly kind: "closed" } | { readonly kind: "failed"; readonly error: unknown };
+
+/** A log that is followed. */
+export interface FollowSource {
+  /** The log's folder. */
+  readonly path: string;
+  /** The lowest index that can be read. */
+  readonly firstIndex: Index;
+  /** The last index that is durable. */
+  readonly durableIndex: Index;
+  /** What was truncated. */
+  readonly truncations: Truncations;
+  /** Why no more entries become durable; `undefined` while they may. */
+  readonly end: FollowEnd | undefined;
+  /** Whether the log still has an entry that was given, as far as it knows. */
+  has(index: Index, term: Term): boolean;
+  /** Reads entries, all of them durable; at least one. */
+  read(from: Index, to: Index, maxBytes: number): LogEntry[];
+  /** Calls back once when any of this has changed. It may call back without a change. */
+  whenChanged(wake: () => void): void;
+}
+
+/** Where to begin and when to stop. */
+export interface Following {
+  readonly from: Index;
+  readonly maxBytes: number;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** A call of `next` that is not answered yet. */
+type Request = PromiseWithResolvers<IteratorResult<LogEntry, undefined>>;
+type Step = { readonly kind: "give"; readonly entry: LogEntry } | { readonly kind: "wait" } | { readonly kind: "done" };
+
+const DONE: IteratorResult<LogEntry, undefined> = { done: true, value: undefined };
+
+/** Gives the entries of a log as they become durable. */
+export class Follower implements AsyncIterableIterator<LogEntry, undefined, unknown> {
+  private readonly source: FollowSource;
+  private readonly signal: AbortSignal | undefined;
+  private readonly maxBytes: number;
+  /** The index to give next, and the term of the entry before it if that was given. */
+  private nextIndex: Index;
+  private term: Term | undefined;
+  private readonly first: Index;
+  /** Entries that were read and not given, and which of them comes next. */
+  private ahead: LogEntry[] = [];
+  private at = 0;
+  /** How many truncations have been looked at. */
+  private seen: number;
+  private requests: Request[] = [];
+  private isListening = false;
+  private isEnded = false;
+
+  /**
+   * @param source The log.
+   * @param following Where to begin and when to stop.
+   */
+  constructor(source: FollowSource, { from, maxBytes, signal }: Following) {
+    this.source = source;
+    this.first = this.nextIndex = from;
+    this.maxBytes = maxBytes;
+    this.signal = signal;
+    this.seen = source.truncations.count;
+    signal?.addEventListener("abort", this.wake);
+  }
+
+  /** The next entry, when it is durable. Calls that overlap are answered in order. */
+  next(): Promise<IteratorResult<LogEntry, undefined>> {
+    if (this.requests.length === 0) {
+      let step: Step;
+      try {
+        step = this.step();
+      } catch (error) {
+        return Promise.reject(error);
+      }
+      if (step.kind !== "wait") return Promise.resolve(resultOf(step));
+    }
+    const request: Request = Promise.withResolvers();
+    this.requests.push(request);
+    this.listen();
+    return request.promise;
+  }
+
+  /** Ends the iteration, also one that waits. */
+  return(): Promise<IteratorResult<LogEntry, undefined>> {
+    this.finish();
+    this.wake();
+    return Promise.resolve(DONE);
+  }
+
+  /** Ends the iteration, and rejects. */
+  throw(error: unknown): Promise<IteratorResult<LogEntry, undefined>> {
+    this.finish();
+    this.wake();
+    return Promise.reject(error);
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  private listen(): void {
+    if (this.isListening || this.isEnded) return;
+    this.isListening = true;
+    this.source.whenChanged(() => {
+      this.isListening = false;
+      this.wake();
+    });
+  }
+
+  /** Answers those who wait, as far as there are entries. */
+  private readonly wake = (): void => {
+    while (this.requests.length > 0) {
+      try {
+        const step = this.step();
+        if (step.kind === "wait") return this.listen();
+        this.requests.shift()!.resolve(resultOf(step));
+      } catch (error) {
+        this.requests.shift()!.reject(error);
+      }
+    }
+  };
+
+  private step(): Step {
+    if (this.isEnded) return { kind: "done" };
+    try {
+      const step = this.advance();
+      if (step.kind === "done") this.finish();
+      return step;
+    } catch (error) {
+      this.finish();
+      throw error;
+    }
+  }
+
+  private advance(): Step {
+    const { source, signal } = this;
+    signal?.throwIfAborted();
+    if (source.end?.kind === "closed") return { kind: "done" };
+    if (source.truncations.count !== this.seen) this.lookAtTruncations();
+    if (this.at === this.ahead.length) {
+      this.requireNotCompacted();
+      if (this.term !== undefined && !source.has(this.nextIndex - 1, this.term)) {
+        throw this.replaced(this.nextIndex - 1);
+      }
+      const last = Math.min(source.durableIndex, this.nextIndex + FOLLOW_ENTRIES_MAX - 1);
+      if (last < this.nextIndex) {
+        if (source.end !== undefined) throw source.end.error;
+        return { kind: "wait" };
+      }
+      this.ahead = this.read(last);
+      this.at = 0;
+    }
+    const entry = this.ahead[this.at++]!;
+    this.nextIndex = entry.index + 1;
+    this.term = entry.term;
+    return { kind: "give", entry };
+  }
+
+  private read(last: Index): LogEntry[] {
+    const { source, nextIndex, maxBytes } = this;
+    try {
+      return source.read(nextIndex, last, maxBytes);
+    } catch (error) {
+      // What lies in front of a damaged entry is given first.
+      if (last === nextIndex || !(error instanceof WalLogError && error.code === "DAMAGED_ENTRY")) throw error;
+      return source.read(nextIndex, nextIndex, maxBytes);
+    }
+  }
+
+  /** Drops what was read ahead of a truncation, and ends if one has reached what was given. */
+  private lookAtTruncations(): void {
+    const { source: { truncations }, nextIndex, first } = this;
+    const lowest = truncations.lowestSince(this.seen);
+    this.seen = truncations.count;
+    this.ahead = [];
+    this.at = 0;
+    if (lowest >= nextIndex || nextIndex === first) return;
+    // A snapshot that covers all that was given is where to go on, whatever became of the entries.
+    this.requireNotCompacted();
+    throw this.replaced(Math.max(lowest, first));
+  }
+
+  private replaced(index: Index): WalLogError {
+    const { source: { path }, nextIndex } = this;
+    return new WalLogError(
+      "NOT_CONTIGUOUS",
+      `Cannot follow the log at ${path} behind index ${nextIndex - 1}: it was truncated from index ${index} on after ` +
+        `these entries were given; undo them, and follow from index ${index}`,
+      { path, index },
+    );
+  }
+
+  private requireNotCompacted(): void {
+    const { source: { firstIndex, path }, nextIndex } = this;
+    if (nextIndex < firstIndex) throw compactedBeforeGiven(path, nextIndex, firstIndex);
+  }
+
+  private finish(): void {
+    this.isEnded = true;
+    this.ahead = [];
+    this.signal?.removeEventListener("abort", this.wake);
+  }
+}
+
+function resultOf(step: Exclude<Step, { kind: "wait" }>): IteratorResult<LogEntry, undefined> {
+  return step.kind === "give" ? { done: false, value: step.entry } : DONE;
+}
+
+/**
+ * The error of a follower whose next entry was compacted away.
+ *
+ * @param path The log's folder.
+ * @param next The index to be given next.
+ * @param firstIndex The lowest index that can be read.
+ * @returns The error to throw.
+ */
+export function compactedBeforeGiven(path: string, next: Index, firstIndex: Index): WalLogError {
+  return new WalLogError(
+    "COMPACTED",
+    `Cannot follow the log at ${path} from index ${next}: a snapshot replaced the entries up to index ` +
+      `${firstIndex - 1}; read the snapshot, and follow from index ${firstIndex}`,
+    { path, index: firstIndex },
+  );
+}

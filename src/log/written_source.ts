@@ -1,0 +1,73 @@
+/**
+ * A log that is followed in the process of its writer. Group commit moves the durable position, and that wakes the
+ * followers: nothing is polled.
+ *
+ * @module
+ */
+
+import type { Index, LogEntry, Term } from "../api/types.ts";
+import { TERM_UNKNOWN } from "../format/numbers.ts";
+import type { Durability } from "../write/durability.ts";
+import type { FollowEnd, FollowSource } from "./follow.ts";
+import type { LiveState } from "./live_state.ts";
+import type { EntryReader } from "./reader.ts";
+import type { Truncations } from "./truncations.ts";
+
+/** The log of a writer, as its followers see it. */
+export class WrittenSource implements FollowSource {
+  private readonly state: LiveState;
+  private readonly durability: Durability;
+  private readonly reader: EntryReader;
+
+  /**
+   * @param state What the log holds in memory.
+   * @param durability How far it is durable.
+   * @param reader Reads its entries.
+   */
+  constructor(state: LiveState, durability: Durability, reader: EntryReader) {
+    this.state = state;
+    this.durability = durability;
+    this.reader = reader;
+  }
+
+  /** The log's folder. */
+  get path(): string {
+    return this.state.path;
+  }
+
+  /** The lowest index that can be read. */
+  get firstIndex(): Index {
+    return this.state.index.firstIndex;
+  }
+
+  /** The last index that is durable. */
+  get durableIndex(): Index {
+    return this.durability.durableIndex;
+  }
+
+  /** What was truncated. */
+  get truncations(): Truncations {
+    return this.state.truncations;
+  }
+
+  /** Why no more entries become durable; `undefined` while they may. */
+  get end(): FollowEnd | undefined {
+    return this.durability.end;
+  }
+
+  /** Whether the log still has an entry that was given, as far as it knows. */
+  has(index: Index, term: Term): boolean {
+    const known = this.state.index.termAt(index);
+    return known === term || known === TERM_UNKNOWN;
+  }
+
+  /** Reads entries. */
+  read(from: Index, to: Index, maxBytes: number): LogEntry[] {
+    return this.reader.entries(from, to, maxBytes);
+  }
+
+  /** Calls back once when any of this has changed. */
+  whenChanged(wake: () => void): void {
+    this.durability.changes.once(wake);
+  }
+}
