@@ -5,11 +5,11 @@
  */
 
 import { DiskSpace } from "../io/disk_space.ts";
-import type { FollowSource } from "../log/follow.ts";
 import { LiveState } from "../log/live_state.ts";
 import { EntryReader } from "../log/reader.ts";
 import { WrittenSource } from "../log/written_source.ts";
 import type { Opened } from "../recovery/open.ts";
+import { ReadSource } from "../recovery/read_source.ts";
 import { SnapshotStore } from "../snapshots/snapshot_store.ts";
 import { Durability } from "../write/durability.ts";
 import { tell } from "./events.ts";
@@ -28,7 +28,7 @@ export interface LogParts {
   /** The log's snapshots. */
   readonly snapshots: SnapshotStore;
   /** What followers are given. */
-  readonly source: FollowSource;
+  readonly source: ReadSource | WrittenSource;
   /** The space that the log takes, and that is left to it. */
   readonly space: DiskSpace;
   /** The largest command that the log takes, in bytes. */
@@ -48,7 +48,9 @@ export function assembleLog(opened: Opened, options: CheckedOptions): LogParts {
   const durability = new Durability(opened, state, options.slowFlushMilliseconds);
   const reader = new EntryReader(fileSystem, codec, index, writer);
   const snapshots = new SnapshotStore(opened, state, durability, reader.files);
-  const source = new WrittenSource(state, durability, reader);
+  const source = writer === undefined
+    ? new ReadSource(opened, options.onDamage, durability)
+    : new WrittenSource(state, durability, reader);
   const space = new DiskSpace(opened, options.lowSpaceBytes);
   durability.onFlushed = () => space.look();
   reader.onDamage = (damage) => state.addDamage([damage]);

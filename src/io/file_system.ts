@@ -165,6 +165,15 @@ export interface FileSystem {
    */
   after(milliseconds: number, callback: () => void): () => void;
   /**
+   * Calls back when files in a folder have changed: soon where the system tells of that, and after a while otherwise. Keeps the process alive. Left out where the system tells of nothing: then {@link FileSystem.after} is used.
+   *
+   * @param path The folder.
+   * @param milliseconds How often to call back where the system tells of nothing.
+   * @param callback What to call. It may be called without a change.
+   * @returns Ends the calls.
+   */
+  watch?(path: string, milliseconds: number, callback: () => void): () => void;
+  /**
    * Bytes that the process may still write on a folder's volume. Left out where this is unknown.
    *
    * @param path The folder.

@@ -7,7 +7,7 @@
 import fs from "node:fs";
 import { dirname, resolve } from "node:path";
 import process from "node:process";
-import { clearTimeout, setTimeout } from "node:timers";
+import { clearInterval, clearTimeout, setInterval, setTimeout } from "node:timers";
 import { WalLogError } from "../api/errors.ts";
 import type { FileSystem, Threads } from "./file_system.ts";
 import { lockFile } from "./lock.ts";
@@ -140,6 +140,40 @@ function freeBytes(path: string): number | undefined {
   }
 }
 
+/** A folder of which Linux has told one change is polled so much less. */
+const TOLD_FACTOR = 10;
+
+/**
+ * Watches a folder, and polls: a system can run out of watches, and some file systems tell of nothing. Linux that tells
+ * of one write tells of all. Others tell of writes late, or when the file is closed.
+ */
+function watch(path: string, milliseconds: number, callback: () => void): () => void {
+  let timer = setInterval(callback, milliseconds);
+  const poll = (every: number) => {
+    clearInterval(timer);
+    timer = setInterval(callback, every);
+  };
+  let isTold = process.platform !== "linux";
+  let watcher: fs.FSWatcher | undefined;
+  try {
+    watcher = fs.watch(path, () => {
+      if (!isTold) poll(milliseconds * TOLD_FACTOR);
+      isTold = true;
+      callback();
+    });
+    watcher.on("error", () => {
+      watcher?.close();
+      poll(milliseconds);
+    });
+  } catch {
+    // Polling alone is slower, and just as right.
+  }
+  return () => {
+    clearInterval(timer);
+    watcher?.close();
+  };
+}
+
 /** What a thread runs, after the task's text. */
 const THREAD_START = `
 const { parentPort, workerData } = process.getBuiltinModule("node:worker_threads");
@@ -175,6 +209,7 @@ export const nodeFileSystem: FileSystem = {
   syncDirectory,
   copyOwner,
   lock: lockFile,
+  watch,
   freeBytes,
   threads,
   // Not the global `crypto`, which takes Node some milliseconds to load.

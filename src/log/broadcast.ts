@@ -8,12 +8,17 @@
 /** Wakes listeners. */
 export class Broadcast {
   private readonly listeners = new Set<() => void>();
-  private waiting: (() => void)[] = [];
+  private waiting = new Set<() => void>();
   private isDue = false;
 
   /** Whether anybody would be told. */
   get isHeard(): boolean {
-    return this.listeners.size > 0 || this.waiting.length > 0;
+    return this.listeners.size > 0 || this.isAwaited;
+  }
+
+  /** Whether anybody waits for the next change. */
+  get isAwaited(): boolean {
+    return this.waiting.size > 0;
   }
 
   /** Tells everybody, soon. */
@@ -23,7 +28,7 @@ export class Broadcast {
     queueMicrotask(() => {
       this.isDue = false;
       const { waiting } = this;
-      this.waiting = [];
+      this.waiting = new Set();
       for (const wake of [...this.listeners, ...waiting]) {
         try {
           wake();
@@ -53,8 +58,11 @@ export class Broadcast {
    * Tells a listener of the next change, once.
    *
    * @param wake Called after it.
+   * @returns Ends the wait.
    */
-  once(wake: () => void): void {
-    this.waiting.push(wake);
+  once(wake: () => void): () => void {
+    const { waiting } = this;
+    waiting.add(wake);
+    return () => void waiting.delete(wake);
   }
 }

@@ -34,10 +34,10 @@ export interface FollowSource {
   readonly end: FollowEnd | undefined;
   /** Whether the log still has an entry that was given, as far as it knows. */
   has(index: Index, term: Term): boolean;
-  /** Reads entries, all of them durable; at least one. */
-  read(from: Index, to: Index, maxBytes: number): LogEntry[];
-  /** Calls back once when any of this has changed. It may call back without a change. */
-  whenChanged(wake: () => void): void;
+  /** Reads entries, all of them durable; at least one. `undefined` if that has to wait for a change. */
+  read(from: Index, to: Index, maxBytes: number): LogEntry[] | undefined;
+  /** Calls back once when any of this has changed; returns what ends the wait. It may call back without a change. */
+  whenChanged(wake: () => void): () => void;
 }
 
 /** Where to begin and when to stop. */
@@ -68,7 +68,8 @@ export class Follower implements AsyncIterableIterator<LogEntry, undefined, unkn
   /** How many truncations have been looked at. */
   private seen: number;
   private requests: Request[] = [];
-  private isListening = false;
+  /** Ends the wait for a change; `undefined` if there is none. */
+  private stopListening: (() => void) | undefined;
   private isEnded = false;
 
   /**
@@ -120,10 +121,9 @@ export class Follower implements AsyncIterableIterator<LogEntry, undefined, unkn
   }
 
   private listen(): void {
-    if (this.isListening || this.isEnded) return;
-    this.isListening = true;
-    this.source.whenChanged(() => {
-      this.isListening = false;
+    if (this.stopListening !== undefined || this.isEnded) return;
+    this.stopListening = this.source.whenChanged(() => {
+      this.stopListening = undefined;
       this.wake();
     });
   }
@@ -168,7 +168,9 @@ export class Follower implements AsyncIterableIterator<LogEntry, undefined, unkn
         if (source.end !== undefined) throw source.end.error;
         return { kind: "wait" };
       }
-      this.ahead = this.read(last);
+      const ahead = this.read(last);
+      if (ahead === undefined) return { kind: "wait" };
+      this.ahead = ahead;
       this.at = 0;
     }
     const entry = this.ahead[this.at++]!;
@@ -177,7 +179,7 @@ export class Follower implements AsyncIterableIterator<LogEntry, undefined, unkn
     return { kind: "give", entry };
   }
 
-  private read(last: Index): LogEntry[] {
+  private read(last: Index): LogEntry[] | undefined {
     const { source, nextIndex, maxBytes } = this;
     try {
       return source.read(nextIndex, last, maxBytes);
@@ -219,6 +221,8 @@ export class Follower implements AsyncIterableIterator<LogEntry, undefined, unkn
   private finish(): void {
     this.isEnded = true;
     this.ahead = [];
+    this.stopListening?.();
+    this.stopListening = undefined;
     this.signal?.removeEventListener("abort", this.wake);
   }
 }

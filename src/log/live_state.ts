@@ -130,6 +130,23 @@ export class LiveState {
     this.strike(({ firstIndex, lastIndex }) => firstIndex === undefined || lastIndex === undefined);
   }
 
+  /**
+   * Takes over what a log that is only read has come to. Whoever has read ahead notices.
+   *
+   * @param index Where its entries lie.
+   * @param state Its state.
+   */
+  refreshed(index: LogIndex, state: LogState): void {
+    const { hardState, hardStateLost, tailLost, replacementsLost } = state;
+    this.index.become(index);
+    this.hardState = Object.freeze(hardState);
+    this.hardStateLost = hardStateLost;
+    this.tailLost = tailLost;
+    this.replacementsLost = replacementsLost;
+    this.truncations.add(Infinity);
+    this.compacted();
+  }
+
   /** Drops terms and damage of entries below the first index, which has risen. */
   compacted(): void {
     const { firstIndex } = this.index;

@@ -55,6 +55,12 @@ export class TermRuns {
     for (const [index, term] of filled) this.push(index, term ?? TERM_UNKNOWN);
   }
 
+  /** Takes over the runs of others. */
+  become(others: TermRuns): void {
+    this.starts = [...others.starts];
+    this.terms = [...others.terms];
+  }
+
   /** Drops what lies at or above `from`. */
   truncate(from: Index): void {
     let length = this.starts.length;
@@ -109,6 +115,25 @@ export class LogIndex {
   snapshotTerm: Term = 0;
   /** The retentions: entries from the lowest index on stay although the snapshot covers them. */
   retained: { readonly lowest: Index } = { lowest: Infinity };
+
+  /** A copy that can change apart from this one. It has no retentions. */
+  copy(): LogIndex {
+    const copied = new LogIndex();
+    copied.become(this);
+    return copied;
+  }
+
+  /**
+   * Takes over what another index has, but for the retentions.
+   *
+   * @param other The other one, which may go on changing.
+   */
+  become(other: LogIndex): void {
+    const { nextIndex, lastTerm, snapshotIndex, snapshotTerm } = other;
+    Object.assign(this, { nextIndex, lastTerm, snapshotIndex, snapshotTerm });
+    this.segments = other.segments.map((segment, i) => segment.copy(i === other.segments.length - 1));
+    this.runs.become(other.runs);
+  }
 
   /** Begins at a segment's state: what came before it is not in the index. */
   begin(state: LogState): void {

@@ -333,6 +333,23 @@ export class Segment {
     this.fetchPages = fetch;
   }
 
+  /**
+   * A copy that can change apart from this one.
+   *
+   * @param isGrowing Whether entries can be added to the copy. Otherwise both share a table, which nobody writes to.
+   * @returns The copy.
+   */
+  copy(isGrowing: boolean): Segment {
+    const copied = new Segment(this.path, this.header, this.endOffset);
+    const { lastChecksum, lowestTruncated, firstIndex, count, isUnverified, pageFrom } = this;
+    Object.assign(copied, { lastChecksum, lowestTruncated, firstIndex, count, isUnverified, pageFrom });
+    if (isGrowing) this.fetch();
+    copied.fetchPages = this.fetchPages;
+    copied.table = isGrowing ? this.table.slice(0, this.pages * NUMBERS) : this.table;
+    copied.pages = this.pages;
+    return copied;
+  }
+
   /** Gives back room that was reserved and not used. */
   trim(): void {
     if (this.table.length > this.pages * NUMBERS) this.table = this.table.slice(0, this.pages * NUMBERS);

@@ -66,8 +66,8 @@ export class WrittenSource implements FollowSource {
     return this.reader.entries(from, to, maxBytes);
   }
 
-  /** Calls back once when any of this has changed. */
-  whenChanged(wake: () => void): void {
-    this.durability.changes.once(wake);
+  /** Calls back once when any of this has changed; returns what ends the wait. */
+  whenChanged(wake: () => void): () => void {
+    return this.durability.changes.once(wake);
   }
 }

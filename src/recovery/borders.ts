@@ -240,7 +240,7 @@ function isSure({ hardStateLost, tailLost, replacementsLost }: LogState): boolea
 }
 
 /** Whether a segment's replay came to what the next header says, as far as that was known when it was written. */
-function sameState(found: LogState, header: LogState): boolean {
+export function sameState(found: LogState, header: LogState): boolean {
   return found.nextIndex === header.nextIndex && found.snapshotIndex === header.snapshotIndex &&
     (found.lastTerm === header.lastTerm || header.lastTerm === TERM_UNKNOWN) &&
     (found.snapshotTerm === header.snapshotTerm || header.snapshotTerm === TERM_UNKNOWN) &&

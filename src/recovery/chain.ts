@@ -131,7 +131,13 @@ export class ChainReader {
     }
   }
 
-  private readFile(number: number): SegmentFile {
+  /**
+   * Reads the header block of a segment file.
+   *
+   * @param number The segment's number.
+   * @returns What it says.
+   */
+  readFile(number: number): SegmentFile {
     const path = `${this.folder}/${segmentName(number)}`;
     const open = this.fileSystem.open(path, "read");
     try {

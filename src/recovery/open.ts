@@ -22,7 +22,7 @@ import { segmentNumber } from "../format/segment_name.ts";
 import type { LogState } from "../format/state.ts";
 import { IDENTITY_NAME, isIdentityLeftover, writeIdentity } from "./identity.ts";
 import type { LogIndex } from "../log/log_index.ts";
-import type { Recovered, RecoveryStep } from "./recovery.ts";
+import type { Recovered, RecoveryStep, Settled } from "./recovery.ts";
 import { isRepairLeftover } from "../maintain/segment_repairer.ts";
 import type { Segment } from "../log/segment.ts";
 import { listFolder, notADirectory, recover, recoverBesideWriter } from "./recover.ts";
@@ -56,6 +56,8 @@ export interface Opened {
   readonly uuid: Uint8Array;
   /** What `IDENTITY` says; `undefined` if the log is only read, and the file is missing or damaged. */
   readonly identity: Identity | undefined;
+  /** Of a log that is only read: how far it is proven durable. `undefined` if damage hides that. */
+  readonly settled: Settled | undefined;
   /** Writes the log; `undefined` if it was opened for reading only. */
   readonly writer: SegmentWriter | undefined;
   readonly lock: FileLock | undefined;
@@ -140,6 +142,7 @@ export function* openLog(
       report,
       uuid: uuid ?? new Uint8Array(ID_BYTES),
       identity,
+      settled: recovered.settled,
       writer,
       lock,
     };
@@ -306,7 +309,14 @@ function makeReport(recovered: Recovered, milliseconds: number): RecoveryReport 
   };
 }
 
-function corrupt(folder: string, damage: readonly Damage[]): WalLogError {
+/**
+ * The error of a log with damage.
+ *
+ * @param folder The log's folder.
+ * @param damage What is damaged.
+ * @returns The error to throw.
+ */
+export function corrupt(folder: string, damage: readonly Damage[]): WalLogError {
   const [first] = damage;
   const more = damage.length > 1 ? ` and ${damage.length - 1} more places` : "";
   return new WalLogError(

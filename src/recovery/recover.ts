@@ -41,7 +41,7 @@ export interface Recovering {
  * @returns What was recovered, damage to the snapshot included.
  */
 export function* recover(recovering: Recovering): Generator<RecoveryStep, Recovered> {
-  return yield* recoverOnce(recovering, listFolder(recovering.fileSystem, recovering.folder));
+  return yield* recoverOnce(recovering, listFolder(recovering.fileSystem, recovering.folder), false);
 }
 
 /**
@@ -63,7 +63,7 @@ export function* recoverBesideWriter(recovering: Recovering): Generator<Recovery
     const names = listFolder(fileSystem, folder).filter(isOfTheLog).sort();
     const files = new KeptFiles(fileSystem, folder, names);
     try {
-      const recovered = yield* recoverOnce({ ...recovering, fileSystem: files.fileSystem }, names);
+      const recovered = yield* recoverOnce({ ...recovering, fileSystem: files.fileSystem }, names, true);
       if (recovered.damage.length === 0) return recovered;
       const found = JSON.stringify(recovered.damage);
       repeated = found === before ? repeated + 1 : 1;
@@ -94,9 +94,10 @@ function isOfTheLog(name: string): boolean {
 function* recoverOnce(
   { fileSystem, folder, codec, verify, canWait }: Recovering,
   names: readonly string[],
+  isFollowed: boolean,
 ): Generator<RecoveryStep, Recovered> {
   const threads = canWait ? fileSystem.threads : undefined;
-  const recovered = yield* new Recovery(fileSystem, folder, codec, { verify, threads }).run(names);
+  const recovered = yield* new Recovery(fileSystem, folder, codec, { verify, isFollowed, threads }).run(names);
   const damage = [...recovered.damage];
   if (recovered.head === undefined && damage.length > 0) {
     damage.push(...names.map((name) => orphanedSnapshot(folder, name)).filter((one) => one !== undefined));

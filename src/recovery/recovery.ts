@@ -48,6 +48,8 @@ const THREAD_WAIT_MS = 1;
 export interface RecoveryOptions {
   /** Whether sealed segments are scanned, or taken from their segment indexes. */
   readonly verify: "full" | "tail";
+  /** Whether a reader wants to go on from what is recovered. */
+  readonly isFollowed: boolean;
   /** Threads that may help; the caller must then be able to wait for them. */
   readonly threads: Threads | undefined;
 }
@@ -58,6 +60,12 @@ export interface RecoveryStep {
   readonly bytesTotal: number;
   /** How long to wait before the next step, if recovery cannot go on yet. In milliseconds. */
   readonly waitMs?: number;
+}
+
+/** A log up to its proven LSN, apart from what was recovered behind it: where a reader goes on. */
+export interface Settled {
+  readonly index: LogIndex;
+  readonly state: LogState;
 }
 
 /** What was recovered. */
@@ -83,6 +91,8 @@ export interface Recovered {
   readonly identity: Identity | undefined;
   /** LSN up to which the disk proves that a flush returned. */
   readonly provenLsn: number;
+  /** The log up to the proven LSN, if that was asked for; `undefined` too if damage reaches up to there. */
+  readonly settled: Settled | undefined;
   /** The log's state at the proven LSN, and the sum of the last frame before it. */
   readonly provenState: LogState;
   readonly provenChecksum: number;
@@ -115,6 +125,7 @@ export class Recovery {
   private readonly chainReader: ChainReader;
   private readonly sealed: SealedSegments;
   private readonly threads: Threads | undefined;
+  private readonly isFollowed: boolean;
   private readonly borders: Borders;
 
   constructor(fileSystem: FileSystem, folder: string, codec: Codec, options: RecoveryOptions) {
@@ -125,6 +136,7 @@ export class Recovery {
     this.chainReader = new ChainReader(fileSystem, folder, codec);
     this.sealed = new SealedSegments(fileSystem, codec, this.replay, options.verify);
     this.borders = new Borders(fileSystem, folder, this.replay);
+    this.isFollowed = options.isFollowed;
     // What is taken from segment indexes leaves nothing to scan.
     this.threads = options.verify === "full" ? options.threads : undefined;
   }
@@ -177,6 +189,9 @@ export class Recovery {
       let provenTruncated = head.lowestTruncated;
       // A gap that reaches past the proven LSN leaves no frame to go on with: the rest is cut with it.
       head.endOffset = Math.max(head.endOffset, provenOffset);
+      const settled = this.isFollowed && replay.gapOffset === undefined
+        ? { index: replay.index.copy(), state: provenState }
+        : undefined;
       head.lowestTruncated = Infinity;
       const stop = yield* this.unproven(head, file, provenOffset, size, bytesTotal);
       const unprovenTruncated = head.lowestTruncated;
@@ -228,6 +243,7 @@ export class Recovery {
         uuid: head.header.uuid,
         identity: identity === "damaged" ? undefined : identity,
         provenLsn: proven.lsn,
+        settled,
         provenState: { ...provenState, hardStateLost, tailLost, replacementsLost },
         provenChecksum,
         provenTruncated,
@@ -294,6 +310,7 @@ export class Recovery {
       uuid: identity === "damaged" ? undefined : identity?.uuid,
       identity: identity === "damaged" ? undefined : identity,
       provenLsn: 0,
+      settled: this.isFollowed && !isLost ? { index: replay.index.copy(), state: replay.state } : undefined,
       provenState: replay.state,
       provenChecksum: 0,
       provenTruncated: Infinity,

@@ -116,7 +116,7 @@ interface Gap {
 /** Replays segments in order into a {@link LogIndex}. */
 export class Replay {
   /** Where the entries lie. */
-  readonly index: LogIndex = new LogIndex();
+  readonly index: LogIndex;
   /** What was found damaged. */
   readonly damage: OpenDamage[] = [];
   /** Bytes read so far. */
@@ -150,8 +150,13 @@ export class Replay {
   /** The last checkpoint that was sought behind a gap of the segment being replayed. */
   private found: FoundCheckpoint | undefined;
 
-  constructor(codec: Codec) {
+  /**
+   * @param codec The codec, which keeps the state of the scan.
+   * @param index Where the entries lie that were replayed before.
+   */
+  constructor(codec: Codec, index: LogIndex = new LogIndex()) {
     this.codec = codec;
+    this.index = index;
   }
 
   /** The latest hard state. */
@@ -221,6 +226,18 @@ export class Replay {
     this.enter();
   }
 
+  /**
+   * Goes on in the newest segment of the index, behind frames that another replay has taken.
+   *
+   * @param segment The segment.
+   * @param state The log's state there.
+   */
+  resume(segment: Segment, state: LogState): void {
+    this.begin(state);
+    this.enter();
+    this.codec.set(SLOT_LAST_CHECKSUM, segment.lastChecksum);
+  }
+
   private enter(): void {
     this.codec.set(SLOT_LAST_CHECKSUM, 0);
     this.codec.set(SLOT_BATCH_LSN, 0);
@@ -279,10 +296,11 @@ export class Replay {
             if (this.gap === undefined) this.settledState ??= this.state;
           } else if (status !== SCAN_TABLE_FULL) break;
         }
-        yield;
         const offset = start + at;
-        if (status === SCAN_MORE && !ended && start + filled < limit) continue;
+        // Whoever runs meanwhile can read what was taken so far.
         segment.endOffset = offset;
+        yield;
+        if (status === SCAN_MORE && !ended && start + filled < limit) continue;
         if (status === SCAN_MORE && offset === limit) return undefined;
         const header = filled - at >= FRAME_HEADER_BYTES && status !== SCAN_BAD_HEADER
           ? decodeFrameHeader(codec.chunk.subarray(at))

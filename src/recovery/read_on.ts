@@ -1,0 +1,270 @@
+/**
+ * Reads on in a log beside its writer: from the newest segment, as far as the disk proves the log durable.
+ *
+ * What is proven never changes, so nothing that was taken has to be taken back. The evidence is that of `proven.ts`:
+ *
+ * | evidence                               | everything below is durable |
+ * | -------------------------------------- | --------------------------- |
+ * | the segment names a next one           | the end of the segment      |
+ * | the pointer to the segment             | the LSN that it states      |
+ * | a durable slot                         | its LSN                     |
+ * | the header of a frame behind the proof | its LSN less `unproven`     |
+ *
+ * Where it cannot go on, it says so, and the log is recovered anew: compaction has deleted a segment before it was read,
+ * a successor has begun behind an earlier frame, or something is damaged.
+ *
+ * @module
+ */
+
+import type { Index } from "../api/types.ts";
+import type { Codec } from "../codec/codec.ts";
+import { lowestDroppedSince } from "../format/checkpoint.ts";
+import {
+  FRAME_HEADER_BYTES,
+  FRAME_KIND,
+  FRAME_LENGTH,
+  FRAME_UNPROVEN,
+  frameBytes,
+  UNPROVEN_UNKNOWN,
+} from "../format/frame.ts";
+import { SEGMENT_HEADER_BYTES } from "../format/header_block.ts";
+import type { NextPointer } from "../format/next_pointer.ts";
+import { segmentNumber } from "../format/segment_name.ts";
+import type { LogState } from "../format/state.ts";
+import type { FileSystem } from "../io/file_system.ts";
+import { errorCode, readFull } from "../io/full.ts";
+import { openSized, type SizedFile } from "../io/sized_file.ts";
+import type { LogIndex } from "../log/log_index.ts";
+import { Segment } from "../log/segment.ts";
+import { selectSegment } from "../log/select_segment.ts";
+import { Truncations } from "../log/truncations.ts";
+import { sameState } from "./borders.ts";
+import { ChainReader, type SegmentFile } from "./chain.ts";
+import type { Settled } from "./recovery.ts";
+import { Replay } from "./replay.ts";
+
+/** What a look for new frames reads at once. In bytes. */
+const WALK_BYTES = 64 * 1024;
+
+/** Whether the log was read as far as it is proven, or has to be recovered anew. */
+export type ReadOn = "current" | "lost";
+
+/** A log as it is read, with what was never synced. */
+export interface View {
+  readonly index: LogIndex;
+  readonly state: LogState;
+  /** The last index that the disk proves durable. */
+  readonly durableIndex: Index;
+}
+
+/** A log as far as it is proven durable, which grows. */
+export class ProvenLog {
+  /** Where its entries lie. */
+  readonly index: LogIndex;
+  /** What was truncated since it is read. */
+  readonly truncations: Truncations = new Truncations();
+  private readonly fileSystem: FileSystem;
+  private readonly folder: string;
+  private state: LogState;
+  /** The LSN that evidence outside of the newest segment states. */
+  private named = 0;
+  /** Offset in the newest segment of the last frame header that was looked at. */
+  private walked = 0;
+  /** The highest LSN that these headers prove. */
+  private witnessed = 0;
+
+  /**
+   * @param fileSystem The machine.
+   * @param folder The log's folder.
+   * @param settled What recovery has proven.
+   */
+  constructor(fileSystem: FileSystem, folder: string, { index, state }: Settled) {
+    this.fileSystem = fileSystem;
+    this.folder = folder;
+    this.index = index;
+    this.state = state;
+  }
+
+  /**
+   * Reads on. Yields after each chunk; what was read up to there is in the index.
+   *
+   * @param codec A codec that nobody else uses meanwhile.
+   * @returns Whether the log was read as far as it is proven.
+   */
+  *readOn(codec: Codec): Generator<void, ReadOn> {
+    const { index } = this;
+    const chain = new ChainReader(this.fileSystem, this.folder, codec);
+    for (;;) {
+      const head = index.segments.at(-1);
+      const found = head && readSegment(chain, head.header.number);
+      if (head === undefined || found?.header?.salt !== head.header.salt) return "lost";
+      const { naming } = found;
+      const { baseLsn } = head.header;
+      if (naming.kind === "damaged" && this.hasNewer(head)) return "lost";
+      const endLsn = naming.kind === "named" ? naming.next.endLsn : this.provenLsn(codec, head, found);
+      if (endLsn < head.endLsn || !(yield* this.take(codec, head, endLsn - baseLsn))) return "lost";
+      if (naming.kind !== "named") return "current";
+      if (!this.pass(codec, chain, head, naming.next)) return "lost";
+    }
+  }
+
+  /** Whether there is a segment behind the newest one that is known. */
+  private hasNewer({ header: { number } }: Segment): boolean {
+    return this.fileSystem.list(this.folder).some((name) => (segmentNumber(name) ?? 0) > number);
+  }
+
+  /** Up to where the newest segment is proven durable. */
+  private provenLsn(codec: Codec, head: Segment, { slot, size }: SegmentFile): number {
+    if (size > head.endOffset) {
+      const file = openSized(this.fileSystem, head.path);
+      try {
+        this.walk(codec, head, file, Math.max(this.walked, head.endOffset));
+        // A write that found no room was taken back, and another one lies there.
+        if (this.walked === 0) this.walk(codec, head, file, head.endOffset);
+      } finally {
+        file.close();
+      }
+    }
+    return Math.max(head.endLsn, this.named, slot?.lsn ?? 0, this.witnessed);
+  }
+
+  /** Looks at the headers of frames that follow on each other, for what they prove. */
+  private walk(codec: Codec, { header }: Segment, file: SizedFile, from: number): void {
+    const { chunkAt, wasm } = codec;
+    const { baseLsn } = header;
+    selectSegment(codec, header);
+    this.walked = 0;
+    for (let at = from;;) {
+      const count = readFull(file, codec.chunk.subarray(0, WALK_BYTES), at);
+      const view = new DataView(codec.wasm.memory.buffer, chunkAt, WALK_BYTES);
+      let frame = 0;
+      for (; frame + FRAME_HEADER_BYTES <= count; frame += frameBytes(view.getUint32(frame + FRAME_LENGTH, true))) {
+        if (view.getUint8(frame + FRAME_KIND) === 0) return;
+        if (wasm.checkHeader(chunkAt + frame, baseLsn + at + frame) !== 0) return;
+        this.walked = at + frame;
+        const distance = view.getUint32(frame + FRAME_UNPROVEN, true);
+        if (distance !== UNPROVEN_UNKNOWN) {
+          this.witnessed = Math.max(this.witnessed, baseLsn + at + frame - distance);
+        }
+      }
+      if (count < WALK_BYTES) return;
+      at += frame;
+    }
+  }
+
+  /** Takes frames up to an offset; returns whether all are valid. */
+  private *take(codec: Codec, head: Segment, limit: number): Generator<void, boolean> {
+    if (limit <= head.endOffset) return true;
+    const replay = new Replay(codec, this.index);
+    replay.resume(head, this.state);
+    const file = openSized(this.fileSystem, head.path);
+    let { lowestTruncated } = head;
+    const frames = replay.run(head, file, head.endOffset, limit);
+    try {
+      for (;;) {
+        head.lowestTruncated = Infinity;
+        const step = frames.next();
+        if (head.lowestTruncated !== Infinity) this.truncations.add(head.lowestTruncated);
+        lowestTruncated = Math.min(lowestTruncated, head.lowestTruncated);
+        if (step.done) return step.value === undefined && head.endOffset === limit;
+        yield;
+      }
+    } finally {
+      head.lowestTruncated = lowestTruncated;
+      this.state = replay.state;
+      file.close();
+    }
+  }
+
+  /** Passes on to the next segment; returns whether it is the one that was written to follow. */
+  private pass(codec: Codec, chain: ChainReader, older: Segment, { number, durableLsn }: NextPointer): boolean {
+    const { index } = this;
+    const found = readSegment(chain, number);
+    if (found?.header === undefined) return false;
+    const { header, path } = found;
+    const { previous, baseLsn, uuid, previousChecksum } = header;
+    const follows = previous === older.header.number && baseLsn === older.endLsn &&
+      uuid.join() === older.header.uuid.join() && sameState(this.state, header.state) &&
+      (previousChecksum === 0 || previousChecksum === older.lastChecksum);
+    if (!follows) return false;
+    older.trim();
+    const replay = new Replay(codec, index);
+    replay.begin(header.state);
+    replay.open(new Segment(path, header, SEGMENT_HEADER_BYTES));
+    this.state = replay.state;
+    this.named = Math.max(header.provenLsn, durableLsn);
+    this.walked = this.witnessed = 0;
+    return true;
+  }
+
+  /**
+   * Takes over what the log was recovered to.
+   *
+   * @param settled What recovery has proven.
+   */
+  recovered({ index, state }: Settled): void {
+    const lowest = this.droppedBefore(index, state);
+    this.index.become(index);
+    this.state = state;
+    this.named = this.walked = this.witnessed = 0;
+    if (lowest !== Infinity) this.truncations.add(lowest);
+  }
+
+  /** The lowest index that can have been dropped between here and where a recovery has come to. */
+  private droppedBefore({ segments }: LogIndex, { changes }: LogState): Index {
+    const head = this.index.segments.at(-1);
+    const [oldest] = segments;
+    if (head === undefined || oldest === undefined || changes === this.state.changes) return Infinity;
+    const { endLsn } = head;
+    const later = segments.filter((segment) => segment.endLsn > endLsn);
+    const lowest = Math.min(...later.map(({ lowestTruncated }) => lowestTruncated));
+    const { header } = oldest;
+    if (header.baseLsn <= endLsn || header.state.changes === this.state.changes) return lowest;
+    return Math.min(lowest, lowestDroppedSince(header.dropped, endLsn) ?? 1);
+  }
+
+  /**
+   * Forgets the segments that a snapshot covers.
+   *
+   * @returns Their paths.
+   */
+  forget(): string[] {
+    const { index } = this;
+    return index.segments.splice(0, index.covered).map(({ path }) => path);
+  }
+
+  /**
+   * The log with what lies behind the proven part: it is there, and a crash of the machine could take it away. Yields
+   * after each chunk.
+   *
+   * @param codec A codec that nobody else uses meanwhile.
+   * @returns The log.
+   */
+  *view(codec: Codec): Generator<void, View> {
+    const index = this.index.copy();
+    const head = index.segments.at(-1);
+    const proven = index.nextIndex - 1;
+    if (head === undefined) return { index, state: this.state, durableIndex: proven };
+    const replay = new Replay(codec, index);
+    replay.resume(head, this.state);
+    head.lowestTruncated = Infinity;
+    const file = openSized(this.fileSystem, head.path);
+    try {
+      yield* replay.run(head, file, head.endOffset, file.size());
+      replay.dropOpenBatch(head);
+      return { index, state: replay.state, durableIndex: Math.min(proven, head.lowestTruncated - 1) };
+    } finally {
+      file.close();
+    }
+  }
+}
+
+/** Reads the header block of a segment; `undefined` if the file is gone. */
+function readSegment(chain: ChainReader, number: number): SegmentFile | undefined {
+  try {
+    return chain.readFile(number);
+  } catch (error) {
+    if (errorCode(error) !== "ENOENT") throw error;
+    return undefined;
+  }
+}

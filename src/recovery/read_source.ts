@@ -1,0 +1,272 @@
+/**
+ * A log that is followed beside its writer, in the same or another process. While a follower waits, the folder is watched
+ * and polled, and the log is read on from its newest segment.
+ *
+ * @module
+ */
+
+import { performance } from "node:perf_hooks";
+import { setImmediate, setTimeout } from "node:timers/promises";
+import { WalLogError } from "../api/errors.ts";
+import type { CheckedOptions } from "../api/options.ts";
+import type { Index, LogEntry, Term } from "../api/types.ts";
+import type { Codec } from "../codec/codec.ts";
+import { leaseCodec, returnCodec } from "../codec/pool.ts";
+import { TERM_UNKNOWN } from "../format/numbers.ts";
+import { errorCode, ioError } from "../io/full.ts";
+import { Broadcast } from "../log/broadcast.ts";
+import type { FollowEnd, FollowSource } from "../log/follow.ts";
+import { LogIndex } from "../log/log_index.ts";
+import { EntryReader } from "../log/reader.ts";
+import type { Truncations } from "../log/truncations.ts";
+import type { Durability } from "../write/durability.ts";
+import { corrupt, type Opened } from "./open.ts";
+import { ProvenLog, type View } from "./read_on.ts";
+import { recoverBesideWriter } from "./recover.ts";
+import type { RecoveryStep } from "./recovery.ts";
+
+/** How often a log is looked at while a follower waits and the system tells of no change. In milliseconds. */
+const POLL_MS = 20;
+/** A busy writer changes its files all the time: so long, at least, lies between two looks. In milliseconds. */
+const LOOK_GAP_MS = 4;
+/** How long the folder is still watched when nobody waits any more. In milliseconds. */
+const LINGER_MS = 100;
+/** How long reading runs before it lets others. In milliseconds. */
+const SLICE_MS = 8;
+
+/** A log that another one writes, as its followers see it. */
+export class ReadSource implements FollowSource {
+  private readonly opened: Opened;
+  private readonly onDamage: CheckedOptions["onDamage"];
+  private readonly durability: Durability;
+  private readonly log: ProvenLog;
+  private readonly reader: EntryReader;
+  private readonly changes = new Broadcast();
+  /** The look that is under way, and whether another one is wanted behind it. */
+  private looking: Promise<void> | undefined;
+  private isWanted = false;
+  /** Whether the log has to be recovered anew before it can be read on. */
+  private isLost: boolean;
+  private failure: FollowEnd | undefined;
+  private stopWatching: (() => void) | undefined;
+  private lastLook = -Infinity;
+  private lastAwaited = 0;
+
+  /**
+   * @param opened The log, as it was opened for reading only.
+   * @param onDamage Whether a damaged log is refused.
+   * @param durability Whether it is open.
+   */
+  constructor(opened: Opened, onDamage: CheckedOptions["onDamage"], durability: Durability) {
+    const { fileSystem, folder, codec, settled, state } = opened;
+    this.opened = opened;
+    this.onDamage = onDamage;
+    this.durability = durability;
+    this.log = new ProvenLog(fileSystem, folder, settled ?? { index: new LogIndex(), state });
+    this.isLost = settled === undefined;
+    this.reader = new EntryReader(fileSystem, codec, this.log.index, undefined);
+    durability.changes.subscribe(() => {
+      if (durability.isClosed) this.close();
+    });
+  }
+
+  /** The log's folder. */
+  get path(): string {
+    return this.opened.folder;
+  }
+
+  /** The lowest index that can be read. */
+  get firstIndex(): Index {
+    return this.log.index.firstIndex;
+  }
+
+  /** The last index that is proven durable. */
+  get durableIndex(): Index {
+    return this.log.index.nextIndex - 1;
+  }
+
+  /** What was truncated. */
+  get truncations(): Truncations {
+    return this.log.truncations;
+  }
+
+  /** Why no more entries come; `undefined` while they may. */
+  get end(): FollowEnd | undefined {
+    return this.durability.end ?? this.failure;
+  }
+
+  /** Whether the log still has an entry that was given, as far as it knows. */
+  has(index: Index, term: Term): boolean {
+    const known = this.log.index.termAt(index);
+    return known === term || known === TERM_UNKNOWN;
+  }
+
+  /** Reads entries; `undefined` if their file was deleted, and it is to be found out why. */
+  read(from: Index, to: Index, maxBytes: number): LogEntry[] | undefined {
+    try {
+      return this.reader.entries(from, to, maxBytes);
+    } catch (error) {
+      if (!(error instanceof WalLogError && error.code === "COMPACTED")) throw error;
+      this.isLost = true;
+      return undefined;
+    }
+  }
+
+  /** Calls back once when any of this has changed; returns what ends the wait. */
+  whenChanged(wake: () => void): () => void {
+    const stop = this.changes.once(wake);
+    this.lastAwaited = performance.now();
+    this.watch();
+    this.look();
+    return stop;
+  }
+
+  private watch(): void {
+    if (this.stopWatching !== undefined) return;
+    const { fileSystem, folder } = this.opened;
+    const look = () => {
+      const now = performance.now();
+      if (this.changes.isAwaited) this.lastAwaited = now;
+      else if (now - this.lastAwaited > LINGER_MS) return this.unwatch();
+      this.look();
+    };
+    if (fileSystem.watch !== undefined) {
+      this.stopWatching = fileSystem.watch(folder, POLL_MS, look);
+      return;
+    }
+    let cancel = () => {};
+    const again = () => {
+      cancel = fileSystem.after(POLL_MS, () => {
+        again();
+        look();
+      });
+    };
+    again();
+    this.stopWatching = () => cancel();
+  }
+
+  private unwatch(): void {
+    this.stopWatching?.();
+    this.stopWatching = undefined;
+  }
+
+  private close(): void {
+    this.unwatch();
+    this.reader.files.close();
+    this.changes.announce();
+  }
+
+  /** Looks for what is new, soon. Failures are told to whoever waits. */
+  private look(): void {
+    this.isWanted = true;
+    this.looking ??= this.lookOften().finally(() => this.looking = undefined);
+  }
+
+  private async lookOften(): Promise<void> {
+    while (this.isWanted && !this.durability.isClosed) {
+      const rest = this.lastLook + LOOK_GAP_MS - performance.now();
+      if (rest > 0) await setTimeout(rest);
+      this.isWanted = false;
+      try {
+        await this.run((codec) => this.readOn(codec));
+      } catch (error) {
+        // A writer that is too busy for a recovery is looked at again.
+        if (error instanceof WalLogError && error.code === "CHANGING") continue;
+        this.fail(error);
+      } finally {
+        this.lastLook = performance.now();
+      }
+    }
+  }
+
+  /** Ends those who wait now with an error. Whoever waits later tries again. */
+  private fail(error: unknown): void {
+    this.failure = { kind: "failed", error: ioError("Cannot follow the log", this.path, error) };
+    this.changes.announce();
+    queueMicrotask(() => this.failure = undefined);
+  }
+
+  /**
+   * Reads on, and then all that lies behind the proven part.
+   *
+   * @returns The log as it is now.
+   * @throws {WalLogError} `CORRUPT`, `CHANGING`, `IO`; `CLOSED` if it is closed meanwhile.
+   */
+  async view(): Promise<View> {
+    while (this.looking !== undefined) await this.looking;
+    let view: View | undefined;
+    const looking = this.run(function* (this: ReadSource, codec: Codec) {
+      yield* this.readOn(codec);
+      view = yield* this.log.view(codec);
+    }.bind(this));
+    // Others wait for it, and only this call is told of a failure.
+    this.looking = looking.catch(() => {}).finally(() => this.looking = undefined);
+    await looking;
+    this.durability.requireOpen("refresh");
+    return view!;
+  }
+
+  /** Runs something that reads, and lets others run meanwhile. */
+  private async run(work: (codec: Codec) => Generator<RecoveryStep | void, void>): Promise<void> {
+    const codec = leaseCodec();
+    const steps = work(codec);
+    try {
+      for (let sliceEnd = performance.now() + SLICE_MS;;) {
+        const step = steps.next();
+        if (step.done || this.durability.isClosed) return;
+        const waitMs = step.value?.waitMs;
+        if (waitMs !== undefined) await setTimeout(waitMs);
+        else if (performance.now() < sliceEnd) continue;
+        else await setImmediate();
+        sliceEnd = performance.now() + SLICE_MS;
+      }
+    } finally {
+      steps.return();
+      returnCodec(codec);
+    }
+  }
+
+  /** Reads on as far as the log is proven durable, and wakes whoever waits for that. */
+  private *readOn(codec: Codec): Generator<RecoveryStep | void, void> {
+    const { log } = this;
+    const { nextIndex, firstIndex } = log.index;
+    const { count } = log.truncations;
+    const wasLost = this.isLost;
+    if (wasLost || !(yield* this.isCurrent(codec))) yield* this.recover(codec);
+    for (const path of log.forget()) this.reader.files.drop(path);
+    const { index } = log;
+    const isSame = index.nextIndex === nextIndex && index.firstIndex === firstIndex && log.truncations.count === count;
+    if (!isSame || wasLost) this.changes.announce();
+  }
+
+  private *isCurrent(codec: Codec): Generator<void, boolean> {
+    try {
+      for (const steps = this.log.readOn(codec);;) {
+        const step = steps.next();
+        if (step.done) return step.value === "current";
+        // What was read so far can be given.
+        this.changes.announce();
+        yield;
+      }
+    } catch (error) {
+      if (errorCode(error) === "ENOENT") return false;
+      throw error;
+    }
+  }
+
+  /** Recovers the log anew, from its segment indexes. */
+  private *recover(codec: Codec): Generator<RecoveryStep, void> {
+    const { fileSystem, folder } = this.opened;
+    const recovered = yield* recoverBesideWriter({ fileSystem, folder, codec, verify: "tail", canWait: true });
+    const { damage, settled } = recovered;
+    if (damage.length > 0 && this.onDamage === "fail") throw corrupt(folder, damage);
+    if (settled === undefined) {
+      const message =
+        `Cannot read on in the log at ${folder}: frames at its end are damaged; open it for writing, and repair it`;
+      throw new WalLogError("CORRUPT", message, { path: folder, damage });
+    }
+    this.reader.files.close();
+    this.log.recovered(settled);
+    this.isLost = false;
+  }
+}

@@ -1,0 +1,388 @@
+/** Followers beside a writer, on a log that was opened for reading only, and `refresh`. */
+
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { type LogEntry, WalLog, WalLogError, type WalLogOptions } from "../mod.ts";
+import type { File, FileLock, OpenMode } from "../src/io/file_system.ts";
+import { nodeFileSystem } from "../src/io/node_fs.ts";
+import { entriesAt, entryAt } from "./history.ts";
+import { MemoryDisk } from "./memory_disk.ts";
+import { inTemporaryFolder } from "./temporary.ts";
+
+const PATH = MemoryDisk.PATH;
+
+/** A disk whose lock is free again when the process that held it is dead: here, as soon as another one asks. */
+class SharedDisk extends MemoryDisk {
+  override lock(): FileLock {
+    return { check: () => {}, release: () => {} };
+  }
+}
+
+/** A disk whose reads take longer than a reader runs before it lets others. */
+class SlowDisk extends SharedDisk {
+  override open(path: string, mode: OpenMode): File {
+    const file = super.open(path, mode);
+    const read = file.read.bind(file);
+    file.read = (into, position) => {
+      for (const end = performance.now() + 9; performance.now() < end;);
+      return read(into, position);
+    };
+    return file;
+  }
+}
+
+/** A log on a disk where time stands still, so that a writer at rest proves nothing, and a reader of it. */
+class Pair {
+  readonly disk = new SharedDisk();
+  writer: WalLog = this.openWriter();
+  readonly reader: WalLog = this.openReader();
+
+  openWriter(options: WalLogOptions = {}): WalLog {
+    return WalLog.openSync(PATH, { fileSystem: this.disk, segmentBytes: 4096, ...options });
+  }
+
+  openReader(options: WalLogOptions = {}): WalLog {
+    return WalLog.openSync(PATH, { fileSystem: this.disk, readOnly: true, ...options });
+  }
+
+  /** Appends entries, and proves them: the frame behind a flush says that it has returned. */
+  prove(entries: readonly LogEntry[]): void {
+    this.writer.append(entries);
+    this.writer.syncSync();
+    this.writer.setHardState({ term: 100, votedFor: null });
+  }
+
+  /** Another writer takes over from one that was killed. */
+  succeed(): void {
+    this.writer = this.openWriter();
+  }
+}
+
+const pause = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds));
+
+/** Whether a promise is still pending, after the looks that it can have started. */
+async function isWaiting(promise: Promise<unknown>): Promise<boolean> {
+  let isSettled = false;
+  const settle = () => isSettled = true;
+  promise.then(settle, settle);
+  await pause(30);
+  return !isSettled;
+}
+
+/** The next entries, as `index.term`. */
+async function take(followed: AsyncIterator<LogEntry, undefined>, count: number): Promise<string[]> {
+  const taken: string[] = [];
+  for (let i = 0; i < count; i++) {
+    const { value } = await followed.next();
+    taken.push(value === undefined ? "end" : `${value.index}.${value.term}`);
+  }
+  return taken;
+}
+
+function named(from: number, to: number, term = 1): string[] {
+  return Array.from({ length: to - from + 1 }, (_, i) => `${from + i}.${term}`);
+}
+
+describe("a follower on a log that is only read", () => {
+  it("gives entries only once the disk proves them durable", async () => {
+    const { writer, reader } = new Pair();
+    const followed = reader.follow({ from: 1 });
+    writer.append([entryAt(1)]);
+    assert(await isWaiting(followed.next()));
+    writer.syncSync();
+    assert(await isWaiting(reader.follow({ from: 1 }).next()));
+    // Its header says that the flush before it has returned.
+    writer.append([entryAt(2)]);
+    const again = reader.follow({ from: 1 });
+    assert.deepEqual((await again.next()).value, entryAt(1));
+    const second = again.next();
+    assert(await isWaiting(second));
+    writer.closeSync();
+    assert.deepEqual((await reader.follow({ from: 2 }).next()).value, entryAt(2));
+  });
+
+  it("gives every entry once and in order over many segments, a chunk at a time", async () => {
+    const pair = new Pair();
+    const followed = pair.reader.follow({ from: 1, maxBytes: 500 });
+    for (let round = 0; round < 10; round++) {
+      pair.prove(entriesAt(round * 30 + 1, round * 30 + 30, 1, 200));
+      const given: LogEntry[] = [];
+      for (let i = 0; i < 30; i++) given.push((await followed.next()).value!);
+      assert.deepEqual(given, entriesAt(round * 30 + 1, round * 30 + 30, 1, 200));
+    }
+    assert(pair.writer.stats().segmentsSealed > 10);
+  });
+
+  it("reads a log that was written since the reader was opened, from wherever it is asked to", async () => {
+    const pair = new Pair();
+    pair.prove(entriesAt(1, 20, 1, 500));
+    const late = pair.openReader();
+    pair.prove(entriesAt(21, 90, 1, 500));
+    assert.deepEqual(await take(late.follow(), 70), named(21, 90));
+    assert.deepEqual(await take(late.follow({ from: 15 }), 76), named(15, 90));
+    assert.equal(late.lastIndex, 20);
+  });
+
+  it("gives what was read so far while it reads on", async () => {
+    const disk = new SlowDisk();
+    const writer = WalLog.openSync(PATH, { fileSystem: disk, segmentBytes: 4096 });
+    const reader = WalLog.openSync(PATH, { fileSystem: disk, readOnly: true });
+    writer.append(entriesAt(1, 4, 1, 1000));
+    writer.append(entriesAt(5, 9, 1, 1000));
+    writer.syncSync();
+    writer.setHardState({ term: 1, votedFor: null });
+    assert.deepEqual(await take(reader.follow({ from: 1 }), 9), named(1, 9));
+  });
+
+  it("waits for a log that is not there yet", async () => {
+    const disk = new SharedDisk();
+    const reader = WalLog.openSync(PATH, { fileSystem: disk, readOnly: true });
+    assert(await isWaiting(reader.follow({ from: 1 }).next()));
+    const writer = WalLog.openSync(PATH, { fileSystem: disk });
+    writer.append(entriesAt(1, 3));
+    writer.closeSync();
+    assert.deepEqual(await take(reader.follow({ from: 1 }), 3), named(1, 3));
+  });
+
+  it("goes on with whoever writes the log next, after a close and after a crash", async () => {
+    const pair = new Pair();
+    const followed = pair.reader.follow({ from: 1 });
+    pair.prove(entriesAt(1, 5));
+    assert.deepEqual(await take(followed, 5), named(1, 5));
+    pair.writer.closeSync();
+    pair.succeed();
+    pair.prove(entriesAt(6, 9));
+    assert.deepEqual(await take(followed, 4), named(6, 9));
+    for (let crash = 0; crash < 5; crash++) {
+      const first = pair.writer.lastIndex + 1;
+      pair.prove(entriesAt(first, first + 3));
+      // What was never flushed is there all the same after a crash of the process: the successor copies it.
+      pair.writer.append(entriesAt(first + 4, first + 5));
+      if (crash % 2 === 0) assert.deepEqual(await take(followed, 2), named(first, first + 1));
+      pair.succeed();
+      assert.deepEqual(
+        await take(followed, crash % 2 === 0 ? 4 : 6),
+        named(crash % 2 === 0 ? first + 2 : first, first + 5),
+      );
+    }
+  });
+
+  it("is closed with its log, and ends with the reason of its signal", async () => {
+    const { reader } = new Pair();
+    const controller = new AbortController();
+    const [first, second] = [reader.follow().next(), reader.follow({ signal: controller.signal }).next()];
+    const reason = new Error("enough");
+    controller.abort(reason);
+    await assert.rejects(second, reason);
+    reader.closeSync();
+    assert.equal((await first).done, true);
+  });
+
+  it("ends with COMPACTED when a snapshot has replaced its next entry, which says where to go on", async () => {
+    const pair = new Pair();
+    const followed = pair.reader.follow({ from: 1 });
+    pair.prove(entriesAt(1, 60, 1, 500));
+    assert.deepEqual(await take(followed, 1), named(1, 1));
+    pair.prove(entriesAt(61, 200, 1, 500));
+    pair.writer.compact(150);
+    const error = await (async () => {
+      for await (const { index } of followed) assert(index < 151);
+    })().catch((error) => error);
+    assert(error instanceof WalLogError);
+    assert.deepEqual([error.code, error.index], ["COMPACTED", 151]);
+    assert.deepEqual(await take(pair.reader.follow({ from: 151 }), 50), named(151, 200));
+  });
+
+  it("goes on when compaction has deleted the segment that it stood at the end of", async () => {
+    const pair = new Pair();
+    pair.prove(entriesAt(1, 60, 1, 500));
+    const followed = pair.reader.follow({ from: 1 });
+    assert.deepEqual(await take(followed, 60), named(1, 60));
+    pair.prove(entriesAt(61, 200, 1, 500));
+    pair.writer.compact(60);
+    assert.deepEqual(await take(followed, 140), named(61, 200));
+  });
+
+  for (const term of [1, 2]) {
+    it(`ends with NOT_CONTIGUOUS when what it gave was replaced by entries of term ${term}`, async () => {
+      const pair = new Pair();
+      pair.prove(entriesAt(1, 50));
+      const followed = pair.reader.follow({ from: 20 });
+      await take(followed, 11);
+      pair.writer.truncate(25);
+      pair.prove(entriesAt(25, 80, term, 24, 1));
+      await assert.rejects(
+        (async () => {
+          for await (const { index } of followed) assert(index <= 50);
+        })(),
+        { code: "NOT_CONTIGUOUS", index: 25 },
+      );
+      const { value } = await pair.reader.follow({ from: 25 }).next();
+      assert.deepEqual(value, entryAt(25, term, 24, "normal", 1));
+    });
+  }
+
+  it("learns of a truncation from a log that it had to recover anew", async () => {
+    const pair = new Pair();
+    pair.prove(entriesAt(1, 60, 1, 500));
+    const [followed, above] = [pair.reader.follow({ from: 1 }), pair.reader.follow({ from: 1 })];
+    await take(followed, 60);
+    await take(above, 50);
+    pair.writer.truncate(58);
+    pair.prove(entriesAt(58, 200, 1, 500));
+    // The truncation goes with the segment that held it.
+    pair.writer.compact(60);
+    await assert.rejects(followed.next(), { code: "NOT_CONTIGUOUS", index: 58 });
+  });
+
+  it("does not give the old entries behind a truncation that it has read", async () => {
+    const pair = new Pair();
+    pair.prove(entriesAt(1, 50));
+    const followed = pair.reader.follow({ from: 20 });
+    await take(followed, 5);
+    pair.writer.truncate(25);
+    pair.prove(entriesAt(25, 40, 2));
+    await pair.reader.refresh();
+    assert.deepEqual(await take(followed, 16), named(25, 40, 2));
+  });
+
+  it("fails with CORRUPT when what was proven durable is damaged", async () => {
+    const pair = new Pair();
+    pair.prove(entriesAt(1, 5));
+    const followed = pair.reader.follow({ from: 1 });
+    await take(followed, 5);
+    pair.prove(entriesAt(6, 9, 1, 100));
+    const [name] = [...pair.disk.contents().keys()].filter((one) => one.endsWith(".seg")).sort().slice(-1);
+    const bytes = pair.disk.contents().get(name!)!.slice();
+    const text = entryAt(7, 1, 100).command;
+    for (let i = 0; i + text.length < bytes.length; i++) {
+      if (text.every((byte, j) => j === 50 || bytes[i + j] === byte)) bytes[i + 50]! = text[50]! ^ 1;
+    }
+    pair.disk.put(name!, bytes);
+    await assert.rejects(followed.next(), { code: "CORRUPT" });
+  });
+});
+
+describe("refresh", () => {
+  it("shows what was written and never synced, and where durableIndex stands", async () => {
+    const pair = new Pair();
+    const { reader } = pair;
+    pair.prove(entriesAt(1, 3));
+    pair.writer.append(entriesAt(4, 5, 2));
+    assert.equal(reader.lastIndex, 0);
+    assert.equal(await reader.refresh(), 5);
+    assert.deepEqual([reader.lastIndex, reader.lastTerm, reader.durableIndex], [5, 2, 3]);
+    assert.deepEqual(reader.entries(1, 9), [...entriesAt(1, 3), ...entriesAt(4, 5, 2)]);
+    assert.deepEqual(reader.hardState, { term: 100, votedFor: null });
+  });
+
+  it("shows each state of a log that is truncated, compacted and rotated", async () => {
+    const pair = new Pair();
+    const { reader } = pair;
+    for (let round = 1; round <= 30; round++) {
+      const { writer } = pair;
+      const first = writer.lastIndex + 1;
+      writer.append(entriesAt(first, first + 9, round, 300));
+      if (round % 2 === 0) writer.syncSync();
+      if (round % 3 === 0) writer.truncate(writer.lastIndex - 4);
+      if (round % 5 === 0) writer.setHardState({ term: round, votedFor: BigInt(round) });
+      if (round % 7 === 0) writer.compact(writer.lastIndex - 12);
+      if (round % 11 === 0) pair.succeed();
+      await reader.refresh();
+      const now = pair.writer;
+      assert.deepEqual(
+        [reader.firstIndex, reader.lastIndex, reader.lastTerm, reader.snapshotIndex, reader.hardState],
+        [now.firstIndex, now.lastIndex, now.lastTerm, now.snapshotIndex, now.hardState],
+      );
+      assert(reader.durableIndex <= now.durableIndex);
+      assert.deepEqual([...reader.iterate()], [...now.iterate()]);
+      for (let index = now.firstIndex - 1; index <= now.lastIndex; index++) {
+        assert.equal(reader.termAt(index), now.termAt(index));
+      }
+    }
+  });
+
+  it("takes back what was shown and never durable, when a crash has taken it", async () => {
+    const disk = new SharedDisk();
+    const writer = WalLog.openSync(PATH, { fileSystem: disk });
+    writer.append(entriesAt(1, 3));
+    writer.syncSync();
+    writer.append([entryAt(4)]);
+    const before = new Map([...disk.contents()].map(([name, bytes]) => [name, bytes.slice()]));
+    writer.truncate(2);
+    writer.append(entriesAt(2, 9, 2));
+    const reader = WalLog.openSync(PATH, { fileSystem: disk, readOnly: true });
+    await reader.refresh();
+    assert.deepEqual([reader.lastIndex, reader.durableIndex], [9, 1]);
+    // The machine lost what was not flushed.
+    for (const [name, bytes] of before) disk.put(name, bytes);
+    assert.equal(await reader.refresh(), 4);
+    assert.deepEqual([...reader.iterate()], entriesAt(1, 4));
+    assert.equal(reader.durableIndex, 3);
+  });
+
+  it("changes nothing until it is done, and iterations notice it", async () => {
+    const pair = new Pair();
+    pair.prove(entriesAt(1, 50));
+    const reader = pair.openReader();
+    const walk = reader.iterate(40);
+    assert.equal(walk.next().value?.index, 40);
+    pair.writer.truncate(42);
+    pair.prove(entriesAt(42, 45, 2));
+    const refreshed = reader.refresh();
+    assert.equal(reader.lastIndex, 50);
+    await refreshed;
+    assert.deepEqual([...walk].map(({ index, term }) => `${index}.${term}`), ["41.1", "42.2", "43.2", "44.2", "45.2"]);
+  });
+
+  it("tells listeners how far the log is durable now", async () => {
+    const pair = new Pair();
+    const seen: number[] = [];
+    pair.reader.onDurable((index) => seen.push(index));
+    pair.prove(entriesAt(1, 3));
+    await pair.reader.refresh();
+    await pair.reader.refresh();
+    assert.deepEqual(seen, [3]);
+  });
+
+  it("does nothing for a writer, and is refused by a closed log", async () => {
+    const pair = new Pair();
+    pair.writer.append([entryAt(1)]);
+    assert.equal(await pair.writer.refresh(), 1);
+    const refreshing = pair.reader.refresh();
+    pair.reader.closeSync();
+    await assert.rejects(refreshing, { code: "CLOSED" });
+    await assert.rejects(pair.reader.refresh(), { code: "CLOSED" });
+  });
+});
+
+describe("a follower in a real folder", () => {
+  it("is woken by the system, and needs no call to see the checkpoint of a log that rests", () =>
+    inTemporaryFolder(async (folder) => {
+      const writer = WalLog.openSync(folder);
+      const reader = WalLog.openSync(folder, { readOnly: true });
+      const next = reader.follow({ from: 1 }).next();
+      assert(await isWaiting(next));
+      writer.append([entryAt(1)]);
+      await writer.sync();
+      assert.deepEqual((await next).value, entryAt(1));
+      await reader.close();
+      await writer.close();
+    }));
+
+  it("polls where the system tells of no changes", () =>
+    inTemporaryFolder(async (folder) => {
+      const { watch: _, ...silent } = nodeFileSystem;
+      const writer = WalLog.openSync(folder);
+      const reader = WalLog.openSync(folder, { readOnly: true, fileSystem: silent });
+      const next = reader.follow({ from: 1 }).next();
+      assert(await isWaiting(next));
+      writer.append([entryAt(1)]);
+      await writer.sync();
+      const alive = setInterval(() => {}, 1000);
+      assert.deepEqual((await next).value, entryAt(1));
+      clearInterval(alive);
+      await reader.close();
+      await writer.close();
+    }));
+});
