@@ -119,6 +119,7 @@ class Simulation {
       ...random.chance(0.3) ? { maxApplyBytes: random.pick([1, 300]) } : {},
       ...random.chance(0.5) ? { snapshotChunkBytes: 8 } : {},
       ...trailingOf(new Random(-seed)),
+      strictMembership: seed % 2 === 0,
       ...random.chance(0.5) ? { checkQuorum: true } : {},
       ...random.chance(this.#isStormy ? 0.1 : 0.5) ? { noOp: true } : {},
       ...random.chance(0.7) ? { transferTimeout: 15 } : {},

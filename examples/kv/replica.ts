@@ -84,7 +84,7 @@ export class Replica {
     const config: RaftConfig = {
       ...{ id, peers, snapshotThreshold },
       // Without these, a leader that is cut off would not notice, and a new one could not answer reads.
-      ...{ checkQuorum: true, noOp: true },
+      ...{ checkQuorum: true, noOp: true, strictMembership: true },
       ...{ maxBatch: 256, maxBatchBytes: 1024 * 1024, snapshotChunkBytes: 256 * 1024 },
       // A replica that was away for a while gets the entries that it missed, and no snapshot.
       ...{ trailingEntries: 10_000, trailingBytes: 64 * 1024 * 1024 },

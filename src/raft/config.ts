@@ -119,6 +119,7 @@ export function checkConfig(config: RaftConfig): CheckedConfig {
     noOp: config.noOp ?? false,
     finishRemoval: config.finishRemoval ?? false,
     transferTimeout: config.transferTimeout ?? 0,
+    strictMembership: config.strictMembership ?? false,
   };
   checkNames("Cannot make a node", config, Object.keys(checked));
   requireValid(checked);
@@ -156,7 +157,7 @@ function requireValid(checked: CheckedConfig): void {
   requireWhole("snapshotChunkBytes", checked.snapshotChunkBytes, 0);
   requireWhole("trailingEntries", checked.trailingEntries, 0);
   requireWhole("transferTimeout", checked.transferTimeout, 0);
-  for (const name of ["joining", "checkQuorum", "noOp", "finishRemoval"] as const) {
+  for (const name of ["joining", "checkQuorum", "noOp", "finishRemoval", "strictMembership"] as const) {
     if (typeof checked[name] !== "boolean") throw invalid(`${name} must be a boolean, found ${String(checked[name])}`);
   }
   for (const name of BYTE_BOUNDS) {

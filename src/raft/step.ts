@@ -21,6 +21,7 @@ import { addRead, settleReads } from "./reads.ts";
 import { addLearner, addServer, removeServer, requireLeader } from "./reconfiguration.ts";
 import { onAppendEntriesReply, onInstallSnapshotReply, onTransferLeadership } from "./replies.ts";
 import { onRepairRequest, stepDamaged } from "./healing.ts";
+import { isUnasked, requirePlausible } from "./plausible.ts";
 import { broadcast } from "./replication.ts";
 import { becomeFollower, enterTerm } from "./role.ts";
 import type { RaftState } from "./state.ts";
@@ -34,6 +35,7 @@ import type { RaftEvent, SnapshotEvent } from "./types.ts";
  */
 export function stepEvent(s: RaftState, event: RaftEvent): void {
   s.appliedBytes = 0;
+  if (event.type === "message") requirePlausible(s, event.message);
   if (s.healing !== null) return stepDamaged(s, s.healing, event);
   take(s, event);
   applyCommitted(s);
@@ -95,6 +97,7 @@ function hearsFromQuorum(s: RaftState): boolean {
 }
 
 function onMessage(s: RaftState, message: Message): void {
+  if (s.config.strictMembership && isUnasked(s, message)) return;
   // These look at the term themselves: asking for a vote need not begin a term here.
   switch (message.type) {
     case "preVote":

@@ -297,4 +297,10 @@ export interface RaftConfig {
   readonly finishRemoval?: boolean;
   /** A leader that could not hand over within so many ticks goes on leading. Default 0: it waits for ever. */
   readonly transferTimeout?: number;
+  /**
+   * Whether the node ignores answers of nodes that it has not asked, and a hand-over by a node that is no member and does
+   * not lead. Without this, a node that is no member can have its vote counted, and can end a leadership with a later
+   * term, as in the recorded traces. Services should set it. Default: no.
+   */
+  readonly strictMembership?: boolean;
 }

@@ -18,6 +18,7 @@ import { GROUP_COMMIT_MUTANTS } from "./group_commit_mutants.ts";
 import { IDENTITY_MUTANTS } from "./identity_mutants.ts";
 import { PROVEN_MUTANTS } from "./proven_mutants.ts";
 import { RAFT_MUTANTS } from "./raft_mutants.ts";
+import { RAFT_SAFETY_MUTANTS } from "./raft_safety_mutants.ts";
 import { RAFT_TRAILING_MUTANTS } from "./raft_trailing_mutants.ts";
 import { RAFT_WIRE_MUTANTS } from "./raft_wire_mutants.ts";
 import { RECOVERY_MUTANTS } from "./recovery_mutants.ts";
@@ -48,6 +49,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...FOLDER_MUTANTS,
   ...CLI_MUTANTS,
   ...RAFT_MUTANTS,
+  ...RAFT_SAFETY_MUTANTS,
   ...RAFT_TRAILING_MUTANTS,
   ...RAFT_WIRE_MUTANTS,
   ...RETENTION_MUTANTS,

@@ -1,0 +1,78 @@
+/**
+ * Messages that no node sends that works as it should. They are refused or ignored before they change anything: what a
+ * node has written to its log stays there, and one absurd term would end elections for good.
+ *
+ * @module
+ */
+
+import { WalLogError } from "../api/errors.ts";
+import type { Index, NodeId, Term } from "../api/types.ts";
+import type { Message } from "./messages.ts";
+import type { RaftState } from "./state.ts";
+
+/** How far a message may be ahead of the node's term: 136 years of an election a second. */
+export const TERM_JUMP_MAX: number = 2 ** 32;
+/** The greatest term or index that a message may bring into the log. Room is left above it, for the cluster to go on. */
+export const NUMBER_MAX: number = 2 ** 53 - 1 - TERM_JUMP_MAX;
+
+/**
+ * Refuses a message with a term or an index that cannot have come about.
+ *
+ * @param s The node.
+ * @param message The message, well-formed.
+ * @throws {WalLogError} `INVALID_ARGUMENT`.
+ */
+export function requirePlausible(s: RaftState, message: Message): void {
+  const { type } = message;
+  const most = Math.min(s.term + TERM_JUMP_MAX, NUMBER_MAX);
+  requireAtMost(s, type, "term", most, Math.max(message.term, entryTermOf(message)));
+  requireAtMost(s, type, "index", NUMBER_MAX, lastIndexOf(message));
+}
+
+/** The latest term of what a message brings into the log. */
+function entryTermOf(message: Message): Term {
+  if (message.type === "installSnapshot") return message.snapshot.term;
+  return "entries" in message ? message.entries.at(-1)?.term ?? 0 : 0;
+}
+
+/** The last index of what a message brings into the log. */
+function lastIndexOf(message: Message): Index {
+  if (message.type === "installSnapshot") return message.snapshot.index;
+  return message.type === "appendEntries" ? message.prevLogIndex + message.entries.length : 0;
+}
+
+function requireAtMost(s: RaftState, type: Message["type"], what: string, most: number, found: number): void {
+  if (found <= most) return;
+  throw new WalLogError(
+    "INVALID_ARGUMENT",
+    `Cannot take ${type}: a node in term ${s.term} takes ${what}s up to ${most}, found ${found}`,
+  );
+}
+
+/**
+ * Whether a message is one that only nodes send that this node has asked, and its sender is not among them. Requests are
+ * another matter: a node may not know yet that their sender was added.
+ *
+ * @param s The node.
+ * @param message The message.
+ * @returns Whether to ignore the message.
+ */
+export function isUnasked(s: RaftState, message: Message): boolean {
+  switch (message.type) {
+    case "preVoteReply":
+    case "requestVoteReply":
+      return !isOther(s, s.members, message.from);
+    case "appendEntriesReply":
+    case "installSnapshotReply":
+      return !isOther(s, s.members, message.from) && !isOther(s, s.membership.latest.learners, message.from);
+    case "timeoutNow":
+      // A leader that has removed itself may still hand over.
+      return message.leader !== s.leader && !s.members.includes(message.leader);
+    default:
+      return false;
+  }
+}
+
+function isOther({ id }: RaftState, ids: readonly NodeId[], sender: NodeId): boolean {
+  return sender !== id && ids.includes(sender);
+}

@@ -1,0 +1,58 @@
+/** Mutants of what protects a cluster against its operators, and against members gone bad. */
+
+import type { Mutant } from "./mutants.ts";
+
+const PLAUSIBLE = "src/raft/plausible.ts";
+const STEP = "src/raft/step.ts";
+
+/** Mutants of the checks on messages. */
+export const RAFT_SAFETY_MUTANTS: readonly Mutant[] = [
+  {
+    name: "raft: a message may bring any term",
+    file: PLAUSIBLE,
+    edits: [["Math.max(message.term, entryTermOf(message))", "entryTermOf(message)"]],
+    dies: "raft_strangers_test",
+  },
+  {
+    name: "raft: an entry may have any term",
+    file: PLAUSIBLE,
+    edits: [["Math.max(message.term, entryTermOf(message))", "message.term"]],
+    dies: "raft_strangers_test",
+  },
+  {
+    name: "raft: a snapshot may have any index",
+    file: PLAUSIBLE,
+    edits: [['if (message.type === "installSnapshot") return message.snapshot.index;', ""]],
+    dies: "raft_strangers_test",
+  },
+  {
+    name: "raft: terms may grow up to the end of their range",
+    file: PLAUSIBLE,
+    edits: [["Math.min(s.term + TERM_JUMP_MAX, NUMBER_MAX)", "s.term + TERM_JUMP_MAX"]],
+    dies: "raft_strangers_test",
+  },
+  {
+    name: "raft: answers of nodes that are no members count",
+    file: STEP,
+    edits: [["if (s.config.strictMembership && isUnasked(s, message)) return;", ""]],
+    dies: "raft_strangers_test",
+  },
+  {
+    name: "raft: answers of learners are ignored",
+    file: PLAUSIBLE,
+    edits: [[" && !isOther(s, s.membership.latest.learners, message.from)", ""]],
+    dies: "raft_strangers_test",
+  },
+  {
+    name: "raft: a message is taken before it is looked at",
+    file: STEP,
+    edits: [
+      ['  if (event.type === "message") requirePlausible(s, event.message);\n', ""],
+      [
+        "  applyCommitted(s);\n",
+        '  applyCommitted(s);\n  if (event.type === "message") requirePlausible(s, event.message);\n',
+      ],
+    ],
+    dies: "raft_strangers_test",
+  },
+];
