@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { describe, it } from "node:test";
 import { WalLogError } from "../mod.ts";
-import { type Address, MemoryNetwork, MemoryTransport, type Message } from "../src/raft/mod.ts";
+import { type Address, encodeMessage, MemoryNetwork, MemoryTransport, type Message } from "../src/raft/mod.ts";
 import { ANSWER, clusterDigest, encodeHello, HELLO_BYTES, PING } from "../src/raft/transport/framing.ts";
 import { CLUSTER, LOOPBACK, Probe, RawConnection, until } from "./transports.ts";
 
@@ -245,22 +245,47 @@ describe("a transport that is closed while it starts", () => {
 
 describe("a transport without TLS", () => {
   it("has so many callers at most, whatever ids they make up", async () => {
-    const one = await new Probe(1n).start();
+    const one = new Probe(1n, { reconnectDelay: [60_000, 60_000] });
+    one.know(100n, 110n);
+    await one.start();
     const callers: RawConnection[] = [];
-    for (let id = 2n; id < 258n; id++) {
+    const call = async (id: bigint) => {
       const caller = new RawConnection(one.address).hello(id, 1n);
       callers.push(caller);
-      await until(() => caller.arrived === HELLO_BYTES, "answered");
-    }
-    const late = new RawConnection(one.address).hello(258n, 1n);
+      await until(() => caller.arrived === HELLO_BYTES, `${id} is answered`);
+    };
+    for (let id = 2n; id < 10n; id++) await call(id);
+    const late = new RawConnection(one.address).hello(10n, 1n);
     await until(() => late.isClosed, "sent away");
-    assert.deepEqual(one.reasons, ["too many peers are connected"]);
-    const again = new RawConnection(one.address).hello(2n, 1n);
-    await until(() => again.arrived === HELLO_BYTES, "one of them may call again");
-    for (const { socket } of [...callers, again]) socket.destroy();
+    assert.deepEqual(one.reasonsOfCallers, ["too many peers are connected that no address is known of"]);
+    await call(2n);
+    for (let id = 100n; id < 110n; id++) await call(id);
+    for (const { socket } of callers) socket.destroy();
     await close(one);
   });
 
+  it("holds no more of what made-up callers do not finish than one message", async () => {
+    const one = await new Probe(1n, { maxMessageBytes: 4 * 1024 * 1024 }).start();
+    const callers = [2n, 3n, 4n, 5n].map((id) => new RawConnection(one.address).hello(id, 1n));
+    await until(() => callers.every(({ arrived }) => arrived === HELLO_BYTES), "answered");
+    const unfinished = new Uint8Array(3 * 1024 * 1024);
+    for (const caller of callers) caller.frame(unfinished, unfinished.length + 1);
+    await until(() => callers.filter(({ isClosed }) => isClosed).length === 3, "all but one are sent away");
+    const reason = "too much of its message and of others' is unfinished";
+    assert.deepEqual(one.reasonsOfCallers, [reason, reason, reason]);
+    for (const { socket } of callers) socket.destroy();
+    await close(one);
+  });
+
+  it("takes a message of the largest size from a caller of whom it knows no address", async () => {
+    const one = await new Probe(1n, { maxMessageBytes: 4 * 1024 * 1024 }).start();
+    const caller = new RawConnection(one.address).hello(2n, 1n);
+    const snapshot = { index: 1, term: 1, config: [1n], data: new Uint8Array(4 * 1024 * 1024 - 100) };
+    caller.frame(encodeMessage({ type: "installSnapshot", term: 1, leader: 2n, snapshot }));
+    await until(() => one.received.length === 1, "received");
+    caller.socket.destroy();
+    await close(one);
+  });
   it("tells why it drops what is sent before it has started", () => {
     const one = new Probe(1n, { peers: [[2n, { ...LOOPBACK, port: 1 }]] });
     one.transport.send(2n, vote(1, 1n));

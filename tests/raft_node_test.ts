@@ -699,7 +699,7 @@ test("a follower drops the pieces of a snapshot when a term begins", () => {
     const snapshot = { index: 5, term: 1, config: [1n, 2n, 3n], data: new Uint8Array(10) };
     const piece = { type: "installSnapshot", term: 1, leader: 2n, snapshot, offset: 0, done: false } as const;
     stepEvent(s, { type: "message", message: piece });
-    assert.equal(s.incoming?.bytes, 10);
+    assert.equal(s.incoming?.length, 10);
     const timeoutNow: Message = { type: "timeoutNow", term: 1, leader: 2n };
     const ask: Message = { type: "requestVote", term: 2, candidate: 3n, lastLogIndex: 0, lastLogTerm: 0, force: true };
     stepEvent(s, { type: "message", message: begins === "by a message" ? ask : timeoutNow });

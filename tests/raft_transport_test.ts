@@ -388,7 +388,9 @@ describe("a caller", () => {
   });
 
   it("is one of at most 256 peers; those that are connected may call again", async () => {
-    const probe = await new Probe(1n).start();
+    const probe = new Probe(1n, { reconnectDelay: [60_000, 60_000] });
+    probe.know(2n, 300n);
+    await probe.start();
     const callers: RawConnection[] = [];
     for (let peer = 2n; peer < 258n; peer++) {
       const caller = new RawConnection(probe.address).hello(peer, 1n);
@@ -397,12 +399,12 @@ describe("a caller", () => {
     }
     const late = new RawConnection(probe.address).hello(258n, 1n);
     await until(() => late.isClosed || late.arrived > 0, "an end");
-    assert.deepEqual([late.arrived, ...probe.reasons], [0, "too many peers are connected"]);
+    assert.deepEqual([late.arrived, ...probe.reasonsOfCallers], [0, "too many peers are connected"]);
 
     const again = new RawConnection(probe.address).hello(257n, 1n);
     await until(() => again.arrived === 60, "answered again");
     callers[0]!.socket.destroy();
-    await until(() => probe.reasons.length === 3, "one is gone, and the one that called again");
+    await until(() => probe.reasonsOfCallers.length === 3, "one is gone, and the one that called again");
     const next = new RawConnection(probe.address).hello(258n, 1n);
     await until(() => next.arrived === 60, "there is room again");
     for (const { socket } of [...callers, again, next]) socket.destroy();

@@ -84,6 +84,18 @@ export class Probe {
     return this.transport.stats().get(peer)?.isConnected === true;
   }
 
+  /** Says of nodes where they listen, so that they are known: nobody is there. */
+  know(first: NodeId, end: NodeId): void {
+    for (let id = first; id < end; id++) this.transport.setPeer(id, { ...LOOPBACK, port: 9 });
+  }
+
+  /** Why connections that others made ended or were refused. */
+  get reasonsOfCallers(): string[] {
+    return this.events.flatMap((event) =>
+      "reason" in event && !("direction" in event && event.direction === "out") ? [event.reason] : []
+    );
+  }
+
   /** Why connections ended or were refused. */
   get reasons(): string[] {
     return this.events.flatMap((event) => "reason" in event ? [event.reason] : []);

@@ -25,6 +25,9 @@ const MESSAGE_RESERVE_BYTES = 4096;
 /** Commands handed out by a step: a few milliseconds of reading. */
 const APPLY_BYTES_DEFAULT = 4 * 1024 * 1024;
 
+/** The largest snapshot: it is held in memory to be sent and to be installed. */
+const SNAPSHOT_BYTES_DEFAULT = 1024 * 1024 * 1024;
+
 /** Bytes of commands kept behind a snapshot: five seconds of a link of 100 Mbit/s. */
 const TRAILING_BYTES_DEFAULT = 64 * 1024 * 1024;
 
@@ -112,6 +115,7 @@ export function checkConfig(config: RaftConfig): CheckedConfig {
     applied: config.applied ?? 0,
     snapshotThreshold: config.snapshotThreshold ?? 0,
     snapshotChunkBytes: config.snapshotChunkBytes ?? 0,
+    maxSnapshotBytes: config.maxSnapshotBytes ?? SNAPSHOT_BYTES_DEFAULT,
     trailingEntries: config.trailingEntries ?? 0,
     trailingBytes: config.trailingBytes ?? TRAILING_BYTES_DEFAULT,
     seed: config.seed ?? config.id,
@@ -132,6 +136,7 @@ const BYTE_BOUNDS = [
   "maxInflightBytes",
   "maxUncommittedBytes",
   "maxApplyBytes",
+  "maxSnapshotBytes",
   "trailingBytes",
 ] as const;
 

@@ -9,6 +9,7 @@ import type { Index, LogEntry, RaftLog, Term } from "../api/types.ts";
 import { checkAppend } from "../api/validate.ts";
 import { commitTo } from "./commit.ts";
 import { hasFlowControl } from "./config.ts";
+import { IncomingSnapshot } from "./incoming_snapshot.ts";
 import { decodeMembership } from "./membership.ts";
 import type { AppendEntries, AppendEntriesReply, InstallSnapshot, InstallSnapshotReply } from "./messages.ts";
 import { announceMembers, becomeFollower, restartElectionTimer } from "./role.ts";
@@ -130,23 +131,14 @@ function replySnapshot(s: RaftState, { leader }: InstallSnapshot, result: Partia
 }
 
 /** The snapshot's data if it is complete; otherwise where the next piece begins. */
-function collect(s: RaftState, { term, snapshot, offset, done }: InstallSnapshot): Uint8Array<ArrayBuffer> | number {
+function collect(s: RaftState, message: InstallSnapshot): Uint8Array<ArrayBuffer> | number {
+  const { snapshot, offset, done } = message;
   if (offset === undefined) return snapshot.data;
-  if (s.incoming?.term !== term || s.incoming.index !== snapshot.index) {
-    s.incoming = { term, index: snapshot.index, pieces: [], bytes: 0 };
-  }
+  if (s.incoming?.isOf(message) !== true) s.incoming = new IncomingSnapshot(message, s.now);
   const { incoming } = s;
-  if (offset !== incoming.bytes) return incoming.bytes;
-  incoming.pieces.push(snapshot.data);
-  incoming.bytes += snapshot.data.length;
-  if (done !== true) return incoming.bytes;
-  const data = new Uint8Array(incoming.bytes);
-  let filled = 0;
-  for (const piece of incoming.pieces) {
-    data.set(piece, filled);
-    filled += piece.length;
-  }
-  return data;
+  if (offset !== incoming.length) return incoming.length;
+  incoming.append(snapshot.data, s.now);
+  return done === true ? incoming.data : incoming.length;
 }
 
 /** The term at an index, as far as the log can tell. */

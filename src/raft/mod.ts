@@ -8,9 +8,10 @@
  * stream. A leader reads its snapshot once for all followers, and holds it until none of them is being sent it any more;
  * one that has begun with an older snapshot is sent that to its end. Without `snapshotChunkBytes` and
  * `maxInflightMessages`, it reads the snapshot anew for each message and holds nothing. A follower holds the pieces until
- * the snapshot is installed or a term begins, and while it installs them, the whole beside them. So there must be room
- * for a snapshot, and on a follower for two. A state larger than that does not belong into `data`: let the application
- * keep it in files, and `data` say which they are and where to fetch them.
+ * the snapshot is installed, a term begins, or no further piece arrives. They are in one array, which grows to twice
+ * their size, and is copied when it grows. So there must be room for a snapshot, and on a follower for three.
+ * `maxSnapshotBytes` bounds all this. A state larger than that does not belong into `data`: let the application keep it
+ * in files, and `data` say which they are and where to fetch them.
  *
  * @example Three nodes; messages are carried by hand.
  * ```ts

@@ -7,6 +7,7 @@
 import { WalLogError } from "../api/errors.ts";
 import type { Index, LogEntry, NodeId, RaftLog, Term } from "../api/types.ts";
 import type { CheckedConfig } from "./config.ts";
+import type { IncomingSnapshot } from "./incoming_snapshot.ts";
 import { LogWriter } from "./log_writer.ts";
 import { MembershipHistory, sortedIds } from "./membership.ts";
 import type { Message } from "./messages.ts";
@@ -35,18 +36,6 @@ export interface PendingRead {
   readonly round: number;
   /** Up to where the state machine must get; unknown until the leader has committed an entry of its own term. */
   index: Index | undefined;
-}
-
-/** A snapshot that arrives in pieces, which are held until they are all there. */
-export interface IncomingSnapshot {
-  /** The term of the leader that sends it. */
-  readonly term: Term;
-  /** The snapshot's index. */
-  readonly index: Index;
-  /** What has arrived, in order. */
-  readonly pieces: Uint8Array[];
-  /** How much that is, in bytes. */
-  bytes: number;
 }
 
 /** What a damaged log lacks, and what was found of it. */

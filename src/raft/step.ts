@@ -4,6 +4,7 @@
  * @module
  */
 
+import { WalLogError } from "../api/errors.ts";
 import { applyCommitted } from "./commit.ts";
 import {
   beginPreVote,
@@ -21,6 +22,7 @@ import { addRead, settleReads } from "./reads.ts";
 import { addLearner, addServer, removeServer, requireLeader } from "./reconfiguration.ts";
 import { onAppendEntriesReply, onInstallSnapshotReply, onTransferLeadership } from "./replies.ts";
 import { onRepairRequest, stepDamaged } from "./healing.ts";
+import { dropSilent, requireBounded } from "./incoming_snapshot.ts";
 import { isUnasked, requirePlausible } from "./plausible.ts";
 import { broadcast } from "./replication.ts";
 import { becomeFollower, enterTerm } from "./role.ts";
@@ -35,13 +37,20 @@ import type { RaftEvent, SnapshotEvent } from "./types.ts";
  */
 export function stepEvent(s: RaftState, event: RaftEvent): void {
   s.appliedBytes = 0;
-  if (event.type === "message") requirePlausible(s, event.message);
+  if (event.type === "message") requirePossible(s, event.message);
+  if (event.type === "tick") dropSilent(s);
   if (s.healing !== null) return stepDamaged(s, s.healing, event);
   take(s, event);
   applyCommitted(s);
   // If nothing could be read, asking for more at once would not help.
   if (s.lastApplied < s.commitIndex && s.appliedBytes > 0) s.actions.push({ type: "moreToApply" });
   if (s.role === "leader") settleReads(s);
+}
+
+/** Refuses what no node sends, before it changes anything. */
+function requirePossible(s: RaftState, message: Message): void {
+  requirePlausible(s, message);
+  if (message.type === "installSnapshot") requireBounded(s, message);
 }
 
 function take(s: RaftState, event: RaftEvent): void {
@@ -131,6 +140,14 @@ function onMessage(s: RaftState, message: Message): void {
 
 /** The application has a snapshot. One of what was not applied, or older than the last, is ignored. */
 function onSnapshot(s: RaftState, { index, data }: SnapshotEvent): void {
+  const { maxSnapshotBytes } = s.config;
+  if (data.length > maxSnapshotBytes) {
+    throw new WalLogError(
+      "INVALID_ARGUMENT",
+      `Cannot take the snapshot at index ${index}: it has ${data.length} bytes, at most ${maxSnapshotBytes} are allowed ` +
+        `(maxSnapshotBytes)`,
+    );
+  }
   if (index <= s.log.snapshotIndex || index > s.lastApplied) return;
   const config = toList(s.membership.at(index));
   const snapshot = { index, term: s.log.termAt(index)!, config, data };

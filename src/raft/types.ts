@@ -275,6 +275,11 @@ export interface RaftConfig {
    */
   readonly snapshotChunkBytes?: number;
   /**
+   * The largest snapshot that the node makes or takes, in bytes of data. A larger one is refused with `INVALID_ARGUMENT`,
+   * before it is held. Give all nodes the same. Default: 1 GiB.
+   */
+  readonly maxSnapshotBytes?: number;
+  /**
    * So many of the newest applied entries stay in the log although a snapshot covers them, as far as the node has applied
    * them since it started. A node that lacks no more than these is sent entries, and not a snapshot. The node retains them
    * in its log under the name `raft`. Default 0: snapshots replace all entries, as in the recorded traces. Services should

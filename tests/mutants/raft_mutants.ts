@@ -211,7 +211,10 @@ export const RAFT_MUTANTS: Mutant[] = [
   {
     name: "raft: pieces of different snapshots are put together",
     file: FOLLOWER,
-    edits: [["s.incoming?.term !== term || s.incoming.index !== snapshot.index", "s.incoming === null"]],
+    edits: [[
+      "if (s.incoming?.isOf(message) !== true) s.incoming",
+      "s.incoming ??= new IncomingSnapshot(message, s.now);\n  if (false as boolean) s.incoming",
+    ]],
     dies: "raft_node_test",
   },
   {
@@ -392,8 +395,8 @@ export const RAFT_MUTANTS: Mutant[] = [
     name: "raft: a snapshot for which there was no room is sent again",
     file: FOLLOWER,
     edits: [[
-      "  if (done !== true) return incoming.bytes;\n",
-      "  if (done !== true) return incoming.bytes;\n  s.incoming = null;\n",
+      "return done === true ? incoming.data : incoming.length;",
+      "if (done === true) s.incoming = null;\n  return done === true ? incoming.data : incoming.length;",
     ]],
     dies: "raft_survival_test",
   },

@@ -2,6 +2,7 @@
 
 import type { Mutant } from "./mutants.ts";
 
+const INCOMING_SNAPSHOT = "src/raft/incoming_snapshot.ts";
 const PLAUSIBLE = "src/raft/plausible.ts";
 const STEP = "src/raft/step.ts";
 
@@ -47,12 +48,42 @@ export const RAFT_SAFETY_MUTANTS: readonly Mutant[] = [
     name: "raft: a message is taken before it is looked at",
     file: STEP,
     edits: [
-      ['  if (event.type === "message") requirePlausible(s, event.message);\n', ""],
+      ['  if (event.type === "message") requirePossible(s, event.message);\n', ""],
       [
         "  applyCommitted(s);\n",
-        '  applyCommitted(s);\n  if (event.type === "message") requirePlausible(s, event.message);\n',
+        '  applyCommitted(s);\n  if (event.type === "message") requirePossible(s, event.message);\n',
       ],
     ],
     dies: "raft_strangers_test",
+  },
+  {
+    name: "raft: pieces of a snapshot may be empty",
+    file: INCOMING_SNAPSHOT,
+    edits: [["data.length === 0 && !done", "data.length < 0 && !done"]],
+    dies: "raft_snapshot_bounds_test",
+  },
+  {
+    name: "raft: a snapshot may be of any size",
+    file: INCOMING_SNAPSHOT,
+    edits: [["offset + data.length <= maxSnapshotBytes", "data.length <= maxSnapshotBytes"]],
+    dies: "raft_snapshot_bounds_test",
+  },
+  {
+    name: "raft: a leader makes a snapshot that no follower takes",
+    file: STEP,
+    edits: [["if (data.length > maxSnapshotBytes) {", "if (data.length < 0) {"]],
+    dies: "raft_snapshot_bounds_test",
+  },
+  {
+    name: "raft: pieces that never end are held for ever",
+    file: STEP,
+    edits: [['if (event.type === "tick") dropSilent(s);', ""]],
+    dies: "raft_snapshot_bounds_test",
+  },
+  {
+    name: "raft: pieces of two leaders are put together",
+    file: INCOMING_SNAPSHOT,
+    edits: [["this.leader === leader && ", ""]],
+    dies: "raft_snapshot_bounds_test",
   },
 ];

@@ -31,8 +31,12 @@ import type { Receive } from "./transport.ts";
 /** Connections that have not said hello yet. */
 const STRANGERS_MAX = 64;
 const TOO_MANY_STRANGERS = "too many have said no hello";
-/** Peers that are connected: without TLS, whoever calls can make them up. */
+/** Peers that are connected. */
 const PEERS_MAX = 256;
+/** Those of which nobody has said where they listen, without TLS: whoever calls can make them up. */
+const UNKNOWN_PEERS_MAX = 8;
+/** What such peers may hold of unfinished messages, beside one of the largest size. In bytes. */
+const UNKNOWN_BYTES = 1024 * 1024;
 /** What arrives is answered once in so long, pings apart. In milliseconds. */
 const ANSWER_MS = 100;
 /** Pings that may be missing, whatever the timeout: the caller may be busy. */
@@ -59,6 +63,7 @@ export class IncomingConnections {
   readonly #options: CheckedTcpOptions;
   readonly #cluster: Uint8Array;
   readonly #receive: Receive;
+  readonly #isKnown: (peer: NodeId) => boolean;
   readonly #onPeer: (peer: NodeId) => void;
   readonly #server: Server;
   /** Settled when it listens, or cannot. */
@@ -74,17 +79,20 @@ export class IncomingConnections {
    * @param options The transport's.
    * @param cluster What stands for the cluster's name.
    * @param receive Told each message.
+   * @param isKnown Whether somebody has said where a peer listens.
    * @param onPeer Told who has called.
    */
   constructor(
     options: CheckedTcpOptions,
     cluster: Uint8Array,
     receive: Receive,
+    isKnown: (peer: NodeId) => boolean,
     onPeer: (peer: NodeId) => void,
   ) {
     this.#options = options;
     this.#cluster = cluster;
     this.#receive = receive;
+    this.#isKnown = isKnown;
     this.#onPeer = onPeer;
     const { tls } = options;
     if (tls === undefined) this.#server = createTcpServer((socket) => this.#accept(socket));
@@ -169,6 +177,7 @@ export class IncomingConnections {
       connection.silences = 0;
       connection.reader.push(chunk);
       this.#read(connection);
+      if (connection.reader.bytes > UNKNOWN_BYTES) this.#boundUnknown();
       if (performance.now() - connection.answeredAt >= ANSWER_MS) this.#answer(connection);
     });
     socket.on("error", (error) => this.#end(connection, error.message));
@@ -238,7 +247,27 @@ export class IncomingConnections {
     if (to !== this.#options.id) return `it wants node ${to}`;
     if (from === this.#options.id) return "it says that it is this node";
     if (this.#byPeer.size >= PEERS_MAX && !this.#byPeer.has(from)) return "too many peers are connected";
-    return tls === undefined ? undefined : whatIsWrongWith(socket as TLSSocket, from, tls);
+    if (tls !== undefined) return whatIsWrongWith(socket as TLSSocket, from, tls);
+    return this.#hasRoomFor(from) ? undefined : "too many peers are connected that no address is known of";
+  }
+
+  /** Whether a peer may connect that has shown no certificate. */
+  #hasRoomFor(peer: NodeId): boolean {
+    if (this.#isKnown(peer) || this.#byPeer.has(peer)) return true;
+    return [...this.#byPeer.keys()].filter((id) => !this.#isKnown(id)).length < UNKNOWN_PEERS_MAX;
+  }
+
+  /**
+   * Ends a connection if peers that anybody can have made up hold more than one message of the largest size: the one that
+   * holds most.
+   */
+  #boundUnknown(): void {
+    if (this.#options.tls !== undefined) return;
+    const unknown = [...this.#byPeer].filter(([peer]) => !this.#isKnown(peer)).map(([, connection]) => connection);
+    const held = unknown.reduce((sum, { reader }) => sum + reader.bytes, 0);
+    if (held <= this.#options.maxMessageBytes + UNKNOWN_BYTES) return;
+    const [most] = unknown.sort((a, b) => b.reader.bytes - a.reader.bytes);
+    this.#end(most!, "too much of its message and of others' is unfinished");
   }
 
   #deliver(connection: Incoming, peer: NodeId, bytes: Uint8Array): void {

@@ -26,7 +26,8 @@ import type { RaftTransport, Receive } from "./transport.ts";
  * With `tls`, a caller without a certificate of the cluster's authority is refused before it can say anything, and a peer
  * without one, or with another node's, is told nothing. A caller must be the node that its certificate names, everyone
  * must name the same cluster, and messages are taken only from the node that the caller said to be. At most 256 peers
- * can be connected to a node at once. In Deno it takes `--allow-net`.
+ * can be connected to a node at once; without `tls`, at most 8 of which nobody has said where they listen. In Deno it
+ * takes `--allow-net`.
  *
  * @example Two nodes on the loopback.
  * ```ts
@@ -108,7 +109,8 @@ export class TcpTransport implements RaftTransport {
   #makeIncoming(receive: Receive): IncomingConnections {
     try {
       const onPeer = (peer: NodeId) => this.#outgoing.get(peer)?.wake();
-      return new IncomingConnections(this.#options, this.#cluster, receive, onPeer);
+      const isKnown = (peer: NodeId) => this.#addresses.has(peer);
+      return new IncomingConnections(this.#options, this.#cluster, receive, isKnown, onPeer);
     } catch (cause) {
       const reason = (cause as Error).message;
       throw new WalLogError("INVALID_ARGUMENT", `Cannot start the transport: ${reason}`, { cause });

@@ -1,0 +1,86 @@
+/** What a node holds of snapshots that others send. */
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { type InstallSnapshot, type InstallSnapshotReply, RaftNode, type SendAction } from "../src/raft/mod.ts";
+import { MemoryLog } from "../mod.ts";
+import { Cluster } from "./raft_cluster.ts";
+
+const IDS = [1n, 2n, 3n];
+const CONFIG = { id: 1n, peers: [2n, 3n], electionTimeout: [10, 20], maxSnapshotBytes: 1000 } as const;
+
+/** A piece of a snapshot. */
+function piece(offset: number, length: number, other: Partial<InstallSnapshot> & { index?: number } = {}) {
+  const { index = 9, ...fields } = other;
+  const snapshot = { index, term: 1, config: IDS, data: new Uint8Array(length).fill(index) };
+  const message = { type: "installSnapshot", term: 1, leader: 2n, snapshot, offset, done: false, ...fields } as const;
+  return { type: "message", message } as const;
+}
+
+/** What a node answers: where the next piece begins; `undefined` if it has the whole. */
+function take(node: RaftNode, event: ReturnType<typeof piece>): number | undefined {
+  const [send] = node.step(event).filter(({ type }) => type === "send") as SendAction[];
+  return (send!.message as InstallSnapshotReply).nextOffset;
+}
+
+test("a piece that is empty is refused, unless it is the last", () => {
+  const node = new RaftNode(CONFIG);
+  assert.throws(() => node.step(piece(0, 0)), { code: "INVALID_ARGUMENT" });
+  assert.deepEqual([node.leader, node.term], [null, 0], "nothing has changed");
+  assert.equal(take(node, piece(0, 10)), 10);
+  assert.equal(take(node, piece(10, 0, { done: true })), undefined);
+  assert.deepEqual(node.log.snapshot()?.data, new Uint8Array(10).fill(9));
+});
+
+test("a snapshot larger than maxSnapshotBytes is refused, whole or in pieces", () => {
+  const node = new RaftNode(CONFIG);
+  assert.equal(take(node, piece(0, 600)), 600);
+  const refused = [piece(600, 401), piece(2 ** 52, 1), piece(0, 1001, { offset: undefined, done: undefined })];
+  for (const event of refused) {
+    assert.throws(() => node.step(event), /at most 1000 are allowed \(maxSnapshotBytes\)/);
+  }
+  assert.equal(take(node, piece(600, 400, { done: true })), undefined);
+  assert.equal(node.log.snapshot()?.data.length, 1000);
+});
+
+test("a node makes no snapshot that the others do not take", () => {
+  const cluster = new Cluster(IDS, { maxSnapshotBytes: 1000 });
+  cluster.elect(1n);
+  cluster.propose(1n, "x = 1");
+  const event = (bytes: number) => ({ type: "snapshot", index: 1, data: new Uint8Array(bytes) }) as const;
+  assert.throws(() => cluster.step(1n, event(1001)), /it has 1001 bytes, at most 1000/);
+  assert.equal(cluster.node(1n).log.snapshotIndex, 0);
+  cluster.step(1n, event(1000));
+  assert.equal(cluster.node(1n).log.snapshotIndex, 1);
+});
+
+test("pieces of which no more arrive are dropped", () => {
+  for (const ticks of [190, 210]) {
+    // Without a clock of its own: it is no member, and does not ask for votes.
+    const node = new RaftNode({ ...CONFIG, peers: [], joining: true });
+    assert.equal(take(node, piece(0, 300)), 300);
+    for (let tick = 0; tick < ticks; tick++) node.step({ type: "tick" });
+    assert.equal(take(node, piece(300, 300)), ticks === 190 ? 600 : 0);
+    // Each piece is a sign of life.
+    for (let tick = 0; tick < 190; tick++) node.step({ type: "tick" });
+    assert.equal(take(node, piece(600, 300)), ticks === 190 ? 900 : 0);
+  }
+});
+
+test("pieces of another snapshot, leader or term take the place of those before", () => {
+  for (const other of [{ index: 8 }, { index: 10 }, { leader: 3n }, { term: 2 }]) {
+    const node = new RaftNode(CONFIG);
+    assert.equal(take(node, piece(0, 300)), 300);
+    assert.equal(take(node, piece(300, 300, other)), 0);
+    assert.equal(take(node, piece(0, 300, other)), 300);
+    assert.equal(take(node, piece(300, 1, { ...other, done: true })), undefined);
+    assert.equal(node.log.snapshot()?.data.length, 301);
+  }
+});
+
+test("pieces of a byte are held as bytes", () => {
+  const node = RaftNode.withLog({ ...CONFIG, maxSnapshotBytes: 100_000 }, new MemoryLog());
+  for (let offset = 0; offset < 50_000; offset++) assert.equal(take(node, piece(offset, 1)), offset + 1);
+  assert.equal(take(node, piece(50_000, 1, { done: true })), undefined);
+  assert.deepEqual(node.log.snapshot()?.data, new Uint8Array(50_001).fill(9));
+});
