@@ -131,6 +131,12 @@ const GOLDEN: readonly (readonly [string, Message])[] = [
     offset: 1000,
     done: true,
   }],
+  ["010704070100000000000000ac0204020100000000000000feffffffffffffff030102030908", {
+    type: "installSnapshot",
+    term: 7,
+    leader: 1n,
+    snapshot: { ...SNAPSHOT, meta: Uint8Array.of(1, 2, 3) },
+  }],
   ["010800070200000000000000ac02", { type: "installSnapshotReply", term: 7, from: 2n, lastIndex: 300 }],
   ["01080107020000000000000000ea07", {
     type: "installSnapshotReply",
@@ -256,7 +262,7 @@ describe("a message", () => {
   });
 });
 
-/** A message as it arrives: the meta of a snapshot is not sent. The snapshots of a node have none. */
+/** A message as it arrives: without a meta of no bytes, as the snapshots of these nodes have it. */
 function withoutMeta(message: Message): Message {
   if (message.type !== "installSnapshot") return message;
   const { meta, ...snapshot } = message.snapshot;
@@ -329,6 +335,7 @@ describe("bytes that are no message", () => {
     isRefused(fromHex("01 0c 00 07 0100000000000000"), /there is no type 12/);
     isRefused(fromHex("01 09 01 07 0100000000000000"), /timeoutNow has no such flags as 1/);
     isRefused(fromHex("01 07 02 07 0100000000000000 00 00 00"), /the last piece of a snapshot is no piece/);
+    isRefused(fromHex("01 07 05 07 0100000000000000 00 00 00 00 01 09"), /a piece that is not the last has meta/);
   });
 
   it("are refused for a number that is too large, or in more bytes than it needs", () => {
@@ -420,6 +427,21 @@ describe("what is no message", () => {
       const most = message(ids.slice(1));
       assert.deepEqual(decodeMessage(encodeMessage(most)), most);
     }
+  });
+
+  it("has at most 1 MiB of meta, and not none that it speaks of", () => {
+    const message = (bytes: number): Message => {
+      const snapshot = { ...SNAPSHOT, meta: new Uint8Array(bytes) };
+      return { type: "installSnapshot", term: 1, leader: 1n, snapshot };
+    };
+    isNotWritten(message(1024 * 1024 + 1), /at most 1048576 bytes of meta are allowed, found 1048577/);
+    const most = message(1024 * 1024);
+    assert.deepEqual(decodeMessage(encodeMessage(most)), most);
+    isRefused(fromHex("01 07 04 07 0100000000000000 00 00 00 00"), /meta has 0 bytes/);
+    const start = fromHex("01 07 04 07 0100000000000000 00 00 00 818040");
+    const more = new Uint8Array(start.length + 1024 * 1024 + 1);
+    more.set(start);
+    isRefused(more, /meta has 1048577 bytes/);
   });
 
   it("is not written: a piece of a snapshot that does not say whether it is the last", () => {

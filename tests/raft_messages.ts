@@ -43,6 +43,12 @@ const VOTE_REPLY = { term: NUMBER, voteGranted: fc.boolean(), from: ID };
 const ROUND = fc.oneof(fc.constant({}), NUMBER.map((round) => ({ round })));
 const REJECTED = fc.oneof(fc.constant({}), NUMBER.map((rejectedIndex) => ({ rejectedIndex })));
 
+/** Only the last piece of a snapshot has meta, or the whole. */
+const META: fc.Arbitrary<{ meta?: Uint8Array<ArrayBuffer> }> = fc.oneof(
+  fc.constant({}),
+  fc.uint8Array({ minLength: 1, maxLength: 40 }).map((meta) => ({ meta })),
+);
+
 /** A message of each type. */
 const BY_TYPE: { readonly [T in Message["type"]]: fc.Arbitrary<Extract<Message, { type: T }>> } = {
   preVote: fc.record({ type: fc.constant("preVote"), ...VOTE }),
@@ -74,8 +80,15 @@ const BY_TYPE: { readonly [T in Message["type"]]: fc.Arbitrary<Extract<Message, 
     NUMBER,
     ID,
     fc.record({ index: NUMBER, term: NUMBER, config: IDS, data: BYTES }),
-    fc.oneof(fc.constant({}), fc.record({ offset: NUMBER, done: fc.boolean() })),
-  ).map(([term, leader, snapshot, piece]) => ({ type: "installSnapshot", term, leader, snapshot, ...piece })),
+    fc.oneof(
+      fc.tuple(META, fc.constantFrom({}, { done: true })),
+      fc.constant([{}, { done: false }] as [{ meta?: Uint8Array<ArrayBuffer> }, { done?: boolean }]),
+    ),
+    NUMBER,
+  ).map(([term, leader, snapshot, [meta, last], offset]) => ({
+    ...{ type: "installSnapshot", term, leader, snapshot: { ...snapshot, ...meta } },
+    ...last.done === undefined ? {} : { offset, done: last.done },
+  })),
   installSnapshotReply: fc.tuple(
     NUMBER,
     ID,

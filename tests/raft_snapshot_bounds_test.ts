@@ -2,11 +2,64 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type InstallSnapshot, type InstallSnapshotReply, RaftNode, type SendAction } from "../src/raft/mod.ts";
+import {
+  encodeMessage,
+  type InstallSnapshot,
+  type InstallSnapshotReply,
+  type RaftConfig,
+  RaftNode,
+  type SendAction,
+} from "../src/raft/mod.ts";
 import { MemoryLog } from "../mod.ts";
 import { Cluster } from "./raft_cluster.ts";
 
 const IDS = [1n, 2n, 3n];
+
+/** A cluster of which a leader has a snapshot with meta that node 3 needs, and the sizes of the messages that bring it. */
+function withMeta(
+  bytes: number,
+  metaBytes: number,
+  config: Partial<RaftConfig>,
+): { cluster: Cluster; sizes: number[] } {
+  const cluster = new Cluster(IDS, { maxMessageBytes: 20_000, ...config });
+  const leader = cluster.elect(1n);
+  const sizes: number[] = [];
+  cluster.passes = ({ to }) => to !== 3n;
+  cluster.propose(1n, "x = 1");
+  const meta = Uint8Array.from({ length: metaBytes }, (_, i) => i);
+  leader.log.compact(1, { config: IDS, meta, data: new Uint8Array(bytes).fill(7) });
+  cluster.propose(1n, "x = 2");
+  cluster.passes = ({ message }) => {
+    if (message.type === "installSnapshot") sizes.push(encodeMessage(message).length);
+    return true;
+  };
+  cluster.tick(30);
+  return { cluster, sizes };
+}
+
+for (
+  const [how, bytes, metaBytes, config] of [
+    ["with the whole", 5000, 3000, {}],
+    ["with the last piece", 50_000, 3000, {}],
+    ["with the last piece, under flow control", 50_000, 3000, { maxInflightMessages: 10 }],
+    ["behind the last piece, for which it is too large", 15_000, 15_000, {}],
+    ["behind the last piece, for which it is too large, under flow control", 15_000, 15_000, {
+      maxInflightMessages: 10,
+    }],
+    ["without data", 0, 3000, {}],
+    ["without data, in pieces", 0, 3000, { snapshotChunkBytes: 100 }],
+  ] as const
+) {
+  test(`a snapshot's meta is sent ${how}`, () => {
+    const { cluster, sizes } = withMeta(bytes, metaBytes, config);
+    const [sent, taken] = [1n, 3n].map((id) => cluster.node(id).log.snapshot());
+    assert.equal(taken?.meta?.length, metaBytes);
+    assert.deepEqual(taken, sent);
+    assert.ok(Math.max(...sizes) <= 20_000, `messages of ${sizes} bytes`);
+    assert.equal(cluster.node(3n).commitIndex, 2);
+  });
+}
+
 const CONFIG = { id: 1n, peers: [2n, 3n], electionTimeout: [10, 20], maxSnapshotBytes: 1000 } as const;
 
 /** A piece of a snapshot. */

@@ -113,7 +113,7 @@ export interface InstallSnapshot {
   readonly term: Term;
   /** The sender. */
   readonly leader: NodeId;
-  /** The snapshot; if `offset` is there, with a piece of its data. */
+  /** The snapshot; if `offset` is there, with a piece of its data. Only the meta of the last piece counts, or of the whole. */
   readonly snapshot: Snapshot;
   /** Where in the snapshot's data the piece belongs, in bytes. Not there: the data is whole. */
   readonly offset?: number;

@@ -6,7 +6,7 @@
  */
 
 import type { NodeId, Snapshot } from "../api/types.ts";
-import { dataBytesMax, hasFlowControl } from "./config.ts";
+import { type CheckedConfig, dataBytesMax, hasFlowControl } from "./config.ts";
 import type { OutgoingSnapshot, Progress } from "./progress.ts";
 import type { RaftState } from "./state.ts";
 
@@ -48,9 +48,15 @@ function begin(s: RaftState): OutgoingSnapshot {
   return { snapshot, pieceBytes, acknowledged: 0, next: 0, checkpoint: null, requests: 0 };
 }
 
-function pieceBytesOf({ config }: RaftState, { data }: Snapshot): number {
-  if (config.snapshotChunkBytes > 0 || data.length <= dataBytesMax(config)) return config.snapshotChunkBytes;
+function pieceBytesOf({ config }: RaftState, snapshot: Snapshot): number {
+  const { data: { length } } = snapshot;
+  if (config.snapshotChunkBytes > 0 || fitsMeta(config, snapshot, length)) return config.snapshotChunkBytes;
   return Math.min(PIECE_BYTES, dataBytesMax(config));
+}
+
+/** Whether a message with so much of a snapshot's data has room for its meta. Alone, meta goes whatever its size. */
+function fitsMeta(config: CheckedConfig, { meta }: Snapshot, bytes: number): boolean {
+  return bytes === 0 || bytes + (meta?.length ?? 0) <= dataBytesMax(config);
 }
 
 /**
@@ -86,7 +92,7 @@ function sendPiece(
   }
   const data = snapshot.data.subarray(offset, offset + pieceBytes);
   const end = offset + data.length;
-  const done = end === snapshot.data.length;
+  const done = end === snapshot.data.length && fitsMeta(s.config, snapshot, data.length);
   s.send(to, { ...message, snapshot: { ...snapshot, data }, offset, done });
   return done ? null : end;
 }

@@ -440,8 +440,8 @@ export const RAFT_MUTANTS: Mutant[] = [
     name: "raft: a snapshot may be larger than the transport takes",
     file: SNAPSHOT_SENDING,
     edits: [[
-      "if (config.snapshotChunkBytes > 0 || data.length <= dataBytesMax(config)) return",
-      "if (data.length > 0) return",
+      "if (config.snapshotChunkBytes > 0 || fitsMeta(config, snapshot, length)) return",
+      "if (length > 0) return",
     ]],
     dies: "raft_bounds_test",
   },

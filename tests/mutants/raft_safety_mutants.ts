@@ -3,7 +3,9 @@
 import type { Mutant } from "./mutants.ts";
 
 const INCOMING_SNAPSHOT = "src/raft/incoming_snapshot.ts";
+const ENCODE = "src/raft/codec/encode.ts";
 const PLAUSIBLE = "src/raft/plausible.ts";
+const SNAPSHOT_SENDING = "src/raft/snapshot_sending.ts";
 const STEP = "src/raft/step.ts";
 
 /** Mutants of the checks on messages. */
@@ -85,5 +87,17 @@ export const RAFT_SAFETY_MUTANTS: readonly Mutant[] = [
     file: INCOMING_SNAPSHOT,
     edits: [["this.leader === leader && ", ""]],
     dies: "raft_snapshot_bounds_test",
+  },
+  {
+    name: "raft: meta makes a message larger than the transport takes",
+    file: SNAPSHOT_SENDING,
+    edits: [["bytes === 0 || bytes + (meta?.length ?? 0) <=", "bytes === 0 || bytes + 0 * (meta?.length ?? 0) <="]],
+    dies: "raft_snapshot_bounds_test",
+  },
+  {
+    name: "raft: a snapshot is sent without its meta",
+    file: ENCODE,
+    edits: [["return meta === undefined || done === false ? NO_META : meta;", "return NO_META;"]],
+    dies: "raft_codec_test",
   },
 ];

@@ -5,6 +5,7 @@
  */
 
 import type { Index, LogEntry, NodeId, Term } from "../../api/types.ts";
+import { META_BYTES_MAX } from "../../format/snapshot_header.ts";
 import type {
   AppendEntries,
   AppendEntriesReply,
@@ -102,12 +103,21 @@ function readAppendEntriesReply(reader: WireReader, flags: number, term: Term, f
 }
 
 function readInstallSnapshot(reader: WireReader, flags: number, term: Term, leader: NodeId): InstallSnapshot {
-  const meta = { index: reader.number(), term: reader.number(), config: readIds(reader) };
+  const place = { index: reader.number(), term: reader.number(), config: readIds(reader) };
   const isPiece = (flags & FLAG) !== 0;
   const done = (flags & FLAG_2) !== 0;
   if (done && !isPiece) throw reader.error("the last piece of a snapshot is no piece");
   const piece = isPiece ? { offset: reader.number(), done } : {};
-  return { type: "installSnapshot", term, leader, snapshot: { ...meta, data: reader.raw(reader.left) }, ...piece };
+  const meta = (flags & FLAG_3) !== 0 ? { meta: readMeta(reader, !isPiece || done) } : {};
+  const snapshot = { ...place, ...meta, data: reader.raw(reader.left) };
+  return { type: "installSnapshot", term, leader, snapshot, ...piece };
+}
+
+function readMeta(reader: WireReader, isLast: boolean): Uint8Array<ArrayBuffer> {
+  const size = reader.count(1, "bytes of meta");
+  if (size === 0 || size > META_BYTES_MAX) throw reader.error(`meta has ${size} bytes, not 1 to ${META_BYTES_MAX}`);
+  if (!isLast) throw reader.error("a piece that is not the last has meta");
+  return reader.raw(size);
 }
 
 function readRepairReply(reader: WireReader, leads: boolean, term: Term, from: NodeId): RepairReply {

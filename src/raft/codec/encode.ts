@@ -5,6 +5,7 @@
  */
 
 import type { LogEntry, NodeId, Term } from "../../api/types.ts";
+import { META_BYTES_MAX } from "../../format/snapshot_header.ts";
 import { type AppendEntries, type InstallSnapshot, type Message, type RepairReply, senderOf } from "../messages.ts";
 import {
   ENTRY_BYTES_MAX,
@@ -18,6 +19,8 @@ import {
   TYPES,
 } from "./format.ts";
 import { checkNumber, encodingError, ID_BYTES, WireWriter } from "./wire.ts";
+
+const NO_META = new Uint8Array();
 
 /** Version, type, flags, term and sender; and no type has more numbers than five. */
 const FIXED_BYTES_MAX = 3 + NUMBER_BYTES_MAX + ID_BYTES + 5 * NUMBER_BYTES_MAX;
@@ -70,7 +73,8 @@ function payloadBytesMax(message: Message): number {
     case "appendEntries":
       return entriesBytesMax(message.entries);
     case "installSnapshot":
-      return idsBytesMax(message.snapshot.config) + message.snapshot.data.byteLength;
+      return idsBytesMax(message.snapshot.config) + message.snapshot.data.byteLength + NUMBER_BYTES_MAX +
+        metaOf(message).byteLength;
     case "repairReply":
       return idsBytesMax(message.members) + entriesBytesMax(message.entries);
     default:
@@ -94,6 +98,11 @@ function entriesBytesMax(entries: readonly LogEntry[]): number {
   return entries.reduce((sum, { command }) => sum + ENTRY_BYTES_MAX + command.byteLength, NUMBER_BYTES_MAX);
 }
 
+/** The meta that a message carries: with the last piece, the snapshot is installed. */
+function metaOf({ snapshot: { meta }, done }: InstallSnapshot): Uint8Array {
+  return meta === undefined || done === false ? NO_META : meta;
+}
+
 function flagsOf(message: Message): number {
   switch (message.type) {
     case "preVoteReply":
@@ -107,7 +116,8 @@ function flagsOf(message: Message): number {
       return (message.success ? FLAG : 0) | (message.round !== undefined ? FLAG_2 : 0) |
         (message.rejectedIndex !== undefined ? FLAG_3 : 0);
     case "installSnapshot":
-      return (message.offset !== undefined ? FLAG : 0) | (message.done ? FLAG_2 : 0);
+      return (message.offset !== undefined ? FLAG : 0) | (message.done ? FLAG_2 : 0) |
+        (metaOf(message).byteLength > 0 ? FLAG_3 : 0);
     case "installSnapshotReply":
       return message.nextOffset !== undefined ? FLAG : 0;
     case "repairReply":
@@ -180,7 +190,14 @@ function writeTail(writer: WireWriter, termBefore: Term, { index, term, kind, co
   writer.raw(command);
 }
 
-function writeInstallSnapshot(writer: WireWriter, { snapshot, offset, done }: InstallSnapshot): void {
+function writeInstallSnapshot(writer: WireWriter, message: InstallSnapshot): void {
+  const { snapshot, offset, done } = message;
+  const meta = metaOf(message);
+  if (meta.byteLength > META_BYTES_MAX) {
+    throw encodingError(
+      `Cannot encode a message: at most ${META_BYTES_MAX} bytes of meta are allowed, found ${meta.byteLength}`,
+    );
+  }
   if ((offset === undefined) !== (done === undefined)) {
     throw encodingError("Cannot encode a message: a piece of a snapshot has both offset and done, a whole one neither");
   }
@@ -188,6 +205,10 @@ function writeInstallSnapshot(writer: WireWriter, { snapshot, offset, done }: In
   writer.number(snapshot.term, "the snapshot's term");
   writer.ids(snapshot.config);
   if (offset !== undefined) writer.number(offset, "offset");
+  if (meta.byteLength > 0) {
+    writer.number(meta.byteLength, "the size of meta");
+    writer.raw(meta);
+  }
   writer.raw(snapshot.data);
 }
 

@@ -15,7 +15,8 @@
  *                            2 there is a round       [number round], [number rejectedIndex]
  *                            4 there is a rejectedIndex
  *   7  installSnapshot       1 it is a piece          number index, number term, number count, count x (id),
- *                            2 it is the last piece   [number offset], the rest is data
+ *                            2 it is the last piece   [number offset], [number size, meta], the rest is data
+ *                            4 there is meta
  *   8  installSnapshotReply  1 there is a nextOffset  number lastIndex, [number nextOffset]
  *   9  timeoutNow
  *  10  repairRequest                                  number request, number first, number last
@@ -32,8 +33,9 @@
  *  2. every field is there, a number in as few bytes as possible and at most 2^53 - 1,
  *  3. no index or term comes to more than that,
  *  4. there are at most 65,536 entries,
- *  5. there are at most 65,536 ids in a list, and
- *  6. nothing follows.
+ *  5. there are at most 65,536 ids in a list,
+ *  6. there is at most 1 MiB of meta, and none in a piece that is not the last, and
+ *  7. nothing follows.
  *
  * So each message has one form, and what is decoded is well-formed: the entries of `appendEntries` follow on
  * `prevLogIndex` without a gap, those of `repairReply` are in order, and their terms never decrease.
@@ -79,7 +81,7 @@ export const TYPES = [
 export const FLAG = 1;
 /** The second flag of types that have two. */
 export const FLAG_2 = 2;
-/** The third flag of the type that has three. */
+/** The third flag of types that have three. */
 export const FLAG_3 = 4;
 /** All flags that a type has. */
 export const FLAGS_KNOWN: Readonly<Record<Message["type"], number>> = {
@@ -89,7 +91,7 @@ export const FLAGS_KNOWN: Readonly<Record<Message["type"], number>> = {
   requestVoteReply: FLAG,
   appendEntries: FLAG,
   appendEntriesReply: FLAG | FLAG_2 | FLAG_3,
-  installSnapshot: FLAG | FLAG_2,
+  installSnapshot: FLAG | FLAG_2 | FLAG_3,
   installSnapshotReply: FLAG,
   timeoutNow: 0,
   repairRequest: 0,
