@@ -59,6 +59,7 @@ export type {
   TimeoutNow,
 } from "./messages.ts";
 export { senderOf } from "./messages.ts";
+export type { Origin } from "./origin.ts";
 export { RaftNode } from "./raft_node.ts";
 export { MemoryNetwork, MemoryTransport } from "./transport/memory_transport.ts";
 export type { PeerStats } from "./transport/outgoing.ts";

@@ -2,8 +2,11 @@
 
 import type { Mutant } from "./mutants.ts";
 
+const FRAMING = "src/raft/transport/framing.ts";
+const INCOMING = "src/raft/transport/incoming.ts";
 const INCOMING_SNAPSHOT = "src/raft/incoming_snapshot.ts";
 const ENCODE = "src/raft/codec/encode.ts";
+const OUTGOING = "src/raft/transport/outgoing.ts";
 const PLAUSIBLE = "src/raft/plausible.ts";
 const SNAPSHOT_SENDING = "src/raft/snapshot_sending.ts";
 const STEP = "src/raft/step.ts";
@@ -99,5 +102,29 @@ export const RAFT_SAFETY_MUTANTS: readonly Mutant[] = [
     file: ENCODE,
     edits: [["return meta === undefined || done === false ? NO_META : meta;", "return NO_META;"]],
     dies: "raft_codec_test",
+  },
+  {
+    name: "raft transport: a node whose log belongs to another cluster may speak",
+    file: FRAMING,
+    edits: [["return otherCluster(own.origin, theirs.origin);", "return undefined;"]],
+    dies: "raft_origin_test",
+  },
+  {
+    name: "raft transport: a caller is not told that it is of another cluster",
+    file: INCOMING,
+    edits: [["return this.#end(connection, apart, encodeHello(own));", "return this.#end(connection, apart);"]],
+    dies: "raft_origin_test",
+  },
+  {
+    name: "raft transport: a peer does not hear that the log was given to a cluster",
+    file: OUTGOING,
+    edits: [["if (this.#isOutdated()) return", "if (false as boolean) return"]],
+    dies: "raft_origin_test",
+  },
+  {
+    name: "raft transport: the greatest version of the caller is spoken",
+    file: FRAMING,
+    edits: [["Math.min(own.greatest, theirs.greatest)", "theirs.greatest"]],
+    dies: "raft_origin_test",
   },
 ];

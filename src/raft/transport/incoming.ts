@@ -18,11 +18,12 @@ import {
   encodeHello,
   type Hello,
   HELLO_BYTES,
-  isSameCluster,
   PING_MS,
   StreamReader,
+  whatSeparates,
 } from "./framing.ts";
 import { Handshakes, type Stranger } from "./handshakes.ts";
+import type { Origin } from "../origin.ts";
 import { asText } from "./certificates.ts";
 import { NOT_OF_THIS_CLUSTER, whatIsWrongWith } from "./identity.ts";
 import type { Address, CheckedTcpOptions } from "./tcp_options.ts";
@@ -53,6 +54,8 @@ interface Incoming {
   answeredAt: number;
   /** Who called; `undefined` before the hello. */
   peer: NodeId | undefined;
+  /** What the peer's log is; `undefined` if nobody wants to know. */
+  origin: Origin | undefined;
   /** Whether nothing is read because too much is unfinished. */
   isPaused: boolean;
   isClosed: boolean;
@@ -61,7 +64,7 @@ interface Incoming {
 /** Listens, finds out who calls, and hands on what they say. */
 export class IncomingConnections {
   readonly #options: CheckedTcpOptions;
-  readonly #cluster: Uint8Array;
+  readonly #hello: (to: NodeId) => Required<Hello>;
   readonly #receive: Receive;
   readonly #isKnown: (peer: NodeId) => boolean;
   readonly #onPeer: (peer: NodeId) => void;
@@ -77,20 +80,20 @@ export class IncomingConnections {
    * Makes ready to listen.
    *
    * @param options The transport's.
-   * @param cluster What stands for the cluster's name.
+   * @param hello What the transport says to a peer.
    * @param receive Told each message.
    * @param isKnown Whether somebody has said where a peer listens.
    * @param onPeer Told who has called.
    */
   constructor(
     options: CheckedTcpOptions,
-    cluster: Uint8Array,
+    hello: (to: NodeId) => Required<Hello>,
     receive: Receive,
     isKnown: (peer: NodeId) => boolean,
     onPeer: (peer: NodeId) => void,
   ) {
     this.#options = options;
-    this.#cluster = cluster;
+    this.#hello = hello;
     this.#receive = receive;
     this.#isKnown = isKnown;
     this.#onPeer = onPeer;
@@ -168,6 +171,7 @@ export class IncomingConnections {
       silences: 0,
       answeredAt: 0,
       peer: undefined,
+      origin: undefined,
       isPaused: false,
       isClosed: false,
     };
@@ -205,9 +209,12 @@ export class IncomingConnections {
     if (!canBeHello(reader.peek(Math.min(reader.bytes, HELLO_BYTES)))) return this.#end(connection, "it says no hello");
     if (reader.bytes < HELLO_BYTES) return;
     const hello = decodeHello(reader.take(HELLO_BYTES));
+    const own = this.#hello(hello.from);
     const wrong = this.#whatIsWrong(hello, socket);
     if (wrong !== undefined) return this.#end(connection, wrong);
     const { from } = hello;
+    const apart = whatSeparates(own, hello);
+    if (apart !== undefined) return this.#end(connection, apart, encodeHello(own));
     clearTimeout(connection.timer);
     // A peer that calls again knows that the earlier connection is no good.
     const earlier = this.#byPeer.get(from);
@@ -215,10 +222,11 @@ export class IncomingConnections {
     // Whoever is told of that may close the transport.
     if (connection.isClosed) return;
     connection.peer = from;
+    if (this.#options.identity !== undefined) connection.origin = hello.origin;
     this.#byPeer.set(from, connection);
     // What it said before may not be finished.
     if (this.#backlogs.get(from)?.isFull) this.#pause(connection);
-    socket.write(encodeHello({ from: this.#options.id, to: from, cluster: this.#cluster }));
+    socket.write(encodeHello(own));
     connection.answeredAt = performance.now();
     connection.timer = setInterval(() => this.#listenFor(connection), PING_MS);
     this.#options.onEvent({ type: "connected", peer: from, direction: "in" });
@@ -241,9 +249,8 @@ export class IncomingConnections {
     connection.socket.write(ANSWER);
   }
 
-  #whatIsWrong({ from, to, cluster }: Hello, socket: Socket): string | undefined {
+  #whatIsWrong({ from, to }: Hello, socket: Socket): string | undefined {
     const { tls } = this.#options;
-    if (!isSameCluster(cluster, this.#cluster)) return "it is of another cluster";
     if (to !== this.#options.id) return `it wants node ${to}`;
     if (from === this.#options.id) return "it says that it is this node";
     if (this.#byPeer.size >= PEERS_MAX && !this.#byPeer.has(from)) return "too many peers are connected";
@@ -273,7 +280,7 @@ export class IncomingConnections {
   #deliver(connection: Incoming, peer: NodeId, bytes: Uint8Array): void {
     const message = decodeMessage(bytes);
     if (senderOf(message) !== peer) return this.#end(connection, `it speaks for node ${senderOf(message)}`);
-    const finished = this.#receive(message);
+    const finished = this.#receive(message, connection.origin);
     if (finished === undefined) return;
     const backlog = this.#backlogs.get(peer) ?? new Backlog();
     this.#backlogs.set(peer, backlog);
@@ -298,20 +305,22 @@ export class IncomingConnections {
     if (!connection.isPaused && !connection.isClosed) connection.socket.resume();
   }
 
-  #refuse(socket: Socket, reason: string): void {
+  /** Ends a connection without a peer, after a last word that the other end need not take. */
+  #refuse(socket: Socket, reason: string, lastWord?: Uint8Array): void {
     const remote = socket.remoteAddress ?? "an unknown address";
     socket.on("error", () => {});
-    socket.destroy();
+    if (lastWord === undefined) socket.destroy();
+    else socket.end(lastWord, () => socket.destroy());
     this.#options.onEvent({ type: "refused", remote, reason });
   }
 
-  #end(connection: Incoming, reason: string): void {
+  #end(connection: Incoming, reason: string, lastWord?: Uint8Array): void {
     if (connection.isClosed) return;
     connection.isClosed = true;
     clearTimeout(connection.timer);
     this.#all.delete(connection);
     const { peer, socket } = connection;
-    if (peer === undefined) return this.#refuse(socket, reason);
+    if (peer === undefined) return this.#refuse(socket, reason, lastWord);
     if (this.#byPeer.get(peer) === connection) this.#byPeer.delete(peer);
     socket.destroy();
     this.#options.onEvent({ type: "disconnected", peer, direction: "in", reason });

@@ -9,6 +9,7 @@ import type { NodeId } from "../../api/types.ts";
 import { decodeMessage } from "../codec/decode.ts";
 import { encodeMessage } from "../codec/encode.ts";
 import { type Message, senderOf } from "../messages.ts";
+import type { Origin } from "../origin.ts";
 import type { RaftTransport, Receive } from "./transport.ts";
 
 /** What {@link MemoryTransport}s send to each other. */
@@ -39,6 +40,7 @@ export class MemoryTransport implements RaftTransport {
   /** The node whose messages it carries. */
   readonly id: NodeId;
   readonly #network: MemoryNetwork;
+  readonly #identity: (() => Origin) | undefined;
   #receive: Receive | undefined;
   #isClosed = false;
 
@@ -47,10 +49,13 @@ export class MemoryTransport implements RaftTransport {
    *
    * @param id The node whose messages it carries.
    * @param network The network, the same for all nodes.
+   * @param identity The identity of the node's log, which its messages are to be from: `() => log.identity`. Default: the
+   * receiver is told none.
    */
-  constructor(id: NodeId, network: MemoryNetwork) {
+  constructor(id: NodeId, network: MemoryNetwork, identity?: () => Origin) {
     this.id = id;
     this.#network = network;
+    this.#identity = identity;
   }
 
   /**
@@ -82,7 +87,8 @@ export class MemoryTransport implements RaftTransport {
     const { receivers, passes } = this.#network;
     if (this.#isClosed || !passes(this.id, to, message)) return;
     const bytes = encodeMessage(message);
-    setTimeout(() => void receivers.get(to)?.(decodeMessage(bytes)), 0);
+    const origin = this.#identity?.();
+    setTimeout(() => void receivers.get(to)?.(decodeMessage(bytes), origin), 0);
   }
 
   /**

@@ -12,11 +12,12 @@ import {
   canBeHello,
   decodeHello,
   encodeHello,
+  type Hello,
   HELLO_BYTES,
-  isSameCluster,
   PING,
   PING_MS,
   StreamReader,
+  whatSeparates,
 } from "./framing.ts";
 import { asText } from "./certificates.ts";
 import { whatIsWrongWith } from "./identity.ts";
@@ -48,7 +49,9 @@ export class Outgoing {
   readonly #peer: NodeId;
   readonly #address: Address;
   readonly #options: CheckedTcpOptions;
-  readonly #cluster: Uint8Array;
+  readonly #hello: () => Required<Hello>;
+  /** What was said when the connection was made. */
+  #said: Required<Hello> | undefined;
   readonly #outbox: Outbox;
   #socket: Socket | undefined;
   /** `waiting` until the next attempt; `open` when both have said hello. */
@@ -73,13 +76,13 @@ export class Outgoing {
    * @param peer The node at the other end.
    * @param address Where it listens.
    * @param options The transport's.
-   * @param cluster What stands for the cluster's name.
+   * @param hello What the transport says to the peer.
    */
-  constructor(peer: NodeId, address: Address, options: CheckedTcpOptions, cluster: Uint8Array) {
+  constructor(peer: NodeId, address: Address, options: CheckedTcpOptions, hello: () => Required<Hello>) {
     this.#peer = peer;
     this.#address = address;
     this.#options = options;
-    this.#cluster = cluster;
+    this.#hello = hello;
     this.#outbox = new Outbox(options.maxQueueBytes);
     this.#connect();
   }
@@ -177,7 +180,8 @@ export class Outgoing {
     const { tls } = this.#options;
     const wrong = tls === undefined ? undefined : whatIsWrongWith(socket as TLSSocket, this.#peer, tls);
     if (wrong !== undefined) return this.#fail(socket, wrong);
-    socket.write(encodeHello({ from: this.#options.id, to: this.#peer, cluster: this.#cluster }));
+    this.#said = this.#hello();
+    socket.write(encodeHello(this.#said));
   }
 
   #readHello(socket: Socket, reader: StreamReader): void {
@@ -188,7 +192,8 @@ export class Outgoing {
       const hello = decodeHello(reader.take(HELLO_BYTES));
       if (hello.from !== this.#peer) return this.#fail(socket, `it is node ${hello.from}`);
       if (hello.to !== this.#options.id) return this.#fail(socket, `it means node ${hello.to}`);
-      if (!isSameCluster(hello.cluster, this.#cluster)) return this.#fail(socket, "it is of another cluster");
+      const apart = whatSeparates(this.#said!, hello);
+      if (apart !== undefined) return this.#fail(socket, apart);
     } catch (error) {
       return this.#fail(socket, (error as Error).message);
     }
@@ -215,12 +220,19 @@ export class Outgoing {
     const pause = Math.min(PING_MS, timeout / 4);
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => {
+      if (this.#isOutdated()) return this.#fail(socket, "this node's log belongs to a cluster now");
       if (this.#unanswered * pause >= timeout) return this.#fail(socket, `the peer does not answer for ${timeout} ms`);
       this.#unanswered++;
       // What blocks it is a sign of life to the peer, or will never arrive: and may end in the middle of a message.
       if (!this.#isBlocked) this.#isBlocked = !socket.write(PING);
       this.#pingLater(socket);
     }, pause);
+  }
+
+  /** Whether the log is another one than the peer was told of: it may have been given to a cluster. */
+  #isOutdated(): boolean {
+    const { cluster, incarnation } = this.#hello().origin;
+    return cluster !== this.#said!.origin.cluster || incarnation !== this.#said!.origin.incarnation;
   }
 
   /** Writes until the socket has enough. */

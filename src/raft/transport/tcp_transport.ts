@@ -8,7 +8,7 @@ import { WalLogError } from "../../api/errors.ts";
 import type { NodeId } from "../../api/types.ts";
 import { encodeBehind } from "../codec/encode.ts";
 import { type Message, senderOf } from "../messages.ts";
-import { clusterDigest, FRAME_LENGTH_BYTES } from "./framing.ts";
+import { clusterDigest, FRAME_LENGTH_BYTES, type Hello, VERSIONS } from "./framing.ts";
 import { IncomingConnections } from "./incoming.ts";
 import { Outgoing, type PeerStats } from "./outgoing.ts";
 import { type Address, checkAddress, type CheckedTcpOptions, checkId, checkTcpOptions } from "./tcp_options.ts";
@@ -25,7 +25,9 @@ import type { RaftTransport, Receive } from "./transport.ts";
  *
  * With `tls`, a caller without a certificate of the cluster's authority is refused before it can say anything, and a peer
  * without one, or with another node's, is told nothing. A caller must be the node that its certificate names, everyone
- * must name the same cluster, and messages are taken only from the node that the caller said to be. At most 256 peers
+ * must name the same cluster, and messages are taken only from the node that the caller said to be. With `identity`, two
+ * nodes whose logs belong to different clusters refuse each other, whatever their clusters' names, and the receiver is told
+ * which log a message comes from. At most 256 peers
  * can be connected to a node at once; without `tls`, at most 8 of which nobody has said where they listen. In Deno it
  * takes `--allow-net`.
  *
@@ -80,7 +82,7 @@ export class TcpTransport implements RaftTransport {
   /**
    * Listens, and connects to all peers.
    *
-   * @param receive Told each message.
+   * @param receive Told each message, and with `identity`, which log it comes from.
    * @returns When it listens. Rejects with `IO` if it cannot, and with `INVALID_ARGUMENT` for certificates that the runtime
    *   refuses.
    * @throws {WalLogError} `CLOSED`, also if it is closed meanwhile; `INVALID_ARGUMENT` if it was started before, unless
@@ -110,7 +112,7 @@ export class TcpTransport implements RaftTransport {
     try {
       const onPeer = (peer: NodeId) => this.#outgoing.get(peer)?.wake();
       const isKnown = (peer: NodeId) => this.#addresses.has(peer);
-      return new IncomingConnections(this.#options, this.#cluster, receive, isKnown, onPeer);
+      return new IncomingConnections(this.#options, (to) => this.#hello(to), receive, isKnown, onPeer);
     } catch (cause) {
       const reason = (cause as Error).message;
       throw new WalLogError("INVALID_ARGUMENT", `Cannot start the transport: ${reason}`, { cause });
@@ -201,6 +203,13 @@ export class TcpTransport implements RaftTransport {
   }
 
   #connect(id: NodeId, address: Address): void {
-    this.#outgoing.set(id, new Outgoing(id, address, this.#options, this.#cluster));
+    this.#outgoing.set(id, new Outgoing(id, address, this.#options, () => this.#hello(id)));
+  }
+
+  /** What is said to a peer first. */
+  #hello(to: NodeId): Required<Hello> {
+    const { id, identity } = this.#options;
+    const { cluster, incarnation } = identity?.() ?? { cluster: undefined, incarnation: undefined };
+    return { from: id, to, cluster: this.#cluster, origin: { cluster, incarnation }, versions: VERSIONS };
   }
 }

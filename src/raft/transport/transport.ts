@@ -6,12 +6,14 @@
 
 import type { NodeId } from "../../api/types.ts";
 import type { Message } from "../messages.ts";
+import type { Origin } from "../origin.ts";
 
 /**
- * Takes a message that has arrived. As long as what it returns is not settled, the message counts as unfinished, and a
+ * Takes a message that has arrived. `origin` is the log that it comes from, if the transport knows: pass it on as
+ * `MessageEvent.origin`. As long as what it returns is not settled, the message counts as unfinished, and a
  * transport may read no more of that peer's while too many are. It must neither throw nor reject.
  */
-export type Receive = (message: Message) => void | PromiseLike<unknown>;
+export type Receive = (message: Message, origin?: Origin) => void | PromiseLike<unknown>;
 
 /**
  * Carries a node's messages. Raft takes it that messages get lost, overtaken and doubled, and so a transport may do all
