@@ -7,6 +7,7 @@
 import { type Action, type Message, type RaftConfig, type RaftEvent, RaftNode } from "../src/raft/mod.ts";
 import type { Index, NodeId, RaftLog } from "../src/api/types.ts";
 import { MemoryLog } from "../src/api/memory_log.ts";
+import { originOf } from "../src/raft/origin.ts";
 
 /** A message on its way. */
 export interface Letter {
@@ -60,9 +61,11 @@ export class Cluster {
     const actions = this.node(id).step(event);
     this.#carryOut(id, actions);
     for (let letter = this.#underWay.shift(); letter !== undefined; letter = this.#underWay.shift()) {
-      const { to, message } = letter;
+      const { from, to, message } = letter;
+      const origin = originOf(this.node(from).log);
       const node = this.nodes.get(to);
-      if (node !== undefined) this.#carryOut(to, node.step({ type: "message", message }));
+      if (node === undefined) continue;
+      this.#carryOut(to, node.step({ type: "message", message, ...origin === undefined ? {} : { origin } }));
     }
     return actions;
   }

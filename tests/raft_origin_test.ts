@@ -118,10 +118,9 @@ describe("a node of the next version", () => {
 
 describe("nodes whose logs belong to different clusters", () => {
   it("refuse each other, and both say so", async () => {
-    const options = (
-      cluster: string,
-    ) => ({ identity: () => said(cluster), reconnectDelay: [HOUR_MS, HOUR_MS] } as const);
-    const [one, two] = await Promise.all([new Probe(1n, options(ONE)).start(), new Probe(2n, options(OTHER)).start()]);
+    const one = new Probe(1n, { reconnectDelay: [HOUR_MS, HOUR_MS] });
+    const two = new Probe(2n, { reconnectDelay: [HOUR_MS, HOUR_MS] });
+    await Promise.all([one.start(undefined, () => said(ONE)), two.start(undefined, () => said(OTHER))]);
     one.transport.setPeer(2n, two.address);
     await until(() => one.reasons.length > 0 && two.reasons.length > 0, "refused");
     assert.deepEqual(one.reasons, [`it belongs to the cluster ${OTHER}, and this node to ${ONE}`]);
@@ -135,9 +134,10 @@ describe("the receiver of a message", () => {
   it("is told which log it comes from, if it wants to know", async () => {
     for (const isAsked of [true, false]) {
       const origins: (Origin | undefined)[] = [];
-      const one = new Probe(1n, isAsked ? { identity: () => said(ONE) } : {});
-      await one.transport.start((_, origin) => void origins.push(origin));
-      const two = await new Probe(2n, { identity: () => said(undefined), peers: [[1n, one.address]] }).start();
+      const one = new Probe(1n);
+      await one.start((_, origin) => void origins.push(origin), isAsked ? () => said(ONE) : undefined);
+      const two = new Probe(2n, { peers: [[1n, one.address]] });
+      await two.start(undefined, () => said(undefined));
       await until(() => two.isConnectedTo(1n), "connected");
       two.transport.send(1n, vote(1, 2n));
       await until(() => origins.length === 1, "received");
@@ -148,11 +148,11 @@ describe("the receiver of a message", () => {
 
   it("hears of it when the log is given to a cluster", async () => {
     const origins: (Origin | undefined)[] = [];
-    const one = new Probe(1n, { identity: () => said(ONE) });
-    await one.transport.start((_, origin) => void origins.push(origin));
+    const one = new Probe(1n);
+    await one.start((_, origin) => void origins.push(origin), () => said(ONE));
     const log: { cluster?: string } = {};
-    const options = { identity: () => said(log.cluster), reconnectDelay: [1, 1] as const };
-    const two = await new Probe(2n, { ...options, peers: [[1n, one.address]] }).start();
+    const two = new Probe(2n, { reconnectDelay: [1, 1], peers: [[1n, one.address]] });
+    await two.start(undefined, () => said(log.cluster));
     await until(() => two.isConnectedTo(1n), "connected");
     log.cluster = ONE;
     await until(() => two.transport.stats().get(1n)!.connections === 2, "connected again");
@@ -164,8 +164,9 @@ describe("the receiver of a message", () => {
 
   it("is told by a network within a process too", async () => {
     const network = new MemoryNetwork();
-    const [one, two] = [new MemoryTransport(1n, network), new MemoryTransport(2n, network, () => said(ONE))];
+    const [one, two] = [new MemoryTransport(1n, network), new MemoryTransport(2n, network)];
     const arrived = new Promise((resolve) => void one.start((_, origin) => resolve(origin)));
+    await two.start(() => {}, () => said(ONE));
     two.send(1n, vote(1, 2n));
     assert.deepEqual(await arrived, said(ONE));
   });

@@ -125,6 +125,12 @@ export class WatchedLog implements RaftLog {
   get damaged(): WalLog["damaged"] {
     return this.#log.damaged;
   }
+  get identity(): WalLog["identity"] {
+    return this.#log.identity;
+  }
+  foundCluster(id: string): void {
+    this.#log.foundCluster(id);
+  }
   get lost(): WalLog["lost"] {
     return this.#log.lost;
   }

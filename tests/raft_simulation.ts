@@ -7,7 +7,7 @@
  */
 
 import { resolve } from "node:path";
-import { type Action, type Message, type RaftConfig, type RaftEvent, RaftNode } from "../src/raft/mod.ts";
+import { type Action, type Message, type Origin, type RaftConfig, type RaftEvent, RaftNode } from "../src/raft/mod.ts";
 import { type Index, type NodeId, type Term, WalLog, WalLogError } from "../mod.ts";
 import { CHECKPOINT_BYTES } from "../src/format/checkpoint.ts";
 import { PowerLoss, Random, SimulatedDisk } from "../src/testing/mod.ts";
@@ -29,6 +29,8 @@ interface Letter {
   readonly from: NodeId;
   readonly to: NodeId;
   readonly message: Message;
+  /** The log that it comes from. */
+  readonly origin: Origin;
 }
 
 /** A machine with its disk, and the process on it, if one runs. */
@@ -265,7 +267,7 @@ class Simulation {
     const { id, state } = machine;
     switch (action.type) {
       case "send":
-        return this.#send({ from: id, to: action.to, message: action.message });
+        return this.#send({ from: id, to: action.to, message: action.message, origin: machine.log!.identity });
       case "apply": {
         const digest = hash(`${state.digest} ${action.index} ${action.term} ${decode(action.command)}`);
         machine.state = { index: action.index, digest };
@@ -293,6 +295,10 @@ class Simulation {
       case "readReady":
         this.#safety.read(action.index, this.#reads[action.id]!.acknowledged);
         return this.#count("read");
+      case "memberLost":
+        // Damage that takes all segments along makes another log of it.
+        this.#safety.require(this.#rots, "Members keep their logs", () => `${id} says that ${action.id} has not`);
+        return this.#count("memberLost");
       case "membershipChanged":
         this.#tell(`${id} has members ${action.members}, learners ${action.learners ?? "none"}`);
         return this.#count("membershipChanged");
@@ -325,7 +331,7 @@ class Simulation {
     const machine = this.#machines.get(letter.to);
     if (machine?.node === undefined || this.#sides.get(letter.from) !== this.#sides.get(letter.to)) return;
     this.#count("delivered");
-    this.#step(machine, { type: "message", message: letter.message });
+    this.#step(machine, { type: "message", message: letter.message, origin: letter.origin });
   }
 
   #tick(): void {
@@ -488,9 +494,9 @@ class Simulation {
       for (const machine of this.#running) this.#step(machine, { type: "tick" });
       await this.#settle(50);
       const letters = this.#letters.splice(0);
-      for (const { to, message } of letters) {
+      for (const { to, message, origin } of letters) {
         const machine = this.#machines.get(to);
-        if (machine?.node !== undefined) this.#step(machine, { type: "message", message });
+        if (machine?.node !== undefined) this.#step(machine, { type: "message", message, origin });
         if (this.#isAsync) await this.#settle(4);
       }
       const leader = this.#running.find(({ node }) => node!.isLeader);

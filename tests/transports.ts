@@ -10,6 +10,8 @@ import { connect, type Socket } from "node:net";
 import {
   type Address,
   type Message,
+  type Origin,
+  type Receive,
   TcpTransport,
   type TcpTransportOptions,
   type TransportEvent,
@@ -67,11 +69,11 @@ export class Probe {
   }
 
   /** Starts it; takes note of what it receives, or does with it what it is told. */
-  async start(receive: (message: Message) => void | PromiseLike<unknown> = () => {}): Promise<this> {
-    await this.transport.start((message) => {
+  async start(receive: Receive = () => {}, identity?: () => Origin): Promise<this> {
+    await this.transport.start((message, origin) => {
       this.received.push(message);
-      return receive(message);
-    });
+      return receive(message, origin);
+    }, identity);
     return this;
   }
 

@@ -109,7 +109,10 @@ export class Replica {
     // What is damaged can be fetched from the other replicas; so damage is no reason not to start.
     const log = await WalLog.open(options.folder, { onDamage: "keep" });
     const replica = new Replica(options, log);
-    await options.transport.start((message) => replica.#step({ type: "message", message }));
+    await options.transport.start(
+      (message, origin) => replica.#step({ type: "message", message, origin }),
+      () => log.identity,
+    );
     replica.#clock = setInterval(() => replica.#tick(), options.tickMs);
     return replica;
   }
@@ -243,6 +246,12 @@ export class Replica {
         case "readReady":
           // Everything up to the index was applied by actions before this one.
           this.#reads.get(action.id)?.resolve();
+          break;
+        case "refused":
+          console.error(`Replica ${this.#node.id} refuses replica ${action.from}: ${action.reason}`);
+          break;
+        case "memberLost":
+          console.error(`Replica ${this.#node.id}: replica ${action.id} has lost its log; remove it, and add it anew`);
           break;
         case "readFailed":
           this.#reads.get(action.id)?.reject(this.#notLeader());

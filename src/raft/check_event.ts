@@ -11,6 +11,7 @@ import type { LogEntry } from "../api/types.ts";
 import { checkEntry } from "../api/validate.ts";
 import { checkSnapshot } from "../api/validate_snapshot.ts";
 import { isNodeId } from "./config.ts";
+import { checkOrigin } from "./origin.ts";
 import { type Message, senderOf } from "./messages.ts";
 import type { RaftEvent } from "./types.ts";
 
@@ -42,6 +43,7 @@ export function checkEvent(event: RaftEvent): void {
     case "applyMore":
       return;
     case "message":
+      checkOrigin(event.origin);
       return checkMessage(event.message);
     case "propose":
       return requireBytes(event.command, "a command");

@@ -6,6 +6,7 @@
 
 import type { Index, NodeId, Term } from "../api/types.ts";
 import { commitByQuorum } from "./commit.ts";
+import { isReplaced } from "./identities.ts";
 import { encodeMembership } from "./membership.ts";
 import type { PreVote, PreVoteReply, RequestVote, RequestVoteReply, TimeoutNow } from "./messages.ts";
 import { newProgress } from "./progress.ts";
@@ -15,7 +16,7 @@ import type { RaftState } from "./state.ts";
 
 /** No leader was heard of: asks whether an election would be won, without beginning a term (dissertation 9.6). */
 export function beginPreVote(s: RaftState): void {
-  if (!s.isMember && !mustFinishRemoval(s)) return;
+  if ((!s.isMember && !mustFinishRemoval(s)) || isReplaced(s)) return;
   restartElectionTimer(s);
   s.leader = null;
   s.role = "follower";
@@ -85,7 +86,7 @@ function hasLeader(s: RaftState): boolean {
 /** A node asks whether it would get a vote. */
 export function onPreVote(s: RaftState, message: PreVote): void {
   const voteGranted = message.term >= s.term && !hasLeader(s) &&
-    isUpToDate(s, message.lastLogIndex, message.lastLogTerm);
+    isUpToDate(s, message.lastLogIndex, message.lastLogTerm) && !isReplaced(s);
   s.send(message.candidate, { type: "preVoteReply", term: s.term, voteGranted, from: s.id });
 }
 
@@ -104,7 +105,7 @@ export function onRequestVote(s: RaftState, message: RequestVote): void {
   if (message.term > s.term) enterTerm(s, message.term);
   const { candidate } = message;
   const voteGranted = message.term === s.term && (s.votedFor === null || s.votedFor === candidate) &&
-    isUpToDate(s, message.lastLogIndex, message.lastLogTerm);
+    isUpToDate(s, message.lastLogIndex, message.lastLogTerm) && !isReplaced(s);
   if (voteGranted) {
     persistVote(s, s.term, candidate);
     restartElectionTimer(s);
@@ -121,5 +122,5 @@ export function onRequestVoteReply(s: RaftState, reply: RequestVoteReply): void 
 
 /** The leader hands over to this node. */
 export function onTimeoutNow(s: RaftState, message: TimeoutNow): void {
-  if (message.term === s.term && s.isMember) beginElection(s, true);
+  if (message.term === s.term && s.isMember && !isReplaced(s)) beginElection(s, true);
 }

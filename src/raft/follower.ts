@@ -152,14 +152,14 @@ export function knownTerm(log: RaftLog, index: Index): Term | undefined {
 }
 
 function install(s: RaftState, snapshot: InstallSnapshot["snapshot"]): void {
-  const { index, term, config, data } = snapshot;
+  const { index, term, data } = snapshot;
   const before = s.membership.latest;
   // Of a damaged log, what the entry at its index was may not be known: who heals it has decided about what follows.
   if (s.healing === null) s.writer.applySnapshot(snapshot);
   else s.writer.applySnapshot(snapshot, { force: true });
   s.writer.flush();
   s.trailing.installed(index);
-  s.membership.restore(index, config, s.log.lastIndex > index);
+  s.membership.restore(snapshot, s.log.lastIndex > index);
   // Entries behind the snapshot stay committed. A damaged log may have lost them.
   s.commitIndex = s.healing === null ? Math.max(s.commitIndex, index) : index;
   s.lastApplied = index;

@@ -2,13 +2,20 @@
  * Who belongs to the cluster: the latest configuration in the log, committed or not.
  *
  * In the log and in snapshots, a configuration is one list of ids: the voting members, ascending; then, if there are
- * learners, the first member again, which no list of members could hold, and the learners, ascending.
+ * learners, the first member again, which no list of members could hold, and the learners, ascending. An entry goes on, if
+ * the incarnations of logs are known, with the first member once more, and for each node three numbers: its id, and the
+ * incarnation's bytes in two halves. A snapshot has them in its meta.
  *
  * @module
  */
 
 import { WalLogError } from "../api/errors.ts";
-import type { Index, NewEntry, NodeId, RaftLog } from "../api/types.ts";
+import type { Index, NewEntry, NodeId, RaftLog, SnapshotMeta } from "../api/types.ts";
+import { UUID_BYTES, uuidBytes, uuidText } from "./origin.ts";
+import { decodeMeta } from "./snapshot_meta.ts";
+
+/** An id, and the incarnation of a log. */
+const INCARNATION_BYTES = 8 + UUID_BYTES;
 
 /** Bytes read from the log at once, looking for configurations. */
 const SCAN_BYTES = 256 * 1024;
@@ -23,6 +30,8 @@ export interface Membership {
   readonly members: readonly NodeId[];
   /** Who is only sent entries, ascending. */
   readonly learners: readonly NodeId[];
+  /** The incarnations of their logs, as far as they are known. */
+  readonly incarnations?: ReadonlyMap<NodeId, string>;
 }
 
 /** Ids in ascending order, each once. */
@@ -52,13 +61,21 @@ export function fromList(index: Index, list: readonly NodeId[]): Membership {
  * A configuration as an entry's command.
  *
  * @param membership The configuration.
- * @returns Its list, eight bytes an id, little-endian.
+ * @returns Its list, eight bytes a number, little-endian.
  */
 export function encodeMembership(membership: Omit<Membership, "index">): Uint8Array<ArrayBuffer> {
+  const { members, learners, incarnations = new Map<NodeId, string>() } = membership;
   const list = toList(membership);
-  const bytes = new Uint8Array(list.length * 8);
+  if (incarnations.size > 0) list.push(...learners.length === 0 ? [members[0]!, members[0]!] : [members[0]!]);
+  const bytes = new Uint8Array((list.length + 3 * incarnations.size) * 8);
   const view = new DataView(bytes.buffer);
   list.forEach((id, i) => view.setBigUint64(i * 8, id, true));
+  let at = list.length * 8;
+  for (const [id, incarnation] of incarnations) {
+    view.setBigUint64(at, id, true);
+    bytes.set(uuidBytes(incarnation), at + 8);
+    at += INCARNATION_BYTES;
+  }
   return bytes;
 }
 
@@ -70,15 +87,24 @@ export function encodeMembership(membership: Omit<Membership, "index">): Uint8Ar
  * @throws {WalLogError} `INVALID_ARGUMENT` if the command is none.
  */
 export function decodeMembership({ index, command }: Pick<NewEntry, "index" | "command">): Membership {
-  if (command.byteLength % 8 !== 0) {
-    throw new WalLogError(
-      "INVALID_ARGUMENT",
-      `Cannot read the configuration at index ${index}: expected 8 bytes an id, found ${command.byteLength} bytes`,
-    );
+  const { byteLength } = command;
+  if (byteLength % 8 !== 0) throw notReadable(index, `expected 8 bytes a number, found ${byteLength} bytes`);
+  const view = new DataView(command.buffer, command.byteOffset, byteLength);
+  const list = Array.from({ length: byteLength / 8 }, (_, i) => view.getBigUint64(i * 8, true));
+  const learnersFrom = list.indexOf(list[0]!, 1) + 1;
+  const end = learnersFrom === 0 ? -1 : list.indexOf(list[0]!, learnersFrom);
+  if (end < 0) return fromList(index, list);
+  if ((list.length - end - 1) % 3 !== 0) throw notReadable(index, `${list.length} numbers cannot hold incarnations`);
+  const incarnations = new Map<NodeId, string>();
+  for (let at = (end + 1) * 8; at < byteLength; at += INCARNATION_BYTES) {
+    const incarnation = uuidText(command.subarray(at + 8, at + INCARNATION_BYTES));
+    if (incarnation !== undefined) incarnations.set(view.getBigUint64(at, true), incarnation);
   }
-  const view = new DataView(command.buffer, command.byteOffset, command.byteLength);
-  const list = Array.from({ length: command.byteLength / 8 }, (_, i) => view.getBigUint64(i * 8, true));
-  return fromList(index, list);
+  return { ...fromList(index, list.slice(0, end)), incarnations };
+}
+
+function notReadable(index: Index, reason: string): WalLogError {
+  return new WalLogError("INVALID_ARGUMENT", `Cannot read the configuration at index ${index}: ${reason}`);
 }
 
 /** The result of reading; nothing if what is to be read is damaged. */
@@ -91,8 +117,12 @@ function unlessDamaged<T>(read: () => T, code: "DAMAGED_ENTRY" | "CORRUPT"): T |
   }
 }
 
-function snapshotConfig(log: RaftLog): readonly NodeId[] {
-  return unlessDamaged(() => log.snapshot(), "CORRUPT")?.config ?? [];
+/** What the snapshot says; what the node was told if it says nothing, or is damaged. */
+function snapshotMembership(log: RaftLog, initial: readonly NodeId[]): Membership {
+  const { snapshotIndex } = log;
+  const snapshot = snapshotIndex === 0 ? undefined : unlessDamaged(() => log.snapshot(), "CORRUPT");
+  if (snapshot === undefined || snapshot.config.length === 0) return fromList(snapshotIndex, initial);
+  return { ...fromList(snapshotIndex, snapshot.config), incarnations: decodeMeta(snapshot.meta).incarnations };
 }
 
 /** The configurations that a node's log holds, oldest first. */
@@ -110,8 +140,7 @@ export class MembershipHistory {
    */
   constructor(log: RaftLog, initial: readonly NodeId[]) {
     const { snapshotIndex } = log;
-    const config = snapshotIndex === 0 ? [] : snapshotConfig(log);
-    this.#history = [fromList(snapshotIndex, config.length > 0 ? config : initial)];
+    this.#history = [snapshotMembership(log, initial)];
     const unreadable: Index[] = [];
     for (let next = snapshotIndex + 1; next <= log.lastIndex;) {
       const entries = unlessDamaged(
@@ -173,8 +202,9 @@ export class MembershipHistory {
   }
 
   /** Takes over what another node's snapshot says, if it says anything; `keepsTail` if the log goes on behind it. */
-  restore(index: Index, config: readonly NodeId[], keepsTail: boolean): void {
+  restore({ index, config, meta }: SnapshotMeta, keepsTail: boolean): void {
     const tail = keepsTail ? this.#history.filter((one) => one.index > index) : [];
-    this.#history = [config.length > 0 ? fromList(index, config) : { ...this.#history[0]!, index }, ...tail];
+    const said = { ...fromList(index, config), incarnations: decodeMeta(meta).incarnations };
+    this.#history = [config.length > 0 ? said : { ...this.#history[0]!, index }, ...tail];
   }
 }

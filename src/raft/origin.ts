@@ -6,6 +6,8 @@
  */
 
 import { Buffer } from "node:buffer";
+import { WalLogError } from "../api/errors.ts";
+import type { RaftLog } from "../api/types.ts";
 
 /** What a node's log is, as `WalLog.identity` has it. */
 export interface Origin {
@@ -15,9 +17,32 @@ export interface Origin {
   readonly incarnation: string | undefined;
 }
 
+/** A log that knows what it is, as `WalLog` does. */
+export interface IdentifiedLog extends RaftLog {
+  /** What it is. */
+  readonly identity: Origin;
+  /** See `WalLog.foundCluster`. */
+  foundCluster(id: string): void;
+}
+
+function isIdentified(log: RaftLog): log is IdentifiedLog {
+  return "identity" in log && "foundCluster" in log;
+}
+
+/**
+ * What a node's log is.
+ *
+ * @param log The log.
+ * @returns Its identity; `undefined` if it has none.
+ */
+export function originOf(log: RaftLog): Origin | undefined {
+  return isIdentified(log) ? log.identity : undefined;
+}
+
 /** The size of a UUID. */
 export const UUID_BYTES = 16;
 
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 const ZERO = new Uint8Array(UUID_BYTES);
 
 /**
@@ -51,4 +76,19 @@ export function uuidText(bytes: Uint8Array): string | undefined {
 export function otherCluster(own: Origin, theirs: Origin): string | undefined {
   if (own.cluster === undefined || theirs.cluster === undefined || own.cluster === theirs.cluster) return undefined;
   return `it belongs to the cluster ${theirs.cluster}, and this node to ${own.cluster}`;
+}
+
+/**
+ * Refuses what is no origin.
+ *
+ * @param origin Anything.
+ * @throws {WalLogError} `INVALID_ARGUMENT`.
+ */
+export function checkOrigin(origin: unknown): void {
+  if (origin === undefined) return;
+  const { cluster, incarnation } = (origin ?? {}) as Partial<Record<keyof Origin, unknown>>;
+  for (const uuid of [cluster, incarnation]) {
+    if (uuid === undefined || (typeof uuid === "string" && UUID.test(uuid))) continue;
+    throw new WalLogError("INVALID_ARGUMENT", "Cannot step: the ids of a message's origin must be UUIDs in lower case");
+  }
 }

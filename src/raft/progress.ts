@@ -27,6 +27,11 @@ export interface Progress {
   readonly inflights: Outstanding;
   /** Answers since the last heartbeat that take back what the node acknowledged. */
   denials: number;
+  /**
+   * What the node acknowledged before it denied it, and the round of the heartbeat that is to show whether it means it;
+   * `null` if it has not denied anything, or took it back.
+   */
+  denied: { readonly match: Index; readonly round: number } | null;
   /** Whether the node was heard from since the leader last counted. */
   isActive: boolean;
   /** The greatest round of heartbeats that the node has answered. */
@@ -76,6 +81,7 @@ export function newProgress(lastIndex: Index, tick: number): Progress {
     next: lastIndex + 1,
     inflights: new Outstanding(),
     denials: 0,
+    denied: null,
     isActive: true,
     round: 0,
     outgoing: null,

@@ -48,7 +48,7 @@ export function removeServer(s: RaftState, id: NodeId): void {
  * Whether the cluster can be changed: the last change must be committed, and an entry of the leader's own term. Without
  * the second, two changes by different leaders can overlap, and decide by majorities that do not (Ongaro, 2015).
  */
-function canChange(s: RaftState): boolean {
+export function canChange(s: RaftState): boolean {
   return s.membership.latest.index <= s.commitIndex && s.log.termAt(s.commitIndex) === s.term;
 }
 
@@ -70,7 +70,7 @@ function change(
         `${s.term} are committed, found commit index ${s.commitIndex}`,
     );
   }
-  const wanted = { members: sortedIds(members), learners: sortedIds(learners) };
+  const wanted = withIncarnations(s, { members: sortedIds(members), learners: sortedIds(learners) });
   const before = s.membership.latest;
   if (sameIds(before.members, wanted.members) && sameIds(before.learners, wanted.learners)) return;
   if (wanted.members.length === 0) {
@@ -79,16 +79,31 @@ function change(
   begin(s, before, wanted);
 }
 
+/** Whose logs are known, of those who stay. Who is removed and added anew begins anew. */
+function withIncarnations({ membership }: RaftState, wanted: Omit<Membership, "index">): Omit<Membership, "index"> {
+  const known = [...membership.latest.incarnations ?? []];
+  const stays = (id: NodeId) => wanted.members.includes(id) || wanted.learners.includes(id);
+  return { ...wanted, incarnations: new Map(known.filter(([id]) => stays(id))) };
+}
+
 /** The change counts from here on: for the leader when it is appended, for the others when it arrives. */
 function begin(s: RaftState, before: Membership, wanted: Omit<Membership, "index">): void {
   appendOwn(s, "config", encodeMembership(wanted));
   announceMembers(s, before);
   const others = new Set(s.others);
-  for (const id of s.progress.keys()) if (!others.has(id)) s.progress.delete(id);
+  for (const id of s.progress.keys()) if (!others.has(id)) forget(s, id);
   for (const id of others) if (!s.progress.has(id)) s.progress.set(id, newProgress(s.log.lastIndex, s.now));
   broadcast(s);
   // Without those who are no longer asked, the change may be committed by what is there, with nobody to answer.
   commitByQuorum(s);
+}
+
+/** Forgets a node that was removed. */
+function forget(s: RaftState, id: NodeId): void {
+  s.progress.delete(id);
+  s.seen.delete(id);
+  s.lost.delete(id);
+  s.told.delete(id);
 }
 
 /**

@@ -114,6 +114,19 @@ export function askAll(s: RaftState): void {
   }
 }
 
+/** Asks a node whether it has what it acknowledged, or the snapshot that includes it: with a heartbeat of a round. */
+export function askAgain(s: RaftState, to: NodeId, { match, round }: { match: Index; round: number }): void {
+  const prevLogIndex = Math.max(match, s.trailing.firstIndex - 1);
+  const message = {
+    type: "appendEntries",
+    term: s.term,
+    leader: s.id,
+    entries: [],
+    leaderCommit: s.commitIndex,
+  } as const;
+  s.send(to, { ...message, prevLogIndex, prevLogTerm: s.log.termAt(prevLogIndex)!, round });
+}
+
 /** Appends an entry of the leader's own. */
 export function appendOwn(s: RaftState, kind: LogEntry["kind"], command: Uint8Array): void {
   const entry: Required<NewEntry> = { term: s.term, index: s.log.lastIndex + 1, kind, command };

@@ -11,8 +11,9 @@ import { hasFlowControl } from "./config.ts";
 import type { AppendEntriesReply, InstallSnapshotReply } from "./messages.ts";
 import { endSnapshot, type Progress } from "./progress.ts";
 import { promoteIfCaughtUp } from "./reconfiguration.ts";
-import { sendNext, sendPending } from "./replication.ts";
+import { askAgain, sendNext, sendPending } from "./replication.ts";
 import { isWaitingForSnapshot, onPiece, resendLost } from "./snapshot_sending.ts";
+import { deniesMatch, loseBehind } from "./identities.ts";
 import type { RaftState } from "./state.ts";
 import { firstOfTerm } from "./terms.ts";
 
@@ -40,6 +41,7 @@ export function onAppendEntriesReply(s: RaftState, reply: AppendEntriesReply): v
   requireKnown(s, reply.matchIndex);
   progress.isActive = true;
   if (reply.round !== undefined) progress.round = Math.max(progress.round, reply.round);
+  if (s.config.strictMembership && isDenied(s, progress, reply)) return;
   if (reply.success) return advance(s, reply.from, progress, reply.matchIndex);
   if (hasFlowControl(s.config) && isWaitingForSnapshot(s, progress)) return onSignOfLife(s, progress, reply);
   if (isStale(progress, reply)) return;
@@ -49,6 +51,21 @@ export function onAppendEntriesReply(s: RaftState, reply: AppendEntriesReply): v
   progress.inflights.clear();
   progress.next = Math.max(progress.match + 1, Math.min(progress.next - 1, nextAfterConflict(s, reply)));
   sendNext(s, reply.from);
+}
+
+/**
+ * Whether a node denies what it has acknowledged. It may have done so before it acknowledged it: so the leader asks once
+ * more, and sends nothing else meanwhile. An answer to a later heartbeat is certain.
+ */
+function isDenied(s: RaftState, progress: Progress, reply: AppendEntriesReply): boolean {
+  const { denied } = progress;
+  const isAnswer = denied !== null && reply.round !== undefined && reply.round >= denied.round;
+  const denies = deniesMatch(reply, denied?.match ?? progress.match);
+  if (isAnswer) progress.denied = null;
+  if (!denies) return false;
+  if (isAnswer) loseBehind(s, reply.from);
+  else askAgain(s, reply.from, progress.denied ??= { match: progress.match, round: ++s.round });
+  return true;
 }
 
 /** A node that needs the snapshot is there: sends the snapshot, or the pieces that were lost. */

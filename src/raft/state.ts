@@ -11,6 +11,7 @@ import type { IncomingSnapshot } from "./incoming_snapshot.ts";
 import { LogWriter } from "./log_writer.ts";
 import { MembershipHistory, sortedIds } from "./membership.ts";
 import type { Message } from "./messages.ts";
+import { type Origin, originOf } from "./origin.ts";
 import { Outstanding } from "./outstanding.ts";
 import type { Progress } from "./progress.ts";
 import { SplitMix64 } from "./rng.ts";
@@ -137,6 +138,15 @@ export class RaftState {
   /** Of a follower: the snapshot that arrives in pieces. */
   incoming: IncomingSnapshot | null = null;
 
+  /** What the log is; `undefined` if it does not say. */
+  origin: Origin | undefined;
+  /** The incarnations of others' logs, as their answers came from them. */
+  readonly seen: Map<NodeId, string> = new Map();
+  /** Members of whom this node knows that their logs are behind what they acknowledged. */
+  readonly lost: Set<NodeId> = new Set();
+  /** What the application was told last of a node that is refused. */
+  readonly told: Map<NodeId, string> = new Map();
+
   /** What the log lacks; `null` if it is whole. While it is not, nothing else here is to be relied on. */
   healing: Healing | null = null;
 
@@ -152,6 +162,7 @@ export class RaftState {
   constructor(config: CheckedConfig, log: RaftLog) {
     this.config = config;
     this.log = log;
+    this.origin = originOf(log);
     this.writer = new LogWriter(log);
     this.membership = new MembershipHistory(log, initialMembers(config));
     this.random = new SplitMix64(config.seed);

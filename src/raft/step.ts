@@ -5,6 +5,7 @@
  */
 
 import { WalLogError } from "../api/errors.ts";
+import type { NodeId } from "../api/types.ts";
 import { applyCommitted } from "./commit.ts";
 import {
   beginPreVote,
@@ -23,9 +24,11 @@ import { addLearner, addServer, removeServer, requireLeader } from "./reconfigur
 import { onAppendEntriesReply, onInstallSnapshotReply, onTransferLeadership } from "./replies.ts";
 import { onRepairRequest, stepDamaged } from "./healing.ts";
 import { dropSilent, requireBounded } from "./incoming_snapshot.ts";
+import { admits, writeIncarnations } from "./identities.ts";
 import { isUnasked, requirePlausible } from "./plausible.ts";
 import { broadcast } from "./replication.ts";
 import { becomeFollower, enterTerm } from "./role.ts";
+import { encodeMeta } from "./snapshot_meta.ts";
 import type { RaftState } from "./state.ts";
 import type { RaftEvent, SnapshotEvent } from "./types.ts";
 
@@ -37,14 +40,20 @@ import type { RaftEvent, SnapshotEvent } from "./types.ts";
  */
 export function stepEvent(s: RaftState, event: RaftEvent): void {
   s.appliedBytes = 0;
-  if (event.type === "message") requirePossible(s, event.message);
+  if (event.type === "message") {
+    requirePossible(s, event.message);
+    if (!admits(s, event.message, event.origin)) return;
+  }
   if (event.type === "tick") dropSilent(s);
   if (s.healing !== null) return stepDamaged(s, s.healing, event);
   take(s, event);
   applyCommitted(s);
   // If nothing could be read, asking for more at once would not help.
   if (s.lastApplied < s.commitIndex && s.appliedBytes > 0) s.actions.push({ type: "moreToApply" });
-  if (s.role === "leader") settleReads(s);
+  if (s.role !== "leader") return;
+  settleReads(s);
+  // A request that was carried out must not fail for this.
+  if (event.type === "message" || event.type === "tick") writeIncarnations(s);
 }
 
 /** Refuses what no node sends, before it changes anything. */
@@ -149,8 +158,11 @@ function onSnapshot(s: RaftState, { index, data }: SnapshotEvent): void {
     );
   }
   if (index <= s.log.snapshotIndex || index > s.lastApplied) return;
-  const config = toList(s.membership.at(index));
-  const snapshot = { index, term: s.log.termAt(index)!, config, data };
+  const membership = s.membership.at(index);
+  const { incarnations = new Map<NodeId, string>() } = membership;
+  const meta = encodeMeta({ cluster: s.origin?.cluster, incarnations });
+  const place = { index, term: s.log.termAt(index)!, config: toList(membership) };
+  const snapshot = { ...place, ...meta === undefined ? {} : { meta }, data };
   s.trailing.compact(index, () => s.writer.applySnapshot(snapshot));
   s.writer.flush();
   s.membership.compact(index);

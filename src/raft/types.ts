@@ -7,6 +7,7 @@
 import type { WalLogError } from "../api/errors.ts";
 import type { Index, NodeId, Term } from "../api/types.ts";
 import type { Message } from "./messages.ts";
+import type { Origin } from "./origin.ts";
 
 /** What a node is at the moment. */
 export type Role = "follower" | "candidate" | "leader";
@@ -23,6 +24,11 @@ export interface MessageEvent {
   readonly type: "message";
   /** The message. */
   readonly message: Message;
+  /**
+   * The log that it comes from, as the transport was told when the sender connected. A message of another cluster's log is
+   * refused: see {@link RefusedAction}. Without this, or if the node's log has no identity, nothing is compared.
+   */
+  readonly origin?: Origin;
 }
 
 /**
@@ -200,6 +206,30 @@ export interface ReadFailedAction {
   readonly id: number;
 }
 
+/** Messages of a node are not taken, because its log is of another cluster. Given once for each reason. */
+export interface RefusedAction {
+  /** Which action it is. */
+  readonly type: "refused";
+  /** The sender. */
+  readonly from: NodeId;
+  /** Why. */
+  readonly reason: string;
+}
+
+/**
+ * A member has not the log any more in which its votes and acknowledgements are: its disk was lost, or it was restored from
+ * a backup. None of its answers count until it is removed and added anew. Given once by each node that notices, also by
+ * the member itself. Only with `strictMembership`.
+ */
+export interface MemberLostAction {
+  /** Which action it is. */
+  readonly type: "memberLost";
+  /** The member. */
+  readonly id: NodeId;
+  /** `incarnation`: it has another log. `behind`: its log lacks entries that it has acknowledged. */
+  readonly reason: "incarnation" | "behind";
+}
+
 /** What a node wants done, in this order. */
 export type Action =
   | SendAction
@@ -210,7 +240,9 @@ export type Action =
   | RestoreSnapshotAction
   | MembershipChangedAction
   | ReadReadyAction
-  | ReadFailedAction;
+  | ReadFailedAction
+  | RefusedAction
+  | MemberLostAction;
 
 /** How a node is to behave. All nodes of a cluster should be given the same, but for `id`, `peers` and `seed`. */
 export interface RaftConfig {
@@ -304,8 +336,9 @@ export interface RaftConfig {
   readonly transferTimeout?: number;
   /**
    * Whether the node ignores answers of nodes that it has not asked, and a hand-over by a node that is no member and does
-   * not lead. Without this, a node that is no member can have its vote counted, and can end a leadership with a later
-   * term, as in the recorded traces. Services should set it. Default: no.
+   * not lead; and answers of a member that has lost its log: see {@link MemberLostAction}. Without this, a node that is no
+   * member can have its vote counted, and can end a leadership with a later term, as in the recorded traces. Services
+   * should set it. Default: no.
    */
   readonly strictMembership?: boolean;
 }

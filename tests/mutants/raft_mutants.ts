@@ -160,7 +160,7 @@ export const RAFT_MUTANTS: Mutant[] = [
   {
     name: "raft: a snapshot does not bring its configuration",
     file: FOLLOWER,
-    edits: [["s.membership.restore(index, config, s.log.lastIndex > index);\n", ""]],
+    edits: [["s.membership.restore(snapshot, s.log.lastIndex > index);\n", ""]],
     dies: "raft_node_test",
   },
   {
@@ -175,7 +175,7 @@ export const RAFT_MUTANTS: Mutant[] = [
   {
     name: "raft: a snapshot of a node's own has the latest configuration, not that at its index",
     file: "src/raft/step.ts",
-    edits: [["toList(s.membership.at(index))", "toList(s.membership.latest)"]],
+    edits: [["const membership = s.membership.at(index);", "const membership = s.membership.latest;"]],
     dies: "raft_node_test",
   },
   {

@@ -54,7 +54,7 @@ interface Incoming {
   answeredAt: number;
   /** Who called; `undefined` before the hello. */
   peer: NodeId | undefined;
-  /** What the peer's log is; `undefined` if nobody wants to know. */
+  /** What the peer's log is; `undefined` before the hello. */
   origin: Origin | undefined;
   /** Whether nothing is read because too much is unfinished. */
   isPaused: boolean;
@@ -222,7 +222,7 @@ export class IncomingConnections {
     // Whoever is told of that may close the transport.
     if (connection.isClosed) return;
     connection.peer = from;
-    if (this.#options.identity !== undefined) connection.origin = hello.origin;
+    connection.origin = hello.origin;
     this.#byPeer.set(from, connection);
     // What it said before may not be finished.
     if (this.#backlogs.get(from)?.isFull) this.#pause(connection);

@@ -40,7 +40,7 @@ export class MemoryTransport implements RaftTransport {
   /** The node whose messages it carries. */
   readonly id: NodeId;
   readonly #network: MemoryNetwork;
-  readonly #identity: (() => Origin) | undefined;
+  #identity: (() => Origin) | undefined;
   #receive: Receive | undefined;
   #isClosed = false;
 
@@ -49,25 +49,24 @@ export class MemoryTransport implements RaftTransport {
    *
    * @param id The node whose messages it carries.
    * @param network The network, the same for all nodes.
-   * @param identity The identity of the node's log, which its messages are to be from: `() => log.identity`. Default: the
-   * receiver is told none.
    */
-  constructor(id: NodeId, network: MemoryNetwork, identity?: () => Origin) {
+  constructor(id: NodeId, network: MemoryNetwork) {
     this.id = id;
     this.#network = network;
-    this.#identity = identity;
   }
 
   /**
    * Begins to receive.
    *
    * @param receive Told each message.
+   * @param identity The identity of the node's log, `() => log.identity`, which receivers are told.
    * @returns At once.
    * @throws {WalLogError} `CLOSED`.
    */
-  start(receive: Receive): Promise<void> {
+  start(receive: Receive, identity?: () => Origin): Promise<void> {
     if (this.#isClosed) return Promise.reject(new WalLogError("CLOSED", "Cannot start the transport: it was closed"));
     this.#receive = receive;
+    this.#identity = identity;
     this.#network.receivers.set(this.id, receive);
     return Promise.resolve();
   }

@@ -9,7 +9,6 @@ import { checkNames } from "../../api/option_names.ts";
 import type { NodeId } from "../../api/types.ts";
 import { MESSAGE_BYTES_MAX_DEFAULT } from "../codec/format.ts";
 import { isNodeId } from "../config.ts";
-import type { Origin } from "../origin.ts";
 import { whatIsWrongWithCertificates } from "./certificates.ts";
 
 /** Where a node listens. */
@@ -59,11 +58,6 @@ export interface TcpTransportOptions {
   readonly id: NodeId;
   /** The cluster's name: nodes of clusters with other names are refused. Not a secret. */
   readonly cluster: string;
-  /**
-   * The identity of the node's log, asked for whenever a connection is made: `() => log.identity`. Peers are told, and a
-   * peer of which the log belongs to another cluster is refused. Default: none is told, and none is asked for.
-   */
-  readonly identity?: () => Origin;
   /** Where to listen. */
   readonly listen: Address;
   /** Where the other nodes listen; more can follow with {@link TcpTransport.setPeer}. Default: none. */
@@ -93,8 +87,8 @@ export interface TcpTransportOptions {
 
 /** Options with their defaults, checked. */
 export type CheckedTcpOptions =
-  & Required<Omit<TcpTransportOptions, "tls" | "peers" | "identity">>
-  & Pick<TcpTransportOptions, "tls" | "identity">;
+  & Required<Omit<TcpTransportOptions, "tls" | "peers">>
+  & Pick<TcpTransportOptions, "tls">;
 
 /** A frame's length is a u32. */
 const MESSAGE_BYTES_MAX = 2 ** 32 - 1;
@@ -113,7 +107,6 @@ export function checkTcpOptions(options: TcpTransportOptions): CheckedTcpOptions
   const checked: CheckedTcpOptions = {
     id: options.id,
     cluster: options.cluster,
-    identity: options.identity,
     listen: options.listen,
     tls: options.tls,
     maxMessageBytes: options.maxMessageBytes ?? MESSAGE_BYTES_MAX_DEFAULT,
@@ -133,9 +126,6 @@ export function checkTcpOptions(options: TcpTransportOptions): CheckedTcpOptions
   requireWhole("reconnectDelay[1]", most, least, TIMER_MAX);
   requireWhole("timeout", checked.timeout, 1, TIMER_MAX);
   if (typeof checked.onEvent !== "function") throw invalid("onEvent must be a function");
-  if (checked.identity !== undefined && typeof checked.identity !== "function") {
-    throw invalid("identity must be a function");
-  }
   const { tls } = checked;
   checkNames("Cannot make a transport", tls, ["ca", "cert", "key", "nodeName"]);
   if (tls !== undefined && !(tls.ca?.length > 0 && tls.cert?.length > 0 && tls.key?.length > 0)) {

@@ -8,6 +8,7 @@ import { WalLogError } from "../../api/errors.ts";
 import type { NodeId } from "../../api/types.ts";
 import { encodeBehind } from "../codec/encode.ts";
 import { type Message, senderOf } from "../messages.ts";
+import type { Origin } from "../origin.ts";
 import { clusterDigest, FRAME_LENGTH_BYTES, type Hello, VERSIONS } from "./framing.ts";
 import { IncomingConnections } from "./incoming.ts";
 import { Outgoing, type PeerStats } from "./outgoing.ts";
@@ -25,7 +26,7 @@ import type { RaftTransport, Receive } from "./transport.ts";
  *
  * With `tls`, a caller without a certificate of the cluster's authority is refused before it can say anything, and a peer
  * without one, or with another node's, is told nothing. A caller must be the node that its certificate names, everyone
- * must name the same cluster, and messages are taken only from the node that the caller said to be. With `identity`, two
+ * must name the same cluster, and messages are taken only from the node that the caller said to be. If {@link TcpTransport.start} is given the log's identity, two
  * nodes whose logs belong to different clusters refuse each other, whatever their clusters' names, and the receiver is told
  * which log a message comes from. At most 256 peers
  * can be connected to a node at once; without `tls`, at most 8 of which nobody has said where they listen. In Deno it
@@ -53,6 +54,7 @@ export class TcpTransport implements RaftTransport {
   readonly #cluster: Uint8Array;
   readonly #addresses: Map<NodeId, Address> = new Map();
   readonly #outgoing: Map<NodeId, Outgoing> = new Map();
+  #identity: (() => Origin) | undefined;
   #incoming: IncomingConnections | undefined;
   #address: Address | undefined;
   #isClosed = false;
@@ -83,16 +85,19 @@ export class TcpTransport implements RaftTransport {
    * Listens, and connects to all peers.
    *
    * @param receive Told each message, and with `identity`, which log it comes from.
+   * @param identity The identity of the node's log, `() => log.identity`, asked for whenever a connection is made, and from
+   * time to time. Peers are told, and a peer of which the log belongs to another cluster is refused.
    * @returns When it listens. Rejects with `IO` if it cannot, and with `INVALID_ARGUMENT` for certificates that the runtime
    *   refuses.
    * @throws {WalLogError} `CLOSED`, also if it is closed meanwhile; `INVALID_ARGUMENT` if it was started before, unless
    *   that failed.
    */
-  async start(receive: Receive): Promise<void> {
+  async start(receive: Receive, identity?: () => Origin): Promise<void> {
     if (this.#isClosed) throw new WalLogError("CLOSED", "Cannot start the transport: it was closed");
     if (this.#incoming !== undefined) {
       throw new WalLogError("INVALID_ARGUMENT", "Cannot start the transport: it was started before");
     }
+    this.#identity = identity;
     const incoming = this.#makeIncoming(receive);
     this.#incoming = incoming;
     try {
@@ -111,8 +116,9 @@ export class TcpTransport implements RaftTransport {
   #makeIncoming(receive: Receive): IncomingConnections {
     try {
       const onPeer = (peer: NodeId) => this.#outgoing.get(peer)?.wake();
+      const tell: Receive = this.#identity === undefined ? (message) => receive(message) : receive;
       const isKnown = (peer: NodeId) => this.#addresses.has(peer);
-      return new IncomingConnections(this.#options, (to) => this.#hello(to), receive, isKnown, onPeer);
+      return new IncomingConnections(this.#options, (to) => this.#hello(to), tell, isKnown, onPeer);
     } catch (cause) {
       const reason = (cause as Error).message;
       throw new WalLogError("INVALID_ARGUMENT", `Cannot start the transport: ${reason}`, { cause });
@@ -208,8 +214,7 @@ export class TcpTransport implements RaftTransport {
 
   /** What is said to a peer first. */
   #hello(to: NodeId): Required<Hello> {
-    const { id, identity } = this.#options;
-    const { cluster, incarnation } = identity?.() ?? { cluster: undefined, incarnation: undefined };
-    return { from: id, to, cluster: this.#cluster, origin: { cluster, incarnation }, versions: VERSIONS };
+    const { cluster, incarnation } = this.#identity?.() ?? { cluster: undefined, incarnation: undefined };
+    return { from: this.id, to, cluster: this.#cluster, origin: { cluster, incarnation }, versions: VERSIONS };
   }
 }

@@ -27,9 +27,11 @@ export interface RaftTransport {
    * Begins to receive. Called once.
    *
    * @param receive Told each message, in the order in which they arrive.
+   * @param identity The identity of the node's log, `() => log.identity`, asked for again and again: peers are told, and
+   * `receive` is told that of the sender's. Without it, neither is.
    * @returns When messages can arrive.
    */
-  start(receive: Receive): Promise<void>;
+  start(receive: Receive, identity?: () => Origin): Promise<void>;
 
   /**
    * Sends a message, or drops it. Neither waits nor throws, whatever the network is like.

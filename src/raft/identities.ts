@@ -1,0 +1,140 @@
+/**
+ * Whether a message comes from the log that it should come from: of the same cluster, and for a member, from the log that
+ * has voted and acknowledged under its id. A node that comes back with an empty log, or with an older copy of its own, has
+ * forgotten what it promised. What is committed could be lost if its votes and acknowledgements counted.
+ *
+ * The incarnation of each member's log is kept in the configuration, so that a new leader knows it too: the leader writes
+ * it down when it first hears from the member. An older copy with the same incarnation is found out by the leader, by what
+ * it has acknowledged.
+ *
+ * @module
+ */
+
+import type { Index, NodeId } from "../api/types.ts";
+import { encodeMembership } from "./membership.ts";
+import { type AppendEntriesReply, type Message, senderOf } from "./messages.ts";
+import { type IdentifiedLog, type Origin, originOf, otherCluster } from "./origin.ts";
+import { canChange } from "./reconfiguration.ts";
+import { appendOwn, replicate } from "./replication.ts";
+import type { RaftState } from "./state.ts";
+import type { MemberLostAction } from "./types.ts";
+
+/** The incarnation of a member of which no log is to be trusted until it is removed. */
+export const LOST = "ffffffff-ffff-ffff-ffff-ffffffffffff";
+
+/**
+ * Whether to take a message. If not, the application is told, once for each reason.
+ *
+ * @param s The node.
+ * @param message The message.
+ * @param origin The log that it comes from, if the transport knows.
+ * @returns Whether to take it.
+ */
+export function admits(s: RaftState, message: Message, origin: Origin | undefined): boolean {
+  const sender = senderOf(message);
+  const reason = origin === undefined ? undefined : whyStranger(s, message, origin);
+  if (reason !== undefined) {
+    if (s.told.get(sender) !== reason) s.actions.push({ type: "refused", from: sender, reason });
+    s.told.set(sender, reason);
+    return false;
+  }
+  return !s.config.strictMembership || isMembersOwn(s, message, origin?.incarnation);
+}
+
+/** Why a log is of no concern to this node; `undefined` if it may be. */
+function whyStranger(s: RaftState, { type }: Message, origin: Origin): string | undefined {
+  const own = s.origin;
+  if (own === undefined || own.cluster === origin.cluster) return undefined;
+  if (origin.cluster === undefined) return `its log belongs to no cluster, and this node's to ${own.cluster}`;
+  if (own.cluster !== undefined) return otherCluster(own, origin);
+  if (!s.config.joining || s.log.lastIndex > 0) {
+    return `it belongs to the cluster ${origin.cluster}, and this node's log to none`;
+  }
+  // Only a leader that sends something has been told to add this node.
+  if (type !== "appendEntries" && type !== "installSnapshot") return `this node's log belongs to no cluster yet`;
+  (s.log as IdentifiedLog).foundCluster(origin.cluster);
+  s.origin = originOf(s.log);
+  return undefined;
+}
+
+/** Whether an answer comes from the log that its sender's promises are in. Requests promise nothing. */
+function isMembersOwn(s: RaftState, message: Message, incarnation: string | undefined): boolean {
+  if (!message.type.endsWith("Reply")) return true;
+  const id = senderOf(message);
+  const known = s.membership.latest.incarnations?.get(id);
+  if (s.lost.has(id) || known === LOST) return lose(s, id, "behind", LOST);
+  if (incarnation === undefined) return true;
+  if (known !== undefined && known !== incarnation) return lose(s, id, "incarnation", incarnation);
+  s.seen.set(id, incarnation);
+  return true;
+}
+
+/** Tells the application of a member that has lost its log, and has none of its acknowledgements count. */
+function lose(s: RaftState, id: NodeId, reason: MemberLostAction["reason"], incarnation: string): false {
+  const progress = s.progress.get(id);
+  if (progress !== undefined) progress.match = 0;
+  if (s.told.get(id) !== incarnation) s.actions.push({ type: "memberLost", id, reason });
+  s.told.set(id, incarnation);
+  return false;
+}
+
+/**
+ * A leader knows that a member's log is behind what it has acknowledged.
+ *
+ * @param s The leader.
+ * @param id The member.
+ */
+export function loseBehind(s: RaftState, id: NodeId): void {
+  s.lost.add(id);
+  lose(s, id, "behind", LOST);
+}
+
+/**
+ * Whether this node's own log is another one than that in which its promises are, as the cluster knows it.
+ *
+ * @param s The node.
+ * @returns Whether it must neither vote nor ask for votes.
+ */
+export function isReplaced(s: RaftState): boolean {
+  const known = s.config.strictMembership ? s.membership.latest.incarnations?.get(s.id) : undefined;
+  const own = s.origin?.incarnation;
+  if (known === undefined || own === undefined || known === own) return false;
+  lose(s, s.id, known === LOST ? "behind" : "incarnation", own);
+  return true;
+}
+
+/**
+ * Writes down the incarnations that the leader has learned, and the members whose logs are not to be trusted.
+ *
+ * @param s The leader.
+ */
+export function writeIncarnations(s: RaftState): void {
+  if (!s.config.strictMembership || s.transfer !== null || !canChange(s)) return;
+  const { latest } = s.membership;
+  const incarnations = new Map(latest.incarnations);
+  for (const id of [s.id, ...s.others]) {
+    const seen = id === s.id ? s.origin?.incarnation : s.seen.get(id);
+    if (s.lost.has(id)) incarnations.set(id, LOST);
+    else if (seen !== undefined && !incarnations.has(id) && isPartOf(s, id)) incarnations.set(id, seen);
+  }
+  const isSame = [...incarnations].every(([id, one]) => latest.incarnations?.get(id) === one);
+  if (isSame) return;
+  appendOwn(s, "config", encodeMembership({ ...latest, incarnations }));
+  replicate(s);
+}
+
+/** Whether a node is a member or a learner: a leader that removes itself is neither. */
+function isPartOf({ membership: { latest } }: RaftState, id: NodeId): boolean {
+  return latest.members.includes(id) || latest.learners.includes(id);
+}
+
+/**
+ * Whether a member says that it lacks entries that it has acknowledged. It may have said so before it had them.
+ *
+ * @param reply What it says.
+ * @param match What it has acknowledged.
+ * @returns Whether its log ends before.
+ */
+export function deniesMatch({ success, conflictIndex, conflictTerm }: AppendEntriesReply, match: Index): boolean {
+  return !success && conflictTerm === 0 && conflictIndex > 0 && conflictIndex <= match;
+}
