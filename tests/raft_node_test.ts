@@ -781,7 +781,6 @@ test("a message whose entries cannot be taken is refused before it changes anyth
     ["INVALID_ARGUMENT", message([entry(2), entry(3, { term: 1 })])],
     ["INVALID_ARGUMENT", message([entry(2), entry(4)])],
     ["INVALID_ARGUMENT", message([entry(3)])],
-    ["INVALID_ARGUMENT", message([entry(1)], 0)],
   ];
   const { flushes } = log.stats();
   for (const [code, message] of refused) {

@@ -146,18 +146,11 @@ export class Replica {
    * @throws {OutcomeUnknown} It may happen, or may have happened.
    */
   async write(write: Write): Promise<string | null> {
-    const before = this.#log.lastIndex;
-    const step = this.#node.stepAsync({ type: "propose", command: encodeWrite(write) });
-    // The step has happened; only its actions are yet to come. Unless it was refused, the last entry is this one.
-    const index = this.#log.lastIndex;
-    const carriedOut = this.#carryOut(step);
-    if (index === before) {
-      await carriedOut;
-      throw new OutcomeUnknown(`the entry after ${before} is missing`);
-    }
+    const { index, term, actions } = this.#node.proposeAsync(encodeWrite(write));
+    const carriedOut = this.#carryOut(actions);
     const applied = new Promise<string | null>((resolve, reject) => {
       this.#writes.get(index)?.reject(new OutcomeUnknown(`another entry has taken its place at index ${index}`));
-      this.#writes.set(index, { term: this.#node.term, since: performance.now(), resolve, reject });
+      this.#writes.set(index, { term, since: performance.now(), resolve, reject });
     });
     carriedOut.catch((error) => this.#writes.get(index)?.reject(new OutcomeUnknown(String(error))));
     return await applied;

@@ -32,6 +32,7 @@ import type { Index, NodeId } from "./types.ts";
  * | `NOT_LEADER` | only the leader takes this, and the node is not, or is handing over; `leader` says who leads |
  * | `OVERLOADED` | the leader has taken as much as `maxUncommittedBytes` allows to be uncommitted; retry later |
  * | `CONFIG_IN_PROGRESS` | the leader cannot change the cluster yet; retry when what it has appended is committed |
+ * | `DIVERGED` | a leader contradicts what this node knows to be committed; the node takes nothing more |
  * | `BUSY` | steps of `stepAsync` are under way, so that `step` would overtake them |
  * | `ENCODING` | a message between nodes cannot be written as bytes, or bytes are no message |
  *
@@ -59,6 +60,7 @@ export type WalLogErrorCode =
   | "NOT_LEADER"
   | "OVERLOADED"
   | "CONFIG_IN_PROGRESS"
+  | "DIVERGED"
   | "BUSY"
   | "ENCODING";
 
@@ -97,6 +99,7 @@ const FATAL: ReadonlySet<WalLogErrorCode> = new Set([
   "CORRUPT",
   "LOCK_LOST",
   "POISONED",
+  "DIVERGED",
   "CLOSED",
   "UNSUPPORTED_VERSION",
 ]);

@@ -8,7 +8,7 @@ import { WalLogError } from "../api/errors.ts";
 import { checkNames } from "../api/option_names.ts";
 import type { NodeId } from "../api/types.ts";
 import { ENTRY_BYTES_MAX, MESSAGE_BYTES_MAX_DEFAULT, MESSAGE_ENTRIES_MAX } from "./codec/format.ts";
-import type { RaftConfig } from "./types.ts";
+import type { RaftConfig } from "./raft_config.ts";
 
 const ID_MAX = 2n ** 64n - 1n;
 
@@ -123,7 +123,7 @@ export function checkConfig(config: RaftConfig): CheckedConfig {
     noOp: config.noOp ?? false,
     finishRemoval: config.finishRemoval ?? false,
     transferTimeout: config.transferTimeout ?? 0,
-    strictMembership: config.strictMembership ?? false,
+    strictMembership: config.strictMembership ?? config.checkQuorum ?? false,
   };
   checkNames("Cannot make a node", config, Object.keys(checked));
   requireValid(checked);

@@ -22,7 +22,7 @@ import { firstOfTerm } from "./terms.ts";
  *
  * @throws {WalLogError} `INVALID_ARGUMENT`, `ENTRY_TOO_LARGE`.
  */
-export function requireAcceptable(s: RaftState, { term, prevLogIndex, prevLogTerm, entries }: AppendEntries): void {
+export function requireAcceptable(s: RaftState, { prevLogIndex, prevLogTerm, entries }: AppendEntries): void {
   for (const [i, { index }] of entries.entries()) {
     if (index === prevLogIndex + 1 + i) continue;
     throw new WalLogError(
@@ -34,10 +34,6 @@ export function requireAcceptable(s: RaftState, { term, prevLogIndex, prevLogTer
   }
   checkAppend(entries, prevLogIndex, prevLogTerm, s.log.maxEntryBytes ?? Infinity);
   for (const entry of entries) if (entry.kind === "config") decodeMembership(entry);
-  // What is older than the node's term or its snapshot, or does not follow on its log, is answered without being looked at.
-  if (term < s.term || prevLogIndex < s.log.snapshotIndex || s.log.termAt(prevLogIndex) !== prevLogTerm) return;
-  const first = firstNew(s, entries);
-  if (first !== undefined && first.index <= s.commitIndex) throw overwrites(s, first);
 }
 
 /** The first entry that the log does not have. */
@@ -102,13 +98,6 @@ function appendNew(s: RaftState, entries: readonly LogEntry[]): void {
     // If there was no room for the new entries, the old ones are gone all the same.
     announceMembers(s, before);
   }
-}
-
-function overwrites(s: RaftState, { index, term }: LogEntry): WalLogError {
-  return new WalLogError(
-    "INVALID_ARGUMENT",
-    `Cannot append at index ${index}: it is committed with term ${s.log.termAt(index)}, found term ${term}`,
-  );
 }
 
 /** A snapshot of a leader has arrived, or a piece of one. */

@@ -60,6 +60,7 @@ export type {
 } from "./messages.ts";
 export { senderOf } from "./messages.ts";
 export type { Origin } from "./origin.ts";
+export type { RaftConfig } from "./raft_config.ts";
 export { RaftNode } from "./raft_node.ts";
 export { MemoryNetwork, MemoryTransport } from "./transport/memory_transport.ts";
 export type { PeerStats } from "./transport/outgoing.ts";
@@ -77,8 +78,8 @@ export type {
   MembershipChangedAction,
   MessageEvent,
   MoreToApplyAction,
+  Proposal,
   ProposeEvent,
-  RaftConfig,
   RaftEvent,
   ReadFailedAction,
   ReadIndexEvent,

@@ -27,11 +27,8 @@ export interface Progress {
   readonly inflights: Outstanding;
   /** Answers since the last heartbeat that take back what the node acknowledged. */
   denials: number;
-  /**
-   * What the node acknowledged before it denied it, and the round of the heartbeat that is to show whether it means it;
-   * `null` if it has not denied anything, or took it back.
-   */
-  denied: { readonly match: Index; readonly round: number } | null;
+  /** What the node acknowledged and then denied; `null` if it has not denied anything, or took it back. */
+  denied: Denied | null;
   /** Whether the node was heard from since the leader last counted. */
   isActive: boolean;
   /** The greatest round of heartbeats that the node has answered. */
@@ -42,6 +39,16 @@ export interface Progress {
   lapEnd: Index;
   /** A learner's lap: when it began, in ticks of the leader. */
   lapStart: number;
+}
+
+/** What a node acknowledged and then denied. */
+export interface Denied {
+  /** What it acknowledged. */
+  readonly match: Index;
+  /** The round of the heartbeat that is to show whether it means it. */
+  readonly round: number;
+  /** When that was last sent, in ticks of the leader. */
+  askedAt: number;
 }
 
 /** A snapshot that is being sent. */

@@ -16,6 +16,7 @@ export function propose(s: RaftState, command: Uint8Array): void {
   requireFitsMessage(s, command);
   requireRoom(s, command);
   appendOwn(s, "normal", command);
+  s.proposed = { index: s.log.lastIndex, term: s.term };
   s.uncommitted.add(s.log.lastIndex, command.byteLength + ACTION_BYTES);
   replicate(s);
 }

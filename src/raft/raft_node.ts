@@ -11,9 +11,10 @@ import { checkEvent } from "./check_event.ts";
 import { checkConfig } from "./config.ts";
 import { mergeSends } from "./merging.ts";
 import { findDamage } from "./healing.ts";
+import type { RaftConfig } from "./raft_config.ts";
 import { RaftState } from "./state.ts";
 import { stepEvent } from "./step.ts";
-import type { Action, RaftConfig, RaftEvent, Role } from "./types.ts";
+import type { Action, Proposal, RaftEvent, Role } from "./types.ts";
 
 /** Codes of errors that refuse an event and leave the node as it was; any other ends the node. */
 const REFUSALS: ReadonlySet<WalLogErrorCode> = new Set([
@@ -154,7 +155,8 @@ export class RaftNode {
    * @throws {WalLogError} `NOT_LEADER`, `OVERLOADED`, `CONFIG_IN_PROGRESS`, `ENTRY_TOO_LARGE`, `INVALID_ARGUMENT`: the
    * event is refused, a message too, and has changed nothing. `NO_SPACE`: the log has no room, and the request has
    * changed nothing; try again. `BUSY` while a step of {@link RaftNode.stepAsync} is under way.
-   * `POISONED` if the log failed, now or earlier, with that failure as its cause: the node takes nothing more. A failure
+   * `POISONED` if the log failed, now or earlier, with that failure as its cause, and `DIVERGED` if a leader contradicts
+   * what is committed: the node takes nothing more. A failure
    * after which the log is as it was does not end the node: see `LogFailedAction`.
    */
   step(event: RaftEvent): Action[] {
@@ -174,17 +176,45 @@ export class RaftNode {
    * @returns What is to be done, in order. Rejects as {@link RaftNode.step} throws.
    */
   stepAsync(event: RaftEvent): Promise<Action[]> {
-    const { promise, resolve, reject } = Promise.withResolvers<Action[]>();
     try {
-      const actions = this.#run(event, true);
-      this.#waiting.push({ actions, resolve, reject });
+      return this.#enqueue(this.#run(event, true));
     } catch (error) {
-      reject(error);
-      return promise;
+      return Promise.reject(error);
     }
+  }
+
+  /** Hands out a step's actions after the next flush. */
+  #enqueue(actions: Action[]): Promise<Action[]> {
+    const { promise, resolve, reject } = Promise.withResolvers<Action[]>();
+    this.#waiting.push({ actions, resolve, reject });
     this.#underWay++;
     if (!this.#isFlushing) void this.#flush();
     return promise;
+  }
+
+  /**
+   * Proposes a command, as {@link RaftNode.step} does, and says where it has come in the log.
+   *
+   * @param command The command, opaque to the node.
+   * @returns Its index and term, and what is to be done. The command will be applied if and only if an `apply` action
+   * comes with this index and this term; one with this index and another term says that it will not.
+   * @throws {WalLogError} As {@link RaftNode.step}.
+   */
+  propose(command: Uint8Array): Proposal<Action[]> {
+    const actions = this.step({ type: "propose", command });
+    return { ...this.#state.proposed, actions };
+  }
+
+  /**
+   * Proposes a command, as {@link RaftNode.stepAsync} does, and says at once where it has come in the log.
+   *
+   * @param command The command, opaque to the node.
+   * @returns Its index and term, and what is to be done when it is durable here: see {@link RaftNode.propose}.
+   * @throws {WalLogError} As {@link RaftNode.step}, if it is refused. A flush that fails rejects the actions.
+   */
+  proposeAsync(command: Uint8Array): Proposal<Promise<Action[]>> {
+    const actions = this.#enqueue(this.#run({ type: "propose", command }, true));
+    return { ...this.#state.proposed, actions };
   }
 
   #run(event: RaftEvent, isDeferred: boolean): Action[] {
@@ -241,6 +271,7 @@ export class RaftNode {
 
   /** Ends the node, if nothing has yet: what it knows may no longer be what its log says. */
   #fail(cause: unknown): WalLogError {
+    if (cause instanceof WalLogError && cause.code === "DIVERGED") this.#failure ??= cause;
     this.#failure ??= new WalLogError(
       "POISONED",
       `Cannot step: the log of node ${this.id} failed: ${cause instanceof Error ? cause.message : String(cause)}; ` +

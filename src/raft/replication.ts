@@ -7,7 +7,7 @@
 import type { Index, LogEntry, NewEntry, NodeId } from "../api/types.ts";
 import { commitByQuorum } from "./commit.ts";
 import { hasFlowControl } from "./config.ts";
-import type { Progress } from "./progress.ts";
+import type { Denied, Progress } from "./progress.ts";
 import { isWaitingForSnapshot, noteHeartbeat, sendSnapshot } from "./snapshot_sending.ts";
 import type { RaftState } from "./state.ts";
 
@@ -115,7 +115,7 @@ export function askAll(s: RaftState): void {
 }
 
 /** Asks a node whether it has what it acknowledged, or the snapshot that includes it: with a heartbeat of a round. */
-export function askAgain(s: RaftState, to: NodeId, { match, round }: { match: Index; round: number }): void {
+export function askAgain(s: RaftState, to: NodeId, { match, round }: Denied): void {
   const prevLogIndex = Math.max(match, s.trailing.firstIndex - 1);
   const message = {
     type: "appendEntries",

@@ -64,8 +64,16 @@ function isDenied(s: RaftState, progress: Progress, reply: AppendEntriesReply): 
   if (isAnswer) progress.denied = null;
   if (!denies) return false;
   if (isAnswer) loseBehind(s, reply.from);
-  else askAgain(s, reply.from, progress.denied ??= { match: progress.match, round: ++s.round });
+  else ask(s, reply.from, progress);
   return true;
+}
+
+/** Asks a node whether it means what it said, at most once between heartbeats. */
+function ask(s: RaftState, to: NodeId, progress: Progress): void {
+  const { denied, match } = progress;
+  if (denied !== null && s.now - denied.askedAt < s.config.heartbeatInterval) return;
+  progress.denied = { match: denied?.match ?? match, round: denied?.round ?? ++s.round, askedAt: s.now };
+  askAgain(s, to, progress.denied);
 }
 
 /** A node that needs the snapshot is there: sends the snapshot, or the pieces that were lost. */

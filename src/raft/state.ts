@@ -127,6 +127,8 @@ export class RaftState {
   progress: Map<NodeId, Progress> = new Map();
   /** Of a leader: uncommitted commands of its term. */
   readonly uncommitted: Outstanding = new Outstanding();
+  /** Of a leader: where the last command that it took has come. */
+  proposed: { readonly index: Index; readonly term: Term } = { index: 0, term: 0 };
   /** Of a leader: to whom it is handing over. */
   transfer: Transfer | null = null;
   /** Of a leader: reads that wait. */

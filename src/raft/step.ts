@@ -23,6 +23,7 @@ import { addRead, settleReads } from "./reads.ts";
 import { addLearner, addServer, removeServer, requireLeader } from "./reconfiguration.ts";
 import { onAppendEntriesReply, onInstallSnapshotReply, onTransferLeadership } from "./replies.ts";
 import { onRepairRequest, stepDamaged } from "./healing.ts";
+import { isOfSecondLeader, requireAgreement } from "./contradictions.ts";
 import { dropSilent, requireBounded } from "./incoming_snapshot.ts";
 import { admits, writeIncarnations } from "./identities.ts";
 import { isUnasked, requirePlausible } from "./plausible.ts";
@@ -129,7 +130,11 @@ function onMessage(s: RaftState, message: Message): void {
     case "repairReply":
       return;
   }
-  if (message.type === "appendEntries") requireAcceptable(s, message);
+  if (message.type === "appendEntries" || message.type === "installSnapshot") {
+    if (isOfSecondLeader(s, message)) return;
+    if (message.type === "appendEntries") requireAcceptable(s, message);
+    requireAgreement(s, message);
+  }
   if (message.term > s.term) enterTerm(s, message.term);
   switch (message.type) {
     case "requestVoteReply":

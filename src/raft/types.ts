@@ -1,5 +1,5 @@
 /**
- * What goes into a node, and what comes out: events, actions, configuration.
+ * What goes into a node, and what comes out: events and actions.
  *
  * @module
  */
@@ -206,7 +206,10 @@ export interface ReadFailedAction {
   readonly id: number;
 }
 
-/** Messages of a node are not taken, because its log is of another cluster. Given once for each reason. */
+/**
+ * Messages of a node are not taken: its log is of another cluster, or it claims to lead in a term in which another node
+ * leads. Given once for each reason.
+ */
 export interface RefusedAction {
   /** Which action it is. */
   readonly type: "refused";
@@ -244,101 +247,12 @@ export type Action =
   | RefusedAction
   | MemberLostAction;
 
-/** How a node is to behave. All nodes of a cluster should be given the same, but for `id`, `peers` and `seed`. */
-export interface RaftConfig {
-  /** This node: any unsigned 64-bit number that no other node of the cluster has had. */
-  readonly id: NodeId;
-  /** The other members that the cluster begins with; what the log says counts more. Default: none. */
-  readonly peers?: readonly NodeId[];
-  /**
-   * Whether the node is to join a cluster that exists: it is no member, and waits, until its log says that it is. Without
-   * this, a node with an empty log takes itself for a member of a new cluster. Default: no.
-   */
-  readonly joining?: boolean;
-  /** A follower that hears from no leader for this long, drawn from here, asks to be one. In ticks; default 10 to 20. */
-  readonly electionTimeout?: readonly [minimum: number, maximum: number];
-  /**
-   * How often a leader gives a sign of life. In ticks, well below the least election timeout, and never above the
-   * greatest; default 3.
-   */
-  readonly heartbeatInterval?: number;
-  /** The most entries in a message, at most 65,536. Default 64. */
-  readonly maxBatch?: number;
-  /**
-   * The most bytes of commands in a message, but always at least one entry. Default: no bound but `maxMessageBytes`.
-   */
-  readonly maxBatchBytes?: number;
-  /**
-   * The largest message that the transport takes, in bytes. Batches and pieces of snapshots are kept below it, and a
-   * command that does not fit is refused with `ENTRY_TOO_LARGE`. Default: 64 MiB and 64 KiB, as `TcpTransport` has it.
-   */
-  readonly maxMessageBytes?: number;
-  /**
-   * The most bytes of uncommitted commands that a leader takes, each counted with 64 bytes more. It refuses further ones
-   * with `OVERLOADED`, but takes at least one. Default: no bound.
-   */
-  readonly maxUncommittedBytes?: number;
-  /**
-   * The most messages with entries on their way to a node. Once there are so many, the leader sends the node only
-   * heartbeats until it answers. Entries that were lost are sent again once. Default: 1024 with `maxBatchBytes`. Otherwise
-   * there is no bound, and the leader answers every rejection with a batch, as the recorded traces do.
-   */
-  readonly maxInflightMessages?: number;
-  /**
-   * The most bytes of commands on their way to a node, but always at least one message. It has an effect only with
-   * `maxInflightMessages`. Default: 4 MiB.
-   */
-  readonly maxInflightBytes?: number;
-  /**
-   * The most bytes of commands that a step hands out to be applied, each counted with 64 bytes more, but always at least
-   * one. The rest comes with later steps: see {@link MoreToApplyAction}. Default: 4 MiB.
-   */
-  readonly maxApplyBytes?: number;
-  /**
-   * The last index that the state machine has applied, for one that survives a restart by itself: the node hands out the
-   * commands behind it. Default 0: the state machine begins with the log's snapshot.
-   */
-  readonly applied?: Index;
-  /** After so many entries a snapshot is hinted at. Default 0: never. */
-  readonly snapshotThreshold?: number;
-  /**
-   * Snapshots are sent in pieces of so many bytes, which bounds messages, but not what is held in memory: see the module.
-   * Default 0: whole, or in pieces of 1 MiB if a message cannot be so large.
-   */
-  readonly snapshotChunkBytes?: number;
-  /**
-   * The largest snapshot that the node makes or takes, in bytes of data. A larger one is refused with `INVALID_ARGUMENT`,
-   * before it is held. Give all nodes the same. Default: 1 GiB.
-   */
-  readonly maxSnapshotBytes?: number;
-  /**
-   * So many of the newest applied entries stay in the log although a snapshot covers them, as far as the node has applied
-   * them since it started. A node that lacks no more than these is sent entries, and not a snapshot. The node retains them
-   * in its log under the name `raft`. Default 0: snapshots replace all entries, as in the recorded traces. Services should
-   * set 10,000.
-   */
-  readonly trailingEntries?: number;
-  /** The most bytes of commands among `trailingEntries`. Default: 64 MiB. */
-  readonly trailingBytes?: number;
-  /** Where the election timeouts come from; the low 64 bits count. Default: the id. */
-  readonly seed?: bigint;
-  /** Whether a leader that has not heard from a majority for the least election timeout steps down. Default: no. */
-  readonly checkQuorum?: boolean;
-  /** Whether a new leader appends an entry without meaning, so that what was there before commits. Default: no. */
-  readonly noOp?: boolean;
-  /**
-   * Whether a node that was removed, and does not know that to be committed, may still ask to lead. Without this, a
-   * leader of two that removes itself and crashes leaves a cluster that nobody can lead: hand over before removing a
-   * leader. Default: no.
-   */
-  readonly finishRemoval?: boolean;
-  /** A leader that could not hand over within so many ticks goes on leading. Default 0: it waits for ever. */
-  readonly transferTimeout?: number;
-  /**
-   * Whether the node ignores answers of nodes that it has not asked, and a hand-over by a node that is no member and does
-   * not lead; and answers of a member that has lost its log: see {@link MemberLostAction}. Without this, a node that is no
-   * member can have its vote counted, and can end a leadership with a later term, as in the recorded traces. Services
-   * should set it. Default: no.
-   */
-  readonly strictMembership?: boolean;
+/** A command that was proposed. */
+export interface Proposal<Actions> {
+  /** Where it is in the log. */
+  readonly index: Index;
+  /** The term that it was proposed in. */
+  readonly term: Term;
+  /** What is to be done, in order. */
+  readonly actions: Actions;
 }

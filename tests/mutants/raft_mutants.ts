@@ -192,9 +192,9 @@ export const RAFT_MUTANTS: Mutant[] = [
   },
   {
     name: "raft: a leader overwrites what is committed",
-    file: FOLLOWER,
-    edits: [["if (first !== undefined && first.index <= s.commitIndex) throw overwrites(s, first);\n", ""]],
-    dies: "raft_node_test",
+    file: "src/raft/contradictions.ts",
+    edits: [["if (index > s.commitIndex) return;", "if (index > 0) return;"]],
+    dies: "raft_contradictions_test",
   },
   {
     name: "raft: a snapshot is held for ever that nobody is being sent",
@@ -648,8 +648,8 @@ export const RAFT_MUTANTS: Mutant[] = [
     name: "raft: stepAsync hands out at once what wrote nothing",
     file: NODE,
     edits: [[
-      "const actions = this.#run(event, true);",
-      "const ops = this.#state.log.lastIndex;\n      const actions = this.#run(event, true);\n      if (this.#state.log.lastIndex === ops) return Promise.resolve(actions);",
+      "return this.#enqueue(this.#run(event, true));",
+      "const ops = this.#state.log.lastIndex;\n      const actions = this.#run(event, true);\n      return this.#state.log.lastIndex === ops ? Promise.resolve(actions) : this.#enqueue(actions);",
     ]],
     dies: "raft simulation",
   },

@@ -6,8 +6,10 @@ const FRAMING = "src/raft/transport/framing.ts";
 const IDENTITIES = "src/raft/identities.ts";
 const INCOMING = "src/raft/transport/incoming.ts";
 const INCOMING_SNAPSHOT = "src/raft/incoming_snapshot.ts";
+const CONTRADICTIONS = "src/raft/contradictions.ts";
 const ENCODE = "src/raft/codec/encode.ts";
 const MEMBERSHIP = "src/raft/membership.ts";
+const NODE = "src/raft/raft_node.ts";
 const OUTGOING = "src/raft/transport/outgoing.ts";
 const PLAUSIBLE = "src/raft/plausible.ts";
 const RECONFIGURATION = "src/raft/reconfiguration.ts";
@@ -223,5 +225,53 @@ export const RAFT_SAFETY_MUTANTS: readonly Mutant[] = [
       "const said = { ...fromList(index, config), incarnations: decodeMeta(meta === null ? meta : undefined).incarnations };",
     ]],
     dies: "raft_identities_test",
+  },
+  {
+    name: "raft: a heartbeat may contradict what is committed",
+    file: CONTRADICTIONS,
+    edits: [[
+      "if (strictMembership) requireSame(s, prevLogIndex, prevLogTerm);",
+      "if (strictMembership) s.actions.length += 0;",
+    ]],
+    dies: "raft_contradictions_test",
+  },
+  {
+    name: "raft: a snapshot may contradict what is committed",
+    file: CONTRADICTIONS,
+    edits: [["if (strictMembership) requireSame(s, message.snapshot.index, message.snapshot.term);", ""]],
+    dies: "raft_contradictions_test",
+  },
+  {
+    name: "raft: a contradiction of an old term ends the node",
+    file: CONTRADICTIONS,
+    edits: [["if (message.term < s.term) return;", ""]],
+    dies: "raft_contradictions_test",
+  },
+  {
+    name: "raft: a node follows two leaders of a term",
+    file: CONTRADICTIONS,
+    edits: [["s.leader === null || s.leader === leader", "s.leader !== 0n || s.leader === leader"]],
+    dies: "raft_contradictions_test",
+  },
+  {
+    name: "raft: a contradiction is an error of the log",
+    file: NODE,
+    edits: [['if (cause instanceof WalLogError && cause.code === "DIVERGED") this.#failure ??= cause;', ""]],
+    dies: "raft_contradictions_test",
+  },
+  {
+    name: "raft: a contradiction is refused like any message",
+    file: NODE,
+    edits: [['  "INVALID_ARGUMENT",\n]);', '  "INVALID_ARGUMENT",\n  "DIVERGED",\n]);']],
+    dies: "raft_contradictions_test",
+  },
+  {
+    name: "raft: propose says where the last command was",
+    file: "src/raft/proposals.ts",
+    edits: [["  s.proposed = { index: s.log.lastIndex, term: s.term };\n", ""], [
+      '  appendOwn(s, "normal", command);\n',
+      '  s.proposed = { index: s.log.lastIndex, term: s.term };\n  appendOwn(s, "normal", command);\n',
+    ]],
+    dies: "raft_contradictions_test",
   },
 ];
