@@ -9,43 +9,18 @@ import { WalLogError } from "../api/errors.ts";
 import { tell } from "../api/events.ts";
 import { Broadcast } from "../log/broadcast.ts";
 import type { FollowEnd } from "../log/follow.ts";
+import { FlushEvents } from "./flush_events.ts";
 import { GroupCommit } from "./group_commit.ts";
 import type { LiveState } from "../log/live_state.ts";
 import type { Opened } from "../recovery/open.ts";
-import type { LogState } from "../format/state.ts";
+import { ProofTiming } from "./proof_timing.ts";
+import { closedError, hardStateLostError, poisonedError, readOnlyError, tailLostError } from "./refusals.ts";
+import type { Unfinished } from "./unfinished.ts";
 import type { SegmentWriter } from "./writer.ts";
-import type { FileLock, FileSystem } from "../io/file_system.ts";
-import { ioError, isNoSpace, reasonOf } from "../io/full.ts";
+import type { FileLock } from "../io/file_system.ts";
+import { ioError, isNoSpace } from "../io/full.ts";
 import { FRAME_HEADER_BYTES } from "../format/frame.ts";
 import type { Index, Term } from "../api/types.ts";
-
-/**
- * How long the log must rest after a flush before it writes a checkpoint, which proves that flush to the next recovery. In
- * milliseconds: long against the time between two commits of a busy log, short against the time between two crashes.
- */
-const CHECKPOINT_IDLE_MS = 20;
-
-/** A log that never rests writes a durable slot after a flush this often. In milliseconds. */
-const SLOT_EVERY_MS = 1000;
-
-/** A file that is being written beside the segments. */
-export interface Unfinished {
-  /** Whether the file has its name, so that giving it up leaves it. */
-  readonly isNamed: boolean;
-  /** Gives the file up, and removes it unless it has its name. */
-  abort(): void;
-  /** Gives the file up after a failure. The next opening removes it. */
-  release(): void;
-}
-
-/** A flush that succeeded. */
-interface Flush {
-  /** How many bytes it made durable. */
-  readonly bytes: number;
-  /** How long it took. */
-  readonly milliseconds: number;
-  readonly isSlow: boolean;
-}
 
 /** Who may still write to a log, and what of it is durable. Of a log for reading only: that it is open, or closed. */
 export class Durability {
@@ -58,27 +33,24 @@ export class Durability {
   /** Called after flushes succeeded and their events were published. */
   onFlushed: () => void = () => {};
   private readonly state: LiveState;
-  private readonly fileSystem: FileSystem;
   private readonly writer: SegmentWriter | undefined;
   private readonly lock: FileLock | undefined;
   private readonly commit: GroupCommit;
-  /** Flushes that no event has reported yet. */
-  private untold: Flush[] = [];
-  /** When the last durable slot was written, or the log was opened. */
-  private slotWritten = performance.now();
+  private readonly flushEvents: FlushEvents;
+  private readonly timing: ProofTiming;
   private poison: WalLogError | undefined;
   private durable: Index;
-  private cancelCheckpoint: (() => void) | undefined;
   /** Whether all is written and given up. */
   private isFinished = false;
   private closing: Promise<void> | undefined;
 
   constructor({ fileSystem, writer, lock, report }: Opened, state: LiveState, slowFlushMilliseconds: number) {
-    this.fileSystem = fileSystem;
+    this.timing = new ProofTiming(fileSystem);
     this.state = state;
     this.writer = writer;
     this.lock = lock;
     this.durable = writer === undefined ? report.provenIndex : state.lastIndex;
+    this.flushEvents = new FlushEvents(state, slowFlushMilliseconds);
     this.commit = new GroupCommit({
       isDirty: () => this.writer!.isDirty,
       lastIndex: () => this.state.lastIndex,
@@ -86,13 +58,7 @@ export class Durability {
       flushed: (lastIndex) => this.flushed(lastIndex),
     });
     if (writer === undefined) return;
-    writer.onFlush = (bytes, milliseconds) => {
-      const isSlow = milliseconds > slowFlushMilliseconds;
-      state.counts.flushes++;
-      state.flushLatency.add(milliseconds);
-      if (isSlow) state.counts.slowFlushes++;
-      this.untold.push({ bytes, milliseconds, isSlow });
-    };
+    writer.onFlush = (bytes, milliseconds) => this.flushEvents.add(bytes, milliseconds);
     this.checkpointLater();
   }
 
@@ -120,7 +86,7 @@ export class Durability {
    * @throws {WalLogError} `CLOSED`.
    */
   requireOpen(attempt: string): void {
-    if (this.isClosed) throw this.closed(attempt);
+    if (this.isClosed) throw closedError(attempt, this.state.path);
   }
 
   /** Whether the log takes changes: it is open for writing, and nothing has failed. */
@@ -139,18 +105,8 @@ export class Durability {
   requireWriter(attempt: string, evenWithoutHardState = false): SegmentWriter {
     this.requireOpen(attempt);
     if (this.poison !== undefined) throw this.poison;
-    const { path, hardStateLost, damaged } = this.state;
-    if (this.writer === undefined) {
-      throw new WalLogError("READ_ONLY", `Cannot ${attempt}: the log at ${path} was opened for reading only`, { path });
-    }
-    if (hardStateLost && !evenWithoutHardState) {
-      throw new WalLogError(
-        "CORRUPT",
-        `Cannot ${attempt}: the latest hard state of the log at ${path} is damaged, so that a vote may be forgotten; ` +
-          `find out what it was and call setHardState with force`,
-        { path, damage: damaged },
-      );
-    }
+    if (this.writer === undefined) throw readOnlyError(attempt, this.state.path);
+    if (this.state.hardStateLost && !evenWithoutHardState) throw hardStateLostError(attempt, this.state);
     return this.writer;
   }
 
@@ -161,14 +117,7 @@ export class Durability {
    * @throws {WalLogError} `CORRUPT`.
    */
   requireTail(attempt: string): void {
-    const { path, tailLost, damaged } = this.state;
-    if (!tailLost) return;
-    throw new WalLogError(
-      "CORRUPT",
-      `Cannot ${attempt}: entries behind the last one of the log at ${path} may be lost, and what was acknowledged with ` +
-        "them; call setHardState with force to go on without",
-      { path, damage: damaged },
-    );
+    if (this.state.tailLost) throw tailLostError(attempt, this.state);
   }
 
   /**
@@ -185,7 +134,7 @@ export class Durability {
     const { index, counts } = this.state;
     const before = writer.segment;
     try {
-      if (writer.needsRotation(bytes)) writer.rotate(this.state.record(writer.changes), index.runs);
+      if (writer.needsRotation(bytes)) writer.rotate(this.record(), index.runs);
     } catch (error) {
       const isRefusal = error instanceof WalLogError && (error.code === "NO_SPACE" || error.code === "CORRUPT");
       if (!isRefusal) throw this.fail(attempt, error);
@@ -204,7 +153,7 @@ export class Durability {
     try {
       write();
     } catch (error) {
-      throw this.refuse(attempt, error);
+      throw isNoSpace(error) ? this.refuse(attempt, error, () => writer.undo()) : this.fail(attempt, error);
     }
     counts.bytesWritten += writer.segment.endOffset - start;
   }
@@ -221,16 +170,15 @@ export class Durability {
   writeFrame(attempt: string, kind: number, flags: number, term: Term, index: Index | bigint): void {
     const writer = this.writer!;
     this.write(attempt, FRAME_HEADER_BYTES, () => {
-      if (writer.isCheckpointDue) writer.checkpoint(this.state.record(writer.changes));
+      if (writer.isCheckpointDue) writer.checkpoint(this.record());
       writer.writeFrame(kind, flags, term, index);
     });
   }
 
-  /** Takes a write back that found no room, and refuses it. Any other failure ends the writer. */
-  private refuse(attempt: string, cause: unknown): WalLogError {
-    if (!isNoSpace(cause)) return this.fail(attempt, cause);
+  /** Takes back what found no room, and refuses it. If that fails, the writer ends. */
+  private refuse(attempt: string, cause: unknown, takeBack: () => void): WalLogError {
     try {
-      this.writer!.undo();
+      takeBack();
     } catch (error) {
       return this.fail(attempt, error);
     }
@@ -252,12 +200,7 @@ export class Durability {
       file.release();
       return this.fail(attempt, cause);
     }
-    try {
-      file.abort();
-    } catch (error) {
-      return this.fail(attempt, error);
-    }
-    return ioError(`Cannot ${attempt}`, this.state.path, cause);
+    return this.refuse(attempt, cause, () => file.abort());
   }
 
   /**
@@ -266,10 +209,7 @@ export class Durability {
    * @returns The last index that is durable, or the promise of it.
    */
   sync(): Index | Promise<Index> {
-    const writer = this.requireWriter("sync", true);
-    this.state.counts.syncs++;
-    if (writer.isDirty) return this.commit.sync();
-    this.requireLock();
+    if (this.needsFlush()) return this.commit.sync();
     // A flush may have succeeded and not yet been told of: what it covered is durable all the same.
     return this.durableIndex = this.state.lastIndex;
   }
@@ -280,13 +220,9 @@ export class Durability {
    * @returns The last index that is durable.
    */
   syncSync(): Index {
-    const writer = this.requireWriter("sync", true);
-    this.state.counts.syncs++;
-    if (writer.isDirty) {
+    if (this.needsFlush()) {
       this.flush("flush");
       this.flushed(this.state.lastIndex);
-    } else {
-      this.requireLock();
     }
     return this.durableIndex;
   }
@@ -297,33 +233,26 @@ export class Durability {
    * @param attempt The call, for the message.
    */
   flush(attempt: string): void {
-    try {
-      this.writer!.flush(this.stateForSlot());
-    } catch (error) {
-      throw this.fail(attempt, error);
-    }
+    this.orFail(attempt, () => this.writer!.flush(this.timing.isSlotDue() ? this.record() : undefined));
   }
 
-  /** The state to note in a durable slot after the next flush; `undefined` if one was written lately. */
-  private stateForSlot(): LogState | undefined {
-    const now = performance.now();
-    if (now - this.slotWritten < SLOT_EVERY_MS) return undefined;
-    this.slotWritten = now;
+  /** The log's state, as checkpoints and headers have it. */
+  private record() {
     return this.state.record(this.writer!.changes);
   }
 
-  /** Fails if the folder or the lock is no longer this writer's. A flush checks that itself. */
-  private requireLock(): void {
-    try {
-      this.lock?.check();
-    } catch (error) {
-      throw this.fail("flush", error);
-    }
+  /** Whether a flush is needed. If not, checks what a flush would: that the lock is still this writer's. */
+  private needsFlush(): boolean {
+    const writer = this.requireWriter("sync", true);
+    this.state.counts.syncs++;
+    if (!writer.isDirty) this.orFail("flush", () => this.lock?.check());
+    return writer.isDirty;
   }
 
   private async flushAsync(): Promise<void> {
     try {
-      await this.writer!.flushAsync(this.stateForSlot(), () => this.poison === undefined && !this.isFinished);
+      const state = this.timing.isSlotDue() ? this.record() : undefined;
+      await this.writer!.flushAsync(state, () => this.poison === undefined && !this.isFinished);
     } catch (error) {
       throw this.fail("flush", error);
     }
@@ -344,16 +273,7 @@ export class Durability {
 
   /** Publishes the flushes that succeeded. Called when {@link Durability.durableIndex} has moved. */
   private tellFlushes(): void {
-    const { path } = this.state;
-    const { durableIndex } = this;
-    const flushes = this.untold;
-    this.untold = [];
-    for (const { bytes, milliseconds, isSlow } of flushes) {
-      const message = { path, bytes, milliseconds, durableIndex };
-      tell("wallog:flush", message);
-      if (isSlow) tell("wallog:slow-flush", message);
-    }
-    if (flushes.length > 0) this.onFlushed();
+    if (this.flushEvents.publish(this.durableIndex)) this.onFlushed();
   }
 
   /** Notes that the entries from `from` on are gone: they are not durable any more, and nobody has them read ahead. */
@@ -363,23 +283,26 @@ export class Durability {
     this.commit.truncated(from);
   }
 
-  /**
-   * The last flush has no later frame to vouch for it. So once the log has rested for a moment, a checkpoint is written: if
-   * that survives a crash, what it vouches for can no longer pass for a torn write.
-   */
+  /** Writes a checkpoint once the log has rested for a moment. */
   private checkpointLater(): void {
-    if (this.cancelCheckpoint !== undefined || this.isClosed) return;
-    this.cancelCheckpoint = this.fileSystem.after(CHECKPOINT_IDLE_MS, () => {
-      this.cancelCheckpoint = undefined;
-      const writer = this.writer!;
-      if (this.isClosed || this.poison !== undefined || writer.isDirty) return;
+    if (this.isClosed) return;
+    this.timing.afterRest(() => {
+      if (this.isClosed || this.poison !== undefined) return;
       try {
-        writer.rest(this.state.record(writer.changes));
-        writer.release();
+        if (!this.writer!.isDirty) this.writer!.rest(this.record());
       } catch (error) {
         this.fail("write a checkpoint", error);
       }
     });
+  }
+
+  /** Does something whose failure ends the writer. */
+  private orFail(attempt: string, action: () => void): void {
+    try {
+      action();
+    } catch (error) {
+      throw this.fail(attempt, error);
+    }
   }
 
   /**
@@ -391,22 +314,12 @@ export class Durability {
    */
   fail(attempt: string, cause: unknown): WalLogError {
     if (cause instanceof WalLogError && (cause.code === "POISONED" || cause.code === "CLOSED")) return cause;
-    const { path } = this.state;
     if (this.poison !== undefined) return this.poison;
-    const found = reasonOf(cause);
-    const isLockLost = cause instanceof WalLogError && cause.code === "LOCK_LOST";
-    this.poison = new WalLogError(
-      "POISONED",
-      `Cannot ${attempt} at ${path}: ${found}; ` +
-        (isLockLost
-          ? "the log rejects every later write; close it, and open it at its current path"
-          : "the state on the disk is uncertain, so the log rejects every later write; close it and open it again"),
-      { path, cause },
-    );
+    this.poison = poisonedError(attempt, this.state.path, cause);
     this.commit.fail(this.poison);
     this.changes.announce();
     this.tellFlushes();
-    tell("wallog:poison", { path, error: this.poison });
+    tell("wallog:poison", { path: this.state.path, error: this.poison });
     return this.poison;
   }
 
@@ -424,11 +337,7 @@ export class Durability {
     return this.closing = this.commit.idle().then(() => this.finish(release));
   }
 
-  /**
-   * Like {@link Durability.close}, but blocks until it is done.
-   *
-   * @param release As there.
-   */
+  /** Like {@link Durability.close}, but blocks until it is done. */
   closeSync(release: () => void): void {
     if (this.isClosed && this.closing === undefined) return;
     this.isClosed = true;
@@ -439,21 +348,18 @@ export class Durability {
   private finish(release: () => void): void {
     if (this.isFinished) return;
     this.isFinished = true;
-    this.cancelCheckpoint?.();
+    this.timing.cancel();
     const { writer } = this;
     try {
       if (writer === undefined) return;
-      for (const one of this.unfinished) {
-        if (this.poison === undefined) one.abort();
-        else one.release();
-      }
+      for (const one of this.unfinished) this.poison === undefined ? one.abort() : one.release();
       if (this.poison !== undefined) throw this.poison;
       if (writer.durableLsn < writer.segment.endLsn) writer.flush();
       this.flushed(this.state.lastIndex);
-      this.commit.finish(this.state.lastIndex, this.closed("sync"));
+      this.commit.finish(this.state.lastIndex, closedError("sync", this.state.path));
       // A log without its latest hard state is not closed cleanly: the next opener must find that out as this one did.
       if (this.state.hardStateLost) return;
-      writer.finish(this.state.record(writer.changes));
+      writer.finish(this.record());
       this.tellFlushes();
     } catch (error) {
       throw this.fail("close", error);
@@ -462,10 +368,5 @@ export class Durability {
       writer?.close();
       this.lock?.release();
     }
-  }
-
-  private closed(attempt: string): WalLogError {
-    const { path } = this.state;
-    return new WalLogError("CLOSED", `Cannot ${attempt}: the log at ${path} is closed`, { path });
   }
 }

@@ -55,7 +55,7 @@ export const FOLDER_MUTANTS: readonly Mutant[] = [
   {
     name: "a sync that has nothing to flush does not check the lock",
     file: "src/write/durability.ts",
-    edits: [["this.lock?.check();", ""]],
+    edits: [["this.lock?.check()", "undefined"]],
     dies: "folder_test",
   },
   {
@@ -178,7 +178,7 @@ export const FOLDER_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "a flush does not notice that another writer has gone on",
-    file: "src/write/writer.ts",
+    file: "src/write/active_segment.ts",
     edits: [["if (probe[0] !== 0) requireUnnamed(", "if (probe[0] === 256) requireUnnamed("]],
     dies: "folder_test",
   },

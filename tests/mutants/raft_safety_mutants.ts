@@ -1,6 +1,6 @@
 /** Mutants of what protects a cluster against its operators, and against members gone bad. */
 
-import type { Mutant } from "./mutants.ts";
+import type { Mutant } from "./mutant.ts";
 
 const FRAMING = "src/raft/transport/framing.ts";
 const IDENTITIES = "src/raft/identities.ts";

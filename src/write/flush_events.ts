@@ -1,0 +1,63 @@
+/**
+ * Counts flushes, and publishes an event for each.
+ *
+ * @module
+ */
+
+import { tell } from "../api/events.ts";
+import type { Index } from "../api/types.ts";
+import type { LiveState } from "../log/live_state.ts";
+
+/** A flush that succeeded. */
+interface Flush {
+  /** How many bytes it made durable. */
+  readonly bytes: number;
+  /** How long it took. */
+  readonly milliseconds: number;
+  readonly isSlow: boolean;
+}
+
+/** Collects flushes until the durable index has moved, and publishes them then. */
+export class FlushEvents {
+  private readonly state: LiveState;
+  private readonly slowMilliseconds: number;
+  /** Flushes that no event has reported yet. */
+  private unpublished: Flush[] = [];
+
+  /**
+   * @param state The log, which has the counts.
+   * @param slowMilliseconds A flush that takes longer is slow.
+   */
+  constructor(state: LiveState, slowMilliseconds: number) {
+    this.state = state;
+    this.slowMilliseconds = slowMilliseconds;
+  }
+
+  /** Counts a flush that succeeded. */
+  add(bytes: number, milliseconds: number): void {
+    const { counts, flushLatency } = this.state;
+    const isSlow = milliseconds > this.slowMilliseconds;
+    counts.flushes++;
+    flushLatency.add(milliseconds);
+    if (isSlow) counts.slowFlushes++;
+    this.unpublished.push({ bytes, milliseconds, isSlow });
+  }
+
+  /**
+   * Publishes the flushes that were counted since the last call.
+   *
+   * @param durableIndex The last index that is durable since.
+   * @returns Whether there were any.
+   */
+  publish(durableIndex: Index): boolean {
+    const { path } = this.state;
+    const flushes = this.unpublished;
+    this.unpublished = [];
+    for (const { bytes, milliseconds, isSlow } of flushes) {
+      const message = { path, bytes, milliseconds, durableIndex };
+      tell("wallog:flush", message);
+      if (isSlow) tell("wallog:slow-flush", message);
+    }
+    return flushes.length > 0;
+  }
+}

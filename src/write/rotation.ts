@@ -1,0 +1,123 @@
+/**
+ * Rotation: seals the active segment, and begins the next one.
+ *
+ * @module
+ */
+
+import { sharedCodec } from "../codec/pool.ts";
+import { NEXT_POINTER_OFFSETS } from "../format/header_block.ts";
+import type { LogState } from "../format/state.ts";
+import type { File, FileSystem } from "../io/file_system.ts";
+import { errorCode, isNoSpace, writeFull } from "../io/full.ts";
+import type { TermRuns } from "../log/log_index.ts";
+import type { Segment } from "../log/segment.ts";
+import { ActiveSegment } from "./active_segment.ts";
+import { createSegment } from "./create.ts";
+import { droppedBefore } from "./drops.ts";
+import type { Flusher } from "./flusher.ts";
+import type { FrameWriter } from "./frame_writer.ts";
+import { encodePointer } from "./name_next.ts";
+import { writeSegmentIndex } from "./write_segment_index.ts";
+
+/** Begins the segments of a log, one after the other. */
+export class Rotation {
+  private readonly fileSystem: FileSystem;
+  private readonly folder: string;
+  /** The highest number that this log has used, also where creation failed: no number is used twice. */
+  private numberUsed: number;
+  /** The sealed segment whose second copy of the pointer is written and not flushed yet. */
+  private unflushedPointer: Segment | undefined;
+
+  /**
+   * @param fileSystem The machine.
+   * @param folder The log's folder.
+   * @param numberUsed The highest number that the log has used.
+   */
+  constructor(fileSystem: FileSystem, folder: string, numberUsed: number) {
+    this.fileSystem = fileSystem;
+    this.folder = folder;
+    this.numberUsed = numberUsed;
+  }
+
+  /**
+   * Seals the segment and goes on in a new one. In this order, so that a crash between any two steps is seen for what
+   * it is: this segment's data; the new segment with its header; its name; then, in one flush, what says that it
+   * follows. The new segment belongs to the log from that flush on.
+   *
+   * @param active The segment.
+   * @param frames Writes its segment index.
+   * @param flusher Flushes it.
+   * @param state The log's state.
+   * @param runs The terms of its entries.
+   * @returns The new segment.
+   * @throws {WalLogError} `NO_SPACE` if there is no room for the new segment; `CORRUPT` if no reader would accept its
+   * number or its LSN. The log is then as it was.
+   */
+  begin(
+    active: ActiveSegment,
+    frames: FrameWriter,
+    flusher: Flusher,
+    state: LogState,
+    runs: TermRuns,
+  ): ActiveSegment {
+    const { segment: old, file } = active;
+    if (active.durableLsn < old.endLsn) flusher.sync(active);
+    const { header } = old;
+    const next = createSegment(this.fileSystem, this.folder, sharedCodec(), this.numberUsed, {
+      uuid: header.uuid,
+      baseLsn: old.endLsn,
+      previous: header.number,
+      previousChecksum: old.lastChecksum,
+      state,
+      provenLsn: active.durableLsn,
+      floor: old.floor,
+      dropped: droppedBefore(old.header, old.lowestTruncated),
+    }, (number) => this.numberUsed = number);
+    this.fileSystem.syncDirectory(this.folder);
+    writeSegmentIndex(frames, runs);
+    file.requireNamed?.();
+    active.requireActive();
+    this.syncPointer();
+    const pointer = encodePointer(sharedCodec(), old, next.segment, old.endLsn);
+    writeFull(file, pointer, NEXT_POINTER_OFFSETS[0]);
+    file.sync();
+    // The copies share no flush, so a torn one costs one copy at most.
+    copyPointer(file, pointer);
+    this.unflushedPointer = old;
+    flusher.retire(file);
+    old.trim();
+    return new ActiveSegment(next.segment, next.file, false, undefined);
+  }
+
+  /**
+   * Flushes the second copy of the last pointer. No commit waits for it: the next rotation and closing do it. The operating
+   * system has usually written it by then.
+   */
+  syncPointer(): void {
+    const segment = this.unflushedPointer;
+    if (segment === undefined) return;
+    this.unflushedPointer = undefined;
+    let file: File;
+    try {
+      file = this.fileSystem.open(segment.path, "write");
+    } catch (error) {
+      // Compaction has deleted the segment.
+      if (errorCode(error) === "ENOENT") return;
+      throw error;
+    }
+    try {
+      file.sync();
+    } finally {
+      file.close();
+    }
+  }
+}
+
+/** Writes the second copy of a pointer. On a full disk the segment does without until the log is opened again. */
+function copyPointer(file: File, pointer: Uint8Array): void {
+  try {
+    writeFull(file, pointer, NEXT_POINTER_OFFSETS[1]);
+  } catch (error) {
+    if (!isNoSpace(error)) throw error;
+  }
+}
