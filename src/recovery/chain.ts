@@ -208,7 +208,7 @@ export class ChainReader {
     for (; head >= 0; head--) {
       const file = valid[head]!;
       const previous = byNumber.get(file.header.previous);
-      if (previous === undefined || this.isCommitted(file, previous)) break;
+      if (this.isCommitted(file, previous, valid)) break;
       begun.push(file);
       superseded.push(file.path);
     }
@@ -280,11 +280,24 @@ export class ChainReader {
     return { links, leftovers, superseded, provenLsn, nextBegun, numberUsed, damage };
   }
 
-  /** Whether a segment has served, so that it belongs to the log. */
-  private isCommitted(file: Link["file"], previous: Link["file"]): boolean {
-    if (previous.naming.kind === "named") return previous.naming.next.number === file.number;
+  /** Whether a segment has served, so that it belongs to the log. `previous` is `undefined` if it has no header. */
+  private isCommitted(
+    file: Link["file"],
+    previous: Link["file"] | undefined,
+    files: readonly Link["file"][],
+  ): boolean {
+    if (previous?.naming.kind === "named") return previous.naming.next.number === file.number;
     // The pointer to it is empty or lost. The segment itself shows whether it has served.
     if (file.naming.kind === "named") return true;
+    if (previous !== undefined && !this.hasOwnFrames(file)) return false;
+    // It may be the unfinished copy of an older segment, which names the copy once that is complete.
+    return !files.some((other) =>
+      other.number < file.number && other.header.previous === file.header.previous && other.naming.kind === "none" &&
+      this.hasOwnFrames(other)
+    );
+  }
+
+  private hasOwnFrames(file: Link["file"]): boolean {
     return this.survey(file, file.size).ownFrames > 0;
   }
 

@@ -27,6 +27,7 @@ import { isRepairLeftover } from "../maintain/segment_repairer.ts";
 import type { Segment } from "../log/segment.ts";
 import { listFolder, notADirectory, recover, recoverBesideWriter } from "./recover.ts";
 import { continueAfterCrash } from "../write/continue.ts";
+import { isReplaceable, replaceSegment } from "../write/replace.ts";
 import { nameNextSegment } from "../write/name_next.ts";
 import { SegmentWriter } from "../write/writer.ts";
 import { isSnapshotLeftover } from "../snapshots/snapshot_file.ts";
@@ -399,6 +400,17 @@ function startWriter(
   }
   // For the same reason, what makes the newest segment part of the log is written once more.
   nameHead();
+  if (previous !== undefined && canReplace(recovered, head, previous, segmentBytes)) {
+    const around = {
+      previous,
+      newest: head,
+      unfinishedNumber: recovered.missingNumber,
+      provenLsn: recovered.provenLsn,
+    };
+    const { segment, file, endsWithCheckpoint } = replaceSegment(fileSystem, folder, codec, around, numberUsed);
+    index.segments.splice(-1, 1, segment);
+    return write(segment, file, endsWithCheckpoint);
+  }
   const keptBytes = Math.max(
     head.endOffset,
     recovered.cut === undefined ? 0 : recovered.cut.offset + recovered.cut.bytes,
@@ -416,13 +428,22 @@ function startWriter(
   return write(segment, file, segment.endOffset === SEGMENT_HEADER_BYTES);
 }
 
+/** Whether the newest segment can be replaced: nothing is damaged, and the segment before it stays and names it. */
+function canReplace(recovered: Recovered, newest: Segment, previous: Segment, segmentBytes: number): boolean {
+  const { damage, harmless, leftovers } = recovered;
+  return damage.length === 0 && harmless.length === 0 && previous.header.number === newest.header.previous &&
+    !leftovers.includes(previous.path) && isReplaceable(newest, segmentBytes);
+}
+
 /**
- * Removes uncommitted segments durably. Otherwise a crash could restore one after compaction has removed the segment
+ * Removes uncommitted and replaced segments durably. Otherwise a crash could restore one after compaction has removed the segment
  * whose pointer excludes it. If the newest segment were then lost, the restored one would be taken for it.
  */
-function removeSuperseded(fileSystem: FileSystem, folder: string, { superseded }: Recovered): void {
-  for (const path of superseded) fileSystem.remove(path);
-  if (superseded.length > 0) fileSystem.syncDirectory(folder);
+function removeSuperseded(fileSystem: FileSystem, folder: string, { superseded, head, index }: Recovered): void {
+  const isReplaced = head !== undefined && !index.segments.includes(head);
+  const paths = isReplaced ? [...superseded, head.path] : superseded;
+  for (const path of paths) fileSystem.remove(path);
+  if (paths.length > 0) fileSystem.syncDirectory(folder);
 }
 
 /** Removes what a crash left behind and nothing refers to. Files that are not the log's are not looked at. */

@@ -66,6 +66,8 @@ export function writePointer(file: File, pointer: Uint8Array): void {
  * @param segment The one before.
  * @param next The segment.
  * @param durableLsn The LSN below which the segment is known to be durable.
+ * @param known The number of the segment that the one before may name. Default: that of the segment.
+ * @throws {WalLogError} `LOCK_LOST`, as {@link requireUnnamed}.
  */
 export function nameNextSegment(
   fileSystem: FileSystem,
@@ -73,11 +75,12 @@ export function nameNextSegment(
   segment: Segment,
   { header: { number, baseLsn } }: Segment,
   durableLsn: number,
+  known: number = number,
 ): void {
   const file = fileSystem.open(segment.path, "write");
   try {
     file.requireNamed?.();
-    requireUnnamed(file, codec, segment, number);
+    requireUnnamed(file, codec, segment, known);
     const pointer = { number, endLsn: baseLsn, durableLsn };
     writePointer(file, encodeNextPointer(pointer, segment.header.salt, (bytes, seed) => codec.hash(bytes, seed)));
   } finally {

@@ -1,0 +1,127 @@
+/**
+ * Replaces the newest segment after a crash by a copy of itself, so that a program that crashes over and over does not add
+ * a segment each time.
+ *
+ * The copy has a number and a salt of its own, and the same LSNs, so nothing of the frames changes but what seals them to
+ * their segment. A frame that is no copy of an older tail is none in the copy either: it still proves that its segment is
+ * part of the log.
+ *
+ * @module
+ */
+
+import { CHUNK_BYTES, type Codec, SLOT_LAST_CHECKSUM } from "../codec/codec.ts";
+import { decodeFrameHeader, frameBytes, KIND_CHECKPOINT } from "../format/frame.ts";
+import { NEXT_POINTER_OFFSETS, SEGMENT_HEADER_BYTES } from "../format/header_block.ts";
+import type { File, FileSystem } from "../io/file_system.ts";
+import { readFull, writeFull } from "../io/full.ts";
+import type { Segment } from "../log/segment.ts";
+import { selectSegment } from "../log/select_segment.ts";
+import { createSegment } from "./create.ts";
+import { encodePointer, nameNextSegment, requireUnnamed } from "./name_next.ts";
+
+/** The most that is copied, which fits the codec's chunk. In bytes. */
+const REPLACED_BYTES_MAX = CHUNK_BYTES / 4;
+
+/**
+ * Whether the newest segment is to be replaced instead of followed by another one: it is less than half full, so that
+ * the number of segments stays in proportion to their bytes, and it costs little to copy.
+ *
+ * @param newest The newest segment, undamaged.
+ * @param segmentBytes What a segment holds at most.
+ */
+export function isReplaceable({ endOffset }: Segment, segmentBytes: number): boolean {
+  return endOffset - SEGMENT_HEADER_BYTES <= Math.min(segmentBytes / 2, REPLACED_BYTES_MAX);
+}
+
+/** The segments around a replacement. */
+export interface Replaced {
+  /** The segment before the newest one, which names the newest one in both copies of its pointer. */
+  readonly previous: Segment;
+  /** The newest segment. It is undamaged. */
+  readonly newest: Segment;
+  /** The number of an unfinished copy that the newest segment names; `undefined` if it names none. */
+  readonly unfinishedNumber: number | undefined;
+  /** LSN below which the newest segment is durable. */
+  readonly provenLsn: number;
+}
+
+/**
+ * Replaces the newest segment. The pointer of the segment before it decides which of the two is part of the log, so a crash
+ * leaves one of them. But first the newest segment names its copy: that ends another writer that has the newest one open,
+ * and shows, if the other pointer is lost, that the copy is complete.
+ *
+ * @param fileSystem The machine.
+ * @param folder The log's folder.
+ * @param codec The codec.
+ * @param replaced The segments.
+ * @param numberUsed The highest number that the log has used.
+ * @returns The new segment, its open file, and whether its last frame is a checkpoint. The caller removes the old one,
+ * durably: once compaction has deleted the segment before, nothing else shows that it was replaced.
+ */
+export function replaceSegment(
+  fileSystem: FileSystem,
+  folder: string,
+  codec: Codec,
+  { previous, newest, unfinishedNumber, provenLsn }: Replaced,
+  numberUsed: number,
+): { readonly segment: Segment; readonly file: File; readonly endsWithCheckpoint: boolean } {
+  const { segment, file } = createSegment(fileSystem, folder, codec, numberUsed, newest.header);
+  const old = fileSystem.open(newest.path, "write");
+  let isNamed = false;
+  let lastKind: number;
+  try {
+    lastKind = copyFrames(codec, old, newest, file, segment, provenLsn);
+    file.sync();
+    fileSystem.syncDirectory(folder);
+    old.requireNamed?.();
+    requireUnnamed(old, codec, newest, unfinishedNumber);
+    isNamed = true;
+    writeFull(old, encodePointer(codec, newest, segment, newest.endLsn), NEXT_POINTER_OFFSETS[0]);
+    old.sync();
+    nameNextSegment(fileSystem, codec, previous, segment, segment.endLsn, newest.header.number);
+  } catch (error) {
+    file.close();
+    // Nothing knows of the copy yet, and on a full disk its room is needed.
+    if (!isNamed) fileSystem.remove(segment.path);
+    throw error;
+  } finally {
+    old.close();
+  }
+  newest.moveTail(SEGMENT_HEADER_BYTES, segment, SEGMENT_HEADER_BYTES);
+  segment.lowestTruncated = newest.lowestTruncated;
+  return { segment, file, endsWithCheckpoint: lastKind === KIND_CHECKPOINT };
+}
+
+/** Copies all frames, sealed anew for the new segment; returns the kind of the last one, 0 if there is none. */
+function copyFrames(
+  codec: Codec,
+  from: File,
+  newest: Segment,
+  to: File,
+  segment: Segment,
+  provenLsn: number,
+): number {
+  const { baseLsn } = segment.header;
+  const bytes = newest.endOffset - SEGMENT_HEADER_BYTES;
+  const frames = codec.chunk.subarray(0, bytes);
+  if (readFull(from, frames, SEGMENT_HEADER_BYTES) < bytes) {
+    throw new Error(`${newest.path} ends before byte ${newest.endOffset}, it had frames up to there`);
+  }
+  let lastKind = 0;
+  for (let at = 0; at < bytes;) {
+    const lsn = baseLsn + SEGMENT_HEADER_BYTES + at;
+    selectSegment(codec, newest.header);
+    if (codec.wasm.checkHeader(codec.chunkAt + at, lsn) !== 0) {
+      throw new Error(`${newest.path} has no frame at byte ${SEGMENT_HEADER_BYTES + at}, it had one there`);
+    }
+    const { kind, length } = decodeFrameHeader(frames.subarray(at));
+    selectSegment(codec, segment.header);
+    codec.wasm.sealHeaderOnly(codec.chunkAt + at, lsn, Math.min(lsn, provenLsn));
+    lastKind = kind;
+    at += frameBytes(length);
+  }
+  writeFull(to, frames, SEGMENT_HEADER_BYTES);
+  segment.endOffset = newest.endOffset;
+  segment.lastChecksum = bytes > 0 ? codec.get(SLOT_LAST_CHECKSUM) : 0;
+  return lastKind;
+}
