@@ -4,7 +4,18 @@
  * @module
  */
 
-import { BATCH, LAYER, LIVE, RECOVERY, REPAIR, REPAIR_FRAMES, REPLAY, WASM_FRAME, WASM_SCAN, WRITER } from "./files.ts";
+import {
+  BATCH,
+  FRAME_WRITER,
+  LAYER,
+  LIVE,
+  RECOVERY,
+  REPAIR,
+  REPAIR_FRAMES,
+  REPLAY,
+  WASM_FRAME,
+  WASM_SCAN,
+} from "./files.ts";
 import type { Mutant } from "./mutant.ts";
 
 /** The mutants. */
@@ -23,7 +34,7 @@ export const BATCH_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "a frame larger than the buffer does not say that the batch goes on",
-    file: WRITER,
+    file: FRAME_WRITER,
     edits: [["if (hasMore) this.buffer.setMore(at);", ""]],
     dies: "batch_test",
   },
@@ -78,7 +89,7 @@ export const BATCH_MUTANTS: readonly Mutant[] = [
   {
     name: "what a read finds damaged has no page of its own",
     file: LIVE,
-    edits: [["  segment.setPage(first, Math.max(offset, pages[0]!.offset));\n", ""]],
+    edits: [["  if (lowest.offset !== OFFSET_LOST) segment.setPage(first, Math.max(offset, lowest.offset));\n", ""]],
     dies: "batch_test",
   },
   {

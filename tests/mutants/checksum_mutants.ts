@@ -7,6 +7,7 @@
 import {
   BORDERS,
   CHAIN,
+  FRAME_WRITER,
   NEXT_POINTER,
   READ_INDEX,
   READER,
@@ -19,7 +20,6 @@ import {
   SNAPSHOT_HEADER,
   WASM_FRAME,
   WASM_SCAN,
-  WRITER,
 } from "./files.ts";
 import type { Mutant } from "./mutant.ts";
 
@@ -90,7 +90,7 @@ export const CHECKSUM_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "changes are not counted",
-    file: WRITER,
+    file: FRAME_WRITER,
     edits: [["if (isChange(kind)) this.changes = changes + 1;", "if (isChange(kind)) this.changes = changes;"]],
     dies: "simulation",
   },

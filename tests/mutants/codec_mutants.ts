@@ -4,7 +4,6 @@
  * @module
  */
 
-import { DURABILITY, POOL, RECOVERY, REPLAY, WRITER } from "./files.ts";
 import type { Mutant } from "./mutant.ts";
 
 /** The mutants. */
@@ -17,14 +16,17 @@ export const CODEC_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "a log at rest keeps its instance",
-    file: DURABILITY,
-    edits: [["writer.release();", ""]],
+    file: WRITER,
+    edits: [["checkpoint });\n    this.frames.release();", "checkpoint });"]],
     dies: "pool_test",
   },
   {
     name: "a closed log keeps its instance",
     file: WRITER,
-    edits: [["this.release();\n    this.flushes.retire(this.file);", "this.flushes.retire(this.file);"]],
+    edits: [[
+      "this.frames.release();\n    this.flusher.retire(this.active.file);",
+      "this.flusher.retire(this.active.file);",
+    ]],
     dies: "pool_test",
   },
   {

@@ -70,8 +70,8 @@ export const DAMAGE_MUTANTS: readonly Mutant[] = [
     name: "looking for lost offsets takes the state of the replay with it",
     file: SEALED,
     edits: [[
-      "const replay = new Replay(codec);\n      replay.begin(segment.header.state);",
-      "const replay = new Replay(this.codec);\n      replay.begin(segment.header.state);",
+      "const scanning = scanSegment(codec, segment,",
+      "const scanning = scanSegment(this.codec, segment,",
     ]],
     dies: "damage_test",
   },

@@ -4,7 +4,18 @@
  * @module
  */
 
-import { BATCH, DURABILITY, FULL, LOG, OPEN_FLUSHES, PREALLOCATION, SNAPSHOT_STORE, WRITER } from "./files.ts";
+import {
+  BATCH,
+  DURABILITY,
+  FLUSHER,
+  FRAME_WRITER,
+  FULL,
+  LOG,
+  OPEN_FLUSHES,
+  PREALLOCATION,
+  ROTATION,
+  SNAPSHOT_STORE,
+} from "./files.ts";
 import type { Mutant } from "./mutant.ts";
 
 /** The mutants. */
@@ -17,7 +28,7 @@ export const FAIL_STOP_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "frames that were laid stay where they are when a segment is begun",
-    file: WRITER,
+    file: FRAME_WRITER,
     edits: [["if (at !== laid) codec.bytes.copyWithin(at, laid, laid + bytes);", ""]],
     dies: "simulation",
   },
@@ -86,10 +97,10 @@ export const FAIL_STOP_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "a failed flush is tried again",
-    file: WRITER,
+    file: FLUSHER,
     edits: [[
-      "this.file.sync();\n    slotsFlushed();",
-      "try {\n      this.file.sync();\n    } catch {\n      this.file.sync();\n    }\n    slotsFlushed();",
+      "active.file.sync();\n    slotsFlushed();",
+      "try {\n      active.file.sync();\n    } catch {\n      active.file.sync();\n    }\n    slotsFlushed();",
     ]],
     dies: "simulation",
   },
@@ -101,7 +112,7 @@ export const FAIL_STOP_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "a failed flush of a directory is ignored when a segment is begun",
-    file: WRITER,
+    file: ROTATION,
     edits: [[
       "this.fileSystem.syncDirectory(this.folder);\n",
       "try {\n      this.fileSystem.syncDirectory(this.folder);\n    } catch { /* later */ }\n",

@@ -8,12 +8,14 @@ import {
   CONTINUE,
   CREATE,
   DURABILITY,
+  FLUSHER,
   IDENTITY,
   NAME_NEXT,
   NODE,
   NODE_FILE,
   OPEN,
   OPEN_FLUSHES,
+  ROTATION,
   SNAPSHOT_STORE,
   SNAPSHOT_WRITER,
   WRITER,
@@ -30,10 +32,10 @@ export const FLUSH_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "syncSync does not flush",
-    file: WRITER,
+    file: FLUSHER,
     edits: [[
-      "this.preallocate();\n    this.syncFile();",
-      "this.preallocate();\n    this.flushed(this.segment.endLsn, performance.now());",
+      "this.preallocate(active);\n    this.sync(active);",
+      "this.preallocate(active);\n    this.flushed(active, active.segment.endLsn, performance.now());",
     ]],
     dies: "simulation",
   },
@@ -45,8 +47,8 @@ export const FLUSH_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "a segment's data is not flushed before its next segment is created",
-    file: WRITER,
-    edits: [["if (this.durableLsn < old.endLsn) this.syncFile();", "this.flushed(old.endLsn, performance.now());"]],
+    file: ROTATION,
+    edits: [["if (active.durableLsn < old.endLsn) flusher.sync(active);", "active.durableLsn = old.endLsn;"]],
     dies: "simulation",
   },
   {
@@ -57,16 +59,16 @@ export const FLUSH_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "a new segment's name is not flushed",
-    file: WRITER,
+    file: ROTATION,
     edits: [["this.fileSystem.syncDirectory(this.folder);\n", ""]],
     dies: "simulation",
   },
   {
     name: "the next-segment pointer is not flushed when a segment is sealed",
-    file: WRITER,
+    file: ROTATION,
     edits: [[
-      "writeFull(this.file, pointer, NEXT_POINTER_OFFSETS[0]);\n    this.file.sync();",
-      "writeFull(this.file, pointer, NEXT_POINTER_OFFSETS[0]);",
+      "writeFull(file, pointer, NEXT_POINTER_OFFSETS[0]);\n    file.sync();",
+      "writeFull(file, pointer, NEXT_POINTER_OFFSETS[0]);",
     ]],
     dies: "simulation",
   },
@@ -74,8 +76,8 @@ export const FLUSH_MUTANTS: readonly Mutant[] = [
     name: "the checkpoint of a clean close is not flushed",
     file: WRITER,
     edits: [[
-      "zeros behind the checkpoint.\n    this.syncFile();",
-      "zeros behind the checkpoint.\n    this.flushed(segment.endLsn, performance.now());",
+      "zeros behind the checkpoint.\n    this.flusher.sync(this.active);",
+      "zeros behind the checkpoint.\n    this.active.durableLsn = segment.endLsn;",
     ]],
     dies: "checks_test",
   },
@@ -183,12 +185,12 @@ export const FLUSH_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "the pointer is written before the new segment's name is flushed",
-    file: WRITER,
+    file: ROTATION,
     edits: [
       ["this.fileSystem.syncDirectory(this.folder);\n", ""],
       [
-        "writeFull(this.file, pointer, NEXT_POINTER_OFFSETS[0]);\n    this.file.sync();",
-        "writeFull(this.file, pointer, NEXT_POINTER_OFFSETS[0]);\n    this.file.sync();\n" +
+        "writeFull(file, pointer, NEXT_POINTER_OFFSETS[0]);\n    file.sync();",
+        "writeFull(file, pointer, NEXT_POINTER_OFFSETS[0]);\n    file.sync();\n" +
         "    this.fileSystem.syncDirectory(this.folder);",
       ],
     ],

@@ -4,7 +4,6 @@
  * @module
  */
 
-import { CREATE, DURABILITY, WRITER } from "./files.ts";
 import type { Mutant } from "./mutant.ts";
 
 /** The mutants. */
@@ -20,25 +19,28 @@ export const FULL_DISK_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "a full disk that has no room for a checkpoint ends the log",
-    file: WRITER,
+    file: FRAME_WRITER,
     edits: [["if (!isNoSpace(error)) throw error;\n      this.undo();", "throw error;"]],
     dies: "checks_test",
   },
   {
     name: "a write that finds no room is not taken back",
     file: DURABILITY,
-    edits: [["this.writer!.undo();", ""]],
+    edits: [["() => writer.undo()", "() => {}"]],
     dies: "simulation",
   },
   {
     name: "taking back a write is not flushed",
-    file: WRITER,
-    edits: [["this.file.truncate(endOffset);\n    this.file.sync();", "this.file.truncate(endOffset);"]],
-    dies: "fail_stop_test",
+    file: FRAME_WRITER,
+    edits: [[
+      "this.active.file.truncate(endOffset);\n    this.active.file.sync();",
+      "this.active.file.truncate(endOffset);",
+    ]],
+    dies: "sync_test",
   },
   {
     name: "the count of changes is not taken back with a write that finds no room",
-    file: WRITER,
+    file: FRAME_WRITER,
     edits: [["} catch (error) {\n      this.changes = changes;", "} catch (error) {"]],
     dies: "simulation",
   },
@@ -46,8 +48,8 @@ export const FULL_DISK_MUTANTS: readonly Mutant[] = [
     name: "a snapshot that finds no room leaves its file",
     file: DURABILITY,
     edits: [[
-      "file.abort();\n    } catch (error) {\n      return this.fail(attempt",
-      "file.release();\n    } catch (error) {\n      return this.fail(attempt",
+      "() => file.abort()",
+      "() => file.release()",
     ]],
     dies: "full_disk_test",
   },
@@ -55,10 +57,10 @@ export const FULL_DISK_MUTANTS: readonly Mutant[] = [
     name: "a flush that reports no space is refused instead of ending the log",
     file: DURABILITY,
     edits: [[
-      "      this.writer!.flush(this.stateForSlot());\n    } catch (error) {\n      throw this.fail(attempt, error);",
-      "      this.writer!.flush(this.stateForSlot());\n    } catch (error) {\n      throw this.refuse(attempt, error);",
+      "    this.orFail(attempt, () => this.writer!.flush(this.timing.isSlotDue() ? this.record() : undefined));",
+      "    try {\n      this.writer!.flush();\n    } catch (error) {\n      throw this.refuse(attempt, error, () => this.writer!.undo());\n    }",
     ]],
-    dies: "fail_stop_test",
+    dies: "sync_test",
   },
   {
     name: "a segment with no room to be leaves its file",

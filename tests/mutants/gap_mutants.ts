@@ -9,13 +9,13 @@ import {
   CHECKPOINT,
   DROPS,
   EVIDENCE_FILE,
+  FRAME_WRITER,
   GAP,
   INDEX,
   JUDGE,
   RECOVERY,
   REPLAY,
   WASM_SCAN,
-  WRITER,
 } from "./files.ts";
 import type { Mutant } from "./mutant.ts";
 
@@ -101,7 +101,7 @@ export const GAP_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "no checkpoint is written while the log is busy",
-    file: WRITER,
+    file: FRAME_WRITER,
     edits: [["const isDue = ", "const isDue = false as boolean && "]],
     dies: "explain_gap_test",
   },
@@ -114,8 +114,14 @@ export const GAP_MUTANTS: readonly Mutant[] = [
   {
     name: "a lost truncation at a segment's end is not noticed by the next segment's count",
     file: REPLAY,
-    edits: [["if (changes !== undefined) this.countGap(gap, changes);", ""]],
+    edits: [["else this.countGap(gap, changes);", ""]],
     dies: "gap_test",
+  },
+  {
+    name: "a gap with nothing behind it that counts changes counts for one without changes",
+    file: REPLAY,
+    edits: [['if (changes === undefined) gap.known = "unknown";\n      else', "if (changes !== undefined)"]],
+    dies: "explain_gap_test",
   },
   {
     name: "a truncation that was lost in front of the end is forgotten once the log goes on behind it",

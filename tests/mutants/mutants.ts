@@ -16,6 +16,7 @@ import { FULL_DISK_MUTANTS } from "./full_disk_mutants.ts";
 import { GAP_MUTANTS } from "./gap_mutants.ts";
 import { GROUP_COMMIT_MUTANTS } from "./group_commit_mutants.ts";
 import { IDENTITY_MUTANTS } from "./identity_mutants.ts";
+import { LIVE_DAMAGE_MUTANTS } from "./live_damage_mutants.ts";
 import { PROVEN_MUTANTS } from "./proven_mutants.ts";
 import { RAFT_MUTANTS } from "./raft_mutants.ts";
 import { RAFT_SAFETY_MUTANTS } from "./raft_safety_mutants.ts";
@@ -26,6 +27,7 @@ import { REPAIR_MUTANTS } from "./repair_mutants.ts";
 import { METRIC_MUTANTS, RETENTION_MUTANTS, SPACE_MUTANTS } from "./retention_mutants.ts";
 import { SEGMENT_MUTANTS } from "./segment_mutants.ts";
 import { SNAPSHOT_MUTANTS } from "./snapshot_mutants.ts";
+import { WRITER_MUTANTS } from "./writer_mutants.ts";
 import type { Mutant } from "./mutant.ts";
 
 /** All mutants. */
@@ -37,6 +39,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...CHECKSUM_MUTANTS,
   ...IDENTITY_MUTANTS,
   ...DAMAGE_MUTANTS,
+  ...LIVE_DAMAGE_MUTANTS,
   ...FULL_DISK_MUTANTS,
   ...RECOVERY_MUTANTS,
   ...SEGMENT_MUTANTS,
@@ -47,6 +50,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...SNAPSHOT_MUTANTS,
   ...CODEC_MUTANTS,
   ...FOLDER_MUTANTS,
+  ...WRITER_MUTANTS,
   ...CLI_MUTANTS,
   ...RAFT_MUTANTS,
   ...RAFT_SAFETY_MUTANTS,

@@ -9,11 +9,14 @@ import {
   CHAIN,
   DURABILITY,
   DURABLE_SLOT,
+  FLUSHER,
+  FRAME_WRITER,
   NAME_NEXT,
   NEXT_POINTER,
   PROVEN,
   RECOVERY,
   REPLAY,
+  ROTATION,
   SLOT_WRITER,
   WASM_SCAN,
   WRITER,
@@ -44,7 +47,7 @@ export const PROVEN_MUTANTS: readonly Mutant[] = [
     name: "a log at rest writes no durable slot",
     file: WRITER,
     edits: [[
-      "this.checkpoint(state);\n    this.slots.write({ lsn: this.durableLsn, checkpoint });",
+      "this.checkpoint(state);\n    this.active.slots.write({ lsn: this.durableLsn, checkpoint });",
       "this.checkpoint(checkpoint.state);",
     ]],
     dies: "slot_test",
@@ -52,7 +55,7 @@ export const PROVEN_MUTANTS: readonly Mutant[] = [
   {
     name: "closing writes no durable slot",
     file: WRITER,
-    edits: [["    this.slots.write(slot);\n", ""], ["    this.slots.repeat(slot);\n", ""]],
+    edits: [["    slots.write(slot);\n", ""], ["    slots.repeat(slot);\n", ""]],
     dies: "judge_test",
   },
   {
@@ -102,8 +105,8 @@ export const PROVEN_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "the second copy of a pointer is not written",
-    file: WRITER,
-    edits: [["writeFull(this.file, pointer, NEXT_POINTER_OFFSETS[1]);", ""]],
+    file: ROTATION,
+    edits: [["writeFull(file, pointer, NEXT_POINTER_OFFSETS[1]);", ""]],
     dies: "slot_test",
   },
   {
@@ -117,7 +120,7 @@ export const PROVEN_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "the second copy of a pointer is never flushed",
-    file: WRITER,
+    file: ROTATION,
     edits: [["try {\n      file.sync();\n    } finally {", "try {\n      file.size();\n    } finally {"]],
     dies: "slot_test",
   },
@@ -163,13 +166,13 @@ export const PROVEN_MUTANTS: readonly Mutant[] = [
   {
     name: "closing writes one durable slot only",
     file: WRITER,
-    edits: [["this.slots.repeat(slot);", ""]],
+    edits: [["slots.repeat(slot);", ""]],
     dies: "evidence_test",
   },
   {
     name: "a failed log writes a durable slot",
     file: WRITER,
-    edits: [["slots === this.slots && mayWrite()", "slots === this.slots"]],
+    edits: [["active === this.active && mayWrite()", "active === this.active"]],
     dies: "evidence_test",
   },
   {
@@ -183,59 +186,59 @@ export const PROVEN_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "the durable position moves when a flush begins",
-    file: WRITER,
+    file: FLUSHER,
     edits: [[
-      "await this.flushes.sync(file);\n    slotsFlushed();\n    this.flushed(endLsn, started);",
-      "this.flushed(endLsn, started);\n    await this.flushes.sync(file);\n    slotsFlushed();",
+      "await this.flushes.sync(active.file);\n    slotsFlushed();\n    this.flushed(active, endLsn, started);",
+      "this.flushed(active, endLsn, started);\n    await this.flushes.sync(active.file);\n    slotsFlushed();",
     ]],
     dies: "checks_test",
   },
   {
     name: "a flush counts what was written while it ran",
-    file: WRITER,
+    file: FLUSHER,
     edits: [[
-      "await this.flushes.sync(file);\n    slotsFlushed();\n    this.flushed(endLsn, started);",
-      "await this.flushes.sync(file);\n    slotsFlushed();\n    this.flushed(this.segment.endLsn, started);",
+      "await this.flushes.sync(active.file);\n    slotsFlushed();\n    this.flushed(active, endLsn, started);",
+      "await this.flushes.sync(active.file);\n    slotsFlushed();\n    this.flushed(active, active.segment.endLsn, started);",
     ]],
-    dies: "group_commit_test",
+    dies: "sync_test",
   },
   {
     name: "the durable position goes back when an old flush returns",
-    file: WRITER,
-    edits: [["this.durableLsn = Math.max(this.durableLsn, lsn);", "this.durableLsn = lsn;"]],
-    dies: "group_commit_test",
+    file: FLUSHER,
+    edits: [["active.durableLsn = Math.max(active.durableLsn, lsn);", "active.durableLsn = lsn;"]],
+    dies: "sync_test",
   },
   {
     name: "every frame claims that everything before it is durable",
-    file: WRITER,
+    file: FRAME_WRITER,
     edits: [[
-      "codec.wasm.seal(at, bytes, segment.header.baseLsn + end, this.durableLsn);",
+      "codec.wasm.seal(at, bytes, segment.header.baseLsn + end, this.active.durableLsn);",
       "codec.wasm.seal(at, bytes, segment.header.baseLsn + end, segment.header.baseLsn + end);",
     ]],
     dies: "simulation",
   },
   {
     name: "the watermark claims one frame more than was flushed",
-    file: WRITER,
+    file: FRAME_WRITER,
     edits: [[
-      "codec.wasm.seal(at, bytes, segment.header.baseLsn + end, this.durableLsn);",
-      "codec.wasm.seal(at, bytes, segment.header.baseLsn + end, Math.min(this.durableLsn + 40, segment.header.baseLsn + end));",
+      "codec.wasm.seal(at, bytes, segment.header.baseLsn + end, this.active.durableLsn);",
+      "codec.wasm.seal(at, bytes, segment.header.baseLsn + end, Math.min(this.active.durableLsn + 40, segment.header.baseLsn + end));",
     ]],
     dies: "simulation",
   },
   {
     name: "the watermark claims nothing",
-    file: WRITER,
+    file: FRAME_WRITER,
     edits: [[
-      "codec.wasm.seal(at, bytes, segment.header.baseLsn + end, this.durableLsn);",
+      "codec.wasm.seal(at, bytes, segment.header.baseLsn + end, this.active.durableLsn);",
       "codec.wasm.seal(at, bytes, segment.header.baseLsn + end, 0);",
     ]],
     dies: "simulation",
   },
   {
     name: "the header of a new segment claims more than is durable",
-    file: WRITER,
-    edits: [["provenLsn: this.durableLsn,", "provenLsn: this.durableLsn + 40,"]],
+    file: ROTATION,
+    edits: [["provenLsn: active.durableLsn,", "provenLsn: active.durableLsn + 40,"]],
     dies: "simulation",
   },
   {
@@ -280,7 +283,7 @@ export const PROVEN_MUTANTS: readonly Mutant[] = [
   {
     name: "a log at rest leaves no checkpoint",
     file: DURABILITY,
-    edits: [["writer.rest(this.state.record(writer.changes));", ""]],
-    dies: "fail_stop_test",
+    edits: [["this.writer!.rest(this.record());", ""]],
+    dies: "sync_test",
   },
 ];

@@ -15,11 +15,11 @@ import {
   PROVEN,
   RECOVERY,
   REPLAY,
+  ROTATION,
   SEALED,
   STATE,
   WASM_FRAME,
   WASM_SCAN,
-  WRITER,
 } from "./files.ts";
 import type { Mutant } from "./mutant.ts";
 
@@ -28,7 +28,7 @@ export const RECOVERY_MUTANTS: readonly Mutant[] = [
   {
     name: "superseded segments are not removed durably",
     file: OPEN,
-    edits: [["if (superseded.length > 0) fileSystem.syncDirectory(folder);", ""]],
+    edits: [["if (paths.length > 0) fileSystem.syncDirectory(folder);", ""]],
     dies: "rotation_test",
   },
   {
@@ -53,8 +53,8 @@ export const RECOVERY_MUTANTS: readonly Mutant[] = [
     name: "what makes the newest segment part of the log is believed without being written once more",
     file: OPEN,
     edits: [[
-      "  nameHead();\n  const keptBytes",
-      "  const keptBytes",
+      "  nameHead();\n  if (previous",
+      "  if (previous",
     ]],
     dies: "strace_test",
     equivalent:
@@ -93,7 +93,7 @@ export const RECOVERY_MUTANTS: readonly Mutant[] = [
     name: "a segment is part of the log because it is there",
     file: CHAIN,
     edits: [[
-      "if (previous === undefined || this.isCommitted(file, previous)) break;",
+      "if (this.isCommitted(file, previous, valid)) break;",
       "void this.isCommitted; break;",
     ]],
     dies: "simulation",
@@ -112,8 +112,8 @@ export const RECOVERY_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "the next-segment pointer is not written when a segment is sealed",
-    file: WRITER,
-    edits: [["writeFull(this.file, pointer, NEXT_POINTER_OFFSETS[0]);", ""]],
+    file: ROTATION,
+    edits: [["writeFull(file, pointer, NEXT_POINTER_OFFSETS[0]);", ""]],
     dies: "checks_test",
   },
   {

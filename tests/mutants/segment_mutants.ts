@@ -4,7 +4,6 @@
  * @module
  */
 
-import { CHAIN, CREATE, DURABILITY, SEGMENT, SEGMENT_HEADER, WRITER } from "./files.ts";
 import type { Mutant } from "./mutant.ts";
 
 /** The mutants. */
@@ -35,7 +34,7 @@ export const SEGMENT_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "a number of a segment is used again",
-    file: WRITER,
+    file: ROTATION,
     edits: [["(number) => this.numberUsed = number)", "() => {})"], [
       "this.numberUsed, {",
       "header.number, {",

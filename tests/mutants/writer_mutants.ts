@@ -1,6 +1,6 @@
 /** Mistakes in what the writer does beside appending: going on after a crash, preallocation, full disks. */
 
-import type { Mutant } from "./mutants.ts";
+import type { Mutant } from "./mutant.ts";
 
 const CHAIN = "src/recovery/chain.ts";
 const OPEN = "src/recovery/open.ts";
