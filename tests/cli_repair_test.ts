@@ -58,11 +58,11 @@ describe("wal-log repair --from", () => {
       const { code, stdout, stderr } = await cli("repair", path, "--from", other);
       assert.equal(code, 0, stderr + stdout);
       assert.ok(stdout.startsWith(dry.stdout), "the plan is what was said before");
-      assert.match(stdout, /repaired: the log is clean\n$/);
+      assert.match(stdout, /repaired: the log is clean\nNext: nothing to do\n$/);
       assert.deepEqual(contentsOf(other), others);
       assertClean(path, state);
       const again = await cli("repair", path, "--from", other);
-      assert.deepEqual([again.code, again.stdout], [0, "nothing to repair\n"]);
+      assert.deepEqual([again.code, again.stdout], [0, "nothing to repair\nNext: nothing to do\n"]);
     }),
   );
 
@@ -71,7 +71,7 @@ describe("wal-log repair --from", () => {
     withReplica(async ({ path, other }) => {
       const before = contentsOf(path);
       const { code, stdout } = await cli("repair", path, "--from", other);
-      assert.deepEqual([code, stdout], [0, "nothing to repair\n"]);
+      assert.deepEqual([code, stdout], [0, "nothing to repair\nNext: nothing to do\n"]);
       assert.deepEqual(contentsOf(path), before);
     }),
   );
@@ -200,7 +200,7 @@ describe("wal-log repair --cut", () => {
       const { code, stdout, stderr } = await cli("repair", path, "--cut");
       assert.equal(code, 0, stderr);
       assert.ok(stdout.startsWith(dry.stdout));
-      assert.match(stdout, /cut: the log is clean, and ends at index 49\n$/);
+      assert.match(stdout, /cut: the log is clean, and ends at index 49\nNext: /);
       assert.deepEqual(readdirSync(folder).sort(), ["other", "raft.wal", "raft.wal.damaged-1"]);
       assert.deepEqual(contentsOf(join(folder, "raft.wal.damaged-1")), before);
       const damaged = WalLog.openSync(join(folder, "raft.wal.damaged-1"), { readOnly: true, onDamage: "keep" });

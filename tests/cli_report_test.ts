@@ -64,7 +64,7 @@ async function pageOf(make: (path: string) => void): Promise<string> {
   return await inTemporaryFolder(async (folder) => {
     const path = join(folder, "raft.wal");
     make(path);
-    return renderPage(gather(await inspect(path)), NOW);
+    return renderPage(gather(await inspect(path)), { text: "nothing to do", commands: [] }, NOW);
   });
 }
 

@@ -166,7 +166,10 @@ describe("wal-log verify", () => {
     withLog(async (path) => {
       const clean = await cli("verify", path);
       assert.equal(clean.code, 0, clean.stderr);
-      assert.match(clean.stdout, /^clean: 110 entries up to index 120, \d segments, .* verified\n$/);
+      assert.match(
+        clean.stdout,
+        /^clean: 110 entries up to index 120, \d segments, .* verified\nNext: nothing to do\n$/,
+      );
       assert.equal(clean.stderr, "", "no progress bar where there is no terminal");
 
       damageEntry(path, 50, "payload");

@@ -7,7 +7,9 @@
 import { type LogIdentity, showIdentity } from "../api/log_identity.ts";
 import type { Damage } from "../api/report.ts";
 import { TERM_UNKNOWN } from "../format/numbers.ts";
+import { type Advice, adviseOn } from "./advice.ts";
 import { type Command, EXIT } from "./command.ts";
+import { findingOf } from "./finding.ts";
 import { inspect, type Inspection } from "./inspect.ts";
 import { bold, dim, green, grouped, red, yellow } from "./terminal.ts";
 import {
@@ -17,6 +19,7 @@ import {
   indexes,
   jsonText,
   nameOf,
+  nextLine,
   oneLine,
   sized,
   table,
@@ -35,8 +38,13 @@ export const info: Command = {
 the moment of opening it. Ends with 0 if the log could be read, whatever the verdict: that is for verify.`,
   async run({ operands: [path], options, out }) {
     const found = await inspect(path!);
-    if (options.json === true) await out.line(jsonText(asJson(found), 2));
-    else for (const line of asText(found)) await out.line(line);
+    const next = adviseOn(await findingOf(found));
+    if (options.json === true) await out.line(jsonText(asJson(found, next), 2));
+    else {
+      for (const line of asText(found)) await out.line(line);
+      await out.line();
+      await out.line(nextLine(next));
+    }
     return EXIT.clean;
   },
 };
@@ -118,7 +126,7 @@ export function identityOf({ opened }: Inspection): LogIdentity {
 }
 
 /** Everything, for programs. Identities are strings: they have 64 bits. */
-function asJson(found: Inspection): unknown {
+function asJson(found: Inspection, next: Advice): unknown {
   const { folder, opened, snapshot, segments, firstIndex, lastIndex } = found;
   const { report, index } = opened;
   const { hardState, hardStateLost } = opened.state;
@@ -161,6 +169,7 @@ function asJson(found: Inspection): unknown {
     cut: report.cut === undefined ? null : { ...report.cut, path: nameOf(report.cut.path) },
     damage: report.damage.map(damageJson),
     harmless: report.harmless.map(damageJson),
+    next,
   };
 }
 

@@ -12,7 +12,7 @@ import { dump } from "./dump.ts";
 import { exportCommand } from "./export.ts";
 import { importCommand } from "./import.ts";
 import { info } from "./info.ts";
-import { Output, ReaderGone } from "./output.ts";
+import { Output, ReaderGone, type Stream } from "./output.ts";
 import { repair } from "./repair.ts";
 import { report } from "./report.ts";
 import { harmless, oneLine } from "./text.ts";
@@ -32,18 +32,29 @@ const COMMANDS: readonly Command[] = [
   bench,
 ];
 const HELP_COLUMNS = 22;
+/** What ends a command that writes, so that it takes away what it has begun. */
+const SIGNALS = process.platform === "win32"
+  ? ["SIGINT", "SIGTERM"] as const
+  : ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+
+/** Where the program's output goes. */
+export interface Streams {
+  readonly stdout: Stream;
+  readonly stderr: Stream;
+}
 
 /**
  * Runs the program.
  *
  * @param args Its arguments.
+ * @param streams Where its output goes.
  * @returns What it ends with.
  */
-export async function main(args: readonly string[]): Promise<number> {
-  const out = new Output(process.stdout);
+export async function main(args: readonly string[], { stdout, stderr }: Streams = process): Promise<number> {
+  const out = new Output(stdout);
   // Nobody may be reading that either.
-  process.stderr.on("error", () => {});
-  const note = (text: string) => void process.stderr.write(`${PROGRAM}: ${oneLine(text)}\n`);
+  stderr.on("error", () => {});
+  const note = (text: string) => void stderr.write(`${PROGRAM}: ${oneLine(text)}\n`);
   const interruption = new AbortController();
   try {
     const code = await run(args, out, note, interruption);
@@ -51,6 +62,8 @@ export async function main(args: readonly string[]): Promise<number> {
     return code;
   } catch (error) {
     if (error instanceof ReaderGone) return EXIT.clean;
+    // What was said before the failure belongs to it: a list of damage, for one.
+    await out.flush().catch(() => {});
     if (interruption.signal.aborted) {
       note("interrupted; nothing was left behind");
       return EXIT.interrupted;
@@ -58,7 +71,7 @@ export async function main(args: readonly string[]): Promise<number> {
     const code = exitCodeOf(error);
     if (code === undefined) {
       const stack = String((error as Error)?.stack ?? error);
-      process.stderr.write(`${PROGRAM}: internal error: ${harmless(stack)}\n`);
+      stderr.write(`${PROGRAM}: internal error: ${harmless(stack)}\n`);
       return EXIT.internal;
     }
     note((error as Error).message);
@@ -92,10 +105,13 @@ async function run(
       for (const line of helpFor(command)) await out.line(line);
       return EXIT.clean;
     }
-    if (command.writes) {
-      for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => interruption.abort());
+    const interrupt = () => interruption.abort();
+    if (command.writes) { for (const signal of SIGNALS) process.once(signal, interrupt); }
+    try {
+      return await command.run({ ...given, out, note, signal: interruption.signal });
+    } finally {
+      for (const signal of SIGNALS) process.off(signal, interrupt);
     }
-    return await command.run({ ...given, out, note, signal: interruption.signal });
   } catch (error) {
     if (error instanceof UsageError) throw new UsageError(`${name}: ${error.message} (${PROGRAM} ${name} --help)`);
     throw error;

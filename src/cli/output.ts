@@ -11,7 +11,7 @@ import { errorCode } from "../io/full.ts";
 export class ReaderGone extends Error {}
 
 /** What the output goes to. */
-interface Stream {
+export interface Stream {
   write(data: string | Uint8Array): boolean;
   on(event: "error", listener: (error: Error) => void): unknown;
   once(event: "drain", listener: () => void): unknown;

@@ -10,12 +10,14 @@ import { type Damage, describeDamage } from "../api/report.ts";
 import { PAYLOAD_BYTES_MAX } from "../format/frame.ts";
 import type { Index, LogEntry } from "../api/types.ts";
 import { WalLog } from "../api/wal_log.ts";
+import { adviseOn } from "./advice.ts";
 import { type Command, type Context, EXIT, UsageError } from "./command.ts";
 import { cutTail } from "./cut.ts";
-import { inspect, openToRead } from "./inspect.ts";
+import { findingOf } from "./finding.ts";
+import { inspect, type Inspection, openToRead } from "./inspect.ts";
 import { listFiles, prepareRepair } from "./log_files.ts";
 import { green, red } from "./terminal.ts";
-import { counted, damageText, hardStateText, indexes, nameOf, oneLine, sized } from "./text.ts";
+import { counted, damageText, hardStateText, indexes, nameOf, nextLine, oneLine, sized } from "./text.ts";
 
 /** The command. */
 export const repair: Command = {
@@ -43,14 +45,15 @@ afterwards (with --dry-run: would not be), 2 if it is.`,
     const { from, cut } = options;
     if ((from === undefined) === (cut !== true)) throw new UsageError("give either --from OTHER or --cut");
     const found = await inspect(path!);
-    const { damage, verdict } = found.opened.report;
+    const { damage } = found.opened.report;
     if (damage.length === 0) {
-      const torn = verdict === "torn" ? "; the log is torn, which opening it for writing puts right" : "";
-      await out.line(`nothing to repair${torn}`);
+      await out.line("nothing to repair");
+      await sayNext(context, found);
       return EXIT.clean;
     }
     for (const one of damage) await out.line(`${red("damaged")} ${damageText(one)}`);
     if (found.opened.state.hardStateLost) {
+      await sayNext(context, found);
       throw new WalLogError(
         "CORRUPT",
         `Cannot repair the log at ${found.folder}: its latest hard state is lost (the last that is known: ` +
@@ -60,7 +63,16 @@ afterwards (with --dry-run: would not be), 2 if it is.`,
           `has to call setHardState with force`,
       );
     }
-    return cut === true ? await cutTail(context, found) : await refill(context, String(from));
+    if (cut !== true) return await refill(context, String(from), found);
+    try {
+      const code = await cutTail(context, found);
+      // A log that was cut is sound, and its node is not.
+      if (options["dry-run"] !== true) await sayNext(context, await inspect(path!), true);
+      return code;
+    } catch (error) {
+      if (error instanceof WalLogError && error.code === "CORRUPT") await sayNext(context, found);
+      throw error;
+    }
   },
 };
 
@@ -71,7 +83,12 @@ interface Refill {
   readonly entries: LogEntry[];
 }
 
-async function refill(context: Context, otherPath: string): Promise<number> {
+/** The last line: what to do next. */
+async function sayNext({ out }: Context, found: Inspection, isShortened = false): Promise<void> {
+  await out.line(nextLine(adviseOn({ ...await findingOf(found), isShortened })));
+}
+
+async function refill(context: Context, otherPath: string, found: Inspection): Promise<number> {
   const { operands: [path], options, out, signal } = context;
   if (realpathSync(otherPath) === realpathSync(path!)) throw new UsageError("--from is the damaged log itself");
   const damaged = await openToRead(path!, "keep", signal);
@@ -91,7 +108,10 @@ async function refill(context: Context, otherPath: string): Promise<number> {
   }
   for (const refusal of plan.refusals) await out.line(`${red("cannot refill")} ${oneLine(refusal)}`);
   await out.flush();
-  if (options["dry-run"] === true) return plan.refusals.length === 0 ? EXIT.clean : EXIT.corrupt;
+  if (options["dry-run"] === true) {
+    if (plan.refusals.length > 0) await sayNext(context, found);
+    return plan.refusals.length === 0 ? EXIT.clean : EXIT.corrupt;
+  }
   if (plan.refills.length > 0) {
     const fileSystem = prepareRepair(damaged.path, listFiles(damaged.path));
     const options = { onDamage: "keep", maxEntryBytes: PAYLOAD_BYTES_MAX, fileSystem, signal } as const;
@@ -105,9 +125,11 @@ async function refill(context: Context, otherPath: string): Promise<number> {
       await log.close();
     }
   }
-  const { report } = (await inspect(path!)).opened;
+  const after = await inspect(path!);
+  const { report } = after.opened;
   for (const one of report.damage) await out.line(`${red("still damaged")} ${damageText(one)}`);
   if (report.damage.length === 0) await out.line(green("repaired: the log is clean"));
+  await sayNext(context, after);
   return report.damage.length === 0 ? EXIT.clean : EXIT.corrupt;
 }
 

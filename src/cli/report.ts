@@ -9,7 +9,9 @@ import { renameSync, rmSync, writeFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { errorCode } from "../io/full.ts";
 import { statOf } from "./aside.ts";
+import { adviseOn } from "./advice.ts";
 import { type Command, EXIT } from "./command.ts";
+import { findingOf } from "./finding.ts";
 import { inspect } from "./inspect.ts";
 import { gather, type ReportData } from "./report_data.ts";
 import { renderPage } from "./report_page.ts";
@@ -31,7 +33,8 @@ export const report: Command = {
 red with its indexes, sizes of entries. The page holds everything that it needs: no script, no request. Changes
 nothing in the log, which may be damaged, and in use. Ends with 0 if the page was made, whatever it shows.`,
   async run({ operands: [path], options, out }) {
-    const page = renderPage(await look(path!), new Date());
+    const data = await look(path!);
+    const page = renderPage(data, adviseOn(await findingOf(data.found)), new Date());
     if (options.output === undefined || options.output === "-") await out.line(page.trimEnd());
     else {
       const target = resolve(String(options.output));

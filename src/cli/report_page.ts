@@ -7,10 +7,11 @@
 import type { Damage } from "../api/report.ts";
 import type { Index } from "../api/types.ts";
 import { identityOf } from "./info.ts";
+import type { Advice } from "./advice.ts";
 import type { MapRow, ReportData, SizeClass } from "./report_data.ts";
 import { STYLE } from "./report_style.ts";
 import { grouped } from "./terminal.ts";
-import { counted, hardStateText, indexes, nameOf, oneLine, sized, termText } from "./text.ts";
+import { counted, hardStateText, indexes, nameOf, nextLine, oneLine, sized, termText } from "./text.ts";
 
 /** Shades of the map: few enough to be told apart. */
 const SHADES = 8;
@@ -26,10 +27,11 @@ const NAME_END = 0.88;
  * The page.
  *
  * @param data What it shows.
+ * @param next What to do about the log.
  * @param now When.
  * @returns HTML.
  */
-export function renderPage(data: ReportData, now: Date): string {
+export function renderPage(data: ReportData, next: Advice, now: Date): string {
   const { found } = data;
   const { report } = found.opened;
   return `<!doctype html>
@@ -45,6 +47,7 @@ export function renderPage(data: ReportData, now: Date): string {
 <header>
 <h1><span class="verdict ${report.verdict}">${report.verdict}</span>${escape(found.folder)}</h1>
 <p>${verdictText(data)}</p>
+<p>${escape(nextLine(next))}</p>
 </header>
 ${tiles(data)}
 ${strip(data)}
@@ -53,7 +56,7 @@ ${
     damageTable(
       report.damage,
       "Damage",
-      "What was durable and cannot be read any more. Good copies of entries, from another replica's log, put it right: <code>wal-log repair</code>.",
+      "What was durable and cannot be read any more.",
     )
   }
 ${sizes(data.sizes)}

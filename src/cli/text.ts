@@ -45,6 +45,16 @@ export function nameOf(path: string): string {
   return path.slice(Math.max(path.lastIndexOf("/"), path.lastIndexOf("\\")) + 1);
 }
 
+/**
+ * The line about what to do next, which ends each verdict.
+ *
+ * @param next The advice.
+ * @returns The line.
+ */
+export function nextLine({ text }: { readonly text: string }): string {
+  return `Next: ${text}`;
+}
+
 /** Term and vote. */
 export function hardStateText({ term, votedFor }: HardState): string {
   return `term ${term}, ${votedFor === null ? "no vote" : `voted for node ${votedFor}`}`;

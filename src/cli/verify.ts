@@ -7,11 +7,13 @@
 import type { Damage } from "../api/report.ts";
 import { scrubLog } from "../maintain/scrub.ts";
 import { nodeFileSystem } from "../io/node_fs.ts";
+import { adviseOn } from "./advice.ts";
 import { type Command, EXIT } from "./command.ts";
+import { findingOf } from "./finding.ts";
 import { damageJson } from "./info.ts";
 import { inspect, type Inspection, withProgress } from "./inspect.ts";
 import { dim, green, grouped, red, yellow } from "./terminal.ts";
-import { counted, damageText, hardStateText, indexes, jsonText, nameOf, sized } from "./text.ts";
+import { counted, damageText, hardStateText, indexes, jsonText, nameOf, nextLine, sized } from "./text.ts";
 
 /** How often to look again at a log that a writer may have changed meanwhile. */
 const ATTEMPTS_MAX = 5;
@@ -35,7 +37,9 @@ the log as of the moment of opening it; what the writer is in the middle of can 
   async run({ operands: [path], options, out }) {
     const verdict = await judge(path!);
     const { report } = verdict.found.opened;
-    const word = verdict.damage.length > 0 ? "corrupt" : report.verdict;
+    const finding = await findingOf(verdict.found, verdict.damage);
+    const word = finding.verdict;
+    const next = adviseOn(finding);
     if (options.json === true) {
       const { damage, harmless } = verdict;
       const { entries, lastIndex, provenIndex, cut } = report;
@@ -49,10 +53,14 @@ the log as of the moment of opening it; what the writer is in the middle of can 
           cut: cut === undefined ? null : { ...cut, path: nameOf(cut.path) },
           damage: damage.map(damageJson),
           harmless: harmless.map(damageJson),
+          next,
         },
         2,
       ));
-    } else for (const line of asText(verdict, word)) await out.line(line);
+    } else {
+      for (const line of asText(verdict, word)) await out.line(line);
+      await out.line(nextLine(next));
+    }
     return EXIT[word];
   },
 };

@@ -1,0 +1,119 @@
+/**
+ * What to do about a log: from a verdict and its damage to the next step.
+ *
+ * @module
+ */
+
+import type { Damage } from "../api/report.ts";
+import type { Index } from "../api/types.ts";
+import { nameOf, oneLine } from "./text.ts";
+
+/** What was found out about a log, as far as it decides what to do. */
+export interface Finding {
+  /** The log's folder. */
+  readonly folder: string;
+  readonly verdict: "clean" | "torn" | "corrupt";
+  readonly damage: readonly Damage[];
+  /** Segments that are there. */
+  readonly segments: number;
+  /** The log's last index. */
+  readonly lastIndex: Index;
+  /** Whether a later hard state may be lost. */
+  readonly hardStateLost: boolean;
+  /** Files that are not this log's, and without which it is whole. */
+  readonly strangers: readonly string[];
+  /** What is wrong with a file that holds no part of the log; `undefined` if nothing is. */
+  readonly identity: "missing" | "damaged" | undefined;
+  /** Whether `LOCK` is something that no writer accepts. */
+  readonly isLockDamaged: boolean;
+  /** Whether entries that had been acknowledged were just cut off. */
+  readonly isShortened: boolean;
+}
+
+/** What to do. */
+export interface Advice {
+  /** A sentence. */
+  readonly text: string;
+  /**
+   * Commands of this program that carry it out, one after the other, without the program's name. `PEER` stands for
+   * the log of another replica.
+   */
+  readonly commands: readonly (readonly string[])[];
+}
+
+/** What stands for the log of another replica in a command. */
+export const PEER = "PEER";
+
+const REJOIN = "let its node rejoin the cluster as a new member";
+
+/**
+ * Says what to do about a log.
+ *
+ * @param finding What was found.
+ * @returns The next step. There always is one.
+ */
+export function adviseOn(finding: Finding): Advice {
+  const { strangers, damage, verdict } = finding;
+  if (verdict === "corrupt" && strangers.length > 0) {
+    const others = damage.filter(({ path }) => !strangers.includes(nameOf(path)));
+    const then = others.length === 0 ? "the log is whole without it" : "then verify it again";
+    return say(`move ${strangers.map(oneLine).join(", ")} out of ${oneLine(finding.folder)}: ${then}`);
+  }
+  if (verdict === "corrupt") return adviseOnDamage(finding);
+  if (finding.isLockDamaged) {
+    return say("delete LOCK while no writer has the log open: it must be an empty file, and the next writer makes one");
+  }
+  if (finding.identity !== undefined) {
+    return say(
+      `restore IDENTITY, which is ${finding.identity}; or open the log for writing, which gives it a new incarnation ` +
+        `and no cluster; no entry and no vote is lost`,
+    );
+  }
+  if (finding.isShortened) return say(`${REJOIN}: what was cut off had been acknowledged`);
+  if (verdict === "torn") return say("nothing to do; opening the log for writing cuts off the torn end");
+  return say("nothing to do");
+}
+
+function adviseOnDamage({ folder, damage, segments, lastIndex, hardStateLost }: Finding): Advice {
+  if (segments === 0) {
+    return say(`put the missing files back; if they are gone, empty the folder, and ${REJOIN}: its vote is lost`);
+  }
+  if (hardStateLost) {
+    return say(`restore the damaged files; if they are gone, empty the folder, and ${REJOIN}: its vote is lost`);
+  }
+  if (damage.some(({ kind }) => kind === "snapshot")) {
+    return say(
+      `restore the snapshot's file, or start the node with onDamage "keep" and let the leader send a snapshot`,
+    );
+  }
+  const cut = ["repair", folder, "--cut"];
+  if (!damage.every((one) => isRefillable(one, lastIndex))) {
+    return say(`restore the damaged files; or ${shown(cut)}, then ${REJOIN}`, cut);
+  }
+  const refill = ["repair", folder, "--from", PEER];
+  return say(
+    `${shown(refill)} (the log of another replica); without one: ${shown(cut)}, then ${REJOIN}`,
+    refill,
+  );
+}
+
+/** Whether entries of another replica can take the place of damaged ones: it must show that both logs had the same. */
+function isRefillable(damage: Damage, end: Index): boolean {
+  const { kind, firstIndex, lastIndex } = damage;
+  if (firstIndex === undefined || lastIndex === undefined) return false;
+  return kind === "entries" || (kind === "frames" && lastIndex < end);
+}
+
+function say(text: string, ...commands: readonly (readonly string[])[]): Advice {
+  return { text, commands };
+}
+
+/** A command as a person types it. */
+function shown(command: readonly string[]): string {
+  return ["wal-log", ...command.map(quoted)].join(" ");
+}
+
+/** A word of a shell's command line. */
+function quoted(word: string): string {
+  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${oneLine(word).replaceAll("'", `'\\''`)}'`;
+}

@@ -1,0 +1,120 @@
+/** What the command line says to do next: followed for each kind of damage, it leads to a sound log. */
+
+import assert from "node:assert/strict";
+import { cpSync, renameSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { describe, it } from "node:test";
+import { WalLog } from "../mod.ts";
+import { adviseOn, type Finding } from "../src/cli/advice.ts";
+import { cliHere, makeForgetful } from "./cli.ts";
+import { DAMAGES, makeDamageLog, makePeer } from "./cli_damages.ts";
+import { inTemporaryFolder } from "./temporary.ts";
+
+/** What a person does who is told to do something that is no command; `undefined` if nothing has to be done. */
+function stepOf(text: string, path: string, folder: string, name: string): (() => void) | undefined {
+  const pristine = join(folder, "pristine");
+  const restore = () => {
+    rmSync(path, { recursive: true });
+    if (name === "the latest vote") {
+      makeDamageLog(path);
+      return;
+    }
+    cpSync(pristine, path, { recursive: true });
+  };
+  const moved = /^move (\S+) out of /.exec(text)?.[1];
+  if (moved !== undefined) return () => renameSync(join(path, moved), join(folder, moved));
+  if (text.startsWith("delete LOCK")) return () => rmSync(join(path, "LOCK"));
+  if (text.startsWith("restore IDENTITY")) return () => cpSync(join(pristine, "IDENTITY"), join(path, "IDENTITY"));
+  if (/^(restore|put)/.test(text)) return restore;
+  if (text.includes("opening the log for writing")) return () => WalLog.openSync(path).closeSync();
+  assert.equal(text, "nothing to do", name);
+  return undefined;
+}
+
+/** Runs a test on a log with one kind of damage. */
+function withDamage(damage: (path: string) => void, test: (path: string, folder: string) => Promise<void>) {
+  return () =>
+    inTemporaryFolder(async (folder) => {
+      const path = join(folder, "raft.wal");
+      makeDamageLog(path);
+      cpSync(path, join(folder, "pristine"), { recursive: true });
+      makePeer(join(folder, "peer"));
+      damage(path);
+      await test(path, folder);
+    });
+}
+
+describe("the next step", () => {
+  for (const { name, damage } of DAMAGES) {
+    it(
+      `leads to a sound log: ${name}`,
+      withDamage(damage, async (path, folder) => {
+        const { stdout } = await cliHere("verify", path, "--json");
+        const { next } = JSON.parse(stdout);
+        const text = `Next: ${next.text}\n`;
+        for (const command of ["verify", "info", "report"]) {
+          const said = (await cliHere(command, path)).stdout;
+          const shown = command === "report" ? said.replace(/&#(\d+);/g, (_, code) => String.fromCharCode(code)) : said;
+          assert.ok(shown.includes(text.trimEnd()), `${command}: ${said}`);
+          if (command !== "report") assert.ok(said.endsWith(text), `${command}: ${said}`);
+        }
+        const at: Record<string, string> = { PEER: join(folder, "peer") };
+        for (const command of next.commands as string[][]) {
+          const { code, stdout, stderr } = await cliHere(...command.map((word) => at[word] ?? word));
+          assert.equal(code, 0, stdout + stderr);
+          assert.match(stdout, /\nNext: [^\n]+\n$/);
+        }
+        if (next.commands.length === 0) stepOf(next.text, path, folder, name)?.();
+        const verified = await cliHere("verify", path);
+        assert.equal(verified.code, 0, verified.stdout);
+        WalLog.openSync(path).closeSync();
+      }),
+    );
+  }
+
+  it("is said by a repair that refuses, behind its list of damage", async () => {
+    await inTemporaryFolder(async (folder) => {
+      const path = join(folder, "raft.wal");
+      makeForgetful(path);
+      const { code, stdout, stderr } = await cliHere("repair", path, "--cut");
+      assert.equal(code, 2);
+      assert.match(stdout, /^damaged frames: .*\nNext: restore the damaged files; [^\n]+\n$/);
+      assert.match(stderr, /latest hard state is lost/);
+    });
+  });
+
+  it("after a cut is to rejoin the cluster, though the log is sound", async () => {
+    await withDamage(DAMAGES[3]!.damage, async (path) => {
+      const { stdout } = await cliHere("repair", path, "--cut");
+      assert.match(stdout, /\nNext: let its node rejoin the cluster as a new member: [^\n]+\n$/);
+    })();
+  });
+});
+
+describe("adviseOn", () => {
+  const SOUND: Finding = {
+    folder: "/data/it's here",
+    verdict: "clean",
+    damage: [],
+    segments: 1,
+    lastIndex: 5,
+    hardStateLost: false,
+    strangers: [],
+    identity: undefined,
+    isLockDamaged: false,
+    isShortened: false,
+  };
+
+  it("quotes what a shell would take apart", () => {
+    const place = { kind: "entries", path: "x.seg", offset: 0, bytes: 8, firstIndex: 1, lastIndex: 1 } as const;
+    const finding: Finding = { ...SOUND, verdict: "corrupt", damage: [{ ...place, term: 1, reason: "" }] };
+    assert.match(adviseOn(finding).text, /^wal-log repair '\/data\/it'\\''s here' --from PEER /);
+  });
+
+  it("advises on damage before a file that holds no part of the log", () => {
+    const finding: Finding = { ...SOUND, identity: "missing", isLockDamaged: true };
+    assert.match(adviseOn(finding).text, /^delete LOCK /);
+    assert.match(adviseOn({ ...finding, isLockDamaged: false }).text, /^restore IDENTITY, which is missing; /);
+    assert.match(adviseOn({ ...finding, segments: 0, verdict: "corrupt" }).text, /^put the missing files back; /);
+  });
+});
