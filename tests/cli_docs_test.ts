@@ -40,7 +40,7 @@ describe("docs/CLI.md", () => {
   const all = shownIn(DOCUMENT);
 
   it("shows each command", () => {
-    for (const name of ["info", "verify", "dump", "report", "repair", "backup", "import", "export"]) {
+    for (const name of ["info", "verify", "dump", "report", "repair", "salvage", "backup", "import", "export"]) {
       assert.ok(all.some(({ command }) => command.startsWith(`wal-log ${name} `)), name);
     }
   });

@@ -19,7 +19,7 @@ import { isWindows, skipReason } from "./skip.ts";
 import { inTemporaryFolder } from "./temporary.ts";
 import { record, recordsOf } from "./wal_db_records.ts";
 
-const COMMANDS = ["info", "verify", "dump", "report", "repair", "backup", "import", "export", "bench"];
+const COMMANDS = ["info", "verify", "dump", "report", "repair", "salvage", "backup", "import", "export", "bench"];
 const noControls = skipReason(isWindows && "Windows has no file names with control characters");
 const noDeno = skipReason(process.versions.deno === undefined && "only Deno denies permissions");
 const noSignals = skipReason(isWindows && "Windows does not deliver signals to other processes");

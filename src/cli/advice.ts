@@ -36,13 +36,15 @@ export interface Advice {
   readonly text: string;
   /**
    * Commands of this program that carry it out, one after the other, without the program's name. `PEER` stands for
-   * the log of another replica.
+   * the log of another replica, `NEWDIR` for a folder that does not exist yet.
    */
   readonly commands: readonly (readonly string[])[];
 }
 
 /** What stands for the log of another replica in a command. */
 export const PEER = "PEER";
+/** What stands for a folder that does not exist yet. */
+export const NEWDIR = "NEWDIR";
 
 const REJOIN = "let its node rejoin the cluster as a new member";
 
@@ -78,8 +80,13 @@ function adviseOnDamage({ folder, damage, segments, lastIndex, hardStateLost }: 
   if (segments === 0) {
     return say(`put the missing files back; if they are gone, empty the folder, and ${REJOIN}: its vote is lost`);
   }
+  const salvage = ["salvage", folder, NEWDIR];
   if (hardStateLost) {
-    return say(`restore the damaged files; if they are gone, empty the folder, and ${REJOIN}: its vote is lost`);
+    return say(
+      `restore the damaged files; if they are gone, its vote is lost: ${REJOIN}, with an empty folder or with what ` +
+        `${shown(salvage)} can read`,
+      salvage,
+    );
   }
   if (damage.some(({ kind }) => kind === "snapshot")) {
     return say(

@@ -8,7 +8,8 @@ import { lstatSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { makeFolder } from "./aside.ts";
 import { type Command, EXIT } from "./command.ts";
-import { checkCopy, copyLog, flushFiles } from "./copy.ts";
+import { contentsOf } from "../maintain/write_anew.ts";
+import { flushFiles, makeLogFrom } from "./copy.ts";
 import { readWhole } from "./inspect.ts";
 import { hardStateText, oneLine, sized } from "./text.ts";
 
@@ -29,10 +30,9 @@ into a cluster whose other nodes remember, but as a new member.`,
   async run({ operands: [path, destination], out, note, signal }) {
     const text = await readWhole(path!, { note, signal }, async (source) => {
       const { lastIndex, hardState } = source;
-      flushFiles(source);
+      flushFiles(source.path);
       const bytes = await makeFolder(destination!, async (folder) => {
-        await copyLog(source, folder, lastIndex, signal);
-        await checkCopy(source, folder, lastIndex);
+        await makeLogFrom(folder, contentsOf(source, lastIndex), signal);
         return sizeOf(folder);
       });
       return `copied up to index ${lastIndex}, ${hardStateText(hardState)}: ${sized(bytes)} in ${

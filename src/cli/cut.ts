@@ -18,7 +18,8 @@ import { nodeFileSystem } from "../io/node_fs.ts";
 import type { Index } from "../api/types.ts";
 import { makeFolder, statOf, withTemporaryFolder } from "./aside.ts";
 import { type Context, EXIT } from "./command.ts";
-import { checkCopy, copyLog } from "./copy.ts";
+import { contentsOf } from "../maintain/write_anew.ts";
+import { makeLogFrom } from "./copy.ts";
 import { inspect, type Inspection, openToRead } from "./inspect.ts";
 import { copyFile, isSegmentOrSnapshot, listFiles, LOCK_NAME, prepareRepair } from "./log_files.ts";
 import { keepOwner } from "./owner.ts";
@@ -69,8 +70,7 @@ export async function cutTail(context: Context, found: Inspection): Promise<numb
     const source = await openToRead(folder, "keep", signal);
     try {
       await withTemporaryFolder(folder, async (anew) => {
-        await copyLog(source, anew, from - 1, signal, fileSystem);
-        await checkCopy(source, anew, from - 1);
+        await makeLogFrom(anew, contentsOf(source, from - 1), signal, fileSystem);
         await source.close();
         replaceFiles(folder, anew, lock);
       });

@@ -5,20 +5,13 @@
  */
 
 import { Buffer } from "node:buffer";
-import { WalLogError } from "../api/errors.ts";
 import type { Damage } from "../api/report.ts";
 import type { Index, LogEntry } from "../api/types.ts";
 import type { WalLog } from "../api/wal_log.ts";
 import { choiceOption, type Command, type Context, EXIT, indexOption, UsageError } from "./command.ts";
 import { openToRead } from "./inspect.ts";
+import { type Hole, readAround } from "./read_around.ts";
 import { counted, damageText, indexes, jsonText, preview } from "./text.ts";
-
-/** What cannot be read, in one piece. */
-interface Hole {
-  readonly first: Index;
-  readonly last: Index;
-  readonly reason: string;
-}
 
 /** How entries are written. */
 interface Format {
@@ -27,16 +20,26 @@ interface Format {
   hole(hole: Hole): string | undefined;
 }
 
+/**
+ * An entry as programs read it.
+ *
+ * @param entry The entry.
+ * @returns Its fields, with the command in base64.
+ */
+export function entryJson({ index, term, kind, command }: LogEntry): Readonly<Record<string, unknown>> {
+  const { buffer, byteOffset, byteLength } = command;
+  return {
+    index,
+    term,
+    kind,
+    bytes: byteLength,
+    command: Buffer.from(buffer, byteOffset, byteLength).toString("base64"),
+  };
+}
+
 const FORMATS: Readonly<Record<"json" | "text" | "raw", Format>> = {
   json: {
-    entry: ({ index, term, kind, command }) =>
-      jsonText({
-        index,
-        term,
-        kind,
-        bytes: command.length,
-        command: Buffer.from(command.buffer, command.byteOffset, command.byteLength).toString("base64"),
-      }),
+    entry: (entry) => jsonText(entryJson(entry)),
     hole: ({ first, last, reason }) => jsonText({ damaged: true, firstIndex: first, lastIndex: last, reason }),
   },
   text: {
@@ -115,58 +118,12 @@ async function write(
   format: Format,
 ): Promise<Hole[]> {
   const holes: Hole[] = [];
-  const put = (entry: LogEntry) => {
-    const written = format.entry(entry);
-    return typeof written === "string" ? out.line(written) : out.bytes(written);
-  };
-  for (let next = from; next <= to;) {
+  for (const found of readAround(log, from, to)) {
     signal.throwIfAborted();
-    try {
-      for (const entry of log.iterate(next, to)) {
-        await put(entry);
-        next++;
-      }
-    } catch (error) {
-      requireDamage(error);
-      // The chunk with the hole in it, entry by entry.
-      for (
-        let entry = tryEntry(log, next);
-        entry instanceof Object && "command" in entry;
-        entry = tryEntry(log, next)
-      ) {
-        await put(entry);
-        next++;
-      }
-      const hole = holeAt(log, next, to);
-      holes.push(hole);
-      const written = format.hole(hole);
-      if (written !== undefined) await out.line(written);
-      next = hole.last + 1;
-    }
+    if ("hole" in found) holes.push(found.hole);
+    const written = "hole" in found ? format.hole(found.hole) : format.entry(found.entry);
+    if (typeof written === "string") await out.line(written);
+    else if (written !== undefined) await out.bytes(written);
   }
   return holes;
-}
-
-function requireDamage(error: unknown): void {
-  if (!(error instanceof WalLogError) || error.code !== "DAMAGED_ENTRY") throw error;
-}
-
-/** The entry at an index; the error if it is damaged. */
-function tryEntry(log: WalLog, index: Index): LogEntry | Error | undefined {
-  try {
-    return log.entry(index);
-  } catch (error) {
-    requireDamage(error);
-    return error as Error;
-  }
-}
-
-/** How far the hole reaches that begins at an index. */
-function holeAt(log: WalLog, first: Index, to: Index): Hole {
-  let last = first;
-  while (last < to && tryEntry(log, last + 1) instanceof Error) last++;
-  const known = log.damaged.find(({ firstIndex, lastIndex = Infinity }) =>
-    firstIndex !== undefined && firstIndex <= first && first <= lastIndex
-  );
-  return { first, last, reason: known?.reason ?? "it cannot be read any more" };
 }

@@ -15,6 +15,7 @@ import { info } from "./info.ts";
 import { Output, ReaderGone, type Stream } from "./output.ts";
 import { repair } from "./repair.ts";
 import { report } from "./report.ts";
+import { salvage } from "./salvage.ts";
 import { harmless, oneLine } from "./text.ts";
 import { verify } from "./verify.ts";
 import { VERSION } from "./version.ts";
@@ -26,6 +27,7 @@ const COMMANDS: readonly Command[] = [
   dump,
   report,
   repair,
+  salvage,
   backup,
   importCommand,
   exportCommand,

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 /**
- * The command line: `wal-log info`, `verify`, `dump`, `report`, `repair`, `backup`, `import`, `export`, `bench`. This
+ * The command line: `wal-log info`, `verify`, `dump`, `report`, `repair`, `salvage`, `backup`, `import`, `export`, `bench`. This
  * module is a program and exports nothing: importing it runs it.
  *
  * ```sh

@@ -1,0 +1,57 @@
+/**
+ * The snapshot of a log that can be read.
+ *
+ * @module
+ */
+
+import { readdirSync } from "node:fs";
+import { WalLogError } from "../api/errors.ts";
+import { isSnapshotName, snapshotIndexOf } from "../format/snapshot_name.ts";
+import { nodeFileSystem } from "../io/node_fs.ts";
+import { SnapshotReader } from "../snapshots/snapshot_file.ts";
+import type { Index, SnapshotStream, Term } from "../api/types.ts";
+import type { SnapshotSource } from "../maintain/write_anew.ts";
+import type { Inspection } from "./inspect.ts";
+
+/**
+ * Finds the snapshot of a log: the log's own, or, if that cannot be read, the newest one in its folder that is not older.
+ * A log that has lost its newest segment may not know of its snapshot, and the file is there.
+ *
+ * @param found The log.
+ * @returns The snapshot, every checksum verified; `undefined` if there is none that can be read.
+ */
+export function readableSnapshot(found: Inspection): SnapshotSource | undefined {
+  const { folder, opened } = found;
+  const { snapshotIndex, snapshotTerm } = opened.index;
+  const candidates = readdirSync(folder).filter(isSnapshotName)
+    .map((name) => ({ index: snapshotIndexOf(name), term: Number(name.slice(name.indexOf("-") + 1, -5)) }))
+    .filter(({ index }) => index >= snapshotIndex)
+    .sort((a, b) => Number(isOwn(b)) - Number(isOwn(a)) || b.index - a.index || b.term - a.term);
+  function isOwn({ index, term }: { readonly index: Index; readonly term: Term }): boolean {
+    return index === snapshotIndex && term === snapshotTerm;
+  }
+  for (const { index, term } of candidates) {
+    const open = () => new SnapshotReader(nodeFileSystem, folder, opened.codec, opened.uuid, index, term);
+    try {
+      const reader = open();
+      for (const _ of reader.pieces());
+      return { meta: reader.meta, open: () => streamOf(open()) };
+    } catch (error) {
+      if (!(error instanceof WalLogError) || error.code !== "CORRUPT") throw error;
+    }
+  }
+  return undefined;
+}
+
+function streamOf(reader: SnapshotReader): SnapshotStream {
+  const pieces = reader.pieces();
+  const stream = new ReadableStream<Uint8Array<ArrayBuffer>>({
+    pull(controller) {
+      const step = pieces.next();
+      if (step.done) controller.close();
+      else controller.enqueue(step.value);
+    },
+    cancel: () => reader.close(),
+  }, { highWaterMark: 0 });
+  return stream as SnapshotStream;
+}

@@ -1,0 +1,223 @@
+/**
+ * `wal-log salvage`: whatever can be read of a damaged log, in a new one.
+ *
+ * @module
+ */
+
+import { closeSync, fsyncSync, openSync, writeSync } from "node:fs";
+import { join } from "node:path";
+import { WalLogError } from "../api/errors.ts";
+import { TERM_UNKNOWN } from "../format/numbers.ts";
+import { nodeFileSystem } from "../io/node_fs.ts";
+import type { HardState, Index } from "../api/types.ts";
+import type { WalLog } from "../api/wal_log.ts";
+import type { Contents } from "../maintain/write_anew.ts";
+import { makeFolder } from "./aside.ts";
+import { sizeOf } from "./backup.ts";
+import { type Command, type Context, EXIT, indexOption, UsageError } from "./command.ts";
+import { makeLogFrom } from "./copy.ts";
+import { entryJson } from "./dump.ts";
+import { inspect, type Inspection, openToRead } from "./inspect.ts";
+import { readAround } from "./read_around.ts";
+import { type LeftOut, planSalvage, type SalvagePlan } from "./salvage_plan.ts";
+import { readableSnapshot } from "./readable_snapshot.ts";
+import { yellow } from "./terminal.ts";
+import { counted, hardStateText, indexes, jsonText, nextLine, oneLine, sized } from "./text.ts";
+import { unreliableIn } from "./unreliable.ts";
+
+/** What the new log does not hold, for programs. */
+const REPORT_NAME = "SALVAGE.json";
+/** Entries that can be read and have no place in the new log. */
+const ENTRIES_NAME = "SALVAGE.jsonl";
+
+/** Options of whatever salvages. */
+export const SALVAGE_OPTIONS = {
+  to: { type: "string", value: "INDEX", help: "The last entry to take. Default: the last that can be taken" },
+  unconfirmed: { type: "boolean", help: "Take entries too that lost frames may have discarded" },
+} as const;
+
+/** The command. */
+export const salvage: Command = {
+  name: "salvage",
+  summary: "Write whatever can be read of a damaged log into a new one",
+  operands: ["DIR", "NEWDIR"],
+  options: SALVAGE_OPTIONS,
+  help: `Works on any damage, without another replica, and changes nothing in DIR. NEWDIR must not exist, or be an empty
+folder; it appears when it is whole, read back and flushed. It becomes a log of its own with a new incarnation.
+
+A log has no holes: it gets the snapshot, the hard state, and the entries up to the first one that cannot be read.
+Entries behind that which can be read go to NEWDIR/${ENTRIES_NAME}, as "dump --format json" writes them.
+NEWDIR/${REPORT_NAME} says what is not in the log, and so does the output.
+
+THE NODE OF A SALVAGED LOG HAS FORGOTTEN WHAT IS NOT IN IT. It must not vote as the one that it was: let it rejoin
+its cluster as a new member. Ends with 0 if the log has everything, 2 if something is not in it.`,
+  writes: true,
+  async run(context) {
+    const { operands: [, destination], out } = context;
+    const salvaged = await makeFolder(destination!, (folder) => salvageInto(context, folder, true));
+    const { text, left } = salvaged;
+    await out.line(`${text} in ${oneLine(destination!)}`);
+    for (const line of leftOutLines(salvaged)) await out.line(line);
+    if (left > 0) {
+      const path = oneLine(join(destination!, ENTRIES_NAME));
+      await out.line(`${counted(left, "entry that is", "entries that are")} not in it can be read in ${path}`);
+    }
+    await out.line(nextLine({
+      text: `let its node rejoin the cluster as a new member, with ${oneLine(destination!)} as its log or an empty one`,
+    }));
+    return salvageExit(salvaged);
+  },
+};
+
+/** What was salvaged. */
+export interface Salvaged {
+  readonly plan: SalvagePlan;
+  /** What the new log holds. */
+  readonly text: string;
+  /** How many entries can be read and are not in it. */
+  readonly left: number;
+  /** Index of a snapshot that cannot be read; `undefined` if nothing is wrong with it. */
+  readonly lostSnapshot: Index | undefined;
+  readonly hardStateLost: boolean;
+}
+
+/**
+ * What a command ends with that salvages.
+ *
+ * @param salvaged What was salvaged.
+ * @returns Whether the new log has everything that was wanted.
+ */
+export function salvageExit({ plan, lostSnapshot, hardStateLost }: Salvaged): number {
+  const isWhole = plan.leftOut.every(({ why }) => why === "not wanted") && lostSnapshot === undefined;
+  return isWhole && !hardStateLost ? EXIT.clean : EXIT.corrupt;
+}
+
+/**
+ * Writes whatever can be read of a log into a new one.
+ *
+ * @param context The command: its first operand is the damaged log.
+ * @param folder An empty folder.
+ * @param withReport Whether the report and the entries that have no place in the log go there too.
+ * @returns What was salvaged.
+ */
+export async function salvageInto(context: Context, folder: string, withReport: boolean): Promise<Salvaged> {
+  const { operands: [path], options, signal } = context;
+  const found = await inspect(path!);
+  signal.throwIfAborted();
+  const { snapshotIndex } = found.opened.index;
+  const { hardStateLost } = found.opened.state;
+  const snapshot = readableSnapshot(found);
+  const base = snapshot?.meta.index ?? (snapshotIndex === 0 ? 0 : undefined);
+  const to = indexOption(context, "to") ?? Number.MAX_SAFE_INTEGER;
+  if (to < (base ?? 0)) throw new UsageError(`--to ${to} is below the snapshot's index ${base}`);
+  const { firstIndex, lastIndex } = found;
+  const unreliable = unreliableIn(found);
+  const unconfirmed = options.unconfirmed === true;
+  const plan = planSalvage({ base, firstIndex, lastIndex, unreliable, to, unconfirmed });
+  const source = await openToRead(path!, "keep", signal);
+  try {
+    if (source.snapshotIndex !== snapshotIndex || source.lastIndex < lastIndex) throw changed(found);
+    const first = (snapshot?.meta.index ?? 0) + 1;
+    const contents: Contents = {
+      cluster: source.identity.cluster,
+      snapshot,
+      lastIndex: plan.lastIndex,
+      hardState: hardStateOf(found),
+      entries: () => source.iterate(first, plan.lastIndex),
+    };
+    await makeLogFrom(folder, contents, signal);
+    const left = withReport ? await writeLeft(join(folder, ENTRIES_NAME), source, plan, signal) : 0;
+    if (withReport) writeReport(join(folder, REPORT_NAME), found, contents, plan, left);
+    nodeFileSystem.syncDirectory(folder);
+    const entries = Math.max(plan.lastIndex - first + 1, 0);
+    const of = snapshot === undefined ? "" : `, snapshot at index ${snapshot.meta.index}`;
+    const range = entries === 0
+      ? "no entries"
+      : `${counted(entries, "entry", "entries")}, ${indexes(first, plan.lastIndex)}`;
+    const lostSnapshot = base === undefined ? snapshotIndex : undefined;
+    const text = `salvaged ${range}${of}; ${hardStateText(contents.hardState)}: ${sized(sizeOf(folder))}`;
+    return { plan, text, left, lostSnapshot, hardStateLost };
+  } finally {
+    await source.close();
+  }
+}
+
+function changed({ folder }: Inspection): WalLogError {
+  return new WalLogError("CHANGING", `Cannot salvage the log at ${folder}: it is in use; stop its writer first`, {
+    path: folder,
+  });
+}
+
+/** The hard state, or what is certain of it: a node with an entry of a term has been in that term. */
+function hardStateOf({ opened }: Inspection): HardState {
+  const { hardState, hardStateLost } = opened.state;
+  const { lastTerm } = opened.index;
+  if (!hardStateLost || lastTerm === TERM_UNKNOWN || lastTerm <= hardState.term) return hardState;
+  return { term: lastTerm, votedFor: null };
+}
+
+/** The lines about what is not in the new log. */
+export function* leftOutLines({ plan, lostSnapshot, hardStateLost }: Salvaged): Generator<string> {
+  if (hardStateLost) yield yellow("not in it: the latest hard state");
+  if (lostSnapshot !== undefined) yield yellow(`not in it: the snapshot at index ${lostSnapshot}`);
+  for (const { why, first, last, reason } of plan.leftOut) {
+    const range = last === undefined ? `from index ${first} on` : indexes(first, last);
+    yield yellow(`not in it: ${range}: ${why} (${reason})`);
+  }
+}
+
+/** Whether entries that are left out can be read, and were wanted. */
+function isLeft({ why }: LeftOut): boolean {
+  return why === "doubtful" || why === "behind a hole";
+}
+
+/** Writes the entries that can be read and have no place in the log; returns how many. */
+async function writeLeft(path: string, source: WalLog, plan: SalvagePlan, signal: AbortSignal): Promise<number> {
+  const ranges = plan.leftOut.filter(isLeft);
+  if (ranges.length === 0) return 0;
+  const file = openSync(path, "wx", 0o600);
+  let written = 0;
+  try {
+    for (const { why, first, last = source.lastIndex } of ranges) {
+      for (const found of readAround(source, first, last)) {
+        if (!("entry" in found)) continue;
+        const entry = entryJson(found.entry);
+        writeSync(file, jsonText(why === "doubtful" ? { ...entry, unconfirmed: true } : entry) + "\n");
+        if (++written % 1024 === 0) await pause(signal);
+      }
+    }
+    fsyncSync(file);
+  } finally {
+    closeSync(file);
+  }
+  return written;
+}
+
+async function pause(signal: AbortSignal): Promise<void> {
+  await new Promise((resolve) => setTimeout(resolve));
+  signal.throwIfAborted();
+}
+
+function writeReport(path: string, found: Inspection, contents: Contents, plan: SalvagePlan, left: number): void {
+  const { hardState, snapshot, lastIndex } = contents;
+  const report = {
+    source: found.folder,
+    firstIndex: (snapshot?.meta.index ?? 0) + 1,
+    lastIndex,
+    snapshotIndex: snapshot?.meta.index ?? null,
+    hardState: {
+      term: hardState.term,
+      votedFor: hardState.votedFor === null ? null : String(hardState.votedFor),
+      lost: found.opened.state.hardStateLost,
+    },
+    leftOut: plan.leftOut.map((one) => ({ ...one, last: one.last ?? null })),
+    readable: left,
+  };
+  const file = openSync(path, "wx", 0o600);
+  try {
+    writeSync(file, jsonText(report, 2) + "\n");
+    fsyncSync(file);
+  } finally {
+    closeSync(file);
+  }
+}

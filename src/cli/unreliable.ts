@@ -1,0 +1,63 @@
+/**
+ * Which entries of a log cannot be relied on.
+ *
+ * @module
+ */
+
+import type { Codec } from "../codec/codec.ts";
+import { liveFrames } from "../log/live_frames.ts";
+import type { Segment } from "../log/segment.ts";
+import { nodeFileSystem } from "../io/node_fs.ts";
+import type { Damage } from "../api/report.ts";
+import type { Index } from "../api/types.ts";
+import type { Inspection } from "./inspect.ts";
+
+/**
+ * Entries in a row that cannot be relied on. `lost`: they cannot be read. `doubtful`: they can, and lost frames behind
+ * them may have discarded and rewritten them.
+ */
+export interface Unreliable {
+  readonly kind: "lost" | "doubtful";
+  readonly first: Index;
+  /** The last of them; `undefined` if nobody knows how many there were. */
+  readonly last: Index | undefined;
+  /** The damage that shows it. */
+  readonly damage: Damage;
+}
+
+/**
+ * Finds the entries of a log that cannot be relied on.
+ *
+ * @param found The log.
+ * @returns They, in order. The snapshot is not looked at.
+ */
+export function unreliableIn({ opened, firstIndex, lastIndex }: Inspection): Unreliable[] {
+  const { report, index, codec, state } = opened;
+  const all: Unreliable[] = [];
+  for (const damage of report.damage) {
+    if (damage.kind === "snapshot") continue;
+    if (damage.firstIndex !== undefined) {
+      const { firstIndex: first, lastIndex: last } = damage;
+      all.push({ kind: "lost", first, last, damage });
+    } else if (state.replacementsLost) {
+      // It may have held a truncation. Entries that were written behind it are as good as any.
+      const segment = index.segments.find(({ path }) => path === damage.path);
+      const last = segment === undefined ? lastIndex : firstBehind(codec, segment, damage.offset) - 1;
+      if (last >= firstIndex) all.push({ kind: "doubtful", first: firstIndex, last, damage });
+    }
+  }
+  return all.sort((a, b) => a.first - b.first);
+}
+
+/** Index of the first entry whose frame lies at an offset or behind it. */
+function firstBehind(codec: Codec, segment: Segment, offset: number): Index {
+  const file = nodeFileSystem.open(segment.path, "read");
+  try {
+    for (const frame of liveFrames(codec, file, segment, segment.firstIndex, segment.end - 1)) {
+      if (frame.offset >= offset) return frame.first;
+    }
+    return segment.end;
+  } finally {
+    file.close();
+  }
+}

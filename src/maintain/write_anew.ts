@@ -1,0 +1,123 @@
+/**
+ * A log written anew from what another holds: the same entries, hard state, snapshot and cluster, and nothing of the
+ * way there. It gets a UUID and an incarnation of its own.
+ *
+ * @module
+ */
+
+import { setImmediate } from "node:timers/promises";
+import type { Progress } from "../api/options.ts";
+import type { HardState, Index, LogEntry, SnapshotMeta, SnapshotStream, Term } from "../api/types.ts";
+import type { WalLog } from "../api/wal_log.ts";
+
+/** What is appended at once. In bytes of commands. */
+const BATCH_BYTES = 1024 * 1024;
+/** The same in entries, of which those without a command count for nothing in bytes. */
+const BATCH_ENTRIES = 4096;
+
+/** A snapshot to be written anew. */
+export interface SnapshotSource {
+  readonly meta: SnapshotMeta;
+  /** Reads its data; each call from the beginning. */
+  open(): SnapshotStream;
+}
+
+/** What a log is to hold. */
+export interface Contents {
+  /** The cluster that it belongs to; `undefined` if none. */
+  readonly cluster: string | undefined;
+  readonly snapshot: SnapshotSource | undefined;
+  /** The last index, or that of the snapshot. */
+  readonly lastIndex: Index;
+  readonly hardState: HardState;
+  /** The entries above the snapshot up to the last index; each call from the beginning. */
+  entries(): Iterable<LogEntry>;
+}
+
+/** How to write a log anew. */
+export interface WriteAnewOptions {
+  /** Ends it early. */
+  readonly signal?: AbortSignal | undefined;
+  /** Called as it goes on, with indexes for bytes. */
+  readonly onProgress?: (progress: Progress) => void;
+  /** Throws if the source has changed so that what was read does not belong together. */
+  readonly check?: () => void;
+}
+
+/**
+ * Writes contents into a log. They are durable when this returns.
+ *
+ * @param log An empty log, opened for writing.
+ * @param contents What it is to hold.
+ * @param options What ends it early.
+ * @returns The term of the last entry, or of the snapshot.
+ */
+export async function writeAnew(
+  log: WalLog,
+  { cluster, snapshot, lastIndex, hardState, entries }: Contents,
+  { signal, onProgress, check = () => {} }: WriteAnewOptions = {},
+): Promise<Term> {
+  if (cluster !== undefined) log.foundCluster(cluster);
+  if (snapshot !== undefined) {
+    await snapshot.open().pipeTo(log.receiveSnapshot(snapshot.meta), signal === undefined ? {} : { signal });
+  }
+  const first = log.lastIndex + 1;
+  let batch: LogEntry[] = [];
+  let bytes = 0;
+  const append = async () => {
+    check();
+    log.append(batch);
+    batch = [];
+    bytes = 0;
+    onProgress?.({ bytesDone: log.lastIndex - first + 1, bytesTotal: lastIndex - first + 1 });
+    await log.sync();
+    // A flush may be done at once, so that nothing else would run.
+    await setImmediate();
+    signal?.throwIfAborted();
+  };
+  for (const entry of lastIndex < first ? [] : entries()) {
+    if (bytes + entry.command.length > BATCH_BYTES || batch.length === BATCH_ENTRIES) await append();
+    batch.push(entry);
+    bytes += entry.command.length;
+  }
+  await append();
+  // Last, so that no damage to entries puts it in doubt.
+  if (hardState.term !== 0 || hardState.votedFor !== null) log.setHardState(hardState);
+  await log.sync();
+  return log.lastTerm;
+}
+
+/**
+ * Fails unless a log that was written anew and read back is what it is to be.
+ *
+ * @param copy The log, opened for reading only.
+ * @param contents What it is to hold.
+ * @param lastTerm The term of its last entry.
+ * @throws {Error} If it is not.
+ */
+export function requireCopy(copy: WalLog, { cluster, snapshot, lastIndex, hardState }: Contents, lastTerm: Term): void {
+  const { recovery, identity } = copy;
+  const isSame = recovery.verdict === "clean" && recovery.closed && copy.lastIndex === lastIndex &&
+    copy.lastTerm === lastTerm && copy.snapshotIndex === (snapshot?.meta.index ?? 0) &&
+    copy.hardState.term === hardState.term && copy.hardState.votedFor === hardState.votedFor &&
+    identity.cluster === cluster;
+  if (!isSame) throw new Error(`The log written to ${copy.path} is not what it is to be: ${JSON.stringify(recovery)}`);
+}
+
+/**
+ * What a log holds, up to an index.
+ *
+ * @param log The log.
+ * @param lastIndex The last entry wanted, or the snapshot's index.
+ * @returns Its contents, which read from the log.
+ */
+export function contentsOf(log: WalLog, lastIndex: Index = log.lastIndex): Contents {
+  const meta = log.snapshotMeta();
+  return {
+    cluster: log.identity.cluster,
+    snapshot: meta && { meta, open: () => log.openSnapshot()! },
+    lastIndex,
+    hardState: log.hardState,
+    entries: () => log.iterate(log.snapshotIndex + 1, lastIndex),
+  };
+}
