@@ -16,7 +16,8 @@ import { main } from "../src/cli/main.ts";
 import { appendEach, entriesAt, framesOf } from "./history.ts";
 import { bytesOf } from "./model.ts";
 
-const CLI = fileURLToPath(new URL("../src/cli/mod.ts", import.meta.url));
+/** The program. */
+export const CLI: string = fileURLToPath(new URL("../src/cli/mod.ts", import.meta.url));
 const { deno, bun } = process.versions as Record<string, string | undefined>;
 const [binary, ...prefix] = locateRuntime(deno !== undefined ? "deno" : bun !== undefined ? "bun" : "node").run;
 

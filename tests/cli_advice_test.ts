@@ -104,6 +104,7 @@ describe("adviseOn", () => {
     strangers: [],
     identity: undefined,
     isLockDamaged: false,
+    isInterrupted: false,
     isShortened: false,
   };
 

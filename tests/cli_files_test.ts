@@ -20,11 +20,13 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
-import { WalLogError } from "../mod.ts";
-import { replaceFiles } from "../src/cli/cut.ts";
+import { WalLog } from "../mod.ts";
 import { listFiles } from "../src/cli/log_files.ts";
+import { replaceLog, stateOfFiles } from "../src/cli/mended.ts";
 import { keepOwner } from "../src/cli/owner.ts";
+import { contentsOf as contentsToCopy } from "../src/maintain/write_anew.ts";
 import { cli, damageEntry, makeLog, segmentsOf } from "./cli.ts";
+import { entryAt } from "./history.ts";
 import { contentsOf } from "./memory_disk.ts";
 import { skipUnlessRoot, skipWithoutLinks } from "./skip.ts";
 import { inTemporaryFolder } from "./temporary.ts";
@@ -48,25 +50,52 @@ function withDamaged(test: (paths: { path: string; other: string; folder: string
 describe("the files of a log that is cut", () => {
   it(
     "are replaced only while the lock is held",
-    withDamaged(({ path, other }) => {
-      for (let held = 0; held < 3; held++) {
-        const before = contentsOf(path);
-        let checks = 0;
-        const check = () => {
-          if (checks++ === held) throw new WalLogError("LOCK_LOST", "lost");
-        };
-        assert.throws(() => replaceFiles(path, other, { check, release: () => {} }), { code: "LOCK_LOST" });
-        assert.equal(checks, held + 1);
-        if (held === 0) assert.deepEqual(contentsOf(path), before);
-      }
-      return Promise.resolve();
+    withDamaged(async ({ path, folder }) => {
+      const before = contentsOf(path);
+      const source = WalLog.openSync(path, { readOnly: true, onDamage: "keep" });
+      const contents = {
+        ...contentsToCopy(source, 20),
+        *entries() {
+          rmSync(join(path, "LOCK"));
+          yield* source.iterate(11, 20);
+        },
+      };
+      const replacement = { contents, isShortened: true, before: stateOfFiles(path), close: () => source.close() };
+      const replacing = replaceLog(path, replacement, new AbortController().signal);
+      await assert.rejects(replacing, { code: "LOCK_LOST" });
+      rmSync(join(path, ".wal-log-repair"), { recursive: true, force: true });
+      assert.deepEqual(contentsOf(path), before);
+      assert.deepEqual(readdirSync(folder).sort(), ["other", "raft.wal"]);
+    }),
+  );
+
+  it(
+    "are not replaced if a writer has changed them since they were read",
+    withDamaged(async ({ path }) => {
+      const before = stateOfFiles(path);
+      const source = WalLog.openSync(path, { readOnly: true, onDamage: "keep" });
+      const writer = WalLog.openSync(path, { onDamage: "keep" });
+      writer.append([entryAt(121, 4)]);
+      writer.closeSync();
+      const replacement = {
+        contents: contentsToCopy(source, 20),
+        isShortened: true,
+        before,
+        close: () => source.close(),
+      };
+      const replacing = replaceLog(path, replacement, new AbortController().signal);
+      await assert.rejects(replacing, { code: "CHANGING" });
+      source.closeSync();
+      const log = WalLog.openSync(path, { readOnly: true, onDamage: "keep" });
+      assert.equal(log.lastIndex, 121);
+      log.closeSync();
     }),
   );
 });
 
 describe("wal-log repair --cut", () => {
   it(
-    "skips links, FIFOs and folders, and lists them",
+    "moves the log's files alone, and leaves links, FIFOs, folders and other files where they are",
     { skip: noLinks },
     withDamaged(async ({ path, folder }) => {
       writeFileSync(join(folder, "secret"), "secret");
@@ -74,16 +103,47 @@ describe("wal-log repair --cut", () => {
       assert.equal(spawnSync("mkfifo", [join(path, "pipe")]).status, 0);
       mkdirSync(join(path, "sub"));
       writeFileSync(join(path, "notes"), "of somebody");
+      const others = ["link", "notes", "pipe", "sub"];
       const names = readdirSync(path);
-      const { code, stdout, stderr } = await cli("repair", path, "--cut");
+      const { code, stderr } = await cli("repair", path, "--cut");
       assert.equal(code, 0, stderr);
-      for (const [name, kind] of [["link", "a symbolic link"], ["pipe", "a FIFO"], ["sub", "a folder"]] as const) {
-        assert.ok(stdout.includes(`will not copy ${name}: it is ${kind}\n`), stdout);
-        assert.ok(lstatSync(join(path, name)), "it stays where it is");
-      }
+      for (const name of others) assert.ok(lstatSync(join(path, name)), name);
+      assert.equal(readFileSync(join(path, "notes"), "utf8"), "of somebody");
       const evidence = readdirSync(`${path}.damaged-1`);
-      assert.deepEqual(evidence, names.filter((name) => !["link", "pipe", "sub", "LOCK"].includes(name)));
-      assert.equal(readFileSync(join(`${path}.damaged-1`, "notes"), "utf8"), "of somebody");
+      assert.deepEqual(evidence, names.filter((name) => ![...others, "LOCK"].includes(name)));
+    }),
+  );
+
+  it(
+    "refuses to work in a link that has the name of its folder",
+    { skip: noLinks },
+    withDamaged(async ({ path, folder }) => {
+      mkdirSync(join(folder, "elsewhere"));
+      writeFileSync(join(folder, "elsewhere", "PLAN"), "{}");
+      symlinkSync(join(folder, "elsewhere"), join(path, ".wal-log-repair"));
+      const { code, stderr } = await cli("repair", path, "--cut");
+      assert.equal(code, 3);
+      assert.match(stderr, /is no folder; move it away/);
+      assert.deepEqual(readdirSync(join(folder, "elsewhere")), ["PLAN"]);
+    }),
+  );
+
+  it(
+    "moves no file to where a crafted plan says",
+    withDamaged(async ({ path, folder }) => {
+      const staging = join(path, ".wal-log-repair");
+      mkdirSync(staging);
+      cpSync(join(path, "IDENTITY"), join(staging, "IDENTITY"));
+      for (
+        const plan of [{ evidence: folder, old: segmentsOf(path) }, { evidence: `${path}.damaged-1`, old: ["LOCK"] }]
+      ) {
+        writeFileSync(join(staging, "PLAN"), JSON.stringify(plan));
+        const before = [readdirSync(path), readdirSync(staging), readdirSync(folder)];
+        const { code, stderr } = await cli("repair", path, "--resume");
+        assert.equal(code, 3);
+        assert.match(stderr, /PLAN is damaged; nothing was changed/);
+        assert.deepEqual([readdirSync(path), readdirSync(staging), readdirSync(folder)], before);
+      }
     }),
   );
 

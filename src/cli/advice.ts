@@ -26,6 +26,8 @@ export interface Finding {
   readonly identity: "missing" | "damaged" | undefined;
   /** Whether `LOCK` is something that no writer accepts. */
   readonly isLockDamaged: boolean;
+  /** Whether a repair was interrupted while it exchanged files. */
+  readonly isInterrupted: boolean;
   /** Whether entries that had been acknowledged were just cut off. */
   readonly isShortened: boolean;
 }
@@ -56,6 +58,10 @@ const REJOIN = "let its node rejoin the cluster as a new member";
  */
 export function adviseOn(finding: Finding): Advice {
   const { strangers, damage, verdict } = finding;
+  if (finding.isInterrupted) {
+    const resume = ["repair", finding.folder, "--resume"];
+    return say(`${shown(resume)}, which completes a repair that was interrupted`, resume);
+  }
   if (verdict === "corrupt" && strangers.length > 0) {
     const others = damage.filter(({ path }) => !strangers.includes(nameOf(path)));
     const then = others.length === 0 ? "the log is whole without it" : "then verify it again";

@@ -15,6 +15,7 @@ import { IDENTITY_NAME } from "../recovery/identity.ts";
 import { nodeFileSystem } from "../io/node_fs.ts";
 import type { Finding } from "./advice.ts";
 import { statOf } from "./aside.ts";
+import { interruptedPlan } from "./exchange.ts";
 import { type Inspection, withProgress } from "./inspect.ts";
 import { LOCK_NAME } from "./log_files.ts";
 import { nameOf } from "./text.ts";
@@ -42,6 +43,7 @@ export async function findingOf(
     strangers: await strangersOf(folder, damage, index.segments.at(-1)?.path),
     identity: identity !== undefined ? undefined : existsSync(join(folder, IDENTITY_NAME)) ? "damaged" : "missing",
     isLockDamaged: lock !== undefined && (!lock.isFile() || lock.size > 0),
+    isInterrupted: interruptedPlan(nodeFileSystem, folder) !== undefined,
     isShortened: false,
   };
 }

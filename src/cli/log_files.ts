@@ -1,19 +1,15 @@
 /**
- * Lists and copies the files of a log's folder, and follows no link.
+ * Lists the files of a log's folder, and follows no link.
  *
  * @module
  */
 
 import { lstatSync, readdirSync, type Stats } from "node:fs";
 import { join } from "node:path";
-import { setImmediate } from "node:timers/promises";
-import { CHUNK_BYTES } from "../codec/codec.ts";
 import { WalLogError } from "../api/errors.ts";
 import { IDENTITY_NAME } from "../recovery/identity.ts";
 import { isRepairLeftover } from "../maintain/segment_repairer.ts";
 import type { FileSystem } from "../io/file_system.ts";
-import { readFull, writeFull } from "../io/full.ts";
-import { nodeFileSystem } from "../io/node_fs.ts";
 import { createLike, ownerKeeping } from "./owner.ts";
 
 /** The name of the lock file. */
@@ -72,6 +68,11 @@ export function isSegmentOrSnapshot(name: string): boolean {
   return SEGMENT.test(name) || SNAPSHOT.test(name);
 }
 
+/** Whether a file of this name is a segment or a snapshot that was not completed. */
+export function isUnfinished(name: string): boolean {
+  return UNFINISHED.test(name);
+}
+
 /** Whether a file of this name is a part of the log. */
 export function isContent(name: string): boolean {
   return name === IDENTITY_NAME || isSegmentOrSnapshot(name);
@@ -102,34 +103,4 @@ function modelOf({ files }: LogFiles, name: string): Stats | undefined {
   else if (name === IDENTITY_NAME || name === LOCK_NAME) replaced = files.get(name);
   else if (name.includes(".snap")) replaced = newest(SNAPSHOT);
   return replaced ?? newest(SEGMENT) ?? files.get(IDENTITY_NAME);
-}
-
-/**
- * Copies a file durably, with its owner and mode.
- *
- * @param from The file.
- * @param to The copy. It must not exist.
- * @param like The status of the file.
- * @param signal Ends it early.
- */
-export async function copyFile(from: string, to: string, like: Stats, signal: AbortSignal): Promise<void> {
-  const source = nodeFileSystem.open(from, "read");
-  try {
-    const target = ownerKeeping(() => like).open(to, "create");
-    try {
-      const chunk = new Uint8Array(CHUNK_BYTES);
-      let count = chunk.length;
-      for (let at = 0; count === chunk.length; at += count) {
-        count = readFull(source, chunk, at);
-        writeFull(target, chunk.subarray(0, count), at);
-        await setImmediate();
-        signal.throwIfAborted();
-      }
-      await target.syncAsync();
-    } finally {
-      target.close();
-    }
-  } finally {
-    source.close();
-  }
 }

@@ -5,6 +5,7 @@
  */
 
 import { realpathSync } from "node:fs";
+import { resolve } from "node:path";
 import { WalLogError } from "../api/errors.ts";
 import { type Damage, describeDamage } from "../api/report.ts";
 import { PAYLOAD_BYTES_MAX } from "../format/frame.ts";
@@ -13,9 +14,12 @@ import { WalLog } from "../api/wal_log.ts";
 import { adviseOn } from "./advice.ts";
 import { type Command, type Context, EXIT, UsageError } from "./command.ts";
 import { cutTail } from "./cut.ts";
+import { interruptedPlan } from "./exchange.ts";
 import { findingOf } from "./finding.ts";
 import { inspect, type Inspection, openToRead } from "./inspect.ts";
 import { listFiles, prepareRepair } from "./log_files.ts";
+import { completeInterrupted, stateOfFiles } from "./mended.ts";
+import { nodeFileSystem } from "../io/node_fs.ts";
 import { green, red } from "./terminal.ts";
 import { counted, damageText, hardStateText, indexes, nameOf, nextLine, oneLine, sized } from "./text.ts";
 
@@ -27,14 +31,15 @@ export const repair: Command = {
   options: {
     from: { type: "string", value: "OTHER", help: "Refill what is damaged from the log in this folder" },
     cut: { type: "boolean", help: "Cut everything from the first damaged entry on" },
+    resume: { type: "boolean", help: "Complete a repair that was interrupted. Any other repair does so first" },
     "dry-run": { type: "boolean", help: "Say what would be done, and do nothing" },
   },
   help: `--from: entries of OTHER, the log of another replica of the same cluster, take the place of damaged ones. It is
 only read, and may be in use. An entry is taken if the checksum of the damaged one survives and fits, or if the
 entries around it are the same in both logs. Each segment is repaired in one step, durably.
 
---cut: copies DIR to DIR.damaged-1 (or -2, ...), then writes the log anew without the first damaged entry and all
-behind it. THESE ENTRIES WERE ACKNOWLEDGED. A node that has lost them must not vote, nor count for a majority,
+--cut: writes the log anew without the first damaged entry and all behind it. The old files go to DIR.damaged-1 (or
+-2, ...). If it is killed, the log is as it was, or any repair completes it. THESE ENTRIES WERE ACKNOWLEDGED. A node that has lost them must not vote, nor count for a majority,
 until a leader has sent it everything again; where other replicas are left, --from is the better way.
 
 Both say what they will do before they do it, and need the log closed. Ends with 0 if the log is not damaged
@@ -42,8 +47,12 @@ afterwards (with --dry-run: would not be), 2 if it is.`,
   writes: true,
   async run(context) {
     const { operands: [path], options, out } = context;
-    const { from, cut } = options;
-    if ((from === undefined) === (cut !== true)) throw new UsageError("give either --from OTHER or --cut");
+    const { from, cut, resume } = options;
+    const given = [from !== undefined, cut === true, resume === true].filter(Boolean).length;
+    if (given !== 1) throw new UsageError("give one of --from OTHER, --cut and --resume");
+    const isCompleted = await completeFirst(context);
+    if (isCompleted || resume === true) return EXIT.clean;
+    const before = stateOfFiles(path!);
     const found = await inspect(path!);
     const { damage } = found.opened.report;
     if (damage.length === 0) {
@@ -65,7 +74,7 @@ afterwards (with --dry-run: would not be), 2 if it is.`,
     }
     if (cut !== true) return await refill(context, String(from), found);
     try {
-      const code = await cutTail(context, found);
+      const code = await cutTail(context, found, before);
       // A log that was cut is sound, and its node is not.
       if (options["dry-run"] !== true) await sayNext(context, await inspect(path!), true);
       return code;
@@ -75,6 +84,25 @@ afterwards (with --dry-run: would not be), 2 if it is.`,
     }
   },
 };
+
+/** Completes a repair that was interrupted; returns whether there was one. */
+async function completeFirst(context: Context): Promise<boolean> {
+  const { operands: [path], options, out } = context;
+  const folder = resolve(path!);
+  if (options["dry-run"] === true) {
+    if (interruptedPlan(nodeFileSystem, folder) === undefined) return false;
+    await out.line("will complete the repair that was interrupted");
+    return true;
+  }
+  const plan = await completeInterrupted(folder);
+  if (plan === undefined) {
+    if (options.resume === true) await out.line("no repair was interrupted");
+    return false;
+  }
+  await out.line(`completed the repair that was interrupted; the old files are in ${oneLine(plan.evidence)}`);
+  await sayNext(context, await inspect(folder), plan.isShortened);
+  return true;
+}
 
 /** Damaged entries of one segment, and what is to take their place. */
 interface Refill {

@@ -183,17 +183,17 @@ const OWNERS: readonly Mutant[] = [
   },
   {
     name: "a copy of a log belongs to no cluster",
-    file: "src/cli/copy.ts",
-    edits: [["if (cluster !== undefined) copy.foundCluster(cluster);", "void cluster;"], [", identity.cluster]", "]"], [
-      "({ snapshotIndex, hardState, identity }",
-      "({ snapshotIndex, hardState }",
-    ]],
+    file: "src/maintain/write_anew.ts",
+    edits: [
+      ["if (cluster !== undefined) log.foundCluster(cluster);", "void cluster;"],
+      ["identity.cluster === cluster", "identity !== undefined"],
+    ],
     dies: "cli_test",
   },
   {
     name: "the folder of the evidence belongs to root",
-    file: "src/cli/cut.ts",
-    edits: [["keepOwner(to, statSync(from));", "void statSync;"]],
+    file: "src/cli/mended.ts",
+    edits: [["copyFolderOwner: (path, like) => keepOwner(path, statSync(like)),", "copyFolderOwner: () => {},"]],
     dies: "cli_files_test",
   },
 ];

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { POOL, RECOVERY, REPLAY, WRITER } from "./files.ts";
 import type { Mutant } from "./mutant.ts";
 
 /** The mutants. */

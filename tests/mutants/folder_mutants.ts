@@ -202,8 +202,8 @@ export const FOLDER_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "a cut replaces files though the lock is lost",
-    file: "src/cli/cut.ts",
-    edits: [["lock.check();\n    step();", "step();"]],
+    file: "src/cli/mended.ts",
+    edits: [["fileSystem: guard(fileSystem, lock, FILE_PERMISSIONS) }", "fileSystem }"]],
     dies: "cli_files_test",
   },
   {

@@ -5,6 +5,7 @@
 
 import { BATCH_MUTANTS } from "./batch_mutants.ts";
 import { CHECKSUM_MUTANTS } from "./checksum_mutants.ts";
+import { CLI_MENDING_MUTANTS } from "./cli_mending_mutants.ts";
 import { CLI_MUTANTS } from "./cli_mutants.ts";
 import { CODEC_MUTANTS } from "./codec_mutants.ts";
 import { DAMAGE_MUTANTS } from "./damage_mutants.ts";
@@ -52,6 +53,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...FOLDER_MUTANTS,
   ...WRITER_MUTANTS,
   ...CLI_MUTANTS,
+  ...CLI_MENDING_MUTANTS,
   ...RAFT_MUTANTS,
   ...RAFT_SAFETY_MUTANTS,
   ...RAFT_TRAILING_MUTANTS,

@@ -1,0 +1,296 @@
+/**
+ * Exchanges the files of a log for those of another one. A kill or a power cut at any point leaves the old log, the new
+ * log, or a log that does not open and whose exchange can be completed. It never leaves a shorter log that opens.
+ *
+ * ```text
+ * DIR/.wal-log-repair/     the new log, complete and flushed
+ *   PLAN                   written last: from here on the exchange is completed, not begun again
+ * DIR.damaged-1/           the old files, moved there: the evidence
+ * ```
+ *
+ * 1. The new log is written to the folder in DIR. A copy of the old IDENTITY goes to the evidence.
+ * 2. PLAN is written. It names the old files.
+ * 3. The old files move to the evidence. DIR/IDENTITY stays, so that nobody takes DIR for an empty folder.
+ * 4. The new files move to DIR. They have another UUID than DIR/IDENTITY, so that they are not the log yet.
+ * 5. The new IDENTITY replaces the old one.
+ *
+ * Each step can be repeated: what has moved already is passed over.
+ *
+ * @module
+ */
+
+import { sharedCodec } from "../codec/pool.ts";
+import { WalLogError } from "../api/errors.ts";
+import { ID_BYTES } from "../format/identity.ts";
+import { IDENTITY_NAME, readIdentity, writeIdentity } from "../recovery/identity.ts";
+import type { FileSystem } from "../io/file_system.ts";
+import { errorCode, readFull, writeFull } from "../io/full.ts";
+import { temporaryName } from "../io/temporary.ts";
+import { isSegmentOrSnapshot, isUnfinished } from "./log_files.ts";
+
+/** The folder with the new log, in the log's folder. */
+export const STAGING_NAME = ".wal-log-repair";
+const PLAN_NAME = "PLAN";
+/** The most that is read of a plan, in bytes. */
+const PLAN_BYTES_MAX = 64 * 1024 * 1024;
+
+/** The machine, with what only an exchange asks of it. */
+export interface Disk {
+  /** Must guard the log's lock, if somebody else could take it. */
+  readonly fileSystem: FileSystem;
+  /** Gives a new folder the owner and the mode of another. */
+  copyFolderOwner(path: string, like: string): void;
+  /** Removes an empty folder, if it is there. */
+  removeFolder(path: string): void;
+  /**
+   * Fails if a path leads to anything but a folder.
+   *
+   * @throws {WalLogError} `INVALID_ARGUMENT` if there is a link, or a file.
+   */
+  requireFolder(path: string): void;
+}
+
+/** An exchange that is under way. */
+export interface Plan {
+  /** Where the old files go. */
+  readonly evidence: string;
+  /** Their names. */
+  readonly old: readonly string[];
+  /** Whether the new log lacks something that the node had acknowledged. */
+  readonly isShortened: boolean;
+}
+
+/**
+ * Reads the plan of an exchange that was interrupted.
+ *
+ * @param fileSystem The machine.
+ * @param folder The log's folder.
+ * @returns The plan; `undefined` if there is nothing to complete.
+ * @throws {WalLogError} `INVALID_ARGUMENT` if the plan cannot be read.
+ */
+export function interruptedPlan(fileSystem: FileSystem, folder: string): Plan | undefined {
+  const staging = `${folder}/${STAGING_NAME}`;
+  const names = namesIn(fileSystem, staging);
+  // With its IDENTITY in place the exchange is done, and what the plan says no longer holds.
+  if (!names.includes(PLAN_NAME) || !names.includes(IDENTITY_NAME)) return undefined;
+  const text = new TextDecoder().decode(readFile(fileSystem, `${staging}/${PLAN_NAME}`));
+  try {
+    const { evidence, old, isShortened } = JSON.parse(text);
+    if (isEvidence(evidence, folder) && Array.isArray(old) && old.every(isOldName)) {
+      return { evidence, old, isShortened: isShortened === true };
+    }
+  } catch {
+    // Not JSON.
+  }
+  throw new WalLogError(
+    "INVALID_ARGUMENT",
+    `Cannot complete the repair of the log at ${folder}: ${STAGING_NAME}/${PLAN_NAME} is damaged; nothing was changed`,
+    { path: folder },
+  );
+}
+
+/** A plan from elsewhere must not make this program move files to where it pleases. */
+function isEvidence(path: unknown, folder: string): boolean {
+  const prefix = [`${folder}.damaged-`, `${folder}/damaged-`].find((prefix) => String(path).startsWith(prefix));
+  return typeof path === "string" && prefix !== undefined && /^\d+$/.test(path.slice(prefix.length));
+}
+
+function isOldName(name: unknown): boolean {
+  return typeof name === "string" && (isSegmentOrSnapshot(name) || isUnfinished(name));
+}
+
+/**
+ * Exchanges the files of a log for those of a new one.
+ *
+ * @param disk The machine.
+ * @param folder The log's folder, of which the caller holds the lock.
+ * @param fill Makes the new log in an empty folder.
+ * @param isShortened Whether the new log lacks something that the node had acknowledged.
+ * @returns The plan that was carried out. If it fails before the old files move, the log is as it was.
+ */
+export async function exchange(
+  disk: Disk,
+  folder: string,
+  fill: (staging: string) => Promise<void>,
+  isShortened: boolean,
+): Promise<Plan> {
+  const { fileSystem } = disk;
+  const staging = `${folder}/${STAGING_NAME}`;
+  let plan: Plan;
+  disk.requireFolder(staging);
+  try {
+    removeStaging(disk, folder);
+    fileSystem.makeDirectory(staging, 0o700);
+    await fill(staging);
+    const evidence = makeEvidence(disk, folder);
+    plan = { evidence, old: fileSystem.list(folder).filter(isOldName).sort(), isShortened };
+    writePlan(fileSystem, staging, plan);
+    fileSystem.syncDirectory(folder);
+  } catch (error) {
+    try {
+      if (!namesIn(fileSystem, staging).includes(PLAN_NAME)) removeStaging(disk, folder);
+    } catch {
+      // The next repair removes it.
+    }
+    throw error;
+  }
+  complete(disk, folder, plan);
+  return plan;
+}
+
+/**
+ * Completes an exchange.
+ *
+ * @param disk The machine.
+ * @param folder The log's folder, of which the caller holds the lock.
+ * @param plan The plan.
+ */
+export function complete(disk: Disk, folder: string, plan: Plan): void {
+  const { fileSystem } = disk;
+  const staging = `${folder}/${STAGING_NAME}`;
+  disk.requireFolder(staging);
+  if (!isThere(fileSystem, plan.evidence)) {
+    throw new WalLogError(
+      "INVALID_ARGUMENT",
+      `Cannot complete the repair of the log at ${folder}: the old files that it moved to ${plan.evidence} are not there; ` +
+        "put that folder back",
+      { path: folder },
+    );
+  }
+  requireIdentity(fileSystem, folder, staging);
+  const there = new Set(namesIn(fileSystem, folder));
+  const moved = new Set(namesIn(fileSystem, plan.evidence));
+  // What is in the evidence has moved. A file of that name in the folder is a new one.
+  for (const name of plan.old) {
+    if (there.has(name) && !moved.has(name)) fileSystem.rename(`${folder}/${name}`, `${plan.evidence}/${name}`);
+  }
+  fileSystem.syncDirectory(plan.evidence);
+  fileSystem.syncDirectory(folder);
+  for (const name of namesIn(fileSystem, staging).filter(isSegmentOrSnapshot).sort()) {
+    fileSystem.rename(`${staging}/${name}`, `${folder}/${name}`);
+  }
+  fileSystem.syncDirectory(folder);
+  fileSystem.rename(`${staging}/${IDENTITY_NAME}`, `${folder}/${IDENTITY_NAME}`);
+  fileSystem.syncDirectory(folder);
+  // Only now: until the new IDENTITY is durable, the plan is needed.
+  fileSystem.syncDirectory(staging);
+  removeStaging(disk, folder);
+}
+
+/**
+ * Removes what an exchange has left that was never begun, or is done.
+ *
+ * @param disk The machine.
+ * @param folder The log's folder.
+ */
+export function removeStaging({ fileSystem, removeFolder }: Disk, folder: string): void {
+  const staging = `${folder}/${STAGING_NAME}`;
+  const names = namesIn(fileSystem, staging);
+  // The plan last: without it, nothing says what the rest is.
+  const ordered = [...names.filter((name) => name !== PLAN_NAME), ...names.filter((name) => name === PLAN_NAME)];
+  for (const name of ordered) fileSystem.remove(`${staging}/${name}`);
+  removeFolder(staging);
+}
+
+/** Without an IDENTITY, a folder whose files are on the move would pass for an empty one, in which a new log may begin. */
+function requireIdentity(fileSystem: FileSystem, folder: string, staging: string): void {
+  const codec = sharedCodec();
+  const sum = (bytes: Uint8Array, seed: bigint) => codec.hash(bytes, seed);
+  const found = readIdentity(fileSystem, folder, sum);
+  if (found !== undefined && found !== "damaged") return;
+  if (!namesIn(fileSystem, staging).includes(IDENTITY_NAME)) return;
+  const [uuid, incarnation] = [new Uint8Array(ID_BYTES), new Uint8Array(ID_BYTES)];
+  fileSystem.random(uuid);
+  fileSystem.random(incarnation);
+  writeIdentity(fileSystem, folder, { uuid, incarnation, cluster: new Uint8Array(ID_BYTES) }, sum);
+}
+
+/** Makes the folder of the evidence, with a copy of the old IDENTITY in it. Returns its path. */
+function makeEvidence(disk: Disk, folder: string): string {
+  try {
+    return makeEvidenceAt(disk, folder, `${folder}.damaged-`);
+  } catch (error) {
+    // The folder is a volume of its own.
+    if (errorCode(error) !== "EXDEV") throw error;
+    return makeEvidenceAt(disk, folder, `${folder}/damaged-`);
+  }
+}
+
+function makeEvidenceAt({ fileSystem, copyFolderOwner, removeFolder }: Disk, folder: string, prefix: string): string {
+  const evidence = vacant(fileSystem, prefix);
+  fileSystem.makeDirectory(evidence, 0o700);
+  try {
+    copyFolderOwner(evidence, folder);
+    if (!namesIn(fileSystem, folder).includes(IDENTITY_NAME)) return evidence;
+    const copy = `${folder}/${STAGING_NAME}/${temporaryName(fileSystem, IDENTITY_NAME)}`;
+    writeFile(fileSystem, copy, readFile(fileSystem, `${folder}/${IDENTITY_NAME}`));
+    fileSystem.rename(copy, `${evidence}/${IDENTITY_NAME}`);
+    return evidence;
+  } catch (error) {
+    if (namesIn(fileSystem, evidence).length === 0) removeFolder(evidence);
+    throw error;
+  }
+}
+
+/** A name for the evidence that is free, or was to become the evidence of an exchange that was never begun. */
+function vacant(fileSystem: FileSystem, prefix: string): string {
+  for (let number = 1;; number++) {
+    const path = `${prefix}${number}`;
+    try {
+      if (namesIn(fileSystem, path).every((name) => name === IDENTITY_NAME)) return path;
+    } catch (error) {
+      // Something that is no folder.
+      if (errorCode(error) !== "ENOTDIR") throw error;
+    }
+  }
+}
+
+function writePlan(fileSystem: FileSystem, staging: string, plan: Plan): void {
+  const path = `${staging}/${PLAN_NAME}`;
+  writeFile(fileSystem, `${path}.tmp`, new TextEncoder().encode(JSON.stringify(plan)));
+  // What it tells of must be durable before it.
+  fileSystem.syncDirectory(plan.evidence);
+  fileSystem.syncDirectory(staging);
+  fileSystem.rename(`${path}.tmp`, path);
+  fileSystem.syncDirectory(staging);
+}
+
+function isThere(fileSystem: FileSystem, path: string): boolean {
+  try {
+    fileSystem.list(path);
+    return true;
+  } catch (error) {
+    if (errorCode(error) === "ENOENT") return false;
+    throw error;
+  }
+}
+
+/** The names in a folder; none if it does not exist. */
+function namesIn(fileSystem: FileSystem, path: string): string[] {
+  try {
+    return fileSystem.list(path);
+  } catch (error) {
+    if (errorCode(error) === "ENOENT") return [];
+    throw error;
+  }
+}
+
+function readFile(fileSystem: FileSystem, path: string): Uint8Array {
+  const file = fileSystem.open(path, "read");
+  try {
+    const bytes = new Uint8Array(Math.min(file.size(), PLAN_BYTES_MAX));
+    return bytes.subarray(0, readFull(file, bytes, 0));
+  } finally {
+    file.close();
+  }
+}
+
+function writeFile(fileSystem: FileSystem, path: string, bytes: Uint8Array): void {
+  const file = fileSystem.open(path, "create");
+  try {
+    writeFull(file, bytes, 0);
+    file.sync();
+  } finally {
+    file.close();
+  }
+}

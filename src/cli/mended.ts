@@ -1,0 +1,122 @@
+/**
+ * A log's files exchanged for those of a new one, on the machine that the process runs on.
+ *
+ * @module
+ */
+
+import { lstatSync, readdirSync, rmdirSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { WalLogError } from "../api/errors.ts";
+import type { FileSystem } from "../io/file_system.ts";
+import { errorCode } from "../io/full.ts";
+import { guard } from "../io/guard.ts";
+import { FILE_PERMISSIONS } from "../io/node_file.ts";
+import { nodeFileSystem } from "../io/node_fs.ts";
+import type { Contents } from "../maintain/write_anew.ts";
+import { statOf } from "./aside.ts";
+import { makeLogFrom } from "./copy.ts";
+import { complete, type Disk, exchange, interruptedPlan, type Plan, removeStaging, STAGING_NAME } from "./exchange.ts";
+import { isContent, listFiles, LOCK_NAME, prepareRepair } from "./log_files.ts";
+import { keepOwner } from "./owner.ts";
+
+/** What a log is to be exchanged for. */
+export interface Replacement {
+  /** What the new log is to hold. */
+  readonly contents: Contents;
+  /** Whether it lacks something that the node had acknowledged. */
+  readonly isShortened: boolean;
+  /** What {@link stateOfFiles} was before the old log was read. */
+  readonly before: string;
+  /** Closes the files from which the contents are read. Windows does not move files that are open. */
+  close(): Promise<void>;
+}
+
+/**
+ * Exchanges a log for a new one.
+ *
+ * @param folder The log's folder.
+ * @param replacement The new one.
+ * @param signal Ends it early, until the old files move.
+ * @returns What was done.
+ * @throws {WalLogError} `LOCKED` if the log is in use, `CHANGING` if it was since it was read: nothing was changed.
+ */
+export async function replaceLog(folder: string, replacement: Replacement, signal: AbortSignal): Promise<Plan> {
+  const { contents, isShortened, before, close } = replacement;
+  return await withLock(folder, async (disk, fileSystem) => {
+    if (stateOfFiles(folder) !== before) {
+      const message = `Cannot repair the log at ${folder}: a writer has changed it meanwhile; try again`;
+      throw new WalLogError("CHANGING", message, { path: folder });
+    }
+    const fill = async (staging: string) => {
+      await makeLogFrom(staging, contents, signal, fileSystem);
+      await close();
+    };
+    return await exchange(disk, folder, fill, isShortened);
+  });
+}
+
+/**
+ * The names, sizes and times of a log's files: another text once a writer has changed them.
+ *
+ * @param folder The log's folder.
+ * @returns The text.
+ */
+export function stateOfFiles(folder: string): string {
+  return readdirSync(folder).filter(isContent).sort().map((name) => {
+    const { ino, size, mtimeMs } = lstatSync(join(folder, name));
+    return `${name} ${ino} ${size} ${mtimeMs}`;
+  }).join("\n");
+}
+
+/**
+ * Completes an exchange that was interrupted, or takes away what is left of one that was never begun.
+ *
+ * @param folder The log's folder.
+ * @returns What was done; `undefined` if there was nothing to complete.
+ * @throws {WalLogError} As {@link replaceLog}.
+ */
+export async function completeInterrupted(folder: string): Promise<Plan | undefined> {
+  if (statOf(join(folder, STAGING_NAME)) === undefined) return undefined;
+  FOLDERS.requireFolder(join(folder, STAGING_NAME));
+  return await withLock(folder, (disk) => {
+    const plan = interruptedPlan(nodeFileSystem, folder);
+    if (plan !== undefined) complete(disk, folder, plan);
+    // One that was never begun, or of which only the tidying up is left.
+    else removeStaging(disk, folder);
+    return Promise.resolve(plan);
+  });
+}
+
+/** Holds the log's lock while the files are exchanged; new files get the owners of the old ones. */
+async function withLock<Result>(
+  folder: string,
+  use: (disk: Disk, fileSystem: FileSystem) => Promise<Result>,
+): Promise<Result> {
+  const fileSystem = prepareRepair(folder, listFiles(folder));
+  const lock = nodeFileSystem.lock(join(folder, LOCK_NAME));
+  if (typeof lock !== "object") {
+    throw new WalLogError("LOCKED", `Cannot repair the log at ${folder}: a writer has it open; close that one`);
+  }
+  try {
+    // Making the new log takes a while, and the folder or its lock may be another one by then.
+    return await use({ ...FOLDERS, fileSystem: guard(fileSystem, lock, FILE_PERMISSIONS) }, fileSystem);
+  } finally {
+    lock.release();
+  }
+}
+
+const FOLDERS: Omit<Disk, "fileSystem"> = {
+  copyFolderOwner: (path, like) => keepOwner(path, statSync(like)),
+  removeFolder(path) {
+    try {
+      rmdirSync(path);
+    } catch (error) {
+      if (errorCode(error) !== "ENOENT") throw error;
+    }
+  },
+  requireFolder(path) {
+    const found = statOf(path);
+    if (found === undefined || found.isDirectory()) return;
+    throw new WalLogError("INVALID_ARGUMENT", `Cannot repair: ${path} is no folder; move it away`, { path });
+  },
+};

@@ -1,0 +1,195 @@
+/** The exchange of a log's files for those of a new log, interrupted at every operation. */
+
+import assert from "node:assert/strict";
+import { cpSync, readdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import process from "node:process";
+import { describe, it } from "node:test";
+import { setImmediate } from "node:timers/promises";
+import { WalLog } from "../mod.ts";
+import { locateRuntime, type RuntimeName } from "../scripts/runtimes.ts";
+import { complete, type Disk, exchange, interruptedPlan, removeStaging, STAGING_NAME } from "../src/cli/exchange.ts";
+import { IDENTITY_NAME } from "../src/recovery/identity.ts";
+import { contentsOf as contentsToCopy, writeAnew } from "../src/maintain/write_anew.ts";
+import { PowerLoss, SimulatedDisk } from "../src/testing/mod.ts";
+import { CLI, cliHere, damageEntry } from "./cli.ts";
+import { makeDamageLog } from "./cli_damages.ts";
+import { appendEach, entriesAt } from "./history.ts";
+import { contentsOf } from "./memory_disk.ts";
+import { bytesOf } from "./model.ts";
+import { trace, whyNoStrace } from "./real/strace.ts";
+import { skipReason } from "./skip.ts";
+import { inTemporaryFolder } from "./temporary.ts";
+
+const PATH = "/raft.wal";
+/** Where the log is cut. */
+const CUT_BEHIND = 12;
+
+/** A simulated disk with a log in it, of which all above an index is to be cut. */
+function damagedDisk(seed: number, { identity = true } = {}): SimulatedDisk {
+  const disk = new SimulatedDisk({ seed });
+  const log = WalLog.openSync(PATH, { fileSystem: disk.fileSystem, segmentBytes: 8 * 1024 });
+  log.setHardState({ term: 3, votedFor: 2n });
+  appendEach(log, entriesAt(1, 60, 3, 400));
+  log.applySnapshot({ index: 5, term: 3, config: [1n], data: bytesOf(100) });
+  log.closeSync();
+  // What was not flushed, such as a second copy of a slot, is not there later on either.
+  disk.crash();
+  // A bit of an entry above the cut, so that the log does not open.
+  const [, second] = disk.files().filter((path) => path.endsWith(".seg"));
+  disk.flip(second!, 20_000);
+  if (!identity) disk.lose(`${PATH}/${IDENTITY_NAME}`);
+  return disk;
+}
+
+/** Cuts the log, or completes that; as the command does it, but for the lock. */
+async function cut(disk: SimulatedDisk): Promise<void> {
+  const { fileSystem } = disk;
+  const folders: Disk = { fileSystem, copyFolderOwner() {}, removeFolder() {}, requireFolder() {} };
+  // A simulated disk has no folders: those that hold nothing are as good as missing.
+  const plan = interruptedPlan(fileSystem, PATH);
+  if (plan !== undefined) return complete(folders, PATH, plan);
+  const source = WalLog.openSync(PATH, { fileSystem, readOnly: true, onDamage: "keep" });
+  if (source.damaged.length === 0) return removeStaging(folders, PATH);
+  await exchange(folders, PATH, async (staging) => {
+    const log = await WalLog.open(staging, { fileSystem });
+    await writeAnew(log, contentsToCopy(source, CUT_BEHIND));
+    await log.close();
+    await source.close();
+  }, true);
+}
+
+/** What the log is: `new`, `old`, or `neither`, which does not open. Any other log that opens is a failure. */
+function verdictOf({ fileSystem }: SimulatedDisk): "new" | "old" | "neither" {
+  try {
+    const log = WalLog.openSync(PATH, { fileSystem, create: false, readOnly: true });
+    assert.deepEqual([log.lastIndex, log.snapshotIndex], [CUT_BEHIND, 5], "a log that opens is the whole new one");
+    log.closeSync();
+    return "new";
+  } catch (error) {
+    if ((error as { code?: string }).code !== "CORRUPT") throw error;
+  }
+  const log = WalLog.openSync(PATH, { fileSystem, readOnly: true, onDamage: "keep" });
+  const verdict = log.lastIndex === 60 && log.damaged.length === 1 ? "old" : "neither";
+  log.closeSync();
+  return verdict;
+}
+
+/** Fails unless the log is the new one, and the old files are in the evidence. */
+function assertCut(disk: SimulatedDisk, old: ReadonlyMap<string, Uint8Array>): void {
+  const log = WalLog.openSync(PATH, { fileSystem: disk.fileSystem });
+  assert.deepEqual([log.lastIndex, log.snapshotIndex, log.recovery.verdict], [CUT_BEHIND, 5, "clean"]);
+  assert.deepEqual(log.hardState, { term: 3, votedFor: 2n });
+  assert.deepEqual(log.entries(6, 12), entriesAt(6, 12, 3, 400));
+  log.closeSync();
+  const evidence = disk.files().filter((path) => path.startsWith(`${PATH}.damaged-`));
+  assert.deepEqual(evidence, [...old.keys()].map((name) => `${PATH}.damaged-1/${name}`), "there is one evidence");
+  for (const [name, bytes] of old) assert.deepEqual(disk.content(`${PATH}.damaged-1/${name}`), bytes, name);
+  assert.deepEqual(disk.files().filter((path) => path.includes(STAGING_NAME)), []);
+}
+
+function filesOf(disk: SimulatedDisk): Map<string, Uint8Array> {
+  return new Map(
+    disk.files().filter((path) => path.startsWith(`${PATH}/`)).map((
+      path,
+    ) => [path.slice(PATH.length + 1), disk.content(path)]),
+  );
+}
+
+describe("the exchange of a log's files", () => {
+  for (const how of ["power cut", "kill"] as const) {
+    for (const identity of [true, false]) {
+      it(`survives a ${how} at every operation, ${identity ? "with" : "without"} IDENTITY`, async () => {
+        const seen = new Set<string>();
+        let at = 0;
+        for (let isDone = false; !isDone; at++) {
+          const disk = damagedDisk(at + 1, { identity });
+          const old = filesOf(disk);
+          disk.failAfter("crash", at);
+          try {
+            await cut(disk);
+          } catch (error) {
+            if (disk.hasPower) throw error;
+            assert.ok(
+              error instanceof PowerLoss || (error as { cause?: unknown }).cause instanceof Error,
+              String(error),
+            );
+          }
+          isDone = disk.isFaultPending;
+          if (how === "power cut") disk.crash();
+          else disk.restart();
+          await setImmediate();
+          seen.add(verdictOf(disk));
+          await cut(disk);
+          assertCut(disk, old);
+        }
+        assert.ok(at > 40, `only ${at} operations`);
+        assert.deepEqual([...seen].sort(), ["neither", "new", "old"]);
+      });
+    }
+  }
+
+  it("survives being interrupted again while it is completed", async () => {
+    let completed = 0;
+    for (let first = 1;; first++) {
+      const disk = damagedDisk(first);
+      const old = filesOf(disk);
+      disk.failAfter("crash", first);
+      await cut(disk).catch(() => {});
+      if (disk.isFaultPending) break;
+      disk.crash();
+      if (interruptedPlan(disk.fileSystem, PATH) === undefined) continue;
+      completed++;
+      for (let second = 0; second < 12; second++) {
+        disk.failAfter("crash", second);
+        await cut(disk).catch(() => {});
+        disk.crash();
+      }
+      await cut(disk);
+      assertCut(disk, old);
+    }
+    assert.ok(completed > 8, `${completed} were completed`);
+  });
+});
+
+const own: RuntimeName = process.versions.deno ? "deno" : process.versions.bun ? "bun" : "node";
+const noStrace = skipReason(whyNoStrace());
+/** The system calls that rename in the runtimes, and those that remove. */
+const RENAMES = "?rename,renameat,renameat2";
+const REMOVALS = "?unlink,unlinkat";
+
+describe("wal-log repair --cut", { skip: noStrace }, () => {
+  for (
+    const [name, call, nths] of [["renames", RENAMES, [2, 3, 5, 8, 9, 10]], ["removals", REMOVALS, [1, 2]]] as const
+  ) {
+    it(`can be run again after it was killed between ${name}`, async () => {
+      await inTemporaryFolder(async (folder) => {
+        const path = join(folder, "raft.wal");
+        const pristine = join(folder, "damaged");
+        makeDamageLog(pristine);
+        damageEntry(pristine, 50, "payload");
+        const old = contentsOf(pristine);
+        const before = readdirSync(pristine).filter((name) => name !== "LOCK").sort();
+        let interrupted = 0;
+        for (const nth of nths) {
+          cpSync(pristine, path, { recursive: true });
+          const command = [...locateRuntime(own).run, CLI, "repair", path, "--cut"];
+          const { signal } = await trace(command, path, { call, nth, action: "signal=KILL", files: [] });
+          assert.equal(signal, "SIGKILL", `${name} ${nth}`);
+          const killed = await cliHere("verify", path);
+          if (killed.stdout.includes("--resume")) interrupted++;
+          const { code, stdout, stderr } = await cliHere("repair", path, "--cut");
+          assert.equal(code, 0, stdout + stderr);
+          const verified = await cliHere("verify", path);
+          assert.match(verified.stdout, /^clean: 39 entries up to index 49, /);
+          assert.deepEqual(readdirSync(folder).sort(), ["damaged", "raft.wal", "raft.wal.damaged-1"], "one evidence");
+          assert.deepEqual(readdirSync(`${path}.damaged-1`).sort(), before);
+          assert.deepEqual(contentsOf(`${path}.damaged-1`), old);
+          rmSync(path, { recursive: true });
+          rmSync(`${path}.damaged-1`, { recursive: true });
+        }
+        assert.ok(call === REMOVALS || interrupted > 2, `${interrupted} were interrupted in the exchange`);
+      });
+    });
+  }
+});

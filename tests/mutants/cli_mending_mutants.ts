@@ -1,0 +1,66 @@
+/**
+ * Mutants of the commands that mend a log: the exchange of its files, salvage, and the advice.
+ *
+ * @module
+ */
+
+import type { Mutant } from "./mutant.ts";
+
+const EXCHANGE = "src/cli/exchange.ts";
+
+/** The exchange of a log's files. */
+const EXCHANGES: readonly Mutant[] = [
+  {
+    name: "an exchange leaves a folder on the move without IDENTITY",
+    file: EXCHANGE,
+    edits: [["  requireIdentity(fileSystem, folder, staging);\n", ""]],
+    dies: "cli_exchange_test",
+  },
+  {
+    name: "a completed exchange moves new files to the evidence",
+    file: EXCHANGE,
+    edits: [["if (there.has(name) && !moved.has(name))", "if (there.has(name))"]],
+    dies: "cli_exchange_test",
+  },
+  {
+    name: "an exchange does not flush the evidence before the new files come",
+    file: EXCHANGE,
+    edits: [[
+      "  fileSystem.syncDirectory(plan.evidence);\n  fileSystem.syncDirectory(folder);\n  for",
+      "  for",
+    ]],
+    dies: "cli_exchange_test",
+  },
+  {
+    name: "a plan is written before the new log's names are durable",
+    file: EXCHANGE,
+    edits: [["  fileSystem.syncDirectory(plan.evidence);\n  fileSystem.syncDirectory(staging);\n", ""]],
+    dies: "cli_exchange_test",
+  },
+  {
+    name: "an exchange that is begun anew makes another evidence",
+    file: EXCHANGE,
+    edits: [[
+      "namesIn(fileSystem, path).every((name) => name === IDENTITY_NAME)",
+      "namesIn(fileSystem, path).length === 0",
+    ]],
+    dies: "cli_exchange_test",
+  },
+  {
+    name: "a plan whose exchange is done is carried out once more",
+    file: EXCHANGE,
+    edits: [["if (!names.includes(PLAN_NAME) || !names.includes(IDENTITY_NAME))", "if (!names.includes(PLAN_NAME))"]],
+    dies: "cli_exchange_test",
+  },
+];
+
+/** The commands that mend a log. */
+export const CLI_MENDING_MUTANTS: readonly Mutant[] = [
+  ...EXCHANGES,
+  {
+    name: "salvage takes doubtful entries that nobody asked for",
+    file: "src/cli/salvage_plan.ts",
+    edits: [['!(kind === "doubtful" && found.unconfirmed) &&', 'kind !== "doubtful" &&']],
+    dies: "cli_salvage_test",
+  },
+];
