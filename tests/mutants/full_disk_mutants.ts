@@ -4,6 +4,7 @@
  * @module
  */
 
+import { CREATE, DURABILITY, FRAME_WRITER } from "./files.ts";
 import type { Mutant } from "./mutant.ts";
 
 /** The mutants. */

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { CHAIN, CREATE, DURABILITY, ROTATION, SEGMENT, SEGMENT_HEADER } from "./files.ts";
 import type { Mutant } from "./mutant.ts";
 
 /** The mutants. */
