@@ -23,7 +23,7 @@ import { endInAnyCase } from "../scripts/cluster/processes.ts";
 import { benchmark } from "./command.ts";
 import { CLUSTER_COLUMNS, type ClusterPoint, clusterRow } from "./cluster_report.ts";
 import { lookAtMachine } from "./machine.ts";
-import { machineText } from "./markdown.ts";
+import { machineText } from "./text.ts";
 import { record } from "./render.ts";
 import { EtcdService, ExampleService, type Service } from "./services.ts";
 import { quantile } from "./statistics.ts";

@@ -5,7 +5,7 @@
  */
 
 import type { Machine } from "./machine.ts";
-import { machineText, table } from "./markdown.ts";
+import { machineText, table } from "./text.ts";
 import { durationText, rateText, short } from "./units.ts";
 
 /** Writes by some number of clients. */

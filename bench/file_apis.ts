@@ -45,6 +45,9 @@ interface DenoFile {
   syncDataSync(): void;
 }
 
+/** What is measured of each side. */
+type Measure = readonly [title: string, unit: string, (side: Side) => number | undefined];
+
 await benchmark({}, ({ workspace }) => {
   const path = `${workspace.path}/file`;
   const descriptor = fs.openSync(path, "w+");
@@ -52,12 +55,18 @@ await benchmark({}, ({ workspace }) => {
   for (let at = 0; at < FILE_BYTES; at += CHUNK_BYTES) fs.writeSync(descriptor, piece, 0, CHUNK_BYTES, at);
   fs.fsyncSync(descriptor);
   const sides = sidesOf(path, descriptor);
+  console.log(bold(`Ways to a file in ${runningRuntime()}, ${process.versions[runningRuntime()]}`));
+  for (const measure of measures()) compare(measure, sides);
+  fs.closeSync(descriptor);
+  return Promise.resolve();
+});
+
+function measures(): Measure[] {
   const memory = new WebAssembly.Memory({ initial: 2 * CHUNK_BYTES / (64 * KIB) });
   const chunk = new Uint8Array(memory.buffer, 0, CHUNK_BYTES);
   const frames = Array.from({ length: GATHERED }, (_, i) => new Uint8Array(WRITE_BYTES).fill(i));
   const window = new Uint8Array(memory.buffer, CHUNK_BYTES, CHUNK_BYTES);
-
-  const measures: [title: string, unit: string, (side: Side) => number | undefined][] = [
+  return [
     ["read, 1 MiB at a time", "GB/s", (side) => {
       const seconds = timed(() => {
         for (let at = 0; at < FILE_BYTES; at += CHUNK_BYTES) side.read(chunk, at);
@@ -94,26 +103,25 @@ await benchmark({}, ({ workspace }) => {
       return seconds / FLUSHES * 1e6;
     }],
   ];
-  console.log(bold(`Ways to a file in ${runningRuntime()}, ${process.versions[runningRuntime()]}`));
-  for (const [title, unit, measure] of measures) {
-    console.log(title);
-    const found = sides.map((): number[] => []);
-    for (let round = 0; round <= ROUNDS; round++) {
-      for (const [i, side] of sides.entries()) {
-        const value = measure(side);
-        // The first round is to warm up on.
-        if (round > 0 && value !== undefined) found[i]!.push(value);
-      }
-    }
-    for (const [i, { name }] of sides.entries()) {
-      const { median, min, max } = summarize(found[i]!);
-      const figures = [median, min, max].map((value) => value.toFixed(2));
-      console.log(`  ${name.padEnd(30)} ${figures[0]!.padStart(8)} ${unit.padEnd(5)} ${figures[1]} to ${figures[2]}`);
+}
+
+/** Measures the sides in turn, and prints what was found. */
+function compare([title, unit, measure]: Measure, sides: readonly Side[]): void {
+  console.log(title);
+  const found = sides.map((): number[] => []);
+  for (let round = 0; round <= ROUNDS; round++) {
+    for (const [i, side] of sides.entries()) {
+      const value = measure(side);
+      // The first round is to warm up on.
+      if (round > 0 && value !== undefined) found[i]!.push(value);
     }
   }
-  fs.closeSync(descriptor);
-  return Promise.resolve();
-});
+  for (const [i, { name }] of sides.entries()) {
+    const { median, min, max } = summarize(found[i]!);
+    const figures = [median, min, max].map((value) => value.toFixed(2));
+    console.log(`  ${name.padEnd(30)} ${figures[0]!.padStart(8)} ${unit.padEnd(5)} ${figures[1]} to ${figures[2]}`);
+  }
+}
 
 function timed(run: () => void): number {
   const started = performance.now();

@@ -6,7 +6,7 @@
 
 import { lineChart, type Series } from "./charts/lines.ts";
 import type { Machine } from "./machine.ts";
-import { type AddChart, machineText } from "./markdown.ts";
+import { type AddChart, machineText } from "./text.ts";
 import type { Summary } from "./statistics.ts";
 import { durationText, sizeText } from "./units.ts";
 

@@ -22,7 +22,7 @@ import type { Case } from "./cases/case.ts";
 import { benchmark } from "./command.ts";
 import { FULL, QUICK } from "./extent.ts";
 import { lookAtMachine } from "./machine.ts";
-import { machineText, measuredText, verdict } from "./markdown.ts";
+import { machineText, measuredText, verdict } from "./text.ts";
 import { installPeers } from "./peers_install.ts";
 import { LATEST, readRecorded, record, RESULTS } from "./render.ts";
 import { type BenchResult, type CaseResult, METRICS, replaceCases } from "./results.ts";

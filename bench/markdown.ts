@@ -8,7 +8,6 @@ import { barChart, type BarGroup } from "./charts/bars.ts";
 import { type ClusterResult, clusterSection } from "./cluster_report.ts";
 import { growthSection } from "./growth_report.ts";
 import type { GrowthResult } from "./growth_report.ts";
-import type { Machine } from "./machine.ts";
 import {
   type BenchResult,
   type CaseResult,
@@ -20,7 +19,7 @@ import {
 } from "./results.ts";
 import { type SoakResult, soakSection } from "./soak_report.ts";
 import { STORES } from "./stores/all.ts";
-import { sizeText } from "./units.ts";
+import { type AddChart, machineText, measuredText, table, verdict } from "./text.ts";
 
 /** A page and its pictures. */
 export interface Page {
@@ -78,17 +77,6 @@ export function renderPage({ bench, growth, soak, cluster }: Recorded, chartFold
     ...(cluster === undefined ? [] : clusterSection(cluster)),
   ];
   return { markdown: lines.join("\n").trimEnd() + "\n", charts };
-}
-
-/** A chart's place in a page: takes its file's name, the picture, and what it shows. */
-export type AddChart = (name: string, svg: string, title: string) => string;
-
-/** What a run was taken on, as a paragraph. */
-export function machineText({ date, cpu, cores, memoryBytes, system, fileSystem, commit, load }: Machine): string {
-  return (
-    `${date}, commit ${commit}. ${cpu}, ${cores} cores, ${sizeText(memoryBytes)} of memory, ${system}, ` +
-    `${fileSystem}; load before the run: ${load}.`
-  );
 }
 
 function benchSection(bench: BenchResult, chart: AddChart): string[] {
@@ -194,30 +182,4 @@ function alsoText(samples: SideResult["samples"], name: CaseResult["metric"]): s
   }
   if (name === "memory") return `${middle(METRICS.time)} from the start of the process`;
   return name === "call" ? `${middle(METRICS.bytes)}` : "";
-}
-
-/** Median and extremes of what a target asks for. */
-export function measuredText({ target, measured }: Outcome): string {
-  if (measured === undefined) return "not measured: nothing to compare with";
-  const [median, min, max] = [measured.median, measured.min, measured.max].map((value) => targetNumber(target, value));
-  return `${median} (${min} to ${max})`;
-}
-
-/** Whether a target is met, in words. */
-export function verdict({ isMet, isGoalMet }: Outcome): string {
-  if (isMet === undefined) return "not measured";
-  if (!isMet) return "no";
-  return isGoalMet === undefined ? "yes" : isGoalMet ? "yes, and the goal" : "yes; not the goal";
-}
-
-/** A table with its columns in line, so that the text can be read as it is. */
-export function table(head: readonly string[], rows: readonly (readonly string[])[]): string[] {
-  const cells = [head, ...rows].map((row) => row.map((cell) => cell.replaceAll("|", "\\|")));
-  const widths = head.map((_, i) => Math.max(3, ...cells.map((row) => row[i]!.length)));
-  const format = (row: readonly string[]) => `| ${row.map((cell, i) => cell.padEnd(widths[i]!)).join(" | ")} |`;
-  return [
-    format(cells[0]!),
-    `| ${widths.map((width) => "-".repeat(width)).join(" | ")} |`,
-    ...cells.slice(1).map(format),
-  ];
 }

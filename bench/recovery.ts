@@ -12,17 +12,18 @@
  */
 
 import { writeFileSync } from "node:fs";
+import type { Runtime } from "../scripts/runtimes.ts";
 import { frameBytes } from "../src/format/frame.ts";
 import { bar, bold, dim, StatusLine } from "../src/cli/terminal.ts";
 import { benchmark } from "./command.ts";
 import { lookAtMachine } from "./machine.ts";
-import { machineText } from "./markdown.ts";
+import { machineText } from "./text.ts";
 import { METRICS } from "./results.ts";
 import { Runner } from "./runner.ts";
 import { quantile, ratios, summarize } from "./statistics.ts";
 import { durationText, KIB, parseSize, short, sizeText } from "./units.ts";
-import { CannotRun } from "./workspace.ts";
-import type { Sample } from "./workloads.ts";
+import { CannotRun, type Workspace } from "./workspace.ts";
+import type { Sample, Task } from "./workloads.ts";
 
 const FILL_BATCH_BYTES = 64 * KIB;
 /** Pieces that the log is written in, to tell how far it has come. */
@@ -34,6 +35,16 @@ const TITLE_COLUMNS = 12;
 
 const DEFAULTS = { size: "4GiB", entry: "128", rounds: "5" };
 
+/** What is measured: a log, and how often it is opened. */
+interface Plan {
+  readonly workspace: Workspace;
+  readonly line: StatusLine;
+  readonly bytes: number;
+  readonly rounds: number;
+  /** Reads the log's files and nothing else. */
+  readonly bareTask: Task;
+}
+
 await benchmark(DEFAULTS, async ({ workspace, runtimes, options }) => {
   const bytes = parseSize(options.size);
   const commandBytes = parseSize(options.entry);
@@ -43,70 +54,76 @@ await benchmark(DEFAULTS, async ({ workspace, runtimes, options }) => {
   if (count < FILL_PIECES) throw new CannotRun(`--size is to hold ${FILL_PIECES} entries of --entry, or more`);
   workspace.require(bytes * OVERHEAD, `A log of ${sizeText(bytes)}`);
 
-  const line = new StatusLine();
   const folder = `${workspace.path}/raft.wal`;
   const bareTask = { workload: "recover", store: "bare", folder, commandBytes, batch: 1, count } as const;
+  const plan: Plan = { workspace, line: new StatusLine(), bytes, rounds, bareTask };
   console.log(dim(machineText(lookAtMachine(workspace.path))));
-  await write();
+  await write(plan, runtimes[0]!);
   for (const runtime of runtimes) {
-    const runner = new Runner(runtime, workspace);
     console.log(`\n${bold(`${runtime.title} ${runtime.version}`)}`);
     console.log(`${"".padEnd(TITLE_COLUMNS)}     bytes   entries      time  GB/s  entries/s`);
-    const why = dropCaches();
-    if (why === undefined) {
-      const cold: Sample[] = [];
-      const read: Sample[] = [];
-      for (let round = 0; round < Math.min(rounds, 3); round++) {
-        dropCaches();
-        cold.push(await openLog(runner, "cold"));
-        dropCaches();
-        read.push(await sampleOf(runner.run(bareTask)));
-      }
-      show("cold", cold);
-      show("only read", read);
-    } else {
-      console.log(`${"cold".padEnd(TITLE_COLUMNS)} not possible: ${why}`);
-    }
-    const warm: Sample[] = [];
-    const read: Sample[] = [];
-    await sampleOf(runner.run(bareTask)); // into the page cache, as far as it fits
-    for (let round = 0; round < rounds; round++) {
-      warm.push(await openLog(runner, "warm"));
-      read.push(await sampleOf(runner.run(bareTask)));
-    }
-    show("warm", warm);
-    show("only read", read);
-    const { median, min, max } = summarize(ratios(warm.map(METRICS.time.of), read.map(METRICS.time.of)));
-    console.log(
-      `Warm, it takes ${median.toFixed(2)}x the time of only reading (${min.toFixed(2)}x to ${max.toFixed(2)}x).`,
-    );
-  }
-
-  async function write(): Promise<void> {
-    const runner = new Runner(runtimes[0]!, workspace);
-    const batch = Math.max(1, Math.floor(FILL_BATCH_BYTES / commandBytes));
-    const started = performance.now();
-    for (let piece = 0, done = 0; piece < FILL_PIECES; piece++) {
-      line.show(`writing ${bar(done, count)} ${sizeText(bytes)}`);
-      const until = Math.floor(count * (piece + 1) / FILL_PIECES);
-      const task = { ...bareTask, workload: "fill", store: "wallog", batch } as const;
-      await sampleOf(runner.run({ ...task, count: until - done, lastIndex: done, open: { verify: "tail" } }));
-      done = until;
-    }
-    line.clear();
-    const seconds = (performance.now() - started) / 1000;
-    console.log(`Wrote ${short(count)} entries of ${sizeText(commandBytes)} in ${durationText(seconds)}.`);
-  }
-
-  async function openLog(runner: Runner, what: string): Promise<Sample> {
-    const sample = await runner.open(folder, (bytesDone, bytesTotal) => {
-      line.show(`${what} ${bar(bytesDone, bytesTotal)}`);
-    });
-    line.clear();
-    if (sample.count !== count) throw new Error(`${sample.count} entries were found, ${count} were written`);
-    return sample;
+    const runner = new Runner(runtime, workspace);
+    await measureCold(plan, runner);
+    await measureWarm(plan, runner);
   }
 });
+
+async function write({ workspace, line, bytes, bareTask }: Plan, runtime: Runtime): Promise<void> {
+  const { commandBytes, count } = bareTask;
+  const runner = new Runner(runtime, workspace);
+  const batch = Math.max(1, Math.floor(FILL_BATCH_BYTES / commandBytes));
+  const started = performance.now();
+  for (let piece = 0, done = 0; piece < FILL_PIECES; piece++) {
+    line.show(`writing ${bar(done, count)} ${sizeText(bytes)}`);
+    const until = Math.floor(count * (piece + 1) / FILL_PIECES);
+    const task = { ...bareTask, workload: "fill", store: "wallog", batch } as const;
+    await sampleOf(runner.run({ ...task, count: until - done, lastIndex: done, open: { verify: "tail" } }));
+    done = until;
+  }
+  line.clear();
+  const seconds = (performance.now() - started) / 1000;
+  console.log(`Wrote ${short(count)} entries of ${sizeText(commandBytes)} in ${durationText(seconds)}.`);
+}
+
+async function measureCold(plan: Plan, runner: Runner): Promise<void> {
+  const why = dropCaches();
+  if (why !== undefined) return console.log(`${"cold".padEnd(TITLE_COLUMNS)} not possible: ${why}`);
+  const cold: Sample[] = [];
+  const read: Sample[] = [];
+  for (let round = 0; round < Math.min(plan.rounds, 3); round++) {
+    dropCaches();
+    cold.push(await openLog(plan, runner, "cold"));
+    dropCaches();
+    read.push(await sampleOf(runner.run(plan.bareTask)));
+  }
+  show("cold", cold);
+  show("only read", read);
+}
+
+async function measureWarm(plan: Plan, runner: Runner): Promise<void> {
+  const warm: Sample[] = [];
+  const read: Sample[] = [];
+  await sampleOf(runner.run(plan.bareTask)); // into the page cache, as far as it fits
+  for (let round = 0; round < plan.rounds; round++) {
+    warm.push(await openLog(plan, runner, "warm"));
+    read.push(await sampleOf(runner.run(plan.bareTask)));
+  }
+  show("warm", warm);
+  show("only read", read);
+  const { median, min, max } = summarize(ratios(warm.map(METRICS.time.of), read.map(METRICS.time.of)));
+  console.log(
+    `Warm, it takes ${median.toFixed(2)}x the time of only reading (${min.toFixed(2)}x to ${max.toFixed(2)}x).`,
+  );
+}
+
+async function openLog({ line, bareTask: { folder, count } }: Plan, runner: Runner, what: string): Promise<Sample> {
+  const sample = await runner.open(folder, (bytesDone, bytesTotal) => {
+    line.show(`${what} ${bar(bytesDone, bytesTotal)}`);
+  });
+  line.clear();
+  if (sample.count !== count) throw new Error(`${sample.count} entries were found, ${count} were written`);
+  return sample;
+}
 
 /** Prints the median of some samples. */
 function show(title: string, samples: readonly Sample[]): void {

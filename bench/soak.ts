@@ -15,7 +15,7 @@ import { locateRuntime } from "../scripts/runtimes.ts";
 import { Random } from "../src/testing/random.ts";
 import { benchmark, runningRuntime } from "./command.ts";
 import { lookAtMachine } from "./machine.ts";
-import { machineText } from "./markdown.ts";
+import { machineText } from "./text.ts";
 import { LATEST, record } from "./render.ts";
 import type { SoakPoint } from "./soak_report.ts";
 import { SoakedLog } from "./soak_log.ts";

@@ -6,7 +6,7 @@
 
 import { lineChart } from "./charts/lines.ts";
 import type { Machine } from "./machine.ts";
-import { type AddChart, machineText, table } from "./markdown.ts";
+import { type AddChart, machineText, table } from "./text.ts";
 import { quantile } from "./statistics.ts";
 import { durationText, short, sizeText } from "./units.ts";
 

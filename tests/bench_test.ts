@@ -9,7 +9,7 @@ import { lineChart, ticks } from "../bench/charts/lines.ts";
 import { Commands } from "../bench/commands.ts";
 import { benchCases } from "../bench/cases.ts";
 import { FULL, QUICK } from "../bench/extent.ts";
-import { renderPage, table } from "../bench/markdown.ts";
+import { renderPage } from "../bench/markdown.ts";
 import { readRecorded } from "../bench/render.ts";
 import {
   type BenchResult,
@@ -20,6 +20,7 @@ import {
   type Target,
 } from "../bench/results.ts";
 import { differences, quantile, ratios, summarize } from "../bench/statistics.ts";
+import { table } from "../bench/text.ts";
 import { durationText, parseSize, rateText, sizeText } from "../bench/units.ts";
 import type { Sample } from "../bench/workloads.ts";
 import { skipReason } from "./skip.ts";
