@@ -39,7 +39,13 @@ const CHECK_MS_MAX = 180_000;
 const SEEDS_DEFAULT = "400";
 /** Quick and telling ones first; the rest follow by name. */
 const FIRST_TESTS = [
-  "checks",
+  "close",
+  "create",
+  "durable_proof",
+  "flush",
+  "misplaced",
+  "sealed",
+  "pointer",
   "torn",
   "rotation",
   "group_commit",

@@ -5,17 +5,19 @@
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { WalLog, WalLogError, type WalLogOptions } from "../mod.ts";
+import { WalLog, type WalLogError, type WalLogOptions } from "../mod.ts";
 import { Codec } from "../src/codec/codec.ts";
 import { CHECKPOINT_BYTES } from "../src/format/checkpoint.ts";
 import { STATE_HARD_TERM, STATE_LAST_TERM, STATE_SNAPSHOT_INDEX, STATE_SNAPSHOT_TERM } from "../src/format/state.ts";
 import { FRAME_HEADER_BYTES, FRAME_LENGTH, FRAME_PAYLOAD_CHECKSUM, FRAME_UNPROVEN } from "../src/format/frame.ts";
 import { BASE_LSN_END } from "../src/format/lsn.ts";
 import { SEGMENT_NUMBER_END, segmentName } from "../src/format/segment_name.ts";
+import { SimulatedDisk } from "../src/testing/mod.ts";
 import { forgeSegment } from "./forge.ts";
 import { entryAt, framesOf } from "./history.ts";
 import { type Contents, MemoryDisk } from "./memory_disk.ts";
 import { assertSameEntries } from "./model.ts";
+import { entry, isCorrupt, open } from "./simulated_segments.ts";
 
 const PATH = MemoryDisk.PATH;
 const FIRST = segmentName(1);
@@ -25,10 +27,6 @@ const ENTRY_BYTES = 900;
 
 function openLog(disk: MemoryDisk, readOnly = false): WalLog {
   return WalLog.openSync(PATH, { fileSystem: disk, segmentBytes: SEGMENT_BYTES, readOnly });
-}
-
-function isCorrupt(error: unknown): error is WalLogError {
-  return error instanceof WalLogError && error.code === "CORRUPT" && error.damage.length > 0;
 }
 
 function segmentsOf(disk: MemoryDisk): string[] {
@@ -266,5 +264,34 @@ describe("a frame with right checksums", () => {
     assert.deepEqual(again.hardState, { term: 7, votedFor: 2n });
     again.closeSync();
     log.closeSync();
+  });
+});
+
+describe("a log at the last index", () => {
+  const last = Number.MAX_SAFE_INTEGER;
+
+  it("is unchanged after a rest, a close, a rotation and a crash", () => {
+    for (const covered of [last - 1, last]) {
+      const disk = new SimulatedDisk();
+      let log = open(disk);
+      log.applySnapshot({ index: covered, term: 1, config: [1n], data: new Uint8Array(1) });
+      if (covered < last) log.append([entry(last)]);
+      log.syncSync();
+      disk.idle(); // which leaves a checkpoint with the next index
+      for (let term = 2; term < 300; term++) log.setHardState({ term, votedFor: 7n });
+      log.syncSync();
+      disk.idle();
+      assert(log.stats().segmentsSealed > 0);
+      disk.crash();
+      for (const end of ["crash", "close", "look"]) {
+        log = open(disk);
+        assert.notEqual(log.recovery.verdict, "corrupt", end);
+        assert.deepEqual([log.lastIndex, log.hardState.term], [last, 299], end);
+        assert.equal([...log.iterate()].length, last - covered, end);
+        if (end === "crash") disk.crash();
+        else log.closeSync();
+      }
+      assert(log.recovery.closed);
+    }
   });
 });

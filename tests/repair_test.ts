@@ -3,11 +3,13 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { type LogEntry, WalLog } from "../mod.ts";
-import { KIND_CHECKPOINT, KIND_TRUNCATE } from "../src/format/frame.ts";
+import { FRAME_HEADER_BYTES, KIND_CHECKPOINT, KIND_ENTRIES, KIND_TRUNCATE } from "../src/format/frame.ts";
 import { SEGMENT_HEADER_BYTES } from "../src/format/header_block.ts";
+import { SimulatedDisk } from "../src/testing/mod.ts";
 import { appendEach, entriesAt, entryAt, flipped, framesOf } from "./history.ts";
 import { MemoryDisk } from "./memory_disk.ts";
 import { assertSameEntries } from "./model.ts";
+import { CRASH_SEEDS, entry, longLog, open, segmentPath } from "./simulated_segments.ts";
 
 const PATH = MemoryDisk.PATH;
 const FIRST = "000000000001.seg";
@@ -65,6 +67,38 @@ describe("a repair", () => {
       assertSameEntries(again.entries(1, 80), good, "repaired");
     });
   }
+
+  it("is on the disk when it returns", () => {
+    for (let seed = 1; seed <= CRASH_SEEDS; seed++) {
+      const disk = longLog(seed);
+      const damaged = framesOf(disk.content(segmentPath(2))).find(({ kind }) => kind === KIND_ENTRIES)!;
+      disk.flip(segmentPath(2), damaged.offset + FRAME_HEADER_BYTES + 9);
+      const log = open(disk, { onDamage: "keep" });
+      log.repair([entry(damaged.index, 600)]);
+      disk.crash();
+      const again = open(disk);
+      assert.deepEqual(again.entries(1, 40), Array.from({ length: 40 }, (_, i) => entry(i + 1, 600)), `seed ${seed}`);
+    }
+  });
+
+  it("rejects a copy whose command or term contradicts the surviving header", () => {
+    const disk = new SimulatedDisk();
+    const writer = open(disk);
+    writer.append([entry(1, 600, 1), entry(2, 600, 3), entry(3, 600, 5)]);
+    writer.closeSync();
+    const damaged = framesOf(disk.content(segmentPath(1))).find(({ kind, index }) =>
+      kind === KIND_ENTRIES && index === 2
+    )!;
+    disk.flip(segmentPath(1), damaged.offset + FRAME_HEADER_BYTES + 9);
+    const log = open(disk, { onDamage: "keep" });
+    const refused = { code: "INVALID_ARGUMENT" };
+    const otherwise = { ...entry(2, 600, 3), command: new Uint8Array(600) };
+    assert.throws(() => log.repair([otherwise]), { ...refused, message: /index 2.* the checksum of its command was/ });
+    assert.throws(() => log.repair([entry(2, 600, 2)]), refused);
+    assert.throws(() => log.repair([entry(2, 600, 4)]), refused);
+    log.repair([entry(2, 600, 3)]);
+    assert.deepEqual(log.entry(2), entry(2, 600, 3));
+  });
 });
 
 describe("a damaged entry that was read", () => {

@@ -44,39 +44,6 @@ describe("importing a wal-db log", () => {
     }
   });
 
-  const wrong: [name: string, bytes: Uint8Array, reason: RegExp][] = [
-    ["of no bytes", framed(), /a record of no bytes/],
-    ["of an unknown kind", framed([5], u64(1)), /a record of unknown kind 5/],
-    ["that is an entry cut short", framed([1], u64(1), u64(2)), /an entry of 17 bytes/],
-    ["that is an entry of an unknown kind", record.entry(1, 2, bytesOf(3), 2), /an entry of kind 2/],
-    [
-      "that states another length than it has",
-      framed([1], u64(1), u64(2), [0], u64(4), [1, 2, 3]),
-      /states 4 bytes where it has 3/,
-    ],
-    [
-      "that is a hard state with a byte too many",
-      framed([2], u64(1), [1], u64(1), [0]),
-      /a hard state has 18 bytes, this one 19/,
-    ],
-    ["that is a hard state with half a vote", framed([2], u64(1), [2], u64(1)), /vote is marked 2/],
-    ["that is a truncation cut short", framed([3], [1]), /a truncation has 9 bytes, this one 2/],
-    ["that is a snapshot cut short", framed([4], u64(1)), /a snapshot of 9 bytes/],
-    [
-      "that is a snapshot of more members than it has",
-      framed([4], u64(2), u64(1), u64(9), u64(0)),
-      /a snapshot of 9 members/,
-    ],
-    ["that leaves a gap", record.entry(1, 3, bytesOf(1)), /an entry at index 3, expected index 2/],
-    ["that overlaps", record.entry(1, 1, bytesOf(1)), /an entry at index 1, expected index 2/],
-    ["of a term below the one before", record.entry(0, 2, bytesOf(1)), /an entry of term 0 after one of term 1/],
-    [
-      "that is a snapshot at index 0",
-      record.snapshot(0, 0, [], bytesOf(1)),
-      /a snapshot at index 0 after one at index 0/,
-    ],
-  ];
-
   it("drops every entry for a truncation that reaches into the snapshot", async () => {
     const { log } = await imported(concat([
       record.snapshot(5, 2, [], bytesOf(3)),

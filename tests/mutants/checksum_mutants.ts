@@ -59,7 +59,7 @@ export const CHECKSUM_MUTANTS: readonly Mutant[] = [
       "count < payload.length || codec.hash(payload, 0n) !== sum",
       "count < payload.length",
     ]],
-    dies: "checks_test",
+    dies: "damaged_read_test",
   },
   {
     name: "a single read does not check the frame",
@@ -80,7 +80,7 @@ export const CHECKSUM_MUTANTS: readonly Mutant[] = [
     name: "a read of many takes the next frame for the one of the entry that was asked for",
     file: READER,
     edits: [["if (frame.first > next) break pages;", ""]],
-    dies: "checks_test",
+    dies: "damaged_read_test",
   },
   {
     name: "entries are taken in any order",
@@ -98,7 +98,7 @@ export const CHECKSUM_MUTANTS: readonly Mutant[] = [
     name: "the salt is not in the seed",
     file: SELECT,
     edits: [["codec.setWide(SLOT_SALT, header.salt);", "codec.setWide(SLOT_SALT, 0n * header.salt);"]],
-    dies: "checks_test",
+    dies: "misplaced_test",
   },
   {
     name: "the LSN is not in the seed",
@@ -107,7 +107,7 @@ export const CHECKSUM_MUTANTS: readonly Mutant[] = [
       "return xxh3Header(frame + FRAME_LENGTH, seed) as u32;",
       "return xxh3Header(frame + FRAME_LENGTH, slot(SLOT_SALT)) as u32;",
     ]],
-    dies: "checks_test",
+    dies: "misplaced_test",
   },
   {
     name: "a segment header's checksum is not compared",
@@ -140,7 +140,7 @@ export const CHECKSUM_MUTANTS: readonly Mutant[] = [
     name: "a next-segment pointer's checksum is not compared",
     file: NEXT_POINTER,
     edits: [["view.getBigUint64(CHECKED_BYTES, true) !== sum(sector.subarray(0, CHECKED_BYTES), salt)", "false"]],
-    dies: "checks_test",
+    dies: "pointer_test",
   },
   {
     name: "a segment index's trailer checksum is not compared",
@@ -149,7 +149,7 @@ export const CHECKSUM_MUTANTS: readonly Mutant[] = [
       "view.getBigUint64(TRAILER_SUMMED_BYTES, true) !== sum(trailer.subarray(0, TRAILER_SUMMED_BYTES), salt)",
       "false",
     ]],
-    dies: "checks_test",
+    dies: "sealed_test",
   },
   {
     name: "the checksum of a segment index's runs is not compared",
@@ -182,7 +182,7 @@ export const CHECKSUM_MUTANTS: readonly Mutant[] = [
     name: "a snapshot of another log is taken for this one's",
     file: SNAPSHOT_FILE,
     edits: [["if (!uuid.every((byte, i) => byte === header.uuid[i]))", "if (uuid.length === 0)"]],
-    dies: "checks_test",
+    dies: "misplaced_test",
   },
   {
     name: "a snapshot of another index is taken for the one that the log names",
@@ -191,25 +191,25 @@ export const CHECKSUM_MUTANTS: readonly Mutant[] = [
       "if (header.index !== BigInt(index) || header.term !== BigInt(term)) {",
       "if (false as boolean) {",
     ]],
-    dies: "checks_test",
+    dies: "misplaced_test",
   },
   {
     name: "a snapshot without its end passes",
     file: SNAPSHOT_FILE,
     edits: [["if (done !== this.dataBytes)", "if (done < 0)"]],
-    dies: "checks_test",
+    dies: "misplaced_test",
   },
   {
     name: "a segment is not held against the state that the next one repeats",
     file: BORDERS,
     edits: [["!sameState(replay.state, state) || ", ""]],
-    dies: "checks_test",
+    dies: "sealed_test",
   },
   {
     name: "a segment's last checksum is not held against the one that the next segment repeats",
     file: BORDERS,
     edits: [["segment.lastChecksum !== previousChecksum", "segment.lastChecksum < 0"]],
-    dies: "checks_test",
+    dies: "sealed_test",
   },
   {
     name: "the last checksum that can be read is taken for that of the last frame",

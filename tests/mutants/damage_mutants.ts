@@ -58,7 +58,7 @@ export const DAMAGE_MUTANTS: readonly Mutant[] = [
       "removeSuperseded(fileSystem, home, recovered);",
       "if (report.damage.length === 0) removeSuperseded(fileSystem, home, recovered);",
     ]],
-    dies: "checks_test",
+    dies: "create_test",
   },
   {
     name: "a term that was repaired is forgotten where the next header did not know it",

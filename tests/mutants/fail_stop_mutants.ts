@@ -141,6 +141,6 @@ export const FAIL_STOP_MUTANTS: readonly Mutant[] = [
     name: "a flush that covers a closed segment closes its file too early",
     file: OPEN_FLUSHES,
     edits: [["if (this.flushing.has(file)) this.retired.add(file);\n    else file.close();", "file.close();"]],
-    dies: "checks_test",
+    dies: "flush_test",
   },
 ];

@@ -79,7 +79,7 @@ export const FLUSH_MUTANTS: readonly Mutant[] = [
       "zeros behind the checkpoint.\n    this.flusher.sync(this.active);",
       "zeros behind the checkpoint.\n    this.active.durableLsn = segment.endLsn;",
     ]],
-    dies: "checks_test",
+    dies: "close_test",
   },
   {
     name: "a next-segment pointer is not flushed at opening",
@@ -112,7 +112,7 @@ export const FLUSH_MUTANTS: readonly Mutant[] = [
     name: "a streamed snapshot is not flushed before it is renamed",
     file: SNAPSHOT_WRITER,
     edits: [["await this.file.syncAsync();", "await Promise.resolve();"]],
-    dies: "checks_test",
+    dies: "durable_proof_test",
   },
   {
     name: "a snapshot's name is not flushed",
@@ -130,13 +130,13 @@ export const FLUSH_MUTANTS: readonly Mutant[] = [
     name: "the identity file is not flushed",
     file: IDENTITY,
     edits: [["file.sync();", ""]],
-    dies: "checks_test",
+    dies: "create_test",
   },
   {
     name: "the identity file's name is not flushed",
     file: IDENTITY,
     edits: [["fileSystem.syncDirectory(folder);", ""]],
-    dies: "checks_test",
+    dies: "create_test",
   },
   {
     name: "a log that has lost all segments gets its new incarnation behind a segment",
@@ -154,13 +154,13 @@ export const FLUSH_MUTANTS: readonly Mutant[] = [
     name: "the name of a log's first segment is not flushed",
     file: OPEN,
     edits: [["try {\n      fileSystem.syncDirectory(folder);", "try {"]],
-    dies: "checks_test",
+    dies: "create_test",
   },
   {
     name: "the checkpoint of a clean close is rewritten at opening, and not flushed",
     file: OPEN,
     edits: [["file.sync();", ""]],
-    dies: "checks_test",
+    dies: "close_test",
   },
   {
     name: "fdatasync is not called",
@@ -266,13 +266,13 @@ export const FLUSH_MUTANTS: readonly Mutant[] = [
       "writer.checkpoint(state.record(writer.changes));\n      this.deleteSegments();",
       "this.deleteSegments();",
     ]],
-    dies: "checks_test",
+    dies: "durable_proof_test",
   },
   {
     name: "nothing vouches for copied frames before what a crash left is removed",
     file: OPEN,
     edits: [["writer.checkpoint(recovered.state);", ""]],
-    dies: "checks_test",
+    dies: "close_test",
   },
   {
     name: "what a crash left is removed before the log goes on, and what it vouches for with it",
@@ -281,7 +281,7 @@ export const FLUSH_MUTANTS: readonly Mutant[] = [
       ["removeSuperseded(fileSystem, home, recovered);\n", "\n"],
       ["writer = startWriter(", "removeSuperseded(fileSystem, home, recovered);\n      writer = startWriter("],
     ],
-    dies: "checks_test",
+    dies: "durable_proof_test",
   },
   {
     name: "the identity file is written before the first segment",
@@ -293,12 +293,12 @@ export const FLUSH_MUTANTS: readonly Mutant[] = [
         "if (identity === undefined) writeIdentity(fileSystem, home, { uuid, incarnation: uuid, cluster: uuid }, (bytes, seed) => codec.hash(bytes, seed));\n      writer = startWriter(",
       ],
     ],
-    dies: "checks_test",
+    dies: "create_test",
   },
   {
     name: "a close leaves its checkpoint in the flush that covers the data",
     file: DURABILITY,
     edits: [["if (writer.durableLsn < writer.segment.endLsn) writer.flush();", ""]],
-    dies: "checks_test",
+    dies: "close_test",
   },
 ];

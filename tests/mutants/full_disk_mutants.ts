@@ -16,13 +16,13 @@ export const FULL_DISK_MUTANTS: readonly Mutant[] = [
       "if (!writer.isDirty) this.flushed(this.state.lastIndex);",
       "if (!writer.isDirty) this.durableIndex = this.state.lastIndex;",
     ]],
-    dies: "checks_test",
+    dies: "durable_proof_test",
   },
   {
     name: "a full disk that has no room for a checkpoint ends the log",
     file: FRAME_WRITER,
     edits: [["if (!isNoSpace(error)) throw error;\n      this.undo();", "throw error;"]],
-    dies: "checks_test",
+    dies: "durable_proof_test",
   },
   {
     name: "a write that finds no room is not taken back",

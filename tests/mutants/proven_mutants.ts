@@ -191,7 +191,7 @@ export const PROVEN_MUTANTS: readonly Mutant[] = [
       "await this.flushes.sync(active.file);\n    slotsFlushed();\n    this.flushed(active, endLsn, started);",
       "this.flushed(active, endLsn, started);\n    await this.flushes.sync(active.file);\n    slotsFlushed();",
     ]],
-    dies: "checks_test",
+    dies: "flush_test",
   },
   {
     name: "a flush counts what was written while it ran",
@@ -248,7 +248,7 @@ export const PROVEN_MUTANTS: readonly Mutant[] = [
       "if (load<u8>(frame, FRAME_KIND) == 0 || !headerIsValid(frame, salt ^ (position + done))) {\n      done += 8;\n      continue;",
       "if (load<u8>(frame, FRAME_KIND) == 0 || !headerIsValid(frame, salt ^ (position + done))) {\n      break;",
     ]],
-    dies: "checks_test",
+    dies: "durable_proof_test",
   },
   {
     name: "watermarks are not looked for",
@@ -269,7 +269,7 @@ export const PROVEN_MUTANTS: readonly Mutant[] = [
     name: "what a segment that was about to follow vouches for is not heard",
     file: RECOVERY,
     edits: [["chain.provenLsn,", ""]],
-    dies: "checks_test",
+    dies: "durable_proof_test",
   },
   {
     name: "the proven position is a frame too low",

@@ -47,7 +47,7 @@ export const RECOVERY_MUTANTS: readonly Mutant[] = [
     name: "the checkpoint of a clean close is believed without being written once more",
     file: OPEN,
     edits: [["writeFull(file, checkpoint, head.endOffset - checkpoint.length);", ""]],
-    dies: "checks_test",
+    dies: "close_test",
   },
   {
     name: "what makes the newest segment part of the log is believed without being written once more",
@@ -81,13 +81,13 @@ export const RECOVERY_MUTANTS: readonly Mutant[] = [
     name: "that frames are copies is not looked at",
     file: WASM_SCAN,
     edits: [["own += (((load<u8>(frame, FRAME_KIND) as u32) & (FLAG_COPY << FLAGS_SHIFT)) == 0) as u64;", "own += 1;"]],
-    dies: "checks_test",
+    dies: "durable_proof_test",
   },
   {
     name: "a copied checkpoint of a clean close goes on saying that the log was closed",
     file: WASM_FRAME,
     edits: [["if ((kind & KIND_MASK) == KIND_CHECKPOINT) kind &= ~(FLAG_CLOSE << FLAGS_SHIFT);", ""]],
-    dies: "checks_test",
+    dies: "close_test",
   },
   {
     name: "a segment is part of the log because it is there",
@@ -108,19 +108,19 @@ export const RECOVERY_MUTANTS: readonly Mutant[] = [
     name: "a pointer that names another segment is not heard",
     file: CHAIN,
     edits: [["return previous.naming.next.number === file.number;", "return true;"]],
-    dies: "checks_test",
+    dies: "durable_proof_test",
   },
   {
     name: "the next-segment pointer is not written when a segment is sealed",
     file: ROTATION,
     edits: [["writeFull(file, pointer, NEXT_POINTER_OFFSETS[0]);", ""]],
-    dies: "checks_test",
+    dies: "durable_proof_test",
   },
   {
     name: "a writer leaves a newest segment without what names it",
     file: OPEN,
     edits: [["if (!recovered.isHeadNamed) nameHead();", ""]],
-    dies: "checks_test",
+    dies: "pointer_test",
   },
   {
     name: "a newest segment that is missing is not missed",
@@ -138,7 +138,7 @@ export const RECOVERY_MUTANTS: readonly Mutant[] = [
       'if (newest?.naming.kind === "damaged" && !nextBegun',
       'if (false as boolean && newest?.naming.kind === "damaged" && !nextBegun',
     ]],
-    dies: "checks_test",
+    dies: "pointer_test",
   },
   {
     name: "a segment that was begun in the place of a missing one stands in for it",
@@ -213,7 +213,7 @@ export const RECOVERY_MUTANTS: readonly Mutant[] = [
       "if (replay.indexOffset !== undefined && !chain.nextBegun",
       "if (false as boolean && !chain.nextBegun",
     ]],
-    dies: "checks_test",
+    dies: "pointer_test",
   },
   {
     name: "a folder that has lost all its segments is a new log",
@@ -237,7 +237,7 @@ export const RECOVERY_MUTANTS: readonly Mutant[] = [
       "return checkpoint.kind === KIND_CHECKPOINT && (checkpoint.flags & FLAG_CLOSE) !== 0 &&\n      checkpoint.length === CHECKPOINT_PAYLOAD_BYTES;",
       "return checkpoint.kind === KIND_CHECKPOINT && checkpoint.length === CHECKPOINT_PAYLOAD_BYTES;",
     ]],
-    dies: "checks_test",
+    dies: "close_test",
   },
   {
     name: "a clean close is not seen",
@@ -276,7 +276,7 @@ export const RECOVERY_MUTANTS: readonly Mutant[] = [
     name: "a segment index of another place is believed",
     file: SEALED,
     edits: [[" || segmentIndex.trailer.indexOffset !== link.endOffset", ""]],
-    dies: "checks_test",
+    dies: "sealed_test",
   },
   {
     name: "a lost hard state is defaulted",
