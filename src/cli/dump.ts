@@ -60,11 +60,15 @@ export const dump: Command = {
   options: {
     from: { type: "string", value: "INDEX", help: "The first entry. Default: the first that there is" },
     to: { type: "string", value: "INDEX", help: "The last entry. Default: the last that there is" },
+    follow: { type: "boolean", help: "Wait for more entries, and write each when it is durable" },
     format: { type: "string", short: "f", value: "FORMAT", help: "text (the default), json or raw" },
   },
   help: `text: index, term, kind, bytes, and the beginning of the command, in a line each.
 json: an object a line, with the command in base64; a hole is {"damaged":true,"firstIndex":...}.
 raw:  the commands as they are, with nothing between them: for one, or for what ends its own records.
+
+With --follow it goes on until --to is reached or it is interrupted, also with the next writer, and shows durable entries
+only. It ends with 3 if the log is compacted past the next entry, or truncated behind it.
 
 Ends with 2 if entries are damaged in the range, which are named on standard error too. Changes nothing.`,
   async run(context) {
@@ -81,7 +85,8 @@ Ends with 2 if entries are damaged in the range, which are named on standard err
       if (from !== undefined && from < first) {
         note(`entries up to index ${first - 1} are in the snapshot, the first that there is has index ${first}`);
       }
-      const last = Math.min(to ?? log.lastIndex, log.lastIndex);
+      const isFollowed = context.options.follow === true;
+      const last = Math.min(to ?? log.lastIndex, isFollowed ? log.durableIndex : log.lastIndex);
       const holes = await write(context, log, Math.max(from ?? first, first), last, format);
       for (const { first, last, reason } of holes.slice(0, NAMED_MAX)) {
         note(`damaged: ${indexes(first, last)}; ${reason}`);
@@ -91,6 +96,7 @@ Ends with 2 if entries are damaged in the range, which are named on standard err
       for (const one of unknown.slice(0, NAMED_MAX)) {
         note(`damaged: ${damageText(one)}; what it held is not known, and may have discarded entries that are shown`);
       }
+      if (isFollowed) await follow(context, log, Math.max(from ?? first, first, last + 1), to ?? Infinity, format);
       return holes.length + unknown.length > 0 ? EXIT.corrupt : EXIT.clean;
     } finally {
       await log.close();
@@ -104,6 +110,18 @@ function isUnknown({ kind, firstIndex, lastIndex }: Damage, to: Index | undefine
     return firstIndex === undefined || (lastIndex === undefined && (to === undefined || to >= firstIndex));
   }
   return false;
+}
+
+/** Writes entries as they become durable, each at once, up to an index. */
+async function follow({ out, signal }: Context, log: WalLog, from: Index, to: Index, format: Format): Promise<void> {
+  await out.flush();
+  if (from > to) return;
+  for await (const entry of log.follow({ from, signal })) {
+    const written = format.entry(entry);
+    await (typeof written === "string" ? out.line(written) : out.bytes(written));
+    await out.flush();
+    if (entry.index === to) return;
+  }
 }
 
 /** Holes that are named on standard error. */
