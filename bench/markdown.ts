@@ -8,15 +8,7 @@ import { barChart, type BarGroup } from "./charts/bars.ts";
 import { type ClusterResult, clusterSection } from "./cluster_report.ts";
 import { growthSection } from "./growth_report.ts";
 import type { GrowthResult } from "./growth_report.ts";
-import {
-  type BenchResult,
-  type CaseResult,
-  type Metric,
-  METRICS,
-  type Outcome,
-  type SideResult,
-  targetNumber,
-} from "./results.ts";
+import { type BenchResult, type CaseResult, type Metric, METRICS, type SideResult } from "./results.ts";
 import { type SoakResult, soakSection } from "./soak_report.ts";
 import { STORES } from "./stores/all.ts";
 import { type AddChart, machineText, measuredText, table, verdict } from "./text.ts";

@@ -12,7 +12,7 @@ import { MemoryDisk } from "./memory_disk.ts";
 import { assertSameState, bytesOf, stateOf } from "./model.ts";
 import { inTemporaryFolder } from "./temporary.ts";
 import { concat, FILE, imported, KITCHEN, noLinks, rejection, watchedReads } from "./wal_db_log.ts";
-import { framed, record, u64 } from "./wal_db_records.ts";
+import { record } from "./wal_db_records.ts";
 import { systemError, WatchedFileSystem } from "./watched_file_system.ts";
 
 describe("importing a wal-db log", () => {
