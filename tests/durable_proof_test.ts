@@ -47,6 +47,21 @@ describe("the proof that data is durable", () => {
     assert.deepEqual(again.recovery.harmless.map(({ kind }) => kind), ["frames"]);
   });
 
+  it("of a snapshot is not taken along by damage to its frame and to the checkpoint behind it", () => {
+    const disk = new SimulatedDisk();
+    const log = open(disk);
+    for (let index = 1; index <= 12; index++) log.append([entry(index, 1000)]);
+    log.compact(12, { data: new Uint8Array(9) });
+    disk.restart();
+    const path = disk.files().findLast((name) => name.endsWith(".seg"))!;
+    const frame = framesOf(disk.content(path)).find(({ kind }) => kind === KIND_SNAPSHOT)!;
+    disk.zero(path, frame.offset, disk.content(path).findLastIndex((byte) => byte !== 0) + 1 - frame.offset);
+    // The durable slot has the snapshot too.
+    const again = open(disk);
+    assert.deepEqual([again.snapshotIndex, again.lastIndex], [12, 12]);
+    assert.deepEqual(again.recovery.harmless.map(({ kind }) => kind), ["frames"]);
+  });
+
   it("for what a rotation flushed before it found no room comes when the log rests", () => {
     const disk = new SimulatedDisk();
     const log = open(disk);

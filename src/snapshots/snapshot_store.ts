@@ -146,8 +146,9 @@ export class SnapshotStore {
     state.counts.snapshots++;
     tell("wallog:snapshot", { path: state.path, index, term });
     try {
-      // What the snapshot replaces is about to go: from here on its frame may not pass for a torn write any more.
-      writer.checkpoint(state.record(writer.changes));
+      // What the snapshot replaces is deleted next. From here on, damage to its frame must not pass for a torn write, also if
+      // it takes the checkpoint behind the frame along.
+      writer.prove(state.record(writer.changes));
       this.deleteSegments();
       this.deleteSnapshots();
     } catch (error) {

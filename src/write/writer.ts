@@ -142,15 +142,23 @@ export class SegmentWriter {
   }
 
   /**
-   * Writes down, while the log rests, that the last flush has succeeded: in a checkpoint and in a durable slot. Then gives
-   * back the write buffer.
+   * Writes down that the last flush has succeeded: in a checkpoint and in a durable slot.
+   *
+   * @param state The log's state, all of which is durable.
+   */
+  prove(state: LogState): void {
+    const checkpoint = this.frames.checkpointOf(state);
+    this.checkpoint(state);
+    this.active.slots.write({ lsn: this.durableLsn, checkpoint });
+  }
+
+  /**
+   * As {@link SegmentWriter.prove}, while the log rests. Then gives back the write buffer.
    *
    * @param state The log's state, all of which is durable.
    */
   rest(state: LogState): void {
-    const checkpoint = this.frames.checkpointOf(state);
-    this.checkpoint(state);
-    this.active.slots.write({ lsn: this.durableLsn, checkpoint });
+    this.prove(state);
     this.frames.release();
   }
 

@@ -263,8 +263,17 @@ export const FLUSH_MUTANTS: readonly Mutant[] = [
     name: "nothing vouches for a snapshot's frame before what it replaces is deleted",
     file: SNAPSHOT_STORE,
     edits: [[
-      "writer.checkpoint(state.record(writer.changes));\n      this.deleteSegments();",
+      "writer.prove(state.record(writer.changes));\n      this.deleteSegments();",
       "this.deleteSegments();",
+    ]],
+    dies: "durable_proof_test",
+  },
+  {
+    name: "the only proof of a snapshot lies beside its frame when what it replaces is deleted",
+    file: SNAPSHOT_STORE,
+    edits: [[
+      "writer.prove(state.record(writer.changes));\n      this.deleteSegments();",
+      "writer.checkpoint(state.record(writer.changes));\n      this.deleteSegments();",
     ]],
     dies: "durable_proof_test",
   },
