@@ -40,6 +40,7 @@ interface Row {
 
 const ROWS: readonly Row[] = [
   { title: "no changes", after: { changes: { modulo: 0 } }, contents: { kind: "quiet" } },
+  { title: "nobody knows how many changes", after: { changes: "unknown" }, contents: { kind: "replaced", from: 41 } },
   { title: "no changes, all counted", after: { changes: { exact: 0 } }, room: 5000, contents: { kind: "quiet" } },
   {
     title: "no changes modulo 256, with room for 256",

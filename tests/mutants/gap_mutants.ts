@@ -119,8 +119,8 @@ export const GAP_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "a gap with nothing behind it that counts changes counts for one without changes",
-    file: REPLAY,
-    edits: [['if (changes === undefined) gap.known = "unknown";\n      else', "if (changes !== undefined)"]],
+    file: GAP,
+    edits: [['if (held === "unknown") return undefined;', 'if (held === "unknown") return 0;']],
     dies: "explain_gap_test",
   },
   {

@@ -9,13 +9,13 @@ export const LIVE_DAMAGE_MUTANTS: readonly Mutant[] = [
     name: "a scan of one segment does not know where the segment ends",
     file: "src/recovery/scan_segment.ts",
     edits: [["if (end !== undefined) replay.close(scanned, end);", ""]],
-    dies: "simulation_test",
+    dies: "simulation",
   },
   {
     name: "entries that are found lost when pages are rebuilt are not reported",
     file: READER,
     edits: [["for (const damage of segment.damageAt(index)) this.onDamage(placeDamage(segment, damage));", ""]],
-    dies: "simulation_test",
+    dies: "simulation",
   },
   {
     name: "a report of a part of a gap keeps that of the whole gap out",
@@ -27,13 +27,13 @@ export const LIVE_DAMAGE_MUTANTS: readonly Mutant[] = [
       "  return firstIndex <= other.firstIndex && (other.lastIndex ?? Infinity) <= lastIndex;",
       "  return firstIndex >= lastIndex || true;",
     ]],
-    dies: "simulation_test",
+    dies: "simulation",
   },
   {
     name: "pages that began within frames that a repair lays stay",
     file: "src/maintain/repair_log.ts",
     edits: [["for (const at of repair.laid) repair.segment.removePage(at);", ""]],
-    dies: "simulation_test",
+    dies: "simulation",
   },
   {
     name: "entries that were written anew since the last proof count as proven",

@@ -6,6 +6,7 @@
 
 import process from "node:process";
 import { simulateDamage } from "../damage_simulation.ts";
+import { simulateLiveDamage } from "../live_damage_simulation.ts";
 import { simulate } from "../simulation.ts";
 
 for (let seed = 1; seed <= Number(process.argv[2]); seed++) {
@@ -13,6 +14,7 @@ for (let seed = 1; seed <= Number(process.argv[2]); seed++) {
     await simulate(seed);
     await simulate(seed, {}, { damage: true });
     await simulateDamage(seed);
+    await simulateLiveDamage(seed);
   } catch (error) {
     console.log((error as Error).message.split("\n")[0]);
     process.exit(1);
