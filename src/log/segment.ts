@@ -14,18 +14,13 @@
 import type { Damage } from "../api/report.ts";
 import type { Index } from "../api/types.ts";
 import type { SegmentHeader } from "../format/segment_header.ts";
+import { PageTable } from "./page_table.ts";
 
 /** Offset that stands for entries that are lost: the header block lies there, never a frame. */
 export const OFFSET_LOST = 0;
 
 /** An entries frame that begins this much behind the beginning of a page, or more, begins the next one. In bytes. */
 export const INDEX_PAGE_BYTES = 4096;
-
-/** Numbers that a page takes in a table: first index and offset. */
-const NUMBERS = 2;
-const NO_PAGES = new Float64Array(0);
-/** What a table begins with, in pages: a log that is little written takes little memory. */
-const PAGES_MIN = 8;
 
 /** A stretch of a segment's file. */
 export interface Stretch {
@@ -79,9 +74,7 @@ export class Segment {
   private fetchPages: (() => FetchedPages) | undefined;
   /** What was found damaged when its pages were fetched. */
   private damage: readonly Damage[] = [];
-  /** First index and offset of each page, in turn. Has room for more. */
-  private table: Float64Array = NO_PAGES;
-  private pages = 0;
+  private table = new PageTable();
 
   constructor(path: string, header: SegmentHeader, endOffset: number) {
     this.path = path;
@@ -110,21 +103,21 @@ export class Segment {
     return this.fetchPages !== undefined;
   }
 
-  /** The pages: a view of the first index and the offset of each, in turn. */
-  pageTable(): Float64Array {
-    this.fetch();
-    return this.table.subarray(0, this.pages * NUMBERS);
-  }
-
-  private fetch(): void {
-    if (this.fetchPages === undefined) return;
+  /** The pages, which are fetched if they are not here yet. */
+  private get pages(): PageTable {
+    if (this.fetchPages === undefined) return this.table;
     const { table, damage } = this.fetchPages();
-    this.table = table;
+    this.table = PageTable.of(table);
     this.damage = damage;
     this.fetchPages = undefined;
-    this.pages = this.table.length / NUMBERS;
     // Entries that were dropped meanwhile stay out.
-    this.dropPages();
+    this.table.dropFrom(this.end);
+    return this.table;
+  }
+
+  /** The pages: a view of the first index and the offset of each, in turn. */
+  pageTable(): Float64Array {
+    return this.pages.view();
   }
 
   /**
@@ -137,11 +130,6 @@ export class Segment {
     return this.damage.filter(({ firstIndex = Infinity, lastIndex = 0 }) => firstIndex <= index && index <= lastIndex);
   }
 
-  /** Drops the pages behind the last entry. */
-  private dropPages(): void {
-    while (this.pages > 0 && this.table[(this.pages - 1) * NUMBERS]! >= this.end) this.pages--;
-  }
-
   /**
    * The place of a page in the table.
    *
@@ -149,30 +137,20 @@ export class Segment {
    * @returns Which page is the last that begins at the index or below it, from 0 on; -1 if there is none.
    */
   pageBelow(index: Index): number {
-    this.fetch();
-    const { table } = this;
-    let low = 0;
-    let high = this.pages;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if (table[middle * NUMBERS]! <= index) low = middle + 1;
-      else high = middle;
-    }
-    return low - 1;
+    return this.pages.below(index);
   }
 
   private page(number: number): Page {
-    const { table, pages } = this;
-    const at = number * NUMBERS;
-    let endOffset = this.endOffset;
-    for (let next = number + 1; next < pages; next++) {
-      const offset = table[next * NUMBERS + 1]!;
+    const { pages } = this;
+    let { endOffset } = this;
+    for (let next = number + 1; next < pages.count; next++) {
+      const offset = pages.offsetOf(next);
       if (offset === OFFSET_LOST) continue;
       endOffset = offset;
       break;
     }
-    const end = number + 1 < pages ? table[at + NUMBERS]! : this.end;
-    return { first: table[at]!, end, offset: table[at + 1]!, endOffset };
+    const end = number + 1 < pages.count ? pages.firstOf(number + 1) : this.end;
+    return { first: pages.firstOf(number), end, offset: pages.offsetOf(number), endOffset };
   }
 
   /**
@@ -182,7 +160,6 @@ export class Segment {
    * @returns The page.
    */
   pageOf(index: Index): Page {
-    this.fetch();
     return this.page(Math.max(this.pageBelow(index), 0));
   }
 
@@ -194,9 +171,8 @@ export class Segment {
    * @returns The pages, in order; their first and their last index may lie outside the range.
    */
   *pagesOf(first: Index, last: Index): Generator<Page> {
-    this.fetch();
     const from = Math.max(this.pageBelow(Math.max(first, this.firstIndex)), 0);
-    for (let number = from; number < this.pages && this.table[number * NUMBERS]! <= last; number++) {
+    for (let number = from; number < this.pages.count && this.pages.firstOf(number) <= last; number++) {
       yield this.page(number);
     }
   }
@@ -228,7 +204,7 @@ export class Segment {
    */
   push(offset: number, howMany: number): void {
     if (offset >= this.pageFrom) {
-      this.addPage(this.end, offset);
+      this.pages.add(this.end, offset);
       this.pageFrom = offset + INDEX_PAGE_BYTES;
     }
     this.count += howMany;
@@ -242,8 +218,7 @@ export class Segment {
    */
   pushPages(pages: Float64Array, end: Index): void {
     if (pages.length > 0) {
-      this.reserve(pages.length / NUMBERS).set(pages, this.pages * NUMBERS);
-      this.pages += pages.length / NUMBERS;
+      this.pages.append(pages);
       this.pageFrom = pages.at(-1)! + INDEX_PAGE_BYTES;
     }
     this.count = end - this.firstIndex;
@@ -252,7 +227,8 @@ export class Segment {
   /** Adds lost entries at the end. */
   pushLost(howMany: number): void {
     if (howMany === 0) return;
-    if (this.pages === 0 || this.table[this.pages * NUMBERS - 1] !== OFFSET_LOST) this.addPage(this.end, OFFSET_LOST);
+    const { pages } = this;
+    if (pages.count === 0 || pages.offsetOf(pages.count - 1) !== OFFSET_LOST) pages.add(this.end, OFFSET_LOST);
     this.count += howMany;
     this.breakPage();
   }
@@ -260,11 +236,12 @@ export class Segment {
   /** Notes entries that are lost in front of those that are here. */
   prependLost(howMany: number): void {
     if (howMany === 0) return;
-    this.fetch();
+    // Fetched before the indexes change.
+    const { pages } = this;
     this.firstIndex -= howMany;
     this.count += howMany;
-    if (this.pages > 0 && this.table[1] === OFFSET_LOST) this.table[0] = this.firstIndex;
-    else this.insertPage(0, this.firstIndex, OFFSET_LOST);
+    if (pages.count > 0 && pages.offsetOf(0) === OFFSET_LOST) pages.setFirst(0, this.firstIndex);
+    else pages.insert(0, this.firstIndex, OFFSET_LOST);
   }
 
   /** Lets the next entries frame begin a page, whatever its offset. */
@@ -279,10 +256,9 @@ export class Segment {
    * @param offset Offset of its frame.
    */
   setPage(index: Index, offset: number): void {
-    this.fetch();
     const at = this.pageBelow(index);
-    if (at >= 0 && this.table[at * NUMBERS] === index) this.table[at * NUMBERS + 1] = offset;
-    else this.insertPage(at + 1, index, offset);
+    if (at >= 0 && this.pages.firstOf(at) === index) this.pages.setOffset(at, offset);
+    else this.pages.insert(at + 1, index, offset);
   }
 
   /**
@@ -292,34 +268,7 @@ export class Segment {
    */
   removePage(index: Index): void {
     const at = this.pageBelow(index);
-    if (at < 0 || this.table[at * NUMBERS] !== index) return;
-    this.table.copyWithin(at * NUMBERS, (at + 1) * NUMBERS, this.pages * NUMBERS);
-    this.pages--;
-  }
-
-  private addPage(first: Index, offset: number): void {
-    const table = this.reserve(1);
-    table[this.pages * NUMBERS] = first;
-    table[this.pages * NUMBERS + 1] = offset;
-    this.pages++;
-  }
-
-  private insertPage(number: number, first: Index, offset: number): void {
-    const table = this.reserve(1);
-    table.copyWithin((number + 1) * NUMBERS, number * NUMBERS, this.pages * NUMBERS);
-    table[number * NUMBERS] = first;
-    table[number * NUMBERS + 1] = offset;
-    this.pages++;
-  }
-
-  /** Makes room for more pages: doubling, so at most 32 bytes a page. */
-  private reserve(more: number): Float64Array {
-    this.fetch();
-    const needed = (this.pages + more) * NUMBERS;
-    if (needed <= this.table.length) return this.table;
-    const grown = new Float64Array(Math.max(needed, this.table.length * 2, PAGES_MIN * NUMBERS));
-    grown.set(this.table.subarray(0, this.pages * NUMBERS));
-    return this.table = grown;
+    if (at >= 0 && this.pages.firstOf(at) === index) this.pages.remove(at);
   }
 
   /**
@@ -343,16 +292,14 @@ export class Segment {
     const copied = new Segment(this.path, this.header, this.endOffset);
     const { lastChecksum, lowestTruncated, firstIndex, count, isUnverified, pageFrom } = this;
     Object.assign(copied, { lastChecksum, lowestTruncated, firstIndex, count, isUnverified, pageFrom });
-    if (isGrowing) this.fetch();
+    copied.table = (isGrowing ? this.pages : this.table).copy(isGrowing);
     copied.fetchPages = this.fetchPages;
-    copied.table = isGrowing ? this.table.slice(0, this.pages * NUMBERS) : this.table;
-    copied.pages = this.pages;
     return copied;
   }
 
   /** Gives back room that was reserved and not used. */
   trim(): void {
-    if (this.table.length > this.pages * NUMBERS) this.table = this.table.slice(0, this.pages * NUMBERS);
+    this.table.trim();
   }
 
   /** Drops the entries at or above `from`. */
@@ -360,15 +307,15 @@ export class Segment {
     if (from <= this.firstIndex) return this.clear(from);
     if (from >= this.end) return;
     this.count = from - this.firstIndex;
-    this.dropPages();
+    this.table.dropFrom(this.end);
     this.breakPage();
   }
 
   /** Drops all entries; the next one will be `next`. */
   clear(next: Index): void {
     this.firstIndex = next;
-    this.count = this.pages = 0;
-    this.table = NO_PAGES;
+    this.count = 0;
+    this.table = new PageTable();
     this.fetchPages = undefined;
     this.breakPage();
   }
@@ -382,12 +329,12 @@ export class Segment {
    * @param toOffset Where they lie there.
    */
   moveTail(offset: number, to: Segment, toOffset: number): void {
-    this.fetch();
-    let kept = this.pages;
-    while (kept > 0 && this.table[kept * NUMBERS - 1]! >= offset) kept--;
-    const moved = this.table.slice(kept * NUMBERS, this.pages * NUMBERS);
+    const { pages } = this;
+    let kept = pages.count;
+    while (kept > 0 && pages.offsetOf(kept - 1) >= offset) kept--;
+    const moved = pages.view(kept).slice();
     const first = moved[0] ?? this.end;
-    for (let at = 1; at < moved.length; at += NUMBERS) moved[at]! += toOffset - offset;
+    for (let at = 1; at < moved.length; at += 2) moved[at]! += toOffset - offset;
     const { end } = this;
     to.clear(first);
     to.pushPages(moved, end);

@@ -18,13 +18,13 @@ export const SEGMENT_MUTANTS: readonly Mutant[] = [
   {
     name: "a page does not end where entries were dropped",
     file: SEGMENT,
-    edits: [["    this.dropPages();\n    this.breakPage();", "    this.dropPages();"]],
+    edits: [["    this.table.dropFrom(this.end);\n    this.breakPage();", "    this.table.dropFrom(this.end);"]],
     dies: "segment_test",
   },
   {
     name: "pages behind the last entry stay",
     file: SEGMENT,
-    edits: [["    this.dropPages();\n    this.breakPage();", "    this.breakPage();"]],
+    edits: [["    this.table.dropFrom(this.end);\n    this.breakPage();", "    this.breakPage();"]],
     dies: "segment_test",
   },
   {
