@@ -6,42 +6,30 @@
 
 import assert from "node:assert/strict";
 import { readdirSync } from "node:fs";
-import { join } from "node:path";
-import { WalLog, type WalLogOptions } from "../mod.ts";
+import type { WalLogOptions } from "../mod.ts";
 import { entriesAt } from "./history.ts";
-import { inTemporaryFolder } from "./temporary.ts";
-import { WatchedFileSystem } from "./watched_file_system.ts";
+import { type Subject, withLog as withEmptyLog } from "./watched_log.ts";
 
 /** Bytes of a segment that a few entries fill. */
 export const SMALL = 4096;
 
-/** A log on a file system that is watched. */
-interface Subject {
-  readonly path: string;
-  readonly fileSystem: WatchedFileSystem;
-  readonly log: WalLog;
-}
-
-/** Runs a test with a log of entries 1 to 20 in some segments. */
+/** Runs a test with a log of entries 1 to 20 in some segments. Closing the log must succeed. */
 export function withLog(
   body: (subject: Subject) => void | Promise<void>,
   options: WalLogOptions = {},
 ): () => Promise<void> {
-  return () =>
-    inTemporaryFolder(async (folder) => {
-      const path = join(folder, "raft.wal");
-      const fileSystem = new WatchedFileSystem();
-      const log = WalLog.openSync(path, { segmentBytes: SMALL, ...options, fileSystem });
-      for (const entry of entriesAt(1, 20, 1, 500)) log.append([entry]);
-      log.syncSync();
-      fileSystem.calls = [];
-      try {
-        await body({ path, fileSystem, log });
-      } finally {
-        await log.close();
-      }
-      assert.equal(fileSystem.openFiles, 0, "files left open");
-    });
+  return withEmptyLog(async (subject) => {
+    const { log, fileSystem } = subject;
+    for (const entry of entriesAt(1, 20, 1, 500)) log.append([entry]);
+    log.syncSync();
+    fileSystem.calls = [];
+    try {
+      await body(subject);
+    } finally {
+      await log.close();
+    }
+    assert.equal(fileSystem.openFiles, 0, "files left open");
+  }, { segmentBytes: SMALL, ...options });
 }
 
 /** The files of a folder that are snapshots, or were to be. */

@@ -13,7 +13,7 @@ import { inTemporaryFolder } from "./temporary.ts";
 import { WatchedFileSystem } from "./watched_file_system.ts";
 
 /** A log on a file system that is watched. */
-interface Subject {
+export interface Subject {
   readonly path: string;
   readonly fileSystem: WatchedFileSystem;
   readonly log: WalLog;
