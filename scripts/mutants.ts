@@ -96,6 +96,9 @@ if (names.size !== MUTANTS.length) fail("two mutants have the same name");
 const stale = chosen.map((mutant) => applied(mutant, ROOT)).filter((one) => one.error !== undefined);
 for (const { error } of stale) console.error(error);
 if (stale.length > 0) fail(`${stale.length} mutants do not apply to the source any more`);
+const strays = chosen.filter(({ dies }) => !SIMULATIONS.has(dies) && !existsSync(join(ROOT, "tests", `${dies}.ts`)));
+for (const { name, dies } of strays) console.error(`${name}: there is no check ${dies}`);
+if (strays.length > 0) fail(`${strays.length} mutants are to be noticed by checks that do not exist`);
 if (options.check) {
   console.log(`${chosen.length} mutants apply`);
   process.exit(0);

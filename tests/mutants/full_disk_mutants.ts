@@ -37,7 +37,7 @@ export const FULL_DISK_MUTANTS: readonly Mutant[] = [
       "this.active.file.truncate(endOffset);\n    this.active.file.sync();",
       "this.active.file.truncate(endOffset);",
     ]],
-    dies: "sync_test",
+    dies: "fail_stop_test",
   },
   {
     name: "the count of changes is not taken back with a write that finds no room",
@@ -61,7 +61,7 @@ export const FULL_DISK_MUTANTS: readonly Mutant[] = [
       "    this.orFail(attempt, () => this.writer!.flush(this.timing.isSlotDue() ? this.record() : undefined));",
       "    try {\n      this.writer!.flush();\n    } catch (error) {\n      throw this.refuse(attempt, error, () => this.writer!.undo());\n    }",
     ]],
-    dies: "sync_test",
+    dies: "fail_stop_test",
   },
   {
     name: "a segment with no room to be leaves its file",

@@ -200,13 +200,13 @@ export const PROVEN_MUTANTS: readonly Mutant[] = [
       "await this.flushes.sync(active.file);\n    slotsFlushed();\n    this.flushed(active, endLsn, started);",
       "await this.flushes.sync(active.file);\n    slotsFlushed();\n    this.flushed(active, active.segment.endLsn, started);",
     ]],
-    dies: "sync_test",
+    dies: "group_commit_test",
   },
   {
     name: "the durable position goes back when an old flush returns",
     file: FLUSHER,
     edits: [["active.durableLsn = Math.max(active.durableLsn, lsn);", "active.durableLsn = lsn;"]],
-    dies: "sync_test",
+    dies: "group_commit_test",
   },
   {
     name: "every frame claims that everything before it is durable",
@@ -284,6 +284,6 @@ export const PROVEN_MUTANTS: readonly Mutant[] = [
     name: "a log at rest leaves no checkpoint",
     file: DURABILITY,
     edits: [["this.writer!.rest(this.record());", ""]],
-    dies: "sync_test",
+    dies: "fail_stop_test",
   },
 ];

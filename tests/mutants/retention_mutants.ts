@@ -34,7 +34,7 @@ export const RETENTION_MUTANTS: readonly Mutant[] = [
       "return Math.min(this.retained.lowest, this.snapshotIndex + 1);",
       "return Math.min(this.retained.lowest, 1);",
     ]],
-    dies: "wal_log_suite",
+    dies: "wal_log_suite_test",
   },
   {
     name: "the term of the previous snapshot is forgotten under a retention",
@@ -43,19 +43,19 @@ export const RETENTION_MUTANTS: readonly Mutant[] = [
       "if (before >= this.firstIndex - 1) this.runs.fill(new Map([[before, beforeTerm]]), this.nextIndex);",
       "",
     ]],
-    dies: "wal_log_suite",
+    dies: "wal_log_suite_test",
   },
   {
     name: "the term before the first retained entry is dropped",
     file: INDEX,
     edits: [["this.runs.dropBelow(this.firstIndex - 1);", "this.runs.dropBelow(this.firstIndex);"]],
-    dies: "wal_log_suite",
+    dies: "wal_log_suite_test",
   },
   {
     name: "a snapshot drops the terms of retained entries",
     file: INDEX,
     edits: [["this.runs.dropBelow(this.firstIndex - 1);", "this.runs.dropBelow(this.snapshotIndex);"]],
-    dies: "wal_log_suite",
+    dies: "wal_log_suite_test",
   },
   {
     name: "a retention that is released deletes nothing",
@@ -79,13 +79,13 @@ export const RETENTION_MUTANTS: readonly Mutant[] = [
     name: "a snapshot that clears the log leaves retentions where they were",
     file: STORE,
     edits: [["      state.retentions.cleared(index);\n", ""]],
-    dies: "wal_log_suite",
+    dies: "wal_log_suite_test",
   },
   {
     name: "a truncation leaves retentions above it where they were",
     file: STATE,
     edits: [["this.retentions.truncated(from);", ""]],
-    dies: "wal_log_suite",
+    dies: "wal_log_suite_test",
   },
   {
     name: "damage to entries that were given up stays on the list",
@@ -103,7 +103,7 @@ export const RETENTION_MUTANTS: readonly Mutant[] = [
     name: "a retention is advanced to a lower index",
     file: RETENTION,
     edits: [["if (to > one.from && this.isHeld(one))", "if (to !== one.from && this.isHeld(one))"]],
-    dies: "wal_log_suite",
+    dies: "wal_log_suite_test",
   },
   {
     name: "the release of a retention ends another of the same name",
@@ -112,7 +112,7 @@ export const RETENTION_MUTANTS: readonly Mutant[] = [
       "if (this.isHeld(one)) this.rise(() => void this.held.delete(name));",
       "this.rise(() => void this.held.delete(name));",
     ]],
-    dies: "wal_log_suite",
+    dies: "wal_log_suite_test",
   },
   {
     name: "the highest retention counts, not the lowest",
@@ -121,19 +121,19 @@ export const RETENTION_MUTANTS: readonly Mutant[] = [
       "this.lowest = Infinity;\n    for (const { from } of this.held.values()) this.lowest = Math.min(this.lowest, from);",
       "this.lowest = this.held.size === 0 ? Infinity : 0;\n    for (const { from } of this.held.values()) this.lowest = Math.max(this.lowest, from);",
     ]],
-    dies: "wal_log_suite",
+    dies: "wal_log_suite_test",
   },
   {
     name: "a retention begins where entries are gone",
     file: RETENTION,
     edits: [["if (from < firstIndex) {", "if (from < 1) {"]],
-    dies: "wal_log_suite",
+    dies: "wal_log_suite_test",
   },
   {
     name: "entry does not find retained entries",
     file: READABLE_LOG,
     edits: [["return index < this.firstIndex || index >", "return index <= this.snapshotIndex || index >"]],
-    dies: "wal_log_suite",
+    dies: "wal_log_suite_test",
   },
   {
     name: "retained entries cannot be repaired",
