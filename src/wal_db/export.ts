@@ -102,18 +102,7 @@ export async function exportWalDb(
   const { onProgress, signal, fileSystem = nodeFileSystem } = options;
   const path = filePathOf(file, "Cannot export");
   signal?.throwIfAborted();
-  if (log.damaged.length > 0) {
-    const { length } = log.damaged;
-    const places = length === 1 ? "1 place" : `${length} places`;
-    throw new WalLogError(
-      "CORRUPT",
-      `Cannot export the log at ${log.path}: it is damaged in ${places}; repair it first`,
-      {
-        path: log.path,
-        damage: log.damaged,
-      },
-    );
-  }
+  requireUndamaged(log);
   const temporary = path + TEMPORARY_EXTENSION;
   let output: File | undefined;
   let isTemporary = false;
@@ -158,6 +147,16 @@ export async function exportWalDb(
     if (isTemporary) fileSystem.remove(temporary);
     throw signal?.aborted === true && error === signal.reason ? error : ioError("Cannot export the log", path, error);
   }
+}
+
+/** Fails if the log has damage, which the format cannot express. */
+function requireUndamaged({ path, damaged }: WalLog): void {
+  if (damaged.length === 0) return;
+  const places = damaged.length === 1 ? "1 place" : `${damaged.length} places`;
+  throw new WalLogError("CORRUPT", `Cannot export the log at ${path}: it is damaged in ${places}; repair it first`, {
+    path,
+    damage: damaged,
+  });
 }
 
 /** Fails if something has the name. It is not opened: it may be a link, or a FIFO that nobody writes to. */
