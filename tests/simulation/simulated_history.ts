@@ -1,0 +1,221 @@
+/**
+ * A random history of a log on a simulated disk: what was done, what the log acknowledged, and what it may hold after a
+ * crash.
+ *
+ * @module
+ */
+
+import assert from "node:assert/strict";
+import { resolve } from "node:path";
+import { MemoryLog, type RaftLog, type Retention, WalLog, WalLogError } from "../../mod.ts";
+import type { FileSystem } from "../../src/io/file_system.ts";
+import { type DiskFault, PowerLoss, Random, SimulatedDisk } from "../../src/testing/mod.ts";
+import { cloneOf, type Counts, fingerprint, isExpected, isPoisoned, isPowerLoss } from "../simulated_log.ts";
+import { betweenChanges, type Space, withinSpace } from "../simulated_machine.ts";
+
+/** How a history differs from the usual. */
+export interface SimulationOptions {
+  /** Whether bytes rot too, so that `CORRUPT` is a right answer. */
+  readonly damage?: boolean;
+  /** The steps of the history that are done, by number. Default: all. */
+  readonly steps?: readonly number[];
+}
+
+/** The log's folder. */
+export const FOLDER = resolve("/raft.wal");
+
+/** Mostly small, so that histories rotate. */
+const SEGMENT_BYTES = [4096, 4096, 4096, 61_440, 1 << 20];
+
+/** Crashes in a row before an open must succeed. */
+const RECOVERIES_MAX = 6;
+
+/** Openings in a row on a full disk before there is space again. */
+const FULL_MAX = 3;
+
+/** A log, what was done to it, and what it may hold. */
+export class SimulatedHistory {
+  readonly seed: number;
+  random: Random;
+  readonly disk: SimulatedDisk;
+  readonly counts: Counts;
+  readonly options: SimulationOptions;
+  readonly segmentBytes: number;
+  readonly steps: number[] = [];
+  readonly notes: string[] = [];
+  /** What the log holds by its own account. */
+  model = new MemoryLog();
+  /** Fingerprint after each mutation, the first of an empty log; mutations that failed may be among the last. */
+  states: string[] = [fingerprint(this.model)];
+  /** How many of them the log has acknowledged as durable. */
+  floor = 0;
+  /** How many of them were durable when the last frame was written: what damage may not take unnoticed. */
+  proven = 0;
+  log!: WalLog;
+  /** What the model and the log retain; nothing after the log was opened. */
+  retained: readonly Retention[] = [];
+  readonly id = { next: 0 };
+  /** The disk as the writer sees it: it can be full, and readers open the log between the writer's operations. */
+  readonly machine: FileSystem;
+  readonly space: Space = { left: Infinity };
+  /** Decides when a reader opens the log. It is apart, so that the history stays the same without readers. */
+  lookRandom = new Random(0);
+  isLooking = false;
+  /** The mutation under way. A reader may see it already. */
+  underWay: ((log: RaftLog) => void) | undefined;
+  /** The first state that a reader may see while the log is being opened. */
+  openingFloor: number | undefined;
+
+  /** @param onChange Called between two operations of the writer. */
+  constructor(seed: number, counts: Counts, options: SimulationOptions, onChange: (history: SimulatedHistory) => void) {
+    this.seed = seed;
+    this.random = new Random(seed);
+    this.counts = counts;
+    this.options = options;
+    this.segmentBytes = this.random.pick(SEGMENT_BYTES);
+    this.disk = new SimulatedDisk({ seed: seed ^ 0x5bd1e995, shortWrites: this.random.chance(0.2) ? 0.3 : 0 });
+    this.machine = betweenChanges(withinSpace(this.disk.fileSystem, this.space), () => onChange(this));
+  }
+
+  /** Notes and counts a step: its first word. */
+  note(step: string): void {
+    this.notes.push(step);
+    const [name] = step.split(" ");
+    this.counts[name!] = (this.counts[name!] ?? 0) + 1;
+  }
+
+  /** Opens the log: as its writer, or as a reader beside it. */
+  open(readOnly = false, verify: "full" | "tail" = this.random.chance(0.3) ? "tail" : "full"): WalLog {
+    return WalLog.openSync(FOLDER, {
+      fileSystem: readOnly ? this.disk.fileSystem : this.machine,
+      segmentBytes: this.segmentBytes,
+      verify,
+      readOnly,
+    });
+  }
+
+  /**
+   * Does something to the log and to the model. What throws must leave the log as it was; what it got onto the disk may
+   * come back.
+   */
+  mutate(step: string, mutate: (log: RaftLog) => void): boolean {
+    this.note(step);
+    const before = fingerprint(this.model);
+    const segments = this.log.stats().segmentsSealed;
+    const durable = this.floor;
+    const wasPending = this.disk.isFaultPending;
+    let failure: unknown;
+    this.underWay = mutate;
+    try {
+      mutate(this.log);
+    } catch (error) {
+      failure = error;
+    }
+    this.underWay = undefined;
+    // A rotation flushes what was there before.
+    if (this.log.stats().segmentsSealed > segments) this.floor = this.states.length - 1;
+    if (failure === undefined) {
+      mutate(this.model);
+      this.states.push(fingerprint(this.model));
+      this.proven = Math.max(this.proven, durable);
+      return true;
+    }
+    if (failure instanceof PowerLoss || isPoisoned(failure)) {
+      const attempt = cloneOf(this.model);
+      mutate(attempt);
+      this.states.push(fingerprint(attempt));
+      if (!isPowerLoss(failure)) {
+        // A snapshot can be installed, and what it replaces not be deleted.
+        const installed = step.startsWith("snapshot") && fingerprint(this.log) === this.states.at(-1);
+        if (!installed) assert.equal(fingerprint(this.log), before, "a failed mutation changed the log");
+      }
+      this.failed(failure);
+      return false;
+    }
+    assert(failure instanceof WalLogError && failure.code === "NO_SPACE", failure as Error);
+    this.note("refused-NO_SPACE");
+    assert.equal(fingerprint(this.log), before, "a refused mutation changed the log");
+    // There is room again: the same is done when it is asked for once more.
+    if (wasPending && !this.disk.isFaultPending) return this.mutate(step, mutate);
+    return false;
+  }
+
+  /** The writer has ended: by a power cut, or by its own account. Either way a new one must find its way. */
+  failed(failure: unknown): void {
+    if (isPowerLoss(failure)) {
+      this.note("crashed");
+      this.disk.crash();
+    } else {
+      this.note("poisoned");
+      assert.throws(() => this.log.setHardState({ term: 99, votedFor: null }), isPoisoned);
+      if (this.random.chance(0.5)) {
+        assert.throws(() => this.log.closeSync(), isPoisoned);
+        this.disk.restart();
+        if (this.random.chance(0.5)) this.disk.evict();
+      } else this.disk.crash();
+    }
+    this.reopen(this.floor);
+  }
+
+  /** Opens, with crashes on the way, and finds out which prefix of the history it is. */
+  reopen(floor: number, closed = false): void {
+    let wasClosed = closed;
+    for (let attempt = 0;; attempt++) {
+      if (attempt >= FULL_MAX) this.space.left = Infinity;
+      this.openingFloor = floor;
+      if (attempt < RECOVERIES_MAX && this.random.chance(0.3)) {
+        this.disk.failAfter(this.random.pick<DiskFault>(["crash", "crash", "EIO", "ENOSPC"]), this.random.below(14));
+      } else this.disk.heal();
+      try {
+        this.log = this.open();
+        break;
+      } catch (failure) {
+        if (!this.disk.isFaultPending && !isExpected(failure)) throw failure;
+        if (!isExpected(failure)) throw failure;
+        this.note("crash-in-recovery");
+        this.disk.heal();
+        if (this.space.left < Infinity && !isPowerLoss(failure)) this.readFull(floor);
+        assert(attempt < RECOVERIES_MAX * 10, failure as Error);
+        wasClosed = false;
+        if (isPowerLoss(failure) || this.random.chance(0.5)) {
+          this.disk.crash();
+          floor = Math.min(floor, Math.max(this.floor, 0));
+        } else this.disk.restart();
+      }
+    }
+    this.disk.heal();
+    this.openingFloor = undefined;
+    const { recovery } = this.log;
+    this.note(`opened-${recovery.verdict}`);
+    // Nothing has rotted: a crash leaves nothing that is reported as damaged, needed or not.
+    assert.deepEqual([recovery.damage, recovery.harmless], [[], []]);
+    if (wasClosed) assert.equal(recovery.verdict, "clean");
+    if (wasClosed) assert(recovery.closed, "a clean close was not seen");
+    const found = fingerprint(this.log);
+    const at = this.states.lastIndexOf(found);
+    const why = `reopened to ${found}\nallowed, from ${floor} of ${this.states.length}:\n` +
+      this.states.slice(floor).join("\n");
+    assert(at >= floor, why);
+    // What was cut is gone for good; what is there is durable now.
+    this.states.length = at + 1;
+    this.floor = at;
+    // A crash may have taken the frames that vouched for it; the new segment's header vouches for nothing it copied.
+    this.proven = closed ? at : 0;
+    this.model = cloneOf(this.log);
+    this.retained = [];
+    assert.equal(this.log.durableIndex, this.model.lastIndex);
+  }
+
+  /** A log on a full disk opens for reading. */
+  readFull(floor: number): void {
+    this.note("read-full");
+    const found = fingerprint(this.open(true));
+    assert(this.states.lastIndexOf(found) >= floor, `on a full disk a reader saw ${found}`);
+  }
+
+  /** Each step has dice of its own, so that steps can be left out and the others stay what they are. */
+  turnTo(step: number): void {
+    this.random = new Random(new Random(this.seed ^ Math.imul(step + 1, 0x85ebca6b)).next());
+    this.lookRandom = new Random(new Random(this.seed ^ Math.imul(step + 1, 0xc2b2ae35)).next());
+  }
+}
