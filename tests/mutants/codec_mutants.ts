@@ -18,7 +18,7 @@ export const CODEC_MUTANTS: readonly Mutant[] = [
   {
     name: "a log at rest keeps its instance",
     file: WRITER,
-    edits: [["checkpoint });\n    this.frames.release();", "checkpoint });"]],
+    edits: [["this.prove(state);\n    this.frames.release();", "this.prove(state);"]],
     dies: "pool_test",
   },
   {

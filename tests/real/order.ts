@@ -171,7 +171,10 @@ export class Order {
       this.#assertFlushed(FOLDER, rename, frame, "a frame names the snapshot");
       return frame;
     });
-    const deletions = this.#of(({ name, file }) => name.startsWith("unlink") && !file.endsWith(".tmp"));
+    const opened = this.#said(/^opened/)[0]!;
+    const all = this.#of(({ name, file }) => name.startsWith("unlink") && !file.endsWith(".tmp"));
+    for (const deletion of all) if (deletion.begin < opened.begin) this.#assertReplaced(deletion);
+    const deletions = all.filter(({ begin }) => begin > opened.begin);
     let oldest = "";
     for (const deletion of deletions) {
       const frame = frames.findLast(({ end }) => end < deletion.begin);
@@ -183,6 +186,20 @@ export class Order {
       oldest = deletion.file;
     }
     return { renames: renames.length, deletions: deletions.length };
+  }
+
+  /** The newest segment is deleted while a log is opened: its copy and the pointer to the copy are flushed before. */
+  #assertReplaced(deletion: SystemCall): void {
+    const copy = this.#creations(/\.seg$/).findLast(({ end }) => end < deletion.begin);
+    assert(copy !== undefined, `${deletion.file} is deleted, and nothing replaces it`);
+    this.#assertFlushed(FOLDER, copy, deletion, "the copied segment is deleted");
+    this.#assertFlushed(copy.file, copy, deletion, "the copied segment is deleted");
+    const pointer = this.#of(({ name, file, args, end }) =>
+      name === "pwrite64" && file.endsWith(".seg") && file < deletion.file && end < deletion.begin &&
+      offsetOf(args) === NEXT_POINTER_OFFSETS[0]
+    ).at(-1);
+    assert(pointer !== undefined, `${deletion.file} is deleted, and no pointer names ${copy.file}`);
+    this.#assertFlushed(pointer.file, pointer, deletion, "the copied segment is deleted");
   }
 }
 
