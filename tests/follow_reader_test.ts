@@ -235,6 +235,19 @@ describe("a follower on a log that is only read", () => {
     await assert.rejects(followed.next(), { code: "NOT_CONTIGUOUS", index: 58 });
   });
 
+  it("compares the term that its reader knows when the entry is proven", async () => {
+    const pair = new Pair();
+    pair.prove(entriesAt(1, 5));
+    pair.writer.append([entryAt(6, 2)]);
+    const followers = [1, 2].map((previousTerm) => pair.reader.follow({ from: 7, previousTerm }));
+    const [other, same] = followers.map((one) => one.next());
+    assert(await isWaiting(other!));
+    pair.prove([entryAt(7, 2)]);
+    await pair.reader.refresh();
+    await assert.rejects(other!, { code: "NOT_CONTIGUOUS", index: 6 });
+    assert.deepEqual((await same!).value, entryAt(7, 2));
+  });
+
   it("does not give the old entries behind a truncation that it has read", async () => {
     const pair = new Pair();
     pair.prove(entriesAt(1, 50));

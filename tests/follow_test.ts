@@ -239,7 +239,39 @@ describe("a follower ends", () => {
     await take(followed, 2);
     const pending = followed.next();
     log.truncate(2);
-    await assert.rejects(pending, { code: "NOT_CONTIGUOUS", index: 4 });
+    await assert.rejects(pending, { code: "NOT_CONTIGUOUS", index: 2 });
+  });
+
+  it("with NOT_CONTIGUOUS when the log is truncated below where it began, and nothing was given yet", async () => {
+    const log = open();
+    log.append(entriesAt(1, 5));
+    log.syncSync();
+    const [behind, ahead] = [log.follow(), log.follow({ from: 9 })];
+    log.truncate(4);
+    log.append(entriesAt(4, 9, 2));
+    log.syncSync();
+    await assert.rejects(behind.next(), { code: "NOT_CONTIGUOUS", index: 4 });
+    await assert.rejects(ahead.next(), { code: "NOT_CONTIGUOUS", index: 4 });
+    // What was not durable when it began is nobody's loss.
+    const later = log.follow({ from: 12 });
+    log.append(entriesAt(10, 11, 2));
+    log.truncate(10);
+    log.append(entriesAt(10, 12, 3));
+    log.syncSync();
+    assert.deepEqual(await take(later, 1), ["12.3"]);
+  });
+
+  it("with NOT_CONTIGUOUS when the entry before the first has another term than its reader knows", async () => {
+    const log = open();
+    log.append(entriesAt(1, 5));
+    log.append(entriesAt(6, 9, 2));
+    log.syncSync();
+    assert.deepEqual(await take(log.follow({ from: 6, previousTerm: 1 }), 1), ["6.2"]);
+    await assert.rejects(log.follow({ from: 8, previousTerm: 1 }).next(), { code: "NOT_CONTIGUOUS", index: 7 });
+    await assert.rejects(log.follow({ from: 12, previousTerm: 2 }).next(), { code: "NOT_CONTIGUOUS", index: 10 });
+    log.compact(7);
+    assert.deepEqual(await take(log.follow({ from: 8, previousTerm: 2 }), 1), ["8.2"]);
+    await assert.rejects(log.follow({ from: 8, previousTerm: 1 }).next(), { code: "NOT_CONTIGUOUS", index: 7 });
   });
 
   it("not with a truncation above what it gave: it drops what it had read ahead", async () => {
@@ -306,6 +338,7 @@ describe("follow refuses", () => {
     ["an unknown option", { form: 1 }, 'unknown option "form"; did you mean from?'],
     ["an index below 1", { from: 0 }, "from must be a safe integer of 1 or more, found 0"],
     ["an index that is no integer", { from: 1.5 }, "found 1.5"],
+    ["a term that is none", { previousTerm: -1 }, "previousTerm must be a safe integer of 0 or more, found -1"],
     ["a bound that is no number", { maxBytes: NaN }, "maxBytes must be a number of 0 or more, found NaN"],
     ["a signal that is none", { signal: {} }, "signal must be an AbortSignal"],
   ];

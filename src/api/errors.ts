@@ -12,7 +12,7 @@ import type { Index, NodeId } from "./types.ts";
  *
  * | Code | Meaning |
  * |---|---|
- * | `NOT_CONTIGUOUS` | entries leave a gap or overlap; nothing was written |
+ * | `NOT_CONTIGUOUS` | entries to append leave a gap or overlap: nothing was written; or those read before were truncated |
  * | `ENTRY_TOO_LARGE` | an entry exceeds `maxEntryBytes`; nothing was written |
  * | `INVALID_ARGUMENT` | an argument is out of its domain; nothing was written |
  * | `COMPACTED` | the index was replaced by a snapshot; `index` is the lowest that the call accepts |

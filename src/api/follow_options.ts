@@ -8,7 +8,7 @@ import { FOLLOW_BYTES, type Following } from "../log/follow.ts";
 import { checkNames } from "./option_names.ts";
 import { isSignal } from "./taken.ts";
 import type { FollowOptions, Index } from "./types.ts";
-import { invalid, show } from "./validate.ts";
+import { invalid, isTerm, show } from "./validate.ts";
 
 /**
  * Takes over the options of following a log, and checks them.
@@ -19,11 +19,16 @@ import { invalid, show } from "./validate.ts";
  * @throws {WalLogError} `INVALID_ARGUMENT`.
  */
 export function takeFollowOptions(options: FollowOptions, durableIndex: Index): Following {
-  checkNames("Cannot follow the log", options, ["from", "signal", "maxBytes"]);
-  const { from = durableIndex + 1, signal, maxBytes = FOLLOW_BYTES } = options;
+  checkNames("Cannot follow the log", options, ["from", "previousTerm", "signal", "maxBytes"]);
+  const { from = durableIndex + 1, previousTerm, signal, maxBytes = FOLLOW_BYTES } = options;
   const isAfterLast = from === Number.MAX_SAFE_INTEGER + 1;
   if (typeof from !== "number" || !(Number.isSafeInteger(from) || isAfterLast) || from < 1) {
     throw invalid(`Cannot follow the log: from must be a safe integer of 1 or more, found ${show(from)}`);
+  }
+  if (previousTerm !== undefined && !isTerm(previousTerm)) {
+    throw invalid(
+      `Cannot follow the log: previousTerm must be a safe integer of 0 or more, found ${show(previousTerm)}`,
+    );
   }
   if (typeof maxBytes !== "number" || !(maxBytes >= 0)) {
     throw invalid(`Cannot follow the log: maxBytes must be a number of 0 or more, found ${show(maxBytes)}`);
@@ -31,5 +36,5 @@ export function takeFollowOptions(options: FollowOptions, durableIndex: Index): 
   if (signal !== undefined && !isSignal(signal)) {
     throw invalid(`Cannot follow the log: signal must be an AbortSignal, found ${show(signal)}`);
   }
-  return { from, maxBytes, signal };
+  return { from, previousTerm, maxBytes, signal };
 }

@@ -46,9 +46,9 @@ export abstract class FollowableLog extends ReadableLog {
    *
    * @param options Where to begin, and when to stop.
    * @returns The entries. Waiting for one rejects with the reason of the signal; with `COMPACTED` when a snapshot has
-   * replaced the next entry, and `index` is where to go on; with `NOT_CONTIGUOUS` when entries that were given are
-   * truncated, and `index` is the first of them; with `POISONED` when a write or flush failed and all durable entries
-   * are given; otherwise as {@link ReadableLog.entry}.
+   * replaced the next entry, and `index` is where to go on; with `NOT_CONTIGUOUS` when entries are truncated that were
+   * given, or that were durable below `from` when it began, and `index` is the first of them; with `POISONED` when a
+   * write or flush failed and all durable entries are given; otherwise as {@link ReadableLog.entry}.
    * @throws {WalLogError} `COMPACTED` if `from` is below {@link ReadableLog.firstIndex}; `INVALID_ARGUMENT`; `CLOSED`.
    *
    * @example

@@ -109,6 +109,11 @@ export interface EntriesOptions {
 export interface FollowOptions {
   /** The first index to give. It may be above the last one that is durable. Default: the one after `durableIndex`. */
   readonly from?: Index;
+  /**
+   * The term of the entry before `from`, as whoever follows knows it. If the log has another one there, the follower
+   * ends with `NOT_CONTIGUOUS`. Default: whatever the log has there.
+   */
+  readonly previousTerm?: Term;
   /** Ends the iteration: what waits for an entry rejects with the signal's reason. */
   readonly signal?: AbortSignal;
   /** At most this many bytes of commands are read at once, but always at least one entry. Default: 256 KiB. */

@@ -28,12 +28,14 @@ export interface FollowSource {
   readonly firstIndex: Index;
   /** The last index that is durable. */
   readonly durableIndex: Index;
+  /** The last index; `Infinity` if that is unknown. */
+  readonly lastIndex: Index;
   /** What was truncated. */
   readonly truncations: Truncations;
   /** Why no more entries become durable; `undefined` while they may. */
   readonly end: FollowEnd | undefined;
-  /** Whether the log still has an entry that was given, as far as it knows. */
-  has(index: Index, term: Term): boolean;
+  /** The term at an index; `undefined` outside the log, and if it is lost. */
+  termAt(index: Index): Term | undefined;
   /** Reads entries, all of them durable; at least one. `undefined` if that has to wait for a change. */
   read(from: Index, to: Index, maxBytes: number): LogEntry[] | undefined;
   /** Calls back once when any of this has changed; returns what ends the wait. It may call back without a change. */
@@ -43,6 +45,8 @@ export interface FollowSource {
 /** Where to begin and when to stop. */
 export interface Following {
   readonly from: Index;
+  /** The term of the entry before that; `undefined` for whatever the log has. */
+  readonly previousTerm: Term | undefined;
   readonly maxBytes: number;
   readonly signal: AbortSignal | undefined;
 }
@@ -58,10 +62,12 @@ export class Follower implements AsyncIterableIterator<LogEntry, undefined, unkn
   private readonly source: FollowSource;
   private readonly signal: AbortSignal | undefined;
   private readonly maxBytes: number;
-  /** The index to give next, and the term of the entry before it if that was given. */
+  /** The index to give next. */
   private nextIndex: Index;
+  /** Up to here, whoever follows relies on the log: what was given, and before that what was durable when it began. */
+  private known: Index;
+  /** The term there; `undefined` if nothing tells. */
   private term: Term | undefined;
-  private readonly first: Index;
   /** Entries that were read and not given, and which of them comes next. */
   private ahead: LogEntry[] = [];
   private at = 0;
@@ -76,9 +82,11 @@ export class Follower implements AsyncIterableIterator<LogEntry, undefined, unkn
    * @param source The log.
    * @param following Where to begin and when to stop.
    */
-  constructor(source: FollowSource, { from, maxBytes, signal }: Following) {
+  constructor(source: FollowSource, { from, previousTerm, maxBytes, signal }: Following) {
     this.source = source;
-    this.first = this.nextIndex = from;
+    this.nextIndex = from;
+    this.known = previousTerm === undefined ? Math.min(from - 1, source.durableIndex) : from - 1;
+    this.term = previousTerm ?? source.termAt(this.known);
     this.maxBytes = maxBytes;
     this.signal = signal;
     this.seen = source.truncations.count;
@@ -160,9 +168,7 @@ export class Follower implements AsyncIterableIterator<LogEntry, undefined, unkn
     if (source.truncations.count !== this.seen) this.lookAtTruncations();
     if (this.at === this.ahead.length) {
       this.requireNotCompacted();
-      if (this.term !== undefined && !source.has(this.nextIndex - 1, this.term)) {
-        throw this.replaced(this.nextIndex - 1);
-      }
+      this.requireSame();
       const last = Math.min(source.durableIndex, this.nextIndex + FOLLOW_ENTRIES_MAX - 1);
       if (last < this.nextIndex) {
         if (source.end !== undefined) throw source.end.error;
@@ -175,6 +181,7 @@ export class Follower implements AsyncIterableIterator<LogEntry, undefined, unkn
     }
     const entry = this.ahead[this.at++]!;
     this.nextIndex = entry.index + 1;
+    this.known = entry.index;
     this.term = entry.term;
     return { kind: "give", entry };
   }
@@ -192,23 +199,33 @@ export class Follower implements AsyncIterableIterator<LogEntry, undefined, unkn
 
   /** Drops what was read ahead of a truncation, and ends if one has reached what was given. */
   private lookAtTruncations(): void {
-    const { source: { truncations }, nextIndex, first } = this;
+    const { source: { truncations } } = this;
     const lowest = truncations.lowestSince(this.seen);
     this.seen = truncations.count;
     this.ahead = [];
     this.at = 0;
-    if (lowest >= nextIndex || nextIndex === first) return;
+    if (lowest > this.known) return;
     // A snapshot that covers all that was given is where to go on, whatever became of the entries.
     this.requireNotCompacted();
-    throw this.replaced(Math.max(lowest, first));
+    throw this.replaced(lowest);
+  }
+
+  /** Ends if another entry stands where the last one was given: before this began, or the log was recovered anew. */
+  private requireSame(): void {
+    const { known, term, source } = this;
+    if (term === undefined || known < source.firstIndex - 1) return;
+    if (known > source.lastIndex) throw this.replaced(source.lastIndex + 1);
+    // What is not durable yet is no verdict: after a power loss, the entry can be there and not be proven again.
+    if (known > source.durableIndex) return;
+    if ((source.termAt(known) ?? term) !== term) throw this.replaced(known);
   }
 
   private replaced(index: Index): WalLogError {
-    const { source: { path }, nextIndex } = this;
+    const { source: { path }, known } = this;
     return new WalLogError(
       "NOT_CONTIGUOUS",
-      `Cannot follow the log at ${path} behind index ${nextIndex - 1}: it was truncated from index ${index} on after ` +
-        `these entries were given; undo them, and follow from index ${index}`,
+      `Cannot follow the log at ${path} behind index ${known}: it was truncated from index ${index} on; undo what was ` +
+        `done with these entries, and follow from index ${index}`,
       { path, index },
     );
   }

@@ -45,6 +45,11 @@ export class WrittenSource implements FollowSource {
     return this.durability.durableIndex;
   }
 
+  /** The last index. */
+  get lastIndex(): Index {
+    return this.state.lastIndex;
+  }
+
   /** What was truncated. */
   get truncations(): Truncations {
     return this.state.truncations;
@@ -55,10 +60,10 @@ export class WrittenSource implements FollowSource {
     return this.durability.end;
   }
 
-  /** Whether the log still has an entry that was given, as far as it knows. */
-  has(index: Index, term: Term): boolean {
-    const known = this.state.index.termAt(index);
-    return known === term || known === TERM_UNKNOWN;
+  /** The term at an index; `undefined` outside the log, and if it is lost. */
+  termAt(index: Index): Term | undefined {
+    const term = this.state.index.termAt(index);
+    return term === TERM_UNKNOWN ? undefined : term;
   }
 
   /** Reads entries. */

@@ -85,6 +85,9 @@ export class ReadSource implements FollowSource {
     return this.log.index.nextIndex - 1;
   }
 
+  /** What lies behind the proven part is not looked at. */
+  readonly lastIndex = Infinity;
+
   /** What was truncated. */
   get truncations(): Truncations {
     return this.log.truncations;
@@ -95,10 +98,10 @@ export class ReadSource implements FollowSource {
     return this.durability.end ?? this.failure;
   }
 
-  /** Whether the log still has an entry that was given, as far as it knows. */
-  has(index: Index, term: Term): boolean {
-    const known = this.log.index.termAt(index);
-    return known === term || known === TERM_UNKNOWN;
+  /** The term at an index; `undefined` outside the log, and if it is lost. */
+  termAt(index: Index): Term | undefined {
+    const term = this.log.index.termAt(index);
+    return term === TERM_UNKNOWN ? undefined : term;
   }
 
   /** Reads entries; `undefined` if their file was deleted, and it is to be found out why. */
