@@ -3,7 +3,8 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { type LogEntry, WalLog, WalLogError, type WalLogOptions } from "../mod.ts";
-import type { File, FileLock, OpenMode } from "../src/io/file_system.ts";
+import { delegateTo } from "../src/io/delegate.ts";
+import type { File, FileLock, FileSystem, OpenMode } from "../src/io/file_system.ts";
 import { nodeFileSystem } from "../src/io/node_fs.ts";
 import { entriesAt, entryAt } from "./history.ts";
 import { MemoryDisk } from "./memory_disk.ts";
@@ -233,6 +234,37 @@ describe("a follower on a log that is only read", () => {
     // The truncation goes with the segment that held it.
     pair.writer.compact(60);
     await assert.rejects(followed.next(), { code: "NOT_CONTIGUOUS", index: 58 });
+  });
+
+  it("knows which truncations it has read when it has to recover the log anew", async () => {
+    const pair = new Pair();
+    let isGone = false;
+    const fileSystem: FileSystem = {
+      ...delegateTo(pair.disk),
+      open: (path, mode) => {
+        if (isGone && path.endsWith(".seg")) {
+          isGone = false;
+          throw Object.assign(new Error("gone"), { code: "ENOENT" });
+        }
+        return pair.disk.open(path, mode);
+      },
+    };
+    const reader = pair.openReader({ fileSystem });
+    pair.prove(entriesAt(1, 9));
+    pair.writer.truncate(4);
+    pair.prove(entriesAt(4, 9, 1, 24, 1));
+    const followed = reader.follow({ from: 1 });
+    assert.deepEqual(await take(followed, 9), named(1, 9));
+    for (let index = 10; index <= 15; index++) {
+      pair.prove([entryAt(index)]);
+      isGone = true;
+      assert.deepEqual(await take(followed, 1), named(index, index));
+      assert.equal(isGone, false);
+    }
+    pair.writer.truncate(8);
+    pair.prove(entriesAt(8, 20, 1, 24, 2));
+    isGone = true;
+    await assert.rejects(followed.next(), { code: "NOT_CONTIGUOUS", index: 8 });
   });
 
   it("compares the term that its reader knows when the entry is proven", async () => {

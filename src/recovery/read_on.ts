@@ -20,16 +20,21 @@ import type { Index } from "../api/types.ts";
 import type { Codec } from "../codec/codec.ts";
 import { lowestDroppedSince } from "../format/checkpoint.ts";
 import {
+  decodeFrameHeader,
+  FLAG_CLEAR,
   FRAME_HEADER_BYTES,
   FRAME_KIND,
-  FRAME_LENGTH,
-  FRAME_UNPROVEN,
   frameBytes,
+  type FrameHeader,
+  isChange,
+  isReplacement,
+  KIND_TRUNCATE,
   UNPROVEN_UNKNOWN,
 } from "../format/frame.ts";
 import { SEGMENT_HEADER_BYTES } from "../format/header_block.ts";
 import type { NextPointer } from "../format/next_pointer.ts";
 import { segmentNumber } from "../format/segment_name.ts";
+import type { SegmentHeader } from "../format/segment_header.ts";
 import type { LogState } from "../format/state.ts";
 import type { FileSystem } from "../io/file_system.ts";
 import { errorCode, readFull } from "../io/full.ts";
@@ -130,25 +135,10 @@ export class ProvenLog {
 
   /** Looks at the headers of frames that follow on each other, for what they prove. */
   private walk(codec: Codec, { header }: Segment, file: SizedFile, from: number): void {
-    const { chunkAt, wasm } = codec;
-    const { baseLsn } = header;
-    selectSegment(codec, header);
     this.walked = 0;
-    for (let at = from;;) {
-      const count = readFull(file, codec.chunk.subarray(0, WALK_BYTES), at);
-      const view = new DataView(codec.wasm.memory.buffer, chunkAt, WALK_BYTES);
-      let frame = 0;
-      for (; frame + FRAME_HEADER_BYTES <= count; frame += frameBytes(view.getUint32(frame + FRAME_LENGTH, true))) {
-        if (view.getUint8(frame + FRAME_KIND) === 0) return;
-        if (wasm.checkHeader(chunkAt + frame, baseLsn + at + frame) !== 0) return;
-        this.walked = at + frame;
-        const distance = view.getUint32(frame + FRAME_UNPROVEN, true);
-        if (distance !== UNPROVEN_UNKNOWN) {
-          this.witnessed = Math.max(this.witnessed, baseLsn + at + frame - distance);
-        }
-      }
-      if (count < WALK_BYTES) return;
-      at += frame;
+    for (const [offset, { unproven }] of headersFrom(codec, header, file, from)) {
+      this.walked = offset;
+      if (unproven !== UNPROVEN_UNKNOWN) this.witnessed = Math.max(this.witnessed, header.baseLsn + offset - unproven);
     }
   }
 
@@ -200,27 +190,53 @@ export class ProvenLog {
   /**
    * Takes over what the log was recovered to.
    *
+   * @param codec A codec that nobody else uses meanwhile.
    * @param settled What recovery has proven.
    */
-  recovered({ index, state }: Settled): void {
-    const lowest = this.droppedBefore(index, state);
+  recovered(codec: Codec, { index, state }: Settled): void {
+    const lowest = this.droppedSince(codec, index, state);
     this.index.become(index);
     this.state = state;
     this.named = this.walked = this.witnessed = 0;
     if (lowest !== Infinity) this.truncations.add(lowest);
   }
 
-  /** The lowest index that can have been dropped between here and where a recovery has come to. */
-  private droppedBefore({ segments }: LogIndex, { changes }: LogState): Index {
+  /** The lowest index that was dropped since, or can have been. Changes are counted, so that known ones do not matter. */
+  private droppedSince(codec: Codec, { segments }: LogIndex, { changes }: LogState): Index {
     const head = this.index.segments.at(-1);
     const [oldest] = segments;
-    if (head === undefined || oldest === undefined || changes === this.state.changes) return Infinity;
-    const { endLsn } = head;
-    const later = segments.filter((segment) => segment.endLsn > endLsn);
-    const lowest = Math.min(...later.map(({ lowestTruncated }) => lowestTruncated));
-    const { header } = oldest;
-    if (header.baseLsn <= endLsn || header.state.changes === this.state.changes) return lowest;
-    return Math.min(lowest, lowestDroppedSince(header.dropped, endLsn) ?? 1);
+    const known = this.state.changes;
+    if (head === undefined || oldest === undefined || changes === known) return Infinity;
+    let lowest = Infinity;
+    for (const [i, segment] of segments.entries()) {
+      if ((segments[i + 1]?.header.state.changes ?? changes) <= known) continue;
+      lowest = Math.min(lowest, this.droppedIn(codec, segment, known));
+    }
+    if (oldest.header.state.changes <= known) return lowest;
+    // The segments that held them are gone, and their successor's header remembers.
+    return Math.min(lowest, lowestDroppedSince(oldest.header.dropped, head.endLsn) ?? 1);
+  }
+
+  /** The lowest index that a segment dropped behind so many changes. */
+  private droppedIn(codec: Codec, segment: Segment, known: number): Index {
+    const { header, lowestTruncated, path, endOffset } = segment;
+    if (header.state.changes >= known || lowestTruncated === Infinity) return lowestTruncated;
+    let { changes } = header.state;
+    let lowest = Infinity;
+    let walked = SEGMENT_HEADER_BYTES;
+    const file = openSized(this.fileSystem, path);
+    try {
+      for (const [offset, frame] of headersFrom(codec, header, file, SEGMENT_HEADER_BYTES)) {
+        walked = offset + frameBytes(frame.length);
+        if (isChange(frame.kind)) changes++;
+        if (!isReplacement(frame.kind) || changes <= known) continue;
+        if (frame.kind === KIND_TRUNCATE) lowest = Math.min(lowest, frame.index);
+        else if ((frame.flags & FLAG_CLEAR) !== 0) lowest = 1;
+      }
+    } finally {
+      file.close();
+    }
+    return walked < endOffset ? lowestTruncated : lowest;
   }
 
   /**
@@ -256,6 +272,29 @@ export class ProvenLog {
     } finally {
       file.close();
     }
+  }
+}
+
+/** The headers of frames that follow on each other, with their offsets, up to the first that is not valid. */
+function* headersFrom(
+  codec: Codec,
+  header: SegmentHeader,
+  file: SizedFile,
+  from: number,
+): Generator<readonly [number, FrameHeader]> {
+  selectSegment(codec, header);
+  for (let at = from;;) {
+    const count = readFull(file, codec.chunk.subarray(0, WALK_BYTES), at);
+    let frame = 0;
+    while (frame + FRAME_HEADER_BYTES <= count) {
+      if (codec.chunk[frame + FRAME_KIND] === 0) return;
+      if (codec.wasm.checkHeader(codec.chunkAt + frame, header.baseLsn + at + frame) !== 0) return;
+      const found = decodeFrameHeader(codec.chunk.subarray(frame));
+      yield [at + frame, found];
+      frame += frameBytes(found.length);
+    }
+    if (count < WALK_BYTES) return;
+    at += frame;
   }
 }
 

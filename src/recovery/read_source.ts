@@ -269,7 +269,7 @@ export class ReadSource implements FollowSource {
       throw new WalLogError("CORRUPT", message, { path: folder, damage });
     }
     this.reader.files.close();
-    this.log.recovered(settled);
+    this.log.recovered(codec, settled);
     this.isLost = false;
   }
 }
