@@ -13,6 +13,7 @@ import { EVENT_MUTANTS } from "./event_mutants.ts";
 import { FAIL_STOP_MUTANTS } from "./fail_stop_mutants.ts";
 import { FLUSH_MUTANTS } from "./flush_mutants.ts";
 import { FOLDER_MUTANTS } from "./folder_mutants.ts";
+import { FOLLOW_MUTANTS } from "./follow_mutants.ts";
 import { FULL_DISK_MUTANTS } from "./full_disk_mutants.ts";
 import { GAP_MUTANTS } from "./gap_mutants.ts";
 import { GROUP_COMMIT_MUTANTS } from "./group_commit_mutants.ts";
@@ -59,6 +60,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...RAFT_TRAILING_MUTANTS,
   ...RAFT_WIRE_MUTANTS,
   ...RETENTION_MUTANTS,
+  ...FOLLOW_MUTANTS,
   ...SPACE_MUTANTS,
   ...METRIC_MUTANTS,
 ];

@@ -1,0 +1,218 @@
+/** Mistakes in following a log, and in reading on beside a writer. */
+
+import type { Mutant } from "./mutant.ts";
+
+const FOLLOW = "src/log/follow.ts";
+const TRUNCATIONS = "src/log/truncations.ts";
+const BROADCAST = "src/log/broadcast.ts";
+const READ_ON = "src/recovery/read_on.ts";
+const READ_SOURCE = "src/recovery/read_source.ts";
+const REPLAY = "src/recovery/replay.ts";
+const SEGMENT = "src/log/segment.ts";
+const DURABILITY = "src/write/durability.ts";
+const FOLLOWABLE_LOG = "src/api/followable_log.ts";
+
+/** Mutants of followers. */
+export const FOLLOW_MUTANTS: readonly Mutant[] = [
+  {
+    name: "a follower gives what no flush has covered",
+    file: "src/log/written_source.ts",
+    edits: [["return this.durability.durableIndex;", "return this.state.lastIndex;"]],
+    dies: "follow_test",
+  },
+  {
+    name: "a follower gives what it had read ahead of a truncation",
+    file: FOLLOW,
+    edits: [[
+      "    this.ahead = [];\n    this.at = 0;\n    if (lowest > this.known) return;",
+      "    if (lowest > this.known) return;",
+    ]],
+    dies: "follow_test",
+  },
+  {
+    name: "a follower goes on behind entries that were truncated",
+    file: FOLLOW,
+    edits: [["    if (lowest > this.known) return;\n", "    if (lowest > 0) return;\n"]],
+    dies: "follow_test",
+  },
+  {
+    name: "a follower that has given nothing misses a truncation below its first entry",
+    file: FOLLOW,
+    edits: [[
+      "this.known = previousTerm === undefined ? Math.min(from - 1, source.durableIndex) : from - 1;",
+      "this.known = previousTerm === undefined ? 0 : from - 1;",
+    ]],
+    dies: "follow_test",
+  },
+  {
+    name: "a follower does not compare the term of the entry before its first",
+    file: FOLLOW,
+    edits: [["      this.requireSame();\n", ""]],
+    dies: "follow_test",
+  },
+  {
+    name: "a follower does not notice that its next entry was compacted away",
+    file: FOLLOW,
+    edits: [["      this.requireNotCompacted();\n      this.requireSame();", "      this.requireSame();"]],
+    dies: "follow_test",
+  },
+  {
+    name: "a follower does not look at its signal",
+    file: FOLLOW,
+    edits: [["    signal?.throwIfAborted();\n", ""]],
+    dies: "follow_test",
+  },
+  {
+    name: "leaving the loop does not answer a call that waits",
+    file: FOLLOW,
+    edits: [[
+      "  return(): Promise<IteratorResult<LogEntry, undefined>> {\n    this.finish();\n    this.wake();",
+      "  return(): Promise<IteratorResult<LogEntry, undefined>> {\n    this.finish();",
+    ]],
+    dies: "follow_test",
+  },
+  {
+    name: "a later truncation hides an earlier one that reached further down",
+    file: TRUNCATIONS,
+    edits: [["kept.at(-1)!.from >= from", "kept.length > 0"]],
+    dies: "follow_truncations_test",
+  },
+  {
+    name: "of too many truncations the lowest is forgotten",
+    file: TRUNCATIONS,
+    edits: [["from: kept[0]!.from }", "from: kept[1]!.from }"]],
+    dies: "follow_truncations_test",
+  },
+  {
+    name: "followers are woken in the middle of a call of the log",
+    file: BROADCAST,
+    edits: [["    queueMicrotask(() => {\n      this.isDue = false;", "    (() => {\n      this.isDue = false;"], [
+      "        }\n      }\n    });\n  }",
+      "        }\n      }\n    })();\n  }",
+    ]],
+    dies: "follow_test",
+  },
+  {
+    name: "closing the log does not wake its followers",
+    file: DURABILITY,
+    edits: [[
+      "    this.isClosed = true;\n    this.changes.announce();\n    return this.closing",
+      "    this.isClosed = true;\n    return this.closing",
+    ]],
+    dies: "follow_test",
+  },
+  {
+    name: "a failure does not wake followers",
+    file: DURABILITY,
+    edits: [["    this.commit.fail(this.poison);\n    this.changes.announce();", "    this.commit.fail(this.poison);"]],
+    dies: "follow_test",
+  },
+  {
+    name: "reading on takes frames that nothing proves durable",
+    file: READ_ON,
+    edits: [[
+      "return Math.max(head.endLsn, this.named, slot?.lsn ?? 0, this.witnessed);",
+      "return Math.max(head.endLsn, head.header.baseLsn + this.walked);",
+    ]],
+    dies: "follow_reader_test",
+  },
+  {
+    name: "reading on counts a frame as its own proof",
+    file: READ_ON,
+    edits: [["header.baseLsn + offset - unproven)", "header.baseLsn + offset)"]],
+    dies: "follow_reader_test",
+  },
+  {
+    name: "reading on does not look at frames for proof",
+    file: READ_ON,
+    edits: [["    if (size > head.endOffset) {", "    if (size < 0) {"]],
+    dies: "follow_reader_test",
+  },
+  {
+    name: "reading on does not pass on to the next segment",
+    file: READ_ON,
+    edits: [[
+      '      if (naming.kind !== "named") return "current";',
+      '      if (naming.kind !== "none") return "current";',
+    ]],
+    dies: "follow_reader_test",
+  },
+  {
+    name: "reading on does not note truncations",
+    file: READ_ON,
+    edits: [["        if (head.lowestTruncated !== Infinity) this.truncations.add(head.lowestTruncated);\n", ""]],
+    dies: "follow_reader_test",
+  },
+  {
+    name: "a log that is recovered anew shows no truncation",
+    file: READ_ON,
+    edits: [["    if (lowest !== Infinity) this.truncations.add(lowest);\n", ""]],
+    dies: "follow_reader_test",
+  },
+  {
+    name: "a log that is recovered anew shows truncations that were read before",
+    file: READ_ON,
+    edits: [[
+      "if (!isReplacement(frame.kind) || changes <= known) continue;",
+      "if (!isReplacement(frame.kind)) continue;",
+    ]],
+    dies: "follow_reader_test",
+  },
+  {
+    name: "reading on does not notice invalid frames below the proven position",
+    file: READ_ON,
+    edits: [["return step.value === undefined && head.endOffset === limit;", "return true;"]],
+    dies: "follow_reader_test",
+  },
+  {
+    name: "nothing polls where the system tells of no changes",
+    file: READ_SOURCE,
+    edits: [["        again();\n        look();", "        again();"]],
+    dies: "follow_reader_test",
+  },
+  {
+    name: "a reader that is refreshed shows part of a batch",
+    file: READ_ON,
+    edits: [["      replay.dropOpenBatch(head);\n", ""]],
+    dies: "follow_reader_test",
+  },
+  {
+    name: "a refreshed log states as durable what a truncation without proof has replaced",
+    file: READ_ON,
+    edits: [["durableIndex: Math.min(proven, head.lowestTruncated - 1) };", "durableIndex: proven };"]],
+    dies: "follow_reader_test",
+  },
+  {
+    name: "what lies behind the proven part is read into the proven log",
+    file: READ_ON,
+    edits: [["const index = this.index.copy();", "const index = this.index;"]],
+    dies: "follow_reader_test",
+  },
+  {
+    name: "copies of a log share the pages that both add",
+    file: SEGMENT,
+    edits: [["isGrowing ? this.table.slice(0, this.pages * NUMBERS) : this.table;", "this.table;"]],
+    dies: "follow_reader_test",
+  },
+  {
+    name: "a replay that lets others run does not say where its frames end",
+    file: REPLAY,
+    edits: [[
+      "        segment.endOffset = offset;\n        yield;\n",
+      "        yield;\n        segment.endOffset = offset;\n",
+    ]],
+    dies: "follow_reader_test",
+  },
+  {
+    name: "iterations do not notice that the log was refreshed",
+    file: "src/log/live_state.ts",
+    edits: [["    this.truncations.add(Infinity);\n", ""]],
+    dies: "follow_reader_test",
+  },
+  {
+    name: "a closed log tells listeners of its last flush",
+    file: FOLLOWABLE_LOG,
+    edits: [["if (this.#durability.isClosed || durableIndex === last) return;", "if (durableIndex === last) return;"]],
+    dies: "follow_test",
+  },
+];
