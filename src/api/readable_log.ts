@@ -10,6 +10,7 @@ import type { LiveState, WalLogStats } from "../log/live_state.ts";
 import type { LogIndex } from "../log/log_index.ts";
 import { logMetrics } from "../log/log_metrics.ts";
 import type { EntryReader } from "../log/reader.ts";
+import { ScatteredReader } from "../log/scattered.ts";
 import type { SnapshotStore } from "../snapshots/snapshot_store.ts";
 import type { Durability } from "../write/durability.ts";
 import { knownTerm } from "./known_term.ts";
@@ -40,6 +41,7 @@ export abstract class ReadableLog {
   readonly #index: LogIndex;
   readonly #durability: Durability;
   readonly #reader: EntryReader;
+  readonly #scattered: ScatteredReader;
   readonly #snapshots: SnapshotStore;
   readonly #space: DiskSpace;
 
@@ -51,6 +53,7 @@ export abstract class ReadableLog {
     this.#index = state.index;
     this.#durability = durability;
     this.#reader = reader;
+    this.#scattered = new ScatteredReader(reader, opened.codec, opened.index, opened.writer);
     this.#snapshots = snapshots;
     this.#space = space;
   }
@@ -203,6 +206,43 @@ export abstract class ReadableLog {
     checkReadIndex(to);
     const maxBytes = checkMaxBytes(options);
     return this.#reader.entries(Math.max(from, this.firstIndex), Math.min(to, this.lastIndex), maxBytes);
+  }
+
+  /**
+   * The entries at some indexes. Those that lie near each other are read together, which is faster than
+   * {@link ReadableLog.entry} for each.
+   *
+   * @param indexes The indexes, in any order.
+   * @param options A bound on the bytes returned.
+   * @returns The entries in the order of their indexes, each once. Indexes at which the log has none are left out.
+   * @throws {WalLogError} As {@link ReadableLog.entry}.
+   *
+   * @example
+   * ```ts
+   * import { WalLog } from "@wallog/wallog";
+   * import { mkdtempSync, rmSync } from "node:fs";
+   * import { tmpdir } from "node:os";
+   * import { join } from "node:path";
+   * import assert from "node:assert/strict";
+   *
+   * const folder = mkdtempSync(join(tmpdir(), "wallog-"));
+   * {
+   *   await using log = await WalLog.open(join(folder, "raft.wal"));
+   *   log.append([1, 2, 3, 4].map((index) => ({ term: 1, index, command: new Uint8Array(8) })));
+   *   assert.deepEqual(log.entriesAt([4, 9, 2]).map(({ index }) => index), [2, 4]);
+   * }
+   * rmSync(folder, { recursive: true });
+   * ```
+   */
+  entriesAt(indexes: Iterable<Index>, options?: EntriesOptions): LogEntry[] {
+    this.#durability.requireOpen("read");
+    const wanted = new Set<Index>();
+    for (const index of indexes) {
+      checkReadIndex(index);
+      if (index >= this.firstIndex && index <= this.lastIndex) wanted.add(index);
+    }
+    const maxBytes = checkMaxBytes(options);
+    return this.#scattered.entries([...wanted].sort((a, b) => a - b), maxBytes);
   }
 
   /**

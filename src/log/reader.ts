@@ -22,7 +22,7 @@ import { OFFSET_LOST, type Page, type Segment } from "./segment.ts";
 import type { SegmentWriter } from "../write/writer.ts";
 
 /** What one look for a single entry reads at most before the length of its frame is known. */
-const GUESS_BYTES = 64 * 1024;
+export const GUESS_BYTES = 64 * 1024;
 
 /** Reads the entries of a log. */
 export class EntryReader {
@@ -214,7 +214,8 @@ export class EntryReader {
     return { term, index, kind, command };
   }
 
-  private read(segment: Segment, into: Uint8Array, offset: number): number {
+  /** Reads bytes of a segment; returns how many there were. */
+  read(segment: Segment, into: Uint8Array, offset: number): number {
     try {
       return readFull(this.files.get(segment.path), into, offset);
     } catch (error) {
@@ -223,7 +224,7 @@ export class EntryReader {
   }
 
   /** The page of an entry, which takes a look at the file if its segment index was not read yet. */
-  private pageOf(segment: Segment, index: Index): Page {
+  pageOf(segment: Segment, index: Index): Page {
     try {
       return segment.pageOf(index);
     } catch (error) {

@@ -8,6 +8,7 @@ const BROADCAST = "src/log/broadcast.ts";
 const READ_ON = "src/recovery/read_on.ts";
 const READ_SOURCE = "src/recovery/read_source.ts";
 const REPLAY = "src/recovery/replay.ts";
+const SCATTERED = "src/log/scattered.ts";
 const SEGMENT = "src/log/segment.ts";
 const DURABILITY = "src/write/durability.ts";
 const FOLLOWABLE_LOG = "src/api/followable_log.ts";
@@ -214,5 +215,17 @@ export const FOLLOW_MUTANTS: readonly Mutant[] = [
     file: FOLLOWABLE_LOG,
     edits: [["if (this.#durability.isClosed || durableIndex === last) return;", "if (durableIndex === last) return;"]],
     dies: "follow_test",
+  },
+  {
+    name: "entries that are read together are not verified",
+    file: SCATTERED,
+    edits: [["baseLsn + start + found) !== 0)", "baseLsn + start + found) < 0)"]],
+    dies: "entries_at_test",
+  },
+  {
+    name: "entries at scattered indexes exceed their bound",
+    file: SCATTERED,
+    edits: [["if (bytes > maxBytes && found.length > 0) return found;", ""]],
+    dies: "entries_at_test",
   },
 ];
