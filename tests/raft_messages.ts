@@ -49,6 +49,14 @@ const META: fc.Arbitrary<{ meta?: Uint8Array<ArrayBuffer> }> = fc.oneof(
   fc.uint8Array({ minLength: 1, maxLength: 40 }).map((meta) => ({ meta })),
 );
 
+/** A piece of a snapshot, with meta only if it is the last. */
+const PIECE = fc.tuple(
+  fc.record({ index: NUMBER, term: NUMBER, config: IDS, data: BYTES }),
+  META,
+  NUMBER,
+  fc.boolean(),
+).map(([snapshot, meta, offset, done]) => ({ snapshot: { ...snapshot, ...done ? meta : {} }, offset, done }));
+
 /** A message of each type. */
 const BY_TYPE: { readonly [T in Message["type"]]: fc.Arbitrary<Extract<Message, { type: T }>> } = {
   preVote: fc.record({ type: fc.constant("preVote"), ...VOTE }),
@@ -96,6 +104,13 @@ const BY_TYPE: { readonly [T in Message["type"]]: fc.Arbitrary<Extract<Message, 
     fc.oneof(fc.constant({}), NUMBER.map((nextOffset) => ({ nextOffset }))),
   ).map(([term, from, lastIndex, next]) => ({ type: "installSnapshotReply", term, from, lastIndex, ...next })),
   timeoutNow: fc.record({ type: fc.constant("timeoutNow"), term: NUMBER, leader: ID }),
+  snapshotRequest: fc.record({
+    ...{ type: fc.constant("snapshotRequest" as const), term: NUMBER, from: ID, request: NUMBER, least: NUMBER },
+    ...{ leastTerm: NUMBER, index: NUMBER, offset: NUMBER },
+  }),
+  snapshotReply: fc.tuple(NUMBER, ID, NUMBER, PIECE).map(([term, from, request, piece]) => (
+    { type: "snapshotReply", term, from, request, ...piece }
+  )),
   repairRequest: fc.record(
     { type: fc.constant("repairRequest"), term: NUMBER, from: ID, request: NUMBER, first: NUMBER, last: NUMBER },
   ),

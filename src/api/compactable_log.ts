@@ -76,8 +76,8 @@ export abstract class CompactableLog extends FollowableLog {
 
   /**
    * Installs a leader's snapshot and drops what it replaces. It is durable when this returns, and so is everything
-   * before it. One at or below {@link ReadableLog.snapshotIndex} is stale and changes nothing. For a snapshot of the
-   * node's own, use {@link CompactableLog.compact}, which never drops an entry above its index.
+   * before it. One at or below {@link ReadableLog.snapshotIndex} is stale and changes nothing, unless it is the
+   * log's own, and that is damaged: then it takes its place. For a snapshot of the node's own, use {@link CompactableLog.compact}, which never drops an entry above its index.
    *
    * The entries above the snapshot stay if the log has the same entry at its index, and are dropped if it has another.
    * Where that entry is damaged and its term lost, they stay if one of them has the snapshot's term: then the entry was

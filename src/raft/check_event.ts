@@ -28,6 +28,8 @@ const NUMBERS: Readonly<Record<Message["type"], readonly string[]>> = {
   timeoutNow: ["term"],
   repairRequest: ["term", "request", "first", "last"],
   repairReply: ["term", "request", "commitIndex", "lastIndex", "prevTerm"],
+  snapshotRequest: ["term", "request", "least", "leastTerm", "index", "offset"],
+  snapshotReply: ["term", "request", "offset"],
 };
 
 /**
@@ -74,7 +76,7 @@ function checkMessage(message: Message): void {
     requireNumber(fields[name], `${name} of ${message.type}`);
   }
   requireId(senderOf(message), `the sender of ${message.type}`);
-  if (message.type === "installSnapshot") {
+  if (message.type === "installSnapshot" || message.type === "snapshotReply") {
     requireObject(message.snapshot, "a snapshot");
     requireNumber(message.snapshot.index, "a snapshot's index");
     // One of nothing is answered, and never installed.

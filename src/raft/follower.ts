@@ -140,7 +140,8 @@ export function knownTerm(log: RaftLog, index: Index): Term | undefined {
   }
 }
 
-function install(s: RaftState, snapshot: InstallSnapshot["snapshot"]): void {
+/** Installs a snapshot, with which the state machine begins anew. */
+export function install(s: RaftState, snapshot: InstallSnapshot["snapshot"]): void {
   const { index, term, data } = snapshot;
   const before = s.membership.latest;
   // Of a damaged log, what the entry at its index was may not be known: who heals it has decided about what follows.

@@ -15,14 +15,15 @@ import { WalLogError } from "../api/errors.ts";
 import type { Lost } from "../api/lost.ts";
 import type { Damage } from "../api/report.ts";
 import type { Index, LogEntry, NewEntry, NodeId, RaftLog, Term } from "../api/types.ts";
-import { knownTerm, onInstallSnapshot } from "./follower.ts";
-import { MembershipHistory } from "./membership.ts";
-import { type InstallSnapshot, type Message, type RepairReply, type RepairRequest, senderOf } from "./messages.ts";
+import { knownTerm } from "./follower.ts";
+import { finish, isHealed, onSnapshot, onSnapshotReply } from "./healing_snapshots.ts";
+import { type Message, type RepairReply, type RepairRequest, senderOf } from "./messages.ts";
 import { requireLeader } from "./reconfiguration.ts";
 import { endSnapshot } from "./progress.ts";
-import { announceMembers, enterTerm, restartElectionTimer } from "./role.ts";
+import { enterTerm } from "./role.ts";
+import { askForSnapshot } from "./snapshot_fetching.ts";
 import { sendSnapshotToDamaged } from "./snapshot_sending.ts";
-import { type Healing, initialMembers, type RaftState } from "./state.ts";
+import type { Healing, RaftState } from "./state.ts";
 import type { RaftEvent } from "./types.ts";
 
 /** A log that can be repaired, as `WalLog` can. */
@@ -63,6 +64,7 @@ export function findDamage(s: RaftState, unreadable: readonly Index[]): Healing 
     good: new Map(),
     isTailLost,
     isSnapshotLost,
+    fetched: null,
     isHardStateLost: isHardStateLost(log),
     droppableFrom: Infinity,
     // What cannot be read may have been a configuration.
@@ -72,10 +74,6 @@ export function findDamage(s: RaftState, unreadable: readonly Index[]): Healing 
     request: unpredictable(),
   };
   return isHealed(healing) ? null : healing;
-}
-
-function isHealed({ missing, isTailLost, isSnapshotLost, isHardStateLost }: Healing): boolean {
-  return missing.size === 0 && !isTailLost && !isSnapshotLost && !isHardStateLost;
 }
 
 /** Whether a log has lost its hard state. One that does not say rejects every write, even an empty one. */
@@ -103,7 +101,7 @@ function unpredictable(): number {
 export function stepDamaged(s: RaftState, healing: Healing, event: RaftEvent): void {
   switch (event.type) {
     case "tick":
-      if (++s.now % s.config.heartbeatInterval === 0) { for (const id of healing.peers) ask(s, healing, id); }
+      if (++s.now % s.config.heartbeatInterval === 0) askAll(s, healing);
       // Without anyone else in the cluster, there was nobody else to vote for.
       if (healing.isHardStateLost && healing.peers.size === 0) settleHardState(s, healing);
       return;
@@ -126,9 +124,17 @@ function onMessage(s: RaftState, healing: Healing, message: Message): void {
       return onRepairRequest(s, message);
     case "repairReply":
       return onRepairReply(s, healing, message);
+    case "snapshotReply":
+      return onSnapshotReply(s, healing, message);
     case "installSnapshot":
       return onSnapshot(s, healing, message);
   }
+}
+
+function askAll(s: RaftState, healing: Healing): void {
+  for (const id of healing.peers) ask(s, healing, id);
+  const { isSnapshotLost, isHardStateLost, isTailLost } = healing;
+  if (isSnapshotLost && !isHardStateLost && !isTailLost) askForSnapshot(s, healing);
 }
 
 function ask(s: RaftState, { missing, good, isHardStateLost, isSnapshotLost, request }: Healing, to: NodeId): void {
@@ -306,34 +312,4 @@ function restore(s: RaftState, { missing, good }: Healing, wanted: readonly Inde
     if (!(error instanceof WalLogError && error.code === "INVALID_ARGUMENT")) throw error;
   }
   for (const index of wanted) good.delete(index);
-}
-
-/** A leader's snapshot replaces what is damaged below it. */
-function onSnapshot(s: RaftState, healing: Healing, message: InstallSnapshot): void {
-  const { index } = message.snapshot;
-  if (healing.isHardStateLost || healing.isTailLost) return;
-  // Without the term at its index, the log drops what follows it, which may have to stay.
-  const mayDrop = index >= Math.min(s.log.lastIndex, healing.droppableFrom - 1);
-  if (!mayDrop && knownTerm(s.log, index) === undefined) return;
-  if (message.term > s.term) enterTerm(s, message.term);
-  const before = s.log.snapshotIndex;
-  onInstallSnapshot(s, message);
-  if (s.log.snapshotIndex === before) return;
-  healing.isSnapshotLost = false;
-  healing.droppableFrom = Math.max(healing.droppableFrom, s.log.snapshotIndex + 1);
-  for (const missing of healing.missing) {
-    if (missing <= s.log.snapshotIndex || missing > s.log.lastIndex) healing.missing.delete(missing);
-  }
-  for (const at of healing.good.keys()) if (!healing.missing.has(at)) healing.good.delete(at);
-  finish(s, healing);
-}
-
-/** Takes part again, once everything can be read. */
-function finish(s: RaftState, healing: Healing): void {
-  if (!isHealed(healing)) return;
-  const before = s.membership.latest;
-  s.membership = new MembershipHistory(s.log, initialMembers(s.config));
-  s.healing = null;
-  announceMembers(s, before);
-  restartElectionTimer(s);
 }

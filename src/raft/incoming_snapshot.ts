@@ -7,7 +7,7 @@
 
 import { WalLogError } from "../api/errors.ts";
 import type { Index, NodeId, Term } from "../api/types.ts";
-import type { InstallSnapshot } from "./messages.ts";
+import type { InstallSnapshot, SnapshotReply } from "./messages.ts";
 import type { RaftState } from "./state.ts";
 
 /** The room for the first pieces. In bytes. */
@@ -77,7 +77,10 @@ export class IncomingSnapshot {
  * @param message The message.
  * @throws {WalLogError} `INVALID_ARGUMENT`.
  */
-export function requireBounded({ config: { maxSnapshotBytes } }: RaftState, message: InstallSnapshot): void {
+export function requireBounded(
+  { config: { maxSnapshotBytes } }: RaftState,
+  message: InstallSnapshot | SnapshotReply,
+): void {
   const { snapshot: { index, data }, offset = 0, done = true } = message;
   const attempt = `Cannot take a piece of the snapshot at index ${index}`;
   if (data.length === 0 && !done) throw new WalLogError("INVALID_ARGUMENT", `${attempt}: it is empty`);

@@ -185,6 +185,44 @@ export interface RepairReply {
   readonly entries: readonly LogEntry[];
 }
 
+/** A node with a damaged snapshot asks a peer for one, or for the next piece of it. */
+export interface SnapshotRequest {
+  /** Which message it is. */
+  readonly type: "snapshotRequest";
+  /** The term that the sender is in. */
+  readonly term: Term;
+  /** The sender. */
+  readonly from: NodeId;
+  /** A number to return, by which an answer to an earlier request is told apart. */
+  readonly request: number;
+  /** The index of the damaged snapshot: an earlier one is of no use. */
+  readonly least: Index;
+  /** The term at that index; 0 if the sender cannot tell. */
+  readonly leastTerm: Term;
+  /** The index of the snapshot of which a piece is wanted; 0 if any will do. */
+  readonly index: Index;
+  /** Where in its data the piece begins, in bytes. */
+  readonly offset: number;
+}
+
+/** The answer to {@link SnapshotRequest}. */
+export interface SnapshotReply {
+  /** Which message it is. */
+  readonly type: "snapshotReply";
+  /** The term that the sender is in. */
+  readonly term: Term;
+  /** The sender. */
+  readonly from: NodeId;
+  /** What {@link SnapshotRequest.request} said. */
+  readonly request: number;
+  /** The snapshot, with a piece of its data. Only the meta of the last piece counts. */
+  readonly snapshot: Snapshot;
+  /** Where in the snapshot's data the piece belongs, in bytes. */
+  readonly offset: number;
+  /** Whether the piece is the last one. */
+  readonly done: boolean;
+}
+
 /** What nodes say to each other. */
 export type Message =
   | PreVote
@@ -197,7 +235,9 @@ export type Message =
   | InstallSnapshotReply
   | TimeoutNow
   | RepairRequest
-  | RepairReply;
+  | RepairReply
+  | SnapshotRequest
+  | SnapshotReply;
 
 /**
  * Who sent a message.

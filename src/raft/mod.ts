@@ -56,6 +56,8 @@ export type {
   RepairRequest,
   RequestVote,
   RequestVoteReply,
+  SnapshotReply,
+  SnapshotRequest,
   TimeoutNow,
 } from "./messages.ts";
 export { senderOf } from "./messages.ts";

@@ -31,13 +31,13 @@ export function requirePlausible(s: RaftState, message: Message): void {
 
 /** The latest term of what a message brings into the log. */
 function entryTermOf(message: Message): Term {
-  if (message.type === "installSnapshot") return message.snapshot.term;
+  if ("snapshot" in message) return message.snapshot.term;
   return "entries" in message ? message.entries.at(-1)?.term ?? 0 : 0;
 }
 
 /** The last index of what a message brings into the log. */
 function lastIndexOf(message: Message): Index {
-  if (message.type === "installSnapshot") return message.snapshot.index;
+  if ("snapshot" in message) return message.snapshot.index;
   return message.type === "appendEntries" ? message.prevLogIndex + message.entries.length : 0;
 }
 

@@ -5,7 +5,7 @@
  */
 
 import { WalLogError } from "../api/errors.ts";
-import type { Index, LogEntry, NodeId, RaftLog, Term } from "../api/types.ts";
+import type { Index, LogEntry, NodeId, RaftLog, Snapshot, Term } from "../api/types.ts";
 import type { CheckedConfig } from "./config.ts";
 import type { IncomingSnapshot } from "./incoming_snapshot.ts";
 import { LogWriter } from "./log_writer.ts";
@@ -49,6 +49,8 @@ export interface Healing {
   readonly isTailLost: boolean;
   /** Whether the snapshot cannot be read. */
   isSnapshotLost: boolean;
+  /** Of the snapshot that is fetched instead, what has arrived; `null` while none is. */
+  fetched: IncomingSnapshot | null;
   /** Whether the latest term and vote are lost. */
   isHardStateLost: boolean;
   /**
@@ -148,6 +150,9 @@ export class RaftState {
   readonly lost: Set<NodeId> = new Set();
   /** What the application was told last of a node that is refused. */
   readonly told: Map<NodeId, string> = new Map();
+
+  /** The snapshot that nodes fetch whose own is damaged, and when one last did; `null` if none does. */
+  served: { readonly snapshot: Snapshot; since: number } | null = null;
 
   /** What the log lacks; `null` if it is whole. While it is not, nothing else here is to be relied on. */
   healing: Healing | null = null;

@@ -29,6 +29,7 @@ import { admits, writeIncarnations } from "./identities.ts";
 import { isUnasked, requirePlausible } from "./plausible.ts";
 import { broadcast } from "./replication.ts";
 import { becomeFollower, enterTerm } from "./role.ts";
+import { dropServed, onSnapshotRequest } from "./snapshot_fetching.ts";
 import { encodeMeta } from "./snapshot_meta.ts";
 import type { RaftState } from "./state.ts";
 import type { RaftEvent, SnapshotEvent } from "./types.ts";
@@ -45,7 +46,10 @@ export function stepEvent(s: RaftState, event: RaftEvent): void {
     requirePossible(s, event.message);
     if (!admits(s, event.message, event.origin)) return;
   }
-  if (event.type === "tick") dropSilent(s);
+  if (event.type === "tick") {
+    dropSilent(s);
+    dropServed(s);
+  }
   if (s.healing !== null) return stepDamaged(s, s.healing, event);
   take(s, event);
   applyCommitted(s);
@@ -60,7 +64,7 @@ export function stepEvent(s: RaftState, event: RaftEvent): void {
 /** Refuses what no node sends, before it changes anything. */
 function requirePossible(s: RaftState, message: Message): void {
   requirePlausible(s, message);
-  if (message.type === "installSnapshot") requireBounded(s, message);
+  if ("snapshot" in message) requireBounded(s, message);
 }
 
 function take(s: RaftState, event: RaftEvent): void {
@@ -127,7 +131,10 @@ function onMessage(s: RaftState, message: Message): void {
       return onRequestVote(s, message);
     case "repairRequest":
       return onRepairRequest(s, message);
+    case "snapshotRequest":
+      return onSnapshotRequest(s, message);
     case "repairReply":
+    case "snapshotReply":
       return;
   }
   if (message.type === "appendEntries" || message.type === "installSnapshot") {

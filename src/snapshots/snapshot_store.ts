@@ -42,15 +42,28 @@ export class SnapshotStore {
   }
 
   /**
-   * Installs a leader's snapshot, unless it is stale.
+   * Installs a leader's snapshot, unless it is stale. The same snapshot as the log's own takes its place if that is damaged.
    *
    * @param snapshot A snapshot that was checked.
    * @param force Whether what follows it may go where nothing tells whether it belongs to it.
    */
   apply(snapshot: NewSnapshot, force: boolean): void {
+    if (this.isDamaged(snapshot)) return this.replaceDamaged(snapshot);
     if (snapshot.index <= this.state.index.snapshotIndex) return;
     if (!force) this.requireTold(snapshot);
     this.write(snapshot);
+  }
+
+  /** Whether a snapshot is the log's own, and that is damaged. */
+  private isDamaged({ index, term }: SnapshotMeta): boolean {
+    const { index: log, damaged } = this.state;
+    return index === log.snapshotIndex && term === log.snapshotTerm && damaged.some(({ kind }) => kind === "snapshot");
+  }
+
+  /** Puts a whole snapshot in the place of the damaged one, which the log names already. */
+  private replaceDamaged(snapshot: NewSnapshot): void {
+    this.writeFile(snapshot);
+    this.state.damaged = this.state.damaged.filter(({ kind }) => kind !== "snapshot");
   }
 
   /**
@@ -59,6 +72,12 @@ export class SnapshotStore {
    * @param snapshot A snapshot that was checked, above the log's last one.
    */
   write(snapshot: NewSnapshot): void {
+    this.writeFile(snapshot);
+    this.install(snapshot);
+  }
+
+  /** Writes a snapshot's file, durably. */
+  private writeFile(snapshot: NewSnapshot): void {
     const file = this.create(snapshot);
     try {
       file.write(snapshot.data);
@@ -66,7 +85,6 @@ export class SnapshotStore {
     } catch (error) {
       throw this.durability.giveUp("write a snapshot", file, error);
     }
-    this.install(snapshot);
   }
 
   /**

@@ -223,11 +223,11 @@ export const FLUSH_MUTANTS: readonly Mutant[] = [
     edits: [
       [
         "file.write(snapshot.data);\n      file.publish();",
-        "this.install(snapshot);\n      file.write(snapshot.data);\n      file.publish();",
+        "if (snapshot.index > this.state.index.snapshotIndex) this.install(snapshot);\n      file.write(snapshot.data);\n      file.publish();",
       ],
       [
-        'throw this.durability.giveUp("write a snapshot", file, error);\n    }\n    this.install(snapshot);',
-        'throw this.durability.giveUp("write a snapshot", file, error);\n    }',
+        "this.writeFile(snapshot);\n    this.install(snapshot);",
+        "this.writeFile(snapshot);",
       ],
     ],
     dies: "simulation",

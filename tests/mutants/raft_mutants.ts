@@ -8,6 +8,7 @@ const COMMIT = "src/raft/commit.ts";
 const CONFIG = "src/raft/config.ts";
 const ELECTION = "src/raft/election.ts";
 const FOLLOWER = "src/raft/follower.ts";
+const HEALING_SNAPSHOTS = "src/raft/healing_snapshots.ts";
 const LOG_WRITER = "src/raft/log_writer.ts";
 const MEMBERSHIP = "src/raft/membership.ts";
 const NODE = "src/raft/raft_node.ts";
@@ -571,16 +572,19 @@ export const RAFT_MUTANTS: Mutant[] = [
   },
   {
     name: "raft: a damaged node drops what follows a snapshot, whatever it is",
-    file: REPAIR,
-    edits: [["if (!mayDrop && knownTerm(s.log, index) === undefined) return;\n", ""]],
+    file: HEALING_SNAPSHOTS,
+    edits: [[
+      "return index >= Math.min(s.log.lastIndex, healing.droppableFrom - 1) || known !== undefined;",
+      "return true;",
+    ]],
     dies: "raft_repair_test",
   },
   {
     name: "raft: a node that does not know where its log ended takes a snapshot for all of it",
-    file: REPAIR,
+    file: HEALING_SNAPSHOTS,
     edits: [[
-      "if (healing.isHardStateLost || healing.isTailLost) return;\n  // Without",
-      "if (healing.isHardStateLost) return;\n  // Without",
+      "if (healing.isHardStateLost || healing.isTailLost) return false;",
+      "if (healing.isHardStateLost) return false;",
     ]],
     dies: "raft_repair_test",
   },

@@ -14,6 +14,7 @@ const OUTGOING = "src/raft/transport/outgoing.ts";
 const PLAUSIBLE = "src/raft/plausible.ts";
 const RECONFIGURATION = "src/raft/reconfiguration.ts";
 const REPLIES = "src/raft/replies.ts";
+const SNAPSHOT_FETCHING = "src/raft/snapshot_fetching.ts";
 const SNAPSHOT_SENDING = "src/raft/snapshot_sending.ts";
 const STEP = "src/raft/step.ts";
 
@@ -34,7 +35,7 @@ export const RAFT_SAFETY_MUTANTS: readonly Mutant[] = [
   {
     name: "raft: a snapshot may have any index",
     file: PLAUSIBLE,
-    edits: [['if (message.type === "installSnapshot") return message.snapshot.index;', ""]],
+    edits: [['if ("snapshot" in message) return message.snapshot.index;', ""]],
     dies: "raft_strangers_test",
   },
   {
@@ -88,7 +89,7 @@ export const RAFT_SAFETY_MUTANTS: readonly Mutant[] = [
   {
     name: "raft: pieces that never end are held for ever",
     file: STEP,
-    edits: [['if (event.type === "tick") dropSilent(s);', ""]],
+    edits: [["    dropSilent(s);\n", ""]],
     dies: "raft_snapshot_bounds_test",
   },
   {
@@ -273,5 +274,71 @@ export const RAFT_SAFETY_MUTANTS: readonly Mutant[] = [
       '  s.proposed = { index: s.log.lastIndex, term: s.term };\n  appendOwn(s, "normal", command);\n',
     ]],
     dies: "raft_contradictions_test",
+  },
+  {
+    name: "raft: a snapshot is fetched from nobody",
+    file: "src/raft/healing.ts",
+    edits: [["if (isSnapshotLost && !isHardStateLost && !isTailLost) askForSnapshot(s, healing);", ""]],
+    dies: "raft_snapshot_repair_test",
+  },
+  {
+    name: "raft: a snapshot of another term takes the place of a damaged one",
+    file: "src/raft/healing_snapshots.ts",
+    edits: [[
+      "if (index === s.log.snapshotIndex) return known === term;",
+      "if (index === s.log.snapshotIndex) return term > 0;",
+    ]],
+    dies: "raft_snapshot_repair_test",
+  },
+  {
+    name: "raft: anybody says what is committed",
+    file: SNAPSHOT_FETCHING,
+    edits: [["!s.membership.everyone.includes(from)", "s.membership.everyone.length === 0"]],
+    dies: "raft_snapshot_repair_test",
+  },
+  {
+    name: "raft: an entry of another term is committed because a snapshot includes it",
+    file: SNAPSHOT_FETCHING,
+    edits: [[
+      "leastTerm > 0 && least <= s.log.lastIndex && s.log.termAt(least) === leastTerm",
+      "least <= s.log.lastIndex",
+    ]],
+    dies: "raft_snapshot_repair_test",
+  },
+  {
+    name: "raft: a node does not apply what another's snapshot shows to be committed",
+    file: SNAPSHOT_FETCHING,
+    edits: [[
+      "if (isKnown && least > s.commitIndex) commitTo(s, least);",
+      "if (isKnown && least > s.commitIndex) return;",
+    ]],
+    dies: "raft_snapshot_repair_test",
+  },
+  {
+    name: "raft: pieces of a fetched snapshot come from several nodes",
+    file: SNAPSHOT_FETCHING,
+    edits: [["if (healing.fetched !== null && healing.fetched.leader !== from) return undefined;\n", ""]],
+    dies: "raft_snapshot_repair_test",
+  },
+  {
+    name: "raft: an answer from before a crash counts for a snapshot",
+    file: SNAPSHOT_FETCHING,
+    edits: [["number !== healing.request || ", ""]],
+    dies: "raft_snapshot_repair_test",
+  },
+  {
+    name: "raft: nobody else is asked once a node was",
+    file: SNAPSHOT_FETCHING,
+    edits: [[
+      "  healing.fetched = null;\n  for (const id of peers)",
+      "  if (fetched !== null) return;\n  for (const id of peers)",
+    ]],
+    dies: "raft_snapshot_repair_test",
+  },
+  {
+    name: "raft: a snapshot that was served is held for ever",
+    file: STEP,
+    edits: [["    dropServed(s);\n", ""]],
+    dies: "raft_snapshot_repair_test",
   },
 ];

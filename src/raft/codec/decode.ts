@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Index, LogEntry, NodeId, Term } from "../../api/types.ts";
+import type { Index, LogEntry, NodeId, Snapshot, Term } from "../../api/types.ts";
 import { META_BYTES_MAX } from "../../format/snapshot_header.ts";
 import type {
   AppendEntries,
@@ -80,6 +80,16 @@ function readFields(reader: WireReader, type: Message["type"], flags: number, te
       return { type, term, from: sender, request: reader.number(), first: reader.number(), last: reader.number() };
     case "repairReply":
       return readRepairReply(reader, flag, term, sender);
+    case "snapshotRequest":
+      return {
+        ...{ type, term, from: sender, request: reader.number(), least: reader.number(), leastTerm: reader.number() },
+        ...{ index: reader.number(), offset: reader.number() },
+      };
+    case "snapshotReply": {
+      const request = reader.number();
+      const piece = readSnapshot(reader, true, flag, (flags & FLAG_2) !== 0);
+      return { type, term, from: sender, request, snapshot: piece.snapshot, offset: piece.offset!, done: flag };
+    }
   }
 }
 
@@ -103,14 +113,24 @@ function readAppendEntriesReply(reader: WireReader, flags: number, term: Term, f
 }
 
 function readInstallSnapshot(reader: WireReader, flags: number, term: Term, leader: NodeId): InstallSnapshot {
-  const place = { index: reader.number(), term: reader.number(), config: readIds(reader) };
   const isPiece = (flags & FLAG) !== 0;
   const done = (flags & FLAG_2) !== 0;
+  const { snapshot, offset } = readSnapshot(reader, isPiece, !isPiece || done, (flags & FLAG_3) !== 0);
   if (done && !isPiece) throw reader.error("the last piece of a snapshot is no piece");
-  const piece = isPiece ? { offset: reader.number(), done } : {};
-  const meta = (flags & FLAG_3) !== 0 ? { meta: readMeta(reader, !isPiece || done) } : {};
-  const snapshot = { ...place, ...meta, data: reader.raw(reader.left) };
-  return { type: "installSnapshot", term, leader, snapshot, ...piece };
+  return { type: "installSnapshot", term, leader, snapshot, ...isPiece ? { offset: offset!, done } : {} };
+}
+
+/** A snapshot, or a piece of one. Only the whole and the last piece have meta. */
+function readSnapshot(
+  reader: WireReader,
+  isPiece: boolean,
+  isLast: boolean,
+  hasMeta: boolean,
+): { snapshot: Snapshot; offset: number | undefined } {
+  const place = { index: reader.number(), term: reader.number(), config: readIds(reader) };
+  const offset = isPiece ? reader.number() : undefined;
+  const meta = hasMeta ? { meta: readMeta(reader, isLast) } : {};
+  return { snapshot: { ...place, ...meta, data: reader.raw(reader.left) }, offset };
 }
 
 function readMeta(reader: WireReader, isLast: boolean): Uint8Array<ArrayBuffer> {

@@ -6,7 +6,8 @@
 
 import type { LogEntry, NodeId, Term } from "../../api/types.ts";
 import { META_BYTES_MAX } from "../../format/snapshot_header.ts";
-import { type AppendEntries, type InstallSnapshot, type Message, type RepairReply, senderOf } from "../messages.ts";
+import type { AppendEntries, InstallSnapshot, Message, RepairReply, SnapshotReply } from "../messages.ts";
+import { senderOf } from "../messages.ts";
 import {
   ENTRY_BYTES_MAX,
   FLAG,
@@ -22,8 +23,8 @@ import { checkNumber, encodingError, ID_BYTES, WireWriter } from "./wire.ts";
 
 const NO_META = new Uint8Array();
 
-/** Version, type, flags, term and sender; and no type has more numbers than five. */
-const FIXED_BYTES_MAX = 3 + NUMBER_BYTES_MAX + ID_BYTES + 5 * NUMBER_BYTES_MAX;
+/** Version, type, flags, term and sender; and no type has more numbers than six. */
+const FIXED_BYTES_MAX = 3 + NUMBER_BYTES_MAX + ID_BYTES + 6 * NUMBER_BYTES_MAX;
 
 /**
  * Writes a message as bytes.
@@ -73,6 +74,7 @@ function payloadBytesMax(message: Message): number {
     case "appendEntries":
       return entriesBytesMax(message.entries);
     case "installSnapshot":
+    case "snapshotReply":
       return idsBytesMax(message.snapshot.config) + message.snapshot.data.byteLength + NUMBER_BYTES_MAX +
         metaOf(message).byteLength;
     case "repairReply":
@@ -99,7 +101,7 @@ function entriesBytesMax(entries: readonly LogEntry[]): number {
 }
 
 /** The meta that a message carries: with the last piece, the snapshot is installed. */
-function metaOf({ snapshot: { meta }, done }: InstallSnapshot): Uint8Array {
+function metaOf({ snapshot: { meta }, done }: InstallSnapshot | SnapshotReply): Uint8Array {
   return meta === undefined || done === false ? NO_META : meta;
 }
 
@@ -122,6 +124,8 @@ function flagsOf(message: Message): number {
       return message.nextOffset !== undefined ? FLAG : 0;
     case "repairReply":
       return message.leads ? FLAG : 0;
+    case "snapshotReply":
+      return (message.done ? FLAG : 0) | (metaOf(message).byteLength > 0 ? FLAG_2 : 0);
     default:
       return 0;
   }
@@ -154,6 +158,15 @@ function writeFields(writer: WireWriter, message: Message): void {
       return writer.number(message.last, "last");
     case "repairReply":
       return writeRepairReply(writer, message);
+    case "snapshotRequest":
+      writer.number(message.request, "request");
+      writer.number(message.least, "least");
+      writer.number(message.leastTerm, "leastTerm");
+      writer.number(message.index, "index");
+      return writer.number(message.offset, "offset");
+    case "snapshotReply":
+      writer.number(message.request, "request");
+      return writeSnapshot(writer, message);
   }
 }
 
@@ -191,15 +204,21 @@ function writeTail(writer: WireWriter, termBefore: Term, { index, term, kind, co
 }
 
 function writeInstallSnapshot(writer: WireWriter, message: InstallSnapshot): void {
-  const { snapshot, offset, done } = message;
+  const { offset, done } = message;
+  if ((offset === undefined) !== (done === undefined)) {
+    throw encodingError("Cannot encode a message: a piece of a snapshot has both offset and done, a whole one neither");
+  }
+  writeSnapshot(writer, message);
+}
+
+/** A snapshot, or a piece of one. */
+function writeSnapshot(writer: WireWriter, message: InstallSnapshot | SnapshotReply): void {
+  const { snapshot, offset } = message;
   const meta = metaOf(message);
   if (meta.byteLength > META_BYTES_MAX) {
     throw encodingError(
       `Cannot encode a message: at most ${META_BYTES_MAX} bytes of meta are allowed, found ${meta.byteLength}`,
     );
-  }
-  if ((offset === undefined) !== (done === undefined)) {
-    throw encodingError("Cannot encode a message: a piece of a snapshot has both offset and done, a whole one neither");
   }
   writer.number(snapshot.index, "the snapshot's index");
   writer.number(snapshot.term, "the snapshot's term");

@@ -23,6 +23,11 @@
  *  11  repairReply           1 leads                  number request, number commitIndex, number lastIndex,
  *                                                     number count, count x (id), number prevTerm,
  *                                                     number count, count x (number gap, tail of an entry)
+ *  12  snapshotRequest                                number request, number least, number leastTerm, number index,
+ *                                                     number offset
+ *  13  snapshotReply         1 it is the last piece   number request, number index, number term, number count,
+ *                            2 there is meta          count x (id), number offset, [number size, meta],
+ *                                                     the rest is data
  *
  * tail of an entry: number term - term of the entry before it, number 2 x size + (1 if it is a configuration), command
  * gap: index - index of the entry before it - 1
@@ -75,6 +80,8 @@ export const TYPES = [
   "timeoutNow",
   "repairRequest",
   "repairReply",
+  "snapshotRequest",
+  "snapshotReply",
 ] as const satisfies readonly Message["type"][];
 
 /** The flag of types that have one. */
@@ -96,4 +103,6 @@ export const FLAGS_KNOWN: Readonly<Record<Message["type"], number>> = {
   timeoutNow: 0,
   repairRequest: 0,
   repairReply: FLAG,
+  snapshotRequest: 0,
+  snapshotReply: FLAG | FLAG_2,
 };

@@ -1,0 +1,66 @@
+/**
+ * A snapshot for a node whose log is damaged, and the end of its healing.
+ *
+ * @module
+ */
+
+import type { Snapshot } from "../api/types.ts";
+import { install, knownTerm, onInstallSnapshot } from "./follower.ts";
+import { MembershipHistory } from "./membership.ts";
+import type { InstallSnapshot, SnapshotReply } from "./messages.ts";
+import { announceMembers, enterTerm, restartElectionTimer } from "./role.ts";
+import { takePiece } from "./snapshot_fetching.ts";
+import { type Healing, initialMembers, type RaftState } from "./state.ts";
+
+/** A leader's snapshot replaces what is damaged below it. */
+export function onSnapshot(s: RaftState, healing: Healing, message: InstallSnapshot): void {
+  if (!canInstall(s, healing, message.snapshot)) return;
+  if (message.term > s.term) enterTerm(s, message.term);
+  const before = s.log.snapshotIndex;
+  onInstallSnapshot(s, message);
+  if (s.log.snapshotIndex > before) afterSnapshot(s, healing);
+}
+
+/** A piece of a snapshot has come that need not be a leader's. */
+export function onSnapshotReply(s: RaftState, healing: Healing, reply: SnapshotReply): void {
+  const snapshot = takePiece(s, healing, reply);
+  if (snapshot === undefined || !canInstall(s, healing, snapshot)) return;
+  install(s, snapshot);
+  afterSnapshot(s, healing);
+}
+
+/** Whether a snapshot takes nothing along that may have to stay. */
+function canInstall(s: RaftState, healing: Healing, { index, term }: Snapshot): boolean {
+  if (healing.isHardStateLost || healing.isTailLost) return false;
+  const known = knownTerm(s.log, index);
+  if (index === s.log.snapshotIndex) return known === term;
+  // Without the term at its index, the log drops what follows it.
+  return index >= Math.min(s.log.lastIndex, healing.droppableFrom - 1) || known !== undefined;
+}
+
+/** A snapshot was installed. */
+function afterSnapshot(s: RaftState, healing: Healing): void {
+  healing.isSnapshotLost = false;
+  healing.fetched = null;
+  healing.droppableFrom = Math.max(healing.droppableFrom, s.log.snapshotIndex + 1);
+  for (const missing of healing.missing) {
+    if (missing <= s.log.snapshotIndex || missing > s.log.lastIndex) healing.missing.delete(missing);
+  }
+  for (const at of healing.good.keys()) if (!healing.missing.has(at)) healing.good.delete(at);
+  finish(s, healing);
+}
+
+/** Whether nothing is lacking any more. */
+export function isHealed({ missing, isTailLost, isSnapshotLost, isHardStateLost }: Healing): boolean {
+  return missing.size === 0 && !isTailLost && !isSnapshotLost && !isHardStateLost;
+}
+
+/** Takes part again, once everything can be read. */
+export function finish(s: RaftState, healing: Healing): void {
+  if (!isHealed(healing)) return;
+  const before = s.membership.latest;
+  s.membership = new MembershipHistory(s.log, initialMembers(s.config));
+  s.healing = null;
+  announceMembers(s, before);
+  restartElectionTimer(s);
+}

@@ -1,0 +1,110 @@
+/**
+ * How a node whose snapshot is damaged gets one from any node that has a whole one. A snapshot includes nothing but what is
+ * committed, so it need not come from a leader: with the snapshots of a majority damaged, there would be none.
+ *
+ * The node asks for one piece after the other, first everybody, and then whoever answered. It takes a snapshot of the index
+ * that its own was of, or a later one. A node that has an earlier one asks its application for another: what the damaged
+ * snapshot includes is committed.
+ *
+ * @module
+ */
+
+import type { NodeId, Snapshot } from "../api/types.ts";
+import { commitTo } from "./commit.ts";
+import { dataBytesMax } from "./config.ts";
+import { IncomingSnapshot } from "./incoming_snapshot.ts";
+import type { SnapshotReply, SnapshotRequest } from "./messages.ts";
+import type { Healing, RaftState } from "./state.ts";
+
+/** The size of a piece, unless the configuration has another. In bytes. */
+const PIECE_BYTES = 1024 * 1024;
+/** After so many of the longest election timeouts without an answer, others are asked, and what is held is dropped. */
+const SILENT_TIMEOUTS = 2;
+
+/** Asks for the snapshot that is lost, or for its next piece. */
+export function askForSnapshot(s: RaftState, healing: Healing): void {
+  const { fetched, peers } = healing;
+  const silence = fetched === null ? Infinity : s.now - fetched.since;
+  if (silence < s.config.heartbeatInterval) return;
+  if (silence <= SILENT_TIMEOUTS * s.config.electionTimeout[1]) return request(s, healing, fetched!.leader);
+  healing.fetched = null;
+  for (const id of peers) request(s, healing, id);
+}
+
+function request(s: RaftState, { fetched, request }: Healing, to: NodeId): void {
+  const { snapshotIndex: least } = s.log;
+  const wanted = {
+    least,
+    leastTerm: s.log.termAt(least) ?? 0,
+    index: fetched?.index ?? 0,
+    offset: fetched?.length ?? 0,
+  };
+  s.send(to, { type: "snapshotRequest", term: s.term, from: s.id, request, ...wanted });
+}
+
+/** A node whose snapshot is damaged asks for one. */
+export function onSnapshotRequest(s: RaftState, message: SnapshotRequest): void {
+  const { from, request, least, leastTerm, index, offset } = message;
+  if (s.healing !== null || s.log.snapshotIndex < least) return makeSnapshot(s, message);
+  // It is held until nobody has asked for a while.
+  if (s.served === null || s.served.snapshot.index !== s.log.snapshotIndex) {
+    const snapshot = s.tryRead(() => s.log.snapshot());
+    if (snapshot === undefined) return;
+    s.served = { snapshot, since: s.now };
+  }
+  s.served.since = s.now;
+  const { snapshot } = s.served;
+  if (snapshot.index === least && snapshot.term !== leastTerm) return;
+  const start = index === snapshot.index && offset <= snapshot.data.length ? offset : 0;
+  const piece = { ...snapshot, data: snapshot.data.subarray(start, start + pieceBytesOf(s, snapshot)) };
+  const done = start + piece.data.length === snapshot.data.length;
+  s.send(from, { type: "snapshotReply", term: s.term, from: s.id, request, snapshot: piece, offset: start, done });
+}
+
+/** The size of pieces, which leave room for the meta. */
+function pieceBytesOf({ config }: RaftState, { meta }: Snapshot): number {
+  const { snapshotChunkBytes } = config;
+  const most = Math.max(dataBytesMax(config) - (meta?.length ?? 0), 1);
+  return Math.min(snapshotChunkBytes > 0 ? snapshotChunkBytes : PIECE_BYTES, most);
+}
+
+/** Has the application make a snapshot that includes what another node needs, if this node has that. */
+function makeSnapshot(s: RaftState, { from, least, leastTerm }: SnapshotRequest): void {
+  if (s.healing !== null || !s.membership.everyone.includes(from)) return;
+  // A snapshot included it.
+  const isKnown = leastTerm > 0 && least <= s.log.lastIndex && s.log.termAt(least) === leastTerm;
+  if (isKnown && least > s.commitIndex) commitTo(s, least);
+  if (s.lastApplied < least) return;
+  const term = s.log.termAt(s.lastApplied);
+  if (term !== undefined) s.actions.push({ type: "snapshot", index: s.lastApplied, term });
+}
+
+/** Drops the snapshot that is held for nodes that ask, once none does. */
+export function dropServed(s: RaftState): void {
+  const silence = SILENT_TIMEOUTS * s.config.electionTimeout[1];
+  if (s.served !== null && s.now - s.served.since > silence) s.served = null;
+}
+
+/**
+ * Takes a piece, and asks for the next.
+ *
+ * @param s The node.
+ * @param healing What it lacks.
+ * @param reply The piece.
+ * @returns The snapshot, if the piece was the last of it.
+ */
+export function takePiece(s: RaftState, healing: Healing, reply: SnapshotReply): Snapshot | undefined {
+  const { from, request: number, term, snapshot, offset, done } = reply;
+  if (number !== healing.request || !healing.isSnapshotLost || snapshot.index < s.log.snapshotIndex) return undefined;
+  // Others have answered as well.
+  if (healing.fetched !== null && healing.fetched.leader !== from) return undefined;
+  if (healing.fetched?.index !== snapshot.index) {
+    healing.fetched = new IncomingSnapshot({ type: "installSnapshot", term, leader: from, snapshot }, s.now);
+  }
+  const { fetched } = healing;
+  if (offset !== fetched.length) return undefined;
+  fetched.append(snapshot.data, s.now);
+  if (!done) return void request(s, healing, from);
+  healing.fetched = null;
+  return { ...snapshot, data: fetched.data };
+}
