@@ -13,6 +13,7 @@ import { exportCommand } from "./export.ts";
 import { importCommand } from "./import.ts";
 import { info } from "./info.ts";
 import { Output, ReaderGone, type Stream } from "./output.ts";
+import { recoverClusterCommand } from "./recover_cluster.ts";
 import { repair } from "./repair.ts";
 import { report } from "./report.ts";
 import { salvage } from "./salvage.ts";
@@ -29,6 +30,7 @@ const COMMANDS: readonly Command[] = [
   repair,
   salvage,
   backup,
+  recoverClusterCommand,
   importCommand,
   exportCommand,
   bench,

@@ -13,6 +13,7 @@ const NODE = "src/raft/raft_node.ts";
 const OUTGOING = "src/raft/transport/outgoing.ts";
 const PLAUSIBLE = "src/raft/plausible.ts";
 const RECONFIGURATION = "src/raft/reconfiguration.ts";
+const RECOVER_CLUSTER = "src/raft/recover_cluster.ts";
 const REPLIES = "src/raft/replies.ts";
 const SNAPSHOT_FETCHING = "src/raft/snapshot_fetching.ts";
 const SNAPSHOT_SENDING = "src/raft/snapshot_sending.ts";
@@ -340,5 +341,29 @@ export const RAFT_SAFETY_MUTANTS: readonly Mutant[] = [
     file: STEP,
     edits: [["    dropServed(s);\n", ""]],
     dies: "raft_snapshot_repair_test",
+  },
+  {
+    name: "raft: a recovered cluster goes on in a term that there was",
+    file: RECOVER_CLUSTER,
+    edits: [[
+      "Math.max(source.hardState.term, source.lastTerm) + 1",
+      "Math.max(source.hardState.term, source.lastTerm)",
+    ]],
+    dies: "raft_recover_cluster_test",
+  },
+  {
+    name: "raft: a recovered cluster keeps its id",
+    file: RECOVER_CLUSTER,
+    edits: [[
+      'if (source.identity.cluster === String(cluster).toLowerCase()) throw invalid("its new id is the one that it had");\n',
+      "",
+    ]],
+    dies: "raft_recover_cluster_test",
+  },
+  {
+    name: "raft: a recovered log is written over another",
+    file: RECOVER_CLUSTER,
+    edits: [["if (lastIndex > 0 || term > 0) throw", "if (lastIndex < 0 || term < 0) throw"]],
+    dies: "raft_recover_cluster_test",
   },
 ];

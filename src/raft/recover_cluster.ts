@@ -1,0 +1,136 @@
+/**
+ * Recovery of a cluster that has lost a majority of its members for good.
+ *
+ * @module
+ */
+
+import { WalLogError } from "../api/errors.ts";
+import type { Index, LogEntry, NodeId, Term } from "../api/types.ts";
+import type { WalLog } from "../api/wal_log.ts";
+import { isNodeId } from "./config.ts";
+import { encodeMembership, sortedIds } from "./membership.ts";
+
+/** What is copied at once: bytes of commands, and entries, of which those without a command count for nothing in bytes. */
+const BATCH_BYTES = 1024 * 1024;
+const BATCH_ENTRIES = 4096;
+
+/** What the cluster is to be from now on. */
+export interface RecoverClusterOptions {
+  /** Its members: the one or the few that get a copy of the recovered log. */
+  readonly members: readonly NodeId[];
+  /** Its id: another than it had, a UUID. Nodes of the old cluster that come back are refused by it. */
+  readonly cluster: string;
+  /** Ends it early. */
+  readonly signal?: AbortSignal;
+}
+
+/** What the recovered log ends with. */
+export interface RecoveredCluster {
+  /** The index of the new configuration, the log's last entry. */
+  readonly index: Index;
+  /** Its term, later than any that the log has seen. */
+  readonly term: Term;
+}
+
+/**
+ * Makes the log of a new cluster from that of a member of one that has lost its majority for good: the same entries and
+ * snapshot, and behind them a configuration with the members that are left. **What was acknowledged and is not in this log
+ * is lost, and what is in it counts as committed, acknowledged or not.** So use the log of the surviving member that has the
+ * highest last term, and of those the highest last index. While a majority can be had back, wait for that instead.
+ *
+ * @param source The log of a surviving member that was stopped. It is only read.
+ * @param target An empty log without a cluster, open for writing. It is durable when this returns.
+ * @param options What the cluster is to be.
+ * @returns What the log ends with.
+ * @throws {WalLogError} `INVALID_ARGUMENT` for options out of their domain, a source without entries, or a target that is
+ * not empty; `CORRUPT` if the source is damaged; whatever reading and writing throws.
+ *
+ * @example
+ * ```ts
+ * import { WalLog } from "@wallog/wallog";
+ * import { recoverCluster } from "@wallog/wallog/raft";
+ * import { mkdtempSync, rmSync } from "node:fs";
+ * import { tmpdir } from "node:os";
+ * import { join } from "node:path";
+ * import assert from "node:assert/strict";
+ *
+ * const folder = mkdtempSync(join(tmpdir(), "wallog-"));
+ * {
+ *   await using source = await WalLog.open(join(folder, "left.wal"));
+ *   source.append([{ term: 7, index: 1, kind: "normal", command: new TextEncoder().encode("x = 1") }]);
+ *   await using target = await WalLog.open(join(folder, "recovered.wal"));
+ *   const recovered = await recoverCluster(source, target, { members: [2n], cluster: crypto.randomUUID() });
+ *   assert.deepEqual(recovered, { index: 2, term: 8 });
+ * }
+ * rmSync(folder, { recursive: true });
+ * ```
+ */
+export async function recoverCluster(
+  source: WalLog,
+  target: WalLog,
+  { members, cluster, signal }: RecoverClusterOptions,
+): Promise<RecoveredCluster> {
+  requireMembers(members);
+  requireLogs(source, target, cluster);
+  // First: an id that is none, or a target that belongs to another cluster, is refused before anything is written.
+  target.foundCluster(cluster);
+  const meta = source.snapshotMeta();
+  if (meta !== undefined) await source.openSnapshot()!.pipeTo(target.receiveSnapshot(meta), { signal });
+  for (const batch of batches(source)) {
+    target.append(batch);
+    await target.sync();
+    signal?.throwIfAborted();
+  }
+  const index = target.lastIndex + 1;
+  const term = Math.max(source.hardState.term, source.lastTerm) + 1;
+  const command = encodeMembership({ members: sortedIds(members), learners: [] });
+  target.append([{ term, index, kind: "config", command }]);
+  // A vote for nobody, in a term in which nobody can have asked.
+  target.setHardState({ term, votedFor: null });
+  await target.sync();
+  return { index, term };
+}
+
+function requireMembers(members: readonly NodeId[]): void {
+  const isList = Array.isArray(members) && members.length > 0 && members.every(isNodeId);
+  if (isList && new Set(members).size === members.length) return;
+  throw invalid("expected one or more members, each once, as bigints from 0 to 2^64 - 1");
+}
+
+function requireLogs(source: WalLog, target: WalLog, cluster: string): void {
+  if (source.damaged.length > 0) {
+    throw new WalLogError(
+      "CORRUPT",
+      `Cannot recover the cluster: the log at ${source.path} is damaged; repair it first`,
+      {
+        path: source.path,
+        damage: source.damaged,
+      },
+    );
+  }
+  if (source.lastIndex === 0) throw invalid(`the log at ${source.path} is empty`);
+  if (source.identity.cluster === String(cluster).toLowerCase()) throw invalid("its new id is the one that it had");
+  const { lastIndex, hardState: { term } } = target;
+  if (lastIndex > 0 || term > 0) throw invalid(`the log at ${target.path} is not empty`);
+}
+
+/** The entries behind the snapshot, in parts. */
+function* batches(source: WalLog): Generator<LogEntry[]> {
+  let batch: LogEntry[] = [];
+  let bytes = 0;
+  const first = source.snapshotIndex + 1;
+  for (const entry of source.lastIndex < first ? [] : source.iterate(first, source.lastIndex)) {
+    if (bytes + entry.command.length > BATCH_BYTES || batch.length === BATCH_ENTRIES) {
+      yield batch;
+      batch = [];
+      bytes = 0;
+    }
+    batch.push(entry);
+    bytes += entry.command.length;
+  }
+  if (batch.length > 0) yield batch;
+}
+
+function invalid(reason: string): WalLogError {
+  return new WalLogError("INVALID_ARGUMENT", `Cannot recover the cluster: ${reason}`);
+}
