@@ -27,7 +27,7 @@ export const LOOPBACK: Address = { host: "127.0.0.1", port: 0 };
 export const CLUSTER = "the tests";
 
 /** A file of `tests/certificates`. */
-function certificate(name: string): string {
+export function certificate(name: string): string {
   return readFileSync(new URL(`./certificates/${name}`, import.meta.url), "utf8");
 }
 

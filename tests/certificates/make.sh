@@ -6,6 +6,8 @@
 #     node-1.pem, .key, ...     nodes of that cluster, each with its name as an alternative name
 #     common.pem, .key          one with a name as its common name, and no other
 #     posing-dns.pem, ...       ones of node 3, with a name of this or another kind that reads as if node 2's followed it
+#     ca-next.pem               the authority that takes the place of the first
+#     next-2.pem, .key          node 2, signed by that one
 #     stranger.pem, .key        signed by an authority of somebody else's, for node 2
 set -e
 cd "$(dirname "$0")"
@@ -27,6 +29,7 @@ signed() {
 }
 
 authority ours "the cluster of the tests"
+authority next "the next authority of the tests"
 authority theirs "somebody else"
 for id in 1 2 3; do signed ours node-$id "/CN=one of the cluster" "subjectAltName=DNS:node-$id,DNS:localhost"; done
 signed ours common /CN=node-2 ""
@@ -45,4 +48,6 @@ dirName=subject
 [subject]
 CN=node-3, DNS:node-2"
 signed theirs stranger /CN=node-2 "subjectAltName=DNS:node-2"
+signed next next-2 "/CN=one of the cluster" "subjectAltName=DNS:node-2,DNS:localhost"
 cp "$made/ours.pem" ca.pem
+cp "$made/next.pem" ca-next.pem

@@ -1,0 +1,58 @@
+/** The authority that signs the nodes' certificates can be replaced while the cluster goes on, as the guide has it. */
+
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import type { Message, TransportTls } from "../src/raft/mod.ts";
+import { certificate, Probe, until } from "./transports.ts";
+
+const OLD = certificate("ca.pem");
+const NEXT = certificate("ca-next.pem");
+const HOUR_MS = 3_600_000;
+
+/** What a node shows, and whom it trusts. */
+function tls(name: "node-1" | "node-2" | "next-2", ca: string): TransportTls {
+  return { ca, cert: certificate(`${name}.pem`), key: certificate(`${name}.key`) };
+}
+
+function vote(candidate: bigint): Message {
+  return { type: "preVote", term: 1, candidate, lastLogIndex: 0, lastLogTerm: 0 };
+}
+
+/** Nodes 1 and 2, started, which know each other. */
+async function pair(one: TransportTls, two: TransportTls): Promise<[Probe, Probe]> {
+  const options = { reconnectDelay: [20, HOUR_MS] as const };
+  const probes = [new Probe(1n, { ...options, tls: one }), new Probe(2n, { ...options, tls: two })] as const;
+  await Promise.all(probes.map((probe) => probe.start()));
+  probes[0].transport.setPeer(2n, probes[1].address);
+  probes[1].transport.setPeer(1n, probes[0].address);
+  return [...probes];
+}
+
+describe("while the authority is replaced", () => {
+  const BOTH = `${OLD}${NEXT}`;
+  for (
+    const [what, one, two] of [
+      ["when only one of them trusts both", tls("node-1", BOTH), tls("node-2", OLD)],
+      ["when both trust both", tls("node-1", BOTH), tls("node-2", BOTH)],
+      ["when one has its new certificate", tls("node-1", BOTH), tls("next-2", BOTH)],
+    ] as const
+  ) {
+    it(`nodes hear each other ${what}`, async () => {
+      const probes = await pair(one, two);
+      await until(() => probes[0].isConnectedTo(2n) && probes[1].isConnectedTo(1n), "connected");
+      probes[0].transport.send(2n, vote(1n));
+      probes[1].transport.send(1n, vote(2n));
+      await until(() => probes.every(({ received }) => received.length === 1), "heard");
+      await Promise.all(probes.map(({ transport }) => transport.close()));
+    });
+  }
+
+  it("a certificate of the old one is of no use where only the new one is trusted", async () => {
+    const probes = await pair(tls("node-1", BOTH), tls("next-2", NEXT));
+    await until(() => probes.every(({ reasons }) => reasons.length > 0), "refused");
+    probes[0].transport.send(2n, vote(1n));
+    assert.deepEqual(probes.map(({ received }) => received.length), [0, 0]);
+    assert.ok(!probes[1].isConnectedTo(1n) && !probes[0].isConnectedTo(2n));
+    await Promise.all(probes.map(({ transport }) => transport.close()));
+  });
+});
