@@ -169,6 +169,46 @@ test("a member that lost its disk cannot elect a leader that lacks what is commi
   assert.deepEqual(told(nodes), [[2n, 3n, "incarnation"]]);
 });
 
+test("a member that lost its disk before its log was written down is known to those who heard from it", () => {
+  for (const hasHeard of [true, false]) {
+    const nodes = cluster();
+    const message: Message = { type: "preVote", term: 1, candidate: 2n, lastLogIndex: 0, lastLogTerm: 0 };
+    const origin = logOf(nodes, 2n).identity;
+    if (hasHeard) nodes.node(3n).step({ type: "message", message, origin });
+    nodes.passes = ({ from, to }) => from !== 3n && to !== 3n;
+    nodes.elect(1n);
+    nodes.propose(1n, "x = 1");
+    nodes.nodes.delete(1n);
+    nodes.start(2n, [1n, 3n], new IdentifiedLog(X));
+    nodes.passes = ({ to }) => to !== 1n;
+    nodes.tick(100, [3n]);
+    // Who has never heard of it cannot know.
+    assert.equal(nodes.node(3n).role, hasHeard ? "follower" : "leader");
+    assert.deepEqual(told(nodes), hasHeard ? [[3n, 2n, "incarnation"]] : []);
+  }
+});
+
+test("a member that was removed and added anew while a node was away is not taken for a lost one", () => {
+  const nodes = led();
+  nodes.passes = ({ from, to }) => from !== 3n && to !== 3n;
+  nodes.step(1n, { type: "removeServer", id: 2n });
+  nodes.join(2n, new IdentifiedLog(undefined));
+  nodes.passes = () => true;
+  nodes.tick(6, [1n]);
+  nodes.passes = ({ from, to }) => from !== 3n && to !== 3n;
+  nodes.step(1n, { type: "addServer", id: 2n });
+  nodes.tick(6, [1n]);
+  nodes.passes = () => true;
+  nodes.tick(12, [1n]);
+  nodes.step(1n, { type: "transferLeadership", target: 3n });
+  assert.equal(nodes.node(3n).isLeader, true);
+  nodes.passes = ({ from, to }) => from !== 1n && to !== 1n;
+  nodes.propose(3n, "x = 2");
+  nodes.tick(6, [3n]);
+  assert.equal(nodes.applied.get(3n)!.get(nodes.node(3n).commitIndex), "x = 2");
+  assert.deepEqual(told(nodes), []);
+});
+
 test("a member that was restored from a backup knows that it was, and neither votes nor asks for votes", () => {
   const nodes = led();
   const backup = logOf(nodes, 3n).copy();

@@ -57,16 +57,15 @@ function whyStranger(s: RaftState, { type }: Message, origin: Origin): string | 
   return undefined;
 }
 
-/** Whether an answer comes from the log that its sender's promises are in. Requests promise nothing. */
+/** Whether a message comes from the log that its sender's promises are in. Requests promise nothing. */
 function isMembersOwn(s: RaftState, message: Message, incarnation: string | undefined): boolean {
-  if (!message.type.endsWith("Reply")) return true;
   const id = senderOf(message);
-  const known = s.membership.latest.incarnations?.get(id);
+  const known = s.membership.latest.incarnations?.get(id) ?? s.seen.get(id);
+  if (known === undefined && incarnation !== undefined && isPartOf(s, id)) s.seen.set(id, incarnation);
+  if (!message.type.endsWith("Reply")) return true;
   if (s.lost.has(id) || known === LOST) return lose(s, id, "behind", LOST);
-  if (incarnation === undefined) return true;
-  if (known !== undefined && known !== incarnation) return lose(s, id, "incarnation", incarnation);
-  s.seen.set(id, incarnation);
-  return true;
+  const isOther = known !== undefined && incarnation !== undefined && known !== incarnation;
+  return !isOther || lose(s, id, "incarnation", incarnation);
 }
 
 /** Tells the application of a member that has lost its log, and has none of its acknowledgements count. */

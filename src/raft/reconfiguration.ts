@@ -91,19 +91,11 @@ function begin(s: RaftState, before: Membership, wanted: Omit<Membership, "index
   appendOwn(s, "config", encodeMembership(wanted));
   announceMembers(s, before);
   const others = new Set(s.others);
-  for (const id of s.progress.keys()) if (!others.has(id)) forget(s, id);
+  for (const id of s.progress.keys()) if (!others.has(id)) s.progress.delete(id);
   for (const id of others) if (!s.progress.has(id)) s.progress.set(id, newProgress(s.log.lastIndex, s.now));
   broadcast(s);
   // Without those who are no longer asked, the change may be committed by what is there, with nobody to answer.
   commitByQuorum(s);
-}
-
-/** Forgets a node that was removed. */
-function forget(s: RaftState, id: NodeId): void {
-  s.progress.delete(id);
-  s.seen.delete(id);
-  s.lost.delete(id);
-  s.told.delete(id);
 }
 
 /**

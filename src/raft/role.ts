@@ -42,9 +42,20 @@ export function enterTerm(s: RaftState, term: Term): void {
   becomeFollower(s, null);
 }
 
+/** Forgets what was known of a node's log: it was removed, or added anew. */
+function forget(s: RaftState, id: NodeId): void {
+  s.seen.delete(id);
+  s.lost.delete(id);
+  s.told.delete(id);
+}
+
 /** Tells the application who belongs to the cluster, if that has changed. */
 export function announceMembers(s: RaftState, before: Membership): void {
-  const { members, learners } = s.membership.latest;
+  const { members, learners, incarnations } = s.membership.latest;
+  for (const id of new Set([...before.members, ...before.learners, ...s.seen.keys()])) {
+    const isSame = before.incarnations?.get(id) === incarnations?.get(id);
+    if (!isSame || (!members.includes(id) && !learners.includes(id))) forget(s, id);
+  }
   if (sameIds(before.members, members) && sameIds(before.learners, learners)) return;
   s.actions.push({ type: "membershipChanged", members, ...learners.length > 0 ? { learners } : {} });
 }

@@ -144,7 +144,7 @@ export class RaftState {
 
   /** What the log is; `undefined` if it does not say. */
   origin: Origin | undefined;
-  /** The incarnations of others' logs, as their answers came from them. */
+  /** The incarnations of members' logs, as this node first heard from them. The configuration says more, once it has them. */
   readonly seen: Map<NodeId, string> = new Map();
   /** Members of whom this node knows that their logs are behind what they acknowledged. */
   readonly lost: Set<NodeId> = new Set();

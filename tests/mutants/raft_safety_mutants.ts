@@ -165,7 +165,7 @@ export const RAFT_SAFETY_MUTANTS: readonly Mutant[] = [
   {
     name: "raft: answers of another incarnation count",
     file: IDENTITIES,
-    edits: [["known !== undefined && known !== incarnation", "known === LOST"]],
+    edits: [["known !== undefined && incarnation !== undefined && known !== incarnation", "known === LOST"]],
     dies: "raft_identities_test",
   },
   {
@@ -206,7 +206,7 @@ export const RAFT_SAFETY_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "raft: a member that was removed stays lost",
-    file: RECONFIGURATION,
+    file: "src/raft/role.ts",
     edits: [["  s.lost.delete(id);\n", ""]],
     dies: "raft_identities_test",
   },
@@ -365,5 +365,11 @@ export const RAFT_SAFETY_MUTANTS: readonly Mutant[] = [
     file: RECOVER_CLUSTER,
     edits: [["if (lastIndex > 0 || term > 0) throw", "if (lastIndex < 0 || term < 0) throw"]],
     dies: "raft_recover_cluster_test",
+  },
+  {
+    name: "raft: a member's log is known only once it was written down",
+    file: IDENTITIES,
+    edits: [["?.get(id) ?? s.seen.get(id);", "?.get(id);"]],
+    dies: "raft_identities_test",
   },
 ];
