@@ -294,6 +294,7 @@ export class Segment {
     Object.assign(copied, { lastChecksum, lowestTruncated, firstIndex, count, isUnverified, pageFrom });
     copied.table = (isGrowing ? this.pages : this.table).copy(isGrowing);
     copied.fetchPages = this.fetchPages;
+    copied.damage = this.damage;
     return copied;
   }
 

@@ -191,8 +191,8 @@ export const FOLLOW_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "copies of a log share the pages that both add",
-    file: SEGMENT,
-    edits: [["isGrowing ? this.table.slice(0, this.pages * NUMBERS) : this.table;", "this.table;"]],
+    file: "src/log/page_table.ts",
+    edits: [["isGrowing ? this.view().slice() : this.numbers;", "this.numbers;"]],
     dies: "follow_reader_test",
   },
   {
