@@ -17,7 +17,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { WalLog } from "../src/api/wal_log.ts";
-import { FRAME_HEADER_BYTES, frameBytes, KIND_ENTRIES, KIND_TRUNCATE } from "../src/format/frame.ts";
+import { frameBytes, KIND_ENTRIES, KIND_TRUNCATE } from "../src/format/frame.ts";
 import { SEGMENT_HEADER_BYTES } from "../src/format/header_block.ts";
 import type { LogEntry } from "../src/api/types.ts";
 import { damageEntry, makeForgetful, segmentsOf } from "./cli.ts";
@@ -207,7 +207,8 @@ export const DAMAGES: readonly DamageCase[] = [
     damage: (path) =>
       fill(segmentAt(path, 1), statSync(segmentAt(path, 1)).size - 60, statSync(segmentAt(path, 1)).size, 0xee),
   },
-  { name: "a truncation", damage: blotTruncation },
+  { name: "a truncation", damage: (path) => blotTruncation(path, 0) },
+  { name: "a truncation with the frames around it", damage: (path) => blotTruncation(path, 3) },
   {
     name: "the latest vote",
     damage: (path) => {
@@ -241,12 +242,15 @@ export const DAMAGES: readonly DamageCase[] = [
   },
 ];
 
-/** A truncation with the frames around it, so that nothing tells what it dropped. */
-function blotTruncation(path: string): void {
+/** A truncation, and as many frames before and behind it. */
+function blotTruncation(path: string, around: number): void {
   for (const name of segmentsOf(path)) {
     const file = join(path, name);
-    const frame = framesOf(readFileSync(file)).find(({ kind }) => kind === KIND_TRUNCATE);
-    if (frame !== undefined) return fill(file, frame.offset, frame.offset + FRAME_HEADER_BYTES, 0xee);
+    const frames = framesOf(readFileSync(file));
+    const at = frames.findIndex(({ kind }) => kind === KIND_TRUNCATE);
+    if (at < 0) continue;
+    const last = frames[at + around]!;
+    return fill(file, frames[at - around]!.offset, last.offset + frameBytes(last.length), 0xee);
   }
   throw new Error("no truncation");
 }

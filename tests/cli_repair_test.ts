@@ -58,7 +58,7 @@ describe("wal-log repair --from", () => {
       const { code, stdout, stderr } = await cli("repair", path, "--from", other);
       assert.equal(code, 0, stderr + stdout);
       assert.ok(stdout.startsWith(dry.stdout), "the plan is what was said before");
-      assert.match(stdout, /repaired: the log is clean\nNext: nothing to do\n$/);
+      assert.match(stdout, /repaired: the log is clean, and ends at index 120\nNext: nothing to do\n$/);
       assert.deepEqual(contentsOf(other), others);
       assertClean(path, state);
       const again = await cli("repair", path, "--from", other);
@@ -154,7 +154,7 @@ describe("wal-log repair --from", () => {
       rmSync(join(path, snapshot!));
       const { code, stdout } = await cli("repair", path, "--from", other);
       assert.equal(code, 2);
-      assert.match(stdout, /cannot refill .*a snapshot has to come from the leader/);
+      assert.match(stdout, /cannot repair .*a snapshot has to come from the leader/);
       assert.match(stdout, /still damaged snapshot at index 10/);
       const verified = (await cli("verify", path)).stdout;
       assert.ok(!verified.includes("index 50"), verified);
@@ -168,9 +168,9 @@ describe("wal-log repair --from", () => {
       makeForgetful(path);
       const before = contentsOf(path);
       for (const how of [["--from", other], ["--cut"]]) {
-        const { code, stderr } = await cli("repair", path, ...how);
+        const { code, stdout } = await cli("repair", path, ...how);
         assert.equal(code, 2);
-        assert.match(stderr, /latest hard state is lost .*setHardState with force/);
+        assert.match(stdout, /cannot repair the latest hard state: no other replica knows how this one voted\nNext: /);
         assert.deepEqual(contentsOf(path), before);
       }
     }),
@@ -192,7 +192,7 @@ describe("wal-log repair --cut", () => {
       assert.equal(dry.code, 0);
       assert.match(
         dry.stdout,
-        /will keep the old files in a folder beside the log\nwill cut indexes 50 to 120: 71 entries\n/,
+        /will write the log anew, and keep the old files in a folder beside it\nwill cut indexes 50 to 120: 71 entries\n/,
       );
       assert.deepEqual(readdirSync(folder).sort(), ["other", "raft.wal"]);
       assert.deepEqual(contentsOf(path), before);
@@ -263,9 +263,9 @@ describe("wal-log repair --cut", () => {
       assert.equal(used.code, 3);
       const [snapshot] = readdirSync(path).filter((name) => name.endsWith(".snap"));
       rmSync(join(path, snapshot!));
-      const { code, stderr } = await cli("repair", path, "--cut");
+      const { code, stdout } = await cli("repair", path, "--cut");
       assert.equal(code, 2);
-      assert.match(stderr, /the snapshot is damaged/);
+      assert.match(stdout, /cannot repair .*snapshot, index 10, .*: a snapshot has to come from the leader/);
       assert.deepEqual(readdirSync(folder).sort(), ["other", "raft.wal"]);
     }),
   );

@@ -100,6 +100,7 @@ function adviseOnDamage({ folder, damage, segments, lastIndex, hardStateLost }: 
     );
   }
   const cut = ["repair", folder, "--cut"];
+  // What follows the damage shows whether another replica had the same.
   if (!damage.every((one) => isRefillable(one, lastIndex))) {
     return say(`restore the damaged files; or ${shown(cut)}, then ${REJOIN}`, cut);
   }
@@ -114,7 +115,7 @@ function adviseOnDamage({ folder, damage, segments, lastIndex, hardStateLost }: 
 function isRefillable(damage: Damage, end: Index): boolean {
   const { kind, firstIndex, lastIndex } = damage;
   if (firstIndex === undefined || lastIndex === undefined) return false;
-  return kind === "entries" || (kind === "frames" && lastIndex < end);
+  return kind === "entries" || lastIndex < end;
 }
 
 function say(text: string, ...commands: readonly (readonly string[])[]): Advice {

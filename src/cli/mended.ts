@@ -62,6 +62,8 @@ export async function replaceLog(folder: string, replacement: Replacement, signa
  * @returns The text.
  */
 export function stateOfFiles(folder: string): string {
+  // Whoever reads the log says that there is none.
+  if (statSync(folder, { throwIfNoEntry: false })?.isDirectory() !== true) return "";
   return readdirSync(folder).filter(isContent).sort().map((name) => {
     const { ino, size, mtimeMs } = lstatSync(join(folder, name));
     return `${name} ${ino} ${size} ${mtimeMs}`;

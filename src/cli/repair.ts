@@ -1,5 +1,5 @@
 /**
- * `wal-log repair`: damaged entries refilled from another replica's log, or the damaged tail cut off.
+ * `wal-log repair`: what is damaged taken from other replicas' logs, or the damaged tail cut off.
  *
  * @module
  */
@@ -7,51 +7,50 @@
 import { realpathSync } from "node:fs";
 import { resolve } from "node:path";
 import { WalLogError } from "../api/errors.ts";
-import { type Damage, describeDamage } from "../api/report.ts";
-import { PAYLOAD_BYTES_MAX } from "../format/frame.ts";
-import type { Index, LogEntry } from "../api/types.ts";
-import { WalLog } from "../api/wal_log.ts";
+import type { WalLog } from "../api/wal_log.ts";
+import { nodeFileSystem } from "../io/node_fs.ts";
 import { adviseOn } from "./advice.ts";
 import { type Command, type Context, EXIT, UsageError } from "./command.ts";
-import { cutTail } from "./cut.ts";
 import { interruptedPlan } from "./exchange.ts";
 import { findingOf } from "./finding.ts";
 import { inspect, type Inspection, openToRead } from "./inspect.ts";
-import { listFiles, prepareRepair } from "./log_files.ts";
+import { listFiles } from "./log_files.ts";
+import { refill, writeLogAnew } from "./mend.ts";
+import { type Anew, type Means, type MendPlan, planMending, type Refill } from "./mend_plan.ts";
 import { completeInterrupted, stateOfFiles } from "./mended.ts";
-import { nodeFileSystem } from "../io/node_fs.ts";
-import { green, red } from "./terminal.ts";
-import { counted, damageText, hardStateText, indexes, nameOf, nextLine, oneLine, sized } from "./text.ts";
+import { green, red, yellow } from "./terminal.ts";
+import { counted, damageText, indexes, nameOf, nextLine, oneLine, sized } from "./text.ts";
 
 /** The command. */
 export const repair: Command = {
   name: "repair",
-  summary: "Refill damaged entries from another replica's log, or cut a damaged tail",
+  summary: "Take what is damaged from other replicas' logs, or cut a damaged tail",
   operands: ["DIR"],
   options: {
-    from: { type: "string", value: "OTHER", help: "Refill what is damaged from the log in this folder" },
-    cut: { type: "boolean", help: "Cut everything from the first damaged entry on" },
+    from: { type: "string", value: "OTHER", help: "Take damaged entries from the log in this folder" },
+    cut: { type: "boolean", help: "Cut everything from the first entry on that cannot be mended" },
     resume: { type: "boolean", help: "Complete a repair that was interrupted. Any other repair does so first" },
     "dry-run": { type: "boolean", help: "Say what would be done, and do nothing" },
   },
   help: `--from: entries of OTHER, the log of another replica of the same cluster, take the place of damaged ones. It is
 only read, and may be in use. An entry is taken if the checksum of the damaged one survives and fits, or if the
-entries around it are the same in both logs. Each segment is repaired in one step, durably.
+entries around it are the same in both logs. Damaged entries are put back where they lay, each segment in one step.
+If a whole segment is lost, or more than entries, the log is written anew.
 
---cut: writes the log anew without the first damaged entry and all behind it. The old files go to DIR.damaged-1 (or
--2, ...). If it is killed, the log is as it was, or any repair completes it. THESE ENTRIES WERE ACKNOWLEDGED. A node that has lost them must not vote, nor count for a majority,
-until a leader has sent it everything again; where other replicas are left, --from is the better way.
+--cut: writes the log anew without the first entry that cannot be mended and all behind it. THESE ENTRIES WERE
+ACKNOWLEDGED. A node that has lost them must not vote, nor count for a majority, until a leader has sent it
+everything again; where other replicas are left, --from is the better way, and both can be given.
 
-Both say what they will do before they do it, and need the log closed. Ends with 0 if the log is not damaged
+A log that is written anew has a new incarnation. The old files go to DIR.damaged-1 (or -2, ...). If the repair is
+killed, the log is as it was, or any repair completes it.
+
+All say what they will do before they do it, and need the log closed. Ends with 0 if the log is not damaged
 afterwards (with --dry-run: would not be), 2 if it is.`,
   writes: true,
   async run(context) {
     const { operands: [path], options, out } = context;
-    const { from, cut, resume } = options;
-    const given = [from !== undefined, cut === true, resume === true].filter(Boolean).length;
-    if (given !== 1) throw new UsageError("give one of --from OTHER, --cut and --resume");
-    const isCompleted = await completeFirst(context);
-    if (isCompleted || resume === true) return EXIT.clean;
+    requireMeans(context);
+    if (await completeFirst(context) || options.resume === true) return EXIT.clean;
     const before = stateOfFiles(path!);
     const found = await inspect(path!);
     const { damage } = found.opened.report;
@@ -61,29 +60,146 @@ afterwards (with --dry-run: would not be), 2 if it is.`,
       return EXIT.clean;
     }
     for (const one of damage) await out.line(`${red("damaged")} ${damageText(one)}`);
-    if (found.opened.state.hardStateLost) {
-      await sayNext(context, found);
-      throw new WalLogError(
-        "CORRUPT",
-        `Cannot repair the log at ${found.folder}: its latest hard state is lost (the last that is known: ` +
-          `${
-            hardStateText(found.opened.state.hardState)
-          }), and no other replica knows how this one voted; the node itself ` +
-          `has to call setHardState with force`,
-      );
-    }
-    if (cut !== true) return await refill(context, String(from), found);
-    try {
-      const code = await cutTail(context, found, before);
-      // A log that was cut is sound, and its node is not.
-      if (options["dry-run"] !== true) await sayNext(context, await inspect(path!), true);
-      return code;
-    } catch (error) {
-      if (error instanceof WalLogError && error.code === "CORRUPT") await sayNext(context, found);
-      throw error;
-    }
+    return await withMeans(context, found, (means) => mend(context, means, before));
   },
 };
+
+/** Fails unless the options say what to do. */
+function requireMeans({ options }: Context): void {
+  const given = ["from", "cut"].filter((name) => options[name] !== undefined);
+  if (options.resume === true && given.length > 0) throw new UsageError("--resume goes with no other repair");
+  if (options.resume !== true && given.length === 0) throw new UsageError("give --from OTHER, --cut or --resume");
+}
+
+/** Opens the logs that a repair needs, and closes them. */
+async function withMeans<Result>(
+  context: Context,
+  found: Inspection,
+  use: (means: Means) => Promise<Result>,
+): Promise<Result> {
+  const { options, signal } = context;
+  const opened: WalLog[] = [];
+  const open = async (path: string): Promise<WalLog> => {
+    const log = await openToRead(path, "keep", signal);
+    opened.push(log);
+    return log;
+  };
+  const peer = async (option: string): Promise<WalLog | undefined> => {
+    const path = options[option];
+    if (path === undefined) return undefined;
+    if (realpathSync(String(path)) === realpathSync(found.folder)) {
+      throw new UsageError(`--${option} is the damaged log itself`);
+    }
+    const log = await open(String(path));
+    requireSameCluster(found, log);
+    return log;
+  };
+  try {
+    const own = await open(found.folder);
+    const other = await peer("from");
+    return await use({ found, own, other, snapshotFrom: undefined, hardState: undefined, isCut: options.cut === true });
+  } finally {
+    for (const log of opened) await log.close();
+  }
+}
+
+function requireSameCluster({ opened }: Inspection, { identity: { cluster }, path }: WalLog): void {
+  const own = opened.identity?.cluster;
+  const isKnown = cluster !== undefined && own?.some((byte) => byte !== 0) === true;
+  if (!isKnown || cluster.replaceAll("-", "") === hex(own)) return;
+  throw new WalLogError("INVALID_ARGUMENT", `Cannot take entries from ${path}: it belongs to another cluster`, {
+    path,
+  });
+}
+
+function hex(bytes: Uint8Array): string {
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+async function mend(context: Context, means: Means, before: string): Promise<number> {
+  const { options, out, signal } = context;
+  const { folder } = means.found;
+  const plan = planMending(means);
+  // What cannot be moved is refused before anything is said.
+  if (plan.anew !== undefined) listFiles(folder);
+  for (const line of planLines(means, plan)) await out.line(line);
+  await out.flush();
+  const isMended = plan.refusals.length === 0;
+  if (options["dry-run"] === true || (plan.refills.length === 0 && plan.anew === undefined)) {
+    if (!isMended) await sayNext(context, means.found);
+    return isMended ? EXIT.clean : EXIT.corrupt;
+  }
+  signal.throwIfAborted();
+  if (plan.anew !== undefined) return await mendAnew(context, means, plan.anew, before);
+  await means.own.close();
+  const misfit = await refill(folder, plan.refills, signal);
+  if (misfit !== undefined) {
+    await out.line(oneLine(misfit));
+    const state = stateOfFiles(folder);
+    const found = await inspect(folder);
+    const own = await openToRead(folder, "keep", signal);
+    try {
+      const { anew } = planMending({ ...means, found, own }, false);
+      if (anew !== undefined) return await mendAnew(context, { ...means, found, own }, anew, state);
+    } finally {
+      await own.close();
+    }
+  }
+  return await conclude(context, "repaired");
+}
+
+async function mendAnew(context: Context, means: Means, anew: Anew, before: string): Promise<number> {
+  const evidence = await writeLogAnew(means, anew, before, context.signal);
+  await context.out.line(`the old files are in ${oneLine(evidence)}`);
+  return await conclude(context, anew.cutFrom === undefined ? "repaired" : "cut");
+}
+
+/** Looks at what the repair has led to. */
+async function conclude(context: Context, done: "repaired" | "cut"): Promise<number> {
+  const { operands: [path], out } = context;
+  const after = await inspect(path!);
+  const { damage, verdict, lastIndex } = after.opened.report;
+  for (const one of damage) await out.line(`${red("still damaged")} ${damageText(one)}`);
+  if (damage.length === 0) await out.line(green(`${done}: the log is ${verdict}, and ends at index ${lastIndex}`));
+  await sayNext(context, after, done === "cut");
+  return damage.length === 0 ? EXIT.clean : EXIT.corrupt;
+}
+
+function* planLines({ found, other }: Means, { refusals, refills, anew }: MendPlan): Generator<string> {
+  for (const one of refills) yield refillLine(one, other!);
+  for (const refusal of refusals) yield `${red("cannot repair")} ${oneLine(refusal)}`;
+  if (anew === undefined) return;
+  for (const { from, first, last } of anew.pieces) {
+    if (from === "own") continue;
+    yield `will take ${indexes(first, last)} (${counted(last - first + 1, "entry", "entries")}) from ${
+      oneLine(other!.path)
+    }`;
+  }
+  yield "will write the log anew, and keep the old files in a folder beside it";
+  if (anew.cutFrom === undefined) return;
+  const gone = found.lastIndex - anew.cutFrom + 1;
+  yield gone > 0
+    ? `will cut ${indexes(anew.cutFrom, found.lastIndex)}: ${counted(gone, "entry", "entries")}`
+    : `will take the log to end at index ${anew.lastIndex}: what followed is lost already`;
+  yield yellow(
+    `what is cut was acknowledged: this node must neither vote nor count until it has been sent everything again`,
+  );
+  if (anew.isDoubtful) {
+    yield yellow("what was discarded before may be in what stays: nothing tells from which index on");
+  }
+}
+
+function refillLine({ path, damage, entries }: Refill, other: WalLog): string {
+  const bytes = entries.reduce((sum, { command }) => sum + command.length, 0);
+  const ranges = damage.map(({ firstIndex, lastIndex }) => indexes(firstIndex!, lastIndex!)).join(", ");
+  const size = `${counted(entries.length, "entry", "entries")}, ${sized(bytes)}`;
+  return `will refill ${nameOf(path)}: ${ranges} (${size}) from ${oneLine(other.path)}`;
+}
+
+/** The last line: what to do next. */
+async function sayNext({ out }: Context, found: Inspection, isShortened = false): Promise<void> {
+  await out.line(nextLine(adviseOn({ ...await findingOf(found), isShortened })));
+}
 
 /** Completes a repair that was interrupted; returns whether there was one. */
 async function completeFirst(context: Context): Promise<boolean> {
@@ -102,147 +218,4 @@ async function completeFirst(context: Context): Promise<boolean> {
   await out.line(`completed the repair that was interrupted; the old files are in ${oneLine(plan.evidence)}`);
   await sayNext(context, await inspect(folder), plan.isShortened);
   return true;
-}
-
-/** Damaged entries of one segment, and what is to take their place. */
-interface Refill {
-  readonly path: string;
-  readonly damage: Damage[];
-  readonly entries: LogEntry[];
-}
-
-/** The last line: what to do next. */
-async function sayNext({ out }: Context, found: Inspection, isShortened = false): Promise<void> {
-  await out.line(nextLine(adviseOn({ ...await findingOf(found), isShortened })));
-}
-
-async function refill(context: Context, otherPath: string, found: Inspection): Promise<number> {
-  const { operands: [path], options, out, signal } = context;
-  if (realpathSync(otherPath) === realpathSync(path!)) throw new UsageError("--from is the damaged log itself");
-  const damaged = await openToRead(path!, "keep", signal);
-  const other = await openToRead(otherPath, "keep", signal);
-  let plan: { refills: readonly Refill[]; refusals: readonly string[] };
-  try {
-    plan = makePlan(damaged, other);
-  } finally {
-    await damaged.close();
-    await other.close();
-  }
-  for (const { path, entries, damage } of plan.refills) {
-    const bytes = entries.reduce((sum, { command }) => sum + command.length, 0);
-    const ranges = damage.map(({ firstIndex, lastIndex }) => indexes(firstIndex!, lastIndex!)).join(", ");
-    const size = `${counted(entries.length, "entry", "entries")}, ${sized(bytes)}`;
-    await out.line(`will refill ${nameOf(path)}: ${ranges} (${size}) from ${oneLine(other.path)}`);
-  }
-  for (const refusal of plan.refusals) await out.line(`${red("cannot refill")} ${oneLine(refusal)}`);
-  await out.flush();
-  if (options["dry-run"] === true) {
-    if (plan.refusals.length > 0) await sayNext(context, found);
-    return plan.refusals.length === 0 ? EXIT.clean : EXIT.corrupt;
-  }
-  if (plan.refills.length > 0) {
-    const fileSystem = prepareRepair(damaged.path, listFiles(damaged.path));
-    const options = { onDamage: "keep", maxEntryBytes: PAYLOAD_BYTES_MAX, fileSystem, signal } as const;
-    const log = await WalLog.open(path!, options);
-    try {
-      for (const one of plan.refills) {
-        await carryOut(context, log, one);
-        signal.throwIfAborted();
-      }
-    } finally {
-      await log.close();
-    }
-  }
-  const after = await inspect(path!);
-  const { report } = after.opened;
-  for (const one of report.damage) await out.line(`${red("still damaged")} ${damageText(one)}`);
-  if (report.damage.length === 0) await out.line(green("repaired: the log is clean"));
-  await sayNext(context, after);
-  return report.damage.length === 0 ? EXIT.clean : EXIT.corrupt;
-}
-
-/** Finds for each damaged entry the other log's, where that is known to be the same. */
-function makePlan(damaged: WalLog, other: WalLog): { refills: Refill[]; refusals: string[] } {
-  const refills = new Map<string, Refill>();
-  const refusals: string[] = [];
-  for (const one of damaged.damaged) {
-    const { path, firstIndex, lastIndex } = one;
-    const entries: LogEntry[] = [];
-    const reason = one.kind === "snapshot"
-      ? "a snapshot has to come from the leader"
-      : firstIndex === undefined || lastIndex === undefined
-      ? "what it held is not known"
-      : whyNotRefill(damaged, other, one, entries);
-    if (reason !== undefined) {
-      refusals.push(`${describeDamage({ ...one, path: nameOf(path) })}: ${reason}`);
-      continue;
-    }
-    const refill = refills.get(path) ?? { path, damage: [], entries: [] };
-    refills.set(path, refill);
-    refill.damage.push(one);
-    const known = new Set(refill.entries.map(({ index }) => index));
-    for (const entry of entries) if (!known.has(entry.index)) refill.entries.push(entry);
-  }
-  return { refills: [...refills.values()], refusals };
-}
-
-/** Gathers the entries for a damaged place; returns why they cannot be had. */
-function whyNotRefill(damaged: WalLog, other: WalLog, place: Damage, entries: LogEntry[]): string | undefined {
-  const { firstIndex: first, lastIndex: last, kind } = place as Damage & { firstIndex: Index; lastIndex: Index };
-  if (first <= other.snapshotIndex) return `${other.path} has index ${first} in its snapshot only`;
-  if (last > other.lastIndex) return `${other.path} ends at index ${other.lastIndex}`;
-  for (let index = first; index <= last; index++) {
-    if (entryOf(damaged, index) !== undefined) continue;
-    const entry = entryOf(other, index);
-    if (entry === undefined) return `index ${index} is damaged in ${other.path} too`;
-    entries.push(entry);
-  }
-  const before = agree(damaged, other, first - 1);
-  const behind = agree(damaged, other, last + 1);
-  if (before === false || behind === false) {
-    const at = before === false ? first - 1 : last + 1;
-    return `the two logs differ at index ${at}: ${other.path} is another cluster's, or has entries that were discarded`;
-  }
-  // By Raft's log matching, what precedes an entry that both have is the same in both. Of a place whose header survives
-  // the checksum tells.
-  if (behind === undefined && kind !== "entries") return `no whole entry behind it shows that both logs hold the same`;
-  return undefined;
-}
-
-/** Whether two logs have the same entry at an index; `undefined` if one of them has none that can be read. */
-function agree(damaged: WalLog, other: WalLog, index: Index): boolean | undefined {
-  const own = entryOf(damaged, index);
-  const others = entryOf(other, index);
-  if (own === undefined || others === undefined) return undefined;
-  return own.term === others.term && own.kind === others.kind && own.command.length === others.command.length &&
-    own.command.every((byte, i) => byte === others.command[i]);
-}
-
-function entryOf(log: WalLog, index: Index): LogEntry | undefined {
-  try {
-    return log.entry(index);
-  } catch (error) {
-    if (error instanceof WalLogError && error.code === "DAMAGED_ENTRY") return undefined;
-    throw error;
-  }
-}
-
-/** Repairs a segment at once; place by place if that is refused, so that one does not hold up the others. */
-async function carryOut({ out }: Context, log: WalLog, { damage, entries }: Refill): Promise<void> {
-  try {
-    log.repair(entries);
-    return;
-  } catch (error) {
-    if (!(error instanceof WalLogError) || error.code !== "INVALID_ARGUMENT") throw error;
-    if (damage.length === 1) return await out.line(oneLine(error.message));
-  }
-  for (const one of damage) {
-    const own = entries.filter(({ index }) => index >= one.firstIndex! && index <= one.lastIndex!);
-    try {
-      log.repair(own);
-    } catch (error) {
-      if (!(error instanceof WalLogError) || error.code !== "INVALID_ARGUMENT") throw error;
-      await out.line(oneLine(error.message));
-    }
-  }
 }

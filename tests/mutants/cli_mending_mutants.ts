@@ -54,9 +54,49 @@ const EXCHANGES: readonly Mutant[] = [
   },
 ];
 
+const MATCHING = "src/cli/matching.ts";
+
+/** What another replica's log is believed. */
+const MATCHINGS: readonly Mutant[] = [
+  {
+    name: "entries are taken though the next whole entry differs",
+    file: MATCHING,
+    edits: [["  if (isSame === false) return differ(behind);\n", ""], [
+      "return isSame ? undefined",
+      "return isSame !== undefined ? undefined",
+    ]],
+    dies: "cli_repair_test",
+  },
+  {
+    name: "entries are taken with nothing behind them that proves them",
+    file: "src/cli/mend_plan.ts",
+    edits: [["refusal !== undefined && !(isWeak && provesItself(means, known))", "refusal !== undefined && !isWeak"]],
+    dies: "cli_mend_test",
+  },
+  {
+    name: "doubtful entries are kept though another replica has the true ones",
+    file: "src/cli/mend_plan.ts",
+    edits: [['pieces.push({ from: "other", first: from,', 'pieces.push({ from: "own", first: from,']],
+    dies: "cli_mend_test",
+  },
+  {
+    name: "entries of another cluster are taken",
+    file: "src/cli/repair.ts",
+    edits: [["    requireSameCluster(found, log);\n", ""]],
+    dies: "cli_mend_test",
+  },
+  {
+    name: "a log that a writer has changed meanwhile is replaced",
+    file: "src/cli/mended.ts",
+    edits: [["if (stateOfFiles(folder) !== before) {", "if (stateOfFiles(folder) === undefined) {"]],
+    dies: "cli_files_test",
+  },
+];
+
 /** The commands that mend a log. */
 export const CLI_MENDING_MUTANTS: readonly Mutant[] = [
   ...EXCHANGES,
+  ...MATCHINGS,
   {
     name: "salvage takes doubtful entries that nobody asked for",
     file: "src/cli/salvage_plan.ts",

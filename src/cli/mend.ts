@@ -1,0 +1,73 @@
+/**
+ * Carries out what `mend_plan.ts` has planned.
+ *
+ * @module
+ */
+
+import { WalLogError } from "../api/errors.ts";
+import { PAYLOAD_BYTES_MAX } from "../format/frame.ts";
+import type { LogEntry } from "../api/types.ts";
+import { WalLog } from "../api/wal_log.ts";
+import type { Contents } from "../maintain/write_anew.ts";
+import { listFiles, prepareRepair } from "./log_files.ts";
+import type { Anew, Means, Refill } from "./mend_plan.ts";
+import { replaceLog } from "./mended.ts";
+
+/**
+ * Puts entries of another log in the place of damaged ones.
+ *
+ * @param path The log's folder.
+ * @param refills The entries, by segment. Each segment is repaired in one step, durably.
+ * @param signal Ends it between two segments.
+ * @returns Why the entries do not fit after all; `undefined` if they do.
+ */
+export async function refill(
+  path: string,
+  refills: readonly Refill[],
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  const fileSystem = prepareRepair(path, listFiles(path));
+  const options = { onDamage: "keep", maxEntryBytes: PAYLOAD_BYTES_MAX, fileSystem, signal } as const;
+  const log = await WalLog.open(path, options);
+  try {
+    for (const { entries } of refills) {
+      log.repair(entries);
+      signal.throwIfAborted();
+    }
+  } catch (error) {
+    if (error instanceof WalLogError && error.code === "INVALID_ARGUMENT") return error.message;
+    throw error;
+  } finally {
+    await log.close();
+  }
+}
+
+/**
+ * Writes a log anew, and puts it in the place of the old one.
+ *
+ * @param means What it is made from.
+ * @param anew What it is to hold.
+ * @param before The state of the log's files before they were read.
+ * @param signal Ends it early, until the old files move.
+ * @returns Where the old files are.
+ */
+export async function writeLogAnew(means: Means, anew: Anew, before: string, signal: AbortSignal): Promise<string> {
+  const { found, own, other, snapshotFrom } = means;
+  const source = anew.snapshot === "other" ? snapshotFrom! : own;
+  const meta = anew.snapshot === undefined ? undefined : source.snapshotMeta()!;
+  const contents: Contents = {
+    cluster: own.identity.cluster ?? other?.identity.cluster ?? snapshotFrom?.identity.cluster,
+    snapshot: meta && { meta, open: () => source.openSnapshot()! },
+    lastIndex: anew.lastIndex,
+    hardState: anew.hardState,
+    *entries(): Generator<LogEntry> {
+      for (const { from, first, last } of anew.pieces) yield* (from === "own" ? own : other!).iterate(first, last);
+    },
+  };
+  const close = async () => {
+    for (const log of [own, other, snapshotFrom]) await log?.close();
+  };
+  const isShortened = anew.cutFrom !== undefined;
+  const { evidence } = await replaceLog(found.folder, { contents, isShortened, before, close }, signal);
+  return evidence;
+}

@@ -1,0 +1,238 @@
+/**
+ * How a damaged log can be mended: entries put back in their place, or the log written anew from what it still has and
+ * what other replicas have. A dry run and a run follow the same plan.
+ *
+ * @module
+ */
+
+import { WalLogError } from "../api/errors.ts";
+import { type Damage, describeDamage } from "../api/report.ts";
+import type { HardState, Index, LogEntry } from "../api/types.ts";
+import type { WalLog } from "../api/wal_log.ts";
+import { nodeFileSystem } from "../io/node_fs.ts";
+import { SegmentRepairer } from "../maintain/segment_repairer.ts";
+import type { Inspection } from "./inspect.ts";
+import { entryOf, refusalOf } from "./matching.ts";
+import { nameOf } from "./text.ts";
+import { type Unreliable, unreliableIn } from "./unreliable.ts";
+
+/** What there is to mend a log with. */
+export interface Means {
+  readonly found: Inspection;
+  /** The damaged log. */
+  readonly own: WalLog;
+  /** The log of another replica, for entries. */
+  readonly other: WalLog | undefined;
+  /** The log of another replica, for its snapshot. */
+  readonly snapshotFrom: WalLog | undefined;
+  /** The hard state to set; `undefined` to keep the log's. */
+  readonly hardState: HardState | undefined;
+  /** Whether to cut what cannot be mended. */
+  readonly isCut: boolean;
+}
+
+/** Damaged entries of one segment, and what is to take their place. */
+export interface Refill {
+  readonly path: string;
+  readonly damage: readonly Damage[];
+  readonly entries: readonly LogEntry[];
+}
+
+/** Entries in a row, and whose they are. */
+export interface Piece {
+  readonly from: "own" | "other";
+  readonly first: Index;
+  readonly last: Index;
+}
+
+/** A log that is written anew. */
+export interface Anew {
+  readonly snapshot: "own" | "other" | undefined;
+  readonly pieces: readonly Piece[];
+  readonly lastIndex: Index;
+  readonly hardState: HardState;
+  /** What is cut off of the log, which had been acknowledged; `undefined` if nothing is. */
+  readonly cutFrom: Index | undefined;
+  /** Whether what stays may have been discarded. */
+  readonly isDoubtful: boolean;
+}
+
+/** What to do. `refills` and `anew` exclude each other. */
+export interface MendPlan {
+  /** What cannot be mended, and why. */
+  readonly refusals: readonly string[];
+  readonly refills: readonly Refill[];
+  readonly anew: Anew | undefined;
+}
+
+/** A place that another log fills. */
+interface Filled {
+  readonly place: Unreliable & { readonly last: Index };
+  /** Whether only the checksum of the damaged entry shows that the other's is the same. */
+  readonly isWeak: boolean;
+}
+
+/**
+ * Plans how to mend a log.
+ *
+ * @param means What there is.
+ * @param canRefill Whether entries may be put back in their place, which leaves the rest of the log as it is.
+ * @returns What to do.
+ */
+export function planMending(means: Means, canRefill = true): MendPlan {
+  const { found, own, snapshotFrom, isCut } = means;
+  const { damage } = found.opened.report;
+  const refusals: string[] = [];
+  const base = snapshotFrom?.snapshotIndex ?? own.snapshotIndex;
+  const lostSnapshot = damage.find(({ kind }) => kind === "snapshot");
+  if (lostSnapshot !== undefined && snapshotFrom === undefined) {
+    refusals.push(refusalText(lostSnapshot, "a snapshot has to come from the leader, or with --snapshot-from"));
+  }
+  const unreliable = unreliableIn(found).filter(({ last = Infinity }) => last > base)
+    .map((one) => ({ ...one, first: Math.max(one.first, base + 1) }));
+  const filled: Filled[] = [];
+  const unresolved: Unreliable[] = [];
+  for (const place of unreliable) {
+    const reason = fill(means, place, unreliable, base, filled);
+    if (reason === undefined) continue;
+    unresolved.push(place);
+    if (!isCut) refusals.push(refusalText(place.damage, reason));
+  }
+  if (found.opened.state.hardStateLost && means.hardState === undefined) {
+    refusals.push("the latest hard state: no other replica knows how this one voted");
+  }
+  if (snapshotFrom !== undefined && tailOf(means, base) === undefined) {
+    refusals.push(
+      `nothing tells whether entries above index ${base} follow on the snapshot; give --from for that entry`,
+    );
+  }
+  const isWhole = snapshotFrom === undefined && means.hardState === undefined;
+  const isInPlace = canRefill && isWhole && !(isCut && unresolved.length > 0);
+  const refills = isInPlace ? refillsOf(means, filled) : [];
+  const left = filled.filter(({ place }) => !refills.some((one) => one.damage.includes(place.damage)));
+  if (isInPlace && left.length === 0 && (refusals.length > 0 || refills.length > 0)) {
+    return { refusals, refills, anew: undefined };
+  }
+  if (refusals.length === 0) return { refusals, refills: [], anew: planAnew(means, base, filled, unresolved) };
+  for (const { place } of left) {
+    refusals.push(refusalText(place.damage, "the log cannot be written anew without the rest"));
+  }
+  return { refusals, refills, anew: undefined };
+}
+
+function refusalText(damage: Damage, reason: string): string {
+  return `${describeDamage({ ...damage, path: nameOf(damage.path) })}: ${reason}`;
+}
+
+/** Finds what fills a place; returns why nothing does. */
+function fill(
+  means: Means,
+  place: Unreliable,
+  all: readonly Unreliable[],
+  base: Index,
+  filled: Filled[],
+): string | undefined {
+  const { own, other } = means;
+  const { last } = place;
+  if (last === undefined) return "nobody knows how many entries followed";
+  if (other === undefined) return "no log of another replica is given";
+  const known = { ...place, last };
+  const refusal = refusalOf(own, other, known, all, base);
+  const isWeak = refusal?.isWeak === true;
+  if (refusal !== undefined && !(isWeak && provesItself(means, known))) return refusal.reason;
+  filled.push({ place: known, isWeak });
+  return undefined;
+}
+
+/** Whether the checksums of damaged entries survive, and the other log's fit them. */
+function provesItself({ found, own, other }: Means, { damage, first, last }: Filled["place"]): boolean {
+  if (damage.kind !== "entries") return false;
+  const entries = missingEntries(own, other!, first, last);
+  return entries !== undefined && tryRefill(found, damage.path, [damage], entries);
+}
+
+/** The other log's entries of a range that the damaged one cannot read. */
+function missingEntries(own: WalLog, other: WalLog, first: Index, last: Index): LogEntry[] | undefined {
+  const entries: LogEntry[] = [];
+  for (let index = first; index <= last; index++) {
+    if (entryOf(own, index) !== undefined) continue;
+    const entry = entryOf(other, index);
+    if (entry === undefined) return undefined;
+    entries.push(entry);
+  }
+  return entries;
+}
+
+/** The places that can be filled where they are, by segment. */
+function refillsOf(means: Means, filled: readonly Filled[]): Refill[] {
+  const { found, own, other } = means;
+  const paths = new Set(found.opened.index.segments.map(({ path }) => path));
+  const bySegment = new Map<string, { readonly damage: Damage[]; readonly entries: Map<Index, LogEntry> }>();
+  for (const { place } of filled) {
+    const { damage, kind, first, last } = place;
+    const isFrames = damage.kind === "entries" || damage.kind === "frames";
+    if (kind !== "lost" || !isFrames || !paths.has(damage.path)) continue;
+    const refill = bySegment.get(damage.path) ?? { damage: [] as Damage[], entries: new Map<Index, LogEntry>() };
+    bySegment.set(damage.path, refill);
+    refill.damage.push(damage);
+    for (const entry of missingEntries(own, other!, first, last) ?? []) refill.entries.set(entry.index, entry);
+  }
+  return [...bySegment].map(([path, { damage, entries }]) => ({ path, damage, entries: [...entries.values()] }))
+    .filter(({ path, damage, entries }) => tryRefill(found, path, damage, entries));
+}
+
+/** Whether entries fit into the places of damaged ones. */
+function tryRefill(
+  { folder, opened }: Inspection,
+  path: string,
+  damage: readonly Damage[],
+  entries: readonly LogEntry[],
+): boolean {
+  const segment = opened.index.segments.find((segment) => segment.path === path);
+  if (segment === undefined) return false;
+  const repairer = new SegmentRepairer(nodeFileSystem, folder, opened.codec, opened.index);
+  try {
+    return repairer.plan(segment, damage, new Map(entries.map((entry) => [entry.index, entry]))) !== undefined;
+  } catch (error) {
+    if (error instanceof WalLogError && error.code === "INVALID_ARGUMENT") return false;
+    throw error;
+  }
+}
+
+/** Whether the log's entries above the snapshot follow on it; `undefined` if nothing tells. */
+function tailOf({ found, own, other, snapshotFrom }: Means, base: Index): boolean | undefined {
+  if (snapshotFrom === undefined || base <= own.snapshotIndex) return true;
+  const { term } = snapshotFrom.snapshotMeta()!;
+  const kept = found.opened.index.keepsTail(base, term);
+  // What fills a lost entry there was shown to be what was lost.
+  return kept ?? (other !== undefined && entryOf(other, base)?.term === term ? true : undefined);
+}
+
+/** The log as it is written anew: its own entries, and the other's where these are lost or doubtful. */
+function planAnew(
+  means: Means,
+  base: Index,
+  filled: readonly Filled[],
+  unresolved: readonly Unreliable[],
+): Anew {
+  const { own, snapshotFrom, hardState } = means;
+  const ends = unresolved.map(({ kind, first, last }) => kind === "doubtful" ? last! + 1 : first);
+  const end = tailOf(means, base) === false ? base + 1 : Math.min(own.lastIndex + 1, ...ends);
+  const pieces: Piece[] = [];
+  let next = base + 1;
+  for (const { place: { first, last } } of filled) {
+    if (first > next && next < end) pieces.push({ from: "own", first: next, last: Math.min(first, end) - 1 });
+    const from = Math.max(first, next);
+    if (from < end && last >= from) pieces.push({ from: "other", first: from, last: Math.min(last, end - 1) });
+    next = Math.max(next, last + 1);
+  }
+  if (next < end) pieces.push({ from: "own", first: next, last: end - 1 });
+  return {
+    snapshot: snapshotFrom !== undefined ? "other" : base > 0 ? "own" : undefined,
+    pieces,
+    lastIndex: Math.max(end - 1, base),
+    hardState: hardState ?? own.hardState,
+    cutFrom: unresolved.length > 0 ? Math.max(end, base + 1) : undefined,
+    isDoubtful: unresolved.some(({ kind }) => kind === "doubtful"),
+  };
+}

@@ -1,0 +1,138 @@
+/** Mending from other replicas' logs: for each kind of damage, a dry run says what the run does, and the run restores all. */
+
+import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
+import { rmSync } from "node:fs";
+import { join } from "node:path";
+import { describe, it } from "node:test";
+import { WalLog } from "../mod.ts";
+import { cliHere } from "./cli.ts";
+import { DAMAGES, entriesOfLog, LAST_INDEX, makeDamageLog, makePeer, SNAPSHOT_INDEX } from "./cli_damages.ts";
+import { type Contents, contentsOf } from "./memory_disk.ts";
+import { inTemporaryFolder } from "./temporary.ts";
+
+/** Damage of which another replica's entries can mend all. */
+const MENDABLE = [
+  "a bit in the command of an entry",
+  "a bit in the header of an entry",
+  "entries in two segments",
+  "the command of the last entry",
+  "a page of zeros",
+  "a page of noise in the newest segment",
+  "an older segment cut off",
+  "an older segment emptied",
+  "the oldest segment missing",
+  "a segment missing in the middle",
+  "two segments missing in a row",
+  "both headers of an older segment",
+  "both headers of the oldest segment",
+  "a truncation with the frames around it",
+  "another log's segment in the middle",
+  "two segments swapped",
+];
+
+/** Without the last line, which says what to do next. */
+function planOf(stdout: string): string {
+  return stdout.replace(/Next: [^\n]*\n$/, "");
+}
+
+describe("wal-log repair", () => {
+  for (const { name, damage } of DAMAGES) {
+    for (const how of [["--from"], ["--cut"], ["--from", "--cut"]]) {
+      it(`does with ${how.join(" ")} what its dry run says: ${name}`, async () => {
+        await inTemporaryFolder(async (folder) => {
+          const path = join(folder, "raft.wal");
+          const other = join(folder, "other");
+          makeDamageLog(path);
+          makePeer(other);
+          damage(path);
+          const args = how.flatMap((option) => option === "--from" ? [option, other] : [option]);
+          const [before, others] = [contentsOf(path), contentsOf(other)];
+          const dry = await cliHere("repair", path, ...args, "--dry-run");
+          assert.equal(dry.stderr, "");
+          assertSameFiles(path, before);
+          const { code, stdout, stderr } = await cliHere("repair", path, ...args);
+          assert.equal(code, dry.code, `${dry.stdout}${stdout}${stderr}`);
+          assert.ok(stdout.startsWith(planOf(dry.stdout)), `${dry.stdout}${stdout}`);
+          assertSameFiles(other, others);
+          const verified = await cliHere("verify", path);
+          if (name === "bytes in LOCK") rmSync(join(path, "LOCK"));
+          // A torn end is no damage, and opening the log puts it right.
+          assert.equal(verified.code === 2 ? 2 : 0, code, verified.stdout);
+          if (how.length === 1 && how[0] === "--from") assert.equal(code === 0, isMended(name), name);
+          if (code === 0 && how[0] === "--from" && how.length === 1 && name !== "the latest vote") assertWhole(path);
+          if (code === 2 && !stdout.includes("will refill")) assertSameFiles(path, before);
+        });
+      });
+    }
+  }
+
+  function isMended(name: string): boolean {
+    const harmless = ["none", "torn", "one copy", "next-segment", "index of", "IDENTITY", "LOCK"];
+    return MENDABLE.includes(name) || name === "a truncation" || harmless.some((part) => name.includes(part));
+  }
+
+  it("takes nothing from a log of another cluster", async () => {
+    await inTemporaryFolder(async (folder) => {
+      const [path, other] = [join(folder, "raft.wal"), join(folder, "other")];
+      makeDamageLog(path);
+      const log = WalLog.openSync(other);
+      log.foundCluster("00000000-0000-4000-8000-000000000001");
+      log.append(entriesOfLog());
+      log.closeSync();
+      DAMAGES.find(({ name }) => name === "a segment missing in the middle")!.damage(path);
+      const { code, stderr } = await cliHere("repair", path, "--from", other);
+      assert.equal(code, 3);
+      assert.match(stderr, /it belongs to another cluster/);
+    });
+  });
+
+  it("writes a log anew with all that the node acknowledged, and does not tell the node to rejoin", async () => {
+    await inTemporaryFolder(async (folder) => {
+      const [path, other] = [join(folder, "raft.wal"), join(folder, "other")];
+      makeDamageLog(path);
+      makePeer(other);
+      const before = WalLog.openSync(path, { readOnly: true });
+      DAMAGES.find(({ name }) => name === "a segment missing in the middle")!.damage(path);
+      const { stdout } = await cliHere("repair", path, "--from", other);
+      assert.match(
+        stdout,
+        /will take indexes 74 to 98 \(25 entries\) from .*\nwill write the log anew, and keep the old/,
+      );
+      assert.match(
+        stdout,
+        /the old files are in .*raft\.wal\.damaged-1\nrepaired: the log is clean, and ends at index 140\n/,
+      );
+      assert.match(stdout, /\nNext: nothing to do\n$/);
+      const log = WalLog.openSync(path, { readOnly: true });
+      assert.equal(log.identity.cluster, before.identity.cluster);
+      assert.notEqual(log.identity.incarnation, before.identity.incarnation);
+      log.closeSync();
+      before.closeSync();
+    });
+  });
+
+  it("mends each kind that it can mend", () => {
+    const names = DAMAGES.map(({ name }) => name);
+    for (const name of MENDABLE) assert.ok(names.includes(name), name);
+  });
+});
+
+/** Fails unless the files of a folder are as they were. Says which is not, and not how, which takes minutes. */
+function assertSameFiles(path: string, before: Contents): void {
+  const after = contentsOf(path);
+  assert.deepEqual([...after.keys()], [...before.keys()]);
+  for (const [name, bytes] of after) assert.ok(Buffer.compare(bytes, before.get(name)!) === 0, `${name} has changed`);
+}
+
+/** Fails unless a log has all that it ever had, before and after it is opened for writing. */
+function assertWhole(path: string): void {
+  for (const readOnly of [true, false]) {
+    const log = WalLog.openSync(path, { readOnly });
+    assert.notEqual(log.recovery.verdict, "corrupt");
+    assert.deepEqual(log.hardState, { term: 4, votedFor: 2n });
+    assert.deepEqual([log.snapshotIndex, log.lastIndex], [SNAPSHOT_INDEX, LAST_INDEX]);
+    assert.deepEqual(log.entries(1, LAST_INDEX), entriesOfLog().slice(SNAPSHOT_INDEX));
+    log.closeSync();
+  }
+}
