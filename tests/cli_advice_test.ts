@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { cpSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
-import { WalLog } from "../mod.ts";
+import { type Damage, WalLog } from "../mod.ts";
 import { adviseOn, type Finding } from "../src/cli/advice.ts";
 import { cliHere, makeForgetful } from "./cli.ts";
 import { DAMAGES, makeDamageLog, makePeer } from "./cli_damages.ts";
@@ -121,5 +121,22 @@ describe("adviseOn", () => {
     assert.match(adviseOn(finding).text, /^delete LOCK /);
     assert.match(adviseOn({ ...finding, isLockDamaged: false }).text, /^restore IDENTITY, which is missing; /);
     assert.match(adviseOn({ ...finding, segments: 0, verdict: "corrupt" }).text, /^put the missing files back; /);
+  });
+
+  it("asks another replica for entries, for the snapshot or for both", () => {
+    const place = { path: "x.seg", offset: 0, bytes: 8, term: 1, reason: "" };
+    const hole: Damage = { ...place, kind: "frames", firstIndex: 2, lastIndex: 3 };
+    const snapshot: Damage = { ...place, kind: "snapshot", firstIndex: 1, lastIndex: 1 };
+    const end: Damage = { ...place, kind: "segment", firstIndex: 4, lastIndex: undefined };
+    const options = (...damage: Damage[]) => {
+      const [command] = adviseOn({ ...SOUND, verdict: "corrupt", damage }).commands;
+      return command!.slice(2).join(" ");
+    };
+    assert.equal(options(hole), "--from PEER");
+    assert.equal(options(snapshot), "--snapshot-from PEER");
+    assert.equal(options(snapshot, hole), "--from PEER --snapshot-from PEER");
+    assert.equal(options(hole, end), "--cut");
+    assert.equal(options(snapshot, end), "--from PEER --snapshot-from PEER --cut");
+    assert.equal(options(hole).includes("cut"), false);
   });
 });

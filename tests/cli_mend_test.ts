@@ -6,7 +6,7 @@ import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { WalLog } from "../mod.ts";
-import { cliHere } from "./cli.ts";
+import { cliHere, damageEntry, makeForgetful } from "./cli.ts";
 import { DAMAGES, entriesOfLog, LAST_INDEX, makeDamageLog, makePeer, SNAPSHOT_INDEX } from "./cli_damages.ts";
 import { type Contents, contentsOf } from "./memory_disk.ts";
 import { inTemporaryFolder } from "./temporary.ts";
@@ -109,6 +109,102 @@ describe("wal-log repair", () => {
       assert.notEqual(log.identity.incarnation, before.identity.incarnation);
       log.closeSync();
       before.closeSync();
+    });
+  });
+
+  for (const name of ["a bit in the snapshot", "the snapshot missing"]) {
+    for (const index of [SNAPSHOT_INDEX, 60, 140]) {
+      it(`takes the snapshot at index ${index} from another replica: ${name}`, async () => {
+        await inTemporaryFolder(async (folder) => {
+          const [path, other] = [join(folder, "raft.wal"), join(folder, "other")];
+          makeDamageLog(path);
+          makePeer(other, index);
+          DAMAGES.find((one) => one.name === name)!.damage(path);
+          const dry = await cliHere("repair", path, "--snapshot-from", other, "--dry-run");
+          const { code, stdout, stderr } = await cliHere("repair", path, "--snapshot-from", other);
+          assert.deepEqual([code, dry.code], [0, 0], stdout + stderr);
+          assert.ok(stdout.startsWith(dry.stdout), stdout);
+          assert.match(stdout, new RegExp(`will take the snapshot at index ${index} from `));
+          const [log, peer] = [path, other].map((at) => WalLog.openSync(at, { readOnly: true }));
+          assert.deepEqual(log!.snapshot(), peer!.snapshot());
+          assert.deepEqual(log!.entries(1, 999), entriesOfLog().slice(index));
+          assert.deepEqual(log!.hardState, { term: 4, votedFor: 2n });
+          log!.closeSync();
+          peer!.closeSync();
+        });
+      });
+    }
+  }
+
+  it("takes entries and the snapshot, and refuses a snapshot that is missing, damaged or too old", async () => {
+    await inTemporaryFolder(async (folder) => {
+      const [path, other] = [join(folder, "raft.wal"), join(folder, "other")];
+      makeDamageLog(path);
+      makePeer(other, 30);
+      damageEntry(path, 20, "header");
+      damageEntry(path, 90, "header");
+      const early = await cliHere("repair", path, "--from", other);
+      assert.equal(early.code, 2);
+      assert.match(early.stdout, /has index 20 in its snapshot only; give --snapshot-from .* too/);
+      const bare = join(folder, "bare");
+      WalLog.openSync(bare).closeSync();
+      assert.match(
+        (await cliHere("repair", path, "--snapshot-from", bare)).stdout,
+        /cannot repair the snapshot: .* has none/,
+      );
+      const { code, stdout } = await cliHere("repair", path, "--from", other, "--snapshot-from", other);
+      assert.equal(code, 0, stdout);
+      assert.equal(
+        (await cliHere("repair", other, "--snapshot-from", path)).stdout.split("\n")[0],
+        "nothing to repair",
+      );
+      DAMAGES.find(({ name }) => name === "a bit in the snapshot")!.damage(other);
+      const young = join(folder, "young");
+      makePeer(young, 5);
+      const old = await cliHere("repair", other, "--snapshot-from", young);
+      assert.match(old.stdout, /cannot repair the snapshot: that of .* ends at index 5, below index 30\nNext: /);
+      assert.equal(old.code, 2);
+    });
+  });
+
+  it("sets a lost hard state only with --force, having said what that means, and never a lower term", async () => {
+    await inTemporaryFolder(async (folder) => {
+      const path = join(folder, "raft.wal");
+      makeForgetful(path);
+      const before = contentsOf(path);
+      const unforced = await cliHere("repair", path, "--hard-state", "2,8");
+      assert.equal(unforced.code, 64);
+      assert.match(unforced.stdout, /the node can vote twice in a term/);
+      for (const wrong of ["0,8", "x", "2,", "2,99999999999999999999"]) {
+        assert.equal((await cliHere("repair", path, "--hard-state", wrong, "--force")).code, 64, wrong);
+      }
+      assertSameFiles(path, before);
+      const { code, stdout } = await cliHere("repair", path, "--hard-state", "2,8", "--force");
+      assert.equal(code, 0, stdout);
+      const log = WalLog.openSync(path, { readOnly: true });
+      assert.deepEqual([log.recovery.verdict, log.hardState], ["clean", { term: 2, votedFor: 8n }]);
+      assert.equal(log.lastIndex, 8);
+      log.closeSync();
+      const sound = join(folder, "sound");
+      makeDamageLog(sound);
+      damageEntry(sound, 90, "header");
+      assert.match((await cliHere("repair", sound, "--hard-state", "9", "--force")).stderr, /the log has its own/);
+    });
+  });
+
+  it("mends a log without its newest segment if its vote is known, and cuts what is lost", async () => {
+    await inTemporaryFolder(async (folder) => {
+      const [path, other] = [join(folder, "raft.wal"), join(folder, "other")];
+      makeDamageLog(path);
+      makePeer(other);
+      DAMAGES.find(({ name }) => name === "the newest segment missing")!.damage(path);
+      const args = ["--hard-state", "4,2", "--force", "--cut"];
+      const { code, stdout } = await cliHere("repair", path, ...args);
+      assert.equal(code, 0, stdout);
+      assert.match(stdout, /\nNext: let its node rejoin /);
+      const log = WalLog.openSync(path, { readOnly: true });
+      assert.deepEqual([log.hardState, log.recovery.verdict], [{ term: 4, votedFor: 2n }, "clean"]);
+      log.closeSync();
     });
   });
 

@@ -86,28 +86,32 @@ function adviseOnDamage({ folder, damage, segments, lastIndex, hardStateLost }: 
   if (segments === 0) {
     return say(`put the missing files back; if they are gone, empty the folder, and ${REJOIN}: its vote is lost`);
   }
+  const cut = ["repair", folder, "--cut"];
   const salvage = ["salvage", folder, NEWDIR];
+  const isSnapshotLost = damage.some(({ kind }) => kind === "snapshot");
+  // What follows the damage shows whether another replica had the same.
+  const entries = damage.filter(({ kind }) => kind !== "snapshot");
+  const isEndLost = !hardStateLost && !entries.every((one) => isRefillable(one, lastIndex));
   if (hardStateLost) {
+    const set = ["repair", folder, "--hard-state", "TERM,VOTE", "--force"];
     return say(
       `restore the damaged files; if they are gone, its vote is lost: ${REJOIN}, with an empty folder or with what ` +
-        `${shown(salvage)} can read`,
+        `${shown(salvage)} can read; only if its last vote is known: ${shown(set)}`,
       salvage,
     );
   }
-  if (damage.some(({ kind }) => kind === "snapshot")) {
-    return say(
-      `restore the snapshot's file, or start the node with onDamage "keep" and let the leader send a snapshot`,
-    );
-  }
-  const cut = ["repair", folder, "--cut"];
-  // What follows the damage shows whether another replica had the same.
-  if (!damage.every((one) => isRefillable(one, lastIndex))) {
-    return say(`restore the damaged files; or ${shown(cut)}, then ${REJOIN}`, cut);
-  }
-  const refill = ["repair", folder, "--from", PEER];
+  if (isEndLost && !isSnapshotLost) return say(`restore the damaged files; or ${shown(cut)}, then ${REJOIN}`, cut);
+  const repair = [
+    ...["repair", folder],
+    ...entries.length > 0 ? ["--from", PEER] : [],
+    ...isSnapshotLost ? ["--snapshot-from", PEER] : [],
+    ...isEndLost ? ["--cut"] : [],
+  ];
+  const without = shown(isSnapshotLost ? salvage : cut);
+  const then = isEndLost ? `, then ${REJOIN}` : "";
   return say(
-    `${shown(refill)} (the log of another replica); without one: ${shown(cut)}, then ${REJOIN}`,
-    refill,
+    `${shown(repair)} (the log of another replica)${then}; without one: ${without}, then ${REJOIN}`,
+    repair,
   );
 }
 

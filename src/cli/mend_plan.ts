@@ -83,6 +83,9 @@ export function planMending(means: Means, canRefill = true): MendPlan {
   const { found, own, snapshotFrom, isCut } = means;
   const { damage } = found.opened.report;
   const refusals: string[] = [];
+  const unfit = snapshotFrom && whyUnfit(own, snapshotFrom);
+  // With a snapshot that cannot be used, the rest is not worth a look.
+  if (unfit !== undefined) return { refusals: [unfit], refills: [], anew: undefined };
   const base = snapshotFrom?.snapshotIndex ?? own.snapshotIndex;
   const lostSnapshot = damage.find(({ kind }) => kind === "snapshot");
   if (lostSnapshot !== undefined && snapshotFrom === undefined) {
@@ -118,6 +121,14 @@ export function planMending(means: Means, canRefill = true): MendPlan {
     refusals.push(refusalText(place.damage, "the log cannot be written anew without the rest"));
   }
   return { refusals, refills, anew: undefined };
+}
+
+/** Why another log's snapshot is of no use. */
+function whyUnfit(own: WalLog, { path, snapshotIndex, damaged }: WalLog): string | undefined {
+  if (snapshotIndex === 0) return `the snapshot: ${path} has none`;
+  if (damaged.some(({ kind }) => kind === "snapshot")) return `the snapshot: that of ${path} is damaged too`;
+  if (snapshotIndex >= own.snapshotIndex) return undefined;
+  return `the snapshot: that of ${path} ends at index ${snapshotIndex}, below index ${own.snapshotIndex}`;
 }
 
 function refusalText(damage: Damage, reason: string): string {

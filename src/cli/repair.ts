@@ -7,7 +7,9 @@
 import { realpathSync } from "node:fs";
 import { resolve } from "node:path";
 import { WalLogError } from "../api/errors.ts";
+import type { HardState } from "../api/types.ts";
 import type { WalLog } from "../api/wal_log.ts";
+import { TERM_UNKNOWN } from "../format/numbers.ts";
 import { nodeFileSystem } from "../io/node_fs.ts";
 import { adviseOn } from "./advice.ts";
 import { type Command, type Context, EXIT, UsageError } from "./command.ts";
@@ -19,7 +21,7 @@ import { refill, writeLogAnew } from "./mend.ts";
 import { type Anew, type Means, type MendPlan, planMending, type Refill } from "./mend_plan.ts";
 import { completeInterrupted, stateOfFiles } from "./mended.ts";
 import { green, red, yellow } from "./terminal.ts";
-import { counted, damageText, indexes, nameOf, nextLine, oneLine, sized } from "./text.ts";
+import { counted, damageText, hardStateText, indexes, nameOf, nextLine, oneLine, sized } from "./text.ts";
 
 /** The command. */
 export const repair: Command = {
@@ -28,6 +30,13 @@ export const repair: Command = {
   operands: ["DIR"],
   options: {
     from: { type: "string", value: "OTHER", help: "Take damaged entries from the log in this folder" },
+    "snapshot-from": { type: "string", value: "OTHER", help: "Take the snapshot from the log in this folder" },
+    "hard-state": {
+      type: "string",
+      value: "TERM[,VOTE]",
+      help: "Set the hard state, if the latest is lost; with --force",
+    },
+    force: { type: "boolean", help: "Confirms --hard-state" },
     cut: { type: "boolean", help: "Cut everything from the first entry on that cannot be mended" },
     resume: { type: "boolean", help: "Complete a repair that was interrupted. Any other repair does so first" },
     "dry-run": { type: "boolean", help: "Say what would be done, and do nothing" },
@@ -36,6 +45,12 @@ export const repair: Command = {
 only read, and may be in use. An entry is taken if the checksum of the damaged one survives and fits, or if the
 entries around it are the same in both logs. Damaged entries are put back where they lay, each segment in one step.
 If a whole segment is lost, or more than entries, the log is written anew.
+
+--snapshot-from: the snapshot of OTHER takes the place of a damaged one, and of entries up to its index.
+
+--hard-state: says how the node voted last, of a log that has lost it. Nobody but the node knows. IF THIS IS NOT WHAT
+IT WAS, THE NODE CAN VOTE TWICE IN A TERM, and two leaders can be elected that overwrite each other's entries. Give it
+only if it is written down, for example in the node's own messages. Otherwise let the node rejoin as a new member.
 
 --cut: writes the log anew without the first entry that cannot be mended and all behind it. THESE ENTRIES WERE
 ACKNOWLEDGED. A node that has lost them must not vote, nor count for a majority, until a leader has sent it
@@ -60,21 +75,53 @@ afterwards (with --dry-run: would not be), 2 if it is.`,
       return EXIT.clean;
     }
     for (const one of damage) await out.line(`${red("damaged")} ${damageText(one)}`);
-    return await withMeans(context, found, (means) => mend(context, means, before));
+    const hardState = hardStateOption(context, found);
+    if (hardState !== undefined) await warn(context, hardState);
+    return await withMeans(context, found, hardState, (means) => mend(context, means, before));
   },
 };
 
 /** Fails unless the options say what to do. */
 function requireMeans({ options }: Context): void {
-  const given = ["from", "cut"].filter((name) => options[name] !== undefined);
+  const given = ["from", "snapshot-from", "hard-state", "cut"].filter((name) => options[name] !== undefined);
   if (options.resume === true && given.length > 0) throw new UsageError("--resume goes with no other repair");
-  if (options.resume !== true && given.length === 0) throw new UsageError("give --from OTHER, --cut or --resume");
+  if (options.resume === true || given.length > 0) return;
+  throw new UsageError("give --from OTHER, --snapshot-from OTHER, --hard-state TERM[,VOTE], --cut or --resume");
+}
+
+/** The hard state to set. */
+function hardStateOption({ options }: Context, { opened }: Inspection): HardState | undefined {
+  const text = options["hard-state"];
+  if (text === undefined) return undefined;
+  const [, term, vote] = /^(\d{1,16})(?:,(\d{1,20}))?$/.exec(String(text)) ?? [];
+  const hardState = { term: Number(term), votedFor: vote === undefined ? null : BigInt(vote) };
+  if (!Number.isSafeInteger(hardState.term) || (hardState.votedFor ?? 0n) >= 2n ** 64n) {
+    throw new UsageError(`--hard-state takes a term and a node, like 7,3 or 7, found ${JSON.stringify(text)}`);
+  }
+  const { hardStateLost, hardState: known } = opened.state;
+  if (!hardStateLost) throw new UsageError(`--hard-state: the log has its own, ${hardStateText(known)}`);
+  const least = Math.max(known.term, opened.index.lastTerm === TERM_UNKNOWN ? 0 : opened.index.lastTerm);
+  if (hardState.term >= least) return hardState;
+  throw new UsageError(`--hard-state: the node has been in term ${least}, so that term ${hardState.term} is too low`);
+}
+
+/** Says what it means to set a hard state, and wants it confirmed. */
+async function warn({ options, out }: Context, hardState: HardState): Promise<void> {
+  await out.line(yellow(`this states that the last hard state was ${hardStateText(hardState)}`));
+  await out.line(
+    yellow(
+      "if it was another, the node can vote twice in a term: two leaders can then be elected, and acknowledged entries " +
+        "can be overwritten",
+    ),
+  );
+  if (options.force !== true) throw new UsageError("--hard-state needs --force");
 }
 
 /** Opens the logs that a repair needs, and closes them. */
 async function withMeans<Result>(
   context: Context,
   found: Inspection,
+  hardState: HardState | undefined,
   use: (means: Means) => Promise<Result>,
 ): Promise<Result> {
   const { options, signal } = context;
@@ -97,7 +144,8 @@ async function withMeans<Result>(
   try {
     const own = await open(found.folder);
     const other = await peer("from");
-    return await use({ found, own, other, snapshotFrom: undefined, hardState: undefined, isCut: options.cut === true });
+    const snapshotFrom = await peer("snapshot-from");
+    return await use({ found, own, other, snapshotFrom, hardState, isCut: options.cut === true });
   } finally {
     for (const log of opened) await log.close();
   }
@@ -165,10 +213,13 @@ async function conclude(context: Context, done: "repaired" | "cut"): Promise<num
   return damage.length === 0 ? EXIT.clean : EXIT.corrupt;
 }
 
-function* planLines({ found, other }: Means, { refusals, refills, anew }: MendPlan): Generator<string> {
+function* planLines({ found, other, snapshotFrom }: Means, { refusals, refills, anew }: MendPlan): Generator<string> {
   for (const one of refills) yield refillLine(one, other!);
   for (const refusal of refusals) yield `${red("cannot repair")} ${oneLine(refusal)}`;
   if (anew === undefined) return;
+  if (anew.snapshot === "other") {
+    yield `will take the snapshot at index ${snapshotFrom!.snapshotIndex} from ${oneLine(snapshotFrom!.path)}`;
+  }
   for (const { from, first, last } of anew.pieces) {
     if (from === "own") continue;
     yield `will take ${indexes(first, last)} (${counted(last - first + 1, "entry", "entries")}) from ${

@@ -80,6 +80,21 @@ const MATCHINGS: readonly Mutant[] = [
     dies: "cli_mend_test",
   },
   {
+    name: "a hard state is set without --force",
+    file: "src/cli/repair.ts",
+    edits: [["if (options.force !== true) throw", "if (options.force === false) throw"]],
+    dies: "cli_mend_test",
+  },
+  {
+    name: "a snapshot takes the place of a later one",
+    file: "src/cli/mend_plan.ts",
+    edits: [[
+      "if (snapshotIndex >= own.snapshotIndex) return undefined;",
+      "if (own.snapshotIndex >= 0) return undefined;",
+    ]],
+    dies: "cli_mend_test",
+  },
+  {
     name: "entries of another cluster are taken",
     file: "src/cli/repair.ts",
     edits: [["    requireSameCluster(found, log);\n", ""]],
