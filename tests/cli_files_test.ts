@@ -21,8 +21,8 @@ import {
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { WalLog } from "../mod.ts";
-import { listFiles } from "../src/cli/log_files.ts";
-import { replaceLog, stateOfFiles } from "../src/cli/mended.ts";
+import { listFiles, stateOfFiles } from "../src/cli/log_files.ts";
+import { replaceLog } from "../src/cli/mended.ts";
 import { keepOwner } from "../src/cli/owner.ts";
 import { contentsOf as contentsToCopy } from "../src/maintain/write_anew.ts";
 import { cli, damageEntry, makeLog, segmentsOf } from "./cli.ts";

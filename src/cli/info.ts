@@ -57,7 +57,11 @@ function* asText(found: Inspection): Generator<string> {
   const verdict = { clean: green("clean"), torn: yellow("torn"), corrupt: red("corrupt") }[report.verdict];
   yield bold(oneLine(found.folder));
   // Whether a damaged log was closed, nothing tells.
-  const closed = report.closed ? "; the last writer closed the log" : "; the last writer did not close the log";
+  const closed = found.isInUse
+    ? "; in use"
+    : report.closed
+    ? "; the last writer closed the log"
+    : "; the last writer did not close the log, or is at work";
   yield labelled("verdict", verdict + (report.verdict === "corrupt" ? "" : closed));
   yield labelled(
     "entries",
@@ -139,6 +143,7 @@ function asJson(found: Inspection, next: Advice): unknown {
     cluster: cluster ?? null,
     verdict: report.verdict,
     closed: report.closed,
+    inUse: found.isInUse,
     entries: report.entries,
     firstIndex: lastIndex < firstIndex ? null : firstIndex,
     lastIndex,

@@ -19,6 +19,8 @@ import { nodeFileSystem } from "../io/node_fs.ts";
 import type { Index, NodeId, Term } from "../api/types.ts";
 import { WalLog } from "../api/wal_log.ts";
 import type { Context } from "./command.ts";
+import { isInUse } from "./in_use.ts";
+import { stateOfFiles } from "./log_files.ts";
 import { bar, StatusLine } from "./terminal.ts";
 import { counted, damageText } from "./text.ts";
 
@@ -59,6 +61,8 @@ export interface Inspection {
   /** The first index that the log has above its snapshot. */
   readonly firstIndex: Index;
   readonly lastIndex: Index;
+  /** Whether a writer is at work, as far as that can be seen. */
+  readonly isInUse: boolean;
 }
 
 /**
@@ -71,9 +75,13 @@ export interface Inspection {
 export async function inspect(path: string): Promise<Inspection> {
   const folder = folderOf(resolve(path));
   for (let attempt = 1;; attempt++) {
+    const before = stateOfFiles(folder);
     const opened = await openForReading(folder);
     try {
-      return describe(folder, opened);
+      const inUse = await isInUse(folder, opened.report, before);
+      // What a writer is in the middle of looks torn.
+      if (inUse && opened.report.verdict === "torn" && attempt < ATTEMPTS_MAX) continue;
+      return describe(folder, opened, inUse);
     } catch (error) {
       // Compaction may delete a file between two looks at it.
       if (errorCode(error) !== "ENOENT" || attempt === ATTEMPTS_MAX) throw error;
@@ -186,7 +194,7 @@ export function progressLine(label: string): { show(progress: Progress): void; c
   };
 }
 
-function describe(folder: string, opened: Opened): Inspection {
+function describe(folder: string, opened: Opened, isInUse: boolean): Inspection {
   const { index, codec, uuid } = opened;
   const segments = index.segments.map((segment): SegmentView => {
     const firstIndex = Math.max(segment.firstIndex, index.snapshotIndex + 1);
@@ -215,7 +223,8 @@ function describe(folder: string, opened: Opened): Inspection {
       if (!isSnapshotDamaged) throw systemError("ENOENT", error);
     }
   }
-  return { folder, opened, segments, snapshot, firstIndex: index.snapshotIndex + 1, lastIndex: index.nextIndex - 1 };
+  const [firstIndex, lastIndex] = [index.snapshotIndex + 1, index.nextIndex - 1];
+  return { folder, opened, segments, snapshot, firstIndex, lastIndex, isInUse };
 }
 
 function systemError(code: string, cause: Error): Error {

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { lstatSync, readdirSync, type Stats } from "node:fs";
+import { lstatSync, readdirSync, type Stats, statSync } from "node:fs";
 import { join } from "node:path";
 import { WalLogError } from "../api/errors.ts";
 import { IDENTITY_NAME } from "../recovery/identity.ts";
@@ -103,4 +103,19 @@ function modelOf({ files }: LogFiles, name: string): Stats | undefined {
   else if (name === IDENTITY_NAME || name === LOCK_NAME) replaced = files.get(name);
   else if (name.includes(".snap")) replaced = newest(SNAPSHOT);
   return replaced ?? newest(SEGMENT) ?? files.get(IDENTITY_NAME);
+}
+
+/**
+ * The names, sizes and times of a log's files: another text once a writer has changed them.
+ *
+ * @param folder The log's folder.
+ * @returns The text.
+ */
+export function stateOfFiles(folder: string): string {
+  // Whoever reads the log says that there is none.
+  if (statSync(folder, { throwIfNoEntry: false })?.isDirectory() !== true) return "";
+  return readdirSync(folder).filter(isContent).sort().map((name) => {
+    const { ino, size, mtimeMs } = lstatSync(join(folder, name));
+    return `${name} ${ino} ${size} ${mtimeMs}`;
+  }).join("\n");
 }

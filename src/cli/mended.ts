@@ -4,7 +4,7 @@
  * @module
  */
 
-import { lstatSync, readdirSync, rmdirSync, statSync } from "node:fs";
+import { rmdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { WalLogError } from "../api/errors.ts";
 import type { FileSystem } from "../io/file_system.ts";
@@ -16,7 +16,7 @@ import type { Contents } from "../maintain/write_anew.ts";
 import { statOf } from "./aside.ts";
 import { makeLogFrom } from "./copy.ts";
 import { complete, type Disk, exchange, interruptedPlan, type Plan, removeStaging, STAGING_NAME } from "./exchange.ts";
-import { isContent, listFiles, LOCK_NAME, prepareRepair } from "./log_files.ts";
+import { listFiles, LOCK_NAME, prepareRepair, stateOfFiles } from "./log_files.ts";
 import { keepOwner } from "./owner.ts";
 
 /** What a log is to be exchanged for. */
@@ -53,21 +53,6 @@ export async function replaceLog(folder: string, replacement: Replacement, signa
     };
     return await exchange(disk, folder, fill, isShortened);
   });
-}
-
-/**
- * The names, sizes and times of a log's files: another text once a writer has changed them.
- *
- * @param folder The log's folder.
- * @returns The text.
- */
-export function stateOfFiles(folder: string): string {
-  // Whoever reads the log says that there is none.
-  if (statSync(folder, { throwIfNoEntry: false })?.isDirectory() !== true) return "";
-  return readdirSync(folder).filter(isContent).sort().map((name) => {
-    const { ino, size, mtimeMs } = lstatSync(join(folder, name));
-    return `${name} ${ino} ${size} ${mtimeMs}`;
-  }).join("\n");
 }
 
 /**

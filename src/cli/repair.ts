@@ -16,10 +16,10 @@ import { type Command, type Context, EXIT, UsageError } from "./command.ts";
 import { interruptedPlan } from "./exchange.ts";
 import { findingOf } from "./finding.ts";
 import { inspect, type Inspection, openToRead } from "./inspect.ts";
-import { listFiles } from "./log_files.ts";
+import { listFiles, stateOfFiles } from "./log_files.ts";
 import { refill, writeLogAnew } from "./mend.ts";
 import { type Anew, type Means, type MendPlan, planMending, type Refill } from "./mend_plan.ts";
-import { completeInterrupted, stateOfFiles } from "./mended.ts";
+import { completeInterrupted } from "./mended.ts";
 import { green, red, yellow } from "./terminal.ts";
 import { counted, damageText, hardStateText, indexes, nameOf, nextLine, oneLine, sized } from "./text.ts";
 

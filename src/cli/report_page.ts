@@ -82,7 +82,9 @@ function percent(part: number): string {
 function verdictText({ found }: ReportData): string {
   const { report } = found.opened;
   const { hardStateLost } = found.opened.state;
-  const closed = report.closed
+  const closed = found.isInUse
+    ? "The log is in use."
+    : report.closed
     ? "The last writer closed the log."
     : "The last writer did not close the log, or is at work.";
   if (report.verdict === "clean") return `Every checksum was verified, and every byte is accounted for. ${closed}`;

@@ -31,9 +31,10 @@ export const verify: Command = {
   summary: "Read everything, verify every checksum, name what is damaged",
   operands: ["DIR"],
   options: { json: { type: "boolean", help: "As JSON" } },
-  help: `Ends with 0 if the log is clean, 1 if it is torn (bytes at its end did not survive a crash, and nobody was
-promised them), 2 if it is corrupt, 3 if it cannot be read. Changes nothing. Beside a running writer it verifies
-the log as of the moment of opening it; what the writer is in the middle of can then look torn.`,
+  help: `Ends with 0 if the log is clean, 1 if it is torn (bytes at its end did not survive a crash, and nothing proves
+that they were ever synced), 2 if it is corrupt, 3 if it cannot be read. Changes nothing. Beside a running writer it
+verifies the log as of the moment of opening it, and says "in use". What the writer is in the middle of looks torn, so
+it looks again then.`,
   async run({ operands: [path], options, out }) {
     const verdict = await judge(path!);
     const { report } = verdict.found.opened;
@@ -47,6 +48,7 @@ the log as of the moment of opening it; what the writer is in the middle of can 
         {
           path: verdict.found.folder,
           verdict: word,
+          inUse: verdict.found.isInUse,
           entries,
           lastIndex,
           provenIndex,
@@ -99,7 +101,7 @@ function* asText({ found, damage, harmless }: Verdict, word: "clean" | "torn" | 
   const bytes = segments.reduce((sum, { segment }) => sum + segment.endOffset, found.snapshot?.dataBytes ?? 0);
   const shown = { clean: green, torn: yellow, corrupt: red }[word](word);
   yield `${shown}: ${counted(report.entries, "entry", "entries")} up to index ${lastIndex}, ` +
-    `${counted(segments.length, "segment", "segments")}, ${sized(bytes)} verified`;
+    `${counted(segments.length, "segment", "segments")}, ${sized(bytes)} verified${found.isInUse ? "; in use" : ""}`;
   if (report.cut !== undefined) {
     const { path, offset, bytes, firstIndex, lastIndex } = report.cut;
     const range = firstIndex === undefined || lastIndex === undefined ? "" : ` (${indexes(firstIndex, lastIndex)})`;
