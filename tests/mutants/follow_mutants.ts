@@ -9,7 +9,6 @@ const READ_ON = "src/recovery/read_on.ts";
 const READ_SOURCE = "src/recovery/read_source.ts";
 const REPLAY = "src/recovery/replay.ts";
 const SCATTERED = "src/log/scattered.ts";
-const SEGMENT = "src/log/segment.ts";
 const DURABILITY = "src/write/durability.ts";
 const FOLLOWABLE_LOG = "src/api/followable_log.ts";
 
