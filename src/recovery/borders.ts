@@ -19,7 +19,8 @@ import type { SegmentHeader } from "../format/segment_header.ts";
 import { segmentName } from "../format/segment_name.ts";
 import { TERM_UNKNOWN } from "../format/numbers.ts";
 import type { LogState } from "../format/state.ts";
-import type { OpenDamage, Replay, SegmentEnd } from "./replay.ts";
+import type { Replay } from "./replay.ts";
+import type { OpenDamage, SegmentEnd } from "./replay_state.ts";
 import type { Segment } from "../log/segment.ts";
 
 /** Passes from segment to segment as they are replayed. */

@@ -11,7 +11,8 @@ import type { SizedFile } from "../io/sized_file.ts";
 import type { LogIndex } from "../log/log_index.ts";
 import { Segment } from "../log/segment.ts";
 import { endOf } from "./borders.ts";
-import { Replay, type SegmentEnd } from "./replay.ts";
+import { Replay } from "./replay.ts";
+import type { SegmentEnd } from "./replay_state.ts";
 
 /** What a scan found. */
 export interface SegmentScan {

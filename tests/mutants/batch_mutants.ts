@@ -9,10 +9,10 @@ import {
   FRAME_WRITER,
   LAYER,
   LIVE,
+  PASS_DAMAGE,
   RECOVERY,
   REPAIR,
   REPAIR_FRAMES,
-  REPLAY,
   WASM_FRAME,
   WASM_SCAN,
 } from "./files.ts";
@@ -70,19 +70,19 @@ export const BATCH_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "a damaged frame has no page of its own",
-    file: REPLAY,
+    file: PASS_DAMAGE,
     edits: [[
-      "        segment.breakPage();\n        this.takeEntries(segment, offset, header);",
-      "        this.takeEntries(segment, offset, header);",
+      "segment.breakPage();\n      takeEntries(replay, segment, offset, header);",
+      "takeEntries(replay, segment, offset, header);",
     ]],
     dies: "batch_test",
   },
   {
     name: "the page of a damaged frame holds what follows it too",
-    file: REPLAY,
+    file: PASS_DAMAGE,
     edits: [[
-      "this.takeEntries(segment, offset, header);\n        segment.breakPage();",
-      "this.takeEntries(segment, offset, header);",
+      "takeEntries(replay, segment, offset, header);\n      segment.breakPage();",
+      "takeEntries(replay, segment, offset, header);",
     ]],
     dies: "simulation",
   },

@@ -12,7 +12,7 @@ import {
   READ_INDEX,
   READER,
   RECOVERY,
-  REPLAY,
+  REPLAY_FRAMES,
   SEGMENT_HEADER,
   SEGMENT_INDEX,
   SELECT,
@@ -48,7 +48,7 @@ export const CHECKSUM_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "the payload checksum of a frame larger than a chunk is not compared when the log is opened",
-    file: REPLAY,
+    file: REPLAY_FRAMES,
     edits: [["if (codec.getWide(SLOT_HASH) !== view.getBigUint64(FRAME_PAYLOAD_CHECKSUM, true)) return false;", ""]],
     dies: "torn_test",
   },

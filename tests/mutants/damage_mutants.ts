@@ -4,7 +4,7 @@
  * @module
  */
 
-import { JUDGE, LOG, OPEN, REPLAY, SEALED, SNAPSHOT_STORE, STATE, WASM_SCAN } from "./files.ts";
+import { JUDGE, LOG, OPEN, REPLAY_STATE, SEALED, SNAPSHOT_STORE, STATE, WASM_SCAN } from "./files.ts";
 import type { Mutant } from "./mutant.ts";
 
 /** The mutants. */
@@ -62,7 +62,7 @@ export const DAMAGE_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "a term that was repaired is forgotten where the next header did not know it",
-    file: REPLAY,
+    file: REPLAY_STATE,
     edits: [["else if (state.lastTerm === TERM_UNKNOWN) index.lastTerm = term;", ""]],
     dies: "damage_test",
   },

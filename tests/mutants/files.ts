@@ -62,3 +62,7 @@ export const WASM_SCAN = "wasm/scan.ts";
 export const ROTATION = "src/write/rotation.ts";
 export const FLUSHER = "src/write/flusher.ts";
 export const FRAME_WRITER = "src/write/frame_writer.ts";
+export const REPLAY_GAPS = "src/recovery/replay_gaps.ts";
+export const REPLAY_FRAMES = "src/recovery/replay_frames.ts";
+export const REPLAY_STATE = "src/recovery/replay_state.ts";
+export const PASS_DAMAGE = "src/recovery/pass_damage.ts";

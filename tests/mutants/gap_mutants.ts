@@ -14,7 +14,9 @@ import {
   INDEX,
   JUDGE,
   RECOVERY,
-  REPLAY,
+  REPLAY_FRAMES,
+  REPLAY_GAPS,
+  REPLAY_STATE,
   WASM_SCAN,
 } from "./files.ts";
 import type { Mutant } from "./mutant.ts";
@@ -95,7 +97,7 @@ export const GAP_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "a checkpoint behind another gap shows all changes of this one",
-    file: REPLAY,
+    file: REPLAY_GAPS,
     edits: [["if (contiguousFrom > end || changes === undefined) return;", "if (changes === undefined) return;"]],
     dies: "explain_gap_test",
   },
@@ -107,14 +109,14 @@ export const GAP_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "a lost truncation is not noticed by the count behind it",
-    file: REPLAY,
+    file: REPLAY_GAPS,
     edits: [["gap.held += more;", "gap.held += 0 * more;"]],
     dies: "gap_test",
   },
   {
     name: "a lost truncation at a segment's end is not noticed by the next segment's count",
-    file: REPLAY,
-    edits: [["else this.countGap(gap, changes);", ""]],
+    file: REPLAY_GAPS,
+    edits: [["else countGap(replay, gap, changes);", ""]],
     dies: "gap_test",
   },
   {
@@ -131,19 +133,19 @@ export const GAP_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "the state behind a gap at the end is that in front of it if a truncation follows",
-    file: REPLAY,
-    edits: [["this.settledState ??= { ...this.state, changes: this.state.changes - 1 };", ""]],
+    file: REPLAY_FRAMES,
+    edits: [["replay.settledState ??= { ...replay.state, changes: replay.state.changes - 1 };", ""]],
     dies: "gap_test",
   },
   {
     name: "an entry behind a gap is taken before it is known what the gap held",
-    file: REPLAY,
+    file: REPLAY_STATE,
     edits: [["if (this.gap !== undefined) codec.setWide(SLOT_NEXT_INDEX, UNKNOWN_WIDE);\n    else ", ""]],
     dies: "gap_test",
   },
   {
     name: "a checkpoint does not tell of a snapshot whose frame is lost",
-    file: REPLAY,
+    file: REPLAY_STATE,
     edits: [["index.compact(snapshotIndex, snapshotTerm, false);", ""]],
     dies: "gap_test",
   },
@@ -200,7 +202,7 @@ export const GAP_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "a snapshot's term that was lost is not taken from the next checkpoint",
-    file: REPLAY,
+    file: REPLAY_STATE,
     edits: [["this.replacementsLost || index.snapshotTerm === TERM_UNKNOWN ? 1 : 0", "this.replacementsLost ? 1 : 0"]],
     dies: "gap_test",
   },

@@ -15,7 +15,7 @@ import {
   NEXT_POINTER,
   PROVEN,
   RECOVERY,
-  REPLAY,
+  REPLAY_GAPS,
   ROTATION,
   SLOT_WRITER,
   WASM_SCAN,
@@ -39,8 +39,8 @@ export const PROVEN_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "a durable slot does not show a hard state that a gap took",
-    file: REPLAY,
-    edits: [["this.setHardState(state.hardState);\n      codec.set(SLOT_HARD_STATES, 1);", ""]],
+    file: REPLAY_GAPS,
+    edits: [["replay.setHardState(state.hardState);\n    codec.set(SLOT_HARD_STATES, 1);", ""]],
     dies: "judge_test",
   },
   {
