@@ -13,34 +13,23 @@ import { WalLogError } from "../api/errors.ts";
 import { tell } from "../api/events.ts";
 import type { CheckedOptions } from "../api/options.ts";
 import { type Damage, describeDamage, type RecoveryReport } from "../api/report.ts";
-import { createSegment } from "../write/create.ts";
-import { CHECKPOINT_BYTES } from "../format/checkpoint.ts";
-import type { PlacedSlot } from "../format/durable_slot.ts";
-import { SEGMENT_HEADER_BYTES } from "../format/header_block.ts";
 import { ID_BYTES, type Identity } from "../format/identity.ts";
 import { segmentNumber } from "../format/segment_name.ts";
 import type { LogState } from "../format/state.ts";
-import { IDENTITY_NAME, isIdentityLeftover, writeIdentity } from "./identity.ts";
+import { IDENTITY_NAME, writeIdentity } from "./identity.ts";
 import type { LogIndex } from "../log/log_index.ts";
 import type { Recovered, RecoveryStep, Settled } from "./recovery.ts";
-import { isRepairLeftover } from "../maintain/segment_repairer.ts";
-import type { Segment } from "../log/segment.ts";
+import { removeLeftovers, removeSuperseded, startWriter } from "./resume.ts";
 import { listFolder, notADirectory, recover, recoverBesideWriter } from "./recover.ts";
-import { continueAfterCrash } from "../write/continue.ts";
-import { isReplaceable, replaceSegment } from "../write/replace.ts";
-import { nameNextSegment } from "../write/name_next.ts";
-import { SegmentWriter } from "../write/writer.ts";
-import { isSnapshotLeftover } from "../snapshots/snapshot_file.ts";
-import type { File, FileLock, FileSystem } from "../io/file_system.ts";
-import { errorCode, ioError, readFull, writeFull } from "../io/full.ts";
+import type { SegmentWriter } from "../write/writer.ts";
+import type { FileLock, FileSystem } from "../io/file_system.ts";
+import { errorCode, ioError } from "../io/full.ts";
 import { guard } from "../io/guard.ts";
 import { isUrl } from "../api/taken.ts";
 
 const LOCK_NAME = "LOCK";
 /** How long to wait before trying again to take the lock that another writer holds. In milliseconds. */
 const LOCK_RETRY_MS = 20;
-/** Zeros behind the checkpoint of a clean close, which is one only at the end of the file. In bytes. */
-const OPEN_BYTES = 8;
 /** How long opening runs before it lets others. In milliseconds. */
 const OPEN_SLICE_MS = 8;
 
@@ -125,7 +114,7 @@ export function* openLog(
       // A log that has lost all of its segments is not the one that others know. A crash must leave no segment beside the
       // incarnation that they know.
       if (identity !== undefined && recovered.head === undefined) renew(identity.cluster);
-      writer = startWriter(fileSystem, home, codec, options.segmentBytes, recovered, uuid);
+      writer = startWriter({ fileSystem, folder: home, codec, segmentBytes: options.segmentBytes, recovered, uuid });
       // Proves to the next recovery that everything copied by this one is durable.
       writer.checkpoint(recovered.state);
       // Of a new log the segment comes first: an identity without segments means that they are lost.
@@ -328,132 +317,4 @@ export function corrupt(folder: string, damage: readonly Damage[]): WalLogError 
       "log again before you restore anything",
     { path: first!.path, offset: first!.offset, damage },
   );
-}
-
-/** Readies the segment that writing goes on in. */
-function startWriter(
-  fileSystem: FileSystem,
-  folder: string,
-  codec: Codec,
-  segmentBytes: number,
-  recovered: Recovered,
-  uuid: Uint8Array,
-): SegmentWriter {
-  const { head, index, numberUsed } = recovered;
-  const { changes } = recovered.state;
-  const write = (segment: Segment, file: File, endsWithCheckpoint: boolean, slot?: PlacedSlot) =>
-    new SegmentWriter(fileSystem, folder, segmentBytes, {
-      segment,
-      file,
-      endsWithCheckpoint,
-      slot,
-      numberUsed: Math.max(numberUsed, segment.header.number),
-      changes,
-    });
-  if (head === undefined) {
-    const { segment, file } = createSegment(fileSystem, folder, codec, numberUsed, {
-      uuid,
-      baseLsn: 0,
-      previous: 0,
-      previousChecksum: 0,
-      state: recovered.provenState,
-      provenLsn: 0,
-      floor: 1,
-      dropped: [],
-    });
-    try {
-      fileSystem.syncDirectory(folder);
-    } catch (error) {
-      file.close();
-      throw error;
-    }
-    index.segments.push(segment);
-    return write(segment, file, false);
-  }
-  const { previous, slot } = recovered;
-  const nameHead = () => {
-    if (previous === undefined || previous.header.number !== head.header.previous) return;
-    nameNextSegment(fileSystem, codec, previous, head, recovered.provenLsn);
-  };
-  // A segment with damage is not written any more, so that a repair can replace its file.
-  if (
-    recovered.closed && recovered.cut === undefined && recovered.damage.length === 0 &&
-    recovered.harmless.every((one) => one.path !== head.path)
-  ) {
-    const file = fileSystem.open(head.path, "write");
-    try {
-      // The checkpoint was read, which does not say that it is on the disk: its own flush may have failed.
-      const checkpoint = new Uint8Array(CHECKPOINT_BYTES);
-      readFull(file, checkpoint, head.endOffset - checkpoint.length);
-      file.requireNamed?.();
-      writeFull(file, checkpoint, head.endOffset - checkpoint.length);
-      // From now on the log does not look closed. Two writers that each took it for closed would write in the same place.
-      file.truncate(head.endOffset + OPEN_BYTES);
-      file.sync();
-      // Were the newest segment lost too, nothing would show that it was there.
-      if (!recovered.isHeadNamed) nameHead();
-      return write(head, file, true, slot);
-    } catch (error) {
-      file.close();
-      throw error;
-    }
-  }
-  // For the same reason, what makes the newest segment part of the log is written once more.
-  nameHead();
-  if (previous !== undefined && canReplace(recovered, head, previous, segmentBytes)) {
-    const around = {
-      previous,
-      newest: head,
-      unfinishedNumber: recovered.missingNumber,
-      provenLsn: recovered.provenLsn,
-    };
-    const { segment, file, endsWithCheckpoint } = replaceSegment(fileSystem, folder, codec, around, numberUsed);
-    index.segments.splice(-1, 1, segment);
-    return write(segment, file, endsWithCheckpoint);
-  }
-  const keptBytes = Math.max(
-    head.endOffset,
-    recovered.cut === undefined ? 0 : recovered.cut.offset + recovered.cut.bytes,
-  );
-  const proven = {
-    lsn: recovered.provenLsn,
-    state: recovered.provenState,
-    sum: recovered.provenChecksum,
-    lowestTruncated: recovered.provenTruncated,
-    truncatedSince: recovered.unprovenTruncated,
-    missingNumber: recovered.missingNumber,
-  };
-  const { segment, file } = continueAfterCrash(fileSystem, folder, codec, head, proven, numberUsed, keptBytes);
-  index.segments.push(segment);
-  return write(segment, file, segment.endOffset === SEGMENT_HEADER_BYTES);
-}
-
-/** Whether the newest segment can be replaced: nothing is damaged, and the segment before it stays and names it. */
-function canReplace(recovered: Recovered, newest: Segment, previous: Segment, segmentBytes: number): boolean {
-  const { damage, harmless, leftovers } = recovered;
-  return damage.length === 0 && harmless.length === 0 && previous.header.number === newest.header.previous &&
-    !leftovers.includes(previous.path) && isReplaceable(newest, segmentBytes);
-}
-
-/**
- * Removes uncommitted and replaced segments durably. Otherwise a crash could restore one after compaction has removed the segment
- * whose pointer excludes it. If the newest segment were then lost, the restored one would be taken for it.
- */
-function removeSuperseded(fileSystem: FileSystem, folder: string, { superseded, head, index }: Recovered): void {
-  const isReplaced = head !== undefined && !index.segments.includes(head);
-  const paths = isReplaced ? [...superseded, head.path] : superseded;
-  for (const path of paths) fileSystem.remove(path);
-  if (paths.length > 0) fileSystem.syncDirectory(folder);
-}
-
-/** Removes what a crash left behind and nothing refers to. Files that are not the log's are not looked at. */
-function removeLeftovers(fileSystem: FileSystem, folder: string, { head, index, leftovers }: Recovered): void {
-  for (const path of leftovers) fileSystem.remove(path);
-  // Before there was a log in this folder nobody but others had files in it, whatever they are called.
-  if (head === undefined) return;
-  for (const name of fileSystem.list(folder)) {
-    const isLeftover = isSnapshotLeftover(name, index.snapshotIndex, index.snapshotTerm) || isRepairLeftover(name) ||
-      isIdentityLeftover(name);
-    if (isLeftover) fileSystem.remove(`${folder}/${name}`);
-  }
 }

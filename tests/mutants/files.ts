@@ -66,3 +66,4 @@ export const REPLAY_GAPS = "src/recovery/replay_gaps.ts";
 export const REPLAY_FRAMES = "src/recovery/replay_frames.ts";
 export const REPLAY_STATE = "src/recovery/replay_state.ts";
 export const PASS_DAMAGE = "src/recovery/pass_damage.ts";
+export const RESUME = "src/recovery/resume.ts";

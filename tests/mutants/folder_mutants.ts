@@ -5,6 +5,7 @@
  * @module
  */
 
+import { RESUME } from "./files.ts";
 import type { Mutant } from "./mutant.ts";
 
 const GUARD = "src/io/guard.ts";
@@ -172,7 +173,7 @@ export const FOLDER_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "a log that is open still looks closed",
-    file: OPEN,
+    file: RESUME,
     edits: [["file.truncate(head.endOffset + OPEN_BYTES);", ""]],
     dies: "folder_test",
   },

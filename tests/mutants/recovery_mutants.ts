@@ -15,6 +15,7 @@ import {
   PROVEN,
   RECOVERY,
   REPLAY_FRAMES,
+  RESUME,
   ROTATION,
   SEALED,
   STATE,
@@ -27,35 +28,32 @@ import type { Mutant } from "./mutant.ts";
 export const RECOVERY_MUTANTS: readonly Mutant[] = [
   {
     name: "superseded segments are not removed durably",
-    file: OPEN,
+    file: RESUME,
     edits: [["if (paths.length > 0) fileSystem.syncDirectory(folder);", ""]],
     dies: "rotation_test",
   },
   {
     name: "after a crash the log goes on behind the old tail",
-    file: OPEN,
-    edits: [["recovered.closed && recovered.cut === undefined &&", "recovered.cut === undefined &&"]],
+    file: RESUME,
+    edits: [["return closed && cut === undefined &&", "return cut === undefined &&"]],
     dies: "simulation",
   },
   {
     name: "after a torn write the log goes on where it was cut",
-    file: OPEN,
-    edits: [["recovered.closed && recovered.cut === undefined &&", "head.endOffset > SEGMENT_HEADER_BYTES &&"]],
+    file: RESUME,
+    edits: [["return closed && cut === undefined &&", "return head.endOffset > SEGMENT_HEADER_BYTES &&"]],
     dies: "simulation",
   },
   {
     name: "the checkpoint of a clean close is believed without being written once more",
-    file: OPEN,
+    file: RESUME,
     edits: [["writeFull(file, checkpoint, head.endOffset - checkpoint.length);", ""]],
     dies: "close_test",
   },
   {
     name: "what makes the newest segment part of the log is believed without being written once more",
-    file: OPEN,
-    edits: [[
-      "  nameHead();\n  if (previous",
-      "  if (previous",
-    ]],
+    file: RESUME,
+    edits: [["  nameHead(resumed, head);\n  if (previous", "  if (previous"]],
     dies: "strace_test",
     equivalent:
       "the slot of the segment before last matters only until the newest one names its own next segment, durably, " +
@@ -118,8 +116,8 @@ export const RECOVERY_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "a writer leaves a newest segment without what names it",
-    file: OPEN,
-    edits: [["if (!recovered.isHeadNamed) nameHead();", ""]],
+    file: RESUME,
+    edits: [["if (!recovered.isHeadNamed) nameHead(resumed, head);", ""]],
     dies: "pointer_test",
   },
   {

@@ -1,5 +1,6 @@
 /** Mistakes in what the writer does beside appending: going on after a crash, preallocation, full disks. */
 
+import { RESUME } from "./files.ts";
 import type { Mutant } from "./mutant.ts";
 
 const CHAIN = "src/recovery/chain.ts";
@@ -10,7 +11,7 @@ const REPLACE = "src/write/replace.ts";
 export const WRITER_MUTANTS: readonly Mutant[] = [
   {
     name: "a crash loop adds a segment each time",
-    file: OPEN,
+    file: RESUME,
     edits: [["!leftovers.includes(previous.path) && isReplaceable(", "previous.path === '' && isReplaceable("]],
     dies: "crash_loop_test",
   },
@@ -65,7 +66,7 @@ export const WRITER_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "a damaged newest segment is replaced",
-    file: OPEN,
+    file: RESUME,
     edits: [[
       "return damage.length === 0 && harmless.length === 0 && previous",
       "return harmless.length === 0 && previous",
@@ -80,7 +81,7 @@ export const WRITER_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "a replaced segment is not removed",
-    file: OPEN,
+    file: RESUME,
     edits: [["const isReplaced = head !== undefined && ", "const isReplaced = head === undefined && "]],
     dies: "crash_loop_test",
   },

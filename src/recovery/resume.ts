@@ -1,0 +1,187 @@
+/**
+ * Everything that is written after a recovery, before the log is open for writing: the segment that writing goes on in, and
+ * the removal of files that the log does not need.
+ *
+ * @module
+ */
+
+import type { Codec } from "../codec/codec.ts";
+import { CHECKPOINT_BYTES } from "../format/checkpoint.ts";
+import type { PlacedSlot } from "../format/durable_slot.ts";
+import { SEGMENT_HEADER_BYTES } from "../format/header_block.ts";
+import type { File, FileSystem } from "../io/file_system.ts";
+import { readFull, writeFull } from "../io/full.ts";
+import type { Segment } from "../log/segment.ts";
+import { isRepairLeftover } from "../maintain/segment_repairer.ts";
+import { isSnapshotLeftover } from "../snapshots/snapshot_file.ts";
+import { continueAfterCrash } from "../write/continue.ts";
+import { createSegment } from "../write/create.ts";
+import { nameNextSegment } from "../write/name_next.ts";
+import { isReplaceable, replaceSegment } from "../write/replace.ts";
+import { SegmentWriter } from "../write/writer.ts";
+import { isIdentityLeftover } from "./identity.ts";
+import type { Recovered } from "./recovery.ts";
+
+/** Zeros behind the checkpoint of a clean close, which is one only at the end of the file. In bytes. */
+const OPEN_BYTES = 8;
+
+/** A recovered log that is to be written. */
+export interface Resumed {
+  readonly fileSystem: FileSystem;
+  readonly folder: string;
+  readonly codec: Codec;
+  readonly segmentBytes: number;
+  readonly recovered: Recovered;
+  readonly uuid: Uint8Array;
+}
+
+/** The segment that writing goes on in. */
+interface Started {
+  readonly segment: Segment;
+  readonly file: File;
+  /** Whether its last frame is a checkpoint. */
+  readonly endsWithCheckpoint: boolean;
+  readonly slot?: PlacedSlot;
+}
+
+/**
+ * Readies the segment that writing goes on in.
+ *
+ * @param resumed The log.
+ * @returns Its writer.
+ */
+export function startWriter(resumed: Resumed): SegmentWriter {
+  const { fileSystem, folder, segmentBytes, recovered } = resumed;
+  const { head, numberUsed, state: { changes } } = recovered;
+  const { segment, file, endsWithCheckpoint, slot } = head === undefined
+    ? beginLog(resumed)
+    : isWellClosed(recovered, head)
+    ? goOn(resumed, head)
+    : goOnBehind(resumed, head);
+  return new SegmentWriter(fileSystem, folder, segmentBytes, {
+    segment,
+    file,
+    endsWithCheckpoint,
+    slot,
+    numberUsed: Math.max(numberUsed, segment.header.number),
+    changes,
+  });
+}
+
+/** The first segment of a log. */
+function beginLog({ fileSystem, folder, codec, recovered, uuid }: Resumed): Started {
+  const { segment, file } = createSegment(fileSystem, folder, codec, recovered.numberUsed, {
+    uuid,
+    baseLsn: 0,
+    previous: 0,
+    previousChecksum: 0,
+    state: recovered.provenState,
+    provenLsn: 0,
+    floor: 1,
+    dropped: [],
+  });
+  try {
+    fileSystem.syncDirectory(folder);
+  } catch (error) {
+    file.close();
+    throw error;
+  }
+  recovered.index.segments.push(segment);
+  return { segment, file, endsWithCheckpoint: false };
+}
+
+/** Whether the log was closed, and writing can go on in its newest segment. A damaged segment is left to be repaired. */
+function isWellClosed({ closed, cut, damage, harmless }: Recovered, head: Segment): boolean {
+  return closed && cut === undefined && damage.length === 0 && harmless.every((one) => one.path !== head.path);
+}
+
+/** Names the newest segment in the one before it once more: it was read, which does not say that it is on the disk. */
+function nameHead({ fileSystem, codec, recovered: { previous, provenLsn } }: Resumed, head: Segment): void {
+  if (previous === undefined || previous.header.number !== head.header.previous) return;
+  nameNextSegment(fileSystem, codec, previous, head, provenLsn);
+}
+
+/** Goes on in the newest segment of a log that was closed. */
+function goOn(resumed: Resumed, head: Segment): Started {
+  const { fileSystem, recovered } = resumed;
+  const file = fileSystem.open(head.path, "write");
+  try {
+    // The checkpoint was read, which does not say that it is on the disk: its own flush may have failed.
+    const checkpoint = new Uint8Array(CHECKPOINT_BYTES);
+    readFull(file, checkpoint, head.endOffset - checkpoint.length);
+    file.requireNamed?.();
+    writeFull(file, checkpoint, head.endOffset - checkpoint.length);
+    // From now on the log does not look closed. Two writers that each took it for closed would write in the same place.
+    file.truncate(head.endOffset + OPEN_BYTES);
+    file.sync();
+    // Were the newest segment lost too, nothing would show that it was there.
+    if (!recovered.isHeadNamed) nameHead(resumed, head);
+    return { segment: head, file, endsWithCheckpoint: true, slot: recovered.slot };
+  } catch (error) {
+    file.close();
+    throw error;
+  }
+}
+
+/** Goes on behind the newest segment of a log that was not closed: in a copy of it, or in a segment that follows it. */
+function goOnBehind(resumed: Resumed, head: Segment): Started {
+  const { fileSystem, folder, codec, segmentBytes, recovered } = resumed;
+  const { index, numberUsed, previous } = recovered;
+  nameHead(resumed, head);
+  if (previous !== undefined && canReplace(recovered, head, previous, segmentBytes)) {
+    const around = {
+      previous,
+      newest: head,
+      unfinishedNumber: recovered.missingNumber,
+      provenLsn: recovered.provenLsn,
+    };
+    const replaced = replaceSegment(fileSystem, folder, codec, around, numberUsed);
+    index.segments.splice(-1, 1, replaced.segment);
+    return replaced;
+  }
+  const keptBytes = Math.max(
+    head.endOffset,
+    recovered.cut === undefined ? 0 : recovered.cut.offset + recovered.cut.bytes,
+  );
+  const proven = {
+    lsn: recovered.provenLsn,
+    state: recovered.provenState,
+    sum: recovered.provenChecksum,
+    lowestTruncated: recovered.provenTruncated,
+    truncatedSince: recovered.unprovenTruncated,
+    missingNumber: recovered.missingNumber,
+  };
+  const { segment, file } = continueAfterCrash(fileSystem, folder, codec, head, proven, numberUsed, keptBytes);
+  index.segments.push(segment);
+  return { segment, file, endsWithCheckpoint: segment.endOffset === SEGMENT_HEADER_BYTES };
+}
+
+/** Whether the newest segment can be replaced: nothing is damaged, and the segment before it stays and names it. */
+function canReplace(recovered: Recovered, newest: Segment, previous: Segment, segmentBytes: number): boolean {
+  const { damage, harmless, leftovers } = recovered;
+  return damage.length === 0 && harmless.length === 0 && previous.header.number === newest.header.previous &&
+    !leftovers.includes(previous.path) && isReplaceable(newest, segmentBytes);
+}
+
+/**
+ * Removes uncommitted and replaced segments durably. Otherwise a crash could restore one after compaction has removed the segment
+ * whose pointer excludes it. If the newest segment were then lost, the restored one would be taken for it.
+ */
+export function removeSuperseded(fileSystem: FileSystem, folder: string, { superseded, head, index }: Recovered): void {
+  const isReplaced = head !== undefined && !index.segments.includes(head);
+  const paths = isReplaced ? [...superseded, head.path] : superseded;
+  for (const path of paths) fileSystem.remove(path);
+  if (paths.length > 0) fileSystem.syncDirectory(folder);
+}
+
+/** Removes what a crash left behind and nothing refers to. Files that are not the log's are not looked at. */
+export function removeLeftovers(fileSystem: FileSystem, folder: string, { head, index, leftovers }: Recovered): void {
+  for (const path of leftovers) fileSystem.remove(path);
+  // Before there was a log in this folder nobody but others had files in it, whatever they are called.
+  if (head === undefined) return;
+  for (const name of fileSystem.list(folder)) {
+    const isLeftover = isSnapshotLeftover(name, index.snapshotIndex, index.snapshotTerm) || isRepairLeftover(name) ||
+      isIdentityLeftover(name);
+    if (isLeftover) fileSystem.remove(`${folder}/${name}`);
+  }
+}
