@@ -4,7 +4,6 @@ import { RESUME } from "./files.ts";
 import type { Mutant } from "./mutant.ts";
 
 const CHAIN = "src/recovery/chain.ts";
-const OPEN = "src/recovery/open.ts";
 const REPLACE = "src/write/replace.ts";
 
 /** Mutants of the replacement of the newest segment. */
