@@ -7,6 +7,7 @@
 import { type Case, CaseSetting } from "./cases/case.ts";
 import { commitCases } from "./cases/commit.ts";
 import { appendCases, readCases } from "./cases/entries.ts";
+import { followCases } from "./cases/follow.ts";
 import { memory, startUp } from "./cases/processes.ts";
 import { recoveryCases } from "./cases/recovery.ts";
 import type { Extent } from "./extent.ts";
@@ -26,6 +27,7 @@ export function benchCases(extent: Extent, folder: string): Case[] {
     ...recoveryCases(setting),
     ...appendCases(setting),
     ...readCases(setting),
+    ...followCases(setting),
     memory(setting),
   ];
 }

@@ -244,6 +244,64 @@ async function range(task: Task, open: Open): Promise<Sample> {
   return { seconds, count: task.count, bytes: task.count * task.commandBytes };
 }
 
+/** Goes through all entries. */
+async function walk(task: Task, open: Open): Promise<Sample> {
+  const store = await open({ isDurable: true });
+  store.walk!();
+  const elapsed = stopwatch();
+  const bytes = store.walk!();
+  const seconds = elapsed();
+  await store.close();
+  return { seconds, count: task.count, bytes };
+}
+
+/** The same with a follower, which catches up. */
+async function catchUp(task: Task, open: Open): Promise<Sample> {
+  const store = await open({ isDurable: true });
+  const run = async (): Promise<number> => {
+    let bytes = 0;
+    let left = task.count;
+    for await (const { command } of store.follow!(1)) {
+      bytes += command.length;
+      if (--left === 0) break;
+    }
+    return bytes;
+  };
+  await run();
+  const elapsed = stopwatch();
+  const bytes = await run();
+  const seconds = elapsed();
+  await store.close();
+  return { seconds, count: task.count, bytes };
+}
+
+/** Commits one command after the other beside followers, of which each is given all of them; the median of one. */
+async function commitFollowed(task: Task, open: Open): Promise<Sample> {
+  return await inNewFolder(task, async () => {
+    const { commandBytes, count, clients = 0 } = task;
+    const commands = new Commands(commandBytes, 1);
+    const store = await open({ isDurable: true, isShared: true });
+    const follow = async (): Promise<void> => {
+      for await (const { command } of store.follow!(1)) sink += command[0]!;
+    };
+    const followers = Array.from({ length: clients }, follow);
+    const seconds: number[] = [];
+    const warmUp = Math.ceil(count * WARM_UP);
+    let elapsed = stopwatch();
+    for (let done = 0; done < warmUp + count; done++) {
+      if (done === warmUp) elapsed = stopwatch();
+      const started = performance.now();
+      await store.commitShared!(done + 1, commands.batch(1)[0]!);
+      if (done >= warmUp) seconds.push((performance.now() - started) / 1000);
+    }
+    elapsed();
+    await store.close();
+    await Promise.all(followers);
+    const median = quantile(seconds, 0.5);
+    return { seconds: median, p99Seconds: quantile(seconds, 0.99), count: 1, bytes: commandBytes };
+  });
+}
+
 async function inNewFolder<T>({ folder }: Task, body: () => Promise<T>): Promise<T> {
   mkdirSync(folder, { recursive: true });
   try {
@@ -254,7 +312,19 @@ async function inNewFolder<T>({ folder }: Task, body: () => Promise<T>): Promise
 }
 
 /** What can be timed. */
-export const WORKLOADS = { fill, recover, commit, commitShared, append, get, getRecent, range };
+export const WORKLOADS = {
+  fill,
+  recover,
+  commit,
+  commitShared,
+  append,
+  get,
+  getRecent,
+  range,
+  walk,
+  catchUp,
+  commitFollowed,
+};
 
 /** Runs a task. */
 export async function run(task: Task, open: Open): Promise<Sample> {

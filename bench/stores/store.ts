@@ -18,6 +18,10 @@ export interface Store {
   get?(index: number): Uint8Array | Promise<Uint8Array>;
   /** The commands of a range, `to` included. */
   range?(from: number, to: number): Uint8Array[] | Promise<Uint8Array[]>;
+  /** Goes through all commands; returns their bytes. */
+  walk?(): number;
+  /** Gives commands from an index on as they become durable; ends when the store is closed. */
+  follow?(from: number): AsyncIterable<{ readonly command: Uint8Array }>;
   /** Flushes what was appended, and ends. */
   close(): void | Promise<void>;
 }

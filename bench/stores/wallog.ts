@@ -47,6 +47,16 @@ class WalLogStore implements Store {
     return this.#log.entries(from, to).map(({ command }) => command);
   }
 
+  walk(): number {
+    let bytes = 0;
+    for (const { command } of this.#log.iterate()) bytes += command.length;
+    return bytes;
+  }
+
+  follow(from: number): AsyncIterable<{ readonly command: Uint8Array }> {
+    return this.#log.follow({ from });
+  }
+
   close(): Promise<void> {
     return this.#log.close();
   }
