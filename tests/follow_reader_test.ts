@@ -291,6 +291,19 @@ describe("a follower on a log that is only read", () => {
     assert.deepEqual(await take(followed, 16), named(25, 40, 2));
   });
 
+  it("fails with NOT_FOUND when its log is gone, or another one is in its place", async () => {
+    for (const isReplaced of [false, true]) {
+      const pair = new Pair();
+      pair.prove(entriesAt(1, 5));
+      const followed = pair.reader.follow({ from: 1 });
+      await take(followed, 5);
+      for (const name of pair.disk.contents().keys()) pair.disk.remove(`${PATH}/${name}`);
+      if (isReplaced) WalLog.openSync(PATH, { fileSystem: pair.disk }).closeSync();
+      await assert.rejects(followed.next(), { code: "NOT_FOUND" });
+      await assert.rejects(pair.reader.refresh(), { code: "NOT_FOUND" });
+    }
+  });
+
   it("fails with CORRUPT when what was proven durable is damaged", async () => {
     const pair = new Pair();
     pair.prove(entriesAt(1, 5));

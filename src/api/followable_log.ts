@@ -101,7 +101,8 @@ export abstract class FollowableLog extends ReadableLog {
    *
    * @returns The last index.
    * @throws {WalLogError} `CORRUPT` if the log is damaged by now, and was opened with `onDamage: "fail"`; `CHANGING` if the
-   * writer changes it faster than it can be read; `IO`; `CLOSED`.
+   * writer changes it faster than it can be read; `NOT_FOUND` if the log is gone, or another one is in its place; `IO`;
+   * `CLOSED`.
    *
    * @example
    * ```ts

@@ -49,6 +49,8 @@ export class ReadSource implements FollowSource {
   private isLost: boolean;
   private failure: FollowEnd | undefined;
   private stopWatching: (() => void) | undefined;
+  /** The log's; `undefined` while there is none. */
+  private uuid: Uint8Array | undefined;
   private lastLook = -Infinity;
   private lastAwaited = 0;
 
@@ -58,12 +60,13 @@ export class ReadSource implements FollowSource {
    * @param durability Whether it is open.
    */
   constructor(opened: Opened, onDamage: CheckedOptions["onDamage"], durability: Durability) {
-    const { fileSystem, folder, codec, settled, state } = opened;
+    const { fileSystem, folder, codec, settled, state, uuid } = opened;
     this.opened = opened;
     this.onDamage = onDamage;
     this.durability = durability;
     this.log = new ProvenLog(fileSystem, folder, settled ?? { index: new LogIndex(), state });
     this.isLost = settled === undefined;
+    this.uuid = uuid.some((byte) => byte !== 0) ? uuid : undefined;
     this.reader = new EntryReader(fileSystem, codec, this.log.index, undefined);
     durability.changes.subscribe(() => {
       if (durability.isClosed) this.close();
@@ -257,11 +260,21 @@ export class ReadSource implements FollowSource {
     }
   }
 
+  /** Refuses to go on in another log: somebody has put it into the folder, or taken this one away. */
+  private requireSameLog(uuid: Uint8Array | undefined): void {
+    this.uuid ??= uuid;
+    if (this.uuid?.join() === uuid?.join()) return;
+    const { path } = this;
+    const found = uuid === undefined ? "no log is there any more" : "another log is there";
+    throw new WalLogError("NOT_FOUND", `Cannot read on in the log at ${path}: ${found}; open it again`, { path });
+  }
+
   /** Recovers the log anew, from its segment indexes. */
   private *recover(codec: Codec): Generator<RecoveryStep, void> {
     const { fileSystem, folder } = this.opened;
     const recovered = yield* recoverBesideWriter({ fileSystem, folder, codec, verify: "tail", canWait: true });
     const { damage, settled } = recovered;
+    this.requireSameLog(recovered.uuid);
     if (damage.length > 0 && this.onDamage === "fail") throw corrupt(folder, damage);
     if (settled === undefined) {
       const message =
