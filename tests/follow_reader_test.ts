@@ -379,6 +379,36 @@ describe("refresh", () => {
     assert.equal(reader.durableIndex, 3);
   });
 
+  it("shows no part of a batch that is not all there yet", async () => {
+    const pair = new Pair();
+    pair.prove(entriesAt(1, 3));
+    pair.writer.append(entriesAt(4, 6, 1, 3000));
+    const [name] = [...pair.disk.contents().keys()].filter((one) => one.endsWith(".seg")).sort().slice(-1);
+    const bytes = pair.disk.contents().get(name!)!;
+    const written = bytes.findLastIndex((byte) => byte !== 0);
+    pair.disk.put(name!, bytes.slice().fill(0, written - 2000));
+    assert.equal(await pair.reader.refresh(), 3);
+    pair.disk.put(name!, bytes.slice());
+    assert.equal(await pair.reader.refresh(), 6);
+    assert.deepEqual(pair.reader.entries(4, 6), entriesAt(4, 6, 1, 3000));
+  });
+
+  it("leaves to followers what only a change without proof has replaced", async () => {
+    const pair = new Pair();
+    const writer = pair.openWriter({ segmentBytes: 2 ** 20 });
+    writer.append(entriesAt(1, 50, 1, 500));
+    writer.syncSync();
+    writer.setHardState({ term: 1, votedFor: null });
+    const reader = pair.openReader();
+    writer.truncate(20);
+    writer.append(entriesAt(20, 30, 2, 700));
+    await reader.refresh();
+    assert.deepEqual([reader.lastIndex, reader.durableIndex], [30, 19]);
+    assert.deepEqual(reader.entries(20, 30), entriesAt(20, 30, 2, 700));
+    const followed = reader.follow({ from: 1 });
+    for (const entry of entriesAt(1, 50, 1, 500)) assert.deepEqual((await followed.next()).value, entry);
+  });
+
   it("changes nothing until it is done, and iterations notice it", async () => {
     const pair = new Pair();
     pair.prove(entriesAt(1, 50));
