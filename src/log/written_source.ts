@@ -66,9 +66,9 @@ export class WrittenSource implements FollowSource {
     return term === TERM_UNKNOWN ? undefined : term;
   }
 
-  /** Reads entries. */
+  /** Reads entries. Many followers each read the one that was just written, which is quicker by itself. */
   read(from: Index, to: Index, maxBytes: number): LogEntry[] {
-    return this.reader.entries(from, to, maxBytes);
+    return from === to ? [this.reader.entry(from)] : this.reader.entries(from, to, maxBytes);
   }
 
   /** Calls back once when any of this has changed; returns what ends the wait. */
