@@ -70,7 +70,8 @@ describe("wal-log", () => {
       ["dump", "a", "--from", "9", "--to", "8"],
       ["dump", "a", "--format", "xml"],
       ["repair", "a"],
-      ["repair", "a", "--from", "b", "--cut"],
+      ["repair", "a", "--resume", "--cut"],
+      ["export", "a", "b", "--unconfirmed"],
       ["bench", "--size", "much"],
       ["bench", "--runs", "0"],
     ];

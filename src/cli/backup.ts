@@ -5,9 +5,9 @@
  */
 
 import { lstatSync, readdirSync } from "node:fs";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { makeFolder } from "./aside.ts";
-import { type Command, EXIT } from "./command.ts";
+import { type Command, EXIT, hardStateJson } from "./command.ts";
 import { contentsOf } from "../maintain/write_anew.ts";
 import { flushFiles, makeLogFrom } from "./copy.ts";
 import { readWhole } from "./inspect.ts";
@@ -27,7 +27,7 @@ whole. A damaged log is refused: see repair.
 A node that is started from a backup has forgotten what it acknowledged since, its votes included. Do not let it
 into a cluster whose other nodes remember, but as a new member.`,
   writes: true,
-  async run({ operands: [path, destination], out, note, signal }) {
+  async run({ operands: [path, destination], out, note, result, signal }) {
     const text = await readWhole(path!, { note, signal }, async (source) => {
       const { lastIndex, hardState } = source;
       flushFiles(source.path);
@@ -35,6 +35,7 @@ into a cluster whose other nodes remember, but as a new member.`,
         await makeLogFrom(folder, contentsOf(source, lastIndex), signal);
         return sizeOf(folder);
       });
+      result({ path: resolve(destination!), lastIndex, hardState: hardStateJson(hardState), bytes });
       return `copied up to index ${lastIndex}, ${hardStateText(hardState)}: ${sized(bytes)} in ${
         oneLine(destination!)
       }`;

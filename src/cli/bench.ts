@@ -13,7 +13,7 @@ import { WalLog } from "../api/wal_log.ts";
 import { bytesOption, type Command, EXIT, UsageError } from "./command.ts";
 import { progressLine } from "./inspect.ts";
 import { bold, dim, grouped } from "./terminal.ts";
-import { jsonText, sized } from "./text.ts";
+import { sized } from "./text.ts";
 
 const MIB = 2 ** 20;
 /** What is appended at once. In bytes of commands. */
@@ -43,7 +43,6 @@ export const bench: Command = {
     entry: { type: "string", value: "BYTES", help: "Size of an entry's command. Default: 256" },
     runs: { type: "string", value: "N", help: `How often to recover it. Default: ${RUNS_DEFAULT}` },
     folder: { type: "string", value: "DIR", help: "Where to make the log. Default: the temporary folder" },
-    json: { type: "boolean", help: "As JSON" },
   },
   help: `Makes a log in a folder of its own, recovers it once without measuring, then several times: every checksum is
 verified each time. The log has just been read, so that it comes from the page cache: the figure is that of the
@@ -64,7 +63,7 @@ library and the memory, not of the disk. The log is removed at the end.`,
       const measured = await recover(path, entryBytes, runs, signal);
       if (options.json === true) {
         const { seconds } = measured;
-        await out.line(jsonText({ ...measured, medianSeconds: median(seconds) }, 2));
+        context.result({ ...measured, medianSeconds: median(seconds) });
       } else for (const line of asText(measured)) await out.line(line);
     } finally {
       rmSync(folder, { recursive: true, force: true, maxRetries: 3 });

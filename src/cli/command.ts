@@ -6,7 +6,7 @@
 
 import { parseArgs } from "node:util";
 import { WalLogError } from "../api/errors.ts";
-import type { Index } from "../api/types.ts";
+import type { HardState, Index, Term } from "../api/types.ts";
 import type { Output } from "./output.ts";
 
 /** What the program ends with. */
@@ -46,8 +46,10 @@ export interface Arguments {
 
 /** What a command runs with. */
 export interface Context extends Arguments {
-  /** Standard output. */
+  /** Standard output; with `--json`, lines for people, which become part of the document. */
   readonly out: Output;
+  /** Adds to the document that `--json` gives. */
+  result(fields: Readonly<Record<string, unknown>>): void;
   /** Says something on standard error: what is not the command's result. */
   note(text: string): void;
   /** Aborted when the program is to end. */
@@ -69,6 +71,8 @@ export interface Command {
    * ended by the operating system.
    */
   readonly writes?: boolean;
+  /** Whether `--json` gives an object a line, as it goes on, instead of one document at the end. */
+  readonly streams?: boolean;
   /** Does it; returns what the program ends with. */
   run(context: Context): Promise<number>;
 }
@@ -78,6 +82,8 @@ export class UsageError extends Error {}
 
 /** What every command has. */
 const HELP: Option = { type: "boolean", short: "h", help: "Show this" };
+/** What every command has that does not write a document of its own. */
+export const JSON_OPTION: Option = { type: "boolean", help: "As JSON, see docs/CLI.md" };
 
 /**
  * Reads a command's arguments.
@@ -89,7 +95,7 @@ const HELP: Option = { type: "boolean", short: "h", help: "Show this" };
  */
 export function readArguments(command: Command, args: readonly string[]): Arguments | undefined {
   const options = Object.fromEntries(
-    Object.entries({ ...command.options, help: HELP }).map((
+    Object.entries({ ...command.options, json: JSON_OPTION, help: HELP }).map((
       [name, { type, short }],
     ) => [name, short === undefined ? { type } : { type, short }]),
   );
@@ -109,6 +115,18 @@ export function readArguments(command: Command, args: readonly string[]): Argume
   const empty = positionals.indexOf("");
   if (empty >= 0) throw new UsageError(`${command.operands[empty]} is empty`);
   return { operands: positionals, options: values as Arguments["options"] };
+}
+
+/**
+ * A hard state for programs.
+ *
+ * @param hardState The hard state.
+ * @returns Its fields; the vote is a string, because it has 64 bits.
+ */
+export function hardStateJson(
+  { term, votedFor }: HardState,
+): { readonly term: Term; readonly votedFor: string | null } {
+  return { term, votedFor: votedFor === null ? null : String(votedFor) };
 }
 
 /**

@@ -64,16 +64,17 @@ export const dump: Command = {
     format: { type: "string", short: "f", value: "FORMAT", help: "text (the default), json or raw" },
   },
   help: `text: index, term, kind, bytes, and the beginning of the command, in a line each.
-json: an object a line, with the command in base64; a hole is {"damaged":true,"firstIndex":...}.
+json: (or --json) an object a line, with the command in base64; a hole is {"damaged":true,"firstIndex":...}.
 raw:  the commands as they are, with nothing between them: for one, or for what ends its own records.
 
 With --follow it goes on until --to is reached or it is interrupted, also with the next writer, and shows durable entries
 only. It ends with 3 if the log is compacted past the next entry, or truncated behind it.
 
 Ends with 2 if entries are damaged in the range, which are named on standard error too. Changes nothing.`,
+  streams: true,
   async run(context) {
-    const { operands: [path], note } = context;
-    const format = FORMATS[choiceOption(context, "format", ["text", "json", "raw"])];
+    const { operands: [path], options, note } = context;
+    const format = FORMATS[options.json === true ? "json" : choiceOption(context, "format", ["text", "json", "raw"])];
     const from = indexOption(context, "from");
     const to = indexOption(context, "to");
     if (from !== undefined && to !== undefined && from > to) {

@@ -10,7 +10,7 @@ import { WalLog } from "../api/wal_log.ts";
 import { withTemporaryFolder } from "./aside.ts";
 import { type Command, type Context, EXIT, UsageError } from "./command.ts";
 import { progressLine, readWhole } from "./inspect.ts";
-import { leftOutLines, SALVAGE_OPTIONS, salvageExit, salvageInto } from "./salvage.ts";
+import { leftOutJson, leftOutLines, SALVAGE_OPTIONS, salvageExit, salvageInto } from "./salvage.ts";
 import { counted, oneLine, sized } from "./text.ts";
 
 /** The command. */
@@ -41,7 +41,7 @@ what is not in the file. Ends with 2 then.`,
 };
 
 /** Writes a log as a wal-db log; returns what was written, in words. */
-async function write(log: WalLog, file: string, { note, signal }: Context): Promise<string> {
+async function write(log: WalLog, file: string, { note, result, signal }: Context): Promise<string> {
   const line = progressLine("exporting");
   const onProgress = ({ entriesDone, entriesTotal }: WalDbExportProgress) =>
     line.show({ bytesDone: entriesDone, bytesTotal: entriesTotal });
@@ -50,6 +50,7 @@ async function write(log: WalLog, file: string, { note, signal }: Context): Prom
   if (metaBytes > 0) {
     note(`left out ${counted(metaBytes, "byte", "bytes")} of the snapshot's meta: the format has no place for it`);
   }
+  result({ path: resolve(file), entries, lastIndex: log.lastIndex, bytes });
   return `${counted(entries, "entry", "entries")} up to index ${log.lastIndex}: ${sized(bytes)} in ${oneLine(file)}`;
 }
 
@@ -64,6 +65,7 @@ async function exportSalvaged(context: Context): Promise<number> {
     } finally {
       await log.close();
     }
+    context.result({ leftOut: leftOutJson(salvaged.plan) });
     for (const line of leftOutLines(salvaged)) await out.line(line);
     return salvageExit(salvaged);
   });

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { resolve } from "node:path";
 import { WalLogError } from "../api/errors.ts";
 import { importWalDb } from "../wal_db/import.ts";
 import { WalLog } from "../api/wal_log.ts";
@@ -24,7 +25,7 @@ Numbers past 2^53 - 1, but for identities of nodes, are refused.
 
 Ends with 0 if everything was taken, 1 if the file ends within a record, 2 if it is damaged, cut or not.`,
   writes: true,
-  async run({ operands: [file, path], options, out, note, signal }) {
+  async run({ operands: [file, path], options, out, note, result: tell, signal }) {
     const line = progressLine("importing");
     const { result, state } = await makeFolder(path!, async (folder) => {
       const log = await WalLog.open(folder);
@@ -32,6 +33,14 @@ Ends with 0 if everything was taken, 1 if the file ends within a record, 2 if it
         const onDamage = options.cut === true ? "cut" : "fail";
         const result = await importWalDb(file!, log, { onDamage, signal, onProgress: line.show }).catch(explain);
         const { lastIndex, lastTerm, snapshotIndex } = log;
+        tell({
+          path: resolve(path!),
+          verdict: result.verdict,
+          records: result.records,
+          lastIndex,
+          lastTerm,
+          snapshotIndex,
+        });
         const snapshot = snapshotIndex > 0 ? `, snapshot at index ${snapshotIndex}` : "";
         return { result, state: `index ${lastIndex}, term ${lastTerm}${snapshot}; ${hardStateText(log.hardState)}` };
       } finally {

@@ -5,7 +5,8 @@
  */
 
 import { type LogIdentity, showIdentity } from "../api/log_identity.ts";
-import type { Damage } from "../api/report.ts";
+import type { Cut, Damage } from "../api/report.ts";
+import type { Index } from "../api/types.ts";
 import { TERM_UNKNOWN } from "../format/numbers.ts";
 import { type Advice, adviseOn } from "./advice.ts";
 import { type Command, EXIT } from "./command.ts";
@@ -17,7 +18,6 @@ import {
   damageText,
   hardStateText,
   indexes,
-  jsonText,
   nameOf,
   nextLine,
   oneLine,
@@ -33,13 +33,13 @@ export const info: Command = {
   name: "info",
   summary: "What a log is made of: segments, indexes, terms, hard state, snapshot, verdict",
   operands: ["DIR"],
-  options: { json: { type: "boolean", help: "As JSON" } },
+  options: {},
   help: `Reads all of the log and changes nothing. A running writer is no hindrance; what is shown is the log as of
 the moment of opening it. Ends with 0 if the log could be read, whatever the verdict: that is for verify.`,
-  async run({ operands: [path], options, out }) {
+  async run({ operands: [path], options, out, result }) {
     const found = await inspect(path!);
     const next = adviseOn(await findingOf(found));
-    if (options.json === true) await out.line(jsonText(asJson(found, next), 2));
+    if (options.json === true) result(asJson(found, next));
     else {
       for (const line of asText(found)) await out.line(line);
       await out.line();
@@ -130,7 +130,7 @@ export function identityOf({ opened }: Inspection): LogIdentity {
 }
 
 /** Everything, for programs. Identities are strings: they have 64 bits. */
-function asJson(found: Inspection, next: Advice): unknown {
+function asJson(found: Inspection, next: Advice): Readonly<Record<string, unknown>> {
   const { folder, opened, snapshot, segments, firstIndex, lastIndex } = found;
   const { report, index } = opened;
   const { hardState, hardStateLost } = opened.state;
@@ -171,7 +171,7 @@ function asJson(found: Inspection, next: Advice): unknown {
       bytes: view.segment.endOffset,
       fileBytes: view.fileBytes,
     })),
-    cut: report.cut === undefined ? null : { ...report.cut, path: nameOf(report.cut.path) },
+    cut: report.cut === undefined ? null : cutJson(report.cut),
     damage: report.damage.map(damageJson),
     harmless: report.harmless.map(damageJson),
     next,
@@ -187,4 +187,20 @@ function asJson(found: Inspection, next: Advice): unknown {
 export function damageJson(damage: Damage): unknown {
   const { path, firstIndex = null, lastIndex = null, term = null, ...rest } = damage;
   return { ...rest, file: nameOf(path), firstIndex, lastIndex, term };
+}
+
+/** {@link Cut}, in which what is not known may be left out. */
+type CutPlace = Omit<Cut, "firstIndex" | "lastIndex"> & {
+  firstIndex?: Index | null | undefined;
+  lastIndex?: Index | null | undefined;
+};
+
+/**
+ * What was torn off, for programs.
+ *
+ * @param cut What was torn off.
+ * @returns What it says, with the file's name for its path, and `null` for what is not known.
+ */
+export function cutJson({ path, offset, bytes, firstIndex = null, lastIndex = null }: CutPlace): unknown {
+  return { file: nameOf(path), offset, bytes, firstIndex, lastIndex };
 }

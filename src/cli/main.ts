@@ -7,7 +7,7 @@
 import process from "node:process";
 import { backup } from "./backup.ts";
 import { bench } from "./bench.ts";
-import { type Command, EXIT, exitCodeOf, type Option, readArguments, UsageError } from "./command.ts";
+import { type Command, EXIT, exitCodeOf, JSON_OPTION, type Option, readArguments, UsageError } from "./command.ts";
 import { dump } from "./dump.ts";
 import { exportCommand } from "./export.ts";
 import { importCommand } from "./import.ts";
@@ -17,7 +17,8 @@ import { recoverClusterCommand } from "./recover_cluster.ts";
 import { repair } from "./repair.ts";
 import { report } from "./report.ts";
 import { salvage } from "./salvage.ts";
-import { harmless, oneLine } from "./text.ts";
+import { errorDocument, gather } from "./json.ts";
+import { harmless, jsonText, oneLine } from "./text.ts";
 import { verify } from "./verify.ts";
 import { VERSION } from "./version.ts";
 
@@ -65,6 +66,13 @@ export async function main(args: readonly string[], { stdout, stderr }: Streams 
     await out.flush();
     return code;
   } catch (error) {
+    const document = interruption.signal.aborted ? undefined : errorDocument(args, error);
+    if (document !== undefined) {
+      const streams = COMMANDS.find(({ name }) => name === args[0])?.streams === true;
+      await out.line(jsonText(document, streams ? undefined : 2)).catch(() => {});
+      await out.flush().catch(() => {});
+      return document.exit;
+    }
     if (error instanceof ReaderGone) return EXIT.clean;
     // What was said before the failure belongs to it: a list of damage, for one.
     await out.flush().catch(() => {});
@@ -109,10 +117,17 @@ async function run(
       for (const line of helpFor(command)) await out.line(line);
       return EXIT.clean;
     }
+    const { options } = given;
+    const gathered = options.json === true && command.streams !== true ? gather(command.name) : undefined;
     const interrupt = () => interruption.abort();
     if (command.writes) { for (const signal of SIGNALS) process.once(signal, interrupt); }
     try {
-      return await command.run({ ...given, out, note, signal: interruption.signal });
+      const { signal } = interruption;
+      if (gathered === undefined) return await command.run({ ...given, out, note, result: () => {}, signal });
+      const { note: gather, result } = gathered;
+      const exit = await command.run({ ...given, out: gathered.out, note: gather, result, signal });
+      await out.line(jsonText(await gathered.document(exit), 2));
+      return exit;
     } finally {
       for (const signal of SIGNALS) process.off(signal, interrupt);
     }
@@ -134,7 +149,7 @@ function* overview(): Generator<string> {
 }
 
 function* helpFor({ name, operands, options, summary, help }: Command): Generator<string> {
-  const named = Object.entries(options);
+  const named = Object.entries({ ...options, json: JSON_OPTION });
   yield [`Usage: ${PROGRAM}`, name, ...operands, ...(named.length > 0 ? ["[OPTIONS]"] : [])].join(" ");
   yield "";
   yield `${summary}.`;

@@ -15,6 +15,7 @@ import { adviseOn } from "./advice.ts";
 import { type Command, type Context, EXIT, UsageError } from "./command.ts";
 import { interruptedPlan } from "./exchange.ts";
 import { findingOf } from "./finding.ts";
+import { damageJson } from "./info.ts";
 import { inspect, type Inspection, openToRead } from "./inspect.ts";
 import { listFiles, stateOfFiles } from "./log_files.ts";
 import { refill, writeLogAnew } from "./mend.ts";
@@ -171,6 +172,7 @@ async function mend(context: Context, means: Means, before: string): Promise<num
   // What cannot be moved is refused before anything is said.
   if (plan.anew !== undefined) listFiles(folder);
   for (const line of planLines(means, plan)) await out.line(line);
+  context.result(planJson(means, plan));
   await out.flush();
   const isMended = plan.refusals.length === 0;
   if (options["dry-run"] === true || (plan.refills.length === 0 && plan.anew === undefined)) {
@@ -248,8 +250,24 @@ function refillLine({ path, damage, entries }: Refill, other: WalLog): string {
 }
 
 /** The last line: what to do next. */
-async function sayNext({ out }: Context, found: Inspection, isShortened = false): Promise<void> {
-  await out.line(nextLine(adviseOn({ ...await findingOf(found), isShortened })));
+async function sayNext({ out, result }: Context, found: Inspection, isShortened = false): Promise<void> {
+  const { report } = found.opened;
+  const next = adviseOn({ ...await findingOf(found), isShortened });
+  result({ path: found.folder, verdict: report.verdict, lastIndex: report.lastIndex, next });
+  result({ damage: report.damage.map(damageJson) });
+  await out.line(nextLine(next));
+}
+
+/** What a repair will do, for programs. */
+function planJson({ found }: Means, { refusals, refills, anew }: MendPlan): Readonly<Record<string, unknown>> {
+  return {
+    path: found.folder,
+    damage: found.opened.report.damage.map(damageJson),
+    refusals,
+    refilled: refills.flatMap(({ damage }) => damage.map(damageJson)),
+    isWrittenAnew: anew !== undefined,
+    cutFrom: anew?.cutFrom ?? null,
+  };
 }
 
 /** Completes a repair that was interrupted; returns whether there was one. */

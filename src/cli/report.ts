@@ -32,13 +32,14 @@ export const report: Command = {
     `Segments as a map with the density of entries, terms, snapshot, how far the disk proves the log durable, damage in
 red with its indexes, sizes of entries. The page holds everything that it needs: no script, no request. Changes
 nothing in the log, which may be damaged, and in use. Ends with 0 if the page was made, whatever it shows.`,
-  async run({ operands: [path], options, out }) {
+  async run({ operands: [path], options, out, result }) {
     const data = await look(path!);
     const page = renderPage(data, adviseOn(await findingOf(data.found)), new Date());
     if (options.output === undefined || options.output === "-") await out.line(page.trimEnd());
     else {
       const target = resolve(String(options.output));
       write(target, page);
+      result({ path: target });
       await out.line(`written to ${oneLine(target)}`);
     }
     return EXIT.clean;

@@ -14,10 +14,11 @@ import type { WalLog } from "../api/wal_log.ts";
 import type { Contents } from "../maintain/write_anew.ts";
 import { makeFolder } from "./aside.ts";
 import { sizeOf } from "./backup.ts";
-import { type Command, type Context, EXIT, indexOption, UsageError } from "./command.ts";
+import { type Command, type Context, EXIT, hardStateJson, indexOption, UsageError } from "./command.ts";
 import { makeLogFrom } from "./copy.ts";
 import { entryJson } from "./dump.ts";
 import { inspect, type Inspection, openToRead } from "./inspect.ts";
+import { SCHEMA } from "./schema.ts";
 import { readAround } from "./read_around.ts";
 import { type LeftOut, planSalvage, type SalvagePlan } from "./salvage_plan.ts";
 import { readableSnapshot } from "./readable_snapshot.ts";
@@ -126,8 +127,9 @@ export async function salvageInto(context: Context, folder: string, withReport: 
       entries: () => source.iterate(first, plan.lastIndex),
     };
     await makeLogFrom(folder, contents, signal);
+    const bytes = sizeOf(folder);
     const left = withReport ? await writeLeft(join(folder, ENTRIES_NAME), source, plan, signal) : 0;
-    if (withReport) writeReport(join(folder, REPORT_NAME), found, contents, plan, left);
+    if (withReport) writeReport(join(folder, REPORT_NAME), context, found, contents, plan, left);
     nodeFileSystem.syncDirectory(folder);
     const entries = Math.max(plan.lastIndex - first + 1, 0);
     const of = snapshot === undefined ? "" : `, snapshot at index ${snapshot.meta.index}`;
@@ -135,7 +137,7 @@ export async function salvageInto(context: Context, folder: string, withReport: 
       ? "no entries"
       : `${counted(entries, "entry", "entries")}, ${indexes(first, plan.lastIndex)}`;
     const lostSnapshot = base === undefined ? snapshotIndex : undefined;
-    const text = `salvaged ${range}${of}; ${hardStateText(contents.hardState)}: ${sized(sizeOf(folder))}`;
+    const text = `salvaged ${range}${of}; ${hardStateText(contents.hardState)}: ${sized(bytes)}`;
     return { plan, text, left, lostSnapshot, hardStateLost };
   } finally {
     await source.close();
@@ -198,24 +200,38 @@ async function pause(signal: AbortSignal): Promise<void> {
   signal.throwIfAborted();
 }
 
-function writeReport(path: string, found: Inspection, contents: Contents, plan: SalvagePlan, left: number): void {
+/**
+ * What is not in the new log, for programs.
+ *
+ * @param plan What was salvaged.
+ * @returns The ranges.
+ */
+export function leftOutJson({ leftOut }: SalvagePlan): unknown[] {
+  return leftOut.map((one) => ({ ...one, last: one.last ?? null }));
+}
+
+function writeReport(
+  path: string,
+  { result }: Context,
+  found: Inspection,
+  contents: Contents,
+  plan: SalvagePlan,
+  left: number,
+): void {
   const { hardState, snapshot, lastIndex } = contents;
   const report = {
     source: found.folder,
     firstIndex: (snapshot?.meta.index ?? 0) + 1,
     lastIndex,
     snapshotIndex: snapshot?.meta.index ?? null,
-    hardState: {
-      term: hardState.term,
-      votedFor: hardState.votedFor === null ? null : String(hardState.votedFor),
-      lost: found.opened.state.hardStateLost,
-    },
-    leftOut: plan.leftOut.map((one) => ({ ...one, last: one.last ?? null })),
+    hardState: { ...hardStateJson(hardState), lost: found.opened.state.hardStateLost },
+    leftOut: leftOutJson(plan),
     readable: left,
   };
+  result(report);
   const file = openSync(path, "wx", 0o600);
   try {
-    writeSync(file, jsonText(report, 2) + "\n");
+    writeSync(file, jsonText({ schema: SCHEMA, command: "salvage", ...report }, 2) + "\n");
     fsyncSync(file);
   } finally {
     closeSync(file);

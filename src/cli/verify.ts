@@ -8,12 +8,12 @@ import type { Damage } from "../api/report.ts";
 import { scrubLog } from "../maintain/scrub.ts";
 import { nodeFileSystem } from "../io/node_fs.ts";
 import { adviseOn } from "./advice.ts";
-import { type Command, EXIT } from "./command.ts";
+import { type Command, EXIT, hardStateJson } from "./command.ts";
 import { findingOf } from "./finding.ts";
-import { damageJson } from "./info.ts";
+import { cutJson, damageJson } from "./info.ts";
 import { inspect, type Inspection, withProgress } from "./inspect.ts";
 import { dim, green, grouped, red, yellow } from "./terminal.ts";
-import { counted, damageText, hardStateText, indexes, jsonText, nameOf, nextLine, sized } from "./text.ts";
+import { counted, damageText, hardStateText, indexes, nameOf, nextLine, sized } from "./text.ts";
 
 /** How often to look again at a log that a writer may have changed meanwhile. */
 const ATTEMPTS_MAX = 5;
@@ -30,12 +30,12 @@ export const verify: Command = {
   name: "verify",
   summary: "Read everything, verify every checksum, name what is damaged",
   operands: ["DIR"],
-  options: { json: { type: "boolean", help: "As JSON" } },
+  options: {},
   help: `Ends with 0 if the log is clean, 1 if it is torn (bytes at its end did not survive a crash, and nothing proves
 that they were ever synced), 2 if it is corrupt, 3 if it cannot be read. Changes nothing. Beside a running writer it
 verifies the log as of the moment of opening it, and says "in use". What the writer is in the middle of looks torn, so
 it looks again then.`,
-  async run({ operands: [path], options, out }) {
+  async run({ operands: [path], options, out, result }) {
     const verdict = await judge(path!);
     const { report } = verdict.found.opened;
     const finding = await findingOf(verdict.found, verdict.damage);
@@ -44,21 +44,22 @@ it looks again then.`,
     if (options.json === true) {
       const { damage, harmless } = verdict;
       const { entries, lastIndex, provenIndex, cut } = report;
-      await out.line(jsonText(
-        {
-          path: verdict.found.folder,
-          verdict: word,
-          inUse: verdict.found.isInUse,
-          entries,
-          lastIndex,
-          provenIndex,
-          cut: cut === undefined ? null : { ...cut, path: nameOf(cut.path) },
-          damage: damage.map(damageJson),
-          harmless: harmless.map(damageJson),
-          next,
-        },
-        2,
-      ));
+      const { hardState, hardStateLost, tailLost } = verdict.found.opened.state;
+      result({
+        path: verdict.found.folder,
+        verdict: word,
+        inUse: verdict.found.isInUse,
+        entries,
+        lastIndex,
+        provenIndex,
+        hardState: { ...hardStateJson(hardState), lost: hardStateLost },
+        entriesLost: countLost(damage),
+        tailLost,
+        cut: cut === undefined ? null : cutJson(cut),
+        damage: damage.map(damageJson),
+        harmless: harmless.map(damageJson),
+        next,
+      });
     } else {
       for (const line of asText(verdict, word)) await out.line(line);
       await out.line(nextLine(next));

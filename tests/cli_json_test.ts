@@ -1,0 +1,124 @@
+/** What `--json` gives is what `docs/cli.schema.json` says, for each command, each kind of damage, and errors. */
+
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, it } from "node:test";
+import { cliHere } from "./cli.ts";
+import { DAMAGES, makeDamageLog, makePeer } from "./cli_damages.ts";
+import { inTemporaryFolder } from "./temporary.ts";
+
+/** The part of JSON Schema that the document uses. */
+interface Schema {
+  readonly $ref?: string;
+  readonly type?: string | readonly string[];
+  readonly enum?: readonly unknown[];
+  readonly const?: unknown;
+  readonly minimum?: number;
+  readonly properties?: Readonly<Record<string, Schema>>;
+  readonly required?: readonly string[];
+  readonly items?: Schema;
+  readonly $defs?: Readonly<Record<string, Schema>>;
+}
+
+const ROOT: Schema = JSON.parse(readFileSync(new URL("../docs/cli.schema.json", import.meta.url), "utf8"));
+
+function typeOf(value: unknown): string[] {
+  if (value === null) return ["null"];
+  if (Array.isArray(value)) return ["array"];
+  return typeof value === "number" && Number.isInteger(value) ? ["integer", "number"] : [typeof value];
+}
+
+/** What is wrong with a value; empty if nothing is. */
+function problems(value: unknown, schema: Schema, at = ""): string[] {
+  if (schema.$ref !== undefined) return problems(value, ROOT.$defs![schema.$ref.replace("#/$defs/", "")]!, at);
+  const types = schema.type === undefined ? undefined : [schema.type].flat();
+  if (types !== undefined && !typeOf(value).some((type) => types.includes(type))) {
+    return [`${at}: ${typeOf(value)[0]}, not ${types.join(" or ")}`];
+  }
+  if (schema.enum !== undefined && !schema.enum.includes(value)) return [`${at}: ${value} is none of the values`];
+  if (schema.const !== undefined && schema.const !== value) return [`${at}: ${value}, not ${schema.const}`];
+  if (schema.minimum !== undefined && (value as number) < schema.minimum) return [`${at}: ${value} is too small`];
+  if (Array.isArray(value)) return value.flatMap((one, i) => problems(one, schema.items ?? {}, `${at}[${i}]`));
+  if (typeof value !== "object" || value === null) return [];
+  const { properties = {}, required = [] } = schema;
+  return [
+    ...required.filter((name) => !(name in value)).map((name) => `${at}.${name} is missing`),
+    ...Object.entries(value).flatMap(([name, one]) =>
+      name in properties ? problems(one, properties[name]!, `${at}.${name}`) : [`${at}.${name} is not described`]
+    ),
+  ];
+}
+
+/** Runs a command with `--json`, and fails unless the document is as described, and the only output. */
+async function document(kind: string, ...args: string[]): Promise<Record<string, unknown>> {
+  const { code, stdout, stderr } = await cliHere(...args, "--json");
+  assert.equal(stderr, "", args.join(" "));
+  const found = JSON.parse(stdout);
+  assert.deepEqual(problems(found, ROOT.$defs![kind]!), [], `${args.join(" ")}\n${stdout.slice(0, 2000)}`);
+  assert.equal(found.exit, code);
+  return found;
+}
+
+describe("--json", () => {
+  for (const { name, damage } of DAMAGES) {
+    it(`gives documents of the schema: ${name}`, async () => {
+      await inTemporaryFolder(async (folder) => {
+        const [path, peer] = [join(folder, "raft.wal"), join(folder, "peer")];
+        makeDamageLog(path);
+        makePeer(peer);
+        damage(path);
+        const info = await document("info", "info", path);
+        const verify = await document("verify", "verify", path);
+        assert.deepEqual(verify.next, info.next);
+        await document("salvage", "salvage", path, join(folder, "salvaged"));
+        await document("repair", "repair", path, "--from", peer, "--dry-run");
+        const isLocked = name === "bytes in LOCK" && verify.verdict === "corrupt";
+        if (!isLocked) await document("repair", "repair", path, "--from", peer, "--cut");
+      });
+    });
+  }
+
+  it("gives documents of backups, exports, imports, reports and benchmarks", async () => {
+    await inTemporaryFolder(async (folder) => {
+      const path = join(folder, "raft.wal");
+      makeDamageLog(path);
+      assert.equal((await document("backup", "backup", path, join(folder, "copy"))).lastIndex, 140);
+      assert.equal((await document("export", "export", path, join(folder, "x.wal"))).entries, 130);
+      assert.equal((await document("import", "import", join(folder, "x.wal"), join(folder, "y"))).verdict, "clean");
+      await document("report", "report", path, "-o", join(folder, "report.html"));
+      await document("bench", "bench", "--size", "1M", "--runs", "1", "--folder", folder);
+      DAMAGES.find(({ name }) => name === "a bit in the header of an entry")!.damage(path);
+      const { leftOut } = await document("export", "export", path, join(folder, "z.wal"), "--salvage");
+      assert.equal((leftOut as unknown[]).length, 2);
+    });
+  });
+
+  it("gives errors as documents, with the code, the exit and the damage", async () => {
+    await inTemporaryFolder(async (folder) => {
+      const path = join(folder, "raft.wal");
+      const missing = await document("error", "verify", join(folder, "nowhere"));
+      assert.deepEqual([missing.exit, missing.command], [3, "verify"]);
+      const usage = await document("error", "verify");
+      assert.deepEqual([usage.exit, (usage.error as { code: string }).code], [64, "USAGE"]);
+      makeDamageLog(path);
+      DAMAGES.find(({ name }) => name === "a bit in the header of an entry")!.damage(path);
+      const { error } = await document("error", "backup", path, join(folder, "copy")) as {
+        error: { code: string; damage: unknown[] };
+      };
+      assert.deepEqual([error.code, error.damage.length], ["CORRUPT", 1]);
+      // A command that streams gives an object a line, the last of which may be an error.
+      const dumped = await cliHere("dump", join(folder, "nowhere"), "--json");
+      assert.deepEqual(problems(JSON.parse(dumped.stdout.trim()), ROOT.$defs!.error!), []);
+      assert.equal(dumped.stdout.split("\n").length, 2);
+    });
+  });
+
+  it("is described in full", () => {
+    const described = problems({ schema: "wal-log/1", command: "verify", more: 1 }, ROOT.$defs!.verify!);
+    assert.ok(
+      described.includes(".more is not described") && described.includes(".damage is missing"),
+      String(described),
+    );
+  });
+});
