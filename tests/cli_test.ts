@@ -422,6 +422,20 @@ describe("wal-log, beside a running writer", () => {
 
 describe("wal-log backup", () => {
   it(
+    "copies up to an index",
+    withLog(async (path, folder) => {
+      const copy = join(folder, "copy");
+      const { code, stdout } = await cli("backup", path, copy, "--to", "50");
+      assert.equal(code, 0);
+      assert.match(stdout, /^copied up to index 50, term 4, no vote: /);
+      const log = open(copy);
+      assert.deepEqual([log.lastIndex, log.snapshotIndex, log.recovery.verdict], [50, 10, "clean"]);
+      log.closeSync();
+      assert.equal((await cli("backup", path, join(folder, "less"), "--to", "9")).code, 64);
+    }),
+  );
+
+  it(
     "makes the same log again, closed, and leaves alone what is there",
     withLog(async (path, folder) => {
       const copy = join(folder, "copy");

@@ -12,8 +12,9 @@ import type { LiveState } from "../log/live_state.ts";
 import type { LogIndex } from "../log/log_index.ts";
 import type { OpenFiles } from "../log/open_files.ts";
 import { repairLog } from "../maintain/repair_log.ts";
+import { backupLog, type BackupOptions, type BackupReport } from "../maintain/backup.ts";
 import { scrubInBackground, type ScrubOptions, type ScrubReport } from "../maintain/scrub.ts";
-import { openAtOnce, type Opened, openInSlices } from "../recovery/open.ts";
+import { folderOf, openAtOnce, type Opened, openInSlices } from "../recovery/open.ts";
 import type { Durability } from "../write/durability.ts";
 import { takeBatch } from "../write/take_batch.ts";
 import { CompactableLog } from "./compactable_log.ts";
@@ -217,6 +218,47 @@ export class WalLog extends CompactableLog implements RaftLog, AsyncDisposable, 
    */
   async scrub(options: ScrubOptions = {}): Promise<ScrubReport> {
     return await scrubInBackground(this.#opened, this.#state, this.#durability, options);
+  }
+
+  /**
+   * Copies the log into another folder, as it is at one moment, while it serves: entries, hard state and snapshot. Begins
+   * again if the log is truncated or cleared meanwhile. The copy is read back, closed, and has a UUID and an incarnation
+   * of its own. The folder opens as a log when the copy is complete.
+   *
+   * A node that is started from a backup has forgotten what it acknowledged since, its votes included: let it join its
+   * cluster as a new member.
+   *
+   * @param folder The copy's folder. It must not exist, or be empty.
+   * @param options `to`: the last entry to copy. `signal`: ends it early.
+   * @returns What the copy holds.
+   * @throws {WalLogError} `INVALID_ARGUMENT` if the folder holds something, or if `to` is below
+   * {@link WalLog.snapshotIndex}; `CORRUPT` or `DAMAGED_ENTRY` if the log is damaged; `NOT_CONTIGUOUS` or `COMPACTED` if
+   * the log changes each time; `LOCKED`, `NO_SPACE`, `IO`, `POISONED`, `CLOSED`. Or the reason of the signal. No copy is
+   * left then.
+   *
+   * @example
+   * ```ts
+   * import { WalLog } from "@wallog/wallog";
+   * import { mkdtempSync, rmSync } from "node:fs";
+   * import { tmpdir } from "node:os";
+   * import { join } from "node:path";
+   * import assert from "node:assert/strict";
+   *
+   * const folder = mkdtempSync(join(tmpdir(), "wallog-"));
+   * {
+   *   await using log = await WalLog.open(join(folder, "raft.wal"));
+   *   log.append([1, 2, 3].map((index) => ({ term: 1, index, command: new Uint8Array(8) })));
+   *   const { lastIndex } = await log.backup(join(folder, "copy.wal"), { to: 2 });
+   *   assert.equal(lastIndex, 2);
+   * }
+   * rmSync(folder, { recursive: true });
+   * ```
+   */
+  async backup(folder: string | URL, options: BackupOptions = {}): Promise<BackupReport> {
+    this.#durability.requireOpen("back up");
+    const { fileSystem, writer } = this.#opened;
+    const open = (path: string, how: WalLogOptions) => WalLog.open(path, how);
+    return await backupLog({ log: this, fileSystem, isWriter: writer !== undefined, open }, folderOf(folder), options);
   }
 
   /**

@@ -7,7 +7,7 @@
 import { lstatSync, readdirSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { makeFolder } from "./aside.ts";
-import { type Command, EXIT, hardStateJson } from "./command.ts";
+import { type Command, EXIT, hardStateJson, indexOption, UsageError } from "./command.ts";
 import { contentsOf } from "../maintain/write_anew.ts";
 import { flushFiles, makeLogFrom } from "./copy.ts";
 import { readWhole } from "./inspect.ts";
@@ -18,7 +18,7 @@ export const backup: Command = {
   name: "backup",
   summary: "Copy a log, which may be in use",
   operands: ["DIR", "DEST"],
-  options: {},
+  options: { to: { type: "string", value: "INDEX", help: "The last entry to copy. Default: the last that there is" } },
   help: `DEST becomes a log of its own, closed cleanly, with the entries, the hard state and the snapshot that the log
 had at one moment after this was started. What the log had by then is flushed before it is copied, every entry is
 verified on the way, and the copy is read back. DEST must not exist, or be an empty folder; it appears when it is
@@ -27,9 +27,13 @@ whole. A damaged log is refused: see repair.
 A node that is started from a backup has forgotten what it acknowledged since, its votes included. Do not let it
 into a cluster whose other nodes remember, but as a new member.`,
   writes: true,
-  async run({ operands: [path, destination], out, note, result, signal }) {
+  async run(context) {
+    const { operands: [path, destination], out, note, result, signal } = context;
+    const to = indexOption(context, "to") ?? Number.MAX_SAFE_INTEGER;
     const text = await readWhole(path!, { note, signal }, async (source) => {
-      const { lastIndex, hardState } = source;
+      const { hardState, snapshotIndex } = source;
+      if (to < snapshotIndex) throw new UsageError(`--to ${to} is below the snapshot's index ${snapshotIndex}`);
+      const lastIndex = Math.min(to, source.lastIndex);
       flushFiles(source.path);
       const bytes = await makeFolder(destination!, async (folder) => {
         await makeLogFrom(folder, contentsOf(source, lastIndex), signal);

@@ -108,10 +108,29 @@ const MATCHINGS: readonly Mutant[] = [
   },
 ];
 
+const BACKUP = "src/maintain/backup.ts";
+
+/** The backup of a log that is written. */
+const BACKUPS: readonly Mutant[] = [
+  {
+    name: "a backup mixes what was before a truncation with what came after it",
+    file: BACKUP,
+    edits: [["if (log.termAt(contents.lastIndex) !== term) throw", "if (term === undefined) throw"]],
+    dies: "backup_test",
+  },
+  {
+    name: "a backup of a damaged log is made",
+    file: BACKUP,
+    edits: [["  requireWhole(log);\n", ""]],
+    dies: "backup_test",
+  },
+];
+
 /** The commands that mend a log. */
 export const CLI_MENDING_MUTANTS: readonly Mutant[] = [
   ...EXCHANGES,
   ...MATCHINGS,
+  ...BACKUPS,
   {
     name: "salvage takes doubtful entries that nobody asked for",
     file: "src/cli/salvage_plan.ts",

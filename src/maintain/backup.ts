@@ -1,0 +1,211 @@
+/**
+ * A consistent copy of a log while the log is written.
+ *
+ * The copy is written in its folder, under names that end in `.backup`. When it is complete, flushed and read back, its
+ * files get their own names: IDENTITY first, the oldest segment last. Until then the folder does not open as a log.
+ *
+ * @module
+ */
+
+import { WalLogError } from "../api/errors.ts";
+import { checkNames } from "../api/option_names.ts";
+import type { WalLogOptions } from "../api/options.ts";
+import type { HardState, Index } from "../api/types.ts";
+import { checkReadIndex } from "../api/validate.ts";
+import type { WalLog } from "../api/wal_log.ts";
+import { PAYLOAD_BYTES_MAX } from "../format/frame.ts";
+import { segmentNumber } from "../format/segment_name.ts";
+import { delegateTo } from "../io/delegate.ts";
+import type { FileLock, FileSystem } from "../io/file_system.ts";
+import { ioError } from "../io/full.ts";
+import { IDENTITY_NAME } from "../recovery/identity.ts";
+import { type Contents, contentsOf, requireCopy, writeAnew } from "./write_anew.ts";
+
+/** What the name of a file ends in until the copy is complete. */
+const SUFFIX = ".backup";
+const LOCK_NAME = "LOCK";
+/** How often to begin again if the log is compacted or truncated meanwhile. */
+const ATTEMPTS_MAX = 5;
+
+/** How to back up a log. */
+export interface BackupOptions {
+  /** The last entry to copy. Default: the last one that the log has. */
+  readonly to?: Index;
+  /** Ends it early: it rejects with the signal's reason, and leaves no copy. */
+  readonly signal?: AbortSignal;
+}
+
+/** What a backup holds. */
+export interface BackupReport {
+  /** The last index in the copy. */
+  readonly lastIndex: Index;
+  /** Its snapshot's index; 0 if it has none. */
+  readonly snapshotIndex: Index;
+  /** Its hard state. */
+  readonly hardState: HardState;
+}
+
+/** What a backup works with. */
+export interface BackupMeans {
+  readonly log: WalLog;
+  readonly fileSystem: FileSystem;
+  /** Whether the log is written, so that its entries must be held back from compaction. */
+  readonly isWriter: boolean;
+  /** Opens a log. */
+  open(path: string, options: WalLogOptions): Promise<WalLog>;
+}
+
+/**
+ * Copies a log.
+ *
+ * @param means The log, and what reaches it.
+ * @param folder The copy's folder.
+ * @param options What to copy.
+ * @returns What the copy holds.
+ * @throws {WalLogError} See `WalLog.backup`.
+ */
+export async function backupLog(means: BackupMeans, folder: string, options: BackupOptions): Promise<BackupReport> {
+  checkNames("Cannot back up the log", options, ["to", "signal"]);
+  const { log, fileSystem, isWriter } = means;
+  const { to = Number.MAX_SAFE_INTEGER, signal } = options;
+  checkReadIndex(to);
+  if (to < log.snapshotIndex) {
+    const found = `Cannot back up the log at ${log.path} to index ${to}: its snapshot is at index ${log.snapshotIndex}`;
+    throw new WalLogError("INVALID_ARGUMENT", found, { path: log.path });
+  }
+  signal?.throwIfAborted();
+  requireWhole(log);
+  if (isWriter) await log.sync();
+  fileSystem.makeDirectory(folder);
+  const lock = fileSystem.lock(`${folder}/${LOCK_NAME}`);
+  if (typeof lock !== "object") {
+    throw new WalLogError("LOCKED", `Cannot back up to ${folder}: a writer has a log open there`, { path: folder });
+  }
+  const partial = partialNames(fileSystem, folder, lock);
+  try {
+    requireVacant(fileSystem, folder);
+    const contents = await copyConsistently(means, partial, folder, to, signal);
+    publish(fileSystem, folder);
+    const { lastIndex, hardState, snapshot } = contents;
+    return { lastIndex, hardState, snapshotIndex: snapshot?.meta.index ?? 0 };
+  } catch (error) {
+    throw signal?.aborted === true && error === signal.reason ? error : ioError("Cannot back up to", folder, error);
+  } finally {
+    try {
+      removePartial(fileSystem, folder);
+    } finally {
+      lock.release();
+    }
+  }
+}
+
+/** A log that has lost something cannot be copied as if it had not. */
+function requireWhole({ path, damaged, lost }: WalLog): void {
+  if (damaged.length === 0 && !lost.hardState && !lost.tail) return;
+  const message = `Cannot back up the log at ${path}: it is damaged in ${damaged.length} places; repair it first`;
+  throw new WalLogError("CORRUPT", message, { path, damage: damaged });
+}
+
+/** Copies the log as it is at one moment; begins again if what was read does not belong together. */
+async function copyConsistently(
+  { log, fileSystem, isWriter, open }: BackupMeans,
+  partial: FileSystem,
+  folder: string,
+  to: Index,
+  signal: AbortSignal | undefined,
+): Promise<Contents> {
+  for (let attempt = 1;; attempt++) {
+    removePartial(fileSystem, folder);
+    const id = new Uint8Array(8);
+    fileSystem.random(id);
+    const held = isWriter ? log.retain(`backup ${id.join(" ")}`, log.snapshotIndex + 1) : undefined;
+    try {
+      const contents = contentsAt(log, Math.min(to, log.lastIndex));
+      const term = log.termAt(contents.lastIndex);
+      // An entry of the same index and term is the same, and so is all that precedes it.
+      const check = () => {
+        if (log.termAt(contents.lastIndex) !== term) throw changed(log.path);
+      };
+      const copy = await open(folder, { fileSystem: partial, maxEntryBytes: PAYLOAD_BYTES_MAX });
+      let lastTerm;
+      try {
+        lastTerm = await writeAnew(copy, contents, { signal, check });
+        check();
+      } finally {
+        await copy.close();
+      }
+      const back = await open(folder, { fileSystem: partial, readOnly: true, ...signal && { signal } });
+      try {
+        requireCopy(back, contents, lastTerm);
+      } finally {
+        await back.close();
+      }
+      return contents;
+    } catch (error) {
+      if (attempt === ATTEMPTS_MAX || !isChange(error)) throw error;
+    } finally {
+      held?.release();
+    }
+  }
+}
+
+/** What the log holds now. The snapshot is opened at once: a later one may replace it. */
+function contentsAt(log: WalLog, lastIndex: Index): Contents {
+  const contents = contentsOf(log, lastIndex);
+  const { snapshot } = contents;
+  const first = log.snapshotIndex + 1;
+  if (snapshot === undefined) return { ...contents, entries: () => log.iterate(first, lastIndex) };
+  const data = snapshot.open();
+  return { ...contents, snapshot: { ...snapshot, open: () => data }, entries: () => log.iterate(first, lastIndex) };
+}
+
+function changed(path: string): WalLogError {
+  return new WalLogError("NOT_CONTIGUOUS", `Cannot back up the log at ${path}: it was truncated meanwhile`, { path });
+}
+
+function isChange(error: unknown): boolean {
+  return error instanceof WalLogError && (error.code === "NOT_CONTIGUOUS" || error.code === "COMPACTED");
+}
+
+/** A file system in which the files of a folder have other names, and its lock is held already. */
+function partialNames(base: FileSystem, folder: string, lock: FileLock): FileSystem {
+  // A thread would read by the names that the files do not have yet.
+  const { threads: _, ...plain } = delegateTo(base);
+  const renamed = (path: string) => path.startsWith(`${folder}/`) ? path + SUFFIX : path;
+  return {
+    ...plain,
+    resolve: (path) => path,
+    open: (path, mode, permissions) => base.open(renamed(path), mode, permissions),
+    list: (path) =>
+      base.list(path).filter((name) => name.endsWith(SUFFIX)).map((name) => name.slice(0, -SUFFIX.length)),
+    rename: (from, to) => base.rename(renamed(from), renamed(to)),
+    remove: (path) => base.remove(renamed(path)),
+    copyOwner: (path, like) => base.copyOwner?.(renamed(path), renamed(like)),
+    lock: () => ({ check: () => lock.check(), release: () => {} }),
+  };
+}
+
+/** Fails unless a folder is empty, but for what a backup has left that was killed. */
+function requireVacant(fileSystem: FileSystem, folder: string): void {
+  const other = fileSystem.list(folder).find((name) => name !== LOCK_NAME && !name.endsWith(SUFFIX));
+  if (other === undefined) return;
+  throw new WalLogError("INVALID_ARGUMENT", `Cannot back up to ${folder}: it holds ${other}; choose an empty folder`, {
+    path: folder,
+  });
+}
+
+function removePartial(fileSystem: FileSystem, folder: string): void {
+  for (const name of fileSystem.list(folder)) if (name.endsWith(SUFFIX)) fileSystem.remove(`${folder}/${name}`);
+}
+
+/** Gives the files their names, in an order in which no part of them opens as a log. */
+function publish(fileSystem: FileSystem, folder: string): void {
+  const names = fileSystem.list(folder).filter((name) => name.endsWith(SUFFIX))
+    .map((name) => name.slice(0, -SUFFIX.length));
+  const segments = names.filter((name) => segmentNumber(name) !== undefined).sort().reverse();
+  const others = names.filter((name) => name !== IDENTITY_NAME && !segments.includes(name));
+  for (const name of [IDENTITY_NAME, ...others, ...segments]) {
+    fileSystem.rename(`${folder}/${name}${SUFFIX}`, `${folder}/${name}`);
+    fileSystem.syncDirectory(folder);
+  }
+}
