@@ -128,17 +128,23 @@ describe("the proof that data is durable", () => {
     return decodeSegmentHeader(bytes, 0, sum) !== undefined && slot.every((byte) => byte === 0);
   }
 
-  it("includes a segment that was begun, before anything else names it", () => {
-    let tried = 0;
+  /** Disks on which a segment was begun that nothing names yet. */
+  function* begunSegments(): Generator<readonly [disk: SimulatedDisk, when: string]> {
     for (let seed = 1; seed <= CRASH_SEEDS; seed++) {
       for (let operation = 0; operation < 9; operation++) {
         const disk = cutOff(seed, operation);
-        if (!isBegun(disk)) continue;
-        tried++;
-        const last = framesOf(disk.content(segmentPath(1))).findLast(({ kind }) => kind === KIND_ENTRIES)!;
-        disk.flip(segmentPath(1), last.offset);
-        assert.throws(() => open(disk), isCorrupt, `seed ${seed}, operation ${operation}`);
+        if (isBegun(disk)) yield [disk, `seed ${seed}, operation ${operation}`];
       }
+    }
+  }
+
+  it("includes a segment that was begun, before anything else names it", () => {
+    let tried = 0;
+    for (const [disk, when] of begunSegments()) {
+      tried++;
+      const last = framesOf(disk.content(segmentPath(1))).findLast(({ kind }) => kind === KIND_ENTRIES)!;
+      disk.flip(segmentPath(1), last.offset);
+      assert.throws(() => open(disk), isCorrupt, when);
     }
     assert(tried > 0);
   });
@@ -163,21 +169,17 @@ describe("the proof that data is durable", () => {
 
   it("of the newest segment is the pointer to it, not a segment begun in vain", () => {
     let tried = 0;
-    for (let seed = 1; seed <= CRASH_SEEDS; seed++) {
-      for (let operation = 0; operation < 9; operation++) {
-        const disk = cutOff(seed, operation);
-        if (!isBegun(disk)) continue;
-        tried++;
-        const begun = disk.content(segmentPath(2));
-        const log = open(disk);
-        log.append([entry(log.lastIndex + 1)]);
-        log.syncSync();
-        disk.restart();
-        disk.lose(segmentPath(3));
-        disk.fileSystem.open(segmentPath(2), "create");
-        replace(disk, segmentPath(2), begun);
-        assert.throws(() => open(disk), isCorrupt, `seed ${seed}, operation ${operation}`);
-      }
+    for (const [disk, when] of begunSegments()) {
+      tried++;
+      const begun = disk.content(segmentPath(2));
+      const log = open(disk);
+      log.append([entry(log.lastIndex + 1)]);
+      log.syncSync();
+      disk.restart();
+      disk.lose(segmentPath(3));
+      disk.fileSystem.open(segmentPath(2), "create");
+      replace(disk, segmentPath(2), begun);
+      assert.throws(() => open(disk), isCorrupt, when);
     }
     assert(tried > 0);
   });

@@ -12,6 +12,28 @@ import { inTemporaryFolder } from "./temporary.ts";
 import { type Call, systemError, WatchedFileSystem } from "./watched_file_system.ts";
 import { assertPoisoned, assertReopens, close } from "./watched_log.ts";
 
+/** A call that was made to fail. */
+interface InjectedFailure {
+  /** How many calls there were, with the one that failed. */
+  calls: number;
+  which: Call | undefined;
+}
+
+/** Makes a call fail: the first, the second and so on. */
+function failAt(fileSystem: WatchedFileSystem, at: number): InjectedFailure {
+  const failure: InjectedFailure = { calls: 0, which: undefined };
+  fileSystem.fail = (call) => {
+    if (++failure.calls !== at) return;
+    failure.which = call;
+    throw systemError("EIO");
+  };
+  return failure;
+}
+
+function nameOf({ which }: InjectedFailure): string {
+  return `${which?.operation} ${which?.name}`;
+}
+
 describe("the first failure", () => {
   // Every call of a rotation, failed one after the other: none of them may go unnoticed.
   it("anywhere in a rotation poisons, and what was synced is there after reopening", async () => {
@@ -25,19 +47,16 @@ describe("the first failure", () => {
         const history = new History(log);
         history.append(...entriesAt(1, 10, 1, 200)).sync();
         history.append(...entriesAt(11, 12, 1, 200));
-        let calls = 0;
-        let which: Call | undefined;
-        fileSystem.fail = (call) => {
-          if (++calls !== at) return;
-          which = call;
-          throw systemError("EIO");
-        };
+        const failure = failAt(fileSystem, at);
         const batch = entriesAt(13, 24, 1, 200);
         try {
           log.append(batch);
           done = true;
         } catch (error) {
-          assert.ok(error instanceof WalLogError && error.code === "POISONED", `${at} ${which?.operation}: ${error}`);
+          assert.ok(
+            error instanceof WalLogError && error.code === "POISONED",
+            `${at} ${failure.which?.operation}: ${error}`,
+          );
           failed++;
         }
         fileSystem.fail = () => {};
@@ -70,29 +89,26 @@ describe("the first failure", () => {
         const snapshot = { index: 11, term: 1, config: [1n], data: bytesOf(900) };
         history.model.applySnapshot(snapshot);
         history.states.push(stateOf(history.model));
-        let calls = 0;
-        let which: Call | undefined;
-        fileSystem.fail = (call) => {
-          if (++calls !== at) return;
-          which = call;
-          throw systemError("EIO");
-        };
+        const failure = failAt(fileSystem, at);
         try {
           log.applySnapshot(snapshot);
           done = true;
         } catch (error) {
-          assert.ok(error instanceof WalLogError && error.code === "POISONED", `${at} ${which?.operation}: ${error}`);
+          assert.ok(
+            error instanceof WalLogError && error.code === "POISONED",
+            `${at} ${failure.which?.operation}: ${error}`,
+          );
           failed++;
         }
         fileSystem.fail = () => {};
         if (!done) {
           await assert.rejects(log.sync(), { code: "POISONED" });
           await close(log);
-          if (fileSystem.openFiles > 0) leaks.push(`${which?.operation} ${which?.name}`);
+          if (fileSystem.openFiles > 0) leaks.push(`${nameOf(failure)}`);
         } else log.closeSync();
         const again = WalLog.openSync(path, { fileSystem });
         assert.notEqual(again.recovery.verdict, "corrupt");
-        history.stepOf(stateOf(again), history.durable, `${which?.operation} ${which?.name} failed`);
+        history.stepOf(stateOf(again), history.durable, `${nameOf(failure)} failed`);
         again.closeSync();
         const left = [...contentsOf(path).keys()].filter((name) => name.endsWith(".tmp"));
         assert.deepEqual(left, [], "temporary files are gone after reopening");
@@ -120,23 +136,17 @@ describe("the first failure", () => {
           writeFileSync(join(path, "000000000001-000000000001.snap.00000000000000ff.tmp"), "left behind");
           if (!closed) first.closeSync();
           const fileSystem = new WatchedFileSystem();
-          let calls = 0;
-          let which: Call | undefined;
-          fileSystem.fail = (call) => {
-            if (++calls !== at) return;
-            which = call;
-            throw systemError("EIO");
-          };
+          const failure = failAt(fileSystem, at);
           try {
             WalLog.openSync(path, { fileSystem }).closeSync();
-            done = calls < at;
+            done = failure.calls < at;
           } catch (error) {
             assert.ok(error instanceof WalLogError && (error.code === "IO" || error.code === "POISONED"), `${error}`);
           }
-          if (fileSystem.openFiles > 0) leaks.push(`${which?.operation} ${which?.name}, closed: ${closed}`);
+          if (fileSystem.openFiles > 0) leaks.push(`${nameOf(failure)}, closed: ${closed}`);
           fileSystem.fail = () => {};
           const again = WalLog.openSync(path, { fileSystem });
-          assertSameState(stateOf(again), history.last, `${which?.operation} ${which?.name} failed while opening`);
+          assertSameState(stateOf(again), history.last, `${nameOf(failure)} failed while opening`);
           again.closeSync();
         });
         if (done) break;
