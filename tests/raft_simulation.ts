@@ -7,6 +7,7 @@
  */
 
 import { resolve } from "node:path";
+import { MembershipHistory } from "../src/raft/membership.ts";
 import { type Action, type Message, type Origin, type RaftConfig, type RaftEvent, RaftNode } from "../src/raft/mod.ts";
 import { type Index, type NodeId, type Term, WalLog, WalLogError } from "../mod.ts";
 import { CHECKPOINT_BYTES } from "../src/format/checkpoint.ts";
@@ -36,7 +37,7 @@ interface Letter {
 /** A machine with its disk, and the process on it, if one runs. */
 interface Machine {
   readonly id: NodeId;
-  readonly disk: SimulatedDisk;
+  disk: SimulatedDisk;
   /** How fast its clock runs: how likely it is to be the next one to tick. */
   readonly pace: number;
   readonly isNew: boolean;
@@ -44,6 +45,8 @@ interface Machine {
   node: RaftNode | undefined;
   /** Whether its disk has rotted since it was last seen to be whole. */
   isRotten: boolean;
+  /** Whether it has lost its disk, and was started again as if it had not. */
+  isLost: boolean;
   /** The application: a digest of everything applied, and up to where. */
   state: { index: Index; digest: string };
 }
@@ -83,6 +86,8 @@ class Simulation {
   readonly #isStormy: boolean;
   /** Whether bytes rot on the disks, one machine at a time. Members then do not change: they are needed to heal. */
   readonly #rots: boolean;
+  /** Whether a machine may lose its disk. */
+  readonly #losesDisks: boolean;
   /** How likely it is that reads of a log begin to fail. */
   readonly #readLoss: number;
   /** Whether the application's state survives a restart by itself. */
@@ -107,6 +112,7 @@ class Simulation {
     this.#rots = random.chance(0.25);
     this.#readLoss = random.pick([0, 0, 0.01]);
     this.#isKept = !this.#rots && random.chance(0.3);
+    this.#losesDisks = !this.#rots && seed % 2 === 0;
     const size = this.#isStormy ? 5 : random.pick([3, 3, 5, 7]);
     const base = random.pick([0n, 2n ** 53n, 2n ** 64n - 30n]);
     this.#founders = Array.from({ length: size }, (_, i) => base + BigInt(i + 1));
@@ -148,6 +154,7 @@ class Simulation {
       log: undefined,
       node: undefined,
       isRotten: false,
+      isLost: false,
       state: { index: 0, digest: "" },
     };
     this.#machines.set(id, machine);
@@ -296,8 +303,12 @@ class Simulation {
         this.#safety.read(action.index, this.#reads[action.id]!.acknowledged);
         return this.#count("read");
       case "memberLost":
-        // Damage that takes all segments along makes another log of it.
-        this.#safety.require(this.#rots, "Members keep their logs", () => `${id} says that ${action.id} has not`);
+        // Damage that takes all segments along makes another log of it, too.
+        this.#safety.require(
+          this.#rots || this.#machines.get(action.id)!.isLost,
+          "Members keep their logs",
+          () => `${id} says that ${action.id} has not`,
+        );
         return this.#count("memberLost");
       case "membershipChanged":
         this.#tell(`${id} has members ${action.members}, learners ${action.learners ?? "none"}`);
@@ -309,7 +320,9 @@ class Simulation {
 
   #send(letter: Letter): void {
     const { message } = letter;
-    if (message.type === "requestVoteReply" && message.voteGranted) {
+    // Whoever has lost its disk may vote a second time: that must not count.
+    const { isLost } = this.#machines.get(letter.from)!;
+    if (message.type === "requestVoteReply" && message.voteGranted && !isLost) {
       this.#safety.voted(letter.from, message.term, letter.to);
     }
     if (message.type === "appendEntries" && message.entries.length > 0) {
@@ -360,6 +373,8 @@ class Simulation {
 
   #reconfigure(): void {
     if (this.#rots) return this.#rot();
+    // Those who are left must stay enough without it.
+    if ([...this.#machines.values()].some(({ isLost }) => isLost)) return;
     const ids = [...this.#machines.keys()];
     const kind = this.#random.pick(["addServer", "addServer", "addLearner", "removeServer", "removeServer"] as const);
     if (kind !== "removeServer" && this.#machines.size < this.#founders.length + 3 && this.#random.chance(0.7)) {
@@ -402,6 +417,39 @@ class Simulation {
     }
     this.#tell(`${machine.id}: ${path} rots: ${kind} at byte ${offset} of ${size}`);
     this.#count("rotten");
+    this.#start(machine);
+  }
+
+  /** Whether the others have heard of a machine's log, durably, and are able to go on without it. */
+  #isKnownToAll({ id, log }: Machine, machines: readonly Machine[]): boolean {
+    const { incarnation } = log!.identity;
+    try {
+      return machines.every(({ log, node, isNew }) => {
+        log!.syncSync();
+        // One that has not heard of anybody asks for no votes.
+        if (isNew && log!.lastIndex === 0) return true;
+        const { members, incarnations } = new MembershipHistory(log!, node!.members).latest;
+        return members.length > 2 && incarnations?.get(id) === incarnation;
+      });
+    } catch {
+      // A disk has failed, which its node will find out.
+      return false;
+    }
+  }
+
+  /** A machine gets an empty disk, and is started again as if nothing had happened. */
+  #loseDisk(): void {
+    const machines = [...this.#machines.values()];
+    if (machines.some(({ isLost }) => isLost)) return;
+    for (const machine of machines) if (machine.node === undefined) this.#start(machine);
+    const machine = this.#random.pick(machines.filter(({ isNew }) => !isNew));
+    if (!this.#isKnownToAll(machine, machines)) return;
+    this.#stop(machine, true);
+    machine.disk = new SimulatedDisk({ seed: this.#random.next() });
+    machine.state = { index: 0, digest: "" };
+    machine.isLost = true;
+    this.#tell(`${machine.id} has lost its disk`);
+    this.#count("disk-lost");
     this.#start(machine);
   }
 
@@ -450,6 +498,7 @@ class Simulation {
         else if (dice < 945) this.#ask(() => ({ type: "readIndex", id: this.#newRead() }));
         else if (dice < 960) this.#disturb();
         else if (dice < 975) this.#reconfigure();
+        else if (dice >= 994 && this.#losesDisks) this.#loseDisk();
         else if (dice < 980) {
           this.#ask(() => ({ type: "transferLeadership", target: this.#random.pick([...this.#machines.keys()]) }));
         } else if (dice < 985) this.#partition();
@@ -524,8 +573,8 @@ class Simulation {
     const { members, commitIndex, log } = leader.node!;
     if (commitIndex < wanted || commitIndex < log.lastIndex) return false;
     return members.every((id) => {
-      const { node } = this.#machines.get(id)!;
-      return node!.lastApplied === commitIndex || hasLostItsEnd(node!);
+      const { node, isLost } = this.#machines.get(id)!;
+      return isLost || node!.lastApplied === commitIndex || hasLostItsEnd(node!);
     });
   }
 

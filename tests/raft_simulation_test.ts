@@ -19,6 +19,8 @@ test("clusters of 3, 5 and 7 stay safe whatever goes wrong, and get on when it s
     "membershipChanged",
     "snapshot",
     "behind-snapshot",
+    "disk-lost",
+    "memberLost",
   ];
   for (const event of [...wanted, "restored", "read", "applied", "calm"]) {
     assert.ok((counts[event] ?? 0) > 0, `no history had ${event}`);
