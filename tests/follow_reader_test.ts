@@ -423,6 +423,27 @@ describe("refresh", () => {
     assert.deepEqual([...walk].map(({ index, term }) => `${index}.${term}`), ["41.1", "42.2", "43.2", "44.2", "45.2"]);
   });
 
+  it("has its turn beside a follower of a writer that never rests", async () => {
+    const disk = new SlowDisk();
+    const writer = WalLog.openSync(PATH, { fileSystem: disk });
+    const watch = (_: string, __: number, callback: () => void) => {
+      const timer = setInterval(() => {
+        writer.append([entryAt(writer.lastIndex + 1)]);
+        writer.syncSync();
+        callback();
+      }, 1);
+      return () => clearInterval(timer);
+    };
+    const reader = WalLog.openSync(PATH, { fileSystem: { ...delegateTo(disk), watch }, readOnly: true });
+    const next = reader.follow({ from: 10 ** 6 }).next();
+    await pause(100);
+    const { lastIndex } = writer;
+    const refreshed = await Promise.race([reader.refresh(), pause(5000)]);
+    assert(Number(refreshed) >= lastIndex);
+    await reader.close();
+    assert.equal((await next).done, true);
+  });
+
   it("tells listeners how far the log is durable now", async () => {
     const pair = new Pair();
     const seen: number[] = [];

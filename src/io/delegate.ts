@@ -26,6 +26,7 @@ export function delegateTo(base: FileSystem): FileSystem {
     random: (into) => base.random(into),
     now: () => base.now(),
     after: (milliseconds, callback) => base.after(milliseconds, callback),
+    watch: base.watch && ((path, milliseconds, callback) => base.watch!(path, milliseconds, callback)),
     freeBytes: (path) => base.freeBytes?.(path),
     threads: base.threads,
   };

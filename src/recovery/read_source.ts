@@ -42,9 +42,9 @@ export class ReadSource implements FollowSource {
   private readonly log: ProvenLog;
   private readonly reader: EntryReader;
   private readonly changes = new Broadcast();
-  /** The look that is under way, and whether another one is wanted behind it. */
-  private looking: Promise<void> | undefined;
-  private isWanted = false;
+  /** One reads at a time, in the order in which they came. */
+  private queue: Promise<void> = Promise.resolve();
+  private isLookQueued = false;
   /** Whether the log has to be recovered anew before it can be read on. */
   private isLost: boolean;
   private failure: FollowEnd | undefined;
@@ -164,24 +164,23 @@ export class ReadSource implements FollowSource {
 
   /** Looks for what is new, soon. Failures are told to whoever waits. */
   private look(): void {
-    this.isWanted = true;
-    this.looking ??= this.lookOften().finally(() => this.looking = undefined);
+    if (this.isLookQueued) return;
+    this.isLookQueued = true;
+    this.queue = this.queue.then(() => this.lookOnce());
   }
 
-  private async lookOften(): Promise<void> {
-    while (this.isWanted && !this.durability.isClosed) {
-      const rest = this.lastLook + LOOK_GAP_MS - performance.now();
-      if (rest > 0) await setTimeout(rest);
-      this.isWanted = false;
-      try {
-        await this.run((codec) => this.readOn(codec));
-      } catch (error) {
-        // A writer that is too busy for a recovery is looked at again.
-        if (error instanceof WalLogError && error.code === "CHANGING") continue;
-        this.fail(error);
-      } finally {
-        this.lastLook = performance.now();
-      }
+  private async lookOnce(): Promise<void> {
+    const rest = this.lastLook + LOOK_GAP_MS - performance.now();
+    if (rest > 0) await setTimeout(rest);
+    this.isLookQueued = false;
+    if (this.durability.isClosed) return;
+    try {
+      await this.run((codec) => this.readOn(codec));
+    } catch (error) {
+      // A writer that is too busy for a recovery is looked at again.
+      if (!(error instanceof WalLogError && error.code === "CHANGING")) this.fail(error);
+    } finally {
+      this.lastLook = performance.now();
     }
   }
 
@@ -199,15 +198,16 @@ export class ReadSource implements FollowSource {
    * @throws {WalLogError} `CORRUPT`, `CHANGING`, `IO`; `CLOSED` if it is closed meanwhile.
    */
   async view(): Promise<View> {
-    while (this.looking !== undefined) await this.looking;
     let view: View | undefined;
-    const looking = this.run(function* (this: ReadSource, codec: Codec) {
-      yield* this.readOn(codec);
-      view = yield* this.log.view(codec);
-    }.bind(this));
-    // Others wait for it, and only this call is told of a failure.
-    this.looking = looking.catch(() => {}).finally(() => this.looking = undefined);
-    await looking;
+    const viewing = this.queue.then(() =>
+      this.run(function* (this: ReadSource, codec: Codec) {
+        yield* this.readOn(codec);
+        view = yield* this.log.view(codec);
+      }.bind(this))
+    );
+    // Others go on after it, and only this call is told of a failure.
+    this.queue = viewing.catch(() => {});
+    await viewing;
     this.durability.requireOpen("refresh");
     return view!;
   }
