@@ -51,6 +51,10 @@ describe("the system calls of a log", () => {
       assert.equal(calls.assertIdentityLast(), scenario.log === "new" ? 1 : 0);
     });
 
+    it(`flush what names a segment that replaces another before that one is deleted: ${title}`, { skip }, async () => {
+      assert.equal((await order()).assertSegmentsReplaced(), scenario.log === "new" ? 0 : 1);
+    });
+
     it(`flush a snapshot, its name and its frame before they delete anything: ${title}`, { skip }, async () => {
       const { renames, deletions } = (await order()).assertSnapshotsInstalled();
       assert(renames > 0 && deletions > 0);

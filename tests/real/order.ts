@@ -137,6 +137,32 @@ export class Order {
   }
 
   /**
+   * A segment that is replaced when the log is opened: it names the one that replaces it, then the segment before it does,
+   * and each of that is flushed before it is deleted.
+   */
+  assertSegmentsReplaced(): number {
+    const opened = this.#said(/^opened/)[0]!;
+    const deletions = this.#of(({ name, file, end }) =>
+      name.startsWith("unlink") && file.endsWith(".seg") && end < opened.begin
+    );
+    for (const deletion of deletions) {
+      const { file } = deletion;
+      const isNaming = ({ args }: SystemCall) => offsetOf(args) === NEXT_POINTER_OFFSETS[0];
+      const own = this.#writes(file).find(isNaming);
+      assert(own !== undefined, `${file} is deleted, and names nothing`);
+      const before = this.#of((call) =>
+        call.name === "pwrite64" && call.file.endsWith(".seg") && call.file < file && isNaming(call) &&
+        call.begin > own.end
+      )[0];
+      assert(before !== undefined, `${file} is deleted, and no segment names another in its place`);
+      this.#assertFlushed(file, own, before, "the segment before a replaced one names another");
+      this.#assertFlushed(before.file, before, deletion, "a replaced segment is deleted");
+      this.#assertFlushed(FOLDER, deletion, opened, "the log is open");
+    }
+    return deletions.length;
+  }
+
+  /**
    * The identity comes after the first segment and its name. It is written and flushed under another name, and its own
    * name is flushed before the log is open.
    */
@@ -172,9 +198,9 @@ export class Order {
       return frame;
     });
     const opened = this.#said(/^opened/)[0]!;
-    const all = this.#of(({ name, file }) => name.startsWith("unlink") && !file.endsWith(".tmp"));
-    for (const deletion of all) if (deletion.begin < opened.begin) this.#assertReplaced(deletion);
-    const deletions = all.filter(({ begin }) => begin > opened.begin);
+    const deletions = this.#of(({ name, file, begin }) =>
+      name.startsWith("unlink") && !file.endsWith(".tmp") && begin > opened.end
+    );
     let oldest = "";
     for (const deletion of deletions) {
       const frame = frames.findLast(({ end }) => end < deletion.begin);
@@ -186,20 +212,6 @@ export class Order {
       oldest = deletion.file;
     }
     return { renames: renames.length, deletions: deletions.length };
-  }
-
-  /** The newest segment is deleted while a log is opened: its copy and the pointer to the copy are flushed before. */
-  #assertReplaced(deletion: SystemCall): void {
-    const copy = this.#creations(/\.seg$/).findLast(({ end }) => end < deletion.begin);
-    assert(copy !== undefined, `${deletion.file} is deleted, and nothing replaces it`);
-    this.#assertFlushed(FOLDER, copy, deletion, "the copied segment is deleted");
-    this.#assertFlushed(copy.file, copy, deletion, "the copied segment is deleted");
-    const pointer = this.#of(({ name, file, args, end }) =>
-      name === "pwrite64" && file.endsWith(".seg") && file < deletion.file && end < deletion.begin &&
-      offsetOf(args) === NEXT_POINTER_OFFSETS[0]
-    ).at(-1);
-    assert(pointer !== undefined, `${deletion.file} is deleted, and no pointer names ${copy.file}`);
-    this.#assertFlushed(pointer.file, pointer, deletion, "the copied segment is deleted");
   }
 }
 
