@@ -4,7 +4,7 @@
  * @module
  */
 
-import { REPAIR, REPAIR_FRAMES, SCRUB } from "./files.ts";
+import { PLAN_FRAME, REPAIR, REPAIR_FRAMES, SCRUB } from "./files.ts";
 import type { Mutant } from "./mutant.ts";
 
 /** The mutants. */
@@ -47,13 +47,13 @@ export const REPAIR_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "a good copy is not held against the checksum that survives",
-    file: REPAIR,
+    file: PLAN_FRAME,
     edits: [["payload !== undefined && codec.hash(payload, 0n) === sum", "payload !== undefined"]],
     dies: "repair_test",
   },
   {
     name: "a good copy is not held against the term that survives",
-    file: REPAIR,
+    file: PLAN_FRAME,
     edits: [["if (header.term !== one.term)", "if (header.term < 0)"]],
     dies: "repair_test",
     equivalent: "the term of an entry whose header survives is in the index, and `checkRepair` has compared it by then",
