@@ -4,11 +4,11 @@
  * @module
  */
 
-import type { Damage } from "../api/report.ts";
-import type { Borders } from "./borders.ts";
+import type { Cut, Damage, RecoveryReport } from "../api/report.ts";
+import { type Borders, lostBefore } from "./borders.ts";
 import type { Chain, Link } from "./chain.ts";
 import type { SegmentHeader } from "../format/segment_header.ts";
-import { EMPTY_STATE } from "../format/state.ts";
+import { EMPTY_STATE, type LogState } from "../format/state.ts";
 import { liveIndexes } from "../log/live.ts";
 import type { Replay } from "./replay.ts";
 import type { Segment } from "../log/segment.ts";
@@ -21,6 +21,60 @@ export interface Judgement {
   readonly harmless: Damage[];
   /** Segment files below the snapshot, oldest first. */
   readonly leftovers: readonly string[];
+}
+
+/**
+ * The verdict on a log.
+ *
+ * @param damage The damage that matters: refused, unless the caller keeps it.
+ * @param cut What was cut, because it was never proven durable.
+ */
+export function verdictOf(damage: readonly Damage[], cut: Cut | undefined): RecoveryReport["verdict"] {
+  if (damage.length > 0) return "corrupt";
+  return cut === undefined ? "clean" : "torn";
+}
+
+/** All damage that matters, and what else of the log is lost with it. */
+export interface Judged extends Judgement {
+  readonly lost: Pick<LogState, "hardStateLost" | "tailLost">;
+}
+
+/**
+ * Decides what is damaged, when all segments were replayed.
+ *
+ * @param head The newest segment.
+ * @param chain The segments of the log.
+ * @param replay Their replay, which is complete.
+ * @param borders The borders between them.
+ * @returns The damage to report, what is lost with it, and the files to remove.
+ */
+export function judge(head: Segment, chain: Chain, replay: Replay, borders: Borders): Judged {
+  const known = new Set(replay.damage.map((one) => one.path));
+  const others = chain.damage.filter((one) => !known.has(one.path));
+  const isBehind = (one: Damage) => one.path >= head.path;
+  // What else the chain lacks comes before the oldest segment; or it comes behind the newest, and nothing shows how far it
+  // went.
+  const firstIndex = replay.index.nextIndex;
+  const found: Damage[] = [...replay.damage, ...others.map((one) => isBehind(one) ? { ...one, firstIndex } : one)];
+  if (replay.indexOffset !== undefined && !chain.nextBegun && chain.damage.length === 0) {
+    const { number } = head.header;
+    const reason = `segment ${number} is sealed, so that another follows it, it is missing`;
+    found.push({ ...borders.missing(number + 1, reason), firstIndex });
+  }
+  // Whatever is lost behind the newest segment may have held a hard state too.
+  const hardStateLost = replay.hardStateLost || others.some(isBehind) || found.some((one) => one.path > head.path);
+  const { damage, harmless, leftovers } = judgeDamage(found, chain, replay, borders);
+  if (replay.tailLost) {
+    damage.push({ ...lostBefore(head.path, "frames"), firstIndex: head.header.state.nextIndex });
+  }
+  if (hardStateLost && damage.length === 0) {
+    // It may have been among frames of which nothing else is needed.
+    const places = harmless.filter(({ kind, path }) => kind === "frames" && path === head.path);
+    harmless.splice(0, Infinity, ...harmless.filter((one) => !places.includes(one)));
+    damage.push(...places.length > 0 ? places : [lostBefore(head.path, "hard state")]);
+  }
+  const tailLost = damage.some((one) => one.firstIndex !== undefined && one.lastIndex === undefined);
+  return { damage, harmless, leftovers, lost: { hardStateLost, tailLost } };
 }
 
 /**
@@ -37,7 +91,7 @@ export interface Judgement {
  * @param borders The borders between them.
  * @returns The damage to report, and the files to remove.
  */
-export function judgeDamage(found: readonly Damage[], chain: Chain, replay: Replay, borders: Borders): Judgement {
+function judgeDamage(found: readonly Damage[], chain: Chain, replay: Replay, borders: Borders): Judgement {
   const { index } = replay;
   const covered = index.segments.splice(0, index.covered);
   const oldest = index.segments[0]!;

@@ -18,7 +18,8 @@ import { segmentNumber } from "../format/segment_name.ts";
 import type { LogState } from "../format/state.ts";
 import { IDENTITY_NAME, writeIdentity } from "./identity.ts";
 import type { LogIndex } from "../log/log_index.ts";
-import type { Recovered, RecoveryStep, Settled } from "./recovery.ts";
+import type { Recovered, RecoveryStep, Settled } from "./recovered.ts";
+import { verdictOf } from "./judge.ts";
 import { removeLeftovers, removeSuperseded, startWriter } from "./resume.ts";
 import { listFolder, notADirectory, recover, recoverBesideWriter } from "./recover.ts";
 import type { SegmentWriter } from "../write/writer.ts";
@@ -283,7 +284,7 @@ function* takeLock(
 function makeReport(recovered: Recovered, milliseconds: number): RecoveryReport {
   const { index, damage, cut, closed } = recovered;
   return {
-    verdict: damage.length > 0 ? "corrupt" : cut !== undefined ? "torn" : "clean",
+    verdict: verdictOf(damage, cut),
     closed: closed && damage.length === 0 && cut === undefined,
     segments: index.segments.length,
     entries: index.nextIndex - 1 - index.snapshotIndex,

@@ -45,7 +45,7 @@ import { selectSegment } from "../log/select_segment.ts";
 import { Truncations } from "../log/truncations.ts";
 import { sameState } from "./borders.ts";
 import { ChainReader, type SegmentFile } from "./chain.ts";
-import type { Settled } from "./recovery.ts";
+import type { Settled } from "./recovered.ts";
 import { Replay } from "./replay.ts";
 
 /** What a look for new frames reads at once. In bytes. */

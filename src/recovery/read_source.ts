@@ -23,7 +23,7 @@ import type { Durability } from "../write/durability.ts";
 import { corrupt, type Opened } from "./open.ts";
 import { ProvenLog, type View } from "./read_on.ts";
 import { recoverBesideWriter } from "./recover.ts";
-import type { RecoveryStep } from "./recovery.ts";
+import type { RecoveryStep } from "./recovered.ts";
 
 /** How often a log is looked at while a follower waits and the system tells of no change. In milliseconds. */
 const POLL_MS = 20;

@@ -20,7 +20,7 @@ import { nameNextSegment } from "../write/name_next.ts";
 import { isReplaceable, replaceSegment } from "../write/replace.ts";
 import { SegmentWriter } from "../write/writer.ts";
 import { isIdentityLeftover } from "./identity.ts";
-import type { Recovered } from "./recovery.ts";
+import type { Recovered } from "./recovered.ts";
 
 /** Zeros behind the checkpoint of a clean close, which is one only at the end of the file. In bytes. */
 const OPEN_BYTES = 8;

@@ -9,9 +9,9 @@ import {
   FRAME_WRITER,
   LAYER,
   LIVE,
+  NEWEST,
   PASS_DAMAGE,
   PLAN_FRAME,
-  RECOVERY,
   REPAIR_FRAMES,
   WASM_FRAME,
   WASM_SCAN,
@@ -22,7 +22,7 @@ import type { Mutant } from "./mutant.ts";
 export const BATCH_MUTANTS: readonly Mutant[] = [
   {
     name: "recovery keeps the part of a batch that is there",
-    file: RECOVERY,
+    file: NEWEST,
     edits: [["replay.dropOpenBatch(head) ?? step.value?.offset", "step.value?.offset"]],
     dies: "batch_test",
   },

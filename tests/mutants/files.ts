@@ -68,3 +68,4 @@ export const REPLAY_STATE = "src/recovery/replay_state.ts";
 export const PASS_DAMAGE = "src/recovery/pass_damage.ts";
 export const RESUME = "src/recovery/resume.ts";
 export const PLAN_FRAME = "src/maintain/plan_frame.ts";
+export const NEWEST = "src/recovery/newest.ts";

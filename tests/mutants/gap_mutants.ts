@@ -13,6 +13,7 @@ import {
   GAP,
   INDEX,
   JUDGE,
+  NEWEST,
   RECOVERY,
   REPLAY_FRAMES,
   REPLAY_GAPS,
@@ -127,8 +128,8 @@ export const GAP_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "a truncation that was lost in front of the end is forgotten once the log goes on behind it",
-    file: RECOVERY,
-    edits: [["      provenTruncated = Math.min(provenTruncated, replay.settledTruncated);\n", ""]],
+    file: NEWEST,
+    edits: [["Math.min(truncatedThere, replay.settledTruncated)", "truncatedThere"]],
     dies: "gap_test",
   },
   {

@@ -1,6 +1,6 @@
 /** Mutants of finding and repairing damage to an open log. */
 
-import { READER, RECOVERY, STATE } from "./files.ts";
+import { NEWEST, READER, STATE } from "./files.ts";
 import type { Mutant } from "./mutant.ts";
 
 /** Mutants of finding and repairing damage to an open log. */
@@ -37,7 +37,7 @@ export const LIVE_DAMAGE_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "entries that were written anew since the last proof count as proven",
-    file: RECOVERY,
+    file: NEWEST,
     edits: [["replay.index.nextIndex, unprovenTruncated) - 1", "replay.index.nextIndex) - 1"]],
     dies: "proven_index_test",
   },

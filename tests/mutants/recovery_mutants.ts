@@ -10,6 +10,7 @@ import {
   CONTINUE,
   INDEX,
   JUDGE,
+  NEWEST,
   NEXT_POINTER,
   OPEN,
   PROVEN,
@@ -159,10 +160,10 @@ export const RECOVERY_MUTANTS: readonly Mutant[] = [
   {
     name: "a segment below the snapshot does not name the newest one anew",
     file: RECOVERY,
-    edits: [
-      ["      const previous = replay.index.segments.at(-2);\n", ""],
-      ["        previous,\n", "        previous: replay.index.segments.at(-2),\n"],
-    ],
+    edits: [["    const previous = replay.index.segments.at(-2);\n", ""], [
+      "      previous,\n",
+      "      previous: replay.index.segments.at(-2),\n",
+    ]],
     dies: "leftover_test",
   },
   {
@@ -194,7 +195,7 @@ export const RECOVERY_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "a log whose pointer a crash tore is gone on with behind its checkpoint",
-    file: RECOVERY,
+    file: NEWEST,
     edits: [[' && newest.file.naming.kind === "none",', ","]],
     dies: "torn_pointer_test",
   },
@@ -206,11 +207,8 @@ export const RECOVERY_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "a sealed segment whose next segment and pointer are gone is taken for the newest",
-    file: RECOVERY,
-    edits: [[
-      "if (replay.indexOffset !== undefined && !chain.nextBegun",
-      "if (false as boolean && !chain.nextBegun",
-    ]],
+    file: JUDGE,
+    edits: [["if (replay.indexOffset !== undefined && !chain.nextBegun", "if (false as boolean && !chain.nextBegun"]],
     dies: "pointer_test",
   },
   {
@@ -224,15 +222,15 @@ export const RECOVERY_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "a torn log is clean",
-    file: RECOVERY,
-    edits: [["cut: stop === undefined ? undefined : this.describeCut(head, file, stop, size),", "cut: undefined,"]],
+    file: NEWEST,
+    edits: [["cut: torn === undefined ? undefined : describeCut(codec, head, file, torn, size),", "cut: undefined,"]],
     dies: "torn_test",
   },
   {
     name: "a log that was not closed is taken for one that was",
-    file: RECOVERY,
+    file: NEWEST,
     edits: [[
-      "return checkpoint.kind === KIND_CHECKPOINT && (checkpoint.flags & FLAG_CLOSE) !== 0 &&\n      checkpoint.length === CHECKPOINT_PAYLOAD_BYTES;",
+      "return checkpoint.kind === KIND_CHECKPOINT && (checkpoint.flags & FLAG_CLOSE) !== 0 &&\n    checkpoint.length === CHECKPOINT_PAYLOAD_BYTES;",
       "return checkpoint.kind === KIND_CHECKPOINT && checkpoint.length === CHECKPOINT_PAYLOAD_BYTES;",
     ]],
     dies: "close_test",
