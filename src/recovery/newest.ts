@@ -9,7 +9,8 @@ import { CHUNK_BYTES, type Codec } from "../codec/codec.ts";
 import type { Cut } from "../api/report.ts";
 import { readFull } from "../io/full.ts";
 import type { SizedFile } from "../io/sized_file.ts";
-import type { Chain, ChainReader, Link } from "./chain.ts";
+import type { Chain, Link } from "./chain.ts";
+import type { SegmentFiles } from "./segment_files.ts";
 import { CHECKPOINT_BYTES, CHECKPOINT_PAYLOAD_BYTES } from "../format/checkpoint.ts";
 import {
   decodeFrameHeader,
@@ -58,7 +59,7 @@ export interface NewestScanning {
   readonly codec: Codec;
   readonly replay: Replay;
   readonly chain: Chain;
-  readonly chainReader: ChainReader;
+  readonly files: SegmentFiles;
   readonly isFollowed: boolean;
 }
 
@@ -120,7 +121,7 @@ export function* scanNewest(scanning: NewestScanning, newest: Link, file: SizedF
 }
 
 /** How far the newest segment is proven durable. */
-function proofOf({ codec, chain, chainReader }: NewestScanning, newest: Link, file: SizedFile): Proven {
+function proofOf({ codec, chain, files }: NewestScanning, newest: Link, file: SizedFile): Proven {
   const { size, slot, header: { baseLsn } } = newest.file;
   return provenLsn({
     headerEnd: baseLsn + SEGMENT_HEADER_BYTES,
@@ -128,7 +129,7 @@ function proofOf({ codec, chain, chainReader }: NewestScanning, newest: Link, fi
     slot: slot?.lsn ?? 0,
     // It proves the frames before it, not itself: its own flush may have failed.
     close: endsWithClose(codec, newest, file) ? baseLsn + size - CHECKPOINT_BYTES : undefined,
-    frames: () => chainReader.survey(newest.file, size).provenLsn,
+    frames: () => files.survey(newest.file, size).provenLsn,
   });
 }
 

@@ -44,7 +44,7 @@ import { Segment } from "../log/segment.ts";
 import { selectSegment } from "../log/select_segment.ts";
 import { Truncations } from "../log/truncations.ts";
 import { sameState } from "./borders.ts";
-import { ChainReader, type SegmentFile } from "./chain.ts";
+import { type SegmentFile, SegmentFiles } from "./segment_files.ts";
 import type { Settled } from "./recovered.ts";
 import { Replay } from "./replay.ts";
 
@@ -98,10 +98,10 @@ export class ProvenLog {
    */
   *readOn(codec: Codec): Generator<void, ReadOn> {
     const { index } = this;
-    const chain = new ChainReader(this.fileSystem, this.folder, codec);
+    const files = new SegmentFiles(this.fileSystem, this.folder, codec);
     for (;;) {
       const head = index.segments.at(-1);
-      const found = head && readSegment(chain, head.header.number);
+      const found = head && readSegment(files, head.header.number);
       if (head === undefined || found?.header?.salt !== head.header.salt) return "lost";
       const { naming } = found;
       const { baseLsn } = head.header;
@@ -109,7 +109,7 @@ export class ProvenLog {
       const endLsn = naming.kind === "named" ? naming.next.endLsn : this.provenLsn(codec, head, found);
       if (endLsn < head.endLsn || !(yield* this.take(codec, head, endLsn - baseLsn))) return "lost";
       if (naming.kind !== "named") return "current";
-      if (!this.pass(codec, chain, head, naming.next)) return "lost";
+      if (!this.pass(codec, files, head, naming.next)) return "lost";
     }
   }
 
@@ -167,9 +167,9 @@ export class ProvenLog {
   }
 
   /** Passes on to the next segment; returns whether it is the one that was written to follow. */
-  private pass(codec: Codec, chain: ChainReader, older: Segment, { number, durableLsn }: NextPointer): boolean {
+  private pass(codec: Codec, files: SegmentFiles, older: Segment, { number, durableLsn }: NextPointer): boolean {
     const { index } = this;
-    const found = readSegment(chain, number);
+    const found = readSegment(files, number);
     if (found?.header === undefined) return false;
     const { header, path } = found;
     const { previous, baseLsn, uuid, previousChecksum } = header;
@@ -299,9 +299,9 @@ function* headersFrom(
 }
 
 /** Reads the header block of a segment; `undefined` if the file is gone. */
-function readSegment(chain: ChainReader, number: number): SegmentFile | undefined {
+function readSegment(files: SegmentFiles, number: number): SegmentFile | undefined {
   try {
-    return chain.readFile(number);
+    return files.readFile(number);
   } catch (error) {
     if (errorCode(error) !== "ENOENT") throw error;
     return undefined;

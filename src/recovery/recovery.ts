@@ -11,7 +11,8 @@ import type { Damage } from "../api/report.ts";
 import type { FileSystem, Threads } from "../io/file_system.ts";
 import { openSized } from "../io/sized_file.ts";
 import { Borders } from "./borders.ts";
-import { type Chain, ChainReader, type Link } from "./chain.ts";
+import { assembleChain, type Chain, type Link } from "./chain.ts";
+import { SegmentFiles } from "./segment_files.ts";
 import type { Identity } from "../format/identity.ts";
 import { EMPTY_STATE } from "../format/state.ts";
 import { snapshotIndexOf } from "../format/snapshot_name.ts";
@@ -33,7 +34,7 @@ export class Recovery {
   private readonly folder: string;
   private readonly codec: Codec;
   private readonly replay: Replay;
-  private readonly chainReader: ChainReader;
+  private readonly files: SegmentFiles;
   private readonly sealed: SealedSegments;
   private readonly threads: Threads | undefined;
   private readonly isFollowed: boolean;
@@ -44,7 +45,7 @@ export class Recovery {
     this.folder = folder;
     this.codec = codec;
     this.replay = new Replay(codec);
-    this.chainReader = new ChainReader(fileSystem, folder, codec);
+    this.files = new SegmentFiles(fileSystem, folder, codec);
     this.sealed = new SealedSegments(fileSystem, codec, this.replay, options.verify);
     this.borders = new Borders(fileSystem, folder, this.replay);
     this.isFollowed = options.isFollowed;
@@ -62,7 +63,7 @@ export class Recovery {
     const { replay } = this;
     replay.newestSnapshot = names.reduce((highest, name) => Math.max(highest, snapshotIndexOf(name)), 0);
     const identity = readIdentity(this.fileSystem, this.folder, (bytes, seed) => this.codec.hash(bytes, seed));
-    const chain = this.chainReader.read(names, identity === "damaged" ? undefined : identity?.uuid);
+    const chain = this.assemble(names, identity === "damaged" ? undefined : identity?.uuid);
     const bytesTotal = chain.links.reduce((sum, { file }) => sum + file.size, 0);
     const newest = chain.links.at(-1);
     if (newest === undefined) return this.nothing(chain, identity, names);
@@ -70,14 +71,21 @@ export class Recovery {
     yield* this.takeSealed(chain, newest, bytesTotal);
     const file = openSized(this.fileSystem, newest.file.path);
     try {
-      const { codec, chainReader, isFollowed } = this;
-      const scanning = scanNewest({ codec, replay, chain, chainReader, isFollowed }, newest, file);
+      const { codec, files, isFollowed } = this;
+      const scanning = scanNewest({ codec, replay, chain, files, isFollowed }, newest, file);
       let step = scanning.next();
       for (; !step.done; step = scanning.next()) yield { bytesDone: replay.bytesRead, bytesTotal };
       return this.judged(step.value, chain, newest, identity === "damaged" ? undefined : identity);
     } finally {
       file.close();
     }
+  }
+
+  private assemble(names: readonly string[], uuid: Uint8Array | undefined): Chain {
+    const { folder, files } = this;
+    const hasOwnFrames = files.hasOwnFrames.bind(files);
+    const isIdentified = names.includes(IDENTITY_NAME);
+    return assembleChain({ folder, files: files.readAll(names, uuid), isIdentified, hasOwnFrames });
   }
 
   /** Everything that was recovered, and which damage matters. */

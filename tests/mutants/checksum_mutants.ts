@@ -6,13 +6,13 @@
 
 import {
   BORDERS,
-  CHAIN,
   FRAME_WRITER,
   NEWEST,
   NEXT_POINTER,
   READ_INDEX,
   READER,
   REPLAY_FRAMES,
+  SEGMENT_FILES,
   SEGMENT_HEADER,
   SEGMENT_INDEX,
   SELECT,
@@ -120,19 +120,19 @@ export const CHECKSUM_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "the second copy of a segment's header is not read",
-    file: CHAIN,
+    file: SEGMENT_FILES,
     edits: [["const valid = first ?? second;", "const valid = first ?? (second && undefined);"]],
     dies: "simulation",
   },
   {
     name: "a segment under another one's name is taken for it",
-    file: CHAIN,
+    file: SEGMENT_FILES,
     edits: [["valid !== undefined && valid.number !== number;", "valid !== undefined && valid.number < 0;"]],
     dies: "missing_file_test",
   },
   {
     name: "a segment of another log is taken for this one's",
-    file: CHAIN,
+    file: SEGMENT_FILES,
     edits: [["file.header === undefined || file.header.uuid.join() === own", "own === undefined || own !== undefined"]],
     dies: "missing_file_test",
   },

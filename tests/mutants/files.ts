@@ -69,3 +69,4 @@ export const PASS_DAMAGE = "src/recovery/pass_damage.ts";
 export const RESUME = "src/recovery/resume.ts";
 export const PLAN_FRAME = "src/maintain/plan_frame.ts";
 export const NEWEST = "src/recovery/newest.ts";
+export const SEGMENT_FILES = "src/recovery/segment_files.ts";

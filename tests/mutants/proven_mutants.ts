@@ -128,7 +128,7 @@ export const PROVEN_MUTANTS: readonly Mutant[] = [
   {
     name: "a pointer's LSN does not prove the copies in the next segment",
     file: CHAIN,
-    edits: [["provenLsn = Math.max(provenLsn, naming.next.durableLsn);", ""]],
+    edits: [["next?.durableLsn ?? 0", "0"]],
     dies: "slot_test",
   },
   {
@@ -146,7 +146,7 @@ export const PROVEN_MUTANTS: readonly Mutant[] = [
   {
     name: "a newest segment that is cut within its header block is an empty one",
     file: CHAIN,
-    edits: [["newest.size < SEGMENT_HEADER_BYTES && (isNamed || isIdentified)", "newest.size < 0"]],
+    edits: [["newest.size < SEGMENT_HEADER_BYTES && (next", "newest.size < 0 && (next"]],
     dies: "evidence_test",
   },
   {
@@ -254,7 +254,7 @@ export const PROVEN_MUTANTS: readonly Mutant[] = [
   {
     name: "watermarks are not looked for",
     file: NEWEST,
-    edits: [["chainReader.survey(newest.file, size).provenLsn,", ""]],
+    edits: [["files.survey(newest.file, size).provenLsn,", ""]],
     dies: "simulation",
   },
   {

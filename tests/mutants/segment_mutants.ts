@@ -46,8 +46,8 @@ export const SEGMENT_MUTANTS: readonly Mutant[] = [
     name: "a file that is not the log's decides the number of the next segment",
     file: CHAIN,
     edits: [[
-      "Math.max(highest, number), named);",
-      "Math.max(highest, number), Math.max(named, files.at(-1)?.number ?? 0));",
+      "Math.max(highest, number), missing.number);",
+      "Math.max(highest, number), Math.max(missing.number, files.at(-1)?.number ?? 0));",
     ]],
     dies: "limits_test",
   },

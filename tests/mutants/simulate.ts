@@ -14,7 +14,7 @@ for (let seed = 1; seed <= Number(process.argv[2]); seed++) {
     await simulate(seed);
     await simulate(seed, {}, { damage: true });
     await simulateDamage(seed);
-    await simulateLiveDamage(seed);
+    if (seed % 5 === 0) await simulateLiveDamage(seed);
   } catch (error) {
     console.log((error as Error).message.split("\n")[0]);
     process.exit(1);
