@@ -165,6 +165,12 @@ export const FOLLOW_MUTANTS: readonly Mutant[] = [
     dies: "follow_reader_test",
   },
   {
+    name: "reading on goes on in another log that was put into the folder",
+    file: READ_SOURCE,
+    edits: [["    this.requireSameLog(recovered.uuid);\n", ""]],
+    dies: "follow_reader_test",
+  },
+  {
     name: "nothing polls where the system tells of no changes",
     file: READ_SOURCE,
     edits: [["        again();\n        look();", "        again();"]],
