@@ -69,6 +69,8 @@ describe("wal-log", () => {
       ["dump", "a", "--from", "first"],
       ["dump", "a", "--from", "9", "--to", "8"],
       ["dump", "a", "--format", "xml"],
+      ["dump", "a", "--tail", "3", "--to", "8"],
+      ["dump", "a", "--kind", "odd"],
       ["repair", "a"],
       ["repair", "a", "--resume", "--cut"],
       ["export", "a", "b", "--unconfirmed"],
@@ -324,7 +326,8 @@ describe("wal-log dump", () => {
       const raw = await cli("dump", path, "--from=119", "-f", "raw");
       assert.deepEqual(Buffer.from(raw.bytes), Buffer.concat(entries.slice(-2).map(({ command }) => command)));
       const behind = await cli("dump", path, "--from", "121");
-      assert.deepEqual([behind.code, behind.stdout, behind.stderr], [0, "", ""]);
+      const none = "wal-log: no entries in the range: the log has indexes 11 to 120\n";
+      assert.deepEqual([behind.code, behind.stdout, behind.stderr], [0, "", none]);
       const early = await cli("dump", path, "--to", "11");
       assert.equal(early.stdout.trimEnd().split("\n").length, 1);
       assert.match((await cli("dump", path, "--from", "3", "--to", "5")).stderr, /up to index 10 are in the snapshot/);

@@ -9,7 +9,8 @@ import type { Damage } from "../api/report.ts";
 import type { Index, LogEntry } from "../api/types.ts";
 import type { WalLog } from "../api/wal_log.ts";
 import { choiceOption, type Command, type Context, EXIT, indexOption, UsageError } from "./command.ts";
-import { openToRead } from "./inspect.ts";
+import { frameLine, framesIn } from "./frames.ts";
+import { inspect, openToRead } from "./inspect.ts";
 import { type Hole, readAround } from "./read_around.ts";
 import { counted, damageText, indexes, jsonText, preview } from "./text.ts";
 
@@ -61,6 +62,10 @@ export const dump: Command = {
     from: { type: "string", value: "INDEX", help: "The first entry. Default: the first that there is" },
     to: { type: "string", value: "INDEX", help: "The last entry. Default: the last that there is" },
     follow: { type: "boolean", help: "Wait for more entries, and write each when it is durable" },
+    tail: { type: "string", value: "N", help: "The last N entries" },
+    term: { type: "string", value: "TERM", help: "Entries of this term only" },
+    kind: { type: "string", value: "KIND", help: "Entries of this kind only: normal or config" },
+    frames: { type: "boolean", help: "The frames of the segments, of every kind, instead of the entries" },
     format: { type: "string", short: "f", value: "FORMAT", help: "text (the default), json or raw" },
   },
   help: `text: index, term, kind, bytes, and the beginning of the command, in a line each.
@@ -70,40 +75,96 @@ raw:  the commands as they are, with nothing between them: for one, or for what 
 With --follow it goes on until --to is reached or it is interrupted, also with the next writer, and shows durable entries
 only. It ends with 3 if the log is compacted past the next entry, or truncated behind it.
 
+With --from, --to or --tail, only the newest segment and the part with these entries is read: damage elsewhere is not
+found, for which there is verify.
+
+--frames: each frame's LSN, segment, offset, bytes and kind, with its indexes, term, vote, changes, the LSN below which it
+proves everything to be durable, and whether its payload is damaged. "gap" stands where no header is valid. --from and
+--to choose the segments that hold these entries.
+
 Ends with 2 if entries are damaged in the range, which are named on standard error too. Changes nothing.`,
   streams: true,
   async run(context) {
     const { operands: [path], options, note } = context;
     const format = FORMATS[options.json === true ? "json" : choiceOption(context, "format", ["text", "json", "raw"])];
-    const from = indexOption(context, "from");
-    const to = indexOption(context, "to");
-    if (from !== undefined && to !== undefined && from > to) {
-      throw new UsageError(`--from ${from} is above --to ${to}`);
-    }
-    const log = await openToRead(path!, "keep");
+    const filter = filterOf(context);
+    const asked = rangeOf(context);
+    if (options.frames === true) return await dumpFrames(context, asked, format === FORMATS.json);
+    const isPart = asked.from !== undefined || asked.to !== undefined || asked.tail !== undefined;
+    const log = await openToRead(path!, "keep", undefined, isPart ? "tail" : "full");
     try {
       const first = log.snapshotIndex + 1;
-      if (from !== undefined && from < first) {
+      const from = asked.tail === undefined ? asked.from : Math.max(log.lastIndex - asked.tail + 1, 1);
+      if (asked.from !== undefined && asked.from < first) {
         note(`entries up to index ${first - 1} are in the snapshot, the first that there is has index ${first}`);
       }
       const isFollowed = context.options.follow === true;
-      const last = Math.min(to ?? log.lastIndex, isFollowed ? log.durableIndex : log.lastIndex);
-      const holes = await write(context, log, Math.max(from ?? first, first), last, format);
+      const last = Math.min(asked.to ?? log.lastIndex, isFollowed ? log.durableIndex : log.lastIndex);
+      const begin = Math.max(from ?? first, first);
+      if (begin > last && !isFollowed) {
+        const held = log.lastIndex < first ? "has none" : `has ${indexes(first, log.lastIndex)}`;
+        note(`no entries in the range: the log ${held}`);
+      }
+      const holes = await write(context, log, begin, last, format, filter);
       for (const { first, last, reason } of holes.slice(0, NAMED_MAX)) {
         note(`damaged: ${indexes(first, last)}; ${reason}`);
       }
       if (holes.length > NAMED_MAX) note(`and ${counted(holes.length - NAMED_MAX, "more place", "more places")}`);
-      const unknown = log.damaged.filter((one) => isUnknown(one, to));
+      const unknown = log.damaged.filter((one) => isUnknown(one, asked.to));
       for (const one of unknown.slice(0, NAMED_MAX)) {
         note(`damaged: ${damageText(one)}; what it held is not known, and may have discarded entries that are shown`);
       }
-      if (isFollowed) await follow(context, log, Math.max(from ?? first, first, last + 1), to ?? Infinity, format);
+      if (isFollowed) await follow(context, log, Math.max(begin, last + 1), asked.to ?? Infinity, format, filter);
       return holes.length + unknown.length > 0 ? EXIT.corrupt : EXIT.clean;
     } finally {
       await log.close();
     }
   },
 };
+
+/** The entries that are wanted. */
+interface Range {
+  readonly from: Index | undefined;
+  readonly to: Index | undefined;
+  readonly tail: number | undefined;
+}
+
+function rangeOf(context: Context): Range {
+  const [from, to, tail] = ["from", "to", "tail"].map((name) => indexOption(context, name));
+  if (from !== undefined && to !== undefined && from > to) throw new UsageError(`--from ${from} is above --to ${to}`);
+  if (tail !== undefined && (from !== undefined || to !== undefined)) {
+    throw new UsageError("--tail goes with neither --from nor --to");
+  }
+  return { from, to, tail };
+}
+
+/** Which entries are shown. */
+function filterOf(context: Context): (entry: LogEntry) => boolean {
+  const term = indexOption(context, "term");
+  const kind = context.options.kind === undefined ? undefined : choiceOption(context, "kind", ["normal", "config"]);
+  return (entry) => (term === undefined || entry.term === term) && (kind === undefined || entry.kind === kind);
+}
+
+/** Writes the frames of the segments with entries of a range. */
+async function dumpFrames(
+  { operands: [path], out }: Context,
+  { from, to, tail }: Range,
+  isJson: boolean,
+): Promise<number> {
+  const { segments, opened, lastIndex } = await inspect(path!);
+  const first = tail === undefined ? from ?? 0 : lastIndex - tail + 1;
+  let isDamaged = false;
+  for (const { segment, firstIndex, lastIndex } of segments) {
+    const isWanted = (from === undefined && to === undefined && tail === undefined) ||
+      (firstIndex <= (to ?? Infinity) && lastIndex >= first);
+    if (!isWanted) continue;
+    for (const row of framesIn(opened.codec, segment)) {
+      isDamaged ||= row.kind === "gap" || row.payload === "damaged";
+      await out.line(isJson ? jsonText(row) : frameLine(row));
+    }
+  }
+  return isDamaged ? EXIT.corrupt : EXIT.clean;
+}
 
 /** Whether a damaged place is no hole between entries: it may have held a truncation, or whatever followed the last. */
 function isUnknown({ kind, firstIndex, lastIndex }: Damage, to: Index | undefined): boolean {
@@ -114,13 +175,22 @@ function isUnknown({ kind, firstIndex, lastIndex }: Damage, to: Index | undefine
 }
 
 /** Writes entries as they become durable, each at once, up to an index. */
-async function follow({ out, signal }: Context, log: WalLog, from: Index, to: Index, format: Format): Promise<void> {
+async function follow(
+  { out, signal }: Context,
+  log: WalLog,
+  from: Index,
+  to: Index,
+  format: Format,
+  isShown: (entry: LogEntry) => boolean,
+): Promise<void> {
   await out.flush();
   if (from > to) return;
   for await (const entry of log.follow({ from, signal })) {
-    const written = format.entry(entry);
-    await (typeof written === "string" ? out.line(written) : out.bytes(written));
-    await out.flush();
+    if (isShown(entry)) {
+      const written = format.entry(entry);
+      await (typeof written === "string" ? out.line(written) : out.bytes(written));
+      await out.flush();
+    }
     if (entry.index === to) return;
   }
 }
@@ -135,11 +205,13 @@ async function write(
   from: Index,
   to: Index,
   format: Format,
+  isShown: (entry: LogEntry) => boolean,
 ): Promise<Hole[]> {
   const holes: Hole[] = [];
   for (const found of readAround(log, from, to)) {
     signal.throwIfAborted();
     if ("hole" in found) holes.push(found.hole);
+    else if (!isShown(found.entry)) continue;
     const written = "hole" in found ? format.hole(found.hole) : format.entry(found.entry);
     if (typeof written === "string") await out.line(written);
     else if (written !== undefined) await out.bytes(written);

@@ -102,12 +102,18 @@ async function openForReading(folder: string): Promise<Opened> {
  * @param path The log's folder.
  * @param onDamage Whether a damaged log opens.
  * @param signal Ends it early.
+ * @param verify Whether all of the log is read, or the newest segment and the indexes of the others.
  * @returns The log.
  * @throws {WalLogError} As opening a log; `INVALID_ARGUMENT` also if there is none.
  */
-export async function openToRead(path: string, onDamage: "fail" | "keep", signal?: AbortSignal): Promise<WalLog> {
+export async function openToRead(
+  path: string,
+  onDamage: "fail" | "keep",
+  signal?: AbortSignal,
+  verify: "full" | "tail" = "full",
+): Promise<WalLog> {
   const line = progressLine("reading");
-  const log = await WalLog.open(path, { readOnly: true, onDamage: "keep", signal, onProgress: line.show })
+  const log = await WalLog.open(path, { readOnly: true, onDamage: "keep", signal, verify, onProgress: line.show })
     .finally(() => line.clear());
   requireLog(log.path, log.recovery);
   const { damaged } = log;
