@@ -94,6 +94,32 @@ describe("--json", () => {
     });
   });
 
+  it("gives the lines of a dump as described", async () => {
+    await inTemporaryFolder(async (folder) => {
+      const path = join(folder, "raft.wal");
+      makeDamageLog(path);
+      DAMAGES.find(({ name }) => name === "a bit in the header of an entry")!.damage(path);
+      const lines = async (...args: string[]) =>
+        (await cliHere("dump", path, "--json", ...args)).stdout.trim().split("\n").map((line) => JSON.parse(line));
+      for (const line of await lines()) {
+        const kind = "damaged" in line ? "hole" : "entry";
+        assert.deepEqual(problems(line, ROOT.$defs![kind]!), [], JSON.stringify(line));
+      }
+      for (const line of await lines("--frames")) {
+        const { lsn, segment, offset, bytes, kind, changes, provenLsn, flags, payload } = line;
+        const common = {
+          lsn,
+          segment,
+          offset,
+          bytes,
+          kind,
+          ...kind !== "gap" && { changes, provenLsn, flags, payload },
+        };
+        assert.deepEqual(problems(common, ROOT.$defs!.frame!), [], JSON.stringify(line));
+      }
+    });
+  });
+
   it("gives errors as documents, with the code, the exit and the damage", async () => {
     await inTemporaryFolder(async (folder) => {
       const path = join(folder, "raft.wal");
