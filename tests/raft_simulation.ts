@@ -442,7 +442,12 @@ class Simulation {
     const machines = [...this.#machines.values()];
     if (machines.some(({ isLost }) => isLost)) return;
     for (const machine of machines) if (machine.node === undefined) this.#start(machine);
-    const machine = this.#random.pick(machines.filter(({ isNew }) => !isNew));
+    const leader = machines.find(({ node }) => node!.isLeader);
+    if (leader === undefined) return;
+    // The worst that can be lost: what the leader has counted on, just before it falls.
+    const founders = machines.filter(({ isNew, id }) => !isNew && id !== leader.id);
+    const last = Math.max(...founders.map(({ log }) => log!.lastIndex));
+    const machine = this.#random.pick(founders.filter(({ log }) => log!.lastIndex === last));
     if (!this.#isKnownToAll(machine, machines)) return;
     this.#stop(machine, true);
     machine.disk = new SimulatedDisk({ seed: this.#random.next() });
@@ -451,6 +456,7 @@ class Simulation {
     this.#tell(`${machine.id} has lost its disk`);
     this.#count("disk-lost");
     this.#start(machine);
+    if (this.#random.chance(0.7)) this.#stop(leader, true);
   }
 
   #partition(): void {
