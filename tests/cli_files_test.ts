@@ -110,7 +110,7 @@ describe("wal-log repair --cut", () => {
       for (const name of others) assert.ok(lstatSync(join(path, name)), name);
       assert.equal(readFileSync(join(path, "notes"), "utf8"), "of somebody");
       const evidence = readdirSync(`${path}.damaged-1`);
-      assert.deepEqual(evidence, names.filter((name) => ![...others, "LOCK"].includes(name)));
+      assert.deepEqual(evidence, names.filter((name) => ![...others, "LOCK", "RESERVE"].includes(name)));
     }),
   );
 
@@ -208,7 +208,7 @@ describe("wal-log repair, run as root", { skip: notRoot }, () => {
       assert.ok(!existsSync(join(path, "LOCK")), "a dry run makes no lock file");
       const { code, stderr } = await cli("repair", path, "--cut");
       assert.equal(code, 0, stderr);
-      assertGiven(path, /^(\d+\.seg|\d+-\d+\.snap|IDENTITY|LOCK)$/);
+      assertGiven(path, /^(\d+\.seg|\d+-\d+\.snap|IDENTITY|LOCK|RESERVE)$/);
       assertGiven(`${path}.damaged-1`, /^(\d+\.seg|\d+-\d+\.snap|IDENTITY)$/);
       assert.ok(readdirSync(path).includes("LOCK"));
     }),

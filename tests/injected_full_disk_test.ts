@@ -1,6 +1,7 @@
 /** A disk without room, at each call that may find none. */
 
 import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
@@ -80,7 +81,13 @@ describe("a full disk", () => {
     }, { segmentBytes: 4096 }),
   );
 
-  it("does not keep a reader out, nor a log that was closed; after a crash it says NO_SPACE and changes nothing", async () => {
+  it("does not keep a reader out, nor a log that was closed; after a crash it says NO_SPACE and cuts zeros", async () => {
+    // The zeros behind the last frame are given back first. Nothing else may change.
+    const usedBy = (path: string) =>
+      [...contentsOf(path)].map(([name, bytes]) => {
+        const used = bytes.subarray(0, bytes.findLastIndex((byte) => byte !== 0) + 1);
+        return `${name} ${Buffer.from(used).toString("base64")}`;
+      }).join("\n");
     await inTemporaryFolder((folder) => {
       const path = join(folder, "raft.wal");
       const crashed = join(folder, "crashed");
@@ -104,9 +111,9 @@ describe("a full disk", () => {
       const reader = WalLog.openSync(crashed, { fileSystem, readOnly: true });
       assertSameState(stateOf(reader), expected);
       reader.closeSync();
-      const before = contentsOf(crashed);
+      const before = usedBy(crashed);
       assert.throws(() => WalLog.openSync(crashed, { fileSystem }), { code: "NO_SPACE" });
-      assert.deepEqual(contentsOf(crashed), before);
+      assert(usedBy(crashed) === before);
       const later = WalLog.openSync(crashed);
       assertSameState(stateOf(later), expected);
       later.closeSync();

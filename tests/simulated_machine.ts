@@ -70,6 +70,9 @@ export function betweenReads(base: FileSystem, before: () => void): FileSystem {
   };
 }
 
+/** What a log keeps in reserve on such a disk, in bytes. Little: a simulated disk copies every sector that is written. */
+const RESERVE_BYTES = 1024;
+
 /**
  * A file system on a disk that can be full. As on a real one, a write may take a part of its bytes before the next one
  * fails.
@@ -82,6 +85,8 @@ export function withinSpace(base: FileSystem, space: Space): FileSystem {
     Object.assign(new Error(`ENOSPC: the simulated disk is full, '${path}'`), { code: "ENOSPC" });
   return {
     ...delegateTo(base),
+    reserveBytes: RESERVE_BYTES,
+    freeBytes: () => space.left === Infinity ? undefined : space.left,
     open: (path, mode) => {
       if (mode === "create" && space.left <= 0) throw full(path);
       const file = base.open(path, mode);

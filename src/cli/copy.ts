@@ -20,13 +20,13 @@ import { progressLine } from "./inspect.ts";
  * @param folder An empty folder.
  * @param contents What the log is to hold.
  * @param signal Ends it early.
- * @param fileSystem The file system that makes the files.
+ * @param fileSystem The file system that makes the files of the copy. By default, it makes no reserve.
  */
 export async function makeLogFrom(
   folder: string,
   contents: Contents,
   signal: AbortSignal,
-  fileSystem: FileSystem = nodeFileSystem,
+  fileSystem: FileSystem = { ...nodeFileSystem, reserveBytes: 0 },
 ): Promise<void> {
   // The source may have taken larger entries than a log takes by default.
   const log = await WalLog.open(folder, { maxEntryBytes: PAYLOAD_BYTES_MAX, fileSystem });

@@ -10,6 +10,7 @@ import { WalLogError } from "../api/errors.ts";
 import { IDENTITY_NAME } from "../recovery/identity.ts";
 import { isRepairLeftover } from "../maintain/segment_repairer.ts";
 import type { FileSystem } from "../io/file_system.ts";
+import { RESERVE_NAME } from "../write/reserve.ts";
 import { createLike, ownerKeeping } from "./owner.ts";
 
 /** The name of the lock file. */
@@ -22,7 +23,7 @@ const UNFINISHED = /^\d{12,16}(-\d{12,16})?\.(seg|snap)\..*$/;
 
 /** The content of a log's folder. */
 export interface LogFiles {
-  /** All regular files by name, including those that are not the log's. */
+  /** All regular files by name, including those that are not the log's, but without the reserve. */
   readonly files: ReadonlyMap<string, Stats>;
   /** The kind of everything else by name: `a symbolic link`. */
   readonly others: ReadonlyMap<string, string>;
@@ -39,6 +40,7 @@ export function listFiles(folder: string): LogFiles {
   const files = new Map<string, Stats>();
   const others = new Map<string, string>();
   for (const name of readdirSync(folder).sort()) {
+    if (name === RESERVE_NAME) continue;
     const stats = lstatSync(join(folder, name));
     if (stats.isFile()) files.set(name, stats);
     else if (isContent(name) || name === LOCK_NAME || UNFINISHED.test(name)) {

@@ -68,7 +68,7 @@ function give(path: string, descriptor: number, { uid, gid, mode }: Stats, like:
 }
 
 /**
- * The real file system, except that each new file gets the owner and mode of another.
+ * The real file system, except that each new file gets the owner and mode of another, and that logs have no reserve.
  *
  * @param like Returns the status of the other file, given the final name of the new one; `undefined` leaves the new one
  * as it is.
@@ -77,6 +77,7 @@ function give(path: string, descriptor: number, { uid, gid, mode }: Stats, like:
 export function ownerKeeping(like: (name: string) => Stats | undefined): FileSystem {
   return {
     ...nodeFileSystem,
+    reserveBytes: 0,
     open(path, mode) {
       const file = nodeFileSystem.open(path, mode);
       const model = mode === "create" ? like(basename(path).replace(TEMPORARY, "")) : undefined;

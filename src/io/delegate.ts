@@ -28,6 +28,7 @@ export function delegateTo(base: FileSystem): FileSystem {
     after: (milliseconds, callback) => base.after(milliseconds, callback),
     watch: base.watch && ((path, milliseconds, callback) => base.watch!(path, milliseconds, callback)),
     freeBytes: (path) => base.freeBytes?.(path),
+    reserveBytes: base.reserveBytes,
     threads: base.threads,
   };
 }

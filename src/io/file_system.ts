@@ -180,6 +180,8 @@ export interface FileSystem {
    * @returns The bytes; `undefined` if the process may not ask, or if it is unknown.
    */
   freeBytes?(path: string): number | undefined;
+  /** Bytes that a log keeps in the file `RESERVE`, to give back when the disk is full. Left out where there is no such file. */
+  readonly reserveBytes?: number;
   /** Other threads that can read the same files; left out where there are none. */
   readonly threads?: Threads;
 }

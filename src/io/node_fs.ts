@@ -198,6 +198,9 @@ const threads: Threads = {
   },
 };
 
+/** Bytes of a log's reserve: room for a thousand hard states, or for a new segment and a small snapshot. */
+const RESERVE_BYTES = 64 * 1024;
+
 /** The machine that the process runs on. */
 export const nodeFileSystem: FileSystem = {
   resolve: resolveLinks,
@@ -211,6 +214,7 @@ export const nodeFileSystem: FileSystem = {
   lock: lockFile,
   watch,
   freeBytes,
+  reserveBytes: RESERVE_BYTES,
   threads,
   // Not the global `crypto`, which takes Node some milliseconds to load.
   now: () => Date.now(),

@@ -20,7 +20,8 @@ import { IDENTITY_NAME, writeIdentity } from "./identity.ts";
 import type { LogIndex } from "../log/log_index.ts";
 import type { Recovered, RecoveryStep, Settled } from "./recovered.ts";
 import { verdictOf } from "./judge.ts";
-import { removeLeftovers, removeSuperseded, startWriter } from "./resume.ts";
+import { removeLeftovers, removeSuperseded, startWithRoom } from "./resume.ts";
+import { Reserve } from "../write/reserve.ts";
 import { listFolder, notADirectory, recover, recoverBesideWriter } from "./recover.ts";
 import type { SegmentWriter } from "../write/writer.ts";
 import type { FileLock, FileSystem } from "../io/file_system.ts";
@@ -49,6 +50,8 @@ export interface Opened {
   readonly identity: Identity | undefined;
   /** Of a log that is only read: how far it is proven durable. `undefined` if damage hides that. */
   readonly settled: Settled | undefined;
+  /** Room for what must be written on a full disk too; of a log that is only read, none. */
+  readonly reserve: Reserve;
   /** Writes the log; `undefined` if it was opened for reading only. */
   readonly writer: SegmentWriter | undefined;
   readonly lock: FileLock | undefined;
@@ -98,13 +101,13 @@ export function* openLog(
     const started = performance.now();
     const codec = lease = leaseCodec();
     const recovering = { fileSystem, folder: home, codec, verify: options.verify, canWait };
-    const recovered = yield* readOnly ? recoverBesideWriter(recovering) : recover(recovering);
-    const { index } = recovered;
+    let recovered = yield* readOnly ? recoverBesideWriter(recovering) : recover(recovering);
     const report = makeReport(recovered, performance.now() - started);
     if (report.damage.length > 0 && options.onDamage === "fail") throw corrupt(home, report.damage);
     // If a crash interrupted the creation of the log, there is no log yet.
     if (!options.create && recovered.head === undefined && report.damage.length === 0) throw notFound(home);
 
+    const reserve = new Reserve(fileSystem, home);
     let { uuid, identity } = recovered;
     if (!readOnly) {
       uuid ??= randomId(fileSystem);
@@ -115,7 +118,8 @@ export function* openLog(
       // A log that has lost all of its segments is not the one that others know. A crash must leave no segment beside the
       // incarnation that they know.
       if (identity !== undefined && recovered.head === undefined) renew(identity.cluster);
-      writer = startWriter({ fileSystem, folder: home, codec, segmentBytes: options.segmentBytes, recovered, uuid });
+      const resumed = { fileSystem, folder: home, codec, segmentBytes: options.segmentBytes, recovered, uuid };
+      ({ recovered, writer } = yield* startWithRoom(resumed, recovering, reserve));
       // Proves to the next recovery that everything copied by this one is durable.
       writer.checkpoint(recovered.state);
       // Of a new log the segment comes first: an identity without segments means that they are lost.
@@ -123,17 +127,19 @@ export function* openLog(
       removeSuperseded(fileSystem, home, recovered);
       // What else seems to be left over from a crash may be all that is left of what was damaged.
       if (report.damage.length === 0) removeLeftovers(fileSystem, home, recovered);
+      reserve.make();
     }
     const opened: Opened = {
       fileSystem,
       folder: home,
       codec: sharedCodec(),
-      index,
+      index: recovered.index,
       state: recovered.state,
       report,
       uuid: uuid ?? new Uint8Array(ID_BYTES),
       identity,
       settled: recovered.settled,
+      reserve,
       writer,
       lock,
     };

@@ -10,17 +10,19 @@ import { CHECKPOINT_BYTES } from "../format/checkpoint.ts";
 import type { PlacedSlot } from "../format/durable_slot.ts";
 import { SEGMENT_HEADER_BYTES } from "../format/header_block.ts";
 import type { File, FileSystem } from "../io/file_system.ts";
-import { readFull, writeFull } from "../io/full.ts";
+import { errorCode, isNoSpace, readFull, writeFull } from "../io/full.ts";
 import type { Segment } from "../log/segment.ts";
 import { isRepairLeftover } from "../maintain/segment_repairer.ts";
 import { isSnapshotLeftover } from "../snapshots/snapshot_file.ts";
 import { continueAfterCrash } from "../write/continue.ts";
 import { createSegment } from "../write/create.ts";
 import { nameNextSegment } from "../write/name_next.ts";
+import type { Reserve } from "../write/reserve.ts";
 import { isReplaceable, replaceSegment } from "../write/replace.ts";
 import { SegmentWriter } from "../write/writer.ts";
 import { isIdentityLeftover } from "./identity.ts";
-import type { Recovered } from "./recovered.ts";
+import { recover, type Recovering } from "./recover.ts";
+import type { Recovered, RecoveryStep } from "./recovered.ts";
 
 /** Zeros behind the checkpoint of a clean close, which is one only at the end of the file. In bytes. */
 const OPEN_BYTES = 8;
@@ -44,13 +46,69 @@ interface Started {
   readonly slot?: PlacedSlot;
 }
 
+/** What opening a log for writing comes to. */
+export interface OpenedForWriting {
+  readonly recovered: Recovered;
+  readonly writer: SegmentWriter;
+}
+
+/**
+ * Readies the segment that writing goes on in. On a full disk, what the log does not need goes first, and then the reserve.
+ * What was tried before may have left its mark, so the log is recovered anew.
+ *
+ * @param resumed The log.
+ * @param recovering How to recover it.
+ * @param reserve The reserve.
+ * @returns Its writer, and what it goes on from.
+ */
+export function* startWithRoom(
+  resumed: Resumed,
+  recovering: Recovering,
+  reserve: Reserve,
+): Generator<RecoveryStep, OpenedForWriting> {
+  const { recovered, fileSystem, folder } = resumed;
+  try {
+    return { recovered, writer: startWriter(resumed) };
+  } catch (error) {
+    const { head, damage } = recovered;
+    if (!isNoSpace(error) && errorCode(error) !== "NO_SPACE") throw error;
+    if (damage.length > 0 || head === undefined) throw error;
+    removeLeftovers(fileSystem, folder, recovered);
+    cutZeros(fileSystem, recovered, head);
+    reserve.release();
+    const again = yield* recover(recovering);
+    if (again.damage.length > 0) throw error;
+    return { recovered: again, writer: startWriter({ ...resumed, recovered: again }) };
+  }
+}
+
+/** Gives the zeros back that lie behind the newest segment's last byte. */
+function cutZeros(fileSystem: FileSystem, recovered: Recovered, head: Segment): void {
+  const old = fileSystem.open(head.path, "write");
+  try {
+    const end = usedBytes(recovered, head);
+    if (old.size() > end) old.truncate(end);
+    old.sync();
+  } catch (error) {
+    // XFS needs room to shorten a file that shares its blocks with a copy.
+    if (!isNoSpace(error)) throw error;
+  } finally {
+    old.close();
+  }
+}
+
+/** How many bytes of the newest segment's file hold anything: frames, and what was cut. */
+function usedBytes({ cut }: Recovered, head: Segment): number {
+  return Math.max(head.endOffset, cut === undefined ? 0 : cut.offset + cut.bytes);
+}
+
 /**
  * Readies the segment that writing goes on in.
  *
  * @param resumed The log.
  * @returns Its writer.
  */
-export function startWriter(resumed: Resumed): SegmentWriter {
+function startWriter(resumed: Resumed): SegmentWriter {
   const { fileSystem, folder, segmentBytes, recovered } = resumed;
   const { head, numberUsed, state: { changes } } = recovered;
   const { segment, file, endsWithCheckpoint, slot } = head === undefined
@@ -139,10 +197,7 @@ function goOnBehind(resumed: Resumed, head: Segment): Started {
     index.segments.splice(-1, 1, replaced.segment);
     return replaced;
   }
-  const keptBytes = Math.max(
-    head.endOffset,
-    recovered.cut === undefined ? 0 : recovered.cut.offset + recovered.cut.bytes,
-  );
+  const keptBytes = usedBytes(recovered, head);
   const proven = {
     lsn: recovered.provenLsn,
     state: recovered.provenState,

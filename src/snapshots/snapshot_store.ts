@@ -72,7 +72,11 @@ export class SnapshotStore {
    * @param snapshot A snapshot that was checked, above the log's last one.
    */
   write(snapshot: NewSnapshot): void {
-    this.writeFile(snapshot);
+    const { durability } = this;
+    const write = () => this.writeFile(snapshot);
+    // Without data it lets the log delete what takes the space, so it may have the room of the reserve.
+    if (snapshot.data.length > 0) write();
+    else this.opened.reserve.lend(write, (error) => durability.fail("write a snapshot", error));
     this.install(snapshot);
   }
 

@@ -15,6 +15,7 @@ import type { LiveState } from "../log/live_state.ts";
 import type { Opened } from "../recovery/open.ts";
 import { ProofTiming } from "./proof_timing.ts";
 import { closedError, hardStateLostError, poisonedError, readOnlyError, tailLostError } from "./refusals.ts";
+import type { Reserve } from "./reserve.ts";
 import type { Unfinished } from "./unfinished.ts";
 import type { SegmentWriter } from "./writer.ts";
 import type { FileLock } from "../io/file_system.ts";
@@ -35,6 +36,7 @@ export class Durability {
   private readonly state: LiveState;
   private readonly writer: SegmentWriter | undefined;
   private readonly lock: FileLock | undefined;
+  private readonly reserve: Reserve;
   private readonly commit: GroupCommit;
   private readonly flushEvents: FlushEvents;
   private readonly timing: ProofTiming;
@@ -44,12 +46,13 @@ export class Durability {
   private isFinished = false;
   private closing: Promise<void> | undefined;
 
-  constructor({ fileSystem, writer, lock, report }: Opened, state: LiveState, slowFlushMilliseconds: number) {
+  constructor({ fileSystem, writer, lock, reserve, report }: Opened, state: LiveState, slowFlushMilliseconds: number) {
     this.timing = new ProofTiming(fileSystem);
     this.state = state;
     this.writer = writer;
     this.lock = lock;
     this.durable = writer === undefined ? report.provenIndex : state.lastIndex;
+    this.reserve = reserve;
     this.flushEvents = new FlushEvents(state, slowFlushMilliseconds);
     this.commit = new GroupCommit({
       isDirty: () => this.writer!.isDirty,
@@ -79,12 +82,7 @@ export class Durability {
     return this.poison === undefined ? undefined : { kind: "failed", error: this.poison };
   }
 
-  /**
-   * Refuses what is asked of a closed log.
-   *
-   * @param attempt What is asked.
-   * @throws {WalLogError} `CLOSED`.
-   */
+  /** Refuses what is asked of a closed log, with `CLOSED`. */
   requireOpen(attempt: string): void {
     if (this.isClosed) throw closedError(attempt, this.state.path);
   }
@@ -110,12 +108,7 @@ export class Durability {
     return this.writer;
   }
 
-  /**
-   * Refuses what would have it forgotten that entries at the log's end may be lost.
-   *
-   * @param attempt What is asked.
-   * @throws {WalLogError} `CORRUPT`.
-   */
+  /** Refuses what would hide that entries at the log's end may be lost, with `CORRUPT`. */
   requireTail(attempt: string): void {
     if (this.state.tailLost) throw tailLostError(attempt, this.state);
   }
@@ -159,7 +152,8 @@ export class Durability {
   }
 
   /**
-   * Writes a frame without a payload, as {@link Durability.write}, and a checkpoint in front of it if one is due.
+   * Writes a frame without a payload, as {@link Durability.write}, and a checkpoint in front of it if one is due. On a full
+   * disk, it takes the room of the reserve.
    *
    * @param attempt The call, for the message.
    * @param kind The frame's kind.
@@ -169,10 +163,12 @@ export class Durability {
    */
   writeFrame(attempt: string, kind: number, flags: number, term: Term, index: Index | bigint): void {
     const writer = this.writer!;
-    this.write(attempt, FRAME_HEADER_BYTES, () => {
+    const write = () => {
       if (writer.isCheckpointDue) writer.checkpoint(this.record());
       writer.writeFrame(kind, flags, term, index);
-    });
+    };
+    const fail = (error: unknown) => this.fail(attempt, error);
+    this.reserve.lend(() => this.write(attempt, FRAME_HEADER_BYTES, write), fail);
   }
 
   /** Takes back what found no room, and refuses it. If that fails, the writer ends. */
@@ -290,6 +286,7 @@ export class Durability {
       if (this.isClosed || this.poison !== undefined) return;
       try {
         if (!this.writer!.isDirty) this.writer!.rest(this.record());
+        this.reserve.make();
       } catch (error) {
         this.fail("write a checkpoint", error);
       }
@@ -359,7 +356,7 @@ export class Durability {
       this.commit.finish(this.state.lastIndex, closedError("sync", this.state.path));
       // A log without its latest hard state is not closed cleanly: the next opener must find that out as this one did.
       if (this.state.hardStateLost) return;
-      writer.finish(this.record());
+      writer.finish(this.record(), () => this.reserve.release());
       this.tellFlushes();
     } catch (error) {
       throw this.fail("close", error);

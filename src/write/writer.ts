@@ -199,15 +199,20 @@ export class SegmentWriter {
   /**
    * Ends the log with a checkpoint that says that it was closed, as the last bytes of the file, and flushes. What was written
    * before must have been flushed: the checkpoint vouches for it.
+   *
+   * @param state The log's state.
+   * @param release Frees room for the checkpoint if there is none; returns whether it did.
    */
-  finish(state: LogState): void {
+  finish(state: LogState, release: () => boolean): void {
     const { file, slots, segment } = this.active;
     this.rotation.syncPointer();
     file.truncate(segment.endOffset);
     const slot = { lsn: this.durableLsn, checkpoint: this.frames.checkpointOf(state) };
     slots.write(slot);
+    const isWritten = this.frames.writeCheckpointIfRoom(FLAG_CLOSE, state) ||
+      (release() && this.frames.writeCheckpointIfRoom(FLAG_CLOSE, state));
     // Without room for the checkpoint, the next opening reads the log as after a kill. Nothing is lost.
-    if (!this.frames.writeCheckpointIfRoom(FLAG_CLOSE, state)) return;
+    if (!isWritten) return;
     // Not with `flush`, which would lay zeros behind the checkpoint.
     this.flusher.sync(this.active);
     // No flush follows: a power cut that loses this loses a spare.

@@ -227,8 +227,8 @@ export const FLUSH_MUTANTS: readonly Mutant[] = [
         "if (snapshot.index > this.state.index.snapshotIndex) this.install(snapshot);\n      file.write(snapshot.data);\n      file.publish();",
       ],
       [
-        "this.writeFile(snapshot);\n    this.install(snapshot);",
-        "this.writeFile(snapshot);",
+        'durability.fail("write a snapshot", error));\n    this.install(snapshot);',
+        'durability.fail("write a snapshot", error));',
       ],
     ],
     dies: "simulation",
@@ -289,7 +289,7 @@ export const FLUSH_MUTANTS: readonly Mutant[] = [
     file: OPEN,
     edits: [
       ["removeSuperseded(fileSystem, home, recovered);\n", "\n"],
-      ["writer = startWriter(", "removeSuperseded(fileSystem, home, recovered);\n      writer = startWriter("],
+      ["const resumed = {", "removeSuperseded(fileSystem, home, recovered);\n      const resumed = {"],
     ],
     dies: "durable_proof_test",
   },
@@ -299,8 +299,8 @@ export const FLUSH_MUTANTS: readonly Mutant[] = [
     edits: [
       ["writeIdentity(fileSystem, home, identity, (bytes, seed) => codec.hash(bytes, seed));", ""],
       [
-        "writer = startWriter(",
-        "if (identity === undefined) writeIdentity(fileSystem, home, { uuid, incarnation: uuid, cluster: uuid }, (bytes, seed) => codec.hash(bytes, seed));\n      writer = startWriter(",
+        "const resumed = {",
+        "if (identity === undefined) writeIdentity(fileSystem, home, { uuid, incarnation: uuid, cluster: uuid }, (bytes, seed) => codec.hash(bytes, seed));\n      const resumed = {",
       ],
     ],
     dies: "create_test",

@@ -5,6 +5,7 @@ import type { Mutant } from "./mutant.ts";
 
 const CHAIN = "src/recovery/chain.ts";
 const REPLACE = "src/write/replace.ts";
+const RESERVE = "src/write/reserve.ts";
 
 /** Mutants of the replacement of the newest segment. */
 export const WRITER_MUTANTS: readonly Mutant[] = [
@@ -95,5 +96,65 @@ export const WRITER_MUTANTS: readonly Mutant[] = [
     file: REPLACE,
     edits: [["endsWithCheckpoint: lastKind === KIND_CHECKPOINT", "endsWithCheckpoint: true"]],
     dies: "crash_loop_test",
+  },
+  {
+    name: "a full disk never gets the room of the reserve",
+    file: RESERVE,
+    edits: [["isReleased = isShortage(error) && this.release();", "isReleased = false;"]],
+    dies: "reserve_test",
+  },
+  {
+    name: "closing does not take the room of the reserve",
+    file: "src/write/writer.ts",
+    edits: [["(release() && this.frames", "(false && this.frames"]],
+    dies: "reserve_test",
+  },
+  {
+    name: "a snapshot without data does not take the room of the reserve",
+    file: "src/snapshots/snapshot_store.ts",
+    edits: [["if (snapshot.data.length > 0) write();", "if (snapshot.data.length >= 0) write();"]],
+    dies: "reserve_test",
+  },
+  {
+    name: "the reserve is given up for a limit on the size of files",
+    file: RESERVE,
+    edits: [[' && errorCode(error.cause) !== "EFBIG"', ""]],
+    dies: "reserve_test",
+  },
+  {
+    name: "the reserve is made again while space is scarce",
+    file: RESERVE,
+    edits: [["if (free < this.bytes * SPARE_FACTOR) return;", "void free;"]],
+    dies: "reserve_test",
+  },
+  {
+    name: "the reserve is not made again while the log is open",
+    file: "src/write/durability.ts",
+    edits: [["        this.reserve.make();\n", ""]],
+    dies: "reserve_test",
+  },
+  {
+    name: "a file that is not the log's is taken for its reserve",
+    file: RESERVE,
+    edits: [["return isOurs(file) ? file.size() : undefined;", "return file.size();"]],
+    dies: "reserve_test",
+  },
+  {
+    name: "a failure to delete the reserve does not end the writer",
+    file: RESERVE,
+    edits: [["throw fail(failure);", "throw error;"]],
+    dies: "reserve_test",
+  },
+  {
+    name: "a full disk keeps the zeros of a log that goes on after a crash",
+    file: "src/recovery/resume.ts",
+    edits: [["    cutZeros(fileSystem, recovered, head);\n", ""]],
+    dies: "full_disk_test",
+  },
+  {
+    name: "a log that finds no room to go on is not recovered anew before it tries again",
+    file: "src/recovery/resume.ts",
+    edits: [["const again = yield* recover(recovering);", "const again = recovered;"]],
+    dies: "simulation",
   },
 ];

@@ -3,13 +3,15 @@
  * test mounts, or under a limit on the size of files. It checks for itself, says `ok` for each part, and fails loudly.
  *
  *     full_disk.ts space FOLDER     on a small disk
+ *     full_disk.ts reserve FOLDER   on a small disk that gives the room of a deleted file back at once; `reserve-frames`
+ *                                   where it does not suffice for a new file
  *     full_disk.ts limit FOLDER     with no file above 256 KiB
  *
  * @module
  */
 
 import assert from "node:assert/strict";
-import { cpSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { MemoryLog, type RaftLog, WalLog, WalLogError } from "../../mod.ts";
@@ -181,6 +183,8 @@ function opensAfterAKill(): void {
   const files = filesOf(killed);
   const open = (readOnly: boolean) => WalLog.openSync(killed, { segmentBytes: 2 ** 30, readOnly });
   for (let time = 0; time < 3; time++) assert.throws(() => open(false), isCode("NO_SPACE"));
+  // The reserve was tried, and is too small for the tail.
+  files.delete("RESERVE");
   assert.deepEqual([...filesOf(killed).keys()], [...files.keys()], "a refused opening leaves files");
   for (const [name, content] of filesOf(killed)) {
     assert(content === files.get(name), `a refused opening wrote ${name}`);
@@ -219,6 +223,60 @@ async function refusesASnapshot(): Promise<void> {
   undo();
   test.do((log) => appendTo(log, 900, 3));
   test.end();
+}
+
+/** A log that was killed has zeros ahead. On a full disk they make room to go on. */
+function goesOnAfterAKill(): void {
+  const test = new Checked("going-on.wal", 2 ** 30);
+  for (let i = 0; i < 5; i++) test.do((log) => appendTo(log, 3000, 3));
+  test.log.syncSync();
+  const killed = `${test.path}.killed`;
+  mkdirSync(killed);
+  // Not with `cpSync`: the copy would share its blocks with the log.
+  for (const name of ["IDENTITY", "LOCK", "000000000001.seg"]) {
+    writeFileSync(join(killed, name), readFileSync(join(test.path, name)));
+  }
+  const undo = ballast();
+  const writer = WalLog.openSync(killed, { segmentBytes: 2 ** 30 });
+  assert.equal(digestOf(writer), digestOf(test.log));
+  writer.closeSync();
+  undo();
+  rmSync(killed, { recursive: true });
+  test.end();
+}
+
+/** What must be written on a full disk, and how often. */
+const FRAMES: Readonly<Record<string, (log: RaftLog, time: number) => void>> = {
+  "a hard state": (log, time) => log.setHardState({ term: 2 + time, votedFor: 1n }),
+  "a truncation": (log) => log.truncate(log.lastIndex - 1),
+};
+const FILES: typeof FRAMES = {
+  "a snapshot without data": (log) => log.compact(log.lastIndex - 20, { config: [1n] }),
+};
+
+/** What a log must write on a full disk takes the room of the reserve, which is made again when there is space. */
+function takesTheReserve(needed: typeof FRAMES): void {
+  for (const [name, write] of Object.entries(needed)) {
+    const test = new Checked("reserve.wal", 2 ** 30);
+    const hasReserve = () => readdirSync(test.path).includes("RESERVE");
+    test.do((log) => appendTo(log, 900, 3));
+    test.log.syncSync();
+    assert(hasReserve(), name);
+    const undo = ballast();
+    test.fill(900, false);
+    test.fill(1, false);
+    for (let time = 0; hasReserve(); time++) {
+      assert(time < 1000, `${name} never took the reserve`);
+      test.do((log) => write(log, time));
+      test.log.syncSync();
+    }
+    test.assertSame();
+    test.log.closeSync();
+    undo();
+    test.reopen();
+    assert(test.log.recovery.closed && hasReserve(), name);
+    test.end();
+  }
 }
 
 /** Closing a log needs no room that it does not have, and opening it again, to write, none at all. */
@@ -282,6 +340,9 @@ if (mode === "space") {
   await part("a snapshot is refused", refusesASnapshot);
   await part("a killed log opens to be read", opensAfterAKill);
   await part("a closed log closes and opens", closesAndOpens);
+} else if (mode === "reserve" || mode === "reserve-frames") {
+  await part("a killed log goes on", goesOnAfterAKill);
+  await part("the reserve is taken", () => takesTheReserve(mode === "reserve" ? { ...FRAMES, ...FILES } : FRAMES));
 } else {
   await part("limit", stopsAtALimit);
 }
