@@ -116,14 +116,19 @@ function startWriter(resumed: Resumed): SegmentWriter {
     : isWellClosed(recovered, head)
     ? goOn(resumed, head)
     : goOnBehind(resumed, head);
-  return new SegmentWriter(fileSystem, folder, segmentBytes, {
-    segment,
-    file,
-    endsWithCheckpoint,
-    slot,
-    numberUsed: Math.max(numberUsed, segment.header.number),
-    changes,
-  });
+  try {
+    return new SegmentWriter(fileSystem, folder, segmentBytes, {
+      segment,
+      file,
+      endsWithCheckpoint,
+      slot,
+      numberUsed: Math.max(numberUsed, segment.header.number),
+      changes,
+    });
+  } catch (error) {
+    file.close();
+    throw error;
+  }
 }
 
 /** The first segment of a log. */
