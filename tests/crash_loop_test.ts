@@ -7,9 +7,10 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { resolve } from "node:path";
 import { WalLog, WalLogError } from "../mod.ts";
+import { KIND_CHECKPOINT } from "../src/format/frame.ts";
 import { HEADER_OFFSETS, NEXT_POINTER_OFFSETS, SEGMENT_HEADER_BYTES } from "../src/format/header_block.ts";
 import { type DiskFault, SimulatedDisk } from "../src/testing/mod.ts";
-import { entriesAt, entryAt } from "./history.ts";
+import { entriesAt, entryAt, framesOf } from "./history.ts";
 import { fingerprint, isExpected } from "./simulated_log.ts";
 
 const FOLDER = resolve("/raft.wal");
@@ -205,6 +206,41 @@ describe("the newest segment, replaced when the log is opened", () => {
     second.append(entriesAt(15, 15, 3));
     second.syncSync();
     assert.equal(openLogAfterKill(disk).entry(15)!.term, 3);
+  });
+
+  it("is followed by a checkpoint, which proves the copies", () => {
+    const disk = replaceable(1);
+    openLog(disk);
+    const newest = disk.content(segmentsOf(disk).at(-1)!);
+    assert.equal(framesOf(newest).at(-1)!.kind, KIND_CHECKPOINT);
+  });
+
+  it("takes what it has truncated along: its loss names what it may have replaced", () => {
+    const disk = new SimulatedDisk({ seed: 1 });
+    openLog(disk).append(entriesAt(1, 8));
+    disk.restart();
+    let log = openLog(disk);
+    log.closeSync();
+    log = openLog(disk);
+    log.append(entriesAt(9, 60, 1, 700));
+    log.syncSync();
+    log.closeSync();
+    openLog(disk);
+    disk.restart();
+    log = openLog(disk);
+    log.truncate(50);
+    log.append(entriesAt(50, 51, 3, 50));
+    log.syncSync();
+    disk.restart();
+    log = openLog(disk);
+    const replacing = segmentsOf(disk).at(-1)!;
+    for (let index = 52; index < 90; index++) log.append([entryAt(index, 3, 4000)]);
+    log.closeSync();
+    assert(segmentsOf(disk).at(-1)! > replacing);
+    disk.lose(replacing);
+    const again = WalLog.openSync(FOLDER, { fileSystem: disk.fileSystem, readOnly: true, onDamage: "keep" });
+    const [first] = again.damaged.map(({ firstIndex = 0 }) => firstIndex).sort((a, b) => a - b);
+    assert.equal(first, 50);
   });
 
   it("is kept if it has damage", () => {

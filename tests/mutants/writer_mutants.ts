@@ -47,7 +47,7 @@ export const WRITER_MUTANTS: readonly Mutant[] = [
         "    writeFull(old, encodePointer(codec, newest, segment, newest.endLsn), NEXT_POINTER_OFFSETS[0]);\n",
       ],
     ],
-    dies: "crash_loop_test",
+    dies: "strace_test",
   },
   {
     name: "an unfinished replacement is taken for the newest segment",
@@ -89,7 +89,7 @@ export const WRITER_MUTANTS: readonly Mutant[] = [
     name: "the truncations of a replaced segment are forgotten",
     file: REPLACE,
     edits: [["  segment.lowestTruncated = newest.lowestTruncated;\n", ""]],
-    dies: "simulation",
+    dies: "crash_loop_test",
   },
   {
     name: "a replacement ends with a checkpoint whatever its last frame is",
