@@ -168,6 +168,7 @@ describe("wal-log repair --cut", { skip: noStrace }, () => {
         const pristine = join(folder, "damaged");
         makeDamageLog(pristine);
         damageEntry(pristine, 50, "payload");
+        rmSync(join(pristine, "RESERVE"));
         const old = contentsOf(pristine);
         const before = readdirSync(pristine).filter((name) => name !== "LOCK").sort();
         let interrupted = 0;
