@@ -14,11 +14,7 @@ const FUNCTION_LINES_MAX = 60;
 const GENERATED = ["src/codec/codec_wasm.ts", "src/recovery/scan_thread_text.ts"];
 /** Beginnings of paths that still exceed a limit. Nothing may be added here. */
 const TOO_LARGE = [
-  "src/cli/",
-  "src/maintain/",
-  "src/recovery/",
-  "src/write/",
-  "tests/cli_",
+  "tests/cli_test.ts",
   "tests/damage_",
   "tests/follow_",
   "tests/gap_test.ts",

@@ -97,6 +97,11 @@ function* asText(found: Inspection): Generator<string> {
   }
   for (const damage of report.damage) yield labelled("damaged", red(damageText(damage)));
   for (const damage of report.harmless) yield labelled("not needed", dim(`damaged ${damageText(damage)}`));
+  yield* segmentTable(segments);
+}
+
+/** The segments, in a line each. */
+function* segmentTable(segments: Inspection["segments"]): Generator<string> {
   if (segments.length === 0) return;
   yield "";
   const rows = segments.map((segment) => [

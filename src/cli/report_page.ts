@@ -46,8 +46,7 @@ export function renderPage(data: ReportData, next: Advice, now: Date): string {
 <body>
 <header>
 <h1><span class="verdict ${report.verdict}">${report.verdict}</span>${escape(found.folder)}</h1>
-<p>${verdictText(data)}</p>
-<p>${escape(nextLine(next))}</p>
+<p>${verdictText(data)}</p><p>${escape(nextLine(next))}</p>
 </header>
 ${tiles(data)}
 ${strip(data)}
@@ -106,8 +105,7 @@ function tiles({ found, terms }: ReportData): string {
   const { hardState, hardStateLost } = opened.state;
   const bytes = segments.reduce((sum, { fileBytes }) => sum + fileBytes, snapshot?.dataBytes ?? 0);
   const isEmpty = lastIndex < firstIndex;
-  const first = terms[0]?.[1];
-  const last = terms.at(-1)?.[1];
+  const [first, last] = [terms[0]?.[1], terms.at(-1)?.[1]];
   const termRange = first === undefined ? "" : first === last ? `term ${first}` : `terms ${first} to ${last}`;
   const all: [name: string, value: string, more: string, isBad?: boolean][] = [
     ["Entries", grouped(report.entries), termRange],
@@ -171,14 +169,13 @@ function strip({ found, terms }: ReportData): string {
   if (lastIndex < firstIndex && snapshot === undefined) return "";
   const count = lastIndex - firstIndex + 1;
   const at = (index: Index) => (index - firstIndex) / count;
-  const runs = terms;
   const bands: string[] = [];
   // More terms than can be told apart are merged.
   let from = 0;
-  for (let i = 0; i < runs.length; i++) {
-    const end = runs[i + 1]?.[0] ?? lastIndex + 1;
-    if (i + 1 < runs.length && at(end) - at(runs[from]![0]) < 1 / LINES_MAX) continue;
-    const [first, last] = [runs[from]!, runs[i]!];
+  for (let i = 0; i < terms.length; i++) {
+    const end = terms[i + 1]?.[0] ?? lastIndex + 1;
+    if (i + 1 < terms.length && at(end) - at(terms[from]![0]) < 1 / LINES_MAX) continue;
+    const [first, last] = [terms[from]!, terms[i]!];
     const width = at(end) - at(first[0]);
     const name = from === i ? `term ${termText(last[1])}` : `terms ${termText(first[1])} to ${termText(last[1])}`;
     const short = from === i ? termText(last[1]) : "";

@@ -203,6 +203,24 @@ function* scrubWith(codec: Codec, subject: ScrubSubject): Generator<Progress, Sc
   }
   found.push(...yield* checkSnapshot(subject, codec, bytesTotal));
 
+  const { damage, harmless } = sortDamage(index, found, needed, spare);
+  return {
+    verdict: damage.length > 0 ? "corrupt" : "clean",
+    segments: segments.length,
+    bytes: bytesTotal,
+    milliseconds: performance.now() - started,
+    damage,
+    harmless,
+  };
+}
+
+/** Separates the damage to what the log needs from the damage that costs nothing. */
+function sortDamage(
+  index: LogIndex,
+  found: readonly Damage[],
+  needed: readonly Damage[],
+  spare: readonly Damage[],
+): Pick<ScrubReport, "damage" | "harmless"> {
   const damage: Damage[] = [];
   const harmless: Damage[] = [...spare];
   for (const one of found) {
@@ -212,14 +230,7 @@ function* scrubWith(codec: Codec, subject: ScrubSubject): Generator<Progress, Sc
     else if (needed.some(({ path, offset }) => path === one.path && offset === one.offset)) damage.push(one);
     else harmless.push(one);
   }
-  return {
-    verdict: damage.length > 0 ? "corrupt" : "clean",
-    segments: segments.length,
-    bytes: bytesTotal,
-    milliseconds: performance.now() - started,
-    damage,
-    harmless,
-  };
+  return { damage, harmless };
 }
 
 /** Damage to copies in the header block. One copy of each part may be lost at no cost. */

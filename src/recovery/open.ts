@@ -16,11 +16,11 @@ import { type Damage, describeDamage, type RecoveryReport } from "../api/report.
 import { ID_BYTES, type Identity } from "../format/identity.ts";
 import { segmentNumber } from "../format/segment_name.ts";
 import type { LogState } from "../format/state.ts";
-import { IDENTITY_NAME, writeIdentity } from "./identity.ts";
+import { IDENTITY_NAME } from "./identity.ts";
 import type { LogIndex } from "../log/log_index.ts";
 import type { Recovered, RecoveryStep, Settled } from "./recovered.ts";
 import { verdictOf } from "./judge.ts";
-import { removeLeftovers, removeSuperseded, startWithRoom } from "./resume.ts";
+import { beginWriting } from "./resume.ts";
 import { Reserve } from "../write/reserve.ts";
 import { listFolder, notADirectory, recover, recoverBesideWriter } from "./recover.ts";
 import type { SegmentWriter } from "../write/writer.ts";
@@ -101,44 +101,26 @@ export function* openLog(
     const started = performance.now();
     const codec = lease = leaseCodec();
     const recovering = { fileSystem, folder: home, codec, verify: options.verify, canWait };
-    let recovered = yield* readOnly ? recoverBesideWriter(recovering) : recover(recovering);
+    const recovered = yield* readOnly ? recoverBesideWriter(recovering) : recover(recovering);
     const report = makeReport(recovered, performance.now() - started);
     if (report.damage.length > 0 && options.onDamage === "fail") throw corrupt(home, report.damage);
     // If a crash interrupted the creation of the log, there is no log yet.
     if (!options.create && recovered.head === undefined && report.damage.length === 0) throw notFound(home);
 
     const reserve = new Reserve(fileSystem, home);
-    let { uuid, identity } = recovered;
-    if (!readOnly) {
-      uuid ??= randomId(fileSystem);
-      const renew = (cluster: Uint8Array) => {
-        identity = { uuid: uuid!, incarnation: randomId(fileSystem), cluster };
-        writeIdentity(fileSystem, home, identity, (bytes, seed) => codec.hash(bytes, seed));
-      };
-      // A log that has lost all of its segments is not the one that others know. A crash must leave no segment beside the
-      // incarnation that they know.
-      if (identity !== undefined && recovered.head === undefined) renew(identity.cluster);
-      const resumed = { fileSystem, folder: home, codec, segmentBytes: options.segmentBytes, recovered, uuid };
-      ({ recovered, writer } = yield* startWithRoom(resumed, recovering, reserve));
-      // Proves to the next recovery that everything copied by this one is durable.
-      writer.checkpoint(recovered.state);
-      // Of a new log the segment comes first: an identity without segments means that they are lost.
-      if (identity === undefined) renew(new Uint8Array(ID_BYTES));
-      removeSuperseded(fileSystem, home, recovered);
-      // What else seems to be left over from a crash may be all that is left of what was damaged.
-      if (report.damage.length === 0) removeLeftovers(fileSystem, home, recovered);
-      reserve.make();
-    }
+    const found = { recovered, uuid: recovered.uuid, identity: recovered.identity, writer: undefined };
+    const begun = readOnly ? found : yield* beginWriting(recovering, recovered, reserve, options.segmentBytes);
+    writer = begun.writer;
     const opened: Opened = {
       fileSystem,
       folder: home,
       codec: sharedCodec(),
-      index: recovered.index,
-      state: recovered.state,
+      index: begun.recovered.index,
+      state: begun.recovered.state,
       report,
-      uuid: uuid ?? new Uint8Array(ID_BYTES),
-      identity,
-      settled: recovered.settled,
+      uuid: begun.uuid ?? new Uint8Array(ID_BYTES),
+      identity: begun.identity,
+      settled: begun.recovered.settled,
       reserve,
       writer,
       lock,
@@ -152,12 +134,6 @@ export function* openLog(
     if (lease !== undefined) returnCodec(lease);
     lock?.release();
   }
-}
-
-function randomId(fileSystem: FileSystem): Uint8Array {
-  const id = new Uint8Array(ID_BYTES);
-  fileSystem.random(id);
-  return id;
 }
 
 function progressed(

@@ -20,7 +20,8 @@ import { nameNextSegment } from "../write/name_next.ts";
 import type { Reserve } from "../write/reserve.ts";
 import { isReplaceable, replaceSegment } from "../write/replace.ts";
 import { SegmentWriter } from "../write/writer.ts";
-import { isIdentityLeftover } from "./identity.ts";
+import { ID_BYTES, type Identity } from "../format/identity.ts";
+import { isIdentityLeftover, writeIdentity } from "./identity.ts";
 import { recover, type Recovering } from "./recover.ts";
 import type { Recovered, RecoveryStep } from "./recovered.ts";
 
@@ -28,7 +29,7 @@ import type { Recovered, RecoveryStep } from "./recovered.ts";
 const OPEN_BYTES = 8;
 
 /** A recovered log that is to be written. */
-export interface Resumed {
+interface Resumed {
   readonly fileSystem: FileSystem;
   readonly folder: string;
   readonly codec: Codec;
@@ -46,8 +47,65 @@ interface Started {
   readonly slot?: PlacedSlot;
 }
 
+/** A recovered log that is open for writing. */
+export interface Begun {
+  readonly recovered: Recovered;
+  readonly uuid: Uint8Array;
+  readonly identity: Identity | undefined;
+  readonly writer: SegmentWriter;
+}
+
+/**
+ * Readies a recovered log for writing, and removes what it does not need.
+ *
+ * @param recovering How to recover it anew, if the disk is full.
+ * @param found What was recovered.
+ * @param reserve The reserve.
+ * @param segmentBytes What a segment holds at most.
+ * @returns The log, with its writer.
+ */
+export function* beginWriting(
+  recovering: Recovering,
+  found: Recovered,
+  reserve: Reserve,
+  segmentBytes: number,
+): Generator<RecoveryStep, Begun> {
+  const { fileSystem, folder, codec } = recovering;
+  const uuid = found.uuid ?? randomId(fileSystem);
+  let { identity } = found;
+  const renew = (cluster: Uint8Array) => {
+    identity = { uuid, incarnation: randomId(fileSystem), cluster };
+    writeIdentity(fileSystem, folder, identity, (bytes, seed) => codec.hash(bytes, seed));
+  };
+  // A log that has lost all of its segments is not the one that others know. A crash must leave no segment beside the
+  // incarnation that they know.
+  if (identity !== undefined && found.head === undefined) renew(identity.cluster);
+  const resumed = { fileSystem, folder, codec, segmentBytes, recovered: found, uuid };
+  const { recovered, writer } = yield* startWithRoom(resumed, recovering, reserve);
+  try {
+    // Proves to the next recovery that everything copied by this one is durable.
+    writer.checkpoint(recovered.state);
+    // Of a new log the segment comes first: an identity without segments means that they are lost.
+    if (identity === undefined) renew(new Uint8Array(ID_BYTES));
+    removeSuperseded(fileSystem, folder, recovered);
+    // What else seems to be left over from a crash may be all that is left of what was damaged.
+    if (found.damage.length === 0) removeLeftovers(fileSystem, folder, recovered);
+    reserve.make();
+    return { recovered, uuid, identity, writer };
+  } catch (error) {
+    writer.close();
+    throw error;
+  }
+}
+
+function randomId(fileSystem: FileSystem): Uint8Array {
+  const id = new Uint8Array(ID_BYTES);
+  fileSystem.random(id);
+  return id;
+}
+
 /** What opening a log for writing comes to. */
-export interface OpenedForWriting {
+interface OpenedForWriting {
   readonly recovered: Recovered;
   readonly writer: SegmentWriter;
 }
@@ -61,7 +119,7 @@ export interface OpenedForWriting {
  * @param reserve The reserve.
  * @returns Its writer, and what it goes on from.
  */
-export function* startWithRoom(
+function* startWithRoom(
   resumed: Resumed,
   recovering: Recovering,
   reserve: Reserve,
@@ -227,7 +285,7 @@ function canReplace(recovered: Recovered, newest: Segment, previous: Segment, se
  * Removes uncommitted and replaced segments durably. Otherwise a crash could restore one after compaction has removed the segment
  * whose pointer excludes it. If the newest segment were then lost, the restored one would be taken for it.
  */
-export function removeSuperseded(fileSystem: FileSystem, folder: string, { superseded, head, index }: Recovered): void {
+function removeSuperseded(fileSystem: FileSystem, folder: string, { superseded, head, index }: Recovered): void {
   const isReplaced = head !== undefined && !index.segments.includes(head);
   const paths = isReplaced ? [...superseded, head.path] : superseded;
   for (const path of paths) fileSystem.remove(path);
@@ -235,7 +293,7 @@ export function removeSuperseded(fileSystem: FileSystem, folder: string, { super
 }
 
 /** Removes what a crash left behind and nothing refers to. Files that are not the log's are not looked at. */
-export function removeLeftovers(fileSystem: FileSystem, folder: string, { head, index, leftovers }: Recovered): void {
+function removeLeftovers(fileSystem: FileSystem, folder: string, { head, index, leftovers }: Recovered): void {
   for (const path of leftovers) fileSystem.remove(path);
   // Before there was a log in this folder nobody but others had files in it, whatever they are called.
   if (head === undefined) return;

@@ -8,48 +8,41 @@
 import { WalLogError } from "../api/errors.ts";
 import { tell } from "../api/events.ts";
 import { Broadcast } from "../log/broadcast.ts";
-import type { FollowEnd } from "../log/follow.ts";
+import { Access } from "./access.ts";
 import { FlushEvents } from "./flush_events.ts";
 import { GroupCommit } from "./group_commit.ts";
 import type { LiveState } from "../log/live_state.ts";
 import type { Opened } from "../recovery/open.ts";
 import { ProofTiming } from "./proof_timing.ts";
-import { closedError, hardStateLostError, poisonedError, readOnlyError, tailLostError } from "./refusals.ts";
+import { closedError, poisonedError } from "./refusals.ts";
 import type { Reserve } from "./reserve.ts";
 import type { Unfinished } from "./unfinished.ts";
-import type { SegmentWriter } from "./writer.ts";
 import type { FileLock } from "../io/file_system.ts";
 import { ioError, isNoSpace } from "../io/full.ts";
 import { FRAME_HEADER_BYTES } from "../format/frame.ts";
 import type { Index, Term } from "../api/types.ts";
 
-/** Who may still write to a log, and what of it is durable. Of a log for reading only: that it is open, or closed. */
-export class Durability {
-  /** Whether the log takes no more calls. */
-  isClosed = false;
+/** What of a log is durable, and what ends its writer. */
+export class Durability extends Access {
   /** Tells of changes of {@link Durability.durableIndex}, and of the end of the log. */
   readonly changes: Broadcast = new Broadcast();
   /** What closing the log gives up. */
   readonly unfinished: Set<Unfinished> = new Set();
   /** Called after flushes succeeded and their events were published. */
   onFlushed: () => void = () => {};
-  private readonly state: LiveState;
-  private readonly writer: SegmentWriter | undefined;
   private readonly lock: FileLock | undefined;
   private readonly reserve: Reserve;
   private readonly commit: GroupCommit;
   private readonly flushEvents: FlushEvents;
   private readonly timing: ProofTiming;
-  private poison: WalLogError | undefined;
   private durable: Index;
   /** Whether all is written and given up. */
   private isFinished = false;
   private closing: Promise<void> | undefined;
 
   constructor({ fileSystem, writer, lock, reserve, report }: Opened, state: LiveState, slowFlushMilliseconds: number) {
+    super(state, writer);
     this.timing = new ProofTiming(fileSystem);
-    this.state = state;
-    this.writer = writer;
     this.lock = lock;
     this.durable = writer === undefined ? report.provenIndex : state.lastIndex;
     this.reserve = reserve;
@@ -74,43 +67,6 @@ export class Durability {
     if (index === this.durable) return;
     this.durable = index;
     this.changes.announce();
-  }
-
-  /** Why no more entries become durable; `undefined` while they may. */
-  get end(): FollowEnd | undefined {
-    if (this.isClosed) return { kind: "closed" };
-    return this.poison === undefined ? undefined : { kind: "failed", error: this.poison };
-  }
-
-  /** Refuses what is asked of a closed log, with `CLOSED`. */
-  requireOpen(attempt: string): void {
-    if (this.isClosed) throw closedError(attempt, this.state.path);
-  }
-
-  /** Whether the log takes changes: it is open for writing, and nothing has failed. */
-  get canWrite(): boolean {
-    return this.writer !== undefined && !this.isClosed && this.poison === undefined;
-  }
-
-  /**
-   * Refuses what is asked of a log that cannot be written any more, or not yet.
-   *
-   * @param attempt What is asked.
-   * @param evenWithoutHardState Whether it is fine that the latest hard state is lost.
-   * @returns The writer.
-   * @throws {WalLogError} `CLOSED`, `POISONED`, `READ_ONLY`, or `CORRUPT` if the hard state is lost.
-   */
-  requireWriter(attempt: string, evenWithoutHardState = false): SegmentWriter {
-    this.requireOpen(attempt);
-    if (this.poison !== undefined) throw this.poison;
-    if (this.writer === undefined) throw readOnlyError(attempt, this.state.path);
-    if (this.state.hardStateLost && !evenWithoutHardState) throw hardStateLostError(attempt, this.state);
-    return this.writer;
-  }
-
-  /** Refuses what would hide that entries at the log's end may be lost, with `CORRUPT`. */
-  requireTail(attempt: string): void {
-    if (this.state.tailLost) throw tailLostError(attempt, this.state);
   }
 
   /**

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { JUDGE, LOG, OPEN, REPLAY_STATE, SEALED, SNAPSHOT_STORE, STATE, WASM_SCAN } from "./files.ts";
+import { JUDGE, LOG, REPLAY_STATE, RESUME, SEALED, SNAPSHOT_STORE, STATE, WASM_SCAN } from "./files.ts";
 import type { Mutant } from "./mutant.ts";
 
 /** The mutants. */
@@ -53,10 +53,10 @@ export const DAMAGE_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "a segment that was begun in vain stays as long as the log is damaged",
-    file: OPEN,
+    file: RESUME,
     edits: [[
-      "removeSuperseded(fileSystem, home, recovered);",
-      "if (report.damage.length === 0) removeSuperseded(fileSystem, home, recovered);",
+      "removeSuperseded(fileSystem, folder, recovered);",
+      "if (found.damage.length === 0) removeSuperseded(fileSystem, folder, recovered);",
     ]],
     dies: "create_test",
   },

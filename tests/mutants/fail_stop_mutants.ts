@@ -5,6 +5,7 @@
  */
 
 import {
+  ACCESS,
   BATCH,
   DURABILITY,
   FLUSHER,
@@ -73,7 +74,7 @@ export const FAIL_STOP_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "a log that has failed goes on",
-    file: DURABILITY,
+    file: ACCESS,
     edits: [[
       "this.requireOpen(attempt);\n    if (this.poison !== undefined) throw this.poison;",
       "this.requireOpen(attempt);",

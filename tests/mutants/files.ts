@@ -70,3 +70,4 @@ export const RESUME = "src/recovery/resume.ts";
 export const PLAN_FRAME = "src/maintain/plan_frame.ts";
 export const NEWEST = "src/recovery/newest.ts";
 export const SEGMENT_FILES = "src/recovery/segment_files.ts";
+export const ACCESS = "src/write/access.ts";

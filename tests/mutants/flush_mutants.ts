@@ -13,7 +13,6 @@ import {
   NAME_NEXT,
   NODE,
   NODE_FILE,
-  OPEN,
   OPEN_FLUSHES,
   RESUME,
   ROTATION,
@@ -141,12 +140,12 @@ export const FLUSH_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "a log that has lost all segments gets its new incarnation behind a segment",
-    file: OPEN,
+    file: RESUME,
     edits: [
-      ["      if (identity !== undefined && recovered.head === undefined) renew(identity.cluster);\n", ""],
+      ["  if (identity !== undefined && found.head === undefined) renew(identity.cluster);\n", ""],
       [
-        "      if (identity === undefined) renew(new Uint8Array(ID_BYTES));",
-        "      if (identity === undefined || recovered.head === undefined) renew(identity?.cluster ?? new Uint8Array(ID_BYTES));",
+        "    if (identity === undefined) renew(new Uint8Array(ID_BYTES));",
+        "  if (identity === undefined || found.head === undefined) renew(identity?.cluster ?? new Uint8Array(ID_BYTES));",
       ],
     ],
     dies: "identity_test",
@@ -280,27 +279,30 @@ export const FLUSH_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "nothing vouches for copied frames before what a crash left is removed",
-    file: OPEN,
+    file: RESUME,
     edits: [["writer.checkpoint(recovered.state);", ""]],
     dies: "close_test",
   },
   {
     name: "what a crash left is removed before the log goes on, and what it vouches for with it",
-    file: OPEN,
+    file: RESUME,
     edits: [
-      ["removeSuperseded(fileSystem, home, recovered);\n", "\n"],
-      ["const resumed = {", "removeSuperseded(fileSystem, home, recovered);\n      const resumed = {"],
+      ["removeSuperseded(fileSystem, folder, recovered);\n", "\n"],
+      [
+        "const resumed = { fileSystem, folder, codec, segmentBytes, recovered: found, uuid }",
+        "removeSuperseded(fileSystem, folder, recovered);\n  const resumed = { fileSystem, folder, codec, segmentBytes, recovered: found, uuid }",
+      ],
     ],
     dies: "durable_proof_test",
   },
   {
     name: "the identity file is written before the first segment",
-    file: OPEN,
+    file: RESUME,
     edits: [
-      ["writeIdentity(fileSystem, home, identity, (bytes, seed) => codec.hash(bytes, seed));", ""],
+      ["writeIdentity(fileSystem, folder, identity, (bytes, seed) => codec.hash(bytes, seed));", ""],
       [
-        "const resumed = {",
-        "if (identity === undefined) writeIdentity(fileSystem, home, { uuid, incarnation: uuid, cluster: uuid }, (bytes, seed) => codec.hash(bytes, seed));\n      const resumed = {",
+        "const resumed = { fileSystem, folder, codec, segmentBytes, recovered: found, uuid }",
+        "if (identity === undefined) writeIdentity(fileSystem, folder, { uuid, incarnation: uuid, cluster: uuid }, (bytes, seed) => codec.hash(bytes, seed));\n  const resumed = { fileSystem, folder, codec, segmentBytes, recovered: found, uuid }",
       ],
     ],
     dies: "create_test",

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { IDENTITY, IDENTITY_FORMAT, LOG_IDENTITY, OPEN } from "./files.ts";
+import { IDENTITY, IDENTITY_FORMAT, LOG_IDENTITY, RESUME } from "./files.ts";
 import type { Mutant } from "./mutant.ts";
 
 /** The mutants. */
@@ -29,13 +29,13 @@ export const IDENTITY_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "a log that has lost all its segments keeps its incarnation",
-    file: OPEN,
-    edits: [["if (identity !== undefined && recovered.head === undefined) renew(identity.cluster);", ""]],
+    file: RESUME,
+    edits: [["if (identity !== undefined && found.head === undefined) renew(identity.cluster);", ""]],
     dies: "identity_test",
   },
   {
     name: "a log that has lost all its segments loses its cluster",
-    file: OPEN,
+    file: RESUME,
     edits: [["renew(identity.cluster);", "renew(new Uint8Array(ID_BYTES));"]],
     dies: "identity_test",
   },
