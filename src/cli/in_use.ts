@@ -4,7 +4,7 @@
  * @module
  */
 
-import { lstatSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import type { RecoveryReport } from "../api/report.ts";
@@ -56,7 +56,7 @@ function isLockHeld(path: string): boolean {
     // Not on this system.
     return false;
   }
-  const { ino } = lstatSync(path);
+  const { ino } = stats;
   // `1: POSIX  ADVISORY  WRITE 4711 08:01:131073 1073741824 1073742335`; the device is another one on some file systems.
   return [...text.matchAll(/POSIX +ADVISORY +WRITE +\d+ +[0-9a-f]+:[0-9a-f]+:(\d+) +(\d+) /g)].some(([, inode, from]) =>
     Number(inode) === ino && Number(from) >= SQLITE_LOCKS_FROM && Number(from) < SQLITE_LOCKS_TO

@@ -207,7 +207,8 @@ function describe(folder: string, opened: Opened, isInUse: boolean): Inspection 
     const lastIndex = Math.max(segment.firstIndex + segment.count, firstIndex) - 1;
     return {
       segment,
-      fileBytes: lstatSync(segment.path).size,
+      // Beside a writer, it can be gone by now.
+      fileBytes: lstatSync(segment.path, { throwIfNoEntry: false })?.size ?? segment.endOffset,
       entries: lastIndex - firstIndex + 1,
       firstIndex,
       lastIndex,

@@ -41,7 +41,9 @@ export function listFiles(folder: string): LogFiles {
   const others = new Map<string, string>();
   for (const name of readdirSync(folder).sort()) {
     if (name === RESERVE_NAME) continue;
-    const stats = lstatSync(join(folder, name));
+    const stats = lstatSync(join(folder, name), { throwIfNoEntry: false });
+    // A writer has deleted it since the folder was listed.
+    if (stats === undefined) continue;
     if (stats.isFile()) files.set(name, stats);
     else if (isContent(name) || name === LOCK_NAME || UNFINISHED.test(name)) {
       const path = join(folder, name);
@@ -117,7 +119,7 @@ export function stateOfFiles(folder: string): string {
   // Whoever reads the log says that there is none.
   if (statSync(folder, { throwIfNoEntry: false })?.isDirectory() !== true) return "";
   return readdirSync(folder).filter(isContent).sort().map((name) => {
-    const { ino, size, mtimeMs } = lstatSync(join(folder, name));
-    return `${name} ${ino} ${size} ${mtimeMs}`;
+    const stats = lstatSync(join(folder, name), { throwIfNoEntry: false });
+    return `${name} ${stats?.ino} ${stats?.size} ${stats?.mtimeMs}`;
   }).join("\n");
 }
