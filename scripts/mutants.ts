@@ -53,6 +53,8 @@ const FIRST_TESTS = [
   "snapshot_install",
   "snapshot_header",
   "open",
+  "damage_healed",
+  "damage_kept",
   "damage",
   "model",
   "layout",

@@ -13,7 +13,7 @@ export const DAMAGE_MUTANTS: readonly Mutant[] = [
     name: "a checkpoint proves a hard state that was lost when it was written",
     file: WASM_SCAN,
     edits: [["if (stateFlags > STATE_FLAG_VOTE) return SCAN_MORE;", ""]],
-    dies: "damage_test",
+    dies: "damage_kept_test",
   },
   {
     name: "a truncation leaves what it dropped on the list of what is damaged",
@@ -31,25 +31,25 @@ export const DAMAGE_MUTANTS: readonly Mutant[] = [
     name: "a snapshot of a lost entry takes all above it along",
     file: SNAPSHOT_STORE,
     edits: [["log.keepsTail(index, term) !== true", "log.termAt(index) !== term"]],
-    dies: "damage_test",
+    dies: "damage_healed_test",
   },
   {
     name: "a snapshot of a lost entry takes along what may belong to it",
     file: SNAPSHOT_STORE,
     edits: [["if (!force) this.requireTold(snapshot);", ""]],
-    dies: "damage_test",
+    dies: "damage_healed_test",
   },
   {
     name: "a snapshot that is streamed takes along what may belong to it",
     file: SNAPSHOT_STORE,
     edits: [["if (!force) this.requireTold(meta);", ""]],
-    dies: "damage_test",
+    dies: "damage_healed_test",
   },
   {
     name: "what a snapshot covers is listed as damaged until the log is opened again",
     file: SNAPSHOT_STORE,
     edits: [["state.damaged = state.damaged.filter(", "void state.damaged.filter("]],
-    dies: "damage_test",
+    dies: "damage_healed_test",
   },
   {
     name: "a segment that was begun in vain stays as long as the log is damaged",
@@ -64,7 +64,7 @@ export const DAMAGE_MUTANTS: readonly Mutant[] = [
     name: "a term that was repaired is forgotten where the next header did not know it",
     file: REPLAY_STATE,
     edits: [["else if (state.lastTerm === TERM_UNKNOWN) index.lastTerm = term;", ""]],
-    dies: "damage_test",
+    dies: "damage_healed_test",
   },
   {
     name: "looking for lost offsets takes the state of the replay with it",
@@ -73,7 +73,7 @@ export const DAMAGE_MUTANTS: readonly Mutant[] = [
       "const scanning = scanSegment(codec, segment,",
       "const scanning = scanSegment(this.codec, segment,",
     ]],
-    dies: "damage_test",
+    dies: "damage_kept_test",
   },
   {
     name: "a header that is lost matters for ever",
@@ -82,12 +82,12 @@ export const DAMAGE_MUTANTS: readonly Mutant[] = [
       'if (one.kind === "hard state" && !isBelow) return true;',
       'if (one.kind === "hard state" || one.kind === "segment header") return true;',
     ]],
-    dies: "damage_test",
+    dies: "damage_healed_test",
   },
   {
     name: "a hard state makes the log forget that nobody knows where it ended",
     file: LOG,
     edits: [['if (options.force !== true) this.#durability.requireTail("set the hard state");', ""]],
-    dies: "damage_test",
+    dies: "damage_healed_test",
   },
 ];
