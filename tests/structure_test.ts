@@ -17,7 +17,6 @@ const TOO_LARGE = [
   "tests/cli_test.ts",
   "tests/damage_",
   "tests/follow_",
-  "tests/gap_test.ts",
   "tests/mutants/raft_",
   "tests/raft_",
   "wasm/scan.ts",

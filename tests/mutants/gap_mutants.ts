@@ -118,7 +118,7 @@ export const GAP_MUTANTS: readonly Mutant[] = [
     name: "a lost truncation at a segment's end is not noticed by the next segment's count",
     file: REPLAY_GAPS,
     edits: [["else countGap(replay, gap, changes);", ""]],
-    dies: "gap_test",
+    dies: "gap_histories_test",
   },
   {
     name: "a gap with nothing behind it that counts changes counts for one without changes",
@@ -130,13 +130,13 @@ export const GAP_MUTANTS: readonly Mutant[] = [
     name: "a truncation that was lost in front of the end is forgotten once the log goes on behind it",
     file: NEWEST,
     edits: [["Math.min(truncatedThere, replay.settledTruncated)", "truncatedThere"]],
-    dies: "gap_test",
+    dies: "gap_histories_test",
   },
   {
     name: "the state behind a gap at the end is that in front of it if a truncation follows",
     file: REPLAY_FRAMES,
     edits: [["replay.settledState ??= { ...replay.state, changes: replay.state.changes - 1 };", ""]],
-    dies: "gap_test",
+    dies: "gap_histories_test",
   },
   {
     name: "an entry behind a gap is taken before it is known what the gap held",
@@ -163,19 +163,19 @@ export const GAP_MUTANTS: readonly Mutant[] = [
     name: "damage that had room for no entry is said to have held some",
     file: BORDERS,
     edits: [["if (state.nextIndex > one.firstIndex) one.lastIndex", "if (true as boolean) one.lastIndex"]],
-    dies: "gap_test",
+    dies: "missing_segment_test",
   },
   {
     name: "segments that are missing in a row are taken for one",
     file: BORDERS,
     edits: [["const isOne = previous", "const isOne = true || previous"]],
-    dies: "gap_test",
+    dies: "missing_segment_test",
   },
   {
     name: "a gap in front of a missing segment is taken to have replaced nothing",
     file: BORDERS,
     edits: [["isOne && replay.gapOffset === undefined", "isOne"]],
-    dies: "gap_test",
+    dies: "missing_segment_test",
   },
   {
     name: "a snapshot in place of the last entry leaves that one's term",
@@ -187,7 +187,7 @@ export const GAP_MUTANTS: readonly Mutant[] = [
     name: "a lost entry of the oldest segment counts as one that was never there",
     file: INDEX,
     edits: [["return this.runs.at(index) ?? TERM_UNKNOWN;", "return this.runs.at(index);"]],
-    dies: "gap_test",
+    dies: "missing_segment_test",
   },
   {
     name: "what a gap held behind a snapshot that was lost in it is sought in front of the segment",
@@ -199,7 +199,7 @@ export const GAP_MUTANTS: readonly Mutant[] = [
     name: "a first segment that held a hard state is not reported missing",
     file: JUDGE,
     edits: [["return previous > 0 && !isEmpty;", "return previous < 0 && !isEmpty;"]],
-    dies: "gap_test",
+    dies: "missing_segment_test",
   },
   {
     name: "a snapshot's term that was lost is not taken from the next checkpoint",
