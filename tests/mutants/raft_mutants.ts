@@ -162,7 +162,7 @@ export const RAFT_MUTANTS: Mutant[] = [
     name: "raft: a snapshot does not bring its configuration",
     file: FOLLOWER,
     edits: [["s.membership.restore(snapshot, s.log.lastIndex > index);\n", ""]],
-    dies: "raft_node_test",
+    dies: "raft_pieces_test",
   },
   {
     name: "raft: a snapshot drops what follows it, for the configuration",
@@ -171,13 +171,13 @@ export const RAFT_MUTANTS: Mutant[] = [
       "const tail = keepsTail ? this.#history.filter((one) => one.index > index) : [];",
       "const tail: Membership[] = [];",
     ]],
-    dies: "raft_node_test",
+    dies: "raft_pieces_test",
   },
   {
     name: "raft: a snapshot of a node's own has the latest configuration, not that at its index",
     file: "src/raft/step.ts",
     edits: [["const membership = s.membership.at(index);", "const membership = s.membership.latest;"]],
-    dies: "raft_node_test",
+    dies: "raft_pieces_test",
   },
   {
     name: "raft: a message is looked at only when some of it was taken",
@@ -201,13 +201,13 @@ export const RAFT_MUTANTS: Mutant[] = [
     name: "raft: a snapshot is held for ever that nobody is being sent",
     file: REPLIES,
     edits: [["  progress.next = next;\n  endSnapshot(progress);\n", "  progress.next = next;\n"]],
-    dies: "raft_node_test",
+    dies: "raft_pieces_test",
   },
   {
     name: "raft: pieces of a snapshot are held although another term has begun",
     file: ROLE,
     edits: [["if (term !== s.term) s.incoming = null;\n", ""]],
-    dies: "raft_node_test",
+    dies: "raft_pieces_test",
   },
   {
     name: "raft: pieces of different snapshots are put together",
@@ -216,13 +216,13 @@ export const RAFT_MUTANTS: Mutant[] = [
       "if (s.incoming?.isOf(message) !== true) s.incoming",
       "s.incoming ??= new IncomingSnapshot(message, s.now);\n  if (false as boolean) s.incoming",
     ]],
-    dies: "raft_node_test",
+    dies: "raft_pieces_test",
   },
   {
     name: "raft: a change begins before an entry of the leader's term is committed",
     file: RECONFIGURATION,
     edits: [["<= s.commitIndex && s.log.termAt(s.commitIndex) === s.term;", "<= s.commitIndex;"]],
-    dies: "raft_node_test",
+    dies: "raft_members_test",
   },
   {
     name: "raft: a change begins before the last one is committed",
@@ -237,7 +237,7 @@ export const RAFT_MUTANTS: Mutant[] = [
       "return this.membership.latest.members;",
       "return [...this.membership.latest.members, ...this.membership.latest.learners];",
     ]],
-    dies: "raft_node_test",
+    dies: "raft_members_test",
   },
   {
     name: "raft: an answer to an earlier leadership counts",
@@ -502,7 +502,7 @@ export const RAFT_MUTANTS: Mutant[] = [
     name: "raft: a read counts a word that was on its way",
     file: READS,
     edits: [["round: s.round + 1, index: undefined", "round: Math.max(s.round, 1), index: undefined"]],
-    dies: "raft_node_test",
+    dies: "raft_reads_test",
   },
   {
     name: "raft: a read is answered by a leader that does not know what is committed",
@@ -661,13 +661,13 @@ export const RAFT_MUTANTS: Mutant[] = [
     name: "raft: step overtakes what is flushed and has not arrived",
     file: NODE,
     edits: [["if (this.#underWay > 0) {", "if (this.#waiting.length > 0 || this.#isFlushing) {"]],
-    dies: "raft_node_test",
+    dies: "raft_flush_test",
   },
   {
     name: "raft: step overtakes actions on their way to whoever waits for them",
     file: NODE,
     edits: [["queueMicrotask(() => this.#underWay--);", "this.#underWay--;"]],
-    dies: "raft_node_test",
+    dies: "raft_flush_test",
   },
   {
     name: "raft: what is written during a flush is taken for flushed",
@@ -676,13 +676,13 @@ export const RAFT_MUTANTS: Mutant[] = [
       "this.#isDirty = false;\n    await this.log.sync();",
       "await this.log.sync();\n    this.#isDirty = false;",
     ]],
-    dies: "raft_node_test",
+    dies: "raft_flush_test",
   },
   {
     name: "raft: a leader that was long in being elected gives its vote away",
     file: ELECTION,
     edits: [['if (s.config.checkQuorum && s.role === "leader") return true;', ""]],
-    dies: "raft_node_test",
+    dies: "raft_election_test",
   },
   {
     name: "raft: a round for reads sends everything again",
@@ -691,7 +691,7 @@ export const RAFT_MUTANTS: Mutant[] = [
       "if (!isPaused && !hasFlowControl(s.config)) sendNext(s, id);",
       "if (!isPaused || next > 0) sendNext(s, id);",
     ]],
-    dies: "raft_node_test",
+    dies: "raft_reads_test",
   },
   {
     name: "raft: a node that lost its vote takes those that it can read of for all",
@@ -721,6 +721,6 @@ export const RAFT_MUTANTS: Mutant[] = [
     name: "raft: whoever is given the members can change them",
     file: MEMBERSHIP,
     edits: [["members: Object.freeze(list.slice(0, end)),", "members: list.slice(0, end),"]],
-    dies: "raft_node_test",
+    dies: "raft_members_test",
   },
 ];

@@ -1,0 +1,125 @@
+/** Votes, leadership, terms, and the transfer of leadership. */
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { type Message, RaftNode } from "../src/raft/mod.ts";
+import { Cluster } from "./raft_cluster.ts";
+import { actionsOf, propose, refuses, TICK } from "./raft_nodes.ts";
+
+test("with checkQuorum a leader that hears from no majority steps down; without, it goes on", () => {
+  for (const checkQuorum of [true, false]) {
+    const cluster = new Cluster([1n, 2n, 3n], { checkQuorum });
+    const leader = cluster.elect(1n);
+    cluster.tick(40, [1n]);
+    assert.ok(leader.isLeader, "it was heard by all");
+    cluster.passes = ({ from }) => from !== 2n && from !== 3n;
+    cluster.tick(20, [1n]);
+    assert.equal(leader.isLeader, !checkQuorum);
+    if (checkQuorum) assert.equal(refuses(() => leader.step(propose("x")), "NOT_LEADER").leader, null);
+  }
+});
+
+test("with checkQuorum a leader gives no vote to one that does not hear it, however long it took to be elected", () => {
+  for (const wait of [0, 9]) {
+    const cluster = new Cluster([1n, 2n, 3n], { checkQuorum: true, electionTimeout: [5, 20] });
+    cluster.passes = ({ message }) => message.type !== "requestVoteReply";
+    while (cluster.node(1n).role !== "candidate") cluster.step(1n, { type: "tick" });
+    const replies = cluster.sent.filter(({ message }) => message.type === "requestVoteReply");
+    for (let i = 0; i < wait; i++) cluster.step(1n, { type: "tick" });
+    assert.equal(cluster.node(1n).role, "candidate", "it waits no longer than its timeout");
+    cluster.passes = () => true;
+    for (const { message } of replies) cluster.step(1n, { type: "message", message });
+    assert.ok(cluster.node(1n).isLeader);
+    cluster.tick(60);
+    // Node 3 is deaf to the leader, and heard by it.
+    cluster.passes = ({ to, message }) => to !== 3n || message.type !== "appendEntries";
+    cluster.tick(60);
+    assert.deepEqual([cluster.node(1n).isLeader, cluster.node(1n).term], [true, 1], `after ${wait} ticks`);
+  }
+});
+
+test("with noOp a new leader commits what it found, and the application sees none of it", () => {
+  const cluster = new Cluster([1n, 2n, 3n], { noOp: true });
+  const leader = cluster.elect(1n);
+  assert.equal(leader.commitIndex, 1);
+  cluster.passes = ({ message }) => message.type !== "appendEntriesReply";
+  cluster.propose(1n, "x");
+  cluster.passes = ({ from, to }) => from !== 1n && to !== 1n;
+  const next = cluster.elect(2n);
+  assert.equal(next.commitIndex, 3);
+  assert.deepEqual([...cluster.applied.get(2n)!], [[2, "x"]]);
+  assert.deepEqual(actionsOf(cluster, "membershipChanged"), []);
+});
+
+test("a transfer that does not get done ends after transferTimeout ticks; without a limit it waits", () => {
+  for (const transferTimeout of [8, 0]) {
+    const cluster = new Cluster([1n, 2n, 3n], { transferTimeout });
+    cluster.elect(1n);
+    cluster.passes = ({ to, from }) => to !== 3n && from !== 3n;
+    cluster.propose(1n, "x");
+    cluster.step(1n, { type: "transferLeadership", target: 3n });
+    cluster.tick(7, [1n]);
+    const { message } = refuses(() => cluster.node(1n).step(propose("y")), "NOT_LEADER");
+    assert.equal(message, "Cannot propose a command: node 1 is handing over; ask again in a moment");
+    cluster.tick(1, [1n]);
+    if (transferTimeout > 0) cluster.propose(1n, "y");
+    else refuses(() => cluster.node(1n).step(propose("y")), "NOT_LEADER");
+  }
+});
+
+test("a vote of an earlier term does not count", () => {
+  const node = new RaftNode({ id: 1n, peers: [2n, 3n, 4n, 5n] });
+  const answer = (message: Message) => node.step({ type: "message", message });
+  const campaign = () => {
+    while (node.step(TICK).length === 0);
+    for (const from of [2n, 3n]) answer({ type: "preVoteReply", term: node.term, voteGranted: true, from });
+    assert.equal(node.role, "candidate");
+  };
+  campaign();
+  answer({ type: "requestVoteReply", term: 1, voteGranted: true, from: 2n });
+  campaign();
+  assert.equal(node.term, 2);
+  answer({ type: "requestVoteReply", term: 1, voteGranted: true, from: 2n });
+  answer({ type: "requestVoteReply", term: 1, voteGranted: true, from: 3n });
+  assert.equal(node.isLeader, false);
+  answer({ type: "requestVoteReply", term: 2, voteGranted: true, from: 2n });
+  answer({ type: "requestVoteReply", term: 2, voteGranted: true, from: 3n });
+  assert.equal(node.isLeader, true);
+});
+
+test("an answer to an earlier leadership does not count", () => {
+  const cluster = new Cluster([1n, 2n, 3n]);
+  cluster.elect(1n);
+  cluster.passes = ({ message }) => message.type !== "appendEntries" || message.entries.length === 0;
+  cluster.propose(1n, "lost");
+  cluster.passes = ({ from, to }) => from !== 1n && to !== 1n;
+  cluster.elect(2n);
+  cluster.propose(2n, "kept");
+  cluster.passes = () => true;
+  cluster.tick(3, [2n]);
+  const node = cluster.elect(1n);
+  cluster.passes = () => false;
+  cluster.propose(1n, "new");
+  assert.deepEqual([node.term, node.log.lastIndex, node.commitIndex], [3, 2, 1]);
+  // What node 2 had said of the first leader's entries is not true of the third's.
+  const reply = { type: "appendEntriesReply", success: true, from: 2n, matchIndex: 2, conflictIndex: 0 } as const;
+  cluster.step(1n, { type: "message", message: { ...reply, term: 1, conflictTerm: 0 } });
+  assert.equal(node.commitIndex, 1);
+  cluster.step(1n, { type: "message", message: { ...reply, term: 3, conflictTerm: 0 } });
+  assert.equal(node.commitIndex, 2);
+});
+
+test("an entry of an earlier term is not committed by being on a majority (figure 8 of the paper)", () => {
+  const cluster = new Cluster([1n, 2n, 3n]);
+  cluster.elect(1n);
+  cluster.passes = ({ from, to, message }) =>
+    message.type !== "appendEntries" || message.entries.length === 0 || (from === 1n && to === 2n);
+  cluster.propose(1n, "of term 1");
+  cluster.passes = ({ from, to }) => from !== 1n && to !== 1n;
+  const node = cluster.elect(2n);
+  cluster.passes = ({ from, to }) => from !== 1n && to !== 1n;
+  cluster.tick(6, [2n]);
+  assert.deepEqual([node.term, cluster.node(3n).log.lastIndex, node.commitIndex], [2, 1, 0]);
+  cluster.propose(2n, "of term 2");
+  assert.equal(node.commitIndex, 2);
+});
