@@ -1,0 +1,145 @@
+/** Answers to a damaged node: which it takes, and whom it asks. */
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { Message, RepairReply } from "../src/raft/mod.ts";
+import type { LogEntry, NodeId } from "../mod.ts";
+import { encodeMembership } from "../src/raft/membership.ts";
+import { appendEach } from "./history.ts";
+import { type DiskCluster, ENTRIES, IDS, sends, written } from "./raft_damaged_nodes.ts";
+
+/** A node with one entry damaged, which hears nobody, and what it asks. */
+function asking(cluster: DiskCluster, damaged: number) {
+  cluster.stop(2n);
+  cluster.damage(2n, damaged, damaged, "headers");
+  cluster.passes = () => false;
+  cluster.boot(2n);
+  const node = cluster.node(2n);
+  for (let tick = 0; tick < 10; tick++) {
+    for (const asked of sends(node.step({ type: "tick" }))) {
+      if (asked.type !== "repairRequest") continue;
+      const answer = (changes: Partial<RepairReply>): Message => ({
+        type: "repairReply",
+        term: 1,
+        from: 1n,
+        request: asked.request,
+        leads: false,
+        commitIndex: ENTRIES,
+        lastIndex: ENTRIES,
+        members: IDS,
+        prevTerm: 0,
+        entries: [],
+        ...changes,
+      });
+      return { node, asked, answer };
+    }
+  }
+  throw new Error("the node does not ask");
+}
+
+test("an answer to what a node asked before it last started is not taken", () => {
+  const cluster = written();
+  const { node, asked, answer } = asking(cluster, 10);
+  assert.deepEqual([asked.first, asked.last], [10, 11]);
+  const entries = cluster.node(1n).log.entries(10, 10);
+  node.step({ type: "message", message: answer({ entries, request: asked.request + 1 }) });
+  assert.ok(node.isDamaged);
+  node.step({ type: "message", message: answer({ entries }) });
+  assert.equal(node.isDamaged, false);
+});
+
+test("an entry of which nothing survives is not taken from one that does not know it to be committed", () => {
+  const cluster = written();
+  // Between terms 1 and 3, nothing tells what the term was.
+  const command = new TextEncoder().encode("of term 2");
+  const lost: LogEntry = { term: 2, index: ENTRIES + 1, kind: "normal", command };
+  cluster.logs.get(2n)!.append([lost, { ...lost, term: 3, index: ENTRIES + 2 }]);
+  const { node, answer } = asking(cluster, ENTRIES + 1);
+  const other = { ...lost, term: 3, command: new TextEncoder().encode("of term 3") };
+  node.step({ type: "message", message: answer({ entries: [other], prevTerm: 1, lastIndex: ENTRIES + 1 }) });
+  assert.ok(node.isDamaged);
+  node.step({ type: "message", message: answer({ entries: [lost], prevTerm: 1, commitIndex: ENTRIES + 1 }) });
+  assert.equal(node.isDamaged, false);
+  assert.deepEqual(node.log.entry(ENTRIES + 1), lost);
+});
+
+test("a committed entry is not put behind one that was not: that one, and all behind it, is given up", () => {
+  const cluster = written();
+  const command = new TextEncoder().encode("of a leader that few had heard of");
+  const own = [[1, 2], [2, 2], [3, 4]].map(([behind, term]): LogEntry => (
+    { term: term!, index: ENTRIES + behind!, kind: "normal", command }
+  ));
+  appendEach(cluster.logs.get(2n)!, own);
+  const { node, answer } = asking(cluster, ENTRIES + 2);
+  const committed: LogEntry = { term: 3, index: ENTRIES + 2, kind: "normal", command: new Uint8Array(command.length) };
+  const behind = { lastIndex: ENTRIES + 2, entries: [committed] };
+  node.step({ type: "message", message: answer({ ...behind, prevTerm: 3, commitIndex: ENTRIES }) });
+  node.step({ type: "message", message: answer({ ...behind, prevTerm: 0, commitIndex: ENTRIES + 2 }) });
+  assert.ok(node.isDamaged, "neither tells what is committed in front of it");
+  assert.equal(node.log.lastIndex, ENTRIES + 3);
+  node.step({ type: "message", message: answer({ ...behind, prevTerm: 3, commitIndex: ENTRIES + 2 }) });
+  assert.equal(node.isDamaged, false);
+  assert.equal(node.log.lastIndex, ENTRIES);
+});
+
+test("what lies in front of an entry that both have is the same, though nobody knows it to be committed", () => {
+  const cluster = written();
+  // Between terms 1 and 3, nothing tells what the term was.
+  const lost: LogEntry = {
+    term: 2,
+    index: ENTRIES + 1,
+    kind: "normal",
+    command: new TextEncoder().encode("of term 2"),
+  };
+  const behind: LogEntry = { ...lost, term: 3, index: ENTRIES + 2 };
+  cluster.logs.get(2n)!.append([lost, behind]);
+  const { node, asked, answer } = asking(cluster, ENTRIES + 1);
+  assert.deepEqual([asked.first, asked.last], [ENTRIES + 1, ENTRIES + 2]);
+  node.step({ type: "message", message: answer({ entries: [lost, { ...behind, term: 4 }] }) });
+  assert.ok(node.isDamaged, "they differ");
+  node.step({ type: "message", message: answer({ entries: [lost, behind] }) });
+  assert.equal(node.isDamaged, false);
+  assert.deepEqual(node.log.entry(ENTRIES + 1), lost);
+});
+
+test("a node asks those who speak to it, of whom its damaged log may not know", () => {
+  const cluster = written();
+  const { node } = asking(cluster, 10);
+  const prev = { prevLogIndex: ENTRIES, prevLogTerm: 1, entries: [], leaderCommit: ENTRIES };
+  node.step({ type: "message", message: { type: "appendEntries", term: 7, leader: 9n, ...prev } });
+  const asked: NodeId[] = [];
+  for (let tick = 0; tick < 10; tick++) {
+    for (const action of node.step({ type: "tick" })) if (action.type === "send") asked.push(action.to);
+  }
+  assert.deepEqual([...new Set(asked)].sort(), [1n, 3n, 9n]);
+});
+
+test("a change of members that was damaged is told when it can be read again", () => {
+  const cluster = written();
+  const command = encodeMembership({ members: [1n, 2n, 3n, 4n], learners: [] });
+  const change: LogEntry = { term: 1, index: ENTRIES + 1, kind: "config", command };
+  cluster.logs.get(2n)!.append([change, { ...change, index: ENTRIES + 2, kind: "normal" }]);
+  const { node, answer } = asking(cluster, ENTRIES + 1);
+  assert.deepEqual(node.members, IDS);
+  const good = answer({ entries: [change], prevTerm: 1, commitIndex: ENTRIES + 1 });
+  const told = node.step({ type: "message", message: good });
+  assert.deepEqual(told, [{ type: "membershipChanged", members: [1n, 2n, 3n, 4n] }]);
+  assert.deepEqual(node.members, [1n, 2n, 3n, 4n]);
+});
+
+test("a snapshot is not taken if what follows it may have been acknowledged and would be dropped", () => {
+  const cluster = written();
+  // Between terms 1 and 3, nothing tells what the term was.
+  const lost: LogEntry = { term: 2, index: ENTRIES + 1, kind: "normal", command: new Uint8Array(10) };
+  cluster.logs.get(2n)!.append([lost, { ...lost, term: 3, index: ENTRIES + 2 }]);
+  const { node, answer } = asking(cluster, ENTRIES + 1);
+  const data = new Uint8Array(10);
+  const snapshot = { index: ENTRIES + 1, term: 2, config: [...IDS], data };
+  const install: Message = { type: "installSnapshot", term: 4, leader: 1n, snapshot };
+  assert.deepEqual(node.step({ type: "message", message: install }), []);
+  assert.equal(node.log.lastIndex, ENTRIES + 2);
+  // A leader that had never heard of it has everything that was ever acknowledged to anyone.
+  node.step({ type: "message", message: answer({ term: 4, leads: true, lastIndex: ENTRIES }) });
+  assert.equal(node.isDamaged, false);
+  assert.equal(node.log.lastIndex, ENTRIES);
+});
