@@ -150,3 +150,32 @@ export class RawConnection {
     return this;
   }
 }
+
+export const HOUR_MS = 3_600_000;
+
+/** A message that nobody else sends. */
+export function vote(term: number, candidate = 1n): Message {
+  return { type: "preVote", term, candidate, lastLogIndex: 0, lastLogTerm: 0 };
+}
+
+/** A message of about so many bytes. */
+export function large(bytes: number, leader = 1n): Message {
+  const data = new Uint8Array(bytes).map((_, i) => i % 251);
+  return { type: "installSnapshot", term: 1, leader, snapshot: { index: 1, term: 1, config: [1n], data } };
+}
+
+/** Two nodes that know each other. */
+export async function both(
+  ...options: [Partial<TcpTransportOptions>, Partial<TcpTransportOptions>]
+): Promise<[Probe, Probe]> {
+  const [one, two] = [new Probe(1n, options[0]), new Probe(2n, options[1])];
+  await one.start();
+  two.transport.setPeer(1n, one.address);
+  await two.start();
+  one.transport.setPeer(2n, two.address);
+  return [one, two];
+}
+
+export async function close(...probes: Probe[]): Promise<void> {
+  await Promise.all(probes.map(({ transport }) => transport.close()));
+}
