@@ -109,7 +109,7 @@ export const RAFT_SAFETY_MUTANTS: readonly Mutant[] = [
     name: "raft: a snapshot is sent without its meta",
     file: ENCODE,
     edits: [["return meta === undefined || done === false ? NO_META : meta;", "return NO_META;"]],
-    dies: "raft_codec_test",
+    dies: "raft_golden_messages_test",
   },
   {
     name: "raft transport: a node whose log belongs to another cluster may speak",

@@ -1,0 +1,205 @@
+/** Bytes that are no message, and messages that cannot be encoded. */
+
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import fc from "fast-check";
+import { decodeMessage, encodeMessage, type Message } from "../src/raft/mod.ts";
+import { Random } from "../src/testing/mod.ts";
+import { MESSAGE } from "./raft_messages.ts";
+import { decodedOr, fromHex, hex, isNotWritten, isRefused, MUTANTS, RUNS, SNAPSHOT } from "./raft_bytes.ts";
+
+describe("bytes that are no message", () => {
+  it("are refused wherever a message is cut short, or longer by a byte", () => {
+    fc.assert(
+      fc.property(MESSAGE, (message) => {
+        const bytes = encodeMessage(message);
+        // A snapshot's data has no length of its own: it is what is left.
+        const fixed = "snapshot" in message ? bytes.length - message.snapshot.data.length : bytes.length;
+        for (let length = 0; length < fixed; length++) assert.equal(decodedOr(bytes.subarray(0, length)), undefined);
+        if ("snapshot" in message) return;
+        const longer = new Uint8Array(bytes.length + 1);
+        longer.set(bytes);
+        assert.equal(decodedOr(longer), undefined);
+      }),
+      { numRuns: RUNS },
+    );
+  });
+
+  it("are refused or, if they are one after all, are its only form, however a message is mutated", () => {
+    const random = new Random(6);
+    const originals = fc.sample(MESSAGE, { numRuns: 500, seed: 6 }).map(encodeMessage);
+    let accepted = 0;
+    for (let i = 0; i < MUTANTS; i++) {
+      const bytes = mutated(random.pick(originals), random);
+      const message = decodedOr(bytes);
+      if (message === undefined) continue;
+      accepted++;
+      assert.equal(hex(encodeMessage(message)), hex(bytes));
+    }
+    assert.ok(accepted > MUTANTS / 20 && accepted < MUTANTS * 0.9, `${accepted} of ${MUTANTS} were messages`);
+  });
+
+  it("are refused or are a message's only form, whatever they are", () => {
+    const random = new Random(7);
+    let accepted = 0;
+    for (let i = 0; i < MUTANTS; i++) {
+      const bytes = new Uint8Array(random.below(60));
+      random.fill(bytes);
+      // The first three decide most: without this, next to nothing would get further.
+      bytes.set([1, 1 + random.below(14), random.below(4)].slice(0, bytes.length));
+      const message = decodedOr(bytes);
+      if (message === undefined) continue;
+      accepted++;
+      assert.equal(hex(encodeMessage(message)), hex(bytes));
+    }
+    assert.ok(accepted > 0, "none was a message");
+  });
+
+  it("are refused for a version, a type or a flag that is not known", () => {
+    isRefused(fromHex("02 09 00 07 0100000000000000"), /expected version 1, found 2/);
+    isRefused(fromHex("01 00 00 07 0100000000000000"), /there is no type 0/);
+    isRefused(fromHex("01 0e 00 07 0100000000000000"), /there is no type 14/);
+    isRefused(fromHex("01 09 01 07 0100000000000000"), /timeoutNow has no such flags as 1/);
+    isRefused(fromHex("01 07 02 07 0100000000000000 00 00 00"), /the last piece of a snapshot is no piece/);
+    isRefused(fromHex("01 07 05 07 0100000000000000 00 00 00 00 01 09"), /a piece that is not the last has meta/);
+  });
+
+  it("are refused for a number that is too large, or in more bytes than it needs", () => {
+    isRefused(fromHex("01 09 00 ffffffffffffff1f 0100000000000000"), /a number is beyond 2\^53 - 1/);
+    isRefused(fromHex("01 09 00 ffffffffffffffff 0100000000000000"), /a number is beyond 2\^53 - 1/);
+    isRefused(fromHex("01 09 00 8700 0100000000000000"), /a number has more bytes than it needs/);
+    // The largest index there is, and one entry behind it.
+    const last = "ffffffffffffff0f";
+    isRefused(fromHex(`01 05 00 07 0100000000000000 ${last} 00 00 01 00 00`), /index or term is beyond 2\^53 - 1/);
+    isRefused(fromHex(`01 05 00 07 0100000000000000 00 ${last} 00 01 01 00`), /index or term is beyond 2\^53 - 1/);
+  });
+
+  it("are refused for a count or a size that cannot be, before anything is allocated", () => {
+    const huge = "ffffffffffffff0f";
+    isRefused(fromHex(`01 05 00 07 0100000000000000 00 00 00 ${huge}`), /entries cannot be in 0 bytes/);
+    isRefused(fromHex(`01 05 00 07 0100000000000000 00 00 00 01 00 ${huge}`), /more are needed/);
+    isRefused(fromHex(`01 07 00 07 0100000000000000 00 00 ${huge}`), /ids cannot be in 0 bytes/);
+    isRefused(fromHex(`01 0b 00 07 0100000000000000 00 00 00 00 00 ${huge}`), /entries cannot be in 0 bytes/);
+    const start = fromHex("01 05 00 07 0100000000000000 00 00 00 818004");
+    const many = new Uint8Array(start.length + 2 * 65_537);
+    many.set(start);
+    isRefused(many, /65537 entries are more than 65536/);
+  });
+
+  it("are refused for more ids than a list may have, wherever there is one", () => {
+    for (const head of ["01 07 00 07 0100000000000000 01 01", "01 0b 00 07 0100000000000000 01 01 01"]) {
+      const start = fromHex(`${head} 818004`);
+      const many = new Uint8Array(start.length + 8 * 65_537 + 2);
+      many.set(start);
+      isRefused(many, /65537 ids are more than 65536/);
+    }
+  });
+});
+
+describe("what is no message", () => {
+  const append: Message = {
+    type: "appendEntries",
+    term: 1,
+    leader: 1n,
+    prevLogIndex: 3,
+    prevLogTerm: 1,
+    entries: [],
+    leaderCommit: 0,
+  };
+  const entry = { term: 1, index: 4, kind: "normal", command: new Uint8Array() } as const;
+
+  it("is not written: numbers and ids out of range, a type or kind that is not known", () => {
+    for (const term of [-1, 0.5, NaN, 2 ** 53]) isNotWritten({ type: "timeoutNow", term, leader: 1n }, /the term must/);
+    for (const leader of [-1n, 2n ** 64n]) isNotWritten({ type: "timeoutNow", term: 1, leader }, /ids are bigints/);
+    isNotWritten({ type: "unheardOf", term: 1, from: 1n } as unknown as Message, /there is no type unheardOf/);
+    const strange = { ...entry, kind: "strange" as "normal" };
+    isNotWritten({ ...append, entries: [strange] }, /entry 4 is of no known kind, strange/);
+  });
+
+  it("is not written: entries with a gap, or with terms that decrease, or too many", () => {
+    isNotWritten({ ...append, entries: [{ ...entry, index: 5 }] }, /the entry after index 3 must be 4, found 5/);
+    isNotWritten({ ...append, entries: [{ ...entry, term: 0 }] }, /the term of entry 4 less the one before it/);
+    const last = { ...append, prevLogIndex: 2 ** 53 - 1, entries: [{ ...entry, index: 2 ** 53 }] };
+    isNotWritten(last, /an entry's index must be a safe integer/);
+    const latest = { ...append, prevLogTerm: 2 ** 53 - 1, entries: [{ ...entry, term: 2 ** 53 }] };
+    isNotWritten(latest, /the term of entry 4 must be a safe integer/);
+    const many = Array.from({ length: 65_537 }, (_, i) => ({ ...entry, index: 4 + i }));
+    isNotWritten({ ...append, entries: many }, /at most 65536 entries are allowed, found 65537/);
+    const repair = {
+      type: "repairReply",
+      term: 1,
+      from: 1n,
+      request: 1,
+      leads: false,
+      members: [],
+      prevTerm: 0,
+    } as const;
+    isNotWritten({ ...repair, commitIndex: 1, lastIndex: 9, entries: [entry, entry] }, /the gap before entry 4/);
+  });
+
+  it("is not written: more ids than a list may have; as many as it may have are", () => {
+    const ids = Array.from({ length: 65_537 }, (_, i) => BigInt(i));
+    const snapshot = (config: bigint[]): Message => (
+      { type: "installSnapshot", term: 1, leader: 1n, snapshot: { ...SNAPSHOT, config } }
+    );
+    const reply = (members: bigint[]): Message => (
+      {
+        ...{ type: "repairReply", term: 1, from: 1n, request: 1, leads: false, commitIndex: 1, lastIndex: 9 },
+        ...{ members, prevTerm: 0, entries: [] },
+      }
+    );
+    for (const message of [snapshot, reply]) {
+      isNotWritten(message(ids), /at most 65536 ids are allowed, found 65537/);
+      const most = message(ids.slice(1));
+      assert.deepEqual(decodeMessage(encodeMessage(most)), most);
+    }
+  });
+
+  it("has at most 1 MiB of meta, and not none that it speaks of", () => {
+    const message = (bytes: number): Message => {
+      const snapshot = { ...SNAPSHOT, meta: new Uint8Array(bytes) };
+      return { type: "installSnapshot", term: 1, leader: 1n, snapshot };
+    };
+    isNotWritten(message(1024 * 1024 + 1), /at most 1048576 bytes of meta are allowed, found 1048577/);
+    const most = message(1024 * 1024);
+    assert.deepEqual(decodeMessage(encodeMessage(most)), most);
+    isRefused(fromHex("01 07 04 07 0100000000000000 00 00 00 00"), /meta has 0 bytes/);
+    const start = fromHex("01 07 04 07 0100000000000000 00 00 00 818040");
+    const more = new Uint8Array(start.length + 1024 * 1024 + 1);
+    more.set(start);
+    isRefused(more, /meta has 1048577 bytes/);
+  });
+
+  it("is not written: a piece of a snapshot that does not say whether it is the last", () => {
+    isNotWritten(
+      { type: "installSnapshot", term: 1, leader: 1n, snapshot: SNAPSHOT, offset: 0 },
+      /both offset and done/,
+    );
+    isNotWritten(
+      { type: "installSnapshot", term: 1, leader: 1n, snapshot: SNAPSHOT, done: true },
+      /both offset and done/,
+    );
+  });
+});
+
+/** A copy with one to three bytes changed, put in or taken out. */
+function mutated(bytes: Uint8Array, random: Random): Uint8Array {
+  const copy = [...bytes];
+  for (let i = 1 + random.below(3); i > 0; i--) {
+    const at = random.below(copy.length + 1);
+    switch (random.below(4)) {
+      case 0:
+        copy.splice(at, 1);
+        break;
+      case 1:
+        copy.splice(at, 0, random.below(256));
+        break;
+      case 2:
+        copy[Math.min(at, Math.max(copy.length - 1, 0))] = random.pick([0, 1, 127, 128, 255]);
+        break;
+      case 3:
+        copy[Math.min(at, Math.max(copy.length - 1, 0))]! ^= 1 << random.below(8);
+    }
+  }
+  return Uint8Array.from(copy);
+}
