@@ -6,7 +6,7 @@ import { WalLog, type WalLogError } from "../mod.ts";
 import { UNPROVEN_UNKNOWN } from "../src/format/frame.ts";
 import { SEGMENT_HEADER_BYTES } from "../src/format/header_block.ts";
 import { Random } from "../src/testing/mod.ts";
-import { closedLog, type without, zeroed } from "./gapped_log.ts";
+import { closedLog, zeroed } from "./gapped_log.ts";
 import { entryAt, type FrameAt, framesOf, writeRandomly } from "./history.ts";
 import { MemoryDisk } from "./memory_disk.ts";
 

@@ -6,7 +6,7 @@ import { type Damage, WalLog } from "../mod.ts";
 import { KIND_TRUNCATE } from "../src/format/frame.ts";
 import { SEGMENT_HEADER_BYTES } from "../src/format/header_block.ts";
 import { segmentName } from "../src/format/segment_name.ts";
-import { closedLog, FIRST, type without } from "./gapped_log.ts";
+import { closedLog, FIRST } from "./gapped_log.ts";
 import { appendEach, entriesAt, entryAt, framesOf } from "./history.ts";
 import { MemoryDisk } from "./memory_disk.ts";
 import { assertSameEntries } from "./model.ts";
