@@ -568,7 +568,7 @@ export const RAFT_MUTANTS: Mutant[] = [
       "Math.min(healing.droppableFrom, firstDifference(s, healing, reply))",
       "firstDifference(s, healing, reply)",
     ]],
-    dies: "raft_repair_answers_test",
+    dies: "raft_repair_test",
   },
   {
     name: "raft: a damaged node drops what follows a snapshot, whatever it is",
