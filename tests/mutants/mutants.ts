@@ -23,6 +23,7 @@ import { PROVEN_MUTANTS } from "./proven_mutants.ts";
 import { RAFT_MUTANTS } from "./raft_mutants.ts";
 import { RAFT_SAFETY_MUTANTS } from "./raft_safety_mutants.ts";
 import { RAFT_TRAILING_MUTANTS } from "./raft_trailing_mutants.ts";
+import { RAFT_TRANSPORT_MUTANTS } from "./raft_transport_mutants.ts";
 import { RAFT_WIRE_MUTANTS } from "./raft_wire_mutants.ts";
 import { RECOVERY_MUTANTS } from "./recovery_mutants.ts";
 import { REPAIR_MUTANTS } from "./repair_mutants.ts";
@@ -59,6 +60,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...RAFT_SAFETY_MUTANTS,
   ...RAFT_TRAILING_MUTANTS,
   ...RAFT_WIRE_MUTANTS,
+  ...RAFT_TRANSPORT_MUTANTS,
   ...RETENTION_MUTANTS,
   ...FOLLOW_MUTANTS,
   ...SPACE_MUTANTS,
