@@ -20,6 +20,7 @@ import { GROUP_COMMIT_MUTANTS } from "./group_commit_mutants.ts";
 import { IDENTITY_MUTANTS } from "./identity_mutants.ts";
 import { LIVE_DAMAGE_MUTANTS } from "./live_damage_mutants.ts";
 import { PROVEN_MUTANTS } from "./proven_mutants.ts";
+import { RAFT_IDENTITY_MUTANTS } from "./raft_identity_mutants.ts";
 import { RAFT_MUTANTS } from "./raft_mutants.ts";
 import { RAFT_SAFETY_MUTANTS } from "./raft_safety_mutants.ts";
 import { RAFT_TRAILING_MUTANTS } from "./raft_trailing_mutants.ts";
@@ -58,6 +59,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...CLI_MENDING_MUTANTS,
   ...RAFT_MUTANTS,
   ...RAFT_SAFETY_MUTANTS,
+  ...RAFT_IDENTITY_MUTANTS,
   ...RAFT_TRAILING_MUTANTS,
   ...RAFT_WIRE_MUTANTS,
   ...RAFT_TRANSPORT_MUTANTS,
