@@ -188,7 +188,7 @@ const OWNERS: readonly Mutant[] = [
       ["if (cluster !== undefined) log.foundCluster(cluster);", "void cluster;"],
       ["identity.cluster === cluster", "identity !== undefined"],
     ],
-    dies: "cli_test",
+    dies: "cli_copy_test",
   },
   {
     name: "the folder of the evidence belongs to root",
