@@ -22,7 +22,10 @@ import { LIVE_DAMAGE_MUTANTS } from "./live_damage_mutants.ts";
 import { PROVEN_MUTANTS } from "./proven_mutants.ts";
 import { RAFT_IDENTITY_MUTANTS } from "./raft_identity_mutants.ts";
 import { RAFT_MUTANTS } from "./raft_mutants.ts";
+import { RAFT_REPAIR_MUTANTS } from "./raft_repair_mutants.ts";
+import { RAFT_REPLICATION_MUTANTS } from "./raft_replication_mutants.ts";
 import { RAFT_SAFETY_MUTANTS } from "./raft_safety_mutants.ts";
+import { RAFT_STEP_MUTANTS } from "./raft_step_mutants.ts";
 import { RAFT_TRAILING_MUTANTS } from "./raft_trailing_mutants.ts";
 import { RAFT_TRANSPORT_MUTANTS } from "./raft_transport_mutants.ts";
 import { RAFT_WIRE_MUTANTS } from "./raft_wire_mutants.ts";
@@ -58,6 +61,9 @@ export const MUTANTS: readonly Mutant[] = [
   ...CLI_MUTANTS,
   ...CLI_MENDING_MUTANTS,
   ...RAFT_MUTANTS,
+  ...RAFT_REPLICATION_MUTANTS,
+  ...RAFT_STEP_MUTANTS,
+  ...RAFT_REPAIR_MUTANTS,
   ...RAFT_SAFETY_MUTANTS,
   ...RAFT_IDENTITY_MUTANTS,
   ...RAFT_TRAILING_MUTANTS,
