@@ -55,7 +55,7 @@ export const RAFT_IDENTITY_MUTANTS: readonly Mutant[] = [
     name: "raft: a lost member may begin as if it were new",
     file: IDENTITIES,
     edits: [["!s.config.joining || s.log.lastIndex > 0", "s.log.lastIndex > 0"]],
-    dies: "raft_lost_members_test",
+    dies: "raft_identities_test",
   },
   {
     name: "raft: anyone gives a log to its cluster",
