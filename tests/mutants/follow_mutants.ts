@@ -174,19 +174,19 @@ export const FOLLOW_MUTANTS: readonly Mutant[] = [
     name: "nothing polls where the system tells of no changes",
     file: READ_SOURCE,
     edits: [["        again();\n        look();", "        again();"]],
-    dies: "follow_reader_test",
+    dies: "follow_folder_test",
   },
   {
     name: "a reader that is refreshed shows part of a batch",
     file: READ_ON,
     edits: [["      replay.dropOpenBatch(head);\n", ""]],
-    dies: "follow_reader_test",
+    dies: "refresh_test",
   },
   {
     name: "a refreshed log states as durable what a truncation without proof has replaced",
     file: READ_ON,
     edits: [["durableIndex: Math.min(proven, head.lowestTruncated - 1) };", "durableIndex: proven };"]],
-    dies: "follow_reader_test",
+    dies: "refresh_test",
   },
   {
     name: "what lies behind the proven part is read into the proven log",
@@ -207,13 +207,13 @@ export const FOLLOW_MUTANTS: readonly Mutant[] = [
       "        segment.endOffset = offset;\n        yield;\n",
       "        yield;\n        segment.endOffset = offset;\n",
     ]],
-    dies: "follow_reader_test",
+    dies: "refresh_test",
   },
   {
     name: "iterations do not notice that the log was refreshed",
     file: "src/log/live_state.ts",
     edits: [["    this.truncations.add(Infinity);\n", ""]],
-    dies: "follow_reader_test",
+    dies: "refresh_test",
   },
   {
     name: "a closed log tells listeners of its last flush",

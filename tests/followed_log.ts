@@ -1,0 +1,82 @@
+/** A writer and a reader of one log, and what a follower gives. */
+
+import { type LogEntry, WalLog, type WalLogOptions } from "../mod.ts";
+import type { File, FileLock, OpenMode } from "../src/io/file_system.ts";
+import { MemoryDisk } from "./memory_disk.ts";
+
+const PATH = MemoryDisk.PATH;
+
+/** A disk whose lock is free again when the process that held it is dead: here, as soon as another one asks. */
+export class SharedDisk extends MemoryDisk {
+  override lock(): FileLock {
+    return { check: () => {}, release: () => {} };
+  }
+}
+
+/** A disk whose reads take longer than a reader runs before it lets others. */
+export class SlowDisk extends SharedDisk {
+  override open(path: string, mode: OpenMode): File {
+    const file = super.open(path, mode);
+    const read = file.read.bind(file);
+    file.read = (into, position) => {
+      for (const end = performance.now() + 9; performance.now() < end;);
+      return read(into, position);
+    };
+    return file;
+  }
+}
+
+/** A log on a disk where time stands still, so that a writer at rest proves nothing, and a reader of it. */
+export class Pair {
+  readonly disk = new SharedDisk();
+  writer: WalLog = this.openWriter();
+  readonly reader: WalLog = this.openReader();
+
+  openWriter(options: WalLogOptions = {}): WalLog {
+    return WalLog.openSync(PATH, { fileSystem: this.disk, segmentBytes: 4096, ...options });
+  }
+
+  openReader(options: WalLogOptions = {}): WalLog {
+    return WalLog.openSync(PATH, { fileSystem: this.disk, readOnly: true, ...options });
+  }
+
+  /** Appends entries, and proves them: the frame behind a flush says that it has returned. */
+  prove(entries: readonly LogEntry[]): void {
+    this.writer.append(entries);
+    this.writer.syncSync();
+    this.writer.setHardState({ term: 100, votedFor: null });
+  }
+
+  /** Another writer takes over from one that was killed. */
+  succeed(): void {
+    this.writer = this.openWriter();
+  }
+}
+
+/** Waits, in milliseconds. */
+export const pause = (milliseconds: number): Promise<void> =>
+  new Promise((resolve) => setTimeout(resolve, milliseconds));
+
+/** Whether a promise is still pending, after the looks that it can have started. */
+export async function isWaiting(promise: Promise<unknown>): Promise<boolean> {
+  let isSettled = false;
+  const settle = () => isSettled = true;
+  promise.then(settle, settle);
+  await pause(30);
+  return !isSettled;
+}
+
+/** The next entries, as `index.term`. */
+export async function take(followed: AsyncIterator<LogEntry, undefined>, count: number): Promise<string[]> {
+  const taken: string[] = [];
+  for (let i = 0; i < count; i++) {
+    const { value } = await followed.next();
+    taken.push(value === undefined ? "end" : `${value.index}.${value.term}`);
+  }
+  return taken;
+}
+
+/** Entries of one term, as `index.term`. */
+export function named(from: number, to: number, term = 1): string[] {
+  return Array.from({ length: to - from + 1 }, (_, i) => `${from + i}.${term}`);
+}
