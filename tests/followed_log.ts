@@ -1,6 +1,6 @@
 /** A writer and a reader of one log, and what a follower gives. */
 
-import { type LogEntry, WalLog, type WalLogOptions } from "../mod.ts";
+import { type LogEntry, WalLog, WalLogError, type WalLogOptions } from "../mod.ts";
 import type { File, FileLock, OpenMode } from "../src/io/file_system.ts";
 import { MemoryDisk } from "./memory_disk.ts";
 
@@ -79,4 +79,30 @@ export async function take(followed: AsyncIterator<LogEntry, undefined>, count: 
 /** Entries of one term, as `index.term`. */
 export function named(from: number, to: number, term = 1): string[] {
   return Array.from({ length: to - from + 1 }, (_, i) => `${from + i}.${term}`);
+}
+
+/** A log on a new disk, for followers in its own process. */
+export function open(options: { readonly segmentBytes?: number } = {}): WalLog {
+  return WalLog.openSync(PATH, { fileSystem: new MemoryDisk(), ...options });
+}
+
+/** What a promise has come to by now: its value, `waiting`, or the code of its error. */
+export async function outcome<T>(promise: Promise<T>): Promise<T | "waiting" | string> {
+  let found: T | string = "waiting";
+  promise.then(
+    (value) => found = value,
+    (error) => found = error instanceof WalLogError ? error.code : String(error.message ?? error),
+  );
+  for (let turn = 0; turn < 20; turn++) await Promise.resolve();
+  return found;
+}
+
+/** The code of the error that a call throws or rejects with; `undefined` if there is none. */
+export async function codeOf(call: () => unknown): Promise<string | undefined> {
+  try {
+    await call();
+  } catch (error) {
+    return (error as WalLogError).code;
+  }
+  return undefined;
 }
