@@ -7,6 +7,7 @@
 
 import { readdirSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
+import { RESERVE_NAME } from "../src/write/reserve.ts";
 import type { File, FileLock, FileSystem, LockHolder, OpenMode } from "../src/io/file_system.ts";
 
 /** The files of a folder by name. */
@@ -184,12 +185,12 @@ export class MemoryDisk implements FileSystem {
  * Reads a folder.
  *
  * @param folder The folder; it has no folders in it.
- * @returns Its files, but for the lock.
+ * @returns Its files, but for the lock and the reserve.
  */
 export function contentsOf(folder: string): Map<string, Uint8Array> {
   const found = new Map<string, Uint8Array>();
   for (const name of readdirSync(folder).sort()) {
-    if (name !== LOCK_NAME) found.set(name, new Uint8Array(readFileSync(join(folder, name))));
+    if (name !== LOCK_NAME && name !== RESERVE_NAME) found.set(name, new Uint8Array(readFileSync(join(folder, name))));
   }
   return found;
 }
