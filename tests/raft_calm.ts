@@ -1,0 +1,83 @@
+/** The end of a history: nothing goes wrong any more, and the members must agree. */
+
+import type { RaftNode } from "../src/raft/mod.ts";
+import type { Index } from "../mod.ts";
+import type { WatchedLog } from "./raft_safety.ts";
+import { CALM_ROUNDS_MAX, encode } from "./raft_machines.ts";
+import type { RaftWorld } from "./raft_world.ts";
+
+/** Lets flushes come to an end, or some way towards it. */
+export async function settle(turns: number): Promise<void> {
+  for (let turn = 0; turn < turns; turn++) await undefined;
+}
+
+/** Nothing goes wrong any more: the members agree before long, and new commands are committed. */
+export async function calm(world: RaftWorld): Promise<void> {
+  world.loss = world.trouble = 0;
+  world.sides.clear();
+  await settle(50);
+  if (world.failure !== undefined) throw world.failure;
+  world.letters = [];
+  for (const machine of world.machines.values()) {
+    machine.disk.heal();
+    // All start anew: a transfer without a time limit would else keep its leader from taking commands for ever.
+    if (machine.node !== undefined) world.stop(machine, false);
+    world.start(machine);
+  }
+  const wanted = world.safety.committedIndex + 1;
+  for (let round = 0; !agrees(world, wanted); round++) {
+    if (round >= CALM_ROUNDS_MAX && world.config.finishRemoval !== true) return world.count("stuck-by-removal");
+    world.safety.require(round < CALM_ROUNDS_MAX, "Progress", () => describe(world));
+    for (const machine of world.running) world.step(machine, { type: "tick" });
+    await settle(50);
+    const letters = world.letters.splice(0);
+    for (const { to, message, origin } of letters) {
+      const machine = world.machines.get(to);
+      if (machine?.node !== undefined) world.step(machine, { type: "message", message, origin });
+      if (world.isAsync) await settle(4);
+    }
+    const leader = world.running.find(({ node }) => node!.isLeader);
+    if (round % 40 === 30 && leader !== undefined) {
+      world.step(leader, { type: "propose", command: encode(`${++world.commands}`) }, true);
+    }
+    // What a repair cannot put back, a snapshot of what is committed replaces.
+    if (round % 40 === 39 && leader !== undefined && world.running.some(({ node }) => node!.isDamaged)) {
+      world.count("snapshot-to-heal");
+      world.step(leader, { type: "propose", command: encode(`${++world.commands}`) }, true);
+      const { index } = leader.state;
+      if (index > 0) world.step(leader, { type: "snapshot", index, data: encode(JSON.stringify(leader.state)) });
+    }
+    await settle(50);
+    if (world.failure !== undefined) throw world.failure;
+  }
+  for (const { node } of world.running) if (node!.isDamaged) world.count("stayed-out");
+  world.count("calm");
+}
+
+/** Whether a leader and all of its members have applied everything, a new command included. */
+function agrees(world: RaftWorld, wanted: Index): boolean {
+  const leader = world.running.filter(({ node }) => node!.isLeader).sort((a, b) => b.node!.term - a.node!.term)[0];
+  if (leader === undefined) return false;
+  const { members, commitIndex, log } = leader.node!;
+  if (commitIndex < wanted || commitIndex < log.lastIndex) return false;
+  return members.every((id) => {
+    const { node, isLost } = world.machines.get(id)!;
+    return isLost || node!.lastApplied === commitIndex || hasLostItsEnd(node!);
+  });
+}
+
+function describe(world: RaftWorld): string {
+  return world.running.map(({ id, node }) =>
+    `${id} ${node!.role} term ${node!.term} leader ${node!.leader} commit ${node!.commitIndex} ` +
+    `last ${node!.log.lastIndex} members ${node!.members}` +
+    `${node!.isDamaged ? ` damaged ${JSON.stringify((node!.log as WatchedLog).damaged)}` : ""}`
+  ).join("; ");
+}
+
+/** Whether nothing tells how a node's log ended, so that it stays out until somebody replaces it. */
+function hasLostItsEnd(node: RaftNode): boolean {
+  return node.isDamaged &&
+    (node.log as WatchedLog).damaged.some(({ kind, firstIndex, lastIndex }) =>
+      lastIndex === undefined && (firstIndex !== undefined || kind.startsWith("segment"))
+    );
+}

@@ -1,0 +1,115 @@
+/** Faults of a simulated Raft cluster: rot, lost disks, partitions, crashes. */
+
+import { MembershipHistory } from "../src/raft/membership.ts";
+import { CHECKPOINT_BYTES } from "../src/format/checkpoint.ts";
+import { SimulatedDisk } from "../src/testing/mod.ts";
+import type { Machine } from "./raft_machines.ts";
+import type { RaftWorld } from "./raft_world.ts";
+
+/** A machine is shut down, something on its disk rots, and it is started again. */
+export function rot(world: RaftWorld): void {
+  for (const machine of world.running) machine.isRotten &&= machine.node!.isDamaged;
+  // Damage on a minority is what a cluster must survive.
+  const rotten = [...world.machines.values()].filter(({ isRotten }) => isRotten).length;
+  const sound = world.running.filter(({ isRotten }) => !isRotten);
+  if (sound.length === 0 || rotten >= (world.founders.length - 1) / 2) return;
+  const machine = world.random.pick(sound);
+  const { disk, log } = machine;
+  machine.node = machine.log = undefined;
+  try {
+    // What the last flush covered is vouched for from here on: see the last flush, in the README.
+    log!.closeSync();
+  } catch {
+    // Its disk failed, and nothing vouches for that.
+    return world.stop(machine, !disk.hasPower);
+  }
+  disk.restart();
+  machine.isRotten = true;
+  const path = world.random.pick(disk.files().filter((name) => /\.(seg|snap)$/.test(name)));
+  const size = disk.content(path).findLastIndex((byte) => byte !== 0) + 1;
+  const offset = world.random.below(size);
+  // Mostly so little that the node knows what it lacks, and can be healed.
+  const kind = world.random.chance(0.9) ? "a bit" : world.random.pick(["a stretch", "the file"] as const);
+  if (kind === "a bit") disk.flip(path, offset, 1 << world.random.below(8));
+  else if (kind === "the file") disk.lose(path);
+  // Zeros over the end of a log look like a shorter one. The docs name that as what cannot be seen.
+  else if (offset < size - CHECKPOINT_BYTES) {
+    disk.zero(path, offset, 1 + world.random.below(size - CHECKPOINT_BYTES - offset));
+  }
+  world.tell(`${machine.id}: ${path} rots: ${kind} at byte ${offset} of ${size}`);
+  world.count("rotten");
+  world.start(machine);
+}
+
+/** Whether the others have heard of a machine's log, durably, and are able to go on without it. */
+function isKnownToAll({ id, log }: Machine, machines: readonly Machine[]): boolean {
+  const { incarnation } = log!.identity;
+  try {
+    return machines.every(({ log, node, isNew }) => {
+      log!.syncSync();
+      // One that has not heard of anybody asks for no votes.
+      if (isNew && log!.lastIndex === 0) return true;
+      const { members, incarnations } = new MembershipHistory(log!, node!.members).latest;
+      return members.length > 2 && incarnations?.get(id) === incarnation;
+    });
+  } catch {
+    // A disk has failed, which its node will find out.
+    return false;
+  }
+}
+
+/** A machine gets an empty disk, and is started again as if nothing had happened. */
+export function loseDisk(world: RaftWorld): void {
+  const machines = [...world.machines.values()];
+  if (machines.some(({ isLost }) => isLost)) return;
+  for (const machine of machines) if (machine.node === undefined) world.start(machine);
+  const leader = machines.find(({ node }) => node!.isLeader);
+  if (leader === undefined) return;
+  // The worst that can be lost: what the leader has counted on, just before it falls.
+  const founders = machines.filter(({ isNew, id }) => !isNew && id !== leader.id);
+  const last = Math.max(...founders.map(({ log }) => log!.lastIndex));
+  const machine = world.random.pick(founders.filter(({ log }) => log!.lastIndex === last));
+  if (!isKnownToAll(machine, machines)) return;
+  world.stop(machine, true);
+  machine.disk = new SimulatedDisk({ seed: world.random.next() });
+  machine.state = { index: 0, digest: "" };
+  machine.isLost = true;
+  world.tell(`${machine.id} has lost its disk`);
+  world.count("disk-lost");
+  world.start(machine);
+  if (world.random.chance(0.7)) world.stop(leader, true);
+}
+
+export function partition(world: RaftWorld): void {
+  const count = world.random.chance(world.trouble) ? world.random.pick([1, 2, 3]) : 1;
+  for (const id of world.machines.keys()) world.sides.set(id, world.random.below(count));
+  world.tell(`the network is in ${count} parts: ${[...world.sides].map(([id, side]) => `${id}:${side}`).join(" ")}`);
+  if (count > 1) world.count("partition");
+}
+
+export function disturb(world: RaftWorld): void {
+  const stopped = [...world.machines.values()].filter(({ node }) => node === undefined);
+  if (stopped.length > 0 && world.random.chance(0.7)) return world.start(world.random.pick(stopped));
+  if (!world.random.chance(world.trouble) || world.running.length === 0) return;
+  const machine = world.random.pick(world.running);
+  if (world.random.chance(0.4)) {
+    const fault = world.random.pick(["crash", "crash", "EIO", "ENOSPC"] as const);
+    world.tell(`${machine.id}: ${fault} to come`);
+    machine.disk.failAfter(fault, world.random.below(6));
+  } else if (world.running.length > world.machines.size / 2 || world.random.chance(0.3)) {
+    world.stop(machine, world.random.chance(0.6));
+  }
+}
+
+/** A leader falls, or is cut off with some of the others; whoever fell comes back. */
+export function fell(world: RaftWorld): void {
+  for (const machine of world.machines.values()) if (machine.node === undefined) world.start(machine);
+  const leaders = world.running.filter(({ node }) => node!.isLeader);
+  if (leaders.length === 0) return;
+  const leader = world.random.pick(leaders);
+  if (world.random.chance(0.5)) return world.stop(leader, true);
+  for (const id of world.machines.keys()) world.sides.set(id, world.random.chance(0.3) ? 1 : 0);
+  world.sides.set(leader.id, 1);
+  world.tell(`${leader.id} is cut off, with some of the others`);
+  world.count("cut-off");
+}

@@ -1,0 +1,309 @@
+/** A Raft cluster on simulated machines: nodes are started, stepped and stopped. */
+
+import { type Action, type RaftConfig, type RaftEvent, RaftNode } from "../src/raft/mod.ts";
+import { type Index, type NodeId, WalLog, WalLogError } from "../mod.ts";
+import { Random, SimulatedDisk } from "../src/testing/mod.ts";
+import { Safety, WatchedLog } from "./raft_safety.ts";
+import {
+  type Claims,
+  claimsOf,
+  type Counts,
+  decode,
+  encode,
+  FOLDER,
+  hash,
+  isBusy,
+  isDiskFailure,
+  isPromise,
+  type Letter,
+  LETTERS_MAX,
+  type Machine,
+  type Read,
+  stateIn,
+  STORY_LINES,
+} from "./raft_machines.ts";
+
+/** A cluster on simulated machines, and the network between them. */
+export class RaftWorld {
+  readonly random: Random;
+  readonly counts: Counts;
+  readonly safety = new Safety();
+  readonly config: Partial<RaftConfig>;
+  readonly machines = new Map<NodeId, Machine>();
+  readonly founders: readonly NodeId[];
+  /** Whether nodes are stepped with `stepAsync`, and with `step` now and then, where that is possible. */
+  readonly isAsync: boolean;
+  /**
+   * Whether leaders fall as soon as they have got something across, before they get it to all: the histories in which
+   * entries of several terms lie about, some on a majority.
+   */
+  readonly isStormy: boolean;
+  /** Whether bytes rot on the disks, one machine at a time. Members then do not change: they are needed to heal. */
+  readonly rots: boolean;
+  /** Whether a machine may lose its disk. */
+  readonly losesDisks: boolean;
+  /** How likely it is that reads of a log begin to fail. */
+  readonly readLoss: number;
+  /** Whether the application's state survives a restart by itself. */
+  readonly isKept: boolean;
+  /** How likely it is that what can go wrong does. */
+  trouble: number;
+  readonly story: string[] = [];
+  letters: Letter[] = [];
+  /** Which side of the cut each node is on; all on one if the network is whole. */
+  sides = new Map<NodeId, number>();
+  loss = 0;
+  commands = 0;
+  acknowledged: Index = 0;
+  readonly reads: Read[] = [];
+
+  constructor(seed: number, counts: Counts) {
+    const random = this.random = new Random(seed);
+    this.counts = counts;
+    this.isAsync = random.chance(0.5);
+    this.trouble = random.pick([0.2, 0.5, 1]);
+    this.isStormy = random.chance(0.4);
+    this.rots = random.chance(0.25);
+    this.readLoss = random.pick([0, 0, 0.01]);
+    this.isKept = !this.rots && random.chance(0.3);
+    this.losesDisks = !this.rots && seed % 2 === 0;
+    const size = this.isStormy ? 5 : random.pick([3, 3, 5, 7]);
+    const base = random.pick([0n, 2n ** 53n, 2n ** 64n - 30n]);
+    this.founders = Array.from({ length: size }, (_, i) => base + BigInt(i + 1));
+    this.config = {
+      electionTimeout: [5, 10],
+      heartbeatInterval: 2,
+      maxBatch: random.pick([1, 3, 64]),
+      snapshotThreshold: random.pick([0, 5, 15]),
+      ...random.chance(0.3) ? { maxBatchBytes: 20 } : {},
+      ...random.chance(0.5) ? { maxInflightMessages: random.pick([1, 3, 1024]) } : {},
+      ...random.chance(0.3) ? { maxUncommittedBytes: 500 } : {},
+      ...random.chance(0.3) ? { maxApplyBytes: random.pick([1, 300]) } : {},
+      ...random.chance(0.5) ? { snapshotChunkBytes: 8 } : {},
+      ...trailingOf(new Random(-seed)),
+      strictMembership: seed % 2 === 0,
+      ...random.chance(0.5) ? { checkQuorum: true } : {},
+      ...random.chance(this.isStormy ? 0.1 : 0.5) ? { noOp: true } : {},
+      ...random.chance(0.7) ? { transferTimeout: 15 } : {},
+      finishRemoval: random.chance(0.8),
+    };
+    for (const id of this.founders) this.addMachine(id, false);
+  }
+
+  count(event: string): void {
+    this.counts[event] = (this.counts[event] ?? 0) + 1;
+  }
+
+  tell(line: string): void {
+    this.story.push(line);
+    if (this.story.length > STORY_LINES) this.story.shift();
+  }
+
+  addMachine(id: NodeId, isNew: boolean): void {
+    const machine: Machine = {
+      id,
+      disk: new SimulatedDisk({ seed: this.random.next() }),
+      pace: 1 + this.random.below(3),
+      isNew,
+      log: undefined,
+      node: undefined,
+      isRotten: false,
+      isLost: false,
+      state: { index: 0, digest: "" },
+    };
+    this.machines.set(id, machine);
+    this.start(machine);
+  }
+
+  /** Starts the process on a machine, over what its disk holds. */
+  start(machine: Machine): void {
+    const { id, disk, isNew } = machine;
+    machine.log = WalLog.openSync(FOLDER, { fileSystem: disk.fileSystem, segmentBytes: 4096, onDamage: "keep" });
+    const peers = this.founders.filter((peer) => peer !== id);
+    // What a snapshot of a leader's has replaced since, the state does not have.
+    if (!this.isKept || machine.state.index < machine.log.snapshotIndex) machine.state = stateIn(machine.log);
+    const applied = this.isKept ? Math.max(machine.state.index, machine.log.snapshotIndex) : 0;
+    const config = { ...this.config, id, applied, ...isNew ? { joining: true } : { peers } };
+    // Reads of a process can fail for a while, as for want of descriptors.
+    let left = 0;
+    const failsRead = (): boolean => {
+      if (left > 0) return --left > 0;
+      if (this.random.chance(this.readLoss * this.trouble)) left = this.random.below(20);
+      return left > 0;
+    };
+    machine.node = RaftNode.withLog(config, new WatchedLog(machine.log, this.safety));
+    (machine.node.log as WatchedLog).failsRead = failsRead;
+    this.tell(
+      `${id} starts, applied ${applied}, last ${machine.log.lastIndex}, snapshot ${machine.log.snapshotIndex}`,
+    );
+    if (machine.node.isDamaged) this.count("damaged");
+  }
+
+  /** Ends the process on a machine; with `power`, the page cache goes too. */
+  stop(machine: Machine, power: boolean): void {
+    machine.log = machine.node = undefined;
+    if (power) machine.disk.crash();
+    else machine.disk.restart();
+    this.count(power ? "power-cut" : "killed");
+    this.tell(`${machine.id} is ${power ? "cut off its power" : "killed"}`);
+  }
+
+  get running(): Machine[] {
+    return [...this.machines.values()].filter(({ node }) => node !== undefined);
+  }
+
+  /** Lets something happen to a node. What it wants done is done when the node hands it out. */
+  step(machine: Machine, event: RaftEvent, isOwn = false): void {
+    const node = machine.node!;
+    const before = node.log.lastIndex;
+    const { role, term } = node;
+    try {
+      if (!this.isAsync || this.random.chance(0.2)) {
+        const actions = node.step(event);
+        this.safety.stepped(node);
+        this.release(machine, node, actions, claimsOf(node));
+      } else this.stepLater(machine, node, event);
+    } catch (error) {
+      if (this.isAsync && isBusy(error)) this.stepLater(machine, node, event);
+      else this.refused(machine, node, error);
+    }
+    if (isOwn && node.log.lastIndex > before) this.count("proposed");
+    if (node.role !== role || node.term !== term) this.tell(`${machine.id} is a ${node.role} in term ${node.term}`);
+  }
+
+  /** Lets something happen to a node whose actions wait for a flush. */
+  stepLater(machine: Machine, node: RaftNode, event: RaftEvent): void {
+    const step = node.stepAsync(event);
+    this.safety.stepped(node);
+    const claims = claimsOf(node);
+    step.then(
+      (actions) => this.attempt(() => this.release(machine, node, actions, claims)),
+      (error) => this.attempt(() => this.refused(machine, node, error)),
+    );
+  }
+
+  failure: unknown;
+
+  /** What goes wrong in a callback is thrown by the history. */
+  attempt(action: () => void): void {
+    try {
+      action();
+    } catch (error) {
+      this.failure ??= error;
+    }
+  }
+
+  refused(machine: Machine, node: RaftNode, error: unknown): void {
+    // What a process that is gone had under way is gone with it.
+    if (machine.node !== node) return;
+    if (!(error instanceof WalLogError)) throw error;
+    if (["NOT_LEADER", "OVERLOADED", "NO_SPACE", "CONFIG_IN_PROGRESS"].includes(error.code)) {
+      return this.count(error.code);
+    }
+    if (error.code === "INVALID_ARGUMENT" && error.message.includes("it is the last member")) return;
+    // A disk that failed: the process ends, and so does the machine if that is what the fault was.
+    if (error.code !== "POISONED" || !isDiskFailure(error.cause)) throw error;
+    this.tell(`${machine.id}: ${error.message}`);
+    this.count("disk-failed");
+    this.stop(machine, !machine.disk.hasPower);
+  }
+
+  /** Does what a node wants done. Only now is it bound by what it took itself for when it stepped. */
+  release(machine: Machine, node: RaftNode, actions: readonly Action[], { leads, commitIndex }: Claims): void {
+    if (machine.node !== node) return;
+    if (leads !== undefined) this.safety.led(node.id, leads);
+    if (!node.isDamaged) this.safety.committed(node, Math.min(commitIndex, node.lastApplied));
+    for (const action of actions) {
+      // A snapshot of its own can have ended the process.
+      if (machine.node === node) this.carryOut(machine, node, action);
+    }
+    // The worst moment for a machine to forget is when it has just promised something.
+    if (machine.node === node && actions.some(isPromise) && this.random.chance(0.03 * this.trouble)) {
+      this.count("promised-and-cut");
+      this.stop(machine, true);
+    }
+  }
+
+  carryOut(machine: Machine, node: RaftNode, action: Action): void {
+    const { id, state } = machine;
+    switch (action.type) {
+      case "send":
+        return this.send({ from: id, to: action.to, message: action.message, origin: machine.log!.identity });
+      case "apply": {
+        const digest = hash(`${state.digest} ${action.index} ${action.term} ${decode(action.command)}`);
+        machine.state = { index: action.index, digest };
+        this.safety.applied(id, action.index, digest);
+        if (node.isLeader && node.term === action.term) {
+          this.acknowledged = Math.max(this.acknowledged, action.index);
+        }
+        return this.count("applied");
+      }
+      case "snapshot":
+        if (this.random.chance(0.6) && machine.state.index > 0) {
+          this.count("snapshot");
+          // Of the last command applied, behind which there may be configurations.
+          const index = machine.state.index;
+          return this.step(machine, { type: "snapshot", index, data: encode(JSON.stringify(machine.state)) });
+        }
+        return;
+      case "moreToApply":
+        this.count("moreToApply");
+        return this.random.chance(0.5) ? this.step(machine, { type: "applyMore" }) : undefined;
+      case "restoreSnapshot":
+        machine.state = JSON.parse(decode(action.data));
+        this.safety.applied(id, machine.state.index, machine.state.digest);
+        return this.count("restored");
+      case "readReady":
+        this.safety.read(action.index, this.reads[action.id]!.acknowledged);
+        return this.count("read");
+      case "memberLost":
+        // Damage that takes all segments along makes another log of it, too.
+        this.safety.require(
+          this.rots || this.machines.get(action.id)!.isLost,
+          "Members keep their logs",
+          () => `${id} says that ${action.id} has not`,
+        );
+        return this.count("memberLost");
+      case "membershipChanged":
+        this.tell(`${id} has members ${action.members}, learners ${action.learners ?? "none"}`);
+        return this.count("membershipChanged");
+      default:
+        return this.count(action.type);
+    }
+  }
+
+  send(letter: Letter): void {
+    const { message } = letter;
+    // Whoever has lost its disk may vote a second time: that must not count.
+    const { isLost } = this.machines.get(letter.from)!;
+    if (message.type === "requestVoteReply" && message.voteGranted && !isLost) {
+      this.safety.voted(letter.from, message.term, letter.to);
+    }
+    if (message.type === "appendEntries" && message.entries.length > 0) {
+      const { log } = this.machines.get(letter.from)!;
+      if (message.prevLogIndex < log!.snapshotIndex) this.count("behind-snapshot");
+    }
+    if (this.random.chance(this.loss)) return this.count("lost");
+    this.letters.push(letter);
+    if (this.letters.length > LETTERS_MAX) this.letters.shift();
+  }
+
+  /** Delivers a message: any of the oldest few, so that one may overtake another. */
+  deliver(): void {
+    if (this.letters.length === 0) return;
+    const at = this.random.below(Math.min(this.letters.length, this.random.pick([1, 1, 4, LETTERS_MAX])));
+    const letter = this.letters[at]!;
+    if (this.random.chance(0.05)) this.count("doubled");
+    else this.letters.splice(at, 1);
+    const machine = this.machines.get(letter.to);
+    if (machine?.node === undefined || this.sides.get(letter.from) !== this.sides.get(letter.to)) return;
+    this.count("delivered");
+    this.step(machine, { type: "message", message: letter.message, origin: letter.origin });
+  }
+}
+
+/** What nodes keep behind snapshots, from a generator of its own, so that histories without it stay as they were. */
+function trailingOf(random: Random): Partial<RaftConfig> {
+  if (random.chance(0.6)) return {};
+  return { trailingEntries: random.pick([1, 10, 100]), ...random.chance(0.5) ? { trailingBytes: 40 } : {} };
+}
