@@ -207,7 +207,7 @@ export const FOLLOW_MUTANTS: readonly Mutant[] = [
       "        segment.endOffset = offset;\n        yield;\n",
       "        yield;\n        segment.endOffset = offset;\n",
     ]],
-    dies: "refresh_test",
+    dies: "follow_reader_test",
   },
   {
     name: "iterations do not notice that the log was refreshed",
