@@ -157,7 +157,7 @@ function sortHeaderless(
 
 /** The segment that is missing behind the newest one, and the number that it used; 0 if none is known to have. */
 function missingBehind(
-  { folder }: ChainFacts,
+  { folder, isIdentified, hasOwnFrames }: ChainFacts,
   newest: ReadableFile | undefined,
   nextBegun: boolean,
   damage: readonly Damage[],
@@ -170,6 +170,8 @@ function missingBehind(
     return { damage: isKnown ? [] : [fileDamage("segment", path, 0, reason)], number: 0 };
   }
   if (newest?.naming.kind === "damaged" && !nextBegun && !damage.some((one) => one.path > newest.path)) {
+    // A crash while the log was created can leave anything in a header block that was never flushed.
+    if (!isIdentified && newest.header.previous === 0 && !hasOwnFrames(newest)) return { damage: [], number: 0 };
     const number = newest.number + 1;
     const reason = `the next-segment pointer of segment ${newest.number} is damaged, and no next segment was found`;
     return { damage: [fileDamage("segment", `${folder}/${segmentName(number)}`, 0, reason)], number };

@@ -290,4 +290,13 @@ export const RECOVERY_MUTANTS: readonly Mutant[] = [
     ]],
     dies: "lock_test",
   },
+  {
+    name: "a crash while a log is created passes for a lost segment",
+    file: CHAIN,
+    edits: [[
+      "if (!isIdentified && newest.header.previous === 0 && !hasOwnFrames(newest)) return",
+      "if (false as boolean) return",
+    ]],
+    dies: "chain_test",
+  },
 ];
