@@ -275,7 +275,7 @@ async function catchUp(task: Task, open: Open): Promise<Sample> {
   return { seconds, count: task.count, bytes };
 }
 
-/** Commits one command after the other beside followers, of which each is given all of them; the median of one. */
+/** Commits one command after the other, while followers read all of them. Returns the median time of a commit. */
 async function commitFollowed(task: Task, open: Open): Promise<Sample> {
   return await inNewFolder(task, async () => {
     const { commandBytes, count, clients = 0 } = task;

@@ -74,7 +74,7 @@ function twoCores(setting: CaseSetting): Case {
   };
 }
 
-/** Opening a log of which only the last segment is verified. */
+/** Opens a log and verifies only its last segment. */
 function tailOpen(setting: CaseSetting): Case {
   const name = "open-tail";
   // Both end in a segment that is half full: that one is scanned, whatever lies before it.

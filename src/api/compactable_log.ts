@@ -145,7 +145,7 @@ export abstract class CompactableLog extends FollowableLog {
    * with the log's entry at its index drops the entries above it. Until then the log can be used. Aborting the stream
    * leaves the log as it was.
    *
-   * @param meta What the snapshot is of.
+   * @param meta The snapshot's index, term, configuration and meta.
    * @param options As {@link CompactableLog.applySnapshot}.
    * @returns Where its data goes. Closing it rejects if the snapshot could not be installed.
    * @throws {WalLogError} As {@link CompactableLog.applySnapshot}.

@@ -103,7 +103,7 @@ export class MemoryLog implements RaftLog {
   }
 
   /**
-   * The lowest index of which the entry can be read: {@link MemoryLog.snapshotIndex} + 1, or lower while a retention holds
+   * The lowest index with a readable entry: {@link MemoryLog.snapshotIndex} + 1, or lower while a retention holds
    * entries back. Above {@link MemoryLog.lastIndex} if there are no entries.
    */
   get firstIndex(): Index {

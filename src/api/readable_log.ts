@@ -84,7 +84,7 @@ export abstract class ReadableLog {
   }
 
   /**
-   * The lowest index of which the entry can be read: {@link ReadableLog.snapshotIndex} + 1, or lower while a retention
+   * The lowest index with a readable entry: {@link ReadableLog.snapshotIndex} + 1, or lower while a retention
    * holds entries back. Above {@link ReadableLog.lastIndex} if there are no entries.
    */
   get firstIndex(): Index {

@@ -135,7 +135,7 @@ export interface RaftLog {
   /** Index of the snapshot; 0 if there is none. */
   readonly snapshotIndex: Index;
   /**
-   * The lowest index of which the entry can be read: {@link RaftLog.snapshotIndex} + 1, or lower while a retention holds
+   * The lowest index with a readable entry: {@link RaftLog.snapshotIndex} + 1, or lower while a retention holds
    * entries back. Above {@link RaftLog.lastIndex} if there are no entries.
    */
   readonly firstIndex: Index;

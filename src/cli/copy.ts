@@ -18,7 +18,7 @@ import { progressLine } from "./inspect.ts";
  * Makes a log. Everything is verified as it is read, durable when this returns, and read back.
  *
  * @param folder An empty folder.
- * @param contents What the log is to hold.
+ * @param contents The contents of the new log.
  * @param signal Ends it early.
  * @param fileSystem The file system that makes the files of the copy. By default, it makes no reserve.
  */

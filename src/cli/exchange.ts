@@ -103,7 +103,7 @@ function isOldName(name: unknown): boolean {
  * Exchanges the files of a log for those of a new one.
  *
  * @param disk The machine.
- * @param folder The log's folder, of which the caller holds the lock.
+ * @param folder The log's folder. The caller holds its lock.
  * @param fill Makes the new log in an empty folder.
  * @param isShortened Whether the new log lacks something that the node had acknowledged.
  * @returns The plan that was carried out. If it fails before the old files move, the log is as it was.
@@ -142,7 +142,7 @@ export async function exchange(
  * Completes an exchange.
  *
  * @param disk The machine.
- * @param folder The log's folder, of which the caller holds the lock.
+ * @param folder The log's folder. The caller holds its lock.
  * @param plan The plan.
  */
 export function complete(disk: Disk, folder: string, plan: Plan): void {
@@ -186,7 +186,7 @@ export function complete(disk: Disk, folder: string, plan: Plan): void {
 export function removeStaging({ fileSystem, removeFolder }: Disk, folder: string): void {
   const staging = `${folder}/${STAGING_NAME}`;
   const names = namesIn(fileSystem, staging);
-  // The plan last: without it, nothing says what the rest is.
+  // The plan goes last. Without it, nobody can tell whose files the rest are.
   const ordered = [...names.filter((name) => name !== PLAN_NAME), ...names.filter((name) => name === PLAN_NAME)];
   for (const name of ordered) fileSystem.remove(`${staging}/${name}`);
   removeFolder(staging);

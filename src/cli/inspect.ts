@@ -79,7 +79,7 @@ export async function inspect(path: string): Promise<Inspection> {
     const opened = await openForReading(folder);
     try {
       const inUse = await isInUse(folder, opened.report, before);
-      // What a writer is in the middle of looks torn.
+      // A write that is under way looks torn.
       if (inUse && opened.report.verdict === "torn" && attempt < ATTEMPTS_MAX) continue;
       return describe(folder, opened, inUse);
     } catch (error) {

@@ -19,7 +19,7 @@ import { complete, type Disk, exchange, interruptedPlan, type Plan, removeStagin
 import { listFiles, LOCK_NAME, prepareRepair, stateOfFiles } from "./log_files.ts";
 import { keepOwner } from "./owner.ts";
 
-/** What a log is to be exchanged for. */
+/** The replacement for a log's files. */
 export interface Replacement {
   /** What the new log is to hold. */
   readonly contents: Contents;

@@ -62,7 +62,7 @@ function headerBytes(members: number, metaBytes: number): number {
 /**
  * Makes a header.
  *
- * @param snapshot What the snapshot is of, within the limits.
+ * @param snapshot The snapshot's index, term, configuration and meta, within the limits.
  * @param uuid The log's UUID.
  * @param salt A random number, which seeds the checksums of the pieces.
  * @param sum The checksum.

@@ -143,7 +143,7 @@ export class LogIndex {
     this.snapshotTerm = state.snapshotTerm;
   }
 
-  /** The lowest index of which the entry can be read: the first above the snapshot, or the lowest that is retained. */
+  /** The lowest index with a readable entry: the first above the snapshot, or the lowest that a retention holds. */
   get firstIndex(): Index {
     return Math.min(this.retained.lowest, this.snapshotIndex + 1);
   }

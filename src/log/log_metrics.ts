@@ -43,7 +43,7 @@ const GAUGES: readonly (readonly [figure: Figure, name: string, help: string])[]
 ];
 
 const INDEXES = [
-  ["firstIndex", "wallog_first_index", "The lowest index of which the entry can be read."],
+  ["firstIndex", "wallog_first_index", "The lowest index with a readable entry."],
   ["lastIndex", "wallog_last_index", "Index of the last entry."],
   ["durableIndex", "wallog_durable_index", "The last index on stable storage."],
   ["snapshotIndex", "wallog_snapshot_index", "Index of the snapshot; 0 if there is none."],

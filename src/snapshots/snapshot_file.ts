@@ -89,7 +89,7 @@ export function beginsLikeSnapshot(fileSystem: FileSystem, path: string): boolea
 
 /** Reads one snapshot, piece by piece. */
 export class SnapshotReader {
-  /** What the snapshot is of. */
+  /** The snapshot's index, term, configuration and meta. */
   readonly meta: Required<Omit<Snapshot, "data">>;
   /** How many bytes of data it has. */
   readonly dataBytes: number;
