@@ -145,8 +145,8 @@ export function close(history: SimulatedHistory): void {
   const wasPending = history.disk.isFaultPending;
   try {
     history.log.closeSync();
-    // On a full disk the log is closed without the checkpoint that says so, and nothing else is missing.
-    const isMarked = history.disk.isFaultPending === wasPending;
+    // On a full disk, a log can be closed without the checkpoint of a clean close. Nothing else is missing.
+    const isMarked = history.disk.isFaultPending === wasPending && history.space.left === Infinity;
     history.floor = history.states.length - 1;
     if (isMarked) history.proven = history.floor;
     history.reopen(history.floor, isMarked);
