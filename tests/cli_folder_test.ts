@@ -20,7 +20,7 @@ import { makeFolder, withTemporaryFolder } from "../src/cli/aside.ts";
 import type { FileLock } from "../src/io/file_system.ts";
 import { nodeFileSystem } from "../src/io/node_fs.ts";
 import { cli, makeLog } from "./cli.ts";
-import { contentsOf } from "./memory_disk.ts";
+import { assertSameContents, contentsOf } from "./memory_disk.ts";
 import { isWindows, skipReason, skipUnlessRoot } from "./skip.ts";
 import { inTemporaryFolder } from "./temporary.ts";
 
@@ -192,7 +192,7 @@ describe("a leftover of a killed process", () => {
       const before = contentsOf(join(real, "log"));
       await makeCopy(folder);
       assert.ok(lstatSync(link).isSymbolicLink() && existsSync(path));
-      assert.deepEqual(contentsOf(join(real, "log")), before);
+      assertSameContents(contentsOf(join(real, "log")), before);
     });
   });
 

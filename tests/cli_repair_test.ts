@@ -7,7 +7,7 @@ import { describe, it } from "node:test";
 import { WalLog } from "../mod.ts";
 import { cli, damageEntry, makeForgetful, makeLog } from "./cli.ts";
 import { appendEach, entriesAt, entryAt } from "./history.ts";
-import { contentsOf } from "./memory_disk.ts";
+import { assertSameContents, contentsOf } from "./memory_disk.ts";
 import { assertSameState, bytesOf, type LogState, stateOf } from "./model.ts";
 import { inTemporaryFolder } from "./temporary.ts";
 
@@ -52,14 +52,14 @@ describe("wal-log repair --from", () => {
       const dry = await cli("repair", path, "--from", other, "--dry-run");
       assert.equal(dry.code, 0, dry.stderr);
       assert.match(dry.stdout, /will refill 0+\d+\.seg: .*index 50.*\(.*entr/);
-      assert.deepEqual(contentsOf(path), before, "a dry run changes nothing");
+      assertSameContents(contentsOf(path), before, "a dry run changes nothing");
 
       const others = contentsOf(other);
       const { code, stdout, stderr } = await cli("repair", path, "--from", other);
       assert.equal(code, 0, stderr + stdout);
       assert.ok(stdout.startsWith(dry.stdout), "the plan is what was said before");
       assert.match(stdout, /repaired: the log is clean, and ends at index 120\nNext: nothing to do\n$/);
-      assert.deepEqual(contentsOf(other), others);
+      assertSameContents(contentsOf(other), others);
       assertClean(path, state);
       const again = await cli("repair", path, "--from", other);
       assert.deepEqual([again.code, again.stdout], [0, "nothing to repair\nNext: nothing to do\n"]);
@@ -72,7 +72,7 @@ describe("wal-log repair --from", () => {
       const before = contentsOf(path);
       const { code, stdout } = await cli("repair", path, "--from", other);
       assert.deepEqual([code, stdout], [0, "nothing to repair\nNext: nothing to do\n"]);
-      assert.deepEqual(contentsOf(path), before);
+      assertSameContents(contentsOf(path), before);
     }),
   );
 
@@ -111,7 +111,7 @@ describe("wal-log repair --from", () => {
           const { code, stdout } = await cli("repair", path, "--from", other);
           assert.equal(code, 2, name);
           assert.match(stdout, expected);
-          assert.deepEqual(contentsOf(path), before, name);
+          assertSameContents(contentsOf(path), before, name);
         }
       },
     ),
@@ -171,7 +171,7 @@ describe("wal-log repair --from", () => {
         const { code, stdout } = await cli("repair", path, ...how);
         assert.equal(code, 2);
         assert.match(stdout, /cannot repair the latest hard state: no other replica knows how this one voted\nNext: /);
-        assert.deepEqual(contentsOf(path), before);
+        assertSameContents(contentsOf(path), before);
       }
     }),
   );
@@ -195,14 +195,14 @@ describe("wal-log repair --cut", () => {
         /will write the log anew, and keep the old files in a folder beside it\nwill cut indexes 50 to 120: 71 entries\n/,
       );
       assert.deepEqual(readdirSync(folder).sort(), ["other", "raft.wal"]);
-      assert.deepEqual(contentsOf(path), before);
+      assertSameContents(contentsOf(path), before);
 
       const { code, stdout, stderr } = await cli("repair", path, "--cut");
       assert.equal(code, 0, stderr);
       assert.ok(stdout.startsWith(dry.stdout));
       assert.match(stdout, /cut: the log is clean, and ends at index 49\nNext: /);
       assert.deepEqual(readdirSync(folder).sort(), ["other", "raft.wal", "raft.wal.damaged-1"]);
-      assert.deepEqual(contentsOf(join(folder, "raft.wal.damaged-1")), before);
+      assertSameContents(contentsOf(join(folder, "raft.wal.damaged-1")), before);
       const damaged = WalLog.openSync(join(folder, "raft.wal.damaged-1"), { readOnly: true, onDamage: "keep" });
       const log = WalLog.openSync(path);
       assert.equal(log.recovery.verdict, "clean");

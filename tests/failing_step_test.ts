@@ -34,6 +34,10 @@ function nameOf({ which }: InjectedFailure): string {
   return `${which?.operation} ${which?.name}`;
 }
 
+function requirePoisoned(error: unknown, failure: InjectedFailure): void {
+  assert.ok(error instanceof WalLogError && error.code === "POISONED", `${nameOf(failure)}: ${error}`);
+}
+
 describe("the first failure", () => {
   // Every call of a rotation, failed one after the other: none of them may go unnoticed.
   it("anywhere in a rotation poisons, and what was synced is there after reopening", async () => {
@@ -53,10 +57,7 @@ describe("the first failure", () => {
           log.append(batch);
           done = true;
         } catch (error) {
-          assert.ok(
-            error instanceof WalLogError && error.code === "POISONED",
-            `${at} ${failure.which?.operation}: ${error}`,
-          );
+          requirePoisoned(error, failure);
           failed++;
         }
         fileSystem.fail = () => {};
@@ -94,10 +95,7 @@ describe("the first failure", () => {
           log.applySnapshot(snapshot);
           done = true;
         } catch (error) {
-          assert.ok(
-            error instanceof WalLogError && error.code === "POISONED",
-            `${at} ${failure.which?.operation}: ${error}`,
-          );
+          requirePoisoned(error, failure);
           failed++;
         }
         fileSystem.fail = () => {};

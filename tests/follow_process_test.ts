@@ -65,6 +65,17 @@ function replay(
   return { terms, codes };
 }
 
+/** Checks that a follower has printed all entries above the log's snapshot. Closes the log, and ends the follower. */
+async function endFollowed(follower: Child, log: WalLog): Promise<ReturnType<typeof replay>> {
+  const replayed = replay(follower.lines);
+  const followed = [...replayed.terms].filter(([index]) => index > log.snapshotIndex);
+  assert.deepEqual(followed, [...log.iterate()].map(({ index, term }) => [index, term]));
+  log.closeSync();
+  follower.process.stdin!.end();
+  assert.equal(await follower.ended, 0);
+  return replayed;
+}
+
 describe("a follower in another process", () => {
   for (const [nth, runtime] of RUNTIME_NAMES.entries()) {
     it(`gives what writers in all runtimes made durable, though they are killed, to ${runtime}`, () =>
@@ -92,12 +103,7 @@ describe("a follower in another process", () => {
           // It was the last line, with nothing behind it.
           await pause(100);
           assert.equal(follower.lines.at(-1), final);
-          const { terms } = replay(follower.lines);
-          const followed = [...terms].filter(([index]) => index > log.snapshotIndex);
-          assert.deepEqual(followed, [...log.iterate()].map(({ index, term }) => [index, term]));
-          log.closeSync();
-          follower.process.stdin!.end();
-          assert.equal(await follower.ended, 0);
+          await endFollowed(follower, log);
         } finally {
           follower.process.kill("SIGKILL");
         }
@@ -121,13 +127,8 @@ describe("a follower in another process", () => {
         const log = WalLog.openSync(path, { readOnly: true });
         const final = `${log.lastIndex}.${log.lastTerm}`;
         await follower.until((line) => line === final);
-        const { terms, codes } = replay(follower.lines);
+        const { codes } = await endFollowed(follower, log);
         assert(codes.has("COMPACTED"));
-        const followed = [...terms].filter(([index]) => index > log.snapshotIndex);
-        assert.deepEqual(followed, [...log.iterate()].map(({ index, term }) => [index, term]));
-        log.closeSync();
-        follower.process.stdin!.end();
-        assert.equal(await follower.ended, 0);
       } finally {
         follower.process.kill("SIGKILL");
         writer.process.kill("SIGKILL");

@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url";
 import { WalLog } from "../mod.ts";
 import { FORMAT_VERSION } from "../src/format/segment_header.ts";
 import { entryAt } from "./history.ts";
-import { contentsOf, MemoryDisk } from "./memory_disk.ts";
+import { assertSameContents, contentsOf, MemoryDisk } from "./memory_disk.ts";
 import { stateJson } from "./state_json.ts";
 
 const GOLDEN = fileURLToPath(new URL("./golden/", import.meta.url));
@@ -47,7 +47,7 @@ describe("a golden log", () => {
           assert.equal(log.recovery[name as keyof typeof log.recovery], value, `recovery.${name}`);
         }
         log.closeSync();
-        assert.deepEqual(contentsOf(folder), files, "reading changes nothing");
+        assertSameContents(contentsOf(folder), files, "reading changes nothing");
       });
 
       it(`of format ${version} goes on, verify "${verify}"`, () => {

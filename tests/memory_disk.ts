@@ -5,6 +5,8 @@
  * @module
  */
 
+import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
 import { readdirSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { RESERVE_NAME } from "../src/write/reserve.ts";
@@ -193,4 +195,21 @@ export function contentsOf(folder: string): Map<string, Uint8Array> {
     if (name !== LOCK_NAME && name !== RESERVE_NAME) found.set(name, new Uint8Array(readFileSync(join(folder, name))));
   }
   return found;
+}
+
+/**
+ * Compares the files of two folders. `deepEqual` takes minutes and gigabytes to print how segments differ.
+ *
+ * @param found The files.
+ * @param expected The files that should be there.
+ * @param message What a difference means.
+ */
+export function assertSameContents(found: Contents, expected: Contents, message = "the files differ"): void {
+  assert.deepEqual([...found.keys()].sort(), [...expected.keys()].sort(), message);
+  for (const [name, bytes] of found) {
+    const wanted = expected.get(name)!;
+    if (Buffer.compare(bytes, wanted) === 0) continue;
+    const at = bytes.findIndex((byte, i) => byte !== wanted[i]);
+    assert.fail(`${message}: ${name} has ${bytes.length} bytes, expected ${wanted.length}, from byte ${at} on others`);
+  }
 }
