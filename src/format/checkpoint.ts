@@ -29,6 +29,12 @@ export const CHECKPOINT_PAYLOAD_BYTES = 120;
 /** Size of a checkpoint's frame, in bytes. */
 export const CHECKPOINT_BYTES = FRAME_HEADER_BYTES + CHECKPOINT_PAYLOAD_BYTES;
 
+/**
+ * Zeros that a writer puts behind the checkpoint of a clean close, which is one only at the end of the file: the log does not
+ * look closed any more. In bytes.
+ */
+export const OPEN_BYTES = 8;
+
 const CLOCK_OFFSET = 64;
 const DROPS_OFFSET = 72;
 const DROP_BYTES = 16;

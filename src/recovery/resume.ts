@@ -6,7 +6,7 @@
  */
 
 import type { Codec } from "../codec/codec.ts";
-import { CHECKPOINT_BYTES } from "../format/checkpoint.ts";
+import { CHECKPOINT_BYTES, OPEN_BYTES } from "../format/checkpoint.ts";
 import type { PlacedSlot } from "../format/durable_slot.ts";
 import { SEGMENT_HEADER_BYTES } from "../format/header_block.ts";
 import type { File, FileSystem } from "../io/file_system.ts";
@@ -24,9 +24,6 @@ import { ID_BYTES, type Identity } from "../format/identity.ts";
 import { isIdentityLeftover, writeIdentity } from "./identity.ts";
 import { recover, type Recovering } from "./recover.ts";
 import type { Recovered, RecoveryStep } from "./recovered.ts";
-
-/** Zeros behind the checkpoint of a clean close, which is one only at the end of the file. In bytes. */
-const OPEN_BYTES = 8;
 
 /** A recovered log that is to be written. */
 interface Resumed {

@@ -50,19 +50,21 @@ export function continueAfterCrash(
   const provenOffset = proven.lsn - head.header.baseLsn;
   // The header was read, which does not say that it is on the disk, unless a frame behind it was proven durable.
   if (provenOffset === SEGMENT_HEADER_BYTES) rewriteHeader(fileSystem, codec, head);
-  const { segment, file } = createSegment(fileSystem, folder, codec, numberUsed, {
-    uuid: head.header.uuid,
-    baseLsn: proven.lsn,
-    previous: head.header.number,
-    previousChecksum: proven.sum,
-    state: proven.state,
-    provenLsn: proven.lsn,
-    floor: Math.min(head.header.state.nextIndex, proven.lowestTruncated),
-    dropped: droppedBefore(head.header, proven.lowestTruncated),
-  });
   const old = fileSystem.open(head.path, "write");
+  let created: { readonly segment: Segment; readonly file: File } | undefined;
   let named = false;
   try {
+    created = createSegment(fileSystem, folder, codec, numberUsed, {
+      uuid: head.header.uuid,
+      baseLsn: proven.lsn,
+      previous: head.header.number,
+      previousChecksum: proven.sum,
+      state: proven.state,
+      provenLsn: proven.lsn,
+      floor: Math.min(head.header.state.nextIndex, proven.lowestTruncated),
+      dropped: droppedBefore(head.header, proven.lowestTruncated),
+    });
+    const { segment, file } = created;
     copyFrames(codec, old, provenOffset, head, file, segment, proven.lsn);
     segment.endOffset = head.endOffset - provenOffset + SEGMENT_HEADER_BYTES;
     segment.lastChecksum = segment.endOffset > SEGMENT_HEADER_BYTES ? codec.get(SLOT_LAST_CHECKSUM) : 0;
@@ -73,18 +75,18 @@ export function continueAfterCrash(
     old.requireNamed?.();
     requireUnnamed(old, codec, head, proven.missingNumber);
     writePointer(old, encodePointer(codec, head, segment, proven.lsn));
+    head.moveTail(provenOffset, segment, SEGMENT_HEADER_BYTES);
+    head.lowestTruncated = proven.lowestTruncated;
+    segment.lowestTruncated = proven.truncatedSince;
+    return { segment, file };
   } catch (error) {
-    file.close();
+    created?.file.close();
     // Nothing knows of the new segment yet, and on a full disk its room is needed.
-    if (!named) fileSystem.remove(segment.path);
+    if (created !== undefined && !named) fileSystem.remove(created.segment.path);
     throw error;
   } finally {
     old.close();
   }
-  head.moveTail(provenOffset, segment, SEGMENT_HEADER_BYTES);
-  head.lowestTruncated = proven.lowestTruncated;
-  segment.lowestTruncated = proven.truncatedSince;
-  return { segment, file };
 }
 
 /** Copies the frames behind an offset, sealed anew for their place in the new segment. */

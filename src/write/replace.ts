@@ -10,6 +10,7 @@
  */
 
 import { CHUNK_BYTES, type Codec, SLOT_LAST_CHECKSUM } from "../codec/codec.ts";
+import { OPEN_BYTES } from "../format/checkpoint.ts";
 import { decodeFrameHeader, frameBytes, KIND_CHECKPOINT } from "../format/frame.ts";
 import { NEXT_POINTER_OFFSETS, SEGMENT_HEADER_BYTES } from "../format/header_block.ts";
 import type { File, FileSystem } from "../io/file_system.ts";
@@ -65,12 +66,15 @@ export function replaceSegment(
   { previous, newest, unfinishedNumber, provenLsn }: Replaced,
   numberUsed: number,
 ): { readonly segment: Segment; readonly file: File; readonly endsWithCheckpoint: boolean } {
-  const { segment, file } = createSegment(fileSystem, folder, codec, numberUsed, newest.header);
   const old = fileSystem.open(newest.path, "write");
+  let created: { readonly segment: Segment; readonly file: File } | undefined;
   let isNamed = false;
-  let lastKind: number;
   try {
-    lastKind = copyFrames(codec, old, newest, file, segment, provenLsn);
+    created = createSegment(fileSystem, folder, codec, numberUsed, newest.header);
+    const { segment, file } = created;
+    const lastKind = copyFrames(codec, old, newest, file, segment, provenLsn);
+    // The last frame can be the checkpoint of a clean close.
+    file.truncate(segment.endOffset + OPEN_BYTES);
     file.sync();
     fileSystem.syncDirectory(folder);
     old.requireNamed?.();
@@ -79,17 +83,17 @@ export function replaceSegment(
     writeFull(old, encodePointer(codec, newest, segment, newest.endLsn), NEXT_POINTER_OFFSETS[0]);
     old.sync();
     nameNextSegment(fileSystem, codec, previous, segment, segment.endLsn, newest.header.number);
+    newest.moveTail(SEGMENT_HEADER_BYTES, segment, SEGMENT_HEADER_BYTES);
+    segment.lowestTruncated = newest.lowestTruncated;
+    return { segment, file, endsWithCheckpoint: lastKind === KIND_CHECKPOINT };
   } catch (error) {
-    file.close();
+    created?.file.close();
     // Nothing knows of the copy yet, and on a full disk its room is needed.
-    if (!isNamed) fileSystem.remove(segment.path);
+    if (created !== undefined && !isNamed) fileSystem.remove(created.segment.path);
     throw error;
   } finally {
     old.close();
   }
-  newest.moveTail(SEGMENT_HEADER_BYTES, segment, SEGMENT_HEADER_BYTES);
-  segment.lowestTruncated = newest.lowestTruncated;
-  return { segment, file, endsWithCheckpoint: lastKind === KIND_CHECKPOINT };
 }
 
 /** Copies all frames, sealed anew for the new segment; returns the kind of the last one, 0 if there is none. */

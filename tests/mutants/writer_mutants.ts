@@ -157,4 +157,10 @@ export const WRITER_MUTANTS: readonly Mutant[] = [
     edits: [["const again = yield* recover(recovering);", "const again = recovered;"]],
     dies: "simulation",
   },
+  {
+    name: "a copied segment looks closed while it is written",
+    file: REPLACE,
+    edits: [["    file.truncate(segment.endOffset + OPEN_BYTES);\n", ""]],
+    dies: "reopened_test",
+  },
 ];
