@@ -10,12 +10,12 @@ import { entriesAt } from "./history.ts";
 
 const FOLDER = resolve("/raft.wal");
 
-/** The disk of such a log, which has two segments. */
-function reopened(): SimulatedDisk {
+/** The disk of such a log, which has two segments. The second one is copied if it holds at most 3 of 7 entries. */
+function reopened(entries: number): SimulatedDisk {
   const disk = new SimulatedDisk();
   const open = () => WalLog.openSync(FOLDER, { fileSystem: disk.fileSystem, segmentBytes: 8192 });
   const log = open();
-  for (const entry of entriesAt(1, 12, 1, 1000)) log.append([entry]);
+  for (const entry of entriesAt(1, entries, 1, 1000)) log.append([entry]);
   log.closeSync();
   open();
   disk.restart();
@@ -47,19 +47,19 @@ function withoutDescriptors(disk: SimulatedDisk): { readonly fileSystem: FileSys
 
 describe("a log that was closed and opened again", () => {
   it("does not look closed while its next writer has it open", () => {
-    const disk = reopened();
+    const disk = reopened(8);
     const { fileSystem } = disk;
     WalLog.openSync(FOLDER, { fileSystem, segmentBytes: 8192 });
     // Two writers that each took it for closed would write in the same place.
     assert.equal(WalLog.openSync(FOLDER, { fileSystem, readOnly: true }).recovery.closed, false);
   });
 
-  for (const [where, segmentBytes] of [["a copy of", 8192], ["a segment behind", 4096]] as const) {
+  for (const [where, entries] of [["a copy of", 8], ["a segment behind", 12]] as const) {
     it(`leaves nothing if its newest segment cannot be opened, to go on in ${where} it`, () => {
-      const disk = reopened();
+      const disk = reopened(entries);
       const { fileSystem, opened } = withoutDescriptors(disk);
       const before = disk.files();
-      assert.throws(() => WalLog.openSync(FOLDER, { fileSystem, segmentBytes }), { code: "IO" });
+      assert.throws(() => WalLog.openSync(FOLDER, { fileSystem, segmentBytes: 8192 }), { code: "IO" });
       assert.deepEqual(disk.files(), before);
       assert.equal(opened.size, 0);
     });
