@@ -127,9 +127,9 @@ export abstract class FollowableLog extends ReadableLog {
   async refresh(): Promise<Index> {
     this.#durability.requireOpen("refresh");
     if (this.#source instanceof ReadSource) {
-      const { index, state, durableIndex } = await this.#source.view();
-      this.#state.refreshed(index, state);
-      this.#durability.durableIndex = durableIndex;
+      const view = await this.#source.view();
+      this.#state.refreshed(view);
+      this.#durability.durableIndex = view.durableIndex;
       // A segment can have been repaired, in a file of the same name.
       this.#files.close();
     }

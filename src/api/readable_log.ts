@@ -36,7 +36,6 @@ import { checkMaxBytes, checkReadIndex } from "./validate.ts";
 export abstract class ReadableLog {
   /** What opening the log found. */
   readonly recovery: RecoveryReport;
-  readonly #uuid: Uint8Array;
   readonly #state: LiveState;
   readonly #index: LogIndex;
   readonly #durability: Durability;
@@ -48,7 +47,6 @@ export abstract class ReadableLog {
   /** @internal */
   protected constructor({ opened, state, durability, reader, snapshots, space }: LogParts) {
     this.recovery = opened.report;
-    this.#uuid = opened.uuid;
     this.#state = state;
     this.#index = state.index;
     this.#durability = durability;
@@ -65,7 +63,7 @@ export abstract class ReadableLog {
 
   /** The ids of the log, of its incarnation and of its cluster. Frozen. */
   get identity(): LogIdentity {
-    return showIdentity(this.#uuid, this.#state.identity);
+    return showIdentity(this.#state.uuid, this.#state.identity);
   }
 
   /** Index of the last entry, or of the snapshot if no entry follows it; 0 if there is neither. */

@@ -8,6 +8,7 @@ import type { SpaceStats } from "../io/disk_space.ts";
 import { tell } from "../api/events.ts";
 import { LatencyCounter, type LatencyHistogram } from "./latency.ts";
 import type { Opened } from "../recovery/open.ts";
+import type { View } from "../recovery/read_on.ts";
 import type { Damage } from "../api/report.ts";
 import { Retentions } from "../api/retention.ts";
 import type { Identity } from "../format/identity.ts";
@@ -78,12 +79,18 @@ export class LiveState {
   /** How long flushes took. */
   readonly flushLatency: LatencyCounter = new LatencyCounter();
 
+  /** The log's UUID; all zeros while the log does not exist, and is only read. */
+  uuid: Uint8Array;
   /** What `IDENTITY` says; `undefined` if the log is only read, and the file is missing or damaged. */
   identity: Identity | undefined;
+  /** Truncations, snapshots and hard states of a log that is only read. The writer of any other counts them. */
+  changes: number;
 
-  constructor({ folder, index, state, report, identity }: Opened) {
+  constructor({ folder, index, state, report, uuid, identity }: Opened) {
     this.path = folder;
+    this.uuid = uuid;
     this.identity = identity;
+    this.changes = state.changes;
     this.index = index;
     index.retained = this.retentions;
     this.hardState = Object.freeze(state.hardState);
@@ -131,20 +138,23 @@ export class LiveState {
   }
 
   /**
-   * Takes over what a log that is only read has come to. Whoever has read ahead notices.
+   * Brings a log that is only read up to date. Whoever has read ahead notices. Damage that was known stays known.
    *
-   * @param index Where its entries lie.
-   * @param state Its state.
+   * @param view The log as it is now.
    */
-  refreshed(index: LogIndex, state: LogState): void {
-    const { hardState, hardStateLost, tailLost, replacementsLost } = state;
+  refreshed({ index, state, uuid, identity, damage }: View): void {
+    const { hardState, hardStateLost, tailLost, replacementsLost, changes } = state;
     this.index.become(index);
+    this.uuid = uuid ?? this.uuid;
+    this.identity = identity ?? this.identity;
+    this.changes = changes;
     this.hardState = Object.freeze(hardState);
     this.hardStateLost = hardStateLost;
     this.tailLost = tailLost;
     this.replacementsLost = replacementsLost;
     this.truncations.add(Infinity);
     this.compacted();
+    this.addDamage(damage);
   }
 
   /** Drops terms and damage of entries below the first index, which has risen. */

@@ -70,7 +70,7 @@ export interface ScrubReport {
  * Or the reason of the signal.
  */
 export async function scrubInBackground(
-  { fileSystem, folder, uuid, index, writer, report, state: recovered }: Opened,
+  { fileSystem, folder, index, writer, report }: Opened,
   state: LiveState,
   durability: Durability,
   options: ScrubOptions,
@@ -90,10 +90,10 @@ export async function scrubInBackground(
     scrubLog({
       fileSystem,
       folder,
-      uuid,
+      uuid: state.uuid,
       index,
       active: writer?.segment,
-      changes: writer?.changes ?? recovered.changes,
+      changes: writer?.changes ?? state.changes,
       gone,
     });
   let scrubbing = begin();

@@ -16,6 +16,7 @@
  * @module
  */
 
+import type { Damage } from "../api/report.ts";
 import type { Index } from "../api/types.ts";
 import type { Codec } from "../codec/codec.ts";
 import { lowestDroppedSince } from "../format/checkpoint.ts";
@@ -32,6 +33,7 @@ import {
   UNPROVEN_UNKNOWN,
 } from "../format/frame.ts";
 import { SEGMENT_HEADER_BYTES } from "../format/header_block.ts";
+import type { Identity } from "../format/identity.ts";
 import type { NextPointer } from "../format/next_pointer.ts";
 import { segmentNumber } from "../format/segment_name.ts";
 import type { SegmentHeader } from "../format/segment_header.ts";
@@ -54,12 +56,22 @@ const WALK_BYTES = 64 * 1024;
 /** Whether the log was read as far as it is proven, or has to be recovered anew. */
 export type ReadOn = "current" | "lost";
 
-/** A log as it is read, with what was never synced. */
-export interface View {
+/** The entries and the state of a log that is read, with what was never synced. */
+export interface ReadContents {
   readonly index: LogIndex;
   readonly state: LogState;
   /** The last index that the disk proves durable. */
   readonly durableIndex: Index;
+}
+
+/** A log as it is read. */
+export interface View extends ReadContents {
+  /** The log's UUID; `undefined` while there is no log. */
+  readonly uuid: Uint8Array | undefined;
+  /** What `IDENTITY` says; `undefined` if the file is missing or damaged. */
+  readonly identity: Identity | undefined;
+  /** What the last recovery found damaged. */
+  readonly damage: readonly Damage[];
 }
 
 /** A log as far as it is proven durable, which grows. */
@@ -256,7 +268,7 @@ export class ProvenLog {
    * @param codec A codec that nobody else uses meanwhile.
    * @returns The log.
    */
-  *view(codec: Codec): Generator<void, View> {
+  *view(codec: Codec): Generator<void, ReadContents> {
     const index = this.index.copy();
     const head = index.segments.at(-1);
     const proven = index.nextIndex - 1;
@@ -268,7 +280,8 @@ export class ProvenLog {
     try {
       yield* replay.run(head, file, head.endOffset, file.size());
       replay.dropOpenBatch(head);
-      return { index, state: replay.state, durableIndex: Math.min(proven, head.lowestTruncated - 1) };
+      const kept = Math.min(proven, head.lowestTruncated - 1);
+      return { index, state: replay.state, durableIndex: Math.max(kept, this.index.snapshotIndex) };
     } finally {
       file.close();
     }

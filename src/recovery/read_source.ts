@@ -9,6 +9,7 @@ import { performance } from "node:perf_hooks";
 import { setImmediate, setTimeout } from "node:timers/promises";
 import { WalLogError } from "../api/errors.ts";
 import type { CheckedOptions } from "../api/options.ts";
+import type { Damage } from "../api/report.ts";
 import type { Index, LogEntry, Term } from "../api/types.ts";
 import type { Codec } from "../codec/codec.ts";
 import { leaseCodec, returnCodec } from "../codec/pool.ts";
@@ -22,6 +23,7 @@ import type { Truncations } from "../log/truncations.ts";
 import type { Durability } from "../write/durability.ts";
 import { corrupt, type Opened } from "./open.ts";
 import { ProvenLog, type View } from "./read_on.ts";
+import { readIdentity } from "./identity.ts";
 import { recoverBesideWriter } from "./recover.ts";
 import type { RecoveryStep } from "./recovered.ts";
 
@@ -51,6 +53,8 @@ export class ReadSource implements FollowSource {
   private stopWatching: (() => void) | undefined;
   /** The log's; `undefined` while there is none. */
   private uuid: Uint8Array | undefined;
+  /** What the last recovery found damaged. */
+  private damage: readonly Damage[] = [];
   private lastLook = -Infinity;
   private lastAwaited = 0;
 
@@ -202,7 +206,11 @@ export class ReadSource implements FollowSource {
     const viewing = this.queue.then(() =>
       this.run(function* (this: ReadSource, codec: Codec) {
         yield* this.readOn(codec);
-        view = yield* this.log.view(codec);
+        const contents = yield* this.log.view(codec);
+        const { fileSystem, folder } = this.opened;
+        const found = readIdentity(fileSystem, folder, (bytes, seed) => codec.hash(bytes, seed));
+        const identity = found === "damaged" ? undefined : found;
+        view = { ...contents, uuid: this.uuid, identity, damage: this.damage };
       }.bind(this))
     );
     // Others go on after it, and only this call is told of a failure.
@@ -281,6 +289,7 @@ export class ReadSource implements FollowSource {
         `Cannot read on in the log at ${folder}: frames at its end are damaged; open it for writing, and repair it`;
       throw new WalLogError("CORRUPT", message, { path: folder, damage });
     }
+    this.damage = damage;
     this.reader.files.close();
     this.log.recovered(codec, settled);
     this.isLost = false;

@@ -94,8 +94,11 @@ export class Recovery {
     const { head } = scan;
     const previous = replay.index.segments.at(-2);
     const { damage, harmless, leftovers, lost } = judge(head, chain, replay, this.borders);
+    const { replacementsLost } = replay;
+    const { settled } = scan;
     return {
       ...scan,
+      settled: settled && { ...settled, state: { ...settled.state, ...lost, replacementsLost } },
       index: replay.index,
       state: { ...replay.state, ...lost },
       closed: scan.isClosed,
@@ -105,7 +108,7 @@ export class Recovery {
       slot: newest.file.slot,
       uuid: head.header.uuid,
       identity,
-      provenState: { ...scan.provenState, ...lost, replacementsLost: replay.replacementsLost },
+      provenState: { ...scan.provenState, ...lost, replacementsLost },
       damage,
       harmless,
       bytesRead: replay.bytesRead,

@@ -132,9 +132,9 @@ export class SnapshotStore {
   }
 
   private create(meta: SnapshotMeta): SnapshotWriter {
-    const { fileSystem, folder, codec, uuid } = this.opened;
+    const { fileSystem, folder, codec } = this.opened;
     try {
-      return new SnapshotWriter(fileSystem, folder, codec, uuid, meta);
+      return new SnapshotWriter(fileSystem, folder, codec, this.state.uuid, meta);
     } catch (error) {
       const attempt = "write a snapshot";
       // Without room there is no file, and the log is as it was.
@@ -240,11 +240,11 @@ export class SnapshotStore {
    * @throws {WalLogError} `CORRUPT` if it is damaged; `COMPACTED` if the log's writer has deleted it; `IO`.
    */
   open(): SnapshotReader | undefined {
-    const { fileSystem, folder, codec, uuid, writer, report } = this.opened;
+    const { fileSystem, folder, codec, writer, report } = this.opened;
     const { snapshotIndex, snapshotTerm } = this.state.index;
     if (snapshotIndex === 0) return undefined;
     try {
-      return new SnapshotReader(fileSystem, folder, codec, uuid, snapshotIndex, snapshotTerm);
+      return new SnapshotReader(fileSystem, folder, codec, this.state.uuid, snapshotIndex, snapshotTerm);
     } catch (error) {
       const name = snapshotName(snapshotIndex, snapshotTerm);
       const wasThere = writer === undefined && report.damage.every(({ kind }) => kind !== "snapshot");

@@ -185,7 +185,7 @@ export const FOLLOW_MUTANTS: readonly Mutant[] = [
   {
     name: "a refreshed log states as durable what a truncation without proof has replaced",
     file: READ_ON,
-    edits: [["durableIndex: Math.min(proven, head.lowestTruncated - 1) };", "durableIndex: proven };"]],
+    edits: [["const kept = Math.min(proven, head.lowestTruncated - 1);", "const kept = proven;"]],
     dies: "refresh_test",
   },
   {
@@ -232,5 +232,26 @@ export const FOLLOW_MUTANTS: readonly Mutant[] = [
     file: SCATTERED,
     edits: [["if (bytes > maxBytes && found.length > 0) return found;", ""]],
     dies: "entries_at_test",
+  },
+  {
+    name: "a refreshed log forgets what it has lost",
+    file: "src/recovery/recovery.ts",
+    edits: [[
+      "settled: settled && { ...settled, state: { ...settled.state, ...lost, replacementsLost } },",
+      "settled,",
+    ]],
+    dies: "refresh_lost_test",
+  },
+  {
+    name: "a refreshed log keeps damage to itself",
+    file: "src/log/live_state.ts",
+    edits: [["    this.compacted();\n    this.addDamage(damage);\n", "    this.compacted();\n"]],
+    dies: "refresh_lost_test",
+  },
+  {
+    name: "a refreshed log has the UUID of none",
+    file: "src/log/live_state.ts",
+    edits: [["this.uuid = uuid ?? this.uuid;", ""]],
+    dies: "refresh_lost_test",
   },
 ];
