@@ -69,15 +69,15 @@ describe("refresh", () => {
   it("lets a scrub name no more entries than the writer's", async () => {
     const { disk, reader, writer } = new Pair();
     for (let term = 1; term <= 5; term++) writer.setHardState({ term, votedFor: null });
-    writer.append(entriesAt(1, 14));
-    writer.syncSync();
-    writer.setHardState({ term: 100, votedFor: null });
+    for (const entry of entriesAt(1, 14)) writer.append([entry]);
     await reader.refresh();
     const [name, bytes] = [...disk.contents()].filter(([name]) => name.endsWith(".seg")).sort().at(-1)!;
     const used = bytes.findLastIndex((byte) => byte !== 0) + 1;
-    disk.put(name, bytes.slice().fill(0, used - 432, used));
+    disk.put(name, bytes.slice().fill(0, used - 100, used));
     const indexes = async (log: WalLog) =>
       (await log.scrub()).damage.map(({ firstIndex, lastIndex }) => [firstIndex, lastIndex]);
-    assert.deepEqual(await indexes(reader), await indexes(writer));
+    const found = await indexes(reader);
+    assert.deepEqual(found, await indexes(writer));
+    assert.equal(found.length, 1);
   });
 });
