@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { setImmediate } from "node:timers/promises";
 import { WalLog, type WalLogOptions } from "../mod.ts";
+import type { FileSystem } from "../src/io/file_system.ts";
 import { backupLog } from "../src/maintain/backup.ts";
 import { SimulatedDisk } from "../src/testing/mod.ts";
 import { appendEach, entriesAt } from "./history.ts";
@@ -126,5 +127,47 @@ describe("WalLog.backup", () => {
     await assert.rejects(damaged.backup("/copy"), { code: "CORRUPT" });
     assert.throws(() => openCopy(disk), { code: "NOT_FOUND" });
     damaged.closeSync();
+  });
+
+  it("holds no reserve, and leaves no file and no open file if it fails at any operation", async () => {
+    for (let at = 0;; at++) {
+      const { disk, log: writer } = openLog();
+      writer.closeSync();
+      let open = 0;
+      let calls = 0;
+      const base = disk.fileSystem;
+      const step = <Result>(path: string, action: () => Result): Result => {
+        if (path.startsWith("/copy/") && calls++ === at) throw Object.assign(new Error("EIO"), { code: "EIO" });
+        return action();
+      };
+      const fileSystem: FileSystem = {
+        ...base,
+        reserveBytes: 512,
+        rename: (from, to) => step(to, () => base.rename(from, to)),
+        open: (path, mode, permissions) =>
+          step(path, () => {
+            const file = base.open(path, mode, permissions);
+            open++;
+            return { ...file, close: () => (open--, file.close()) };
+          }),
+      };
+      const log = WalLog.openSync("/raft.wal", { fileSystem, readOnly: true });
+      const before = open;
+      const failure = await log.backup("/copy").then(() => undefined, (error: unknown) => error);
+      log.closeSync();
+      assert.ok(open <= before, `${open} files are open after a failure at call ${at}`);
+      const left = disk.files().filter((path) => path.startsWith("/copy/") && !path.endsWith("LOCK"));
+      assert.equal(left.some((path) => path.endsWith("RESERVE")), false);
+      if (failure === undefined) return assert.ok(at > 8 && calls <= at, `${calls} calls`);
+      assert.deepEqual(left, [], `a failure at call ${at}`);
+    }
+  });
+
+  it("says that a snapshot covers its last entry by now", async () => {
+    const { log } = openLog();
+    const copying = log.backup("/copy", { to: 8 });
+    log.compact(9);
+    await assert.rejects(copying, { code: "INVALID_ARGUMENT", message: /its snapshot is at index 9/ });
+    log.closeSync();
   });
 });

@@ -57,6 +57,25 @@ describe("the reserve of a log", () => {
       assert.deepEqual(readFileSync(join(path, "RESERVE")), bytes, "it is written once");
     }));
 
+  it("does not end a log, or keep it from opening, if it cannot be made", () => {
+    let isFailing = true;
+    const { disk, open } = simulated((base) => ({
+      open: (path, mode, permissions) => {
+        if (isFailing && path === RESERVE) throw systemError("EMFILE");
+        return base.open(path, mode, permissions);
+      },
+    }));
+    const log = open();
+    log.append(entriesAt(1, 3));
+    log.syncSync();
+    disk.idle();
+    log.append([entryAt(4)]);
+    assert.equal(log.syncSync(), 4);
+    isFailing = false;
+    disk.idle();
+    assert(disk.files().includes(RESERVE));
+  });
+
   it("is left out of a backup", () =>
     inTemporaryFolder(async (folder) => {
       const path = join(folder, "raft.wal");

@@ -69,10 +69,7 @@ export async function backupLog(means: BackupMeans, folder: string, options: Bac
   const { log, fileSystem, isWriter } = means;
   const { to = Number.MAX_SAFE_INTEGER, signal } = options;
   checkReadIndex(to);
-  if (to < log.snapshotIndex) {
-    const found = `Cannot back up the log at ${log.path} to index ${to}: its snapshot is at index ${log.snapshotIndex}`;
-    throw new WalLogError("INVALID_ARGUMENT", found, { path: log.path });
-  }
+  requireAbove(log, to);
   signal?.throwIfAborted();
   requireWhole(log);
   if (isWriter) await log.sync();
@@ -89,7 +86,7 @@ export async function backupLog(means: BackupMeans, folder: string, options: Bac
     const { lastIndex, hardState, snapshot } = contents;
     return { lastIndex, hardState, snapshotIndex: snapshot?.meta.index ?? 0 };
   } catch (error) {
-    throw signal?.aborted === true && error === signal.reason ? error : ioError("Cannot back up to", folder, error);
+    throw signal?.aborted === true && error === signal.reason ? error : ioError("Cannot write a backup", folder, error);
   } finally {
     try {
       removePartial(fileSystem, folder);
@@ -97,6 +94,13 @@ export async function backupLog(means: BackupMeans, folder: string, options: Bac
       lock.release();
     }
   }
+}
+
+/** The entries up to an index can be copied only if no snapshot covers it. */
+function requireAbove({ path, snapshotIndex }: WalLog, to: Index): void {
+  if (to >= snapshotIndex) return;
+  const found = `Cannot back up the log at ${path} to index ${to}: its snapshot is at index ${snapshotIndex}`;
+  throw new WalLogError("INVALID_ARGUMENT", found, { path });
 }
 
 /** A log that has lost something cannot be copied as if it had not. */
@@ -116,11 +120,15 @@ async function copyConsistently(
 ): Promise<Contents> {
   for (let attempt = 1;; attempt++) {
     removePartial(fileSystem, folder);
+    // The log may have been compacted meanwhile.
+    requireAbove(log, to);
     const id = new Uint8Array(8);
     fileSystem.random(id);
     const held = isWriter ? log.retain(`backup ${id.join(" ")}`, log.snapshotIndex + 1) : undefined;
+    let data: ReadableStream<Uint8Array> | undefined;
     try {
       const contents = contentsAt(log, Math.min(to, log.lastIndex));
+      data = contents.snapshot?.open();
       const term = log.termAt(contents.lastIndex);
       // An entry of the same index and term is the same, and so is all that precedes it.
       const check = () => {
@@ -145,6 +153,8 @@ async function copyConsistently(
       if (attempt === ATTEMPTS_MAX || !isChange(error)) throw error;
     } finally {
       held?.release();
+      // The copy may have ended before it read the snapshot, and then its file is still open.
+      if (data?.locked === false) await data.cancel();
     }
   }
 }
@@ -170,7 +180,8 @@ function isChange(error: unknown): boolean {
 /** A file system in which the files of a folder have other names, and its lock is held already. */
 function partialNames(base: FileSystem, folder: string, lock: FileLock): FileSystem {
   // A thread would read by the names that the files do not have yet.
-  const { threads: _, ...plain } = delegateTo(base);
+  // And a reserve would be copied too.
+  const { threads: _, reserveBytes: __, ...plain } = delegateTo(base);
   const renamed = (path: string) => path.startsWith(`${folder}/`) ? path + SUFFIX : path;
   return {
     ...plain,
@@ -198,14 +209,21 @@ function removePartial(fileSystem: FileSystem, folder: string): void {
   for (const name of fileSystem.list(folder)) if (name.endsWith(SUFFIX)) fileSystem.remove(`${folder}/${name}`);
 }
 
-/** Gives the files their names, in an order in which no part of them opens as a log. */
+/** Gives the files their names, in an order in which no part of them opens as a log. If that fails, no file is left. */
 function publish(fileSystem: FileSystem, folder: string): void {
   const names = fileSystem.list(folder).filter((name) => name.endsWith(SUFFIX))
     .map((name) => name.slice(0, -SUFFIX.length));
   const segments = names.filter((name) => segmentNumber(name) !== undefined).sort().reverse();
   const others = names.filter((name) => name !== IDENTITY_NAME && !segments.includes(name));
-  for (const name of [IDENTITY_NAME, ...others, ...segments]) {
-    fileSystem.rename(`${folder}/${name}${SUFFIX}`, `${folder}/${name}`);
-    fileSystem.syncDirectory(folder);
+  const named: string[] = [];
+  try {
+    for (const name of [IDENTITY_NAME, ...others, ...segments]) {
+      fileSystem.rename(`${folder}/${name}${SUFFIX}`, `${folder}/${name}`);
+      named.push(name);
+      fileSystem.syncDirectory(folder);
+    }
+  } catch (error) {
+    for (const name of named.reverse()) fileSystem.remove(`${folder}/${name}`);
+    throw error;
   }
 }

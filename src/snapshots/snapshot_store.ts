@@ -63,6 +63,10 @@ export class SnapshotStore {
   /** Puts a whole snapshot in the place of the damaged one, which the log names already. */
   private replaceDamaged(snapshot: NewSnapshot): void {
     this.writeFile(snapshot);
+    this.replacedDamaged();
+  }
+
+  private replacedDamaged(): void {
     this.state.damaged = this.state.damaged.filter(({ kind }) => kind !== "snapshot");
   }
 
@@ -114,8 +118,10 @@ export class SnapshotStore {
    */
   streamIn(meta: SnapshotMeta, check: () => void): WritableStream<Uint8Array> {
     const file = this.create(meta);
-    const end = { check, install: () => this.install(meta) };
-    return new WritableStream(new SnapshotSink(file, this.state.index, this.durability, end));
+    const isWanted = () => meta.index > this.state.index.snapshotIndex || this.isDamaged(meta);
+    const install = () => this.isDamaged(meta) ? this.replacedDamaged() : this.install(meta);
+    const end = { isWanted, check, install };
+    return new WritableStream(new SnapshotSink(file, this.durability, end));
   }
 
   /** Refuses a snapshot that would take entries along of which nothing tells whether they belong to it. */

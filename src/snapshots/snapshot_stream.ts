@@ -6,12 +6,13 @@
 
 import type { Durability } from "../write/durability.ts";
 import { WalLogError } from "../api/errors.ts";
-import type { LogIndex } from "../log/log_index.ts";
 import type { SnapshotWriter } from "./snapshot_writer.ts";
 import { isBytes, isDetached, takeBytes } from "../api/taken.ts";
 
 /** Decides on a snapshot whose stream is closed, and installs it. */
 export interface SnapshotEnd {
+  /** Whether the log still needs the snapshot. If not, it is given up. */
+  readonly isWanted: () => boolean;
   /** Throws if the snapshot must not be installed: then it is given up, and closing the stream rejects. */
   readonly check: () => void;
   /** Makes the snapshot part of the log. Its file is durable and has its name. */
@@ -21,19 +22,16 @@ export interface SnapshotEnd {
 /** Where the data of a snapshot goes: the sink of a `WritableStream`. */
 export class SnapshotSink implements UnderlyingSink<Uint8Array> {
   private readonly file: SnapshotWriter;
-  private readonly index: LogIndex;
   private readonly durability: Durability;
   private readonly end: SnapshotEnd;
 
   /**
    * @param file Writes the snapshot. Closing the log gives it up.
-   * @param index The log's index.
    * @param durability The durability of the log.
    * @param end Checks and installs the snapshot.
    */
-  constructor(file: SnapshotWriter, index: LogIndex, durability: Durability, end: SnapshotEnd) {
+  constructor(file: SnapshotWriter, durability: Durability, end: SnapshotEnd) {
     this.file = file;
-    this.index = index;
     this.durability = durability;
     this.end = end;
     durability.unfinished.add(file);
@@ -71,7 +69,7 @@ export class SnapshotSink implements UnderlyingSink<Uint8Array> {
 
   /** Whether the snapshot is to be installed. If not, it is given up. */
   private isWanted(): boolean {
-    if (this.file.index <= this.index.snapshotIndex) {
+    if (!this.end.isWanted()) {
       this.abort();
       return false;
     }

@@ -45,8 +45,21 @@ export class Reserve {
     return `${this.folder}/${RESERVE_NAME}`;
   }
 
-  /** Makes the file, if it is missing and there is space. A file of that name that is not the log's stays as it is. */
+  /**
+   * Makes the file, if it is missing and there is space. A file of that name that is not the log's stays as it is. Nothing
+   * depends on the reserve, so that a failure to make it is no failure of the log.
+   *
+   * @throws {WalLogError} `LOCK_LOST`.
+   */
   make(): void {
+    try {
+      this.makeIfMissing();
+    } catch (error) {
+      if (errorCode(error) === "LOCK_LOST") throw error;
+    }
+  }
+
+  private makeIfMissing(): void {
     if (this.isThere || this.bytes === 0) return;
     const free = this.fileSystem.freeBytes?.(this.folder) ?? Infinity;
     if (free < this.bytes * SPARE_FACTOR) return;
