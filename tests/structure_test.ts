@@ -13,10 +13,7 @@ const FUNCTION_LINES_MAX = 60;
 /** Generated files have any length. */
 const GENERATED = ["src/codec/codec_wasm.ts", "src/recovery/scan_thread_text.ts"];
 /** Beginnings of paths that still exceed a limit. Nothing may be added here. */
-const TOO_LARGE = [
-  "tests/damage_simulation.ts",
-  "wasm/scan.ts",
-];
+const TOO_LARGE = ["wasm/scan.ts"];
 
 /** Source files, from the root, with slashes. */
 function sources(folder: string): string[] {
