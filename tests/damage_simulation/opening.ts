@@ -6,7 +6,7 @@
 
 import assert from "node:assert/strict";
 import { type WalLog, WalLogError } from "../../mod.ts";
-import type { DiskFault } from "../../src/testing/mod.ts";
+import { type DiskFault, PowerLoss } from "../../src/testing/mod.ts";
 import { isExpected, isPowerLoss } from "../simulated_log.ts";
 import type { DamageHistory } from "./damage_history.ts";
 import { lineOf, readable } from "./reading.ts";
@@ -41,6 +41,8 @@ export function openDisturbed(history: DamageHistory, floor: number): { log: Wal
     } else if (random.chance(0.2)) openBriefly(history);
     try {
       const log = history.openOnce({ onDamage: random.chance(0.7) || opening > DISTURBED_MAX ? "keep" : "fail" });
+      // The log also opens if the cut hits the making of its reserve.
+      if (!disk.hasPower) throw new PowerLoss("open");
       disk.heal();
       return { log, floor: first };
     } catch (error) {

@@ -170,6 +170,8 @@ export class SimulatedHistory {
       } else this.disk.heal();
       try {
         this.log = this.open();
+        // The log also opens if the cut hits the making of its reserve.
+        if (!this.disk.hasPower) throw new PowerLoss("open");
         break;
       } catch (failure) {
         if (!this.disk.isFaultPending && !isExpected(failure)) throw failure;
