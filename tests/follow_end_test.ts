@@ -147,6 +147,18 @@ describe("a follower ends", () => {
     await assert.rejects(log.follow({ from: 8, previousTerm: 1 }).next(), { code: "NOT_CONTIGUOUS", index: 7 });
   });
 
+  it("not with a truncation of what was never durable here, if the entry of the known term takes its place", async () => {
+    const log = open();
+    log.append(entriesAt(1, 2));
+    log.syncSync();
+    log.append([entryAt(3)]);
+    const next = log.follow({ from: 4, previousTerm: 2 }).next();
+    log.truncate(3);
+    log.append(entriesAt(3, 4, 2));
+    await log.sync();
+    assert.equal((await next).value?.index, 4);
+  });
+
   it("not with a truncation above what it gave: it drops what it had read ahead", async () => {
     const log = open();
     log.append(entriesAt(1, 50));

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { readdirSync, writeFileSync } from "node:fs";
 import { describe, it } from "node:test";
 import { WalLog } from "../mod.ts";
+import { SimulatedDisk } from "../src/testing/mod.ts";
 import { snapshotName } from "../src/format/snapshot_name.ts";
 import { entriesAt, entryAt, History } from "./history.ts";
 import { type Contents, MemoryDisk } from "./memory_disk.ts";
@@ -133,4 +134,31 @@ describe("installing a snapshot", () => {
       },
     ),
   );
+
+  for (const way of ["applySnapshot", "receiveSnapshot"] as const) {
+    it(`with ${way} replaces the log's own snapshot if that is damaged`, async () => {
+      const disk = new SimulatedDisk();
+      const { fileSystem } = disk;
+      const open = () => WalLog.openSync("/raft.wal", { fileSystem, onDamage: "keep" });
+      const log = open();
+      log.append(entriesAt(1, 5));
+      const snapshot = { index: 3, term: 1, config: [1n], data: bytesOf(1000) };
+      log.applySnapshot(snapshot);
+      log.closeSync();
+      disk.flip(disk.files().find((name) => name.endsWith(".snap"))!, 900);
+      const damaged = open();
+      assert.deepEqual(damaged.damaged.map(({ kind }) => kind), ["snapshot"]);
+      if (way === "applySnapshot") damaged.applySnapshot(snapshot);
+      else {
+        const { data, ...meta } = snapshot;
+        const writer = damaged.receiveSnapshot(meta).getWriter();
+        await writer.write(data);
+        await writer.close();
+      }
+      assert.deepEqual(damaged.damaged, []);
+      assert.deepEqual(damaged.entries(4, 5), entriesAt(4, 5));
+      damaged.closeSync();
+      assert.deepEqual(open().snapshot()?.data, snapshot.data);
+    });
+  }
 });

@@ -36,7 +36,7 @@ export interface FollowSource {
   readonly end: FollowEnd | undefined;
   /** The term at an index; `undefined` outside the log, and if it is lost. */
   termAt(index: Index): Term | undefined;
-  /** Reads entries, all of them durable; at least one. `undefined` if that has to wait for a change. */
+  /** Reads entries up to a damaged one, all of them durable; at least one. `undefined` if that has to wait for a change. */
   read(from: Index, to: Index, maxBytes: number): LogEntry[] | undefined;
   /** Calls back once when any of this has changed; returns what ends the wait. It may call back without a change. */
   whenChanged(wake: () => void): () => void;
@@ -64,10 +64,12 @@ export class Follower implements AsyncIterableIterator<LogEntry, undefined, unkn
   private readonly maxBytes: number;
   /** The index to give next. */
   private nextIndex: Index;
-  /** Up to here, whoever follows relies on the log: what was given, and before that what was durable when it began. */
+  /** The last index that the caller has seen. */
   private known: Index;
-  /** The term there; `undefined` if nothing tells. */
+  /** Its term; `undefined` if that is unknown. */
   private term: Term | undefined;
+  /** No entry up to here may be truncated: it was given, or it was durable when this began. */
+  private relied: Index;
   /** Entries that were read and not given, and which of them comes next. */
   private ahead: LogEntry[] = [];
   private at = 0;
@@ -85,7 +87,8 @@ export class Follower implements AsyncIterableIterator<LogEntry, undefined, unkn
   constructor(source: FollowSource, { from, previousTerm, maxBytes, signal }: Following) {
     this.source = source;
     this.nextIndex = from;
-    this.known = previousTerm === undefined ? Math.min(from - 1, source.durableIndex) : from - 1;
+    this.relied = Math.min(from - 1, source.durableIndex);
+    this.known = previousTerm === undefined ? this.relied : from - 1;
     this.term = previousTerm ?? source.termAt(this.known);
     this.maxBytes = maxBytes;
     this.signal = signal;
@@ -174,27 +177,16 @@ export class Follower implements AsyncIterableIterator<LogEntry, undefined, unkn
         if (source.end !== undefined) throw source.end.error;
         return { kind: "wait" };
       }
-      const ahead = this.read(last);
+      const ahead = source.read(this.nextIndex, last, this.maxBytes);
       if (ahead === undefined) return { kind: "wait" };
       this.ahead = ahead;
       this.at = 0;
     }
     const entry = this.ahead[this.at++]!;
     this.nextIndex = entry.index + 1;
-    this.known = entry.index;
+    this.relied = this.known = entry.index;
     this.term = entry.term;
     return { kind: "give", entry };
-  }
-
-  private read(last: Index): LogEntry[] | undefined {
-    const { source, nextIndex, maxBytes } = this;
-    try {
-      return source.read(nextIndex, last, maxBytes);
-    } catch (error) {
-      // What lies in front of a damaged entry is given first.
-      if (last === nextIndex || !(error instanceof WalLogError && error.code === "DAMAGED_ENTRY")) throw error;
-      return source.read(nextIndex, nextIndex, maxBytes);
-    }
   }
 
   /** Drops what was read ahead of a truncation, and ends if one has reached what was given. */
@@ -204,7 +196,8 @@ export class Follower implements AsyncIterableIterator<LogEntry, undefined, unkn
     this.seen = truncations.count;
     this.ahead = [];
     this.at = 0;
-    if (lowest > this.known) return;
+    // The term decides about an entry that the caller has seen elsewhere, and that was not durable here.
+    if (lowest > this.relied) return;
     // A snapshot that covers all that was given is where to go on, whatever became of the entries.
     this.requireNotCompacted();
     throw this.replaced(lowest);

@@ -51,7 +51,7 @@ function* walk(
     requireSame(state, next - 1, previous);
     const last = Math.min(to, state.lastIndex, next + ITERATE_ENTRIES_MAX - 1);
     const { count } = state.truncations;
-    for (const entry of reader.entries(next, last, ITERATE_BYTES)) {
+    for (const entry of reader.entriesAhead(next, last, ITERATE_BYTES)) {
       previous = entry.term;
       next++;
       yield entry;

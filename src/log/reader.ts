@@ -69,6 +69,29 @@ export class EntryReader {
    * @throws {WalLogError} As {@link EntryReader.entry}.
    */
   entries(from: Index, to: Index, maxBytes: number): LogEntry[] {
+    const { found, error } = this.readUpTo(from, to, maxBytes);
+    if (error !== undefined) throw error;
+    return found;
+  }
+
+  /**
+   * Reads entries in order, for a caller who comes back for the rest: those in front of a damaged entry are returned, and it
+   * is reported when it is the first.
+   *
+   * @param from The first index, of the log and above its snapshot.
+   * @param to The last index, inclusive.
+   * @param maxBytes As {@link EntryReader.entries}.
+   * @returns The entries, at least one.
+   * @throws {WalLogError} As {@link EntryReader.entry}.
+   */
+  entriesAhead(from: Index, to: Index, maxBytes: number): LogEntry[] {
+    const { found, error } = this.readUpTo(from, to, maxBytes);
+    if (error !== undefined && found.length === 0) throw error;
+    return found;
+  }
+
+  /** Reads entries up to the first that cannot be read. */
+  private readUpTo(from: Index, to: Index, maxBytes: number): { readonly found: LogEntry[]; readonly error?: unknown } {
     const found: LogEntry[] = [];
     let room = maxBytes;
     for (let index = from; index <= to;) {
@@ -78,18 +101,22 @@ export class EntryReader {
         const taken = this.readChunk(segment, index, Math.min(to, segment.end - 1), room, found);
         room -= taken.bytes;
         index += found.length - before;
-        if (taken.isFull) return found;
+        if (taken.isFull) return { found };
       }
+      if (found.length > before) continue;
       // A frame that no chunk holds whole, and one that is damaged, are for the single read to deal with.
-      if (found.length === before) {
-        const entry = this.entry(index);
-        room -= entry.command.length;
-        if (room < 0 && found.length > 0) return found;
-        found.push(entry);
-        index++;
+      let entry: LogEntry;
+      try {
+        entry = this.entry(index);
+      } catch (error) {
+        return { found, error };
       }
+      room -= entry.command.length;
+      if (room < 0 && found.length > 0) return { found };
+      found.push(entry);
+      index++;
     }
-    return found;
+    return { found };
   }
 
   /** An entry that the write buffer holds. What the writer has sealed needs no checking. */

@@ -68,7 +68,7 @@ export class WrittenSource implements FollowSource {
 
   /** Reads entries. Many followers each read the one that was just written, which is quicker by itself. */
   read(from: Index, to: Index, maxBytes: number): LogEntry[] {
-    return from === to ? [this.reader.entry(from)] : this.reader.entries(from, to, maxBytes);
+    return from === to ? [this.reader.entry(from)] : this.reader.entriesAhead(from, to, maxBytes);
   }
 
   /** Calls back once when any of this has changed; returns what ends the wait. */

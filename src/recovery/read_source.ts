@@ -114,7 +114,7 @@ export class ReadSource implements FollowSource {
   /** Reads entries; `undefined` if their file was deleted, and it is to be found out why. */
   read(from: Index, to: Index, maxBytes: number): LogEntry[] | undefined {
     try {
-      return this.reader.entries(from, to, maxBytes);
+      return this.reader.entriesAhead(from, to, maxBytes);
     } catch (error) {
       if (!(error instanceof WalLogError && error.code === "COMPACTED")) throw error;
       this.isLost = true;

@@ -23,25 +23,19 @@ export const FOLLOW_MUTANTS: readonly Mutant[] = [
   {
     name: "a follower gives what it had read ahead of a truncation",
     file: FOLLOW,
-    edits: [[
-      "    this.ahead = [];\n    this.at = 0;\n    if (lowest > this.known) return;",
-      "    if (lowest > this.known) return;",
-    ]],
+    edits: [["    this.ahead = [];\n    this.at = 0;\n    // The term decides", "    // The term decides"]],
     dies: "follow_end_test",
   },
   {
     name: "a follower goes on behind entries that were truncated",
     file: FOLLOW,
-    edits: [["    if (lowest > this.known) return;\n", "    if (lowest > 0) return;\n"]],
+    edits: [["    if (lowest > this.relied) return;\n", "    if (lowest > 0) return;\n"]],
     dies: "follow_end_test",
   },
   {
     name: "a follower that has given nothing misses a truncation below its first entry",
     file: FOLLOW,
-    edits: [[
-      "this.known = previousTerm === undefined ? Math.min(from - 1, source.durableIndex) : from - 1;",
-      "this.known = previousTerm === undefined ? 0 : from - 1;",
-    ]],
+    edits: [["this.relied = Math.min(from - 1, source.durableIndex);", "this.relied = 0;"]],
     dies: "follow_end_test",
   },
   {
@@ -253,5 +247,11 @@ export const FOLLOW_MUTANTS: readonly Mutant[] = [
     file: "src/log/live_state.ts",
     edits: [["this.uuid = uuid ?? this.uuid;", ""]],
     dies: "refresh_lost_test",
+  },
+  {
+    name: "a truncation of what was never durable ends whoever knows the term",
+    file: "src/log/follow.ts",
+    edits: [["if (lowest > this.relied) return;", "if (lowest > this.known) return;"]],
+    dies: "follow_end_test",
   },
 ];
