@@ -63,6 +63,78 @@ for (const how of ["entries", "a snapshot"]) {
   });
 }
 
+/** What a leader sends first. */
+function appendOf(leader: bigint, term: number, indexes: readonly number[], other: object = {}): Message {
+  const entries = indexes.map((index) => ({ term, index, kind: "normal" as const, command: new Uint8Array(1) }));
+  return { type: "appendEntries", term, leader, prevLogIndex: 0, prevLogTerm: 0, entries, leaderCommit: 0, ...other };
+}
+
+test("a node that joins takes over no cluster from a message of which it writes nothing", () => {
+  const stranger = { cluster: Y, incarnation: randomUUID() };
+  const own = { cluster: X, incarnation: randomUUID() };
+  const snapshot = { index: 9, term: 3, config: IDS, data: new Uint8Array(3) };
+  const install: Message = { type: "installSnapshot", term: 3, leader: 7n, snapshot, offset: 0, done: false };
+  const messages: [what: string, message: Message][] = [
+    ["refused", appendOf(7n, 3, [7])],
+    ["empty", appendOf(7n, 3, [])],
+    ["of an old term", appendOf(7n, 1, [1])],
+    ["of entries behind what the log has", appendOf(7n, 3, [8], { prevLogIndex: 7, prevLogTerm: 3 })],
+    ["of a piece of a snapshot", install],
+    ["of an old snapshot", { type: "installSnapshot", term: 1, leader: 7n, snapshot }],
+  ];
+  for (const [what, message] of messages) {
+    const log = new IdentifiedLog(undefined);
+    log.setHardState({ term: 2, votedFor: null });
+    const node = RaftNode.withLog({ ...CONFIG, id: 4n, joining: true }, log);
+    try {
+      node.step({ type: "message", message, origin: stranger });
+    } catch (error) {
+      assert.equal((error as { code?: string }).code, "INVALID_ARGUMENT");
+      assert.deepEqual([what, node.term], ["refused", 2]);
+    }
+    assert.deepEqual([log.identity.cluster, log.lastIndex], [undefined, 0], what);
+    // Also in the term in which the stranger leads.
+    node.step({ type: "message", message: appendOf(1n, 3, [1]), origin: own });
+    assert.deepEqual([log.identity.cluster, log.lastIndex], [X, 1], what);
+    const [refused] = node.step({ type: "message", message: appendOf(7n, 4, [1]), origin: stranger });
+    assert.deepEqual([refused?.type, node.term], ["refused", 3], what);
+  }
+});
+
+test("a node that joins does not put together pieces of the snapshots of two clusters", () => {
+  const log = new IdentifiedLog(undefined);
+  const node = RaftNode.withLog({ ...CONFIG, id: 4n, joining: true }, log);
+  const piece = (cluster: string, offset: number): void => {
+    const snapshot = { index: 9, term: 3, config: IDS, data: new Uint8Array(3).fill(cluster === X ? 1 : 2) };
+    const message: Message = {
+      ...{ type: "installSnapshot", term: 3, leader: 1n, snapshot, offset, done: offset === 3 },
+    };
+    node.step({ type: "message", message, origin: { cluster, incarnation: Y } });
+  };
+  for (const [cluster, offset] of [[Y, 0], [X, 3], [X, 0], [X, 3]] as const) piece(cluster, offset);
+  assert.equal(log.identity.cluster, X);
+  assert.deepEqual(log.snapshot()!.data, new Uint8Array(6).fill(1));
+});
+
+test("a leader hears from a log of no cluster only that a node that it has added has nothing", () => {
+  const nodes = led();
+  nodes.passes = ({ to, from }) => to !== 4n && from !== 4n;
+  nodes.join(4n, new IdentifiedLog(undefined));
+  nodes.step(1n, { type: "addServer", id: 4n });
+  const leader = nodes.node(1n);
+  const { term } = leader;
+  const origin = logOf(nodes, 4n).identity;
+  const reply = (from: bigint, matchIndex: number): Message => (
+    { type: "appendEntriesReply", term, success: matchIndex > 0, from, matchIndex, conflictIndex: 1, conflictTerm: 0 }
+  );
+  const isRefused = (message: Message): boolean =>
+    leader.step({ type: "message", message, origin }).some(({ type }) => type === "refused");
+  assert.equal(isRefused(reply(4n, 0)), false);
+  assert.equal(isRefused({ type: "installSnapshotReply", term, from: 4n, lastIndex: 0, nextOffset: 5 }), false);
+  assert.equal(isRefused(reply(4n, 1)), true);
+  assert.equal(isRefused(reply(9n, 0)), true);
+});
+
 test("a node that has entries, or is not to join, takes over no cluster", () => {
   const append = { type: "appendEntries", term: 9, leader: 2n, prevLogIndex: 0, prevLogTerm: 0 } as const;
   const message: Message = { ...append, entries: [], leaderCommit: 0 };

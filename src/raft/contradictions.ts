@@ -53,6 +53,8 @@ function requireSame(s: RaftState, index: Index, term: Term): void {
  * @returns Whether the message is of another leader.
  */
 export function isOfSecondLeader(s: RaftState, { term, leader }: AppendEntries | InstallSnapshot): boolean {
+  // While the log belongs to no cluster, the other may lead another cluster.
+  if (s.joins !== undefined) return false;
   if (!s.config.strictMembership || term !== s.term || s.leader === null || s.leader === leader) return false;
   const reason = `it claims to lead in term ${term}, in which node ${s.leader} leads`;
   if (s.told.get(leader) !== reason) s.actions.push({ type: "refused", from: leader, reason });

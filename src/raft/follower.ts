@@ -9,6 +9,7 @@ import type { Index, LogEntry, RaftLog, Term } from "../api/types.ts";
 import { checkAppend } from "../api/validate.ts";
 import { commitTo } from "./commit.ts";
 import { hasFlowControl } from "./config.ts";
+import { joinCluster } from "./identities.ts";
 import { IncomingSnapshot } from "./incoming_snapshot.ts";
 import { decodeMembership } from "./membership.ts";
 import type { AppendEntries, AppendEntriesReply, InstallSnapshot, InstallSnapshotReply } from "./messages.ts";
@@ -84,6 +85,7 @@ function conflictAt(s: RaftState, index: Index, term: Term | undefined): Partial
 function appendNew(s: RaftState, entries: readonly LogEntry[]): void {
   const from = firstNew(s, entries)?.index;
   if (from === undefined) return;
+  joinCluster(s);
   const fresh = entries.slice(from - entries[0]!.index);
   const before = s.membership.latest;
   if (from <= s.log.lastIndex) {
@@ -123,7 +125,7 @@ function replySnapshot(s: RaftState, { leader }: InstallSnapshot, result: Partia
 function collect(s: RaftState, message: InstallSnapshot): Uint8Array<ArrayBuffer> | number {
   const { snapshot, offset, done } = message;
   if (offset === undefined) return snapshot.data;
-  if (s.incoming?.isOf(message) !== true) s.incoming = new IncomingSnapshot(message, s.now);
+  if (s.incoming?.isOf(message, s.joins) !== true) s.incoming = new IncomingSnapshot(message, s.now, s.joins);
   const { incoming } = s;
   if (offset !== incoming.length) return incoming.length;
   incoming.append(snapshot.data, s.now);
@@ -144,6 +146,7 @@ export function knownTerm(log: RaftLog, index: Index): Term | undefined {
 export function install(s: RaftState, snapshot: InstallSnapshot["snapshot"]): void {
   const { index, term, data } = snapshot;
   const before = s.membership.latest;
+  joinCluster(s);
   // Of a damaged log, what the entry at its index was may not be known: who heals it has decided about what follows.
   if (s.healing === null) s.writer.applySnapshot(snapshot);
   else s.writer.applySnapshot(snapshot, { force: true });

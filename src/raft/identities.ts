@@ -13,7 +13,7 @@
 import type { Index, NodeId } from "../api/types.ts";
 import { encodeMembership } from "./membership.ts";
 import { type AppendEntriesReply, type Message, senderOf } from "./messages.ts";
-import { type IdentifiedLog, type Origin, originOf, otherCluster } from "./origin.ts";
+import { type Origin, originOf, otherCluster } from "./origin.ts";
 import { canChange } from "./reconfiguration.ts";
 import { appendOwn, replicate } from "./replication.ts";
 import type { RaftState } from "./state.ts";
@@ -38,23 +38,46 @@ export function admits(s: RaftState, message: Message, origin: Origin | undefine
     s.told.set(sender, reason);
     return false;
   }
+  // Not written down yet: the message may still be refused.
+  s.joins = s.origin !== undefined && s.origin.cluster === undefined ? origin?.cluster : undefined;
   return !s.config.strictMembership || isMembersOwn(s, message, origin?.incarnation);
 }
 
 /** Why a log is of no concern to this node; `undefined` if it may be. */
-function whyStranger(s: RaftState, { type }: Message, origin: Origin): string | undefined {
+function whyStranger(s: RaftState, message: Message, origin: Origin): string | undefined {
+  const { type } = message;
   const own = s.origin;
   if (own === undefined || own.cluster === origin.cluster) return undefined;
-  if (origin.cluster === undefined) return `its log belongs to no cluster, and this node's to ${own.cluster}`;
+  if (origin.cluster === undefined) {
+    return isFromJoining(s, message) ? undefined : `its log belongs to no cluster, and this node's to ${own.cluster}`;
+  }
   if (own.cluster !== undefined) return otherCluster(own, origin);
   if (!s.config.joining || s.log.lastIndex > 0) {
     return `it belongs to the cluster ${origin.cluster}, and this node's log to none`;
   }
   // Only a leader that sends something has been told to add this node.
   if (type !== "appendEntries" && type !== "installSnapshot") return `this node's log belongs to no cluster yet`;
-  (s.log as IdentifiedLog).foundCluster(origin.cluster);
-  s.origin = originOf(s.log);
   return undefined;
+}
+
+/** Whether a node that was added answers that it has nothing. Its log belongs to no cluster before it has entries. */
+function isFromJoining(s: RaftState, message: Message): boolean {
+  if (!isPartOf(s, senderOf(message))) return false;
+  if (message.type === "appendEntriesReply") return message.matchIndex === 0;
+  return message.type === "installSnapshotReply" && message.lastIndex === 0;
+}
+
+/**
+ * Takes over the cluster of the leader that a message comes from. Called just before the first entries or the first
+ * snapshot are written.
+ *
+ * @param s The node.
+ */
+export function joinCluster(s: RaftState): void {
+  if (s.joins === undefined) return;
+  s.writer.foundCluster(s.joins);
+  s.origin = originOf(s.log);
+  s.joins = undefined;
 }
 
 /** Whether a message comes from the log that its sender's promises are in. Requests promise nothing. */

@@ -23,6 +23,8 @@ export class IncomingSnapshot {
   readonly leader: NodeId;
   /** The snapshot's index. */
   readonly index: Index;
+  /** Its cluster, if the log belongs to none yet. */
+  readonly cluster: string | undefined;
   /** When the last piece arrived, in ticks of this node. */
   since: number;
   #bytes = new Uint8Array(0);
@@ -33,11 +35,13 @@ export class IncomingSnapshot {
    *
    * @param message The first message of the snapshot that arrives.
    * @param tick The node's time.
+   * @param cluster The cluster that it comes from, if the log belongs to none yet.
    */
-  constructor({ term, leader, snapshot }: InstallSnapshot, tick: number) {
+  constructor({ term, leader, snapshot }: InstallSnapshot, tick: number, cluster?: string) {
     this.term = term;
     this.leader = leader;
     this.index = snapshot.index;
+    this.cluster = cluster;
     this.since = tick;
   }
 
@@ -52,8 +56,8 @@ export class IncomingSnapshot {
   }
 
   /** Whether a message has a piece of this snapshot. */
-  isOf({ term, leader, snapshot }: InstallSnapshot): boolean {
-    return this.term === term && this.leader === leader && this.index === snapshot.index;
+  isOf({ term, leader, snapshot }: InstallSnapshot, cluster: string | undefined): boolean {
+    return this.term === term && this.leader === leader && this.index === snapshot.index && this.cluster === cluster;
   }
 
   /** Adds a piece, as a copy: it may be a small part of what arrived with it. */

@@ -6,6 +6,7 @@
 
 import { WalLogError, type WalLogErrorCode } from "../api/errors.ts";
 import type { HardState, Index, NewEntry, NewSnapshot, RaftLog } from "../api/types.ts";
+import type { IdentifiedLog } from "./origin.ts";
 
 /** Codes of errors after which the log is as it was before the write. */
 const UNCHANGED: ReadonlySet<WalLogErrorCode> = new Set(["ENTRY_TOO_LARGE", "INVALID_ARGUMENT", "NO_SPACE"]);
@@ -58,6 +59,11 @@ export class LogWriter {
   applySnapshot(snapshot: NewSnapshot, options?: { readonly force: boolean }): void {
     const log: { applySnapshot(snapshot: NewSnapshot, options?: { readonly force: boolean }): void } = this.log;
     this.#write(() => log.applySnapshot(snapshot, options));
+  }
+
+  /** See `WalLog.foundCluster`. The log must be an {@link IdentifiedLog}. */
+  foundCluster(id: string): void {
+    this.#write(() => (this.log as IdentifiedLog).foundCluster(id));
   }
 
   #write(change: () => void): void {

@@ -144,6 +144,8 @@ export class RaftState {
 
   /** What the log is; `undefined` if it does not say. */
   origin: Origin | undefined;
+  /** The cluster that the log will belong to if it takes something from the message under way. */
+  joins: string | undefined;
   /** The incarnations of members' logs, as this node first heard from them. The configuration says more, once it has them. */
   readonly seen: Map<NodeId, string> = new Map();
   /** Members of whom this node knows that their logs are behind what they acknowledged. */

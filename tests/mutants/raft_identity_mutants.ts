@@ -64,6 +64,33 @@ export const RAFT_IDENTITY_MUTANTS: readonly Mutant[] = [
     dies: "raft_identities_test",
   },
   {
+    name: "raft: a node joins the cluster of a message before it looks at it",
+    file: IDENTITIES,
+    edits: [[
+      "  return !s.config.strictMembership || isMembersOwn(",
+      "  joinCluster(s);\n  return !s.config.strictMembership || isMembersOwn(",
+    ]],
+    dies: "raft_identities_test",
+  },
+  {
+    name: "raft: a node that joins goes by a leader of another cluster for the rest of the term",
+    file: "src/raft/contradictions.ts",
+    edits: [["  if (s.joins !== undefined) return false;\n", ""]],
+    dies: "raft_identities_test",
+  },
+  {
+    name: "raft: a node that joins puts together pieces of two clusters",
+    file: "src/raft/incoming_snapshot.ts",
+    edits: [[" && this.cluster === cluster;", ";"]],
+    dies: "raft_identities_test",
+  },
+  {
+    name: "raft: a log of no cluster acknowledges entries",
+    file: IDENTITIES,
+    edits: [["return message.matchIndex === 0;", "return message.matchIndex >= 0;"]],
+    dies: "raft_identities_test",
+  },
+  {
     name: "raft: answers of another incarnation count",
     file: IDENTITIES,
     edits: [["known !== undefined && incarnation !== undefined && known !== incarnation", "known === LOST"]],

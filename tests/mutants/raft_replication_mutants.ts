@@ -50,7 +50,7 @@ export const RAFT_REPLICATION_MUTANTS: readonly Mutant[] = [
     name: "raft: pieces of different snapshots are put together",
     file: FOLLOWER,
     edits: [[
-      "if (s.incoming?.isOf(message) !== true) s.incoming",
+      "if (s.incoming?.isOf(message, s.joins) !== true) s.incoming",
       "s.incoming ??= new IncomingSnapshot(message, s.now);\n  if (false as boolean) s.incoming",
     ]],
     dies: "raft_pieces_test",
