@@ -174,20 +174,57 @@ test("a snapshot of another term than the damaged one is not taken in its place"
   assert.deepEqual(node.log.snapshot()!.data, stateAt(30));
 });
 
-test("only a member with the same log says what is committed, and a node gives nothing else away", () => {
+const ask = (from: NodeId, least: Index, leastTerm: number): Message => (
+  { type: "snapshotRequest", term: 1, from, request: 1, least, leastTerm, index: 0, offset: 0 }
+);
+
+test("an entry is committed once as many members had it in a snapshot as the rest cannot do without", () => {
   const cluster = damaged([30, 30, 20]);
   cluster.boot(3n);
   const node = cluster.node(3n);
-  const ask = (from: NodeId, least: Index, leastTerm: number): Message => (
-    { type: "snapshotRequest", term: 1, from, request: 1, least, leastTerm, index: 0, offset: 0 }
-  );
-  for (const message of [ask(9n, 30, 1), ask(1n, 30, 2), ask(1n, 30, 0), ask(1n, ENTRIES + 99, 1)]) {
+  // No member, another term, no entry, itself; and one member, however often.
+  for (
+    const message of [
+      ...[ask(9n, 30, 1), ask(1n, 30, 2), ask(1n, 30, 0), ask(1n, ENTRIES + 99, 1), ask(3n, 30, 1)],
+      ...[ask(2n, 40, 1), ask(2n, 30, 1), ask(9n, 30, 1), ask(3n, 30, 1), ask(1n, 30, 2)],
+    ]
+  ) {
     assert.deepEqual(node.step({ type: "message", message }), []);
     assert.equal(node.commitIndex, 20);
   }
+  node.step({ type: "message", message: ask(2n, 40, 1) });
   const actions = node.step({ type: "message", message: ask(1n, 30, 1) });
   assert.equal(node.commitIndex, 30);
   assert.deepEqual(actions.at(-1), { type: "snapshot", index: 30, term: 1 });
+});
+
+test("a follower of a leader goes by the leader's commit index, whatever members say of their snapshots", () => {
+  const cluster = damaged([30, 30, 20]);
+  cluster.boot(3n);
+  const node = cluster.node(3n);
+  const heartbeat = (leaderCommit: Index): Message => (
+    { type: "appendEntries", term: 1, leader: 1n, prevLogIndex: ENTRIES, prevLogTerm: 1, entries: [], leaderCommit }
+  );
+  node.step({ type: "message", message: heartbeat(0) });
+  for (const from of [1n, 2n]) assert.deepEqual(node.step({ type: "message", message: ask(from, 30, 1) }), []);
+  assert.equal(node.commitIndex, 20);
+  node.step({ type: "message", message: heartbeat(35) });
+  const actions = node.step({ type: "message", message: ask(2n, 30, 1) });
+  assert.deepEqual(actions, [{ type: "snapshot", index: 35, term: 1 }]);
+});
+
+test("what a member says of its snapshot does not count if it has lost its log", () => {
+  const cluster = damaged([30, 30, 20]);
+  cluster.boot(3n);
+  const node = cluster.node(3n);
+  const own = { cluster: undefined, incarnation: cluster.logs.get(1n)!.identity.incarnation };
+  const other = { cluster: undefined, incarnation: "00000000-0000-4000-8000-000000000007" };
+  for (const [from, origin] of [[1n, own], [1n, other], [2n, undefined], [1n, other]] as const) {
+    node.step({ type: "message", message: ask(from, 30, 1), ...origin === undefined ? {} : { origin } });
+    assert.equal(node.commitIndex, 20);
+  }
+  node.step({ type: "message", message: ask(1n, 30, 1), origin: own });
+  assert.equal(node.commitIndex, 30);
 });
 
 test("a snapshot that nobody asks for any more is not held", () => {

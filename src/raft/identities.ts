@@ -80,12 +80,13 @@ export function joinCluster(s: RaftState): void {
   s.joins = undefined;
 }
 
-/** Whether a message comes from the log that its sender's promises are in. Requests promise nothing. */
+/** Whether a message comes from the log that its sender's promises are in. Requests promise nothing, but for a snapshot. */
 function isMembersOwn(s: RaftState, message: Message, incarnation: string | undefined): boolean {
   const id = senderOf(message);
   const known = s.membership.latest.incarnations?.get(id) ?? s.seen.get(id);
   if (known === undefined && incarnation !== undefined && isPartOf(s, id)) s.seen.set(id, incarnation);
-  if (!message.type.endsWith("Reply")) return true;
+  // It says that what the sender's damaged snapshot includes is committed.
+  if (!message.type.endsWith("Reply") && message.type !== "snapshotRequest") return true;
   if (s.lost.has(id) || known === LOST) return lose(s, id, "behind", LOST);
   const isOther = known !== undefined && incarnation !== undefined && known !== incarnation;
   return !isOther || lose(s, id, "incarnation", incarnation);
@@ -95,6 +96,7 @@ function isMembersOwn(s: RaftState, message: Message, incarnation: string | unde
 function lose(s: RaftState, id: NodeId, reason: MemberLostAction["reason"], incarnation: string): false {
   const progress = s.progress.get(id);
   if (progress !== undefined) progress.match = 0;
+  s.damagedSnapshots.delete(id);
   if (s.told.get(id) !== incarnation) s.actions.push({ type: "memberLost", id, reason });
   s.told.set(id, incarnation);
   return false;

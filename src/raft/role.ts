@@ -47,6 +47,7 @@ function forget(s: RaftState, id: NodeId): void {
   s.seen.delete(id);
   s.lost.delete(id);
   s.told.delete(id);
+  s.damagedSnapshots.delete(id);
 }
 
 /** Tells the application who belongs to the cluster, if that has changed. */

@@ -3,8 +3,8 @@
  * committed, so it need not come from a leader: with the snapshots of a majority damaged, there would be none.
  *
  * The node asks for one piece after the other, first everybody, and then whoever answered. It takes a snapshot of the index
- * that its own was of, or a later one. A node that has an earlier one asks its application for another: what the damaged
- * snapshot includes is committed.
+ * that its own was of, or a later one. A node that has an earlier one asks its application for another, once it knows what
+ * the damaged snapshot includes to be committed.
  *
  * @module
  */
@@ -71,12 +71,27 @@ function pieceBytesOf({ config }: RaftState, { meta }: Snapshot): number {
 /** Has the application make a snapshot that includes what another node needs, if this node has that. */
 function makeSnapshot(s: RaftState, { from, least, leastTerm }: SnapshotRequest): void {
   if (s.healing !== null || !s.membership.everyone.includes(from)) return;
-  // A snapshot included it.
-  const isKnown = leastTerm > 0 && least <= s.log.lastIndex && s.log.termAt(least) === leastTerm;
-  if (isKnown && least > s.commitIndex) commitTo(s, least);
+  s.damagedSnapshots.set(from, { index: least, term: leastTerm });
+  commitIncluded(s);
   if (s.lastApplied < least) return;
   const term = s.log.termAt(s.lastApplied);
   if (term !== undefined) s.actions.push({ type: "snapshot", index: s.lastApplied, term });
+}
+
+/**
+ * Commits what the damaged snapshots of members include. A leader tells what is committed, so a follower waits for it. But
+ * there will be none if those with damaged snapshots are so many that the rest are no majority. Then all of these have to
+ * say that an entry is included; the word of fewer does not count.
+ */
+function commitIncluded(s: RaftState): void {
+  if (s.leader !== null && s.leader !== s.id) return;
+  const included = s.members.flatMap((id) => {
+    const damaged = id === s.id ? undefined : s.damagedSnapshots.get(id);
+    return damaged !== undefined && s.log.termAt(damaged.index) === damaged.term ? [damaged.index] : [];
+  });
+  included.sort((a, b) => b - a);
+  const index = included[Math.ceil(s.members.length / 2) - 1] ?? 0;
+  if (index > s.commitIndex) commitTo(s, index);
 }
 
 /** Drops the snapshot that is held for nodes that ask, once none does. */

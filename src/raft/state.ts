@@ -153,6 +153,8 @@ export class RaftState {
   /** What the application was told last of a node that is refused. */
   readonly told: Map<NodeId, string> = new Map();
 
+  /** Where the damaged snapshots of members were made, as they said since this node started. */
+  readonly damagedSnapshots: Map<NodeId, { readonly index: Index; readonly term: Term }> = new Map();
   /** The snapshot that nodes fetch whose own is damaged, and when one last did; `null` if none does. */
   served: { readonly snapshot: Snapshot; since: number } | null = null;
 

@@ -170,25 +170,52 @@ export const RAFT_SAFETY_MUTANTS: readonly Mutant[] = [
   {
     name: "raft: anybody says what is committed",
     file: SNAPSHOT_FETCHING,
-    edits: [["!s.membership.everyone.includes(from)", "s.membership.everyone.length === 0"]],
+    edits: [
+      ["!s.membership.everyone.includes(from)", "s.membership.everyone.length === 0"],
+      ["s.members.flatMap((id) => {", "[...s.damagedSnapshots.keys()].flatMap((id) => {"],
+    ],
+    dies: "raft_snapshot_repair_test",
+  },
+  {
+    name: "raft: one member says what is committed",
+    file: SNAPSHOT_FETCHING,
+    edits: [["included[Math.ceil(s.members.length / 2) - 1]", "included[0]"]],
+    dies: "raft_snapshot_repair_test",
+  },
+  {
+    name: "raft: a node says itself what its snapshot does not include",
+    file: SNAPSHOT_FETCHING,
+    edits: [["id === s.id ? undefined", "id === 0n ? undefined"]],
+    dies: "raft_snapshot_repair_test",
+  },
+  {
+    name: "raft: a follower commits what its leader has not said to be committed",
+    file: SNAPSHOT_FETCHING,
+    edits: [["  if (s.leader !== null && s.leader !== s.id) return;\n", ""]],
+    dies: "raft_snapshot_repair_test",
+  },
+  {
+    name: "raft: a member that has lost its log says what is committed",
+    file: "src/raft/identities.ts",
+    edits: [[' && message.type !== "snapshotRequest"', ""]],
+    dies: "raft_snapshot_repair_test",
+  },
+  {
+    name: "raft: what a member said of its snapshot goes on counting when it has lost its log",
+    file: "src/raft/identities.ts",
+    edits: [["  s.damagedSnapshots.delete(id);\n", ""]],
     dies: "raft_snapshot_repair_test",
   },
   {
     name: "raft: an entry of another term is committed because a snapshot includes it",
     file: SNAPSHOT_FETCHING,
-    edits: [[
-      "leastTerm > 0 && least <= s.log.lastIndex && s.log.termAt(least) === leastTerm",
-      "least <= s.log.lastIndex",
-    ]],
+    edits: [["s.log.termAt(damaged.index) === damaged.term", "damaged.index <= s.log.lastIndex"]],
     dies: "raft_snapshot_repair_test",
   },
   {
-    name: "raft: a node does not apply what another's snapshot shows to be committed",
+    name: "raft: a node does not apply what others' snapshots show to be committed",
     file: SNAPSHOT_FETCHING,
-    edits: [[
-      "if (isKnown && least > s.commitIndex) commitTo(s, least);",
-      "if (isKnown && least > s.commitIndex) return;",
-    ]],
+    edits: [["  commitIncluded(s);\n", ""], ["function commitIncluded", "export function commitIncluded"]],
     dies: "raft_snapshot_repair_test",
   },
   {
