@@ -70,6 +70,30 @@ test("what contradicts a committed entry ends the node with an error of its own"
   }
 });
 
+test("a node that is neither member nor learner cannot end another with a contradiction", () => {
+  const reason = "it contradicts what is committed, and is neither a member nor a learner";
+  const refused: Action = { type: "refused", from: 9n, reason };
+  for (const other of [{}, { strictMembership: false }]) {
+    const messages = [append(3, 1, [entry(4, 2)])];
+    if (other.strictMembership !== false) messages.push(append(4, 2, []), install(4, 2));
+    for (const message of messages) {
+      const node = follower(other);
+      const before = [node.role, node.term, node.leader, node.log.hardState, node.log.entries(1, 9)];
+      const stranger = { ...message, term: 3, leader: 9n } as Message;
+      assert.deepEqual([1, 2].flatMap(() => node.step(deliver(stranger))), [refused]);
+      assert.deepEqual([node.role, node.term, node.leader, node.log.hardState, node.log.entries(1, 9)], before);
+      assert.throws(() => node.step(deliver({ ...stranger, leader: 3n } as Message)), { code: "DIVERGED" });
+    }
+  }
+  const cluster = new Cluster(IDS, { strictMembership: true, noOp: true });
+  const leader = cluster.elect(1n);
+  cluster.step(1n, { type: "addLearner", id: 4n });
+  const contradiction = (from: bigint) => append(1, 9, [], { term: leader.term + 1, leader: from });
+  assert.deepEqual(leader.step(deliver(contradiction(9n))), [refused]);
+  assert.equal(leader.isLeader, true);
+  assert.throws(() => leader.step(deliver(contradiction(4n))), { code: "DIVERGED" });
+});
+
 test("without strictMembership, an entry in place of a committed one ends the node all the same", () => {
   const node = follower({ strictMembership: false });
   assert.throws(() => node.step(deliver(append(3, 1, [entry(4, 2)]))), { code: "DIVERGED" });

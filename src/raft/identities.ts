@@ -15,6 +15,7 @@ import { encodeMembership } from "./membership.ts";
 import { type AppendEntriesReply, type Message, senderOf } from "./messages.ts";
 import { type Origin, originOf, otherCluster } from "./origin.ts";
 import { canChange } from "./reconfiguration.ts";
+import { refuse } from "./refusals.ts";
 import { appendOwn, replicate } from "./replication.ts";
 import type { RaftState } from "./state.ts";
 import type { MemberLostAction } from "./types.ts";
@@ -31,11 +32,9 @@ export const LOST = "ffffffff-ffff-ffff-ffff-ffffffffffff";
  * @returns Whether to take it.
  */
 export function admits(s: RaftState, message: Message, origin: Origin | undefined): boolean {
-  const sender = senderOf(message);
   const reason = origin === undefined ? undefined : whyStranger(s, message, origin);
   if (reason !== undefined) {
-    if (s.told.get(sender) !== reason) s.actions.push({ type: "refused", from: sender, reason });
-    s.told.set(sender, reason);
+    refuse(s, senderOf(message), reason);
     return false;
   }
   // Not written down yet: the message may still be refused.
@@ -148,7 +147,7 @@ export function writeIncarnations(s: RaftState): void {
 }
 
 /** Whether a node is a member or a learner: a leader that removes itself is neither. */
-function isPartOf({ membership: { latest } }: RaftState, id: NodeId): boolean {
+export function isPartOf({ membership: { latest } }: RaftState, id: NodeId): boolean {
   return latest.members.includes(id) || latest.learners.includes(id);
 }
 

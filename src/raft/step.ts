@@ -23,7 +23,7 @@ import { addRead, settleReads } from "./reads.ts";
 import { addLearner, addServer, removeServer, requireLeader } from "./reconfiguration.ts";
 import { onAppendEntriesReply, onInstallSnapshotReply, onTransferLeadership } from "./replies.ts";
 import { onRepairRequest, stepDamaged } from "./healing.ts";
-import { isOfSecondLeader, requireAgreement } from "./contradictions.ts";
+import { isContradicting, isOfSecondLeader } from "./contradictions.ts";
 import { dropSilent, requireBounded } from "./incoming_snapshot.ts";
 import { admits, writeIncarnations } from "./identities.ts";
 import { isUnasked, requirePlausible } from "./plausible.ts";
@@ -140,7 +140,7 @@ function onMessage(s: RaftState, message: Message): void {
   if (message.type === "appendEntries" || message.type === "installSnapshot") {
     if (isOfSecondLeader(s, message)) return;
     if (message.type === "appendEntries") requireAcceptable(s, message);
-    requireAgreement(s, message);
+    if (isContradicting(s, message)) return;
   }
   if (message.term > s.term) enterTerm(s, message.term);
   switch (message.type) {

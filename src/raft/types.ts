@@ -207,8 +207,8 @@ export interface ReadFailedAction {
 }
 
 /**
- * Messages of a node are not taken: its log is of another cluster, or it claims to lead in a term in which another node
- * leads. Given once for each reason.
+ * Messages of a node are not taken: its log is of another cluster, it claims to lead in a term in which another node
+ * leads, or it is no member and contradicts what is committed. Given once for each reason.
  */
 export interface RefusedAction {
   /** Which action it is. */

@@ -166,7 +166,7 @@ export const RAFT_MUTANTS: readonly Mutant[] = [
   {
     name: "raft: a leader overwrites what is committed",
     file: "src/raft/contradictions.ts",
-    edits: [["if (index > s.commitIndex) return;", "if (index > 0) return;"]],
+    edits: [["if (index > s.commitIndex) return undefined;", "if (index > 0) return;"]],
     dies: "raft_contradictions_test",
   },
   {

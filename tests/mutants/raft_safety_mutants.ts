@@ -108,21 +108,33 @@ export const RAFT_SAFETY_MUTANTS: readonly Mutant[] = [
     name: "raft: a heartbeat may contradict what is committed",
     file: CONTRADICTIONS,
     edits: [[
-      "if (strictMembership) requireSame(s, prevLogIndex, prevLogTerm);",
-      "if (strictMembership) s.actions.length += 0;",
+      "    const found = compare(s, prevLogIndex, prevLogTerm);\n    if (found !== undefined) return found;\n",
+      "",
     ]],
     dies: "raft_contradictions_test",
   },
   {
     name: "raft: a snapshot may contradict what is committed",
     file: CONTRADICTIONS,
-    edits: [["if (strictMembership) requireSame(s, message.snapshot.index, message.snapshot.term);", ""]],
+    edits: [["return strictMembership ? compare(", "return strictMembership === null ? compare("]],
     dies: "raft_contradictions_test",
   },
   {
     name: "raft: a contradiction of an old term ends the node",
     file: CONTRADICTIONS,
-    edits: [["if (message.term < s.term) return;", ""]],
+    edits: [["message.term < s.term ? undefined : contradictionIn", "message.term < 0 ? undefined : contradictionIn"]],
+    dies: "raft_contradictions_test",
+  },
+  {
+    name: "raft: a node that is no member ends another with a contradiction",
+    file: CONTRADICTIONS,
+    edits: [["if (isPartOf(s, message.leader)) {", "if (isPartOf(s, message.leader) || index > 0) {"]],
+    dies: "raft_contradictions_test",
+  },
+  {
+    name: "raft: a contradiction is only refused",
+    file: CONTRADICTIONS,
+    edits: [["if (isPartOf(s, message.leader)) {", "if (isPartOf(s, message.leader) && index < 0) {"]],
     dies: "raft_contradictions_test",
   },
   {

@@ -1,0 +1,20 @@
+/**
+ * What the application is told of nodes whose messages are not taken.
+ *
+ * @module
+ */
+
+import type { NodeId } from "../api/types.ts";
+import type { RaftState } from "./state.ts";
+
+/**
+ * Tells the application that a node's message is refused, unless it was told so before.
+ *
+ * @param s The node.
+ * @param from The sender.
+ * @param reason Why.
+ */
+export function refuse(s: RaftState, from: NodeId, reason: string): void {
+  if (s.told.get(from) !== reason) s.actions.push({ type: "refused", from, reason });
+  s.told.set(from, reason);
+}
