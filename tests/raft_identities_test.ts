@@ -135,6 +135,25 @@ test("a leader hears from a log of no cluster only that a node that it has added
   assert.equal(isRefused(reply(9n, 0)), true);
 });
 
+test("reasons are given once each, and what is remembered of strangers is bounded", () => {
+  const node = RaftNode.withLog({ ...CONFIG, id: 1n, peers: [2n, 3n] }, new IdentifiedLog(X));
+  const uuid = (n: number) => `00000000-0000-4000-8000-${String(n).padStart(12, "0")}`;
+  const vote = (candidate: bigint): Message => (
+    { type: "preVote", term: 1, candidate, lastLogIndex: 0, lastLogTerm: 0 }
+  );
+  const count = (from: bigint, cluster: string | undefined): number =>
+    node.step({ type: "message", message: vote(from), origin: { cluster, incarnation: Y } }).length;
+  const both = [0, 1, 0, 1, 0, 1].map((n) => count(5n, n === 0 ? undefined : uuid(7)));
+  assert.deepEqual(both, [1, 1, 0, 0, 0, 0]);
+  // 256 nodes are remembered, 5 among them until the last comes.
+  for (let id = 0; id < 255; id++) assert.equal(count(BigInt(1000 + id), Y), 1);
+  assert.deepEqual([count(5n, undefined), count(1000n, Y)], [0, 0]);
+  assert.deepEqual([count(2000n, Y), count(1000n, Y), count(5n, undefined)], [1, 0, 1]);
+  // And 16 reasons of each.
+  for (let n = 1; n <= 16; n++) assert.equal(count(6n, uuid(n)), 1);
+  assert.deepEqual([count(6n, uuid(1)), count(6n, uuid(17)), count(6n, uuid(2)), count(6n, uuid(1))], [0, 1, 0, 1]);
+});
+
 test("a node that has entries, or is not to join, takes over no cluster", () => {
   const append = { type: "appendEntries", term: 9, leader: 2n, prevLogIndex: 0, prevLogTerm: 0 } as const;
   const message: Message = { ...append, entries: [], leaderCommit: 0 };

@@ -96,8 +96,7 @@ function lose(s: RaftState, id: NodeId, reason: MemberLostAction["reason"], inca
   const progress = s.progress.get(id);
   if (progress !== undefined) progress.match = 0;
   s.damagedSnapshots.delete(id);
-  if (s.told.get(id) !== incarnation) s.actions.push({ type: "memberLost", id, reason });
-  s.told.set(id, incarnation);
+  if (s.told.add(id, incarnation)) s.actions.push({ type: "memberLost", id, reason });
   return false;
 }
 

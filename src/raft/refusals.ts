@@ -15,6 +15,5 @@ import type { RaftState } from "./state.ts";
  * @param reason Why.
  */
 export function refuse(s: RaftState, from: NodeId, reason: string): void {
-  if (s.told.get(from) !== reason) s.actions.push({ type: "refused", from, reason });
-  s.told.set(from, reason);
+  if (s.told.add(from, reason)) s.actions.push({ type: "refused", from, reason });
 }

@@ -46,7 +46,7 @@ export function enterTerm(s: RaftState, term: Term): void {
 function forget(s: RaftState, id: NodeId): void {
   s.seen.delete(id);
   s.lost.delete(id);
-  s.told.delete(id);
+  s.told.forget(id);
   s.damagedSnapshots.delete(id);
 }
 

@@ -15,6 +15,7 @@ import { type Origin, originOf } from "./origin.ts";
 import { Outstanding } from "./outstanding.ts";
 import type { Progress } from "./progress.ts";
 import { SplitMix64 } from "./rng.ts";
+import { Told } from "./told.ts";
 import { Trailing } from "./trailing.ts";
 import type { Action, Role } from "./types.ts";
 
@@ -150,8 +151,8 @@ export class RaftState {
   readonly seen: Map<NodeId, string> = new Map();
   /** Members of whom this node knows that their logs are behind what they acknowledged. */
   readonly lost: Set<NodeId> = new Set();
-  /** What the application was told last of a node that is refused. */
-  readonly told: Map<NodeId, string> = new Map();
+  /** What the application was told of nodes that are refused or have lost their logs. */
+  readonly told: Told = new Told();
 
   /** Where the damaged snapshots of members were made, as they said since this node started. */
   readonly damagedSnapshots: Map<NodeId, { readonly index: Index; readonly term: Term }> = new Map();

@@ -208,7 +208,8 @@ export interface ReadFailedAction {
 
 /**
  * Messages of a node are not taken: its log is of another cluster, it claims to lead in a term in which another node
- * leads, or it is no member and contradicts what is committed. Given once for each reason.
+ * leads, or it is no member and contradicts what is committed. Given once for each reason. A node remembers 256 others
+ * and 16 reasons for each; it forgets the oldest, and may give them again.
  */
 export interface RefusedAction {
   /** Which action it is. */
@@ -222,7 +223,7 @@ export interface RefusedAction {
 /**
  * A member has not the log any more in which its votes and acknowledgements are: its disk was lost, or it was restored from
  * a backup. None of its answers count until it is removed and added anew. Given once by each node that notices, also by
- * the member itself. Only with `strictMembership`.
+ * the member itself, and again once it was forgotten: see {@link RefusedAction}. Only with `strictMembership`.
  */
 export interface MemberLostAction {
   /** Which action it is. */

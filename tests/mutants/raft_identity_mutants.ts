@@ -9,6 +9,7 @@ const MEMBERSHIP = "src/raft/membership.ts";
 const OUTGOING = "src/raft/transport/outgoing.ts";
 const RECONFIGURATION = "src/raft/reconfiguration.ts";
 const REPLIES = "src/raft/replies.ts";
+const TOLD = "src/raft/told.ts";
 
 /** Mutants of identities. */
 export const RAFT_IDENTITY_MUTANTS: readonly Mutant[] = [
@@ -88,6 +89,24 @@ export const RAFT_IDENTITY_MUTANTS: readonly Mutant[] = [
     name: "raft: a log of no cluster acknowledges entries",
     file: IDENTITIES,
     edits: [["return message.matchIndex === 0;", "return message.matchIndex >= 0;"]],
+    dies: "raft_identities_test",
+  },
+  {
+    name: "raft: any number of strangers is remembered",
+    file: TOLD,
+    edits: [["this.#reasons.size === NODES_MAX", "this.#reasons.size < 0"]],
+    dies: "raft_identities_test",
+  },
+  {
+    name: "raft: any number of reasons is remembered of a stranger",
+    file: TOLD,
+    edits: [["reasons.size === REASONS_MAX", "reasons.size < 0"]],
+    dies: "raft_identities_test",
+  },
+  {
+    name: "raft: only the last reason for a refusal is remembered",
+    file: TOLD,
+    edits: [["reasons.size === REASONS_MAX", "reasons.size === 1"]],
     dies: "raft_identities_test",
   },
   {
