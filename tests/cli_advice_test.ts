@@ -110,6 +110,15 @@ describe("adviseOn", () => {
     isShortened: false,
   };
 
+  it("sends a node with a cut log to rejoin, and moves none of its files away", () => {
+    const finding: Finding = { ...SOUND, verdict: "corrupt", strangers: ["000000000006.seg"] };
+    assert.match(adviseOn(finding).text, /^move 000000000006\.seg out of /);
+    assert.match(
+      adviseOn({ ...finding, isShortened: true }).text,
+      /^let its node rejoin the cluster as a new member: /,
+    );
+  });
+
   it("quotes what a shell would take apart", () => {
     const place = { kind: "entries", path: "x.seg", offset: 0, bytes: 8, firstIndex: 1, lastIndex: 1 } as const;
     const finding: Finding = { ...SOUND, verdict: "corrupt", damage: [{ ...place, term: 1, reason: "" }] };

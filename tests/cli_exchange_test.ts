@@ -1,6 +1,7 @@
 /** The exchange of a log's files for those of a new log, interrupted at every operation. */
 
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import { cpSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
@@ -8,8 +9,9 @@ import { describe, it } from "node:test";
 import { setImmediate } from "node:timers/promises";
 import { WalLog } from "../mod.ts";
 import { locateRuntime, type RuntimeName } from "../scripts/runtimes.ts";
-import { complete, type Disk, exchange, interruptedPlan, removeStaging, STAGING_NAME } from "../src/cli/exchange.ts";
+import { canComplete, complete, type Disk, exchange, interruptedPlan, removeStaging } from "../src/cli/exchange.ts";
 import { IDENTITY_NAME } from "../src/recovery/identity.ts";
+import { STAGING_NAME } from "../src/recovery/interrupted_repair.ts";
 import { contentsOf as contentsToCopy, writeAnew } from "../src/maintain/write_anew.ts";
 import { PowerLoss, SimulatedDisk } from "../src/testing/mod.ts";
 import { CLI, cliHere, damageEntry } from "./cli.ts";
@@ -42,13 +44,20 @@ function damagedDisk(seed: number, { identity = true } = {}): SimulatedDisk {
   return disk;
 }
 
+/** A simulated disk has no folders: those that hold nothing are as good as missing. */
+function foldersOf(disk: SimulatedDisk): Disk {
+  const sum = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest("hex");
+  const ofLog = ([name]: readonly [string, Uint8Array]) => !name.includes("/");
+  const stateOf = () => [...filesOf(disk)].filter(ofLog).map(([name, bytes]) => `${name} ${sum(bytes)}`).join("\n");
+  return { fileSystem: disk.fileSystem, stateOf, copyFolderOwner() {}, removeFolder() {}, requireFolder() {} };
+}
+
 /** Cuts the log, or completes that; as the command does it, but for the lock. */
 async function cut(disk: SimulatedDisk): Promise<void> {
   const { fileSystem } = disk;
-  const folders: Disk = { fileSystem, copyFolderOwner() {}, removeFolder() {}, requireFolder() {} };
-  // A simulated disk has no folders: those that hold nothing are as good as missing.
+  const folders = foldersOf(disk);
   const plan = interruptedPlan(fileSystem, PATH);
-  if (plan !== undefined) return complete(folders, PATH, plan);
+  if (plan !== undefined && canComplete(folders, PATH, plan)) return complete(folders, PATH, plan);
   const source = WalLog.openSync(PATH, { fileSystem, readOnly: true, onDamage: "keep" });
   if (source.damaged.length === 0) return removeStaging(folders, PATH);
   await exchange(folders, PATH, async (staging) => {
@@ -73,6 +82,27 @@ function verdictOf({ fileSystem }: SimulatedDisk): "new" | "old" | "neither" {
   const verdict = log.lastIndex === 60 && log.damaged.length === 1 ? "old" : "neither";
   log.closeSync();
   return verdict;
+}
+
+/** Fails if a writer opens the log. */
+function assertNoWriter({ fileSystem }: SimulatedDisk): void {
+  assert.throws(
+    () => WalLog.openSync(PATH, { fileSystem, onDamage: "keep" }),
+    { code: "CORRUPT", message: /a repair was interrupted; complete it with wal-log repair --resume$/ },
+  );
+}
+
+/** A disk on which a cut was killed when it had its plan, and had moved nothing. */
+async function plannedDisk(): Promise<SimulatedDisk> {
+  for (let at = 1;; at++) {
+    const disk = damagedDisk(1);
+    disk.failAfter("crash", at);
+    await cut(disk).catch(() => {});
+    assert.ok(!disk.isFaultPending, "there is such a moment");
+    disk.restart();
+    await setImmediate();
+    if (interruptedPlan(disk.fileSystem, PATH) !== undefined) return disk;
+  }
 }
 
 /** Fails unless the log is the new one, and the old files are in the evidence. */
@@ -120,6 +150,7 @@ describe("the exchange of a log's files", () => {
           else disk.restart();
           await setImmediate();
           seen.add(verdictOf(disk));
+          if (interruptedPlan(disk.fileSystem, PATH) !== undefined) assertNoWriter(disk);
           await cut(disk);
           assertCut(disk, old);
         }
@@ -128,6 +159,48 @@ describe("the exchange of a log's files", () => {
       });
     }
   }
+
+  it("is dropped if the log has changed since its plan, and no file has moved", async () => {
+    const disk = await plannedDisk();
+    assertNoWriter(disk);
+    const plan = interruptedPlan(disk.fileSystem, PATH)!;
+    assert.ok(canComplete(foldersOf(disk), PATH, plan));
+    // Files were put back, or a writer came that knows of no repairs.
+    disk.flip(disk.files().findLast((path) => path.startsWith(`${PATH}/0`) && path.endsWith(".seg"))!, 100);
+    assert.equal(canComplete(foldersOf(disk), PATH, plan), false);
+    const before = filesOf(disk);
+    removeStaging(foldersOf(disk), PATH);
+    assert.deepEqual([...filesOf(disk).keys()], [...before.keys()].filter((name) => !name.startsWith(STAGING_NAME)));
+    WalLog.openSync(PATH, { fileSystem: disk.fileSystem, onDamage: "keep" }).closeSync();
+  });
+
+  it("leaves the log to its writers if the first of the old files cannot move", async () => {
+    for (const identity of [true, false]) {
+      const disk = damagedDisk(1, { identity });
+      const old = filesOf(disk);
+      const rename = (from: string, to: string) => {
+        if (to.startsWith(`${PATH}.damaged-`) && to.endsWith(".seg")) throw new Error("no such move");
+        disk.fileSystem.rename(from, to);
+      };
+      const source = WalLog.openSync(PATH, { fileSystem: disk.fileSystem, readOnly: true, onDamage: "keep" });
+      const folders = { ...foldersOf(disk), fileSystem: { ...disk.fileSystem, rename } };
+      const fill = async (staging: string) => {
+        const log = await WalLog.open(staging, { fileSystem: disk.fileSystem });
+        await writeAnew(log, contentsToCopy(source, CUT_BEHIND));
+        await log.close();
+        await source.close();
+      };
+      await assert.rejects(exchange(folders, PATH, fill, true), /no such move/);
+      assert.deepEqual(filesOf(disk), old);
+      const log = WalLog.openSync(PATH, { fileSystem: disk.fileSystem, onDamage: "keep" });
+      log.setHardState({ term: 9, votedFor: 3n });
+      log.closeSync();
+      await cut(disk);
+      const after = WalLog.openSync(PATH, { fileSystem: disk.fileSystem, readOnly: true });
+      assert.deepEqual(after.hardState, { term: 9, votedFor: 3n });
+      after.closeSync();
+    }
+  });
 
   it("survives being interrupted again while it is completed", async () => {
     let completed = 0;

@@ -16,7 +16,7 @@ import type { Index, NodeId } from "./types.ts";
  * | `ENTRY_TOO_LARGE` | an entry exceeds `maxEntryBytes`; nothing was written |
  * | `INVALID_ARGUMENT` | an argument is out of its domain; nothing was written |
  * | `COMPACTED` | the index was replaced by a snapshot; `index` is the lowest that the call accepts |
- * | `CORRUPT` | acknowledged data is damaged; `damage` names it |
+ * | `CORRUPT` | acknowledged data is damaged; `damage` names it; or a repair of the log was interrupted |
  * | `DAMAGED_ENTRY` | the entry exists and cannot be read; fetch it from a peer and `repair` |
  * | `LOCKED` | another writer has the log open; the message says whether it is in this process |
  * | `LOCK_LOST` | the log's folder or its `LOCK` was moved, deleted or replaced under the writer |

@@ -62,6 +62,8 @@ export function adviseOn(finding: Finding): Advice {
     const resume = ["repair", finding.folder, "--resume"];
     return say(`${shown(resume)}, which completes a repair that was interrupted`, resume);
   }
+  // What a repair leaves holds its hard state: no file of it may be moved away.
+  if (finding.isShortened) return say(`${REJOIN}: what was cut off had been acknowledged`);
   if (verdict === "corrupt" && strangers.length > 0) {
     const others = damage.filter(({ path }) => !strangers.includes(nameOf(path)));
     const then = others.length === 0 ? "the log is whole without it" : "then verify it again";
@@ -77,7 +79,6 @@ export function adviseOn(finding: Finding): Advice {
         `and no cluster; no entry and no vote is lost`,
     );
   }
-  if (finding.isShortened) return say(`${REJOIN}: what was cut off had been acknowledged`);
   if (verdict === "torn") return say("nothing to do; opening the log for writing cuts off the torn end");
   return say("nothing to do");
 }

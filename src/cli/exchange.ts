@@ -1,20 +1,21 @@
 /**
  * Exchanges the files of a log for those of another one. A kill or a power cut at any point leaves the old log, the new
- * log, or a log that does not open and whose exchange can be completed. It never leaves a shorter log that opens.
+ * log, or a log that no writer opens and whose exchange can be completed. It never leaves a shorter log that opens.
  *
  * ```text
  * DIR/.wal-log-repair/     the new log, complete and flushed
- *   PLAN                   written last: from here on the exchange is completed, not begun again
+ *   PLAN                   written last: from here on no writer opens the log until the exchange is completed
  * DIR.damaged-1/           the old files, moved there: the evidence
  * ```
  *
  * 1. The new log is written to the folder in DIR. A copy of the old IDENTITY goes to the evidence.
- * 2. PLAN is written. It names the old files.
+ * 2. PLAN is written. It names the old files, and says what state they are in.
  * 3. The old files move to the evidence. DIR/IDENTITY stays, so that nobody takes DIR for an empty folder.
  * 4. The new files move to DIR. They have another UUID than DIR/IDENTITY, so that they are not the log yet.
  * 5. The new IDENTITY replaces the old one.
  *
- * Each step can be repeated: what has moved already is passed over.
+ * Each step can be repeated: what has moved already is passed over. If no file has moved, and the old files are no longer
+ * in the state that PLAN gives, the exchange is dropped: the new log may lack what was acknowledged since.
  *
  * @module
  */
@@ -23,14 +24,12 @@ import { sharedCodec } from "../codec/pool.ts";
 import { WalLogError } from "../api/errors.ts";
 import { ID_BYTES } from "../format/identity.ts";
 import { IDENTITY_NAME, readIdentity, writeIdentity } from "../recovery/identity.ts";
+import { isRepairInterrupted, PLAN_NAME, STAGING_NAME } from "../recovery/interrupted_repair.ts";
 import type { FileSystem } from "../io/file_system.ts";
 import { errorCode, readFull, writeFull } from "../io/full.ts";
 import { temporaryName } from "../io/temporary.ts";
 import { isSegmentOrSnapshot, isUnfinished } from "./log_files.ts";
 
-/** The folder with the new log, in the log's folder. */
-export const STAGING_NAME = ".wal-log-repair";
-const PLAN_NAME = "PLAN";
 /** The most that is read of a plan, in bytes. */
 const PLAN_BYTES_MAX = 64 * 1024 * 1024;
 
@@ -38,6 +37,8 @@ const PLAN_BYTES_MAX = 64 * 1024 * 1024;
 export interface Disk {
   /** Must guard the log's lock, if somebody else could take it. */
   readonly fileSystem: FileSystem;
+  /** Describes a log's files: another text once a writer has changed them. */
+  stateOf(folder: string): string;
   /** Gives a new folder the owner and the mode of another. */
   copyFolderOwner(path: string, like: string): void;
   /** Removes an empty folder, if it is there. */
@@ -56,6 +57,8 @@ export interface Plan {
   readonly evidence: string;
   /** Their names. */
   readonly old: readonly string[];
+  /** Their state ({@link Disk.stateOf}). */
+  readonly state: string;
   /** Whether the new log lacks something that the node had acknowledged. */
   readonly isShortened: boolean;
 }
@@ -70,14 +73,13 @@ export interface Plan {
  */
 export function interruptedPlan(fileSystem: FileSystem, folder: string): Plan | undefined {
   const staging = `${folder}/${STAGING_NAME}`;
-  const names = namesIn(fileSystem, staging);
   // With its IDENTITY in place the exchange is done, and what the plan says no longer holds.
-  if (!names.includes(PLAN_NAME) || !names.includes(IDENTITY_NAME)) return undefined;
+  if (!isRepairInterrupted(fileSystem, folder)) return undefined;
   const text = new TextDecoder().decode(readFile(fileSystem, `${staging}/${PLAN_NAME}`));
   try {
-    const { evidence, old, isShortened } = JSON.parse(text);
+    const { evidence, old, state, isShortened } = JSON.parse(text);
     if (isEvidence(evidence, folder) && Array.isArray(old) && old.every(isOldName)) {
-      return { evidence, old, isShortened: isShortened === true };
+      return { evidence, old, state: String(state), isShortened: isShortened === true };
     }
   } catch {
     // Not JSON.
@@ -123,7 +125,8 @@ export async function exchange(
     fileSystem.makeDirectory(staging, 0o700);
     await fill(staging);
     const evidence = makeEvidence(disk, folder);
-    plan = { evidence, old: fileSystem.list(folder).filter(isOldName).sort(), isShortened };
+    const old = fileSystem.list(folder).filter(isOldName).sort();
+    plan = { evidence, old, state: disk.stateOf(folder), isShortened };
     writePlan(fileSystem, staging, plan);
     fileSystem.syncDirectory(folder);
   } catch (error) {
@@ -134,12 +137,39 @@ export async function exchange(
     }
     throw error;
   }
-  complete(disk, folder, plan);
+  try {
+    complete(disk, folder, plan);
+  } catch (error) {
+    try {
+      if (!hasMoved(fileSystem, plan)) removeStaging(disk, folder);
+    } catch {
+      // The next repair completes or drops it.
+    }
+    throw error;
+  }
   return plan;
 }
 
 /**
- * Completes an exchange.
+ * Whether an interrupted exchange may be completed. If not, nothing has moved, and {@link removeStaging} drops it.
+ *
+ * @param disk The machine.
+ * @param folder The log's folder. The caller holds its lock.
+ * @param plan The plan.
+ * @returns `false` if the old files have changed since they were read.
+ */
+export function canComplete({ fileSystem, stateOf }: Disk, folder: string, plan: Plan): boolean {
+  return plan.old.length === 0 || hasMoved(fileSystem, plan) || stateOf(folder) === plan.state;
+}
+
+/** Whether one of the old files is in the evidence. */
+function hasMoved(fileSystem: FileSystem, { evidence, old }: Plan): boolean {
+  const moved = new Set(namesIn(fileSystem, evidence));
+  return old.some((name) => moved.has(name));
+}
+
+/**
+ * Completes an exchange that {@link canComplete} allows.
  *
  * @param disk The machine.
  * @param folder The log's folder. The caller holds its lock.
@@ -157,13 +187,19 @@ export function complete(disk: Disk, folder: string, plan: Plan): void {
       { path: folder },
     );
   }
-  requireIdentity(fileSystem, folder, staging);
   const there = new Set(namesIn(fileSystem, folder));
   const moved = new Set(namesIn(fileSystem, plan.evidence));
   // What is in the evidence has moved. A file of that name in the folder is a new one.
-  for (const name of plan.old) {
-    if (there.has(name) && !moved.has(name)) fileSystem.rename(`${folder}/${name}`, `${plan.evidence}/${name}`);
-  }
+  const move = (names: readonly string[]) => {
+    for (const name of names.filter((name) => there.has(name) && !moved.has(name))) {
+      fileSystem.rename(`${folder}/${name}`, `${plan.evidence}/${name}`);
+    }
+  };
+  move(plan.old.slice(0, 1));
+  // Until the first one has moved, durably, the log stays as it was.
+  fileSystem.syncDirectory(plan.evidence);
+  requireIdentity(fileSystem, folder, staging);
+  move(plan.old.slice(1));
   fileSystem.syncDirectory(plan.evidence);
   fileSystem.syncDirectory(folder);
   for (const name of namesIn(fileSystem, staging).filter(isSegmentOrSnapshot).sort()) {
@@ -186,9 +222,14 @@ export function complete(disk: Disk, folder: string, plan: Plan): void {
 export function removeStaging({ fileSystem, removeFolder }: Disk, folder: string): void {
   const staging = `${folder}/${STAGING_NAME}`;
   const names = namesIn(fileSystem, staging);
+  // Without its IDENTITY, a new log that is no longer whole is not put in the place of the old one.
+  if (names.includes(IDENTITY_NAME)) {
+    fileSystem.remove(`${staging}/${IDENTITY_NAME}`);
+    fileSystem.syncDirectory(staging);
+  }
   // The plan goes last. Without it, nobody can tell whose files the rest are.
   const ordered = [...names.filter((name) => name !== PLAN_NAME), ...names.filter((name) => name === PLAN_NAME)];
-  for (const name of ordered) fileSystem.remove(`${staging}/${name}`);
+  for (const name of ordered.filter((name) => name !== IDENTITY_NAME)) fileSystem.remove(`${staging}/${name}`);
   removeFolder(staging);
 }
 

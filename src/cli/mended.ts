@@ -15,7 +15,8 @@ import { nodeFileSystem } from "../io/node_fs.ts";
 import type { Contents } from "../maintain/write_anew.ts";
 import { statOf } from "./aside.ts";
 import { makeLogFrom } from "./copy.ts";
-import { complete, type Disk, exchange, interruptedPlan, type Plan, removeStaging, STAGING_NAME } from "./exchange.ts";
+import { STAGING_NAME } from "../recovery/interrupted_repair.ts";
+import { canComplete, complete, type Disk, exchange, interruptedPlan, type Plan, removeStaging } from "./exchange.ts";
 import { listFiles, LOCK_NAME, prepareRepair, stateOfFiles } from "./log_files.ts";
 import { keepOwner } from "./owner.ts";
 
@@ -59,18 +60,22 @@ export async function replaceLog(folder: string, replacement: Replacement, signa
  * Completes an exchange that was interrupted, or takes away what is left of one that was never begun.
  *
  * @param folder The log's folder.
- * @returns What was done; `undefined` if there was nothing to complete.
+ * @returns What was done; `dropped` if the log has changed since, and no file had moved; `undefined` if there was
+ * nothing to complete.
  * @throws {WalLogError} As {@link replaceLog}.
  */
-export async function completeInterrupted(folder: string): Promise<Plan | undefined> {
+export async function completeInterrupted(folder: string): Promise<Plan | "dropped" | undefined> {
   if (statOf(join(folder, STAGING_NAME)) === undefined) return undefined;
   FOLDERS.requireFolder(join(folder, STAGING_NAME));
-  return await withLock(folder, (disk) => {
+  return await withLock<Plan | "dropped" | undefined>(folder, (disk) => {
     const plan = interruptedPlan(nodeFileSystem, folder);
-    if (plan !== undefined) complete(disk, folder, plan);
+    if (plan !== undefined && canComplete(disk, folder, plan)) {
+      complete(disk, folder, plan);
+      return Promise.resolve(plan);
+    }
     // One that was never begun, or of which only the tidying up is left.
-    else removeStaging(disk, folder);
-    return Promise.resolve(plan);
+    removeStaging(disk, folder);
+    return Promise.resolve(plan && "dropped");
   });
 }
 
@@ -93,6 +98,7 @@ async function withLock<Result>(
 }
 
 const FOLDERS: Omit<Disk, "fileSystem"> = {
+  stateOf: stateOfFiles,
   copyFolderOwner: (path, like) => keepOwner(path, statSync(like)),
   removeFolder(path) {
     try {

@@ -58,7 +58,7 @@ ACKNOWLEDGED. A node that has lost them must not vote, nor count for a majority,
 everything again; where other replicas are left, --from is the better way, and both can be given.
 
 A log that is written anew has a new incarnation. The old files go to DIR.damaged-1 (or -2, ...). If the repair is
-killed, the log is as it was, or any repair completes it.
+killed, the log is as it was, or no writer opens it until a repair of any kind completes this one.
 
 All say what they will do before they do it, and need the log closed. Ends with 0 if the log is not damaged
 afterwards (with --dry-run: would not be), 2 if it is.`,
@@ -282,6 +282,10 @@ async function completeFirst(context: Context): Promise<boolean> {
   const plan = await completeInterrupted(folder);
   if (plan === undefined) {
     if (options.resume === true) await out.line("no repair was interrupted");
+    return false;
+  }
+  if (plan === "dropped") {
+    await out.line("dropped a repair that was interrupted before it moved a file: the log has changed since");
     return false;
   }
   await out.line(`completed the repair that was interrupted; the old files are in ${oneLine(plan.evidence)}`);

@@ -17,6 +17,7 @@ import { ID_BYTES, type Identity } from "../format/identity.ts";
 import { segmentNumber } from "../format/segment_name.ts";
 import type { LogState } from "../format/state.ts";
 import { IDENTITY_NAME } from "./identity.ts";
+import { requireNoInterruptedRepair } from "./interrupted_repair.ts";
 import type { LogIndex } from "../log/log_index.ts";
 import type { Recovered, RecoveryStep, Settled } from "./recovered.ts";
 import { verdictOf } from "./judge.ts";
@@ -98,6 +99,7 @@ export function* openLog(
     const home = resolveFolder(folder, options);
     if (!readOnly) lock = yield* takeLock(home, options);
     const fileSystem = lock === undefined ? options.fileSystem : guard(options.fileSystem, lock, options.fileMode);
+    if (lock !== undefined) requireNoInterruptedRepair(fileSystem, home);
     const started = performance.now();
     const codec = lease = leaseCodec();
     const recovering = { fileSystem, folder: home, codec, verify: options.verify, canWait };

@@ -17,6 +17,24 @@ const EXCHANGES: readonly Mutant[] = [
     dies: "cli_exchange_test",
   },
   {
+    name: "an interrupted exchange is completed though the log has changed since",
+    file: EXCHANGE,
+    edits: [[" || stateOf(folder) === plan.state", " || stateOf(folder) !== undefined"]],
+    dies: "cli_exchange_test",
+  },
+  {
+    name: "an exchange of which no file can move leaves its plan",
+    file: EXCHANGE,
+    edits: [["if (!hasMoved(fileSystem, plan)) removeStaging", "if (hasMoved(fileSystem, plan)) removeStaging"]],
+    dies: "cli_exchange_test",
+  },
+  {
+    name: "a writer opens a log whose files are on the move",
+    file: "src/recovery/open.ts",
+    edits: [["    if (lock !== undefined) requireNoInterruptedRepair(fileSystem, home);\n", ""]],
+    dies: "cli_exchange_test",
+  },
+  {
     name: "a completed exchange moves new files to the evidence",
     file: EXCHANGE,
     edits: [["if (there.has(name) && !moved.has(name))", "if (there.has(name))"]],
