@@ -53,9 +53,13 @@ function foldersOf(disk: SimulatedDisk): Disk {
 }
 
 /** Cuts the log, or completes that; as the command does it, but for the lock. */
-async function cut(disk: SimulatedDisk): Promise<void> {
+async function cut(disk: SimulatedDisk, mayMove: (from: string, to: string) => void = () => {}): Promise<void> {
   const { fileSystem } = disk;
-  const folders = foldersOf(disk);
+  const rename = (from: string, to: string) => {
+    mayMove(from, to);
+    fileSystem.rename(from, to);
+  };
+  const folders = { ...foldersOf(disk), fileSystem: { ...fileSystem, rename } };
   const plan = interruptedPlan(fileSystem, PATH);
   if (plan !== undefined && canComplete(folders, PATH, plan)) return complete(folders, PATH, plan);
   const source = WalLog.openSync(PATH, { fileSystem, readOnly: true, onDamage: "keep" });
@@ -178,19 +182,10 @@ describe("the exchange of a log's files", () => {
     for (const identity of [true, false]) {
       const disk = damagedDisk(1, { identity });
       const old = filesOf(disk);
-      const rename = (from: string, to: string) => {
+      const refuse = (_: string, to: string) => {
         if (to.startsWith(`${PATH}.damaged-`) && to.endsWith(".seg")) throw new Error("no such move");
-        disk.fileSystem.rename(from, to);
       };
-      const source = WalLog.openSync(PATH, { fileSystem: disk.fileSystem, readOnly: true, onDamage: "keep" });
-      const folders = { ...foldersOf(disk), fileSystem: { ...disk.fileSystem, rename } };
-      const fill = async (staging: string) => {
-        const log = await WalLog.open(staging, { fileSystem: disk.fileSystem });
-        await writeAnew(log, contentsToCopy(source, CUT_BEHIND));
-        await log.close();
-        await source.close();
-      };
-      await assert.rejects(exchange(folders, PATH, fill, true), /no such move/);
+      await assert.rejects(cut(disk, refuse), /no such move/);
       assert.deepEqual(filesOf(disk), old);
       const log = WalLog.openSync(PATH, { fileSystem: disk.fileSystem, onDamage: "keep" });
       log.setHardState({ term: 9, votedFor: 3n });
@@ -201,6 +196,18 @@ describe("the exchange of a log's files", () => {
       after.closeSync();
     }
   });
+
+  for (const identity of [true, false]) {
+    it(`keeps the evidence in a log's folder of its own volume, ${identity ? "with" : "without"} IDENTITY`, async () => {
+      const disk = damagedDisk(1, { identity });
+      const old = filesOf(disk);
+      await cut(disk, (_, to) => {
+        if (to.startsWith(`${PATH}.damaged-`)) throw Object.assign(new Error("another volume"), { code: "EXDEV" });
+      });
+      assert.equal(verdictOf(disk), "new");
+      for (const [name, bytes] of old) assert.deepEqual(disk.content(`${PATH}/damaged-1/${name}`), bytes, name);
+    });
+  }
 
   it("survives being interrupted again while it is completed", async () => {
     let completed = 0;

@@ -8,7 +8,8 @@
  * DIR.damaged-1/           the old files, moved there: the evidence
  * ```
  *
- * 1. The new log is written to the folder in DIR. A copy of the old IDENTITY goes to the evidence.
+ * 1. An empty file moves to the evidence, and is removed. The new log is written to the folder in DIR. A copy of the
+ *    old IDENTITY goes to the evidence.
  * 2. PLAN is written. It names the old files, and says what state they are in.
  * 3. The old files move to the evidence. DIR/IDENTITY stays, so that nobody takes DIR for an empty folder.
  * 4. The new files move to DIR. They have another UUID than DIR/IDENTITY, so that they are not the log yet.
@@ -26,12 +27,9 @@ import { ID_BYTES } from "../format/identity.ts";
 import { IDENTITY_NAME, readIdentity, writeIdentity } from "../recovery/identity.ts";
 import { isRepairInterrupted, PLAN_NAME, STAGING_NAME } from "../recovery/interrupted_repair.ts";
 import type { FileSystem } from "../io/file_system.ts";
-import { errorCode, readFull, writeFull } from "../io/full.ts";
-import { temporaryName } from "../io/temporary.ts";
+import { evidencePrefix, makeEvidence } from "./evidence.ts";
 import { isSegmentOrSnapshot, isUnfinished } from "./log_files.ts";
-
-/** The most that is read of a plan, in bytes. */
-const PLAN_BYTES_MAX = 64 * 1024 * 1024;
+import { isThere, namesIn, readFile, writeFile } from "./small_files.ts";
 
 /** The machine, with what only an exchange asks of it. */
 export interface Disk {
@@ -123,8 +121,9 @@ export async function exchange(
   try {
     removeStaging(disk, folder);
     fileSystem.makeDirectory(staging, 0o700);
+    const prefix = evidencePrefix(disk, folder);
     await fill(staging);
-    const evidence = makeEvidence(disk, folder);
+    const evidence = makeEvidence(disk, folder, prefix);
     const old = fileSystem.list(folder).filter(isOldName).sort();
     plan = { evidence, old, state: disk.stateOf(folder), isShortened };
     writePlan(fileSystem, staging, plan);
@@ -246,46 +245,6 @@ function requireIdentity(fileSystem: FileSystem, folder: string, staging: string
   writeIdentity(fileSystem, folder, { uuid, incarnation, cluster: new Uint8Array(ID_BYTES) }, sum);
 }
 
-/** Makes the folder of the evidence, with a copy of the old IDENTITY in it. Returns its path. */
-function makeEvidence(disk: Disk, folder: string): string {
-  try {
-    return makeEvidenceAt(disk, folder, `${folder}.damaged-`);
-  } catch (error) {
-    // The folder is a volume of its own.
-    if (errorCode(error) !== "EXDEV") throw error;
-    return makeEvidenceAt(disk, folder, `${folder}/damaged-`);
-  }
-}
-
-function makeEvidenceAt({ fileSystem, copyFolderOwner, removeFolder }: Disk, folder: string, prefix: string): string {
-  const evidence = vacant(fileSystem, prefix);
-  fileSystem.makeDirectory(evidence, 0o700);
-  try {
-    copyFolderOwner(evidence, folder);
-    if (!namesIn(fileSystem, folder).includes(IDENTITY_NAME)) return evidence;
-    const copy = `${folder}/${STAGING_NAME}/${temporaryName(fileSystem, IDENTITY_NAME)}`;
-    writeFile(fileSystem, copy, readFile(fileSystem, `${folder}/${IDENTITY_NAME}`));
-    fileSystem.rename(copy, `${evidence}/${IDENTITY_NAME}`);
-    return evidence;
-  } catch (error) {
-    if (namesIn(fileSystem, evidence).length === 0) removeFolder(evidence);
-    throw error;
-  }
-}
-
-/** A name for the evidence that is free, or was to become the evidence of an exchange that was never begun. */
-function vacant(fileSystem: FileSystem, prefix: string): string {
-  for (let number = 1;; number++) {
-    const path = `${prefix}${number}`;
-    try {
-      if (namesIn(fileSystem, path).every((name) => name === IDENTITY_NAME)) return path;
-    } catch (error) {
-      // Something that is no folder.
-      if (errorCode(error) !== "ENOTDIR") throw error;
-    }
-  }
-}
-
 function writePlan(fileSystem: FileSystem, staging: string, plan: Plan): void {
   const path = `${staging}/${PLAN_NAME}`;
   writeFile(fileSystem, `${path}.tmp`, new TextEncoder().encode(JSON.stringify(plan)));
@@ -294,44 +253,4 @@ function writePlan(fileSystem: FileSystem, staging: string, plan: Plan): void {
   fileSystem.syncDirectory(staging);
   fileSystem.rename(`${path}.tmp`, path);
   fileSystem.syncDirectory(staging);
-}
-
-function isThere(fileSystem: FileSystem, path: string): boolean {
-  try {
-    fileSystem.list(path);
-    return true;
-  } catch (error) {
-    if (errorCode(error) === "ENOENT") return false;
-    throw error;
-  }
-}
-
-/** The names in a folder; none if it does not exist. */
-function namesIn(fileSystem: FileSystem, path: string): string[] {
-  try {
-    return fileSystem.list(path);
-  } catch (error) {
-    if (errorCode(error) === "ENOENT") return [];
-    throw error;
-  }
-}
-
-function readFile(fileSystem: FileSystem, path: string): Uint8Array {
-  const file = fileSystem.open(path, "read");
-  try {
-    const bytes = new Uint8Array(Math.min(file.size(), PLAN_BYTES_MAX));
-    return bytes.subarray(0, readFull(file, bytes, 0));
-  } finally {
-    file.close();
-  }
-}
-
-function writeFile(fileSystem: FileSystem, path: string, bytes: Uint8Array): void {
-  const file = fileSystem.open(path, "create");
-  try {
-    writeFull(file, bytes, 0);
-    file.sync();
-  } finally {
-    file.close();
-  }
 }

@@ -7,6 +7,7 @@
 import type { Mutant } from "./mutant.ts";
 
 const EXCHANGE = "src/cli/exchange.ts";
+const EVIDENCE = "src/cli/evidence.ts";
 
 /** The exchange of a log's files. */
 const EXCHANGES: readonly Mutant[] = [
@@ -37,7 +38,7 @@ const EXCHANGES: readonly Mutant[] = [
   {
     name: "a completed exchange moves new files to the evidence",
     file: EXCHANGE,
-    edits: [["if (there.has(name) && !moved.has(name))", "if (there.has(name))"]],
+    edits: [["(name) => there.has(name) && !moved.has(name)", "(name) => there.has(name)"]],
     dies: "cli_exchange_test",
   },
   {
@@ -57,17 +58,26 @@ const EXCHANGES: readonly Mutant[] = [
   },
   {
     name: "an exchange that is begun anew makes another evidence",
-    file: EXCHANGE,
+    file: EVIDENCE,
     edits: [[
-      "namesIn(fileSystem, path).every((name) => name === IDENTITY_NAME)",
+      "namesIn(fileSystem, path).every((name) => name === IDENTITY_NAME || name === PROBE_NAME)",
       "namesIn(fileSystem, path).length === 0",
     ]],
     dies: "cli_exchange_test",
   },
   {
+    name: "an exchange does not try first whether files can move",
+    file: EVIDENCE,
+    edits: [["    fileSystem.rename(path, `${evidence}/${PROBE_NAME}`);\n", ""], [
+      "    fileSystem.remove(`${evidence}/${PROBE_NAME}`);\n",
+      "    fileSystem.remove(path);\n",
+    ]],
+    dies: "cli_exchange_test",
+  },
+  {
     name: "a plan whose exchange is done is carried out once more",
-    file: EXCHANGE,
-    edits: [["if (!names.includes(PLAN_NAME) || !names.includes(IDENTITY_NAME))", "if (!names.includes(PLAN_NAME))"]],
+    file: "src/recovery/interrupted_repair.ts",
+    edits: [["names.includes(PLAN_NAME) && names.includes(IDENTITY_NAME)", "names.includes(PLAN_NAME)"]],
     dies: "cli_exchange_test",
   },
 ];
