@@ -2,13 +2,15 @@
 
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
-import { rmSync } from "node:fs";
+import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { WalLog } from "../mod.ts";
 import { cliHere, damageEntry, makeForgetful } from "./cli.ts";
 import { DAMAGES, entriesOfLog, LAST_INDEX, makeDamageLog, makePeer, SNAPSHOT_INDEX } from "./cli_damages.ts";
+import { entriesAt } from "./history.ts";
 import { type Contents, contentsOf } from "./memory_disk.ts";
+import { bytesOf } from "./model.ts";
 import { inTemporaryFolder } from "./temporary.ts";
 
 /** Damage of which another replica's entries can mend all. */
@@ -167,6 +169,38 @@ describe("wal-log repair", () => {
     });
   });
 
+  it("refuses a snapshot of the same index and another term", async () => {
+    await inTemporaryFolder(async (folder) => {
+      const [path, other] = [join(folder, "raft.wal"), join(folder, "other")];
+      makeTerms(path, 3, 10);
+      makeTerms(other, 2, 10);
+      damageSnapshot(path);
+      const before = contentsOf(path);
+      const { code, stdout } = await cliHere("repair", path, "--snapshot-from", other);
+      assert.equal(code, 2, stdout);
+      assert.match(
+        stdout,
+        /ends with an entry of term 2, and this log's with one of term 3, which is another history\n/,
+      );
+      assertSameFiles(path, before);
+    });
+  });
+
+  it("names the entries that do not follow on a later snapshot, and sends the node to rejoin", async () => {
+    await inTemporaryFolder(async (folder) => {
+      const [path, other] = [join(folder, "raft.wal"), join(folder, "other")];
+      makeTerms(path, 3, 10);
+      makeTerms(other, 2, 15);
+      damageSnapshot(path);
+      const dry = await cliHere("repair", path, "--snapshot-from", other, "--dry-run");
+      const { code, stdout } = await cliHere("repair", path, "--snapshot-from", other);
+      assert.deepEqual([code, dry.code], [0, 0], stdout);
+      assert.ok(stdout.startsWith(dry.stdout), stdout);
+      assert.match(stdout, /\nwill cut indexes 16 to 20: 5 entries\nwhat is cut was acknowledged: /);
+      assert.match(stdout, /\ncut: the log is clean, and ends at index 15\nNext: let its node rejoin /);
+    });
+  });
+
   it("sets a lost hard state only with --force, having said what that means, and never a lower term", async () => {
     await inTemporaryFolder(async (folder) => {
       const path = join(folder, "raft.wal");
@@ -213,6 +247,22 @@ describe("wal-log repair", () => {
     for (const name of MENDABLE) assert.ok(names.includes(name), name);
   });
 });
+
+/** Makes a log with entries 1 to 20 of one term, and a snapshot. */
+function makeTerms(path: string, term: number, snapshotIndex: number): void {
+  const log = WalLog.openSync(path);
+  log.setHardState({ term: 9, votedFor: 1n });
+  log.append(entriesAt(1, 20, term));
+  log.applySnapshot({ index: snapshotIndex, term, config: [1n], data: bytesOf(5000) });
+  log.closeSync();
+}
+
+function damageSnapshot(path: string): void {
+  const file = join(path, readdirSync(path).find((name) => name.endsWith(".snap"))!);
+  const bytes = readFileSync(file);
+  bytes[bytes.length - 1]! ^= 1;
+  writeFileSync(file, bytes);
+}
 
 /** Fails unless the files of a folder are as they were. Says which is not, and not how, which takes minutes. */
 function assertSameFiles(path: string, before: Contents): void {

@@ -9,6 +9,7 @@ import { WalLogError } from "../api/errors.ts";
 import { type Damage, describeDamage } from "../api/report.ts";
 import type { HardState, Index, LogEntry } from "../api/types.ts";
 import type { WalLog } from "../api/wal_log.ts";
+import { TERM_UNKNOWN } from "../format/numbers.ts";
 import { nodeFileSystem } from "../io/node_fs.ts";
 import { SegmentRepairer } from "../maintain/segment_repairer.ts";
 import type { Inspection } from "./inspect.ts";
@@ -83,7 +84,7 @@ export function planMending(means: Means, canRefill = true): MendPlan {
   const { found, own, snapshotFrom, isCut } = means;
   const { damage } = found.opened.report;
   const refusals: string[] = [];
-  const unfit = snapshotFrom && whyUnfit(own, snapshotFrom);
+  const unfit = snapshotFrom && whyUnfit(means, snapshotFrom);
   // With a snapshot that cannot be used, the rest is not worth a look.
   if (unfit !== undefined) return { refusals: [unfit], refills: [], anew: undefined };
   const base = snapshotFrom?.snapshotIndex ?? own.snapshotIndex;
@@ -124,11 +125,18 @@ export function planMending(means: Means, canRefill = true): MendPlan {
 }
 
 /** Why another log's snapshot is of no use. */
-function whyUnfit(own: WalLog, { path, snapshotIndex, damaged }: WalLog): string | undefined {
+function whyUnfit({ found, own }: Means, other: WalLog): string | undefined {
+  const { path, snapshotIndex, damaged } = other;
   if (snapshotIndex === 0) return `the snapshot: ${path} has none`;
   if (damaged.some(({ kind }) => kind === "snapshot")) return `the snapshot: that of ${path} is damaged too`;
-  if (snapshotIndex >= own.snapshotIndex) return undefined;
-  return `the snapshot: that of ${path} ends at index ${snapshotIndex}, below index ${own.snapshotIndex}`;
+  if (snapshotIndex < own.snapshotIndex) {
+    return `the snapshot: that of ${path} ends at index ${snapshotIndex}, below index ${own.snapshotIndex}`;
+  }
+  const known = found.opened.index.snapshotTerm;
+  const { term } = other.snapshotMeta()!;
+  if (snapshotIndex > own.snapshotIndex || known === TERM_UNKNOWN || term === known) return undefined;
+  return `the snapshot: that of ${path} ends with an entry of term ${term}, and this log's with one of term ${known}, ` +
+    "which is another history";
 }
 
 function refusalText(damage: Damage, reason: string): string {
@@ -228,7 +236,8 @@ function planAnew(
 ): Anew {
   const { own, snapshotFrom, hardState } = means;
   const ends = unresolved.map(({ kind, first, last }) => kind === "doubtful" ? last! + 1 : first);
-  const end = tailOf(means, base) === false ? base + 1 : Math.min(own.lastIndex + 1, ...ends);
+  const isForeign = tailOf(means, base) === false;
+  const end = isForeign ? base + 1 : Math.min(own.lastIndex + 1, ...ends);
   const pieces: Piece[] = [];
   let next = base + 1;
   for (const { place: { first, last } } of filled) {
@@ -243,7 +252,7 @@ function planAnew(
     pieces,
     lastIndex: Math.max(end - 1, base),
     hardState: hardState ?? own.hardState,
-    cutFrom: unresolved.length > 0 ? Math.max(end, base + 1) : undefined,
+    cutFrom: unresolved.length > 0 || (isForeign && own.lastIndex > base) ? Math.max(end, base + 1) : undefined,
     isDoubtful: unresolved.some(({ kind }) => kind === "doubtful"),
   };
 }

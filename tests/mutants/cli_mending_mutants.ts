@@ -116,10 +116,19 @@ const MATCHINGS: readonly Mutant[] = [
   {
     name: "a snapshot takes the place of a later one",
     file: "src/cli/mend_plan.ts",
-    edits: [[
-      "if (snapshotIndex >= own.snapshotIndex) return undefined;",
-      "if (own.snapshotIndex >= 0) return undefined;",
-    ]],
+    edits: [["if (snapshotIndex < own.snapshotIndex) {", "if (snapshotIndex < 0) {"]],
+    dies: "cli_mend_test",
+  },
+  {
+    name: "a snapshot of another history takes the place of the log's own",
+    file: "src/cli/mend_plan.ts",
+    edits: [[" || term === known) return undefined;", " || term > 0) return undefined;"]],
+    dies: "cli_mend_test",
+  },
+  {
+    name: "entries that do not follow on another replica's snapshot go without a word",
+    file: "src/cli/mend_plan.ts",
+    edits: [[" || (isForeign && own.lastIndex > base)", ""]],
     dies: "cli_mend_test",
   },
   {
