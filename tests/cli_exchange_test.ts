@@ -198,15 +198,20 @@ describe("the exchange of a log's files", () => {
   });
 
   for (const identity of [true, false]) {
-    it(`keeps the evidence in a log's folder of its own volume, ${identity ? "with" : "without"} IDENTITY`, async () => {
-      const disk = damagedDisk(1, { identity });
-      const old = filesOf(disk);
-      await cut(disk, (_, to) => {
-        if (to.startsWith(`${PATH}.damaged-`)) throw Object.assign(new Error("another volume"), { code: "EXDEV" });
-      });
-      assert.equal(verdictOf(disk), "new");
-      for (const [name, bytes] of old) assert.deepEqual(disk.content(`${PATH}/damaged-1/${name}`), bytes, name);
-    });
+    it(
+      `keeps the evidence in the log's folder if none can be beside it, ${identity ? "with" : "without"} IDENTITY`,
+      async () => {
+        for (const code of ["EXDEV", "EACCES", "EPERM", "EROFS"]) {
+          const disk = damagedDisk(1, { identity });
+          const old = filesOf(disk);
+          await cut(disk, (_, to) => {
+            if (to.startsWith(`${PATH}.damaged-`)) throw Object.assign(new Error("not there"), { code });
+          });
+          assert.equal(verdictOf(disk), "new");
+          for (const [name, bytes] of old) assert.deepEqual(disk.content(`${PATH}/damaged-1/${name}`), bytes, name);
+        }
+      },
+    );
   }
 
   it("survives being interrupted again while it is completed", async () => {

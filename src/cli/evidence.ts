@@ -14,6 +14,8 @@ import { namesIn, readFile, writeFile } from "./small_files.ts";
 
 /** An empty file that shows whether files can move to the evidence. */
 const PROBE_NAME = "PROBE";
+/** The log's folder is a volume of its own, or the folder above is not writable. Deno also has an error without a code. */
+const REFUSALS = ["EXDEV", "EACCES", "EPERM", "EROFS"];
 
 /**
  * Finds out where files can move.
@@ -29,8 +31,7 @@ export function evidencePrefix(disk: Disk, folder: string): string {
     probe(disk, folder, beside);
     return beside;
   } catch (error) {
-    // The folder is a volume of its own.
-    if (errorCode(error) !== "EXDEV") throw error;
+    if (!REFUSALS.includes(errorCode(error) ?? "") && (error as Error).name !== "NotCapable") throw error;
     probe(disk, folder, within);
     return within;
   }
