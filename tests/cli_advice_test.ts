@@ -106,7 +106,7 @@ describe("adviseOn", () => {
     strangers: [],
     identity: undefined,
     isLockDamaged: false,
-    isInterrupted: false,
+    interrupted: undefined,
     isShortened: false,
   };
 

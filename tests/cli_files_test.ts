@@ -135,13 +135,19 @@ describe("wal-log repair --cut", () => {
       mkdirSync(staging);
       cpSync(join(path, "IDENTITY"), join(staging, "IDENTITY"));
       for (
-        const plan of [{ evidence: folder, old: segmentsOf(path) }, { evidence: `${path}.damaged-1`, old: ["LOCK"] }]
+        const plan of [{ evidence: folder, old: segmentsOf(path) }, { evidence: "beside-1", old: ["LOCK"] }]
       ) {
         writeFileSync(join(staging, "PLAN"), JSON.stringify(plan));
         const before = [readdirSync(path), readdirSync(staging), readdirSync(folder)];
         const { code, stderr } = await cli("repair", path, "--resume");
         assert.equal(code, 3);
         assert.match(stderr, /PLAN is damaged; nothing was changed/);
+        for (const command of ["verify", "info", "report"]) {
+          const { code, stdout } = await cli(command, path);
+          assert.equal(code, command === "verify" ? 2 : 0);
+          const shown = stdout.replace(/&#(\d+);/g, (_, code) => String.fromCharCode(code));
+          assert.match(shown, /restore \.wal-log-repair\/PLAN, which says how to complete a repair/);
+        }
         assert.deepEqual([readdirSync(path), readdirSync(staging), readdirSync(folder)], before);
       }
     }),

@@ -26,8 +26,8 @@ export interface Finding {
   readonly identity: "missing" | "damaged" | undefined;
   /** Whether `LOCK` is something that no writer accepts. */
   readonly isLockDamaged: boolean;
-  /** Whether a repair was interrupted while it exchanged files. */
-  readonly isInterrupted: boolean;
+  /** A repair that was interrupted while it exchanged files: whether its plan can be read; `undefined` if there is none. */
+  readonly interrupted: "resumable" | "damaged" | undefined;
   /** Whether entries that had been acknowledged were just cut off. */
   readonly isShortened: boolean;
 }
@@ -58,7 +58,13 @@ const REJOIN = "let its node rejoin the cluster as a new member";
  */
 export function adviseOn(finding: Finding): Advice {
   const { strangers, damage, verdict } = finding;
-  if (finding.isInterrupted) {
+  if (finding.interrupted === "damaged") {
+    return say(
+      "restore .wal-log-repair/PLAN, which says how to complete a repair that was interrupted; or move the old files " +
+        `back from the newest damaged-N folder beside ${oneLine(finding.folder)} or in it, and delete .wal-log-repair`,
+    );
+  }
+  if (finding.interrupted === "resumable") {
     const resume = ["repair", finding.folder, "--resume"];
     return say(`${shown(resume)}, which completes a repair that was interrupted`, resume);
   }

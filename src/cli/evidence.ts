@@ -18,6 +18,31 @@ const PROBE_NAME = "PROBE";
 const REFUSALS = ["EXDEV", "EACCES", "EPERM", "EROFS"];
 
 /**
+ * The name that a plan gives the evidence. It holds no path, so that the log's folder can be moved or renamed.
+ *
+ * @param folder The log's folder.
+ * @param path The evidence.
+ * @returns `beside-1`, `within-1` and the like.
+ */
+export function evidenceName(folder: string, path: string): string {
+  const isWithin = path.startsWith(`${folder}/`);
+  return `${isWithin ? "within" : "beside"}-${path.slice(path.lastIndexOf("-") + 1)}`;
+}
+
+/**
+ * The opposite of {@link evidenceName}.
+ *
+ * @param folder The log's folder.
+ * @param name The name.
+ * @returns The path of the evidence; `undefined` if the name is none.
+ */
+export function evidencePath(folder: string, name: unknown): string | undefined {
+  const [, where, number] = /^(beside|within)-(\d+)$/.exec(String(name)) ?? [];
+  if (where === undefined) return undefined;
+  return `${folder}${where === "within" ? "/" : "."}damaged-${number}`;
+}
+
+/**
  * Finds out where files can move.
  *
  * @param disk The machine.

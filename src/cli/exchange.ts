@@ -27,7 +27,7 @@ import { ID_BYTES } from "../format/identity.ts";
 import { IDENTITY_NAME, readIdentity, writeIdentity } from "../recovery/identity.ts";
 import { isRepairInterrupted, PLAN_NAME, STAGING_NAME } from "../recovery/interrupted_repair.ts";
 import type { FileSystem } from "../io/file_system.ts";
-import { evidencePrefix, makeEvidence } from "./evidence.ts";
+import { evidenceName, evidencePath, evidencePrefix, makeEvidence } from "./evidence.ts";
 import { isSegmentOrSnapshot, isUnfinished } from "./log_files.ts";
 import { isThere, namesIn, readFile, writeFile } from "./small_files.ts";
 
@@ -76,8 +76,9 @@ export function interruptedPlan(fileSystem: FileSystem, folder: string): Plan | 
   const text = new TextDecoder().decode(readFile(fileSystem, `${staging}/${PLAN_NAME}`));
   try {
     const { evidence, old, state, isShortened } = JSON.parse(text);
-    if (isEvidence(evidence, folder) && Array.isArray(old) && old.every(isOldName)) {
-      return { evidence, old, state: String(state), isShortened: isShortened === true };
+    const path = evidencePath(folder, evidence);
+    if (path !== undefined && Array.isArray(old) && old.every(isOldName)) {
+      return { evidence: path, old, state: String(state), isShortened: isShortened === true };
     }
   } catch {
     // Not JSON.
@@ -87,12 +88,6 @@ export function interruptedPlan(fileSystem: FileSystem, folder: string): Plan | 
     `Cannot complete the repair of the log at ${folder}: ${STAGING_NAME}/${PLAN_NAME} is damaged; nothing was changed`,
     { path: folder },
   );
-}
-
-/** A plan from elsewhere must not make this program move files to where it pleases. */
-function isEvidence(path: unknown, folder: string): boolean {
-  const prefix = [`${folder}.damaged-`, `${folder}/damaged-`].find((prefix) => String(path).startsWith(prefix));
-  return typeof path === "string" && prefix !== undefined && /^\d+$/.test(path.slice(prefix.length));
 }
 
 function isOldName(name: unknown): boolean {
@@ -126,7 +121,7 @@ export async function exchange(
     const evidence = makeEvidence(disk, folder, prefix);
     const old = fileSystem.list(folder).filter(isOldName).sort();
     plan = { evidence, old, state: disk.stateOf(folder), isShortened };
-    writePlan(fileSystem, staging, plan);
+    writePlan(fileSystem, folder, plan);
     fileSystem.syncDirectory(folder);
   } catch (error) {
     try {
@@ -245,9 +240,11 @@ function requireIdentity(fileSystem: FileSystem, folder: string, staging: string
   writeIdentity(fileSystem, folder, { uuid, incarnation, cluster: new Uint8Array(ID_BYTES) }, sum);
 }
 
-function writePlan(fileSystem: FileSystem, staging: string, plan: Plan): void {
+function writePlan(fileSystem: FileSystem, folder: string, plan: Plan): void {
+  const staging = `${folder}/${STAGING_NAME}`;
+  const text = JSON.stringify({ ...plan, evidence: evidenceName(folder, plan.evidence) });
   const path = `${staging}/${PLAN_NAME}`;
-  writeFile(fileSystem, `${path}.tmp`, new TextEncoder().encode(JSON.stringify(plan)));
+  writeFile(fileSystem, `${path}.tmp`, new TextEncoder().encode(text));
   // What it tells of must be durable before it.
   fileSystem.syncDirectory(plan.evidence);
   fileSystem.syncDirectory(staging);

@@ -43,9 +43,19 @@ export async function findingOf(
     strangers: await strangersOf(folder, damage, index.segments.at(-1)?.path),
     identity: identity !== undefined ? undefined : existsSync(join(folder, IDENTITY_NAME)) ? "damaged" : "missing",
     isLockDamaged: lock !== undefined && (!lock.isFile() || lock.size > 0),
-    isInterrupted: interruptedPlan(nodeFileSystem, folder) !== undefined,
+    interrupted: interruptedState(folder),
     isShortened: false,
   };
+}
+
+/** Whether a repair was interrupted, and can be completed. */
+function interruptedState(folder: string): Finding["interrupted"] {
+  try {
+    return interruptedPlan(nodeFileSystem, folder) && "resumable";
+  } catch (error) {
+    if (error instanceof WalLogError && error.code === "INVALID_ARGUMENT") return "damaged";
+    throw error;
+  }
 }
 
 /** Files behind the newest segment without which nothing is damaged behind it: they are not the log's. */

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { rmdirSync, statSync } from "node:fs";
+import { realpathSync, rmdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { WalLogError } from "../api/errors.ts";
 import type { FileSystem } from "../io/file_system.ts";
@@ -42,6 +42,8 @@ export interface Replacement {
  * @throws {WalLogError} `LOCKED` if the log is in use, `CHANGING` if it was since it was read: nothing was changed.
  */
 export async function replaceLog(folder: string, replacement: Replacement, signal: AbortSignal): Promise<Plan> {
+  // The evidence is beside the folder itself, not beside a link to it.
+  folder = realpathSync(folder);
   const { contents, isShortened, before, close } = replacement;
   return await withLock(folder, async (disk, fileSystem) => {
     if (stateOfFiles(folder) !== before) {
@@ -66,6 +68,7 @@ export async function replaceLog(folder: string, replacement: Replacement, signa
  */
 export async function completeInterrupted(folder: string): Promise<Plan | "dropped" | undefined> {
   if (statOf(join(folder, STAGING_NAME)) === undefined) return undefined;
+  folder = realpathSync(folder);
   FOLDERS.requireFolder(join(folder, STAGING_NAME));
   return await withLock<Plan | "dropped" | undefined>(folder, (disk) => {
     const plan = interruptedPlan(nodeFileSystem, folder);
