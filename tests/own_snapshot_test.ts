@@ -88,7 +88,7 @@ describe("compacting a log", () => {
 
   it("refuses an index whose term is lost, and drops damaged entries below another", () => {
     const { disk, log } = withHeaderLost(10);
-    refuses(disk, log, "DAMAGED_ENTRY", /^Cannot tell the term at index 10: /, () => log.compact(10));
+    refuses(disk, log, "DAMAGED_ENTRY", /^Cannot read the term at index 10: /, () => log.compact(10));
     log.compact(12);
     assert.deepEqual(log.damaged, []);
     log.closeSync();
@@ -142,7 +142,7 @@ describe("a stream of one's own snapshot", () => {
   it("is refused with DAMAGED_ENTRY if the term is lost", () => {
     const { disk, log } = withHeaderLost(10);
     const create = () => log.createSnapshot({ index: 10, term: 1, config: [] });
-    refuses(disk, log, "DAMAGED_ENTRY", /^Cannot tell the term at index 10: /, create);
+    refuses(disk, log, "DAMAGED_ENTRY", /^Cannot read the term at index 10: /, create);
     log.closeSync();
   });
 

@@ -17,7 +17,7 @@ import { keptMeta, takeCompactOptions, takeSnapshot, takeSnapshotMeta } from "./
 import type { CompactOptions, Index, NewSnapshot, SnapshotMeta } from "./types.ts";
 import { checkCompact, checkOwnSnapshot, checkSnapshot, checkSnapshotMeta } from "./validate_snapshot.ts";
 
-/** A log whose entries can be replaced by a snapshot, and held back from that. Every `WalLog` is one. */
+/** A log that can replace entries by a snapshot, and hold compaction back. Every `WalLog` is one. */
 export abstract class CompactableLog extends FollowableLog {
   readonly #state: LiveState;
   readonly #durability: Durability;
@@ -32,9 +32,9 @@ export abstract class CompactableLog extends FollowableLog {
   }
 
   /**
-   * Installs a snapshot of the node's own: drops the entries through an index and keeps all above it. The snapshot is
-   * durable when this returns, and so is everything before it. At or below {@link ReadableLog.snapshotIndex} it changes
-   * nothing. The call blocks for the flushes.
+   * Installs a snapshot of the node's own state: drops the entries up to and including an index, and keeps all above
+   * it. When this returns, the snapshot and everything before it are durable. At or below {@link
+   * ReadableLog.snapshotIndex}, the call changes nothing. It blocks for the flushes.
    *
    * @param through The last index to drop, and the snapshot's index. The snapshot gets the term that the log has there.
    * @param options The snapshot's data, configuration and meta. The configuration defaults to the previous snapshot's:
@@ -75,17 +75,19 @@ export abstract class CompactableLog extends FollowableLog {
   }
 
   /**
-   * Installs a leader's snapshot and drops what it replaces. It is durable when this returns, and so is everything
-   * before it. One at or below {@link ReadableLog.snapshotIndex} is stale and changes nothing, unless it is the
-   * log's own, and that is damaged: then it takes its place. For a snapshot of the node's own, use {@link CompactableLog.compact}, which never drops an entry above its index.
+   * Installs a leader's snapshot and drops the entries that it replaces. When this returns, the snapshot and everything
+   * before it are durable. A snapshot at or below {@link ReadableLog.snapshotIndex} is stale and changes nothing. One
+   * exception: a snapshot with the index and term of the log's own replaces it if that is damaged. For a snapshot of
+   * the node's own state, use {@link CompactableLog.compact}, which never drops an entry above its index.
    *
-   * The entries above the snapshot stay if the log has the same entry at its index, and are dropped if it has another.
-   * Where that entry is damaged and its term lost, they stay if one of them has the snapshot's term: then the entry was
-   * the same (log matching).
+   * The entries above the snapshot stay if the log has the same entry at its index, and are dropped if it has another
+   * one. If damage has destroyed the term of that entry, they stay if one of them has the snapshot's term: by log
+   * matching, the entry was then the same.
    *
    * @param snapshot The snapshot with its data.
-   * @param options `force`: where nothing tells whether the entries above it follow on it, they may go.
-   * @throws {WalLogError} `DAMAGED_ENTRY` where nothing tells, `INVALID_ARGUMENT`: the log is as it was. `POISONED`,
+   * @param options `force`: allows dropping the entries above the snapshot if nothing shows whether they continue from
+   * it.
+   * @throws {WalLogError} `DAMAGED_ENTRY` if nothing shows that, `INVALID_ARGUMENT`: the log is unchanged. `POISONED`,
    * `READ_ONLY`, `CLOSED`.
    */
   applySnapshot(snapshot: NewSnapshot, options: { readonly force?: boolean } = {}): void {
@@ -97,18 +99,18 @@ export abstract class CompactableLog extends FollowableLog {
   }
 
   /**
-   * Installs a snapshot of the node's own that comes as a stream, and holds at most one piece of it in memory. The
-   * snapshot is installed when the stream is closed: the entries through its index are dropped, and all above it
-   * stay. Until then the log can be used. Aborting the stream leaves the log as it was.
+   * Installs a snapshot of the node's own state from a stream, with at most one piece of it in memory. Closing the
+   * stream installs the snapshot: it drops the entries up to and including its index, and keeps all above it. Until
+   * then the log can be used. Aborting the stream leaves the log unchanged.
    *
-   * If a later snapshot is installed before the stream is closed, this one is dropped without an error. If its entry
-   * is truncated before, closing the stream rejects with `INVALID_ARGUMENT` and the log drops nothing.
+   * If a later snapshot is installed before the stream is closed, this one is dropped without an error. If the entry at
+   * its index is truncated before that, closing the stream rejects with `INVALID_ARGUMENT`, and the log drops nothing.
    *
    * @param meta Index and term of an entry that the log has, and the configuration at that index.
    * @returns The stream to write the data to. Closing it rejects if the snapshot could not be installed.
    * @throws {WalLogError} `COMPACTED` at or below {@link ReadableLog.snapshotIndex}; `INVALID_ARGUMENT` for an index
    * above {@link ReadableLog.lastIndex}, or a term that is not the entry's; `DAMAGED_ENTRY` if the entry's term is
-   * lost: the log is as it was. `CORRUPT` while the hard state is lost; `POISONED`, `READ_ONLY`, `CLOSED`.
+   * lost: the log is unchanged. `CORRUPT` while the hard state is lost; `POISONED`, `READ_ONLY`, `CLOSED`.
    *
    * @example
    * ```ts
@@ -140,14 +142,13 @@ export abstract class CompactableLog extends FollowableLog {
   }
 
   /**
-   * Installs a leader's snapshot that comes as a stream, and holds at most one piece of it in memory. The snapshot is
-   * installed, as by {@link CompactableLog.applySnapshot}, when the stream is closed: a snapshot that does not agree
-   * with the log's entry at its index drops the entries above it. Until then the log can be used. Aborting the stream
-   * leaves the log as it was.
+   * Installs a leader's snapshot from a stream, with at most one piece of it in memory. Closing the stream installs the
+   * snapshot as {@link CompactableLog.applySnapshot} does: if the log has another entry at its index, the entries above
+   * it are dropped. Until then the log can be used. Aborting the stream leaves the log unchanged.
    *
    * @param meta The snapshot's index, term, configuration and meta.
    * @param options As {@link CompactableLog.applySnapshot}.
-   * @returns Where its data goes. Closing it rejects if the snapshot could not be installed.
+   * @returns The stream to write the data to. Closing it rejects if the snapshot could not be installed.
    * @throws {WalLogError} As {@link CompactableLog.applySnapshot}.
    */
   receiveSnapshot(meta: SnapshotMeta, options: { readonly force?: boolean } = {}): WritableStream<Uint8Array> {
@@ -159,15 +160,15 @@ export abstract class CompactableLog extends FollowableLog {
   }
 
   /**
-   * Holds compaction back for whoever still needs entries: a follower, a consumer, an archive. Snapshots are taken as
-   * always, and {@link ReadableLog.snapshotIndex} moves. But the segment files with entries from an index on are not
-   * deleted, and these entries can still be read, until the retention moves up or is released.
+   * Holds compaction back for a follower, a consumer or an archive that still needs entries. Snapshots are taken as
+   * usual, and {@link ReadableLog.snapshotIndex} moves. But the log keeps the segment files with entries from an index
+   * on, and these entries stay readable, until the retention moves up or is released.
    *
    * Retentions are held in memory, by the writer only. After a restart nothing is retained: opening a log for writing
-   * deletes the segments that its snapshot covers. A log that is read in another process does not show retained
-   * entries. A leader's snapshot that clears the log discards them ({@link RetentionState.clearedAt}).
+   * deletes the segments that its snapshot covers. A reader in another process does not see retained entries. A
+   * leader's snapshot that clears the log discards them ({@link RetentionState.clearedAt}).
    *
-   * @param name Who needs the entries: 1 to 255 characters, not the name of a retention that is held.
+   * @param name Name of the retention: 1 to 255 characters, not in use by another retention.
    * @param from The lowest index needed. It may be above {@link ReadableLog.lastIndex}.
    * @returns The retention.
    * @throws {WalLogError} `COMPACTED` below {@link ReadableLog.firstIndex}, with that index as `index`;

@@ -8,11 +8,11 @@ import type { Damage } from "./report.ts";
 import type { Index, NodeId } from "./types.ts";
 
 /**
- * What went wrong, for programs:
+ * The kinds of failure, for programs:
  *
  * | Code | Meaning |
  * |---|---|
- * | `NOT_CONTIGUOUS` | entries to append leave a gap or overlap: nothing was written; or those read before were truncated |
+ * | `NOT_CONTIGUOUS` | entries to append leave a gap or overlap; or entries already read were truncated |
  * | `ENTRY_TOO_LARGE` | an entry exceeds `maxEntryBytes`; nothing was written |
  * | `INVALID_ARGUMENT` | an argument is out of its domain; nothing was written |
  * | `COMPACTED` | the index was replaced by a snapshot; `index` is the lowest that the call accepts |
@@ -20,7 +20,7 @@ import type { Index, NodeId } from "./types.ts";
  * | `DAMAGED_ENTRY` | the entry exists and cannot be read; fetch it from a peer and `repair` |
  * | `LOCKED` | another writer has the log open; the message says whether it is in this process |
  * | `LOCK_LOST` | the log's folder or its `LOCK` was moved, deleted or replaced under the writer |
- * | `NOT_FOUND` | there is no log, and `create` is `false`; or the log that is read on is gone |
+ * | `NOT_FOUND` | there is no log, and `create` is `false`; or the log that a reader follows is gone |
  * | `UNSAFE_FILE` | a link, a device or another kind of file has the name of one of the log's files |
  * | `CHANGING` | a writer changes the log faster than a reader can open it; try again |
  * | `POISONED` | an earlier write or flush failed; `cause` is that failure; reopen to go on |
@@ -29,12 +29,12 @@ import type { Index, NodeId } from "./types.ts";
  * | `NO_SPACE` | the disk or a quota is full, or a file would be too large; nothing was written, retry later |
  * | `UNSUPPORTED_VERSION` | a newer version of the library wrote the log |
  * | `IO` | the operating system refused an operation; `cause` is its error |
- * | `NOT_LEADER` | only the leader takes this, and the node is not, or is handing over; `leader` says who leads |
- * | `OVERLOADED` | the leader has taken as much as `maxUncommittedBytes` allows to be uncommitted; retry later |
- * | `CONFIG_IN_PROGRESS` | the leader cannot change the cluster yet; retry when what it has appended is committed |
- * | `DIVERGED` | a leader contradicts what this node knows to be committed; the node takes nothing more |
- * | `BUSY` | steps of `stepAsync` are under way, so that `step` would overtake them |
- * | `ENCODING` | a message between nodes cannot be written as bytes, or bytes are no message |
+ * | `NOT_LEADER` | only a leader accepts this, and the node is none or is handing over; `leader` names the leader |
+ * | `OVERLOADED` | the leader has `maxUncommittedBytes` of uncommitted commands; retry later |
+ * | `CONFIG_IN_PROGRESS` | the leader cannot change the cluster yet; retry once its appended entries are committed |
+ * | `DIVERGED` | a leader contradicts an entry that this node knows to be committed; the node has stopped |
+ * | `BUSY` | steps of `stepAsync` are under way, and `step` would overtake them |
+ * | `ENCODING` | a message cannot be encoded, or bytes are not a valid message |
  *
  * After `POISONED` the log can still be read, but entries that were not durable may fail to read, with `DAMAGED_ENTRY`
  * or `IO`.
@@ -64,7 +64,7 @@ export type WalLogErrorCode =
   | "BUSY"
   | "ENCODING";
 
-/** What an error can say beyond its code and message. */
+/** The details of an error beyond its code and message. */
 export interface WalLogErrorDetails {
   /** The failure underneath. */
   readonly cause?: unknown;
@@ -78,7 +78,7 @@ export interface WalLogErrorDetails {
   readonly leader?: NodeId | null;
   /**
    * With `COMPACTED`: the lowest index that the call accepts. With `NOT_CONTIGUOUS` of a follower: the first index that
-   * was truncated after it was given.
+   * was truncated after the follower returned it.
    */
   readonly index?: Index;
 }
@@ -137,8 +137,8 @@ export class WalLogError extends Error {
   /** Who leads, as far as the node knows; `null` if it does not, or if the error is another one. */
   readonly leader: NodeId | null;
   /**
-   * With `COMPACTED`: the lowest index that the call accepts, where to go on from. With `NOT_CONTIGUOUS` of a follower:
-   * the first index that was truncated after it was given. `undefined` if it is unknown.
+   * With `COMPACTED`: the lowest index that the call accepts; continue from there. With `NOT_CONTIGUOUS` of a follower:
+   * the first index that was truncated after the follower returned it. `undefined` if it is unknown.
    */
   readonly index: Index | undefined;
 

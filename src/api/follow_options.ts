@@ -11,11 +11,11 @@ import type { FollowOptions, Index } from "./types.ts";
 import { invalid, isTerm, show } from "./validate.ts";
 
 /**
- * Takes over the options of following a log, and checks them.
+ * Copies and checks the options of following a log.
  *
  * @param options The options.
  * @param durableIndex The last index that is durable.
- * @returns Where to begin, and when to stop.
+ * @returns The start, the end, and the read-ahead.
  * @throws {WalLogError} `INVALID_ARGUMENT`.
  */
 export function takeFollowOptions(options: FollowOptions, durableIndex: Index): Following {

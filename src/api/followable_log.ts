@@ -33,22 +33,22 @@ export abstract class FollowableLog extends ReadableLog {
   }
 
   /**
-   * Follows the log: gives its durable entries in order, without gaps and without repeats, and waits at the end for
-   * more. Nothing is read before it is asked for. Any number of followers can run side by side, each at its own pace. A
-   * follower holds nothing back: use {@link CompactableLog.retain} if compaction must wait for it.
+   * Follows the log: returns its durable entries in order, without gaps and without repeats, and waits at the end for
+   * more. It reads an entry only when the caller asks for it. Any number of followers can run side by side, each at its
+   * own pace. A follower does not hold compaction back: use {@link CompactableLog.retain} for that.
    *
-   * A log that was opened for reading only is followed beside its writer, in the same process or in another one, and on
-   * to whoever writes it next. An entry comes when the disk proves it durable: with the writer's next write after the
-   * flush, or with the checkpoint that it writes 20 ms after the flush when it rests. What the log itself shows does not
-   * change: see {@link FollowableLog.refresh}.
+   * A read-only log can be followed beside its writer, in the same process or in another one, and across restarts of
+   * the writer. An entry arrives when the disk proves it durable: with the writer's next write after the flush, or with
+   * the checkpoint that an idle writer writes 20 ms after the flush. Following does not change the view of the log
+   * itself: see {@link FollowableLog.refresh}.
    *
    * Closing the log ends the iteration. Leaving the loop ends it too.
    *
    * @param options Where to begin, and when to stop.
-   * @returns The entries. Waiting for one rejects with the reason of the signal; with `COMPACTED` when a snapshot has
-   * replaced the next entry, and `index` is where to go on; with `NOT_CONTIGUOUS` when entries are truncated that were
-   * given, or that were durable below `from` when it began, and `index` is the first of them; with `POISONED` when a
-   * write or flush failed and all durable entries are given; otherwise as {@link ReadableLog.entry}.
+   * @returns The entries. Waiting for one rejects with the reason of the signal; with `COMPACTED` if a snapshot has
+   * replaced the next entry (`index` is the place to continue from); with `NOT_CONTIGUOUS` if the log truncates entries
+   * that the follower has returned, or that were durable below `from` at the start (`index` is the first of them); with
+   * `POISONED` if a write or flush failed, after all durable entries; otherwise as {@link ReadableLog.entry}.
    * @throws {WalLogError} `COMPACTED` if `from` is below {@link ReadableLog.firstIndex}; `INVALID_ARGUMENT`; `CLOSED`.
    *
    * @example
@@ -80,7 +80,7 @@ export abstract class FollowableLog extends ReadableLog {
   }
 
   /**
-   * Like {@link FollowableLog.follow}, as a stream. Reading it pulls; cancelling it ends it.
+   * Like {@link FollowableLog.follow}, as a stream. It reads only on demand. Cancel it to stop following.
    *
    * @param options Where to begin, and when to stop.
    * @returns The stream. It is closed when the log is closed, and fails as {@link FollowableLog.follow} does.
@@ -91,18 +91,18 @@ export abstract class FollowableLog extends ReadableLog {
   }
 
   /**
-   * Brings a log that was opened for reading only up to date with its writer. It reads on from the newest segment. Until
-   * this is done, the log shows what it showed before.
+   * Brings a read-only log up to date with its writer. It continues reading in the newest segment. Until it is done,
+   * the log shows the old state.
    *
-   * The log then shows everything that the writer has written, also what was never synced: a crash of the machine could
-   * still take that away. What lies at or below {@link ReadableLog.durableIndex} is on stable storage. That index can be
-   * behind the writer's own by the last flush, for the disk proves a flush only by what is written after it. A log that is
-   * open for writing is always up to date.
+   * The log then shows everything that the writer has written, including entries that were never synced and that a
+   * crash of the machine could still lose. Entries at or below {@link ReadableLog.durableIndex} are on stable storage.
+   * That index can lag behind the writer's own by the last flush, because only a later write proves a flush. A log that
+   * is open for writing is always up to date.
    *
    * @returns The last index.
-   * @throws {WalLogError} `CORRUPT` if the log is damaged by now, and was opened with `onDamage: "fail"`; `CHANGING` if the
-   * writer changes it faster than it can be read; `NOT_FOUND` if the log is gone, or another one is in its place; `IO`;
-   * `CLOSED`.
+   * @throws {WalLogError} `CORRUPT` if the log is damaged and was opened with `onDamage: "fail"`; `CHANGING` if the
+   * writer changes the log faster than it can be read; `NOT_FOUND` if the log is gone, or another one is in its place;
+   * `IO`; `CLOSED`.
    *
    * @example
    * ```ts
@@ -130,19 +130,20 @@ export abstract class FollowableLog extends ReadableLog {
       const view = await this.#source.view();
       this.#state.refreshed(view);
       this.#durability.durableIndex = view.durableIndex;
-      // A segment can have been repaired, in a file of the same name.
+      // A segment may have been repaired, in a new file of the same name.
       this.#files.close();
     }
     return this.lastIndex;
   }
 
   /**
-   * Calls a listener when {@link ReadableLog.durableIndex} has changed: it rises with a flush, and falls with a
-   * truncation of durable entries; of a log opened for reading only, with {@link FollowableLog.refresh}. The listener runs soon after the change, never within a call of the log, and once for
-   * changes that come together. Closing the log ends the calls.
+   * Calls a listener when {@link ReadableLog.durableIndex} changes. A flush raises it, and a truncation of durable
+   * entries lowers it. On a read-only log, only {@link FollowableLog.refresh} changes it. The listener runs soon after
+   * the change, never inside a call of the log, and once for changes that happen together. Closing the log ends the
+   * calls.
    *
-   * @param listener Gets the last index that is durable.
-   * @returns Ends the calls.
+   * @param listener Receives the last durable index.
+   * @returns A function that ends the calls.
    * @throws {WalLogError} `CLOSED`.
    *
    * @example

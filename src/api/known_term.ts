@@ -9,10 +9,10 @@ import { WalLogError } from "./errors.ts";
 import type { Index, Term } from "./types.ts";
 
 /**
- * Refuses a term that damage has taken.
+ * Rejects a term that was lost to damage.
  *
  * @param path The log's folder.
- * @param term What the log has for the term at the index.
+ * @param term The log's term at the index.
  * @param index The index.
  * @returns The term.
  * @throws {WalLogError} `DAMAGED_ENTRY` if the entry's header is lost.
@@ -21,7 +21,7 @@ export function knownTerm(path: string, term: Term, index: Index): Term {
   if (term !== TERM_UNKNOWN) return term;
   throw new WalLogError(
     "DAMAGED_ENTRY",
-    `Cannot tell the term at index ${index}: the entry was written and its header is lost; fetch it from a peer`,
+    `Cannot read the term at index ${index}: the header of the entry is lost; repair the entry from a peer`,
     { path },
   );
 }

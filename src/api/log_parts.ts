@@ -1,5 +1,5 @@
 /**
- * What an open log is put together from.
+ * The parts of an open log, and how they are assembled.
  *
  * @module
  */
@@ -17,28 +17,28 @@ import type { CheckedOptions } from "./options.ts";
 
 /** The parts of an open log. */
 export interface LogParts {
-  /** What opening the log has found. */
+  /** The result of opening the log. */
   readonly opened: Opened;
-  /** What the log holds in memory. */
+  /** The state of the log in memory. */
   readonly state: LiveState;
-  /** What writes and flushes the log. */
+  /** Writes and flushes the log. */
   readonly durability: Durability;
-  /** What reads entries. */
+  /** Reads entries. */
   readonly reader: EntryReader;
   /** The log's snapshots. */
   readonly snapshots: SnapshotStore;
-  /** What followers are given. */
+  /** Delivers entries to followers. */
   readonly source: ReadSource | WrittenSource;
-  /** The space that the log takes, and that is left to it. */
+  /** The space used by the log, and the free space. */
   readonly space: DiskSpace;
-  /** The largest command that the log takes, in bytes. */
+  /** The largest command that the log accepts, in bytes. */
   readonly maxEntryBytes: number;
 }
 
 /**
- * Puts a log together that has been opened, and publishes the events of opening it.
+ * Assembles an opened log, and publishes the events of opening it.
  *
- * @param opened What opening the log has found.
+ * @param opened The result of opening the log.
  * @param options The options that the log was opened with.
  * @returns The parts of the log.
  */

@@ -32,9 +32,9 @@ import type {
 } from "./types.ts";
 import { checkMaxBytes, checkReadIndex } from "./validate.ts";
 
-/** What can be read of a log, whether it is open for writing or for reading only. Every `WalLog` is one. */
+/** The reading half of a log, open for writing or read-only. Every `WalLog` is one. */
 export abstract class ReadableLog {
-  /** What opening the log found. */
+  /** The report of opening the log. */
   readonly recovery: RecoveryReport;
   readonly #state: LiveState;
   readonly #index: LogIndex;
@@ -89,7 +89,7 @@ export abstract class ReadableLog {
     return this.#index.firstIndex;
   }
 
-  /** The retentions that are held, as they are now. */
+  /** The current retentions. */
   get retentions(): readonly RetentionState[] {
     return this.#state.retentions.list();
   }
@@ -100,22 +100,22 @@ export abstract class ReadableLog {
   }
 
   /**
-   * The last index that is on stable storage. Of a log opened for reading only: that the disk proves to be.
+   * The last index on stable storage. On a read-only log: the last index that the disk proves to be durable.
    */
   get durableIndex(): Index {
     return this.#durability.durableIndex;
   }
 
   /**
-   * What is known to be damaged and is neither repaired nor given up: found when the log was opened with `onDamage:
-   * "keep"`, by {@link WalLog.scrub}, or by reading an entry. With `verify: "tail"` only scrubbing finds all of it.
+   * Known damage that is neither repaired nor given up. It was found when the log was opened with `onDamage: "keep"`,
+   * by {@link WalLog.scrub}, or by reading an entry. With `verify: "tail"`, only scrubbing finds all damage.
    */
   get damaged(): readonly Damage[] {
     return this.#state.damaged;
   }
 
   /**
-   * What the log has lost to damage, and nobody has repaired, replaced or given up. An undamaged log has lost nothing.
+   * Losses to damage that nobody has repaired, replaced or given up. An undamaged log has lost nothing.
    *
    * @example
    * ```ts
@@ -138,9 +138,9 @@ export abstract class ReadableLog {
   }
 
   /**
-   * What the log has done since it was opened, and the space that it takes.
+   * Counters since the log was opened, and the space that it uses.
    *
-   * @returns The counters, as they are now.
+   * @returns The current counters.
    */
   stats(): WalLogStats {
     const { counts, flushLatency } = this.#state;
@@ -150,10 +150,10 @@ export abstract class ReadableLog {
 
   /**
    * The figures of {@link ReadableLog.stats}, the log's indexes and its retentions as metrics, for `prometheusText` or
-   * any other writer. Counters count from when the log was opened.
+   * any other writer. Counters start at 0 when the log is opened.
    *
    * @param name Value of the label `log`, which all samples have. Default: the log's folder.
-   * @returns The metrics, as they are now. What is unknown has no samples.
+   * @returns The current metrics. Unknown values have no samples.
    */
   metrics(name: string = this.path): Metric[] {
     return logMetrics(this, name, this.#durability.canWrite);
@@ -207,12 +207,12 @@ export abstract class ReadableLog {
   }
 
   /**
-   * The entries at some indexes. Those that lie near each other are read together, which is faster than
-   * {@link ReadableLog.entry} for each.
+   * The entries at the given indexes. Neighbouring entries share a read, which is faster than {@link ReadableLog.entry}
+   * for each.
    *
    * @param indexes The indexes, in any order.
    * @param options A bound on the bytes returned.
-   * @returns The entries in the order of their indexes, each once. Indexes at which the log has none are left out.
+   * @returns The entries in ascending order of index, each once. Indexes without an entry are left out.
    * @throws {WalLogError} As {@link ReadableLog.entry}.
    *
    * @example
@@ -244,15 +244,15 @@ export abstract class ReadableLog {
   }
 
   /**
-   * Goes through entries in order, reading a chunk at a time, so that a log of any size can be walked. Entries that
-   * are appended or truncated meanwhile are seen or not seen as they are reached.
+   * Iterates over entries in order. It reads a chunk at a time, so the log can have any size. Changes made meanwhile
+   * take effect for the entries that the iteration has not reached yet.
    *
    * @param from The first index. Default: the first entry there is.
    * @param to The last index, inclusive. Default: the last entry there is when it is reached.
    * @returns The entries.
-   * @throws {WalLogError} `COMPACTED` if `from` is below {@link ReadableLog.firstIndex}, at once, or when a snapshot
-   * has overtaken what was read ahead, with the index to go on from as `index`; `NOT_CONTIGUOUS` when the last entry
-   * given is truncated and another put in its place; otherwise as {@link ReadableLog.entry}.
+   * @throws {WalLogError} `COMPACTED` at once if `from` is below {@link ReadableLog.firstIndex}, or later if a snapshot
+   * has overtaken the iteration; `index` is the place to continue from. `NOT_CONTIGUOUS` if the last returned entry was
+   * truncated and replaced by another. Otherwise as {@link ReadableLog.entry}.
    */
   iterate(from: Index = this.firstIndex, to: Index = Number.MAX_SAFE_INTEGER): IterableIterator<LogEntry> {
     this.#durability.requireOpen("read");
@@ -273,7 +273,7 @@ export abstract class ReadableLog {
   }
 
   /**
-   * What the latest snapshot is of, without reading its data.
+   * The description of the latest snapshot, without its data.
    *
    * @returns Index, term, configuration and meta, or `undefined` if there is no snapshot.
    * @throws {WalLogError} `CORRUPT` if it is damaged; `IO`; `CLOSED`.
@@ -286,7 +286,7 @@ export abstract class ReadableLog {
   }
 
   /**
-   * Reads the latest snapshot as a stream, holding no more than a piece of it. The stream stays good when a later
+   * Reads the latest snapshot as a stream, with at most one piece of it in memory. The stream stays valid when a later
    * snapshot replaces this one.
    *
    * @returns Its data, or `undefined` if there is no snapshot. The stream fails with `CORRUPT` at a damaged piece.

@@ -60,8 +60,8 @@ export interface SnapshotMeta {
   /** The members of the cluster at `index`. */
   readonly config: readonly NodeId[];
   /**
-   * What else a consensus layer must keep with the configuration, such as addresses: at most 1 MiB, opaque to the log.
-   * The log copies it. Default: no bytes. A log always gives it back, empty if there is none.
+   * Further state of the consensus layer, such as addresses: at most 1 MiB, opaque to the log. The log copies it.
+   * Default: no bytes. A log always returns it, empty if there is none.
    */
   readonly meta?: Uint8Array;
 }
@@ -79,15 +79,15 @@ export interface CompactOptions {
   /** The members of the cluster at the index. Default: those of the snapshot before; none if there is no snapshot. */
   readonly config?: readonly NodeId[];
   /**
-   * What else a consensus layer must keep with the configuration: at most 1 MiB. Default: that of the snapshot before if
-   * its configuration is kept too; no bytes if `config` is given.
+   * Further state of the consensus layer: at most 1 MiB. Default: the previous snapshot's meta if its configuration is
+   * kept too; no bytes if `config` is given.
    */
   readonly meta?: Uint8Array;
 }
 
 /** A snapshot, as the log returns it. */
 export interface Snapshot extends NewSnapshot {
-  /** What a consensus layer keeps with the configuration. The caller owns it. */
+  /** Further state of the consensus layer. The caller owns it. */
   readonly meta?: Uint8Array<ArrayBuffer>;
   /** The state machine's data, opaque to the log. The caller owns it. */
   readonly data: Uint8Array<ArrayBuffer>;
@@ -105,18 +105,18 @@ export interface EntriesOptions {
   readonly maxBytes?: number;
 }
 
-/** Where to begin following a log, and when to stop. */
+/** Options of following a log. */
 export interface FollowOptions {
-  /** The first index to give. It may be above the last one that is durable. Default: the one after `durableIndex`. */
+  /** The first index to return. It may be above the last durable one. Default: `durableIndex` + 1. */
   readonly from?: Index;
   /**
-   * The term of the entry before `from`, as whoever follows knows it. If the log has another one there, the follower
-   * ends with `NOT_CONTIGUOUS`. Default: whatever the log has there.
+   * The expected term of the entry before `from`. If the log has an entry of another term there, the follower fails
+   * with `NOT_CONTIGUOUS`. Default: the log's term there.
    */
   readonly previousTerm?: Term;
-  /** Ends the iteration: what waits for an entry rejects with the signal's reason. */
+  /** Ends the iteration: a pending wait for an entry rejects with the signal's reason. */
   readonly signal?: AbortSignal;
-  /** At most this many bytes of commands are read at once, but always at least one entry. Default: 256 KiB. */
+  /** The most bytes of commands to read at once, though always at least one entry. Default: 256 KiB. */
   readonly maxBytes?: number;
 }
 
@@ -139,11 +139,11 @@ export interface RaftLog {
    * entries back. Above {@link RaftLog.lastIndex} if there are no entries.
    */
   readonly firstIndex: Index;
-  /** The retentions that are held, as they are now. */
+  /** The current retentions. */
   readonly retentions: readonly RetentionState[];
   /** The last hard state that was set; term 0 and no vote if none was. */
   readonly hardState: HardState;
-  /** The largest command that {@link RaftLog.append} takes, in bytes. A log that does not say takes any. */
+  /** The largest command that {@link RaftLog.append} accepts, in bytes. If it is missing, there is no limit. */
   readonly maxEntryBytes?: number;
 
   /**
@@ -208,10 +208,10 @@ export interface RaftLog {
   setHardState(state: HardState): void;
 
   /**
-   * Installs a leader's snapshot and drops what it replaces. One at or below {@link RaftLog.snapshotIndex} is
-   * stale and changes nothing. If the log has an entry of the same term at the snapshot's index, the
-   * entries above stay; otherwise the log is cleared and continues after the snapshot. For a snapshot of the node's
-   * own, use {@link RaftLog.compact}, which never drops an entry above its index.
+   * Installs a leader's snapshot and drops the entries that it replaces. A snapshot at or below {@link
+   * RaftLog.snapshotIndex} is stale and changes nothing. If the log has an entry of the same term at the snapshot's
+   * index, the entries above stay; otherwise the log is cleared and continues after the snapshot. For a snapshot of the
+   * node's own, use {@link RaftLog.compact}, which never drops an entry above its index.
    *
    * @param snapshot The snapshot with its data.
    * @throws {WalLogError} `INVALID_ARGUMENT`.
@@ -219,8 +219,8 @@ export interface RaftLog {
   applySnapshot(snapshot: NewSnapshot): void;
 
   /**
-   * Installs a snapshot of the node's own: the entries through an index are dropped, all above it stay. The snapshot
-   * has the term that the log has at the index. At or below {@link RaftLog.snapshotIndex} it changes nothing.
+   * Installs a snapshot of the node's own state: drops the entries up to and including an index, and keeps all above
+   * it. The snapshot gets the log's term at the index. At or below {@link RaftLog.snapshotIndex} it changes nothing.
    *
    * @param through The last index to drop, and the snapshot's index.
    * @param options The snapshot's data, configuration and meta. Give `config` if the entries to drop change the cluster.
@@ -234,7 +234,7 @@ export interface RaftLog {
    * a snapshot covers them. A snapshot that clears the log discards them all the same. Retentions are not kept on disk:
    * a log that is opened has none.
    *
-   * @param name Who needs the entries: 1 to 255 characters, not the name of a retention that is held.
+   * @param name Name of the retention: 1 to 255 characters, not in use by another retention.
    * @param from The lowest index needed. It may be above {@link RaftLog.lastIndex}.
    * @returns The retention.
    * @throws {WalLogError} `COMPACTED` below {@link RaftLog.firstIndex}, with that index as `index`; `INVALID_ARGUMENT`.

@@ -38,8 +38,8 @@ import { checkHardState, checkRepair, checkTruncate } from "./validate.ts";
  * still be read. Entries up to {@link WalLog.durableIndex} read as before. Entries above it may fail to read, with
  * `DAMAGED_ENTRY` or `IO`: after a failed flush, the operating system may drop what it has not written.
  *
- * What reads the log is described at {@link ReadableLog}; snapshots, compaction and retentions at
- * {@link CompactableLog}.
+ * {@link ReadableLog} describes reading; {@link CompactableLog} describes snapshots, compaction and retentions; {@link
+ * FollowableLog} describes following.
  *
  * @example
  * ```ts
@@ -87,7 +87,7 @@ export class WalLog extends CompactableLog implements RaftLog, AsyncDisposable, 
   }
 
   /**
-   * Opens a log, and makes one if the folder holds none. Lets others run while a long log is read.
+   * Opens a log, and makes one if the folder holds none. Other tasks can run while it reads a long log.
    *
    * @param path The log's folder. Made if it is missing; files in it that are not the log's are left alone.
    * @param options How.
@@ -125,7 +125,7 @@ export class WalLog extends CompactableLog implements RaftLog, AsyncDisposable, 
   append(entries: readonly NewEntry[]): void {
     const index = this.#index;
     const batch = takeBatch(this.#durability.requireWriter("append"), index, entries, this.maxEntryBytes);
-    // What a caller gives can have accessors, and these can close the log.
+    // The caller's objects can have accessors, and these can close the log.
     const writer = this.#durability.requireWriter("append");
     const { count, commandBytes } = batch;
     if (count === 0) return;
@@ -163,9 +163,9 @@ export class WalLog extends CompactableLog implements RaftLog, AsyncDisposable, 
    * Replaces the hard state.
    *
    * @param state The term and the vote.
-   * @param options `force`: on a log whose latest hard state is damaged, says that this one is right, so that the log
-   * can be written again. Such a log never falls back to an older one: a node that forgets its vote can vote twice. It
-   * also accepts that entries are gone that {@link WalLog.damaged} lists without a last index.
+   * @param options `force`: on a log whose latest hard state is damaged, confirms that this one is right, so that the
+   * log can be written again. Such a log never falls back to an older one: a node that forgets its vote can vote twice.
+   * It also gives up the entries that {@link WalLog.damaged} lists without a last index.
    * @throws {WalLogError} `INVALID_ARGUMENT`, `NO_SPACE`: the log is as it was. `POISONED`, `READ_ONLY`, `CLOSED`.
    */
   setHardState(state: HardState, options: { readonly force?: boolean } = {}): void {
@@ -181,18 +181,18 @@ export class WalLog extends CompactableLog implements RaftLog, AsyncDisposable, 
   }
 
   /**
-   * Puts good copies of damaged entries, a peer's, in their place. They are checked against what survives: term, kind,
-   * length and checksum where a header does, the terms around them and the room that they leave where none does. Each
-   * segment is repaired in one step, durably, and the next opening finds it undamaged. Entries that are not damaged are
-   * passed over if they are the same.
+   * Replaces damaged entries with good copies from a peer. The copies are checked against the surviving evidence: term,
+   * kind, length and checksum if the header survives; otherwise the terms around them and the space available. Each
+   * segment is repaired in one step, durably, and the next opening finds it undamaged. Undamaged entries are skipped if
+   * they are the same.
    *
-   * Where more is lost than entries, a truncation for one, a repair is not always possible. Truncating the log in front
-   * of the damage and appending the entries anew makes the log right, and a snapshot above the damage lets it go; until
-   * then it opens with `onDamage: "keep"`.
+   * If more than entries is lost, such as a truncation, a repair is not always possible. There are two other ways:
+   * truncate the log before the damage and append the entries again, or install a snapshot above the damage. Until then
+   * the log opens with `onDamage: "keep"`.
    *
-   * @param entries The entries, in any order; those that were lost together must be given together.
-   * @throws {WalLogError} `INVALID_ARGUMENT` if an entry cannot be what was there, `NO_SPACE` (a repair needs room for
-   * a copy of the segment): the log is as it was. `CORRUPT` while the hard state is lost; `POISONED`, `READ_ONLY`,
+   * @param entries The entries, in any order; entries that were lost together must be passed together.
+   * @throws {WalLogError} `INVALID_ARGUMENT` if an entry cannot be the lost one, `NO_SPACE` (a repair needs room for a
+   * copy of the segment): the log is unchanged. `CORRUPT` while the hard state is lost; `POISONED`, `READ_ONLY`,
    * `CLOSED`.
    */
   repair(entries: readonly NewEntry[]): void {
@@ -207,10 +207,10 @@ export class WalLog extends CompactableLog implements RaftLog, AsyncDisposable, 
   }
 
   /**
-   * Verifies everything that the log has on disk, in the background: the log serves meanwhile, and what it appends,
-   * truncates and compacts is no matter. Entries found damaged are added to {@link WalLog.damaged}, for `repair`.
+   * Verifies the whole log on disk, in the background. The log can be used meanwhile, also for appending, truncating
+   * and compacting. Damaged entries are added to {@link WalLog.damaged}, for `repair`.
    *
-   * @param options How fast, and whom to tell.
+   * @param options Speed, progress and signal.
    * @returns What was found.
    * @throws {WalLogError} `IO` if a file cannot be read; `COMPACTED` if this is a reader and the log's writer has
    * deleted a file, so that the log must be opened again; `CLOSED`, also if the log is closed meanwhile;
@@ -221,20 +221,20 @@ export class WalLog extends CompactableLog implements RaftLog, AsyncDisposable, 
   }
 
   /**
-   * Copies the log into another folder, as it is at one moment, while it serves: entries, hard state and snapshot. Begins
-   * again if the log is truncated or cleared meanwhile. The copy is read back, closed, and has a UUID and an incarnation
-   * of its own. The folder opens as a log when the copy is complete.
+   * Copies the log into another folder while it is in use: entries, hard state and snapshot as of one moment. If the
+   * log is truncated or cleared meanwhile, the copy starts over. The copy is read back, is closed, and has a UUID and
+   * an incarnation of its own. The folder opens as a log only when the copy is complete.
    *
-   * A node that is started from a backup has forgotten what it acknowledged since, its votes included: let it join its
-   * cluster as a new member.
+   * A node that starts from a backup has forgotten everything that it acknowledged since, including its votes: let it
+   * join its cluster as a new member.
    *
    * @param folder The copy's folder. It must not exist, or be empty.
    * @param options `to`: the last entry to copy. `signal`: ends it early.
-   * @returns What the copy holds.
-   * @throws {WalLogError} `INVALID_ARGUMENT` if the folder holds something, or if `to` is below
-   * {@link WalLog.snapshotIndex}; `CORRUPT` or `DAMAGED_ENTRY` if the log is damaged; `NOT_CONTIGUOUS` or `COMPACTED` if
-   * the log changes each time; `LOCKED`, `NO_SPACE`, `IO`, `POISONED`, `CLOSED`. Or the reason of the signal. No copy is
-   * left then.
+   * @returns The contents of the copy.
+   * @throws {WalLogError} `INVALID_ARGUMENT` if the folder is not empty, or if `to` is below {@link
+   * WalLog.snapshotIndex}; `CORRUPT` or `DAMAGED_ENTRY` if the log is damaged; `NOT_CONTIGUOUS` or `COMPACTED` if the
+   * log changes during every attempt; `LOCKED`, `NO_SPACE`, `IO`, `POISONED`, `CLOSED`. Or the reason of the signal.
+   * After an error, no copy is left.
    *
    * @example
    * ```ts
@@ -262,13 +262,13 @@ export class WalLog extends CompactableLog implements RaftLog, AsyncDisposable, 
   }
 
   /**
-   * Makes everything durable that was done before the call. Calls share flushes: one is under way at a time, and
-   * whoever asks meanwhile shares the next.
+   * Makes everything done before the call durable. Calls share flushes: one flush is under way at a time, and all calls
+   * that come meanwhile share the next.
    *
-   * @returns The last index that is durable. Rejects with `POISONED` if the flush failed, or the log had failed
-   * before; a flush is never retried.
+   * @returns The last durable index. Rejects with `POISONED` if the flush failed, or the log had failed before; a flush
+   * is never retried.
    */
-  // deno-lint-ignore require-await -- so that a refusal is a rejection too
+  // deno-lint-ignore require-await -- so that every error is a rejection
   async sync(): Promise<Index> {
     return this.#durability.sync();
   }
@@ -285,7 +285,7 @@ export class WalLog extends CompactableLog implements RaftLog, AsyncDisposable, 
 
   /**
    * Sets the cluster that the log belongs to. This cannot be changed later. The id is durable when this returns, and
-   * {@link WalLog.identity} gives it from then on. If the log has this id already, nothing changes. The call blocks for
+   * {@link WalLog.identity} has it from then on. If the log has this id already, nothing changes. The call blocks for
    * the flushes.
    *
    * @param id The cluster's id: a UUID as `crypto.randomUUID` gives it, or its 16 bytes. Not zero. Give the same to all
@@ -316,11 +316,11 @@ export class WalLog extends CompactableLog implements RaftLog, AsyncDisposable, 
   }
 
   /**
-   * Flushes, leaves the checkpoint of a clean close, and gives up the lock. The log cannot be used afterwards; closing
-   * it again, when it is done, does nothing.
+   * Flushes, writes the checkpoint of a clean close, and releases the lock. The log cannot be used afterwards. Closing
+   * it again does nothing.
    *
-   * @returns Settles when everything is durable and closed. Rejects with `POISONED` if a write or flush failed, now or
-   * earlier, so that not everything is; the log is closed then too.
+   * @returns Resolves when everything is durable and closed. Rejects with `POISONED` if a write or flush failed, now or
+   * earlier, so that some data is not durable; the log is closed even then.
    */
   close(): Promise<void> {
     return this.#durability.close(() => this.#files.close());
