@@ -2,7 +2,7 @@
  * The pieces of a snapshot file. They follow the header (snapshot_header.ts).
  *
  * ```text
- *   0  u64 XXH3-64 of what follows, without the padding, seeded with salt XOR the piece's offset
+ *   0  u64 XXH3-64 of the rest without the padding, seeded with salt XOR the piece's offset
  *   8  u32 length
  *  12  u32 flags: 1 in the last piece, whose data is the number of data bytes as a u64
  *  16  data, padded with zeros to 8 bytes
@@ -15,7 +15,7 @@ import { type Checksum, viewOf } from "./numbers.ts";
 
 /** Bytes in front of a piece's data. */
 export const PIECE_HEADER_BYTES = 16;
-/** Data per piece: what is held in memory at once. */
+/** Data per piece: the most that is in memory at once. */
 export const PIECE_BYTES = 512 * 1024;
 /** The length of the last piece, with its header. */
 export const LAST_PIECE_BYTES: number = PIECE_HEADER_BYTES + 8;
@@ -24,7 +24,7 @@ export const PIECE_CHECKSUM_BYTES = 8;
 
 const FLAG_LAST = 1;
 
-/** What the header of a piece says. */
+/** The header of a piece. */
 export interface PieceHeader {
   readonly checksum: bigint;
   /** Bytes of data. */
@@ -57,7 +57,7 @@ export function sealPiece(piece: Uint8Array, length: number, isLast: boolean, se
  * Reads the header of a piece.
  *
  * @param header The first {@link PIECE_HEADER_BYTES} bytes.
- * @returns The header, `undefined` if no piece has such a header.
+ * @returns The header; `undefined` if it is invalid.
  */
 export function decodePieceHeader(header: Uint8Array): PieceHeader | undefined {
   const view = viewOf(header);

@@ -165,10 +165,11 @@ export interface FileSystem {
    */
   after(milliseconds: number, callback: () => void): () => void;
   /**
-   * Calls back when files in a folder have changed: soon where the system tells of that, and after a while otherwise. Keeps the process alive. Left out where the system tells of nothing: then {@link FileSystem.after} is used.
+   * Calls back when files in a folder have changed: at once if the system reports changes, and periodically otherwise.
+   * Keeps the process alive. If it is missing, {@link FileSystem.after} is used.
    *
    * @param path The folder.
-   * @param milliseconds How often to call back where the system tells of nothing.
+   * @param milliseconds The interval of calls if the system reports nothing.
    * @param callback What to call. It may be called without a change.
    * @returns Ends the calls.
    */
@@ -180,7 +181,7 @@ export interface FileSystem {
    * @returns The bytes; `undefined` if the process may not ask, or if it is unknown.
    */
   freeBytes?(path: string): number | undefined;
-  /** Bytes that a log keeps in the file `RESERVE`, to give back when the disk is full. Left out where there is no such file. */
+  /** Size of the file `RESERVE`, which a log deletes when the disk is full. If it is missing, there is no such file. */
   readonly reserveBytes?: number;
   /** Other threads that can read the same files; left out where there are none. */
   readonly threads?: Threads;

@@ -140,12 +140,13 @@ function freeBytes(path: string): number | undefined {
   }
 }
 
-/** A folder of which Linux has told one change is polled so much less. */
+/** Once Linux has reported a change to a folder, polling is this many times slower. */
 const TOLD_FACTOR = 10;
 
 /**
- * Watches a folder, and polls: a system can run out of watches, and some file systems tell of nothing. Linux that tells
- * of one write tells of all. Others tell of writes late, or when the file is closed.
+ * Watches a folder, and also polls it: a system can run out of watches, and some file systems report no changes. If
+ * Linux reports one write to a folder, it reports all. Other systems report writes late, or only when the file is
+ * closed.
  */
 function watch(path: string, milliseconds: number, callback: () => void): () => void {
   let timer = setInterval(callback, milliseconds);
@@ -166,7 +167,7 @@ function watch(path: string, milliseconds: number, callback: () => void): () => 
       poll(milliseconds);
     });
   } catch {
-    // Polling alone is slower, and just as right.
+    // Polling alone is slower, but also correct.
   }
   return () => {
     clearInterval(timer);

@@ -1,8 +1,8 @@
 /**
- * A consistent copy of a log while the log is written.
+ * Makes a consistent copy of a log while the log is in use.
  *
- * The copy is written in its folder, under names that end in `.backup`. When it is complete, flushed and read back, its
- * files get their own names: IDENTITY first, the oldest segment last. Until then the folder does not open as a log.
+ * The files of the copy first have names that end in `.backup`. When they are complete, flushed and read back, they are
+ * renamed: IDENTITY first, the oldest segment last. Until then the folder does not open as a log.
  *
  * @module
  */
@@ -21,10 +21,10 @@ import { ioError } from "../io/full.ts";
 import { IDENTITY_NAME } from "../recovery/identity.ts";
 import { type Contents, contentsOf, requireCopy, writeAnew } from "./write_anew.ts";
 
-/** What the name of a file ends in until the copy is complete. */
+/** Suffix of all file names until the copy is complete. */
 const SUFFIX = ".backup";
 const LOCK_NAME = "LOCK";
-/** How often to begin again if the log is compacted or truncated meanwhile. */
+/** How many attempts to make if the log is compacted or truncated meanwhile. */
 const ATTEMPTS_MAX = 5;
 
 /** How to back up a log. */
@@ -35,7 +35,7 @@ export interface BackupOptions {
   readonly signal?: AbortSignal;
 }
 
-/** What a backup holds. */
+/** The contents of a backup. */
 export interface BackupReport {
   /** The last index in the copy. */
   readonly lastIndex: Index;
@@ -45,11 +45,11 @@ export interface BackupReport {
   readonly hardState: HardState;
 }
 
-/** What a backup works with. */
+/** The parts that a backup needs. */
 export interface BackupMeans {
   readonly log: WalLog;
   readonly fileSystem: FileSystem;
-  /** Whether the log is written, so that its entries must be held back from compaction. */
+  /** Whether the log is open for writing, so that compaction must be held back. */
   readonly isWriter: boolean;
   /** Opens a log. */
   open(path: string, options: WalLogOptions): Promise<WalLog>;
@@ -58,10 +58,10 @@ export interface BackupMeans {
 /**
  * Copies a log.
  *
- * @param means The log, and what reaches it.
+ * @param means The log, and access to it.
  * @param folder The copy's folder.
  * @param options What to copy.
- * @returns What the copy holds.
+ * @returns The contents of the copy.
  * @throws {WalLogError} See `WalLog.backup`.
  */
 export async function backupLog(means: BackupMeans, folder: string, options: BackupOptions): Promise<BackupReport> {
@@ -96,21 +96,21 @@ export async function backupLog(means: BackupMeans, folder: string, options: Bac
   }
 }
 
-/** The entries up to an index can be copied only if no snapshot covers it. */
+/** Fails if a snapshot covers the last entry to copy, because the entries up to it are gone. */
 function requireAbove({ path, snapshotIndex }: WalLog, to: Index): void {
   if (to >= snapshotIndex) return;
   const found = `Cannot back up the log at ${path} to index ${to}: its snapshot is at index ${snapshotIndex}`;
   throw new WalLogError("INVALID_ARGUMENT", found, { path });
 }
 
-/** A log that has lost something cannot be copied as if it had not. */
+/** Fails if the log has lost something: a copy would hide the loss. */
 function requireWhole({ path, damaged, lost }: WalLog): void {
   if (damaged.length === 0 && !lost.hardState && !lost.tail) return;
   const message = `Cannot back up the log at ${path}: it is damaged in ${damaged.length} places; repair it first`;
   throw new WalLogError("CORRUPT", message, { path, damage: damaged });
 }
 
-/** Copies the log as it is at one moment; begins again if what was read does not belong together. */
+/** Copies the log as of one moment. Starts over if the log changed while it was read. */
 async function copyConsistently(
   { log, fileSystem, isWriter, open }: BackupMeans,
   partial: FileSystem,
@@ -130,7 +130,7 @@ async function copyConsistently(
       const contents = contentsAt(log, Math.min(to, log.lastIndex));
       data = contents.snapshot?.open();
       const term = log.termAt(contents.lastIndex);
-      // An entry of the same index and term is the same, and so is all that precedes it.
+      // If an entry has the same index and term, it is the same entry, and so are all entries before it.
       const check = () => {
         if (log.termAt(contents.lastIndex) !== term) throw changed(log.path);
       };
@@ -159,7 +159,7 @@ async function copyConsistently(
   }
 }
 
-/** What the log holds now. The snapshot is opened at once: a later one may replace it. */
+/** The current contents of the log. The snapshot is opened at once, because a later one may replace it. */
 function contentsAt(log: WalLog, lastIndex: Index): Contents {
   const contents = contentsOf(log, lastIndex);
   const { snapshot } = contents;
@@ -177,10 +177,9 @@ function isChange(error: unknown): boolean {
   return error instanceof WalLogError && (error.code === "NOT_CONTIGUOUS" || error.code === "COMPACTED");
 }
 
-/** A file system in which the files of a folder have other names, and its lock is held already. */
+/** A file system that adds the suffix to the names in a folder whose lock is already held. */
 function partialNames(base: FileSystem, folder: string, lock: FileLock): FileSystem {
-  // A thread would read by the names that the files do not have yet.
-  // And a reserve would be copied too.
+  // A thread would look for the final names, which do not exist yet. A reserve would be copied too.
   const { threads: _, reserveBytes: __, ...plain } = delegateTo(base);
   const renamed = (path: string) => path.startsWith(`${folder}/`) ? path + SUFFIX : path;
   return {
@@ -196,7 +195,7 @@ function partialNames(base: FileSystem, folder: string, lock: FileLock): FileSys
   };
 }
 
-/** Fails unless a folder is empty, but for what a backup has left that was killed. */
+/** Fails unless a folder is empty. Remains of a killed backup do not count. */
 function requireVacant(fileSystem: FileSystem, folder: string): void {
   const other = fileSystem.list(folder).find((name) => name !== LOCK_NAME && !name.endsWith(SUFFIX));
   if (other === undefined) return;
@@ -209,7 +208,10 @@ function removePartial(fileSystem: FileSystem, folder: string): void {
   for (const name of fileSystem.list(folder)) if (name.endsWith(SUFFIX)) fileSystem.remove(`${folder}/${name}`);
 }
 
-/** Gives the files their names, in an order in which no part of them opens as a log. If that fails, no file is left. */
+/**
+ * Gives the files their final names, in an order that never leaves a folder that opens as an incomplete log. If that
+ * fails, no file is left.
+ */
 function publish(fileSystem: FileSystem, folder: string): void {
   const names = fileSystem.list(folder).filter((name) => name.endsWith(SUFFIX))
     .map((name) => name.slice(0, -SUFFIX.length));

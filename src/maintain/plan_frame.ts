@@ -1,5 +1,5 @@
 /**
- * Plans the repair of a frame of which the header survives.
+ * Plans the repair of a frame whose header survives.
  *
  * @module
  */
@@ -27,7 +27,7 @@ import { selectSegment } from "../log/select_segment.ts";
 import type { Page, Segment } from "../log/segment.ts";
 import { payloadOf, ROOM_BYTES_MAX, sealRepaired, slackPayload } from "./repair_frames.ts";
 
-/** What planning a repair works with. */
+/** The parts that planning a repair needs. */
 export interface RepairContext {
   readonly codec: Codec;
   /** The log's folder. */
@@ -48,14 +48,14 @@ export interface FoundFrame {
   readonly header: FrameHeader;
 }
 
-/** The entries of a frame that the log still has in it. */
+/** The entries of a frame that are still part of the log. */
 export interface LiveEntries {
   readonly indexes: readonly Index[];
 }
 
 const NO_ENTRY = { command: new Uint8Array(0) };
 
-/** The frame of an entry, by its header; `undefined` if that is not there. */
+/** The frame of an entry, found by its header; `undefined` if there is no valid header. */
 export function frameOf(
   context: RepairContext,
   segment: Segment,
@@ -85,7 +85,7 @@ export function liveEntries({ header }: FoundFrame, page: Page, firstIndex: Inde
   return { indexes: Array.from({ length: Math.max(end - first, 0) }, (_, i) => first + i) };
 }
 
-/** The payload, or the whole frame, for a frame whose header is valid; `undefined` if it is undamaged. */
+/** The repaired payload, or the whole repaired frame, if the header is valid; `undefined` if the frame is undamaged. */
 export function planFrame(
   context: RepairContext,
   segment: Segment,
@@ -110,7 +110,7 @@ export function planFrame(
     if (header.term !== one.term) throw refuse(context, one, `its term was ${header.term}, not ${one.term}`);
     if (kind !== one.kind) throw refuse(context, one, `its kind was "${kind}", not "${one.kind}"`);
     const command = known?.[index - header.index];
-    if (command !== undefined && !isSame(command, one.command)) throw refuse(context, one, "its command was another");
+    if (command !== undefined && !isSame(command, one.command)) throw refuse(context, one, "its command differs");
   }
   if (isIntact) return undefined;
   const missing = live.indexes.find((index) => !entries.has(index));
@@ -118,7 +118,7 @@ export function planFrame(
   return layFrame(context, segment, offset, header, sum, entries, live) ?? refuseFrame(context, entry, header);
 }
 
-/** Lays out a frame of which the header survives. */
+/** Lays out a frame whose header survives. */
 function layFrame(
   context: RepairContext,
   segment: Segment,
@@ -133,14 +133,14 @@ function layFrame(
   const isWhole = all.every((one) => one !== undefined) && header.count > 0;
   const payload = isWhole ? payloadOf(all as TakenEntry[], header.length) : undefined;
   if (payload !== undefined && codec.hash(payload, 0n) === sum) {
-    // With its padding: it may be the last frame of a file that was cut off.
+    // The padding is included, because this may be the last frame of a truncated file.
     const bytes = new Uint8Array(frameBytes(header.length) - FRAME_HEADER_BYTES);
     bytes.set(payload);
     return { offset: offset + FRAME_HEADER_BYTES, bytes };
   }
   const wasRepaired = (header.flags & FLAG_REPAIRED) !== 0;
   if (live.indexes.length === all.length && !wasRepaired) return undefined;
-  // The log does not have some of them any more: these are written empty, and leave slack.
+  // Entries that are no longer part of the log are written empty, and leave slack.
   const isLive = new Set(live.indexes);
   const kept = all.map((one, nth) => one !== undefined && isLive.has(header.index + nth) ? one : NO_ENTRY);
   const slack = slackPayload(kept, header.length);
@@ -149,16 +149,16 @@ function layFrame(
 
 function refuseFrame(context: RepairContext, entry: TakenEntry, { count, length }: FrameHeader): never {
   const { command } = entry;
-  if (count !== 1) throw refuse(context, entry, "the checksum of its frame, which it shares with others, was another");
+  if (count !== 1) throw refuse(context, entry, "frame checksum mismatch; the frame holds other entries too");
   if (length !== command.length) throw refuse(context, entry, `its command had ${length} bytes, not ${command.length}`);
-  throw refuse(context, entry, "the checksum of its command was another");
+  throw refuse(context, entry, "command checksum mismatch");
 }
 
 function needsAll(path: string, offset: number, indexes: readonly Index[]): WalLogError {
   const [first, last] = [indexes[0]!, indexes.at(-1)!];
   return new WalLogError(
     "INVALID_ARGUMENT",
-    `Cannot repair ${path} at byte ${offset}: the entries ${first} to ${last} lie in one damaged frame; give all of them`,
+    `Cannot repair ${path} at byte ${offset}: entries ${first} to ${last} share a damaged frame; pass all of them`,
     { path, offset },
   );
 }
@@ -189,11 +189,11 @@ export function refuse(context: RepairContext, entry: TakenEntry, found: string)
 }
 
 export function misfit(segment: Segment, offset: number, room: number, entries: readonly TakenEntry[]): WalLogError {
-  const range = entries.length === 0 ? "what was given" : `entries ${entries[0]!.index} to ${entries.at(-1)!.index}`;
-  const way = "; truncate the log in front of the damage and append the entries anew";
+  const range = entries.length === 0 ? "the given entries" : `entries ${entries[0]!.index} to ${entries.at(-1)!.index}`;
+  const way = "; truncate the log before the damage and append the entries again";
   return new WalLogError(
     "INVALID_ARGUMENT",
-    `Cannot repair ${segment.path} at byte ${offset}: ${range} cannot be what filled ${room} bytes there${way}`,
+    `Cannot repair ${segment.path} at byte ${offset}: ${range} do not fit the ${room} lost bytes there${way}`,
     { path: segment.path, offset },
   );
 }

@@ -19,7 +19,7 @@ import { readIndexPages, readTrailer } from "../recovery/read_index.ts";
 import { layRepair } from "./repair_frames.ts";
 import { misfit, type Patch, type RepairContext } from "./plan_frame.ts";
 
-/** Plans the frames for a stretch in which all headers are lost; returns the entries that they hold. */
+/** Plans the frames for a stretch without a valid header. Returns the entries in these frames. */
 export function planGap(
   context: RepairContext,
   segment: Segment,
@@ -32,22 +32,22 @@ export function planGap(
   const { firstIndex = 1, lastIndex = 0 } = gap;
   const end = gap.offset + gap.bytes;
   const { wanted, lost } = lostIn(segment, gap, entries);
-  // Nothing is wanted of what was there, and frames put there now would not fit what comes behind.
+  // The log needs nothing from the gap, and new frames would not fit the frames after it.
   if (wanted === 0 || lost.length === 0) return [];
   if (lost.length < wanted) {
     throw new WalLogError(
       "INVALID_ARGUMENT",
-      `Cannot repair ${gap.path} at byte ${gap.offset}: the entries ${firstIndex} to ${lastIndex} are lost together, ` +
-        `found ${lost.length} of them; give all, or truncate from index ${firstIndex} and append them`,
+      `Cannot repair ${gap.path} at byte ${gap.offset}: entries ${firstIndex} to ${lastIndex} are lost together, ` +
+        `got ${lost.length} of them; pass all, or truncate from index ${firstIndex} and append them`,
       { path: gap.path, offset: gap.offset },
     );
   }
   const first = lost[0]!.index;
   const state = stateAt(context, segment, file, gap.offset);
   const changes = changesBehind(context, segment, file, end) ?? state.changes;
-  // A snapshot that made the log jump is lost with them.
+  // The gap also held a snapshot that moved the next index.
   if (first > state.nextIndex) throw misfit(segment, gap.offset, gap.bytes, lost);
-  // Entries that begin below where the log had come to by then followed on a truncation.
+  // If the entries begin below the next index, the gap held a truncation before them.
   let cut = first < state.nextIndex
     ? { index: first, term: Math.max(context.index.termAt(first - 1) ?? 0, 0) }
     : undefined;
@@ -59,7 +59,7 @@ export function planGap(
     if (some.length > 0) pages.set(some[0]!.index, from + (cut === undefined ? 0 : FRAME_HEADER_BYTES));
     cut = undefined;
   };
-  // A segment index tells where pages began. Frames must begin there again, for whoever reads by that index.
+  // The segment index holds the starts of pages. Frames must start there again for readers that use it.
   const begun = indexedPages(context, segment, file, gap.offset, end, lost);
   begun.forEach(([at, index], i) => {
     const [to, behind] = begun[i + 1] ?? [end, Infinity];
@@ -68,7 +68,7 @@ export function planGap(
   return lost;
 }
 
-/** Where frames must begin within a gap: offset, and index of the first entry from there on. */
+/** The required starts of frames within a gap: offset, and index of the first entry from there on. */
 function indexedPages(
   context: RepairContext,
   segment: Segment,
@@ -89,12 +89,12 @@ function indexedPages(
   return begun;
 }
 
-/** The log's state where a gap begins. */
+/** The log's state at the start of a gap. */
 function stateAt(context: RepairContext, segment: Segment, file: SizedFile, offset: number): LogState {
   return scanAtOnce(scanSegment(context.codec, segment, file, offset, undefined)).replay.state;
 }
 
-/** The count of changes behind a gap, modulo 256, as the next frame has it; `undefined` if there is none. */
+/** The number of changes after a gap, modulo 256, from the next frame; `undefined` if there is no next frame. */
 function changesBehind(context: RepairContext, segment: Segment, file: SizedFile, offset: number): number | undefined {
   const { codec } = context;
   const head = new Uint8Array(FRAME_HEADER_BYTES);
@@ -106,10 +106,10 @@ function changesBehind(context: RepairContext, segment: Segment, file: SizedFile
 }
 
 /**
- * The lost entries of a gap that are still part of the log. Entries that were truncated since, and rewritten elsewhere,
+ * The lost entries of a gap that are still part of the log. Entries that were truncated later, or rewritten elsewhere,
  * are not.
  *
- * @returns Their number, and those that were given, in order.
+ * @returns Their number, and the given ones among them, in order.
  */
 function lostIn(
   segment: Segment,
@@ -120,7 +120,7 @@ function lostIn(
   const lost: TakenEntry[] = [];
   for (const [first, last] of segment.damaged(firstIndex, lastIndex, { from: offset, to: offset + bytes })) {
     wanted += last - first + 1;
-    // A header can claim that any number of entries was lost.
+    // A forged header can claim any number of lost entries.
     if (last - first < entries.size) {
       for (let index = first; index <= last; index++) if (entries.has(index)) lost.push(entries.get(index)!);
     } else for (const entry of entries.values()) if (entry.index >= first && entry.index <= last) lost.push(entry);

@@ -1,5 +1,5 @@
 /**
- * Scrubbing: everything that a log has on disk verified in the background, while the log serves.
+ * Scrubbing: verifies a whole log on disk in the background, while the log is in use.
  *
  * @module
  */
@@ -54,17 +54,17 @@ export interface ScrubReport {
   readonly milliseconds: number;
   /** What is damaged. */
   readonly damage: readonly Damage[];
-  /** Damage that costs nothing: to what the log no longer needs, or has a second copy of. */
+  /** Harmless damage: to data that the log no longer needs, or has a second copy of. */
   readonly harmless: readonly Damage[];
 }
 
 /**
- * Verifies a log while it serves, no faster than asked, and adds to what is known to be damaged.
+ * Verifies a log in use at a limited speed, and adds to its known damage.
  *
  * @param opened The log.
  * @param state What it holds in memory.
  * @param durability Whether it is open.
- * @param options How fast, and whom to tell.
+ * @param options Speed, progress and signal.
  * @returns What was found.
  * @throws {WalLogError} `IO`, `CLOSED`, `INVALID_ARGUMENT`; `COMPACTED` if the writer beside a reader has deleted a file.
  * Or the reason of the signal.
@@ -136,15 +136,15 @@ export interface ScrubSubject {
   readonly index: LogIndex;
   /** The segment that is being written; `undefined` if none is. */
   readonly active: Segment | undefined;
-  /** Truncations, snapshots and hard states that the log has had so far. */
+  /** The number of truncations, snapshots and hard states so far. */
   readonly changes: number;
   /** The error of a missing file that the log's writer has deleted; left out if a missing file is damage. */
   readonly gone?: (path: string, cause: unknown) => WalLogError;
 }
 
 /**
- * Verifies a log. Yields the bytes done after each chunk. Whatever is appended, truncated or deleted meanwhile is left
- * to itself: what was there at the beginning is verified as far as it is there still.
+ * Verifies a log. Yields the bytes done after each chunk. Data appended meanwhile is not verified. The data of the
+ * beginning is verified unless it is truncated or deleted meanwhile.
  *
  * @param subject The log.
  * @returns What was found.
@@ -188,7 +188,8 @@ function* scrubWith(codec: Codec, subject: ScrubSubject): Generator<Progress, Sc
       for (; !step.done; step = scanning.next()) yield { bytesDone: bytesDone + step.value, bytesTotal };
       const { replay } = step.value;
       found.push(...replay.damage.map((one) => placeDamage(segment, one)));
-      // Of a sealed segment the next one's header repeats the hard state; of this one nothing does.
+      // The header of the next segment repeats the hard state of a sealed segment. Nothing repeats that of the active
+      // one.
       if (segment === active && replay.hardStateLost) {
         needed.push(...replay.damage.filter((one) => one.kind === "frames"));
       }
@@ -214,7 +215,7 @@ function* scrubWith(codec: Codec, subject: ScrubSubject): Generator<Progress, Sc
   };
 }
 
-/** Separates the damage to what the log needs from the damage that costs nothing. */
+/** Separates damage to data that the log needs from harmless damage. */
 function sortDamage(
   index: LogIndex,
   found: readonly Damage[],

@@ -1,6 +1,6 @@
 /**
- * A log written anew from what another holds: the same entries, hard state, snapshot and cluster, and nothing of the
- * way there. It gets a UUID and an incarnation of its own.
+ * Writes the contents of one log into a new one: the same entries, hard state, snapshot and cluster, without the
+ * history. The new log gets a UUID and an incarnation of its own.
  *
  * @module
  */
@@ -10,19 +10,19 @@ import type { Progress } from "../api/options.ts";
 import type { HardState, Index, LogEntry, SnapshotMeta, SnapshotStream, Term } from "../api/types.ts";
 import type { WalLog } from "../api/wal_log.ts";
 
-/** What is appended at once. In bytes of commands. */
+/** The size of one append, in bytes of commands. */
 const BATCH_BYTES = 1024 * 1024;
-/** The same in entries, of which those without a command count for nothing in bytes. */
+/** The same limit in entries, because empty commands have no bytes. */
 const BATCH_ENTRIES = 4096;
 
-/** A snapshot to be written anew. */
+/** A snapshot to copy. */
 export interface SnapshotSource {
   readonly meta: SnapshotMeta;
-  /** Reads its data; each call from the beginning. */
+  /** Reads its data. Each call starts from the beginning. */
   open(): SnapshotStream;
 }
 
-/** What a log is to hold. */
+/** The contents of a new log. */
 export interface Contents {
   /** The cluster that it belongs to; `undefined` if none. */
   readonly cluster: string | undefined;
@@ -30,17 +30,17 @@ export interface Contents {
   /** The last index, or that of the snapshot. */
   readonly lastIndex: Index;
   readonly hardState: HardState;
-  /** The entries above the snapshot up to the last index; each call from the beginning. */
+  /** The entries above the snapshot up to the last index. Each call starts from the beginning. */
   entries(): Iterable<LogEntry>;
 }
 
-/** How to write a log anew. */
+/** Options of writing a log anew. */
 export interface WriteAnewOptions {
   /** Ends it early. */
   readonly signal?: AbortSignal | undefined;
-  /** Called as it goes on, with indexes for bytes. */
+  /** Called with the progress, counted in indexes instead of bytes. */
   readonly onProgress?: (progress: Progress) => void;
-  /** Throws if the source has changed so that what was read does not belong together. */
+  /** Throws if the source has changed, so that the copy would be inconsistent. */
   readonly check?: () => void;
 }
 
@@ -48,8 +48,7 @@ export interface WriteAnewOptions {
  * Writes contents into a log. They are durable when this returns.
  *
  * @param log An empty log, opened for writing.
- * @param contents What it is to hold.
- * @param options What ends it early.
+ * @param contents Its contents. @param options Signal, progress and check.
  * @returns The term of the last entry, or of the snapshot.
  */
 export async function writeAnew(
@@ -71,7 +70,7 @@ export async function writeAnew(
     bytes = 0;
     onProgress?.({ bytesDone: log.lastIndex - first + 1, bytesTotal: lastIndex - first + 1 });
     await log.sync();
-    // A flush may be done at once, so that nothing else would run.
+    // A flush may return at once, and then nothing else would run.
     await setImmediate();
     signal?.throwIfAborted();
   };
@@ -81,19 +80,18 @@ export async function writeAnew(
     bytes += entry.command.length;
   }
   await append();
-  // Last, so that no damage to entries puts it in doubt.
+  // The hard state comes last, so that damage to entries cannot make it doubtful.
   if (hardState.term !== 0 || hardState.votedFor !== null) log.setHardState(hardState);
   await log.sync();
   return log.lastTerm;
 }
 
 /**
- * Fails unless a log that was written anew and read back is what it is to be.
+ * Fails unless a new log, read back, has the intended contents.
  *
  * @param copy The log, opened for reading only.
- * @param contents What it is to hold.
- * @param lastTerm The term of its last entry.
- * @throws {Error} If it is not.
+ * @param contents The intended contents. @param lastTerm The term of its last entry.
+ * @throws {Error} If it differs.
  */
 export function requireCopy(copy: WalLog, { cluster, snapshot, lastIndex, hardState }: Contents, lastTerm: Term): void {
   const { recovery, identity } = copy;
@@ -101,15 +99,15 @@ export function requireCopy(copy: WalLog, { cluster, snapshot, lastIndex, hardSt
     copy.lastTerm === lastTerm && copy.snapshotIndex === (snapshot?.meta.index ?? 0) &&
     copy.hardState.term === hardState.term && copy.hardState.votedFor === hardState.votedFor &&
     identity.cluster === cluster;
-  if (!isSame) throw new Error(`The log written to ${copy.path} is not what it is to be: ${JSON.stringify(recovery)}`);
+  if (!isSame) throw new Error(`The log written to ${copy.path} differs from its source: ${JSON.stringify(recovery)}`);
 }
 
 /**
- * What a log holds, up to an index.
+ * The contents of a log, up to an index.
  *
  * @param log The log.
  * @param lastIndex The last entry wanted, or the snapshot's index.
- * @returns Its contents, which read from the log.
+ * @returns Its contents, which read from the log on demand.
  */
 export function contentsOf(log: WalLog, lastIndex: Index = log.lastIndex): Contents {
   const meta = log.snapshotMeta();

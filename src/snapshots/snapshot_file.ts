@@ -1,6 +1,6 @@
 /**
- * Snapshot files: which files of a folder are snapshots, and what is in one. A snapshot is a file beside the segments. It
- * is read and written in pieces, and the log never holds all of it in memory.
+ * Finds and reads snapshot files. A snapshot is a file beside the segments. It is read and written in pieces, and the
+ * log never holds all of it in memory.
  *
  * `INDEX-TERM.snap` consists of a header (format/snapshot_header.ts) and pieces (format/snapshot_piece.ts), with all
  * integers little-endian. A snapshot is part of the log if and only if a snapshot frame of the log names it.

@@ -1,6 +1,6 @@
 /**
- * Snapshots as the log uses them: taken in whole or as a stream, installed, given out again, and what they replace
- * deleted. The files themselves are the concern of `snapshot_file.ts` and `snapshot_writer.ts`.
+ * The snapshots of the log: receives them whole or as a stream, installs and reads them, and deletes the entries that
+ * they replace. `snapshot_file.ts` and `snapshot_writer.ts` read and write the files.
  *
  * @module
  */
@@ -42,10 +42,11 @@ export class SnapshotStore {
   }
 
   /**
-   * Installs a leader's snapshot, unless it is stale. The same snapshot as the log's own takes its place if that is damaged.
+   * Installs a leader's snapshot, unless it is stale. If the log's own snapshot is damaged, a good copy of it replaces
+   * it.
    *
    * @param snapshot A snapshot that was checked.
-   * @param force Whether what follows it may go where nothing tells whether it belongs to it.
+   * @param force Whether to drop the entries after it if nothing shows whether they continue from it.
    */
   apply(snapshot: NewSnapshot, force: boolean): void {
     if (this.isDamaged(snapshot)) return this.replaceDamaged(snapshot);
@@ -54,13 +55,13 @@ export class SnapshotStore {
     this.write(snapshot);
   }
 
-  /** Whether a snapshot is the log's own, and that is damaged. */
+  /** Whether a snapshot is the same as the log's own, and the log's copy is damaged. */
   private isDamaged({ index, term }: SnapshotMeta): boolean {
     const { index: log, damaged } = this.state;
     return index === log.snapshotIndex && term === log.snapshotTerm && damaged.some(({ kind }) => kind === "snapshot");
   }
 
-  /** Puts a whole snapshot in the place of the damaged one, which the log names already. */
+  /** Replaces the damaged snapshot, which the log already names, with an intact copy. */
   private replaceDamaged(snapshot: NewSnapshot): void {
     this.writeFile(snapshot);
     this.replacedDamaged();
@@ -78,7 +79,7 @@ export class SnapshotStore {
   write(snapshot: NewSnapshot): void {
     const { durability } = this;
     const write = () => this.writeFile(snapshot);
-    // Without data it lets the log delete what takes the space, so it may have the room of the reserve.
+    // A snapshot without data lets the log free space, so it may use the reserve.
     if (snapshot.data.length > 0) write();
     else this.opened.reserve.lend(write, (error) => durability.fail("write a snapshot", error));
     this.install(snapshot);
@@ -124,7 +125,7 @@ export class SnapshotStore {
     return new WritableStream(new SnapshotSink(file, this.durability, end));
   }
 
-  /** Refuses a snapshot that would take entries along of which nothing tells whether they belong to it. */
+  /** Rejects a snapshot if nothing shows whether the entries after it continue from it. */
   private requireTold({ index, term }: SnapshotMeta): void {
     const { path, index: log, damaged } = this.state;
     if (index <= log.snapshotIndex || log.keepsTail(index, term) !== undefined) return;
@@ -174,8 +175,8 @@ export class SnapshotStore {
     state.counts.snapshots++;
     tell("wallog:snapshot", { path: state.path, index, term });
     try {
-      // What the snapshot replaces is deleted next. From here on, damage to its frame must not pass for a torn write, also if
-      // it takes the checkpoint behind the frame along.
+      // The next step deletes the replaced entries. From here on, damage to the snapshot's frame must not pass for a
+      // torn write, even if the checkpoint after the frame is damaged too.
       writer.prove(state.record(writer.changes));
       this.deleteSegments();
       this.deleteSnapshots();

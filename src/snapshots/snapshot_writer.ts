@@ -1,8 +1,8 @@
 /**
  * Writes snapshot files, in pieces.
  *
- * A snapshot is written under a temporary name, flushed and renamed, and its name is flushed before the frame is written
- * that makes it part of the log.
+ * A snapshot is written under a temporary name, flushed and renamed, and the new name is flushed. Only then does a
+ * frame make it part of the log.
  *
  * @module
  */
@@ -31,7 +31,7 @@ export class SnapshotWriter {
   private filled = 0;
   private position = 0;
   private dataBytes = 0;
-  /** Whether the file has its name. */
+  /** Whether the file has its final name. */
   isNamed = false;
   private isOpen = true;
   private isFlushing = false;
@@ -85,7 +85,7 @@ export class SnapshotWriter {
     this.dataBytes += data.length;
   }
 
-  /** Writes what ends the file. */
+  /** Writes the last piece. */
   private end(): void {
     if (this.filled > 0) this.putPiece(false);
     new DataView(this.piece.buffer).setBigUint64(PIECE_HEADER_BYTES, BigInt(this.dataBytes), true);
@@ -108,12 +108,12 @@ export class SnapshotWriter {
       await this.file.syncAsync();
     } finally {
       this.isFlushing = false;
-      // A caller that gave up meanwhile could not close the file during the flush.
+      // A caller that aborted meanwhile could not close the file during the flush.
       if (!this.isOpen) this.file.close();
     }
   }
 
-  /** Gives the file its name, durably. All of it must have been flushed. */
+  /** Gives the file its final name, durably. The whole file must already be flushed. */
   rename(): void {
     this.closeFile();
     this.fileSystem.rename(this.temporary, `${this.folder}/${snapshotName(this.index, this.term)}`);
@@ -121,13 +121,13 @@ export class SnapshotWriter {
     this.fileSystem.syncDirectory(this.folder);
   }
 
-  /** Gives the snapshot up, and removes the temporary file. */
+  /** Abandons the snapshot, and removes the temporary file. */
   abort(): void {
     this.release();
     if (!this.isNamed) this.fileSystem.remove(this.temporary);
   }
 
-  /** Gives the snapshot up after a failure. The next opening removes the temporary file. */
+  /** Abandons the snapshot after a failure. The next opening removes the temporary file. */
   release(): void {
     if (this.isOpen) this.closeFile();
   }

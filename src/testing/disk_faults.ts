@@ -1,57 +1,57 @@
 /**
- * How operations of a simulated disk go wrong.
+ * The faults of a simulated disk.
  *
  * @module
  */
 
-/** What the log can ask of a disk that changes something, or can fail. */
+/** The operations that change the disk or can fail. */
 export type DiskOperation = "create" | "write" | "truncate" | "sync" | "syncDirectory" | "rename" | "remove" | "read";
 
-/** How an operation goes wrong. `crash`: the power goes in the middle of it. */
+/** The faults of an operation. `crash`: the power fails in the middle of it. */
 export type DiskFault = "EIO" | "ENOSPC" | "crash" | "lost" | "misdirected";
 
-/** Thrown by every operation of a machine whose power is gone, until `SimulatedDisk.restart`. */
+/** Thrown by every operation after a power failure, until `SimulatedDisk.restart`. */
 export class PowerLoss extends Error {
   /** Always `"PowerLoss"`. */
   override readonly name = "PowerLoss";
 }
 
 /**
- * An error as an operating system gives it.
+ * An error like those of an operating system.
  *
  * @param code The code: `ENOENT`.
- * @param operation What was attempted.
- * @param path On which file.
+ * @param operation The operation that failed.
+ * @param path The file.
  * @returns The error.
  */
 export function systemError(code: string, operation: string, path: string): Error {
   return Object.assign(new Error(`${code}: simulated, ${operation} '${path}'`), { code });
 }
 
-/** An operation that will go wrong. */
+/** A planned fault. */
 export interface PlannedFault {
-  /** How many operations succeed before. */
+  /** How many operations succeed before it. */
   readonly at: number;
   readonly fault: DiskFault;
-  /** Counts and fails only operations of this kind; any but reads if there is none. */
+  /** The kind of operations that count and fail; without it, all but reads. */
   readonly only: DiskOperation | undefined;
 }
 
-/** The fault that is planned, if there is one. */
+/** The planned fault, if any. */
 export class FaultPlan {
   #planned: PlannedFault | undefined;
 
-  /** Whether a fault has not happened yet. */
+  /** Whether the planned fault has not happened yet. */
   get isPending(): boolean {
     return this.#planned !== undefined;
   }
 
-  /** Plans a fault, in place of the one that was planned. */
+  /** Plans a fault, and replaces any planned one. */
   set(planned: PlannedFault): void {
     this.#planned = planned;
   }
 
-  /** Takes back what is planned. */
+  /** Cancels the planned fault. */
   clear(): void {
     this.#planned = undefined;
   }
@@ -60,7 +60,7 @@ export class FaultPlan {
    * Counts an operation.
    *
    * @param operation The operation.
-   * @returns How it goes wrong, `undefined` if it does not.
+   * @returns The fault; `undefined` if the operation succeeds.
    */
   next(operation: DiskOperation): DiskFault | undefined {
     const planned = this.#planned;

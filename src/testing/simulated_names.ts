@@ -1,6 +1,6 @@
 /**
- * The names of the files of a simulated disk: those that programs see, those that survive a power cut, and the changes
- * that are on their way from the first to the second.
+ * The file names of a simulated disk: the names that programs see, the names that survive a power cut, and the changes
+ * not yet durable.
  *
  * @module
  */
@@ -9,12 +9,12 @@ import { systemError } from "./disk_faults.ts";
 import type { Random } from "./random.ts";
 import type { Inode } from "./simulated_file.ts";
 
-/** A change of a folder that no flush has covered yet. */
+/** A change to a folder that no flush has covered yet. */
 interface NameChange {
   readonly path: string;
-  /** The file that gets the name; `undefined` if the name goes. */
+  /** The file that gets the name; `undefined` if the name is removed. */
   readonly inode: Inode | undefined;
-  /** With a rename, the name that goes in the same step. */
+  /** For a rename, the old name, which is removed in the same step. */
   readonly from: string | undefined;
 }
 
@@ -30,14 +30,14 @@ function apply(names: Map<string, Inode>, { path, inode, from }: NameChange): vo
 
 /** The names of all files. */
 export class SimulatedNames {
-  /** What programs see. */
+  /** The names that programs see. */
   #cached = new Map<string, Inode>();
-  /** What survives a power cut. */
+  /** The names that survive a power cut. */
   readonly #durable = new Map<string, Inode>();
-  /** What has changed since the last flush of its folder. */
+  /** Changes since the last flush of their folder. */
   #changes: NameChange[] = [];
 
-  /** Whether there is a file. */
+  /** Whether a file exists. */
   has(path: string): boolean {
     return this.#cached.has(path);
   }
@@ -46,7 +46,7 @@ export class SimulatedNames {
    * Finds a file.
    *
    * @param path Its name.
-   * @param operation What it is for, for the error.
+   * @param operation The operation, for the error.
    * @returns The file. Throws `ENOENT` if there is none.
    */
   inode(path: string, operation: string): Inode {
@@ -71,11 +71,11 @@ export class SimulatedNames {
   }
 
   /**
-   * Gives a name, or takes it away.
+   * Sets or removes a name.
    *
    * @param path The name.
-   * @param inode The file that gets it; `undefined` takes it away.
-   * @param from The name that the file had, which goes.
+   * @param inode The file that gets it; `undefined` removes the name.
+   * @param from The old name, which is removed.
    */
   change(path: string, inode: Inode | undefined, from?: string): void {
     const change = { path, inode, from };
@@ -93,10 +93,10 @@ export class SimulatedNames {
   }
 
   /**
-   * The power goes: each change that no flush has covered is durable or is not.
+   * Simulates a power failure: each change that no flush has covered may or may not be durable.
    *
    * @param random Decides.
-   * @returns All files that there were.
+   * @returns All files before the failure.
    */
   crash(random: Random): Set<Inode> {
     for (const change of this.#changes) if (!random.chance(0.5)) apply(this.#durable, change);
