@@ -123,7 +123,7 @@ describe("wal-log repair --cut", () => {
       symlinkSync(join(folder, "elsewhere"), join(path, ".wal-log-repair"));
       const { code, stderr } = await cli("repair", path, "--cut");
       assert.equal(code, 3);
-      assert.match(stderr, /is no folder; move it away/);
+      assert.match(stderr, /is not a folder; move it away/);
       assert.deepEqual(readdirSync(join(folder, "elsewhere")), ["PLAN"]);
     }),
   );

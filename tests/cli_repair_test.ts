@@ -93,7 +93,7 @@ describe("wal-log repair --from", () => {
             /ends at index 40/,
             (log) => log.append([...entriesAt(1, 30, 1, 100), ...entriesAt(31, 40, 2, 200)]),
           ],
-          ["compacted", /index 50 in its snapshot only/, (log) => {
+          ["compacted", /index 50 only in its snapshot/, (log) => {
             log.applySnapshot({ index: 60, term: 2, config: [], data: bytesOf(3) });
           }],
           ["holed", /index 50 is damaged in .* too/, (log) => {
@@ -127,7 +127,7 @@ describe("wal-log repair --from", () => {
         damageEntry(path, 120, "header");
         const { code, stdout } = await cli("repair", path, "--from", other);
         assert.equal(code, 2);
-        assert.match(stdout, /no whole entry behind it shows that both logs hold the same/);
+        assert.match(stdout, /no intact entry after it proves that both logs agree/);
       },
     ),
   );
@@ -154,7 +154,7 @@ describe("wal-log repair --from", () => {
       rmSync(join(path, snapshot!));
       const { code, stdout } = await cli("repair", path, "--from", other);
       assert.equal(code, 2);
-      assert.match(stdout, /cannot repair .*a snapshot has to come from the leader/);
+      assert.match(stdout, /cannot repair .*give --snapshot-from, or let the leader send a snapshot/);
       assert.match(stdout, /still damaged snapshot at index 10/);
       const verified = (await cli("verify", path)).stdout;
       assert.ok(!verified.includes("index 50"), verified);
@@ -170,7 +170,7 @@ describe("wal-log repair --from", () => {
       for (const how of [["--from", other], ["--cut"]]) {
         const { code, stdout } = await cli("repair", path, ...how);
         assert.equal(code, 2);
-        assert.match(stdout, /cannot repair the latest hard state: no other replica knows how this one voted\nNext: /);
+        assert.match(stdout, /cannot repair the latest hard state: no other replica knows this node's vote\nNext: /);
         assertSameContents(contentsOf(path), before);
       }
     }),
@@ -265,7 +265,10 @@ describe("wal-log repair --cut", () => {
       rmSync(join(path, snapshot!));
       const { code, stdout } = await cli("repair", path, "--cut");
       assert.equal(code, 2);
-      assert.match(stdout, /cannot repair .*snapshot, index 10, .*: a snapshot has to come from the leader/);
+      assert.match(
+        stdout,
+        /cannot repair .*snapshot, index 10, .*: give --snapshot-from, or let the leader send a snapshot/,
+      );
       assert.deepEqual(readdirSync(folder).sort(), ["other", "raft.wal"]);
     }),
   );

@@ -71,7 +71,7 @@ describe("wal-log salvage", () => {
         }
         const isWhole = log.lastIndex >= LAST_INDEX && !report.hardState.lost;
         assert.equal(code, isWhole ? 0 : 2, stdout);
-        if (code === 2) assert.match(stdout, /\nnot in it: /);
+        if (code === 2) assert.match(stdout, /\nleft out: /);
         log.closeSync();
       });
     });
@@ -102,7 +102,7 @@ describe("wal-log salvage", () => {
       const { code, stdout } = await cliHere("salvage", path, join(folder, "a"), "--to", "60");
       assert.equal(code, 0, stdout);
       assert.match(stdout, /salvaged 50 entries, indexes 11 to 60, /);
-      assert.match(stdout, /not in it: indexes 61 to 140: not wanted/);
+      assert.match(stdout, /left out: indexes 61 to 140: not wanted/);
       assert.ok(!existsSync(join(folder, "a", "SALVAGE.jsonl")));
       assert.equal((await cliHere("salvage", path, join(folder, "b"), "--to", "9")).code, 64);
       assert.ok(!existsSync(join(folder, "b")));
@@ -114,8 +114,8 @@ describe("wal-log salvage", () => {
       const [path, anew] = [join(folder, "raft.wal"), join(folder, "new")];
       makeForgetful(path);
       const { code, stdout } = await cliHere("salvage", path, anew);
-      assert.equal(code, 2, "a lost vote is something that is not in it");
-      assert.match(stdout, /not in it: the latest hard state/);
+      assert.equal(code, 2, "a lost vote counts as missing");
+      assert.match(stdout, /left out: the latest hard state/);
     });
   });
 
@@ -159,7 +159,7 @@ describe("wal-log export --salvage", () => {
       assert.equal(code, 2);
       assert.match(
         stdout,
-        /^79 entries up to index 89: .*\nnot in it: index 90: lost .*\nnot in it: indexes 91 to 140/,
+        /^79 entries up to index 89: .*\nleft out: index 90: lost .*\nleft out: indexes 91 to 140/,
       );
       assert.deepEqual(readdirSync(folder).sort(), ["out.wal", "raft.wal"]);
       const back = join(folder, "back");

@@ -1,5 +1,5 @@
 /**
- * What to do about a log: from a verdict and its damage to the next step.
+ * Recommends the next step for a log, from its verdict and its damage.
  *
  * @module
  */
@@ -8,23 +8,23 @@ import type { Damage } from "../api/report.ts";
 import type { Index } from "../api/types.ts";
 import { nameOf, oneLine } from "./text.ts";
 
-/** What was found out about a log, as far as it decides what to do. */
+/** The facts about a log that decide the next step. */
 export interface Finding {
   /** The log's folder. */
   readonly folder: string;
   readonly verdict: "clean" | "torn" | "corrupt";
   readonly damage: readonly Damage[];
-  /** Segments that are there. */
+  /** The number of segments. */
   readonly segments: number;
   /** The log's last index. */
   readonly lastIndex: Index;
   /** Whether a later hard state may be lost. */
   readonly hardStateLost: boolean;
-  /** Files that are not this log's, and without which it is whole. */
+  /** Foreign files that the log does not need. */
   readonly strangers: readonly string[];
-  /** What is wrong with a file that holds no part of the log; `undefined` if nothing is. */
+  /** The state of the file `IDENTITY`; `undefined` if it is valid. */
   readonly identity: "missing" | "damaged" | undefined;
-  /** Whether `LOCK` is something that no writer accepts. */
+  /** Whether writers reject the file `LOCK`. */
   readonly isLockDamaged: boolean;
   /** A repair that was interrupted while it exchanged files: whether its plan can be read; `undefined` if there is none. */
   readonly interrupted: "resumable" | "damaged" | undefined;
@@ -32,29 +32,29 @@ export interface Finding {
   readonly isShortened: boolean;
 }
 
-/** What to do. */
+/** A recommendation. */
 export interface Advice {
   /** A sentence. */
   readonly text: string;
   /**
-   * Commands of this program that carry it out, one after the other, without the program's name. `PEER` stands for
-   * the log of another replica, `NEWDIR` for a folder that does not exist yet.
+   * The commands to run, in order, without the program's name. `PEER` stands for the log of another replica, `NEWDIR`
+   * for a folder that does not exist yet.
    */
   readonly commands: readonly (readonly string[])[];
 }
 
-/** What stands for the log of another replica in a command. */
+/** Stands for the log of another replica in a command. */
 export const PEER = "PEER";
-/** What stands for a folder that does not exist yet. */
+/** Stands for a folder that does not exist yet. */
 export const NEWDIR = "NEWDIR";
 
 const REJOIN = "let its node rejoin the cluster as a new member";
 
 /**
- * Says what to do about a log.
+ * Recommends the next step for a log.
  *
- * @param finding What was found.
- * @returns The next step. There always is one.
+ * @param finding The facts about the log.
+ * @returns The next step. There is always one.
  */
 export function adviseOn(finding: Finding): Advice {
   const { strangers, damage, verdict } = finding;
@@ -66,22 +66,22 @@ export function adviseOn(finding: Finding): Advice {
   }
   if (finding.interrupted === "resumable") {
     const resume = ["repair", finding.folder, "--resume"];
-    return say(`${shown(resume)}, which completes a repair that was interrupted`, resume);
+    return say(`${shown(resume)}, which completes the interrupted repair`, resume);
   }
   // What a repair leaves holds its hard state: no file of it may be moved away.
-  if (finding.isShortened) return say(`${REJOIN}: what was cut off had been acknowledged`);
+  if (finding.isShortened) return say(`${REJOIN}: it had acknowledged the entries that were cut`);
   if (verdict === "corrupt" && strangers.length > 0) {
     const others = damage.filter(({ path }) => !strangers.includes(nameOf(path)));
-    const then = others.length === 0 ? "the log is whole without it" : "then verify it again";
+    const then = others.length === 0 ? "the log is complete without it" : "then verify it again";
     return say(`move ${strangers.map(oneLine).join(", ")} out of ${oneLine(finding.folder)}: ${then}`);
   }
   if (verdict === "corrupt") return adviseOnDamage(finding);
   if (finding.isLockDamaged) {
-    return say("delete LOCK while no writer has the log open: it must be an empty file, and the next writer makes one");
+    return say("delete LOCK while no writer has the log open: it must be empty, and the next writer makes a new one");
   }
   if (finding.identity !== undefined) {
     return say(
-      `restore IDENTITY, which is ${finding.identity}; or open the log for writing, which gives it a new incarnation ` +
+      `restore IDENTITY, which is ${finding.identity}; or open the log for writing, which sets a new incarnation ` +
         `and no cluster; no entry and no vote is lost`,
     );
   }
@@ -96,14 +96,14 @@ function adviseOnDamage({ folder, damage, segments, lastIndex, hardStateLost }: 
   const cut = ["repair", folder, "--cut"];
   const salvage = ["salvage", folder, NEWDIR];
   const isSnapshotLost = damage.some(({ kind }) => kind === "snapshot");
-  // What follows the damage shows whether another replica had the same.
+  // The entries after the damage show whether another replica had the same entries.
   const entries = damage.filter(({ kind }) => kind !== "snapshot");
   const isEndLost = !hardStateLost && !entries.every((one) => isRefillable(one, lastIndex));
   if (hardStateLost) {
     const set = ["repair", folder, "--hard-state", "TERM,VOTE", "--force"];
     return say(
-      `restore the damaged files; if they are gone, its vote is lost: ${REJOIN}, with an empty folder or with what ` +
-        `${shown(salvage)} can read; only if its last vote is known: ${shown(set)}`,
+      `restore the damaged files; if they are gone, its vote is lost: ${REJOIN}, with an empty folder or the result ` +
+        `of ${shown(salvage)}; only if its last vote is known: ${shown(set)}`,
       salvage,
     );
   }
@@ -122,7 +122,10 @@ function adviseOnDamage({ folder, damage, segments, lastIndex, hardStateLost }: 
   );
 }
 
-/** Whether entries of another replica can take the place of damaged ones: it must show that both logs had the same. */
+/**
+ * Whether entries of another replica can replace the damaged ones. The damage must allow proof that both logs had the
+ * same.
+ */
 function isRefillable(damage: Damage, end: Index): boolean {
   const { kind, firstIndex, lastIndex } = damage;
   if (firstIndex === undefined || lastIndex === undefined) return false;

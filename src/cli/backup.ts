@@ -16,16 +16,16 @@ import { hardStateText, oneLine, sized } from "./text.ts";
 /** The command. */
 export const backup: Command = {
   name: "backup",
-  summary: "Copy a log, which may be in use",
+  summary: "Copy a log, even if it is in use",
   operands: ["DIR", "DEST"],
-  options: { to: { type: "string", value: "INDEX", help: "The last entry to copy. Default: the last that there is" } },
-  help: `DEST becomes a log of its own, closed cleanly, with the entries, the hard state and the snapshot that the log
-had at one moment after this was started. What the log had by then is flushed before it is copied, every entry is
-verified on the way, and the copy is read back. DEST must not exist, or be an empty folder; it appears when it is
-whole. A damaged log is refused: see repair.
+  options: { to: { type: "string", value: "INDEX", help: "The last entry to copy. Default: the log's last" } },
+  help: `DEST becomes a cleanly closed log with the entries, the hard state and the snapshot of the source at one moment
+after this command started. The source is flushed before it is copied, every entry is verified, and the copy is read
+back. DEST must not exist, or be an empty folder. It appears only when it is complete. If the log is damaged, repair it
+first.
 
-A node that is started from a backup has forgotten what it acknowledged since, its votes included. Do not let it
-into a cluster whose other nodes remember, but as a new member.`,
+A node that starts from a backup has forgotten everything that it acknowledged since, including its votes. Let it into
+a cluster that remembers more only as a new member.`,
   writes: true,
   async run(context) {
     const { operands: [path, destination], out, note, result, signal } = context;

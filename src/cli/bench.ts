@@ -36,7 +36,7 @@ interface Measured {
 /** The command. */
 export const bench: Command = {
   name: "bench",
-  summary: "Measure how fast a log is recovered here",
+  summary: "Measure the speed of recovery on this machine",
   operands: [],
   options: {
     size: { type: "string", value: "BYTES", help: "Size of the log. Default: 512M" },
@@ -44,9 +44,9 @@ export const bench: Command = {
     runs: { type: "string", value: "N", help: `How often to recover it. Default: ${RUNS_DEFAULT}` },
     folder: { type: "string", value: "DIR", help: "Where to make the log. Default: the temporary folder" },
   },
-  help: `Makes a log in a folder of its own, recovers it once without measuring, then several times: every checksum is
-verified each time. The log has just been read, so that it comes from the page cache: the figure is that of the
-library and the memory, not of the disk. The log is removed at the end.`,
+  help: `Makes a log in a new folder, recovers it once to warm up, and then several times. Every checksum is verified
+each time. The log comes from the page cache, so the result measures the library and the memory, not the disk. The log
+is removed at the end.`,
   writes: true,
   async run(context) {
     const { options, out, signal } = context;

@@ -17,11 +17,11 @@ export const EXIT = {
   torn: 1,
   /** Data that was durable is damaged. */
   corrupt: 2,
-  /** It could not be done: what is to be read cannot be, or what is to be written. */
+  /** The command failed: something cannot be read or written. */
   unreadable: 3,
-  /** The arguments make no sense. */
+  /** The arguments are wrong. */
   usage: 64,
-  /** The program is at fault. */
+  /** A bug in this program. */
   internal: 70,
   /** Ended from the keyboard. */
   interrupted: 130,
@@ -38,7 +38,7 @@ export interface Option {
 
 /** A command's arguments, read. */
 export interface Arguments {
-  /** What stands without a name, as many as the command has {@link Command.operands}. */
+  /** The arguments without a name, as many as the command has {@link Command.operands}. */
   readonly operands: readonly string[];
   /** The options. */
   readonly options: Readonly<Record<string, string | boolean | undefined>>;
@@ -48,9 +48,9 @@ export interface Arguments {
 export interface Context extends Arguments {
   /** Standard output; with `--json`, lines for people, which become part of the document. */
   readonly out: Output;
-  /** Adds to the document that `--json` gives. */
+  /** Adds fields to the document of `--json`. */
   result(fields: Readonly<Record<string, unknown>>): void;
-  /** Says something on standard error: what is not the command's result. */
+  /** Writes a message to standard error that is not part of the result. */
   note(text: string): void;
   /** Aborted when the program is to end. */
   readonly signal: AbortSignal;
@@ -61,29 +61,29 @@ export interface Command {
   readonly name: string;
   /** One line. */
   readonly summary: string;
-  /** What stands without a name, for the help: `DIR`. */
+  /** The arguments without a name, for the help: `DIR`. */
   readonly operands: readonly string[];
   readonly options: Readonly<Record<string, Option>>;
-  /** What else there is to say. */
+  /** The rest of the help. */
   readonly help: string;
   /**
-   * Whether it writes. Such a command ends itself when it is interrupted, and takes away what it has begun; any other is
-   * ended by the operating system.
+   * Whether it writes. When such a command is interrupted, it removes its unfinished files and ends itself. The
+   * operating system ends other commands.
    */
   readonly writes?: boolean;
-  /** Whether `--json` gives an object a line, as it goes on, instead of one document at the end. */
+  /** Whether `--json` streams one object per line, instead of one document at the end. */
   readonly streams?: boolean;
-  /** Does it; returns what the program ends with. */
+  /** Runs the command. Returns the exit code. */
   run(context: Context): Promise<number>;
 }
 
-/** Arguments that make no sense: said in one line. */
+/** Wrong arguments, explained in one line. */
 export class UsageError extends Error {}
 
 /** What every command has. */
 const HELP: Option = { type: "boolean", short: "h", help: "Show this" };
-/** What every command has that does not write a document of its own. */
-export const JSON_OPTION: Option = { type: "boolean", help: "As JSON, see docs/CLI.md" };
+/** The option of every command that does not write its own document. */
+export const JSON_OPTION: Option = { type: "boolean", help: "Print JSON, see docs/CLI.md" };
 
 /**
  * Reads a command's arguments.

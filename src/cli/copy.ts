@@ -1,5 +1,5 @@
 /**
- * A log written anew in a folder, and read back.
+ * Writes a new log into a folder, and reads it back.
  *
  * @module
  */
@@ -15,7 +15,7 @@ import { WalLog } from "../api/wal_log.ts";
 import { progressLine } from "./inspect.ts";
 
 /**
- * Makes a log. Everything is verified as it is read, durable when this returns, and read back.
+ * Makes a log. All data is verified while it is read, durable when this returns, and read back.
  *
  * @param folder An empty folder.
  * @param contents The contents of the new log.

@@ -22,7 +22,7 @@ interface Format {
 }
 
 /**
- * An entry as programs read it.
+ * An entry for programs.
  *
  * @param entry The entry.
  * @returns Its fields, with the command in base64.
@@ -56,33 +56,33 @@ const FORMATS: Readonly<Record<"json" | "text" | "raw", Format>> = {
 /** The command. */
 export const dump: Command = {
   name: "dump",
-  summary: "Write the entries to standard output, around the holes of a damaged log",
+  summary: "Print the entries, skipping the holes of a damaged log",
   operands: ["DIR"],
   options: {
-    from: { type: "string", value: "INDEX", help: "The first entry. Default: the first that there is" },
-    to: { type: "string", value: "INDEX", help: "The last entry. Default: the last that there is" },
-    follow: { type: "boolean", help: "Wait for more entries, and write each when it is durable" },
+    from: { type: "string", value: "INDEX", help: "The first entry. Default: the log's first" },
+    to: { type: "string", value: "INDEX", help: "The last entry. Default: the log's last" },
+    follow: { type: "boolean", help: "Wait for more entries, and print each once it is durable" },
     tail: { type: "string", value: "N", help: "The last N entries" },
     term: { type: "string", value: "TERM", help: "Entries of this term only" },
     kind: { type: "string", value: "KIND", help: "Entries of this kind only: normal or config" },
-    frames: { type: "boolean", help: "The frames of the segments, of every kind, instead of the entries" },
+    frames: { type: "boolean", help: "Print the frames of the segments instead of the entries" },
     format: { type: "string", short: "f", value: "FORMAT", help: "text (the default), json or raw" },
   },
-  help: `text: index, term, kind, bytes, and the beginning of the command, in a line each.
-json: (or --json) an object a line, with the command in base64; a hole is {"damaged":true,"firstIndex":...}.
-raw:  the commands as they are, with nothing between them: for one, or for what ends its own records.
+  help: `text: one line per entry, with index, term, kind, size, and the beginning of the command.
+json: (or --json) one object per line, with the command in base64; a hole is {"damaged":true,"firstIndex":...}.
+raw:  the bare commands with nothing between them: for a single command, or for self-delimiting ones.
 
-With --follow it goes on until --to is reached or it is interrupted, also with the next writer, and shows durable entries
-only. It ends with 3 if the log is compacted past the next entry, or truncated behind it.
+With --follow, it continues until it reaches --to or is interrupted, also across restarts of the writer. It shows only
+durable entries. It exits with 3 if the log compacts the next entry, or truncates entries already shown.
 
-With --from, --to or --tail, only the newest segment and the part with these entries is read: damage elsewhere is not
-found, for which there is verify.
+With --from, --to or --tail, it reads only the newest segment and the segments with these entries. To find damage
+elsewhere, use verify.
 
---frames: each frame's LSN, segment, offset, bytes and kind, with its indexes, term, vote, changes, the LSN below which it
-proves everything to be durable, and whether its payload is damaged. "gap" stands where no header is valid. --from and
---to choose the segments that hold these entries.
+--frames: LSN, segment, offset, size and kind of each frame, its indexes, term, vote and changes, the LSN below which it
+proves everything durable, and whether its payload is damaged. "gap" marks bytes without a valid frame header. --from
+and --to select the segments with these entries.
 
-Ends with 2 if entries are damaged in the range, which are named on standard error too. Changes nothing.`,
+Exits with 2 if entries in the range are damaged, and lists them on standard error too. Changes nothing.`,
   streams: true,
   async run(context) {
     const { operands: [path], options, note } = context;
@@ -96,7 +96,7 @@ Ends with 2 if entries are damaged in the range, which are named on standard err
       const first = log.snapshotIndex + 1;
       const from = asked.tail === undefined ? asked.from : Math.max(log.lastIndex - asked.tail + 1, 1);
       if (asked.from !== undefined && asked.from < first) {
-        note(`entries up to index ${first - 1} are in the snapshot, the first that there is has index ${first}`);
+        note(`entries up to index ${first - 1} are in the snapshot; the first entry has index ${first}`);
       }
       const isFollowed = context.options.follow === true;
       const last = Math.min(asked.to ?? log.lastIndex, isFollowed ? log.durableIndex : log.lastIndex);
@@ -122,7 +122,7 @@ Ends with 2 if entries are damaged in the range, which are named on standard err
   },
 };
 
-/** The entries that are wanted. */
+/** The requested entries. */
 interface Range {
   readonly from: Index | undefined;
   readonly to: Index | undefined;
@@ -133,12 +133,12 @@ function rangeOf(context: Context): Range {
   const [from, to, tail] = ["from", "to", "tail"].map((name) => indexOption(context, name));
   if (from !== undefined && to !== undefined && from > to) throw new UsageError(`--from ${from} is above --to ${to}`);
   if (tail !== undefined && (from !== undefined || to !== undefined)) {
-    throw new UsageError("--tail goes with neither --from nor --to");
+    throw new UsageError("--tail excludes --from and --to");
   }
   return { from, to, tail };
 }
 
-/** Which entries are shown. */
+/** A filter for the entries to print. */
 function filterOf(context: Context): (entry: LogEntry) => boolean {
   const term = indexOption(context, "term");
   const kind = context.options.kind === undefined ? undefined : choiceOption(context, "kind", ["normal", "config"]);

@@ -1,6 +1,6 @@
 /**
  * Exchanges the files of a log for those of another one. A kill or a power cut at any point leaves the old log, the new
- * log, or a log that no writer opens and whose exchange can be completed. It never leaves a shorter log that opens.
+ * log, or a log that no writer opens until the exchange is completed. It never leaves an incomplete log that opens.
  *
  * ```text
  * DIR/.wal-log-repair/     the new log, complete and flushed
@@ -8,15 +8,15 @@
  * DIR.damaged-1/           the old files, moved there: the evidence
  * ```
  *
- * 1. An empty file moves to the evidence, and is removed. The new log is written to the folder in DIR. A copy of the
- *    old IDENTITY goes to the evidence.
- * 2. PLAN is written. It names the old files, and says what state they are in.
- * 3. The old files move to the evidence. DIR/IDENTITY stays, so that nobody takes DIR for an empty folder.
- * 4. The new files move to DIR. They have another UUID than DIR/IDENTITY, so that they are not the log yet.
+ * 1. An empty file moves to the evidence, and is removed: files can move there. The new log is written to the folder in
+ *    DIR. A copy of the old IDENTITY goes to the evidence.
+ * 2. PLAN is written. It names the old files and describes their state.
+ * 3. The old files move to the evidence. DIR/IDENTITY stays, so that DIR does not look like an empty folder.
+ * 4. The new files move to DIR. Their UUID differs from that of DIR/IDENTITY, so they are not the log yet.
  * 5. The new IDENTITY replaces the old one.
  *
- * Each step can be repeated: what has moved already is passed over. If no file has moved, and the old files are no longer
- * in the state that PLAN gives, the exchange is dropped: the new log may lack what was acknowledged since.
+ * Each step can be repeated: it skips files that have already moved. If no file has moved, and the state of the old files
+ * is no longer the one in PLAN, the exchange is dropped: the new log may lack entries acknowledged since.
  *
  * @module
  */
@@ -31,27 +31,27 @@ import { evidenceName, evidencePath, evidencePrefix, makeEvidence } from "./evid
 import { isSegmentOrSnapshot, isUnfinished } from "./log_files.ts";
 import { isThere, namesIn, readFile, writeFile } from "./small_files.ts";
 
-/** The machine, with what only an exchange asks of it. */
+/** The file system, and further operations that an exchange needs. */
 export interface Disk {
-  /** Must guard the log's lock, if somebody else could take it. */
+  /** The file system. It must guard the log's lock if another process could take it. */
   readonly fileSystem: FileSystem;
   /** Describes a log's files: another text once a writer has changed them. */
   stateOf(folder: string): string;
   /** Gives a new folder the owner and the mode of another. */
   copyFolderOwner(path: string, like: string): void;
-  /** Removes an empty folder, if it is there. */
+  /** Removes an empty folder if it exists. */
   removeFolder(path: string): void;
   /**
-   * Fails if a path leads to anything but a folder.
+   * Fails if a path exists and is not a folder.
    *
    * @throws {WalLogError} `INVALID_ARGUMENT` if there is a link, or a file.
    */
   requireFolder(path: string): void;
 }
 
-/** An exchange that is under way. */
+/** An exchange in progress. */
 export interface Plan {
-  /** Where the old files go. */
+  /** The folder for the old files. */
   readonly evidence: string;
   /** Their names. */
   readonly old: readonly string[];
@@ -62,7 +62,7 @@ export interface Plan {
 }
 
 /**
- * Reads the plan of an exchange that was interrupted.
+ * Reads the plan of an interrupted exchange.
  *
  * @param fileSystem The machine.
  * @param folder The log's folder.
@@ -71,7 +71,7 @@ export interface Plan {
  */
 export function interruptedPlan(fileSystem: FileSystem, folder: string): Plan | undefined {
   const staging = `${folder}/${STAGING_NAME}`;
-  // With its IDENTITY in place the exchange is done, and what the plan says no longer holds.
+  // Once the new IDENTITY is in place, the exchange is done and the plan is obsolete.
   if (!isRepairInterrupted(fileSystem, folder)) return undefined;
   const text = new TextDecoder().decode(readFile(fileSystem, `${staging}/${PLAN_NAME}`));
   try {
@@ -99,9 +99,9 @@ function isOldName(name: unknown): boolean {
  *
  * @param disk The machine.
  * @param folder The log's folder. The caller holds its lock.
- * @param fill Makes the new log in an empty folder.
+ * @param fill Writes the new log into an empty folder.
  * @param isShortened Whether the new log lacks something that the node had acknowledged.
- * @returns The plan that was carried out. If it fails before the old files move, the log is as it was.
+ * @returns The plan that was carried out. If the exchange fails before the old files move, the log is unchanged.
  */
 export async function exchange(
   disk: Disk,
@@ -176,21 +176,21 @@ export function complete(disk: Disk, folder: string, plan: Plan): void {
   if (!isThere(fileSystem, plan.evidence)) {
     throw new WalLogError(
       "INVALID_ARGUMENT",
-      `Cannot complete the repair of the log at ${folder}: the old files that it moved to ${plan.evidence} are not there; ` +
+      `Cannot complete the repair of the log at ${folder}: the old files are missing from ${plan.evidence}; ` +
         "put that folder back",
       { path: folder },
     );
   }
   const there = new Set(namesIn(fileSystem, folder));
   const moved = new Set(namesIn(fileSystem, plan.evidence));
-  // What is in the evidence has moved. A file of that name in the folder is a new one.
+  // Files in the evidence have already moved. A file of the same name in the folder is a new one.
   const move = (names: readonly string[]) => {
     for (const name of names.filter((name) => there.has(name) && !moved.has(name))) {
       fileSystem.rename(`${folder}/${name}`, `${plan.evidence}/${name}`);
     }
   };
   move(plan.old.slice(0, 1));
-  // Until the first one has moved, durably, the log stays as it was.
+  // The log stays unchanged until the first move is durable.
   fileSystem.syncDirectory(plan.evidence);
   requireIdentity(fileSystem, folder, staging);
   move(plan.old.slice(1));
@@ -202,13 +202,13 @@ export function complete(disk: Disk, folder: string, plan: Plan): void {
   fileSystem.syncDirectory(folder);
   fileSystem.rename(`${staging}/${IDENTITY_NAME}`, `${folder}/${IDENTITY_NAME}`);
   fileSystem.syncDirectory(folder);
-  // Only now: until the new IDENTITY is durable, the plan is needed.
+  // The plan is needed until the new IDENTITY is durable.
   fileSystem.syncDirectory(staging);
   removeStaging(disk, folder);
 }
 
 /**
- * Removes what an exchange has left that was never begun, or is done.
+ * Removes the remains of an exchange that never started, or that is done.
  *
  * @param disk The machine.
  * @param folder The log's folder.
@@ -216,18 +216,18 @@ export function complete(disk: Disk, folder: string, plan: Plan): void {
 export function removeStaging({ fileSystem, removeFolder }: Disk, folder: string): void {
   const staging = `${folder}/${STAGING_NAME}`;
   const names = namesIn(fileSystem, staging);
-  // Without its IDENTITY, a new log that is no longer whole is not put in the place of the old one.
+  // Without its IDENTITY, an incomplete new log cannot replace the old one.
   if (names.includes(IDENTITY_NAME)) {
     fileSystem.remove(`${staging}/${IDENTITY_NAME}`);
     fileSystem.syncDirectory(staging);
   }
-  // The plan goes last. Without it, nobody can tell whose files the rest are.
+  // The plan is removed last, because it identifies the other files.
   const ordered = [...names.filter((name) => name !== PLAN_NAME), ...names.filter((name) => name === PLAN_NAME)];
   for (const name of ordered.filter((name) => name !== IDENTITY_NAME)) fileSystem.remove(`${staging}/${name}`);
   removeFolder(staging);
 }
 
-/** Without an IDENTITY, a folder whose files are on the move would pass for an empty one, in which a new log may begin. */
+/** Without an IDENTITY, a folder in the middle of the exchange would look empty, and a new log could be made in it. */
 function requireIdentity(fileSystem: FileSystem, folder: string, staging: string): void {
   const codec = sharedCodec();
   const sum = (bytes: Uint8Array, seed: bigint) => codec.hash(bytes, seed);
@@ -245,7 +245,7 @@ function writePlan(fileSystem: FileSystem, folder: string, plan: Plan): void {
   const text = JSON.stringify({ ...plan, evidence: evidenceName(folder, plan.evidence) });
   const path = `${staging}/${PLAN_NAME}`;
   writeFile(fileSystem, `${path}.tmp`, new TextEncoder().encode(text));
-  // What it tells of must be durable before it.
+  // Everything that the plan refers to must be durable first.
   fileSystem.syncDirectory(plan.evidence);
   fileSystem.syncDirectory(staging);
   fileSystem.rename(`${path}.tmp`, path);

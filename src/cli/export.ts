@@ -19,21 +19,21 @@ export const exportCommand: Command = {
   summary: "Write a log as a wal-db log with raft-io's records",
   operands: ["DIR", "FILE.wal"],
   options: {
-    salvage: { type: "boolean", help: "Of a damaged log, take whatever can be read" },
+    salvage: { type: "boolean", help: "Write everything that can be read of a damaged log" },
     ...SALVAGE_OPTIONS,
   },
-  help: `The log may be in use: what is written is the log as of the moment of opening it. FILE.wal must not exist; it
-appears when it is whole and flushed. A damaged log is refused, and so are entries and snapshots that make a record
-of more than 64 MiB, which the format does not allow.
+  help: `The log may be in use: the file gets the log as of when it was opened. FILE.wal must not exist; it appears only
+when it is complete and flushed. It is an error if the log is damaged, or if an entry or a snapshot needs a record of
+more than 64 MiB, which the format does not allow.
 
---salvage: as the command salvage does it, with the entries up to the first one that cannot be read. The output says
-what is not in the file. Ends with 2 then.`,
+--salvage: like the command salvage, writes the entries up to the first unreadable one. The output lists what is missing
+from the file. Exits with 2 in that case.`,
   writes: true,
   async run(context) {
     const { operands: [path, file], options, out, note, signal } = context;
     if (options.salvage === true) return await exportSalvaged(context);
     for (const name of Object.keys(SALVAGE_OPTIONS)) {
-      if (options[name] !== undefined) throw new UsageError(`--${name} goes with --salvage`);
+      if (options[name] !== undefined) throw new UsageError(`--${name} needs --salvage`);
     }
     await out.line(await readWhole(path!, { note, signal }, (log) => write(log, file!, context)));
     return EXIT.clean;

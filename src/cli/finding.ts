@@ -1,5 +1,5 @@
 /**
- * What was found out about a log, as far as it decides what to do: see `advice.ts`.
+ * Gathers the facts about a log that decide the next step: see `advice.ts`.
  *
  * @module
  */
@@ -21,11 +21,11 @@ import { LOCK_NAME } from "./log_files.ts";
 import { nameOf } from "./text.ts";
 
 /**
- * Gathers what decides what to do about a log.
+ * Gathers the facts that decide the next step for a log.
  *
  * @param found The log.
  * @param damage Its damage, if more was found than when it was opened.
- * @returns What was found.
+ * @returns The facts.
  */
 export async function findingOf(
   { folder, opened }: Inspection,
@@ -58,7 +58,7 @@ function interruptedState(folder: string): Finding["interrupted"] {
   }
 }
 
-/** Files behind the newest segment without which nothing is damaged behind it: they are not the log's. */
+/** Foreign files after the newest segment: without them, nothing after it is damaged. */
 async function strangersOf(folder: string, damage: readonly Damage[], newest: string | undefined): Promise<string[]> {
   const names = damage
     .filter(({ kind, path, bytes }) => kind === "segment header" && bytes > 0 && newest !== undefined && path > newest)

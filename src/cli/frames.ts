@@ -37,10 +37,10 @@ import { selectSegment } from "../log/select_segment.ts";
 import { hardStateJson } from "./command.ts";
 import { nameOf } from "./text.ts";
 
-/** What is read at once. In bytes. */
+/** The size of one read, in bytes. */
 const BUFFER_BYTES = 256 * 1024;
 
-/** A frame, or a stretch without one; the fields of its kind beside those that all have. */
+/** A frame or a gap, with the common fields and those of its kind. */
 export interface FrameRow {
   readonly lsn: number;
   readonly segment: string;
@@ -68,7 +68,7 @@ class Buffered {
     this.file = file;
   }
 
-  /** A stretch of the file, shorter at its end. */
+  /** A range of the file, shorter at the end of the file. */
   at(offset: number, bytes: number): Uint8Array {
     if (bytes > BUFFER_BYTES) {
       const whole = new Uint8Array(bytes);
@@ -83,11 +83,11 @@ class Buffered {
 }
 
 /**
- * Walks the frames of a segment, around what is damaged.
+ * Walks the frames of a segment, and skips damage.
  *
  * @param codec The codec. Its chunk is overwritten.
  * @param segment The segment.
- * @returns The frames, up to the zeros that a writer has laid ahead.
+ * @returns The frames, up to the preallocation.
  */
 export function* framesIn(codec: Codec, segment: Segment): Generator<FrameRow> {
   const file = openSized(nodeFileSystem, segment.path);

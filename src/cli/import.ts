@@ -18,12 +18,12 @@ export const importCommand: Command = {
   name: "import",
   summary: "Make a log from a wal-db log with raft-io's records",
   operands: ["FILE.wal", "DIR"],
-  options: { cut: { type: "boolean", help: "Of a damaged file, take what precedes the damage" } },
-  help: `DIR must not exist, or be an empty folder; it appears when everything is in it and flushed. A file that is
-damaged is refused, with the offset; one that ends within a record, as a crash leaves it, is taken up to there.
-Numbers past 2^53 - 1, but for identities of nodes, are refused.
+  options: { cut: { type: "boolean", help: "Import the records before the damage" } },
+  help: `DIR must not exist, or be an empty folder. It appears only when it is complete and flushed. If the file is
+damaged, the error gives the offset. A file that ends within a record, as after a crash, is imported up to that
+record. Numbers above 2^53 - 1 are rejected, except for node ids.
 
-Ends with 0 if everything was taken, 1 if the file ends within a record, 2 if it is damaged, cut or not.`,
+Exits with 0 if everything was imported, 1 if the file ends within a record, 2 if it is damaged, cut or not.`,
   writes: true,
   async run({ operands: [file, path], options, out, note, result: tell, signal }) {
     const line = progressLine("importing");

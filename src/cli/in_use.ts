@@ -1,5 +1,5 @@
 /**
- * Whether a log has a running writer. Nothing is locked to find out: a writer that starts at that moment would be refused.
+ * Detects whether a log has a running writer. It takes no lock, because that could make a starting writer fail.
  *
  * @module
  */
@@ -20,18 +20,18 @@ const SQLITE_LOCKS_TO = SQLITE_LOCKS_FROM + 512;
 const CHANGE_MS = 40;
 
 /**
- * Looks whether a log has a running writer.
+ * Checks whether a log has a running writer.
  *
  * @param folder The log's folder.
- * @param report What opening the log found.
+ * @param report The report of opening the log.
  * @param before The state of its files before it was opened.
- * @returns `true` if a writer holds the lock, or has changed a file. `false` if there is no sign of one: there may be
- * one all the same, on a system that does not list its locks.
+ * @returns `true` if a writer holds the lock, or has changed a file. `false` if there is no sign of one. On a system
+ * that does not list its locks, there may still be one.
  */
 export async function isInUse(folder: string, report: RecoveryReport, before: string): Promise<boolean> {
   if (report.closed) return false;
   if (isLockHeld(join(folder, LOCK_NAME)) || stateOfFiles(folder) !== before) return true;
-  // A torn end may be a write that is under way.
+  // A torn end may be a write in progress.
   if (report.verdict !== "torn") return false;
   await setTimeout(CHANGE_MS);
   return stateOfFiles(folder) !== before;
@@ -45,7 +45,7 @@ function mayRead(path: string): boolean {
   return Deno?.permissions === undefined || Deno.permissions.querySync({ name: "read", path }).state === "granted";
 }
 
-/** Whether a process holds a lock on a lock file, as far as the system tells. */
+/** Whether a process holds a lock on a lock file, if the system shows that. */
 function isLockHeld(path: string): boolean {
   const stats = statOf(path);
   if (stats?.isFile() !== true || !mayRead(LOCKS)) return false;
@@ -57,7 +57,7 @@ function isLockHeld(path: string): boolean {
     return false;
   }
   const { ino } = stats;
-  // `1: POSIX  ADVISORY  WRITE 4711 08:01:131073 1073741824 1073742335`; the device is another one on some file systems.
+  // `1: POSIX ADVISORY WRITE 4711 08:01:131073 1073741824 1073742335`; the device differs on some file systems.
   return [...text.matchAll(/POSIX +ADVISORY +WRITE +\d+ +[0-9a-f]+:[0-9a-f]+:(\d+) +(\d+) /g)].some(([, inode, from]) =>
     Number(inode) === ino && Number(from) >= SQLITE_LOCKS_FROM && Number(from) < SQLITE_LOCKS_TO
   );

@@ -31,11 +31,11 @@ const LABEL_COLUMNS = 12;
 /** The command. */
 export const info: Command = {
   name: "info",
-  summary: "What a log is made of: segments, indexes, terms, hard state, snapshot, verdict",
+  summary: "Show segments, indexes, terms, hard state, snapshot, verdict",
   operands: ["DIR"],
   options: {},
-  help: `Reads all of the log and changes nothing. A running writer is no hindrance; what is shown is the log as of
-the moment of opening it. Ends with 0 if the log could be read, whatever the verdict: that is for verify.`,
+  help: `Reads the whole log and changes nothing. The log may have a running writer; the output shows it as of when it
+was opened. Exits with 0 if the log could be read, whatever the verdict. To test the verdict, use verify.`,
   async run({ operands: [path], options, out, result }) {
     const found = await inspect(path!);
     const next = adviseOn(await findingOf(found));
@@ -61,7 +61,7 @@ function* asText(found: Inspection): Generator<string> {
     ? "; in use"
     : report.closed
     ? "; the last writer closed the log"
-    : "; the last writer did not close the log, or is at work";
+    : "; the last writer did not close the log, or is still running";
   yield labelled("verdict", verdict + (report.verdict === "corrupt" ? "" : closed));
   yield labelled(
     "entries",
@@ -187,24 +187,24 @@ function asJson(found: Inspection, next: Advice): Readonly<Record<string, unknow
  * A damaged place, for programs.
  *
  * @param damage The place.
- * @returns What it says, with the file's name for its path, and `null` for what is not known.
+ * @returns Its fields, with the file's name instead of its path, and `null` for unknown values.
  */
 export function damageJson(damage: Damage): unknown {
   const { path, firstIndex = null, lastIndex = null, term = null, ...rest } = damage;
   return { ...rest, file: nameOf(path), firstIndex, lastIndex, term };
 }
 
-/** {@link Cut}, in which what is not known may be left out. */
+/** {@link Cut}, without the unknown indexes. */
 type CutPlace = Omit<Cut, "firstIndex" | "lastIndex"> & {
   firstIndex?: Index | null | undefined;
   lastIndex?: Index | null | undefined;
 };
 
 /**
- * What was torn off, for programs.
+ * The torn end that was cut, for programs.
  *
- * @param cut What was torn off.
- * @returns What it says, with the file's name for its path, and `null` for what is not known.
+ * @param cut The torn end.
+ * @returns Its fields, with the file's name instead of its path, and `null` for unknown values.
  */
 export function cutJson({ path, offset, bytes, firstIndex = null, lastIndex = null }: CutPlace): unknown {
   return { file: nameOf(path), offset, bytes, firstIndex, lastIndex };

@@ -61,7 +61,7 @@ export interface Inspection {
   /** The first index that the log has above its snapshot. */
   readonly firstIndex: Index;
   readonly lastIndex: Index;
-  /** Whether a writer is at work, as far as that can be seen. */
+  /** Whether a running writer was detected. */
   readonly isInUse: boolean;
 }
 
@@ -79,7 +79,7 @@ export async function inspect(path: string): Promise<Inspection> {
     const opened = await openForReading(folder);
     try {
       const inUse = await isInUse(folder, opened.report, before);
-      // A write that is under way looks torn.
+      // A write in progress looks torn.
       if (inUse && opened.report.verdict === "torn" && attempt < ATTEMPTS_MAX) continue;
       return describe(folder, opened, inUse);
     } catch (error) {
@@ -102,7 +102,7 @@ async function openForReading(folder: string): Promise<Opened> {
  * @param path The log's folder.
  * @param onDamage Whether a damaged log opens.
  * @param signal Ends it early.
- * @param verify Whether all of the log is read, or the newest segment and the indexes of the others.
+ * @param verify `full` reads the whole log, `tail` the newest segment and the indexes of the others.
  * @returns The log.
  * @throws {WalLogError} As opening a log; `INVALID_ARGUMENT` also if there is none.
  */
@@ -207,7 +207,7 @@ function describe(folder: string, opened: Opened, isInUse: boolean): Inspection 
     const lastIndex = Math.max(segment.firstIndex + segment.count, firstIndex) - 1;
     return {
       segment,
-      // Beside a writer, it can be gone by now.
+      // A writer may have deleted it meanwhile.
       fileBytes: lstatSync(segment.path, { throwIfNoEntry: false })?.size ?? segment.endOffset,
       entries: lastIndex - firstIndex + 1,
       firstIndex,

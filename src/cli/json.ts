@@ -1,5 +1,5 @@
 /**
- * The documents that `--json` gives: `docs/cli.schema.json` describes them.
+ * The JSON documents of `--json`. `docs/cli.schema.json` describes them.
  *
  * @module
  */
@@ -10,21 +10,21 @@ import { Output } from "./output.ts";
 import { damageJson } from "./info.ts";
 import { SCHEMA } from "./schema.ts";
 
-/** A command that runs for a program. */
+/** Collects the output of a command for `--json`. */
 export interface Gathered {
-  /** Takes the lines for people. */
+  /** Receives the lines for people. */
   readonly out: Output;
   note(text: string): void;
   result(fields: Readonly<Record<string, unknown>>): void;
-  /** The document, when the command is done. */
+  /** The document, once the command is done. */
   document(exit: number): Promise<Readonly<Record<string, unknown>>>;
 }
 
 /**
- * Gathers what a command says.
+ * Collects the output of a command.
  *
  * @param command The command's name.
- * @returns What takes it.
+ * @returns The collector.
  */
 export function gather(command: string): Gathered {
   let text = "";
@@ -55,8 +55,8 @@ export function gather(command: string): Gathered {
  * An error as a document.
  *
  * @param args The program's arguments.
- * @param error What was thrown.
- * @returns The document; `undefined` if no program asked for one.
+ * @param error The error that was thrown.
+ * @returns The document; `undefined` without `--json`.
  */
 export function errorDocument(
   args: readonly string[],

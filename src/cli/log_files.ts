@@ -1,5 +1,5 @@
 /**
- * Lists the files of a log's folder, and follows no link.
+ * Lists the files of a log's folder without following links.
  *
  * @module
  */
@@ -110,13 +110,13 @@ function modelOf({ files }: LogFiles, name: string): Stats | undefined {
 }
 
 /**
- * The names, sizes and times of a log's files: another text once a writer has changed them.
+ * The names, sizes and times of a log's files. The text changes whenever a writer changes a file.
  *
  * @param folder The log's folder.
  * @returns The text.
  */
 export function stateOfFiles(folder: string): string {
-  // Whoever reads the log says that there is none.
+  // Reading the log will report that there is none.
   if (statSync(folder, { throwIfNoEntry: false })?.isDirectory() !== true) return "";
   return readdirSync(folder).filter(isContent).sort().map((name) => {
     const stats = lstatSync(join(folder, name), { throwIfNoEntry: false });

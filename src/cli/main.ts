@@ -1,5 +1,5 @@
 /**
- * The program: which command, and what becomes of it.
+ * The program: selects a command, runs it, and reports errors.
  *
  * @module
  */
@@ -37,12 +37,12 @@ const COMMANDS: readonly Command[] = [
   bench,
 ];
 const HELP_COLUMNS = 22;
-/** What ends a command that writes, so that it takes away what it has begun. */
+/** Signals that abort a command that writes, so that it removes its unfinished files. */
 const SIGNALS = process.platform === "win32"
   ? ["SIGINT", "SIGTERM"] as const
   : ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
-/** Where the program's output goes. */
+/** The output streams. */
 export interface Streams {
   readonly stdout: Stream;
   readonly stderr: Stream;
@@ -52,12 +52,12 @@ export interface Streams {
  * Runs the program.
  *
  * @param args Its arguments.
- * @param streams Where its output goes.
- * @returns What it ends with.
+ * @param streams The output streams.
+ * @returns The exit code.
  */
 export async function main(args: readonly string[], { stdout, stderr }: Streams = process): Promise<number> {
   const out = new Output(stdout);
-  // Nobody may be reading that either.
+  // The reader of standard error may be gone too.
   stderr.on("error", () => {});
   const note = (text: string) => void stderr.write(`${PROGRAM}: ${oneLine(text)}\n`);
   const interruption = new AbortController();
@@ -74,7 +74,7 @@ export async function main(args: readonly string[], { stdout, stderr }: Streams 
       return document.exit;
     }
     if (error instanceof ReaderGone) return EXIT.clean;
-    // What was said before the failure belongs to it: a list of damage, for one.
+    // Output before the failure belongs to it, such as a list of damage.
     await out.flush().catch(() => {});
     if (interruption.signal.aborted) {
       note("interrupted; nothing was left behind");
@@ -138,14 +138,14 @@ async function run(
 }
 
 function* overview(): Generator<string> {
-  yield `${PROGRAM}: looks into, verifies, repairs, copies and converts the logs of @wallog/wallog`;
+  yield `${PROGRAM}: inspects, verifies, repairs, copies and converts logs of @wallog/wallog`;
   yield "";
   for (const { name, operands, summary } of COMMANDS) {
     yield `  ${`${name} ${operands.join(" ")}`.padEnd(HELP_COLUMNS)} ${summary}`;
   }
   yield "";
-  yield `${PROGRAM} COMMAND --help says more. Ends with 0 if all is well, 1 if a log is torn, 2 if it is corrupt, 3 if`;
-  yield `something cannot be read or written, 64 if the arguments make no sense.`;
+  yield `${PROGRAM} COMMAND --help describes a command. Exit codes: 0 if all is well, 1 if a log is torn, 2 if it is`;
+  yield `corrupt, 3 if something cannot be read or written, 64 if the arguments are wrong.`;
 }
 
 function* helpFor({ name, operands, options, summary, help }: Command): Generator<string> {

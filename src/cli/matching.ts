@@ -1,6 +1,6 @@
 /**
- * Whether another replica's log shows what a damaged one held: by Raft's log matching, what precedes an entry that both
- * have is the same in both.
+ * Decides whether the log of another replica has the lost entries of a damaged one. By Raft's log matching, if both
+ * logs have an entry, all entries before it are the same too.
  *
  * @module
  */
@@ -11,21 +11,24 @@ import type { WalLog } from "../api/wal_log.ts";
 import { oneLine } from "./text.ts";
 import type { Unreliable } from "./unreliable.ts";
 
-/** Why another log cannot give what is missing; `weak`: only that no entry behind it shows that both held the same. */
+/**
+ * The reason that another log cannot replace lost entries. `weak`: the only reason is that no later entry proves that
+ * both logs agree.
+ */
 export interface Refusal {
   readonly reason: string;
   readonly isWeak: boolean;
 }
 
 /**
- * Decides whether another log's entries are those that a log has lost.
+ * Decides whether another log has the entries that a log has lost.
  *
  * @param own The damaged log.
  * @param other The other log.
- * @param place What is lost: both ends are known.
- * @param all All that cannot be relied on in the damaged log.
- * @param base Index of the snapshot below which nothing is needed.
- * @returns Why not; `undefined` if they are.
+ * @param place The lost range; both ends are known.
+ * @param all All unreliable ranges of the damaged log.
+ * @param base Index of the snapshot; entries up to it are not needed.
+ * @returns The reason that it does not; `undefined` if it does.
  */
 export function refusalOf(
   own: WalLog,
@@ -37,13 +40,13 @@ export function refusalOf(
   const path = oneLine(other.path);
   const refuse = (reason: string, isWeak = false): Refusal => ({ reason, isWeak });
   if (first < other.firstIndex) {
-    return refuse(`${path} has index ${first} in its snapshot only; give --snapshot-from ${path} too`);
+    return refuse(`${path} has index ${first} only in its snapshot; give --snapshot-from ${path} too`);
   }
   if (last > other.lastIndex) return refuse(`${path} ends at index ${other.lastIndex}`);
   const hole = damagedWithin(other, first, last);
   if (hole !== undefined) return refuse(`index ${hole} is damaged in ${path} too`);
   const differ = (at: Index) =>
-    refuse(`the two logs differ at index ${at}: ${path} is another cluster's, or has entries that were discarded`);
+    refuse(`the logs differ at index ${at}: ${path} belongs to another cluster, or has truncated entries`);
   const isReliable = (index: Index) =>
     index > base && index <= own.lastIndex && !all.some((one) => one.first <= index && index <= (one.last ?? Infinity));
   if (isReliable(first - 1) && agree(own, other, first - 1) === false) return differ(first - 1);
@@ -51,10 +54,10 @@ export function refusalOf(
   while (behind <= own.lastIndex && !isReliable(behind)) behind++;
   const isSame = isReliable(behind) ? agree(own, other, behind) : undefined;
   if (isSame === false) return differ(behind);
-  return isSame ? undefined : refuse("no whole entry behind it shows that both logs hold the same", true);
+  return isSame ? undefined : refuse("no intact entry after it proves that both logs agree", true);
 }
 
-/** The first index of a range that a log cannot read. */
+/** The first unreadable index of a range. */
 function damagedWithin(log: WalLog, first: Index, last: Index): Index | undefined {
   const { ranges, tail } = log.lost;
   const range = ranges.find((range) => range[0] <= last && range[1] >= first);
@@ -62,7 +65,7 @@ function damagedWithin(log: WalLog, first: Index, last: Index): Index | undefine
   return tail && last > log.lastIndex ? last : undefined;
 }
 
-/** Whether two logs have the same entry at an index; `undefined` if one of them has none that can be read. */
+/** Whether two logs have the same entry at an index; `undefined` if one of them has no readable entry there. */
 function agree(own: WalLog, other: WalLog, index: Index): boolean | undefined {
   const a = entryOf(own, index);
   const b = entryOf(other, index);
@@ -76,7 +79,7 @@ function agree(own: WalLog, other: WalLog, index: Index): boolean | undefined {
  *
  * @param log The log.
  * @param index The index.
- * @returns The entry; `undefined` if there is none that can be read.
+ * @returns The entry; `undefined` if there is no readable one.
  */
 export function entryOf(log: WalLog, index: Index): LogEntry | undefined {
   try {

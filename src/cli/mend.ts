@@ -1,5 +1,5 @@
 /**
- * Carries out what `mend_plan.ts` has planned.
+ * Carries out the plans of `mend_plan.ts`.
  *
  * @module
  */
@@ -14,12 +14,12 @@ import type { Anew, Means, Refill } from "./mend_plan.ts";
 import { replaceLog } from "./mended.ts";
 
 /**
- * Puts entries of another log in the place of damaged ones.
+ * Replaces damaged entries with those of another log.
  *
  * @param path The log's folder.
  * @param refills The entries, by segment. Each segment is repaired in one step, durably.
- * @param signal Ends it between two segments.
- * @returns Why the entries do not fit after all; `undefined` if they do.
+ * @param signal Aborts between two segments.
+ * @returns The reason that the entries do not fit after all; `undefined` if they do.
  */
 export async function refill(
   path: string,
@@ -43,13 +43,13 @@ export async function refill(
 }
 
 /**
- * Writes a log anew, and puts it in the place of the old one.
+ * Writes a log anew, and replaces the old one.
  *
- * @param means What it is made from.
- * @param anew What it is to hold.
+ * @param means The sources.
+ * @param anew The contents of the new log.
  * @param before The state of the log's files before they were read.
- * @param signal Ends it early, until the old files move.
- * @returns Where the old files are.
+ * @param signal Aborts, until the old files move.
+ * @returns The folder with the old files.
  */
 export async function writeLogAnew(means: Means, anew: Anew, before: string, signal: AbortSignal): Promise<string> {
   const { found, own, other, snapshotFrom } = means;

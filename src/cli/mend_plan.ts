@@ -1,6 +1,6 @@
 /**
- * How a damaged log can be mended: entries put back in their place, or the log written anew from what it still has and
- * what other replicas have. A dry run and a run follow the same plan.
+ * Plans the repair of a damaged log: puts entries back in place, or writes the log anew from its own data and that of
+ * other replicas. A dry run and a run follow the same plan.
  *
  * @module
  */
@@ -17,7 +17,7 @@ import { entryOf, refusalOf } from "./matching.ts";
 import { nameOf } from "./text.ts";
 import { type Unreliable, unreliableIn } from "./unreliable.ts";
 
-/** What there is to mend a log with. */
+/** The sources of a repair. */
 export interface Means {
   readonly found: Inspection;
   /** The damaged log. */
@@ -28,69 +28,69 @@ export interface Means {
   readonly snapshotFrom: WalLog | undefined;
   /** The hard state to set; `undefined` to keep the log's. */
   readonly hardState: HardState | undefined;
-  /** Whether to cut what cannot be mended. */
+  /** Whether to cut entries that cannot be repaired. */
   readonly isCut: boolean;
 }
 
-/** Damaged entries of one segment, and what is to take their place. */
+/** Damaged entries of one segment, and their replacements. */
 export interface Refill {
   readonly path: string;
   readonly damage: readonly Damage[];
   readonly entries: readonly LogEntry[];
 }
 
-/** Entries in a row, and whose they are. */
+/** Consecutive entries, and the log that they come from. */
 export interface Piece {
   readonly from: "own" | "other";
   readonly first: Index;
   readonly last: Index;
 }
 
-/** A log that is written anew. */
+/** The plan of a new log. */
 export interface Anew {
   readonly snapshot: "own" | "other" | undefined;
   readonly pieces: readonly Piece[];
   readonly lastIndex: Index;
   readonly hardState: HardState;
-  /** What is cut off of the log, which had been acknowledged; `undefined` if nothing is. */
+  /** The first acknowledged index that is cut; `undefined` if nothing is cut. */
   readonly cutFrom: Index | undefined;
-  /** Whether what stays may have been discarded. */
+  /** Whether the remaining entries may include truncated ones. */
   readonly isDoubtful: boolean;
 }
 
-/** What to do. `refills` and `anew` exclude each other. */
+/** The plan. `refills` and `anew` exclude each other. */
 export interface MendPlan {
-  /** What cannot be mended, and why. */
+  /** The damage that cannot be repaired, and why. */
   readonly refusals: readonly string[];
   readonly refills: readonly Refill[];
   readonly anew: Anew | undefined;
 }
 
-/** A place that another log fills. */
+/** A range that another log fills. */
 interface Filled {
   readonly place: Unreliable & { readonly last: Index };
-  /** Whether only the checksum of the damaged entry shows that the other's is the same. */
+  /** Whether the checksum of the damaged entry is the only proof that both entries are the same. */
   readonly isWeak: boolean;
 }
 
 /**
- * Plans how to mend a log.
+ * Plans the repair of a log.
  *
- * @param means What there is.
- * @param canRefill Whether entries may be put back in their place, which leaves the rest of the log as it is.
- * @returns What to do.
+ * @param means The sources.
+ * @param canRefill Whether entries may be put back in place, which leaves the rest of the log unchanged.
+ * @returns The plan.
  */
 export function planMending(means: Means, canRefill = true): MendPlan {
   const { found, own, snapshotFrom, isCut } = means;
   const { damage } = found.opened.report;
   const refusals: string[] = [];
   const unfit = snapshotFrom && whyUnfit(means, snapshotFrom);
-  // With a snapshot that cannot be used, the rest is not worth a look.
+  // If the snapshot cannot be used, the rest does not matter.
   if (unfit !== undefined) return { refusals: [unfit], refills: [], anew: undefined };
   const base = snapshotFrom?.snapshotIndex ?? own.snapshotIndex;
   const lostSnapshot = damage.find(({ kind }) => kind === "snapshot");
   if (lostSnapshot !== undefined && snapshotFrom === undefined) {
-    refusals.push(refusalText(lostSnapshot, "a snapshot has to come from the leader, or with --snapshot-from"));
+    refusals.push(refusalText(lostSnapshot, "give --snapshot-from, or let the leader send a snapshot"));
   }
   const unreliable = unreliableIn(found).filter(({ last = Infinity }) => last > base)
     .map((one) => ({ ...one, first: Math.max(one.first, base + 1) }));
@@ -103,11 +103,11 @@ export function planMending(means: Means, canRefill = true): MendPlan {
     if (!isCut) refusals.push(refusalText(place.damage, reason));
   }
   if (found.opened.state.hardStateLost && means.hardState === undefined) {
-    refusals.push("the latest hard state: no other replica knows how this one voted");
+    refusals.push("the latest hard state: no other replica knows this node's vote");
   }
   if (snapshotFrom !== undefined && tailOf(means, base) === undefined) {
     refusals.push(
-      `nothing tells whether entries above index ${base} follow on the snapshot; give --from for that entry`,
+      `nothing shows whether the entries above index ${base} continue from the snapshot; give --from for that entry`,
     );
   }
   const isWhole = snapshotFrom === undefined && means.hardState === undefined;
@@ -119,12 +119,12 @@ export function planMending(means: Means, canRefill = true): MendPlan {
   }
   if (refusals.length === 0) return { refusals, refills: [], anew: planAnew(means, base, filled, unresolved) };
   for (const { place } of left) {
-    refusals.push(refusalText(place.damage, "the log cannot be written anew without the rest"));
+    refusals.push(refusalText(place.damage, "without it, the log cannot be written anew"));
   }
   return { refusals, refills, anew: undefined };
 }
 
-/** Why another log's snapshot is of no use. */
+/** The reason that another log's snapshot cannot be used. */
 function whyUnfit({ found, own }: Means, other: WalLog): string | undefined {
   const { path, snapshotIndex, damaged } = other;
   if (snapshotIndex === 0) return `the snapshot: ${path} has none`;
@@ -143,7 +143,7 @@ function refusalText(damage: Damage, reason: string): string {
   return `${describeDamage({ ...damage, path: nameOf(damage.path) })}: ${reason}`;
 }
 
-/** Finds what fills a place; returns why nothing does. */
+/** Finds the entries that fill a range, or returns the reason that none do. */
 function fill(
   means: Means,
   place: Unreliable,
@@ -153,8 +153,8 @@ function fill(
 ): string | undefined {
   const { own, other } = means;
   const { last } = place;
-  if (last === undefined) return "nobody knows how many entries followed";
-  if (other === undefined) return "no log of another replica is given";
+  if (last === undefined) return "the number of lost entries is unknown";
+  if (other === undefined) return "it needs the log of another replica (--from)";
   const known = { ...place, last };
   const refusal = refusalOf(own, other, known, all, base);
   const isWeak = refusal?.isWeak === true;
@@ -163,14 +163,14 @@ function fill(
   return undefined;
 }
 
-/** Whether the checksums of damaged entries survive, and the other log's fit them. */
+/** Whether the checksums of the damaged entries survive, and the entries of the other log match them. */
 function provesItself({ found, own, other }: Means, { damage, first, last }: Filled["place"]): boolean {
   if (damage.kind !== "entries") return false;
   const entries = missingEntries(own, other!, first, last);
   return entries !== undefined && tryRefill(found, damage.path, [damage], entries);
 }
 
-/** The other log's entries of a range that the damaged one cannot read. */
+/** The other log's entries in a range that the damaged log cannot read. */
 function missingEntries(own: WalLog, other: WalLog, first: Index, last: Index): LogEntry[] | undefined {
   const entries: LogEntry[] = [];
   for (let index = first; index <= last; index++) {
@@ -182,7 +182,7 @@ function missingEntries(own: WalLog, other: WalLog, first: Index, last: Index): 
   return entries;
 }
 
-/** The places that can be filled where they are, by segment. */
+/** The ranges that can be repaired in place, by segment. */
 function refillsOf(means: Means, filled: readonly Filled[]): Refill[] {
   const { found, own, other } = means;
   const paths = new Set(found.opened.index.segments.map(({ path }) => path));
@@ -200,7 +200,7 @@ function refillsOf(means: Means, filled: readonly Filled[]): Refill[] {
     .filter(({ path, damage, entries }) => tryRefill(found, path, damage, entries));
 }
 
-/** Whether entries fit into the places of damaged ones. */
+/** Whether entries fit in place of damaged ones. */
 function tryRefill(
   { folder, opened }: Inspection,
   path: string,
@@ -218,16 +218,16 @@ function tryRefill(
   }
 }
 
-/** Whether the log's entries above the snapshot follow on it; `undefined` if nothing tells. */
+/** Whether the log's entries above the snapshot continue from it; `undefined` if nothing shows that. */
 function tailOf({ found, own, other, snapshotFrom }: Means, base: Index): boolean | undefined {
   if (snapshotFrom === undefined || base <= own.snapshotIndex) return true;
   const { term } = snapshotFrom.snapshotMeta()!;
   const kept = found.opened.index.keepsTail(base, term);
-  // What fills a lost entry there was shown to be what was lost.
+  // If another log fills a lost entry there, it was proven to be the same entry.
   return kept ?? (other !== undefined && entryOf(other, base)?.term === term ? true : undefined);
 }
 
-/** The log as it is written anew: its own entries, and the other's where these are lost or doubtful. */
+/** The contents of the new log: its own entries, and those of the other log for lost or doubtful ones. */
 function planAnew(
   means: Means,
   base: Index,

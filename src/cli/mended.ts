@@ -1,5 +1,5 @@
 /**
- * A log's files exchanged for those of a new one, on the machine that the process runs on.
+ * Exchanges a log's files for those of a new one, on the real file system.
  *
  * @module
  */
@@ -22,13 +22,13 @@ import { keepOwner } from "./owner.ts";
 
 /** The replacement for a log's files. */
 export interface Replacement {
-  /** What the new log is to hold. */
+  /** The contents of the new log. */
   readonly contents: Contents;
-  /** Whether it lacks something that the node had acknowledged. */
+  /** Whether it lacks acknowledged data. */
   readonly isShortened: boolean;
-  /** What {@link stateOfFiles} was before the old log was read. */
+  /** The result of {@link stateOfFiles} before the old log was read. */
   readonly before: string;
-  /** Closes the files from which the contents are read. Windows does not move files that are open. */
+  /** Closes the source files. Windows cannot move open files. */
   close(): Promise<void>;
 }
 
@@ -37,9 +37,10 @@ export interface Replacement {
  *
  * @param folder The log's folder.
  * @param replacement The new one.
- * @param signal Ends it early, until the old files move.
- * @returns What was done.
- * @throws {WalLogError} `LOCKED` if the log is in use, `CHANGING` if it was since it was read: nothing was changed.
+ * @param signal Aborts, until the old files move.
+ * @returns The plan that was carried out.
+ * @throws {WalLogError} `LOCKED` if the log is in use, `CHANGING` if it has changed since it was read: nothing was
+ * changed.
  */
 export async function replaceLog(folder: string, replacement: Replacement, signal: AbortSignal): Promise<Plan> {
   // The evidence is beside the folder itself, not beside a link to it.
@@ -59,11 +60,11 @@ export async function replaceLog(folder: string, replacement: Replacement, signa
 }
 
 /**
- * Completes an exchange that was interrupted, or takes away what is left of one that was never begun.
+ * Completes an interrupted exchange, or removes the remains of one that never started.
  *
  * @param folder The log's folder.
- * @returns What was done; `dropped` if the log has changed since, and no file had moved; `undefined` if there was
- * nothing to complete.
+ * @returns The plan that was completed; `dropped` if the log has changed since and no file had moved; `undefined` if there
+ * was nothing to complete.
  * @throws {WalLogError} As {@link replaceLog}.
  */
 export async function completeInterrupted(folder: string): Promise<Plan | "dropped" | undefined> {
@@ -76,7 +77,7 @@ export async function completeInterrupted(folder: string): Promise<Plan | "dropp
       complete(disk, folder, plan);
       return Promise.resolve(plan);
     }
-    // One that was never begun, or of which only the tidying up is left.
+    // The exchange never started, or only its cleanup is left.
     removeStaging(disk, folder);
     return Promise.resolve(plan && "dropped");
   });
@@ -93,7 +94,7 @@ async function withLock<Result>(
     throw new WalLogError("LOCKED", `Cannot repair the log at ${folder}: a writer has it open; close that one`);
   }
   try {
-    // Making the new log takes a while, and the folder or its lock may be another one by then.
+    // Making the new log takes a while. Meanwhile, somebody may replace the folder or its lock.
     return await use({ ...FOLDERS, fileSystem: guard(fileSystem, lock, FILE_PERMISSIONS) }, fileSystem);
   } finally {
     lock.release();
@@ -113,6 +114,6 @@ const FOLDERS: Omit<Disk, "fileSystem"> = {
   requireFolder(path) {
     const found = statOf(path);
     if (found === undefined || found.isDirectory()) return;
-    throw new WalLogError("INVALID_ARGUMENT", `Cannot repair: ${path} is no folder; move it away`, { path });
+    throw new WalLogError("INVALID_ARGUMENT", `Cannot repair: ${path} is not a folder; move it away`, { path });
   },
 };

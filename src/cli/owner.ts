@@ -68,7 +68,7 @@ function give(path: string, descriptor: number, { uid, gid, mode }: Stats, like:
 }
 
 /**
- * The real file system, except that each new file gets the owner and mode of another, and that logs have no reserve.
+ * The real file system, but each new file gets the owner and mode of another file, and logs have no reserve.
  *
  * @param like Returns the status of the other file, given the final name of the new one; `undefined` leaves the new one
  * as it is.

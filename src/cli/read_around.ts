@@ -1,5 +1,5 @@
 /**
- * Reads the entries of a log around what is damaged.
+ * Reads the entries of a log, and skips damaged ones.
  *
  * @module
  */
@@ -8,14 +8,14 @@ import { WalLogError } from "../api/errors.ts";
 import type { Index, LogEntry } from "../api/types.ts";
 import type { WalLog } from "../api/wal_log.ts";
 
-/** Entries in a row that cannot be read. */
+/** A range of unreadable entries. */
 export interface Hole {
   readonly first: Index;
   readonly last: Index;
   readonly reason: string;
 }
 
-/** An entry, or what stands in its place. */
+/** An entry or a hole. */
 export type Found = { readonly entry: LogEntry } | { readonly hole: Hole };
 
 /**
@@ -35,7 +35,7 @@ export function* readAround(log: WalLog, from: Index, to: Index): Generator<Foun
       }
     } catch (error) {
       requireDamage(error);
-      // The chunk with the hole in it, entry by entry.
+      // Read the chunk with the hole entry by entry.
       for (let entry = tryEntry(log, next); isEntry(entry); entry = tryEntry(log, next)) {
         yield { entry };
         next++;
@@ -65,12 +65,12 @@ function tryEntry(log: WalLog, index: Index): LogEntry | Error | undefined {
   }
 }
 
-/** How far the hole reaches that begins at an index. */
+/** The hole that starts at an index. */
 function holeAt(log: WalLog, first: Index, to: Index): Hole {
   let last = first;
   while (last < to && tryEntry(log, last + 1) instanceof Error) last++;
   const known = log.damaged.find(({ firstIndex, lastIndex = Infinity }) =>
     firstIndex !== undefined && firstIndex <= first && first <= lastIndex
   );
-  return { first, last, reason: known?.reason ?? "it cannot be read any more" };
+  return { first, last, reason: known?.reason ?? "it can no longer be read" };
 }

@@ -1,5 +1,5 @@
 /**
- * The snapshot of a log that can be read.
+ * Finds a readable snapshot of a log.
  *
  * @module
  */
@@ -14,11 +14,11 @@ import type { SnapshotSource } from "../maintain/write_anew.ts";
 import type { Inspection } from "./inspect.ts";
 
 /**
- * Finds the snapshot of a log: the log's own, or, if that cannot be read, the newest one in its folder that is not older.
- * A log that has lost its newest segment may not know of its snapshot, and the file is there.
+ * Finds the snapshot of a log: its own, or, if that cannot be read, the newest one in its folder that is not older. If
+ * a log has lost its newest segment, it may not know its latest snapshot, but the file still exists.
  *
  * @param found The log.
- * @returns The snapshot, every checksum verified; `undefined` if there is none that can be read.
+ * @returns The snapshot, every checksum verified; `undefined` if there is no readable one.
  */
 export function readableSnapshot(found: Inspection): SnapshotSource | undefined {
   const { folder, opened } = found;

@@ -1,5 +1,5 @@
 /**
- * `wal-log recover-cluster`: the deliberate act for a cluster that has lost its majority for good.
+ * `wal-log recover-cluster`: founds a new cluster from a surviving log, after a majority is lost for good.
  *
  * @module
  */
@@ -19,19 +19,19 @@ const ID_MAX = 2n ** 64n - 1n;
 /** The command. */
 export const recoverClusterCommand: Command = {
   name: "recover-cluster",
-  summary: "Make a new cluster of what a lost majority has left",
+  summary: "Found a new cluster after a majority is lost for good",
   operands: ["DIR", "DEST"],
   options: {
     members: { type: "string", value: "IDS", help: "The members of the new cluster, such as 2 or 2,3" },
   },
-  help: `For a cluster that has lost a majority of its members for good, and for nothing else: writes that were
-acknowledged and are not in DIR are LOST, and what is in DIR counts as committed, acknowledged or not. Stop all nodes
-that are left. DIR is the log of the one with the highest last term, and of those the highest last index (see info);
-it is not changed.
+  help:
+    `Only for a cluster that has lost a majority of its members for good. Acknowledged writes that are not in DIR are
+LOST, and everything in DIR counts as committed, acknowledged or not. First stop all remaining nodes. As DIR, use the
+log with the highest last term; among equals, the highest last index (see info). DIR is not changed.
 
-DEST becomes a log with the same entries and snapshot, behind them a configuration with the given members, and a new
-cluster id, so that nodes of the old cluster that come back are refused. Give each of the members a copy of DEST, start
-them, and add others with new ids and empty logs. DEST must not exist, or be an empty folder.`,
+DEST becomes a log with the same entries and snapshot, followed by a configuration with the given members, and a new
+cluster id, so that returning nodes of the old cluster are refused. Give each member a copy of DEST, and start the
+members. Add others with new ids and empty logs. DEST must not exist, or be an empty folder.`,
   writes: true,
   async run({ operands: [path, destination], options, out, note, signal }) {
     const members = readMembers(options.members);
@@ -53,16 +53,16 @@ them, and add others with new ids and empty logs. DEST must not exist, or be an 
 
 /** The members, from a list with commas. */
 function readMembers(list: string | boolean | undefined): NodeId[] {
-  if (typeof list !== "string") throw new UsageError("--members is missing: who is to be in the new cluster");
+  if (typeof list !== "string") throw new UsageError("--members is missing: list the members of the new cluster");
   const ids = list.split(",");
   if (!ids.every((id) => /^\d{1,20}$/.test(id) && BigInt(id) <= ID_MAX)) {
     throw new UsageError(
-      `--members takes ids from 0 to 2^64 - 1 with commas between them, found ${JSON.stringify(list)}`,
+      `--members expects ids from 0 to 2^64 - 1, separated by commas; found ${JSON.stringify(list)}`,
     );
   }
   const members = ids.map(BigInt);
   if (new Set(members).size < members.length) {
-    throw new UsageError(`--members has an id twice: ${JSON.stringify(list)}`);
+    throw new UsageError(`--members lists an id twice: ${JSON.stringify(list)}`);
   }
   return members;
 }

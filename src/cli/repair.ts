@@ -1,5 +1,5 @@
 /**
- * `wal-log repair`: what is damaged taken from other replicas' logs, or the damaged tail cut off.
+ * `wal-log repair`: replaces damaged data with that of other replicas, or cuts the damaged tail.
  *
  * @module
  */
@@ -27,7 +27,7 @@ import { counted, damageText, hardStateText, indexes, nameOf, nextLine, oneLine,
 /** The command. */
 export const repair: Command = {
   name: "repair",
-  summary: "Take what is damaged from other replicas' logs, or cut a damaged tail",
+  summary: "Replace damaged data from other replicas' logs, or cut it",
   operands: ["DIR"],
   options: {
     from: { type: "string", value: "OTHER", help: "Take damaged entries from the log in this folder" },
@@ -38,30 +38,32 @@ export const repair: Command = {
       help: "Set the hard state, if the latest is lost; with --force",
     },
     force: { type: "boolean", help: "Confirms --hard-state" },
-    cut: { type: "boolean", help: "Cut everything from the first entry on that cannot be mended" },
-    resume: { type: "boolean", help: "Complete a repair that was interrupted. Any other repair does so first" },
-    "dry-run": { type: "boolean", help: "Say what would be done, and do nothing" },
+    cut: { type: "boolean", help: "Cut everything from the first entry that cannot be repaired" },
+    resume: { type: "boolean", help: "Complete an interrupted repair. Any other repair does so first" },
+    "dry-run": { type: "boolean", help: "Only say what would be done" },
   },
-  help: `--from: entries of OTHER, the log of another replica of the same cluster, take the place of damaged ones. It is
-only read, and may be in use. An entry is taken if the checksum of the damaged one survives and fits, or if the
-entries around it are the same in both logs. Damaged entries are put back where they lay, each segment in one step.
-If a whole segment is lost, or more than entries, the log is written anew.
+  help: `--from: replaces damaged entries with those of OTHER, the log of another replica of the same cluster. OTHER is
+only read, and may be in use. An entry is taken if it matches the surviving checksum of the damaged one, or if the
+entries around it are the same in both logs. Damaged entries are put back in place, each segment in one step. If a
+whole segment is lost, or more than entries, the log is written anew.
 
---snapshot-from: the snapshot of OTHER takes the place of a damaged one, and of entries up to its index.
+--snapshot-from: replaces a damaged snapshot, and all entries up to its index, with the snapshot of OTHER.
 
---hard-state: says how the node voted last, of a log that has lost it. Nobody but the node knows. IF THIS IS NOT WHAT
-IT WAS, THE NODE CAN VOTE TWICE IN A TERM, and two leaders can be elected that overwrite each other's entries. Give it
-only if it is written down, for example in the node's own messages. Otherwise let the node rejoin as a new member.
+--hard-state: sets the last term and vote of the node, if its log has lost them. Only the node itself knows them. IF
+THE VALUE IS WRONG, THE NODE CAN VOTE TWICE IN A TERM, and two leaders can be elected that overwrite each other's
+entries. Use it only if you have a record, for example in messages that the node sent. Otherwise let the node rejoin as
+a new member.
 
---cut: writes the log anew without the first entry that cannot be mended and all behind it. THESE ENTRIES WERE
-ACKNOWLEDGED. A node that has lost them must not vote, nor count for a majority, until a leader has sent it
-everything again; where other replicas are left, --from is the better way, and both can be given.
+--cut: writes the log anew without the first entry that cannot be repaired and everything after it. THE NODE HAD
+ACKNOWLEDGED THESE ENTRIES. It must not vote or count towards a majority until a leader has sent it everything again.
+If other replicas are left, prefer --from; both can be combined.
 
 A log that is written anew has a new incarnation. The old files go to DIR.damaged-1 (or -2, ...). If the repair is
-killed, the log is as it was, or no writer opens it until a repair of any kind completes this one.
+killed, the log is unchanged, or no writer opens it until a repair of any
+kind completes this one.
 
-All say what they will do before they do it, and need the log closed. Ends with 0 if the log is not damaged
-afterwards (with --dry-run: would not be), 2 if it is.`,
+Every repair says what it will do before it does it, and needs the log closed. Exits with 0 if the log is not damaged
+afterwards (with --dry-run: would not be), and with 2 if it is.`,
   writes: true,
   async run(context) {
     const { operands: [path], options, out } = context;
@@ -82,10 +84,10 @@ afterwards (with --dry-run: would not be), 2 if it is.`,
   },
 };
 
-/** Fails unless the options say what to do. */
+/** Fails unless the options select a repair. */
 function requireMeans({ options }: Context): void {
   const given = ["from", "snapshot-from", "hard-state", "cut"].filter((name) => options[name] !== undefined);
-  if (options.resume === true && given.length > 0) throw new UsageError("--resume goes with no other repair");
+  if (options.resume === true && given.length > 0) throw new UsageError("--resume excludes all other repairs");
   if (options.resume === true || given.length > 0) return;
   throw new UsageError("give --from OTHER, --snapshot-from OTHER, --hard-state TERM[,VOTE], --cut or --resume");
 }
@@ -97,22 +99,22 @@ function hardStateOption({ options }: Context, { opened }: Inspection): HardStat
   const [, term, vote] = /^(\d{1,16})(?:,(\d{1,20}))?$/.exec(String(text)) ?? [];
   const hardState = { term: Number(term), votedFor: vote === undefined ? null : BigInt(vote) };
   if (!Number.isSafeInteger(hardState.term) || (hardState.votedFor ?? 0n) >= 2n ** 64n) {
-    throw new UsageError(`--hard-state takes a term and a node, like 7,3 or 7, found ${JSON.stringify(text)}`);
+    throw new UsageError(`--hard-state expects a term and a node id, such as 7,3 or 7; found ${JSON.stringify(text)}`);
   }
   const { hardStateLost, hardState: known } = opened.state;
-  if (!hardStateLost) throw new UsageError(`--hard-state: the log has its own, ${hardStateText(known)}`);
+  if (!hardStateLost) throw new UsageError(`--hard-state: the log has not lost its own, ${hardStateText(known)}`);
   const least = Math.max(known.term, opened.index.lastTerm === TERM_UNKNOWN ? 0 : opened.index.lastTerm);
   if (hardState.term >= least) return hardState;
-  throw new UsageError(`--hard-state: the node has been in term ${least}, so that term ${hardState.term} is too low`);
+  throw new UsageError(`--hard-state: term ${hardState.term} is too low; the node has been in term ${least}`);
 }
 
-/** Says what it means to set a hard state, and wants it confirmed. */
+/** Warns of the risk of setting a hard state, and requires --force. */
 async function warn({ options, out }: Context, hardState: HardState): Promise<void> {
-  await out.line(yellow(`this states that the last hard state was ${hardStateText(hardState)}`));
+  await out.line(yellow(`this asserts that the last hard state was ${hardStateText(hardState)}`));
   await out.line(
     yellow(
-      "if it was another, the node can vote twice in a term: two leaders can then be elected, and acknowledged entries " +
-        "can be overwritten",
+      "if that is wrong, the node can vote twice in a term: two leaders can then be elected, and acknowledged " +
+        "entries can be overwritten",
     ),
   );
   if (options.force !== true) throw new UsageError("--hard-state needs --force");
@@ -169,7 +171,7 @@ async function mend(context: Context, means: Means, before: string): Promise<num
   const { options, out, signal } = context;
   const { folder } = means.found;
   const plan = planMending(means);
-  // What cannot be moved is refused before anything is said.
+  // Fails before any output if some file cannot be moved.
   if (plan.anew !== undefined) listFiles(folder);
   for (const line of planLines(means, plan)) await out.line(line);
   context.result(planJson(means, plan));
@@ -204,7 +206,7 @@ async function mendAnew(context: Context, means: Means, anew: Anew, before: stri
   return await conclude(context, anew.cutFrom === undefined ? "repaired" : "cut");
 }
 
-/** Looks at what the repair has led to. */
+/** Inspects the repaired log, and reports the result. */
 async function conclude(context: Context, done: "repaired" | "cut"): Promise<number> {
   const { operands: [path], out } = context;
   const after = await inspect(path!);
@@ -233,12 +235,12 @@ function* planLines({ found, other, snapshotFrom }: Means, { refusals, refills, 
   const gone = found.lastIndex - anew.cutFrom + 1;
   yield gone > 0
     ? `will cut ${indexes(anew.cutFrom, found.lastIndex)}: ${counted(gone, "entry", "entries")}`
-    : `will take the log to end at index ${anew.lastIndex}: what followed is lost already`;
+    : `will end the log at index ${anew.lastIndex}: everything after it is already lost`;
   yield yellow(
-    `what is cut was acknowledged: this node must neither vote nor count until it has been sent everything again`,
+    `the node had acknowledged these entries: it must not vote or count until a leader has sent it everything again`,
   );
   if (anew.isDoubtful) {
-    yield yellow("what was discarded before may be in what stays: nothing tells from which index on");
+    yield yellow("the remaining entries may include truncated ones: nothing shows from which index on");
   }
 }
 
@@ -249,7 +251,7 @@ function refillLine({ path, damage, entries }: Refill, other: WalLog): string {
   return `will refill ${nameOf(path)}: ${ranges} (${size}) from ${oneLine(other.path)}`;
 }
 
-/** The last line: what to do next. */
+/** Prints the last line, which recommends the next step. */
 async function sayNext({ out, result }: Context, found: Inspection, isShortened = false): Promise<void> {
   const { report } = found.opened;
   const next = adviseOn({ ...await findingOf(found), isShortened });
@@ -258,7 +260,7 @@ async function sayNext({ out, result }: Context, found: Inspection, isShortened 
   await out.line(nextLine(next));
 }
 
-/** What a repair will do, for programs. */
+/** The plan of a repair, for programs. */
 function planJson({ found }: Means, { refusals, refills, anew }: MendPlan): Readonly<Record<string, unknown>> {
   return {
     path: found.folder,
@@ -270,13 +272,13 @@ function planJson({ found }: Means, { refusals, refills, anew }: MendPlan): Read
   };
 }
 
-/** Completes a repair that was interrupted; returns whether there was one. */
+/** Completes an interrupted repair. Returns whether there was one. */
 async function completeFirst(context: Context): Promise<boolean> {
   const { operands: [path], options, out } = context;
   const folder = resolve(path!);
   if (options["dry-run"] === true) {
     if (interruptedPlan(nodeFileSystem, folder) === undefined) return false;
-    await out.line("will complete the repair that was interrupted");
+    await out.line("will complete the interrupted repair");
     return true;
   }
   const plan = await completeInterrupted(folder);
@@ -285,10 +287,10 @@ async function completeFirst(context: Context): Promise<boolean> {
     return false;
   }
   if (plan === "dropped") {
-    await out.line("dropped a repair that was interrupted before it moved a file: the log has changed since");
+    await out.line("dropped the interrupted repair: it had not moved a file, and the log has changed since");
     return false;
   }
-  await out.line(`completed the repair that was interrupted; the old files are in ${oneLine(plan.evidence)}`);
+  await out.line(`completed the interrupted repair; the old files are in ${oneLine(plan.evidence)}`);
   await sayNext(context, await inspect(folder), plan.isShortened);
   return true;
 }

@@ -23,15 +23,14 @@ const ATTEMPTS_MAX = 5;
 /** The command. */
 export const report: Command = {
   name: "report",
-  summary: "Draw a log: one page for the browser, with all that is in it",
+  summary: "Draw a log as one page for the browser",
   operands: ["DIR"],
   options: {
-    output: { type: "string", short: "o", value: "FILE", help: "Where to. Default: standard output" },
+    output: { type: "string", short: "o", value: "FILE", help: "The file to write. Default: standard output" },
   },
-  help:
-    `Segments as a map with the density of entries, terms, snapshot, how far the disk proves the log durable, damage in
-red with its indexes, sizes of entries. The page holds everything that it needs: no script, no request. Changes
-nothing in the log, which may be damaged, and in use. Ends with 0 if the page was made, whatever it shows.`,
+  help: `Shows a map of the segments with the density of entries, the terms, the snapshot, the proven position, the
+damage in red with its indexes, and the sizes of entries. The page is self-contained: no scripts, no requests. The log
+may be damaged or in use, and is not changed. Exits with 0 if the page was made, whatever it shows.`,
   async run({ operands: [path], options, out, result }) {
     const data = await look(path!);
     const page = renderPage(data, adviseOn(await findingOf(data.found)), new Date());

@@ -27,7 +27,7 @@ const NAME_END = 0.88;
  * The page.
  *
  * @param data What it shows.
- * @param next What to do about the log.
+ * @param next The recommended next step.
  * @param now When.
  * @returns HTML.
  */
@@ -55,7 +55,7 @@ ${
     damageTable(
       report.damage,
       "Damage",
-      "What was durable and cannot be read any more.",
+      "Durable data that can no longer be read.",
     )
   }
 ${sizes(data.sizes)}

@@ -1,5 +1,5 @@
 /**
- * `wal-log salvage`: whatever can be read of a damaged log, in a new one.
+ * `wal-log salvage`: writes everything that can be read of a damaged log into a new one.
  *
  * @module
  */
@@ -26,32 +26,32 @@ import { yellow } from "./terminal.ts";
 import { counted, hardStateText, indexes, jsonText, nextLine, oneLine, sized } from "./text.ts";
 import { unreliableIn } from "./unreliable.ts";
 
-/** What the new log does not hold, for programs. */
+/** The list of everything missing from the new log, for programs. */
 const REPORT_NAME = "SALVAGE.json";
-/** Entries that can be read and have no place in the new log. */
+/** Readable entries that have no place in the new log. */
 const ENTRIES_NAME = "SALVAGE.jsonl";
 
-/** Options of whatever salvages. */
+/** The options of salvaging. */
 export const SALVAGE_OPTIONS = {
-  to: { type: "string", value: "INDEX", help: "The last entry to take. Default: the last that can be taken" },
-  unconfirmed: { type: "boolean", help: "Take entries too that lost frames may have discarded" },
+  to: { type: "string", value: "INDEX", help: "The last entry to salvage. Default: the last possible one" },
+  unconfirmed: { type: "boolean", help: "Include entries that a lost frame may have truncated" },
 } as const;
 
 /** The command. */
 export const salvage: Command = {
   name: "salvage",
-  summary: "Write whatever can be read of a damaged log into a new one",
+  summary: "Write everything readable in a damaged log to a new log",
   operands: ["DIR", "NEWDIR"],
   options: SALVAGE_OPTIONS,
   help: `Works on any damage, without another replica, and changes nothing in DIR. NEWDIR must not exist, or be an empty
-folder; it appears when it is whole, read back and flushed. It becomes a log of its own with a new incarnation.
+folder. It appears only when it is complete, flushed and read back. It becomes a log with an incarnation of its own.
 
-A log has no holes: it gets the snapshot, the hard state, and the entries up to the first one that cannot be read.
-Entries behind that which can be read go to NEWDIR/${ENTRIES_NAME}, as "dump --format json" writes them.
-NEWDIR/${REPORT_NAME} says what is not in the log, and so does the output.
+A log cannot have holes: the new log gets the snapshot, the hard state, and the entries up to the first unreadable one.
+Readable entries after that go to NEWDIR/${ENTRIES_NAME}, in the format of "dump --format json".
+NEWDIR/${REPORT_NAME} lists what is missing from the log, as the output does.
 
-THE NODE OF A SALVAGED LOG HAS FORGOTTEN WHAT IS NOT IN IT. It must not vote as the one that it was: let it rejoin
-its cluster as a new member. Ends with 0 if the log has everything, 2 if something is not in it.`,
+THE NODE OF A SALVAGED LOG HAS FORGOTTEN EVERYTHING THAT IS MISSING. It must not vote under its old id: let it rejoin
+its cluster as a new member. Exits with 0 if nothing is missing, and with 2 otherwise.`,
   writes: true,
   async run(context) {
     const { operands: [, destination], out } = context;
@@ -61,7 +61,7 @@ its cluster as a new member. Ends with 0 if the log has everything, 2 if somethi
     for (const line of leftOutLines(salvaged)) await out.line(line);
     if (left > 0) {
       const path = oneLine(join(destination!, ENTRIES_NAME));
-      await out.line(`${counted(left, "entry that is", "entries that are")} not in it can be read in ${path}`);
+      await out.line(`${counted(left, "readable entry", "readable entries")} left out of the log, written to ${path}`);
     }
     await out.line(nextLine({
       text: `let its node rejoin the cluster as a new member, with ${oneLine(destination!)} as its log or an empty one`,
@@ -70,23 +70,23 @@ its cluster as a new member. Ends with 0 if the log has everything, 2 if somethi
   },
 };
 
-/** What was salvaged. */
+/** The result of salvaging. */
 export interface Salvaged {
   readonly plan: SalvagePlan;
-  /** What the new log holds. */
+  /** The contents of the new log. */
   readonly text: string;
-  /** How many entries can be read and are not in it. */
+  /** The number of readable entries that are not in it. */
   readonly left: number;
-  /** Index of a snapshot that cannot be read; `undefined` if nothing is wrong with it. */
+  /** Index of an unreadable snapshot; `undefined` if the snapshot can be read. */
   readonly lostSnapshot: Index | undefined;
   readonly hardStateLost: boolean;
 }
 
 /**
- * What a command ends with that salvages.
+ * The exit code of a command that salvages.
  *
- * @param salvaged What was salvaged.
- * @returns Whether the new log has everything that was wanted.
+ * @param salvaged The result.
+ * @returns 0 if the new log has everything that was requested.
  */
 export function salvageExit({ plan, lostSnapshot, hardStateLost }: Salvaged): number {
   const isWhole = plan.leftOut.every(({ why }) => why === "not wanted") && lostSnapshot === undefined;
@@ -94,12 +94,12 @@ export function salvageExit({ plan, lostSnapshot, hardStateLost }: Salvaged): nu
 }
 
 /**
- * Writes whatever can be read of a log into a new one.
+ * Writes everything that can be read of a log into a new one.
  *
  * @param context The command: its first operand is the damaged log.
  * @param folder An empty folder.
- * @param withReport Whether the report and the entries that have no place in the log go there too.
- * @returns What was salvaged.
+ * @param withReport Whether to write the report and the entries that have no place in the log there too.
+ * @returns The result.
  */
 export async function salvageInto(context: Context, folder: string, withReport: boolean): Promise<Salvaged> {
   const { operands: [path], options, signal } = context;
@@ -150,7 +150,7 @@ function changed({ folder }: Inspection): WalLogError {
   });
 }
 
-/** The hard state, or what is certain of it: a node with an entry of a term has been in that term. */
+/** The hard state, or the certain part of it: a node with an entry of a term has been in that term. */
 function hardStateOf({ opened }: Inspection): HardState {
   const { hardState, hardStateLost } = opened.state;
   const { lastTerm } = opened.index;
@@ -158,22 +158,22 @@ function hardStateOf({ opened }: Inspection): HardState {
   return { term: lastTerm, votedFor: null };
 }
 
-/** The lines about what is not in the new log. */
+/** The lines about data that is missing from the new log. */
 export function* leftOutLines({ plan, lostSnapshot, hardStateLost }: Salvaged): Generator<string> {
-  if (hardStateLost) yield yellow("not in it: the latest hard state");
-  if (lostSnapshot !== undefined) yield yellow(`not in it: the snapshot at index ${lostSnapshot}`);
+  if (hardStateLost) yield yellow("left out: the latest hard state");
+  if (lostSnapshot !== undefined) yield yellow(`left out: the snapshot at index ${lostSnapshot}`);
   for (const { why, first, last, reason } of plan.leftOut) {
     const range = last === undefined ? `from index ${first} on` : indexes(first, last);
-    yield yellow(`not in it: ${range}: ${why} (${reason})`);
+    yield yellow(`left out: ${range}: ${why} (${reason})`);
   }
 }
 
-/** Whether entries that are left out can be read, and were wanted. */
+/** Whether entries that are left out were requested and may be readable. */
 function isLeft({ why }: LeftOut): boolean {
   return why === "doubtful" || why === "behind a hole";
 }
 
-/** Writes the entries that can be read and have no place in the log; returns how many. */
+/** Writes the readable entries that have no place in the log. Returns their number. */
 async function writeLeft(path: string, source: WalLog, plan: SalvagePlan, signal: AbortSignal): Promise<number> {
   const ranges = plan.leftOut.filter(isLeft);
   if (ranges.length === 0) return 0;
@@ -201,9 +201,9 @@ async function pause(signal: AbortSignal): Promise<void> {
 }
 
 /**
- * What is not in the new log, for programs.
+ * The data that is missing from the new log, for programs.
  *
- * @param plan What was salvaged.
+ * @param plan The plan.
  * @returns The ranges.
  */
 export function leftOutJson({ leftOut }: SalvagePlan): unknown[] {

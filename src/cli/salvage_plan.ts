@@ -1,5 +1,6 @@
 /**
- * What of a damaged log goes into a new one: a log has no holes, so that all up to the first one does.
+ * Selects the part of a damaged log that goes into a new one. A log cannot have holes, so this is everything up to the
+ * first hole.
  *
  * @module
  */
@@ -7,34 +8,34 @@
 import type { Index } from "../api/types.ts";
 import type { Unreliable } from "./unreliable.ts";
 
-/** What is there to be salvaged. */
+/** The state of a damaged log. */
 export interface Salvageable {
-  /** Index of the snapshot that can be read; 0 if the log has none; `undefined` if it has one that cannot be read. */
+  /** Index of the snapshot; 0 if the log has none; `undefined` if it cannot be read. */
   readonly base: Index | undefined;
   /** The first and the last index of the log. */
   readonly firstIndex: Index;
   readonly lastIndex: Index;
   readonly unreliable: readonly Unreliable[];
-  /** The last index wanted. */
+  /** The last index requested. */
   readonly to: Index;
-  /** Whether to take entries that lost frames may have discarded. */
+  /** Whether to include entries that a lost frame may have truncated. */
   readonly unconfirmed: boolean;
 }
 
 /** Entries that are not in the new log. */
 export interface LeftOut {
   /**
-   * Why: they cannot be read; nothing proves that they were not discarded; entries or a snapshot before them are
-   * missing; or they were not wanted.
+   * The cause: they cannot be read; a lost frame may have truncated them; entries or a snapshot before them are
+   * missing; or they were not requested.
    */
   readonly why: "lost" | "doubtful" | "behind a hole" | "not wanted";
   readonly first: Index;
-  /** The last of them; `undefined` if nobody knows how many there were. */
+  /** The last of them; `undefined` if their number is unknown. */
   readonly last: Index | undefined;
   readonly reason: string;
 }
 
-/** What to salvage. */
+/** A plan for salvaging. */
 export interface SalvagePlan {
   /** The last index of the new log; 0 if it has neither entries nor a snapshot. */
   readonly lastIndex: Index;
@@ -44,8 +45,8 @@ export interface SalvagePlan {
 /**
  * Decides what to salvage.
  *
- * @param found What is there.
- * @returns What goes into the new log, and what does not.
+ * @param found The state of the damaged log.
+ * @returns The contents of the new log, and the ranges left out.
  */
 export function planSalvage(found: Salvageable): SalvagePlan {
   const { base, firstIndex, lastIndex, to } = found;
@@ -53,14 +54,12 @@ export function planSalvage(found: Salvageable): SalvagePlan {
     !(kind === "doubtful" && found.unconfirmed) && last > (base ?? 0) && first <= to
   );
   const start = base === undefined ? 0 : Math.max(base, firstIndex - 1);
-  // Without its snapshot a log cannot begin above index 1.
+  // Without its snapshot, a log cannot start above index 1.
   const isJoined = base !== undefined && base >= firstIndex - 1;
   const firstHole = Math.min(...holes.map(({ first }) => first), lastIndex + 1);
   const end = isJoined ? Math.max(Math.min(firstHole - 1, to), start) : base ?? 0;
   const leftOut: LeftOut[] = [];
-  const reasonBehind = base === undefined
-    ? "the snapshot that they follow on cannot be read"
-    : `index ${end + 1}, which they follow on, is not in it`;
+  const reasonBehind = base === undefined ? "the snapshot before them cannot be read" : `index ${end + 1} is missing`;
   let next = Math.max(end + 1, firstIndex);
   const rest = (last: Index) => {
     if (last >= next) {

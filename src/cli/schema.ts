@@ -1,8 +1,8 @@
 /**
- * The version of what `--json` gives.
+ * The version of the documents of `--json`.
  *
  * @module
  */
 
-/** What every document names: its meaning changes only with the number. */
+/** The schema version in every document. The meaning of fields changes only with this number. */
 export const SCHEMA = "wal-log/1";

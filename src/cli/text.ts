@@ -46,7 +46,7 @@ export function nameOf(path: string): string {
 }
 
 /**
- * The line about what to do next, which ends each verdict.
+ * The line that recommends the next step, after each verdict.
  *
  * @param next The advice.
  * @returns The line.

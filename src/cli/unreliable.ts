@@ -1,5 +1,5 @@
 /**
- * Which entries of a log cannot be relied on.
+ * Finds unreliable entries of a log.
  *
  * @module
  */
@@ -13,23 +13,23 @@ import type { Index } from "../api/types.ts";
 import type { Inspection } from "./inspect.ts";
 
 /**
- * Entries in a row that cannot be relied on. `lost`: they cannot be read. `doubtful`: they can, and lost frames behind
- * them may have discarded and rewritten them.
+ * A range of unreliable entries. `lost`: they cannot be read. `doubtful`: they can be read, but lost frames after them
+ * may have truncated and rewritten them.
  */
 export interface Unreliable {
   readonly kind: "lost" | "doubtful";
   readonly first: Index;
-  /** The last of them; `undefined` if nobody knows how many there were. */
+  /** The last of them; `undefined` if their number is unknown. */
   readonly last: Index | undefined;
   /** The damage that shows it. */
   readonly damage: Damage;
 }
 
 /**
- * Finds the entries of a log that cannot be relied on.
+ * Finds unreliable entries of a log.
  *
  * @param found The log.
- * @returns They, in order. The snapshot is not looked at.
+ * @returns Their ranges, in order. The snapshot is not checked.
  */
 export function unreliableIn({ opened, firstIndex, lastIndex }: Inspection): Unreliable[] {
   const { report, index, codec, state } = opened;
@@ -40,7 +40,7 @@ export function unreliableIn({ opened, firstIndex, lastIndex }: Inspection): Unr
       const { firstIndex: first, lastIndex: last } = damage;
       all.push({ kind: "lost", first, last, damage });
     } else if (state.replacementsLost) {
-      // It may have held a truncation. Entries that were written behind it are as good as any.
+      // The gap may have held a truncation. Entries written after the gap are reliable.
       const segment = index.segments.find(({ path }) => path === damage.path);
       const last = segment === undefined ? lastIndex : firstBehind(codec, segment, damage.offset) - 1;
       if (last >= firstIndex) all.push({ kind: "doubtful", first: firstIndex, last, damage });
@@ -49,7 +49,7 @@ export function unreliableIn({ opened, firstIndex, lastIndex }: Inspection): Unr
   return all.sort((a, b) => a.first - b.first);
 }
 
-/** Index of the first entry whose frame lies at an offset or behind it. */
+/** Index of the first entry whose frame lies at or after an offset. */
 function firstBehind(codec: Codec, segment: Segment, offset: number): Index {
   const file = nodeFileSystem.open(segment.path, "read");
   try {

@@ -28,13 +28,13 @@ interface Verdict {
 /** The command. */
 export const verify: Command = {
   name: "verify",
-  summary: "Read everything, verify every checksum, name what is damaged",
+  summary: "Read everything, verify every checksum, list the damage",
   operands: ["DIR"],
   options: {},
-  help: `Ends with 0 if the log is clean, 1 if it is torn (bytes at its end did not survive a crash, and nothing proves
-that they were ever synced), 2 if it is corrupt, 3 if it cannot be read. Changes nothing. Beside a running writer it
-verifies the log as of the moment of opening it, and says "in use". What the writer is in the middle of looks torn, so
-it looks again then.`,
+  help: `Exits with 0 if the log is clean, 1 if it is torn (bytes at its end did not survive a crash, and nothing proves
+that they were ever synced), 2 if it is corrupt, 3 if it cannot be read. Changes nothing. Beside a running writer, it
+verifies the log as of when it was opened, and says "in use". A write in progress looks torn, so it then reads the log
+again.`,
   async run({ operands: [path], options, out, result }) {
     const verdict = await judge(path!);
     const { report } = verdict.found.opened;

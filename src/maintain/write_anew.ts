@@ -48,7 +48,8 @@ export interface WriteAnewOptions {
  * Writes contents into a log. They are durable when this returns.
  *
  * @param log An empty log, opened for writing.
- * @param contents Its contents. @param options Signal, progress and check.
+ * @param contents Its contents.
+ * @param options Signal, progress and check.
  * @returns The term of the last entry, or of the snapshot.
  */
 export async function writeAnew(
@@ -90,7 +91,8 @@ export async function writeAnew(
  * Fails unless a new log, read back, has the intended contents.
  *
  * @param copy The log, opened for reading only.
- * @param contents The intended contents. @param lastTerm The term of its last entry.
+ * @param contents The intended contents.
+ * @param lastTerm The term of its last entry.
  * @throws {Error} If it differs.
  */
 export function requireCopy(copy: WalLog, { cluster, snapshot, lastIndex, hardState }: Contents, lastTerm: Term): void {
