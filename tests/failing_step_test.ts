@@ -42,6 +42,7 @@ describe("the first failure", () => {
   // Every call of a rotation, failed one after the other: none of them may go unnoticed.
   it("anywhere in a rotation poisons, and what was synced is there after reopening", async () => {
     let failed = 0;
+    const leaks: string[] = [];
     for (let at = 1;; at++) {
       let done = false;
       await inTemporaryFolder(async (folder) => {
@@ -70,9 +71,11 @@ describe("the first failure", () => {
         history.model.append(batch);
         history.states.push(stateOf(history.model));
         await assertReopens({ path, fileSystem, log }, history);
+        if (fileSystem.openFiles > 0) leaks.push(nameOf(failure));
       });
       if (done) break;
     }
+    assert.deepEqual(leaks, [], "failures that leave a file open");
     assert.ok(failed >= 7, `${failed} calls: data, file, header, flush, directory, segment index, next segment`);
   });
 

@@ -40,8 +40,8 @@ export interface WalLogOptions {
    */
   readonly onDamage?: "fail" | "keep";
   /**
-   * Opens the log for reading only: takes no lock, writes nothing, repairs nothing. Beside a running writer it sees a
-   * consistent prefix of the log, as of the moment of opening. Default: `false`.
+   * Opens the log for reading only: takes no lock, writes nothing, repairs nothing. Beside a running writer, it shows a
+   * consistent prefix of the log: the state when it was opened, or when `refresh` was last called. Default: `false`.
    */
   readonly readOnly?: boolean;
   /**

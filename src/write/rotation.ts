@@ -73,20 +73,31 @@ export class Rotation {
       floor: old.floor,
       dropped: droppedBefore(old.header, old.lowestTruncated),
     }, (number) => this.numberUsed = number);
+    try {
+      this.seal(active, next.segment, frames, runs);
+    } catch (error) {
+      next.file.close();
+      throw error;
+    }
+    flusher.retire(file);
+    old.trim();
+    return new ActiveSegment(next.segment, next.file, false, undefined);
+  }
+
+  /** Ends the old segment, and names the new one in it. */
+  private seal(active: ActiveSegment, next: Segment, frames: FrameWriter, runs: TermRuns): void {
+    const { segment: old, file } = active;
     this.fileSystem.syncDirectory(this.folder);
     writeSegmentIndex(frames, runs);
     file.requireNamed?.();
     active.requireActive();
     this.syncPointer();
-    const pointer = encodePointer(sharedCodec(), old, next.segment, old.endLsn);
+    const pointer = encodePointer(sharedCodec(), old, next, old.endLsn);
     writeFull(file, pointer, NEXT_POINTER_OFFSETS[0]);
     file.sync();
     // The copies share no flush, so a torn one costs one copy at most.
     copyPointer(file, pointer);
     this.unflushedPointer = old;
-    flusher.retire(file);
-    old.trim();
-    return new ActiveSegment(next.segment, next.file, false, undefined);
   }
 
   /**
