@@ -196,7 +196,7 @@ describe("wal-log repair", () => {
       const { code, stdout } = await cliHere("repair", path, "--snapshot-from", other);
       assert.deepEqual([code, dry.code], [0, 0], stdout);
       assert.ok(stdout.startsWith(dry.stdout), stdout);
-      assert.match(stdout, /\nwill cut indexes 16 to 20: 5 entries\nwhat is cut was acknowledged: /);
+      assert.match(stdout, /\nwill cut indexes 16 to 20: 5 entries\nthe node had acknowledged these entries: /);
       assert.match(stdout, /\ncut: the log is clean, and ends at index 15\nNext: let its node rejoin /);
     });
   });
