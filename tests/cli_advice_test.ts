@@ -115,6 +115,10 @@ describe("adviseOn", () => {
     assert.match(adviseOn(finding).text, /^move 000000000006\.seg out of /);
     assert.match(
       adviseOn({ ...finding, isShortened: true }).text,
+      /^let its node rejoin the cluster as a new member, with an empty folder, because the log is still damaged: /,
+    );
+    assert.match(
+      adviseOn({ ...SOUND, isShortened: true }).text,
       /^let its node rejoin the cluster as a new member: /,
     );
   });

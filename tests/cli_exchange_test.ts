@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { cpSync, readdirSync, renameSync, rmSync, symlinkSync } from "node:fs";
+import { cpSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { describe, it } from "node:test";
@@ -10,9 +10,6 @@ import { setImmediate } from "node:timers/promises";
 import { WalLog } from "../mod.ts";
 import { locateRuntime, type RuntimeName } from "../scripts/runtimes.ts";
 import { canComplete, complete, type Disk, exchange, interruptedPlan, removeStaging } from "../src/cli/exchange.ts";
-import { stateOfFiles } from "../src/cli/log_files.ts";
-import type { FileSystem } from "../src/io/file_system.ts";
-import { nodeFileSystem } from "../src/io/node_fs.ts";
 import { IDENTITY_NAME } from "../src/recovery/identity.ts";
 import { STAGING_NAME } from "../src/recovery/interrupted_repair.ts";
 import { contentsOf as contentsToCopy, writeAnew } from "../src/maintain/write_anew.ts";
@@ -23,11 +20,10 @@ import { appendEach, entriesAt } from "./history.ts";
 import { assertSameContents, contentsOf } from "./memory_disk.ts";
 import { bytesOf } from "./model.ts";
 import { trace, whyNoStrace } from "./real/strace.ts";
-import { skipReason, skipWithoutLinks } from "./skip.ts";
+import { skipReason } from "./skip.ts";
 import { inTemporaryFolder } from "./temporary.ts";
 
 const PATH = "/raft.wal";
-const noLinks = skipWithoutLinks();
 /** Where the log is cut. */
 const CUT_BEHIND = 12;
 
@@ -68,36 +64,12 @@ async function cut(disk: SimulatedDisk, mayMove: (from: string, to: string) => v
   if (plan !== undefined && canComplete(folders, PATH, plan)) return complete(folders, PATH, plan);
   const source = WalLog.openSync(PATH, { fileSystem, readOnly: true, onDamage: "keep" });
   if (source.damaged.length === 0) return removeStaging(folders, PATH);
-  await exchange(folders, PATH, fill(source, fileSystem, CUT_BEHIND), true);
-}
-
-/** Writes the first entries of a log to a new one. */
-function fill(source: WalLog, fileSystem: FileSystem, lastIndex: number) {
-  return async (staging: string) => {
+  await exchange(folders, PATH, async (staging) => {
     const log = await WalLog.open(staging, { fileSystem });
-    await writeAnew(log, contentsToCopy(source, lastIndex));
+    await writeAnew(log, contentsToCopy(source, CUT_BEHIND));
     await log.close();
     await source.close();
-  };
-}
-
-/** Cuts a log behind index 49, and fails when it has moved one of the old files. */
-async function interrupt(path: string): Promise<void> {
-  let moves = 0;
-  const rename = (from: string, to: string) => {
-    if (to.includes(".damaged-1/") && to.endsWith(".seg") && ++moves === 2) throw new Error("interrupted");
-    nodeFileSystem.rename(from, to);
-  };
-  const fileSystem = { ...nodeFileSystem, rename };
-  const folders: Disk = {
-    fileSystem,
-    stateOf: stateOfFiles,
-    copyFolderOwner() {},
-    removeFolder() {},
-    requireFolder() {},
-  };
-  const source = WalLog.openSync(path, { readOnly: true, onDamage: "keep" });
-  await assert.rejects(exchange(folders, path, fill(source, nodeFileSystem, 49), true), /interrupted/);
+  }, true);
 }
 
 /** What the log is: `new`, `old`, or `neither`, which does not open. Any other log that opens is a failure. */
@@ -241,28 +213,6 @@ describe("the exchange of a log's files", () => {
       },
     );
   }
-
-  it("is completed in a folder that was moved, and through a link to it", { skip: noLinks }, async () => {
-    await inTemporaryFolder(async (folder) => {
-      for (const how of ["moved", "link"]) {
-        const path = join(folder, how, "raft.wal");
-        makeDamageLog(path);
-        damageEntry(path, 50, "payload");
-        await interrupt(path);
-        if (how === "moved") renameSync(join(folder, how), join(folder, "elsewhere"));
-        else symlinkSync(path, join(folder, "link.wal"));
-        const at = how === "moved" ? join(folder, "elsewhere", "raft.wal") : join(folder, "link.wal");
-        assert.match((await cliHere("verify", at)).stdout, /Next: wal-log repair \S+ --resume, which completes/);
-        const { code, stdout, stderr } = await cliHere("repair", at, "--resume");
-        assert.equal(code, 0, stdout + stderr);
-        assert.match(
-          stdout,
-          /completed the repair that was interrupted; the old files are in .*raft\.wal\.damaged-1\n/,
-        );
-        assert.match((await cliHere("verify", at)).stdout, /^clean: 39 entries up to index 49, /);
-      }
-    });
-  });
 
   it("survives being interrupted again while it is completed", async () => {
     let completed = 0;

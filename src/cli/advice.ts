@@ -69,7 +69,10 @@ export function adviseOn(finding: Finding): Advice {
     return say(`${shown(resume)}, which completes the interrupted repair`, resume);
   }
   // What a repair leaves holds its hard state: no file of it may be moved away.
-  if (finding.isShortened) return say(`${REJOIN}: it had acknowledged the entries that were cut`);
+  if (finding.isShortened) {
+    const how = verdict === "corrupt" ? ", with an empty folder, because the log is still damaged" : "";
+    return say(`${REJOIN}${how}: it had acknowledged the entries that were cut`);
+  }
   if (verdict === "corrupt" && strangers.length > 0) {
     const others = damage.filter(({ path }) => !strangers.includes(nameOf(path)));
     const then = others.length === 0 ? "the log is complete without it" : "then verify it again";

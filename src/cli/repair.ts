@@ -13,7 +13,7 @@ import { TERM_UNKNOWN } from "../format/numbers.ts";
 import { nodeFileSystem } from "../io/node_fs.ts";
 import { adviseOn } from "./advice.ts";
 import { type Command, type Context, EXIT, UsageError } from "./command.ts";
-import { interruptedPlan } from "./exchange.ts";
+import { interruptedPlan, type Plan } from "./exchange.ts";
 import { findingOf } from "./finding.ts";
 import { damageJson } from "./info.ts";
 import { inspect, type Inspection, openToRead } from "./inspect.ts";
@@ -23,6 +23,15 @@ import { type Anew, type Means, type MendPlan, planMending, type Refill } from "
 import { completeInterrupted } from "./mended.ts";
 import { green, red, yellow } from "./terminal.ts";
 import { counted, damageText, hardStateText, indexes, nameOf, nextLine, oneLine, sized } from "./text.ts";
+
+/** A repair that runs. */
+interface Run extends Context {
+  /** Whether acknowledged entries were cut, by this repair or by an interrupted one that it completed first. */
+  readonly isShortened: boolean;
+}
+
+/** What became of a repair that was interrupted earlier. */
+type Earlier = Plan | "none" | "dropped" | "planned";
 
 /** The command. */
 export const repair: Command = {
@@ -59,8 +68,8 @@ ACKNOWLEDGED THESE ENTRIES. It must not vote or count towards a majority until a
 If other replicas are left, prefer --from; both can be combined.
 
 A log that is written anew has a new incarnation. The old files go to DIR.damaged-1 (or -2, ...). If the repair is
-killed, the log is unchanged, or no writer opens it until a repair of any
-kind completes this one.
+killed, the log is unchanged, or no writer opens it until a repair of any kind completes this one. --resume does only
+that; any other repair then does what it was asked to do.
 
 Every repair says what it will do before it does it, and needs the log closed. Exits with 0 if the log is not damaged
 afterwards (with --dry-run: would not be), and with 2 if it is.`,
@@ -68,19 +77,25 @@ afterwards (with --dry-run: would not be), and with 2 if it is.`,
   async run(context) {
     const { operands: [path], options, out } = context;
     requireMeans(context);
-    if (await completeFirst(context) || options.resume === true) return EXIT.clean;
+    const earlier = await completeFirst(context);
+    if (earlier === "planned") return EXIT.clean;
+    const run = { ...context, isShortened: typeof earlier === "object" && earlier.isShortened };
+    if (options.resume === true && typeof earlier === "object") {
+      return await conclude(run, earlier.isShortened ? "cut" : "repaired");
+    }
     const before = stateOfFiles(path!);
     const found = await inspect(path!);
     const { damage } = found.opened.report;
-    if (damage.length === 0) {
-      await out.line("nothing to repair");
-      await sayNext(context, found);
-      return EXIT.clean;
-    }
+    if (options.resume === true && earlier === "none") await out.line("no repair was interrupted");
+    if (options.resume !== true && damage.length === 0) await out.line("nothing to repair");
     for (const one of damage) await out.line(`${red("damaged")} ${damageText(one)}`);
+    if (options.resume === true || damage.length === 0) {
+      await sayNext(run, found);
+      return damage.length === 0 ? EXIT.clean : EXIT.corrupt;
+    }
     const hardState = hardStateOption(context, found);
     if (hardState !== undefined) await warn(context, hardState);
-    return await withMeans(context, found, hardState, (means) => mend(context, means, before));
+    return await withMeans(context, found, hardState, (means) => mend(run, means, before));
   },
 };
 
@@ -167,7 +182,7 @@ function hex(bytes: Uint8Array): string {
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-async function mend(context: Context, means: Means, before: string): Promise<number> {
+async function mend(context: Run, means: Means, before: string): Promise<number> {
   const { options, out, signal } = context;
   const { folder } = means.found;
   const plan = planMending(means);
@@ -200,20 +215,20 @@ async function mend(context: Context, means: Means, before: string): Promise<num
   return await conclude(context, "repaired");
 }
 
-async function mendAnew(context: Context, means: Means, anew: Anew, before: string): Promise<number> {
+async function mendAnew(context: Run, means: Means, anew: Anew, before: string): Promise<number> {
   const evidence = await writeLogAnew(means, anew, before, context.signal);
   await context.out.line(`the old files are in ${oneLine(evidence)}`);
   return await conclude(context, anew.cutFrom === undefined ? "repaired" : "cut");
 }
 
 /** Inspects the repaired log, and reports the result. */
-async function conclude(context: Context, done: "repaired" | "cut"): Promise<number> {
+async function conclude(context: Run, done: "repaired" | "cut"): Promise<number> {
   const { operands: [path], out } = context;
   const after = await inspect(path!);
   const { damage, verdict, lastIndex } = after.opened.report;
   for (const one of damage) await out.line(`${red("still damaged")} ${damageText(one)}`);
   if (damage.length === 0) await out.line(green(`${done}: the log is ${verdict}, and ends at index ${lastIndex}`));
-  await sayNext(context, after, done === "cut");
+  await sayNext({ ...context, isShortened: context.isShortened || done === "cut" }, after);
   return damage.length === 0 ? EXIT.clean : EXIT.corrupt;
 }
 
@@ -252,7 +267,7 @@ function refillLine({ path, damage, entries }: Refill, other: WalLog): string {
 }
 
 /** Prints the last line, which recommends the next step. */
-async function sayNext({ out, result }: Context, found: Inspection, isShortened = false): Promise<void> {
+async function sayNext({ out, result, isShortened }: Run, found: Inspection): Promise<void> {
   const { report } = found.opened;
   const next = adviseOn({ ...await findingOf(found), isShortened });
   result({ path: found.folder, verdict: report.verdict, lastIndex: report.lastIndex, next });
@@ -272,25 +287,21 @@ function planJson({ found }: Means, { refusals, refills, anew }: MendPlan): Read
   };
 }
 
-/** Completes an interrupted repair. Returns whether there was one. */
-async function completeFirst(context: Context): Promise<boolean> {
+/** Completes an interrupted repair. A dry run only reports it. */
+async function completeFirst(context: Context): Promise<Earlier> {
   const { operands: [path], options, out } = context;
   const folder = resolve(path!);
   if (options["dry-run"] === true) {
-    if (interruptedPlan(nodeFileSystem, folder) === undefined) return false;
+    if (interruptedPlan(nodeFileSystem, folder) === undefined) return "none";
     await out.line("will complete the interrupted repair");
-    return true;
+    return "planned";
   }
   const plan = await completeInterrupted(folder);
-  if (plan === undefined) {
-    if (options.resume === true) await out.line("no repair was interrupted");
-    return false;
-  }
+  if (plan === undefined) return "none";
   if (plan === "dropped") {
     await out.line("dropped the interrupted repair: it had not moved a file, and the log has changed since");
-    return false;
+    return "dropped";
   }
   await out.line(`completed the interrupted repair; the old files are in ${oneLine(plan.evidence)}`);
-  await sayNext(context, await inspect(folder), plan.isShortened);
-  return true;
+  return plan;
 }

@@ -12,6 +12,21 @@ const EVIDENCE = "src/cli/evidence.ts";
 /** The exchange of a log's files. */
 const EXCHANGES: readonly Mutant[] = [
   {
+    name: "a repair completes an interrupted one, and does not do its own work",
+    file: "src/cli/repair.ts",
+    edits: [['if (earlier === "planned") return', 'if (earlier !== "none" && options.resume !== true) return']],
+    dies: "cli_interrupted_test",
+  },
+  {
+    name: "the end of an interrupted repair counts as success though the log is still damaged",
+    file: "src/cli/repair.ts",
+    edits: [[
+      'return await conclude(run, earlier.isShortened ? "cut" : "repaired");',
+      'return (await conclude(run, earlier.isShortened ? "cut" : "repaired")) * 0;',
+    ]],
+    dies: "cli_interrupted_test",
+  },
+  {
     name: "an exchange leaves a folder on the move without IDENTITY",
     file: EXCHANGE,
     edits: [["  requireIdentity(fileSystem, folder, staging);\n", ""]],
