@@ -223,6 +223,34 @@ for (const count of [1, 2]) {
   });
 }
 
+test("the term of a node that is no member does not count for one that lost its vote, also if it claims to lead", () => {
+  const node = RaftNode.withLog({ id: 1n, peers: [2n, 3n] }, new WithoutItsVote());
+  const stranger = 9n;
+  const last = { lastLogIndex: 0, lastLogTerm: 0 };
+  const claim = { term: 7, leader: stranger, prevLogIndex: 0, prevLogTerm: 0, entries: [], leaderCommit: 0 };
+  node.step({ type: "message", message: { type: "preVote", term: 7, candidate: stranger, ...last } });
+  const asked = () => {
+    const actions = [1, 2, 3].flatMap(() => node.step({ type: "tick" }));
+    const requests = actions.flatMap((one) =>
+      one.type === "send" && one.message.type === "repairRequest" ? [{ to: one.to, ...one.message }] : []
+    );
+    return { all: requests.map(({ to }) => to), request: requests[0]!.request };
+  };
+  assert.deepEqual(asked().all, [2n, 3n]);
+  node.step({ type: "message", message: { type: "appendEntries", ...claim } });
+  const { all, request } = asked();
+  assert.deepEqual(all, [2n, 3n, stranger], "its entries would be taken, too");
+  const reply = { type: "repairReply", request, leads: false, commitIndex: 0, lastIndex: 0, prevTerm: 0 } as const;
+  const tell = (from: NodeId, term: number, members: NodeId[]) =>
+    node.step({ type: "message", message: { ...reply, from, term, members, entries: [] } });
+  tell(stranger, 1000, [1n, stranger, 10n]);
+  tell(2n, 4, [1n, 2n, 3n]);
+  assert.ok(node.isDamaged, "one member has not answered");
+  tell(3n, 5, [1n, 2n, 3n]);
+  assert.equal(node.isDamaged, false);
+  assert.deepEqual(node.log.hardState, { term: 5, votedFor: 1n });
+});
+
 test("a node that is all of its cluster, and lost its vote, needs nobody to tell it", () => {
   const log = new WithoutItsVote();
   log.append([{ term: 7, index: 1, kind: "normal", command: new Uint8Array(1) }]);

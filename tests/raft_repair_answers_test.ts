@@ -102,9 +102,21 @@ test("what lies in front of an entry that both have is the same, though nobody k
   assert.deepEqual(node.log.entry(ENTRIES + 1), lost);
 });
 
-test("a node asks those who speak to it, of whom its damaged log may not know", () => {
+test("an answer of a node that is no member, and was not asked, is not taken", () => {
+  const cluster = written();
+  const { node, answer } = asking(cluster, 10);
+  const entries = cluster.node(1n).log.entries(10, 10);
+  node.step({ type: "message", message: answer({ entries, from: 9n }) });
+  assert.ok(node.isDamaged);
+  node.step({ type: "message", message: answer({ entries, from: 3n }) });
+  assert.equal(node.isDamaged, false);
+});
+
+test("a node asks who claims to lead, of whom its damaged log may not know, and nobody else who speaks to it", () => {
   const cluster = written();
   const { node } = asking(cluster, 10);
+  const vote = { candidate: 8n, lastLogIndex: 0, lastLogTerm: 0 };
+  node.step({ type: "message", message: { type: "preVote", term: 7, ...vote } });
   const prev = { prevLogIndex: ENTRIES, prevLogTerm: 1, entries: [], leaderCommit: ENTRIES };
   node.step({ type: "message", message: { type: "appendEntries", term: 7, leader: 9n, ...prev } });
   const asked: NodeId[] = [];

@@ -17,11 +17,11 @@ import type { Damage } from "../api/report.ts";
 import type { Index, LogEntry, NewEntry, NodeId, RaftLog, Term } from "../api/types.ts";
 import { knownTerm } from "./follower.ts";
 import { finish, isHealed, onSnapshot, onSnapshotReply } from "./healing_snapshots.ts";
-import { type Message, type RepairReply, type RepairRequest, senderOf } from "./messages.ts";
+import type { Message, RepairReply, RepairRequest } from "./messages.ts";
 import { requireLeader } from "./reconfiguration.ts";
 import { endSnapshot } from "./progress.ts";
 import { enterTerm } from "./role.ts";
-import { askForSnapshot } from "./snapshot_fetching.ts";
+import { askedBy, askForSnapshot } from "./snapshot_fetching.ts";
 import { sendSnapshotToDamaged } from "./snapshot_sending.ts";
 import type { Healing, RaftState } from "./state.ts";
 import type { RaftEvent } from "./types.ts";
@@ -71,6 +71,7 @@ export function findDamage(s: RaftState, unreadable: readonly Index[]): Healing 
     isMembershipKnown: missing.size === 0 && !isSnapshotLost && everyone.length > 0,
     terms: new Map(),
     peers: new Set([...s.config.peers, ...everyone].filter((id) => id !== s.id)),
+    leader: null,
     request: unpredictable(),
   };
   return isHealed(healing) ? null : healing;
@@ -117,8 +118,11 @@ export function stepDamaged(s: RaftState, healing: Healing, event: RaftEvent): v
 }
 
 function onMessage(s: RaftState, healing: Healing, message: Message): void {
-  // While this node was away, others may have taken the place of those that it knows of.
-  healing.peers.add(senderOf(message));
+  // Members that this node does not know of may have been added while it was away, so it also asks the leader, which any
+  // follower believes. It asks nobody else: anyone can send a message.
+  if ((message.type === "appendEntries" || message.type === "installSnapshot") && message.term >= s.term) {
+    healing.leader = message.leader;
+  }
   switch (message.type) {
     case "repairRequest":
       return onRepairRequest(s, message);
@@ -132,7 +136,7 @@ function onMessage(s: RaftState, healing: Healing, message: Message): void {
 }
 
 function askAll(s: RaftState, healing: Healing): void {
-  for (const id of healing.peers) ask(s, healing, id);
+  for (const id of askedBy(s, healing)) ask(s, healing, id);
   const { isSnapshotLost, isHardStateLost, isTailLost } = healing;
   if (isSnapshotLost && !isHardStateLost && !isTailLost) askForSnapshot(s, healing);
 }
@@ -207,13 +211,8 @@ export function readable(log: RaftLog, index: Index): LogEntry | undefined {
 }
 
 function onRepairReply(s: RaftState, healing: Healing, reply: RepairReply): void {
-  if (reply.request !== healing.request) return;
-  if (healing.isHardStateLost) {
-    healing.terms.set(reply.from, reply.term);
-    healing.isMembershipKnown ||= reply.members.includes(s.id);
-    for (const id of reply.members) if (id !== s.id) healing.peers.add(id);
-    return settleHardState(s, healing);
-  }
+  if (reply.request !== healing.request || !askedBy(s, healing).has(reply.from)) return;
+  if (healing.isHardStateLost) return onTerm(s, healing, reply);
   // Nobody can say where the log ended, and whatever is written now would have it forgotten that nobody knows.
   if (healing.isTailLost) return;
   if (reply.term > s.term) enterTerm(s, reply.term);
@@ -229,6 +228,21 @@ function onRepairReply(s: RaftState, healing: Healing, reply: RepairReply): void
   // The log must know the term of what becomes its last entry.
   if (end <= s.log.lastIndex && knownTerm(s.log, end - 1) !== undefined) giveUpFrom(s, healing, end);
   finish(s, healing);
+}
+
+/**
+ * Counts a member's term. The term of a node that is no member would raise the one that is written, and its list of
+ * members could leave out the candidate that this node voted for. A node that knows no member at all believes the leader,
+ * as a node that joins does.
+ */
+function onTerm(s: RaftState, healing: Healing, { from, term, members }: RepairReply): void {
+  const { peers } = healing;
+  const knowsNobody = peers.size === 0 && !healing.isMembershipKnown && members.includes(from);
+  if (!peers.has(from) && !(knowsNobody && members.includes(s.id))) return;
+  healing.terms.set(from, term);
+  healing.isMembershipKnown ||= members.includes(s.id);
+  for (const id of members) if (id !== s.id) peers.add(id);
+  settleHardState(s, healing);
 }
 
 /**

@@ -132,7 +132,8 @@ export class RaftNode {
   /**
    * Whether the log lacks something that the node must get from others first: until then it neither votes nor
    * acknowledges anything. Most damage heals by itself once the peers can be reached; if the vote is lost, all of them, of
-   * whom none may have lost its own, and those too that it knows of and that were removed since.
+   * whom none may have lost its own, and those too that it knows of and that were removed since. It asks only
+   * members and the leader. If all members that it knows are gone, pass the present ones as `RaftConfig.peers`.
    * A damaged snapshot comes from any node that has a whole one. What a repair cannot put back, or the others have
    * compacted away, waits for a snapshot of a leader's, and so for a majority that is whole. A log of which nobody knows where it ended stays out: remove the node, and let another join
    * with an empty log and a new id. Where none of this can be had, `WalLog.setHardState` with `force` is for somebody who

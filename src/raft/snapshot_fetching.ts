@@ -21,14 +21,19 @@ const PIECE_BYTES = 1024 * 1024;
 /** After so many of the longest election timeouts without an answer, others are asked, and what is held is dropped. */
 const SILENT_TIMEOUTS = 2;
 
+/** Whom a damaged node asks: the members, as far as it knows them, and who leads. */
+export function askedBy({ id }: RaftState, { peers, leader }: Healing): Set<NodeId> {
+  return leader === null || leader === id ? peers : new Set([...peers, leader]);
+}
+
 /** Asks for the snapshot that is lost, or for its next piece. */
 export function askForSnapshot(s: RaftState, healing: Healing): void {
-  const { fetched, peers } = healing;
+  const { fetched } = healing;
   const silence = fetched === null ? Infinity : s.now - fetched.since;
   if (silence < s.config.heartbeatInterval) return;
   if (silence <= SILENT_TIMEOUTS * s.config.electionTimeout[1]) return request(s, healing, fetched!.leader);
   healing.fetched = null;
-  for (const id of peers) request(s, healing, id);
+  for (const id of askedBy(s, healing)) request(s, healing, id);
 }
 
 function request(s: RaftState, { fetched, request }: Healing, to: NodeId): void {
@@ -110,7 +115,8 @@ export function dropServed(s: RaftState): void {
  */
 export function takePiece(s: RaftState, healing: Healing, reply: SnapshotReply): Snapshot | undefined {
   const { from, request: number, term, snapshot, offset, done } = reply;
-  if (number !== healing.request || !healing.isSnapshotLost || snapshot.index < s.log.snapshotIndex) return undefined;
+  if (number !== healing.request || !askedBy(s, healing).has(from)) return undefined;
+  if (!healing.isSnapshotLost || snapshot.index < s.log.snapshotIndex) return undefined;
   // Others have answered as well.
   if (healing.fetched !== null && healing.fetched.leader !== from) return undefined;
   if (healing.fetched?.index !== snapshot.index) {

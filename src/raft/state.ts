@@ -63,8 +63,10 @@ export interface Healing {
   isMembershipKnown: boolean;
   /** The terms that others were in, asked since this node started. */
   readonly terms: Map<NodeId, Term>;
-  /** Whom to ask. */
+  /** The members, as far as this node knows: as its configuration, its log, or one of them says. They are asked. */
   readonly peers: Set<NodeId>;
+  /** Who claims to lead, and is asked too; `null` if nobody has. */
+  leader: NodeId | null;
   /** By which answers to this node are told from answers to what it asked before it last crashed. */
   readonly request: number;
 }

@@ -89,8 +89,29 @@ export const RAFT_REPAIR_MUTANTS: readonly Mutant[] = [
   {
     name: "raft: a damaged node takes an answer to what it asked before it crashed",
     file: REPAIR,
-    edits: [["if (reply.request !== healing.request) return;\n", ""]],
+    edits: [["if (reply.request !== healing.request || !", "if (!"]],
     dies: "raft_repair_answers_test",
+  },
+  {
+    name: "raft: a damaged node takes an answer of a node that it did not ask",
+    file: REPAIR,
+    edits: [["|| !askedBy(s, healing).has(reply.from)) return;", ") return;"]],
+    dies: "raft_repair_answers_test",
+  },
+  {
+    name: "raft: a node that lost its vote counts the term of one that is no member",
+    file: REPAIR,
+    edits: [["  if (!peers.has(from) && !(knowsNobody && members.includes(s.id))) return;\n", ""]],
+    dies: "raft_lost_vote_test",
+  },
+  {
+    name: "raft: a node that lost its vote and the members believes nobody",
+    file: REPAIR,
+    edits: [[
+      "if (!peers.has(from) && !(knowsNobody && members.includes(s.id))) return;",
+      "if (!peers.has(from)) return;",
+    ]],
+    dies: "raft_lost_vote_test",
   },
   {
     name: "raft: a node that lost its vote asks one other",

@@ -246,8 +246,8 @@ export const RAFT_SAFETY_MUTANTS: readonly Mutant[] = [
     name: "raft: nobody else is asked once a node was",
     file: SNAPSHOT_FETCHING,
     edits: [[
-      "  healing.fetched = null;\n  for (const id of peers)",
-      "  if (fetched !== null) return;\n  for (const id of peers)",
+      "  healing.fetched = null;\n  for (const id of askedBy(s, healing))",
+      "  if (fetched !== null) return;\n  for (const id of askedBy(s, healing))",
     ]],
     dies: "raft_snapshot_repair_test",
   },
