@@ -162,6 +162,23 @@ describe("the receiver of a message", () => {
     await close(one, two);
   });
 
+  it("hears of it with the next message, which is not lost", async () => {
+    const origins: (Origin | undefined)[] = [];
+    const one = new Probe(1n);
+    await one.start((_, origin) => void origins.push(origin), () => said(ONE));
+    const log: { cluster?: string } = {};
+    const two = new Probe(2n, { reconnectDelay: [HOUR_MS, HOUR_MS], peers: [[1n, one.address]] });
+    await two.start(undefined, () => said(log.cluster));
+    await until(() => two.isConnectedTo(1n), "connected");
+    two.transport.send(1n, vote(1, 2n));
+    await until(() => origins.length === 1, "received");
+    log.cluster = ONE;
+    two.transport.send(1n, vote(2, 2n));
+    await until(() => origins.length === 2, "received");
+    assert.deepEqual(origins, [said(undefined), said(ONE)]);
+    await close(one, two);
+  });
+
   it("is told by a network within a process too", async () => {
     const network = new MemoryNetwork();
     const [one, two] = [new MemoryTransport(1n, network), new MemoryTransport(2n, network)];

@@ -24,6 +24,18 @@ export const RAFT_TRANSPORT_MUTANTS: readonly Mutant[] = [
     dies: "raft_outbox_test",
   },
   {
+    name: "raft transport: a log that was given to a cluster speaks as one of no cluster until the next ping",
+    file: OUTGOING,
+    edits: [["      this.#reconnect(this.#socket!);\n", ""]],
+    dies: "raft_origin_test",
+  },
+  {
+    name: "raft transport: a log that was given to a cluster waits before it connects again",
+    file: OUTGOING,
+    edits: [["    this.wake();\n", ""]],
+    dies: "raft_origin_test",
+  },
+  {
     name: "raft transport: any version of the protocol is spoken",
     file: FRAMING,
     edits: [["return version >= own.least && version >= theirs.least ? version : undefined;", "return version;"]],

@@ -105,6 +105,10 @@ export class Outgoing {
    * @returns Whether a connection had room for it, or there is none.
    */
   send(frame: Uint8Array): boolean {
+    // The peer refuses a log that has entries and belongs to no cluster. A node that has just joined must say hello again.
+    if (this.#phase === "open" && this.#said!.origin.cluster === undefined && this.#isOutdated()) {
+      this.#reconnect(this.#socket!);
+    }
     const isConnected = this.#phase === "open";
     if (!(isConnected || this.#canWait(frame)) || !this.#outbox.push(frame)) {
       this.#refused++;
@@ -220,13 +224,19 @@ export class Outgoing {
     const pause = Math.min(PING_MS, timeout / 4);
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => {
-      if (this.#isOutdated()) return this.#fail(socket, "this node's log belongs to a cluster now");
+      if (this.#isOutdated()) return this.#reconnect(socket);
       if (this.#unanswered * pause >= timeout) return this.#fail(socket, `the peer does not answer for ${timeout} ms`);
       this.#unanswered++;
       // What blocks it is a sign of life to the peer, or will never arrive: and may end in the middle of a message.
       if (!this.#isBlocked) this.#isBlocked = !socket.write(PING);
       this.#pingLater(socket);
     }, pause);
+  }
+
+  /** Connects again at once, to tell the peer what the log is now. */
+  #reconnect(socket: Socket): void {
+    this.#fail(socket, "this node's log belongs to a cluster now");
+    this.wake();
   }
 
   /** Whether the log is another one than the peer was told of: it may have been given to a cluster. */
