@@ -16,10 +16,42 @@ import { frameBytes, setSlot, slot } from "./state";
 import { entriesIn, headerIsValid, lengthsFit } from "./frame";
 import { xxh3 } from "./xxh3";
 
+// What the replay has come to between two frames. The slots hold it between two chunks.
+let next: u64 = 0;
+let term: u64 = 0;
+let pages: u32 = 0;
+let pageFrom: u64 = 0;
+let frames: u64 = 0;
+let runs: u32 = 0;
+let batch: u64 = 0;
+let changes: u64 = 0;
+
+function readSlots(): void {
+  next = slot(SLOT_NEXT_INDEX);
+  term = slot(SLOT_LAST_TERM);
+  pages = slot(SLOT_PAGES) as u32;
+  pageFrom = slot(SLOT_PAGE_FROM);
+  frames = slot(SLOT_ENTRIES_FRAMES);
+  runs = slot(SLOT_RUNS) as u32;
+  batch = slot(SLOT_BATCH_LSN);
+  changes = slot(SLOT_CHANGES);
+}
+
+function writeSlots(): void {
+  setSlot(SLOT_NEXT_INDEX, next);
+  setSlot(SLOT_LAST_TERM, term);
+  setSlot(SLOT_PAGES, pages as u64);
+  setSlot(SLOT_PAGE_FROM, pageFrom);
+  setSlot(SLOT_ENTRIES_FRAMES, frames);
+  setSlot(SLOT_RUNS, runs as u64);
+  setSlot(SLOT_BATCH_LSN, batch);
+  setSlot(SLOT_CHANGES, changes);
+}
+
 /**
- * Replays the frames of a chunk. Entries, hard states and checkpoints are taken in here; a frame that changes
- * more than its own segment (truncate, snapshot, segment index), and a checkpoint that is wanted or tells of another snapshot,
- * stops the scan as an event, consumed, with its place in the event slot.
+ * Replays the frames of a chunk. It takes in entries, hard states and checkpoints. A frame that changes more than its
+ * own segment (truncate, snapshot, segment index) stops the scan as an event. So does a checkpoint that is wanted, or
+ * that names another snapshot. Such a frame counts as consumed, and the event slot holds its offset.
  *
  * @param at Where the chunk begins, at a frame boundary.
  * @param bytes Bytes in the chunk.
@@ -34,17 +66,10 @@ export function scan(at: usize, bytes: u32, room: u32, lsn: f64): u32 {
   // position of a frame = bias + its address
   const bias = (lsn as u64) - (start as u64);
   const base = slot(SLOT_BASE_LSN);
-  let next = slot(SLOT_NEXT_INDEX);
-  let term = slot(SLOT_LAST_TERM);
-  let pages = slot(SLOT_PAGES) as u32;
-  let pageFrom = slot(SLOT_PAGE_FROM);
-  let frames = slot(SLOT_ENTRIES_FRAMES);
-  let runs = slot(SLOT_RUNS) as u32;
-  let batch = slot(SLOT_BATCH_LSN);
-  let changes = slot(SLOT_CHANGES);
   let last: usize = 0;
   let stop: u32 = SCAN_MORE;
-  while (at + FRAME_HEADER_BYTES <= end) {
+  readSlots();
+  while (stop == SCAN_MORE && at + FRAME_HEADER_BYTES <= end) {
     const position = bias + (at as u64);
     if (!headerIsValid(at, salt ^ position)) {
       stop = SCAN_BAD_HEADER;
@@ -52,8 +77,6 @@ export function scan(at: usize, bytes: u32, room: u32, lsn: f64): u32 {
     }
     const length = load<u32>(at, FRAME_LENGTH);
     const total = frameBytes(length);
-    const kindAndFlags = load<u8>(at, FRAME_KIND) as u32;
-    const kind = kindAndFlags & KIND_MASK;
     if (total > ((end - at) as u32)) {
       if (total > room) stop = SCAN_LARGE;
       break;
@@ -62,53 +85,13 @@ export function scan(at: usize, bytes: u32, room: u32, lsn: f64): u32 {
       stop = SCAN_BAD_PAYLOAD;
       break;
     }
+    const kindAndFlags = load<u8>(at, FRAME_KIND) as u32;
+    const kind = kindAndFlags & KIND_MASK;
     const flags = kindAndFlags >> FLAGS_SHIFT;
-    // How many changes more than before this frame counts, modulo 256.
-    const more = ((load<u8>(at, FRAME_CHANGES) as u64) - changes) & 0xff;
     const index = next;
-    if (kind == KIND_ENTRIES) {
-      if (load<u64>(at, FRAME_INDEX) != next || (more != 0 && (flags & FLAG_REPAIRED) == 0)) {
-        stop = SCAN_OUT_OF_ORDER;
-        break;
-      }
-      if (!lengthsFit(at, flags)) {
-        stop = SCAN_BAD_PAYLOAD;
-        break;
-      }
-      const entryTerm = load<u64>(at, FRAME_TERM);
-      const offset = position - base;
-      const beginsPage = offset >= pageFrom;
-      if ((beginsPage && pages == PAGES_MAX) || (entryTerm != term && runs == RUNS_MAX)) {
-        stop = SCAN_TABLE_FULL;
-        break;
-      }
-      if (entryTerm != term) {
-        store<u64>(RUNS + (runs << 4), next);
-        store<u64>(RUNS + (runs << 4), entryTerm, 8);
-        runs++;
-        term = entryTerm;
-      }
-      if (beginsPage) {
-        store<f64>(PAGES + (pages << 4), next as f64);
-        store<f64>(PAGES + (pages << 4), offset as f64, 8);
-        pages++;
-        pageFrom = offset + (INDEX_PAGE_BYTES as u64);
-      }
-      frames++;
-      next += entriesIn(at);
-      changes += more;
-    } else if (kind == KIND_SEGMENT_INDEX) {
-      stop = SCAN_EVENT;
-    } else {
-      const status = takeState(at, kind, flags, length, next, more);
-      stop = status;
-      if (status == SCAN_OUT_OF_ORDER || status == SCAN_BAD_PAYLOAD) break;
-      changes += more;
-      if (kind == KIND_CHECKPOINT && (flags & FLAG_REPAIRED) == 0) {
-        changes = load<u64>(at + FRAME_HEADER_BYTES, STATE_CHANGES);
-      }
-    }
+    stop = kind == KIND_ENTRIES ? takeEntries(at, flags, position - base) : takeOther(at, kind, flags, length);
     if (stop == SCAN_EVENT) setSlot(SLOT_EVENT, (at - start) as u64);
+    else if (stop != SCAN_MORE) break;
     if ((flags & FLAG_MORE) == 0) batch = 0;
     else if (batch == 0) {
       batch = position;
@@ -116,19 +99,59 @@ export function scan(at: usize, bytes: u32, room: u32, lsn: f64): u32 {
     }
     last = at;
     at += total;
-    if (stop != SCAN_MORE) break;
   }
-  setSlot(SLOT_NEXT_INDEX, next);
-  setSlot(SLOT_LAST_TERM, term);
-  setSlot(SLOT_PAGES, pages as u64);
-  setSlot(SLOT_PAGE_FROM, pageFrom);
-  setSlot(SLOT_ENTRIES_FRAMES, frames);
-  setSlot(SLOT_BATCH_LSN, batch);
-  setSlot(SLOT_RUNS, runs as u64);
-  setSlot(SLOT_CHANGES, changes);
+  writeSlots();
   if (last != 0) setSlot(SLOT_LAST_CHECKSUM, load<u32>(last) as u64);
   setSlot(SLOT_CONSUMED, (at - start) as u64);
   return stop;
+}
+
+/** The number of changes since the previous frame, by the count in the frame, modulo 256. */
+// @ts-ignore: decorator
+@inline
+function changesSince(at: usize): u64 {
+  return ((load<u8>(at, FRAME_CHANGES) as u64) - changes) & 0xff;
+}
+
+/** Takes in an entries frame at an offset in the segment. Returns why the scan stops in front of it, or `SCAN_MORE`. */
+// @ts-ignore: decorator
+@inline
+function takeEntries(at: usize, flags: u32, offset: u64): u32 {
+  const more = changesSince(at);
+  if (load<u64>(at, FRAME_INDEX) != next || (more != 0 && (flags & FLAG_REPAIRED) == 0)) return SCAN_OUT_OF_ORDER;
+  if (!lengthsFit(at, flags)) return SCAN_BAD_PAYLOAD;
+  const entryTerm = load<u64>(at, FRAME_TERM);
+  const beginsPage = offset >= pageFrom;
+  if ((beginsPage && pages == PAGES_MAX) || (entryTerm != term && runs == RUNS_MAX)) return SCAN_TABLE_FULL;
+  if (entryTerm != term) {
+    store<u64>(RUNS + (runs << 4), next);
+    store<u64>(RUNS + (runs << 4), entryTerm, 8);
+    runs++;
+    term = entryTerm;
+  }
+  if (beginsPage) {
+    store<f64>(PAGES + (pages << 4), next as f64);
+    store<f64>(PAGES + (pages << 4), offset as f64, 8);
+    pages++;
+    pageFrom = offset + (INDEX_PAGE_BYTES as u64);
+  }
+  frames++;
+  next += entriesIn(at);
+  changes += more;
+  return SCAN_MORE;
+}
+
+/** Takes in a frame of another kind. Returns why the scan stops, or `SCAN_MORE`. */
+function takeOther(at: usize, kind: u32, flags: u32, length: u32): u32 {
+  if (kind == KIND_SEGMENT_INDEX) return SCAN_EVENT;
+  const more = changesSince(at);
+  const status = takeState(at, kind, flags, length, next, more);
+  if (status == SCAN_OUT_OF_ORDER || status == SCAN_BAD_PAYLOAD) return status;
+  changes += more;
+  if (kind == KIND_CHECKPOINT && (flags & FLAG_REPAIRED) == 0) {
+    changes = load<u64>(at + FRAME_HEADER_BYTES, STATE_CHANGES);
+  }
+  return status;
 }
 
 /**
