@@ -45,7 +45,8 @@ describe("closing", () => {
       if (syncs) again.syncSync();
       disk.crash();
       const last = open(disk);
-      assert.equal(last.recovery.damage.length, 0, `seed ${seed}`);
+      const { damage, harmless } = last.recovery;
+      assert.deepEqual([damage, harmless], [[], []], `seed ${seed}`);
       assert(last.lastIndex >= (syncs ? 3 : 2), `seed ${seed}`);
     }
   });

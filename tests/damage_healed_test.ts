@@ -144,6 +144,9 @@ describe("damage that is kept", () => {
     const kept = WalLog.openSync(PATH, { fileSystem: rotten, onDamage: "keep" });
     kept.setHardState({ term: 3, votedFor: 1n }, { force: true });
     kept.repair(entriesAt(5, 5, 3));
+    // Without the checkpoint of a clean close, only the entry itself tells its term.
+    const killed = WalLog.openSync(PATH, { fileSystem: new MemoryDisk(new Map(rotten.contents())), readOnly: true });
+    assert.equal(killed.lastTerm, 3);
     kept.closeSync();
     for (let time = 0; time < 2; time++) {
       const again = WalLog.openSync(PATH, { fileSystem: rotten });

@@ -55,6 +55,28 @@ describe("the first failure", () => {
     }),
   );
 
+  it(
+    "of a write rejects all who wait, even if the flush under way never ends",
+    withLog(async (subject) => {
+      const { fileSystem, log } = subject;
+      const history = recorded(log);
+      const flushes = gated(fileSystem);
+      const waiting = log.sync();
+      const outcome = waiting.then(() => "durable", (error) => error.code);
+      await turn();
+      assert.equal(flushes.begun, 1);
+      fileSystem.fail = ({ operation }) => {
+        if (operation === "write") throw systemError("EIO");
+      };
+      assert.throws(() => log.append([entryAt(14)]), { code: "POISONED" });
+      await turn();
+      assert.equal(await Promise.race([outcome, "still waiting"]), "POISONED");
+      await assertPoisoned(log, "EIO", 13);
+      await flushes.release();
+      await assertReopens(subject, history);
+    }),
+  );
+
   it("never returns a wrong entry after the page cache dropped entries not durable", () => {
     const found = { same: 0, damaged: 0 };
     for (let seed = 1; seed <= 20; seed++) {
