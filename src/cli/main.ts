@@ -5,37 +5,13 @@
  */
 
 import process from "node:process";
-import { backup } from "./backup.ts";
-import { bench } from "./bench.ts";
 import { type Command, EXIT, exitCodeOf, JSON_OPTION, type Option, readArguments, UsageError } from "./command.ts";
-import { dump } from "./dump.ts";
-import { exportCommand } from "./export.ts";
-import { importCommand } from "./import.ts";
-import { info } from "./info.ts";
+import { COMMANDS, PROGRAM } from "./commands.ts";
 import { Output, ReaderGone, type Stream } from "./output.ts";
-import { recoverClusterCommand } from "./recover_cluster.ts";
-import { repair } from "./repair.ts";
-import { report } from "./report.ts";
-import { salvage } from "./salvage.ts";
 import { errorDocument, gather } from "./json.ts";
 import { harmless, jsonText, oneLine } from "./text.ts";
-import { verify } from "./verify.ts";
 import { VERSION } from "./version.ts";
 
-const PROGRAM = "wal-log";
-const COMMANDS: readonly Command[] = [
-  info,
-  verify,
-  dump,
-  report,
-  repair,
-  salvage,
-  backup,
-  recoverClusterCommand,
-  importCommand,
-  exportCommand,
-  bench,
-];
 const HELP_COLUMNS = 22;
 /** Signals that abort a command that writes, so that it removes its unfinished files. */
 const SIGNALS = process.platform === "win32"

@@ -5,6 +5,7 @@
  */
 
 import { randomUUID } from "node:crypto";
+import { resolve } from "node:path";
 import { PAYLOAD_BYTES_MAX } from "../format/frame.ts";
 import type { NodeId } from "../api/types.ts";
 import { WalLog } from "../api/wal_log.ts";
@@ -33,7 +34,7 @@ DEST becomes a log with the same entries and snapshot, followed by a configurati
 cluster id, so that returning nodes of the old cluster are refused. Give each member a copy of DEST, and start the
 members. Add others with new ids and empty logs. DEST must not exist, or be an empty folder.`,
   writes: true,
-  async run({ operands: [path, destination], options, out, note, signal }) {
+  async run({ operands: [path, destination], options, out, note, result, signal }) {
     const members = readMembers(options.members);
     const cluster = randomUUID();
     const text = await readWhole(path!, { note, signal }, async (source) => {
@@ -43,6 +44,7 @@ members. Add others with new ids and empty logs. DEST must not exist, or be an e
         recovered = await recoverCluster(source, target, { members, cluster, signal });
       });
       const { index, term } = recovered!;
+      result({ path: resolve(destination!), cluster, index, term, members: members.map(String) });
       return `recovered up to index ${source.lastIndex}; from index ${index}, term ${term}, on the members are ` +
         `${members.join(", ")}: cluster ${cluster} in ${oneLine(destination!)}`;
     });
