@@ -139,6 +139,15 @@ describe("wal-log recover-cluster", () => {
       assert.equal(made.identity.cluster, said![1]);
       assert.notEqual(made.identity.cluster, OLD);
       await made.close();
+      const copies = [];
+      for (const name of ["2", "3"]) {
+        assert.equal((await cli("backup", dest, join(folder, name))).code, 0);
+        const copy = await WalLog.open(join(folder, name), { readOnly: true });
+        assert.equal(copy.identity.cluster, said![1]);
+        copies.push(copy.identity.incarnation);
+        await copy.close();
+      }
+      assert.equal(new Set([made.identity.incarnation, ...copies]).size, 3, "each copy has an incarnation of its own");
       const before = await WalLog.open(path, { readOnly: true });
       assert.deepEqual([before.lastIndex, before.hardState.term, before.identity.cluster], [3, 5, OLD]);
       await before.close();

@@ -31,8 +31,9 @@ LOST, and everything in DIR counts as committed, acknowledged or not. First stop
 log with the highest last term; among equals, the highest last index (see info). DIR is not changed.
 
 DEST becomes a log with the same entries and snapshot, followed by a configuration with the given members, and a new
-cluster id, so that returning nodes of the old cluster are refused. Give each member a copy of DEST, and start the
-members. Add others with new ids and empty logs. DEST must not exist, or be an empty folder.`,
+cluster id, so that returning nodes of the old cluster are refused. Make a copy of DEST for each member with "wal-log
+backup", which gives each copy an incarnation of its own, and only then start the members. Add others with new ids and
+empty logs. DEST must not exist, or be an empty folder.`,
   writes: true,
   async run({ operands: [path, destination], options, out, note, result, signal }) {
     const members = readMembers(options.members);
