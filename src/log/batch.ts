@@ -7,20 +7,20 @@
 import type { TakenEntry } from "../api/taken.ts";
 import type { Index, Term } from "../api/types.ts";
 
-/** Entries that were checked and follow on the log. */
+/** Checked entries that continue the log. */
 export interface Batch {
-  /** How many there are. */
+  /** The number of entries. */
   readonly count: number;
-  /** Bytes of their commands. */
+  /** Total bytes of their commands. */
   readonly commandBytes: number;
-  /** Terms of the first and of the last of them. */
+  /** Terms of the first and the last entry. */
   readonly firstTerm: Term;
   readonly lastTerm: Term;
-  /** Where terms begin in between: the index and the term of each. */
+  /** Changes of the term within the batch: the index and the new term of each. */
   readonly changes: readonly (readonly [Index, Term])[] | undefined;
-  /** Address of their frames in the write buffer, and how many bytes these are. */
+  /** Address of the batch's frames in the write buffer, and their size in bytes. */
   readonly at: number;
   readonly bytes: number;
-  /** The entries themselves, where the buffer is too small for all their frames. */
+  /** The entries themselves, if the buffer is too small for all frames. */
   readonly entries: readonly TakenEntry[] | undefined;
 }

@@ -1,27 +1,27 @@
 /**
- * Tells all who wait that something has changed. It tells them in a microtask of its own, once for all changes up to
- * then: a listener never runs in the middle of an append or a flush, and may use the log.
+ * Notifies listeners of changes. It calls them in a separate microtask, once for all changes up to then. So a listener
+ * never runs in the middle of an append or a flush, and may use the log.
  *
  * @module
  */
 
-/** Wakes listeners. */
+/** Notifies listeners of changes. */
 export class Broadcast {
   private readonly listeners = new Set<() => void>();
   private waiting = new Set<() => void>();
   private isDue = false;
 
-  /** Whether anybody would be told. */
+  /** Whether there are listeners. */
   get isHeard(): boolean {
     return this.listeners.size > 0 || this.isAwaited;
   }
 
-  /** Whether anybody waits for the next change. */
+  /** Whether a listener waits for the next change. */
   get isAwaited(): boolean {
     return this.waiting.size > 0;
   }
 
-  /** Tells everybody, soon. */
+  /** Notifies all listeners in a microtask. */
   announce(): void {
     if (this.isDue || !this.isHeard) return;
     this.isDue = true;
@@ -33,7 +33,7 @@ export class Broadcast {
         try {
           wake();
         } catch (error) {
-          // A listener that fails is its owner's: the others are told all the same, and the log goes on.
+          // The error of one listener must not keep the others from being called, or stop the log.
           queueMicrotask(() => {
             throw error;
           });
@@ -43,10 +43,10 @@ export class Broadcast {
   }
 
   /**
-   * Tells a listener of each change.
+   * Calls a listener after each change.
    *
    * @param listener Called after changes.
-   * @returns Ends that.
+   * @returns Ends the subscription.
    */
   subscribe(listener: () => void): () => void {
     const own = () => listener();
@@ -55,9 +55,9 @@ export class Broadcast {
   }
 
   /**
-   * Tells a listener of the next change, once.
+   * Calls a listener once, after the next change.
    *
-   * @param wake Called after it.
+   * @param wake Called after the change.
    * @returns Ends the wait.
    */
   once(wake: () => void): () => void {

@@ -1,5 +1,5 @@
 /**
- * Entries as a stream of the platform.
+ * Entries as a `ReadableStream`.
  *
  * @module
  */
@@ -7,7 +7,7 @@
 import type { EntryStream, LogEntry } from "../api/types.ts";
 
 /**
- * Makes a stream that pulls from an iterator, one entry for each that is read.
+ * Makes a stream that pulls one entry from an iterator for each read.
  *
  * @param entries The entries. Cancelling the stream ends them.
  * @returns The stream.

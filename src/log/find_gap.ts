@@ -16,11 +16,11 @@ import type { Page, Segment, Stretch } from "./segment.ts";
  * Walks a page in which no frame holds an entry.
  *
  * @param codec The codec. Its chunk is overwritten.
- * @param read Reads the segment's file from an offset on; returns how many bytes there were.
+ * @param read Reads the segment's file from an offset; returns how many bytes it read.
  * @param segment The segment.
  * @param page The page that should hold the entry.
  * @param index The entry.
- * @returns The stretch without valid headers in which the entry's frame must have been.
+ * @returns The stretch without valid headers that must have held the entry's frame.
  */
 export function findGap(
   codec: Codec,
@@ -47,7 +47,7 @@ export function findGap(
     if (wasm.checkHeader(address, baseLsn + at) !== 0) {
       const rest = filled - (at - start) - FRAME_ALIGNMENT;
       const to = at + FRAME_ALIGNMENT + wasm.seek(address + FRAME_ALIGNMENT, rest, baseLsn + at + FRAME_ALIGNMENT);
-      // The search goes on where a chunk ends.
+      // The search continues across chunks.
       gap = {
         from: gap?.to === at ? gap.from : at,
         to: to + FRAME_HEADER_BYTES > page.endOffset ? page.endOffset : to,
@@ -73,6 +73,6 @@ export function findGap(
     firstIndex: Math.min(next, index),
     lastIndex: behind - 1,
     term: undefined,
-    reason: "found when it was read",
+    reason: "found while reading",
   };
 }

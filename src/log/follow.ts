@@ -1,9 +1,9 @@
 /**
- * Following a log: its durable entries in order, and a wait at its end.
+ * Follows a log: yields its durable entries in order, and waits at its end.
  *
- * A follower pulls. It reads ahead one chunk at most, and only when somebody asks for the next entry. What it gives was
- * durable when it was given. A later truncation can still take it away, and then the follower ends: the entries behind it
- * continue another history.
+ * A follower pulls. It reads ahead at most one chunk, and only when the caller asks for the next entry. Each entry is
+ * durable when it is yielded. A later truncation can still remove it. Then the follower ends, because the entries after
+ * the truncation belong to another history.
  *
  * @module
  */
@@ -12,12 +12,12 @@ import { WalLogError } from "../api/errors.ts";
 import type { Index, LogEntry, Term } from "../api/types.ts";
 import type { Truncations } from "./truncations.ts";
 
-/** What is read at once, unless the caller asks for another bound. In bytes of commands. */
+/** The default amount to read at once, in bytes of commands. */
 export const FOLLOW_BYTES = 256 * 1024;
-/** The same in entries, of which those without a command count for nothing in bytes. */
+/** The most entries to read at once: entries without a command add no bytes. */
 const FOLLOW_ENTRIES_MAX = 4096;
 
-/** Why a log gives no more entries: it was closed, or it failed. */
+/** Why a log yields no more entries: it was closed, or it failed. */
 export type FollowEnd = { readonly kind: "closed" } | { readonly kind: "failed"; readonly error: unknown };
 
 /** A log that is followed. */
@@ -30,50 +30,53 @@ export interface FollowSource {
   readonly durableIndex: Index;
   /** The last index; `Infinity` if that is unknown. */
   readonly lastIndex: Index;
-  /** What was truncated. */
+  /** The log's truncations. */
   readonly truncations: Truncations;
   /** Why no more entries become durable; `undefined` while they may. */
   readonly end: FollowEnd | undefined;
   /** The term at an index; `undefined` outside the log, and if it is lost. */
   termAt(index: Index): Term | undefined;
-  /** Reads entries up to a damaged one, all of them durable; at least one. `undefined` if that has to wait for a change. */
+  /** Reads durable entries, at least one, up to a damaged one; `undefined` if the caller has to wait for a change. */
   read(from: Index, to: Index, maxBytes: number): LogEntry[] | undefined;
-  /** Calls back once when any of this has changed; returns what ends the wait. It may call back without a change. */
+  /**
+   * Calls back once when any of this has changed; it may also call back without a change. Returns a function that ends
+   * the wait.
+   */
   whenChanged(wake: () => void): () => void;
 }
 
 /** Where to begin and when to stop. */
 export interface Following {
   readonly from: Index;
-  /** The term of the entry before that; `undefined` for whatever the log has. */
+  /** The term of the entry before `from`; `undefined` to accept the log's term. */
   readonly previousTerm: Term | undefined;
   readonly maxBytes: number;
   readonly signal: AbortSignal | undefined;
 }
 
-/** A call of `next` that is not answered yet. */
+/** A pending call of `next`. */
 type Request = PromiseWithResolvers<IteratorResult<LogEntry, undefined>>;
 type Step = { readonly kind: "give"; readonly entry: LogEntry } | { readonly kind: "wait" } | { readonly kind: "done" };
 
 const DONE: IteratorResult<LogEntry, undefined> = { done: true, value: undefined };
 
-/** Gives the entries of a log as they become durable. */
+/** Yields the entries of a log as they become durable. */
 export class Follower implements AsyncIterableIterator<LogEntry, undefined, unknown> {
   private readonly source: FollowSource;
   private readonly signal: AbortSignal | undefined;
   private readonly maxBytes: number;
-  /** The index to give next. */
+  /** The next index to yield. */
   private nextIndex: Index;
   /** The last index that the caller has seen. */
   private known: Index;
   /** Its term; `undefined` if that is unknown. */
   private term: Term | undefined;
-  /** No entry up to here may be truncated: it was given, or it was durable when this began. */
+  /** No entry up to here may be truncated: it was yielded, or it was durable when the follower started. */
   private relied: Index;
-  /** Entries that were read and not given, and which of them comes next. */
+  /** Entries that were read ahead, and the position of the next one to yield. */
   private ahead: LogEntry[] = [];
   private at = 0;
-  /** How many truncations have been looked at. */
+  /** The number of truncations already checked. */
   private seen: number;
   private requests: Request[] = [];
   /** Ends the wait for a change; `undefined` if there is none. */
@@ -96,7 +99,7 @@ export class Follower implements AsyncIterableIterator<LogEntry, undefined, unkn
     signal?.addEventListener("abort", this.wake);
   }
 
-  /** The next entry, when it is durable. Calls that overlap are answered in order. */
+  /** The next entry, when it is durable. Overlapping calls are answered in order. */
   next(): Promise<IteratorResult<LogEntry, undefined>> {
     if (this.requests.length === 0) {
       let step: Step;
@@ -113,7 +116,7 @@ export class Follower implements AsyncIterableIterator<LogEntry, undefined, unkn
     return request.promise;
   }
 
-  /** Ends the iteration, also one that waits. */
+  /** Ends the iteration, even while a call is waiting. */
   return(): Promise<IteratorResult<LogEntry, undefined>> {
     this.finish();
     this.wake();
@@ -139,7 +142,7 @@ export class Follower implements AsyncIterableIterator<LogEntry, undefined, unkn
     });
   }
 
-  /** Answers those who wait, as far as there are entries. */
+  /** Answers pending calls as far as there are entries. */
   private readonly wake = (): void => {
     while (this.requests.length > 0) {
       try {
@@ -189,26 +192,33 @@ export class Follower implements AsyncIterableIterator<LogEntry, undefined, unkn
     return { kind: "give", entry };
   }
 
-  /** Drops what was read ahead of a truncation, and ends if one has reached what was given. */
+  /**
+   * Drops entries that were read ahead, because a truncation may have removed them. Fails if a truncation reached an
+   * entry that was yielded.
+   */
   private lookAtTruncations(): void {
     const { source: { truncations } } = this;
     const lowest = truncations.lowestSince(this.seen);
     this.seen = truncations.count;
     this.ahead = [];
     this.at = 0;
-    // The term decides about an entry that the caller has seen elsewhere, and that was not durable here.
+    // Entries above `relied` were never yielded or durable here. For an entry that the caller has seen elsewhere, the
+    // term decides.
     if (lowest > this.relied) return;
-    // A snapshot that covers all that was given is where to go on, whatever became of the entries.
+    // If a snapshot covers all yielded entries, the caller continues from it, whether or not the entries were replaced.
     this.requireNotCompacted();
     throw this.replaced(lowest);
   }
 
-  /** Ends if another entry stands where the last one was given: before this began, or the log was recovered anew. */
+  /**
+   * Fails if the log has another entry at the last known index. It may have been replaced before the follower started,
+   * or while the log was recovered again.
+   */
   private requireSame(): void {
     const { known, term, source } = this;
     if (term === undefined || known < source.firstIndex - 1) return;
     if (known > source.lastIndex) throw this.replaced(source.lastIndex + 1);
-    // What is not durable yet is no verdict: after a power loss, the entry can be there and not be proven again.
+    // An entry that is not durable decides nothing: after a power loss, it can exist without being proven durable yet.
     if (known > source.durableIndex) return;
     if ((source.termAt(known) ?? term) !== term) throw this.replaced(known);
   }
@@ -217,8 +227,8 @@ export class Follower implements AsyncIterableIterator<LogEntry, undefined, unkn
     const { source: { path }, known } = this;
     return new WalLogError(
       "NOT_CONTIGUOUS",
-      `Cannot follow the log at ${path} behind index ${known}: it was truncated from index ${index} on; undo what was ` +
-        `done with these entries, and follow from index ${index}`,
+      `Cannot follow the log at ${path} past index ${known}: it was truncated from index ${index}; undo the effects ` +
+        `of the removed entries, and follow from index ${index}`,
       { path, index },
     );
   }
@@ -245,7 +255,7 @@ function resultOf(step: Exclude<Step, { kind: "wait" }>): IteratorResult<LogEntr
  * The error of a follower whose next entry was compacted away.
  *
  * @param path The log's folder.
- * @param next The index to be given next.
+ * @param next The next index to yield.
  * @param firstIndex The lowest index that can be read.
  * @returns The error to throw.
  */

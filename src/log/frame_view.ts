@@ -1,5 +1,5 @@
 /**
- * Entries frames as they lie in the codec's memory, valid.
+ * Views of valid entries frames in the codec's memory.
  *
  * @module
  */
@@ -27,25 +27,25 @@ export class FrameView {
   address = 0;
   /** Bytes of its payload. */
   length = 0;
-  /** Whether it is an entries frame. The rest is meaningless if not. */
+  /** Whether it is an entries frame. If not, the other fields are meaningless. */
   isEntries = false;
   /** Index of the first entry. */
   first: Index = 0;
-  /** How many entries it holds. */
+  /** The number of entries. */
   entries = 0;
   term: Term = 0;
   kind: EntryKind = "normal";
-  /** Address of the table of lengths; 0 if there is none, because the payload is the one command. */
+  /** Address of the table of lengths; 0 if there is none, because the payload is a single command. */
   table = 0;
   /** Address of the first command. */
   commands = 0;
 
   /**
-   * Looks at a frame.
+   * Points the view at a frame.
    *
    * @param codec The codec in whose memory it lies.
    * @param address Its address. The header is valid.
-   * @returns This, so that one view can serve for many frames.
+   * @returns This view.
    */
   moveTo({ words }: Codec, address: number): this {
     const word = address >>> 2;
@@ -81,7 +81,7 @@ export function frameAt(codec: Codec, address: number): FrameView {
  *
  * @param codec The codec in whose memory they lie.
  * @param begin Address of the first frame.
- * @param end Address behind the last.
+ * @param end Address after the last.
  * @param index Index of the entry.
  * @returns Address of its frame, or `undefined` if none holds it.
  */
@@ -101,7 +101,7 @@ export function frameOf({ words }: Codec, begin: number, end: number, index: Ind
  *
  * @param codec The codec in whose memory the frame lies.
  * @param frame The frame.
- * @param nth Which of its entries, from 0 on.
+ * @param nth The entry's position in the frame, from 0.
  */
 export function commandBytes({ words }: Codec, frame: FrameView, nth: number): number {
   return frame.table === 0 ? frame.length : words[frame.table / LENGTH_BYTES + nth]!;
@@ -124,34 +124,34 @@ export function entryIn(codec: Codec, frame: FrameView, index: Index): LogEntry 
 }
 
 /**
- * Commands that are read together share a buffer, because one buffer per command would cost more than the rest of
- * reading. A caller who keeps one command keeps the whole buffer. Its size is at most this many bytes, and at most
+ * Commands that are read together share a buffer, because one buffer per command would cost more than the rest of the
+ * read. A caller that keeps one command keeps the whole buffer alive. So its size is limited to this many bytes plus
  * {@link SHARED_FACTOR} times its smallest command.
  */
 const SHARED_BYTES = 4096;
-/** Smaller factors read noticeably slower: each buffer costs a runtime one to two microseconds. */
+/** With smaller factors, reading is noticeably slower: each buffer takes a runtime one to two microseconds. */
 const SHARED_FACTOR = 16;
 
 const NOTHING = new Uint8Array(0);
 
-/** Gathers entries that are read in order. */
+/** Collects entries that are read in order. */
 export class EntryGatherer {
   private readonly codec: Codec;
   private readonly found: LogEntry[];
-  /** Address and length, in turn, of the commands that are to share a buffer: those of the last entries found. */
+  /** Address and length, alternating, of the commands that will share the next buffer. */
   private places: number[] = [];
   private smallest = Infinity;
 
   /**
    * @param codec The codec in whose memory the frames lie.
-   * @param found Where the entries go. They have their commands once {@link EntryGatherer.flush} was called.
+   * @param found Receives the entries. Their commands are set when {@link EntryGatherer.flush} is called.
    */
   constructor(codec: Codec, found: LogEntry[]) {
     this.codec = codec;
     this.found = found;
   }
 
-  /** Adds an entry whose command lies behind that of the one before. */
+  /** Adds an entry. Its command must lie after that of the previous entry. */
   add({ term, kind }: FrameView, index: Index, address: number, length: number): void {
     const { places } = this;
     const smallest = Math.min(this.smallest, length);
@@ -161,7 +161,7 @@ export class EntryGatherer {
     places.push(address, length);
   }
 
-  /** Copies the commands that have been added out of the codec's memory. */
+  /** Copies the added commands out of the codec's memory. */
   flush(): void {
     const { places, found } = this;
     const count = places.length / 2;

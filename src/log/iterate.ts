@@ -1,5 +1,5 @@
 /**
- * Walking through a log of any size while it is written.
+ * Iterates over a log of any size while it is written.
  *
  * @module
  */
@@ -10,15 +10,16 @@ import type { LiveState } from "./live_state.ts";
 import type { EntryReader } from "./reader.ts";
 import type { Index, LogEntry, Term } from "../api/types.ts";
 
-/** What is read at once. In bytes of commands. */
+/** The amount to read at once, in bytes of commands. */
 const ITERATE_BYTES = 256 * 1024;
-/** The same in entries, of which those without a command count for nothing in bytes. */
+/** The most entries to read at once: entries without a command add no bytes. */
 const ITERATE_ENTRIES_MAX = 4096;
 
 /**
- * Goes through entries in order, a chunk at a time, as they are there when they are reached.
+ * Iterates over entries in order, a chunk at a time. Each entry is yielded as the log has it when the iteration gets
+ * there.
  *
- * @param reader What reads them.
+ * @param reader Reads the entries.
  * @param state What the log holds in memory.
  * @param durability Whether the log is open.
  * @param from The first index.
@@ -55,18 +56,18 @@ function* walk(
       previous = entry.term;
       next++;
       yield entry;
-      // What was read ahead may have been dropped since.
+      // The entries that were read ahead may have been removed since.
       if (durability.isClosed || state.truncations.count !== count) break;
     }
   }
 }
 
-/** Refuses to go on behind an entry that is another one by now: entries with the same index and term are the same. */
+/** Fails if the last yielded entry was replaced. Entries with the same index and term are the same entry. */
 function requireSame({ index: log, path }: LiveState, index: Index, term: Term | undefined): void {
   if (term === undefined || index <= log.snapshotIndex || log.termAt(index) === term) return;
   throw new WalLogError(
     "NOT_CONTIGUOUS",
-    `Cannot go on iterating behind index ${index}: the entry there, of term ${term}, was truncated and replaced`,
+    `Cannot continue the iteration after index ${index}: its entry of term ${term} was truncated and replaced`,
     { path },
   );
 }

@@ -1,24 +1,24 @@
 /**
- * How long flushes take, as counts by class: small, and good enough for any percentile that matters.
+ * A histogram of flush latencies. It is small, and precise enough for percentiles.
  *
  * @module
  */
 
-/** Latencies counted by class. */
+/** A latency histogram. */
 export interface LatencyHistogram {
-  /** Upper bounds of the classes, in milliseconds; the last is `Infinity`. */
+  /** Upper bounds of the buckets, in milliseconds; the last is `Infinity`. */
   readonly bounds: readonly number[];
-  /** How many fell into each class, above the bound before and up to its own. */
+  /** The number of latencies in each bucket: above the previous bound, up to and including its own. */
   readonly counts: readonly number[];
-  /** How many there were. */
+  /** The number of all latencies. */
   readonly count: number;
-  /** All of them together, in milliseconds. */
+  /** The sum of all latencies, in milliseconds. */
   readonly sum: number;
-  /** The longest, in milliseconds; 0 if there was none. */
+  /** The longest latency, in milliseconds; 0 if there is none. */
   readonly max: number;
 }
 
-/** From a fast drive's cache to a disk in trouble, in milliseconds. */
+/** From the cache of a fast drive to a failing disk, in milliseconds. */
 const BOUNDS_MS: readonly number[] = Object.freeze(
   [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, Infinity],
 );
@@ -31,9 +31,9 @@ export class LatencyCounter {
   private max = 0;
 
   /**
-   * Counts one.
+   * Counts one latency.
    *
-   * @param milliseconds How long it took.
+   * @param milliseconds The latency.
    */
   add(milliseconds: number): void {
     this.counts[BOUNDS_MS.findIndex((bound) => milliseconds <= bound)]!++;
@@ -42,7 +42,7 @@ export class LatencyCounter {
     this.max = Math.max(this.max, milliseconds);
   }
 
-  /** What was counted so far. */
+  /** The counts so far. */
   read(): LatencyHistogram {
     const { counts, count, sum, max } = this;
     return { bounds: BOUNDS_MS, counts: [...counts], count, sum, max };

@@ -1,5 +1,5 @@
 /**
- * Which damage matters.
+ * Decides which damage matters.
  *
  * @module
  */
@@ -10,12 +10,12 @@ import type { LogIndex } from "./log_index.ts";
 import { OFFSET_LOST, type Segment } from "./segment.ts";
 
 /**
- * Which of the entries that a damaged place held the log still needs: not those that were truncated or covered by a
- * snapshot later on. A crash that undid some of compaction's deletions and not others leaves such places too.
+ * Finds the entries of a damaged place that the log still needs. It does not need entries that were later truncated or
+ * covered by a snapshot. Such places are also left if a crash undoes only some of compaction's deletions.
  *
  * @param index The log's index.
- * @param damage The place.
- * @returns The first and the last of them, or `undefined` if there is none, or if the place names no range.
+ * @param damage The damaged place.
+ * @returns The first and the last needed entry; `undefined` if there is none, or if the damage names no range.
  */
 export function liveIndexes(
   index: LogIndex,
@@ -36,16 +36,16 @@ export function liveIndexes(
 }
 
 /**
- * Notes damage that was found while the log is open, so that the pages of its segment begin and end with it.
+ * Records damage that was found while the log is open: adjusts the segment's pages so that one begins and ends with it.
  *
  * @param segment The segment, as the log has it.
- * @param damage A damaged place, with the entries that a scan of the segment alone names.
- * @returns The place, with those entries that the log has there.
+ * @param damage A damaged place, with the entries that a scan of this segment alone found there.
+ * @returns The place, with the entries that the log has there.
  */
 export function placeDamage(segment: Segment, damage: Damage): Damage {
   const { offset, bytes, firstIndex = Infinity, lastIndex = segment.end - 1 } = damage;
   const nothing: Damage = { ...damage, firstIndex: undefined, lastIndex: undefined };
-  // What was discarded since lies elsewhere, or nowhere.
+  // Entries that were discarded since are elsewhere, or gone.
   const pages = [...segment.pagesOf(firstIndex, lastIndex)].filter((page) =>
     page.offset === OFFSET_LOST || (page.offset < offset + Math.max(bytes, 1) && page.endOffset > offset)
   );

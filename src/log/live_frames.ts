@@ -13,7 +13,7 @@ import { commandBytes, frameAt } from "./frame_view.ts";
 import { selectSegment } from "./select_segment.ts";
 import { OFFSET_LOST, type Segment } from "./segment.ts";
 
-/** The most that a header and its table of lengths take. */
+/** The largest size of a header with its table of lengths. */
 const HEAD_BYTES_MAX = FRAME_HEADER_BYTES + COUNT_MAX * LENGTH_BYTES;
 
 /** Entries of the log that share a frame. */
@@ -22,9 +22,9 @@ export interface LiveFrame {
   readonly offset: number;
   /** Its size. */
   readonly bytes: number;
-  /** Index of the first of them. */
+  /** Index of the first entry. */
   readonly first: Index;
-  /** How long the command of each is, in bytes. */
+  /** The length of each command, in bytes. */
   readonly lengths: readonly number[];
 }
 

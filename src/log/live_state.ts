@@ -1,5 +1,5 @@
 /**
- * The state of an open log in memory: what changes as it is written, after the disk and never before.
+ * The state of an open log in memory. It changes after the disk, never before.
  *
  * @module
  */
@@ -17,53 +17,56 @@ import type { LogIndex } from "./log_index.ts";
 import type { HardState, Index } from "../api/types.ts";
 import { Truncations } from "./truncations.ts";
 
-/** What a log has done since it was opened, and the space that it takes. */
+/** What a log has done since it was opened, and the space that it uses. */
 export interface WalLogStats extends SpaceStats {
   /** Entries appended. */
   readonly entriesAppended: number;
   /** Bytes of log written, frames and headers. */
   readonly bytesWritten: number;
-  /** Flushes of the log that succeeded, including those that seal a segment. */
+  /** Successful flushes of the log, including those that seal a segment. */
   readonly flushes: number;
   /** Flushes that took longer than `slowFlushMilliseconds`. */
   readonly slowFlushes: number;
   /** How long the flushes took. */
   readonly flushLatency: LatencyHistogram;
-  /** Calls of `sync` and `syncSync`. Divided by {@link WalLogStats.flushes}: about how many calls share a flush. */
+  /**
+   * Calls of `sync` and `syncSync`. Divided by {@link WalLogStats.flushes}, this is about the number of calls per
+   * flush.
+   */
   readonly syncs: number;
   /** Segments sealed. */
   readonly segmentsSealed: number;
   /** Segments deleted because a snapshot covers them. */
   readonly segmentsDeleted: number;
-  /** Segments that the log has. */
+  /** The number of segments. */
   readonly segments: number;
   /** Snapshots installed. */
   readonly snapshots: number;
 }
 
-/** What an open log holds in memory. */
+/** The state of an open log in memory. */
 export class LiveState {
   /** The log's folder. */
   readonly path: string;
-  /** Where the entries lie, and their terms; the snapshot's place. */
+  /** The positions of the entries, their terms, and the snapshot's index. */
   readonly index: LogIndex;
   /** The last hard state that was set. Frozen. */
   hardState: HardState;
-  /** Whether the latest hard state is lost, and none was set since. */
+  /** Whether the latest hard state is lost, and no new one was set. */
   hardStateLost: boolean;
-  /** Whether entries behind the last one may be lost, and nobody has accepted that yet. */
+  /** Whether entries after the last one may be lost, and the caller has not accepted the loss yet. */
   tailLost: boolean;
-  /** Whether a truncation or a snapshot is lost, and no snapshot was installed since. */
+  /** Whether a truncation or a snapshot is lost, and no snapshot was installed after that. */
   replacementsLost: boolean;
-  /** What is damaged and not yet repaired. */
+  /** The damage that is not repaired yet. */
   damaged: readonly Damage[];
-  /** Counts what was repaired, so that whoever has found it damaged notices. */
+  /** The number of repairs. A reader that found damage can tell by it that something was repaired. */
   repairs = 0;
-  /** What took entries away, so that whoever has read ahead notices. */
+  /** The truncations, so that readers notice when entries that they read ahead were removed. */
   readonly truncations: Truncations = new Truncations();
-  /** Who still needs entries that a snapshot covers. */
+  /** The retentions of entries that a snapshot covers. */
   readonly retentions: Retentions = new Retentions();
-  /** What the log has done since it was opened. */
+  /** Statistics since the log was opened. */
   readonly counts: {
     -readonly [K in keyof Omit<WalLogStats, "segments" | "flushLatency" | keyof SpaceStats>]: number;
   } = {
@@ -76,14 +79,19 @@ export class LiveState {
     segmentsDeleted: 0,
     snapshots: 0,
   };
-  /** How long flushes took. */
+  /** The latencies of flushes. */
   readonly flushLatency: LatencyCounter = new LatencyCounter();
 
-  /** The log's UUID; all zeros while the log does not exist, and is only read. */
+  /** The log's UUID; all zeros if the log is opened for reading only and does not exist yet. */
   uuid: Uint8Array;
-  /** What `IDENTITY` says; `undefined` if the log is only read, and the file is missing or damaged. */
+  /**
+   * The contents of `IDENTITY`; `undefined` if the log is opened for reading only, and the file is missing or damaged.
+   */
   identity: Identity | undefined;
-  /** Truncations, snapshots and hard states of a log that is only read. The writer of any other counts them. */
+  /**
+   * The number of truncations, snapshots and hard states, if the log is opened for reading only. Otherwise, its writer
+   * counts them.
+   */
   changes: number;
 
   constructor({ folder, index, state, report, uuid, identity }: Opened) {
@@ -105,7 +113,7 @@ export class LiveState {
     return this.index.nextIndex - 1;
   }
 
-  /** Adds what is damaged and was not known to be. */
+  /** Adds damage that was not known. */
   addDamage(damage: readonly Damage[]): void {
     const found = damage.filter((one) => !this.damaged.some((known) => covers(known, one)));
     if (found.length === 0) return;
@@ -114,7 +122,8 @@ export class LiveState {
   }
 
   /**
-   * Notes that the entries from an index on are gone, and the damage to them. Retentions above it move down to it.
+   * Records that the entries from an index on were removed. Forgets damage to them. Retentions above the index move
+   * down to it.
    *
    * @param from The index.
    */
@@ -125,8 +134,8 @@ export class LiveState {
   }
 
   /**
-   * Takes over the hard state that was set. What may have been lost of the one before is not needed any more, and that
-   * entries are gone of which nobody knows how many is accepted.
+   * Takes over the hard state that was set. A lost hard state no longer matters then, and the loss of an unknown number
+   * of entries counts as accepted.
    *
    * @param hardState The hard state.
    */
@@ -138,9 +147,9 @@ export class LiveState {
   }
 
   /**
-   * Brings a log that is only read up to date. Whoever has read ahead notices. Damage that was known stays known.
+   * Updates a log that is opened for reading only. Readers that have read ahead notice it. Known damage stays known.
    *
-   * @param view The log as it is now.
+   * @param view The current log.
    */
   refreshed({ index, state, uuid, identity, damage }: View): void {
     const { hardState, hardStateLost, tailLost, replacementsLost, changes } = state;
@@ -157,7 +166,7 @@ export class LiveState {
     this.addDamage(damage);
   }
 
-  /** Drops terms and damage of entries below the first index, which has risen. */
+  /** Drops the terms and the damage of entries below the first index, after the index has risen. */
   compacted(): void {
     const { firstIndex } = this.index;
     this.index.dropTerms();
@@ -166,17 +175,17 @@ export class LiveState {
     );
   }
 
-  /** Takes damage off the list that the log has no need of any more. */
+  /** Removes damage to data that the log no longer needs. */
   private strike(isNoMore: (damage: Damage) => boolean): void {
-    // Where a truncation is lost, more is than entries and a hard state.
+    // If a truncation is lost, the damage may cover more than entries and a hard state.
     if (this.replacementsLost || this.damaged.length === 0) return;
     this.damaged = this.damaged.filter((one) => one.kind === "snapshot" || !isNoMore(one));
   }
 
   /**
-   * The state as it is now, for a checkpoint, or for the header of the next segment.
+   * The current state, for a checkpoint or the header of the next segment.
    *
-   * @param changes Truncations, snapshots and hard states of the log so far, which the writer counts.
+   * @param changes The number of truncations, snapshots and hard states so far, which the writer counts.
    */
   record(changes: number): LogState {
     const { nextIndex, lastTerm, snapshotIndex, snapshotTerm } = this.index;
@@ -195,7 +204,7 @@ export class LiveState {
   }
 }
 
-/** Whether a report names all that another one does. A read reports the part of a gap that it met. */
+/** Whether one damage report covers another one. A read reports only the part of a gap that it met. */
 function covers(one: Damage, other: Damage): boolean {
   const end = ({ offset, bytes }: Damage) => offset + Math.max(bytes, 1);
   if (one.path !== other.path || other.offset < one.offset || end(other) > end(one)) return false;

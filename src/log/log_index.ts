@@ -1,5 +1,5 @@
 /**
- * Where every entry lies, and its term: in memory, 16 bytes for a page of 4 KiB and 16 for every change of term.
+ * The positions and terms of all entries, in memory. A page of 4 KiB takes 16 bytes, and so does a change of the term.
  *
  * @module
  */
@@ -10,7 +10,7 @@ import { TERM_UNKNOWN } from "../format/numbers.ts";
 import type { LogState } from "../format/state.ts";
 import type { Segment } from "./segment.ts";
 
-/** The terms of a log as runs: since terms never decrease, a run is where a term begins. */
+/** The terms of a log as runs. Terms never decrease, so the start and the term of each run are enough. */
 export class TermRuns {
   private starts: Index[] = [];
   private terms: Term[] = [];
@@ -32,7 +32,7 @@ export class TermRuns {
     return low === 0 ? undefined : this.terms[low - 1];
   }
 
-  /** Notes that `term` begins at `index`, which lies above every run so far. */
+  /** Adds a run of `term` from `index` on. The index must be above all other runs. */
   push(index: Index, term: Term): void {
     if (this.terms.at(-1) === term) return;
     this.starts.push(index);
@@ -43,7 +43,7 @@ export class TermRuns {
    * Sets the terms of some entries.
    *
    * @param terms The terms, by index.
-   * @param end The index behind the last entry.
+   * @param end The index after the last entry.
    */
   fill(terms: ReadonlyMap<Index, Term>, end: Index): void {
     const bounds = new Set(this.starts);
@@ -55,13 +55,13 @@ export class TermRuns {
     for (const [index, term] of filled) this.push(index, term ?? TERM_UNKNOWN);
   }
 
-  /** Takes over the runs of others. */
+  /** Copies the runs of another object. */
   become(others: TermRuns): void {
     this.starts = [...others.starts];
     this.terms = [...others.terms];
   }
 
-  /** Drops what lies at or above `from`. */
+  /** Drops the runs that begin at or above `from`. */
   truncate(from: Index): void {
     let length = this.starts.length;
     while (length > 0 && this.starts[length - 1]! >= from) length--;
@@ -83,7 +83,7 @@ export class TermRuns {
    *
    * @param first The first index.
    * @param last The last index, inclusive.
-   * @returns Where each term begins within the range, the first clipped to `first`.
+   * @returns The first index and the term of each run in the range; the first run is clipped to `first`.
    */
   between(first: Index, last: Index): [Index, Term][] {
     const found: [Index, Term][] = [];
@@ -97,26 +97,26 @@ export class TermRuns {
 }
 
 /**
- * The index of a log over its segments. Each segment holds one contiguous range of surviving entries (a
- * truncation only ever takes the end away), and the ranges follow on each other.
+ * The index of a log over its segments. Each segment holds one contiguous range of surviving entries, because a
+ * truncation always removes a suffix. The ranges are consecutive.
  */
 export class LogIndex {
   /** The segments of the log, oldest first. */
   segments: Segment[] = [];
   /** Terms of the entries. */
   readonly runs: TermRuns = new TermRuns();
-  /** Index that the next entry gets. */
+  /** Index of the next entry. */
   nextIndex: Index = 1;
-  /** Term of the last entry, or of the snapshot if none follows it; {@link TERM_UNKNOWN} if lost. */
+  /** Term of the last entry, or of the snapshot if no entry follows it; {@link TERM_UNKNOWN} if lost. */
   lastTerm: Term = 0;
   /** Index of the snapshot; 0 if none. */
   snapshotIndex: Index = 0;
   /** Term of the snapshot; 0 if none. */
   snapshotTerm: Term = 0;
-  /** The retentions: entries from the lowest index on stay although the snapshot covers them. */
+  /** The retentions. Entries from the lowest index on are kept although the snapshot covers them. */
   retained: { readonly lowest: Index } = { lowest: Infinity };
 
-  /** A copy that can change apart from this one. It has no retentions. */
+  /** An independent copy. It has no retentions. */
   copy(): LogIndex {
     const copied = new LogIndex();
     copied.become(this);
@@ -124,9 +124,9 @@ export class LogIndex {
   }
 
   /**
-   * Takes over what another index has, but for the retentions.
+   * Copies another index, except for the retentions.
    *
-   * @param other The other one, which may go on changing.
+   * @param other The other index. It may change later.
    */
   become(other: LogIndex): void {
     const { nextIndex, lastTerm, snapshotIndex, snapshotTerm } = other;
@@ -135,7 +135,7 @@ export class LogIndex {
     this.runs.become(other.runs);
   }
 
-  /** Begins at a segment's state: what came before it is not in the index. */
+  /** Starts the index at the state in a segment's header. Earlier entries are not in the index. */
   begin(state: LogState): void {
     this.nextIndex = state.nextIndex;
     this.lastTerm = state.lastTerm;
@@ -149,8 +149,8 @@ export class LogIndex {
   }
 
   /**
-   * How many of the oldest segments compaction deletes: those that lie below the first index completely, but never the
-   * newest segment.
+   * The number of oldest segments that compaction deletes: those that lie entirely below the first index, but never the
+   * newest one.
    */
   get covered(): number {
     if (this.snapshotIndex === 0) return 0;
@@ -160,9 +160,9 @@ export class LogIndex {
   }
 
   /**
-   * Adds entries at the end, once they are written.
+   * Adds entries at the end, after they were written.
    *
-   * @param batch The entries, whose pages the newest segment has noted.
+   * @param batch The entries. The newest segment has already added their pages.
    */
   append({ count, firstTerm, lastTerm, changes }: Batch): void {
     this.runs.push(this.nextIndex, firstTerm);
@@ -193,7 +193,7 @@ export class LogIndex {
     return this.segments.slice(Math.max(this.begunBy(first) - 1, 0), this.begunBy(last));
   }
 
-  /** How many segments begin at or below an index. */
+  /** The number of segments that begin at or below an index. */
   private begunBy(index: Index): number {
     let low = 0;
     let high = this.segments.length;
@@ -206,10 +206,10 @@ export class LogIndex {
   }
 
   /**
-   * The term at an index, of entries and before the first of them.
+   * The term at an index. It is known for all entries, and for the index just before the first entry.
    *
    * @param index Any index.
-   * @returns The term, {@link TERM_UNKNOWN} if it is lost, `undefined` outside the log.
+   * @returns The term; {@link TERM_UNKNOWN} if it is lost; `undefined` outside the log.
    */
   termAt(index: Index): Term | undefined {
     if (index === this.snapshotIndex) return this.snapshotTerm;
@@ -218,13 +218,13 @@ export class LogIndex {
   }
 
   /**
-   * Whether the entries above a snapshot stay when it is put in the place of what it covers: if the log has the same
-   * entry at its index. Where that one's term is lost, an entry of the snapshot's term above it says that it was the same
-   * (log matching).
+   * Whether the entries above a snapshot stay when it is installed. They stay if the log has the snapshot's entry at
+   * its index. If the term there is lost, a later entry of the snapshot's term proves that the entry was the same (log
+   * matching).
    *
    * @param index The snapshot's index.
    * @param term The snapshot's term.
-   * @returns Whether they stay; `undefined` if nothing tells.
+   * @returns Whether they stay; `undefined` if that is unknown.
    */
   keepsTail(index: Index, term: Term): boolean | undefined {
     const known = this.termAt(index);
@@ -237,7 +237,7 @@ export class LogIndex {
    * Drops every entry at or above an index.
    *
    * @param from The first index to drop.
-   * @param lastTerm Term of the entry before it, where the caller knows it and this index may not.
+   * @param lastTerm Term of the entry before `from`, if the caller knows it and this index may not.
    */
   truncate(from: Index, lastTerm: Term = this.termAt(from - 1) ?? TERM_UNKNOWN): void {
     if (from >= this.nextIndex) return;
@@ -252,11 +252,11 @@ export class LogIndex {
   }
 
   /**
-   * Puts a snapshot in the place of what it covers. Retained entries stay, unless it clears the log.
+   * Replaces the entries that a snapshot covers. Retained entries stay, unless the log is cleared.
    *
    * @param index Its index.
    * @param term Its term.
-   * @param clear Whether the entries above it go too.
+   * @param clear Whether to remove the entries above it too.
    */
   compact(index: Index, term: Term, clear: boolean): void {
     if (clear || index >= this.nextIndex) {
@@ -269,12 +269,15 @@ export class LogIndex {
     const beforeTerm = this.snapshotTerm;
     this.snapshotIndex = index;
     this.snapshotTerm = term;
-    // A retention can make the previous snapshot's index readable or the one before the first: keep its term.
+    // With a retention, the previous snapshot's index can still be readable, or be just before the first index. Keep
+    // its term.
     if (before >= this.firstIndex - 1) this.runs.fill(new Map([[before, beforeTerm]]), this.nextIndex);
     this.dropTerms();
   }
 
-  /** Drops the terms of entries below the first index, but for the one just before it, which a leader sends along. */
+  /**
+   * Drops the terms of entries below the first index. The term just before it stays, because a leader sends it along.
+   */
   dropTerms(): void {
     this.runs.dropBelow(this.firstIndex - 1);
   }

@@ -10,7 +10,7 @@ import type { Damage } from "../api/report.ts";
 import type { RetentionState } from "../api/retention.ts";
 import type { Index } from "../api/types.ts";
 
-/** What is measured of a log. */
+/** The measured parts of a log. */
 export interface MeasuredLog {
   readonly firstIndex: Index;
   readonly lastIndex: Index;
@@ -36,10 +36,10 @@ const COUNTERS: readonly (readonly [figure: Figure, name: string, help: string])
 ];
 
 const GAUGES: readonly (readonly [figure: Figure, name: string, help: string])[] = [
-  ["segments", "wallog_segments", "Segments that the log has."],
-  ["logBytes", "wallog_log_bytes", "Bytes of the segments, each up to its last frame."],
+  ["segments", "wallog_segments", "Number of segments."],
+  ["logBytes", "wallog_log_bytes", "Bytes of all segments, each up to its last frame."],
   ["snapshotBytes", "wallog_snapshot_bytes", "Bytes of the snapshot's file; 0 if there is none."],
-  ["freeBytes", "wallog_free_bytes", "Bytes that can still be written on the log's volume."],
+  ["freeBytes", "wallog_free_bytes", "Free bytes on the log's volume."],
 ];
 
 const INDEXES = [
@@ -53,9 +53,9 @@ const INDEXES = [
  * The metrics of a log.
  *
  * @param log The log.
- * @param name Value of the label `log`, which all samples have.
- * @param isWritable Whether it takes changes.
- * @returns The metrics. What is unknown has no samples.
+ * @param name Value of the label `log` of all samples.
+ * @param isWritable Whether the log accepts writes.
+ * @returns The metrics. An unknown metric has no samples.
  */
 export function logMetrics(log: MeasuredLog, name: string, isWritable: boolean): Metric[] {
   const stats = log.stats();
@@ -67,7 +67,7 @@ export function logMetrics(log: MeasuredLog, name: string, isWritable: boolean):
     samples: value === undefined ? [] : [{ labels, value }],
   });
   const { bounds, counts, sum } = stats.flushLatency;
-  const writable = "1 while the log takes changes; 0 after a failure, when it is closed, and if it is only read.";
+  const writable = "1 if the log accepts writes; 0 if it failed, is closed, or is opened for reading only.";
   return [
     ...COUNTERS.map(([figure, name, help]) => single("counter", name, help, stats[figure])),
     ...GAUGES.map(([figure, name, help]) => single("gauge", name, help, stats[figure])),
@@ -78,12 +78,12 @@ export function logMetrics(log: MeasuredLog, name: string, isWritable: boolean):
       help: "The lowest index that a retention holds.",
       samples: log.retentions.map(({ name: retention, from }) => ({ labels: { ...labels, retention }, value: from })),
     },
-    single("gauge", "wallog_damaged_places", "Places that are damaged and not repaired.", log.damaged.length),
+    single("gauge", "wallog_damaged_places", "Damaged places that are not repaired.", log.damaged.length),
     single("gauge", "wallog_writable", writable, isWritable ? 1 : 0),
     {
       name: "wallog_flush_seconds",
       type: "histogram",
-      help: "How long flushes took.",
+      help: "Latency of flushes.",
       samples: [{ labels, bounds: bounds.map((bound) => bound / 1000), counts, sum: sum / 1000 }],
     },
   ];

@@ -1,15 +1,15 @@
 /**
- * Files open for reading, a bounded number of them.
+ * A bounded number of files that are open for reading.
  *
  * @module
  */
 
 import type { File, FileSystem } from "../io/file_system.ts";
 
-/** More segments than this are reopened as they are read; far below any limit on descriptors. */
+/** If a log has more segments than this, they are reopened as needed. Far below the usual limits on open files. */
 const OPEN_FILES_MAX = 64;
 
-/** Keeps the files that were read last open. */
+/** Keeps the most recently read files open. */
 export class OpenFiles {
   private readonly fileSystem: FileSystem;
   /** In the order of their last use. */
@@ -20,10 +20,10 @@ export class OpenFiles {
   }
 
   /**
-   * A file, open for reading.
+   * Opens a file for reading, or finds it open.
    *
    * @param path The file.
-   * @returns The open file, good until the next call.
+   * @returns The open file, valid until the next call.
    */
   get(path: string): File {
     let file = this.files.get(path);
@@ -37,7 +37,7 @@ export class OpenFiles {
     return file;
   }
 
-  /** Closes a file, which is about to be deleted. */
+  /** Closes a file that is about to be deleted. */
   drop(path: string): void {
     this.files.get(path)?.close();
     this.files.delete(path);

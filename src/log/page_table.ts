@@ -1,22 +1,22 @@
 /**
- * Pages as a table of numbers: the first index and the offset of each, in order.
+ * A table of pages in one array of numbers: the first index and the offset of each page, in order.
  *
  * @module
  */
 
 import type { Index } from "../api/types.ts";
 
-/** Numbers that a page takes: first index and offset. */
+/** Numbers per page: first index and offset. */
 const NUMBERS = 2;
 const NO_PAGES = new Float64Array(0);
-/** What a table begins with, in pages: a log that is little written takes little memory. */
+/** The initial capacity, in pages. Small, so that a small log takes little memory. */
 const PAGES_MIN = 8;
 
-/** A table of pages, numbered from 0 on. */
+/** A table of pages, numbered from 0. */
 export class PageTable {
-  /** How many pages there are. */
+  /** The number of pages. */
   count = 0;
-  /** Has room for more. */
+  /** May be longer than the pages need. */
   private numbers: Float64Array = NO_PAGES;
 
   /** The index of a page's first entry. */
@@ -39,7 +39,7 @@ export class PageTable {
     this.numbers[page * NUMBERS + 1] = offset;
   }
 
-  /** A view of the first index and the offset of each page, in turn, from one page on. */
+  /** A view of the table from one page on: first index and offset, alternating. */
   view(from = 0): Float64Array {
     return this.numbers.subarray(from * NUMBERS, this.count * NUMBERS);
   }
@@ -48,7 +48,7 @@ export class PageTable {
    * The page that an index belongs to.
    *
    * @param index An index.
-   * @returns Which page is the last that begins at the index or below it; -1 if there is none.
+   * @returns The last page that begins at or below the index; -1 if there is none.
    */
   below(index: Index): number {
     const { numbers } = this;
@@ -65,7 +65,7 @@ export class PageTable {
   /**
    * Adds pages at the end.
    *
-   * @param pages First index and offset of each, in turn.
+   * @param pages First index and offset of each page, alternating.
    */
   append(pages: Float64Array): void {
     this.reserve(pages.length / NUMBERS).set(pages, this.count * NUMBERS);
@@ -77,7 +77,7 @@ export class PageTable {
     this.insert(this.count, first, offset);
   }
 
-  /** Adds a page in front of another one, or at the end. */
+  /** Adds a page before another one, or at the end. */
   insert(page: number, first: Index, offset: number): void {
     const numbers = this.reserve(1);
     numbers.copyWithin((page + 1) * NUMBERS, page * NUMBERS, this.count * NUMBERS);
@@ -92,12 +92,12 @@ export class PageTable {
     this.count--;
   }
 
-  /** Drops the pages that begin at an index or above it. */
+  /** Drops the pages that begin at or above an index. */
   dropFrom(index: Index): void {
     while (this.count > 0 && this.firstOf(this.count - 1) >= index) this.count--;
   }
 
-  /** Makes room for more pages: doubling, so at most 32 bytes a page. */
+  /** Makes room for more pages. The capacity doubles, so a page takes at most 32 bytes. */
   private reserve(more: number): Float64Array {
     const needed = (this.count + more) * NUMBERS;
     if (needed <= this.numbers.length) return this.numbers;
@@ -106,7 +106,7 @@ export class PageTable {
     return this.numbers = grown;
   }
 
-  /** Gives back room that was reserved and not used. */
+  /** Frees unused capacity. */
   trim(): void {
     if (this.numbers.length > this.count * NUMBERS) this.numbers = this.numbers.slice(0, this.count * NUMBERS);
   }
@@ -114,7 +114,7 @@ export class PageTable {
   /**
    * A table of the same pages.
    *
-   * @param isGrowing Whether pages can be added to the copy. Otherwise both share their numbers, which nobody writes to.
+   * @param isGrowing Whether pages can be added to the copy. Otherwise both share the numbers, which never change then.
    */
   copy(isGrowing: boolean): PageTable {
     const copied = new PageTable();
@@ -124,9 +124,9 @@ export class PageTable {
   }
 
   /**
-   * A table that takes its numbers over.
+   * Makes a table from its numbers, which it takes over.
    *
-   * @param numbers First index and offset of each page, in turn.
+   * @param numbers First index and offset of each page, alternating.
    */
   static of(numbers: Float64Array): PageTable {
     const made = new PageTable();

@@ -1,6 +1,6 @@
 /**
- * Reading entries back: from the write buffer if they were written lately, from their file otherwise, and with
- * every checksum verified, because what recovery or an earlier read saw may not be what the disk holds today.
+ * Reads entries: from the write buffer if they were written recently, otherwise from their file. Every read from a file
+ * verifies the checksums, because the data may have changed since recovery or an earlier read.
  *
  * @module
  */
@@ -21,14 +21,14 @@ import { selectSegment } from "./select_segment.ts";
 import { OFFSET_LOST, type Page, type Segment } from "./segment.ts";
 import type { SegmentWriter } from "../write/writer.ts";
 
-/** What one look for a single entry reads at most before the length of its frame is known. */
+/** The most to read for a single entry before the length of its frame is known, in bytes. */
 export const GUESS_BYTES = 64 * 1024;
 
 /** Reads the entries of a log. */
 export class EntryReader {
   /** The files that are open for reading. */
   readonly files: OpenFiles;
-  /** Told of damaged entries that were to be read. */
+  /** Called when a read finds damage. */
   onDamage: (damage: Damage) => void = () => {};
   private readonly codec: Codec;
   private readonly index: LogIndex;
@@ -46,7 +46,7 @@ export class EntryReader {
    *
    * @param index An index of the log above its snapshot.
    * @returns The entry, with a copy of its command.
-   * @throws {WalLogError} `DAMAGED_ENTRY` if it is there and cannot be read; `IO` if the file cannot be.
+   * @throws {WalLogError} `DAMAGED_ENTRY` if the entry exists but is damaged; `IO` if the file cannot be read.
    */
   entry(index: Index): LogEntry {
     const segment = this.index.locate(index);
@@ -64,7 +64,7 @@ export class EntryReader {
    *
    * @param from The first index, of the log and above its snapshot.
    * @param to The last index, inclusive.
-   * @param maxBytes A bound on the bytes of their commands; the first entry is read whatever it has.
+   * @param maxBytes The most bytes of commands. The first entry is read even if it is larger.
    * @returns The entries.
    * @throws {WalLogError} As {@link EntryReader.entry}.
    */
@@ -75,8 +75,8 @@ export class EntryReader {
   }
 
   /**
-   * Reads entries in order, for a caller who comes back for the rest: those in front of a damaged entry are returned, and it
-   * is reported when it is the first.
+   * Reads entries in order, for a caller that asks for the rest later. Returns the entries before a damaged one; fails
+   * only if the first entry is damaged.
    *
    * @param from The first index, of the log and above its snapshot.
    * @param to The last index, inclusive.
@@ -90,7 +90,7 @@ export class EntryReader {
     return found;
   }
 
-  /** Reads entries up to the first that cannot be read. */
+  /** Reads entries up to the first one that cannot be read. */
   private readUpTo(from: Index, to: Index, maxBytes: number): { readonly found: LogEntry[]; readonly error?: unknown } {
     const found: LogEntry[] = [];
     let room = maxBytes;
@@ -104,7 +104,7 @@ export class EntryReader {
         if (taken.isFull) return { found };
       }
       if (found.length > before) continue;
-      // A frame that no chunk holds whole, and one that is damaged, are for the single read to deal with.
+      // A frame that does not fit a chunk, or is damaged, is left to the read of a single entry.
       let entry: LogEntry;
       try {
         entry = this.entry(index);
@@ -119,7 +119,10 @@ export class EntryReader {
     return { found };
   }
 
-  /** An entry that the write buffer holds. What the writer has sealed needs no checking. */
+  /**
+   * An entry in the write buffer; `undefined` if it is not there. Its frame needs no check, because this process built
+   * it.
+   */
   private writtenEntry(segment: Segment, page: Page, index: Index): LogEntry | undefined {
     const buffer = this.writer?.segment === segment ? this.writer.written : undefined;
     const begin = buffer?.addressOf(page.offset);
@@ -129,9 +132,9 @@ export class EntryReader {
   }
 
   /**
-   * Reads as many entries as the write buffer or one chunk of their file holds.
+   * Reads as many entries as fit the write buffer or one chunk of their file.
    *
-   * @returns The bytes of their commands, and whether the next one's would be more than there is room for.
+   * @returns The bytes of their commands, and whether the next command would exceed `room`.
    */
   private readChunk(
     segment: Segment,
@@ -142,7 +145,7 @@ export class EntryReader {
   ): { readonly bytes: number; readonly isFull: boolean } {
     const { offset: start } = this.pageOf(segment, from);
     if (start === OFFSET_LOST) return { bytes: 0, isFull: false };
-    // What the writer has sealed and still holds reaches to the end of the log.
+    // The frames in the write buffer always reach to the end of the log.
     const buffer = this.writer?.segment === segment ? this.writer.written : undefined;
     const written = buffer?.addressOf(start);
     const codec = buffer !== undefined && written !== undefined ? buffer.codec : this.codec;
@@ -221,11 +224,11 @@ export class EntryReader {
     throw describeLoss(index, segment, gap.offset);
   }
 
-  /** Reads an entry of a frame that exceeds a chunk. Its header is valid. */
+  /** Reads an entry of a frame that is larger than a chunk. The frame's header is valid. */
   private readLarge(segment: Segment, frame: FrameView, offset: number, index: Index): LogEntry {
     const { codec } = this;
     const header = codec.bytes.slice(frame.address, frame.address + FRAME_HEADER_BYTES);
-    // Before room is made for it.
+    // Check before allocating memory for it.
     if (offset + frameBytes(frame.length) > this.files.get(segment.path).size()) {
       throw this.damagedFrame(segment, frame, offset, index);
     }
@@ -241,7 +244,7 @@ export class EntryReader {
     return { term, index, kind, command };
   }
 
-  /** Reads bytes of a segment; returns how many there were. */
+  /** Reads bytes of a segment; returns how many it read. */
   read(segment: Segment, into: Uint8Array, offset: number): number {
     try {
       return readFull(this.files.get(segment.path), into, offset);
@@ -250,7 +253,7 @@ export class EntryReader {
     }
   }
 
-  /** The page of an entry, which takes a look at the file if its segment index was not read yet. */
+  /** The page of an entry. Reads the segment index from the file if that has not happened yet. */
   pageOf(segment: Segment, index: Index): Page {
     try {
       return segment.pageOf(index);
@@ -259,7 +262,7 @@ export class EntryReader {
     }
   }
 
-  /** The error of an entry whose frame is damaged behind its header. The log is told. */
+  /** The error for an entry whose frame has a valid header and a damaged payload. Reports the damage to the log. */
   private damagedFrame(segment: Segment, frame: FrameView, offset: number, index: Index): WalLogError {
     this.onDamage(placeDamage(segment, {
       kind: "entries",
@@ -269,7 +272,7 @@ export class EntryReader {
       firstIndex: frame.first,
       lastIndex: frame.first + frame.entries - 1,
       term: frame.term,
-      reason: "found when it was read",
+      reason: "found while reading",
     }));
     return describeLoss(index, segment, offset);
   }
@@ -280,7 +283,7 @@ export class EntryReader {
   }
 }
 
-/** One of the commands in a payload with a table; `undefined` if the table does not fit the payload. */
+/** A command from a payload with a table; `undefined` if the table does not fit the payload. */
 function cutCommand(
   payload: Uint8Array<ArrayBuffer>,
   entries: number,
@@ -294,10 +297,10 @@ function cutCommand(
 }
 
 /**
- * The error of a log opened for reading only, of which the writer has deleted a file in the meantime.
+ * The error of a log that is opened for reading only, after its writer has deleted a file.
  *
  * @param path The file.
- * @param cause How that showed.
+ * @param cause The error of the file system.
  * @returns The error to throw.
  */
 export function goneFromReader(path: string, cause: unknown): WalLogError {
@@ -312,11 +315,11 @@ function describeLoss(index: Index, segment: Segment | undefined, offset: number
   const where = segment === undefined
     ? "no segment holds it"
     : offset === undefined
-    ? `it is lost from ${segment.path}`
+    ? `it is missing from ${segment.path}`
     : `its frame at byte ${offset} of ${segment.path} is damaged`;
   return new WalLogError(
     "DAMAGED_ENTRY",
-    `Cannot read the entry at index ${index}: it was written and ${where}; fetch it from a peer and repair the log`,
+    `Cannot read the entry at index ${index}: ${where}; fetch it from a peer and repair the log`,
     { path: segment?.path, offset },
   );
 }

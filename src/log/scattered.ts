@@ -1,5 +1,5 @@
 /**
- * Reading entries that lie here and there: those that are near each other in a file are read in one call.
+ * Reads entries at scattered indexes. Entries near each other in a file are read in one call.
  *
  * @module
  */
@@ -14,10 +14,12 @@ import { selectSegment } from "./select_segment.ts";
 import { OFFSET_LOST, type Segment } from "./segment.ts";
 import type { SegmentWriter } from "../write/writer.ts";
 
-/** Pages with no more than this between them are read together: reading the gap costs less than another call. */
+/**
+ * Pages with at most this many bytes between them are read together: reading these bytes costs less than another call.
+ */
 const NEAR_BYTES = 16 * 1024;
 
-/** A stretch of a segment that the chunk holds, from `start` on: `count` of the entries that are wanted lie there. */
+/** A stretch of a segment, from `start` on, that is in the chunk. It holds the next `count` wanted entries. */
 interface Near {
   readonly segment: Segment | undefined;
   readonly start: number;
@@ -35,9 +37,9 @@ export class ScatteredReader {
 
   /**
    * @param reader Reads single entries.
-   * @param codec The codec, which nobody else uses meanwhile.
-   * @param index Where the entries lie.
-   * @param writer The writer, which holds the last ones.
+   * @param codec The codec. Nothing else may use it during a call.
+   * @param index The positions of the entries.
+   * @param writer The writer, whose buffer holds the last entries.
    */
   constructor(reader: EntryReader, codec: Codec, index: LogIndex, writer: SegmentWriter | undefined) {
     this.reader = reader;
@@ -47,11 +49,11 @@ export class ScatteredReader {
   }
 
   /**
-   * Reads entries that lie here and there. Those that lie near each other in a file are read in one call.
+   * Reads entries at scattered indexes.
    *
-   * @param indexes Indexes of the log and above its snapshot, ascending.
+   * @param indexes Indexes of the log, above its snapshot, ascending.
    * @param maxBytes A bound on the bytes of their commands; the first entry is read whatever it has.
-   * @returns The entries, in this order.
+   * @returns The entries, in the order of the indexes.
    * @throws {WalLogError} As {@link EntryReader.entry}.
    */
   entries(indexes: readonly Index[], maxBytes: number): LogEntry[] {
@@ -69,7 +71,7 @@ export class ScatteredReader {
     return found;
   }
 
-  /** Reads the pages of as many entries as lie near each other, unless the write buffer holds them. */
+  /** Reads the pages of the next entries that lie near each other, unless they are in the write buffer. */
   private near(indexes: readonly Index[], at: number, room: number): Near {
     const segment = this.index.locate(indexes[at]!);
     const alone: Near = { segment, start: 0, filled: 0, count: 1 };
@@ -91,7 +93,7 @@ export class ScatteredReader {
     return { segment, start, filled, count };
   }
 
-  /** One of several entries that were read together; read by itself if it is not whole or not valid there. */
+  /** One of several entries that were read together. It is read separately if it is incomplete or invalid there. */
   private entryNear({ segment, start, filled }: Near, index: Index): LogEntry {
     const { codec } = this;
     if (segment === undefined || filled === 0) return this.reader.entry(index);
@@ -107,7 +109,7 @@ export class ScatteredReader {
     return entryIn(codec, frameAt(codec, address), index);
   }
 
-  /** An entry that needs the chunk for itself, which then has what was read before. */
+  /** Reads one entry separately, which overwrites the chunk. Then reads the stretch into the chunk again. */
   private reread(segment: Segment, start: number, filled: number, index: Index): LogEntry {
     const entry = this.reader.entry(index);
     this.reader.read(segment, this.codec.chunk.subarray(0, filled), start);

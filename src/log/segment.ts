@@ -1,12 +1,13 @@
 /**
- * One segment of the log as a reader sees it: its header, and the pages in which its surviving entries lie.
+ * One segment of the log as a reader sees it: its header, and the pages with its surviving entries.
  *
- * A page is a stretch of the file that begins with an entries frame. It holds the entries from its first index up to the
- * first index of the next page, in order; whatever else lies in it is of no use any more. To find an entry, a reader walks
- * the frames of its page. A page begins at the first entries frame that lies 4 KiB or more behind the beginning of the last
- * page, and at the first one behind a truncation, a snapshot, and damage. So memory is 16 bytes for 4 KiB of log.
+ * A page is a stretch of the file that begins with an entries frame. It holds the entries from its first index up to
+ * the first index of the next page, in order. Anything else in it is obsolete. To find an entry, a reader walks the
+ * frames of its page. A new page begins at the first entries frame that starts 4 KiB or more after the start of the
+ * last page. It also begins at the first one after a truncation, a snapshot, or damage. So the index takes 16 bytes of
+ * memory for 4 KiB of log.
  *
- * A page at {@link OFFSET_LOST} stands for entries that are lost, however many a header claims.
+ * A page at {@link OFFSET_LOST} stands for lost entries. One page is enough for any number of them.
  *
  * @module
  */
@@ -16,63 +17,63 @@ import type { Index } from "../api/types.ts";
 import type { SegmentHeader } from "../format/segment_header.ts";
 import { PageTable } from "./page_table.ts";
 
-/** Offset that stands for entries that are lost: the header block lies there, never a frame. */
+/** Offset of lost entries. No frame can have it, because the header block is there. */
 export const OFFSET_LOST = 0;
 
-/** An entries frame that begins this much behind the beginning of a page, or more, begins the next one. In bytes. */
+/** An entries frame that starts at least this many bytes after the start of a page begins the next page. */
 export const INDEX_PAGE_BYTES = 4096;
 
 /** A stretch of a segment's file. */
 export interface Stretch {
   /** Offset of its first byte. */
   readonly from: number;
-  /** Offset behind its last byte. */
+  /** Offset after its last byte. */
   readonly to: number;
 }
 
-/** Where entries lie. */
+/** A stretch of a segment's file with consecutive entries. */
 export interface Page {
   /** Index of the first entry. */
   readonly first: Index;
-  /** The index behind the last. */
+  /** The index after the last. */
   readonly end: Index;
   /** Offset of the frame that holds the first; {@link OFFSET_LOST} if the entries are lost. */
   readonly offset: number;
-  /** Offset that the frames of its entries end at or before. */
+  /** No frame of its entries ends after this offset. */
   readonly endOffset: number;
 }
 
-/** Pages as they are fetched. */
+/** Pages from a segment index. */
 export interface FetchedPages {
-  /** First index and offset of each page, in turn. */
+  /** First index and offset of each page, alternating. */
   readonly table: Float64Array;
-  /** What is damaged, if that was found on the way. */
+  /** The damage that was found meanwhile. */
   readonly damage: readonly Damage[];
 }
 
-/** A segment: what its header says, where its frames end, and which entries of it are part of the log. */
+/** A segment: its header, the end of its frames, and its entries that are part of the log. */
 export class Segment {
   /** The file. */
   readonly path: string;
-  /** What the header says. */
+  /** The header. */
   readonly header: SegmentHeader;
-  /** Offset behind the last frame. */
+  /** Offset after the last frame. */
   endOffset: number;
   /** headerChecksum of the last frame; 0 if there is none. */
   lastChecksum = 0;
   /** Lowest index that a truncation in this segment drops; `Infinity` if there is none. */
   lowestTruncated = Infinity;
-  /** Index of the first entry here; where the next one would go if there is none. */
+  /** Index of the first entry; the next index if there is no entry. */
   firstIndex: Index;
-  /** How many entries of the log it has, lost ones included. */
+  /** The number of its entries, including lost ones. */
   count = 0;
-  /** Whether it was taken from its segment index alone, so that nobody knows yet what of it is damaged. */
+  /** Whether recovery used only the segment index, so that damage to the frames is still unknown. */
   isUnverified = false;
   /** From this offset on, an entries frame begins a page. */
   pageFrom = 0;
-  /** Fetches the pages of a segment that was taken from its segment index; `undefined` once they are here. */
+  /** Reads the pages from the segment index; `undefined` if they are in memory already. */
   private fetchPages: (() => FetchedPages) | undefined;
-  /** What was found damaged when its pages were fetched. */
+  /** The damage that was found when the pages were read. */
   private damage: readonly Damage[] = [];
   private table = new PageTable();
 
@@ -83,12 +84,12 @@ export class Segment {
     this.firstIndex = header.state.nextIndex;
   }
 
-  /** From this index on, the segment replaces what was before it. */
+  /** From this index on, the segment replaces the entries of earlier segments. */
   get floor(): Index {
     return Math.min(this.header.state.nextIndex, this.lowestTruncated);
   }
 
-  /** LSN behind the last frame. */
+  /** LSN after the last frame. */
   get endLsn(): number {
     return this.header.baseLsn + this.endOffset;
   }
@@ -98,43 +99,43 @@ export class Segment {
     return this.firstIndex + this.count;
   }
 
-  /** Whether its pages have yet to be read from its segment index. */
+  /** Whether its pages are not read from the segment index yet. */
   get isIndexed(): boolean {
     return this.fetchPages !== undefined;
   }
 
-  /** The pages, which are fetched if they are not here yet. */
+  /** The pages. They are read from the segment index if necessary. */
   private get pages(): PageTable {
     if (this.fetchPages === undefined) return this.table;
     const { table, damage } = this.fetchPages();
     this.table = PageTable.of(table);
     this.damage = damage;
     this.fetchPages = undefined;
-    // Entries that were dropped meanwhile stay out.
+    // Leave out entries that were dropped meanwhile.
     this.table.dropFrom(this.end);
     return this.table;
   }
 
-  /** The pages: a view of the first index and the offset of each, in turn. */
+  /** A view of the pages: first index and offset of each, alternating. */
   pageTable(): Float64Array {
     return this.pages.view();
   }
 
   /**
-   * What was found damaged when its pages were fetched.
+   * The damage that was found when the pages were read.
    *
    * @param index A lost entry.
-   * @returns The damage that took it.
+   * @returns The damage that covers it.
    */
   damageAt(index: Index): readonly Damage[] {
     return this.damage.filter(({ firstIndex = Infinity, lastIndex = 0 }) => firstIndex <= index && index <= lastIndex);
   }
 
   /**
-   * The place of a page in the table.
+   * The position of a page in the table.
    *
    * @param index An index.
-   * @returns Which page is the last that begins at the index or below it, from 0 on; -1 if there is none.
+   * @returns The last page that begins at or below the index, counted from 0; -1 if there is none.
    */
   pageBelow(index: Index): number {
     return this.pages.below(index);
@@ -168,7 +169,7 @@ export class Segment {
    *
    * @param first The first index.
    * @param last The last index, inclusive.
-   * @returns The pages, in order; their first and their last index may lie outside the range.
+   * @returns The pages, in order. The first and the last page may extend beyond the range.
    */
   *pagesOf(first: Index, last: Index): Generator<Page> {
     const from = Math.max(this.pageBelow(Math.max(first, this.firstIndex)), 0);
@@ -178,13 +179,13 @@ export class Segment {
   }
 
   /**
-   * The entries of a range that are lost, or lie in a page that begins in a stretch of the file. Where damage was found, a
-   * page begins with it and another one behind it.
+   * The entries of a range that are lost, or are in a page that begins in a stretch of the file. If damage was found, a
+   * page begins with it and another one after it.
    *
    * @param first The first index.
    * @param last The last index, inclusive.
-   * @param stretch The stretch; `undefined` for lost ones only.
-   * @returns First and last index of each run of them, in order.
+   * @param stretch The stretch; `undefined` to get only lost entries.
+   * @returns First and last index of each run of such entries, in order.
    */
   *damaged(first: Index, last: Index, stretch: Stretch | undefined): Generator<readonly [Index, Index]> {
     for (const page of this.pagesOf(first, last)) {
@@ -197,10 +198,10 @@ export class Segment {
   }
 
   /**
-   * Adds the entries of a frame at the end, once it is written or read.
+   * Adds the entries of a frame at the end, after it was written or read.
    *
    * @param offset Offset of the frame.
-   * @param howMany How many entries it holds.
+   * @param howMany The number of its entries.
    */
   push(offset: number, howMany: number): void {
     if (offset >= this.pageFrom) {
@@ -213,8 +214,8 @@ export class Segment {
   /**
    * Adds pages at the end, and the entries in them.
    *
-   * @param pages First index and offset of each, in turn.
-   * @param end The index behind the last entry.
+   * @param pages First index and offset of each, alternating.
+   * @param end The index after the last entry.
    */
   pushPages(pages: Float64Array, end: Index): void {
     if (pages.length > 0) {
@@ -233,10 +234,10 @@ export class Segment {
     this.breakPage();
   }
 
-  /** Notes entries that are lost in front of those that are here. */
+  /** Adds lost entries at the beginning. */
   prependLost(howMany: number): void {
     if (howMany === 0) return;
-    // Fetched before the indexes change.
+    // Read the pages before the indexes change.
     const { pages } = this;
     this.firstIndex -= howMany;
     this.count += howMany;
@@ -244,13 +245,14 @@ export class Segment {
     else pages.insert(0, this.firstIndex, OFFSET_LOST);
   }
 
-  /** Lets the next entries frame begin a page, whatever its offset. */
+  /** Makes the next entries frame begin a page at any offset. */
   breakPage(): void {
     this.pageFrom = 0;
   }
 
   /**
-   * Lets a page begin where entries were lost that are there by now, or where others lie now than did before.
+   * Sets the offset of the page that begins with an entry, or adds such a page. Needed when lost entries were repaired,
+   * or when other entries are now at this position.
    *
    * @param index Index of the first entry.
    * @param offset Offset of its frame.
@@ -262,9 +264,9 @@ export class Segment {
   }
 
   /**
-   * Removes a page whose entries the page in front of it holds by now.
+   * Removes a page whose entries are now part of the previous page.
    *
-   * @param index Index of its first entry. Nothing happens if no page begins with that.
+   * @param index Index of its first entry. Nothing happens if no page begins there.
    */
   removePage(index: Index): void {
     const at = this.pageBelow(index);
@@ -272,10 +274,10 @@ export class Segment {
   }
 
   /**
-   * Takes over all the segment's pages, fetched when they are first used.
+   * Sets a source of all the segment's pages. They are read when they are first used.
    *
-   * @param count How many entries they hold.
-   * @param fetch Fetches them.
+   * @param count The number of entries in them.
+   * @param fetch Reads the pages.
    */
   adoptLater(count: number, fetch: () => FetchedPages): void {
     this.count = count;
@@ -283,9 +285,9 @@ export class Segment {
   }
 
   /**
-   * A copy that can change apart from this one.
+   * An independent copy.
    *
-   * @param isGrowing Whether entries can be added to the copy. Otherwise both share a table, which nobody writes to.
+   * @param isGrowing Whether entries can be added to the copy. Otherwise both share a table, which never changes then.
    * @returns The copy.
    */
   copy(isGrowing: boolean): Segment {
@@ -298,7 +300,7 @@ export class Segment {
     return copied;
   }
 
-  /** Gives back room that was reserved and not used. */
+  /** Frees unused capacity. */
   trim(): void {
     this.table.trim();
   }
@@ -322,12 +324,12 @@ export class Segment {
   }
 
   /**
-   * Moves the entries that lie behind an offset to the beginning of another segment. A page begins at that offset, if any
-   * entries lie behind it.
+   * Moves the entries after an offset to the beginning of another segment. If there are any, a page must begin at that
+   * offset.
    *
    * @param offset The offset.
-   * @param to The other segment, which has no entries yet.
-   * @param toOffset Where they lie there.
+   * @param to The other segment. It must have no entries.
+   * @param toOffset Their offset in the other segment.
    */
   moveTail(offset: number, to: Segment, toOffset: number): void {
     const { pages } = this;
@@ -339,7 +341,7 @@ export class Segment {
     const { end } = this;
     to.clear(first);
     to.pushPages(moved, end);
-    // What was cut behind the last page ends it.
+    // If a truncation followed the last page, the next frame begins a new page there too.
     to.pageFrom = this.pageFrom === 0 ? 0 : this.pageFrom + toOffset - offset;
     this.cut(first);
     this.endOffset = offset;

@@ -1,23 +1,26 @@
 /**
- * The truncations of an open log, for whoever has been given entries: how far down they reached since.
+ * The truncations of an open log. A reader can ask how far down the log was truncated since its last read.
  *
  * @module
  */
 
 import type { Index } from "../api/types.ts";
 
-/** More truncations than this are not told apart: the oldest two then count as one, which may name too low an index. */
+/** The number of truncations to keep. Beyond it, the two oldest are merged, so the reported index may be too low. */
 const KEPT_MAX = 1024;
 
-/** Counts truncations, and keeps of each what no later one has passed. */
+/** Counts truncations, and keeps those that no later one went below. */
 export class Truncations {
   /** How many there were. */
   count = 0;
-  /** Number and index of truncations, oldest first. The indexes ascend: a truncation makes those above it irrelevant. */
+  /**
+   * Number and index of truncations, oldest first. The indexes ascend, because a truncation removes earlier ones at or
+   * above it.
+   */
   private readonly kept: { readonly number: number; readonly from: Index }[] = [];
 
   /**
-   * Notes a truncation.
+   * Records a truncation.
    *
    * @param from The first index that it dropped.
    */
@@ -30,10 +33,10 @@ export class Truncations {
   }
 
   /**
-   * How far down the log was truncated.
+   * Tells how far down the log was truncated.
    *
-   * @param count How many truncations there were before.
-   * @returns The lowest index dropped since; `Infinity` if none was.
+   * @param count The earlier value of {@link Truncations.count}.
+   * @returns The lowest index dropped since then; `Infinity` if there is none.
    */
   lowestSince(count: number): Index {
     return count === this.count ? Infinity : this.kept.find(({ number }) => number > count)!.from;

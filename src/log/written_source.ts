@@ -1,6 +1,6 @@
 /**
- * A log that is followed in the process of its writer. Group commit moves the durable position, and that wakes the
- * followers: nothing is polled.
+ * Lets a log be followed in the process of its writer. Group commit moves the durable index and wakes the followers,
+ * without polling.
  *
  * @module
  */
@@ -21,7 +21,7 @@ export class WrittenSource implements FollowSource {
 
   /**
    * @param state What the log holds in memory.
-   * @param durability How far it is durable.
+   * @param durability The log's durability.
    * @param reader Reads its entries.
    */
   constructor(state: LiveState, durability: Durability, reader: EntryReader) {
@@ -50,7 +50,7 @@ export class WrittenSource implements FollowSource {
     return this.state.lastIndex;
   }
 
-  /** What was truncated. */
+  /** The log's truncations. */
   get truncations(): Truncations {
     return this.state.truncations;
   }
@@ -66,12 +66,12 @@ export class WrittenSource implements FollowSource {
     return term === TERM_UNKNOWN ? undefined : term;
   }
 
-  /** Reads entries. Many followers each read the one that was just written, which is quicker by itself. */
+  /** Reads entries. Followers often read just the entry that was written last, and a single read is faster for that. */
   read(from: Index, to: Index, maxBytes: number): LogEntry[] {
     return from === to ? [this.reader.entry(from)] : this.reader.entriesAhead(from, to, maxBytes);
   }
 
-  /** Calls back once when any of this has changed; returns what ends the wait. */
+  /** Calls back once when any of this has changed. Returns a function that ends the wait. */
   whenChanged(wake: () => void): () => void {
     return this.durability.changes.once(wake);
   }

@@ -23,7 +23,7 @@ export const FOLLOW_MUTANTS: readonly Mutant[] = [
   {
     name: "a follower gives what it had read ahead of a truncation",
     file: FOLLOW,
-    edits: [["    this.ahead = [];\n    this.at = 0;\n    // The term decides", "    // The term decides"]],
+    edits: [["    this.ahead = [];\n    this.at = 0;\n    // Entries above", "    // Entries above"]],
     dies: "follow_end_test",
   },
   {
