@@ -139,7 +139,7 @@ describe("a header with right checksums and absurd numbers", () => {
           const refusal = fill(log, 9);
           // After a refusal, the log is open and as it was.
           if (refusal !== undefined) {
-            assert.match(refusal.message, /Cannot begin a segment/);
+            assert.match(refusal.message, /Cannot create a segment/);
             assert.throws(() => log.append([entryAt(log.lastIndex + 1, 1, ENTRY_BYTES)]), isCorrupt);
             assertHolds(log, log.lastIndex, "after a refusal");
           }

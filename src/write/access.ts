@@ -1,5 +1,5 @@
 /**
- * Who may still use a log, and who may still write to it.
+ * Tracks whether a log is open, and whether it accepts writes.
  *
  * @module
  */
@@ -10,14 +10,14 @@ import type { LiveState } from "../log/live_state.ts";
 import { closedError, hardStateLostError, readOnlyError, tailLostError } from "./refusals.ts";
 import type { SegmentWriter } from "./writer.ts";
 
-/** Whether a log is open, and whether it takes changes. */
+/** Tracks whether a log is open, and whether it accepts writes. */
 export class Access {
-  /** Whether the log takes no more calls. */
+  /** Whether the log is closed. */
   isClosed = false;
   protected readonly state: LiveState;
   /** Writes the log; `undefined` if it was opened for reading only. */
   protected readonly writer: SegmentWriter | undefined;
-  /** The error of every later write, once one has failed. */
+  /** The error for every write after the first failure. */
   protected poison: WalLogError | undefined;
 
   constructor(state: LiveState, writer: SegmentWriter | undefined) {
@@ -31,21 +31,21 @@ export class Access {
     return this.poison === undefined ? undefined : { kind: "failed", error: this.poison };
   }
 
-  /** Refuses what is asked of a closed log, with `CLOSED`. */
+  /** Fails with `CLOSED` if the log is closed. */
   requireOpen(attempt: string): void {
     if (this.isClosed) throw closedError(attempt, this.state.path);
   }
 
-  /** Whether the log takes changes: it is open for writing, and nothing has failed. */
+  /** Whether the log accepts writes: it is open for writing, and nothing has failed. */
   get canWrite(): boolean {
     return this.writer !== undefined && !this.isClosed && this.poison === undefined;
   }
 
   /**
-   * Refuses what is asked of a log that cannot be written any more, or not yet.
+   * Fails if the log does not accept writes.
    *
-   * @param attempt What is asked.
-   * @param evenWithoutHardState Whether it is fine that the latest hard state is lost.
+   * @param attempt The attempted operation, for the error message.
+   * @param evenWithoutHardState Whether to allow a lost hard state.
    * @returns The writer.
    * @throws {WalLogError} `CLOSED`, `POISONED`, `READ_ONLY`, or `CORRUPT` if the hard state is lost.
    */
@@ -57,7 +57,7 @@ export class Access {
     return this.writer;
   }
 
-  /** Refuses what would hide that entries at the log's end may be lost, with `CORRUPT`. */
+  /** Fails with `CORRUPT` if entries at the log's end may be lost: the operation would hide the loss. */
   requireTail(attempt: string): void {
     if (this.state.tailLost) throw tailLostError(attempt, this.state);
   }

@@ -1,5 +1,5 @@
 /**
- * The active segment: the one that is being written.
+ * The active segment, which gets new frames.
  *
  * @module
  */
@@ -16,22 +16,22 @@ import { requireUnnamed } from "./name_next.ts";
 import { Preallocation } from "./preallocation.ts";
 import { SlotWriter } from "./slot_writer.ts";
 
-/** The active segment, and what its writer keeps of it. */
+/** The active segment, with the writer's state for it. */
 export class ActiveSegment {
   readonly segment: Segment;
   readonly file: File;
   readonly slots: SlotWriter;
   readonly drops: DropTracker;
   readonly preallocation: Preallocation;
-  /** LSN up to which a flush has returned success. Moves in `Flusher.flushed` and nowhere else. */
+  /** LSN up to which a flush has succeeded. Only `Flusher.flushed` moves it. */
   durableLsn: number;
-  /** Whether the last frame is a checkpoint that a flush had nothing to cover for, so that another would say nothing. */
+  /** Whether the last frame is a checkpoint. Then another checkpoint would add nothing. */
   endsWithCheckpoint: boolean;
-  /** Where the beginning of the next-segment pointer is read. */
+  /** Buffer for the first byte of the next-segment pointer. */
   private readonly probe = new Uint8Array(1);
 
   /**
-   * @param segment The segment, all of which is durable.
+   * @param segment The segment. It must be durable as a whole.
    * @param file Its file, open for writing.
    * @param endsWithCheckpoint Whether its last frame is a checkpoint.
    * @param slot Its durable slot with the highest LSN; `undefined` if it has none.
@@ -46,14 +46,15 @@ export class ActiveSegment {
     this.durableLsn = segment.endLsn;
   }
 
-  /** Whether something was written that no flush covers. A checkpoint alone is not worth one. */
+  /** Whether there are frames that no flush covers. A checkpoint alone does not count. */
   get isDirty(): boolean {
     return this.durableLsn < this.segment.endLsn - (this.endsWithCheckpoint ? CHECKPOINT_BYTES : 0);
   }
 
   /**
-   * Fails if another writer has gone on with the log. That one names its segment in the active one, whatever has become of
-   * the lock meanwhile: it was moved away and put back, or the segment is a hard link in a copy of the folder.
+   * Fails if another writer has continued the log. Such a writer sets the next-segment pointer of this segment. That
+   * shows even if the lock did not help: because the lock file was moved away and put back, or because the segment is a
+   * hard link in a copy of the folder.
    *
    * @throws {WalLogError} `LOCK_LOST`.
    */

@@ -1,5 +1,5 @@
 /**
- * Goes on after a crash, in a new segment.
+ * Continues a log in a new segment after a crash.
  *
  * @module
  */
@@ -17,19 +17,20 @@ import type { Segment } from "../log/segment.ts";
 import { selectSegment } from "../log/select_segment.ts";
 
 /**
- * Goes on after a crash, in a new segment: never behind an old tail, where frames that were cut could come back to
- * life, and with everything that was only read, not flushed, written and flushed anew.
+ * Continues a log in a new segment after a crash. Never appends to an old tail, because frames that were cut there
+ * could become valid again. Copies all unproven frames to the new segment and flushes them, because reading them does
+ * not prove that they are durable.
  *
  * @param fileSystem The machine.
  * @param folder The log's folder.
  * @param codec The codec.
- * @param head The newest segment, as it was recovered.
- * @param proven The position up to which the log was proven durable, and there: its state, the sum of its last frame, and
- * the lowest index that the head had truncated by then, and the lowest that it has truncated since. Also the number of a
- * segment that the head names and that is missing.
+ * @param head The newest segment, as recovered.
+ * @param proven The LSN up to which the log is proven durable. At that LSN: its state, the checksum of the last frame,
+ * and the lowest index that the head had truncated. Also the lowest index that the head truncated later, and the number
+ * of a missing segment that the head names.
  * @param numberUsed The highest number that the log has used.
- * @param keptBytes How much of the old file holds anything; zeros behind are given back.
- * @returns The new segment, which the head's unproven entries have moved to, and its open file.
+ * @param keptBytes The used bytes of the old file. The zeros after them are freed.
+ * @returns The new segment, which holds the head's unproven entries now, and its open file.
  */
 export function continueAfterCrash(
   fileSystem: FileSystem,
@@ -48,7 +49,7 @@ export function continueAfterCrash(
   keptBytes: number,
 ): { segment: Segment; file: File } {
   const provenOffset = proven.lsn - head.header.baseLsn;
-  // The header was read, which does not say that it is on the disk, unless a frame behind it was proven durable.
+  // Reading the header does not prove that it is durable. Only a proven frame after it would.
   if (provenOffset === SEGMENT_HEADER_BYTES) rewriteHeader(fileSystem, codec, head);
   const old = fileSystem.open(head.path, "write");
   let created: { readonly segment: Segment; readonly file: File } | undefined;
@@ -81,7 +82,7 @@ export function continueAfterCrash(
     return { segment, file };
   } catch (error) {
     created?.file.close();
-    // Nothing knows of the new segment yet, and on a full disk its room is needed.
+    // Nothing refers to the new segment yet, and a full disk needs its space.
     if (created !== undefined && !named) fileSystem.remove(created.segment.path);
     throw error;
   } finally {
@@ -89,7 +90,7 @@ export function continueAfterCrash(
   }
 }
 
-/** Copies the frames behind an offset, sealed anew for their place in the new segment. */
+/** Copies the frames after an offset. Seals them again for their new position. */
 function copyFrames(
   codec: Codec,
   from: File,
@@ -103,7 +104,9 @@ function copyFrames(
   let skip = 0;
   for (let at = start; at < head.endOffset;) {
     const count = readFull(from, codec.chunk.subarray(0, Math.min(CHUNK_BYTES, head.endOffset - at)), at);
-    if (count === 0) throw new Error(`${head.path} ends at byte ${at}, it had frames up to byte ${head.endOffset}`);
+    if (count === 0) {
+      throw new Error(`${head.path} ends at byte ${at}, but recovery found frames up to byte ${head.endOffset}`);
+    }
     const target = at - start + SEGMENT_HEADER_BYTES;
     selectSegment(codec, header);
     const done = codec.wasm.resealCopies(codec.chunkAt, count, skip, header.baseLsn + target, provenLsn);
@@ -114,7 +117,7 @@ function copyFrames(
   }
 }
 
-/** Writes a segment's header once more, flushed. */
+/** Writes a segment's header again, and flushes it. */
 function rewriteHeader(fileSystem: FileSystem, codec: Codec, { path, header }: Segment): void {
   const file = fileSystem.open(path, "write");
   try {

@@ -19,18 +19,18 @@ import { Segment } from "../log/segment.ts";
 export type NewSegment = Omit<SegmentHeader, "salt" | "number">;
 
 /**
- * Creates a segment file with its header, flushed. Its name is not yet durable, and nothing names it yet.
+ * Creates a segment file and flushes its header. The file's name is not durable yet, and no pointer names the segment
+ * yet.
  *
  * @param fileSystem The machine.
  * @param folder The log's folder.
  * @param codec The codec.
- * @param numberUsed The highest number that the log has used. The segment gets the lowest one above it that no file
- * has.
- * @param header The header, to which number and salt are added.
- * @param begun Called with the number that is used, also if creation fails.
+ * @param numberUsed The highest number that the log has used. The segment gets the next free number above it.
+ * @param header The header, without number and salt.
+ * @param begun Called with the chosen number, even if creation fails later.
  * @returns The segment and its open file.
- * @throws {WalLogError} `NO_SPACE` if the disk is full; the file is gone then. `CORRUPT` if no reader would accept the
- * header; nothing is written then.
+ * @throws {WalLogError} `NO_SPACE` if the disk is full; the file is removed then. `CORRUPT` if no reader would accept
+ * the header; nothing is written then.
  */
 export function createSegment(
   fileSystem: FileSystem,
@@ -41,7 +41,7 @@ export function createSegment(
   begun: (number: number) => void = () => {},
 ): { segment: Segment; file: File } {
   if (header.baseLsn >= BASE_LSN_END) {
-    const reason = `the next segment would begin at LSN ${header.baseLsn}, which must be below ${BASE_LSN_END}`;
+    const reason = `the next segment would begin at LSN ${header.baseLsn}, but the LSN must be below ${BASE_LSN_END}`;
     throw beyondLimit(folder, header.previous, reason);
   }
   const salt = new BigUint64Array(1);
@@ -64,7 +64,7 @@ export function createSegment(
   }
 }
 
-/** Creates the file with the lowest free number above those that the log has used. */
+/** Creates the file with the lowest free number above the highest used one. */
 function createFile(
   fileSystem: FileSystem,
   folder: string,
@@ -77,16 +77,18 @@ function createFile(
     try {
       return { number, path, file: fileSystem.open(path, "create") };
     } catch (error) {
-      // The file is not the log's: the log has used no number this high.
+      // The file does not belong to the log: the log has not used this number.
       if (errorCode(error) === "EEXIST") continue;
       throw isNoSpace(error) ? ioError("Cannot create a segment", path, error) : error;
     }
   }
-  const reason = `no number is left for the next segment, which must be below ${SEGMENT_NUMBER_END}`;
+  const reason = `no segment number below ${SEGMENT_NUMBER_END} is left`;
   throw beyondLimit(folder, numberUsed, reason);
 }
 
-/** The error of a log at its limits: no reader would accept the next segment. A log gets there only if it is forged. */
+/**
+ * The error of a log at its limits: no reader would accept the next segment. Only damaged or forged logs reach them.
+ */
 function beyondLimit(folder: string, number: number, reason: string): WalLogError {
   const path = `${folder}/${segmentName(number)}`;
   const damage: Damage = {
@@ -101,7 +103,7 @@ function beyondLimit(folder: string, number: number, reason: string): WalLogErro
   };
   return new WalLogError(
     "CORRUPT",
-    `Cannot begin a segment in ${folder}: ${reason}; no log grows that far, so ${path} was damaged or forged; ` +
+    `Cannot create a segment in ${folder}: ${reason}; no log grows that far, so ${path} is damaged or forged; ` +
       "nothing was changed; restore the log from a replica",
     { path, offset: 0, damage: [damage] },
   );

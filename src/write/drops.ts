@@ -1,5 +1,6 @@
 /**
- * Tracks what truncations drop, so that checkpoints and headers can show what a gap in front of them can have dropped.
+ * Tracks the lowest indexes that truncations drop. Checkpoints and headers state them, so that recovery can tell what a
+ * gap before them may have dropped.
  *
  * @module
  */
@@ -10,20 +11,20 @@ import type { SegmentHeader } from "../format/segment_header.ts";
 import type { Index } from "../api/types.ts";
 import type { Segment } from "../log/segment.ts";
 
-/** What was dropped in a segment that is being written. */
+/** The dropped indexes of the active segment. */
 export class DropTracker {
-  /** Since the last checkpoint, since the one before it, and since the segment's first frame. */
+  /**
+   * The lowest index dropped since the last checkpoint, since the one before it, and since the segment's first frame.
+   */
   positions: readonly [Dropped, Dropped, Dropped];
 
-  /**
-   * @param segment The segment. Without a checkpoint of this writer all positions are its first frame.
-   */
+  /** @param segment The segment. Before this writer's first checkpoint, all positions are at its first frame. */
   constructor({ header, lowestTruncated }: Segment) {
     const start = { since: header.baseLsn + SEGMENT_HEADER_BYTES, lowest: lowestTruncated };
     this.positions = [start, start, start];
   }
 
-  /** Notes that a frame has dropped the entries from an index on. */
+  /** Records that a frame dropped the entries from an index on. */
   dropped(from: Index): void {
     const [last, previous, start] = this.positions.map(({ since, lowest }) => ({
       since,
@@ -32,7 +33,7 @@ export class DropTracker {
     this.positions = [last!, previous!, start!];
   }
 
-  /** Notes that a checkpoint was written. */
+  /** Records a new checkpoint. */
   checkpointed(lsn: number): void {
     const [last, , start] = this.positions;
     this.positions = [{ since: lsn, lowest: Infinity }, last, start];
@@ -40,11 +41,12 @@ export class DropTracker {
 }
 
 /**
- * What the header of a segment states: what was dropped since the previous segment began, and since those before it did.
+ * The dropped indexes for the header of a new segment: the lowest index dropped since the start of the previous
+ * segment, and since the starts of the segments before it.
  *
  * @param previous The header of the previous segment.
  * @param lowest The lowest index that the previous segment has dropped.
- * @returns One item for each segment back.
+ * @returns One item for each earlier segment, newest first.
  */
 export function droppedBefore(previous: SegmentHeader, lowest: Index): Dropped[] {
   const older = previous.dropped.map((one) => ({ since: one.since, lowest: Math.min(one.lowest, lowest) }));

@@ -1,6 +1,6 @@
 /**
- * Durability and fail-stop: what is written, how much of it is on stable storage, who waits for that, and the end of
- * all writing at the first failure or at closing.
+ * Durability and fail-stop: tracks how much of the log is on stable storage, answers the callers that wait for it, and
+ * ends all writing at the first failure or when the log is closed.
  *
  * @module
  */
@@ -22,13 +22,13 @@ import { ioError, isNoSpace } from "../io/full.ts";
 import { FRAME_HEADER_BYTES } from "../format/frame.ts";
 import type { Index, Term } from "../api/types.ts";
 
-/** What of a log is durable, and what ends its writer. */
+/** Writes a log, makes it durable, and stops for good at the first failure. */
 export class Durability extends Access {
-  /** Tells of changes of {@link Durability.durableIndex}, and of the end of the log. */
+  /** Notifies of changes of {@link Durability.durableIndex}, and of the end of the log. */
   readonly changes: Broadcast = new Broadcast();
-  /** What closing the log gives up. */
+  /** Unfinished files, which closing the log abandons. */
   readonly unfinished: Set<Unfinished> = new Set();
-  /** Called after flushes succeeded and their events were published. */
+  /** Called after flushes have succeeded and their events were published. */
   onFlushed: () => void = () => {};
   private readonly lock: FileLock | undefined;
   private readonly reserve: Reserve;
@@ -36,7 +36,7 @@ export class Durability extends Access {
   private readonly flushEvents: FlushEvents;
   private readonly timing: ProofTiming;
   private durable: Index;
-  /** Whether all is written and given up. */
+  /** Whether closing is complete. */
   private isFinished = false;
   private closing: Promise<void> | undefined;
 
@@ -58,7 +58,9 @@ export class Durability extends Access {
     this.checkpointLater();
   }
 
-  /** The last index that is on stable storage. Of a log opened for reading only: that the disk proves to be. */
+  /**
+   * The last index on stable storage. For a log opened for reading only: the last index that the disk proves durable.
+   */
   get durableIndex(): Index {
     return this.durable;
   }
@@ -70,13 +72,15 @@ export class Durability extends Access {
   }
 
   /**
-   * Writes, in a new segment if this one is full. A failure ends the writer, with two exceptions that leave the log as it
-   * was: a write that finds no room is taken back, and a new segment can be refused before anything changed.
+   * Writes to the active segment, or to a new one if it is full. A failure ends the writer, with two exceptions that
+   * leave the log unchanged: a write that finds no space is undone, and a new segment can be refused before anything
+   * has changed.
    *
    * @param attempt The call, for the message.
-   * @param bytes The most that will be written.
-   * @param write Writes it. Memory may change only after it has returned.
-   * @throws {WalLogError} `NO_SPACE`, or `CORRUPT` if no further segment can begin: the log is as it was. `POISONED`.
+   * @param bytes The most bytes that will be written.
+   * @param write Does the write. Memory may change only after it has returned.
+   * @throws {WalLogError} `NO_SPACE`, or `CORRUPT` if no further segment can be created: the log is unchanged.
+   * `POISONED` after any other failure.
    */
   write(attempt: string, bytes: number, write: () => void): void {
     const writer = this.writer!;
@@ -108,8 +112,8 @@ export class Durability extends Access {
   }
 
   /**
-   * Writes a frame without a payload, as {@link Durability.write}, and a checkpoint in front of it if one is due. On a full
-   * disk, it takes the room of the reserve.
+   * Writes a frame without a payload, as {@link Durability.write}, and a checkpoint before it if one is due. On a full
+   * disk, releases the reserve and tries again.
    *
    * @param attempt The call, for the message.
    * @param kind The frame's kind.
@@ -127,7 +131,7 @@ export class Durability extends Access {
     this.reserve.lend(() => this.write(attempt, FRAME_HEADER_BYTES, write), fail);
   }
 
-  /** Takes back what found no room, and refuses it. If that fails, the writer ends. */
+  /** Undoes a write that found no space, and returns the error for it. If undoing fails, the writer ends. */
   private refuse(attempt: string, cause: unknown, takeBack: () => void): WalLogError {
     try {
       takeBack();
@@ -138,13 +142,13 @@ export class Durability extends Access {
   }
 
   /**
-   * Gives up a file that could not be written. If the disk is full, the file is removed and the log goes on. Any other
-   * failure ends the writer.
+   * Abandons a file that could not be written. If the disk is full, the file is removed and the log stays usable. Any
+   * other failure ends the writer.
    *
    * @param attempt The call, for the message.
    * @param file The file.
    * @param cause The failure.
-   * @returns The error to throw: `NO_SPACE` if the log is as it was, otherwise `POISONED`.
+   * @returns The error to throw: `NO_SPACE` if the log is unchanged, otherwise `POISONED`.
    */
   giveUp(attempt: string, file: Unfinished, cause: unknown): WalLogError {
     if (cause instanceof WalLogError && cause.code === "NO_SPACE") return cause;
@@ -156,20 +160,20 @@ export class Durability extends Access {
   }
 
   /**
-   * Makes everything durable that is written by now, in a flush that callers share.
+   * Makes everything written so far durable, with a flush that callers share.
    *
-   * @returns The last index that is durable, or the promise of it.
+   * @returns The last durable index, or a promise of it.
    */
   sync(): Index | Promise<Index> {
     if (this.needsFlush()) return this.commit.sync();
-    // A flush may have succeeded and not yet been told of: what it covered is durable all the same.
+    // A flush may have succeeded without `durableIndex` being updated yet. All entries are durable then.
     return this.durableIndex = this.state.lastIndex;
   }
 
   /**
    * Like {@link Durability.sync}, but blocks until it is done.
    *
-   * @returns The last index that is durable.
+   * @returns The last durable index.
    */
   syncSync(): Index {
     if (this.needsFlush()) {
@@ -180,7 +184,8 @@ export class Durability extends Access {
   }
 
   /**
-   * Flushes, blocking. A flush that fails ends the writer, also on a full disk: nobody knows what of it is durable.
+   * Flushes, blocking. A failed flush ends the writer, even on a full disk, because it is unknown which data is
+   * durable.
    *
    * @param attempt The call, for the message.
    */
@@ -188,12 +193,12 @@ export class Durability extends Access {
     this.orFail(attempt, () => this.writer!.flush(this.timing.isSlotDue() ? this.record() : undefined));
   }
 
-  /** The log's state, as checkpoints and headers have it. */
+  /** The log's state, for checkpoints and headers. */
   private record() {
     return this.state.record(this.writer!.changes);
   }
 
-  /** Whether a flush is needed. If not, checks what a flush would: that the lock is still this writer's. */
+  /** Whether a flush is needed. If not, still checks that this writer holds the lock, as a flush would. */
   private needsFlush(): boolean {
     const writer = this.requireWriter("sync", true);
     this.state.counts.syncs++;
@@ -208,14 +213,14 @@ export class Durability extends Access {
     } catch (error) {
       throw this.fail("flush", error);
     }
-    // Group commit does not call `flushed` once the log has failed or is closed.
+    // Group commit does not call `flushed` after the log has failed or was closed.
     if (this.poison !== undefined || this.isFinished) this.tellFlushes();
   }
 
   /**
-   * Notes that a flush has succeeded.
+   * Records that a flush has succeeded.
    *
-   * @param lastIndex What the log's end was when it began, less what was truncated since.
+   * @param lastIndex The log's last index when the flush began, lowered by later truncations.
    */
   flushed(lastIndex: Index): void {
     this.durableIndex = Math.max(this.durableIndex, lastIndex);
@@ -223,19 +228,22 @@ export class Durability extends Access {
     this.checkpointLater();
   }
 
-  /** Publishes the flushes that succeeded. Called when {@link Durability.durableIndex} has moved. */
+  /** Publishes events for successful flushes. Called after {@link Durability.durableIndex} has moved. */
   private tellFlushes(): void {
     if (this.flushEvents.publish(this.durableIndex)) this.onFlushed();
   }
 
-  /** Notes that the entries from `from` on are gone: they are not durable any more, and nobody has them read ahead. */
+  /**
+   * Records a truncation: entries from `from` on are no longer durable, and readers must drop those that they read
+   * ahead.
+   */
   truncated(from: Index): void {
     this.state.truncated(from);
     this.durableIndex = Math.min(this.durableIndex, from - 1);
     this.commit.truncated(from);
   }
 
-  /** Writes a checkpoint once the log has rested for a moment. */
+  /** Writes a checkpoint when the log has been idle for a moment. */
   private checkpointLater(): void {
     if (this.isClosed) return;
     this.timing.afterRest(() => {
@@ -249,7 +257,7 @@ export class Durability extends Access {
     });
   }
 
-  /** Does something whose failure ends the writer. */
+  /** Runs an action whose failure ends the writer. */
   private orFail(attempt: string, action: () => void): void {
     try {
       action();
@@ -259,11 +267,11 @@ export class Durability extends Access {
   }
 
   /**
-   * Ends the writer for good, if nothing has yet.
+   * Ends the writer for good, unless it has ended already.
    *
-   * @param attempt What was being done.
-   * @param cause What failed.
-   * @returns The error that says so, to throw.
+   * @param attempt The operation, for the error message.
+   * @param cause The failure.
+   * @returns The error to throw.
    */
   fail(attempt: string, cause: unknown): WalLogError {
     if (cause instanceof WalLogError && (cause.code === "POISONED" || cause.code === "CLOSED")) return cause;
@@ -277,9 +285,10 @@ export class Durability extends Access {
   }
 
   /**
-   * Flushes, leaves the checkpoint of a clean close, and gives up the lock, when the flushes under way are done.
+   * Closes the log after the running flushes: flushes again, writes the checkpoint of a clean close, and releases the
+   * lock.
    *
-   * @param release Gives back what else the log holds. Called once, at the end, however that comes.
+   * @param release Releases the log's other resources. Called once at the end, also after a failure.
    * @returns Settles when it is done; rejects if not everything is durable.
    */
   close(release: () => void): Promise<void> {
@@ -310,7 +319,7 @@ export class Durability extends Access {
       if (writer.durableLsn < writer.segment.endLsn) writer.flush();
       this.flushed(this.state.lastIndex);
       this.commit.finish(this.state.lastIndex, closedError("sync", this.state.path));
-      // A log without its latest hard state is not closed cleanly: the next opener must find that out as this one did.
+      // A log without its latest hard state is not closed cleanly, so that the next opening detects the loss too.
       if (this.state.hardStateLost) return;
       writer.finish(this.record(), () => this.reserve.release());
       this.tellFlushes();

@@ -10,14 +10,14 @@ import type { LiveState } from "../log/live_state.ts";
 
 /** A flush that succeeded. */
 interface Flush {
-  /** How many bytes it made durable. */
+  /** The number of bytes that it made durable. */
   readonly bytes: number;
-  /** How long it took. */
+  /** Its duration. */
   readonly milliseconds: number;
   readonly isSlow: boolean;
 }
 
-/** Collects flushes until the durable index has moved, and publishes them then. */
+/** Collects flushes, and publishes them after the durable index has moved. */
 export class FlushEvents {
   private readonly state: LiveState;
   private readonly slowMilliseconds: number;
@@ -26,7 +26,7 @@ export class FlushEvents {
 
   /**
    * @param state The log, which has the counts.
-   * @param slowMilliseconds A flush that takes longer is slow.
+   * @param slowMilliseconds A flush that takes longer counts as slow.
    */
   constructor(state: LiveState, slowMilliseconds: number) {
     this.state = state;
@@ -46,7 +46,7 @@ export class FlushEvents {
   /**
    * Publishes the flushes that were counted since the last call.
    *
-   * @param durableIndex The last index that is durable since.
+   * @param durableIndex The last index that is durable now.
    * @returns Whether there were any.
    */
   publish(durableIndex: Index): boolean {

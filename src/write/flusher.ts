@@ -12,12 +12,12 @@ import { OpenFlushes } from "./open_flushes.ts";
 
 /** Flushes, and moves the durable LSN. */
 export class Flusher {
-  /** Called after each flush of frames that succeeded: how many bytes no flush had covered before, and how long it took. */
+  /** Called after each successful flush of frames, with the number of newly durable bytes and the duration. */
   onFlush: (bytes: number, milliseconds: number) => void = () => {};
   private readonly segmentBytes: number;
   private readonly flushes = new OpenFlushes();
 
-  /** @param segmentBytes What a segment holds at most, unless a single batch is larger. */
+  /** @param segmentBytes The most bytes of a segment, unless a single batch is larger. */
   constructor(segmentBytes: number) {
     this.segmentBytes = segmentBytes;
   }
@@ -36,12 +36,12 @@ export class Flusher {
   }
 
   /**
-   * Flushes what is written by now, without blocking.
+   * Flushes everything written so far, without blocking.
    *
    * @param active The segment.
-   * @param checkpoint The log's state by now, for a durable slot; `undefined` if none is wanted.
-   * @param mayWrite Whether the segment may still be written when the flush is done.
-   * @returns Settles when it is done; {@link ActiveSegment.durableLsn} has moved then.
+   * @param checkpoint The log's current state, for a durable slot; `undefined` if none is wanted.
+   * @param mayWrite Called after the flush. Returns whether the segment may still be written.
+   * @returns Resolves when the flush is done and {@link ActiveSegment.durableLsn} has moved.
    */
   async flushAsync(
     active: ActiveSegment,
@@ -59,7 +59,7 @@ export class Flusher {
     if (checkpoint !== undefined && mayWrite()) active.slots.write({ lsn: endLsn, checkpoint });
   }
 
-  /** Flushes, blocking, and nothing else. */
+  /** Flushes, blocking, without preallocation and without a slot. */
   sync(active: ActiveSegment): void {
     const { endLsn } = active.segment;
     const started = performance.now();
@@ -69,19 +69,19 @@ export class Flusher {
     this.flushed(active, endLsn, started);
   }
 
-  /** Closes a file, at once or when the flushes under way are done. */
+  /** Closes a file, after its running flushes. */
   retire(file: File): void {
     this.flushes.retire(file);
   }
 
-  /** A flush that began when the log ended at `lsn` has returned success. */
+  /** Records the success of a flush that began when the log ended at `lsn`. */
   private flushed(active: ActiveSegment, lsn: number, started: number): void {
     const bytes = Math.max(lsn - active.durableLsn, 0);
     active.durableLsn = Math.max(active.durableLsn, lsn);
     this.onFlush(bytes, performance.now() - started);
   }
 
-  /** Lays zeros behind the frames, for the flush that follows to make durable. */
+  /** Writes zeros after the frames. The following flush makes them durable. */
   private preallocate({ preallocation, file, segment, durableLsn }: ActiveSegment): void {
     const { endOffset, endLsn } = segment;
     preallocation.lay(file, endOffset, endLsn - durableLsn, SEGMENT_HEADER_BYTES + this.segmentBytes);

@@ -1,8 +1,8 @@
 /**
- * Lays entries into frames in the write buffer.
+ * Builds the frames of entries in the write buffer.
  *
- * Consecutive entries of one term and kind share a frame of up to 4 KiB of payload: then many small entries cost one
- * header and one checksum. A larger entry has a frame of its own.
+ * Consecutive entries of one term and kind share a frame of up to 4 KiB of payload, so that many small entries cost one
+ * header and one checksum. A larger entry gets its own frame.
  *
  * @module
  */
@@ -11,23 +11,23 @@ import type { EntryKind, Index, Term } from "../api/types.ts";
 import { COUNT_MAX, FRAME_ALIGNMENT, FRAME_HEADER_BYTES, frameBytes, LENGTH_BYTES } from "../format/frame.ts";
 import { entriesWord, type WriteBuffer } from "./write_buffer.ts";
 
-/** The most payload of a frame with several entries. In bytes. */
+/** The largest payload of a frame with several entries, in bytes. */
 const SHARED_PAYLOAD_BYTES = 4096;
 
-/** The bytes that an entry takes at most beside its command: a frame of its own. */
+/** The most bytes that an entry takes besides its command: those of its own frame. */
 export const ENTRY_OVERHEAD_BYTES: number = FRAME_HEADER_BYTES + FRAME_ALIGNMENT;
 
-/** Lays the frames of one write. */
+/** Builds the frames of one write. */
 export class FrameLayer {
   private readonly buffer: WriteBuffer;
   private readonly changes: number;
   private readonly start: number;
   private readonly end: number;
-  /** Address of the open frame; of the next one if none is open. */
+  /** Address of the open frame; of the next frame if none is open. */
   private at: number;
-  /** Address behind the last command of the open frame. */
+  /** Address after the last command of the open frame. */
   private behind = 0;
-  /** How many entries the open frame has, and how many its table has room for. */
+  /** The number of entries in the open frame, and the capacity of its table. */
   private count = 0;
   private places = 0;
   private term: Term = 0;
@@ -36,9 +36,9 @@ export class FrameLayer {
 
   /**
    * @param buffer The write buffer.
-   * @param changes Changes of the log so far.
+   * @param changes The number of changes of the log so far.
    * @param at Address of the first frame.
-   * @param room Bytes that are free from there on.
+   * @param room The number of free bytes there.
    */
   constructor(buffer: WriteBuffer, changes: number, at: number, room: number) {
     this.buffer = buffer;
@@ -48,11 +48,11 @@ export class FrameLayer {
   }
 
   /**
-   * Lays an entry, which follows on the one before.
+   * Adds an entry, which must continue the previous one.
    *
    * @param length Bytes of its command.
-   * @param left How many entries are to be laid from this one on.
-   * @returns Whether there was room for it.
+   * @param left The number of entries still to add, including this one.
+   * @returns Whether there was room for the entry.
    */
   add(term: Term, index: Index, kind: EntryKind, command: Uint8Array, length: number, left: number): boolean {
     if (this.count > 0 && !this.fits(term, kind, length)) this.close(true);
@@ -69,8 +69,8 @@ export class FrameLayer {
   /**
    * Ends the last frame.
    *
-   * @param hasMore Whether the batch goes on in another write.
-   * @returns Bytes of all frames.
+   * @param hasMore Whether the batch continues in another write.
+   * @returns The size of all frames, in bytes.
    */
   finish(hasMore: boolean): number {
     if (this.count > 0) this.close(hasMore);
@@ -83,7 +83,7 @@ export class FrameLayer {
       payload + length <= SHARED_PAYLOAD_BYTES;
   }
 
-  /** Opens a frame, with a table for as many entries as fit if all have the length of the first. */
+  /** Opens a frame. Its table has room for as many entries as fit if all are as long as the first one. */
   private open(term: Term, index: Index, kind: EntryKind, length: number, left: number): void {
     this.places = Math.max(1, Math.min(left, COUNT_MAX, Math.floor(SHARED_PAYLOAD_BYTES / (length + LENGTH_BYTES))));
     this.term = term;

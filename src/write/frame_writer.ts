@@ -1,8 +1,8 @@
 /**
- * Writes frames behind the last one of the active segment.
+ * Writes frames at the end of the active segment.
  *
- * After an error from this class, the file may differ from what memory says. {@link FrameWriter.undo} takes back a write
- * that found no room; after anything else, the caller stops writing for good.
+ * After an error from this class, the file may differ from the state in memory. {@link FrameWriter.undo} undoes a write
+ * that found no space. After any other error, the caller must stop writing for good.
  *
  * @module
  */
@@ -36,23 +36,23 @@ import type { ActiveSegment } from "./active_segment.ts";
 import { ENTRY_OVERHEAD_BYTES, FrameLayer } from "./frame_layer.ts";
 import { entriesWord, WRITE_BYTES_MAX, WriteBuffer } from "./write_buffer.ts";
 
-/** A checkpoint follows at the latest when this much was written since the last one. In bytes. */
+/** The most bytes to write before the next checkpoint. */
 const CHECKPOINT_EVERY_BYTES = 16 * 1024;
 
 /** Builds frames in the write buffer, and writes them to the active segment. */
 export class FrameWriter {
   /** Where the frames go. */
   active: ActiveSegment;
-  /** Truncations, snapshots and hard states of the log so far. */
+  /** The number of truncations, snapshots and hard states of the log so far. */
   changes: number;
-  /** What was written last; `undefined` if the log has rested since. */
+  /** The frames that were written last; `undefined` if the log has been idle since. */
   written: WriteBuffer | undefined;
   private readonly fileSystem: FileSystem;
 
   /**
    * @param fileSystem The machine, which has the clock.
    * @param active Where the frames go.
-   * @param changes Truncations, snapshots and hard states of the log so far.
+   * @param changes The number of truncations, snapshots and hard states of the log so far.
    */
   constructor(fileSystem: FileSystem, active: ActiveSegment, changes: number) {
     this.fileSystem = fileSystem;
@@ -69,24 +69,24 @@ export class FrameWriter {
     return this.buffer.codec;
   }
 
-  /** Gives back the memory in which frames are built, and forgets what was written last. */
+  /** Releases the write buffer. Reads go to the file then. */
   release(): void {
     if (this.written === undefined) return;
     returnCodec(this.written.codec);
     this.written = undefined;
   }
 
-  /** Goes on in the next segment. */
+  /** Moves to the next segment. */
   moveTo(next: ActiveSegment): void {
     this.active = next;
     this.written?.restart(next.segment.endOffset);
   }
 
   /**
-   * Writes a batch, as one write if its frames lie in the buffer, and notes the pages of its entries.
+   * Writes a batch, in a single write if its frames are in the buffer, and adds its entries to the segment's pages.
    *
-   * @param batch The batch, taken since anything else was written.
-   * @param stateBehind Gives the log's state behind the batch, for a checkpoint.
+   * @param batch The batch. Nothing may have been written since it was taken.
+   * @param stateBehind Returns the log's state after the batch, for a checkpoint.
    */
   append(batch: Batch, stateBehind: (batch: Batch) => LogState): void {
     const { entries, at: laid, bytes } = batch;
@@ -103,9 +103,9 @@ export class FrameWriter {
     const isDue = segment.endLsn + bytes - active.drops.positions[0].since >= CHECKPOINT_EVERY_BYTES;
     const total = bytes + (isDue ? CHECKPOINT_BYTES : 0);
     const at = buffer.reserve(total, end);
-    // A segment that was begun meanwhile has begun the buffer anew.
+    // If a new segment was created meanwhile, the buffer has been restarted.
     if (at !== laid) codec.bytes.copyWithin(at, laid, laid + bytes);
-    // Behind the batch and in the same write, so that it costs no call of its own.
+    // The checkpoint follows the batch in the same write, so that it costs no extra call.
     if (isDue) this.putCheckpoint(at + bytes, 0, stateBehind(batch), segment.endLsn + bytes);
     this.writeFrames(at, total, end);
     this.push(at, bytes, end);
@@ -115,22 +115,22 @@ export class FrameWriter {
     this.active.endsWithCheckpoint = false;
   }
 
-  /** Whether so much was written since the last checkpoint that another one is due. */
+  /** Whether enough was written since the last checkpoint that another one is due. */
   get isCheckpointDue(): boolean {
     return this.active.segment.endLsn - this.active.drops.positions[0].since >= CHECKPOINT_EVERY_BYTES;
   }
 
-  /** The count of changes, where a frame's word has it. */
+  /** The change counter, shifted to its position in the frame's word. */
   get changesByte(): number {
     return this.changes % CHANGES_END << 8;
   }
 
-  /** A checkpoint for the end of what was written. */
+  /** A checkpoint for the end of the written frames. */
   checkpointOf(state: LogState): Checkpoint {
     return { state, milliseconds: this.fileSystem.now(), dropped: this.active.drops.positions };
   }
 
-  /** Puts a checkpoint's frame at an address, unsealed. */
+  /** Puts an unsealed checkpoint frame at an address. */
   private putCheckpoint(at: number, flags: number, state: LogState, lsn: number): void {
     const payload = encodeCheckpoint(this.checkpointOf(state), lsn);
     const kinds = KIND_CHECKPOINT | flags << FLAGS_SHIFT;
@@ -146,7 +146,7 @@ export class FrameWriter {
     this.codec.bytes.set(payload, at + FRAME_HEADER_BYTES);
   }
 
-  /** Adds the entries of frames to the segment, once they are written. */
+  /** Adds the entries of written frames to the segment. */
   private push(at: number, bytes: number, end: number): void {
     const { words } = this.codec;
     for (let done = 0; done < bytes;) {
@@ -156,7 +156,7 @@ export class FrameWriter {
     }
   }
 
-  /** Writes entries of which the frames do not fit the buffer together. */
+  /** Writes entries whose frames do not fit the buffer together. */
   private appendLarge(entries: readonly TakenEntry[]): void {
     const { segment } = this.active;
     let end = segment.endOffset;
@@ -181,7 +181,7 @@ export class FrameWriter {
     this.active.endsWithCheckpoint = false;
   }
 
-  /** Writes the entries of a batch from `first` up to `next`, exclusive; returns how many bytes their frames have. */
+  /** Writes the entries of a batch from `first` up to `next`, exclusive. Returns the size of their frames in bytes. */
   private writeSome(entries: readonly TakenEntry[], first: number, next: number, room: number, end: number): number {
     const at = this.buffer.reserve(room, end);
     const layer = new FrameLayer(this.buffer, this.changes, at, room);
@@ -196,7 +196,7 @@ export class FrameWriter {
   }
 
   /**
-   * Writes a frame that is no entry.
+   * Writes a frame without entries.
    *
    * @param kind Its kind.
    * @param flags Its flags.
@@ -239,8 +239,8 @@ export class FrameWriter {
   }
 
   /**
-   * Takes back a write that found no room: the file ends behind the last whole frame again, durably. File systems can
-   * shorten a file and flush that when they are full.
+   * Undoes a write that found no space: truncates the file to the last complete frame, and flushes it. File systems can
+   * do that even when they are full.
    */
   undo(): void {
     const { endOffset } = this.active.segment;
@@ -251,14 +251,14 @@ export class FrameWriter {
   }
 
   /**
-   * Writes a checkpoint, unless the last frame is one: it carries how far the log is durable, and its state. On a full disk
-   * the log does without, because no entry depends on it.
+   * Writes a checkpoint, unless the last frame is one. It proves how far the log is durable, and repeats its state. On
+   * a full disk, the checkpoint is omitted, because no entry depends on it.
    */
   checkpoint(state: LogState): void {
     if (!this.active.endsWithCheckpoint) this.writeCheckpointIfRoom(0, state);
   }
 
-  /** Writes a checkpoint; returns whether there was room for it. */
+  /** Writes a checkpoint. Returns whether there was space for it. */
   writeCheckpointIfRoom(flags: number, state: LogState): boolean {
     try {
       this.writeCheckpoint(flags, state);
@@ -283,7 +283,7 @@ export class FrameWriter {
     this.active.endsWithCheckpoint = true;
   }
 
-  /** Seals the frames at an address of the buffer and writes them. */
+  /** Seals the frames at an address in the buffer, and writes them. */
   private writeFrames(at: number, bytes: number, end: number): void {
     const { codec } = this;
     const { segment } = this.active;
@@ -293,7 +293,7 @@ export class FrameWriter {
     this.buffer.wrote(bytes);
   }
 
-  /** Writes an entry that exceeds the buffer: its header, then the command from where it lies. */
+  /** Writes an entry larger than the buffer: its header, then the command directly from the caller's memory. */
   private writeLarge(entry: TakenEntry, end: number, hasMore: boolean): number {
     const { codec } = this;
     const { segment } = this.active;

@@ -1,5 +1,5 @@
 /**
- * Group commit: one flush at a time, and everybody who asks while it runs shares the next one.
+ * Group commit: one flush runs at a time. All callers that ask while it runs share the next one.
  *
  * @module
  */
@@ -11,19 +11,19 @@ interface Flush {
   readonly promise: Promise<Index>;
   readonly resolve: (durable: Index) => void;
   readonly reject: (reason: unknown) => void;
-  /** What the log's end was when the flush began, less what was truncated since. */
+  /** The log's last index when the flush began, lowered by later truncations. */
   lastIndex: Index;
 }
 
-/** What group commit needs of the log. */
+/** The log, as group commit needs it. */
 export interface Flushable {
-  /** Whether anything is written that no flush covers. */
+  /** Whether there are frames that no flush covers. */
   isDirty(): boolean;
   /** Index of the last entry written. */
   lastIndex(): Index;
-  /** Flushes what is written by now. Rejects once and for all: a flush is never retried. */
+  /** Flushes everything written so far. A rejection is final: a flush is never retried. */
   flush(): Promise<void>;
-  /** Told after a flush has succeeded. */
+  /** Called after a flush has succeeded. */
   flushed(lastIndex: Index): void;
 }
 
@@ -39,21 +39,21 @@ export class GroupCommit {
   }
 
   /**
-   * Makes everything durable that is written by now.
+   * Makes everything written so far durable.
    *
-   * @returns The last durable index; rejects with the reason of the first failure of the log.
+   * @returns The last durable index. Rejects with the reason of the log's first failure.
    */
   sync(): Promise<Index> {
     if (this.#failure !== undefined) return Promise.reject(this.#failure.reason);
     if (this.#next === undefined) {
       this.#next = newFlush();
-      // Not at once: whoever appends in the same turn of the event loop is to share this flush.
+      // Start in a microtask, so that appends in the same turn of the event loop share this flush.
       if (this.#running === undefined) queueMicrotask(() => this.#run());
     }
     return this.#next.promise;
   }
 
-  /** Starts the flush that callers wait for. */
+  /** Runs the flush that callers wait for. */
   async #run(): Promise<void> {
     const flush = this.#next;
     if (flush === undefined || this.#running !== undefined || this.#failure !== undefined) return;
@@ -69,17 +69,17 @@ export class GroupCommit {
       this.fail(error);
     } finally {
       this.#running = undefined;
-      // The callers just answered go on before this does, and what they append joins the flush.
+      // The callers that were just answered run first, so their next appends join this flush.
       if (this.#next !== undefined) queueMicrotask(() => this.#run());
     }
   }
 
-  /** Notes that entries from `from` on are gone, so that no flush under way may report them durable. */
+  /** Records a truncation from `from` on, so that a running flush does not report the removed entries as durable. */
   truncated(from: Index): void {
     if (this.#running !== undefined) this.#running.lastIndex = Math.min(this.#running.lastIndex, from - 1);
   }
 
-  /** Ends all: whoever waits, and whoever asks from now on, is told why. */
+  /** Rejects all waiting and all later calls. */
   fail(reason: unknown): void {
     if (this.#failure !== undefined) return;
     this.#failure = { reason };
@@ -88,20 +88,20 @@ export class GroupCommit {
     this.#next = undefined;
   }
 
-  /** Ends all because the log is closed: whoever waits is answered, whoever asks from now on is told why. */
+  /** Ends group commit because the log is closed: resolves waiting calls, and rejects later ones. */
   finish(lastIndex: Index, reason: unknown): void {
     this.#running?.resolve(lastIndex);
     this.#next?.resolve(lastIndex);
     this.fail(reason);
   }
 
-  /** Waits until no flush is under way or asked for; never rejects. */
+  /** Waits until no flush is running or requested. Never rejects. */
   async idle(): Promise<void> {
     for (let flush = this.#running ?? this.#next; flush !== undefined; flush = this.#running ?? this.#next) {
       try {
         await flush.promise;
       } catch {
-        // Whoever asked for it is told.
+        // The caller of `sync` gets the error.
       }
       await Promise.resolve();
     }

@@ -1,5 +1,5 @@
 /**
- * Names a segment in the one before it, which makes it part of the log.
+ * Writes next-segment pointers. A pointer in the previous segment makes a segment part of the log.
  *
  * @module
  */
@@ -13,12 +13,12 @@ import { readFull, writeFull } from "../io/full.ts";
 import type { Segment } from "../log/segment.ts";
 
 /**
- * Fails if a segment names another one as the next than this writer knows: another writer has gone on with the log.
+ * Fails if a segment's pointer names a segment that this writer does not know: another writer has continued the log.
  *
  * @param file The segment's file.
  * @param codec The codec.
  * @param segment The segment.
- * @param known The number that it may name; `undefined` if it must name none.
+ * @param known The number that the pointer may name; `undefined` if it must be empty.
  * @throws {WalLogError} `LOCK_LOST`.
  */
 export function requireUnnamed(file: File, codec: Codec, { path, header }: Segment, known: number | undefined): void {
@@ -27,17 +27,17 @@ export function requireUnnamed(file: File, codec: Codec, { path, header }: Segme
   const naming = decodeNextPointer(block, true, header.salt, (bytes, seed) => codec.hash(bytes, seed));
   if (naming.kind !== "named" || naming.next.number === known) return;
   const { number } = naming.next;
-  const message = `Another writer has gone on with the log: ${path} names segment ${number} as the next one`;
+  const message = `Another writer has continued the log: ${path} names segment ${number} as the next one`;
   throw new WalLogError("LOCK_LOST", message, { path });
 }
 
 /**
- * Makes the pointer from a segment to the next one, all of which has been flushed.
+ * Makes the pointer from a segment to the next one. The next one must have been flushed completely.
  *
  * @param codec The codec.
  * @param segment The segment.
- * @param next The next one.
- * @param endLsn Where the segment ends.
+ * @param next The next segment.
+ * @param endLsn The LSN at the end of the segment.
  * @returns The sector to write.
  */
 export function encodePointer(codec: Codec, { header }: Segment, next: Segment, endLsn: number): Uint8Array {
@@ -46,10 +46,10 @@ export function encodePointer(codec: Codec, { header }: Segment, next: Segment, 
 }
 
 /**
- * Writes both copies of a pointer, each with a flush of its own.
+ * Writes both copies of a pointer, and flushes after each.
  *
  * @param file The segment's file.
- * @param pointer What {@link encodePointer} made.
+ * @param pointer The sector from {@link encodePointer}.
  */
 export function writePointer(file: File, pointer: Uint8Array): void {
   for (const offset of NEXT_POINTER_OFFSETS) {
@@ -59,14 +59,14 @@ export function writePointer(file: File, pointer: Uint8Array): void {
 }
 
 /**
- * Makes a segment part of the log, durably, by naming it in the one before.
+ * Makes a segment part of the log durably, by naming it in the previous one.
  *
  * @param fileSystem The machine.
  * @param codec The codec.
- * @param segment The one before.
- * @param next The segment.
+ * @param segment The previous segment.
+ * @param next The segment to name.
  * @param durableLsn The LSN below which the segment is known to be durable.
- * @param known The number of the segment that the one before may name. Default: that of the segment.
+ * @param known The number that the previous segment may already name. Default: the number of the segment.
  * @throws {WalLogError} `LOCK_LOST`, as {@link requireUnnamed}.
  */
 export function nameNextSegment(

@@ -1,12 +1,12 @@
 /**
- * Files that are being flushed: such a file is closed when its flushes are done.
+ * Keeps files open while they are flushed.
  *
  * @module
  */
 
 import type { File } from "../io/file_system.ts";
 
-/** Flushes files without blocking, and closes them no earlier than that is done. */
+/** Flushes files without blocking, and closes a file only after its flushes. */
 export class OpenFlushes {
   private readonly flushing = new Map<File, number>();
   private readonly retired = new Set<File>();
@@ -15,7 +15,7 @@ export class OpenFlushes {
    * Flushes a file, and keeps it open meanwhile.
    *
    * @param file The file.
-   * @returns Settles when it is done.
+   * @returns Settles when the flush is done.
    */
   async sync(file: File): Promise<void> {
     this.flushing.set(file, (this.flushing.get(file) ?? 0) + 1);
@@ -31,7 +31,7 @@ export class OpenFlushes {
     }
   }
 
-  /** Closes a file, at once or when the flushes under way are done. */
+  /** Closes a file, after its running flushes. */
   retire(file: File): void {
     if (this.flushing.has(file)) this.retired.add(file);
     else file.close();

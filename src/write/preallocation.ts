@@ -1,5 +1,5 @@
 /**
- * Preallocation: zeros are laid ahead of the writer, for the flush that follows to make durable.
+ * Preallocation: writes zeros ahead of the frames. The following flush makes them durable.
  *
  * @module
  */
@@ -8,46 +8,44 @@ import type { File } from "../io/file_system.ts";
 import { isNoSpace, writeFull } from "../io/full.ts";
 
 /**
- * Zeros ahead of the writer spare a flush the file's new size. They begin small, so that a small log stays a small
- * file, and double up to 4 MiB, where the cost per commit no longer shows.
+ * With zeros ahead of the frames, a flush does not have to write a new file size. The amount begins small, so that a
+ * small log stays a small file. It doubles up to 4 MiB, where the cost per commit is negligible.
  */
 const ZERO_AHEAD_BYTES_MIN = 256 * 1024;
 const ZERO_AHEAD_BYTES_MAX = 4 * 1024 * 1024;
 /**
- * Zeros are written in pieces of this size. Linux caches what is written at once as one large folio, and each small
- * write into that one later costs as much as all its blocks: entries appended one by one were half as fast. In bytes.
+ * Zeros are written in pieces of this size, in bytes. Linux caches a large write as one large folio. Each small write
+ * into it later costs as much as writing all its blocks: single appends were half as fast.
  */
 const ZERO_PIECE_BYTES = 64 * 1024;
-/** Whoever writes more than this between two flushes is bound by the data, and zeros would only double it. */
+/** With more than this many bytes per flush, the data itself dominates the cost, and zeros would double it. */
 const ZERO_AHEAD_BATCH_MAX = 512 * 1024;
 
 let zeros: Uint8Array | undefined;
 
-/** Lays zeros behind the frames of a segment. */
+/** Writes zeros after the frames of a segment. */
 export class Preallocation {
   /** Offset up to which the file is known to hold zeros. */
   private zeroedTo: number;
   private ahead = ZERO_AHEAD_BYTES_MIN;
 
-  /**
-   * @param end Offset behind the last frame.
-   */
+  /** @param end Offset after the last frame. */
   constructor(end: number) {
     this.zeroedTo = end;
   }
 
-  /** Notes that the file ends at an offset, with no zeros behind it. */
+  /** Records that the file now ends at an offset, without zeros after it. */
   restart(end: number): void {
     this.zeroedTo = end;
   }
 
   /**
-   * Lays zeros, where that pays.
+   * Writes zeros if that makes flushes cheaper.
    *
    * @param file The segment's file.
-   * @param end Offset behind the last frame.
-   * @param batch How many bytes the flush will cover.
-   * @param limit Offset behind which no frame will lie.
+   * @param end Offset after the last frame.
+   * @param batch The number of bytes that the flush will cover.
+   * @param limit Offset after which no frame will lie.
    */
   lay(file: File, end: number, batch: number, limit: number): void {
     if (batch > ZERO_AHEAD_BATCH_MAX || this.zeroedTo - end > batch) return;
@@ -60,7 +58,7 @@ export class Preallocation {
       this.zeroedTo = to;
       this.ahead = Math.min(this.ahead * 2, ZERO_AHEAD_BYTES_MAX);
     } catch (error) {
-      // Zeros are there for speed, and no byte of the log is at stake: on a full disk the log does without them.
+      // Zeros only save time. On a full disk, the log does without them.
       if (!isNoSpace(error)) throw error;
       this.ahead = 0;
     }

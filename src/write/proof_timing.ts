@@ -1,7 +1,7 @@
 /**
- * Decides when the writer proves its flushes. The last flush has no later frame that proves it, so a log that rests writes
- * a checkpoint: if that survives a crash, nothing before it can pass for a torn write. A log that never rests writes durable
- * slots.
+ * Decides when the writer proves its flushes. No later frame proves the last flush. So an idle log writes a checkpoint.
+ * If the checkpoint survives a crash, damage before it cannot be mistaken for a torn write. A log that is never idle
+ * writes durable slots.
  *
  * @module
  */
@@ -9,17 +9,17 @@
 import type { FileSystem } from "../io/file_system.ts";
 
 /**
- * How long the log must rest after a flush before it writes a checkpoint. In milliseconds: long against the time between
- * two commits of a busy log, short against the time between two crashes.
+ * How long the log must be idle after a flush before it writes a checkpoint, in milliseconds. Longer than the time
+ * between two commits of a busy log, much shorter than the time between two crashes.
  */
 const CHECKPOINT_IDLE_MS = 20;
-/** A log that never rests writes a durable slot after a flush this often. In milliseconds. */
+/** How often a log that is never idle writes a durable slot after a flush, in milliseconds. */
 const SLOT_EVERY_MS = 1000;
 
-/** The clock of one log. */
+/** The timing of one log. */
 export class ProofTiming {
   private readonly fileSystem: FileSystem;
-  /** When the last durable slot was written, or the log was opened. */
+  /** The time of the last durable slot, or of opening the log. */
   private slotWritten = performance.now();
   private cancelRest: (() => void) | undefined;
 
@@ -28,7 +28,7 @@ export class ProofTiming {
     this.fileSystem = fileSystem;
   }
 
-  /** Whether a durable slot is to follow the next flush. Asking starts the wait for the one after it. */
+  /** Whether a durable slot is due after the next flush. If so, the interval to the next slot starts now. */
   isSlotDue(): boolean {
     const now = performance.now();
     if (now - this.slotWritten < SLOT_EVERY_MS) return false;
@@ -36,7 +36,7 @@ export class ProofTiming {
     return true;
   }
 
-  /** Calls back once the log has rested, unless a call is pending. */
+  /** Calls back when the log has been idle, unless a call is already pending. */
   afterRest(callback: () => void): void {
     this.cancelRest ??= this.fileSystem.after(CHECKPOINT_IDLE_MS, () => {
       this.cancelRest = undefined;
@@ -44,7 +44,7 @@ export class ProofTiming {
     });
   }
 
-  /** Drops the pending call. */
+  /** Cancels the pending call. */
   cancel(): void {
     this.cancelRest?.();
   }

@@ -1,5 +1,5 @@
 /**
- * The errors of a log that cannot be written any more, or not yet.
+ * The errors of a log that does not accept writes.
  *
  * @module
  */
@@ -11,7 +11,7 @@ import type { LiveState } from "../log/live_state.ts";
 /**
  * The error of a log that is closed.
  *
- * @param attempt What was asked.
+ * @param attempt The attempted operation.
  * @param path The log's folder.
  * @returns `CLOSED`.
  */
@@ -20,9 +20,9 @@ export function closedError(attempt: string, path: string): WalLogError {
 }
 
 /**
- * The error of a log that has no writer.
+ * The error of a log that is opened for reading only.
  *
- * @param attempt What was asked.
+ * @param attempt The attempted operation.
  * @param path The log's folder.
  * @returns `READ_ONLY`.
  */
@@ -33,15 +33,15 @@ export function readOnlyError(attempt: string, path: string): WalLogError {
 /**
  * The error of a log whose latest hard state is lost.
  *
- * @param attempt What was asked.
+ * @param attempt The attempted operation.
  * @param state The log.
  * @returns `CORRUPT`.
  */
 export function hardStateLostError(attempt: string, { path, damaged }: LiveState): WalLogError {
   return new WalLogError(
     "CORRUPT",
-    `Cannot ${attempt}: the latest hard state of the log at ${path} is damaged, so that a vote may be forgotten; ` +
-      `find out what it was and call setHardState with force`,
+    `Cannot ${attempt}: the latest hard state of the log at ${path} is damaged, so a vote may be lost; ` +
+      `find out the hard state and call setHardState with force`,
     { path, damage: damaged },
   );
 }
@@ -49,25 +49,25 @@ export function hardStateLostError(attempt: string, { path, damaged }: LiveState
 /**
  * The error of a log that has lost entries at its end.
  *
- * @param attempt What was asked.
+ * @param attempt The attempted operation.
  * @param state The log.
  * @returns `CORRUPT`.
  */
 export function tailLostError(attempt: string, { path, damaged }: LiveState): WalLogError {
   return new WalLogError(
     "CORRUPT",
-    `Cannot ${attempt}: entries behind the last one of the log at ${path} may be lost, and what was acknowledged with ` +
-      "them; call setHardState with force to go on without",
+    `Cannot ${attempt}: acknowledged entries after the last one of the log at ${path} may be lost; ` +
+      "call setHardState with force to continue without them",
     { path, damage: damaged },
   );
 }
 
 /**
- * The error of a log that a failure has ended.
+ * The error of a log after its first failure.
  *
- * @param attempt What failed.
+ * @param attempt The operation that failed.
  * @param path The log's folder.
- * @param cause Why.
+ * @param cause The cause.
  * @returns `POISONED`.
  */
 export function poisonedError(attempt: string, path: string, cause: unknown): WalLogError {

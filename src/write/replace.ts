@@ -1,10 +1,10 @@
 /**
- * Replaces the newest segment after a crash by a copy of itself, so that a program that crashes over and over does not add
- * a segment each time.
+ * Replaces the newest segment after a crash with a copy of itself, so that a program that crashes repeatedly does not
+ * add a segment each time.
  *
- * The copy has a number and a salt of its own, and the same LSNs, so nothing of the frames changes but what seals them to
- * their segment. A frame that is no copy of an older tail is none in the copy either: it still proves that its segment is
- * part of the log.
+ * The copy has a new number and a new salt, but the same LSNs. So the frames change only in the fields that bind them
+ * to their segment. Frames keep their copy flag: a frame that is the segment's own stays so, and still proves that its
+ * segment is part of the log.
  *
  * @module
  */
@@ -20,15 +20,15 @@ import { selectSegment } from "../log/select_segment.ts";
 import { createSegment } from "./create.ts";
 import { encodePointer, nameNextSegment, requireUnnamed } from "./name_next.ts";
 
-/** The most that is copied, which fits the codec's chunk. In bytes. */
+/** The most bytes to copy. They fit the codec's chunk. */
 const REPLACED_BYTES_MAX = CHUNK_BYTES / 4;
 
 /**
- * Whether the newest segment is to be replaced instead of followed by another one: it is less than half full, so that
- * the number of segments stays in proportion to their bytes, and it costs little to copy.
+ * Whether to replace the newest segment instead of adding another one: it is at most half full, so that the number of
+ * segments stays proportional to their bytes, and it is cheap to copy.
  *
  * @param newest The newest segment, undamaged.
- * @param segmentBytes What a segment holds at most.
+ * @param segmentBytes The most bytes of a segment.
  */
 export function isReplaceable({ endOffset }: Segment, segmentBytes: number): boolean {
   return endOffset - SEGMENT_HEADER_BYTES <= Math.min(segmentBytes / 2, REPLACED_BYTES_MAX);
@@ -36,7 +36,7 @@ export function isReplaceable({ endOffset }: Segment, segmentBytes: number): boo
 
 /** The segments around a replacement. */
 export interface Replaced {
-  /** The segment before the newest one, which names the newest one in both copies of its pointer. */
+  /** The segment before the newest one. It names the newest one in both copies of its pointer. */
   readonly previous: Segment;
   /** The newest segment. It is undamaged. */
   readonly newest: Segment;
@@ -47,17 +47,17 @@ export interface Replaced {
 }
 
 /**
- * Replaces the newest segment. The pointer of the segment before it decides which of the two is part of the log, so a crash
- * leaves one of them. But first the newest segment names its copy: that ends another writer that has the newest one open,
- * and shows, if the other pointer is lost, that the copy is complete.
+ * Replaces the newest segment. The pointer in the previous segment decides which of the two is part of the log, so
+ * after a crash exactly one of them is. Before that, the newest segment names its copy. That stops any other writer
+ * that has the newest segment open. It also shows that the copy is complete if the other pointer is lost.
  *
  * @param fileSystem The machine.
  * @param folder The log's folder.
  * @param codec The codec.
  * @param replaced The segments.
  * @param numberUsed The highest number that the log has used.
- * @returns The new segment, its open file, and whether its last frame is a checkpoint. The caller removes the old one,
- * durably: once compaction has deleted the segment before, nothing else shows that it was replaced.
+ * @returns The new segment, its open file, and whether its last frame is a checkpoint. The caller must remove the old
+ * segment durably: after compaction has deleted the previous segment, nothing shows that the old one was replaced.
  */
 export function replaceSegment(
   fileSystem: FileSystem,
@@ -88,7 +88,7 @@ export function replaceSegment(
     return { segment, file, endsWithCheckpoint: lastKind === KIND_CHECKPOINT };
   } catch (error) {
     created?.file.close();
-    // Nothing knows of the copy yet, and on a full disk its room is needed.
+    // Nothing refers to the copy yet, and a full disk needs its space.
     if (created !== undefined && !isNamed) fileSystem.remove(created.segment.path);
     throw error;
   } finally {
@@ -96,7 +96,7 @@ export function replaceSegment(
   }
 }
 
-/** Copies all frames, sealed anew for the new segment; returns the kind of the last one, 0 if there is none. */
+/** Copies all frames and seals them for the new segment. Returns the kind of the last one, 0 if there is none. */
 function copyFrames(
   codec: Codec,
   from: File,
@@ -109,14 +109,14 @@ function copyFrames(
   const bytes = newest.endOffset - SEGMENT_HEADER_BYTES;
   const frames = codec.chunk.subarray(0, bytes);
   if (readFull(from, frames, SEGMENT_HEADER_BYTES) < bytes) {
-    throw new Error(`${newest.path} ends before byte ${newest.endOffset}, it had frames up to there`);
+    throw new Error(`${newest.path} ends before byte ${newest.endOffset}, but recovery found frames up to there`);
   }
   let lastKind = 0;
   for (let at = 0; at < bytes;) {
     const lsn = baseLsn + SEGMENT_HEADER_BYTES + at;
     selectSegment(codec, newest.header);
     if (codec.wasm.checkHeader(codec.chunkAt + at, lsn) !== 0) {
-      throw new Error(`${newest.path} has no frame at byte ${SEGMENT_HEADER_BYTES + at}, it had one there`);
+      throw new Error(`${newest.path} has no frame at byte ${SEGMENT_HEADER_BYTES + at}, but recovery found one there`);
     }
     const { kind, length } = decodeFrameHeader(frames.subarray(at));
     selectSegment(codec, segment.header);

@@ -1,10 +1,10 @@
 /**
- * The reserve: a file of random bytes that is deleted when the disk is full, so that there is room for what a log must be able
- * to write all the same: a hard state, a truncation, a snapshot that lets it delete segments, and the checkpoint of a clean
- * close. It is made again when there is space.
+ * The reserve: a file of random bytes that is deleted when the disk is full. It frees space for writes that must still
+ * succeed: a hard state, a truncation, a snapshot that lets the log delete segments, and the checkpoint of a clean
+ * close. It is created again when there is space.
  *
- * It is no part of the log. Nothing depends on it, so it is never flushed. Where others write on the same volume, they
- * may take its room first.
+ * It is not part of the log. Nothing depends on it, so it is never flushed. Other programs on the same volume may use
+ * the freed space first.
  *
  * @module
  */
@@ -15,12 +15,12 @@ import { errorCode, isNoSpace, readFull, writeFull } from "../io/full.ts";
 
 /** The file's name. */
 export const RESERVE_NAME = "RESERVE";
-/** The first bytes of the file, which show that it is the log's. A crash can leave zeros in their place. */
+/** The first bytes of the file, which identify it as the log's. A crash can leave zeros instead. */
 const MAGIC = new TextEncoder().encode("WALLOGRS");
-/** The reserve is made again if this many times its size is free: what little there is shall not go into it. */
+/** The reserve is created only if this many times its size is free, so that it does not take the last free space. */
 const SPARE_FACTOR = 4;
 
-/** Codes of errors that say that there is no file of that name, or that it is somebody else's. */
+/** Error codes for a missing file, or a file that is not the log's. */
 const NOT_OURS: ReadonlySet<string | undefined> = new Set(["ENOENT", "UNSAFE_FILE", "EACCES", "EPERM"]);
 
 /** The reserve of one log. */
@@ -28,11 +28,11 @@ export class Reserve {
   private readonly fileSystem: FileSystem;
   private readonly folder: string;
   private readonly bytes: number;
-  /** Whether the file is there, as far as this writer knows. */
+  /** Whether the file exists, as far as this writer knows. */
   private isThere = false;
 
   /**
-   * @param fileSystem The machine. Without `reserveBytes` there is no reserve.
+   * @param fileSystem The machine. Without `reserveBytes`, there is no reserve.
    * @param folder The log's folder.
    */
   constructor(fileSystem: FileSystem, folder: string) {
@@ -46,8 +46,8 @@ export class Reserve {
   }
 
   /**
-   * Makes the file, if it is missing and there is space. A file of that name that is not the log's stays as it is. Nothing
-   * depends on the reserve, so that a failure to make it is no failure of the log.
+   * Creates the file if it is missing and there is space. Leaves a file of that name alone if it is not the log's.
+   * Nothing depends on the reserve, so a failure to create it is ignored.
    *
    * @throws {WalLogError} `LOCK_LOST`.
    */
@@ -66,7 +66,7 @@ export class Reserve {
     const size = this.size();
     this.isThere = size === this.bytes;
     if (this.isThere) return;
-    // What a crash has left is removed and not written: the file may have another name, outside the folder.
+    // Remove an incomplete reserve instead of writing to it: the file may be a hard link to a file outside the folder.
     if (size !== undefined) this.fileSystem.remove(this.path);
     const file = this.create();
     if (file === undefined) return;
@@ -82,24 +82,24 @@ export class Reserve {
   }
 
   /**
-   * Deletes the file, durably, so that its room is free.
+   * Deletes the file durably, which frees its space.
    *
-   * @returns Whether there was one.
+   * @returns Whether there was a reserve.
    */
   release(): boolean {
     if (this.bytes === 0) return false;
     this.isThere = false;
     if (this.size() === undefined) return false;
     this.fileSystem.remove(this.path);
-    // File systems give the room of a deleted file back when its deletion is on the disk.
+    // File systems free the space of a deleted file when the deletion is on the disk.
     this.fileSystem.syncDirectory(this.folder);
     return true;
   }
 
   /**
-   * Does something, and once more with the room of the reserve if it was refused for lack of space.
+   * Runs an action. If it fails for lack of space, releases the reserve and runs it again.
    *
-   * @param action What to do. If it is refused with `NO_SPACE`, nothing has changed.
+   * @param action The action. If it fails with `NO_SPACE`, nothing may have changed.
    * @param fail Turns a failure to delete the reserve into the error to throw.
    */
   lend(action: () => void, fail: (error: unknown) => unknown): void {
@@ -117,7 +117,7 @@ export class Reserve {
     action();
   }
 
-  /** The size of the file; `undefined` if there is none, or if it is not the log's. */
+  /** The size of the file; `undefined` if it does not exist or is not the log's. */
   private size(): number | undefined {
     let file: File;
     try {
@@ -133,7 +133,7 @@ export class Reserve {
     }
   }
 
-  /** Creates the file; `undefined` if there is no room for it, or if something has its name. */
+  /** Creates the file; `undefined` if there is no space, or if the name is taken. */
   private create(): File | undefined {
     try {
       return this.fileSystem.open(this.path, "create");
@@ -143,7 +143,7 @@ export class Reserve {
     }
   }
 
-  /** Random, so that no file system stores it in less. */
+  /** Random bytes, so that no file system can compress them. */
   private content(): Uint8Array {
     const bytes = new Uint8Array(this.bytes);
     this.fileSystem.random(bytes);
@@ -152,12 +152,12 @@ export class Reserve {
   }
 }
 
-/** Whether a refusal is for lack of space that a deleted file can give back: a limit on the size of files is not. */
+/** Whether an error is a lack of space that deleting a file can solve. A limit on the size of files is not. */
 function isShortage(error: unknown): boolean {
   return error instanceof WalLogError && error.code === "NO_SPACE" && errorCode(error.cause) !== "EFBIG";
 }
 
-/** Whether a file begins as a reserve does, or with what a crash leaves of one. */
+/** Whether a file begins like a reserve, or like the remains of one after a crash. */
 function isOurs(file: File): boolean {
   const found = new Uint8Array(MAGIC.length);
   const count = readFull(file, found, 0);

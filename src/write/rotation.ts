@@ -1,5 +1,5 @@
 /**
- * Rotation: seals the active segment, and begins the next one.
+ * Rotation: seals the active segment, and creates the next one.
  *
  * @module
  */
@@ -19,13 +19,13 @@ import type { FrameWriter } from "./frame_writer.ts";
 import { encodePointer } from "./name_next.ts";
 import { writeSegmentIndex } from "./write_segment_index.ts";
 
-/** Begins the segments of a log, one after the other. */
+/** Creates the segments of a log. */
 export class Rotation {
   private readonly fileSystem: FileSystem;
   private readonly folder: string;
-  /** The highest number that this log has used, also where creation failed: no number is used twice. */
+  /** The highest number that this log has used, even if creation failed. No number is used twice. */
   private numberUsed: number;
-  /** The sealed segment whose second copy of the pointer is written and not flushed yet. */
+  /** The sealed segment whose second pointer copy is written but not flushed. */
   private unflushedPointer: Segment | undefined;
 
   /**
@@ -40,9 +40,9 @@ export class Rotation {
   }
 
   /**
-   * Seals the segment and goes on in a new one. In this order, so that a crash between any two steps is seen for what
-   * it is: this segment's data; the new segment with its header; its name; then, in one flush, what says that it
-   * follows. The new segment belongs to the log from that flush on.
+   * Seals the segment and creates the next one. The order lets recovery recognize a crash between any two steps: flush
+   * this segment's frames; create the new segment and flush its header; flush its name; then write the segment index
+   * and the pointer to the new segment, and flush both. From that flush on, the new segment belongs to the log.
    *
    * @param active The segment.
    * @param frames Writes its segment index.
@@ -50,8 +50,8 @@ export class Rotation {
    * @param state The log's state.
    * @param runs The terms of its entries.
    * @returns The new segment.
-   * @throws {WalLogError} `NO_SPACE` if there is no room for the new segment; `CORRUPT` if no reader would accept its
-   * number or its LSN. The log is then as it was.
+   * @throws {WalLogError} `NO_SPACE` if there is no space for the new segment; `CORRUPT` if no reader would accept its
+   * number or its LSN. The log is unchanged then.
    */
   begin(
     active: ActiveSegment,
@@ -95,14 +95,14 @@ export class Rotation {
     const pointer = encodePointer(sharedCodec(), old, next, old.endLsn);
     writeFull(file, pointer, NEXT_POINTER_OFFSETS[0]);
     file.sync();
-    // The copies share no flush, so a torn one costs one copy at most.
+    // The copies do not share a flush, so a torn write damages at most one of them.
     copyPointer(file, pointer);
     this.unflushedPointer = old;
   }
 
   /**
-   * Flushes the second copy of the last pointer. No commit waits for it: the next rotation and closing do it. The operating
-   * system has usually written it by then.
+   * Flushes the second copy of the last pointer. No commit waits for it: the next rotation or closing flushes it. By
+   * then, the operating system has usually written it anyway.
    */
   syncPointer(): void {
     const segment = this.unflushedPointer;
@@ -124,7 +124,7 @@ export class Rotation {
   }
 }
 
-/** Writes the second copy of a pointer. On a full disk the segment does without until the log is opened again. */
+/** Writes the second copy of a pointer. On a full disk, the copy is missing until the log is opened again. */
 function copyPointer(file: File, pointer: Uint8Array): void {
   try {
     writeFull(file, pointer, NEXT_POINTER_OFFSETS[1]);

@@ -1,5 +1,5 @@
 /**
- * Writes the durable slots of a segment, in turn.
+ * Writes the durable slots of a segment, alternately.
  *
  * @module
  */
@@ -12,17 +12,17 @@ import type { File } from "../io/file_system.ts";
 import { isNoSpace, writeFull } from "../io/full.ts";
 
 /**
- * The durable slots of one segment. A slot is overwritten only when a flush that began after the other one was written
- * has succeeded. So one of them is always durable.
+ * The durable slots of one segment. A slot is overwritten only after a flush that began after the other slot was
+ * written has succeeded. So one of them is always durable.
  */
 export class SlotWriter {
   private readonly file: File;
   private readonly codec: Codec;
   private readonly header: SegmentHeader;
-  /** The slot that was written last. */
+  /** Offset and LSN of the slot that was written last. */
   private offset: number;
   private lsn: number;
-  /** How often a slot was written, and how many of these writes a flush has covered. */
+  /** The number of slot writes, and the number of them that a flush has covered. */
   private written = 0;
   private flushed = 0;
 
@@ -43,7 +43,8 @@ export class SlotWriter {
   }
 
   /**
-   * Writes a slot, if it proves more than the last one. A full disk does without: a slot is only evidence.
+   * Writes a slot if it proves more than the last one. On a full disk, the slot is omitted, because it is only
+   * evidence.
    *
    * @param slot Its contents.
    */
@@ -55,7 +56,8 @@ export class SlotWriter {
   }
 
   /**
-   * Writes the last slot into the other place too, if a flush has covered it: damage to one page then takes one of two.
+   * Also writes the last slot to the other offset, if a flush has covered it. Damage to one page then leaves the other
+   * copy.
    *
    * @param slot Its contents.
    */
@@ -78,9 +80,9 @@ export class SlotWriter {
   }
 
   /**
-   * Notes that a flush of the file begins.
+   * Records that a flush of the file begins.
    *
-   * @returns To be called when it has succeeded.
+   * @returns A function to call after the flush has succeeded.
    */
   flushBegins(): () => void {
     const { written } = this;

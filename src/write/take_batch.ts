@@ -1,9 +1,9 @@
 /**
- * Batches of entries on their way from the caller's objects to the disk.
+ * Takes batches of entries from the caller's objects into the write buffer.
  *
- * Each field of an entry is read once, where its frame is laid, and checked there: so that what was checked is what is
- * written, whatever the object answers the next time, and nothing has to be copied on the way. All of a batch is laid
- * before anything of it is written, and what calls the log meanwhile is noticed.
+ * Each field of an entry is read only once, when its frame is built, and checked there. So the checked values are the
+ * written ones, even if an object returns other values later, and nothing is copied in between. The whole batch is
+ * built before any of it is written. If reading an entry calls the log meanwhile, that is detected.
  *
  * @module
  */
@@ -19,14 +19,14 @@ import { WRITE_BYTES_MAX } from "./write_buffer.ts";
 import type { SegmentWriter } from "./writer.ts";
 
 /**
- * Takes a batch over from the caller of the log.
+ * Takes a batch from the caller of the log.
  *
- * @param writer What will write it.
- * @param log The log that it is to follow on.
- * @param entries What was given for a list of entries.
+ * @param writer The writer.
+ * @param log The index of the log that the batch continues.
+ * @param entries The caller's argument, which may be anything.
  * @param maxEntryBytes The largest command allowed, in bytes.
- * @returns The batch, to be written before anything else is.
- * @throws {WalLogError} `NOT_CONTIGUOUS`, `ENTRY_TOO_LARGE` or `INVALID_ARGUMENT`, for the first entry that is refused.
+ * @returns The batch. It must be written before anything else.
+ * @throws {WalLogError} `NOT_CONTIGUOUS`, `ENTRY_TOO_LARGE` or `INVALID_ARGUMENT`, for the first invalid entry.
  */
 export function takeBatch(
   writer: SegmentWriter,
@@ -36,7 +36,7 @@ export function takeBatch(
 ): Batch {
   const laid = Array.isArray(entries) ? layBatch(writer, log, entries, maxEntryBytes) : undefined;
   if (laid !== undefined) return laid;
-  // Whatever is not as it should be is copied first, and then checked against the log as it is by then.
+  // Unusual input is copied first, and then checked against the current state of the log.
   const taken = takeEntries(entries);
   const commandBytes = checkAppend(taken, log.nextIndex - 1, log.lastTerm, maxEntryBytes);
   const firstTerm = taken[0]?.term ?? 0;
@@ -49,10 +49,10 @@ export function takeBatch(
 }
 
 /**
- * Lays the frames of a batch in the write buffer.
+ * Builds the frames of a batch in the write buffer.
  *
- * @returns The batch; `undefined` if the buffer is too small for it, if reading it has called the log, or if anything
- * else about it is out of the ordinary.
+ * @returns The batch; `undefined` if the buffer is too small, if reading an entry has called the log, or if the input
+ * is unusual in another way.
  */
 function layBatch(
   writer: SegmentWriter,
@@ -69,7 +69,7 @@ function layBatch(
   }
   if (room >>> 0 !== room || room > WRITE_BYTES_MAX - CHECKPOINT_BYTES) return undefined;
   const { buffer } = writer;
-  // With room for a checkpoint behind it.
+  // Reserve room for a checkpoint after the batch.
   const start = buffer.reserve(room + CHECKPOINT_BYTES, writer.segment.endOffset);
   const { reservations } = buffer;
   const { nextIndex } = log;
@@ -84,11 +84,11 @@ function layBatch(
     const { term: given, index, kind = "normal", command } = entry;
     const term = unsigned(given);
     if (!isAcceptable(term, index, kind, command, nextIndex + i, lastTerm)) return undefined;
-    // The command can be another one than when room was made for it, and an array can lie about its length.
+    // The command may differ from the one that room was reserved for, and an array can report a wrong length.
     const { length } = command;
     if (length > maxEntryBytes || length >>> 0 !== length) return undefined;
     if (length === 0 && isDetached(command)) return undefined;
-    // From here on nothing of the caller's runs until the entry is laid.
+    // From here on, no code of the caller runs until the entry is in its frame.
     if (buffer.reservations !== reservations) return undefined;
     if (!layer.add(term, index, kind, command, length, count - i)) return undefined;
     if (i === 0) firstTerm = term;

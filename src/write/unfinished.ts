@@ -6,10 +6,10 @@
 
 /** A file that is being written beside the segments. */
 export interface Unfinished {
-  /** Whether the file has its name, so that giving it up leaves it. */
+  /** Whether the file has its final name, so that abandoning it leaves it in place. */
   readonly isNamed: boolean;
-  /** Gives the file up, and removes it unless it has its name. */
+  /** Abandons the file, and removes it unless it has its final name. */
   abort(): void;
-  /** Gives the file up after a failure. The next opening removes it. */
+  /** Abandons the file after a failure. The next opening removes it. */
   release(): void;
 }

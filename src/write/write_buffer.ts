@@ -1,6 +1,6 @@
 /**
- * The write buffer: frames are built in WebAssembly memory, and written to the file straight out of it. The buffer goes on
- * holding the last few MiB that were written, so reading what was just appended touches no file.
+ * The write buffer: frames are built in WebAssembly memory, and written to the file directly from it. The buffer keeps
+ * the last few MiB that were written, so reading entries that were just appended touches no file.
  *
  * @module
  */
@@ -17,45 +17,45 @@ import {
   KIND_ENTRIES,
 } from "../format/frame.ts";
 
-/** What the buffer holds on to of what was written. */
+/** The most written bytes that the buffer keeps. */
 const BUFFER_KEPT_BYTES = 4 * 1024 * 1024;
-/** The most that is written at once; a larger frame goes to the file from where it lies. */
+/** The most bytes to write at once. A larger frame is written directly from the caller's memory. */
 export const WRITE_BYTES_MAX = 4 * 1024 * 1024;
 const BUFFER_BYTES_MAX = BUFFER_KEPT_BYTES + WRITE_BYTES_MAX;
-/** What the buffer begins with: a log that is little written takes little memory. */
+/** The initial size of the buffer, in bytes. Small, so that a log with few writes takes little memory. */
 const BUFFER_BYTES_MIN = 256 * 1024;
-/** Of writes from here on the buffer holds the last one only. */
+/** For writes of at least this many bytes, the buffer keeps only the last one. */
 const BUFFER_BATCH_MAX = 48 * 1024;
 
-/** Kind and flags of an entries frame, as the word at {@link FRAME_KIND} has them. */
+/** Kind and flags of an entries frame, in the layout of the word at {@link FRAME_KIND}. */
 const ENTRIES_WORD = { normal: KIND_ENTRIES, config: KIND_ENTRIES | FLAG_CONFIG << FLAGS_SHIFT } as const;
 const MORE_WORD = FLAG_MORE << FLAGS_SHIFT;
 
 /**
- * Kind, flags, changes and count of an entries frame, as the word at {@link FRAME_KIND} has them.
+ * Kind, flags, changes and count of an entries frame, in the layout of the word at {@link FRAME_KIND}.
  *
  * @param kind The kind of its entries.
- * @param count How many entries it holds.
- * @param changes Changes of the log so far.
+ * @param count The number of its entries.
+ * @param changes The number of changes of the log so far.
  */
 export function entriesWord(kind: EntryKind, count: number, changes: number): number {
   return ENTRIES_WORD[kind] | changes % CHANGES_END << 8 | count << COUNT_SHIFT;
 }
 
-/** Holds what is about to be written, and what was written last. */
+/** Holds the frames to write next, and the frames written last. */
 export class WriteBuffer {
-  /** How often room was made: whether what was laid there is still what lies there. */
+  /** The number of reservations. If it has changed, reserved bytes may have been overwritten. */
   reservations = 0;
-  /** The codec, in whose memory the buffer lies. */
+  /** The codec. The buffer is in its memory. */
   readonly codec: Codec;
-  /** Offset in the file of the buffer's first byte, and how many it holds. */
+  /** The file offset of the buffer's first byte, and the number of bytes in the buffer. */
   private start: number;
   private filled = 0;
   private size = BUFFER_BYTES_MIN;
 
   /**
-   * @param codec The codec, in whose memory the buffer lies.
-   * @param start Offset in the file at which writing goes on.
+   * @param codec The codec. The buffer is in its memory.
+   * @param start Offset in the file of the next write.
    */
   constructor(codec: Codec, start: number) {
     this.codec = codec;
@@ -63,28 +63,28 @@ export class WriteBuffer {
     codec.makeWriteBuffer(this.size);
   }
 
-  /** Forgets what it holds. */
+  /** Empties the buffer. */
   restart(start: number): void {
     this.start = start;
     this.filled = 0;
   }
 
-  /** Notes that the bytes for which room was made have been written. */
+  /** Records that reserved bytes have been written. */
   wrote(bytes: number): void {
     this.filled += bytes;
   }
 
   /**
-   * Makes room in the buffer for the next write.
+   * Reserves room in the buffer for the next write.
    *
-   * @param bytes How much, at most {@link WRITE_BYTES_MAX}.
-   * @param end Offset in the file that it is for.
-   * @returns The address.
+   * @param bytes The number of bytes, at most {@link WRITE_BYTES_MAX}.
+   * @param end Offset in the file of the write.
+   * @returns The address of the reserved bytes.
    */
   reserve(bytes: number, end: number): number {
     const { codec } = this;
     this.reservations++;
-    // Large writes all go through the same few pages, which stay in the processor's cache that way.
+    // Large writes all use the same few pages, which then stay in the processor's cache.
     if (this.start + this.filled !== end || bytes >= BUFFER_BATCH_MAX) {
       this.start = end;
       this.filled = 0;
@@ -104,14 +104,14 @@ export class WriteBuffer {
   }
 
   /**
-   * Puts a frame's header at an address, unsealed.
+   * Puts an unsealed frame header at an address.
    *
    * @param at The address.
    * @param length Bytes of the payload.
    * @param term The term.
    * @param indexLow The low half of the index.
    * @param indexHigh The high half.
-   * @param kinds Kind, flags, changes and count, as the word at {@link FRAME_KIND} has them.
+   * @param kinds Kind, flags, changes and count, in the layout of the word at {@link FRAME_KIND}.
    */
   putHeader(at: number, length: number, term: number, indexLow: number, indexHigh: number, kinds: number): void {
     const { words } = this.codec;
@@ -124,16 +124,16 @@ export class WriteBuffer {
     words[word + 8] = kinds;
   }
 
-  /** Notes in an unsealed frame that the batch goes on with the next one. */
+  /** Marks an unsealed frame: the batch continues in the next one. */
   setMore(at: number): void {
     this.codec.words[(at + FRAME_KIND) >>> 2]! |= MORE_WORD;
   }
 
   /**
-   * Where the bytes at an offset of the newest segment lie in the buffer.
+   * Finds the bytes at an offset of the newest segment in the buffer.
    *
    * @param offset Offset in the file, of a frame.
-   * @returns Their address, or `undefined` if the buffer has moved on.
+   * @returns Their address; `undefined` if they are no longer in the buffer.
    */
   addressOf(offset: number): number | undefined {
     return offset >= this.start && offset < this.start + this.filled

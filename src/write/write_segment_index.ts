@@ -12,9 +12,9 @@ import { selectSegment } from "../log/select_segment.ts";
 import type { FrameWriter } from "./frame_writer.ts";
 
 /**
- * Ends the file of the active segment with a segment index and nothing behind it.
+ * Ends the file of the active segment with a segment index.
  *
- * @param frames What has written the segment.
+ * @param frames The writer of the segment's frames.
  * @param runs The terms of the log's entries.
  */
 export function writeSegmentIndex({ active, buffer, changesByte }: FrameWriter, runs: TermRuns): void {
@@ -44,7 +44,7 @@ export function writeSegmentIndex({ active, buffer, changesByte }: FrameWriter, 
     writeFull(file, payload, offset + FRAME_HEADER_BYTES);
     file.truncate(offset + frameBytes(payload.length));
   } catch (error) {
-    // A segment index is a copy: on a full disk the segment does without one, and is scanned instead.
+    // A segment index only repeats other data. On a full disk, the segment gets none, and is scanned instead.
     if (!isNoSpace(error)) throw error;
     file.truncate(offset);
   }

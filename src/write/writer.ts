@@ -1,8 +1,8 @@
 /**
- * The writer: appends frames to the active segment, flushes it, and begins the next one.
+ * The writer: appends frames to the active segment, flushes it, and creates the next one.
  *
- * After an error from this class, the file may differ from what memory says, so the caller stops writing for good.
- * `NO_SPACE` and `CORRUPT` from {@link SegmentWriter.rotate} are the exceptions.
+ * After an error from this class, the file may differ from the state in memory, so the caller must stop writing for
+ * good. `NO_SPACE` and `CORRUPT` from {@link SegmentWriter.rotate} are the exceptions.
  *
  * @module
  */
@@ -21,17 +21,17 @@ import { FrameWriter } from "./frame_writer.ts";
 import { Rotation } from "./rotation.ts";
 import type { WriteBuffer } from "./write_buffer.ts";
 
-/** Where a writer goes on. */
+/** Where a writer continues. */
 export interface WriterStart {
   readonly segment: Segment;
   readonly file: File;
-  /** Whether the last frame is a checkpoint, so that another would say nothing. */
+  /** Whether the last frame is a checkpoint. Then another checkpoint would add nothing. */
   readonly endsWithCheckpoint: boolean;
   /** The durable slot of the segment with the highest LSN; `undefined` if it has none. */
   readonly slot: PlacedSlot | undefined;
   /** The highest number that this log has used. */
   readonly numberUsed: number;
-  /** Truncations, snapshots and hard states of the log so far. */
+  /** The number of truncations, snapshots and hard states of the log so far. */
   readonly changes: number;
 }
 
@@ -63,17 +63,17 @@ export class SegmentWriter {
     return this.active.segment;
   }
 
-  /** LSN up to which a flush has returned success. */
+  /** LSN up to which a flush has succeeded. */
   get durableLsn(): number {
     return this.active.durableLsn;
   }
 
-  /** Whether something was written that no flush covers. A checkpoint alone is not worth one. */
+  /** Whether there are frames that no flush covers. A checkpoint alone does not count. */
   get isDirty(): boolean {
     return this.active.isDirty;
   }
 
-  /** Truncations, snapshots and hard states of the log so far. */
+  /** The number of truncations, snapshots and hard states of the log so far. */
   get changes(): number {
     return this.frames.changes;
   }
@@ -83,24 +83,24 @@ export class SegmentWriter {
     return this.frames.buffer;
   }
 
-  /** What was written last; `undefined` if the log has rested since. */
+  /** The frames that were written last; `undefined` if the log has been idle since. */
   get written(): WriteBuffer | undefined {
     return this.frames.written;
   }
 
-  /** Whether so much was written since the last checkpoint that another one is due. */
+  /** Whether enough was written since the last checkpoint that another one is due. */
   get isCheckpointDue(): boolean {
     return this.frames.isCheckpointDue;
   }
 
-  /** Called after each flush of frames that succeeded: how many bytes no flush had covered before, and how long it took. */
+  /** Called after each successful flush of frames, with the number of newly durable bytes and the duration. */
   set onFlush(onFlush: (bytes: number, milliseconds: number) => void) {
     this.flusher.onFlush = onFlush;
   }
 
   /**
-   * Whether a batch asks for a new segment first. A batch is never split over segments, so that it is one write and
-   * is refused whole; one that is larger than a segment gets a segment that is larger than others.
+   * Whether a batch needs a new segment. A batch is never split across segments, so that it is written or refused as a
+   * whole. A batch larger than a segment gets a segment that is larger than usual.
    *
    * @param bytes Bytes of the batch's frames.
    */
@@ -112,15 +112,15 @@ export class SegmentWriter {
   /**
    * Writes a batch, as {@link FrameWriter.append}.
    *
-   * @param batch The batch, taken since anything else was written.
-   * @param stateBehind Gives the log's state behind the batch, for a checkpoint.
+   * @param batch The batch. Nothing may have been written since it was taken.
+   * @param stateBehind Returns the log's state after the batch, for a checkpoint.
    */
   append(batch: Batch, stateBehind: (batch: Batch) => LogState): void {
     this.frames.append(batch, stateBehind);
   }
 
   /**
-   * Writes a frame that is no entry, as {@link FrameWriter.writeFrame}.
+   * Writes a frame without entries, as {@link FrameWriter.writeFrame}.
    *
    * @param kind Its kind.
    * @param flags Its flags.
@@ -131,7 +131,7 @@ export class SegmentWriter {
     this.frames.writeFrame(kind, flags, term, index);
   }
 
-  /** Takes back a write that found no room, as {@link FrameWriter.undo}. */
+  /** Undoes a write that found no space, as {@link FrameWriter.undo}. */
   undo(): void {
     this.frames.undo();
   }
@@ -142,9 +142,9 @@ export class SegmentWriter {
   }
 
   /**
-   * Writes down that the last flush has succeeded: in a checkpoint and in a durable slot.
+   * Proves that the last flush has succeeded, with a checkpoint and a durable slot.
    *
-   * @param state The log's state, all of which is durable.
+   * @param state The log's state, which must be durable.
    */
   prove(state: LogState): void {
     const checkpoint = this.frames.checkpointOf(state);
@@ -153,9 +153,9 @@ export class SegmentWriter {
   }
 
   /**
-   * As {@link SegmentWriter.prove}, while the log rests. Then gives back the write buffer.
+   * Does the same as {@link SegmentWriter.prove} for an idle log, and then releases the write buffer.
    *
-   * @param state The log's state, all of which is durable.
+   * @param state The log's state, which must be durable.
    */
   rest(state: LogState): void {
     this.prove(state);
@@ -172,36 +172,36 @@ export class SegmentWriter {
   }
 
   /**
-   * Flushes what is written by now, without blocking.
+   * Flushes everything written so far, without blocking.
    *
-   * @param state The log's state by now, for a durable slot; `undefined` if none is wanted.
-   * @param mayWrite Whether the log may still be written when the flush is done.
-   * @returns Settles when it is done; {@link SegmentWriter.durableLsn} has moved then.
+   * @param state The log's current state, for a durable slot; `undefined` if none is wanted.
+   * @param mayWrite Called after the flush. Returns whether the log may still be written.
+   * @returns Resolves when the flush is done and {@link SegmentWriter.durableLsn} has moved.
    */
   async flushAsync(state: LogState | undefined, mayWrite: () => boolean): Promise<void> {
     const { active } = this;
-    // The segment may have been sealed meanwhile, and then needs no slot.
+    // If the segment was sealed meanwhile, it needs no slot.
     const mayWriteHere = () => active === this.active && mayWrite();
     await this.flusher.flushAsync(active, state && this.frames.checkpointOf(state), mayWriteHere);
   }
 
   /**
-   * Seals the segment and goes on in a new one, as {@link Rotation.begin}.
+   * Seals the segment and creates the next one, as {@link Rotation.begin}.
    *
    * @param state The log's state.
    * @param runs The terms of its entries.
-   * @throws {WalLogError} `NO_SPACE` or `CORRUPT`: the log is as it was.
+   * @throws {WalLogError} `NO_SPACE` or `CORRUPT`: the log is unchanged.
    */
   rotate(state: LogState, runs: TermRuns): void {
     this.frames.moveTo(this.rotation.begin(this.active, this.frames, this.flusher, state, runs));
   }
 
   /**
-   * Ends the log with a checkpoint that says that it was closed, as the last bytes of the file, and flushes. What was written
-   * before must have been flushed: the checkpoint vouches for it.
+   * Ends the file with the checkpoint of a clean close, and flushes. All frames before it must have been flushed,
+   * because the checkpoint proves them durable.
    *
    * @param state The log's state.
-   * @param release Frees room for the checkpoint if there is none; returns whether it did.
+   * @param release Frees space for the checkpoint; returns whether it freed any.
    */
   finish(state: LogState, release: () => boolean): void {
     const { file, slots, segment } = this.active;
@@ -211,15 +211,16 @@ export class SegmentWriter {
     slots.write(slot);
     const isWritten = this.frames.writeCheckpointIfRoom(FLAG_CLOSE, state) ||
       (release() && this.frames.writeCheckpointIfRoom(FLAG_CLOSE, state));
-    // Without room for the checkpoint, the next opening reads the log as after a kill. Nothing is lost.
+    // Without space for the checkpoint, the next opening treats the log like one whose process was killed. Nothing is
+    // lost.
     if (!isWritten) return;
-    // Not with `flush`, which would lay zeros behind the checkpoint.
+    // Do not use `flush`, which would write zeros after the checkpoint.
     this.flusher.sync(this.active);
-    // No flush follows: a power cut that loses this loses a spare.
+    // No flush follows, because this copy is only a spare.
     slots.repeat(slot);
   }
 
-  /** Closes the file, at once or when the flushes under way are done. */
+  /** Closes the file, after its running flushes. */
   close(): void {
     this.frames.release();
     this.flusher.retire(this.active.file);

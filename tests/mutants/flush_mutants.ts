@@ -76,8 +76,8 @@ export const FLUSH_MUTANTS: readonly Mutant[] = [
     name: "the checkpoint of a clean close is not flushed",
     file: WRITER,
     edits: [[
-      "zeros behind the checkpoint.\n    this.flusher.sync(this.active);",
-      "zeros behind the checkpoint.\n    this.active.durableLsn = segment.endLsn;",
+      "zeros after the checkpoint.\n    this.flusher.sync(this.active);",
+      "zeros after the checkpoint.\n    this.active.durableLsn = segment.endLsn;",
     ]],
     dies: "close_test",
   },
