@@ -1,6 +1,6 @@
 /**
- * The borders between segments: each header repeats the state that the segments before it left, so that replay can be
- * held against it, and what is missing or lost before it shows.
+ * The borders between segments. Each segment header repeats the log's state at that point. Comparing it with the
+ * replayed state shows whether anything before it is missing or lost.
  *
  * @module
  */
@@ -23,7 +23,7 @@ import type { Replay } from "./replay.ts";
 import type { OpenDamage, SegmentEnd } from "./replay_state.ts";
 import type { Segment } from "../log/segment.ts";
 
-/** Passes from segment to segment as they are replayed. */
+/** Moves the replay from each segment to the next. */
 export class Borders {
   private readonly fileSystem: FileSystem;
   private readonly folder: string;
@@ -36,7 +36,7 @@ export class Borders {
   }
 
   /**
-   * Passes from one segment to the next, whose header says what the state must be by now.
+   * Moves to the next segment. Its header gives the state that the replay must have reached.
    *
    * @param older The segment that was replayed.
    * @param link The next one.
@@ -52,7 +52,7 @@ export class Borders {
     const { slot } = older.file;
     if (older.joined && slot?.lsn === link.file.header.baseLsn) replay.settle(segment, slot.checkpoint);
     replay.close(segment, older.joined ? endOf(link.file.header) : undefined);
-    // How far the log had come, this segment tells, if not what the one before it held at its end.
+    // This header gives the next index, but not the entries that the older segment lost at its end.
     for (const one of replay.damage) {
       if (one.firstIndex === undefined || one.lastIndex !== undefined) continue;
       if (state.nextIndex > one.firstIndex) one.lastIndex = state.nextIndex - 1;
@@ -61,8 +61,11 @@ export class Borders {
     if (!older.joined) {
       const path = `${this.folder}/${segmentName(previous)}`;
       const found = chain.damage.find((one) => one.path === path);
-      const missing = { ...(found ?? this.missing(previous, `segment ${link.file.number} follows it, it is missing`)) };
-      // Everything from the floor on was the missing segment's. Had it no entries, the state behind it says all.
+      const missing = {
+        ...(found ?? this.missing(previous, `missing, although segment ${link.file.number} follows it`)),
+      };
+      // The missing segment replaced everything from the floor on. If it held no entries, the state after it is
+      // complete.
       index.truncate(Math.min(floor, replacedFrom));
       this.lose(segment, link, missing);
       replay.damage.push(missing);
@@ -71,12 +74,14 @@ export class Borders {
     } else if (
       !segment.isIndexed &&
       (!sameState(replay.state, state) || (previousChecksum !== 0 && segment.lastChecksum !== previousChecksum)) &&
-      // A repair writes what it knows was there, and not in the same bytes; the header says the rest.
+      // A repair restores the entries that it knows, but not the same bytes. The header gives the rest.
       !this.wasRepaired(segment)
     ) {
-      // All its frames are valid, and yet it is another segment than the one that was there: an older copy, say. What it
-      // holds instead is not to be read.
-      const damage: OpenDamage = { ...this.missing(previous, `it is not what segment ${link.file.number} follows on`) };
+      // All its frames are valid, but the contents differ from those that the next segment follows. It may be an older
+      // copy. Its entries must not be read.
+      const damage: OpenDamage = {
+        ...this.missing(previous, `its contents differ from those that segment ${link.file.number} follows`),
+      };
       replay.damage.push(damage);
       const { firstIndex, count } = segment;
       index.truncate(Math.min(firstIndex, floor));
@@ -88,14 +93,14 @@ export class Borders {
   }
 
   /**
-   * From where on what was replayed may have been replaced by what is lost between two segments: a gap at the end of
-   * the older one, and segments that are missing.
+   * The first index that may have been replaced by data that is lost between two segments: in a gap at the end of the
+   * older one, or in missing segments.
    *
    * @param older The segment that was replayed.
-   * @param segment The same, with its entries.
-   * @param link The next one that is there.
-   * @returns The lowest such index; `Infinity` if nothing was replaced but by a single missing segment: the floor behind
-   * it tells.
+   * @param segment The same segment, with its entries.
+   * @param link The next existing segment.
+   * @returns The lowest such index; `Infinity` if nothing was replaced, or only by a single missing segment, because
+   * then the floor in the next header is exact.
    */
   private replacedFrom(older: Link, segment: Segment, link: Link): Index {
     const { replay } = this;
@@ -104,12 +109,12 @@ export class Borders {
     const isOne = previous === number + 1 ||
       (naming.kind === "named" && naming.next.number === previous);
     if (isOne && replay.gapOffset === undefined) return Infinity;
-    // If no truncation was counted and no snapshot, then they only added to it.
+    // If the change counter did not move, there was no truncation and no snapshot: entries were only appended.
     if (state.changes === replay.state.changes) return Infinity;
     const knownTo = segment.header.baseLsn + (replay.gapOffset ?? segment.endOffset);
     const lowest = isSure(state) ? lowestDroppedSince(link.file.header.dropped, knownTo) : undefined;
     if (lowest !== undefined) return Math.max(lowest, replay.index.snapshotIndex + 1);
-    // What they dropped they held anew, as much as there was room for.
+    // The lost frames also held the entries that replaced dropped ones. So the room there limits how many were dropped.
     const [next, end] = isOne ? [floor, segment.endLsn] : [state.nextIndex, baseLsn];
     return Math.max(next - entriesThatFit(end - knownTo), replay.index.snapshotIndex + 1);
   }
@@ -131,7 +136,7 @@ export class Borders {
     }
   }
 
-  /** Brings a damaged segment in line with what the next one's header says, noting as lost what cannot be found. */
+  /** Adjusts a damaged segment to the state in the next header, and records missing entries as lost. */
   private reconcile(segment: Segment, link: Link, damage: OpenDamage): void {
     const { index } = this.replay;
     const { floor } = link.file.header;
@@ -149,11 +154,11 @@ export class Borders {
     this.lose(segment, link, damage);
   }
 
-  /** Notes as lost what is missing of what the next segment's header says. */
+  /** Records as lost all entries that the next header implies and that are missing. */
   private lose(segment: Segment, link: Link, damage: OpenDamage): void {
     const { index } = this.replay;
     const { baseLsn, state } = link.file.header;
-    // A jump over entries that there never were room for is a snapshot's.
+    // If the index jumped further than entries could fit, a snapshot moved it.
     if (state.snapshotIndex >= index.nextIndex) index.compact(state.snapshotIndex, state.snapshotTerm, true);
     const first = index.nextIndex;
     if (state.nextIndex <= first) return;
@@ -165,15 +170,15 @@ export class Borders {
   /**
    * Refuses a header that claims more entries than there was room for: a valid checksum does not prove the claim.
    *
-   * @param link The segment whose header it is.
-   * @param entries How many entries it says there were before it.
-   * @param bytes The room they had.
+   * @param link The segment with the header.
+   * @param entries The number of entries that it claims before it.
+   * @param bytes The room for them.
    * @throws {WalLogError} `CORRUPT`.
    */
   requirePlausible(link: Link, entries: number, bytes: number): void {
     if (entries <= entriesThatFit(bytes)) return;
     const { path, size } = link.file;
-    const reason = `it says that ${entries} entries lay in ${bytes} bytes before it`;
+    const reason = `it claims ${entries} entries in the ${bytes} bytes before it`;
     const damage: Damage = { ...lostBefore(path, "segment header"), bytes: size, reason };
     throw new WalLogError("CORRUPT", `Cannot open the log at ${this.folder}: ${describeDamage(damage)}`, {
       path,
@@ -188,11 +193,11 @@ export class Borders {
   }
 
   /**
-   * Damage that is a whole segment.
+   * Damage to a whole segment.
    *
    * @param number The segment's number.
-   * @param reason What shows that it was there.
-   * @returns The damage, of which nothing else is known.
+   * @param reason The evidence that it existed.
+   * @returns The damage, without indexes or term.
    */
   missing(number: number, reason: string): OpenDamage {
     return {
@@ -209,11 +214,11 @@ export class Borders {
 }
 
 /**
- * What was lost before a segment was begun, as its header remembers.
+ * Damage that a segment's header reports: it was lost before the segment was created.
  *
  * @param path The segment's file.
- * @param kind What was lost.
- * @returns The damage, of which nothing else is known.
+ * @param kind The kind of lost data.
+ * @returns The damage, without indexes or term.
  */
 export function lostBefore(path: string, kind: Damage["kind"]): Damage {
   return {
@@ -224,23 +229,23 @@ export function lostBefore(path: string, kind: Damage["kind"]): Damage {
     firstIndex: undefined,
     lastIndex: undefined,
     term: undefined,
-    reason: "lost with damaged frames before this segment was begun, and no hard state was set since",
+    reason: "lost with damaged frames before this segment was created, and no hard state was set since",
   };
 }
 
-/** What a segment's header shows of the end of the segment before it. */
+/** The end of the previous segment, according to a segment's header. */
 export function endOf({ state, dropped }: SegmentHeader): SegmentEnd {
   const { nextIndex, changes } = state;
   const snapshotIndex = isSure(state) ? state.snapshotIndex : undefined;
   return { nextIndex, changes, lowestDropped: dropped[0]?.lowest, snapshotIndex };
 }
 
-/** Whether a state was stored by a writer that had lost nothing. */
+/** Whether a state comes from a writer whose log had lost nothing. */
 function isSure({ hardStateLost, tailLost, replacementsLost }: LogState): boolean {
   return !hardStateLost && !tailLost && !replacementsLost;
 }
 
-/** Whether a segment's replay came to what the next header says, as far as that was known when it was written. */
+/** Whether the replayed state matches the next header, except for values that the header's writer did not know. */
 export function sameState(found: LogState, header: LogState): boolean {
   return found.nextIndex === header.nextIndex && found.snapshotIndex === header.snapshotIndex &&
     (found.lastTerm === header.lastTerm || header.lastTerm === TERM_UNKNOWN) &&

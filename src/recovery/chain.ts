@@ -1,6 +1,6 @@
 /**
- * The chain of segments: which of the files make up the log, in which order, where each of them ends, and what is missing or
- * out of place. It follows from the facts that `segment_files.ts` reads.
+ * The chain of segments: which files make up the log, in which order, where each ends, and which are missing or
+ * misplaced. It follows from the facts that `segment_files.ts` reads.
  *
  * @module
  */
@@ -13,33 +13,33 @@ import type { ReadableFile, SegmentFile } from "./segment_files.ts";
 /** A segment of the log. */
 export interface Link {
   readonly file: ReadableFile;
-  /** Offset at which its frames end; `undefined` for the newest, whose end replay has to find. */
+  /** Offset at which its frames end; `undefined` for the newest, because the replay has to find its end. */
   readonly endOffset: number | undefined;
-  /** Whether the next newer segment is the one that was written to follow it; `true` for the newest. */
+  /** Whether the next newer segment is the one that was created to follow it; `true` for the newest. */
   readonly joined: boolean;
 }
 
-/** What the files amount to. */
+/** The chain of segments, and the other files. */
 export interface Chain {
   /** The segments of the log, oldest first; empty for a new log. */
   readonly links: readonly Link[];
-  /** Files that a crash left behind and that nothing refers to. */
+  /** Files that a crash left behind, and that nothing refers to. */
   readonly leftovers: readonly string[];
   /**
    * Uncommitted segments. Another segment has replaced each of them, or will replace it before the next write.
    */
   readonly superseded: readonly string[];
-  /** Highest position that a leftover of the newest segment's succession vouches for. */
+  /** The highest durable LSN that the pointer to the newest segment, or an uncommitted successor, states. */
   readonly provenLsn: number;
-  /** Whether a segment that was about to follow the newest one is among those, begun when nothing was missing behind it. */
+  /** Whether an uncommitted segment was created to follow the newest one, by a writer that knew of no lost tail. */
   readonly nextBegun: boolean;
-  /** The highest number of a segment of this log, whether its file is there or a next-segment pointer names it. */
+  /** The highest segment number of this log, from its files and its next-segment pointers. */
   readonly numberUsed: number;
   /** What is damaged or missing. */
   readonly damage: readonly Damage[];
 }
 
-/** What the chain follows from. */
+/** The facts that determine the chain. */
 export interface ChainFacts {
   /** The log's folder. */
   readonly folder: string;
@@ -47,12 +47,12 @@ export interface ChainFacts {
   readonly files: readonly SegmentFile[];
   /** Whether the folder has an `IDENTITY`, which shows that there is a log. */
   readonly isIdentified: boolean;
-  /** Whether a segment has frames of its own. Asked only where a pointer is empty or lost. */
+  /** Whether a segment has frames of its own. Needed only if a pointer is empty or damaged. */
   readonly hasOwnFrames: (file: ReadableFile) => boolean;
 }
 
 /**
- * Puts the log together.
+ * Assembles the chain.
  *
  * @param facts The facts.
  * @returns The chain.
@@ -61,7 +61,7 @@ export function assembleChain(facts: ChainFacts): Chain {
   const { files } = facts;
   const valid = files.filter((file): file is ReadableFile => file.header !== undefined);
   const byNumber = new Map(valid.map((file) => [file.number, file]));
-  // The newest segment that belongs to the log. Those above it are uncommitted.
+  // The newest committed segment. All segments after it are uncommitted.
   const head = valid.findLastIndex((file) => isCommitted(facts, file, byNumber.get(file.header.previous), valid));
   const newest = valid[head];
   const begun = valid.slice(head + 1).reverse();
@@ -69,12 +69,12 @@ export function assembleChain(facts: ChainFacts): Chain {
   const naming = byNumber.get(newest?.header.previous ?? 0)?.naming;
   const next = naming?.kind === "named" && naming.next.number === newest?.number ? naming.next : undefined;
   const provenLsn = Math.max(0, next?.durableLsn ?? 0, ...successors.map(({ header }) => header.provenLsn));
-  // One that was begun by a writer who knew that something was lost does not stand in for what that was.
+  // A successor whose writer knew of a lost tail does not prove that nothing is missing.
   const nextBegun = successors.length > 0 && !successors.some(({ header }) => header.state.tailLost);
   const { links, skipped } = linkBack(valid.slice(0, head + 1));
   const { leftovers, damage } = sortHeaderless(facts, newest, links);
   if (newest !== undefined && newest.size < SEGMENT_HEADER_BYTES && (next !== undefined || facts.isIdentified)) {
-    // Its header block was flushed as a whole before anything named it.
+    // Its header block was flushed completely before a pointer named it.
     damage.push(fileDamage("segment", newest.path, newest.size, "the file ends within its header block"));
   }
   const missing = missingBehind(facts, newest, nextBegun, damage, byNumber);
@@ -84,7 +84,10 @@ export function assembleChain(facts: ChainFacts): Chain {
   return { links, leftovers, superseded, provenLsn, nextBegun, numberUsed, damage };
 }
 
-/** Whether a segment has served, so that it belongs to the log. `previous` is `undefined` if it has no header. */
+/**
+ * Whether a segment is committed, so that it belongs to the log. `previous` is `undefined` if the previous segment has
+ * no valid header.
+ */
 function isCommitted(
   { hasOwnFrames }: ChainFacts,
   file: ReadableFile,
@@ -92,10 +95,10 @@ function isCommitted(
   files: readonly ReadableFile[],
 ): boolean {
   if (previous?.naming.kind === "named") return previous.naming.next.number === file.number;
-  // The pointer to it is empty or lost. The segment itself shows whether it has served.
+  // The pointer to it is empty or damaged. Its own contents show whether it was used.
   if (file.naming.kind === "named") return true;
   if (previous !== undefined && !hasOwnFrames(file)) return false;
-  // It may be the unfinished copy of an older segment, which names the copy once that is complete.
+  // It may be the unfinished copy of an older segment. That segment names the copy once the copy is complete.
   return !files.some((other) =>
     other.number < file.number && other.header.previous === file.header.previous && other.naming.kind === "none" &&
     hasOwnFrames(other)
@@ -103,11 +106,11 @@ function isCommitted(
 }
 
 /**
- * Links the segments from the newest back to the oldest. A segment that is not where the header behind it says is missing:
- * whether that matters is known once it is known what the snapshot covers.
+ * Links the segments from the newest back to the oldest. If the segment that a header names as the previous one is not
+ * found, it is missing. Whether that matters depends on the snapshot, which is not known yet.
  *
  * @param files The segments that can be part of the log, oldest first.
- * @returns The links, and the files that were begun and superseded.
+ * @returns The links, and the superseded files.
  */
 function linkBack(files: readonly ReadableFile[]): { readonly links: Link[]; readonly skipped: string[] } {
   const links: Link[] = [];
@@ -116,7 +119,7 @@ function linkBack(files: readonly ReadableFile[]): { readonly links: Link[]; rea
   for (const file of files.toReversed()) {
     const joined = behind === undefined || behind.header.previous === file.number;
     if (!joined && behind!.header.previous < file.number) {
-      // Begun and superseded: the segment behind follows on an older one.
+      // Superseded: the next segment follows an older one.
       skipped.push(file.path);
       continue;
     }
@@ -128,7 +131,7 @@ function linkBack(files: readonly ReadableFile[]): { readonly links: Link[]; rea
   return { links, skipped };
 }
 
-/** Tells files without a header that are damaged from those that a crash left behind. */
+/** Sorts files without a valid header into damaged ones and leftovers of a crash. */
 function sortHeaderless(
   { files, isIdentified }: ChainFacts,
   newest: ReadableFile | undefined,
@@ -139,14 +142,14 @@ function sortHeaderless(
   for (const file of files) {
     if (file.header !== undefined) continue;
     if (file.number < (newest?.number ?? 0)) {
-      // Older than the log's end: it matters if a segment of the log follows it, and is a leftover otherwise.
+      // Older than the newest segment: it matters if a segment of the log follows it. Otherwise it is a leftover.
       const needed = links.some((link) => link.file.header.previous === file.number);
       if (needed) damage.push(fileDamage("segment header", file.path, file.size, file.reason));
       else if (file.blank) leftovers.push(file.path);
     } else if (file.blank && !namesNextSegment(newest, file.number) && (newest !== undefined || !isIdentified)) {
-      // A creation that a crash cut short has no header and nothing behind it, and nothing knows of it yet: neither the
-      // segment before it, nor, where there is none, the file that says that there is a log.
-      // In a folder without a log it may be anybody's, whatever it is called.
+      // A crash while a segment is created leaves a file without a header and without frames. Nothing refers to it yet:
+      // neither the previous segment nor, for the first segment, `IDENTITY`. In a folder without a log, such a file may
+      // belong to another program.
       if (newest !== undefined || file.isOurs) leftovers.push(file.path);
     } else {
       damage.push(fileDamage("segment header", file.path, file.size, file.reason));
@@ -155,7 +158,7 @@ function sortHeaderless(
   return { leftovers, damage };
 }
 
-/** The segment that is missing behind the newest one, and the number that it used; 0 if none is known to have. */
+/** The missing segment after the newest one, and its number; 0 if the number is known otherwise or there is none. */
 function missingBehind(
   { folder, isIdentified, hasOwnFrames }: ChainFacts,
   newest: ReadableFile | undefined,
@@ -165,12 +168,12 @@ function missingBehind(
 ): { readonly damage: readonly Damage[]; readonly number: number } {
   if (newest?.naming.kind === "named" && !byNumber.has(newest.naming.next.number)) {
     const path = `${folder}/${segmentName(newest.naming.next.number)}`;
-    const reason = `segment ${newest.number} names it as the next one, it is missing`;
+    const reason = `missing, although segment ${newest.number} names it as the next one`;
     const isKnown = damage.some((one) => one.path === path);
     return { damage: isKnown ? [] : [fileDamage("segment", path, 0, reason)], number: 0 };
   }
   if (newest?.naming.kind === "damaged" && !nextBegun && !damage.some((one) => one.path > newest.path)) {
-    // A crash while the log was created can leave anything in a header block that was never flushed.
+    // A crash while the log was created can leave arbitrary bytes in a header block that was never flushed.
     if (!isIdentified && newest.header.previous === 0 && !hasOwnFrames(newest)) return { damage: [], number: 0 };
     const number = newest.number + 1;
     const reason = `the next-segment pointer of segment ${newest.number} is damaged, and no next segment was found`;
@@ -188,7 +191,7 @@ function pointerEnd({ naming }: SegmentFile): number | undefined {
   return naming.kind === "named" ? naming.next.endLsn : undefined;
 }
 
-/** The highest number that a segment shows to be in use: its own, or that of the segment that it names. */
+/** The highest number that a segment proves used: its own, or the number that its pointer names. */
 function namedBy({ number, naming }: SegmentFile): number {
   return naming.kind === "named" ? Math.max(number, naming.next.number) : number;
 }

@@ -1,5 +1,5 @@
 /**
- * The next checkpoint behind a gap: it shows what the gap can have held.
+ * Finds the next checkpoint after a gap. It limits what the gap can have held.
  *
  * @module
  */
@@ -20,14 +20,14 @@ import type { SizedFile } from "../io/sized_file.ts";
 import { selectSegment } from "../log/select_segment.ts";
 import type { Segment } from "../log/segment.ts";
 
-/** A checkpoint, and the valid frames in front of it. */
+/** A checkpoint, and facts about the valid frames before it. */
 export interface FoundCheckpoint {
   /** Offset of its frame; the end of the search if there is none. */
   readonly offset: number;
   readonly checkpoint: Checkpoint | undefined;
-  /** Offset from which on every frame up to there has a valid header. */
+  /** From this offset to the checkpoint, every frame has a valid header. */
   readonly contiguousFrom: number;
-  /** Changes among those frames; `undefined` if a repair wrote one of them. */
+  /** The number of changes in these frames; `undefined` if a repair wrote one of them. */
   readonly changes: number | undefined;
 }
 

@@ -1,16 +1,16 @@
 /**
- * Gaps: stretches of a segment in which frames are lost with their headers. What a gap can have held follows from the
- * state in front of it, its size, and the evidence behind it.
+ * Gaps: stretches of a segment whose frames are lost together with their headers. The state before a gap, its size, and
+ * the evidence after it limit what it can have held.
  *
- * | evidence behind the gap                        | the gap held                                                      |
+ * | evidence after the gap                         | the gap held                                                      |
  * | ---------------------------------------------- | ----------------------------------------------------------------- |
- * | as many changes as in front of it              | entries and checkpoints only: the vote is intact                  |
+ * | the same number of changes as before it        | entries and checkpoints only: the vote is intact                  |
  * | more changes, nothing dropped, same snapshot   | entries, checkpoints and hard states                              |
- * | more changes, nothing dropped since before it  | snapshots too: no entry in front was replaced                     |
+ * | more changes, nothing dropped                  | snapshots too: no entry before the gap was replaced               |
  * | more changes, dropped from an index on         | truncations: entries from that index on may have been replaced    |
- * | more changes, what was dropped is unknown      | truncations: as many entries may have been replaced as fit in it  |
- * | a next index farther than entries fit in it    | a snapshot: all entries in front are covered or dropped           |
- * | nothing                                        | anything: everything behind the snapshot is in doubt              |
+ * | more changes, dropped indexes unknown          | truncations: as many entries may have been replaced as fit in it  |
+ * | a next index beyond the entries that fit in it | a snapshot: all entries before the gap are covered or dropped     |
+ * | none                                           | anything: all entries after the snapshot are in doubt             |
  *
  * @module
  */
@@ -18,34 +18,34 @@
 import { CHANGES_END, entriesThatFit, FRAME_HEADER_BYTES } from "../format/frame.ts";
 import type { Index } from "../api/types.ts";
 
-/** The log in front of a gap. */
+/** The log before a gap. */
 export interface BeforeGap {
   readonly nextIndex: Index;
   readonly snapshotIndex: Index;
-  /** Whether a snapshot can have been installed since. */
+  /** Whether a snapshot may have been installed after this point. */
   readonly canHaveSnapshot: boolean;
 }
 
-/** The evidence behind a gap. */
+/** The evidence after a gap. */
 export interface AfterGap {
-  /** The next index there. */
+  /** The next index after the gap. */
   readonly nextIndex: Index;
-  /** Whether the log may have come further within the gap, and dropped it again. */
+  /** Whether the gap may have held higher indexes that were dropped again. */
   readonly isAtLeast: boolean;
-  /** How many changes the gap held: all of them, or modulo {@link CHANGES_END}. */
+  /** The number of changes in the gap: exact, or modulo {@link CHANGES_END}. */
   readonly changes: { readonly exact: number } | { readonly modulo: number } | "unknown";
-  /** The lowest index dropped since the gap began or before; `Infinity` if nothing was, `undefined` if that is unknown. */
+  /** The lowest index dropped since the start of the gap or earlier; `Infinity` if none was, `undefined` if unknown. */
   readonly lowestDropped: Index | undefined;
-  /** The snapshot that the log has there, 0 for none; `undefined` if that is unknown. */
+  /** The log's snapshot after the gap, 0 for none; `undefined` if unknown. */
   readonly snapshotIndex: Index | undefined;
   /** No truncation in the segment drops an index below this one. */
   readonly floor: Index;
 }
 
 /**
- * What a gap held. `quiet`: entries and checkpoints only. `hard states`: these too. `untouched`: snapshots too, but no
- * entry in front of the gap was replaced. `replaced`: those from an index on may have been. `jumped`: a snapshot took all
- * of them.
+ * What a gap held. `quiet`: only entries and checkpoints. `hard states`: hard states too. `untouched`: snapshots too,
+ * but no entry before the gap was replaced. `replaced`: entries from an index on may have been replaced. `jumped`: a
+ * snapshot removed all entries before the gap.
  */
 export type GapContents =
   | { readonly kind: "quiet" }
@@ -57,10 +57,10 @@ export type GapContents =
 /**
  * Explains a gap.
  *
- * @param before The log in front of it.
+ * @param before The log before it.
  * @param bytes Its size.
- * @param after The evidence behind it.
- * @returns What it held.
+ * @param after The evidence after it.
+ * @returns The contents of the gap, as far as the evidence limits them.
  */
 export function explainGap(before: BeforeGap, bytes: number, after: AfterGap): GapContents {
   const entries = after.nextIndex - before.nextIndex;
@@ -70,7 +70,8 @@ export function explainGap(before: BeforeGap, bytes: number, after: AfterGap): G
   if (changes === 0 && !wentBack) return { kind: "quiet" };
   const kept = before.canHaveSnapshot && after.snapshotIndex !== before.snapshotIndex ? "untouched" : "hard states";
   if (after.lowestDropped === Infinity && !wentBack) return { kind: kept };
-  // What a truncation dropped, the gap held anew. So no more was replaced than fits in it beside the truncation.
+  // The gap also held the entries that replaced dropped ones. So at most as many were replaced as fit in the gap beside
+  // the truncation.
   const fits = after.nextIndex - entriesThatFit(bytes - FRAME_HEADER_BYTES);
   const lowest = Math.max(fits, after.lowestDropped ?? 0, after.floor);
   if (lowest >= before.nextIndex && !wentBack && !after.isAtLeast && !before.canHaveSnapshot) return { kind: kept };
@@ -80,10 +81,10 @@ export function explainGap(before: BeforeGap, bytes: number, after: AfterGap): G
   };
 }
 
-/** How many changes a gap held; `undefined` if that is unknown. */
+/** The number of changes in a gap; `undefined` if unknown. */
 function changesIn(bytes: number, held: AfterGap["changes"]): number | undefined {
   if (held === "unknown") return undefined;
   if ("exact" in held) return held.exact;
-  // With room for as many changes as the counter can show, equal counters prove nothing.
+  // If the gap had room for so many changes that the counter could wrap, equal counters prove nothing.
   return bytes < CHANGES_END * FRAME_HEADER_BYTES ? held.modulo % CHANGES_END : undefined;
 }

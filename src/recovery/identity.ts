@@ -1,7 +1,6 @@
 /**
- * Reads and writes `IDENTITY`. It is written once the log's first segment is durable. Without it, a folder that has
- * lost all its segments would look like one that never had any, and a node would forget its vote. Its bytes are in
- * `format/identity.ts`.
+ * Reads and writes `IDENTITY`. It is written when the log's first segment is durable. Without it, a folder that lost
+ * all its segments would look like a new log, and a node would forget its vote. `format/identity.ts` defines the bytes.
  *
  * @module
  */
@@ -18,7 +17,7 @@ import { temporaryName } from "../io/temporary.ts";
 export const IDENTITY_NAME = "IDENTITY";
 
 const TEMPORARY_NAME = /^IDENTITY\.[0-9a-f]{16}\.tmp$/;
-/** The most that is read of the file: more than any version of it has. */
+/** The most bytes to read of the file. No version of it is larger. */
 const READ_BYTES_MAX = 4096;
 
 /**
@@ -37,7 +36,7 @@ export function isIdentityLeftover(name: string): boolean {
  * @param fileSystem The machine.
  * @param folder The log's folder.
  * @param sum The checksum.
- * @returns What the file says; `undefined` if there is none; `"damaged"` if its contents are.
+ * @returns The contents; `undefined` if there is no file; `"damaged"` if the contents are damaged.
  * @throws {WalLogError} `UNSUPPORTED_VERSION` if another version of the format wrote it.
  */
 export function readIdentity(fileSystem: FileSystem, folder: string, sum: Checksum): Identity | undefined | "damaged" {
@@ -64,7 +63,7 @@ export function readIdentity(fileSystem: FileSystem, folder: string, sum: Checks
 }
 
 /**
- * Writes a log's identity, durably. The log's segments must be durable before. If this fails with anything but
+ * Writes a log's identity durably. The log's segments must be durable before. If this fails with an error other than
  * `NO_SPACE`, the disk may have the old identity or the new one.
  *
  * @param fileSystem The machine.

@@ -1,5 +1,5 @@
 /**
- * A repair that exchanges the log's files (`cli/exchange.ts`), and was interrupted.
+ * Detects an interrupted repair that was exchanging the log's files (`cli/exchange.ts`).
  *
  * @module
  */
@@ -9,13 +9,13 @@ import type { FileSystem } from "../io/file_system.ts";
 import { errorCode } from "../io/full.ts";
 import { IDENTITY_NAME } from "./identity.ts";
 
-/** The folder with the new log, in the log's folder. */
+/** The subfolder of the log's folder that holds the new log. */
 export const STAGING_NAME = ".wal-log-repair";
-/** The file in it that says how to exchange the files. */
+/** The file in that folder with the plan of the exchange. */
 export const PLAN_NAME = "PLAN";
 
 /**
- * Whether the exchange of a log's files has a plan, and is not done.
+ * Whether the exchange of a log's files was planned and is not complete.
  *
  * @param fileSystem The machine.
  * @param folder The log's folder.
@@ -32,7 +32,8 @@ export function isRepairInterrupted(fileSystem: FileSystem, folder: string): boo
 }
 
 /**
- * Fails if a repair was interrupted. A writer would acknowledge entries and votes that the completed repair moves away.
+ * Fails if a repair was interrupted. Otherwise a writer would acknowledge entries and votes that the completed repair
+ * then removes.
  *
  * @param fileSystem The machine. The caller holds the log's lock.
  * @param folder The log's folder.

@@ -26,49 +26,49 @@ export interface Judgement {
 /**
  * The verdict on a log.
  *
- * @param damage The damage that matters: refused, unless the caller keeps it.
- * @param cut What was cut, because it was never proven durable.
+ * @param damage The damage that matters. With it, the log does not open, unless the caller asks to keep it.
+ * @param cut The torn end that was cut.
  */
 export function verdictOf(damage: readonly Damage[], cut: Cut | undefined): RecoveryReport["verdict"] {
   if (damage.length > 0) return "corrupt";
   return cut === undefined ? "clean" : "torn";
 }
 
-/** All damage that matters, and what else of the log is lost with it. */
+/** The judgement, and whether the hard state or the tail is lost. */
 export interface Judged extends Judgement {
   readonly lost: Pick<LogState, "hardStateLost" | "tailLost">;
 }
 
 /**
- * Decides what is damaged, when all segments were replayed.
+ * Decides which damage matters, after all segments were replayed.
  *
  * @param head The newest segment.
  * @param chain The segments of the log.
- * @param replay Their replay, which is complete.
+ * @param replay The complete replay.
  * @param borders The borders between them.
- * @returns The damage to report, what is lost with it, and the files to remove.
+ * @returns The damage to report, the loss, and the files to remove.
  */
 export function judge(head: Segment, chain: Chain, replay: Replay, borders: Borders): Judged {
   const known = new Set(replay.damage.map((one) => one.path));
   const others = chain.damage.filter((one) => !known.has(one.path));
   const isBehind = (one: Damage) => one.path >= head.path;
-  // What else the chain lacks comes before the oldest segment; or it comes behind the newest, and nothing shows how far it
-  // went.
+  // All other damage to the chain is before the oldest segment or after the newest one. Nothing shows how far the log
+  // went after the newest one.
   const firstIndex = replay.index.nextIndex;
   const found: Damage[] = [...replay.damage, ...others.map((one) => isBehind(one) ? { ...one, firstIndex } : one)];
   if (replay.indexOffset !== undefined && !chain.nextBegun && chain.damage.length === 0) {
     const { number } = head.header;
-    const reason = `segment ${number} is sealed, so that another follows it, it is missing`;
+    const reason = `missing, although segment ${number} is sealed, so another one follows it`;
     found.push({ ...borders.missing(number + 1, reason), firstIndex });
   }
-  // Whatever is lost behind the newest segment may have held a hard state too.
+  // Data lost after the newest segment may have held a hard state too.
   const hardStateLost = replay.hardStateLost || others.some(isBehind) || found.some((one) => one.path > head.path);
   const { damage, harmless, leftovers } = judgeDamage(found, chain, replay, borders);
   if (replay.tailLost) {
     damage.push({ ...lostBefore(head.path, "frames"), firstIndex: head.header.state.nextIndex });
   }
   if (hardStateLost && damage.length === 0) {
-    // It may have been among frames of which nothing else is needed.
+    // The hard state may have been in frames that are otherwise no longer needed.
     const places = harmless.filter(({ kind, path }) => kind === "frames" && path === head.path);
     harmless.splice(0, Infinity, ...harmless.filter((one) => !places.includes(one)));
     damage.push(...places.length > 0 ? places : [lostBefore(head.path, "hard state")]);
@@ -87,7 +87,7 @@ export function judge(head: Segment, chain: Chain, replay: Replay, borders: Bord
  *
  * @param found The damage that recovery found.
  * @param chain The segments of the log.
- * @param replay Their replay, which is complete.
+ * @param replay The complete replay.
  * @param borders The borders between them.
  * @returns The damage to report, and the files to remove.
  */
@@ -100,8 +100,8 @@ function judgeDamage(found: readonly Damage[], chain: Chain, replay: Replay, bor
   const damage: Damage[] = [];
   const harmless: Damage[] = [];
   const { header, path } = link.file;
-  // If the chain has an older segment, everything that the previous one held is below the snapshot.
-  const missing = borders.missing(header.previous, `segment ${header.number} follows it, it is missing`);
+  // If the chain has an older segment, all contents of the previous one are below the snapshot.
+  const missing = borders.missing(header.previous, `missing, although segment ${header.number} follows it`);
   const headless = covered.length > 0 ? undefined : found.find((one) => one.path === missing.path);
   for (const one of found) {
     const isBelow = one.path < path;
@@ -117,7 +117,7 @@ function judgeDamage(found: readonly Damage[], chain: Chain, replay: Replay, bor
     damage.unshift({ ...headless ?? missing, firstIndex: first, lastIndex: oldest.firstIndex - 1 });
     oldest.prependLost(lost);
   } else if (index.snapshotIndex === 0 && (headless !== undefined || mustHaveHeldFrames(header))) {
-    // It held no entries, and the header of the next segment repeats the rest of its state.
+    // It held no entries, and the header of the next segment repeats its other state.
     harmless.push(headless ?? missing);
   }
   return { damage, harmless, leftovers: covered.map((segment) => segment.path) };
@@ -134,12 +134,12 @@ function mustHaveHeldFrames({ previous, state }: SegmentHeader): boolean {
   return previous > 0 && !isEmpty;
 }
 
-/** Whether damage matters although the log loses no entry by it. */
+/** Whether damage matters although it costs no entry. */
 function isNeededOtherwise(one: Damage, isBelow: boolean, replay: Replay): boolean {
   if (one.kind === "hard state" && !isBelow) return true;
   if (one.firstIndex !== undefined && one.lastIndex === undefined) return true;
-  // Frames that are lost with their headers may have held a truncation or a snapshot. The entries that it discarded
-  // must not be believed.
+  // Frames that are lost with their headers may have held a truncation or a snapshot. Entries that the lost frames
+  // discarded must not be trusted.
   return replay.doubtful.has(one) && replay.replacementsLost;
 }
 

@@ -1,6 +1,6 @@
 /**
- * The newest segment, in two scans: up to the proven LSN, where whatever is not valid is damage, and behind it, where it was
- * torn and is cut.
+ * Scans the newest segment in two parts. Up to the proven LSN, invalid frames are damage. After it, they are a torn
+ * end, which is cut.
  *
  * @module
  */
@@ -32,7 +32,7 @@ import { replayThroughDamage } from "./scan_segment.ts";
 import { Segment } from "../log/segment.ts";
 import type { Settled } from "./recovered.ts";
 
-/** What the scans of the newest segment found. */
+/** The result of scanning the newest segment. */
 export interface NewestScan {
   readonly head: Segment;
   /** LSN up to which the disk proves that a flush returned. */
@@ -46,15 +46,18 @@ export interface NewestScan {
   readonly provenTruncated: number;
   /** The lowest index that it has truncated since. */
   readonly unprovenTruncated: number;
-  /** The last index that is proven durable, and was not truncated since. */
+  /** The last index that is proven durable and was not truncated later. */
   readonly provenIndex: Index;
-  /** The log at the proven LSN, for a reader that goes on from there; `undefined` if none does, or a gap ends there. */
+  /**
+   * The log at the proven LSN, for a reader that continues from there; `undefined` if there is no such reader, or if a
+   * gap ends there.
+   */
   readonly settled: Settled | undefined;
-  /** What was cut, if the segment was torn. */
+  /** The torn end that was cut, if there was one. */
   readonly cut: Cut | undefined;
 }
 
-/** What the scans take part in. */
+/** The parts of the recovery that the scan uses. */
 export interface NewestScanning {
   readonly codec: Codec;
   readonly replay: Replay;
@@ -66,10 +69,10 @@ export interface NewestScanning {
 /**
  * Scans the newest segment.
  *
- * @param scanning The replay, which stands at the end of the segment before, and the chain.
+ * @param scanning The chain, and the replay at the end of the previous segment.
  * @param newest The segment.
  * @param file Its file.
- * @returns What was found. Yields after each chunk.
+ * @returns The result. Yields after each chunk.
  */
 export function* scanNewest(scanning: NewestScanning, newest: Link, file: SizedFile): Generator<void, NewestScan> {
   const { codec, replay, isFollowed } = scanning;
@@ -79,18 +82,19 @@ export function* scanNewest(scanning: NewestScanning, newest: Link, file: SizedF
   const proven = proofOf(scanning, newest, file);
   const provenOffset = proven.lsn - header.baseLsn;
   yield* replayThroughDamage(replay, head, file, provenOffset);
-  // The last frame may be lost, in which case its checksum is, and a file that is restored has it again.
+  // If the last frame is lost, its checksum is unknown. The new segment must not state a checksum that a restored file
+  // would contradict.
   const provenChecksum = replay.gapOffset !== undefined ? 0 : head.lastChecksum;
   if (slot?.lsn === proven.lsn) replay.settle(head, slot.checkpoint);
   replay.keepOpenBatch();
   const provenNext = replay.index.nextIndex;
-  // What follows may have to move to another segment: a page begins with it.
+  // The frames after the proven LSN may have to move to another segment, so a page must begin there.
   head.breakPage();
   const stateThere = replay.state;
   replay.settledState = undefined;
   replay.settledTruncated = Infinity;
   const truncatedThere = head.lowestTruncated;
-  // A gap that reaches past the proven LSN leaves no frame to go on with: the rest is cut with it.
+  // If a gap reaches to the proven LSN, no valid frame ends there. Writing must still continue at the proven LSN.
   head.endOffset = Math.max(head.endOffset, provenOffset);
   const settled = isFollowed && replay.gapOffset === undefined
     ? { index: replay.index.copy(), state: stateThere }
@@ -99,12 +103,12 @@ export function* scanNewest(scanning: NewestScanning, newest: Link, file: SizedF
   const torn = yield* replayUnproven(replay, head, file, provenOffset, size);
   const unprovenTruncated = head.lowestTruncated;
   head.lowestTruncated = Math.min(truncatedThere, unprovenTruncated);
-  // What a gap just before the proven LSN held, the first frame behind it told; and what it truncated, that frame did
-  // not.
+  // If a gap ended at the proven LSN, the first frame after it showed the state there, and which indexes the gap may
+  // have truncated.
   const provenState = replay.settledState ?? stateThere;
   const provenTruncated = Math.min(truncatedThere, replay.settledTruncated);
   replay.close(head);
-  // What was truncated since is not what was proven, though there may be entries again.
+  // Indexes that were truncated after the proven LSN do not count as proven, even if they have entries again.
   const provenLast = Math.min(provenNext, replay.index.nextIndex, unprovenTruncated) - 1;
   return {
     head,
@@ -120,7 +124,7 @@ export function* scanNewest(scanning: NewestScanning, newest: Link, file: SizedF
   };
 }
 
-/** How far the newest segment is proven durable. */
+/** Finds how far the newest segment is proven durable. */
 function proofOf({ codec, chain, files }: NewestScanning, newest: Link, file: SizedFile): Proven {
   const { size, slot, header: { baseLsn } } = newest.file;
   return provenLsn({
@@ -133,7 +137,7 @@ function proofOf({ codec, chain, files }: NewestScanning, newest: Link, file: Si
   });
 }
 
-/** Replays what lies behind the proven LSN; returns where it was torn, if it was. */
+/** Replays the frames after the proven LSN. Returns the offset of the torn end, if there is one. */
 function* replayUnproven(
   replay: Replay,
   head: Segment,
@@ -149,7 +153,7 @@ function* replayUnproven(
   }
 }
 
-/** Whether the newest segment ends with the checkpoint of a clean close, up to which everything is durable. */
+/** Whether the newest segment ends with the checkpoint of a clean close, which proves everything before it durable. */
 function endsWithClose(codec: Codec, link: Link, file: SizedFile): boolean {
   const { header, size } = link.file;
   const at = size - CHECKPOINT_BYTES;
@@ -162,7 +166,7 @@ function endsWithClose(codec: Codec, link: Link, file: SizedFile): boolean {
     checkpoint.length === CHECKPOINT_PAYLOAD_BYTES;
 }
 
-/** What lies behind the place where the newest segment was torn; `undefined` if it is only zeros. */
+/** Describes the torn end of the newest segment; `undefined` if it is only zeros. */
 function describeCut(
   codec: Codec,
   head: Segment,

@@ -1,5 +1,5 @@
 /**
- * Opening a log: the lock, recovery, the verdict, and for a writer the segment to go on in.
+ * Opens a log: takes the lock, recovers, decides the verdict, and prepares the segment for a writer.
  *
  * @module
  */
@@ -31,9 +31,9 @@ import { guard } from "../io/guard.ts";
 import { isUrl } from "../api/taken.ts";
 
 const LOCK_NAME = "LOCK";
-/** How long to wait before trying again to take the lock that another writer holds. In milliseconds. */
+/** The wait between two attempts to take the lock that another writer holds, in milliseconds. */
 const LOCK_RETRY_MS = 20;
-/** How long opening runs before it lets others. In milliseconds. */
+/** How long opening runs before it returns to the event loop, in milliseconds. */
 const OPEN_SLICE_MS = 8;
 
 /** An opened log. */
@@ -42,16 +42,18 @@ export interface Opened {
   readonly folder: string;
   readonly codec: Codec;
   readonly index: LogIndex;
-  /** The log's state, and what of it is lost. */
+  /** The log's state, and which parts of it are lost. */
   readonly state: LogState;
   readonly report: RecoveryReport;
-  /** The log's UUID; of a log that does not exist yet, and is only read, all zeros. */
+  /** The log's UUID; all zeros if the log is opened for reading only and does not exist yet. */
   readonly uuid: Uint8Array;
-  /** What `IDENTITY` says; `undefined` if the log is only read, and the file is missing or damaged. */
+  /**
+   * The contents of `IDENTITY`; `undefined` if the log is opened for reading only, and the file is missing or damaged.
+   */
   readonly identity: Identity | undefined;
-  /** Of a log that is only read: how far it is proven durable. `undefined` if damage hides that. */
+  /** The proven part of a log that is opened for reading only; `undefined` if damage hides it. */
   readonly settled: Settled | undefined;
-  /** Room for what must be written on a full disk too; of a log that is only read, none. */
+  /** Room for writes that must succeed on a full disk. A log that is opened for reading only has none. */
   readonly reserve: Reserve;
   /** Writes the log; `undefined` if it was opened for reading only. */
   readonly writer: SegmentWriter | undefined;
@@ -59,28 +61,28 @@ export interface Opened {
 }
 
 /**
- * The folder that a caller means.
+ * Resolves a path or URL to a folder.
  *
  * @param path A path or a `file:` URL.
- * @returns The path, absolute.
+ * @returns The absolute path.
  */
 export function folderOf(path: string | URL): string {
   const folder = isUrl(path) && path.protocol === "file:" && path.host === "" ? fileURLToPath(path.href) : path;
-  // A string that begins like a URL is one that somebody forgot to parse, and SQLite would take it for one.
+  // A string that begins with `file:` is probably an unparsed URL, and SQLite would treat it as a URL.
   if (typeof folder !== "string" || folder === "" || folder.includes("\0") || folder.startsWith("file:")) {
     const found = isUrl(path) ? path.href : typeof path === "string" ? path : typeof path;
     throw new WalLogError("INVALID_ARGUMENT", `Cannot open a log: expected a path or a file URL, found ${found}`);
   }
-  // At once: the process may change its directory while the log is open.
+  // Resolve now, because the process may change its working directory while the log is open.
   return resolve(folder);
 }
 
 /**
- * Opens a log. Yields after each chunk, so that the caller can let others run.
+ * Opens a log. Yields after each chunk, so that the caller can return to the event loop.
  *
  * @param folder The log's folder.
- * @param options How.
- * @param canWait Whether the caller lets others run where a step says that it waits for another thread.
+ * @param options The options.
+ * @param canWait Whether the caller returns to the event loop when a step waits for another thread.
  * @returns The opened log.
  * @throws {WalLogError} `LOCKED`, `CORRUPT`, `UNSUPPORTED_VERSION`, `INVALID_ARGUMENT`, `NO_SPACE` or `IO`.
  */
@@ -149,12 +151,12 @@ function progressed(
 }
 
 /**
- * Opens a log, and lets others run meanwhile.
+ * Opens a log, and returns to the event loop between slices of work.
  *
  * @param path The log's folder.
- * @param options How.
+ * @param options The options.
  * @returns The opened log.
- * @throws {WalLogError} As {@link openLog}. Or the reason of the signal.
+ * @throws {WalLogError} As {@link openLog}. Throws the signal's reason if the signal aborts.
  */
 export async function openInSlices(path: string | URL, options: CheckedOptions): Promise<Opened> {
   options.signal?.throwIfAborted();
@@ -180,7 +182,7 @@ export async function openInSlices(path: string | URL, options: CheckedOptions):
  * Opens a log, and blocks until it is open.
  *
  * @param path The log's folder.
- * @param options How.
+ * @param options The options.
  * @returns The opened log.
  * @throws {WalLogError} As {@link openInSlices}.
  */
@@ -205,7 +207,7 @@ function blockFor(milliseconds: number): void {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, milliseconds);
 }
 
-/** Fails if the folder has no log, before anything is made. */
+/** Fails if the folder has no log, before anything is created. */
 function requireLog(fileSystem: FileSystem, folder: string): void {
   let names: string[];
   try {
@@ -223,7 +225,7 @@ function notFound(folder: string, cause?: unknown): WalLogError {
 
 function makeFolder(folder: string, { fileSystem, fileMode }: CheckedOptions): void {
   try {
-    // Whoever may read the files may enter the folder.
+    // Users that may read the files may also enter the folder.
     fileSystem.makeDirectory(folder, fileMode | (fileMode & 0o444) >> 2);
   } catch (error) {
     if (errorCode(error) !== "EEXIST" && errorCode(error) !== "ENOTDIR") throw error;
@@ -231,7 +233,7 @@ function makeFolder(folder: string, { fileSystem, fileMode }: CheckedOptions): v
   }
 }
 
-/** Resolves the links in the folder's path once, so that changing a link later does not lead to another log. */
+/** Resolves symbolic links in the folder's path once, so that a link that changes later cannot lead to another log. */
 function resolveFolder(folder: string, { fileSystem }: CheckedOptions): string {
   try {
     return fileSystem.resolve(folder);
@@ -288,7 +290,7 @@ function makeReport(recovered: Recovered, milliseconds: number): RecoveryReport 
  * The error of a log with damage.
  *
  * @param folder The log's folder.
- * @param damage What is damaged.
+ * @param damage The damage.
  * @returns The error to throw.
  */
 export function corrupt(folder: string, damage: readonly Damage[]): WalLogError {
@@ -296,7 +298,7 @@ export function corrupt(folder: string, damage: readonly Damage[]): WalLogError 
   const more = damage.length > 1 ? ` and ${damage.length - 1} more places` : "";
   return new WalLogError(
     "CORRUPT",
-    `Cannot open the log at ${folder}: data that was durable is damaged, in ${describeDamage(first!)}${more}; ` +
+    `Cannot open the log at ${folder}: durable data is damaged: ${describeDamage(first!)}${more}; ` +
       `nothing was changed; restore the file, or open with onDamage "keep" and repair from a peer. ` +
       "If the file system has shut down or become read-only after an I/O error, remount it or reboot, and open the " +
       "log again before you restore anything",

@@ -1,5 +1,5 @@
 /**
- * Passing over damage: a frame that is not valid although it was durable is noted, and the next valid frame found.
+ * Skips damage: records a durable frame that is invalid, and finds the next valid frame.
  *
  * @module
  */
@@ -39,19 +39,18 @@ const KIND_NAMES: Record<number, DamageKind> = {
 };
 
 /**
- * Passes over a frame that is not valid although it lies below what was proven durable: notes the damage and
- * finds the next valid frame.
+ * Skips an invalid frame below the proven LSN: records the damage, and finds the next valid frame.
  *
  * @param segment The segment.
  * @param file Its file.
- * @param stop Where the replay stopped.
+ * @param replay The replay. @param stop Where the replay stopped.
  * @param limit Offset below which everything was durable.
- * @returns Offset to go on at, at most `limit`.
+ * @returns Offset at which to continue, at most `limit`.
  */
 export function passDamage(replay: ReplayState, segment: Segment, file: SizedFile, stop: Stop, limit: number): number {
   const { header, offset } = stop;
   const next = header === undefined ? limit : offset + frameBytes(header.length);
-  // A header that reaches past the limit, or is out of order, does not tell the truth about what is here.
+  // A header that reaches past the limit, or is out of order, cannot be trusted.
   if (header !== undefined && next <= limit && isPossible(replay, header)) {
     const isEntry = header.kind === KIND_ENTRIES;
     const isRange = isEntry || header.kind === KIND_SNAPSHOT;
@@ -65,13 +64,13 @@ export function passDamage(replay: ReplayState, segment: Segment, file: SizedFil
       term: isRange ? header.term : undefined,
       reason: stop.reason,
     });
-    // The header survives, so that index, term and effect are known; only the payload is lost.
+    // The header survives, so index, term and effect are known. Only the payload is lost.
     const head = new Uint8Array(FRAME_HEADER_BYTES);
     readFull(file, head, offset);
     replay.codec.set(SLOT_LAST_CHECKSUM, new DataView(head.buffer).getUint32(FRAME_HEADER_CHECKSUM, true));
     segment.lastChecksum = replay.codec.get(SLOT_LAST_CHECKSUM);
     if (isEntry) {
-      // A page of its own, and another one behind it, so that the damage is to the entries of this frame alone.
+      // The frame gets its own page, so that the damage covers only its entries.
       segment.breakPage();
       takeEntries(replay, segment, offset, header);
       segment.breakPage();
@@ -105,7 +104,7 @@ export function passDamage(replay: ReplayState, segment: Segment, file: SizedFil
   return resume;
 }
 
-/** Whether a frame of which only the header survives can be where it is. */
+/** Whether a frame of which only the header survives is possible at this point. */
 function isPossible(replay: ReplayState, header: FrameHeader): boolean {
   if (isReplacement(header.kind) && header.index <= replay.index.snapshotIndex) return false;
   return replay.gap !== undefined || isInOrder(replay, header);

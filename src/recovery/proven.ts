@@ -1,9 +1,9 @@
 /**
- * What decides between cut and refuse: the proven LSN.
+ * The proven LSN decides between cut and refuse.
  *
- * Everything below the proven LSN was durable, because something on the disk shows that a flush which covered it has
- * returned. What is invalid there is damage, and the log is refused. What is invalid from there on was never acknowledged
- * as durable: it is a torn write, and is cut.
+ * Everything below the proven LSN was durable, because data on the disk shows that a flush that covered it has
+ * returned. Invalid data there is damage, and the log does not open. Data from the proven LSN on may never have been
+ * acknowledged as durable. If it is invalid, it is a torn write, and is cut.
  *
  * | evidence                                        | everything below is durable     |
  * | ----------------------------------------------- | ------------------------------- |
@@ -15,29 +15,29 @@
  * | any valid frame header of the newest segment    | its LSN less `unproven`         |
  * | the checkpoint of a clean close ends the file   | the LSN of that checkpoint      |
  *
- * The highest counts. No evidence counts for itself: a frame, a slot and a pointer are written after the flush that they
- * prove.
+ * The highest LSN counts. Evidence does not prove itself durable: a frame, a slot and a pointer are written after the
+ * flush that they prove.
  *
  * @module
  */
 
 import { FRAME_ALIGNMENT } from "../format/frame.ts";
 
-/** LSNs that evidence states. */
+/** The LSNs that the evidence states. */
 export interface DurableEvidence {
   /** The end of the newest segment's header block. */
   readonly headerEnd: number;
-  /** What the headers and pointers of other segments state; 0 if none does. */
+  /** The LSN from the headers and pointers of other segments; 0 if there is none. */
   readonly chain: number;
   /** The LSN of the durable slot; 0 if there is none. */
   readonly slot: number;
-  /** LSN of the checkpoint of a clean close, if that ends the file; `undefined` otherwise. */
+  /** LSN of the checkpoint of a clean close, if it is at the end of the file; `undefined` otherwise. */
   readonly close: number | undefined;
-  /** Searches the frame headers, and the header of the segment. A clean close makes that unnecessary. */
+  /** Searches the frame headers and the segment's header. Not needed after a clean close. */
   readonly frames: () => number;
 }
 
-/** How far a log was durable. */
+/** How far a log is proven durable. */
 export interface Proven {
   readonly lsn: number;
   /** Whether the log was closed and nothing was written since. */
@@ -47,13 +47,14 @@ export interface Proven {
 /**
  * Finds the proven LSN.
  *
- * @param evidence What was found.
+ * @param evidence The evidence.
  * @returns The LSN, a multiple of 8.
  */
 export function provenLsn({ headerEnd, chain, slot, close, frames }: DurableEvidence): Proven {
-  // A slot behind the closing checkpoint shows that the log was opened again, and that its end is lost.
+  // A slot with an LSN after the closing checkpoint shows that the log was opened again and that its end is lost.
   const isClosed = close !== undefined && slot <= close;
   const highest = isClosed ? close : Math.max(headerEnd, chain, slot, frames());
-  // Frames end at multiples of this. A forged LSN would make every header invalid that is written from here on.
+  // Frames end at multiples of this. With a forged LSN that is not aligned, every header written from here on would be
+  // invalid.
   return { lsn: highest - highest % FRAME_ALIGNMENT, isClosed };
 }

@@ -1,6 +1,6 @@
 /**
- * Segment indexes as they are read back. A segment index is a copy of what scanning its segment gives, so that every doubt about
- * one is answered by scanning.
+ * Reads segment indexes. A segment index only repeats what a scan of the segment finds. So if anything about it is
+ * wrong, the segment is scanned.
  *
  * @module
  */
@@ -20,17 +20,20 @@ import {
   TRAILER_BYTES,
 } from "../format/segment_index.ts";
 
-/** What is read of a file's end at first: the trailer, and the runs of any segment without hundreds of terms. */
+/**
+ * The first read at a file's end, in bytes. It covers the trailer, and the runs of a segment with up to a few hundred
+ * terms.
+ */
 const TAIL_BYTES = 4096;
 
 /**
- * Reads what a segment index says, but for the pages.
+ * Reads a segment index, except for the pages.
  *
  * @param codec The codec.
  * @param file The segment's file.
  * @param size Its size.
  * @param header The segment's header.
- * @returns Trailer and runs of terms, or `undefined` if there is no segment index or it is damaged.
+ * @returns Trailer and runs of terms; `undefined` if there is no segment index or it is damaged.
  */
 export function readTrailer(
   codec: Codec,
@@ -45,7 +48,7 @@ export function readTrailer(
   if (trailer === undefined) return undefined;
   const { pages: pageBytes, runs: runBytes } = pairBytes(trailer);
   const runsAt = size - TRAILER_BYTES - runBytes;
-  // Its parts fill the file from its frame to the end, or one of its counts is not to be believed.
+  // Its parts must fill the file from its frame to the end. Otherwise one of its counts is wrong.
   if (trailer.indexOffset + FRAME_HEADER_BYTES + pageBytes !== runsAt) return undefined;
   let runs = tail.subarray(Math.max(tail.length - TRAILER_BYTES - runBytes, 0), tail.length - TRAILER_BYTES);
   if (runs.length < runBytes) readFull(file, runs = new Uint8Array(runBytes), runsAt);
@@ -59,7 +62,7 @@ export function readTrailer(
  * @param codec The codec.
  * @param file The segment's file.
  * @param trailer The segment index's trailer.
- * @returns First index and offset of each, in turn; `undefined` if they are damaged.
+ * @returns First index and offset of each page, alternating; `undefined` if they are damaged.
  */
 export function readIndexPages(codec: Codec, file: SizedFile, trailer: Trailer): Float64Array | undefined {
   const bytes = new Uint8Array(pairBytes(trailer).pages);

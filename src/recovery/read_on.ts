@@ -1,17 +1,17 @@
 /**
- * Reads on in a log beside its writer: from the newest segment, as far as the disk proves the log durable.
+ * Reads new entries of a log beside its writer: from the newest segment, as far as the disk proves the log durable.
  *
- * What is proven never changes, so nothing that was taken has to be taken back. The evidence is that of `proven.ts`:
+ * Proven data never changes, so nothing that was read has to be taken back. The evidence is that of `proven.ts`:
  *
  * | evidence                               | everything below is durable |
  * | -------------------------------------- | --------------------------- |
  * | the segment names a next one           | the end of the segment      |
  * | the pointer to the segment             | the LSN that it states      |
  * | a durable slot                         | its LSN                     |
- * | the header of a frame behind the proof | its LSN less `unproven`     |
+ * | the header of an unproven frame        | its LSN less `unproven`     |
  *
- * Where it cannot go on, it says so, and the log is recovered anew: compaction has deleted a segment before it was read,
- * a successor has begun behind an earlier frame, or something is damaged.
+ * It reports if it cannot continue, and then the log is recovered again. That happens if compaction deleted a segment
+ * before it was read, if the next segment starts at an earlier frame, or if something is damaged.
  *
  * @module
  */
@@ -50,13 +50,13 @@ import { type SegmentFile, SegmentFiles } from "./segment_files.ts";
 import type { Settled } from "./recovered.ts";
 import { Replay } from "./replay.ts";
 
-/** What a look for new frames reads at once. In bytes. */
+/** The amount to read at once in a search for new frames, in bytes. */
 const WALK_BYTES = 64 * 1024;
 
-/** Whether the log was read as far as it is proven, or has to be recovered anew. */
+/** `current`: the log was read as far as it is proven. `lost`: it has to be recovered again. */
 export type ReadOn = "current" | "lost";
 
-/** The entries and the state of a log that is read, with what was never synced. */
+/** The entries and the state of a log, including those that are not proven durable. */
 export interface ReadContents {
   readonly index: LogIndex;
   readonly state: LogState;
@@ -64,28 +64,28 @@ export interface ReadContents {
   readonly durableIndex: Index;
 }
 
-/** A log as it is read. */
+/** A log as a reader sees it. */
 export interface View extends ReadContents {
   /** The log's UUID; `undefined` while there is no log. */
   readonly uuid: Uint8Array | undefined;
-  /** What `IDENTITY` says; `undefined` if the file is missing or damaged. */
+  /** The contents of `IDENTITY`; `undefined` if the file is missing or damaged. */
   readonly identity: Identity | undefined;
-  /** What the last recovery found damaged. */
+  /** The damage that the last recovery found. */
   readonly damage: readonly Damage[];
 }
 
-/** A log as far as it is proven durable, which grows. */
+/** The proven part of a log, which grows. */
 export class ProvenLog {
-  /** Where its entries lie. */
+  /** The positions of its entries. */
   readonly index: LogIndex;
-  /** What was truncated since it is read. */
+  /** The truncations since it was first read. */
   readonly truncations: Truncations = new Truncations();
   private readonly fileSystem: FileSystem;
   private readonly folder: string;
   private state: LogState;
-  /** The LSN that evidence outside of the newest segment states. */
+  /** The proven LSN from evidence outside the frames of the newest segment. */
   private named = 0;
-  /** Offset in the newest segment of the last frame header that was looked at. */
+  /** Offset in the newest segment of the last frame header that was checked. */
   private walked = 0;
   /** The highest LSN that these headers prove. */
   private witnessed = 0;
@@ -93,7 +93,7 @@ export class ProvenLog {
   /**
    * @param fileSystem The machine.
    * @param folder The log's folder.
-   * @param settled What recovery has proven.
+   * @param settled The proven part of the log.
    */
   constructor(fileSystem: FileSystem, folder: string, { index, state }: Settled) {
     this.fileSystem = fileSystem;
@@ -103,10 +103,10 @@ export class ProvenLog {
   }
 
   /**
-   * Reads on. Yields after each chunk; what was read up to there is in the index.
+   * Reads new entries. Yields after each chunk; the entries read so far are in the index then.
    *
-   * @param codec A codec that nobody else uses meanwhile.
-   * @returns Whether the log was read as far as it is proven.
+   * @param codec A codec that nothing else uses meanwhile.
+   * @returns Whether the log was read as far as it is proven, or has to be recovered again.
    */
   *readOn(codec: Codec): Generator<void, ReadOn> {
     const { index } = this;
@@ -125,18 +125,18 @@ export class ProvenLog {
     }
   }
 
-  /** Whether there is a segment behind the newest one that is known. */
+  /** Whether there is a segment after the newest known one. */
   private hasNewer({ header: { number } }: Segment): boolean {
     return this.fileSystem.list(this.folder).some((name) => (segmentNumber(name) ?? 0) > number);
   }
 
-  /** Up to where the newest segment is proven durable. */
+  /** The LSN up to which the newest segment is proven durable. */
   private provenLsn(codec: Codec, head: Segment, { slot, size }: SegmentFile): number {
     if (size > head.endOffset) {
       const file = openSized(this.fileSystem, head.path);
       try {
         this.walk(codec, head, file, Math.max(this.walked, head.endOffset));
-        // A write that found no room was taken back, and another one lies there.
+        // The header may be gone because a write that found no space was undone, and another one is there now.
         if (this.walked === 0) this.walk(codec, head, file, head.endOffset);
       } finally {
         file.close();
@@ -145,7 +145,7 @@ export class ProvenLog {
     return Math.max(head.endLsn, this.named, slot?.lsn ?? 0, this.witnessed);
   }
 
-  /** Looks at the headers of frames that follow on each other, for what they prove. */
+  /** Collects the evidence in the headers of consecutive frames. */
   private walk(codec: Codec, { header }: Segment, file: SizedFile, from: number): void {
     this.walked = 0;
     for (const [offset, { unproven }] of headersFrom(codec, header, file, from)) {
@@ -154,7 +154,7 @@ export class ProvenLog {
     }
   }
 
-  /** Takes frames up to an offset; returns whether all are valid. */
+  /** Replays frames up to an offset; returns whether all are valid. */
   private *take(codec: Codec, head: Segment, limit: number): Generator<void, boolean> {
     if (limit <= head.endOffset) return true;
     const replay = new Replay(codec, this.index);
@@ -178,7 +178,7 @@ export class ProvenLog {
     }
   }
 
-  /** Passes on to the next segment; returns whether it is the one that was written to follow. */
+  /** Moves to the next segment; returns whether it is the one that was created to follow. */
   private pass(codec: Codec, files: SegmentFiles, older: Segment, { number, durableLsn }: NextPointer): boolean {
     const { index } = this;
     const found = readSegment(files, number);
@@ -200,10 +200,10 @@ export class ProvenLog {
   }
 
   /**
-   * Takes over what the log was recovered to.
+   * Takes over a recovered log.
    *
-   * @param codec A codec that nobody else uses meanwhile.
-   * @param settled What recovery has proven.
+   * @param codec A codec that nothing else uses meanwhile.
+   * @param settled The proven part of the log.
    */
   recovered(codec: Codec, { index, state }: Settled): void {
     const lowest = this.droppedSince(codec, index, state);
@@ -213,7 +213,10 @@ export class ProvenLog {
     if (lowest !== Infinity) this.truncations.add(lowest);
   }
 
-  /** The lowest index that was dropped since, or can have been. Changes are counted, so that known ones do not matter. */
+  /**
+   * The lowest index that was or may have been dropped since. The change counters show which truncations are already
+   * known.
+   */
   private droppedSince(codec: Codec, { segments }: LogIndex, { changes }: LogState): Index {
     const head = this.index.segments.at(-1);
     const [oldest] = segments;
@@ -225,11 +228,11 @@ export class ProvenLog {
       lowest = Math.min(lowest, this.droppedIn(codec, segment, known));
     }
     if (oldest.header.state.changes <= known) return lowest;
-    // The segments that held them are gone, and their successor's header remembers.
+    // The segments with these truncations are deleted. The header of the next segment still lists them.
     return Math.min(lowest, lowestDroppedSince(oldest.header.dropped, head.endLsn) ?? 1);
   }
 
-  /** The lowest index that a segment dropped behind so many changes. */
+  /** The lowest index that a segment dropped after a number of changes. */
   private droppedIn(codec: Codec, segment: Segment, known: number): Index {
     const { header, lowestTruncated, path, endOffset } = segment;
     if (header.state.changes >= known || lowestTruncated === Infinity) return lowestTruncated;
@@ -252,7 +255,7 @@ export class ProvenLog {
   }
 
   /**
-   * Forgets the segments that a snapshot covers.
+   * Removes the segments that a snapshot covers from the index.
    *
    * @returns Their paths.
    */
@@ -262,10 +265,9 @@ export class ProvenLog {
   }
 
   /**
-   * The log with what lies behind the proven part: it is there, and a crash of the machine could take it away. Yields
-   * after each chunk.
+   * The log including the unproven entries. A crash of the machine could still remove these. Yields after each chunk.
    *
-   * @param codec A codec that nobody else uses meanwhile.
+   * @param codec A codec that nothing else uses meanwhile.
    * @returns The log.
    */
   *view(codec: Codec): Generator<void, ReadContents> {
@@ -288,7 +290,7 @@ export class ProvenLog {
   }
 }
 
-/** The headers of frames that follow on each other, with their offsets, up to the first that is not valid. */
+/** The headers of consecutive frames, with their offsets, up to the first invalid one. */
 function* headersFrom(
   codec: Codec,
   header: SegmentHeader,

@@ -1,6 +1,6 @@
 /**
- * A log that is followed beside its writer, in the same or another process. While a follower waits, the folder is watched
- * and polled, and the log is read on from its newest segment.
+ * Lets a log be followed beside its writer, in the same or another process. While a follower waits, the folder is
+ * watched and polled, and new entries are read from the newest segment.
  *
  * @module
  */
@@ -27,16 +27,16 @@ import { readIdentity } from "./identity.ts";
 import { recoverBesideWriter } from "./recover.ts";
 import type { RecoveryStep } from "./recovered.ts";
 
-/** How often a log is looked at while a follower waits and the system tells of no change. In milliseconds. */
+/** How often to check a log while a follower waits and the system reports no changes, in milliseconds. */
 const POLL_MS = 20;
-/** A busy writer changes its files all the time: so long, at least, lies between two looks. In milliseconds. */
+/** The least time between two checks, in milliseconds: a busy writer changes its files all the time. */
 const LOOK_GAP_MS = 4;
-/** How long the folder is still watched when nobody waits any more. In milliseconds. */
+/** How long to keep watching the folder after the last follower stopped waiting, in milliseconds. */
 const LINGER_MS = 100;
-/** How long reading runs before it lets others. In milliseconds. */
+/** How long reading runs before it returns to the event loop, in milliseconds. */
 const SLICE_MS = 8;
 
-/** A log that another one writes, as its followers see it. */
+/** A log that is written elsewhere, as its followers see it. */
 export class ReadSource implements FollowSource {
   private readonly opened: Opened;
   private readonly onDamage: CheckedOptions["onDamage"];
@@ -44,23 +44,23 @@ export class ReadSource implements FollowSource {
   private readonly log: ProvenLog;
   private readonly reader: EntryReader;
   private readonly changes = new Broadcast();
-  /** One reads at a time, in the order in which they came. */
+  /** Serializes reads, in the order of the calls. */
   private queue: Promise<void> = Promise.resolve();
   private isLookQueued = false;
-  /** Whether the log has to be recovered anew before it can be read on. */
+  /** Whether the log has to be recovered again before new entries can be read. */
   private isLost: boolean;
   private failure: FollowEnd | undefined;
   private stopWatching: (() => void) | undefined;
-  /** The log's; `undefined` while there is none. */
+  /** The log's UUID; `undefined` while there is no log. */
   private uuid: Uint8Array | undefined;
-  /** What the last recovery found damaged. */
+  /** The damage that the last recovery found. */
   private damage: readonly Damage[] = [];
   private lastLook = -Infinity;
   private lastAwaited = 0;
 
   /**
-   * @param opened The log, as it was opened for reading only.
-   * @param onDamage Whether a damaged log is refused.
+   * @param opened The log, opened for reading only.
+   * @param onDamage Whether to reject a damaged log.
    * @param durability Whether it is open.
    */
   constructor(opened: Opened, onDamage: CheckedOptions["onDamage"], durability: Durability) {
@@ -92,10 +92,10 @@ export class ReadSource implements FollowSource {
     return this.log.index.nextIndex - 1;
   }
 
-  /** What lies behind the proven part is not looked at. */
+  /** Unknown, because only the proven part is read. */
   readonly lastIndex = Infinity;
 
-  /** What was truncated. */
+  /** The log's truncations. */
   get truncations(): Truncations {
     return this.log.truncations;
   }
@@ -111,7 +111,7 @@ export class ReadSource implements FollowSource {
     return term === TERM_UNKNOWN ? undefined : term;
   }
 
-  /** Reads entries; `undefined` if their file was deleted, and it is to be found out why. */
+  /** Reads entries; `undefined` if their file was deleted. The next check finds out why. */
   read(from: Index, to: Index, maxBytes: number): LogEntry[] | undefined {
     try {
       return this.reader.entriesAhead(from, to, maxBytes);
@@ -122,7 +122,7 @@ export class ReadSource implements FollowSource {
     }
   }
 
-  /** Calls back once when any of this has changed; returns what ends the wait. */
+  /** Calls back once when any of this has changed. Returns a function that ends the wait. */
   whenChanged(wake: () => void): () => void {
     const stop = this.changes.once(wake);
     this.lastAwaited = performance.now();
@@ -166,7 +166,7 @@ export class ReadSource implements FollowSource {
     this.changes.announce();
   }
 
-  /** Looks for what is new, soon. Failures are told to whoever waits. */
+  /** Schedules a check for changes. A failure ends the waiting calls. */
   private look(): void {
     if (this.isLookQueued) return;
     this.isLookQueued = true;
@@ -181,14 +181,14 @@ export class ReadSource implements FollowSource {
     try {
       await this.run((codec) => this.readOn(codec));
     } catch (error) {
-      // A writer that is too busy for a recovery is looked at again.
+      // The writer was too busy for a recovery. The next check tries again.
       if (!(error instanceof WalLogError && error.code === "CHANGING")) this.fail(error);
     } finally {
       this.lastLook = performance.now();
     }
   }
 
-  /** Ends those who wait now with an error. Whoever waits later tries again. */
+  /** Ends the waiting calls with an error. Later calls try again. */
   private fail(error: unknown): void {
     this.failure = { kind: "failed", error: ioError("Cannot follow the log", this.path, error) };
     this.changes.announce();
@@ -196,10 +196,10 @@ export class ReadSource implements FollowSource {
   }
 
   /**
-   * Reads on, and then all that lies behind the proven part.
+   * Reads new entries, and then the unproven ones.
    *
-   * @returns The log as it is now.
-   * @throws {WalLogError} `CORRUPT`, `CHANGING`, `IO`; `CLOSED` if it is closed meanwhile.
+   * @returns The current log.
+   * @throws {WalLogError} `CORRUPT`, `CHANGING`, `IO`; `CLOSED` if the log is closed meanwhile.
    */
   async view(): Promise<View> {
     let view: View | undefined;
@@ -213,14 +213,14 @@ export class ReadSource implements FollowSource {
         view = { ...contents, uuid: this.uuid, identity, damage: this.damage };
       }.bind(this))
     );
-    // Others go on after it, and only this call is told of a failure.
+    // A failure rejects only this call. Later reads continue.
     this.queue = viewing.catch(() => {});
     await viewing;
     this.durability.requireOpen("refresh");
     return view!;
   }
 
-  /** Runs something that reads, and lets others run meanwhile. */
+  /** Runs a read, and returns to the event loop between slices of work. */
   private async run(work: (codec: Codec) => Generator<RecoveryStep | void, void>): Promise<void> {
     const codec = leaseCodec();
     const steps = work(codec);
@@ -240,7 +240,7 @@ export class ReadSource implements FollowSource {
     }
   }
 
-  /** Reads on as far as the log is proven durable, and wakes whoever waits for that. */
+  /** Reads new entries as far as the log is proven durable, and wakes waiting followers. */
   private *readOn(codec: Codec): Generator<RecoveryStep | void, void> {
     const { log } = this;
     const { nextIndex, firstIndex } = log.index;
@@ -258,7 +258,7 @@ export class ReadSource implements FollowSource {
       for (const steps = this.log.readOn(codec);;) {
         const step = steps.next();
         if (step.done) return step.value === "current";
-        // What was read so far can be given.
+        // Followers can yield the entries read so far.
         this.changes.announce();
         yield;
       }
@@ -268,16 +268,18 @@ export class ReadSource implements FollowSource {
     }
   }
 
-  /** Refuses to go on in another log: somebody has put it into the folder, or taken this one away. */
+  /** Fails if the folder now has another log or none. */
   private requireSameLog(uuid: Uint8Array | undefined): void {
     this.uuid ??= uuid;
     if (this.uuid?.join() === uuid?.join()) return;
     const { path } = this;
-    const found = uuid === undefined ? "no log is there any more" : "another log is there";
-    throw new WalLogError("NOT_FOUND", `Cannot read on in the log at ${path}: ${found}; open it again`, { path });
+    const found = uuid === undefined ? "the folder no longer has a log" : "the folder now has another log";
+    throw new WalLogError("NOT_FOUND", `Cannot read new entries of the log at ${path}: ${found}; open it again`, {
+      path,
+    });
   }
 
-  /** Recovers the log anew, from its segment indexes. */
+  /** Recovers the log again, from its segment indexes. */
   private *recover(codec: Codec): Generator<RecoveryStep, void> {
     const { fileSystem, folder } = this.opened;
     const recovered = yield* recoverBesideWriter({ fileSystem, folder, codec, verify: "tail", canWait: true });
@@ -286,7 +288,7 @@ export class ReadSource implements FollowSource {
     if (damage.length > 0 && this.onDamage === "fail") throw corrupt(folder, damage);
     if (settled === undefined) {
       const message =
-        `Cannot read on in the log at ${folder}: frames at its end are damaged; open it for writing, and repair it`;
+        `Cannot read new entries of the log at ${folder}: frames at its end are damaged; open it for writing and repair it`;
       throw new WalLogError("CORRUPT", message, { path: folder, damage });
     }
     this.damage = damage;

@@ -1,6 +1,6 @@
 /**
- * Recovers a log with its snapshot. A writer holds the lock and does so once. A reader beside a writer repeats it until
- * it has a consistent view.
+ * Recovers a log with its snapshot. A writer holds the lock and recovers once. A reader beside a writer repeats the
+ * recovery until it has a consistent view.
  *
  * @module
  */
@@ -18,14 +18,14 @@ import type { FileSystem } from "../io/file_system.ts";
 import { errorCode } from "../io/full.ts";
 import { KeptFiles } from "../io/kept_files.ts";
 
-/** How often a reader tries while a writer changes the log. */
+/** The most attempts of a reader while a writer changes the log. */
 const READER_ATTEMPTS_MAX = 200;
-/** Damage that this many attempts in a row find is real, however busy the writer is. */
+/** If this many attempts in a row find the same damage, it is real, even if the writer is busy. */
 const SAME_DAMAGE_MAX = 5;
 /** How long a reader waits before it tries again. In milliseconds. */
 const READER_RETRY_MS = 1;
 
-/** A log to recover, and the means. */
+/** A log to recover, and access to it. */
 export interface Recovering {
   readonly fileSystem: FileSystem;
   readonly folder: string;
@@ -36,23 +36,23 @@ export interface Recovering {
 }
 
 /**
- * Recovers a log that nobody else writes.
+ * Recovers a log that has no other writer.
  *
  * @param recovering The log.
- * @returns What was recovered, damage to the snapshot included.
+ * @returns The recovered log, including damage to the snapshot.
  */
 export function* recover(recovering: Recovering): Generator<RecoveryStep, Recovered> {
   return yield* recoverOnce(recovering, listFolder(recovering.fileSystem, recovering.folder), false);
 }
 
 /**
- * Recovers a log that another process may be writing: a consistent prefix of it. All files are opened first and kept
- * open, because a file that compaction deletes can then still be read. Damage is reported only if two attempts in a row
- * find the same and the folder did not change during the second, or if {@link SAME_DAMAGE_MAX} attempts in a row find
- * the same.
+ * Recovers a consistent prefix of a log that another process may be writing. All files are opened first and kept open,
+ * so that they can be read even if compaction deletes them. Damage is reported only if two attempts in a row find the
+ * same damage and the folder did not change during the second one, or if {@link SAME_DAMAGE_MAX} attempts in a row find
+ * the same damage.
  *
  * @param recovering The log.
- * @returns What was recovered.
+ * @returns The recovered log.
  * @throws {WalLogError} `CHANGING` if the writer changed the log during every attempt.
  */
 export function* recoverBesideWriter(recovering: Recovering): Generator<RecoveryStep, Recovered> {
@@ -86,12 +86,12 @@ export function* recoverBesideWriter(recovering: Recovering): Generator<Recovery
   );
 }
 
-/** Whether a name is that of a segment or a snapshot. */
+/** Whether a file name is that of a segment or a snapshot. */
 function isOfTheLog(name: string): boolean {
   return segmentNumber(name) !== undefined || isSnapshotName(name);
 }
 
-/** Recovers from the files that were listed. */
+/** Recovers from the listed files. */
 function* recoverOnce(
   { fileSystem, folder, codec, verify, canWait }: Recovering,
   names: readonly string[],
@@ -126,10 +126,10 @@ export function listFolder(fileSystem: FileSystem, folder: string): string[] {
 }
 
 /**
- * The error for a path that leads to a file.
+ * The error for a path that is not a directory.
  *
  * @param folder The path.
- * @param cause The error that showed it.
+ * @param cause The error of the file system.
  * @returns The error to throw.
  */
 export function notADirectory(folder: string, cause: unknown): WalLogError {
@@ -137,7 +137,7 @@ export function notADirectory(folder: string, cause: unknown): WalLogError {
   return new WalLogError("INVALID_ARGUMENT", message, { path: folder, cause });
 }
 
-/** Verifies the log's snapshot: that it is whole, and with `full` every checksum. */
+/** Verifies that the log's snapshot is complete. With `full`, verifies every checksum too. */
 function* checkSnapshot(
   fileSystem: FileSystem,
   folder: string,

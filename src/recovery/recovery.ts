@@ -1,7 +1,8 @@
 /**
- * Recovery: from the files of a log to its index and state, and the verdict on what is not as it was written.
+ * Recovery: rebuilds the index and state of a log from its files, and judges damage.
  *
- * `proven.ts` decides between cut and refuse, `judge.ts` which damage matters, `gap.ts` what lost frames can have held.
+ * `proven.ts` decides between cut and refuse. `judge.ts` decides which damage matters. `gap.ts` finds out what lost
+ * frames can have held.
  *
  * @module
  */
@@ -25,10 +26,10 @@ import type { Recovered, RecoveryOptions, RecoveryStep } from "./recovered.ts";
 import { type NewestScan, scanNewest } from "./newest.ts";
 import { judge } from "./judge.ts";
 
-/** How long to wait for another thread before looking again. In milliseconds. */
+/** How long to wait for another thread before checking again, in milliseconds. */
 const THREAD_WAIT_MS = 1;
 
-/** Recovers a log, reading only. Yields the bytes done and to do after each chunk. */
+/** Recovers a log without writing. Yields its progress after each chunk. */
 export class Recovery {
   private readonly fileSystem: FileSystem;
   private readonly folder: string;
@@ -49,15 +50,15 @@ export class Recovery {
     this.sealed = new SealedSegments(fileSystem, codec, this.replay, options.verify);
     this.borders = new Borders(fileSystem, folder, this.replay);
     this.isFollowed = options.isFollowed;
-    // What is taken from segment indexes leaves nothing to scan.
+    // With segment indexes, there is nothing to scan.
     this.threads = options.verify === "full" ? options.threads : undefined;
   }
 
   /**
-   * Recovers.
+   * Recovers the log.
    *
    * @param names The names in the log's folder.
-   * @returns What was recovered, damage and all; the caller decides whether damage is an error.
+   * @returns The recovered log, including its damage. The caller decides whether damage is an error.
    */
   *run(names: readonly string[]): Generator<RecoveryStep, Recovered> {
     const { replay } = this;
@@ -88,7 +89,7 @@ export class Recovery {
     return assembleChain({ folder, files: files.readAll(names, uuid), isIdentified, hasOwnFrames });
   }
 
-  /** Everything that was recovered, and which damage matters. */
+  /** Judges the damage, and assembles the result. */
   private judged(scan: NewestScan, chain: Chain, newest: Link, identity: Identity | undefined): Recovered {
     const { replay } = this;
     const { head } = scan;
@@ -119,7 +120,7 @@ export class Recovery {
     };
   }
 
-  /** Replays all segments but the newest, and passes on to that. */
+  /** Replays all segments except the newest, and moves to the newest. */
   private *takeSealed(chain: Chain, newest: Link, bytesTotal: number): Generator<RecoveryStep, void> {
     const { replay, sealed, threads } = this;
     const { links } = chain;
@@ -145,7 +146,7 @@ export class Recovery {
     const damage: Damage[] = chain.damage.map((one) => ({ ...one, firstIndex: 1 }));
     const evidence = identity !== undefined ? IDENTITY_NAME : names.find((name) => this.isSnapshot(name));
     if (evidence !== undefined && damage.length === 0) {
-      const reason = `${evidence} shows that there was a log, all its segments are missing`;
+      const reason = `all segments are missing, although ${evidence} shows that there was a log`;
       damage.push({ ...this.borders.missing(1, reason), firstIndex: 1 });
     }
     const isLost = damage.length > 0;
@@ -184,12 +185,12 @@ export class Recovery {
   }
 }
 
-/** Whether both copies of a segment's pointer name the one that was written to follow it. */
+/** Whether both copies of a segment's pointer name the next segment. */
 function namesNext({ file: { naming }, joined }: Link): boolean {
   return !joined || (naming.kind === "named" && naming.copies === 2);
 }
 
-/** The number of the segment that a segment names as the next one; `undefined` if it names none that can be read. */
+/** The number that a segment's pointer names; `undefined` if no copy of the pointer is valid. */
 function namedBy({ file: { naming } }: Link): number | undefined {
   return naming.kind === "named" ? naming.next.number : undefined;
 }

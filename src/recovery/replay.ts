@@ -1,7 +1,7 @@
 /**
- * Replay: from the frames of segments to the index and the state of the log. The scan itself runs in WASM, a chunk
- * at a time; here are the frames that concern more than their own segment, frames larger than a chunk, and what
- * to do where a frame is not valid.
+ * Replay: builds the index and the state of the log from the frames of its segments. The scan itself runs in WASM, a
+ * chunk at a time. This module takes frames that concern more than their own segment, frames larger than a chunk, and
+ * invalid frames.
  *
  * @module
  */
@@ -44,10 +44,10 @@ import { passDamage } from "./pass_damage.ts";
 /** Replays segments in order into a {@link LogIndex}. */
 export class Replay extends ReplayState {
   /**
-   * Adds a segment to the log; what is replayed next is its own.
+   * Adds a segment to the log. The frames replayed next belong to it.
    *
    * @param segment The segment.
-   * @param floor The lowest index that it can have truncated, where the next segment's header tells.
+   * @param floor The lowest index that it can have truncated, if the next segment's header gives it.
    */
   open(segment: Segment, floor: Index = 1): void {
     this.floor = floor;
@@ -58,7 +58,7 @@ export class Replay extends ReplayState {
   }
 
   /**
-   * Goes on in the newest segment of the index, behind frames that another replay has taken.
+   * Continues in the newest segment of the index, after the frames of an earlier replay.
    *
    * @param segment The segment.
    * @param state The log's state there.
@@ -81,7 +81,7 @@ export class Replay extends ReplayState {
    * @param file Its file.
    * @param from Offset of the first frame.
    * @param limit Offset at which frames end.
-   * @returns Where and why it stopped, `undefined` at the limit or at a segment index. Yields after each chunk.
+   * @returns Where and why the replay stopped; `undefined` at the limit or at a segment index. Yields after each chunk.
    */
   *run(segment: Segment, file: SizedFile, from: number, limit: number): Generator<void, Stop | undefined> {
     const { codec } = this;
@@ -89,7 +89,7 @@ export class Replay extends ReplayState {
     this.indexOffset = undefined;
     selectSegment(codec, segment.header);
     this.setScanState();
-    // The chunk holds the file's bytes from `start` on, `filled` of them; the scan stands at `at` within them.
+    // The chunk holds `filled` bytes of the file, from offset `start` on. The scan is at position `at` in the chunk.
     let start = from;
     let at = 0;
     let filled = 0;
@@ -109,7 +109,7 @@ export class Replay extends ReplayState {
           ended = count === 0;
         }
         let status = SCAN_MORE;
-        // Events and full tables are dealt with in place; the chunk is only moved when more bytes are needed.
+        // Events and full tables are handled in place. The chunk moves only when more bytes are needed.
         for (;;) {
           status = wasm.scan(chunkAt + at, filled - at, CHUNK_BYTES, segment.header.baseLsn + start + at);
           this.drain(segment);
@@ -128,7 +128,7 @@ export class Replay extends ReplayState {
           } else if (status !== SCAN_TABLE_FULL) break;
         }
         const offset = start + at;
-        // Whoever runs meanwhile can read what was taken so far.
+        // Code that runs meanwhile can read the frames taken so far.
         segment.endOffset = offset;
         yield;
         if (status === SCAN_MORE && !ended && start + filled < limit) continue;
@@ -152,7 +152,7 @@ export class Replay extends ReplayState {
     }
   }
 
-  /** Takes what a scan put into the tables. */
+  /** Takes the pages and runs that a scan put into the tables. */
   private drain(segment: Segment): void {
     const { codec } = this;
     if (codec.get(SLOT_ENTRIES_FRAMES) === 0) return;
@@ -161,10 +161,11 @@ export class Replay extends ReplayState {
     codec.clearTables();
   }
 
-  /** Takes the terms of entries that were scanned, and where the log has come to with them. */
+  /** Takes the terms of scanned entries, and the next index after them. */
   private takeRuns(runs: readonly (readonly [Index, number])[]): void {
     const { codec, index } = this;
-    // A run of the scan begins where the term changes; the first entry behind a snapshot continues its term.
+    // The scan begins a run only where the term changes. The first entry after a snapshot can continue the snapshot's
+    // term.
     if (runs[0]?.[0] !== index.nextIndex) index.runs.push(index.nextIndex, index.lastTerm);
     for (const [start, term] of runs) index.runs.push(start, term);
     index.nextIndex = codec.get(SLOT_NEXT_INDEX);
@@ -172,7 +173,7 @@ export class Replay extends ReplayState {
   }
 
   /**
-   * What a scan of a segment begins with, as far as the segment's header tells.
+   * The initial state of a scan of a segment, from the segment's header.
    *
    * @param header The header.
    * @returns The codec's slots.
@@ -186,12 +187,12 @@ export class Replay extends ReplayState {
   }
 
   /**
-   * Takes what another thread found in the segment that was opened last, as if it had been scanned here.
+   * Takes the scan result of another thread for the segment that was opened last.
    *
    * @param segment The segment.
-   * @param before The codec's slots that the other thread began with.
-   * @param scanned What it found.
-   * @returns Whether they are what a scan here would have begun with; if not, nothing was taken.
+   * @param before The codec's slots at the start of the other thread's scan.
+   * @param scanned The result.
+   * @returns Whether a scan here would have started with the same slots. If not, nothing was taken.
    */
   takeScanned(segment: Segment, before: BigUint64Array, scanned: Scanned): boolean {
     const { codec } = this;
@@ -210,10 +211,10 @@ export class Replay extends ReplayState {
   }
 
   /**
-   * Drops a batch of entries of which the end is missing. An append is recovered whole, or not at all.
+   * Drops a batch whose end is missing. An append is recovered completely or not at all.
    *
    * @param segment The segment, the last that was opened.
-   * @returns Offset of the batch's first frame; `undefined` if the last batch is whole.
+   * @returns Offset of the batch's first frame; `undefined` if the last batch is complete.
    */
   dropOpenBatch(segment: Segment): number | undefined {
     const { codec, index } = this;
@@ -225,7 +226,7 @@ export class Replay extends ReplayState {
     return segment.endOffset;
   }
 
-  /** Lets a batch that was begun count as whole: it was proven durable, and so the append had returned. */
+  /** Treats an open batch as complete: it is proven durable, so its append had returned. */
   keepOpenBatch(): void {
     this.codec.set(SLOT_BATCH_LSN, 0);
   }

@@ -1,5 +1,5 @@
 /**
- * Frames that a replay takes outside of the scan: those that concern more than their segment, and those that exceed a
+ * Frames that a replay takes outside the scan: those that concern more than their segment, and those larger than a
  * chunk.
  *
  * @module
@@ -42,14 +42,15 @@ import type { Segment } from "../log/segment.ts";
 import { moreChanges, type ReplayState } from "./replay_state.ts";
 import { reach, settleGap } from "./replay_gaps.ts";
 
-/** Takes a frame that concerns more than its segment; `false` for a segment index, which ends the segment. */
+/** Takes a frame that concerns more than its segment. Returns `false` for a segment index, which ends the segment. */
 export function takeEvent(replay: ReplayState, segment: Segment, frame: Uint8Array): boolean {
   const { index } = replay;
   const header = decodeFrameHeader(frame);
   if (header.kind === KIND_SEGMENT_INDEX) return false;
   if (header.kind === KIND_TRUNCATE) {
     if (replay.gap !== undefined) {
-      // It says that the log had come this far, not how much further. One that a repair wrote has counted nothing.
+      // A truncation shows that the log had reached this index, not how far it went. A truncation from a repair does
+      // not count as a change.
       settleGap(replay, segment, header.index, (header.flags & FLAG_REPAIRED) === 0);
       replay.settledState ??= { ...replay.state, changes: replay.state.changes - 1 };
     }
@@ -60,14 +61,14 @@ export function takeEvent(replay: ReplayState, segment: Segment, frame: Uint8Arr
     const clears = (header.flags & FLAG_CLEAR) !== 0;
     if (clears) {
       segment.lowestTruncated = 1;
-      // Whatever a gap before held, nothing of it is left.
+      // The snapshot removed everything that a gap before it held.
       for (const place of replay.gap?.places ?? []) Object.assign(place, { firstIndex: 1, lastIndex: header.index });
       replay.gap = undefined;
     }
     index.compact(header.index, header.term, clears);
     replay.replacementsLost = false;
   } else {
-    // A checkpoint, and the one before it that could have told is lost.
+    // The state that this checkpoint repeats is not known from frames before it, because they are lost.
     const view = new DataView(frame.buffer, frame.byteOffset + FRAME_HEADER_BYTES);
     const { snapshotIndex, snapshotTerm, lastTerm } = decodeState(view, 0)!;
     replay.learnSnapshot(snapshotIndex, snapshotTerm);
@@ -78,7 +79,7 @@ export function takeEvent(replay: ReplayState, segment: Segment, frame: Uint8Arr
   return true;
 }
 
-/** Verifies an entry or a segment index that exceeds a chunk, piece by piece, and takes it if it is valid. */
+/** Verifies an entry or a segment index that is larger than a chunk, piece by piece, and takes it if it is valid. */
 export function* takeLarge(
   replay: ReplayState,
   segment: Segment,
@@ -137,7 +138,7 @@ export function takeEntries(replay: ReplayState, segment: Segment, offset: numbe
   replay.setScanState();
 }
 
-/** Whether a frame follows on what was replayed. */
+/** Whether a frame continues the replayed log. */
 export function isInOrder(replay: ReplayState, header: FrameHeader): boolean {
   const isFill = (header.flags & FLAG_REPAIRED) !== 0;
   if (!isFill && moreChanges(replay.codec.get(SLOT_CHANGES), changesBefore(header)) !== 0) return false;
@@ -145,7 +146,7 @@ export function isInOrder(replay: ReplayState, header: FrameHeader): boolean {
   return !tellsNext || header.index === replay.index.nextIndex;
 }
 
-/** Whether the lengths in an entries frame that exceeds a chunk add up to its payload. */
+/** Whether the lengths in an entries frame larger than a chunk add up to its payload. */
 function lengthsFit(file: SizedFile, offset: number, header: FrameHeader): boolean {
   if (header.count === 1) return true;
   const table = new Uint8Array(entriesIn(header) * LENGTH_BYTES);

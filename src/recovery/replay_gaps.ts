@@ -1,5 +1,6 @@
 /**
- * Gaps as a replay meets them: opened where no frame is valid, measured by what lies behind, and explained by `gap.ts`.
+ * Gaps in a replay. A gap opens where no frame is valid. The frames after it show its extent, and `gap.ts` explains
+ * what it held.
  *
  * @module
  */
@@ -15,7 +16,7 @@ import { explainGap, type GapContents } from "./gap.ts";
 import type { Segment } from "../log/segment.ts";
 import { type Gap, moreChanges, type OpenDamage, type ReplayState, type SegmentEnd } from "./replay_state.ts";
 
-/** Notes a gap, or that the last one goes on, and what the next checkpoint shows of it. */
+/** Opens a gap or extends the open one, and records what the next checkpoint shows of it. */
 export function openGap(
   replay: ReplayState,
   segment: Segment,
@@ -50,9 +51,9 @@ export function openGap(
 }
 
 /**
- * Learns from the header of a frame behind a gap what the gap held.
+ * Learns the contents of a gap from the header of a frame after it.
  *
- * @returns Whether it told anything, so that the scan can go on.
+ * @returns Whether it showed anything new, so that the scan can continue.
  */
 export function reach(replay: ReplayState, segment: Segment, header: FrameHeader): boolean {
   const gap = replay.gap!;
@@ -71,10 +72,10 @@ export function reach(replay: ReplayState, segment: Segment, header: FrameHeader
 }
 
 /**
- * Ends a segment's replay: what a gap at its end held is known only from what follows.
+ * Ends a segment's replay. The contents of a gap at its end are known only from the next segment.
  *
  * @param segment The segment.
- * @param next The next segment's header, or as much of it as is known; `undefined` if there is none.
+ * @param next The end of this segment, from the next segment's header; `undefined` if there is none.
  */
 export function closeGap(replay: ReplayState, segment: Segment, next?: SegmentEnd): void {
   const { gap } = replay;
@@ -83,7 +84,7 @@ export function closeGap(replay: ReplayState, segment: Segment, next?: SegmentEn
     const { nextIndex, changes, lowestDropped } = next;
     if (changes === undefined) gap.known = "unknown";
     else countGap(replay, gap, changes);
-    // The header shows what the whole segment dropped, and so what the gap at most did.
+    // The header shows the lowest index that the whole segment dropped. The gap cannot have dropped a lower one.
     gap.lowestDropped = lowestDropped;
     gap.snapshotIndex = next.snapshotIndex;
     return settleGap(replay, segment, nextIndex);
@@ -97,10 +98,10 @@ export function closeGap(replay: ReplayState, segment: Segment, next?: SegmentEn
 }
 
 /**
- * Takes from a durable slot what the frames before it should have shown and no longer do.
+ * Takes from a durable slot the state that lost frames before it held.
  *
  * @param segment The segment.
- * @param checkpoint What the slot shows of the log where the replay stands.
+ * @param checkpoint The log's state in the slot, at the current point of the replay.
  */
 export function settleFromSlot(replay: ReplayState, segment: Segment, { state, dropped }: Checkpoint): void {
   const { codec, gap } = replay;
@@ -125,11 +126,11 @@ export function settleFromSlot(replay: ReplayState, segment: Segment, { state, d
 }
 
 /**
- * Says which entries a gap held, from the index that is next behind it.
+ * Determines the entries that a gap held, from the next index after it.
  *
  * @param segment The segment.
- * @param next The index.
- * @param isAtLeast Whether the log may have come further: what it had above is gone by now.
+ * @param next The next index.
+ * @param isAtLeast Whether the gap may have held higher indexes that were dropped again.
  */
 export function settleGap(replay: ReplayState, segment: Segment, next: Index, isAtLeast = false): void {
   const { index } = replay;
@@ -150,14 +151,14 @@ export function settleGap(replay: ReplayState, segment: Segment, next: Index, is
   applyGap(replay, segment, gap, contents, next);
 }
 
-/** Counts the changes that a gap held, from how many there were up to its end. */
+/** Counts the changes in a gap, from the number of changes up to its end. */
 function countGap(replay: ReplayState, gap: Gap, changes: number): void {
   gap.held += changes - replay.codec.get(SLOT_CHANGES);
   gap.known = "exact";
   replay.codec.set(SLOT_CHANGES, changes);
 }
 
-/** Takes what a gap held out of the index. */
+/** Applies the contents of a gap to the index. */
 function applyGap(
   replay: ReplayState,
   segment: Segment,

@@ -1,5 +1,5 @@
 /**
- * The state of a replay: the log so far, what of it is lost, and the gap that is open.
+ * The state of a replay: the log so far, its losses, and the open gap.
  *
  * @module
  */
@@ -26,35 +26,35 @@ import type { FoundCheckpoint } from "./evidence.ts";
 import { LogIndex } from "../log/log_index.ts";
 import type { Segment } from "../log/segment.ts";
 
-/** Damage while its extent in indexes is still being found out. */
+/** Damage whose range of indexes is not known yet. */
 export type OpenDamage = { -readonly [K in keyof Damage]: Damage[K] };
 
-/** Where a replay stopped before its limit, and why. */
+/** The place where a replay stopped before its limit, and the reason. */
 export interface Stop {
   readonly offset: number;
   readonly reason: string;
-  /** The frame's header, if that much is valid. */
+  /** The frame's header, if it is valid. */
   readonly header: FrameHeader | undefined;
 }
 
-/** No number of a log: stands for the term of a lost entry, and for the next index while nothing tells it. */
+/** An invalid number. It stands for the term of a lost entry, and for an unknown next index. */
 const UNKNOWN_WIDE = 0xffff_ffff_ffff_ffffn;
 
-/** A gap until a frame behind it shows the next index. */
+/** A gap, as long as no frame after it has shown the next index. */
 export interface Gap {
   readonly places: OpenDamage[];
   readonly wasHardStateLost: boolean;
-  /** How many changes it held, as far as counts behind it show. */
+  /** The number of changes in it, as far as counters after it show. */
   held: number;
-  /** How much of that is known: all of it, or the rest modulo {@link CHANGES_END}, or nothing. */
+  /** How exact this number is: exact, modulo {@link CHANGES_END}, or unknown. */
   known: "exact" | "modulo" | "unknown";
-  /** The lowest index dropped since before it, if anything shows that. */
+  /** The lowest index dropped since its start or earlier; `undefined` if unknown. */
   lowestDropped: Index | undefined;
-  /** The snapshot at its end, if anything shows that. */
+  /** The log's snapshot at its end; `undefined` if unknown. */
   snapshotIndex: Index | undefined;
 }
 
-/** What is known of the log where a segment ends. */
+/** The known state of the log at the end of a segment. */
 export interface SegmentEnd {
   readonly nextIndex: Index;
   readonly changes: number | undefined;
@@ -64,44 +64,46 @@ export interface SegmentEnd {
 
 /** The state of a replay. The scan keeps its part of it in the codec's slots. */
 export class ReplayState {
-  /** Where the entries lie. */
+  /** The positions of the entries. */
   readonly index: LogIndex;
-  /** What was found damaged. */
+  /** The damage found so far. */
   readonly damage: OpenDamage[] = [];
   /** Bytes read so far. */
   bytesRead = 0;
   /** Offset of a segment index that ended the last replay; `undefined` if none did. */
   indexOffset: number | undefined;
-  /** The highest index of a snapshot file in the folder. A snapshot of which there is no file was never installed. */
+  /** The highest index of a snapshot file in the folder. A snapshot without a file was never installed. */
   newestSnapshot: Index = Infinity;
-  /** The state behind a gap, as the frame behind it told; `undefined` if there was no gap. */
+  /** The state after a gap, from the first frame that shows it; `undefined` if there was no gap. */
   settledState: LogState | undefined;
-  /** The lowest index that gaps may have truncated, as the frames behind them told. */
+  /** The lowest index that gaps may have truncated, from the frames after them. */
   settledTruncated: number = Infinity;
-  /** Whether frames were lost that may have held the latest hard state, and none was set since. */
+  /** Whether lost frames may have held the latest hard state, and no later one was found. */
   get hardStateLost(): boolean {
     return this.lostHardState && this.codec.get(SLOT_HARD_STATES) === 0;
   }
   lostHardState = false;
-  /** Whether a segment's header says that entries behind its next index are lost, and no hard state was set since. */
+  /**
+   * Whether a segment's header states that entries after its next index are lost, and no hard state was set after that.
+   */
   get tailLost(): boolean {
     return this.lostTail && this.codec.get(SLOT_HARD_STATES) === 0;
   }
   lostTail = false;
-  /** Whether a truncation or a snapshot was lost, and nothing has told since which snapshot the log has. */
+  /** Whether a truncation or a snapshot was lost, and no later frame has shown the log's snapshot. */
   replacementsLost = false;
-  /** Damage of which it is not certain that it held no truncation and no snapshot. */
+  /** Damage that may have held a truncation or a snapshot. */
   readonly doubtful: Set<Damage> = new Set();
   readonly codec: Codec;
   gap: Gap | undefined;
   /** The lowest index that the segment being replayed may have truncated. */
   floor: Index = 1;
-  /** The last checkpoint that was sought behind a gap of the segment being replayed. */
+  /** The result of the last search for a checkpoint after a gap of this segment. */
   found: FoundCheckpoint | undefined;
 
   /**
    * @param codec The codec, which keeps the state of the scan.
-   * @param index Where the entries lie that were replayed before.
+   * @param index The index of entries that were replayed before.
    */
   constructor(codec: Codec, index: LogIndex = new LogIndex()) {
     this.codec = codec;
@@ -117,7 +119,7 @@ export class ReplayState {
     };
   }
 
-  /** The state of the log where the replay stands. */
+  /** The state of the log at the current point of the replay. */
   get state(): LogState {
     const { nextIndex, lastTerm, snapshotIndex, snapshotTerm } = this.index;
     const { hardState, hardStateLost, tailLost, replacementsLost } = this;
@@ -135,20 +137,23 @@ export class ReplayState {
     };
   }
 
-  /** Offset from which on frames are lost, headers too, up to where the replay stands; `undefined` if none are. */
+  /**
+   * Start of an open gap; `undefined` if there is none. From there to the current point, frames and their headers are
+   * lost.
+   */
   get gapOffset(): number | undefined {
     return this.gap?.places[0]?.offset;
   }
 
-  /** Takes over the state that a segment's header vouches for. */
+  /** Takes over the state in a segment's header. */
   begin(state: LogState): void {
     const { codec, index } = this;
     index.begin(state);
     const last = state.nextIndex - 1;
     if (last > state.snapshotIndex) {
       const term = index.termAt(last) ?? TERM_UNKNOWN;
-      // A lost last entry's term is the one thing about it that the next segment's header repeats; or does not know,
-      // though the entry was repaired since.
+      // If the last entry is lost, the next segment's header may still give its term. If the header does not know the
+      // term, the entry may have been repaired since, and the index knows it.
       if (term === TERM_UNKNOWN && state.lastTerm !== TERM_UNKNOWN) index.runs.push(last, state.lastTerm);
       else if (state.lastTerm === TERM_UNKNOWN) index.lastTerm = term;
     }
@@ -168,11 +173,11 @@ export class ReplayState {
     codec.set(SLOT_HAS_VOTE, votedFor === null ? 0 : 1);
   }
 
-  /** Puts the index's state where the scan takes it from. */
+  /** Copies the index's state into the codec, for the scan. */
   setScanState(): void {
     const { codec, index } = this;
     codec.set(SLOT_PAGE_FROM, index.segments.at(-1)?.pageFrom ?? 0);
-    // Behind a gap the first frame that knows where the log had come to stops the scan, whatever it says.
+    // After a gap, the next index is unknown, so the first frame that states it must stop the scan.
     if (this.gap !== undefined) codec.setWide(SLOT_NEXT_INDEX, UNKNOWN_WIDE);
     else codec.set(SLOT_NEXT_INDEX, index.nextIndex);
     if (index.lastTerm === TERM_UNKNOWN) codec.setWide(SLOT_LAST_TERM, UNKNOWN_WIDE);
@@ -181,24 +186,25 @@ export class ReplayState {
     codec.set(SLOT_WANTS_CHECKPOINT, this.replacementsLost || index.snapshotTerm === TERM_UNKNOWN ? 1 : 0);
   }
 
-  /** Counts the changes up to a frame that is taken outside of the scan. */
+  /** Counts the changes up to a frame that is taken outside the scan. */
   countUpTo({ changes }: FrameHeader): void {
     const before = this.codec.get(SLOT_CHANGES);
     this.codec.set(SLOT_CHANGES, before + moreChanges(before, changes));
   }
 
-  /** Takes over which snapshot the log has. The frame that installed it may be lost. */
+  /** Takes over the log's snapshot from a checkpoint or slot. The frame that installed it may be lost. */
   learnSnapshot(snapshotIndex: Index, snapshotTerm: Term): void {
     const { index } = this;
     if (snapshotIndex > index.snapshotIndex) index.compact(snapshotIndex, snapshotTerm, false);
     else if (index.snapshotTerm === TERM_UNKNOWN) {
-      // A jump of the index showed that there was one, but neither its term nor the entries above it that were lost.
+      // A jump of the index showed that there is a snapshot, but not its term, and not which lost entries were above
+      // it.
       index.snapshotIndex = snapshotIndex;
       index.snapshotTerm = snapshotTerm;
     }
   }
 
-  /** Takes the last term from a checkpoint, which knows it though the last entry is lost. */
+  /** Takes the last term from a checkpoint, which states it even if the last entry is lost. */
   learnLastTerm(term: number): void {
     const { index } = this;
     if (index.lastTerm !== TERM_UNKNOWN) return;
@@ -207,7 +213,7 @@ export class ReplayState {
     this.setScanState();
   }
 
-  /** Notes that the entries from the next index up to `next`, exclusive, are lost. */
+  /** Records the entries from the next index up to `next`, exclusive, as lost. */
   loseEntries(segment: Segment, next: number): void {
     const { index } = this;
     if (next <= index.nextIndex) return;
@@ -218,7 +224,7 @@ export class ReplayState {
   }
 }
 
-/** How many changes more than before a count modulo 256 shows. */
+/** The number of changes since `before`, from a counter modulo {@link CHANGES_END}. */
 export function moreChanges(before: number, modulo: number): number {
   return (modulo + CHANGES_END - before % CHANGES_END) % CHANGES_END;
 }

@@ -1,6 +1,6 @@
 /**
- * Everything that is written after a recovery, before the log is open for writing: the segment that writing goes on in, and
- * the removal of files that the log does not need.
+ * All writes between a recovery and an open log: they prepare the segment for new frames, and remove files that the log
+ * does not need.
  *
  * @module
  */
@@ -25,7 +25,7 @@ import { isIdentityLeftover, writeIdentity } from "./identity.ts";
 import { recover, type Recovering } from "./recover.ts";
 import type { Recovered, RecoveryStep } from "./recovered.ts";
 
-/** A recovered log that is to be written. */
+/** A recovered log that will be written. */
 interface Resumed {
   readonly fileSystem: FileSystem;
   readonly folder: string;
@@ -35,7 +35,7 @@ interface Resumed {
   readonly uuid: Uint8Array;
 }
 
-/** The segment that writing goes on in. */
+/** The segment that gets new frames. */
 interface Started {
   readonly segment: Segment;
   readonly file: File;
@@ -53,12 +53,12 @@ export interface Begun {
 }
 
 /**
- * Readies a recovered log for writing, and removes what it does not need.
+ * Prepares a recovered log for writing, and removes files that it does not need.
  *
- * @param recovering How to recover it anew, if the disk is full.
- * @param found What was recovered.
+ * @param recovering How to recover the log again, if the disk is full.
+ * @param found The recovered log.
  * @param reserve The reserve.
- * @param segmentBytes What a segment holds at most.
+ * @param segmentBytes The most bytes of a segment.
  * @returns The log, with its writer.
  */
 export function* beginWriting(
@@ -74,18 +74,18 @@ export function* beginWriting(
     identity = { uuid, incarnation: randomId(fileSystem), cluster };
     writeIdentity(fileSystem, folder, identity, (bytes, seed) => codec.hash(bytes, seed));
   };
-  // A log that has lost all of its segments is not the one that others know. A crash must leave no segment beside the
-  // incarnation that they know.
+  // A log that has lost all its segments needs a new incarnation, because other nodes know the old one. The new
+  // incarnation must be durable before the first segment exists.
   if (identity !== undefined && found.head === undefined) renew(identity.cluster);
   const resumed = { fileSystem, folder, codec, segmentBytes, recovered: found, uuid };
   const { recovered, writer } = yield* startWithRoom(resumed, recovering, reserve);
   try {
     // Proves to the next recovery that everything copied by this one is durable.
     writer.checkpoint(recovered.state);
-    // Of a new log the segment comes first: an identity without segments means that they are lost.
+    // For a new log, the segment must be durable first: an identity without segments means that they are lost.
     if (identity === undefined) renew(new Uint8Array(ID_BYTES));
     removeSuperseded(fileSystem, folder, recovered);
-    // What else seems to be left over from a crash may be all that is left of what was damaged.
+    // If there is damage, other apparent leftovers of a crash may be the only remains of the damaged data.
     if (found.damage.length === 0) removeLeftovers(fileSystem, folder, recovered);
     reserve.make();
     return { recovered, uuid, identity, writer };
@@ -101,20 +101,20 @@ function randomId(fileSystem: FileSystem): Uint8Array {
   return id;
 }
 
-/** What opening a log for writing comes to. */
+/** A log with its writer. */
 interface OpenedForWriting {
   readonly recovered: Recovered;
   readonly writer: SegmentWriter;
 }
 
 /**
- * Readies the segment that writing goes on in. On a full disk, what the log does not need goes first, and then the reserve.
- * What was tried before may have left its mark, so the log is recovered anew.
+ * Prepares the segment that gets new frames. On a full disk, removes files that the log does not need, then the
+ * reserve, and tries again. The first attempt may have changed files, so the log is recovered again.
  *
  * @param resumed The log.
  * @param recovering How to recover it.
  * @param reserve The reserve.
- * @returns Its writer, and what it goes on from.
+ * @returns The writer, and the recovered log that it continues.
  */
 function* startWithRoom(
   resumed: Resumed,
@@ -137,7 +137,7 @@ function* startWithRoom(
   }
 }
 
-/** Gives the zeros back that lie behind the newest segment's last byte. */
+/** Frees the zeros at the end of the newest segment's file. */
 function cutZeros(fileSystem: FileSystem, recovered: Recovered, head: Segment): void {
   const old = fileSystem.open(head.path, "write");
   try {
@@ -145,20 +145,20 @@ function cutZeros(fileSystem: FileSystem, recovered: Recovered, head: Segment): 
     if (old.size() > end) old.truncate(end);
     old.sync();
   } catch (error) {
-    // XFS needs room to shorten a file that shares its blocks with a copy.
+    // XFS needs free space to shorten a file that shares its blocks with a copy.
     if (!isNoSpace(error)) throw error;
   } finally {
     old.close();
   }
 }
 
-/** How many bytes of the newest segment's file hold anything: frames, and what was cut. */
+/** The used bytes of the newest segment's file: its frames, and the torn end. */
 function usedBytes({ cut }: Recovered, head: Segment): number {
   return Math.max(head.endOffset, cut === undefined ? 0 : cut.offset + cut.bytes);
 }
 
 /**
- * Readies the segment that writing goes on in.
+ * Prepares the segment that gets new frames.
  *
  * @param resumed The log.
  * @returns Its writer.
@@ -186,7 +186,7 @@ function startWriter(resumed: Resumed): SegmentWriter {
   }
 }
 
-/** The first segment of a log. */
+/** Creates the first segment of a log. */
 function beginLog({ fileSystem, folder, codec, recovered, uuid }: Resumed): Started {
   const { segment, file } = createSegment(fileSystem, folder, codec, recovered.numberUsed, {
     uuid,
@@ -208,31 +208,33 @@ function beginLog({ fileSystem, folder, codec, recovered, uuid }: Resumed): Star
   return { segment, file, endsWithCheckpoint: false };
 }
 
-/** Whether the log was closed, and writing can go on in its newest segment. A damaged segment is left to be repaired. */
+/**
+ * Whether the log was closed, so that writing can continue in its newest segment. A damaged segment is left for repair.
+ */
 function isWellClosed({ closed, cut, damage, harmless }: Recovered, head: Segment): boolean {
   return closed && cut === undefined && damage.length === 0 && harmless.every((one) => one.path !== head.path);
 }
 
-/** Names the newest segment in the one before it once more: it was read, which does not say that it is on the disk. */
+/** Writes the pointer to the newest segment again. Reading the pointer does not prove that it is durable. */
 function nameHead({ fileSystem, codec, recovered: { previous, provenLsn } }: Resumed, head: Segment): void {
   if (previous === undefined || previous.header.number !== head.header.previous) return;
   nameNextSegment(fileSystem, codec, previous, head, provenLsn);
 }
 
-/** Goes on in the newest segment of a log that was closed. */
+/** Continues in the newest segment of a log that was closed. */
 function goOn(resumed: Resumed, head: Segment): Started {
   const { fileSystem, recovered } = resumed;
   const file = fileSystem.open(head.path, "write");
   try {
-    // The checkpoint was read, which does not say that it is on the disk: its own flush may have failed.
+    // Reading the checkpoint does not prove that it is durable, because its own flush may have failed. Write it again.
     const checkpoint = new Uint8Array(CHECKPOINT_BYTES);
     readFull(file, checkpoint, head.endOffset - checkpoint.length);
     file.requireNamed?.();
     writeFull(file, checkpoint, head.endOffset - checkpoint.length);
-    // From now on the log does not look closed. Two writers that each took it for closed would write in the same place.
+    // From now on the log does not look closed. Otherwise a second writer could also continue here, at the same offset.
     file.truncate(head.endOffset + OPEN_BYTES);
     file.sync();
-    // Were the newest segment lost too, nothing would show that it was there.
+    // If the newest segment were then lost, nothing would show that it existed.
     if (!recovered.isHeadNamed) nameHead(resumed, head);
     return { segment: head, file, endsWithCheckpoint: true, slot: recovered.slot };
   } catch (error) {
@@ -241,7 +243,7 @@ function goOn(resumed: Resumed, head: Segment): Started {
   }
 }
 
-/** Goes on behind the newest segment of a log that was not closed: in a copy of it, or in a segment that follows it. */
+/** Continues a log that was not closed: in a copy of the newest segment, or in a new segment after it. */
 function goOnBehind(resumed: Resumed, head: Segment): Started {
   const { fileSystem, folder, codec, segmentBytes, recovered } = resumed;
   const { index, numberUsed, previous } = recovered;
@@ -271,7 +273,7 @@ function goOnBehind(resumed: Resumed, head: Segment): Started {
   return { segment, file, endsWithCheckpoint: segment.endOffset === SEGMENT_HEADER_BYTES };
 }
 
-/** Whether the newest segment can be replaced: nothing is damaged, and the segment before it stays and names it. */
+/** Whether the newest segment can be replaced: nothing is damaged, and the previous segment stays and names it. */
 function canReplace(recovered: Recovered, newest: Segment, previous: Segment, segmentBytes: number): boolean {
   const { damage, harmless, leftovers } = recovered;
   return damage.length === 0 && harmless.length === 0 && previous.header.number === newest.header.previous &&
@@ -279,8 +281,9 @@ function canReplace(recovered: Recovered, newest: Segment, previous: Segment, se
 }
 
 /**
- * Removes uncommitted and replaced segments durably. Otherwise a crash could restore one after compaction has removed the segment
- * whose pointer excludes it. If the newest segment were then lost, the restored one would be taken for it.
+ * Removes uncommitted and replaced segments durably. Otherwise a crash could bring one back after compaction has
+ * removed the segment whose pointer excludes it. If the newest segment were then lost, the old one would be mistaken
+ * for it.
  */
 function removeSuperseded(fileSystem: FileSystem, folder: string, { superseded, head, index }: Recovered): void {
   const isReplaced = head !== undefined && !index.segments.includes(head);
@@ -289,10 +292,10 @@ function removeSuperseded(fileSystem: FileSystem, folder: string, { superseded, 
   if (paths.length > 0) fileSystem.syncDirectory(folder);
 }
 
-/** Removes what a crash left behind and nothing refers to. Files that are not the log's are not looked at. */
+/** Removes files that a crash left behind. Ignores files that do not belong to the log. */
 function removeLeftovers(fileSystem: FileSystem, folder: string, { head, index, leftovers }: Recovered): void {
   for (const path of leftovers) fileSystem.remove(path);
-  // Before there was a log in this folder nobody but others had files in it, whatever they are called.
+  // In a folder without a log, all files belong to others, even if their names look like the log's.
   if (head === undefined) return;
   for (const name of fileSystem.list(folder)) {
     const isLeftover = isSnapshotLeftover(name, index.snapshotIndex, index.snapshotTerm) || isRepairLeftover(name) ||

@@ -1,6 +1,6 @@
 /**
- * The second thread of a recovery, seen from the first: which sealed segments it is asked to scan, which of them it
- * has taken, and what it found.
+ * The first thread's side of a recovery with two threads: it asks the second thread to scan sealed segments, tracks the
+ * claims, and collects the results.
  *
  * @module
  */
@@ -27,21 +27,24 @@ import { Replay } from "./replay.ts";
 import { SCAN_SEGMENTS } from "./scan_thread_text.ts";
 import type { ScanAnswer, ScanInput, Scanned, ScanRequest } from "./scan_thread.ts";
 
-/** Who takes a segment. */
+/** Claims of a segment: this thread, or the other one. */
 const CLAIMED_HERE = 1;
 const CLAIMED_THERE = 2;
 
-/** How long the other thread may show no progress. In milliseconds. */
+/** How long the other thread may make no progress, in milliseconds. */
 const PATIENCE_MS_DEFAULT = 5000;
 
-/** What the other thread found in a segment. */
+/** The other thread's result for a segment. */
 export interface Found {
-  /** The codec's slots that it began with. */
+  /** The codec's slots at the start of its scan. */
   readonly before: BigUint64Array;
   readonly scanned: Scanned;
 }
 
-/** Sealed segments that another thread scans from the newest on, while they are taken here from the oldest on. */
+/**
+ * Sealed segments that another thread scans from the newest to the oldest, while this thread takes them from the oldest
+ * on.
+ */
 export class ScanAhead {
   private readonly requests = new Map<Link, { readonly position: number; readonly request: ScanRequest }>();
   private readonly answers = new Map<number, Scanned | undefined>();
@@ -50,7 +53,7 @@ export class ScanAhead {
   private readonly beats = new Int32Array(new SharedArrayBuffer(4));
   private readonly patience: number;
   private failed = false;
-  /** Whether a segment that the other thread scanned was used. */
+  /** Whether any result of the other thread was used. */
   hasHelped = false;
 
   /**
@@ -97,16 +100,16 @@ export class ScanAhead {
         else this.answers.set(answer.segment, answer.scanned);
       });
     } catch {
-      // Nothing is lost without a thread but time, whoever forbade it.
+      // Without the thread, recovery only takes longer.
       this.end = () => {};
     }
   }
 
   /**
-   * Takes a segment: from now on the other thread leaves it alone. Yields while the answer is on its way.
+   * Claims a segment for this thread. If the other thread has claimed it, yields until its answer arrives.
    *
    * @param link The segment.
-   * @returns What the other thread found in it, `undefined` if it is to be scanned here.
+   * @returns The other thread's result; `undefined` if this thread has to scan the segment.
    */
   *take(link: Link): Generator<void, Found | undefined> {
     const asked = this.requests.get(link);
@@ -119,7 +122,7 @@ export class ScanAhead {
       yield;
       const now = Atomics.load(this.beats, 0);
       if (now !== beats) since = performance.now();
-      // A thread that cannot start or is killed can end without an event.
+      // A thread that fails to start or is killed may end without an event.
       else if (performance.now() - since > this.patience) this.failed = true;
       beats = now;
     }
@@ -135,13 +138,13 @@ export class ScanAhead {
   }
 }
 
-/** What to ask for, if the headers tell enough. */
+/** The request for a segment; `undefined` if the headers do not give enough information. */
 function requestFor(link: Link, next: Link, replay: Replay): ScanRequest | undefined {
   const { path, header, size } = link.file;
   const { state, baseLsn } = header;
   const end = link.endOffset!;
   const entries = next.file.header.state.nextIndex - state.nextIndex;
-  // With truncations there are more entries than the headers tell, and other frames than a scan goes through.
+  // With truncations, the segment has more entries than the headers show, and frames that stop a scan.
   if (!link.joined || next.file.header.floor < state.nextIndex) return undefined;
   if (state.lastTerm === TERM_UNKNOWN || state.replacementsLost || end > size) return undefined;
   if (entries < 0) return undefined;

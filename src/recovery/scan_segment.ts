@@ -1,6 +1,5 @@
 /**
- * A scan of one segment by itself, from the state in its header on: to find what is damaged in it, and where its entries
- * lie.
+ * Scans a single segment, starting with the state in its header, to find its damage and the positions of its entries.
  *
  * @module
  */
@@ -14,23 +13,23 @@ import { endOf } from "./borders.ts";
 import { Replay } from "./replay.ts";
 import type { SegmentEnd } from "./replay_state.ts";
 
-/** What a scan found. */
+/** The result of a scan. */
 export interface SegmentScan {
-  /** The replay. Its damage names entries that the segment held, also those that the log has discarded since. */
+  /** The replay. Its damage includes entries that the log has discarded since. */
   readonly replay: Replay;
   /** The segment, with pages from its frames. */
   readonly scanned: Segment;
 }
 
 /**
- * Scans a segment. All of it was durable: what is not valid is damage.
+ * Scans a segment. The whole segment was durable, so invalid frames are damage.
  *
  * @param codec The codec. Its state is overwritten.
  * @param segment The segment.
  * @param file Its file.
  * @param limit Offset at which its frames end.
- * @param end What is known of the log there; `undefined` for a scan that ends in its middle.
- * @returns What was found. Yields the bytes read after each chunk.
+ * @param end The known state of the log there; `undefined` for a scan that stops before the segment's end.
+ * @returns The result. Yields the bytes read after each chunk.
  */
 export function* scanSegment(
   codec: Codec,
@@ -49,12 +48,12 @@ export function* scanSegment(
 }
 
 /**
- * What is known of an open log at the end of a segment.
+ * The known state of an open log at the end of a segment.
  *
  * @param index The log's index.
  * @param segment The segment.
- * @param changes How many changes the log has had so far; `undefined` if that is unknown.
- * @returns What the next segment's header shows; at the end of the log, its state.
+ * @param changes The number of changes of the log so far; `undefined` if unknown.
+ * @returns The state from the next segment's header; for the newest segment, the log's current state.
  */
 export function endingOf(index: LogIndex, segment: Segment, changes: number | undefined): SegmentEnd {
   const next = index.segments[index.segments.indexOf(segment) + 1];
@@ -74,8 +73,7 @@ export function scanAtOnce(scanning: Generator<number, SegmentScan>): SegmentSca
 }
 
 /**
- * Replays up to a limit below which everything was durable, so that whatever is not valid is damage. Yields after each
- * chunk.
+ * Replays up to a limit below which everything was durable, so that invalid frames are damage. Yields after each chunk.
  *
  * @param replay The replay.
  * @param segment The segment, the last that was opened.

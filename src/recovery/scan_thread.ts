@@ -1,11 +1,11 @@
 /**
- * What a second thread does while a log is opened: it scans sealed segments, the newest first, while the thread that
- * opens the log takes them from the oldest on, until they meet. What it finds is exactly what scanning them here would
- * have found, or nothing: whatever is not plainly valid it leaves to the thread that knows what to do about it.
+ * The work of a second thread while a log is opened. It scans sealed segments, the newest first. The first thread takes
+ * them from the oldest on, until the two meet. For each segment, the second thread returns exactly the result of a scan
+ * on the first thread, or nothing. It leaves every segment that is not entirely valid to the first thread.
  *
- * The function is sent to its thread as text, so that nothing has to be loaded there: Deno then needs no permission for
- * it, and a bundler has no file to lose. It uses nothing outside it but types. `scan_thread_text.ts` is generated from
- * this file.
+ * The function is sent to the thread as text, so that the thread loads no file. So Deno needs no permission for it, and
+ * a bundler cannot miss the file. The function uses nothing from outside except types. `scan_thread_text.ts` is
+ * generated from this file.
  *
  * @module
  */
@@ -18,43 +18,43 @@ export interface ScanRequest {
   readonly path: string;
   /** Offset of the first frame. */
   readonly start: number;
-  /** Offset behind the last frame. */
+  /** Offset after the last frame. */
   readonly end: number;
   readonly baseLsn: number;
-  /** The next index behind it. */
+  /** The next index after the segment. */
   readonly nextIndex: number;
   /** The codec's slots at its start. */
   readonly state: BigUint64Array<ArrayBuffer>;
 }
 
-/** What was found in a segment. */
+/** The result for a segment. */
 export interface Scanned {
-  /** Where its pages begin: first index and offset, in turn. */
+  /** Its pages: first index and offset, alternating. */
   readonly pages: Float64Array<ArrayBuffer>;
-  /** Where terms begin: index and term, in turn. */
+  /** Its runs of terms: first index and term, alternating. */
   readonly runs: readonly bigint[];
   /** The codec's slots at its end. */
   readonly state: BigUint64Array<ArrayBuffer>;
 }
 
-/** What the thread sends: which segment, and what is in it if that is plain. */
+/** An answer of the thread: the segment's position in the request, and its result, if it was entirely valid. */
 export interface ScanAnswer {
   readonly segment: number;
   readonly scanned: Scanned | undefined;
 }
 
-/** What the thread is given. */
+/** The input of the thread. */
 export interface ScanInput {
   /** The codec's module. */
   readonly wasm: Uint8Array<ArrayBuffer>;
   readonly segments: readonly ScanRequest[];
-  /** Who takes each segment: 0 nobody yet, otherwise the thread's number. Shared. */
+  /** The claim of each segment: 0 for none yet, otherwise the thread's number. Shared. */
   readonly claims: Int32Array<SharedArrayBuffer>;
-  /** Counts the chunks that the thread has read, to show its progress. Shared. */
+  /** The number of chunks that the thread has read, to show its progress. Shared. */
   readonly beats: Int32Array<SharedArrayBuffer>;
   /** The thread's own number. */
   readonly claimant: number;
-  /** Where the codec has its chunk, and how large that is. */
+  /** Address and size of the codec's chunk. */
   readonly chunkAt: number;
   readonly chunkBytes: number;
   /** The codec's constants by name. */
@@ -75,11 +75,11 @@ export interface ScanInput {
 }
 
 /**
- * Scans segments that nobody has claimed, from the last one down.
+ * Scans unclaimed segments, from the last to the first.
  *
- * @param input What to scan, and with what.
+ * @param input The segments, and the means.
  * @param files Reads files.
- * @param send Sends an answer; the memory of what is listed goes with it.
+ * @param send Sends an answer, and transfers the listed memory.
  */
 export function scanSegments(
   input: ScanInput,
@@ -100,7 +100,7 @@ export function scanSegments(
     const pages: number[] = [];
     const runs: bigint[] = [];
     slots.set(state);
-    // The chunk holds the file's bytes from `at` on, `filled` of them.
+    // The chunk holds `filled` bytes of the file, from offset `at` on.
     for (let at = start, filled = 0; at < end;) {
       while (filled < chunkBytes && at + filled < end) {
         const more = files.readSync(file, chunk, filled, Math.min(chunkBytes - filled, end - at - filled), at + filled);
@@ -133,7 +133,7 @@ export function scanSegments(
         files.closeSync(file);
       }
     } catch {
-      // Whatever it was, the thread that asked meets it too, and says so.
+      // The first thread meets the same error and reports it.
     }
     send({ segment, scanned }, scanned === undefined ? [] : [scanned.pages.buffer]);
   }

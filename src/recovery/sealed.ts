@@ -1,7 +1,6 @@
 /**
- * Sealed segments: taken from their segment indexes where that is wanted and possible, by scanning otherwise, and what is
- * damaged in them named. All of a sealed segment was flushed before the next one was named, so that nothing in it is
- * torn.
+ * Replays sealed segments: from their segment indexes if requested and possible, otherwise by scanning. Reports their
+ * damage. A sealed segment was flushed completely before the next one was named, so no frame in it can be torn.
  *
  * @module
  */
@@ -26,14 +25,14 @@ export class SealedSegments {
   private readonly codec: Codec;
   private readonly replay: Replay;
   private readonly verify: "full" | "tail";
-  /** Another thread that scans segments too, if there is one. */
+  /** Another thread that also scans segments, if there is one. */
   ahead: ScanAhead | undefined;
 
   /**
    * @param fileSystem The machine.
    * @param codec The codec.
    * @param replay The replay of the log.
-   * @param verify Whether segments are scanned, or taken from their segment indexes.
+   * @param verify Whether to scan segments, or to use their segment indexes.
    */
   constructor(fileSystem: FileSystem, codec: Codec, replay: Replay, verify: "full" | "tail") {
     this.fileSystem = fileSystem;
@@ -43,10 +42,10 @@ export class SealedSegments {
   }
 
   /**
-   * Takes a segment. Yields after each chunk that is read, and `"waiting"` while another thread is at it.
+   * Takes a segment. Yields after each chunk, and yields `"waiting"` while another thread scans it.
    *
    * @param link The segment.
-   * @param next The one behind it, whose header tells where this one ended.
+   * @param next The next segment. Its header gives the end of this one.
    */
   *take(link: Link, next: Link): Generator<"waiting" | void> {
     const { replay } = this;
@@ -68,7 +67,7 @@ export class SealedSegments {
     }
   }
 
-  /** What another thread found in a segment, if it has taken it. */
+  /** The result of another thread for a segment, if that thread has claimed it. */
   private *foundAhead(link: Link): Generator<"waiting", Found | undefined> {
     const asking = this.ahead?.take(link);
     for (;;) {
@@ -78,7 +77,10 @@ export class SealedSegments {
     }
   }
 
-  /** Takes a segment from its segment index; `false` if that is missing, damaged, or does not fit the next segment's header. */
+  /**
+   * Takes a segment from its segment index. Returns `false` if the index is missing, damaged, or contradicts the next
+   * header.
+   */
   private takeSegmentIndex(segment: Segment, file: SizedFile, link: Link, next: Link): boolean {
     const { index } = this.replay;
     const segmentIndex = readTrailer(this.codec, file, link.file.size, segment.header);
@@ -104,7 +106,7 @@ export class SealedSegments {
     return true;
   }
 
-  /** The pages of a segment whose segment index does not have them, by scanning. */
+  /** Rebuilds the pages of a segment by scanning, if those in the segment index are damaged. */
   private rebuildPages(
     segment: Segment,
     file: SizedFile,
@@ -112,7 +114,7 @@ export class SealedSegments {
     count: number,
     end: SegmentEnd | undefined,
   ): FetchedPages {
-    // An instance of its own: another one may hold the state of a replay that is not over.
+    // Use a separate instance: the shared one may hold the state of an unfinished replay.
     const codec = leaseCodec();
     try {
       const known = end ?? { changes: undefined, lowestDropped: undefined, snapshotIndex: undefined };

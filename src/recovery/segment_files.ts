@@ -1,5 +1,5 @@
 /**
- * The facts: what each segment file of a folder shows by its header block and its size, and, where that is asked for, by the
+ * Reads the facts about each segment file of a folder: from its header block and its size, and on request from the
  * headers of its frames.
  *
  * @module
@@ -24,26 +24,26 @@ import {
 import { segmentName, segmentNumber } from "../format/segment_name.ts";
 import { selectSegment } from "../log/select_segment.ts";
 
-/** A segment file as it was found. */
+/** A segment file. */
 export interface SegmentFile {
   readonly number: number;
   readonly path: string;
   readonly size: number;
-  /** What the header says, if it can be read and belongs here. */
+  /** The header; `undefined` if it is invalid or does not belong to this log. */
   readonly header: SegmentHeader | undefined;
-  /** Why there is no header. */
+  /** The reason why there is no header. */
   readonly reason: string;
-  /** What the next-segment pointer says. */
+  /** The next-segment pointer. */
   readonly naming: Naming;
   /** The durable slot with the highest LSN; `undefined` if neither slot is valid. */
   readonly slot: PlacedSlot | undefined;
   /** Whether nothing but zeros follows the header block. */
   readonly blank: boolean;
-  /** Whether a damaged header block shows that it is, or was to be, one: otherwise the file may be anybody's. */
+  /** Whether an invalid header block still looks like one. Otherwise the file may belong to another program. */
   readonly isOurs: boolean;
 }
 
-/** A segment file whose header can be read and belongs here. */
+/** A segment file with a valid header that belongs to this log. */
 export type ReadableFile = SegmentFile & { readonly header: SegmentHeader };
 
 /** Reads segment files. */
@@ -64,9 +64,9 @@ export class SegmentFiles {
    * Reads the header block of every segment file.
    *
    * @param names The names in the log's folder.
-   * @param uuid The log's UUID, where that is known; otherwise that of most segments counts.
-   * @returns The files, by their numbers.
-   * @throws {WalLogError} `UNSUPPORTED_VERSION` if another version of the format is among them.
+   * @param uuid The log's UUID; `undefined` to use the UUID of most segments.
+   * @returns The files, in the order of their numbers.
+   * @throws {WalLogError} `UNSUPPORTED_VERSION` if one of them has another format version.
    */
   readAll(names: readonly string[], uuid: Uint8Array | undefined): SegmentFile[] {
     const numbers = names.map(segmentNumber).filter((number) => number !== undefined).sort((a, b) => a - b);
@@ -75,7 +75,7 @@ export class SegmentFiles {
       try {
         files.push(this.readFile(number));
       } catch (error) {
-        // Compaction deletes the oldest segments while a reader looks on. Anything else missing shows in the chain.
+        // Compaction may delete the oldest segments meanwhile. The chain shows any other missing segment.
         if (errorCode(error) !== "ENOENT") throw error;
       }
     }
@@ -83,7 +83,7 @@ export class SegmentFiles {
     return rejectForeign(files, uuid?.join());
   }
 
-  /** Adds segments that a writer has begun since the folder was listed. The segment before names each of them. */
+  /** Adds segments that a writer has created since the folder was listed. The previous segment names each of them. */
   private addNewer(files: SegmentFile[]): void {
     for (;;) {
       const naming = files.at(-1)?.naming;
@@ -91,7 +91,7 @@ export class SegmentFiles {
       try {
         files.push(this.readFile(naming.next.number));
       } catch (error) {
-        // It is missing. The chain decides whether that is damage.
+        // The chain decides whether the missing segment is damage.
         if (errorCode(error) !== "ENOENT") throw error;
         return;
       }
@@ -102,7 +102,7 @@ export class SegmentFiles {
    * Reads the header block of a segment file.
    *
    * @param number The segment's number.
-   * @returns What it says.
+   * @returns The facts about the file.
    */
   readFile(number: number): SegmentFile {
     const path = `${this.folder}/${segmentName(number)}`;
@@ -110,7 +110,7 @@ export class SegmentFiles {
     try {
       const block = new Uint8Array(SEGMENT_HEADER_BYTES);
       readFull(open, block, 0);
-      // The size comes second: beside a writer, a durable slot proves only bytes that are there by now.
+      // Read the size after the slots: beside a writer, the bytes that a durable slot proves are then within the size.
       const file = new SizedFile(open);
       const [first, second] = HEADER_OFFSETS.map((offset) => decodeSegmentHeader(block, offset, this.sum));
       const valid = first ?? second;
@@ -147,17 +147,17 @@ export class SegmentFiles {
     }
   }
 
-  /** Whether a segment has frames of its own: not copies that a recovery made. */
+  /** Whether a segment has frames of its own, not only copies that a recovery made. */
   hasOwnFrames(file: ReadableFile): boolean {
     return this.survey(file, file.size).ownFrames > 0;
   }
 
   /**
-   * Looks at all valid frame headers of a segment, whatever lies between them.
+   * Checks all valid frame headers of a segment, also those after invalid bytes.
    *
    * @param file The segment.
-   * @param size Where to stop.
-   * @returns The highest proven-durable position among them, and how many are not copies made by recovery.
+   * @param size The file's size.
+   * @returns The highest LSN that they prove durable, and the number of frames that are not copies made by a recovery.
    */
   survey(file: ReadableFile, size: number): { readonly provenLsn: number; readonly ownFrames: number } {
     const { codec } = this;
@@ -179,7 +179,7 @@ export class SegmentFiles {
   }
 }
 
-/** Takes the header from files that belong to another log. */
+/** Removes the headers of files that belong to another log. */
 function rejectForeign(files: readonly SegmentFile[], uuid: string | undefined): SegmentFile[] {
   const votes = new Map<string, number>();
   for (const { header } of files) {
@@ -193,7 +193,7 @@ function rejectForeign(files: readonly SegmentFile[], uuid: string | undefined):
   );
 }
 
-/** Fails if a header block is of another version of the format. */
+/** Fails if a header block has another format version. */
 function requireVersion(block: Uint8Array, path: string): void {
   const version = otherVersion(block);
   if (version === undefined) return;
@@ -205,7 +205,7 @@ function requireVersion(block: Uint8Array, path: string): void {
   );
 }
 
-/** Whether each copy in a header block is a header as far as it got, or not there yet. */
+/** Whether a header block has the magic bytes in one of its copies, or is still all zeros. */
 function mayBeHeader(block: Uint8Array): boolean {
   return HEADER_OFFSETS.some((offset) => isMagic(block, offset)) || block.every((byte) => byte === 0);
 }
