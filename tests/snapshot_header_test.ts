@@ -67,7 +67,7 @@ describe("the header of a snapshot file", () => {
 
     it(`is corrupt if it gives more meta than there can be, verify "${verify}"`, () => {
       for (const length of [META_BYTES_MAX + 1, 2 ** 32 - 1]) {
-        const message = new RegExp(`it says that it has ${length} bytes of meta`);
+        const message = new RegExp(`it claims ${length} bytes of meta`);
         assert.throws(openChanged((view) => view.setUint32(56, length, true), true, verify), (error) => {
           assert.ok(error instanceof WalLogError && error.code === "CORRUPT");
           assert.match(error.damage[0]!.reason, message);

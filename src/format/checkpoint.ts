@@ -1,10 +1,10 @@
 /**
- * Checkpoints: frames that repeat the state of the log, and that show what a gap in front of them can have dropped.
+ * Checkpoints: frames that repeat the state of the log, and state the lowest indexes dropped before them.
  *
  * ```text
  * Payload
  *   0  64 bytes state of the log at the checkpoint
- *  64  u64 wall clock when it was written, in milliseconds since 1970. It can go back
+ *  64  u64 wall clock at the time of writing, in milliseconds since 1970. It can go back
  *  72  u64 distance in LSN back to the previous checkpoint, or to the segment's first frame
  *  80  u64 lowest index dropped since
  *  88  u64 distance in LSN back to the checkpoint before that one, or to the segment's first frame
@@ -13,8 +13,8 @@
  * 112  u64 lowest index dropped since
  * ```
  *
- * A truncation drops the entries from an index on. A snapshot that clears the log drops all of them. "Lowest index
- * dropped" is all ones if nothing was, and 0 if that is unknown.
+ * A truncation drops the entries from an index on. A snapshot that clears the log drops all entries. "Lowest index
+ * dropped" is all ones if nothing was dropped, and 0 if the index is unknown.
  *
  * @module
  */
@@ -30,8 +30,8 @@ export const CHECKPOINT_PAYLOAD_BYTES = 120;
 export const CHECKPOINT_BYTES = FRAME_HEADER_BYTES + CHECKPOINT_PAYLOAD_BYTES;
 
 /**
- * Zeros that a writer puts behind the checkpoint of a clean close, which is one only at the end of the file: the log does not
- * look closed any more. In bytes.
+ * The zeros that a writer puts after the checkpoint of a clean close, in bytes. The checkpoint proves a clean close
+ * only at the end of the file, so the log no longer looks closed.
  */
 export const OPEN_BYTES = 8;
 
@@ -40,21 +40,21 @@ const DROPS_OFFSET = 72;
 const DROP_BYTES = 16;
 const DROPS = 3;
 
-/** What was dropped since a position. */
+/** The lowest index dropped since a position. */
 export interface Dropped {
   /** The position, an LSN. */
   readonly since: number;
-  /** The lowest index dropped since; `Infinity` if nothing was, 0 if that is unknown. */
+  /** The lowest index dropped since; `Infinity` if nothing was dropped, 0 if unknown. */
   readonly lowest: Index;
 }
 
 /** The contents of a checkpoint. */
 export interface Checkpoint {
-  /** The state of the log there. */
+  /** The state of the log at the checkpoint. */
   readonly state: LogState;
   /** The wall clock, in milliseconds since 1970. */
   readonly milliseconds: number;
-  /** What was dropped: since the checkpoint before, since the one before that, and since the segment's first frame. */
+  /** Dropped indexes: since the previous checkpoint, since the one before that, and since the segment's first frame. */
   readonly dropped: readonly Dropped[];
 }
 
@@ -62,7 +62,7 @@ export interface Checkpoint {
  * Makes the payload of a checkpoint.
  *
  * @param checkpoint The contents.
- * @param lsn Where its frame will lie.
+ * @param lsn The LSN of its frame.
  * @returns 120 bytes.
  */
 export function encodeCheckpoint({ state, milliseconds, dropped }: Checkpoint, lsn: number): Uint8Array {
@@ -80,9 +80,9 @@ export function encodeCheckpoint({ state, milliseconds, dropped }: Checkpoint, l
 /**
  * Reads the payload of a checkpoint.
  *
- * @param payload The payload, whole.
- * @param lsn Where its frame lies.
- * @returns The contents; `undefined` if no writer stores such numbers.
+ * @param payload The complete payload.
+ * @param lsn The LSN of its frame.
+ * @returns The contents; `undefined` if no writer would store such numbers.
  */
 export function decodeCheckpoint(payload: Uint8Array, lsn: number): Checkpoint | undefined {
   if (payload.length !== CHECKPOINT_PAYLOAD_BYTES) return undefined;
@@ -105,16 +105,16 @@ export function setDropped(view: DataView, at: number, lowest: Index): void {
 /** Reads the lowest index dropped. */
 export function getDropped(view: DataView, at: number): Index {
   const wide = view.getBigUint64(at, true);
-  // Any number that is no index is as good as unknown.
+  // A number that is not a valid index counts as unknown.
   return wide === U64_ONES ? Infinity : wide < 2n ** 53n ? Number(wide) : 0;
 }
 
 /**
- * The nearest position that reaches back to a gap.
+ * Finds the nearest position that reaches back to a gap.
  *
- * @param dropped What was dropped, nearest position first.
- * @param lsn Where the gap begins.
- * @returns The lowest index that can have been dropped since; `undefined` if no position reaches the gap.
+ * @param dropped The dropped indexes, nearest position first.
+ * @param lsn The LSN at which the gap begins.
+ * @returns The lowest index that may have been dropped since; `undefined` if no position reaches the gap.
  */
 export function lowestDroppedSince(dropped: readonly Dropped[], lsn: number): Index | undefined {
   return dropped.find(({ since }) => since <= lsn)?.lowest;

@@ -1,15 +1,16 @@
 /**
- * Durable slots: two places in the header block that repeat how far the log was durable, and its state there. They lie
- * far from the frames that they prove, so damage to the end of the log does not take the proof along.
+ * Durable slots: two sectors in the header block that state how far the log is durable, and its state there. They are
+ * far from the frames that they prove, so damage to the end of the log does not destroy the proof.
  *
  * ```text
  *   0  8 bytes "WALLOGDU"
- *   8  u64 LSN: a flush that covered everything below has returned
- *  16  120 bytes what a checkpoint at that LSN has as its payload
+ *   8  u64 LSN: a flush that covered everything below it has returned
+ *  16  120 bytes payload of a checkpoint at that LSN
  * 136  u64 XXH3-64 of bytes 0 to 136, seeded with the salt of the segment XOR the slot's own LSN
  * ```
  *
- * A slot is overwritten only when a flush has made the other one durable. So a torn write costs the newer one at most.
+ * A slot is overwritten only after a flush has made the other one durable. So a torn write destroys at most the newer
+ * one.
  *
  * @module
  */
@@ -27,17 +28,17 @@ const MAGIC = 0x5544474f4c4c4157n; // "WALLOGDU"
 export interface DurableSlot {
   /** Everything below this LSN is durable. */
   readonly lsn: number;
-  /** The log there. */
+  /** The log's state there. */
   readonly checkpoint: Checkpoint;
 }
 
 /** A slot that was read. */
 export interface PlacedSlot extends DurableSlot {
-  /** Where it lies: one of {@link DURABLE_SLOT_OFFSETS}. */
+  /** Its offset: one of {@link DURABLE_SLOT_OFFSETS}. */
   readonly offset: number;
 }
 
-/** The segment that a slot lies in. */
+/** The segment of a slot. */
 interface Home {
   readonly baseLsn: number;
   readonly salt: bigint;
@@ -48,7 +49,7 @@ interface Home {
  *
  * @param slot The contents.
  * @param home The segment's header.
- * @param offset Where the slot lies: one of {@link DURABLE_SLOT_OFFSETS}.
+ * @param offset The slot's offset: one of {@link DURABLE_SLOT_OFFSETS}.
  * @param sum The checksum.
  * @returns The sector to write there.
  */
@@ -97,7 +98,7 @@ function decodeSlot(block: Uint8Array, home: Home, offset: number, sum: Checksum
   return checkpoint && { lsn, checkpoint };
 }
 
-/** A slot of another segment, or of another place, has another seed. */
+/** The seed differs for each segment and each offset. */
 function seed({ baseLsn, salt }: Home, offset: number): bigint {
   return salt ^ BigInt(baseLsn + offset);
 }

@@ -1,5 +1,5 @@
 /**
- * Frames: the unit that is written, checked and read back.
+ * Frames: the unit of writing, checking and reading.
  *
  * ```text
  * Header of 40 bytes, then the payload, padded with zeros to 8 bytes
@@ -12,18 +12,18 @@
  *                           hard state: the vote; checkpoint: the next index
  * 32  u8  kind and flags    low four bits: 1 entries, 2 hard state, 3 truncate, 4 snapshot, 5 checkpoint, 6 segment index,
  *                           12 to 15 skipped by readers that do not know them
- *                           high four bits: 1 copied by recovery, 2 written by a repair, 8 the batch goes on with the next
- *                           frame; 4 by kind: config (entries), vote (hard state), clear (snapshot), close (checkpoint)
- * 33  u8  changes           truncations, snapshots and hard states of the log up to this frame, itself included, modulo 256
- * 34  u16 count             entries: how many, 1 to 65,535; otherwise 0
- * 36  u32 unproven          bytes from the proven-durable LSN to this frame, all ones: unknown
+ *                           high four bits: 1 copied by recovery, 2 written by a repair, 8 the batch continues in the next
+ *                           frame; 4 depends on the kind: config (entries), vote (hard state), clear (snapshot), close (checkpoint)
+ * 33  u8  changes           truncations, snapshots and hard states of the log up to and including this frame, modulo 256
+ * 34  u16 count             entries: their number, 1 to 65,535; otherwise 0
+ * 36  u32 unproven          bytes from the proven LSN to this frame; all ones: unknown
  * ```
  *
  * An entries frame holds consecutive entries of one term and kind. With a count of 1, the payload is the command.
- * Otherwise it is a table of lengths, u32 each, and then the commands, without padding between them. A frame that a
- * repair wrote may have slack behind the last command; with a count of 0 there, it has one entry and a table.
+ * Otherwise it is a table of lengths, u32 each, and then the commands, without padding between them. A frame from a
+ * repair may have slack after the last command. If its count is 0, it has one entry and a table.
  *
- * The hot half of this is mirrored in `wasm/layout.ts`; a test holds the two together.
+ * `wasm/layout.ts` repeats the part that the hot paths need. A test compares the two.
  *
  * @module
  */
@@ -61,31 +61,31 @@ export const KIND_MASK = 15;
 export const FLAGS_SHIFT = 4;
 /** A frame that recovery copied into a new segment. */
 export const FLAG_COPY = 1;
-/** A frame that a repair wrote in the place of a lost one; as a checkpoint, to fill what is left of that place. */
+/** A frame that a repair wrote to replace a lost one. As a checkpoint, it only fills the rest of the room. */
 export const FLAG_REPAIRED = 2;
 /** On a checkpoint: the log was closed here. */
 export const FLAG_CLOSE = 4;
 /** On a hard state: there is a vote. */
 export const FLAG_VOTE = 4;
-/** On a snapshot: nothing before it stays, not even entries above it. */
+/** On a snapshot: it clears the log, even the entries above its index. */
 export const FLAG_CLEAR = 4;
 /** On entries: they are of the kind `config`. */
 export const FLAG_CONFIG = 4;
-/** The batch of entries goes on with the next frame. Recovery takes a batch whole or not at all. */
+/** The batch continues in the next frame. Recovery takes a batch completely or not at all. */
 export const FLAG_MORE = 8;
 
-/** Frames count changes modulo this. */
+/** Frames count changes modulo this number. */
 export const CHANGES_END = 256;
 
-/** `unproven` where the distance is unknown. */
+/** Value of `unproven` if the distance is unknown. */
 export const UNPROVEN_UNKNOWN = 0xffffffff;
-/** Where an entries frame has its count, in the word at {@link FRAME_KIND}. */
+/** Bit offset of the count, in the word at {@link FRAME_KIND}. */
 export const COUNT_SHIFT = 16;
 /** The most entries that a frame can hold. */
 export const COUNT_MAX = 65535;
 /** Bytes of an entry's length, in the table of a frame. */
 export const LENGTH_BYTES = 4;
-/** The largest payload that reading accepts, and so the bound of `maxEntryBytes`: 1 GiB. */
+/** The largest payload that a reader accepts, and so the limit of `maxEntryBytes`: 1 GiB. */
 export const PAYLOAD_BYTES_MAX = 2 ** 30;
 
 /** The contents of a frame's header, without its checksums. */
@@ -95,15 +95,15 @@ export interface FrameHeader {
   readonly index: Index;
   readonly kind: number;
   readonly flags: number;
-  /** Changes up to the frame, itself included, modulo {@link CHANGES_END}. */
+  /** The number of changes up to and including the frame, modulo {@link CHANGES_END}. */
   readonly changes: number;
-  /** How many entries it has. */
+  /** The number of entries. */
   readonly count: number;
   readonly unproven: number;
 }
 
 /**
- * The bytes that a frame takes. Called several times for each entry, and so without fractions.
+ * The size of a frame. Called several times for each entry, so it uses only integers.
  *
  * @param length Bytes of payload.
  * @returns Header, payload and padding, in bytes.
@@ -138,7 +138,7 @@ export function decodeFrameHeader(bytes: Uint8Array): FrameHeader {
  * Makes a frame's header, without its checksums.
  *
  * @param header The fields.
- * @returns 40 bytes, to be sealed.
+ * @returns 40 bytes, not yet sealed.
  */
 export function encodeFrameHeader(header: FrameHeader): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(FRAME_HEADER_BYTES);
@@ -154,7 +154,7 @@ export function encodeFrameHeader(header: FrameHeader): Uint8Array<ArrayBuffer> 
 }
 
 /**
- * How many entries an entries frame holds.
+ * The number of entries in an entries frame.
  *
  * @param header Its header.
  * @returns The number.
@@ -164,7 +164,7 @@ export function entriesIn({ count }: FrameHeader): number {
 }
 
 /**
- * The index behind an entries frame.
+ * The index after an entries frame.
  *
  * @param header Its header.
  * @returns The index of its last entry, plus 1.
@@ -174,7 +174,7 @@ export function indexBehind(header: FrameHeader): Index {
 }
 
 /**
- * How many entries there is room for in some bytes, at most: one with its header, or many that share one.
+ * The most entries that fit a number of bytes: one with its own header, or many that share one.
  *
  * @param bytes The bytes.
  * @returns The number.
@@ -185,7 +185,7 @@ export function entriesThatFit(bytes: number): number {
 }
 
 /**
- * Whether a kind of frame puts something in the place of entries.
+ * Whether a kind of frame removes entries.
  *
  * @param kind The kind.
  * @returns `true` for truncations and snapshots.
@@ -205,7 +205,7 @@ export function isChange(kind: number): boolean {
 }
 
 /**
- * The count of changes in front of a frame.
+ * The change counter before a frame.
  *
  * @param header The frame's header.
  * @returns The count, modulo {@link CHANGES_END}.

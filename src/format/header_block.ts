@@ -1,6 +1,6 @@
 /**
- * The header block: the first 16 KiB of a segment. Disks damage and tear whole pages of 4 KiB, so no page holds two
- * copies of anything.
+ * The header block: the first 16 KiB of a segment. Disks often lose or tear a whole page of 4 KiB, so no page holds two
+ * copies of the same data.
  *
  * ```text
  *      0 +----------------------+ page 0
@@ -8,7 +8,7 @@
  *   1024 +----------------------+
  *        | next-segment pointer |   zeros until the next segment is durable
  *   4096 +----------------------+ page 1
- *        | durable slot         |   rewritten in turn with the other one, never cleared
+ *        | durable slot         |   rewritten alternately with the other one, never cleared
  *   8192 +----------------------+ page 2
  *        | durable slot         |
  *  12288 +----------------------+ page 3
@@ -21,7 +21,7 @@
  * @module
  */
 
-/** Size of the header block, in bytes. Frames begin behind it. */
+/** Size of the header block, in bytes. Frames begin after it. */
 export const SEGMENT_HEADER_BYTES = 16_384;
 /** Offsets of the two copies of the header. */
 export const HEADER_OFFSETS = [0, 12_288] as const;

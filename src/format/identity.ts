@@ -12,8 +12,8 @@
  *  64  u64 XXH3-64 of bytes 0 to 64
  * ```
  *
- * Every later version keeps the magic and the version in their places, and has the checksum of all bytes before it in
- * its last 8 bytes. So a reader can tell an `IDENTITY` of another version from a damaged one.
+ * Every later version keeps the magic and the version at their offsets. Its last 8 bytes are the checksum of all bytes
+ * before them. So a reader can tell an `IDENTITY` of another version from a damaged one.
  *
  * @module
  */
@@ -37,7 +37,7 @@ const CHECKSUM_BYTES = 8;
 export interface Identity {
   /** The log's UUID. */
   readonly uuid: Uint8Array;
-  /** A new one says that this may not be the log that its peers know. */
+  /** The incarnation. A new one shows that this may not be the log that its peers know. */
   readonly incarnation: Uint8Array;
   /** The cluster that the log belongs to; zeros if it belongs to none. */
   readonly cluster: Uint8Array;
@@ -46,7 +46,7 @@ export interface Identity {
 /**
  * Makes the contents of the file.
  *
- * @param identity What it says.
+ * @param identity The identity.
  * @param sum The checksum.
  * @returns The bytes.
  */
@@ -66,9 +66,9 @@ export function encodeIdentity({ uuid, incarnation, cluster }: Identity, sum: Ch
 /**
  * Reads the contents of the file.
  *
- * @param bytes All of it.
+ * @param bytes The complete file.
  * @param sum The checksum.
- * @returns What it says; its version if that is another one; `undefined` if it is damaged.
+ * @returns The identity; the version if it is not this one; `undefined` if the file is damaged.
  */
 export function decodeIdentity(bytes: Uint8Array, sum: Checksum): Identity | number | undefined {
   const end = bytes.length - CHECKSUM_BYTES;

@@ -9,16 +9,16 @@
  * 32  u64 XXH3-64 of bytes 0 to 32, seeded with the salt of this segment
  * ```
  *
- * The copy in page 0 is flushed before the next segment takes a frame of its own. Only then the copy in page 3 is
- * written. So one look at both tells whether the next segment can have served:
+ * The copy in page 0 is flushed before the next segment gets a frame of its own. The copy in page 3 is written only
+ * after that. So both copies together show whether the next segment can be committed:
  *
  * | page 0                        | page 3  | the pointer                                     |
  * | ----------------------------- | ------- | ----------------------------------------------- |
  * | valid                         | any     | names a segment; of two, the higher number      |
  * | any                           | valid   | names a segment                                 |
  * | empty or damaged              | empty   | none: page 0 was never flushed                  |
- * | empty, beside a valid header  | damaged | none: page 3 is written only after page 0       |
- * | damaged, or in a damaged page | damaged | damaged: it named a segment, nobody knows which |
+ * | empty, valid header in page 0 | damaged | none: page 3 is written only after page 0       |
+ * | damaged, or in a damaged page | damaged | damaged: it named an unknown segment            |
  *
  * @module
  */
@@ -41,7 +41,7 @@ export interface NextPointer {
   readonly durableLsn: number;
 }
 
-/** What the two copies of a pointer show together. `copies`: how many of them are valid and agree. */
+/** The result of reading both copies of a pointer. `copies`: how many of them are valid and agree. */
 export type Naming =
   | { readonly kind: "none" }
   | { readonly kind: "damaged" }
@@ -50,7 +50,7 @@ export type Naming =
 /**
  * Makes one copy of the pointer.
  *
- * @param next The next segment, and where this one ends.
+ * @param next The next segment, and the end of this one.
  * @param salt This segment's salt.
  * @param sum The checksum.
  * @returns The sector to write at each of {@link NEXT_POINTER_OFFSETS}.
@@ -73,7 +73,7 @@ export function encodeNextPointer(next: NextPointer, salt: bigint, sum: Checksum
  * @param isPage0Whole Whether the header in page 0 is valid.
  * @param salt This segment's salt.
  * @param sum The checksum.
- * @returns What they show together.
+ * @returns The result of both copies.
  */
 export function decodeNextPointer(block: Uint8Array, isPage0Whole: boolean, salt: bigint, sum: Checksum): Naming {
   const [first, second] = NEXT_POINTER_OFFSETS.map((offset) => decodeCopy(block, offset, salt, sum));
@@ -106,7 +106,7 @@ function decodeCopy(
 }
 
 /**
- * Which copies of the pointer are neither empty nor valid.
+ * Finds the copies of the pointer that are neither empty nor valid.
  *
  * @param block The header block.
  * @param salt This segment's salt.

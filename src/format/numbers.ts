@@ -1,18 +1,18 @@
 /**
- * Numbers on the disk: little-endian and unsigned. JavaScript computes with those below 2^53.
+ * Numbers on the disk: little-endian and unsigned. JavaScript represents those below 2^53 exactly.
  *
  * @module
  */
 
 import type { Term } from "../api/types.ts";
 
-/** Term of an entry whose header is lost. Stored as all ones. */
+/** The term of an entry whose header is lost. Stored as all ones. */
 export const TERM_UNKNOWN = -1;
 
-/** XXH3-64 of some bytes with a seed: the codec's. */
+/** Computes XXH3-64 of bytes with a seed, with the codec. */
 export type Checksum = (bytes: Uint8Array, seed: bigint) => bigint;
 
-/** The largest number of 64 bits. */
+/** The largest 64-bit number. */
 export const U64_ONES = 0xffff_ffff_ffff_ffffn;
 
 /** A view of some bytes. */
@@ -32,17 +32,17 @@ export function getTerm(view: DataView, offset: number): Term {
   return wide === U64_ONES ? TERM_UNKNOWN : Number(wide);
 }
 
-/** Whether 64 bits are a term that this library would have written. */
+/** Whether this library could have written 64 bits as a term. */
 export function isTerm(view: DataView, offset: number): boolean {
   return areSafe(view, [offset]) || view.getBigUint64(offset, true) === U64_ONES;
 }
 
-/** Whether the 64-bit numbers at some offsets are ones that this library would have written. */
+/** Whether this library could have written the 64-bit numbers at some offsets. */
 export function areSafe(view: DataView, offsets: readonly number[], end: number | bigint = 2 ** 53): boolean {
   return offsets.every((offset) => view.getBigUint64(offset, true) < BigInt(end));
 }
 
-/** Writes a number of at most 2^53, without the detour over a BigInt, which costs more than all the rest. */
+/** Writes a number of at most 2^53. Avoids BigInt, which would dominate the cost. */
 export function setSafe(view: DataView, offset: number, value: number): void {
   view.setUint32(offset, value, true);
   view.setUint32(offset + 4, value / 2 ** 32, true);

@@ -7,14 +7,14 @@
  *  12  u32 headerChecksum of the previous segment's last frame, 0 if there is none or that frame was lost
  *  16  16 bytes log UUID, random
  *  32  u64 segment number
- *  40  u64 baseLsn: where the previous segment ends and this one begins, 0 for the first segment
+ *  40  u64 baseLsn: the LSN at which the previous segment ends and this one begins, 0 for the first segment
  *  48  u64 salt, random
  *  56  u64 previous segment's number, 0 for the first segment
- *  64  64 bytes state of the log where this segment begins
- * 128  u64 durable LSN: everything below was durable when the header was written
+ *  64  64 bytes state of the log at the start of this segment
+ * 128  u64 durable LSN: everything below it was durable when the header was written
  * 136  u64 floor: the lowest index that the previous segment truncated, or its own next index if that is lower
  * 144  16 x (u64, u64) the LSN at which a segment begins, and the lowest index dropped since: the previous segment, the one
- *      before it, and so on, compacted ones included; all ones where there is none
+ *      before it, and so on, compacted ones included; all ones if there is none
  * 400  u64 XXH3-64 of bytes 0 to 400
  * ```
  *
@@ -35,11 +35,11 @@ export const FORMAT_VERSION = 2;
 const CHECKED_BYTES = 400;
 const DROPS_OFFSET = 144;
 const DROP_BYTES = 16;
-/** How many segments back a header shows what was dropped. */
+/** The number of earlier segments for which a header states the dropped indexes. */
 export const DROPS_MAX = 16;
 const STATE_OFFSET = 64;
 const MAGIC = 0x4753474f4c4c4157n; // "WALLOGSG"
-/** Where version 1 kept its second copy. */
+/** Offset of the second copy in version 1. */
 const COPY_OFFSET_V1 = 2048;
 
 /** The header of a segment. */
@@ -53,7 +53,7 @@ export interface SegmentHeader {
   readonly state: LogState;
   readonly provenLsn: number;
   readonly floor: Index;
-  /** What was dropped since the previous segment began, since the one before it did, and so on. */
+  /** Dropped indexes: since the start of the previous segment, since the start of the one before it, and so on. */
   readonly dropped: readonly Dropped[];
 }
 
@@ -104,7 +104,7 @@ export function encodeSegmentHeader(header: SegmentHeader, sum: Checksum): Uint8
  * Reads one copy of a segment's header.
  *
  * @param block The header block.
- * @param offset Where the copy begins.
+ * @param offset The offset of the copy.
  * @param sum The checksum.
  * @returns The header; `undefined` if the copy is damaged.
  */
@@ -115,9 +115,9 @@ export function decodeSegmentHeader(block: Uint8Array, offset: number, sum: Chec
   if (view.getBigUint64(0, true) !== MAGIC || view.getUint32(8, true) !== FORMAT_VERSION) return undefined;
   if (view.getBigUint64(CHECKED_BYTES, true) !== sum(copy.subarray(0, CHECKED_BYTES), 0n)) return undefined;
   if (!areSafe(view, [32], SEGMENT_NUMBER_END) || !areSafe(view, [56], safe(view, 32))) return undefined;
-  // When the header was written, the log ended before the segment: no durable LSN can be higher.
+  // When the header was written, the log ended at the start of the segment, so no durable LSN can be higher.
   if (!isBorder(view, 40) || !areSafe(view, [128], safe(view, 40) + 1)) return undefined;
-  // One more than the last index that there can be.
+  // The next index can be one more than the highest possible index.
   if (!areSafe(view, [136], 2n ** 53n + 1n)) return undefined;
   const state = decodeState(view, STATE_OFFSET);
   return state && {
@@ -137,18 +137,18 @@ export function decodeSegmentHeader(block: Uint8Array, offset: number, sum: Chec
 function decodeDropped(view: DataView): Dropped[] {
   const dropped: Dropped[] = [];
   for (let at = DROPS_OFFSET; at < CHECKED_BYTES && view.getBigUint64(at, true) !== U64_ONES; at += DROP_BYTES) {
-    // A position that no segment can have reaches no gap.
+    // An invalid position must never seem to reach a gap.
     dropped.push({ since: isBorder(view, at) ? safe(view, at) : Infinity, lowest: getDropped(view, at + 8) });
   }
   return dropped;
 }
 
 /**
- * The version of a segment that this library cannot read. Where another version keeps its checksum is unknown, so both
- * copies of its header must give the same version.
+ * The format version of a segment that this library cannot read. The offset of the checksum in another version is
+ * unknown, so both copies of the header must give the same version.
  *
  * @param block The header block.
- * @returns The version; `undefined` if the block does not show another one.
+ * @returns The version; `undefined` if the block does not have another version.
  */
 export function otherVersion(block: Uint8Array): number | undefined {
   const version = versionAt(block, HEADER_OFFSETS[0]);
@@ -161,11 +161,11 @@ function versionAt(block: Uint8Array, offset: number): number | undefined {
 }
 
 /**
- * Whether a copy of the header begins as one does.
+ * Whether a copy of the header begins with the magic bytes.
  *
  * @param block The header block.
- * @param offset Where the copy begins.
- * @returns Whether the first eight bytes are a header's.
+ * @param offset The offset of the copy.
+ * @returns Whether the first eight bytes are those of a header.
  */
 export function isMagic(block: Uint8Array, offset: number): boolean {
   return block.length >= offset + SECTOR_BYTES && viewOf(block).getBigUint64(offset, true) === MAGIC;

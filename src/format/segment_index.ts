@@ -1,20 +1,20 @@
 /**
- * The segment index, which ends a sealed segment: reading needs no scan where it is intact.
+ * The segment index, at the end of a sealed segment. If it is intact, reading needs no scan.
  *
  * ```text
  * Payload of the frame: the pages, the runs, the trailer
  *  page  0  u64 firstIndex        index of the first entry in the page
  *        8  u64 offset            offset of its frame in the file; 0: the entries are lost
- *  run   0  u64 firstIndex        where a term begins
+ *  run   0  u64 firstIndex        index of the first entry of a term
  *        8  u64 term
  *  trailer, the last 72 bytes of the file
  *        0  8 bytes "WALLOGFT"
  *        8  u64 indexOffset       offset of the frame
  *       16  u64 firstIndex        index of the segment's first entry
- *       24  u64 nextIndex         index behind its last entry
+ *       24  u64 nextIndex         index after its last entry
  *       32  u64 lowestTruncated   lowest index that the segment truncates, all ones: none
- *       40  u32 pages             how many
- *       44  u32 runs              how many
+ *       40  u32 pages             number of pages
+ *       44  u32 runs              number of runs
  *       48  u64 runsChecksum      XXH3-64 of the runs
  *       56  u64 pagesChecksum     XXH3-64 of the pages
  *       64  u64 checksum          XXH3-64 of bytes 0 to 64, seeded with the salt
@@ -34,7 +34,7 @@ const PAIR_BYTES = 16;
 
 const MAGIC_TRAILER = 0x5446474f4c4c4157n; // "WALLOGFT"
 
-/** What a segment index's trailer says. */
+/** The trailer of a segment index. */
 export interface Trailer {
   readonly indexOffset: number;
   readonly firstIndex: Index;
@@ -47,13 +47,13 @@ export interface Trailer {
   readonly pagesChecksum: bigint;
 }
 
-/** What a segment index is made from. */
+/** The contents of a segment index. */
 export interface SegmentIndexContents {
   readonly indexOffset: number;
   readonly firstIndex: Index;
   readonly nextIndex: Index;
   readonly lowestTruncated: number;
-  /** First index and offset of each page, in turn. */
+  /** First index and offset of each page, alternating. */
   readonly pages: Float64Array;
   readonly runs: readonly (readonly [Index, Term])[];
 }
@@ -61,10 +61,10 @@ export interface SegmentIndexContents {
 /**
  * Makes the payload of a segment index.
  *
- * @param contents The surviving entries and where the segment index frame will lie.
+ * @param contents The surviving entries, and the offset of the segment index frame.
  * @param salt The segment's salt.
  * @param sum The checksum.
- * @returns The payload; its last 72 bytes are the trailer, and become the last of the file.
+ * @returns The payload. Its last 72 bytes are the trailer, which becomes the end of the file.
  */
 export function encodeSegmentIndex(contents: SegmentIndexContents, salt: bigint, sum: Checksum): Uint8Array {
   const { pages, runs, lowestTruncated } = contents;
@@ -98,7 +98,7 @@ export function encodeSegmentIndex(contents: SegmentIndexContents, salt: bigint,
  * @param trailer The last 72 bytes of the file.
  * @param salt The segment's salt.
  * @param sum The checksum.
- * @returns What it says, or `undefined` if there is none or it is damaged.
+ * @returns The trailer; `undefined` if there is none or it is damaged.
  */
 export function decodeTrailer(trailer: Uint8Array, salt: bigint, sum: Checksum): Trailer | undefined {
   if (trailer.length < TRAILER_BYTES) return undefined;
@@ -124,9 +124,9 @@ export function decodeTrailer(trailer: Uint8Array, salt: bigint, sum: Checksum):
 }
 
 /**
- * Bytes of the pages and of the runs that a trailer counts.
+ * The sizes of the pages and the runs, from a trailer.
  *
- * @param trailer What the trailer says.
+ * @param trailer The trailer.
  */
 export function pairBytes({ pages, runs }: Trailer): { readonly pages: number; readonly runs: number } {
   return { pages: pages * PAIR_BYTES, runs: runs * PAIR_BYTES };
@@ -136,9 +136,9 @@ export function pairBytes({ pages, runs }: Trailer): { readonly pages: number; r
  * Reads the pages of a segment index.
  *
  * @param bytes The pages.
- * @param trailer What the trailer says.
- * @returns First index and offset of each, in turn; `undefined` if they do not run through the entries that the trailer
- * counts, or not through the file.
+ * @param trailer The trailer.
+ * @returns First index and offset of each page, alternating; `undefined` if they do not cover the trailer's entries in
+ * order, or if the offsets are impossible.
  */
 export function decodePages(bytes: Uint8Array, trailer: Trailer): Float64Array | undefined {
   const { firstIndex, nextIndex, indexOffset } = trailer;
@@ -161,8 +161,8 @@ export function decodePages(bytes: Uint8Array, trailer: Trailer): Float64Array |
  * Reads the runs of a segment index.
  *
  * @param bytes The runs.
- * @param trailer What the trailer says.
- * @returns First index and term of each; `undefined` if they do not run through the entries that the trailer counts.
+ * @param trailer The trailer.
+ * @returns First index and term of each run; `undefined` if they do not cover the trailer's entries in order.
  */
 export function decodeRuns(bytes: Uint8Array, { firstIndex, nextIndex }: Trailer): [Index, Term][] | undefined {
   const view = viewOf(bytes);

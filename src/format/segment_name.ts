@@ -7,8 +7,8 @@
 const EXTENSION = ".seg";
 
 /**
- * Segment numbers are below this, so that every name has 12 digits, even the name of the next segment, and names sort
- * like numbers. A log that begins a segment every millisecond reaches it after 30 years.
+ * Segment numbers are below this, so that every name has 12 digits, even that of the next segment, and names sort like
+ * numbers. At one segment per millisecond, a log reaches it after 30 years.
  */
 export const SEGMENT_NUMBER_END = 10 ** 12 - 1;
 
@@ -26,7 +26,7 @@ export function segmentName(number: number): string {
  * The number in a segment file's name.
  *
  * @param name A file name.
- * @returns The number, or `undefined` if this is no segment's name.
+ * @returns The number; `undefined` if this is not the name of a segment.
  */
 export function segmentNumber(name: string): number | undefined {
   if (!/^\d{12}\.seg$/.test(name)) return undefined;

@@ -23,9 +23,9 @@ import type { NodeId, SnapshotMeta } from "../api/types.ts";
 import { type Checksum, viewOf } from "./numbers.ts";
 import { FORMAT_VERSION } from "./segment_header.ts";
 
-/** The most members that a snapshot names: more than any cluster has, so few that a damaged count costs nothing. */
+/** The most members of a snapshot. No cluster has more, and a damaged count below it does no harm. */
 export const MEMBERS_MAX = 65_536;
-/** The most bytes of `meta`: enough for the addresses of all members, and few enough to hold in memory. 1 MiB. */
+/** The most bytes of `meta`, 1 MiB: enough for the addresses of all members, and small enough to keep in memory. */
 export const META_BYTES_MAX = 1024 * 1024;
 /** The first part of a header, which gives the length of the rest. */
 export const FIXED_HEADER_BYTES = 64;
@@ -33,7 +33,7 @@ export const FIXED_HEADER_BYTES = 64;
 const MAGIC = 0x4e53474f4c4c4157n; // "WALLOGSN"
 const CHECKSUM_BYTES = 8;
 
-/** A header whose checksum is right. */
+/** A header with a valid checksum. */
 export interface SnapshotHeader {
   readonly uuid: Uint8Array;
   /** Not checked: any 64 bits. */
@@ -45,7 +45,7 @@ export interface SnapshotHeader {
   readonly meta: Uint8Array<ArrayBuffer>;
 }
 
-/** Why bytes are not a header, and the offset that shows it. */
+/** The reason why bytes are not a header, and the offset of the fault. */
 export interface BadHeader {
   readonly offset: number;
   readonly reason: string;
@@ -93,7 +93,7 @@ export function encodeSnapshotHeader(
 }
 
 /**
- * Whether a file begins as a snapshot does.
+ * Whether a file begins like a snapshot.
  *
  * @param bytes The first bytes of the file, at least 8.
  */
@@ -102,27 +102,27 @@ export function hasSnapshotMagic(bytes: Uint8Array): boolean {
 }
 
 /**
- * The length of a header. It is used before the checksum is verified, so it is bounded.
+ * The length of a header. It is used before the checksum is verified, so it is limited.
  *
  * @param fixed The first {@link FIXED_HEADER_BYTES} bytes.
- * @returns The length in bytes, or what is wrong.
+ * @returns The length in bytes, or the fault.
  */
 export function measureSnapshotHeader(fixed: Uint8Array): number | BadHeader {
   if (!hasSnapshotMagic(fixed)) return { offset: 0, reason: "it does not begin like a snapshot" };
   const view = viewOf(fixed);
   const members = view.getUint32(12, true);
-  if (members > MEMBERS_MAX) return { offset: 12, reason: `it names ${members} members` };
+  if (members > MEMBERS_MAX) return { offset: 12, reason: `it claims ${members} members` };
   const metaBytes = view.getUint32(56, true);
-  if (metaBytes > META_BYTES_MAX) return { offset: 56, reason: `it says that it has ${metaBytes} bytes of meta` };
+  if (metaBytes > META_BYTES_MAX) return { offset: 56, reason: `it claims ${metaBytes} bytes of meta` };
   return headerBytes(members, metaBytes);
 }
 
 /**
  * Reads a header.
  *
- * @param header As many bytes as {@link measureSnapshotHeader} says.
+ * @param header The header, with the length from {@link measureSnapshotHeader}.
  * @param sum The checksum.
- * @returns What it says; its version if that is another one; `undefined` if its checksum is wrong.
+ * @returns The header; the version if it is not this one; `undefined` if the checksum is wrong.
  */
 export function decodeSnapshotHeader(
   header: Uint8Array<ArrayBuffer>,

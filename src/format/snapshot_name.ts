@@ -23,7 +23,7 @@ export function snapshotName(index: Index, term: Term): string {
  * The index in a snapshot file's name.
  *
  * @param name A file name.
- * @returns The index; 0 if this is no snapshot's name.
+ * @returns The index; 0 if this is not the name of a snapshot.
  */
 export function snapshotIndexOf(name: string): Index {
   return Number(NAME.exec(name)?.[1] ?? 0);
@@ -44,7 +44,7 @@ export function isSnapshotName(name: string): boolean {
  * @param name The file's name.
  * @param index Index of the later one.
  * @param term Its term.
- * @returns Whether it can go once the later one is part of the log.
+ * @returns Whether it can be deleted once the later one is part of the log.
  */
 export function isReplacedSnapshot(name: string, index: Index, term: Term): boolean {
   return NAME.test(name) && snapshotIndexOf(name) <= index && name !== snapshotName(index, term);

@@ -13,7 +13,7 @@
 
 import { type Checksum, viewOf } from "./numbers.ts";
 
-/** Bytes in front of a piece's data. */
+/** Bytes before a piece's data. */
 export const PIECE_HEADER_BYTES = 16;
 /** Data per piece: the most that is in memory at once. */
 export const PIECE_BYTES = 512 * 1024;
@@ -33,7 +33,7 @@ export interface PieceHeader {
 }
 
 /**
- * Writes the header of a piece in front of its data, and the padding behind it.
+ * Writes the header of a piece before its data, and the padding after it.
  *
  * @param piece Room for a piece, with the data at {@link PIECE_HEADER_BYTES}.
  * @param length Bytes of data.

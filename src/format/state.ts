@@ -1,5 +1,5 @@
 /**
- * The log's state at a position. A segment's header, a durable slot and a checkpoint store it alike.
+ * The log's state at a position. Segment headers, durable slots and checkpoints all store it in this form.
  *
  * ```text
  *  0  u32 flags: 1 there is a vote; 2 a later hard state was lost; 4 entries from the next index on were lost;
@@ -25,19 +25,19 @@ export interface LogState {
   readonly nextIndex: Index;
   readonly lastTerm: Term;
   readonly hardState: HardState;
-  /** Whether a later hard state was lost, so that this one is not to be trusted. */
+  /** Whether a later hard state was lost, so that this one must not be trusted. */
   readonly hardStateLost: boolean;
-  /** Whether entries from the next index on were lost, how many nothing tells, and no hard state was set since. */
+  /** Whether an unknown number of entries from the next index on was lost, and no hard state was set after that. */
   readonly tailLost: boolean;
   readonly snapshotIndex: Index;
   readonly snapshotTerm: Term;
-  /** Whether a truncation or a snapshot was lost, and nothing has told since which snapshot the log has. */
+  /** Whether a truncation or a snapshot was lost, and no later frame has shown the log's snapshot. */
   readonly replacementsLost: boolean;
-  /** Truncations, snapshots and hard states so far. */
+  /** The number of truncations, snapshots and hard states so far. */
   readonly changes: number;
 }
 
-/** The state of a log to which nothing was ever written. */
+/** The state of an empty log. */
 export const EMPTY_STATE: LogState = {
   nextIndex: 1,
   lastTerm: 0,
@@ -72,7 +72,7 @@ export const STATE_FLAG_REPLACEMENTS_LOST = 8;
 /**
  * Stores a state.
  *
- * @param view Where to.
+ * @param view The view to write to.
  * @param at Offset in the view.
  * @param state The state.
  */
@@ -95,14 +95,14 @@ export function encodeState(view: DataView, at: number, state: LogState): void {
 /**
  * Reads a stored state.
  *
- * @param view Where from.
+ * @param view The view to read from.
  * @param at Offset in the view.
- * @returns The state; `undefined` if no writer stores such numbers.
+ * @returns The state; `undefined` if no writer would store such numbers.
  */
 export function decodeState(view: DataView, at: number): LogState | undefined {
   const flags = view.getUint32(at + STATE_FLAGS, true);
   if (!areSafe(view, [at + STATE_CHANGES, at + STATE_HARD_TERM, at + STATE_SNAPSHOT_INDEX])) return undefined;
-  // One more than the last index that there can be.
+  // The next index can be one more than the highest possible index.
   if (!areSafe(view, [at + STATE_NEXT_INDEX], 2n ** 53n + 1n)) return undefined;
   if (!isTerm(view, at + STATE_LAST_TERM) || !isTerm(view, at + STATE_SNAPSHOT_TERM)) return undefined;
   if (safe(view, at + STATE_NEXT_INDEX) <= safe(view, at + STATE_SNAPSHOT_INDEX)) return undefined;
