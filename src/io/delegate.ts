@@ -1,5 +1,6 @@
 /**
- * Forward every call to another file system or file: the base of those that change a few calls.
+ * Wrappers that forward every call to another file system or file. They are the base of wrappers that change a few
+ * calls.
  *
  * @module
  */
@@ -7,7 +8,7 @@
 import type { File, FileSystem } from "./file_system.ts";
 
 /**
- * Wraps a file system. An object of a class has its methods in the prototype, where a spread does not find them.
+ * Wraps a file system. A spread would not copy the methods of a class, because they are in the prototype.
  *
  * @param base The file system.
  * @returns A plain object that forwards every call.
@@ -34,7 +35,7 @@ export function delegateTo(base: FileSystem): FileSystem {
 }
 
 /**
- * Wraps a file. `requireNamed` is left out: whoever wraps a file decides whether its name matters.
+ * Wraps a file, without `requireNamed`: the caller decides whether the file's name matters.
  *
  * @param file The file.
  * @returns A plain object that forwards every call.

@@ -1,5 +1,5 @@
 /**
- * The space that a log takes on its volume, and the space that is free there.
+ * The space that a log uses on its volume, and the free space there.
  *
  * @module
  */
@@ -8,37 +8,38 @@ import { isHeard, tell } from "../api/events.ts";
 import type { Opened } from "../recovery/open.ts";
 import { snapshotName } from "../format/snapshot_name.ts";
 
-/** A log that is being written measures the free space at most this often. In milliseconds. */
+/** The least time between two measurements of the free space by a writer, in milliseconds. */
 const LOOK_MS = 1000;
 
 /** Space on the volume of a log. */
 export interface SpaceStats {
   /**
-   * Bytes of the segments, each up to its last frame. The files are larger by their indexes and by preallocated space.
+   * Bytes of the segments, each up to its last frame. The files are larger, because of segment indexes and
+   * preallocation.
    */
   readonly logBytes: number;
   /** Bytes of the snapshot's file; 0 if there is none. */
   readonly snapshotBytes: number;
   /**
-   * Bytes that the process may still write on the log's volume. `undefined` where it may not ask: Deno needs
-   * `--allow-sys=statfs`, which is used if it was granted and never requested.
+   * Bytes that the process may still write on the log's volume; `undefined` if the process may not ask. Deno needs
+   * `--allow-sys=statfs` for it, which this library uses if granted but never requests.
    */
   readonly freeBytes: number | undefined;
 }
 
-/** Measures the space of an open log, and reports when little is left. */
+/** Measures the space of an open log, and reports when free space is low. */
 export class DiskSpace {
   private readonly opened: Opened;
   private readonly lowSpaceBytes: number;
   /** The snapshot that was measured last. */
   private measured = { index: 0, bytes: 0 };
-  /** Whether the event was published, and there has not been enough space since. */
+  /** Whether the event was published and space has been low ever since. */
   private isReported = false;
   private lookAt = 0;
 
   /**
    * @param opened The log.
-   * @param lowSpaceBytes Free space below this is reported. In bytes.
+   * @param lowSpaceBytes Free space below this is reported, in bytes.
    */
   constructor(opened: Opened, lowSpaceBytes: number) {
     this.opened = opened;
@@ -53,7 +54,7 @@ export class DiskSpace {
     this.freeBytes();
   }
 
-  /** Space as it is now. */
+  /** The current space. */
   read(): SpaceStats {
     const { segments } = this.opened.index;
     return {

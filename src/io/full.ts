@@ -1,5 +1,5 @@
 /**
- * Whole reads and writes over a file's short ones, and what its errors mean.
+ * Complete reads and writes over short ones, and the meaning of a file's errors.
  *
  * @module
  */
@@ -12,9 +12,9 @@ import type { File } from "./file_system.ts";
  * Reads until an array is full or the file ends.
  *
  * @param file The file.
- * @param into Where the bytes go.
+ * @param into Receives the bytes.
  * @param position Offset in the file, in bytes.
- * @returns How many bytes were read; fewer than asked for only at the end of the file.
+ * @returns The number of bytes read. It is less than requested only at the end of the file.
  */
 export function readFull(file: Pick<File, "read">, into: Uint8Array, position: number): number {
   let done = interruptible(() => file.read(into, position));
@@ -27,7 +27,7 @@ export function readFull(file: Pick<File, "read">, into: Uint8Array, position: n
 }
 
 /**
- * Writes all of an array.
+ * Writes a complete array.
  *
  * @param file The file.
  * @param from The bytes.
@@ -38,20 +38,20 @@ export function writeFull(file: File, from: Uint8Array, position: number): void 
   while (done < from.byteLength) {
     const rest = done === 0 ? from : from.subarray(done);
     let count: number;
-    // Not with `interruptible`: this is called for each append, and a closure costs a fiftieth of a small one.
+    // Does not use `interruptible`, because this runs for each append, and a closure costs 2 % of a small one.
     try {
       count = file.write(rest, position + done);
     } catch (error) {
       if (errorCode(error) !== "EINTR") throw error;
       continue;
     }
-    // A file that takes nothing and reports nothing would keep us here for ever.
+    // A write of zero bytes without an error would make this loop endless.
     if (count <= 0) throw new Error(`wrote ${count} of ${rest.byteLength} bytes`);
     done += count;
   }
 }
 
-/** Tries again what a signal interrupted before it did anything. */
+/** Repeats an operation that a signal interrupted before it did anything. */
 function interruptible(operation: () => number): number {
   for (;;) {
     try {
@@ -62,20 +62,20 @@ function interruptible(operation: () => number): number {
   }
 }
 
-/** Numbers of errors that a runtime may not name, as Linux has them. */
+/** Linux error numbers that a runtime may not name. */
 const UNNAMED_LINUX_ERRORS: Readonly<Record<number, string>> = process.platform === "linux"
   ? { 27: "EFBIG", 122: "EDQUOT" }
   : {};
 
 /**
- * The operating system's code of an error.
+ * Finds the operating system's code of an error.
  *
  * @param error Anything thrown.
- * @returns `ENOSPC` and the like, or `undefined`.
+ * @returns A code such as `ENOSPC`; `undefined` if there is none.
  */
 export function errorCode(error: unknown): string | undefined {
   const { code, errno, name, message } = (error ?? {}) as Record<string, unknown>;
-  // Deno names an interrupted call and gives some errors by number only, and Node has no name for a full quota.
+  // Deno reports an interrupted call by name, and some errors by number only. Node has no name for a full quota.
   if (name === "Interrupted") return "EINTR";
   const number = typeof errno === "number" ? -errno : Number(/\(os error (\d+)\)$/.exec(String(message))?.[1]);
   return UNNAMED_LINUX_ERRORS[number] ?? (typeof code === "string" ? code : undefined);
@@ -89,7 +89,7 @@ const SHORTAGES: ReadonlyMap<string | undefined, string> = new Map([
 ]);
 
 /**
- * Whether an error says that there is no room for a write.
+ * Whether an error is a lack of space for a write.
  *
  * @param error Anything thrown.
  * @returns `true` for a full disk, a quota, or a limit on the size of files.
@@ -102,8 +102,8 @@ export function isNoSpace(error: unknown): boolean {
  * The reason that an error gives, for a message.
  *
  * @param error Anything thrown.
- * @returns Its own message. For lack of room ({@link isNoSpace}), also the limit and the code, because the runtimes
- * call some of these errors "unknown error".
+ * @returns The error's message. For a lack of space ({@link isNoSpace}), also the limit and the code, because the
+ * runtimes call some of these errors "unknown error".
  */
 export function reasonOf(error: unknown): string {
   const found = error instanceof Error ? error.message : String(error);
@@ -114,11 +114,11 @@ export function reasonOf(error: unknown): string {
 }
 
 /**
- * An operating system's error as the library's.
+ * Wraps an error of the operating system in one of the library.
  *
- * @param attempt What was attempted, for the message: `Cannot open the log`.
- * @param path On what.
- * @param cause The error; one that is the library's already is returned as it is.
+ * @param attempt The failed operation, for the message: `Cannot open the log`.
+ * @param path The file or folder.
+ * @param cause The error. An error of the library is returned unchanged.
  * @returns The error to throw.
  */
 export function ioError(attempt: string, path: string, cause: unknown): WalLogError {

@@ -1,10 +1,10 @@
 /**
- * A file system for a writer that holds the log's lock. Before anything is made, renamed, deleted or flushed, it makes
- * sure that the folder and the lock are still the ones that are held. If the folder or the lock file was moved, deleted
- * or replaced, the writer ends, and no file of another log is touched.
+ * A file system for a writer that holds the log's lock. Before it creates, renames, deletes or flushes a file, it
+ * checks that the folder and the lock file are still those of the held lock. If one of them was moved, deleted or
+ * replaced, the operation fails, so that no file of another log is touched.
  *
- * A flush is checked when it begins. That is enough: a writer that takes the lock later reads the earlier writes from
- * the page cache.
+ * A flush is checked only when it begins. That is enough, because a writer that takes the lock later reads the earlier
+ * writes from the page cache.
  *
  * @module
  */
@@ -18,8 +18,8 @@ import { errorCode } from "./full.ts";
  *
  * @param fileSystem The file system.
  * @param lock The lock.
- * @param permissions Permission bits of the files that are made.
- * @returns The same, for this writer.
+ * @param permissions Permission bits of new files.
+ * @returns The guarded file system.
  */
 export function guard(fileSystem: FileSystem, lock: FileLock, permissions: number): FileSystem {
   return {
@@ -29,7 +29,7 @@ export function guard(fileSystem: FileSystem, lock: FileLock, permissions: numbe
       const file = fileSystem.open(path, mode, permissions);
       if (mode === "read") return file;
       try {
-        // The path may have come to lead to another folder just before the file was opened.
+        // The path may have led to another folder when the file was opened.
         lock.check();
       } catch (error) {
         file.close();
@@ -46,7 +46,7 @@ export function guard(fileSystem: FileSystem, lock: FileLock, permissions: numbe
       try {
         fileSystem.remove(path);
       } catch (error) {
-        // The file is gone already, as the caller wants.
+        // The file is already gone, as the caller wants.
         if (errorCode(error) !== "ENOENT") throw error;
       }
     },

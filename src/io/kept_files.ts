@@ -1,5 +1,5 @@
 /**
- * Opens files before a reader begins, so that it can read files that a writer deletes meanwhile.
+ * Opens files before a reader starts, so that it can read files that a writer deletes meanwhile.
  *
  * @module
  */
@@ -9,17 +9,20 @@ import { delegateTo, delegateToFile } from "./delegate.ts";
 import type { File, FileSystem } from "./file_system.ts";
 import { errorCode } from "./full.ts";
 
-/** Far below any limit on open files. Compaction deletes the oldest files, which are the first that are kept. */
+/**
+ * The most files to keep open: far below the usual limits. The oldest files come first, because compaction deletes
+ * those.
+ */
 const KEPT_FILES_MAX = 256;
 
 /** Files that stay open, by their paths. */
 export class KeptFiles {
-  /** The file system, except that opening one of the files returns the file that is open already. */
+  /** The file system, except that opening one of the files returns the open one. */
   readonly fileSystem: FileSystem;
   private readonly files = new Map<string, File>();
 
   /**
-   * Opens files. Skips a file that does not exist any more.
+   * Opens files. Skips files that no longer exist.
    *
    * @param base The file system.
    * @param folder Their folder.
@@ -45,13 +48,13 @@ export class KeptFiles {
     try {
       this.files.set(path, base.open(path, "read"));
     } catch (error) {
-      // What is no regular file is refused only if the log needs it.
+      // A file that is not regular is refused later, and only if the log needs it.
       const isUnsafe = error instanceof WalLogError && error.code === "UNSAFE_FILE";
       if (errorCode(error) !== "ENOENT" && !isUnsafe) throw error;
     }
   }
 
-  /** Closes the files. From now on, opening one opens it anew. */
+  /** Closes the files. After that, opening one opens it again. */
   close(): void {
     const files = [...this.files.values()];
     this.files.clear();

@@ -1,18 +1,17 @@
 /**
- * The writer's lock: an exclusive transaction on an empty SQLite database, through the SQLite that Deno, Bun
- * and Node all bring along.
+ * The writer's lock: an exclusive transaction on an empty SQLite database. Deno, Bun and Node all include SQLite.
  *
- * Why SQLite: none of the three offers file locks that the other two respect (`flock` is Deno's alone), and a lock
- * file with a process id survives a kill. SQLite takes the kernel's own record locks, which end with the
- * process however it ends. It takes the same ones in all three runtimes, and it keeps two opens within one
- * process apart as well, which bare record locks would not.
+ * Why SQLite: no runtime offers file locks that the other two respect (only Deno has `flock`), and a lock file with a
+ * process id survives a kill. SQLite uses the kernel's record locks, which end with the process even if it is killed.
+ * They are the same in all three runtimes. SQLite also excludes a second open within one process, which bare record
+ * locks do not.
  *
  * SQLite trusts the files that it opens: a database with a crafted journal can make it delete any file that the process
- * may delete. So it only ever sees an empty regular file with no journal beside it. The database stays empty: the
+ * may delete. So it only gets an empty regular file without a journal. The database stays empty, because the
  * transaction is never committed.
  *
- * Nothing here opens the lock file through `node:fs` while it may be locked: closing any descriptor of a file drops all
- * record locks that the process has on it.
+ * This module never opens the lock file through `node:fs` while it may be locked: closing any descriptor of a file
+ * releases all record locks that the process has on it.
  *
  * @module
  */
@@ -26,13 +25,13 @@ import type { FileLock, LockHolder } from "./file_system.ts";
 import { errorCode } from "./full.ts";
 import { adoptOwner, FILE_PERMISSIONS, isSameFile, look, requireRegular } from "./node_file.ts";
 
-/** SQLite opens paths of up to 512 bytes, a terminator and `-journal` included. */
+/** SQLite opens paths of up to 512 bytes, including a terminator and `-journal`. */
 const SQLITE_PATH_BYTES_MAX = 503;
 
 /**
- * Takes the lock. The journal is in memory, so that this writes nothing and works on a full disk. The transaction creates a
- * table because SQLite silently opens a file that it may not write as read-only. The write then fails. Small pages and no
- * cache halve the memory of a held lock, to 83 KiB.
+ * Takes the lock. The journal is in memory, so that locking writes nothing and works on a full disk. The transaction
+ * creates a table, because SQLite silently opens a file without write permission as read-only, and creating a table
+ * then fails. Small pages and no cache halve the memory of a held lock to 83 KiB.
  */
 const LOCKING =
   "PRAGMA page_size = 512; PRAGMA cache_size = 1; PRAGMA busy_timeout = 0; PRAGMA journal_mode = MEMORY; " +
@@ -62,11 +61,11 @@ function keyOf({ dev, ino }: fs.BigIntStats): string {
 /**
  * Takes the lock.
  *
- * @param path The lock file; if it is missing, an empty one is made.
- * @param permissions Permission bits of a file that is made.
- * @returns The lock, or who holds it.
- * @throws {WalLogError} `UNSAFE_FILE` if the file is anything but an empty regular file, or files of SQLite's lie
- * beside it; `IO` if it cannot be locked.
+ * @param path The lock file. If it is missing, an empty one is created.
+ * @param permissions Permission bits of a new file.
+ * @returns The lock, or its holder.
+ * @throws {WalLogError} `UNSAFE_FILE` if the file is not an empty regular file, or if SQLite's companion files exist;
+ * `IO` if it cannot be locked.
  */
 export function lockFile(path: string, permissions: number = FILE_PERMISSIONS): FileLock | LockHolder {
   const created = create(path, permissions);
@@ -74,14 +73,14 @@ export function lockFile(path: string, permissions: number = FILE_PERMISSIONS): 
   let folder: number | undefined;
   try {
     const before = requireHarmless(path);
-    // Another process takes the lock file away.
+    // Another process is removing the lock file.
     if (before === undefined) return "another process";
     if (held.has(keyOf(before))) return "this process";
-    // Held open, so that no other folder can get its inode.
+    // Keep it open, so that no other folder can get its inode.
     folder = openFolder(dirname(path));
     database = lockWithSqlite(path);
     if (database === undefined) return "another process";
-    // Another process takes the lock file away.
+    // Another process is removing the lock file.
     if (!isSameFile(before, look(path))) return "another process";
     const lock = new HeldLock(path, before, database, [folder, created]);
     [database, folder] = [undefined, undefined];
@@ -89,11 +88,12 @@ export function lockFile(path: string, permissions: number = FILE_PERMISSIONS): 
   } finally {
     database?.close();
     if (folder !== undefined) fs.closeSync(folder);
-    // `created` stays open if the lock was not taken: another thread of this process may have it, and would lose it.
+    // If the lock was not taken, `created` stays open: another thread of this process may hold the lock and would lose
+    // it.
   }
 }
 
-/** A lock that is held. */
+/** A held lock. */
 class HeldLock implements FileLock {
   private readonly path: string;
   private readonly folder: string;
@@ -127,17 +127,18 @@ class HeldLock implements FileLock {
     const key = keyOf(this.file);
     const database = held.get(key);
     if (!held.delete(key)) return;
-    // Before the database: once that is closed, another thread may take the lock, which closing this one would drop.
+    // Close the descriptors before the database. After the database is closed, another thread may take the lock, and
+    // closing a descriptor would release it.
     for (const descriptor of this.descriptors) if (descriptor !== undefined) fs.closeSync(descriptor);
     database!.close();
   }
 }
 
 function lost(folder: string, what: string): WalLogError {
-  return new WalLogError("LOCK_LOST", `The log at ${folder} is no longer this writer's: ${what}`, { path: folder });
+  return new WalLogError("LOCK_LOST", `This writer has lost the log at ${folder}: ${what}`, { path: folder });
 }
 
-/** Makes the lock file if it is missing. */
+/** Creates the lock file if it is missing. */
 function create(path: string, permissions: number): number | undefined {
   if (look(path) !== undefined) return undefined;
   const { O_RDWR, O_CREAT, O_EXCL } = fs.constants;
@@ -151,7 +152,7 @@ function create(path: string, permissions: number): number | undefined {
   }
 }
 
-/** Refuses a lock file that SQLite must not open. Returns `undefined` if it is gone. */
+/** Fails if SQLite must not open the lock file. Returns `undefined` if the file is gone. */
 function requireHarmless(path: string): fs.BigIntStats | undefined {
   const stats = look(path);
   if (stats === undefined) return undefined;
@@ -178,7 +179,7 @@ function openFolder(path: string): number | undefined {
   try {
     return fs.openSync(path, "r");
   } catch (error) {
-    // Windows keeps a folder in its place while a file in it is open.
+    // On Windows, a folder cannot be moved while a file in it is open.
     if (process.platform === "win32") return undefined;
     throw error;
   }
@@ -186,7 +187,7 @@ function openFolder(path: string): number | undefined {
 
 /** Locks with SQLite. Returns `undefined` if the lock is held elsewhere. */
 function lockWithSqlite(path: string): Database | undefined {
-  // Loaded when needed: a reader takes no lock, and SQLite costs some milliseconds to load.
+  // Load it only when needed: a reader takes no lock, and loading SQLite takes some milliseconds.
   const sqlite = process.getBuiltinModule?.("node:sqlite") as unknown as {
     DatabaseSync: new (path: string) => Database;
   } | undefined;
@@ -217,8 +218,8 @@ function lockWithSqlite(path: string): Database | undefined {
 }
 
 /**
- * A name by which SQLite can open the lock file. A path that is too long for it gets a hard link in the nearest folder
- * above whose path is short enough; record locks belong to the file and not to its name.
+ * A name by which SQLite can open the lock file. If the path is too long for SQLite, this is a hard link in the nearest
+ * parent folder with a short enough path. Record locks belong to the file, not to its name.
  */
 function reachableName(path: string): string {
   const length = Buffer.byteLength(path);
@@ -237,7 +238,7 @@ function reachableName(path: string): string {
   throw new WalLogError(
     "INVALID_ARGUMENT",
     `Cannot lock ${path}: the path has ${length} bytes, SQLite accepts at most ${SQLITE_PATH_BYTES_MAX}, and no link ` +
-      "to the file could be made in a folder above; use a shorter path",
+      "to the file could be created in a parent folder; use a shorter path",
     { path },
   );
 }

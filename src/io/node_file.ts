@@ -1,9 +1,9 @@
 /**
  * Files through `node:fs`: regular files only, without following links.
  *
- * A folder can hold files that somebody else made. A FIFO would block the thread, a device may never end, and a link
- * leads to a file that is not the log's. So a path is looked at before it is opened, opened without following a link
- * and without waiting, and looked at again through the descriptor.
+ * A folder can hold files of other users. A FIFO would block the thread, a device may never end, and a link may lead to
+ * a file outside the log. So a path is checked before it is opened. It is opened without following a link and without
+ * blocking, and checked again through the descriptor.
  *
  * @module
  */
@@ -13,7 +13,7 @@ import { dirname } from "node:path";
 import { WalLogError } from "../api/errors.ts";
 import type { File, OpenMode } from "./file_system.ts";
 
-/** Permission bits of a file unless the caller asks for others: the owner's alone. */
+/** Default permission bits of a file: only the owner may read and write it. */
 export const FILE_PERMISSIONS = 0o600;
 
 // Windows has no such flags.
@@ -61,9 +61,9 @@ function kindOf(stats: fs.BigIntStats): string {
 }
 
 /**
- * Refuses anything but a regular file.
+ * Fails if a file is not regular.
  *
- * @param path Where it is.
+ * @param path Its path.
  * @param stats Its status.
  * @throws {WalLogError} `UNSAFE_FILE`.
  */
@@ -78,7 +78,7 @@ export function requireRegular(path: string, stats: fs.BigIntStats): void {
   );
 }
 
-/** A regular file that was opened, and which one it is. */
+/** An open regular file, and its identity. */
 interface OpenedFile {
   readonly descriptor: number;
   readonly identity: Identity;
@@ -91,7 +91,7 @@ function openRegular(path: string, mode: OpenMode, permissions: number): OpenedF
   try {
     const stats = fs.fstatSync(descriptor, { bigint: true });
     requireRegular(path, stats);
-    // Deno follows links despite the flags, unless it may use all paths.
+    // Deno follows links despite the flags, unless it has permission for all paths.
     if (before !== undefined && !isSameFile(before, stats)) throw replaced(path);
     if (mode === "create") adoptOwner(descriptor, stats, dirname(path));
     return { descriptor, identity: stats };
@@ -102,8 +102,8 @@ function openRegular(path: string, mode: OpenMode, permissions: number): OpenedF
 }
 
 /**
- * Gives a file that was just made to the owner of its folder. So a service can read the files that root makes in its
- * folder, for example with the command line.
+ * Gives a new file to the owner of its folder. So a service can use the files that root creates in its folder, for
+ * example with the command line.
  *
  * @param descriptor The file.
  * @param stats Its status.
@@ -115,7 +115,7 @@ export function adoptOwner(descriptor: number, stats: fs.BigIntStats, folder: st
   try {
     fs.fchownSync(descriptor, Number(owner.uid), Number(owner.gid));
   } catch {
-    // Only root can give files away. Anybody else keeps the file, as with any program.
+    // Only root can give files away. Other users keep the file, as with any program.
   }
 }
 
@@ -126,7 +126,7 @@ export class NodeFile implements File {
   private readonly identity: Identity;
   /**
    * Linux reports a failed write-back once to each open file. If two flushes overlap, one on a thread and one here,
-   * both must fail. So each has an open file of its own, opened before anything is written.
+   * both must fail. So each uses its own open file, opened before anything is written.
    */
   private readonly flushDescriptor: number | undefined;
 

@@ -1,5 +1,5 @@
 /**
- * The seam on a real machine: `node:fs`, which behaves alike in Deno, Bun and Node.
+ * The file system of a real machine, through `node:fs`, which behaves alike in Deno, Bun and Node.
  *
  * @module
  */
@@ -13,10 +13,10 @@ import type { FileSystem, Threads } from "./file_system.ts";
 import { lockFile } from "./lock.ts";
 import { copyOwner, FILE_PERMISSIONS, look, NodeFile } from "./node_file.ts";
 
-/** Below this a log is open before a thread has started and done something. In bytes. */
+/** A log smaller than this is open before a thread has started and done any work. In bytes. */
 const THREAD_WORTH_BYTES = 512 * 1024 * 1024;
 
-/** Permission bits of a folder unless the caller asks for others: the owner's alone. */
+/** Default permission bits of a folder: only the owner may use it. */
 const FOLDER_PERMISSIONS = 0o700;
 
 /** The part of Deno that queries permissions. */
@@ -47,7 +47,7 @@ function resolveLinks(path: string): string {
   return isAllowed ? resolved : path;
 }
 
-/** Puts a directory's names on stable storage. */
+/** Flushes a directory's names to stable storage. */
 function syncDirectory(path: string): void {
   let descriptor: number;
   try {
@@ -66,7 +66,7 @@ function syncDirectory(path: string): void {
   }
 }
 
-/** Removes a file, or a link itself. Systems report different errors for a directory, so it is checked for first. */
+/** Removes a file, or a link itself. Systems report different errors for a directory, so this checks for one first. */
 function remove(path: string): void {
   if (look(path)?.isDirectory()) {
     const message = `Cannot remove ${path}: it is a directory with the name of one of the log's files; move it away`;
@@ -79,8 +79,7 @@ function remove(path: string): void {
 const NO_DESCRIPTOR = 2 ** 31 - 1;
 
 /**
- * Fails if nothing can be made durable: Node's permission model forbids `fsync`, even for files that it allows to be
- * written.
+ * Fails if flushes are forbidden: Node's permission model forbids `fsync`, even for files that it allows to be written.
  */
 function requireFlushes(): void {
   if (process.permission === undefined) return;
@@ -94,17 +93,17 @@ function requireFlushes(): void {
   }
 }
 
-/** Gives a folder that was just made to the owner of the one above, as `adoptOwner` does with files. */
+/** Gives a new folder to the owner of its parent, as `adoptOwner` does with files. */
 function adoptFolder(path: string, above: string): void {
   try {
     const { uid, gid } = fs.statSync(above);
     if (fs.lstatSync(path).uid !== uid) fs.lchownSync(path, uid, gid);
   } catch {
-    // Only root can give folders away. And Deno may not be allowed to look at the one above.
+    // Only root can give folders away, and Deno may have no permission for the parent.
   }
 }
 
-/** Makes a directory and what is missing above it, each name made durable in the directory above. */
+/** Creates a directory and its missing parents, and flushes each name in its parent. */
 function makeDirectory(path: string, permissions: number = FOLDER_PERMISSIONS): void {
   requireFlushes();
   const target = resolve(path);
@@ -115,8 +114,8 @@ function makeDirectory(path: string, permissions: number = FOLDER_PERMISSIONS): 
     try {
       syncDirectory(dirname(made));
     } catch (error) {
-      // Deno with permissions for the log's folder only may not look at the folder above. Its name there is then
-      // as durable as the file system makes it; whoever wants more makes the folder first.
+      // With permissions only for the log's folder, Deno cannot flush its parent. The durability of the name is then up
+      // to the file system. A caller that needs more can create the folder first.
       if ((error as Error).name !== "NotCapable") throw error;
     }
     if (made === resolve(first) || made === dirname(made)) break;
@@ -175,7 +174,7 @@ function watch(path: string, milliseconds: number, callback: () => void): () => 
   };
 }
 
-/** What a thread runs, after the task's text. */
+/** The code that a thread runs after the task's text. */
 const THREAD_START = `
 const { parentPort, workerData } = process.getBuiltinModule("node:worker_threads");
 const send = (message, memory) => parentPort.postMessage(message, memory);
@@ -188,7 +187,7 @@ try {
 const threads: Threads = {
   worthBytes: THREAD_WORTH_BYTES,
   start(task, input, receive) {
-    // Loaded when it is wanted: most logs never are so large.
+    // Load it only when needed, because most logs are never that large.
     const { Worker } = process.getBuiltinModule("node:worker_threads");
     const worker = new Worker(`const task = ${task};${THREAD_START}`, { eval: true, workerData: input });
     worker.unref();
@@ -199,7 +198,7 @@ const threads: Threads = {
   },
 };
 
-/** Bytes of a log's reserve: room for a thousand hard states, or for a new segment and a small snapshot. */
+/** Size of a log's reserve, in bytes: enough for a thousand hard states, or for a new segment and a small snapshot. */
 const RESERVE_BYTES = 64 * 1024;
 
 /** The machine that the process runs on. */
@@ -217,7 +216,7 @@ export const nodeFileSystem: FileSystem = {
   freeBytes,
   reserveBytes: RESERVE_BYTES,
   threads,
-  // Not the global `crypto`, which takes Node some milliseconds to load.
+  // Not the global `crypto`, because Node needs some milliseconds to load it.
   now: () => Date.now(),
   random: (into) => void process.getBuiltinModule("node:crypto").randomFillSync(into),
   after(milliseconds, callback) {

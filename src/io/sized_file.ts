@@ -1,12 +1,12 @@
 /**
- * A file as long as it was when it was opened, so that every loop over it comes to an end.
+ * A file whose size is fixed when it is opened, so that every loop over it ends.
  *
  * @module
  */
 
 import type { File, FileSystem } from "./file_system.ts";
 
-/** A file to read. Bytes that it gets later are not in it. */
+/** A file to read. Bytes that are appended later are not visible. */
 export class SizedFile {
   private readonly file: File;
   private readonly bytes: number;
@@ -16,12 +16,12 @@ export class SizedFile {
     this.bytes = file.size();
   }
 
-  /** The size in bytes, always the same. */
+  /** The size in bytes. It never changes. */
   size(): number {
     return this.bytes;
   }
 
-  /** As {@link File.read}, but for bytes behind the size. */
+  /** Reads like {@link File.read}, but no bytes after the fixed size. */
   read(into: Uint8Array, position: number): number {
     const rest = this.bytes - position;
     if (rest <= 0) return 0;
@@ -35,7 +35,7 @@ export class SizedFile {
 }
 
 /**
- * Opens a file to read it from one end to the other.
+ * Opens a file with a fixed size.
  *
  * @param fileSystem The machine.
  * @param path The file.

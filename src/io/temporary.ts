@@ -7,10 +7,10 @@
 import type { FileSystem } from "./file_system.ts";
 
 /**
- * A temporary name for a file. Nobody can guess it, so nobody else can have made a file of that name before.
+ * A temporary name for a file. It is random, so nobody can create a file of that name first.
  *
- * @param fileSystem Where the random number comes from.
- * @param name The name that the file is to get.
+ * @param fileSystem The source of random numbers.
+ * @param name The final name of the file.
  * @returns `NAME.`, 16 hexadecimal digits, and `.tmp`.
  */
 export function temporaryName(fileSystem: FileSystem, name: string): string {
