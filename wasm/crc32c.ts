@@ -1,19 +1,19 @@
 /**
- * CRC32C (Castagnoli), table-driven: sixteen bytes a step, each with a table of its own ("slicing by 16", Kounavis and
- * Berry, "A Systematic Approach to Building High Performance, Software-based, CRC Generators"). WebAssembly has no CRC
- * instruction, which is why the log's own checksum is another; this one is for files that others wrote.
+ * CRC32C (Castagnoli), table-driven: 16 bytes a step, with one table for each ("slicing by 16", Kounavis and Berry, "A
+ * Systematic Approach to Building High Performance, Software-based, CRC Generators"). WebAssembly has no CRC
+ * instruction, so the log itself uses another checksum. This one is for files of other programs.
  */
 
-/** The polynomial 0x1EDC6F41, its bits reversed. */
+/** The polynomial 0x1EDC6F41 with reversed bits. */
 const POLYNOMIAL: u32 = 0x82f63b78;
 const TABLES: usize = 16;
 const TABLE_BYTES: usize = 1024;
 
-/** Table `k` holds what each value of a byte comes to when `k` bytes of zeros follow. */
+/** Table `k` holds the CRC of each byte value followed by `k` zero bytes. */
 const TABLE: usize = memory.data(16 * 1024, 16);
 let tablesAreMade = false;
 
-/** Made when first needed: a log that meets no foreign file goes without. */
+/** Makes the tables on first use, because most logs never need them. */
 function makeTables(): void {
   for (let value: u32 = 0; value < 256; value++) {
     let crc = value;
@@ -36,7 +36,7 @@ function look(k: usize, byte: u32): u32 {
   return load<u32>(TABLE + k * TABLE_BYTES + (byte << 2));
 }
 
-/** What four bytes come to when `k` more follow. */
+/** The CRC of four bytes followed by `k` zero bytes. */
 // @ts-ignore: decorator
 @inline
 function fold(k: usize, word: u32): u32 {
@@ -47,9 +47,9 @@ function fold(k: usize, word: u32): u32 {
 /**
  * CRC32C of a range.
  *
- * @param at Where it begins.
- * @param length Its bytes.
- * @param before The CRC32C of what comes before it; 0 if nothing does.
+ * @param at Address of the range.
+ * @param length Length of the range, in bytes.
+ * @param before The CRC32C of the preceding bytes; 0 if there are none.
  * @returns The CRC32C of both.
  */
 export function crc32c(at: usize, length: u32, before: u32): u32 {
@@ -58,7 +58,7 @@ export function crc32c(at: usize, length: u32, before: u32): u32 {
   const end = at + length;
   const last = end - (length & 15);
   for (; at < last; at += 16) {
-    // What does not depend on the step before comes first.
+    // Compute the parts that do not depend on the previous step first.
     const rest = fold(0, load<u32>(at, 12)) ^ fold(4, load<u32>(at, 8)) ^ fold(8, load<u32>(at, 4));
     crc = rest ^ fold(12, crc ^ load<u32>(at));
   }

@@ -1,4 +1,4 @@
-/** Frames: sealing them on the way out, checking one on the way in. */
+/** Seals frames before they are written, and checks frames that were read. */
 
 import {
   FLAGS_SHIFT, FLAG_CLOSE, FLAG_COPY, FLAG_REPAIRED, FRAME_COUNT, FRAME_HEADER_BYTES, FRAME_INDEX, FRAME_KIND, FRAME_LENGTH,
@@ -15,7 +15,7 @@ export function headerChecksum(frame: usize, seed: u64): u32 {
   return xxh3Header(frame + FRAME_LENGTH, seed) as u32;
 }
 
-/** Bytes from the proven-durable position to the frame, or "unknown" where that does not fit 32 bits. */
+/** Bytes from the proven LSN to the frame; "unknown" if the number does not fit 32 bits. */
 // @ts-ignore: decorator
 @inline
 function unproven(lsn: u64, proven: u64): u32 {
@@ -24,8 +24,8 @@ function unproven(lsn: u64, proven: u64): u32 {
 }
 
 /**
- * Whether the 40 bytes at `frame` are a frame header of this segment at this position. The sum decides;
- * the fields are looked at all the same, because the sum has 32 bits and a search makes millions of guesses.
+ * Whether the 40 bytes at `frame` are a frame header of this segment at this LSN. The checksum has only 32 bits, and a
+ * search tests millions of offsets. So the fields are checked too.
  */
 // @ts-ignore: decorator
 @inline
@@ -40,12 +40,12 @@ export function headerIsValid(frame: usize, seed: u64): bool {
   if (kind >= KIND_SKIPPED) return true;
   if (kind - KIND_ENTRIES > KIND_SEGMENT_INDEX - KIND_ENTRIES || load<u64>(frame, FRAME_TERM) > SAFE_INTEGER_MAX) return false;
   if (kind == KIND_HARD_STATE) return true;
-  // Entries end, and a checkpoint lies, at most one behind the last index that there can be.
+  // The next index, in a checkpoint or after the last entry, is at most one more than the highest index.
   const index = load<u64>(frame, FRAME_INDEX);
   return index <= SAFE_INTEGER_MAX + ((kind == KIND_CHECKPOINT) as u64) && index + count <= SAFE_INTEGER_MAX + 1;
 }
 
-/** How many entries an entries frame holds. One that a repair wrote has one entry and a table if its count is 0. */
+/** The number of entries in an entries frame. If the count is 0, a repair wrote it: it has one entry and a table. */
 // @ts-ignore: decorator
 @inline
 export function entriesIn(frame: usize): u64 {
@@ -53,9 +53,9 @@ export function entriesIn(frame: usize): u64 {
 }
 
 /**
- * Whether the lengths in an entries frame add up to its payload. Behind what a repair wrote there may be slack.
+ * Whether the lengths in an entries frame add up to its payload. A frame from a repair may have slack at its end.
  *
- * @param frame The frame, whose payload is valid.
+ * @param frame The frame. Its payload checksum is valid.
  */
 // @ts-ignore: decorator
 @inline
@@ -72,11 +72,11 @@ export function lengthsFit(frame: usize, flags: u32): bool {
 }
 
 /**
- * Seals the frames that fill a range: the caller has written kind, length, term, index and payload; this
- * adds padding, watermark and sums.
+ * Seals the frames that fill a range. The caller has written kind, length, term, index and payload. This adds padding,
+ * the distance to the proven LSN, and checksums.
  *
- * @param lsn Position of the first frame.
- * @param proven The proven-durable position.
+ * @param lsn LSN of the first frame.
+ * @param proven The proven LSN.
  */
 export function seal(at: usize, bytes: u32, lsn: f64, proven: f64): void {
   const salt = slot(SLOT_SALT);
@@ -95,7 +95,7 @@ export function seal(at: usize, bytes: u32, lsn: f64, proven: f64): void {
   }
 }
 
-/** Seals one header whose payload sum is already in it. */
+/** Seals a header that already has its payload checksum. */
 // @ts-ignore: decorator
 @inline
 function sealHeader(frame: usize, lsn: u64, proven: u64, salt: u64): void {
@@ -105,17 +105,17 @@ function sealHeader(frame: usize, lsn: u64, proven: u64, salt: u64): void {
   setSlot(SLOT_LAST_CHECKSUM, sum as u64);
 }
 
-/** Seals one header of which the payload is elsewhere and its sum already in place. */
+/** Seals a header that already has its payload checksum. The payload need not be in memory. */
 export function sealHeaderOnly(frame: usize, lsn: f64, proven: f64): void {
   sealHeader(frame, lsn as u64, proven as u64, slot(SLOT_SALT));
 }
 
 /**
- * Seals frames anew for another place, keeping their payloads and payload sums: so the sum that the first
- * writer computed goes on vouching for the bytes.
+ * Seals frames again for another position. Payloads and payload checksums stay unchanged, so the original checksum
+ * still protects the bytes.
  *
- * @param skip Bytes at the start that belong to a payload whose header went before.
- * @returns Bytes done: up to the first header that is not whole, past the end if a payload goes on there.
+ * @param skip Bytes at the start that belong to the payload of an earlier header.
+ * @returns The number of bytes done: up to the first incomplete header, or past the end if a payload continues there.
  */
 export function resealCopies(at: usize, bytes: u32, skip: u32, lsn: f64, proven: f64): f64 {
   const salt = slot(SLOT_SALT);
@@ -133,7 +133,7 @@ export function resealCopies(at: usize, bytes: u32, skip: u32, lsn: f64, proven:
   return done as f64;
 }
 
-/** Checks one whole frame: 0, or what is wrong with it. */
+/** Checks a complete frame. Returns 0, or the fault. */
 export function checkFrame(frame: usize, bytes: u32, lsn: f64): u32 {
   if (bytes < FRAME_HEADER_BYTES || !headerIsValid(frame, slot(SLOT_SALT) ^ (lsn as u64))) return SCAN_BAD_HEADER;
   const length = load<u32>(frame, FRAME_LENGTH);
@@ -145,7 +145,7 @@ export function checkFrame(frame: usize, bytes: u32, lsn: f64): u32 {
   return isEntries && !lengthsFit(frame, kindAndFlags >> FLAGS_SHIFT) ? SCAN_BAD_PAYLOAD : 0;
 }
 
-/** Checks one header: 0, or what is wrong with it. */
+/** Checks a header. Returns 0, or the fault. */
 export function checkHeader(frame: usize, lsn: f64): u32 {
   return headerIsValid(frame, slot(SLOT_SALT) ^ (lsn as u64)) ? 0 : SCAN_BAD_HEADER;
 }

@@ -1,4 +1,4 @@
-/** What the WebAssembly module exports: the codec's hot paths, and the layout for the test that compares it. */
+/** The exports of the WebAssembly module: the codec's hot paths, and the layout for the test that compares it. */
 
 export { crc32c } from "./crc32c";
 export { hash, hashFeed, hashStart } from "./xxh3";

@@ -1,7 +1,6 @@
 /**
- * The layout that both sides of the WebAssembly boundary agree on. The TypeScript side is
- * `src/format/`, which also explains the bytes; a test compares every constant exported here
- * with its namesake there.
+ * The layout that both sides of the WebAssembly boundary share. The TypeScript side is `src/format/`, which also
+ * documents the bytes. A test compares every constant here with the one of the same name there.
  */
 
 // A frame: a header of 40 bytes and a payload padded with zeros to 8 bytes.
@@ -12,7 +11,7 @@ export const FRAME_LENGTH: u32 = 4;
 export const FRAME_PAYLOAD_CHECKSUM: u32 = 8;
 export const FRAME_TERM: u32 = 16;
 export const FRAME_INDEX: u32 = 24;
-/** The kind in the low four bits, the flags in the high ones. */
+/** The kind in the low four bits, the flags in the high four. */
 export const FRAME_KIND: u32 = 32;
 export const FRAME_CHANGES: u32 = 33;
 export const FRAME_COUNT: u32 = 34;
@@ -32,14 +31,14 @@ export const KIND_MASK: u32 = 15;
 export const FLAGS_SHIFT: u32 = 4;
 export const FLAG_COPY: u32 = 1;
 export const FLAG_REPAIRED: u32 = 2;
-/** By the kind. */
+/** The meaning of this flag depends on the kind. */
 export const FLAG_CLOSE: u32 = 4;
 export const FLAG_VOTE: u32 = 4;
 export const FLAG_CLEAR: u32 = 4;
 export const FLAG_CONFIG: u32 = 4;
 export const FLAG_MORE: u32 = 8;
 
-// The state of the log, with which the payload of a checkpoint begins.
+// The state of the log, at the start of a checkpoint's payload.
 export const CHECKPOINT_PAYLOAD_BYTES: u32 = 120;
 export const STATE_FLAGS: u32 = 0;
 export const STATE_CHANGES: u32 = 8;
@@ -54,7 +53,7 @@ export const STATE_FLAG_VOTE: u32 = 1;
 export const UNPROVEN_UNKNOWN: u32 = 0xffffffff;
 export const PAYLOAD_BYTES_MAX: u32 = 1 << 30;
 
-// What a scan stopped at.
+// Why a scan stopped.
 export const SCAN_MORE: u32 = 0;
 export const SCAN_EVENT: u32 = 1;
 export const SCAN_BAD_HEADER: u32 = 2;
@@ -63,8 +62,8 @@ export const SCAN_LARGE: u32 = 4;
 export const SCAN_OUT_OF_ORDER: u32 = 5;
 export const SCAN_TABLE_FULL: u32 = 6;
 
-// The state block: 64-bit slots through which both sides pass numbers, because a u64 that crosses the
-// boundary as an argument becomes a BigInt. Slot numbers, not bytes.
+// The state block: 64-bit slots through which both sides pass numbers, because a u64 argument would become a BigInt.
+// These are slot numbers, not offsets in bytes.
 export const SLOT_SALT: u32 = 0;
 export const SLOT_BASE_LSN: u32 = 1;
 export const SLOT_NEXT_INDEX: u32 = 2;
@@ -90,17 +89,17 @@ export const SLOT_ENTRIES_FRAMES: u32 = 21;
 export const SLOT_BATCH_LSN: u32 = 22;
 export const SLOTS: u32 = 23;
 
-// Tables that a scan fills: where pages begin, as pairs of f64 (first index, offset in the file), and runs of terms as
-// pairs of u64 (first index, term). A chunk of 1 MiB has at most 257 pages.
+// Tables that a scan fills: pages as pairs of f64 (first index, offset in the file), and runs of terms as pairs of u64
+// (first index, term). A chunk of 1 MiB has at most 257 pages.
 export const INDEX_PAGE_BYTES: u32 = 4096;
 export const PAGES_MAX: u32 = 512;
 export const RUNS_MAX: u32 = 2048;
 
-/** Numbers that JavaScript can hold exactly; anything above is refused. */
+/** The largest integer that JavaScript represents exactly. Larger numbers are invalid. */
 export const SAFE_INTEGER_MAX: u64 = (1 << 53) - 1;
 
 export const STATE: usize = memory.data(23 * 8, 16);
 export const PAGES: usize = memory.data(512 * 16, 16);
 export const RUNS: usize = memory.data(2048 * 16, 16);
-/** Where memory is free for the chunk and the write window. */
+/** Start of the free memory, for the chunk and the write buffer. */
 export const HEAP: usize = __heap_base;

@@ -1,4 +1,4 @@
-/** Replay: walks the frames of a chunk, fills the tables, and looks for frames behind damage. */
+/** Replay: walks the frames of a chunk, fills the tables, and looks for frames after damage. */
 
 import {
   CHECKPOINT_PAYLOAD_BYTES, FLAGS_SHIFT, FLAG_COPY, FLAG_MORE, FLAG_REPAIRED, FLAG_VOTE, FRAME_CHANGES,
@@ -49,21 +49,21 @@ function writeSlots(): void {
 }
 
 /**
- * Replays the frames of a chunk. It takes in entries, hard states and checkpoints. A frame that changes more than its
- * own segment (truncate, snapshot, segment index) stops the scan as an event. So does a checkpoint that is wanted, or
- * that names another snapshot. Such a frame counts as consumed, and the event slot holds its offset.
+ * Replays the frames of a chunk. Takes entries, hard states and checkpoints directly. A frame that concerns more than
+ * its own segment (truncate, snapshot, segment index) stops the scan as an event. So does a checkpoint that the caller
+ * wants, or that states another snapshot. The frame of an event is consumed, and the event slot has its position.
  *
- * @param at Where the chunk begins, at a frame boundary.
- * @param bytes Bytes in the chunk.
- * @param room Bytes that a chunk can have at most: a frame that exceeds it must be streamed.
- * @param lsn Position of the chunk.
- * @returns Why it stopped; the consumed slot says where.
+ * @param at Address of the chunk, at a frame boundary.
+ * @param bytes The number of bytes in the chunk.
+ * @param room The most bytes of a chunk. A larger frame must be streamed.
+ * @param lsn LSN of the chunk.
+ * @returns Why the scan stopped. The consumed slot has the position.
  */
 export function scan(at: usize, bytes: u32, room: u32, lsn: f64): u32 {
   const salt = slot(SLOT_SALT);
   const start = at;
   const end = at + bytes;
-  // position of a frame = bias + its address
+  // LSN of a frame = bias + its address
   const bias = (lsn as u64) - (start as u64);
   const base = slot(SLOT_BASE_LSN);
   let last: usize = 0;
@@ -155,9 +155,9 @@ function takeOther(at: usize, kind: u32, flags: u32, length: u32): u32 {
 }
 
 /**
- * Takes in a frame that is no entry and no segment index: nothing, or why the scan stops at it or behind it.
+ * Takes a frame that is neither entries nor a segment index. Returns `SCAN_MORE`, or why the scan stops at or after it.
  *
- * @param more How many changes more than before the frame counts, modulo 256.
+ * @param more The number of changes that the frame adds to the counter, modulo 256.
  */
 function takeState(at: usize, kind: u32, flags: u32, length: u32, next: u64, more: u64): u32 {
   const isRepaired = (flags & FLAG_REPAIRED) != 0;
@@ -167,26 +167,28 @@ function takeState(at: usize, kind: u32, flags: u32, length: u32, next: u64, mor
   if (kind >= KIND_SKIPPED) return SCAN_MORE;
   const index = load<u64>(at, FRAME_INDEX);
   if (replaces) return index > slot(SLOT_SNAPSHOT_INDEX) ? SCAN_EVENT : SCAN_OUT_OF_ORDER;
-  // A copy is as old as what it was copied from: it is no word on what was lost since.
+  // A copy is as old as its original, so it does not show the state after a loss.
   const isOwn = (flags & FLAG_COPY) == 0;
   if (kind == KIND_HARD_STATE) {
     takeHardState(load<u64>(at, FRAME_TERM), index, (flags & FLAG_VOTE) != 0, isOwn);
     return SCAN_MORE;
   }
-  // A checkpoint repeats the state, so that what was lost before it shows. One that a repair wrote only fills space.
+  // A checkpoint repeats the state, which reveals losses before it. A checkpoint from a repair only fills space.
   if (isRepaired) return SCAN_MORE;
   if (index != next) return SCAN_OUT_OF_ORDER;
   const state = at + FRAME_HEADER_BYTES;
   if (length != CHECKPOINT_PAYLOAD_BYTES || !checkpointIsSane(at, next)) return SCAN_BAD_PAYLOAD;
   const stateFlags = load<u32>(state, STATE_FLAGS);
-  // It states nothing that was lost when it was written.
+  // A checkpoint of a log with losses does not state the lost parts, so it is not used.
   if (stateFlags > STATE_FLAG_VOTE) return SCAN_MORE;
   takeHardState(load<u64>(state, STATE_HARD_TERM), load<u64>(state, STATE_HARD_VOTE), stateFlags != 0, isOwn);
   const isWanted = slot(SLOT_WANTS_CHECKPOINT) != 0 || load<u64>(state, STATE_SNAPSHOT_INDEX) != slot(SLOT_SNAPSHOT_INDEX);
   return isWanted ? SCAN_EVENT : SCAN_MORE;
 }
 
-/** Whether the payload of a checkpoint has numbers that a writer can write: it could not write them in the next header. */
+/**
+ * Whether a writer could have written the numbers in a checkpoint. Other numbers would make the next header invalid.
+ */
 // @ts-ignore: decorator
 @inline
 function checkpointIsSane(at: usize, next: u64): bool {
@@ -211,10 +213,11 @@ function takeHardState(term: u64, vote: u64, hasVote: bool, isOwn: bool): void {
 }
 
 /**
- * Looks at every valid frame header, damage or no damage between them: for the highest proven-durable position
- * that any of them carries, and for frames that are no copies.
+ * Checks every valid frame header, also after damage. Finds the highest LSN that they prove durable, and counts frames
+ * that are not copies.
  *
- * @returns Bytes done: less than a header from the chunk's end, or past it if a payload goes on there.
+ * @returns The number of bytes done: less than a header before the chunk's end, or past it if a payload continues
+ * there.
  */
 export function survey(at: usize, bytes: u32, lsn: f64): f64 {
   const salt = slot(SLOT_SALT);
@@ -224,7 +227,7 @@ export function survey(at: usize, bytes: u32, lsn: f64): f64 {
   let done: u64 = 0;
   while (done + (FRAME_HEADER_BYTES as u64) <= (bytes as u64)) {
     const frame = at + (done as usize);
-    // A header has a kind; ahead of the writer lie zeros, and this is what makes them cheap.
+    // A valid header has a kind. This test skips preallocated zeros quickly.
     if (load<u8>(frame, FRAME_KIND) == 0 || !headerIsValid(frame, salt ^ (position + done))) {
       done += 8;
       continue;
@@ -242,10 +245,10 @@ export function survey(at: usize, bytes: u32, lsn: f64): f64 {
 }
 
 /**
- * Looks for the next valid frame header, at every aligned offset.
+ * Searches for the next valid frame header, at every aligned offset.
  *
- * @returns Its offset in the chunk; if there is none, how far the search came (always less than a header
- * from the end, so that the caller goes on from there with more bytes).
+ * @returns Its offset in the chunk. If there is none, the offset where the search ended: always less than a header
+ * before the end, so that the caller can continue there with more bytes.
  */
 export function seek(at: usize, bytes: u32, lsn: f64): u32 {
   const salt = slot(SLOT_SALT);
@@ -259,17 +262,17 @@ export function seek(at: usize, bytes: u32, lsn: f64): u32 {
 }
 
 /**
- * Looks for the entries frame that holds an index, also behind damage.
+ * Searches for the entries frame that holds an index, also after damage.
  *
  * @param index The index.
- * @returns Its offset in the chunk. If there is none, how far the search came: less than a header from the chunk's end, or
- * past it if a payload goes on there.
+ * @returns Its offset in the chunk. If there is none, the offset where the search ended: less than a header before the
+ * chunk's end, or past it if a payload continues there.
  */
 export function find(at: usize, bytes: u32, lsn: f64, index: f64): f64 {
   const salt = slot(SLOT_SALT);
   const wanted = index as u64;
   const position = lsn as u64;
-  // Frames in front of the one that is sought are not checked. If what they say leads nowhere, all of them are.
+  // First skip frames without checking them. If that does not lead to a valid header, check all of them.
   const guess = walk(at, bytes, position, salt, wanted, false);
   if (guess + (FRAME_HEADER_BYTES as u64) <= (bytes as u64) && headerIsValid(at + (guess as usize), salt ^ (position + guess))) {
     return guess as f64;
@@ -295,7 +298,7 @@ function walk(at: usize, bytes: u32, position: u64, salt: u64, wanted: u64, isCh
   return done;
 }
 
-/** Where the last byte of a range that is not zero ends, from the range's start; 0 if all are zero. */
+/** Offset after the last nonzero byte of a range; 0 if all bytes are zero. */
 export function nonZeroEnd(at: usize, bytes: u32): u32 {
   let end = at + bytes;
   while (end >= at + 16 && !v128.any_true(v128.load(end - 16))) end -= 16;

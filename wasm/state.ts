@@ -1,4 +1,4 @@
-/** Access to the state block, and the one formula of the layout. */
+/** Access to the state block, and the size of a frame. */
 
 import { FRAME_HEADER_BYTES, STATE } from "./layout";
 

@@ -1,7 +1,7 @@
 /**
- * XXH3-64, from the published algorithm (Yann Collet, "xxHash fast digest algorithm", XXH3 0.8). The
- * stripe loop of long inputs runs on SIMD; inputs up to 240 bytes are 64 x 64 -> 128 bit
- * multiplications, which WebAssembly lacks and which are put together from four of 32 x 32 -> 64 bits.
+ * XXH3-64, from the published algorithm (Yann Collet, "xxHash fast digest algorithm", XXH3 0.8). The stripe loop of
+ * long inputs uses SIMD. Inputs up to 240 bytes need 64 x 64 -> 128 bit multiplications. WebAssembly lacks these, so
+ * each is made of four 32 x 32 -> 64 bit multiplications.
  */
 
 import { SLOT_HASH } from "./layout";
@@ -38,11 +38,11 @@ const SECRET: usize = memory.data<u8>([
   0x45, 0xcb, 0x3a, 0x8f, 0x95, 0x16, 0x04, 0x28, 0xaf, 0xd7, 0xfb, 0xca, 0xbb, 0x4b, 0x40, 0x7e,
 ], 16);
 
-/** The secret that a seed makes of the default one, for long inputs. */
+/** The secret derived from the default secret and a seed, for long inputs. */
 const SEEDED_SECRET: usize = memory.data(192, 16);
-/** Accumulators of a hash that is fed piece by piece. */
+/** Accumulators of a streamed hash. */
 const STREAM_ACC: usize = memory.data(64, 16);
-/** The last 64 bytes that such a hash was fed, which its last stripe may reach back into, and room to join them. */
+/** The last 64 bytes of a streamed hash, because its last stripe may overlap them, and room to join the two parts. */
 const STREAM_TAIL: usize = memory.data(128, 16);
 const ACC: usize = memory.data(64, 16);
 
@@ -159,7 +159,7 @@ function start(acc: usize): void {
   store<u64>(acc, PRIME32_1, 56);
 }
 
-/** Whole blocks of 1,024 bytes: 16 stripes and a scramble each. */
+/** Hashes blocks of 1,024 bytes: 16 stripes and a scramble each. */
 function hashBlocks(acc: usize, input: usize, blocks: u32, secret: usize): void {
   let a = v128.load(acc), b = v128.load(acc, 16), c = v128.load(acc, 32), d = v128.load(acc, 48);
   for (; blocks > 0; blocks--) {
@@ -180,7 +180,7 @@ function hashBlocks(acc: usize, input: usize, blocks: u32, secret: usize): void 
   v128.store(acc, d, 48);
 }
 
-/** What follows the last whole block: stripes, then the 64 bytes that end the input, which may overlap them. */
+/** Hashes the rest after the last block: its stripes, then the last 64 bytes of the input, which may overlap them. */
 function finish(acc: usize, input: usize, rest: u32, lastStripe: usize, length: u32, secret: usize): u64 {
   let a = v128.load(acc), b = v128.load(acc, 16), c = v128.load(acc, 32), d = v128.load(acc, 48);
   let key = secret;
@@ -219,7 +219,7 @@ export function xxh3(input: usize, length: u32): u64 {
   return hash0to16(input, length, 0);
 }
 
-/** XXH3-64 of the 36 bytes of a frame header behind its sum. */
+/** XXH3-64 of the 36 bytes of a frame header after its checksum. */
 // @ts-ignore: decorator
 @inline
 export function xxh3Header(input: usize, seed: u64): u64 {
@@ -241,12 +241,12 @@ export function xxh3Seeded(input: usize, length: u32, seed: u64): u64 {
   return hash0to16(input, length, seed);
 }
 
-/** Leaves XXH3-64 of a range, seeded with the 64 bits at `seed`, in the hash slot. */
+/** Stores XXH3-64 of a range, with the 64 bits at `seed` as the seed, in the hash slot. */
 export function hash(input: usize, length: u32, seed: usize): void {
   setSlot(SLOT_HASH, xxh3Seeded(input, length, load<u64>(seed)));
 }
 
-/** Begins an unseeded hash of `length` bytes, more than 1,024, that arrive in pieces. */
+/** Begins a streamed hash with seed 0, of `length` bytes, more than 1,024. */
 export function hashStart(length: u32): void {
   start(STREAM_ACC);
   streamLength = length;
@@ -254,10 +254,10 @@ export function hashStart(length: u32): void {
 }
 
 /**
- * Feeds the next piece. Only whole blocks are taken until the last piece, so the caller carries what is
- * left over to the front of the next one.
+ * Feeds the next piece. Before the last piece, only complete blocks are taken, so the caller must move the rest to the
+ * front of the next piece.
  *
- * @returns How many bytes were taken; the hash slot holds the result once all were.
+ * @returns The number of bytes taken. After all bytes were taken, the hash slot has the result.
  */
 export function hashFeed(input: usize, length: u32): u32 {
   const whole = length / BLOCK_BYTES;

@@ -1,16 +1,15 @@
 /**
- * The WebAssembly module seen from TypeScript: its memory, its calls, and nothing of their meaning.
+ * The WebAssembly module seen from TypeScript: its memory and its calls.
  *
- * Memory is laid out as: the module's static data (state block, tables), then the chunk that files are read
- * into, then, once the log writes, the window that they are written from. Growing memory detaches every view,
- * so views are kept here and nowhere else.
+ * The memory holds the module's static data (state block, tables), then the chunk that files are read into, then the
+ * write buffer, once the log writes. Growing the memory detaches every view, so only this class keeps views.
  *
  * @module
  */
 
 import { CODEC_WASM_BASE64 } from "./codec_wasm.ts";
 
-/** What is read from a file at once: large enough to amortise the call, small enough for the second-level cache. */
+/** The most bytes to read from a file at once: enough to amortise the call, few enough for the second-level cache. */
 export const CHUNK_BYTES = 1024 * 1024;
 
 /** Why a scan stopped. */
@@ -22,7 +21,7 @@ export const SCAN_LARGE = 4;
 export const SCAN_OUT_OF_ORDER = 5;
 export const SCAN_TABLE_FULL = 6;
 
-/** Numbers passed through the state block. */
+/** Slots of the state block, through which numbers are passed. */
 export const SLOT_SALT = 0;
 export const SLOT_BASE_LSN = 1;
 export const SLOT_NEXT_INDEX = 2;
@@ -47,7 +46,7 @@ export const SLOT_PAGE_FROM = 20;
 export const SLOT_ENTRIES_FRAMES = 21;
 export const SLOT_BATCH_LSN = 22;
 export const SLOTS = 23;
-/** What a scan depends on, and what it changes, beside the tables. */
+/** The slots that a scan reads or changes. */
 export const SCAN_SLOTS: readonly number[] = [
   SLOT_SALT,
   SLOT_BASE_LSN,
@@ -65,21 +64,21 @@ export const SCAN_SLOTS: readonly number[] = [
   SLOT_BATCH_LSN,
 ];
 
-/** What memory grows by. */
+/** The unit in which memory grows, in bytes. */
 export const PAGE_BYTES = 65536;
 
-/** The part of `WebAssembly.Memory` that is used. Declared here, because TypeScript declares that type with the DOM. */
+/** The used part of `WebAssembly.Memory`. Declared here, because TypeScript declares that type only with the DOM. */
 interface CodecMemory {
   readonly buffer: ArrayBuffer;
   grow(pages: number): number;
 }
 
-/** A constant that the module exports: the part of `WebAssembly.Global` that is used. */
+/** A constant that the module exports: the used part of `WebAssembly.Global`. */
 interface CodecConstant {
   readonly value: number;
 }
 
-/** What the module exports: functions that take and give numbers, and constants. */
+/** The exports of the module: functions on numbers, and constants. */
 export interface CodecExports {
   readonly memory: CodecMemory;
   hash(at: number, length: number, seedAt: number): void;
@@ -106,7 +105,7 @@ export interface CodecExports {
 
 let compiled: WebAssembly.Module | undefined;
 
-/** The module as bytes, which any thread can compile. */
+/** The module's bytes, which any thread can compile. */
 export function codecBytes(): Uint8Array<ArrayBuffer> {
   const text = atob(CODEC_WASM_BASE64);
   const bytes = new Uint8Array(text.length);
@@ -114,30 +113,30 @@ export function codecBytes(): Uint8Array<ArrayBuffer> {
   return bytes;
 }
 
-/** The module, compiled once for all logs of the thread. */
+/** The module, compiled once per thread. */
 function compile(): WebAssembly.Module {
   return compiled ??= new WebAssembly.Module(codecBytes());
 }
 
-/** One instance of the module with its own memory. Calls do not overlap: they are synchronous. */
+/** An instance of the module with its own memory. Calls are synchronous, so they never overlap. */
 export class Codec {
   /** The module's functions and constants. */
   readonly wasm: CodecExports;
   /** Address of the chunk. */
   readonly chunkAt: number;
-  /** Address of the write window, which exists once {@link Codec.makeWriteBuffer} was called. */
+  /** Address of the write buffer, which exists after {@link Codec.makeWriteBuffer} was called. */
   readonly writeBufferAt: number;
   /** All memory, as bytes. */
   bytes!: Uint8Array<ArrayBuffer>;
   /** All memory, as 32-bit words. */
   words!: Uint32Array;
-  /** The chunk: what files are read into. */
+  /** The chunk that files are read into. */
   chunk!: Uint8Array<ArrayBuffer>;
   private state!: Uint32Array;
   private wideState!: BigUint64Array;
 
   constructor() {
-    // The generated module declares no imports, so that an instance needs nothing from its host.
+    // The generated module has no imports, so an instance needs nothing from its host.
     this.wasm = new WebAssembly.Instance(compile()).exports as unknown as CodecExports;
     this.chunkAt = Math.ceil(this.wasm.HEAP.value / PAGE_BYTES) * PAGE_BYTES;
     this.writeBufferAt = this.chunkAt + CHUNK_BYTES;
@@ -156,7 +155,7 @@ export class Codec {
   }
 
   /**
-   * Makes room for the write window.
+   * Grows the memory for the write buffer.
    *
    * @param bytes Its size.
    */
@@ -191,10 +190,10 @@ export class Codec {
   }
 
   /**
-   * XXH3-64 of some bytes, through the chunk: its content is lost. For the odd header; not a hot path.
+   * Computes XXH3-64 of bytes. Overwrites the chunk. Used for headers, not on a hot path.
    *
    * @param bytes Any number of bytes.
-   * @param seed The seed; 0 for more than a chunk.
+   * @param seed The seed. It must be 0 for more bytes than a chunk.
    * @returns The hash.
    */
   hash(bytes: Uint8Array, seed: bigint): bigint {
@@ -204,7 +203,7 @@ export class Codec {
       this.wasm.hash(this.chunkAt, bytes.length, this.wasm.STATE.value + SLOT_HASH * 8);
       return this.getWide(SLOT_HASH);
     }
-    if (seed !== 0n) throw new RangeError("a seeded hash is of one chunk at most");
+    if (seed !== 0n) throw new RangeError("a seeded hash covers at most one chunk");
     this.wasm.hashStart(bytes.length);
     for (let done = 0; done < bytes.length;) {
       const piece = bytes.subarray(done, done + CHUNK_BYTES);
@@ -215,10 +214,10 @@ export class Codec {
   }
 
   /**
-   * CRC32C of some bytes, through the chunk: its content is lost.
+   * Computes CRC32C of bytes. Overwrites the chunk.
    *
    * @param bytes Any number of bytes.
-   * @param before The CRC32C of what comes before them; 0 if nothing does.
+   * @param before The CRC32C of the preceding bytes; 0 if there are none.
    * @returns The CRC32C of both.
    */
   crc32c(bytes: Uint8Array, before = 0): number {
@@ -231,7 +230,10 @@ export class Codec {
     return crc >>> 0;
   }
 
-  /** Where pages begin, as scans have put it into the table: a view of index and offset in turn, to be copied at once. */
+  /**
+   * A view of the pages that scans have put into the table: index and offset, alternating. Copy it before the next
+   * call.
+   */
   pages(): Float64Array<ArrayBuffer> {
     return new Float64Array(this.wasm.memory.buffer, this.wasm.PAGES.value, this.get(SLOT_PAGES) * 2);
   }

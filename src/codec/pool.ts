@@ -1,13 +1,13 @@
 /**
- * WebAssembly instances are for logs at work. Each has its own memory of some MiB, and takes gigabytes of address space. So
- * a log at rest holds none.
+ * A pool of WebAssembly instances. Each has its own memory of some MiB, and takes gigabytes of address space. So an
+ * idle log holds none.
  *
  * @module
  */
 
 import { Codec } from "./codec.ts";
 
-/** How many instances are kept for the next log that needs one. */
+/** The most idle instances to keep for the next log that needs one. */
 const IDLE_MAX = 2;
 /** An instance with more memory than this is not kept. In bytes. */
 const IDLE_BYTES_MAX = 4 * 1024 * 1024;
@@ -16,7 +16,7 @@ let shared: Codec | undefined;
 const idle: Codec[] = [];
 
 /**
- * The instance that all logs of the thread share. Whoever uses it must be done with it before anybody else runs.
+ * The instance that all logs of the thread share. A caller must finish with it before other code runs.
  *
  * @returns The instance.
  */
@@ -25,18 +25,18 @@ export function sharedCodec(): Codec {
 }
 
 /**
- * An instance for one user, who keeps something in its memory while others run.
+ * An instance for a single user that keeps data in its memory while other code runs.
  *
- * @returns The instance, to be given back once with {@link returnCodec}.
+ * @returns The instance. Return it once with {@link returnCodec}.
  */
 export function leaseCodec(): Codec {
   return idle.pop() ?? new Codec();
 }
 
 /**
- * Gives an instance back.
+ * Returns an instance to the pool.
  *
- * @param codec The instance. Its memory is another user's from now on.
+ * @param codec The instance. The caller must not use it afterwards.
  */
 export function returnCodec(codec: Codec): void {
   if (idle.length >= IDLE_MAX || codec.bytes.length > IDLE_BYTES_MAX) return;
