@@ -1,5 +1,5 @@
 /**
- * For tests: a simulated disk that crashes, fails and rots as real ones do, to run a log, or a server with a log, on.
+ * A simulated disk for tests. It crashes, fails and rots like a real one. Run a log on it, or a server with a log.
  *
  * @module
  */

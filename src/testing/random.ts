@@ -1,5 +1,5 @@
 /**
- * Random numbers that a seed repeats.
+ * Reproducible pseudo-random numbers.
  *
  * @module
  */
@@ -11,7 +11,7 @@ export class Random {
   /**
    * Makes a generator.
    *
-   * @param seed Any number; its low 32 bits count.
+   * @param seed Any number. Only its low 32 bits count.
    */
   constructor(seed: number) {
     this.#state = seed >>> 0;
@@ -41,20 +41,20 @@ export class Random {
   }
 
   /**
-   * Whether something happens.
+   * Decides at random.
    *
    * @param probability From 0 to 1.
-   * @returns `true` that often.
+   * @returns `true` with this probability.
    */
   chance(probability: number): boolean {
     return this.next() < probability * 2 ** 32;
   }
 
   /**
-   * One of several.
+   * Picks one of several values.
    *
-   * @param choices At least one.
-   * @returns Any of them.
+   * @param choices The values, at least one.
+   * @returns One of the values.
    */
   pick<T>(choices: readonly T[]): T {
     return choices[this.below(choices.length)] as T;

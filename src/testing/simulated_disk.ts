@@ -1,6 +1,6 @@
 /**
- * A disk to be cruel to: behind the log's {@link FileSystem} seam, with a page cache apart from the platter, a seed that
- * repeats whatever happens, and every fault that a real disk has shown.
+ * A simulated disk behind the log's {@link FileSystem} interface. It has a page cache separate from the platter, a seed
+ * that makes every run reproducible, and the faults of real disks.
  *
  * @module
  */
@@ -12,19 +12,19 @@ import { Random } from "./random.ts";
 import { Inode } from "./simulated_file.ts";
 import { SimulatedNames } from "./simulated_names.ts";
 
-/** What a simulated disk is like. */
+/** Options of a simulated disk. */
 export interface SimulatedDiskOptions {
-  /** Repeats everything that happens by chance. Default: 1. */
+  /** The seed of all random decisions. Default: 1. */
   readonly seed?: number;
-  /** How much fits, in bytes. Default: any amount. */
+  /** The capacity in bytes. Default: unlimited. */
   readonly capacityBytes?: number;
-  /** How often a write takes only part of what it is given. Default: 0. */
+  /** The probability that a write is short. Default: 0. */
   readonly shortWrites?: number;
 }
 
 /**
- * A simulated machine: a disk, a page cache, locks and timers. Give {@link SimulatedDisk.fileSystem} to a log as its
- * `fileSystem`, do something to the disk, and see what the log makes of it.
+ * A simulated machine: a disk, a page cache, locks and timers. Pass {@link SimulatedDisk.fileSystem} to a log as its
+ * `fileSystem`, cause faults, and check how the log handles them.
  *
  * @example
  * ```ts
@@ -38,7 +38,7 @@ export interface SimulatedDiskOptions {
  * log.append([entry(1)]);
  * log.syncSync();
  * log.append([entry(2)]);
- * disk.crash(); // the power goes: entry 1 was synced, entry 2 may or may not be there
+ * disk.crash(); // The power fails. Entry 1 was synced, entry 2 may or may not survive.
  *
  * const again = WalLog.openSync("/raft.wal", { fileSystem: disk.fileSystem });
  * assert(again.lastIndex === 1 || again.lastIndex === 2);
@@ -47,9 +47,9 @@ export interface SimulatedDiskOptions {
 export class SimulatedDisk {
   /** The machine as a log sees it. */
   readonly fileSystem: FileSystem;
-  /** What was asked of the disk since it was made, or since the list was last emptied by its reader. */
+  /** The operations since the disk was created, or since the caller last emptied the list. */
   readonly trace: { readonly operation: DiskOperation; readonly path: string }[] = [];
-  /** Operations so far, reads not counted. */
+  /** The number of operations so far, without reads. */
   operations = 0;
   readonly #random: Random;
   readonly #capacity: number;
@@ -58,14 +58,14 @@ export class SimulatedDisk {
   readonly #plan = new FaultPlan();
   #locks = new Set<string>();
   #timers: { readonly callback: () => void; readonly generation: number }[] = [];
-  /** Counts restarts: handles of a process that is gone do nothing. */
+  /** Counts restarts. Handles of an earlier process no longer work. */
   #generation = 0;
   #hasPower = true;
 
   /**
    * Makes an empty disk.
    *
-   * @param options What it is like.
+   * @param options The options.
    */
   constructor(options: SimulatedDiskOptions = {}) {
     checkNames("Cannot make a disk", options, ["seed", "capacityBytes", "shortWrites"]);
@@ -76,22 +76,22 @@ export class SimulatedDisk {
   }
 
   /**
-   * Makes an operation go wrong.
+   * Plans a fault of an operation.
    *
-   * @param fault How.
-   * @param after How many operations succeed before it. Default: 0.
-   * @param only Counts, and fails, only operations of this kind. Default: any but reads.
+   * @param fault The fault.
+   * @param after The number of operations that succeed before it. Default: 0.
+   * @param only The kind of operations that count and fail. Default: all except reads.
    */
   failAfter(fault: DiskFault, after = 0, only?: DiskOperation): void {
     this.#plan.set({ at: after, fault, only });
   }
 
-  /** Takes back {@link SimulatedDisk.failAfter}. */
+  /** Cancels {@link SimulatedDisk.failAfter}. */
   heal(): void {
     this.#plan.clear();
   }
 
-  /** Whether the power is there: a planned crash takes it, {@link SimulatedDisk.crash} brings it back. */
+  /** Whether the machine has power. A planned crash turns it off, and {@link SimulatedDisk.crash} turns it on again. */
   get hasPower(): boolean {
     return this.#hasPower;
   }
@@ -102,33 +102,35 @@ export class SimulatedDisk {
   }
 
   /**
-   * The power goes and comes back. What was not flushed is there or not there, sector by sector and name by name; what
-   * the process held is gone.
+   * Simulates a power failure and a restart. Each unflushed sector and name may or may not survive. The state of the
+   * process is gone.
    */
   crash(): void {
     for (const inode of this.#names.crash(this.#random)) inode.crash(this.#random);
     this.restart();
   }
 
-  /** The process is killed and started anew; the machine, and so the page cache, goes on. */
+  /** Simulates a kill and a restart of the process. The machine keeps running, so the page cache survives. */
   restart(): void {
     this.#hasPower = true;
     this.#plan.clear();
     this.#generation++;
-    // Whoever was to hear of a flush that has failed is gone.
+    // The callers of failing flushes are gone.
     for (const inode of this.#names.inodes()) inode.failingFlushes = 0;
     this.#locks.clear();
     this.#timers = [];
   }
 
-  /** The page cache is dropped, so that reads show what the platter holds. What is on its way stays so. */
+  /**
+   * Drops the page cache, so that reads show the contents of the platter. Files with unflushed writes keep their cache.
+   */
   evict(): void {
     for (const inode of this.#names.inodes()) {
       if (inode.beginFlush().sectors.size === 0) inode.revert();
     }
   }
 
-  /** A quiet moment: everything that waited for one is called. */
+  /** Simulates an idle moment: runs all due timers. */
   idle(): void {
     const due = this.#timers;
     this.#timers = [];
@@ -136,7 +138,7 @@ export class SimulatedDisk {
   }
 
   /**
-   * The files there are.
+   * Lists all files.
    *
    * @returns Their paths, sorted.
    */
@@ -145,7 +147,7 @@ export class SimulatedDisk {
   }
 
   /**
-   * A file's content as programs see it.
+   * Gets a file's contents as programs see them.
    *
    * @param path The file.
    * @returns A copy.
@@ -158,22 +160,22 @@ export class SimulatedDisk {
   }
 
   /**
-   * Damages a file where it lies, in the page cache and on the platter.
+   * Flips bits of a byte of a file, in the page cache and on the platter.
    *
    * @param path The file.
-   * @param offset Where, in bytes.
-   * @param mask What is flipped, as the bits of one byte. Default: all of them.
+   * @param offset Offset in the file, in bytes.
+   * @param mask The bits to flip. Default: all eight.
    */
   flip(path: string, offset: number, mask = 0xff): void {
     this.#names.inode(path, "write").damage(offset, (bytes) => bytes.forEach((byte, i) => bytes[i] = byte ^ mask), 1);
   }
 
   /**
-   * Overwrites a stretch of a file with zeros, as a discarded block reads.
+   * Overwrites a range of a file with zeros, like a discarded block.
    *
    * @param path The file.
-   * @param offset Where, in bytes.
-   * @param length How much, in bytes.
+   * @param offset Offset in the file, in bytes.
+   * @param length Length of the range, in bytes.
    */
   zero(path: string, offset: number, length: number): void {
     this.#names.inode(path, "write").damage(offset, (bytes) => bytes.fill(0), length);
@@ -188,7 +190,7 @@ export class SimulatedDisk {
     this.#names.lose(path);
   }
 
-  /** Notes an operation and lets it fail if that is planned; returns a fault that the operation itself carries out. */
+  /** Counts an operation, and returns its planned fault, which the operation carries out itself. */
   #enter(operation: DiskOperation, path: string, generation = this.#generation): DiskFault | undefined {
     if (!this.#hasPower || generation !== this.#generation) throw new PowerLoss(`${operation} ${path}`);
     if (operation !== "read") {
@@ -235,7 +237,7 @@ export class SimulatedDisk {
       },
       lock: (path) => this.#lock(path),
       random: (into) => this.#random.fill(into),
-      // A millisecond for each operation, from the beginning of 2026 on.
+      // One millisecond per operation, from the beginning of 2026.
       now: () => Date.UTC(2026) + this.operations,
       after: (_, callback) => {
         const timer = { callback, generation: this.#generation };
@@ -320,7 +322,7 @@ export class SimulatedDisk {
       count -= grows - left;
       if (count <= 0) throw systemError("ENOSPC", "write", path);
     } else if (fault !== undefined && fault !== "lost" && fault !== "misdirected") {
-      // What fails has got as far as it has.
+      // A failed write may have written a part.
       inode.write(from.subarray(0, this.#random.below(count + 1)), position);
       this.#fail(fault, "write", path);
     } else if (count > 1 && this.#random.chance(this.#shortWrites)) {

@@ -1,38 +1,38 @@
 /**
- * One file of a simulated disk: what the page cache holds, what the platter holds, and what is on its way.
+ * A file of a simulated disk: its contents in the page cache and on the platter, and the unflushed writes.
  *
  * @module
  */
 
 import type { Random } from "./random.ts";
 
-/** What a disk writes as a whole or not at all. */
+/** The unit that a disk writes completely or not at all, in bytes. */
 export const SECTOR_BYTES = 512;
 
-/** What a flush covers. */
+/** The data that a flush covers. */
 interface Flush {
   readonly sectors: Map<number, Uint8Array>;
   readonly size: number;
-  /** Counts the flushes of a file by when they began. */
+  /** The number of the flush, in the order of their starts. */
   readonly number: number;
 }
 
-/** A file's content, apart from its names. */
+/** A file's contents, without its names. */
 export class Inode {
-  /** Flushes that have failed and not said so yet: another one in the meantime hears of it too. */
+  /** The number of flushes that have failed without reporting it yet. Another flush meanwhile fails too. */
   failingFlushes = 0;
   /** The size that programs see. */
   size = 0;
-  /** What programs read: the page cache. */
+  /** The page cache, which programs read. */
   #cache: Uint8Array = new Uint8Array(0);
-  /** What survives a power cut. */
+  /** The platter, which survives a power failure. */
   #platter: Uint8Array = new Uint8Array(0);
   #platterSize = 0;
   #flushesBegun = 0;
   #flushDone = 0;
-  /** Sizes since the last flush, any of which may be on the platter. */
+  /** The sizes since the last flush. Any of them may be on the platter. */
   #sizes: number[] = [];
-  /** Sectors written since the last flush, with each version that they had: the disk may hold any of them. */
+  /** The sectors written since the last flush, with all their versions. Any version may be on the platter. */
   #dirty = new Map<number, Uint8Array[]>();
 
   #room(bytes: number): void {
@@ -85,16 +85,16 @@ export class Inode {
     this.#resize(size);
   }
 
-  /** What a flush that begins now covers. */
+  /** The data that a flush covers if it begins now. */
   beginFlush(): Flush {
     const sectors = new Map<number, Uint8Array>();
     for (const [sector, versions] of this.#dirty) sectors.set(sector, versions.at(-1)!);
     return { sectors, size: this.size, number: ++this.#flushesBegun };
   }
 
-  /** The flush has succeeded: what it covered is on the platter, whatever was written since is not. */
+  /** Completes a successful flush: moves the covered data to the platter. Later writes stay unflushed. */
   endFlush({ sectors, size, number }: Flush): void {
-    // One that began later, and covered all that this one does, is done already.
+    // A flush that began later and covered all this data has already completed.
     if (number < this.#flushDone) return;
     this.#flushDone = number;
     for (const [sector, version] of sectors) {
@@ -110,8 +110,8 @@ export class Inode {
   }
 
   /**
-   * The flush has failed, and as Linux does, the pages are marked clean all the same: some sectors got to the platter,
-   * the page cache goes on showing all of them, and no later flush will write them.
+   * Completes a failed flush. As on Linux, the pages are marked clean nevertheless: some sectors reach the platter, the
+   * page cache still shows all of them, and no later flush writes them.
    */
   failFlush(random: Random): void {
     this.#settle(random);
@@ -119,7 +119,7 @@ export class Inode {
     this.#sizes = [];
   }
 
-  /** Whatever was on its way gets to the platter, or does not, sector by sector. */
+  /** Each unflushed sector may or may not reach the platter. */
   #settle(random: Random): void {
     const platterSize = this.#platterSize;
     const some = random.below(3); // none, some or all of them
@@ -128,19 +128,19 @@ export class Inode {
     for (const [sector, versions] of this.#dirty) {
       const at = sector * SECTOR_BYTES;
       if (gets()) this.#platter.set(random.chance(0.7) ? versions.at(-1)! : random.pick(versions), at);
-      // Room that the file did not have before holds zeros at best, and what was there before at worst.
+      // New space of the file may hold zeros, or old contents of the disk.
       else if (at >= platterSize && random.chance(0.2)) random.fill(this.#platter.subarray(at, at + SECTOR_BYTES));
     }
     this.#platter.fill(0, this.#platterSize);
   }
 
-  /** The power goes: only the platter is left. */
+  /** Simulates a power failure: only the platter survives. */
   crash(random: Random): void {
     this.#settle(random);
     this.revert();
   }
 
-  /** The page cache is dropped and read again from the platter. Only for files with nothing on its way. */
+  /** Reads the page cache again from the platter. Only for files without unflushed writes. */
   revert(): void {
     this.size = this.#platterSize;
     this.#cache.set(this.#platter);
@@ -148,7 +148,7 @@ export class Inode {
     this.#sizes = [];
   }
 
-  /** Changes bytes where they lie, as a disk that rots does. */
+  /** Changes bytes in the page cache and on the platter, like bit rot. */
   damage(position: number, change: (bytes: Uint8Array) => void, length: number): void {
     const end = Math.min(position + length, this.size);
     change(this.#cache.subarray(position, end));

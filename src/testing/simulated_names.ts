@@ -1,6 +1,6 @@
 /**
- * The file names of a simulated disk: the names that programs see, the names that survive a power cut, and the changes
- * not yet durable.
+ * The file names of a simulated disk: the names that programs see, the names that survive a power failure, and the
+ * changes that are not durable yet.
  *
  * @module
  */
@@ -32,7 +32,7 @@ function apply(names: Map<string, Inode>, { path, inode, from }: NameChange): vo
 export class SimulatedNames {
   /** The names that programs see. */
   #cached = new Map<string, Inode>();
-  /** The names that survive a power cut. */
+  /** The names that survive a power failure. */
   readonly #durable = new Map<string, Inode>();
   /** Changes since the last flush of their folder. */
   #changes: NameChange[] = [];
