@@ -9,6 +9,7 @@
 import assert from "node:assert/strict";
 import process from "node:process";
 import { type LogEntry, MemoryLog, type NewEntry, WalLog } from "@wallog/wallog";
+import { EventLog, json, type StoredEvent } from "@wallog/wallog/events";
 import { type Action, RaftNode } from "@wallog/wallog/raft";
 import { SimulatedDisk } from "@wallog/wallog/testing";
 import { exportWalDb, importWalDb } from "@wallog/wallog/wal-db";
@@ -39,6 +40,12 @@ while (!node.isLeader) await node.stepAsync({ type: "tick" });
 const actions: Action[] = await node.stepAsync({ type: "propose", command: new TextEncoder().encode("command 4") });
 assert.deepEqual(actions.map((action) => action.type === "apply" && action.index), [1, 2, 3, 4]);
 await reopened.close();
+
+const events: EventLog<{ name: string }> = await EventLog.open<{ name: string }>(path + ".events", { codec: json });
+assert.equal(await events.append({ name: "event 1" }), 1);
+const stored: StoredEvent<{ name: string }> | undefined = events.read(1);
+assert.equal(stored?.event.name, "event 1");
+await events.close();
 
 const disk = new SimulatedDisk();
 const simulated = WalLog.openSync("/log", { fileSystem: disk.fileSystem });

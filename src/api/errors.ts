@@ -34,7 +34,9 @@ import type { Index, NodeId } from "./types.ts";
  * | `CONFIG_IN_PROGRESS` | the leader cannot change the cluster yet; retry once its appended entries are committed |
  * | `DIVERGED` | a leader contradicts an entry that this node knows to be committed; the node has stopped |
  * | `BUSY` | steps of `stepAsync` are under way, and `step` would overtake them |
- * | `ENCODING` | a message cannot be encoded, or bytes are not a valid message |
+ * | `ENCODING` | a message cannot be encoded, or bytes are not a valid message; or a codec cannot decode an event |
+ * | `INVALID_EVENT` | the codec of an event log rejects an event; nothing was written; `cause` is its error |
+ * | `CONFLICT` | the last event is not the expected one; nothing was written; `index` is the position of the last event |
  *
  * After `POISONED` the log can still be read, but entries that were not durable may fail to read, with `DAMAGED_ENTRY`
  * or `IO`.
@@ -62,7 +64,9 @@ export type WalLogErrorCode =
   | "CONFIG_IN_PROGRESS"
   | "DIVERGED"
   | "BUSY"
-  | "ENCODING";
+  | "ENCODING"
+  | "INVALID_EVENT"
+  | "CONFLICT";
 
 /** The details of an error beyond its code and message. */
 export interface WalLogErrorDetails {
@@ -78,7 +82,8 @@ export interface WalLogErrorDetails {
   readonly leader?: NodeId | null;
   /**
    * With `COMPACTED`: the lowest index that the call accepts. With `NOT_CONTIGUOUS` of a follower: the first index that
-   * was truncated after the follower returned it.
+   * was truncated after the follower returned it. With `CONFLICT`: the position of the last event. With `ENCODING` of an
+   * event log: the position of the event.
    */
   readonly index?: Index;
 }
@@ -138,7 +143,8 @@ export class WalLogError extends Error {
   readonly leader: NodeId | null;
   /**
    * With `COMPACTED`: the lowest index that the call accepts; continue from there. With `NOT_CONTIGUOUS` of a follower:
-   * the first index that was truncated after the follower returned it. `undefined` if it is unknown.
+   * the first index that was truncated after the follower returned it. With `CONFLICT`: the position of the last event.
+   * With `ENCODING` of an event log: the position of the event. `undefined` if it is unknown.
    */
   readonly index: Index | undefined;
 

@@ -1,0 +1,38 @@
+/**
+ * A durable log of events for everyone: a queue, an event store, an outbox, a change feed. No terms, votes or snapshots.
+ *
+ * @example
+ * ```ts
+ * import { EventLog, json } from "@wallog/wallog/events";
+ * import { mkdtempSync, rmSync } from "node:fs";
+ * import { tmpdir } from "node:os";
+ * import { join } from "node:path";
+ * import assert from "node:assert/strict";
+ *
+ * interface Deposit {
+ *   readonly account: number;
+ *   readonly amount: number;
+ * }
+ *
+ * const folder = mkdtempSync(join(tmpdir(), "wallog-"));
+ * {
+ *   await using log = await EventLog.open<Deposit>(join(folder, "deposits.wal"), { codec: json });
+ *   const position = await log.append({ account: 7, amount: 100 }); // durable
+ *   assert.deepEqual(log.read(position)?.event, { account: 7, amount: 100 });
+ * }
+ * rmSync(folder, { recursive: true });
+ * ```
+ *
+ * @module
+ */
+
+export { bytes, type EventCodec, json, type JsonCodec, type SchemaResult, type StandardSchema, text } from "./codec.ts";
+export { EventLog } from "./event_log.ts";
+export type {
+  AppendOptions,
+  EventLogOptions,
+  FollowEventsOptions,
+  Position,
+  StoredEvent,
+  WriteOptions,
+} from "./types.ts";

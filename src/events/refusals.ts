@@ -1,0 +1,110 @@
+/**
+ * The errors of an event log.
+ *
+ * @module
+ */
+
+import { WalLogError } from "../api/errors.ts";
+import { checkNames } from "../api/option_names.ts";
+import { isSignal } from "../api/taken.ts";
+import { invalid, show } from "../api/validate.ts";
+import type { AppendOptions, Position } from "./types.ts";
+
+/**
+ * The error of an event that the codec rejects.
+ *
+ * @param nth Which of the events of the call, from 0 on.
+ * @param cause What the codec threw.
+ * @returns The error to throw.
+ */
+export function invalidEvent(nth: number, cause: unknown): WalLogError {
+  const which = nth === 0 ? "the event" : `event ${nth} of the list`;
+  return new WalLogError("INVALID_EVENT", `Cannot append ${which}: the codec rejects it: ${reasonOf(cause)}`, {
+    cause,
+  });
+}
+
+/**
+ * The error of an event that the codec cannot decode.
+ *
+ * @param index Its position.
+ * @param path The log's folder.
+ * @param cause What the codec threw.
+ * @returns The error to throw.
+ */
+export function undecodable(index: Position, path: string, cause: unknown): WalLogError {
+  const message = `Cannot decode the event at position ${index} of the log at ${path}: ${reasonOf(cause)}; open the ` +
+    `log with the codec that wrote it, or go on from position ${index + 1}`;
+  return new WalLogError("ENCODING", message, { path, index, cause });
+}
+
+/**
+ * The error of an entry that no event log has written.
+ *
+ * @param index Its index.
+ * @param path The log's folder.
+ * @returns The error to throw.
+ */
+export function foreignEntry(index: Position, path: string): WalLogError {
+  const message = `Cannot read the entry at index ${index} of the log at ${path}: no event log has written it; open ` +
+    "the log with WalLog";
+  return new WalLogError("ENCODING", message, { path, index });
+}
+
+/**
+ * The error of a position that is gone.
+ *
+ * @param position The position.
+ * @param first The lowest position that can be read.
+ * @param path The log's folder.
+ * @returns The error to throw.
+ */
+export function goneError(position: Position, first: Position, path: string): WalLogError {
+  return new WalLogError(
+    "COMPACTED",
+    `Cannot read position ${position} of the log at ${path}: it begins at position ${first}`,
+    { path, index: first },
+  );
+}
+
+/**
+ * Requires that the last event is the expected one.
+ *
+ * @param expected Its expected position; `undefined` for any.
+ * @param last Its position; 0 if there is none.
+ * @throws {WalLogError} `CONFLICT`.
+ */
+export function requireLast(expected: Position | undefined, last: Position): void {
+  if (expected === undefined || expected === last) return;
+  throw new WalLogError(
+    "CONFLICT",
+    `Cannot append: expected the last event at position ${expected}, found it at ${last}; read what is new, and try again`,
+    { index: last },
+  );
+}
+
+/**
+ * Takes the options of writing or appending.
+ *
+ * @param options The options, as given.
+ * @param names The names of those that there are.
+ * @returns A copy.
+ * @throws {WalLogError} `INVALID_ARGUMENT`.
+ */
+export function takeAppendOptions(options: AppendOptions, names: readonly string[]): AppendOptions {
+  checkNames("Cannot append", options, names);
+  const { expectedLast, signal } = options;
+  if (expectedLast !== undefined && !(Number.isSafeInteger(expectedLast) && expectedLast >= 0)) {
+    throw invalid(
+      `Cannot append: expectedLast must be a safe integer of 0 or more, found ${show(expectedLast)}`,
+    );
+  }
+  if (signal !== undefined && !isSignal(signal)) {
+    throw invalid(`Cannot append: signal must be an AbortSignal, found ${show(signal)}`);
+  }
+  return { expectedLast, signal };
+}
+
+function reasonOf(cause: unknown): string {
+  return cause instanceof Error ? cause.message : show(cause);
+}

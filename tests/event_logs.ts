@@ -1,0 +1,44 @@
+/** Event logs on simulated disks. */
+
+import { EventLog, type EventLogOptions } from "../src/events/mod.ts";
+import { SimulatedDisk } from "../src/testing/mod.ts";
+
+/** The folder of the log. */
+export const PATH = "/events.wal";
+
+/**
+ * Opens an event log of strings as JSON.
+ *
+ * @param disk The disk that it lies on. Default: a new one.
+ * @param options How to open it.
+ */
+export function openEvents(
+  disk: SimulatedDisk = new SimulatedDisk(),
+  options: EventLogOptions<string> = {},
+): Promise<EventLog<string>> {
+  return EventLog.open<string>(PATH, { fileSystem: disk.fileSystem, ...options });
+}
+
+/** Events in short: `position:event`. */
+export function inShort<E>(events: Iterable<{ readonly position: number; readonly event: E }>): string[] {
+  return [...events].map(({ position, event }) => `${position}:${event}`);
+}
+
+/** The next events that an iterator returns, in short. */
+export async function takeEvents<E>(
+  events: AsyncIterator<{ readonly position: number; readonly event: E }, undefined>,
+  count: number,
+): Promise<string[]> {
+  const taken: string[] = [];
+  while (taken.length < count) {
+    const { value } = await events.next();
+    if (value === undefined) break;
+    taken.push(`${value.position}:${value.event}`);
+  }
+  return taken;
+}
+
+/** Lets everything happen that does not wait for a timer. */
+export async function settle(): Promise<void> {
+  for (let turn = 0; turn < 50; turn++) await Promise.resolve();
+}

@@ -1,0 +1,181 @@
+/** Writing to an event log: what is durable when, and what is rejected. */
+
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { WalLog } from "../mod.ts";
+import { type EventLog, text } from "../src/events/mod.ts";
+import { SimulatedDisk } from "../src/testing/mod.ts";
+import { inShort, openEvents, PATH, settle } from "./event_logs.ts";
+
+describe("an event log", () => {
+  it("keeps an appended event through a power cut", async () => {
+    for (let seed = 1; seed <= 30; seed++) {
+      const disk = new SimulatedDisk({ seed });
+      const log = await openEvents(disk);
+      assert.equal(await log.append("a"), 1);
+      log.write("b");
+      assert.deepEqual([log.last, log.durable], [2, 1]);
+      disk.crash();
+      assert.equal(inShort((await openEvents(disk)).iterate())[0], "1:a");
+    }
+  });
+
+  it("keeps a written event when the process is killed, and makes it durable with a flush", async () => {
+    const disk = new SimulatedDisk();
+    const log = await openEvents(disk);
+    assert.deepEqual([log.write("a"), log.write("b")], [1, 2]);
+    disk.restart();
+    const again = await openEvents(disk);
+    assert.deepEqual(inShort(again.iterate()), ["1:a", "2:b"]);
+    again.write("c");
+    assert.equal(await again.flush(), 3);
+    disk.crash();
+    assert.deepEqual(inShort((await openEvents(disk)).iterate()), ["1:a", "2:b", "3:c"]);
+  });
+
+  it("shares flushes among callers", async () => {
+    const log = await openEvents();
+    const positions = await Promise.all(Array.from({ length: 64 }, (_, i) => log.append(`${i}`)));
+    assert.deepEqual(positions, Array.from({ length: 64 }, (_, i) => i + 1));
+    assert.equal(log.wal.stats().flushes, 1);
+    assert.equal(log.durable, 64);
+  });
+
+  it("stores the time of the wall clock", async () => {
+    const disk = new SimulatedDisk();
+    const log = await openEvents(disk);
+    const before = disk.fileSystem.now();
+    await log.append("a");
+    const { time } = log.read(1)!;
+    assert(time >= before && time <= disk.fileSystem.now(), `${time}`);
+  });
+
+  it("returns the position of the last event of a list, and of the log for an empty list", async () => {
+    const log = await openEvents();
+    assert.equal(await log.appendAll(["a", "b", "c"]), 3);
+    assert.equal(await log.appendAll([]), 3);
+    assert.deepEqual(inShort(log.iterate()), ["1:a", "2:b", "3:c"]);
+  });
+
+  it("recovers all of a list or nothing, wherever the power is cut", async () => {
+    const events = Array.from({ length: 40 }, (_, i) => `${i}`.repeat(300));
+    const found = new Set<number>();
+    for (let after = 0; after < 60; after++) {
+      const disk = new SimulatedDisk({ seed: after + 1 });
+      const log = await openEvents(disk);
+      await log.append("before");
+      disk.failAfter("crash", after % 12);
+      await log.appendAll(events).catch(() => {});
+      disk.crash();
+      const again = await openEvents(disk);
+      assert([1, 41].includes(again.last), `${again.last} events`);
+      found.add(again.last);
+    }
+    assert.deepEqual([...found].sort(), [1, 41]);
+  });
+
+  it("refuses a call that expects another last event, and writes nothing", async () => {
+    const log = await openEvents();
+    assert.equal(await log.append("a", { expectedLast: 0 }), 1);
+    await assert.rejects(log.append("b", { expectedLast: 0 }), {
+      code: "CONFLICT",
+      index: 1,
+      message: "Cannot append: expected the last event at position 0, found it at 1; read what is new, and try again",
+    });
+    assert.throws(() => log.write("b", { expectedLast: 2 }), { code: "CONFLICT", index: 1 });
+    const both = await Promise.allSettled([log.append("b", { expectedLast: 1 }), log.append("c", { expectedLast: 1 })]);
+    assert.deepEqual(both.map(({ status }) => status), ["fulfilled", "rejected"]);
+    assert.deepEqual(inShort(log.iterate()), ["1:a", "2:b"]);
+  });
+
+  it("looks at the last event after the codec has run, which may have written", async () => {
+    let isFirst = true;
+    const log: EventLog<string> = await openEvents(undefined, {
+      codec: {
+        ...text,
+        encode: (event: string) => {
+          if (isFirst) {
+            isFirst = false;
+            log.write("nested");
+          }
+          return text.encode(event);
+        },
+      },
+    });
+    await assert.rejects(log.append("a", { expectedLast: 0 }), { code: "CONFLICT", index: 1 });
+    assert.equal(await log.append("b", { expectedLast: 1 }), 2);
+    assert.deepEqual(inShort(log.iterate()), ["1:nested", "2:b"]);
+  });
+
+  it("stops waiting when the signal is aborted, and keeps the event", async () => {
+    const log = await openEvents();
+    const stop = new AbortController();
+    const waiting = log.append("a", { signal: stop.signal });
+    stop.abort(new Error("enough"));
+    await assert.rejects(waiting, /enough/);
+    assert.deepEqual(inShort(log.iterate()), ["1:a"]);
+    await log.flush();
+    assert.equal(log.durable, 1);
+  });
+
+  it("writes nothing if the signal is aborted already", async () => {
+    const log = await openEvents();
+    await assert.rejects(log.append("a", { signal: AbortSignal.abort(new Error("too late")) }), /too late/);
+    assert.equal(log.last, 0);
+  });
+
+  it("refuses unknown options and values out of their domain, and writes nothing", async () => {
+    const log = await openEvents();
+    const wrong = (options: object) => assert.rejects(log.append("a", options as never), { code: "INVALID_ARGUMENT" });
+    await wrong({ expectedlast: 0 });
+    await wrong({ expectedLast: -1 });
+    await wrong({ expectedLast: "0" });
+    await wrong({ signal: {} });
+    assert.throws(() => log.write("a", { signal: AbortSignal.timeout(1) } as never), /unknown option "signal"/);
+    await assert.rejects(log.appendAll("abc" as never), { code: "INVALID_ARGUMENT" });
+    await assert.rejects(openEvents(undefined, { codecs: text } as never), { code: "INVALID_ARGUMENT" });
+    assert.equal(log.last, 0);
+  });
+
+  it("refuses an event on a full disk, and takes it when there is room", async () => {
+    const disk = new SimulatedDisk();
+    const log = await openEvents(disk);
+    disk.failAfter("ENOSPC", 0, "write");
+    await assert.rejects(log.append("a"), { code: "NO_SPACE" });
+    assert.equal(log.last, 0);
+    assert.equal(await log.append("b"), 1);
+  });
+
+  it("rejects all calls after a flush that failed", async () => {
+    const disk = new SimulatedDisk();
+    const log = await openEvents(disk);
+    disk.failAfter("EIO", 0, "sync");
+    await assert.rejects(log.append("a"), { code: "POISONED" });
+    await assert.rejects(log.append("b"), { code: "POISONED" });
+    await assert.rejects(log.close(), { code: "POISONED" });
+    await assert.rejects(log.append("c"), { code: "CLOSED" });
+  });
+
+  it("does not open a log that no event log has written", async () => {
+    const disk = new SimulatedDisk();
+    const raft = WalLog.openSync(PATH, { fileSystem: disk.fileSystem });
+    raft.append([{ term: 1, index: 1, command: new Uint8Array(3) }]);
+    raft.closeSync();
+    await assert.rejects(openEvents(disk), { code: "ENCODING", index: 1 });
+    // It is closed again.
+    WalLog.openSync(PATH, { fileSystem: disk.fileSystem }).closeSync();
+  });
+
+  it("closes by itself at the end of a block, after a flush", async () => {
+    const disk = new SimulatedDisk();
+    {
+      await using log = await openEvents(disk);
+      log.write("a");
+    }
+    disk.crash();
+    const again = await openEvents(disk);
+    assert.equal(again.wal.recovery.closed, true);
+    assert.deepEqual(inShort(again.iterate()), ["1:a"]);
+    await settle();
+  });
+});
