@@ -53,7 +53,7 @@ describe("a path", () => {
     "that does not exist is made for a writer, with what is missing above it, and refused to a reader",
     withPath((path) => {
       const deep = join(path, "a", "b");
-      const error = refusal(() => WalLog.openSync(deep, { readOnly: true }), "IO");
+      const error = refusal(() => WalLog.openSync(deep, { readOnly: true }), "NOT_FOUND");
       assert.equal((error.cause as { code?: string }).code, "ENOENT");
       assert.equal(existsSync(path), false);
       WalLog.openSync(deep).closeSync();

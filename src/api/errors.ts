@@ -20,7 +20,7 @@ import type { Index, NodeId } from "./types.ts";
  * | `DAMAGED_ENTRY` | the entry exists and cannot be read; fetch it from a peer and `repair` |
  * | `LOCKED` | another writer has the log open; the message says whether it is in this process |
  * | `LOCK_LOST` | the log's folder or its `LOCK` was moved, deleted or replaced under the writer |
- * | `NOT_FOUND` | there is no log, and `create` is `false`; or the log that a reader follows is gone |
+ * | `NOT_FOUND` | there is no log, and `create` is `false`; a reader's folder does not exist; or its log is gone |
  * | `UNSAFE_FILE` | a link, a device or another kind of file has the name of one of the log's files |
  * | `CHANGING` | a writer changes the log faster than a reader can open it; try again |
  * | `POISONED` | an earlier write or flush failed; `cause` is that failure; reopen to go on |

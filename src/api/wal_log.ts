@@ -93,8 +93,9 @@ export class WalLog extends CompactableLog implements RaftLog, AsyncDisposable, 
    * @param options How.
    * @returns The log.
    * @throws {WalLogError} `LOCKED` if another writer has it open; `CORRUPT` if data that was durable is damaged, with
-   * `damage` naming it; `UNSUPPORTED_VERSION`; `INVALID_ARGUMENT`; `NO_SPACE` if the disk is too full to go on after
-   * a crash (`readOnly` works then); `IO`. Or the reason of `options.signal`.
+   * `damage` naming it; `NOT_FOUND` if there is no log and none is to be made; `UNSUPPORTED_VERSION`;
+   * `INVALID_ARGUMENT`; `NO_SPACE` if the disk is too full to go on after a crash (`readOnly` works then); `IO`. Or the
+   * reason of `options.signal`.
    */
   static async open(path: string | URL, options: WalLogOptions = {}): Promise<WalLog> {
     const checked = checkOptions(options);

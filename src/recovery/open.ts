@@ -238,6 +238,7 @@ function resolveFolder(folder: string, { fileSystem }: CheckedOptions): string {
   try {
     return fileSystem.resolve(folder);
   } catch (error) {
+    if (errorCode(error) === "ENOENT") throw notFound(folder, error);
     throw errorCode(error) === "ENOTDIR" ? notADirectory(folder, error) : error;
   }
 }
