@@ -4,7 +4,6 @@
  * @module
  */
 
-import { closeSync, fsyncSync, openSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { WalLogError } from "../api/errors.ts";
 import { TERM_UNKNOWN } from "../format/numbers.ts";
@@ -18,6 +17,7 @@ import { type Command, type Context, EXIT, hardStateJson, indexOption, UsageErro
 import { makeLogFrom } from "./copy.ts";
 import { entryJson } from "./dump.ts";
 import { inspect, type Inspection, openToRead } from "./inspect.ts";
+import { LineWriter } from "./line_writer.ts";
 import { SCHEMA } from "./schema.ts";
 import { readAround } from "./read_around.ts";
 import { type LeftOut, planSalvage, type SalvagePlan } from "./salvage_plan.ts";
@@ -177,20 +177,20 @@ function isLeft({ why }: LeftOut): boolean {
 async function writeLeft(path: string, source: WalLog, plan: SalvagePlan, signal: AbortSignal): Promise<number> {
   const ranges = plan.leftOut.filter(isLeft);
   if (ranges.length === 0) return 0;
-  const file = openSync(path, "wx", 0o600);
+  const file = new LineWriter(nodeFileSystem, path);
   let written = 0;
   try {
     for (const { why, first, last = source.lastIndex } of ranges) {
       for (const found of readAround(source, first, last)) {
         if (!("entry" in found)) continue;
         const entry = entryJson(found.entry);
-        writeSync(file, jsonText(why === "doubtful" ? { ...entry, unconfirmed: true } : entry) + "\n");
+        file.line(jsonText(why === "doubtful" ? { ...entry, unconfirmed: true } : entry));
         if (++written % 1024 === 0) await pause(signal);
       }
     }
-    fsyncSync(file);
+    file.sync();
   } finally {
-    closeSync(file);
+    file.close();
   }
   return written;
 }
@@ -229,11 +229,11 @@ function writeReport(
     readable: left,
   };
   result(report);
-  const file = openSync(path, "wx", 0o600);
+  const file = new LineWriter(nodeFileSystem, path);
   try {
-    writeSync(file, jsonText({ schema: SCHEMA, command: "salvage", ...report }, 2) + "\n");
-    fsyncSync(file);
+    file.line(jsonText({ schema: SCHEMA, command: "salvage", ...report }, 2));
+    file.sync();
   } finally {
-    closeSync(file);
+    file.close();
   }
 }

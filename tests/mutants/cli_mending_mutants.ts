@@ -184,6 +184,12 @@ export const CLI_MENDING_MUTANTS: readonly Mutant[] = [
   ...MATCHINGS,
   ...BACKUPS,
   {
+    name: "a text file lacks what a short write left over",
+    file: "src/cli/line_writer.ts",
+    edits: [["writeFull(this.file, bytes, this.position);", "this.file.write(bytes, this.position);"]],
+    dies: "cli_line_writer_test",
+  },
+  {
     name: "salvage takes doubtful entries that nobody asked for",
     file: "src/cli/salvage_plan.ts",
     edits: [['!(kind === "doubtful" && found.unconfirmed) &&', 'kind !== "doubtful" &&']],
