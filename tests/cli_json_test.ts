@@ -1,13 +1,19 @@
 /** What `--json` gives is what `docs/cli.schema.json` says, for each command, each kind of damage, and errors. */
 
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import process from "node:process";
 import { describe, it } from "node:test";
+import { setTimeout } from "node:timers/promises";
+import { WalLog } from "../src/api/wal_log.ts";
 import { COMMANDS } from "../src/cli/commands.ts";
-import { cliHere } from "./cli.ts";
+import { cliHere, endOf, makeForgetful, startCli } from "./cli.ts";
 import { DAMAGES, makeDamageLog, makePeer } from "./cli_damages.ts";
+import { isWindows, skipReason } from "./skip.ts";
 import { inTemporaryFolder } from "./temporary.ts";
+
+const noSignals = skipReason(isWindows && "Windows does not deliver signals to other processes");
 
 /** The part of JSON Schema that the document uses. */
 interface Schema {
@@ -19,6 +25,7 @@ interface Schema {
   readonly properties?: Readonly<Record<string, Schema>>;
   readonly required?: readonly string[];
   readonly items?: Schema;
+  readonly additionalProperties?: boolean;
   readonly $defs?: Readonly<Record<string, Schema>>;
 }
 
@@ -43,10 +50,15 @@ function problems(value: unknown, schema: Schema, at = ""): string[] {
   if (Array.isArray(value)) return value.flatMap((one, i) => problems(one, schema.items ?? {}, `${at}[${i}]`));
   if (typeof value !== "object" || value === null) return [];
   const { properties = {}, required = [] } = schema;
+  const isOpen = schema.additionalProperties === true;
   return [
     ...required.filter((name) => !(name in value)).map((name) => `${at}.${name} is missing`),
     ...Object.entries(value).flatMap(([name, one]) =>
-      name in properties ? problems(one, properties[name]!, `${at}.${name}`) : [`${at}.${name} is not described`]
+      name in properties
+        ? problems(one, properties[name]!, `${at}.${name}`)
+        : isOpen
+        ? []
+        : [`${at}.${name} is not described`]
     ),
   ];
 }
@@ -155,6 +167,58 @@ describe("--json", () => {
       const dumped = await cliHere("dump", join(folder, "nowhere"), "--json");
       assert.deepEqual(problems(JSON.parse(dumped.stdout.trim()), ROOT.$defs!.error!), []);
       assert.equal(dumped.stdout.split("\n").length, 2);
+    });
+  });
+
+  it("keeps in an error what was known before it", async () => {
+    await inTemporaryFolder(async (folder) => {
+      const path = join(folder, "raft.wal");
+      makeForgetful(path);
+      const found = await document("error", "repair", path, "--hard-state", "2,8");
+      assert.deepEqual([found.exit, (found.error as { code: string }).code], [64, "USAGE"]);
+      const lines = found.lines as string[];
+      assert.ok(lines.some((line) => line.includes("the node can vote twice in a term")), lines.join("\n"));
+    });
+  });
+
+  it("names no command if none was given", async () => {
+    for (const args of [[], ["--frobnicate"]]) assert.equal((await document("error", ...args)).command, null);
+    assert.equal((await document("error", "frobnicate")).command, "frobnicate");
+  });
+
+  it("gives a bug in the program as a document, and its stack on standard error", async () => {
+    const { open } = WalLog;
+    WalLog.open = () => {
+      throw new TypeError("a bug");
+    };
+    try {
+      for (const name of ["backup", "dump"]) {
+        const operands = name === "dump" ? ["a"] : ["a", "b"];
+        const { code, stdout, stderr } = await cliHere(name, ...operands, "--json");
+        const found = JSON.parse(stdout);
+        assert.deepEqual(problems(found, ROOT.$defs!.error!), []);
+        assert.deepEqual([code, found.exit, found.error.code], [70, 70, "INTERNAL"]);
+        assert.match(found.error.message, /^internal error: a bug$/);
+        assert.match(stderr, /^wal-log: internal error: TypeError: a bug\n/);
+      }
+    } finally {
+      WalLog.open = open;
+    }
+  });
+
+  it("gives an interruption as a document", { skip: noSignals }, async () => {
+    await inTemporaryFolder(async (folder) => {
+      const child = startCli(["bench", "--size", "1G", "--folder", folder, "--json"]);
+      const ended = endOf(child);
+      while (readdirSync(folder).length === 0 && child.exitCode === null) await setTimeout(1);
+      // Deno takes a process for killed that was sent a signal through its handle, however it ended.
+      process.kill(child.pid!, "SIGINT");
+      const { code, stdout, stderr } = await ended;
+      assert.deepEqual([code, stderr], [130, ""]);
+      const found = JSON.parse(stdout);
+      assert.deepEqual(problems(found, ROOT.$defs!.error!), []);
+      assert.deepEqual([found.command, found.exit, found.error.code], ["bench", 130, "INTERRUPTED"]);
+      assert.deepEqual(readdirSync(folder), []);
     });
   });
 

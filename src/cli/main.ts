@@ -5,10 +5,10 @@
  */
 
 import process from "node:process";
-import { type Command, EXIT, exitCodeOf, JSON_OPTION, type Option, readArguments, UsageError } from "./command.ts";
+import { type Arguments, type Command, EXIT, JSON_OPTION, type Option, readArguments, UsageError } from "./command.ts";
 import { COMMANDS, PROGRAM } from "./commands.ts";
 import { Output, ReaderGone, type Stream } from "./output.ts";
-import { errorDocument, gather } from "./json.ts";
+import { errorDocument, type Failure, failureOf, gather, type Gathered } from "./json.ts";
 import { harmless, jsonText, oneLine } from "./text.ts";
 import { VERSION } from "./version.ts";
 
@@ -24,6 +24,16 @@ export interface Streams {
   readonly stderr: Stream;
 }
 
+/** One run of the program. */
+interface Session {
+  readonly args: readonly string[];
+  readonly out: Output;
+  /** Collects the document of `--json`; `undefined` without it, and for a command that streams. */
+  readonly gathered: Gathered | undefined;
+  note(text: string): void;
+  readonly interruption: AbortController;
+}
+
 /**
  * Runs the program.
  *
@@ -32,51 +42,54 @@ export interface Streams {
  * @returns The exit code.
  */
 export async function main(args: readonly string[], { stdout, stderr }: Streams = process): Promise<number> {
-  const out = new Output(stdout);
   // The reader of standard error may be gone too.
   stderr.on("error", () => {});
-  const note = (text: string) => void stderr.write(`${PROGRAM}: ${oneLine(text)}\n`);
-  const interruption = new AbortController();
+  const command = commandOf(args);
+  const session: Session = {
+    args,
+    out: new Output(stdout),
+    gathered: isJson(args) && command?.streams !== true ? gather(args) : undefined,
+    note: (text) => void stderr.write(`${PROGRAM}: ${oneLine(text)}\n`),
+    interruption: new AbortController(),
+  };
   try {
-    const code = await run(args, out, note, interruption);
-    await out.flush();
+    const code = await run(session);
+    await session.out.flush();
     return code;
   } catch (error) {
-    const document = interruption.signal.aborted ? undefined : errorDocument(args, error);
-    if (document !== undefined) {
-      const streams = COMMANDS.find(({ name }) => name === args[0])?.streams === true;
-      await out.line(jsonText(document, streams ? undefined : 2)).catch(() => {});
-      await out.flush().catch(() => {});
-      return document.exit;
-    }
     if (error instanceof ReaderGone) return EXIT.clean;
-    // Output before the failure belongs to it, such as a list of damage.
-    await out.flush().catch(() => {});
-    if (interruption.signal.aborted) {
-      note("interrupted; nothing was left behind");
-      return EXIT.interrupted;
-    }
-    const code = exitCodeOf(error);
-    if (code === undefined) {
-      const stack = String((error as Error)?.stack ?? error);
-      stderr.write(`${PROGRAM}: internal error: ${harmless(stack)}\n`);
-      return EXIT.internal;
-    }
-    note((error as Error).message);
-    return code;
+    const failure = failureOf(error, session.interruption.signal.aborted);
+    // A stack trace is for the authors, whoever reads the document.
+    if (failure.stack !== undefined) stderr.write(`${PROGRAM}: internal error: ${harmless(failure.stack)}\n`);
+    await report(session, failure).catch(() => {});
+    return failure.exit;
   }
 }
 
-async function run(
-  args: readonly string[],
-  out: Output,
-  note: (text: string) => void,
-  interruption: AbortController,
-): Promise<number> {
-  const [name, ...rest] = args;
+function commandOf([name]: readonly string[]): Command | undefined {
+  return COMMANDS.find((command) => command.name === name);
+}
+
+/** Whether the arguments have `--json`, valid or not. */
+function isJson(args: readonly string[]): boolean {
+  const end = args.indexOf("--");
+  return args.slice(0, end < 0 ? undefined : end).includes("--json");
+}
+
+/** Reports a failure: as a document with `--json`, in words otherwise. */
+async function report({ args, out, gathered, note }: Session, failure: Failure): Promise<void> {
+  if (gathered !== undefined) await out.line(jsonText(await gathered.document(failure.exit, failure), 2));
+  else if (isJson(args)) await out.line(jsonText(errorDocument(args, failure)));
+  // Output before the failure belongs to it, such as a list of damage.
+  await out.flush();
+  if (!isJson(args) && failure.stack === undefined) note(failure.message);
+}
+
+async function run(session: Session): Promise<number> {
+  const { args: [name, ...rest], out } = session;
   if (name === undefined) throw new UsageError(`which command? (${PROGRAM} --help)`);
   if (name === "help" || name === "--help" || name === "-h") {
-    const about = COMMANDS.find((command) => command.name === rest[0]);
+    const about = commandOf(rest);
     for (const line of about === undefined ? overview() : helpFor(about)) await out.line(line);
     return EXIT.clean;
   }
@@ -84,32 +97,31 @@ async function run(
     await out.line(`${PROGRAM} ${VERSION}`);
     return EXIT.clean;
   }
-  const command = COMMANDS.find((command) => command.name === name);
+  const command = commandOf([name]);
   if (command === undefined) throw new UsageError(`no command ${JSON.stringify(name)} (${PROGRAM} --help)`);
-  let given;
   try {
-    given = readArguments(command, rest);
-    if (given === undefined) {
-      for (const line of helpFor(command)) await out.line(line);
-      return EXIT.clean;
-    }
-    const { options } = given;
-    const gathered = options.json === true && command.streams !== true ? gather(command.name) : undefined;
-    const interrupt = () => interruption.abort();
-    if (command.writes) { for (const signal of SIGNALS) process.once(signal, interrupt); }
-    try {
-      const { signal } = interruption;
-      if (gathered === undefined) return await command.run({ ...given, out, note, result: () => {}, signal });
-      const { note: gather, result } = gathered;
-      const exit = await command.run({ ...given, out: gathered.out, note: gather, result, signal });
-      await out.line(jsonText(await gathered.document(exit), 2));
-      return exit;
-    } finally {
-      for (const signal of SIGNALS) process.off(signal, interrupt);
-    }
+    const given = readArguments(command, rest);
+    if (given !== undefined) return await runCommand(session, command, given);
+    for (const line of helpFor(command)) await out.line(line);
+    return EXIT.clean;
   } catch (error) {
     if (error instanceof UsageError) throw new UsageError(`${name}: ${error.message} (${PROGRAM} ${name} --help)`);
     throw error;
+  }
+}
+
+async function runCommand(session: Session, command: Command, given: Arguments): Promise<number> {
+  const { out, gathered, note, interruption } = session;
+  const { signal } = interruption;
+  const interrupt = () => interruption.abort();
+  if (command.writes) { for (const signal of SIGNALS) process.once(signal, interrupt); }
+  try {
+    if (gathered === undefined) return await command.run({ ...given, out, note, result: () => {}, signal });
+    const exit = await command.run({ ...given, ...gathered, signal });
+    await out.line(jsonText(await gathered.document(exit), 2));
+    return exit;
+  } finally {
+    for (const signal of SIGNALS) process.off(signal, interrupt);
   }
 }
 
