@@ -75,7 +75,9 @@ export type {
   RaftLog,
   Snapshot,
   SnapshotMeta,
+  SnapshotSource,
   SnapshotStream,
+  SnapshotTarget,
   Term,
 } from "./src/api/types.ts";
 export { WalLog } from "./src/api/wal_log.ts";

@@ -11,6 +11,7 @@ import { flushes, hardStates, truncations } from "./raft_log/changes.ts";
 import { compaction } from "./raft_log/compaction.ts";
 import { endOfNumbers } from "./raft_log/end_of_numbers.ts";
 import { appendingAndReading, copies, emptyLog } from "./raft_log/reading.ts";
+import { snapshotParts } from "./raft_log/parts.ts";
 import { retentions } from "./raft_log/retentions.ts";
 import { snapshots } from "./raft_log/snapshots.ts";
 import type { Subject, Suite } from "./raft_log/subject.ts";
@@ -44,6 +45,7 @@ export function raftLogSuite(name: string, make: () => Subject): void {
   truncations(suite);
   hardStates(suite);
   snapshots(suite);
+  snapshotParts(suite);
   compaction(suite);
   retentions(suite);
   flushes(suite);

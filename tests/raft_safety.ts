@@ -17,6 +17,9 @@ import type {
   NodeId,
   RaftLog,
   Snapshot,
+  SnapshotMeta,
+  SnapshotSource,
+  SnapshotTarget,
   Term,
 } from "../src/api/types.ts";
 
@@ -110,6 +113,21 @@ export class WatchedLog implements RaftLog {
   snapshot(): Snapshot | undefined {
     this.#beforeRead();
     return this.#log.snapshot();
+  }
+  openSnapshotSource(): SnapshotSource | undefined {
+    this.#beforeRead();
+    const source = this.#log.openSnapshotSource();
+    if (source === undefined) return undefined;
+    const read = source.read.bind(source);
+    return Object.assign(source, {
+      read: (offset: number, length: number) => {
+        this.#beforeRead();
+        return read(offset, length);
+      },
+    });
+  }
+  createSnapshotTarget(meta: SnapshotMeta): SnapshotTarget {
+    return this.#log.createSnapshotTarget(meta);
   }
   append(entries: readonly LogEntry[]): void {
     const { lastTerm } = this.#log;

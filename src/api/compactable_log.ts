@@ -14,7 +14,7 @@ import type { LogParts } from "./log_parts.ts";
 import { checkNames, FORCE } from "./option_names.ts";
 import type { Retention } from "./retention.ts";
 import { keptMeta, takeCompactOptions, takeSnapshot, takeSnapshotMeta } from "./taken.ts";
-import type { CompactOptions, Index, NewSnapshot, SnapshotMeta } from "./types.ts";
+import type { CompactOptions, Index, NewSnapshot, SnapshotMeta, SnapshotTarget } from "./types.ts";
 import { checkCompact, checkOwnSnapshot, checkSnapshot, checkSnapshotMeta } from "./validate_snapshot.ts";
 
 /** A log that can replace entries by a snapshot, and hold compaction back. Every `WalLog` is one. */
@@ -157,6 +157,44 @@ export abstract class CompactableLog extends FollowableLog {
     this.#durability.requireWriter("receive a snapshot");
     checkSnapshotMeta(taken, "receive a snapshot");
     return this.#snapshots.receive(taken, options.force === true);
+  }
+
+  /**
+   * Begins a leader's snapshot that is written a piece at a time, without waiting: what {@link
+   * CompactableLog.receiveSnapshot} does for those who cannot wait. At most one piece is in memory. Now and then, a write
+   * blocks for a flush. A file that is never installed is removed when the log is closed, or when it is opened again.
+   *
+   * @param meta The snapshot's index, term, configuration and meta.
+   * @returns Where the data goes. Installing it does what {@link CompactableLog.applySnapshot} does.
+   * @throws {WalLogError} `INVALID_ARGUMENT`, `NO_SPACE`; `CORRUPT` while the hard state is lost; `POISONED`, `READ_ONLY`,
+   * `CLOSED`.
+   *
+   * @example
+   * ```ts
+   * import { WalLog } from "@wallog/wallog";
+   * import { mkdtempSync, rmSync } from "node:fs";
+   * import { tmpdir } from "node:os";
+   * import { join } from "node:path";
+   * import assert from "node:assert/strict";
+   *
+   * const folder = mkdtempSync(join(tmpdir(), "wallog-"));
+   * {
+   *   await using log = await WalLog.open(join(folder, "raft.wal"));
+   *   const target = log.createSnapshotTarget({ index: 5, term: 1, config: [1n, 2n, 3n] });
+   *   for (const piece of ["x ", "= ", "2"]) target.write(new TextEncoder().encode(piece));
+   *   target.install();
+   *   const source = log.openSnapshotSource()!;
+   *   assert.equal(new TextDecoder().decode(source.read(2, 3)), "= 2");
+   *   source.close();
+   * }
+   * rmSync(folder, { recursive: true });
+   * ```
+   */
+  createSnapshotTarget(meta: SnapshotMeta): SnapshotTarget {
+    const taken = takeSnapshotMeta(meta);
+    this.#durability.requireWriter("create a snapshot");
+    checkSnapshotMeta(taken, "create a snapshot");
+    return this.#snapshots.target(taken);
   }
 
   /**

@@ -4,8 +4,17 @@
  * @module
  */
 
+import { copySnapshot, MemorySnapshotSource, MemorySnapshotTarget } from "./memory_snapshot.ts";
 import { type Retention, Retentions, type RetentionState } from "./retention.ts";
-import { keptMeta, takeCompactOptions, takeEntries, takeHardState, type TakenEntry, takeSnapshot } from "./taken.ts";
+import {
+  keptMeta,
+  takeCompactOptions,
+  takeEntries,
+  takeHardState,
+  type TakenEntry,
+  takeSnapshot,
+  takeSnapshotMeta,
+} from "./taken.ts";
 import type {
   CompactOptions,
   EntriesOptions,
@@ -16,6 +25,9 @@ import type {
   NewSnapshot,
   RaftLog,
   Snapshot,
+  SnapshotMeta,
+  SnapshotSource,
+  SnapshotTarget,
   Term,
 } from "./types.ts";
 import {
@@ -26,24 +38,13 @@ import {
   checkTruncate,
   ENTRY_BYTES_MAX_DEFAULT,
 } from "./validate.ts";
-import { checkCompact, checkSnapshot } from "./validate_snapshot.ts";
+import { checkCompact, checkSnapshot, checkSnapshotMeta } from "./validate_snapshot.ts";
 
 // `new Uint8Array(bytes)` copies, also what is a Buffer; `bytes.slice()` of a Buffer would be a view.
 
 /** An entry that shares nothing with the one given. */
 function copyEntry(entry: TakenEntry): LogEntry {
   return { term: entry.term, index: entry.index, kind: entry.kind, command: new Uint8Array(entry.command) };
-}
-
-/** A snapshot that shares nothing with the one given. */
-function copySnapshot(snapshot: NewSnapshot): Snapshot {
-  return {
-    index: snapshot.index,
-    term: snapshot.term,
-    config: [...snapshot.config],
-    meta: new Uint8Array(snapshot.meta ?? []),
-    data: new Uint8Array(snapshot.data),
-  };
 }
 
 /**
@@ -186,6 +187,29 @@ export class MemoryLog implements RaftLog {
   }
 
   /**
+   * Opens a copy of the latest snapshot, to read it a part at a time.
+   *
+   * @returns The snapshot, or `undefined` if there is none.
+   */
+  openSnapshotSource(): SnapshotSource | undefined {
+    const snapshot = this.snapshot();
+    return snapshot === undefined ? undefined : new MemorySnapshotSource(snapshot);
+  }
+
+  /**
+   * Begins a snapshot that is written a piece at a time.
+   *
+   * @param meta The snapshot's index, term, configuration and meta.
+   * @returns Where the data goes. It is installed as with {@link MemoryLog.applySnapshot}.
+   * @throws {WalLogError} `INVALID_ARGUMENT`.
+   */
+  createSnapshotTarget(meta: SnapshotMeta): SnapshotTarget {
+    const taken = takeSnapshotMeta(meta);
+    checkSnapshotMeta(taken, "create a snapshot");
+    return new MemorySnapshotTarget(taken, (snapshot) => this.applySnapshot(snapshot));
+  }
+
+  /**
    * Adds copies of entries at the end of the log. An empty list changes nothing.
    *
    * @param entries Contiguous entries; the first at `lastIndex + 1`.
@@ -303,7 +327,7 @@ export class MemoryLog implements RaftLog {
   }
 
   /**
-   * Resolves at once: there is no disk to wait for.
+   * Resolves at once, for there is no disk.
    *
    * @returns The last index.
    */
@@ -311,11 +335,7 @@ export class MemoryLog implements RaftLog {
     return Promise.resolve(this.lastIndex);
   }
 
-  /**
-   * Returns at once: there is no disk to wait for.
-   *
-   * @returns The last index.
-   */
+  /** Returns at once: there is no disk to wait for. Returns the last index. */
   syncSync(): Index {
     return this.lastIndex;
   }

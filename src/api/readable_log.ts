@@ -27,6 +27,7 @@ import type {
   LogEntry,
   Snapshot,
   SnapshotMeta,
+  SnapshotSource,
   SnapshotStream,
   Term,
 } from "./types.ts";
@@ -295,5 +296,17 @@ export abstract class ReadableLog {
   openSnapshot(): SnapshotStream | undefined {
     this.#durability.requireOpen("read");
     return this.#snapshots.streamOut();
+  }
+
+  /**
+   * Opens the latest snapshot, to read it a part at a time, with at most one piece of it in memory. It stays valid when a
+   * later snapshot replaces this one.
+   *
+   * @returns The snapshot, to be closed; `undefined` if there is none.
+   * @throws {WalLogError} `CORRUPT` if it is damaged; `IO`; `CLOSED`.
+   */
+  openSnapshotSource(): SnapshotSource | undefined {
+    this.#durability.requireOpen("read");
+    return this.#snapshots.source();
   }
 }

@@ -99,6 +99,56 @@ export interface Snapshot extends NewSnapshot {
  */
 export type SnapshotStream = ReadableStream<Uint8Array<ArrayBuffer>> & NodeReadableStream<Uint8Array<ArrayBuffer>>;
 
+/** A snapshot that is open, to be read at any position. Later snapshots do not change it. */
+export interface SnapshotSource extends Required<SnapshotMeta> {
+  /** Bytes of data. */
+  readonly dataBytes: number;
+
+  /**
+   * Reads a part of the data.
+   *
+   * @param offset Where the part begins, in bytes.
+   * @param length Its length, in bytes.
+   * @returns A copy, which is shorter only at the end of the data.
+   * @throws {WalLogError} `CORRUPT` if the part is damaged; `INVALID_ARGUMENT`, `IO`; `CLOSED`.
+   */
+  read(offset: number, length: number): Uint8Array<ArrayBuffer>;
+
+  /** Closes the snapshot. Closing the log closes it too. */
+  close(): void;
+}
+
+/** A snapshot that is being written, a piece at a time. Until it is installed, the log is as it was. */
+export interface SnapshotTarget {
+  /** The index of the snapshot. */
+  readonly index: Index;
+  /** The bytes of data written so far. */
+  readonly dataBytes: number;
+  /** Whether more can be written. `false` once it is installed or given up. */
+  readonly isOpen: boolean;
+
+  /**
+   * Adds data.
+   *
+   * @param piece The next bytes. They are copied.
+   * @throws {WalLogError} `NO_SPACE`: {@link SnapshotTarget.dataBytes} says how much was taken; write the rest again when
+   * there is room, if {@link SnapshotTarget.isOpen}. `INVALID_ARGUMENT`; `POISONED`, `CLOSED`.
+   */
+  write(piece: Uint8Array): void;
+
+  /**
+   * Installs the snapshot as {@link RaftLog.applySnapshot} does. A stale one is given up.
+   *
+   * @param options `force`: as for `WalLog.applySnapshot`.
+   * @throws {WalLogError} `NO_SPACE`: try again when there is room, if {@link SnapshotTarget.isOpen}. Otherwise as
+   * {@link RaftLog.applySnapshot}; `POISONED`, `CLOSED`.
+   */
+  install(options?: { readonly force?: boolean }): void;
+
+  /** Gives the snapshot up. Closing the log does so too. Does nothing if it is installed or given up. */
+  abort(): void;
+}
+
 /** A bound on what one read returns. */
 export interface EntriesOptions {
   /** At most this many bytes of commands, but always at least one entry. Default: no bound. */
@@ -179,6 +229,23 @@ export interface RaftLog {
    * @returns The snapshot, or `undefined` if there is none.
    */
   snapshot(): Snapshot | undefined;
+
+  /**
+   * Opens the latest snapshot, to read it a part at a time.
+   *
+   * @returns The snapshot, to be closed; `undefined` if there is none.
+   */
+  openSnapshotSource(): SnapshotSource | undefined;
+
+  /**
+   * Begins a snapshot that is written a piece at a time. It is {@link RaftLog.applySnapshot} for data that does not fit
+   * into memory.
+   *
+   * @param meta The snapshot's index, term, configuration and meta.
+   * @returns Where the data goes. Nothing changes before it is installed.
+   * @throws {WalLogError} `INVALID_ARGUMENT`.
+   */
+  createSnapshotTarget(meta: SnapshotMeta): SnapshotTarget;
 
   /**
    * Adds entries at the end of the log. An empty list changes nothing.

@@ -8,7 +8,7 @@ import { WalLogError } from "./errors.ts";
 import { MEMBERS_MAX, META_BYTES_MAX } from "../format/snapshot_header.ts";
 import { checkNames } from "./option_names.ts";
 import { isBytes, isDetached } from "./taken.ts";
-import type { CompactOptions, Index, NewSnapshot, NodeId, RaftLog, SnapshotMeta } from "./types.ts";
+import type { CompactOptions, Index, NewSnapshot, NodeId, RaftLog, SnapshotMeta, SnapshotSource } from "./types.ts";
 import { invalid, isNodeId, isObject, isTerm, show } from "./validate.ts";
 
 /** The options of a compaction. */
@@ -64,6 +64,44 @@ export function checkSnapshot(snapshot: NewSnapshot): void {
 function checkBytes(bytes: Uint8Array, name: "data" | "meta", at: string): void {
   if (!isBytes(bytes)) throw invalid(`${at}: the ${name} must be a Uint8Array, found ${show(bytes)}`);
   if (isDetached(bytes)) throw invalid(`${at}: the ${name}'s buffer was transferred away`);
+}
+
+/**
+ * Checks a piece of a snapshot's data.
+ *
+ * @param piece The piece.
+ * @throws {WalLogError} `INVALID_ARGUMENT` if it is no `Uint8Array`.
+ */
+export function checkPiece(piece: Uint8Array): void {
+  checkBytes(piece, "data", "Cannot write a snapshot");
+}
+
+/**
+ * Checks a part of a snapshot's data that is to be read.
+ *
+ * @param source The snapshot.
+ * @param offset Where the part begins.
+ * @param length How long it is to be.
+ * @returns How long it is.
+ * @throws {WalLogError} `INVALID_ARGUMENT` for numbers that are no safe integers of 0 or more, and beyond the data.
+ */
+export function checkPart({ dataBytes }: SnapshotSource, offset: number, length: number): number {
+  for (const [name, value] of [["offset", offset], ["length", length]] as const) {
+    if (Number.isSafeInteger(value) && value >= 0) continue;
+    throw invalid(`Cannot read a snapshot: the ${name} must be a safe integer of 0 or more, found ${show(value)}`);
+  }
+  if (offset > dataBytes) throw invalid(`Cannot read a snapshot at byte ${offset}: it has ${dataBytes} bytes`);
+  return Math.min(length, dataBytes - offset);
+}
+
+/**
+ * The error for a snapshot that nothing can be written to any more.
+ *
+ * @param index The snapshot's index.
+ * @returns The error to throw.
+ */
+export function closedTarget(index: Index): WalLogError {
+  return new WalLogError("CLOSED", `Cannot write the snapshot at index ${index}: it was installed or given up`);
 }
 
 /** Checks the meta of a snapshot. `at` begins the error message. */

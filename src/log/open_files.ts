@@ -14,6 +14,8 @@ export class OpenFiles {
   private readonly fileSystem: FileSystem;
   /** In the order of their last use. */
   private readonly files = new Map<string, File>();
+  /** Other files that are closed with the log. */
+  readonly others: Set<{ close(): void }> = new Set();
 
   constructor(fileSystem: FileSystem) {
     this.fileSystem = fileSystem;
@@ -47,5 +49,6 @@ export class OpenFiles {
   close(): void {
     for (const file of this.files.values()) file.close();
     this.files.clear();
+    for (const other of this.others) other.close();
   }
 }

@@ -12,6 +12,7 @@ import { WalLogError } from "../api/errors.ts";
 import type { Damage } from "../api/report.ts";
 import type { Index, Snapshot, Term } from "../api/types.ts";
 import type { Codec } from "../codec/codec.ts";
+import { viewOf } from "../format/numbers.ts";
 import { FORMAT_VERSION } from "../format/segment_header.ts";
 import {
   decodeSnapshotHeader,
@@ -26,6 +27,7 @@ import {
   paddedPieceBytes,
   PIECE_CHECKSUM_BYTES,
   PIECE_HEADER_BYTES,
+  type PieceHeader,
 } from "../format/snapshot_piece.ts";
 import type { FileSystem } from "../io/file_system.ts";
 import { errorCode, ioError, readFull } from "../io/full.ts";
@@ -87,6 +89,14 @@ export function beginsLikeSnapshot(fileSystem: FileSystem, path: string): boolea
   }
 }
 
+/** A piece that was read. */
+interface Piece {
+  readonly data: Uint8Array<ArrayBuffer>;
+  readonly isLast: boolean;
+  /** Where the next piece begins in the file. */
+  readonly next: number;
+}
+
 /** Reads one snapshot, piece by piece. */
 export class SnapshotReader {
   /** The snapshot's index, term, configuration and meta. */
@@ -97,7 +107,8 @@ export class SnapshotReader {
   private readonly path: string;
   private readonly file: SizedFile;
   private readonly salt: bigint;
-  private readonly piecesAt: number;
+  /** Where the first piece begins in the file. */
+  readonly piecesAt: number;
 
   /**
    * Opens a snapshot and reads what it is of.
@@ -135,7 +146,7 @@ export class SnapshotReader {
       this.meta = { index, term, config: header.config, meta: header.meta };
       const last = size >= this.piecesAt + LAST_PIECE_BYTES ? this.readPiece(size - LAST_PIECE_BYTES) : undefined;
       if (last === undefined || !last.isLast || last.data.length !== 8) throw fail(size, "its end is missing");
-      this.dataBytes = Number(new DataView(last.data.buffer).getBigUint64(0, true));
+      this.dataBytes = Number(viewOf(last.data).getBigUint64(0, true));
       // Believed before it is allocated.
       if (this.dataBytes > size) throw fail(size, `it says that it has ${this.dataBytes} bytes of data`);
     } catch (error) {
@@ -144,19 +155,56 @@ export class SnapshotReader {
     }
   }
 
-  /** The piece at an offset, `undefined` if it is not valid. */
-  private readPiece(offset: number): { data: Uint8Array<ArrayBuffer>; isLast: boolean; next: number } | undefined {
+  private readHeader(offset: number): PieceHeader | undefined {
     const bytes = new Uint8Array(PIECE_HEADER_BYTES);
-    if (readFull(this.file, bytes, offset) < bytes.length) return undefined;
-    const header = decodePieceHeader(bytes);
+    return readFull(this.file, bytes, offset) < bytes.length ? undefined : decodePieceHeader(bytes);
+  }
+
+  /** The piece at an offset, `undefined` if it is not valid. */
+  private readPiece(offset: number): Piece | undefined {
+    const header = this.readHeader(offset);
     if (header === undefined) return undefined;
     const { checksum, length, isLast } = header;
     // Everything that the checksum covers.
     const covered = new Uint8Array(PIECE_HEADER_BYTES - PIECE_CHECKSUM_BYTES + length);
     if (readFull(this.file, covered, offset + PIECE_CHECKSUM_BYTES) < covered.length) return undefined;
     if (this.codec.hash(covered, this.salt ^ BigInt(offset)) !== checksum) return undefined;
-    const data = covered.slice(PIECE_HEADER_BYTES - PIECE_CHECKSUM_BYTES);
+    const data = covered.subarray(PIECE_HEADER_BYTES - PIECE_CHECKSUM_BYTES);
     return { data, isLast, next: offset + paddedPieceBytes(length) };
+  }
+
+  /**
+   * The length of the piece at an offset, as its header says. Nothing verifies it before the piece is read.
+   *
+   * @throws {WalLogError} `CORRUPT` if the header is not valid; `IO`.
+   */
+  lengthAt(offset: number): { readonly length: number; readonly next: number } {
+    const header = this.attempt(() => this.readHeader(offset));
+    if (header === undefined || header.isLast) throw this.damage(offset, "checksum mismatch");
+    return { length: header.length, next: offset + paddedPieceBytes(header.length) };
+  }
+
+  /**
+   * The data of the piece at an offset, verified.
+   *
+   * @throws {WalLogError} `CORRUPT` if it is damaged; `IO`.
+   */
+  dataAt(offset: number): Uint8Array<ArrayBuffer> {
+    const piece = this.attempt(() => this.readPiece(offset));
+    if (piece === undefined || piece.isLast) throw this.damage(offset, "checksum mismatch");
+    return piece.data;
+  }
+
+  private attempt<T>(read: () => T): T {
+    try {
+      return read();
+    } catch (error) {
+      throw ioError("Cannot read the snapshot", this.path, error);
+    }
+  }
+
+  private damage(offset: number, reason: string): WalLogError {
+    return snapshotDamage(this.path, offset, 0, this.meta.index, this.meta.term, reason);
   }
 
   /**
@@ -169,15 +217,14 @@ export class SnapshotReader {
     try {
       for (let offset = this.piecesAt;;) {
         const piece = this.readPiece(offset);
-        const { index, term } = this.meta;
-        if (piece === undefined) throw snapshotDamage(this.path, offset, 0, index, term, "checksum mismatch");
+        if (piece === undefined) throw this.damage(offset, "checksum mismatch");
         if (piece.isLast) {
-          if (done !== this.dataBytes) throw snapshotDamage(this.path, offset, 0, index, term, "pieces are missing");
+          if (done !== this.dataBytes) throw this.damage(offset, "pieces are missing");
           return;
         }
         done += piece.data.length;
-        if (done > this.dataBytes) throw snapshotDamage(this.path, offset, 0, index, term, "there are too many pieces");
-        yield piece.data;
+        if (done > this.dataBytes) throw this.damage(offset, "there are too many pieces");
+        yield piece.data.slice();
         offset = piece.next;
       }
     } finally {

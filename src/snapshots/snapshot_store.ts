@@ -18,7 +18,18 @@ import { ioError, isNoSpace } from "../io/full.ts";
 import { SnapshotReader } from "./snapshot_file.ts";
 import { SnapshotWriter } from "./snapshot_writer.ts";
 import { isReplacedSnapshot, snapshotName } from "../format/snapshot_name.ts";
-import type { Index, NewSnapshot, Snapshot, SnapshotMeta, SnapshotStream, Term } from "../api/types.ts";
+import type {
+  Index,
+  NewSnapshot,
+  Snapshot,
+  SnapshotMeta,
+  SnapshotSource,
+  SnapshotStream,
+  SnapshotTarget,
+  Term,
+} from "../api/types.ts";
+import { FileSnapshotSource } from "./snapshot_source.ts";
+import { FileSnapshotTarget } from "./snapshot_target.ts";
 
 /** The snapshots of an open log. */
 export class SnapshotStore {
@@ -125,6 +136,21 @@ export class SnapshotStore {
     return new WritableStream(new SnapshotSink(file, this.durability, end));
   }
 
+  /**
+   * Begins a leader's snapshot that is written a piece at a time.
+   *
+   * @param meta Index, term and configuration, checked.
+   * @returns Where its data goes.
+   */
+  target(meta: SnapshotMeta): SnapshotTarget {
+    const file = this.create(meta);
+    return new FileSnapshotTarget(file, this.durability, {
+      isWanted: () => meta.index > this.state.index.snapshotIndex || this.isDamaged(meta),
+      check: (force) => force || this.isDamaged(meta) ? undefined : this.requireTold(meta),
+      install: () => this.isDamaged(meta) ? this.replacedDamaged() : this.install(meta, () => file.unname()),
+    });
+  }
+
   /** Rejects a snapshot if nothing shows whether the entries after it continue from it. */
   private requireTold({ index, term }: SnapshotMeta): void {
     const { path, index: log, damaged } = this.state;
@@ -149,8 +175,13 @@ export class SnapshotStore {
     }
   }
 
-  /** Makes a snapshot whose file is durable part of the log, then deletes what it replaces, oldest first. */
-  private install({ index, term }: SnapshotMeta): void {
+  /**
+   * Makes a snapshot whose file is durable part of the log, then deletes what it replaces, oldest first.
+   *
+   * @param meta What it is of.
+   * @param takeBack Called if there is no room for the frame, so that no frame names the file. Default: removes it.
+   */
+  private install({ index, term }: SnapshotMeta, takeBack = () => this.remove(index, term)): void {
     const { state, durability } = this;
     const writer = this.opened.writer!;
     const log = state.index;
@@ -158,7 +189,7 @@ export class SnapshotStore {
     try {
       durability.writeFrame("install a snapshot", KIND_SNAPSHOT, clears ? FLAG_CLEAR : 0, term, index);
     } catch (error) {
-      if (error instanceof WalLogError && error.code !== "POISONED") this.removeUnnamed(index, term);
+      if (error instanceof WalLogError && error.code !== "POISONED") durability.orFail("remove a snapshot", takeBack);
       throw error;
     }
     durability.flush("install a snapshot");
@@ -185,14 +216,8 @@ export class SnapshotStore {
     }
   }
 
-  /** Removes the file of a snapshot that no frame names, because the frame was refused. */
-  private removeUnnamed(index: Index, term: Term): void {
-    const { fileSystem, folder } = this.opened;
-    try {
-      fileSystem.remove(`${folder}/${snapshotName(index, term)}`);
-    } catch (error) {
-      throw this.durability.fail("remove a snapshot", error);
-    }
+  private remove(index: Index, term: Term): void {
+    this.opened.fileSystem.remove(`${this.opened.folder}/${snapshotName(index, term)}`);
   }
 
   /**
@@ -258,6 +283,17 @@ export class SnapshotStore {
       if (!wasThere || fileSystem.list(folder).includes(name)) throw error;
       throw goneFromReader(`${folder}/${name}`, error);
     }
+  }
+
+  /**
+   * Opens the latest snapshot, to be read at any position.
+   *
+   * @returns The snapshot, or `undefined` if there is none.
+   * @throws {WalLogError} As {@link SnapshotStore.open}.
+   */
+  source(): SnapshotSource | undefined {
+    const reader = this.open();
+    return reader === undefined ? undefined : new FileSnapshotSource(reader, this.durability, this.files.others);
   }
 
   /**

@@ -24,13 +24,17 @@ export class SnapshotWriter {
   private readonly fileSystem: FileSystem;
   private readonly folder: string;
   private readonly codec: Codec;
-  private readonly temporary: string;
+  /** The file, before it has its name. */
+  readonly temporary: string;
   private readonly salt: bigint;
   private readonly file: File;
   private readonly piece = new Uint8Array(PIECE_HEADER_BYTES + PIECE_BYTES);
   private filled = 0;
   private position = 0;
-  private dataBytes = 0;
+  /** Bytes of data written so far. */
+  dataBytes = 0;
+  /** Whether all data is written. */
+  isEnded = false;
   /** Whether the file has its final name. */
   isNamed = false;
   private isOpen = true;
@@ -76,27 +80,37 @@ export class SnapshotWriter {
    */
   write(data: Uint8Array): void {
     for (let done = 0; done < data.length;) {
+      // A piece that found no room is still there, to be written now.
+      if (this.filled === PIECE_BYTES) this.putPiece(false);
       const part = data.subarray(done, done + PIECE_BYTES - this.filled);
       this.piece.set(part, PIECE_HEADER_BYTES + this.filled);
       this.filled += part.length;
+      this.dataBytes += part.length;
       done += part.length;
       if (this.filled === PIECE_BYTES) this.putPiece(false);
     }
-    this.dataBytes += data.length;
   }
 
-  /** Writes the last piece. */
-  private end(): void {
-    if (this.filled > 0) this.putPiece(false);
-    new DataView(this.piece.buffer).setBigUint64(PIECE_HEADER_BYTES, BigInt(this.dataBytes), true);
-    this.filled = 8;
-    this.putPiece(true);
+  /** Writes the last piece. Can be called again after it found no room. */
+  end(): void {
+    if (!this.isEnded) {
+      if (this.filled > 0) this.putPiece(false);
+      new DataView(this.piece.buffer).setBigUint64(PIECE_HEADER_BYTES, BigInt(this.dataBytes), true);
+      this.filled = 8;
+      this.isEnded = true;
+    }
+    if (this.filled > 0) this.putPiece(true);
+  }
+
+  /** Flushes what is written so far. */
+  sync(): void {
+    this.file.sync();
   }
 
   /** Flushes the file and gives it its name, durably. */
   publish(): void {
     this.end();
-    this.file.sync();
+    this.sync();
     this.rename();
   }
 
@@ -115,10 +129,16 @@ export class SnapshotWriter {
 
   /** Gives the file its final name, durably. The whole file must already be flushed. */
   rename(): void {
-    this.closeFile();
+    this.release();
     this.fileSystem.rename(this.temporary, `${this.folder}/${snapshotName(this.index, this.term)}`);
     this.isNamed = true;
     this.fileSystem.syncDirectory(this.folder);
+  }
+
+  /** Takes the final name back: nothing may name the file yet. {@link SnapshotWriter.rename} can follow. */
+  unname(): void {
+    this.fileSystem.rename(`${this.folder}/${snapshotName(this.index, this.term)}`, this.temporary);
+    this.isNamed = false;
   }
 
   /** Abandons the snapshot, and removes the temporary file. */

@@ -258,7 +258,7 @@ export class Durability extends Access {
   }
 
   /** Runs an action whose failure ends the writer. */
-  private orFail(attempt: string, action: () => void): void {
+  orFail(attempt: string, action: () => void): void {
     try {
       action();
     } catch (error) {

@@ -105,7 +105,7 @@ export const FLUSH_MUTANTS: readonly Mutant[] = [
   {
     name: "a snapshot is not flushed before it is renamed",
     file: SNAPSHOT_WRITER,
-    edits: [["this.file.sync();\n    this.rename();", "this.rename();"]],
+    edits: [["this.sync();\n    this.rename();", "this.rename();"]],
     dies: "simulation",
   },
   {
@@ -214,7 +214,7 @@ export const FLUSH_MUTANTS: readonly Mutant[] = [
   {
     name: "a snapshot is renamed before it is flushed",
     file: SNAPSHOT_WRITER,
-    edits: [["this.file.sync();\n    this.rename();", "this.rename();\n    this.file.sync();"]],
+    edits: [["this.sync();\n    this.rename();", "this.rename();\n    this.sync();"]],
     dies: "snapshot_install_test",
   },
   {

@@ -4,7 +4,18 @@
  * @module
  */
 
-import { COMPACTABLE_LOG, SNAPSHOT_HEADER, SNAPSHOT_STREAM, TAKEN, VALIDATE_SNAPSHOT } from "./files.ts";
+import {
+  COMPACTABLE_LOG,
+  SNAPSHOT_FILE,
+  SNAPSHOT_HEADER,
+  SNAPSHOT_SOURCE,
+  SNAPSHOT_STORE,
+  SNAPSHOT_STREAM,
+  SNAPSHOT_TARGET,
+  SNAPSHOT_WRITER,
+  TAKEN,
+  VALIDATE_SNAPSHOT,
+} from "./files.ts";
 import type { Mutant } from "./mutant.ts";
 
 /** The mutants. */
@@ -110,5 +121,78 @@ export const SNAPSHOT_MUTANTS: readonly Mutant[] = [
     file: SNAPSHOT_STREAM,
     edits: [["this.abort();\n      throw error;", "throw error;"]],
     dies: "own_snapshot_test",
+  },
+  {
+    name: "a snapshot written in pieces is installed without a flush",
+    file: SNAPSHOT_TARGET,
+    edits: [["      this.flush();\n      this.isFlushed = true;", "      this.isFlushed = true;"]],
+    dies: "snapshot_parts_test",
+  },
+  {
+    name: "a snapshot written in pieces is flushed only at its end",
+    file: SNAPSHOT_TARGET,
+    edits: [["if (this.dataBytes - this.flushedBytes >= FLUSH_BYTES) this.flush();", "void FLUSH_BYTES;"]],
+    dies: "snapshot_parts_test",
+  },
+  {
+    name: "a snapshot written in pieces replaces a later one",
+    file: SNAPSHOT_TARGET,
+    edits: [["if (!this.end.isWanted()) return this.abort();", ""]],
+    dies: "wal_log_suite_test",
+  },
+  {
+    name: "a snapshot written in pieces goes on after a flush that found no room",
+    file: SNAPSHOT_TARGET,
+    edits: [[
+      "      this.flushedBytes = this.dataBytes;\n    } catch (error) {\n      throw this.giveUp(error);",
+      [
+        "      this.flushedBytes = this.dataBytes;\n    } catch (error) {\n      if (isNoSpace(error)) throw ioError(",
+        "ATTEMPT, this.file.temporary, error);\n      throw this.giveUp(error);",
+      ].join(""),
+    ]],
+    dies: "snapshot_parts_test",
+  },
+  {
+    name: "closing the log leaves a snapshot that is being written",
+    file: SNAPSHOT_TARGET,
+    edits: [["    durability.unfinished.add(file);\n", ""]],
+    dies: "snapshot_parts_test",
+  },
+  {
+    name: "a piece of a snapshot that found no room is overwritten",
+    file: SNAPSHOT_WRITER,
+    edits: [[
+      "      // A piece that found no room is still there, to be written now.\n" +
+      "      if (this.filled === PIECE_BYTES) this.putPiece(false);\n",
+      "      if (this.filled === PIECE_BYTES) this.filled = 0;\n",
+    ]],
+    dies: "snapshot_parts_test",
+  },
+  {
+    name: "a snapshot written in pieces is lost if its frame finds no room",
+    file: SNAPSHOT_STORE,
+    edits: [["this.install(meta, () => file.unname()),", "this.install(meta),"]],
+    dies: "snapshot_parts_test",
+  },
+  {
+    name: "a part of a snapshot is not verified",
+    file: SNAPSHOT_FILE,
+    edits: [[
+      "if (this.codec.hash(covered, this.salt ^ BigInt(offset)) !== checksum) return undefined;",
+      "void checksum;",
+    ]],
+    dies: "snapshot_parts_test",
+  },
+  {
+    name: "a snapshot that is read a part at a time outlives the log",
+    file: SNAPSHOT_SOURCE,
+    edits: [["    open.add(this);\n", ""]],
+    dies: "snapshot_parts_test",
+  },
+  {
+    name: "a part of a snapshot is taken from the piece that was read last",
+    file: SNAPSHOT_SOURCE,
+    edits: [["if (position >= at && position < at + data.length) return", "if (position < at + data.length) return"]],
+    dies: "wal_log_suite_test",
   },
 ];

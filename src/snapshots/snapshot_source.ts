@@ -1,0 +1,93 @@
+/**
+ * A snapshot that is read at any position.
+ *
+ * @module
+ */
+
+import type { Index, NodeId, SnapshotSource, Term } from "../api/types.ts";
+import { WalLogError } from "../api/errors.ts";
+import { checkPart } from "../api/validate_snapshot.ts";
+import type { Durability } from "../write/durability.ts";
+import type { SnapshotReader } from "./snapshot_file.ts";
+
+/** Where a piece begins, in the file and in the data. */
+interface Place {
+  readonly offset: number;
+  readonly at: number;
+}
+
+/** Reads parts of a snapshot's file. It holds the piece that it read last. */
+export class FileSnapshotSource implements SnapshotSource {
+  readonly index: Index;
+  readonly term: Term;
+  readonly config: readonly NodeId[];
+  readonly meta: Uint8Array;
+  readonly dataBytes: number;
+  private readonly reader: SnapshotReader;
+  private readonly durability: Durability;
+  private readonly open: Set<{ close(): void }>;
+  /** The pieces up to the last one that was reached, in order. */
+  private readonly places: Place[];
+  private held: { readonly at: number; readonly data: Uint8Array<ArrayBuffer> } = { at: 0, data: new Uint8Array(0) };
+  private isClosed = false;
+
+  /**
+   * @param reader Reads the file.
+   * @param durability Says whether the log is open.
+   * @param open The files that the log closes with itself.
+   */
+  constructor(reader: SnapshotReader, durability: Durability, open: Set<{ close(): void }>) {
+    ({ index: this.index, term: this.term, config: this.config, meta: this.meta } = reader.meta);
+    this.dataBytes = reader.dataBytes;
+    this.reader = reader;
+    this.durability = durability;
+    this.open = open;
+    this.places = [{ offset: reader.piecesAt, at: 0 }];
+    open.add(this);
+  }
+
+  /** Reads a part of the data. See {@link SnapshotSource.read}. */
+  read(offset: number, length: number): Uint8Array<ArrayBuffer> {
+    this.durability.requireOpen("read a snapshot");
+    if (this.isClosed) throw new WalLogError("CLOSED", "Cannot read a snapshot: it was closed");
+    const part = new Uint8Array(checkPart(this, offset, length));
+    for (let done = 0; done < part.length;) {
+      const { at, data } = this.pieceWith(offset + done);
+      const from = offset + done - at;
+      const found = data.subarray(from, from + part.length - done);
+      part.set(found, done);
+      done += found.length;
+    }
+    return part;
+  }
+
+  /** The piece with the byte at a position of the data, verified. */
+  private pieceWith(position: number): { readonly at: number; readonly data: Uint8Array<ArrayBuffer> } {
+    const { at, data } = this.held;
+    if (position >= at && position < at + data.length) return this.held;
+    const place = this.placeOf(position);
+    this.held = { at: place.at, data: this.reader.dataAt(place.offset) };
+    return this.held;
+  }
+
+  /** Where the piece with the byte at a position begins. Pieces on the way there are passed over by their headers. */
+  private placeOf(position: number): Place {
+    const { places } = this;
+    let next = places.length - 1;
+    while (places[next]!.at > position) next--;
+    for (;; next++) {
+      const { offset, at } = places[next]!;
+      const { length, next: following } = this.reader.lengthAt(offset);
+      if (position < at + length) return places[next]!;
+      if (next === places.length - 1) places.push({ offset: following, at: at + length });
+    }
+  }
+
+  /** Closes the file. */
+  close(): void {
+    if (this.isClosed) return;
+    this.isClosed = true;
+    this.open.delete(this);
+    this.reader.close();
+  }
+}
