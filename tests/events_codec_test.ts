@@ -170,7 +170,7 @@ describe("the envelope", () => {
     const log = await openEvents(disk, { fileSystem, codec: text });
     await log.append("ä");
     assert.deepEqual([...log.wal.entry(1)!.command], [1, 6, 5, 4, 3, 2, 1, 0xc3, 0xa4]);
-    assert.deepEqual(log.read(1), { position: 1, time: 0x0102_0304_0506, event: "ä" });
+    assert.deepEqual(log.read(1), { position: 1, time: 0x0102_0304_0506, id: undefined, event: "ä" });
   });
 
   it("holds a clock that is out of range at its nearest time", async () => {
@@ -191,6 +191,11 @@ describe("the envelope", () => {
     assert.deepEqual([...log.iterate()].map(({ event }) => event), ["a", "b"]);
     assert.equal(log.read(2), undefined);
     assert.deepEqual(await takeEvents(log.follow({ from: 1 }), 2), ["1:a", "3:b"]);
+    log.wal.append([{ term: 1, index: 4, command: new Uint8Array(9).fill(200) }]);
+    await log.close();
+    const again = await openEvents(disk);
+    assert.equal(again.last, 3);
+    assert.equal(await again.append("c", { expectedLast: 3 }), 5);
   });
 
   it("of another program is no event", async () => {

@@ -33,7 +33,7 @@ describe("reading an event log", () => {
 
   it("says where the log begins if the position is gone", async () => {
     const log = await filled(200);
-    log.wal.compact(150);
+    log.compact(150);
     assert.equal(log.first, 151);
     const gone = { code: "COMPACTED", index: 151, message: /position 7 of the log at .*: it begins at position 151/ };
     assert.throws(() => log.read(7), gone);

@@ -37,6 +37,7 @@ import type { Index, NodeId } from "./types.ts";
  * | `ENCODING` | a message cannot be encoded, or bytes are not a valid message; or a codec cannot decode an event |
  * | `INVALID_EVENT` | the codec of an event log rejects an event; nothing was written; `cause` is its error |
  * | `CONFLICT` | the last event is not the expected one; nothing was written; `index` is the position of the last event |
+ * | `STALE_SEQUENCE` | a producer's sequence is too low to know whether it was written; nothing was written |
  *
  * After `POISONED` the log can still be read, but entries that were not durable may fail to read, with `DAMAGED_ENTRY`
  * or `IO`.
@@ -66,7 +67,8 @@ export type WalLogErrorCode =
   | "BUSY"
   | "ENCODING"
   | "INVALID_EVENT"
-  | "CONFLICT";
+  | "CONFLICT"
+  | "STALE_SEQUENCE";
 
 /** The details of an error beyond its code and message. */
 export interface WalLogErrorDetails {

@@ -3,49 +3,76 @@
  *
  * ```text
  *  0        1                                      7
- *  ┌────────┬──────────────────────────────────────┬───────────────────────────
- *  │ kind   │ time, in milliseconds since 1970     │ the event, as the codec has it
- *  └────────┴──────────────────────────────────────┴───────────────────────────
+ *  ┌────────┬──────────────────────────────────────┬────────────────────────────────────
+ *  │ kind   │ time, in milliseconds since 1970     │ by kind
+ *  └────────┴──────────────────────────────────────┴────────────────────────────────────
+ *
+ *  1  event                   the event, as the codec has it
+ *  2  event with an id        length of the producer's name (2 bytes), the name, the sequence (8 bytes), the event
+ *  3  state of the log        JSON
  * ```
  *
- * Kind 1 is an event. Readers skip kinds that they do not know.
+ * Readers skip kinds that they do not know.
  *
  * @module
  */
 
-import { viewOf } from "../format/numbers.ts";
+import { safe, setSafe, viewOf } from "../format/numbers.ts";
+import type { EventId } from "./types.ts";
 
-/** The kind of an event. */
 const KIND_EVENT = 1;
+const KIND_IDENTIFIED = 2;
+const KIND_STATE = 3;
 const KIND_OFFSET = 0;
 const TIME_OFFSET = 1;
-/** Bytes before the event. */
+/** Bytes before what the kind says. */
 const HEADER_BYTES = 7;
+const NAME_LENGTH_BYTES = 2;
+const NUMBER_BYTES = 8;
 /** The last time that six bytes hold. In milliseconds since 1970. */
 const TIME_MAX = 2 ** 48 - 1;
 
 /** An entry of an event log, taken apart. */
 export type Envelope =
-  /** An event. */
-  | { readonly kind: "event"; readonly time: number; readonly payload: Uint8Array<ArrayBuffer> }
+  /** An event, with its id if it has one. */
+  | {
+    readonly kind: "event";
+    readonly time: number;
+    readonly id: EventId | undefined;
+    readonly payload: Uint8Array<ArrayBuffer>;
+  }
+  /** The state of the log at this point. */
+  | { readonly kind: "state"; readonly payload: Uint8Array<ArrayBuffer> }
   /** An entry of a kind that this version does not know. */
   | { readonly kind: "other" }
   /** No entry of an event log. */
   | { readonly kind: "foreign" };
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
 
 /**
  * Puts an event into its envelope.
  *
  * @param time The time of writing, in milliseconds since 1970.
  * @param payload The event, encoded.
+ * @param id The event's id; `undefined` if it has none.
  * @returns The entry's command.
  */
-export function sealEvent(time: number, payload: Uint8Array): Uint8Array<ArrayBuffer> {
-  const command = new Uint8Array(HEADER_BYTES + payload.length);
-  command[KIND_OFFSET] = KIND_EVENT;
-  setTime(command, Math.min(Math.max(Math.trunc(time), 0), TIME_MAX));
-  command.set(payload, HEADER_BYTES);
-  return command;
+export function sealEvent(time: number, payload: Uint8Array, id?: EventId): Uint8Array<ArrayBuffer> {
+  if (id === undefined) return seal(KIND_EVENT, time, payload);
+  return sealNamed(KIND_IDENTIFIED, time, id.producer, id.sequence, payload);
+}
+
+/**
+ * Puts the state of the log into its envelope.
+ *
+ * @param time The time of writing, in milliseconds since 1970.
+ * @param payload The state, encoded.
+ * @returns The entry's command.
+ */
+export function sealState(time: number, payload: Uint8Array): Uint8Array<ArrayBuffer> {
+  return seal(KIND_STATE, time, payload);
 }
 
 /**
@@ -55,19 +82,66 @@ export function sealEvent(time: number, payload: Uint8Array): Uint8Array<ArrayBu
  * @returns What it is. The payload shares the command's buffer.
  */
 export function openEnvelope(command: Uint8Array<ArrayBuffer>): Envelope {
-  const kind = command[KIND_OFFSET] ?? 0;
-  if (command.length < HEADER_BYTES || kind === 0) return { kind: "foreign" };
-  if (kind !== KIND_EVENT) return { kind: "other" };
-  return { kind: "event", time: timeOf(command), payload: command.subarray(HEADER_BYTES) };
+  if (command.length < HEADER_BYTES) return { kind: "foreign" };
+  switch (command[KIND_OFFSET]) {
+    case 0:
+      return { kind: "foreign" };
+    case KIND_EVENT:
+      return { kind: "event", time: timeOf(command), id: undefined, payload: command.subarray(HEADER_BYTES) };
+    case KIND_IDENTIFIED: {
+      const { name: producer, number: sequence, end } = openNamed(command);
+      return { kind: "event", time: timeOf(command), id: { producer, sequence }, payload: command.subarray(end) };
+    }
+    case KIND_STATE:
+      return { kind: "state", payload: command.subarray(HEADER_BYTES) };
+    default:
+      return { kind: "other" };
+  }
 }
 
-function setTime(command: Uint8Array, time: number): void {
-  const view = viewOf(command);
-  view.setUint32(TIME_OFFSET, time, true);
-  view.setUint16(TIME_OFFSET + 4, time / 2 ** 32, true);
+function seal(kind: number, time: number, payload: Uint8Array, headerBytes = HEADER_BYTES): Uint8Array<ArrayBuffer> {
+  const command = new Uint8Array(headerBytes + payload.length);
+  command[KIND_OFFSET] = kind;
+  const bounded = Math.min(Math.max(Math.trunc(time), 0), TIME_MAX);
+  const low = bounded % 2 ** 32;
+  command[TIME_OFFSET] = low;
+  command[TIME_OFFSET + 1] = low >>> 8;
+  command[TIME_OFFSET + 2] = low >>> 16;
+  command[TIME_OFFSET + 3] = low >>> 24;
+  const high = (bounded - low) / 2 ** 32;
+  command[TIME_OFFSET + 4] = high;
+  command[TIME_OFFSET + 5] = high >>> 8;
+  command.set(payload, headerBytes);
+  return command;
 }
 
 function timeOf(command: Uint8Array): number {
   const low = command[1]! | command[2]! << 8 | command[3]! << 16;
   return low + command[4]! * 2 ** 24 + (command[5]! | command[6]! << 8) * 2 ** 32;
+}
+
+/** An entry with a name and a number in front of its payload. */
+function sealNamed(
+  kind: number,
+  time: number,
+  name: string,
+  number: number,
+  payload: Uint8Array,
+): Uint8Array<ArrayBuffer> {
+  const bytes = encoder.encode(name);
+  const numberAt = HEADER_BYTES + NAME_LENGTH_BYTES + bytes.length;
+  const command = seal(kind, time, payload, numberAt + NUMBER_BYTES);
+  const view = viewOf(command);
+  view.setUint16(HEADER_BYTES, bytes.length, true);
+  command.set(bytes, HEADER_BYTES + NAME_LENGTH_BYTES);
+  setSafe(view, numberAt, number);
+  return command;
+}
+
+function openNamed(command: Uint8Array): { readonly name: string; readonly number: number; readonly end: number } {
+  const view = viewOf(command);
+  const nameAt = HEADER_BYTES + NAME_LENGTH_BYTES;
+  const numberAt = nameAt + view.getUint16(HEADER_BYTES, true);
+  const name = decoder.decode(command.subarray(nameAt, numberAt));
+  return { name, number: safe(view, numberAt), end: numberAt + NUMBER_BYTES };
 }

@@ -28,8 +28,11 @@
 
 export { bytes, type EventCodec, json, type JsonCodec, type SchemaResult, type StandardSchema, text } from "./codec.ts";
 export { EventLog } from "./event_log.ts";
+export type { ReadableEvents } from "./readable_events.ts";
+export type { WritableEvents } from "./writable_events.ts";
 export type {
   AppendOptions,
+  EventId,
   EventLogOptions,
   FollowEventsOptions,
   Position,

@@ -8,7 +8,10 @@ import { WalLogError } from "../api/errors.ts";
 import { checkNames } from "../api/option_names.ts";
 import { isSignal } from "../api/taken.ts";
 import { invalid, show } from "../api/validate.ts";
-import type { AppendOptions, Position } from "./types.ts";
+import type { AppendOptions, EventId, Position } from "./types.ts";
+
+/** The longest name of a producer or a consumer. In UTF-16 units. */
+const NAME_LENGTH_MAX = 255;
 
 /**
  * The error of an event that the codec rejects.
@@ -84,6 +87,23 @@ export function requireLast(expected: Position | undefined, last: Position): voi
 }
 
 /**
+ * The error of a sequence that is too low to know whether it was written.
+ *
+ * @param id The id.
+ * @param floor The highest sequence of the producer that was forgotten.
+ * @returns The error to throw.
+ */
+export function staleSequence({ producer, sequence }: EventId, floor: number): WalLogError {
+  return new WalLogError(
+    "STALE_SEQUENCE",
+    `Cannot append sequence ${sequence} of producer ${
+      show(producer)
+    }: the log remembers its sequences above ${floor}, ` +
+      "and this one may have been written; find out by reading the log",
+  );
+}
+
+/**
  * Takes the options of writing or appending.
  *
  * @param options The options, as given.
@@ -93,7 +113,7 @@ export function requireLast(expected: Position | undefined, last: Position): voi
  */
 export function takeAppendOptions(options: AppendOptions, names: readonly string[]): AppendOptions {
   checkNames("Cannot append", options, names);
-  const { expectedLast, signal } = options;
+  const { expectedLast, id, signal } = options;
   if (expectedLast !== undefined && !(Number.isSafeInteger(expectedLast) && expectedLast >= 0)) {
     throw invalid(
       `Cannot append: expectedLast must be a safe integer of 0 or more, found ${show(expectedLast)}`,
@@ -102,7 +122,29 @@ export function takeAppendOptions(options: AppendOptions, names: readonly string
   if (signal !== undefined && !isSignal(signal)) {
     throw invalid(`Cannot append: signal must be an AbortSignal, found ${show(signal)}`);
   }
-  return { expectedLast, signal };
+  return { expectedLast, id: id === undefined ? undefined : takeId(id), signal };
+}
+
+function takeId(id: EventId): EventId {
+  checkNames("Cannot append", id, ["producer", "sequence"]);
+  const { producer, sequence } = id;
+  checkName("Cannot append: the producer", producer);
+  if (!Number.isSafeInteger(sequence) || sequence < 0) {
+    throw invalid(`Cannot append: the sequence must be a safe integer of 0 or more, found ${show(sequence)}`);
+  }
+  return { producer, sequence };
+}
+
+/**
+ * Requires that a value can be the name of a producer or a consumer.
+ *
+ * @param what What is named, for the message.
+ * @param name The value.
+ * @throws {WalLogError} `INVALID_ARGUMENT`.
+ */
+export function checkName(what: string, name: unknown): asserts name is string {
+  if (typeof name === "string" && name !== "" && name.length <= NAME_LENGTH_MAX && name.isWellFormed()) return;
+  throw invalid(`${what} must be a well-formed string of 1 to ${NAME_LENGTH_MAX} characters, found ${show(name)}`);
 }
 
 function reasonOf(cause: unknown): string {

@@ -13,12 +13,22 @@ import type { EventCodec, StandardSchema } from "./codec.ts";
  */
 export type Position = number;
 
+/** The id of a write: it is written once, however often it is tried. */
+export interface EventId {
+  /** Who writes: 1 to 255 characters. */
+  readonly producer: string;
+  /** A number that the producer uses for one write only: a safe integer of 0 or more. Later writes have higher ones. */
+  readonly sequence: number;
+}
+
 /** An event, as the log returns it. */
 export interface StoredEvent<E> {
   /** Its position. */
   readonly position: Position;
   /** When it was written, by the wall clock, in milliseconds since 1970. The clock can go back. */
   readonly time: number;
+  /** The id that it was written with, if any. Of events that were written together, the last one has it. */
+  readonly id: EventId | undefined;
   /** The event. */
   readonly event: E;
 }
@@ -40,6 +50,12 @@ export interface WriteOptions {
    * `CONFLICT`, and nothing is written.
    */
   readonly expectedLast?: Position;
+  /**
+   * Makes it safe to try again: if the log has a write with this id, nothing is written, and the call returns the
+   * position of that write. The log remembers the last 128 sequences of each of the 1,024 producers that wrote last,
+   * also across restarts and compaction. A lower sequence fails with `STALE_SEQUENCE`.
+   */
+  readonly id?: EventId;
 }
 
 /** Options of appending events. */

@@ -3,6 +3,12 @@
 import type { Mutant } from "./mutant.ts";
 
 const EVENT_LOG = "src/events/event_log.ts";
+const WRITER = "src/events/event_writer.ts";
+const WRITABLE = "src/events/writable_events.ts";
+const READABLE = "src/events/readable_events.ts";
+const PRODUCERS = "src/events/producers.ts";
+const STATE = "src/events/event_state.ts";
+const LOAD = "src/events/load_state.ts";
 const ENVELOPE = "src/events/envelope.ts";
 const CODEC = "src/events/codec.ts";
 const ABORTABLE = "src/events/abortable.ts";
@@ -12,31 +18,31 @@ const FOLLOWED = "src/events/followed_events.ts";
 export const EVENTS_MUTANTS: readonly Mutant[] = [
   {
     name: "an appended event is not flushed",
-    file: EVENT_LOG,
+    file: WRITABLE,
     edits: [["    await abortable(this.wal.sync(), taken.signal);\n", ""]],
     dies: "events_append_test",
   },
   {
     name: "the events of a list are written one by one",
-    file: EVENT_LOG,
+    file: WRITER,
     edits: [[
-      "wal.append(commands.map((command, nth) => ({ term, index: lastIndex + 1 + nth, command })));",
+      "wal.append(commands.map((command, nth) => ({ term, index: first + nth, command })));",
       "for (const command of commands) wal.append([{ term, index: wal.lastIndex + 1, command }]);",
     ]],
     dies: "events_append_test",
   },
   {
     name: "the expected last event is compared before the codec runs",
-    file: EVENT_LOG,
+    file: WRITER,
     edits: [
-      ["    requireLast(expectedLast, this.last);\n", ""],
-      ["    const time = this.#now();\n", "    const time = this.#now();\n    requireLast(expectedLast, this.last);\n"],
+      ["    requireLast(expectedLast, state.last);\n", ""],
+      ["    const payloads", "    requireLast(expectedLast, this.state.last);\n    const payloads"],
     ],
     dies: "events_append_test",
   },
   {
     name: "events are written for a signal that is aborted already",
-    file: EVENT_LOG,
+    file: WRITABLE,
     edits: [["    taken.signal?.throwIfAborted();\n", ""]],
     dies: "events_append_test",
   },
@@ -54,7 +60,7 @@ export const EVENTS_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "a position that is gone reads as one without an event",
-    file: EVENT_LOG,
+    file: READABLE,
     edits: [[
       "    if (position > 0 && position < this.first) throw goneError(position, this.first, this.wal.path);\n",
       "",
@@ -64,18 +70,18 @@ export const EVENTS_MUTANTS: readonly Mutant[] = [
   {
     name: "the time loses its upper bytes",
     file: ENVELOPE,
-    edits: [["  view.setUint16(TIME_OFFSET + 4, time / 2 ** 32, true);\n", ""]],
+    edits: [["  command[TIME_OFFSET + 4] = high;\n", ""]],
     dies: "events_codec_test",
   },
   {
     name: "an unknown kind of entry is an event",
     file: ENVELOPE,
-    edits: [['  if (kind !== KIND_EVENT) return { kind: "other" };\n', ""]],
+    edits: [["    case KIND_EVENT:\n", "    default:\n"], ['    default:\n      return { kind: "other" };\n', ""]],
     dies: "events_codec_test",
   },
   {
     name: "what encode throws is not an invalid event",
-    file: EVENT_LOG,
+    file: WRITER,
     edits: [["      throw invalidEvent(nth, error);", "      throw error;"]],
     dies: "events_codec_test",
   },
@@ -96,5 +102,94 @@ export const EVENTS_MUTANTS: readonly Mutant[] = [
     file: FOLLOWED,
     edits: [["        await this.return();\n        throw error;", "        throw error;"]],
     dies: "events_codec_test",
+  },
+  {
+    name: "a write with an id that the log has is done again",
+    file: WRITER,
+    edits: [["    if (known !== undefined) return known;\n", ""]],
+    dies: "events_producers_test",
+  },
+  {
+    name: "a repeated write fails because it has changed the last event itself",
+    file: WRITER,
+    edits: [
+      [
+        "    if (known !== undefined) return known;\n    requireLast(expectedLast, state.last);\n",
+        "    requireLast(expectedLast, state.last);\n    if (known !== undefined) return known;\n",
+      ],
+    ],
+    dies: "events_producers_test",
+  },
+  {
+    name: "a list that is recovered in part has its id",
+    file: WRITER,
+    edits: [["nth === end ? id : undefined", "nth === 0 ? id : undefined"]],
+    dies: "events_producers_test",
+  },
+  {
+    name: "a compaction forgets the producers",
+    file: WRITER,
+    edits: [[
+      "wal.compact(through, { data: state.store(through), config: [] });",
+      "wal.compact(through, { config: [] });",
+    ]],
+    dies: "events_producers_test",
+  },
+  {
+    name: "a sequence that was forgotten is taken for a new one",
+    file: PRODUCERS,
+    edits: [["    if (id.sequence <= floor) throw staleSequence(id, floor);\n", ""]],
+    dies: "events_producers_test",
+  },
+  {
+    name: "the highest sequence is forgotten instead of the lowest",
+    file: PRODUCERS,
+    edits: [["Math.min(...positions.keys())", "Math.max(...positions.keys())"]],
+    dies: "events_producers_test",
+  },
+  {
+    name: "the producer that came first is forgotten, although it has written since",
+    file: PRODUCERS,
+    edits: [["    this.known.delete(name);\n", ""]],
+    dies: "events_producers_test",
+  },
+  {
+    name: "the memory of producers has no bound",
+    file: PRODUCERS,
+    edits: [["    if (this.known.size > PRODUCERS_MAX) this.known.delete(this.known.keys().next().value!);\n", ""]],
+    dies: "events_producers_test",
+  },
+  {
+    name: "the state of a restart is that of the snapshot",
+    file: LOAD,
+    edits: [["    state.apply(index, envelope, command.length);\n", ""]],
+    dies: "events_producers_test",
+  },
+  {
+    name: "the state is never stored while the log grows",
+    file: WRITER,
+    edits: [["const STATE_ENTRIES = 65_536;", "const STATE_ENTRIES = Infinity;"]],
+    dies: "events_producers_test",
+  },
+  {
+    name: "the stored state is not looked for",
+    file: LOAD,
+    edits: [["  const stored = lastStored(wal);", "  const stored = wal.lastIndex < 0 ? lastStored(wal) : undefined;"]],
+    dies: "events_producers_test",
+  },
+  {
+    name: "the position of the last event counts the log's own entries",
+    file: STATE,
+    edits: [[
+      '    if (envelope.kind !== "event") return;\n    this.last = index;',
+      '    this.last = index;\n    if (envelope.kind !== "event") return;',
+    ]],
+    dies: "events_codec_test",
+  },
+  {
+    name: "a reader that is brought up to date keeps its state",
+    file: READABLE,
+    edits: [["    if (this.#isReadOnly) this.#state = loadState(this.wal);\n", ""]],
+    dies: "events_producers_test",
   },
 ];

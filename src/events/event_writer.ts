@@ -1,0 +1,120 @@
+/**
+ * Writing events, and the log's own entries.
+ *
+ * @module
+ */
+
+import { isBytes } from "../api/taken.ts";
+import { invalid, show } from "../api/validate.ts";
+import type { WalLog } from "../api/wal_log.ts";
+import type { EventCodec } from "./codec.ts";
+import { openEnvelope, sealEvent, sealState } from "./envelope.ts";
+import type { EventState } from "./event_state.ts";
+import { invalidEvent, requireLast } from "./refusals.ts";
+import type { Position, WriteOptions } from "./types.ts";
+
+/** The term of all entries. */
+const TERM = 1;
+/** When the state is stored anew, so that opening the log has no more to read than this. */
+const STATE_ENTRIES = 65_536;
+const STATE_BYTES = 64 * 1024 * 1024;
+/** From how many entries on the state is also stored when the log is closed. */
+const STATE_ENTRIES_AT_CLOSE = 1024;
+
+/** Writes to an event log. */
+export class EventWriter<E> {
+  private readonly wal: WalLog;
+  private readonly codec: EventCodec<E>;
+  private readonly state: EventState;
+  private readonly now: () => number;
+
+  /**
+   * @param wal The log underneath.
+   * @param codec Encodes events.
+   * @param state The state of the log.
+   * @param now The wall clock.
+   */
+  constructor(wal: WalLog, codec: EventCodec<E>, state: EventState, now: () => number) {
+    this.wal = wal;
+    this.codec = codec;
+    this.state = state;
+    this.now = now;
+  }
+
+  /**
+   * Writes events in one batch, which recovery takes whole or not at all. A batch with an id that the log has is not
+   * written again.
+   *
+   * @param events The events.
+   * @param options The expected last position, and the id of the batch.
+   * @returns The position of the last event; for an empty list, that of the log's last event.
+   * @throws {WalLogError} `INVALID_EVENT`, `CONFLICT`, `STALE_SEQUENCE`, and as `WalLog.append`. Nothing was written.
+   */
+  write(events: readonly E[], { expectedLast, id }: WriteOptions): Position {
+    if (!Array.isArray(events)) throw invalid(`Cannot append: expected an array of events, found ${show(events)}`);
+    const payloads = Array.from(events as readonly E[], (event, nth) => this.encode(event, nth));
+    // A codec can write to the log: only now is it known what the events follow on.
+    const { state } = this;
+    const known = id && state.producers.positionOf(id);
+    if (known !== undefined) return known;
+    requireLast(expectedLast, state.last);
+    if (payloads.length === 0) return state.last;
+    const time = this.now();
+    const end = payloads.length - 1;
+    if (state.entriesSince >= STATE_ENTRIES || state.bytesSince >= STATE_BYTES) this.tryToStoreState();
+    this.add(payloads.map((payload, nth) => sealEvent(time, payload, nth === end ? id : undefined)));
+    return state.last;
+  }
+
+  /** Stores the state in an entry, if there is room for it in one. */
+  private storeState(): void {
+    const { wal, state } = this;
+    const command = sealState(this.now(), state.store(wal.lastIndex));
+    if (command.length <= wal.maxEntryBytes) this.add([command]);
+    state.entriesSince = state.bytesSince = 0;
+  }
+
+  /**
+   * Drops events.
+   *
+   * @param through The last position to drop.
+   * @throws {WalLogError} As `WalLog.compact`.
+   */
+  compact(through: Position): void {
+    const { wal, state } = this;
+    // The state to store tells of events behind the position: none of them may get lost.
+    wal.syncSync();
+    wal.compact(through, { data: state.store(through), config: [] });
+  }
+
+  /** Stores the state before the log is closed, so that the next opening need not read the last entries. */
+  finish(): void {
+    if (this.state.entriesSince >= STATE_ENTRIES_AT_CLOSE) this.tryToStoreState();
+  }
+
+  private tryToStoreState(): void {
+    try {
+      this.storeState();
+    } catch {
+      // It only shortens the next opening. A log that cannot be written says so in the call that follows.
+    }
+  }
+
+  private add(commands: readonly Uint8Array<ArrayBuffer>[]): void {
+    const { wal, state } = this;
+    const first = wal.lastIndex + 1;
+    const term = Math.max(TERM, wal.lastTerm);
+    wal.append(commands.map((command, nth) => ({ term, index: first + nth, command })));
+    commands.forEach((command, nth) => state.apply(first + nth, openEnvelope(command), command.length));
+  }
+
+  private encode(event: E, nth: number): Uint8Array {
+    try {
+      const payload: unknown = this.codec.encode(event);
+      if (isBytes(payload)) return payload;
+      throw new TypeError(`encode returned ${show(payload)} instead of a Uint8Array`);
+    } catch (error) {
+      throw invalidEvent(nth, error);
+    }
+  }
+}

@@ -1,0 +1,85 @@
+/**
+ * The state of an event log when it is opened: the last one that was stored, and the entries behind that.
+ *
+ * @module
+ */
+
+import { WalLogError } from "../api/errors.ts";
+import type { Index, LogEntry } from "../api/types.ts";
+import type { WalLog } from "../api/wal_log.ts";
+import { openEnvelope } from "./envelope.ts";
+import { EventState } from "./event_state.ts";
+import { foreignEntry } from "./refusals.ts";
+
+/** Entries that are looked through at once for a stored state, from the log's end on. */
+const CHUNK_ENTRIES = 1024;
+
+/**
+ * Loads the state of an event log.
+ *
+ * @param wal The log underneath.
+ * @returns The state behind its last entry. Damaged entries count as events.
+ * @throws {WalLogError} `ENCODING` if no event log has written the log; `CORRUPT` if its snapshot is damaged; `IO`.
+ */
+export function loadState(wal: WalLog): EventState {
+  const { snapshotIndex, lastIndex } = wal;
+  const stored = lastStored(wal);
+  const state = stored?.state ?? snapshotState(wal);
+  // What is damaged can have been an event.
+  const passed = (index: Index) => void (state.last = index);
+  for (const { index, kind, command } of readable(wal, (stored?.index ?? snapshotIndex) + 1, lastIndex, passed)) {
+    const envelope = openEnvelope(command);
+    if (kind === "config" || envelope.kind === "foreign") throw foreignEntry(index, wal.path);
+    state.apply(index, envelope, command.length);
+  }
+  return state;
+}
+
+/** The last state that is stored in an entry. */
+function lastStored(wal: WalLog): { readonly index: Index; readonly state: EventState } | undefined {
+  for (let end = wal.lastIndex; end > wal.snapshotIndex; end -= CHUNK_ENTRIES) {
+    let found: { readonly index: Index; readonly state: EventState } | undefined;
+    for (const { index, command } of readable(wal, Math.max(wal.snapshotIndex, end - CHUNK_ENTRIES) + 1, end)) {
+      const envelope = openEnvelope(command);
+      if (envelope.kind === "state") found = { index, state: parsed(wal, index, envelope.payload) };
+    }
+    if (found !== undefined) return found;
+  }
+}
+
+/** The state that the snapshot holds. One that was not taken by an event log holds none. */
+function snapshotState(wal: WalLog): EventState {
+  const { index, data } = wal.snapshot() ?? { index: 0, data: new Uint8Array(0) };
+  return data.length === 0 ? new EventState({ last: index }) : parsed(wal, index, data);
+}
+
+function parsed(wal: WalLog, index: Index, bytes: Uint8Array): EventState {
+  try {
+    return EventState.parse(bytes);
+  } catch {
+    throw foreignEntry(index, wal.path);
+  }
+}
+
+/** The entries of a range that can be read. Calls a function with the last index of each part that cannot. */
+function* readable(
+  wal: WalLog,
+  from: Index,
+  to: Index,
+  passed: (index: Index) => void = () => {},
+): Generator<LogEntry, undefined> {
+  for (let next = from; next <= to;) {
+    try {
+      for (const entry of wal.iterate(next, to)) {
+        next = entry.index + 1;
+        yield entry;
+      }
+      return;
+    } catch (error) {
+      if (!(error instanceof WalLogError && error.code === "DAMAGED_ENTRY")) throw error;
+      const around = wal.damaged.filter(({ firstIndex = Infinity }) => firstIndex <= next);
+      next = Math.min(Math.max(next, ...around.map(({ lastIndex = next }) => lastIndex)), to) + 1;
+      passed(next - 1);
+    }
+  }
+}

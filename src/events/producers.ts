@@ -1,0 +1,84 @@
+/**
+ * Idempotent producers: which of the last sequences of each producer the log has, and where.
+ *
+ * The memory is bounded in two ways. Of each producer, the log remembers the highest sequences; a lower one that it does
+ * not have is refused, because it may have been written and forgotten. Of all producers, it remembers those that wrote
+ * last.
+ *
+ * @module
+ */
+
+import { staleSequence } from "./refusals.ts";
+import type { EventId, Position } from "./types.ts";
+
+/** How many producers are remembered. */
+const PRODUCERS_MAX = 1024;
+/** How many sequences of each are. */
+const SEQUENCES_MAX = 128;
+
+/** What is known of a producer. */
+interface Producer {
+  /** The highest sequence that was forgotten; -1 if none was. */
+  floor: number;
+  /** The position of each sequence that is remembered. All are above the floor. */
+  readonly positions: Map<number, Position>;
+}
+
+/** A producer as it is stored: name, floor, and pairs of sequence and position. */
+export type ProducerData = readonly [name: string, floor: number, positions: readonly (readonly [number, Position])[]];
+
+/** The producers of a log. */
+export class Producers {
+  /** By name; the one that wrote last is the last. */
+  private readonly known = new Map<string, Producer>();
+
+  /** @param data The producers as they were stored, the one that wrote last at the end. */
+  constructor(data: readonly ProducerData[] = []) {
+    for (const [name, floor, positions] of data) this.known.set(name, { floor, positions: new Map(positions) });
+  }
+
+  /**
+   * Finds the event with an id.
+   *
+   * @param id The id.
+   * @returns The event's position; `undefined` if it was not written.
+   * @throws {WalLogError} `STALE_SEQUENCE` if the sequence is too low to know.
+   */
+  positionOf(id: EventId): Position | undefined {
+    const { floor, positions } = this.known.get(id.producer) ?? { floor: -1, positions: new Map() };
+    if (id.sequence <= floor) throw staleSequence(id, floor);
+    return positions.get(id.sequence);
+  }
+
+  /**
+   * Remembers an event, and forgets others if there are too many.
+   *
+   * @param id The event's id.
+   * @param position Its position.
+   */
+  note({ producer: name, sequence }: EventId, position: Position): void {
+    const producer = this.known.get(name) ?? { floor: -1, positions: new Map() };
+    // At the end: it has written last.
+    this.known.delete(name);
+    this.known.set(name, producer);
+    if (this.known.size > PRODUCERS_MAX) this.known.delete(this.known.keys().next().value!);
+    const { positions } = producer;
+    positions.set(sequence, position);
+    if (positions.size <= SEQUENCES_MAX) return;
+    producer.floor = Math.min(...positions.keys());
+    positions.delete(producer.floor);
+  }
+
+  /**
+   * The producers as they are stored.
+   *
+   * @param through The last position to include. The floors are the current ones: they may refuse a sequence, and never
+   * let one be written twice.
+   * @returns The producers, the one that wrote last at the end.
+   */
+  store(through: Position): ProducerData[] {
+    return [...this.known].map(([name, { floor, positions }]) =>
+      [name, floor, [...positions].filter(([, position]) => position <= through)] as const
+    ).filter(([, floor, positions]) => floor >= 0 || positions.length > 0);
+  }
+}

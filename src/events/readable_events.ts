@@ -1,0 +1,142 @@
+/**
+ * The reading half of an event log.
+ *
+ * @module
+ */
+
+import type { WalLog } from "../api/wal_log.ts";
+import type { EventReader } from "./event_reader.ts";
+import type { EventState } from "./event_state.ts";
+import type { EventWriter } from "./event_writer.ts";
+import { FollowedEvents } from "./followed_events.ts";
+import { loadState } from "./load_state.ts";
+import { goneError } from "./refusals.ts";
+import type { FollowEventsOptions, Position, StoredEvent } from "./types.ts";
+
+/** The parts of an open event log. */
+export interface EventParts<E> {
+  /** The log underneath. */
+  readonly wal: WalLog;
+  /** The state of the event log. */
+  readonly state: EventState;
+  /** Turns entries into events. */
+  readonly reader: EventReader<E>;
+  /** Writes events. */
+  readonly writer: EventWriter<E>;
+  /** Whether the log was opened for reading only. */
+  readonly isReadOnly: boolean;
+}
+
+/** The reading half of an event log. Every `EventLog` is one. */
+export abstract class ReadableEvents<E> {
+  /**
+   * The log underneath: for `backup`, `scrub`, `stats`, `metrics`, `recovery` and `retain`. Do not change it: append
+   * and compact with the event log.
+   */
+  readonly wal: WalLog;
+  readonly #reader: EventReader<E>;
+  readonly #isReadOnly: boolean;
+  #state: EventState;
+
+  /** @internal */
+  protected constructor({ wal, reader, state, isReadOnly }: EventParts<E>) {
+    this.wal = wal;
+    this.#reader = reader;
+    this.#state = state;
+    this.#isReadOnly = isReadOnly;
+  }
+
+  /** The lowest position that can be read. Above {@link EventLog.last} if there are no events. */
+  get first(): Position {
+    return this.wal.firstIndex;
+  }
+
+  /** The position of the last event; 0 if there never was one. It may not be durable yet. */
+  get last(): Position {
+    return this.#state.last;
+  }
+
+  /** Events up to this position are on stable storage. */
+  get durable(): Position {
+    return Math.min(this.wal.durableIndex, this.last);
+  }
+
+  /**
+   * The event at a position.
+   *
+   * @param position The position.
+   * @returns The event, durable or not; `undefined` if there is none at this position.
+   * @throws {WalLogError} `COMPACTED` below {@link EventLog.first}; `ENCODING` if the codec cannot decode it;
+   * `DAMAGED_ENTRY`; `INVALID_ARGUMENT`; `IO`; `CLOSED`.
+   */
+  read(position: Position): StoredEvent<E> | undefined {
+    const entry = this.wal.entry(position);
+    if (entry !== undefined) return this.#reader.open(entry);
+    if (position > 0 && position < this.first) throw goneError(position, this.first, this.wal.path);
+    return undefined;
+  }
+
+  /**
+   * Iterates over events in order, durable ones and others. It reads a chunk at a time, so the log can have any size.
+   *
+   * @param from The first position. Default: {@link EventLog.first}.
+   * @param to The last position, inclusive. Default: the last event there is when it is reached.
+   * @returns The events.
+   * @throws {WalLogError} `COMPACTED` at once if `from` is below {@link EventLog.first}, or later if compaction
+   * overtakes the iteration; `index` is the place to continue from. `ENCODING` at an event that the codec cannot decode;
+   * `index` is its position. Otherwise as {@link EventLog.read}.
+   */
+  iterate(from: Position = this.first, to?: Position): IterableIterator<StoredEvent<E>> {
+    if (from > 0 && from < this.first) throw goneError(from, this.first, this.wal.path);
+    return this.#reader.openAll(this.wal.iterate(from, to));
+  }
+
+  /**
+   * Follows the log: returns its durable events in order, each once, and waits at the end for more. Any number of
+   * followers can run side by side. On a log opened with `readOnly`, also beside a writer in another process. Closing the
+   * log ends the iteration, and so does leaving the loop.
+   *
+   * @param options Where to begin, and when to stop.
+   * @returns The events. Waiting for one rejects with the reason of the signal; with `COMPACTED` if the next event was
+   * compacted away; with `ENCODING` at an event that the codec cannot decode (`index` is its position); with `POISONED`
+   * if the writer failed, after all durable events.
+   * @throws {WalLogError} `COMPACTED` if `from` is below {@link EventLog.first}; `INVALID_ARGUMENT`; `CLOSED`.
+   *
+   * @example
+   * ```ts
+   * import { EventLog } from "@wallog/wallog/events";
+   * import { mkdtempSync, rmSync } from "node:fs";
+   * import { tmpdir } from "node:os";
+   * import { join } from "node:path";
+   * import assert from "node:assert/strict";
+   *
+   * const folder = mkdtempSync(join(tmpdir(), "wallog-"));
+   * {
+   *   await using log = await EventLog.open<string>(join(folder, "events.wal"));
+   *   await log.appendAll(["a", "b"]);
+   *   for await (const { position, event } of log.follow({ from: 1 })) {
+   *     if (position === 2) break;
+   *     assert.equal(event, "a");
+   *   }
+   * }
+   * rmSync(folder, { recursive: true });
+   * ```
+   */
+  follow(options: FollowEventsOptions = {}): AsyncIterableIterator<StoredEvent<E>, undefined, unknown> {
+    const { from } = options;
+    if (from !== undefined && from > 0 && from < this.first) throw goneError(from, this.first, this.wal.path);
+    return new FollowedEvents(this.wal.follow(options), (entry) => this.#reader.open(entry));
+  }
+
+  /**
+   * Brings a log that was opened with `readOnly` up to date with its writer. It then shows everything that was written,
+   * also events that are not durable yet. A log that is open for writing is always up to date.
+   *
+   * @returns The position of the last event. Rejects as `WalLog.refresh` does.
+   */
+  async refresh(): Promise<Position> {
+    await this.wal.refresh();
+    if (this.#isReadOnly) this.#state = loadState(this.wal);
+    return this.last;
+  }
+}

@@ -1,0 +1,126 @@
+/**
+ * The writing half of an event log.
+ *
+ * @module
+ */
+
+import { abortable } from "./abortable.ts";
+import type { EventWriter } from "./event_writer.ts";
+import { type EventParts, ReadableEvents } from "./readable_events.ts";
+import { takeAppendOptions } from "./refusals.ts";
+import type { AppendOptions, Position, WriteOptions } from "./types.ts";
+
+const WRITE_OPTIONS = ["expectedLast", "id"];
+const APPEND_OPTIONS = [...WRITE_OPTIONS, "signal"];
+
+/** A log that events can be appended to. Every `EventLog` is one. */
+export abstract class WritableEvents<E> extends ReadableEvents<E> {
+  readonly #writer: EventWriter<E>;
+
+  /** @internal */
+  protected constructor(parts: EventParts<E>) {
+    super(parts);
+    this.#writer = parts.writer;
+  }
+
+  /**
+   * Appends an event.
+   *
+   * @param event The event.
+   * @param options The expected last position, and a signal that ends the wait.
+   * @returns The event's position, when it is durable. Calls share flushes. Rejects with `INVALID_EVENT` if the codec
+   * rejects the event; `CONFLICT`; `ENTRY_TOO_LARGE`; `NO_SPACE`; `INVALID_ARGUMENT`: nothing was written. Rejects with
+   * `POISONED` if a write or flush failed, so that it is unknown whether the event is durable; `READ_ONLY`; `CLOSED`; or
+   * the reason of the signal.
+   */
+  append(event: E, options: AppendOptions = {}): Promise<Position> {
+    return this.appendAll([event], options);
+  }
+
+  /**
+   * Appends events. All of them are written, or none, also across a crash.
+   *
+   * @param events The events.
+   * @param options The expected last position, and a signal that ends the wait.
+   * @returns The position of the last of them, when all are durable; the events have consecutive positions. For an empty
+   * list, the position of the log's last event. Rejects as {@link EventLog.append} does.
+   *
+   * @example
+   * ```ts
+   * import { EventLog } from "@wallog/wallog/events";
+   * import { mkdtempSync, rmSync } from "node:fs";
+   * import { tmpdir } from "node:os";
+   * import { join } from "node:path";
+   * import assert from "node:assert/strict";
+   *
+   * const folder = mkdtempSync(join(tmpdir(), "wallog-"));
+   * {
+   *   await using log = await EventLog.open<string>(join(folder, "events.wal"));
+   *   assert.equal(await log.appendAll(["debit", "credit"]), 2);
+   *   await assert.rejects(log.append("late", { expectedLast: 1 }), { code: "CONFLICT", index: 2 });
+   * }
+   * rmSync(folder, { recursive: true });
+   * ```
+   */
+  async appendAll(events: readonly E[], options: AppendOptions = {}): Promise<Position> {
+    const taken = takeAppendOptions(options, APPEND_OPTIONS);
+    taken.signal?.throwIfAborted();
+    const position = this.#writer.write(events, taken);
+    await abortable(this.wal.sync(), taken.signal);
+    return position;
+  }
+
+  /**
+   * Writes an event without waiting for the disk. When this returns, the operating system has the event: killing the
+   * process does not lose it, but a power cut can, until a flush.
+   *
+   * @param event The event.
+   * @param options The expected last position.
+   * @returns The event's position.
+   * @throws {WalLogError} As {@link EventLog.append}.
+   */
+  write(event: E, options: WriteOptions = {}): Position {
+    return this.#writer.write([event], takeAppendOptions(options, WRITE_OPTIONS));
+  }
+
+  /**
+   * Makes everything durable that was written before the call. Calls share flushes.
+   *
+   * @returns The last durable position. Rejects with `POISONED` if a flush failed; `READ_ONLY`; `CLOSED`.
+   */
+  async flush(): Promise<Position> {
+    await this.wal.sync();
+    return this.durable;
+  }
+
+  /**
+   * Drops the events up to and including a position. Files in which nothing else is left are deleted. At or below the
+   * first position it changes nothing. It blocks for the flushes.
+   *
+   * @param through The last position to drop.
+   * @throws {WalLogError} `INVALID_ARGUMENT` for a position above the last one, or for anything but a safe integer of 0
+   * or more; `NO_SPACE`: the log is as it was. `POISONED`, `READ_ONLY`, `CLOSED`.
+   *
+   * @example
+   * ```ts
+   * import { EventLog } from "@wallog/wallog/events";
+   * import { mkdtempSync, rmSync } from "node:fs";
+   * import { tmpdir } from "node:os";
+   * import { join } from "node:path";
+   * import assert from "node:assert/strict";
+   *
+   * const folder = mkdtempSync(join(tmpdir(), "wallog-"));
+   * {
+   *   await using log = await EventLog.open<string>(join(folder, "events.wal"));
+   *   await log.appendAll(["a", "b", "c"]);
+   *   log.compact(2);
+   *   assert.equal(log.first, 3);
+   *   assert.throws(() => log.read(1), { code: "COMPACTED", index: 3 });
+   * }
+   * rmSync(folder, { recursive: true });
+   * ```
+   */
+  compact(through: Position): void {
+    this.#writer.compact(through);
+  }
+}
