@@ -56,7 +56,7 @@ describe("the first failure", () => {
   );
 
   it(
-    "of a write rejects all who wait, even if the flush under way never ends",
+    "of a write rejects all who wait, and the log can be closed, even if the flush under way never ends",
     withLog(async (subject) => {
       const { fileSystem, log } = subject;
       const history = recorded(log);
@@ -72,8 +72,8 @@ describe("the first failure", () => {
       await turn();
       assert.equal(await Promise.race([outcome, "still waiting"]), "POISONED");
       await assertPoisoned(log, "EIO", 13);
-      await flushes.release();
       await assertReopens(subject, history);
+      await flushes.release();
     }),
   );
 

@@ -95,9 +95,11 @@ export class GroupCommit {
     this.fail(reason);
   }
 
-  /** Waits until no flush is running or requested. Never rejects. */
+  /** Waits until no caller waits for a flush. After a failure, nobody does, even if a flush is still running. Never rejects. */
   async idle(): Promise<void> {
-    for (let flush = this.#running ?? this.#next; flush !== undefined; flush = this.#running ?? this.#next) {
+    for (;;) {
+      const flush = this.#running ?? this.#next;
+      if (flush === undefined || this.#failure !== undefined) return;
       try {
         await flush.promise;
       } catch {

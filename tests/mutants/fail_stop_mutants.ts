@@ -97,6 +97,12 @@ export const FAIL_STOP_MUTANTS: readonly Mutant[] = [
     dies: "fail_stop_test",
   },
   {
+    name: "closing a log that failed waits for the flush under way",
+    file: "src/write/group_commit.ts",
+    edits: [["if (flush === undefined || this.#failure !== undefined) return;", "if (flush === undefined) return;"]],
+    dies: "fail_stop_test",
+  },
+  {
     name: "a failed flush is tried again",
     file: FLUSHER,
     edits: [[
