@@ -96,6 +96,19 @@ function assertNoWriter({ fileSystem }: SimulatedDisk): void {
   );
 }
 
+/** Votes in the next term if a writer opens the log, damaged or not. Returns the term. */
+function vote({ fileSystem }: SimulatedDisk, term: number): number {
+  try {
+    const log = WalLog.openSync(PATH, { fileSystem, create: false, onDamage: "keep" });
+    log.setHardState({ term: term + 1, votedFor: BigInt(term + 1) });
+    log.closeSync();
+    return term + 1;
+  } catch (error) {
+    assert.match(String(error), /a repair was interrupted/);
+    return term;
+  }
+}
+
 /** A disk on which a cut was killed when it had its plan, and had moved nothing. */
 async function plannedDisk(): Promise<SimulatedDisk> {
   for (let at = 1;; at++) {
@@ -186,7 +199,7 @@ describe("the exchange of a log's files", () => {
         if (to.startsWith(`${PATH}.damaged-`) && to.endsWith(".seg")) throw new Error("no such move");
       };
       await assert.rejects(cut(disk, refuse), /no such move/);
-      assert.deepEqual(filesOf(disk), old);
+      assertSameContents(filesOf(disk), old);
       const log = WalLog.openSync(PATH, { fileSystem: disk.fileSystem, onDamage: "keep" });
       log.setHardState({ term: 9, votedFor: 3n });
       log.closeSync();
@@ -212,6 +225,44 @@ describe("the exchange of a log's files", () => {
         }
       },
     );
+  }
+
+  for (const identity of [true, false]) {
+    for (const place of ["beside", "within"] as const) {
+      const name = `${place} the log, ${identity ? "with" : "without"} IDENTITY`;
+      it(`loses no vote of a writer that comes between interruptions: evidence ${name}`, async () => {
+        const mayMove = (_: string, to: string) => {
+          const isRefused = place === "within" && to.startsWith(`${PATH}.damaged-`);
+          if (isRefused) throw Object.assign(new Error("not there"), { code: "EXDEV" });
+        };
+        const interruptedCut = async (disk: SimulatedDisk, at: number, how: "power cut" | "kill") => {
+          disk.failAfter("crash", at);
+          await cut(disk, mayMove).catch(() => {});
+          if (how === "power cut") disk.crash();
+          else disk.restart();
+          await setImmediate();
+        };
+        let voted = 0;
+        for (let at = 0; at < 120; at += 3) {
+          const disk = damagedDisk(at + 1, { identity });
+          let term = 3;
+          const how = at % 2 === 0 ? "kill" : "power cut";
+          for (const point of [at, at % 7, at % 23]) {
+            await interruptedCut(disk, point, how);
+            term = vote(disk, term);
+          }
+          disk.heal();
+          await cut(disk, mayMove);
+          term = vote(disk, term);
+          voted += term - 3;
+          const log = WalLog.openSync(PATH, { fileSystem: disk.fileSystem, readOnly: true });
+          assert.deepEqual(log.hardState, { term, votedFor: term === 3 ? 2n : BigInt(term) }, `interrupted at ${at}`);
+          assert.deepEqual(log.entries(6, 12), entriesAt(6, 12, 3, 400));
+          log.closeSync();
+        }
+        assert.ok(voted > 50, `only ${voted} votes`);
+      });
+    }
   }
 
   it("survives being interrupted again while it is completed", async () => {

@@ -15,15 +15,15 @@
  * 4. The new files move to DIR. Their UUID differs from that of DIR/IDENTITY, so they are not the log yet.
  * 5. The new IDENTITY replaces the old one.
  *
- * Each step can be repeated: it skips files that have already moved. If no file has moved, and the state of the old files
- * is no longer the one in PLAN, the exchange is dropped: the new log may lack entries acknowledged since.
+ * Each step can be repeated: it skips files that have already moved. If all old files are in DIR, and their state is no
+ * longer the one in PLAN, the exchange is dropped: they may hold entries that the new log lacks.
  *
  * @module
  */
 
 import { sharedCodec } from "../codec/pool.ts";
 import { WalLogError } from "../api/errors.ts";
-import { ID_BYTES } from "../format/identity.ts";
+import { ID_BYTES, type Identity } from "../format/identity.ts";
 import { IDENTITY_NAME, readIdentity, writeIdentity } from "../recovery/identity.ts";
 import { isRepairInterrupted, PLAN_NAME, STAGING_NAME } from "../recovery/interrupted_repair.ts";
 import type { FileSystem } from "../io/file_system.ts";
@@ -55,7 +55,9 @@ export interface Plan {
   readonly evidence: string;
   /** Their names. */
   readonly old: readonly string[];
-  /** Their state ({@link Disk.stateOf}). */
+  /** The names of the new files. */
+  readonly made: readonly string[];
+  /** The state of the old files ({@link Disk.stateOf}). */
   readonly state: string;
   /** Whether the new log lacks something that the node had acknowledged. */
   readonly isShortened: boolean;
@@ -75,10 +77,11 @@ export function interruptedPlan(fileSystem: FileSystem, folder: string): Plan | 
   if (!isRepairInterrupted(fileSystem, folder)) return undefined;
   const text = new TextDecoder().decode(readFile(fileSystem, `${staging}/${PLAN_NAME}`));
   try {
-    const { evidence, old, state, isShortened } = JSON.parse(text);
+    const { evidence, old, made, state, isShortened } = JSON.parse(text);
     const path = evidencePath(folder, evidence);
-    if (path !== undefined && Array.isArray(old) && old.every(isOldName)) {
-      return { evidence: path, old, state: String(state), isShortened: isShortened === true };
+    const areNames = [old, made].every((names) => Array.isArray(names) && names.every(isOldName));
+    if (path !== undefined && areNames) {
+      return { evidence: path, old, made, state: String(state), isShortened: isShortened === true };
     }
   } catch {
     // Not JSON.
@@ -120,7 +123,8 @@ export async function exchange(
     await fill(staging);
     const evidence = makeEvidence(disk, folder, prefix);
     const old = fileSystem.list(folder).filter(isOldName).sort();
-    plan = { evidence, old, state: disk.stateOf(folder), isShortened };
+    const made = fileSystem.list(staging).filter(isSegmentOrSnapshot).sort();
+    plan = { evidence, old, made, state: disk.stateOf(folder), isShortened };
     writePlan(fileSystem, folder, plan);
     fileSystem.syncDirectory(folder);
   } catch (error) {
@@ -135,7 +139,7 @@ export async function exchange(
     complete(disk, folder, plan);
   } catch (error) {
     try {
-      if (!hasMoved(fileSystem, plan)) removeStaging(disk, folder);
+      if (areAllInPlace(fileSystem, folder, plan)) removeStaging(disk, folder);
     } catch {
       // The next repair completes or drops it.
     }
@@ -145,21 +149,55 @@ export async function exchange(
 }
 
 /**
- * Whether an interrupted exchange may be completed. If not, nothing has moved, and {@link removeStaging} drops it.
+ * Whether an interrupted exchange may be completed. If not, {@link removeStaging} drops it, and nothing is lost.
  *
  * @param disk The machine.
  * @param folder The log's folder. The caller holds its lock.
  * @param plan The plan.
- * @returns `false` if the old files have changed since they were read.
+ * @returns `false` if the old files are all in the folder, and have changed since they were read.
+ * @throws {WalLogError} `INVALID_ARGUMENT` if files have moved, and the rest can neither be completed nor dropped.
  */
 export function canComplete({ fileSystem, stateOf }: Disk, folder: string, plan: Plan): boolean {
-  return plan.old.length === 0 || hasMoved(fileSystem, plan) || stateOf(folder) === plan.state;
+  const { evidence, old, made } = plan;
+  const moved = namesIn(fileSystem, evidence);
+  const hasMoved = old.some((name) => moved.includes(name));
+  if (areAllInPlace(fileSystem, folder, plan)) {
+    return isThere(fileSystem, evidence) && !hasMoved && stateOf(folder) === plan.state;
+  }
+  requireEvidence(fileSystem, folder, evidence);
+  const staged = namesIn(fileSystem, `${folder}/${STAGING_NAME}`);
+  // Old files were deleted before any of them had moved.
+  if (!hasMoved && made.every((name) => staged.includes(name))) return false;
+  const isExpected = (name: string) =>
+    (old.includes(name) && !moved.includes(name)) || (made.includes(name) && !staged.includes(name));
+  const others = namesIn(fileSystem, folder).filter((name) => isSegmentOrSnapshot(name) && !isExpected(name));
+  if (others.length === 0) return true;
+  throw new WalLogError(
+    "INVALID_ARGUMENT",
+    `Cannot complete the repair of the log at ${folder}: ${others.join(", ")} came into the folder after it was ` +
+      `interrupted; move them out; or put back all old files, from ${evidence} or a backup, and the repair is dropped`,
+    { path: folder },
+  );
 }
 
-/** Whether one of the old files is in the evidence. */
-function hasMoved(fileSystem: FileSystem, { evidence, old }: Plan): boolean {
-  const moved = new Set(namesIn(fileSystem, evidence));
-  return old.some((name) => moved.has(name));
+/** Whether all old files are in the folder. The new ones move there only when all old ones have left it. */
+function areAllInPlace(fileSystem: FileSystem, folder: string, { old, made }: Plan): boolean {
+  const there = namesIn(fileSystem, folder);
+  const staged = namesIn(fileSystem, `${folder}/${STAGING_NAME}`);
+  return old.every((name) => there.includes(name)) && made.every((name) => staged.includes(name));
+}
+
+/** Fails if the folder of the evidence is missing, or belongs to another log. */
+function requireEvidence(fileSystem: FileSystem, folder: string, evidence: string): void {
+  const [own, kept] = [folder, evidence].map((path) => validIdentity(fileSystem, path));
+  const isForeign = own !== undefined && kept !== undefined && own.uuid.some((byte, i) => byte !== kept.uuid[i]);
+  if (isThere(fileSystem, evidence) && !isForeign) return;
+  throw new WalLogError(
+    "INVALID_ARGUMENT",
+    `Cannot complete the repair of the log at ${folder}: expected its old files in ${evidence}, found ` +
+      `${isForeign ? "the files of another log" : "nothing"}; put that folder back`,
+    { path: folder },
+  );
 }
 
 /**
@@ -173,14 +211,6 @@ export function complete(disk: Disk, folder: string, plan: Plan): void {
   const { fileSystem } = disk;
   const staging = `${folder}/${STAGING_NAME}`;
   disk.requireFolder(staging);
-  if (!isThere(fileSystem, plan.evidence)) {
-    throw new WalLogError(
-      "INVALID_ARGUMENT",
-      `Cannot complete the repair of the log at ${folder}: the old files are missing from ${plan.evidence}; ` +
-        "put that folder back",
-      { path: folder },
-    );
-  }
   const there = new Set(namesIn(fileSystem, folder));
   const moved = new Set(namesIn(fileSystem, plan.evidence));
   // Files in the evidence have already moved. A file of the same name in the folder is a new one.
@@ -229,15 +259,22 @@ export function removeStaging({ fileSystem, removeFolder }: Disk, folder: string
 
 /** Without an IDENTITY, a folder in the middle of the exchange would look empty, and a new log could be made in it. */
 function requireIdentity(fileSystem: FileSystem, folder: string, staging: string): void {
-  const codec = sharedCodec();
-  const sum = (bytes: Uint8Array, seed: bigint) => codec.hash(bytes, seed);
-  const found = readIdentity(fileSystem, folder, sum);
-  if (found !== undefined && found !== "damaged") return;
+  if (validIdentity(fileSystem, folder) !== undefined) return;
   if (!namesIn(fileSystem, staging).includes(IDENTITY_NAME)) return;
   const [uuid, incarnation] = [new Uint8Array(ID_BYTES), new Uint8Array(ID_BYTES)];
   fileSystem.random(uuid);
   fileSystem.random(incarnation);
-  writeIdentity(fileSystem, folder, { uuid, incarnation, cluster: new Uint8Array(ID_BYTES) }, sum);
+  writeIdentity(fileSystem, folder, { uuid, incarnation, cluster: new Uint8Array(ID_BYTES) }, checksum);
+}
+
+/** The identity of the log in a folder; `undefined` if it is missing or damaged. */
+function validIdentity(fileSystem: FileSystem, folder: string): Identity | undefined {
+  const found = readIdentity(fileSystem, folder, checksum);
+  return found === "damaged" ? undefined : found;
+}
+
+function checksum(bytes: Uint8Array, seed: bigint): bigint {
+  return sharedCodec().hash(bytes, seed);
 }
 
 function writePlan(fileSystem: FileSystem, folder: string, plan: Plan): void {

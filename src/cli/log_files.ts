@@ -110,7 +110,8 @@ function modelOf({ files }: LogFiles, name: string): Stats | undefined {
 }
 
 /**
- * The names, sizes and times of a log's files. The text changes whenever a writer changes a file.
+ * The names, sizes and times of a log's files. The text changes whenever a writer changes a file. The time of the last
+ * change of an inode is among them: a file that is restored in place may get back its size and its modification time.
  *
  * @param folder The log's folder.
  * @returns The text.
@@ -120,6 +121,6 @@ export function stateOfFiles(folder: string): string {
   if (statSync(folder, { throwIfNoEntry: false })?.isDirectory() !== true) return "";
   return readdirSync(folder).filter(isContent).sort().map((name) => {
     const stats = lstatSync(join(folder, name), { throwIfNoEntry: false });
-    return `${name} ${stats?.ino} ${stats?.size} ${stats?.mtimeMs}`;
+    return `${name} ${stats?.ino} ${stats?.size} ${stats?.mtimeMs} ${stats?.ctimeMs}`;
   }).join("\n");
 }

@@ -35,13 +35,49 @@ const EXCHANGES: readonly Mutant[] = [
   {
     name: "an interrupted exchange is completed though the log has changed since",
     file: EXCHANGE,
-    edits: [[" || stateOf(folder) === plan.state", " || stateOf(folder) !== undefined"]],
+    edits: [[" && stateOf(folder) === plan.state", " && stateOf(folder) !== undefined"]],
     dies: "cli_exchange_test",
+  },
+  {
+    name: "an interrupted exchange is completed over files that were put back",
+    file: EXCHANGE,
+    edits: [["if (others.length === 0) return true;", "if (others.length >= 0) return true;"]],
+    dies: "cli_interrupted_test",
+  },
+  {
+    name: "an interrupted exchange is completed though all old files were put back",
+    file: EXCHANGE,
+    edits: [["isThere(fileSystem, evidence) && !hasMoved && stateOf", "isThere(fileSystem, evidence) && stateOf"], [
+      "if (areAllInPlace(fileSystem, folder, plan)) {\n    return",
+      "if (areAllInPlace(fileSystem, folder, plan)) {\n    return hasMoved ||",
+    ]],
+    dies: "cli_interrupted_test",
+  },
+  {
+    name: "an interrupted exchange whose old files are elsewhere is dropped",
+    file: EXCHANGE,
+    edits: [["  requireEvidence(fileSystem, folder, evidence);\n", ""]],
+    dies: "cli_interrupted_test",
+  },
+  {
+    name: "the old files of another log count as the moved ones",
+    file: EXCHANGE,
+    edits: [["if (isThere(fileSystem, evidence) && !isForeign) return;", "if (isThere(fileSystem, evidence)) return;"]],
+    dies: "cli_interrupted_test",
+  },
+  {
+    name: "a file that was restored with its size and times counts as unchanged",
+    file: "src/cli/log_files.ts",
+    edits: [[" ${stats?.mtimeMs} ${stats?.ctimeMs}`", " ${stats?.mtimeMs}`"]],
+    dies: "cli_interrupted_test",
   },
   {
     name: "an exchange of which no file can move leaves its plan",
     file: EXCHANGE,
-    edits: [["if (!hasMoved(fileSystem, plan)) removeStaging", "if (hasMoved(fileSystem, plan)) removeStaging"]],
+    edits: [[
+      "if (areAllInPlace(fileSystem, folder, plan)) removeStaging",
+      "if (!areAllInPlace(fileSystem, folder, plan)) removeStaging",
+    ]],
     dies: "cli_exchange_test",
   },
   {
