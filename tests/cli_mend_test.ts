@@ -186,6 +186,25 @@ describe("wal-log repair", () => {
     });
   });
 
+  it("refuses the snapshot of another cluster, whose index and term are the same", async () => {
+    for (const index of [10, 15]) {
+      await inTemporaryFolder(async (folder) => {
+        const [path, other] = [join(folder, "raft.wal"), join(folder, "other")];
+        makeTerms(path, 3, 10);
+        makeTerms(other, 3, index, 50);
+        damageSnapshot(path);
+        const before = contentsOf(path);
+        const { code, stdout } = await cliHere("repair", path, "--snapshot-from", other);
+        assert.equal(code, 2, stdout);
+        assert.match(
+          stdout,
+          new RegExp(`different entries of one term at index ${index + 1}: \\S+ belongs to another cluster\n`),
+        );
+        assertSameFiles(path, before);
+      });
+    }
+  });
+
   it("names the entries that do not follow on a later snapshot, and sends the node to rejoin", async () => {
     await inTemporaryFolder(async (folder) => {
       const [path, other] = [join(folder, "raft.wal"), join(folder, "other")];
@@ -252,10 +271,10 @@ describe("wal-log repair", () => {
 });
 
 /** Makes a log with entries 1 to 20 of one term, and a snapshot. */
-function makeTerms(path: string, term: number, snapshotIndex: number): void {
+function makeTerms(path: string, term: number, snapshotIndex: number, bytes?: number): void {
   const log = WalLog.openSync(path);
   log.setHardState({ term: 9, votedFor: 1n });
-  log.append(entriesAt(1, 20, term));
+  log.append(entriesAt(1, 20, term, bytes));
   log.applySnapshot({ index: snapshotIndex, term, config: [1n], data: bytesOf(5000) });
   log.closeSync();
 }

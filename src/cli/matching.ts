@@ -57,6 +57,37 @@ export function refusalOf(
   return isSame ? undefined : refuse("no intact entry after it proves that both logs agree", true);
 }
 
+/** An index at which two logs have entries of the same term. */
+export interface Common {
+  readonly index: Index;
+  /** Whether they are the same. If not, the logs belong to two clusters: a term has one leader, which writes one entry. */
+  readonly isSame: boolean;
+}
+
+/**
+ * Finds the first index at which two logs have reliable entries of the same term. If they are the same entry, the logs
+ * are the same up to it.
+ *
+ * @param own The damaged log.
+ * @param other The other log.
+ * @param base The index above which to look.
+ * @param all All unreliable ranges of the damaged log.
+ * @returns The index; `undefined` if there is none.
+ */
+export function firstCommon(
+  own: WalLog,
+  other: WalLog,
+  base: Index,
+  all: readonly Unreliable[],
+): Common | undefined {
+  for (let index = Math.max(base + 1, own.firstIndex); index <= Math.min(own.lastIndex, other.lastIndex); index++) {
+    if (all.some((one) => one.first <= index && index <= (one.last ?? Infinity))) continue;
+    const [a, b] = [entryOf(own, index), entryOf(other, index)];
+    if (a !== undefined && a.term === b?.term) return { index, isSame: agree(own, other, index) === true };
+  }
+  return undefined;
+}
+
 /** The first unreadable index of a range. */
 function damagedWithin(log: WalLog, first: Index, last: Index): Index | undefined {
   const { ranges, tail } = log.lost;

@@ -13,7 +13,7 @@ import { TERM_UNKNOWN } from "../format/numbers.ts";
 import { nodeFileSystem } from "../io/node_fs.ts";
 import { SegmentRepairer } from "../maintain/segment_repairer.ts";
 import type { Inspection } from "./inspect.ts";
-import { entryOf, refusalOf } from "./matching.ts";
+import { entryOf, firstCommon, refusalOf } from "./matching.ts";
 import { nameOf } from "./text.ts";
 import { type Unreliable, unreliableIn } from "./unreliable.ts";
 
@@ -84,7 +84,8 @@ export function planMending(means: Means, canRefill = true): MendPlan {
   const { found, own, snapshotFrom, isCut } = means;
   const { damage } = found.opened.report;
   const refusals: string[] = [];
-  const unfit = snapshotFrom && whyUnfit(means, snapshotFrom);
+  const all = unreliableIn(found);
+  const unfit = snapshotFrom && whyUnfit(means, snapshotFrom, all);
   // If the snapshot cannot be used, the rest does not matter.
   if (unfit !== undefined) return { refusals: [unfit], refills: [], anew: undefined };
   const base = snapshotFrom?.snapshotIndex ?? own.snapshotIndex;
@@ -92,7 +93,7 @@ export function planMending(means: Means, canRefill = true): MendPlan {
   if (lostSnapshot !== undefined && snapshotFrom === undefined) {
     refusals.push(refusalText(lostSnapshot, "give --snapshot-from, or let the leader send a snapshot"));
   }
-  const unreliable = unreliableIn(found).filter(({ last = Infinity }) => last > base)
+  const unreliable = all.filter(({ last = Infinity }) => last > base)
     .map((one) => ({ ...one, first: Math.max(one.first, base + 1) }));
   const filled: Filled[] = [];
   const unresolved: Unreliable[] = [];
@@ -125,7 +126,7 @@ export function planMending(means: Means, canRefill = true): MendPlan {
 }
 
 /** The reason that another log's snapshot cannot be used. */
-function whyUnfit({ found, own }: Means, other: WalLog): string | undefined {
+function whyUnfit({ found, own }: Means, other: WalLog, all: readonly Unreliable[]): string | undefined {
   const { path, snapshotIndex, damaged } = other;
   if (snapshotIndex === 0) return `the snapshot: ${path} has none`;
   if (damaged.some(({ kind }) => kind === "snapshot")) return `the snapshot: that of ${path} is damaged too`;
@@ -134,6 +135,11 @@ function whyUnfit({ found, own }: Means, other: WalLog): string | undefined {
   }
   const known = found.opened.index.snapshotTerm;
   const { term } = other.snapshotMeta()!;
+  const common = firstCommon(own, other, snapshotIndex, all);
+  if (common?.isSame === false) {
+    return `the snapshot: the logs have different entries of one term at index ${common.index}: ${path} belongs to ` +
+      "another cluster";
+  }
   if (snapshotIndex > own.snapshotIndex || known === TERM_UNKNOWN || term === known) return undefined;
   return `the snapshot: that of ${path} ends with an entry of term ${term}, and this log's with one of term ${known}, ` +
     "which is another history";
@@ -219,8 +225,8 @@ function tryRefill(
 }
 
 /** Whether the log's entries above the snapshot continue from it; `undefined` if nothing shows that. */
-function tailOf({ found, own, other, snapshotFrom }: Means, base: Index): boolean | undefined {
-  if (snapshotFrom === undefined || base <= own.snapshotIndex) return true;
+function tailOf({ found, other, snapshotFrom }: Means, base: Index): boolean | undefined {
+  if (snapshotFrom === undefined) return true;
   const { term } = snapshotFrom.snapshotMeta()!;
   const kept = found.opened.index.keepsTail(base, term);
   // If another log fills a lost entry there, it was proven to be the same entry.

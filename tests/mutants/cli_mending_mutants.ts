@@ -177,6 +177,12 @@ const MATCHINGS: readonly Mutant[] = [
     dies: "cli_mend_test",
   },
   {
+    name: "a snapshot of another cluster takes the place of the log's own",
+    file: "src/cli/mend_plan.ts",
+    edits: [["if (common?.isSame === false) {", "if (common === null) {"]],
+    dies: "cli_mend_test",
+  },
+  {
     name: "entries that do not follow on another replica's snapshot go without a word",
     file: "src/cli/mend_plan.ts",
     edits: [[" || (isForeign && own.lastIndex > base)", ""]],
