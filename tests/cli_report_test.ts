@@ -5,15 +5,16 @@
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { cpSync, lstatSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { cpSync, linkSync, lstatSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { before, describe, it } from "node:test";
 import { WalLog } from "../mod.ts";
 import { inspect } from "../src/cli/inspect.ts";
 import { gather } from "../src/cli/report_data.ts";
 import { renderPage } from "../src/cli/report_page.ts";
-import { cli, damageEntry, makeLog } from "./cli.ts";
+import { cli, cliHere, damageEntry, makeLog } from "./cli.ts";
 import { entriesAt } from "./history.ts";
+import { assertSameContents, contentsOf } from "./memory_disk.ts";
 import { bytesOf } from "./model.ts";
 import { skipReason, skipWithoutLinks } from "./skip.ts";
 import { inTemporaryFolder } from "./temporary.ts";
@@ -75,7 +76,11 @@ describe("the report", () => {
       makeLog(path);
       const file = join(folder, "report.html");
       writeFileSync(file, "an older one");
-      const { code, stdout, stderr } = await cli("report", path, "-o", file);
+      const refused = await cli("report", path, "-o", file);
+      assert.equal(refused.code, 3);
+      assert.match(refused.stderr, /report\.html: the file exists; choose another one, or give --force\n$/);
+      assert.equal(readFileSync(file, "utf8"), "an older one");
+      const { code, stdout, stderr } = await cli("report", path, "-o", file, "--force");
       assert.equal(code, 0, stderr);
       assert.match(stdout, /^written to .*report\.html\n$/);
       const { stdout: page } = await cli("report", path);
@@ -93,9 +98,47 @@ describe("the report", () => {
       makeLog(path);
       writeFileSync(join(folder, "report.html"), "an older one");
       symlinkSync("report.html", link);
-      assert.equal((await cli("report", path, "-o", link)).code, 0);
+      assert.equal((await cli("report", path, "-o", link)).code, 3);
+      assert.equal((await cli("report", path, "-o", link, "--force")).code, 0);
       assert.ok(lstatSync(link).isSymbolicLink());
       assert.match(readFileSync(join(folder, "report.html"), "utf8"), /^<!doctype html>/);
+    });
+  });
+
+  it("never overwrites a file of the log, or takes the name of one", async () => {
+    await inTemporaryFolder(async (folder) => {
+      const path = join(folder, "raft.wal");
+      makeLog(path);
+      writeFileSync(join(path, "notes"), "");
+      const before = contentsOf(path);
+      const names = [...readdirSync(path).filter((name) => name !== "notes"), "000000000099.seg", "LOCK", "RESERVE"];
+      for (const name of names) {
+        for (const force of [[], ["--force"]]) {
+          const { code, stderr } = await cliHere("report", path, "-o", join(path, name), ...force);
+          assert.equal(code, 3, name);
+          assert.match(stderr, /: it is a file of the log; choose another file\n$/);
+        }
+      }
+      assertSameContents(contentsOf(path), before);
+      assert.equal((await cliHere("report", path, "-o", join(path, "notes"), "--force")).code, 0);
+      assert.equal((await cliHere("report", path, "-o", join(path, "report.html"))).code, 0);
+    });
+  });
+
+  it("does not overwrite a file of the log through a link", { skip: skipWithoutLinks() }, async () => {
+    await inTemporaryFolder(async (folder) => {
+      const path = join(folder, "raft.wal");
+      makeLog(path);
+      const before = contentsOf(path);
+      symlinkSync(join(path, "IDENTITY"), join(folder, "soft.html"));
+      linkSync(join(path, "000000000002.seg"), join(folder, "hard.html"));
+      symlinkSync(path, join(folder, "link.wal"));
+      for (const file of ["soft.html", "hard.html", "link.wal/000000000099.seg", "link.wal/IDENTITY"]) {
+        const { code, stderr } = await cliHere("report", path, "-o", join(folder, file), "--force");
+        assert.equal(code, 3, file);
+        assert.match(stderr, /: it is a file of the log; choose another file\n$/);
+      }
+      assertSameContents(contentsOf(path), before);
     });
   });
 

@@ -82,6 +82,11 @@ export function isContent(name: string): boolean {
   return name === IDENTITY_NAME || isSegmentOrSnapshot(name);
 }
 
+/** Whether a file of this name, in a log's folder, is the log's. */
+export function isFileOfLog(name: string): boolean {
+  return isContent(name) || isUnfinished(name) || name === LOCK_NAME || name === RESERVE_NAME;
+}
+
 /**
  * Prepares the repair of a log: new files get the owners and modes of the old ones.
  *

@@ -134,6 +134,18 @@ const LINKS: readonly Mutant[] = [
     dies: "cli_files_test",
   },
   {
+    name: "the report overwrites a file without --force",
+    file: "src/cli/report.ts",
+    edits: [["if (found?.isFile() && !isForced) throw", "if (found?.isDirectory() && !isForced) throw"]],
+    dies: "cli_report_test",
+  },
+  {
+    name: "the report overwrites a segment",
+    file: "src/cli/report.ts",
+    edits: [["if (isOfLog(target, found, path)) throw", "if (isOfLog(target, found, path) && !isForced) throw"]],
+    dies: "cli_report_test",
+  },
+  {
     name: "the report replaces a link that the user names",
     file: "src/cli/report.ts",
     edits: [["if (found !== undefined && !found.isFile())", "if (found?.isDirectory())"]],
