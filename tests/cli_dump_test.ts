@@ -9,10 +9,24 @@ import { KIND_HARD_STATE, KIND_TRUNCATE } from "../src/format/frame.ts";
 import { cliHere, damageEntry, segmentsOf } from "./cli.ts";
 import { LAST_INDEX, makeDamageLog } from "./cli_damages.ts";
 import { entriesAt, framesOf } from "./history.ts";
+import { isWindows, skipReason } from "./skip.ts";
 import { inTemporaryFolder } from "./temporary.ts";
+
+const noShell = skipReason(isWindows && "the test runs programs of a Unix shell");
 
 function rowsOf(stdout: string): Record<string, unknown>[] {
   return stdout.split("\n").filter((line) => line !== "").map((line) => JSON.parse(line));
+}
+
+function encode(text: string): Uint8Array {
+  return new TextEncoder().encode(text);
+}
+
+/** Makes a log with these commands. */
+function writeCommands(path: string, commands: readonly Uint8Array[]): void {
+  const log = WalLog.openSync(path, { segmentBytes: 8 * 1024 * 1024 });
+  log.append(commands.map((command, i) => ({ index: i + 1, term: 1, kind: "normal", command })));
+  log.closeSync();
 }
 
 /** Runs a test with a log of five segments. */
@@ -105,6 +119,74 @@ describe("wal-log dump", () => {
       assert.deepEqual([lost.code, lost.stdout.trim().slice(0, 11)], [2, "90  damaged"]);
     }),
   );
+
+  it("shows whole commands as text, and those that are none in hexadecimal or base64", async () => {
+    await inTemporaryFolder(async (folder) => {
+      const path = join(folder, "raft.wal");
+      const long = `\ufeffset "name" = ${"ä".repeat(300)}\n\u0007`;
+      writeCommands(path, [encode(long), new Uint8Array([0xff, 1])]);
+      const text = await cliHere("dump", path, "--utf8");
+      const [first, second] = text.stdout.split("\n");
+      assert.equal(JSON.parse(first!.slice(first!.indexOf('"'))), long);
+      assert.ok(!first!.includes("\u0007"), "control characters are escaped");
+      assert.ok(second!.endsWith("  0xff01"), second);
+      const rows = rowsOf((await cliHere("dump", path, "--json", "--utf8")).stdout);
+      assert.deepEqual(rows.map(({ text, command }) => text ?? command), [long, "/wE="]);
+    });
+  });
+
+  it("shows commands that are JSON as JSON", async () => {
+    await inTemporaryFolder(async (folder) => {
+      const path = join(folder, "raft.wal");
+      writeCommands(path, [encode('{"set": {"x": [1, null]}}'), encode("null"), encode("{"), encode("")]);
+      const rows = rowsOf((await cliHere("dump", path, "--json", "--json-commands")).stdout);
+      assert.deepEqual(rows.map((row) => "value" in row ? { value: row.value } : { command: row.command }), [
+        { value: { set: { x: [1, null] } } },
+        { value: null },
+        { command: "ew==" },
+        { command: "" },
+      ]);
+      const both = rowsOf((await cliHere("dump", path, "--json", "--json-commands", "--utf8")).stdout);
+      assert.deepEqual(both.map(({ value, text }) => text ?? value), [{ set: { x: [1, null] } }, null, "{", ""]);
+      for (
+        const args of [["--json-commands"], ["--utf8", "-f", "raw"], ["--utf8", "--frames"], [
+          "--decode",
+          "x",
+          "--frames",
+        ]]
+      ) {
+        assert.equal((await cliHere("dump", path, ...args)).code, 64, args.join(" "));
+      }
+    });
+  });
+
+  it("shows what another program makes of each command", { skip: noShell }, async () => {
+    await inTemporaryFolder(async (folder) => {
+      const path = join(folder, "raft.wal");
+      writeCommands(path, [encode("abc"), encode('{"x":1}'), encode("a'b")]);
+      const upper = "tr a-z A-Z";
+      const text = await cliHere("dump", path, "--decode", upper);
+      assert.match(text.stdout, /^ +1 +1 {2}normal +3 {2}"ABC"\n.*"\{\\"X\\":1\}"\n.*"A'B"\n$/);
+      const rows = rowsOf((await cliHere("dump", path, "--json", "--json-commands", "--decode", upper)).stdout);
+      assert.deepEqual(rows.map(({ value, text }) => value ?? text), ["ABC", { X: 1 }, "A'B"]);
+      assert.equal(
+        (await cliHere("dump", path, "--from", "1", "--to", "2", "-f", "raw", "--decode", upper)).stdout,
+        'ABC{"X":1}',
+      );
+      const failed = await cliHere("dump", path, "--decode", "cat; echo no good >&2; exit 3");
+      assert.deepEqual([failed.code, failed.stdout], [3, ""]);
+      assert.equal(
+        failed.stderr,
+        "wal-log: Cannot decode the command at index 1: cat; echo no good >&2; exit 3 ended with exit code 3: no good\n",
+      );
+      // It need not read what it is given, and gets all of it if it does.
+      assert.match((await cliHere("dump", path, "--to", "1", "--decode", "true")).stdout, / {2}""\n$/);
+      const large = join(folder, "large");
+      writeCommands(large, [new Uint8Array(3_000_000).fill(97)]);
+      assert.match((await cliHere("dump", large, "--decode", "wc -c")).stdout, / {2}" *3000000"\n$/);
+      assert.equal((await cliHere("dump", large, "--decode", "true")).code, 0);
+    });
+  });
 
   it(
     "says that a range is empty",

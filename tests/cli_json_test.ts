@@ -135,6 +135,10 @@ describe("--json", () => {
         const kind = "damaged" in line ? "hole" : "entry";
         assert.deepEqual(problems(line, ROOT.$defs![kind]!), [], JSON.stringify(line));
       }
+      for (const line of [...await lines("--utf8"), ...await lines("--json-commands")]) {
+        const kind = "damaged" in line ? "hole" : "entry";
+        assert.deepEqual(problems(line, ROOT.$defs![kind]!), [], JSON.stringify(line));
+      }
       for (const line of await lines("--frames")) {
         const { lsn, segment, offset, bytes, kind, changes, provenLsn, flags, payload } = line;
         const common = {

@@ -4,54 +4,15 @@
  * @module
  */
 
-import { Buffer } from "node:buffer";
 import type { Damage } from "../api/report.ts";
 import type { Index, LogEntry } from "../api/types.ts";
 import type { WalLog } from "../api/wal_log.ts";
 import { choiceOption, type Command, type Context, EXIT, indexOption, UsageError } from "./command.ts";
+import { type Format, FORMAT_OPTIONS, formatOf } from "./entry_format.ts";
 import { frameLine, framesIn } from "./frames.ts";
 import { inspect, openToRead } from "./inspect.ts";
 import { type Hole, readAround } from "./read_around.ts";
-import { counted, damageText, indexes, jsonText, preview } from "./text.ts";
-
-/** How entries are written. */
-interface Format {
-  entry(entry: LogEntry): string | Uint8Array;
-  /** What stands for a hole; `undefined` if nothing can. */
-  hole(hole: Hole): string | undefined;
-}
-
-/**
- * An entry for programs.
- *
- * @param entry The entry.
- * @returns Its fields, with the command in base64.
- */
-export function entryJson({ index, term, kind, command }: LogEntry): Readonly<Record<string, unknown>> {
-  const { buffer, byteOffset, byteLength } = command;
-  return {
-    index,
-    term,
-    kind,
-    bytes: byteLength,
-    command: Buffer.from(buffer, byteOffset, byteLength).toString("base64"),
-  };
-}
-
-const FORMATS: Readonly<Record<"json" | "text" | "raw", Format>> = {
-  json: {
-    entry: (entry) => jsonText(entryJson(entry)),
-    hole: ({ first, last, reason }) => jsonText({ damaged: true, firstIndex: first, lastIndex: last, reason }),
-  },
-  text: {
-    entry: ({ index, term, kind, command }) =>
-      `${String(index).padStart(8)}  ${String(term).padStart(4)}  ${kind}  ${String(command.length).padStart(6)}  ${
-        preview(command)
-      }`,
-    hole: ({ first, last, reason }) => `${String(first).padStart(8)}  damaged: ${indexes(first, last)}; ${reason}`,
-  },
-  raw: { entry: ({ command }) => command, hole: () => undefined },
-};
+import { counted, damageText, indexes, jsonText } from "./text.ts";
 
 /** The command. */
 export const dump: Command = {
@@ -66,11 +27,16 @@ export const dump: Command = {
     term: { type: "string", value: "TERM", help: "Entries of this term only" },
     kind: { type: "string", value: "KIND", help: "Entries of this kind only: normal or config" },
     frames: { type: "boolean", help: "Print the frames of the segments instead of the entries" },
-    format: { type: "string", short: "f", value: "FORMAT", help: "text (the default), json or raw" },
+    ...FORMAT_OPTIONS,
   },
   help: `text: one line per entry, with index, term, kind, size, and the beginning of the command.
 json: (or --json) one object per line, with the command in base64; a hole is {"damaged":true,"firstIndex":...}.
 raw:  the bare commands with nothing between them: for a single command, or for self-delimiting ones.
+
+--utf8 prints whole commands as text: quoted in the format text, in the field "text" in json. Commands that are not
+UTF-8 stay in hexadecimal or base64. --json-commands prints commands that are JSON in the field "value" of json.
+--decode runs COMMAND in the shell with each command on its standard input, and prints its standard output instead. It
+starts a process for each entry, which takes milliseconds: select a range. It exits with 3 if COMMAND fails.
 
 With --follow, it continues until it reaches --to or is interrupted, also across restarts of the writer. It shows only
 durable entries. It exits with 3 if the log compacts the next entry, or truncates entries already shown.
@@ -86,10 +52,10 @@ Exits with 2 if entries in the range are damaged, and lists them on standard err
   streams: true,
   async run(context) {
     const { operands: [path], options, note } = context;
-    const format = FORMATS[options.json === true ? "json" : choiceOption(context, "format", ["text", "json", "raw"])];
+    const format = formatOf(context);
     const filter = filterOf(context);
     const asked = rangeOf(context);
-    if (options.frames === true) return await dumpFrames(context, asked, format === FORMATS.json);
+    if (options.frames === true) return await dumpFrames(context, asked, format.isJson);
     const isPart = asked.from !== undefined || asked.to !== undefined || asked.tail !== undefined;
     const log = await openToRead(path!, "keep", undefined, isPart ? "tail" : "full");
     try {
@@ -187,7 +153,7 @@ async function follow(
   if (from > to) return;
   for await (const entry of log.follow({ from, signal })) {
     if (isShown(entry)) {
-      const written = format.entry(entry);
+      const written = await format.entry(entry);
       await (typeof written === "string" ? out.line(written) : out.bytes(written));
       await out.flush();
     }
@@ -212,7 +178,8 @@ async function write(
     signal.throwIfAborted();
     if ("hole" in found) holes.push(found.hole);
     else if (!isShown(found.entry)) continue;
-    const written = "hole" in found ? format.hole(found.hole) : format.entry(found.entry);
+    const made = "hole" in found ? format.hole(found.hole) : format.entry(found.entry);
+    const written = made instanceof Promise ? await made : made;
     if (typeof written === "string") await out.line(written);
     else if (written !== undefined) await out.bytes(written);
   }

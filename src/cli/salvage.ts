@@ -15,7 +15,7 @@ import { makeFolder } from "./aside.ts";
 import { sizeOf } from "./backup.ts";
 import { type Command, type Context, EXIT, hardStateJson, indexOption, UsageError } from "./command.ts";
 import { makeLogFrom } from "./copy.ts";
-import { entryJson } from "./dump.ts";
+import { entryJson } from "./entry_format.ts";
 import { inspect, type Inspection, openToRead } from "./inspect.ts";
 import { LineWriter } from "./line_writer.ts";
 import { SCHEMA } from "./schema.ts";

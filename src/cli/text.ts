@@ -108,7 +108,7 @@ export function jsonText(value: unknown, indent?: number): string {
   return harmless(JSON.stringify(value, undefined, indent));
 }
 
-const utf8 = new TextDecoder("utf-8", { fatal: true });
+const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /** Bytes in one line: as text if they are any, in hexadecimal otherwise. */
 export function preview(bytes: Uint8Array): string {
@@ -126,8 +126,26 @@ export function preview(bytes: Uint8Array): string {
     }
   }
   const shown = bytes.subarray(0, PREVIEW_LENGTH_MAX / 2);
-  const hex = Array.from(shown, (byte) => byte.toString(16).padStart(2, "0")).join("");
-  return `0x${hex}${shown.length < bytes.length ? "..." : ""}`;
+  return `${hexadecimal(shown)}${shown.length < bytes.length ? "..." : ""}`;
+}
+
+/** All bytes in one line: as text if they are any, in hexadecimal otherwise. */
+export function wholeText(bytes: Uint8Array): string {
+  const text = textOf(bytes);
+  return text === undefined ? hexadecimal(bytes) : jsonText(text);
+}
+
+/** Bytes as text, a byte order mark included; `undefined` if they are not UTF-8. */
+export function textOf(bytes: Uint8Array): string | undefined {
+  try {
+    return utf8.decode(bytes);
+  } catch {
+    return undefined;
+  }
+}
+
+function hexadecimal(bytes: Uint8Array): string {
+  return `0x${Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("")}`;
 }
 
 /**
