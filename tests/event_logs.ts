@@ -1,6 +1,6 @@
 /** Event logs on simulated disks. */
 
-import { EventLog, type EventLogOptions } from "../src/events/mod.ts";
+import { type Delivery, EventLog, type EventLogOptions } from "../src/events/mod.ts";
 import { SimulatedDisk } from "../src/testing/mod.ts";
 
 /** The folder of the log. */
@@ -42,3 +42,25 @@ export async function takeEvents<E>(
 export async function settle(): Promise<void> {
   for (let turn = 0; turn < 50; turn++) await Promise.resolve();
 }
+
+const LETTERS = "abcdefghijklmnopqrstuvwxyz";
+
+/** Opens a log with events "a", "b", and so on. */
+export async function openFilled(disk: SimulatedDisk = new SimulatedDisk(), count = 5): Promise<EventLog<string>> {
+  const log = await openEvents(disk);
+  await log.appendAll([...LETTERS.slice(0, count)]);
+  return log;
+}
+
+/** The next deliveries to a consumer. */
+export async function takeDeliveries(
+  consumer: AsyncIterator<Delivery<string>, undefined>,
+  count: number,
+): Promise<Delivery<string>[]> {
+  const taken: Delivery<string>[] = [];
+  while (taken.length < count) taken.push((await consumer.next()).value!);
+  return taken;
+}
+
+/** Their events, in a row. */
+export const eventsOf = (taken: readonly Delivery<string>[]): string => taken.map(({ event }) => event).join("");

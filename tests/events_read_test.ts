@@ -80,6 +80,23 @@ describe("following an event log", () => {
     assert.deepEqual((await more).map(({ value }) => value?.event), ["b", "c", "d"]);
   });
 
+  it("answers calls that overlap in order, with entries of the log's own between the events", async () => {
+    const log = await openEvents();
+    const followed = log.follow();
+    const order: string[] = [];
+    const calls = Array.from({ length: 4 }, async (_, nth) => {
+      const { value } = await followed.next();
+      order.push(`${nth}:${value?.event}`);
+    });
+    for (const event of ["a", "b", "c", "d"]) {
+      log.acknowledge(event, log.last);
+      log.write(event);
+    }
+    await log.flush();
+    await Promise.all(calls);
+    assert.deepEqual(order, ["0:a", "1:b", "2:c", "3:d"]);
+  });
+
   it("begins behind the last durable event unless it is told where", async () => {
     const log = await filled(3);
     const followed = log.follow();

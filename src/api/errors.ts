@@ -33,7 +33,7 @@ import type { Index, NodeId } from "./types.ts";
  * | `OVERLOADED` | the leader has `maxUncommittedBytes` of uncommitted commands; retry later |
  * | `CONFIG_IN_PROGRESS` | the leader cannot change the cluster yet; retry once its appended entries are committed |
  * | `DIVERGED` | a leader contradicts an entry that this node knows to be committed; the node has stopped |
- * | `BUSY` | steps of `stepAsync` are under way, and `step` would overtake them |
+ * | `BUSY` | steps of `stepAsync` are under way, and `step` would overtake them; or a consumer of this name is running |
  * | `ENCODING` | a message cannot be encoded, or bytes are not a valid message; or a codec cannot decode an event |
  * | `INVALID_EVENT` | the codec of an event log rejects an event; nothing was written; `cause` is its error |
  * | `CONFLICT` | the last event is not the expected one; nothing was written; `index` is the position of the last event |

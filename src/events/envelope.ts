@@ -10,6 +10,8 @@
  *  1  event                   the event, as the codec has it
  *  2  event with an id        length of the producer's name (2 bytes), the name, the sequence (8 bytes), the event
  *  3  state of the log        JSON
+ *  4  acknowledgement         length of the consumer's name (2 bytes), the name, the position (8 bytes)
+ *  5  end of a consumer       as 4
  * ```
  *
  * Readers skip kinds that they do not know.
@@ -18,11 +20,13 @@
  */
 
 import { safe, setSafe, viewOf } from "../format/numbers.ts";
-import type { EventId } from "./types.ts";
+import type { EventId, Position } from "./types.ts";
 
 const KIND_EVENT = 1;
 const KIND_IDENTIFIED = 2;
 const KIND_STATE = 3;
+const KIND_ACKNOWLEDGEMENT = 4;
+const KIND_CONSUMER_END = 5;
 const KIND_OFFSET = 0;
 const TIME_OFFSET = 1;
 /** Bytes before what the kind says. */
@@ -43,11 +47,16 @@ export type Envelope =
   }
   /** The state of the log at this point. */
   | { readonly kind: "state"; readonly payload: Uint8Array<ArrayBuffer> }
+  /** A consumer has acknowledged all events up to a position. */
+  | { readonly kind: "acknowledgement"; readonly consumer: string; readonly position: Position }
+  /** A consumer is to be forgotten. */
+  | { readonly kind: "consumer end"; readonly consumer: string }
   /** An entry of a kind that this version does not know. */
   | { readonly kind: "other" }
   /** No entry of an event log. */
   | { readonly kind: "foreign" };
 
+const NOTHING = new Uint8Array(0);
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
@@ -76,6 +85,29 @@ export function sealState(time: number, payload: Uint8Array): Uint8Array<ArrayBu
 }
 
 /**
+ * Makes an entry for an acknowledgement.
+ *
+ * @param time The time of writing, in milliseconds since 1970.
+ * @param consumer The consumer's name.
+ * @param position The position up to which it has acknowledged all events.
+ * @returns The entry's command.
+ */
+export function sealAcknowledgement(time: number, consumer: string, position: Position): Uint8Array<ArrayBuffer> {
+  return sealNamed(KIND_ACKNOWLEDGEMENT, time, consumer, position, NOTHING);
+}
+
+/**
+ * Makes an entry for the end of a consumer.
+ *
+ * @param time The time of writing, in milliseconds since 1970.
+ * @param consumer The consumer's name.
+ * @returns The entry's command.
+ */
+export function sealConsumerEnd(time: number, consumer: string): Uint8Array<ArrayBuffer> {
+  return sealNamed(KIND_CONSUMER_END, time, consumer, 0, NOTHING);
+}
+
+/**
  * Takes an entry apart.
  *
  * @param command The entry's command.
@@ -94,6 +126,12 @@ export function openEnvelope(command: Uint8Array<ArrayBuffer>): Envelope {
     }
     case KIND_STATE:
       return { kind: "state", payload: command.subarray(HEADER_BYTES) };
+    case KIND_ACKNOWLEDGEMENT: {
+      const { name: consumer, number: position } = openNamed(command);
+      return { kind: "acknowledgement", consumer, position };
+    }
+    case KIND_CONSUMER_END:
+      return { kind: "consumer end", consumer: openNamed(command).name };
     default:
       return { kind: "other" };
   }

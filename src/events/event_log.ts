@@ -8,12 +8,12 @@ import { invalid, show } from "../api/validate.ts";
 import { WalLog } from "../api/wal_log.ts";
 import { nodeFileSystem } from "../io/node_fs.ts";
 import { codecOf, json } from "./codec.ts";
+import { ConsumableEvents } from "./consumable_events.ts";
 import { EventReader } from "./event_reader.ts";
 import { EventWriter } from "./event_writer.ts";
 import { loadState } from "./load_state.ts";
 import type { EventParts } from "./readable_events.ts";
 import type { EventLogOptions } from "./types.ts";
-import { WritableEvents } from "./writable_events.ts";
 
 /**
  * A durable log of events in a folder: for a queue, an event store, an outbox or a change feed.
@@ -47,7 +47,7 @@ import { WritableEvents } from "./writable_events.ts";
  * rmSync(folder, { recursive: true });
  * ```
  */
-export class EventLog<E> extends WritableEvents<E> implements AsyncDisposable {
+export class EventLog<E> extends ConsumableEvents<E> implements AsyncDisposable {
   readonly #parts: EventParts<E>;
 
   private constructor(parts: EventParts<E>) {
@@ -89,6 +89,7 @@ export class EventLog<E> extends WritableEvents<E> implements AsyncDisposable {
    * is closed even then.
    */
   async close(): Promise<void> {
+    this.finishConsumers();
     this.#parts.writer.finish();
     await this.wal.close();
   }

@@ -13,6 +13,7 @@ import type { Position } from "./types.ts";
 interface StateData {
   readonly last?: Position;
   readonly producers?: readonly ProducerData[];
+  readonly consumers?: readonly (readonly [name: string, position: Position])[];
 }
 
 const encoder = new TextEncoder();
@@ -24,13 +25,16 @@ export class EventState {
   last: Position;
   /** The producers that are remembered. */
   readonly producers: Producers;
+  /** The position up to which each consumer has acknowledged all events. */
+  readonly consumers: Map<string, Position>;
   /** Entries since the state was stored in one, and bytes of their commands. */
   entriesSince = 0;
   bytesSince = 0;
 
   /** @param data The state as it was stored. Default: that of an empty log. */
-  constructor({ last = 0, producers = [] }: StateData = {}) {
+  constructor({ last = 0, producers = [], consumers = [] }: StateData = {}) {
     this.last = last;
+    this.consumers = new Map(consumers);
     this.producers = new Producers(producers);
   }
 
@@ -52,7 +56,11 @@ export class EventState {
    * @returns Its bytes.
    */
   store(through: Position): Uint8Array<ArrayBuffer> {
-    const data: StateData = { last: Math.min(this.last, through), producers: this.producers.store(through) };
+    const data: StateData = {
+      last: Math.min(this.last, through),
+      producers: this.producers.store(through),
+      consumers: [...this.consumers].map(([name, position]) => [name, Math.min(position, through)]),
+    };
     return encoder.encode(JSON.stringify(data));
   }
 
@@ -66,8 +74,19 @@ export class EventState {
   apply(index: Position, envelope: Envelope, bytes: number): void {
     this.entriesSince++;
     this.bytesSince += bytes;
-    if (envelope.kind !== "event") return;
-    this.last = index;
-    if (envelope.id !== undefined) this.producers.note(envelope.id, index);
+    switch (envelope.kind) {
+      case "event":
+        this.last = index;
+        if (envelope.id !== undefined) this.producers.note(envelope.id, index);
+        break;
+      case "acknowledgement": {
+        const { consumer, position } = envelope;
+        this.consumers.set(consumer, Math.max(position, this.consumers.get(consumer) ?? 0));
+        break;
+      }
+      case "consumer end":
+        this.consumers.delete(envelope.consumer);
+        break;
+    }
   }
 }

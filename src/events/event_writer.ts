@@ -8,7 +8,7 @@ import { isBytes } from "../api/taken.ts";
 import { invalid, show } from "../api/validate.ts";
 import type { WalLog } from "../api/wal_log.ts";
 import type { EventCodec } from "./codec.ts";
-import { openEnvelope, sealEvent, sealState } from "./envelope.ts";
+import { openEnvelope, sealAcknowledgement, sealConsumerEnd, sealEvent, sealState } from "./envelope.ts";
 import type { EventState } from "./event_state.ts";
 import { invalidEvent, requireLast } from "./refusals.ts";
 import type { Position, WriteOptions } from "./types.ts";
@@ -75,13 +75,38 @@ export class EventWriter<E> {
   }
 
   /**
-   * Drops events.
+   * Writes acknowledgements.
    *
-   * @param through The last position to drop.
+   * @param positions Names of consumers, and the position up to which each has acknowledged all events.
+   * @throws {WalLogError} As `WalLog.append`.
+   */
+  acknowledge(positions: readonly (readonly [name: string, position: Position])[]): void {
+    const time = this.now();
+    this.add(positions.map(([name, position]) => sealAcknowledgement(time, name, position)));
+  }
+
+  /**
+   * Writes that a consumer is to be forgotten.
+   *
+   * @param name The consumer.
+   * @throws {WalLogError} As `WalLog.append`.
+   */
+  forget(name: string): void {
+    this.add([sealConsumerEnd(this.now(), name)]);
+  }
+
+  /**
+   * Drops events, unless a consumer needs them.
+   *
+   * @param position The last position to drop.
    * @throws {WalLogError} As `WalLog.compact`.
    */
-  compact(through: Position): void {
+  compact(position: Position): void {
     const { wal, state } = this;
+    if (!Number.isSafeInteger(position) || position < 0 || position > wal.lastIndex) {
+      throw invalid(`Cannot compact: expected a position from 0 to ${wal.lastIndex}, found ${show(position)}`);
+    }
+    const through = Math.min(position, ...state.consumers.values());
     // The state to store tells of events behind the position: none of them may get lost.
     wal.syncSync();
     wal.compact(through, { data: state.store(through), config: [] });

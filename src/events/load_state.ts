@@ -32,6 +32,10 @@ export function loadState(wal: WalLog): EventState {
     if (kind === "config" || envelope.kind === "foreign") throw foreignEntry(index, wal.path);
     state.apply(index, envelope, command.length);
   }
+  for (const [name, position] of state.consumers) {
+    // A consumer that a compaction has passed goes on behind it.
+    state.consumers.set(name, Math.max(position, snapshotIndex));
+  }
   return state;
 }
 

@@ -27,11 +27,15 @@
  */
 
 export { bytes, type EventCodec, json, type JsonCodec, type SchemaResult, type StandardSchema, text } from "./codec.ts";
+export type { ConsumableEvents } from "./consumable_events.ts";
 export { EventLog } from "./event_log.ts";
 export type { ReadableEvents } from "./readable_events.ts";
 export type { WritableEvents } from "./writable_events.ts";
 export type {
   AppendOptions,
+  ConsumeOptions,
+  ConsumerState,
+  Delivery,
   EventId,
   EventLogOptions,
   FollowEventsOptions,

@@ -11,7 +11,7 @@ import type { EventWriter } from "./event_writer.ts";
 import { FollowedEvents } from "./followed_events.ts";
 import { loadState } from "./load_state.ts";
 import { goneError } from "./refusals.ts";
-import type { FollowEventsOptions, Position, StoredEvent } from "./types.ts";
+import type { ConsumerState, FollowEventsOptions, Position, StoredEvent } from "./types.ts";
 
 /** The parts of an open event log. */
 export interface EventParts<E> {
@@ -125,7 +125,18 @@ export abstract class ReadableEvents<E> {
   follow(options: FollowEventsOptions = {}): AsyncIterableIterator<StoredEvent<E>, undefined, unknown> {
     const { from } = options;
     if (from !== undefined && from > 0 && from < this.first) throw goneError(from, this.first, this.wal.path);
-    return new FollowedEvents(this.wal.follow(options), (entry) => this.#reader.open(entry));
+    return new FollowedEvents(this.wal.follow(options), this.#reader);
+  }
+
+  /**
+   * The consumers of the log.
+   *
+   * @returns Each with its position, and how far it is behind. A log that was opened with `readOnly` shows the
+   * acknowledgements that were written when it was opened or brought up to date.
+   */
+  consumers(): readonly ConsumerState[] {
+    const { consumers, last } = this.#state;
+    return [...consumers].map(([name, position]) => ({ name, position, lag: Math.max(last - position, 0) }));
   }
 
   /**

@@ -74,3 +74,32 @@ export interface FollowEventsOptions {
   /** Ends the iteration: a pending wait for an event rejects with the signal's reason. */
   readonly signal?: AbortSignal;
 }
+
+/** An event, as a consumer gets it. */
+export interface Delivery<E> extends StoredEvent<E> {
+  /**
+   * Acknowledges the event: it is dealt with, and need not be delivered again. Calling it again changes nothing. Events
+   * can be acknowledged in any order, and without `this`.
+   */
+  readonly ack: () => void;
+}
+
+/** Options of consuming an event log. */
+export interface ConsumeOptions {
+  /**
+   * How many events can be in flight: delivered, from the first on that is not acknowledged. Default: 1.
+   */
+  readonly maxInFlight?: number;
+  /** Ends the iteration: a pending wait for an event rejects with the signal's reason. */
+  readonly signal?: AbortSignal;
+}
+
+/** A consumer at one moment. */
+export interface ConsumerState {
+  /** Its name. */
+  readonly name: string;
+  /** It has acknowledged all events up to this position. */
+  readonly position: Position;
+  /** How far it is behind the last event, in positions: 0 if it has acknowledged all, else at least the events left. */
+  readonly lag: number;
+}

@@ -94,7 +94,7 @@ export abstract class WritableEvents<E> extends ReadableEvents<E> {
   }
 
   /**
-   * Drops the events up to and including a position. Files in which nothing else is left are deleted. At or below the
+   * Drops the events up to and including a position, but none that a consumer has not acknowledged. Files in which nothing else is left are deleted. At or below the
    * first position it changes nothing. It blocks for the flushes.
    *
    * @param through The last position to drop.

@@ -10,6 +10,7 @@ import { CLI_MUTANTS } from "./cli_mutants.ts";
 import { CODEC_MUTANTS } from "./codec_mutants.ts";
 import { DAMAGE_MUTANTS } from "./damage_mutants.ts";
 import { EVENT_MUTANTS } from "./event_mutants.ts";
+import { EVENTS_CONSUMER_MUTANTS } from "./events_consumer_mutants.ts";
 import { EVENTS_MUTANTS } from "./events_mutants.ts";
 import { FAIL_STOP_MUTANTS } from "./fail_stop_mutants.ts";
 import { FLUSH_MUTANTS } from "./flush_mutants.ts";
@@ -75,4 +76,5 @@ export const MUTANTS: readonly Mutant[] = [
   ...SPACE_MUTANTS,
   ...METRIC_MUTANTS,
   ...EVENTS_MUTANTS,
+  ...EVENTS_CONSUMER_MUTANTS,
 ];

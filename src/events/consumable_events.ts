@@ -1,0 +1,139 @@
+/**
+ * Consumers of an event log.
+ *
+ * @module
+ */
+
+import { checkNames } from "../api/option_names.ts";
+import { isSignal } from "../api/taken.ts";
+import { invalid, show } from "../api/validate.ts";
+import { readOnlyError } from "../write/refusals.ts";
+import { Consumers } from "./consumers.ts";
+import { Deliveries } from "./deliveries.ts";
+import { FollowedEvents } from "./followed_events.ts";
+import type { EventParts } from "./readable_events.ts";
+import { checkName } from "./refusals.ts";
+import type { ConsumeOptions, Delivery, Position } from "./types.ts";
+import { WritableEvents } from "./writable_events.ts";
+
+/** A log with consumers. Every `EventLog` is one. */
+export abstract class ConsumableEvents<E> extends WritableEvents<E> {
+  readonly #parts: EventParts<E>;
+  /** `undefined` in a log that was opened for reading only. */
+  readonly #consumers: Consumers | undefined;
+
+  /** @internal */
+  protected constructor(parts: EventParts<E>) {
+    super(parts);
+    this.#parts = parts;
+    this.#consumers = parts.isReadOnly ? undefined : new Consumers(parts.wal, parts.state, parts.writer);
+  }
+
+  /**
+   * Consumes the log: returns each durable event, in order, at least once. The log remembers how far the consumer has
+   * come: it begins behind the last event up to which it has acknowledged all, also after a restart or a crash. A new
+   * consumer begins at {@link ReadableEvents.first}.
+   *
+   * Call `ack` when an event is dealt with. It returns at once, and is durable with one of the next flushes. Events that
+   * are not acknowledged are delivered again when the consumer is started anew. At most `maxInFlight` events are
+   * delivered ahead of the first that is not acknowledged: with the default of 1, each has to be acknowledged before the
+   * next one comes.
+   *
+   * Leaving the loop ends the consumer, and so does closing the log. Events that it has delivered can still be
+   * acknowledged until then.
+   *
+   * @param name Name of the consumer: 1 to 255 characters, not that of a retention of the log.
+   * @param options How many events may be in flight, and when to stop.
+   * @returns The events. Waiting for one rejects as {@link ReadableEvents.follow} does. After `ENCODING`, the event can
+   * be skipped with {@link ConsumableEvents.acknowledge}.
+   * @throws {WalLogError} `BUSY` if a consumer of that name is running; `INVALID_ARGUMENT`; `READ_ONLY`, `POISONED`,
+   * `CLOSED`; `NO_SPACE` if a new consumer cannot be written down.
+   *
+   * @example
+   * ```ts
+   * import { EventLog } from "@wallog/wallog/events";
+   * import { mkdtempSync, rmSync } from "node:fs";
+   * import { tmpdir } from "node:os";
+   * import { join } from "node:path";
+   * import assert from "node:assert/strict";
+   *
+   * const folder = mkdtempSync(join(tmpdir(), "wallog-"));
+   * {
+   *   await using log = await EventLog.open<string>(join(folder, "events.wal"));
+   *   await log.appendAll(["a", "b", "c"]);
+   *   for await (const { event, ack } of log.consume("mailer")) {
+   *     ack();
+   *     if (event === "b") break;
+   *   }
+   *   assert.deepEqual(log.consumers(), [{ name: "mailer", position: 2, lag: 1 }]);
+   * }
+   * rmSync(folder, { recursive: true });
+   * ```
+   */
+  consume(name: string, options: ConsumeOptions = {}): AsyncIterableIterator<Delivery<E>, undefined, unknown> {
+    checkName("Cannot consume: the name", name);
+    const { maxInFlight, signal } = takeConsumeOptions(options);
+    const { wal, state, reader } = this.#parts;
+    const consumers = this.#require("consume");
+    return consumers.serve(name, (ended) => {
+      consumers.add(name);
+      const from = state.consumers.get(name)! + 1;
+      const events = new FollowedEvents(wal.follow({ from, signal }), reader);
+      const acknowledge = (through: Position) => consumers.acknowledge(name, through);
+      return new Deliveries<E>({ events, maxInFlight, signal, acknowledge, ended });
+    });
+  }
+
+  /**
+   * Acknowledges all events up to a position on behalf of a consumer: to skip an event that it cannot deal with, or to
+   * let a new consumer begin later than at the first event. At or below the position of the consumer it changes nothing.
+   * It returns at once, and is durable with one of the next flushes.
+   *
+   * @param name Name of the consumer; a new one is added.
+   * @param through The position, at most {@link ReadableEvents.last}.
+   * @throws {WalLogError} `INVALID_ARGUMENT`; `READ_ONLY`, `POISONED`, `CLOSED`; `NO_SPACE` if a new consumer cannot be
+   * written down.
+   */
+  acknowledge(name: string, through: Position): void {
+    checkName("Cannot acknowledge: the name", name);
+    if (!Number.isSafeInteger(through) || through < 0 || through > this.last) {
+      throw invalid(`Cannot acknowledge: expected a position from 0 to ${this.last}, found ${show(through)}`);
+    }
+    const consumers = this.#require("acknowledge");
+    consumers.add(name);
+    consumers.acknowledge(name, through);
+  }
+
+  /**
+   * Forgets a consumer: the log does not keep events for it any more. It is durable with the next flush.
+   *
+   * @param name Name of the consumer. One that there is not is fine.
+   * @throws {WalLogError} `BUSY` if it is running; `NO_SPACE`: it is not forgotten. `READ_ONLY`, `POISONED`, `CLOSED`.
+   */
+  forget(name: string): void {
+    checkName("Cannot forget: the name", name);
+    this.#require("forget a consumer").forget(name);
+  }
+
+  /** Ends the consumers. The log is about to be closed. */
+  protected finishConsumers(): void {
+    this.#consumers?.finish();
+  }
+
+  #require(attempt: string): Consumers {
+    if (this.#consumers === undefined) throw readOnlyError(attempt, this.wal.path);
+    return this.#consumers;
+  }
+}
+
+function takeConsumeOptions(options: ConsumeOptions): { maxInFlight: number; signal: AbortSignal | undefined } {
+  checkNames("Cannot consume", options, ["maxInFlight", "signal"]);
+  const { maxInFlight = 1, signal } = options;
+  if (!(Number.isSafeInteger(maxInFlight) && maxInFlight >= 1)) {
+    throw invalid(`Cannot consume: maxInFlight must be a safe integer of 1 or more, found ${show(maxInFlight)}`);
+  }
+  if (signal !== undefined && !isSignal(signal)) {
+    throw invalid(`Cannot consume: signal must be an AbortSignal, found ${show(signal)}`);
+  }
+  return { maxInFlight, signal };
+}

@@ -1,0 +1,165 @@
+/**
+ * The consumers of an event log: how far each has come, and who is being served. Acknowledgements are entries of the log,
+ * so they are backed up and restored with it. All that are made while a flush is under way share one entry for each
+ * consumer, and the next flush.
+ *
+ * @module
+ */
+
+import { WalLogError } from "../api/errors.ts";
+import type { Retention } from "../api/retention.ts";
+import type { WalLog } from "../api/wal_log.ts";
+import type { EventState } from "./event_state.ts";
+import type { EventWriter } from "./event_writer.ts";
+import type { Position } from "./types.ts";
+
+/** Something that a consumer is served by. */
+interface Serving {
+  /** Ends it. */
+  return(): Promise<unknown>;
+}
+
+/** The consumers of a log that is open for writing. */
+export class Consumers {
+  private readonly wal: WalLog;
+  private readonly state: EventState;
+  private readonly writer: Pick<EventWriter<unknown>, "acknowledge" | "forget">;
+  /** Keeps the events that each consumer has not acknowledged. */
+  private readonly retentions = new Map<string, Retention>();
+  private readonly served = new Map<string, Serving>();
+  /** Consumers with an acknowledgement that is not written. */
+  private readonly unwritten = new Set<string>();
+  private isWriting = false;
+  private isFinished = false;
+
+  /**
+   * @param wal The log underneath.
+   * @param state The state of the log, which has the position of each consumer.
+   * @param writer Writes acknowledgements.
+   */
+  constructor(wal: WalLog, state: EventState, writer: Pick<EventWriter<unknown>, "acknowledge" | "forget">) {
+    this.wal = wal;
+    this.state = state;
+    this.writer = writer;
+    for (const [name, position] of state.consumers) this.retain(name, position);
+  }
+
+  /**
+   * Adds a consumer, if there is none of that name. It has acknowledged nothing.
+   *
+   * @param name Its name.
+   * @throws {WalLogError} As `WalLog.append`.
+   */
+  add(name: string): void {
+    if (this.state.consumers.has(name)) return;
+    const position = this.wal.firstIndex - 1;
+    this.retain(name, position);
+    try {
+      this.writer.acknowledge([[name, position]]);
+    } catch (error) {
+      this.release(name);
+      throw error;
+    }
+  }
+
+  /**
+   * Notes what serves a consumer, until it ends.
+   *
+   * @param name The consumer.
+   * @param serving Begins to serve it; is given a function to call at its end.
+   * @returns What serves it.
+   * @throws {WalLogError} `BUSY` if it is served already.
+   */
+  serve<T extends Serving>(name: string, serving: (ended: () => void) => T): T {
+    this.requireIdle("consume", name);
+    const one = serving(() => void this.served.delete(name));
+    this.served.set(name, one);
+    return one;
+  }
+
+  /**
+   * Moves a consumer forward. The acknowledgement is written soon, and durable with the flush that follows.
+   *
+   * @param name The consumer.
+   * @param through The last position that it has acknowledged. At or below the one before it changes nothing.
+   */
+  acknowledge(name: string, through: Position): void {
+    const position = this.state.consumers.get(name);
+    if (position === undefined || through <= position || this.isFinished) return;
+    this.state.consumers.set(name, through);
+    this.unwritten.add(name);
+    try {
+      this.retentions.get(name)?.advance(through + 1);
+    } catch {
+      // A file could not be deleted. The log has failed, and its next call says so.
+    }
+    void this.writeAll();
+  }
+
+  /**
+   * Forgets a consumer. Its events are not kept for it any more.
+   *
+   * @param name The consumer.
+   * @throws {WalLogError} `BUSY` if it is being served; as `WalLog.append`.
+   */
+  forget(name: string): void {
+    this.requireIdle("forget", name);
+    if (!this.state.consumers.has(name)) return;
+    this.writer.forget(name);
+    this.unwritten.delete(name);
+    this.release(name);
+  }
+
+  /** Ends all that are served, and writes what they have acknowledged. The log is about to be closed. */
+  finish(): void {
+    for (const serving of this.served.values()) void serving.return();
+    this.tryToWrite();
+    this.isFinished = true;
+  }
+
+  /** Writes acknowledgements and flushes them, again and again while there are any. */
+  private async writeAll(): Promise<void> {
+    if (this.isWriting) return;
+    this.isWriting = true;
+    // Those of the same turn of the event loop share an entry.
+    await Promise.resolve();
+    try {
+      while (this.unwritten.size > 0 && this.tryToWrite()) await this.wal.sync();
+    } catch {
+      // The log has failed, and its next call says so. What is not acknowledged is delivered again.
+    } finally {
+      this.isWriting = false;
+    }
+  }
+
+  /** Writes acknowledgements. If that fails, they are written with the next one. */
+  private tryToWrite(): boolean {
+    if (this.unwritten.size === 0) return true;
+    const { consumers } = this.state;
+    try {
+      this.writer.acknowledge([...this.unwritten].map((name) => [name, consumers.get(name)!]));
+      this.unwritten.clear();
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  private retain(name: string, position: Position): void {
+    this.retentions.set(name, this.wal.retain(name, Math.max(position + 1, this.wal.firstIndex)));
+  }
+
+  private release(name: string): void {
+    const retention = this.retentions.get(name);
+    this.retentions.delete(name);
+    retention?.release();
+  }
+
+  private requireIdle(attempt: string, name: string): void {
+    if (!this.served.has(name)) return;
+    throw new WalLogError(
+      "BUSY",
+      `Cannot ${attempt} as ${JSON.stringify(name)}: a consumer of that name is running; end its loop first`,
+    );
+  }
+}

@@ -1,0 +1,85 @@
+/**
+ * The events that a consumer gets, and what it has acknowledged of them.
+ *
+ * @module
+ */
+
+import { DONE, OrderedIterator } from "./ordered_iterator.ts";
+import type { Delivery, Position, StoredEvent } from "./types.ts";
+
+/** What {@link Deliveries} needs of the log. */
+export interface Delivering<E> {
+  /** The events behind the consumer's position. */
+  readonly events: AsyncIterableIterator<StoredEvent<E>, undefined, unknown>;
+  /** How many events can be delivered ahead of the first that is not acknowledged. */
+  readonly maxInFlight: number;
+  /** Ends the iteration. */
+  readonly signal: AbortSignal | undefined;
+  /** Called when all events up to a position are acknowledged. */
+  readonly acknowledge: (through: Position) => void;
+  /** Called once, when the iteration ends. */
+  readonly ended: () => void;
+}
+
+/** An event that was delivered. */
+interface InFlight {
+  readonly position: Position;
+  isAcknowledged: boolean;
+}
+
+/** Delivers events, a bounded number ahead of the first that is not acknowledged. */
+export class Deliveries<E> extends OrderedIterator<Delivery<E>> {
+  private readonly log: Delivering<E>;
+  /** Events from the first on that is not acknowledged, in order. */
+  private readonly inFlight: InFlight[] = [];
+  private wake: () => void = () => {};
+  private isEnded = false;
+
+  /** @param log The log, and how to deliver. */
+  constructor(log: Delivering<E>) {
+    super();
+    this.log = log;
+  }
+
+  protected override async step(): Promise<IteratorResult<Delivery<E>, undefined>> {
+    await this.room();
+    const { done, value } = this.isEnded ? DONE : await this.log.events.next();
+    if (!done && !this.isEnded) return { done: false, value: this.deliver(value) };
+    this.end();
+    return DONE;
+  }
+
+  /** Waits until fewer events are in flight than may be, or until the iteration ends. */
+  private async room(): Promise<void> {
+    const { signal, maxInFlight } = this.log;
+    const wake = () => this.wake();
+    signal?.addEventListener("abort", wake);
+    while (!this.isEnded && !signal?.aborted && this.inFlight.length >= maxInFlight) {
+      await new Promise<void>((resolve) => this.wake = resolve);
+    }
+    signal?.removeEventListener("abort", wake);
+    if (!this.isEnded) signal?.throwIfAborted();
+  }
+
+  private deliver(event: StoredEvent<E>): Delivery<E> {
+    const one: InFlight = { position: event.position, isAcknowledged: false };
+    this.inFlight.push(one);
+    const ack = () => {
+      one.isAcknowledged = true;
+      let through = 0;
+      while (this.inFlight[0]?.isAcknowledged) through = this.inFlight.shift()!.position;
+      if (through > 0) this.log.acknowledge(through);
+      this.wake();
+    };
+    return { ...event, ack };
+  }
+
+  /** Events that were delivered can still be acknowledged. */
+  protected override end(): void {
+    if (this.isEnded) return;
+    this.isEnded = true;
+    this.wake();
+    void this.log.events.return?.();
+    this.log.ended();
+  }
+}

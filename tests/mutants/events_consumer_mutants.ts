@@ -1,0 +1,149 @@
+/** Mistakes in the consumers of the event log. */
+
+import type { Mutant } from "./mutant.ts";
+
+const WRITER = "src/events/event_writer.ts";
+const STATE = "src/events/event_state.ts";
+const CONSUMABLE = "src/events/consumable_events.ts";
+const CONSUMERS = "src/events/consumers.ts";
+const DELIVERIES = "src/events/deliveries.ts";
+const ORDERED = "src/events/ordered_iterator.ts";
+
+/** Mutants of consumers. */
+export const EVENTS_CONSUMER_MUTANTS: readonly Mutant[] = [
+  {
+    name: "calls of a follower that overlap are answered in any order",
+    file: ORDERED,
+    edits: [["const step = this.answered.then(() => this.step());", "const step = this.step();"]],
+    dies: "events_read_test",
+  },
+  {
+    name: "an acknowledgement counts although an earlier event is in flight",
+    file: DELIVERIES,
+    edits: [["      let through = 0;\n", "      let through = one.position;\n"]],
+    dies: "events_consumers_test",
+  },
+  {
+    name: "deliveries run ahead without a bound",
+    file: DELIVERIES,
+    edits: [["this.inFlight.length >= maxInFlight", "this.inFlight.length < 0"]],
+    dies: "events_consumers_test",
+  },
+  {
+    name: "an acknowledgement makes no room for the next delivery",
+    file: DELIVERIES,
+    edits: [[
+      "      if (through > 0) this.log.acknowledge(through);\n      this.wake();\n",
+      "      if (through > 0) this.log.acknowledge(through);\n",
+    ]],
+    dies: "events_consumers_test",
+  },
+  {
+    name: "a consumer that waits for an acknowledgement does not see its signal",
+    file: DELIVERIES,
+    edits: [['    signal?.addEventListener("abort", wake);\n', ""]],
+    dies: "events_consumers_test",
+  },
+  {
+    name: "a consumer whose loop has ended stays busy",
+    file: DELIVERIES,
+    edits: [["    this.log.ended();\n", ""]],
+    dies: "events_consumers_test",
+  },
+  {
+    name: "two loops are served under one name",
+    file: CONSUMERS,
+    edits: [["    if (!this.served.has(name)) return;\n", "    if (name !== undefined) return;\n"]],
+    dies: "events_consumers_test",
+  },
+  {
+    name: "acknowledgements are not flushed",
+    file: CONSUMERS,
+    edits: [["this.tryToWrite()) await this.wal.sync();", "this.tryToWrite());"]],
+    dies: "events_consumers_test",
+  },
+  {
+    name: "each acknowledgement has an entry of its own",
+    file: CONSUMERS,
+    edits: [["    void this.writeAll();\n", "    this.tryToWrite();\n    void this.wal.sync();\n"]],
+    dies: "events_consumers_test",
+  },
+  {
+    name: "acknowledgements that found no room are dropped",
+    file: CONSUMERS,
+    edits: [[
+      "    } catch {\n      return false;",
+      "    } catch {\n      this.unwritten.clear();\n      return false;",
+    ]],
+    dies: "events_consumers_test",
+  },
+  {
+    name: "closing the log does not write acknowledgements",
+    file: CONSUMERS,
+    edits: [["    this.tryToWrite();\n    this.isFinished = true;", "    this.isFinished = true;"]],
+    dies: "events_consumers_test",
+  },
+  {
+    name: "closing the log leaves its consumers waiting",
+    file: CONSUMERS,
+    edits: [["    for (const serving of this.served.values()) void serving.return();\n", ""]],
+    dies: "events_consumers_test",
+  },
+  {
+    name: "a consumer begins at the event that it has acknowledged last",
+    file: CONSUMABLE,
+    edits: [["const from = state.consumers.get(name)! + 1;", "const from = Math.max(state.consumers.get(name)!, 1);"]],
+    dies: "events_consumers_test",
+  },
+  {
+    name: "a new consumer is not written down",
+    file: CONSUMERS,
+    edits: [[
+      "      this.writer.acknowledge([[name, position]]);\n",
+      "      this.state.consumers.set(name, position);\n",
+    ]],
+    dies: "events_consumers_test",
+  },
+  {
+    name: "a consumer moves back",
+    file: CONSUMERS,
+    edits: [[
+      "position === undefined || through <= position || this.isFinished",
+      "position === undefined || this.isFinished",
+    ]],
+    dies: "events_positions_test",
+  },
+  {
+    name: "a compaction passes a consumer",
+    file: WRITER,
+    edits: [["const through = Math.min(position, ...state.consumers.values());", "const through = position;"]],
+    dies: "events_positions_test",
+  },
+  {
+    name: "the stored state forgets the consumers",
+    file: STATE,
+    edits: [[
+      "      consumers: [...this.consumers].map(([name, position]) => [name, Math.min(position, through)]),\n",
+      "",
+    ]],
+    dies: "events_positions_test",
+  },
+  {
+    name: "a snapshot gives consumers positions behind itself",
+    file: STATE,
+    edits: [["[name, Math.min(position, through)]", "[name, position]"]],
+    dies: "events_positions_test",
+  },
+  {
+    name: "a consumer that is forgotten comes back with a restart",
+    file: STATE,
+    edits: [["        this.consumers.delete(envelope.consumer);\n", ""]],
+    dies: "events_positions_test",
+  },
+  {
+    name: "a consumer does not hold back the compaction of the log underneath",
+    file: CONSUMERS,
+    edits: [["Math.max(position + 1, this.wal.firstIndex)", "Number.MAX_SAFE_INTEGER"]],
+    dies: "events_positions_test",
+  },
+];
