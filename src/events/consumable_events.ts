@@ -13,6 +13,7 @@ import { Deliveries } from "./deliveries.ts";
 import { FollowedEvents } from "./followed_events.ts";
 import type { EventParts } from "./readable_events.ts";
 import { checkName } from "./refusals.ts";
+import { expired } from "./retention.ts";
 import type { ConsumeOptions, Delivery, Position } from "./types.ts";
 import { WritableEvents } from "./writable_events.ts";
 
@@ -27,6 +28,9 @@ export abstract class ConsumableEvents<E> extends WritableEvents<E> {
     super(parts);
     this.#parts = parts;
     this.#consumers = parts.isReadOnly ? undefined : new Consumers(parts.wal, parts.state, parts.writer);
+    if (parts.isReadOnly) return;
+    parts.writer.onMark = () => this.#dropExpired();
+    this.#dropExpired();
   }
 
   /**
@@ -115,9 +119,55 @@ export abstract class ConsumableEvents<E> extends WritableEvents<E> {
     this.#require("forget a consumer").forget(name);
   }
 
+  /**
+   * Drops the events up to and including a position, but none that a consumer has not acknowledged. Files in which nothing else is left are deleted. At or below the
+   * first position it changes nothing. It blocks for the flushes.
+   *
+   * @param through The last position to drop.
+   * @param options `passConsumers`: also drops events that consumers have not acknowledged. These consumers continue
+   * behind them; one that is running fails with `COMPACTED`.
+   * @throws {WalLogError} `INVALID_ARGUMENT` for a position above the last one, or for anything but a safe integer of 0
+   * or more; `NO_SPACE`: the log is as it was. `POISONED`, `READ_ONLY`, `CLOSED`.
+   *
+   * @example
+   * ```ts
+   * import { EventLog } from "@wallog/wallog/events";
+   * import { mkdtempSync, rmSync } from "node:fs";
+   * import { tmpdir } from "node:os";
+   * import { join } from "node:path";
+   * import assert from "node:assert/strict";
+   *
+   * const folder = mkdtempSync(join(tmpdir(), "wallog-"));
+   * {
+   *   await using log = await EventLog.open<string>(join(folder, "events.wal"));
+   *   await log.appendAll(["a", "b", "c"]);
+   *   log.compact(2);
+   *   assert.equal(log.first, 3);
+   *   assert.throws(() => log.read(1), { code: "COMPACTED", index: 3 });
+   * }
+   * rmSync(folder, { recursive: true });
+   * ```
+   */
+  compact(through: Position, options: { readonly passConsumers?: boolean } = {}): void {
+    checkNames("Cannot compact the log", options, ["passConsumers"]);
+    const consumers = this.#require("compact the log");
+    this.#parts.writer.compact(through, () => options.passConsumers === true && consumers.pass(through));
+  }
+
   /** Ends the consumers. The log is about to be closed. */
   protected finishConsumers(): void {
     this.#consumers?.finish();
+  }
+
+  /** Drops the events that are beyond a limit of the log. */
+  #dropExpired(): void {
+    const { state, retention, now } = this.#parts;
+    const through = expired(state, retention, now());
+    try {
+      if (through > 0) this.compact(through, { passConsumers: retention.passConsumers === true });
+    } catch {
+      // They are dropped later. A log that has failed says so in its next call.
+    }
   }
 
   #require(attempt: string): Consumers {

@@ -97,6 +97,15 @@ export class Consumers {
   }
 
   /**
+   * Moves all consumers forward to a position at least.
+   *
+   * @param through The position.
+   */
+  pass(through: Position): void {
+    for (const name of this.state.consumers.keys()) this.acknowledge(name, through);
+  }
+
+  /**
    * Forgets a consumer. Its events are not kept for it any more.
    *
    * @param name The consumer.

@@ -13,6 +13,7 @@ import { EventReader } from "./event_reader.ts";
 import { EventWriter } from "./event_writer.ts";
 import { loadState } from "./load_state.ts";
 import type { EventParts } from "./readable_events.ts";
+import { intervalsOf, segmentBytesOf, takeRetention } from "./retention.ts";
 import type { EventLogOptions } from "./types.ts";
 
 /**
@@ -67,15 +68,17 @@ export class EventLog<E> extends ConsumableEvents<E> implements AsyncDisposable 
     if (typeof options !== "object" || options === null) {
       throw invalid(`Cannot open an event log: options must be an object, found ${show(options)}`);
     }
-    const { codec: given = json, ...how } = options;
+    const { codec: given = json, retention: limits, ...how } = options;
     const { fileSystem = nodeFileSystem, readOnly: isReadOnly = false } = how;
     const codec = codecOf<E>(given);
-    const wal = await WalLog.open(folder, how);
+    const retention = takeRetention(limits);
+    const now = () => fileSystem.now();
+    const wal = await WalLog.open(folder, { segmentBytes: segmentBytesOf(retention), ...how });
     try {
       const state = loadState(wal);
       const reader = new EventReader(wal, codec);
-      const writer = new EventWriter(wal, codec, state, () => fileSystem.now());
-      return new EventLog({ wal, state, reader, writer, isReadOnly });
+      const writer = new EventWriter(wal, codec, state, now, intervalsOf(retention));
+      return new EventLog({ wal, state, reader, writer, isReadOnly, retention, now });
     } catch (error) {
       await wal.close();
       throw error;

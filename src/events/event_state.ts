@@ -7,6 +7,7 @@
 
 import type { Envelope } from "./envelope.ts";
 import { type ProducerData, Producers } from "./producers.ts";
+import type { Mark } from "./retention.ts";
 import type { Position } from "./types.ts";
 
 /** The state as it is stored. What an older version did not store has a default. */
@@ -14,7 +15,13 @@ interface StateData {
   readonly last?: Position;
   readonly producers?: readonly ProducerData[];
   readonly consumers?: readonly (readonly [name: string, position: Position])[];
+  readonly count?: number;
+  readonly bytes?: number;
+  readonly marks?: readonly Mark[];
 }
+
+/** More marks than this are thinned out. So many there are only if a consumer keeps the log from dropping events. */
+const MARKS_MAX = 64;
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { fatal: true });
@@ -27,13 +34,21 @@ export class EventState {
   readonly producers: Producers;
   /** The position up to which each consumer has acknowledged all events. */
   readonly consumers: Map<string, Position>;
-  /** Entries since the state was stored in one, and bytes of their commands. */
+  /** Events so far, and bytes of the commands of all entries. Only differences count. */
+  count: number;
+  bytes: number;
+  /** Places up to which events can be dropped, in order. */
+  marks: readonly Mark[];
+  /** Entries since the last mark, and bytes of their commands. */
   entriesSince = 0;
   bytesSince = 0;
 
   /** @param data The state as it was stored. Default: that of an empty log. */
-  constructor({ last = 0, producers = [], consumers = [] }: StateData = {}) {
+  constructor({ last = 0, producers = [], consumers = [], count = 0, bytes = 0, marks = [] }: StateData = {}) {
     this.last = last;
+    this.count = count;
+    this.bytes = bytes;
+    this.marks = marks;
     this.consumers = new Map(consumers);
     this.producers = new Producers(producers);
   }
@@ -50,18 +65,44 @@ export class EventState {
   }
 
   /**
-   * Stores the state.
+   * Makes a mark behind the last entry.
    *
-   * @param through The last entry to include. The entries behind it are applied again when the state is loaded.
+   * @param position The last entry.
+   * @param time The wall clock, in milliseconds since 1970.
+   */
+  mark(position: Position, time: number): void {
+    const { marks, count, bytes } = this;
+    const kept = marks.length < MARKS_MAX ? marks : marks.filter((_, nth) => nth % 2 === 1);
+    this.marks = [...kept, { position, count, bytes, time }];
+    this.entriesSince = this.bytesSince = 0;
+  }
+
+  /**
+   * Stores the state behind the last entry.
+   *
    * @returns Its bytes.
    */
-  store(through: Position): Uint8Array<ArrayBuffer> {
-    const data: StateData = {
+  store(): Uint8Array<ArrayBuffer> {
+    const { count, bytes, marks } = this;
+    return encoder.encode(JSON.stringify({ ...this.data(Infinity), count, bytes, marks }));
+  }
+
+  /**
+   * Stores the state behind another entry, without marks.
+   *
+   * @param through The entry. Those behind it are applied again when the state is loaded.
+   * @returns Its bytes.
+   */
+  storeThrough(through: Position): Uint8Array<ArrayBuffer> {
+    return encoder.encode(JSON.stringify(this.data(through)));
+  }
+
+  private data(through: Position): StateData {
+    return {
       last: Math.min(this.last, through),
       producers: this.producers.store(through),
       consumers: [...this.consumers].map(([name, position]) => [name, Math.min(position, through)]),
     };
-    return encoder.encode(JSON.stringify(data));
   }
 
   /**
@@ -74,9 +115,11 @@ export class EventState {
   apply(index: Position, envelope: Envelope, bytes: number): void {
     this.entriesSince++;
     this.bytesSince += bytes;
+    this.bytes += bytes;
     switch (envelope.kind) {
       case "event":
         this.last = index;
+        this.count++;
         if (envelope.id !== undefined) this.producers.note(envelope.id, index);
         break;
       case "acknowledgement": {

@@ -7,17 +7,16 @@
 import { isBytes } from "../api/taken.ts";
 import { invalid, show } from "../api/validate.ts";
 import type { WalLog } from "../api/wal_log.ts";
+import { META_BYTES_MAX } from "../format/snapshot_header.ts";
 import type { EventCodec } from "./codec.ts";
 import { openEnvelope, sealAcknowledgement, sealConsumerEnd, sealEvent, sealState } from "./envelope.ts";
 import type { EventState } from "./event_state.ts";
 import { invalidEvent, requireLast } from "./refusals.ts";
+import type { Intervals } from "./retention.ts";
 import type { Position, WriteOptions } from "./types.ts";
 
 /** The term of all entries. */
 const TERM = 1;
-/** When the state is stored anew, so that opening the log has no more to read than this. */
-const STATE_ENTRIES = 65_536;
-const STATE_BYTES = 64 * 1024 * 1024;
 /** From how many entries on the state is also stored when the log is closed. */
 const STATE_ENTRIES_AT_CLOSE = 1024;
 
@@ -27,18 +26,26 @@ export class EventWriter<E> {
   private readonly codec: EventCodec<E>;
   private readonly state: EventState;
   private readonly now: () => number;
+  private readonly intervals: Intervals;
+  /** When the last mark was made, or the log opened. In milliseconds since 1970. */
+  private markedAt: number;
+  /** Called after the state was stored, before what is written next. */
+  onMark: () => void = () => {};
 
   /**
    * @param wal The log underneath.
    * @param codec Encodes events.
    * @param state The state of the log.
    * @param now The wall clock.
+   * @param intervals When the state is stored.
    */
-  constructor(wal: WalLog, codec: EventCodec<E>, state: EventState, now: () => number) {
+  constructor(wal: WalLog, codec: EventCodec<E>, state: EventState, now: () => number, intervals: Intervals) {
     this.wal = wal;
     this.codec = codec;
     this.state = state;
     this.now = now;
+    this.intervals = intervals;
+    this.markedAt = now();
   }
 
   /**
@@ -61,17 +68,9 @@ export class EventWriter<E> {
     if (payloads.length === 0) return state.last;
     const time = this.now();
     const end = payloads.length - 1;
-    if (state.entriesSince >= STATE_ENTRIES || state.bytesSince >= STATE_BYTES) this.tryToStoreState();
+    if (this.isMarkDue(time)) this.tryToMark();
     this.add(payloads.map((payload, nth) => sealEvent(time, payload, nth === end ? id : undefined)));
     return state.last;
-  }
-
-  /** Stores the state in an entry, if there is room for it in one. */
-  private storeState(): void {
-    const { wal, state } = this;
-    const command = sealState(this.now(), state.store(wal.lastIndex));
-    if (command.length <= wal.maxEntryBytes) this.add([command]);
-    state.entriesSince = state.bytesSince = 0;
   }
 
   /**
@@ -99,30 +98,45 @@ export class EventWriter<E> {
    * Drops events, unless a consumer needs them.
    *
    * @param position The last position to drop.
+   * @param prepare Called before, if the position is one of the log.
    * @throws {WalLogError} As `WalLog.compact`.
    */
-  compact(position: Position): void {
+  compact(position: Position, prepare: () => void): void {
     const { wal, state } = this;
     if (!Number.isSafeInteger(position) || position < 0 || position > wal.lastIndex) {
       throw invalid(`Cannot compact: expected a position from 0 to ${wal.lastIndex}, found ${show(position)}`);
     }
+    prepare();
     const through = Math.min(position, ...state.consumers.values());
-    // The state to store tells of events behind the position: none of them may get lost.
-    wal.syncSync();
-    wal.compact(through, { data: state.store(through), config: [] });
+    const stored = state.storeThrough(through);
+    // On a full disk, the log has room for a snapshot without data.
+    wal.compact(through, { ...(stored.length > META_BYTES_MAX ? { data: stored } : { meta: stored }), config: [] });
+    state.marks = state.marks.filter((mark) => mark.position > through);
   }
 
   /** Stores the state before the log is closed, so that the next opening need not read the last entries. */
   finish(): void {
-    if (this.state.entriesSince >= STATE_ENTRIES_AT_CLOSE) this.tryToStoreState();
+    if (this.state.entriesSince >= STATE_ENTRIES_AT_CLOSE) this.tryToMark();
   }
 
-  private tryToStoreState(): void {
+  private isMarkDue(time: number): boolean {
+    const { state: { entriesSince, bytesSince }, intervals: { entries, bytes, milliseconds } } = this;
+    return entriesSince >= entries || bytesSince >= bytes || (entriesSince > 0 && time - this.markedAt >= milliseconds);
+  }
+
+  /** Makes a mark, and stores the state in an entry if it fits into one. */
+  private tryToMark(): void {
+    const { wal, state } = this;
+    const time = this.now();
+    state.mark(wal.lastIndex, time);
+    this.markedAt = time;
     try {
-      this.storeState();
+      const command = sealState(time, state.store());
+      if (command.length <= wal.maxEntryBytes) this.add([command]);
     } catch {
       // It only shortens the next opening. A log that cannot be written says so in the call that follows.
     }
+    this.onMark();
   }
 
   private add(commands: readonly Uint8Array<ArrayBuffer>[]): void {

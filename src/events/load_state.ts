@@ -11,6 +11,7 @@ import { openEnvelope } from "./envelope.ts";
 import { EventState } from "./event_state.ts";
 import { foreignEntry } from "./refusals.ts";
 
+const NOTHING = new Uint8Array(0);
 /** Entries that are looked through at once for a stored state, from the log's end on. */
 const CHUNK_ENTRIES = 1024;
 
@@ -36,6 +37,7 @@ export function loadState(wal: WalLog): EventState {
     // A consumer that a compaction has passed goes on behind it.
     state.consumers.set(name, Math.max(position, snapshotIndex));
   }
+  state.marks = state.marks.filter(({ position }) => position > snapshotIndex);
   return state;
 }
 
@@ -53,8 +55,9 @@ function lastStored(wal: WalLog): { readonly index: Index; readonly state: Event
 
 /** The state that the snapshot holds. One that was not taken by an event log holds none. */
 function snapshotState(wal: WalLog): EventState {
-  const { index, data } = wal.snapshot() ?? { index: 0, data: new Uint8Array(0) };
-  return data.length === 0 ? new EventState({ last: index }) : parsed(wal, index, data);
+  const { index, data, meta } = wal.snapshot() ?? { index: 0, data: NOTHING };
+  const stored = data.length > 0 ? data : meta ?? NOTHING;
+  return stored.length === 0 ? new EventState({ last: index }) : parsed(wal, index, stored);
 }
 
 function parsed(wal: WalLog, index: Index, bytes: Uint8Array): EventState {

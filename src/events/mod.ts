@@ -38,6 +38,7 @@ export type {
   Delivery,
   EventId,
   EventLogOptions,
+  EventRetention,
   FollowEventsOptions,
   Position,
   StoredEvent,

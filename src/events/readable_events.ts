@@ -11,7 +11,7 @@ import type { EventWriter } from "./event_writer.ts";
 import { FollowedEvents } from "./followed_events.ts";
 import { loadState } from "./load_state.ts";
 import { goneError } from "./refusals.ts";
-import type { ConsumerState, FollowEventsOptions, Position, StoredEvent } from "./types.ts";
+import type { ConsumerState, EventRetention, FollowEventsOptions, Position, StoredEvent } from "./types.ts";
 
 /** The parts of an open event log. */
 export interface EventParts<E> {
@@ -25,6 +25,10 @@ export interface EventParts<E> {
   readonly writer: EventWriter<E>;
   /** Whether the log was opened for reading only. */
   readonly isReadOnly: boolean;
+  /** Limits beyond which events are dropped. */
+  readonly retention: EventRetention;
+  /** The wall clock, in milliseconds since 1970. */
+  readonly now: () => number;
 }
 
 /** The reading half of an event log. Every `EventLog` is one. */

@@ -33,6 +33,25 @@ export interface StoredEvent<E> {
   readonly event: E;
 }
 
+/**
+ * Limits beyond which a log drops its oldest events. It drops them when it is opened and while it is written, in steps of
+ * an eighth of a limit, and a file at a time. So it keeps at least what the limits allow, and up to a quarter more. A log
+ * at rest drops nothing.
+ */
+export interface EventRetention {
+  /** Bytes of events, encoded. */
+  readonly maxBytes?: number;
+  /** Age of events, in milliseconds, by the wall clock. */
+  readonly maxAgeMs?: number;
+  /** Number of events. */
+  readonly maxCount?: number;
+  /**
+   * Whether events are dropped that a consumer has not acknowledged. The consumer continues behind them; if it is
+   * running, it fails with `COMPACTED`. Default: `false`: a consumer that stands still keeps the log growing.
+   */
+  readonly passConsumers?: boolean;
+}
+
 /** How to open an event log: as any log, and with a codec. */
 export interface EventLogOptions<E> extends WalLogOptions {
   /**
@@ -41,6 +60,11 @@ export interface EventLogOptions<E> extends WalLogOptions {
    * `json`.
    */
   readonly codec?: EventCodec<E> | StandardSchema<E>;
+  /**
+   * When the log drops its oldest events. Default: never. With `maxBytes`, the default of `segmentBytes` is an eighth of
+   * it, from 64 KiB to 64 MiB.
+   */
+  readonly retention?: EventRetention;
 }
 
 /** Options of writing events. */

@@ -92,35 +92,4 @@ export abstract class WritableEvents<E> extends ReadableEvents<E> {
     await this.wal.sync();
     return this.durable;
   }
-
-  /**
-   * Drops the events up to and including a position, but none that a consumer has not acknowledged. Files in which nothing else is left are deleted. At or below the
-   * first position it changes nothing. It blocks for the flushes.
-   *
-   * @param through The last position to drop.
-   * @throws {WalLogError} `INVALID_ARGUMENT` for a position above the last one, or for anything but a safe integer of 0
-   * or more; `NO_SPACE`: the log is as it was. `POISONED`, `READ_ONLY`, `CLOSED`.
-   *
-   * @example
-   * ```ts
-   * import { EventLog } from "@wallog/wallog/events";
-   * import { mkdtempSync, rmSync } from "node:fs";
-   * import { tmpdir } from "node:os";
-   * import { join } from "node:path";
-   * import assert from "node:assert/strict";
-   *
-   * const folder = mkdtempSync(join(tmpdir(), "wallog-"));
-   * {
-   *   await using log = await EventLog.open<string>(join(folder, "events.wal"));
-   *   await log.appendAll(["a", "b", "c"]);
-   *   log.compact(2);
-   *   assert.equal(log.first, 3);
-   *   assert.throws(() => log.read(1), { code: "COMPACTED", index: 3 });
-   * }
-   * rmSync(folder, { recursive: true });
-   * ```
-   */
-  compact(through: Position): void {
-    this.#writer.compact(through);
-  }
 }

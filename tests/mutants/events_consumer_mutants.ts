@@ -7,6 +7,8 @@ const STATE = "src/events/event_state.ts";
 const CONSUMABLE = "src/events/consumable_events.ts";
 const CONSUMERS = "src/events/consumers.ts";
 const DELIVERIES = "src/events/deliveries.ts";
+const RETENTION = "src/events/retention.ts";
+const LOAD = "src/events/load_state.ts";
 const ORDERED = "src/events/ordered_iterator.ts";
 
 /** Mutants of consumers. */
@@ -145,5 +147,56 @@ export const EVENTS_CONSUMER_MUTANTS: readonly Mutant[] = [
     file: CONSUMERS,
     edits: [["Math.max(position + 1, this.wal.firstIndex)", "Number.MAX_SAFE_INTEGER"]],
     dies: "events_positions_test",
+  },
+  {
+    name: "a compaction passes consumers although nobody told it to",
+    file: CONSUMABLE,
+    edits: [["options.passConsumers === true && consumers.pass(through)", "consumers.pass(through)"]],
+    dies: "events_positions_test",
+  },
+  {
+    name: "a consumer that was passed goes back after a restart",
+    file: LOAD,
+    edits: [["    state.consumers.set(name, Math.max(position, snapshotIndex));\n", ""]],
+    dies: "events_retention_test",
+  },
+  {
+    name: "a compaction needs room for data on a full disk",
+    file: WRITER,
+    edits: [["stored.length > META_BYTES_MAX ? { data: stored }", "stored.length > 0 ? { data: stored }"]],
+    dies: "events_retention_test",
+  },
+  {
+    name: "fewer events are kept than the limit allows",
+    file: RETENTION,
+    edits: [["count - mark.count >= maxCount", "count - mark.count >= maxCount / 2"]],
+    dies: "events_retention_test",
+  },
+  {
+    name: "events that are too old are kept",
+    file: RETENTION,
+    edits: [["now - mark.time > maxAgeMs", "now < mark.time"]],
+    dies: "events_retention_test",
+  },
+  {
+    name: "events are not dropped by age when the log is opened",
+    file: CONSUMABLE,
+    edits: [[
+      "    parts.writer.onMark = () => this.#dropExpired();\n    this.#dropExpired();\n",
+      "    parts.writer.onMark = () => this.#dropExpired();\n",
+    ]],
+    dies: "events_retention_test",
+  },
+  {
+    name: "marks are not made by time",
+    file: WRITER,
+    edits: [[" || (entriesSince > 0 && time - this.markedAt >= milliseconds)", " || milliseconds < 0"]],
+    dies: "events_retention_test",
+  },
+  {
+    name: "a limit by bytes leaves segments at their size",
+    file: "src/events/event_log.ts",
+    edits: [["{ segmentBytes: segmentBytesOf(retention), ...how }", "how"]],
+    dies: "events_retention_test",
   },
 ];

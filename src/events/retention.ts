@@ -1,0 +1,99 @@
+/**
+ * Which events a log need not keep. The log is dropped in steps: marks, at which the state is stored, lie an eighth of
+ * each limit apart.
+ *
+ * @module
+ */
+
+import { checkNames } from "../api/option_names.ts";
+import { invalid, show } from "../api/validate.ts";
+import type { EventRetention, Position } from "./types.ts";
+
+/** A place in the log up to which events can be dropped. */
+export interface Mark {
+  /** The last entry before it. */
+  readonly position: Position;
+  /** Events before it, and bytes of entries, counted as the state does. */
+  readonly count: number;
+  readonly bytes: number;
+  /** When it was made, in milliseconds since 1970. No event before it is younger. */
+  readonly time: number;
+}
+
+/** How far apart marks are. */
+export interface Intervals {
+  readonly entries: number;
+  readonly bytes: number;
+  readonly milliseconds: number;
+}
+
+/** Without a limit, marks only keep the next opening of the log short. */
+const ENTRIES_MAX = 65_536;
+const BYTES_MAX = 64 * 1024 * 1024;
+/** Steps in which events are dropped, for each limit. */
+const STEPS = 8;
+/** So that headers do not outweigh events. In bytes. */
+const SEGMENT_BYTES_MIN = 64 * 1024;
+
+/**
+ * Takes the limits of a log.
+ *
+ * @param given The limits, as given; `undefined` for none.
+ * @returns A copy.
+ * @throws {WalLogError} `INVALID_ARGUMENT`.
+ */
+export function takeRetention(given: EventRetention = {}): EventRetention {
+  const { maxBytes, maxAgeMs, maxCount, passConsumers = false } = given;
+  checkNames("Cannot open an event log: retention", given, ["maxBytes", "maxAgeMs", "maxCount", "passConsumers"]);
+  for (const [name, limit] of Object.entries({ maxBytes, maxAgeMs, maxCount })) {
+    if (limit === undefined || (typeof limit === "number" && limit > 0)) continue;
+    throw invalid(`Cannot open an event log: retention.${name} must be a number above 0, found ${show(limit)}`);
+  }
+  return { maxBytes, maxAgeMs, maxCount, passConsumers };
+}
+
+/**
+ * How far apart the marks of a log are.
+ *
+ * @param retention Its limits.
+ * @returns The distances.
+ */
+export function intervalsOf(
+  { maxBytes = Infinity, maxAgeMs = Infinity, maxCount = Infinity }: EventRetention,
+): Intervals {
+  return {
+    entries: Math.min(maxCount / STEPS, ENTRIES_MAX),
+    bytes: Math.min(maxBytes / STEPS, BYTES_MAX),
+    milliseconds: maxAgeMs / STEPS,
+  };
+}
+
+/**
+ * The size of segments that lets a log drop events in such steps.
+ *
+ * @param retention Its limits.
+ * @returns The size in bytes; `undefined` for the default.
+ */
+export function segmentBytesOf({ maxBytes }: EventRetention): number | undefined {
+  if (maxBytes === undefined) return undefined;
+  return Math.trunc(Math.min(Math.max(maxBytes / STEPS, SEGMENT_BYTES_MIN), BYTES_MAX));
+}
+
+/**
+ * Which events are beyond a limit.
+ *
+ * @param log The log: its marks, and its events and bytes so far.
+ * @param retention Its limits.
+ * @param now The wall clock, in milliseconds since 1970.
+ * @returns The last position to drop; 0 for none.
+ */
+export function expired(
+  { marks, count, bytes }: { readonly marks: readonly Mark[]; readonly count: number; readonly bytes: number },
+  { maxBytes = Infinity, maxAgeMs = Infinity, maxCount = Infinity }: EventRetention,
+  now: number,
+): Position {
+  const old = marks.filter((mark) =>
+    bytes - mark.bytes >= maxBytes || count - mark.count >= maxCount || now - mark.time > maxAgeMs
+  );
+  return Math.max(0, ...old.map(({ position }) => position));
+}
