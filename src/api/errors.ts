@@ -30,7 +30,7 @@ import type { Index, NodeId } from "./types.ts";
  * | `UNSUPPORTED_VERSION` | a newer version of the library wrote the log |
  * | `IO` | the operating system refused an operation; `cause` is its error |
  * | `NOT_LEADER` | only a leader accepts this, and the node is none or is handing over; `leader` names the leader |
- * | `OVERLOADED` | the leader has `maxUncommittedBytes` of uncommitted commands; retry later |
+ * | `OVERLOADED` | the leader has `maxUncommittedBytes` of uncommitted commands, or an event log `maxPendingBytes`; retry later |
  * | `CONFIG_IN_PROGRESS` | the leader cannot change the cluster yet; retry once its appended entries are committed |
  * | `DIVERGED` | a leader contradicts an entry that this node knows to be committed; the node has stopped |
  * | `BUSY` | steps of `stepAsync` are under way, and `step` would overtake them; or a consumer of this name is running |

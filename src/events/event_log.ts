@@ -16,6 +16,9 @@ import type { EventParts } from "./readable_events.ts";
 import { intervalsOf, segmentBytesOf, takeRetention } from "./retention.ts";
 import type { EventLogOptions } from "./types.ts";
 
+/** As much as the largest event. In bytes. */
+const PENDING_BYTES_DEFAULT = 64 * 1024 * 1024;
+
 /**
  * A durable log of events in a folder: for a queue, an event store, an outbox or a change feed.
  *
@@ -68,16 +71,21 @@ export class EventLog<E> extends ConsumableEvents<E> implements AsyncDisposable 
     if (typeof options !== "object" || options === null) {
       throw invalid(`Cannot open an event log: options must be an object, found ${show(options)}`);
     }
-    const { codec: given = json, retention: limits, ...how } = options;
+    const { codec: given = json, retention: limits, maxPendingBytes = PENDING_BYTES_DEFAULT, ...how } = options;
     const { fileSystem = nodeFileSystem, readOnly: isReadOnly = false } = how;
     const codec = codecOf<E>(given);
     const retention = takeRetention(limits);
+    if (typeof maxPendingBytes !== "number" || !(maxPendingBytes > 0)) {
+      throw invalid(
+        `Cannot open an event log: maxPendingBytes must be a number above 0, found ${show(maxPendingBytes)}`,
+      );
+    }
     const now = () => fileSystem.now();
     const wal = await WalLog.open(folder, { segmentBytes: segmentBytesOf(retention), ...how });
     try {
       const state = loadState(wal);
       const reader = new EventReader(wal, codec);
-      const writer = new EventWriter(wal, codec, state, now, intervalsOf(retention));
+      const writer = new EventWriter(wal, codec, state, now, { intervals: intervalsOf(retention), maxPendingBytes });
       return new EventLog({ wal, state, reader, writer, isReadOnly, retention, now });
     } catch (error) {
       await wal.close();

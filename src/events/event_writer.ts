@@ -11,7 +11,7 @@ import { META_BYTES_MAX } from "../format/snapshot_header.ts";
 import type { EventCodec } from "./codec.ts";
 import { openEnvelope, sealAcknowledgement, sealConsumerEnd, sealEvent, sealState } from "./envelope.ts";
 import type { EventState } from "./event_state.ts";
-import { invalidEvent, requireLast } from "./refusals.ts";
+import { invalidEvent, overloaded, requireLast } from "./refusals.ts";
 import type { Intervals } from "./retention.ts";
 import type { Position, WriteOptions } from "./types.ts";
 
@@ -29,6 +29,9 @@ export class EventWriter<E> {
   private readonly intervals: Intervals;
   /** When the last mark was made, or the log opened. In milliseconds since 1970. */
   private markedAt: number;
+  private readonly maxPendingBytes: number;
+  /** What the state counted as written when the last flush that succeeded was asked for. In bytes. */
+  private flushedBytes: number;
   /** Called after the state was stored, before what is written next. */
   onMark: () => void = () => {};
 
@@ -37,15 +40,48 @@ export class EventWriter<E> {
    * @param codec Encodes events.
    * @param state The state of the log.
    * @param now The wall clock.
-   * @param intervals When the state is stored.
+   * @param limits When the state is stored, and how many bytes may wait for a flush.
    */
-  constructor(wal: WalLog, codec: EventCodec<E>, state: EventState, now: () => number, intervals: Intervals) {
+  constructor(
+    wal: WalLog,
+    codec: EventCodec<E>,
+    state: EventState,
+    now: () => number,
+    { intervals, maxPendingBytes }: { readonly intervals: Intervals; readonly maxPendingBytes: number },
+  ) {
     this.wal = wal;
     this.codec = codec;
     this.state = state;
     this.now = now;
     this.intervals = intervals;
     this.markedAt = now();
+    this.maxPendingBytes = maxPendingBytes;
+    this.flushedBytes = state.bytes;
+  }
+
+  /** Bytes that were written, and that no flush covers. */
+  get pendingBytes(): number {
+    const { wal, state, flushedBytes } = this;
+    return wal.durableIndex === wal.lastIndex ? 0 : state.bytes - flushedBytes;
+  }
+
+  /** Makes everything durable that is written by now. */
+  async sync(): Promise<void> {
+    const { bytes } = this.state;
+    await this.wal.sync();
+    this.flushedBytes = Math.max(this.flushedBytes, bytes);
+  }
+
+  /**
+   * Waits until there is room for more events. The flush that makes room goes on in any case.
+   *
+   * @returns Resolves at once if less than half of what may wait for a flush does.
+   */
+  async drain(): Promise<void> {
+    const flushed = this.sync();
+    if (this.pendingBytes * 2 >= this.maxPendingBytes) await flushed;
+    // A flush that fails ends the log, and its next call says so.
+    else flushed.catch(() => {});
   }
 
   /**
@@ -55,7 +91,7 @@ export class EventWriter<E> {
    * @param events The events.
    * @param options The expected last position, and the id of the batch.
    * @returns The position of the last event; for an empty list, that of the log's last event.
-   * @throws {WalLogError} `INVALID_EVENT`, `CONFLICT`, `STALE_SEQUENCE`, and as `WalLog.append`. Nothing was written.
+   * @throws {WalLogError} `INVALID_EVENT`, `CONFLICT`, `STALE_SEQUENCE`, `OVERLOADED`, and as `WalLog.append`. Nothing was written.
    */
   write(events: readonly E[], { expectedLast, id }: WriteOptions): Position {
     if (!Array.isArray(events)) throw invalid(`Cannot append: expected an array of events, found ${show(events)}`);
@@ -66,6 +102,7 @@ export class EventWriter<E> {
     if (known !== undefined) return known;
     requireLast(expectedLast, state.last);
     if (payloads.length === 0) return state.last;
+    this.requireRoom(payloads);
     const time = this.now();
     const end = payloads.length - 1;
     if (this.isMarkDue(time)) this.tryToMark();
@@ -137,6 +174,14 @@ export class EventWriter<E> {
       // It only shortens the next opening. A log that cannot be written says so in the call that follows.
     }
     this.onMark();
+  }
+
+  private requireRoom(payloads: readonly Uint8Array[]): void {
+    const { pendingBytes, maxPendingBytes } = this;
+    const bytes = payloads.reduce((sum, { length }) => sum + length, 0);
+    if (pendingBytes > 0 && pendingBytes + bytes > maxPendingBytes) {
+      throw overloaded(bytes, pendingBytes, maxPendingBytes);
+    }
   }
 
   private add(commands: readonly Uint8Array<ArrayBuffer>[]): void {

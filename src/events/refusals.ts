@@ -104,6 +104,22 @@ export function staleSequence({ producer, sequence }: EventId, floor: number): W
 }
 
 /**
+ * The error of events for which there is no room, because too much waits for a flush.
+ *
+ * @param bytes Bytes of the events.
+ * @param pending Bytes that wait.
+ * @param most How many may.
+ * @returns The error to throw.
+ */
+export function overloaded(bytes: number, pending: number, most: number): WalLogError {
+  return new WalLogError(
+    "OVERLOADED",
+    `Cannot append ${bytes} bytes: ${pending} bytes wait for a flush, and at most ${most} may (maxPendingBytes); ` +
+      "await flush, and try again",
+  );
+}
+
+/**
  * Takes the options of writing or appending.
  *
  * @param options The options, as given.

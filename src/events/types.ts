@@ -65,6 +65,11 @@ export interface EventLogOptions<E> extends WalLogOptions {
    * it, from 64 KiB to 64 MiB.
    */
   readonly retention?: EventRetention;
+  /**
+   * How many bytes of events may wait for a flush. Beyond it, writing fails with `OVERLOADED`, unless nothing else
+   * waits. Default: 64 MiB.
+   */
+  readonly maxPendingBytes?: number;
 }
 
 /** Options of writing events. */

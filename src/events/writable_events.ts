@@ -4,6 +4,7 @@
  * @module
  */
 
+import { WalLogError } from "../api/errors.ts";
 import { abortable } from "./abortable.ts";
 import type { EventWriter } from "./event_writer.ts";
 import { type EventParts, ReadableEvents } from "./readable_events.ts";
@@ -23,13 +24,18 @@ export abstract class WritableEvents<E> extends ReadableEvents<E> {
     this.#writer = parts.writer;
   }
 
+  /** Bytes of events that were written and are not durable yet. {@link WritableEvents.flush} makes it 0. */
+  get pendingBytes(): number {
+    return this.#writer.pendingBytes;
+  }
+
   /**
    * Appends an event.
    *
    * @param event The event.
    * @param options The expected last position, and a signal that ends the wait.
    * @returns The event's position, when it is durable. Calls share flushes. Rejects with `INVALID_EVENT` if the codec
-   * rejects the event; `CONFLICT`; `ENTRY_TOO_LARGE`; `NO_SPACE`; `INVALID_ARGUMENT`: nothing was written. Rejects with
+   * rejects the event; `CONFLICT`; `STALE_SEQUENCE`; `OVERLOADED` if more than `maxPendingBytes` would wait for a flush; `ENTRY_TOO_LARGE`; `NO_SPACE`; `INVALID_ARGUMENT`: nothing was written. Rejects with
    * `POISONED` if a write or flush failed, so that it is unknown whether the event is durable; `READ_ONLY`; `CLOSED`; or
    * the reason of the signal.
    */
@@ -66,7 +72,7 @@ export abstract class WritableEvents<E> extends ReadableEvents<E> {
     const taken = takeAppendOptions(options, APPEND_OPTIONS);
     taken.signal?.throwIfAborted();
     const position = this.#writer.write(events, taken);
-    await abortable(this.wal.sync(), taken.signal);
+    await abortable(this.#writer.sync(), taken.signal);
     return position;
   }
 
@@ -89,7 +95,45 @@ export abstract class WritableEvents<E> extends ReadableEvents<E> {
    * @returns The last durable position. Rejects with `POISONED` if a flush failed; `READ_ONLY`; `CLOSED`.
    */
   async flush(): Promise<Position> {
-    await this.wal.sync();
+    await this.#writer.sync();
     return this.durable;
+  }
+
+  /**
+   * A stream that appends events. Writing to it waits while much is not durable yet. Closing it waits until everything
+   * is. An event that is rejected fails the stream; those before it stay written.
+   *
+   * @returns The stream. There can be several.
+   *
+   * @example
+   * ```ts
+   * import { EventLog } from "@wallog/wallog/events";
+   * import { mkdtempSync, rmSync } from "node:fs";
+   * import { tmpdir } from "node:os";
+   * import { join } from "node:path";
+   * import assert from "node:assert/strict";
+   *
+   * const folder = mkdtempSync(join(tmpdir(), "wallog-"));
+   * {
+   *   await using log = await EventLog.open<string>(join(folder, "events.wal"));
+   *   await new Response("a b c").body!.pipeThrough(new TextDecoderStream()).pipeTo(log.writable());
+   *   assert.deepEqual([log.read(1)?.event, log.durable], ["a b c", 1]);
+   * }
+   * rmSync(folder, { recursive: true });
+   * ```
+   */
+  writable(): WritableStream<E> {
+    const writer = this.#writer;
+    const write = async (event: E): Promise<void> => {
+      try {
+        writer.write([event], {});
+      } catch (error) {
+        if (!(error instanceof WalLogError && error.code === "OVERLOADED")) throw error;
+        await writer.sync();
+        return write(event);
+      }
+      await writer.drain();
+    };
+    return new WritableStream<E>({ write, close: () => writer.sync() });
   }
 }

@@ -19,7 +19,7 @@ export const EVENTS_MUTANTS: readonly Mutant[] = [
   {
     name: "an appended event is not flushed",
     file: WRITABLE,
-    edits: [["    await abortable(this.wal.sync(), taken.signal);\n", ""]],
+    edits: [["    await abortable(this.#writer.sync(), taken.signal);\n", ""]],
     dies: "events_append_test",
   },
   {
@@ -188,5 +188,47 @@ export const EVENTS_MUTANTS: readonly Mutant[] = [
     file: READABLE,
     edits: [["    if (this.#isReadOnly) this.#state = loadState(this.wal);\n", ""]],
     dies: "events_producers_test",
+  },
+  {
+    name: "any number of bytes may wait for a flush",
+    file: WRITER,
+    edits: [["    this.requireRoom(payloads);\n", ""]],
+    dies: "events_pressure_test",
+  },
+  {
+    name: "bytes count as durable that were written while the flush ran",
+    file: WRITER,
+    edits: [[
+      "this.flushedBytes = Math.max(this.flushedBytes, bytes);",
+      "this.flushedBytes = Math.max(this.state.bytes, bytes);",
+    ]],
+    dies: "events_pressure_test",
+  },
+  {
+    name: "an event that is larger than the bound is never taken",
+    file: WRITER,
+    edits: [["if (pendingBytes > 0 && pendingBytes + bytes", "if (pendingBytes + bytes"]],
+    dies: "events_pressure_test",
+  },
+  {
+    name: "closing the stream does not wait for a flush",
+    file: WRITABLE,
+    edits: [["{ write, close: () => writer.sync() }", "{ write }"]],
+    dies: "events_pressure_test",
+  },
+  {
+    name: "the stream does not wait for flushes",
+    file: WRITER,
+    edits: [[
+      "if (this.pendingBytes * 2 >= this.maxPendingBytes) await flushed;",
+      "if (this.pendingBytes < 0) await flushed;",
+    ]],
+    dies: "events_pressure_test",
+  },
+  {
+    name: "the stream fails because others have written much",
+    file: WRITABLE,
+    edits: [['error.code === "OVERLOADED"', 'error.code === "BUSY"']],
+    dies: "events_pressure_test",
   },
 ];
