@@ -1,4 +1,4 @@
-/** A copy of a log while it is written: of one moment, complete or not there. */
+/** Backups of a log in use: each is a copy of one moment, complete or absent. */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
@@ -28,7 +28,7 @@ function openCopy(disk: SimulatedDisk, path = "/copy"): WalLog {
 }
 
 describe("WalLog.backup", () => {
-  it("copies everything, gives the copy an identity of its own, and goes on", async () => {
+  it("copies everything, and gives the copy a new identity", async () => {
     const { disk, log } = openLog();
     const report = await log.backup("/copy");
     assert.deepEqual(report, { lastIndex: 60, snapshotIndex: 5, hardState: { term: 3, votedFor: 2n } });
@@ -87,14 +87,14 @@ describe("WalLog.backup", () => {
     }
   });
 
-  it("leaves nothing that opens, or the whole copy, if the power fails at any operation", async () => {
+  it("leaves a complete copy or nothing that opens, if the power fails at any operation", async () => {
     let complete = 0;
     let at = 0;
     for (let isDone = false; !isDone; at++) {
       const { disk, log } = openLog(at + 1);
       await log.sync();
       disk.failAfter("crash", at);
-      // In small segments, so that there are several to be named.
+      // In small segments, so that several must be renamed.
       const open = (path: string, how: WalLogOptions) => WalLog.open(path, { ...how, segmentBytes: 8 * 1024 });
       await backupLog({ log, fileSystem: disk.fileSystem, isWriter: true, open }, "/copy", {}).catch(() => {});
       isDone = disk.isFaultPending;
@@ -113,7 +113,7 @@ describe("WalLog.backup", () => {
     assert.ok(at > 40 && complete > 0 && complete < at / 2, `${complete} of ${at}`);
   });
 
-  it("ends when it is aborted, refuses a damaged log, and leaves no copy", async () => {
+  it("stops when it is aborted, refuses a damaged log, and leaves no copy", async () => {
     const { disk, log } = openLog();
     const controller = new AbortController();
     const copying = log.backup("/copy", { signal: controller.signal });
@@ -129,7 +129,7 @@ describe("WalLog.backup", () => {
     damaged.closeSync();
   });
 
-  it("holds no reserve, and leaves no file and no open file if it fails at any operation", async () => {
+  it("copies no reserve, and leaves no file if it fails at any operation", async () => {
     for (let at = 0;; at++) {
       const { disk, log: writer } = openLog();
       writer.closeSync();
@@ -163,7 +163,7 @@ describe("WalLog.backup", () => {
     }
   });
 
-  it("says that a snapshot covers its last entry by now", async () => {
+  it("reports that a new snapshot covers its last entry", async () => {
     const { log } = openLog();
     const copying = log.backup("/copy", { to: 8 });
     log.compact(9);

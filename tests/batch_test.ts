@@ -1,4 +1,4 @@
-/** Batches: how their entries share frames, and that recovery takes all of a batch or nothing. */
+/** Batches: their entries share frames, and recovery takes a batch completely or not at all. */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
@@ -34,7 +34,7 @@ function entries(first: number, sizes: readonly number[]): LogEntry[] {
   return sizes.map((bytes, i) => entry(first + i, bytes));
 }
 
-/** The entries frames of the first segment: how many entries each holds, and whether its batch goes on. */
+/** The entries frames of the first segment: the number of entries, and whether the batch continues. */
 function shapes(disk: SimulatedDisk): (readonly [count: number, hasMore: boolean])[] {
   return framesOf(disk.content(SEGMENT)).filter(({ kind }) => kind === KIND_ENTRIES)
     .map(({ count, flags }) => [count, (flags & FLAG_MORE) !== 0] as const);
@@ -80,7 +80,7 @@ describe("the entries of a batch", () => {
     });
   }
 
-  it("keep their order and bytes, whatever their sizes are", () => {
+  it("keep their order and bytes at all sizes", () => {
     const disk = new SimulatedDisk();
     const log = open(disk, { segmentBytes: 32 * 1024 });
     const all: LogEntry[] = [];
@@ -101,7 +101,7 @@ describe("the entries of a batch", () => {
     }
   });
 
-  it("that are dropped from the middle of a frame on are gone, and the rest of it stays", () => {
+  it("are removed by a truncation in the middle of a frame, and the others stay", () => {
     const disk = new SimulatedDisk();
     const log = open(disk);
     log.append(entries(1, [10, 20, 30, 40]));
@@ -114,7 +114,7 @@ describe("the entries of a batch", () => {
     assert.deepEqual([again.entries(1, 3), again.lastIndex], [expected, 3]);
   });
 
-  it("that a snapshot covers up to the middle of a frame leave the rest readable", () => {
+  it("stay readable if a snapshot covers a part of their frame", () => {
     const disk = new SimulatedDisk();
     const log = open(disk);
     log.append(entries(1, [10, 20, 30, 40]));
@@ -127,7 +127,7 @@ describe("the entries of a batch", () => {
 });
 
 describe("a batch of several frames", () => {
-  /** A log with a batch that was flushed, and one behind it that was not. */
+  /** A log with a flushed batch, and an unflushed batch after it. */
   function logWithTail(): { readonly disk: SimulatedDisk; readonly begin: number } {
     const disk = new SimulatedDisk();
     const log = open(disk);
@@ -139,12 +139,12 @@ describe("a batch of several frames", () => {
     return { disk, begin };
   }
 
-  it("is recovered whole", () => {
+  it("is recovered completely", () => {
     const { disk } = logWithTail();
     assert.equal(open(disk).lastIndex, 7);
   });
 
-  it("of which any frame is missing is cut, and the log is torn", () => {
+  it("is cut if any of its frames is missing, and the log is torn", () => {
     const { disk: whole, begin } = logWithTail();
     const frames = framesOf(whole.content(SEGMENT)).filter(({ kind, offset }) =>
       kind === KIND_ENTRIES && offset > begin - 8
@@ -164,7 +164,7 @@ describe("a batch of several frames", () => {
     }
   });
 
-  it("that exceeds what is written at once is whole too, or gone", () => {
+  it("larger than one write is also recovered completely or not at all", () => {
     const disk = new SimulatedDisk();
     const log = open(disk);
     log.append(entries(1, [5]));
@@ -179,7 +179,7 @@ describe("a batch of several frames", () => {
     assert.equal(open(disk, { readOnly: true }).lastIndex, 1);
   });
 
-  it("counts as whole below what was proven durable", () => {
+  it("counts as complete below the proven LSN", () => {
     const { disk } = logWithTail();
     const log = open(disk);
     log.syncSync();
@@ -202,7 +202,7 @@ describe("damage to a frame that entries share", () => {
   }
 
   for (const at of ["header", "payload"] as const) {
-    it(`in its ${at} names the entries of that frame, and repair brings them back`, () => {
+    it(`in its ${at} is reported with the frame's entries, and a repair restores them`, () => {
       const { disk, offset } = damagedLog(at);
       const log = open(disk, { onDamage: "keep" });
       const [damage] = log.recovery.damage;
@@ -217,7 +217,7 @@ describe("damage to a frame that entries share", () => {
     });
   }
 
-  it("in the length of a frame leaves what follows it readable", () => {
+  it("in its length leaves the frames after it readable", () => {
     const disk = new SimulatedDisk();
     const log = open(disk);
     for (const one of entries(1, [10, 20, 30, 40, 50])) log.append([one]);
@@ -232,7 +232,7 @@ describe("damage to a frame that entries share", () => {
     }
   });
 
-  it("of which the log has dropped some entries is repaired from the rest", () => {
+  it("is repaired from the remaining entries if some were dropped", () => {
     const disk = new SimulatedDisk();
     const log = open(disk);
     log.append(entries(1, [30, 40, 50, 60]));
@@ -249,7 +249,7 @@ describe("damage to a frame that entries share", () => {
     assert.deepEqual(open(disk).entries(1, 3), expected);
   });
 
-  it("that is found by reading names the entries of that frame", () => {
+  it("is reported with the frame's entries when a read finds it", () => {
     const disk = new SimulatedDisk();
     const log = open(disk);
     log.append(entries(1, [10, 20]));
@@ -270,7 +270,7 @@ describe("damage to a frame that entries share", () => {
     }
   });
 
-  it("whose lengths do not add up to its payload is damaged, though its checksums are right", () => {
+  it("is reported if its lengths do not add up to its payload", () => {
     for (const wrong of [1, -1, 2 ** 32 - 10]) {
       const { disk, offset } = damagedLog("payload");
       const bytes = disk.content(SEGMENT);
@@ -296,7 +296,7 @@ describe("damage to a frame that entries share", () => {
     }
   });
 
-  it("leaves slack in the repaired frame if the entries take less room together", () => {
+  it("leaves slack in the repaired frame if the remaining entries are shorter", () => {
     const cases: readonly (readonly [sizes: readonly number[], kept: number, asBatch: boolean])[] = [
       [[0, 0], 2, false], // a header less
       [[10, 20], 1, true], // of a frame of which the log has dropped an entry

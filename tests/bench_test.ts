@@ -1,4 +1,4 @@
-/** What the benchmark makes of its samples: statistics, verdicts, and the page that is rendered from the JSON. */
+/** The benchmark's statistics, verdicts, and the page that it renders from the JSON. */
 
 import assert from "node:assert/strict";
 import { existsSync, readFileSync } from "node:fs";
@@ -25,7 +25,7 @@ import { durationText, parseSize, rateText, sizeText } from "../bench/units.ts";
 import type { Sample } from "../bench/workloads.ts";
 import { skipReason } from "./skip.ts";
 
-/** A side whose samples did so many entries in a second, in each round. */
+/** A side with a number of entries per second in each round. */
 function side(name: string, rates: readonly number[], isPeer = false): SideResult {
   const samples = rates.map((rate): Sample => ({ seconds: 1, count: rate, bytes: rate * 128 }));
   return summarizeSide({ name, title: name.toUpperCase(), isPeer, samples }, "entries");
@@ -43,7 +43,7 @@ describe("Statistics", () => {
     assert.deepEqual(summarize([7]), { median: 7, min: 7, max: 7 });
   });
 
-  it("compare numbers as numbers, and leave what they are given as it is", () => {
+  it("compare numbers as numbers, and do not change their input", () => {
     const numbers = [100, 9, 20];
     assert.equal(quantile(numbers, 0.5), 20);
     assert.deepEqual(numbers, [100, 9, 20]);
@@ -55,14 +55,14 @@ describe("Statistics", () => {
     assert.equal(quantile([0, 10], 0.99), 9.9);
   });
 
-  it("refuse to summarize nothing", () => {
+  it("refuse to summarize no samples", () => {
     assert.throws(() => summarize([]), RangeError);
   });
 
   it("divide round by round, so that a slow round is slow on both sides", () => {
     assert.deepEqual(ratios([10, 100, 30], [5, 50, 10]), [2, 2, 3]);
     assert.deepEqual(differences([10, 100], [5, 50]), [5, 50]);
-    // The ratio of the medians would be another: 30 / 10.
+    // The ratio of the medians would be 30 / 10.
     assert.equal(summarize(ratios([10, 100, 30], [5, 50, 10])).median, 2);
   });
 
@@ -74,7 +74,7 @@ describe("Statistics", () => {
 describe("A target", () => {
   const sides = [side("wallog", [30, 40, 50]), side("bare", [60, 60, 60]), side("a", [4, 4, 4], true)];
 
-  it("by itself is met by the median, at its bound too", () => {
+  it("is met if the median reaches its bound", () => {
     assert.deepEqual(verdictOf({ metric: "entries", atLeast: 40 }, sides), [40, true]);
     assert.deepEqual(verdictOf({ metric: "entries", atLeast: 41 }, sides), [40, false]);
   });
@@ -101,21 +101,21 @@ describe("A target", () => {
     assert.match(outcome.text, /at least 5\.00x the speed of the fastest peer \(B\)/);
   });
 
-  it("against what could not be run is not measured, and so neither met nor missed", () => {
+  it("against a side that could not run is neither met nor missed", () => {
     const missing: SideResult = { name: "bare", title: "bare", isPeer: false, samples: [], unavailable: "no disk" };
     const outcome = judge({ metric: "entries", against: "bare", atLeast: 1 }, [sides[0]!, missing]);
     assert.deepEqual([outcome.measured, outcome.isMet], [undefined, undefined]);
     assert.equal(judge({ metric: "entries", against: FASTEST_PEER, atLeast: 1 }, [sides[0]!]).isMet, undefined);
   });
 
-  it("tells the goal from the least", () => {
+  it("distinguishes the goal from the minimum", () => {
     const outcome = judge({ metric: "entries", atLeast: 15, goal: 45 }, sides);
     assert.deepEqual([outcome.isMet, outcome.isGoalMet], [true, false]);
   });
 });
 
 describe("Units", () => {
-  it("read sizes as people write them", () => {
+  it("parse sizes as people write them", () => {
     assert.deepEqual(["4GiB", "64 MiB", "128", "16k", "1.5K", "2 gb"].map(parseSize), [
       4 * 2 ** 30,
       64 * 2 ** 20,
@@ -141,7 +141,7 @@ describe("Units", () => {
 });
 
 describe("Commands", () => {
-  it("are of one size, in whole batches, and differ from each other", () => {
+  it("have one size, come in complete batches, and differ from each other", () => {
     const commands = new Commands(128, 100);
     const [first, second] = [commands.batch(100), commands.batch(100)];
     assert.equal(first.length, 100);
@@ -150,7 +150,7 @@ describe("Commands", () => {
     assert.equal(commands.batch(7).length, 7);
   });
 
-  it("are as many as a batch asks for, however large", () => {
+  it("are as many as a batch asks for, at any size", () => {
     assert.equal(new Commands(2 ** 20, 16).batch(16).length, 16);
   });
 });
@@ -217,7 +217,7 @@ describe("The page", () => {
   };
   const { markdown, charts } = renderPage({ bench: judged }, "charts");
 
-  it("says on what it was measured, with what, and when", () => {
+  it("states the machine, the versions and the time of the measurement", () => {
     for (
       const part of ["2000-01-01 00:00 UTC", "0123456789", "a processor", "2 cores", "16 GiB", "ext4", "Node 24.0.0"]
     ) {
@@ -225,7 +225,7 @@ describe("The page", () => {
     }
   });
 
-  it("says of each target what was measured and whether it is met", () => {
+  it("states for each target the result and whether it is met", () => {
     const row = (start: string) =>
       markdown.split("\n").find((line) => line.includes(start))!.split(" | ").map((cell) =>
         cell.replace(/\|$/, "").trim()
@@ -242,28 +242,28 @@ describe("The page", () => {
     ]);
   });
 
-  it("says of a peer that could not be run why, in the table and in the chart", () => {
+  it("explains why a peer could not run, in the table and in the chart", () => {
     assert.match(markdown, /\| Gone +\| Node +\| not available: does not load: <no> addon/);
     assert.match(charts.get("recovery-128.svg")!, /not available: does not load: &#60;no&#62; addon/);
   });
 
-  it("keeps its tables whole whatever a title holds", () => {
+  it("escapes titles that would break its tables", () => {
     assert.deepEqual(table(["a", "b"], [["x|y", "1"]]), ["| a    | b   |", "| ---- | --- |", "| x\\|y | 1   |"]);
   });
 
-  it("has every chart that it shows, and shows every chart that it has", () => {
+  it("links every chart, and has every chart that it links", () => {
     const shown = [...markdown.matchAll(/\]\(charts\/([^)]+)\)/g)].map(([, name]) => name);
     assert.deepEqual(shown, [...charts.keys()]);
     assert.equal(shown.length, 1);
   });
 
-  it("says that nothing is recorded where nothing is", () => {
+  it("states that nothing is recorded if there are no results", () => {
     assert.match(renderPage({}, "charts").markdown, /No run of the cases is recorded yet/);
   });
 
   const page = new URL("../docs/BENCHMARKS.md", import.meta.url);
   const skip = skipReason(!existsSync(page) && "docs/BENCHMARKS.md is not recorded yet");
-  it("in the repository is what the JSON in the repository renders to", { skip }, () => {
+  it("in the repository matches the JSON in the repository", { skip }, () => {
     const rendered = renderPage(
       readRecorded(fileURLToPath(new URL("../bench/results", import.meta.url))),
       "benchmarks",
@@ -305,7 +305,7 @@ describe("Charts", () => {
     assert.deepEqual(ticks(8, 8, "log2").length, 2);
   });
 
-  it("draw what grows in proportion as a straight line on logarithmic axes", () => {
+  it("draw proportional growth as a straight line on logarithmic axes", () => {
     const points = [1, 2, 4, 8, 16].map((x) => [x, 3 * x] as const);
     const axis = { label: "", text: String };
     const svg = lineChart({

@@ -1,10 +1,10 @@
 /**
- * A writer that changes its log as fast as it can, for tests of readers beside it:
+ * A writer that changes its log as fast as possible, for tests of readers beside it:
  *
  *     busy_writer.ts <folder> <milliseconds>
  *
  * Segments of 8 KiB. It appends, truncates, rotates and compacts, prints `ready` after a while, and `done` at the end.
- * Entry I of term T has the command that {@link commandAt} makes, so that a reader can tell a wrong one.
+ * Entry I of term T has the command from {@link commandAt}, so that a reader can detect a wrong one.
  *
  * @module
  */

@@ -16,18 +16,18 @@ const FIRST = {
   isOurs: true,
 } as unknown as SegmentFile;
 
-/** What is damaged in a log of that segment alone. */
+/** The number of damaged places in a log that consists of this segment. */
 function damageOf(isIdentified: boolean, hasFrames: boolean): number {
   const facts = { folder: "/log", files: [FIRST], isIdentified, hasOwnFrames: () => hasFrames };
   return assembleChain(facts).damage.length;
 }
 
 describe("a first segment with a damaged pointer", () => {
-  it("is what a crash left of the creation of the log, if nothing else shows that there was one", () => {
+  it("is a remnant of an interrupted creation if nothing else shows that there was a log", () => {
     assert.equal(damageOf(false, false), 0);
   });
 
-  it("lacks the next segment, if IDENTITY or a frame shows that the log was there", () => {
+  it("shows a missing segment if IDENTITY or a frame shows that there was a log", () => {
     assert.equal(damageOf(true, false), 1);
     assert.equal(damageOf(false, true), 1);
   });

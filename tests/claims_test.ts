@@ -1,6 +1,6 @@
 /**
- * Headers with right checksums that claim hundreds of millions of lost entries. The claim costs neither memory nor
- * time, and the entries that it counts as lost cannot be read.
+ * Headers with valid checksums that claim hundreds of millions of lost entries. Such a claim must cost neither memory
+ * nor time, and the claimed entries cannot be read.
  */
 
 import assert from "node:assert/strict";
@@ -32,7 +32,7 @@ function lsnBehind(entries: number): number {
   return SEGMENT_HEADER_BYTES + entries * FRAME_HEADER_BYTES;
 }
 
-/** A segment that claims that a number of entries lay before it, and nothing else. */
+/** A segment that only claims a number of entries before it. */
 function claiming(entries: number, number: number, previous: number): Uint8Array {
   const state = { nextIndex: entries + 1, lastTerm: 1 };
   return forgeSegment(emptySegment(), { number, previous, baseLsn: lsnBehind(entries), state });
@@ -50,7 +50,7 @@ const SHAPES: Readonly<Record<string, (entries: number) => [string, Uint8Array][
   "a segment with all before it missing": (entries) => [[segmentName(3), claiming(entries, 3, 2)]],
 };
 
-/** Runs something within the bounds of time and memory. */
+/** Runs an action within limits of time and memory. */
 function bounded<T>(what: string, action: () => T): T {
   const before = process.memoryUsage.rss();
   const started = performance.now();
@@ -79,7 +79,7 @@ describe("a header that claims hundreds of millions of lost entries", () => {
         bounded("a repair", () => assert.throws(() => log.repair(entriesAt(5, 8)), { code: "INVALID_ARGUMENT" }));
         const { damage } = await log.scrub();
         assert(damage.length <= 1);
-        // The log can be written to: after the lost entries, and in their place.
+        // The log can be written: after the lost entries, and instead of them.
         bounded("setting the hard state", () => log.setHardState({ term: 1, votedFor: null }, { force: true }));
         bounded("appending", () => log.append(entriesAt(CLAIMED + 1, CLAIMED + 3)));
         assertSameEntries(log.entries(CLAIMED + 1, CLAIMED + 3), entriesAt(CLAIMED + 1, CLAIMED + 3), "behind");
@@ -109,9 +109,9 @@ describe("a header that claims hundreds of millions of lost entries", () => {
     }
   });
 
-  it("is refused if there was no room for the entries", () => {
+  it("is refused if the entries could not fit", () => {
     for (const [shape, make] of Object.entries(SHAPES)) {
-      // Where the segment before is there, the claim can be a snapshot that made the log jump.
+      // If the previous segment exists, a snapshot may have moved the next index.
       if (!shape.includes("missing")) continue;
       const contents = new Map(make(CLAIMED));
       const name = segmentName(3);
@@ -122,7 +122,7 @@ describe("a header that claims hundreds of millions of lost entries", () => {
   });
 });
 
-it("makes a repair of a few entries in a claimed terabyte fail without a change", () => {
+it("makes a repair of a few entries in a claimed terabyte fail without changes", () => {
   const endLsn = 2 ** 43;
   const contents = new Map([
     [segmentName(1), forgePointer(emptySegment(), 2, endLsn)],
@@ -136,7 +136,7 @@ it("makes a repair of a few entries in a claimed terabyte fail without a change"
 });
 
 describe("entries that are lost at a segment's start and at its end", () => {
-  /** A log of three segments whose middle one has lost its first and its last entries, headers too. */
+  /** A log of three segments. The middle one has lost its first and last entries, with their headers. */
   function damagedLog(): { readonly disk: MemoryDisk; readonly last: number } {
     const disk = new MemoryDisk();
     const log = WalLog.openSync(PATH, { fileSystem: disk, segmentBytes: 4096 });

@@ -1,4 +1,4 @@
-/** Closing a log: the checkpoint that it leaves, and what counts as a closed log. */
+/** Closing a log: its final checkpoint, and which logs count as closed. */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
@@ -11,7 +11,7 @@ import { framesOf } from "./history.ts";
 import { CRASH_SEEDS, crashingAtEach, entry, headerOf, open, segmentPath, sum } from "./simulated_segments.ts";
 
 describe("closing", () => {
-  it("leaves a checkpoint that is on the disk when it returns", () => {
+  it("leaves a durable checkpoint when it returns", () => {
     for (let seed = 1; seed <= CRASH_SEEDS; seed++) {
       const disk = new SimulatedDisk({ seed });
       const log = open(disk);
@@ -24,11 +24,11 @@ describe("closing", () => {
     }
   });
 
-  it("that fails at its last flush leaves a checkpoint that the next writer flushes", () => {
+  it("leaves a checkpoint that the next writer flushes if its last flush fails", () => {
     for (let seed = 1; seed <= CRASH_SEEDS * 30; seed++) {
       const disk = new SimulatedDisk({ seed });
       const log = open(disk);
-      // The checkpoint is to end with a sector, so that what is written behind it does not take it along.
+      // The checkpoint must end at a sector border, so that a later torn write cannot destroy it.
       log.append([entry(1, 4)]);
       const { offset, length } = framesOf(disk.content(segmentPath(1))).at(-1)!;
       const end = offset + frameBytes(length);
@@ -51,7 +51,7 @@ describe("closing", () => {
     }
   });
 
-  it("never looks like damage after a crash in the middle", () => {
+  it("never looks like damage if it is interrupted by a crash", () => {
     crashingAtEach(
       (seed) => new SimulatedDisk({ seed }),
       (disk) => {
@@ -65,7 +65,7 @@ describe("closing", () => {
 });
 
 describe("a log that was not closed", () => {
-  it("does not count as closed because its file ends with a checkpoint", () => {
+  it("does not count as closed although its file ends with a checkpoint", () => {
     const disk = new SimulatedDisk();
     open(disk).append([entry(1)]);
     disk.restart();
@@ -78,14 +78,14 @@ describe("a log that was not closed", () => {
     assert(!open(disk, { readOnly: true }).recovery.closed);
   });
 
-  it("does not count as closed because of a checkpoint that recovery copied", () => {
+  it("does not count as closed by a checkpoint that recovery copied", () => {
     crashingAtEach(
       (seed) => {
         const disk = new SimulatedDisk({ seed });
         const log = open(disk);
         log.append([entry(1)]);
         log.closeSync();
-        // The cut that went before the checkpoint did not get to the disk.
+        // The truncation of the file before the checkpoint did not reach the disk.
         const file = disk.fileSystem.open(segmentPath(1), "write");
         file.truncate(file.size() + 4096);
         file.sync();
@@ -93,7 +93,7 @@ describe("a log that was not closed", () => {
       },
       (disk) => open(disk),
       (disk, when) => {
-        // Until the new segment is named, the old one is the newest, and may end with its own checkpoint again.
+        // Until the new segment is named, the old one is the newest and may end with its own checkpoint.
         const bytes = disk.content(segmentPath(1));
         if (decodeNextPointer(bytes, true, headerOf(bytes).salt, sum).kind === "named") {
           assert(!open(disk, { readOnly: true }).recovery.closed, when);

@@ -1,6 +1,6 @@
 /**
  * A cluster of three processes, one in each runtime, with TLS between them, whose leader is killed and stopped while
- * clients use it. `deno task demo:cluster` does more of it, with a seed of its own each time.
+ * clients use it. `deno task demo:cluster` does more of it, with a new seed each time.
  */
 
 import assert from "node:assert/strict";
@@ -25,7 +25,7 @@ const DEMO = fileURLToPath(new URL("../scripts/demo_cluster.ts", import.meta.url
 const CERTIFICATES = fileURLToPath(new URL("./certificates", import.meta.url));
 
 describe("a cluster of three processes", () => {
-  it("keeps every acknowledged write and a linearizable history, whoever is killed, stopped or cut off", async () => {
+  it("keeps every acknowledged write and a linearizable history while nodes fail", async () => {
     await inTemporaryFolder(async (folder) => {
       const options = { "snapshot-threshold": 200, tls: CERTIFICATES };
       const cluster = await ClusterProcesses.of(folder, RUNTIME_NAMES.map(locateRuntime), options);
@@ -50,7 +50,7 @@ describe("a cluster of three processes", () => {
 });
 
 describe("a replica", () => {
-  it("says once who cannot be reached and why, and when that is over", async () => {
+  it("logs once which peer is unreachable and why, and when it is back", async () => {
     await inTemporaryFolder(async (folder) => {
       const cluster = await ClusterProcesses.of(folder, [own, own].map(locateRuntime), {});
       const [one, two] = cluster.replicas;
@@ -70,7 +70,7 @@ describe("a replica", () => {
 });
 
 describe("the clients of a cluster", () => {
-  it("end when a replica answers what it never should, and whoever waits for them is told", async () => {
+  it("stop with an error when a replica gives an impossible answer", async () => {
     await withAnswers(() => 500, async (url) => {
       const clients = new Clients({ urls: [url], clients: 2, keys: 1, seed: 1 });
       clients.start();
@@ -81,7 +81,7 @@ describe("the clients of a cluster", () => {
     });
   });
 
-  it("write a page of the ledger again that was refused, and leave out one of which nobody knows", async () => {
+  it("write a refused page of the ledger again, and skip one with an unknown outcome", async () => {
     const asked: string[] = [];
     const answers = [503, 503, 504, 204, 204];
     const answer = (path: string) => asked.push(path) && answers[asked.length - 1]!;
@@ -95,7 +95,7 @@ describe("the clients of a cluster", () => {
     });
   });
 
-  /** A replica that answers what it is told to. */
+  /** A replica with prepared answers. */
   async function withAnswers(answer: (path: string) => number, body: (url: string) => Promise<void>): Promise<void> {
     const server = createServer(({ url }, response) => {
       const status = answer(url!);
@@ -111,7 +111,7 @@ describe("the clients of a cluster", () => {
 });
 
 describe("the demo of a cluster", () => {
-  /** Runs it; sends it signals, if there are any, as soon as its replicas run. */
+  /** Runs the demo, and sends it signals as soon as its replicas run. */
   async function demo(folder: string, options: readonly string[], signals: readonly "SIGTERM"[] = []) {
     const [binary, ...prefix] = locateRuntime(own).run;
     const child = spawn(binary, [...prefix, DEMO, "--folder", folder, ...options], {
@@ -122,7 +122,7 @@ describe("the demo of a cluster", () => {
     child.stdout.setEncoding("utf8").on("data", (text: string) => {
       said += text;
       if (!said.includes("leads")) return;
-      // Not `child.kill`, which in Deno sends one signal, and then takes the child for ended by it.
+      // Not `child.kill`: after one signal, Deno assumes that it ended the child.
       for (const signal of left.splice(0)) process.kill(child.pid!, signal);
     });
     child.stderr.setEncoding("utf8").on("data", (text: string) => said += text);
@@ -149,7 +149,7 @@ describe("the demo of a cluster", () => {
     });
   });
 
-  it("leaves neither when it is told to end, be it more than once", async () => {
+  it("leaves neither when it gets a signal to end, even more than once", async () => {
     await inTemporaryFolder(async (folder) => {
       const { code, said } = await demo(folder, [], ["SIGTERM", "SIGTERM"]);
       assert.equal(code, 130, said);

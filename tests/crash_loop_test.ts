@@ -1,6 +1,6 @@
 /**
- * A log that is opened and killed over and over: it must not grow by a segment each time. What replaces the newest segment
- * must lose nothing, whatever happens at any step of it.
+ * A log that is opened and killed repeatedly. It must not grow by a segment each time. The replacement of the newest
+ * segment must lose nothing, even if any of its steps fails.
  */
 
 import assert from "node:assert/strict";
@@ -16,7 +16,7 @@ import { fingerprint, isExpected } from "./simulated_log.ts";
 const FOLDER = resolve("/raft.wal");
 const SEGMENT_BYTES = 61_440;
 const RESTARTS = 1000;
-/** Restarts of a loop that does something each time. */
+/** Restarts of a loop that writes each time. */
 const BUSY_RESTARTS = 300;
 
 function openLog(disk: SimulatedDisk, segmentBytes = SEGMENT_BYTES): WalLog {
@@ -27,7 +27,7 @@ function segmentsOf(disk: SimulatedDisk): string[] {
   return disk.files().filter((path) => path.endsWith(".seg"));
 }
 
-/** Opens a log, does something, and ends it, over and over; returns the disk and the most segments there were. */
+/** Opens a log, runs a function, and ends the log, repeatedly. Returns the disk and the largest number of segments. */
 function loop(run: (log: WalLog, time: number) => void, end: "kill" | "power cut", restarts = BUSY_RESTARTS): {
   readonly disk: SimulatedDisk;
   readonly most: number;
@@ -45,13 +45,13 @@ function loop(run: (log: WalLog, time: number) => void, end: "kill" | "power cut
 
 describe("a crash loop", () => {
   for (const end of ["kill", "power cut"] as const) {
-    it(`of a log that is only opened keeps two segments, after each ${end}`, () => {
+    it(`keeps two segments of a log that is only opened, after each ${end}`, () => {
       const { disk, most } = loop(() => {}, end, RESTARTS);
       assert.equal(most, 2);
       assert(segmentsOf(disk).every((path) => disk.content(path).length <= SEGMENT_HEADER_BYTES + 1024));
     });
 
-    it(`of a log that has entries keeps its segments and its entries, after each ${end}`, () => {
+    it(`keeps the segments and entries of a log, after each ${end}`, () => {
       const { disk, most } = loop((log, time) => {
         if (time === 0) log.append(entriesAt(1, 30, 1, 900));
         if (time === 0) log.syncSync();
@@ -61,7 +61,7 @@ describe("a crash loop", () => {
       assert.equal(openLog(disk).entries(1, 30).length, 30);
     });
 
-    it(`of a log that syncs an entry each time begins segments as they fill, after each ${end}`, () => {
+    it(`begins segments only as they fill if an entry is synced each time, after each ${end}`, () => {
       const { disk, most } = loop((log, time) => {
         assert.equal(log.lastIndex, time);
         log.append([entryAt(time + 1, 1, 100)]);
@@ -77,7 +77,7 @@ describe("a crash loop", () => {
     });
   }
 
-  it("of a log that appends without a sync keeps what the page cache has", () => {
+  it("keeps entries in the page cache that were never synced", () => {
     const { disk, most } = loop((log, time) => {
       assert.equal(log.lastIndex, time);
       log.append([entryAt(time + 1, 1, 20)]);
@@ -86,7 +86,7 @@ describe("a crash loop", () => {
     assert.equal(openLog(disk).lastIndex, BUSY_RESTARTS);
   });
 
-  it("of a log that takes a snapshot each time keeps three segments", () => {
+  it("keeps three segments of a log that takes a snapshot each time", () => {
     const { most } = loop((log, time) => {
       log.append([entryAt(time + 1, 1, 20)]);
       log.compact(time + 1, { config: [1n] });
@@ -95,7 +95,7 @@ describe("a crash loop", () => {
   });
 });
 
-/** A log of two segments, the newest of which was served after a crash: it can be replaced. */
+/** A log of two segments whose newest one was written after a crash, so that it can be replaced. */
 function replaceable(seed: number): SimulatedDisk {
   const disk = new SimulatedDisk({ seed });
   let log = openLog(disk);
@@ -117,7 +117,7 @@ describe("the newest segment, replaced when the log is opened", () => {
   const model = openLog(replaceable(1));
   const whole = fingerprint(model);
 
-  it("is gone, and the one before it names the new one", () => {
+  it("is removed, and the previous one names the new one", () => {
     const disk = replaceable(1);
     const before = segmentsOf(disk);
     const log = openLog(disk);
@@ -133,7 +133,7 @@ describe("the newest segment, replaced when the log is opened", () => {
   });
 
   for (const fault of ["crash", "EIO", "ENOSPC"] as const satisfies readonly DiskFault[]) {
-    it(`is whole when it is opened again, whichever operation meets ${fault}`, () => {
+    it(`is complete when it is opened again after ${fault} at any operation`, () => {
       for (let seed = 1; seed <= 8; seed++) {
         for (let after = 0;; after++) {
           const disk = replaceable(seed);
@@ -165,7 +165,7 @@ describe("the newest segment, replaced when the log is opened", () => {
     "its header block": [...HEADER_OFFSETS, ...NEXT_POINTER_OFFSETS],
   };
   for (const [name, offsets] of Object.entries(losses)) {
-    it(`is whole if the segment before it loses ${name} in a power cut`, () => {
+    it(`is complete if the previous segment loses ${name} in a power failure`, () => {
       for (let seed = 1; seed <= 8; seed++) {
         for (let after = 0;; after++) {
           const disk = replaceable(seed);
@@ -186,7 +186,7 @@ describe("the newest segment, replaced when the log is opened", () => {
     });
   }
 
-  it("shows a writer that did not notice the loss of its lock that another one has gone on", () => {
+  it("shows a writer with a lost lock that another one has continued", () => {
     const disk = replaceable(1);
     const { fileSystem } = disk;
     const first = openLog(disk);
@@ -215,7 +215,7 @@ describe("the newest segment, replaced when the log is opened", () => {
     assert.equal(framesOf(newest).at(-1)!.kind, KIND_CHECKPOINT);
   });
 
-  it("takes what it has truncated along: its loss names what it may have replaced", () => {
+  it("keeps its truncations, so that its loss reports entries that it may have replaced", () => {
     const disk = new SimulatedDisk({ seed: 1 });
     openLog(disk).append(entriesAt(1, 8));
     disk.restart();
@@ -252,7 +252,7 @@ describe("the newest segment, replaced when the log is opened", () => {
     assert(segmentsOf(disk).includes(newest));
   });
 
-  it("is kept if more than half of it is used", () => {
+  it("is kept if it is more than half full", () => {
     const disk = replaceable(1);
     let log = openLog(disk);
     log.append(entriesAt(14, 60, 2, 700));

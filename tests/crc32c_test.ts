@@ -6,12 +6,12 @@ import { createCRC32 } from "hash-wasm";
 import { CHUNK_BYTES, Codec } from "../src/codec/codec.ts";
 import { bytesOf } from "./model.ts";
 
-/** The Castagnoli polynomial, bits reversed: what makes the other implementation's CRC32 one. */
+/** The Castagnoli polynomial with reversed bits, for the other implementation. */
 const POLYNOMIAL = 0x82f63b78;
-/** Whole steps of the algorithm have 16 bytes. In bytes. */
+/** Many steps of the algorithm, which have 16 bytes. In bytes. */
 const LENGTH_MAX = 1024;
 
-/** What RFC 3720 (iSCSI) gives in its appendix B.4, and the check value of the catalogues of CRCs. */
+/** The values of RFC 3720 (iSCSI), appendix B.4, and the check value from catalogues of CRCs. */
 const PUBLISHED: [name: string, bytes: Uint8Array, crc: number][] = [
   ["nothing", new Uint8Array(0), 0],
   ["123456789", new TextEncoder().encode("123456789"), 0xe3069283],
@@ -32,7 +32,7 @@ describe("CRC32C", () => {
   });
 
   for (const [name, bytes, crc] of PUBLISHED) {
-    it(`of ${name} is the published one`, () => assert.equal(codec.crc32c(bytes), crc));
+    it(`of ${name} matches the published value`, () => assert.equal(codec.crc32c(bytes), crc));
   }
 
   it(`agrees with the other implementation on every length up to ${LENGTH_MAX}`, () => {
@@ -42,7 +42,7 @@ describe("CRC32C", () => {
     }
   });
 
-  it("does not depend on where the bytes lie", () => {
+  it("does not depend on the alignment of the bytes", () => {
     for (const length of [1, 15, 16, 17, 31, 33, 100, 5000]) {
       for (let shift = 0; shift < 17; shift++) {
         codec.chunk.set(content.subarray(0, length), shift);
@@ -52,13 +52,13 @@ describe("CRC32C", () => {
     }
   });
 
-  it("agrees on what exceeds a chunk", () => {
+  it("agrees on inputs larger than a chunk", () => {
     for (const length of [-17, -1, 0, 1, 17].flatMap((more) => [1, 2, 3].map((n) => n * CHUNK_BYTES + more))) {
       assert.equal(codec.crc32c(content.subarray(0, length)), expected(content.subarray(0, length)), `${length} bytes`);
     }
   });
 
-  it("goes on from what came before, wherever the pieces are cut", () => {
+  it("continues from the preceding bytes, wherever the pieces are cut", () => {
     const bytes = content.subarray(0, 100);
     for (let cut = 0; cut <= bytes.length; cut++) {
       assert.equal(codec.crc32c(bytes.subarray(cut), codec.crc32c(bytes.subarray(0, cut))), expected(bytes), `${cut}`);

@@ -20,7 +20,7 @@ import { inTemporaryFolder } from "./temporary.ts";
 import { onWindows, rejection, SMALL, unlessRoot, writeLog } from "./log_folder.ts";
 
 describe("create: false", () => {
-  it("refuses a folder without a log, and makes nothing", () =>
+  it("refuses a folder without a log, and creates nothing", () =>
     inTemporaryFolder(async (folder) => {
       mkdirSync(join(folder, "empty"));
       for (const name of ["empty", "missing", "missing/below"]) {
@@ -57,7 +57,7 @@ describe("create: false", () => {
 describe("permissions", { skip: onWindows }, () => {
   const modeOf = (path: string) => statSync(path).mode & 0o777;
 
-  it("are the owner's alone unless fileMode allows more", () =>
+  it("are those of the owner alone unless fileMode allows more", () =>
     inTemporaryFolder((folder) => {
       const cases: readonly (readonly [WalLogOptions, file: number, folder: number])[] = [
         [{}, 0o600, 0o700],

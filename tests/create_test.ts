@@ -1,4 +1,4 @@
-/** Making a log, and segments that were begun in vain. */
+/** Creating a log, and uncommitted segments. */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
@@ -16,8 +16,8 @@ import {
   segmentPath,
 } from "./simulated_segments.ts";
 
-describe("making a log", () => {
-  it("leaves a log or none after a crash in the middle, and never looks like damage", () => {
+describe("creating a log", () => {
+  it("leaves a log or none after a crash, and never looks like damage", () => {
     crashingAtEach(
       (seed) => new SimulatedDisk({ seed }),
       (disk) => open(disk),
@@ -44,8 +44,8 @@ describe("making a log", () => {
   });
 });
 
-describe("a segment that was begun in vain", () => {
-  it("never stands in for the newest one if that is lost, even on a damaged log", () => {
+describe("an uncommitted segment", () => {
+  it("is never mistaken for a lost newest segment, even on a damaged log", () => {
     let left = 0;
     for (let seed = 1; seed <= CRASH_SEEDS; seed++) {
       for (let operation = 0; operation < OPERATIONS_MAX; operation++) {

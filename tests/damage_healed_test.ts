@@ -1,4 +1,4 @@
-/** How damage ends: by a repair, a truncation, a snapshot, a hard state that is forced, or a file that is restored. */
+/** The ways to heal damage: a repair, a truncation, a snapshot, a forced hard state, or a restored file. */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
@@ -13,7 +13,7 @@ import { assertSameEntries, assertSameState, bytesOf, stateOf } from "./model.ts
 const PATH = MemoryDisk.PATH;
 
 describe("damage that is kept", () => {
-  it("is no more once a snapshot covers it", () => {
+  it("ends when a snapshot covers it", () => {
     const fileSystem = withFrameLost(({ kind, index }) => kind === KIND_ENTRIES && index === 5);
     const log = WalLog.openSync(PATH, { fileSystem, onDamage: "keep" });
     log.applySnapshot({ index: 4, term: 1, config: [1n], data: bytesOf(3) });
@@ -24,7 +24,7 @@ describe("damage that is kept", () => {
     assert.equal(WalLog.openSync(PATH, { fileSystem }).recovery.verdict, "clean");
   });
 
-  it("is in one value what the log has lost, until it is repaired or given up", () => {
+  it("is reflected in the property lost until it is repaired or given up", () => {
     const whole = subject(2 ** 20, (history) => {
       history.append(...entriesAt(1, 10));
       history.do((log) => log.setHardState({ term: 4, votedFor: 1n }));
@@ -53,7 +53,7 @@ describe("damage that is kept", () => {
     log.closeSync();
   });
 
-  it("at the end, where nothing tells how far the log went, is forgotten by nothing but a hard state that is forced", () => {
+  it("with an unknown end is forgotten only by a forced hard state", () => {
     const { contents } = subject(2 ** 20, (history) => {
       history.append(...entriesAt(1, 5)).sync();
       for (let term = 2; term <= 4; term++) history.do((log) => log.setHardState({ term, votedFor: null })).sync();
@@ -68,7 +68,7 @@ describe("damage that is kept", () => {
       assert.throws(() => log.setHardState({ term, votedFor: 1n }), (error) => {
         const { code, message } = error as WalLogError;
         assert.equal(code, "CORRUPT");
-        assert.match(message, /entries behind the last one .* may be lost/);
+        assert.match(message, /entries after the last one .* may be lost/);
         return true;
       });
       if (term === 6) log.setHardState({ term, votedFor: 1n }, { force: true });
@@ -80,7 +80,7 @@ describe("damage that is kept", () => {
     log.closeSync();
   });
 
-  it("of both copies of a segment's header heals by truncating in front of it and appending anew", () => {
+  it("to both copies of a header heals by truncating before it and appending again", () => {
     const disk = new MemoryDisk();
     const log = WalLog.openSync(PATH, { fileSystem: disk, segmentBytes: 4096 });
     for (let index = 1; index <= 9; index++) log.append([entryAt(index, 1, 1000)]);
@@ -102,7 +102,7 @@ describe("damage that is kept", () => {
     assert.equal(again.entries(1, 9).length, 9);
   });
 
-  it("of the last frame that goes again, for the file was restored, leaves everything readable", () => {
+  it("to the last frame that a restored file undoes leaves everything readable", () => {
     const { contents, history } = subject(2 ** 20, (history, _log, fileSystem) => {
       history.do((log) => log.setHardState({ term: 1, votedFor: 1n }));
       history.append(...entriesAt(1, 10));
@@ -124,7 +124,7 @@ describe("damage that is kept", () => {
     assertSameState(stateOf(again), history.last);
   });
 
-  it("of the last entry, after everything was lost once: once it is repaired, its term is known again", () => {
+  it("to the last entry leaves its term known again after a repair", () => {
     const disk = new MemoryDisk();
     const lost = WalLog.openSync(PATH, { fileSystem: disk });
     lost.append(entriesAt(1, 1, 3));
@@ -156,7 +156,7 @@ describe("damage that is kept", () => {
     }
   });
 
-  it("leaves what follows on a snapshot of a lost entry, where an entry above says that it was the same", async () => {
+  it("keeps entries above a snapshot of a lost entry if a later entry proves its term", async () => {
     for (const streamed of [true, false]) {
       const fileSystem = withFrameLost(({ kind, index }) => kind === KIND_ENTRIES && index === 5);
       const log = WalLog.openSync(PATH, { fileSystem, onDamage: "keep" });
@@ -171,7 +171,7 @@ describe("damage that is kept", () => {
     }
   });
 
-  it("refuses a snapshot that would take entries along of which nothing tells, unless it is forced", async () => {
+  it("refuses a snapshot that may drop valid entries, unless it is forced", async () => {
     const fileSystem = withFrameLost(({ kind, index }) => kind === KIND_ENTRIES && index === 10);
     const log = WalLog.openSync(PATH, { fileSystem, onDamage: "keep" });
     const snapshot = { index: 10, term: 1, config: [1n], data: bytesOf(3) };

@@ -1,4 +1,4 @@
-/** A log that is opened with its damage: what it reads, and which mutations it takes. */
+/** A log that is opened with its damage: what it reads, and which writes it accepts. */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
@@ -21,7 +21,7 @@ import { assertSameEntries, bytesOf } from "./model.ts";
 const PATH = MemoryDisk.PATH;
 
 describe("a log with damage that is kept", () => {
-  it("answers DAMAGED_ENTRY for a damaged entry in every way of reading, never undefined", () => {
+  it("fails with DAMAGED_ENTRY for a damaged entry in every way of reading", () => {
     const fileSystem = withFrameLost(({ kind, index }) => kind === KIND_ENTRIES && index === 5);
     const log = WalLog.openSync(PATH, { fileSystem, onDamage: "keep" });
     for (
@@ -41,7 +41,7 @@ describe("a log with damage that is kept", () => {
   });
 
   for (const ending of ["closed", "rested"] as const) {
-    it(`takes the hard state from the checkpoint of a log that was ${ending} when the frame that set it is lost`, () => {
+    it(`takes a lost hard state from the checkpoint of a log that was ${ending}`, () => {
       const fileSystem = withFrameLost(({ kind, term }) => kind === 2 && term === 2, ending);
       for (let time = 1; time <= 3; time++) {
         const log = WalLog.openSync(PATH, { fileSystem });
@@ -54,7 +54,7 @@ describe("a log with damage that is kept", () => {
     });
   }
 
-  it("refuses mutations after the latest hard state is lost and nothing repeats it, however often it is opened", () => {
+  it("rejects writes while the latest hard state is lost, however often it is opened", () => {
     const fileSystem = withFrameLost(({ kind, term }) => kind === 2 && term === 2, "killed");
     for (let time = 1; time <= 3; time++) {
       const log = WalLog.openSync(PATH, { fileSystem, onDamage: "keep" });
@@ -81,7 +81,7 @@ describe("a log with damage that is kept", () => {
     again.closeSync();
   });
 
-  it("takes mutations when what is lost lies before the latest hard state", () => {
+  it("accepts writes if the loss is before the latest hard state", () => {
     const fileSystem = withFrameLost(({ kind, index }) => kind === KIND_ENTRIES && index === 5);
     const log = WalLog.openSync(PATH, { fileSystem, onDamage: "keep" });
     assert.deepEqual(log.hardState, { term: 2, votedFor: 2n });
@@ -89,7 +89,7 @@ describe("a log with damage that is kept", () => {
     log.closeSync();
   });
 
-  it("keeps the place of a lost last entry: it is not there to be written anew", () => {
+  it("does not reuse the index of a lost last entry", () => {
     for (const close of [true, false]) {
       const fileSystem = withFrameLost(
         ({ kind, index }) => kind === KIND_ENTRIES && index === 20,
@@ -102,7 +102,7 @@ describe("a log with damage that is kept", () => {
     }
   });
 
-  it("does not bring back what a lost truncation at the end dropped", () => {
+  it("does not bring back entries that a lost truncation dropped", () => {
     const { contents } = subject(2 ** 20, (history, log) => {
       history.append(...entriesAt(1, 20)).do((log) => log.truncate(11));
       log.closeSync();
@@ -118,7 +118,7 @@ describe("a log with damage that is kept", () => {
     log.closeSync();
   });
 
-  it("keeps the file of a snapshot of which the record is lost", () => {
+  it("keeps the file of a snapshot whose frame is lost", () => {
     const { contents } = subject(2 ** 20, (history, log) => {
       history.append(...entriesAt(1, 10));
       history.do((log) => log.applySnapshot({ index: 5, term: 1, config: [1n], data: bytesOf(99) }));
@@ -134,7 +134,7 @@ describe("a log with damage that is kept", () => {
     assert.deepEqual(disk.contents().get(name), contents.get(name), "the only good copy of the snapshot");
   });
 
-  it("that is harmless in one segment leaves the hard state what it is, with the segment index of another one damaged", () => {
+  it("keeps its hard state if one segment and another segment's index are damaged", () => {
     const disk = new MemoryDisk();
     const options = { fileSystem: disk, segmentBytes: 4096 };
     const first = WalLog.openSync(PATH, options);
@@ -142,7 +142,7 @@ describe("a log with damage that is kept", () => {
     appendEach(first, entriesAt(1, 2, 1, 1000));
     first.syncSync();
     first.setHardState({ term: 2, votedFor: 1n }); // which proves the flush
-    // As after a kill: the first segment gets no segment index.
+    // Copied while it is open, as after a kill: the first segment gets no segment index.
     const killed = new MemoryDisk(disk.contents());
     const log = WalLog.openSync(PATH, { ...options, fileSystem: killed });
     log.truncate(2);
@@ -166,7 +166,7 @@ describe("a log with damage that is kept", () => {
     }
   });
 
-  it("says what the last entries were, and takes no mutation, when the newest segment is gone", () => {
+  it("reports the last entries and rejects writes if the newest segment is missing", () => {
     for (const fault of ["missing", "damaged"]) {
       const { contents, history } = subject(8192, (history, log) => {
         severalSegments(history);
@@ -193,7 +193,7 @@ describe("a log with damage that is kept", () => {
     }
   });
 
-  it("keeps what it does not know as unknown through rotation, from segment indexes as well", () => {
+  it("keeps unknown terms unknown through rotation, also from segment indexes", () => {
     const fileSystem = withFrameLost(({ kind, index }) => kind === KIND_ENTRIES && index === 5);
     let log = WalLog.openSync(PATH, { fileSystem, onDamage: "keep", segmentBytes: 4096 });
     while (log.stats().segments < 3) log.append([entryAt(log.lastIndex + 1, 3, 500)]);

@@ -1,7 +1,7 @@
 /**
- * Random histories on a simulated disk that is damaged again and again, in up to three places at once, while the log goes
- * on. The log is opened with its damage, read, written, repaired or left damaged. The power fails, also while the log is
- * opened, and the disk fails or fills up.
+ * Random histories on a simulated disk that is damaged repeatedly, in up to three places at once. The log is opened
+ * with its damage, read, written, repaired or left damaged. The power fails, also while the log is opened, and the disk
+ * fails or fills up.
  *
  * The log is compared with `MemoryLog`. Everything that can be read must come from one prefix of the history, no shorter
  * than the last flush. Everything else must be reported. A healed log must open without damage.
@@ -28,7 +28,7 @@ import {
 } from "./damage_simulation/steps.ts";
 import { type Counts, type Failure, shrink } from "./simulated_log.ts";
 
-/** The fewest steps of a history, and how many more there may be. */
+/** The fewest steps of a history, and the most additional ones. */
 const [STEPS_MIN, STEPS_MORE] = [5, 60];
 
 /** Judges a log that was opened, and heals it or leaves its damage. */
@@ -38,7 +38,7 @@ function goOn(history: DamageHistory): void {
   else if (condition.type === "open-ended") replaceAll(history);
 }
 
-/** Does a step that chance picks. */
+/** Does a random step. */
 function doStep(history: DamageHistory): void {
   const dice = history.random.below(100);
   if (dice < 42) append(history);
@@ -85,9 +85,9 @@ function run(seed: number, counts: Counts, chosen: readonly number[] | undefined
 /**
  * Runs one history.
  *
- * @param seed Repeats it.
+ * @param seed The seed of the history.
  * @param counts Added to.
- * @param steps The steps that are done, by number. Default: all.
+ * @param steps The numbers of the steps to do. Default: all.
  */
 export async function simulateDamage(seed: number, counts: Counts = {}, steps?: readonly number[]): Promise<void> {
   const found = run(seed, counts, steps);

@@ -1,6 +1,6 @@
 /**
- * A bit turned over at every byte of a log. Opening it either gives exactly what was written, or refuses and names every
- * entry that is wrong or missing; it never gives a wrong entry, and nothing that was durable is lost in silence.
+ * Flips a bit in each byte of a log. Opening the log must either give exactly what was written, or fail and report
+ * every damaged or missing entry. It must never give a wrong entry, and never lose durable data silently.
  */
 
 import assert from "node:assert/strict";
@@ -21,16 +21,16 @@ import { type Contents, MemoryDisk } from "./memory_disk.ts";
 import { assertSameEntries, assertSameState, bytesOf, type LogState, stateOf } from "./model.ts";
 
 const PATH = MemoryDisk.PATH;
-/** What is looked at behind the last frame. In bytes. */
+/** The number of bytes to test after the last frame. */
 const ZEROS_LOOKED_AT = 96;
-/** Of the flips, every so many is also opened for writing: what a writer does to the disk must be right as well. */
+/** Every flip of this many is also opened for writing, because the writer must change the disk correctly too. */
 const WRITER_EVERY = 11;
-/** Bun takes several times as long to open a log as the others, whose every byte will do. */
+/** Bun takes several times as long to open a log, so it tests only some bytes. */
 const STEP = process.versions.bun === undefined ? 1 : 5;
-/** How many kinds of failure a message tells of. */
+/** The most kinds of failure in a message. */
 const FAILURES_SHOWN = 10;
 
-/** A history with a frame of each kind in it, in one segment. */
+/** A history with frames of all kinds, in one segment. */
 function everyKind(history: History): void {
   history.append(entryAt(1, 1, 0), entryAt(2, 1, 8), entryAt(3, 1, 13, "config"));
   history.do((log) => log.setHardState({ term: 2, votedFor: 7n }));
@@ -53,7 +53,7 @@ const SUBJECTS: Record<string, () => Subject> = {
       everyKind(history);
       fileSystem.rest();
     }),
-  "a log that was not closed, with entries behind the last flush": () =>
+  "a log that was not closed, with entries after the last flush": () =>
     subject(2 ** 20, (history) => {
       everyKind(history);
       history.append(...entriesAt(11, 13, 4, 20));
@@ -84,7 +84,7 @@ const LONG_SUBJECTS: Record<string, () => Subject> = {
     }),
 };
 
-/** Every byte that says something in the header block, and some of those that do not. */
+/** Every used byte of the header block, and some of the unused ones. */
 function headerOffsets(): number[] {
   const found: number[] = [];
   for (let at = 0; at < SEGMENT_HEADER_BYTES; at++) {
@@ -96,7 +96,7 @@ function headerOffsets(): number[] {
   return found;
 }
 
-/** Where to flip bits in a file, every `step`-th place. */
+/** The offsets in a file at which to flip bits: every `step`-th. */
 function offsetsIn(name: string, bytes: Uint8Array, step: number, headers: boolean): number[] {
   let all: number[];
   if (!name.endsWith(".seg")) {
@@ -109,7 +109,7 @@ function offsetsIn(name: string, bytes: Uint8Array, step: number, headers: boole
   return all.filter((_, i) => i % step === 0);
 }
 
-/** Fails unless the damage is in a file of the log, and says something. */
+/** Fails unless the damage is in a file of the log and has plausible fields. */
 function assertWellNamed(damage: readonly Damage[], contents: Contents): void {
   assert.ok(damage.length > 0, "CORRUPT without damage");
   for (const { path, offset, bytes, firstIndex, lastIndex, reason } of damage) {
@@ -122,8 +122,8 @@ function assertWellNamed(damage: readonly Damage[], contents: Contents): void {
 }
 
 /**
- * Fails unless a damaged log that was opened all the same gives right entries or none, and names those it does not give.
- * Of the states that a crash may leave, the log is compared with one.
+ * Fails unless a log that is opened with damage gives only correct entries, and reports the others. The log is compared
+ * with one of the states that a crash may leave.
  */
 function assertHonest(log: WalLog, right: LogState): void {
   const { damaged } = log;
@@ -136,11 +136,11 @@ function assertHonest(log: WalLog, right: LogState): void {
       found = log.entry(index);
     } catch (error) {
       if (!(error instanceof WalLogError) || error.code !== "DAMAGED_ENTRY") throw error;
-      assert.ok(names(damaged, index), `entry ${index} cannot be read and is not named`);
+      assert.ok(names(damaged, index), `entry ${index} cannot be read and is not reported`);
       continue;
     }
     if (found !== undefined && expected !== undefined) assertSameEntries([found], [expected], "a damaged log");
-    // Entries that a snapshot of which the record is lost replaced may show up again: they are right.
+    // If the frame of a snapshot is lost, the entries that it replaced may be back. They are correct.
     else if (found !== undefined) {
       assert.ok(index <= right.snapshotIndex || names(damaged, index), `entry ${index} came back`);
     } else if (expected !== undefined) {
@@ -152,14 +152,14 @@ function assertHonest(log: WalLog, right: LogState): void {
   }
 }
 
-/** What all flips in a log came to: opened with the right state, refused, and of these named to the very entry. */
+/** The results of all flips: opened with the correct state, refused, and refused with the exact entry. */
 interface Tally {
   right: number;
   refused: number;
   exact: number;
 }
 
-/** Flips a bit at every `step`-th byte of a log and looks at what opening it gives. */
+/** Flips a bit in every `step`-th byte of a log, and checks how the log opens. */
 function flipAll(
   { contents, history, segmentBytes }: Subject,
   verify: "full" | "tail",
@@ -177,7 +177,7 @@ function flipAll(
       const options: WalLogOptions = { fileSystem: new MemoryDisk(damaged), verify, segmentBytes };
       try {
         flips++;
-        // Damage to an entry among others names this one and no other.
+        // Damage to an entry must be reported for this entry only.
         const i = frames.findIndex((frame) => at >= frame.offset && at < frame.end);
         const isAmongOthers = frames[i]?.kind === KIND_ENTRIES && frames[i + 1]?.kind === KIND_ENTRIES;
         const exact = verify === "full" && isAmongOthers ? frames[i]!.index : undefined;
@@ -226,7 +226,7 @@ function assertFlip(
     const log = WalLog.openSync(PATH, { ...options, readOnly: true, onDamage: "keep" });
     try {
       assert.deepEqual(log.damaged, refusal.damage, 'damage of "keep" and of the refusal');
-      // What was refused is not torn: nothing behind the watermark is cut.
+      // A refused log is not torn: nothing was cut.
       assertHonest(log, history.last);
       for (const { firstIndex, lastIndex } of log.damaged) {
         if (exact === undefined || firstIndex === undefined) continue;
@@ -240,7 +240,9 @@ function assertFlip(
   if (alsoWrite) assertWriter(damaged, options, refusal !== undefined, history);
 }
 
-/** A sealed segment is not looked at before an entry of it is read: what is read is right, or named when it is read. */
+/**
+ * A sealed segment is not scanned before one of its entries is read. Each read gives the correct entry, or reports it.
+ */
 function assertTail(log: WalLog, history: History): void {
   const right = history.last;
   let complete = true;
@@ -248,7 +250,7 @@ function assertTail(log: WalLog, history: History): void {
     try {
       const found = log.entry(index)!;
       const expected = right.entries.find((entry) => entry.index === index);
-      // Behind the watermark an entry may be cut, and what is not cut is right all the same.
+      // After the proven LSN, entries may be cut. The others must be correct.
       assertSameEntries([found], [expected!], "reading");
     } catch (error) {
       if (!(error instanceof WalLogError) || !["DAMAGED_ENTRY", "CORRUPT"].includes(error.code)) throw error;
@@ -256,10 +258,13 @@ function assertTail(log: WalLog, history: History): void {
     }
   }
   if (complete && codeOf(() => log.snapshot()) !== "CORRUPT") history.stepOf(stateOf(log));
-  else assert.ok(log.lastIndex >= history.states[history.durable]!.lastIndex, "entries are missing in silence");
+  else assert.ok(log.lastIndex >= history.states[history.durable]!.lastIndex, "entries are missing without a report");
 }
 
-/** The same, opened for writing: a refusal changes nothing, and what goes on is right once more when reopened. */
+/**
+ * Opens the log for writing. A refusal must change nothing. Otherwise, the log must be correct after it is written and
+ * opened again.
+ */
 function assertWriter(
   damaged: Contents,
   options: WalLogOptions,
@@ -286,7 +291,7 @@ function assertWriter(
   assert.equal(codeOf(() => WalLog.openSync(PATH, options)), "CORRUPT");
   assert.deepEqual(disk.contents(), new Map(damaged), "a refusal changes nothing on the disk");
   const right = history.last;
-  // Twice: what a crash of this writer leaves must be as honest as what it found.
+  // Twice, because the log after a crash of this writer must report the damage too.
   for (const time of ["opened", "opened again"]) {
     let log: WalLog;
     try {
@@ -304,7 +309,7 @@ function assertWriter(
       log.closeSync();
     }
   }
-  // A caller that knows the hard state goes on with it, and it stays.
+  // A caller that knows the hard state can set it, and it stays.
   let log = WalLog.openSync(PATH, { ...options, onDamage: "keep" });
   log.setHardState({ term: 98, votedFor: 3n }, { force: true });
   log.setHardState({ term: 99, votedFor: 2n ** 64n - 1n });
@@ -316,10 +321,10 @@ function assertWriter(
   log.closeSync();
 }
 
-describe("a bit turned over", () => {
+describe("a flipped bit", () => {
   for (const [name, make] of Object.entries(SUBJECTS)) {
-    it(`at every byte of ${name} is harmless, torn, or named`, () => {
-      // One header block is like another.
+    it(`in every byte of ${name} is harmless, torn, or reported`, () => {
+      // One header block is enough, because all are alike.
       const tally = flipAll(make(), "full", STEP, name === "a closed log");
       assert.ok(
         tally.right * STEP > 100 && tally.refused * STEP > 100 && tally.exact * STEP > 100,
@@ -329,12 +334,12 @@ describe("a bit turned over", () => {
   }
 
   for (const [name, make] of Object.entries(LONG_SUBJECTS)) {
-    it(`at every 29th byte of ${name} is harmless, torn, or named`, () => {
+    it(`in every 29th byte of ${name} is harmless, torn, or reported`, () => {
       const tally = flipAll(make(), "full", 29);
       assert.ok(tally.right > 50 && tally.refused > 100, JSON.stringify(tally));
     });
 
-    it(`at every 29th byte of ${name} that takes sealed segments from their segment indexes never gives a wrong entry`, () => {
+    it(`in every 29th byte of ${name} gives no wrong entry with segment indexes`, () => {
       const tally = flipAll(make(), "tail", 29);
       assert.ok(tally.right > 50, JSON.stringify(tally));
     });

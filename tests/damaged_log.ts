@@ -1,4 +1,4 @@
-/** A small log on a disk in memory, to be damaged, and what is asked of it once it is. */
+/** A small log on a disk in memory, to damage and to check. */
 
 import assert from "node:assert/strict";
 import type { Index } from "../src/api/types.ts";
@@ -30,7 +30,7 @@ export function subject(
   const history = new History(log);
   write(history, log, fileSystem);
   const contents = new Map<string, Uint8Array>();
-  // The zeros ahead of the writer are many and all alike.
+  // Most of the preallocated zeros are cut off, because they are all alike.
   for (const [name, bytes] of disk.contents()) {
     const end = bytes.findLastIndex((byte) => byte !== 0) + 1;
     contents.set(name, bytes.slice(0, Math.min(bytes.length, Math.ceil(end / 512) * 512 + 512)));
@@ -48,7 +48,7 @@ export function severalSegments(history: History): void {
   history.append(...entriesAt(13, 20, 3, 300));
 }
 
-/** Whether a damaged place names an index. An end that is not known reaches as far as there are indexes. */
+/** Whether a damage report names an index. An unknown end includes all later indexes. */
 export function names(damage: readonly Damage[], index: Index): boolean {
   return damage.some(({ firstIndex, lastIndex }) =>
     firstIndex !== undefined && index >= firstIndex && index <= (lastIndex ?? Infinity)
@@ -65,7 +65,7 @@ export function codeOf(call: () => unknown): string | undefined {
   }
 }
 
-/** Fails if the log has an older hard state and takes mutations. */
+/** Fails if the log has an older hard state and accepts writes. */
 export function assertHardState(log: WalLog, right: LogState): void {
   const { term, votedFor } = log.hardState;
   if (term === right.hardState.term && votedFor === right.hardState.votedFor) return;
@@ -76,7 +76,7 @@ export function assertHardState(log: WalLog, right: LogState): void {
   assert.equal(codeOf(() => log.setHardState({ term: 99, votedFor: null })), "CORRUPT", `${say}: setHardState`);
 }
 
-/** A log of ten entries, the header of one frame of which is damaged. */
+/** A log of ten entries with one damaged frame header. */
 export function withFrameLost(
   which: (frame: ReturnType<typeof framesOf>[number]) => boolean,
   ending: "closed" | "rested" | "killed" = "closed",

@@ -1,4 +1,4 @@
-/** Reading a segment that is damaged behind the back of an open log, or has a wrong segment index. */
+/** Reads from a segment that is damaged while the log is open, or that has a wrong segment index. */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
@@ -7,7 +7,7 @@ import { SimulatedDisk } from "../src/testing/mod.ts";
 import { framesOf } from "./history.ts";
 import { add, entry, indexedWrongly, open, segmentPath } from "./simulated_segments.ts";
 
-describe("a frame that exceeds a chunk", () => {
+describe("a frame larger than a chunk", () => {
   it("is verified when it is read, not only when the log is opened", () => {
     const disk = new SimulatedDisk();
     const log = open(disk);
@@ -23,7 +23,7 @@ describe("a frame that exceeds a chunk", () => {
   });
 });
 
-describe("a segment that rots behind an open reader's back", () => {
+describe("a segment that rots while a log is open", () => {
   it("gives no wrong entry, read singly or in a range", () => {
     const disk = new SimulatedDisk();
     const log = open(disk);

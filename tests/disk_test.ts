@@ -1,6 +1,4 @@
-/**
- * The simulated disk does what the worst of real ones do, and nothing that none of them does.
- */
+/** The simulated disk behaves like the worst real disks, and not worse. */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
@@ -20,13 +18,13 @@ function diskWithFile(seed: number) {
   return { disk, file };
 }
 
-/** The content of the file's sectors, a number each. */
+/** The contents of the file's sectors, one number each. */
 function sectors(disk: SimulatedDisk): number[] {
   const content = disk.content(PATH);
   return [0, 1, 2].map((sector) => content[sector * 512]!);
 }
 
-/** How the file looks after a crash, in many histories. */
+/** The contents of the file after a crash, in many histories. */
 function afterCrash(write: (file: ReturnType<typeof diskWithFile>["file"], disk: SimulatedDisk) => void): Set<string> {
   const found = new Set<string>();
   for (let seed = 1; seed <= SEEDS; seed++) {
@@ -41,7 +39,7 @@ function afterCrash(write: (file: ReturnType<typeof diskWithFile>["file"], disk:
 const EIO = { code: "EIO" };
 
 describe("a simulated disk", () => {
-  it("keeps what was flushed, whatever happens", () => {
+  it("keeps flushed data in every crash", () => {
     const found = afterCrash((file) => {
       file.write(DATA, 0);
       file.sync();
@@ -49,12 +47,12 @@ describe("a simulated disk", () => {
     assert.deepEqual([...found], ["7,7,7"]);
   });
 
-  it("keeps any sectors of what was not, in any order", () => {
+  it("keeps any unflushed sectors, in any order", () => {
     const found = afterCrash((file) => void file.write(DATA, 0));
     assert.equal(found.size, 8, [...found].join("; "));
   });
 
-  it("does not keep what a flush that failed covered because a later one succeeds", () => {
+  it("may lose the data of a failed flush although a later flush succeeds", () => {
     const found = afterCrash((file, disk) => {
       file.write(DATA, 0);
       disk.failAfter("EIO", 0, "sync");
@@ -65,7 +63,7 @@ describe("a simulated disk", () => {
     assert.equal(found.size, 8, [...found].join("; "));
   });
 
-  it("shows what is on the platter when the page cache is dropped after a failed flush", () => {
+  it("reads the platter when the page cache is dropped after a failed flush", () => {
     const found = new Set<string>();
     for (let seed = 1; seed <= SEEDS; seed++) {
       const { disk, file } = diskWithFile(seed);
@@ -81,7 +79,7 @@ describe("a simulated disk", () => {
     assert.equal(found.size, 8, [...found].join("; "));
   });
 
-  it("tells of a failed flush each flush that overlaps with it, and nobody once the process is gone", async () => {
+  it("fails each flush that overlaps with a failed one, but none of a later process", async () => {
     const { disk, file } = diskWithFile(1);
     file.write(DATA, 0);
     disk.failAfter("EIO", 0, "sync");
@@ -98,7 +96,7 @@ describe("a simulated disk", () => {
     disk.fileSystem.open(PATH, "write").sync();
   });
 
-  it("covers with a flush what was written before it began, and nothing since", async () => {
+  it("covers with a flush only data written before it began", async () => {
     const found = new Set<string>();
     for (let seed = 1; seed <= SEEDS; seed++) {
       const { disk, file } = diskWithFile(seed);
@@ -112,7 +110,7 @@ describe("a simulated disk", () => {
     assert.deepEqual([...found].sort(), ["7,0,0", "7,7,0"]);
   });
 
-  it("is full at its capacity, and takes as much as fits", () => {
+  it("is full at its capacity, and accepts as much as fits", () => {
     const disk = new SimulatedDisk({ capacityBytes: 1000 });
     const file = disk.fileSystem.open(PATH, "create");
     assert.equal(file.write(DATA, 0), 1000);
@@ -120,7 +118,7 @@ describe("a simulated disk", () => {
     assert.equal(file.write(DATA.subarray(0, 10), 990), 10, "what is there can be written again");
   });
 
-  it("forgets names that no flush of their folder covers, or keeps them", () => {
+  it("keeps or forgets names that no flush of their folder covers", () => {
     const kept = new Set<number>();
     for (let seed = 1; seed <= SEEDS; seed++) {
       const disk = new SimulatedDisk({ seed });

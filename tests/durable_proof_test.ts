@@ -1,4 +1,4 @@
-/** The proof that data is durable: when it is on the disk, and what it includes. */
+/** The proof that data is durable: when it reaches the disk, and what it covers. */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
@@ -20,7 +20,7 @@ import {
 } from "./simulated_segments.ts";
 
 describe("the proof that data is durable", () => {
-  it("is there for a streamed snapshot when its stream is closed", async () => {
+  it("exists for a streamed snapshot when its stream is closed", async () => {
     for (let seed = 1; seed <= CRASH_SEEDS; seed++) {
       const disk = new SimulatedDisk({ seed });
       const log = open(disk);
@@ -33,7 +33,7 @@ describe("the proof that data is durable", () => {
     }
   });
 
-  it("is there for a snapshot that cleared the log when it is installed", () => {
+  it("exists for a snapshot that cleared the log when it is installed", () => {
     const disk = new SimulatedDisk();
     const log = open(disk);
     log.append([entry(1), entry(2), entry(3)]);
@@ -47,7 +47,7 @@ describe("the proof that data is durable", () => {
     assert.deepEqual(again.recovery.harmless.map(({ kind }) => kind), ["frames"]);
   });
 
-  it("of a snapshot is not taken along by damage to its frame and to the checkpoint behind it", () => {
+  it("of a snapshot survives damage to its frame and to the checkpoint after it", () => {
     const disk = new SimulatedDisk();
     const log = open(disk);
     for (let index = 1; index <= 12; index++) log.append([entry(index, 1000)]);
@@ -62,7 +62,7 @@ describe("the proof that data is durable", () => {
     assert.deepEqual(again.recovery.harmless.map(({ kind }) => kind), ["frames"]);
   });
 
-  it("for what a rotation flushed before it found no room comes when the log rests", () => {
+  it("of data that a failed rotation flushed is written when the log is idle", () => {
     const disk = new SimulatedDisk();
     const log = open(disk);
     disk.idle();
@@ -80,7 +80,7 @@ describe("the proof that data is durable", () => {
     assert.throws(() => open(disk), isCorrupt);
   });
 
-  it("is left out on a full disk, and the log goes on when there is room", () => {
+  it("is omitted on a full disk, and the log works when there is space", () => {
     const disk = new SimulatedDisk();
     const log = open(disk);
     log.append([entry(1)]);
@@ -94,7 +94,7 @@ describe("the proof that data is durable", () => {
     assert.equal(open(disk).recovery.verdict, "clean");
   });
 
-  it("is there for the frames that recovery copied when the log is open", () => {
+  it("exists for frames that recovery copied when the log is open", () => {
     const disk = new SimulatedDisk();
     const log = open(disk);
     for (const index of [1, 2, 3]) log.append([entry(index)]);
@@ -107,7 +107,7 @@ describe("the proof that data is durable", () => {
     assert.throws(() => open(disk), isCorrupt);
   });
 
-  /** A log of which the power goes while a segment is begun. */
+  /** A log whose power fails while a segment is created. */
   function cutOff(seed: number, operation: number): SimulatedDisk {
     const disk = new SimulatedDisk({ seed });
     const log = open(disk);
@@ -121,14 +121,14 @@ describe("the proof that data is durable", () => {
     return disk;
   }
 
-  /** Whether a segment that was begun is there, readable, and not yet named. */
+  /** Whether there is a readable segment that is not named yet. */
   function isBegun(disk: SimulatedDisk): boolean {
     const bytes = disk.files().includes(segmentPath(2)) ? disk.content(segmentPath(2)) : new Uint8Array(0);
     const slot = disk.content(segmentPath(1)).subarray(NEXT_POINTER_OFFSETS[0], NEXT_POINTER_OFFSETS[0] + 512);
     return decodeSegmentHeader(bytes, 0, sum) !== undefined && slot.every((byte) => byte === 0);
   }
 
-  /** Disks on which a segment was begun that nothing names yet. */
+  /** Disks with a new segment that nothing names yet. */
   function* begunSegments(): Generator<readonly [disk: SimulatedDisk, when: string]> {
     for (let seed = 1; seed <= CRASH_SEEDS; seed++) {
       for (let operation = 0; operation < 9; operation++) {
@@ -138,7 +138,7 @@ describe("the proof that data is durable", () => {
     }
   }
 
-  it("includes a segment that was begun, before anything else names it", () => {
+  it("includes the header of a new segment before a pointer names it", () => {
     let tried = 0;
     for (const [disk, when] of begunSegments()) {
       tried++;
@@ -149,14 +149,14 @@ describe("the proof that data is durable", () => {
     assert(tried > 0);
   });
 
-  it("of the newest segment does not include copies that recovery had begun to make", () => {
+  it("of the newest segment does not cover unfinished copies of recovery", () => {
     for (let round = 0; round < 8; round++) {
       crashingAtEach(
         (seed) => {
           const disk = new SimulatedDisk({ seed: seed + round * 100_000 });
           const log = open(disk);
           for (let index = 1; index <= 12; index++) log.append([entry(index, 300)]);
-          // On the disk, and nothing there says so yet.
+          // Durable, but nothing on the disk proves it yet.
           log.syncSync();
           disk.restart();
           return disk;
@@ -167,7 +167,7 @@ describe("the proof that data is durable", () => {
     }
   });
 
-  it("of the newest segment is the pointer to it, not a segment begun in vain", () => {
+  it("of the newest segment is the pointer to it, not an uncommitted segment", () => {
     let tried = 0;
     for (const [disk, when] of begunSegments()) {
       tried++;
@@ -184,7 +184,7 @@ describe("the proof that data is durable", () => {
     assert(tried > 0);
   });
 
-  it("never becomes less by a crash in recovery", () => {
+  it("never shrinks by a crash in recovery", () => {
     for (let seed = 1; seed <= CRASH_SEEDS; seed++) {
       for (let operation = 0; operation < 9; operation++) {
         const proven = open(cutOff(seed, operation), { readOnly: true }).recovery.provenIndex;

@@ -1,6 +1,4 @@
-/**
- * Files that grow for as long as somebody reads them. Nothing loops over more of a file than its size when it was opened.
- */
+/** Files that grow while they are read. No loop may read more of a file than its size when it was opened. */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
@@ -16,17 +14,17 @@ import { entriesAt } from "./history.ts";
 import { type Contents, MemoryDisk } from "./memory_disk.ts";
 
 const PATH = MemoryDisk.PATH;
-/** A log of some segments of 8 KiB is read in far fewer. */
+/** A limit of reads. A log of some segments of 8 KiB needs far fewer. */
 const READS_MAX = 200;
 const SNAPSHOT = { index: 9, term: 1, config: [1n], data: new Uint8Array(100) };
 
-/** Puts bytes where a file that grows has them, from a position behind its size on. */
+/** Provides the bytes of a growing file after its size. */
 type Growth = (into: Uint8Array, position: number) => void;
 
 const zeros: Growth = (into) => void into.fill(0);
 const noise: Growth = (into, position) => into.forEach((_, i) => into[i] = Math.imul(position + i, 2654435761) >>> 13);
 
-/** A disk on which one file has always more to read. */
+/** A disk on which one file always has more to read. */
 function growing(disk: MemoryDisk, name: string, grow: Growth): FileSystem {
   let reads = 0;
   const open = disk.open.bind(disk);
@@ -56,7 +54,7 @@ function writtenLog(): Contents {
   return disk.contents();
 }
 
-/** Opens a log in every way, reads it and scrubs it; what is refused is refused as damaged. */
+/** Opens a log in every way, reads it and scrubs it. The only allowed failure is damage. */
 async function use(contents: Contents, name: string, grow: Growth): Promise<void> {
   for (const verify of ["full", "tail"] as const) {
     for (const readOnly of [true, false]) {
@@ -74,14 +72,14 @@ async function use(contents: Contents, name: string, grow: Growth): Promise<void
   }
 }
 
-describe("a file that grows for ever", () => {
+describe("a file that grows endlessly", () => {
   const contents = writtenLog();
   const segments = [...contents.keys()].filter((name) => name.endsWith(".seg")).sort();
   for (const [what, grow] of [["zeros", zeros], ["noise", noise]] as const) {
     for (const name of [...contents.keys()].sort()) {
-      it(`does not hold up whoever opens the log: ${name}, by ${what}`, () => use(contents, name, grow));
+      it(`does not block opening the log: ${name}, by ${what}`, () => use(contents, name, grow));
 
-      it(`does not hold up whoever opens the log, damaged: ${name}, by ${what}`, async () => {
+      it(`does not block opening a damaged log: ${name}, by ${what}`, async () => {
         for (const from of [0, NEXT_POINTER_OFFSETS[0], SEGMENT_HEADER_BYTES + 100]) {
           const damaged = new Map(contents);
           damaged.set(name, contents.get(name)!.slice().fill(0xff, from, from + 64));
@@ -90,14 +88,14 @@ describe("a file that grows for ever", () => {
       });
     }
 
-    it(`does not hold up whoever opens the log: a blank one behind the newest segment, by ${what}`, async () => {
+    it(`does not block opening the log: a blank file after the newest segment, by ${what}`, async () => {
       const next = segmentName(Number(segments.at(-1)!.slice(0, 12)) + 1);
       for (const bytes of [0, 100, SEGMENT_HEADER_BYTES, 10_000]) {
         await use(new Map([...contents, [next, new Uint8Array(bytes)]]), next, grow);
       }
     });
 
-    it(`does not hold up whoever opens a new log: a blank one, by ${what}`, async () => {
+    it(`does not block opening a new log: a blank file, by ${what}`, async () => {
       for (const bytes of [0, 100, SEGMENT_HEADER_BYTES, 10_000]) {
         await use(new Map([[segmentName(1), new Uint8Array(bytes)]]), segmentName(1), grow);
       }
@@ -105,7 +103,7 @@ describe("a file that grows for ever", () => {
   }
 
   for (const [what, grow] of [["zeros", zeros], ["noise", noise]] as const) {
-    it(`does not hold up whoever opens a log whose next segment claims to begin far away: by ${what}`, async () => {
+    it(`does not block opening a log whose next segment claims to begin far away: by ${what}`, async () => {
       const disk = new MemoryDisk();
       WalLog.openSync(PATH, { fileSystem: disk }).append(entriesAt(1, 3));
       const first = disk.contents().get(segmentName(1))!;
@@ -121,7 +119,7 @@ describe("a file that grows for ever", () => {
     });
   }
 
-  it("does not hold up a repair", () => {
+  it("does not block a repair", () => {
     const name = segments.at(-2)!;
     const damaged = new Map(contents);
     damaged.set(name, contents.get(name)!.slice().fill(0xff, SEGMENT_HEADER_BYTES + 100, SEGMENT_HEADER_BYTES + 164));
@@ -132,7 +130,7 @@ describe("a file that grows for ever", () => {
     assert.deepEqual(log.damaged, []);
   });
 
-  it("does not hold up whoever reads a snapshot: by empty pieces with right checksums", () => {
+  it("does not block reading a snapshot: by empty pieces with valid checksums", () => {
     const codec = new Codec();
     const name = snapshotName(SNAPSHOT.index, SNAPSHOT.term);
     const real = contents.get(name)!;
@@ -146,7 +144,7 @@ describe("a file that grows for ever", () => {
       view.setBigUint64(0, codec.hash(bytes.subarray(8), salt ^ BigInt(offset)), true);
       return bytes;
     };
-    // The only piece holds in its data what looks like the last one, so that none ends the file.
+    // The only piece contains bytes that look like the last piece, so no piece ends the file.
     const piecesAt = FIXED_HEADER_BYTES + 8 * SNAPSHOT.config.length + 8;
     const last = piece(piecesAt + 16, 1, Uint8Array.of(24, 0, 0, 0, 0, 0, 0, 0));
     const forged = new Uint8Array(piecesAt + 16 + last.length);

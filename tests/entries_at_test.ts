@@ -1,4 +1,4 @@
-/** Entries at scattered indexes: the same as one by one, with fewer reads. */
+/** Reads of scattered indexes: the same results as single reads, with fewer reads of the file. */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";

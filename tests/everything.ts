@@ -1,5 +1,5 @@
 /**
- * One log with everything in it that a log can have.
+ * A log with everything that a log can contain.
  *
  * @module
  */
@@ -8,7 +8,7 @@ import type { LogEntry, RaftLog } from "../src/api/types.ts";
 import { entriesAt, entryAt } from "./history.ts";
 import { bytesOf } from "./model.ts";
 
-/** An entry that follows on a log's last. */
+/** The next entry of a log. */
 function following(log: RaftLog, size: number, kind: LogEntry["kind"] = "normal", term = log.lastTerm): LogEntry {
   return entryAt(log.lastIndex + 1, term, size, kind);
 }

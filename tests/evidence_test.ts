@@ -1,4 +1,4 @@
-/** Damage that takes most of the evidence along, and evidence that must not be forgotten from one opening to the next. */
+/** Damage that destroys most of the evidence, and evidence that must survive from one opening to the next. */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
@@ -16,7 +16,7 @@ function open(fileSystem: MemoryDisk | WatchedFileSystem, options: WalLogOptions
   return WalLog.openSync(PATH, { fileSystem, segmentBytes: 4096, ...options });
 }
 
-/** A copy of a disk with one file changed, or taken away. */
+/** A copy of a disk with one file changed or removed. */
 function changed(disk: MemoryDisk, name: string, change: (bytes: Uint8Array) => Uint8Array | undefined): MemoryDisk {
   const contents = new Map(disk.contents());
   const bytes = change(contents.get(name)!.slice());
@@ -26,7 +26,7 @@ function changed(disk: MemoryDisk, name: string, change: (bytes: Uint8Array) => 
 }
 
 describe("a newest segment that is cut within its header block", () => {
-  it("is damage, and its vote and entries are not taken back to those before it", () => {
+  it("is damage, and the log does not fall back to an earlier vote or entries", () => {
     const disk = new MemoryDisk();
     const log = open(disk);
     log.setHardState({ term: 1, votedFor: 7n });
@@ -51,7 +51,7 @@ describe("a newest segment that is cut within its header block", () => {
     }
   });
 
-  it("is damage if it is the only one and the log was made", () => {
+  it("is damage if it is the only segment of a created log", () => {
     const disk = new MemoryDisk();
     const log = open(disk);
     log.append(entriesAt(1, 3));
@@ -60,13 +60,13 @@ describe("a newest segment that is cut within its header block", () => {
       const cut = changed(disk, segmentName(1), (bytes) => bytes.slice(0, size));
       assert.throws(() => open(cut), { code: "CORRUPT" }, `${size} bytes`);
     }
-    // Without IDENTITY its creation was cut short, and nothing was acknowledged.
+    // Without IDENTITY, the creation was interrupted, and nothing was acknowledged.
     const begun = changed(changed(disk, segmentName(1), (bytes) => bytes.slice(0, 408)), "IDENTITY", () => undefined);
     assert.equal(open(begun).lastIndex, 0);
   });
 });
 
-describe("a snapshot of a log that has lost everything else", () => {
+describe("the snapshot of a log that has lost everything else", () => {
   it("shows that there was a log, and is not deleted", () => {
     const disk = new MemoryDisk();
     const log = open(disk);
@@ -83,7 +83,7 @@ describe("a snapshot of a log that has lost everything else", () => {
 });
 
 describe("a gap that a durable slot explains", () => {
-  it("is explained the same after the log has gone on, whatever was dropped earlier in the segment", () => {
+  it("has the same explanation after more writes and earlier truncations", () => {
     for (const early of ["nothing", "a truncation", "a clearing snapshot"]) {
       const disk = new MemoryDisk();
       const log = WalLog.openSync(PATH, { fileSystem: disk });
@@ -91,7 +91,7 @@ describe("a gap that a durable slot explains", () => {
       if (early === "a truncation") log.truncate(6);
       else if (early !== "nothing") log.applySnapshot({ index: 30, term: 9, config: [1n], data: new Uint8Array(3) });
       const first = log.lastIndex + 1;
-      // The closing slot reaches back to a checkpoint behind what was dropped.
+      // The closing slot reaches back to a checkpoint after the truncation.
       log.append(entriesAt(first, first + 59, 9, 600));
       for (let term = 10; term < 14; term++) log.setHardState({ term, votedFor: 6n });
       log.closeSync();
@@ -110,7 +110,7 @@ describe("a gap that a durable slot explains", () => {
 });
 
 describe("a closed log", () => {
-  it("states how far it was durable in both slots, so that damage to one and to its end is noticed", () => {
+  it("states its durable LSN in both slots, so that damage to one slot and the end shows", () => {
     const disk = new MemoryDisk();
     const log = open(disk);
     log.append(entriesAt(1, 20));
@@ -125,7 +125,7 @@ describe("a closed log", () => {
 });
 
 describe("a truncation that no flush covers", () => {
-  it("has no segment deleted that a power cut would need, when a retention is given up", () => {
+  it("keeps segments that a power failure could need when a retention is released", () => {
     for (const giveUp of ["release", "advance"] as const) {
       for (let seed = 1; seed <= 20; seed++) {
         const disk = new SimulatedDisk({ seed });
@@ -151,7 +151,7 @@ describe("a truncation that no flush covers", () => {
 });
 
 describe("a log that has failed", () => {
-  it("writes no durable slot when a flush that was under way succeeds later", async () => {
+  it("writes no durable slot when a running flush succeeds later", async () => {
     const fileSystem = new WatchedFileSystem(new MemoryDisk());
     const log = open(fileSystem);
     const now = performance.now;

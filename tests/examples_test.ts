@@ -1,6 +1,6 @@
 /**
- * The quickstart, and the servers of `examples/events`: the service on a simulated disk, which can lose what was not flushed, and each
- * runtime's server as a process, which is killed.
+ * The quickstart, and the servers of `examples/events`: the service on a simulated disk, which can lose unflushed data,
+ * and each runtime's server as a process that is killed.
  */
 
 import assert from "node:assert/strict";
@@ -25,7 +25,7 @@ const own: RuntimeName = process.versions.deno ? "deno" : process.versions.bun ?
 const QUICKSTART = fileURLToPath(new URL("../examples/quickstart.ts", import.meta.url));
 const CLIENT = fileURLToPath(new URL("./examples_client.ts", import.meta.url));
 
-/** More than a request takes from its arrival to the flush, so that some reads come in between. */
+/** More turns than a request takes from its arrival to the flush, so that some reads come in between. */
 const TURNS = 10;
 
 function openOn(disk: SimulatedDisk, eventsPerSnapshot?: number): Promise<Service> {
@@ -57,7 +57,7 @@ describe("examples/quickstart.ts", () => {
 });
 
 describe("the service of events", () => {
-  it("refuses what is wrong, says with which status, and records nothing", async () => {
+  it("refuses invalid requests with the right status, and records nothing", async () => {
     const service = await openOn(new SimulatedDisk());
     const withdraw = (key: string, amount: number) => request("POST", "/accounts/ann/withdraw", key, { amount });
     const cases: [number, HttpRequest][] = [
@@ -95,7 +95,7 @@ describe("the service of events", () => {
     await service.close();
   });
 
-  it("says what its README shows", async () => {
+  it("gives the answers that its README shows", async () => {
     const service = await openOn(new SimulatedDisk());
     const readme = readFileSync(new URL("../examples/events/README.md", import.meta.url), "utf8");
     const shown = [
@@ -109,17 +109,17 @@ describe("the service of events", () => {
     await service.close();
   });
 
-  it("shares a flush among requests that come together", async () => {
+  it("shares a flush among requests that arrive together", async () => {
     const service = await openOn(new SimulatedDisk());
     const answers = await Promise.all(Array.from({ length: 50 }, (_, i) => answer(service, deposit(`${i}`, 1))));
     assert.deepEqual(answers.map((one) => contentOf(one).balance), Array.from({ length: 50 }, (_, i) => i + 1));
     const stats = contentOf(await answer(service, request("GET", "/stats")));
-    // Sealing a segment, which is small here, takes a flush of its own.
+    // Sealing a segment takes its own flush.
     assert.equal(Number(stats.flushes) - Number(stats.segmentsSealed), 1);
     await service.close();
   });
 
-  it("keeps what it acknowledged, and what it let be read, when the power goes at any operation", async () => {
+  it("keeps acknowledged and visible events if the power fails at any operation", async () => {
     let crashes = 0;
     for (let after = 0; after < 60; after++) {
       const disk = new SimulatedDisk({ seed: after + 1 });
@@ -136,7 +136,7 @@ describe("the service of events", () => {
           };
           const [isWritten] = await Promise.all([
             answer(service, deposit(key, 1)).then(acknowledge),
-            // A client that is told nothing for long tries again.
+            // A client without an answer tries again.
             answer(service, deposit(key, 1)).then(acknowledge),
             ...Array.from({ length: TURNS }, async (_, turns) => {
               for (let turn = 0; turn < turns; turn++) await Promise.resolve();
@@ -159,13 +159,13 @@ describe("the service of events", () => {
         const retried = await answer(service, deposit(key, 1));
         assert.deepEqual([retried.status, retried.body], [200, receipt], `crash ${after}: ${key}`);
       }
-      assert.equal(service.stats().lastIndex, balance, "an event that is there is there once");
+      assert.equal(service.stats().lastIndex, balance, "an event exists only once");
       await service.close();
     }
     assert.ok(crashes > 30, `the power went ${crashes} times`);
   });
 
-  it("answers 503 while the disk is full, and takes the same request when there is room", async () => {
+  it("answers 503 while the disk is full, and accepts the same request later", async () => {
     const disk = new SimulatedDisk();
     const service = await openOn(disk);
     disk.failAfter("ENOSPC", 0, "create");
@@ -182,7 +182,7 @@ describe("the service of events", () => {
     await service.close();
   });
 
-  it("answers 503 and says that it has failed when a flush fails", async () => {
+  it("answers 503 and reports the failure when a flush fails", async () => {
     const disk = new SimulatedDisk();
     const service = await openOn(disk);
     await answer(service, deposit("before", 1));
@@ -195,7 +195,7 @@ describe("the service of events", () => {
   });
 });
 
-/** What the client was told, by the number of the request. */
+/** The answers that the client got, by the number of the request. */
 type Answers = Map<number, { readonly status: number; readonly body: string }>;
 
 /** Runs the client. */
@@ -227,14 +227,14 @@ function isAcknowledged({ status }: { readonly status: number }): boolean {
   return status === 200 || status === 201;
 }
 
-/** Whatever was acknowledged before is there, and is the same. */
+/** Fails unless all earlier answers are unchanged. */
 function assertSame(before: Answers, after: Answers): void {
   for (const [number, { status, body }] of before) {
     if (isAcknowledged({ status })) assert.deepEqual(after.get(number), { status: 200, body }, `request ${number}`);
   }
 }
 
-/** Every event has happened, and once: their numbers are those from 1 on, and the balances are the sums. */
+/** Fails unless every event happened exactly once: the numbers run from 1 on, and the balances are the sums. */
 function assertOnce(answers: Answers, count: number): void {
   assert.equal(answers.size, count);
   const receipts = [...answers].map(([number, { body }]) => ({ number, ...JSON.parse(body) }));
@@ -251,7 +251,7 @@ describe(`the server of events on ${own}`, () => {
   const COUNT = 1000;
   const options = { args: ["--snapshot-every", "150"] };
 
-  it("has every acknowledged event once, however often it is killed and its clients try again", async () => {
+  it("has every acknowledged event once, though it is killed and its clients retry", async () => {
     await inTemporaryFolder(async (folder) => {
       let before: Answers = new Map();
       for (const killAfter of [300, 700]) {
@@ -269,7 +269,7 @@ describe(`the server of events on ${own}`, () => {
         const answers = await post(url, COUNT);
         assertSame(before, answers);
         assertOnce(answers, COUNT);
-        // Not child.kill: Deno would say of the child that the signal ended it, whatever it made of the signal.
+        // Not child.kill: Deno would report that the signal ended the child, even if the child handled it.
         process.kill(child.pid!, "SIGTERM");
         assert.equal(await ended, 0);
       });
@@ -282,12 +282,14 @@ describe(`the server of events on ${own}`, () => {
   });
 
   const skip = skipReason(whyNoStrace());
-  it("answers 503 and exits when a flush fails, and goes on when it is started again", { skip }, async () => {
+  it("answers 503 and exits when a flush fails, and works when it is started again", { skip }, async () => {
     await inTemporaryFolder(async (path) => {
       const folder = realpathSync(path);
-      // Counted for each thread: too many for the one that opens the log, but not for those that flush for requests.
+      // strace counts calls per thread. The thread that opens the log makes fewer than ten. The threads that flush for
+      // requests make more.
       const inject = ["-e", "trace=fdatasync", "-e", "inject=fdatasync:error=EIO:when=10+"];
-      // -D: the process that is started is the server, and not strace, so that its exit code is told and a kill meets it.
+      // With -D, the started process is the server and not strace, so that its exit code is reported and a kill hits
+      // it.
       const under = ["strace", "-D", "-f", "--seccomp-bpf", "-o", "/dev/null", ...inject];
       const before = await withServer(folder, { ...options, under }, async ({ url, ended }) => {
         const answers = await post(url, COUNT);

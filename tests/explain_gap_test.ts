@@ -1,4 +1,4 @@
-/** What a gap in a segment can have held, row by row, and the evidence that a log writes for it. */
+/** The possible contents of a gap, row by row, and the evidence that a log writes. */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
@@ -154,7 +154,7 @@ describe("the evidence that a log writes", () => {
     }));
   }
 
-  it("is a checkpoint at least every 16 KiB, with what was dropped since the last ones", () => {
+  it("is a checkpoint at least every 16 KiB, with the indexes dropped since the last ones", () => {
     const disk = new MemoryDisk();
     const log = WalLog.openSync(MemoryDisk.PATH, { fileSystem: disk });
     const write = (upTo: number) => {
@@ -206,7 +206,7 @@ describe("the evidence that a log writes", () => {
     assert.deepEqual(lowest, [second, second, 3, 3, 3].slice(0, lowest.length));
   });
 
-  it("is found behind a gap, with the changes in front of it", () => {
+  it("is found after a gap, with the changes before it", () => {
     const disk = new MemoryDisk();
     const log = WalLog.openSync(MemoryDisk.PATH, { fileSystem: disk });
     appendEach(log, entriesAt(1, 9));
@@ -228,11 +228,11 @@ describe("the evidence that a log writes", () => {
       const changes = frames.filter((one) => one.offset >= offset && [2, 3].includes(one.kind)).length;
       assert.deepEqual(find(offset), [close.offset, offset, changes, 2], `from kind ${kind} at ${offset}`);
     }
-    // From within a frame on, the next valid frame counts.
+    // A search that starts within a frame finds the next valid frame.
     assert.deepEqual(find(frames[1]!.offset + 8), [close.offset, frames[2]!.offset, 2, 2]);
   });
 
-  /** A log of entries and hard states that rests in between, of which some frames are lost. */
+  /** A log of entries and hard states with idle times in between, and some lost frames. */
   function holed(pick: (frames: ReturnType<typeof framesOf>) => readonly [from: number, to: number][]): WalLog {
     const disk = new MemoryDisk();
     const fileSystem = new WatchedFileSystem(disk);
@@ -256,13 +256,13 @@ describe("the evidence that a log writes", () => {
   const entry = (frames: ReturnType<typeof framesOf>, index: number) =>
     frames.find((frame) => frame.kind === KIND_ENTRIES && frame.index === index)!;
 
-  it("shows that a gap of entries in front of a hard state held no more than them", () => {
+  it("shows that a gap before a hard state held only entries", () => {
     const log = holed((frames) => [[entry(frames, 5).offset, entry(frames, 10).end]]);
     assert.deepEqual(log.damaged.map(({ firstIndex, lastIndex }) => [firstIndex, lastIndex]), [[5, 10]]);
     assert.deepEqual(log.hardState, { term: 2, votedFor: 2n });
   });
 
-  it("shows that a gap with a hard state replaced no entry in front of it", () => {
+  it("shows that a gap with a hard state replaced no entry before it", () => {
     const log = holed((frames) => {
       const hardState = frames.filter(({ kind }) => kind === KIND_HARD_STATE)[1]!;
       return [[entry(frames, 15).offset, hardState.end]];
@@ -271,7 +271,7 @@ describe("the evidence that a log writes", () => {
     assert.deepEqual(log.hardState, { term: 2, votedFor: 2n });
   });
 
-  it("does not show the changes of a gap behind which there is another one before the next checkpoint", () => {
+  it("does not show the changes of a gap if another gap follows before a checkpoint", () => {
     const log = holed((frames) => {
       const hardState = frames.filter(({ kind }) => kind === KIND_HARD_STATE)[1]!;
       return [[entry(frames, 5).offset, entry(frames, 6).end], [hardState.offset, hardState.end]];

@@ -1,4 +1,4 @@
-/** The first I/O error ends the writer: which errors do, and what the log is worth then. */
+/** Fail-stop on the first I/O error: which errors end the writer, and what the log still does. */
 
 import assert from "node:assert/strict";
 import { join } from "node:path";
@@ -28,7 +28,7 @@ function recorded(log: WalLog): History {
 
 describe("the first failure", () => {
   it(
-    "of a flush rejects all who wait, with the cause, and no flush is tried again",
+    "of a flush rejects all waiting callers, and no flush is retried",
     withLog(async (subject) => {
       const { fileSystem, log } = subject;
       const history = recorded(log);
@@ -56,7 +56,7 @@ describe("the first failure", () => {
   );
 
   it(
-    "of a write rejects all who wait, and the log can be closed, even if the flush under way never ends",
+    "of a write rejects all waiting callers and allows closing, even if the running flush never ends",
     withLog(async (subject) => {
       const { fileSystem, log } = subject;
       const history = recorded(log);
@@ -77,12 +77,12 @@ describe("the first failure", () => {
     }),
   );
 
-  it("never returns a wrong entry after the page cache dropped entries not durable", () => {
+  it("never returns a wrong entry after the page cache dropped unflushed entries", () => {
     const found = { same: 0, damaged: 0 };
     for (let seed = 1; seed <= 20; seed++) {
       const disk = new SimulatedDisk({ seed });
       const log = WalLog.openSync("/raft.wal", { fileSystem: disk.fileSystem });
-      // Larger than the writer keeps in memory: they are read from the file.
+      // Larger than the write buffer, so that they are read from the file.
       const entries = entriesAt(1, 10, 1, 60_000);
       for (const entry of entries.slice(0, 5)) log.append([entry]);
       log.syncSync();
@@ -108,7 +108,7 @@ describe("the first failure", () => {
   });
 
   it(
-    "of a blocking flush throws, and poisons as well",
+    "of a blocking flush throws, and poisons the log too",
     withLog(async (subject) => {
       const { fileSystem, log } = subject;
       const history = recorded(log);
@@ -125,7 +125,7 @@ describe("the first failure", () => {
 
   for (const code of ["ENOSPC", "EDQUOT", "EFBIG"]) {
     it(
-      `is none if a write finds no room, ${code}: it is refused, and works when there is room`,
+      `is not a write without space, ${code}: it is refused, and works when there is space`,
       withLog((subject) => {
         const { fileSystem, log } = subject;
         const history = recorded(log);
@@ -162,7 +162,7 @@ describe("the first failure", () => {
 
   for (const operation of ["truncate", "sync"] as const) {
     it(
-      `of the ${operation} that takes a write back, which found no room, poisons the log`,
+      `of the ${operation} that undoes a write without space poisons the log`,
       withLog(async (subject) => {
         const { fileSystem, log } = subject;
         const history = recorded(log);
@@ -179,7 +179,7 @@ describe("the first failure", () => {
   }
 
   it(
-    "of a flush for lack of room poisons the log, because nobody knows what of it is durable",
+    "of a flush for lack of space poisons the log",
     withLog(({ fileSystem, log }) => {
       log.append([entryAt(1)]);
       fileSystem.fail = ({ operation }) => {
@@ -193,7 +193,7 @@ describe("the first failure", () => {
 
   for (const code of ["EIO", "EROFS"]) {
     it(
-      `of a write, ${code}, leaves memory as it was`,
+      `of a write, ${code}, leaves memory unchanged`,
       withLog(async (subject) => {
         const { fileSystem, log } = subject;
         const history = recorded(log);
@@ -217,7 +217,7 @@ describe("the first failure", () => {
     })
   ) {
     it(
-      `${what} leaves memory as it was`,
+      `${what} leaves memory unchanged`,
       withLog(async (subject) => {
         const { fileSystem, log } = subject;
         const history = recorded(log);
@@ -235,7 +235,7 @@ describe("the first failure", () => {
   }
 
   it(
-    "of a checkpoint poisons when it happens, and not the one who comes next",
+    "of a checkpoint poisons the log at once, not at the next call",
     withLog(async (subject) => {
       const { fileSystem, log } = subject;
       const history = new History(log);
@@ -250,7 +250,7 @@ describe("the first failure", () => {
     }),
   );
 
-  it("in closing is reported, and the log is closed all the same", async () => {
+  it("while closing is reported, and the log is closed nevertheless", async () => {
     for (const operation of ["write", "sync", "truncate"] as const) {
       await inTemporaryFolder(async (folder) => {
         const path = join(folder, "raft.wal");

@@ -1,4 +1,4 @@
-/** Every call of a rotation, a snapshot and an opening, made to fail one after the other. */
+/** Fails every call of a rotation, a snapshot and an opening, one after the other. */
 
 import assert from "node:assert/strict";
 import { mkdirSync, writeFileSync } from "node:fs";
@@ -12,14 +12,14 @@ import { inTemporaryFolder } from "./temporary.ts";
 import { type Call, systemError, WatchedFileSystem } from "./watched_file_system.ts";
 import { assertPoisoned, assertReopens, close } from "./watched_log.ts";
 
-/** A call that was made to fail. */
+/** An injected failure. */
 interface InjectedFailure {
-  /** How many calls there were, with the one that failed. */
+  /** The number of calls, including the failed one. */
   calls: number;
   which: Call | undefined;
 }
 
-/** Makes a call fail: the first, the second and so on. */
+/** Makes a call fail, by its number. */
 function failAt(fileSystem: WatchedFileSystem, at: number): InjectedFailure {
   const failure: InjectedFailure = { calls: 0, which: undefined };
   fileSystem.fail = (call) => {
@@ -39,8 +39,8 @@ function requirePoisoned(error: unknown, failure: InjectedFailure): void {
 }
 
 describe("the first failure", () => {
-  // Every call of a rotation, failed one after the other: none of them may go unnoticed.
-  it("anywhere in a rotation poisons, and what was synced is there after reopening", async () => {
+  // Fails every call of a rotation, one after the other. No failure may go unnoticed.
+  it("anywhere in a rotation poisons the log, and synced entries survive", async () => {
     let failed = 0;
     const leaks: string[] = [];
     for (let at = 1;; at++) {
@@ -79,7 +79,7 @@ describe("the first failure", () => {
     assert.ok(failed >= 7, `${failed} calls: data, file, header, flush, directory, segment index, next segment`);
   });
 
-  it("anywhere in a snapshot poisons, and what was synced is there after reopening", async () => {
+  it("anywhere in a snapshot poisons the log, and synced entries survive", async () => {
     let failed = 0;
     const leaks: string[] = [];
     for (let at = 1;; at++) {
@@ -120,7 +120,7 @@ describe("the first failure", () => {
     assert.ok(failed >= 8, `${failed} calls: file, data, flush, rename, directory, frame, flush, deletion`);
   });
 
-  it("anywhere in opening is an error with its cause, with nothing open and nothing lost", async () => {
+  it("anywhere in opening is reported with its cause, and leaves nothing open or lost", async () => {
     const leaks: string[] = [];
     for (const closed of [true, false]) {
       for (let at = 1;; at++) {

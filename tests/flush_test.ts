@@ -1,4 +1,4 @@
-/** A flush that is under way while the log goes on. */
+/** Writes during a running flush. */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
@@ -6,7 +6,7 @@ import type { FileSystem } from "../src/io/file_system.ts";
 import { SimulatedDisk } from "../src/testing/mod.ts";
 import { CRASH_SEEDS, entry, open } from "./simulated_segments.ts";
 
-describe("a flush that is under way", () => {
+describe("a running flush", () => {
   it("proves nothing yet: later frames may reach the disk before earlier ones", async () => {
     for (let seed = 1; seed <= CRASH_SEEDS * 4; seed++) {
       const disk = new SimulatedDisk({ seed });
@@ -31,7 +31,7 @@ describe("a flush that is under way", () => {
 });
 
 describe("a file that is being flushed", () => {
-  it("is closed after the flush and not before, even if its segment is sealed meanwhile", async () => {
+  it("is closed only after the flush, even if its segment is sealed meanwhile", async () => {
     const disk = new SimulatedDisk();
     const { fileSystem } = disk;
     const flushing = new Set<unknown>();

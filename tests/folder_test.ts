@@ -25,7 +25,7 @@ import { inTemporaryFolder } from "./temporary.ts";
 import { WatchedFileSystem } from "./watched_file_system.ts";
 import { onWindows, rejection, SMALL, writeLog } from "./log_folder.ts";
 
-/** Two writers would go on in the same segment. */
+/** Large, so that two writers would write to the same segment. */
 const ROOMY: WalLogOptions = { segmentBytes: 61_440 };
 
 /** The bytes of a folder's files. */
@@ -38,7 +38,7 @@ async function assertLost(ask: (log: WalLog) => unknown, log: WalLog, message: R
   const error = await rejection("POISONED", () => ask(log));
   assert.equal((error.cause as WalLogError).code, "LOCK_LOST");
   assert.match(error.message, message);
-  assert.equal(log.entry(20)!.index, 20, "an entry that was read lately can still be read");
+  assert.equal(log.entry(20)!.index, 20, "an entry that was read recently can still be read");
   await rejection("POISONED", () => log.append(entriesAt(21, 21)));
   await rejection("POISONED", () => log.close());
 }
@@ -124,7 +124,7 @@ describe("under an open log", { skip: onWindows }, () => {
       }
     }));
 
-  /** What another writer does to a log that was opened and not written yet, and how it is undone. */
+  /** Ways for another writer to take over a log that was opened but not written yet. */
   const TAKEOVERS: Record<string, (path: string, takeOver: (path: string) => void) => void> = {
     "LOCK is deleted": (path, takeOver) => {
       unlinkSync(join(path, "LOCK"));
@@ -145,7 +145,7 @@ describe("under an open log", { skip: onWindows }, () => {
   for (const [accident, happen] of Object.entries(TAKEOVERS)) {
     for (const isClosed of [true, false]) {
       const state = isClosed ? "a log that was closed" : "a log that is being written";
-      it(`${accident}: the writer of ${state} acknowledges nothing more, and harms nothing`, () =>
+      it(`${accident}: the writer of ${state} acknowledges nothing more, and does no harm`, () =>
         inTemporaryFolder(async (folder) => {
           const path = join(folder, "raft.wal");
           let first = writeLog(path, 1, ROOMY);
@@ -241,7 +241,7 @@ describe("under an open log", { skip: onWindows }, () => {
 describe("a writer that has lost its lock", () => {
   const gone = new WalLogError("LOCK_LOST", "lost");
 
-  it("makes, renames, deletes and flushes nothing", async () => {
+  it("creates, renames, deletes and flushes nothing", async () => {
     const watched = new WatchedFileSystem(new MemoryDisk());
     let isHeld = true;
     const check = () => {
@@ -264,7 +264,7 @@ describe("a writer that has lost its lock", () => {
     };
     for (const [name, call] of Object.entries(calls)) assert.throws(call, (error) => error === gone, name);
     assert.deepEqual(watched.calls, []);
-    // This one is checked while the disk works.
+    // An asynchronous flush is checked while the disk works.
     await assert.rejects(file.syncAsync(), (error) => error === gone);
   });
 });

@@ -1,8 +1,8 @@
 /**
  * A writer and a follower for tests of followers in other processes:
  *
- *     follow_child.ts write <folder> <seed>     changes the log until it is killed, or until its input ends; closes it then
- *     follow_child.ts follow <folder> <from>    prints what it is given, until its input ends
+ *     follow_child.ts write <folder> <seed>     changes the log until it is killed; closes it when its input ends
+ *     follow_child.ts follow <folder> <from>    prints entries until its input ends
  *
  * The writer prints `synced INDEX` after flushes, and `closed INDEX` at the end. The follower prints `INDEX.TERM` for each
  * entry, after it has checked its command, `CODE INDEX` when it ends, and follows again from there.
@@ -28,7 +28,7 @@ function say(line: string): void {
 async function write(folder: string, seed: number, isOver: () => boolean): Promise<void> {
   const log = await WalLog.open(folder, { segmentBytes: 8192, lockTimeout: 10_000 });
   const random = new Random(seed);
-  // Each writer has a term of its own, and so has whatever replaces entries.
+  // Each writer has its own term, and so has each replacement of entries.
   let term = Math.max(log.lastTerm, log.hardState.term) + 1;
   while (!isOver()) {
     log.setHardState({ term, votedFor: 1n });

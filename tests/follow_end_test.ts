@@ -1,4 +1,4 @@
-/** Followers in the process of the writer: what ends them. */
+/** Followers in the process of the writer: how they end. */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
@@ -12,7 +12,7 @@ import { systemError, WatchedFileSystem } from "./watched_file_system.ts";
 const PATH = MemoryDisk.PATH;
 
 describe("a follower ends", () => {
-  it("with the reason of its signal, when it waits and when it does not", async () => {
+  it("with the reason of its signal, waiting or not", async () => {
     const log = open();
     log.append(entriesAt(1, 2));
     log.syncSync();
@@ -29,7 +29,7 @@ describe("a follower ends", () => {
     await assert.rejects(log.follow({ signal }).next(), reason);
   });
 
-  it("when the log is closed, also one that waits", async () => {
+  it("when the log is closed, waiting or not", async () => {
     const log = open();
     log.append(entriesAt(1, 2));
     log.syncSync();
@@ -42,7 +42,7 @@ describe("a follower ends", () => {
     assert.equal(await codeOf(() => log.follow()), "CLOSED");
   });
 
-  it("when its loop is left, also with a call that waits", async () => {
+  it("when its loop is left, even with a waiting call", async () => {
     const log = open();
     log.append(entriesAt(1, 2));
     log.syncSync();
@@ -55,7 +55,7 @@ describe("a follower ends", () => {
     assert.deepEqual(await pending, { done: true, value: undefined });
   });
 
-  it("with COMPACTED when a snapshot has replaced its next entry, which says where to go on", async () => {
+  it("with COMPACTED and the next index when a snapshot has replaced its next entry", async () => {
     const log = open();
     log.append(entriesAt(1, 60));
     log.syncSync();
@@ -88,7 +88,7 @@ describe("a follower ends", () => {
   });
 
   for (const term of [1, 2]) {
-    it(`with NOT_CONTIGUOUS when entries that it gave were replaced by others of term ${term}`, async () => {
+    it(`with NOT_CONTIGUOUS when yielded entries were replaced by others of term ${term}`, async () => {
       const log = open();
       log.append(entriesAt(1, 50));
       log.syncSync();
@@ -104,7 +104,7 @@ describe("a follower ends", () => {
     });
   }
 
-  it("with NOT_CONTIGUOUS while it waits behind the entries that are truncated", async () => {
+  it("with NOT_CONTIGUOUS while it waits and yielded entries are truncated", async () => {
     const log = open();
     log.append(entriesAt(1, 5));
     log.syncSync();
@@ -115,7 +115,7 @@ describe("a follower ends", () => {
     await assert.rejects(pending, { code: "NOT_CONTIGUOUS", index: 2 });
   });
 
-  it("with NOT_CONTIGUOUS when the log is truncated below where it began, and nothing was given yet", async () => {
+  it("with NOT_CONTIGUOUS when the log is truncated below its start, before any entry", async () => {
     const log = open();
     log.append(entriesAt(1, 5));
     log.syncSync();
@@ -125,7 +125,7 @@ describe("a follower ends", () => {
     log.syncSync();
     await assert.rejects(behind.next(), { code: "NOT_CONTIGUOUS", index: 4 });
     await assert.rejects(ahead.next(), { code: "NOT_CONTIGUOUS", index: 4 });
-    // What was not durable when it began is nobody's loss.
+    // Entries that were not durable when it started may be truncated.
     const later = log.follow({ from: 12 });
     log.append(entriesAt(10, 11, 2));
     log.truncate(10);
@@ -134,7 +134,7 @@ describe("a follower ends", () => {
     assert.deepEqual(await take(later, 1), ["12.3"]);
   });
 
-  it("with NOT_CONTIGUOUS when the entry before the first has another term than its reader knows", async () => {
+  it("with NOT_CONTIGUOUS when the previous entry has another term than the caller knows", async () => {
     const log = open();
     log.append(entriesAt(1, 5));
     log.append(entriesAt(6, 9, 2));
@@ -147,7 +147,7 @@ describe("a follower ends", () => {
     await assert.rejects(log.follow({ from: 8, previousTerm: 1 }).next(), { code: "NOT_CONTIGUOUS", index: 7 });
   });
 
-  it("not with a truncation of what was never durable here, if the entry of the known term takes its place", async () => {
+  it("not with a truncation of unflushed entries, if the entry of the known term replaces them", async () => {
     const log = open();
     log.append(entriesAt(1, 2));
     log.syncSync();
@@ -159,7 +159,7 @@ describe("a follower ends", () => {
     assert.equal((await next).value?.index, 4);
   });
 
-  it("not with a truncation above what it gave: it drops what it had read ahead", async () => {
+  it("not with a truncation above the yielded entries: it drops those read ahead", async () => {
     const log = open();
     log.append(entriesAt(1, 50));
     log.syncSync();
@@ -174,7 +174,7 @@ describe("a follower ends", () => {
     assert.deepEqual((await next).value, entryAt(25, 2));
   });
 
-  it("with POISONED when a flush fails, after it has given all that is durable", async () => {
+  it("with POISONED when a flush fails, after all durable entries", async () => {
     const folder = temporaryFolder();
     try {
       const fileSystem = new WatchedFileSystem();
@@ -198,10 +198,10 @@ describe("a follower ends", () => {
     }
   });
 
-  it("never before the entries in front of a damaged one", async () => {
+  it("not before it has yielded the entries before a damaged one", async () => {
     const disk = new MemoryDisk();
     const writer = WalLog.openSync(PATH, { fileSystem: disk, segmentBytes: 2 ** 20 });
-    // Each in a frame of its own.
+    // Each entry has its own frame.
     for (let index = 1; index <= 6; index++) writer.append([entryAt(index, 1, 5000)]);
     writer.closeSync();
     const contents = new Map(disk.contents());

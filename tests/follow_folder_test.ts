@@ -9,7 +9,7 @@ import { entryAt } from "./history.ts";
 import { inTemporaryFolder } from "./temporary.ts";
 
 describe("a follower in a real folder", () => {
-  it("is woken by the system, and needs no call to see the checkpoint of a log that rests", () =>
+  it("is woken by the system, and sees the checkpoint of an idle log", () =>
     inTemporaryFolder(async (folder) => {
       const writer = WalLog.openSync(folder);
       const reader = WalLog.openSync(folder, { readOnly: true });
@@ -22,7 +22,7 @@ describe("a follower in a real folder", () => {
       await writer.close();
     }));
 
-  it("polls where the system tells of no changes", () =>
+  it("polls if the system reports no changes", () =>
     inTemporaryFolder(async (folder) => {
       const { watch: _, ...silent } = nodeFileSystem;
       const writer = WalLog.openSync(folder);

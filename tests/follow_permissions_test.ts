@@ -1,4 +1,4 @@
-/** A follower in a runtime that may read the log's folder, and nothing else. */
+/** A follower in a runtime that may only read the log's folder. */
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
@@ -16,7 +16,7 @@ import { inTemporaryFolder } from "./temporary.ts";
 const ROOT = fileURLToPath(new URL("../", import.meta.url));
 const MODULE = new URL("../mod.ts", import.meta.url).href;
 
-/** Prints the indexes of three entries that it is given. */
+/** Prints the indexes of three entries. */
 const PROGRAM = (path: string): string => `
 import { WalLog } from ${JSON.stringify(MODULE)};
 const log = await WalLog.open(${JSON.stringify(path)}, { readOnly: true });

@@ -1,4 +1,4 @@
-/** A follower in another process, and in another runtime, than writers that are killed with SIGKILL. */
+/** Followers in other processes and runtimes than the writers, which are killed with SIGKILL. */
 
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
@@ -13,9 +13,9 @@ import { locateRuntime, RUNTIME_NAMES, type RuntimeName } from "../scripts/runti
 import { inTemporaryFolder } from "./temporary.ts";
 
 const CHILD = fileURLToPath(new URL("./follow_child.ts", import.meta.url));
-/** How long each writer writes before it is killed. In milliseconds. */
+/** How long each writer writes before it is killed, in milliseconds. */
 const WRITING_MS = 400;
-/** How long a follower may take to come to the end. In milliseconds: far more than it should, for busy machines. */
+/** How long a follower may take to reach the end, in milliseconds. Generous, for busy machines. */
 const PATIENCE_MS = 30_000;
 
 /** A child and the lines that it has printed. */
@@ -41,7 +41,7 @@ class Child {
   }
 }
 
-/** The log as a follower has been told of it, from the lines that it printed: the term of each index. */
+/** The log according to the lines of a follower: the term of each index. */
 function replay(
   lines: readonly string[],
 ): { readonly terms: ReadonlyMap<number, number>; readonly codes: Set<string> } {
@@ -78,7 +78,7 @@ async function endFollowed(follower: Child, log: WalLog): Promise<ReturnType<typ
 
 describe("a follower in another process", () => {
   for (const [nth, runtime] of RUNTIME_NAMES.entries()) {
-    it(`gives what writers in all runtimes made durable, though they are killed, to ${runtime}`, () =>
+    it(`gets all durable entries of killed writers in all runtimes, in ${runtime}`, () =>
       inTemporaryFolder(async (folder) => {
         const path = join(folder, "raft.wal");
         WalLog.openSync(path).closeSync();
@@ -100,7 +100,7 @@ describe("a follower in another process", () => {
           assert.equal(log.lastIndex, Number(closed.split(" ")[1]));
           const final = `${log.lastIndex}.${log.lastTerm}`;
           await follower.until((line) => line === final);
-          // It was the last line, with nothing behind it.
+          // It was the last line.
           await pause(100);
           assert.equal(follower.lines.at(-1), final);
           await endFollowed(follower, log);
@@ -110,7 +110,7 @@ describe("a follower in another process", () => {
       }));
   }
 
-  it("is told that it was left behind, and follows from there, when it is stopped for a while", () =>
+  it("gets COMPACTED and continues from there if it was stopped for a while", () =>
     inTemporaryFolder(async (folder) => {
       const path = join(folder, "raft.wal");
       WalLog.openSync(path).closeSync();

@@ -11,15 +11,15 @@ import { MemoryDisk } from "./memory_disk.ts";
 
 const PATH = MemoryDisk.PATH;
 
-describe("a follower on a log that is only read", () => {
-  it("gives entries only once the disk proves them durable", async () => {
+describe("a follower on a log opened for reading only", () => {
+  it("yields entries only when the disk proves them durable", async () => {
     const { writer, reader } = new Pair();
     const followed = reader.follow({ from: 1 });
     writer.append([entryAt(1)]);
     assert(await isWaiting(followed.next()));
     writer.syncSync();
     assert(await isWaiting(reader.follow({ from: 1 }).next()));
-    // Its header says that the flush before it has returned.
+    // The header of this frame proves the flush before it.
     writer.append([entryAt(2)]);
     const again = reader.follow({ from: 1 });
     assert.deepEqual((await again.next()).value, entryAt(1));
@@ -29,7 +29,7 @@ describe("a follower on a log that is only read", () => {
     assert.deepEqual((await reader.follow({ from: 2 }).next()).value, entryAt(2));
   });
 
-  it("gives every entry once and in order over many segments, a chunk at a time", async () => {
+  it("yields every entry once and in order over many segments", async () => {
     const pair = new Pair();
     const followed = pair.reader.follow({ from: 1, maxBytes: 500 });
     for (let round = 0; round < 10; round++) {
@@ -41,7 +41,7 @@ describe("a follower on a log that is only read", () => {
     assert(pair.writer.stats().segmentsSealed > 10);
   });
 
-  it("reads a log that was written since the reader was opened, from wherever it is asked to", async () => {
+  it("reads entries written after the reader was opened, from any index", async () => {
     const pair = new Pair();
     pair.prove(entriesAt(1, 20, 1, 500));
     const late = pair.openReader();
@@ -51,7 +51,7 @@ describe("a follower on a log that is only read", () => {
     assert.equal(late.lastIndex, 20);
   });
 
-  it("gives what was read so far while it reads on", async () => {
+  it("yields the entries read so far while it reads more", async () => {
     const disk = new SlowDisk();
     const writer = WalLog.openSync(PATH, { fileSystem: disk, segmentBytes: 4096 });
     const reader = WalLog.openSync(PATH, { fileSystem: disk, readOnly: true });
@@ -62,7 +62,7 @@ describe("a follower on a log that is only read", () => {
     assert.deepEqual(await take(reader.follow({ from: 1 }), 9), named(1, 9));
   });
 
-  it("waits for a log that is not there yet", async () => {
+  it("waits for a log that does not exist yet", async () => {
     const disk = new SharedDisk();
     const reader = WalLog.openSync(PATH, { fileSystem: disk, readOnly: true });
     assert(await isWaiting(reader.follow({ from: 1 }).next()));
@@ -72,7 +72,7 @@ describe("a follower on a log that is only read", () => {
     assert.deepEqual(await take(reader.follow({ from: 1 }), 3), named(1, 3));
   });
 
-  it("goes on with whoever writes the log next, after a close and after a crash", async () => {
+  it("continues with the next writer, after a close and after a crash", async () => {
     const pair = new Pair();
     const followed = pair.reader.follow({ from: 1 });
     pair.prove(entriesAt(1, 5));
@@ -84,7 +84,7 @@ describe("a follower on a log that is only read", () => {
     for (let crash = 0; crash < 5; crash++) {
       const first = pair.writer.lastIndex + 1;
       pair.prove(entriesAt(first, first + 3));
-      // What was never flushed is there all the same after a crash of the process: the successor copies it.
+      // Unflushed entries survive a crash of the process: the next writer copies them.
       pair.writer.append(entriesAt(first + 4, first + 5));
       if (crash % 2 === 0) assert.deepEqual(await take(followed, 2), named(first, first + 1));
       pair.succeed();
@@ -95,7 +95,7 @@ describe("a follower on a log that is only read", () => {
     }
   });
 
-  it("is closed with its log, and ends with the reason of its signal", async () => {
+  it("ends with its log, and with the reason of its signal", async () => {
     const { reader } = new Pair();
     const controller = new AbortController();
     const [first, second] = [reader.follow().next(), reader.follow({ signal: controller.signal }).next()];
@@ -106,7 +106,7 @@ describe("a follower on a log that is only read", () => {
     assert.equal((await first).done, true);
   });
 
-  it("ends with COMPACTED when a snapshot has replaced its next entry, which says where to go on", async () => {
+  it("ends with COMPACTED and the next index when a snapshot has replaced its next entry", async () => {
     const pair = new Pair();
     const followed = pair.reader.follow({ from: 1 });
     pair.prove(entriesAt(1, 60, 1, 500));
@@ -121,7 +121,7 @@ describe("a follower on a log that is only read", () => {
     assert.deepEqual(await take(pair.reader.follow({ from: 151 }), 50), named(151, 200));
   });
 
-  it("goes on when compaction has deleted the segment that it stood at the end of", async () => {
+  it("continues when compaction has deleted the segment that it has just read", async () => {
     const pair = new Pair();
     pair.prove(entriesAt(1, 60, 1, 500));
     const followed = pair.reader.follow({ from: 1 });
@@ -132,7 +132,7 @@ describe("a follower on a log that is only read", () => {
   });
 
   for (const term of [1, 2]) {
-    it(`ends with NOT_CONTIGUOUS when what it gave was replaced by entries of term ${term}`, async () => {
+    it(`ends with NOT_CONTIGUOUS when yielded entries were replaced by entries of term ${term}`, async () => {
       const pair = new Pair();
       pair.prove(entriesAt(1, 50));
       const followed = pair.reader.follow({ from: 20 });
@@ -150,7 +150,7 @@ describe("a follower on a log that is only read", () => {
     });
   }
 
-  it("learns of a truncation from a log that it had to recover anew", async () => {
+  it("learns of a truncation from a log that it had to recover again", async () => {
     const pair = new Pair();
     pair.prove(entriesAt(1, 60, 1, 500));
     const [followed, above] = [pair.reader.follow({ from: 1 }), pair.reader.follow({ from: 1 })];
@@ -158,12 +158,12 @@ describe("a follower on a log that is only read", () => {
     await take(above, 50);
     pair.writer.truncate(58);
     pair.prove(entriesAt(58, 200, 1, 500));
-    // The truncation goes with the segment that held it.
+    // Compaction deletes the segment with the truncation.
     pair.writer.compact(60);
     await assert.rejects(followed.next(), { code: "NOT_CONTIGUOUS", index: 58 });
   });
 
-  it("knows which truncations it has read when it has to recover the log anew", async () => {
+  it("remembers the truncations that it has read when it has to recover the log again", async () => {
     const pair = new Pair();
     let isGone = false;
     const fileSystem: FileSystem = {
@@ -194,7 +194,7 @@ describe("a follower on a log that is only read", () => {
     await assert.rejects(followed.next(), { code: "NOT_CONTIGUOUS", index: 8 });
   });
 
-  it("compares the term that its reader knows when the entry is proven", async () => {
+  it("compares the term that the caller knows when the entry is proven", async () => {
     const pair = new Pair();
     pair.prove(entriesAt(1, 5));
     pair.writer.append([entryAt(6, 2)]);
@@ -207,7 +207,7 @@ describe("a follower on a log that is only read", () => {
     assert.deepEqual((await same!).value, entryAt(7, 2));
   });
 
-  it("does not give the old entries behind a truncation that it has read", async () => {
+  it("does not yield the old entries after a truncation that it has read", async () => {
     const pair = new Pair();
     pair.prove(entriesAt(1, 50));
     const followed = pair.reader.follow({ from: 20 });
@@ -218,7 +218,7 @@ describe("a follower on a log that is only read", () => {
     assert.deepEqual(await take(followed, 16), named(25, 40, 2));
   });
 
-  it("fails with NOT_FOUND when its log is gone, or another one is in its place", async () => {
+  it("fails with NOT_FOUND when its log is gone or replaced by another one", async () => {
     for (const isReplaced of [false, true]) {
       const pair = new Pair();
       pair.prove(entriesAt(1, 5));
@@ -231,7 +231,7 @@ describe("a follower on a log that is only read", () => {
     }
   });
 
-  it("fails with CORRUPT when what was proven durable is damaged", async () => {
+  it("fails with CORRUPT when proven data is damaged", async () => {
     const pair = new Pair();
     pair.prove(entriesAt(1, 5));
     const followed = pair.reader.follow({ from: 1 });

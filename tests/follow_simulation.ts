@@ -1,7 +1,7 @@
 /**
- * Random histories of followers beside a writer, on a simulated disk: one in the writer's process, others on a log that
- * is only read. The writer is closed, killed, poisoned, refused for lack of space, and loses power. What a follower has
- * been given must have been durable, must be in the log after a power loss, and must add up to the writer's log.
+ * Random histories of followers beside a writer, on a simulated disk: one in the writer's process, others on a log
+ * opened for reading only. The writer is closed, killed, poisoned, refused for lack of space, and loses power. The
+ * entries of a follower must have been durable, must survive a power failure, and must add up to the writer's log.
  */
 
 import assert from "node:assert/strict";
@@ -12,9 +12,9 @@ import { type Counts, entriesBehind, fingerprint, isPoisoned, isPowerLoss, wordO
 const PATH = "/raft.wal";
 const STEPS = 60;
 
-/** A follower, and the log as it knows it from what it was given. */
+/** A follower, and the log as it knows it from its entries. */
 class Mirror {
-  /** The entries given, by index, and which of them may be gone by now. */
+  /** The yielded entries by index, and those that may be gone by now. */
   readonly given = new Map<number, string>();
   readonly doubtful = new Set<number>();
   private readonly terms = new Map<number, number>();
@@ -22,7 +22,7 @@ class Mirror {
   private entries: AsyncIterator<LogEntry, undefined> | undefined;
   private pending: { result?: IteratorResult<LogEntry, undefined>; error?: unknown } | undefined;
 
-  /** Begins to follow a log, from where this has come to. */
+  /** Follows a log from the next index. */
   begin(log: WalLog, counts: Counts): void {
     this.pending = undefined;
     const previousTerm = this.terms.get(this.next - 1);
@@ -34,7 +34,7 @@ class Mirror {
     }
   }
 
-  /** Takes an entry if there is one; returns whether there was. */
+  /** Takes the next entry; returns whether there was one. */
   async take(log: WalLog, sim: FollowSimulation): Promise<boolean> {
     const pending = this.pending ??= this.ask();
     for (let turn = 0; turn < 10 && !isAnswered(pending); turn++) await Promise.resolve();
@@ -77,7 +77,7 @@ class Mirror {
     this.forget();
   }
 
-  /** Drops what lies at or above the next index, and what a snapshot covers. */
+  /** Drops entries at or above the next index, and those that a snapshot covers. */
   private forget(): void {
     for (const index of [...this.given.keys()].filter((index) => index >= this.next)) {
       this.given.delete(index);
@@ -86,12 +86,12 @@ class Mirror {
     }
   }
 
-  /** Notes that entries were truncated: they can be there or not after a power loss. */
+  /** Records a truncation: the entries may or may not be there after a power failure. */
   truncated(from: number): void {
     for (const index of this.given.keys()) if (index >= from) this.doubtful.add(index);
   }
 
-  /** After a power loss: everything that was given is there, unless it was truncated. */
+  /** Checks after a power failure that all yielded entries are there, except truncated ones. */
   compare(log: WalLog): void {
     for (const [index, word] of [...this.given].sort(([a], [b]) => a - b)) {
       if (index <= log.snapshotIndex) continue;
@@ -104,9 +104,9 @@ class Mirror {
     }
   }
 
-  /** What it knows is what the log has. */
+  /** Checks that the log has all known entries. */
   requireSame(log: WalLog): void {
-    // A follower beside the writer cannot tell that the log ends before what its reader knows, until it has grown.
+    // A follower beside the writer cannot tell that the log ends before the known entries until the log has grown.
     if (this.next > log.lastIndex + 1) assert(this.doubtful.has(this.next - 1));
     else assert.equal(this.next, log.lastIndex + 1);
     for (const entry of log.iterate(log.snapshotIndex + 1)) {
@@ -169,7 +169,7 @@ class FollowSimulation {
     await this.writer.close();
   }
 
-  /** Whether the writer has called an entry durable. */
+  /** Whether the writer has reported an entry as durable. */
   wasDurable(entry: LogEntry): boolean {
     return this.durable.get(entry.index)?.has(wordOf(entry)) === true;
   }
@@ -202,7 +202,7 @@ class FollowSimulation {
     }
   }
 
-  /** Drops entries. A flush in front of that, to begin a segment, makes them durable for a moment. */
+  /** Drops entries. A rotation may flush them first, so that they are durable for a moment. */
   private drop(action: () => void): void {
     const { writer } = this;
     const { flushes } = writer.stats();
@@ -218,7 +218,7 @@ class FollowSimulation {
     const { writer, random, disk } = this;
     const choice = random.below(100);
     if (choice < 30) {
-      // What replaces an entry has another term.
+      // Replacements of entries have another term.
       const entries = entriesBehind(random, writer, this.id);
       return writer.append(entries.map((entry) => ({ ...entry, term: Math.max(entry.term, this.term) })));
     }
@@ -256,7 +256,7 @@ class FollowSimulation {
     const { writer, random } = this;
     const { lastIndex, lastTerm, snapshotIndex } = writer;
     if (random.chance(0.2)) {
-      // A leader's, which can clear the log.
+      // A leader's snapshot, which can clear the log.
       const index = lastIndex + random.below(5);
       if (index <= snapshotIndex) return;
       for (const [mirror] of this.mirrors()) mirror.truncated(1);
@@ -321,8 +321,8 @@ class FollowSimulation {
 /**
  * Runs a history.
  *
- * @param seed Repeats it.
- * @param counts What happened is added to these.
+ * @param seed The seed of the history.
+ * @param counts Counts of events, which this adds to.
  */
 export async function simulateFollowers(seed: number, counts: Counts): Promise<void> {
   await new FollowSimulation(seed, counts).run();

@@ -6,7 +6,7 @@ import type { Counts } from "./simulated_log.ts";
 const SEEDS = 120;
 
 describe("followers beside a writer on a simulated disk", () => {
-  it("are given what was durable, in order, over crashes, truncations and compaction", async () => {
+  it("get durable entries in order, over crashes, truncations and compaction", async () => {
     const counts: Counts = {};
     for (let seed = 1; seed <= SEEDS; seed++) {
       try {

@@ -1,4 +1,4 @@
-/** Followers in the process of the writer: what they give, and when they wait. */
+/** Followers in the process of the writer: what they yield, and when they wait. */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
@@ -9,7 +9,7 @@ import { temporaryFolder } from "./temporary.ts";
 import { WatchedFileSystem } from "./watched_file_system.ts";
 
 describe("a follower beside its writer", () => {
-  it("gives entries only once a flush has made them durable", async () => {
+  it("yields entries only when a flush has made them durable", async () => {
     const log = open();
     log.append(entriesAt(1, 3));
     const next = log.follow({ from: 1 }).next();
@@ -18,7 +18,7 @@ describe("a follower beside its writer", () => {
     assert.deepEqual((await next).value, entryAt(1));
   });
 
-  it("gives every entry once and in order, whatever the writer's batches are, and waits at the end", async () => {
+  it("yields every entry once and in order, and waits at the end", async () => {
     const log = open({ segmentBytes: 4096 });
     const given: LogEntry[] = [];
     const following = (async () => {
@@ -38,7 +38,7 @@ describe("a follower beside its writer", () => {
     assert.deepEqual(given, entriesAt(1, lastIndex, 1, 200));
   });
 
-  it("begins behind the last durable entry unless it is told where", async () => {
+  it("begins after the last durable entry by default", async () => {
     const log = open();
     log.append(entriesAt(1, 5));
     log.syncSync();
@@ -75,7 +75,7 @@ describe("a follower beside its writer", () => {
     }
   });
 
-  it("answers calls that overlap in order", async () => {
+  it("answers overlapping calls in order", async () => {
     const log = open();
     const followed = log.follow();
     const calls = [followed.next(), followed.next(), followed.next()];
@@ -89,7 +89,7 @@ describe("a follower beside its writer", () => {
     assert.deepEqual((await calls[2]!).value, entryAt(3));
   });
 
-  it("gives each of many followers an entry of its own", async () => {
+  it("gives each of many followers its own copy of an entry", async () => {
     const log = open();
     const followers = Array.from({ length: 50 }, () => log.follow());
     const calls = followers.map((one) => one.next());
@@ -123,7 +123,7 @@ describe("follow refuses", () => {
 });
 
 describe("a stream of entries", () => {
-  it("gives them, and is closed with the log", async () => {
+  it("yields the entries, and is closed with the log", async () => {
     const log = open();
     log.append(entriesAt(1, 3));
     log.syncSync();
@@ -135,7 +135,7 @@ describe("a stream of entries", () => {
     assert.equal((await pending).done, true);
   });
 
-  it("fails with the reason of the signal, and is ended by cancelling it", async () => {
+  it("fails with the reason of the signal, and ends when it is cancelled", async () => {
     const log = open();
     const controller = new AbortController();
     const reader = log.followStream({ signal: controller.signal }).getReader();
@@ -151,7 +151,7 @@ describe("a stream of entries", () => {
 });
 
 describe("a listener for durable entries", () => {
-  it("is told of each new position once, outside of any call of the log", async () => {
+  it("is called once for each new position, outside of any call of the log", async () => {
     const log = open();
     const seen: number[] = [];
     let isInside = false;
@@ -176,7 +176,7 @@ describe("a listener for durable entries", () => {
     assert.deepEqual(seen, [3, 1]);
   });
 
-  it("may append, and is not told anything after the log is closed", async () => {
+  it("may append, and is not called after the log is closed", async () => {
     const log = open({ segmentBytes: 4096 });
     const seen: number[] = [];
     log.onDurable((index) => {

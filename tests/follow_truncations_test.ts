@@ -4,7 +4,7 @@ import { Random } from "../src/testing/random.ts";
 import { Truncations } from "../src/log/truncations.ts";
 
 describe("the truncations of a log", () => {
-  it("say how far down the log was truncated since any of them", () => {
+  it("tell how far down the log was truncated since any of them", () => {
     const random = new Random(1);
     for (let round = 0; round < 50; round++) {
       const truncations = new Truncations();
@@ -19,7 +19,7 @@ describe("the truncations of a log", () => {
     }
   });
 
-  it("take a bounded room, and name too low an index rather than too high a one", () => {
+  it("take limited memory, and report too low an index rather than too high a one", () => {
     const truncations = new Truncations();
     for (let from = 1; from <= 5000; from++) truncations.add(from);
     assert.equal(truncations.lowestSince(5000), Infinity);

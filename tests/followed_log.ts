@@ -1,4 +1,4 @@
-/** A writer and a reader of one log, and what a follower gives. */
+/** A writer and a reader of one log, and helpers for followers. */
 
 import { type LogEntry, WalLog, WalLogError, type WalLogOptions } from "../mod.ts";
 import type { File, FileLock, OpenMode } from "../src/io/file_system.ts";
@@ -6,14 +6,14 @@ import { MemoryDisk } from "./memory_disk.ts";
 
 const PATH = MemoryDisk.PATH;
 
-/** A disk whose lock is free again when the process that held it is dead: here, as soon as another one asks. */
+/** A disk whose lock passes to whoever asks, as if the previous holder were dead. */
 export class SharedDisk extends MemoryDisk {
   override lock(): FileLock {
     return { check: () => {}, release: () => {} };
   }
 }
 
-/** A disk whose reads take longer than a reader runs before it lets others. */
+/** A disk whose reads take longer than a reader's slice of work. */
 export class SlowDisk extends SharedDisk {
   override open(path: string, mode: OpenMode): File {
     const file = super.open(path, mode);
@@ -26,7 +26,7 @@ export class SlowDisk extends SharedDisk {
   }
 }
 
-/** A log on a disk where time stands still, so that a writer at rest proves nothing, and a reader of it. */
+/** A log on a disk where time stands still, so that an idle writer proves nothing, and a reader of it. */
 export class Pair {
   readonly disk = new SharedDisk();
   writer: WalLog = this.openWriter();
@@ -40,7 +40,7 @@ export class Pair {
     return WalLog.openSync(PATH, { fileSystem: this.disk, readOnly: true, ...options });
   }
 
-  /** Appends entries, and proves them: the frame behind a flush says that it has returned. */
+  /** Appends entries, flushes, and writes a frame that proves the flush. */
   prove(entries: readonly LogEntry[]): void {
     this.writer.append(entries);
     this.writer.syncSync();
@@ -57,7 +57,7 @@ export class Pair {
 export const pause = (milliseconds: number): Promise<void> =>
   new Promise((resolve) => setTimeout(resolve, milliseconds));
 
-/** Whether a promise is still pending, after the looks that it can have started. */
+/** Whether a promise is still pending after the checks that it can have started. */
 export async function isWaiting(promise: Promise<unknown>): Promise<boolean> {
   let isSettled = false;
   const settle = () => isSettled = true;
@@ -86,7 +86,7 @@ export function open(options: { readonly segmentBytes?: number } = {}): WalLog {
   return WalLog.openSync(PATH, { fileSystem: new MemoryDisk(), ...options });
 }
 
-/** What a promise has come to by now: its value, `waiting`, or the code of its error. */
+/** The state of a promise: its value, `waiting`, or the code of its error. */
 export async function outcome<T>(promise: Promise<T>): Promise<T | "waiting" | string> {
   let found: T | string = "waiting";
   promise.then(

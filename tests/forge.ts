@@ -1,6 +1,4 @@
-/**
- * Segments that no writer wrote: headers that claim anything, under right checksums.
- */
+/** Forged segments: headers with arbitrary claims and valid checksums. */
 
 import assert from "node:assert/strict";
 import { HEADER_OFFSETS, NEXT_POINTER_OFFSETS } from "../src/format/header_block.ts";

@@ -1,5 +1,5 @@
 /**
- * The decoder that was written from docs/FORMAT.md, and what it must decode.
+ * The decoder that was written from docs/FORMAT.md, and its expected output.
  *
  * @module
  */
@@ -22,7 +22,7 @@ const PYTHON = ["python3", "python"].find((name) => {
 export const skip = skipReason(PYTHON === undefined && "there is no Python 3 here");
 const NO_CLUSTER = "0".repeat(32);
 
-/** What the decoder prints of a log. */
+/** The decoder's output for a log. */
 interface Decoded {
   readonly verdict: "clean" | "torn" | "corrupt";
   readonly damage: string | null;
@@ -34,7 +34,7 @@ interface Decoded {
   readonly entries: Record<string, { readonly term: number; readonly kind: string; readonly command: string } | null>;
 }
 
-/** Runs Python beside the decoder; it leaves no compiled copies behind. */
+/** Runs Python with the decoder, without leaving compiled files. */
 export function python(args: readonly string[], input = ""): string {
   const { status, stdout, stderr } = spawnSync(PYTHON!, ["-B", ...args], {
     cwd: DOCS,
@@ -55,7 +55,7 @@ export function hex(bytes: Uint8Array): string {
   return Buffer.from(bytes).toString("hex");
 }
 
-/** What the decoder must say of a log. */
+/** The expected output for a log. */
 function expected(log: RaftLog): Omit<Decoded, "verdict" | "damage" | "identity"> {
   const { hardState: { term, votedFor }, snapshotIndex, lastIndex } = log;
   const snapshot = log.snapshot();
@@ -71,8 +71,8 @@ function expected(log: RaftLog): Omit<Decoded, "verdict" | "damage" | "identity"
 }
 
 /**
- * Holds what the decoder says of a log against what the library says. A file that is missing may have held nothing that
- * the log needs: the library can tell, and the decoder does not try.
+ * Compares the decoder's result with the library's. If a missing file held nothing that the log needs, only the library
+ * knows that.
  */
 export function compare(folder: string, found: Decoded, when: string, isFileMissing = false): string {
   const { verdict, damage, hardState, snapshot, entries, identity } = found;
@@ -85,7 +85,7 @@ export function compare(folder: string, found: Decoded, when: string, isFileMiss
     return verdict;
   }
   try {
-    // The same goes for damage to what is no longer needed.
+    // The same applies to damage to data that is no longer needed.
     if (verdict === "corrupt") assert(isFileMissing || log.recovery.harmless.length > 0, `${when}: ${damage}`);
     else {
       assert.equal(verdict, log.recovery.verdict, when);

@@ -17,7 +17,7 @@ describe("docs/FORMAT.md", () => {
     assert.equal(shown.replace(/^text\n/, "").trimEnd(), explainExample());
   });
 
-  it("shows every byte of the log that it explains, but for zeros and a copy", () => {
+  it("shows every byte of the log except for zeros and a copy", () => {
     const shown = document.slice(document.indexOf("## An example")).split("```")[3]!;
     const parts = shown.split(/^(?=[^\s]+, \d+ bytes$)/m).slice(1);
     for (const [name, bytes] of exampleFiles()) {

@@ -1,4 +1,4 @@
-/** The decoder that was written from docs/FORMAT.md, in another language and with another checksum, against the library. */
+/** Compares the library with the decoder that was written from docs/FORMAT.md in another language. */
 
 import assert from "node:assert/strict";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -20,7 +20,7 @@ import { inTemporaryFolder } from "./temporary.ts";
 const GOLDEN = fileURLToPath(new URL("./golden/v2/raft.wal", import.meta.url));
 const FOLDER = resolve("/raft.wal");
 
-/** Random histories, and random damage: enough for each kind of frame and of end, in some seconds. */
+/** The number of random histories: enough for each kind of frame and of end, in some seconds. */
 const HISTORIES = 50;
 
 const DAMAGED = 100;
@@ -66,7 +66,7 @@ function step(log: WalLog, random: Random): void {
   } else log.syncSync();
 }
 
-/** A log with a random history: closed and reopened, killed, crashed at any operation; and then left as it is. */
+/** A log with a random history: closed and reopened, killed, or crashed at any operation. */
 function randomLog(seed: number): Map<string, Uint8Array> {
   const random = new Random(seed);
   const disk = new SimulatedDisk({ seed });
@@ -123,7 +123,7 @@ describe("the decoder written from docs/FORMAT.md", { skip }, () => {
     assert.deepEqual(found!.snapshot, state.snapshot);
   });
 
-  it("reads the golden log that was repaired, and finds the one that was not to be corrupt", () => {
+  it("reads the repaired golden log, and finds the damaged one corrupt", () => {
     const { damaged } = JSON.parse(readFileSync(join(GOLDEN, "..", "expected.json"), "utf8"));
     const [corrupt, repaired] = decode(join(GOLDEN, "..", "damaged.wal"), join(GOLDEN, "..", "repaired.wal"));
     assert.deepEqual([corrupt!.verdict, repaired!.verdict], ["corrupt", "clean"]);
@@ -140,7 +140,7 @@ describe("the decoder written from docs/FORMAT.md", { skip }, () => {
       assert.equal(compare(join(folder, "empty"), empty!, "no log"), "clean");
     }));
 
-  it("reads what real files hold, damaged and repaired", () =>
+  it("reads real files, damaged and repaired", () =>
     inTemporaryFolder((folder) => {
       const path = (name: string) => join(folder, name);
       for (const name of ["whole", "payload", "header", "repaired"]) makeLog(path(name));
@@ -168,7 +168,7 @@ describe("the decoder written from docs/FORMAT.md", { skip }, () => {
       assert.deepEqual([...new Set(verdicts)].sort(), ["clean", "torn"]);
     }));
 
-  it("reads what a crash leaves at each step of beginning a segment, and of going on after a crash", () =>
+  it("reads a log after a crash at each step of a rotation and of a recovery", () =>
     inTemporaryFolder((folder) => {
       const left: string[] = [];
       for (let operation = 0; operation < 14; operation++) {
@@ -181,7 +181,7 @@ describe("the decoder written from docs/FORMAT.md", { skip }, () => {
           if (seed > 2) disk.restart();
           disk.failAfter("crash", operation);
           try {
-            // A new segment either way: this one is full, or was not closed.
+            // A new segment in both cases: this one is full, or was not closed.
             if (seed > 2) open();
             else log.append(entriesAt(21, 40, 1, 100));
           } catch (error) {
@@ -195,7 +195,7 @@ describe("the decoder written from docs/FORMAT.md", { skip }, () => {
       decode(...left).forEach((found, i) => assert.notEqual(compare(left[i]!, found, left[i]!), "corrupt", left[i]));
     }));
 
-  it("misses a segment of which only damaged pointers show that it was there", () =>
+  it("reports a missing segment of which only damaged pointers are left", () =>
     inTemporaryFolder((folder) => {
       const disk = new SimulatedDisk();
       const open = () => WalLog.openSync(FOLDER, { fileSystem: disk.fileSystem });
@@ -214,7 +214,7 @@ describe("the decoder written from docs/FORMAT.md", { skip }, () => {
         write(path, files.set(segmentName(1), bytes));
         return path;
       });
-      // Where both are empty, the newest segment was never named.
+      // If both are empty, the newest segment was never named.
       const empty = whole.slice();
       for (const at of NEXT_POINTER_OFFSETS) empty.fill(0, at, at + 512);
       write(join(folder, "empty"), files.set(segmentName(1), empty));
@@ -223,7 +223,7 @@ describe("the decoder written from docs/FORMAT.md", { skip }, () => {
       assert.deepEqual(verdicts, ["corrupt", "corrupt", "corrupt", "corrupt", "corrupt", "clean"]);
     }));
 
-  it("misses one whose place another was about to take when the power went", () =>
+  it("reports a missing segment that an uncommitted one was about to replace", () =>
     inTemporaryFolder((folder) => {
       const disk = new SimulatedDisk();
       const open = (onDamage?: "keep") => WalLog.openSync(FOLDER, { fileSystem: disk.fileSystem, onDamage });
@@ -240,7 +240,7 @@ describe("the decoder written from docs/FORMAT.md", { skip }, () => {
       assert.equal(compare(path, decode(path)[0]!, "torn"), "corrupt");
     }));
 
-  it("names as corrupt what the library names as corrupt", () =>
+  it("reports the same logs as corrupt as the library", () =>
     inTemporaryFolder((folder) => {
       const folders = Array.from({ length: DAMAGED }, (_, i) => join(folder, String(i + 1)));
       const missing = new Set<number>();
@@ -249,7 +249,7 @@ describe("the decoder written from docs/FORMAT.md", { skip }, () => {
         const random = new Random(i);
         const name = random.pick([...files.keys()]);
         const bytes = files.get(name)!.slice();
-        // Mostly where something is; else in a header block.
+        // Mostly in used bytes, otherwise in a header block.
         const end = random.chance(0.2) ? Math.min(bytes.length, 4096) : bytes.findLastIndex((byte) => byte !== 0) + 1;
         if (random.chance(0.1) && files.delete(name)) missing.add(i);
         else if (random.chance(0.2)) files.set(name, bytes.fill(0, random.below(end)));

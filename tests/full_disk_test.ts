@@ -1,4 +1,4 @@
-/** A disk that is full in truth: a small one made for the test, and a limit on the size of files. */
+/** A disk that is really full: a small one made for the test, and a limit on the size of files. */
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
@@ -14,9 +14,9 @@ import { inTemporaryFolder, temporaryFolder } from "./temporary.ts";
 const PROGRAM = fileURLToPath(new URL("./real/full_disk.ts", import.meta.url));
 const own: RuntimeName = process.versions.deno ? "deno" : process.versions.bun ? "bun" : "node";
 
-/** A disk that is there for one program, and gone with it: as root, or where the kernel lets anybody. */
+/** Commands that give a program its own mounts: as root, or with user namespaces. */
 const NAMESPACES = [["unshare", "--mount"], ["unshare", "--mount", "--map-root-user"]];
-/** Small disks: what makes and mounts each at the folder `$0`. */
+/** Small disks: the commands that create each and mount it at the folder `$0`. */
 const DISKS: Readonly<Record<string, string>> = {
   tmpfs: 'mount -t tmpfs -o size=2m tmpfs "$0"',
   ext4: 'truncate -s 8m "$0.img" && mkfs.ext4 -q -m 0 "$0.img" >/dev/null && mount -o loop "$0.img" "$0"',
@@ -24,10 +24,10 @@ const DISKS: Readonly<Record<string, string>> = {
   btrfs: 'truncate -s 128m "$0.img" && mkfs.btrfs -q "$0.img" >/dev/null && mount -o loop "$0.img" "$0"',
 };
 const WORK = ' && "$@" "$0"; status=$?; umount "$0"; exit $status';
-/** 256 KiB. The signal that comes with the limit would kill Deno; ignored, the write fails, as it does in the others. */
+/** 256 KiB. The signal at the limit would kill Deno. If it is ignored, the write fails, as in the other runtimes. */
 const LIMIT = 'ulimit -f 256 && trap "" XFSZ && exec "$@" "$0"';
 
-/** What comes before a program that mounts a disk, or why there can be none. */
+/** The command before a program that mounts a disk, or why there can be none. */
 function namespace(): { readonly command: readonly string[]; readonly why: string | false } {
   if (process.platform !== "linux") return { command: [], why: `the test is for Linux, this is ${process.platform}` };
   const said = NAMESPACES.map((command) => {
@@ -42,7 +42,7 @@ function namespace(): { readonly command: readonly string[]; readonly why: strin
 
 const { command: mounts, why: noMount } = namespace();
 
-/** Why a disk cannot be had here; `false` if it can. */
+/** Why a disk cannot be made here; `false` if it can. */
 function whyNoDisk(name: string): string | false {
   if (noMount !== false) return skipReason(noMount);
   const folder = temporaryFolder();
@@ -55,7 +55,7 @@ function whyNoDisk(name: string): string | false {
   return skipReason(`no ${name} can be mounted here: ${stderr.trim().split("\n").at(-1)}`);
 }
 
-/** Runs `real/full_disk.ts`; returns the parts that it says it has passed. */
+/** Runs `real/full_disk.ts`; returns the parts that passed. */
 function run(before: readonly string[], script: string, folder: string, mode: string): string[] {
   const [binary, ...args] = [...before, "bash", "-c", script, folder, ...locateRuntime(own).run, PROGRAM, mode];
   const { status, signal, stdout, stderr } = spawnSync(binary!, args, { encoding: "utf8" });
@@ -66,7 +66,7 @@ function run(before: readonly string[], script: string, folder: string, mode: st
 describe("a log on a disk that is full", () => {
   for (const [name, mount] of Object.entries(DISKS)) {
     it(
-      `of ${name} refuses what finds no room, and goes on when there is room`,
+      `of ${name} refuses writes without space, and works when there is space`,
       { skip: whyNoDisk(name) },
       () =>
         inTemporaryFolder((folder) => {
@@ -84,11 +84,11 @@ describe("a log on a disk that is full", () => {
   }
 
   for (const [name, mount] of Object.entries(DISKS)) {
-    // btrfs gives the room of a deleted file back late, and a new file takes more than the reserve on XFS.
+    // btrfs frees the space of a deleted file late, and a new file on XFS takes more than the reserve.
     if (name === "btrfs") continue;
     const mode = name === "xfs" ? "reserve-frames" : "reserve";
     it(
-      `of ${name} writes all the same what it must, in the room of its reserve`,
+      `of ${name} does necessary writes in the space of its reserve`,
       { skip: whyNoDisk(name) },
       () =>
         inTemporaryFolder((folder) => {
@@ -102,7 +102,7 @@ describe("a log on a disk that is full", () => {
     );
   }
 
-  it("is refused a write beyond a limit on the size of files, and works below it", {
+  it("refuses a write beyond a limit on the size of files, and works below it", {
     skip: skipReason(isWindows && "Windows has no limit on the size of files"),
   }, async () => {
     await inTemporaryFolder((folder) => assert.deepEqual(run([], LIMIT, folder, "limit"), ["ok limit"]));

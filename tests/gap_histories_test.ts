@@ -1,4 +1,4 @@
-/** Gaps in random histories: anywhere in a closed log, and just in front of where a crash left it. */
+/** Gaps in random histories: anywhere in a closed log, and just before its end after a crash. */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
@@ -14,7 +14,7 @@ const PATH = MemoryDisk.PATH;
 const SEEDS = 250;
 
 describe("a gap", () => {
-  it("anywhere in any history leaves nothing wrong to read, and whatever cannot be read is named", () => {
+  it("at any place in any history causes no wrong read and is reported", () => {
     for (let seed = 1; seed <= SEEDS; seed++) {
       const random = new Random(seed);
       const written = closedLog((log) => writeRandomly(log, random), random.chance(0.5) ? 8192 : undefined);
@@ -22,13 +22,13 @@ describe("a gap", () => {
       const names = [...written.contents().keys()].filter((name) => name.endsWith(".seg")).sort();
       const name = random.pick(names);
       const size = written.contents().get(name)!.length;
-      // Not the checkpoint that closes the log: without it, the end of the log is another.
+      // Not the closing checkpoint: without it, the log would end elsewhere.
       const end = name === names.at(-1) ? framesOf(written.contents().get(name)!).at(-1)!.offset : size;
       const from = SEGMENT_HEADER_BYTES + random.below(Math.max(end - SEGMENT_HEADER_BYTES, 1));
       const disk = zeroed(written, name, from, Math.min(end, from + 1 + random.below(1200)));
       const when = `seed ${seed}: ${name} from byte ${from}`;
       const lost: string[] = [];
-      // Opened to be written, it goes on in a new segment, whose header tells of the gap from then on.
+      // When opened for writing, the log continues in a new segment, whose header then reports the gap.
       for (const [verify, readOnly] of [["full", true], ["tail", true], ["full", false], ["full", false]] as const) {
         const log = WalLog.openSync(PATH, {
           fileSystem: readOnly ? new MemoryDisk(disk.contents()) : disk,
@@ -62,8 +62,8 @@ describe("a gap", () => {
   });
 });
 
-describe("a gap just in front of where a crash left the log", () => {
-  /** What can be seen of a log: its ends, its snapshot, and the term of each entry that can be read. */
+describe("a gap just before the end after a crash", () => {
+  /** The visible state of a log: its ends, its snapshot, and the term of each readable entry. */
   function seen(log: WalLog): unknown {
     const terms: (number | string)[] = [];
     for (let index = log.snapshotIndex + 1; index <= log.lastIndex; index++) {
@@ -77,21 +77,21 @@ describe("a gap just in front of where a crash left the log", () => {
     return { lastIndex: log.lastIndex, snapshotIndex: log.snapshotIndex, terms };
   }
 
-  /** The last of a segment's frames in front of which all was proven durable by those behind it. */
+  /** The offset before which a segment's frames are proven durable by later ones. */
   function border(frames: readonly FrameAt[]): number {
     return frames.findLastIndex(({ offset }, i) => (
       frames.slice(i).some((frame) => frame.unproven < UNPROVEN_UNKNOWN && frame.offset - frame.unproven >= offset)
     ));
   }
 
-  it("is the same each time that the log is opened, and leaves nothing wrong to read", () => {
+  it("is the same each time that the log is opened, and causes no wrong read", () => {
     let damaged = 0;
     for (let seed = 1; seed <= SEEDS; seed++) {
       const random = new Random(seed);
       const disk = new MemoryDisk();
       const log = WalLog.openSync(PATH, { fileSystem: disk, segmentBytes: random.chance(0.5) ? 4096 : undefined });
       writeRandomly(log, random);
-      // And something that no flush has covered.
+      // Also an entry that no flush has covered.
       const own = log.lastIndex - log.snapshotIndex;
       if (own > 0 && random.chance(0.7)) log.truncate(log.snapshotIndex + 1 + random.below(own));
       if (random.chance(0.6)) log.append([entryAt(log.lastIndex + 1, log.lastTerm + 1)]);
@@ -108,8 +108,8 @@ describe("a gap just in front of where a crash left the log", () => {
       const times = Array.from({ length: 3 }, () => {
         const again = WalLog.openSync(PATH, { fileSystem: rotten, onDamage: "keep" });
         const found = { verdict: again.recovery.verdict, seen: seen(again) };
-        // Where a snapshot's frame is lost and nothing behind tells of it, what it covers is there again; and what nothing
-        // vouches for may be cut.
+        // If a snapshot's frame is lost and no later frame shows it, the entries that it covered are back. Unproven
+        // frames may be cut.
         if (again.snapshotIndex === good.snapshotIndex && again.lastIndex === good.lastIndex) {
           for (let index = again.snapshotIndex + 1; index <= again.lastIndex; index++) {
             if (again.damaged.some(({ firstIndex = 0, lastIndex = 0 }) => firstIndex <= index && index <= lastIndex)) {
@@ -122,7 +122,7 @@ describe("a gap just in front of where a crash left the log", () => {
         return found;
       });
       good.closeSync();
-      // What was torn is cut the first time.
+      // A torn end is cut the first time.
       if (times[0]!.verdict !== "corrupt") continue;
       damaged++;
       assert.deepEqual(times.map(({ seen }) => seen), [times[0]!.seen, times[0]!.seen, times[0]!.seen], `seed ${seed}`);

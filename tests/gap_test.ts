@@ -1,6 +1,6 @@
 /**
- * Stretches of a log in which everything is lost, headers too. What such a gap held is known from what lies behind it:
- * the next index and term, the count of changes, and the state that checkpoints and segment headers repeat.
+ * Gaps: stretches of a log in which frames and their headers are lost. The frames after a gap show what it held: the
+ * next index and term, the change counter, and the state in checkpoints and segment headers.
  */
 
 import assert from "node:assert/strict";
@@ -17,7 +17,7 @@ const PATH = MemoryDisk.PATH;
 const isEntry = (index: number) => (frame: FrameAt) => frame.kind === KIND_ENTRIES && frame.index === index;
 
 describe("a gap", () => {
-  it("that held only entries is named exactly, and costs neither hard state nor other entries", () => {
+  it("that held only entries is reported exactly, and costs nothing else", () => {
     const disk = without(
       closedLog((log) => {
         log.setHardState({ term: 1, votedFor: 3n });
@@ -36,7 +36,7 @@ describe("a gap", () => {
     assert.equal(WalLog.openSync(PATH, { fileSystem: disk }).lastIndex, 20);
   });
 
-  it("that held entries which were dropped since is harmless", () => {
+  it("that held only entries that were dropped later is harmless", () => {
     const disk = without(
       closedLog((log) => {
         appendEach(log, entriesAt(1, 10));
@@ -50,21 +50,21 @@ describe("a gap", () => {
     assertSameEntries(log.entries(1, 12), [...entriesAt(1, 3), ...entriesAt(4, 12, 2)], "all");
   });
 
-  it("in front of a truncation costs nothing that was below it", () => {
+  it("before a truncation costs no entry below the truncation", () => {
     const written = closedLog((log) => {
       appendEach(log, [...entriesAt(1, 3), entryAt(4, 2, 600), ...entriesAt(5, 6, 2)]);
       log.truncate(4);
     });
     const frames = framesOf(written.contents().get(FIRST)!);
     const [big, last] = [frames.find(isEntry(4))!, frames.find(isEntry(6))!];
-    // The header of entry 4 survives, so that the gap begins above where the truncation goes back to.
+    // The header of entry 4 survives, so the gap begins above the index of the truncation.
     const disk = zeroed(written, FIRST, big.offset + 100, last.end);
     const log = WalLog.openSync(PATH, { fileSystem: disk });
     assert.deepEqual([log.recovery.verdict, log.lastIndex, log.lastTerm], ["clean", 3, 1]);
     assertSameEntries(log.entries(1, 3), entriesAt(1, 3), "below");
   });
 
-  it("that ends at a truncation leaves the last term known, and names only what was below it", () => {
+  it("that ends at a truncation keeps the last term, and reports only entries below it", () => {
     const disk = without(
       closedLog((log) => {
         appendEach(log, [...entriesAt(1, 3, 3), ...entriesAt(4, 6, 5)]);
@@ -82,7 +82,7 @@ describe("a gap", () => {
     assert.equal(WalLog.openSync(PATH, { fileSystem: disk }).lastTerm, 5);
   });
 
-  it("that held a truncation and what replaced it leaves no entry that was discarded", () => {
+  it("that held a truncation and new entries brings back no discarded entry", () => {
     const disk = without(
       closedLog((log) => {
         appendEach(log, entriesAt(1, 10));
@@ -99,7 +99,7 @@ describe("a gap", () => {
     }
   });
 
-  it("that held the frame of a snapshot is told of by the next checkpoint", () => {
+  it("that held the frame of a snapshot is explained by the next checkpoint", () => {
     const disk = without(
       closedLog((log) => {
         appendEach(log, entriesAt(1, 10));
@@ -114,7 +114,7 @@ describe("a gap", () => {
     assert.equal(log.snapshot()?.data.length, 10);
   });
 
-  it("that held the frame of a snapshot in place of another term's last entry leaves the last term to the checkpoint", () => {
+  it("that held a snapshot over a last entry of another term takes the last term from a checkpoint", () => {
     const disk = without(
       closedLog((log) => {
         appendEach(log, entriesAt(1, 3, 4));
@@ -127,13 +127,14 @@ describe("a gap", () => {
     assert.throws(() => log.append([entryAt(4, 4)]), { code: "INVALID_ARGUMENT" });
   });
 
-  it("at the end of a sealed segment leaves its last term known, and takes no entry of another one", () => {
+  it("at the end of a sealed segment keeps its last term, and costs no entry of another one", () => {
     const disk = new MemoryDisk();
     const log = WalLog.openSync(PATH, { fileSystem: disk });
     appendEach(log, entriesAt(1, 3, 3));
     log.syncSync();
     log.setHardState({ term: 3, votedFor: null }); // which proves the flush
-    // As after a kill: what follows goes into a segment of its own, the header of which repeats the last term.
+    // Copied while it is open, as after a kill: later entries go into a new segment, whose header repeats the last
+    // term.
     const killed = new MemoryDisk(disk.contents());
     const second = WalLog.openSync(PATH, { fileSystem: killed });
     second.setHardState({ term: 6, votedFor: null });
@@ -150,7 +151,7 @@ describe("a gap", () => {
 
   for (const last of [KIND_SNAPSHOT, KIND_CHECKPOINT]) {
     const what = last === KIND_CHECKPOINT ? " and its checkpoint" : "";
-    it(`that held the frame of a snapshot which made the log jump${what} leaves index and term to the next checkpoint`, () => {
+    it(`that held a snapshot that moved the index${what} takes index and term from a checkpoint`, () => {
       const disk = without(
         closedLog((log) => {
           appendEach(log, entriesAt(1, 3, 3));
@@ -160,7 +161,7 @@ describe("a gap", () => {
         ({ kind }) => kind === KIND_SNAPSHOT,
         ({ kind }) => kind === last,
       );
-      // The first opening that writes goes on in a new segment, whose header may not know the term.
+      // The first opening for writing continues in a new segment, whose header may not know the term.
       for (let opening = 0; opening < 3; opening++) {
         const log = WalLog.openSync(PATH, { fileSystem: disk });
         assert.deepEqual([log.snapshotIndex, log.termAt(18), log.lastTerm], [18, 4, 6]);
@@ -171,7 +172,7 @@ describe("a gap", () => {
     });
   }
 
-  it("that held such a snapshot and the first entry behind it names that entry, in every way of opening", () => {
+  it("that held such a snapshot and the next entry reports that entry in every way of opening", () => {
     const disk = without(
       closedLog((log) => {
         appendEach(log, entriesAt(1, 3, 3));
@@ -193,14 +194,14 @@ describe("a gap", () => {
       assert.throws(() => log.entry(19), (error) => (error as WalLogError).code === "DAMAGED_ENTRY");
     }
     const log = WalLog.openSync(PATH, { fileSystem: disk, onDamage: "keep" });
-    // The gap held more than that entry, so that a copy alone cannot fill it.
+    // The gap held more than that entry, so a copy of the entry alone cannot fill it.
     log.applySnapshot({ index: 20, term: 6, config: [1n], data: new Uint8Array(10) });
     log.closeSync();
     const healed = WalLog.openSync(PATH, { fileSystem: disk });
     assert.deepEqual([healed.snapshotIndex, healed.lastIndex, healed.recovery.damage], [20, 20, []]);
   });
 
-  it("that is a whole segment, one that goes on after a crash, takes what its copies had truncated along", () => {
+  it("that is a whole segment with copies reports the entries that its copies truncated", () => {
     const disk = new MemoryDisk();
     const log = WalLog.openSync(PATH, { fileSystem: disk });
     appendEach(log, entriesAt(1, 6));
@@ -210,7 +211,7 @@ describe("a gap", () => {
     log.setHardState({ term: 2, votedFor: null }); // which proves the flush
     log.truncate(6);
     appendEach(log, entriesAt(6, 7, 3));
-    // As after a kill: the second segment begins with copies of what no frame vouched for.
+    // Copied while it is open, as after a kill: the second segment begins with copies of unproven frames.
     const killed = new MemoryDisk(disk.contents());
     const second = WalLog.openSync(PATH, { fileSystem: killed, segmentBytes: 4096 });
     second.append([entryAt(8, 3, 6000)]);

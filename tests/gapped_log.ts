@@ -24,7 +24,7 @@ export function zeroed(disk: MemoryDisk, name: string, from: number, to: number)
   return new MemoryDisk(contents);
 }
 
-/** The disk without the frames from the first that fits to the last that does, the one closing the log excepted. */
+/** The disk without the frames from the first match to the last match, except the closing checkpoint. */
 export function without(disk: MemoryDisk, first: (frame: FrameAt) => boolean, last = first): MemoryDisk {
   const frames = framesOf(disk.contents().get(FIRST)!).slice(0, -1);
   return zeroed(disk, FIRST, frames.find(first)!.offset, frames.findLast(last)!.end);

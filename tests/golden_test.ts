@@ -1,4 +1,4 @@
-/** Logs that earlier versions wrote, kept in `golden/`: what was once written can be read for ever. */
+/** Logs that earlier versions wrote, kept in `golden/`. They must stay readable for ever. */
 
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
@@ -16,11 +16,11 @@ const GOLDEN = fileURLToPath(new URL("./golden/", import.meta.url));
 const VERSIONS = readdirSync(GOLDEN).filter((name) => /^v\d+$/.test(name) && name !== "v1");
 
 describe("a golden log", () => {
-  it("is there for this format version", () => {
+  it("exists for this format version", () => {
     assert.ok(VERSIONS.includes(`v${FORMAT_VERSION}`), `golden logs of ${VERSIONS.join(", ")}`);
   });
 
-  it("of a format that was never released is refused by name, and not touched", () => {
+  it("of an unreleased format is refused with its version, and not changed", () => {
     const folder = join(GOLDEN, "v1", "raft.wal");
     const files = contentsOf(folder);
     for (const options of [{}, { readOnly: true }, { onDamage: "keep" }] as const) {
@@ -39,7 +39,7 @@ describe("a golden log", () => {
     const expected = JSON.parse(readFileSync(join(GOLDEN, version, "expected.json"), "utf8"));
 
     for (const verify of ["full", "tail"] as const) {
-      it(`of format ${version} reads as it did when it was written, verify "${verify}"`, () => {
+      it(`of format ${version} reads as when it was written, verify "${verify}"`, () => {
         const log = WalLog.openSync(folder, { readOnly: true, verify });
         assert.deepEqual(JSON.parse(stateJson(log)), expected.state);
         assert.deepEqual(log.identity, expected.identity);
@@ -50,7 +50,7 @@ describe("a golden log", () => {
         assertSameContents(contentsOf(folder), files, "reading changes nothing");
       });
 
-      it(`of format ${version} goes on, verify "${verify}"`, () => {
+      it(`of format ${version} can be written, verify "${verify}"`, () => {
         const disk = new MemoryDisk(files);
         let log = WalLog.openSync(MemoryDisk.PATH, { fileSystem: disk, verify });
         assert.deepEqual(JSON.parse(stateJson(log)), expected.state);
@@ -65,7 +65,7 @@ describe("a golden log", () => {
       });
     }
 
-    it(`of format ${version} names what is damaged, and reads the rest`, () => {
+    it(`of format ${version} reports its damage, and reads the rest`, () => {
       const { damage, whole } = expected.damaged;
       const disk = new MemoryDisk(contentsOf(join(GOLDEN, version, "damaged.wal")));
       assert.throws(() => WalLog.openSync(MemoryDisk.PATH, { fileSystem: disk }), { code: "CORRUPT" });
@@ -78,7 +78,7 @@ describe("a golden log", () => {
       assert.deepEqual(log.entries(13, 14), repaired.entries(13, 14));
     });
 
-    it(`of format ${version} has in it what it is there for`, () => {
+    it(`of format ${version} contains everything that it should`, () => {
       const names = [...files.keys()];
       assert.ok(names.filter((name) => name.endsWith(".seg")).length >= 4, names.join());
       assert.ok(names.some((name) => name.endsWith(".snap")), names.join());

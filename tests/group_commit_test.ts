@@ -1,4 +1,4 @@
-/** Group commit: which callers share a flush, and what the durable index says. */
+/** Group commit: which callers share a flush, and the durable index. */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
@@ -17,7 +17,7 @@ async function isSettled(promise: Promise<unknown>): Promise<boolean> {
 
 describe("group commit", () => {
   it(
-    "shares one flush among all who ask in one turn",
+    "shares one flush among all calls in one turn",
     withLog(async ({ fileSystem, log }) => {
       const syncs = Array.from({ length: 100 }, (_, i) => {
         log.append([entryAt(i + 1)]);
@@ -40,7 +40,7 @@ describe("group commit", () => {
   );
 
   it(
-    "shares flushes among a hundred callers that each go on when theirs is done",
+    "shares flushes among a hundred callers that each continue after their own",
     withLog(
       async ({ fileSystem, log }) => {
         const caller = async (): Promise<void> => {
@@ -59,7 +59,7 @@ describe("group commit", () => {
   );
 
   it(
-    "has one flush under way at a time, and one more for all who asked meanwhile",
+    "runs one flush at a time, and one more for all calls meanwhile",
     withLog(
       async ({ fileSystem, log }) => {
         const flushes = gated(fileSystem);
@@ -87,7 +87,7 @@ describe("group commit", () => {
   );
 
   it(
-    "does not cover what was written after the flush began",
+    "does not cover entries written after the flush began",
     withLog(async ({ fileSystem, log }) => {
       const flushes = gated(fileSystem);
       log.append([entryAt(1)]);
@@ -123,7 +123,7 @@ describe("group commit", () => {
   );
 
   it(
-    "never reports a truncated entry durable, cut while the flush was under way",
+    "never reports an entry as durable that was truncated during the flush",
     withLog(
       async ({ fileSystem, log }) => {
         const flushes = gated(fileSystem);
@@ -158,7 +158,7 @@ describe("group commit", () => {
   );
 
   it(
-    "is overtaken by a blocking flush, which covers what is written by then",
+    "is overtaken by a blocking flush, which covers everything written so far",
     withLog(async ({ fileSystem, log }) => {
       const flushes = gated(fileSystem);
       log.append([entryAt(1)]);
@@ -177,7 +177,7 @@ describe("group commit", () => {
   );
 
   it(
-    "survives rotation while a flush is under way",
+    "survives a rotation during a flush",
     withLog(async ({ path, fileSystem, log }) => {
       const flushes = gated(fileSystem);
       log.append(entriesAt(1, 5, 1, 500));
@@ -203,7 +203,7 @@ describe("group commit", () => {
     }, { segmentBytes: 4096 }),
   );
 
-  it("answers those who wait when the log is closed, blocking or not", async () => {
+  it("answers waiting calls when the log is closed, blocking or not", async () => {
     for (const blocking of [true, false]) {
       await withLog(async ({ fileSystem, log }) => {
         const flushes = gated(fileSystem);

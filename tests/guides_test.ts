@@ -1,4 +1,4 @@
-/** The code in `README.md` and `docs/guides/` does what the text says, in each runtime. */
+/** Runs the code in `README.md` and `docs/guides/`, in each runtime. */
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
@@ -13,7 +13,7 @@ import { inTemporaryFolder } from "./temporary.ts";
 
 const ROOT = new URL("../", import.meta.url);
 const GUIDES = fileURLToPath(new URL("docs/guides/", ROOT));
-/** Installed for the benchmark, and for nothing else. */
+/** This package is installed only for the benchmark. */
 const LEVEL_NAME = "classic-level";
 const LEVEL = new URL(`bench/node_modules/${LEVEL_NAME}/index.js`, ROOT);
 const { deno, bun } = process.versions as Record<string, string | undefined>;
@@ -24,18 +24,18 @@ const DOCUMENTS = [
   ...readdirSync(GUIDES).filter((name) => name.endsWith(".md")).map((name) => join(GUIDES, name)),
 ];
 
-/** The blocks of a document in some languages. */
+/** The code blocks of a document in some languages. */
 function blocksOf(document: string, ...languages: readonly string[]): string[] {
   const blocks = [...document.matchAll(/^```(.*)\n([^]*?)^```$/gm)];
   return blocks.filter(([, language]) => languages.includes(language!)).map(([, , code]) => code!);
 }
 
-/** The same as a program. */
+/** The same blocks as a program. */
 function programOf(document: string, ...languages: readonly string[]): string {
   return blocksOf(document, ...languages).join("\n");
 }
 
-/** Puts the package's files, and what the benchmark has installed, in the place of their names. */
+/** Replaces package names by the package's files, and by packages that the benchmark has installed. */
 function resolved(program: string): string {
   const { name, exports } = JSON.parse(readFileSync(new URL("deno.json", ROOT), "utf8"));
   const required = `const { ClassicLevel } = createRequire("${LEVEL}")("${LEVEL_NAME}")`;
@@ -50,7 +50,7 @@ function resolved(program: string): string {
     });
 }
 
-/** Runs a program in this runtime; in Deno its types are checked as well. */
+/** Runs a program in this runtime. Deno also checks its types. */
 function run(program: string, folder: string, checked: boolean): void {
   const path = join(folder, "program.mts");
   writeFileSync(path, resolved(program));
@@ -62,7 +62,10 @@ function run(program: string, folder: string, checked: boolean): void {
   assert.equal(status, 0, stdout + stderr);
 }
 
-/** A command waits while the leader hands over, which refuses the next; another, while the leader hears from nobody. */
+/**
+ * A command waits while the leader hands over, and the next one is refused. Another command waits while the leader
+ * hears from no peer.
+ */
 const HAND_OVER = `
 import { MemoryNetwork, MemoryTransport } from "@wallog/wallog/raft";
 import assert from "node:assert/strict";
@@ -86,7 +89,7 @@ const waiting = leader.add(1).then(() => isAnswered = true);
 void leader.node.stepAsync({ type: "transferLeadership", target: ids.find((id) => id !== leader.node.id)! });
 await assert.rejects(leader.add(1), { code: "NOT_LEADER", leader: leader.node.id });
 network.passes = () => true;
-// With what is applied after it, its fate is known, whatever it is.
+// When a later command is applied, the outcome of this one is known.
 while (leader.value < 10) {
   counters.find(({ node }) => node.isLeader)?.add(10).catch(() => {});
   await pause();
@@ -94,7 +97,7 @@ while (leader.value < 10) {
 assert.ok(isAnswered);
 await waiting;
 
-// Nor does anybody wait for a majority that is not there.
+// A command does not wait for a missing majority either.
 const last = await led();
 network.passes = () => false;
 isAnswered = false;
@@ -131,13 +134,13 @@ describe("the code in", () => {
     );
   }
 
-  it("the guide for RaftNode answers who waits for a leader that hands over, or has no majority", () =>
+  it("the guide for RaftNode answers callers if the leader hands over or has no majority", () =>
     inTemporaryFolder((folder) => {
       const [counter] = blocksOf(readFileSync(join(GUIDES, "raft-node.md"), "utf8"), "ts");
       run(`import process from "node:process";\n${counter}${HAND_OVER}`, folder, true);
     }));
 
-  it("the storage guide takes the 50 lines that it promises", () => {
+  it("the storage guide needs no more than the 50 lines that it promises", () => {
     const [storage] = readFileSync(join(GUIDES, "raft-storage.md"), "utf8").split("```ts\n").slice(1);
     const lines = storage!.split("```")[0]!.split("\n").filter((line) => line.trim() !== "");
     assert.ok(lines.length <= 50, `${lines.length} lines, empty ones not counted`);

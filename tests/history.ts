@@ -1,5 +1,5 @@
 /**
- * What was done to a log, step by step, so that whatever a crash leaves can be told from what it must not leave.
+ * The history of a log, step by step, to tell the states that a crash may leave from those that it must not leave.
  *
  * @module
  */
@@ -14,13 +14,13 @@ import type { WalLog } from "../src/api/wal_log.ts";
 import { assertSameState, bytesOf, type LogState, stateDifference, stateOf } from "./model.ts";
 
 /**
- * An entry, no two of which are alike.
+ * Makes an entry that differs from all others.
  *
  * @param index Its index.
  * @param term Its term.
  * @param size Bytes of its command.
  * @param kind Its kind.
- * @param variant Another number gives another command.
+ * @param variant A different number gives a different command.
  * @returns The entry.
  */
 export function entryAt(
@@ -40,7 +40,7 @@ export function entryAt(
  * @param to The last index, inclusive.
  * @param term Their term.
  * @param size Bytes of their commands.
- * @param variant Another number gives other commands.
+ * @param variant A different number gives different commands.
  * @returns The entries.
  */
 export function entriesAt(from: Index, to: Index, term: Term = 1, size = 24, variant = 0): LogEntry[] {
@@ -51,8 +51,8 @@ export function entriesAt(from: Index, to: Index, term: Term = 1, size = 24, var
  * Writes a history of appends, truncations, hard states and snapshots, and flushes it.
  *
  * @param log An empty log.
- * @param random Decides.
- * @param steps How many.
+ * @param random Random decisions.
+ * @param steps The number of steps.
  */
 export function writeRandomly(log: WalLog, random: Random, steps = 30): void {
   let term = 1;
@@ -80,7 +80,7 @@ export function writeRandomly(log: WalLog, random: Random, steps = 30): void {
 export class History {
   /** The state after each step; the first is that of an empty log. */
   readonly states: LogState[];
-  /** How many steps a flush covers that returned. */
+  /** The number of steps that a completed flush covers. */
   durable = 0;
   readonly #log: WalLog;
   readonly #model = new MemoryLog();
@@ -100,7 +100,7 @@ export class History {
     return this.states.at(-1)!;
   }
 
-  /** The log as it must be. */
+  /** The expected log. */
   get model(): RaftLog {
     return this.#model;
   }
@@ -115,7 +115,7 @@ export class History {
     return this;
   }
 
-  /** Appends each entry by itself: each is a step. */
+  /** Appends each entry as a separate step. */
   append(...entries: LogEntry[]): this {
     return this.do(...entries.map((entry) => (log: RaftLog) => log.append([entry])));
   }
@@ -128,11 +128,11 @@ export class History {
   }
 
   /**
-   * Fails unless a state is the one after some step that is not before the last flush.
+   * Fails unless a state is the one after a step, not before the last flush.
    *
    * @param state The state found.
-   * @param least The first step that it may be of.
-   * @param when What was done, for the message.
+   * @param least The first allowed step.
+   * @param when The last action, for the message.
    * @returns The step.
    */
   stepOf(state: LogState, least = this.durable, when = "after a crash"): number {
@@ -144,7 +144,7 @@ export class History {
   }
 }
 
-/** A frame and where it lies. */
+/** A frame and its position. */
 export interface FrameAt extends FrameHeader {
   readonly offset: number;
   readonly end: number;
@@ -170,7 +170,7 @@ export function framesOf(segment: Uint8Array): FrameAt[] {
 }
 
 /**
- * Appends entries one by one, so that each has a frame of its own.
+ * Appends entries one by one, so that each has its own frame.
  *
  * @param log The log.
  * @param entries The entries.
@@ -180,11 +180,11 @@ export function appendEach(log: RaftLog, entries: readonly LogEntry[]): void {
 }
 
 /**
- * A copy of an array with one bit turned over.
+ * A copy of an array with one flipped bit.
  *
  * @param bytes The array.
- * @param at Which byte.
- * @param bit Which bit of it, 0 to 7.
+ * @param at The byte.
+ * @param bit The bit, 0 to 7.
  * @returns The copy.
  */
 export function flipped(bytes: Uint8Array, at: number, bit: number): Uint8Array {

@@ -1,6 +1,6 @@
 /**
- * Folders that somebody made to do harm: links, devices, FIFOs and directories under the log's names, a lock that is
- * crafted for SQLite, and forged files. A seed repeats a folder.
+ * Malicious folders: links, devices, FIFOs and directories under the log's names, a lock file crafted for SQLite, and
+ * forged files. A seed repeats a folder.
  *
  * @module
  */
@@ -55,7 +55,7 @@ const NAMES = [
   "RESERVE",
 ];
 
-/** Kinds of files to put under such a name. Each gets the path, and a folder outside that it may point into. */
+/** Kinds of files to put under such a name. Each gets the path, and an outside folder that it may point to. */
 export const PLANTS: Record<string, (path: string, outside: string, random: Random) => void> = {
   "a link to a file": (path, outside) => symlinkSync(join(outside, "precious"), path),
   "a link to an empty file": (path, outside) => symlinkSync(join(outside, "empty"), path),
@@ -114,7 +114,7 @@ function writeHotDatabase(path: string, victim: string): void {
  * Makes a hostile folder.
  *
  * @param root An empty folder for it, and for the files outside it that must stay as they are.
- * @param seed Repeats it.
+ * @param seed The seed of the folder.
  * @returns The folder.
  */
 export function makeHostile(root: string, seed: number): HostileFolder {
@@ -161,7 +161,7 @@ function plant(log: string, outside: string, random: Random, notes: string[]): v
  * Describes everything in a folder except one folder in it: names, kinds, permissions and contents.
  *
  * @param root The folder.
- * @param except The one that is left out.
+ * @param except The folder to leave out.
  * @returns One line for each name.
  */
 export function pictureOf(root: string, except: string): string[] {

@@ -3,9 +3,9 @@
  *
  *     hostile_child.ts <root> <first seed> <how many>
  *
- * One line of JSON for each folder. `failure` is there if something happened that must not: an effect outside the
- * folder, an error that is not a `WalLogError` or comes from a bug in the library, or loss of entries that were
- * acknowledged. `cpuMs` and `rssBytes` are for the test to judge.
+ * One line of JSON for each folder. `failure` is set after a violation: an effect outside the folder, an error that is
+ * not a `WalLogError` or comes from a bug in the library, or a loss of acknowledged entries. `cpuMs` and `rssBytes` are
+ * for the test to judge.
  *
  * @module
  */
@@ -20,7 +20,7 @@ import { errorCode } from "../src/io/full.ts";
 import { importWalDb } from "../src/wal_db/mod.ts";
 import { makeHostile, pictureOf } from "./hostile.ts";
 
-/** Entries of a log that are read at each of its ends. */
+/** The number of entries to read at each end of a log. */
 const ENTRIES_READ = 5;
 
 /** The result for a hostile folder. */
@@ -33,7 +33,7 @@ export interface HostileResult {
   readonly failure: string | undefined;
 }
 
-/** Runs something; returns `ok` or the code of the error. */
+/** Runs an action; returns `ok` or the code of the error. */
 async function attempt(what: string, action: () => unknown): Promise<string> {
   try {
     await action();
@@ -67,7 +67,7 @@ async function openAndRead(path: string, options: WalLogOptions): Promise<void> 
   }
 }
 
-/** Writes to a log; what `sync` acknowledged must be there when it is opened again. */
+/** Writes to a log. Acknowledged entries must be there when it is opened again. */
 async function openAndWrite(path: string, onDamage: "fail" | "keep"): Promise<void> {
   const options: WalLogOptions = { onDamage, segmentBytes: 4096 };
   const log = await WalLog.open(path, options);

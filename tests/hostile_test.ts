@@ -1,4 +1,4 @@
-/** Hostile folders: no file that somebody else made does harm. */
+/** Hostile folders: files of other users do no harm. */
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
@@ -20,9 +20,9 @@ import { isWindows, skipReason } from "./skip.ts";
 import { inTemporaryFolder } from "./temporary.ts";
 
 const CHILD = fileURLToPath(new URL("./hostile_child.ts", import.meta.url));
-/** Folders in each runtime; `WALLOG_HOSTILE` is any other number. */
+/** The number of folders in each runtime. `WALLOG_HOSTILE` sets another number. */
 const FOLDERS = Number(process.env.WALLOG_HOSTILE ?? 220);
-/** Processor time and memory that one folder may cost. */
+/** The most processor time and memory for one folder. */
 const CPU_MS_MAX = 2000;
 const RSS_BYTES_MAX = 200e6;
 /** A child that prints nothing for this long hangs. In milliseconds. */
@@ -36,7 +36,7 @@ function currentRuntime(): "deno" | "bun" | "node" {
 
 function runChild(root: string, first: number): Promise<HostileResult[]> {
   const [binary, ...prefix] = locateRuntime(currentRuntime()).run;
-  // Files in the temporary folder are seen as well.
+  // Files in the temporary folder are checked too.
   const env = { ...process.env, TMPDIR: root };
   const child = spawn(binary, [...prefix, CHILD, root, String(first), String(FOLDERS)], {
     env,
@@ -98,7 +98,7 @@ function plant(path: string, outside: string, name: string, kind: string): strin
 
 const skip = skipReason(isWindows && "Windows has neither these links nor FIFOs");
 
-describe("a file that somebody else made", { skip }, () => {
+describe("a file of another user", { skip }, () => {
   it(
     "does not reach SQLite as a LOCK whose journal makes it delete a file",
     withFolders((path, outside) => {
@@ -110,7 +110,7 @@ describe("a file that somebody else made", { skip }, () => {
   );
 
   it(
-    "is not written through if IDENTITY is a link or a hard link",
+    "is not overwritten through IDENTITY as a link or a hard link",
     withFolders((path, outside) => {
       const identity = join(path, "IDENTITY");
       unlinkSync(identity);
@@ -160,7 +160,7 @@ describe("a file that somebody else made", { skip }, () => {
 describe("a reader", { skip }, () => {
   for (const kind of KINDS) {
     it(
-      `opens a log beside ${kind} under the name of a snapshot that it does not need`,
+      `opens a log with ${kind} under the name of a snapshot that it does not need`,
       withFolders((path, outside) => {
         if (plant(path, outside, "000000000005-000000000001.snap", kind) === undefined) return;
         const reader = WalLog.openSync(path, { readOnly: true });
@@ -180,7 +180,7 @@ describe("a hostile folder", () => {
         failure !== undefined || cpuMs > CPU_MS_MAX || rssBytes > RSS_BYTES_MAX
       );
       assert.deepEqual(failures, []);
-      // A generator that is always refused, or never, would try nothing.
+      // A generator of folders that always or never open would test nothing.
       const outcomes = new Set(results.flatMap(({ outcomes }) => outcomes));
       for (const outcome of ["ok", "CORRUPT", "UNSAFE_FILE", "NOT_FOUND"]) assert(outcomes.has(outcome), outcome);
     }));

@@ -1,4 +1,4 @@
-/** The ids of a log: the file IDENTITY, new incarnations, and the founding of a cluster. */
+/** The ids of a log: the file IDENTITY, new incarnations, and founding a cluster. */
 
 import assert from "node:assert/strict";
 import { resolve } from "node:path";
@@ -66,7 +66,7 @@ describe("the bytes of IDENTITY", () => {
     assert.deepEqual(decodeIdentity(bytes, sum), identity);
   });
 
-  it("are damaged if any bit of them is flipped, or any are missing", () => {
+  it("are damaged if any bit is flipped or any byte is missing", () => {
     const bytes = encodeIdentity(identity, sum);
     for (let at = 0; at < bytes.length; at++) {
       const flipped = bytes.slice();
@@ -76,7 +76,7 @@ describe("the bytes of IDENTITY", () => {
     }
   });
 
-  it("are damaged if they have another length, whatever their checksum is", () => {
+  it("are damaged if they have another length, even with a valid checksum", () => {
     const longer = new Uint8Array(IDENTITY_BYTES + 8);
     longer.set(encodeIdentity(identity, sum));
     new DataView(longer.buffer).setBigUint64(IDENTITY_BYTES, sum(longer.subarray(0, IDENTITY_BYTES), 0n), true);
@@ -108,7 +108,7 @@ describe("the identity of a log", () => {
     assert.notEqual(one!.incarnation, other!.incarnation);
   });
 
-  it("is all zeros, without an incarnation, if there is no log yet and it is only read", () => {
+  it("is all zeros, without an incarnation, for a reader of a log that does not exist yet", () => {
     const disk = new SimulatedDisk();
     disk.fileSystem.makeDirectory(FOLDER, 0o700);
     const nothing = { log: "00000000-0000-0000-0000-000000000000", incarnation: undefined, cluster: undefined };
@@ -151,7 +151,7 @@ describe("the identity of a log", () => {
     assert.deepEqual(identityOf(disk, { onDamage: "keep" }), after);
   });
 
-  it("has a new incarnation if all segments were lost, wherever a crash interrupts the opening", () => {
+  it("has a new incarnation if all segments were lost and a crash interrupts the opening", () => {
     for (let operation = 0, isCrashed = true; isCrashed; operation++) {
       const disk = new SimulatedDisk({ seed: operation + 1 });
       makeLog(disk);
@@ -168,7 +168,7 @@ describe("the identity of a log", () => {
     }
   });
 
-  it("is refused if a later version of the format wrote it, and not touched", () => {
+  it("is refused if a later version of the format wrote it, and not changed", () => {
     const disk = new SimulatedDisk();
     makeLog(disk);
     const bytes = new Uint8Array(IDENTITY_BYTES + 16);
@@ -186,7 +186,7 @@ describe("the identity of a log", () => {
     assert.deepEqual(disk.content(PATH), bytes);
   });
 
-  it("of version 1 shows that a log is lost if there is no segment, and is not touched", () => {
+  it("of version 1 without a segment shows that a log is lost, and is not changed", () => {
     const disk = new SimulatedDisk();
     disk.fileSystem.makeDirectory(FOLDER, 0o700);
     const bytes = new Uint8Array(64).fill(7, 16, 32);
@@ -199,7 +199,7 @@ describe("the identity of a log", () => {
 });
 
 describe("the founding of a cluster", () => {
-  it("gives the log the cluster's id, for good", () => {
+  it("gives the log the cluster's id for good", () => {
     const disk = new SimulatedDisk();
     const before = makeLog(disk);
     const log = open(disk);
@@ -211,7 +211,7 @@ describe("the founding of a cluster", () => {
     assert.deepEqual(identityOf(disk), founded);
   });
 
-  it("takes the id as bytes too, and copies them", () => {
+  it("also accepts the id as bytes, and copies them", () => {
     const log = open(new SimulatedDisk());
     const id = new Uint8Array(16).fill(0xab);
     log.foundCluster(id);
@@ -219,7 +219,7 @@ describe("the founding of a cluster", () => {
     assert.equal(log.identity.cluster, "abababab-abab-abab-abab-abababababab");
   });
 
-  it("changes nothing if the log belongs to the cluster already", () => {
+  it("changes nothing if the log already belongs to the cluster", () => {
     const disk = new SimulatedDisk();
     const log = open(disk);
     log.foundCluster(CLUSTER);
@@ -241,7 +241,7 @@ describe("the founding of a cluster", () => {
     }
   });
 
-  it("is refused for anything but an id", () => {
+  it("is refused for a value that is not an id", () => {
     const log = open(new SimulatedDisk());
     const wrong = [
       "",
@@ -261,7 +261,7 @@ describe("the founding of a cluster", () => {
     assert.equal(log.identity.cluster, undefined);
   });
 
-  it("is refused on a log that is only read, or closed", () => {
+  it("is refused on a log that is opened for reading only, or closed", () => {
     const disk = new SimulatedDisk();
     makeLog(disk);
     const log = open(disk, { readOnly: true });
@@ -270,7 +270,7 @@ describe("the founding of a cluster", () => {
     assert.throws(() => log.foundCluster(CLUSTER), hasCode("CLOSED"));
   });
 
-  it("leaves the old identity or the new one if the power goes, and the new one once it has returned", () => {
+  it("leaves the old or the new identity if the power fails, and the new one after it returns", () => {
     const found = new Set<string | undefined>();
     for (let seed = 1; seed <= CRASH_SEEDS; seed++) {
       for (let operation = 0, isDone = false; !isDone; operation++) {
@@ -296,7 +296,7 @@ describe("the founding of a cluster", () => {
     assert.deepEqual(found, new Set([undefined, CLUSTER]));
   });
 
-  it("leaves the log as it was if the disk is full, and works when there is room", () => {
+  it("leaves the log unchanged if the disk is full, and works when there is space", () => {
     for (const only of ["create", "write", "sync"] as const) {
       const disk = new SimulatedDisk();
       const log = open(disk);

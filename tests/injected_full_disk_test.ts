@@ -1,4 +1,4 @@
-/** A disk without room, at each call that may find none. */
+/** A full disk, at each call that may need space. */
 
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
@@ -16,7 +16,7 @@ import { withLog } from "./watched_log.ts";
 
 describe("a full disk", () => {
   it(
-    "refuses the append that needs a new segment, whole, and takes it when there is space",
+    "refuses an append that needs a new segment, and accepts it when there is space",
     withLog(
       ({ path, fileSystem, log }) => {
         const history = new History(log);
@@ -41,7 +41,7 @@ describe("a full disk", () => {
               "000000000001.seg",
             ]);
           }
-          // What fits the segment there is still goes in.
+          // Entries that fit the active segment are still accepted.
           history.append(entryAt(log.lastIndex + 1, 1, 20));
           assert.equal(log.syncSync(), log.lastIndex);
           history.do((log) => log.truncate(7));
@@ -61,7 +61,7 @@ describe("a full disk", () => {
   );
 
   it(
-    "that is full when a segment is sealed costs the segment index, which is a copy",
+    "costs only the segment index when a segment is sealed",
     withLog(({ path, fileSystem, log }) => {
       const history = new History(log);
       history.append(...entriesAt(1, 7, 1, 500)).sync();
@@ -81,8 +81,8 @@ describe("a full disk", () => {
     }, { segmentBytes: 4096 }),
   );
 
-  it("does not keep a reader out, nor a log that was closed; after a crash it says NO_SPACE and cuts zeros", async () => {
-    // The zeros behind the last frame are given back first. Nothing else may change.
+  it("blocks no reader and no closed log; after a crash, it fails with NO_SPACE and cuts zeros", async () => {
+    // The zeros after the last frame are freed first. Nothing else may change.
     const usedBy = (path: string) =>
       [...contentsOf(path)].map(([name, bytes]) => {
         const used = bytes.subarray(0, bytes.findLastIndex((byte) => byte !== 0) + 1);

@@ -1,4 +1,4 @@
-/** The quality of recovery over a few seeds of each kind of damage, and whether the judge notices a log that is wrong. */
+/** The quality of recovery over a few seeds of each kind of damage, and whether the judge detects wrong logs. */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
@@ -90,7 +90,7 @@ describe("recovery of a damaged log", () => {
 });
 
 describe("the judge", () => {
-  it("finds the same each time", () => {
+  it("gives the same result each time", () => {
     assert.deepEqual(run("goes-on", 3), run("goes-on", 3));
   });
 
@@ -108,7 +108,7 @@ describe("the judge", () => {
     assert.equal(figures.lostEntries, 3);
   });
 
-  it("notices a log that gives one entry in the place of another", () => {
+  it("notices a log that returns one entry for another", () => {
     const open = withInstead((log) => ({
       entry: (index: Index) => index === log.snapshotIndex + 3 ? log.entry(index - 1) : log.entry(index),
     }));
@@ -127,7 +127,7 @@ describe("the judge", () => {
     assert.equal(run("gap-all-sealed", 5, open).figures.lostSnapshots > 0, true);
   });
 
-  it("counts reported whole entries apart from those that damage hit", () => {
+  it("counts reported undamaged entries separately from damaged ones", () => {
     const open = withInstead((log) => ({
       damaged: [{ kind: "frames", firstIndex: 1, lastIndex: log.lastIndex }],
     }));

@@ -1,4 +1,4 @@
-/** Writers killed with SIGKILL at random moments, by the hand of the kernel and not of a simulation. */
+/** Writers killed with SIGKILL at random moments. */
 
 import assert from "node:assert/strict";
 import { join } from "node:path";
@@ -8,13 +8,16 @@ import { locateRuntime, RUNTIME_NAMES, type RuntimeName } from "../scripts/runti
 import { type KillCounts, KilledLog } from "./real/kills.ts";
 import { inTemporaryFolder } from "./temporary.ts";
 
-/** Dozens in the three runtimes together; `deno task kill --times N` does any number, with a seed of its own each time. */
+/**
+ * Dozens of kills in the three runtimes together. `deno task kill --times N` does any number, with a new seed each
+ * time.
+ */
 const KILLS_OWN = 9;
 const KILLS_MIXED = 9;
 
 const own: RuntimeName = process.versions.deno ? "deno" : process.versions.bun ? "bun" : "node";
 
-/** Kills writers on one log, again and again. */
+/** Kills writers on one log repeatedly. */
 async function killed(names: readonly RuntimeName[], seed: number, times: number): Promise<KillCounts> {
   const counts: KillCounts = {};
   await inTemporaryFolder(async (folder) => {
@@ -29,13 +32,13 @@ async function killed(names: readonly RuntimeName[], seed: number, times: number
 }
 
 describe("a writer killed with SIGKILL", () => {
-  it("leaves everything it had done, and nothing else, each time it is killed and started again", async () => {
+  it("leaves exactly what it had done, each time it is killed and restarted", async () => {
     const counts = await killed([own], 1, KILLS_OWN);
     assert.equal((counts.kills ?? 0) + (counts["ended before the kill"] ?? 0), KILLS_OWN);
     assert((counts.steps ?? 0) > KILLS_OWN, "the writers were killed before they did anything");
   });
 
-  it("leaves the same to a writer in another runtime, which is killed in its turn", async () => {
+  it("leaves the same to a writer in another runtime, which is killed too", async () => {
     const counts = await killed(RUNTIME_NAMES, 2, KILLS_MIXED);
     for (const name of RUNTIME_NAMES) assert.equal(counts[name], KILLS_MIXED / RUNTIME_NAMES.length, name);
     assert((counts.steps ?? 0) > KILLS_MIXED, "the writers were killed before they did anything");

@@ -47,7 +47,7 @@ class Replicas {
     await replica?.close();
   }
 
-  /** The leader of those that another one follows in the latest term. */
+  /** The leader of the latest term that has a follower. */
   async leader(): Promise<Replica> {
     let leader: Replica | undefined;
     await until(() => {
@@ -89,7 +89,7 @@ async function withReplicas(body: (replicas: Replicas) => Promise<void>): Promis
   });
 }
 
-/** Writes as many keys as asked for, to whoever leads. */
+/** Writes a number of keys to the current leader. */
 async function writeMany(replicas: Replicas, from: number, to: number): Promise<void> {
   for (let i = from; i <= to; i++) {
     const leader = await replicas.leader();
@@ -114,7 +114,7 @@ describe("the store of a key-value service", () => {
     assert.equal(restored.digest(), store.digest());
   });
 
-  it("has the same digest however it came about", () => {
+  it("has the same digest for every order of the same writes", () => {
     const [one, other] = [new Store(), new Store()];
     for (const key of ["a", "b", "c"]) one.apply(encodeWrite({ key, value: key }));
     for (const key of ["c", "a", "b"]) other.apply(encodeWrite({ key, value: key }));
@@ -125,7 +125,7 @@ describe("the store of a key-value service", () => {
 const notLeader = (error: unknown) => error instanceof WalLogError && error.code === "NOT_LEADER";
 
 describe("a replicated key-value service", () => {
-  it("writes, swaps and reads through its leader; the others refuse, and say who that is", async () => {
+  it("writes, swaps and reads through its leader; the others refuse and name the leader", async () => {
     await withReplicas(async (replicas) => {
       for (const id of IDS) await replicas.start(id);
       const leader = await replicas.leader();
@@ -144,7 +144,7 @@ describe("a replicated key-value service", () => {
     });
   });
 
-  it("answers no reads or writes of a leader that is cut off, and loses none of the new one's", async () => {
+  it("answers no requests through an isolated leader, and loses no writes of the new one", async () => {
     await withReplicas(async (replicas) => {
       for (const id of IDS) await replicas.start(id);
       const former = await replicas.leader();
@@ -168,7 +168,7 @@ describe("a replicated key-value service", () => {
     });
   });
 
-  it("brings a replica up to date that was away while the log was compacted", async () => {
+  it("updates a replica that was away while the log was compacted", async () => {
     await withReplicas(async (replicas) => {
       for (const id of IDS) await replicas.start(id);
       await writeMany(replicas, 1, 20);
@@ -180,7 +180,7 @@ describe("a replicated key-value service", () => {
       const again = await replicas.start(id);
       await replicas.same();
       assert.ok(again.status.applied > 150);
-      // And what it has survives a restart.
+      // The replica's state survives a restart.
       await replicas.close(id);
       await replicas.start(id);
       await replicas.same();
@@ -218,7 +218,7 @@ describe("a replicated key-value service", () => {
 });
 
 describe("its HTTP interface", () => {
-  it("answers as it says", async () => {
+  it("answers as documented", async () => {
     await withReplicas(async (replicas) => {
       const http = new HttpClient(4, false);
       const urls = new Map<bigint, string>();
@@ -264,7 +264,7 @@ describe("its HTTP interface", () => {
     });
   });
 
-  it("refuses what cannot be asked, whatever it is, and stores what it was given, to the byte", async () => {
+  it("refuses invalid requests, and stores texts byte for byte", async () => {
     await withReplicas(async (replicas) => {
       for (const id of IDS) await replicas.start(id);
       const replica = await replicas.leader();
@@ -306,7 +306,7 @@ describe("its HTTP interface", () => {
   });
 });
 
-/** Sends a request as it is, which HTTP clients would not all do; returns the answer. */
+/** Sends a raw request, which not every HTTP client would send; returns the answer. */
 function exchange(port: number, request: string, body?: string | Uint8Array): Promise<string> {
   const bytes = typeof body === "string" ? new TextEncoder().encode(body) : body;
   const length = bytes === undefined ? "" : `content-length: ${bytes.length}\r\n`;
@@ -322,7 +322,7 @@ function exchange(port: number, request: string, body?: string | Uint8Array): Pr
   });
 }
 
-/** Turns a bit over in the command of an entry in the middle of a log. */
+/** Flips a bit in the command of an entry in the middle of a log. */
 function damageAnEntry(folder: string): void {
   const name = readdirSync(folder).filter((name) => name.endsWith(".seg")).sort().at(-1)!;
   const bytes = readFileSync(join(folder, name));

@@ -1,4 +1,4 @@
-/** The format has one definition on each side of the WebAssembly boundary; this holds the two together. */
+/** The format is defined on both sides of the WebAssembly boundary. This compares the two definitions. */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
@@ -14,19 +14,19 @@ import { INDEX_PAGE_BYTES } from "../src/log/segment.ts";
 const { CHUNK_BYTES, Codec } = codecModule;
 const format = { ...checkpoint, ...frame, ...headerBlock, ...segmentHeader, ...segmentIndex, ...state };
 
-/** Exports that say where things lie in the module's memory, which the codec asks for at run time. */
+/** Exports with addresses in the module's memory, which the codec reads at run time. */
 const MEMORY_MAP = ["STATE", "PAGES", "PAGES_MAX", "RUNS", "RUNS_MAX", "HEAP"];
-/** Constants with another name, or none, in TypeScript. */
+/** Constants with a different name, or none, in TypeScript. */
 const OTHERWISE = ["SLOTS", "SAFE_INTEGER_MAX"];
-/** Constants of TypeScript's that both sides need. */
+/** Constants in TypeScript that both sides need. */
 const SHARED = /^(FRAME|KIND|FLAGS?|SCAN|SLOT)_|^UNPROVEN_UNKNOWN$|^PAYLOAD_BYTES_MAX$/;
-/** Of the header block, which WebAssembly never sees. */
+/** Constants of the header block, which WebAssembly never uses. */
 const TYPESCRIPT_ONLY = ["NEXT_POINTER_OFFSET"];
 
 const codec = new Codec();
 const wasm = new Map<string, number>();
 for (const [name, value] of Object.entries(codec.wasm as unknown as Record<string, unknown>)) {
-  // An i32 is signed on this side, and an i64 a bigint.
+  // In JavaScript, an i32 is signed, and an i64 is a bigint.
   if (value instanceof WebAssembly.Global) {
     wasm.set(name, typeof value.value === "bigint" ? Number(value.value) : value.value >>> 0);
   }
@@ -49,7 +49,7 @@ describe("the layout", () => {
     for (const name of names) assert.equal(wasm.get(name), typescript.get(name), name);
   });
 
-  it("numbers kinds, scans and slots without using a number twice", () => {
+  it("uses no number twice for kinds, scans and slots", () => {
     for (const prefix of ["KIND_", "SCAN_", "SLOT_"]) {
       const numbers = [...wasm].filter(([name]) => name.startsWith(prefix)).map(([, value]) => value);
       assert.equal(new Set(numbers).size, numbers.length, prefix);
@@ -58,13 +58,13 @@ describe("the layout", () => {
     assert.equal(wasm.get("SLOTS"), slots.length);
   });
 
-  it("gives each flag a bit of its own, and one bit to the flags that depend on the kind", () => {
+  it("gives each flag its own bit, and one bit to all flags that depend on the kind", () => {
     const { FLAG_COPY, FLAG_REPAIRED, FLAG_CONFIG, FLAG_VOTE, FLAG_CLEAR, FLAG_CLOSE, FLAG_MORE } = format;
     assert.deepEqual([FLAG_COPY, FLAG_REPAIRED, FLAG_CONFIG, FLAG_MORE], [1, 2, 4, 8]);
     assert.deepEqual([FLAG_VOTE, FLAG_CLEAR, FLAG_CLOSE], [FLAG_CONFIG, FLAG_CONFIG, FLAG_CONFIG]);
   });
 
-  it("takes integers exactly as far as numbers are exact", () => {
+  it("accepts integers exactly up to the largest safe integer", () => {
     assert.equal(wasm.get("SAFE_INTEGER_MAX"), Number.MAX_SAFE_INTEGER);
   });
 
@@ -84,11 +84,11 @@ describe("the layout", () => {
     for (const { name, start } of regions) assert.equal(start % 8, 0, `alignment of ${name}`);
   });
 
-  it("has room for all pages of a chunk, so that the table never bounds a scan", () => {
+  it("has room for all pages of a chunk, so that the table never stops a scan", () => {
     assert.ok((wasm.get("PAGES_MAX")! - 1) * INDEX_PAGE_BYTES > CHUNK_BYTES);
   });
 
-  it("is the one that format version 2 says: a change of these numbers is a new version", () => {
+  it("is that of format version 2: changing these numbers needs a new version", () => {
     assert.equal(format.FORMAT_VERSION, 2);
     const fields = [
       "HEADER_CHECKSUM",

@@ -1,6 +1,6 @@
 /**
- * Segments below the snapshot. Compaction deletes them oldest first, and flushes no deletion: a crash brings any of
- * them back. None of that is damage.
+ * Segments below the snapshot. Compaction deletes the oldest first, and flushes no deletion. So a crash can bring any
+ * of them back, which is not damage.
  */
 
 import assert from "node:assert/strict";
@@ -52,7 +52,7 @@ function crashed(numbers: readonly number[]): MemoryDisk {
   return new MemoryDisk(contents);
 }
 
-/** Fails unless the log is whole and reports no damage. */
+/** Fails unless the log is complete and reports no damage. */
 function assertWhole(log: WalLog, when: string): void {
   const { recovery } = log;
   assert.deepEqual([recovery.verdict, recovery.damage, recovery.harmless], ["clean", [], []], when);
@@ -94,14 +94,14 @@ describe("a segment below the snapshot", () => {
     assert.deepEqual(removed, [segmentName(1), segmentName(3)]);
   });
 
-  it("names the newest segment durably before it is removed", () => {
+  it("is removed only after the pointer to the newest segment is durable", () => {
     const disk = new MemoryDisk();
     const log = openLog(disk);
     for (const entry of entriesAt(1, 5, 1, 900)) log.append([entry]);
     const previous = disk.contents().get(segmentName(1))!.slice();
     assert.deepEqual(segmentsOf(disk), [segmentName(1), segmentName(2)]);
     log.applySnapshot({ index: 4, term: 1, config: [1n], data: new Uint8Array(10) });
-    // A crash that took the pointer to segment 2 along would leave a log that ends with segment 1, if 2 were lost later.
+    // Without the pointer to segment 2, a later loss of segment 2 would leave a log that ends with segment 1.
     const crashed = new MemoryDisk(new Map([...disk.contents(), [segmentName(1), previous]]));
     const calls: string[] = [];
     const { remove } = crashed;
@@ -117,7 +117,7 @@ describe("a segment below the snapshot", () => {
     };
     openLog(crashed);
     const own = calls.filter((call) => call.endsWith(segmentName(1)));
-    // Each copy of the pointer has a flush of its own.
+    // Each copy of the pointer has its own flush.
     assert.deepEqual(own, [`sync ${segmentName(1)}`, `sync ${segmentName(1)}`, `remove ${segmentName(1)}`]);
   });
 
@@ -150,7 +150,7 @@ describe("a segment below the snapshot", () => {
     assert.deepEqual([again.recovery.verdict, again.snapshotIndex, segmentsOf(disk)], ["clean", 1, [segmentName(1)]]);
   });
 
-  it("is reported while it may have held a truncation that is not settled", () => {
+  it("is reported while it may have held an unexplained truncation", () => {
     const disk = new MemoryDisk();
     const log = openLog(disk);
     log.applySnapshot({ index: 5, term: 1, config: [1n], data: new Uint8Array(10) });
@@ -159,7 +159,7 @@ describe("a segment below the snapshot", () => {
     log.setHardState({ term: 1, votedFor: null });
     log.syncSync();
     log.setHardState({ term: 1, votedFor: null }); // Its frame proves the flush.
-    // Killed, so that no checkpoint follows the gap.
+    // Kill the writer, so that no checkpoint follows the gap.
     const contents = new Map(disk.contents());
     const first = contents.get(segmentName(1))!;
     const frames = framesOf(first);
@@ -185,7 +185,7 @@ describe("a segment below the snapshot", () => {
 describe("the first segment of a log", () => {
   it("is not reported missing if a crash lost its name in an empty log", () => {
     const disk = new MemoryDisk();
-    // The first writer is killed before it has flushed the folder, and so is the second, which began segment 2.
+    // The first writer is killed before it has flushed the folder. So is the second one, which created segment 2.
     openLog(disk);
     const killed = new MemoryDisk(disk.contents());
     openLog(killed);

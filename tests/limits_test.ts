@@ -1,6 +1,6 @@
 /**
- * The largest numbers of a log: a writer keeps to the limits that a reader enforces. Names and headers with absurd
- * numbers and right checksums must not make a log lose entries that it acknowledged.
+ * The largest numbers of a log. A writer keeps the limits that a reader enforces. File names and headers with absurd
+ * numbers and valid checksums must not make a log lose acknowledged entries.
  */
 
 import assert from "node:assert/strict";
@@ -33,7 +33,7 @@ function segmentsOf(disk: MemoryDisk): string[] {
   return [...disk.contents().keys()].filter((name) => name.endsWith(".seg")).sort();
 }
 
-/** Appends and flushes entry after entry; stops where the log refuses one. */
+/** Appends and flushes entry after entry, until the log refuses one. */
 function fill(log: WalLog, entries: number): WalLogError | undefined {
   for (let i = 0; i < entries; i++) {
     try {
@@ -100,7 +100,7 @@ it("a number that a next-segment pointer names is not used again", () => {
   assert(!segmentsOf(disk).includes(names.at(-1)!));
 });
 
-describe("a header with right checksums and absurd numbers", () => {
+describe("a header with valid checksums and absurd numbers", () => {
   const numbers = [2, SEGMENT_NUMBER_END - 2, SEGMENT_NUMBER_END - 1, SEGMENT_NUMBER_END, 2 ** 52 - 1, 2 ** 53 - 1];
   const lsns = [BASE_LSN_END - 16_384, BASE_LSN_END - 8, BASE_LSN_END, 2 ** 53 - 8192, 2 ** 53 - 8, 2 ** 53 - 1];
   const forged = [
@@ -108,7 +108,7 @@ describe("a header with right checksums and absurd numbers", () => {
     ...lsns.map((baseLsn) => ({ number: 1, baseLsn })),
     { number: SEGMENT_NUMBER_END - 1, baseLsn: BASE_LSN_END - 8 },
   ];
-  /** A log of one segment, as its writer leaves it. */
+  /** A log of one segment, closed or killed. */
   const original = (isClosed: boolean): Contents => {
     const disk = new MemoryDisk();
     const log = openLog(disk);
@@ -137,7 +137,7 @@ describe("a header with right checksums and absurd numbers", () => {
           }
           assertHolds(log, acknowledged, `opening ${opening}`);
           const refusal = fill(log, 9);
-          // After a refusal, the log is open and as it was.
+          // After a refusal, the log is open and unchanged.
           if (refusal !== undefined) {
             assert.match(refusal.message, /Cannot create a segment/);
             assert.throws(() => log.append([entryAt(log.lastIndex + 1, 1, ENTRY_BYTES)]), isCorrupt);
@@ -147,13 +147,13 @@ describe("a header with right checksums and absurd numbers", () => {
           if (opening % 2 === 0) log.closeSync();
           disk = new MemoryDisk(disk.contents());
         }
-        // If the log can be read at all, nothing is missing.
+        // If the log opens for reading, nothing may be missing.
         let reader: WalLog;
         try {
           reader = openLog(disk, true);
         } catch (error) {
           assert(isCorrupt(error), error as Error);
-          assert.equal(acknowledged, 3, "the log took entries, and does not open any more");
+          assert.equal(acknowledged, 3, "the log accepted entries, and no longer opens");
           return;
         }
         assertHolds(reader, acknowledged, "read at last");
@@ -186,7 +186,7 @@ describe("a header with right checksums and absurd numbers", () => {
   });
 });
 
-/** Puts the checksums of a frame right. */
+/** Recomputes the checksums of a frame. */
 function seal(bytes: Uint8Array, at: number): void {
   const codec = new Codec();
   const view = new DataView(bytes.buffer, bytes.byteOffset);
@@ -197,7 +197,7 @@ function seal(bytes: Uint8Array, at: number): void {
   view.setUint32(at, Number(codec.hash(bytes.subarray(at + FRAME_LENGTH, payload), seed) & 0xffff_ffffn), true);
 }
 
-describe("a checkpoint with right checksums", () => {
+describe("a checkpoint with valid checksums", () => {
   const fields = {
     "last term": STATE_LAST_TERM,
     "hard state's term": STATE_HARD_TERM,
@@ -239,7 +239,7 @@ describe("a checkpoint with right checksums", () => {
   }
 });
 
-describe("a frame with right checksums", () => {
+describe("a frame with valid checksums", () => {
   it("and a durable position between two frames makes no log lose what it acknowledges later", () => {
     const disk = new MemoryDisk();
     const log = openLog(disk);
@@ -270,7 +270,7 @@ describe("a frame with right checksums", () => {
 describe("a log at the last index", () => {
   const last = Number.MAX_SAFE_INTEGER;
 
-  it("is unchanged after a rest, a close, a rotation and a crash", () => {
+  it("is unchanged after idle time, a close, a rotation and a crash", () => {
     for (const covered of [last - 1, last]) {
       const disk = new SimulatedDisk();
       let log = open(disk);

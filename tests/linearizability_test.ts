@@ -1,4 +1,4 @@
-/** The checker of histories, on some that are known to be good and some that are known not to be. */
+/** The checker of histories, on known good and bad ones. */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
@@ -114,7 +114,7 @@ const BAD: Readonly<Record<string, readonly Operation[]>> = {
   ],
 };
 
-/** A history of a store that does one thing at a time, of clients that overlap, some of which get no answer. */
+/** A history of a store that handles one request at a time, with overlapping clients, some without an answer. */
 function randomHistory(random: Random, length: number, clients: number): Operation[] {
   const history: Operation[] = [];
   const busy: { readonly called: number; readonly kind: Effect["kind"]; effect?: Effect; isMute: boolean }[] = [];
@@ -142,7 +142,7 @@ function randomHistory(random: Random, length: number, clients: number): Operati
       history.push(operation(called, isMute ? NEVER : now, effect!));
     }
   }
-  // What was done belongs to the history, whether or not it has returned.
+  // An operation with an effect belongs to the history, even if it has not returned.
   for (const { called, effect, isMute } of busy) {
     if (effect !== undefined) history.push(operation(called, isMute ? NEVER : ++now, effect));
   }
@@ -156,7 +156,7 @@ function isLinearizableByForce(history: readonly Operation[], text: string | nul
   return history.some((one) => {
     if (one.called > first) return false;
     const rest = history.filter((other) => other !== one);
-    // What got no answer may also never have happened.
+    // An operation without an answer may never have happened.
     if (one.returned === NEVER && isLinearizableByForce(rest, text)) return true;
     if (one.kind === "get") return (one.returned === NEVER || one.found === text) && isLinearizableByForce(rest, text);
     if (one.kind === "put") return isLinearizableByForce(rest, one.value);
@@ -170,14 +170,14 @@ describe("a history is linearizable", () => {
     it(`with ${name}`, () => assert.deepEqual(checkHistory(history), { isLinearizable: true }));
   }
 
-  it("if it comes from one store, however clients overlap", () => {
+  it("if it comes from one store, with any overlap of clients", () => {
     for (let seed = 1; seed <= 50; seed++) {
       const history = randomHistory(new Random(seed), 400, 6);
       assert.equal(checkHistory(history).isLinearizable, true, `seed ${seed}`);
     }
   });
 
-  it("exactly if some order explains it, as trying all of them tells", () => {
+  it("exactly if some order explains it, compared with trying all orders", () => {
     const random = new Random(99);
     const counts = { good: 0, bad: 0 };
     for (let i = 0; i < 3000; i++) {
@@ -190,7 +190,7 @@ describe("a history is linearizable", () => {
   });
 });
 
-/** Changes what an operation saw, at times. */
+/** Sometimes changes the result of an operation. */
 function disturbed(one: Operation, random: Random): Operation {
   if (one.kind === "put" || one.returned === NEVER || !random.chance(0.15)) return one;
   return { ...one, found: random.pick([null, `${random.below(30)}`]) };
@@ -201,7 +201,7 @@ describe("a history is not linearizable", () => {
     it(`with ${name}`, () => assert.equal(checkHistory(history).isLinearizable, false));
   }
 
-  it("if one read of a long history is made stale, and it says which", () => {
+  it("if one read of a long history is stale, and the checker reports which", () => {
     const history: Operation[] = [];
     for (let i = 0; i < 500; i++) {
       history.push(operation(i * 4 + 1, i * 4 + 2, put(`${i}`)), operation(i * 4 + 3, i * 4 + 4, get(`${i}`)));

@@ -1,6 +1,6 @@
 /**
- * Random histories of which the disk is damaged while the log is open. Scrubbing and reads must find all of the damage,
- * and a repair must bring back what was there.
+ * Random histories whose disk is damaged while the log is open. Scrubbing and reads must find all damage, and a repair
+ * must restore the data.
  *
  * @module
  */
@@ -27,7 +27,7 @@ const SECTOR_BYTES = 512;
 /**
  * Runs one history.
  *
- * @param seed Repeats it.
+ * @param seed The seed of the history.
  * @param counts Added to.
  */
 export async function simulateLiveDamage(seed: number, counts: Counts = {}): Promise<void> {
@@ -121,7 +121,7 @@ class LiveDamageSimulation {
     }
   }
 
-  /** A bit flips, or some sectors read as zeros, in what was durable. */
+  /** Flips a bit, or zeroes some sectors, in durable data. */
   private rot(): void {
     const { random, disk } = this;
     const path = random.pick(disk.files().filter((name) => name.endsWith(".seg")));
@@ -139,7 +139,7 @@ class LiveDamageSimulation {
     disk.zero(path, start, length);
   }
 
-  /** What reads is right, and what does not is named. */
+  /** Checks that all reads are correct, and that all other entries are reported. */
   private judge(log: WalLog, when: string): Seen {
     const opened = openLog(() => log, "keep");
     assert(opened.outcome === "opened", `${when}: ${opened.outcome}`);
@@ -149,7 +149,7 @@ class LiveDamageSimulation {
     return opened.seen;
   }
 
-  /** Repairs all damage; `false` if that was refused. */
+  /** Repairs all damage; returns `false` if that was refused. */
   private repair(log: WalLog): boolean {
     const good = log.damaged.flatMap(({ firstIndex, lastIndex }) =>
       firstIndex === undefined ? [] : this.entriesFrom(firstIndex, lastIndex ?? firstIndex)

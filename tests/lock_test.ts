@@ -1,4 +1,4 @@
-/** The lock: who gets it, who waits for it, and which files cannot be one. */
+/** The lock: which writer gets it, which one waits, and which files are refused. */
 
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
@@ -26,7 +26,7 @@ import { inTemporaryFolder } from "./temporary.ts";
 const CHILD = fileURLToPath(new URL("./child.ts", import.meta.url));
 
 describe("the lock", () => {
-  it("is refused and left as it is if it is not an empty regular file", () =>
+  it("is refused and unchanged if it is not an empty regular file", () =>
     inTemporaryFolder((folder) => {
       const outside = join(folder, "outside");
       writeFileSync(outside, "mine");
@@ -86,7 +86,7 @@ describe("the lock", () => {
       assert.match(stdout, /^IO .*it can be read but not written/);
     }));
 
-  it("says whether it is held in this process or in another", () =>
+  it("reports whether it is held in this process or in another", () =>
     inTemporaryFolder(async (folder) => {
       const path = join(folder, "raft.wal");
       const log = writeLog(path);
@@ -121,7 +121,7 @@ describe("the lock", () => {
       }));
   }
 
-  it("is not waited for longer than lockTimeout, nor after the signal", () =>
+  it("is waited for at most lockTimeout, and not after the signal", () =>
     inTemporaryFolder(async (folder) => {
       const path = join(folder, "raft.wal");
       const log = writeLog(path);
@@ -157,7 +157,7 @@ describe("the lock", () => {
 });
 
 describe("the writer's lock", () => {
-  it("refuses a second writer in the same process, by whatever path it comes", async () => {
+  it("refuses a second writer in the same process, by any path", async () => {
     await inTemporaryFolder((folder) => {
       const path = join(folder, "raft.wal");
       const first = WalLog.openSync(path);
@@ -168,7 +168,7 @@ describe("the writer's lock", () => {
         assert.equal(error.isFatal, false);
       }
       first.append([entryAt(1)]);
-      assert.equal(first.syncSync(), 1, "the first one is none the worse");
+      assert.equal(first.syncSync(), 1, "the first one still works");
       first.closeSync();
       const second = WalLog.openSync(path);
       assert.equal(second.lastIndex, 1);
@@ -178,7 +178,7 @@ describe("the writer's lock", () => {
   });
 
   it(
-    "is free again after an open that failed",
+    "is free again after a failed opening",
     withPath((path) => {
       const { names } = writeSegments(path);
       renameSync(join(path, names[1]!), join(path, "away"));
@@ -189,7 +189,7 @@ describe("the writer's lock", () => {
   );
 
   it(
-    "is free only when a log that is being closed is closed, however many times that is asked for",
+    "is free only when closing is complete, however often close is called",
     withPath(
       async (path) => {
         const log = WalLog.openSync(path);
@@ -208,7 +208,7 @@ describe("the writer's lock", () => {
 
   for (const name of RUNTIME_NAMES) {
     it(
-      `is held against and by ${name}, and a killed holder leaves nothing to clean up`,
+      `excludes ${name} and is excluded by it, and a killed holder leaves it free`,
       withPath(async (path) => {
         const log = WalLog.openSync(path);
         log.append([entryAt(1)]);

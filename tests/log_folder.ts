@@ -9,10 +9,10 @@ import { WalLog, WalLogError, type WalLogErrorCode, type WalLogOptions } from ".
 import { entriesAt } from "./history.ts";
 import { isWindows, skipReason, skipUnlessRoot } from "./skip.ts";
 
-/** Segments that a few entries fill. */
+/** Segments so small that a few entries fill one. */
 export const SMALL: WalLogOptions = { segmentBytes: 4096 };
 
-/** Skips a test that deletes or moves what is open. */
+/** Skips a test that deletes or moves open files. */
 export const onWindows = skipReason(isWindows && "Windows cannot delete or move a folder or file that is open");
 
 /** Skips a test that gives files to another user. */

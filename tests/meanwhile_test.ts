@@ -1,6 +1,4 @@
-/**
- * What goes on while something else does: a reader beside a writer that compacts, an iteration over a log that changes.
- */
+/** Concurrent use: a reader beside a writer that compacts, and an iteration over a log that changes. */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
@@ -30,7 +28,7 @@ function openWriter(): { readonly disk: MemoryDisk; readonly log: WalLog } {
 
 describe("a reader beside a writer", () => {
   for (const verify of ["full", "tail"] as const) {
-    it(`is told that an entry was compacted, with verify "${verify}"`, () => {
+    it(`gets COMPACTED for a compacted entry, with verify "${verify}"`, () => {
       const { disk, log } = openWriter();
       const reader = WalLog.openSync(PATH, { fileSystem: disk, readOnly: true, verify });
       log.applySnapshot({ index: 50, term: 1, config: [], data: new Uint8Array(3) });
@@ -40,7 +38,7 @@ describe("a reader beside a writer", () => {
     });
   }
 
-  it("is told that its snapshot was replaced", () => {
+  it("gets COMPACTED for a replaced snapshot", () => {
     const { disk, log } = openWriter();
     log.applySnapshot({ index: 10, term: 1, config: [], data: new Uint8Array(3) });
     const reader = WalLog.openSync(PATH, { fileSystem: disk, readOnly: true });
@@ -51,7 +49,7 @@ describe("a reader beside a writer", () => {
 });
 
 describe("an iteration", () => {
-  it("goes on with what is there when the log was truncated above it", () => {
+  it("continues with the current entries when the log was truncated above it", () => {
     const { log } = openWriter();
     const seen: string[] = [];
     for (const { index, term } of log.iterate(50)) {
@@ -63,7 +61,7 @@ describe("an iteration", () => {
     assert.deepEqual(seen, ["50.1", "51.1", "52.1", "53.2", "54.2", "55.2"]);
   });
 
-  it("ends with NOT_CONTIGUOUS when the entry it gave last was replaced, never in another history", () => {
+  it("ends with NOT_CONTIGUOUS when the entry that it yielded last was replaced", () => {
     const { log } = openWriter();
     const seen: string[] = [];
     const walk = () => {
@@ -87,8 +85,8 @@ describe("an iteration", () => {
   });
 });
 
-describe("files that are called like a log's", () => {
-  it("are left alone in a folder that has none", () => {
+describe("files with names of a log", () => {
+  it("are left alone in a folder without a log", () => {
     const own = new Map([
       ["000000000001.seg", new TextEncoder().encode("mine")],
       ["000000000007-000000000001.snap", new TextEncoder().encode("mine too")],
@@ -99,8 +97,8 @@ describe("files that are called like a log's", () => {
   });
 });
 
-describe("a command whose bytes are gone", () => {
-  it("is refused, and the log goes on", () => {
+describe("a command whose buffer was detached", () => {
+  it("is refused, and the log stays usable", () => {
     const { log } = openWriter();
     const gone = new Uint8Array(8);
     structuredClone(gone, { transfer: [gone.buffer] });

@@ -1,6 +1,6 @@
 /**
- * A disk in memory behind the log's file-system seam: for tests that open the same log thousands of times, each time with
- * something else wrong with it. It never fails and forgets nothing.
+ * A disk in memory that implements `FileSystem`. It is for tests that open the same log thousands of times, each time
+ * with other damage. It never fails and loses nothing.
  *
  * @module
  */
@@ -15,7 +15,7 @@ import type { File, FileLock, FileSystem, LockHolder, OpenMode } from "../src/io
 /** The files of a folder by name. */
 export type Contents = ReadonlyMap<string, Uint8Array>;
 
-/** The lock file's name: it is empty, says nothing, and is another one in each copy of a log. */
+/** The lock file's name. The file is empty, and not part of a log's contents. */
 const LOCK_NAME = "LOCK";
 
 function systemError(code: string, path: string): Error {
@@ -27,11 +27,11 @@ function keyOf(path: string): string {
   return path.replaceAll("\\", "/");
 }
 
-/** What a file holds; the array is replaced, never changed, once {@link MemoryDisk} shares it. */
+/** The contents of a file. Once {@link MemoryDisk} has shared the array, it is replaced and never changed. */
 interface Node {
   bytes: Uint8Array;
   size: number;
-  /** Whether others hold the array too. */
+  /** Whether the array is shared. */
   isShared: boolean;
 }
 
@@ -96,7 +96,7 @@ export class MemoryDisk implements FileSystem {
   /**
    * Makes a disk.
    *
-   * @param contents What is on it at first; never changed.
+   * @param contents Its initial contents. They are never changed.
    */
   constructor(contents: Contents = new Map()) {
     for (const [name, bytes] of contents) this.put(name, bytes);
@@ -107,7 +107,7 @@ export class MemoryDisk implements FileSystem {
     this.#nodes.set(keyOf(`${MemoryDisk.PATH}/${name}`), { bytes, size: bytes.length, isShared: true });
   }
 
-  /** What is on the disk: views, good until the next change. */
+  /** The contents of the disk, as views that are valid until the next change. */
   contents(): Map<string, Uint8Array> {
     const found = new Map<string, Uint8Array>();
     for (const [path, node] of this.#nodes) {
@@ -116,7 +116,7 @@ export class MemoryDisk implements FileSystem {
     return found;
   }
 
-  /** There are no links here. */
+  /** Returns the path, because there are no links. */
   resolve(path: string): string {
     return path;
   }
@@ -138,7 +138,7 @@ export class MemoryDisk implements FileSystem {
     return [...this.#nodes.keys()].map((name) => name.slice(path.length + 1));
   }
 
-  /** The folder is there. */
+  /** Does nothing, because the folder exists. */
   makeDirectory(): void {}
 
   /** Renames a file. */
@@ -154,10 +154,10 @@ export class MemoryDisk implements FileSystem {
     if (!this.#nodes.delete(keyOf(path))) throw systemError("ENOENT", path);
   }
 
-  /** Nothing is ever lost. */
+  /** Does nothing, because nothing is ever lost. */
   syncDirectory(): void {}
 
-  /** The lock is held by one at a time. */
+  /** Takes the lock. It has one holder at a time. */
   lock(): FileLock | LockHolder {
     if (this.#isLocked) return "this process";
     this.#isLocked = true;
@@ -177,7 +177,7 @@ export class MemoryDisk implements FileSystem {
     }
   }
 
-  /** Time stands still. */
+  /** Never calls back, because time stands still. */
   after(): () => void {
     return () => {};
   }
@@ -186,8 +186,8 @@ export class MemoryDisk implements FileSystem {
 /**
  * Reads a folder.
  *
- * @param folder The folder; it has no folders in it.
- * @returns Its files, but for the lock and the reserve.
+ * @param folder The folder. It must not contain folders.
+ * @returns Its files, without the lock and the reserve.
  */
 export function contentsOf(folder: string): Map<string, Uint8Array> {
   const found = new Map<string, Uint8Array>();

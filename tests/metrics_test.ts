@@ -1,4 +1,4 @@
-/** Metrics: what a log gives as values, and what they are as text for Prometheus. */
+/** Metrics of a log as values, and as text for Prometheus. */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
@@ -18,7 +18,7 @@ function usedLog(): WalLog {
   return log;
 }
 
-/** The samples in a text, after checking its form: one group of lines a metric, headed by its HELP and TYPE. */
+/** The samples in a text. Checks its form: one group of lines per metric, headed by HELP and TYPE. */
 function samplesOf(text: string): Map<string, number> {
   const values = new Map<string, number>();
   const types = new Map<string, string>();
@@ -54,7 +54,7 @@ function refuses(message: RegExp, ...metrics: Metric[]): void {
 }
 
 describe("the metrics of a log", () => {
-  it("give its counters, its indexes, its space and its retentions", () => {
+  it("include its counters, indexes, space and retentions", () => {
     const log = usedLog();
     log.retain("mailer", 3);
     log.compact(8);
@@ -92,7 +92,7 @@ describe("the metrics of a log", () => {
     log.closeSync();
   });
 
-  it("count flushes by their length in seconds, each class with those below it", () => {
+  it("count flushes by their duration in seconds, in cumulative buckets", () => {
     const log = usedLog();
     const values = samplesOf(prometheusText(log.metrics("a")));
     const { bounds, counts, sum } = log.stats().flushLatency;
@@ -107,7 +107,7 @@ describe("the metrics of a log", () => {
     log.closeSync();
   });
 
-  it("of several logs are put together by name", () => {
+  it("of several logs are merged by name", () => {
     const logs = ["a", "b"].map((name) => ({ name, log: usedLog() }));
     logs[0]!.log.append(entriesAt(11, 12));
     const values = samplesOf(prometheusText(...logs.map(({ name, log }) => log.metrics(name))));
@@ -117,7 +117,7 @@ describe("the metrics of a log", () => {
     for (const { log } of logs) log.closeSync();
   });
 
-  it("leave out the free space where it is unknown, and retentions where there are none", () => {
+  it("omit unknown free space, and retentions if there are none", () => {
     const log = WalLog.openSync(MemoryDisk.PATH, { fileSystem: new MemoryDisk() });
     const text = prometheusText(log.metrics());
     assert.ok(text.includes("wallog_last_index"));

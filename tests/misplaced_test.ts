@@ -1,4 +1,4 @@
-/** Bytes with right checksums that do not belong where they are. */
+/** Bytes with valid checksums at the wrong place. */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
@@ -8,7 +8,7 @@ import { SimulatedDisk } from "../src/testing/mod.ts";
 import { framesOf } from "./history.ts";
 import { entry, FOLDER, isCorrupt, open, replace, segmentPath, sum, viewOf } from "./simulated_segments.ts";
 
-describe("a block that was meant for another place", () => {
+describe("a misplaced block", () => {
   const closed = (fill: number): SimulatedDisk => {
     const disk = new SimulatedDisk({ seed: fill });
     const log = open(disk);
@@ -67,7 +67,7 @@ describe("a snapshot file", () => {
     assert.throws(() => open(disk), isCorrupt);
   });
 
-  it("that holds more or less than its end says is refused", () => {
+  it("with more or less data than its last piece states is refused", () => {
     for (const difference of [-1n, 1n]) {
       const { disk, contents } = withSnapshots(1, 3);
       const bytes = contents[0]!;

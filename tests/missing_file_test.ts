@@ -1,4 +1,4 @@
-/** Files of a log that are missing, swapped, cut or of another log: the damage names the indexes. */
+/** Files of a log that are missing, swapped, truncated or from another log: the damage reports the indexes. */
 
 import assert from "node:assert/strict";
 import {
@@ -20,7 +20,7 @@ import { bytesOf, stateOf } from "./model.ts";
 import { names, refusal, refusesToOpen, SMALL, withPath, writeSegments } from "./opening.ts";
 import { inTemporaryFolder } from "./temporary.ts";
 
-describe("segments that are not where they belong", () => {
+describe("missing or misplaced segments", () => {
   /** Indexes that the segment file holds. */
   function indexesIn(path: string, name: string): number[] {
     return framesOf(new Uint8Array(readFileSync(`${path}/${name}`))).filter(({ kind }) => kind === 1)
@@ -28,7 +28,7 @@ describe("segments that are not where they belong", () => {
   }
 
   it(
-    "the first, a middle one or the last missing: the indexes are named",
+    "the first, a middle one or the last missing: the indexes are reported",
     withPath(async (path) => {
       const { names: files } = writeSegments(path);
       for (const name of files) {
@@ -92,7 +92,7 @@ describe("segments that are not where they belong", () => {
     }),
   );
 
-  it("one of another log, or an older copy of the same, in the place of one", async () => {
+  it("one of another log, or an older copy, instead of the right one", async () => {
     await inTemporaryFolder(async (folder) => {
       const path = join(folder, "raft.wal");
       const other = join(folder, "other.wal");
@@ -107,14 +107,14 @@ describe("segments that are not where they belong", () => {
         for (const index of lost) assert.ok(names(error, index), `${name}: ${index}`);
         copyFileSync(join(folder, "away"), `${path}/${name}`);
       }
-      // Copied to a name of its own, one belongs to nothing.
+      // Copied under a new name, a segment belongs to nothing.
       copyFileSync(join(path, files[1]!), join(path, "000000000099.seg"));
       await refusesToOpen(path, "CORRUPT");
     });
   });
 
   it(
-    "one that is cut, at a frame's boundary too: all but the newest know how long they are",
+    "one that is truncated, even at the end of a frame, unless it is the newest",
     withPath(async (path) => {
       const { names: files } = writeSegments(path);
       for (const name of [files[0]!, files[1]!, files.at(-2)!]) {
@@ -152,7 +152,7 @@ describe("segments that are not where they belong", () => {
   );
 
   it(
-    "the newest cut within its header is not taken for one that was never begun",
+    "the newest one truncated within its header is not mistaken for an uncommitted one",
     withPath(async (path) => {
       const { names: files } = writeSegments(path);
       const file = join(path, files.at(-1)!);
@@ -170,7 +170,7 @@ describe("segments that are not where they belong", () => {
 
 describe("a snapshot's file", () => {
   it(
-    "missing or damaged anywhere is named with its index, and nothing is changed",
+    "missing or damaged anywhere is reported with its index, without changes",
     withPath(async (path) => {
       const log = WalLog.openSync(path, SMALL);
       for (const entry of entriesAt(1, 50, 1, 400)) log.append([entry]);

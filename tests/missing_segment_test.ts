@@ -1,4 +1,4 @@
-/** Logs of which whole segments are missing, alone, beside each other and behind a gap. */
+/** Logs with missing segments: single ones, adjacent ones, and one after a gap. */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
@@ -14,13 +14,13 @@ import { assertSameEntries } from "./model.ts";
 const PATH = MemoryDisk.PATH;
 
 describe("a missing segment", () => {
-  /** Begins segments by setting the hard state, until there is one more. */
+  /** Sets the hard state until there is one more segment. */
   function fill(log: WalLog): void {
     const { segments } = log.stats();
     while (log.stats().segments === segments) log.setHardState({ term: 9, votedFor: 1n });
   }
 
-  /** Opens a log of which some segments are missing. */
+  /** Opens a log with some missing segments. */
   function openWithout(numbers: readonly number[], write: (log: WalLog) => void): WalLog {
     const contents = closedLog(write, 8192).contents();
     for (const number of numbers) assert.ok(contents.delete(segmentName(number)));
@@ -32,7 +32,7 @@ describe("a missing segment", () => {
     damage.map(({ kind, path, firstIndex, lastIndex }) => [kind, path, firstIndex, lastIndex]);
 
   for (const missing of [1, 2]) {
-    it(`that held no entries costs nothing, and is named: segment ${missing}`, () => {
+    it(`that held no entries costs nothing, and is reported: segment ${missing}`, () => {
       const log = openWithout([missing], (log) => {
         if (missing === 1) fill(log);
         appendEach(log, entriesAt(1, 10));
@@ -49,7 +49,7 @@ describe("a missing segment", () => {
     });
   }
 
-  it("that was the first answers DAMAGED_ENTRY in every way of reading, but for the term that the next repeats", () => {
+  it("that was the first gives DAMAGED_ENTRY for all reads except of the term in the next header", () => {
     const log = openWithout([1], (log) => {
       appendEach(log, entriesAt(1, 3, 4));
       fill(log);
@@ -61,7 +61,7 @@ describe("a missing segment", () => {
     assert.throws(() => log.truncate(3), { code: "DAMAGED_ENTRY" });
   });
 
-  it("or one without its header is let go by a snapshot above it", () => {
+  it("or one without a header is no longer reported after a snapshot above it", () => {
     for (const loses of ["the file", "its header"]) {
       const contents = new Map(
         closedLog((log) => {
@@ -87,7 +87,7 @@ describe("a missing segment", () => {
     }
   });
 
-  it("that compaction has deleted is not missed", () => {
+  it("that compaction has deleted is not reported", () => {
     const log = openWithout([], (log) => {
       fill(log);
       appendEach(log, entriesAt(1, 10));
@@ -96,7 +96,7 @@ describe("a missing segment", () => {
     assert.deepEqual([log.recovery.verdict, log.recovery.harmless], ["clean", []]);
   });
 
-  it("beside another one, with entries that replaced others, brings none of those back", () => {
+  it("next to another one brings back no entries that they replaced", () => {
     const log = openWithout([2, 3], (log) => {
       appendEach(log, entriesAt(1, 10));
       fill(log);
@@ -113,7 +113,7 @@ describe("a missing segment", () => {
     assert.ok(found!.firstIndex! <= 5 && found!.lastIndex === 10, JSON.stringify(found));
   });
 
-  it("behind a gap, neither with any entries, is named with none", () => {
+  it("after a gap, both without entries, is reported without entries", () => {
     const contents = new Map(
       closedLog((log) => {
         fill(log);
@@ -134,7 +134,7 @@ describe("a missing segment", () => {
     assertSameEntries(log.entries(1, 2), entriesAt(1, 2), "behind");
   });
 
-  it("behind a gap in which entries were replaced brings none of those back", () => {
+  it("after a gap brings back no entries that the gap replaced", () => {
     const contents = new Map(
       closedLog((log) => {
         appendEach(log, entriesAt(1, 10));
@@ -154,7 +154,7 @@ describe("a missing segment", () => {
     assertSameEntries(log.entries(11, 12), entriesAt(11, 12, 3), "behind");
   });
 
-  it("beside another one that only added entries leaves what was before them", () => {
+  it("next to another one keeps the earlier entries if both only added entries", () => {
     const log = openWithout([2, 3], (log) => {
       appendEach(log, entriesAt(1, 10));
       fill(log);

@@ -1,5 +1,5 @@
 /**
- * What a log must do, for tests: its complete state as a value that can be compared.
+ * The complete state of a log as a value that tests can compare.
  *
  * @module
  */
@@ -8,7 +8,7 @@ import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import type { HardState, Index, LogEntry, RaftLog, Snapshot, Term } from "../src/api/types.ts";
 
-/** Everything that a log lets one see, as copies. */
+/** The complete visible state of a log, as copies. */
 export interface LogState {
   readonly lastIndex: Index;
   readonly lastTerm: Term;
@@ -24,11 +24,10 @@ export interface LogState {
 const OUTSIDE = 2;
 
 /**
- * The complete state of a log, read through every method there is for reading. Fails where they contradict
- * each other.
+ * The complete state of a log, read through every method for reading. Fails if they contradict each other.
  *
  * @param log The log.
- * @returns Its state, which later changes of the log leave as it is.
+ * @returns Its state, which later changes of the log do not affect.
  */
 export function stateOf(log: RaftLog): LogState {
   const { lastIndex, lastTerm, snapshotIndex, firstIndex } = log;
@@ -95,7 +94,7 @@ function entryDifference(actual: LogEntry, expected: LogEntry): string | undefin
  * Fails unless two lists of entries are the same.
  *
  * @param actual The entries found.
- * @param expected The entries they should be.
+ * @param expected The expected entries.
  * @param what What was read, for the message.
  */
 export function assertSameEntries(actual: readonly LogEntry[], expected: readonly LogEntry[], what: string): void {
@@ -123,7 +122,7 @@ function snapshotDifference(actual: Snapshot | undefined, expected: Snapshot | u
  * The first difference between two states.
  *
  * @param actual The state found.
- * @param expected The state it should be.
+ * @param expected The expected state.
  * @returns The difference in words, or `undefined` if there is none.
  */
 export function stateDifference(actual: LogState, expected: LogState): string | undefined {
@@ -153,23 +152,23 @@ export function stateDifference(actual: LogState, expected: LogState): string | 
  * Fails unless two states are the same.
  *
  * @param actual The state found.
- * @param expected The state it should be.
- * @param when What was done last, for the message.
+ * @param expected The expected state.
+ * @param when The last action, for the message.
  */
 export function assertSameState(actual: LogState, expected: LogState, when = "the two logs differ"): void {
   const difference = stateDifference(actual, expected);
   if (difference !== undefined) assert.fail(`${when}: ${difference}`);
 }
 
-/** What the bytes of a command or a snapshot look like. */
+/** The pattern of the bytes of a command or a snapshot. */
 export type Filling = "zeros" | "ones" | "counting" | "noise";
 
 /**
  * Bytes that are the same in every run.
  *
- * @param length How many.
- * @param filling What they look like. Zeros pass for space that was never written, ones for erased flash.
- * @param seed Which of the many such arrays, for fillings of which there are many.
+ * @param length The number of bytes.
+ * @param filling The pattern. Zeros look like unwritten space, ones like erased flash.
+ * @param seed Selects one of many arrays of the same pattern.
  * @returns The bytes.
  */
 export function bytesOf(length: number, filling: Filling = "noise", seed = length): Uint8Array<ArrayBuffer> {
@@ -179,7 +178,7 @@ export function bytesOf(length: number, filling: Filling = "noise", seed = lengt
   if (filling === "noise") {
     let word = (seed * 0x9e3779b1 + 1) >>> 0;
     for (let i = 0; i < length; i++) {
-      // A linear congruential generator: the top byte is the good one.
+      // A linear congruential generator. Only its top byte is random enough.
       word = (Math.imul(word, 1664525) + 1013904223) >>> 0;
       bytes[i] = word >>> 24;
     }

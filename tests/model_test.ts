@@ -15,10 +15,10 @@ import { inTemporaryFolder } from "./temporary.ts";
 /** Histories to try. */
 const RUNS = 120;
 
-/** Steps of a history at most. */
+/** The most steps of a history. */
 const STEPS_MAX = 24;
 
-/** What only a log on a disk has, and bounded reads. */
+/** The steps of a log: operations, reopening, reads and retentions. */
 type Step =
   | Operation
   | { readonly type: "sync" | "syncSync" | "reopen" | "close and open" | "read only" }
@@ -61,7 +61,7 @@ function refusalOf(mutation: Mutation, log: MemoryLog | WalLog): string | undefi
   }
 }
 
-/** A log on files and a log in memory, to which the same is done. */
+/** A log on files and a log in memory, which get the same steps. */
 class LogAndModel {
   readonly model = new MemoryLog();
   private readonly path: string;
@@ -76,7 +76,7 @@ class LogAndModel {
     this.log = WalLog.openSync(path, { segmentBytes });
   }
 
-  /** Does a step to both, and compares them. */
+  /** Does a step on both, and compares them. */
   async do(step: Step): Promise<void> {
     const name = await this.perform(step);
     assertSameState(stateOf(this.log), stateOf(this.model), `after ${name}`);
@@ -92,7 +92,7 @@ class LogAndModel {
     this.log.closeSync();
   }
 
-  /** Returns what was done, in words. */
+  /** Does a step; returns a description. */
   private async perform(step: Step): Promise<string> {
     const { model, log } = this;
     switch (step.type) {
@@ -136,7 +136,7 @@ class LogAndModel {
     this.log = WalLog.openSync(this.path, { segmentBytes: this.segmentBytes });
   }
 
-  /** A log that is opened retains nothing. */
+  /** Forgets retentions, because a log that is opened has none. */
   private forget(): void {
     for (const [ofModel] of this.retained.values()) ofModel!.release();
     this.retained.clear();
@@ -162,7 +162,7 @@ class LogAndModel {
     const { model } = this;
     const reader = WalLog.openSync(this.path, { readOnly: true });
     try {
-      // What the writer retains, it retains for its own process.
+      // Retentions exist only in the writer's process.
       const seen = new MemoryLog();
       seen.setHardState(model.hardState);
       if (model.snapshotIndex > 0) seen.applySnapshot(model.snapshot()!);
@@ -186,7 +186,7 @@ class LogAndModel {
 }
 
 describe("random histories", () => {
-  // The time allowed is for slow disks: it takes a few seconds.
+  // The timeout is for slow disks. The test takes a few seconds.
   it("leave a log on files in the state of a log in memory, at each step", { timeout: 120_000 }, async () => {
     const history = fc.array(STEP, { minLength: 1, maxLength: STEPS_MAX, size: "max" });
     const segmentBytes = fc.integer({ min: 4 * 1024, max: 64 * 1024 });

@@ -1,4 +1,4 @@
-/** No room for a write: the message names the limit, whatever the runtime calls the error. */
+/** Writes without space: the message names the limit, for each runtime's form of the error. */
 
 import assert from "node:assert/strict";
 import process from "node:process";
@@ -47,7 +47,7 @@ function thrown(call: () => unknown): WalLogError {
   throw new Error("nothing was thrown");
 }
 
-describe("an error for lack of room", () => {
+describe("an error for lack of space", () => {
   for (const [runtime, code, fields] of ERRORS) {
     const isNumber = fields.code !== code;
     const skip = skipReason(isNumber && process.platform !== "linux" && "only the error numbers of Linux are known");

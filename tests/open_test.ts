@@ -1,4 +1,4 @@
-/** Opening a log: what is refused and how, what is left alone, and what a refusal leaves behind, which is nothing. */
+/** Opening a log: what is refused, what is left alone, and that a refusal leaves nothing behind. */
 
 import assert from "node:assert/strict";
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -16,7 +16,7 @@ import { inTemporaryFolder } from "./temporary.ts";
 import { systemError, WatchedFileSystem } from "./watched_file_system.ts";
 
 describe("a path", () => {
-  it("that is a file is refused and left as it is", async () => {
+  it("that is a file is refused and unchanged", async () => {
     await inTemporaryFolder((folder) => {
       const path = join(folder, "file");
       writeFileSync(path, "not a log");
@@ -28,9 +28,9 @@ describe("a path", () => {
     });
   });
 
-  it("may be a file URL, and may have names with spaces, signs and other scripts", async () => {
+  it("may be a file URL, and may have spaces, symbols and other scripts", async () => {
     await inTemporaryFolder(async (folder) => {
-      // Windows has no names with a question checkpoint, or a space at their end.
+      // Windows allows no question mark in a name, and no space at its end.
       const path = join(folder, process.platform === "win32" ? "a b%20c#d" : "a b%20c#d?e ", "лог 日本");
       const log = WalLog.openSync(pathToFileURL(path));
       assert.equal(log.path, path);
@@ -43,14 +43,14 @@ describe("a path", () => {
     });
   });
 
-  it("that is no path is refused", () => {
+  it("that is not a path is refused", () => {
     for (const path of ["", "a\0b", undefined, null, 7, {}, new URL("https://example.org/log")]) {
       refusal(() => WalLog.openSync(path as string), "INVALID_ARGUMENT");
     }
   });
 
   it(
-    "that does not exist is made for a writer, with what is missing above it, and refused to a reader",
+    "that does not exist is created with its parents for a writer, and refused for a reader",
     withPath((path) => {
       const deep = join(path, "a", "b");
       const error = refusal(() => WalLog.openSync(deep, { readOnly: true }), "NOT_FOUND");
@@ -62,7 +62,7 @@ describe("a path", () => {
   );
 
   it(
-    "may have files and folders in it that are not the log's, which are left alone",
+    "may contain other files and folders, which are left alone",
     withPath((path) => {
       mkdirSync(join(path, "folder.seg"), { recursive: true });
       const foreign = [
@@ -71,7 +71,7 @@ describe("a path", () => {
         "000000000000.seg",
         "0000000000001.seg",
         "000000000001.seg.bak",
-        // Elsewhere it is the name of a segment.
+        // On a case-insensitive file system, it is the name of a segment.
         ...(process.platform === "linux" ? ["000000000001.SEG"] : []),
         "x000000000002.seg",
         "1-1.snap",
@@ -99,7 +99,7 @@ describe("a path", () => {
 
 describe("options", () => {
   it(
-    "out of their domain are refused before anything is touched",
+    "that are invalid are refused before anything is changed",
     withPath((path) => {
       const wrong: Record<string, unknown>[] = [
         ...[0, -1, 1.5, NaN, Infinity, 4095, 2 ** 34 + 1, "4096", null, 8192n].map((segmentBytes) => ({
@@ -119,7 +119,7 @@ describe("options", () => {
   );
 
   it(
-    "that are no functions and no signals are refused, not called",
+    "that should be functions or signals are refused if they are not",
     withPath((path) => {
       for (const options of [{ onProgress: 5 }, { signal: {} }, { fileSystem: {} }, null]) {
         refusal(() => WalLog.openSync(path, options as unknown as WalLogOptions), "INVALID_ARGUMENT");
@@ -131,7 +131,7 @@ describe("options", () => {
 
 describe("a log of another version", () => {
   it(
-    "is refused and not touched",
+    "is refused and not changed",
     withPath(async (path) => {
       const { names } = writeSegments(path);
       for (const name of [names[0]!, names[2]!, names.at(-1)!]) {
@@ -185,7 +185,7 @@ describe("opening a long log", () => {
   );
 
   it(
-    "ends when its signal says so, with the signal's reason and nothing left open",
+    "ends with the signal's reason, and leaves nothing open",
     withPath(async (path) => {
       writeLong(path);
       const before = contentsOf(path);
@@ -195,7 +195,7 @@ describe("opening a long log", () => {
 
       const fileSystem = new WatchedFileSystem();
       const controller = new AbortController();
-      // Reading is made so slow that opening lets others run between any two chunks.
+      // Reading is so slow that opening returns to the event loop after each chunk.
       fileSystem.failRead = () => {
         for (const start = performance.now(); performance.now() - start < 10;);
       };
@@ -210,7 +210,7 @@ describe("opening a long log", () => {
   );
 
   it(
-    "ends when a report of progress throws, with nothing left open",
+    "ends when onProgress throws, and leaves nothing open",
     withPath(async (path) => {
       writeLong(path);
       const fileSystem = new WatchedFileSystem();
@@ -225,7 +225,7 @@ describe("opening a long log", () => {
   );
 
   it(
-    "ends when a read fails, with the cause, and the lock is free",
+    "ends with the cause when a read fails, and frees the lock",
     withPath((path) => {
       writeLong(path);
       const fileSystem = new WatchedFileSystem();
@@ -246,7 +246,7 @@ describe("opening a long log", () => {
   );
 
   it(
-    "lets others run",
+    "returns to the event loop regularly",
     withPath(async (path) => {
       writeLong(path);
       const fileSystem = new WatchedFileSystem();

@@ -30,7 +30,7 @@ export function writeSegments(path: string): { names: string[]; lastIndex: numbe
   return { names, lastIndex: 60 };
 }
 
-/** What a call throws. */
+/** The error that a call throws. */
 export function refusal(call: () => unknown, code: WalLogErrorCode): WalLogError {
   try {
     const log = call();
@@ -43,7 +43,7 @@ export function refusal(call: () => unknown, code: WalLogErrorCode): WalLogError
   throw new assert.AssertionError({ message: `nothing was thrown, expected ${code}` });
 }
 
-/** Fails unless opening is refused in every way there is, with nothing changed and nothing locked. */
+/** Fails unless opening is refused in every way, without a change and without a lock. */
 export async function refusesToOpen(path: string, code: WalLogErrorCode): Promise<WalLogError> {
   const before = contentsOf(path);
   let first: WalLogError | undefined;
@@ -57,7 +57,7 @@ export async function refusesToOpen(path: string, code: WalLogErrorCode): Promis
   return first!;
 }
 
-/** Whether the damage names an index. */
+/** Whether the damage reports an index. */
 export function names({ damage }: WalLogError, index: number): boolean {
   return damage.some(({ firstIndex, lastIndex }) =>
     firstIndex !== undefined && firstIndex <= index && index <= (lastIndex ?? Infinity)

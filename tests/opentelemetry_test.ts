@@ -1,4 +1,4 @@
-/** The example that gives a log's counters to OpenTelemetry. */
+/** The example that exports a log's counters to OpenTelemetry. */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
@@ -8,7 +8,7 @@ import { entriesAt } from "./history.ts";
 import { MemoryDisk } from "./memory_disk.ts";
 
 describe("metrics for OpenTelemetry", () => {
-  it("have a histogram with one class more than bounds, and integers as strings", () => {
+  it("have a histogram with one bucket more than bounds, and integers as strings", () => {
     const log = WalLog.openSync(MemoryDisk.PATH, { fileSystem: new MemoryDisk() });
     for (let first = 1; first <= 9; first += 3) {
       log.append(entriesAt(first, first + 2));

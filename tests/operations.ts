@@ -1,5 +1,5 @@
 /**
- * Random operations that do the same to every log of the same state.
+ * Random operations that have the same effect on every log of the same state.
  *
  * @module
  */
@@ -18,10 +18,10 @@ import type {
 import { bytesOf, type Filling } from "./model.ts";
 import fc from "fast-check";
 
-/** Where an operation strikes, as parts of 1: what that is in indexes depends on the log at that time. */
+/** The place of an operation, from 0 to 1. The index depends on the log at that time. */
 export type Place = number;
 
-/** An entry of a random append: the term is relative to the one before. */
+/** An entry of a random append. Its term is relative to the previous one. */
 interface NewEntry {
   readonly size: number;
   readonly filling: Filling;
@@ -49,7 +49,7 @@ export type Operation =
   | {
     readonly type: "compact";
     readonly place: Place;
-    /** The options that are given. The log chooses the others. */
+    /** The given options. The log chooses the others. */
     readonly config: readonly NodeId[] | undefined;
     readonly size: number | undefined;
   }
@@ -57,7 +57,7 @@ export type Operation =
 
 const FILLINGS: readonly Filling[] = ["zeros", "ones", "counting", "noise"];
 
-/** Sizes in bytes: mostly small, some around a page, few that outgrow a small segment at once. */
+/** Sizes in bytes: mostly small, some around a page, a few larger than a small segment. */
 const SIZE: fc.Arbitrary<number> = fc.oneof(
   { weight: 8, arbitrary: fc.nat(100) },
   { weight: 3, arbitrary: fc.integer({ min: 200, max: 1100 }) },
@@ -67,13 +67,13 @@ const SIZE: fc.Arbitrary<number> = fc.oneof(
 
 const FILLING = fc.constantFrom(...FILLINGS);
 
-/** Random places, often the first or the last index: boundaries are where logs go wrong. */
+/** Random places, often the first or the last index, because bugs are likely at the ends. */
 export const PLACE: fc.Arbitrary<Place> = fc.oneof(
   { weight: 4, arbitrary: fc.double({ min: 0, max: 1, noNaN: true }) },
   { weight: 1, arbitrary: fc.constantFrom(0, 1) },
 );
 
-/** Places mostly near the end, so that truncations leave a log to go on with. */
+/** Places mostly near the end, so that truncations do not empty the log. */
 const LATE_PLACE: fc.Arbitrary<Place> = fc.oneof(
   { weight: 3, arbitrary: fc.double({ min: 0.7, max: 1, noNaN: true }) },
   { weight: 1, arbitrary: PLACE },
@@ -169,7 +169,7 @@ export function indexAt(place: Place, first: Index, last: Index): Index {
 
 /** An operation with its indexes and terms filled in: the same call for every log of one state. */
 export interface Mutation {
-  /** What the call is, in words, for messages. */
+  /** A description of the call, for messages. */
   readonly name: string;
   /** The code of the error that the call must throw; `undefined` if it must succeed. */
   readonly refusal: string | undefined;
@@ -181,7 +181,7 @@ export interface Mutation {
  * Fills in an operation's indexes and terms.
  *
  * @param operation The operation.
- * @param log A log in the state that every log has to which the result is applied.
+ * @param log A log in the same state as all logs that get the result.
  * @returns The call to make.
  */
 export function mutationOf(operation: Operation, log: RaftLog): Mutation {
@@ -215,7 +215,7 @@ type OperationOf<Type extends Operation["type"]> = Extract<Operation, { readonly
 function appendOf(operation: OperationOf<"append">, { lastIndex, lastTerm }: RaftLog): Mutation {
   let term = lastTerm;
   const entries = operation.entries.map((entry, i): LogEntry => {
-    // The steps stop at the largest term there is.
+    // Terms stop at the largest possible one.
     term = Math.min(term + entry.termStep, Number.MAX_SAFE_INTEGER);
     const index = lastIndex + 1 + i;
     return { term, index, kind: entry.kind, command: bytesOf(entry.size, entry.filling, index * 31 + term) };
@@ -230,7 +230,7 @@ function appendOf(operation: OperationOf<"append">, { lastIndex, lastTerm }: Raf
 function snapshotOf(operation: OperationOf<"snapshot">, log: RaftLog): Mutation {
   const { lastIndex, lastTerm, snapshotIndex } = log;
   const { where, place, config, size, filling } = operation;
-  // A log with nothing to be stale against, or with no entry to agree with, gets one that is ahead.
+  // If nothing can be stale, or no entry can agree, the snapshot is ahead of the log.
   let [first, last] = [lastIndex + 1, lastIndex + 10];
   if (where === "stale" && snapshotIndex > 0) [first, last] = [1, snapshotIndex];
   if ((where === "agree" || where === "disagree") && lastIndex > snapshotIndex) {

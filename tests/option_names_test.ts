@@ -1,4 +1,4 @@
-/** Options that do not exist are refused by name, before anything else happens. */
+/** Unknown options are refused by name, before anything else happens. */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
@@ -26,7 +26,7 @@ describe("an unknown option is refused by", () => {
   const disk = new MemoryDisk();
   const open = () => WalLog.openSync(MemoryDisk.PATH, { fileSystem: disk });
 
-  it("WalLog.open and openSync, which make nothing", async () => {
+  it("WalLog.open and openSync, which then create nothing", async () => {
     const fileSystem = new MemoryDisk();
     const message = 'Cannot open a log: unknown option "segmentSize"; did you mean segmentBytes?';
     await refuses(() => WalLog.open(MemoryDisk.PATH, any({ fileSystem, segmentSize: 8192 })), message);

@@ -1,4 +1,4 @@
-/** A snapshot of the node's own, whole and as a stream: it drops nothing that it does not cover. */
+/** The node's own snapshots, as bytes and as streams: they drop only entries that they cover. */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
@@ -35,7 +35,7 @@ function withHeaderLost(lost: number): { disk: MemoryDisk; log: WalLog } {
   return { disk: damaged, log: WalLog.openSync(PATH, { fileSystem: damaged, onDamage: "keep" }) };
 }
 
-/** Fails unless a call is refused with a code and a message, and the log and its files are as they were. */
+/** Fails unless a call is refused with a code and a message, and the log and its files are unchanged. */
 function refuses(disk: MemoryDisk, log: WalLog, code: string, message: RegExp, call: () => unknown): void {
   const before = new Map(disk.contents());
   const { lastIndex, snapshotIndex, durableIndex } = log;
@@ -49,13 +49,13 @@ function refuses(disk: MemoryDisk, log: WalLog, code: string, message: RegExp, c
   assert.deepEqual(new Map(disk.contents()), before, "files changed");
 }
 
-/** Names of the files of a disk that are snapshots, or were to be. */
+/** Names of all snapshot files on a disk, including unfinished ones. */
 function snapshotFiles(disk: MemoryDisk): string[] {
   return [...disk.contents().keys()].filter((name) => name.includes(".snap")).sort();
 }
 
 describe("compacting a log", () => {
-  it("deletes the segments that it covers and keeps every entry above, durably", () => {
+  it("durably deletes the covered segments and keeps every entry above", () => {
     const { disk, log } = logOf1000();
     const { segmentsSealed } = log.stats();
     appendEach(log, entriesAt(1001, 1003, 2));
@@ -86,7 +86,7 @@ describe("compacting a log", () => {
     log.closeSync();
   });
 
-  it("refuses an index whose term is lost, and drops damaged entries below another", () => {
+  it("refuses an index with a lost term, and drops damaged entries below other indexes", () => {
     const { disk, log } = withHeaderLost(10);
     refuses(disk, log, "DAMAGED_ENTRY", /^Cannot read the term at index 10: /, () => log.compact(10));
     log.compact(12);
@@ -98,7 +98,7 @@ describe("compacting a log", () => {
   });
 });
 
-describe("a stream of one's own snapshot", () => {
+describe("a stream of the node's own snapshot", () => {
   it("is refused for a term that the log does not have at the index", () => {
     const { disk, log } = logOf1000();
     for (const term of [0, 2]) {
@@ -199,7 +199,7 @@ describe("a stream of one's own snapshot", () => {
     }
   }
 
-  it("is dropped with its file if a later one is installed during its flush", async () => {
+  it("is discarded with its file if a later one is installed during its flush", async () => {
     const disk = new MemoryDisk();
     const fileSystem = new WatchedFileSystem(disk);
     const log = WalLog.openSync(PATH, { fileSystem });
@@ -215,7 +215,7 @@ describe("a stream of one's own snapshot", () => {
 });
 
 describe("a leader's snapshot", () => {
-  it("drops the entries above it if the log disagrees, whole or as a stream", async () => {
+  it("drops the entries above it if the log disagrees, as bytes or as a stream", async () => {
     for (const streamed of [false, true]) {
       const { log } = logOf1000();
       const meta = { index: 500, term: 2, config: [1n] };
@@ -226,7 +226,7 @@ describe("a leader's snapshot", () => {
     }
   });
 
-  it("may lie above the log's end, whole or as a stream", async () => {
+  it("may be above the log's end, as bytes or as a stream", async () => {
     for (const streamed of [false, true]) {
       const { log } = logOf1000();
       const meta = { index: 2000, term: 2, config: [1n] };

@@ -16,7 +16,7 @@ const ROOT = fileURLToPath(new URL("../", import.meta.url));
 const MODULE = new URL("../mod.ts", import.meta.url).href;
 const TERMINAL = new URL("../src/cli/terminal.ts", import.meta.url).href;
 
-/** The output of a program, standard output and standard error. */
+/** The standard output and standard error of a program. */
 function printed([binary, ...args]: readonly [string, ...string[]]): string {
   const { stdout, stderr } = spawnSync(binary, args, { encoding: "utf8", env: { ...process.env, NO_COLOR: "" } });
   return stdout + stderr;
@@ -59,7 +59,7 @@ describe("Node's permission model", () => {
 });
 
 describe("Deno without --allow-env", () => {
-  it("shows a terminal in colour, although it may not read the environment", () => {
+  it("prints in colour on a terminal, without permission to read the environment", () => {
     const terminal = 'Object.defineProperty(process.stdout, "isTTY", { value: true });';
     const program = `import process from "node:process"; ${terminal}` +
       `const { bold } = await import(${JSON.stringify(TERMINAL)}); console.log(bold("a"));`;

@@ -20,7 +20,7 @@ describe("a next-segment pointer", () => {
     }
   });
 
-  it("that was lost is written again by the next writer, so that a lost segment is missed", () => {
+  it("that was lost is written again by the next writer, so that a lost segment shows", () => {
     const disk = new SimulatedDisk();
     const log = open(disk);
     log.append([entry(1, 100)]);
@@ -44,7 +44,7 @@ describe("a next-segment pointer", () => {
         log.syncSync();
         log.setHardState({ term: 1, votedFor: 2n });
         if (isNamed) {
-          // As after a kill: the next one goes on behind what has no segment index, and holds what was promised since.
+          // As after a kill: the segment gets no index, and the next one holds the entries acknowledged later.
           disk.restart();
           const again = open(disk);
           again.setHardState({ term: 2, votedFor: 3n });
@@ -66,7 +66,7 @@ describe("a next-segment pointer", () => {
     }
   });
 
-  it("that is lost together with the segment that it named is noticed", () => {
+  it("lost together with the segment that it named is reported", () => {
     const disk = longLog();
     const segments = disk.files().filter((path) => path.endsWith(".seg"));
     disk.lose(segments.at(-1)!);

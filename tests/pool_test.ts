@@ -1,4 +1,4 @@
-/** WebAssembly instances: logs at work have one, logs at rest have none. */
+/** WebAssembly instances: busy logs have one, idle logs have none. */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
@@ -8,7 +8,7 @@ import { entriesAt, entryAt } from "./history.ts";
 import { MemoryDisk } from "./memory_disk.ts";
 import { WatchedFileSystem } from "./watched_file_system.ts";
 
-/** Counts the instances that are made meanwhile. */
+/** Counts the instances that a function creates. */
 async function instancesMade(run: () => void | Promise<void>): Promise<number> {
   const { Instance } = WebAssembly;
   let made = 0;
@@ -27,7 +27,7 @@ async function instancesMade(run: () => void | Promise<void>): Promise<number> {
 }
 
 describe("a WebAssembly instance", () => {
-  it("is given to one user at a time, and to the next when it comes back", () => {
+  it("has one user at a time, and the next one after it is returned", () => {
     const [a, b] = [leaseCodec(), leaseCodec()];
     assert.notEqual(a, b);
     assert.notEqual(a, sharedCodec());
@@ -47,7 +47,7 @@ describe("a WebAssembly instance", () => {
     returnCodec(next);
   });
 
-  it("is held by no log at rest, however many are open", async () => {
+  it("is held by no idle log, however many are open", async () => {
     const logs: WalLog[] = [];
     const made = await instancesMade(() => {
       for (let i = 0; i < 40; i++) {
@@ -64,7 +64,7 @@ describe("a WebAssembly instance", () => {
     for (const log of logs) log.closeSync();
   });
 
-  it("is given back by a log that is closed, by scrubbing, and by an opening that fails or is given up", async () => {
+  it("is returned by a closed log, by scrubbing, and by an opening that fails or is aborted", async () => {
     const disk = new MemoryDisk();
     const first = WalLog.openSync(MemoryDisk.PATH, { fileSystem: disk });
     first.append(entriesAt(1, 100));
@@ -87,7 +87,7 @@ describe("a WebAssembly instance", () => {
     assert(made <= 4, `${made} instances`);
   });
 
-  it("holds what was written last until the log rests", () => {
+  it("keeps the last writes until the log is idle", () => {
     const fileSystem = new WatchedFileSystem(new MemoryDisk());
     const log = WalLog.openSync(MemoryDisk.PATH, { fileSystem });
     log.append(entriesAt(1, 10));

@@ -6,7 +6,7 @@ import { entriesAt } from "./history.ts";
 
 const FOLDER = "/raft.wal";
 
-/** The index that a log beside its writer takes for proven. */
+/** The proven index of a reader beside its writer. */
 function provenIndex(write: (log: WalLog) => void): number {
   const disk = new SimulatedDisk({ seed: 1 });
   const { fileSystem } = disk;
@@ -25,7 +25,7 @@ describe("the proven index", () => {
     assert.equal(provenIndex((log) => log.append(entriesAt(6, 8))), 5);
   });
 
-  it("does not cover entries that were truncated and written anew since the flush", () => {
+  it("does not cover entries that were truncated and rewritten after the flush", () => {
     const write = (log: WalLog) => {
       log.truncate(3);
       log.append(entriesAt(3, 6, 2));
@@ -33,7 +33,7 @@ describe("the proven index", () => {
     assert.equal(provenIndex(write), 2);
   });
 
-  it("covers the entries that a snapshot without a flush behind it keeps", () => {
+  it("covers the entries that a snapshot without a flush after it keeps", () => {
     assert.equal(provenIndex((log) => log.compact(2, { data: new Uint8Array(1) })), 5);
   });
 });

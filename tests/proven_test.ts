@@ -1,4 +1,4 @@
-/** The proven LSN: what decides between cut and refuse. */
+/** The proven LSN, which decides between cut and refuse. */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
@@ -25,7 +25,7 @@ describe("the proven LSN", () => {
     it(title, () => assert.deepEqual(provenLsn({ ...NOTHING, ...evidence }), { lsn, isClosed }));
   }
 
-  it("takes no search of the frames if the log was closed", () => {
+  it("needs no search of the frames if the log was closed", () => {
     const frames = () => assert.fail("searched");
     assert.equal(provenLsn({ ...NOTHING, close: 24_000, frames }).lsn, 24_000);
   });

@@ -30,7 +30,7 @@ describe("reading only", () => {
           assertSameState(stateOf(reader), stateOf(writer), `round ${round}`);
           assert.equal(reader.recovery.verdict, "clean");
           assert.equal(reader.recovery.closed, false);
-          assert.ok(reader.durableIndex <= writer.durableIndex, "a reader knows of nothing durable that is not");
+          assert.ok(reader.durableIndex <= writer.durableIndex, "a reader reports only durable entries as durable");
           reader.closeSync();
         }
         assertSameContents(contentsOf(path), before, "a reader writes nothing");
@@ -40,7 +40,7 @@ describe("reading only", () => {
   );
 
   it(
-    "asks for nothing that writes, on closed, unclosed and torn logs",
+    "makes no writing calls on closed, unclosed and torn logs",
     withPath((path) => {
       const fileSystem = new WatchedFileSystem();
       fileSystem.fail = (call) => {
@@ -62,7 +62,7 @@ describe("reading only", () => {
   );
 
   it(
-    "an empty folder gives an empty log and makes nothing",
+    "opens an empty folder as an empty log and creates nothing",
     withPath((path) => {
       mkdirSync(path);
       const reader = WalLog.openSync(path, { readOnly: true });

@@ -1,4 +1,4 @@
-/** Readers beside a writer that is as fast as it can be: never false damage, never a wrong entry. */
+/** Readers beside a writer that writes as fast as possible: no false damage, no wrong entry. */
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
@@ -12,10 +12,10 @@ import { commandAt } from "./busy_writer.ts";
 import { inTemporaryFolder } from "./temporary.ts";
 
 const WRITER = fileURLToPath(new URL("./busy_writer.ts", import.meta.url));
-/** How long each writer writes. In milliseconds. */
+/** How long each writer writes, in milliseconds. */
 const WRITING_MS = Number(process.env.WALLOG_READER_MS ?? 4000);
 
-/** Reads a whole log; returns how many entries it read before it was compacted. */
+/** Reads a whole log; returns the number of entries read before it was compacted. */
 function readAll(log: WalLog): number {
   let read = 0;
   try {

@@ -1,6 +1,6 @@
 /**
  * Values of another realm: a `vm` context has its own constructors, and so does jsdom in Vitest and Jest. A log accepts
- * them like values of its own realm, and refuses the same look-alikes.
+ * them like values of its own realm, and refuses the same imitations.
  */
 
 import assert from "node:assert/strict";
@@ -71,7 +71,7 @@ for (const [name, make] of LOGS) {
       }
     });
 
-    it("refuses bytes that were transferred away", () => {
+    it("refuses bytes whose buffer was transferred", () => {
       const log = make();
       const command = foreign<Uint8Array<ArrayBuffer>>("new Uint8Array(3)");
       structuredClone(command.buffer, { transfer: [command.buffer] });

@@ -1,4 +1,4 @@
-/** `refresh` of a log that has lost something, that appears, or that gets an identity. */
+/** `refresh` of a log that has lost data, that is created later, or that gets an identity. */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
@@ -9,7 +9,7 @@ import { MemoryDisk } from "./memory_disk.ts";
 
 const PATH = MemoryDisk.PATH;
 
-/** What a log says that it has lost, and how much is damaged. */
+/** The losses that a log reports, and the number of damaged places. */
 function lossOf({ lost: { hardState, tail }, damaged }: WalLog): readonly [boolean, boolean, number] {
   return [hardState, tail, damaged.length];
 }
@@ -51,7 +51,7 @@ describe("refresh", () => {
     assert.deepEqual(lossOf(reader), [true, true, 1]);
   });
 
-  it("learns which log it reads when that appears, and its cluster when it is founded", async () => {
+  it("learns the log's identity when the log is created, and its cluster when it is founded", async () => {
     const disk = new SharedDisk();
     const reader = WalLog.openSync(PATH, { fileSystem: disk, readOnly: true });
     const writer = WalLog.openSync(PATH, { fileSystem: disk });
@@ -66,7 +66,7 @@ describe("refresh", () => {
     assert.deepEqual(reader.identity, writer.identity);
   });
 
-  it("lets a scrub name no more entries than the writer's", async () => {
+  it("makes a scrub report no more entries than the writer's scrub", async () => {
     const { disk, reader, writer } = new Pair();
     for (let term = 1; term <= 5; term++) writer.setHardState({ term, votedFor: null });
     for (const entry of entriesAt(1, 14)) writer.append([entry]);

@@ -11,7 +11,7 @@ import { MemoryDisk } from "./memory_disk.ts";
 const PATH = MemoryDisk.PATH;
 
 describe("refresh", () => {
-  it("shows what was written and never synced, and where durableIndex stands", async () => {
+  it("shows entries that were never synced, and the durableIndex", async () => {
     const pair = new Pair();
     const { reader } = pair;
     pair.prove(entriesAt(1, 3));
@@ -49,7 +49,7 @@ describe("refresh", () => {
     }
   });
 
-  it("takes back what was shown and never durable, when a crash has taken it", async () => {
+  it("drops entries that were shown but lost in a crash", async () => {
     const disk = new SharedDisk();
     const writer = WalLog.openSync(PATH, { fileSystem: disk });
     writer.append(entriesAt(1, 3));
@@ -61,14 +61,14 @@ describe("refresh", () => {
     const reader = WalLog.openSync(PATH, { fileSystem: disk, readOnly: true });
     await reader.refresh();
     assert.deepEqual([reader.lastIndex, reader.durableIndex], [9, 1]);
-    // The machine lost what was not flushed.
+    // The machine lost all unflushed data.
     for (const [name, bytes] of before) disk.put(name, bytes);
     assert.equal(await reader.refresh(), 4);
     assert.deepEqual([...reader.iterate()], entriesAt(1, 4));
     assert.equal(reader.durableIndex, 3);
   });
 
-  it("shows no part of a batch that is not all there yet", async () => {
+  it("shows no part of an incomplete batch", async () => {
     const pair = new Pair();
     pair.prove(entriesAt(1, 3));
     pair.writer.append(entriesAt(4, 6, 1, 3000));
@@ -82,7 +82,7 @@ describe("refresh", () => {
     assert.deepEqual(pair.reader.entries(4, 6), entriesAt(4, 6, 1, 3000));
   });
 
-  it("leaves to followers what only a change without proof has replaced", async () => {
+  it("does not hide entries from followers that only an unproven change has replaced", async () => {
     const pair = new Pair();
     const writer = pair.openWriter({ segmentBytes: 2 ** 20 });
     writer.append(entriesAt(1, 50, 1, 500));
@@ -98,7 +98,7 @@ describe("refresh", () => {
     for (const entry of entriesAt(1, 50, 1, 500)) assert.deepEqual((await followed.next()).value, entry);
   });
 
-  it("changes nothing until it is done, and iterations notice it", async () => {
+  it("changes nothing until it is complete, and iterations notice it", async () => {
     const pair = new Pair();
     pair.prove(entriesAt(1, 50));
     const reader = pair.openReader();
@@ -112,7 +112,7 @@ describe("refresh", () => {
     assert.deepEqual([...walk].map(({ index, term }) => `${index}.${term}`), ["41.1", "42.2", "43.2", "44.2", "45.2"]);
   });
 
-  it("has its turn beside a follower of a writer that never rests", async () => {
+  it("gets its turn beside a follower of a writer that is never idle", async () => {
     const disk = new SlowDisk();
     const writer = WalLog.openSync(PATH, { fileSystem: disk });
     const watch = (_: string, __: number, callback: () => void) => {
@@ -133,7 +133,7 @@ describe("refresh", () => {
     assert.equal((await next).done, true);
   });
 
-  it("tells listeners how far the log is durable now", async () => {
+  it("tells listeners the new durable index", async () => {
     const pair = new Pair();
     const seen: number[] = [];
     pair.reader.onDurable((index) => seen.push(index));

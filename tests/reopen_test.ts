@@ -1,4 +1,4 @@
-/** A log that is closed, and one that is opened again and again. */
+/** A closed log, and a log that is opened repeatedly. */
 
 import assert from "node:assert/strict";
 import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
@@ -59,7 +59,7 @@ describe("a closed log", () => {
   );
 });
 
-describe("a log opened again and again", () => {
+describe("a log that is opened repeatedly", () => {
   it(
     "is the same from segment indexes as from scanning",
     withPath((path) => {
@@ -96,9 +96,9 @@ describe("a log opened again and again", () => {
   );
 
   it(
-    "is the same when it is never closed, and compaction takes what that leaves behind",
+    "is the same when it is never closed, and compaction removes the leftovers",
     withPath((path) => {
-      // Each time a process is killed its folder is as it is: a copy of it is taken.
+      // A copy of the folder stands for each kill of the process.
       const first = WalLog.openSync(path, SMALL);
       writeEverything(first);
       const expected = stateOf(first);

@@ -1,4 +1,4 @@
-/** A log that was closed, opened, and killed before its writer rested. */
+/** A log that was closed, opened, and killed before its writer was idle. */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
@@ -10,7 +10,7 @@ import { entriesAt } from "./history.ts";
 
 const FOLDER = resolve("/raft.wal");
 
-/** The disk of such a log, which has two segments. The second one is copied if it holds at most 3 of 7 entries. */
+/** The disk of such a log with two segments. The second one is copied if it holds at most 3 of 7 entries. */
 function reopened(entries: number): SimulatedDisk {
   const disk = new SimulatedDisk();
   const open = () => WalLog.openSync(FOLDER, { fileSystem: disk.fileSystem, segmentBytes: 8192 });
@@ -22,7 +22,7 @@ function reopened(entries: number): SimulatedDisk {
   return disk;
 }
 
-/** A file system that fails to open the newest segment for writing, and counts the files that are open. */
+/** A file system that fails to open the newest segment for writing, and counts the open files. */
 function withoutDescriptors(disk: SimulatedDisk): { readonly fileSystem: FileSystem; readonly opened: Set<object> } {
   const newest = disk.files().findLast((path) => path.endsWith(".seg"));
   const opened = new Set<object>();
@@ -50,12 +50,12 @@ describe("a log that was closed and opened again", () => {
     const disk = reopened(8);
     const { fileSystem } = disk;
     WalLog.openSync(FOLDER, { fileSystem, segmentBytes: 8192 });
-    // Two writers that each took it for closed would write in the same place.
+    // Otherwise two writers that both see a closed log would write at the same offset.
     assert.equal(WalLog.openSync(FOLDER, { fileSystem, readOnly: true }).recovery.closed, false);
   });
 
   for (const [where, entries] of [["a copy of", 8], ["a segment behind", 12]] as const) {
-    it(`leaves nothing if its newest segment cannot be opened, to go on in ${where} it`, () => {
+    it(`leaves nothing open if its newest segment cannot be opened, to continue in ${where} it`, () => {
       const disk = reopened(entries);
       const { fileSystem, opened } = withoutDescriptors(disk);
       const before = disk.files();

@@ -1,4 +1,4 @@
-/** Repair of what is easily overlooked: the last frame of a file, segments that nobody has scanned, damage met by chance. */
+/** Repairs of special cases: the last frame of a file, segments that were not scanned, damage that a read finds. */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
@@ -26,7 +26,7 @@ function changed(disk: MemoryDisk, name: string, change: (bytes: Uint8Array) => 
 
 describe("a repair", () => {
   for (const length of [5000, 5001, 5003, 5007, 5008]) {
-    it(`makes the last frame of a file whole that was cut off in a command of ${length} bytes`, () => {
+    it(`completes the last frame of a file that was truncated in a command of ${length} bytes`, () => {
       const disk = new MemoryDisk();
       const entries = [1, 2, 3].map((index) => entryAt(index, 1, length));
       const written = WalLog.openSync(PATH, { fileSystem: disk, ...SMALL });
@@ -47,7 +47,7 @@ describe("a repair", () => {
   }
 
   for (const verify of ["full", "tail"] as const) {
-    it(`puts back a lost truncation with what surrounds it, with verify "${verify}"`, () => {
+    it(`restores the entries around a lost truncation, with verify "${verify}"`, () => {
       const disk = new MemoryDisk();
       const written = WalLog.openSync(PATH, { fileSystem: disk, ...SMALL });
       written.append(Array.from({ length: 8 }, (_, i) => entryAt(i + 1, 1, 0)));
@@ -68,7 +68,7 @@ describe("a repair", () => {
     });
   }
 
-  it("is on the disk when it returns", () => {
+  it("is durable when it returns", () => {
     for (let seed = 1; seed <= CRASH_SEEDS; seed++) {
       const disk = longLog(seed);
       const damaged = framesOf(disk.content(segmentPath(2))).find(({ kind }) => kind === KIND_ENTRIES)!;
@@ -122,10 +122,13 @@ describe("a damaged entry that was read", () => {
   });
 });
 
-describe("the list of what is damaged", () => {
+describe("the list of damage", () => {
   const ranges = ({ damaged }: WalLog) => damaged.map(({ firstIndex, lastIndex }) => [firstIndex, lastIndex]);
 
-  /** A log of eight entries, a hard state and two entries more, killed, of which some frames are lost, headers and all. */
+  /**
+   * A killed log of eight entries, a hard state and two more entries, with some frames lost together with their
+   * headers.
+   */
   function damagedLog(first: number, last: number): { readonly disk: MemoryDisk; readonly log: WalLog } {
     const whole = new MemoryDisk();
     const written = WalLog.openSync(PATH, { fileSystem: whole });
@@ -143,7 +146,7 @@ describe("the list of what is damaged", () => {
     return { disk, log: WalLog.openSync(PATH, { fileSystem: disk, onDamage: "keep" }) };
   }
 
-  it("has entries no more that are truncated, and those still that are not", () => {
+  it("drops truncated entries and keeps the others", () => {
     const { disk, log } = damagedLog(3, 4);
     assert.deepEqual(ranges(log), [[4, 5]]);
     log.truncate(8);
@@ -157,7 +160,7 @@ describe("the list of what is damaged", () => {
     assertSameEntries(again.entries(4, 9), entriesAt(4, 9, 2), "anew");
   });
 
-  it("has a lost hard state no more once one is set", () => {
+  it("drops a lost hard state when a new one is set", () => {
     const { disk, log } = damagedLog(8, 8);
     assert.deepEqual(ranges(log), [[undefined, undefined]]);
     log.setHardState({ term: 4, votedFor: null }, { force: true });
@@ -167,8 +170,8 @@ describe("the list of what is damaged", () => {
   });
 });
 
-describe("a repair of a segment that nobody has scanned", () => {
-  it("lists no entry that had been discarded", () => {
+describe("a repair of a segment that was not scanned", () => {
+  it("lists no discarded entry", () => {
     const disk = new MemoryDisk();
     const written = WalLog.openSync(PATH, { fileSystem: disk, segmentBytes: 4096 });
     write(written, entriesAt(1, 5, 1, 200));
@@ -186,7 +189,7 @@ describe("a repair of a segment that nobody has scanned", () => {
 });
 
 describe("a snapshot of a log whose only segment is lost", () => {
-  it("is named, not passed over, and its file stays", () => {
+  it("is reported, and its file stays", () => {
     const disk = new MemoryDisk();
     const written = WalLog.openSync(PATH, { fileSystem: disk });
     write(written, entriesAt(1, 20));

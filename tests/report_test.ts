@@ -21,7 +21,7 @@ function damageOf(firstIndex: number | undefined, lastIndex: number | undefined)
   };
 }
 
-/** A log of several segments that has lost the newest, and the index of the first entry in that. */
+/** A log that has lost the newest of several segments, and the index of the first entry in it. */
 function withoutNewestSegment(): { disk: MemoryDisk; firstIndex: number } {
   const written = new MemoryDisk();
   const log = WalLog.openSync(PATH, { fileSystem: written, segmentBytes: 4096 });
@@ -37,7 +37,7 @@ function withoutNewestSegment(): { disk: MemoryDisk; firstIndex: number } {
   return { disk: new MemoryDisk(contents), firstIndex };
 }
 
-describe("a damaged place in words", () => {
+describe("a damage report as text", () => {
   const cases: [title: string, first: number | undefined, last: number | undefined, range: string][] = [
     ["one entry", 5, 5, "index 5, "],
     ["several entries", 5, 8, "indexes 5 to 8, "],
@@ -65,7 +65,7 @@ describe("a log whose newest segment is missing", () => {
     log.closeSync();
   });
 
-  it("names the first lost index in its error, and what to try before a restore", () => {
+  it("gives the first lost index in its error, and advice to follow before a restore", () => {
     const { disk, firstIndex } = withoutNewestSegment();
     assert.throws(() => WalLog.openSync(PATH, { fileSystem: disk }), (error) => {
       assert.ok(error instanceof WalLogError && error.code === "CORRUPT", `${error}`);

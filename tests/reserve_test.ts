@@ -1,4 +1,4 @@
-/** The reserve: room for what a log must be able to write on a full disk. */
+/** The reserve: space for writes that must succeed on a full disk. */
 
 import assert from "node:assert/strict";
 import {
@@ -46,7 +46,7 @@ function simulated(change: (fileSystem: FileSystem) => Partial<FileSystem> = () 
 }
 
 describe("the reserve of a log", () => {
-  it("is made when the log is opened for writing, of bytes that cannot be stored in less", () =>
+  it("is created when the log is opened for writing, of incompressible bytes", () =>
     inTemporaryFolder((folder) => {
       const path = join(folder, "raft.wal");
       WalLog.openSync(path).closeSync();
@@ -57,7 +57,7 @@ describe("the reserve of a log", () => {
       assert.deepEqual(readFileSync(join(path, "RESERVE")), bytes, "it is written once");
     }));
 
-  it("does not end a log, or keep it from opening, if it cannot be made", () => {
+  it("neither stops a log nor blocks opening if it cannot be created", () => {
     let isFailing = true;
     const { disk, open } = simulated((base) => ({
       open: (path, mode, permissions) => {
@@ -87,7 +87,7 @@ describe("the reserve of a log", () => {
       assert(!existsSync(join(folder, "copy", "RESERVE")));
     }));
 
-  it("is not made of a file, a folder or a link that has its name", {
+  it("leaves a file, a folder or a link of its name alone", {
     skip: skipReason(isWindows && "links take a privilege on Windows"),
   }, () =>
     inTemporaryFolder((folder) => {
@@ -117,21 +117,21 @@ describe("the reserve of a log", () => {
     "a snapshot without data": (log) => log.compact(3, { config: [1n] }),
   };
   for (const [name, write] of Object.entries(needed)) {
-    it(`makes room for ${name} on a full disk, and is made again when there is space`, () => {
+    it(`makes space for ${name} on a full disk, and is created again later`, () => {
       const { disk, space, open } = simulated();
       const log = open();
       log.append(entriesAt(1, 5));
       assert(disk.files().includes(RESERVE));
       space.left = 0;
-      assert.throws(() => log.append(entriesAt(6, 6)), isRefused, "an append is no such thing");
+      assert.throws(() => log.append(entriesAt(6, 6)), isRefused, "an append does not use the reserve");
       assert(disk.files().includes(RESERVE));
       write(log);
       assert(!disk.files().includes(RESERVE));
-      // Enough for the file, and not for much beside it.
+      // Enough for the file, but not for much else.
       space.left = 2000;
       log.syncSync();
       disk.idle();
-      assert(!disk.files().includes(RESERVE), "what little is free shall not go into it");
+      assert(!disk.files().includes(RESERVE), "it must not use the last free space");
       space.left = 100_000;
       log.syncSync();
       log.setHardState({ term: 6, votedFor: 2n });
@@ -143,7 +143,7 @@ describe("the reserve of a log", () => {
     });
   }
 
-  it("is tried once, and what finds no room even then is refused and leaves the log as it was", () => {
+  it("is released once; a write that still finds no space leaves the log unchanged", () => {
     const { disk, space, open } = simulated();
     const log = open();
     log.append(entriesAt(1, 5));
@@ -159,7 +159,7 @@ describe("the reserve of a log", () => {
     assert.equal(open().lastIndex, 6);
   });
 
-  it("is kept when a limit on the size of files is met: it would not help", () => {
+  it("is kept at a limit on the size of files, where it would not help", () => {
     let isLimited = false;
     const { disk, open } = simulated((base) => ({
       open(path, mode) {
@@ -192,7 +192,7 @@ describe("the reserve of a log", () => {
     assert.equal(open().lastIndex, 5);
   });
 
-  it("makes room for the checkpoint of a clean close", () => {
+  it("makes space for the checkpoint of a clean close", () => {
     const { disk, space, open } = simulated();
     const log = open();
     log.append(entriesAt(1, 5));
@@ -202,7 +202,7 @@ describe("the reserve of a log", () => {
     assert(open().recovery.closed);
   });
 
-  it("makes room to go on after a crash, together with the zeros behind the last frame", () => {
+  it("makes space to continue after a crash, together with preallocated zeros", () => {
     const { disk, space, open } = simulated();
     let log = open();
     log.append(entriesAt(1, 2));
@@ -214,7 +214,7 @@ describe("the reserve of a log", () => {
     assert(space.left > 0, "the zeros are still there");
   });
 
-  it("is made anew if a crash has left a part of it", () => {
+  it("is created again if a crash has left a part of it", () => {
     for (let after = 0;; after++) {
       const { disk, open } = simulated();
       disk.failAfter("crash", after);
@@ -232,7 +232,7 @@ describe("the reserve of a log", () => {
   });
 });
 
-describe("a log for reading only", () => {
+describe("a log opened for reading only", () => {
   it("has no reserve", () =>
     inTemporaryFolder((folder) => {
       const path = join(folder, "raft.wal");

@@ -1,4 +1,4 @@
-/** Retentions of a log on disk: which files stay, when they are deleted, and what a crash makes of them. */
+/** Retentions of a log on disk: which files stay, when they are deleted, and their state after a crash. */
 
 import assert from "node:assert/strict";
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
@@ -33,7 +33,7 @@ function segmentsOf(disk: MemoryDisk): Map<string, number[]> {
   }));
 }
 
-/** Fails unless a call fails with a code, and with the index to go on from. */
+/** Fails unless a call fails with a code and the index to continue from. */
 function fails(call: () => unknown, code: WalLogErrorCode, index?: number): void {
   assert.throws(call, (error) => {
     assert.ok(error instanceof WalLogError, `${error}`);
@@ -56,7 +56,7 @@ describe("a retention of a log on disk", () => {
     log.closeSync();
   });
 
-  it("lets segments be deleted as soon as it moves past them, and all when it is released", () => {
+  it("lets segments be deleted when it moves past them or is released", () => {
     const { disk, log } = logOf1000();
     const retention = log.retain("archive", 1);
     log.compact(900);
@@ -82,7 +82,7 @@ describe("a retention of a log on disk", () => {
     log.closeSync();
   });
 
-  it("is made by the writer alone, while the log is open", () => {
+  it("can be made only by the writer of an open log", () => {
     const { disk, fileSystem, log } = logOf1000();
     const reader = WalLog.openSync(PATH, { fileSystem: disk, readOnly: true });
     fails(() => reader.retain("reader", 500), "READ_ONLY");
@@ -97,7 +97,7 @@ describe("a retention of a log on disk", () => {
     fails(() => log.retain("late", 500), "CLOSED");
   });
 
-  it("stops the log if a file cannot be deleted, and is released all the same", () => {
+  it("stops the log if a file cannot be deleted, and is released nevertheless", () => {
     const { fileSystem, log } = logOf1000();
     const retention = log.retain("archive", 1);
     log.compact(900);
@@ -131,9 +131,9 @@ describe("a retention of a log on disk", () => {
     }
   });
 
-  it("ends an iteration with COMPACTED and the index to go on from", () => {
+  it("ends an iteration with COMPACTED and the index to continue from", () => {
     const log = WalLog.openSync(PATH, { fileSystem: new MemoryDisk() });
-    // More than is read ahead.
+    // More entries than are read ahead.
     for (let index = 1; index <= 1000; index++) log.append([entryAt(index, 1, 1000)]);
     const retention = log.retain("reader", 100);
     log.compact(900);
@@ -186,7 +186,7 @@ describe("retained segments that a crash leaves behind", () => {
     }
   });
 
-  it("are no damage, whichever of them are missing or damaged", () => {
+  it("are never damage, even if some are missing or damaged", () => {
     const contents = killed().contents();
     const covered = [...segmentsOf(new MemoryDisk(contents))].filter(([, indexes]) => indexes.at(-1)! <= 900);
     const random = new Random(7);
@@ -216,7 +216,7 @@ describe("damage to a retained entry", () => {
     const [name] = [...segmentsOf(disk)].find(([, indexes]) => indexes.includes(600))!;
     const bytes = disk.contents().get(name)!;
     const { offset } = framesOf(bytes).find(({ kind, index }) => kind === KIND_ENTRIES && index === 600)!;
-    // In place: the log has the file open.
+    // Write in place, because the log has the file open.
     const file = disk.open(`${PATH}/${name}`, "write");
     const byte = new Uint8Array(1);
     file.read(byte, offset + FRAME_HEADER_BYTES + 1);
@@ -239,7 +239,7 @@ describe("damage to a retained entry", () => {
     log.closeSync();
   });
 
-  it("is no longer listed once the entry is given up", () => {
+  it("is no longer listed when the entry is released", () => {
     const { log, retention } = damaged();
     fails(() => log.entry(600), "DAMAGED_ENTRY");
     log.compact(950);

@@ -1,15 +1,15 @@
-/** A kept command retains little more memory than its own, however many entries were read together with it. */
+/** A kept command retains little more memory than its own size, even if many entries were read with it. */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { type LogEntry, WalLog } from "../mod.ts";
 import { MemoryDisk } from "./memory_disk.ts";
 
-/** The size that a command's buffer may have beyond 16 times the command. In bytes. */
+/** The most bytes of a command's buffer beyond 16 times the command. */
 const SHARED_BYTES = 4096;
 const KIB = 1024;
 
-/** A log of entries of these sizes, in turn; and the same log opened for reading only, which reads from its file. */
+/** A log of entries of these sizes, repeating, and the same log opened for reading only, which reads from its file. */
 function logs(count: number, sizes: readonly number[]): WalLog[] {
   const fileSystem = new MemoryDisk();
   const log = WalLog.openSync(MemoryDisk.PATH, { fileSystem });
@@ -19,7 +19,7 @@ function logs(count: number, sizes: readonly number[]): WalLog[] {
   return [log, WalLog.openSync(MemoryDisk.PATH, { fileSystem, readOnly: true })];
 }
 
-/** The bytes of all buffers that commands hold, each buffer once. */
+/** The total size of the buffers behind commands, counting each once. */
 function heldBytes(entries: readonly LogEntry[]): number {
   const buffers = new Set(entries.map(({ command }) => command.buffer));
   return [...buffers].reduce((sum, { byteLength }) => sum + byteLength, 0);

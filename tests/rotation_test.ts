@@ -1,4 +1,4 @@
-/** Sealing a segment and beginning the next: in which order, and what a kill between any two steps leaves. */
+/** Rotation: the order of its steps, and the log after a kill between any two of them. */
 
 import assert from "node:assert/strict";
 import { basename } from "node:path";
@@ -32,7 +32,7 @@ function segmentsOf(contents: Contents): string[] {
   return [...contents.keys()].filter((name) => name.endsWith(".seg")).sort();
 }
 
-/** Opens what a kill has left, for reading and for writing, and compares it with what may be there. */
+/** Opens a log after a kill, for reading and for writing, and compares it with the allowed states. */
 function assertSurvives(contents: Contents, history: History, least: number, when: string): void {
   for (const verify of ["full", "tail"] as const) {
     const reader = WalLog.openSync(PATH, { fileSystem: new MemoryDisk(contents), readOnly: true, verify });
@@ -56,7 +56,7 @@ function assertSurvives(contents: Contents, history: History, least: number, whe
 }
 
 describe("a rotation", () => {
-  it("makes durable the old data, the new file, its name, and only then what says that it follows", () => {
+  it("flushes the old data, the new file, its name, and then the pointer", () => {
     const { fileSystem, log } = openMemory();
     log.append(entriesAt(1, 7, 1, 500));
     fileSystem.calls = [];
@@ -84,7 +84,7 @@ describe("a rotation", () => {
     log.closeSync();
   });
 
-  it("leaves a right log whichever of its calls is the last", () => {
+  it("leaves a correct log after a kill at any call", () => {
     const { disk, fileSystem, log } = openMemory();
     const history = new History(log);
     history.append(...entriesAt(1, 6, 1, 500)).sync().append(entryAt(7, 1, 500));
@@ -99,19 +99,19 @@ describe("a rotation", () => {
     fileSystem.rest();
     log.closeSync();
     assert.ok(left.length > 40, `${left.length} calls`);
-    // A kill loses nothing that a call has returned from; only the call under way may be in or out.
+    // A kill loses no completed call. Only the running call may or may not have taken effect.
     for (const { contents, steps, call } of left) assertSurvives(contents, history, steps, `killed before ${call}`);
     assertSurvives(disk.contents(), history, history.states.length - 1, "closed");
   });
 
-  it("is repeated by recovery whichever of its calls is the last, over and over", () => {
+  it("is completed by recovery after a kill at any call, even if recovery is killed too", () => {
     const { disk, log } = openMemory();
     const history = new History(log);
     history.append(...entriesAt(1, 10, 1, 500)).sync();
     history.do((log) => log.truncate(9));
     history.append(...entriesAt(9, 11, 2, 500));
     let contents: Contents = copyOf(disk);
-    // Each recovery is killed one call later than the one before, and the next finds what it left.
+    // Each recovery is killed one call later than the previous one, and the next one starts from its state.
     for (let at = 1; at <= 60; at++) {
       const next = new MemoryDisk(contents);
       const fileSystem = new WatchedFileSystem(next);
@@ -132,7 +132,7 @@ describe("a rotation", () => {
     assertSurvives(contents, history, history.states.length - 1, "after all");
   });
 
-  it("comes when the next frames do not fit, to the byte, and never splits a batch", () => {
+  it("happens exactly when the next frames do not fit, and never splits a batch", () => {
     const room = SEGMENT_BYTES;
     for (const more of [-16, -8, 0, 8]) {
       const { disk, log } = openMemory();
@@ -158,7 +158,7 @@ describe("a rotation", () => {
     assert.deepEqual(ranges, [[1, 3], [4, 60], [61, 63]]);
   });
 
-  it("is made for hard states, truncations and snapshots as for entries", () => {
+  it("also happens for hard states, truncations and snapshots", () => {
     const { disk, log } = openMemory();
     const history = new History(log);
     history.append(...entriesAt(1, 5));
@@ -175,7 +175,7 @@ describe("a rotation", () => {
     assertSurvives(disk.contents(), history, history.states.length - 1, "closed");
   });
 
-  it("seals a segment with a segment index at the file's end, and nothing behind", () => {
+  it("seals a segment with a segment index at the very end of the file", () => {
     const { disk, log } = openMemory();
     for (const entry of entriesAt(1, 40, 1, 500)) log.append([entry]);
     log.closeSync();
@@ -191,7 +191,7 @@ describe("a rotation", () => {
     }
   });
 
-  it("does without a segment index that is damaged anywhere: it is a copy", () => {
+  it("needs no segment index: a damaged one is ignored", () => {
     const { disk, log } = openMemory();
     const history = new History(log);
     history.append(...entriesAt(1, 7, 1, 500), ...entriesAt(8, 12, 2, 500));
@@ -213,7 +213,7 @@ describe("a rotation", () => {
     }
   });
 
-  it("never uses a number again, not after a failed creation, a compaction or a crash", () => {
+  it("never reuses a number, not even after a failure, a compaction or a crash", () => {
     const { disk, fileSystem, log } = openMemory();
     log.append(entriesAt(1, 7, 1, 500));
     let failures = 3;
@@ -242,8 +242,8 @@ describe("a rotation", () => {
   });
 });
 
-describe("a segment that an opening began and did not finish", () => {
-  it("is removed durably when another has taken its place, so that no crash brings it back", () => {
+describe("an unfinished segment of an opening", () => {
+  it("is removed durably after its replacement, so that no crash brings it back", () => {
     const { disk, fileSystem, log } = openMemory();
     log.append(entriesAt(1, 3));
     log.syncSync();
@@ -267,7 +267,7 @@ describe("a segment that an opening began and did not finish", () => {
 });
 
 describe("a truncation", () => {
-  it("that reaches back over sealed segments holds after reopening, however it is read", () => {
+  it("over several sealed segments survives reopening, in every way of reading", () => {
     for (const from of [1, 2, 7, 8, 9, 15, 20, 29]) {
       const { disk, log } = openMemory();
       const history = new History(log);

@@ -1,4 +1,4 @@
-/** A log written by each of the three runtimes is read, and continued, by the others. */
+/** A log of each runtime can be read and continued by the others. */
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
@@ -15,7 +15,7 @@ import { inTemporaryFolder } from "./temporary.ts";
 
 const CHILD = fileURLToPath(new URL("./child.ts", import.meta.url));
 
-/** Runs `child.ts` in a runtime; returns what it says. */
+/** Runs `child.ts` in a runtime; returns its output. */
 function child(name: RuntimeName, command: string, folder: string): string {
   const [binary, ...prefix] = locateRuntime(name).run;
   const { status, stdout, stderr } = spawnSync(binary, [...prefix, CHILD, command, folder], {
@@ -42,7 +42,7 @@ function expectedState(extended: number): string {
 
 describe("a log", () => {
   for (const writer of RUNTIME_NAMES) {
-    it(`written by ${writer} is the same to all three, closed and not closed`, async () => {
+    it(`written by ${writer} is the same for all three, closed or not`, async () => {
       await inTemporaryFolder((folder) => {
         const path = join(folder, "raft.wal");
         child(writer, "write", path);
@@ -53,7 +53,7 @@ describe("a log", () => {
     });
   }
 
-  it("is handed from one runtime to the next, each finding it unclosed", async () => {
+  it("passes from one runtime to the next without a close", async () => {
     await inTemporaryFolder((folder) => {
       const path = join(folder, "raft.wal");
       child("node", "write", path);

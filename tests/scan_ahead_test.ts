@@ -1,6 +1,4 @@
-/**
- * A log opened on two threads is the log that one thread opens, damaged or not, whatever becomes of the second thread.
- */
+/** A log opened on two threads is the same as on one thread, damaged or not, even if the second thread fails. */
 
 import assert from "node:assert/strict";
 import fs from "node:fs";
@@ -19,7 +17,7 @@ import { inTemporaryFolder } from "./temporary.ts";
 
 const SEEDS = 60;
 
-/** The machine with threads of a test's own. */
+/** The machine, with a test's own threads. */
 function withThreads(start: Threads["start"], patienceMilliseconds?: number): FileSystem {
   return { ...nodeFileSystem, threads: { worthBytes: 0, start, patienceMilliseconds } };
 }
@@ -31,12 +29,12 @@ async function openedWith(path: string, fileSystem: FileSystem): Promise<Recover
   return log.recovery;
 }
 
-/** A function from its source, as a thread gets it. */
+/** Makes a function from its source, like a thread. */
 function evaluated(source: string): (input: unknown, files: unknown, send: (answer: unknown) => void) => void {
   return new Function(`return ${source}`)();
 }
 
-/** Runs what a thread is to do at once, so that nothing is left for the one that opens the log. */
+/** Runs a thread's work at once, so that no work is left for the thread that opens the log. */
 function atOnce(disk: MemoryDisk, told: (answer: ScanAnswer) => void): Threads["start"] {
   return (task, input, receive) => {
     const files = {
@@ -62,13 +60,13 @@ function writeSegments(path: string): void {
   log.closeSync();
 }
 
-/** What a log holds and what is known of it, but for the time that opening took. */
+/** The contents and the report of a log, without the duration of opening. */
 function described(log: WalLog): unknown {
   const { recovery, damaged, hardState } = log;
   return { recovery: { ...recovery, milliseconds: 0, threads: 0 }, damaged, hardState };
 }
 
-/** What a call gives, or the code of the error that it throws. */
+/** The result of a call, or the code of its error. */
 function answer(call: () => unknown): unknown {
   try {
     return call();
@@ -87,7 +85,7 @@ async function assertOpensAlike(path: string, fileSystem: FileSystem): Promise<v
 }
 
 describe("a log opened on two threads", () => {
-  it("is scanned by a real one, with nothing but what was sent to it", async () => {
+  it("is scanned by a real one, which uses only its input", async () => {
     await inTemporaryFolder(async (path) => {
       writeSegments(path);
       let scanned = 0;
@@ -96,7 +94,7 @@ describe("a log opened on two threads", () => {
           if ((answer as ScanAnswer | undefined)?.scanned !== undefined) scanned++;
           receive(answer as never);
         });
-        // Leaves it everything.
+        // Leaves all work to the thread.
         const { claims } = input as ScanInput;
         for (let i = claims.length - 1; i >= 0; i--) {
           while (Atomics.load(claims, i) === 0) Atomics.wait(claims, i, 0, 20);
@@ -112,7 +110,7 @@ describe("a log opened on two threads", () => {
     });
   });
 
-  it("is the same in any history, with anything zeroed", async () => {
+  it("is the same in any history, with any part zeroed", async () => {
     let taken = 0;
     let refused = 0;
     for (let seed = 1; seed <= SEEDS; seed++) {
@@ -146,7 +144,7 @@ describe("a log opened on two threads", () => {
     assert(taken > 0 && refused > 0, `${taken} segments were taken from the other thread, ${refused} left to this one`);
   });
 
-  it("opens without a second thread where there can be none", async () => {
+  it("opens without a second thread if none can start", async () => {
     await inTemporaryFolder(async (path) => {
       writeSegments(path);
       const refusing = withThreads(() => {
@@ -156,7 +154,7 @@ describe("a log opened on two threads", () => {
     });
   });
 
-  it("opens when the second thread fails with segments in its hands", async () => {
+  it("opens when the second thread fails after it has claimed segments", async () => {
     await inTemporaryFolder(async (path) => {
       writeSegments(path);
       const failing = withThreads((_task, input, receive) => {
@@ -182,7 +180,7 @@ describe("a log opened on two threads", () => {
     });
   });
 
-  it("waits for a second thread that is slow but makes progress", async () => {
+  it("waits for a slow second thread that makes progress", async () => {
     await inTemporaryFolder(async (path) => {
       writeSegments(path);
       const slow = withThreads((task, input, receive) => {
@@ -202,7 +200,7 @@ describe("a log opened on two threads", () => {
     });
   });
 
-  it("ends the second thread, also where opening is given up", async () => {
+  it("ends the second thread, even if opening is aborted", async () => {
     await inTemporaryFolder(async (path) => {
       writeSegments(path);
       let ended = 0;

@@ -23,7 +23,7 @@ function makeLog(): { readonly disk: SimulatedDisk; readonly log: WalLog } {
   return { disk, log };
 }
 
-/** Where the frame of an entry lies in a file: its command is a run of one byte. */
+/** The position of an entry's frame in a file. Its command repeats one byte. */
 function payloadOf(disk: SimulatedDisk, index: number): { readonly path: string; readonly offset: number } {
   const command = entryAt(index).command;
   for (const path of disk.files().filter((name) => name.endsWith(".seg"))) {
@@ -38,7 +38,7 @@ function payloadOf(disk: SimulatedDisk, index: number): { readonly path: string;
 }
 
 describe("scrubbing", () => {
-  it("finds nothing in a sound log, and tells how far it is", async () => {
+  it("finds nothing in an undamaged log, and reports progress", async () => {
     const { log } = makeLog();
     let last = 0;
     const report = await log.scrub({
@@ -53,7 +53,7 @@ describe("scrubbing", () => {
     assert.equal(last, report.bytes);
   });
 
-  it("names an entry whose payload has rotted, which repair then mends", async () => {
+  it("reports an entry with a rotten payload, which a repair then restores", async () => {
     const { disk, log } = makeLog();
     const { path, offset } = payloadOf(disk, 10);
     disk.flip(path, offset + 50);
@@ -74,7 +74,7 @@ describe("scrubbing", () => {
     assert.equal((await log.scrub()).verdict, "clean");
   });
 
-  it("names an entry whose header has rotted, which repair then mends", async () => {
+  it("reports an entry with a rotten header, which a repair then restores", async () => {
     const { disk, log } = makeLog();
     const { path, offset } = payloadOf(disk, 20);
     disk.flip(path, offset - 10);
@@ -93,7 +93,7 @@ describe("scrubbing", () => {
     assert.deepEqual(again.entry(20), entryAt(20));
   });
 
-  it("reports as harmless what the log has twice: a header copy, a slot, a segment index", async () => {
+  it("reports damage to redundant data as harmless: a header copy, a slot, a segment index", async () => {
     const { disk, log } = makeLog();
     const [path] = disk.files().filter((name) => name.endsWith(".seg"));
     disk.flip(path!, 100);
@@ -129,7 +129,7 @@ describe("scrubbing", () => {
     }
   });
 
-  it("names a snapshot that has rotted and a segment that is gone", async () => {
+  it("reports a rotten snapshot and a missing segment", async () => {
     const { disk, log } = makeLog();
     log.applySnapshot({ index: 5, term: 1, config: [1n], data: new Uint8Array(5000).fill(7) });
     const snapshot = disk.files().find((name) => name.endsWith(".snap"))!;
@@ -140,7 +140,7 @@ describe("scrubbing", () => {
     assert.deepEqual(damage.map(({ kind, path }) => [kind, path]), [["segment", gone], ["snapshot", snapshot]]);
   });
 
-  it("does not mind what is appended, truncated and compacted meanwhile", async () => {
+  it("works while entries are appended, truncated and compacted", async () => {
     const { log } = makeLog();
     const scrubbing = log.scrub({
       onProgress: () => {
@@ -153,7 +153,7 @@ describe("scrubbing", () => {
     assert.equal((await scrubbing).verdict, "clean");
   });
 
-  it("does not name what was repaired meanwhile", async () => {
+  it("does not report damage that was repaired meanwhile", async () => {
     const { disk, log } = makeLog();
     const { path, offset } = payloadOf(disk, 10);
     disk.flip(path, offset + 50);
@@ -187,7 +187,7 @@ describe("scrubbing", () => {
     await assert.rejects(log.scrub(), { code: "CLOSED" });
   });
 
-  it("ends with COMPACTED if the writer has deleted what a reader was to scrub, and reports no damage", async () => {
+  it("ends with COMPACTED, without damage, if the writer has deleted a file", async () => {
     const { disk, log } = makeLog();
     const reader = WalLog.openSync(FOLDER, { fileSystem: disk.fileSystem, readOnly: true });
     log.compact(80);
@@ -202,7 +202,7 @@ describe("scrubbing", () => {
     log.closeSync();
   });
 
-  it("refuses a rate that is none", async () => {
+  it("refuses an invalid rate", async () => {
     const { log } = makeLog();
     for (const bytesPerSecond of [0, -1, NaN]) {
       await assert.rejects(log.scrub({ bytesPerSecond }), { code: "INVALID_ARGUMENT" });

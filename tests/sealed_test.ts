@@ -1,4 +1,4 @@
-/** A sealed segment: it must agree with the next one and with its own segment index. */
+/** Sealed segments: each must agree with the next one and with its own segment index. */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
@@ -30,7 +30,7 @@ import {
   viewOf,
 } from "./simulated_segments.ts";
 
-/** Puts the checksum of a frame's header right. */
+/** Recomputes the checksum of a frame's header. */
 function seal(bytes: Uint8Array, offset: number): void {
   const { salt, baseLsn } = headerOf(bytes);
   const header = bytes.subarray(offset + FRAME_LENGTH, offset + FRAME_HEADER_BYTES);
@@ -112,7 +112,7 @@ describe("a sealed segment", () => {
     const disk = new SimulatedDisk();
     const log = open(disk);
     while (log.stats().segmentsSealed === 0) log.append([entry(log.lastIndex + 1, 600)]);
-    // What the second segment drops lies in the first.
+    // The second segment drops entries of the first.
     log.truncate(log.lastIndex - 3);
     while (log.stats().segmentsSealed < 2) log.append([entry(log.lastIndex + 1, 600)]);
     const good = log.entries(1, log.lastIndex);
@@ -128,7 +128,7 @@ describe("a sealed segment", () => {
     }
   });
 
-  it("is scanned if its segment index is of another place or has impossible pages", () => {
+  it("is scanned if its segment index is from another place or has impossible pages", () => {
     const wrongs: Record<string, (view: DataView, pagesAt: number, trailerAt: number) => void> = {
       "the place of another": (view, _, trailerAt) => add(view, trailerAt + 8, -8n),
       "a page behind the next": (view, pagesAt) => add(view, pagesAt + 8, 8192n),

@@ -1,4 +1,4 @@
-/** The pages of a segment, against a plain array that has the offset of each entry's frame. */
+/** Compares the pages of a segment with a plain array of the offsets of all entries' frames. */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
@@ -26,7 +26,7 @@ function newSegment(): Segment {
   }, SEGMENT_HEADER_BYTES);
 }
 
-/** Does the same to a segment and to an array of the offsets of its entries' frames. */
+/** A segment, and an array of the offsets of its entries' frames, with the same changes. */
 class Pair {
   readonly segment = newSegment();
   first = 1;
@@ -78,7 +78,7 @@ class Pair {
     } else segment.trim();
   }
 
-  /** Fails unless each entry is in a page in which its frame lies in front of every frame of the next page. */
+  /** Fails unless each entry's frame is in its page, before all frames of the next page. */
   compare(when: string): void {
     const { segment, first, offsets } = this;
     assert.deepEqual([segment.firstIndex, segment.count, segment.end], [first, offsets.length, first + offsets.length]);
@@ -122,7 +122,7 @@ class Pair {
 }
 
 describe("the entries of a segment", () => {
-  it("are in the pages where they were put, even with lost ones at either end and in between", () => {
+  it("are in the right pages, even with lost ones at both ends and in between", () => {
     for (let seed = 1; seed <= SEEDS; seed++) {
       const pair = new Pair(new Random(seed));
       for (let step = 0; step < STEPS; step++) {
@@ -152,7 +152,7 @@ describe("the entries of a segment", () => {
     assert.deepEqual([...segment.pageTable()], [firstIndex, OFFSET_LOST, 1, SEGMENT_HEADER_BYTES]);
   });
 
-  it("move to another segment from an offset on, and a page that was cut stays cut", () => {
+  it("move to another segment from an offset on, and a truncated page stays truncated", () => {
     const from = newSegment();
     from.push(SEGMENT_HEADER_BYTES, 2);
     from.breakPage();

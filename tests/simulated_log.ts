@@ -1,23 +1,23 @@
 /**
- * What random histories on a simulated disk have in common: what a log is compared by, which failures are the disk's,
- * and how a history that failed is made shorter.
+ * Shared parts of random histories on a simulated disk: comparing logs, recognizing failures of the disk, and shrinking
+ * failed histories.
  */
 
 import { type LogEntry, MemoryLog, type RaftLog, WalLogError } from "../mod.ts";
 import { PowerLoss, type Random } from "../src/testing/mod.ts";
 
-/** How often what happened, over all histories. */
+/** Counts of events over all histories. */
 export type Counts = Record<string, number>;
 
 /** A history that failed. */
 export interface Failure {
   readonly error: Error;
-  /** The numbers of its steps up to there, and what happened in them. */
+  /** The numbers and the notes of its steps up to the failure. */
   readonly steps: readonly number[];
   readonly notes: readonly string[];
 }
 
-/** Bytes in a few letters. */
+/** A short digest of bytes. */
 export function digest(bytes: Uint8Array): string {
   let hash = 0x811c9dc5;
   for (const byte of bytes) hash = Math.imul(hash ^ byte, 0x01000193);
@@ -29,7 +29,7 @@ export function wordOf({ index, term, kind, command }: LogEntry): string {
   return `${index}.${term}${kind[0]}${digest(command)}`;
 }
 
-/** Everything that a log holds, in a line. */
+/** The contents of a log in a line. */
 export function fingerprint(log: RaftLog): string {
   const { hardState, snapshotIndex, lastIndex, lastTerm } = log;
   const snapshot = log.snapshot();
@@ -40,7 +40,7 @@ export function fingerprint(log: RaftLog): string {
   return `${lastIndex}/${lastTerm} ${snapshotIndex}=${boundary} ${hardState.term}>${hardState.votedFor} ${entries}`;
 }
 
-/** A log in memory that holds the same. */
+/** A log in memory with the same contents. */
 export function cloneOf(log: RaftLog): MemoryLog {
   const copy = new MemoryLog();
   copy.setHardState(log.hardState);
@@ -51,11 +51,11 @@ export function cloneOf(log: RaftLog): MemoryLog {
 }
 
 /**
- * A few entries that could come next.
+ * Makes a few next entries.
  *
- * @param random Decides what they are.
+ * @param random Random decisions.
  * @param log The log.
- * @param id Goes into their commands, so that no two are the same, and is counted up.
+ * @param id A counter that makes their commands unique.
  */
 export function entriesBehind(random: Random, log: RaftLog, id: { next: number }): LogEntry[] {
   const term = log.lastTerm + (random.chance(0.1) ? 1 : 0);
@@ -77,18 +77,18 @@ export function isPoisoned(error: unknown): boolean {
   return error instanceof WalLogError && error.code === "POISONED";
 }
 
-/** What an open may throw when the disk fails under it. */
+/** Whether opening may throw this error when the disk fails. */
 export function isExpected(error: unknown): boolean {
   return isPowerLoss(error) ||
     (error instanceof WalLogError && (error.code === "NO_SPACE" || error.code === "IO" || error.code === "POISONED"));
 }
 
 /**
- * Leaves steps out of a history that failed for as long as it goes on failing.
+ * Removes steps from a failed history as long as it still fails.
  *
- * @param failure How it failed.
- * @param run Runs the history with these steps of it.
- * @returns How it fails with as few steps as can be: each of them is needed.
+ * @param failure The failure.
+ * @param run Runs the history with the given steps.
+ * @returns The failure with a minimal set of steps.
  */
 export async function shrink<T extends { readonly steps: readonly number[] }>(
   failure: T,

@@ -1,6 +1,5 @@
 /**
- * Wrappers around the file system of a simulated disk: one that runs something between two operations, and one with
- * little space.
+ * Wrappers of a simulated disk's file system: some run a function between operations, and one has limited space.
  *
  * @module
  */
@@ -10,12 +9,12 @@ import type { FileSystem } from "../src/io/file_system.ts";
 
 /** Space on a disk. */
 export interface Space {
-  /** Bytes that files can still grow by. */
+  /** The number of bytes by which files can still grow. */
   left: number;
 }
 
 /**
- * A file system that calls a function before each operation that changes something.
+ * A file system that calls a function before each operation that changes the disk.
  *
  * @param base The file system.
  * @param before The function.
@@ -70,15 +69,16 @@ export function betweenReads(base: FileSystem, before: () => void): FileSystem {
   };
 }
 
-/** What a log keeps in reserve on such a disk, in bytes. Little: a simulated disk copies every sector that is written. */
+/**
+ * The size of a log's reserve on such a disk, in bytes. Small, because a simulated disk copies every written sector.
+ */
 const RESERVE_BYTES = 1024;
 
 /**
- * A file system on a disk that can be full. As on a real one, a write may take a part of its bytes before the next one
- * fails.
+ * A file system on a disk that can be full. As on a real disk, a write may be short before the next one fails.
  *
  * @param base The file system.
- * @param space How much fits. A test may change it.
+ * @param space The free space. A test may change it.
  */
 export function withinSpace(base: FileSystem, space: Space): FileSystem {
   const full = (path: string) =>

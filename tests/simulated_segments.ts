@@ -17,10 +17,10 @@ import { SimulatedDisk } from "../src/testing/mod.ts";
 /** The log's folder. */
 export const FOLDER = resolve("/raft.wal");
 
-/** Crashes differ in what of the unflushed gets to the disk. */
+/** The number of seeds for crashes. They differ in the unflushed data that reaches the disk. */
 export const CRASH_SEEDS = 12;
 
-/** More operations than any one step of a log takes. */
+/** More operations than any step of a log takes. */
 export const OPERATIONS_MAX = 40;
 
 /** An entry whose command repeats one byte. */
@@ -40,7 +40,7 @@ export function segmentPath(number: number): string {
 
 const codec = new Codec();
 
-/** The checksum of everything but frames' headers. */
+/** The checksum of everything except frame headers. */
 export const sum = (bytes: Uint8Array, seed: bigint) => codec.hash(bytes, seed);
 
 /** Bytes as numbers. */
@@ -55,7 +55,7 @@ export function headerOf(bytes: Uint8Array): SegmentHeader {
   return header;
 }
 
-/** Puts other bytes in a file's place, durably. */
+/** Replaces a file's bytes durably. */
 export function replace(disk: SimulatedDisk, path: string, bytes: Uint8Array): void {
   const file = disk.fileSystem.open(path, "write");
   file.write(bytes, 0);
@@ -67,7 +67,7 @@ export function isCorrupt(error: unknown): error is WalLogError {
   return error instanceof WalLogError && error.code === "CORRUPT" && error.damage.length > 0;
 }
 
-/** Does something with the power going at each of its operations in turn, and looks at what is there then. */
+/** Runs an action with a power failure at each of its operations in turn, and checks the disk after each. */
 export function crashingAtEach(
   prepare: (seed: number) => SimulatedDisk,
   act: (disk: SimulatedDisk) => void,
@@ -89,7 +89,7 @@ export function crashingAtEach(
   }
 }
 
-/** A log of at least three segments, closed, the first of them sealed. */
+/** A closed log of at least three segments. */
 export function longLog(seed = 1): SimulatedDisk {
   const disk = new SimulatedDisk({ seed });
   const log = open(disk);
@@ -103,7 +103,7 @@ export function add(view: DataView, at: number, more: bigint): void {
   view.setBigUint64(at, view.getBigUint64(at, true) + more, true);
 }
 
-/** A log of which the first segment has a segment index that was changed, with the checksums of what it says. */
+/** A log whose first segment has a changed segment index with valid checksums. */
 export function indexedWrongly(make: (view: DataView, pagesAt: number, trailerAt: number) => void): SimulatedDisk {
   const disk = longLog();
   const bytes = disk.content(segmentPath(1));

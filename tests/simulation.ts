@@ -1,8 +1,8 @@
 /**
- * Random histories on a simulated disk, compared with `MemoryLog`. A reopened log must hold the result of a prefix of its
- * history, no shorter than the last successful sync. A reader that opens the log between two operations of its writer
- * must see everything that was written. A reader whose writer goes on meanwhile must see a state that the log has had
- * since. A log on a full disk must still open for reading.
+ * Random histories on a simulated disk, compared with `MemoryLog`. A reopened log must hold the result of a prefix of
+ * its history, no shorter than the last successful sync. A reader that opens the log between two operations of its
+ * writer must see everything that was written. If the writer continues meanwhile, a reader must see a state that the
+ * log has had since. A log on a full disk must still open for reading.
  *
  * A seed repeats a history. A failure is thrown with its seed, and with as few of its steps as still fail.
  */
@@ -26,10 +26,10 @@ import {
   truncate,
 } from "./simulation/steps.ts";
 
-/** Steps of a history at most. */
+/** The most steps of a history. */
 const STEPS_MAX = 40;
 
-/** Does a step that chance picks. */
+/** Does a random step. */
 async function doStep(history: SimulatedHistory): Promise<void> {
   const random = history.random;
   const dice = random.below(100);
@@ -44,7 +44,7 @@ async function doStep(history: SimulatedHistory): Promise<void> {
     history.note("idle");
     history.disk.idle();
     if (!history.disk.hasPower) return history.failed(new PowerLoss("idle"));
-    // A log at rest with nothing left to flush leaves a checkpoint, if there is room for it.
+    // An idle log with nothing to flush writes a checkpoint, if there is space for it.
     if (history.floor === history.states.length - 1 && history.space.left === Infinity) history.proven = history.floor;
   } else if (dice < 76) close(history);
   else if (dice < 80) kill(history);
@@ -59,7 +59,7 @@ async function doStep(history: SimulatedHistory): Promise<void> {
   else append(history);
 }
 
-/** Does all steps, and looks at what the last crash or the damage leaves. */
+/** Does all steps, and checks the log after the last crash or damage. */
 async function runSteps(history: SimulatedHistory): Promise<void> {
   history.reopen(0);
   const length = 1 + history.random.below(STEPS_MAX);
@@ -78,7 +78,7 @@ async function runSteps(history: SimulatedHistory): Promise<void> {
   }
 }
 
-/** A history that is run to its end, or to where it fails. */
+/** Runs a history to its end or to its failure. */
 async function run(seed: number, counts: Counts, options: SimulationOptions): Promise<Failure | undefined> {
   const history = new SimulatedHistory(seed, counts, options, lookIn);
   try {
@@ -92,9 +92,9 @@ async function run(seed: number, counts: Counts, options: SimulationOptions): Pr
 /**
  * Runs one history.
  *
- * @param seed Repeats it.
+ * @param seed The seed of the history.
  * @param counts Added to.
- * @param options How it differs from the usual.
+ * @param options The options.
  */
 export async function simulate(seed: number, counts: Counts = {}, options: SimulationOptions = {}): Promise<void> {
   const attempt = (counts: Counts, steps = options.steps) => run(seed, counts, { ...options, steps });

@@ -26,7 +26,7 @@ describe("simulated disk", () => {
     }
   });
 
-  it("names damage or proves to be unharmed when bytes rot, blocks are zeroed and files vanish", async () => {
+  it("reports damage or is intact when bytes rot, blocks are zeroed and files vanish", async () => {
     const counts: Counts = {};
     for (let seed = 1; seed <= SEEDS; seed++) await simulate(seed, counts, { damage: true });
     for (const event of ["rot-refused", "rot-refused-late", "rot-harmless"]) {
@@ -34,16 +34,16 @@ describe("simulated disk", () => {
     }
   });
 
-  it("stays right where it goes on with damage in several places, and is whole once it is healed", async () => {
+  it("stays correct with damage in several places, and is undamaged after healing", async () => {
     const counts: Counts = {};
-    // Among these seeds is each of the events below.
+    // These seeds include each of the events below.
     for (let seed = 101; seed <= 100 + SEEDS; seed++) await simulateDamage(seed, counts);
     const faults = ["faults-1", "faults-2", "faults-3", "crash-in-recovery", "space", "read-full", "wrote-damaged"];
     const verdicts = ["refused", "opened-corrupt", "open-ended", "repaired", "replaced", "refused-DAMAGED_ENTRY"];
     for (const event of [...faults, ...verdicts]) assert((counts[event] ?? 0) > 0, `no history had ${event}`);
   });
 
-  it("leaves out of a history that fails what it does not need to fail", async () => {
+  it("shrinks a failing history to the steps that it needs", async () => {
     const needed = [3, 11];
     const run = (steps: readonly number[]) => {
       const end = Math.max(...needed.map((step) => steps.indexOf(step)));
@@ -55,7 +55,7 @@ describe("simulated disk", () => {
     assert.deepEqual((await shrink((await run(all))!, run)).steps, needed);
   });
 
-  it("does the same steps with others left out", async () => {
+  it("does the same steps if others are left out", async () => {
     const [all, listed, none]: [Counts, Counts, Counts] = [{}, {}, {}];
     await simulate(5, all);
     await simulate(5, listed, { steps: Array.from({ length: 40 }, (_, step) => step) });

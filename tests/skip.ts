@@ -13,8 +13,8 @@ const printed = new Set<string>();
 /**
  * Prints why a test is skipped, once per process.
  *
- * @param reason Why, as a clause, such as "only root can give files to another user". Falsy if the test can run.
- * @returns What the option `skip` of a test takes: the reason, or `false` if the test can run.
+ * @param reason The reason as a clause, such as "only root can give files to another user". Falsy if the test can run.
+ * @returns The value for the option `skip` of a test: the reason, or `false` if the test can run.
  */
 export function skipReason(reason: string | false | undefined): string | false {
   if (reason === false || reason === undefined) return false;
@@ -44,7 +44,7 @@ export function skipWithoutLinks(): string | false {
   return skipReason(isWindows && "making links needs a privilege on Windows");
 }
 
-/** Deno grants the user's id only with a permission of its own, so ask who owns a new folder. */
+/** Deno needs a separate permission for the user's id, so this checks the owner of a new folder. */
 function isRoot(): boolean {
   const folder = temporaryFolder();
   try {

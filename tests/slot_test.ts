@@ -1,4 +1,4 @@
-/** Evidence outside of the frames: durable slots and next-segment pointers, in two copies each. */
+/** Evidence outside the frames: durable slots and next-segment pointers, two copies of each. */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
@@ -78,7 +78,7 @@ describe("a next-segment pointer", () => {
   ];
   for (const [first, second, isPage0Whole, expected] of rows) {
     const header = isPage0Whole ? "valid" : "damaged";
-    it(`that is ${first} in page 0, beside a ${header} header, and ${second} in page 3, is ${expected.kind}`, () => {
+    it(`${first} in page 0 with a ${header} header, and ${second} in page 3, is ${expected.kind}`, () => {
       const block = new Uint8Array(SEGMENT_HEADER_BYTES);
       block.set(fills[first], NEXT_POINTER_OFFSETS[0]);
       block.set(fills[second], NEXT_POINTER_OFFSETS[1]);
@@ -92,7 +92,7 @@ describe("a next-segment pointer", () => {
     assert.deepEqual(decodeNextPointer(block, true, SALT + 1n, sum), { kind: "damaged" });
   });
 
-  it("gets its second copy after a flush of the first, and that copy a flush before the next rotation", () => {
+  it("gets its second copy after a flush, and flushes it before the next rotation", () => {
     const fileSystem = new WatchedFileSystem(new MemoryDisk());
     const log = open(fileSystem);
     while (log.stats().segmentsSealed < 2) log.append([entryAt(log.lastIndex + 1, 1, 600)]);
@@ -127,11 +127,11 @@ describe("a next-segment pointer", () => {
     }
   });
 
-  it("proves the copies in the next segment, so that damage to them is no torn write", () => {
+  it("proves the copies in the next segment, so that damage to them is not a torn write", () => {
     const disk = new MemoryDisk();
     const log = open(disk);
     appendEach(log, entriesAt(1, 5));
-    // Not closed: the next writer copies what no flush has covered.
+    // Not closed, so that the next writer copies unflushed frames.
     const killed = new MemoryDisk(disk.contents());
     open(killed);
     const next = segmentName(2);
@@ -168,7 +168,7 @@ describe("a durable slot", () => {
     assert.deepEqual(decodeDurableSlots(block([first, first, 9008], [second, second, 9000]), home, sum), other);
   });
 
-  it("does not count if it is damaged, of another segment, of another place, or below its segment", () => {
+  it("does not count if it is damaged, misplaced, of another segment, or below its segment", () => {
     assert.equal(decodeDurableSlots(block(), home, sum), undefined);
     assert.equal(decodeDurableSlots(block([first, first, 9000]).fill(1, first + 20, first + 21), home, sum), undefined);
     assert.equal(decodeDurableSlots(block([first, first, 9000]), { ...home, salt: 1n }, sum), undefined);
@@ -177,7 +177,7 @@ describe("a durable slot", () => {
     assert.equal(decodeDurableSlots(block([first, first, 9001]), home, sum), undefined);
   });
 
-  /** Where slots were written since the last look. */
+  /** The offsets of slots written since the last call. */
   function slotsWritten(fileSystem: WatchedFileSystem): number[] {
     const found = fileSystem.calls.filter(({ operation, position }) =>
       operation === "write" && DURABLE_SLOT_OFFSETS.some((offset) => offset === position)
@@ -186,14 +186,14 @@ describe("a durable slot", () => {
     return found.map(({ position }) => position);
   }
 
-  it("is written when the log rests and when it is closed, and overwritten only when the other one is durable", async () => {
+  it("is written by an idle or closing log, and overwritten only when the other one is durable", async () => {
     const fileSystem = new WatchedFileSystem(new MemoryDisk());
     const log = open(fileSystem);
     let next = 1;
     const change = () => log.append([entryAt(next++, 1, 10)]);
     change();
     log.syncSync();
-    assert.deepEqual(slotsWritten(fileSystem), [], "not before it rests");
+    assert.deepEqual(slotsWritten(fileSystem), [], "not before it is idle");
     fileSystem.rest();
     assert.deepEqual(slotsWritten(fileSystem), [first]);
     fileSystem.rest();
@@ -202,7 +202,7 @@ describe("a durable slot", () => {
     log.syncSync();
     fileSystem.rest();
     assert.deepEqual(slotsWritten(fileSystem), [second]);
-    // A flush that is under way when a slot is written does not cover it.
+    // A running flush does not cover a slot that is written meanwhile.
     const { promise, resolve } = Promise.withResolvers<void>();
     fileSystem.gate = () => promise;
     change();
@@ -219,14 +219,15 @@ describe("a durable slot", () => {
     assert.deepEqual(slotsWritten(fileSystem), [second, first]);
   });
 
-  it("is written in the same place again if no flush began since it was written", async () => {
+  it("is written to the same place again if no flush has begun since", async () => {
     const fileSystem = new WatchedFileSystem(new MemoryDisk());
     const log = open(fileSystem);
     log.append([entryAt(1)]);
     log.syncSync();
     fileSystem.rest();
     assert.deepEqual(slotsWritten(fileSystem), [first]);
-    // The flush begins, then a second log's worth of waiting: the slot of its end is written while none covers the first.
+    // A flush begins and takes so long that another slot is due. That slot is written while no flush covers the first
+    // one.
     log.append([entryAt(2)]);
     log.syncSync();
     fileSystem.rest();
@@ -237,7 +238,7 @@ describe("a durable slot", () => {
     log.closeSync();
   });
 
-  it("that opening found is written once more, in its place, and the next one there too until a flush", () => {
+  it("found at opening is rewritten in place, and so is the next one until a flush", () => {
     const disk = new MemoryDisk();
     const made = open(disk);
     made.append([entryAt(1)]);
@@ -252,7 +253,7 @@ describe("a durable slot", () => {
     log.closeSync();
   });
 
-  it("keeps its place while no flush that began after it was written has succeeded", () => {
+  it("keeps its place until a flush that began after it has succeeded", () => {
     const written: number[] = [];
     const file = {
       size: () => 0,
@@ -282,7 +283,7 @@ describe("a durable slot", () => {
     assert.deepEqual(written, [first, first, first, first, second]);
   });
 
-  it("is left out on a full disk", () => {
+  it("is omitted on a full disk", () => {
     const fileSystem = new WatchedFileSystem(new MemoryDisk());
     const log = open(fileSystem);
     log.append([entryAt(1)]);
@@ -298,7 +299,7 @@ describe("a durable slot", () => {
     assert.equal(open(fileSystem, { readOnly: true }).recovery.verdict, "clean");
   });
 
-  it("proves what was lost with the end of the file", () => {
+  it("proves frames that were lost with the end of the file", () => {
     const disk = new MemoryDisk();
     const log = open(disk);
     log.setHardState({ term: 3, votedFor: 2n });
@@ -316,7 +317,7 @@ describe("a durable slot", () => {
       const kept = open(cut, { onDamage: "keep", readOnly: true });
       assert.deepEqual([kept.hardState, kept.lastIndex], [{ term: 4, votedFor: 9n }, 5], `cut at ${offset}`);
     }
-    // Without the closing checkpoint, which proves itself only, nothing is lost.
+    // Without the closing checkpoint, nothing is lost.
     const contents = new Map(disk.contents());
     const whole = contents.get(FIRST)!.slice(0, frames.at(-1)!.offset);
     assert.equal(open(new MemoryDisk(contents.set(FIRST, whole))).recovery.verdict, "clean");

@@ -7,7 +7,7 @@
 import { connect, createServer, type Server, type Socket } from "node:net";
 import type { Address } from "../src/raft/mod.ts";
 
-/** One way through a link: bytes leave it in order, each chunk after its time on the wire and the delay. */
+/** One direction of a link. Chunks leave it in order, each after its transmission time and the delay. */
 class Way {
   readonly #delay: number;
   readonly #bandwidth: number;
@@ -31,7 +31,7 @@ class Way {
 
 /** A link in front of a port. */
 export class SlowLink {
-  /** What callers have sent through it, in bytes. */
+  /** The bytes that callers have sent through it. */
   bytes = 0;
   readonly #target: Address;
   readonly #delay: number;
@@ -51,8 +51,8 @@ export class SlowLink {
    * Makes a link.
    *
    * @param target The port behind it.
-   * @param delay One way, in milliseconds.
-   * @param bandwidth In bytes a millisecond.
+   * @param delay The delay of one direction, in milliseconds.
+   * @param bandwidth The bandwidth, in bytes per millisecond.
    */
   static async open(target: Address, delay: number, bandwidth: number): Promise<SlowLink> {
     const link = new SlowLink(target, delay, bandwidth);
@@ -60,12 +60,12 @@ export class SlowLink {
     return link;
   }
 
-  /** Where to call. */
+  /** The address to connect to. */
   get address(): Address {
     return { host: "127.0.0.1", port: (this.#server.address() as { port: number }).port };
   }
 
-  /** Cuts the link with all that is on it, or mends it. */
+  /** Cuts the link and drops the data on it, or restores it. */
   set isCut(isCut: boolean) {
     this.#isCut = isCut;
     if (isCut) this.#end();

@@ -31,7 +31,7 @@ describe("the header of a snapshot file", () => {
     return new Map([...disk.contents()].map(([name, bytes]) => [name, bytes.slice()]));
   };
 
-  /** What becomes of the log if the header is changed, and its checksum is right again if it is to be. */
+  /** Changes the header, recomputes its checksum if requested, and opens the log. */
   const openChanged = (change: (view: DataView) => void, isSummed: boolean, verify: "full" | "tail") => {
     const files = makeFiles();
     const bytes = files.get(NAME)!;
@@ -65,7 +65,7 @@ describe("the header of a snapshot file", () => {
       }
     });
 
-    it(`is corrupt if it gives more meta than there can be, verify "${verify}"`, () => {
+    it(`is corrupt if it claims too much meta, verify "${verify}"`, () => {
       for (const length of [META_BYTES_MAX + 1, 2 ** 32 - 1]) {
         const message = new RegExp(`it claims ${length} bytes of meta`);
         assert.throws(openChanged((view) => view.setUint32(56, length, true), true, verify), (error) => {
@@ -79,7 +79,7 @@ describe("the header of a snapshot file", () => {
       });
     });
 
-    it(`is refused if its version is another one, verify "${verify}"`, () => {
+    it(`is refused if it has another version, verify "${verify}"`, () => {
       for (const version of [1, 3]) {
         assert.throws(openChanged((view) => view.setUint32(8, version, true), true, verify), {
           code: "UNSUPPORTED_VERSION",
@@ -91,7 +91,7 @@ describe("the header of a snapshot file", () => {
 
   for (const way of ["createSnapshot", "receiveSnapshot"] as const) {
     it(
-      `has the meta as it was when ${way} was called`,
+      `has the meta from the time when ${way} was called`,
       withLog(async ({ path, log }) => {
         const meta = bytesOf(META_BYTES_MAX);
         const writer = log[way]({ index: 5, term: 1, config: [1n], meta }).getWriter();
@@ -108,7 +108,7 @@ describe("the header of a snapshot file", () => {
     );
 
     it(
-      `is not written if ${way} is given meta that is too long, or none`,
+      `is not written if ${way} gets meta that is too long or not bytes`,
       withLog(({ path, log }) => {
         for (const meta of [new Uint8Array(META_BYTES_MAX + 1), null, "meta", [1]]) {
           const refused = () => log[way]({ index: 5, term: 1, config: [], meta: meta as Uint8Array });

@@ -1,4 +1,4 @@
-/** Installing a snapshot: the order of its steps, and what a crash leaves. */
+/** Installing a snapshot: the order of its steps, and the log after a crash. */
 
 import assert from "node:assert/strict";
 import { readdirSync, writeFileSync } from "node:fs";
@@ -69,7 +69,7 @@ describe("installing a snapshot", () => {
     );
   }
 
-  it("leaves a right log whichever of its calls is the last", () => {
+  it("leaves a correct log after a kill at any call", () => {
     const disk = new MemoryDisk();
     const fileSystem = new WatchedFileSystem(disk);
     const log = WalLog.openSync(MemoryDisk.PATH, { fileSystem, segmentBytes: SMALL });
@@ -110,7 +110,7 @@ describe("installing a snapshot", () => {
   });
 
   it(
-    "takes away what a crash left of others, and nothing else, when the log is opened for writing",
+    "removes only leftovers of other snapshots when the log is opened for writing",
     withLog(
       ({ path, log }) => {
         log.applySnapshot({ index: 10, term: 1, config: [], data: bytesOf(10) });

@@ -10,7 +10,7 @@ import type { WalLogOptions } from "../mod.ts";
 import { entriesAt } from "./history.ts";
 import { type Subject, withLog as withEmptyLog } from "./watched_log.ts";
 
-/** Bytes of a segment that a few entries fill. */
+/** A segment size that a few entries fill. */
 export const SMALL = 4096;
 
 /** Runs a test with a log of entries 1 to 20 in some segments. Closing the log must succeed. */
@@ -32,7 +32,7 @@ export function withLog(
   }, { segmentBytes: SMALL, ...options });
 }
 
-/** The files of a folder that are snapshots, or were to be. */
+/** The snapshot files of a folder, including unfinished ones. */
 export function snapshotFiles(path: string): string[] {
   return readdirSync(path).filter((name) => name.includes(".snap")).sort();
 }

@@ -1,4 +1,4 @@
-/** Snapshots that come and go as streams. */
+/** Snapshots that are written and read as streams. */
 
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -8,7 +8,7 @@ import { entriesAt, entryAt, flipped } from "./history.ts";
 import { assertSameState, bytesOf, stateOf } from "./model.ts";
 import { snapshotFiles, withLog } from "./snapshot_log.ts";
 
-/** More than any piece of a snapshot that may be held in memory. In bytes. */
+/** The largest piece of a snapshot in memory, in bytes. */
 const PIECE_BYTES_MAX = 512 * 1024;
 
 async function collect(stream: ReadableStream<Uint8Array> | undefined): Promise<Uint8Array[]> {
@@ -34,7 +34,7 @@ function concatenate(pieces: readonly Uint8Array[]): Uint8Array {
 for (const way of ["createSnapshot", "receiveSnapshot"] as const) {
   describe(`a snapshot that is streamed with ${way}`, () => {
     it(
-      "is read as it was written, whatever its size and its pieces",
+      "is read as it was written, with any size and any pieces",
       withLog(async ({ path, log }) => {
         const sizes = [0, 1, 7, 8, 100, PIECE_BYTES_MAX - 1, PIECE_BYTES_MAX, PIECE_BYTES_MAX + 1, 3_333_333];
         for (const [i, size] of sizes.entries()) {
@@ -52,7 +52,7 @@ for (const way of ["createSnapshot", "receiveSnapshot"] as const) {
           assert.ok(pieces.every(({ length }) => length <= PIECE_BYTES_MAX), "no piece is large");
           assert.deepEqual(concatenate(pieces), data, `${size} bytes`);
           assert.deepEqual(log.snapshot()!.data, data);
-          assert.equal(snapshotFiles(path).length, 1, "the one before is gone");
+          assert.equal(snapshotFiles(path).length, 1, "the previous one is gone");
           const reader = WalLog.openSync(path, { readOnly: true });
           assert.deepEqual(reader.snapshot(), { ...meta, data });
           reader.closeSync();
@@ -72,7 +72,7 @@ for (const way of ["createSnapshot", "receiveSnapshot"] as const) {
     );
 
     it(
-      "is written piece by piece, and no piece is read again",
+      "is written piece by piece, without reading any piece again",
       withLog(async ({ fileSystem, log }) => {
         const writer = log[way]({ index: 5, term: 1, config: [] }).getWriter();
         const piece = bytesOf(2 ** 20);
@@ -91,7 +91,7 @@ for (const way of ["createSnapshot", "receiveSnapshot"] as const) {
     );
 
     it(
-      "is not installed before it is closed, and entries can be appended meanwhile",
+      "is installed only when it is closed, and entries can be appended meanwhile",
       withLog(async ({ path, log }) => {
         const writer = log[way]({ index: 15, term: 1, config: [7n] }).getWriter();
         await writer.write(bytesOf(1000));
@@ -111,7 +111,7 @@ for (const way of ["createSnapshot", "receiveSnapshot"] as const) {
     );
 
     it(
-      "leaves no file and the log as it was if it is aborted",
+      "leaves no file and an unchanged log if it is aborted",
       withLog(async ({ path, log }) => {
         const before = stateOf(log);
         const writer = log[way]({ index: 15, term: 1, config: [7n] }).getWriter();
@@ -126,7 +126,7 @@ for (const way of ["createSnapshot", "receiveSnapshot"] as const) {
     );
 
     it(
-      "is dropped if a later one was installed meanwhile",
+      "is discarded if a later one was installed meanwhile",
       withLog(async ({ path, log }) => {
         const writers = [5, 10, 8].map((index) => log[way]({ index, term: 1, config: [] }).getWriter());
         for (const [i, writer] of writers.entries()) await writer.write(bytesOf(100 + i));
@@ -141,7 +141,7 @@ for (const way of ["createSnapshot", "receiveSnapshot"] as const) {
     );
 
     it(
-      "may be written twice at the same time for one index",
+      "can be written twice concurrently for one index",
       withLog(async ({ path, log }) => {
         const [a, b] = [1, 2].map(() => log[way]({ index: 5, term: 1, config: [] }).getWriter());
         await a!.write(bytesOf(10));
@@ -172,7 +172,7 @@ for (const way of ["createSnapshot", "receiveSnapshot"] as const) {
     });
 
     it(
-      "touches nothing if the log is closed just before it is installed",
+      "changes nothing if the log is closed just before it is installed",
       withLog(
         async ({ path, fileSystem, log }) => {
           const { promise, resolve } = Promise.withResolvers<void>();
@@ -200,7 +200,7 @@ for (const way of ["createSnapshot", "receiveSnapshot"] as const) {
     );
 
     it(
-      "refuses anything but an array of bytes, and leaves the log as it was",
+      "refuses pieces that are not byte arrays, and leaves the log unchanged",
       withLog(async ({ path, log }) => {
         for (const wrong of ["text", 5, null, [1, 2], new ArrayBuffer(4), {}]) {
           const writer = log[way]({ index: 15, term: 1, config: [] }).getWriter();
@@ -237,7 +237,7 @@ describe("a leader's snapshot that is streamed", () => {
 
 describe("a snapshot that is read", () => {
   it(
-    "stays good while newer ones replace its file",
+    "stays readable while newer ones replace its file",
     withLog(async ({ path, log }) => {
       const data = bytesOf(3_000_001);
       log.applySnapshot({ index: 5, term: 1, config: [], data });
@@ -280,7 +280,7 @@ describe("a snapshot that is read", () => {
   );
 
   it(
-    "fails at a damaged piece with CORRUPT and the index, having given only what is right",
+    "fails at a damaged piece with CORRUPT and the index, after correct pieces only",
     withLog(
       async ({ path, log, fileSystem }) => {
         const data = bytesOf(2_000_000);

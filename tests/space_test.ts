@@ -1,4 +1,4 @@
-/** The space that a log takes, the space that is free, and the event when little is free. */
+/** The space that a log uses, the free space, and the event for low space. */
 
 import assert from "node:assert/strict";
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
@@ -15,7 +15,7 @@ import { inTemporaryFolder } from "./temporary.ts";
 
 const PATH = MemoryDisk.PATH;
 
-/** A disk that says how much space is left. */
+/** A disk that reports its free space. */
 class SmallDisk extends MemoryDisk {
   free: number | undefined = 10_000;
   asked = 0;
@@ -26,7 +26,7 @@ class SmallDisk extends MemoryDisk {
   }
 }
 
-/** Runs something while the global `Deno` is another. */
+/** Runs a function with a different global `Deno`. */
 function withDeno<T>(deno: unknown, work: () => T): T {
   const before = Object.getOwnPropertyDescriptor(globalThis, "Deno");
   Object.defineProperty(globalThis, "Deno", { value: deno, configurable: true });
@@ -38,7 +38,7 @@ function withDeno<T>(deno: unknown, work: () => T): T {
   }
 }
 
-/** Runs something, and returns the free bytes of each event meanwhile. */
+/** Runs a function, and returns the free bytes of each event meanwhile. */
 function published(work: () => void): number[] {
   const found: number[] = [];
   const listen = (message: unknown) => {
@@ -56,7 +56,7 @@ function published(work: () => void): number[] {
 }
 
 describe("the space of a log", () => {
-  it("is counted for segments and the snapshot, and goes down with compaction", () =>
+  it("includes segments and the snapshot, and shrinks with compaction", () =>
     inTemporaryFolder((folder) => {
       const path = join(folder, "raft.wal");
       let log = WalLog.openSync(path, { segmentBytes: 4096 });
@@ -85,7 +85,7 @@ describe("the space of a log", () => {
       log.closeSync();
     }));
 
-  it("that is free is known, but not asked for without Deno's permission", () =>
+  it("that is free is known, but not requested without Deno's permission", () =>
     inTemporaryFolder((folder) => {
       for (const state of ["granted", "prompt", "denied"]) {
         const asked: unknown[] = [];
@@ -95,7 +95,7 @@ describe("the space of a log", () => {
         };
         const freeBytes = withDeno({ permissions: { querySync } }, () => nodeFileSystem.freeBytes!(folder));
         assert.deepEqual(asked, [{ name: "sys", kind: "statfs" }]);
-        // Deno itself may lack the permission that it is told to have here.
+        // Deno itself may lack the permission that the test pretends to have.
         if (state !== "granted") assert.equal(freeBytes, undefined, state);
         else if (process.versions.deno === undefined) assert.ok(freeBytes! > 0, `${freeBytes}`);
       }
@@ -111,7 +111,7 @@ describe("the space of a log", () => {
 });
 
 describe("low free space", () => {
-  it("is reported below the threshold, and again only after there was more", () => {
+  it("is reported once below the threshold, and again only after there was more", () => {
     const fileSystem = new SmallDisk();
     const log = WalLog.openSync(PATH, { fileSystem, lowSpaceBytes: 5000 });
     const found = published(() => {
@@ -124,7 +124,7 @@ describe("low free space", () => {
     log.closeSync();
   });
 
-  it("is reported when a log is opened for writing, and not when it is only read", () => {
+  it("is reported when a log is opened for writing, but not for reading only", () => {
     const fileSystem = new SmallDisk();
     fileSystem.free = 7;
     const open = (readOnly: boolean) => {
@@ -136,7 +136,7 @@ describe("low free space", () => {
     assert.deepEqual(published(() => open(true)), []);
   });
 
-  it("is reported after a flush, and measured for subscribers only", () => {
+  it("is reported after a flush, and measured only for subscribers", () => {
     const fileSystem = new SmallDisk();
     const log = WalLog.openSync(PATH, { fileSystem, lowSpaceBytes: 5000 });
     fileSystem.free = 10;

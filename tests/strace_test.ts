@@ -1,4 +1,4 @@
-/** The log under `strace`: system calls that fail or kill, and the order of those that succeed. */
+/** The log under `strace`: failing system calls, kills at system calls, and the order of calls. */
 
 import assert from "node:assert/strict";
 import process from "node:process";
@@ -12,7 +12,10 @@ import { skipReason } from "./skip.ts";
 const own: RuntimeName = process.versions.deno ? "deno" : process.versions.bun ? "bun" : "node";
 const skip = skipReason(whyNoStrace());
 
-/** Some calls, other ones in each runtime; `deno task kill --faults` fails each in each. */
+/**
+ * The stride of failed calls. Each runtime fails different ones. `deno task kill --faults` fails all calls in each
+ * runtime.
+ */
 const EVERY = 7;
 const FROM = { node: 1, bun: 3, deno: 6 }[own];
 
@@ -38,20 +41,20 @@ describe("the system calls of a log", () => {
     const title = `a ${scenario.log} log with ${scenario.flushes === "sync" ? "syncSync" : "concurrent syncs"}`;
     const order = async () => new Order((await bench!.baseline(scenario)).calls);
 
-    it(`write before append returns, and flush before sync is answered: ${title}`, { skip }, async () => {
+    it(`write before append returns, and flush before sync returns: ${title}`, { skip }, async () => {
       const calls = await order();
       calls.assertPositional();
       assert(calls.assertWrittenWhenDone() > 5);
       assert(calls.assertFlushedWhenAcknowledged() > 3);
     });
 
-    it(`flush a new segment, its name, and then the slot that names it: ${title}`, { skip }, async () => {
+    it(`flush a new segment, its name, and then the pointer to it: ${title}`, { skip }, async () => {
       const calls = await order();
       assert(calls.assertSegmentsBegun() > 1);
       assert.equal(calls.assertIdentityLast(), scenario.log === "new" ? 1 : 0);
     });
 
-    it(`flush what names a segment that replaces another before that one is deleted: ${title}`, { skip }, async () => {
+    it(`flush the pointers to a replacement before the old segment is deleted: ${title}`, { skip }, async () => {
       assert.equal((await order()).assertSegmentsReplaced(), scenario.log === "new" ? 0 : 1);
     });
 
@@ -63,13 +66,13 @@ describe("the system calls of a log", () => {
 });
 
 describe("a system call that fails", () => {
-  it("with EIO in a write poisons the log, which is as it was before it", { skip }, async () => {
+  it("with EIO in a write poisons the log, which stays unchanged", { skip }, async () => {
     assertOnly(await outcomes(NEW, "pwrite64", "error=EIO"), "poisoned", "unopened");
     assertOnly(await outcomes(CRASHED, "pwrite64", "error=EIO"), "poisoned", "unopened");
   });
 
   it(
-    "with ENOSPC in a write is refused, or done without, and never poisons but for the next-segment pointer",
+    "with ENOSPC in a write refuses or omits it, and poisons only at a next-segment pointer",
     { skip },
     async () => {
       assertOnly(await outcomes(NEW, "pwrite64", "error=ENOSPC"), "poisoned", "unopened", "refused", "completed");
@@ -78,7 +81,7 @@ describe("a system call that fails", () => {
   );
 
   for (const errno of ["EDQUOT", "EFBIG"]) {
-    it(`with ${errno} in a write does the same as with ENOSPC, and names the limit`, { skip }, async () => {
+    it(`with ${errno} in a write has the same effect as ENOSPC, and names the limit`, { skip }, async () => {
       const fail = (nth: number, file: string) => bench!.fail(NEW, "pwrite64", `error=${errno}`, nth, [file]);
       assert.equal(await fail(1, "000000000001.seg"), "unopened");
       assert.equal(await fail(3, "000000000001.seg"), "refused");
@@ -86,18 +89,18 @@ describe("a system call that fails", () => {
     });
   }
 
-  it("with EINTR in a write is made again", { skip }, async () => {
+  it("with EINTR in a write is repeated", { skip }, async () => {
     assertOnly(await outcomes(NEW, "pwrite64", "error=EINTR"), "completed");
   });
 
-  it("with EIO in a flush of data poisons the log, and no flush is tried again", { skip }, async () => {
+  it("with EIO in a flush of data poisons the log, and no flush is retried", { skip }, async () => {
     assertOnly(await outcomes(NEW, "fdatasync", "error=EIO"), "poisoned", "unopened");
     assertOnly(await outcomes(CRASHED, "fdatasync", "error=EIO"), "poisoned", "unopened");
   });
 
-  it("in a flush on another thread rejects everyone who waits for it", { skip }, async () => {
-    // Calls are counted for each thread. The first on the main thread is that of a new segment, which is refused and
-    // begun again in another file; the first on another thread is a flush of data.
+  it("in a flush on another thread rejects all calls that wait for it", { skip }, async () => {
+    // Calls are counted for each thread. The first one on the main thread flushes a new segment, which is refused and
+    // created again in another file. The first one on another thread flushes data.
     const files = [2, 3, 4, 5].map((number) => `00000000000${number}.seg`);
     assert.equal(await bench!.fail(NEW_ASYNC, "fdatasync", "error=ENOSPC", 1, files), "poisoned");
     assertOnly(await outcomes(NEW_ASYNC, "fdatasync", "error=EIO"), "poisoned", "unopened", "not reached");
@@ -109,7 +112,7 @@ describe("a system call that fails", () => {
   });
 
   it(
-    "with EIO in the renaming of a snapshot or the deletion of what it replaces poisons the log",
+    "with EIO in renaming a snapshot or deleting replaced files poisons the log",
     { skip },
     async () => {
       assertOnly(await outcomes(NEW, "rename", "error=EIO"), "poisoned", "unopened");
@@ -118,7 +121,7 @@ describe("a system call that fails", () => {
     },
   );
 
-  it("with ENOSPC in the creation of a file is refused, and works when it is tried again", { skip }, async () => {
+  it("with ENOSPC in creating a file is refused, and works when it is repeated", { skip }, async () => {
     const found = await bench!.sweepCreations(NEW, "error=ENOSPC");
     for (const [file, outcome] of Object.entries(found)) {
       const isFirst = file.startsWith("IDENTITY") || file === "000000000001.seg";
@@ -126,7 +129,7 @@ describe("a system call that fails", () => {
     }
   });
 
-  it("because the process is killed at it leaves what was done, or that and the step under way", { skip }, async () => {
+  it("by a kill leaves all completed steps, and possibly the running one", { skip }, async () => {
     for (const call of ["pwrite64", "rename", "unlink", "ftruncate"]) {
       assertOnly(await outcomes(NEW, call, "signal=KILL"), "killed");
     }

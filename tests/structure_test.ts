@@ -10,7 +10,7 @@ const ROOT = fileURLToPath(new URL("../", import.meta.url));
 const FOLDERS = ["src", "tests", "scripts", "bench", "examples", "wasm"];
 const FILE_LINES_MAX = 350;
 const FUNCTION_LINES_MAX = 60;
-/** Generated files have any length. */
+/** Generated files may have any length. */
 const GENERATED = ["src/codec/codec_wasm.ts", "src/recovery/scan_thread_text.ts"];
 
 /** Source files, from the root, with slashes. */
@@ -27,7 +27,7 @@ function linesOf(path: string): string[] {
   return readFileSync(join(ROOT, path), "utf8").trimEnd().split(/\r?\n/);
 }
 
-/** A function, or a group of tests or methods, which is measured by what else is in it. */
+/** A function, or a group of tests or methods, whose inner blocks are not counted. */
 interface Block {
   readonly start: number;
   readonly end: number;
@@ -55,7 +55,7 @@ function blocksOf(lines: readonly string[]): Block[] {
   });
 }
 
-/** Functions that are too long, with where they begin and how long they are, without the groups of tests in them. */
+/** Functions that are too long, with their lines and lengths, not counting groups of tests. */
 function longFunctions(path: string): string[] {
   const blocks = blocksOf(linesOf(path));
   const isWithin = (inner: Block, outer: Block) => outer.start < inner.start && inner.end < outer.end;
@@ -74,7 +74,7 @@ function importsOf(path: string): string[] {
   return [...imports].map(([, target]) => posix.join(dirname(path), target!));
 }
 
-/** Files that import each other, each with what leads back to it. */
+/** Files that import each other, each with the path that leads back to it. */
 function circlesOf(files: readonly string[]): string[] {
   const imports = new Map(files.map((path) => [path, importsOf(path)]));
   const done = new Set<string>();
@@ -105,7 +105,7 @@ describe("the source", () => {
     assert.deepEqual(files.filter((path) => !path.startsWith("tests/mutants/")).flatMap(longFunctions), []);
   });
 
-  it("has no circle of imports", () => {
+  it("has no circular imports", () => {
     assert.deepEqual(circlesOf(files), []);
   });
 });

@@ -1,6 +1,6 @@
 /**
- * Arguments that are not what they were a moment ago: objects with accessors, proxies, arrays with a length of their own.
- * What a log checked is what it writes, and what it wrote is what it reads after a restart.
+ * Arguments that change while they are read: objects with accessors, proxies, arrays with a fake length. A log must
+ * write exactly the values that it checked, and read them after a restart.
  */
 
 import assert from "node:assert/strict";
@@ -24,12 +24,12 @@ import { MemoryDisk } from "./memory_disk.ts";
 import { assertSameEntries, assertSameState, stateOf } from "./model.ts";
 
 const PATH = MemoryDisk.PATH;
-/** So small that batches begin segments. In bytes. */
+/** So small that batches fill segments. In bytes. */
 const SEGMENT_BYTES = 4096;
-/** Beyond what the writer's window holds. In bytes. */
+/** Larger than the write buffer, in bytes. */
 const LARGE_BYTES = 5 * 1024 * 1024;
 
-/** An object of which each field answers what is listed for it, one after the other, and then the last again. */
+/** An object whose fields return the listed values one after the other, and then the last one repeatedly. */
 function fickle<T extends object>(answers: Readonly<Record<keyof T, readonly unknown[]>>): T {
   const fields = Object.entries<readonly unknown[]>(answers).map(([name, values]) => {
     let asked = 0;
@@ -38,7 +38,7 @@ function fickle<T extends object>(answers: Readonly<Record<keyof T, readonly unk
   return Object.defineProperties({}, Object.fromEntries(fields)) as T;
 }
 
-/** An entry that does something while its term is read. */
+/** An entry that runs a function when its term is read. */
 function entryThat(index: Index, act: () => void, bytes = 8): LogEntry {
   const entry = entryAt(index, 1, bytes);
   return Object.defineProperty({ ...entry }, "term", { get: () => (act(), 1) });
@@ -79,7 +79,7 @@ for (const [name, make] of SUBJECTS) {
     });
   };
 
-  describe(`${name}: what is given is read once`, () => {
+  describe(`${name}: each argument is read once`, () => {
     for (const bytes of [10, LARGE_BYTES]) {
       test(`the fields of an entry of ${bytes} bytes`, (log) => {
         const { command } = entryAt(2, 1, bytes);
@@ -94,7 +94,7 @@ for (const [name, make] of SUBJECTS) {
       });
     }
 
-    test("a command that is another one each time has the length of its bytes", (log) => {
+    test("a command that changes with each read has the length of its bytes", (log) => {
       const commands = [8, 3000, 0, 100].map((length) => new Uint8Array(length).fill(length));
       for (let i = 0; i < commands.length; i++) {
         const entry = fickle<LogEntry>({ term: [1], index: [i + 1], kind: ["normal"], command: commands.slice(i) });
@@ -104,7 +104,7 @@ for (const [name, make] of SUBJECTS) {
       log.append([entryAt(5)]);
     });
 
-    test("a list, whatever its length and its iterator say", (log) => {
+    test("a list with a wrong length or iterator", (log) => {
       const fields = {
         get: (target: LogEntry[], key: keyof LogEntry[]) => key === "length" ? lengths.shift() ?? 2 : target[key],
       };
@@ -122,7 +122,7 @@ for (const [name, make] of SUBJECTS) {
       }
     });
 
-    test("an array's length is never what makes a frame unreadable", (log) => {
+    test("an array's wrong length never makes a frame unreadable", (log) => {
       for (const length of [2, -3, 2.5, NaN, 2 ** 32 + 8, "8"]) {
         const command = Object.defineProperty(new Uint8Array(8).fill(7), "length", { value: length });
         try {
@@ -134,7 +134,7 @@ for (const [name, make] of SUBJECTS) {
       log.append([entryAt(log.lastIndex + 1)]);
     });
 
-    test("a proxy of bytes is none", (log) => {
+    test("a proxy of bytes is refused", (log) => {
       const proxy = new Proxy(new Uint8Array(8), {});
       for (const command of [proxy, Object.create(Uint8Array.prototype)]) {
         const message = /: Cannot append at index 1: the command must be a Uint8Array, found an object \(Object\)$/;
@@ -170,7 +170,7 @@ for (const [name, make] of SUBJECTS) {
   });
 
   describe(`${name}: reading the options of compact`, () => {
-    test("reads each once", (log) => {
+    test("reads each option once", (log) => {
       log.append([entryAt(1), entryAt(2), entryAt(3)]);
       const data = new Uint8Array(100).fill(1);
       log.compact(
@@ -184,7 +184,7 @@ for (const [name, make] of SUBJECTS) {
       assert.deepEqual(log.snapshot(), { index: 2, term: 1, config: [1n, 2n], meta: data, data });
     });
 
-    test("checks the index against the log as a getter left it", (log) => {
+    test("checks the index against the log after a getter has changed it", (log) => {
       log.append([entryAt(1), entryAt(2), entryAt(3)]);
       const options = Object.defineProperty({}, "data", { get: () => (log.truncate(3), undefined) });
       assert.throws(() => log.compact(3, options), /: Cannot compact through index 3: the log ends at index 2$/);
@@ -192,9 +192,9 @@ for (const [name, make] of SUBJECTS) {
     });
   });
 
-  describe(`${name}: reading what is given calls the log`, () => {
+  describe(`${name}: reading an argument calls the log`, () => {
     for (const bytes of [8, LARGE_BYTES]) {
-      test(`to append: an entry of ${bytes} bytes does not follow on it any more`, (log) => {
+      test(`to append, so that an entry of ${bytes} bytes is no longer the next one`, (log) => {
         let nested = 0;
         const entry = entryThat(1, () => nested++ === 0 && log.append([entryAt(1, 1, 20)]), bytes);
         assert.throws(() => log.append([entry]), /: Cannot append at index 1: expected index 2$/);
@@ -202,7 +202,7 @@ for (const [name, make] of SUBJECTS) {
       });
     }
 
-    test("to append in vain", (log) => {
+    test("to append without success", (log) => {
       const entries = [
         entryAt(1, 1, 100),
         entryThat(2, () => assert.throws(() => log.append([entryAt(1, 1, 8), entryAt(3)])), 30),
@@ -222,7 +222,7 @@ for (const [name, make] of SUBJECTS) {
       assert.equal(log.hardState.term, 9);
     });
 
-    test("with many entries, so that segments begin in between", (log) => {
+    test("with many entries, so that it rotates in between", (log) => {
       for (let round = 0; round < 40; round++) {
         const next = log.lastIndex + 1;
         const nested = entryThat(next + 1, () => log.syncSync(), 700);
@@ -236,14 +236,14 @@ for (const [name, make] of SUBJECTS) {
   });
 }
 
-describe("WalLog: what is given", () => {
-  it("needs a term that is one, also where the term before it is lost", () => {
+describe("WalLog: an argument", () => {
+  it("needs a valid term, even if the previous term is lost", () => {
     const entry = { ...entryAt(6), term: -1 };
     assert.throws(() => checkAppend([entry], 5, TERM_UNKNOWN, 100), /must be a safe integer of 0 or more, found -1$/);
     assert.equal(checkAppend([entryAt(6)], 5, TERM_UNKNOWN, 100), entryAt(6).command.length);
   });
 
-  it("can close the log, which then takes it no more", async () => {
+  it("can close the log, which then rejects it", async () => {
     const disk = new MemoryDisk();
     for (const close of [(log: WalLog) => log.closeSync(), (log: WalLog) => void log.close()]) {
       const log = WalLog.openSync(PATH, { fileSystem: disk });

@@ -8,9 +8,9 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-/** A folder of a test's own. */
+/** A temporary folder. */
 export interface TemporaryFolder {
-  /** Where it is. */
+  /** Its path. */
   readonly path: string;
   /** Removes it with everything in it. */
   remove(): void;
@@ -19,16 +19,16 @@ export interface TemporaryFolder {
 /**
  * Makes an empty folder.
  *
- * @returns The folder; the caller removes it.
+ * @returns The folder. The caller must remove it.
  */
 export function temporaryFolder(): TemporaryFolder {
   const path = mkdtempSync(join(tmpdir(), "wallog-test-"));
   const remove = () => {
     try {
-      // Retries: Windows refuses to delete what a virus scanner has open.
+      // Retries, because Windows refuses to delete files that a virus scanner has open.
       rmSync(path, { recursive: true, force: true, maxRetries: 3 });
     } catch (error) {
-      // A test that failed, or one of an unclosed log, has files open: that is no second failure.
+      // A failed test, or a test of an unclosed log, has files open. That is not a second failure.
       if (process.platform !== "win32") throw error;
     }
   };
@@ -36,10 +36,10 @@ export function temporaryFolder(): TemporaryFolder {
 }
 
 /**
- * Runs a test in a folder that is there for it alone, and removed whether it passes or fails.
+ * Runs a test in its own temporary folder, which is always removed.
  *
  * @param body The test, given the folder's path.
- * @returns What the test returns.
+ * @returns The test's result.
  */
 export async function inTemporaryFolder<T>(body: (path: string) => T | Promise<T>): Promise<T> {
   const folder = temporaryFolder();

@@ -1,5 +1,5 @@
 /**
- * Logs that a crash has cut.
+ * Logs with a torn end.
  *
  * @module
  */
@@ -11,24 +11,24 @@ import { entriesAt, entryAt, type FrameAt, framesOf, History } from "./history.t
 import { MemoryDisk } from "./memory_disk.ts";
 import { WatchedFileSystem } from "./watched_file_system.ts";
 
-/** Where the log is. */
+/** The log's folder. */
 export const PATH = MemoryDisk.PATH;
 /** The name of its segment. */
 export const SEGMENT = "000000000001.seg";
 
-/** What a disk writes whole or not at all. In bytes. */
+/** The unit that a disk writes completely or not at all, in bytes. */
 export const SECTOR_BYTES = 512;
 
-/** A log that was not closed, and what was done to it. */
+/** A log that was not closed, and its history. */
 export interface Subject {
   readonly history: History;
   readonly segment: Uint8Array;
   readonly frames: readonly FrameAt[];
-  /** Where the last flush ended in the file. */
+  /** End of the flushed data in the file. */
   readonly durableEnd: number;
 }
 
-/** Writes a log and leaves it unclosed: what `write` does is flushed, what `unsynced` does is not. */
+/** Writes a log and leaves it unclosed. The steps of `write` are flushed, those of `unsynced` are not. */
 export function subject(
   write: (history: History) => void,
   unsynced: (history: History) => void,
@@ -43,9 +43,10 @@ export function subject(
   unsynced(history);
   const whole = disk.contents().get(SEGMENT)!;
   const frames = framesOf(whole);
-  // Of the zeros ahead, enough to be zeros ahead.
+  // Keep only some of the preallocated zeros.
   const segment = whole.slice(0, Math.min(whole.length, frames.at(-1)!.end + 4 * SECTOR_BYTES));
-  // A crash that cuts what a durable slot proves is damage. No flush has covered the slot here, so the crash lost it too.
+  // Cutting data that a durable slot proves would be damage. Here, no flush has covered the slot, so the crash lost it
+  // too.
   for (const offset of DURABLE_SLOT_OFFSETS) segment.fill(0, offset, offset + SECTOR_BYTES);
   return { history, segment, frames, durableEnd };
 }
@@ -63,12 +64,12 @@ export function openSegment(segment: Uint8Array, readOnly = false): { log: WalLo
   return { log: WalLog.openSync(PATH, { fileSystem: disk, readOnly }), disk };
 }
 
-/** What is on a disk now, on another one: what a reopener finds after a kill. */
+/** A copy of the disk as after a kill. */
 export function crashed(disk: MemoryDisk): MemoryDisk {
   return new MemoryDisk(new Map([...disk.contents()].map(([name, bytes]) => [name, bytes.slice()])));
 }
 
-/** What is left of a segment: the frames before the first that is not as it was. */
+/** The intact frames of a segment: those before the first changed one. */
 export function intact(frames: readonly FrameAt[], before: Uint8Array, after: Uint8Array): readonly FrameAt[] {
   const broken = frames.findIndex(({ offset, end }) =>
     after.length < end || before.subarray(offset, end).some((byte, i) => byte !== after[offset + i])
@@ -76,7 +77,7 @@ export function intact(frames: readonly FrameAt[], before: Uint8Array, after: Ui
   return broken < 0 ? frames : frames.slice(0, broken);
 }
 
-/** How many steps of a history these frames are: each wrote one. */
+/** The number of steps of a history in these frames, one for each frame. */
 export function stepsIn(frames: readonly FrameAt[]): number {
   return frames.filter(({ kind }) => kind !== KIND_CHECKPOINT).length;
 }

@@ -1,4 +1,4 @@
-/** Segment indexes and next-segment pointers that a crash tore. */
+/** Torn segment indexes and next-segment pointers. */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
@@ -10,8 +10,8 @@ import { entriesAt, entryAt, framesOf } from "./history.ts";
 import { type Contents, MemoryDisk } from "./memory_disk.ts";
 import { PATH, SECTOR_BYTES, SEGMENT } from "./torn_log.ts";
 
-describe("a segment index that a crash left", () => {
-  // Few, and so many that the offsets of their frames do not fit a chunk.
+describe("a segment index after a crash", () => {
+  // Few entries, and so many that their segment index does not fit a chunk.
   for (const entries of [100, 300_000]) {
     const segmentBytes = 16 * 1024 * 1024;
     const disk = new MemoryDisk();
@@ -25,10 +25,10 @@ describe("a segment index that a crash left", () => {
     written.closeSync();
     const segmentIndex = framesOf(sealed!).find(({ kind }) => kind === KIND_SEGMENT_INDEX)!;
 
-    /** Opens the log as it was before the flush that makes the second segment part of it. */
+    /** Opens the log in its state before the flush that commits the second segment. */
     const openAfter = (change: (sealed: Uint8Array) => Uint8Array): RecoveryReport => {
       const contents = disk.contents();
-      // No next-segment pointer yet, and nothing in the next segment.
+      // Without a next-segment pointer, and with an empty next segment.
       const unnamed = sealed!.slice();
       for (const offset of NEXT_POINTER_OFFSETS) unnamed.fill(0, offset, offset + SECTOR_BYTES);
       contents.set(SEGMENT, change(unnamed));
@@ -39,7 +39,7 @@ describe("a segment index that a crash left", () => {
       return log.recovery;
     };
 
-    it(`is no tear if it is whole, of ${entries} entries`, () => {
+    it(`is not torn if it is complete, of ${entries} entries`, () => {
       const { verdict, cut } = openAfter((sealed) => sealed);
       assert.deepEqual([verdict, cut], ["clean", undefined]);
     });
@@ -61,8 +61,8 @@ describe("a segment index that a crash left", () => {
   }
 });
 
-describe("a next-segment pointer that a crash tore, in a log that had been closed before", () => {
-  it("is no damage, whatever of it is there, however often the log is opened and closed after", () => {
+describe("a torn next-segment pointer in a log that had been closed before", () => {
+  it("is never damage, however often the log is opened and closed later", () => {
     const disk = new MemoryDisk();
     let log = WalLog.openSync(PATH, { fileSystem: disk, segmentBytes: 4096 });
     log.append(entriesAt(1, 5));
@@ -90,13 +90,13 @@ describe("a next-segment pointer that a crash tore, in a log that had been close
   });
 });
 
-describe("a next-segment pointer that a crash tore, in a log whose newest segment was lost", () => {
-  it("does not have the loss forgotten, whatever of it is there", () => {
+describe("a torn next-segment pointer in a log that lost its newest segment", () => {
+  it("does not hide the loss, for any part of the pointer", () => {
     const disk = new MemoryDisk();
     const log = WalLog.openSync(PATH, { fileSystem: disk });
     log.append(entriesAt(1, 5));
     log.syncSync();
-    // As after a kill: the next one goes on in a second segment, which is then lost.
+    // As after a kill: the next writer continues in a second segment, which is then lost.
     const killed = new MemoryDisk(disk.contents());
     const second = WalLog.openSync(PATH, { fileSystem: killed });
     second.append(entriesAt(6, 9));
@@ -110,7 +110,7 @@ describe("a next-segment pointer that a crash tore, in a log whose newest segmen
     WalLog.openSync(PATH, { fileSystem: lossy, onDamage: "keep" });
     const after = slotOf(lossy.contents());
     assert.notDeepEqual(after, before);
-    // The slot comes before any frame of its own.
+    // The pointer is written before the segment gets a frame of its own.
     const third = lossy.contents().get(segmentName(3))!.slice(0, SEGMENT_HEADER_BYTES);
     for (let length = 0; length <= after.length; length++) {
       const torn = new Map(lossy.contents());

@@ -1,6 +1,6 @@
 /**
- * What a crash leaves of the writes that no flush covered: any part of them, in any order. It is cut, never called
- * corrupt, and what was cut never comes back.
+ * A crash may keep any part of unflushed writes, in any order. These remains are cut and never reported as damage, and
+ * cut data never comes back.
  */
 
 import assert from "node:assert/strict";
@@ -12,7 +12,7 @@ import { MemoryDisk } from "./memory_disk.ts";
 import { assertSameEntries, assertSameState, bytesOf, stateOf } from "./model.ts";
 import { crashed, fewEntries, intact, openSegment, PATH, SEGMENT, stepsIn, type Subject, subject } from "./torn_log.ts";
 
-/** Of the cuts, every so many is also opened for writing, and those at either end of a frame. */
+/** Every cut of this many is also opened for writing, and each cut at either end of a frame. */
 const WRITER_EVERY = 19;
 
 function fewMore(history: History): void {
@@ -23,7 +23,7 @@ function fewMore(history: History): void {
 
 describe("a log cut at every byte", () => {
   const subjects: Record<string, () => Subject> = {
-    "with entries behind the last flush": () => subject(fewEntries, fewMore),
+    "with entries after the last flush": () => subject(fewEntries, fewMore),
     "with a checkpoint, and entries behind it": () => subject(fewEntries, fewMore, true),
     "that was never flushed": () => subject(() => {}, fewEntries),
     "of which every frame says that all before it is durable": () =>
@@ -46,7 +46,7 @@ describe("a log cut at every byte", () => {
 
   for (const [name, make] of Object.entries(subjects)) {
     for (const [how, cut] of Object.entries(cuts)) {
-      it(`${name}, ${how}, is what it was before the frame that was cut, and goes on from there`, () => {
+      it(`${name}, ${how}, ends before the cut frame, and can be written`, () => {
         const { history, segment, frames } = make();
         for (let at = SEGMENT_HEADER_BYTES; at <= frames.at(-1)!.end; at++) {
           const when = `cut at byte ${at}`;
@@ -102,7 +102,7 @@ describe("a log cut at every byte", () => {
 });
 
 describe("the end of a log", () => {
-  it("is torn where anything but a frame follows", () => {
+  it("is torn if anything but a frame follows", () => {
     for (const filling of ["ones", "noise", "counting"] as const) {
       const { history, segment, frames } = subject(fewEntries, fewMore);
       const { end } = frames.at(-1)!;
@@ -119,7 +119,7 @@ describe("the end of a log", () => {
     }
   });
 
-  it("is not fooled by an entry that holds a copy of the log, whole or torn", () => {
+  it("is not confused by an entry that contains a copy of the log", () => {
     const inner = subject(fewEntries, fewMore);
     for (const shift of [0, 8, 24, 4096]) {
       const command = new Uint8Array(shift + inner.segment.length);
@@ -127,7 +127,7 @@ describe("the end of a log", () => {
       const disk = new MemoryDisk();
       const history = new History(WalLog.openSync(PATH, { fileSystem: disk }));
       history.append(entryAt(1)).sync();
-      // Twice: once below the watermark, once above it.
+      // Twice: once below the proven LSN, once above it.
       history.append({ ...entryAt(2), command }).sync();
       history.append(entryAt(3)).append({ ...entryAt(4), command }, entryAt(5));
       const segment = disk.contents().get(SEGMENT)!.slice();
@@ -143,9 +143,9 @@ describe("the end of a log", () => {
     }
   });
 
-  it("is corrupt, not torn, where a hole lies below what a later frame proves durable", () => {
+  it("is corrupt, not torn, if a hole is below the LSN that a later frame proves durable", () => {
     const { segment, frames, durableEnd } = subject(fewEntries, fewMore);
-    // One later frame proves it, however far behind the hole it lies.
+    // One later frame proves it, at any distance from the hole.
     for (const proof of frames.filter(({ offset }) => offset >= durableEnd)) {
       const holed = segment.slice();
       holed.fill(0, frames[2]!.offset, proof.offset);
@@ -158,7 +158,7 @@ describe("the end of a log", () => {
     }
   });
 
-  it("is where the last segment's creation stopped, if nothing was written to it", () => {
+  it("is before the last segment if a crash interrupted its creation", () => {
     const { history, segment } = subject(fewEntries, () => {});
     const blank = new Uint8Array(SEGMENT_HEADER_BYTES);
     const half = blank.slice();
@@ -168,10 +168,10 @@ describe("the end of a log", () => {
       const log = WalLog.openSync(PATH, { fileSystem: disk });
       assertSameState(stateOf(log), history.last, `${started.length} bytes of a second segment`);
       assert.notEqual(log.recovery.verdict, "corrupt");
-      assert.equal(disk.contents().has("000000000002.seg"), false, "what was begun is gone");
+      assert.equal(disk.contents().has("000000000002.seg"), false, "the uncommitted segment is gone");
       log.closeSync();
     }
-    // The same for the very first.
+    // The same for the first segment.
     for (const started of [new Uint8Array(0), blank, half]) {
       const log = openSegment(started).log;
       assert.equal(log.lastIndex, 0);

@@ -33,14 +33,14 @@ describe("unsynced sectors that persist out of order", () => {
     const left = segment.slice();
     const { end } = frames.at(-1)!;
     for (let sector = Math.floor(durableEnd / SECTOR_BYTES); sector * SECTOR_BYTES < end; sector++) {
-      // What a flush covered is on the disk, also of a sector that was written again since.
+      // Flushed bytes stay on the disk, even in a sector that was written again later.
       const from = Math.max(sector * SECTOR_BYTES, durableEnd);
       if (isLost(sector)) left.fill(0, from, (sector + 1) * SECTOR_BYTES);
     }
     return left;
   }
 
-  /** Fails unless the log ends before what was lost, and what lay behind never comes back. */
+  /** Fails unless the log ends before the lost sectors, and later frames never come back. */
   function assertCut({ history, frames, segment }: Subject, left: Uint8Array, when: string): void {
     const kept = intact(frames, segment, left);
     const expected = history.states[stepsIn(kept)]!;
@@ -49,7 +49,7 @@ describe("unsynced sectors that persist out of order", () => {
     const isTorn = left.subarray(kept.at(-1)!.end).some((byte) => byte !== 0);
     assert.equal(log.recovery.verdict, isTorn ? "torn" : "clean", when);
     assert.ok(stepsIn(kept) >= history.durable, `${when}: what was synced`);
-    // An entry of the length of the one that was cut, so that the frames behind it would fit.
+    // An entry as long as the cut one, so that the old frames after it would fit.
     let model = expected;
     for (let time = 1; time <= 3; time++) {
       const next = entryAt(log.lastIndex + 1, 9, 200, "normal", time);
@@ -69,7 +69,7 @@ describe("unsynced sectors that persist out of order", () => {
     again.closeSync();
   }
 
-  it("end the log at the hole when one is missing, and what lies behind never comes back", () => {
+  it("end the log at the hole when one is missing, and later frames never come back", () => {
     const subject = withSectors();
     const first = Math.floor(subject.durableEnd / SECTOR_BYTES);
     const last = Math.floor((subject.frames.at(-1)!.end - 1) / SECTOR_BYTES);
@@ -88,18 +88,18 @@ describe("unsynced sectors that persist out of order", () => {
     }
   });
 
-  it("are not taken for the log's when nothing before them persisted", () => {
+  it("are not accepted if no earlier frame persisted", () => {
     const subject = withSectors();
     const first = Math.floor(subject.durableEnd / SECTOR_BYTES);
     const { log } = openSegment(without(subject, (sector) => sector <= first + 8));
     assertSameState(stateOf(log), subject.history.states[subject.history.durable]!, "only later sectors");
-    // What the report says was cut: frames of which the headers survive.
+    // The report includes cut frames whose headers survive.
     assert.equal(log.recovery.cut!.offset, subject.durableEnd);
     assert.equal(log.recovery.cut!.lastIndex, 30);
     log.closeSync();
   });
 
-  it("never come back when an entry of the same length takes the place of the one cut", () => {
+  it("never come back when an entry of the same length replaces the cut one", () => {
     const subject_ = subject(fewEntries, (history) => history.append(...entriesAt(6, 12, 2, 64)));
     const frame = subject_.frames.find(({ kind, index }) => kind === KIND_ENTRIES && index === 6)!;
     for (const at of [frame.offset, frame.offset + 39, frame.offset + 40, frame.end - 1]) {
@@ -115,7 +115,7 @@ describe("unsynced sectors that persist out of order", () => {
         disk = crashed(disk);
         log = WalLog.openSync(PATH, { fileSystem: disk });
         assert.equal(log.lastIndex, index, `a frame that was cut at byte ${at} came back`);
-        assertSameEntries(log.entries(6, index), entriesAt(6, index, 2, 64, 5), "what was written in its place");
+        assertSameEntries(log.entries(6, index), entriesAt(6, index, 2, 64, 5), "the entry written in its place");
       }
       log.closeSync();
     }

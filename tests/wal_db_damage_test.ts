@@ -1,4 +1,4 @@
-/** Importing a damaged wal-db log: what is refused, and what is found behind the damage. */
+/** Importing a damaged wal-db log: what is refused, and the search for records after the damage. */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
@@ -29,7 +29,7 @@ async function watchingChecksums<Result>(
 }
 
 describe("importing a damaged wal-db log", () => {
-  it("refuses a file with a bit turned over, wherever that is, naming the record's offset", async () => {
+  it("refuses a file with a bit flipped anywhere, and reports the record's offset", async () => {
     let torn = 0;
     const last = KITCHEN.ends.at(-2)!;
     for (let at = 0; at < KITCHEN.bytes.length; at++) {
@@ -39,7 +39,7 @@ describe("importing a damaged wal-db log", () => {
       const offset = KITCHEN.ends[hit]!;
       const isLength = at >= last + 4 && at < last + 8;
       if (isLength && new DataView(bytes.buffer).getUint32(last + 4, true) > bytes.length - last - 8) {
-        // A last record that states to be longer, with nothing behind, is what a torn one is. No other is.
+        // Only a last record that claims to be longer than the file looks like a torn one.
         if (new DataView(bytes.buffer).getUint32(last + 4, true) <= 64 * MIB) {
           torn++;
           assert.equal((await imported(bytes)).result.verdict, "torn", `bit at byte ${at}`);
@@ -61,14 +61,14 @@ describe("importing a damaged wal-db log", () => {
     assert.ok(torn > 0 && torn < 4 * 8, `${torn}`);
   });
 
-  it("refuses zeros behind the last record, which are no proof of an end", async () => {
+  it("refuses zeros after the last record, which do not prove an end", async () => {
     for (const count of [8, 9, 100, 5000]) {
       const error = await refused(concat([KITCHEN.bytes, new Uint8Array(count)]), "CORRUPT");
       assert.equal(error.offset, KITCHEN.bytes.length);
     }
   });
 
-  it("finds whole records behind damage that is longer than a chunk, and behind a record that claims to be", async () => {
+  it("finds complete records after damage or a record longer than a chunk", async () => {
     const head = record.hardState(3, 1n);
     const tail = record.hardState(4, 2n);
     for (
@@ -84,7 +84,7 @@ describe("importing a damaged wal-db log", () => {
     assert.equal((await refused(concat([head, large, tail]), "CORRUPT")).damage[0]?.bytes, large.length);
   });
 
-  it("finds a whole record of several chunks, and one inside a damaged record's span", async () => {
+  it("finds a complete record of several chunks, and one inside a damaged record's range", async () => {
     const head = record.hardState(3, 1n);
     const large = record.entry(1, 1, bytesOf(2 * CHUNK_BYTES + 77));
     const broken = large.slice();
@@ -103,10 +103,10 @@ describe("importing a damaged wal-db log", () => {
     assert.deepEqual([result.cut?.offset, result.cut?.resumesAt], [0, 5000]);
   });
 
-  it("gives up the search in a file of plausible headers, and reports damage", async () => {
+  it("stops the search in a file of plausible headers, and reports damage", async () => {
     const size = 4 * MIB;
     const torn = plausibleHeaders(size);
-    // The first record claims to go on past the end of the file.
+    // The first record claims to extend past the end of the file.
     new DataView(torn.buffer).setUint32(4, size, true);
     for (const [bytes, reason] of [[plausibleHeaders(size), /checksum mismatch/], [torn, /the file ends/]] as const) {
       const { disk, buffers, read } = watchedReads(bytes);
@@ -134,19 +134,19 @@ describe("importing a damaged wal-db log", () => {
     }
   });
 
-  it("reports progress while it searches, lets others run, and can be aborted", async () => {
+  it("reports progress while it searches, returns to the event loop, and can be aborted", async () => {
     const reason = new Error("enough");
     const controller = new AbortController();
     let checksums = 0;
     const onChecksum = () => {
       checksums++;
-      assert.ok(checksums < 20, "the search goes on after it was told to end");
-      // As if each took longer than the import works at a stretch.
+      assert.ok(checksums < 20, "the search continues after it was aborted");
+      // Simulate checksums that take longer than a slice of the import's work.
       for (const end = performance.now() + 10; performance.now() < end;);
     };
     const fileSystem = new MemoryDisk(new Map([["source.wal", plausibleHeaders(2 * MIB)]]));
     const onProgress = () => {
-      // The first ones are of the damaged record itself.
+      // The first checksums are of the damaged record itself.
       if (checksums > 3) setImmediate(() => controller.abort(reason));
     };
     const importing = watchingChecksums(
@@ -156,7 +156,7 @@ describe("importing a damaged wal-db log", () => {
     await assert.rejects(importing, (error) => error === reason);
   });
 
-  it("refuses a record of more than 64 MiB, and reads none of it", async () => {
+  it("refuses a record of more than 64 MiB without reading it", async () => {
     const bytes = new Uint8Array(100);
     new DataView(bytes.buffer).setUint32(4, 64 * MIB + 1, true);
     assert.match((await refused(bytes, "CORRUPT")).message, /a record of 67108865 bytes/);
@@ -196,7 +196,7 @@ describe("importing a damaged wal-db log", () => {
   ];
 
   for (const [name, bytes, reason] of wrong) {
-    it(`refuses a record ${name}, although its checksum is right`, async () => {
+    it(`refuses a record ${name}, although its checksum is valid`, async () => {
       const before = record.entry(1, 1, bytesOf(4));
       const error = await refused(concat([before, bytes, record.hardState(1, null)]), "CORRUPT");
       assert.equal(error.offset, before.length);
@@ -207,7 +207,7 @@ describe("importing a damaged wal-db log", () => {
     });
   }
 
-  it("refuses a number past 2^53 - 1 wherever there is one, and takes identities of 64 bits", async () => {
+  it("refuses numbers above 2^53 - 1, and accepts identities of 64 bits", async () => {
     const large = 2n ** 53n;
     const cases: [what: string, bytes: Uint8Array][] = [
       ["the term of an entry", record.entry(large, 1, bytesOf(1))],

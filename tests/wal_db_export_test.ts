@@ -18,7 +18,7 @@ import { recordsOf } from "./wal_db_records.ts";
 import { systemError, WatchedFileSystem } from "./watched_file_system.ts";
 
 describe("exporting to a wal-db log", () => {
-  /** A log with some of everything. */
+  /** A log with data of all kinds. */
   async function withLog(use: (log: WalLog, folder: string) => Promise<void>): Promise<void> {
     await inTemporaryFolder(async (folder) => {
       const log = await WalLog.open(join(folder, "log"), { segmentBytes: 12 * 1024, maxEntryBytes: 65 * MIB });
@@ -34,7 +34,7 @@ describe("exporting to a wal-db log", () => {
     });
   }
 
-  it("writes one record of hard state and snapshot each, and the entries, of a log that is open", async () => {
+  it("writes records of the hard state, the snapshot and the entries of an open log", async () => {
     await withLog(async (log, folder) => {
       const file = join(folder, "raft.wal");
       const result = await exportWalDb(log, pathToFileURL(file));
@@ -48,7 +48,7 @@ describe("exporting to a wal-db log", () => {
     });
   });
 
-  it("leaves out the snapshot's meta, and says how much", async () => {
+  it("omits the snapshot's meta, and reports its size", async () => {
     await withLog(async (log, folder) => {
       log.compact(20, { config: [1n], meta: bytesOf(7), data: bytesOf(100) });
       const file = join(folder, "raft.wal");
@@ -73,7 +73,7 @@ describe("exporting to a wal-db log", () => {
     });
   });
 
-  it("leaves a file that is there as it is", async () => {
+  it("leaves an existing file unchanged", async () => {
     await withLog(async (log, folder) => {
       const file = join(folder, "raft.wal");
       writeFileSync(file, "precious");
@@ -83,7 +83,7 @@ describe("exporting to a wal-db log", () => {
     });
   });
 
-  it("leaves an existing link as it is, dangling or not", { skip: noLinks }, async () => {
+  it("leaves an existing link unchanged, dangling or not", { skip: noLinks }, async () => {
     await withLog(async (log, folder) => {
       const file = join(folder, "raft.wal");
       symlinkSync("elsewhere", file);
@@ -96,7 +96,7 @@ describe("exporting to a wal-db log", () => {
     });
   });
 
-  it("takes the place of what an export that was killed has left", async () => {
+  it("replaces the remains of a killed export", async () => {
     await withLog(async (log, folder) => {
       const file = join(folder, "raft.wal");
       writeFileSync(`${file}.wallog-export.tmp`, "half");
@@ -106,7 +106,7 @@ describe("exporting to a wal-db log", () => {
     });
   });
 
-  it("leaves no file when the disk fails or is full, at whatever call", async () => {
+  it("leaves no file when the disk fails or is full, at any call", async () => {
     await withLog(async (log, folder) => {
       const file = join(folder, "raft.wal");
       for (
@@ -127,7 +127,7 @@ describe("exporting to a wal-db log", () => {
     });
   });
 
-  it("is flushed, then named, then the name is flushed", async () => {
+  it("flushes the file, renames it, then flushes the name", async () => {
     await withLog(async (log, folder) => {
       const fileSystem = new WatchedFileSystem();
       await exportWalDb(log, join(folder, "raft.wal"), { fileSystem });
@@ -137,7 +137,7 @@ describe("exporting to a wal-db log", () => {
     });
   });
 
-  it("refuses an entry and a snapshot that make a record of more than 64 MiB, and takes the largest that do not", async () => {
+  it("refuses an entry or a snapshot whose record exceeds 64 MiB", async () => {
     await withLog(async (log, folder) => {
       const file = join(folder, "raft.wal");
       log.append([entryAt(51, 3, 64 * MIB - 26)]);
@@ -172,7 +172,7 @@ describe("exporting to a wal-db log", () => {
     });
   });
 
-  it("gives up when the log is truncated or compacted meanwhile, rather than mix two states", async () => {
+  it("stops when the log is truncated or compacted meanwhile, instead of mixing two states", async () => {
     const changes: [WalLogErrorCode, (log: WalLog) => void][] = [
       ["NOT_CONTIGUOUS", (log) => log.truncate(log.lastIndex - 2)],
       ["NOT_CONTIGUOUS", (log) => {
@@ -186,7 +186,7 @@ describe("exporting to a wal-db log", () => {
       await withLog(async (log, folder) => {
         const fileSystem = new WatchedFileSystem();
         let isChanged = false;
-        // The first write comes when the snapshot has filled the chunk: with entries to go.
+        // The first write happens when the snapshot has filled the chunk, before the entries.
         fileSystem.fail = ({ operation }) => {
           if (operation !== "write" || isChanged) return;
           isChanged = true;
@@ -199,7 +199,7 @@ describe("exporting to a wal-db log", () => {
     }
   });
 
-  it("goes on when entries are appended meanwhile, and leaves them out", async () => {
+  it("continues when entries are appended meanwhile, and leaves them out", async () => {
     await withLog(async (log, folder) => {
       const fileSystem = new WatchedFileSystem();
       fileSystem.fail = ({ operation }) => {
@@ -211,7 +211,7 @@ describe("exporting to a wal-db log", () => {
     });
   });
 
-  it("ends when it is told to, and leaves no file", async () => {
+  it("stops when it is aborted, and leaves no file", async () => {
     await withLog(async (log, folder) => {
       const reason = new Error("enough");
       const file = join(folder, "raft.wal");

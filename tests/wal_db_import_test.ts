@@ -16,7 +16,7 @@ import { record } from "./wal_db_records.ts";
 import { systemError, WatchedFileSystem } from "./watched_file_system.ts";
 
 describe("importing a wal-db log", () => {
-  it("replays records of each kind, up to the largest numbers that there are", async () => {
+  it("replays records of each kind, up to the largest numbers", async () => {
     const { log, result } = await imported(KITCHEN.bytes);
     assertSameState(stateOf(log), KITCHEN.states.at(-1)!);
     assert.deepEqual(result, {
@@ -27,7 +27,7 @@ describe("importing a wal-db log", () => {
     });
   });
 
-  it("takes a file that ends within a record up to that record, wherever it ends, and says so", async () => {
+  it("imports a file that ends within a record up to that record, and reports it", async () => {
     for (let size = 0; size <= KITCHEN.bytes.length; size++) {
       const whole = KITCHEN.ends.findLastIndex((end) => end <= size);
       const { log, result } = await imported(KITCHEN.bytes.subarray(0, size));
@@ -44,7 +44,7 @@ describe("importing a wal-db log", () => {
     }
   });
 
-  it("drops every entry for a truncation that reaches into the snapshot", async () => {
+  it("drops all entries at a truncation that reaches into the snapshot", async () => {
     const { log } = await imported(concat([
       record.snapshot(5, 2, [], bytesOf(3)),
       record.entry(2, 6, bytesOf(3)),
@@ -56,7 +56,7 @@ describe("importing a wal-db log", () => {
     assert.equal(log.lastTerm, 2);
   });
 
-  it("keeps the entries above a snapshot whose term they agree with, across many terms", async () => {
+  it("keeps the entries above a snapshot with an agreeing term, across many terms", async () => {
     const entries = Array.from({ length: 60 }, (_, i) => record.entry(1 + Math.floor(i / 3), i + 1, bytesOf(2)));
     for (const [index, term, lastIndex] of [[30, 10, 60], [30, 9, 30], [31, 11, 60], [60, 20, 60], [61, 21, 61]]) {
       const { log } = await imported(concat([...entries, record.snapshot(index!, term!, [], bytesOf(1))]));
@@ -114,7 +114,7 @@ describe("importing a wal-db log", () => {
     }
   });
 
-  it("says of a source that is not there, or no path, what it was", async () => {
+  it("reports a source that is missing or not a path", async () => {
     assert.match((await rejection(importWalDb("/nowhere/x.wal", new MemoryLog()))).message, /[/\\]nowhere[/\\]x\.wal/);
     assert.equal((await rejection(importWalDb("/nowhere/x.wal", new MemoryLog()))).code, "IO");
     for (const path of ["", "file:///x", 7 as unknown as string]) {
@@ -124,7 +124,7 @@ describe("importing a wal-db log", () => {
     assert.equal((await rejection(importWalDb("x", new MemoryLog(), options))).code, "INVALID_ARGUMENT");
   });
 
-  it("gets along with reads that give a few bytes, closes the file, and passes on what the disk says", async () => {
+  it("handles short reads, closes the file, and passes on errors of the disk", async () => {
     const watched = new WatchedFileSystem(new MemoryDisk(new Map([["source.wal", KITCHEN.bytes]])));
     watched.bytesMax = 5;
     const log = new MemoryLog();
@@ -138,7 +138,7 @@ describe("importing a wal-db log", () => {
     assert.equal(watched.openFiles, 0);
   });
 
-  it("holds a chunk, or a record where that is larger", async () => {
+  it("holds only a chunk in memory, or a larger record", async () => {
     const sizes = [
       ...Array.from({ length: 30 }, () => 300_000),
       3 * CHUNK_BYTES,
@@ -153,7 +153,7 @@ describe("importing a wal-db log", () => {
     assert.ok(buffers.filter((size) => size > CHUNK_BYTES).length <= 4, `${buffers}`);
   });
 
-  it("tells how far it is, and ends when it is told to", async () => {
+  it("reports progress, and stops when it is aborted", async () => {
     const bytes = concat(Array.from({ length: 2000 }, (_, i) => record.entry(1, i + 1, bytesOf(100))));
     const seen: number[] = [];
     const { result } = await imported(bytes, {

@@ -1,5 +1,5 @@
 /**
- * Imports of wal-db logs, and what they hold.
+ * Imports of wal-db logs, and their contents.
  *
  * @module
  */
@@ -16,14 +16,14 @@ import { record } from "./wal_db_records.ts";
 
 /** In bytes. */
 export const MIB = 1024 * 1024;
-/** The file that is imported. */
+/** The file to import. */
 export const FILE = `${MemoryDisk.PATH}/source.wal`;
-/** The largest number that both kinds of log take. */
+/** The largest number that both kinds of log accept. */
 export const LARGEST = Number.MAX_SAFE_INTEGER;
 /** Skips a test that makes links. */
 export const noLinks = skipWithoutLinks();
 
-/** Imports bytes; what comes of it, and the log. */
+/** Imports bytes; returns the result and the log. */
 export async function imported(
   bytes: Uint8Array,
   options: WalDbImportOptions = {},
@@ -33,7 +33,7 @@ export async function imported(
   return { log, result: await importWalDb(FILE, log, { fileSystem, ...options }) };
 }
 
-/** Fails unless importing bytes is refused, and the log left as it was; returns the error. */
+/** Fails unless importing bytes is refused, with the log unchanged; returns the error. */
 export async function refused(
   bytes: Uint8Array,
   code: WalLogErrorCode,
@@ -82,7 +82,7 @@ export function concat(parts: readonly Uint8Array[]): Uint8Array {
   return new Uint8Array(Buffer.concat(parts));
 }
 
-/** Records with everything in them, the file that they make, where each ends, and the state behind each. */
+/** Records with everything in them, the file that they make, where each ends, and the state after each. */
 function everything(): { bytes: Uint8Array; ends: number[]; states: LogState[] } {
   const model = new MemoryLog();
   const parts: Uint8Array[] = [];
@@ -114,7 +114,7 @@ function everything(): { bytes: Uint8Array; ends: number[]; states: LogState[] }
   append(4, 3, 21);
   snapshot(3, 2, [1n, 2n ** 63n], 30);
   append(5, 3, 10);
-  // Behind the log, with another term than the entry there: it clears.
+  // A snapshot with another term than the log's entry clears the log.
   snapshot(4, 4, [], 0);
   append(5, 4, 9);
   snapshot(9, 5, [3n], 7);
@@ -123,5 +123,5 @@ function everything(): { bytes: Uint8Array; ends: number[]; states: LogState[] }
   return { bytes: concat(parts), ends, states };
 }
 
-/** What {@link everything} gives. */
+/** The result of {@link everything}. */
 export const KITCHEN = everything();

@@ -1,6 +1,6 @@
 /**
- * Records of wal-db logs put together and taken apart for tests, from the description of the format and without a line
- * of the library's; and what the reference says that its logs hold.
+ * Encodes and parses records of wal-db logs for tests, from the description of the format and without code of the
+ * library. Also gives the contents of logs according to the reference.
  *
  * @module
  */
@@ -14,14 +14,14 @@ import type { RaftLog } from "../src/api/types.ts";
 
 const REFERENCE = fileURLToPath(new URL("../../shared/reference/wal-db/", import.meta.url));
 
-/** The Castagnoli polynomial, bits reversed. */
+/** The Castagnoli polynomial with reversed bits. */
 const hasher: IHasher = await createCRC32(0x82f63b78);
 
 /** A log of the reference. */
 export interface Reference {
   readonly name: string;
   readonly path: string;
-  /** What the reference's own implementation recovers from it. */
+  /** The state that the reference implementation recovers from it. */
   readonly expected: ExpectedState;
 }
 
@@ -41,7 +41,7 @@ export interface ExpectedState {
   readonly entries: readonly (readonly [string, string, string, number, string])[];
 }
 
-/** The logs of the reference; none where it is absent. */
+/** The logs of the reference; none if it is absent. */
 export function references(): Reference[] {
   if (!existsSync(REFERENCE)) return [];
   return readdirSync(REFERENCE).filter((name) => name.endsWith(".wal")).sort().map((file) => {
@@ -119,7 +119,7 @@ export const record = {
 };
 
 /**
- * Takes a file apart; fails where it is not as the format says.
+ * Parses a file; fails if it violates the format.
  *
  * @param bytes The file.
  * @returns The first byte of each record and its length.

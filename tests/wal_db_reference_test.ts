@@ -1,4 +1,4 @@
-/** The logs that wal-db itself has written: each is imported, exported, and imported again. */
+/** Imports, exports and reimports logs that wal-db itself has written. */
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
@@ -21,7 +21,7 @@ describe("the logs of the reference", () => {
   }
   const isTooLarge = ({ expected }: Reference) => BigInt(expected.last_term) > BigInt(LARGEST);
 
-  it("are all there", () => {
+  it("are complete", () => {
     const scenarios = new Set(found.map(({ name }) => name.replace(/-\d+$/, "")));
     assert.ok(scenarios.size >= 14, [...scenarios].join());
     assert.ok(found.some(isTooLarge) && found.filter((one) => !isTooLarge(one)).length > 20);
@@ -29,7 +29,7 @@ describe("the logs of the reference", () => {
 
   for (const reference of found) {
     if (isTooLarge(reference)) {
-      it(`${reference.name}: is refused, for its numbers, and names the first of them`, async () => {
+      it(`${reference.name}: is refused because of its numbers, and the first one is reported`, async () => {
         const error = await refused(readFileSync(reference.path), "INVALID_ARGUMENT");
         const [, number] = /is (\d+), which is past 9007199254740991/.exec(error.message) ?? [];
         assert.ok(BigInt(number!) > BigInt(LARGEST), error.message);
@@ -38,7 +38,7 @@ describe("the logs of the reference", () => {
       });
       continue;
     }
-    it(`${reference.name}: is imported to its state, exported, and imported again to the same`, async () => {
+    it(`${reference.name}: is imported, exported, and imported again with the same state`, async () => {
       await inTemporaryFolder(async (folder) => {
         const model = new MemoryLog();
         const first = await importWalDb(reference.path, model);

@@ -1,4 +1,4 @@
-/** `WalLog` on real files against the suite for every log; each test ends with closing and reopening it. */
+/** Runs the suite for all logs on `WalLog` with real files. Each test ends with closing and reopening the log. */
 
 import { join } from "node:path";
 import { WalLog, type WalLogOptions } from "../mod.ts";
@@ -6,7 +6,7 @@ import type { Subject } from "./raft_log/subject.ts";
 import { raftLogSuite } from "./raft_log_suite.ts";
 import { temporaryFolder } from "./temporary.ts";
 
-/** A log in a folder of its own. */
+/** A log in its own folder. */
 function onFiles(options: WalLogOptions): Subject {
   const folder = temporaryFolder();
   const path = join(folder.path, "raft.wal");

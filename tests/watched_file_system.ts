@@ -1,6 +1,6 @@
 /**
- * The real file system with somebody looking: every call that changes something is noted, and can be made to fail or to
- * wait. Time passes only when the test says so.
+ * The real file system under observation: every changing call is recorded, and can be made to fail or to wait. Time
+ * passes only when the test says so.
  *
  * @module
  */
@@ -10,7 +10,7 @@ import { nodeFileSystem } from "../src/io/node_fs.ts";
 
 /** One call. */
 export interface Call {
-  /** What was called: `create` is an `open` that makes the file. */
+  /** The operation. `create` is an `open` that creates the file. */
   readonly operation:
     | "create"
     | "write"
@@ -21,11 +21,11 @@ export interface Call {
     | "rename"
     | "remove"
     | "lock";
-  /** The name of the file, without its folder; of a renamed one, the new name. */
+  /** The name of the file without its folder; for a rename, the new name. */
   readonly name: string;
-  /** Where it writes or cuts, in bytes. */
+  /** The offset of a write or a truncation, in bytes. */
   readonly position: number;
-  /** How much it writes, in bytes. */
+  /** The number of bytes written. */
   readonly bytes: number;
 }
 
@@ -46,17 +46,17 @@ function nameOf(path: string): string {
 
 /** Wraps a file system. */
 export class WatchedFileSystem implements FileSystem {
-  /** The calls so far, oldest first; a test may empty it. */
+  /** The calls so far, oldest first. A test may empty the list. */
   calls: Call[] = [];
-  /** Called before each call; what it throws, the call throws instead. */
+  /** Called before each call. If it throws, the call fails with that error. */
   fail: (call: Call) => void = () => {};
-  /** Called before each `syncAsync`; the flush begins when its promise settles, and fails if that does. */
+  /** Called before each `syncAsync`. The flush begins when its promise resolves, and fails if it rejects. */
   gate: (call: Call) => Promise<void> = () => Promise.resolve();
-  /** Bytes that one read or write moves at most. */
+  /** The most bytes of one read or write. */
   bytesMax = Infinity;
-  /** Called before each read; what it throws, the read throws instead. */
+  /** Called before each read. If it throws, the read fails with that error. */
   failRead: (name: string) => void = () => {};
-  /** Files that are open. */
+  /** The number of open files. */
   openFiles = 0;
   readonly #base: FileSystem;
   readonly #timers = new Set<() => void>();
@@ -64,7 +64,7 @@ export class WatchedFileSystem implements FileSystem {
   /**
    * Wraps a file system.
    *
-   * @param base The one that does the work.
+   * @param base The wrapped file system.
    */
   constructor(base: FileSystem = nodeFileSystem) {
     this.#base = base;

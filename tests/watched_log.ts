@@ -1,5 +1,5 @@
 /**
- * A log on a file system that is watched, and what is left of it after a failure.
+ * A log on a watched file system, and its state after a failure.
  *
  * @module
  */
@@ -12,14 +12,14 @@ import { bytesOf, stateOf } from "./model.ts";
 import { inTemporaryFolder } from "./temporary.ts";
 import { WatchedFileSystem } from "./watched_file_system.ts";
 
-/** A log on a file system that is watched. */
+/** A log on a watched file system. */
 export interface Subject {
   readonly path: string;
   readonly fileSystem: WatchedFileSystem;
   readonly log: WalLog;
 }
 
-/** Runs a test with an open log; the calls that opening made are forgotten. */
+/** Runs a test with an open log. The calls of the opening are not recorded. */
 export function withLog(
   body: (subject: Subject) => void | Promise<void>,
   options: WalLogOptions = {},
@@ -36,7 +36,7 @@ export function withLog(
         fileSystem.fail = () => {};
         fileSystem.gate = () => Promise.resolve();
         await close(log);
-        // A file is closed when the flush of it that is under way is done, which may be after the log is.
+        // A file is closed only after its running flush, which may end after the log is closed.
         for (let wait = 0; fileSystem.openFiles > 0 && wait < 200; wait++) {
           await new Promise((done) => setTimeout(done, 5));
         }
@@ -45,12 +45,12 @@ export function withLog(
     });
 }
 
-/** Closes a log, which says so if it is poisoned. */
+/** Closes a log; the call must fail if it is poisoned. */
 export async function close(log: WalLog): Promise<void> {
   await log.close().catch((error) => assert.equal(error.code, "POISONED", `closing: ${error}`));
 }
 
-/** Flushes that wait until they are let go, one by one. */
+/** Holds flushes until they are released, one by one. */
 export function gated(
   fileSystem: WatchedFileSystem,
 ): { readonly begun: number; release(error?: Error): Promise<void> } {
@@ -76,12 +76,12 @@ export function gated(
   };
 }
 
-/** Lets everything go on that can. */
+/** Waits for one turn of the event loop. */
 export function turn(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, 1));
 }
 
-/** Fails unless the log takes nothing more, with the cause, and still reads. */
+/** Fails unless the log rejects all writes with the cause, and can still be read. */
 export async function assertPoisoned(log: WalLog, cause: string, entries: number): Promise<void> {
   const snapshot = { index: 2, term: 1, config: [], data: bytesOf(4) };
   const calls: (() => unknown)[] = [
@@ -114,7 +114,7 @@ export async function assertPoisoned(log: WalLog, cause: string, entries: number
   assert.equal(log.entry(5)?.index, 5);
 }
 
-/** Fails unless closing gives up the lock and the reopened log has at least what was durable. */
+/** Fails unless closing releases the lock, and the reopened log has at least the durable entries. */
 export async function assertReopens({ path, fileSystem, log }: Subject, history: History, least = 10): Promise<WalLog> {
   fileSystem.fail = () => {};
   fileSystem.gate = () => Promise.resolve();

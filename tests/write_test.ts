@@ -1,4 +1,4 @@
-/** What a write consists of: how many calls, and how many bytes each. */
+/** The number and the size of the calls of a write. */
 
 import assert from "node:assert/strict";
 import { join } from "node:path";
@@ -12,7 +12,7 @@ import { withLog } from "./watched_log.ts";
 
 describe("a write", () => {
   it(
-    "of a batch is one call, of whatever size up to 4 MiB",
+    "of a batch is one call, up to 4 MiB",
     withLog(({ fileSystem, log }) => {
       for (const entries of [entriesAt(1, 1), entriesAt(2, 500), entriesAt(501, 540, 1, 100_000)]) {
         fileSystem.calls = [];
@@ -23,7 +23,7 @@ describe("a write", () => {
   );
 
   it(
-    "of an empty list is no call, and neither is what is refused",
+    "of an empty list makes no call, and neither does a refused one",
     withLog(({ fileSystem, log }) => {
       log.append([]);
       log.truncate(1);
@@ -35,7 +35,7 @@ describe("a write", () => {
   );
 
   it(
-    "is not covered by zeros laid ahead: a flush that follows flushes both",
+    "is not covered by preallocation: the next flush flushes both",
     withLog(({ fileSystem, log }) => {
       log.append([entryAt(1)]);
       log.syncSync();
@@ -44,13 +44,13 @@ describe("a write", () => {
     }),
   );
 
-  it("comes out right however few bytes a call moves, and however often it is interrupted", async () => {
+  it("is correct with short writes and interrupted calls", async () => {
     await inTemporaryFolder((folder) => {
       for (const bytesMax of [1, 7, 4095]) {
         const path = join(folder, `short-${bytesMax}`);
         const fileSystem = new WatchedFileSystem();
         fileSystem.bytesMax = bytesMax;
-        // Every other call is interrupted before it does anything.
+        // Every second call is interrupted before it does anything.
         let calls = 0;
         fileSystem.fail = ({ operation }) => {
           if (operation === "write" && ++calls % 2 === 0) throw systemError("EINTR");

@@ -1,4 +1,4 @@
-/** The codec's XXH3-64 against another implementation of it, `hash-wasm`: every length to 2,048, and large ones. */
+/** Compares the codec's XXH3-64 with another implementation, `hash-wasm`: all lengths up to 2,048, and large ones. */
 
 import assert from "node:assert/strict";
 import { before, describe, it } from "node:test";
@@ -6,7 +6,7 @@ import { createXXHash3 } from "hash-wasm";
 import { CHUNK_BYTES, Codec, SLOT_HASH } from "../src/codec/codec.ts";
 import { bytesOf } from "./model.ts";
 
-/** Lengths at which the algorithm itself goes other ways: 16, 128, 240, blocks of 1,024. In bytes. */
+/** The algorithm has different paths at 16, 128, 240 and 1,024 bytes. In bytes. */
 const LENGTH_MAX = 2048;
 
 const SEEDS = [
@@ -18,7 +18,7 @@ const SEEDS = [
   ...new BigUint64Array(bytesOf(5 * 8, "noise", 7).buffer),
 ];
 
-/** Around whole blocks, stripes and chunks. In bytes. */
+/** Lengths around multiples of blocks, stripes and chunks, in bytes. */
 const LARGE = [
   ...[3 * 1024, 16 * 1024, 64 * 1024, CHUNK_BYTES - 1024, CHUNK_BYTES, CHUNK_BYTES + 1024, CHUNK_BYTES + 2048],
   ...[2 * CHUNK_BYTES - 1024, 2 * CHUNK_BYTES, 2 * CHUNK_BYTES + 1024, 3 * CHUNK_BYTES, 5 * CHUNK_BYTES],
@@ -30,7 +30,7 @@ async function oracle(seed: bigint): Promise<(bytes: Uint8Array) => bigint> {
   return (bytes) => BigInt("0x" + hasher.init().update(bytes).digest("hex"));
 }
 
-/** Compares hashes, with a message that tells which one it was. */
+/** Compares hashes, with a message that identifies the input. */
 function assertHash(found: bigint, expected: bigint, length: number, seed: bigint): void {
   if (found === expected) return;
   assert.fail(`XXH3-64 of ${length} bytes, seed ${seed}: ${found.toString(16)}, expected ${expected.toString(16)}`);
@@ -46,7 +46,7 @@ describe("XXH3-64", () => {
   });
 
   for (const seed of SEEDS) {
-    it(`is the published one for every length up to ${LENGTH_MAX}, seed 0x${seed.toString(16)}`, async () => {
+    it(`matches the published algorithm for every length up to ${LENGTH_MAX}, seed 0x${seed.toString(16)}`, async () => {
       const expected = await oracle(seed);
       for (let length = 0; length <= LENGTH_MAX; length++) {
         const bytes = content.subarray(0, length);
@@ -55,7 +55,7 @@ describe("XXH3-64", () => {
     });
   }
 
-  it("is the published one for zeros and for ones, which leave nothing to mix", () => {
+  it("matches the published algorithm for all zeros and all ones", () => {
     for (const filling of ["zeros", "ones"] as const) {
       for (let length = 0; length <= LENGTH_MAX; length += length < 300 ? 1 : 31) {
         const bytes = bytesOf(length, filling);
@@ -64,7 +64,7 @@ describe("XXH3-64", () => {
     }
   });
 
-  it("does not depend on where the bytes lie", () => {
+  it("does not depend on the alignment of the bytes", () => {
     for (const length of [0, 3, 8, 16, 17, 36, 128, 129, 240, 241, 1024, 1025, 5000]) {
       const bytes = content.subarray(0, length);
       const expected = unseeded(bytes);
@@ -80,14 +80,14 @@ describe("XXH3-64", () => {
     }
   });
 
-  it("is the published one for large inputs, those above a chunk in pieces", () => {
+  it("matches the published algorithm for large inputs, also in pieces", () => {
     for (const length of LARGE) {
       const bytes = content.subarray(length % 7, length % 7 + length);
       assertHash(codec.hash(bytes, 0n), unseeded(bytes), length, 0n);
     }
   });
 
-  it("is the published one for large inputs with a seed, up to a chunk", async () => {
+  it("matches the published algorithm for large inputs with a seed, up to a chunk", async () => {
     for (const seed of SEEDS.slice(1, 4)) {
       const expected = await oracle(seed);
       for (const length of [4096, 65_537, CHUNK_BYTES - 1, CHUNK_BYTES]) {
@@ -96,17 +96,17 @@ describe("XXH3-64", () => {
     }
   });
 
-  it("refuses a seed above a chunk rather than ignoring it", () => {
+  it("refuses a seed for inputs larger than a chunk", () => {
     assert.throws(() => codec.hash(content.subarray(0, CHUNK_BYTES + 1), 1n), RangeError);
   });
 
-  it("comes out the same however the pieces fall, as long as what was not taken comes again", () => {
+  it("does not depend on the sizes of the pieces", () => {
     for (const length of [1025, 1088, 2047, 2048, 2049, 5000, 10_240, 10_241, 70_000]) {
       const bytes = content.subarray(1, 1 + length);
       const expected = unseeded(bytes);
       for (const step of [1024, 1025, 1500, 2048, 3000, 4096, 100_000]) {
         codec.wasm.hashStart(length);
-        // As replay feeds it: what was left goes to the front, and the next piece behind it.
+        // Like replay: the rest moves to the front, and the next piece follows it.
         for (let done = 0, filled = 0; done < length;) {
           const more = Math.min(step, length - done - filled);
           codec.chunk.set(bytes.subarray(done + filled, done + filled + more), filled);

@@ -1,6 +1,6 @@
 /**
- * A random history of a log on a simulated disk that is damaged again and again: its steps so far, and the states that
- * the log may hold after it is opened.
+ * A random history of a log on a simulated disk that is damaged repeatedly: its steps so far, and the states that the
+ * log may have after it is opened.
  *
  * @module
  */
@@ -53,7 +53,7 @@ export class DamageHistory {
   readonly #onOpened: (history: DamageHistory) => void;
 
   /**
-   * @param seed Repeats it.
+   * @param seed The seed of the history.
    * @param counts Added to.
    * @param onOpened Called when the log was opened again. It judges the log, and may heal it.
    */
@@ -90,7 +90,7 @@ export class DamageHistory {
   }
 
   /**
-   * Opens the log, with disturbances on the way, and goes on with it.
+   * Opens the log, with faults on the way, and continues the history.
    *
    * @param floor The first state that it may hold.
    */
@@ -100,7 +100,7 @@ export class DamageHistory {
   }
 
   /**
-   * Opens the log, with disturbances on the way. Without rot, it must have no damage.
+   * Opens the log, with faults on the way. Without rot, it must have no damage.
    *
    * @param floor The first state that it may hold.
    */
@@ -110,11 +110,11 @@ export class DamageHistory {
     this.floor = opened.floor;
     const { damage, harmless, verdict } = this.log.recovery;
     this.note(`opened-${verdict} ${damage.map(lineOf).join("; ")}`);
-    assert(this.isRotten || damage.length === 0, `damage, and none was done: ${JSON.stringify(damage)}`);
-    assert(this.hasRotted || harmless.length === 0, `harmless damage, and none was done: ${JSON.stringify(harmless)}`);
+    assert(this.isRotten || damage.length === 0, `damage, but there was none: ${JSON.stringify(damage)}`);
+    assert(this.hasRotted || harmless.length === 0, `harmless damage, but there was none: ${JSON.stringify(harmless)}`);
   }
 
-  /** The log was found in one of the states. The later ones are gone for good, and this one is durable now. */
+  /** Records the state in which the log was found. Later states are gone for good, and this one is durable now. */
   settle(at: number): void {
     this.states.length = at + 1;
     this.floor = at;
@@ -146,7 +146,7 @@ export class DamageHistory {
       this.note(`refused-${failure.code}`);
       if (failure.code !== "NO_SPACE") assert(this.isRotten, failure);
       assert.equal(readable(this.log), before, `${step} was refused and changed the log: ${failure.message}`);
-      // A planned fault strikes once. It is over now, so the mutation is tried again.
+      // A planned fault strikes only once, so try the mutation again.
       if (wasPending && !this.disk.isFaultPending) return this.mutate(step, whole, parts);
       return false;
     }
@@ -161,7 +161,7 @@ export class DamageHistory {
     return failure === undefined;
   }
 
-  /** The log was stopped by a power cut or an I/O error. It is opened again. */
+  /** Opens the log again after a power failure or an I/O error. */
   failed(failure: unknown): void {
     if (isPowerLoss(failure)) {
       this.note("crashed");

@@ -1,5 +1,5 @@
 /**
- * Heals a damaged log, in one of the ways that an application has.
+ * Heals a damaged log, in one of the ways of an application.
  *
  * @module
  */
@@ -28,7 +28,7 @@ export function heal(history: DamageHistory, isStateLost: boolean): void {
   if (way === "replace" || !repair(history)) replaceEntries(history);
 }
 
-/** Heals a log whose state nobody can know: a snapshot above all of its indexes replaces everything. */
+/** Heals a log in an unknown state: a snapshot above all its indexes replaces everything. */
 export function replaceAll(history: DamageHistory): void {
   const { random } = history;
   history.note("replace-all");
@@ -117,12 +117,12 @@ function reopenHealed(history: DamageHistory): void {
   }
   history.open();
   const { damage } = history.log.recovery;
-  assert(damage.length === 0, `healed, and damaged again: ${JSON.stringify(damage)}`);
+  assert(damage.length === 0, `damaged again after healing: ${JSON.stringify(damage)}`);
   judge(history);
   history.isRotten = false;
 }
 
-/** Does something that leaves the model as it is; `false` if it failed. */
+/** Runs an action that does not change the model; returns `false` if it failed. */
 function attempt(history: DamageHistory, action: () => void): boolean {
   try {
     action();

@@ -16,7 +16,7 @@ export type Condition =
   | { readonly type: "whole" }
   /** Its damage is reported, and the rest is in one known state of the history. */
   | { readonly type: "damaged"; readonly isStateLost: boolean }
-  /** Its damage has no known end, so that nobody can tell which state it is in. */
+  /** Its damage has no known end, so its state is unknown. */
   | { readonly type: "open-ended" };
 
 /** Judges the log of a history, and settles the history on the state that the log is in. */
@@ -59,7 +59,7 @@ function judgeWhole(history: DamageHistory): Condition {
   return { type: "whole" };
 }
 
-/** A damaged log must read as one of the allowed states wherever it reads, and must report the rest. */
+/** Everything that a damaged log reads must match one allowed state. It must report the rest. */
 function judgeDamaged(history: DamageHistory): Condition {
   const { log } = history;
   const isStateLost = isHardStateLost(log);

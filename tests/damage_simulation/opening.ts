@@ -11,13 +11,13 @@ import { isExpected, isPowerLoss } from "../simulated_log.ts";
 import type { DamageHistory } from "./damage_history.ts";
 import { lineOf, readable } from "./reading.ts";
 
-/** Attempts that may be disturbed. */
+/** The most attempts with faults. */
 const DISTURBED_MAX = 5;
 
-/** Attempts on a full disk before there is space again. */
+/** The most attempts on a full disk before there is space again. */
 const FULL_MAX = 3;
 
-/** Attempts after which the log must be open. */
+/** The most attempts. After them, the log must be open. */
 const OPENINGS_MAX = 40;
 
 /**
@@ -25,7 +25,7 @@ const OPENINGS_MAX = 40;
  *
  * @param history The history of the log.
  * @param floor The first state that the log may hold.
- * @returns The log, and the first state that it may hold now: a crash on the way can undo what was never flushed.
+ * @returns The log, and the first state that it may hold now: a crash on the way can undo unflushed mutations.
  */
 export function openDisturbed(history: DamageHistory, floor: number): { log: WalLog; floor: number } {
   const { random, disk } = history;
@@ -41,7 +41,7 @@ export function openDisturbed(history: DamageHistory, floor: number): { log: Wal
     } else if (random.chance(0.2)) openBriefly(history);
     try {
       const log = history.openOnce({ onDamage: random.chance(0.7) || opening > DISTURBED_MAX ? "keep" : "fail" });
-      // The log also opens if the cut hits the making of its reserve.
+      // The log also opens if the power fails while it creates its reserve.
       if (!disk.hasPower) throw new PowerLoss("open");
       disk.heal();
       return { log, floor: first };
@@ -72,7 +72,7 @@ function readFull(history: DamageHistory): void {
   history.note("read-full");
   history.disk.heal();
   const reader = history.openOnce({ readOnly: true, onDamage: "keep" });
-  assert(history.isRotten || reader.damaged.length === 0, `damage, and none was done: ${reader.damaged.map(lineOf)}`);
+  assert(history.isRotten || reader.damaged.length === 0, `damage, but there was none: ${reader.damaged.map(lineOf)}`);
   readable(reader);
   reader.closeSync();
 }

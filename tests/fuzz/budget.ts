@@ -1,24 +1,27 @@
 /**
- * What opening a mutated log may cost: reads, allocations and time.
+ * The budget for opening a mutated log: reads, allocations and time.
  *
  * @module
  */
 
 import type { File, FileSystem } from "../../src/io/file_system.ts";
 
-/** What one allocation may come to beyond the size of the files there are: the writer's zeros, a snapshot's piece. */
+/** The most bytes of one allocation beyond the size of the files: the writer's zeros, a snapshot's piece. */
 const ALLOCATION_SPARE_BYTES = 4.25 * 1024 * 1024;
 
-/** Reads of one case. A chunk is 1 MiB and the logs are small, so that this is far more than any of them needs. */
+/** The most reads of one case. The logs are small and a chunk is 1 MiB, so no case needs nearly as many. */
 const READS_MAX = 30_000;
 
-/** What takes longer than this has an unbounded loop in it, or will have one with other numbers. In milliseconds. */
+/**
+ * The longest time of a case, in milliseconds. A slower case has an unbounded loop, or would have one with other
+ * numbers.
+ */
 const CASE_MS_MAX = 4000;
 
-/** Something that the library did and must not do, whether or not it caught what was thrown at it. */
+/** A broken rule. The library may catch it when it is thrown, so it is also recorded. */
 export class Violation extends Error {}
 
-/** What one case may use up, and the first rule that it broke. */
+/** The budget of one case, and the first rule that it broke. */
 export class Budget {
   private reads = 0;
   private violation: Violation | undefined;
@@ -29,7 +32,7 @@ export class Budget {
     this.allocationMax = fileBytes + ALLOCATION_SPARE_BYTES;
   }
 
-  /** Notes a broken rule, and throws it to get out of wherever this is. */
+  /** Records a broken rule, and throws it to end the operation. */
   private broken(message: string): never {
     this.violation ??= new Violation(message);
     throw this.violation;
@@ -44,7 +47,7 @@ export class Budget {
     if (!(bytes <= this.allocationMax)) this.broken(`an allocation of ${bytes} bytes`);
   }
 
-  /** Throws what the library may have caught. */
+  /** Throws a violation that the library may have caught. */
   settle(): void {
     if (this.violation !== undefined) throw this.violation;
     const milliseconds = performance.now() - this.started;
@@ -54,7 +57,7 @@ export class Budget {
 
 const WATCHED = ["Uint8Array", "Uint32Array", "BigUint64Array", "ArrayBuffer", "Array"] as const;
 
-/** Runs something while every array that is made with a length is held against the budget. */
+/** Runs an action, and checks the length of every new array against the budget. */
 export function watchingAllocations<T>(budget: Budget, action: () => T): T {
   const globals = globalThis as unknown as Record<string, { new (...args: unknown[]): object }>;
   const originals = WATCHED.map((name) => globals[name]!);

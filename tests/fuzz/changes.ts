@@ -1,5 +1,5 @@
 /**
- * Mutations with no regard for what the bytes are.
+ * Mutations that ignore the meaning of the bytes.
  *
  * @module
  */
@@ -9,7 +9,7 @@ import { snapshotName } from "../../src/format/snapshot_name.ts";
 import type { MutatedLog } from "./mutated_log.ts";
 import { FOLDER, original, ORIGINALS } from "./originals.ts";
 
-/** Bytes, with no regard for what they are. */
+/** Changes arbitrary bytes. */
 export function changeBytes(log: MutatedLog): void {
   const { random } = log;
   const path = log.anyPath();
@@ -58,7 +58,7 @@ export function changeSectors(log: MutatedLog): void {
   }
 }
 
-/** Whole files. */
+/** Changes whole files. */
 export function changeFile(log: MutatedLog): void {
   const { random } = log;
   const path = log.anyPath();

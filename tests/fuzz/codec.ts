@@ -14,19 +14,19 @@ import { describe, type FuzzCounts } from "./use.ts";
 
 let sharedCodec: Codec | undefined;
 
-/** Memory full of anything, at the very end of what the module reads, so that one byte too far is a trap. */
+/** Memory with random contents, at the very end of the module's memory, so that reading one byte too far is a trap. */
 interface MutatedMemory {
   readonly codec: Codec;
   readonly random: Random;
-  /** Where the memory begins, and how much there is. In bytes. */
+  /** Address and size of the memory, in bytes. */
   readonly at: number;
   readonly size: number;
   readonly lsn: number;
-  /** Gives the module any state. */
+  /** Gives the module a random state. */
   readonly state: () => void;
 }
 
-/** The exports. Each is given memory, and checked for what it says of it. */
+/** The exports. Each runs on the memory, and its result is checked. */
 const CALLS: Readonly<Record<string, (memory: MutatedMemory) => void>> = {
   scan: scanAll,
   survey({ codec, at, size, lsn, state }) {
@@ -70,11 +70,11 @@ const CALLS: Readonly<Record<string, (memory: MutatedMemory) => void>> = {
   },
 };
 
-/** Scans the memory to its end, or to where the module gives up. */
+/** Scans the memory to its end, or until the module stops. */
 function scanAll({ codec, random, at, size, lsn, state }: MutatedMemory): void {
   state();
   let position = 0;
-  // Each call goes further, or ends it: at most a frame per 40 bytes, and a full table per call.
+  // Each call advances or ends the scan: at most a frame per 40 bytes, and a full table per call.
   for (let steps = 0;; steps++) {
     assert(steps <= size / FRAME_HEADER_BYTES + 2, "does not come to an end");
     const status = codec.wasm.scan(at + position, size - position, random.pick([size, CHUNK_BYTES]), lsn + position);
@@ -90,7 +90,7 @@ function scanAll({ codec, random, at, size, lsn, state }: MutatedMemory): void {
   }
 }
 
-/** Fills memory, with a salt and a state that may be anything. */
+/** Fills memory, with a random salt and a random state. */
 function mutatedMemory(random: Random, codec: Codec): MutatedMemory {
   const bytes = 8 * random.below(random.chance(0.8) ? 600 : 8000) + (random.chance(0.2) ? random.below(8) : 0);
   const end = codec.chunkAt + CHUNK_BYTES;
@@ -102,17 +102,17 @@ function mutatedMemory(random: Random, codec: Codec): MutatedMemory {
     codec.clearTables();
     codec.setWide(SLOT_SALT, salt);
     codec.set(SLOT_BASE_LSN, random.pick([0, lsn, lsn - 4096]));
-    // Slots that a scan takes its state from may hold anything.
+    // The slots that a scan reads may hold any number.
     for (const slot of [2, 3, 4, 5, 6, 7, 8, 13, 15, 20, 22]) codec.setWide(slot, random.pick(U64_EXTREMES));
   };
   return { codec, random, at, size: end - at, lsn, state };
 }
 
 /**
- * Gives the WebAssembly exports memory full of anything, at the very end of their memory, so that one byte too far is a
- * trap.
+ * Runs the WebAssembly exports on memory with random contents, at the very end of their memory, so that reading one
+ * byte too far is a trap.
  *
- * @param seed Repeats it.
+ * @param seed The seed of the case.
  * @param counts Added to.
  */
 export function fuzzCodec(seed: number, counts: FuzzCounts = {}): void {
@@ -130,7 +130,7 @@ export function fuzzCodec(seed: number, counts: FuzzCounts = {}): void {
     }
     counts[name] = (counts[name] ?? 0) + 1;
   }
-  // None of them writes anything before what it was given but to the state block and the tables.
+  // No export may write before its input, except to the state block and the tables.
   for (let i = codec.wasm.HEAP.value; i < at; i++) {
     if (before[i] !== codec.bytes[i]) throw new Error(`${notes}: memory changed at ${i}, before ${at}`);
   }

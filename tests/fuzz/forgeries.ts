@@ -1,5 +1,5 @@
 /**
- * Mutations that put checksums right again, so that what is absurd is also believed.
+ * Mutations that recompute checksums, so that the library believes absurd values.
  *
  * @module
  */
@@ -31,7 +31,7 @@ import { FIXED_HEADER_BYTES } from "../../src/format/snapshot_header.ts";
 import { type MutatedLog, viewOf } from "./mutated_log.ts";
 import { FOLDER } from "./originals.ts";
 
-/** A field of a frame's header, believed. */
+/** Changes a field of a frame's header, with valid checksums. */
 export function forgeFrame(log: MutatedLog): void {
   const { random } = log;
   const segment = log.anySegment();
@@ -43,7 +43,7 @@ export function forgeFrame(log: MutatedLog): void {
   let at = random.chance(0.25) ? last : random.pick(frames);
   const view = viewOf(bytes);
   if (random.chance(0.15)) {
-    // A frame more than there was, behind the others.
+    // Adds a frame after the others.
     at = last + frameBytes(view.getUint32(last + FRAME_LENGTH, true));
     if (at + FRAME_HEADER_BYTES > bytes.length) return;
     view.setUint8(at + FRAME_KIND, 1 + random.below(6));
@@ -81,7 +81,7 @@ export function forgeFrame(log: MutatedLog): void {
   log.sealFrame(bytes, at, header, random.chance(0.7));
 }
 
-/** A valid frame, in another place, sealed for it or not. */
+/** Moves a valid frame to another place, sealed for it or not. */
 export function moveFrame(log: MutatedLog): void {
   const { random } = log;
   const from = log.anySegment();
@@ -104,7 +104,7 @@ export function moveFrame(log: MutatedLog): void {
   if (seals) log.sealFrame(to.bytes, target, to.header, false);
 }
 
-/** Fields of a segment's header, believed. */
+/** Changes fields of a segment's header, with valid checksums. */
 export function forgeHeader(log: MutatedLog): void {
   const { random } = log;
   const segment = log.anySegment();
@@ -146,14 +146,14 @@ export function forgeHeader(log: MutatedLog): void {
   const copies = random.chance(0.8);
   if (copies) bytes.copyWithin(at === 0 ? HEADER_OFFSETS[1] : 0, at, at + 512);
   const changed = log.segmentAt(path);
-  // With the base and the salt, all frames: so that this one change does not merely lose everything.
+  // A new base LSN or salt needs new checksums of all frames. Otherwise the change would only lose all frames.
   if (changed === undefined || random.chance(0.3)) return;
   if (changed.baseLsn === segment.header.baseLsn && changed.salt === segment.header.salt) return;
   for (const frame of log.frames(bytes)) log.sealFrame(bytes, frame, changed, false);
   log.note("and all its frames");
 }
 
-/** One copy of the next-segment pointer, or both. */
+/** Changes one copy of the next-segment pointer, or both, with valid checksums. */
 export function forgePointer(log: MutatedLog): void {
   const { random } = log;
   const segment = log.anySegment();
@@ -176,7 +176,7 @@ export function forgePointer(log: MutatedLog): void {
   for (const offset of copies) bytes.set(forged, offset);
 }
 
-/** A durable slot, believed. */
+/** Changes a durable slot, with a valid checksum. */
 export function forgeSlot(log: MutatedLog): void {
   const { random } = log;
   const segment = log.anySegment();
@@ -195,7 +195,7 @@ export function forgeSlot(log: MutatedLog): void {
   view.setBigUint64(136, log.sum(slot.subarray(0, 136), seed), true);
 }
 
-/** A segment index's tables and its trailer, believed; on a segment that has none, at its end. */
+/** Changes a segment index, with valid checksums. Adds one at the end if the segment has none. */
 export function forgeSegmentIndex(log: MutatedLog): void {
   const { random } = log;
   const segment = log.anySegment();
@@ -284,7 +284,7 @@ export function forgeIdentity(log: MutatedLog): void {
   view.setBigUint64(end, log.sum(bytes.subarray(0, end), 0n), true);
 }
 
-/** Where the checksum of a snapshot's header is, going by its counts. */
+/** Offset of the checksum in a snapshot's header, according to its counts. */
 function sumOfSnapshotAt(view: DataView): number {
   return FIXED_HEADER_BYTES + view.getUint32(12, true) * 8 + Math.ceil(view.getUint32(56, true) / 8) * 8;
 }

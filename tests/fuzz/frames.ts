@@ -24,7 +24,7 @@ import {
 import type { Random } from "../../src/testing/mod.ts";
 import { U64_EXTREMES, viewOf } from "./mutated_log.ts";
 
-/** Frames whose sums are right, with fields that need not be, and noise and zeros between them. */
+/** Frames with valid checksums and arbitrary fields, with noise and zeros between them. */
 export function fillWithFrames(codec: Codec, random: Random, into: Uint8Array, salt: bigint, lsn: number): void {
   const content = new Uint8Array(into.length);
   const view = viewOf(content);
@@ -61,7 +61,7 @@ export function fillWithFrames(codec: Codec, random: Random, into: Uint8Array, s
   into.set(content);
 }
 
-/** Fills the table of a frame with lengths that add up to its payload, as far as there is room for it. */
+/** Fills the table of a frame with lengths that add up to its payload, as far as it fits. */
 function fillTable(view: DataView, at: number, count: number, payload: number): void {
   const commands = payload - count * LENGTH_BYTES;
   if (commands < 0) return;

@@ -1,5 +1,5 @@
 /**
- * A log that mutations change, and what they have in common.
+ * A log that mutations change, and shared helpers.
  *
  * @module
  */
@@ -49,7 +49,7 @@ export function viewOf(bytes: Uint8Array): DataView {
 export class MutatedLog {
   readonly files: Files;
   readonly notes: string[] = [];
-  /** Whether a checksum was put right for what no writer would have written. */
+  /** Whether a checksum was recomputed for data that no writer would write. */
   isForged = false;
   readonly random: Random;
   private readonly codec: Codec;
@@ -65,7 +65,7 @@ export class MutatedLog {
     this.notes.push(text);
   }
 
-  /** The checksum of everything but frames' headers. */
+  /** The checksum of everything except frame headers. */
   readonly sum = (bytes: Uint8Array, seed: bigint): bigint => this.codec.hash(bytes, seed);
 
   /** The files whose names match, sorted. */
@@ -79,7 +79,7 @@ export class MutatedLog {
     return paths.length === 0 ? undefined : this.random.pick(paths);
   }
 
-  /** A value to put where there was another. */
+  /** A new value for a 64-bit number. */
   wide(was: bigint): bigint {
     const { random } = this;
     const value = random.chance(0.4)
@@ -90,12 +90,12 @@ export class MutatedLog {
     return BigInt.asUintN(64, value);
   }
 
-  /** A 32-bit value to put where there was another. */
+  /** A new value for a 32-bit number. */
   narrow(was: number): number {
     return Number(BigInt.asUintN(32, this.wide(BigInt(was))));
   }
 
-  /** The header of a segment, from whichever copy is valid. */
+  /** The header of a segment, from a valid copy. */
   segmentAt(path: string): SegmentHeader | undefined {
     const bytes = this.files.get(path)!;
     for (const offset of HEADER_OFFSETS) {
@@ -113,7 +113,7 @@ export class MutatedLog {
     return header === undefined ? undefined : { path, bytes: this.files.get(path)!, header };
   }
 
-  /** Offsets of the frames of a segment, as their lengths tell. */
+  /** Offsets of the frames of a segment, from their lengths. */
   frames(bytes: Uint8Array): number[] {
     const found: number[] = [];
     for (let at = SEGMENT_HEADER_BYTES; at + FRAME_HEADER_BYTES <= bytes.length;) {
@@ -124,7 +124,7 @@ export class MutatedLog {
     return found;
   }
 
-  /** Puts the checksums of a frame right. */
+  /** Recomputes the checksums of a frame. */
   sealFrame(bytes: Uint8Array, at: number, header: SegmentHeader, payloadToo: boolean): void {
     const view = viewOf(bytes);
     const begin = at + FRAME_HEADER_BYTES;

@@ -1,10 +1,9 @@
 /**
- * Fuzzing: logs that no writer wrote. Real logs are mutated, byte by byte and, with checksums put right again, field by
- * field, so that what is absurd is also believed; then they are opened, read, written and opened again. Whatever is
- * found, it must be a report or a `WalLogError`: never another exception, never a loop without end, never an allocation
- * that follows a number in a file.
+ * Fuzzing: logs that no writer wrote. Real logs are mutated byte by byte, or field by field with recomputed checksums,
+ * so that the library believes absurd values. Then they are opened, read, written and opened again. The result must be
+ * a report or a `WalLogError`: never another exception, an endless loop, or an allocation of a size that a file claims.
  *
- * A seed repeats a case. What fails is thrown with the seed and what was done to the log.
+ * A seed repeats a case. A failure is thrown with its seed and the mutations.
  *
  * @module
  */
@@ -22,7 +21,7 @@ import { describe, diskWith, type FuzzCounts, openAndUse } from "./use.ts";
 /**
  * Mutates one log and opens it in every way.
  *
- * @param seed Repeats it.
+ * @param seed The seed of the case.
  * @param counts Added to.
  */
 export function fuzzOpen(seed: number, counts: FuzzCounts = {}): void {

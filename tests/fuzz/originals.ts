@@ -44,7 +44,7 @@ function writeOriginal(seed: number): Files {
     else if (dice < 14 && log.lastIndex > log.snapshotIndex) {
       log.truncate(log.lastIndex - random.below(Math.min(3, log.lastIndex - log.snapshotIndex)));
     } else if (dice < 15) {
-      // Now and then of a log far ahead, as one that has fallen behind is sent.
+      // Sometimes a snapshot far ahead, as for a node that has fallen behind.
       const far = random.chance(0.3);
       const index = far ? log.lastIndex + 2 ** 40 + random.below(1000) : Math.max(1, log.lastIndex - random.below(4));
       const data = new Uint8Array(random.below(3000));
@@ -63,7 +63,7 @@ function writeOriginal(seed: number): Files {
   else if (end === 1) disk.crash();
   else disk.idle();
   disk.restart();
-  // The zeros ahead of the writer are many and all alike.
+  // Most of the preallocated zeros are cut off, because they are all alike.
   return new Map(
     disk.files().map((path) => {
       const bytes = disk.content(path);

@@ -1,5 +1,5 @@
 /**
- * What is done to a mutated log: it is opened, read, written and opened again.
+ * Opens, reads, writes and reopens a mutated log.
  *
  * @module
  */
@@ -10,13 +10,13 @@ import { type Random, SimulatedDisk } from "../../src/testing/mod.ts";
 import { Violation } from "./budget.ts";
 import { type Files, FOLDER } from "./originals.ts";
 
-/** Entries of a log that are read, of those at its start and of those at its end. */
+/** The number of entries to read at each end of a log. */
 const ENTRIES_READ = 40;
 
-/** How often what came out, over all cases. */
+/** The number of cases for each outcome. */
 export type FuzzCounts = Record<string, number>;
 
-/** What the library throws when it is told to read a log that is not one. */
+/** The codes of errors that the library may throw when it opens such a log. */
 const OPEN_CODES: readonly WalLogErrorCode[] = ["CORRUPT", "UNSUPPORTED_VERSION"];
 
 const READ_CODES: readonly WalLogErrorCode[] = ["CORRUPT", "DAMAGED_ENTRY", "UNSUPPORTED_VERSION"];
@@ -41,11 +41,11 @@ export function diskWith(files: Files, seed: number): SimulatedDisk {
   return disk;
 }
 
-/** Whether an error is one of those that are right here; anything else is thrown. */
+/** Fails unless an error has one of the allowed codes. */
 function expectError(error: unknown, codes: readonly WalLogErrorCode[], during: string): WalLogErrorCode {
   if (error instanceof Violation) throw error;
   if (!(error instanceof WalLogError)) throw new Violation(`${during}: ${describe(error)}`, { cause: error });
-  // Whatever is thrown while opening is wrapped, a mistake of the library's own as well.
+  // Opening wraps every error, even one from a bug of the library.
   if (!codes.includes(error.code)) throw new Violation(`${during}: ${describe(error)}`, { cause: error });
   assert(error.code !== "CORRUPT" || error.damage.length > 0, `${during}: CORRUPT that names nothing`);
   return error.code;
@@ -57,7 +57,7 @@ export function describe(error: unknown): string {
   return `${name}: ${error.message}${error.cause === undefined ? "" : ` <- ${describe(error.cause)}`}`;
 }
 
-/** Reads everything of a log, or of a log with absurd numbers its start and its end. */
+/** Reads a whole log; if its numbers are absurd, only its start and its end. */
 function readAll(log: WalLog, count: (event: string) => void): void {
   const attempt = (during: string, action: () => void) => {
     try {
@@ -99,7 +99,7 @@ function readAll(log: WalLog, count: (event: string) => void): void {
       if (entry !== undefined) assert.equal(entry.index, index);
     });
   }
-  // A snapshot of the last index that there can be has none behind it.
+  // No entry can follow a snapshot of the highest index.
   const first = Math.min(snapshotIndex + 1, Number.MAX_SAFE_INTEGER);
   attempt("entries", () => log.entries(first, lastIndex));
   attempt("entries", () => log.entries(first, lastIndex, { maxBytes: 300 }));
@@ -112,7 +112,7 @@ function readAll(log: WalLog, count: (event: string) => void): void {
   attempt("snapshot", () => log.snapshot());
 }
 
-/** Writes to a log; what is refused is refused for a reason. */
+/** Writes to a log. A refusal must have an allowed reason. */
 function writeSome(log: WalLog, random: Random, count: (event: string) => void): void {
   const attempt = (during: string, action: () => void) => {
     try {
@@ -142,7 +142,7 @@ function writeSome(log: WalLog, random: Random, count: (event: string) => void):
   }
 }
 
-/** What was opened, as text: to compare two opens of the same log. */
+/** The opened log as text, to compare two openings. */
 function summary(log: WalLog): string {
   const { lastIndex, snapshotIndex, hardState } = log;
   return `${lastIndex} ${snapshotIndex} ${hardState.term} ${hardState.votedFor}`;
@@ -159,7 +159,7 @@ export function openAndUse(
     log = WalLog.openSync(FOLDER, options);
   } catch (error) {
     const code = expectError(error, OPEN_CODES, "open");
-    // What claims the impossible under a right checksum may be no damage to live with; what disks do always is.
+    // A log with an impossible claim under a valid checksum may not open with its damage. A log with other damage must.
     if (options.onDamage === "keep" && !isForged) {
       assert.notEqual(code, "CORRUPT", `CORRUPT with onDamage "keep": ${describe(error)}`);
     }
@@ -173,7 +173,7 @@ export function openAndUse(
   const damaged = log.damaged.length > 0;
   const before = summary(log);
   log.closeSync();
-  // What was opened without damage, written and closed opens again, and is what it was.
+  // A log that was opened without damage, written and closed must open again, unchanged.
   try {
     log = WalLog.openSync(FOLDER, options);
   } catch (error) {

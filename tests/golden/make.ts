@@ -1,13 +1,13 @@
 /**
- * Writes golden logs, and in `v<format version>/expected.json` what opening them must give. `v<format version>/raft.wal`
- * has the files as a process that was killed leaves them. `damaged.wal` is a small log with damage, `repaired.wal` the
- * same log after a repair.
+ * Writes golden logs and the expected results of opening them into the folder of the format version. `expected.json`
+ * has the results. `raft.wal` has the files that a killed process leaves. `damaged.wal` is a small log with damage.
+ * `repaired.wal` is the same log after a repair.
  *
  *     deno run -A tests/golden/make.ts
  *
- * A golden log is written once, by the first release of its format version, and never again: what it proves is that logs
- * written then can be read now. It is committed, stays for ever, and this program refuses to touch it. Until the first
- * release the format may change; then the folder is deleted by hand, and this program run again.
+ * A golden log is written only once, by the first release of its format version. It proves that logs from that time can
+ * still be read. It is committed and stays for ever, and this program refuses to change it. Before the first release,
+ * the format may change. Then the folder is deleted by hand, and this program runs again.
  *
  * @module
  */
@@ -36,7 +36,7 @@ writeEverything(log);
 log.foundCluster("00112233-4455-6677-8899-aabbccddeeff");
 log.closeSync();
 
-// Reopened where it was closed, then left without closing, with entries that no flush covers and one that is torn.
+// Reopen it after the close, and leave it unclosed, with unflushed entries and a torn one.
 log = WalLog.openSync(original, { fileSystem, segmentBytes: 4096 });
 const { lastTerm } = log;
 log.append(entriesAt(log.lastIndex + 1, log.lastIndex + 3, lastTerm, 50));
@@ -46,7 +46,7 @@ const crashed = join(temporary, "crashed");
 write(crashed, contentsOf(original));
 log.closeSync();
 
-// Recovered, so that it has a segment that begins with copies; a checkpoint; and once more left without closing.
+// Recover it, so that it has a segment with copies and a checkpoint, and leave it unclosed again.
 log = WalLog.openSync(crashed, { fileSystem, segmentBytes: 4096 });
 log.append([entryAt(log.lastIndex + 1, lastTerm, 70, "config")]);
 log.setHardState({ term: Number.MAX_SAFE_INTEGER, votedFor: 2n ** 64n - 2n });
@@ -71,7 +71,7 @@ rmSync(temporary, { recursive: true });
 const bytes = [...files.values()].reduce((sum, file) => sum + file.length, 0);
 console.log(`${target}: ${files.size} files, ${bytes} bytes, up to index ${lastIndex}`);
 
-/** Two small logs: one in which frames that entries share are damaged, and the same one repaired. */
+/** Two small logs: one with damaged frames that entries share, and the same log after a repair. */
 function makeDamaged(): { readonly damage: unknown; readonly whole: unknown } {
   const folder = join(temporary, "damaged");
   let log = WalLog.openSync(folder, { fileSystem });

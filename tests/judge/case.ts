@@ -1,5 +1,5 @@
 /**
- * One case: a history, damage to its log, and the figures of what recovery makes of it.
+ * One case: a history, damage to its log, and the figures of its recovery.
  *
  * @module
  */
@@ -23,7 +23,7 @@ import { findEntries, type Touch, touchOf } from "./places.ts";
 import { openFiles, type Way, WAYS } from "./reading.ts";
 import { type Open, writeHistory, type Written } from "./writing.ts";
 
-/** How many histories in a row may have no place for a kind of damage. */
+/** The most histories in a row without a place for a kind of damage. */
 const ATTEMPTS_MAX = 200;
 
 /** The result of a case. */
@@ -55,7 +55,7 @@ export function seedOf(id: string, seed: number, attempt: number): number {
  *
  * @param written The log.
  * @param fault The fault.
- * @param random Decides where.
+ * @param random Picks the place.
  * @returns The damaged log; `undefined` if it has no place for the fault, or no byte changed.
  */
 export function damage(written: Written, fault: Fault, random: Random): Damaged | undefined {
@@ -79,7 +79,7 @@ function isSame(before: Files, after: Files): boolean {
  * Runs a case.
  *
  * @param kind The kind of damage.
- * @param seed Repeats it.
+ * @param seed The seed of the case.
  * @param open Opens logs.
  */
 export function runCase(kind: Kind, seed: number, open: Open): CaseResult {

@@ -1,5 +1,5 @@
 /**
- * The files of a log as values: taken off a simulated disk, damaged, and put on another one.
+ * The files of a log as values: copied from a simulated disk, damaged, and put on another one.
  *
  * @module
  */
@@ -7,13 +7,13 @@
 import type { Random } from "../../src/testing/mod.ts";
 import { SimulatedDisk } from "../../src/testing/mod.ts";
 
-/** The folder that every log of the judge lies in. */
+/** The folder of every log of the judge. */
 export const FOLDER = "/raft.wal";
 
 /** Contents by path. A content is never changed in place: damage replaces it. */
 export type Files = Map<string, Uint8Array>;
 
-/** How damaged bytes read. */
+/** The contents of damaged bytes. */
 export type Blot = "zeros" | "noise";
 
 /**
@@ -29,7 +29,7 @@ export function filesOf(disk: SimulatedDisk): Files {
  * A new disk that holds these files, all of them durable.
  *
  * @param files The files.
- * @param seed Repeats everything that happens on the disk by chance.
+ * @param seed The seed of the disk.
  */
 export function diskOf(files: Files, seed: number): SimulatedDisk {
   const disk = new SimulatedDisk({ seed });
@@ -43,7 +43,7 @@ export function diskOf(files: Files, seed: number): SimulatedDisk {
   return disk;
 }
 
-/** Turns one bit over. */
+/** Flips one bit. */
 export function flipBit(files: Files, path: string, at: number, bit: number): void {
   const content = files.get(path)!.slice();
   content[at] = content[at]! ^ 1 << bit;
@@ -72,7 +72,7 @@ export function usedBytes(content: Uint8Array): number {
 /**
  * Whether damage changed a range of a file.
  *
- * @param before The files before the damage; the file is among them.
+ * @param before The files before the damage, including this file.
  * @param after The files after it.
  */
 export function isChanged(before: Files, after: Files, path: string, from: number, to: number): boolean {

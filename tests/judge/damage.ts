@@ -23,9 +23,9 @@ export class Scene {
   /** The files. A fault changes them. */
   readonly files: Files;
   readonly random: Random;
-  /** Where the acknowledged entries lie. */
+  /** The positions of the acknowledged entries. */
   readonly places: readonly EntryPlace[];
-  /** The files before any fault: a second fault finds its place in these, too. */
+  /** The files before any fault. A second fault also picks its place in these. */
   private readonly before: Files;
 
   constructor(files: Files, random: Random, places: readonly EntryPlace[]) {
@@ -64,7 +64,7 @@ export class Scene {
     return this.frames(path).at(-1)?.from ?? FRAMES_AT;
   }
 
-  /** Whether the newest segment is missing, and the pointer of the newest one that is left is damaged. */
+  /** Whether the newest segment is missing, and the pointer of the newest remaining one is damaged. */
   get isNewestForgotten(): boolean {
     const left = this.segments.findLast((path) => this.files.has(path));
     if (left === undefined || left === this.newest) return false;
@@ -105,14 +105,14 @@ export const flipEntry: Fault = (scene) => {
   return place !== undefined && scene.flip(place.path, { from: place.at, to: place.at + place.entry.command.length });
 };
 
-/** One bit in the header of a frame. The last frame of the newest segment stays whole. */
+/** One bit in the header of a frame. The last frame of the newest segment stays intact. */
 export const flipHeader: Fault = (scene) => {
   const path = scene.random.pick(scene.segments);
   const frame = scene.pick(scene.frames(path).filter(({ to }) => to <= scene.safeEnd(path)));
   return frame !== undefined && scene.flip(path, frame.header);
 };
 
-/** An aligned block of any segment. The last frame of the newest segment stays whole. */
+/** An aligned block of any segment. The last frame of the newest segment stays intact. */
 function block(bytes: number, how: Blot): Fault {
   return (scene) => {
     const path = scene.random.pick(scene.segments);
@@ -131,7 +131,7 @@ export const zeroPage: Fault = block(4096, "zeros");
 /** A page of noise, such as a block of another file. */
 export const noisePage: Fault = block(4096, "noise");
 
-/** A range within the last 16 KiB of the newest segment, in front of its last frame. */
+/** A range within the last 16 KiB of the newest segment, before its last frame. */
 export const tail16K: Fault = (scene) => {
   const path = scene.newest;
   const end = scene.safeEnd(path);
@@ -142,7 +142,7 @@ export const tail16K: Fault = (scene) => {
   return scene.harm(path, { from, to });
 };
 
-/** The same, with the last frame, which is the evidence of how far the log was durable. */
+/** The same including the last frame, which is the evidence of how far the log was durable. */
 export const tail16KWithEnd: Fault = (scene) => {
   const path = scene.newest;
   const to = scene.used(path);
@@ -219,7 +219,7 @@ function missing(choose: (segments: readonly string[], random: Random) => readon
 export const missingOldest: Fault = missing((all) => all.length < 2 ? [] : all.slice(0, 1));
 /** The newest of several segments. */
 export const missingNewest: Fault = missing((all) => all.length < 2 ? [] : all.slice(-1));
-/** A segment that has others before and behind it. */
+/** A segment between others. */
 export const missingMiddle: Fault = missing((all, random) =>
   all.length < 3 ? [] : [all[1 + random.below(all.length - 2)]!]
 );
@@ -247,8 +247,8 @@ export const nextPointer: Fault = (scene) => {
 };
 
 /**
- * The next-segment pointer that makes the newest segment part of the log, in one copy, and frames that the newest segment
- * has copies of.
+ * One copy of the pointer that makes the newest segment part of the log, and frames of which the newest segment has
+ * copies.
  */
 export const pointerAndTail: Fault = (scene) => {
   const [path, newest] = scene.segments.slice(-2);
@@ -261,7 +261,7 @@ export const pointerAndTail: Fault = (scene) => {
     scene.blot(path, { from, to: frames.at(-1)!.to });
 };
 
-/** The newest segment missing, and the next-segment pointer that names it, in one copy. */
+/** The newest segment is missing, and one copy of the pointer to it is damaged. */
 export const pointerAndNewest: Fault = (scene) => {
   const [path, newest] = scene.segments.slice(-2);
   if (path === undefined || newest === undefined) return false;
@@ -277,10 +277,10 @@ export const segmentIndex: Fault = (scene) => {
   return scene.harm(path, { from, to: Math.min(frame.to, from + 1 + scene.random.below(200)) });
 };
 
-/** The latest snapshot: a bit, a stretch, the end, or the whole file. */
+/** The latest snapshot: a bit, a range, the end, or the whole file. */
 export const snapshotFile: Fault = (scene) => someFile(scene, [...scene.files.keys()].filter(isSnapshot).sort().at(-1));
 
-/** The file that says which log this is. */
+/** The identity file. */
 export const identity: Fault = (scene) =>
   someFile(scene, [...scene.files.keys()].find((path) => path.endsWith("IDENTITY")));
 
@@ -298,7 +298,7 @@ function someFile(scene: Scene, path: string | undefined): boolean {
   return scene.harm(path, { from, to: Math.min(used, from + 1 + random.below(600)) });
 }
 
-/** Faults that leave the evidence of how far the log was durable, each by itself. */
+/** Faults that, alone, leave the evidence of how far the log was durable. */
 const SINGLE: readonly Fault[] = [
   flipEntry,
   flipHeader,

@@ -1,5 +1,5 @@
 /**
- * The states that a log may be in by the model, in a form that is cheap to keep and to compare.
+ * The states of a log according to the model, in a form that is cheap to keep and to compare.
  *
  * @module
  */
@@ -15,14 +15,14 @@ import {
 } from "../../mod.ts";
 import { digest, wordOf } from "../simulated_log.ts";
 
-/** Stands for a content that an earlier damage destroyed. Anything may be read in its place. */
+/** Stands for contents that earlier damage destroyed. A read may return anything for them. */
 export const UNKNOWN = "unknown";
 
 /** An entry of the model. */
 export interface ExpectedEntry {
   readonly index: Index;
   readonly term: Term;
-  /** The entry in a word; {@link UNKNOWN} if an earlier damage destroyed it. */
+  /** The entry in a word; {@link UNKNOWN} if earlier damage destroyed it. */
   readonly word: string;
   readonly command: Uint8Array;
 }
@@ -68,7 +68,7 @@ export function entryOf({ snapshotIndex, entries }: Expected, index: Index): Exp
 /**
  * The state of a model after a change.
  *
- * @param model The model, changed already.
+ * @param model The model after the change.
  * @param before The state before the change.
  * @param added The entries that the change appended.
  */

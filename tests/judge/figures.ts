@@ -1,5 +1,5 @@
 /**
- * The figures of the judge, and the comparison that they come from.
+ * The figures of the judge, and the comparison behind them.
  *
  * @module
  */
@@ -17,23 +17,23 @@ export interface Figures {
   /** Of these, entries whose own bytes the damage changed. */
   hit: number;
   /**
-   * Figure 1: entries that do not read as they were and that no report covers. An entry that reads as another one counts
-   * even if a report covers it.
+   * Figure 1: entries that read differently or not at all, without a report. An entry that reads as another one counts
+   * even if it is reported.
    */
   lostEntries: number;
   /** Figure 1: snapshots, likewise. */
   lostSnapshots: number;
-  /** Figure 1: hard states that are not the acknowledged ones, in logs that do not report them as lost. */
+  /** Figure 1: hard states that differ from the acknowledged ones, in logs that do not report them as lost. */
   lostHardStates: number;
-  /** Figure 2: whole entries within damaged frames that are reported, or do not read. */
+  /** Figure 2: undamaged entries within damaged frames that are reported, or do not read. */
   within: number;
-  /** Figure 3: whole entries elsewhere that are reported, or do not read. */
+  /** Figure 3: undamaged entries elsewhere that are reported, or do not read. */
   elsewhere: number;
   /** Figure 4: logs that report that the latest hard state may be lost. */
   hardStatesUnknown: number;
-  /** Logs that report that entries behind their last one may be lost, so that no entry is certain. */
+  /** Logs that report that entries after their last one may be lost, so that no entry is certain. */
   endsUnknown: number;
-  /** Entries that do not read as they were, in such logs. */
+  /** Entries that read differently or not at all, in such logs. */
   inDoubt: number;
   /** Logs that `onDamage: "keep"` does not open. */
   refused: number;
@@ -77,11 +77,11 @@ export interface Comparison {
   readonly lostEntries: readonly string[];
   readonly lostSnapshot: string | undefined;
   readonly lostHardState: string | undefined;
-  /** Entries that do not read as they were, in a log that reports that no entry is certain. */
+  /** Entries that do not read correctly, in a log that reports that no entry is certain. */
   readonly inDoubt: number;
-  /** Indexes of entries that are reported, or do not read as they were. */
+  /** Indexes of entries that are reported, or do not read correctly. */
   readonly bad: readonly number[];
-  /** How many entries read as they were. */
+  /** The number of entries that read correctly. */
   readonly right: number;
 }
 
@@ -90,16 +90,16 @@ export function notesOf({ lostEntries, lostSnapshot, lostHardState }: Comparison
   return [...lostEntries, lostSnapshot, lostHardState].filter((note) => note !== undefined);
 }
 
-/** How much a comparison counts against a log. */
+/** The cost of a comparison: how much it counts against a log. */
 function costOf({ lostEntries, lostSnapshot, lostHardState }: Comparison): number {
   return lostEntries.length + (lostSnapshot === undefined ? 0 : 1) + (lostHardState === undefined ? 0 : 1);
 }
 
 /**
- * Compares a log with the states that it may be in, and picks the one that fits best.
+ * Compares a log with its allowed states, and picks the one that fits best.
  *
  * @param seen The log's contents.
- * @param states The states. Of two that fit alike, the later one is picked.
+ * @param states The states. Of two that fit equally well, the later one is picked.
  */
 export function fit(seen: Seen, states: readonly Expected[]): Comparison {
   let best: Comparison | undefined;
@@ -143,7 +143,7 @@ function compare(seen: Seen, state: Expected): Comparison {
   };
 }
 
-/** Whether an entry and its term read as they were. */
+/** Whether an entry and its term read correctly. */
 function isAsExpected({ words, terms }: Seen, index: number, wanted: { word: string; term: number }): boolean {
   const isTermRight = terms[index] === undefined || terms[index] === wanted.term;
   return wanted.word === UNKNOWN || (words[index] === wanted.word && isTermRight);

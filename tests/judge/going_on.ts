@@ -1,5 +1,5 @@
 /**
- * Writes a damaged log on.
+ * Continues writing a damaged log.
  *
  * @module
  */
@@ -22,7 +22,7 @@ import { DAMAGED, NONE, openLog, type Seen } from "./reading.ts";
 import { type End, HistoryWriter, type Open, type Written } from "./writing.ts";
 
 const ENDS: readonly End[] = ["closed", "killed", "power cut"];
-/** How often the log is opened at most, and the most steps after each opening. */
+/** The most openings of the log, and the most steps after each opening. */
 const PHASES_MAX = 3;
 const STEPS_MAX = 12;
 
@@ -30,9 +30,9 @@ const STEPS_MAX = 12;
  * Opens a damaged log, writes it and ends it, once or a few times.
  *
  * @param damaged The log.
- * @param random Decides.
+ * @param random Random decisions.
  * @param open Opens logs.
- * @returns The log's history so far; or the result of the case, if the log did not open or has lost something.
+ * @returns The log's history so far. Or the result of the case, if the log did not open or has lost something.
  */
 export function goOn(damaged: Damaged, random: Random, open: Open): Written | CaseResult {
   const disk = diskOf(damaged.after, random.next());
@@ -75,7 +75,7 @@ function writeOn(
   return writer.end(random.pick(ENDS));
 }
 
-/** Forces a hard state of a later term if the log has lost its own, or does not know where it ends. */
+/** Forces a hard state of a later term if the log has lost its own, or its end is unknown. */
 function settleHardState(log: WalLog, seen: Seen): HardState {
   if (seen.hardState !== undefined && seen.isEndKnown) return log.hardState;
   const state = { term: log.hardState.term + 1, votedFor: 3n };
@@ -83,7 +83,7 @@ function settleHardState(log: WalLog, seen: Seen): HardState {
   return state;
 }
 
-/** The state that the log is in from now on. An entry that cannot be read stays as it was in the model. */
+/** The accepted state of the log. An entry that cannot be read stays as in the model. */
 function acceptedState(log: WalLog, seen: Seen, state: Expected): Expected {
   const { snapshotIndex } = seen;
   const snapshotTerm = termOrZero(log, snapshotIndex);
@@ -97,7 +97,7 @@ function acceptedState(log: WalLog, seen: Seen, state: Expected): Expected {
       word: UNKNOWN,
       command: new Uint8Array(),
     };
-    // The term of a lost entry may be unknown. It is no lower than the one before.
+    // The term of a lost entry may be unknown. It is at least the previous term.
     entries.push({ ...entry, term: Math.max(entry.term, entries.at(-1)?.term ?? snapshotTerm) });
   }
   const isSame = snapshotIndex === state.snapshotIndex;

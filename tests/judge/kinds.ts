@@ -10,7 +10,7 @@ import type { End, Shape } from "./writing.ts";
 
 /** A kind of damage. */
 export interface Kind {
-  /** A stable name, because figures of different versions are compared by it. */
+  /** A stable name, by which figures of different versions are compared. */
   readonly id: string;
   /** A description. */
   readonly title: string;
@@ -25,7 +25,7 @@ export interface Kind {
 const LAST_FLUSH = "no frame and no slot proves the last flush yet, and recovery takes damage to it for a torn write";
 
 const ENDS: readonly End[] = ["closed", "killed", "power cut"];
-/** Many small segments, and some that hold all of the log. In bytes. */
+/** Many small segments, and some that hold the whole log. In bytes. */
 const ANY: Shape = { segmentBytes: [4096, 4096, 12_288, 61_440, 1 << 20], steps: [20, 80], ends: ENDS };
 /** Several segments. */
 const MANY: Shape = { segmentBytes: [4096, 4096, 8192], steps: [40, 80], ends: ENDS };

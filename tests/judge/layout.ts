@@ -1,6 +1,6 @@
 /**
- * The judge's knowledge of the format. No other file of the judge interprets the bytes of a segment, so this is the one
- * to adapt when the format changes.
+ * The judge's knowledge of the format. Only this file of the judge interprets the bytes of a segment, so only this one
+ * must change with the format.
  *
  * @module
  */
@@ -32,22 +32,22 @@ export interface Frame extends Stretch {
   readonly header: Stretch;
   /** Its contents. `other`: a hard state, a truncation or a snapshot. */
   readonly holds: "entries" | "checkpoint" | "segment index" | "other";
-  /** How many entries it holds. */
+  /** The number of entries. */
   readonly entries: number;
 }
 
-/** Size of a segment's header without the padding. In bytes. */
+/** Size of a segment's header without the padding, in bytes. */
 const HEADER_BYTES = 408;
 const POINTER_BYTES = 40;
 
-/** Where the frames of a segment begin. */
+/** Offset of the first frame of a segment. */
 export const FRAMES_AT = SEGMENT_HEADER_BYTES;
-/** Where the copies of a segment's header lie. */
+/** Offsets of the copies of a segment's header. */
 export const HEADER_COPIES: readonly Stretch[] = HEADER_OFFSETS.map((from) => ({
   from,
   to: from + HEADER_BYTES,
 }));
-/** Where the copies of the next-segment pointer lie. */
+/** Offsets of the copies of the next-segment pointer. */
 export const NEXT_POINTERS: readonly Stretch[] = NEXT_POINTER_OFFSETS.map((from) => ({
   from,
   to: from + POINTER_BYTES,
@@ -65,10 +65,10 @@ export function isSnapshot(path: string): boolean {
 
 const codec = new Codec();
 
-/** Whether a frame's header lies at an offset of a segment. */
+/** Whether there is a frame header at an offset of a segment. */
 type IsHeader = (bytes: Uint8Array, at: number) => boolean;
 
-/** Tells frame headers from stale and torn bytes. */
+/** Distinguishes frame headers from stale and torn bytes. */
 function headersOf(segment: Uint8Array): IsHeader {
   const hash = (bytes: Uint8Array, seed: bigint) => codec.hash(bytes, seed);
   const header = HEADER_COPIES.map(({ from }) => decodeSegmentHeader(segment, from, hash)).find((copy) => copy);
@@ -84,7 +84,7 @@ function headersOf(segment: Uint8Array): IsHeader {
 }
 
 /**
- * The frames of a segment, up to the first place that holds no valid frame header.
+ * The frames of a segment, up to the first place without a valid frame header.
  *
  * @param segment The file, before any damage.
  * @returns The frames in order.

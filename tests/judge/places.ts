@@ -1,5 +1,5 @@
 /**
- * Where the entries lie in the files. Commands are unique, so that their bytes can be searched for.
+ * The positions of the entries in the files. Commands are unique, so their bytes can be found by a search.
  *
  * @module
  */
@@ -8,14 +8,14 @@ import type { ExpectedEntry } from "./expected.ts";
 import { type Files, isChanged, usedBytes } from "./contents.ts";
 import { type Frame, framesOf, isSegment } from "./layout.ts";
 
-/** The shortest command of the judge: noise of this length does not occur twice. In bytes. */
+/** The shortest command of the judge, in bytes: noise of this length does not occur twice. */
 export const COMMAND_BYTES_MIN = 16;
 
-/** Where an entry lies. */
+/** The position of an entry. */
 export interface EntryPlace {
   readonly entry: ExpectedEntry;
   readonly path: string;
-  /** Where its command begins in the file. */
+  /** Offset of its command in the file. */
   readonly at: number;
   readonly frame: Frame;
 }
@@ -32,12 +32,12 @@ function isAt(bytes: Uint8Array, at: number, command: Uint8Array): boolean {
 }
 
 /**
- * Finds entries. After a crash a writer copies entries into a new segment. The copy in the newest segment counts,
- * because that one is read.
+ * Finds entries. After a crash, a writer copies entries into a new segment. The copy in the newest segment counts,
+ * because reads use it.
  *
  * @param entries The entries.
  * @param files The files, undamaged.
- * @returns The places, by the entry's word. An entry that is not found is left out.
+ * @returns The places, by the entry's word, without entries that were not found.
  */
 export function findEntries(entries: readonly ExpectedEntry[], files: Files): Map<string, EntryPlace> {
   const byHead = new Map<number, ExpectedEntry[]>();
@@ -69,10 +69,10 @@ export function findEntries(entries: readonly ExpectedEntry[], files: Files): Ma
 export type Touch = "entry" | "frame" | "none";
 
 /**
- * Compares the bytes of an entry before and after damage. They are its command, and the whole frame if that holds no
- * other entry.
+ * Compares the bytes of an entry before and after damage. They are its command, or the whole frame if it has no other
+ * entry.
  *
- * @param place Where the entry lay.
+ * @param place The position of the entry.
  * @param before The files before the damage.
  * @param after The files after it.
  */

@@ -10,12 +10,12 @@ import { diskOf, type Files, FOLDER } from "./contents.ts";
 import { wordOfSnapshot, wordOfState } from "./expected.ts";
 import type { Open } from "./writing.ts";
 
-/** Ways to open a damaged log. `tail`: with `onDamage: "keep"`, and sealed segments taken from their indexes. */
+/** Ways to open a damaged log. `tail`: with `onDamage: "keep"`, and with segment indexes. */
 export const WAYS = ["keep", "fail", "tail"] as const;
-/** One of them. */
+/** A way to open a log. */
 export type Way = (typeof WAYS)[number];
 
-/** Stands for an entry, or a snapshot, that exists and does not read. */
+/** Stands for an entry or a snapshot that exists but cannot be read. */
 export const DAMAGED = "damaged";
 /** Stands for an entry that does not exist. */
 export const NONE = "none";
@@ -24,9 +24,9 @@ export const NONE = "none";
 export interface Seen {
   readonly snapshotIndex: Index;
   readonly lastIndex: Index;
-  /** The hard state in a word; `undefined` if the log says that it may have lost the latest one. */
+  /** The hard state in a word; `undefined` if the log reports that the latest one may be lost. */
   readonly hardState: string | undefined;
-  /** Whether the log knows where it ends. If not, it reports that entries may be missing or discarded. */
+  /** Whether the end of the log is known. If not, the log reports that entries may be missing or discarded. */
   readonly isEndKnown: boolean;
   /** Whether damage to a snapshot is reported. */
   readonly isSnapshotDamaged: boolean;
@@ -34,28 +34,28 @@ export interface Seen {
   readonly snapshot: string;
   /** The entries in words, from index 0 on. */
   readonly words: readonly string[];
-  /** Their terms, as far as the log tells. */
+  /** Their terms, as far as the log knows them. */
   readonly terms: readonly (Term | undefined)[];
-  /** Whether a report names the entry. */
+  /** Whether the entry is reported. */
   isNamed(index: Index): boolean;
 }
 
 /** The outcome of opening a log. */
 export type Opened =
   | { readonly outcome: "opened"; readonly log: WalLog; readonly seen: Seen }
-  /** The log was refused, and the damage is named. */
+  /** The log was refused, and its damage reported. */
   | { readonly outcome: "refused"; readonly message: string }
   /** Neither a report nor `CORRUPT`. */
   | { readonly outcome: "failed"; readonly message: string };
 
 /**
- * Opens a log on a disk of its own.
+ * Opens a log on a new disk.
  *
  * @param files Its files.
  * @param segmentBytes The size of a segment.
  * @param way How to open it.
  * @param open Opens it.
- * @param seed Of the disk.
+ * @param seed The seed of the disk.
  */
 export function openFiles(files: Files, segmentBytes: number, way: Way, open: Open, seed: number): Opened {
   const { fileSystem } = diskOf(files, seed);
@@ -72,7 +72,7 @@ export function openFiles(files: Files, segmentBytes: number, way: Way, open: Op
  * Opens a log and reads everything in it.
  *
  * @param open Opens it.
- * @param way How it does.
+ * @param way How it opens the log.
  */
 export function openLog(open: () => WalLog, way: Way): Opened {
   try {
@@ -87,8 +87,8 @@ export function openLog(open: () => WalLog, way: Way): Opened {
 }
 
 /**
- * Reads everything in a log. A log that was opened from segment indexes finds some damage only when it reads: there,
- * the error of the read counts as the report.
+ * Reads everything in a log. With segment indexes, some damage is found only by reads. Then the error of the read
+ * counts as the report.
  */
 function see(log: WalLog, way: Way): Seen {
   const { damaged } = log;
@@ -116,7 +116,7 @@ function see(log: WalLog, way: Way): Seen {
   };
 }
 
-/** Whether a log knows its hard state. One that does not takes no entries. */
+/** Whether a log knows its hard state. If not, it rejects entries. */
 function knowsHardState(log: WalLog): boolean {
   try {
     log.append([]);

@@ -25,7 +25,7 @@ export type End = "closed" | "killed" | "power cut" | "unrested" | "reopened";
 export interface Shape {
   /** Segment sizes to pick from, in bytes. */
   readonly segmentBytes: readonly number[];
-  /** The fewest steps, and how many more there can be. */
+  /** The fewest steps, and the most additional ones. */
   readonly steps: readonly [number, number];
   readonly ends: readonly End[];
   /** Syncs the entries one by one, and sets the vote last: to (9, 3), where it was (1, 7). */
@@ -39,7 +39,7 @@ export interface Written {
   readonly files: Files;
   readonly segmentBytes: number;
   readonly end: End;
-  /** The states that recovery may find. The first is the acknowledged one. */
+  /** The allowed states after recovery. The first one is the acknowledged state. */
   readonly states: readonly Expected[];
 }
 
@@ -47,7 +47,7 @@ export interface Written {
 export class HistoryWriter {
   readonly disk: SimulatedDisk;
   readonly segmentBytes: number;
-  /** The states that a crash may leave. The first is the acknowledged one. */
+  /** The states that a crash may leave. The first one is the acknowledged state. */
   states: Expected[];
   protected log!: WalLog;
   protected model: MemoryLog;
@@ -55,9 +55,9 @@ export class HistoryWriter {
   private nextId = 0;
 
   /**
-   * Begins, without opening the log.
+   * Creates the writer without opening the log.
    *
-   * @param random Decides what happens.
+   * @param random Random decisions.
    * @param disk The disk.
    * @param segmentBytes The size of a segment.
    * @param model The same log in memory.
@@ -85,7 +85,7 @@ export class HistoryWriter {
     this.model = cloneOf(this.log);
   }
 
-  /** Goes on with a log that is open. */
+  /** Continues with an open log. */
   take(log: WalLog): void {
     this.log = log;
   }
@@ -178,7 +178,7 @@ export class HistoryWriter {
     random.fill(data);
     const snapshot = { index, term, config: [1n, 2n], data };
     if (!this.agreesAt(index)) return;
-    // When the call returns, the snapshot is durable, and so is everything before it.
+    // When the call returns, the snapshot and everything before it are durable.
     if (this.mutate((log) => log.applySnapshot(snapshot))) this.states = this.states.slice(-1);
   }
 
@@ -198,17 +198,17 @@ export class HistoryWriter {
     this.states = this.states.slice(-1);
   }
 
-  /** Lets the log rest, so that it writes a checkpoint that proves its last flush. */
+  /** Lets the log be idle, so that it writes a checkpoint that proves its last flush. */
   rest(): void {
     this.disk.idle();
   }
 
   /**
-   * Makes the same change to the log and to the model. A damaged log may refuse it, and stays as it was.
+   * Makes the same change to the log and to the model. A damaged log may reject it without a change.
    *
    * @param change The change.
    * @param added The entries that it appends.
-   * @returns Whether the log took it.
+   * @returns Whether the log accepted it.
    */
   private mutate(change: (log: RaftLog) => void, added: readonly LogEntry[] = []): boolean {
     try {

@@ -1,5 +1,5 @@
 /**
- * Everything that a log holds, in one line.
+ * The contents of a log in one line.
  *
  * @module
  */
@@ -8,7 +8,7 @@ import { createHash } from "node:crypto";
 import type { RaftLog } from "../../src/api/types.ts";
 
 /**
- * A cryptographic digest of what a log holds, the same for the same content in every runtime.
+ * A cryptographic digest of a log's contents. It is the same in every runtime.
  *
  * @param log The log.
  * @returns The last index, the snapshot's index, and the digest.

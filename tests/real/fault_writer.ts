@@ -1,11 +1,11 @@
 /**
- * The process whose system calls are failed. It does the steps of `script.ts` from FROM to before TO, and tells:
+ * The process whose system calls fail. It does the steps of `script.ts` from FROM up to TO, exclusive, and prints:
  *
- *     opened              the log is open, and holds what the steps before FROM amount to
+ *     opened              the log is open, with the contents after the steps before FROM
  *     done N              the first N steps are done
- *     want N, durable N   a flush that must cover N steps was asked for; has succeeded
- *     refused N CAUSE     step N was refused with NO_SPACE; the log is as it was, and takes the step when asked again
- *     poisoned N CAUSE    step N failed with POISONED; the log reads as before it, or after it, and takes nothing more
+ *     want N, durable N   a flush that must cover N steps was requested; it has succeeded
+ *     refused N CAUSE     step N was refused with NO_SPACE; the log is unchanged, and accepts the step later
+ *     poisoned N CAUSE    step N failed with POISONED; the log reads as before or after it, and rejects all writes
  *     unopened CODE CAUSE opening failed
  *     said MESSAGE        the message of that error
  *     closed              all steps done and the log closed; without, it was left unclosed because TO is not the end
@@ -29,7 +29,7 @@ import { Random } from "../../src/testing/random.ts";
 import { digestOf } from "./digest.ts";
 import { modelAfter, SCRIPT, SEGMENT_BYTES } from "./script.ts";
 
-/** Longer than a log must rest before it writes a mark. */
+/** Longer than a log must be idle before it writes a checkpoint. */
 const REST_MS = 40;
 
 const [path, mode, from, to] = process.argv.slice(2) as [string, string, string, string];
@@ -47,8 +47,8 @@ function isCode(error: unknown, code: string): error is WalLogError {
 }
 
 /**
- * The real file system, with the same random numbers in each run: temporary names contain them, and strace is given the
- * names of the files whose calls it makes fail. Without the reserve: no call on it is part of any order, and a failure to
+ * The real file system, with the same random numbers in each run. Temporary names contain them, and strace needs the
+ * names of the files whose calls fail. Without the reserve, because its calls have no fixed order, and a failure to
  * write it changes nothing.
  */
 const random = new Random(1 + Number(from));
@@ -58,7 +58,9 @@ const fileSystem: FileSystem = {
   random: (into) => random.fill(into),
 };
 
-/** A poisoned log rejects every write with the first failure, can still be read, and leaves nobody waiting. */
+/**
+ * Checks that a poisoned log rejects every write with the first failure, can still be read, and leaves no call waiting.
+ */
 async function assertPoisoned(log: WalLog, step: number, failure: WalLogError): Promise<void> {
   const same = (error: unknown) => error === failure;
   const next = { term: 99, index: log.lastIndex + 1, kind: "normal", command: new Uint8Array(1) } as const;
@@ -76,13 +78,13 @@ async function assertPoisoned(log: WalLog, step: number, failure: WalLogError): 
     assert.throws(() => log.syncSync(), same);
     await assert.rejects(log.sync(), same);
     for (const call of calls) await assert.rejects(call, same);
-    // The time for a mark comes, and none is written.
+    // The time for a checkpoint comes, and none is written.
     await setTimeout(REST_MS);
   }
   await assert.rejects(log.close(), same);
 }
 
-/** Calls of `sync` that are not answered. */
+/** Pending calls of `sync`. */
 const calls = new Set<Promise<void>>();
 
 function sync(log: WalLog, steps: number): Promise<void> {
@@ -104,7 +106,7 @@ async function doStep(log: WalLog, i: number): Promise<void> {
     log.syncSync();
     say(`durable ${i}`);
   } else {
-    // Two share a flush, which runs while the next steps are done; two more are asked for meanwhile.
+    // Two calls share a flush, which runs during the next steps. Two more calls are made meanwhile.
     if (calls.size === 4) await Promise.all(calls);
     sync(log, i);
     sync(log, i);
@@ -120,7 +122,7 @@ async function run(): Promise<void> {
     if (!(error instanceof WalLogError)) throw error;
     return say(`unopened ${error.code} ${causeOf(error)}\nsaid ${error.message}`);
   }
-  assert.equal(digestOf(log), digestOf(modelAfter(Number(from))), "the log opened to something else");
+  assert.equal(digestOf(log), digestOf(modelAfter(Number(from))), "the log opened with other contents");
   say("opened");
   let step = Number(from);
   try {
@@ -135,7 +137,7 @@ async function run(): Promise<void> {
       }
       say(`done ${step + 1}`);
     }
-    // What the last calls wait for.
+    // Wait for the last calls.
     await Promise.all(calls);
     if (Number(to) < SCRIPT.length) process.exit(0);
     say(`want ${step}`);
@@ -144,7 +146,7 @@ async function run(): Promise<void> {
     say("closed");
   } catch (error) {
     if (!isCode(error, "POISONED")) throw error;
-    // A log that fails as it is closed is closed all the same.
+    // A log that fails while it is closed is closed nevertheless.
     if (step < SCRIPT.length) await assertPoisoned(log, step, error);
     say(`poisoned ${step} ${causeOf(error)}\nsaid ${error.message}`);
   }

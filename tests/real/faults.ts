@@ -1,6 +1,6 @@
 /**
- * Fails one system call of a writer after the other, or kills the writer at it, and judges what the writer says and
- * what it leaves.
+ * Fails the system calls of a writer one after the other, or kills the writer at them, and checks its output and its
+ * log.
  *
  * @module
  */
@@ -26,12 +26,12 @@ import { BREAK, modelAfter, SCRIPT, SEGMENT_BYTES } from "./script.ts";
 import { type SystemCall, trace, type Traced } from "./strace.ts";
 
 const WRITER = fileURLToPath(new URL("./fault_writer.ts", import.meta.url));
-/** Programs at a time. */
+/** The number of programs at a time. */
 const JOBS = 2;
 
 /** How the script is run. */
 export interface Scenario {
-  /** `new`: a log that does not exist. `crashed`: one left unclosed in the middle of the script, with a torn end. */
+  /** `new`: a log that does not exist. `crashed`: an unclosed log from the middle of the script, with a torn end. */
   readonly log: "new" | "crashed";
   readonly flushes: "sync" | "async";
 }
@@ -43,7 +43,7 @@ const SHORTAGES: Readonly<Record<string, RegExp>> = {
   EFBIG: /: the file would exceed the largest size allowed, by `ulimit -f` or by the file system \(EFBIG: /,
 };
 
-/** What a run came to. */
+/** The outcome of a run. */
 export type Outcome = "completed" | "refused" | "poisoned" | "unopened" | "killed" | "not reached";
 
 /** Calls that change a folder, and flushes. */
@@ -62,7 +62,7 @@ function changes(call: SystemCall): boolean {
   return CHANGES.has(call.name) || call.name === "fsync" || isCreation(call);
 }
 
-/** Whether a call makes a file, or would. */
+/** Whether a call creates a file, or tries to. */
 export function isCreation({ name, args }: SystemCall): boolean {
   return name === "openat" && args.includes("O_CREAT");
 }
@@ -76,7 +76,7 @@ export class FaultBench {
   #folders = 0;
 
   /**
-   * Makes the folder that {@link FaultBench.remove} removes.
+   * Creates a folder, which {@link FaultBench.remove} removes.
    *
    * @param runtime The runtime.
    */
@@ -101,7 +101,7 @@ export class FaultBench {
     return folder;
   }
 
-  /** A log that was not closed, with bytes behind its end that are none of its own. */
+  /** A log that was not closed, with foreign bytes after its end. */
   async #makeCrashed(): Promise<string> {
     const folder = join(this.#root, "crashed");
     const { code, stderr } = await trace(this.#command(folder, { log: "new", flushes: "sync" }, BREAK), folder);
@@ -114,10 +114,10 @@ export class FaultBench {
   }
 
   /**
-   * The script with nothing going wrong.
+   * Runs the script without failures.
    *
    * @param scenario How it is run.
-   * @returns All it did.
+   * @returns All its calls.
    */
   baseline(scenario: Scenario): Promise<Traced> {
     const key = JSON.stringify(scenario);
@@ -140,9 +140,9 @@ export class FaultBench {
    * @param scenario How the script is run.
    * @param call Which system call.
    * @param action `error=EIO`, or `signal=KILL`.
-   * @param every Only each so-many-th call, from `from` on.
-   * @param from The first.
-   * @returns The outcomes, one for each call that was failed.
+   * @param every The stride: only every such call fails, from `from` on.
+   * @param from The first call to fail.
+   * @returns The outcomes, one for each failed call.
    */
   async sweep(scenario: Scenario, call: string, action: string, every = 1, from = 1): Promise<Outcome[]> {
     const { calls } = await this.baseline(scenario);
@@ -150,7 +150,7 @@ export class FaultBench {
     assert(count > 0, `the script makes no call of ${call}`);
     const outcomes: Outcome[] = [];
     const numbers: number[] = [];
-    // Fewer calls than strides: none is left out for that.
+    // If there are fewer calls than the stride, at least one fails.
     for (let nth = Math.min(from, count); nth <= count; nth += every) numbers.push(nth);
     await Promise.all(Array.from({ length: JOBS }, async () => {
       for (let nth = numbers.shift(); nth !== undefined; nth = numbers.shift()) {
@@ -170,7 +170,7 @@ export class FaultBench {
   async sweepCreations(scenario: Scenario, action: string): Promise<Record<string, Outcome>> {
     const { calls } = await this.baseline(scenario);
     const outcomes: Record<string, Outcome> = {};
-    // Not the lock, which is SQLite's.
+    // Not the lock, because SQLite creates it.
     const files = calls.filter(isCreation).map(({ file }) => file).filter((file) => file !== "LOCK");
     await Promise.all(Array.from({ length: JOBS }, async () => {
       for (let file = files.shift(); file !== undefined; file = files.shift()) {
@@ -186,9 +186,9 @@ export class FaultBench {
    * @param scenario How the script is run.
    * @param call Which system call.
    * @param action `error=EIO`, or `signal=KILL`.
-   * @param nth Which one, counted for each thread.
-   * @param files Which files; all of the log's unless said otherwise.
-   * @returns What it came to.
+   * @param nth The number of the call, counted for each thread.
+   * @param files The files. Default: all files of the log.
+   * @returns The outcome.
    */
   async fail(
     scenario: Scenario,
@@ -253,14 +253,14 @@ export class FaultBench {
     return outcome;
   }
 
-  /** The log is exactly one of what it may be, to a reader and to a writer, and goes on. */
+  /** Fails unless the log has allowed contents, for a reader and for a writer, and can be written. */
   #assertReopens(folder: string, allowed: readonly string[]): void {
     const reader = WalLog.openSync(folder, { readOnly: true, segmentBytes: SEGMENT_BYTES });
     const found = digestOf(reader);
     assert(allowed.includes(found), `reopened to ${found}, expected ${allowed.join(" or ")}`);
     reader.closeSync();
     const writer = WalLog.openSync(folder, { segmentBytes: SEGMENT_BYTES });
-    assert.equal(digestOf(writer), found, "a writer found something else than a reader");
+    assert.equal(digestOf(writer), found, "a writer found other contents than a reader");
     assert.equal(writer.durableIndex, writer.lastIndex);
     const term = Math.max(writer.lastTerm, 1);
     writer.append([{ term, index: writer.lastIndex + 1, kind: "normal", command: new Uint8Array(5000) }]);
@@ -273,24 +273,24 @@ export class FaultBench {
   }
 }
 
-/** What a log did after the failure that poisoned it, by its trace. */
+/** The calls of a log after the failure that poisoned it, from its trace. */
 function lateCalls(calls: readonly SystemCall[], refusals: number): string[] {
   const [{ thread: main }] = calls as [SystemCall];
   const injected = calls.filter(({ isInjected }) => isInjected);
-  // What was refused was on the main thread, and was not the end.
+  // Refused calls were on the main thread, and did not end the writer.
   const refused = injected.filter(({ thread }) => thread === main).slice(0, refusals);
   const failed = injected.find((call) => !refused.includes(call))!;
-  // The failure of a flush on another thread is known when the main thread next waits, and not before.
+  // The main thread learns of a failed flush on another thread only when it waits the next time.
   if (refused.some(({ begin }) => begin > failed.begin)) return [];
   const late = calls.filter((call) =>
     call.begin > failed.end && call.said === undefined && changes(call) &&
-    // And a flush asked for before may begin on another thread after the failure of a call on the main one.
+    // Also, an earlier flush may begin on another thread after the failure of a call on the main thread.
     !(call.name === "fdatasync" && failed.thread === main && call.thread !== main)
   );
   return late.map(({ name, file }) => `${name} ${file}`);
 }
 
-/** The files that a run may come to use: those of one without faults, and segments that are begun in place of others. */
+/** The files that a run may use: those of a run without faults, and replacement segments. */
 function filesOf({ calls }: Traced): string[] {
   const files = new Set(
     calls.filter(({ said }) => said === undefined).flatMap(({ file, to }) => to ? [file, to] : [file]),

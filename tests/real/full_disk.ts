@@ -1,10 +1,10 @@
 /**
- * What is done to a log on a disk that is full. It runs where the disk is full indeed: in a folder of some MiB that the
- * test mounts, or under a limit on the size of files. It checks for itself, says `ok` for each part, and fails loudly.
+ * Tests a log on a full disk. It runs in a folder of some MiB that the test mounts, or under a limit on the size of
+ * files. It prints `ok` for each part, and fails with an error.
  *
  *     full_disk.ts space FOLDER     on a small disk
- *     full_disk.ts reserve FOLDER   on a small disk that gives the room of a deleted file back at once; `reserve-frames`
- *                                   where it does not suffice for a new file
+ *     full_disk.ts reserve FOLDER   on a small disk that frees the space of a deleted file at once; `reserve-frames`
+ *                                   if that is not enough for a new file
  *     full_disk.ts limit FOLDER     with no file above 256 KiB
  *
  * @module
@@ -20,7 +20,7 @@ import { digestOf } from "./digest.ts";
 const KIB = 1024;
 const SEGMENT_BYTES = 64 * KIB;
 const LIMIT_BYTES = 256 * KIB;
-/** More steps than any disk of the test takes. */
+/** More steps than fit any disk of the test. */
 const STEPS_MAX = 10_000;
 
 const [mode, root] = process.argv.slice(2) as [string, string];
@@ -38,7 +38,7 @@ function appendTo(log: RaftLog, size: number, count = 1): void {
   })));
 }
 
-/** A log and what it must hold. */
+/** A log and its expected contents. */
 class Checked {
   readonly path: string;
   readonly #segmentBytes: number;
@@ -55,7 +55,7 @@ class Checked {
     return WalLog.openSync(this.path, { segmentBytes: this.#segmentBytes, readOnly });
   }
 
-  /** Does the same to both; the model only if the log took it. */
+  /** Does a step on both; on the model only if the log accepted it. */
   do(step: (log: RaftLog) => void): void {
     step(this.log);
     step(this.#model);
@@ -75,7 +75,7 @@ class Checked {
     throw new Error("the disk is never full");
   }
 
-  /** The log holds what it must, by its own account and to a reader, whom nothing keeps from opening it. */
+  /** Fails unless the log has the expected contents, for its writer and for a reader. */
   assertSame(): void {
     assert.equal(digestOf(this.log), digestOf(this.#model), "the writer");
     const reader = this.open(true);
@@ -85,13 +85,13 @@ class Checked {
     assert.equal(found, digestOf(this.#model), "a reader");
   }
 
-  /** Opens the log anew. */
+  /** Opens the log again. */
   reopen(): void {
     this.log = this.open();
     assert.equal(digestOf(this.log), digestOf(this.#model), "reopened");
   }
 
-  /** Closes the log and looks at it once more. */
+  /** Closes the log and checks it again. */
   end(): void {
     this.log.closeSync();
     this.log = this.open(true);
@@ -107,7 +107,7 @@ function filesOf(path: string): Map<string, string> {
   return new Map(readdirSync(path).sort().map((name) => [name, readFileSync(join(path, name)).toString("hex")]));
 }
 
-/** Takes all the space that is left, but for some bytes; returns how to give it back. */
+/** Fills the disk except for some bytes; returns a function that frees the space. */
 function ballast(keep = 0): () => void {
   const path = join(root, "ballast");
   writeFileSync(path, new Uint8Array(keep));
@@ -116,7 +116,7 @@ function ballast(keep = 0): () => void {
     try {
       for (;; bytes += size) writeFileSync(path, new Uint8Array(size), { flag: "a" });
     } catch {
-      // No room for so much; for half of it, maybe. What was written of it stays.
+      // If this much does not fit, try half. The part that was written stays.
     }
   }
   if (keep > 0) {
@@ -125,13 +125,13 @@ function ballast(keep = 0): () => void {
   return () => rmSync(path);
 }
 
-/** Some entries, flushed, with zeros ahead; the next segment finds no room: refused, as often as one likes. */
+/** A segment that finds no space: the append is refused each time. */
 function refusesWhole(): void {
   const test = new Checked("refused.wal");
   test.do((log) => log.setHardState({ term: 1, votedFor: 9n }));
   test.do((log) => appendTo(log, 900, 3));
   test.log.syncSync();
-  // The zeros ahead fill the segment: what goes in there needs no more room, the next segment does.
+  // Preallocation fills the segment. Writes into it need no more space, but the next segment does.
   const undo = ballast();
   const error = test.fill(900, true);
   assert.equal(error.code, "NO_SPACE", String(error));
@@ -150,7 +150,7 @@ function refusesWhole(): void {
   test.end();
 }
 
-/** A write that finds no room in its segment: refused, as often as one likes, and done when there is room. */
+/** A write that finds no space in its segment: it is refused each time, and works when there is space. */
 function refusesAWrite(): void {
   const test = new Checked("write.wal", 2 ** 30);
   const batch = (log: RaftLog) => appendTo(log, 3000, 3);
@@ -163,7 +163,7 @@ function refusesAWrite(): void {
     assert.throws(() => batch(test.log), isCode("NO_SPACE"));
     test.assertSame();
   }
-  // What was taken is made durable, on the full disk too.
+  // Accepted entries become durable, even on the full disk.
   assert.equal(test.log.syncSync(), test.log.lastIndex);
   undo();
   test.do((log) => log.truncate(log.lastIndex));
@@ -173,7 +173,7 @@ function refusesAWrite(): void {
   test.end();
 }
 
-/** A log that was killed goes on in a new segment. On a full disk it opens to be read, and not to be written. */
+/** A killed log needs a new segment. On a full disk, it opens only for reading. */
 function opensAfterAKill(): void {
   const test = new Checked("killed.wal", 2 ** 30);
   for (let i = 0; i < 20; i++) test.do((log) => appendTo(log, 3000, 3));
@@ -183,7 +183,7 @@ function opensAfterAKill(): void {
   const files = filesOf(killed);
   const open = (readOnly: boolean) => WalLog.openSync(killed, { segmentBytes: 2 ** 30, readOnly });
   for (let time = 0; time < 3; time++) assert.throws(() => open(false), isCode("NO_SPACE"));
-  // The reserve was tried, and is too small for the tail.
+  // The reserve was released, but is too small for the tail.
   files.delete("RESERVE");
   assert.deepEqual([...filesOf(killed).keys()], [...files.keys()], "a refused opening leaves files");
   for (const [name, content] of filesOf(killed)) {
@@ -200,12 +200,15 @@ function opensAfterAKill(): void {
   test.end();
 }
 
-/** A snapshot that finds no room is refused and leaves nothing, whole or as a stream. One that fits makes room. */
+/**
+ * A snapshot that finds no space is refused and leaves nothing, as bytes or as a stream. A snapshot that fits frees
+ * space.
+ */
 async function refusesASnapshot(): Promise<void> {
   const test = new Checked("snapshot.wal");
   for (let i = 0; i < 30; i++) test.do((log) => appendTo(log, 2900, 3));
   test.log.syncSync();
-  // XFS makes no file without room for many.
+  // XFS creates a file only if there is space for many.
   const undo = ballast(700 * KIB);
   const snapshot = { index: 80, term: 1, config: [1n], data: new Uint8Array(2048 * KIB) };
   for (let time = 0; time < 2; time++) {
@@ -225,14 +228,14 @@ async function refusesASnapshot(): Promise<void> {
   test.end();
 }
 
-/** A log that was killed has zeros ahead. On a full disk they make room to go on. */
+/** A killed log has preallocated zeros. On a full disk, freeing them makes space to continue. */
 function goesOnAfterAKill(): void {
   const test = new Checked("going-on.wal", 2 ** 30);
   for (let i = 0; i < 5; i++) test.do((log) => appendTo(log, 3000, 3));
   test.log.syncSync();
   const killed = `${test.path}.killed`;
   mkdirSync(killed);
-  // Not with `cpSync`: the copy would share its blocks with the log.
+  // Not with `cpSync`, because the copy would share its blocks with the log.
   for (const name of ["IDENTITY", "LOCK", "000000000001.seg"]) {
     writeFileSync(join(killed, name), readFileSync(join(test.path, name)));
   }
@@ -245,7 +248,7 @@ function goesOnAfterAKill(): void {
   test.end();
 }
 
-/** What must be written on a full disk, and how often. */
+/** The writes that must succeed on a full disk. */
 const FRAMES: Readonly<Record<string, (log: RaftLog, time: number) => void>> = {
   "a hard state": (log, time) => log.setHardState({ term: 2 + time, votedFor: 1n }),
   "a truncation": (log) => log.truncate(log.lastIndex - 1),
@@ -254,7 +257,7 @@ const FILES: typeof FRAMES = {
   "a snapshot without data": (log) => log.compact(log.lastIndex - 20, { config: [1n] }),
 };
 
-/** What a log must write on a full disk takes the room of the reserve, which is made again when there is space. */
+/** Necessary writes on a full disk use the space of the reserve, which is created again later. */
 function takesTheReserve(needed: typeof FRAMES): void {
   for (const [name, write] of Object.entries(needed)) {
     const test = new Checked("reserve.wal", 2 ** 30);
@@ -279,7 +282,7 @@ function takesTheReserve(needed: typeof FRAMES): void {
   }
 }
 
-/** Closing a log needs no room that it does not have, and opening it again, to write, none at all. */
+/** Closing a log needs only the space of its reserve, and opening it again for writing needs none. */
 function closesAndOpens(): void {
   for (const keep of [0, 4 * KIB]) {
     const test = new Checked("closed.wal");
@@ -297,7 +300,7 @@ function closesAndOpens(): void {
   }
 }
 
-/** No file may be larger than the limit: a write beyond it is refused, and taken back where it was cut short. */
+/** A write beyond the limit on file sizes is refused, and undone if it was cut short. */
 function stopsAtALimit(): void {
   const large = new Checked("large.wal", 2 ** 20);
   const error = large.fill(3000, false);
@@ -312,7 +315,7 @@ function stopsAtALimit(): void {
   assert(Math.max(...sizes) <= LIMIT_BYTES);
   large.end();
 
-  // Segments below the limit never meet it, and neither do zeros ahead.
+  // Segments below the limit never reach it, and neither does preallocation.
   const small = new Checked("small.wal");
   for (let i = 0; i < 300; i++) {
     small.do((log) => appendTo(log, 3000, 3));
@@ -320,7 +323,7 @@ function stopsAtALimit(): void {
   }
   small.end();
 
-  // Zeros ahead that go beyond the limit are done without.
+  // Preallocation beyond the limit is omitted.
   const zeros = new Checked("zeros.wal", 2 ** 20);
   for (let i = 0; i < 20; i++) {
     zeros.do((log) => appendTo(log, 3000, 3));

@@ -1,6 +1,6 @@
 /**
- * The process that is killed. It opens a log, does the steps of a history, and tells of each when it is done, in a byte
- * that the pipe holds whatever becomes of the process:
+ * The process that is killed. It opens a log, does the steps of a history, and reports each completed step in a byte.
+ * The pipe keeps the byte even if the process is killed:
  *
  *     o                  about to open the log
  *     O <digest> \n      opened; what it holds
@@ -20,15 +20,15 @@ import { WalLog } from "../../mod.ts";
 import { digestOf } from "./digest.ts";
 import { isMutation, type Mutation, Steps } from "./steps.ts";
 
-/** Longer than a log must rest before it writes a mark. */
+/** Longer than a log must be idle before it writes a checkpoint. */
 const REST_MS = 25;
-/** Should the parent die, this process ends by itself. */
+/** A limit, so that this process ends if its parent dies. */
 const STEPS_MAX = 5000;
 
 const [path, seed, segmentBytes, verify] = process.argv.slice(2);
 const options = { segmentBytes: Number(segmentBytes), verify: verify as "full" | "tail" };
 
-/** Calls of `sync` that are not answered, each with what must be durable when it is. */
+/** Pending calls of `sync`, each with the index that it must make durable. */
 const pending = new Set<{ index: number }>();
 let answered: Promise<unknown> = Promise.resolve();
 
@@ -45,7 +45,7 @@ function sync(log: WalLog): void {
   pending.add(want);
   const done = log.sync().then(() => {
     pending.delete(want);
-    // A stream that ends meanwhile may have cleared the log.
+    // A stream that was closed meanwhile may have cleared the log.
     const least = Math.min(want.index, log.lastIndex);
     assert(log.durableIndex >= least, `sync: ${log.durableIndex} is durable, expected ${least}`);
   });

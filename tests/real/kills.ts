@@ -1,5 +1,5 @@
 /**
- * Kills writers at random moments and compares what their log holds with the model, to the byte.
+ * Kills writers at random moments, and compares their log with the model byte for byte.
  *
  * @module
  */
@@ -17,19 +17,19 @@ import { digestOf } from "./digest.ts";
 import { isMutation, type Step, Steps } from "./steps.ts";
 
 const WRITER = fileURLToPath(new URL("./kill_writer.ts", import.meta.url));
-/** Mostly small, so that segments are begun and deleted all the time. */
+/** Mostly small, so that segments are created and deleted all the time. */
 const SEGMENT_BYTES = [4096, 4096, 28 * 1024, 2 ** 20];
-/** A writer that has said nothing for so long is stuck. */
+/** A writer that prints nothing for this long is stuck. */
 const STUCK_MS = 60_000;
 
-/** How often what happened. */
+/** Counts of events. */
 export type KillCounts = Record<string, number>;
 
-/** When a writer is to die. */
+/** When to kill a writer. */
 interface Plan {
-  /** After which of the bytes that it says: the `o` before it opens, the `O` after, or so many steps. */
+  /** After which output: the `o` before it opens, the `O` after, or a number of steps. */
   readonly after: "o" | "O" | number;
-  /** And how many milliseconds later. */
+  /** The delay after that, in milliseconds. */
   readonly delay: number;
 }
 
@@ -47,11 +47,11 @@ export class KilledLog {
   #ended: Promise<unknown> = Promise.resolve();
 
   /**
-   * Begins with a log that does not exist.
+   * Creates it for a log that does not exist yet.
    *
    * @param folder Its folder.
-   * @param seed Repeats the histories, though not the moments of the kills.
-   * @param runtimes Of which a writer is started, each in its turn.
+   * @param seed The seed of the histories, but not of the moments of the kills.
+   * @param runtimes The runtimes of the writers, in turn.
    * @param counts Added to.
    */
   constructor(folder: string, seed: number, runtimes: readonly Runtime[], counts: KillCounts = {}) {
@@ -67,7 +67,7 @@ export class KilledLog {
     this.#counts[event] = (this.#counts[event] ?? 0) + by;
   }
 
-  /** Starts a writer, kills it, and judges what it leaves. */
+  /** Starts a writer, kills it, and checks the log. */
   async kill(): Promise<void> {
     const runtime = this.#runtimes[this.#round % this.#runtimes.length]!;
     const seed = (this.#seed * 10_007 + this.#round++) >>> 0;
@@ -92,7 +92,7 @@ export class KilledLog {
     return { after: random.below(random.pick([10, 60, 300])), delay: random.below(2) };
   }
 
-  /** Runs a writer until it is killed; returns what it said. */
+  /** Runs a writer until it is killed; returns its output. */
   #run(runtime: Runtime, seed: number, plan: Plan, when: string): Promise<string> {
     const [binary, ...prefix] = runtime.run;
     const verify = this.#random.chance(0.3) ? "tail" : "full";
@@ -104,7 +104,7 @@ export class KilledLog {
       let isPlanned = false;
       let later: ReturnType<typeof setTimeout> | undefined;
       const stuck = setTimeout(() => child.kill("SIGKILL"), STUCK_MS);
-      // Whoever gets the process's number after it is not to be killed in its stead.
+      // Do not kill another process that gets the same id.
       child.on("exit", () => {
         clearTimeout(later);
         clearTimeout(stuck);
@@ -124,7 +124,7 @@ export class KilledLog {
         if (wrong !== undefined) reject(new Error(`${when}: the writer says: ${wrong}`));
         else if (!isPlanned) reject(new Error(`${when}: the writer ended with ${code ?? signal}: ${said} ${errors}`));
         else {
-          // One that did all its steps before the signal came was not killed.
+          // A writer that completed all its steps before the signal was not killed.
           this.#count(signal === "SIGKILL" ? "kills" : "ended before the kill");
           resolve(said);
         }
@@ -142,7 +142,7 @@ export class KilledLog {
     const opened = /O(.*)\n/.exec(said)?.[1];
     const done = /\n(\.*)/.exec(said)?.[1]?.length ?? 0;
     if (opened === undefined) this.#count("killed while opening");
-    else assert.equal(opened, digestOf(this.#model), "what the writer found is not what was there");
+    else assert.equal(opened, digestOf(this.#model), "the writer found other contents than there were");
     this.#count("steps", done);
 
     const steps = new Steps(seed);
@@ -160,7 +160,7 @@ export class KilledLog {
     if (last !== undefined) this.#count(`killed at ${last.kind}`);
 
     if (!existsSync(this.#folder)) {
-      // Killed before there was anything.
+      // Killed before there was a log.
       assert.equal(digestOf(model), digestOf(new MemoryLog()), "the folder is gone");
       return;
     }
@@ -172,11 +172,11 @@ export class KilledLog {
     this.#count(`found ${recovery.verdict}${recovery.closed ? ", closed" : ""}`);
     this.#match(found, last, titles);
 
-    // The next writer finds the log as the killed one left it, or, at times, closed by this process.
+    // The next writer finds the log as the killed one left it, or sometimes closed by this process.
     if (!this.#random.chance(0.2)) return;
     const writer = WalLog.openSync(this.#folder, { segmentBytes: this.#segmentBytes });
     try {
-      assert.equal(digestOf(writer), found, "a writer sees what a reader does not, or the other way round");
+      assert.equal(digestOf(writer), found, "a writer and a reader see different contents");
       assert.equal(writer.durableIndex, writer.lastIndex);
     } finally {
       writer.closeSync();
@@ -184,7 +184,7 @@ export class KilledLog {
     this.#count("recovered here");
   }
 
-  /** Everything acknowledged, and of the step that was under way nothing, the beginning, or all. */
+  /** Fails unless the log has everything acknowledged, and none, a prefix or all of the running step. */
   #match(found: string, last: Step | undefined, titles: readonly string[]): void {
     if (digestOf(this.#model) === found) return;
     const expected = [digestOf(this.#model)];

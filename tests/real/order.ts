@@ -1,5 +1,5 @@
 /**
- * In what order a log must do things, checked on the system calls of a run of `script.ts`.
+ * Checks the order of the system calls in a run of `script.ts`.
  *
  * @module
  */
@@ -18,12 +18,12 @@ import {
 /** A log's folder, under strace's name for it. */
 const FOLDER = "";
 
-/** The calls of a run, and what can be asked about them. */
+/** The calls of a run, with checks. */
 export class Order {
   readonly #calls: readonly SystemCall[];
 
   /**
-   * Looks at a run in which nothing failed.
+   * Takes the calls of a run without failures.
    *
    * @param calls Its calls.
    */
@@ -51,7 +51,7 @@ export class Order {
     return this.#of((call) => call.name === "pwrite64" && call.file === file);
   }
 
-  /** Fails unless a file was flushed from begin to end between two calls. */
+  /** Fails unless a flush of a file began and ended between two calls. */
   #assertFlushed(file: string, after: SystemCall, before: SystemCall, why: string): SystemCall {
     const flush = this.#of((call) => call.file === file && (call.name === "fdatasync" || call.name === "fsync"))
       .find(({ begin, end }) => begin > after.end && end < before.begin);
@@ -60,13 +60,13 @@ export class Order {
     return flush;
   }
 
-  /** Nothing is written but at positions, to files that were not opened to append. */
+  /** Every write is positional, to a file that was not opened for appending. */
   assertPositional(): void {
     const others = this.#of(({ name, args }) => /^write|^pwritev/.test(name) || args.includes("O_APPEND"));
     assert.deepEqual(others.map(({ name, file }) => `${name} ${file}`), []);
   }
 
-  /** A step that changes the log has written its frames when it is done. */
+  /** A step that changes the log has written its frames when it ends. */
   assertWrittenWhenDone(): number {
     let before = this.#said(/^opened/)[0]!;
     const done = this.#said(/^done/);
@@ -84,7 +84,7 @@ export class Order {
     return done.length;
   }
 
-  /** What was written, made or renamed when a flush was asked for is on the disk when it is acknowledged. */
+  /** Everything written, created or renamed before a sync is flushed when the sync is acknowledged. */
   assertFlushedWhenAcknowledged(): number {
     const answers = this.#said(/^durable/);
     for (const answer of answers) {
@@ -101,8 +101,8 @@ export class Order {
   }
 
   /**
-   * A new segment: what is before it is flushed; its header is written and flushed, then the folder; then the slot in
-   * the one before, which is flushed before the new one's first frame of its own.
+   * For a new segment, the order is: flush the old one; write and flush the new header; flush the folder; write the
+   * pointer in the old one, and flush it before the first frame in the new one.
    */
   assertSegmentsBegun(): number {
     const creations = this.#creations(/\.seg$/);
@@ -118,8 +118,8 @@ export class Order {
         offsetOf(call.args) === NEXT_POINTER_OFFSETS[0] && call.begin > creation.end
       )[0];
       if (slot === undefined) {
-        // The first of all: what makes it the log's is its name.
-        assert.equal(file, creations[0]!.file, `${file} has no slot before it`);
+        // The first segment has no pointer. Its name makes it part of the log.
+        assert.equal(file, creations[0]!.file, `${file} has no pointer to it`);
         this.#assertFlushed(FOLDER, creation, frames[0]!, "a frame in the first segment");
         continue;
       }
@@ -137,8 +137,8 @@ export class Order {
   }
 
   /**
-   * A segment that is replaced when the log is opened: it names the one that replaces it, then the segment before it does,
-   * and each of that is flushed before it is deleted.
+   * For a segment that is replaced when the log is opened, the order is: it names its replacement; the previous segment
+   * names the replacement; both are flushed; the segment is deleted.
    */
   assertSegmentsReplaced(): number {
     const opened = this.#said(/^opened/)[0]!;
@@ -163,8 +163,8 @@ export class Order {
   }
 
   /**
-   * The identity comes after the first segment and its name. It is written and flushed under another name, and its own
-   * name is flushed before the log is open.
+   * The identity comes after the first segment and its name. It is written and flushed under a temporary name. Its
+   * final name is flushed before the log is open.
    */
   assertIdentityLast(): number {
     const renames = this.#renames(/^IDENTITY$/);
@@ -182,8 +182,8 @@ export class Order {
   }
 
   /**
-   * A snapshot: its file is flushed before it gets its name, the name before the frame that counts, the frame before
-   * anything is deleted; and segments are deleted oldest first, never the newest.
+   * For a snapshot, the order is: flush its file; rename it; flush the name; write the frame and flush it; delete
+   * files. Segments are deleted oldest first, and never the newest one.
    */
   assertSnapshotsInstalled(): { readonly renames: number; readonly deletions: number } {
     const renames = this.#renames(/\.snap$/);

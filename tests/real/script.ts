@@ -1,6 +1,6 @@
 /**
- * One history, always the same, in which a log does everything that it does to a disk: it begins segments, flushes,
- * truncates, installs snapshots and deletes what they replace. The faults are what differs.
+ * A fixed history with everything that a log does to a disk: it creates segments, flushes, truncates, installs
+ * snapshots and deletes replaced files. Only the faults differ.
  *
  * @module
  */
@@ -8,7 +8,7 @@
 import { MemoryLog } from "../../src/api/memory_log.ts";
 import type { LogEntry, RaftLog } from "../../src/api/types.ts";
 
-/** With segments so small, the history fills several. */
+/** So small that the history fills several segments. */
 export const SEGMENT_BYTES = 4096;
 
 /** A step of the history. */
@@ -16,7 +16,7 @@ export interface ScriptStep {
   readonly title: string;
   /** The smallest changes that the step is made of; none for a flush. */
   readonly parts: readonly ((log: RaftLog) => void)[];
-  /** The step as one call; a flush is the caller's to do. */
+  /** The step as one call. The caller does flushes. */
   readonly apply: (log: RaftLog) => void;
 }
 
@@ -65,19 +65,19 @@ export const SCRIPT: readonly ScriptStep[] = [
   sync,
   append(47, 56, 3, 300), // And in the next.
   sync,
-  // Asked for while the flush before is under way, which does not cover it.
+  // Done while the previous flush is running, which does not cover it.
   change("vote for the last time", (log) => log.setHardState({ term: 4, votedFor: 4n })),
   sync,
 ];
 
-/** Where the history is broken off for recovery to be tested: the log is not closed there. */
+/** The step at which the history stops without a close, to test recovery. */
 export const BREAK = 10;
 
 /**
  * A log in memory after the first steps.
  *
- * @param steps How many.
- * @param parts How many parts of the step after them.
+ * @param steps The number of steps.
+ * @param parts The number of parts of the next step.
  * @returns The log.
  */
 export function modelAfter(steps: number, parts = 0): MemoryLog {

@@ -1,6 +1,6 @@
 /**
- * Random histories that a seed repeats, in another process as well: what comes next follows from the seed, the steps
- * before, and what the log holds by then.
+ * Random histories that a seed repeats, even in another process: the next step follows from the seed, the previous
+ * steps, and the log's contents.
  *
  * @module
  */
@@ -8,16 +8,16 @@
 import type { LogEntry, RaftLog, Snapshot } from "../../src/api/types.ts";
 import { Random } from "../../src/testing/random.ts";
 
-/** Entries above the snapshot before compaction gets likelier: it keeps logs small, and segments coming and going. */
+/** The number of entries above the snapshot from which compaction becomes likelier. It keeps logs small. */
 const ENTRIES_WANTED = 150;
 const MIB = 2 ** 20;
 
-/** A step that changes what the log holds. */
+/** A step that changes the log's contents. */
 export interface Mutation {
   readonly kind: "append" | "truncate" | "hard-state" | "snapshot" | "stream";
-  /** For people. */
+  /** A description. */
   readonly title: string;
-  /** The smallest changes that it is made of: a write that is cut short may leave the first few. */
+  /** The smallest changes that it consists of. An interrupted write may leave the first few. */
   readonly parts: readonly ((log: RaftLog) => void)[];
   /** The change as one call. */
   readonly apply: (log: RaftLog) => void;
@@ -37,7 +37,7 @@ export interface Other {
 /** A step of a history. */
 export type Step = Mutation | Other;
 
-/** Whether a step changes what the log holds. */
+/** Whether a step changes the log's contents. */
 export function isMutation(step: Step): step is Mutation {
   return "parts" in step;
 }
@@ -49,7 +49,7 @@ export class Steps {
   /**
    * Begins a history.
    *
-   * @param seed Repeats it, on a log that holds the same.
+   * @param seed The seed. It repeats the history on a log with the same contents.
    */
   constructor(seed: number) {
     this.#random = new Random(seed);
@@ -58,7 +58,7 @@ export class Steps {
   /**
    * The next step.
    *
-   * @param log The log as it is, all steps before being done.
+   * @param log The log after all previous steps.
    * @returns The step.
    */
   next(log: RaftLog): Step {
@@ -80,7 +80,7 @@ export class Steps {
 
   #bytes(length: number): Uint8Array<ArrayBuffer> {
     const bytes = new Uint8Array(length);
-    // Large ones are mostly zeros, which look like what is ahead of a log's end.
+    // Large commands are mostly zeros, which look like preallocation.
     this.#random.fill(bytes.subarray(0, 256));
     return bytes;
   }
@@ -109,7 +109,7 @@ export class Steps {
   #truncate(log: RaftLog): Mutation {
     const random = this.#random;
     const length = log.lastIndex - log.snapshotIndex;
-    // Mostly the last few, sometimes all; also above the end, which changes nothing.
+    // Mostly the last few entries, sometimes all, sometimes none.
     const dropped = random.chance(0.9) ? random.below(8) : random.below(length + 1);
     const from = Math.max(log.snapshotIndex + 1, log.lastIndex + 1 - dropped);
     const apply = (log: RaftLog) => log.truncate(from);
@@ -129,7 +129,7 @@ export class Steps {
   #snapshot(log: RaftLog): Mutation {
     const random = this.#random;
     const { lastIndex, lastTerm, snapshotIndex } = log;
-    // At the end mostly; anywhere, stale and beyond the end too.
+    // Mostly at the end, sometimes anywhere, even stale or beyond the end.
     const index = Math.max(
       1,
       random.chance(0.6) ? lastIndex - random.below(10) : snapshotIndex + random.below(lastIndex - snapshotIndex + 3),

@@ -1,5 +1,5 @@
 /**
- * Runs programs under `strace`: what they do to a folder, in order, and what becomes of them when a call fails.
+ * Runs programs under `strace`, to trace their calls on a folder and to make calls fail.
  *
  * @module
  */
@@ -17,7 +17,7 @@ const CALLS = [
   ...["?rename", "renameat", "renameat2", "?unlink", "unlinkat", "?link", "linkat"],
 ].join(",");
 
-/** A program that neither ends nor says anything for so long is stuck. In milliseconds. */
+/** A program that neither ends nor prints anything for this long is stuck. In milliseconds. */
 const STUCK_MS = 60_000;
 
 /** A system call. */
@@ -28,19 +28,19 @@ export interface SystemCall {
   readonly file: string;
   /** The other name of a rename. */
   readonly to: string;
-  /** As strace writes them. */
+  /** The arguments, as strace prints them. */
   readonly args: string;
-  /** What it returned; -1 for a failure. */
+  /** The result; -1 for a failure. */
   readonly result: number;
   readonly isInjected: boolean;
-  /** Places in the trace at which it began and returned. */
+  /** Positions in the trace at which it began and returned. */
   readonly begin: number;
   readonly end: number;
-  /** What was said, for a write to the standard output; `undefined` for everything else. */
+  /** The text of a write to standard output; `undefined` for all other calls. */
   readonly said: string | undefined;
 }
 
-/** What became of a program. */
+/** The outcome of a program. */
 export interface Traced {
   readonly code: number | null;
   readonly signal: string | null;
@@ -50,21 +50,21 @@ export interface Traced {
   readonly calls: readonly SystemCall[];
 }
 
-/** A call that is to fail. */
+/** A call to fail. */
 export interface Injection {
   readonly call: string;
-  /** Which one, from 1 on. */
+  /** The number of the call, from 1. */
   readonly nth: number;
   /** `error=EIO` or `signal=KILL`. */
   readonly action: string;
-  /** The files of the folder that it is about; calls on others do not count. Empty for the folder itself. */
+  /** The files of the folder. Calls on other files do not count. Empty for the folder itself. */
   readonly files: readonly string[];
 }
 
 /**
- * Why nothing can be traced here.
+ * Why strace cannot be used here.
  *
- * @returns The reason, for the tests that are skipped; `undefined` if everything is there.
+ * @returns The reason, for skipped tests; `undefined` if strace works.
  */
 export function whyNoStrace(): string | undefined {
   if (process.platform !== "linux") return `strace is for Linux, this is ${process.platform}`;
@@ -77,15 +77,15 @@ export function whyNoStrace(): string | undefined {
  * Runs a program under strace.
  *
  * @param command The program and its arguments.
- * @param folder The folder whose calls are wanted, absolute and without links.
- * @param injection A call that is to fail.
- * @returns What became of it.
+ * @param folder The folder to trace: an absolute path without links.
+ * @param injection A call to fail.
+ * @returns The outcome.
  */
 export async function trace(command: readonly string[], folder: string, injection?: Injection): Promise<Traced> {
   const scratch = mkdtempSync(join(tmpdir(), "wallog-strace-"));
   const output = join(scratch, "trace");
   const args = ["-f", "-y", "-s", "64", "-e", "signal=none", "-o", output];
-  // Much faster; but a signal for a call that a filter stops gets lost.
+  // The filter is much faster, but loses the signal for a call that it stops.
   if (injection?.action.startsWith("signal=") !== true) args.push("--seccomp-bpf");
   if (injection === undefined) args.push("-e", `trace=${CALLS}`);
   else {
@@ -103,7 +103,7 @@ export async function trace(command: readonly string[], folder: string, injectio
 
 function run(binary: string, args: readonly string[]): Promise<Omit<Traced, "calls">> {
   return new Promise((resolve, reject) => {
-    // Deno, Bun and Node do what they must off the main thread; one thread there makes the n-th call a certain one.
+    // With only one additional thread in each runtime, the n-th call is always the same one.
     const env = { ...process.env, UV_THREADPOOL_SIZE: "1" };
     const child = spawn(binary, args, { stdio: ["ignore", "pipe", "pipe"], env });
     let [stdout, stderr] = ["", ""];
@@ -118,7 +118,7 @@ function run(binary: string, args: readonly string[]): Promise<Omit<Traced, "cal
   });
 }
 
-/** Reads a trace: lines `1234 fsync(5</folder>) = 0`, in two halves where threads come between. */
+/** Parses a trace. A line is `1234 fsync(5</folder>) = 0`, or two halves if other threads interrupt it. */
 function parse(text: string, folder: string): SystemCall[] {
   const calls: SystemCall[] = [];
   const unfinished = new Map<string, { readonly begin: number; readonly head: string }>();
@@ -139,7 +139,7 @@ function parse(text: string, folder: string): SystemCall[] {
 }
 
 function parseCall(thread: number, text: string, begin: number, end: number, folder: string): SystemCall | undefined {
-  // A killed process leaves calls of which nobody knows what they returned.
+  // A killed process leaves calls without a result.
   const groups = /^(?<name>\w+)\((?<args>.*)\) += (?<result>-?\d+|\?)(?<note>.*)$/.exec(text)?.groups;
   if (groups === undefined || groups.result === "?") return undefined;
   const { name, args, result, note } = groups as Record<"name" | "args" | "result" | "note", string>;

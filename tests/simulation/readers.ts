@@ -11,10 +11,12 @@ import { betweenReads } from "../simulated_machine.ts";
 import { FOLDER, type SimulatedHistory } from "./simulated_history.ts";
 import { append, snapshot, truncate } from "./steps.ts";
 
-/** How often a reader opens the log between two operations of its writer. */
+/** The probability that a reader opens the log between two operations of its writer. */
 const LOOK_CHANCE = 0.04;
 
-/** How often a writer does a step between two operations of a reader, and how often in one opening at most. */
+/**
+ * The probability that a writer does a step between two operations of a reader, and the most such steps in one opening.
+ */
 const OVERTAKE_CHANCE = 0.1;
 
 const OVERTAKES_MAX = 4;
@@ -25,7 +27,7 @@ export async function read(history: SimulatedHistory): Promise<void> {
   const reader = history.open(true);
   assert.equal(fingerprint(reader), fingerprint(history.model), "a reader beside the writer");
   const { damage, harmless } = await reader.scrub();
-  assert.deepEqual([damage, harmless], [[], []], "a scrub where nothing has rotted");
+  assert.deepEqual([damage, harmless], [[], []], "a scrub without rot");
   reader.closeSync();
 }
 
@@ -47,7 +49,7 @@ export function lookIn(history: SimulatedHistory): void {
   reader.closeSync();
 }
 
-/** A writer goes on while a reader opens the log. The reader must see a state that the log has had since. */
+/** A writer continues while a reader opens the log. The reader must see a state that the log has had since. */
 export function readOvertaken(history: SimulatedHistory): void {
   history.note("read-overtaken");
   history.disk.heal();
@@ -76,7 +78,7 @@ export function readOvertaken(history: SimulatedHistory): void {
     assert(allowed.includes(found), `an overtaken reader saw ${found}\nallowed:\n${allowed.join("\n")}`);
     reader.closeSync();
   } catch (error) {
-    // The writer may have failed before, and the process with both of them been restarted.
+    // The writer may have failed before, so that the process with both was restarted.
     if (isPowerLoss(error)) history.note("reader-killed");
     // The writer may have deleted files that the reader has not read yet.
     else if (error instanceof WalLogError && error.code === "COMPACTED") history.note("reader-compacted");

@@ -1,5 +1,5 @@
 /**
- * Bytes that rot, and the damaged log that is opened all the same.
+ * Bit rot, and opening the damaged log.
  *
  * @module
  */
@@ -10,7 +10,7 @@ import { CHECKPOINT_BYTES } from "../../src/format/checkpoint.ts";
 import { fingerprint, isPoisoned } from "../simulated_log.ts";
 import { FOLDER, type SimulatedHistory } from "./simulated_history.ts";
 
-/** Bytes rot: the log says so, or holds exactly what it may. */
+/** Makes bytes rot. The log must report damage, or have exactly an allowed state. */
 export function rot(history: SimulatedHistory): void {
   const random = history.random;
   const dirty = random.chance(0.5);
@@ -35,8 +35,8 @@ export function rot(history: SimulatedHistory): void {
   const used = history.disk.content(path).findLastIndex((byte) => byte !== 0) + 1;
   const offset = random.below(random.chance(0.9) ? Math.max(used, 1) : size);
   const kind = random.below(10);
-  // Zeros over the end of the log take what vouches for it along, and look like the end of a shorter one. The docs
-  // name that as what cannot be seen.
+  // Zeros over the end of the log also destroy its proof, and look like the end of a shorter log. The docs say that
+  // this cannot be detected.
   const from = offset - offset % 512;
   const length = Math.min(512 * (1 + random.below(4)), used - CHECKPOINT_BYTES - from);
   if (kind < 2) history.disk.lose(path);
@@ -48,7 +48,7 @@ export function rot(history: SimulatedHistory): void {
     log = history.open(random.chance(0.5));
   } catch (error) {
     assert(error instanceof WalLogError && error.code === "CORRUPT", error as Error);
-    assert(error.damage.length > 0, "CORRUPT that names nothing");
+    assert(error.damage.length > 0, "CORRUPT without a damage report");
     history.note("rot-refused");
     keepDamaged(history);
     return;
@@ -71,7 +71,7 @@ export function rot(history: SimulatedHistory): void {
   assert(at >= history.proven, allowed);
 }
 
-/** The damaged log, opened all the same: what can be read is right, and what cannot is named. */
+/** Opens the damaged log. Everything that can be read must be correct, and everything else must be reported. */
 function keepDamaged(history: SimulatedHistory): void {
   const log = WalLog.openSync(FOLDER, {
     fileSystem: history.disk.fileSystem,
@@ -83,8 +83,8 @@ function keepDamaged(history: SimulatedHistory): void {
   const model = history.model;
   const isNamed = (index: number) =>
     damaged.some(({ firstIndex = Infinity, lastIndex = Infinity }) => firstIndex <= index && index <= lastIndex);
-  // Frames at the end that were lost with all they said may have held a truncation: what it discarded is read again.
-  // And a log that has lost its latest snapshot goes back to the one before.
+  // Lost frames at the end may have held a truncation. Then discarded entries are readable again. And a log that has
+  // lost its latest snapshot falls back to the previous one.
   const isOpenEnded = damaged.some(({ kind, firstIndex, lastIndex }) =>
     kind === "snapshot" || (firstIndex !== undefined && lastIndex === undefined)
   );
@@ -94,11 +94,11 @@ function keepDamaged(history: SimulatedHistory): void {
     try {
       const found = log.entry(index);
       if (found === undefined) {
-        assert(isOpenEnded || isNamed(index) || expected === undefined, `entry ${index} is gone and not named`);
+        assert(isOpenEnded || isNamed(index) || expected === undefined, `entry ${index} is missing and not reported`);
       } else if (!isOpenEnded) assert.deepEqual(found, expected, `entry ${index} of a damaged log`);
     } catch (error) {
       if (!(error instanceof WalLogError) || error.code !== "DAMAGED_ENTRY") throw error;
-      assert(isNamed(index), `entry ${index} cannot be read and is not named`);
+      assert(isNamed(index), `entry ${index} cannot be read and is not reported`);
       history.note("rot-named");
     }
   }
@@ -116,7 +116,7 @@ function keepDamaged(history: SimulatedHistory): void {
   assert.equal(fingerprint(again), fingerprint(model), "the repaired log");
 }
 
-/** Good copies of everything damaged make the log what it was; `false` if they could only be appended anew. */
+/** Repairs everything damaged with good copies; returns `false` if the entries had to be appended again. */
 function repair(history: SimulatedHistory, log: WalLog): boolean {
   const model = history.model;
   try {
@@ -144,7 +144,7 @@ function repair(history: SimulatedHistory, log: WalLog): boolean {
     return log.damaged.length === 0;
   } catch (error) {
     if (!(error instanceof WalLogError) || error.code !== "INVALID_ARGUMENT") throw error;
-    // What cannot be put back in place can always be replaced.
+    // Entries that cannot be repaired in place can always be replaced.
     for (const { firstIndex } of log.damaged) first = Math.min(first, firstIndex ?? Infinity);
     first = Math.max(first, log.snapshotIndex + 1);
     assert(first < Infinity, error);

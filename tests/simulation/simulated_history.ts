@@ -1,6 +1,6 @@
 /**
- * A random history of a log on a simulated disk: what was done, what the log acknowledged, and what it may hold after a
- * crash.
+ * A random history of a log on a simulated disk: its steps, the acknowledged state, and the states that a crash may
+ * leave.
  *
  * @module
  */
@@ -13,11 +13,11 @@ import { type DiskFault, PowerLoss, Random, SimulatedDisk } from "../../src/test
 import { cloneOf, type Counts, fingerprint, isExpected, isPoisoned, isPowerLoss } from "../simulated_log.ts";
 import { betweenChanges, type Space, withinSpace } from "../simulated_machine.ts";
 
-/** How a history differs from the usual. */
+/** Options of a history. */
 export interface SimulationOptions {
-  /** Whether bytes rot too, so that `CORRUPT` is a right answer. */
+  /** Whether bytes rot too, so that `CORRUPT` is allowed. */
   readonly damage?: boolean;
-  /** The steps of the history that are done, by number. Default: all. */
+  /** The numbers of the steps to do. Default: all. */
   readonly steps?: readonly number[];
 }
 
@@ -33,7 +33,7 @@ const RECOVERIES_MAX = 6;
 /** Openings in a row on a full disk before there is space again. */
 const FULL_MAX = 3;
 
-/** A log, what was done to it, and what it may hold. */
+/** A log, its history, and its allowed states. */
 export class SimulatedHistory {
   readonly seed: number;
   random: Random;
@@ -43,25 +43,25 @@ export class SimulatedHistory {
   readonly segmentBytes: number;
   readonly steps: number[] = [];
   readonly notes: string[] = [];
-  /** What the log holds by its own account. */
+  /** The expected contents of the log. */
   model = new MemoryLog();
-  /** Fingerprint after each mutation, the first of an empty log; mutations that failed may be among the last. */
+  /** The fingerprint after each mutation, beginning with the empty log. Failed mutations may be among the last. */
   states: string[] = [fingerprint(this.model)];
-  /** How many of them the log has acknowledged as durable. */
+  /** The number of mutations that the log has acknowledged as durable. */
   floor = 0;
-  /** How many of them were durable when the last frame was written: what damage may not take unnoticed. */
+  /** The number of mutations that were durable when the last frame was written. Damage to these must be noticed. */
   proven = 0;
   log!: WalLog;
-  /** What the model and the log retain; nothing after the log was opened. */
+  /** The retentions of the model and the log. There are none after the log was opened. */
   retained: readonly Retention[] = [];
   readonly id = { next: 0 };
   /** The disk as the writer sees it: it can be full, and readers open the log between the writer's operations. */
   readonly machine: FileSystem;
   readonly space: Space = { left: Infinity };
-  /** Decides when a reader opens the log. It is apart, so that the history stays the same without readers. */
+  /** Decides when a reader opens the log. It is separate, so that the history is the same without readers. */
   lookRandom = new Random(0);
   isLooking = false;
-  /** The mutation under way. A reader may see it already. */
+  /** The running mutation. A reader may already see it. */
   underWay: ((log: RaftLog) => void) | undefined;
   /** The first state that a reader may see while the log is being opened. */
   openingFloor: number | undefined;
@@ -77,7 +77,7 @@ export class SimulatedHistory {
     this.machine = betweenChanges(withinSpace(this.disk.fileSystem, this.space), () => onChange(this));
   }
 
-  /** Notes and counts a step: its first word. */
+  /** Records a step, and counts its first word. */
   note(step: string): void {
     this.notes.push(step);
     const [name] = step.split(" ");
@@ -95,8 +95,8 @@ export class SimulatedHistory {
   }
 
   /**
-   * Does something to the log and to the model. What throws must leave the log as it was; what it got onto the disk may
-   * come back.
+   * Makes the same change to the log and to the model. If it throws, the log must be unchanged, but the change may show
+   * after a reopening.
    */
   mutate(step: string, mutate: (log: RaftLog) => void): boolean {
     this.note(step);
@@ -112,7 +112,7 @@ export class SimulatedHistory {
       failure = error;
     }
     this.underWay = undefined;
-    // A rotation flushes what was there before.
+    // A rotation flushes all earlier mutations.
     if (this.log.stats().segmentsSealed > segments) this.floor = this.states.length - 1;
     if (failure === undefined) {
       mutate(this.model);
@@ -125,7 +125,7 @@ export class SimulatedHistory {
       mutate(attempt);
       this.states.push(fingerprint(attempt));
       if (!isPowerLoss(failure)) {
-        // A snapshot can be installed, and what it replaces not be deleted.
+        // A snapshot may be installed although deleting the replaced files failed.
         const installed = step.startsWith("snapshot") && fingerprint(this.log) === this.states.at(-1);
         if (!installed) assert.equal(fingerprint(this.log), before, "a failed mutation changed the log");
       }
@@ -134,15 +134,15 @@ export class SimulatedHistory {
     }
     assert(failure instanceof WalLogError && failure.code === "NO_SPACE", failure as Error);
     this.note("refused-NO_SPACE");
-    // A power cut can hit the flush that is under way. The caller waits for that flush, and opens the log again.
+    // A power failure can hit the running flush. The caller waits for that flush, and opens the log again.
     if (!this.disk.hasPower) return false;
     assert.equal(fingerprint(this.log), before, "a refused mutation changed the log");
-    // There is room again: the same is done when it is asked for once more.
+    // There is space again, so the same mutation works now.
     if (wasPending && !this.disk.isFaultPending) return this.mutate(step, mutate);
     return false;
   }
 
-  /** The writer has ended: by a power cut, or by its own account. Either way a new one must find its way. */
+  /** The writer has ended, by a power failure or an error. A new writer must be able to continue. */
   failed(failure: unknown): void {
     if (isPowerLoss(failure)) {
       this.note("crashed");
@@ -159,7 +159,7 @@ export class SimulatedHistory {
     this.reopen(this.floor);
   }
 
-  /** Opens, with crashes on the way, and finds out which prefix of the history it is. */
+  /** Opens the log, with crashes on the way, and finds the prefix of the history that it has. */
   reopen(floor: number, closed = false): void {
     let wasClosed = closed;
     for (let attempt = 0;; attempt++) {
@@ -170,7 +170,7 @@ export class SimulatedHistory {
       } else this.disk.heal();
       try {
         this.log = this.open();
-        // The log also opens if the cut hits the making of its reserve.
+        // The log also opens if the power fails while it creates its reserve.
         if (!this.disk.hasPower) throw new PowerLoss("open");
         break;
       } catch (failure) {
@@ -191,7 +191,7 @@ export class SimulatedHistory {
     this.openingFloor = undefined;
     const { recovery } = this.log;
     this.note(`opened-${recovery.verdict}`);
-    // Nothing has rotted: a crash leaves nothing that is reported as damaged, needed or not.
+    // Nothing has rotted. A crash alone must not cause any damage report.
     assert.deepEqual([recovery.damage, recovery.harmless], [[], []]);
     if (wasClosed) assert.equal(recovery.verdict, "clean");
     if (wasClosed) assert(recovery.closed, "a clean close was not seen");
@@ -200,10 +200,10 @@ export class SimulatedHistory {
     const why = `reopened to ${found}\nallowed, from ${floor} of ${this.states.length}:\n` +
       this.states.slice(floor).join("\n");
     assert(at >= floor, why);
-    // What was cut is gone for good; what is there is durable now.
+    // The cut mutations are gone for good. The others are durable now.
     this.states.length = at + 1;
     this.floor = at;
-    // A crash may have taken the frames that vouched for it; the new segment's header vouches for nothing it copied.
+    // A crash may have destroyed the frames that proved them, and the new segment's header does not prove its copies.
     this.proven = closed ? at : 0;
     this.model = cloneOf(this.log);
     this.retained = [];
@@ -217,7 +217,7 @@ export class SimulatedHistory {
     assert(this.states.lastIndexOf(found) >= floor, `on a full disk a reader saw ${found}`);
   }
 
-  /** Each step has dice of its own, so that steps can be left out and the others stay what they are. */
+  /** Each step has its own random generator, so that leaving out some steps does not change the others. */
   turnTo(step: number): void {
     this.random = new Random(new Random(this.seed ^ Math.imul(step + 1, 0x85ebca6b)).next());
     this.lookRandom = new Random(new Random(this.seed ^ Math.imul(step + 1, 0xc2b2ae35)).next());

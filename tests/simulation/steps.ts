@@ -18,7 +18,7 @@ export function fillDisk(history: SimulatedHistory): void {
   history.note(`space ${history.space.left}`);
 }
 
-/** Entries are retained below coming snapshots, or given up, which deletes files. */
+/** Retains entries below future snapshots, or releases a retention, which deletes files. */
 export function retain(history: SimulatedHistory): void {
   const logs = [history.model, history.log];
   const [model] = logs;
@@ -28,7 +28,7 @@ export function retain(history: SimulatedHistory): void {
     try {
       history.retained = logs.map((log) => log.retain("simulation", index));
     } catch (failure) {
-      // A checkpoint that could not be written has ended the writer since.
+      // A failed checkpoint has ended the writer.
       history.failed(failure);
     }
     return;
@@ -45,7 +45,7 @@ export function retain(history: SimulatedHistory): void {
   assert.equal(history.log.firstIndex, model!.firstIndex);
 }
 
-/** Something will go wrong with one of the next operations. */
+/** Plans a fault of one of the next operations. */
 export function planFault(history: SimulatedHistory): void {
   const fault = history.random.pick<DiskFault>(["crash", "crash", "EIO", "ENOSPC"]);
   const after = history.random.below(12);
@@ -114,7 +114,9 @@ export async function sync(history: SimulatedHistory): Promise<void> {
   }
 }
 
-/** What is done while a flush is under way is not covered by it, and what fails meanwhile is heard of. */
+/**
+ * Mutates the log during a flush. The flush does not cover these mutations, and a failure meanwhile must be reported.
+ */
 export async function mutateDuringFlush(history: SimulatedHistory): Promise<void> {
   history.note("sync-meanwhile");
   const target = history.states.length - 1;
@@ -134,7 +136,7 @@ export async function mutateDuringFlush(history: SimulatedHistory): Promise<void
     }
   }
   const { failure } = await flush;
-  // What was done meanwhile may have ended the log already.
+  // A mutation meanwhile may have ended the log already.
   if (history.log !== log) return;
   if (failure !== undefined) history.failed(failure);
   else history.floor = Math.max(history.floor, target);
@@ -145,7 +147,7 @@ export function close(history: SimulatedHistory): void {
   const wasPending = history.disk.isFaultPending;
   try {
     history.log.closeSync();
-    // On a full disk, a log can be closed without the checkpoint of a clean close. Nothing else is missing.
+    // On a full disk, a log may close without the checkpoint of a clean close. Nothing else is missing.
     const isMarked = history.disk.isFaultPending === wasPending && history.space.left === Infinity;
     history.floor = history.states.length - 1;
     if (isMarked) history.proven = history.floor;
@@ -158,7 +160,7 @@ export function close(history: SimulatedHistory): void {
   }
 }
 
-/** The process is killed: nothing that was appended is lost. */
+/** Kills the process. No appended entry may be lost. */
 export function kill(history: SimulatedHistory): void {
   history.note("kill");
   history.disk.restart();
