@@ -21,25 +21,25 @@ import type { Mutant } from "./mutant.ts";
 /** The mutants. */
 export const BATCH_MUTANTS: readonly Mutant[] = [
   {
-    name: "recovery keeps the part of a batch that is there",
+    name: "recovery keeps a part of a batch",
     file: NEWEST,
     edits: [["replay.dropOpenBatch(head) ?? step.value?.offset", "step.value?.offset"]],
     dies: "batch_test",
   },
   {
-    name: "frames do not say that the batch goes on",
+    name: "frames do not state that the batch continues",
     file: LAYER,
     edits: [["if (hasMore) buffer.setMore(at);", ""]],
     dies: "batch_test",
   },
   {
-    name: "a frame larger than the buffer does not say that the batch goes on",
+    name: "a frame larger than the buffer does not state that the batch continues",
     file: FRAME_WRITER,
     edits: [["if (hasMore) this.buffer.setMore(at);", ""]],
     dies: "batch_test",
   },
   {
-    name: "the last frame of a batch says that the batch goes on",
+    name: "the last frame of a batch states that the batch continues",
     file: BATCH,
     edits: [["layer.finish(false)", "layer.finish(true)"]],
     dies: "batch_test",
@@ -57,7 +57,7 @@ export const BATCH_MUTANTS: readonly Mutant[] = [
     dies: "batch_test",
   },
   {
-    name: "commands stay behind a table that was too large",
+    name: "commands are not moved after a table that was too large",
     file: LAYER,
     edits: [["if (unused > 0) {", "if (unused < 0) {"]],
     dies: "batch_test",
@@ -78,7 +78,7 @@ export const BATCH_MUTANTS: readonly Mutant[] = [
     dies: "batch_test",
   },
   {
-    name: "the page of a damaged frame holds what follows it too",
+    name: "the page of a damaged frame also holds the frames after it",
     file: PASS_DAMAGE,
     edits: [[
       "takeEntries(replay, segment, offset, header);\n      segment.breakPage();",
@@ -87,31 +87,31 @@ export const BATCH_MUTANTS: readonly Mutant[] = [
     dies: "simulation",
   },
   {
-    name: "what a read finds damaged has no page of its own",
+    name: "damage that a read finds has no page of its own",
     file: LIVE,
     edits: [["  if (lowest.offset !== OFFSET_LOST) segment.setPage(first, Math.max(offset, lowest.offset));\n", ""]],
     dies: "batch_test",
   },
   {
-    name: "a search within a page gives up where a header in front of the frame is damaged",
+    name: "a search within a page gives up where a header before the frame is damaged",
     file: WASM_SCAN,
     edits: [["return walk(at, bytes, position, salt, wanted, true) as f64;", "return guess as f64;"]],
     dies: "batch_test",
   },
   {
-    name: "a repair leaves slack without saying so",
+    name: "a repair leaves slack without the flag for it",
     file: REPAIR_FRAMES,
     edits: [["const count = more > 0 && some.length === 1 ? 0 : some.length;", "const count = some.length;"]],
     dies: "batch_test",
   },
   {
-    name: "a repair of a shared frame takes some of its entries",
+    name: "a repair of a shared frame accepts only some of its entries",
     file: PLAN_FRAME,
     edits: [["if (missing !== undefined) throw needsAll(segment.path, offset, live.indexes);", ""]],
     dies: "batch_test",
   },
   {
-    name: "a repair puts entries into a frame that the log has dropped from it",
+    name: "a repair writes dropped entries into a frame",
     file: PLAN_FRAME,
     edits: [["one !== undefined && isLive.has(header.index + nth) ? one : NO_ENTRY", "one ?? NO_ENTRY"]],
     dies: "batch_test",

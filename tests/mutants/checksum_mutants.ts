@@ -77,13 +77,13 @@ export const CHECKSUM_MUTANTS: readonly Mutant[] = [
     dies: "simulation",
   },
   {
-    name: "a read of many takes the next frame for the one of the entry that was asked for",
+    name: "a read of many mistakes the next frame for the requested entry's",
     file: READER,
     edits: [["if (frame.first > next) break pages;", ""]],
     dies: "damaged_read_test",
   },
   {
-    name: "entries are taken in any order",
+    name: "entries are accepted in any order",
     file: WASM_SCAN,
     edits: [["load<u64>(at, FRAME_INDEX) != next || ", ""]],
     dies: "simulation",
@@ -200,19 +200,19 @@ export const CHECKSUM_MUTANTS: readonly Mutant[] = [
     dies: "misplaced_test",
   },
   {
-    name: "a segment is not held against the state that the next one repeats",
+    name: "a segment is not compared with the state in the next header",
     file: BORDERS,
     edits: [["!sameState(replay.state, state) || ", ""]],
     dies: "sealed_test",
   },
   {
-    name: "a segment's last checksum is not held against the one that the next segment repeats",
+    name: "a segment's last checksum is not compared with the one in the next header",
     file: BORDERS,
     edits: [["segment.lastChecksum !== previousChecksum", "segment.lastChecksum < 0"]],
     dies: "sealed_test",
   },
   {
-    name: "the last checksum that can be read is taken for that of the last frame",
+    name: "the last readable checksum is mistaken for that of the last frame",
     file: NEWEST,
     edits: [["replay.gapOffset !== undefined ? 0 : head.lastChecksum", "head.lastChecksum"]],
     dies: "damage_test",

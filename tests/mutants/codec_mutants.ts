@@ -16,7 +16,7 @@ export const CODEC_MUTANTS: readonly Mutant[] = [
     dies: "pool_test",
   },
   {
-    name: "a log at rest keeps its instance",
+    name: "an idle log keeps its instance",
     file: WRITER,
     edits: [["this.prove(state);\n    this.frames.release();", "this.prove(state);"]],
     dies: "pool_test",
@@ -31,13 +31,13 @@ export const CODEC_MUTANTS: readonly Mutant[] = [
     dies: "pool_test",
   },
   {
-    name: "another thread passes over what is not plainly valid",
+    name: "another thread skips frames that are not entirely valid",
     file: "src/recovery/scan_thread_text.ts",
     edits: [["status !== SCAN_MORE && status !== SCAN_TABLE_FULL || consumed === 0", "consumed === 0"]],
     dies: "scan_ahead_test",
   },
   {
-    name: "what another thread began with is not compared",
+    name: "the initial state of another thread's scan is not compared",
     file: REPLAY,
     edits: [["!SCAN_SLOTS.every((slot) => codec.getWide(slot) === before[slot])", "before.length === 0"]],
     dies: "scan_ahead_test",

@@ -16,43 +16,43 @@ export const DAMAGE_MUTANTS: readonly Mutant[] = [
     dies: "damage_kept_test",
   },
   {
-    name: "a truncation leaves what it dropped on the list of what is damaged",
+    name: "a truncation leaves dropped entries on the list of damage",
     file: STATE,
     edits: [["lastIndex !== undefined && firstIndex >= from", "lastIndex !== undefined && firstIndex > from"]],
     dies: "repair_test",
   },
   {
-    name: "a lost hard state stays on the list of what is damaged",
+    name: "a lost hard state stays on the list of damage",
     file: STATE,
     edits: [["this.strike(({ firstIndex, lastIndex }) => firstIndex === undefined || lastIndex === undefined);", ""]],
     dies: "repair_test",
   },
   {
-    name: "a snapshot of a lost entry takes all above it along",
+    name: "a snapshot of a lost entry drops all entries above it",
     file: SNAPSHOT_STORE,
     edits: [["log.keepsTail(index, term) !== true", "log.termAt(index) !== term"]],
     dies: "damage_healed_test",
   },
   {
-    name: "a snapshot of a lost entry takes along what may belong to it",
+    name: "a snapshot of a lost entry drops entries that may continue it",
     file: SNAPSHOT_STORE,
     edits: [["if (!force) this.requireTold(snapshot);", ""]],
     dies: "damage_healed_test",
   },
   {
-    name: "a snapshot that is streamed takes along what may belong to it",
+    name: "a streamed snapshot drops entries that may continue it",
     file: SNAPSHOT_STORE,
     edits: [["if (!force) this.requireTold(meta);", ""]],
     dies: "damage_healed_test",
   },
   {
-    name: "what a snapshot covers is listed as damaged until the log is opened again",
+    name: "damage that a snapshot covers is listed until the log is opened again",
     file: SNAPSHOT_STORE,
     edits: [["state.damaged = state.damaged.filter(", "void state.damaged.filter("]],
     dies: "damage_healed_test",
   },
   {
-    name: "a segment that was begun in vain stays as long as the log is damaged",
+    name: "an uncommitted segment stays as long as the log is damaged",
     file: RESUME,
     edits: [[
       "removeSuperseded(fileSystem, folder, recovered);",
@@ -61,13 +61,13 @@ export const DAMAGE_MUTANTS: readonly Mutant[] = [
     dies: "create_test",
   },
   {
-    name: "a term that was repaired is forgotten where the next header did not know it",
+    name: "a repaired term is forgotten if the next header did not know it",
     file: REPLAY_STATE,
     edits: [["else if (state.lastTerm === TERM_UNKNOWN) index.lastTerm = term;", ""]],
     dies: "damage_healed_test",
   },
   {
-    name: "looking for lost offsets takes the state of the replay with it",
+    name: "searching for lost offsets overwrites the state of the replay",
     file: SEALED,
     edits: [[
       "const scanning = scanSegment(codec, segment,",
@@ -76,7 +76,7 @@ export const DAMAGE_MUTANTS: readonly Mutant[] = [
     dies: "damage_kept_test",
   },
   {
-    name: "a header that is lost matters for ever",
+    name: "a lost header matters for ever",
     file: JUDGE,
     edits: [[
       'if (one.kind === "hard state" && !isBelow) return true;',
@@ -85,7 +85,7 @@ export const DAMAGE_MUTANTS: readonly Mutant[] = [
     dies: "damage_healed_test",
   },
   {
-    name: "a hard state makes the log forget that nobody knows where it ended",
+    name: "a hard state makes the log forget that its end is unknown",
     file: LOG,
     edits: [['if (options.force !== true) this.#durability.requireTail("set the hard state");', ""]],
     dies: "damage_healed_test",

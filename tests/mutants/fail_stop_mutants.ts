@@ -22,13 +22,13 @@ import type { Mutant } from "./mutant.ts";
 /** The mutants. */
 export const FAIL_STOP_MUTANTS: readonly Mutant[] = [
   {
-    name: "frames are laid over those that reading the batch has written",
+    name: "frames overwrite those that were written while the batch was read",
     file: BATCH,
     edits: [["if (buffer.reservations !== reservations) return undefined;", ""]],
     dies: "taken_test",
   },
   {
-    name: "frames that were laid stay where they are when a segment is begun",
+    name: "built frames stay in place when a new segment is created",
     file: FRAME_WRITER,
     edits: [["if (at !== laid) codec.bytes.copyWithin(at, laid, laid + bytes);", ""]],
     dies: "simulation",
@@ -73,7 +73,7 @@ export const FAIL_STOP_MUTANTS: readonly Mutant[] = [
     dies: "failing_step_test",
   },
   {
-    name: "a log that has failed goes on",
+    name: "a failed log accepts writes",
     file: ACCESS,
     edits: [[
       "this.requireOpen(attempt);\n    if (this.poison !== undefined) throw this.poison;",
@@ -91,19 +91,19 @@ export const FAIL_STOP_MUTANTS: readonly Mutant[] = [
     dies: "simulation",
   },
   {
-    name: "a failed write does not reject who waits for a flush",
+    name: "a failed write does not reject callers that wait for a flush",
     file: DURABILITY,
     edits: [["this.commit.fail(this.poison);", ""]],
     dies: "fail_stop_test",
   },
   {
-    name: "closing a log that failed waits for the flush under way",
+    name: "closing a failed log waits for the running flush",
     file: "src/write/group_commit.ts",
     edits: [["if (flush === undefined || this.#failure !== undefined) return;", "if (flush === undefined) return;"]],
     dies: "fail_stop_test",
   },
   {
-    name: "a failed flush is tried again",
+    name: "a failed flush is retried",
     file: FLUSHER,
     edits: [[
       "active.file.sync();\n    slotsFlushed();",
@@ -112,7 +112,7 @@ export const FAIL_STOP_MUTANTS: readonly Mutant[] = [
     dies: "simulation",
   },
   {
-    name: "a failed flush that does not block is tried again",
+    name: "a failed asynchronous flush is retried",
     file: OPEN_FLUSHES,
     edits: [["await file.syncAsync();", "await file.syncAsync().catch(() => file.syncAsync());"]],
     dies: "fail_stop_test",
@@ -127,19 +127,19 @@ export const FAIL_STOP_MUTANTS: readonly Mutant[] = [
     dies: "simulation",
   },
   {
-    name: "a short write passes for a whole one",
+    name: "a short write counts as complete",
     file: FULL,
     edits: [["done += count;\n  }\n}", "done += rest.byteLength;\n  }\n}"]],
     dies: "simulation",
   },
   {
-    name: "a short read passes for the end of the file",
+    name: "a short read counts as the end of the file",
     file: FULL,
     edits: [["while (done < into.byteLength) {", "while (done < 0) {"]],
     dies: "open_test",
   },
   {
-    name: "zeros are laid over frames",
+    name: "preallocation overwrites frames",
     file: PREALLOCATION,
     edits: [["const from = Math.max(this.zeroedTo, end);", "const from = this.zeroedTo;"]],
     dies: "simulation",

@@ -25,7 +25,7 @@ import type { Mutant } from "./mutant.ts";
 /** The mutants. */
 export const FLUSH_MUTANTS: readonly Mutant[] = [
   {
-    name: "a retention that is given up deletes what a truncation emptied that no flush covers",
+    name: "a released retention deletes a segment that an unflushed truncation emptied",
     file: SNAPSHOT_STORE,
     edits: [["if (state.index.covered > 0 && this.opened.writer!.isDirty) {", "if (false as boolean) {"]],
     dies: "evidence_test",
@@ -121,7 +121,7 @@ export const FLUSH_MUTANTS: readonly Mutant[] = [
     dies: "simulation",
   },
   {
-    name: "the frame that names a snapshot is not flushed before what it replaces is deleted",
+    name: "a snapshot's frame is not flushed before the replaced files are deleted",
     file: SNAPSHOT_STORE,
     edits: [['durability.flush("install a snapshot");', ""]],
     dies: "simulation",
@@ -139,7 +139,7 @@ export const FLUSH_MUTANTS: readonly Mutant[] = [
     dies: "create_test",
   },
   {
-    name: "a log that has lost all segments gets its new incarnation behind a segment",
+    name: "a log that has lost all segments gets its new incarnation only after a segment",
     file: RESUME,
     edits: [
       ["  if (identity !== undefined && found.head === undefined) renew(identity.cluster);\n", ""],
@@ -233,7 +233,7 @@ export const FLUSH_MUTANTS: readonly Mutant[] = [
     dies: "simulation",
   },
   {
-    name: "what a snapshot replaces is deleted before the frame that names it is flushed",
+    name: "replaced files are deleted before the snapshot's frame is flushed",
     file: SNAPSHOT_STORE,
     edits: [[
       "const clears = log.keepsTail(index, term) !== true;",
@@ -244,7 +244,7 @@ export const FLUSH_MUTANTS: readonly Mutant[] = [
     dies: "simulation",
   },
   {
-    name: "what a snapshot replaces is deleted newest first",
+    name: "replaced files are deleted newest first",
     file: SNAPSHOT_STORE,
     edits: [
       [
@@ -260,7 +260,7 @@ export const FLUSH_MUTANTS: readonly Mutant[] = [
     dies: "snapshot_install_test",
   },
   {
-    name: "nothing vouches for a snapshot's frame before what it replaces is deleted",
+    name: "nothing proves a snapshot's frame before the replaced files are deleted",
     file: SNAPSHOT_STORE,
     edits: [[
       "writer.prove(state.record(writer.changes));\n      this.deleteSegments();",
@@ -269,7 +269,7 @@ export const FLUSH_MUTANTS: readonly Mutant[] = [
     dies: "durable_proof_test",
   },
   {
-    name: "the only proof of a snapshot lies beside its frame when what it replaces is deleted",
+    name: "the only proof of a snapshot is next to its frame when the replaced files are deleted",
     file: SNAPSHOT_STORE,
     edits: [[
       "writer.prove(state.record(writer.changes));\n      this.deleteSegments();",
@@ -278,13 +278,13 @@ export const FLUSH_MUTANTS: readonly Mutant[] = [
     dies: "durable_proof_test",
   },
   {
-    name: "nothing vouches for copied frames before what a crash left is removed",
+    name: "nothing proves copied frames before leftovers of a crash are removed",
     file: RESUME,
     edits: [["writer.checkpoint(recovered.state);", ""]],
     dies: "close_test",
   },
   {
-    name: "what a crash left is removed before the log goes on, and what it vouches for with it",
+    name: "leftovers of a crash are removed, with their proof, before the log continues",
     file: RESUME,
     edits: [
       ["removeSuperseded(fileSystem, folder, recovered);\n", "\n"],
@@ -308,7 +308,7 @@ export const FLUSH_MUTANTS: readonly Mutant[] = [
     dies: "create_test",
   },
   {
-    name: "a close leaves its checkpoint in the flush that covers the data",
+    name: "a close writes its checkpoint in the same flush as the data",
     file: DURABILITY,
     edits: [["if (writer.durableLsn < writer.segment.endLsn) writer.flush();", ""]],
     dies: "close_test",

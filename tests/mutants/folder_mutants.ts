@@ -48,7 +48,7 @@ export const FOLDER_MUTANTS: readonly Mutant[] = [
     dies: "folder_test",
   },
   {
-    name: "a file that is gone already is not taken for deleted",
+    name: "removing a file that is already gone fails",
     file: GUARD,
     edits: [['if (errorCode(error) !== "ENOENT") throw error;', "throw error;"]],
     dies: "folder_test",
@@ -84,7 +84,7 @@ export const FOLDER_MUTANTS: readonly Mutant[] = [
     dies: "lock_test",
   },
   {
-    name: "a LOCK that is no regular file reaches SQLite",
+    name: "a LOCK that is not a regular file reaches SQLite",
     file: LOCK,
     edits: [["requireRegular(path, stats);\n  if", "if"]],
     dies: "lock_test",
@@ -96,7 +96,7 @@ export const FOLDER_MUTANTS: readonly Mutant[] = [
     dies: "lock_test",
   },
   {
-    name: "a path that is too long for SQLite gets no shorter name",
+    name: "a path that is too long for SQLite gets no hard link",
     file: LOCK,
     edits: [["if (length <= SQLITE_PATH_BYTES_MAX) return path;", "if (length > 0) return path;"]],
     dies: "lock_test",
@@ -108,7 +108,7 @@ export const FOLDER_MUTANTS: readonly Mutant[] = [
     dies: "lock_test",
   },
   {
-    name: "the path is resolved anew with each call",
+    name: "the path is resolved again with each call",
     file: NODE,
     edits: [["return isAllowed ? resolved : path;", "return path;"]],
     dies: "folder_test",
@@ -120,7 +120,7 @@ export const FOLDER_MUTANTS: readonly Mutant[] = [
     dies: "hostile_test",
   },
   {
-    name: "a file that root makes stays root's",
+    name: "a file that root creates stays root's",
     file: NODE_FILE,
     edits: [["if (owner.uid === stats.uid) return;", "return;"]],
     dies: "create_option_test",
@@ -145,7 +145,7 @@ export const FOLDER_MUTANTS: readonly Mutant[] = [
     dies: "hostile_test",
   },
   {
-    name: "files are not made for their owner alone",
+    name: "files are created readable for others",
     file: GUARD,
     edits: [["fileSystem.open(path, mode, permissions);", "fileSystem.open(path, mode, 0o644);"]],
     dies: "create_option_test",
@@ -178,7 +178,7 @@ export const FOLDER_MUTANTS: readonly Mutant[] = [
     dies: "folder_test",
   },
   {
-    name: "a flush does not notice that another writer has gone on",
+    name: "a flush does not notice that another writer has continued the log",
     file: "src/write/active_segment.ts",
     edits: [["if (probe[0] !== 0) requireUnnamed(", "if (probe[0] === 256) requireUnnamed("]],
     dies: "folder_test",
@@ -196,13 +196,13 @@ export const FOLDER_MUTANTS: readonly Mutant[] = [
     dies: "limits_test",
   },
   {
-    name: "a reader's scrub takes what the writer deleted for damage",
+    name: "a reader's scrub reports files that the writer deleted as damage",
     file: "src/maintain/scrub.ts",
     edits: [["writer === undefined && report.damage.length === 0 ? goneFromReader : undefined", "undefined"]],
     dies: "scrub_test",
   },
   {
-    name: "a cut replaces files though the lock is lost",
+    name: "a repair replaces files although the lock is lost",
     file: "src/cli/mended.ts",
     edits: [["fileSystem: guard(fileSystem, lock, FILE_PERMISSIONS) }", "fileSystem }"]],
     dies: "cli_files_test",
@@ -215,7 +215,7 @@ export const FOLDER_MUTANTS: readonly Mutant[] = [
     equivalent: "a reader begins again when a file is gone, so it only takes longer",
   },
   {
-    name: "a reader reports damage at first sight",
+    name: "a reader reports damage after one attempt",
     file: RECOVER,
     edits: [["if (repeated >= (isSettled ? 2 : SAME_DAMAGE_MAX)) return recovered;", "return recovered;"]],
     dies: "reader_test",

@@ -1,4 +1,4 @@
-/** Mistakes in following a log, and in reading on beside a writer. */
+/** Mutants of following a log, and of reading beside a writer. */
 
 import type { Mutant } from "./mutant.ts";
 
@@ -15,25 +15,25 @@ const FOLLOWABLE_LOG = "src/api/followable_log.ts";
 /** Mutants of followers. */
 export const FOLLOW_MUTANTS: readonly Mutant[] = [
   {
-    name: "a follower gives what no flush has covered",
+    name: "a follower yields unflushed entries",
     file: "src/log/written_source.ts",
     edits: [["return this.durability.durableIndex;", "return this.state.lastIndex;"]],
     dies: "follow_test",
   },
   {
-    name: "a follower gives what it had read ahead of a truncation",
+    name: "a follower yields entries that it had read before a truncation",
     file: FOLLOW,
     edits: [["    this.ahead = [];\n    this.at = 0;\n    // Entries above", "    // Entries above"]],
     dies: "follow_end_test",
   },
   {
-    name: "a follower goes on behind entries that were truncated",
+    name: "a follower continues after entries that were truncated",
     file: FOLLOW,
     edits: [["    if (lowest > this.relied) return;\n", "    if (lowest > 0) return;\n"]],
     dies: "follow_end_test",
   },
   {
-    name: "a follower that has given nothing misses a truncation below its first entry",
+    name: "a follower without entries misses a truncation below its start",
     file: FOLLOW,
     edits: [["this.relied = Math.min(from - 1, source.durableIndex);", "this.relied = 0;"]],
     dies: "follow_end_test",
@@ -51,13 +51,13 @@ export const FOLLOW_MUTANTS: readonly Mutant[] = [
     dies: "follow_end_test",
   },
   {
-    name: "a follower does not look at its signal",
+    name: "a follower ignores its signal",
     file: FOLLOW,
     edits: [["    signal?.throwIfAborted();\n", ""]],
     dies: "follow_end_test",
   },
   {
-    name: "leaving the loop does not answer a call that waits",
+    name: "leaving the loop does not answer a waiting call",
     file: FOLLOW,
     edits: [[
       "  return(): Promise<IteratorResult<LogEntry, undefined>> {\n    this.finish();\n    this.wake();",
@@ -72,7 +72,7 @@ export const FOLLOW_MUTANTS: readonly Mutant[] = [
     dies: "follow_truncations_test",
   },
   {
-    name: "of too many truncations the lowest is forgotten",
+    name: "of too many truncations, the lowest one is forgotten",
     file: TRUNCATIONS,
     edits: [["from: kept[0]!.from }", "from: kept[1]!.from }"]],
     dies: "follow_truncations_test",
@@ -102,7 +102,7 @@ export const FOLLOW_MUTANTS: readonly Mutant[] = [
     dies: "follow_end_test",
   },
   {
-    name: "reading on takes frames that nothing proves durable",
+    name: "reading new entries takes unproven frames",
     file: READ_ON,
     edits: [[
       "return Math.max(head.endLsn, this.named, slot?.lsn ?? 0, this.witnessed);",
@@ -111,19 +111,19 @@ export const FOLLOW_MUTANTS: readonly Mutant[] = [
     dies: "follow_reader_test",
   },
   {
-    name: "reading on counts a frame as its own proof",
+    name: "reading new entries counts a frame as its own proof",
     file: READ_ON,
     edits: [["header.baseLsn + offset - unproven)", "header.baseLsn + offset)"]],
     dies: "follow_reader_test",
   },
   {
-    name: "reading on does not look at frames for proof",
+    name: "reading new entries ignores the proof in frames",
     file: READ_ON,
     edits: [["    if (size > head.endOffset) {", "    if (size < 0) {"]],
     dies: "follow_reader_test",
   },
   {
-    name: "reading on does not pass on to the next segment",
+    name: "reading new entries does not move to the next segment",
     file: READ_ON,
     edits: [[
       '      if (naming.kind !== "named") return "current";',
@@ -132,19 +132,19 @@ export const FOLLOW_MUTANTS: readonly Mutant[] = [
     dies: "follow_reader_test",
   },
   {
-    name: "reading on does not note truncations",
+    name: "reading new entries does not record truncations",
     file: READ_ON,
     edits: [["        if (head.lowestTruncated !== Infinity) this.truncations.add(head.lowestTruncated);\n", ""]],
     dies: "follow_reader_test",
   },
   {
-    name: "a log that is recovered anew shows no truncation",
+    name: "a log that is recovered again shows no truncation",
     file: READ_ON,
     edits: [["    if (lowest !== Infinity) this.truncations.add(lowest);\n", ""]],
     dies: "follow_reader_test",
   },
   {
-    name: "a log that is recovered anew shows truncations that were read before",
+    name: "a log that is recovered again shows truncations that were read before",
     file: READ_ON,
     edits: [[
       "if (!isReplacement(frame.kind) || changes <= known) continue;",
@@ -153,37 +153,37 @@ export const FOLLOW_MUTANTS: readonly Mutant[] = [
     dies: "follow_reader_test",
   },
   {
-    name: "reading on does not notice invalid frames below the proven position",
+    name: "reading new entries does not notice invalid frames below the proven LSN",
     file: READ_ON,
     edits: [["return step.value === undefined && head.endOffset === limit;", "return true;"]],
     dies: "follow_reader_test",
   },
   {
-    name: "reading on goes on in another log that was put into the folder",
+    name: "reading new entries continues in another log in the folder",
     file: READ_SOURCE,
     edits: [["    this.requireSameLog(recovered.uuid);\n", ""]],
     dies: "follow_reader_test",
   },
   {
-    name: "nothing polls where the system tells of no changes",
+    name: "nothing polls if the system reports no changes",
     file: READ_SOURCE,
     edits: [["        again();\n        look();", "        again();"]],
     dies: "follow_folder_test",
   },
   {
-    name: "a reader that is refreshed shows part of a batch",
+    name: "a refreshed reader shows a part of a batch",
     file: READ_ON,
     edits: [["      replay.dropOpenBatch(head);\n", ""]],
     dies: "refresh_test",
   },
   {
-    name: "a refreshed log states as durable what a truncation without proof has replaced",
+    name: "a refreshed log reports entries as durable that an unproven truncation replaced",
     file: READ_ON,
     edits: [["const kept = Math.min(proven, head.lowestTruncated - 1);", "const kept = proven;"]],
     dies: "refresh_test",
   },
   {
-    name: "what lies behind the proven part is read into the proven log",
+    name: "unproven frames are read into the proven log",
     file: READ_ON,
     edits: [["const index = this.index.copy();", "const index = this.index;"]],
     dies: "follow_reader_test",
@@ -195,7 +195,7 @@ export const FOLLOW_MUTANTS: readonly Mutant[] = [
     dies: "follow_reader_test",
   },
   {
-    name: "a replay that lets others run does not say where its frames end",
+    name: "a replay that yields does not set the end of its frames",
     file: REPLAY,
     edits: [[
       "        segment.endOffset = offset;\n        yield;\n",
@@ -210,7 +210,7 @@ export const FOLLOW_MUTANTS: readonly Mutant[] = [
     dies: "refresh_test",
   },
   {
-    name: "a closed log tells listeners of its last flush",
+    name: "a closed log notifies listeners of its last flush",
     file: FOLLOWABLE_LOG,
     edits: [["if (this.#durability.isClosed || durableIndex === last) return;", "if (durableIndex === last) return;"]],
     dies: "follow_test",
@@ -237,19 +237,19 @@ export const FOLLOW_MUTANTS: readonly Mutant[] = [
     dies: "refresh_lost_test",
   },
   {
-    name: "a refreshed log keeps damage to itself",
+    name: "a refreshed log does not report damage",
     file: "src/log/live_state.ts",
     edits: [["    this.compacted();\n    this.addDamage(damage);\n", "    this.compacted();\n"]],
     dies: "refresh_lost_test",
   },
   {
-    name: "a refreshed log has the UUID of none",
+    name: "a refreshed log does not learn its UUID",
     file: "src/log/live_state.ts",
     edits: [["this.uuid = uuid ?? this.uuid;", ""]],
     dies: "refresh_lost_test",
   },
   {
-    name: "a truncation of what was never durable ends whoever knows the term",
+    name: "a truncation of unflushed entries ends a follower that knows the term",
     file: "src/log/follow.ts",
     edits: [["if (lowest > this.relied) return;", "if (lowest > this.known) return;"]],
     dies: "follow_end_test",

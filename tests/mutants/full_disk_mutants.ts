@@ -10,7 +10,7 @@ import type { Mutant } from "./mutant.ts";
 /** The mutants. */
 export const FULL_DISK_MUTANTS: readonly Mutant[] = [
   {
-    name: "what a rotation flushed that found no room is never vouched for",
+    name: "the flush of a failed rotation is never proven",
     file: DURABILITY,
     edits: [[
       "if (!writer.isDirty) this.flushed(this.state.lastIndex);",
@@ -19,19 +19,19 @@ export const FULL_DISK_MUTANTS: readonly Mutant[] = [
     dies: "durable_proof_test",
   },
   {
-    name: "a full disk that has no room for a checkpoint ends the log",
+    name: "a full disk without space for a checkpoint ends the log",
     file: FRAME_WRITER,
     edits: [["if (!isNoSpace(error)) throw error;\n      this.undo();", "throw error;"]],
     dies: "durable_proof_test",
   },
   {
-    name: "a write that finds no room is not taken back",
+    name: "a write that finds no space is not undone",
     file: DURABILITY,
     edits: [["() => writer.undo()", "() => {}"]],
     dies: "simulation",
   },
   {
-    name: "taking back a write is not flushed",
+    name: "undoing a write is not flushed",
     file: FRAME_WRITER,
     edits: [[
       "this.active.file.truncate(endOffset);\n    this.active.file.sync();",
@@ -40,13 +40,13 @@ export const FULL_DISK_MUTANTS: readonly Mutant[] = [
     dies: "fail_stop_test",
   },
   {
-    name: "the count of changes is not taken back with a write that finds no room",
+    name: "the change counter is not restored after a write that finds no space",
     file: FRAME_WRITER,
     edits: [["} catch (error) {\n      this.changes = changes;", "} catch (error) {"]],
     dies: "simulation",
   },
   {
-    name: "a snapshot that finds no room leaves its file",
+    name: "a snapshot that finds no space leaves its file",
     file: DURABILITY,
     edits: [[
       "() => file.abort()",
@@ -64,7 +64,7 @@ export const FULL_DISK_MUTANTS: readonly Mutant[] = [
     dies: "fail_stop_test",
   },
   {
-    name: "a segment with no room to be leaves its file",
+    name: "a segment that finds no space leaves its file",
     file: CREATE,
     edits: [["fileSystem.remove(path);\n    } catch (second)", "void path;\n    } catch (second)"]],
     dies: "injected_full_disk_test",

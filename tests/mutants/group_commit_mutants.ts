@@ -10,7 +10,7 @@ import type { Mutant } from "./mutant.ts";
 /** The mutants. */
 export const GROUP_COMMIT_MUTANTS: readonly Mutant[] = [
   {
-    name: "whoever asks while a flush runs shares it",
+    name: "a call during a flush shares that flush",
     file: COMMIT,
     edits: [[
       "if (this.#next === undefined) {",
@@ -19,7 +19,7 @@ export const GROUP_COMMIT_MUTANTS: readonly Mutant[] = [
     dies: "group_commit_test",
   },
   {
-    name: "a flush answers with what was written while it ran",
+    name: "a flush reports entries that were written while it ran",
     file: COMMIT,
     edits: [[
       "this.#log.flushed(flush.lastIndex);\n      flush.resolve(flush.lastIndex);",
@@ -28,7 +28,7 @@ export const GROUP_COMMIT_MUTANTS: readonly Mutant[] = [
     dies: "group_commit_test",
   },
   {
-    name: "a truncation during a flush is not heard",
+    name: "a truncation during a flush is ignored",
     file: COMMIT,
     edits: [["this.#running.lastIndex = Math.min(this.#running.lastIndex, from - 1);", "void from;"]],
     dies: "group_commit_test",
@@ -43,7 +43,7 @@ export const GROUP_COMMIT_MUTANTS: readonly Mutant[] = [
     dies: "group_commit_test",
   },
   {
-    name: "a flush that fails is not remembered",
+    name: "a failed flush is not remembered",
     file: COMMIT,
     edits: [["if (this.#failure !== undefined) return Promise.reject(this.#failure.reason);", ""]],
     dies: "group_commit_test",

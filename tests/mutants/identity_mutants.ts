@@ -22,7 +22,7 @@ export const IDENTITY_MUTANTS: readonly Mutant[] = [
     dies: "identity_test",
   },
   {
-    name: "an identity of another version is taken for a damaged one",
+    name: "an identity of another version counts as damaged",
     file: IDENTITY_FORMAT,
     edits: [["return version;", "return undefined;"]],
     dies: "identity_test",
@@ -67,7 +67,7 @@ export const IDENTITY_MUTANTS: readonly Mutant[] = [
     dies: "identity_test",
   },
   {
-    name: "an identity that found no room leaves its temporary file",
+    name: "an identity that finds no space leaves its temporary file",
     file: IDENTITY,
     edits: [["    fileSystem.remove(temporary);\n", ""]],
     dies: "identity_test",

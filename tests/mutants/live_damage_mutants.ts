@@ -12,13 +12,13 @@ export const LIVE_DAMAGE_MUTANTS: readonly Mutant[] = [
     dies: "simulation",
   },
   {
-    name: "entries that are found lost when pages are rebuilt are not reported",
+    name: "entries found lost while pages are rebuilt are not reported",
     file: READER,
     edits: [["for (const damage of segment.damageAt(index)) this.onDamage(placeDamage(segment, damage));", ""]],
     dies: "simulation",
   },
   {
-    name: "a report of a part of a gap keeps that of the whole gap out",
+    name: "a report of a part of a gap suppresses that of the whole gap",
     file: STATE,
     edits: [[
       "path !== other.path || other.offset < one.offset || end(other) > end(one)",
@@ -30,13 +30,13 @@ export const LIVE_DAMAGE_MUTANTS: readonly Mutant[] = [
     dies: "simulation",
   },
   {
-    name: "pages that began within frames that a repair lays stay",
+    name: "pages that began within repaired frames stay",
     file: "src/maintain/repair_log.ts",
     edits: [["for (const at of repair.laid) repair.segment.removePage(at);", ""]],
     dies: "simulation",
   },
   {
-    name: "entries that were written anew since the last proof count as proven",
+    name: "entries rewritten after the last proof count as proven",
     file: NEWEST,
     edits: [["replay.index.nextIndex, unprovenTruncated) - 1", "replay.index.nextIndex) - 1"]],
     dies: "proven_index_test",

@@ -4,16 +4,16 @@
  * @module
  */
 
-/** One mistake. */
+/** A mutant. */
 export interface Mutant {
-  /** What is wrong with it. */
+  /** The mistake, in words. */
   readonly name: string;
   /** The file, from the root of the repository. */
   readonly file: string;
-  /** Texts that occur exactly once in the file, and what they are replaced with, in this order. */
+  /** Texts that occur exactly once in the file, and their replacements, in this order. */
   readonly edits: readonly (readonly [find: string, replacement: string])[];
-  /** Which check is expected to notice: `simulation`, `raft simulation`, or a test file. */
+  /** The check that should fail: `simulation`, `raft simulation`, or a test file. */
   readonly dies: string;
-  /** Why nothing can notice, if nothing can. */
+  /** Why no check can fail, if none can. */
   readonly equivalent?: string;
 }

@@ -1,6 +1,6 @@
 /**
- * The mutants: one mistake each, as somebody tired could make it, put into the source where durability depends on it.
- * `deno task mutants` makes them one at a time and runs the simulation and the tests; none may survive.
+ * The mutants. Each puts one plausible mistake into the source where durability depends on it. `deno task mutants`
+ * applies them one at a time and runs the simulation and the tests. None may survive.
  */
 
 import { BATCH_MUTANTS } from "./batch_mutants.ts";

@@ -1,5 +1,5 @@
 /**
- * Mutants of what proves that data is durable: durable slots, next-segment pointers and watermarks.
+ * Mutants of the proof that data is durable: durable slots, next-segment pointers and watermarks.
  *
  * @module
  */
@@ -33,19 +33,19 @@ export const PROVEN_MUTANTS: readonly Mutant[] = [
     dies: "proven_test",
   },
   {
-    name: "a durable slot does not show the state behind a gap",
+    name: "a durable slot does not show the state after a gap",
     file: NEWEST,
     edits: [["if (slot?.lsn === proven.lsn) replay.settle(head, slot.checkpoint);", ""]],
     dies: "judge_test",
   },
   {
-    name: "a durable slot does not show a hard state that a gap took",
+    name: "a durable slot does not show a hard state that was lost in a gap",
     file: REPLAY_GAPS,
     edits: [["replay.setHardState(state.hardState);\n    codec.set(SLOT_HARD_STATES, 1);", ""]],
     dies: "judge_test",
   },
   {
-    name: "a log at rest writes no durable slot",
+    name: "an idle log writes no durable slot",
     file: WRITER,
     edits: [[
       "this.checkpoint(state);\n    this.active.slots.write({ lsn: this.durableLsn, checkpoint });",
@@ -60,7 +60,7 @@ export const PROVEN_MUTANTS: readonly Mutant[] = [
     dies: "judge_test",
   },
   {
-    name: "a durable slot claims what no flush has covered",
+    name: "a durable slot claims unflushed frames",
     file: WRITER,
     edits: [[
       "const slot = { lsn: this.durableLsn, checkpoint",
@@ -75,7 +75,7 @@ export const PROVEN_MUTANTS: readonly Mutant[] = [
     dies: "slot_test",
   },
   {
-    name: "durable slots are never written in turn",
+    name: "durable slots are not written alternately",
     file: SLOT_WRITER,
     edits: [["if (this.flushed === this.written) ", "if (false as boolean) "]],
     dies: "slot_test",
@@ -87,19 +87,19 @@ export const PROVEN_MUTANTS: readonly Mutant[] = [
     dies: "slot_test",
   },
   {
-    name: "the slot that opening found is not written once more",
+    name: "the slot found at opening is not written again",
     file: SLOT_WRITER,
     edits: [["if (last !== undefined) this.put(last);", ""]],
     dies: "slot_test",
   },
   {
-    name: "a full disk stops a log over a durable slot",
+    name: "a full disk ends the log at a durable slot",
     file: SLOT_WRITER,
     edits: [["if (!isNoSpace(error)) throw error;", "throw error;"]],
     dies: "slot_test",
   },
   {
-    name: "a durable slot of another place is believed",
+    name: "a durable slot of another offset is accepted",
     file: DURABLE_SLOT,
     edits: [["return salt ^ BigInt(baseLsn + offset);", "return salt ^ BigInt(baseLsn + 0 * offset);"]],
     dies: "slot_test",
@@ -138,13 +138,13 @@ export const PROVEN_MUTANTS: readonly Mutant[] = [
     dies: "slot_test",
   },
   {
-    name: "of two pointers the lower number counts",
+    name: "of two pointers, the lower number counts",
     file: NEXT_POINTER,
     edits: [["b.number > a.number ? b : a", "b.number > a.number ? a : b"]],
     dies: "slot_test",
   },
   {
-    name: "a newest segment that is cut within its header block is an empty one",
+    name: "a newest segment truncated within its header block counts as empty",
     file: CHAIN,
     edits: [["newest.size < SEGMENT_HEADER_BYTES && (next", "newest.size < 0 && (next"]],
     dies: "evidence_test",
@@ -177,7 +177,7 @@ export const PROVEN_MUTANTS: readonly Mutant[] = [
     dies: "evidence_test",
   },
   {
-    name: "a log that was opened again is taken for a closed one, because its end is lost",
+    name: "a reopened log with a lost end counts as closed",
     file: PROVEN,
     edits: [[
       "const isClosed = close !== undefined && slot <= close;",
@@ -186,7 +186,7 @@ export const PROVEN_MUTANTS: readonly Mutant[] = [
     dies: "proven_test",
   },
   {
-    name: "the durable position moves when a flush begins",
+    name: "the durable LSN moves when a flush begins",
     file: FLUSHER,
     edits: [[
       "await this.flushes.sync(active.file);\n    slotsFlushed();\n    this.flushed(active, endLsn, started);",
@@ -195,7 +195,7 @@ export const PROVEN_MUTANTS: readonly Mutant[] = [
     dies: "flush_test",
   },
   {
-    name: "a flush counts what was written while it ran",
+    name: "a flush covers frames written while it ran",
     file: FLUSHER,
     edits: [[
       "await this.flushes.sync(active.file);\n    slotsFlushed();\n    this.flushed(active, endLsn, started);",
@@ -204,7 +204,7 @@ export const PROVEN_MUTANTS: readonly Mutant[] = [
     dies: "group_commit_test",
   },
   {
-    name: "the durable position goes back when an old flush returns",
+    name: "the durable LSN goes back when an old flush returns",
     file: FLUSHER,
     edits: [["active.durableLsn = Math.max(active.durableLsn, lsn);", "active.durableLsn = lsn;"]],
     dies: "group_commit_test",
@@ -252,7 +252,7 @@ export const PROVEN_MUTANTS: readonly Mutant[] = [
     dies: "durable_proof_test",
   },
   {
-    name: "watermarks are not looked for",
+    name: "watermarks are not searched",
     file: NEWEST,
     edits: [["files.survey(newest.file, size).provenLsn,", ""]],
     dies: "simulation",
@@ -267,13 +267,13 @@ export const PROVEN_MUTANTS: readonly Mutant[] = [
     dies: "simulation",
   },
   {
-    name: "what a segment that was about to follow vouches for is not heard",
+    name: "the durable LSN in an uncommitted successor is ignored",
     file: NEWEST,
     edits: [["chain.provenLsn,", ""]],
     dies: "durable_proof_test",
   },
   {
-    name: "the proven position is a frame too low",
+    name: "the proven LSN is a frame too low",
     file: NEWEST,
     edits: [[
       "const provenOffset = proven.lsn - header.baseLsn;",
@@ -282,7 +282,7 @@ export const PROVEN_MUTANTS: readonly Mutant[] = [
     dies: "simulation",
   },
   {
-    name: "a log at rest leaves no checkpoint",
+    name: "an idle log writes no checkpoint",
     file: DURABILITY,
     edits: [["this.writer!.rest(this.record());", ""]],
     dies: "fail_stop_test",

@@ -1,5 +1,5 @@
 /**
- * Mutants of recovery: which files are the log, where it ends, and how it goes on after a crash.
+ * Mutants of recovery: the files of a log, its end, and its continuation after a crash.
  *
  * @module
  */
@@ -35,25 +35,25 @@ export const RECOVERY_MUTANTS: readonly Mutant[] = [
     dies: "rotation_test",
   },
   {
-    name: "after a crash the log goes on behind the old tail",
+    name: "after a crash, the log continues after the old tail",
     file: RESUME,
     edits: [["return closed && cut === undefined &&", "return cut === undefined &&"]],
     dies: "simulation",
   },
   {
-    name: "after a torn write the log goes on where it was cut",
+    name: "after a torn write, the log continues where it was cut",
     file: RESUME,
     edits: [["return closed && cut === undefined &&", "return head.endOffset > SEGMENT_HEADER_BYTES &&"]],
     dies: "simulation",
   },
   {
-    name: "the checkpoint of a clean close is believed without being written once more",
+    name: "the checkpoint of a clean close is accepted without writing it again",
     file: RESUME,
     edits: [["writeFull(file, checkpoint, head.endOffset - checkpoint.length);", ""]],
     dies: "close_test",
   },
   {
-    name: "what makes the newest segment part of the log is believed without being written once more",
+    name: "the pointer to the newest segment is accepted without writing it again",
     file: RESUME,
     edits: [["  nameHead(resumed, head);\n  if (previous", "  if (previous"]],
     dies: "strace_test",
@@ -69,7 +69,7 @@ export const RECOVERY_MUTANTS: readonly Mutant[] = [
     dies: "simulation",
   },
   {
-    name: "copied frames do not say so",
+    name: "copied frames have no copy flag",
     file: WASM_FRAME,
     edits: [[
       "(load<u8>(frame, FRAME_KIND) as u32) | (FLAG_COPY << FLAGS_SHIFT)",
@@ -78,19 +78,19 @@ export const RECOVERY_MUTANTS: readonly Mutant[] = [
     dies: "simulation",
   },
   {
-    name: "that frames are copies is not looked at",
+    name: "the copy flag of frames is ignored",
     file: WASM_SCAN,
     edits: [["own += (((load<u8>(frame, FRAME_KIND) as u32) & (FLAG_COPY << FLAGS_SHIFT)) == 0) as u64;", "own += 1;"]],
     dies: "durable_proof_test",
   },
   {
-    name: "a copied checkpoint of a clean close goes on saying that the log was closed",
+    name: "a copied checkpoint keeps the flag of a clean close",
     file: WASM_FRAME,
     edits: [["if ((kind & KIND_MASK) == KIND_CHECKPOINT) kind &= ~(FLAG_CLOSE << FLAGS_SHIFT);", ""]],
     dies: "close_test",
   },
   {
-    name: "a segment is part of the log because it is there",
+    name: "every segment file counts as part of the log",
     file: CHAIN,
     edits: [[
       "valid.findLastIndex((file) => isCommitted(facts, file, byNumber.get(file.header.previous), valid));",
@@ -99,13 +99,13 @@ export const RECOVERY_MUTANTS: readonly Mutant[] = [
     dies: "simulation",
   },
   {
-    name: "the slot alone says which segment is part of the log, and a lost one says none",
+    name: "only the pointer decides whether a segment is committed, even if it is lost",
     file: SEGMENT_FILES,
     edits: [["return this.survey(file, file.size).ownFrames > 0;", "return false;"]],
     dies: "simulation",
   },
   {
-    name: "a pointer that names another segment is not heard",
+    name: "a pointer that names another segment is ignored",
     file: CHAIN,
     edits: [["return previous.naming.next.number === file.number;", "return true;"]],
     dies: "durable_proof_test",
@@ -117,13 +117,13 @@ export const RECOVERY_MUTANTS: readonly Mutant[] = [
     dies: "durable_proof_test",
   },
   {
-    name: "a writer leaves a newest segment without what names it",
+    name: "a writer leaves a newest segment without a pointer to it",
     file: RESUME,
     edits: [["if (!recovered.isHeadNamed) nameHead(resumed, head);", ""]],
     dies: "pointer_test",
   },
   {
-    name: "a newest segment that is missing is not missed",
+    name: "a missing newest segment is not reported",
     file: CHAIN,
     edits: [[
       'newest?.naming.kind === "named" && !byNumber.has(newest.naming.next.number)',
@@ -132,7 +132,7 @@ export const RECOVERY_MUTANTS: readonly Mutant[] = [
     dies: "simulation",
   },
   {
-    name: "a newest segment that is missing is not missed if the pointer to it is damaged",
+    name: "a missing newest segment is not reported if the pointer to it is damaged",
     file: CHAIN,
     edits: [[
       'if (newest?.naming.kind === "damaged" && !nextBegun',
@@ -141,7 +141,7 @@ export const RECOVERY_MUTANTS: readonly Mutant[] = [
     dies: "pointer_test",
   },
   {
-    name: "a segment that was begun in the place of a missing one stands in for it",
+    name: "an uncommitted segment stands in for a missing one",
     file: CHAIN,
     edits: [[" && !successors.some(({ header }) => header.state.tailLost)", ""]],
     dies: "torn_pointer_test",
@@ -159,7 +159,7 @@ export const RECOVERY_MUTANTS: readonly Mutant[] = [
     dies: "leftover_test",
   },
   {
-    name: "a segment below the snapshot does not name the newest one anew",
+    name: "a segment below the snapshot does not name the newest one again",
     file: RECOVERY,
     edits: [["    const previous = replay.index.segments.at(-2);\n", ""], [
       "      previous,\n",
@@ -174,7 +174,7 @@ export const RECOVERY_MUTANTS: readonly Mutant[] = [
     dies: "simulation",
   },
   {
-    name: "damage below the snapshot is dropped although it may have held a truncation that is not settled",
+    name: "damage below the snapshot is dropped although it may have held a truncation",
     file: JUDGE,
     edits: [[
       "    const isBelow = one.path < path;",
@@ -195,7 +195,7 @@ export const RECOVERY_MUTANTS: readonly Mutant[] = [
     dies: "leftover_test",
   },
   {
-    name: "a log whose pointer a crash tore is gone on with behind its checkpoint",
+    name: "a log with a torn pointer is continued after its checkpoint",
     file: NEWEST,
     edits: [[' && newest.file.naming.kind === "none",', ","]],
     dies: "torn_pointer_test",
@@ -207,13 +207,13 @@ export const RECOVERY_MUTANTS: readonly Mutant[] = [
     dies: "format_test",
   },
   {
-    name: "a sealed segment whose next segment and pointer are gone is taken for the newest",
+    name: "a sealed segment without its next segment and pointer counts as the newest",
     file: JUDGE,
     edits: [["if (replay.indexOffset !== undefined && !chain.nextBegun", "if (false as boolean && !chain.nextBegun"]],
     dies: "pointer_test",
   },
   {
-    name: "a folder that has lost all its segments is a new log",
+    name: "a folder that has lost all its segments counts as a new log",
     file: RECOVERY,
     edits: [[
       "if (evidence !== undefined && damage.length === 0) {",
@@ -222,13 +222,13 @@ export const RECOVERY_MUTANTS: readonly Mutant[] = [
     dies: "simulation",
   },
   {
-    name: "a torn log is clean",
+    name: "a torn log counts as clean",
     file: NEWEST,
     edits: [["cut: torn === undefined ? undefined : describeCut(codec, head, file, torn, size),", "cut: undefined,"]],
     dies: "torn_test",
   },
   {
-    name: "a log that was not closed is taken for one that was",
+    name: "a log that was not closed counts as closed",
     file: NEWEST,
     edits: [[
       "return checkpoint.kind === KIND_CHECKPOINT && (checkpoint.flags & FLAG_CLOSE) !== 0 &&\n    checkpoint.length === CHECKPOINT_PAYLOAD_BYTES;",
@@ -237,7 +237,7 @@ export const RECOVERY_MUTANTS: readonly Mutant[] = [
     dies: "close_test",
   },
   {
-    name: "a clean close is not seen",
+    name: "a clean close is not recognized",
     file: PROVEN,
     edits: [[
       "const isClosed = close !== undefined && slot <= close;",
@@ -252,31 +252,31 @@ export const RECOVERY_MUTANTS: readonly Mutant[] = [
     dies: "simulation",
   },
   {
-    name: "that a snapshot clears the log is not replayed",
+    name: "the flag of a snapshot that clears the log is ignored",
     file: REPLAY_FRAMES,
     edits: [["const clears = (header.flags & FLAG_CLEAR) !== 0;", "const clears = false as boolean;"]],
     dies: "simulation",
   },
   {
-    name: "a header that claims more entries than there was room for is believed",
+    name: "a header that claims more entries than fit is accepted",
     file: BORDERS,
     edits: [["if (entries <= entriesThatFit(bytes)) return;", "if (entries <= bytes) return;"]],
     dies: "claims_test",
   },
   {
-    name: "a file is read behind the size that it had when it was opened",
+    name: "a file is read beyond the size that it had when it was opened",
     file: "src/io/sized_file.ts",
     edits: [["const rest = this.bytes - position;", "const rest = Infinity + 0 * position;"]],
     dies: "endless_test",
   },
   {
-    name: "a segment index of another place is believed",
+    name: "a segment index of another place is accepted",
     file: SEALED,
     edits: [[" || segmentIndex.trailer.indexOffset !== link.endOffset", ""]],
     dies: "sealed_test",
   },
   {
-    name: "a lost hard state is defaulted",
+    name: "a lost hard state is replaced by a default",
     file: STATE,
     edits: [["this.hardStateLost = state.hardStateLost;", "this.hardStateLost = false;"]],
     dies: "missing_file_test",
@@ -291,7 +291,7 @@ export const RECOVERY_MUTANTS: readonly Mutant[] = [
     dies: "lock_test",
   },
   {
-    name: "a crash while a log is created passes for a lost segment",
+    name: "a crash while a log is created counts as a lost segment",
     file: CHAIN,
     edits: [[
       "if (!isIdentified && newest.header.previous === 0 && !hasOwnFrames(newest)) return",

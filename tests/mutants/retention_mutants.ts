@@ -1,4 +1,4 @@
-/** Mistakes in retentions, free space and metrics. */
+/** Mutants of retentions, free space and metrics. */
 
 import type { Mutant } from "./mutant.ts";
 
@@ -88,7 +88,7 @@ export const RETENTION_MUTANTS: readonly Mutant[] = [
     dies: "wal_log_suite_test",
   },
   {
-    name: "damage to entries that were given up stays on the list",
+    name: "damage to released entries stays on the list",
     file: STATE,
     edits: [["lastIndex >= firstIndex", "lastIndex > 0"]],
     dies: "retain_test",
@@ -142,7 +142,7 @@ export const RETENTION_MUTANTS: readonly Mutant[] = [
     dies: "retain_test",
   },
   {
-    name: "a log for reading only takes retentions",
+    name: "a log for reading only accepts retentions",
     file: COMPACTABLE_LOG,
     edits: [[
       'this.#durability.requireWriter("retain entries", true);',
@@ -151,7 +151,7 @@ export const RETENTION_MUTANTS: readonly Mutant[] = [
     dies: "retain_test",
   },
   {
-    name: "a scrub takes damage to retained entries for harmless",
+    name: "a scrub reports damage to retained entries as harmless",
     file: "src/log/live.ts",
     edits: [["Math.max(firstIndex, index.firstIndex)", "Math.max(firstIndex, index.snapshotIndex + 1)"]],
     dies: "retain_test",
@@ -214,13 +214,13 @@ export const SPACE_MUTANTS: readonly Mutant[] = [
     dies: "space_test",
   },
   {
-    name: "free space is asked for without Deno's permission",
+    name: "free space is requested without Deno's permission",
     file: "src/io/node_fs.ts",
     edits: [['.state !== "granted") {\n    return undefined;', '.state !== "granted") {\n    fs.statfsSync(path);']],
     dies: "space_test",
   },
   {
-    name: "the size of the first snapshot stands for all",
+    name: "the size of the first snapshot is used for all",
     file: SPACE,
     edits: [["this.measured.index === snapshotIndex", "this.measured.bytes > 0 || snapshotIndex === 0"]],
     dies: "space_test",
@@ -248,13 +248,13 @@ export const METRIC_MUTANTS: readonly Mutant[] = [
     dies: "metrics_test",
   },
   {
-    name: "the classes of a histogram do not include those before them",
+    name: "the buckets of a histogram are not cumulative",
     file: METRICS,
     edits: [["below += counts[i]!;", "below = counts[i]!;"]],
     dies: "metrics_test",
   },
   {
-    name: "metrics of several logs are not put together by name",
+    name: "metrics of several logs are not merged by name",
     file: METRICS,
     edits: [["const known = families.get(name);", "const known = undefined as Family | undefined;"]],
     dies: "metrics_test",

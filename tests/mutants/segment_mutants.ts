@@ -10,7 +10,7 @@ import type { Mutant } from "./mutant.ts";
 /** The mutants. */
 export const SEGMENT_MUTANTS: readonly Mutant[] = [
   {
-    name: "an entries frame behind lost entries does not begin a page",
+    name: "an entries frame after lost entries does not begin a page",
     file: SEGMENT,
     edits: [["    this.count += howMany;\n    this.breakPage();", "    this.count += howMany;"]],
     dies: "segment_test",
@@ -22,19 +22,19 @@ export const SEGMENT_MUTANTS: readonly Mutant[] = [
     dies: "segment_test",
   },
   {
-    name: "pages behind the last entry stay",
+    name: "pages after the last entry stay",
     file: SEGMENT,
     edits: [["    this.table.dropFrom(this.end);\n    this.breakPage();", "    this.breakPage();"]],
     dies: "segment_test",
   },
   {
-    name: "a page that was cut goes on in the segment to which it moves",
+    name: "a truncated page continues in the segment to which it moves",
     file: SEGMENT,
     edits: [["to.pageFrom = this.pageFrom === 0 ? 0 : this.pageFrom + toOffset - offset;", ""]],
     dies: "segment_test",
   },
   {
-    name: "a number of a segment is used again",
+    name: "a segment number is reused",
     file: ROTATION,
     edits: [["(number) => this.numberUsed = number)", "() => {})"], [
       "this.numberUsed, {",
@@ -76,7 +76,7 @@ export const SEGMENT_MUTANTS: readonly Mutant[] = [
     dies: "limits_test",
   },
   {
-    name: "a segment that is refused ends the log",
+    name: "a refused segment ends the log",
     file: DURABILITY,
     edits: [['(error.code === "NO_SPACE" || error.code === "CORRUPT")', 'error.code === "NO_SPACE"']],
     dies: "limits_test",

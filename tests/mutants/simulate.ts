@@ -1,5 +1,5 @@
 /**
- * Random histories, up to the first that fails: what `scripts/mutants.ts` holds a mutant against first.
+ * Runs random histories up to the first failure. `scripts/mutants.ts` tests each mutant with these first.
  *
  *     simulate.ts SEEDS
  */

@@ -1,4 +1,4 @@
-/** Mistakes in what the writer does beside appending: going on after a crash, preallocation, full disks. */
+/** Mutants of the writer besides appending: continuing after a crash, preallocation, full disks. */
 
 import { RESUME } from "./files.ts";
 import type { Mutant } from "./mutant.ts";
@@ -50,13 +50,13 @@ export const WRITER_MUTANTS: readonly Mutant[] = [
     dies: "strace_test",
   },
   {
-    name: "an unfinished replacement is taken for the newest segment",
+    name: "an unfinished replacement counts as the newest segment",
     file: CHAIN,
     edits: [['other.naming.kind === "none" &&', 'other.naming.kind === "damaged" &&']],
     dies: "crash_loop_test",
   },
   {
-    name: "an unfinished replacement is taken for the newest segment if the one before has no header",
+    name: "an unfinished replacement counts as the newest segment if the previous one has no header",
     file: CHAIN,
     edits: [[
       'if (file.naming.kind === "named") return true;',
@@ -74,7 +74,7 @@ export const WRITER_MUTANTS: readonly Mutant[] = [
     dies: "crash_loop_test",
   },
   {
-    name: "a newest segment is replaced however full it is",
+    name: "a newest segment is replaced even if it is full",
     file: REPLACE,
     edits: [["Math.min(segmentBytes / 2, REPLACED_BYTES_MAX)", "Math.min(segmentBytes, CHUNK_BYTES)"]],
     dies: "crash_loop_test",
@@ -92,49 +92,49 @@ export const WRITER_MUTANTS: readonly Mutant[] = [
     dies: "crash_loop_test",
   },
   {
-    name: "a replacement ends with a checkpoint whatever its last frame is",
+    name: "a replacement always counts as ending with a checkpoint",
     file: REPLACE,
     edits: [["endsWithCheckpoint: lastKind === KIND_CHECKPOINT", "endsWithCheckpoint: true"]],
     dies: "crash_loop_test",
   },
   {
-    name: "a full disk never gets the room of the reserve",
+    name: "a full disk never gets the space of the reserve",
     file: RESERVE,
     edits: [["isReleased = isShortage(error) && this.release();", "isReleased = false;"]],
     dies: "reserve_test",
   },
   {
-    name: "closing does not take the room of the reserve",
+    name: "closing does not use the space of the reserve",
     file: "src/write/writer.ts",
     edits: [["(release() && this.frames", "(false && this.frames"]],
     dies: "reserve_test",
   },
   {
-    name: "a snapshot without data does not take the room of the reserve",
+    name: "a snapshot without data does not use the space of the reserve",
     file: "src/snapshots/snapshot_store.ts",
     edits: [["if (snapshot.data.length > 0) write();", "if (snapshot.data.length >= 0) write();"]],
     dies: "reserve_test",
   },
   {
-    name: "the reserve is given up for a limit on the size of files",
+    name: "the reserve is released at a limit on the size of files",
     file: RESERVE,
     edits: [[' && errorCode(error.cause) !== "EFBIG"', ""]],
     dies: "reserve_test",
   },
   {
-    name: "the reserve is made again while space is scarce",
+    name: "the reserve is created again while space is low",
     file: RESERVE,
     edits: [["if (free < this.bytes * SPARE_FACTOR) return;", "void free;"]],
     dies: "reserve_test",
   },
   {
-    name: "the reserve is not made again while the log is open",
+    name: "the reserve is not created again while the log is open",
     file: "src/write/durability.ts",
     edits: [["        this.reserve.make();\n", ""]],
     dies: "reserve_test",
   },
   {
-    name: "a file that is not the log's is taken for its reserve",
+    name: "a file that is not the log's counts as its reserve",
     file: RESERVE,
     edits: [["return isOurs(file) ? file.size() : undefined;", "return file.size();"]],
     dies: "reserve_test",
@@ -146,13 +146,13 @@ export const WRITER_MUTANTS: readonly Mutant[] = [
     dies: "reserve_test",
   },
   {
-    name: "a full disk keeps the zeros of a log that goes on after a crash",
+    name: "a full disk keeps the zeros of a log that continues after a crash",
     file: "src/recovery/resume.ts",
     edits: [["    cutZeros(fileSystem, recovered, head);\n", ""]],
     dies: "full_disk_test",
   },
   {
-    name: "a log that finds no room to go on is not recovered anew before it tries again",
+    name: "a log that finds no space is not recovered again before it retries",
     file: "src/recovery/resume.ts",
     edits: [["const again = yield* recover(recovering);", "const again = recovered;"]],
     dies: "simulation",
