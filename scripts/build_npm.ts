@@ -1,11 +1,11 @@
 /**
- * Builds the npm package into `dist/npm`: dnt compiles the modules and checks their types, and `npm_package.ts` makes
- * the package from them.
+ * Builds the npm package into `dist/npm`: dnt compiles the modules and checks their types, and `npm_package.ts`
+ * assembles the package.
  *
  *     deno task build:npm && deno task smoke --package dist/npm
  *
- * dnt comes from JSR. It is imported when the program runs, so that everything else can be checked where JSR is out of
- * reach; `docs/RELEASING.md` says what is checked where.
+ * dnt comes from JSR. It is imported only when the program runs, so that everything else can be checked without JSR.
+ * `docs/RELEASING.md` lists what is checked where.
  *
  * @module
  */
@@ -19,7 +19,7 @@ const ROOT = fileURLToPath(new URL("../", import.meta.url));
 const COMPILED = join(ROOT, "dist", "compiled");
 
 const config = JSON.parse(readFileSync(join(ROOT, "deno.json"), "utf8"));
-/** `WebAssembly` and the streams are declared with the DOM. By TypeScript's names, of which dnt's types know not all. */
+/** `WebAssembly` and the streams are declared with the DOM. dnt's types do not know all of these names. */
 const LIBRARIES = ["ESNext", "DOM", "DOM.Iterable", "DOM.AsyncIterable"] as never[];
 
 rmSync(COMPILED, { recursive: true, force: true });
@@ -27,13 +27,13 @@ const { build } = await import("@deno/dnt");
 await build({
   entryPoints: Object.entries(ENTRY_POINTS).map(([name, path]) => ({ name, path: join(ROOT, path) })),
   outDir: COMPILED,
-  // The sources import nothing but each other and `node:` modules.
+  // The sources import only each other and `node:` modules.
   configFile: false,
-  // Nothing of the `Deno` namespace is used.
+  // The `Deno` namespace is not used.
   shims: {},
-  // dnt writes a polyfill above everything else in a module, also above the `#!` of the command. Node 22 needs none.
+  // dnt would write a polyfill above the `#!` line of the command. Node 22 needs no polyfill.
   polyfills: false,
-  // The suite runs on the sources, in Node too; the smoke test runs on what is built here.
+  // The suite runs on the sources, even in Node. The smoke test runs on the built package.
   test: false,
   scriptModule: false,
   declaration: "inline",
@@ -47,7 +47,7 @@ await build({
   package: {
     name: PACKAGE,
     version: config.version,
-    // Its declarations are needed to check the build, and by nobody who uses it.
+    // The declarations are needed only to check the build.
     devDependencies: { "@types/node": config.imports["@types/node"].split("@").at(-1) },
   },
 });

@@ -1,7 +1,7 @@
 /**
  * Writes the function of the second recovery thread as text: `src/recovery/scan_thread.ts`, without its types, into
- * `src/recovery/scan_thread_text.ts`. The text of the function at run time would not do: bundlers and coverage tools
- * rewrite it, and the functions that they call in it are missing on the thread.
+ * `src/recovery/scan_thread_text.ts`. The text of the function at run time cannot be used: bundlers and coverage tools
+ * rewrite the function to call helpers that do not exist on the thread.
  *
  *     deno task build:thread            write the text
  *     deno task build:thread --check    fail if the committed text differs

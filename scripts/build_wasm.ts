@@ -1,6 +1,6 @@
 /**
- * Compiles the AssemblyScript in `wasm/` and embeds it in `src/codec/codec_wasm.ts` as base64, the one form that loads
- * alike in Deno, Bun and Node, from JSR and from npm.
+ * Compiles the AssemblyScript in `wasm/` and embeds it in `src/codec/codec_wasm.ts` as base64, the only form that loads
+ * in the same way in Deno, Bun and Node, from JSR and from npm.
  *
  *     deno task build:wasm            rebuild the module
  *     deno task build:wasm --check    rebuild in memory, fail if the committed module differs
@@ -20,7 +20,7 @@ const ROOT = fileURLToPath(new URL("../", import.meta.url));
 const COMMAND = "deno task build:wasm";
 const BASE64_COLUMNS = 112;
 
-// No source map: with it the bytes would depend on the machine, and --check on who built it last.
+// No source map, because the bytes would then depend on the machine.
 const ASC_OPTIONS = [
   "-O3",
   "--converge",
@@ -74,7 +74,7 @@ async function compile(entry: string): Promise<Uint8Array<ArrayBuffer>> {
   return binary;
 }
 
-/** What is embedded is instantiated without imports and reached through its own memory: fail here, not in a user's `open`. */
+/** Fails if the module has imports or does not export its memory. Otherwise a user's `open` would fail. */
 function requireSelfContained(binary: Uint8Array<ArrayBuffer>): void {
   const module = new WebAssembly.Module(binary);
   const imports = WebAssembly.Module.imports(module).map(({ module, name }) => `${module}.${name}`);

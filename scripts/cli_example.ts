@@ -1,5 +1,5 @@
 /**
- * Makes the logs on which `docs/CLI.md` shows the command line, to be tried out:
+ * Makes the logs that `docs/CLI.md` uses in its examples:
  *
  *     deno run --allow-read --allow-write --allow-env scripts/cli_example.ts /data
  *
@@ -34,7 +34,7 @@ function writeLog(path: string, segmentBytes: number, votedFor: bigint): void {
 /**
  * Makes the logs.
  *
- * @param folder Where; an empty folder.
+ * @param folder An empty folder.
  */
 export function makeExamples(folder: string): void {
   writeLog(join(folder, "raft.wal"), 12 * 1024, 2n);
@@ -42,7 +42,7 @@ export function makeExamples(folder: string): void {
   cpSync(join(folder, "raft.wal"), join(folder, "damaged.wal"), { recursive: true });
   const file = join(folder, "damaged.wal", "000000000003.seg");
   const bytes = readFileSync(file);
-  // A byte in the command of one entry, and all of two others.
+  // Damage one byte in the command of one entry, and two other entries completely.
   bytes[SEGMENT_HEADER_BYTES + 904]! ^= 1;
   const text = new TextDecoder("latin1").decode(bytes);
   bytes.fill(0xee, text.indexOf("set key-200 ") - 40, text.indexOf("set key-202 ") - 40);

@@ -1,6 +1,6 @@
 /**
- * Makes the table of `docs/CLI.md` that shows what each command does about each kind of damage: does the damage, and runs
- * the commands.
+ * Makes the table of `docs/CLI.md` that shows what each command does about each kind of damage: causes the damage and
+ * runs the commands.
  *
  *     deno run -A scripts/cli_table.ts --write    writes the table into the document
  *
@@ -16,7 +16,7 @@ import { cliHere } from "../tests/cli.ts";
 import { type DamageCase, DAMAGES, makeDamageLog, makePeer } from "../tests/cli_damages.ts";
 
 const DOCUMENT = new URL("../docs/CLI.md", import.meta.url);
-/** What stands before and behind the table in the document. */
+/** The text before and after the table in the document. */
 const BEGIN = "<!-- scripts/cli_table.ts writes this table -->\n\n";
 const END = "\n\n<!-- end of the table -->";
 
@@ -93,7 +93,7 @@ function repairText({ exit, isWrittenAnew, lastIndex, error }: Document, isCut: 
   return `0: ${isWrittenAnew ? "written anew" : "put back"}`;
 }
 
-/** The advice in short: the command, or the beginning of what a person has to do. */
+/** The advice in short: the command, or the beginning of the instructions. */
 function nextText({ text, commands }: NonNullable<Document["next"]>): string {
   const [command] = commands;
   if (command !== undefined) {
@@ -104,7 +104,7 @@ function nextText({ text, commands }: NonNullable<Document["next"]>): string {
 }
 
 /**
- * The table that the document has.
+ * The current table of the document.
  *
  * @returns Markdown.
  */

@@ -1,8 +1,9 @@
 /**
  * Shows what the log is for, on real input, in under a minute.
  *
- * First a process that appends to a log is killed in mid-write, several times; each time the log is opened again and
- * every acknowledged entry is compared with what was sent. Then a log of 1 GiB, whose writer was killed too, is recovered.
+ * First, a process that appends to a log is killed in mid-write several times. Each time, the log is opened again, and
+ * every acknowledged entry is compared with the original. Then a log of 1 GiB, whose writer was killed too, is
+ * recovered.
  *
  *     deno task demo
  *     deno task demo --folder /data       on this disk, instead of that of the temporary folder
@@ -30,34 +31,34 @@ const ROOT = fileURLToPath(new URL("../", import.meta.url));
 const WRITER = fileURLToPath(new URL("demo_writer.ts", import.meta.url));
 const MIB = 1024 * 1024;
 
-/** How often the writer is killed. */
+/** The number of kills. */
 const ROUNDS = 3;
-/** How long it writes before that, from its first acknowledgement on. In milliseconds. */
+/** How long it writes before that, from its first acknowledgement, in milliseconds. */
 const WRITE_MS_MIN = 700;
 const WRITE_MS_MAX = 1500;
-/** A disk that is faster than its flushes ends a round sooner. In bytes. */
+/** A round ends sooner if this many bytes were written. */
 const ROUND_BYTES_MAX = 64 * MIB;
-/** Space that the first part needs, and that the second leaves alone. In bytes. */
+/** Space that the first part needs and the second part leaves free, in bytes. */
 const SPARE_BYTES = 256 * MIB;
-/** Below this the second part shows nothing. In bytes. */
+/** A smaller log shows nothing in the second part. In bytes. */
 const LARGE_LOG_BYTES_MIN = 64 * MIB;
-/** A batch more than asked for, segment indexes, zeros ahead of the writer: as a part of the log's size. */
+/** The additional space for the last batch, segment indexes and preallocation, as a factor of the log's size. */
 const OVERHEAD = 1.1;
-/** Entries of the large log that are compared. */
+/** The number of entries of the large log to compare. */
 const SAMPLES = 10_000;
 const LABEL_COLUMNS = 12;
 
-/** What a writer was heard to acknowledge before its end. */
+/** The acknowledgements of a writer before its end. */
 interface Acknowledged {
   /** The last index. */
   index: number;
-  /** How often an acknowledgement came, which is how many flushes there were. */
+  /** The number of acknowledgements, which is the number of flushes. */
   flushes: number;
   /** Bytes of log written by then. */
   bytes: number;
 }
 
-/** The demo's verdict is that something is wrong: said as it is, without a stack. */
+/** A failed check of the demo. It is printed without a stack. */
 class Verdict extends Error {}
 
 const { values: options } = parseArgs({
@@ -152,7 +153,7 @@ async function killWriters(input: Input): Promise<void> {
   say(dim("  What was not acknowledged is what a power cut may take."));
 }
 
-/** Compares every entry of a log with what was sent. */
+/** Compares every entry of a log with the original. */
 function compareAll(log: WalLog, input: Input, acknowledged: number, ends: readonly number[]): void {
   requireAcknowledged(log, acknowledged);
   const newest = ends.length - 1;
@@ -225,7 +226,7 @@ async function recoverLargeLog(input: Input, size: number): Promise<void> {
   });
 }
 
-/** Opens a log, does something with it, and closes it. */
+/** Opens a log, uses it, and closes it. */
 async function withLog(path: string, options: WalLogOptions, use: (log: WalLog) => void): Promise<void> {
   const log = await WalLog.open(path, options);
   try {
@@ -248,14 +249,14 @@ function compare(found: Uint8Array, input: Input, index: number): void {
 }
 
 /**
- * Starts a writer, listens to it, and kills it when told.
+ * Starts a writer, reads its acknowledgements, and kills it on request.
  *
- * @param args What it is to do.
- * @param isEnough Told after each acknowledgement; says whether to kill it now.
- * @returns What it acknowledged, up to its last word.
+ * @param args The writer's arguments.
+ * @param isEnough Called after each acknowledgement. Returns whether to kill the writer now.
+ * @returns All its acknowledgements.
  */
 function writeAndKill(args: string[], isEnough: (acknowledged: Acknowledged) => boolean): Promise<Acknowledged> {
-  // In Deno the writer may do what a log needs, and no more: read and write one folder.
+  // In Deno, the writer gets only the permissions of a log: to read and write one folder.
   const prefix = runtimeName === "deno"
     ? [runtime.binary, "run", "--no-prompt", `--allow-read=${folder}`, `--allow-write=${folder}`]
     : runtime.run;
@@ -284,7 +285,7 @@ function writeAndKill(args: string[], isEnough: (acknowledged: Acknowledged) => 
   });
 }
 
-/** How much space is free where the logs are; `Infinity` if the runtime may not tell. */
+/** The free space on the logs' volume; `Infinity` if the runtime may not ask. */
 function freeBytes(): number {
   try {
     const { bavail, bsize } = statfsSync(folder);
@@ -294,7 +295,7 @@ function freeBytes(): number {
   }
 }
 
-/** The size that the large log can have; says so if that is not what was asked for. */
+/** The possible size of the large log. Prints a message if it is smaller than requested. */
 function sizeThatFits(asked: number, free: number): number {
   if (asked === 0 || free >= asked * OVERHEAD + SPARE_BYTES) return asked;
   const fits = Math.floor((free - SPARE_BYTES) / OVERHEAD / LARGE_LOG_BYTES_MIN) * LARGE_LOG_BYTES_MIN;
@@ -312,7 +313,7 @@ function stop(): void {
     process.exit(130);
   };
   if (writer === undefined) return finish();
-  // It may be about to make a file.
+  // The writer may be about to create a file.
   writer.on("exit", finish).kill("SIGKILL");
 }
 
@@ -320,7 +321,7 @@ function heading(text: string): void {
   say(`\n${bold(text)}`);
 }
 
-/** Lines with a word in front of the first. */
+/** Lines with a label before the first one. */
 function labelled(label: string, text: string): string {
   return text.split("\n").map((line, i) => `  ${(i === 0 ? label : "").padEnd(LABEL_COLUMNS)}${line}`).join("\n");
 }

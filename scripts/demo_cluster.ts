@@ -1,12 +1,12 @@
 /**
- * Shows a replicated key-value service (`examples/kv`) keep its promises, in under a minute: three replicas, in Deno, Bun
- * and Node, each with a log of its own; clients that read and write and take note of every call and return; and meanwhile
- * replicas are killed, stopped and cut off. In the end every acknowledged write must be there, the replicas must have
- * the same, and the history of each key must be linearizable.
+ * Shows in under a minute that a replicated key-value service (`examples/kv`) keeps its promises. There are three
+ * replicas, in Deno, Bun and Node, each with its own log. Clients read and write, and record every call and return.
+ * Meanwhile, replicas are killed, stopped and isolated. In the end, every acknowledged write must be there, the
+ * replicas must be equal, and the history of each key must be linearizable.
  *
- * A process that is killed leaves its writes in the page cache, flushed or not: this does not test that they are flushed
- * before they are acknowledged. Loss of power is tested on a simulated disk (`deno task sim:raft`), and that calls come in
- * the right order by tracing them (`tests/strace_test.ts`).
+ * A killed process leaves its writes in the page cache. So this does not test that writes are flushed before they are
+ * acknowledged. Power failures are tested on a simulated disk (`deno task sim:raft`), and the order of calls is tested
+ * by tracing them (`tests/strace_test.ts`).
  *
  *     deno task demo:cluster
  *     deno task demo:cluster --runtime node --runtime node --runtime bun     other replicas, as many as wanted
@@ -32,7 +32,7 @@ import { locateRuntime, RUNTIME_NAMES, type RuntimeName } from "./runtimes.ts";
 
 const CLIENTS = 8;
 const KEYS = 12;
-/** What clients do before, between and after faults. In answers. */
+/** The number of answers before, between and after faults. */
 const CALM = 200;
 
 const { values: options } = parseArgs({

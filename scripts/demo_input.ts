@@ -1,6 +1,6 @@
 /**
- * What the demo writes: the lines of this repository's own files, round and round. Writer and reader take them from one
- * copy, so that both know every byte of the entry at any index.
+ * The input of the demo: the lines of this repository's files, repeated. Writer and reader use one copy, so both know
+ * every byte of every entry.
  *
  * @module
  */
@@ -8,14 +8,14 @@
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join, relative } from "node:path";
 
-/** Digits of the index that stand before every line and make each entry different from all others. */
+/** Digits of the index before every line. They make each entry unique. */
 const INDEX_DIGITS = 10;
 const DIGIT_ZERO = 48;
-/** What is larger was not written by hand. In bytes. */
+/** Larger files are skipped, because they are generated. In bytes. */
 const FILE_BYTES_MAX = 256 * 1024;
 const FOLDERS_SKIPPED = new Set(["node_modules", "dist", "coverage"]);
 
-/** The lines of the files in a folder and below, each with its file and its number in front. */
+/** The lines of all files below a folder, each with its file and line number. */
 export function gatherLines(root: string): { files: number; lines: string[] } {
   const lines: string[] = [];
   let files = 0;
@@ -50,7 +50,7 @@ export class Input {
     this.#commands = readFileSync(path, "utf8").split("\n").map((line) => encoder.encode(room + line));
   }
 
-  /** After how many entries the first line comes round again. */
+  /** The number of lines before they repeat. */
   get length(): number {
     return this.#commands.length;
   }
@@ -59,7 +59,7 @@ export class Input {
    * The command of the entry at an index: `0000004711 src/wal_log.ts:12 ` and the line.
    *
    * @param index The index.
-   * @returns Bytes that are good until the same line is asked for again; `append` copies them.
+   * @returns Bytes that are valid until the same line is requested again. `append` copies them.
    */
   command(index: number): Uint8Array<ArrayBuffer> {
     const command = this.#commands[(index - 1) % this.#commands.length]!;

@@ -1,5 +1,5 @@
 /**
- * The process that `demo.ts` kills: opens a log, appends to it, and prints what is acknowledged, a line for each flush
+ * The process that `demo.ts` kills. It opens a log, appends to it, and prints acknowledgements: a line for each flush,
  * with the last durable index and the bytes written. It never ends by itself.
  *
  *     demo_writer.ts commit LOG LINES TERM          many clients, each of which waits for its sync
@@ -13,18 +13,18 @@ import process from "node:process";
 import { type LogEntry, WalLog } from "../mod.ts";
 import { Input } from "./demo_input.ts";
 
-/** Clients that append at the same time. */
+/** The number of concurrent clients. */
 const CLIENTS = 32;
-/** Entries that one client appends at once, at most. */
+/** The most entries that a client appends at once. */
 const CLIENT_ENTRIES_MAX = 4;
 /** Entries in a batch of `fill`. */
 const BATCH_ENTRIES = 4096;
-/** Batches of `fill` between two flushes. */
+/** The number of batches of `fill` between two flushes. */
 const BATCHES_A_FLUSH = 16;
 
 const [mode, path, lines, term, bytes] = process.argv.slice(2);
 
-// Ends with whoever started it, and not with a Ctrl-C that is meant for them.
+// End with the parent process, and not at a Ctrl-C for the parent.
 process.stdin.on("close", () => process.exit(1)).resume();
 process.on("SIGINT", () => {});
 
@@ -35,7 +35,7 @@ log.setHardState({ term: Number(term), votedFor: BigInt(term!) });
 if (mode === "commit") await Promise.all(Array.from({ length: CLIENTS }, (_, client) => commit(client)));
 else await fill(Number(bytes));
 
-/** One client of a server: it appends, and goes on when that is durable. */
+/** A client of a server: it appends, and continues when the entries are durable. */
 async function commit(client: number): Promise<never> {
   for (let turn = client;; turn++) {
     log.append(entries(1 + turn % CLIENT_ENTRIES_MAX));
@@ -59,7 +59,7 @@ function entries(count: number): LogEntry[] {
   ));
 }
 
-/** Tells that everything up to an index is durable: into the pipe before anything else happens. */
+/** Reports that everything up to an index is durable. Writes to the pipe before anything else happens. */
 function acknowledge(durable: number): void {
   if (durable <= acknowledged) return;
   acknowledged = durable;

@@ -1,5 +1,5 @@
 /**
- * Makes a small log, the same each time, on a simulated disk, and explains its bytes: the dump in `docs/FORMAT.md`.
+ * Makes a small log on a simulated disk, always the same, and explains its bytes: the dump in `docs/FORMAT.md`.
  *
  *     deno run scripts/format_example.ts
  *
@@ -26,7 +26,7 @@ const CLUSTER = "00112233-4455-6677-8899-aabbccddeeff";
 
 /** How a field is shown beside its bytes. */
 type Shape = "text" | "number" | "hex" | "bytes";
-/** What a field is called, its size in bytes, and its shape. */
+/** A field's name, its size in bytes, and its shape. */
 type Field = readonly [name: string, bytes: number, shape: Shape];
 
 const STATE: readonly Field[] = [
@@ -130,7 +130,7 @@ function makeLog(): SimulatedDisk {
   return disk;
 }
 
-/** Explains one file, field by field; throws if a byte of it is left out. */
+/** Explains one file, field by field. Throws if a byte is left out. */
 class Explanation {
   readonly lines: string[] = [];
   private readonly bytes: Uint8Array;
@@ -163,7 +163,7 @@ class Explanation {
     return this;
   }
 
-  /** The same bytes as at another place, in one line. */
+  /** Bytes that repeat those at another offset, in one line. */
   same(as: number, length: number): this {
     for (let i = 0; i < length; i++) {
       if (this.bytes[this.at + i] !== this.bytes[as + i]) {

@@ -1,5 +1,5 @@
 /**
- * Opens mutated logs, and gives the WebAssembly exports mutated memory, and prints what came of it.
+ * Opens mutated logs, runs the WebAssembly exports on mutated memory, and prints the outcomes.
  *
  *     deno task fuzz                       2,000 cases of each kind
  *     deno task fuzz --seeds 50000         as many as wanted
@@ -14,7 +14,7 @@ import { fuzzCodec } from "../tests/fuzz/codec.ts";
 import { fuzzOpen } from "../tests/fuzz/open.ts";
 import type { FuzzCounts } from "../tests/fuzz/use.ts";
 
-/** Failures that are printed in full. */
+/** The most failures to print in full. */
 const FAILURES_SHOWN_MAX = 40;
 
 const { values } = parseArgs({

@@ -1,6 +1,7 @@
 /**
- * Measures the quality of recovery. For each kind of damage it writes random histories on a simulated disk, damages
- * them, opens the logs, and counts the entries that are lost without a report and those that are reported though whole.
+ * Measures the quality of recovery. For each kind of damage, it writes random histories on a simulated disk, damages
+ * them, and opens the logs. It counts the entries that are lost without a report, and the undamaged entries that are
+ * reported.
  *
  *     deno task judge                        200 histories of each kind
  *     deno task judge --seeds 1000           1,000 of each
@@ -9,8 +10,8 @@
  *     deno task judge --json FILE            also writes the figures as JSON
  *     deno task judge --verbose              also prints the losses of kinds that are known to be weak, and refusals
  *
- * `docs/RELIABILITY.md` says what the figures mean. The exit code is 1 if figure 1 is not 0 for a kind that is not known
- * to be weak, or if an opening ended with anything but a report or `CORRUPT`.
+ * `docs/RELIABILITY.md` explains the figures. The exit code is 1 if figure 1 is not 0 for a kind that is not known to
+ * be weak, or if an opening ended with anything but a report or `CORRUPT`.
  *
  * @module
  */
@@ -24,7 +25,7 @@ import { addFigures, lostUnnamed, noFigures } from "../tests/judge/figures.ts";
 import { type Kind, KINDS } from "../tests/judge/kinds.ts";
 import { type Row, tableOf } from "../tests/judge/table.ts";
 
-/** The most lines that a case prints. */
+/** The most lines to print for a case. */
 const NOTES_MAX = 12;
 
 const { values } = parseArgs({

@@ -1,6 +1,6 @@
 /**
- * Kills writers with SIGKILL at random moments, in Deno, Bun and Node in turn, and compares what each leaves with the
- * model. Prints how often what happened.
+ * Kills writers with SIGKILL at random moments, in Deno, Bun and Node in turn, and compares each log with the model.
+ * Prints the counts of events.
  *
  *     deno task kill                              300 kills
  *     deno task kill --times 2000 --jobs 2        as many as wanted, on so many logs at a time
@@ -8,7 +8,7 @@
  *     deno task kill --runtime bun                one runtime; may be repeated
  *     deno task kill --faults                     instead, fails every system call of a history, one in each run
  *
- * A log that failed the comparison stays in its folder, which is printed.
+ * A log that fails the comparison stays in its folder, whose path is printed.
  *
  * @module
  */
@@ -23,10 +23,10 @@ import { FaultBench, type Scenario } from "../tests/real/faults.ts";
 import { whyNoStrace } from "../tests/real/strace.ts";
 import { locateRuntime, RUNTIME_NAMES, type RuntimeName } from "./runtimes.ts";
 
-/** Kills on one log, before the next log with another seed is begun. */
+/** The number of kills on one log, before the next log with another seed. */
 const KILLS_A_LOG = 30;
 
-/** What `--faults` does to which calls. */
+/** The system calls of `--faults`, and the actions for each. */
 const FAULTS: readonly (readonly [call: string, ...actions: string[]])[] = [
   ["pwrite64", "error=EIO", "error=ENOSPC", "error=EINTR", "signal=KILL"],
   ["fdatasync", "error=EIO", "error=ENOSPC", "signal=KILL"],
@@ -74,7 +74,7 @@ async function killWriters(): Promise<void> {
   await Promise.all(Array.from({ length: jobs }, work));
 }
 
-/** Fails every system call of a history, and kills the writer at every one, one in each run. */
+/** Fails every system call of a history, and kills the writer at every one. Each run has one fault. */
 async function failEveryCall(): Promise<void> {
   const why = whyNoStrace();
   if (why !== undefined) {
@@ -110,7 +110,7 @@ async function failCalls(bench: FaultBench, scenario: Scenario, call: string, ac
   }
 }
 
-/** Takes one log after the other. */
+/** Processes one log after the other. */
 async function work(): Promise<void> {
   while (begun * KILLS_A_LOG < times) {
     const number = begun++;

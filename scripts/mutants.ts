@@ -1,6 +1,6 @@
 /**
- * Mutation testing: makes the mistakes of `tests/mutants/` one at a time, each in a copy of the repository, and
- * runs the simulation and then the tests until one fails. A mutant that none of them notices is a gap in the tests.
+ * Mutation testing: applies the mutants of `tests/mutants/` one at a time to a copy of the repository, and runs the
+ * simulation and then the tests until one fails. A mutant that survives is a gap in the tests.
  *
  *     deno task mutants                      all of them, in an hour or so
  *     deno task mutants slot flush           those whose names contain "slot" or "flush"
@@ -31,13 +31,13 @@ import type { Mutant } from "../tests/mutants/mutant.ts";
 import { MUTANTS } from "../tests/mutants/mutants.ts";
 
 const ROOT = fileURLToPath(new URL("../", import.meta.url));
-/** What a copy consists of. */
+/** The files and folders of a copy. */
 const COPIED = ["src", "wasm", "tests", "scripts", "mod.ts", "deno.json", "deno.lock", "README.md"];
-/** A check that takes this long hangs, which counts as noticing. In milliseconds. */
+/** The longest time of a check, in milliseconds. A check that hangs kills the mutant. */
 const CHECK_MS_MAX = 180_000;
-/** Histories of each kind. */
+/** The number of histories of each kind. */
 const SEEDS_DEFAULT = "400";
-/** Quick and telling ones first; the rest follow by name. */
+/** Fast and effective tests first. The others follow by name. */
 const FIRST_TESTS = [
   "close",
   "create",
@@ -60,14 +60,14 @@ const FIRST_TESTS = [
   "layout",
   "xxh3",
 ];
-/** The simulations are run by themselves; the others do not run what is mutated, or run all of it again. */
+/** The simulations run separately. The other tests do not run mutated code, or only repeat everything. */
 const SKIPPED_TESTS = ["simulation", "raft_simulation", "fuzz", "memory_log"];
-/** What runs the histories. */
+/** The programs that run the histories. */
 const SIMULATIONS: ReadonlyMap<string, string> = new Map([
   ["simulation", "tests/mutants/simulate.ts"],
   ["raft simulation", "tests/mutants/simulate_raft.ts"],
 ]);
-/** What compares bytes dies of any change of format and tells nothing: last. */
+/** Tests that compare bytes fail at any change of the format, which shows little. They run last. */
 const LAST_TESTS = ["kill", "runtimes", "golden"];
 
 interface Result {
@@ -106,7 +106,7 @@ if (options.check) {
   process.exit(0);
 }
 
-/** The check under way, which runs in a process group of its own. */
+/** The running check, in its own process group. */
 let running: number | undefined;
 for (const signal of ["SIGINT", "SIGTERM"] as const) {
   process.on(signal, () => {
@@ -124,7 +124,7 @@ try {
   symlinkSync(join(ROOT, "node_modules"), join(copy, "node_modules"));
   const tests = testFiles().filter((test) => chosen.some((mutant) => isFor(mutant, test)));
   console.log(`${chosen.length} mutants, ${options.seeds} seeds of each kind, then ${tests.join(", ")}`);
-  // What fails without a mutant says nothing about one.
+  // A test that fails without a mutant is not used.
   const failing = new Set<string>();
   for (const check of SIMULATIONS.keys()) {
     if (!isWanted(check) || !chosen.some((mutant) => isFor(mutant, check))) continue;
@@ -156,7 +156,7 @@ console.log(`\n${results.length} mutants`);
 for (const [key, count] of [...by].sort((a, b) => b[1] - a[1])) console.log(`${String(count).padStart(6)} ${key}`);
 process.exitCode = by.has("SURVIVED") ? 1 : 0;
 
-/** The mutated text of a mutant's file, or why there is none. */
+/** The mutated text of a mutant's file, or why the mutant does not apply. */
 function applied({ name, file, edits }: Mutant, root: string): { text: string; original: string; error?: string } {
   const original = readFileSync(join(root, file), "utf8");
   let text = original;
@@ -191,10 +191,10 @@ async function judge(mutant: Mutant, tests: readonly string[], failing: Readonly
       const built = await run(["run", "-A", "--no-check", "scripts/build_wasm.ts"]);
       if (built.code !== 0) fail(`${mutant.name}: does not compile\n${built.output}`);
     }
-    // What does not even load proves nothing.
+    // A mutant that does not load proves nothing.
     const loaded = await run(["run", "--no-check", isRaft(mutant.file) ? "src/raft/mod.ts" : "mod.ts"]);
     if (loaded.code !== 0) fail(`${mutant.name}: does not load\n${loaded.output}`);
-    // The check that is expected to notice first: it mostly does, and spares the others.
+    // Run the expected check first. It usually fails, so the others need not run.
     const checks = [...SIMULATIONS.keys(), ...tests].filter(isWanted).filter((check) => isFor(mutant, check));
     for (const check of checks.sort((a, b) => Number(b === mutant.dies) - Number(a === mutant.dies))) {
       if (SIMULATIONS.has(check)) {
@@ -218,7 +218,7 @@ function isRaft(file: string): boolean {
   return file.startsWith("src/raft/");
 }
 
-/** Whether a check runs what a mutant is in: those of the log do not run the consensus core. */
+/** Whether a check runs the mutated code: checks of the log do not run the consensus core. */
 function isFor({ file }: Mutant, check: string): boolean {
   return isRaft(file) === /^raft[ _]/.test(check);
 }
@@ -239,7 +239,7 @@ async function runTest(test: string): Promise<{ failures: string[]; hangs: boole
   const failures = found.filter((text) => /<(failure|error)\b/.test(text)).map((text) =>
     /^name="([^"]*)"/.exec(text)?.[1] ?? ""
   );
-  // The innermost, not the groups around it.
+  // The innermost test, not the groups around it.
   const inner = failures.filter((name) => !failures.some((other) => other.startsWith(`${name} &gt; `)));
   if (inner.length === 0) inner.push(`${test}: ${output.trim().split("\n").at(-1)}`);
   return { failures: inner, hangs: code === undefined };
@@ -263,7 +263,7 @@ function isWanted(check: string): boolean {
   return options.only.length === 0 || options.only.includes(check);
 }
 
-/** Runs Deno in the copy; no code if it had to be stopped. */
+/** Runs Deno in the copy. The code is undefined if it had to be stopped. */
 function run(args: readonly string[]): Promise<{ code: number | undefined; output: string }> {
   return new Promise((resolve, reject) => {
     const child = spawn(Deno(), args, { cwd: copy, env: { ...process.env, NO_COLOR: "1" }, detached: true });
@@ -272,7 +272,7 @@ function run(args: readonly string[]): Promise<{ code: number | undefined; outpu
     child.stdout.on("data", (text) => output += text);
     child.stderr.on("data", (text) => output += text);
     let hangs = false;
-    // With whatever it started.
+    // Kill it with all its child processes.
     const timer = setTimeout(() => {
       hangs = true;
       process.kill(-child.pid!, "SIGKILL");

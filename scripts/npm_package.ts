@@ -1,6 +1,6 @@
 /**
- * Makes the npm package from compiled modules and their declarations, whether dnt (`build_npm.ts`) or `deno pack`
- * (`smoke_npm.ts`) compiled them.
+ * Assembles the npm package from compiled modules and declarations, either from dnt (`build_npm.ts`) or from `deno
+ * pack` (`smoke_npm.ts`).
  *
  * One module for each entry point: Node takes more than half a millisecond to load a module, and the library has over
  * forty. Entry points share modules for their common code, so that `WalLogError` is the same class in all.
@@ -35,7 +35,7 @@ const TEXTS = ["README.md", "CHANGELOG.md", "LICENSE-MIT", "LICENSE-APACHE"];
 /** The oldest Node that the package runs in, and the syntax that it may use. */
 const NODE_OLDEST = "22.13";
 
-/** npm compares the provenance with this, so it is the repository that the release job runs in, and no other. */
+/** npm compares the provenance with this, so it must be the repository of the release job. */
 function repository(): { readonly repository?: { readonly type: "git"; readonly url: string } } {
   const { GITHUB_SERVER_URL, GITHUB_REPOSITORY } = process.env;
   if (GITHUB_SERVER_URL === undefined || GITHUB_REPOSITORY === undefined) return {};
@@ -55,8 +55,8 @@ function compiled(source: string, extension: string): string {
 /**
  * Makes the package.
  *
- * @param modules A folder with the compiled modules, and the declarations beside them, laid out as the sources are.
- * @param target The folder to make.
+ * @param modules A folder with the compiled modules and their declarations, in the layout of the sources.
+ * @param target The folder to create.
  */
 export async function makePackage(modules: string, target: string): Promise<void> {
   rmSync(target, { recursive: true, force: true });
@@ -80,7 +80,7 @@ export async function makePackage(modules: string, target: string): Promise<void
   writeFileSync(join(target, "package.json"), JSON.stringify(manifest(), undefined, 2) + "\n");
 }
 
-/** Copies declarations. Fails if one is missing, as it is for a public type that must be inferred. */
+/** Copies declarations. Fails if one is missing, which happens if a public type must be inferred. */
 function copyDeclarations(from: string, to: string): void {
   for (const source of Object.values(ENTRY_POINTS)) {
     const path = join(from, compiled(source, ".d.ts"));
@@ -105,7 +105,7 @@ function manifest(): unknown {
     ...repository(),
     type: "module",
     engines: { node: `>=${NODE_OLDEST}` },
-    // Importing the command runs it. Nothing else does anything when it is imported.
+    // Importing the command runs it. All other modules have no side effects.
     sideEffects: [module(COMMAND_EXPORT)],
     exports: {
       ...Object.fromEntries(
@@ -118,7 +118,7 @@ function manifest(): unknown {
       ),
       "./package.json": "./package.json",
     },
-    // For tools that do not read `exports`.
+    // For tools that ignore `exports`.
     main: module("."),
     types: `./types/${compiled(ENTRY_POINTS["."]!, ".d.ts")}`,
     bin: { [COMMAND]: module(COMMAND_EXPORT).slice(2) },

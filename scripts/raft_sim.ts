@@ -1,5 +1,5 @@
 /**
- * Runs random histories of Raft clusters and prints what happened in them.
+ * Runs random histories of Raft clusters and prints the counts of events.
  *
  *     deno task sim:raft                   1,000 histories
  *     deno task sim:raft --seeds 100000    as many as wanted

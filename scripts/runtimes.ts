@@ -1,13 +1,13 @@
 /**
- * Finds the Deno, Bun and Node that the suite runs on, and says how each runs a TypeScript file. Works in all three
- * itself, so that a test in one of them can start the other two.
+ * Finds the Deno, Bun and Node that the suite runs on, and the arguments to run a TypeScript file in each. It works in
+ * all three, so that a test in one of them can start the other two.
  *
  *     import { locateRuntime } from "../scripts/runtimes.ts";
  *     const [binary, ...prefix] = locateRuntime("bun").run;
  *     spawnSync(binary, [...prefix, "child.ts", "argument"]);
  *
- * Looked for in this order: the environment (`WALLOG_DENO`, `WALLOG_BUN`, `WALLOG_NODE`: the path of a binary), the
- * running process, `node_modules` (pinned in `deno.json`), `PATH`. What is older than the library supports is passed over.
+ * The order of the search: the environment (`WALLOG_DENO`, `WALLOG_BUN`, `WALLOG_NODE`: the path of a binary), the
+ * running process, `node_modules` (pinned in `deno.json`), `PATH`. Unsupported old versions are skipped.
  *
  * @module
  */
@@ -22,19 +22,19 @@ export type RuntimeName = "deno" | "bun" | "node";
 
 export interface Runtime {
   readonly name: RuntimeName;
-  /** As a person writes it: "Deno", "Bun", "Node". */
+  /** The name for people: "Deno", "Bun", "Node". */
   readonly title: string;
   readonly version: string;
   readonly binary: string;
-  /** Where the binary was found, in words. */
+  /** A description of where the binary was found. */
   readonly source: string;
-  /** The binary and the arguments that go before the path of a TypeScript file. */
+  /** The binary and the arguments before the path of a TypeScript file. */
   readonly run: readonly [string, ...string[]];
 }
 
 export const RUNTIME_NAMES: readonly RuntimeName[] = ["deno", "bun", "node"];
 
-/** What the suite and the programs it starts may do in Deno: files, processes to kill, the loopback. */
+/** The permissions of the suite and its programs in Deno: files, processes, and the loopback network. */
 export const DENO_PERMISSIONS: readonly string[] = [
   "--no-prompt",
   "--allow-read",
@@ -52,11 +52,11 @@ const NODE_MODULES = fileURLToPath(new URL("../node_modules/", import.meta.url))
 /**
  * Finds one runtime.
  *
- * @throws {Error} If none was found that the library supports; the message lists what was looked at.
+ * @throws {Error} If no supported one was found. The message lists the candidates.
  */
 export function locateRuntime(name: RuntimeName): Runtime {
   const chosen = process.env[ENVIRONMENT[name]];
-  // A binary that somebody chose is used or refused, never replaced by another.
+  // A binary from the environment is used or refused, never replaced by another.
   const candidates = chosen ? [{ binary: chosen, source: ENVIRONMENT[name] }] : candidatesFor(name);
   const refused: string[] = [];
   for (const { binary, source } of candidates) {
@@ -76,7 +76,7 @@ export function locateRuntime(name: RuntimeName): Runtime {
   );
 }
 
-/** The environment in which a child process finds the same binaries, whatever runtime it is itself. */
+/** The environment in which a child process in any runtime finds the same binaries. */
 export function environmentFor(runtimes: readonly Runtime[]): Record<string, string> {
   return Object.fromEntries(runtimes.map(({ name, binary }) => [ENVIRONMENT[name], binary]));
 }
@@ -94,7 +94,7 @@ function currentRuntime(): RuntimeName {
   return process.versions.bun !== undefined ? "bun" : "node";
 }
 
-/** The platform packages hold the binaries; the packages in front of them would need their install scripts to run. */
+/** The platform packages contain the binaries. The main packages would need to run their install scripts. */
 function binariesInNodeModules(name: RuntimeName): string[] {
   const windows = process.platform === "win32";
   const executable = windows ? `${name}.exe` : name;
@@ -106,7 +106,7 @@ function binariesInNodeModules(name: RuntimeName): string[] {
     const target = `bun-${windows ? "windows" : process.platform}-${
       process.arch === "arm64" ? "aarch64" : process.arch
     }`;
-    // Both C libraries' binaries are installed on Linux; the one that is not this system's does not run.
+    // On Linux, binaries for both C libraries are installed. The wrong one does not run.
     folders = [join(siblings, target), join(siblings, `${target}-musl`)];
   }
   return folders.map((folder) => join(folder, "bin", executable)).filter((binary) => existsSync(binary));
@@ -115,20 +115,20 @@ function binariesInNodeModules(name: RuntimeName): string[] {
 function argumentsToRun(name: RuntimeName, version: string): string[] {
   if (name === "deno") return ["run", ...DENO_PERMISSIONS];
   if (name === "bun") return ["run"];
-  // node:sqlite and type stripping are announced as experimental on stderr, which tests compare.
+  // Node prints warnings about node:sqlite and type stripping to stderr, which tests compare.
   const quiet = "--disable-warning=ExperimentalWarning";
   const stripsTypes = !isOlder(version, version.startsWith("22.") ? "22.18.0" : "23.6.0");
   return stripsTypes ? [quiet] : [quiet, "--experimental-strip-types"];
 }
 
 function versionOf(binary: string): string | undefined {
-  // Deno 2.4 does not start itself with these arguments.
+  // Deno 2.4 cannot start itself with these arguments.
   if (binary === process.execPath) return process.versions[currentRuntime()];
   const { stdout, status } = spawnSync(binary, ["--version"], { encoding: "utf8" });
   return status === 0 ? /\d+\.\d+\.\d+/.exec(stdout)?.[0] : undefined;
 }
 
-/** Whether a version comes before another. */
+/** Whether a version is older than another. */
 export function isOlder(version: string, than: string): boolean {
   return version.localeCompare(than, "en", { numeric: true }) < 0;
 }

@@ -1,5 +1,5 @@
 /**
- * Runs random histories on a simulated disk and prints what happened in them.
+ * Runs random histories on a simulated disk and prints the counts of events.
  *
  *     deno task sim                        1,000 histories of each kind
  *     deno task sim --seeds 100000         as many as wanted

@@ -1,13 +1,12 @@
 /**
- * Packs the library for npm and uses the tarball by its name, as projects of different kinds do: ES modules and
- * CommonJS in Node and Bun, TypeScript at two versions with and without the DOM's declarations, a bundler, and a test
- * runner with a DOM. `publint` and `attw` look at the tarball. The programs are in `scripts/smoke`.
+ * Packs the library for npm and uses the tarball by its name, like projects of different kinds: ES modules and CommonJS
+ * in Node and Bun, two versions of TypeScript with and without the DOM's declarations, a bundler, and a test runner
+ * with a DOM. `publint` and `attw` check the tarball. The programs are in `scripts/smoke`.
  *
  *     deno task smoke                             the package that `deno pack` compiles
  *     deno task smoke --package dist/npm          a folder that holds a package, or a tarball of one
  *
- * Needs `npm`. The library has no dependencies; the tools that test it are installed as
- * `scripts/smoke/package-lock.json` pins them.
+ * Needs `npm`. The library has no dependencies. `scripts/smoke/package-lock.json` pins the tools that test it.
  *
  * @module
  */
@@ -36,12 +35,12 @@ import { locateRuntime } from "./runtimes.ts";
 
 const ROOT = fileURLToPath(new URL("../", import.meta.url));
 const PROGRAMS = join(ROOT, "scripts", "smoke");
-/** The most that a bundler may keep of the package for `MemoryLog` alone, minified. In bytes. */
+/** The most bytes that a bundler may keep for `MemoryLog` alone, minified. */
 const MEMORY_LOG_BYTES_MAX = 11_500;
-/** How many modules entry points may share: Node takes more than half a millisecond to load one. */
+/** The most modules that entry points may share. Node takes more than half a millisecond to load one. */
 const SHARED_MODULES_MAX = 8;
 
-/** What npm is told of a package, as far as it is looked at here. */
+/** The checked parts of a package's manifest. */
 interface Manifest {
   readonly version: string;
   readonly exports: Record<string, string | { readonly types: string; readonly import: string }>;
@@ -51,7 +50,7 @@ interface Manifest {
 
 const { values: options } = parseArgs({ options: { package: { type: "string" } } });
 const project = realpathSync(mkdtempSync(join(tmpdir(), "wallog-smoke-")));
-// Programs run by name, npx too, use the Node that the library is tested with.
+// Programs that run by name, including npx, must use the Node that the library is tested with.
 const { binary: node } = locateRuntime("node");
 process.env.PATH = [dirname(node), process.env.PATH].join(delimiter);
 try {
@@ -80,7 +79,7 @@ async function pack(): Promise<string> {
   return given(join(project, "package"));
 }
 
-/** The tarball of a package: one that is there, or that of a folder. */
+/** The tarball of a package: an existing one, or one made from a folder. */
 function given(path: string): string {
   if (!statSync(path).isDirectory()) return path;
   run(["npm", "pack", "--silent", "--pack-destination", project], path);
@@ -101,7 +100,7 @@ function manifestOf(folder: string): Manifest {
   return JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
 }
 
-/** The program of an installed package, to be run by Node. */
+/** The program of an installed package, for Node. */
 function tool(name: string, command: string = name): string {
   const folder = join(project, "node_modules", name);
   const { bin } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
@@ -126,7 +125,7 @@ function requireComplete(folder: string): void {
   if (shared.length > SHARED_MODULES_MAX) fail(`Entry points share too many modules: ${shared.join(", ")}.`);
 }
 
-/** Runs linters of packages. They must report nothing, except as explained here. */
+/** Runs linters of packages. They must report nothing, except as explained below. */
 function lint(tarball: string): void {
   run([node, tool("publint"), "run", "--strict", tarball], project);
   // The package has ES modules only, which `require` loads in every Node that it supports.
@@ -152,7 +151,7 @@ function checkTypes(): void {
   }
 }
 
-/** Runs the programs, and the command line as its users call it: by the name that npm links. */
+/** Runs the programs, and the command line by the name that npm links. */
 function useInRuntimes(installed: string): void {
   for (const name of ["node", "bun"] as const) {
     const { title, version, run: prefix } = locateRuntime(name);
@@ -186,7 +185,7 @@ async function bundle(): Promise<void> {
 }
 
 function run([command, ...args]: readonly [string, ...string[]], cwd: string): void {
-  // On Windows npm and npx are command files, which only a shell starts.
+  // On Windows, npm and npx are command files, which only a shell can start.
   const shell = (command === "npm" || command === "npx") && process.platform === "win32";
   const { status, error } = spawnSync(command, args, { cwd, shell, stdio: "inherit" });
   if (error !== undefined) fail(`Cannot start ${command}: ${error.message}`);

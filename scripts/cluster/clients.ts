@@ -1,5 +1,5 @@
 /**
- * Clients of the key-value service that take note of every call and every return.
+ * Clients of the key-value service that record every call and every return.
  *
  * @module
  */
@@ -8,58 +8,61 @@ import { Random } from "../../src/testing/mod.ts";
 import { HttpClient, NoAnswer } from "./http_client.ts";
 import type { Operation } from "./linearizability.ts";
 
-/** No answer after so long is none. In milliseconds. */
+/** The longest wait for an answer, in milliseconds. */
 const REQUEST_MS = 2000;
-/** How long to wait where no leader is known, so that clients do not take the time that an election needs. In milliseconds. */
+/** The wait if no leader is known, in milliseconds, so that clients do not slow down an election. */
 const PAUSE_MS = 20;
-/** How often a client asks any replica, and not the one that answered last: one that believes to lead, perhaps. */
+/**
+ * The probability that a client asks a random replica and not the one that answered last. The random one may wrongly
+ * believe that it leads.
+ */
 const ASKS_ANY = 0.2;
 
-/** What became of a request that was tried until a leader was found, or its outcome unknown. */
+/** The outcome of a request that was tried until a leader was found or its outcome was unknown. */
 type Outcome =
   | { readonly status: number; readonly body: string }
-  /** It has not happened, and will not. */
+  /** It has not happened and never will. */
   | "refused"
-  /** Nobody knows. */
+  /** It may or may not have happened. */
   | "unknown";
 
-/** How often what happened. */
+/** Counts of events. */
 export interface ClientCounts {
   acknowledged: number;
   refused: number;
   unknown: number;
 }
 
-/** What the clients of a run share. */
+/** Options of all clients of a run. */
 export interface ClientOptions {
   /** The base URLs of the replicas. */
   readonly urls: readonly string[];
   /** Keys that are read and written by all. */
   readonly keys: number;
-  /** How many clients there are. */
+  /** The number of clients. */
   readonly clients: number;
   readonly seed: number;
 }
 
-/** Clients that read and write until they are told to end. */
+/** Clients that read and write until they are stopped. */
 export class Clients {
   /** Everything that may have happened. */
   readonly history: Operation[] = [];
   readonly counts: ClientCounts = { acknowledged: 0, refused: 0, unknown: 0 };
-  /** Writes of keys that are written once: all that were acknowledged must be there in the end. */
+  /** The writes of keys that are written only once. All acknowledged ones must be there in the end. */
   readonly ledger = new Map<string, string>();
   readonly #options: ClientOptions;
   readonly #http: HttpClient;
   /** The replica that answered last. */
   #answered: string | undefined;
   #now = 0;
-  /** The page of the ledger to be written next. */
+  /** The next page of the ledger to write. */
   #page = 1;
-  /** Writes begun. */
+  /** The number of writes started. */
   #writes = 0;
   #isEnding = false;
   #running: Promise<unknown> | undefined;
-  /** What a client has failed with. */
+  /** The first failure of a client. */
   #failure: { readonly error: unknown } | undefined;
 
   constructor(options: ClientOptions) {
@@ -67,23 +70,23 @@ export class Clients {
     this.#http = new HttpClient(options.clients * 2, false);
   }
 
-  /** Begins, or goes on after `end`. */
+  /** Starts, or continues after `end`. */
   start(): void {
     const { clients, seed } = this.#options;
     this.#isEnding = false;
     this.#running = Promise.all(Array.from({ length: clients }, (_, client) => {
       const random = new Random(seed * 1000 + this.#writes * clients + client);
-      // One of them keeps the ledger.
+      // The first client keeps the ledger.
       return client === 0 ? this.#keepLedger(random) : this.#readAndWrite(client, random);
     }));
-    // Told by `progress` and `end`; nobody may be waiting for either when it happens.
+    // `progress` and `end` report the failure. It can happen while neither is waiting.
     this.#running.catch((error) => {
       this.#failure = { error };
       this.#isEnding = true;
     });
   }
 
-  /** Lets every client finish what it is doing; what it fails with, if it does. */
+  /** Lets every client finish its request. Fails if a client has failed. */
   async end(): Promise<void> {
     this.#isEnding = true;
     await this.#running;
@@ -95,7 +98,7 @@ export class Clients {
     this.#http.close();
   }
 
-  /** Waits until so much more was acknowledged; fails with what a client fails with meanwhile. */
+  /** Waits for a number of further acknowledgements. Fails if a client fails meanwhile. */
   async progress(more: number, timeoutMs = 30_000): Promise<void> {
     const wanted = this.counts.acknowledged + more;
     const started = performance.now();
@@ -107,10 +110,10 @@ export class Clients {
   }
 
   /**
-   * Reads all keys from one replica, and from no other if that one does not answer; the reads belong to the history.
+   * Reads all keys from one replica only, even if it does not answer. The reads belong to the history.
    *
    * @param url The replica.
-   * @returns When there is an answer to each, or none to be expected.
+   * @returns Resolves when each read has an answer or can get none.
    */
   async readFrom(url: string): Promise<void> {
     const { keys } = this.#options;
@@ -129,7 +132,7 @@ export class Clients {
   }
 
   /**
-   * Reads a key as the last of all, again and again until there is an answer; the read belongs to the history.
+   * Reads a key at the very end, repeatedly until there is an answer. The read belongs to the history.
    *
    * @returns Its text.
    */
@@ -142,7 +145,7 @@ export class Clients {
     throw new Error(`nobody answers for key ${key}`);
   }
 
-  /** Writes a page of the ledger, while clients have ended: when it is acknowledged, there is nothing after it. */
+  /** Writes a page of the ledger while the clients are stopped, so that nothing follows it. */
   async writePage(): Promise<void> {
     const random = new Random(this.#options.seed);
     for (let tries = 0; tries < 200; tries++) {
@@ -155,7 +158,7 @@ export class Clients {
     while (!this.#isEnding) await this.#writePage(random);
   }
 
-  /** Whether it was acknowledged. A page that was refused is the next one again. */
+  /** Writes the next page; returns whether it was acknowledged. A refused page is tried again next. */
   async #writePage(random: Random): Promise<boolean> {
     const [key, value] = [`ledger-${this.#page}`, `page ${this.#page}`];
     const outcome = await this.#put(key, value, random);
@@ -169,7 +172,7 @@ export class Clients {
     const seen = new Map<string, string | null>();
     while (!this.#isEnding) {
       const key = `key-${random.below(this.#options.keys)}`;
-      // No two writes of a run write the same, so that a read tells which it has seen.
+      // All writes of a run differ, so that a read shows which write it has seen.
       const value = `${client}.${++this.#writes}`;
       const dice = random.below(10);
       if (dice < 4) {
@@ -180,7 +183,7 @@ export class Clients {
     }
   }
 
-  /** Reads; `undefined` if there was no answer, which nothing follows from. */
+  /** Reads a key; `undefined` if there was no answer. */
   async #get(key: string, random: Random): Promise<string | null | undefined> {
     const called = ++this.#now;
     const outcome = await this.#request("GET", `/kv/${key}`, undefined, random);
@@ -212,7 +215,7 @@ export class Clients {
     }
   }
 
-  /** Makes a request of any replica, and goes where it is sent. */
+  /** Sends a request to any replica, and follows redirects to the leader. */
   async #request(method: "GET" | "PUT", path: string, body: string | undefined, random: Random): Promise<Outcome> {
     const outcome = await this.#tryRequest(method, path, body, random);
     this.counts[typeof outcome === "object" ? "acknowledged" : outcome]++;

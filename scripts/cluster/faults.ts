@@ -1,5 +1,5 @@
 /**
- * What can happen to a cluster while clients use it.
+ * The faults of a cluster while clients use it.
  *
  * @module
  */
@@ -7,19 +7,19 @@
 import type { Clients } from "./clients.ts";
 import type { ClusterProcesses, ReplicaProcess } from "./processes.ts";
 
-/** Answers that clients must have got since, for the service to count as being there. */
+/** The number of answers after which the service counts as available again. */
 const ANSWERS = 50;
-/** How long a cluster without a majority is left like that. In milliseconds. */
+/** How long a cluster stays without a majority, in milliseconds. */
 const WITHOUT_MAJORITY_MS = 300;
 
-/** Something that happens to a cluster, and is over when it resolves: everything is there again, and clients get answers. */
+/** A fault. It ends when its promise resolves: then all replicas are back, and clients get answers. */
 export interface Fault {
   readonly title: string;
-  /** Told in words what follows from it. */
+  /** Causes the fault, and describes its effects. */
   readonly strike: (cluster: ClusterProcesses, clients: Clients, say: (what: string) => void) => Promise<void>;
 }
 
-/** Faults, in an order in which each finds a whole cluster. */
+/** All faults. Each one starts with a complete cluster. */
 export const FAULTS: readonly Fault[] = [
   {
     title: "the leader is killed",
@@ -58,7 +58,7 @@ export const FAULTS: readonly Fault[] = [
       await cluster.cut(leader, cluster.replicas.filter((replica) => replica !== leader));
       await leader.signal("SIGSTOP");
       await otherLeads(cluster, leader, clients, say);
-      // What it would answer by itself is old by now; it is to be asked as soon as it goes on, before it gives up.
+      // The stopped leader's own answers are stale by now. Ask it as soon as it continues, before it steps down.
       const reads = clients.readFrom(leader.url);
       await leader.signal("SIGCONT");
       await reads;
@@ -94,7 +94,7 @@ export const FAULTS: readonly Fault[] = [
     strike: async (cluster, clients) => {
       await clients.end();
       await clients.writePage();
-      // In the same turn: not even a heartbeat comes after it.
+      // In the same turn, so that not even a heartbeat follows.
       const killed = killAndRestart(cluster.replicas, clients);
       clients.start();
       await killed;

@@ -1,5 +1,5 @@
 /**
- * Requests over HTTP, and what became of those that failed.
+ * Requests over HTTP, with the certainty of failures.
  *
  * @module
  */
@@ -13,9 +13,9 @@ export interface HttpAnswer {
   readonly location: string | undefined;
 }
 
-/** No answer came. */
+/** The error of a request without an answer. */
 export class NoAnswer extends Error {
-  /** Whether the request cannot have arrived. */
+  /** Whether the request certainly did not arrive. */
   readonly isCertain: boolean;
 
   constructor(cause: Error, isCertain: boolean) {
@@ -32,9 +32,9 @@ export class HttpClient {
   /**
    * Makes a client.
    *
-   * @param connectionsMax For each server.
-   * @param keepsConnections Whether connections are used again. If so, no failure is certain: on a connection that has
-   * ended meanwhile, Deno sends the request once more, and tells only what becomes of that.
+   * @param connectionsMax The most connections to each server.
+   * @param keepsConnections Whether connections are reused. If so, no failure is certain: if a connection has ended
+   * meanwhile, Deno sends the request again, and reports only the second outcome.
    */
   constructor(connectionsMax: number, keepsConnections: boolean) {
     this.#agent = new Agent({ keepAlive: keepsConnections, maxSockets: connectionsMax });
@@ -45,7 +45,7 @@ export class HttpClient {
    * Makes a request.
    *
    * @returns The answer.
-   * @throws {NoAnswer} If none came in time.
+   * @throws {NoAnswer} If there was no answer in time.
    */
   request(
     method: "GET" | "POST" | "PUT",

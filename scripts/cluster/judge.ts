@@ -1,5 +1,5 @@
 /**
- * Whether a cluster has kept its promises.
+ * Checks whether a cluster has kept its promises.
  *
  * @module
  */
@@ -8,26 +8,26 @@ import type { Clients } from "./clients.ts";
 import { checkHistory, describeCounterexample } from "./linearizability.ts";
 import { type ClusterProcesses, isSame } from "./processes.ts";
 
-/** Reads at a time. */
+/** The number of concurrent reads. */
 const READERS = 16;
 
-/** What was found. */
+/** The result. */
 export interface Judgement {
-  /** Pages of the ledger whose writes were acknowledged; all of them were read again. */
+  /** The number of acknowledged pages of the ledger, all of which were read again. */
   readonly pages: number;
-  /** Operations in the history. */
+  /** The number of operations in the history. */
   readonly operations: number;
-  /** Up to here all replicas have the same; `undefined` if they do not. */
+  /** The index up to which all replicas are equal; `undefined` if they differ. */
   readonly applied: number | undefined;
-  /** What is wrong, in words; empty if nothing is. */
+  /** The violations, in words; empty if there are none. */
   readonly wrong: readonly string[];
 }
 
 /**
- * Reads again what was acknowledged, compares the replicas, and checks the history.
+ * Reads all acknowledged pages again, compares the replicas, and checks the history.
  *
- * @param cluster A cluster of which all replicas run.
- * @param clients Its clients, which have ended what they were doing and have not been closed.
+ * @param cluster The cluster. All replicas must be running.
+ * @param clients Its clients. They must be stopped but not closed.
  */
 export async function judge(cluster: ClusterProcesses, clients: Clients): Promise<Judgement> {
   const wrong: string[] = [];

@@ -1,49 +1,55 @@
 /**
- * Whether a history of reads and writes could have come from one store that does one thing at a time, each at some
- * moment between its call and its return: linearizability (Herlihy and Wing, 1990).
+ * Checks linearizability (Herlihy and Wing, 1990): whether a history of reads and writes could come from one store that
+ * does one operation at a time, each at some moment between its call and its return.
  *
- * Keys are independent of each other, and so each is checked by itself. The search is that of Wing and Gong (1993): at
- * each point, any operation may be next that was called before all that are left have returned; if none of them leads to
- * the end, the last choice was wrong. With Lowe's improvement (2017) it never tries again what has failed before: the
- * same operations done, and the same text there.
+ * Keys are independent of each other, so each key is checked separately. The search is that of Wing and Gong (1993). At
+ * each point, the next operation may be any that was called before the first return of the remaining ones. If none of
+ * them leads to the end, the last choice was wrong. With Lowe's improvement (2017), the search never repeats a failed
+ * state: the same operations done, and the same text.
  *
  * @module
  */
 
-/** What an operation did to a key, and what was seen of it. Texts are `null` where there is none. */
+/** The effect of an operation on a key, and its result. A missing text is `null`. */
 export type Effect =
-  /** What a read found. */
+  /** A read, with its result. */
   | { readonly kind: "get"; readonly found: string | null }
-  /** A write of whatever was there. */
+  /** An unconditional write. */
   | { readonly kind: "put"; readonly value: string }
-  /** A write if `expected` was there; `found`: what was. Not there if no answer came. */
+  /**
+   * A write on condition that the text was `expected`. `found` is the actual text; it is missing if there was no
+   * answer.
+   */
   | { readonly kind: "cas"; readonly expected: string | null; readonly value: string; readonly found?: string | null };
 
-/** An operation, of which it is known when it was called and when it returned. */
+/** An operation with the times of its call and its return. */
 export type Operation = Effect & {
   readonly key: string;
-  /** When it was called, on a clock that no two calls and returns share. */
+  /** The time of the call. All times of calls and returns differ. */
   readonly called: number;
-  /** When it returned; `Infinity` if no answer came: it may have happened at any time after the call, or never. */
+  /**
+   * The time of the return; `Infinity` if there was no answer: it may have happened at any time after the call, or
+   * never.
+   */
   readonly returned: number;
 };
 
-/** What was found. */
+/** The result. */
 export interface Verdict {
   readonly isLinearizable: boolean;
-  /** Of a key with which it is not: its operations, and the one that no order allows for, in the best of them. */
+  /** For a key that is not linearizable: its operations, and the one at which the longest order got stuck. */
   readonly counterexample?: { readonly operations: readonly Operation[]; readonly stuckAt: Operation };
 }
 
-/** A key for which the search takes more steps than this was used by too many at a time. */
+/** The most steps of a search. A key that needs more had too many concurrent operations. */
 const STEPS_MAX = 20_000_000;
 
 /**
  * Checks a history.
  *
  * @param history All operations, in any order.
- * @returns Whether there is an order that explains it.
- * @throws {Error} If the search takes too long to tell.
+ * @returns Whether some order explains it.
+ * @throws {Error} If the search takes too long.
  */
 export function checkHistory(history: readonly Operation[]): Verdict {
   const byKey = new Map<string, Operation[]>();
@@ -61,8 +67,8 @@ export function checkHistory(history: readonly Operation[]): Verdict {
 }
 
 /**
- * Leaves out writes without an answer whose text nobody has seen or asked for. If the history has an order with such a
- * write, it has one without it, and the other way round: and without it, there are far fewer orders to try.
+ * Leaves out unanswered writes whose text was never seen or expected. The history has an order with such a write
+ * exactly if it has one without it. Without them, there are far fewer orders to try.
  */
 function withoutUnseen(operations: readonly Operation[]): Operation[] {
   const seen = new Set<string | null>();
@@ -75,18 +81,18 @@ function withoutUnseen(operations: readonly Operation[]): Operation[] {
   );
 }
 
-/** A call or a return, in a list in the order of time. */
+/** A call or a return, in a list ordered by time. */
 interface Moment {
   readonly operation: Operation;
-  /** The operation's bit in the set of those done. */
+  /** The operation's bit in the set of done operations. */
   readonly bit: bigint;
-  /** Of a call: the return that belongs to it; `undefined` of a return. */
+  /** For a call: its return. `undefined` for a return. */
   readonly end: Moment | undefined;
   previous: Moment | undefined;
   next: Moment | undefined;
 }
 
-/** The moments of a key's operations, behind a first that is none. */
+/** The moments of a key's operations, after a dummy first element. */
 function momentsOf(operations: readonly Operation[]): Moment {
   const moments: { readonly at: number; readonly moment: Moment }[] = [];
   operations.forEach((operation, i) => {
@@ -105,7 +111,7 @@ function momentsOf(operations: readonly Operation[]): Moment {
   return head;
 }
 
-/** Takes a moment out of the list, or puts it back where it was. */
+/** Removes a moment from the list, or puts it back. */
 function unlink({ previous, next }: Moment): void {
   previous!.next = next;
   if (next !== undefined) next.previous = previous;
@@ -115,7 +121,10 @@ function relink(moment: Moment): void {
   if (moment.next !== undefined) moment.next.previous = moment;
 }
 
-/** Looks for an order; returns the operation at which the longest attempt got stuck, `undefined` if there is an order. */
+/**
+ * Searches for an order. Returns `undefined` if there is one, otherwise the operation at which the longest attempt got
+ * stuck.
+ */
 function search(operations: readonly Operation[]): Operation | undefined {
   const head = momentsOf(operations);
   const tried = new Set<string>();
@@ -128,7 +137,7 @@ function search(operations: readonly Operation[]): Operation | undefined {
   for (let steps = 0; moment !== undefined; steps++) {
     if (steps > STEPS_MAX) throw new Error(`cannot tell within ${STEPS_MAX} steps: key ${operations[0]!.key}`);
     if (moment.end === undefined) {
-      // An operation that nothing may follow before it is done: what was chosen before it was wrong.
+      // This operation has to be done before any later one, but cannot be. So an earlier choice was wrong.
       if (chosen.length > most) {
         most = chosen.length;
         stuckAt = moment.operation;
@@ -159,7 +168,7 @@ function search(operations: readonly Operation[]): Operation | undefined {
   return undefined;
 }
 
-/** The text after an operation; `undefined` if the operation cannot have seen what it saw. */
+/** The text after an operation; `undefined` if its result is impossible. */
 function perform(operation: Operation, text: string | null): string | null | undefined {
   switch (operation.kind) {
     case "get":
@@ -172,7 +181,7 @@ function perform(operation: Operation, text: string | null): string | null | und
   }
 }
 
-/** A counterexample in words: what overlaps the operation at which it got stuck, and a few before that. */
+/** A counterexample in words: the operations that overlap the stuck one, and a few before it. */
 export function describeCounterexample({ operations, stuckAt }: NonNullable<Verdict["counterexample"]>): string {
   const ended = operations.filter(({ returned }) => returned < stuckAt.called).sort((a, b) => a.returned - b.returned);
   const overlapping = operations

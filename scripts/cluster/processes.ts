@@ -1,5 +1,5 @@
 /**
- * The replicas of a cluster as processes on this machine, in any mix of runtimes, to be started and killed.
+ * The replicas of a cluster as processes on this machine, in any mix of runtimes. They can be started and killed.
  *
  * @module
  */
@@ -15,9 +15,9 @@ import { HttpClient } from "./http_client.ts";
 
 const MAIN = fileURLToPath(new URL("../../examples/kv/main.ts", import.meta.url));
 const HOST = "127.0.0.1";
-/** A replica that does not serve by then never will. In milliseconds. */
+/** The longest time for a replica to start, in milliseconds. */
 const START_MS = 30_000;
-/** What has not ended by then is left as it is. In milliseconds. */
+/** The longest wait for a process to end, in milliseconds. */
 const END_MS = 10_000;
 
 /** Options of `examples/kv/main.ts` that are the same for all replicas. */
@@ -39,9 +39,9 @@ export class ReplicaProcess {
   #ended: Promise<void> = Promise.resolve();
   #isEnding = false;
   #isClosed = false;
-  /** What the process said on its standard error. */
+  /** The process's output on standard error. */
   errors = "";
-  /** Whether it is the process's own doing that it ended. */
+  /** Whether the process ended by itself. */
   hasFailed = false;
 
   constructor(id: string, runtime: Runtime, url: string, command: readonly string[]) {
@@ -51,7 +51,7 @@ export class ReplicaProcess {
     this.#command = command;
   }
 
-  /** Whether a process is there, be it stopped. */
+  /** Whether a process exists, even a stopped one. */
   get isRunning(): boolean {
     return this.#child !== undefined;
   }
@@ -87,22 +87,22 @@ export class ReplicaProcess {
     });
   }
 
-  /** Sends a signal. Resolves when the process has ended if it is one that ends it. */
+  /** Sends a signal. If the signal ends the process, resolves when it has ended. */
   async signal(signal: "SIGKILL" | "SIGSTOP" | "SIGCONT" | "SIGTERM"): Promise<void> {
     if (this.#child?.pid === undefined) return;
     const isLast = signal === "SIGKILL" || signal === "SIGTERM";
     this.#isEnding ||= isLast;
-    // Not `child.kill`, which in Deno sends nothing more after the first signal.
+    // Not `child.kill`: Deno sends only the first signal.
     try {
       process.kill(this.#child.pid, signal);
     } catch (error) {
-      // It has just ended by itself, which was not told yet.
+      // The process has just ended by itself, but the event has not arrived yet.
       if ((error as { readonly code?: string }).code !== "ESRCH") throw error;
     }
     if (isLast) await this.#ended;
   }
 
-  /** Kills its process; there will be no other. */
+  /** Kills its process for good. */
   async close(): Promise<void> {
     this.#isClosed = true;
     await this.signal("SIGKILL");
@@ -113,7 +113,7 @@ export class ReplicaProcess {
   }
 }
 
-/** Three replicas, or as many as there are runtimes given. */
+/** A cluster with one replica for each given runtime. */
 export class ClusterProcesses {
   readonly replicas: readonly ReplicaProcess[];
   readonly #http = new HttpClient(1, false);
@@ -123,11 +123,11 @@ export class ClusterProcesses {
   }
 
   /**
-   * Makes a cluster, none of which runs yet.
+   * Makes a cluster without starting it.
    *
-   * @param folder For the logs.
-   * @param runtimes A replica in each.
-   * @param options As those of `examples/kv/main.ts`.
+   * @param folder The folder for the logs.
+   * @param runtimes The runtime of each replica.
+   * @param options Options of `examples/kv/main.ts`.
    */
   static async of(
     folder: string,
@@ -151,12 +151,12 @@ export class ClusterProcesses {
     await Promise.all(this.replicas.map((replica) => replica.start()));
   }
 
-  /** How it goes with a replica; `undefined` if it does not answer. */
+  /** The status of a replica; `undefined` if it does not answer. */
   status(replica: ReplicaProcess): Promise<Status | undefined> {
     return this.#ask(replica, "/status");
   }
 
-  /** How it goes with those that answer. */
+  /** The statuses of all replicas that answer. */
   async statuses(): Promise<Status[]> {
     const all = await Promise.all(this.replicas.map((replica) => this.status(replica)));
     return all.filter((status) => status !== undefined);
@@ -173,14 +173,14 @@ export class ClusterProcesses {
   /**
    * Waits for a leader that others follow.
    *
-   * @param other Who is not meant.
-   * @param timeoutMs After this, it is an error.
+   * @param other A replica that does not count.
+   * @param timeoutMs The longest wait, in milliseconds.
    */
   async leader(other?: ReplicaProcess, timeoutMs = 30_000): Promise<ReplicaProcess> {
     const started = performance.now();
     while (performance.now() - started < timeoutMs) {
       const statuses = await this.statuses();
-      // A leader that was cut off or stopped may think for a while that it still is one; its term is an earlier one.
+      // A leader that was isolated or stopped may believe for a while that it still leads, in an earlier term.
       const [leader] = statuses.filter(({ role }) => role === "leader").sort((a, b) => b.term - a.term);
       const followers = statuses.filter(({ leader: followed, term }) =>
         followed === leader?.id && term === leader?.term
@@ -192,7 +192,7 @@ export class ClusterProcesses {
     throw new Error(`no leader after ${timeoutMs} ms: ${JSON.stringify(await this.statuses())}`);
   }
 
-  /** Cuts a replica off from others; from none if none are given. */
+  /** Isolates a replica from others; an empty list ends that. */
   async cut(replica: ReplicaProcess, others: readonly ReplicaProcess[]): Promise<void> {
     const body = others.map(({ id }) => id).join();
     const { status } = await this.#http.request("PUT", `${replica.url}/cut`, { body, timeoutMs: 5000 });
@@ -200,9 +200,9 @@ export class ClusterProcesses {
   }
 
   /**
-   * Waits until all replicas have the same.
+   * Waits until all replicas are equal.
    *
-   * @returns What they have in the end; `undefined` for those that do not answer.
+   * @returns Their final contents; `undefined` for replicas that do not answer.
    */
   async converged(timeoutMs = 30_000): Promise<(Contents | undefined)[]> {
     const started = performance.now();
@@ -220,7 +220,7 @@ export class ClusterProcesses {
   }
 }
 
-/** Whether all are there and the same. */
+/** Whether all contents are present and equal. */
 export function isSame(all: readonly (Contents | undefined)[]): boolean {
   const [first] = all;
   return all.every((other) =>
@@ -228,7 +228,7 @@ export function isSame(all: readonly (Contents | undefined)[]): boolean {
   );
 }
 
-/** The binary and what goes before the program: in Deno, what the service needs and no more. */
+/** The binary and the arguments before the program. In Deno, only the permissions that the service needs. */
 function argumentsOf({ name, run }: Runtime, folder: string, { tls }: ClusterOptions): readonly string[] {
   if (name !== "deno") return run;
   const read = tls === undefined ? folder : `${folder},${tls}`;
@@ -239,7 +239,7 @@ function argumentsOf({ name, run }: Runtime, folder: string, { tls }: ClusterOpt
 /**
  * Ports that are free now.
  *
- * @param count How many.
+ * @param count The number of ports.
  * @returns Their numbers.
  */
 export async function freePorts(count: number): Promise<number[]> {
@@ -254,9 +254,9 @@ export async function freePorts(count: number): Promise<number[]> {
 }
 
 /**
- * Ends with the processes of a cluster, also on Ctrl-C, and after an error that nobody waits for.
+ * Ends the processes of a cluster when this process ends, also on Ctrl-C and after an unhandled error.
  *
- * @param end Kills them, and removes what they leave.
+ * @param end Kills them and removes their files.
  */
 export function endInAnyCase(end: () => Promise<void>): void {
   const endWith = (code: number) => {

@@ -1,5 +1,5 @@
 /**
- * A program that is bundled with `keepNames` and minified, and then opens a log on two threads.
+ * A program that opens a log on two threads. It is bundled with `keepNames` and minified.
  *
  *     node bundled.js FOLDER
  *
@@ -12,7 +12,7 @@ import { WalLog } from "@wallog/wallog";
 
 const BATCH = 256;
 const COMMAND = new Uint8Array(64 * 1024);
-/** Enough for recovery to start a second thread: more than 512 MiB beside the active segment. In bytes. */
+/** Large enough for recovery to start a second thread: more than 512 MiB besides the active segment. In bytes. */
 const LOG_BYTES = 640 * 1024 * 1024;
 
 const path = process.argv[2]!;

@@ -1,6 +1,6 @@
 /**
- * Passes values of the library to functions of the platform. It is type-checked with the DOM's declarations and with
- * Node's alone, and never run.
+ * Passes values of the library to functions of the platform. It is only type-checked, with the DOM's declarations and
+ * with Node's alone.
  *
  * @module
  */

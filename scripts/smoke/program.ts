@@ -1,5 +1,5 @@
 /**
- * A program that uses the package by its name, in Node and in Bun, and is checked against its declarations.
+ * A program that uses the package by its name, in Node and in Bun. It is also type-checked against the declarations.
  *
  *     node program.ts FOLDER
  *
