@@ -1,5 +1,5 @@
 /**
- * What is measured, against what, and what it is to reach.
+ * The cases: what is measured, against what, and with which targets.
  *
  * @module
  */
@@ -15,13 +15,13 @@ import type { Extent } from "./extent.ts";
 /**
  * The cases.
  *
- * @param extent How much is done in each.
- * @param folder Where they may make folders.
+ * @param extent The amount of work in each case.
+ * @param folder The folder for their data.
  */
 export function benchCases(extent: Extent, folder: string): Case[] {
   const setting = new CaseSetting(extent, folder);
   return [
-    // First what waits for the disk, before anything large is on its way there.
+    // Cases that wait for the disk come first, before large writes are pending.
     ...commitCases(setting),
     startUp(setting),
     ...recoveryCases(setting),

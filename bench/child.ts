@@ -1,5 +1,5 @@
 /**
- * A process that runs one task and writes what it measured, as a line of JSON:
+ * A process that runs one task and prints its measurement as a line of JSON:
  *
  *     child.ts '{"workload": "recover", "store": "wallog", "folder": "/data/raft.wal", ...}'
  *
@@ -20,5 +20,5 @@ try {
   if (!(error instanceof NotAvailable)) throw error;
   console.log(JSON.stringify({ unavailable: error.message }));
 }
-// A peer's addon may keep the process waiting for its threads.
+// A peer's addon may keep the process alive with its threads.
 process.exit(0);

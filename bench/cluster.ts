@@ -1,6 +1,6 @@
 /**
- * How fast a replicated service is: `examples/kv` with three replicas on this machine, each with a log of its own, and
- * clients that write over HTTP, each its next write when the last is acknowledged.
+ * Measures a replicated service: `examples/kv` with three replicas on this machine, each with its own log. Clients
+ * write over HTTP, each one write at a time.
  *
  *     deno task bench:cluster                                   three replicas in the running runtime
  *     deno task bench:cluster --runtime all --seconds 10        a cluster in each of the three, one after the other
@@ -8,9 +8,9 @@
  *     deno task bench:cluster --etcd                            and in etcd, which must be installed
  *     deno task bench:cluster --runtime all --etcd --record     into docs/BENCHMARKS.md
  *
- * The three replicas and all clients share one machine and one disk, which three would not: compare figures with each
- * other, not with those of a network. A write is acknowledged when two replicas have flushed it. Entries per flush are
- * those of the leader. etcd is written to through its JSON gateway, by the same clients.
+ * The three replicas and all clients share one machine and one disk, unlike in production. So compare the figures only
+ * with each other. A write is acknowledged when two replicas have flushed it. Entries per flush are those of the
+ * leader. The same clients write to etcd through its JSON gateway.
  *
  * @module
  */
@@ -32,7 +32,7 @@ import { CannotRun } from "./workspace.ts";
 const REPLICAS = 3;
 const KEYS = 1000;
 const VALUE_BYTES = 100;
-/** Before anything is measured: connections are made, and code is compiled. In milliseconds. */
+/** The warm-up before the measurement, in milliseconds: connections are made, and code is compiled. */
 const WARM_UP_MS = 1000;
 
 const DEFAULTS = { clients: "1,64,256", seconds: "5", etcd: false, record: false };
@@ -104,7 +104,7 @@ async function measure(service: Service, clients: number, milliseconds: number):
   }
 }
 
-/** Lets clients write for a while; returns how long each write took, in seconds. */
+/** Lets clients write for a while; returns the duration of each write in seconds. */
 async function write(http: HttpClient, service: Service, clients: number, milliseconds: number): Promise<number[]> {
   const latencies: number[] = [];
   const value = "x".repeat(VALUE_BYTES);

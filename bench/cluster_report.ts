@@ -1,5 +1,5 @@
 /**
- * What a run of the cluster records, and how it is shown.
+ * The results of a cluster run, and their presentation.
  *
  * @module
  */
@@ -8,15 +8,15 @@ import type { Machine } from "./machine.ts";
 import { machineText, table } from "./text.ts";
 import { durationText, rateText, short } from "./units.ts";
 
-/** Writes by some number of clients. */
+/** The writes of a number of clients. */
 export interface ClusterPoint {
-  /** The runtime of all replicas; or another service. */
+  /** The runtime of all replicas, or the name of another service. */
   readonly runtime: string;
   readonly clients: number;
   readonly writesPerSecond: number;
   readonly p50Seconds: number;
   readonly p99Seconds: number;
-  /** Of the leader. */
+  /** The number of entries per flush of the leader. */
   readonly entriesPerFlush: number;
 }
 
@@ -30,7 +30,7 @@ export interface ClusterResult {
   readonly points: readonly ClusterPoint[];
 }
 
-/** What there is in a line of the table. */
+/** The columns of the table. */
 export const CLUSTER_COLUMNS = ["Clients", "Writes/s", "p50", "p99", "Entries a flush"];
 
 /** A line of the table. */

@@ -1,5 +1,5 @@
 /**
- * What the benchmarks' commands have in common: their options, a folder to work in, and an orderly end.
+ * Shared parts of the benchmark commands: options, a folder to work in, and an orderly end.
  *
  *     --folder /data       works there, instead of in the temporary folder
  *     --runtime bun        measures in this runtime; may be repeated; "all" are the three. Default: the running one
@@ -15,26 +15,25 @@ import { parseArgs } from "node:util";
 import { locateRuntime, type Runtime, RUNTIME_NAMES, type RuntimeName } from "../scripts/runtimes.ts";
 import { CannotRun, spaceOf, Workspace } from "./workspace.ts";
 
-/** What a command works with. */
+/** The parts that a command works with. */
 export interface Command<T> {
   readonly workspace: Workspace;
   readonly runtimes: readonly Runtime[];
-  /** Where results go that are not to be recorded. */
+  /** The folder for results that are not recorded. */
   readonly output: string | undefined;
   readonly options: T;
 }
 
 type Options = Record<string, string | boolean>;
 
-/** What an option is once it has been given: text where the default is one. */
+/** The type of a given option: text if its default is text. */
 type Given<T extends Options> = { [K in keyof T]: T[K] extends string ? string : boolean };
 
 /**
- * Runs a command. Ends the process with 1 if it cannot be run, and with 130 after Ctrl-C; leaves no files behind either
- * way.
+ * Runs a command. Ends the process with 1 if it cannot run, and with 130 after Ctrl-C. Leaves no files in either case.
  *
- * @param defaults Its own options.
- * @param body What it does.
+ * @param defaults The command's own options.
+ * @param body The command.
  */
 export async function benchmark<T extends Options>(
   defaults: T,

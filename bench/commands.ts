@@ -1,10 +1,10 @@
 /**
- * Commands to write: made before anything is timed, different from each other, and of bytes that do not compress.
+ * Commands to write. They are made before the measurement, differ from each other, and do not compress.
  *
  * @module
  */
 
-/** Different commands go round in a pool of this size. In bytes. */
+/** The size of the pool of different commands, which repeat, in bytes. */
 const POOL_BYTES = 8 * 1024 * 1024;
 const POOL_COMMANDS_MAX = 65_536;
 
@@ -15,7 +15,7 @@ export class Commands {
 
   /**
    * @param commandBytes Size of each command.
-   * @param batch Commands in a batch.
+   * @param batch The number of commands in a batch.
    */
   constructor(commandBytes: number, batch: number) {
     const distinct = Math.max(Math.min(Math.floor(POOL_BYTES / commandBytes), POOL_COMMANDS_MAX), batch);
@@ -26,7 +26,7 @@ export class Commands {
     }
   }
 
-  /** The next batch, or the first commands of it. Nothing is copied. */
+  /** The next batch, or its first commands, without a copy. */
   batch(count: number): readonly Uint8Array[] {
     const batch = this.#batches[this.#next]!;
     this.#next = (this.#next + 1) % this.#batches.length;

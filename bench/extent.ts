@@ -1,31 +1,31 @@
 /**
- * How much a run of the benchmark does.
+ * The amount of work of a benchmark run.
  *
  * @module
  */
 
 import { GIB, MIB } from "./units.ts";
 
-/** How much is done. */
+/** The amount of work. */
 export interface Extent {
   readonly rounds: number;
-  /** Entries of 128 B that are recovered. */
+  /** The number of entries of 128 B to recover. */
   readonly smallEntries: number;
-  /** Size of the logs of larger entries that are recovered. In bytes. */
+  /** The size of the logs of larger entries to recover, in bytes. */
   readonly recoveryBytes: number;
-  /** Size of the log that is worth a second core. In bytes. */
+  /** The size of the log that is recovered with a second core, in bytes. */
   readonly twoCoreBytes: number;
-  /** Size of the larger log that is opened from its footers. In bytes. */
+  /** The size of the larger log that is opened from its segment indexes, in bytes. */
   readonly tailBytes: number;
-  /** Entries of the log whose memory is measured. */
+  /** The number of entries of the log whose memory is measured. */
   readonly memoryEntries: number;
-  /** Commits of one caller. */
+  /** The number of commits of one caller. */
   readonly commits: number;
-  /** Whether the peers are run in every case, or only where a target or the reader needs them. */
+  /** Whether the peers run in every case, or only where a target or the reader needs them. */
   readonly hasAllPeers: boolean;
 }
 
-/** In under two minutes, in one runtime. */
+/** A quick run: under two minutes, in one runtime. */
 export const QUICK: Extent = {
   rounds: 5,
   smallEntries: 500_000,
@@ -37,7 +37,7 @@ export const QUICK: Extent = {
   hasAllPeers: false,
 };
 
-/** What is recorded. */
+/** The run that is recorded. */
 export const FULL: Extent = {
   rounds: 9,
   smallEntries: 3_000_000,

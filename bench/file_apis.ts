@@ -1,10 +1,10 @@
 /**
- * What each runtime's own file API would gain over `node:fs`, which the log uses in all three:
+ * Compares each runtime's own file API with `node:fs`, which the log uses in all three:
  *
  *     deno task bench:files                         in Deno
  *     bun bench/file_apis.ts, node bench/file_apis.ts
  *
- * Sides take turns; each figure is the median of the rounds, with the least and the most.
+ * Sides take turns. Each figure is the median of the rounds, with the least and the greatest value.
  *
  * @module
  */
@@ -18,13 +18,13 @@ import { KIB, MIB } from "./units.ts";
 
 const ROUNDS = 9;
 const FILE_BYTES = 256 * MIB;
-/** What recovery reads at once. In bytes. */
+/** The amount that recovery reads at once, in bytes. */
 const CHUNK_BYTES = MIB;
-/** What one entry of 1 KiB comes to in the file. In bytes. */
+/** The size of an entry of 1 KiB in the file, in bytes. */
 const WRITE_BYTES = 1064;
 const WRITES = 20_000;
 const FLUSHES = 200;
-/** Frames that a gathering write is given. */
+/** The number of frames of a gathering write. */
 const GATHERED = 64;
 
 /** A way to read and write a file at a position. */
@@ -37,7 +37,7 @@ interface Side {
   gather?(pieces: readonly Uint8Array[], position: number): void;
 }
 
-/** Those parts of Deno that are compared. */
+/** The compared parts of Deno. */
 interface DenoFile {
   seekSync(offset: number, whence: number): number;
   readSync(into: Uint8Array): number | null;
@@ -45,7 +45,7 @@ interface DenoFile {
   syncDataSync(): void;
 }
 
-/** What is measured of each side. */
+/** A measurement of each side. */
 type Measure = readonly [title: string, unit: string, (side: Side) => number | undefined];
 
 await benchmark({}, ({ workspace }) => {
@@ -105,14 +105,14 @@ function measures(): Measure[] {
   ];
 }
 
-/** Measures the sides in turn, and prints what was found. */
+/** Measures the sides in turn, and prints the results. */
 function compare([title, unit, measure]: Measure, sides: readonly Side[]): void {
   console.log(title);
   const found = sides.map((): number[] => []);
   for (let round = 0; round <= ROUNDS; round++) {
     for (const [i, side] of sides.entries()) {
       const value = measure(side);
-      // The first round is to warm up on.
+      // The first round is a warm-up.
       if (round > 0 && value !== undefined) found[i]!.push(value);
     }
   }
@@ -143,7 +143,7 @@ function sidesOf(path: string, descriptor: number): Side[] {
     write: (from, position) => void fs.writevSync(descriptor, [from], position),
     gather: (pieces, position) => void fs.writevSync(descriptor, [...pieces], position),
   };
-  // Bun has nothing of its own that writes at a position.
+  // Bun has no API of its own for positional writes.
   const { Deno } = globalThis as { Deno?: { openSync(path: string, options: object): DenoFile } };
   if (Deno === undefined) return [nodeSide, vectors];
   const file = Deno.openSync(path, { read: true, write: true });

@@ -1,6 +1,6 @@
 /**
- * A process that shows what a process costs, with a log open in it or with nothing. It imports nothing of its own, so
- * that what is measured is the runtime, and the library on top of it:
+ * A process that measures its own cost, with an open log or without. It has no other imports, so that only the runtime
+ * and the library are measured:
  *
  *     fresh.ts <moment of its start in ms> [<the library's module> <a log's folder>]
  *
@@ -21,10 +21,10 @@ const seconds = (performance.timeOrigin + performance.now() - Number(startedAt))
 console.log(JSON.stringify({ seconds, count, bytes: peakBytes() }));
 process.exit(0);
 
-/** The most memory that the process ever had. */
+/** The peak memory of the process. */
 function peakBytes(): number {
   try {
-    // Not the resource usage, in which Linux counts what the process was forked from.
+    // Not the resource usage, because Linux includes the memory of the parent process in it.
     return Number(/^VmHWM:\s+(\d+) kB$/m.exec(readFileSync("/proc/self/status", "utf8"))![1]) * 1024;
   } catch {
     return process.resourceUsage().maxRSS * 1024;

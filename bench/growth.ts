@@ -1,6 +1,6 @@
 /**
- * How cost grows with the size of the log, from 64 MiB to 8 GiB, and with the size of its entries, from 16 B to 1 MiB:
- * recovery time, open time, memory, and commit latency.
+ * Measures how costs grow with the size of the log, from 64 MiB to 8 GiB, and with the size of its entries, from 16 B
+ * to 1 MiB: recovery time, open time, memory, and commit latency.
  *
  *     deno task bench:growth                           up to 8 GiB, or as much as the disk has room for
  *     deno task bench:growth --max 512MiB              up to this size
@@ -25,18 +25,18 @@ import { KIB, MIB, parseSize, sizeText } from "./units.ts";
 import type { Sample, Task } from "./workloads.ts";
 
 const LOG_BYTES_MIN = 64 * MIB;
-/** Entries of the logs that grow. In bytes. */
+/** The size of the entries in logs of different sizes, in bytes. */
 const ENTRY_BYTES = KIB;
 const ENTRY_BYTES_ALL = [16, 64, 256, KIB, 4 * KIB, 16 * KIB, 64 * KIB, 256 * KIB, MIB];
-/** Logs whose entries grow. In bytes. */
+/** The size of the logs with entries of different sizes, in bytes. */
 const ENTRIES_LOG_BYTES = 512 * MIB;
 const COMMITS_MAX = 500;
 const COMMIT_BYTES_MAX = 8 * MIB;
 const COMMITS_MIN = 20;
 const FILL_BATCH_BYTES = 64 * KIB;
-/** Footers and zeros, as a part of the log. */
+/** Segment indexes and preallocation, as a factor of the log's size. */
 const OVERHEAD = 1.1;
-/** Processes for each point in each round. */
+/** The number of processes for each point in each round. */
 const SAMPLES_A_ROUND = 5;
 
 await benchmark({ max: "8GiB", rounds: "3" }, async ({ workspace, options, runtimes, output }) => {

@@ -1,5 +1,5 @@
 /**
- * How cost grows: what is recorded, and how it is shown.
+ * The results of `growth.ts`, and their presentation.
  *
  * @module
  */
@@ -16,13 +16,13 @@ export interface GrowthPoint {
   readonly logBytes: number;
   readonly entryBytes: number;
   readonly entries: number;
-  /** Opening it with every checksum verified. */
+  /** The time to open it with every checksum verified. */
   readonly recoverySeconds: Summary;
-  /** Opening it with `verify: "tail"`. */
+  /** The time to open it with `verify: "tail"`. */
   readonly tailSeconds: Summary;
-  /** Memory over the bare runtime's, when it is opened. */
+  /** The memory above that of the bare runtime, when it is open. */
   readonly memoryBytes: Summary;
-  /** One commit at its end: the median, and the slowest of a hundred. */
+  /** The time of a commit at its end: the median, and the slowest of a hundred. */
   readonly commitSeconds: Summary;
   readonly commitP99Seconds: Summary;
 }
@@ -33,15 +33,15 @@ export interface GrowthResult {
   readonly machine: Machine;
   readonly rounds: number;
   readonly runtimes: readonly { readonly name: string; readonly title: string; readonly version: string }[];
-  /** Why the logs are not as large as was asked for. */
+  /** Why the logs are smaller than requested. */
   readonly limit?: string;
-  /** Logs of more and more entries of one size. */
+  /** Logs with growing numbers of entries of one size. */
   readonly byLogSize: readonly GrowthPoint[];
-  /** Logs of one size, of larger and larger entries. */
+  /** Logs of one size with growing entries. */
   readonly byEntrySize: readonly GrowthPoint[];
 }
 
-/** What is drawn over log size and over entry size. */
+/** The curves over log size and over entry size. */
 const CURVES = [
   ["recovery", "Recovery, every checksum", "time to open", durationText, (point: GrowthPoint) => point.recoverySeconds],
   ["open", `Open with verify "tail"`, "time to open", durationText, (point: GrowthPoint) => point.tailSeconds],

@@ -1,5 +1,5 @@
 /**
- * What a measurement was taken on, so that its figures can be understood later.
+ * The machine of a measurement, so that its figures can be understood later.
  *
  * @module
  */
@@ -16,15 +16,15 @@ export interface Machine {
   readonly cores: number;
   readonly memoryBytes: number;
   readonly system: string;
-  /** Of the folder that the benchmark worked in. */
+  /** The file system of the benchmark's folder. */
   readonly fileSystem: string;
-  /** The source's commit, with "+" if it was changed since. */
+  /** The commit of the source, with "+" if the source has changes. */
   readonly commit: string;
-  /** Processes that wanted a core, on average over the minute before: more than a little spoils the figures. */
+  /** The average number of runnable processes in the last minute. A high load distorts the figures. */
   readonly load: number;
 }
 
-/** Looks at the machine, as it is before anything is measured. */
+/** Describes the machine before the measurement. */
 export function lookAtMachine(folder: string): Machine {
   const cpus = os.cpus();
   return {
@@ -44,7 +44,7 @@ function commit(): string {
   const git = (...args: string[]) => spawnSync("git", args, { cwd, encoding: "utf8" });
   const head = git("rev-parse", "--short=10", "HEAD");
   if (head.status !== 0) return "unknown";
-  // What an earlier benchmark recorded is no change of the source.
+  // The results of an earlier benchmark are not changes of the source.
   const changed = git("status", "--porcelain", "--", ".", ":!docs", ":!bench/results").stdout.trim() !== "";
   return head.stdout.trim() + (changed ? "+" : "");
 }

@@ -1,6 +1,6 @@
 /**
- * The benchmark: this log against the bare machine and against other ways to keep a log, each sample in a process of its
- * own, the sides in turn.
+ * The benchmark: compares this log with the bare machine and with other ways to keep a log. Each sample runs in a new
+ * process, and the sides take turns.
  *
  *     deno task bench                            small, in under two minutes, in the running runtime
  *     deno task bench --full --runtime all       as recorded in docs/BENCHMARKS.md
@@ -8,9 +8,9 @@
  *     deno task bench --full --runtime all --only group --again    these anew, in what is recorded
  *     deno task bench --list                     the names
  *
- * `bun bench/main.ts` and `node bench/main.ts` do the same. A full run of all cases writes `bench/results/bench.json` and
- * renders `docs/BENCHMARKS.md` and its charts from that; any other run does the same in `bench/results/latest`, which
- * is not in the repository. `--rounds N` and what `command.ts` says change that.
+ * `bun bench/main.ts` and `node bench/main.ts` do the same. A full run of all cases writes `bench/results/bench.json`
+ * and renders `docs/BENCHMARKS.md` and its charts. Any other run does the same in `bench/results/latest`, which is not
+ * in the repository. See also `--rounds N`, and the options in `command.ts`.
  *
  * @module
  */
@@ -29,9 +29,9 @@ import { type BenchResult, type CaseResult, METRICS, replaceCases } from "./resu
 import { processesOf, runCase, Runner } from "./runner.ts";
 import { CannotRun } from "./workspace.ts";
 
-/** Where nothing can move, a line of progress this often is enough. In milliseconds. */
+/** The time between two lines of progress if the output is not a terminal, in milliseconds. */
 const REPORT_MS = 10_000;
-/** The least that a median is taken of. */
+/** The fewest rounds for a median. */
 const ROUNDS_MIN = 5;
 const TITLE_COLUMNS = 26;
 
@@ -87,7 +87,7 @@ await benchmark(
   },
 );
 
-/** Prints a case: its sides, and what it was to reach. */
+/** Prints a case: its sides and its targets. */
 function show({ title }: Case, results: readonly CaseResult[]): void {
   console.log(`\n${bold(title.replaceAll("`", ""))}`);
   for (const { runtime, metric, sides, outcomes } of results) {

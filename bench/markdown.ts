@@ -1,5 +1,5 @@
 /**
- * From the recorded JSON to the page: nothing on it comes from anywhere else.
+ * Renders the page from the recorded JSON, and from nothing else.
  *
  * @module
  */
@@ -16,11 +16,11 @@ import { type AddChart, machineText, measuredText, table, verdict } from "./text
 /** A page and its pictures. */
 export interface Page {
   readonly markdown: string;
-  /** SVGs by file name, in the folder that the page looks for them in. */
+  /** SVGs by file name, in the page's folder of charts. */
   readonly charts: ReadonlyMap<string, string>;
 }
 
-/** What the page is made of; what was not recorded is left out, and said to be. */
+/** The recorded results. The page states which ones are missing. */
 export interface Recorded {
   readonly bench?: BenchResult;
   readonly growth?: GrowthResult;
@@ -28,14 +28,14 @@ export interface Recorded {
   readonly cluster?: ClusterResult;
 }
 
-/** More sides than this are worth a picture. */
+/** The fewest sides for a chart. */
 const CHARTED_SIDES_MIN = 3;
 
 /**
  * Renders the page.
  *
  * @param recorded The results.
- * @param chartFolder Where the page finds its charts, relative to itself.
+ * @param chartFolder The folder of the charts, relative to the page.
  */
 export function renderPage({ bench, growth, soak, cluster }: Recorded, chartFolder: string): Page {
   const charts = new Map<string, string>();
@@ -157,7 +157,7 @@ function sideRow(
   return [title, runtime, text(median), `${text(min)} to ${text(max)}`, alsoText(samples, name)];
 }
 
-/** The same samples, looked at for something else. */
+/** Another metric of the same samples. */
 function alsoText(samples: SideResult["samples"], name: CaseResult["metric"]): string {
   const middle = (metric: Metric) => {
     const values = samples.map(metric.of).sort((a, b) => a - b);

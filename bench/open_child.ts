@@ -1,9 +1,9 @@
 /**
- * A process that opens one log and tells how far it has come, and how long it took:
+ * A process that opens one log and prints its progress and duration:
  *
  *     open_child.ts <folder>
  *
- * Lines of JSON: progress, and at the end what `child.ts` writes too.
+ * It prints lines of JSON: progress, and at the end a sample like `child.ts`.
  *
  * @module
  */
@@ -11,7 +11,7 @@
 import process from "node:process";
 import { describeRecovery, WalLog } from "../mod.ts";
 
-/** Between two lines of progress. In milliseconds. */
+/** The time between two lines of progress, in milliseconds. */
 const REPORT_MS = 100;
 
 let reported = performance.now();

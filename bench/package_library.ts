@@ -1,6 +1,6 @@
 /**
- * The library as Node and Bun get it from npm: JavaScript. What it costs to start must not be charged with stripping
- * types, which takes Node longer than all the rest.
+ * The library in the form of the npm package: JavaScript. Otherwise the start of a process would include stripping
+ * types, which takes Node longer than everything else.
  *
  * @module
  */
@@ -14,7 +14,7 @@ import type { Workspace } from "./workspace.ts";
 const ROOT = fileURLToPath(new URL("../", import.meta.url));
 
 /**
- * Packs the library for npm and unpacks it, unless that was done.
+ * Packs the library for npm and unpacks it, unless that is already done.
  *
  * @returns The URL of its module.
  */

@@ -1,6 +1,6 @@
 /**
- * Installs the peers into `bench/node_modules`, as `bench/package-lock.json` pins them. They are no dependency of
- * anything but the benchmark. By hand: `npm ci --ignore-scripts --prefix bench`.
+ * Installs the peers into `bench/node_modules`, as `bench/package-lock.json` pins them. Only the benchmark depends on
+ * them. By hand: `npm ci --ignore-scripts --prefix bench`.
  *
  * @module
  */
@@ -12,11 +12,14 @@ import { fileURLToPath } from "node:url";
 
 const FOLDER = fileURLToPath(new URL("./", import.meta.url));
 
-/** Installs what is missing. Without npm or a registry the benchmark goes on, and its table says what is missing. */
+/**
+ * Installs missing peers. Without npm or a registry, the benchmark runs without them, and its table says which are
+ * missing.
+ */
 export function installPeers(): void {
   if (existsSync(`${FOLDER}node_modules/.package-lock.json`)) return;
   console.log("Installing the peers into bench/node_modules, this once (npm ci) ...");
-  // Their addons come compiled: no script of theirs has to run.
+  // Their addons are precompiled, so none of their scripts has to run.
   const args = ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"];
   const { status, error } = spawnSync("npm", args, {
     cwd: FOLDER,

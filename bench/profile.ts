@@ -1,11 +1,11 @@
 /**
- * Where the time of a case goes, on Node:
+ * Profiles a case on Node:
  *
  *     deno task bench:profile recovery-128             the log's side
  *     deno task bench:profile append-64k bare          another side
  *     deno task bench:profile entries --keep /tmp/p    keeps the profile, for Chrome's developer tools
  *
- * Counts what the case times, and not the start of the process or its preparations.
+ * Counts only the timed part of the case, not the start of the process or the preparations.
  *
  * @module
  */
@@ -23,12 +23,12 @@ import type { timed } from "./workloads.ts";
 import { CannotRun, Workspace } from "./workspace.ts";
 import { tmpdir } from "node:os";
 
-/** Lines that are printed. */
+/** The number of lines to print. */
 const TOP = 16;
-/** Between two samples of the profile. In microseconds. */
+/** The time between two samples of the profile, in microseconds. */
 const INTERVAL_US = 200;
 
-/** The part of a profile that is read. */
+/** The used part of a profile. */
 interface Profile {
   readonly nodes: readonly {
     readonly id: number;
@@ -76,7 +76,7 @@ try {
   workspace.remove();
 }
 
-/** Prints the functions that took most time themselves. */
+/** Prints the functions with the most self time. */
 function print({ nodes, startTime, samples, timeDeltas }: Profile, { from, to }: typeof timed): void {
   const frames = new Map(nodes.map(({ id, callFrame }) => [id, callFrame]));
   const times = new Map<string, number>();

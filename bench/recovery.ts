@@ -1,12 +1,12 @@
 /**
- * How long this machine takes to open a log, with every checksum verified: cold, from the disk, and warm, from the page
- * cache. Each time in a new process, in turn with a process that only reads the same files.
+ * Measures how long this machine takes to open a log with every checksum verified: cold, from the disk, and warm, from
+ * the page cache. Each time runs in a new process, in turn with a process that only reads the same files.
  *
  *     deno task bench:recovery                                4 GiB of entries of 128 B, in the temporary folder
  *     deno task bench:recovery --size 1GiB --entry 4KiB --folder /data
  *     deno task bench:recovery --runtime bun --rounds 9
  *
- * Cold needs Linux and root, for no runtime can ask a file out of the page cache.
+ * The cold measurement needs Linux and root, because no runtime can drop a file from the page cache.
  *
  * @module
  */
@@ -26,22 +26,22 @@ import { CannotRun, type Workspace } from "./workspace.ts";
 import type { Sample, Task } from "./workloads.ts";
 
 const FILL_BATCH_BYTES = 64 * KIB;
-/** Pieces that the log is written in, to tell how far it has come. */
+/** The number of pieces in which the log is written, for the progress. */
 const FILL_PIECES = 16;
-/** Footers and zeros ahead, as a part of the log. */
+/** Segment indexes and preallocation, as a factor of the log's size. */
 const OVERHEAD = 1.1;
 const DROP_CACHES = "/proc/sys/vm/drop_caches";
 const TITLE_COLUMNS = 12;
 
 const DEFAULTS = { size: "4GiB", entry: "128", rounds: "5" };
 
-/** What is measured: a log, and how often it is opened. */
+/** The plan: a log, and the number of openings. */
 interface Plan {
   readonly workspace: Workspace;
   readonly line: StatusLine;
   readonly bytes: number;
   readonly rounds: number;
-  /** Reads the log's files and nothing else. */
+  /** The task that only reads the log's files. */
   readonly bareTask: Task;
 }
 
@@ -141,7 +141,7 @@ function show(title: string, samples: readonly Sample[]): void {
   ].join(" "));
 }
 
-/** Empties the page cache of what is on the disk; says why if it cannot. */
+/** Drops the page cache; returns the reason if it cannot. */
 function dropCaches(): string | undefined {
   try {
     writeFileSync(DROP_CACHES, "1");

@@ -1,5 +1,5 @@
 /**
- * Writes results, and the page that is rendered from all that is recorded:
+ * Writes results, and renders the page from all recorded results:
  *
  *     deno run -A bench/render.ts        docs/BENCHMARKS.md and its charts, anew from bench/results
  *
@@ -15,20 +15,20 @@ import { type Recorded, renderPage } from "./markdown.ts";
 import type { BenchResult } from "./results.ts";
 import type { SoakResult } from "./soak_report.ts";
 
-/** What is recorded. */
+/** The folder of recorded results. */
 export const RESULTS = fileURLToPath(new URL("results/", import.meta.url));
 const DOCUMENTATION = fileURLToPath(new URL("../docs/", import.meta.url));
-/** What is not recorded goes here. Not in the repository. */
+/** The folder of other results, which is not in the repository. */
 export const LATEST = join(RESULTS, "latest");
 const PAGE = "BENCHMARKS.md";
 const CHARTS = "benchmarks";
 
 /**
- * Writes a result as JSON, and renders the page anew.
+ * Writes a result as JSON, and renders the page again.
  *
- * @param result What was measured.
- * @param output A folder of its own for both; `undefined` to record it, into `bench/results` and `docs`.
- * @returns The files that were written, but for the charts.
+ * @param result The result.
+ * @param output The folder for both; `undefined` to record the result in `bench/results` and `docs`.
+ * @returns The written files, without the charts.
  */
 export function record(
   result: BenchResult | GrowthResult | SoakResult | ClusterResult,
@@ -61,7 +61,7 @@ export function render(from: string, to: string): string {
   return path;
 }
 
-/** Reads what is recorded in a folder. */
+/** Reads the recorded results in a folder. */
 export function readRecorded(folder: string): Recorded {
   const recorded: Record<string, unknown> = {};
   for (const kind of ["bench", "growth", "soak", "cluster"]) {

@@ -1,6 +1,5 @@
 /**
- * What a run of the benchmark leaves: samples, what they amount to, and whether that is enough. This is the JSON that
- * the documentation is rendered from.
+ * The results of a benchmark run: samples, their summaries, and verdicts. The documentation is rendered from this JSON.
  *
  * @module
  */
@@ -10,21 +9,21 @@ import { differences, ratios, summarize, type Summary } from "./statistics.ts";
 import { durationText, MIB, rateText, short } from "./units.ts";
 import type { Sample } from "./workloads.ts";
 
-/** What a sample is looked at for. */
+/** A metric of a sample. */
 export interface Metric {
-  /** What it is, as in "3x the time". */
+  /** The noun for it, as in "3x the time". */
   readonly noun: string;
   /** Whether more of it is better. */
   readonly isRate: boolean;
   /** The number in a sample. */
   readonly of: (sample: Sample) => number;
-  /** The number for people, with its unit. */
+  /** Formats the number with its unit. */
   readonly text: (value: number) => string;
 }
 
 const count = (sample: Sample): number => sample.count / sample.seconds;
 
-/** All that is looked at. */
+/** All metrics. */
 export const METRICS = {
   entries: { noun: "speed", isRate: true, of: count, text: (value: number) => `${rateText(value)} entries/s` },
   commits: { noun: "speed", isRate: true, of: count, text: (value: number) => `${rateText(value)} commits/s` },
@@ -47,28 +46,28 @@ export const METRICS = {
 /** The name of a metric. */
 export type MetricName = keyof typeof METRICS;
 
-/** Stands for whichever peer is fastest in the case. */
+/** Stands for the fastest peer of the case. */
 export const FASTEST_PEER = "fastest peer";
 
-/** What a case is to reach: the first side's number, or its ratio or difference to another side's. */
+/** The target of a case: for the first side's number, or for its ratio or difference to another side's number. */
 export interface Target {
   readonly metric: MetricName;
-  /** The name of the side that it is compared with, or {@link FASTEST_PEER}; by itself if there is none. */
+  /** The name of the side to compare with, or {@link FASTEST_PEER}; undefined for the number itself. */
   readonly against?: string;
   /** How it is compared. Default: as a ratio. */
   readonly as?: "ratio" | "difference";
   readonly atMost?: number;
   readonly atLeast?: number;
-  /** What would be better still. */
+  /** A better value than the target. */
   readonly goal?: number;
 }
 
-/** What came of a target. */
+/** The outcome of a target. */
 export interface Outcome {
   readonly target: Target;
   /** The target in words. */
   readonly text: string;
-  /** What was measured, over the rounds; missing if there was nothing to compare with. */
+  /** The measured values over the rounds; missing if there was nothing to compare with. */
   readonly measured?: Summary;
   /** Whether the median is good enough. */
   readonly isMet?: boolean;
@@ -81,9 +80,9 @@ export interface SideResult {
   readonly name: string;
   readonly title: string;
   readonly isPeer: boolean;
-  /** One for each round; empty if it could not be run. */
+  /** One sample for each round; empty if the side could not run. */
   readonly samples: readonly Sample[];
-  /** Why it could not be run. */
+  /** Why it could not run. */
   readonly unavailable?: string;
   /** The case's metric over the rounds. */
   readonly summary?: Summary;
@@ -93,13 +92,13 @@ export interface SideResult {
 export interface CaseResult {
   readonly name: string;
   readonly title: string;
-  /** What exactly was done. */
+  /** A description of the work. */
   readonly note: string;
   readonly metric: MetricName;
   readonly runtime: string;
   readonly sides: readonly SideResult[];
   readonly outcomes: readonly Outcome[];
-  /** The machine at the time, if that was after the rest of the run. */
+  /** The machine of a later run of this case. */
   readonly again?: Machine;
 }
 
@@ -113,16 +112,16 @@ export interface BenchResult {
   readonly cases: readonly CaseResult[];
 }
 
-/** A side with what its samples amount to. */
+/** A side with the summary of its samples. */
 export function summarizeSide(side: Omit<SideResult, "summary">, metric: MetricName): SideResult {
   return side.samples.length === 0 ? side : { ...side, summary: summarize(side.samples.map(METRICS[metric].of)) };
 }
 
 /**
- * Holds a case against a target.
+ * Compares a case with a target.
  *
- * @param target What the first side is to reach.
- * @param sides The sides of the case, of which the first is the log.
+ * @param target The target of the first side.
+ * @param sides The sides of the case. The log is the first one.
  */
 export function judge(target: Target, sides: readonly SideResult[]): Outcome {
   const metric: Metric = METRICS[target.metric];
@@ -149,7 +148,7 @@ function sideAgainst(name: string, metric: Metric, sides: readonly SideResult[])
   return sides.filter(({ isPeer, samples }) => isPeer && samples.length > 0).sort((a, b) => speed(b) - speed(a))[0];
 }
 
-/** A number as the target counts it: "3x", or with the metric's unit. */
+/** Formats a number for a target: "3x", or with the metric's unit. */
 export function targetNumber(target: Target, value: number): string {
   const isRatio = target.against !== undefined && target.as !== "difference";
   return isRatio ? `${value < 10 ? value.toFixed(2) : short(value)}x` : METRICS[target.metric].text(value);
@@ -166,11 +165,11 @@ function targetText(target: Target, title: string | undefined): string {
 }
 
 /**
- * Puts cases that were run again in the place of those of an earlier run.
+ * Replaces cases of an earlier run by those that ran again.
  *
  * @param before The earlier run.
- * @param after The later one, of some of its cases.
- * @returns The earlier run with the later cases, which say when they were run.
+ * @param after The later run of some of its cases.
+ * @returns The earlier run with the later cases, which record the time of their run.
  */
 export function replaceCases(before: BenchResult, after: BenchResult): BenchResult {
   const isSame = (one: CaseResult, other: CaseResult) => one.name === other.name && one.runtime === other.runtime;

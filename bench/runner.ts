@@ -1,6 +1,6 @@
 /**
- * Runs cases: each sample in a process of its own, the sides of a case in turn, forwards in one round and backwards in
- * the next, so that neither a machine that slows down nor who ran before favours one of them.
+ * Runs cases. Each sample runs in a new process. The sides of a case take turns, in alternating order, so that neither
+ * a machine that slows down nor the previous side favours one of them.
  *
  * @module
  */
@@ -20,14 +20,14 @@ const LIBRARY = new URL("../mod.ts", import.meta.url).href;
 const OPEN_CHILD = fileURLToPath(new URL("open_child.ts", import.meta.url));
 const FRESH = fileURLToPath(new URL("fresh.ts", import.meta.url));
 
-/** What a child says. */
+/** The output of a child process. */
 type Answer = Sample | { readonly unavailable: string };
 
 /** Runs processes in one runtime. */
 export class Runner {
   readonly runtime: Runtime;
   readonly #workspace: Workspace;
-  /** The module of the library that a process imports to show what it costs. */
+  /** The module of the library whose import is measured. */
   #library = LIBRARY;
 
   constructor(runtime: Runtime, workspace: Workspace) {
@@ -35,9 +35,9 @@ export class Runner {
     this.#workspace = workspace;
   }
 
-  /** Runs each script once, so that no sample pays for compiling what a runtime keeps compiled. Comes before all else. */
+  /** Runs each script once, so that no sample includes compilation that a runtime caches. Call this first. */
   async warmUp(): Promise<void> {
-    // Deno gets TypeScript, and keeps what it compiles it to.
+    // Deno gets TypeScript, and caches the compiled code.
     if (this.runtime.name !== "deno") this.#library = await packageLibrary(this.#workspace);
     const folder = `${this.#workspace.path}/warm-up`;
     await this.run({ workload: "fill", store: "wallog", folder, commandBytes: 128, batch: 1, count: 1 });
@@ -45,14 +45,14 @@ export class Runner {
   }
 
   /**
-   * Runs a task in a process of its own.
+   * Runs a task in a new process.
    *
-   * @returns What it measured; or why it cannot be run here.
+   * @returns The measurement, or why the task cannot run here.
    */
   async run(task: Task | FreshProcess): Promise<Answer> {
     if (task.workload !== "fresh") return this.#start(CHILD, [JSON.stringify(task)]);
     const { folder, isNew } = task;
-    // Wall-clock time with fractions, which the child compares with its own.
+    // The wall-clock time with fractions. The child compares it with its own clock.
     const now = String(performance.timeOrigin + performance.now());
     try {
       return await this.#start(FRESH, folder === undefined ? [now] : [now, this.#library, folder]);
@@ -62,9 +62,9 @@ export class Runner {
   }
 
   /**
-   * Opens a log in a process of its own.
+   * Opens a log in a new process.
    *
-   * @param onProgress Told how far it has come, in bytes.
+   * @param onProgress Called with the progress in bytes.
    */
   async open(folder: string, onProgress: (bytesDone: number, bytesTotal: number) => void): Promise<Sample> {
     const output = await this.#workspace.run([...commandFor(this.runtime), OPEN_CHILD, folder], {}, {
@@ -77,7 +77,7 @@ export class Runner {
   }
 
   async #start(script: string, args: readonly string[]): Promise<Answer> {
-    // Node strips types anew each time, which takes longer than most samples. What a start costs is measured without.
+    // Node strips types each time, which takes longer than most samples. The cost of a start is measured without that.
     const cache: Record<string, string> = script === CHILD
       ? { NODE_COMPILE_CACHE: `${this.#workspace.path}/compiled` }
       : {};
@@ -87,7 +87,7 @@ export class Runner {
   }
 }
 
-/** How a runtime runs a benchmark's process: everything allowed, and with a call to collect garbage. */
+/** The command for a benchmark process: with all permissions, and with a function to collect garbage. */
 export function commandFor({ name, binary, run }: Runtime): string[] {
   if (name === "deno") {
     return [binary, "run", "-A", "--quiet", `--config=${ROOT}deno.json`, "--v8-flags=--expose-gc"];
@@ -95,7 +95,7 @@ export function commandFor({ name, binary, run }: Runtime): string[] {
   return name === "bun" ? [...run] : [...run, "--expose-gc"];
 }
 
-/** Processes that a case takes, to tell how far it has come. */
+/** The number of processes of a case, for the progress. */
 export function processesOf({ setup, sides }: Case, runtimes: number, rounds: number): number {
   return setup.length + runtimes * rounds * sides.filter(({ task }) => typeof task !== "string").length;
 }
@@ -105,8 +105,8 @@ export function processesOf({ setup, sides }: Case, runtimes: number, rounds: nu
  *
  * @param one The case.
  * @param runners A runner for each runtime.
- * @param rounds Samples of each side.
- * @param step Told before each process what it does.
+ * @param rounds The number of samples of each side.
+ * @param step Called before each process with a description.
  * @returns A result for each runtime.
  */
 export async function runCase(
@@ -126,7 +126,7 @@ export async function runCase(
   }
 }
 
-/** Writes what the sides read, in whichever runtime can. Returns why folders could not be filled. */
+/** Writes the data for the sides, in any runtime that can. Returns why folders could not be filled. */
 async function setUp(
   { setup, title }: Case,
   runners: readonly Runner[],
@@ -187,7 +187,7 @@ async function runSides(
   return { name, title, note, metric, runtime: runner.runtime.name, sides, outcomes };
 }
 
-/** A peer that fails is said to, and the benchmark goes on; this log failing ends it. */
+/** If a peer fails, its failure is recorded and the benchmark continues. If this log fails, the benchmark ends. */
 async function attempt(run: () => Promise<Answer>): Promise<Answer> {
   try {
     return await run();

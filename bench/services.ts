@@ -1,5 +1,5 @@
 /**
- * Replicated services that can be written to over HTTP: what `bench:cluster` compares.
+ * The replicated services that `bench:cluster` compares. Clients write to them over HTTP.
  *
  * @module
  */
@@ -13,18 +13,20 @@ import { CannotRun } from "./workspace.ts";
 
 const REPLICAS = 3;
 const HOST = "127.0.0.1";
-/** Long, so that a machine that is busy with clients does not take its leader for dead. In milliseconds. */
+/**
+ * The time between heartbeats, in milliseconds. Long, so that followers on a busy machine do not give up their leader.
+ */
 const HEARTBEAT_MS = 600;
-/** A follower that hears nothing for this long, or up to twice as long, asks for votes. In milliseconds. */
+/** The least election timeout, in milliseconds. The greatest one is twice as long. */
 const ELECTION_MS = 2000;
-/** Ticks of 200 ms come to the same: a heartbeat every 3, an election after 10 to 20. */
+/** The same in ticks of 200 ms: a heartbeat every 3 ticks, an election after 10 to 20. */
 const TICK_MS = ELECTION_MS / 10;
-/** A write that takes longer is not slow but lost. In milliseconds. */
+/** A write that takes longer counts as lost. In milliseconds. */
 const TIMEOUT_MS = 20_000;
-/** A service that has no leader by then never will. In milliseconds. */
+/** The longest time to elect the first leader, in milliseconds. */
 const START_MS = 30_000;
 
-/** What its leader has done since it started. */
+/** The work of its leader since the start. */
 export interface Work {
   readonly entries: number;
   readonly flushes: number;
@@ -35,7 +37,7 @@ export interface Service {
   readonly title: string;
   /** Writes a value, and resolves when that is acknowledged. */
   write(http: HttpClient, key: string, value: string): Promise<void>;
-  /** What its leader has done. Rejects if another leads than at the start. */
+  /** The work of its leader. Rejects if the leader has changed since the start. */
   work(): Promise<Work>;
   /** Ends its processes. */
   end(): Promise<void>;
@@ -100,7 +102,7 @@ export class EtcdService implements Service {
     this.#members = members;
   }
 
-  /** The version that is installed; `undefined` if none is. */
+  /** The installed version; `undefined` if there is none. */
   static version(): string | undefined {
     return /etcd Version: (\S+)/.exec(spawnSync("etcd", ["--version"], { encoding: "utf8" }).stdout ?? "")?.[1];
   }

@@ -1,6 +1,6 @@
 /**
- * A log in long use: append, sync, truncate, votes, snapshots, compaction and reads, again and again, while memory,
- * files and the slowest commits are watched. At the end the log is reopened and held against what it should be.
+ * A log in long use: repeated appends, syncs, truncations, votes, snapshots, compactions and reads. Meanwhile, memory,
+ * files and the slowest commits are recorded. At the end, the log is reopened and compared with the expected contents.
  *
  *     deno task bench:soak                    an hour, recorded
  *     deno task bench:soak --minutes 0.5      to try it; goes to bench/results/latest
@@ -22,11 +22,11 @@ import { SoakedLog } from "./soak_log.ts";
 import { durationText, MIB, sizeText } from "./units.ts";
 import { CannotRun } from "./workspace.ts";
 
-/** Points that are recorded in a run. */
+/** The number of points in a run. */
 const POINTS = 240;
-/** Needed at most: the log, two snapshots, and a segment or two. In bytes. */
+/** The most disk space, in bytes: the log, two snapshots, and one or two segments. */
 const DISK_BYTES = 256 * MIB;
-/** A run that is recorded takes this long. In minutes. */
+/** The duration of a recorded run, in minutes. */
 const RECORDED_MINUTES = 60;
 
 await benchmark(

@@ -1,5 +1,5 @@
 /**
- * A log in use, next to what it should hold.
+ * A log in use, with its expected contents.
  *
  * @module
  */
@@ -19,16 +19,16 @@ import { KIB, MIB } from "./units.ts";
 const SEGMENT_BYTES = 4 * MIB;
 /** A snapshot is taken when the log above the last one is longer than this. In bytes. */
 const SNAPSHOT_AFTER_BYTES = 32 * MIB;
-/** Entries that a snapshot leaves in the log. */
+/** The number of entries that a snapshot leaves in the log. */
 const ENTRIES_KEPT = 100;
 const SNAPSHOT_BYTES = 4 * MIB;
 const COMMAND_BYTES_MAX = 4 * KIB;
 const BATCH_MAX = 16;
 const TRUNCATED_MAX = 20;
-/** Between two commits, so that an hour does not wear out the disk. In milliseconds. */
+/** The pause between two commits, in milliseconds, so that an hour does not wear out the disk. */
 const PAUSE_MS = 1;
 
-/** A log in use, and what it should hold. */
+/** A log in use, with its expected contents. */
 export class SoakedLog {
   readonly done = { commits: 0, entries: 0, truncations: 0, votes: 0, snapshots: 0, reads: 0 };
   readonly #path: string;
@@ -52,7 +52,7 @@ export class SoakedLog {
     this.#log.setHardState({ term: this.#term, votedFor: 1n });
   }
 
-  /** One commit, and now and then something else before it. */
+  /** Does one commit, and sometimes another action before it. */
   async step(): Promise<void> {
     const random = this.#random;
     if (random.below(100) === 0) this.#truncate();
@@ -79,13 +79,13 @@ export class SoakedLog {
     this.done.entries += entries.length;
   }
 
-  /** A command that its index and term tell: no other would do. */
+  /** The unique command for an index and a term. */
   #command(index: number, term: number = this.#term): Uint8Array {
     const start = (index * 31 + term * 17) % COMMAND_BYTES_MAX;
     return this.#noise.subarray(start, start + 1 + (index * 7919 + term) % COMMAND_BYTES_MAX);
   }
 
-  /** A new leader takes back what was not committed, and says so with its term. */
+  /** Truncates uncommitted entries, like a new leader with a new term. */
   #truncate(): void {
     const { lastIndex, snapshotIndex } = this.#log;
     const from = Math.max(snapshotIndex + 1, lastIndex - this.#random.below(TRUNCATED_MAX));
@@ -110,7 +110,7 @@ export class SoakedLog {
     assert.deepEqual(entry.command, Uint8Array.from(this.#command(entry.index, term)));
   }
 
-  /** As a stream and at once, in turn. */
+  /** Takes a snapshot, alternately as a stream and as bytes. */
   async #snapshot(): Promise<void> {
     const index = Math.max(this.#log.snapshotIndex + 1, this.#log.lastIndex - ENTRIES_KEPT);
     const config = [1n, 2n, 3n];
@@ -125,7 +125,7 @@ export class SoakedLog {
     this.#bytes = 0;
   }
 
-  /** How things stand. */
+  /** The current state. */
   point(minutes: number): SoakPoint {
     const files = readdirSync(this.#path);
     const seconds = this.#seconds.length === 0 ? [0] : this.#seconds;
@@ -141,7 +141,7 @@ export class SoakedLog {
     };
   }
 
-  /** Closes and reopens the log, and compares all of it. */
+  /** Closes and reopens the log, and compares its contents. */
   async finish(): Promise<void> {
     const { lastIndex, snapshotIndex, hardState } = this.#log;
     await this.#log.close();

@@ -1,5 +1,5 @@
 /**
- * What a soak records, and how it is shown.
+ * The results of a soak, and their presentation.
  *
  * @module
  */
@@ -10,17 +10,17 @@ import { type AddChart, machineText, table } from "./text.ts";
 import { quantile } from "./statistics.ts";
 import { durationText, short, sizeText } from "./units.ts";
 
-/** The state of things after a while. */
+/** The state at one moment of the run. */
 export interface SoakPoint {
   readonly minutes: number;
   /** Resident memory. */
   readonly memoryBytes: number;
-  /** Files in the log's folder, and what they hold. */
+  /** The number and the total size of the files in the log's folder. */
   readonly files: number;
   readonly diskBytes: number;
-  /** Entries of the log above its snapshot. */
+  /** The number of entries above the snapshot. */
   readonly entries: number;
-  /** Of the commits since the point before: the median, and the slowest of a hundred. */
+  /** The times of the commits since the previous point: the median, and the slowest of a hundred. */
   readonly commitSeconds: number;
   readonly commitP99Seconds: number;
 }
@@ -31,10 +31,10 @@ export interface SoakResult {
   readonly machine: Machine;
   readonly runtime: { readonly name: string; readonly title: string; readonly version: string };
   readonly minutes: number;
-  /** How often what was done. */
+  /** The counts of actions. */
   readonly done: Readonly<Record<string, number>>;
   readonly points: readonly SoakPoint[];
-  /** What whoever ran it has to say about it. */
+  /** A remark by the person who ran it. */
   readonly remark?: string;
 }
 
@@ -52,7 +52,7 @@ export function soakSection(
   { machine, runtime, minutes, done, points, remark }: SoakResult,
   chart: AddChart,
 ): string[] {
-  // What the first quarter shows is a process that warms up: the second is compared with the last.
+  // The process warms up in the first quarter, so the second quarter is compared with the last.
   const part = (number: number) =>
     points.slice(Math.floor((points.length * number) / PARTS), Math.floor((points.length * (number + 1)) / PARTS));
   const middle = (points: readonly SoakPoint[], of: (point: SoakPoint) => number) => quantile(points.map(of), 0.5);

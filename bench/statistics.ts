@@ -1,10 +1,10 @@
 /**
- * What is made of samples: medians, quantiles, and ratios of what was measured side by side.
+ * Statistics of samples: medians, quantiles, and ratios of paired measurements.
  *
  * @module
  */
 
-/** A set of numbers in three. */
+/** A summary of numbers in three values. */
 export interface Summary {
   readonly median: number;
   readonly min: number;
@@ -12,7 +12,7 @@ export interface Summary {
 }
 
 /**
- * The value below which a part of the numbers lies, between two of them where it falls there.
+ * The quantile of some numbers, interpolated between two of them.
  *
  * @param numbers At least one, in any order.
  * @param part From 0 to 1: 0.5 is the median, 0.99 the slowest one in a hundred.
@@ -34,17 +34,17 @@ export function summarize(numbers: readonly number[]): Summary {
 }
 
 /**
- * Ratios of numbers that were taken in turn: round by round, so that a machine that slows down slows both sides of a
- * ratio, and not one of two medians.
+ * Ratios of numbers that were measured in turn, round by round, so that a machine that slows down affects both sides of
+ * each ratio.
  *
- * @param ours What is compared, a number for each round.
- * @param theirs What it is compared with, in the same rounds.
+ * @param ours The numbers to compare, one for each round.
+ * @param theirs The numbers to compare with, from the same rounds.
  */
 export function ratios(ours: readonly number[], theirs: readonly number[]): number[] {
   return pairs(ours, theirs, (a, b) => a / b);
 }
 
-/** Differences of numbers that were taken in turn, round by round. */
+/** Differences of numbers that were measured in turn, round by round. */
 export function differences(ours: readonly number[], theirs: readonly number[]): number[] {
   return pairs(ours, theirs, (a, b) => a - b);
 }

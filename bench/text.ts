@@ -1,5 +1,5 @@
 /**
- * Pieces of the page that several of its sections have.
+ * Pieces of the page that several sections use.
  *
  * @module
  */
@@ -8,10 +8,10 @@ import type { Machine } from "./machine.ts";
 import { type Outcome, targetNumber } from "./results.ts";
 import { sizeText } from "./units.ts";
 
-/** A chart's place in a page: takes its file's name, the picture, and what it shows. */
+/** Adds a chart to the page: takes its file name, the picture, and its title. */
 export type AddChart = (name: string, svg: string, title: string) => string;
 
-/** What a run was taken on, as a paragraph. */
+/** The machine of a run, as a paragraph. */
 export function machineText({ date, cpu, cores, memoryBytes, system, fileSystem, commit, load }: Machine): string {
   return (
     `${date}, commit ${commit}. ${cpu}, ${cores} cores, ${sizeText(memoryBytes)} of memory, ${system}, ` +
@@ -19,7 +19,7 @@ export function machineText({ date, cpu, cores, memoryBytes, system, fileSystem,
   );
 }
 
-/** Median and extremes of what a target asks for. */
+/** The median and the extremes of a target's number. */
 export function measuredText({ target, measured }: Outcome): string {
   if (measured === undefined) return "not measured: nothing to compare with";
   const [median, min, max] = [measured.median, measured.min, measured.max].map((value) => targetNumber(target, value));
@@ -33,7 +33,7 @@ export function verdict({ isMet, isGoalMet }: Outcome): string {
   return isGoalMet === undefined ? "yes" : isGoalMet ? "yes, and the goal" : "yes; not the goal";
 }
 
-/** A table with its columns in line, so that the text can be read as it is. */
+/** A table with aligned columns, so that the source text is readable. */
 export function table(head: readonly string[], rows: readonly (readonly string[])[]): string[] {
   const cells = [head, ...rows].map((row) => row.map((cell) => cell.replaceAll("|", "\\|")));
   const widths = head.map((_, i) => Math.max(3, ...cells.map((row) => row[i]!.length)));

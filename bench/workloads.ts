@@ -1,6 +1,6 @@
 /**
- * What is timed, written once for every store. Each runs in a process of its own, so that no side of a comparison finds
- * the just-in-time compiler, the heap or the thread pool as another one left it.
+ * The timed workloads, the same for every store. Each runs in a new process, so that no side inherits the state of the
+ * just-in-time compiler, the heap or the thread pool from another one.
  *
  * @module
  */
@@ -11,7 +11,7 @@ import { Commands } from "./commands.ts";
 import { quantile } from "./statistics.ts";
 import type { OpenOptions, Store } from "./stores/store.ts";
 
-/** What a process is to do. All numbers of bytes are of commands. */
+/** The task of a process. All numbers of bytes are of commands. */
 export interface Task {
   readonly workload: keyof typeof WORKLOADS;
   /** The store's name. */
@@ -20,46 +20,46 @@ export interface Task {
   readonly folder: string;
   /** Size of each command. */
   readonly commandBytes: number;
-  /** Commands in a batch, or in a read. */
+  /** The number of commands in a batch or in a read. */
   readonly batch: number;
-  /** Commands in all that are written or read in the part that is timed. */
+  /** The number of commands that are written or read in the timed part. */
   readonly count: number;
-  /** The last index that the folder holds, for what reads it or adds to it. */
+  /** The last index in the folder, for tasks that read it or add to it. */
   readonly lastIndex?: number;
-  /** Callers at a time. */
+  /** The number of concurrent callers. */
   readonly clients?: number;
   /** How the store is opened. */
   readonly open?: Partial<OpenOptions>;
 }
 
-/** What was measured, before anything is made of it. */
+/** A raw measurement. */
 export interface Sample {
-  /** How long it took; of single commits, the median of one. */
+  /** The duration; for single commits, the median. */
   readonly seconds: number;
-  /** Entries, commits or calls in that time. */
+  /** The number of entries, commits or calls in that time. */
   readonly count: number;
   /** Bytes of commands or files in that time, or bytes of memory. */
   readonly bytes: number;
-  /** Of single commits: the slowest of a hundred. */
+  /** For single commits: the slowest of a hundred. */
   readonly p99Seconds?: number;
 }
 
 /** Opens the store of a task. */
 export type Open = (options: OpenOptions) => Store | Promise<Store>;
 
-/** How much is done before anything is timed, as a part of what is timed. */
+/** The amount of the warm-up, as a part of the timed work. */
 const WARM_UP = 0.2;
-/** Index reads are spread over by a step that is prime to every size here. */
+/** The step between random-looking indexes. It is coprime to every size here. */
 const STEP = 7_919;
 
-/** A runtime's own call to collect garbage, where it was started with one. */
+/** The runtime's function to collect garbage, if it has one. */
 const collectGarbage: () => void = (globalThis as { gc?: () => void; Bun?: { gc(force: boolean): void } }).gc ??
   (() => (globalThis as { Bun?: { gc(force: boolean): void } }).Bun?.gc(true));
 
-/** Where results go that nothing needs, so that no compiler may leave their computation out. */
+/** Receives unused results, so that no compiler can drop their computation. */
 let sink = 0;
 
-/** The part that was timed last, on the monotonic clock, in microseconds: for a profile, which has the same clock. */
+/** The last timed part on the monotonic clock, in microseconds. A profile uses the same clock. */
 export const timed = { from: 0, to: 0 };
 
 function stopwatch(): () => number {
@@ -77,12 +77,12 @@ function microseconds(): number {
   return Number(process.hrtime.bigint() / 1000n);
 }
 
-/** Waits only for what is not there yet: an `await` of a number costs more than some of the calls that are timed. */
+/** Whether a result is a promise. Awaiting a number would cost more than some of the timed calls. */
 function isPending<T>(result: T | Promise<T>): result is Promise<T> {
   return result instanceof Promise;
 }
 
-/** Writes what another task reads; at the end of what the folder holds, if the task has a last index. */
+/** Writes the data of another task, after the last index if the task has one. */
 async function fill(task: Task, open: Open): Promise<Sample> {
   mkdirSync(task.folder, { recursive: true });
   const commands = new Commands(task.commandBytes, task.batch);
@@ -97,7 +97,7 @@ async function fill(task: Task, open: Open): Promise<Sample> {
   return { seconds: elapsed(), count: task.count, bytes: task.count * task.commandBytes };
 }
 
-/** Opens a store and looks at everything in it. */
+/** Opens a store and reads everything in it. */
 async function recover(task: Task, open: Open): Promise<Sample> {
   const elapsed = stopwatch();
   const store = await open({ isDurable: true });
@@ -109,8 +109,8 @@ async function recover(task: Task, open: Open): Promise<Sample> {
 }
 
 /**
- * Commits one batch after the other, each on stable storage before the next; the median of one. In a new folder, or, if
- * the task has a last index, at the end of what the folder holds.
+ * Commits one batch after the other, each on stable storage before the next. Returns the median time. Uses a new
+ * folder, or continues after the last index if the task has one.
  */
 async function commit(task: Task, open: Open): Promise<Sample> {
   return await (task.lastIndex === undefined ? inNewFolder(task, () => commitAt(task, open)) : commitAt(task, open));
@@ -137,7 +137,7 @@ async function commitAt({ batch, commandBytes, count, lastIndex }: Task, open: O
   return { seconds: median, p99Seconds: quantile(seconds, 0.99), count: batch, bytes: batch * commandBytes };
 }
 
-/** Many callers at a time, each of which commits one command, waits for it, and commits the next. */
+/** Many concurrent callers, each of which commits one command at a time. */
 async function commitShared(task: Task, open: Open): Promise<Sample> {
   return await inNewFolder(task, async () => {
     const { commandBytes, clients = 1 } = task;
@@ -163,7 +163,7 @@ async function commitShared(task: Task, open: Open): Promise<Sample> {
   });
 }
 
-/** Appends without a flush, to a new store that fits a segment of this log, after another one to warm up on. */
+/** Appends without a flush to a new store that fits a segment of this log, after a warm-up on another one. */
 async function append(task: Task, open: Open): Promise<Sample> {
   const { batch, count, commandBytes } = task;
   const commands = new Commands(commandBytes, batch);
@@ -183,7 +183,7 @@ async function append(task: Task, open: Open): Promise<Sample> {
   return await run();
 }
 
-/** Reads single entries in no order, of all that there are. */
+/** Reads single entries in a scattered order. */
 async function get(task: Task, open: Open): Promise<Sample> {
   const store = await open({ isDurable: true });
   await store.scan();
@@ -192,7 +192,7 @@ async function get(task: Task, open: Open): Promise<Sample> {
   return sample;
 }
 
-/** Reads single entries in no order, of the last ones that were appended. */
+/** Reads single recent entries in a scattered order. */
 async function getRecent(task: Task, open: Open): Promise<Sample> {
   return await inNewFolder(task, async () => {
     const { batch, commandBytes } = task;
@@ -221,7 +221,7 @@ async function getMany(task: Task, store: Store, first: number, entries: number)
   return { seconds: elapsed(), count: task.count, bytes: task.count * task.commandBytes };
 }
 
-/** Reads ranges, one after the other, through all that there is. */
+/** Reads all entries as consecutive ranges. */
 async function range(task: Task, open: Open): Promise<Sample> {
   const store = await open({ isDurable: true });
   await store.scan();
@@ -244,7 +244,7 @@ async function range(task: Task, open: Open): Promise<Sample> {
   return { seconds, count: task.count, bytes: task.count * task.commandBytes };
 }
 
-/** Goes through all entries. */
+/** Iterates over all entries. */
 async function walk(task: Task, open: Open): Promise<Sample> {
   const store = await open({ isDurable: true });
   store.walk!();
@@ -255,7 +255,7 @@ async function walk(task: Task, open: Open): Promise<Sample> {
   return { seconds, count: task.count, bytes };
 }
 
-/** The same with a follower, which catches up. */
+/** Reads all entries with a follower, which catches up. */
 async function catchUp(task: Task, open: Open): Promise<Sample> {
   const store = await open({ isDurable: true });
   const run = async (): Promise<number> => {
@@ -311,7 +311,7 @@ async function inNewFolder<T>({ folder }: Task, body: () => Promise<T>): Promise
   }
 }
 
-/** What can be timed. */
+/** All workloads. */
 export const WORKLOADS = {
   fill,
   recover,

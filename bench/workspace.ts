@@ -1,6 +1,6 @@
 /**
- * Where a benchmark works: a folder on the disk that is to be measured, with room enough, gone at the end, also after
- * Ctrl-C; and the processes that work in it.
+ * The workspace of a benchmark: a folder on the measured disk with enough space, which is removed at the end, even
+ * after Ctrl-C, and the processes that work in it.
  *
  * @module
  */
@@ -11,10 +11,10 @@ import { join, resolve } from "node:path";
 import process from "node:process";
 import { MIB, sizeText } from "./units.ts";
 
-/** What is left free whatever a benchmark needs. In bytes. */
+/** The space that a benchmark must leave free, in bytes. */
 const SPARE_BYTES = 256 * MIB;
 
-/** Types of file systems, as `statfs` numbers them. Of those on a disk, `ext4` stands for its older kin too. */
+/** Names of file systems, by their numbers in `statfs`. `ext4` includes ext2 and ext3. */
 const FILE_SYSTEMS: Record<number, string> = {
   0xef53: "ext4",
   0x58465342: "xfs",
@@ -30,22 +30,22 @@ const FILE_SYSTEMS: Record<number, string> = {
 export interface Space {
   /** Bytes free for this user. */
   readonly freeBytes: number;
-  /** Its kind, or its number if that is not known here. */
+  /** Its name, or its number if it is not known here. */
   readonly fileSystem: string;
 }
 
-/** How much space a folder's file system has, and of what kind it is. */
+/** The free space and the kind of a folder's file system. */
 export function spaceOf(folder: string): Space {
   const { bavail, bsize, type } = statfsSync(folder);
   return { freeBytes: bavail * bsize, fileSystem: FILE_SYSTEMS[type] ?? `0x${type.toString(16)}` };
 }
 
-/** A benchmark that cannot be run, said in words and without a stack. */
+/** The error of a benchmark that cannot run. It is printed without a stack. */
 export class CannotRun extends Error {}
 
-/** A folder that is there for one benchmark. */
+/** A folder for one benchmark. */
 export class Workspace {
-  /** Where it is. */
+  /** Its path. */
   readonly path: string;
   #children = new Set<ChildProcess>();
   #isStopping = false;
@@ -54,8 +54,8 @@ export class Workspace {
   /**
    * Makes the folder.
    *
-   * @param parent The folder to make it in, on the disk that is to be measured.
-   * @throws {CannotRun} If that is not possible.
+   * @param parent The parent folder, on the disk to measure.
+   * @throws {CannotRun} If it cannot be created.
    */
   constructor(parent: string) {
     try {
@@ -69,9 +69,9 @@ export class Workspace {
   }
 
   /**
-   * Makes sure that there is room.
+   * Checks that there is enough space.
    *
-   * @throws {CannotRun} If there is not.
+   * @throws {CannotRun} If there is not enough space.
    */
   require(bytes: number, what: string): void {
     const { freeBytes } = spaceOf(this.path);
@@ -82,7 +82,7 @@ export class Workspace {
     );
   }
 
-  /** The most that may be written here. In bytes. */
+  /** The most bytes that may be written here. */
   get roomBytes(): number {
     return Math.max(spaceOf(this.path).freeBytes - SPARE_BYTES, 0);
   }
@@ -91,10 +91,10 @@ export class Workspace {
    * Runs a process to its end.
    *
    * @param command The binary and its arguments.
-   * @param environment What is added to this process's environment.
-   * @param options `cwd`: the folder to run in. `onLine`: told each line that it writes to its standard output.
-   * @returns What it wrote to its standard output.
-   * @throws {Error} If it did not end with 0; the message has what it wrote to its standard error.
+   * @param environment Additions to this process's environment.
+   * @param options `cwd`: the folder to run in. `onLine`: called with each line of its standard output.
+   * @returns Its standard output.
+   * @throws {Error} If its exit code is not 0. The message includes its standard error.
    */
   run(
     command: readonly string[],
@@ -131,7 +131,7 @@ export class Workspace {
     rmSync(this.path, { recursive: true, force: true, maxRetries: 3 });
   }
 
-  /** Ends early, and leaves nothing behind: neither files nor a process that might make one. */
+  /** Ends early, without leaving files or processes that might create files. */
   #stopped(): void {
     if (this.#isStopping) return;
     this.#isStopping = true;

@@ -1,5 +1,5 @@
 /**
- * What a comparison consists of, and what all comparisons share.
+ * The parts of a comparison, and shared parts of all comparisons.
  *
  * @module
  */
@@ -11,12 +11,12 @@ import { PEERS, storeNamed } from "../stores/all.ts";
 import { KIB } from "../units.ts";
 import type { Task } from "../workloads.ts";
 
-/** A side that shows what a process costs: with nothing in it, or with a log opened. */
+/** A side that measures the cost of a process: of a bare runtime, or with an open log. */
 export interface FreshProcess {
   readonly workload: "fresh";
-  /** The log's folder; a bare runtime if there is none. */
+  /** The log's folder; undefined for a bare runtime. */
   readonly folder?: string;
-  /** Whether the log is to be a new one each time. */
+  /** Whether the log is new each time. */
   readonly isNew?: boolean;
 }
 
@@ -25,7 +25,7 @@ export interface Side {
   readonly name: string;
   readonly title: string;
   readonly isPeer: boolean;
-  /** What is run in a process of its own, once a round; or why it cannot be. */
+  /** The task to run in a new process, once a round; or why it cannot run. */
   readonly task: Task | FreshProcess | string;
 }
 
@@ -35,21 +35,21 @@ export interface Case {
   readonly title: string;
   readonly note: string;
   readonly metric: MetricName;
-  /** The log is the first. */
+  /** The sides. The log is the first one. */
   readonly sides: readonly Side[];
   readonly targets: readonly Target[];
-  /** What is written before; removed with the folders of the sides when the case is done. */
+  /** Tasks that prepare data. The data is removed with the folders of the sides after the case. */
   readonly setup: readonly Task[];
-  /** Space that it takes. In bytes. */
+  /** Space that the case needs, in bytes. */
   readonly diskBytes: number;
 }
 
-/** Commands that a store is filled with at once. In bytes. */
+/** The size of a batch that fills a store, in bytes. */
 const FILL_BATCH_BYTES = 64 * KIB;
 
-/** What the cases of one run share. */
+/** Shared parts of the cases of one run. */
 export class CaseSetting {
-  /** How much is done in each case. */
+  /** The amount of work in each case. */
   readonly extent: Extent;
   /** The names of all peers. */
   readonly allPeers: readonly string[] = PEERS.map(({ name }) => name);
@@ -58,8 +58,8 @@ export class CaseSetting {
   private readonly folder: string;
 
   /**
-   * @param extent How much is done in each case.
-   * @param folder Where the cases may make folders.
+   * @param extent The amount of work in each case.
+   * @param folder The folder for the cases' data.
    */
   constructor(extent: Extent, folder: string) {
     this.extent = extent;
@@ -90,7 +90,7 @@ export class CaseSetting {
     };
   }
 
-  /** The same task for several stores; what a store cannot do is said. */
+  /** The same task for several stores, or why a store cannot do it. */
   sides(
     name: string,
     stores: readonly string[],
@@ -100,7 +100,7 @@ export class CaseSetting {
       name: store,
       title: storeNamed(store).title,
       isPeer: this.allPeers.includes(store),
-      // What the bare machine reads is the log's own files.
+      // The bare machine reads the log's own files.
       task: {
         ...task,
         store,
@@ -117,7 +117,7 @@ function isRead({ workload }: Pick<Task, "workload">): boolean {
   return workload === "recover";
 }
 
-/** Bytes of a log whose entries were appended in batches: small ones share frames of about 4 KiB. */
+/** The size of a log whose entries were appended in batches. Small entries share frames of about 4 KiB. */
 export function logBytes(
   commandBytes: number,
   count: number,

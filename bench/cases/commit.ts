@@ -1,5 +1,5 @@
 /**
- * Comparisons of commits: what waits for the disk.
+ * Comparisons of commits, which wait for the disk.
  *
  * @module
  */
@@ -38,7 +38,7 @@ function commitsOf(
   };
 }
 
-/** Commits of many callers, who share flushes. */
+/** Commits of many callers that share flushes. */
 function groupCommit(setting: CaseSetting): Case {
   const { commits } = setting.extent;
   const name = "group-commit";

@@ -1,5 +1,5 @@
 /**
- * Comparisons of what is served from the page cache: appending and reading entries.
+ * Comparisons of appending and reading entries, which use only the page cache.
  *
  * @module
  */
@@ -10,13 +10,13 @@ import { KIB, MIB, short, sizeText } from "../units.ts";
 import type { Task } from "../workloads.ts";
 import type { Case, CaseSetting } from "./case.ts";
 
-/** What is appended without a flush fits a segment, so that none is sealed, which takes a flush. In bytes. */
+/** Unflushed appends fit a segment, because sealing one takes a flush. In bytes. */
 const APPEND_BYTES = 48 * MIB;
 const READ_BYTES = 256 * MIB;
-/** What the log keeps in memory of what was appended lately. In bytes. */
+/** The bytes of recent entries that the log keeps in memory. */
 const RECENT_BYTES = 3.9 * MIB;
 
-/** Entries of 1 KiB that are read. */
+/** The number of entries of 1 KiB to read. */
 const READ_ENTRIES = Math.floor(READ_BYTES / KIB);
 const RECENT_ENTRIES = Math.floor(RECENT_BYTES / frameBytes(KIB));
 
@@ -31,7 +31,7 @@ function appends(
 ): Case {
   const entries = Math.floor(APPEND_BYTES / frameBytes(commandBytes) / batch) *
     batch;
-  // Where each call does little, fewer calls say as much.
+  // If each call does little, fewer calls are enough.
   const count = batch === 1 ? Math.min(entries, 100_000) : entries;
   return {
     name,

@@ -1,5 +1,5 @@
 /**
- * Comparisons of following the log, with the log itself.
+ * Compares following a log with other uses of the same log.
  *
  * @module
  */
@@ -12,7 +12,7 @@ const FOLLOWERS = 200;
 const CATCH_UP_ENTRIES = 1_000_000;
 const CATCH_UP_BYTES = 200;
 
-/** A follower that catches up, against a walk through the same log. */
+/** A follower that catches up, compared with an iteration over the same log. */
 function catchUp(setting: CaseSetting): Case {
   const name = "follow";
   const side = (side: string, workload: "walk" | "catchUp", title: string): Side => ({
@@ -42,7 +42,7 @@ function catchUp(setting: CaseSetting): Case {
   };
 }
 
-/** Commits beside many followers, against commits beside none. */
+/** Commits with many followers, compared with commits without any. */
 function followedCommits(setting: CaseSetting): Case {
   const name = "followed";
   const { commits } = setting.extent;

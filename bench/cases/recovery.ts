@@ -44,7 +44,7 @@ function recovery(
   };
 }
 
-/** Recovery with a second thread, and without. */
+/** Recovery with and without a second thread. */
 function twoCores(setting: CaseSetting): Case {
   const name = "recovery-two-cores";
   const count = Math.floor(setting.extent.twoCoreBytes / logBytes(128, 1, 100));
@@ -77,7 +77,7 @@ function twoCores(setting: CaseSetting): Case {
 /** Opens a log and verifies only its last segment. */
 function tailOpen(setting: CaseSetting): Case {
   const name = "open-tail";
-  // Both end in a segment that is half full: that one is scanned, whatever lies before it.
+  // Both logs end in a half-full segment. This one is always scanned.
   const half = SEGMENT_BYTES / 2;
   const logs = (
     [

@@ -13,7 +13,7 @@ export interface Bar {
   /** Whether it is the one that the chart is about. */
   readonly isOurs: boolean;
   readonly summary?: Summary;
-  /** Said in place of a bar. */
+  /** The text instead of a bar. */
   readonly missing?: string;
 }
 

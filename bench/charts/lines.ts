@@ -10,11 +10,11 @@ import { line, picture, rectangle, round, SERIES_MAX, text } from "./svg.ts";
 export interface Axis {
   readonly label: string;
   /**
-   * On a logarithmic scale equal ratios are equally far apart, so that what grows in proportion is a straight line; its
-   * marks are powers of 2, or round decimal numbers.
+   * On a logarithmic scale, equal ratios have equal distances, so proportional growth is a straight line. Its marks are
+   * powers of 2, or round decimal numbers.
    */
   readonly scale: "linear" | "log2" | "log10";
-  /** A value on it, for people. */
+  /** Formats a value. */
   readonly text: (value: number) => string;
 }
 
@@ -40,11 +40,13 @@ const RIGHT = 36;
 const TOP = 84;
 const BOTTOM = 56;
 const TICKS = 6;
-/** What computing with fractions leaves of a round number. */
+/** The largest rounding error of a round number. */
 const ROUNDING = 1e-9;
 const LEGEND_WIDTH = 130;
 
-/** Values at which an axis has a mark: round ones, and no more than can be read. On a logarithmic axis, all around. */
+/**
+ * The values of an axis's marks: round ones, and few enough to read. On a logarithmic axis, they enclose all values.
+ */
 export function ticks(min: number, max: number, scale: Axis["scale"]): number[] {
   if (scale !== "linear") return logTicks(min, max, scale === "log2" ? 2 : 10);
   const rough = (max - min) / TICKS || 1;
@@ -93,7 +95,7 @@ export function lineChart({ title, subtitle, x, y, series }: LineChart): string 
     parts.push(line(LEFT, atY(mark), WIDTH - RIGHT, atY(mark), "grid"));
     parts.push(text(LEFT - 8, atY(mark) + 4, y.text(mark), `text-anchor="end"`));
   }
-  // Sizes are doubled from point to point: there the points themselves are the round values.
+  // Sizes double from point to point, so the points themselves are the round values.
   const marksX = x.scale === "log2" ? everySecond([...new Set(points.map(([x]) => x))]) : ticks(...acrossX, x.scale);
   for (const mark of marksX) {
     parts.push(line(atX(mark), HEIGHT - BOTTOM, atX(mark), HEIGHT - BOTTOM + 5, "axis"));
@@ -115,7 +117,7 @@ export function lineChart({ title, subtitle, x, y, series }: LineChart): string 
   return picture(WIDTH, HEIGHT, title, subtitle, parts);
 }
 
-/** From the least to the greatest value, or to the marks around them; a linear axis of amounts begins at zero. */
+/** The range of an axis: from the least to the greatest value or mark. A linear axis of amounts begins at zero. */
 function range(values: readonly number[], scale: Axis["scale"], isAmount: boolean): [number, number] {
   const least = Math.min(...values);
   const greatest = Math.max(...values);
@@ -139,7 +141,7 @@ function place(
   return (value) => from + part(value) * (to - from);
 }
 
-/** All of them, or as many as fit. */
+/** All values, or every second one until they fit. */
 function everySecond(values: readonly number[]): number[] {
   const sorted = [...values].sort((a, b) => a - b);
   return sorted.length <= TICKS + 3 ? sorted : sorted.filter((_, i) => i % 2 === 0);

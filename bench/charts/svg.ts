@@ -1,6 +1,6 @@
 /**
- * The parts that charts are made of. An SVG here carries its own colours for light and for dark pages, and its own
- * background, so that it can be read wherever a page shows it as an image.
+ * The parts of charts. Each SVG has its own colours for light and dark pages and its own background, so that it is
+ * readable as an image on any page.
  *
  * @module
  */
@@ -12,7 +12,7 @@ const SERIES = [
   ["#009e73", "#2bc9a0"],
   ["#a3478a", "#e08fc6"],
 ] as const;
-/** How many series a chart can tell apart. */
+/** The most series of a chart. */
 export const SERIES_MAX = SERIES.length;
 
 const STYLE = `
@@ -32,7 +32,7 @@ ${SERIES.map(([, dark], i) => `    .fill${i} { fill: ${dark} } .line${i} { strok
   }
 `;
 
-/** Text that stands for itself in XML. */
+/** Escapes text for XML. */
 export function escape(text: string): string {
   return text.replace(/[&<>"]/g, (character) => `&#${character.charCodeAt(0)};`);
 }
@@ -53,12 +53,12 @@ export function rectangle(x: number, y: number, width: number, height: number, n
   return `<rect x="${round(x)}" y="${round(y)}" ${size} class="${name}"/>`;
 }
 
-/** A number as it stands in an SVG: to a tenth of a pixel. */
+/** Formats a number for an SVG, to a tenth of a pixel. */
 export function round(value: number): number {
   return Math.round(value * 10) / 10;
 }
 
-/** A whole picture with a title, which screen readers read too, and a line below it. */
+/** A complete picture with a title, also for screen readers, and a subtitle. */
 export function picture(
   width: number,
   height: number,

@@ -12,13 +12,13 @@ import { betterSqlite3, nodeSqlite } from "./sqlite.ts";
 import type { StoreKind } from "./store.ts";
 import { wallog } from "./wallog.ts";
 
-/** The others that keep a log, as far as a bench can compare them. */
+/** The other stores that can keep a log. */
 export const PEERS: readonly StoreKind[] = [lmdb, classicLevel, betterSqlite3, nodeSqlite, fsHashWasm];
 
 /** All of them. */
 export const STORES: readonly StoreKind[] = [wallog, bare, ...PEERS];
 
-/** The store of a name. */
+/** The store with a name. */
 export function storeNamed(name: string): StoreKind {
   const kind = STORES.find((kind) => kind.name === name);
   if (kind === undefined) throw new RangeError(`no such store: ${name}`);

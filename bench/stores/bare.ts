@@ -1,6 +1,6 @@
 /**
- * The bare machine: the same bytes through the same calls, with nothing made of them. No log that uses these calls can
- * be faster.
+ * The bare machine: the same bytes through the same calls, without any processing. No log that uses these calls can be
+ * faster.
  *
  * @module
  */

@@ -8,9 +8,9 @@ import { join } from "node:path";
 import { loadPeer } from "./peers.ts";
 import type { Scanned, Store, StoreKind } from "./store.ts";
 
-/** Entries that an iterator gives at once. */
+/** The number of entries that an iterator returns at once. */
 const ITERATE_ENTRIES = 1000;
-/** More than those entries have in any benchmark, so that the iterator gives as many. */
+/** The most bytes that an iterator returns at once. More than those entries have in any benchmark. */
 const ITERATE_BYTES = 64 * 1024 * 1024;
 
 interface Iterator {
@@ -24,7 +24,7 @@ interface Put {
   readonly value: Uint8Array;
 }
 
-/** The part of a database that is used. */
+/** The used part of a database. */
 interface Database {
   open(): Promise<void>;
   batch(operations: readonly Put[], options: { sync: boolean }): Promise<void>;

@@ -1,6 +1,6 @@
 /**
- * A log of one file, as one writes it by hand: length, index and XXH3 of each command in front of it, with `hash-wasm`
- * for the hash and plain `node:fs` for the file.
+ * A simple handwritten log in one file. Length, index and XXH3 precede each command. It uses `hash-wasm` for the hash
+ * and plain `node:fs` for the file.
  *
  * @module
  */
@@ -16,7 +16,7 @@ const FILE = "log.dat";
 const HEADER_BYTES = 16;
 const CHUNK_BYTES = 1024 * 1024;
 
-/** The part of `hash-wasm` that is used. */
+/** The used part of `hash-wasm`. */
 interface Hasher {
   init(): Hasher;
   update(bytes: Uint8Array): Hasher;
@@ -28,7 +28,7 @@ class FileStore implements Store {
   readonly #hasher: Hasher;
   #buffer = Buffer.alloc(CHUNK_BYTES);
   #end: number;
-  /** Where each command lies: known once it was appended, or scanned. */
+  /** The offset of each command that was appended or scanned. */
   readonly #offsets: number[] = [];
 
   constructor(folder: string, hasher: Hasher) {

@@ -8,14 +8,14 @@ import { join } from "node:path";
 import { loadPeer } from "./peers.ts";
 import type { Scanned, Store, StoreKind } from "./store.ts";
 
-/** The part of a database that is used. */
+/** The used part of a database. */
 interface Database {
   readonly flushed: Promise<unknown>;
   put(key: number, value: Uint8Array, options: { append: boolean }): Promise<unknown>;
   putSync(key: number, value: Uint8Array, options: { append: boolean }): void;
   transactionSync(body: () => void): void;
   getBinary(key: number): Uint8Array;
-  /** Into a buffer that the next call overwrites. */
+  /** Returns a buffer that the next call overwrites. */
   getBinaryFast(key: number): Uint8Array | undefined;
   getRange(options: { start?: number; end?: number }): Iterable<{ key: number; value: Uint8Array }>;
   close(): Promise<void>;
@@ -47,7 +47,7 @@ class LmdbStore implements Store {
     await this.#database.flushed;
   }
 
-  /** Three times as fast as going through `getRange`, which makes an object of each entry. */
+  /** Three times as fast as `getRange`, which makes an object for each entry. */
   scan(): Scanned {
     let entries = 0;
     let bytes = 0;

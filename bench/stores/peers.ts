@@ -1,5 +1,5 @@
 /**
- * Loads what is installed for the benchmark alone (`bench/package.json`).
+ * Loads packages that are installed only for the benchmark (`bench/package.json`).
  *
  * @module
  */
@@ -13,8 +13,8 @@ const require = createRequire(new URL("../package.json", import.meta.url));
  * Loads a peer.
  *
  * @param name Its package.
- * @returns Its module. Not typed: its types are not there when it is not installed.
- * @throws {NotAvailable} If it is not installed, or does not load in this runtime.
+ * @returns Its module, without types, because these are missing if it is not installed.
+ * @throws {NotAvailable} If it is not installed or does not load in this runtime.
  */
 // deno-lint-ignore no-explicit-any
 export function loadPeer(name: string): any {

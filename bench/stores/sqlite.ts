@@ -8,24 +8,24 @@ import { join } from "node:path";
 import { loadPeer } from "./peers.ts";
 import { NotAvailable, type OpenOptions, type Scanned, type Store, type StoreKind } from "./store.ts";
 
-/** Rows that a scan asks for at once, which both are faster at than at stepping through an iterator. */
+/** The number of rows that a scan requests at once. Both are faster this way than with an iterator. */
 const SCAN_ROWS = 1000;
 
-/** A row of one column: by itself, in an array, or under its name. */
+/** A row of one column: the value itself, in an array, or under its name. */
 type Row = Uint8Array | readonly [Uint8Array] | { readonly command: Uint8Array };
 
-/** The part of a statement that both have. */
+/** The shared part of a statement. */
 interface Statement {
   run(...values: unknown[]): unknown;
   get(...values: unknown[]): Row;
   all(...values: unknown[]): Row[];
-  /** `better-sqlite3`: rows of one column by themselves. */
+  /** `better-sqlite3`: returns the value of rows with one column. */
   pluck?(): unknown;
-  /** `node:sqlite`, but not in every version: rows as arrays. */
+  /** `node:sqlite`, but not in every version: returns rows as arrays. */
   setReturnArrays?(enabled: boolean): void;
 }
 
-/** The part of a database that both have. */
+/** The shared part of a database. */
 interface Database {
   exec(sql: string): unknown;
   prepare(sql: string): Statement;

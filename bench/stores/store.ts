@@ -1,5 +1,5 @@
 /**
- * What is compared: this log, other ways to keep one, and the bare machine below, behind one interface.
+ * The interface of the compared stores: this log, other ways to keep a log, and the bare machine.
  *
  * @module
  */
@@ -10,25 +10,25 @@ export interface Store {
   append(first: number, commands: readonly Uint8Array[]): void | Promise<void>;
   /** Adds commands at the end; they are on stable storage when it returns or resolves. */
   commit(first: number, commands: readonly Uint8Array[]): void | Promise<void>;
-  /** The same for one of many callers at a time, who may share a flush. Missing where nothing can be shared. */
+  /** The same for one of many concurrent callers, which may share a flush. Missing if flushes cannot be shared. */
   commitShared?(first: number, command: Uint8Array): Promise<unknown>;
-  /** Looks at everything that opening has not looked at yet, from the first index to the last. */
+  /** Reads everything that opening has not read yet, from the first index to the last. */
   scan(): Scanned | Promise<Scanned>;
   /** One command. */
   get?(index: number): Uint8Array | Promise<Uint8Array>;
   /** The commands of a range, `to` included. */
   range?(from: number, to: number): Uint8Array[] | Promise<Uint8Array[]>;
-  /** Goes through all commands; returns their bytes. */
+  /** Iterates over all commands; returns their total size. */
   walk?(): number;
-  /** Gives commands from an index on as they become durable; ends when the store is closed. */
+  /** Yields commands from an index on as they become durable. Ends when the store is closed. */
   follow?(from: number): AsyncIterable<{ readonly command: Uint8Array }>;
-  /** Flushes what was appended, and ends. */
+  /** Flushes appended commands, and closes the store. */
   close(): void | Promise<void>;
 }
 
-/** What a scan saw. */
+/** The result of a scan. */
 export interface Scanned {
-  /** `undefined` for the bare machine, to which bytes are bytes. */
+  /** The number of entries; `undefined` for the bare machine, which does not know entries. */
   readonly entries: number | undefined;
   readonly bytes: number;
 }
@@ -36,15 +36,15 @@ export interface Scanned {
 /** How a store is opened. */
 export interface OpenOptions {
   /**
-   * Whether its commits are to be flushed by themselves: what `append` and `commit` do differently in this log are two
-   * configurations of a database.
+   * Whether each commit is flushed. For this log, `append` and `commit` differ. For a database, these are two
+   * configurations.
    */
   readonly isDurable: boolean;
-  /** Whether many callers commit at a time, in which case a database may be set up to let them share flushes. */
+  /** Whether many callers commit concurrently. Then a database may be configured to share flushes. */
   readonly isShared?: boolean;
-  /** Bytes that will be written: who lays zeros ahead lays so many. */
+  /** The number of bytes that will be written, for stores that preallocate. */
   readonly bytesAhead?: number;
-  /** This log only: as its option. */
+  /** This log only: its option of the same name. */
   readonly verify?: "full" | "tail";
   /** This log only: opens with `openSync`. */
   readonly isSync?: boolean;
@@ -56,11 +56,11 @@ export interface StoreKind {
   readonly name: string;
   /** Its name in a table. */
   readonly title: string;
-  /** What to know about how it is used. */
+  /** A note about its configuration. */
   readonly note: string;
-  /** Loads what it needs, so that opening is not charged with it. */
+  /** Loads its modules in advance, so that opening does not include that. */
   load(): Promise<(folder: string, options: OpenOptions) => Store | Promise<Store>>;
 }
 
-/** A peer that this runtime cannot load, or that is not installed. Said in the table. */
+/** The error of a peer that is not installed or that this runtime cannot load. The table shows it. */
 export class NotAvailable extends Error {}

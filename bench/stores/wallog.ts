@@ -62,7 +62,7 @@ class WalLogStore implements Store {
   }
 }
 
-/** This log, as it comes. */
+/** This log with default options. */
 export const wallog: StoreKind = {
   name: "wallog",
   title: "WalLog",
