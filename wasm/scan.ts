@@ -16,7 +16,7 @@ import { frameBytes, setSlot, slot } from "./state";
 import { entriesIn, headerIsValid, lengthsFit } from "./frame";
 import { xxh3 } from "./xxh3";
 
-// What the replay has come to between two frames. The slots hold it between two chunks.
+// The state of the replay between two frames. The slots hold it between two chunks.
 let next: u64 = 0;
 let term: u64 = 0;
 let pages: u32 = 0;
@@ -106,14 +106,14 @@ export function scan(at: usize, bytes: u32, room: u32, lsn: f64): u32 {
   return stop;
 }
 
-/** The number of changes since the previous frame, by the count in the frame, modulo 256. */
+/** The number of changes since the previous frame, from the frame's change counter, modulo 256. */
 // @ts-ignore: decorator
 @inline
 function changesSince(at: usize): u64 {
   return ((load<u8>(at, FRAME_CHANGES) as u64) - changes) & 0xff;
 }
 
-/** Takes in an entries frame at an offset in the segment. Returns why the scan stops in front of it, or `SCAN_MORE`. */
+/** Takes an entries frame at an offset in the segment. Returns `SCAN_MORE`, or why the scan stops before it. */
 // @ts-ignore: decorator
 @inline
 function takeEntries(at: usize, flags: u32, offset: u64): u32 {

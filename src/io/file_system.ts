@@ -159,7 +159,7 @@ export interface FileSystem {
    * Calls back once after a delay. A pending call does not keep the process alive.
    *
    * @param milliseconds The delay.
-   * @param callback What to call.
+   * @param callback The function to call.
    * @returns Cancels the call.
    */
   after(milliseconds: number, callback: () => void): () => void;

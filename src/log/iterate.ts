@@ -20,7 +20,7 @@ const ITERATE_ENTRIES_MAX = 4096;
  * there.
  *
  * @param reader Reads the entries.
- * @param state What the log holds in memory.
+ * @param state The log's state in memory.
  * @param durability Whether the log is open.
  * @param from The first index.
  * @param to The last index, inclusive.

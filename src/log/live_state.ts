@@ -17,7 +17,7 @@ import type { LogIndex } from "./log_index.ts";
 import type { HardState, Index } from "../api/types.ts";
 import { Truncations } from "./truncations.ts";
 
-/** What a log has done since it was opened, and the space that it uses. */
+/** Statistics of a log since it was opened, and the space that it uses. */
 export interface WalLogStats extends SpaceStats {
   /** Entries appended. */
   readonly entriesAppended: number;
@@ -27,7 +27,7 @@ export interface WalLogStats extends SpaceStats {
   readonly flushes: number;
   /** Flushes that took longer than `slowFlushMilliseconds`. */
   readonly slowFlushes: number;
-  /** How long the flushes took. */
+  /** The latencies of the flushes. */
   readonly flushLatency: LatencyHistogram;
   /**
    * Calls of `sync` and `syncSync`. Divided by {@link WalLogStats.flushes}, this is about the number of calls per

@@ -11,7 +11,7 @@ const KEPT_MAX = 1024;
 
 /** Counts truncations, and keeps those that no later one went below. */
 export class Truncations {
-  /** How many there were. */
+  /** The number of truncations. */
   count = 0;
   /**
    * Number and index of truncations, oldest first. The indexes ascend, because a truncation removes earlier ones at or
@@ -33,7 +33,7 @@ export class Truncations {
   }
 
   /**
-   * Tells how far down the log was truncated.
+   * Finds how far down the log was truncated.
    *
    * @param count The earlier value of {@link Truncations.count}.
    * @returns The lowest index dropped since then; `Infinity` if there is none.

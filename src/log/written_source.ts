@@ -20,7 +20,7 @@ export class WrittenSource implements FollowSource {
   private readonly reader: EntryReader;
 
   /**
-   * @param state What the log holds in memory.
+   * @param state The log's state in memory.
    * @param durability The log's durability.
    * @param reader Reads its entries.
    */

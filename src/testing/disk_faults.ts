@@ -30,7 +30,7 @@ export function systemError(code: string, operation: string, path: string): Erro
 
 /** A planned fault. */
 export interface PlannedFault {
-  /** How many operations succeed before it. */
+  /** The number of operations that succeed before it. */
   readonly at: number;
   readonly fault: DiskFault;
   /** The kind of operations that count and fail; without it, all but reads. */

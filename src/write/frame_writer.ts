@@ -232,7 +232,7 @@ export class FrameWriter {
     this.active.endsWithCheckpoint = false;
   }
 
-  /** Notes that a frame has dropped the entries from an index on. */
+  /** Records that a frame dropped the entries from an index on. */
   private dropped(from: Index): void {
     this.active.segment.lowestTruncated = Math.min(this.active.segment.lowestTruncated, from);
     this.active.drops.dropped(from);
