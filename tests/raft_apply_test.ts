@@ -1,4 +1,4 @@
-/** What a node hands out to be applied: a page a step, from where the state machine was. */
+/** Applying committed entries: one page per step, from the state machine's position. */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -21,12 +21,12 @@ function logOf<L extends RaftLog>(log: L, entries: number): L {
   return log;
 }
 
-/** The word of a leader that everything up to an index is committed. */
+/** A leader's message that everything up to an index is committed. */
 const committed = (index: Index, leaderCommit = index): Message => (
   { type: "appendEntries", term: 1, leader: 2n, prevLogIndex: index, prevLogTerm: 1, entries: [], leaderCommit }
 );
 
-/** Indexes that are to be applied, and whether there is more. */
+/** The indexes to apply, and whether there are more. */
 function applied(actions: readonly Action[]): (Index | "more")[] {
   return actions.flatMap((action): (Index | "more")[] =>
     action.type === "apply" ? [action.index] : action.type === "moreToApply" ? ["more"] : []
@@ -37,7 +37,7 @@ const PEERS = { id: 1n, peers: [2n, 3n] };
 const APPLY_MORE = { type: "applyMore" } as const;
 const TICK = { type: "tick" } as const;
 
-test("a step hands out no more than maxApplyBytes, and says that there is more", () => {
+test("a step returns at most maxApplyBytes of entries, and reports that there are more", () => {
   const node = RaftNode.withLog({ ...PEERS, maxApplyBytes: 300 }, logOf(new MemoryLog(), 10));
   assert.deepEqual(applied(node.step({ type: "message", message: committed(10) })), [1, 2, 3, "more"]);
   assert.deepEqual([node.commitIndex, node.lastApplied], [10, 3]);
@@ -47,7 +47,7 @@ test("a step hands out no more than maxApplyBytes, and says that there is more",
   assert.deepEqual(node.step(APPLY_MORE), []);
 });
 
-test("any step hands out what is left, so that nobody has to ask", () => {
+test("every step returns more of the remaining entries, without a request", () => {
   const node = RaftNode.withLog({ ...PEERS, maxApplyBytes: 1 }, logOf(new MemoryLog(), 4));
   assert.deepEqual(applied(node.step({ type: "message", message: committed(4) })), [1, "more"]);
   assert.deepEqual(applied(node.step(TICK)), [2, "more"]);
@@ -55,14 +55,14 @@ test("any step hands out what is left, so that nobody has to ask", () => {
   assert.deepEqual(applied(node.step(TICK)), [4]);
 });
 
-test("by default a page is of some megabytes, whatever is committed", () => {
+test("by default, a page has a few megabytes", () => {
   const node = RaftNode.withLog(PEERS, logOf(new MemoryLog(), 100_000));
   const page = applied(node.step({ type: "message", message: committed(100_000) }));
   assert.equal(page.at(-1), "more");
   assert.ok(page.length * 100 < 5 * 1024 * 1024, `${page.length} entries`);
 });
 
-test("a snapshot is hinted at after a page, of what was handed out", () => {
+test("the hint to take a snapshot comes after a page, for the entries returned so far", () => {
   const node = RaftNode.withLog({ ...PEERS, maxApplyBytes: 300, snapshotThreshold: 3 }, logOf(new MemoryLog(), 10));
   const hints = (actions: Action[]) => actions.filter(({ type }) => type === "snapshot");
   assert.deepEqual(hints(node.step({ type: "message", message: committed(10) })), [
@@ -72,7 +72,7 @@ test("a snapshot is hinted at after a page, of what was handed out", () => {
   assert.equal(node.log.snapshotIndex, 3);
 });
 
-test("a read is ready when what it needs was handed out", () => {
+test("a read is ready when the entries that it needs were returned", () => {
   const cluster = new Cluster([1n, 2n, 3n], { maxApplyBytes: 1 });
   cluster.elect(1n);
   cluster.passes = ({ message }) => message.type !== "appendEntriesReply";
@@ -94,7 +94,7 @@ test("a read is ready when what it needs was handed out", () => {
   assert.ok(cluster.sent.length - before <= 4, "one round of heartbeats is enough");
 });
 
-test("a snapshot behind the commit index does not lower it", () => {
+test("a snapshot below the commit index does not lower it", () => {
   const node = RaftNode.withLog({ ...PEERS, maxApplyBytes: 1 }, logOf(new MemoryLog(), 10));
   node.step({ type: "message", message: committed(10) });
   const snapshot = { index: 5, term: 1, config: [1n, 2n, 3n], data: new Uint8Array(1) };
@@ -103,7 +103,7 @@ test("a snapshot behind the commit index does not lower it", () => {
   assert.deepEqual([node.commitIndex, node.lastApplied, node.log.lastIndex], [10, 6, 10]);
 });
 
-test("a state machine that survives a restart is given what follows it", () => {
+test("a state machine that survives a restart gets only later entries", () => {
   const log = logOf(new MemoryLog(), 10);
   const node = RaftNode.withLog({ ...PEERS, applied: 7 }, log);
   assert.deepEqual([node.commitIndex, node.lastApplied], [7, 7]);
@@ -130,7 +130,7 @@ test("a state machine that does not belong to the log is refused", () => {
   }
 });
 
-test("a damaged node takes a snapshot of less than its state machine has applied", () => {
+test("a damaged node accepts a snapshot below its applied index", () => {
   const log = WalLog.openSync(FOLDER, { fileSystem: damaged().fileSystem, onDamage: "keep" });
   assert.deepEqual(log.damaged.map(({ firstIndex }) => firstIndex), [4]);
   const node = RaftNode.withLog({ ...PEERS, applied: 9 }, log);
@@ -145,7 +145,7 @@ test("a damaged node takes a snapshot of less than its state machine has applied
 
 const FOLDER = "/raft.wal";
 
-/** A disk with a log of ten entries, of which the fourth has rotted. */
+/** A disk with a log of ten entries, the fourth of them rotten. */
 function damaged(): SimulatedDisk {
   const disk = new SimulatedDisk({ seed: 1 });
   const log = logOf(WalLog.openSync(FOLDER, { fileSystem: disk.fileSystem }), 3);
@@ -159,7 +159,7 @@ function damaged(): SimulatedDisk {
   return disk;
 }
 
-test("a term is found among many entries with few reads, as by looking at each", () => {
+test("a term is found among many entries with few reads", () => {
   const random = new Random(3);
   for (let i = 0; i < 200; i++) {
     const log = new MemoryLog();
@@ -177,7 +177,7 @@ test("a term is found among many entries with few reads, as by looking at each",
   }
 });
 
-test("finding where two logs differ takes few reads, however long a term is", () => {
+test("finding where two logs differ takes few reads, even in a long term", () => {
   class CountingLog extends MemoryLog {
     reads = 0;
     override termAt(index: Index): Term | undefined {

@@ -11,7 +11,7 @@ describe("a TCP transport", () => {
   // With a ping before long, which finds that the socket has enough; or so late that messages must find out.
   for (const timeout of [300, HOUR_MS]) {
     const end = timeout < HOUR_MS ? ", and gives the connection up" : "";
-    it(`keeps no more than its bound for a peer that takes nothing${end}`, async () => {
+    it(`keeps no more than its bound for a peer that reads nothing${end}`, async () => {
       const sockets: Socket[] = [];
       const deaf = createServer((socket) => {
         socket.on("error", () => {});
@@ -51,7 +51,7 @@ describe("a TCP transport", () => {
     });
   }
 
-  it("reads no more of a peer while too many of its messages are unfinished", async () => {
+  it("reads no more from a peer while too many of its messages are unfinished", async () => {
     const finish: (() => void)[] = [];
     const two = await new Probe(2n).start(() => new Promise<void>((resolve) => finish.push(resolve)));
     const one = new Probe(1n);
@@ -71,7 +71,7 @@ describe("a TCP transport", () => {
     await close(one, two);
   });
 
-  it("reads no more of a peer while its unfinished messages take too much memory, by bytes or by entries", async () => {
+  it("reads no more from a peer while its unfinished messages take too much memory", async () => {
     const entries = Array.from(
       { length: 50_000 },
       (_, i) => ({ term: 1, index: i + 1, kind: "normal", command: new Uint8Array() } as const),
@@ -101,7 +101,7 @@ describe("a TCP transport", () => {
     }
   });
 
-  it("reads nothing of a peer that calls again while too many of its messages are unfinished", async () => {
+  it("reads nothing from a peer that reconnects while too many of its messages are unfinished", async () => {
     const finish: (() => void)[] = [];
     const one = await new Probe(1n).start(() => new Promise<void>((resolve) => finish.push(resolve)));
     const first = new RawConnection(one.address).hello(2n, 1n);
@@ -117,7 +117,7 @@ describe("a TCP transport", () => {
     await close(one);
   });
 
-  it("lets a peer feel that its messages are unfinished, and reads nothing ahead", async () => {
+  it("applies backpressure to a peer with unfinished messages, and reads nothing ahead", async () => {
     const two = await new Probe(2n).start(() => new Promise<void>(() => {}));
     const one = new Probe(1n, { timeout: 200, reconnectDelay: [HOUR_MS, HOUR_MS] });
     one.transport.setPeer(2n, two.address);

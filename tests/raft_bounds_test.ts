@@ -1,4 +1,4 @@
-/** Bounds on what a node sends and takes. */
+/** Limits on what a node sends and accepts. */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -19,7 +19,7 @@ function refusal(action: () => unknown): WalLogError {
   throw new assert.AssertionError({ message: "nothing is refused" });
 }
 
-/** A cluster that takes note of the largest message of each type. */
+/** A cluster that records the largest message of each type. */
 function measured(config: Partial<RaftConfig>): { cluster: Cluster; largest: Map<string, number> } {
   const cluster = new Cluster(IDS, config);
   const largest = new Map<string, number>();
@@ -65,7 +65,7 @@ test("steps that share a flush do not make a message larger than maxMessageBytes
   for (const message of messages) assert.ok(encodeMessage(message).byteLength <= 20_000);
 });
 
-test("a command that fits no message is refused", () => {
+test("a command too large for a message is refused", () => {
   const { cluster, largest } = measured({ maxMessageBytes: 20_000 });
   const leader = cluster.elect(1n);
   const error = refusal(() => cluster.step(1n, propose(20_000)));
@@ -127,7 +127,7 @@ test("a leader that cannot commit refuses commands beyond maxUncommittedBytes", 
   assert.equal(leader.commitIndex, last + 101);
 });
 
-test("one command may be larger than maxUncommittedBytes, and empty ones count", () => {
+test("a single command may exceed maxUncommittedBytes, and empty ones count", () => {
   const cluster = new Cluster(IDS, { maxUncommittedBytes: 500 });
   const leader = cluster.elect(1n);
   cluster.passes = () => false;
@@ -143,7 +143,7 @@ test("one command may be larger than maxUncommittedBytes, and empty ones count",
   assert.deepEqual([error.code, taken], ["OVERLOADED", 7]);
 });
 
-test("what an earlier leadership could not commit does not count", () => {
+test("uncommitted entries of an earlier leadership do not count", () => {
   const cluster = new Cluster(IDS, { maxUncommittedBytes: 500, checkQuorum: true });
   const leader = cluster.elect(1n);
   const { passes } = cluster;

@@ -1,4 +1,4 @@
-/** Callers who have no business there, and peers that are not who they should be. */
+/** Unauthorized callers, and peers with a wrong identity. */
 
 import assert from "node:assert/strict";
 import { createServer } from "node:net";
@@ -11,7 +11,7 @@ import { skipReason } from "./skip.ts";
 import { close, CLUSTER, HOUR_MS, LOOPBACK, Probe, RawConnection, until, vote } from "./transports.ts";
 
 describe("a caller", () => {
-  it("who says garbage is refused, and nothing of it is delivered", async () => {
+  it("that sends garbage is refused, and nothing is delivered", async () => {
     const probe = await new Probe(1n).start();
     const random = new Random(1);
     const texts = ["GET / HTTP/1.1\r\nHost: localhost\r\n\r\n", "\x16\x03\x01\x02", "WALLOGSG", "\n"];
@@ -33,7 +33,7 @@ describe("a caller", () => {
     await close(probe);
   });
 
-  it("who says nothing, or half a hello, is sent away after a while", async () => {
+  it("that sends nothing, or half a hello, is disconnected after a while", async () => {
     const probe = await new Probe(1n, { timeout: 50 }).start();
     const silent = new RawConnection(probe.address);
     const slow = new RawConnection(probe.address);
@@ -43,7 +43,7 @@ describe("a caller", () => {
     await close(probe);
   });
 
-  it("keeps nobody out by coming again and again: the first of those from where most come has to go", {
+  it("cannot block others by many calls: the oldest from the busiest address is dropped", {
     skip: skipReason(process.platform === "darwin" && "macOS has one loopback address, unless it is told to have more"),
   }, async () => {
     const probe = await new Probe(1n).start();
@@ -60,7 +60,7 @@ describe("a caller", () => {
     await close(probe);
   });
 
-  it("is one of at most 64 who have not said hello", async () => {
+  it("is one of at most 64 without a hello", async () => {
     const probe = await new Probe(1n).start();
     const callers = Array.from({ length: 70 }, () => new RawConnection(probe.address));
     await until(() => callers.filter(({ isClosed }) => isClosed).length === 6, "six were sent away");
@@ -72,7 +72,7 @@ describe("a caller", () => {
     await close(probe);
   });
 
-  it("is one of at most 256 peers; those that are connected may call again", async () => {
+  it("is one of at most 256 peers; connected ones may call again", async () => {
     const probe = new Probe(1n, { reconnectDelay: [60_000, 60_000] });
     probe.know(2n, 300n);
     await probe.start();
@@ -114,7 +114,7 @@ describe("a caller", () => {
     await close(probe);
   });
 
-  it("who speaks for another node, or in no message, or of too large a one, loses the connection", async () => {
+  it("that sends for another node, or sends an invalid or too large message, is disconnected", async () => {
     const probe = await new Probe(1n, { maxMessageBytes: 1000 }).start();
     const callers = [
       () => new RawConnection(probe.address).hello(2n, 1n).frame(encodeMessage(vote(1, 3n))),
@@ -136,7 +136,7 @@ describe("a caller", () => {
     await close(probe);
   });
 
-  it("who calls again takes the place of the earlier call", async () => {
+  it("that calls again replaces its earlier call", async () => {
     const probe = await new Probe(1n).start();
     const first = new RawConnection(probe.address).hello(2n, 1n);
     await until(() => first.arrived === HELLO_BYTES, "answered");
@@ -147,7 +147,7 @@ describe("a caller", () => {
     await close(probe);
   });
 
-  it("who was called and is not the node that was wanted is told nothing", async () => {
+  it("that is not the expected node gets no message", async () => {
     const three = await new Probe(3n).start();
     const one = new Probe(1n, { reconnectDelay: [HOUR_MS, HOUR_MS] });
     one.transport.setPeer(2n, three.address);
@@ -159,7 +159,7 @@ describe("a caller", () => {
   });
 });
 
-describe("one who is called", () => {
+describe("a called peer", () => {
   for (
     const [what, { from, to, cluster }, reason] of [
       ["for another node", { from: 3n, to: 1n, cluster: CLUSTER }, "it is node 3"],

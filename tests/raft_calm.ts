@@ -1,4 +1,4 @@
-/** The end of a history: nothing goes wrong any more, and the members must agree. */
+/** The end of a history: there are no more faults, and the members must agree. */
 
 import type { RaftNode } from "../src/raft/mod.ts";
 import type { Index } from "../mod.ts";
@@ -6,12 +6,12 @@ import type { WatchedLog } from "./raft_safety.ts";
 import { CALM_ROUNDS_MAX, encode } from "./raft_machines.ts";
 import type { RaftWorld } from "./raft_world.ts";
 
-/** Lets flushes come to an end, or some way towards it. */
+/** Lets running flushes make progress. */
 export async function settle(turns: number): Promise<void> {
   for (let turn = 0; turn < turns; turn++) await undefined;
 }
 
-/** Nothing goes wrong any more: the members agree before long, and new commands are committed. */
+/** Without further faults, the members must soon agree and commit new commands. */
 export async function calm(world: RaftWorld): Promise<void> {
   world.loss = world.trouble = 0;
   world.sides.clear();
@@ -40,7 +40,7 @@ export async function calm(world: RaftWorld): Promise<void> {
     if (round % 40 === 30 && leader !== undefined) {
       world.step(leader, { type: "propose", command: encode(`${++world.commands}`) }, true);
     }
-    // What a repair cannot put back, a snapshot of what is committed replaces.
+    // A snapshot of the committed state replaces entries that cannot be repaired.
     if (round % 40 === 39 && leader !== undefined && world.running.some(({ node }) => node!.isDamaged)) {
       world.count("snapshot-to-heal");
       world.step(leader, { type: "propose", command: encode(`${++world.commands}`) }, true);
@@ -74,7 +74,7 @@ function describe(world: RaftWorld): string {
   ).join("; ");
 }
 
-/** Whether nothing tells how a node's log ended, so that it stays out until somebody replaces it. */
+/** Whether the end of a node's log is unknown, so that it stays out until it is replaced. */
 function hasLostItsEnd(node: RaftNode): boolean {
   return node.isDamaged &&
     (node.log as WatchedLog).damaged.some(({ kind, firstIndex, lastIndex }) =>

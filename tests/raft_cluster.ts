@@ -1,5 +1,5 @@
 /**
- * Nodes that hear each other at once, unless the test says otherwise.
+ * Nodes that receive messages at once, unless the test says otherwise.
  *
  * @module
  */
@@ -16,12 +16,12 @@ export interface Letter {
   readonly message: Message;
 }
 
-/** Nodes that hear each other at once, unless the test says otherwise. */
+/** Nodes that receive messages at once, unless the test says otherwise. */
 export class Cluster {
   readonly nodes: Map<NodeId, RaftNode> = new Map();
-  /** What each node's application was given, by index. */
+  /** The commands that each node's application got, by index. */
   readonly applied: Map<NodeId, Map<Index, string>> = new Map();
-  /** Everything but messages that nodes wanted done, in order. */
+  /** All actions of nodes except messages, in order. */
   readonly done: { readonly node: NodeId; readonly action: Action }[] = [];
   /** Every message that was sent. */
   readonly sent: Letter[] = [];
@@ -35,7 +35,7 @@ export class Cluster {
     for (const id of members) this.start(id, members.filter((peer) => peer !== id));
   }
 
-  /** Starts a node, over a log that it had or a new one. */
+  /** Starts a node on an existing or a new log. */
   start(id: NodeId, peers: readonly NodeId[], log: RaftLog = new MemoryLog()): RaftNode {
     return this.#add(RaftNode.withLog({ ...this.#config, id, peers }, log));
   }
@@ -56,7 +56,7 @@ export class Cluster {
     return this.nodes.get(id)!;
   }
 
-  /** Lets something happen to a node, and to the others what follows from it. */
+  /** Steps a node with an event, and delivers the resulting messages. */
   step(id: NodeId, event: RaftEvent): Action[] {
     const actions = this.node(id).step(event);
     this.#carryOut(id, actions);

@@ -9,14 +9,14 @@ import { MESSAGE } from "./raft_messages.ts";
 import { BIG_ID, hex, RUNS, SNAPSHOT } from "./raft_bytes.ts";
 
 describe("a message", () => {
-  it("is the same after it was bytes", () => {
+  it("is the same after encoding and decoding", () => {
     fc.assert(
       fc.property(MESSAGE, (message) => assert.deepEqual(decodeMessage(encodeMessage(message)), message)),
       { numRuns: RUNS },
     );
   });
 
-  it("has bytes of its own, which the message's do not change", () => {
+  it("has its own bytes, which changes of the message do not affect", () => {
     const command = Uint8Array.of(1, 2, 3);
     const entries = [{ term: 1, index: 1, kind: "normal", command }] as const;
     const bytes = encodeMessage(
@@ -27,7 +27,7 @@ describe("a message", () => {
     assert.equal(hex(bytes), before);
   });
 
-  it("is read from the middle of an array too", () => {
+  it("can be decoded from the middle of an array", () => {
     const message: Message = { type: "installSnapshot", term: 7, leader: BIG_ID, snapshot: SNAPSHOT };
     const bytes = encodeMessage(message);
     const around = new Uint8Array(bytes.length + 20).fill(255);
@@ -35,7 +35,7 @@ describe("a message", () => {
     assert.deepEqual(decodeMessage(around.subarray(7, 7 + bytes.length)), message);
   });
 
-  it("that nodes really send gets through, from an election to learners, reads and pieces of snapshots", () => {
+  it("that nodes really send is decoded, from elections to pieces of snapshots", () => {
     const cluster = new Cluster([1n, 2n, 3n], { noOp: true, snapshotChunkBytes: 3, checkQuorum: true });
     cluster.elect(1n);
     for (let i = 0; i < 20; i++) cluster.propose(1n, `command ${i}`);

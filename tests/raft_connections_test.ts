@@ -1,4 +1,4 @@
-/** Connections of a TCP transport that fall silent, end, or never come about. */
+/** Connections of a TCP transport that fall silent, end, or are never established. */
 
 import assert from "node:assert/strict";
 import { connect, createServer, type Server, type Socket } from "node:net";
@@ -86,7 +86,7 @@ class Network {
 }
 
 describe("a connection that falls silent", () => {
-  it("is given up by both sides, and they hear each other again when the network is back", async () => {
+  it("is closed by both sides, and is made again when the network is back", async () => {
     const options = { timeout: 400, reconnectDelay: [10, 50] } as const;
     const [one, two] = await Promise.all([new Probe(1n, options).start(), new Probe(2n, options).start()]);
     const network = new Network();
@@ -127,7 +127,7 @@ describe("a connection that falls silent", () => {
     await close(one, two);
   });
 
-  it("is none if each ping is answered, one after the other", async () => {
+  it("does not count as silent if each ping is answered", async () => {
     const one = await new Probe(1n).start();
     const caller = new RawConnection(one.address).hello(2n, 1n);
     for (let pings = 0; pings < 5; pings++) {
@@ -138,7 +138,7 @@ describe("a connection that falls silent", () => {
     await close(one);
   });
 
-  it("is kept while a message arrives that takes its time", async () => {
+  it("is kept while a large message arrives slowly", async () => {
     const one = await new Probe(1n).start();
     const caller = new RawConnection(one.address).hello(2n, 1n).frame(new Uint8Array(1000), 1_000_000);
     await until(() => caller.arrived === HELLO_BYTES, "answered");
@@ -151,7 +151,7 @@ describe("a connection that falls silent", () => {
     await close(one);
   });
 
-  it("is not brought back by answers of another kind", async () => {
+  it("is not kept alive by answers of another kind", async () => {
     const talker = await new Listener((socket) => {
       socket.write(encodeHello({ from: 2n, to: 1n, cluster: clusterDigest(CLUSTER) }));
       socket.write(Uint8Array.of(0, 0, 1));
@@ -166,7 +166,7 @@ describe("a connection that falls silent", () => {
 });
 
 describe("a connection that ended", () => {
-  it("is made again after a while that grows, also if it opens each time", async () => {
+  it("is made again after a growing delay, even if it opens each time", async () => {
     const fickle = await new Listener((socket) => {
       socket.write(encodeHello({ from: 2n, to: 1n, cluster: clusterDigest(CLUSTER) }));
       socket.once("data", () => socket.end());
@@ -222,7 +222,7 @@ describe("a connection that ended", () => {
 });
 
 describe("a transport that is closed while it starts", () => {
-  it("does not start, and nothing of it listens", async () => {
+  it("does not start and does not listen", async () => {
     const one = new Probe(1n);
     const started = assert.rejects(one.start(), (error) => error instanceof WalLogError && error.code === "CLOSED");
     await one.transport.close();
@@ -244,7 +244,7 @@ describe("a transport that is closed while it starts", () => {
 });
 
 describe("a transport without TLS", () => {
-  it("has so many callers at most, whatever ids they make up", async () => {
+  it("limits callers, even with made-up ids", async () => {
     const one = new Probe(1n, { reconnectDelay: [60_000, 60_000] });
     one.know(100n, 110n);
     await one.start();
@@ -264,7 +264,7 @@ describe("a transport without TLS", () => {
     await close(one);
   });
 
-  it("holds no more of what made-up callers do not finish than one message", async () => {
+  it("holds at most one unfinished message of made-up callers", async () => {
     const one = await new Probe(1n, { maxMessageBytes: 4 * 1024 * 1024 }).start();
     const callers = [2n, 3n, 4n, 5n].map((id) => new RawConnection(one.address).hello(id, 1n));
     await until(() => callers.every(({ arrived }) => arrived === HELLO_BYTES), "answered");
@@ -277,7 +277,7 @@ describe("a transport without TLS", () => {
     await close(one);
   });
 
-  it("takes a message of the largest size from a caller of whom it knows no address", async () => {
+  it("accepts a message of the largest size from a caller without a known address", async () => {
     const one = await new Probe(1n, { maxMessageBytes: 4 * 1024 * 1024 }).start();
     const caller = new RawConnection(one.address).hello(2n, 1n);
     const snapshot = { index: 1, term: 1, config: [1n], data: new Uint8Array(4 * 1024 * 1024 - 100) };
@@ -286,7 +286,7 @@ describe("a transport without TLS", () => {
     caller.socket.destroy();
     await close(one);
   });
-  it("tells why it drops what is sent before it has started", () => {
+  it("reports why it drops messages that are sent before it has started", () => {
     const one = new Probe(1n, { peers: [[2n, { ...LOOPBACK, port: 1 }]] });
     one.transport.send(2n, vote(1, 1n));
     assert.deepEqual(one.reasons, ["the transport was not started"]);
@@ -294,7 +294,7 @@ describe("a transport without TLS", () => {
 });
 
 describe("a transport within a process", () => {
-  it("delivers in its own node's name only, and nothing once it is closed", async () => {
+  it("delivers only in its own node's name, and nothing after it is closed", async () => {
     const network = new MemoryNetwork();
     const [one, two] = [new MemoryTransport(1n, network), new MemoryTransport(2n, network)];
     const code = (code: string) => (error: unknown) => error instanceof WalLogError && error.code === code;

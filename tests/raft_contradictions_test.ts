@@ -1,4 +1,4 @@
-/** What cannot be in one cluster ends a node or is refused, and is never swallowed. */
+/** Contradictions within a cluster end a node or are refused. They are never ignored. */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -36,7 +36,7 @@ function install(index: number, term: number): Message {
   return { type: "installSnapshot", term: 2, leader: 2n, snapshot };
 }
 
-test("what contradicts a committed entry ends the node with an error of its own", () => {
+test("a contradiction of a committed entry ends the node with its own error code", () => {
   const contradictions: [what: string, message: Message, snapshot?: number][] = [
     ["an entry", append(3, 1, [entry(4, 2)])],
     ["an entry among others", append(2, 1, [entry(3, 1), entry(4, 2), entry(5, 2)])],
@@ -94,7 +94,7 @@ test("a node that is neither member nor learner cannot end another with a contra
   assert.throws(() => leader.step(deliver(contradiction(4n))), { code: "DIVERGED" });
 });
 
-test("without strictMembership, an entry in place of a committed one ends the node all the same", () => {
+test("without strictMembership, a replaced committed entry also ends the node", () => {
   const node = follower({ strictMembership: false });
   assert.throws(() => node.step(deliver(append(3, 1, [entry(4, 2)]))), { code: "DIVERGED" });
 });
@@ -105,7 +105,7 @@ test("a contradiction rejects an asynchronous step with its own code", async () 
   await assert.rejects(node.stepAsync({ type: "tick" }), { code: "DIVERGED" });
 });
 
-test("what is not committed is overwritten, and what is the same is taken", () => {
+test("uncommitted entries are overwritten, and equal ones are accepted", () => {
   for (const message of [append(4, 1, [entry(5, 2)]), append(5, 2, []), append(2, 1, [entry(3, 1)]), install(4, 1)]) {
     const node = follower();
     node.step(deliver(message));
@@ -116,7 +116,7 @@ test("what is not committed is overwritten, and what is the same is taken", () =
   follower().step(deliver(append(3, 1, [entry(4, 2)], { term: 1 })));
 });
 
-test("a second leader of a term is refused, and the application is told once", () => {
+test("a second leader of a term is refused, and reported to the application once", () => {
   const refusedOf = (actions: Action[]) => actions.filter(({ type }) => type === "refused");
   const node = follower();
   for (const message of [append(6, 1, [entry(7, 2)], { leader: 3n }), { ...install(9, 2), leader: 3n } as Message]) {
@@ -135,13 +135,13 @@ test("a second leader of a term is refused, and the application is told once", (
   assert.deepEqual([leader.role, leader.leader], ["follower", 2n]);
 });
 
-test("strictMembership goes with checkQuorum, unless it is said otherwise", () => {
+test("strictMembership follows checkQuorum by default", () => {
   const node = follower({ strictMembership: undefined, checkQuorum: true });
   assert.throws(() => node.step(deliver(append(4, 2, []))), { code: "DIVERGED" });
   follower({ strictMembership: false, checkQuorum: true }).step(deliver(append(4, 2, [])));
 });
 
-test("propose says where a command has come in the log", async () => {
+test("propose returns the index of a command in the log", async () => {
   const cluster = new Cluster(IDS, { noOp: true });
   const leader = cluster.elect(1n);
   const command = Uint8Array.of(7);

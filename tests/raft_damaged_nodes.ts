@@ -72,7 +72,7 @@ export function written(config?: ConstructorParameters<typeof Cluster>[1]): Disk
   return cluster;
 }
 
-/** A node's log is whole again, now and when it is opened anew, and is what the leader's is. */
+/** Fails unless a node's log is undamaged, now and after reopening, and equals the leader's. */
 export function assertHealed(cluster: DiskCluster, id: NodeId, like: NodeId = 1n): void {
   assert.equal(cluster.node(id).isDamaged, false);
   const expected = cluster.node(like).log.entries(1, cluster.node(like).log.lastIndex);

@@ -6,7 +6,7 @@ import { type Message, RaftNode } from "../src/raft/mod.ts";
 import { Cluster } from "./raft_cluster.ts";
 import { actionsOf, propose, refuses, TICK } from "./raft_nodes.ts";
 
-test("with checkQuorum a leader that hears from no majority steps down; without, it goes on", () => {
+test("a leader without a majority steps down with checkQuorum, and otherwise continues", () => {
   for (const checkQuorum of [true, false]) {
     const cluster = new Cluster([1n, 2n, 3n], { checkQuorum });
     const leader = cluster.elect(1n);
@@ -19,7 +19,7 @@ test("with checkQuorum a leader that hears from no majority steps down; without,
   }
 });
 
-test("with checkQuorum a leader gives no vote to one that does not hear it, however long it took to be elected", () => {
+test("with checkQuorum, a leader votes for no node that does not hear it", () => {
   for (const wait of [0, 9]) {
     const cluster = new Cluster([1n, 2n, 3n], { checkQuorum: true, electionTimeout: [5, 20] });
     cluster.passes = ({ message }) => message.type !== "requestVoteReply";
@@ -38,7 +38,7 @@ test("with checkQuorum a leader gives no vote to one that does not hear it, howe
   }
 });
 
-test("with noOp a new leader commits what it found, and the application sees none of it", () => {
+test("with noOp, a new leader commits earlier entries, and the application does not see the no-op", () => {
   const cluster = new Cluster([1n, 2n, 3n], { noOp: true });
   const leader = cluster.elect(1n);
   assert.equal(leader.commitIndex, 1);
@@ -51,7 +51,7 @@ test("with noOp a new leader commits what it found, and the application sees non
   assert.deepEqual(actionsOf(cluster, "membershipChanged"), []);
 });
 
-test("a transfer that does not get done ends after transferTimeout ticks; without a limit it waits", () => {
+test("an unfinished transfer ends after transferTimeout ticks; without a limit, it waits", () => {
   for (const transferTimeout of [8, 0]) {
     const cluster = new Cluster([1n, 2n, 3n], { transferTimeout });
     cluster.elect(1n);
@@ -109,7 +109,7 @@ test("an answer to an earlier leadership does not count", () => {
   assert.equal(node.commitIndex, 2);
 });
 
-test("an entry of an earlier term is not committed by being on a majority (figure 8 of the paper)", () => {
+test("an entry of an earlier term is not committed by a majority alone (figure 8 of the paper)", () => {
   const cluster = new Cluster([1n, 2n, 3n]);
   cluster.elect(1n);
   cluster.passes = ({ from, to, message }) =>

@@ -1,4 +1,4 @@
-/** What is no event is refused, in words that say what is wrong, and changes nothing. */
+/** Invalid events are refused with a message that says what is wrong, and change nothing. */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
@@ -22,7 +22,7 @@ function leader(): RaftNode {
   return node;
 }
 
-/** All that can be seen of a node. */
+/** The visible state of a node. */
 const seen = ({ role, term, leader, commitIndex, lastApplied, members, learners, log }: RaftNode): unknown => [
   ...[role, term, leader, commitIndex, lastApplied, members, learners],
   ...[log.lastIndex, log.lastTerm, log.snapshotIndex, log.hardState],
@@ -113,7 +113,7 @@ const EVENTS: readonly unknown[] = [
 ];
 
 describe("a node", () => {
-  it(`refuses ${EVENTS.length} things that are no events, and is as it was`, () => {
+  it(`refuses ${EVENTS.length} invalid events, and is unchanged`, () => {
     const node = leader();
     const before = seen(node);
     for (const event of EVENTS) {
@@ -126,7 +126,7 @@ describe("a node", () => {
     }
   });
 
-  it("takes them when nothing is wrong with them", () => {
+  it("accepts their valid forms", () => {
     for (const [message] of MESSAGES) {
       leader().step({ type: "message", message } as RaftEvent);
     }

@@ -6,7 +6,7 @@ import { SimulatedDisk } from "../src/testing/mod.ts";
 import type { Machine } from "./raft_machines.ts";
 import type { RaftWorld } from "./raft_world.ts";
 
-/** A machine is shut down, something on its disk rots, and it is started again. */
+/** Shuts a machine down, makes its disk rot, and starts it again. */
 export function rot(world: RaftWorld): void {
   for (const machine of world.running) machine.isRotten &&= machine.node!.isDamaged;
   // Damage on a minority is what a cluster must survive.
@@ -17,10 +17,10 @@ export function rot(world: RaftWorld): void {
   const { disk, log } = machine;
   machine.node = machine.log = undefined;
   try {
-    // What the last flush covered is vouched for from here on: see the last flush, in the README.
+    // From here on, the last flush is proven: see the last flush in the README.
     log!.closeSync();
   } catch {
-    // Its disk failed, and nothing vouches for that.
+    // Its disk failed, so the last flush is not proven.
     return world.stop(machine, !disk.hasPower);
   }
   disk.restart();
@@ -28,7 +28,7 @@ export function rot(world: RaftWorld): void {
   const path = world.random.pick(disk.files().filter((name) => /\.(seg|snap)$/.test(name)));
   const size = disk.content(path).findLastIndex((byte) => byte !== 0) + 1;
   const offset = world.random.below(size);
-  // Mostly so little that the node knows what it lacks, and can be healed.
+  // Mostly little damage, so that the node knows what it lacks, and can be healed.
   const kind = world.random.chance(0.9) ? "a bit" : world.random.pick(["a stretch", "the file"] as const);
   if (kind === "a bit") disk.flip(path, offset, 1 << world.random.below(8));
   else if (kind === "the file") disk.lose(path);
@@ -41,7 +41,7 @@ export function rot(world: RaftWorld): void {
   world.start(machine);
 }
 
-/** Whether the others have heard of a machine's log, durably, and are able to go on without it. */
+/** Whether the others durably know a machine's log, and can continue without it. */
 function isKnownToAll({ id, log }: Machine, machines: readonly Machine[]): boolean {
   const { incarnation } = log!.identity;
   try {
@@ -58,14 +58,14 @@ function isKnownToAll({ id, log }: Machine, machines: readonly Machine[]): boole
   }
 }
 
-/** A machine gets an empty disk, and is started again as if nothing had happened. */
+/** Gives a machine an empty disk, and restarts it as if nothing had happened. */
 export function loseDisk(world: RaftWorld): void {
   const machines = [...world.machines.values()];
   if (machines.some(({ isLost }) => isLost)) return;
   for (const machine of machines) if (machine.node === undefined) world.start(machine);
   const leader = machines.find(({ node }) => node!.isLeader);
   if (leader === undefined) return;
-  // The worst that can be lost: what the leader has counted on, just before it falls.
+  // The worst case: a node loses entries that the leader has counted, just before the leader fails.
   const founders = machines.filter(({ isNew, id }) => !isNew && id !== leader.id);
   const last = Math.max(...founders.map(({ log }) => log!.lastIndex));
   const machine = world.random.pick(founders.filter(({ log }) => log!.lastIndex === last));
@@ -101,7 +101,7 @@ export function disturb(world: RaftWorld): void {
   }
 }
 
-/** A leader falls, or is cut off with some of the others; whoever fell comes back. */
+/** Stops a leader, or isolates it with some of the others, and restarts stopped nodes. */
 export function fell(world: RaftWorld): void {
   for (const machine of world.machines.values()) if (machine.node === undefined) world.start(machine);
   const leaders = world.running.filter(({ node }) => node!.isLeader);

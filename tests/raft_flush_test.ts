@@ -1,4 +1,4 @@
-/** A step flushes what it wrote before its actions are handed out. */
+/** A step flushes its writes before it returns its actions. */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -9,7 +9,7 @@ import { SimulatedDisk } from "../src/testing/mod.ts";
 import { RecordingLog } from "./raft_traces.ts";
 import { elected, propose, refuses, TICK } from "./raft_nodes.ts";
 
-test("a step flushes what it wrote before it returns, and nothing if it wrote nothing", () => {
+test("a step flushes its writes before it returns, and does not flush without writes", () => {
   const log = new RecordingLog();
   const node = elected(log);
   log.calls = [];
@@ -31,7 +31,7 @@ class SlowLog extends MemoryLog {
 
 const turn = () => new Promise((resolve) => setTimeout(resolve, 0));
 
-test("steps that are given while a flush is under way share the next one, and no action comes before its flush", async () => {
+test("steps during a flush share the next one, and no action precedes its flush", async () => {
   const log = new SlowLog();
   const node = elected(log);
   const handedOut: number[] = [];
@@ -71,7 +71,7 @@ test("step refuses to overtake steps of stepAsync", async () => {
   assert.deepEqual(node.step(TICK), []);
 });
 
-test("step refuses to overtake a step whose flush is done, and whose actions have not arrived", async () => {
+test("step refuses to overtake a flushed step whose actions were not returned yet", async () => {
   const log = new SlowLog();
   const node = elected(log);
   const applied: number[] = [];
@@ -107,7 +107,7 @@ test("step refuses to overtake a step whose flush is done, and whose actions hav
   assert.deepEqual(applied, [1, 2, 3, 4, 5]);
 });
 
-test("a flush that fails ends the node: what waits and what comes later rejects with it as the cause", async () => {
+test("a failed flush ends the node and rejects waiting and later steps", async () => {
   const log = new SlowLog();
   const node = elected(log);
   const broken = new Error("the disk is gone");
@@ -141,7 +141,7 @@ test("a write that fails ends the node, but not a command that is too large", ()
   refuses(() => node.step(propose("a")), "POISONED");
 });
 
-test("on a WalLog, steps that are given while a flush is under way share the next one", async () => {
+test("on a WalLog, steps during a flush share the next one", async () => {
   const { fileSystem } = new SimulatedDisk({ seed: 1 });
   let gate = Promise.resolve();
   let begun = 0;

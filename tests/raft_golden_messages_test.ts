@@ -6,8 +6,8 @@ import { decodeMessage, encodeMessage, type Message } from "../src/raft/mod.ts";
 import { BIG_ID, ENTRIES, fromHex, hex, SNAPSHOT } from "./raft_bytes.ts";
 
 /**
- * A message of each type, with and without what may be left out, and the bytes that it has in version 1. Nodes of
- * different releases talk to each other while a cluster is updated: a line that changes here needs another version.
+ * A message of each type, with and without optional parts, and its bytes in version 1. Nodes of different releases
+ * communicate while a cluster is updated, so a change of a line here needs a new version.
  */
 const GOLDEN: readonly (readonly [string, Message])[] = [
   ["010100070300000000000000ac0206", { type: "preVote", term: 7, candidate: 3n, lastLogIndex: 300, lastLogTerm: 6 }],
@@ -177,7 +177,7 @@ const GOLDEN: readonly (readonly [string, Message])[] = [
 
 describe("a message", () => {
   for (const [bytes, message] of GOLDEN) {
-    it(`has the bytes that it always had: ${message.type}, ${bytes.replaceAll(" ", "").length / 2} of them`, () => {
+    it(`has its recorded bytes: ${message.type}, ${bytes.replaceAll(" ", "").length / 2} bytes`, () => {
       assert.equal(hex(encodeMessage(message)), bytes.replaceAll(" ", ""));
       assert.deepEqual(decodeMessage(fromHex(bytes)), message);
     });

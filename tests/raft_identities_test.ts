@@ -1,4 +1,4 @@
-/** Nodes know which cluster each log belongs to, and write down whose logs are whose. */
+/** Nodes know the cluster of each log, and record which log belongs to which node. */
 
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
@@ -9,7 +9,7 @@ import { decodeMeta, encodeMeta } from "../src/raft/snapshot_meta.ts";
 import { Cluster } from "./raft_cluster.ts";
 import { cluster, CONFIG, IdentifiedLog, IDS, led, logOf, told, X, Y } from "./raft_identified_logs.ts";
 
-test("two clusters do not merge although their logs agree by accident, and both say so", () => {
+test("two clusters with accidentally equal logs do not merge, and both report it", () => {
   for (const own of [Y, undefined]) {
     const nodes = led();
     const lonely = nodes.start(4n, [], new IdentifiedLog(own));
@@ -39,7 +39,7 @@ test("two clusters do not merge although their logs agree by accident, and both 
 });
 
 for (const how of ["entries", "a snapshot"]) {
-  test(`a node that joins takes over the cluster of the leader that sends it ${how}`, () => {
+  test(`a joining node takes over the cluster of the leader that sends it ${how}`, () => {
     const nodes = led();
     if (how === "a snapshot") {
       nodes.step(1n, { type: "snapshot", index: nodes.node(1n).lastApplied, data: new Uint8Array(3) });
@@ -69,7 +69,7 @@ function appendOf(leader: bigint, term: number, indexes: readonly number[], othe
   return { type: "appendEntries", term, leader, prevLogIndex: 0, prevLogTerm: 0, entries, leaderCommit: 0, ...other };
 }
 
-test("a node that joins takes over no cluster from a message of which it writes nothing", () => {
+test("a joining node takes over no cluster from a message that it does not write", () => {
   const stranger = { cluster: Y, incarnation: randomUUID() };
   const own = { cluster: X, incarnation: randomUUID() };
   const snapshot = { index: 9, term: 3, config: IDS, data: new Uint8Array(3) };
@@ -101,7 +101,7 @@ test("a node that joins takes over no cluster from a message of which it writes 
   }
 });
 
-test("a node that joins does not put together pieces of the snapshots of two clusters", () => {
+test("a joining node does not combine pieces of snapshots of two clusters", () => {
   const log = new IdentifiedLog(undefined);
   const node = RaftNode.withLog({ ...CONFIG, id: 4n, joining: true }, log);
   const piece = (cluster: string, offset: number): void => {
@@ -116,7 +116,7 @@ test("a node that joins does not put together pieces of the snapshots of two clu
   assert.deepEqual(log.snapshot()!.data, new Uint8Array(6).fill(1));
 });
 
-test("a leader hears from a log of no cluster only that a node that it has added has nothing", () => {
+test("a leader accepts from a log without a cluster only that an added node is empty", () => {
   const nodes = led();
   nodes.passes = ({ to, from }) => to !== 4n && from !== 4n;
   nodes.join(4n, new IdentifiedLog(undefined));
@@ -135,7 +135,7 @@ test("a leader hears from a log of no cluster only that a node that it has added
   assert.equal(isRefused(reply(9n, 0)), true);
 });
 
-test("reasons are given once each, and what is remembered of strangers is bounded", () => {
+test("each reason is reported once, and the memory for strangers is bounded", () => {
   const node = RaftNode.withLog({ ...CONFIG, id: 1n, peers: [2n, 3n] }, new IdentifiedLog(X));
   const uuid = (n: number) => `00000000-0000-4000-8000-${String(n).padStart(12, "0")}`;
   const vote = (candidate: bigint): Message => (
@@ -154,7 +154,7 @@ test("reasons are given once each, and what is remembered of strangers is bounde
   assert.deepEqual([count(6n, uuid(1)), count(6n, uuid(17)), count(6n, uuid(2)), count(6n, uuid(1))], [0, 1, 0, 1]);
 });
 
-test("a node that has entries, or is not to join, takes over no cluster", () => {
+test("a node that has entries, or does not join, takes over no cluster", () => {
   const append = { type: "appendEntries", term: 9, leader: 2n, prevLogIndex: 0, prevLogTerm: 0 } as const;
   const message: Message = { ...append, entries: [], leaderCommit: 0 };
   for (const joining of [true, false]) {
@@ -167,7 +167,7 @@ test("a node that has entries, or is not to join, takes over no cluster", () => 
   }
 });
 
-test("a snapshot holds whose logs are whose, and the cluster", () => {
+test("a snapshot contains the identities of all logs and the cluster", () => {
   const nodes = led();
   nodes.step(1n, { type: "snapshot", index: nodes.node(1n).lastApplied, data: new Uint8Array(3) });
   const facts = decodeMeta(nodes.node(1n).log.snapshot()!.meta);
@@ -187,7 +187,7 @@ test("a snapshot holds whose logs are whose, and the cluster", () => {
   assert.deepEqual(decodeMeta(nodes.node(4n).log.snapshot()!.meta), facts);
 });
 
-test("a node that is sent a snapshot learns whose logs are whose", () => {
+test("a node learns the identities of all logs from a snapshot", () => {
   const nodes = cluster();
   nodes.passes = ({ from, to }) => from !== 3n && to !== 3n;
   nodes.elect(1n);
@@ -203,7 +203,7 @@ test("a node that is sent a snapshot learns whose logs are whose", () => {
   }]);
 });
 
-test("without strictMembership, or without an identity, nothing is written down", () => {
+test("without strictMembership or an identity, nothing is recorded", () => {
   const config = (nodes: Cluster) =>
     nodes.node(1n).log.entries(1, 99).filter(({ kind }) => kind === "config").map((entry) =>
       decodeMembership(entry).incarnations
@@ -241,7 +241,7 @@ test("a configuration and a meta are read as they were written", () => {
   assert.deepEqual(decodeMeta(cut), { cluster: X, incarnations: new Map([[1n, X]]) });
 });
 
-test("an origin that is none is refused", () => {
+test("an invalid origin is refused", () => {
   const node = new RaftNode({ id: 1n });
   const message: Message = { type: "timeoutNow", term: 0, leader: 1n };
   for (const origin of [{ cluster: 7 }, { incarnation: "x" }, { cluster: X.toUpperCase() }] as unknown as Origin[]) {

@@ -1,4 +1,4 @@
-/** That a follower catches up over slow links, and that the leader does not send the same again and again. */
+/** A follower catches up over slow links, and the leader does not send the same entries repeatedly. */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -82,7 +82,7 @@ function heartbeat(leader: RaftNode): [prevLogIndex: number, entries: number][] 
   }
 }
 
-test("one loss is repaired once, however many rejections tell of it", () => {
+test("one loss is repaired once, even after many rejections", () => {
   const { leader } = leading();
   for (let i = 0; i < 100; i++) sent(leader, "propose");
   // The first was lost: the node rejects the 99 others.
@@ -92,7 +92,7 @@ test("one loss is repaired once, however many rejections tell of it", () => {
   assert.deepEqual(sent(leader, "propose"), [[101, 1]]);
 });
 
-test("a rejection of what was acknowledged since, or sent since, is ignored", () => {
+test("a rejection of entries that were acknowledged or resent since is ignored", () => {
   const { leader } = leading({ strictMembership: false });
   for (let i = 0; i < 10; i++) sent(leader, "propose");
   sent(leader, answer({ matchIndex: 8 }));
@@ -101,7 +101,7 @@ test("a rejection of what was acknowledged since, or sent since, is ignored", ()
   assert.deepEqual(sent(leader, rejection(10, 9)), [[8, 3]]);
 });
 
-test("maxInflightMessages bounds the messages on their way, and the rest goes in few", () => {
+test("maxInflightMessages bounds the messages in flight, and the rest goes in few", () => {
   const { leader } = leading({ maxInflightMessages: 4 });
   const messages = Array.from({ length: 10 }, () => sent(leader, "propose")).flat();
   assert.deepEqual(messages, [[1, 1], [2, 1], [3, 1], [4, 1]]);
@@ -109,7 +109,7 @@ test("maxInflightMessages bounds the messages on their way, and the rest goes in
   assert.deepEqual(sent(leader, answer({ matchIndex: 2 })), [[5, 6]]);
 });
 
-test("maxInflightBytes bounds the bytes on their way, but allows one message", () => {
+test("maxInflightBytes bounds the bytes in flight, but allows one message", () => {
   const { leader } = leading({ maxInflightBytes: 2500 });
   const messages = Array.from({ length: 10 }, () => sent(leader, "propose")).flat();
   assert.deepEqual(messages, [[1, 1], [2, 1], [3, 1]]);
@@ -119,7 +119,7 @@ test("maxInflightBytes bounds the bytes on their way, but allows one message", (
   assert.deepEqual(sent(other, answer({ matchIndex: 2 })), [[2, 1]]);
 });
 
-test("a node that takes no entries is sent one message for each heartbeat", () => {
+test("a node that accepts no entries gets one message for each heartbeat", () => {
   const { leader } = leading({ checkQuorum: false });
   for (let i = 0; i < 2000; i++) sent(leader, "propose");
   for (let i = 0; i < 10; i++) assert.deepEqual(heartbeat(leader), [[1025, 0]]);
@@ -133,7 +133,7 @@ test("a node that takes no entries is sent one message for each heartbeat", () =
   assert.deepEqual(sent(leader, answer({ matchIndex: 257 })).slice(0, 2), [[257, 256], [513, 256]]);
 });
 
-test("a node that denies what it acknowledged is sent nothing for it", () => {
+test("a node that denies its acknowledgement gets nothing for it", () => {
   const { leader } = leading({ strictMembership: false });
   for (let i = 0; i < 10; i++) sent(leader, "propose");
   sent(leader, answer({ matchIndex: 11 }));
@@ -157,7 +157,7 @@ test("a leader with flow control and followers without it agree", () => {
   }
 });
 
-test("a node that got an outdated snapshot is sent the latest one", () => {
+test("a node that got an outdated snapshot gets the latest one", () => {
   const { leader } = leading({ snapshotChunkBytes: 10, strictMembership: false });
   for (let i = 0; i < 10; i++) sent(leader, "propose");
   leader.step({ type: "message", message: answer({ from: 3n, matchIndex: 11 }) });

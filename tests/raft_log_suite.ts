@@ -1,5 +1,5 @@
 /**
- * What every log must do, whatever it is made of: one suite, run against each implementation.
+ * The suite for every log. It runs against each implementation.
  *
  * @module
  */
@@ -20,7 +20,7 @@ import type { Subject, Suite } from "./raft_log/subject.ts";
  * Declares the suite for one kind of log. Each test gets a log of its own, and ends with the check that
  * reopening the log, where it can be, changes nothing.
  *
- * @param name What the log is called in the tests' names.
+ * @param name The name of the log in the tests' names.
  * @param make Makes an empty log.
  */
 export function raftLogSuite(name: string, make: () => Subject): void {

@@ -1,4 +1,4 @@
-/** Members that lost their disk, or came back with an older one: their answers do not count. */
+/** Members that lost their disk, or returned with an older one. Their answers do not count. */
 
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
@@ -8,7 +8,7 @@ import type { NodeId } from "../src/api/types.ts";
 import { Cluster } from "./raft_cluster.ts";
 import { cluster, CONFIG, IdentifiedLog, led, logOf, told, X } from "./raft_identified_logs.ts";
 
-test("the answers of a member that lost its disk do not count until it is removed and added anew", () => {
+test("the answers of a member that lost its disk do not count until it is added again", () => {
   const nodes = led();
   const leader = nodes.node(1n);
   nodes.start(3n, [1n, 2n], new IdentifiedLog(X));
@@ -34,7 +34,7 @@ test("the answers of a member that lost its disk do not count until it is remove
   assert.equal(told(nodes).length, 1, "and nothing more is said");
 });
 
-test("a member that lost its disk cannot elect a leader that lacks what is committed", () => {
+test("a member that lost its disk cannot elect a leader that lacks committed entries", () => {
   const nodes = led();
   nodes.passes = ({ from, to }) => from !== 2n && to !== 2n;
   nodes.propose(1n, "x = 2");
@@ -47,7 +47,7 @@ test("a member that lost its disk cannot elect a leader that lacks what is commi
   assert.deepEqual(told(nodes), [[2n, 3n, "incarnation"]]);
 });
 
-test("a member that lost its disk before its log was written down is known to those who heard from it", () => {
+test("a member that lost its disk before its log was recorded is known to nodes that heard it", () => {
   for (const hasHeard of [true, false]) {
     const nodes = cluster();
     const message: Message = { type: "preVote", term: 1, candidate: 2n, lastLogIndex: 0, lastLogTerm: 0 };
@@ -66,7 +66,7 @@ test("a member that lost its disk before its log was written down is known to th
   }
 });
 
-test("a member that was removed and added anew while a node was away is not taken for a lost one", () => {
+test("a member that was added again while a node was away does not count as lost", () => {
   const nodes = led();
   nodes.passes = ({ from, to }) => from !== 3n && to !== 3n;
   nodes.step(1n, { type: "removeServer", id: 2n });
@@ -87,7 +87,7 @@ test("a member that was removed and added anew while a node was away is not take
   assert.deepEqual(told(nodes), []);
 });
 
-test("a member that was restored from a backup knows that it was, and neither votes nor asks for votes", () => {
+test("a member restored from a backup knows it, and neither votes nor asks for votes", () => {
   const nodes = led();
   const backup = logOf(nodes, 3n).copy();
   // As wal-log restores it: what it has, and another incarnation.
@@ -110,7 +110,7 @@ test("a member that was restored from a backup knows that it was, and neither vo
   assert.deepEqual(told3, [3n, 3n, "incarnation"]);
 });
 
-test("a copy of a member's log that lacks what it acknowledged is found out, also by a later leader", () => {
+test("a copy of a member's log without acknowledged entries is detected, also by a later leader", () => {
   for (const [compacted, next] of [[false, 2n], [true, 2n], [false, 1n]] as const) {
     const nodes = led(compacted ? {} : { maxBatchBytes: 1000 });
     const copy = logOf(nodes, 3n).copy(logOf(nodes, 3n).lastIndex);
@@ -143,7 +143,7 @@ test("a copy of a member's log that lacks what it acknowledged is found out, als
   }
 });
 
-test("what a member acknowledged before it lost its disk counts no more", () => {
+test("acknowledgements of a member before it lost its disk no longer count", () => {
   const nodes = new Cluster([], CONFIG);
   const five = [1n, 2n, 3n, 4n, 5n];
   for (const id of five) nodes.start(id, five.filter((peer) => peer !== id), new IdentifiedLog(X));
@@ -161,7 +161,7 @@ test("what a member acknowledged before it lost its disk counts no more", () => 
   assert.equal(leader.commitIndex, committed, "two of five have it");
 });
 
-test("a rejection from before an acknowledgement is not taken for a loss", () => {
+test("a rejection from before an acknowledgement does not count as a loss", () => {
   const nodes = led();
   const leader = nodes.node(1n);
   const match = leader.log.lastIndex;

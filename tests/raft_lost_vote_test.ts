@@ -50,7 +50,7 @@ function withHardStateLost(): DiskCluster {
   return cluster;
 }
 
-test("a node that lost its vote learns from all others which terms there were, and votes in none of them again", () => {
+test("a node that lost its vote learns all terms from the others, and votes in none of them", () => {
   const cluster = withHardStateLost();
   const open = () =>
     WalLog.openSync(FOLDER, { fileSystem: cluster.disks.get(2n)!.fileSystem, segmentBytes: 4096, onDamage: "keep" });
@@ -157,7 +157,7 @@ for (const victim of ["founder", "joiner"] as const) {
   });
 }
 
-test("a node of which nobody knows where its log ended stays out, also if it heard of later terms and starts again", () => {
+test("a node with an unknown end of its log stays out, even after later terms and a restart", () => {
   const cluster = written();
   const log = cluster.logs.get(2n)!;
   for (let term = 2; term <= 4; term++) {
@@ -223,7 +223,7 @@ for (const count of [1, 2]) {
   });
 }
 
-test("the term of a node that is no member does not count for one that lost its vote, also if it claims to lead", () => {
+test("the term of a non-member does not count for a node that lost its vote", () => {
   const node = RaftNode.withLog({ id: 1n, peers: [2n, 3n] }, new WithoutItsVote());
   const stranger = 9n;
   const last = { lastLogIndex: 0, lastLogTerm: 0 };
@@ -251,7 +251,7 @@ test("the term of a node that is no member does not count for one that lost its 
   assert.deepEqual(node.log.hardState, { term: 5, votedFor: 1n });
 });
 
-test("a node that is all of its cluster, and lost its vote, needs nobody to tell it", () => {
+test("a node alone in its cluster that lost its vote needs no answer of others", () => {
   const log = new WithoutItsVote();
   log.append([{ term: 7, index: 1, kind: "normal", command: new Uint8Array(1) }]);
   const node = RaftNode.withLog({ id: 1n, noOp: true }, log);
@@ -259,7 +259,7 @@ test("a node that is all of its cluster, and lost its vote, needs nobody to tell
   assert.deepEqual([node.isDamaged, node.isLeader, node.term], [false, true, 8]);
 });
 
-test("a node whose log lost its end, nobody knows where, stays out", () => {
+test("a node whose log has an unknown end stays out", () => {
   for (const loses of ["the newest segment", "the header of the only segment"]) {
     const cluster = loses === "the newest segment" ? written() : new DiskCluster({ noOp: true });
     if (loses !== "the newest segment") cluster.elect(1n);
@@ -275,7 +275,7 @@ test("a node whose log lost its end, nobody knows where, stays out", () => {
   }
 });
 
-test("a node that does not know where its log ended takes no snapshot for all of it, though it knows its vote", () => {
+test("a node with an unknown end of its log does not accept a snapshot for all of it", () => {
   const nowhere = { firstIndex: undefined, lastIndex: undefined, term: undefined };
   class WithoutItsEnd extends MemoryLog {
     readonly damaged: readonly Damage[] = [
@@ -306,7 +306,7 @@ class TellingLog extends MemoryLog {
   }
 }
 
-test("a log that says what it has lost is not probed", () => {
+test("a log that reports its losses is not probed", () => {
   assert.equal(RaftNode.withLog({ id: 1n }, new TellingLog(false)).isDamaged, false);
   assert.equal(RaftNode.withLog({ id: 1n }, new TellingLog(true)).isDamaged, true);
 });

@@ -14,7 +14,7 @@ export const CALM_ROUNDS_MAX = 400;
 /** Things that happened which a failure tells of. */
 export const STORY_LINES = 40;
 
-/** How often what happened, over all histories. */
+/** Counts of events over all histories. */
 export type Counts = Record<string, number>;
 
 export interface Letter {
@@ -42,7 +42,7 @@ export interface Machine {
   state: { index: Index; digest: string };
 }
 
-/** What a node takes itself for after a step, of which nothing has left it yet. */
+/** What a node claims to be after a step whose actions have not left it yet. */
 export interface Claims {
   /** The term that it leads in, if it does. */
   readonly leads: Term | undefined;
@@ -86,7 +86,7 @@ export function isBusy(error: unknown): boolean {
   return error instanceof WalLogError && error.code === "BUSY";
 }
 
-/** Whether others rely from now on that the node does not forget. */
+/** Whether others rely on the node's memory after this action. */
 export function isPromise(action: Action): boolean {
   if (action.type === "apply") return true;
   if (action.type !== "send") return false;

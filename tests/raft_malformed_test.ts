@@ -1,4 +1,4 @@
-/** Bytes that are no message, and messages that cannot be encoded. */
+/** Bytes that are not a message, and messages that cannot be encoded. */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
@@ -8,8 +8,8 @@ import { Random } from "../src/testing/mod.ts";
 import { MESSAGE } from "./raft_messages.ts";
 import { decodedOr, fromHex, hex, isNotWritten, isRefused, MUTANTS, RUNS, SNAPSHOT } from "./raft_bytes.ts";
 
-describe("bytes that are no message", () => {
-  it("are refused wherever a message is cut short, or longer by a byte", () => {
+describe("bytes that are not a message", () => {
+  it("are refused if a message is cut anywhere, or one byte too long", () => {
     fc.assert(
       fc.property(MESSAGE, (message) => {
         const bytes = encodeMessage(message);
@@ -25,7 +25,7 @@ describe("bytes that are no message", () => {
     );
   });
 
-  it("are refused or, if they are one after all, are its only form, however a message is mutated", () => {
+  it("are refused or are a message's only form, for all mutations of a message", () => {
     const random = new Random(6);
     const originals = fc.sample(MESSAGE, { numRuns: 500, seed: 6 }).map(encodeMessage);
     let accepted = 0;
@@ -39,7 +39,7 @@ describe("bytes that are no message", () => {
     assert.ok(accepted > MUTANTS / 20 && accepted < MUTANTS * 0.9, `${accepted} of ${MUTANTS} were messages`);
   });
 
-  it("are refused or are a message's only form, whatever they are", () => {
+  it("are refused or are a message's only form, for random bytes", () => {
     const random = new Random(7);
     let accepted = 0;
     for (let i = 0; i < MUTANTS; i++) {
@@ -55,7 +55,7 @@ describe("bytes that are no message", () => {
     assert.ok(accepted > 0, "none was a message");
   });
 
-  it("are refused for a version, a type or a flag that is not known", () => {
+  it("are refused for an unknown version, type or flag", () => {
     isRefused(fromHex("02 09 00 07 0100000000000000"), /expected version 1, found 2/);
     isRefused(fromHex("01 00 00 07 0100000000000000"), /there is no type 0/);
     isRefused(fromHex("01 0e 00 07 0100000000000000"), /there is no type 14/);
@@ -64,7 +64,7 @@ describe("bytes that are no message", () => {
     isRefused(fromHex("01 07 05 07 0100000000000000 00 00 00 00 01 09"), /a piece that is not the last has meta/);
   });
 
-  it("are refused for a number that is too large, or in more bytes than it needs", () => {
+  it("are refused for a number that is too large or has too many bytes", () => {
     isRefused(fromHex("01 09 00 ffffffffffffff1f 0100000000000000"), /a number is beyond 2\^53 - 1/);
     isRefused(fromHex("01 09 00 ffffffffffffffff 0100000000000000"), /a number is beyond 2\^53 - 1/);
     isRefused(fromHex("01 09 00 8700 0100000000000000"), /a number has more bytes than it needs/);
@@ -74,7 +74,7 @@ describe("bytes that are no message", () => {
     isRefused(fromHex(`01 05 00 07 0100000000000000 00 ${last} 00 01 01 00`), /index or term is beyond 2\^53 - 1/);
   });
 
-  it("are refused for a count or a size that cannot be, before anything is allocated", () => {
+  it("are refused for an impossible count or size, before anything is allocated", () => {
     const huge = "ffffffffffffff0f";
     isRefused(fromHex(`01 05 00 07 0100000000000000 00 00 00 ${huge}`), /entries cannot be in 0 bytes/);
     isRefused(fromHex(`01 05 00 07 0100000000000000 00 00 00 01 00 ${huge}`), /more are needed/);
@@ -86,7 +86,7 @@ describe("bytes that are no message", () => {
     isRefused(many, /65537 entries are more than 65536/);
   });
 
-  it("are refused for more ids than a list may have, wherever there is one", () => {
+  it("are refused for too many ids in any list", () => {
     for (const head of ["01 07 00 07 0100000000000000 01 01", "01 0b 00 07 0100000000000000 01 01 01"]) {
       const start = fromHex(`${head} 818004`);
       const many = new Uint8Array(start.length + 8 * 65_537 + 2);
@@ -96,7 +96,7 @@ describe("bytes that are no message", () => {
   });
 });
 
-describe("what is no message", () => {
+describe("an invalid message", () => {
   const append: Message = {
     type: "appendEntries",
     term: 1,
@@ -108,7 +108,7 @@ describe("what is no message", () => {
   };
   const entry = { term: 1, index: 4, kind: "normal", command: new Uint8Array() } as const;
 
-  it("is not written: numbers and ids out of range, a type or kind that is not known", () => {
+  it("is not encoded: numbers and ids out of range, an unknown type or kind", () => {
     for (const term of [-1, 0.5, NaN, 2 ** 53]) isNotWritten({ type: "timeoutNow", term, leader: 1n }, /the term must/);
     for (const leader of [-1n, 2n ** 64n]) isNotWritten({ type: "timeoutNow", term: 1, leader }, /ids are bigints/);
     isNotWritten({ type: "unheardOf", term: 1, from: 1n } as unknown as Message, /there is no type unheardOf/);
@@ -116,7 +116,7 @@ describe("what is no message", () => {
     isNotWritten({ ...append, entries: [strange] }, /entry 4 is of no known kind, strange/);
   });
 
-  it("is not written: entries with a gap, or with terms that decrease, or too many", () => {
+  it("is not encoded: entries with a gap, with decreasing terms, or too many", () => {
     isNotWritten({ ...append, entries: [{ ...entry, index: 5 }] }, /the entry after index 3 must be 4, found 5/);
     isNotWritten({ ...append, entries: [{ ...entry, term: 0 }] }, /the term of entry 4 less the one before it/);
     const last = { ...append, prevLogIndex: 2 ** 53 - 1, entries: [{ ...entry, index: 2 ** 53 }] };
@@ -137,7 +137,7 @@ describe("what is no message", () => {
     isNotWritten({ ...repair, commitIndex: 1, lastIndex: 9, entries: [entry, entry] }, /the gap before entry 4/);
   });
 
-  it("is not written: more ids than a list may have; as many as it may have are", () => {
+  it("is not encoded: more ids than a list may have", () => {
     const ids = Array.from({ length: 65_537 }, (_, i) => BigInt(i));
     const snapshot = (config: bigint[]): Message => (
       { type: "installSnapshot", term: 1, leader: 1n, snapshot: { ...SNAPSHOT, config } }
@@ -170,7 +170,7 @@ describe("what is no message", () => {
     isRefused(more, /meta has 1048577 bytes/);
   });
 
-  it("is not written: a piece of a snapshot that does not say whether it is the last", () => {
+  it("is not encoded: a piece of a snapshot without the flag for the last one", () => {
     isNotWritten(
       { type: "installSnapshot", term: 1, leader: 1n, snapshot: SNAPSHOT, offset: 0 },
       /both offset and done/,

@@ -8,7 +8,7 @@ import { MemoryLog } from "../src/api/memory_log.ts";
 import { Cluster } from "./raft_cluster.ts";
 import { actionsOf, bytes, elected, propose, refuses } from "./raft_nodes.ts";
 
-test("a change of membership waits for the last one, and for an entry of the leader's own term", () => {
+test("a change of membership waits for the previous one and an entry of the leader's term", () => {
   const cluster = new Cluster([1n, 2n, 3n]);
   cluster.elect(1n);
   assert.equal(
@@ -22,7 +22,7 @@ test("a change of membership waits for the last one, and for an entry of the lea
   assert.deepEqual(cluster.node(1n).members, [1n, 2n, 3n, 4n]);
 });
 
-test("the last member cannot be removed, and adding who is there changes nothing", () => {
+test("the last member cannot be removed, and adding an existing one changes nothing", () => {
   const node = elected();
   node.step(propose("x"));
   refuses(() => node.step({ type: "removeServer", id: 1n }), "INVALID_ARGUMENT");
@@ -30,7 +30,7 @@ test("the last member cannot be removed, and adding who is there changes nothing
   assert.equal(node.log.lastIndex, 1);
 });
 
-test("the lists of members that a node hands out cannot be changed", () => {
+test("the lists of members that a node returns cannot be changed", () => {
   const cluster = new Cluster([1n, 2n, 3n], { noOp: true });
   const leader = cluster.elect(1n);
   // Nobody answers for it, so that it is not caught up.
@@ -42,7 +42,7 @@ test("the lists of members that a node hands out cannot be changed", () => {
   assert.deepEqual([leader.members, leader.learners], [[1n, 2n, 3n], [4n]]);
 });
 
-test("a learner is sent entries, has no vote, and becomes a member when it has caught up", () => {
+test("a learner gets entries, has no vote, and becomes a member when it has caught up", () => {
   const cluster = new Cluster([1n, 2n, 3n], { maxBatch: 2, noOp: true });
   const leader = cluster.elect(1n);
   for (let i = 0; i < 20; i++) cluster.propose(1n, `${i}`);
@@ -64,7 +64,7 @@ test("a learner is sent entries, has no vote, and becomes a member when it has c
   assert.equal(cluster.applied.get(4n)!.size, 20);
 });
 
-test("a learner never asks for votes, is not asked for one, and is no target for a transfer", () => {
+test("a learner takes no part in votes and is not a target of a transfer", () => {
   const cluster = new Cluster([1n, 2n, 3n], { noOp: true });
   cluster.elect(1n);
   cluster.join(4n);
@@ -90,7 +90,7 @@ test("a learner never asks for votes, is not asked for one, and is no target for
   assert.ok(cluster.sent.slice(sent).every(({ to }) => to !== 4n));
 });
 
-test("learners outlive a snapshot and a restart", () => {
+test("learners survive a snapshot and a restart", () => {
   const cluster = new Cluster([1n], { noOp: true });
   const leader = cluster.elect(1n);
   cluster.step(1n, { type: "addLearner", id: 9n });
@@ -100,7 +100,7 @@ test("learners outlive a snapshot and a restart", () => {
   assert.deepEqual([again.members, again.learners], [[1n], [9n]]);
 });
 
-test("a node that is to join waits, whatever time passes, until it is added", () => {
+test("a joining node waits until it is added, for any time", () => {
   const cluster = new Cluster([1n, 2n, 3n], { noOp: true });
   const node = cluster.join(4n);
   cluster.tick(50, [4n]);
@@ -111,7 +111,7 @@ test("a node that is to join waits, whatever time passes, until it is added", ()
   assert.deepEqual(node.members, [1n, 2n, 3n, 4n]);
 });
 
-test("a leader that removes itself leads until that is committed, without counting itself", () => {
+test("a leader that removes itself leads until the removal is committed, not counting itself", () => {
   const cluster = new Cluster([1n, 2n, 3n], { noOp: true });
   const node = cluster.elect(1n);
   cluster.tick(3, [1n]);
@@ -127,7 +127,7 @@ test("a leader that removes itself leads until that is committed, without counti
   assert.equal(cluster.sent.length, sent, "it does not disturb the others");
 });
 
-test("a leader that removed itself and fell can be needed to finish that", () => {
+test("a leader that removed itself and stopped can be needed to complete the removal", () => {
   for (const finishRemoval of [true, false]) {
     const cluster = new Cluster([1n, 2n], { noOp: true, finishRemoval });
     const node = cluster.elect(1n);

@@ -1,4 +1,4 @@
-/** What steps that share a flush send to the same node. */
+/** Merging messages of steps that share a flush. */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -45,7 +45,7 @@ const ranges = (messages: readonly Message[]): number[][] =>
     return [prevLogIndex, entries.length];
   });
 
-test("proposals that share a flush go to each follower in one message, or as few as maxBatch allows", async () => {
+test("proposals that share a flush go to each follower in as few messages as possible", async () => {
   const cluster = new Cluster([1n, 2n, 3n]);
   const leader = cluster.elect(1n);
   cluster.propose(1n, "so that the followers are ready for more");
@@ -67,7 +67,7 @@ test("proposals that share a flush go to each follower in one message, or as few
   assert.equal(leader.commitIndex, 101);
 });
 
-test("a step that has its flush to itself sends what step sends", async () => {
+test("a step with its own flush sends the same as step", async () => {
   const [one, other] = [new RaftNode({ id: 1n, peers: [2n] }), new RaftNode({ id: 1n, peers: [2n] })];
   const answers: Message[] = [
     { type: "preVoteReply", term: 0, voteGranted: true, from: 2n },
@@ -85,14 +85,14 @@ test("a step that has its flush to itself sends what step sends", async () => {
   assert.equal(one.log.lastIndex, 3);
 });
 
-test("entries are merged up to the bounds of a message, and a sign of life with what is before and behind it", () => {
+test("entries are merged up to the bounds of a message, and heartbeats with their neighbours", () => {
   assert.deepEqual(ranges(merged([entries(4, 2), entries(6, 1), entries(7, 0), entries(7, 3)])), [[4, 6]]);
   assert.deepEqual(ranges(merged([entries(4, 2), entries(6, 2), entries(8, 1)], { maxBatch: 3 })), [[4, 2], [6, 3]]);
   const large = [entries(0, 1, 30), entries(1, 0), entries(1, 2, 5), entries(3, 1, 5), entries(4, 1, 6)];
   assert.deepEqual(ranges(merged(large, { maxBatchBytes: 20 })), [[0, 1], [1, 3], [4, 1]]);
 });
 
-test("a merged message says what the last of them says", () => {
+test("a merged message has the fields of the last one", () => {
   const first = { ...entries(4, 1), prevLogTerm: 2, leaderCommit: 3, round: 7 };
   const [one] = merged([first, { ...entries(5, 1), leaderCommit: 5 }, { ...entries(6, 1), leaderCommit: 6, round: 8 }]);
   assert.deepEqual(one, { ...entries(4, 3), prevLogTerm: 2, leaderCommit: 6, round: 8 });
@@ -100,7 +100,7 @@ test("a merged message says what the last of them says", () => {
   assert.equal((other as AppendEntries).round, 7);
 });
 
-test("nothing is merged that does not follow, is of another term, or would overtake another message", () => {
+test("messages with gaps, of other terms, or out of order are not merged", () => {
   const timeoutNow: Message = { type: "timeoutNow", term: 3, leader: 1n };
   for (
     const messages of [
@@ -118,11 +118,11 @@ test("nothing is merged that does not follow, is of another term, or would overt
   ) assert.deepEqual(merged(messages), messages);
 });
 
-test("of acknowledgements the last is left, if it says as much as those before it", () => {
+test("only the last acknowledgement is kept if it covers the earlier ones", () => {
   assert.deepEqual(merged([reply(4), reply(4), reply(6, { round: 2 })]), [reply(6, { round: 2 })]);
 });
 
-test("what a step was given is not changed, and everything but messages stays where it is", () => {
+test("inputs of a step are not changed, and other actions keep their order", () => {
   const random = new Random(5);
   for (let i = 0; i < 200; i++) {
     const next = new Map<NodeId, number>([[2n, 0], [3n, 0]]);

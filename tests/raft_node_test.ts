@@ -1,4 +1,4 @@
-/** Configurations and messages that a node takes or refuses, and its restart. */
+/** Configurations and messages that a node accepts or refuses, and restarts. */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -9,7 +9,7 @@ import { SimulatedDisk } from "../src/testing/mod.ts";
 import { Cluster } from "./raft_cluster.ts";
 import { bytes, propose, refuses, TICK } from "./raft_nodes.ts";
 
-test("a follower refuses proposals and says who leads; that can be retried", () => {
+test("a follower refuses proposals and names the leader; the caller can retry", () => {
   const cluster = new Cluster([1n, 2n, 3n]);
   assert.equal(refuses(() => cluster.node(2n).step(propose("x")), "NOT_LEADER").leader, null);
   cluster.elect(1n);
@@ -48,7 +48,7 @@ test("a configuration that makes no sense is refused", () => {
   ) refuses(() => new RaftNode(config as { id: bigint }), "INVALID_ARGUMENT");
 });
 
-test("a node that starts again over its log knows its term, its vote and its cluster, and applies anew", () => {
+test("a restarted node knows its term, its vote and its cluster, and applies again", () => {
   const logs = new Map([1n, 2n, 3n].map((id) => [id, new MemoryLog()]));
   let cluster = new Cluster([]);
   for (const [id, log] of logs) cluster.start(id, [1n, 2n, 3n], log);
@@ -65,7 +65,7 @@ test("a node that starts again over its log knows its term, its vote and its clu
   assert.deepEqual(node.members, [1n, 2n, 3n, 4n]);
 });
 
-test("maxBatchBytes bounds what a message carries, but an entry always fits", () => {
+test("maxBatchBytes bounds the entries of a message, but a single entry always fits", () => {
   const cluster = new Cluster([1n, 2n], { maxBatchBytes: 10 });
   cluster.elect(1n);
   cluster.passes = ({ to }) => to !== 2n;
@@ -82,7 +82,7 @@ test("maxBatchBytes bounds what a message carries, but an entry always fits", ()
   assert.equal(cluster.applied.get(2n)!.size, 5);
 });
 
-test("a message whose entries cannot be taken is refused before it changes anything", () => {
+test("a message with invalid entries is refused before it changes anything", () => {
   const { fileSystem } = new SimulatedDisk({ seed: 1 });
   const log = WalLog.openSync("/raft.wal", { fileSystem, maxEntryBytes: 100 });
   const node = RaftNode.withLog({ id: 1n, peers: [2n, 3n], noOp: true }, log);
@@ -171,7 +171,7 @@ test("a follower rejects entries from the leader of an earlier term", () => {
   assert.deepEqual([node.leader, node.commitIndex, log.lastTerm], [null, 0, 1]);
 });
 
-test("a rejection does not take back what a node has acknowledged", () => {
+test("a rejection does not revoke acknowledgements of a node", () => {
   const cluster = new Cluster([1n, 2n, 3n]);
   const leader = cluster.elect(1n);
   for (let i = 0; i < 5; i++) cluster.propose(1n, `${i}`);

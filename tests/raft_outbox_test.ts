@@ -1,4 +1,4 @@
-/** Frames that wait to be sent, and frames put together from what arrives. */
+/** The queue of outgoing frames, and reassembling incoming ones. */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
@@ -8,8 +8,8 @@ import { StreamReader } from "../src/raft/transport/framing.ts";
 import { Outbox } from "../src/raft/transport/outbox.ts";
 import { Random } from "../src/testing/mod.ts";
 
-describe("what waits to be sent", () => {
-  it("comes out as it went in, in chunks, however large the frames are", () => {
+describe("a queue of outgoing frames", () => {
+  it("returns its frames unchanged in chunks, at any size", () => {
     const random = new Random(3);
     const outbox = new Outbox(10_000_000);
     const sent: number[] = [];
@@ -32,7 +32,7 @@ describe("what waits to be sent", () => {
     assert.deepEqual([outbox.bytes, outbox.length], [0, 0]);
   });
 
-  it("is bounded, whatever its frames; one alone may be larger than the bound", () => {
+  it("is bounded; a single frame may exceed the bound", () => {
     const outbox = new Outbox(10_000);
     let small = 0;
     while (small < 100 && outbox.push(new Uint8Array(1))) small++;
@@ -42,7 +42,7 @@ describe("what waits to be sent", () => {
     assert.equal(outbox.push(new Uint8Array(1)), false);
   });
 
-  it("is bounded by what it holds in memory, however little of it was written", () => {
+  it("is bounded by its memory, even if little of it was written", () => {
     const entries = Array.from(
       { length: 1000 },
       (_, i) => ({ term: 1, index: i + 1, kind: "normal", command: new Uint8Array() } as const),
@@ -61,7 +61,7 @@ describe("what waits to be sent", () => {
     assert.deepEqual([outbox.bytes, outbox.length], [0, 0]);
   });
 
-  it("is put together again from any pieces", () => {
+  it("is reassembled from any pieces", () => {
     const random = new Random(4);
     const reader = new StreamReader();
     const frames = Array.from({ length: 200 }, (_, i) => new Uint8Array(random.below(random.pick([3, 3000]))).fill(i));
@@ -77,7 +77,7 @@ describe("what waits to be sent", () => {
     assert.equal(reader.bytes, 0);
   });
 
-  it("is joined if it arrives in a great many small pieces, and left alone in large ones", () => {
+  it("is joined if it arrives in many small pieces, but not if in large ones", () => {
     const bytes = Uint8Array.from({ length: 100_000 }, (_, i) => i % 251);
     const reader = new StreamReader();
     reader.push(Uint8Array.of(160, 134, 1, 0));

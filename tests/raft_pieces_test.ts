@@ -1,4 +1,4 @@
-/** Snapshots of a leader, which arrive whole or in pieces. */
+/** Snapshots of a leader, which arrive in one message or in pieces. */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -11,7 +11,7 @@ import { stepEvent } from "../src/raft/step.ts";
 import { Cluster } from "./raft_cluster.ts";
 import { actionsOf, bytes } from "./raft_nodes.ts";
 
-test("a snapshot of a leader leaves the configurations that follow it", () => {
+test("a leader's snapshot keeps later configurations", () => {
   const cluster = new Cluster([1n, 2n, 3n], { noOp: true });
   cluster.elect(1n);
   for (let i = 0; i < 5; i++) cluster.propose(1n, `${i}`);
@@ -57,7 +57,7 @@ for (const snapshotChunkBytes of [0, 1, 7, 100, 1000]) {
   });
 }
 
-test("a leader that sends a snapshot in pieces reads it once, and holds it no longer than somebody needs it", () => {
+test("a leader that sends a snapshot in pieces reads it once, and keeps it only while needed", () => {
   class CountingLog extends MemoryLog {
     reads = 0;
     override snapshot(): Snapshot | undefined {
@@ -100,7 +100,7 @@ test("a follower drops the pieces of a snapshot when a term begins", () => {
   }
 });
 
-test("pieces of a snapshot that come twice or too early are not taken", () => {
+test("duplicate or early pieces of a snapshot are ignored", () => {
   const log = new MemoryLog();
   const node = RaftNode.withLog({ id: 2n, peers: [1n] }, log);
   const data = bytes("abcdef");
@@ -141,7 +141,7 @@ test("a snapshot of a leader brings its members", () => {
   assert.ok(actions.some(({ type }) => type === "membershipChanged"));
 });
 
-test("a snapshot of a node's own has the members of its index, and not the latest", () => {
+test("a node's own snapshot has the members at its index, not the latest ones", () => {
   const cluster = new Cluster([1n, 2n, 3n], { noOp: true });
   const leader = cluster.elect(1n);
   cluster.propose(1n, "x");

@@ -1,4 +1,4 @@
-/** That a cluster gets on: what stays safe, and would yet have waited for ever, or sent without end. */
+/** Progress of a cluster: cases that stay safe, but could wait for ever or send endlessly. */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -7,7 +7,7 @@ import { encodeMembership } from "../src/raft/membership.ts";
 import { MemoryLog } from "../src/api/memory_log.ts";
 import { Cluster, type Letter } from "./raft_cluster.ts";
 
-test("a leader of two that removes the other commits that by itself", () => {
+test("a leader of two that removes the other commits the removal by itself", () => {
   const cluster = new Cluster([1n, 2n], { noOp: true });
   const leader = cluster.elect(1n);
   cluster.tick(3, [1n]);
@@ -45,7 +45,7 @@ function sending(snapshotBytes: number) {
   return { cluster, leader, snapshot, round };
 }
 
-test("a snapshot in pieces is sent little more than once, whatever heartbeats come between", () => {
+test("a snapshot in pieces is sent little more than once, despite heartbeats", () => {
   const PIECES = 100;
   const { cluster, round } = sending(10 * PIECES);
   let rounds = 0;
@@ -57,7 +57,7 @@ test("a snapshot in pieces is sent little more than once, whatever heartbeats co
   assert.ok(pieces <= 2 * PIECES + 10, `${pieces} messages for ${PIECES} pieces`);
 });
 
-test("a snapshot that takes long to send arrives, though there is a later one by then", () => {
+test("a snapshot that takes long to send arrives, even if a later one exists", () => {
   const { cluster, snapshot, round } = sending(1000);
   for (let rounds = 0; cluster.node(3n).log.snapshotIndex === 0; rounds++) {
     assert.ok(rounds < 1000, "it does not arrive");
@@ -75,7 +75,7 @@ test("a snapshot that takes long to send arrives, though there is a later one by
   }
 });
 
-test("a damaged node is sent a later snapshot than the one under way, if that does not cover what it lacks", () => {
+test("a damaged node gets a later snapshot if the current one does not cover its losses", () => {
   const { cluster, leader, snapshot, round } = sending(1000);
   const sent = () =>
     cluster.sent.flatMap(({ to, message }) => (
@@ -102,7 +102,7 @@ test("a learner does not ask for votes because others were removed", () => {
   for (let tick = 0; tick < 100; tick++) assert.deepEqual(learner.step({ type: "tick" }), []);
 });
 
-test("an answer that knows of more than the leader has does no harm", () => {
+test("an answer with an index beyond the leader's log does no harm", () => {
   const cluster = new Cluster([1n, 2n, 3n]);
   const leader = cluster.elect(1n);
   const beyond = 2 ** 53 - 1;
@@ -121,7 +121,7 @@ test("an answer that knows of more than the leader has does no harm", () => {
   assert.deepEqual([...cluster.applied.get(2n)!.values()], ["x"]);
 });
 
-test("a node that lost the log that it acknowledged is not sent messages without end", () => {
+test("a node that lost its acknowledged log does not get endless messages", () => {
   const cluster = new Cluster([1n, 2n, 3n], { heartbeatInterval: 3 });
   cluster.elect(1n);
   for (let i = 0; i < 10; i++) cluster.propose(1n, `${i}`);

@@ -6,7 +6,7 @@ import type { Action, Message } from "../src/raft/mod.ts";
 import { Cluster } from "./raft_cluster.ts";
 import { actionsOf, elected, propose, refuses } from "./raft_nodes.ts";
 
-test("a read is answered when a majority has said, after it was asked for, that the leader still leads", () => {
+test("a read is answered when a majority has confirmed the leader after the request", () => {
   const cluster = new Cluster([1n, 2n, 3n], { noOp: true });
   cluster.elect(1n);
   cluster.propose(1n, "x");
@@ -25,7 +25,7 @@ test("a read is answered when a majority has said, after it was asked for, that 
   refuses(() => cluster.node(1n).step({ type: "readIndex", id: 9 }), "NOT_LEADER");
 });
 
-test("a word that was on its way when a read was asked for does not count for it", () => {
+test("a confirmation sent before the read was requested does not count", () => {
   const cluster = new Cluster([1n, 2n, 3n], { noOp: true });
   cluster.elect(1n);
   const node = cluster.node(1n);
@@ -52,7 +52,7 @@ test("a read waits until the leader has committed an entry of its own term", () 
   assert.deepEqual(actionsOf(cluster, "readReady"), [{ type: "readReady", id: 1, index: 2 }]);
 });
 
-test("reads do not send what a node was sent and has not answered again: a batch, a snapshot, a piece of one", () => {
+test("reads do not resend unanswered batches, snapshots or pieces", () => {
   for (const what of ["entries", "snapshot", "piece"] as const) {
     const config = { noOp: true, snapshotChunkBytes: what === "piece" ? 10 : 0 };
     const cluster = new Cluster([1n, 2n], config);

@@ -1,4 +1,4 @@
-/** Answers to a damaged node: which it takes, and whom it asks. */
+/** Answers to a damaged node: which ones it accepts, and which nodes it asks. */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -37,7 +37,7 @@ function asking(cluster: DiskCluster, damaged: number) {
   throw new Error("the node does not ask");
 }
 
-test("an answer to what a node asked before it last started is not taken", () => {
+test("an answer to a request from before a restart is ignored", () => {
   const cluster = written();
   const { node, asked, answer } = asking(cluster, 10);
   assert.deepEqual([asked.first, asked.last], [10, 11]);
@@ -63,7 +63,7 @@ test("an entry of which nothing survives is not taken from one that does not kno
   assert.deepEqual(node.log.entry(ENTRIES + 1), lost);
 });
 
-test("a committed entry is not put behind one that was not: that one, and all behind it, is given up", () => {
+test("a committed entry is not put after an uncommitted one, which is dropped", () => {
   const cluster = written();
   const command = new TextEncoder().encode("of a leader that few had heard of");
   const own = [[1, 2], [2, 2], [3, 4]].map(([behind, term]): LogEntry => (
@@ -82,7 +82,7 @@ test("a committed entry is not put behind one that was not: that one, and all be
   assert.equal(node.log.lastIndex, ENTRIES);
 });
 
-test("what lies in front of an entry that both have is the same, though nobody knows it to be committed", () => {
+test("entries before a common entry are equal, even if not known to be committed", () => {
   const cluster = written();
   // Between terms 1 and 3, nothing tells what the term was.
   const lost: LogEntry = {
@@ -102,7 +102,7 @@ test("what lies in front of an entry that both have is the same, though nobody k
   assert.deepEqual(node.log.entry(ENTRIES + 1), lost);
 });
 
-test("an answer of a node that is no member, and was not asked, is not taken", () => {
+test("an answer of a non-member that was not asked is ignored", () => {
   const cluster = written();
   const { node, answer } = asking(cluster, 10);
   const entries = cluster.node(1n).log.entries(10, 10);
@@ -126,7 +126,7 @@ test("a node asks who claims to lead, of whom its damaged log may not know, and 
   assert.deepEqual([...new Set(asked)].sort(), [1n, 3n, 9n]);
 });
 
-test("a change of members that was damaged is told when it can be read again", () => {
+test("a damaged change of members is reported when it can be read again", () => {
   const cluster = written();
   const command = encodeMembership({ members: [1n, 2n, 3n, 4n], learners: [] });
   const change: LogEntry = { term: 1, index: ENTRIES + 1, kind: "config", command };
@@ -139,7 +139,7 @@ test("a change of members that was damaged is told when it can be read again", (
   assert.deepEqual(node.members, [1n, 2n, 3n, 4n]);
 });
 
-test("a snapshot is not taken if what follows it may have been acknowledged and would be dropped", () => {
+test("a snapshot is refused if it would drop entries that may have been acknowledged", () => {
   const cluster = written();
   // Between terms 1 and 3, nothing tells what the term was.
   const lost: LogEntry = { term: 2, index: ENTRIES + 1, kind: "normal", command: new Uint8Array(10) };

@@ -1,4 +1,4 @@
-/** Damaged nodes, which fetch the entries that they cannot read. */
+/** Damaged nodes fetch the entries that they cannot read. */
 
 import assert from "node:assert/strict";
 import { HEADER_OFFSETS } from "../src/format/header_block.ts";
@@ -23,7 +23,7 @@ for (const what of ["headers", "commands"] as const) {
   });
 }
 
-test("while it is damaged, a node neither votes nor acknowledges nor asks for votes, and says that it does not lead", () => {
+test("a damaged node neither votes, acknowledges, asks for votes nor claims to lead", () => {
   const cluster = written();
   cluster.stop(2n);
   cluster.damage(2n, 10, 10, "headers");
@@ -48,7 +48,7 @@ test("while it is damaged, a node neither votes nor acknowledges nor asks for vo
   assert.deepEqual(node.log.hardState, before);
 });
 
-test("two nodes of three with different damage heal each other, with nobody to lead them", () => {
+test("two nodes of three with different damage heal each other without a leader", () => {
   for (const what of ["commands", "headers"] as const) {
     const cluster = written();
     for (const id of IDS) cluster.stop(id);
@@ -64,7 +64,7 @@ test("two nodes of three with different damage heal each other, with nobody to l
   }
 });
 
-test("a damaged last entry that was never committed is given up for a leader that does not have it", () => {
+test("a damaged uncommitted last entry is dropped for a leader that does not have it", () => {
   const cluster = written();
   cluster.passes = ({ to }) => to === 2n;
   cluster.propose(1n, "only on 1 and 2");
@@ -138,7 +138,7 @@ test("a node with a damaged snapshot gets the same one, or a later one", () => {
   }
 });
 
-test("a leader's snapshot heals what no repair can, though the leader's log has gone on behind it", () => {
+test("a leader's snapshot heals what no repair can, even if the leader's log is longer", () => {
   const cluster = written();
   // Node 2 has led in term 2, and nobody has heard of what it wrote.
   const log = cluster.logs.get(2n)!;

@@ -1,5 +1,5 @@
 /**
- * The safety properties of the Raft paper (figure 3), and what follows from them for clients, checked after every step.
+ * The safety properties of the Raft paper (figure 3), and their consequences for clients, checked after every step.
  *
  * @module
  */
@@ -23,7 +23,7 @@ import type {
   Term,
 } from "../src/api/types.ts";
 
-/** A property that does not hold. */
+/** A violated property. */
 export class Violation extends Error {}
 
 function require(holds: boolean, property: string, found: () => string): void {
@@ -175,9 +175,9 @@ export class WatchedLog implements RaftLog {
   }
 }
 
-/** What is known of all nodes together. */
+/** The combined knowledge about all nodes. */
 export class Safety {
-  /** Who led, by term. */
+  /** The leaders, by term. */
   readonly #leaders = new Map<Term, NodeId>();
   /** Every entry that there ever was, by index and term: the term before it, and what it holds. */
   readonly #entries = new Map<string, string>();
@@ -185,9 +185,9 @@ export class Safety {
   readonly #committed: Term[] = [0];
   /** What was applied, by index. */
   readonly #applied = new Map<Index, string>();
-  /** Whom each node voted for, by term and voter. */
+  /** The votes, by term and voter. */
   readonly #votes = new Map<string, NodeId>();
-  /** Of the leaders that there are: where their logs ended. */
+  /** The ends of the logs of the current leaders. */
   readonly #ends = new Map<RaftNode, { readonly term: Term; readonly lastIndex: Index; readonly lastTerm: Term }>();
 
   /** The greatest index that is committed. */

@@ -5,10 +5,10 @@ import { type Counts, simulateRaft } from "./raft_simulation.ts";
 /** Some dozens of histories; `deno task sim:raft --seeds N` runs any number. */
 const SEEDS = 30;
 
-test("clusters of 3, 5 and 7 stay safe whatever goes wrong, and get on when it stops", async () => {
+test("clusters of 3, 5 and 7 stay safe under faults, and make progress afterwards", async () => {
   const counts: Counts = {};
   for (let seed = 1; seed <= SEEDS; seed++) await simulateRaft(seed, counts);
-  // A simulation in which nothing goes wrong would prove nothing.
+  // A simulation without faults would prove nothing.
   const wanted = [
     "lost",
     "doubled",

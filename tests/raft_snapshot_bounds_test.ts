@@ -1,4 +1,4 @@
-/** What a node holds of snapshots that others send. */
+/** Limits on the memory for incoming snapshots. */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -96,7 +96,7 @@ test("a snapshot larger than maxSnapshotBytes is refused, whole or in pieces", (
   assert.equal(node.log.snapshot()?.data.length, 1000);
 });
 
-test("a node makes no snapshot that the others do not take", () => {
+test("a node makes no snapshot that the others would refuse", () => {
   const cluster = new Cluster(IDS, { maxSnapshotBytes: 1000 });
   cluster.elect(1n);
   cluster.propose(1n, "x = 1");
@@ -107,7 +107,7 @@ test("a node makes no snapshot that the others do not take", () => {
   assert.equal(cluster.node(1n).log.snapshotIndex, 1);
 });
 
-test("pieces of which no more arrive are dropped", () => {
+test("pieces of an unfinished snapshot are dropped after a while", () => {
   for (const ticks of [190, 210]) {
     // Without a clock of its own: it is no member, and does not ask for votes.
     const node = new RaftNode({ ...CONFIG, peers: [], joining: true });
@@ -120,7 +120,7 @@ test("pieces of which no more arrive are dropped", () => {
   }
 });
 
-test("pieces of another snapshot, leader or term take the place of those before", () => {
+test("pieces of another snapshot, leader or term replace earlier ones", () => {
   for (const other of [{ index: 8 }, { index: 10 }, { leader: 3n }, { term: 2 }]) {
     const node = new RaftNode(CONFIG);
     assert.equal(take(node, piece(0, 300)), 300);

@@ -1,4 +1,4 @@
-/** A node whose snapshot is damaged gets a whole one from any node that has one, with nobody to lead them. */
+/** A node with a damaged snapshot gets an intact one from any node that has one, without a leader. */
 
 import assert from "node:assert/strict";
 import { resolve } from "node:path";
@@ -141,7 +141,7 @@ test("a snapshot is fetched although a third of all messages is lost, and from a
   assertGoesOn(other);
 });
 
-test("a snapshot of another term than the damaged one is not taken in its place", () => {
+test("a snapshot of another term than the damaged one is refused", () => {
   const cluster = damaged([30, 30, 30]);
   for (const id of IDS) cluster.boot(id);
   cluster.passes = () => false;
@@ -178,7 +178,7 @@ const ask = (from: NodeId, least: Index, leastTerm: number): Message => (
   { type: "snapshotRequest", term: 1, from, request: 1, least, leastTerm, index: 0, offset: 0 }
 );
 
-test("an entry is committed once as many members had it in a snapshot as the rest cannot do without", () => {
+test("an entry counts as committed if the members without it in a snapshot are no majority", () => {
   const cluster = damaged([30, 30, 20]);
   cluster.boot(3n);
   const node = cluster.node(3n);
@@ -198,7 +198,7 @@ test("an entry is committed once as many members had it in a snapshot as the res
   assert.deepEqual(actions.at(-1), { type: "snapshot", index: 30, term: 1 });
 });
 
-test("a follower of a leader goes by the leader's commit index, whatever members say of their snapshots", () => {
+test("a follower uses the leader's commit index, not the members' snapshots", () => {
   const cluster = damaged([30, 30, 20]);
   cluster.boot(3n);
   const node = cluster.node(3n);
@@ -213,7 +213,7 @@ test("a follower of a leader goes by the leader's commit index, whatever members
   assert.deepEqual(actions, [{ type: "snapshot", index: 35, term: 1 }]);
 });
 
-test("what a member says of its snapshot does not count if it has lost its log", () => {
+test("the snapshot of a member that has lost its log does not count", () => {
   const cluster = damaged([30, 30, 20]);
   cluster.boot(3n);
   const node = cluster.node(3n);
@@ -227,7 +227,7 @@ test("what a member says of its snapshot does not count if it has lost its log",
   assert.equal(node.commitIndex, 30);
 });
 
-test("a snapshot that nobody asks for any more is not held", () => {
+test("a snapshot that is no longer requested is not kept in memory", () => {
   const cluster = damaged([30, 30, 30], { snapshotChunkBytes: 10 });
   cluster.boot(3n);
   const node = cluster.node(3n);

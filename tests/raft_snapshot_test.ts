@@ -1,4 +1,4 @@
-/** That a snapshot gets to a node over slow links, and that little of it is sent twice. */
+/** A snapshot reaches a node over slow links, and little of it is sent twice. */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -51,7 +51,7 @@ test("pieces follow each other without waiting for answers", () => {
   assert.deepEqual(cluster.nodes.get(away)!.log.snapshot()?.data, cluster.nodes.get(id)!.log.snapshot()?.data);
 });
 
-test("no more of a snapshot is under way than maxInflightBytes", () => {
+test("at most maxInflightBytes of a snapshot are in flight", () => {
   const { cluster, id, away } = withSnapshot(8 * MIB, { maxInflightBytes: MIB });
   cluster.setCut(id, away, false);
   let [sent, acknowledged, most] = [0, 0, 0];
@@ -66,7 +66,7 @@ test("no more of a snapshot is under way than maxInflightBytes", () => {
 });
 
 for (const length of [300, 3000]) {
-  test(`a cut of ${length} ms costs no more than the pieces on their way`, () => {
+  test(`a cut of ${length} ms costs no more than the pieces in flight`, () => {
     const { cluster, id, away } = withSnapshot(8 * MIB, { maxInflightBytes: MIB });
     cluster.setCut(id, away, false);
     cluster.run(700);
@@ -93,7 +93,7 @@ for (const pieces of ["in pieces", "whole"]) {
   });
 }
 
-test("a node catches up while the cluster goes on writing and making snapshots", () => {
+test("a node catches up while the cluster writes and makes snapshots", () => {
   const cluster = new LinkedCluster([1n, 2n, 3n], { ...CONFIG, snapshotThreshold: 2000 }, SLOW);
   cluster.done = (node, action: Action) => {
     if (action.type !== "snapshot") return;
@@ -175,7 +175,7 @@ const upTo = (nextOffset: number): Message => (
   { type: "installSnapshotReply", term: 1, from: 2n, lastIndex: 0, nextOffset }
 );
 
-test("pieces are sent again only if an answer shows that the node began anew", () => {
+test("pieces are resent only if an answer shows that the node started over", () => {
   const { step } = sending(100, { snapshotChunkBytes: 10, maxInflightBytes: 30 });
   assert.deepEqual(step(rejection()), [0, 10, 20]);
   assert.deepEqual(step(rejection()), []);
@@ -190,7 +190,7 @@ test("pieces are sent again only if an answer shows that the node began anew", (
   assert.deepEqual(step(upTo(100)), [100]);
 });
 
-test("a node that needs a snapshot and does not answer is sent none", () => {
+test("a node that needs a snapshot but does not answer gets none", () => {
   const { leader } = sending(100, { snapshotChunkBytes: 10, checkQuorum: false });
   for (let tick = 0; tick < 30; tick++) {
     for (const action of leader.step({ type: "tick" })) {
@@ -211,7 +211,7 @@ test("a node that is no longer damaged gets the snapshot that it still needs", (
   assert.deepEqual(step(rejection()), [0, 10, 20]);
 });
 
-test("a damaged node is sent pieces again only if none arrive for a while", () => {
+test("a damaged node gets pieces again only if none arrive for a while", () => {
   const { step } = sending(100, { snapshotChunkBytes: 10, maxInflightBytes: 30 });
   const request: Message = { type: "repairRequest", term: 1, from: 2n, request: 1, first: 2, last: 4 };
   assert.deepEqual(step(request), [0, 10, 20]);
@@ -244,7 +244,7 @@ test("a node that has streamed past a snapshot gets its lost pieces again", () =
   assert.deepEqual(one.step(rejection({ rejectedIndex: prevLogIndex, round })), [0, 10, 20]);
 });
 
-test("a node that was healed while it was sent a snapshot gets entries", () => {
+test("a node that was healed during a snapshot transfer gets entries", () => {
   const one = sending(100, { snapshotChunkBytes: 10, maxInflightBytes: 30, trailingEntries: 4 });
   assert.deepEqual(one.step(DAMAGED), [0, 10, 20]);
   const { prevLogIndex, round } = heartbeatOf(one);

@@ -1,4 +1,4 @@
-/** Messages of nodes that are no members, and messages that no node sends that works as it should. */
+/** Messages of non-members, and messages that no correct node sends. */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -14,7 +14,7 @@ const COMMAND = new TextEncoder().encode("x = 1");
 
 const deliver = (message: Message) => ({ type: "message", message }) as const;
 
-/** All that can be seen of a node. */
+/** The visible state of a node. */
 const seen = ({ role, term, leader, commitIndex, lastApplied, log }: RaftNode): unknown => [
   ...[role, term, leader, commitIndex, lastApplied],
   ...[log.lastIndex, log.lastTerm, log.snapshotIndex, log.hardState],
@@ -95,7 +95,7 @@ test("terms that grow with every message end well below 2^53", () => {
   assert.ok(node.term <= 2 ** 53 - 2 ** 32, `the term is ${node.term}`);
 });
 
-test("a vote of a node that is no member does not count", () => {
+test("a vote of a non-member does not count", () => {
   for (const type of ["preVoteReply", "requestVoteReply"] as const) {
     const node = new RaftNode({ id: 1n, peers: [2n, 3n, 4n, 5n], ...STRICT });
     const vote = (kind: typeof type, from: bigint) =>
@@ -112,7 +112,7 @@ test("a vote of a node that is no member does not count", () => {
   }
 });
 
-test("an answer of a node that is no member does not end a leadership", () => {
+test("an answer of a non-member does not end a leadership", () => {
   const cluster = new Cluster(IDS, STRICT);
   const leader = cluster.elect(1n);
   const term = leader.term + 7;

@@ -1,4 +1,4 @@
-/** A node goes on after a failure that its log survives: a read that fails, a write that finds no room. */
+/** A node continues after a failure that its log survives: a failed read, or a write without space. */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -106,7 +106,7 @@ for (const config of FLOWS) {
   });
 }
 
-test("what cannot be read is applied later, and nothing is left out", () => {
+test("unreadable entries are applied later, and none is skipped", () => {
   const { cluster, log } = clusterWith(2n);
   cluster.elect(1n);
   log.failing.set("read", "IO");
@@ -119,7 +119,7 @@ test("what cannot be read is applied later, and nothing is left out", () => {
   assert.deepEqual([...cluster.applied.get(2n)!.values()], ["0", "1", "2", "3", "4"]);
 });
 
-test("a leader without room refuses commands, and takes them when there is room", async () => {
+test("a leader without space refuses commands, and accepts them when there is space", async () => {
   const { cluster, log } = clusterWith(1n);
   const leader = cluster.elect(1n);
   log.failing.set("append", "NO_SPACE");
@@ -132,7 +132,7 @@ test("a leader without room refuses commands, and takes them when there is room"
   assert.deepEqual([...cluster.applied.get(1n)!.values()], ["now"]);
 });
 
-test("a change of members and a snapshot without room are refused, and change nothing", () => {
+test("a change of members and a snapshot without space are refused, and change nothing", () => {
   const { cluster, log } = clusterWith(1n, { noOp: true });
   const leader = cluster.elect(1n);
   cluster.propose(1n, "x");
@@ -148,7 +148,7 @@ test("a change of members and a snapshot without room are refused, and change no
 
 for (const config of FLOWS) {
   const flow = "maxInflightMessages" in config ? ", with flow control" : "";
-  test(`a follower without room catches up when there is room${flow}`, () => {
+  test(`a follower without space catches up when there is space${flow}`, () => {
     const { cluster, log } = clusterWith(3n, config);
     cluster.elect(1n);
     log.failing.set("append", "NO_SPACE");
@@ -163,7 +163,7 @@ for (const config of FLOWS) {
   });
 }
 
-test("a node without room for its vote does not give it, and gives it later", () => {
+test("a node without space for its vote votes later", () => {
   const log = new FailingLog();
   const node = RaftNode.withLog({ id: 1n, peers: [2n, 3n] }, log);
   const ask: RaftEvent = {
@@ -182,7 +182,7 @@ test("a node without room for its vote does not give it, and gives it later", ()
   assert.deepEqual([message?.type, log.hardState], ["requestVoteReply", { term: 2, votedFor: 2n }]);
 });
 
-test("a node that has no room for its first entry does not lead", () => {
+test("a node without space for its first entry does not lead", () => {
   const { cluster, log } = clusterWith(1n, { noOp: true });
   log.failing.set("append", "NO_SPACE");
   const passes = cluster.passes;
@@ -196,7 +196,7 @@ test("a node that has no room for its first entry does not lead", () => {
   assert.equal(node.commitIndex, node.log.lastIndex);
 });
 
-test("a truncation counts though there is no room for the new entries", () => {
+test("a truncation counts even if there is no space for the new entries", () => {
   const log = new FailingLog();
   const command = encodeMembership({ members: [1n, 2n, 3n, 4n], learners: [] });
   log.append([{ term: 1, index: 1, kind: "config", command }]);
@@ -215,7 +215,7 @@ test("a truncation counts though there is no room for the new entries", () => {
   assert.equal(log.lastIndex, 1);
 });
 
-test("a snapshot is installed when there is room, without being sent again", () => {
+test("a snapshot is installed when there is space, without being resent", () => {
   const { cluster, log } = clusterWith(3n, { snapshotChunkBytes: 10 });
   cluster.elect(1n);
   cluster.passes = ({ to }) => to !== 3n;
@@ -239,7 +239,7 @@ test("a snapshot is installed when there is room, without being sent again", () 
   assert.ok(bytes() - before <= 10);
 });
 
-test("a learner is promoted later if there is no room, and commands still commit", () => {
+test("a learner is promoted later if there is no space, and commands still commit", () => {
   const { cluster, log } = clusterWith(1n, { noOp: true });
   const leader = cluster.elect(1n);
   cluster.join(4n);

@@ -28,7 +28,7 @@ import {
 const CHILD = fileURLToPath(new URL("./transport_child.ts", import.meta.url));
 
 describe("a transport with TLS", () => {
-  it("is not made of certificates and keys that are none, or that do not belong together, in any runtime", () => {
+  it("refuses invalid or mismatched certificates and keys in every runtime", () => {
     const tls = tlsOf("node-1");
     const broken = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
     const cases: readonly (readonly [Partial<typeof tls>, RegExp])[] = [
@@ -76,7 +76,7 @@ describe("a transport with TLS", () => {
     }
   });
 
-  it("does not let a node speak for another, for all that its certificate is of the cluster", async () => {
+  it("does not let a node act as another, even with a certificate of the cluster", async () => {
     // Node 3 says that it is node 2, and says so well before the true one does.
     const one = await new Probe(1n, { tls: tlsOf("node-1") }).start();
     const three = new Probe(2n, { tls: tlsOf("node-3"), reconnectDelay: [HOUR_MS, HOUR_MS] });
@@ -96,7 +96,7 @@ describe("a transport with TLS", () => {
     await close(one, two, three);
   });
 
-  it("tells nothing to a node that it calls and that is another by its certificate", async () => {
+  it("sends nothing to a called node with the certificate of another", async () => {
     const three = await new Probe(2n, { tls: tlsOf("node-3") }).start();
     const one = new Probe(1n, { tls: tlsOf("node-1"), reconnectDelay: [HOUR_MS, HOUR_MS] });
     one.transport.setPeer(2n, three.address);
@@ -109,7 +109,7 @@ describe("a transport with TLS", () => {
     await close(one, three);
   });
 
-  it("takes the names of nodes from whoever knows them, also one for all", async () => {
+  it("accepts configured names of nodes, also one name for all", async () => {
     const nodeName = () => "localhost";
     const [one, two] = await both({ tls: { ...tlsOf("node-1"), nodeName } }, { tls: { ...tlsOf("node-1"), nodeName } });
     await until(() => one.isConnectedTo(2n) && two.isConnectedTo(1n), "connected");
@@ -130,7 +130,7 @@ describe("a transport with TLS", () => {
     });
   }
 
-  it("takes a name only as it is written, and of a common name only where there is no other", () => {
+  it("compares names exactly, and uses a common name only if there is no other", () => {
     const tls = tlsOf("node-1");
     const { raw } = new X509Certificate(tls.cert);
     const named = (certificate: object, id = 1n) => {
@@ -185,7 +185,7 @@ describe("a transport with TLS", () => {
     await close(probe);
   });
 
-  it("tells nothing to one that it calls and that has a certificate of another authority", async () => {
+  it("sends nothing to a called node with a certificate of another authority", async () => {
     const two = await new Probe(2n, { tls: { ...tlsOf("stranger") } }).start();
     const one = new Probe(1n, { tls: tlsOf("node-1"), reconnectDelay: [HOUR_MS, HOUR_MS] });
     one.transport.setPeer(2n, two.address);
@@ -198,7 +198,7 @@ describe("a transport with TLS", () => {
     await close(one, two);
   });
 
-  it("sends callers away who do not get on with TLS, and does not wait for them when it is closed", async () => {
+  it("drops callers that do not complete TLS, and does not wait for them when closed", async () => {
     const probe = await new Probe(1n, { tls: tlsOf("node-1"), timeout: 50 }).start();
     const half = Uint8Array.of(0x16, 3, 1, 1, 0, 1, 0, 0, 200);
     const slow = [new RawConnection(probe.address), new RawConnection(probe.address)];

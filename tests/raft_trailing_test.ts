@@ -1,4 +1,4 @@
-/** The entries that a node keeps behind a snapshot, and who gets them. */
+/** The entries that a node keeps below a snapshot, and the nodes that get them. */
 
 import assert from "node:assert/strict";
 import { resolve } from "node:path";
@@ -105,13 +105,13 @@ for (const kind of ["MemoryLog", "WalLog"]) {
   });
 }
 
-test("keeps nothing unless told to", () => {
+test("keeps nothing by default", () => {
   const node = alone(20, {});
   node.step(snapshotAt(20));
   assert.deepEqual([node.log.firstIndex, node.log.retentions], [21, []]);
 });
 
-test("counts the entries behind an older snapshot from the last that was applied", () => {
+test("counts the entries below an older snapshot from the last applied one", () => {
   const node = alone(20, { trailingEntries: 10 });
   node.step(snapshotAt(14));
   assert.equal(node.log.firstIndex, 11);
@@ -131,7 +131,7 @@ class FullLog extends MemoryLog {
   }
 }
 
-test("a snapshot for which there is no room gives nothing up", () => {
+test("a snapshot without space releases nothing", () => {
   const log = new FullLog();
   const node = alone(20, { trailingEntries: 5 }, log);
   node.step(snapshotAt(10));
@@ -148,7 +148,7 @@ test("a snapshot for which there is no room gives nothing up", () => {
   assert.equal(log.firstIndex, 16);
 });
 
-test("a node that takes over an open log gives up what the one before it kept", () => {
+test("a node that takes over an open log releases the entries that the previous one kept", () => {
   const log = new MemoryLog();
   alone(20, { trailingEntries: 5 }, log).step(snapshotAt(20));
   const node = RaftNode.withLog({ id: 1n, trailingEntries: 5 }, log);
@@ -158,7 +158,7 @@ test("a node that takes over an open log gives up what the one before it kept", 
   assert.equal(log.firstIndex, 21);
 });
 
-test("nothing is kept over a restart", () => {
+test("nothing is kept across a restart", () => {
   const disk = new SimulatedDisk({ seed: 1 });
   const log = openOn(disk);
   alone(20, { trailingEntries: 5 }, log).step(snapshotAt(20));
@@ -182,7 +182,7 @@ function follower(config: Partial<RaftConfig>): { node: RaftNode; step: (message
 }
 
 for (const [what, index, first] of [["clears the log", 9, 10], ["leaves entries behind it", 5, 6]] as const) {
-  test(`keeps nothing behind a leader's snapshot that ${what}`, () => {
+  test(`keeps nothing below a leader's snapshot that ${what}`, () => {
     const { node, step } = follower({ trailingEntries: 3 });
     node.step(snapshotAt(4));
     assert.equal(node.log.firstIndex, 2);
@@ -224,7 +224,7 @@ function sentToEmpty({ node, step }: ReturnType<typeof follower>): string[] {
   return actions.flatMap((action) => action.type === "send" && action.to === 2n ? [action.message.type] : []);
 }
 
-test("a leader sends entries that somebody else retains", () => {
+test("a leader sends entries that another retention keeps", () => {
   const one = follower({});
   one.node.log.retain("archive", 1);
   one.node.step(snapshotAt(4));
@@ -271,7 +271,7 @@ for (const [trailingEntries, catches] of [[0, "does not catch up"], [10_000, "ca
   });
 }
 
-test("refuses bounds that are no numbers", () => {
+test("refuses bounds that are not numbers", () => {
   for (const config of [{ trailingEntries: -1 }, { trailingEntries: 1.5 }, { trailingBytes: NaN }]) {
     assert.throws(() => new RaftNode({ id: 1n, ...config }), /Cannot make a node: trailing/);
   }

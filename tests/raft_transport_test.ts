@@ -28,7 +28,7 @@ describe("a TCP transport", () => {
     assert.equal(probes[0]!.transport.address, undefined);
   });
 
-  it("delivers a message of megabytes between small ones, and drops one that is larger than allowed", async () => {
+  it("delivers a message of megabytes between small ones, and drops a too large one", async () => {
     const [one, two] = await connected([1n, 2n], { maxMessageBytes: 5_000_100 }) as [Probe, Probe];
     one.transport.send(2n, vote(1));
     one.transport.send(2n, large(5_000_000));
@@ -40,7 +40,7 @@ describe("a TCP transport", () => {
     await close(one, two);
   });
 
-  it("drops what is for a node of which nobody has said where it is, what cannot be encoded, and what others say", async () => {
+  it("drops messages for unknown nodes, invalid messages, and messages of others", async () => {
     const [one, two] = await connected([1n, 2n]) as [Probe, Probe];
     one.transport.send(3n, vote(1));
     one.transport.send(2n, vote(-1));
@@ -55,7 +55,7 @@ describe("a TCP transport", () => {
     await close(one, two);
   });
 
-  it("connects again to a peer that died and came back, and to one that has moved", async () => {
+  it("reconnects to a peer that restarted, and to one that has moved", async () => {
     const [one, two] = await connected([1n, 2n], { reconnectDelay: [5, 20] }) as [Probe, Probe];
     const { port } = two.address;
     await close(two);
@@ -103,7 +103,7 @@ describe("a TCP transport", () => {
     await close(one, two);
   });
 
-  it("connects at once to a peer that calls, whatever the delay", async () => {
+  it("connects at once to a peer that calls, despite the delay", async () => {
     const lost = await new Probe(2n).start();
     const { port } = lost.address;
     await close(lost);
@@ -119,7 +119,7 @@ describe("a TCP transport", () => {
     await close(one, two);
   });
 
-  it("is not made of options that make no sense, nor started twice, nor after it was closed", async () => {
+  it("refuses invalid options, a second start, and a start after it was closed", async () => {
     const options = { id: 1n, cluster: CLUSTER, listen: LOOPBACK };
     for (
       const wrong of [

@@ -1,5 +1,5 @@
 /**
- * What every log must refuse.
+ * The suite's tests of invalid input, which every log must refuse.
  *
  * @module
  */
@@ -45,7 +45,7 @@ export function badInput({ name, test }: Suite): void {
       works(log);
     });
 
-    test("refuses a gap inside a batch, and all of the batch", (log) => {
+    test("refuses a batch with a gap as a whole", (log) => {
       fill(log);
       const message = /^Cannot append at index (24|22|21): expected index (23|22)$/;
       refuses(log, "NOT_CONTIGUOUS", message, () => log.append([...range(21, 22, 4), entryAt(24, 4)]));
@@ -54,7 +54,7 @@ export function badInput({ name, test }: Suite): void {
       works(log);
     });
 
-    test("refuses a batch for its last entry, and writes nothing of it", (log) => {
+    test("refuses a batch because of its last entry, and writes none of it", (log) => {
       fill(log);
       const good = range(21, 120, 4);
       const bad: [WalLogErrorCode, RegExp, unknown][] = [
@@ -91,7 +91,7 @@ export function badInput({ name, test }: Suite): void {
       works(log);
     });
 
-    test("refuses an index that is no safe integer or below 1", (log) => {
+    test("refuses an index that is not a safe integer of 1 or more", (log) => {
       fill(log);
       for (const index of [0, -1, 1.5, 21.5, NaN, Infinity, -Infinity, 2 ** 53, 21n, "21", null, undefined, {}]) {
         refuses(
@@ -104,7 +104,7 @@ export function badInput({ name, test }: Suite): void {
       works(log);
     });
 
-    test("refuses a term that is no safe integer or below 0", (log) => {
+    test("refuses a term that is not a safe integer of 0 or more", (log) => {
       fill(log);
       for (const term of [-1, 4.5, NaN, Infinity, -Infinity, 2 ** 53, 4n, "4", null, undefined, {}]) {
         refuses(
@@ -117,7 +117,7 @@ export function badInput({ name, test }: Suite): void {
       works(log);
     });
 
-    test("refuses a kind that is none", (log) => {
+    test("refuses an unknown kind", (log) => {
       fill(log);
       for (const kind of ["", "Normal", "snapshot", 0, 1, null, "x".repeat(1000)]) {
         refuses(
@@ -130,7 +130,7 @@ export function badInput({ name, test }: Suite): void {
       works(log);
     });
 
-    test("refuses a command that is no Uint8Array", (log) => {
+    test("refuses a command that is not a Uint8Array", (log) => {
       fill(log);
       const values = ["bytes", [1, 2], new ArrayBuffer(4), new DataView(new ArrayBuffer(4)), new Uint16Array(2)];
       for (const command of [...values, new Uint8ClampedArray(4), { length: 4 }, 4, null, undefined]) {
@@ -144,7 +144,7 @@ export function badInput({ name, test }: Suite): void {
       works(log);
     });
 
-    test("refuses bytes whose buffer was transferred away, instead of storing none", (log) => {
+    test("refuses bytes whose buffer was transferred, instead of storing no bytes", (log) => {
       fill(log);
       const bytes = new Uint8Array(10);
       structuredClone(bytes, { transfer: [bytes.buffer] });
@@ -153,7 +153,7 @@ export function badInput({ name, test }: Suite): void {
       works(log);
     });
 
-    test("refuses what is no list of entries", (log) => {
+    test("refuses an argument that is not a list of entries", (log) => {
       fill(log);
       for (const entry of [undefined, null, 1, "entry", () => {}, Symbol("entry")]) {
         refuses(
@@ -187,7 +187,7 @@ export function badInput({ name, test }: Suite): void {
       works(log);
     });
 
-    test("refuses to truncate from what is no index", (log) => {
+    test("refuses to truncate from an invalid index", (log) => {
       const message = /^Cannot truncate: the first index to drop must be a safe integer of 1 or more, found /;
       for (let round = 0; round < 2; round++) {
         for (const from of [0, -1, 1.5, NaN, Infinity, 2 ** 53, 11n, "11", null, undefined]) {
@@ -198,7 +198,7 @@ export function badInput({ name, test }: Suite): void {
       works(log);
     });
 
-    test("refuses a hard state whose term or vote is out of its domain", (log) => {
+    test("refuses a hard state with an invalid term or vote", (log) => {
       fill(log);
       for (const term of [-1, 1.5, NaN, Infinity, 2 ** 53, 6n, "6", null, undefined]) {
         refuses(
@@ -228,7 +228,7 @@ export function badInput({ name, test }: Suite): void {
       works(log);
     });
 
-    test("refuses a snapshot that is none, also where it would be stale", (log) => {
+    test("refuses an invalid snapshot, even a stale one", (log) => {
       fill(log);
       const apply = (message: RegExp, fields: Record<string, unknown>) => {
         for (const index of [12, 5]) {
@@ -266,7 +266,7 @@ export function badInput({ name, test }: Suite): void {
       works(log);
     });
 
-    test("refuses to read at what is no index", (log) => {
+    test("refuses to read at an invalid index", (log) => {
       fill(log);
       const message = /^Cannot read the log: an index must be a safe integer of 0 or more, found /;
       for (const value of [-1, 11.5, NaN, Infinity, -Infinity, 2 ** 53 + 2, 11n, "11", null, undefined]) {
@@ -279,7 +279,7 @@ export function badInput({ name, test }: Suite): void {
       works(log);
     });
 
-    test("refuses a maxBytes that bounds nothing", (log) => {
+    test("refuses an invalid maxBytes", (log) => {
       fill(log);
       const message = /^Cannot read the log: maxBytes must be a number of 0 or more, found /;
       for (const value of [-1, NaN, -Infinity, 10n, "10", null]) {

@@ -38,7 +38,7 @@ export function truncations({ name, test }: Suite): void {
       assertSameState(stateOf(log), before);
     });
 
-    test("brings back the term of the entry before, also for what may follow", (log) => {
+    test("restores the term of the previous entry, also for the next append", (log) => {
       log.append([...range(1, 3, 1), ...range(4, 6, 5)]);
       log.truncate(4);
       assert.equal(log.lastTerm, 1);
@@ -46,7 +46,7 @@ export function truncations({ name, test }: Suite): void {
       assert.deepEqual([3, 4, 5, 6].map((index) => log.termAt(index)), [1, 2, 2, undefined]);
     });
 
-    test("leaves the snapshot's index and term when the last entry above goes", (log) => {
+    test("keeps the snapshot's index and term when the last entry above it is removed", (log) => {
       fill(log);
       log.truncate(11);
       assert.equal(log.lastIndex, 10);
@@ -56,7 +56,7 @@ export function truncations({ name, test }: Suite): void {
       assert.equal(log.lastIndex, 12);
     });
 
-    test("never lets a discarded entry return, however often the tail is rewritten", (log) => {
+    test("never brings back a discarded entry, however often the tail is rewritten", (log) => {
       log.append(range(1, 10));
       for (let round = 2; round < 12; round++) {
         const from = 12 - round;
@@ -90,7 +90,7 @@ export function hardStates({ name, test }: Suite): void {
       });
     }
 
-    test("is replaced, whatever it was", (log) => {
+    test("is replaced by any other one", (log) => {
       log.setHardState({ term: 7, votedFor: 1n });
       log.setHardState({ term: 7, votedFor: null });
       log.setHardState({ term: 3, votedFor: 2n });
@@ -98,7 +98,7 @@ export function hardStates({ name, test }: Suite): void {
       assert.equal(log.hardState.votedFor, 2n);
     });
 
-    test("has nothing to do with entries, truncation and snapshots", (log) => {
+    test("is independent of entries, truncations and snapshots", (log) => {
       log.setHardState({ term: 7, votedFor: 1n });
       log.append(range(1, 10, 9));
       log.truncate(5);

@@ -45,7 +45,7 @@ export function compaction({ name, test }: Suite): void {
       assert.equal(log.lastIndex, 11);
     });
 
-    test("never drops an entry above the index, whatever the terms", (log) => {
+    test("never drops an entry above the index, for any terms", (log) => {
       const entries = [0, 0, 1, 1, 2, 5, 5, 5, 9, MAX].map((term, i) => entryAt(i + 1, term));
       log.append(entries);
       for (let index = 1; index <= 10; index++) {
@@ -145,7 +145,7 @@ export function compaction({ name, test }: Suite): void {
       works(log);
     });
 
-    test("refuses an index or options out of their domain, also below the snapshot", (log) => {
+    test("refuses an invalid index or invalid options, also below the snapshot", (log) => {
       fill(log);
       for (const index of [-1, 12.5, NaN, Infinity, 2 ** 53, 12n, "12", null, undefined]) {
         const message = /^Cannot compact: the index must be a safe integer of 0 or more, found /;

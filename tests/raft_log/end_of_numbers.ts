@@ -11,7 +11,7 @@ import { entryAt, MAX, range, refuses, snapshotAt, type Suite } from "./subject.
 /** The last index and the largest term. */
 export function endOfNumbers({ name, test }: Suite): void {
   describe(`${name}: at the end of the numbers`, () => {
-    test("knows no zero with a sign, which a restart would take from it", (log) => {
+    test("never returns a negative zero, which a restart would change", (log) => {
       log.setHardState({ term: -0, votedFor: null });
       assert.ok(Object.is(log.hardState.term, 0), "hard state");
       log.append([entryAt(1, -0), { ...entryAt(2, -0), command: new Uint8Array(5 * 1024 * 1024) }]);
@@ -22,7 +22,7 @@ export function endOfNumbers({ name, test }: Suite): void {
       assert.ok([log.lastTerm, log.termAt(4), log.snapshot()?.term].every((term) => Object.is(term, 0)), "snapshot");
     });
 
-    test("keeps indexes and terms up to 2^53 - 1, and refuses what would be rounded", (log) => {
+    test("keeps indexes and terms up to 2^53 - 1, and refuses larger ones", (log) => {
       log.applySnapshot(snapshotAt(MAX - 4, MAX - 2));
       log.append([entryAt(MAX - 3, MAX - 2), entryAt(MAX - 2, MAX - 1)]);
       log.append([entryAt(MAX - 1, MAX), entryAt(MAX, MAX)]);

@@ -68,7 +68,7 @@ export function appendingAndReading({ name, make, test }: Suite): void {
       assert.equal(log.lastTerm, 2);
     });
 
-    test("takes an entry without a kind as a normal one", (log) => {
+    test("treats an entry without a kind as normal", (log) => {
       log.append([{ term: 1, index: 1, command: bytesOf(8) }, { ...entryAt(2), kind: undefined }]);
       log.append([{ term: 1, index: 3, command: bytesOf(3 * 1024 * 1024) }]);
       assert.deepEqual(log.entries(1, 3).map(({ kind }) => kind), ["normal", "normal", "normal"]);
@@ -161,7 +161,7 @@ export function appendingAndReading({ name, make, test }: Suite): void {
       assert.equal(log.entries(1, 2, {}).length, 2);
     });
 
-    test("takes every Uint8Array: views, Buffers, shared memory", (log) => {
+    test("accepts every Uint8Array: views, Buffers, shared memory", (log) => {
       const backing = bytesOf(100);
       const shared = new Uint8Array(new SharedArrayBuffer(10));
       shared.set(bytesOf(10));
@@ -175,18 +175,18 @@ export function appendingAndReading({ name, make, test }: Suite): void {
       assert.deepEqual(log.entry(3)?.command, bytesOf(10));
     });
 
-    test("takes a command of the largest size there may be", (log) => {
+    test("accepts a command of the largest size", (log) => {
       log.append([entryAt(1, 1, new Uint8Array(ENTRY_BYTES_MAX).fill(7))]);
       const command = log.entry(1)?.command;
       assert.equal(command?.byteLength, ENTRY_BYTES_MAX);
       assert.ok(command.every((byte) => byte === 7));
-      // Not to be read back again after reopening: that would only be slow.
+      // Remove the entry, because reading it again after reopening would only be slow.
       log.truncate(1);
     });
   });
 }
 
-/** What a log gives and takes is copied. */
+/** A log copies its inputs and outputs. */
 export function copies({ name, test }: Suite): void {
   describe(`${name}: copies, not views`, () => {
     test("is not changed through what was passed to append", (log) => {
@@ -211,7 +211,7 @@ export function copies({ name, test }: Suite): void {
         try {
           Object.assign(entry, { term: 9, index: 9, kind: "config" });
         } catch {
-          // Frozen is as good as copied.
+          // A frozen value is as good as a copy.
         }
       }
       entries.length = 0;
@@ -237,7 +237,7 @@ export function copies({ name, test }: Suite): void {
       try {
         Object.assign(log.hardState, { term: 9, votedFor: 9n });
       } catch {
-        // Frozen is as good as copied.
+        // A frozen value is as good as a copy.
       }
       assert.equal(log.hardState.term, 3);
       assert.equal(log.hardState.votedFor, 4n);
@@ -260,7 +260,7 @@ export function copies({ name, test }: Suite): void {
           forbidden<bigint[]>(returned.config).push(3n);
           Object.assign(returned, { index: 9, term: 9 });
         } catch {
-          // Frozen is as good as copied.
+          // A frozen value is as good as a copy.
         }
         assert.deepEqual(log.snapshot(), { index, term: 1, config: [1n, 2n], meta: bytesOf(30), data: bytesOf(50) });
       }

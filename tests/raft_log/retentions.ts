@@ -40,7 +40,7 @@ export function retentions({ name, test }: Suite): void {
       holds(log, entries.slice(17));
     });
 
-    test("give up entries when they are advanced, and the rest when they are released", (log) => {
+    test("release entries when they are advanced, and the rest when they are released", (log) => {
       log.append(range(1, 20));
       const retention = log.retain("mailer", 1);
       log.compact(10);
@@ -85,7 +85,7 @@ export function retentions({ name, test }: Suite): void {
       retention.release();
     });
 
-    test("hold back as far as the lowest of them", (log) => {
+    test("hold compaction back at the lowest of them", (log) => {
       log.append(range(1, 20));
       const [low, high] = [log.retain("low", 3), log.retain("high", 8)];
       log.compact(10);
@@ -104,7 +104,7 @@ export function retentions({ name, test }: Suite): void {
       assert.deepEqual(log.retentions, []);
     });
 
-    test("can begin above the last entry, and hold back what comes there", (log) => {
+    test("can begin above the last entry, and keep later entries", (log) => {
       log.append(range(1, 5));
       const retention = log.retain("reader", 8);
       log.append(range(6, 10));
@@ -115,7 +115,7 @@ export function retentions({ name, test }: Suite): void {
       works(log);
     });
 
-    test("can be made below the snapshot where another one holds the entries", (log) => {
+    test("can be made below the snapshot if another one keeps the entries", (log) => {
       log.append(range(1, 10));
       const archive = log.retain("archive", 2);
       log.compact(9);
@@ -146,7 +146,7 @@ export function retentions({ name, test }: Suite): void {
       assert.deepEqual(log.retentions, []);
     });
 
-    test("move down to a truncation, behind which all entries are new", (log) => {
+    test("move down to a truncation, after which all entries are new", (log) => {
       log.append(range(1, 10));
       const [above, below] = [log.retain("above", 8), log.retain("below", 2)];
       log.truncate(11);
@@ -161,7 +161,7 @@ export function retentions({ name, test }: Suite): void {
       above.release();
     });
 
-    test("do not keep a truncation at or below the snapshot from being refused", (log) => {
+    test("do not allow a truncation at or below the snapshot", (log) => {
       fill(log);
       const retention = log.retain("reader", 11);
       log.compact(15);
@@ -191,7 +191,7 @@ export function retentions({ name, test }: Suite): void {
       for (const one of [low, high, far]) one.release();
     });
 
-    test("outlive snapshots that leave no entry above", (log) => {
+    test("survive snapshots that leave no entry above", (log) => {
       log.append(range(1, 10, 3));
       const retention = log.retain("reader", 6);
       log.compact(10);
@@ -203,7 +203,7 @@ export function retentions({ name, test }: Suite): void {
       retention.release();
     });
 
-    test("are refused where the entries are gone", (log) => {
+    test("are refused if the entries are gone", (log) => {
       fill(log);
       for (const from of [10, 1]) {
         assert.throws(() => log.retain("late", from), (error) => {
@@ -220,7 +220,7 @@ export function retentions({ name, test }: Suite): void {
       log.retain("just in time", 11).release();
     });
 
-    test("are refused for an index or a name out of its domain, or a name that is held", (log) => {
+    test("are refused for an invalid index or name, or a name in use", (log) => {
       fill(log);
       for (const from of [0, -1, 11.5, NaN, Infinity, 2 ** 53 + 2, 11n, "11", null, undefined]) {
         const message = /^Cannot retain entries for "a": the index must be a safe integer of 1 or more, found /;

@@ -47,7 +47,7 @@ export function snapshots({ name, test }: Suite): void {
       assert.deepEqual(log.entry(21), entryAt(21, 4));
     });
 
-    test("replaces the last entry if it agrees with that", (log) => {
+    test("replaces the last entry if it agrees with it", (log) => {
       fill(log);
       log.applySnapshot(snapshotAt(20, 4));
       assert.equal(log.lastIndex, 20);
@@ -87,7 +87,7 @@ export function snapshots({ name, test }: Suite): void {
       log.append([entryAt(19, 3)]);
     });
 
-    test("clears the log if it is ahead of it, and the log goes on above", (log) => {
+    test("clears the log if it is ahead of it, and the log continues above", (log) => {
       fill(log);
       log.applySnapshot(snapshotAt(1000, 4));
       assert.equal(log.snapshotIndex, 1000);

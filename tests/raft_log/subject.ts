@@ -1,5 +1,5 @@
 /**
- * A log under test, and what all parts of the suite share.
+ * A log under test, and shared parts of the suite.
  *
  * @module
  */
@@ -106,7 +106,7 @@ export function works(log: RaftLog): void {
   assert.equal(log.lastIndex, next - 1);
 }
 
-/** Overwrites bytes as a caller may who thinks them its own. */
+/** Overwrites bytes, as a caller may do with its own. */
 export function scribble(bytes: Uint8Array | undefined): void {
   assert.ok(bytes !== undefined && bytes.byteLength > 0, "nothing to overwrite");
   for (let i = 0; i < bytes.byteLength; i++) bytes[i] = (bytes[i] as number) ^ 0xff;
@@ -114,7 +114,7 @@ export function scribble(bytes: Uint8Array | undefined): void {
 
 /** The suite for one kind of log. */
 export interface Suite {
-  /** What the log is called in the tests' names. */
+  /** The name of the log in the tests' names. */
   readonly name: string;
   /** Makes an empty log. */
   readonly make: () => Subject;
