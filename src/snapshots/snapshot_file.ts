@@ -37,16 +37,16 @@ const NAME = /^(\d{12,16})-(\d{12,16})\.snap$/;
 const TEMPORARY_NAME = /^\d{12,16}-\d{12,16}\.snap\.[0-9a-f]{16}\.tmp$/;
 
 /**
- * What a file of a log that has no segments left says of a snapshot.
+ * Reports a snapshot file of a log that has lost all its segments.
  *
  * @param folder The log's folder.
  * @param name The file's name.
- * @returns That it is lost, unless somebody knows that the log had it; `undefined` if the file is no snapshot.
+ * @returns The damage; `undefined` if the file is not a snapshot.
  */
 export function orphanedSnapshot(folder: string, name: string): Damage | undefined {
   const [, index, term] = NAME.exec(name) ?? [];
   if (index === undefined) return undefined;
-  const reason = "the segments that would say whether the log has it are lost";
+  const reason = "the segments that would show whether it is part of the log are lost";
   const [at, of] = [Number(index), Number(term)];
   return {
     kind: "snapshot",
@@ -61,7 +61,7 @@ export function orphanedSnapshot(folder: string, name: string): Damage | undefin
 }
 
 /**
- * Whether a file is a snapshot of a log, finished or not, other than the one that counts.
+ * Whether a file is a snapshot of a log, finished or not, other than the log's current one.
  *
  * @param name The file's name.
  * @param index Index of the log's snapshot; 0 if there is none.
@@ -73,7 +73,8 @@ export function isSnapshotLeftover(name: string, index: Index, term: Term): bool
 }
 
 /**
- * Whether a file begins as a snapshot does. Others may have files of the same name in a folder without a log.
+ * Whether a file begins like a snapshot. In a folder without a log, a file of the same name may belong to another
+ * program.
  *
  * @param fileSystem The machine.
  * @param path The file.
@@ -93,7 +94,7 @@ export function beginsLikeSnapshot(fileSystem: FileSystem, path: string): boolea
 interface Piece {
   readonly data: Uint8Array<ArrayBuffer>;
   readonly isLast: boolean;
-  /** Where the next piece begins in the file. */
+  /** Offset of the next piece in the file. */
   readonly next: number;
 }
 
@@ -101,17 +102,17 @@ interface Piece {
 export class SnapshotReader {
   /** The snapshot's index, term, configuration and meta. */
   readonly meta: Required<Omit<Snapshot, "data">>;
-  /** How many bytes of data it has. */
+  /** The number of bytes of data. */
   readonly dataBytes: number;
   private readonly codec: Codec;
   private readonly path: string;
   private readonly file: SizedFile;
   private readonly salt: bigint;
-  /** Where the first piece begins in the file. */
+  /** Offset of the first piece in the file. */
   readonly piecesAt: number;
 
   /**
-   * Opens a snapshot and reads what it is of.
+   * Opens a snapshot and reads its header.
    *
    * @throws {WalLogError} `CORRUPT` if it is missing or damaged.
    */
@@ -147,7 +148,7 @@ export class SnapshotReader {
       const last = size >= this.piecesAt + LAST_PIECE_BYTES ? this.readPiece(size - LAST_PIECE_BYTES) : undefined;
       if (last === undefined || !last.isLast || last.data.length !== 8) throw fail(size, "its end is missing");
       this.dataBytes = Number(viewOf(last.data).getBigUint64(0, true));
-      // Believed before it is allocated.
+      // Check the length before allocating memory for it.
       if (this.dataBytes > size) throw fail(size, `it says that it has ${this.dataBytes} bytes of data`);
     } catch (error) {
       this.file.close();
@@ -165,7 +166,7 @@ export class SnapshotReader {
     const header = this.readHeader(offset);
     if (header === undefined) return undefined;
     const { checksum, length, isLast } = header;
-    // Everything that the checksum covers.
+    // The bytes that the checksum covers.
     const covered = new Uint8Array(PIECE_HEADER_BYTES - PIECE_CHECKSUM_BYTES + length);
     if (readFull(this.file, covered, offset + PIECE_CHECKSUM_BYTES) < covered.length) return undefined;
     if (this.codec.hash(covered, this.salt ^ BigInt(offset)) !== checksum) return undefined;
@@ -174,7 +175,7 @@ export class SnapshotReader {
   }
 
   /**
-   * The length of the piece at an offset, as its header says. Nothing verifies it before the piece is read.
+   * The length of the piece at an offset, from its header. It is not verified before the piece is read.
    *
    * @throws {WalLogError} `CORRUPT` if the header is not valid; `IO`.
    */
@@ -185,7 +186,7 @@ export class SnapshotReader {
   }
 
   /**
-   * The data of the piece at an offset, verified.
+   * The verified data of the piece at an offset.
    *
    * @throws {WalLogError} `CORRUPT` if it is damaged; `IO`.
    */
@@ -208,7 +209,7 @@ export class SnapshotReader {
   }
 
   /**
-   * The data, in pieces, each verified. Closes the file at the end.
+   * The data in verified pieces. Closes the file at the end.
    *
    * @throws {WalLogError} `CORRUPT` at a damaged piece.
    */

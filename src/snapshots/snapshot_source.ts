@@ -1,5 +1,5 @@
 /**
- * A snapshot that is read at any position.
+ * Reads a snapshot at any position.
  *
  * @module
  */
@@ -10,13 +10,13 @@ import { checkPart } from "../api/validate_snapshot.ts";
 import type { Durability } from "../write/durability.ts";
 import type { SnapshotReader } from "./snapshot_file.ts";
 
-/** Where a piece begins, in the file and in the data. */
+/** The start of a piece, in the file and in the data. */
 interface Place {
   readonly offset: number;
   readonly at: number;
 }
 
-/** Reads parts of a snapshot's file. It holds the piece that it read last. */
+/** Reads parts of a snapshot's file. It keeps the last piece in memory. */
 export class FileSnapshotSource implements SnapshotSource {
   readonly index: Index;
   readonly term: Term;
@@ -26,14 +26,14 @@ export class FileSnapshotSource implements SnapshotSource {
   private readonly reader: SnapshotReader;
   private readonly durability: Durability;
   private readonly open: Set<{ close(): void }>;
-  /** The pieces up to the last one that was reached, in order. */
+  /** The known pieces, in order. */
   private readonly places: Place[];
   private held: { readonly at: number; readonly data: Uint8Array<ArrayBuffer> } = { at: 0, data: new Uint8Array(0) };
   private isClosed = false;
 
   /**
    * @param reader Reads the file.
-   * @param durability Says whether the log is open.
+   * @param durability Whether the log is open.
    * @param open The files that the log closes with itself.
    */
   constructor(reader: SnapshotReader, durability: Durability, open: Set<{ close(): void }>) {
@@ -61,7 +61,7 @@ export class FileSnapshotSource implements SnapshotSource {
     return part;
   }
 
-  /** The piece with the byte at a position of the data, verified. */
+  /** The verified piece with the byte at a position of the data. */
   private pieceWith(position: number): { readonly at: number; readonly data: Uint8Array<ArrayBuffer> } {
     const { at, data } = this.held;
     if (position >= at && position < at + data.length) return this.held;
@@ -70,7 +70,7 @@ export class FileSnapshotSource implements SnapshotSource {
     return this.held;
   }
 
-  /** Where the piece with the byte at a position begins. Pieces on the way there are passed over by their headers. */
+  /** The start of the piece with the byte at a position. Earlier pieces are skipped by their headers. */
   private placeOf(position: number): Place {
     const { places } = this;
     let next = places.length - 1;

@@ -1,6 +1,6 @@
 /**
- * The snapshots of the log: receives them whole or as a stream, installs and reads them, and deletes the entries that
- * they replace. `snapshot_file.ts` and `snapshot_writer.ts` read and write the files.
+ * The snapshots of the log: receives them as bytes or as a stream, installs and reads them, and deletes the entries
+ * that they replace. `snapshot_file.ts` and `snapshot_writer.ts` read and write the files.
  *
  * @module
  */
@@ -40,9 +40,9 @@ export class SnapshotStore {
 
   /**
    * @param opened The log.
-   * @param state What it holds in memory.
-   * @param durability What writes it.
-   * @param files The segments that are open for reading, of which some will be deleted.
+   * @param state The log's state in memory.
+   * @param durability Writes the log.
+   * @param files The segments that are open for reading. Some of them will be deleted.
    */
   constructor(opened: Opened, state: LiveState, durability: Durability, files: OpenFiles) {
     this.opened = opened;
@@ -57,7 +57,7 @@ export class SnapshotStore {
    * it.
    *
    * @param snapshot A snapshot that was checked.
-   * @param force Whether to drop the entries after it if nothing shows whether they continue from it.
+   * @param force Whether to drop the entries after it if it is unknown whether they continue from it.
    */
   apply(snapshot: NewSnapshot, force: boolean): void {
     if (this.isDamaged(snapshot)) return this.replaceDamaged(snapshot);
@@ -108,11 +108,11 @@ export class SnapshotStore {
   }
 
   /**
-   * Begins a leader's snapshot that comes as a stream.
+   * Begins a leader's snapshot that arrives as a stream.
    *
-   * @param meta What it is of, checked.
+   * @param meta Its checked description.
    * @param force As {@link SnapshotStore.apply}.
-   * @returns Where its data goes. Closing it installs the snapshot.
+   * @returns The stream for its data. Closing it installs the snapshot.
    */
   receive(meta: SnapshotMeta, force: boolean): WritableStream<Uint8Array> {
     if (!force) this.requireTold(meta);
@@ -120,11 +120,11 @@ export class SnapshotStore {
   }
 
   /**
-   * Begins a snapshot that comes as a stream.
+   * Begins a snapshot that arrives as a stream.
    *
    * @param meta Index, term and configuration, checked.
    * @param check Called when the stream is closed, and just before the snapshot is installed. If it throws, the
-   * snapshot is given up, and closing the stream rejects with the error.
+   * snapshot is discarded, and closing the stream rejects with the error.
    * @returns The stream to write its data to. Closing it installs the snapshot, unless a later one was installed
    * meanwhile.
    */
@@ -140,7 +140,7 @@ export class SnapshotStore {
    * Begins a leader's snapshot that is written a piece at a time.
    *
    * @param meta Index, term and configuration, checked.
-   * @returns Where its data goes.
+   * @returns The target for its data.
    */
   target(meta: SnapshotMeta): SnapshotTarget {
     const file = this.create(meta);
@@ -151,15 +151,15 @@ export class SnapshotStore {
     });
   }
 
-  /** Rejects a snapshot if nothing shows whether the entries after it continue from it. */
+  /** Rejects a snapshot if it is unknown whether the entries after it continue from it. */
   private requireTold({ index, term }: SnapshotMeta): void {
     const { path, index: log, damaged } = this.state;
     if (index <= log.snapshotIndex || log.keepsTail(index, term) !== undefined) return;
     throw new WalLogError(
       "DAMAGED_ENTRY",
       `Cannot install a snapshot of index ${index} in the log at ${path}: the entry there is damaged and its term lost, ` +
-        `so that nothing tells whether entries ${index + 1} to ${log.nextIndex - 1} follow on the snapshot; repair ` +
-        "the entry, take a later snapshot, or say with force that they may go",
+        `so it is unknown whether entries ${index + 1} to ${log.nextIndex - 1} continue from the snapshot; repair ` +
+        "the entry, take a later snapshot, or drop these entries with force",
       { path, damage: damaged },
     );
   }
@@ -170,16 +170,17 @@ export class SnapshotStore {
       return new SnapshotWriter(fileSystem, folder, codec, this.state.uuid, meta);
     } catch (error) {
       const attempt = "write a snapshot";
-      // Without room there is no file, and the log is as it was.
+      // If there is no space, no file is left and the log is unchanged.
       throw isNoSpace(error) ? ioError(`Cannot ${attempt}`, folder, error) : this.durability.fail(attempt, error);
     }
   }
 
   /**
-   * Makes a snapshot whose file is durable part of the log, then deletes what it replaces, oldest first.
+   * Makes a snapshot part of the log, whose file must be durable. Then deletes the replaced files, oldest first.
    *
-   * @param meta What it is of.
-   * @param takeBack Called if there is no room for the frame, so that no frame names the file. Default: removes it.
+   * @param meta Its description.
+   * @param takeBack Called if there is no space for the frame, so that no frame names the file. Default: removes the
+   * file.
    */
   private install({ index, term }: SnapshotMeta, takeBack = () => this.remove(index, term)): void {
     const { state, durability } = this;
@@ -206,7 +207,7 @@ export class SnapshotStore {
     state.counts.snapshots++;
     tell("wallog:snapshot", { path: state.path, index, term });
     try {
-      // The next step deletes the replaced entries. From here on, damage to the snapshot's frame must not pass for a
+      // The next step deletes the replaced entries. From here on, damage to the snapshot's frame must not look like a
       // torn write, even if the checkpoint after the frame is damaged too.
       writer.prove(state.record(writer.changes));
       this.deleteSegments();
@@ -221,16 +222,16 @@ export class SnapshotStore {
   }
 
   /**
-   * Deletes the segments that the snapshot covers and no retention holds back any more. On a log that takes no more changes
-   * they stay, and the next opening deletes them.
+   * Deletes the segments that the snapshot covers and no retention holds back any more. If the log accepts no more
+   * writes, they stay, and the next opening deletes them.
    */
   private deleteReleased(): void {
     const { state, durability } = this;
     if (!durability.canWrite) return;
     state.compacted();
-    // A truncation may have emptied segments. A power cut could undo it, but not their deletion.
+    // A truncation may have emptied segments. A power failure could undo the truncation, but not their deletion.
     if (state.index.covered > 0 && this.opened.writer!.isDirty) {
-      durability.flush("delete what no retention holds back");
+      durability.flush("delete released segments");
       durability.flushed(state.lastIndex);
     }
     try {
@@ -268,7 +269,7 @@ export class SnapshotStore {
   /**
    * Opens the latest snapshot.
    *
-   * @returns What reads it, to be closed or read to its end; `undefined` if there is no snapshot.
+   * @returns A reader, which must be closed or read to its end; `undefined` if there is no snapshot.
    * @throws {WalLogError} `CORRUPT` if it is damaged; `COMPACTED` if the log's writer has deleted it; `IO`.
    */
   open(): SnapshotReader | undefined {
@@ -286,7 +287,7 @@ export class SnapshotStore {
   }
 
   /**
-   * Opens the latest snapshot, to be read at any position.
+   * Opens the latest snapshot, for reads at any position.
    *
    * @returns The snapshot, or `undefined` if there is none.
    * @throws {WalLogError} As {@link SnapshotStore.open}.
@@ -297,7 +298,7 @@ export class SnapshotStore {
   }
 
   /**
-   * Reads the latest snapshot whole.
+   * Reads the complete latest snapshot.
    *
    * @returns The snapshot, or `undefined` if there is none.
    * @throws {WalLogError} As {@link SnapshotStore.open}.

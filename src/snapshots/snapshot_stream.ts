@@ -1,5 +1,5 @@
 /**
- * A snapshot that comes as a stream: its pieces go to a file, and closing the stream makes it part of the log.
+ * A snapshot that arrives as a stream. Its pieces go to a file, and closing the stream makes it part of the log.
  *
  * @module
  */
@@ -11,22 +11,22 @@ import { isBytes, isDetached, takeBytes } from "../api/taken.ts";
 
 /** Decides on a snapshot whose stream is closed, and installs it. */
 export interface SnapshotEnd {
-  /** Whether the log still needs the snapshot. If not, it is given up. */
+  /** Whether the log still needs the snapshot. If not, it is discarded. */
   readonly isWanted: () => boolean;
-  /** Throws if the snapshot must not be installed: then it is given up, and closing the stream rejects. */
+  /** Throws if the snapshot must not be installed. Then it is discarded, and closing the stream rejects. */
   readonly check: () => void;
-  /** Makes the snapshot part of the log. Its file is durable and has its name. */
+  /** Makes the snapshot part of the log. Its file is durable and has its final name. */
   readonly install: () => void;
 }
 
-/** Where the data of a snapshot goes: the sink of a `WritableStream`. */
+/** The sink of a `WritableStream` for the data of a snapshot. */
 export class SnapshotSink implements UnderlyingSink<Uint8Array> {
   private readonly file: SnapshotWriter;
   private readonly durability: Durability;
   private readonly end: SnapshotEnd;
 
   /**
-   * @param file Writes the snapshot. Closing the log gives it up.
+   * @param file Writes the snapshot. Closing the log discards it.
    * @param durability The durability of the log.
    * @param end Checks and installs the snapshot.
    */
@@ -52,7 +52,7 @@ export class SnapshotSink implements UnderlyingSink<Uint8Array> {
     try {
       if (!this.isWanted()) return;
       await this.flush();
-      // The log may have changed during the flush. From here on nothing else runs until the snapshot is installed.
+      // The log may have changed during the flush. From here on, no other code runs until the snapshot is installed.
       if (!this.isWanted()) return;
       this.attempt(() => this.file.rename());
     } finally {
@@ -61,13 +61,13 @@ export class SnapshotSink implements UnderlyingSink<Uint8Array> {
     this.end.install();
   }
 
-  /** Gives the snapshot up: its file is removed. */
+  /** Discards the snapshot and removes its file. */
   abort(): void {
     this.durability.unfinished.delete(this.file);
     this.attempt(() => this.file.abort());
   }
 
-  /** Whether the snapshot is to be installed. If not, it is given up. */
+  /** Whether to install the snapshot. If not, discards it. */
   private isWanted(): boolean {
     if (!this.end.isWanted()) {
       this.abort();

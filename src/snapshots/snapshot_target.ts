@@ -1,5 +1,5 @@
 /**
- * A snapshot that is written a piece at a time, without waiting.
+ * Writes a snapshot a piece at a time, without waiting.
  *
  * @module
  */
@@ -13,17 +13,20 @@ import { ioError, isNoSpace } from "../io/full.ts";
 import type { Durability } from "../write/durability.ts";
 import type { SnapshotWriter } from "./snapshot_writer.ts";
 
-/** A flush follows so many bytes, so that none takes long. In bytes. */
+/** The number of bytes between two flushes, so that no flush takes long. */
 const FLUSH_BYTES = 8 * 1024 * 1024;
 const ATTEMPT = "write a snapshot";
 
-/** Decides on a snapshot that is complete, and installs it. */
+/** Decides on a complete snapshot, and installs it. */
 export interface TargetEnd {
   /** Whether the log still needs the snapshot. */
   readonly isWanted: () => boolean;
   /** Throws if the snapshot must not be installed. */
   readonly check: (force: boolean) => void;
-  /** Makes the snapshot part of the log. Its file is durable and has its name. Without room, it takes the name back. */
+  /**
+   * Makes the snapshot part of the log. Its file is durable and has its final name. Without space, it takes the name
+   * back.
+   */
   readonly install: () => void;
 }
 
@@ -37,7 +40,7 @@ export class FileSnapshotTarget implements SnapshotTarget {
   private flushedBytes = 0;
 
   /**
-   * @param file Writes the file. Closing the log gives it up.
+   * @param file Writes the file. Closing the log discards it.
    * @param durability The durability of the log.
    * @param end Checks and installs the snapshot.
    */
@@ -83,11 +86,11 @@ export class FileSnapshotTarget implements SnapshotTarget {
     this.close();
   }
 
-  /** Gives the snapshot up. See {@link SnapshotTarget.abort}. */
+  /** Discards the snapshot. See {@link SnapshotTarget.abort}. */
   abort(): void {
     if (!this.isOpen) return;
     this.close();
-    // Of a log that is closed or has failed, the next opening removes the file.
+    // If the log is closed or has failed, the next opening removes the file.
     if (!this.durability.canWrite) return this.file.release();
     try {
       this.file.abort();
@@ -106,7 +109,7 @@ export class FileSnapshotTarget implements SnapshotTarget {
     this.durability.unfinished.delete(this.file);
   }
 
-  /** What found no room can be written again; any other failure ends the writer. */
+  /** A write that finds no space can be repeated. Any other failure ends the writer. */
   private attempt(step: () => void): void {
     try {
       step();
@@ -116,7 +119,7 @@ export class FileSnapshotTarget implements SnapshotTarget {
     }
   }
 
-  /** A flush that fails can have lost what was written before, even for lack of room. */
+  /** A failed flush may have lost earlier writes, even if it failed for lack of space. */
   private flush(): void {
     try {
       this.file.sync();

@@ -24,7 +24,7 @@ export class SnapshotWriter {
   private readonly fileSystem: FileSystem;
   private readonly folder: string;
   private readonly codec: Codec;
-  /** The file, before it has its name. */
+  /** The path of the file before it has its final name. */
   readonly temporary: string;
   private readonly salt: bigint;
   private readonly file: File;
@@ -80,7 +80,7 @@ export class SnapshotWriter {
    */
   write(data: Uint8Array): void {
     for (let done = 0; done < data.length;) {
-      // A piece that found no room is still there, to be written now.
+      // A piece that found no space is still in memory. Write it now.
       if (this.filled === PIECE_BYTES) this.putPiece(false);
       const part = data.subarray(done, done + PIECE_BYTES - this.filled);
       this.piece.set(part, PIECE_HEADER_BYTES + this.filled);
@@ -91,7 +91,7 @@ export class SnapshotWriter {
     }
   }
 
-  /** Writes the last piece. Can be called again after it found no room. */
+  /** Writes the last piece. If it finds no space, it can be called again. */
   end(): void {
     if (!this.isEnded) {
       if (this.filled > 0) this.putPiece(false);
@@ -102,19 +102,19 @@ export class SnapshotWriter {
     if (this.filled > 0) this.putPiece(true);
   }
 
-  /** Flushes what is written so far. */
+  /** Flushes everything written so far. */
   sync(): void {
     this.file.sync();
   }
 
-  /** Flushes the file and gives it its name, durably. */
+  /** Flushes the file and durably gives it its final name. */
   publish(): void {
     this.end();
     this.sync();
     this.rename();
   }
 
-  /** Ends the file and flushes it, without blocking. {@link SnapshotWriter.rename} then gives it its name. */
+  /** Ends the file and flushes it without blocking. {@link SnapshotWriter.rename} then gives it its final name. */
   async flushAsync(): Promise<void> {
     this.end();
     this.isFlushing = true;
@@ -127,7 +127,7 @@ export class SnapshotWriter {
     }
   }
 
-  /** Gives the file its final name, durably. The whole file must already be flushed. */
+  /** Durably gives the file its final name. The whole file must already be flushed. */
   rename(): void {
     this.release();
     this.fileSystem.rename(this.temporary, `${this.folder}/${snapshotName(this.index, this.term)}`);
@@ -135,7 +135,7 @@ export class SnapshotWriter {
     this.fileSystem.syncDirectory(this.folder);
   }
 
-  /** Takes the final name back: nothing may name the file yet. {@link SnapshotWriter.rename} can follow. */
+  /** Takes the final name back. No frame may name the file yet. {@link SnapshotWriter.rename} can follow. */
   unname(): void {
     this.fileSystem.rename(`${this.folder}/${snapshotName(this.index, this.term)}`, this.temporary);
     this.isNamed = false;
