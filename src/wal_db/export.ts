@@ -1,5 +1,5 @@
 /**
- * A log of this library written as a wal-db log.
+ * Writes a log of this library as a wal-db log.
  *
  * @module
  */
@@ -25,11 +25,11 @@ import {
 } from "./format.ts";
 import { filePathOf } from "./paths.ts";
 
-/** How long it goes on before it lets others run. In milliseconds. */
+/** How long an export works before it returns to the event loop, in milliseconds. */
 const SLICE_MS = 8;
 const TEMPORARY_EXTENSION = ".wallog-export.tmp";
 
-/** How far an export has come. */
+/** The progress of an export. */
 export interface WalDbExportProgress {
   /** Entries written so far. */
   readonly entriesDone: number;
@@ -39,34 +39,34 @@ export interface WalDbExportProgress {
 
 /** How to export to a wal-db log. */
 export interface WalDbExportOptions {
-  /** Called as it goes on, after every few milliseconds. */
+  /** Called every few milliseconds with the progress. */
   readonly onProgress?: (progress: WalDbExportProgress) => void;
-  /** Ends it early: it rejects with the signal's reason, and leaves no file. */
+  /** Aborts the export: it rejects with the signal's reason, and leaves no file. */
   readonly signal?: AbortSignal;
   /** The machine to write on. Default: the one that the process runs on, through `node:fs`. */
   readonly fileSystem?: FileSystem;
 }
 
-/** What an export came to. */
+/** The result of an export. */
 export interface WalDbExport {
   /** Entries written. */
   readonly entries: number;
-  /** Records written: the entries, and one each for hard state and snapshot where there is one. */
+  /** Records written: the entries, and one each for the hard state and the snapshot, if there are any. */
   readonly records: number;
   /** The size of the file, in bytes. */
   readonly bytes: number;
-  /** Bytes of the snapshot's `meta`, which were left out: the format has no place for them. */
+  /** Bytes of the snapshot's `meta` that were left out, because the format has no place for them. */
   readonly metaBytes: number;
 }
 
 /**
- * Writes a log, as it is at the time of the call, as a wal-db log with raft-io's records: hard state, snapshot, entries.
- * The file is written under another name, flushed, and then given its own, so that no half of one is ever seen.
+ * Writes a log in its state at the time of the call as a wal-db log with raft-io's records: hard state, snapshot,
+ * entries. The file is written under a temporary name, flushed and renamed, so that no incomplete file is ever visible.
  *
- * @param log The log; opened for reading only, it may be in use by another process.
- * @param file The file to make. It must not exist.
- * @param options Whom to tell.
- * @returns What was written.
+ * @param log The log. If it is opened for reading only, another process may be writing it.
+ * @param file The file to create. It must not exist.
+ * @param options Progress and signal.
+ * @returns The result.
  * @throws {WalLogError} `INVALID_ARGUMENT` if the file exists; `ENTRY_TOO_LARGE` if an entry or the snapshot makes a
  * record of more than 64 MiB, which the format's authors refuse to read; `CORRUPT` if the log has damage, which the
  * format cannot express; `COMPACTED` or `NOT_CONTIGUOUS` if the log was compacted or truncated meanwhile; `NO_SPACE`;
@@ -116,7 +116,7 @@ export async function exportWalDb(
     const entriesTotal = lastIndex - snapshotIndex;
     if (hardState.term !== 0 || hardState.votedFor !== null) writer.write({ type: "hard state", ...hardState });
     const snapshot = await readSnapshot(log);
-    // A snapshot that was installed while this one was read.
+    // A snapshot may have been installed while this one was read.
     requireUnchanged(log, snapshotIndex, lastIndex, lastTerm);
     if (snapshot !== undefined) writer.write({ type: "snapshot", meta: snapshot, data: snapshot.data });
     let sliceEnd = performance.now() + SLICE_MS;
@@ -159,7 +159,7 @@ function requireUndamaged({ path, damaged }: WalLog): void {
   });
 }
 
-/** Fails if something has the name. It is not opened: it may be a link, or a FIFO that nobody writes to. */
+/** Fails if a file of this name exists, without opening it: it may be a link or a FIFO. */
 function requireAbsent(fileSystem: FileSystem, path: string): void {
   if (!fileSystem.list(dirname(path)).includes(basename(path))) return;
   throw new WalLogError("INVALID_ARGUMENT", `Cannot export to ${path}: the file exists; remove it, or name another`, {
@@ -167,7 +167,7 @@ function requireAbsent(fileSystem: FileSystem, path: string): void {
   });
 }
 
-/** Creates a file; what an export that was killed has left under its name goes. */
+/** Creates a file. Replaces the remains of a killed export. */
 function create(fileSystem: FileSystem, path: string): File {
   try {
     return fileSystem.open(path, "create");
@@ -178,7 +178,7 @@ function create(fileSystem: FileSystem, path: string): File {
   }
 }
 
-/** Fails unless what is being exported is still what the log holds: entries of the same index and term are the same. */
+/** Fails if the log has changed since the export began. Entries with the same index and term are the same entry. */
 function requireUnchanged(log: WalLog, snapshotIndex: number, lastIndex: number, lastTerm: number): void {
   if (log.snapshotIndex !== snapshotIndex) {
     const message =
@@ -191,7 +191,7 @@ function requireUnchanged(log: WalLog, snapshotIndex: number, lastIndex: number,
   }
 }
 
-/** The snapshot. It is measured first, so that none is held that is too large to be a record. */
+/** Reads the snapshot. Measures it first, so that a snapshot too large for a record is not loaded. */
 async function readSnapshot(log: WalLog): Promise<NewSnapshot | undefined> {
   const meta = log.snapshotMeta();
   const measured = log.openSnapshot();
@@ -220,11 +220,11 @@ function tooLarge(what: string): WalLogError {
   );
 }
 
-/** Writes records through a chunk; what exceeds one goes by itself. */
+/** Writes records through a chunk. Larger data is written directly. */
 class RecordWriter {
   /** Records written. */
   records = 0;
-  /** Bytes of them. */
+  /** The number of bytes written. */
   bytes = 0;
   private readonly file: File;
   private readonly codec = new Codec();

@@ -12,20 +12,20 @@
  *                                                          u64 length, data
  * ```
  *
- * The format is its authors'; it is frozen, and nothing may be added to it here.
+ * The format belongs to its authors. It is frozen, and nothing may be added to it here.
  *
  * @module
  */
 
 import type { EntryKind, Index, LogEntry, NodeId, SnapshotMeta, Term } from "../api/types.ts";
 
-/** What precedes a record: checksum and length. In bytes. */
+/** The size of the framing before a record: checksum and length. In bytes. */
 export const FRAMING_BYTES = 8;
-/** Where the checksummed part begins. In bytes. */
+/** Offset of the checksummed part, in bytes. */
 export const SUMMED_FROM = 4;
-/** The largest record that there is: the format's authors refuse larger ones. In bytes: 64 MiB. */
+/** The largest record, in bytes: 64 MiB. The format's authors refuse larger ones. */
 export const RECORD_BYTES_MAX = 64 * 1024 * 1024;
-/** How much of a record tells whether its length is plausible. In bytes. */
+/** The number of first bytes of a record that show whether its length is plausible. */
 export const PLAUSIBLE_BYTES = 26;
 
 const TAG_ENTRY = 1;
@@ -33,7 +33,7 @@ const TAG_HARD_STATE = 2;
 const TAG_TRUNCATE = 3;
 const TAG_SNAPSHOT = 4;
 
-/** Bytes of a record beside command, members and data. */
+/** Bytes of a record besides command, members and data. */
 const ENTRY_BYTES = 26;
 const HARD_STATE_BYTES = 18;
 const TRUNCATE_BYTES = 9;
@@ -46,9 +46,9 @@ export type WalDbRecord =
   | { readonly type: "truncate"; readonly from: Index }
   | { readonly type: "snapshot"; readonly meta: SnapshotMeta; readonly data: Uint8Array };
 
-/** A number that is no safe integer: it cannot be represented, and is not rounded. */
+/** A number that is not a safe integer. It cannot be represented exactly, and is not rounded. */
 export class UnsafeNumber extends Error {
-  /** What the number is, and of what: `the term of an entry`. */
+  /** The name of the number: `the term of an entry`. */
   readonly what: string;
   /** The number. */
   readonly value: bigint;
@@ -60,27 +60,27 @@ export class UnsafeNumber extends Error {
   }
 }
 
-/** Bytes that no record has, although their checksum is right. */
+/** Bytes that are not a record, although their checksum is valid. */
 export class Malformed extends Error {}
 
 function viewOf(bytes: Uint8Array): DataView {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
-/** A 64-bit number as one of JavaScript's. */
+/** Reads a 64-bit number as a JavaScript number. */
 function safe(view: DataView, offset: number, what: string): number {
   const high = view.getUint32(offset + 4, true);
   if (high >= 2 ** 21) throw new UnsafeNumber(what, view.getBigUint64(offset, true));
   return high * 2 ** 32 + view.getUint32(offset, true);
 }
 
-/** Puts a safe integer as 64 bits. */
+/** Writes a safe integer as 64 bits. */
 function setSafe(view: DataView, offset: number, value: number): void {
   view.setUint32(offset, value >>> 0, true);
   view.setUint32(offset + 4, Math.floor(value / 2 ** 32), true);
 }
 
-/** A length that must come out as what is there. */
+/** Fails unless a length field has the actual length. */
 function requireLength(view: DataView, offset: number, found: number): void {
   const stated = view.getBigUint64(offset, true);
   if (stated !== BigInt(found)) throw new Malformed(`it states ${stated} bytes where it has ${found}`);
@@ -94,8 +94,8 @@ function requireBytes(record: Uint8Array, exactly: number, what: string): void {
  * Reads a record.
  *
  * @param record Its bytes, without the framing.
- * @returns What it says; command and data are views of the bytes.
- * @throws {Malformed} If it is none.
+ * @returns The record. Command and data are views of the bytes.
+ * @throws {Malformed} If the bytes are not a record.
  * @throws {UnsafeNumber} If a term or an index is past 2^53 - 1.
  */
 export function decodeRecord(record: Uint8Array<ArrayBuffer>): WalDbRecord {
@@ -136,12 +136,12 @@ export function decodeRecord(record: Uint8Array<ArrayBuffer>): WalDbRecord {
 }
 
 /**
- * Whether a record can have a length, by what little is known of it: for a search among bytes that may be anything.
+ * Whether a record's first bytes are compatible with a length. Used to search arbitrary bytes.
  *
- * @param view What holds the record's beginning, at least {@link PLAUSIBLE_BYTES} of it unless the record is shorter.
- * @param at Where it begins there.
+ * @param view A view with at least {@link PLAUSIBLE_BYTES} of the record, unless the record is shorter.
+ * @param at Its offset in the view.
  * @param length Its length.
- * @returns Whether a look at its checksum is worth while.
+ * @returns Whether its checksum is worth checking.
  */
 export function isPlausible(view: DataView, at: number, length: number): boolean {
   switch (view.getUint8(at)) {
@@ -159,10 +159,10 @@ export function isPlausible(view: DataView, at: number, length: number): boolean
 }
 
 /**
- * How long a record is without its command or data.
+ * The length of a record without its command or data.
  *
  * @param record The record.
- * @returns Bytes, framing included.
+ * @returns The number of bytes, including the framing.
  */
 function headBytes(record: WalDbRecord): number {
   switch (record.type) {
@@ -180,31 +180,31 @@ function headBytes(record: WalDbRecord): number {
 const NO_BYTES = new Uint8Array(0);
 
 /**
- * What a record ends with, as it is.
+ * The payload at the end of a record.
  *
  * @param record The record.
- * @returns An entry's command, a snapshot's data.
+ * @returns The command of an entry, or the data of a snapshot.
  */
 export function payloadOf(record: WalDbRecord): Uint8Array {
   return record.type === "entry" ? record.entry.command : record.type === "snapshot" ? record.data : NO_BYTES;
 }
 
 /**
- * The bytes that a record takes.
+ * The size of a record.
  *
  * @param record The record.
- * @returns Bytes, framing included.
+ * @returns The number of bytes, including the framing.
  */
 export function framedBytes(record: WalDbRecord): number {
   return headBytes(record) + payloadOf(record).length;
 }
 
 /**
- * Writes a record but for its payload, which follows, and its checksum, which is left to the caller.
+ * Writes a record without its payload, which follows, and without its checksum, which the caller adds.
  *
  * @param record The record.
- * @param into Where its framing begins.
- * @returns How many bytes were written.
+ * @param into The bytes from the start of its framing.
+ * @returns The number of bytes written.
  */
 export function encodeHead(record: WalDbRecord, into: Uint8Array): number {
   const view = viewOf(into);

@@ -1,8 +1,8 @@
 /**
- * A wal-db log read into one of this library.
+ * Reads a wal-db log into a log of this library.
  *
- * The file is read twice: once to see that all of it can be taken, once to take it. So a source that is refused leaves
- * the log as it was.
+ * The file is read twice: first to check that it can be imported, then to import it. So a refused source leaves the log
+ * unchanged.
  *
  * @module
  */
@@ -23,76 +23,75 @@ import { filePathOf } from "./paths.ts";
 import { RecordReader, type RecordStop } from "./reader.ts";
 import { type Survey, survey } from "./survey.ts";
 
-/** What is appended at once. In bytes of commands. */
+/** The amount to append at once, in bytes of commands. */
 const BATCH_BYTES = 256 * 1024;
-/** The same in entries, of which those without a command count for nothing in bytes. */
+/** The most entries to append at once: entries without a command add no bytes. */
 const BATCH_ENTRIES = 4096;
-/** How long the import works before it lets others run. In milliseconds. */
+/** How long an import works before it returns to the event loop, in milliseconds. */
 const SLICE_MS = 8;
 
 /** How to import a wal-db log. */
 export interface WalDbImportOptions {
   /**
-   * `"fail"` (the default): a source that is damaged is refused. `"cut"`: everything before the damage is taken, and the
-   * result says what was not.
+   * `"fail"` (the default): a damaged source is refused. `"cut"`: everything before the damage is imported, and the
+   * result describes the rest.
    */
   readonly onDamage?: "fail" | "cut";
   /** Called every few milliseconds. The source is read twice: `bytesDone` counts both times. */
   readonly onProgress?: (progress: Progress) => void;
-  /** Ends it early: it rejects with the signal's reason. */
+  /** Aborts the import: it rejects with the signal's reason. */
   readonly signal?: AbortSignal;
   /** The machine to read on. Default: the one that the process runs on, through `node:fs`. */
   readonly fileSystem?: FileSystem;
 }
 
-/** What of a wal-db log was not taken. */
+/** The part of a wal-db log that was not imported. */
 export interface WalDbCut {
-  /** Where it begins in the file, in bytes. */
+  /** Its offset in the file, in bytes. */
   readonly offset: number;
-  /** From there to the end of the file, in bytes. */
+  /** Its length, up to the end of the file, in bytes. */
   readonly bytes: number;
-  /** What was found there, in words. If the search for later records was given up, it says so. */
+  /** A description of the finding. It also says if the search for later records was stopped. */
   readonly reason: string;
   /**
-   * Where the next whole record begins, which was not taken either. `undefined` if none follows, or if the search for
-   * it was given up. In bytes.
+   * Offset of the next complete record, which was not imported either, in bytes; `undefined` if there is none, or if
+   * the search was stopped.
    */
   readonly resumesAt: number | undefined;
 }
 
-/** What importing a wal-db log came to. */
+/** The result of importing a wal-db log. */
 export interface WalDbImport {
   /**
-   * `clean`: everything was taken. `torn`: the file ends within a record, as a crash leaves it that interrupts an append;
-   * that record was left. `corrupt`: the source is damaged, and what precedes the damage was taken.
+   * `clean`: everything was imported. `torn`: the file ends within a record, as after a crash during an append. That
+   * record was left out. `corrupt`: the source is damaged, and the records before the damage were imported.
    */
   readonly verdict: "clean" | "torn" | "corrupt";
-  /** Records that were taken. */
+  /** The number of imported records. */
   readonly records: number;
-  /** Bytes that they have. */
+  /** Their size, in bytes. */
   readonly bytes: number;
-  /** What was not taken; `undefined` if nothing. */
+  /** The part that was not imported; `undefined` if there is none. */
   readonly cut: WalDbCut | undefined;
 }
 
 /**
  * Reads a wal-db log, with raft-io's records, into an empty log: entries, hard state and snapshot. Then flushes.
  *
- * The format does not say what was flushed. A file that ends within a record, with nothing behind, is taken up to that
- * record, for that is what a crash leaves and what no append was acknowledged for; the verdict is then `torn`. (A copy
- * that was cut short looks the same: compare sizes.) Anything else that is not whole is damage.
+ * The format does not record flushes. A file that ends within a record is imported up to that record, because a crash
+ * leaves such a file, and the append was not acknowledged. The verdict is then `torn`. (An incomplete copy looks the
+ * same: compare sizes.) Any other incomplete record is damage.
  *
- * After a record that is not whole, the import searches for a whole one. It checksums at most 8 times the size of the
- * file for that, and then gives the search up. The source then counts as damaged, because records may follow.
+ * After an incomplete record, the import searches for a complete one. It checksums at most 8 times the size of the
+ * file, and then stops the search. The source then counts as damaged, because records may follow.
  *
  * @param source The file.
- * @param log An empty log. It gets the records in the order of the file, so that what was truncated or compacted there
- * is so here.
- * @param options What to do about damage, and whom to tell.
- * @returns What was taken.
- * @throws {WalLogError} `CORRUPT` if the source is damaged, with the offset; `INVALID_ARGUMENT` if a term or an index is
- * past 2^53 - 1, or the log is not empty; `IO` if the source cannot be read. The log is then as it was. What writing to
- * the log throws: it holds a part of the source then. Or the reason of `options.signal`.
+ * @param log An empty log. It gets the records in the order of the file, including truncations and snapshots.
+ * @param options The treatment of damage, progress and signal.
+ * @returns The result.
+ * @throws {WalLogError} `CORRUPT` if the source is damaged, with the offset; `INVALID_ARGUMENT` if a term or an index
+ * is past 2^53 - 1, or the log is not empty; `IO` if the source cannot be read. The log is unchanged then. Also any
+ * error of writing to the log, which holds a part of the source then. Or the reason of `options.signal`.
  *
  * @example
  * ```ts
@@ -155,7 +154,9 @@ export async function importWalDb(
   }
 }
 
-/** Does work step by step. Every few milliseconds it reports progress, lets others run, and checks the signal. */
+/**
+ * Works step by step. Every few milliseconds, it reports progress, returns to the event loop, and checks the signal.
+ */
 async function inSlices<Result>(
   work: Generator<Progress, Result>,
   { onProgress, signal }: WalDbImportOptions,
@@ -245,7 +246,7 @@ function damaged(
   );
 }
 
-/** Does to a log what the records say, entries in batches. */
+/** Applies records to a log, entries in batches. */
 class BatchWriter {
   private readonly log: RaftLog;
   private batch: LogEntry[] = [];
@@ -260,7 +261,7 @@ class BatchWriter {
     if (record.type === "entry") return this.append(record.entry);
     this.flush();
     if (record.type === "hard state") log.setHardState({ term: record.term, votedFor: record.votedFor });
-    // What the snapshot includes is no entry any more; the format has no rule against naming it.
+    // The format allows a truncation within the snapshot, whose entries no longer exist.
     if (record.type === "truncate") log.truncate(Math.max(record.from, log.snapshotIndex + 1));
     if (record.type === "snapshot") log.applySnapshot({ ...record.meta, data: record.data });
   }
@@ -268,7 +269,7 @@ class BatchWriter {
   private append(entry: LogEntry): void {
     const { length } = entry.command;
     if (this.bytes + length > BATCH_BYTES || this.batch.length === BATCH_ENTRIES) this.flush();
-    // A large one goes as it is; of the others the bytes are the reader's, and soon other ones.
+    // A large command is appended directly. The others are copied, because the reader reuses their bytes.
     if (length > BATCH_BYTES) return this.log.append([entry]);
     this.batch.push({ ...entry, command: entry.command.slice() });
     this.bytes += length;

@@ -1,6 +1,6 @@
 /**
- * Logs of wal-db, a write-ahead log for Rust, with the records of raft-io, a consensus library on top of it: read into a
- * log of this library, and written from one. Both stream: what is held is a chunk and a record.
+ * Imports and exports logs of wal-db, a write-ahead log for Rust, with the records of raft-io, a consensus library on
+ * top of it. Both directions stream: at most a chunk and a record are in memory.
  *
  * @example
  * ```ts

@@ -1,5 +1,5 @@
 /**
- * The file that a caller means.
+ * Resolves a path or URL to a file.
  *
  * @module
  */
@@ -13,8 +13,8 @@ import { isUrl } from "../api/taken.ts";
  * The path of a file.
  *
  * @param file A path or a `file:` URL.
- * @param attempt What is attempted, for the message.
- * @returns The path, absolute.
+ * @param attempt The operation, for the error message.
+ * @returns The absolute path.
  * @throws {WalLogError} `INVALID_ARGUMENT` if it is neither.
  */
 export function filePathOf(file: string | URL, attempt: string): string {

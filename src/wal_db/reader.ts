@@ -1,8 +1,8 @@
 /**
- * Reads records back, and classifies the place where one is not whole as torn or damaged.
+ * Reads records, and classifies an incomplete one as torn or damaged.
  *
- * The format does not record flushes, so nothing in it proves that a place is torn. An append that is interrupted
- * leaves a file that ends within a record. Only such a file, with no whole record after the place, counts as torn.
+ * The format does not record flushes, so nothing in it proves that a record is torn. An interrupted append leaves a
+ * file that ends within a record. Only such a file, without a complete record after that place, counts as torn.
  *
  * @module
  */
@@ -15,34 +15,34 @@ import { RecordSearch, type SearchResult } from "./search.ts";
 
 /** The place where the reading of a file ended early, and the result of the search after it. */
 export interface RecordStop extends SearchResult {
-  /** `torn`: the file ends within a record, and no whole one follows. `damaged`: anything else. */
+  /** `torn`: the file ends within a record, and no complete one follows. `damaged`: any other fault. */
   readonly kind: "torn" | "damaged";
-  /** Where the record begins that is not whole. In bytes. */
+  /** Offset of the incomplete record, in bytes. */
   readonly offset: number;
-  /** What was found there, in words. */
+  /** A description of the finding. */
   readonly reason: string;
 }
 
-/** Reads the records of a file in order, holding a chunk of it, or a record where that is larger. */
+/** Reads the records of a file in order, with a chunk of it in memory, or a larger record. */
 export class RecordReader {
-  /** Where the record begins that was read last. In bytes. */
+  /** Offset of the last record that was read, in bytes. */
   offset = 0;
-  /** Where it ends, and the next one begins. In bytes. */
+  /** Offset of its end, where the next one begins, in bytes. */
   end = 0;
-  /** Why there is no next record; `undefined` at the end of a file that is whole. */
+  /** Why there is no next record; `undefined` at the end of an undamaged file. */
   stop: RecordStop | undefined;
   private readonly file: File;
   private readonly size: number;
   private readonly codec: Codec;
   private buffer = new Uint8Array(CHUNK_BYTES);
-  /** Where the buffer's first byte lies in the file, and how much of the file it holds. */
+  /** The file offset of the buffer's first byte, and the number of bytes in the buffer. */
   private start = 0;
   private filled = 0;
 
   /**
    * @param file The file.
-   * @param size How much of it is looked at; what is appended meanwhile is not.
-   * @param codec For the checksums.
+   * @param size The number of bytes to read. Later appends are ignored.
+   * @param codec Computes the checksums.
    */
   constructor(file: File, size: number, codec: Codec) {
     this.file = file;
@@ -61,7 +61,7 @@ export class RecordReader {
     const at = position - this.start;
     const bytes = Math.max(count, CHUNK_BYTES);
     const kept = at < 0 || at > this.filled ? this.buffer.subarray(0, 0) : this.buffer.subarray(at, this.filled);
-    // For a record larger than a chunk there is a buffer of its own, for as long as it is needed.
+    // A record larger than a chunk gets its own buffer for as long as needed.
     if (this.buffer.length !== bytes) this.buffer = new Uint8Array(bytes);
     this.buffer.set(kept.subarray(0, bytes));
     this.start = position;
@@ -73,8 +73,8 @@ export class RecordReader {
   /**
    * Reads the next record.
    *
-   * @returns Its bytes without the framing, a view until the next call; `undefined` at the end of the file, and where a
-   * record is not whole: {@link RecordReader.stop} then says so.
+   * @returns Its bytes without the framing, as a view that is valid until the next call. `undefined` at the end of the
+   * file, and at an incomplete record, which sets {@link RecordReader.stop}.
    */
   next(): Uint8Array<ArrayBuffer> | undefined {
     const offset = this.end;
@@ -93,10 +93,10 @@ export class RecordReader {
     return bytes.subarray(FRAMING_BYTES, FRAMING_BYTES + length);
   }
 
-  /** Whether the record at the front of some bytes has the checksum that it should have. */
+  /** Whether the record at the start of some bytes has a valid checksum. */
   private isWhole(bytes: Uint8Array, length: number): boolean {
     const end = FRAMING_BYTES + length;
-    // Bytes are missing that the size promised: the file was cut meanwhile.
+    // The file was truncated meanwhile, so bytes are missing.
     if (bytes.length < end) return false;
     const sum = (bytes[0]! | bytes[1]! << 8 | bytes[2]! << 16 | bytes[3]! << 24) >>> 0;
     return this.codec.crc32c(bytes.subarray(SUMMED_FROM, end)) === sum;
@@ -105,24 +105,24 @@ export class RecordReader {
   /**
    * Ends the reading at a record.
    *
-   * @param kind The verdict, unless the search finds a whole record later in the file.
-   * @param offset Where the record begins. In bytes.
-   * @param reason What was found there.
+   * @param kind The verdict, unless the search finds a complete record later in the file.
+   * @param offset Offset of the record, in bytes.
+   * @param reason The finding.
    */
   fail(kind: RecordStop["kind"], offset: number, reason: string): undefined {
     this.stop = { kind, offset, reason, resumesAt: undefined, givenUpAt: undefined };
   }
 
   /**
-   * Searches for the next whole record after {@link RecordReader.stop}, and puts the result there.
+   * Searches for the next complete record after {@link RecordReader.stop}, and stores the result there.
    *
-   * @param stop Where the reading ended.
+   * @param stop The end of the reading.
    * @returns Yields the current offset of the search, every few milliseconds at most.
    */
   *search(stop: RecordStop): Generator<number, void> {
     const found = yield* new RecordSearch(this.file, this.size, this.codec).run(stop.offset + 1);
     const { resumesAt, givenUpAt } = found;
-    // A damaged length can make a record seem to end past the file. It is torn only if no whole record follows.
+    // A damaged length can make a record seem to end past the file. It is torn only if no complete record follows.
     const kind = resumesAt === undefined && givenUpAt === undefined ? stop.kind : "damaged";
     const reason = givenUpAt === undefined
       ? stop.reason

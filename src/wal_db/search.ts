@@ -1,9 +1,9 @@
 /**
- * Searches for a whole record after a damaged one. It tries every offset.
+ * Searches for a complete record after a damaged one. It tries every offset.
  *
  * The checksum of a record covers up to 64 MiB. A crafted file can have a plausible record header every few bytes, and
- * to checksum all of those records would take time quadratic in the size of the file. The search therefore has a budget
- * of bytes to checksum, and gives up when the budget is used up.
+ * to checksum all of those records would take time quadratic in the size of the file. So the search has a budget of
+ * bytes to checksum, and stops when the budget is used up.
  *
  * @module
  */
@@ -15,18 +15,18 @@ import { FRAMING_BYTES, isPlausible, PLAUSIBLE_BYTES, RECORD_BYTES_MAX, SUMMED_F
 
 /** The budget, as a multiple of the file's size. A log that was damaged by accident needs a fraction of it. */
 const BUDGET_FACTOR = 8;
-/** How many bytes are tried and checksummed between two steps of the search. They take a millisecond or so. */
+/** The number of bytes to try and to checksum between two steps of the search. They take about a millisecond. */
 const STEP_BYTES = 256 * 1024;
 
-/** How a search ended. */
+/** The result of a search. */
 export interface SearchResult {
-  /** Where the next whole record begins; `undefined` if none was found. In bytes. */
+  /** Offset of the next complete record, in bytes; `undefined` if none was found. */
   readonly resumesAt: number | undefined;
-  /** Where the search was given up; `undefined` if it was not. In bytes. */
+  /** Offset at which the search was stopped, in bytes; `undefined` if it was not stopped. */
   readonly givenUpAt: number | undefined;
 }
 
-/** Searches one file. Holds two chunks of it. */
+/** Searches one file, with two chunks of it in memory. */
 export class RecordSearch {
   private readonly file: File;
   private readonly size: number;
@@ -34,13 +34,13 @@ export class RecordSearch {
   /** Bytes that may still be checksummed. */
   private budget: number;
   private readonly chunk = new Uint8Array(CHUNK_BYTES);
-  /** The part of a candidate that lies past the chunk, piece by piece. */
+  /** The part of a candidate after the chunk, piece by piece. */
   private readonly piece = new Uint8Array(CHUNK_BYTES);
 
   /**
    * @param file The file.
-   * @param size How much of it is searched. In bytes.
-   * @param codec For the checksums.
+   * @param size The number of bytes to search.
+   * @param codec Computes the checksums.
    */
   constructor(file: File, size: number, codec: Codec) {
     this.file = file;
@@ -52,8 +52,8 @@ export class RecordSearch {
   /**
    * Searches step by step.
    *
-   * @param from Where to begin. In bytes.
-   * @returns Yields the current offset, every few milliseconds at most. Returns how the search ended.
+   * @param from Start of the search, in bytes.
+   * @returns Yields the current offset, every few milliseconds at most. Returns the result.
    */
   *run(from: number): Generator<number, SearchResult> {
     const { size, chunk } = this;
@@ -92,9 +92,9 @@ export class RecordSearch {
   /**
    * Continues a checksum past the chunk.
    *
-   * @param position Where the chunk begins in the file. In bytes.
-   * @param filled How much of the chunk is filled. In bytes.
-   * @param bytes How many bytes to add to the checksum.
+   * @param position Offset of the chunk in the file, in bytes.
+   * @param filled The number of bytes in the chunk.
+   * @param bytes The number of bytes to add to the checksum.
    * @param before The checksum so far.
    * @returns Yields the position after each piece. Returns the checksum.
    */

@@ -16,23 +16,23 @@ import { RecordReader, type RecordStop } from "./reader.ts";
 
 /** The result of the first reading. */
 export interface Survey {
-  /** How many records can be imported. */
+  /** The number of records that can be imported. */
   readonly records: number;
-  /** Where the last of them ends. In bytes. */
+  /** Offset of the end of the last one, in bytes. */
   readonly end: number;
-  /** Why there are no more of them; `undefined` at the end of a file that is whole. */
+  /** Why there are no more; `undefined` at the end of an undamaged file. */
   readonly stop: RecordStop | undefined;
 }
 
 /**
- * Reads all records. At the first that cannot be imported, it stops, and searches for a whole record after it.
+ * Reads all records. Stops at the first one that cannot be imported, and searches for a complete record after it.
  *
  * @param file The file.
- * @param size How much of it is read. In bytes.
- * @param codec For the checksums.
+ * @param size The number of bytes to read.
+ * @param codec Computes the checksums.
  * @param path The file's path, for errors.
- * @returns Yields its progress, the first half of that of an import: after each record, and every few milliseconds at
- * most while it searches. Returns what it found.
+ * @returns Yields its progress, which is the first half of an import's: after each record, and at most every few
+ * milliseconds during a search. Returns the result.
  * @throws {WalLogError} `INVALID_ARGUMENT` if a term or an index is past 2^53 - 1.
  */
 export function* survey(file: File, size: number, codec: Codec, path: string): Generator<Progress, Survey> {
@@ -56,7 +56,7 @@ export function* survey(file: File, size: number, codec: Codec, path: string): G
   return { records, end, stop };
 }
 
-/** Checks a record whose checksum is right. Returns why it is wrong, if it is. */
+/** Checks a record with a valid checksum. Returns the fault, if there is one. */
 function check(bytes: Uint8Array<ArrayBuffer>, shadow: Shadow, path: string, offset: number): string | undefined {
   try {
     return shadow.take(decodeRecord(bytes));
@@ -80,7 +80,7 @@ class Shadow {
   private snapshotTerm: Term = 0;
   private readonly runs = new TermRuns();
 
-  /** Takes a record. Returns why it cannot follow the records before it, if it cannot. */
+  /** Takes a record. Returns the reason if it cannot follow the records before it. */
   take(record: WalDbRecord): string | undefined {
     if (record.type === "entry") return this.append(record.entry);
     if (record.type === "truncate") this.truncate(record.from);
