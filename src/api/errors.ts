@@ -78,9 +78,9 @@ export interface WalLogErrorDetails {
   readonly path?: string;
   /** Offset in that file, in bytes. */
   readonly offset?: number;
-  /** What is damaged, if that is what the error is about. */
+  /** The damage, if the error reports any. */
   readonly damage?: readonly Damage[];
-  /** Who leads, as far as the node knows. */
+  /** The leader, as far as the node knows. */
   readonly leader?: NodeId | null;
   /**
    * With `COMPACTED`: the lowest index that the call accepts. With `NOT_CONTIGUOUS` of a follower: the first index that
@@ -112,8 +112,8 @@ const FATAL: ReadonlySet<WalLogErrorCode> = new Set([
 ]);
 
 /**
- * Every failure that the library reports. `code` is stable; the message is for people and says what was
- * attempted, on what, what was found, and what to do.
+ * The error of every failure that the library reports. `code` is stable. The message is for people: it says what
+ * failed, on what, why, and what to do.
  *
  * @example
  * ```ts
@@ -133,15 +133,15 @@ const FATAL: ReadonlySet<WalLogErrorCode> = new Set([
 export class WalLogError extends Error {
   /** Always `"WalLogError"`. */
   override readonly name = "WalLogError";
-  /** What went wrong, for programs. */
+  /** The kind of failure, for programs. */
   readonly code: WalLogErrorCode;
-  /** The file or directory concerned, where there is one. */
+  /** The file or directory concerned, if there is one. */
   readonly path: string | undefined;
-  /** Offset in {@link WalLogError.path} in bytes, where there is one. */
+  /** Offset in {@link WalLogError.path} in bytes, if there is one. */
   readonly offset: number | undefined;
-  /** What is damaged; empty if the error is not about damage. */
+  /** The damage; empty if the error reports none. */
   readonly damage: readonly Damage[];
-  /** Who leads, as far as the node knows; `null` if it does not, or if the error is another one. */
+  /** The leader, as far as the node knows; `null` if it is unknown or the error is a different one. */
   readonly leader: NodeId | null;
   /**
    * With `COMPACTED`: the lowest index that the call accepts; continue from there. With `NOT_CONTIGUOUS` of a follower:
@@ -153,8 +153,8 @@ export class WalLogError extends Error {
   /**
    * Makes an error.
    *
-   * @param code What went wrong.
-   * @param message What was attempted, on what, what was found, what to do.
+   * @param code The kind of failure.
+   * @param message What failed, on what, why, and what to do.
    * @param details The cause and the place.
    */
   constructor(code: WalLogErrorCode, message: string, details: WalLogErrorDetails = {}) {

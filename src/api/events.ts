@@ -1,6 +1,6 @@
 /**
- * What a log tells of itself while it works, through `node:diagnostics_channel`. A channel that nobody has subscribed to
- * costs a look at whether anybody has.
+ * The events of a log, on channels of `node:diagnostics_channel`. A channel without subscribers costs only the check
+ * for subscribers.
  *
  * @module
  */
@@ -40,7 +40,7 @@ import type { Index, Term } from "./types.ts";
 export interface WalLogEvents {
   /** A log was opened. */
   readonly "wallog:open": { readonly path: string; readonly readOnly: boolean; readonly report: RecoveryReport };
-  /** Recovery has come so far, in bytes. */
+  /** The progress of recovery, in bytes. */
   readonly "wallog:recovery": { readonly path: string; readonly bytesDone: number; readonly bytesTotal: number };
   /** Entries were appended; `bytes` of their commands. */
   readonly "wallog:append": {
@@ -50,8 +50,8 @@ export interface WalLogEvents {
     readonly bytes: number;
   };
   /**
-   * A flush of the log succeeded. `bytes`: how many it made durable. `durableIndex`: the log's, which includes this
-   * flush already.
+   * A flush of the log succeeded. `bytes`: the number of newly durable bytes. `durableIndex`: the log's durable index
+   * after this flush.
    */
   readonly "wallog:flush": {
     readonly path: string;
@@ -61,16 +61,17 @@ export interface WalLogEvents {
   };
   /** A flush took longer than `slowFlushMilliseconds`. Published after its `wallog:flush`, with the same message. */
   readonly "wallog:slow-flush": WalLogEvents["wallog:flush"];
-  /** A segment was sealed, and the next one begun: the new one's number. */
+  /** A segment was sealed and the next one created: the new one's number. */
   readonly "wallog:rotation": { readonly path: string; readonly segment: number };
   /** A snapshot was installed. */
   readonly "wallog:snapshot": { readonly path: string; readonly index: Index; readonly term: Term };
-  /** Segments were deleted that a snapshot replaces, when it was installed or when a retention gave them up. */
+  /** Segments that a snapshot replaces were deleted, when it was installed or when a retention released them. */
   readonly "wallog:compaction": { readonly path: string; readonly segmentsDeleted: number };
   /**
-   * Less than `lowSpaceBytes` is free on the log's volume. While this has subscribers, the free space is measured when the
-   * log is opened for writing, after flushes (at most once a second), and by `stats`. It is published once, and again only
-   * after there was enough space in between. Where `freeBytes` of `stats` is `undefined`, it is never published.
+   * Less than `lowSpaceBytes` is free on the log's volume. While this has subscribers, the free space is measured when
+   * the log is opened for writing, after flushes (at most once a second), and by `stats`. It is published once, and
+   * again only after there was enough space in between. If `freeBytes` of `stats` is `undefined`, it is never
+   * published.
    */
   readonly "wallog:low-space": { readonly path: string; readonly freeBytes: number; readonly lowSpaceBytes: number };
   /** Damage was found, when the log was opened or scrubbed. */
@@ -94,7 +95,7 @@ const CHANNELS = {
 };
 
 /**
- * Whether anybody listens, so that it is worth making a message.
+ * Whether a channel has subscribers, so that a message is needed.
  *
  * @param name The channel.
  * @returns Whether it has subscribers.
@@ -104,10 +105,10 @@ export function isHeard(name: keyof WalLogEvents): boolean {
 }
 
 /**
- * Tells whoever listens. A subscriber that throws is no matter to the log: the runtime reports it as uncaught.
+ * Publishes a message. A subscriber that throws does not affect the log: the runtime reports the error as uncaught.
  *
  * @param name The channel.
- * @param message What happened.
+ * @param message The message.
  */
 export function tell<Name extends keyof WalLogEvents>(name: Name, message: WalLogEvents[Name]): void {
   if (CHANNELS[name].hasSubscribers) CHANNELS[name].publish(message);

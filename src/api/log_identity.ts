@@ -18,15 +18,15 @@ const UUID_TEXT = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 /** The ids of a log, of its incarnation and of its cluster. Each is written as a UUID, in lower case. */
 export interface LogIdentity {
-  /** The log's UUID. Of a log that does not exist yet and is only read, it is all zeros. */
+  /** The log's UUID; all zeros if the log is opened for reading only and does not exist yet. */
   readonly log: string;
   /**
    * Random. A log gets a new one when it may not be the log that its peers know: when `wal-log` makes it from another
    * log, when its file `IDENTITY` was missing or damaged, and when it has lost all its segments. A peer must not apply
-   * what it knows of one incarnation to another. A copy of the files made by other means (`cp`, `rsync`, an image of the
-   * disk) keeps the incarnation.
+   * its knowledge of one incarnation to another. A copy of the files made by other means (`cp`, `rsync`, an image of
+   * the disk) keeps the incarnation.
    *
-   * `undefined` if the log is only read, and `IDENTITY` is missing or damaged.
+   * `undefined` if the log is opened for reading only, and `IDENTITY` is missing or damaged.
    */
   readonly incarnation: string | undefined;
   /** The cluster that the log belongs to, as given to `WalLog.foundCluster`; `undefined` if it belongs to none. */
@@ -37,7 +37,7 @@ export interface LogIdentity {
  * The ids of a log as text.
  *
  * @param uuid The log's UUID.
- * @param identity What `IDENTITY` says; `undefined` if that is not known.
+ * @param identity The contents of `IDENTITY`; `undefined` if unknown.
  * @returns The ids. Frozen.
  */
 export function showIdentity(uuid: Uint8Array, identity: Identity | undefined): LogIdentity {
@@ -50,8 +50,8 @@ export function showIdentity(uuid: Uint8Array, identity: Identity | undefined): 
  * Sets the cluster that a log belongs to.
  *
  * @param opened The log.
- * @param state What it holds in memory.
- * @param durability What writes it.
+ * @param state The log's state in memory.
+ * @param durability Writes the log.
  * @param id The cluster's id, as the caller gives it.
  * @throws {WalLogError} As `WalLog.foundCluster`.
  */

@@ -1,5 +1,5 @@
 /**
- * What a log has lost, in one value: for whoever decides whether a node may vote, lead or serve.
+ * The losses of a log in one value, to decide whether a node may vote, lead or serve.
  *
  * @module
  */
@@ -7,24 +7,24 @@
 import type { LiveState } from "../log/live_state.ts";
 import type { Index } from "./types.ts";
 
-/** What a log has lost to damage, as far as nobody has repaired, replaced or given it up. */
+/** The losses of a log to damage that were not repaired, replaced or accepted. */
 export interface Lost {
   /**
    * Whether a later hard state may be lost. The log then rejects every write until `setHardState` is called with
    * `force`: a node that forgets its vote can vote twice.
    */
   readonly hardState: boolean;
-  /** Whether entries behind the last one may be lost, of which nobody knows how many there were. */
+  /** Whether an unknown number of entries after the last one may be lost. */
   readonly tail: boolean;
   /** First and last index of each range of entries that cannot be read, in order. No two ranges touch. */
   readonly ranges: readonly (readonly [first: Index, last: Index])[];
 }
 
 /**
- * Says what a log has lost.
+ * Finds the losses of a log.
  *
  * @param state The log in memory.
- * @returns What is lost now.
+ * @returns The current losses.
  */
 export function lostOf({ hardStateLost, tailLost, damaged }: LiveState): Lost {
   const ranges: [Index, Index][] = [];

@@ -1,5 +1,5 @@
 /**
- * A log without a disk.
+ * A log in memory.
  *
  * @module
  */
@@ -40,7 +40,7 @@ import {
 } from "./validate.ts";
 import { checkCompact, checkSnapshot, checkSnapshotMeta } from "./validate_snapshot.ts";
 
-// `new Uint8Array(bytes)` copies, also what is a Buffer; `bytes.slice()` of a Buffer would be a view.
+// `new Uint8Array(bytes)` copies even a Buffer; `bytes.slice()` of a Buffer would be a view.
 
 /** An entry that shares nothing with the one given. */
 function copyEntry(entry: TakenEntry): LogEntry {
@@ -48,9 +48,9 @@ function copyEntry(entry: TakenEntry): LogEntry {
 }
 
 /**
- * A Raft log in memory. **It is not durable**: what it holds is gone with the process, and
- * {@link MemoryLog.sync} has nothing to do. It is for tests, for examples, and as the model of what every
- * other log must do: it accepts, refuses and returns exactly what `WalLog` with default options does.
+ * A Raft log in memory. **It is not durable**: its contents end with the process, and {@link MemoryLog.sync} does
+ * nothing. It is for tests and examples, and is the model of every other log: it accepts, refuses and returns exactly
+ * the same as `WalLog` with default options.
  *
  * @example
  * ```ts
@@ -72,7 +72,7 @@ function copyEntry(entry: TakenEntry): LogEntry {
  * ```
  */
 export class MemoryLog implements RaftLog {
-  /** The largest command that {@link MemoryLog.append} takes, in bytes: 64 MiB. */
+  /** The largest command that {@link MemoryLog.append} accepts, in bytes: 64 MiB. */
   readonly maxEntryBytes: number = ENTRY_BYTES_MAX_DEFAULT;
   /** The entries that can be read: the entry at index `i` is element `i - #first`. */
   #entries: LogEntry[] = [];
@@ -111,7 +111,7 @@ export class MemoryLog implements RaftLog {
     return Math.min(this.#retentions.lowest, this.snapshotIndex + 1);
   }
 
-  /** The retentions that are held, as they are now. */
+  /** The current retentions. */
   get retentions(): readonly RetentionState[] {
     return this.#retentions.list();
   }
@@ -153,7 +153,7 @@ export class MemoryLog implements RaftLog {
   /**
    * Copies of the entries of a range.
    *
-   * @param from The first index wanted; clipped to the first entry there is.
+   * @param from The first index wanted; clipped to the first existing entry.
    * @param to The last index wanted, inclusive; clipped to {@link MemoryLog.lastIndex}.
    * @param options A bound on the bytes returned.
    * @returns The entries in order; empty if the range holds none, or if `from` is above `to`.
@@ -213,14 +213,14 @@ export class MemoryLog implements RaftLog {
    * Adds copies of entries at the end of the log. An empty list changes nothing.
    *
    * @param entries Contiguous entries; the first at `lastIndex + 1`.
-   * @throws {WalLogError} `NOT_CONTIGUOUS` for a gap or an overlap, `ENTRY_TOO_LARGE` for a command of more
-   * than 64 MiB, `INVALID_ARGUMENT` for anything else that is not an entry, or for a term below the one
-   * before it. The log is then as it was.
+   * @throws {WalLogError} `NOT_CONTIGUOUS` for a gap or an overlap, `ENTRY_TOO_LARGE` for a command of more than 64
+   * MiB, `INVALID_ARGUMENT` for anything else that is not an entry, or for a term below the one before it. The log is
+   * unchanged then.
    */
   append(entries: readonly NewEntry[]): void {
     const taken = takeEntries(entries);
     checkAppend(taken, this.lastIndex, this.lastTerm, this.maxEntryBytes);
-    // All copies first: should memory run out on one of them, none was added.
+    // Make all copies first. If memory runs out, no entry was added.
     const copies = taken.map(copyEntry);
     for (const entry of copies) this.#entries.push(entry);
   }
@@ -229,8 +229,8 @@ export class MemoryLog implements RaftLog {
    * Drops every entry at or above an index. Above {@link MemoryLog.lastIndex} it changes nothing.
    *
    * @param from The first index to drop.
-   * @throws {WalLogError} `COMPACTED` at or below {@link MemoryLog.snapshotIndex}, `INVALID_ARGUMENT` for
-   * anything but a safe integer of 1 or more. The log is then as it was.
+   * @throws {WalLogError} `COMPACTED` at or below {@link MemoryLog.snapshotIndex}, `INVALID_ARGUMENT` for anything but
+   * a safe integer of 1 or more. The log is unchanged then.
    */
   truncate(from: Index): void {
     checkTruncate(from, this.snapshotIndex);
@@ -240,10 +240,10 @@ export class MemoryLog implements RaftLog {
   }
 
   /**
-   * Replaces the hard state, whatever it was: that a term never decreases is for the node to see to.
+   * Replaces the hard state. The caller must ensure that the term never decreases.
    *
    * @param state The term and the vote.
-   * @throws {WalLogError} `INVALID_ARGUMENT` for a term that is no safe integer or below 0, or a vote that is
+   * @throws {WalLogError} `INVALID_ARGUMENT` for a term that is not a safe integer of 0 or more, or a vote that is
    * neither `null` nor an unsigned 64-bit number.
    */
   setHardState(state: HardState): void {
@@ -253,10 +253,9 @@ export class MemoryLog implements RaftLog {
   }
 
   /**
-   * Installs a copy of a leader's snapshot and drops what it replaces. One at or below
-   * {@link MemoryLog.snapshotIndex} is stale and changes nothing. If the log has an entry of the same term
-   * at the snapshot's index, the entries above stay; otherwise the log is cleared and continues after the
-   * snapshot.
+   * Installs a copy of a leader's snapshot and drops the entries that it replaces. A snapshot at or below {@link
+   * MemoryLog.snapshotIndex} is stale and changes nothing. If the log has an entry of the same term at the snapshot's
+   * index, the entries above stay; otherwise the log is cleared and continues after the snapshot.
    *
    * @param snapshot The snapshot with its data.
    * @throws {WalLogError} `INVALID_ARGUMENT` for anything that is not a snapshot, stale or not.
@@ -270,14 +269,14 @@ export class MemoryLog implements RaftLog {
   }
 
   /**
-   * Installs a snapshot of one's own: drops the entries through an index and keeps all above it. At or below
-   * {@link MemoryLog.snapshotIndex} it changes nothing.
+   * Installs a snapshot of the node's own: drops the entries through an index and keeps all entries above it. At or
+   * below {@link MemoryLog.snapshotIndex} it changes nothing.
    *
    * @param through The last index to drop, and the snapshot's index. The snapshot gets the term that the log has there.
    * @param options The snapshot's data, configuration and meta; the log copies them. Give `config` if the entries to drop
    * change the cluster.
    * @throws {WalLogError} `INVALID_ARGUMENT` for an index above {@link MemoryLog.lastIndex}, for anything but a safe
-   * integer of 0 or more, or for options out of their domain. The log is then as it was.
+   * integer of 0 or more, or for invalid options. The log is unchanged then.
    */
   compact(through: Index, options: CompactOptions = {}): void {
     const taken = takeCompactOptions(options);
@@ -290,7 +289,7 @@ export class MemoryLog implements RaftLog {
 
   /**
    * Holds compaction back: entries from an index on stay readable until the retention moves up or is released, even if
-   * a snapshot covers them. A snapshot that clears the log discards them all the same.
+   * a snapshot covers them. A snapshot that clears the log discards them anyway.
    *
    * @param name Who needs the entries: 1 to 255 characters, not the name of a retention that is held.
    * @param from The lowest index needed. It may be above {@link MemoryLog.lastIndex}.
@@ -303,8 +302,8 @@ export class MemoryLog implements RaftLog {
   }
 
   /**
-   * Replaces the entries through a snapshot's index with it, but for those that are retained. Drops all entries unless
-   * those above are to stay.
+   * Replaces the entries through a snapshot's index, except retained ones. Drops the entries above too, unless they are
+   * to stay.
    */
   #install(snapshot: Snapshot, keepsTail: boolean): void {
     if (!keepsTail) {
@@ -317,7 +316,7 @@ export class MemoryLog implements RaftLog {
     this.#drop();
   }
 
-  /** Drops what the snapshot covers and no retention holds back. */
+  /** Drops the entries that the snapshot covers and no retention holds back. */
   #drop(): void {
     const { firstIndex } = this;
     if (firstIndex === this.#first) return;
@@ -327,7 +326,7 @@ export class MemoryLog implements RaftLog {
   }
 
   /**
-   * Resolves at once, for there is no disk.
+   * Resolves at once, because there is no disk.
    *
    * @returns The last index.
    */
@@ -335,7 +334,7 @@ export class MemoryLog implements RaftLog {
     return Promise.resolve(this.lastIndex);
   }
 
-  /** Returns at once: there is no disk to wait for. Returns the last index. */
+  /** Returns the last index at once, because there is no disk. */
   syncSync(): Index {
     return this.lastIndex;
   }

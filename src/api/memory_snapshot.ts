@@ -1,5 +1,5 @@
 /**
- * The snapshots of a log without a disk, read and written a part at a time.
+ * Snapshots in memory that are read and written a part at a time.
  *
  * @module
  */
@@ -19,7 +19,7 @@ import type {
 import { WalLogError } from "./errors.ts";
 import { checkPart, checkPiece, closedTarget } from "./validate_snapshot.ts";
 
-/** The room for the first pieces. In bytes. */
+/** The initial capacity, in bytes. */
 const BYTES_MIN = 4096;
 
 /** A snapshot that shares nothing with the one given. */
@@ -42,7 +42,7 @@ export class MemorySnapshotSource implements SnapshotSource {
   readonly #data: Uint8Array<ArrayBuffer>;
   #isClosed = false;
 
-  /** @param snapshot The snapshot, which nobody else changes. */
+  /** @param snapshot The snapshot. Nothing may change it. */
   constructor({ index, term, config, meta, data }: Snapshot) {
     this.index = index;
     this.term = term;
@@ -68,7 +68,7 @@ export class MemorySnapshotSource implements SnapshotSource {
   }
 }
 
-/** Collects a snapshot in one array: a piece of a byte takes a byte. */
+/** Collects a snapshot in one array, so that even small pieces take no more than their bytes. */
 export class MemorySnapshotTarget implements SnapshotTarget {
   isOpen = true;
   readonly #meta: SnapshotMeta;
@@ -77,8 +77,8 @@ export class MemorySnapshotTarget implements SnapshotTarget {
   #length = 0;
 
   /**
-   * @param meta What the snapshot is of, checked.
-   * @param install Installs the whole.
+   * @param meta The checked description of the snapshot.
+   * @param install Installs the complete snapshot.
    */
   constructor(meta: SnapshotMeta, install: (snapshot: NewSnapshot) => void) {
     this.#meta = { ...meta, meta: new Uint8Array(meta.meta ?? []) };
@@ -118,7 +118,7 @@ export class MemorySnapshotTarget implements SnapshotTarget {
     this.abort();
   }
 
-  /** Gives the snapshot up. */
+  /** Discards the snapshot. */
   abort(): void {
     this.isOpen = false;
     this.#bytes = new Uint8Array(0);

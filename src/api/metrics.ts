@@ -1,6 +1,6 @@
 /**
- * Metrics as plain values, and the text format in which Prometheus reads them. A log, and whatever else has something to
- * count, gives its metrics as a list of {@link Metric}. One writer makes text of any number of lists.
+ * Metrics as plain values, and the text format of Prometheus. A log or any other source gives its metrics as a list of
+ * {@link Metric}. One writer makes text of any number of lists.
  *
  * @module
  */
@@ -12,32 +12,33 @@ export type MetricLabels = Readonly<Record<string, string>>;
 
 /** One value of a counter or a gauge. */
 export interface MetricSample {
-  /** What it is of. No two samples of a metric have the same labels. */
+  /** The labels. No two samples of a metric have the same labels. */
   readonly labels: MetricLabels;
-  /** The value, in the unit that the metric's name ends with. */
+  /** The value, in the unit of the metric's name. */
   readonly value: number;
 }
 
 /** One distribution of a histogram. */
 export interface HistogramSample {
-  /** What it is of. No two samples of a metric have the same labels. */
+  /** The labels. No two samples of a metric have the same labels. */
   readonly labels: MetricLabels;
-  /** Upper bounds of the classes, ascending, in the unit that the metric's name ends with; the last is `Infinity`. */
+  /** Upper bounds of the buckets, ascending, in the unit of the metric's name; the last is `Infinity`. */
   readonly bounds: readonly number[];
-  /** How many values fell into each class, above the bound before and up to its own. */
+  /** The number of values in each bucket: above the previous bound, up to and including its own. */
   readonly counts: readonly number[];
-  /** All values together. */
+  /** The sum of all values. */
   readonly sum: number;
 }
 
 /**
- * A metric. The name ends with its unit, a base unit (`bytes`, `seconds`); that of a counter ends with `_total` behind it.
+ * A metric. Its name ends with its unit, which is a base unit (`bytes`, `seconds`). The name of a counter ends with
+ * `_total` after the unit.
  */
 export type Metric =
   & {
     /** Letters, digits, underscores and colons; no digit first. */
     readonly name: string;
-    /** What it measures, in a sentence. */
+    /** A sentence that describes the metric. */
     readonly help: string;
   }
   & (

@@ -12,7 +12,7 @@ import { nodeFileSystem } from "../io/node_fs.ts";
 import { isSignal } from "./taken.ts";
 import { ENTRY_BYTES_MAX_DEFAULT } from "./validate.ts";
 
-/** How far opening a log has come. */
+/** The progress of opening a log. */
 export interface Progress {
   /** Bytes of log read so far. */
   readonly bytesDone: number;
@@ -23,8 +23,8 @@ export interface Progress {
 /** How to open a log. Everything has a default. */
 export interface WalLogOptions {
   /**
-   * How much a segment holds before the next one is begun, in bytes. Default: 64 MiB; at least 4 KiB. A batch is never
-   * split, so a segment can hold one batch more than this. Its file has 16 KiB for a header besides.
+   * The size at which the next segment is created, in bytes. Default: 64 MiB; at least 4 KiB. A batch is never split,
+   * so a segment can hold one batch more than this. Its file also has a header block of 16 KiB.
    */
   readonly segmentBytes?: number;
   /** The largest command that an entry may have, in bytes. Default: 64 MiB; at most 1 GiB. */
@@ -55,9 +55,9 @@ export interface WalLogOptions {
    */
   readonly lockTimeout?: number;
   /**
-   * Permission bits of the files that the log makes, minus the process's umask: `0o640` lets the group read them. They
-   * must include the owner's `0o600`. A new folder gets the same bits, and whoever may read it may also enter it.
-   * Default: `0o600`, and `0o700` for the folder.
+   * Permission bits of the files that the log creates, minus the process's umask: `0o640` lets the group read them.
+   * They must include the owner's `0o600`. A new folder gets the same bits, and users that may read it may also enter
+   * it. Default: `0o600`, and `0o700` for the folder.
    */
   readonly fileMode?: number;
   /** Called while the log is read, after every MiB or so. */
@@ -65,7 +65,7 @@ export interface WalLogOptions {
   /** Ends {@link WalLog.open} early: it rejects with the signal's reason, and nothing stays open. */
   readonly signal?: AbortSignal;
   /**
-   * A flush that takes longer than this, in milliseconds, is counted as slow and told of on the diagnostics channel
+   * A flush that takes longer than this, in milliseconds, counts as slow and is published on the diagnostics channel
    * `wallog:slow-flush`. Default: 1000.
    */
   readonly slowFlushMilliseconds?: number;
@@ -129,9 +129,9 @@ function checkPermissions(bits: unknown): void {
 }
 
 /**
- * Puts in the defaults and checks the rest.
+ * Fills in defaults and checks the options.
  *
- * @param options What the caller asked for.
+ * @param options The caller's options.
  * @returns The options in full.
  * @throws {WalLogError} `INVALID_ARGUMENT`.
  */

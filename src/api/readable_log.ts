@@ -116,7 +116,7 @@ export abstract class ReadableLog {
   }
 
   /**
-   * Losses to damage that nobody has repaired, replaced or given up. An undamaged log has lost nothing.
+   * Losses to damage that were not repaired, replaced or accepted. An undamaged log has lost nothing.
    *
    * @example
    * ```ts
@@ -153,7 +153,7 @@ export abstract class ReadableLog {
    * The figures of {@link ReadableLog.stats}, the log's indexes and its retentions as metrics, for `prometheusText` or
    * any other writer. Counters start at 0 when the log is opened.
    *
-   * @param name Value of the label `log`, which all samples have. Default: the log's folder.
+   * @param name Value of the label `log` of all samples. Default: the log's folder.
    * @returns The current metrics. Unknown values have no samples.
    */
   metrics(name: string = this.path): Metric[] {
@@ -181,7 +181,7 @@ export abstract class ReadableLog {
    *
    * @param index The index to read.
    * @returns The entry with a copy of its command, or `undefined` if the log has none there.
-   * @throws {WalLogError} `DAMAGED_ENTRY` if it was written and cannot be read; `INVALID_ARGUMENT`; `IO`; `CLOSED`.
+   * @throws {WalLogError} `DAMAGED_ENTRY` if it exists but cannot be read; `INVALID_ARGUMENT`; `IO`; `CLOSED`.
    */
   entry(index: Index): LogEntry | undefined {
     this.#durability.requireOpen("read");
@@ -192,7 +192,7 @@ export abstract class ReadableLog {
   /**
    * The entries of a range.
    *
-   * @param from The first index wanted; clipped to the first entry there is.
+   * @param from The first index wanted; clipped to the first existing entry.
    * @param to The last index wanted, inclusive; clipped to {@link ReadableLog.lastIndex}.
    * @param options A bound on the bytes returned.
    * @returns The entries in order; empty if the range holds none. Commands that were read together can share a buffer:
@@ -248,8 +248,8 @@ export abstract class ReadableLog {
    * Iterates over entries in order. It reads a chunk at a time, so the log can have any size. Changes made meanwhile
    * take effect for the entries that the iteration has not reached yet.
    *
-   * @param from The first index. Default: the first entry there is.
-   * @param to The last index, inclusive. Default: the last entry there is when it is reached.
+   * @param from The first index. Default: the first existing entry.
+   * @param to The last index, inclusive. Default: the last entry at the time when the iteration gets there.
    * @returns The entries.
    * @throws {WalLogError} `COMPACTED` at once if `from` is below {@link ReadableLog.firstIndex}, or later if a snapshot
    * has overtaken the iteration; `index` is the place to continue from. `NOT_CONTIGUOUS` if the last returned entry was
@@ -299,10 +299,10 @@ export abstract class ReadableLog {
   }
 
   /**
-   * Opens the latest snapshot, to read it a part at a time, with at most one piece of it in memory. It stays valid when a
-   * later snapshot replaces this one.
+   * Opens the latest snapshot, to read it a part at a time, with at most one piece of it in memory. It stays valid when
+   * a later snapshot replaces it.
    *
-   * @returns The snapshot, to be closed; `undefined` if there is none.
+   * @returns The snapshot, which the caller must close; `undefined` if there is none.
    * @throws {WalLogError} `CORRUPT` if it is damaged; `IO`; `CLOSED`.
    */
   openSnapshotSource(): SnapshotSource | undefined {

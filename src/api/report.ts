@@ -1,12 +1,15 @@
 /**
- * What opening a log found, for programs and for people.
+ * The report of opening a log, for programs and for people.
  *
  * @module
  */
 
 import type { Index, Term } from "./types.ts";
 
-/** What a damaged stretch of a log held. `frames`: headers are gone too, so that only its surroundings tell. */
+/**
+ * The contents of a damaged part of a log. `frames`: frames whose headers are lost too, so that only the surrounding
+ * frames show what it held.
+ */
 export type DamageKind =
   | "entries"
   | "hard state"
@@ -20,74 +23,74 @@ export type DamageKind =
 
 /** One damaged place. */
 export interface Damage {
-  /** What was there. */
+  /** The contents that are damaged. */
   readonly kind: DamageKind;
   /** The file. */
   readonly path: string;
-  /** Where the damage begins in the file, in bytes. */
+  /** Offset of the damage in the file, in bytes. */
   readonly offset: number;
-  /** How long it is, in bytes. */
+  /** Its length, in bytes. */
   readonly bytes: number;
   /** The first entry lost in it, if it held entries. */
   readonly firstIndex: Index | undefined;
   /** The last entry lost in it, inclusive, if it held entries. `undefined` beside a `firstIndex`: unknown. */
   readonly lastIndex: Index | undefined;
-  /** The term of those entries, where a header survives. */
+  /** The term of those entries, if a header survives. */
   readonly term: Term | undefined;
-  /** What was found, in words. */
+  /** A description of the finding. */
   readonly reason: string;
 }
 
-/** Bytes that recovery cut off: they were never acknowledged as durable. */
+/** Bytes that recovery cut off. They were never acknowledged as durable. */
 export interface Cut {
   /** The file. */
   readonly path: string;
-  /** Where the cut begins in the file, in bytes. */
+  /** Offset of the cut in the file, in bytes. */
   readonly offset: number;
-  /** From there to the last byte that is not zero. */
+  /** The number of bytes from there to the last nonzero byte. */
   readonly bytes: number;
-  /** The first entry cut off of which a header survives. */
+  /** The first cut entry whose header survives. */
   readonly firstIndex: Index | undefined;
-  /** The last entry cut off of which a header survives. */
+  /** The last cut entry whose header survives. */
   readonly lastIndex: Index | undefined;
 }
 
 /**
- * What opening a log found. `clean`: every byte is accounted for. `torn`: bytes after the last
- * proven-durable position did not survive a crash and were cut; they were never acknowledged as durable. `corrupt`:
- * acknowledged data is damaged, and `damage` names it.
+ * The report of opening a log. `clean`: every byte is valid. `torn`: bytes after the proven LSN did not survive a crash
+ * and were cut. They were never acknowledged as durable. `corrupt`: acknowledged data is damaged, and `damage` lists
+ * it.
  */
 export interface RecoveryReport {
   /** The verdict. */
   readonly verdict: "clean" | "torn" | "corrupt";
   /** Whether the last writer closed the log; `false` after a crash or a kill. */
   readonly closed: boolean;
-  /** Segment files that hold the log. */
+  /** The number of segment files. */
   readonly segments: number;
   /** Entries in the log. */
   readonly entries: number;
   /** Bytes of log that were read. */
   readonly bytes: number;
-  /** How long it took, in milliseconds. */
+  /** The duration, in milliseconds. */
   readonly milliseconds: number;
-  /** Threads that read it: 2 if a second thread scanned segments of a large log. */
+  /** The number of threads: 2 if a second thread scanned segments of a large log. */
   readonly threads: 1 | 2;
   /** The snapshot's index; 0 if there is none. */
   readonly snapshotIndex: Index;
   /** Index of the last entry. */
   readonly lastIndex: Index;
   /**
-   * Up to here the disk itself proves that a flush had returned. Entries above were read back intact, but
-   * had the crash damaged them, it would have passed for a torn write: see "the last flush" in the docs.
+   * Up to this index, the disk itself proves that a flush has returned. Entries above it were read intact. But if the
+   * crash had damaged them, that would have looked like a torn write: see "the last flush" in the docs.
    */
   readonly provenIndex: Index;
-  /** What was cut, if the verdict is `torn`. */
+  /** The cut, if the verdict is `torn`. */
   readonly cut: Cut | undefined;
-  /** What is damaged, if the verdict is `corrupt`. */
+  /** The damage, if the verdict is `corrupt`. */
   readonly damage: readonly Damage[];
   /**
-   * Damage to something that the log no longer needs: it was truncated, or a snapshot or a later hard state replaced
-   * it. Segments that the snapshot covers completely are not listed.
+   * Damage to data that the log no longer needs, because it was truncated, or replaced by a snapshot or a later hard
+   * state. Segments that the snapshot covers completely are not listed.
    */
   readonly harmless: readonly Damage[];
 }
@@ -131,7 +134,7 @@ export function describeDamage(damage: Damage): string {
 /**
  * A recovery report as text.
  *
- * @param report What opening a log found.
+ * @param report The report of opening a log.
  * @returns A few lines to read or to log.
  *
  * @example

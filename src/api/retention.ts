@@ -1,6 +1,6 @@
 /**
- * Retentions: who still needs entries that a snapshot covers. While one is held, compaction leaves the entries from its
- * index on in the log. Retentions are kept in memory, in the writer's process only.
+ * Retentions of entries that a snapshot covers. While a retention is held, compaction leaves the entries from its index
+ * on in the log. Retentions exist only in the memory of the writer's process.
  *
  * @module
  */
@@ -9,12 +9,12 @@ import { WalLogError } from "./errors.ts";
 import type { Index } from "./types.ts";
 import { invalid, show } from "./validate.ts";
 
-/** The longest name of a retention. In UTF-16 units. */
+/** The longest name of a retention, in UTF-16 units. */
 const NAME_LENGTH_MAX = 255;
 
 /** A retention at one moment. */
 export interface RetentionState {
-  /** Who holds it. No two retentions of a log have the same name. */
+  /** The name of its holder. No two retentions of a log have the same name. */
   readonly name: string;
   /** The lowest index that it retains. */
   readonly from: Index;
@@ -36,8 +36,8 @@ export interface RetentionState {
  */
 export interface Retention extends RetentionState, Disposable {
   /**
-   * Gives up the entries below an index. Segment files that no snapshot and no retention needs any more are deleted at
-   * once. At or below {@link RetentionState.from}, and after {@link Retention.release}, it changes nothing.
+   * Releases the entries below an index. Segment files that are covered by the snapshot and no longer retained are
+   * deleted at once. At or below {@link RetentionState.from}, and after {@link Retention.release}, it changes nothing.
    *
    * @param to The lowest index that is still needed. It may be above the log's last index.
    * @throws {WalLogError} `INVALID_ARGUMENT` for anything but a safe integer of 1 or more; `POISONED` if a file cannot
@@ -46,9 +46,9 @@ export interface Retention extends RetentionState, Disposable {
   advance(to: Index): void;
 
   /**
-   * Gives up all entries, as {@link Retention.advance} does, and frees the name. Calling it again changes nothing.
+   * Releases all entries, as {@link Retention.advance} does, and frees the name. Calling it again changes nothing.
    *
-   * @throws {WalLogError} `POISONED` if a file cannot be deleted. The retention is released all the same.
+   * @throws {WalLogError} `POISONED` if a file cannot be deleted. The retention is released nevertheless.
    */
   release(): void;
 }
@@ -56,7 +56,7 @@ export interface Retention extends RetentionState, Disposable {
 /** A retention that is held. */
 type Held = { -readonly [K in keyof RetentionState]: RetentionState[K] };
 
-/** Whether a retention can begin at an index: at any index of an entry, or behind the last that there can be. */
+/** Whether a retention can begin at an index: any possible index of an entry, or the one after the highest. */
 function canBegin(index: unknown): index is Index {
   return typeof index === "number" && (Number.isSafeInteger(index) || index === Number.MAX_SAFE_INTEGER + 1) &&
     index >= 1;
@@ -73,7 +73,7 @@ export class Retentions {
   /**
    * Retains entries.
    *
-   * @param name Who needs them.
+   * @param name The name of the holder.
    * @param from The lowest index needed.
    * @param firstIndex The lowest index that the log can read.
    * @returns The retention.
@@ -126,7 +126,7 @@ export class Retentions {
     return this.held.get(one.name) === one;
   }
 
-  /** Makes a change that gives entries up. */
+  /** Makes a change that releases entries. */
   private rise(change: () => void): void {
     const before = this.lowest;
     change();
@@ -140,7 +140,7 @@ export class Retentions {
   }
 
   /**
-   * Moves retentions down to a truncation, behind which all entries are new.
+   * Moves retentions down to a truncation, because all entries from there on are new.
    *
    * @param from The first index that was dropped.
    */
@@ -150,7 +150,7 @@ export class Retentions {
   }
 
   /**
-   * Moves retentions behind a snapshot that cleared the log.
+   * Moves retentions to the index after a snapshot that cleared the log.
    *
    * @param index The snapshot's index.
    */

@@ -1,7 +1,7 @@
 /**
- * Arguments as a log takes them over from its caller: each field is read once, before anything is checked. An object
- * can have accessors that answer otherwise the next time, or that call the log; what was checked must be what is
- * written. Nothing is refused here: `validate.ts` does that, with what was taken.
+ * Copies arguments from the caller. Each field is read once, before anything is checked. An object can have accessors
+ * that return another value the next time, or that call the log. The checked values must be the written ones. Nothing
+ * is refused here: `validate.ts` checks the copies.
  *
  * @module
  */
@@ -9,20 +9,20 @@
 import type { CompactOptions, HardState, NewEntry, NewSnapshot, SnapshotMeta } from "./types.ts";
 
 const TYPED_ARRAY = Object.getPrototypeOf(Uint8Array.prototype);
-/** The name of a typed array's own type, whatever its prototype is. It reads a slot that every realm shares. */
+/** The name of a typed array's own type, independent of its prototype. It reads a slot that all realms share. */
 const typeName: (this: unknown) => string | undefined = Object.getOwnPropertyDescriptor(
   TYPED_ARRAY,
   Symbol.toStringTag,
 )!.get!;
 
-/** An entry that was taken over: every field is set. */
+/** A copied entry. Every field is set. */
 export type TakenEntry = Required<NewEntry>;
 
 /**
- * A number as it comes back from the disk, where no zero has a sign.
+ * Normalizes a number as the disk stores it: -0 becomes 0.
  *
  * @param value Any value.
- * @returns 0 for -0, anything else as it is.
+ * @returns 0 for -0, any other value unchanged.
  */
 export function unsigned<T>(value: T): T | 0 {
   return value === 0 ? 0 : value;
@@ -61,8 +61,8 @@ export function isSignal(value: unknown): value is AbortSignal {
 }
 
 /**
- * Whether bytes are gone because their buffer was transferred away, or shrunk. Such an array has length 0, so it would
- * be stored as an empty command and nobody would notice that the command was lost.
+ * Whether bytes are gone because their buffer was transferred or shrunk. Such an array has length 0, so it would be
+ * stored as an empty command, and the loss would go unnoticed.
  *
  * @param bytes The bytes.
  */
@@ -76,7 +76,7 @@ export function isDetached(bytes: Uint8Array): boolean {
   }
 }
 
-/** What an array of bytes is, whatever properties of its own it has. */
+/** An inherent property of a byte array, independent of its own properties. */
 function inherent(bytes: Uint8Array, name: "length" | "byteOffset"): number {
   return Reflect.get(TYPED_ARRAY, name, bytes);
 }
@@ -84,9 +84,9 @@ function inherent(bytes: Uint8Array, name: "length" | "byteOffset"): number {
 /**
  * Takes bytes.
  *
- * @param bytes What was given for them.
- * @returns The same bytes in an array without properties of its own, which could say that it has more of them, or fewer.
- * What is no array of bytes, or has lost them, is returned as it is.
+ * @param bytes The caller's argument.
+ * @returns The same bytes in an array without own properties, which could report a wrong length. An argument that is
+ * not a byte array, or is detached, is returned unchanged.
  */
 export function takeBytes(bytes: Uint8Array): Uint8Array {
   if (!isBytes(bytes) || isDetached(bytes)) return bytes;
@@ -97,8 +97,8 @@ export function takeBytes(bytes: Uint8Array): Uint8Array {
 /**
  * Takes an entry.
  *
- * @param entry What was given for one.
- * @returns A copy that shares the bytes of the command; what is no object is returned as it is.
+ * @param entry The caller's argument.
+ * @returns A copy that shares the bytes of the command. An argument that is not an object is returned unchanged.
  */
 export function takeEntry(entry: NewEntry): TakenEntry {
   if (typeof entry !== "object" || entry === null) return entry as never;
@@ -109,8 +109,8 @@ export function takeEntry(entry: NewEntry): TakenEntry {
 /**
  * Takes a list of entries.
  *
- * @param entries What was given for one.
- * @returns A copy, as of {@link takeEntry}; what is no list is returned as it is.
+ * @param entries The caller's argument.
+ * @returns A copy, with entries as from {@link takeEntry}. An argument that is not a list is returned unchanged.
  */
 export function takeEntries(entries: readonly NewEntry[]): readonly TakenEntry[] {
   return Array.isArray(entries) ? Array.from<NewEntry, TakenEntry>(entries, takeEntry) : entries as never;
@@ -119,8 +119,8 @@ export function takeEntries(entries: readonly NewEntry[]): readonly TakenEntry[]
 /**
  * Takes a hard state.
  *
- * @param state What was given for one.
- * @returns A copy; what is no object is returned as it is.
+ * @param state The caller's argument.
+ * @returns A copy. An argument that is not an object is returned unchanged.
  */
 export function takeHardState(state: HardState): HardState {
   if (typeof state !== "object" || state === null) return state;
@@ -129,10 +129,10 @@ export function takeHardState(state: HardState): HardState {
 }
 
 /**
- * Takes what a snapshot is of.
+ * Takes the description of a snapshot.
  *
- * @param meta What was given for it.
- * @returns A copy that shares the bytes of `meta`; what is no object is returned as it is.
+ * @param meta The caller's argument.
+ * @returns A copy that shares the bytes of `meta`. An argument that is not an object is returned unchanged.
  */
 export function takeSnapshotMeta(meta: SnapshotMeta): SnapshotMeta {
   if (typeof meta !== "object" || meta === null) return meta;
@@ -143,8 +143,9 @@ export function takeSnapshotMeta(meta: SnapshotMeta): SnapshotMeta {
 /**
  * Takes a snapshot.
  *
- * @param snapshot What was given for one.
- * @returns A copy that shares the bytes of the data and of `meta`; what is no object is returned as it is.
+ * @param snapshot The caller's argument.
+ * @returns A copy that shares the bytes of the data and of `meta`. An argument that is not an object is returned
+ * unchanged.
  */
 export function takeSnapshot(snapshot: NewSnapshot): NewSnapshot {
   if (typeof snapshot !== "object" || snapshot === null) return snapshot;
@@ -156,7 +157,8 @@ export function takeSnapshot(snapshot: NewSnapshot): NewSnapshot {
  * Takes the options of a compaction.
  *
  * @param options The options, as given.
- * @returns A copy that shares the bytes of the data and of `meta`. Anything but an object is returned as it is.
+ * @returns A copy that shares the bytes of the data and of `meta`. An argument that is not an object is returned
+ * unchanged.
  */
 export function takeCompactOptions(options: CompactOptions): CompactOptions {
   if (typeof options !== "object" || options === null || isBytes(options)) return options;
@@ -172,10 +174,10 @@ export function takeCompactOptions(options: CompactOptions): CompactOptions {
 /**
  * The configuration and the meta of a snapshot that a compaction makes.
  *
- * @param options The options of the compaction, taken over.
- * @param before Gives the snapshot before, `undefined` if there is none. Called only if its configuration is kept.
- * @returns What the options give. If they give no configuration, the snapshot before gives it, and also the meta if the
- * options give none.
+ * @param options The copied options of the compaction.
+ * @param before Returns the previous snapshot, `undefined` if there is none. Called only if its configuration is kept.
+ * @returns The configuration and the meta from the options. Without a configuration in the options, both default to
+ * those of the previous snapshot.
  */
 export function keptMeta(
   options: CompactOptions,

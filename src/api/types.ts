@@ -1,6 +1,5 @@
 /**
- * The vocabulary of a Raft log: what goes in, what comes out, and the interface that every log here
- * implements.
+ * The types of a Raft log: its inputs and outputs, and the interface that every log of this library implements.
  *
  * @module
  */
@@ -17,16 +16,16 @@ export type Term = number;
 /** Identity of a node: any unsigned 64-bit number. An identity is not a counter, so it is a `bigint`. */
 export type NodeId = bigint;
 
-/** What an entry carries: a command for the state machine, or a change of the cluster's configuration. */
+/** The kind of an entry: a command for the state machine, or a change of the cluster's configuration. */
 export type EntryKind = "normal" | "config";
 
 /** An entry to append. */
 export interface NewEntry {
-  /** Term in which a leader created the entry. At least the term of the entry before it. */
+  /** Term in which a leader created the entry. At least the term of the previous entry. */
   readonly term: Term;
   /** Position in the log. */
   readonly index: Index;
-  /** Whether the command is the application's or a configuration. Default: `"normal"`. */
+  /** Whether the command is one of the application or a configuration. Default: `"normal"`. */
   readonly kind?: EntryKind;
   /** The payload, opaque to the log. The log copies it. */
   readonly command: Uint8Array;
@@ -34,7 +33,7 @@ export interface NewEntry {
 
 /** One entry of the log, as the log returns it. */
 export interface LogEntry extends NewEntry {
-  /** Whether the command is the application's or a configuration. */
+  /** Whether the command is one of the application or a configuration. */
   readonly kind: EntryKind;
   /**
    * The payload, opaque to the log. It is a copy that the caller owns. Copies may share a buffer: its size is at
@@ -43,15 +42,15 @@ export interface LogEntry extends NewEntry {
   readonly command: Uint8Array<ArrayBuffer>;
 }
 
-/** What a node must never forget: its term, and whom it voted for in that term. */
+/** The state that a node must never forget: its term, and its vote in that term. */
 export interface HardState {
   /** The latest term that the node has seen. */
   readonly term: Term;
-  /** Whom the node voted for in `term`, or `null` if for nobody. */
+  /** The node's vote in `term`; `null` if it has not voted. */
   readonly votedFor: NodeId | null;
 }
 
-/** What a snapshot is of, without its data. */
+/** The description of a snapshot, without its data. */
 export interface SnapshotMeta {
   /** The last index that the snapshot includes. */
   readonly index: Index;
@@ -66,7 +65,7 @@ export interface SnapshotMeta {
   readonly meta?: Uint8Array;
 }
 
-/** A snapshot to install: the state machine's state at an index, which replaces every entry up to there. */
+/** A snapshot to install: the state machine's state at an index, which replaces all entries up to that index. */
 export interface NewSnapshot extends SnapshotMeta {
   /** The state machine's data, opaque to the log. The log copies it. */
   readonly data: Uint8Array;
@@ -76,7 +75,7 @@ export interface NewSnapshot extends SnapshotMeta {
 export interface CompactOptions {
   /** The state machine's data at the index. Default: no bytes. */
   readonly data?: Uint8Array;
-  /** The members of the cluster at the index. Default: those of the snapshot before; none if there is no snapshot. */
+  /** The members of the cluster at the index. Default: those of the previous snapshot; none if there is no snapshot. */
   readonly config?: readonly NodeId[];
   /**
    * Further state of the consensus layer: at most 1 MiB. Default: the previous snapshot's meta if its configuration is
@@ -99,7 +98,7 @@ export interface Snapshot extends NewSnapshot {
  */
 export type SnapshotStream = ReadableStream<Uint8Array<ArrayBuffer>> & NodeReadableStream<Uint8Array<ArrayBuffer>>;
 
-/** A snapshot that is open, to be read at any position. Later snapshots do not change it. */
+/** An open snapshot that can be read at any position. Later snapshots do not change it. */
 export interface SnapshotSource extends Required<SnapshotMeta> {
   /** Bytes of data. */
   readonly dataBytes: number;
@@ -107,9 +106,9 @@ export interface SnapshotSource extends Required<SnapshotMeta> {
   /**
    * Reads a part of the data.
    *
-   * @param offset Where the part begins, in bytes.
+   * @param offset The offset of the part, in bytes.
    * @param length Its length, in bytes.
-   * @returns A copy, which is shorter only at the end of the data.
+   * @returns A copy. It is shorter than requested only at the end of the data.
    * @throws {WalLogError} `CORRUPT` if the part is damaged; `INVALID_ARGUMENT`, `IO`; `CLOSED`.
    */
   read(offset: number, length: number): Uint8Array<ArrayBuffer>;
@@ -118,40 +117,40 @@ export interface SnapshotSource extends Required<SnapshotMeta> {
   close(): void;
 }
 
-/** A snapshot that is being written, a piece at a time. Until it is installed, the log is as it was. */
+/** A snapshot that is being written, a piece at a time. It does not change the log until it is installed. */
 export interface SnapshotTarget {
   /** The index of the snapshot. */
   readonly index: Index;
   /** The bytes of data written so far. */
   readonly dataBytes: number;
-  /** Whether more can be written. `false` once it is installed or given up. */
+  /** Whether more can be written; `false` once it is installed or discarded. */
   readonly isOpen: boolean;
 
   /**
    * Adds data.
    *
    * @param piece The next bytes. They are copied.
-   * @throws {WalLogError} `NO_SPACE`: {@link SnapshotTarget.dataBytes} says how much was taken; write the rest again when
-   * there is room, if {@link SnapshotTarget.isOpen}. `INVALID_ARGUMENT`; `POISONED`, `CLOSED`.
+   * @throws {WalLogError} `NO_SPACE`: {@link SnapshotTarget.dataBytes} gives the number of accepted bytes; write the
+   * rest again when there is space, if {@link SnapshotTarget.isOpen}. `INVALID_ARGUMENT`; `POISONED`, `CLOSED`.
    */
   write(piece: Uint8Array): void;
 
   /**
-   * Installs the snapshot as {@link RaftLog.applySnapshot} does. A stale one is given up.
+   * Installs the snapshot as {@link RaftLog.applySnapshot} does. A stale one is discarded.
    *
    * @param options `force`: as for `WalLog.applySnapshot`.
-   * @throws {WalLogError} `NO_SPACE`: try again when there is room, if {@link SnapshotTarget.isOpen}. Otherwise as
+   * @throws {WalLogError} `NO_SPACE`: try again when there is space, if {@link SnapshotTarget.isOpen}. Otherwise as
    * {@link RaftLog.applySnapshot}; `POISONED`, `CLOSED`.
    */
   install(options?: { readonly force?: boolean }): void;
 
-  /** Gives the snapshot up. Closing the log does so too. Does nothing if it is installed or given up. */
+  /** Discards the snapshot. Closing the log does so too. Does nothing if it is already installed or discarded. */
   abort(): void;
 }
 
-/** A bound on what one read returns. */
+/** A limit on the result of one read. */
 export interface EntriesOptions {
-  /** At most this many bytes of commands, but always at least one entry. Default: no bound. */
+  /** The most bytes of commands to return, but always at least one entry. Default: no limit. */
   readonly maxBytes?: number;
 }
 
@@ -173,10 +172,7 @@ export interface FollowOptions {
 /** Entries as a stream. It is both the platform's type and Node's, as {@link SnapshotStream} is. */
 export type EntryStream = ReadableStream<LogEntry> & NodeReadableStream<LogEntry>;
 
-/**
- * A Raft log. Mutations are synchronous and take effect at once; {@link RaftLog.sync} is what makes
- * them durable.
- */
+/** A Raft log. Mutations are synchronous and take effect at once. {@link RaftLog.sync} makes them durable. */
 export interface RaftLog {
   /** Index of the last entry, or of the snapshot if no entry follows it; 0 if there is neither. */
   readonly lastIndex: Index;
@@ -216,7 +212,7 @@ export interface RaftLog {
   /**
    * The entries of a range.
    *
-   * @param from The first index wanted; clipped to the first entry there is.
+   * @param from The first index wanted; clipped to the first existing entry.
    * @param to The last index wanted, inclusive; clipped to {@link RaftLog.lastIndex}.
    * @param options A bound on the bytes returned.
    * @returns The entries in order; empty if the range holds none.
@@ -233,16 +229,16 @@ export interface RaftLog {
   /**
    * Opens the latest snapshot, to read it a part at a time.
    *
-   * @returns The snapshot, to be closed; `undefined` if there is none.
+   * @returns The snapshot, which the caller must close; `undefined` if there is none.
    */
   openSnapshotSource(): SnapshotSource | undefined;
 
   /**
-   * Begins a snapshot that is written a piece at a time. It is {@link RaftLog.applySnapshot} for data that does not fit
-   * into memory.
+   * Begins a snapshot that is written a piece at a time. Use it instead of {@link RaftLog.applySnapshot} for data that
+   * does not fit in memory.
    *
    * @param meta The snapshot's index, term, configuration and meta.
-   * @returns Where the data goes. Nothing changes before it is installed.
+   * @returns The target for its data. Nothing changes before it is installed.
    * @throws {WalLogError} `INVALID_ARGUMENT`.
    */
   createSnapshotTarget(meta: SnapshotMeta): SnapshotTarget;
@@ -251,8 +247,8 @@ export interface RaftLog {
    * Adds entries at the end of the log. An empty list changes nothing.
    *
    * @param entries Contiguous entries; the first at `lastIndex + 1`.
-   * @throws {WalLogError} `NOT_CONTIGUOUS` for a gap or an overlap, `ENTRY_TOO_LARGE`,
-   * `INVALID_ARGUMENT`. The log is then as it was.
+   * @throws {WalLogError} `NOT_CONTIGUOUS` for a gap or an overlap, `ENTRY_TOO_LARGE`, `INVALID_ARGUMENT`. The log is
+   * unchanged then.
    */
   append(entries: readonly NewEntry[]): void;
 
@@ -260,8 +256,8 @@ export interface RaftLog {
    * Drops every entry at or above an index. Above {@link RaftLog.lastIndex} it changes nothing.
    *
    * @param from The first index to drop.
-   * @throws {WalLogError} `COMPACTED` at or below {@link RaftLog.snapshotIndex}, `INVALID_ARGUMENT`
-   * for an index below 1. The log is then as it was.
+   * @throws {WalLogError} `COMPACTED` at or below {@link RaftLog.snapshotIndex}, `INVALID_ARGUMENT` for an index below
+   * 1. The log is unchanged then.
    */
   truncate(from: Index): void;
 
@@ -269,8 +265,8 @@ export interface RaftLog {
    * Replaces the hard state.
    *
    * @param state The term and the vote.
-   * @throws {WalLogError} `INVALID_ARGUMENT` for a term that is no safe integer or a vote that is no
-   * unsigned 64-bit number.
+   * @throws {WalLogError} `INVALID_ARGUMENT` for a term that is not a safe integer or a vote that is not an unsigned
+   * 64-bit number.
    */
   setHardState(state: HardState): void;
 
@@ -291,15 +287,15 @@ export interface RaftLog {
    *
    * @param through The last index to drop, and the snapshot's index.
    * @param options The snapshot's data, configuration and meta. Give `config` if the entries to drop change the cluster.
-   * @throws {WalLogError} `INVALID_ARGUMENT` for an index above {@link RaftLog.lastIndex}, or for options out of their
-   * domain. The log is then as it was.
+   * @throws {WalLogError} `INVALID_ARGUMENT` for an index above {@link RaftLog.lastIndex}, or for invalid options. The
+   * log is unchanged then.
    */
   compact(through: Index, options?: CompactOptions): void;
 
   /**
    * Holds compaction back: entries from an index on stay readable until the retention moves up or is released, even if
-   * a snapshot covers them. A snapshot that clears the log discards them all the same. Retentions are not kept on disk:
-   * a log that is opened has none.
+   * a snapshot covers them. A snapshot that clears the log discards them anyway. Retentions are not kept on disk: a log
+   * that is opened has none.
    *
    * @param name Name of the retention: 1 to 255 characters, not in use by another retention.
    * @param from The lowest index needed. It may be above {@link RaftLog.lastIndex}.
