@@ -180,7 +180,7 @@ describe("damage that is kept", () => {
       assert.throws(call, (error) => {
         const { code, message } = error as WalLogError;
         assert.equal(code, "DAMAGED_ENTRY");
-        assert.match(message, /whether entries 11 to 20 follow on the snapshot; repair the entry/);
+        assert.match(message, /whether entries 11 to 20 continue from the snapshot; repair the entry/);
         return true;
       });
     }

@@ -213,7 +213,7 @@ export class SnapshotStore {
       this.deleteSegments();
       this.deleteSnapshots();
     } catch (error) {
-      throw durability.fail("delete what the snapshot replaces", error);
+      throw durability.fail("delete the files that the snapshot replaces", error);
     }
   }
 
@@ -237,7 +237,7 @@ export class SnapshotStore {
     try {
       this.deleteSegments();
     } catch (error) {
-      throw durability.fail("delete what no retention holds back", error);
+      throw durability.fail("delete released segments", error);
     }
   }
 

@@ -72,7 +72,7 @@ export const RETENTION_MUTANTS: readonly Mutant[] = [
   {
     name: "a file that cannot be deleted when a retention is released does not stop the log",
     file: STORE,
-    edits: [['throw durability.fail("delete what no retention holds back", error);', "throw error;"]],
+    edits: [['throw durability.fail("delete released segments", error);', "throw error;"]],
     dies: "retain_test",
   },
   {

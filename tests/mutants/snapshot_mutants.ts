@@ -159,10 +159,10 @@ export const SNAPSHOT_MUTANTS: readonly Mutant[] = [
     dies: "snapshot_parts_test",
   },
   {
-    name: "a piece of a snapshot that found no room is overwritten",
+    name: "a piece of a snapshot that found no space is overwritten",
     file: SNAPSHOT_WRITER,
     edits: [[
-      "      // A piece that found no room is still there, to be written now.\n" +
+      "      // A piece that found no space is still in memory. Write it now.\n" +
       "      if (this.filled === PIECE_BYTES) this.putPiece(false);\n",
       "      if (this.filled === PIECE_BYTES) this.filled = 0;\n",
     ]],
