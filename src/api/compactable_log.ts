@@ -17,7 +17,7 @@ import { keptMeta, takeCompactOptions, takeSnapshot, takeSnapshotMeta } from "./
 import type { CompactOptions, Index, NewSnapshot, SnapshotMeta, SnapshotTarget } from "./types.ts";
 import { checkCompact, checkOwnSnapshot, checkSnapshot, checkSnapshotMeta } from "./validate_snapshot.ts";
 
-/** A log that can replace entries by a snapshot, and hold compaction back. Every `WalLog` is one. */
+/** A log that can replace entries with a snapshot, and hold compaction back. Every `WalLog` is one. */
 export abstract class CompactableLog extends FollowableLog {
   readonly #state: LiveState;
   readonly #durability: Durability;
@@ -40,9 +40,9 @@ export abstract class CompactableLog extends FollowableLog {
    * @param options The snapshot's data, configuration and meta. The configuration defaults to the previous snapshot's:
    * give `config` if the entries to drop change the cluster.
    * @throws {WalLogError} `INVALID_ARGUMENT` for an index above {@link ReadableLog.lastIndex}, for anything but a safe
-   * integer of 0 or more, or for options out of their domain; `DAMAGED_ENTRY` if the term at the index is lost;
-   * `CORRUPT` if no `config` is given and the previous snapshot is damaged; `NO_SPACE`, `IO`: the log is as it was.
-   * `CORRUPT` while the hard state is lost; `POISONED`, `READ_ONLY`, `CLOSED`.
+   * integer of 0 or more, or for invalid options; `DAMAGED_ENTRY` if the term at the index is lost; `CORRUPT` if no
+   * `config` is given and the previous snapshot is damaged; `NO_SPACE`, `IO`: the log is unchanged. `CORRUPT` while the
+   * hard state is lost; `POISONED`, `READ_ONLY`, `CLOSED`.
    *
    * @example
    * ```ts
@@ -77,8 +77,8 @@ export abstract class CompactableLog extends FollowableLog {
   /**
    * Installs a leader's snapshot and drops the entries that it replaces. When this returns, the snapshot and everything
    * before it are durable. A snapshot at or below {@link ReadableLog.snapshotIndex} is stale and changes nothing. One
-   * exception: a snapshot with the index and term of the log's own replaces it if that is damaged. For a snapshot of
-   * the node's own state, use {@link CompactableLog.compact}, which never drops an entry above its index.
+   * exception: if the log's own snapshot is damaged, a snapshot with the same index and term replaces it. For a
+   * snapshot of the node's own state, use {@link CompactableLog.compact}, which never drops an entry above its index.
    *
    * The entries above the snapshot stay if the log has the same entry at its index, and are dropped if it has another
    * one. If damage has destroyed the term of that entry, they stay if one of them has the snapshot's term: by log
@@ -160,12 +160,12 @@ export abstract class CompactableLog extends FollowableLog {
   }
 
   /**
-   * Begins a leader's snapshot that is written a piece at a time, without waiting: what {@link
-   * CompactableLog.receiveSnapshot} does for those who cannot wait. At most one piece is in memory. Now and then, a write
-   * blocks for a flush. A file that is never installed is removed when the log is closed, or when it is opened again.
+   * Starts writing a leader's snapshot piece by piece: a synchronous version of {@link CompactableLog.receiveSnapshot}.
+   * At most one piece is in memory. Some writes block for a flush. A snapshot that is never installed is removed when
+   * the log is closed, or when it is opened again.
    *
    * @param meta The snapshot's index, term, configuration and meta.
-   * @returns Where the data goes. Installing it does what {@link CompactableLog.applySnapshot} does.
+   * @returns The target to write the data to. Its `install` does what {@link CompactableLog.applySnapshot} does.
    * @throws {WalLogError} `INVALID_ARGUMENT`, `NO_SPACE`; `CORRUPT` while the hard state is lost; `POISONED`, `READ_ONLY`,
    * `CLOSED`.
    *

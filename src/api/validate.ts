@@ -1,11 +1,11 @@
 /**
- * What a log accepts. Every log checks its arguments here, all of them before anything changes, so that a
- * refused call leaves the log as it was and every implementation refuses the same things in the same words.
- * What is checked was taken over from the caller (`taken.ts`), so that it is still the same when it is written.
- * Snapshots are checked in `validate_snapshot.ts`.
+ * Checks the arguments of calls. Every implementation of a log uses these checks, so all refuse the same arguments with
+ * the same messages. All arguments are checked before anything changes, so a refused call leaves the log unchanged. The
+ * log has already copied the arguments (`taken.ts`), so the caller cannot change them between the check and the write.
+ * `validate_snapshot.ts` checks snapshots.
  *
- * The checks hold at run time what the types promise at compile time: a value that slips past them would be
- * written, and would come back as something else after a restart.
+ * The checks enforce the types at run time. A value of a wrong type would be written, and would be read as a different
+ * value after a restart.
  *
  * @module
  */
@@ -15,19 +15,19 @@ import { checkNames } from "./option_names.ts";
 import { isBytes, isDetached, type TakenEntry } from "./taken.ts";
 import type { EntriesOptions, EntryKind, HardState, Index, NodeId, Term } from "./types.ts";
 
-/** The largest command that a log takes unless told otherwise. In bytes: 64 MiB. */
+/** The default limit for the size of a command. In bytes: 64 MiB. */
 export const ENTRY_BYTES_MAX_DEFAULT = 64 * 1024 * 1024;
 
-/** The last index there can be: 2^53 - 1. Beyond it two indexes would round to one. */
+/** The largest possible index: 2^53 - 1. Above it, two indexes would round to the same number. */
 const INDEX_MAX = Number.MAX_SAFE_INTEGER;
 
 /** The largest node identity: all 64 bits set. */
 const NODE_ID_MAX = 2n ** 64n - 1n;
 
-/** How much of a string an error message repeats. In UTF-16 units. */
+/** The length at which an error message cuts a quoted string. In UTF-16 units. */
 const QUOTE_LENGTH_MAX = 40;
 
-/** A value as an error message names it. Never throws, whatever the value is. */
+/** Describes a value for an error message. Never throws, for any value. */
 export function show(value: unknown): string {
   switch (typeof value) {
     case "string":
@@ -67,15 +67,14 @@ export function invalid(message: string): WalLogError {
 }
 
 /**
- * Checks a list of entries that is to be appended.
+ * Checks a list of entries before they are appended.
  *
- * @param entries The entries, of which each must follow on the one before.
+ * @param entries The entries. Each index must be one more than the previous one.
  * @param lastIndex Index of the log's last entry; 0 if the log is empty.
  * @param lastTerm Term of that entry; 0 if the log is empty.
  * @param maxEntryBytes The largest command allowed, in bytes.
- * @returns The bytes of all commands together.
- * @throws {WalLogError} `NOT_CONTIGUOUS`, `ENTRY_TOO_LARGE` or `INVALID_ARGUMENT`, for the first entry that
- * is refused.
+ * @returns The total size of the commands, in bytes.
+ * @throws {WalLogError} `NOT_CONTIGUOUS`, `ENTRY_TOO_LARGE` or `INVALID_ARGUMENT`, for the first invalid entry.
  */
 export function checkAppend(
   entries: readonly TakenEntry[],
@@ -97,16 +96,16 @@ export function checkAppend(
 }
 
 /**
- * Whether an entry can be appended, but for the size of its command. Called for each entry of each append: it compares
- * and allocates nothing.
+ * Whether an entry can be appended, apart from the size of its command. It is called for every appended entry, so it
+ * allocates nothing.
  *
  * @param term The entry's term.
  * @param index Its index.
  * @param kind Its kind.
  * @param command Its command.
  * @param expectedIndex The index that it must have.
- * @param previousTerm Term of the entry before it, below which its own term must not be: terms never
- * decrease along a Raft log.
+ * @param previousTerm Term of the previous entry. The entry's term must not be lower: terms never decrease along a Raft
+ * log.
  */
 export function isAcceptable(
   term: Term,
@@ -117,7 +116,7 @@ export function isAcceptable(
   previousTerm: Term,
 ): boolean {
   return index === expectedIndex && expectedIndex <= INDEX_MAX &&
-    // Both: the previous term can be lost, and is then below 0.
+    // Both comparisons are needed: a lost previous term is represented by a number below 0.
     Number.isSafeInteger(term) && term >= 0 && term >= previousTerm &&
     (kind === "normal" || kind === "config") && isBytes(command);
 }
@@ -173,7 +172,7 @@ function refusal(entry: TakenEntry, expectedIndex: Index, previousTerm: Term, ma
 }
 
 /**
- * Checks where a truncation begins.
+ * Checks the first index of a truncation.
  *
  * @param from The first index to drop.
  * @param snapshotIndex Index of the log's snapshot; 0 if there is none.
@@ -197,7 +196,7 @@ export function checkTruncate(from: Index, snapshotIndex: Index): void {
  * Checks a hard state.
  *
  * @param state The hard state.
- * @throws {WalLogError} `INVALID_ARGUMENT` for a term that is no safe integer or below 0, or a vote that is
+ * @throws {WalLogError} `INVALID_ARGUMENT` for a term that is not a safe integer of 0 or more, or a vote that is
  * neither `null` nor an unsigned 64-bit number.
  */
 export function checkHardState(state: HardState): void {
@@ -215,10 +214,10 @@ export function checkHardState(state: HardState): void {
 }
 
 /**
- * Checks an index that is to be read. An index with no entry is no error, a value that cannot be an index is.
+ * Checks an index before its entry is read. An index without an entry is valid. A value that cannot be an index is not.
  *
  * @param index The index.
- * @throws {WalLogError} `INVALID_ARGUMENT` for anything but a safe integer of 0 or more, or the one behind the last.
+ * @throws {WalLogError} `INVALID_ARGUMENT` for anything but a safe integer of 0 or more, or 2^53.
  */
 export function checkReadIndex(index: Index): void {
   if (!Number.isSafeInteger(index) && index !== Number.MAX_SAFE_INTEGER + 1 || index < 0) {
@@ -230,15 +229,15 @@ export function checkReadIndex(index: Index): void {
  * Checks the bound on a read.
  *
  * @param options The options of the read.
- * @returns The most bytes of commands to return; `Infinity` if there is no bound.
- * @throws {WalLogError} `INVALID_ARGUMENT` for a `maxBytes` that is no number, `NaN`, or below 0, and for an unknown
+ * @returns The largest total size of the returned commands, in bytes; `Infinity` if there is no bound.
+ * @throws {WalLogError} `INVALID_ARGUMENT` for a `maxBytes` that is not a number of 0 or more, and for an unknown
  * option.
  */
 export function checkMaxBytes(options: EntriesOptions | undefined): number {
   checkNames("Cannot read the log", options, ["maxBytes"]);
   const maxBytes = options?.maxBytes;
   if (maxBytes === undefined) return Infinity;
-  // Written so that NaN, which is neither above nor below 0, is refused.
+  // Negated, because this also refuses NaN.
   if (typeof maxBytes !== "number" || !(maxBytes >= 0)) {
     throw invalid(`Cannot read the log: maxBytes must be a number of 0 or more, found ${show(maxBytes)}`);
   }
@@ -246,12 +245,12 @@ export function checkMaxBytes(options: EntriesOptions | undefined): number {
 }
 
 /**
- * Checks a list of entries that are to replace damaged ones.
+ * Checks a list of entries that replace damaged ones.
  *
  * @param entries The entries, each once, in any order.
  * @param first The first index that the log has.
  * @param last The last.
- * @param termAt The terms that the log knows: `undefined` where it does not.
+ * @param termAt The terms that the log knows; `undefined` for an unknown term.
  * @returns The entries by index.
  * @throws {WalLogError} `INVALID_ARGUMENT`.
  */

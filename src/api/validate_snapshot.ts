@@ -15,12 +15,12 @@ import { invalid, isNodeId, isObject, isTerm, show } from "./validate.ts";
 const COMPACT_OPTIONS = ["data", "config", "meta"];
 
 /**
- * Checks what a snapshot is of: all but its data.
+ * Checks a snapshot's metadata: everything but its data.
  *
  * @param meta Index, term, configuration and `meta`.
  * @param attempt What is attempted, for the message.
- * @throws {WalLogError} `INVALID_ARGUMENT` for an index that is no safe integer or below 1, a term that is
- * no safe integer or below 0, a configuration that is no array of unsigned 64-bit numbers, or a `meta` that is no
+ * @throws {WalLogError} `INVALID_ARGUMENT` for an index that is not a safe integer of 1 or more, a term that is not a
+ * safe integer of 0 or more, a configuration that is not an array of unsigned 64-bit numbers, or a `meta` that is not a
  * `Uint8Array` of at most 1 MiB.
  */
 export function checkSnapshotMeta(meta: SnapshotMeta, attempt = "apply the snapshot"): void {
@@ -52,8 +52,7 @@ function checkConfig(config: readonly NodeId[], at: string): void {
  * Checks a snapshot with its data.
  *
  * @param snapshot The snapshot.
- * @throws {WalLogError} `INVALID_ARGUMENT`, as for {@link checkSnapshotMeta}, or for data that is no
- * `Uint8Array`.
+ * @throws {WalLogError} `INVALID_ARGUMENT`, as for {@link checkSnapshotMeta}, or for data that is not a `Uint8Array`.
  */
 export function checkSnapshot(snapshot: NewSnapshot): void {
   checkSnapshotMeta(snapshot);
@@ -70,20 +69,21 @@ function checkBytes(bytes: Uint8Array, name: "data" | "meta", at: string): void 
  * Checks a piece of a snapshot's data.
  *
  * @param piece The piece.
- * @throws {WalLogError} `INVALID_ARGUMENT` if it is no `Uint8Array`.
+ * @throws {WalLogError} `INVALID_ARGUMENT` if it is not a `Uint8Array`.
  */
 export function checkPiece(piece: Uint8Array): void {
   checkBytes(piece, "data", "Cannot write a snapshot");
 }
 
 /**
- * Checks a part of a snapshot's data that is to be read.
+ * Checks the range of a snapshot's data that a call reads.
  *
  * @param source The snapshot.
- * @param offset Where the part begins.
- * @param length How long it is to be.
- * @returns How long it is.
- * @throws {WalLogError} `INVALID_ARGUMENT` for numbers that are no safe integers of 0 or more, and beyond the data.
+ * @param offset Where the range begins.
+ * @param length The requested length, in bytes.
+ * @returns The length to read: less than requested if the data ends before.
+ * @throws {WalLogError} `INVALID_ARGUMENT` for numbers that are not safe integers of 0 or more, and for an offset
+ * beyond the data.
  */
 export function checkPart({ dataBytes }: SnapshotSource, offset: number, length: number): number {
   for (const [name, value] of [["offset", offset], ["length", length]] as const) {
@@ -95,13 +95,13 @@ export function checkPart({ dataBytes }: SnapshotSource, offset: number, length:
 }
 
 /**
- * The error for a snapshot that nothing can be written to any more.
+ * The error for writing to a snapshot that was installed or aborted.
  *
  * @param index The snapshot's index.
  * @returns The error to throw.
  */
 export function closedTarget(index: Index): WalLogError {
-  return new WalLogError("CLOSED", `Cannot write the snapshot at index ${index}: it was installed or given up`);
+  return new WalLogError("CLOSED", `Cannot write the snapshot at index ${index}: it was installed or aborted`);
 }
 
 /** Checks the meta of a snapshot. `at` begins the error message. */
@@ -113,9 +113,9 @@ function checkMeta(meta: Uint8Array, at: string): void {
 }
 
 /**
- * Checks a snapshot of the node's own against the log: it must be of an entry that the log has.
+ * Checks a snapshot of the node's own state against the log: the log must have the entry at its index.
  *
- * @param meta Index and term, checked by themselves.
+ * @param meta Index and term. Both are already known to be valid numbers.
  * @param log The log.
  * @param attempt What is attempted, for the message.
  * @throws {WalLogError} `COMPACTED` if the log's snapshot includes the index; `INVALID_ARGUMENT` if the index is above
@@ -142,9 +142,9 @@ export function checkOwnSnapshot(
  * Checks the arguments of a compaction.
  *
  * @param through The last index to drop.
- * @param options The data, the configuration and the meta of the snapshot, where they are given.
+ * @param options The data, the configuration and the meta of the snapshot; each may be missing.
  * @param lastIndex Index of the log's last entry.
- * @throws {WalLogError} `INVALID_ARGUMENT` for an index that is no safe integer, below 0 or above the last, or for
+ * @throws {WalLogError} `INVALID_ARGUMENT` for an index that is not a safe integer from 0 to the last index, or for
  * options that {@link checkSnapshot} would refuse in a snapshot.
  */
 export function checkCompact(through: Index, options: CompactOptions, lastIndex: Index): void {

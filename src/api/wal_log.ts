@@ -63,14 +63,14 @@ import { checkHardState, checkRepair, checkTruncate } from "./validate.ts";
  * ```
  */
 export class WalLog extends CompactableLog implements RaftLog, AsyncDisposable, Disposable {
-  /** The largest command that {@link WalLog.append} takes, in bytes: `WalLogOptions.maxEntryBytes`. */
+  /** The largest command that {@link WalLog.append} accepts, in bytes: `WalLogOptions.maxEntryBytes`. */
   readonly maxEntryBytes: number;
   readonly #opened: Opened;
   readonly #index: LogIndex;
   readonly #state: LiveState;
   readonly #durability: Durability;
   readonly #files: OpenFiles;
-  /** The log's state behind a batch that is being appended. */
+  /** The log's state after the batch that is being appended. */
   readonly #stateBehind = ({ count, lastTerm }: Batch): LogState => {
     const { changes } = this.#opened.writer!;
     return { ...this.#state.record(changes), nextIndex: this.#index.nextIndex + count, lastTerm };
@@ -87,15 +87,16 @@ export class WalLog extends CompactableLog implements RaftLog, AsyncDisposable, 
   }
 
   /**
-   * Opens a log, and makes one if the folder holds none. Other tasks can run while it reads a long log.
+   * Opens the log in a folder, or creates it if there is none. While a long log is read, other tasks can run.
    *
-   * @param path The log's folder. Made if it is missing; files in it that are not the log's are left alone.
-   * @param options How.
+   * @param path The log's folder. It is created if it is missing. Files in it that do not belong to the log are left
+   * alone.
+   * @param options The options.
    * @returns The log.
-   * @throws {WalLogError} `LOCKED` if another writer has it open; `CORRUPT` if data that was durable is damaged, with
-   * `damage` naming it; `NOT_FOUND` if there is no log and none is to be made; `UNSUPPORTED_VERSION`;
-   * `INVALID_ARGUMENT`; `NO_SPACE` if the disk is too full to go on after a crash (`readOnly` works then); `IO`. Or the
-   * reason of `options.signal`.
+   * @throws {WalLogError} `LOCKED` if another writer has the log open; `CORRUPT` if durable data is damaged (`damage`
+   * lists it); `NOT_FOUND` if there is no log and `create` is `false`; `UNSUPPORTED_VERSION`; `INVALID_ARGUMENT`;
+   * `NO_SPACE` if the disk is too full to continue the log after a crash (`readOnly` still works); `IO`. Or the reason
+   * of `options.signal`.
    */
   static async open(path: string | URL, options: WalLogOptions = {}): Promise<WalLog> {
     const checked = checkOptions(options);
@@ -106,7 +107,7 @@ export class WalLog extends CompactableLog implements RaftLog, AsyncDisposable, 
    * Like {@link WalLog.open}, but blocks until the log is open.
    *
    * @param path The log's folder.
-   * @param options How; the signal is looked at once.
+   * @param options The options. The signal is checked only once, at the start.
    * @returns The log.
    * @throws {WalLogError} As {@link WalLog.open}.
    */
@@ -116,11 +117,11 @@ export class WalLog extends CompactableLog implements RaftLog, AsyncDisposable, 
   }
 
   /**
-   * Adds entries at the end of the log, in one write. After a crash, all of them are there, or none. An empty list
-   * changes nothing.
+   * Appends entries in one write. After a crash, either all of them are in the log or none. An empty list changes
+   * nothing.
    *
    * @param entries Contiguous entries; the first at `lastIndex + 1`.
-   * @throws {WalLogError} `NOT_CONTIGUOUS`, `ENTRY_TOO_LARGE`, `INVALID_ARGUMENT`, `NO_SPACE`: the log is as it was.
+   * @throws {WalLogError} `NOT_CONTIGUOUS`, `ENTRY_TOO_LARGE`, `INVALID_ARGUMENT`, `NO_SPACE`: the log is unchanged.
    * `POISONED` if a write failed, now or earlier; `READ_ONLY`; `CLOSED`.
    */
   append(entries: readonly NewEntry[]): void {
@@ -147,7 +148,7 @@ export class WalLog extends CompactableLog implements RaftLog, AsyncDisposable, 
    * Drops every entry at or above an index. Above {@link WalLog.lastIndex} it changes nothing.
    *
    * @param from The first index to drop.
-   * @throws {WalLogError} `COMPACTED`, `INVALID_ARGUMENT`, `NO_SPACE`: the log is as it was. `POISONED`, `READ_ONLY`,
+   * @throws {WalLogError} `COMPACTED`, `INVALID_ARGUMENT`, `NO_SPACE`: the log is unchanged. `POISONED`, `READ_ONLY`,
    * `CLOSED`.
    */
   truncate(from: Index): void {
@@ -164,10 +165,10 @@ export class WalLog extends CompactableLog implements RaftLog, AsyncDisposable, 
    * Replaces the hard state.
    *
    * @param state The term and the vote.
-   * @param options `force`: on a log whose latest hard state is damaged, confirms that this one is right, so that the
-   * log can be written again. Such a log never falls back to an older one: a node that forgets its vote can vote twice.
-   * It also gives up the entries that {@link WalLog.damaged} lists without a last index.
-   * @throws {WalLogError} `INVALID_ARGUMENT`, `NO_SPACE`: the log is as it was. `POISONED`, `READ_ONLY`, `CLOSED`.
+   * @param options `force`: for a log whose latest hard state is damaged. It confirms that the new hard state is right,
+   * so that the log accepts writes again. Such a log never falls back to an older hard state: a node that forgets its
+   * vote can vote twice. `force` also gives up the entries that {@link WalLog.damaged} lists without a last index.
+   * @throws {WalLogError} `INVALID_ARGUMENT`, `NO_SPACE`: the log is unchanged. `POISONED`, `READ_ONLY`, `CLOSED`.
    */
   setHardState(state: HardState, options: { readonly force?: boolean } = {}): void {
     const taken = takeHardState(state);
@@ -187,12 +188,12 @@ export class WalLog extends CompactableLog implements RaftLog, AsyncDisposable, 
    * segment is repaired in one step, durably, and the next opening finds it undamaged. Undamaged entries are skipped if
    * they are the same.
    *
-   * If more than entries is lost, such as a truncation, a repair is not always possible. There are two other ways:
-   * truncate the log before the damage and append the entries again, or install a snapshot above the damage. Until then
-   * the log opens with `onDamage: "keep"`.
+   * If something other than entries is lost, such as a truncation, a repair is not always possible. There are two other
+   * ways: truncate the log before the damage and append the entries again, or install a snapshot above the damage.
+   * Until then the log opens with `onDamage: "keep"`.
    *
    * @param entries The entries, in any order; entries that were lost together must be passed together.
-   * @throws {WalLogError} `INVALID_ARGUMENT` if an entry cannot be the lost one, `NO_SPACE` (a repair needs room for a
+   * @throws {WalLogError} `INVALID_ARGUMENT` if an entry cannot be the lost one, `NO_SPACE` (a repair needs space for a
    * copy of the segment): the log is unchanged. `CORRUPT` while the hard state is lost; `POISONED`, `READ_ONLY`,
    * `CLOSED`.
    */
@@ -223,14 +224,14 @@ export class WalLog extends CompactableLog implements RaftLog, AsyncDisposable, 
 
   /**
    * Copies the log into another folder while it is in use: entries, hard state and snapshot as of one moment. If the
-   * log is truncated or cleared meanwhile, the copy starts over. The copy is read back, is closed, and has a UUID and
-   * an incarnation of its own. The folder opens as a log only when the copy is complete.
+   * log is truncated or cleared meanwhile, the copy starts over. The copy is verified by reading it back, and is
+   * closed. It has its own UUID and incarnation. The folder opens as a log only when the copy is complete.
    *
    * A node that starts from a backup has forgotten everything that it acknowledged since, including its votes: let it
    * join its cluster as a new member.
    *
-   * @param folder The copy's folder. It must not exist, or be empty.
-   * @param options `to`: the last entry to copy. `signal`: ends it early.
+   * @param folder The copy's folder. It must be empty or not exist.
+   * @param options `to`: the last entry to copy. `signal`: aborts the copy.
    * @returns The contents of the copy.
    * @throws {WalLogError} `INVALID_ARGUMENT` if the folder is not empty, or if `to` is below {@link
    * WalLog.snapshotIndex}; `CORRUPT` or `DAMAGED_ENTRY` if the log is damaged; `NOT_CONTIGUOUS` or `COMPACTED` if the
@@ -263,10 +264,10 @@ export class WalLog extends CompactableLog implements RaftLog, AsyncDisposable, 
   }
 
   /**
-   * Makes everything done before the call durable. Calls share flushes: one flush is under way at a time, and all calls
-   * that come meanwhile share the next.
+   * Makes everything done before the call durable. Calls share flushes: only one flush runs at a time, and all calls
+   * made during it share the next one.
    *
-   * @returns The last durable index. Rejects with `POISONED` if the flush failed, or the log had failed before; a flush
+   * @returns The last durable index. Rejects with `POISONED` if the flush or an earlier write or flush failed. A flush
    * is never retried.
    */
   // deno-lint-ignore require-await -- so that every error is a rejection
@@ -275,7 +276,7 @@ export class WalLog extends CompactableLog implements RaftLog, AsyncDisposable, 
   }
 
   /**
-   * Like {@link WalLog.sync}, but blocks until it is done. The flush stalls everything else on the thread.
+   * Like {@link WalLog.sync}, but blocks until it is done. The flush blocks everything else on the thread.
    *
    * @returns The last index that is durable.
    * @throws {WalLogError} `POISONED`, `READ_ONLY`, `CLOSED`.
@@ -285,14 +286,14 @@ export class WalLog extends CompactableLog implements RaftLog, AsyncDisposable, 
   }
 
   /**
-   * Sets the cluster that the log belongs to. This cannot be changed later. The id is durable when this returns, and
-   * {@link WalLog.identity} has it from then on. If the log has this id already, nothing changes. The call blocks for
-   * the flushes.
+   * Sets the cluster that the log belongs to. This cannot be changed later. When this returns, the id is durable, and
+   * {@link WalLog.identity} contains it. If the log has this id already, nothing changes. The call blocks for the
+   * flushes.
    *
-   * @param id The cluster's id: a UUID as `crypto.randomUUID` gives it, or its 16 bytes. Not zero. Give the same to all
-   * nodes of a cluster.
-   * @throws {WalLogError} `INVALID_ARGUMENT` if this is not an id, or if the log belongs to another cluster;
-   * `NO_SPACE`: the log is then as it was. `CORRUPT` while the hard state is lost; `POISONED`, `READ_ONLY`, `CLOSED`.
+   * @param id The cluster's id: a UUID as `crypto.randomUUID` gives it, or its 16 bytes. Not zero. All nodes of a
+   * cluster must get the same id.
+   * @throws {WalLogError} `INVALID_ARGUMENT` if `id` is not valid, or if the log belongs to another cluster;
+   * `NO_SPACE`: the log is unchanged. `CORRUPT` while the hard state is lost; `POISONED`, `READ_ONLY`, `CLOSED`.
    *
    * @example
    * ```ts
@@ -330,18 +331,18 @@ export class WalLog extends CompactableLog implements RaftLog, AsyncDisposable, 
   /**
    * Like {@link WalLog.close}, but blocks until it is done.
    *
-   * @throws {WalLogError} `POISONED` if a write or flush failed, now or earlier; the log is closed all the same.
+   * @throws {WalLogError} `POISONED` if a write or flush failed, now or earlier; the log is closed even then.
    */
   closeSync(): void {
     this.#durability.closeSync(() => this.#files.close());
   }
 
-  /** Closes the log: what `await using` calls. */
+  /** Closes the log at the end of an `await using` block. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
 
-  /** Closes the log: what `using` calls. */
+  /** Closes the log at the end of a `using` block. */
   [Symbol.dispose](): void {
     this.closeSync();
   }
