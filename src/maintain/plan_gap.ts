@@ -1,5 +1,5 @@
 /**
- * Plans the repair of a gap: a stretch in which all frames are lost with their headers.
+ * Plans the repair of a gap: a range in which all frames are lost with their headers.
  *
  * @module
  */
@@ -19,7 +19,7 @@ import { readIndexPages, readTrailer } from "../recovery/read_index.ts";
 import { layRepair } from "./repair_frames.ts";
 import { misfit, type Patch, type RepairContext } from "./plan_frame.ts";
 
-/** Plans the frames for a stretch without a valid header. Returns the entries in these frames. */
+/** Plans the frames for a range without a valid header. Returns the entries in these frames. */
 export function planGap(
   context: RepairContext,
   segment: Segment,

@@ -1,5 +1,5 @@
 /**
- * The frames that a repair writes in the place of lost ones.
+ * Builds the frames that a repair writes in place of lost ones.
  *
  * @module
  */
@@ -25,11 +25,17 @@ import {
 import type { SegmentHeader } from "../format/segment_header.ts";
 import { selectSegment } from "../log/select_segment.ts";
 
-/** What one checkpoint that fills a gap holds of it: well within a chunk, with which it is replayed. In bytes. */
+/**
+ * The payload of a checkpoint that fills a gap. It is well below the size of a chunk, which replay reads at once. In
+ * bytes.
+ */
 const FILLER_BYTES = 256 * 1024;
-/** The most that is laid out at once, because it is held in memory. In bytes. */
+/** The largest range that is laid out at once, because it is held in memory. In bytes. */
 export const ROOM_BYTES_MAX = 2 ** 32 - 8;
-/** How much payload entries share, as where the writer lays them; or all there is, where frames were packed more densely. */
+/**
+ * Limits for the payload of a frame with several entries, in bytes. The first is the writer's. The second is
+ * practically unlimited, for a range that held fewer and larger frames.
+ */
 const SHARED_PAYLOADS = [4096, 2 ** 30] as const;
 
 /** Entries that share a frame. */
@@ -40,16 +46,17 @@ interface Group {
 }
 
 /**
- * Lays out frames, and fills the room that is left with checkpoints that say nothing.
+ * Lays out frames, and fills the remaining space with empty checkpoints.
  *
  * @param codec The codec. Its chunk is overwritten.
  * @param header The segment's header.
  * @param offset Offset of the first frame.
- * @param room How much room there is.
+ * @param room The available space, in bytes.
  * @param entries The entries, in order.
- * @param changes The count of changes behind them.
- * @param cut A truncation in front of them: the first index that it drops, and the term before; `undefined` for none.
- * @returns The bytes, as many as there is room for; `undefined` if the frames do not fit.
+ * @param changes The number of changes after them.
+ * @param cut A truncation to put before them: the first index that it drops, and the term of the entry before that;
+ * `undefined` for none.
+ * @returns The bytes that fill the space exactly; `undefined` if the frames do not fit.
  */
 export function layRepair(
   codec: Codec,
@@ -72,7 +79,7 @@ export function layRepair(
     at += frame.length;
   };
   if (cut !== undefined) put({ kind: KIND_TRUNCATE, flags: 0, ...cut, count: 0 }, new Uint8Array(0));
-  // What is left beside the frames is one that fills it, or slack in the last one.
+  // The remaining space gets checkpoints. If it is too small for a frame, it becomes slack in the last frame.
   const left = free - bytesOf(groups);
   const slack = left < FRAME_HEADER_BYTES ? left : 0;
   if (slack > 0 && groups.length === 0) return undefined;
@@ -87,7 +94,7 @@ export function layRepair(
     put({ kind: KIND_ENTRIES, flags: kind === "normal" ? 0 : FLAG_CONFIG, term, index, count }, payload);
   });
   while (at < room) {
-    // Never so little left that no frame fits it.
+    // The last filler takes the whole rest, so the rest never becomes too small for a frame.
     const rest = room - at - FRAME_HEADER_BYTES;
     const payload = rest < 2 * FILLER_BYTES ? rest : FILLER_BYTES;
     put({ kind: KIND_CHECKPOINT, flags: 0, term: 0, index: 0, count: 0 }, new Uint8Array(payload));
@@ -96,12 +103,12 @@ export function layRepair(
 }
 
 /**
- * Makes a frame that a repair writes.
+ * Encodes and seals a frame that a repair writes.
  *
  * @param codec The codec. Its chunk is overwritten.
  * @param header The segment's header.
  * @param offset Offset of the frame.
- * @param fields What its header says.
+ * @param fields The fields of its header.
  * @param payload Its payload.
  * @returns The frame, sealed.
  */
@@ -117,7 +124,7 @@ export function sealRepaired(
   new DataView(head.buffer).setBigUint64(FRAME_PAYLOAD_CHECKSUM, codec.hash(payload, 0n), true);
   codec.chunk.set(head);
   selectSegment(codec, header);
-  // The frame claims nothing of what was durable: position 0 always is.
+  // Position 0 is always durable, so the frame claims nothing about durability.
   codec.wasm.sealHeaderOnly(codec.chunkAt, header.baseLsn + offset, 0);
   const frame = new Uint8Array(frameBytes(payload.length));
   frame.set(codec.chunk.subarray(0, FRAME_HEADER_BYTES));
@@ -125,7 +132,7 @@ export function sealRepaired(
   return frame;
 }
 
-/** Entries by the frames that they share. */
+/** Groups entries into frames. */
 function grouped(entries: readonly TakenEntry[], mostPayload: number): Group[] {
   const groups: Group[] = [];
   for (let next = 0; next < entries.length;) {
@@ -151,11 +158,11 @@ function bytesOf(groups: readonly Group[]): number {
 }
 
 /**
- * The payload of an entries frame.
+ * Encodes the payload of an entries frame.
  *
  * @param entries Its entries.
- * @param length How many bytes it has.
- * @returns The payload; `undefined` if it would have another length.
+ * @param length The payload's size, in bytes.
+ * @returns The payload; `undefined` if the entries have a different size.
  */
 export function payloadOf(entries: readonly Pick<TakenEntry, "command">[], length: number): Uint8Array | undefined {
   const commands = entries.reduce((sum, { command }) => sum + command.length, 0);
@@ -167,11 +174,11 @@ export function payloadOf(entries: readonly Pick<TakenEntry, "command">[], lengt
 }
 
 /**
- * The payload of an entries frame that a repair wrote, with a table, and perhaps slack behind the commands.
+ * Encodes the payload of an entries frame that a repair writes: a table, the commands, and perhaps slack after them.
  *
  * @param entries Its entries.
- * @param length How many bytes it has.
- * @returns The payload; `undefined` if there is no room for the entries.
+ * @param length The payload's size, in bytes.
+ * @returns The payload; `undefined` if the entries do not fit.
  */
 export function slackPayload(entries: readonly Pick<TakenEntry, "command">[], length: number): Uint8Array | undefined {
   const commands = entries.reduce((sum, { command }) => sum + command.length, 0);

@@ -1,6 +1,6 @@
 /**
- * The repair of a log: of the segments that need it, all or none if something speaks against it. How one of them is
- * repaired is in `segment_repairer.ts`.
+ * Repairs the damaged segments of a log. If the repair of one segment is refused, no segment is changed.
+ * `segment_repairer.ts` repairs a single segment.
  *
  * @module
  */
@@ -17,14 +17,14 @@ import type { TakenEntry } from "../api/taken.ts";
 import type { Index } from "../api/types.ts";
 
 /**
- * Puts good copies of damaged entries in their place.
+ * Replaces damaged entries with good copies.
  *
  * @param opened The log.
- * @param state What it holds in memory.
- * @param durability What ends its writer if the disk fails.
- * @param files The segments that are open for reading, of which some will be replaced.
+ * @param state The log's state in memory.
+ * @param durability Stops the log's writer if the disk fails.
+ * @param files The segment files that are open for reading. Those of repaired segments are closed.
  * @param good The good copies, checked against the log's index.
- * @throws {WalLogError} `INVALID_ARGUMENT`, `NO_SPACE`: the log is as it was. `POISONED`.
+ * @throws {WalLogError} `INVALID_ARGUMENT`, `NO_SPACE`: the log is unchanged. `POISONED`.
  */
 export function repairLog(
   { fileSystem, folder, codec, writer }: Opened,

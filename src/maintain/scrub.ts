@@ -29,32 +29,32 @@ import type { FileSystem } from "../io/file_system.ts";
 import { errorCode, ioError, readFull } from "../io/full.ts";
 import { openSized, type SizedFile } from "../io/sized_file.ts";
 
-/** The longest that scrubbing rests at once, so that it notices when it is to end. In milliseconds. */
+/** The longest single pause of scrubbing, so that it soon notices an abort or a close. In milliseconds. */
 const SCRUB_PAUSE_MS_MAX = 250;
 
-/** How to scrub. */
+/** Options of scrubbing. */
 export interface ScrubOptions {
-  /** How much is read per second, so that the log's own work is not held up. In bytes. Default: no bound. */
+  /** Limits the bytes read per second, so that scrubbing does not slow down the log's own work. Default: no limit. */
   readonly bytesPerSecond?: number;
-  /** Called as it goes on, after every MiB or so. */
+  /** Called with the progress, about once per MiB. */
   readonly onProgress?: (progress: Progress) => void;
-  /** Ends it early: it rejects with the signal's reason. */
+  /** Aborts scrubbing, which then rejects with the signal's reason. */
   readonly signal?: AbortSignal;
 }
 
-/** What scrubbing found. */
+/** The result of scrubbing. */
 export interface ScrubReport {
   /** `corrupt` if something is damaged that the log needs. */
   readonly verdict: "clean" | "corrupt";
-  /** Segments that were read. */
+  /** The number of segments read. */
   readonly segments: number;
-  /** Bytes that were read. */
+  /** The number of bytes read. */
   readonly bytes: number;
-  /** How long it took, in milliseconds. */
+  /** The duration, in milliseconds. */
   readonly milliseconds: number;
-  /** What is damaged. */
+  /** The damage to data that the log needs. */
   readonly damage: readonly Damage[];
-  /** Harmless damage: to data that the log no longer needs, or has a second copy of. */
+  /** Harmless damage: the log no longer needs the data, or has a second copy of it. */
   readonly harmless: readonly Damage[];
 }
 
@@ -62,12 +62,12 @@ export interface ScrubReport {
  * Verifies a log in use at a limited speed, and adds to its known damage.
  *
  * @param opened The log.
- * @param state What it holds in memory.
- * @param durability Whether it is open.
+ * @param state The log's state in memory.
+ * @param durability Shows whether the log is open.
  * @param options Speed, progress and signal.
  * @returns What was found.
- * @throws {WalLogError} `IO`, `CLOSED`, `INVALID_ARGUMENT`; `COMPACTED` if the writer beside a reader has deleted a file.
- * Or the reason of the signal.
+ * @throws {WalLogError} `IO`, `CLOSED`, `INVALID_ARGUMENT`; `COMPACTED` if the log is a reader's, and the writer has
+ * deleted a file. Or the reason of the signal.
  */
 export async function scrubInBackground(
   { fileSystem, folder, index, writer, report }: Opened,
@@ -84,7 +84,8 @@ export async function scrubInBackground(
       `Cannot scrub: bytesPerSecond must be a number above 0, found ${String(bytesPerSecond)}`,
     );
   }
-  // A reader's files were there when the log was opened, unless that reported them.
+  // If the reader reported no damage when it opened the log, all files existed then. A file that is missing now was
+  // deleted by the writer.
   const gone = writer === undefined && report.damage.length === 0 ? goneFromReader : undefined;
   const begin = () =>
     scrubLog({
@@ -105,7 +106,7 @@ export async function scrubInBackground(
       durability.requireOpen("go on scrubbing");
       const step = scrubbing.next();
       if (step.done && state.repairs !== repairs) {
-        // What was found damaged may be good by now.
+        // The found damage may have been repaired meanwhile.
         ({ repairs } = state);
         scrubbing = begin();
         started = performance.now();
@@ -128,7 +129,7 @@ export async function scrubInBackground(
   }
 }
 
-/** What is scrubbed. */
+/** The log to scrub. */
 export interface ScrubSubject {
   readonly fileSystem: FileSystem;
   readonly folder: string;
@@ -176,7 +177,7 @@ function* scrubWith(codec: Codec, subject: ScrubSubject): Generator<Progress, Sc
     } catch (error) {
       if (errorCode(error) !== "ENOENT") throw error;
       if (subject.gone !== undefined) throw subject.gone(segment.path, error);
-      // Compaction deletes segments, and takes them out of the index before anybody else runs.
+      // Compaction deletes a segment and removes it from the index without yielding to other tasks.
       if (index.segments.includes(segment)) found.push(wholeSegment(segment, "the file is missing"));
       continue;
     }
@@ -234,7 +235,7 @@ function sortDamage(
   return { damage, harmless };
 }
 
-/** Damage to copies in the header block. One copy of each part may be lost at no cost. */
+/** Damage to copies in the header block. The loss of one copy of each part is harmless. */
 function checkHeader(codec: Codec, segment: Segment, file: SizedFile): Damage[] {
   const block = new Uint8Array(SEGMENT_HEADER_BYTES);
   readFull(file, block, 0);
@@ -265,7 +266,7 @@ function wasSealed({ header }: Segment, next: Segment, nextEnd: number): boolean
 
 function checkSegmentIndex(codec: Codec, segment: Segment, file: SizedFile): Damage[] {
   const size = file.size();
-  // Segments that a crash ended have none.
+  // A segment that ended with a crash has no segment index.
   if (size <= segment.endOffset) return [];
   const segmentIndex = readTrailer(codec, file, size, segment.header);
   if (segmentIndex === undefined || segmentIndex.trailer.indexOffset !== segment.endOffset) return [];

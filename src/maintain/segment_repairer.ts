@@ -1,9 +1,9 @@
 /**
- * Repair: damaged frames of a segment written anew from good copies of their entries.
+ * Repairs a segment: rebuilds its damaged frames from good copies of their entries.
  *
- * The segment's file is copied, the lost frames are put where they lay, and the copy takes the file's place in one
- * rename: a crash leaves the damaged file or the repaired one. Positions, salt and checksums stay what they were, so
- * that the result is the segment as it was first written, and the next opening finds nothing.
+ * It copies the segment's file, puts the frames at their old offsets in the copy, and renames the copy over the file. A
+ * crash thus leaves either the damaged file or the repaired one. Positions, salt and checksums do not change: the
+ * result is the segment as it was first written, and the next opening finds no damage.
  *
  * @module
  */
@@ -30,28 +30,28 @@ import { planGap } from "./plan_gap.ts";
 const TEMPORARY_NAME = /^\d{12}\.seg\.[0-9a-f]{16}\.tmp$/;
 
 /**
- * Whether a file is what an interrupted repair left behind.
+ * Whether a file is the leftover copy of an interrupted repair.
  *
  * @param name The file's name.
- * @returns Whether nothing needs the file.
+ * @returns Whether the file can be removed.
  */
 export function isRepairLeftover(name: string): boolean {
   return TEMPORARY_NAME.test(name);
 }
 
-/** What a repair of one segment comes to. */
+/** The plan for the repair of one segment. */
 export interface Repair {
   readonly segment: Segment;
   readonly patches: readonly Patch[];
-  /** The entries whose frames were laid anew. */
+  /** The entries whose frames were laid out again. */
   readonly laid: ReadonlySet<Index>;
-  /** Where pages begin among them: first index and offset of each. */
+  /** The pages that begin among these entries: first index and offset of each page. */
   readonly pages: ReadonlyMap<Index, number>;
-  /** The damage that is gone. */
+  /** The damage that the repair removes. */
   readonly repaired: readonly Damage[];
 }
 
-/** A repair that is ready to be put in place. */
+/** A repair whose copy is written and flushed. */
 export interface PreparedRepair {
   readonly repair: Repair;
   /** The repaired copy of the segment's file; `undefined` if the file needs none. */
@@ -73,13 +73,13 @@ export class SegmentRepairer implements RepairContext {
   }
 
   /**
-   * Checks good copies against what survives of the entries' frames, and lays out the frames.
+   * Checks good copies against the surviving parts of the entries' frames, and lays out the frames.
    *
-   * @param segment A segment that is not written any more.
-   * @param damage What is known to be damaged in it.
+   * @param segment A segment other than the active one.
+   * @param damage The known damage in it.
    * @param entries The good copies, by index.
-   * @returns What to write; `undefined` if there is nothing to repair in this segment.
-   * @throws {WalLogError} `INVALID_ARGUMENT` if a copy cannot be what was there.
+   * @returns The plan; `undefined` if there is nothing to repair in this segment.
+   * @throws {WalLogError} `INVALID_ARGUMENT` if a copy cannot be the lost entry.
    */
   plan(
     segment: Segment,
@@ -129,16 +129,16 @@ export class SegmentRepairer implements RepairContext {
   }
 
   /**
-   * What is damaged in a segment that nobody has scanned.
+   * Finds the damage in a segment that has not been scanned yet.
    *
    * @param segment The segment.
-   * @returns Its damage, with the entries that the log knows to lie there.
+   * @returns Its damage, with the affected entries according to the log's index.
    */
   find(segment: Segment): Damage[] {
     const file = openSized(this.fileSystem, segment.path);
     try {
       const { damage } = this.scan(segment, file);
-      // What was discarded since is no loss.
+      // Entries that were truncated or compacted since are not lost.
       return damage.map((one) => placeDamage(segment, one))
         .filter((one) => one.kind !== "entries" || liveIndexes(this.index, one) !== undefined);
     } finally {
@@ -153,12 +153,12 @@ export class SegmentRepairer implements RepairContext {
   }
 
   /**
-   * Writes the repaired copy of a segment beside it, flushed, and makes sure that it is sound.
+   * Writes the repaired copy of a segment next to it, verifies it, and flushes it.
    *
-   * @param repair What was planned.
-   * @returns The repair, ready to be put in place.
-   * @throws {WalLogError} `NO_SPACE` if there is no room for the copy, `INVALID_ARGUMENT` if the entries do not fit what
-   * comes behind them. The copy is gone then.
+   * @param repair The plan.
+   * @returns The repair, ready to be committed.
+   * @throws {WalLogError} `NO_SPACE` if there is not enough space for the copy, `INVALID_ARGUMENT` if the entries do
+   * not fit the frames after them. In both cases, the copy is removed.
    */
   prepare(repair: Repair): PreparedRepair {
     const { segment, patches } = repair;
@@ -196,7 +196,7 @@ export class SegmentRepairer implements RepairContext {
     for (const { offset, bytes } of patches) writeFull(copy, bytes, offset);
   }
 
-  /** Refuses a copy that is damaged where the segment was not, or where it was patched. */
+  /** Throws if the copy has damage that the segment does not have, or damage in a patched range. */
   private requireSound(segment: Segment, old: SizedFile, copy: File, patches: readonly Patch[]): void {
     const before = new Set(this.scan(segment, old).damage.map(({ offset }) => offset));
     const left = this.scan(segment, new SizedFile(copy)).damage;
@@ -206,12 +206,12 @@ export class SegmentRepairer implements RepairContext {
     if (wrong !== undefined) throw misfit(segment, wrong.offset, wrong.bytes, []);
   }
 
-  /** Takes back {@link SegmentRepairer.prepare}. */
+  /** Undoes {@link SegmentRepairer.prepare}: removes the copy. */
   discard({ copy }: PreparedRepair): void {
     if (copy !== undefined) this.fileSystem.remove(copy);
   }
 
-  /** Puts the copy in the file's place. */
+  /** Renames the copy over the segment's file. */
   commit({ repair, copy }: PreparedRepair): void {
     if (copy === undefined) return;
     this.fileSystem.rename(copy, repair.segment.path);
