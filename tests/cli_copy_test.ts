@@ -35,7 +35,7 @@ describe("wal-log backup", () => {
   );
 
   it(
-    "makes the same log again, closed, and leaves alone what is there",
+    "writes an equal log, closed, and does not overwrite an existing one",
     withLog(async (path, folder) => {
       const copy = join(folder, "copy");
       mkdirSync(copy);
@@ -55,7 +55,7 @@ describe("wal-log backup", () => {
   );
 
   it(
-    "refuses a damaged log, and leaves nothing",
+    "refuses a damaged log, and creates no file",
     withLog(async (path, folder) => {
       damageEntry(path, 50, "payload");
       const { code, stderr } = await cli("backup", path, join(folder, "copy"));
@@ -65,7 +65,7 @@ describe("wal-log backup", () => {
     }),
   );
 
-  it("leaves nothing half-done when it is interrupted", { skip: noSignals }, async () => {
+  it("leaves no partial copy when it is interrupted", { skip: noSignals }, async () => {
     await inTemporaryFolder(async (folder) => {
       const path = join(folder, "raft.wal");
       const log = WalLog.openSync(path);
@@ -75,7 +75,7 @@ describe("wal-log backup", () => {
       const ended = endOf(child);
       const isBegun = () => readdirSync(folder).some((name) => name.startsWith(".copy.wal-log-"));
       while (child.exitCode === null && !isBegun()) await setTimeout(1);
-      // Deno takes a process for killed that was sent a signal through its handle, however it ended.
+      // If a signal was sent through a process's handle, Deno reports the process as killed, however it ended.
       process.kill(child.pid!, "SIGINT");
       const { code, stderr } = await ended;
       assert.equal(code, 130, stderr);
@@ -87,7 +87,7 @@ describe("wal-log backup", () => {
 
 describe("wal-log import and export", () => {
   it(
-    "go both ways",
+    "restore an equal log when used one after the other",
     withLog(async (path, folder) => {
       const file = join(folder, "x.wal");
       const out = await cli("export", path, file);
@@ -110,7 +110,7 @@ describe("wal-log import and export", () => {
     }),
   );
 
-  it("refuse what is damaged, unless told to cut it; take a torn end, and say so", async () => {
+  it("refuse damage unless --cut is given, and accept a torn end with a notice", async () => {
     await inTemporaryFolder(async (folder) => {
       const file = join(folder, "x.wal");
       const path = join(folder, "log");

@@ -1,5 +1,5 @@
 /**
- * Damage as operators meet it, done to the files of a real log: for tests of what the command line says and can mend.
+ * Kinds of damage that operators encounter, applied to the files of a real log. For tests of the command line.
  *
  * @module
  */
@@ -26,7 +26,7 @@ import { bytesOf } from "./model.ts";
 
 /** The last entry of {@link makeDamageLog}. */
 export const LAST_INDEX = 140;
-/** Its snapshot. */
+/** The index of its snapshot. */
 export const SNAPSHOT_INDEX = 10;
 const CLUSTER = "5e14d2b3-2688-89cd-e2a3-98a722e0ab5d";
 
@@ -52,7 +52,7 @@ function write(log: WalLog, { discarded = false, snapshotIndex = SNAPSHOT_INDEX 
 }
 
 /**
- * Makes a log of several segments, closed: snapshot at index 10, entries 11 to 140, one truncation.
+ * Creates a log of several segments and closes it: snapshot at index 10, entries 11 to 140, one truncation.
  *
  * @param path Its folder.
  */
@@ -63,10 +63,10 @@ export function makeDamageLog(path: string): void {
 }
 
 /**
- * Makes the log of another replica: the same entries in other segments, and more of them.
+ * Creates the log of another replica: the same entries in other segments, and further entries after them.
  *
  * @param path Its folder.
- * @param snapshotIndex Where its snapshot is.
+ * @param snapshotIndex The index of its snapshot.
  */
 export function makePeer(path: string, snapshotIndex: number = SNAPSHOT_INDEX): void {
   const log = WalLog.openSync(path);
@@ -77,9 +77,9 @@ export function makePeer(path: string, snapshotIndex: number = SNAPSHOT_INDEX): 
 
 /** A kind of damage. */
 export interface DamageCase {
-  /** What happened, for the table. */
+  /** The name in the table of `docs/CLI.md`. */
   readonly name: string;
-  /** Does it to the log of {@link makeDamageLog}. */
+  /** Damages the log of {@link makeDamageLog}. */
   readonly damage: (path: string) => void;
 }
 
@@ -89,12 +89,12 @@ function patch(path: string, change: (bytes: Uint8Array) => void): void {
   writeFileSync(path, bytes);
 }
 
-/** The path of a segment, by its place among all of them; -1 is the newest. */
+/** The path of the segment at a position; -1 is the newest. */
 function segmentAt(path: string, at: number): string {
   return join(path, segmentsOf(path).at(at)!);
 }
 
-/** Fills a stretch of a file. */
+/** Fills a range of a file. */
 function fill(path: string, from: number, to: number, byte: number): void {
   patch(path, (bytes) => void bytes.fill(byte, from, to));
 }
@@ -103,13 +103,13 @@ function blotHeaders(path: string): void {
   for (const at of [0, 12_288]) fill(path, at, at + 408, 0xee);
 }
 
-/** Where the last frame of entries ends in a segment. */
+/** The offset at which the last entries frame of a segment ends. */
 function entriesEnd(path: string): number {
   const last = framesOf(readFileSync(path)).findLast(({ kind }) => kind === KIND_ENTRIES)!;
   return last.offset + frameBytes(last.length);
 }
 
-/** A log that was killed in the midst of a write. */
+/** Simulates a log whose process was killed during a write. */
 function makeTorn(path: string): void {
   const live = `${path}-live`;
   const log = WalLog.openSync(live);
@@ -242,7 +242,7 @@ export const DAMAGES: readonly DamageCase[] = [
   },
 ];
 
-/** A truncation, and as many frames before and behind it. */
+/** Destroys a truncation, and `around` frames before and after it. */
 function blotTruncation(path: string, around: number): void {
   for (const name of segmentsOf(path)) {
     const file = join(path, name);

@@ -1,4 +1,6 @@
-/** What `docs/CLI.md` shows is what the command line says: each command there is run, on the logs that it names. */
+/**
+ * Runs each command in `docs/CLI.md`, on the logs that the document names, and compares its output with the document.
+ */
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
@@ -9,11 +11,11 @@ import { cli } from "./cli.ts";
 import { inTemporaryFolder } from "./temporary.ts";
 
 const DOCUMENT = readFileSync(new URL("../docs/CLI.md", import.meta.url), "utf8");
-/** Where the logs are in the document. */
+/** The folder of the logs in the document. */
 const FOLDER = "/data";
 const ECHO = "; echo $?";
 
-/** A command and what it is shown to say. */
+/** A command, and its output according to the document. */
 interface Shown {
   readonly command: string;
   readonly output: string;
@@ -29,9 +31,9 @@ function shownIn(document: string): Shown[] {
   );
 }
 
-/** Takes out what is another each time. */
+/** Replaces the parts that differ in each run. */
 function settled(text: string): string {
-  // Paths have the separators of the platform.
+  // Paths are written with the platform's separators.
   const separated = process.platform === "win32" ? text.replaceAll("\\", "/") : text;
   // A log that took longer to write has more checkpoints.
   const sized = separated.replace(/ [\d.]+ KiB in /g, " SIZE in ");
@@ -41,13 +43,13 @@ function settled(text: string): string {
 describe("docs/CLI.md", () => {
   const all = shownIn(DOCUMENT);
 
-  it("shows each command", () => {
+  it("contains each command", () => {
     for (const name of ["info", "verify", "dump", "report", "repair", "salvage", "backup", "import", "export"]) {
       assert.ok(all.some(({ command }) => command.startsWith(`wal-log ${name} `)), name);
     }
   });
 
-  it("shows what they say", async () => {
+  it("shows the actual output of each command", async () => {
     await inTemporaryFolder(async (folder) => {
       makeExamples(folder);
       for (const { command, output } of all) {

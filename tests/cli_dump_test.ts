@@ -41,7 +41,7 @@ function withLog(test: (path: string) => Promise<void>) {
 
 describe("wal-log dump --frames", () => {
   it(
-    "shows every frame of every segment where it lies",
+    "shows every frame of every segment with its offset",
     withLog(async (path) => {
       const { code, stdout } = await cliHere("dump", path, "--frames", "--json");
       assert.equal(code, 0);
@@ -70,7 +70,7 @@ describe("wal-log dump --frames", () => {
   );
 
   it(
-    "shows where no header is valid, and which payload is damaged, and ends with 2",
+    "shows ranges without a valid header and damaged payloads, and ends with 2",
     withLog(async (path) => {
       damageEntry(path, 50, "header");
       damageEntry(path, 52, "payload");
@@ -86,7 +86,7 @@ describe("wal-log dump --frames", () => {
 
 describe("wal-log dump", () => {
   it(
-    "gives the last entries, those of a term, and those of a kind",
+    "prints the last entries, those of a term, and those of a kind",
     withLog(async (path) => {
       const log = WalLog.openSync(path);
       log.append([{ ...entriesAt(LAST_INDEX + 1, LAST_INDEX + 1, 4)[0]!, kind: "config" }]);
@@ -104,7 +104,7 @@ describe("wal-log dump", () => {
   );
 
   it(
-    "reads of a range only its part, and finds what is damaged there",
+    "reads only the requested range, and finds the damage in it",
     withLog(async (path) => {
       damageEntry(path, 50, "payload");
       damageEntry(path, 90, "header");

@@ -1,4 +1,4 @@
-/** The files that `wal-log repair` replaces and copies: links, owners, modes. */
+/** The files that `wal-log repair` replaces and copies: links, owners and modes. */
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
@@ -70,7 +70,7 @@ describe("the files of a log that is cut", () => {
   );
 
   it(
-    "are not replaced if a writer has changed them since they were read",
+    "are not replaced if a writer changed them after they were read",
     withDamaged(async ({ path }) => {
       const before = stateOfFiles(path);
       const source = WalLog.openSync(path, { readOnly: true, onDamage: "keep" });
@@ -95,7 +95,7 @@ describe("the files of a log that is cut", () => {
 
 describe("wal-log repair --cut", () => {
   it(
-    "moves the log's files alone, and leaves links, FIFOs, folders and other files where they are",
+    "moves only the log's files, and leaves links, FIFOs, folders and other files where they are",
     { skip: noLinks },
     withDamaged(async ({ path, folder }) => {
       writeFileSync(join(folder, "secret"), "secret");
@@ -115,7 +115,7 @@ describe("wal-log repair --cut", () => {
   );
 
   it(
-    "refuses to work in a link that has the name of its folder",
+    "refuses a link that has the name of its staging folder",
     { skip: noLinks },
     withDamaged(async ({ path, folder }) => {
       mkdirSync(join(folder, "elsewhere"));
@@ -129,7 +129,7 @@ describe("wal-log repair --cut", () => {
   );
 
   it(
-    "moves no file to where a crafted plan says",
+    "moves no file to a path in a crafted plan",
     withDamaged(async ({ path, folder }) => {
       const staging = join(path, ".wal-log-repair");
       mkdirSync(staging);

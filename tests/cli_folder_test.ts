@@ -1,4 +1,4 @@
-/** Folders that are made in one step: races between processes, and leftovers of killed ones. */
+/** Folders that are created in one step: races between processes, and leftovers of killed processes. */
 
 import assert from "node:assert/strict";
 import {
@@ -27,7 +27,7 @@ import { inTemporaryFolder } from "./temporary.ts";
 const noModes = skipReason(isWindows && "Windows has no such modes and links");
 const notRoot = skipUnlessRoot();
 
-/** Makes the leftover of a killed process. */
+/** Creates the leftover of a killed process. */
 function makeLeftover(folder: string, name = "copy"): string {
   const path = mkdtempSync(join(folder, `.${name}.wal-log-`));
   writeFileSync(join(path, "LOCK"), "");
@@ -36,7 +36,7 @@ function makeLeftover(folder: string, name = "copy"): string {
   return path;
 }
 
-/** Makes a folder with one file in it. */
+/** Creates a folder with one file in it. */
 function makeCopy(folder: string, text = "whole"): Promise<void> {
   return makeFolder(join(folder, "copy"), (path) => {
     writeFileSync(join(path, "file"), text);
@@ -45,7 +45,7 @@ function makeCopy(folder: string, text = "whole"): Promise<void> {
 }
 
 describe("makeFolder", () => {
-  it("fills a folder with an unpredictable name that only its owner can open", { skip: noModes }, async () => {
+  it("fills a folder that has an unpredictable name and that only its owner can open", { skip: noModes }, async () => {
     await inTemporaryFolder(async (folder) => {
       const names = new Set<string>();
       for (let i = 0; i < 3; i++) {
@@ -123,7 +123,7 @@ describe("makeFolder", () => {
       const file = join(folder, "file");
       writeFileSync(file, "");
       await assert.rejects(makeFolder(file, () => Promise.resolve()), { code: "INVALID_ARGUMENT" });
-      // The same if it appears meanwhile.
+      // The same holds if the folder appears while the new one is filled.
       const late = makeFolder(join(folder, "late"), () => {
         mkdirSync(join(folder, "late"));
         writeFileSync(join(folder, "late", "precious"), "");
@@ -137,7 +137,7 @@ describe("makeFolder", () => {
 });
 
 describe("a leftover of a killed process", () => {
-  it("is removed when another process makes the same folder", async () => {
+  it("is removed when another process creates the same folder", async () => {
     await inTemporaryFolder(async (folder) => {
       makeLeftover(folder);
       makeLeftover(folder);
@@ -159,7 +159,7 @@ describe("a leftover of a killed process", () => {
     });
   });
 
-  /** Folders that may be something else: a trap, or the data of another user. */
+  /** Folders that may not be leftovers, but a trap or the data of another user. */
   const strange: [name: string, make: (path: string) => void][] = [
     ["that others can write to", (path) => chmodSync(path, 0o770)],
     ["with a journal beside its lock", (path) => writeFileSync(join(path, "LOCK-journal"), "")],

@@ -1,4 +1,4 @@
-/** A log that is in use, looked at from another process. */
+/** Verifies a log that is in use by another process. */
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
@@ -25,7 +25,7 @@ const noLocks = skipReason(
 );
 
 describe("a log in use", () => {
-  it("is said to be in use and healthy, although its writer is busy", async () => {
+  it("is reported as in use and healthy while its writer is busy", async () => {
     await inTemporaryFolder(async (folder) => {
       const path = join(folder, "raft.wal");
       const writer = fileURLToPath(new URL("busy_writer.ts", import.meta.url));
@@ -34,7 +34,8 @@ describe("a log in use", () => {
       await new Promise((resolve) => child.stdout!.once("data", resolve));
       try {
         let isSeen = false;
-        // Where the locks of others cannot be read, a file that changes shows a writer, if it has its turn meanwhile.
+        // On systems where the locks of other processes cannot be read, only a changing file shows a writer. It changes
+        // only if the writer gets CPU time meanwhile.
         for (let looks = 0; looks < 20 && !isSeen; looks++) {
           const { code, stdout, stderr } = await cli("verify", path);
           assert.deepEqual([code, stderr], [0, ""], stdout);
@@ -49,7 +50,7 @@ describe("a log in use", () => {
     });
   });
 
-  it("is said to be in use while its writer rests", { skip: noLocks }, async () => {
+  it("is reported as in use while its writer is idle", { skip: noLocks }, async () => {
     await inTemporaryFolder(async (folder) => {
       const path = join(folder, "raft.wal");
       makeLog(path);
@@ -65,7 +66,7 @@ describe("a log in use", () => {
     });
   });
 
-  it("shows by a file that grows", async () => {
+  it("is recognized by a growing file", async () => {
     await inTemporaryFolder(async (folder) => {
       const path = join(folder, "raft.wal");
       makeLog(path);

@@ -1,4 +1,4 @@
-/** Repair from the command line: what it takes, what it refuses to take, and what it leaves where it was. */
+/** Repair from the command line: which entries it accepts, which ones it refuses, and which files it leaves alone. */
 
 import assert from "node:assert/strict";
 import { mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
@@ -31,7 +31,7 @@ function withReplica(test: (paths: { path: string; other: string; folder: string
     });
 }
 
-/** Fails unless a log is clean and in a state; also when it is opened to be written. */
+/** Fails unless a log is clean and in the given state, before and after it is opened for writing. */
 function assertClean(path: string, state: LogState): void {
   for (const readOnly of [true, false]) {
     const log = WalLog.openSync(path, { readOnly });
@@ -43,7 +43,7 @@ function assertClean(path: string, state: LogState): void {
 
 describe("wal-log repair --from", () => {
   it(
-    "says what it will do, does it, and changes nothing in the other log",
+    "prints its plan, carries it out, and does not change the other log",
     withReplica(async ({ path, other, state }) => {
       damageEntry(path, 50, "payload");
       for (const index of [70, 71]) damageEntry(path, index, "header");
@@ -67,7 +67,7 @@ describe("wal-log repair --from", () => {
   );
 
   it(
-    "leaves a log alone that is not damaged",
+    "does not change an undamaged log",
     withReplica(async ({ path, other }) => {
       const before = contentsOf(path);
       const { code, stdout } = await cli("repair", path, "--from", other);
@@ -77,14 +77,14 @@ describe("wal-log repair --from", () => {
   );
 
   it(
-    "takes nothing from a log that differs, ends too early, is damaged there too, or has it in a snapshot",
+    "accepts no entries from a log that differs, ends too early, has the same damage, or has only a snapshot of them",
     withReplica(
       async ({ path, folder }) => {
         damageEntry(path, 50, "header");
         const before = contentsOf(path);
         const cases: [name: string, expected: RegExp, make: (log: WalLog) => void][] = [
           ["foreign", /differ at index 49/, (log) => log.append(entriesAt(1, 120, 1, 7))],
-          // The same terms up to the hole, other entries behind: what a deposed leader had.
+          // The log of a deposed leader: the same terms up to the hole, and other entries after it.
           ["deposed", /differ at index 51/, (log) => {
             log.append([...entriesAt(1, 30, 1, 100), ...entriesAt(31, 49, 2, 200), ...entriesAt(50, 60, 2, 200, 5)]);
           }],
@@ -118,7 +118,7 @@ describe("wal-log repair --from", () => {
   );
 
   it(
-    "takes an entry whose checksum survives though nothing behind it vouches, and none whose header is lost",
+    "accepts an entry whose checksum survives even if no later entry confirms it, and refuses one whose header is lost",
     withReplica(
       async ({ path, other, state }) => {
         damageEntry(path, 120, "payload");
@@ -162,7 +162,7 @@ describe("wal-log repair --from", () => {
   );
 
   it(
-    "does not guess a hard state that is lost",
+    "does not guess a lost hard state",
     withReplica(async ({ folder, other }) => {
       const path = join(folder, "forgetful");
       makeForgetful(path);
@@ -219,7 +219,7 @@ describe("wal-log repair --cut", () => {
   );
 
   it(
-    "cuts all entries if the first is damaged, and takes another name for the second evidence",
+    "cuts all entries if the first is damaged, and uses a different name for the second evidence folder",
     withReplica(
       async ({ path, folder }) => {
         damageEntry(path, 100, "header");
@@ -254,7 +254,7 @@ describe("wal-log repair --cut", () => {
   );
 
   it(
-    "refuses a log in use, and one whose snapshot is damaged",
+    "refuses a log in use, and a log with a damaged snapshot",
     withReplica(async ({ path, folder }) => {
       damageEntry(path, 50, "payload");
       const log = WalLog.openSync(path, { onDamage: "keep" });

@@ -1,4 +1,7 @@
-/** What can be read of a damaged log, in a new one: the log and the file beside it hold all of it, and say what they do not. */
+/**
+ * Salvage: the new log and the file beside it contain everything that can be read of a damaged log, and list what is
+ * missing.
+ */
 
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
@@ -17,7 +20,7 @@ import { inTemporaryFolder } from "./temporary.ts";
 
 const noSignals = skipReason(isWindows && "Windows does not deliver signals to other processes");
 
-/** Entries as `dump --format json` writes them. */
+/** Parses entries as `dump --format json` writes them. */
 function parse(text: string): { index: number; term: number; command: string; damaged?: boolean }[] {
   return text.split("\n").filter((line) => line !== "").map((line) => JSON.parse(line));
 }
@@ -34,7 +37,7 @@ function assertTrue(entries: readonly { index: number; term: number; command: st
 
 describe("wal-log salvage", () => {
   for (const { name, damage } of DAMAGES) {
-    it(`takes all that can be read, without a peer, and reports the rest: ${name}`, async () => {
+    it(`keeps everything readable without a peer, and reports the rest: ${name}`, async () => {
       await inTemporaryFolder(async (folder) => {
         const path = join(folder, "raft.wal");
         const anew = join(folder, "new");
@@ -94,7 +97,7 @@ describe("wal-log salvage", () => {
     });
   });
 
-  it("takes entries up to --to, and ends with 0 if they are all there", async () => {
+  it("copies entries up to --to, and ends with 0 if none of them is missing", async () => {
     await inTemporaryFolder(async (folder) => {
       const path = join(folder, "raft.wal");
       makeDamageLog(path);
@@ -109,7 +112,7 @@ describe("wal-log salvage", () => {
     });
   });
 
-  it("does not make up a vote, and keeps the term that the entries prove", async () => {
+  it("does not invent a vote, and keeps the term that the entries prove", async () => {
     await inTemporaryFolder(async (folder) => {
       const [path, anew] = [join(folder, "raft.wal"), join(folder, "new")];
       makeForgetful(path);
@@ -119,14 +122,14 @@ describe("wal-log salvage", () => {
     });
   });
 
-  it("leaves no half of a log if it is killed", { skip: noSignals }, async () => {
+  it("leaves no partial log if it is killed", { skip: noSignals }, async () => {
     await inTemporaryFolder(async (folder) => {
       const [path, anew] = [join(folder, "raft.wal"), join(folder, "new")];
       makeDamageLog(path);
       damageEntry(path, 90, "header");
       const child = startCli(["salvage", path, anew]);
       const ended = endOf(child);
-      // The temporary folder is there, and nothing has its name yet.
+      // The temporary folder exists, but has not been renamed yet.
       while (readdirSync(folder).length < 2) await setTimeout(1);
       child.kill("SIGKILL");
       await ended;
@@ -136,7 +139,7 @@ describe("wal-log salvage", () => {
     });
   });
 
-  it("does not touch a folder that holds something", async () => {
+  it("does not touch a folder that is not empty", async () => {
     await inTemporaryFolder(async (folder) => {
       const [path, anew] = [join(folder, "raft.wal"), join(folder, "new")];
       makeDamageLog(path);
@@ -149,7 +152,7 @@ describe("wal-log salvage", () => {
 });
 
 describe("wal-log export --salvage", () => {
-  it("writes what precedes the damage, names the rest, and leaves nothing else", async () => {
+  it("writes the entries before the damage, lists the others, and leaves no other file", async () => {
     await inTemporaryFolder(async (folder) => {
       const [path, file] = [join(folder, "raft.wal"), join(folder, "out.wal")];
       makeDamageLog(path);
@@ -188,13 +191,13 @@ describe("planSalvage", () => {
     return [lastIndex, ...leftOut.map(({ why, first, last }) => `${why} ${first}-${last ?? ""}`)];
   };
 
-  it("takes doubtful entries only if they may be unconfirmed", () => {
+  it("includes doubtful entries only if unconfirmed entries are allowed", () => {
     const found = { ...ALL, unreliable: [at("doubtful", 11, 30)] };
     assert.deepEqual(shape(found), [10, "doubtful 11-30", "behind a hole 31-50"]);
     assert.deepEqual(shape({ ...found, unconfirmed: true }), [50]);
   });
 
-  it("tells holes, what follows them, and what is not wanted apart", () => {
+  it("distinguishes holes, the entries after them, and the entries that were not asked for", () => {
     const found = { ...ALL, unreliable: [at("lost", 20, 22), at("lost", 22, 25), at("lost", 51)] };
     assert.deepEqual(shape(found), [19, "lost 20-22", "lost 23-25", "behind a hole 26-50", "lost 51-"]);
     const few = { ...found, to: 30 };
@@ -208,7 +211,7 @@ describe("planSalvage", () => {
     ]);
   });
 
-  it("takes no entries behind a snapshot that cannot be read, or that ends below them", () => {
+  it("includes no entries after a snapshot that cannot be read or that ends below them", () => {
     assert.deepEqual(shape({ ...ALL, base: undefined }), [0, "behind a hole 11-50"]);
     assert.deepEqual(shape({ ...ALL, base: 5 }), [5, "behind a hole 11-50"]);
     assert.deepEqual(shape({ ...ALL, base: 30, unreliable: [at("lost", 11, 20)] }), [50]);

@@ -15,7 +15,7 @@ import { inTemporaryFolder } from "./temporary.ts";
 
 describe("wal-log verify", () => {
   it(
-    "ends with 0 for a clean log, 1 for a torn one, 2 for a corrupt one whose damaged entries it names",
+    "ends with 0 for a clean log, 1 for a torn one, and 2 for a corrupt one, and lists the damaged entries",
     withLog(async (path) => {
       const clean = await cli("verify", path);
       assert.equal(clean.code, 0, clean.stderr);
@@ -59,7 +59,7 @@ describe("wal-log verify", () => {
   });
 
   it(
-    "looks at spare copies too, the loss of which costs nothing",
+    "also checks redundant copies, whose loss is harmless",
     withLog(async (path) => {
       const [name] = segmentsOf(path);
       const bytes = readFileSync(join(path, name!));
@@ -72,7 +72,7 @@ describe("wal-log verify", () => {
   );
 
   it(
-    "names a damaged snapshot, and a hard state that is lost",
+    "reports a damaged snapshot, and a lost hard state",
     withLog(async (path, folder) => {
       const other = join(folder, "other");
       cpSync(path, other, { recursive: true });
@@ -99,7 +99,7 @@ describe("wal-log verify", () => {
 
 describe("wal-log info", () => {
   it(
-    "tells what the log is made of",
+    "prints the parts of the log",
     withLog(async (path) => {
       const { code, stdout } = await cli("info", path);
       assert.equal(code, 0);
@@ -136,7 +136,7 @@ describe("wal-log info", () => {
   );
 
   it(
-    "shows a corrupt log and ends with 0, for it could be read",
+    "shows a corrupt log and ends with 0, because it could be read",
     withLog(async (path) => {
       damageEntry(path, 50, "payload");
       const { code, stdout } = await cli("info", path);
@@ -149,7 +149,7 @@ describe("wal-log info", () => {
 
 describe("wal-log dump", () => {
   it(
-    "gives the entries as JSON, as text and raw, all or a range",
+    "prints all entries or a range as JSON, as text and raw",
     withLog(async (path) => {
       const log = open(path);
       const entries = log.entries(1, 120);
@@ -185,7 +185,7 @@ describe("wal-log dump", () => {
   );
 
   it(
-    "goes around holes, names them, and ends with 2 if there are any in the range",
+    "skips holes, lists them, and ends with 2 if any are in the range",
     withLog(async (path) => {
       damageEntry(path, 50, "payload");
       for (const index of [70, 71]) damageEntry(path, index, "header");
@@ -210,7 +210,7 @@ describe("wal-log dump", () => {
   );
 
   it(
-    "warns where the end of the log is lost, for how much followed nothing tells",
+    "warns if the end of the log is lost, because the number of lost entries is unknown",
     withLog(async (path) => {
       rmSync(join(path, segmentsOf(path).at(-1)!));
       const { code, stdout, stderr } = await cli("dump", path);
@@ -221,7 +221,7 @@ describe("wal-log dump", () => {
     }),
   );
 
-  it("ends, and says nothing, when nobody reads on", async () => {
+  it("ends silently when its output is closed", async () => {
     await inTemporaryFolder(async (folder) => {
       const path = join(folder, "raft.wal");
       const log = WalLog.openSync(path);

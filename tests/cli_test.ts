@@ -1,4 +1,6 @@
-/** The command line: what it says, what it ends with, and what it leaves alone. Each run is a process of its own. */
+/**
+ * The command line: its output, its exit codes, and the files that it must not change. Each run is a separate process.
+ */
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
@@ -20,14 +22,14 @@ const COMMANDS = ["info", "verify", "dump", "report", "repair", "salvage", "back
 const noControls = skipReason(isWindows && "Windows has no file names with control characters");
 const noDeno = skipReason(process.versions.deno === undefined && "only Deno denies permissions");
 
-/** Characters that a terminal obeys, or that hide or reorder text: of each class, and one beyond U+FFFF. */
+/** Characters that control a terminal, or hide or reorder text: some of each class, and one above U+FFFF. */
 const OBEYED = "\x1b[31m\n\x7f\x9b31m\u00ad\u202e\u2066\u2028\u2029\ufeff\u{e0041}";
 const OBEYED_SHOWN = "\\u001b[31m\\u000a\\u007f\\u009b31m\\u00ad\\u202e\\u2066\\u2028\\u2029\\ufeff\\udb40\\udc41";
 /** Such a character, other than the end of a line. */
 const INVISIBLE = /(?!\n)[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u;
 
 describe("wal-log", () => {
-  it("says in one line what is wrong with its arguments, and ends with 64", async () => {
+  it("reports invalid arguments in one line, and ends with 64", async () => {
     const wrong = [
       [],
       ["nonsense"],
@@ -54,7 +56,7 @@ describe("wal-log", () => {
     }));
   });
 
-  it("says which version it is", async () => {
+  it("prints its version", async () => {
     const { version } = JSON.parse(readFileSync(new URL("../deno.json", import.meta.url), "utf8"));
     const { code, stdout } = await cli("--version");
     assert.deepEqual([code, stdout], [0, `wal-log ${version}\n`]);
@@ -72,7 +74,7 @@ describe("wal-log", () => {
     }));
   });
 
-  it("ends with 3 where there is no log, and says where", async () => {
+  it("ends with 3 if there is no log, and names the folder", async () => {
     await inTemporaryFolder(async (folder) => {
       const file = join(folder, "file");
       writeFileSync(file, "");
@@ -132,7 +134,7 @@ describe("wal-log", () => {
   });
 });
 
-describe("wal-log, beside a running writer", () => {
+describe("wal-log, next to a running writer", () => {
   it(
     "reads, takes no lock, and changes nothing",
     withLog(async (path, folder) => {
@@ -140,7 +142,7 @@ describe("wal-log, beside a running writer", () => {
       log.append(entriesAt(121, 130, 5));
       await log.sync();
       log.append(entriesAt(131, 140, 5));
-      // The checkpoint that a log at rest writes.
+      // Wait for the checkpoint that an idle log writes.
       await setTimeout(100);
       const before = contentsOf(path);
       for (const command of [["info"], ["verify"], ["dump"], ["report", "-o", join(folder, "report.html")]]) {
@@ -170,7 +172,7 @@ describe("wal-log, beside a running writer", () => {
 });
 
 describe("wal-log bench", () => {
-  it("measures, and leaves nothing", async () => {
+  it("prints measurements, and leaves no files", async () => {
     await inTemporaryFolder(async (folder) => {
       const args = ["--size", "2M", "--entry", "1K", "--runs", "3", "--folder", folder];
       const { code, stdout, stderr } = await cli("bench", ...args, "--json");
