@@ -1,5 +1,6 @@
 /**
- * Following a log: how far followers lag behind the flush, how fast they catch up, and what they cost the writer.
+ * Measures following a log: the lag of followers behind the flush, their speed when they catch up, and their cost to
+ * the writer.
  *
  *     deno task bench:follow                       in Deno
  *     deno task bench:follow --runtime all         in Deno, Bun and Node
@@ -20,16 +21,16 @@ import type { Runtime } from "../scripts/runtimes.ts";
 import { rateText } from "./units.ts";
 import type { Workspace } from "./workspace.ts";
 
-/** Entries of the log that followers catch up with. */
+/** Number of entries in the log that followers read to catch up. */
 const CATCH_UP_ENTRIES = 1_000_000;
 const CATCH_UP_BYTES = 128;
 const FOLLOWERS = 200;
-/** One caller that writes now and then. */
+/** A single caller, with pauses between its writes. */
 const AT_REST: Load = { producers: 1, pauseMs: 250, followers: 1 };
 /** Callers that keep the disk busy. */
 const UNDER_LOAD: Load = { producers: 64, pauseMs: 0, followers: 1 };
 
-/** Measures in one runtime. */
+/** The measurements in one runtime. */
 class FollowBench {
   private readonly runtime: Runtime;
   private readonly workspace: Workspace;
@@ -47,7 +48,7 @@ class FollowBench {
     this.step = step;
   }
 
-  /** The time from the flush of an entry to its follower, in the writer's process and in another one. */
+  /** The time from the flush of an entry until a follower receives it, in the writer's process and in another one. */
   async lag(where: string, load: Load, seconds: number): Promise<string[][]> {
     this.step(`${this.runtime.title}: lag ${where}`);
     const folder = this.newFolder();
@@ -67,7 +68,7 @@ class FollowBench {
     ];
   }
 
-  /** Reading a whole log by following it, beside iterating over it. */
+  /** The speed of reading a whole log by following it, relative to iterating over it. */
   async catchUp(rounds: number): Promise<string[][]> {
     const folder = this.newFolder();
     this.step(`${this.runtime.title}: catching up`);
@@ -120,7 +121,7 @@ class FollowBench {
     });
   }
 
-  /** What many followers take from the writer. */
+  /** The writer's speed with many followers, relative to its speed with none. */
   async cost(rounds: number, seconds: number): Promise<string[][]> {
     const rows: string[][] = [];
     for (const producers of [1, 64]) {
@@ -153,7 +154,7 @@ class FollowBench {
     return rows;
   }
 
-  /** A folder that no log was in, so that no process meets the log of the one before. */
+  /** A new folder for each log, so that no process finds the log of a previous one. */
   private newFolder(): string {
     if (this.folder !== "") {
       rmSync(this.folder, { recursive: true, force: true });
@@ -178,7 +179,7 @@ class FollowBench {
   }
 }
 
-/** The quantiles of what passed between two events of the same entries. */
+/** The quantiles of the time between two events of the same entries. */
 function lagText(from: Times, to: Times): string {
   const begun = new Map(from);
   const lags = to.flatMap(([index, ms]) => begun.has(index) ? [ms - begun.get(index)!] : []);

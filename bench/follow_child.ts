@@ -1,5 +1,5 @@
 /**
- * A process that the benchmark of following starts: it does one task, given as JSON, and prints what it measured.
+ * A process of the benchmark of following: it carries out one task, given as JSON, and prints its measurements.
  *
  * @module
  */
@@ -7,7 +7,7 @@
 import process from "node:process";
 import { WalLog, WalLogError } from "../mod.ts";
 
-/** What a process is to do in a log's folder. */
+/** A task for a process, in a log's folder. */
 export type FollowTask =
   /** Writes entries in batches of 100. */
   | {
@@ -16,7 +16,7 @@ export type FollowTask =
     readonly count: number;
     readonly bytes: number;
   }
-  /** Appends and flushes with some callers at a time, and followers in this process. */
+  /** Appends and flushes with several concurrent callers, and with followers in this process. */
   | {
     readonly task: "write";
     readonly folder: string;
@@ -33,38 +33,38 @@ export type FollowTask =
   /** Follows a log that another process writes, until it gets an empty entry. */
   | { readonly task: "follow"; readonly folder: string };
 
-/** How a log is written. */
+/** The load on a log's writer. */
 export interface Load {
   /** Callers that each append an entry of 1 KiB and wait until it is durable. */
   readonly producers: number;
-  /** Pause of each of them after an entry, in milliseconds. */
+  /** Pause of each producer after an entry, in milliseconds. */
   readonly pauseMs: number;
   /** Followers in the writer's process. */
   readonly followers: number;
 }
 
-/** When something happened to each entry of a log. */
+/** The time of an event for each entry of a log. */
 export type Times = readonly (readonly [index: number, ms: number])[];
 
-/** What a writer measured. */
+/** The measurements of a writer. */
 export interface Written {
   readonly perSecond: number;
   /** When each entry was known to be durable. */
   readonly durable: Times;
-  /** When the first follower in the process had it. */
+  /** When the first follower in the process received each entry. */
   readonly followed: Times;
 }
 
-/** What a reader measured. */
+/** The measurements of a reader. */
 export interface ReadAt {
   readonly perSecond: number;
 }
 
-/** The time that processes of a machine share, with fractions. In milliseconds. */
+/** The time of the machine's clock, which all its processes share, with fractions. In milliseconds. */
 const now = () => performance.timeOrigin + performance.now();
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
-/** Time that the process of a follower gets to start. In milliseconds. */
+/** The time allowed for a follower's process to start. In milliseconds. */
 const START_MS = 3000;
 
 const task = JSON.parse(process.argv[2]!) as FollowTask;
@@ -165,7 +165,7 @@ async function follow(folder: string): Promise<Times> {
   return times;
 }
 
-/** Waits until the writer has made the log. */
+/** Waits until the writer has created the log. */
 async function openForReading(folder: string): Promise<WalLog> {
   for (;;) {
     try {
