@@ -1,10 +1,10 @@
 /**
- * Counts branch points: places where code can go two ways. These are `if`, loops, `case`, `catch`, the conditional operator,
- * `&&`, `||` and `??`, without those in comments and texts.
+ * Counts branch points: `if`, loops, `case`, `catch`, the conditional operator, `&&`, `||` and `??`, outside comments and
+ * strings.
  *
- *     deno task branches src/recovery                   of the files in folders, or of single files
- *     deno task branches src/log --without follow.ts    but not of a file: may be repeated
- *     deno task branches --at 6c5e17a src/open.ts       as they were at a commit
+ *     deno task branches src/recovery                   in the files of folders, or in single files
+ *     deno task branches src/log --without follow.ts    leaves a file out; may be repeated
+ *     deno task branches --at 6c5e17a src/open.ts       as of a commit; default: HEAD
  *
  * @module
  */
@@ -26,7 +26,7 @@ function git(...args: string[]): string {
   return execFileSync("git", args, { encoding: "utf8", maxBuffer: 1 << 28 });
 }
 
-/** Source code without comments, and with empty texts. What a template text inserts is left out too. */
+/** Source code without comments, and with empty strings. The expressions in template strings are dropped too. */
 function withoutTexts(source: string): string {
   const pattern = /\/\*[^]*?\*\/|\/\/[^\n]*|"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|`(?:\\.|[^`\\])*`/g;
   return source.replace(pattern, (found) => found.startsWith("/") ? "" : '""');
