@@ -77,7 +77,7 @@ export class DamageHistory {
     this.random = new Random(new Random(this.seed ^ Math.imul(step + 1, 0x85ebca6b)).next());
   }
 
-  /** Notes a step, and counts its first word. */
+  /** Records a step, and counts its first word. */
   note(step: string): void {
     this.notes.push(step);
     const [name] = step.split(" ");

@@ -14,7 +14,7 @@ import { isHardStateLost, termAt, wordAt, wordOfState } from "./reading.ts";
 /** The condition of an opened log. */
 export type Condition =
   | { readonly type: "whole" }
-  /** Its damage is reported, and the rest is in one known state of the history. */
+  /** The log's damage is reported, and the rest is in one known state of the history. */
   | { readonly type: "damaged"; readonly isStateLost: boolean }
   /** Its damage has no known end, so its state is unknown. */
   | { readonly type: "open-ended" };

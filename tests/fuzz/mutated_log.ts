@@ -60,7 +60,7 @@ export class MutatedLog {
     this.codec = codec;
   }
 
-  /** Notes a mutation. */
+  /** Records a mutation. */
   note(text: string): void {
     this.notes.push(text);
   }

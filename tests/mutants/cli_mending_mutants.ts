@@ -135,7 +135,7 @@ const EXCHANGES: readonly Mutant[] = [
 
 const MATCHING = "src/cli/matching.ts";
 
-/** What another replica's log is believed. */
+/** Mutants of the checks of another replica's log. */
 const MATCHINGS: readonly Mutant[] = [
   {
     name: "entries are taken though the next whole entry differs",

@@ -1,5 +1,5 @@
 /**
- * Mutants of the explanation of gaps: what the damaged part of a log can have held.
+ * Mutants of the analysis of gaps: which frames the damaged part of a log can have held.
  *
  * @module
  */

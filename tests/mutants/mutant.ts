@@ -1,5 +1,5 @@
 /**
- * What a mutant is.
+ * The type of a mutant.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * What every log must do: truncations, hard states and flushes.
+ * The suite's tests of truncations, hard states and flushes.
  *
  * @module
  */

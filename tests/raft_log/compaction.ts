@@ -1,5 +1,5 @@
 /**
- * What every log must do: snapshots of the node's own.
+ * The suite's tests of snapshots of the node's own state.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * What every log must do at the last index and the largest term.
+ * The suite's tests at the largest index and the largest term.
  *
  * @module
  */

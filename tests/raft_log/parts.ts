@@ -1,5 +1,5 @@
 /**
- * What every log must do: snapshots that are read and written a part at a time.
+ * The suite's tests of snapshots that are read and written piece by piece.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * What every log must do: entries that are appended and read.
+ * The suite's tests of appending and reading entries.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * What every log must do: retentions.
+ * The suite's tests of retentions.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * What every log must do: a leader's snapshots.
+ * The suite's tests of a leader's snapshots.
  *
  * @module
  */

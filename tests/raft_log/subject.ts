@@ -14,16 +14,16 @@ import { assertSameState, bytesOf, stateOf } from "../model.ts";
 export interface Subject {
   /** The log, empty. */
   readonly log: RaftLog;
-  /** Closes the log and opens it again. Absent if it does not outlive its object. */
+  /** Closes the log and opens it again. Absent if the log exists in memory only. */
   readonly reopen?: () => RaftLog;
-  /** Frees what the log holds. */
+  /** Frees the log's resources. */
   readonly dispose: () => void;
 }
 
-/** The largest command that a log takes by default. In bytes: 64 MiB. */
+/** The default limit for the size of a command. In bytes: 64 MiB. */
 export const ENTRY_BYTES_MAX = 64 * 1024 * 1024;
 
-/** The last index and the largest term there can be. */
+/** The largest possible index and term. */
 export const MAX = Number.MAX_SAFE_INTEGER;
 
 /** The largest node identity. */
@@ -34,7 +34,7 @@ export function forbidden<T>(value: unknown): T {
   return value as T;
 }
 
-/** An entry of 8 bytes, no two of which are alike. */
+/** An entry with a unique command of 8 bytes. */
 export function entryAt(
   index: Index,
   term: Term = 1,
@@ -83,7 +83,7 @@ export function fill(log: RaftLog): void {
   log.applySnapshot(snapshotAt(10, 3));
 }
 
-/** Fails unless a call is refused with a code and a message, and the log is exactly as it was. */
+/** Fails unless a call throws an error with this code and message, and leaves the log unchanged. */
 export function refuses(log: RaftLog, code: WalLogErrorCode, message: RegExp, call: () => unknown): void {
   const before = stateOf(log);
   assert.throws(call, (error) => {

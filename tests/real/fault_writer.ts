@@ -12,7 +12,7 @@
  *
  *     fault_writer.ts LOG sync|async FROM TO
  *
- * `async` flushes with `sync()`, whose flushes run on another thread while the steps go on; `sync` with `syncSync()`.
+ * `async` flushes with `sync()`, which flushes on another thread while further steps run. `sync` uses `syncSync()`.
  *
  * @module
  */

@@ -3,9 +3,9 @@
  * The pipe keeps the byte even if the process is killed:
  *
  *     o                  about to open the log
- *     O <digest> \n      opened; what it holds
- *     .                  the next step is done
- *     E <message> \n     something is wrong
+ *     O <digest> \n      opened; the digest of its contents
+ *     .                  the next step is complete
+ *     E <message> \n     an unexpected error
  *
  *     kill_writer.ts LOG SEED SEGMENT_BYTES VERIFY
  *
