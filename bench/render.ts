@@ -1,7 +1,7 @@
 /**
  * Writes results, and renders the page from all recorded results:
  *
- *     deno run -A bench/render.ts        docs/BENCHMARKS.md and its charts, anew from bench/results
+ *     deno run -A bench/render.ts        docs/BENCHMARKS.md and its charts, from bench/results
  *
  * @module
  */

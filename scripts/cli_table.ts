@@ -1,6 +1,6 @@
 /**
- * Makes the table of `docs/CLI.md` that shows what each command does about each kind of damage: causes the damage and
- * runs the commands.
+ * Generates the table in `docs/CLI.md` with the result of each command for each kind of damage. It causes the damage
+ * and runs the commands.
  *
  *     deno run -A scripts/cli_table.ts --write    writes the table into the document
  *

@@ -1,5 +1,5 @@
 /**
- * Shows what the log is for, on real input, in under a minute.
+ * Demonstrates the purpose of the log with real input, in under a minute.
  *
  * First, a process that appends to a log is killed in mid-write several times. Each time, the log is opened again, and
  * every acknowledged entry is compared with the original. Then a log of 1 GiB, whose writer was killed too, is
@@ -33,7 +33,7 @@ const MIB = 1024 * 1024;
 
 /** The number of kills. */
 const ROUNDS = 3;
-/** How long it writes before that, from its first acknowledgement, in milliseconds. */
+/** The time from the writer's first acknowledgement to its kill, in milliseconds. */
 const WRITE_MS_MIN = 700;
 const WRITE_MS_MAX = 1500;
 /** A round ends sooner if this many bytes were written. */
@@ -305,7 +305,7 @@ function sizeThatFits(asked: number, free: number): number {
   return 0;
 }
 
-/** Ends early, as on Ctrl-C, and leaves nothing behind. */
+/** Ends the demo early, on Ctrl-C for example, and removes its files. */
 function stop(): void {
   const finish = () => {
     rmSync(folder, { recursive: true, force: true, maxRetries: 3 });

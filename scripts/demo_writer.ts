@@ -3,7 +3,7 @@
  * with the last durable index and the bytes written. It never ends by itself.
  *
  *     demo_writer.ts commit LOG LINES TERM          many clients, each of which waits for its sync
- *     demo_writer.ts fill LOG LINES TERM BYTES      large batches, until there are so many bytes
+ *     demo_writer.ts fill LOG LINES TERM BYTES      large batches, until BYTES are written
  *
  * @module
  */
