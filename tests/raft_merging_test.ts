@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type Action, type AppendEntries, type AppendEntriesReply, type Message, RaftNode } from "../src/raft/mod.ts";
-import { mergeSends } from "../src/raft/merging.ts";
+import { addActions, mergeSends } from "../src/raft/merging.ts";
 import { Random } from "../src/testing/mod.ts";
 import type { LogEntry, NodeId } from "../src/api/types.ts";
 import { Cluster } from "./raft_cluster.ts";
@@ -153,4 +153,12 @@ test("inputs of a step are not changed, and other actions keep their order", () 
       assert.deepEqual(sent(steps), sent(before));
     }
   }
+});
+
+test("actions that are added to those of a step come before its hints, of which the last of each kind stays", () => {
+  const apply = (index: number): Action => ({ type: "apply", index, term: 1, command: new Uint8Array(0) });
+  const actions: Action[] = [apply(1), { type: "snapshot", index: 1, term: 1 }, { type: "moreToApply" }];
+  addActions(actions, [apply(2), { type: "snapshot", index: 2, term: 1 }, { type: "moreToApply" }]);
+  const snapshot = { type: "snapshot", index: 2, term: 1 };
+  assert.deepEqual(actions, [apply(1), apply(2), snapshot, { type: "moreToApply" }]);
 });

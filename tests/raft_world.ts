@@ -46,6 +46,8 @@ export class RaftWorld {
   readonly readLoss: number;
   /** Whether the application's state survives a restart by itself. */
   readonly isKept: boolean;
+  /** Whether leaders send before their own flush is done. */
+  readonly sendsAhead: boolean;
   /** How likely it is that what can go wrong does. */
   trouble: number;
   readonly story: string[] = [];
@@ -67,6 +69,7 @@ export class RaftWorld {
     this.readLoss = random.pick([0, 0, 0.01]);
     this.isKept = !this.rots && random.chance(0.3);
     this.losesDisks = !this.rots && seed % 2 === 0;
+    this.sendsAhead = this.isAsync && new Random(~seed).chance(0.5);
     const size = this.isStormy ? 5 : random.pick([3, 3, 5, 7]);
     const base = random.pick([0n, 2n ** 53n, 2n ** 64n - 30n]);
     this.founders = Array.from({ length: size }, (_, i) => base + BigInt(i + 1));
@@ -131,7 +134,12 @@ export class RaftWorld {
       if (this.random.chance(this.readLoss * this.trouble)) left = this.random.below(20);
       return left > 0;
     };
-    machine.node = RaftNode.withLog(config, new WatchedLog(machine.log, this.safety));
+    const watched = new WatchedLog(machine.log, this.safety);
+    const sendAhead = (action: Action) => {
+      this.count("sent-ahead");
+      this.attempt(() => machine.node?.log === watched && this.carryOut(machine, machine.node, action));
+    };
+    machine.node = RaftNode.withLog({ ...config, ...this.sendsAhead ? { sendAhead } : {} }, watched);
     (machine.node.log as WatchedLog).failsRead = failsRead;
     this.tell(
       `${id} starts, applied ${applied}, last ${machine.log.lastIndex}, snapshot ${machine.log.snapshotIndex}`,

@@ -88,6 +88,8 @@ export class Replica {
       ...{ maxBatch: 256, maxBatchBytes: 1024 * 1024, snapshotChunkBytes: 256 * 1024 },
       // A replica that was away for a while gets the entries that it missed, and no snapshot.
       ...{ trailingEntries: 10_000, trailingBytes: 64 * 1024 * 1024 },
+      // The flushes of all replicas run at the same time.
+      sendAhead: ({ to, message }) => options.transport.send(to, message),
       // A leader that has taken more, and cannot commit it, refuses commands.
       maxUncommittedBytes: 64 * 1024 * 1024,
       // Ticks of replicas are as long as each other: replicas that drew the same timeouts would get in each other's way.

@@ -50,7 +50,9 @@ function apply(s: RaftState, { index, term, kind, command }: LogEntry): void {
  * majority and yet be overwritten (dissertation 3.6.2). With it, everything before it is committed.
  */
 export function commitByQuorum(s: RaftState): void {
-  const matches = s.members.map((id) => id === s.id ? s.log.lastIndex : s.progress.get(id)?.match ?? 0);
+  // Without sendAhead, nothing of this step leaves the node before the entries are durable.
+  const own = s.config.sendAhead === undefined ? s.log.lastIndex : s.writer.durableIndex;
+  const matches = s.members.map((id) => id === s.id ? own : s.progress.get(id)?.match ?? 0);
   matches.sort((a, b) => b - a);
   const index = matches[Math.floor(matches.length / 2)] ?? 0;
   if (index <= s.commitIndex || s.log.termAt(index) !== s.term) return;

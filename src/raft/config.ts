@@ -13,7 +13,9 @@ import type { RaftConfig } from "./raft_config.ts";
 const ID_MAX = 2n ** 64n - 1n;
 
 /** A configuration with nothing left out. */
-export type CheckedConfig = Readonly<Required<RaftConfig>>;
+export type CheckedConfig =
+  & Readonly<Required<Omit<RaftConfig, "sendAhead">>>
+  & Pick<RaftConfig, "sendAhead">;
 
 /** Messages on their way to a node. Each proposal counts as one, though those that share a flush are merged. */
 const INFLIGHT_MESSAGES_DEFAULT = 1024;
@@ -124,6 +126,7 @@ export function checkConfig(config: RaftConfig): CheckedConfig {
     finishRemoval: config.finishRemoval ?? false,
     transferTimeout: config.transferTimeout ?? 0,
     strictMembership: config.strictMembership ?? config.checkQuorum ?? false,
+    sendAhead: config.sendAhead,
   };
   checkNames("Cannot make a node", config, Object.keys(checked));
   requireValid(checked);
@@ -168,6 +171,9 @@ function requireValid(checked: CheckedConfig): void {
   for (const name of BYTE_BOUNDS) {
     if (typeof checked[name] === "number" && checked[name] >= 0) continue;
     throw invalid(`${name} must be a number of 0 or more, found ${String(checked[name])}`);
+  }
+  if (checked.sendAhead !== undefined && typeof checked.sendAhead !== "function") {
+    throw invalid(`sendAhead must be a function, found ${String(checked.sendAhead)}`);
   }
   if (checked.maxApplyBytes === 0) throw invalid("maxApplyBytes must be above 0, or nothing would be applied");
 }

@@ -19,6 +19,11 @@ export class LogWriter {
   isDeferred = false;
   #isDirty = false;
   #hasFailed = false;
+  #durableIndex: Index;
+  /** The last index that the flush under way makes durable. */
+  #flushingIndex: Index = 0;
+  /** Hard states written, and those of them that are durable. */
+  #states = { written: 0, durable: 0 };
 
   /**
    * Makes a writer.
@@ -27,6 +32,17 @@ export class LogWriter {
    */
   constructor(log: RaftLog) {
     this.log = log;
+    this.#durableIndex = log.lastIndex;
+  }
+
+  /** The last index up to which this node's entries are durable. What a new node finds in its log is durable. */
+  get durableIndex(): Index {
+    return this.#durableIndex;
+  }
+
+  /** Whether the term and the vote are durable. */
+  get isStateDurable(): boolean {
+    return this.#states.durable === this.#states.written;
   }
 
   /** Whether something was written that no flush has covered. */
@@ -42,6 +58,7 @@ export class LogWriter {
   /** See `RaftLog.setHardState`; `force` as `WalLog` has it. */
   setHardState(state: HardState, options?: { readonly force: boolean }): void {
     const log: { setHardState(state: HardState, options?: { readonly force: boolean }): void } = this.log;
+    this.#states.written++;
     this.#write(() => log.setHardState(state, options));
   }
 
@@ -74,6 +91,9 @@ export class LogWriter {
       this.#hasFailed ||= !(error instanceof WalLogError && UNCHANGED.has(error.code));
       throw error;
     }
+    const { lastIndex } = this.log;
+    this.#durableIndex = Math.min(this.#durableIndex, lastIndex);
+    this.#flushingIndex = Math.min(this.#flushingIndex, lastIndex);
   }
 
   /** Called where what follows depends on what was written. Nothing leaves the node before that is durable. */
@@ -86,6 +106,8 @@ export class LogWriter {
       throw error;
     }
     this.#isDirty = false;
+    this.#durableIndex = this.log.lastIndex;
+    this.#states.durable = this.#states.written;
   }
 
   /** Makes durable, without blocking, what was written before the call. */
@@ -93,6 +115,10 @@ export class LogWriter {
     if (!this.#isDirty) return;
     // Whatever is written while the flush is under way needs another one.
     this.#isDirty = false;
+    this.#flushingIndex = this.log.lastIndex;
+    const { written } = this.#states;
     await this.log.sync();
+    this.#durableIndex = this.#flushingIndex;
+    this.#states.durable = written;
   }
 }

@@ -48,6 +48,46 @@ export function mergeSends(steps: readonly Action[][], bounds: Bounds): void {
   }
 }
 
+/** Whether an action sends a leader's entries, or a heartbeat. */
+function isAppend(action: Action): action is SendAction & { readonly message: AppendEntries } {
+  return action.type === "send" && action.message.type === "appendEntries";
+}
+
+/** Whether an action sends a heartbeat. */
+export function isHeartbeat(action: Action): boolean {
+  return isAppend(action) && action.message.entries.length === 0;
+}
+
+/** Whether an action asks the application for another event. It comes last, because that event can bring actions at once. */
+function isHint({ type }: Action): boolean {
+  return type === "snapshot" || type === "moreToApply";
+}
+
+/**
+ * Adds actions to those of an earlier step, as if one step had wanted all of them.
+ *
+ * @param actions The actions of the step. They are changed.
+ * @param more What is added.
+ */
+export function addActions(actions: Action[], more: readonly Action[]): void {
+  const all = [...actions, ...more];
+  const hints = new Map(all.filter(isHint).map((action) => [action.type, action]));
+  actions.splice(0, actions.length, ...all.filter((action) => !isHint(action)), ...hints.values());
+}
+
+/**
+ * Removes what sends a leader's entries and heartbeats from the actions of steps.
+ *
+ * @param steps The actions of each step.
+ * @returns The removed ones, in their order.
+ */
+export function takeAppends(steps: readonly Action[][]): SendAction[] {
+  const taken = steps.flatMap((actions) => actions.filter(isAppend));
+  if (taken.length === 0) return taken;
+  for (const actions of steps) actions.splice(0, actions.length, ...actions.filter((action) => !isAppend(action)));
+  return taken;
+}
+
 /** Merges a message with the one before it, if that can be. */
 function mergeInto(before: LastSend, message: Message, bounds: Bounds): boolean {
   const { actions, at } = before;

@@ -9,11 +9,11 @@ import { MemoryLog } from "../api/memory_log.ts";
 import type { Index, NodeId, RaftLog, Term } from "../api/types.ts";
 import { checkEvent } from "./check_event.ts";
 import { checkConfig } from "./config.ts";
-import { mergeSends } from "./merging.ts";
+import { addActions, isHeartbeat, mergeSends, takeAppends } from "./merging.ts";
 import { findDamage } from "./healing.ts";
 import type { RaftConfig } from "./raft_config.ts";
 import { RaftState } from "./state.ts";
-import { stepEvent } from "./step.ts";
+import { countOwn, stepEvent } from "./step.ts";
 import type { Action, Proposal, RaftEvent, Role } from "./types.ts";
 
 /** Codes of errors that refuse an event and leave the node as it was; any other ends the node. */
@@ -190,6 +190,8 @@ export class RaftNode {
     this.#waiting.push({ actions, resolve, reject });
     this.#underWay++;
     if (!this.#isFlushing) void this.#flush();
+    // It does not wait for the next flush, and comes behind the entries that it speaks of.
+    else if (actions.some(isHeartbeat)) this.#sendAhead(this.#waiting);
     return promise;
   }
 
@@ -220,17 +222,25 @@ export class RaftNode {
 
   #run(event: RaftEvent, isDeferred: boolean): Action[] {
     if (this.#failure !== undefined) throw this.#failure;
+    // A request writes first, so that it has changed nothing. A message or a tick may have had effects before it failed.
+    const isRequest = event?.type !== "message" && event?.type !== "tick";
+    return this.#collect(isDeferred, isRequest, (s) => {
+      checkEvent(event);
+      stepEvent(s, event);
+    });
+  }
+
+  /** Returns what a part of the node wants done. */
+  #collect(isDeferred: boolean, isRequest: boolean, run: (s: RaftState) => void): Action[] {
     const s = this.#state;
     s.actions = [];
     s.writer.isDeferred = isDeferred;
     try {
-      checkEvent(event);
-      stepEvent(s, event);
+      run(s);
     } catch (error) {
       if (error instanceof WalLogError && REFUSALS.has(error.code)) throw error;
       if (!this.#survives(error)) throw this.#fail(error);
-      // A request writes first, so that it has changed nothing. A message or a tick may have had effects before it failed.
-      if (event.type !== "message" && event.type !== "tick") throw error;
+      if (isRequest) throw error;
       s.actions.push({ type: "logFailed", error });
     }
     return s.actions;
@@ -253,7 +263,7 @@ export class RaftNode {
       const steps = this.#waiting;
       this.#waiting = [];
       try {
-        await this.#state.writer.flushAsync();
+        await this.#flushAhead(steps);
       } catch (error) {
         const failure = this.#fail(error);
         this.#underWay = 0;
@@ -268,6 +278,41 @@ export class RaftNode {
       }
     }
     this.#isFlushing = false;
+  }
+
+  /** Flushes, and lets a leader send ahead of it. */
+  async #flushAhead(steps: readonly WaitingStep[]): Promise<void> {
+    const s = this.#state;
+    s.flushingSince = s.now;
+    const flush = s.writer.flushAsync();
+    this.#sendAhead(steps);
+    await flush;
+    s.flushingSince = undefined;
+    if (s.config.sendAhead === undefined) return;
+    // What was committed since comes later, behind what waiting steps have handed out already.
+    const hasMore = this.#waiting.some(({ actions }) => actions.some(({ type }) => type !== "send"));
+    const last = hasMore ? this.#waiting.at(-1)! : steps.at(-1)!;
+    addActions(last.actions, this.#collect(true, false, countOwn));
+  }
+
+  /**
+   * Hands out what a leader may send before its flush is done: the entries and heartbeats of terms in which it is the
+   * leader for certain, because its vote for itself is durable.
+   */
+  #sendAhead(steps: readonly WaitingStep[]): void {
+    const { config, role, writer } = this.#state;
+    const { sendAhead } = config;
+    if (sendAhead === undefined || role !== "leader" || !writer.isStateDurable) return;
+    const waiting = steps.map(({ actions }) => actions);
+    mergeSends(waiting, config);
+    try {
+      for (const send of takeAppends(waiting)) sendAhead(send);
+    } catch (error) {
+      // A message can get lost. The node must not fail for it, and the application must hear of it.
+      queueMicrotask(() => {
+        throw error;
+      });
+    }
   }
 
   /** Ends the node, if nothing has yet: what it knows may no longer be what its log says. */

@@ -117,6 +117,8 @@ export class RaftState {
 
   /** Ticks since the node was made. */
   now = 0;
+  /** When the flush under way began, in ticks; `undefined` if none is. */
+  flushingSince: number | undefined;
   /** Ticks since a sign of a leader, or since an election began; a leader does not count them. */
   elapsed = 0;
   /** After so many of those, an election is due. */

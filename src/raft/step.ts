@@ -6,7 +6,7 @@
 
 import { WalLogError } from "../api/errors.ts";
 import type { NodeId } from "../api/types.ts";
-import { applyCommitted } from "./commit.ts";
+import { applyCommitted, commitByQuorum } from "./commit.ts";
 import {
   beginPreVote,
   onPreVote,
@@ -52,13 +52,29 @@ export function stepEvent(s: RaftState, event: RaftEvent): void {
   }
   if (s.healing !== null) return stepDamaged(s, s.healing, event);
   take(s, event);
+  finish(s);
+  // A request that was carried out must not fail for this.
+  if (s.role === "leader" && (event.type === "message" || event.type === "tick")) writeIncarnations(s);
+}
+
+/**
+ * Lets a leader that sends ahead of its flush count itself, when the flush is done.
+ *
+ * @param s The node; what it wants done is added to its actions.
+ */
+export function countOwn(s: RaftState): void {
+  s.appliedBytes = 0;
+  if (s.healing !== null || s.role !== "leader") return;
+  commitByQuorum(s);
+  finish(s);
+}
+
+/** What any step may bring about. */
+function finish(s: RaftState): void {
   applyCommitted(s);
   // If nothing could be read, asking for more at once would not help.
   if (s.lastApplied < s.commitIndex && s.appliedBytes > 0) s.actions.push({ type: "moreToApply" });
-  if (s.role !== "leader") return;
-  settleReads(s);
-  // A request that was carried out must not fail for this.
-  if (event.type === "message" || event.type === "tick") writeIncarnations(s);
+  if (s.role === "leader") settleReads(s);
 }
 
 /** Refuses what no node sends, before it changes anything. */
@@ -100,7 +116,10 @@ function onTick(s: RaftState): void {
 }
 
 function onLeaderTick(s: RaftState): void {
-  const { checkQuorum, electionTimeout, heartbeatInterval, transferTimeout } = s.config;
+  const { checkQuorum, electionTimeout, heartbeatInterval, sendAhead, transferTimeout } = s.config;
+  // The others would follow its heartbeats, though it commits nothing any more for its clients.
+  const isHanging = s.flushingSince !== undefined && s.now - s.flushingSince >= electionTimeout[0];
+  if (sendAhead !== undefined && isHanging) return becomeFollower(s, null);
   if (checkQuorum && ++s.sinceQuorum >= electionTimeout[0]) {
     s.sinceQuorum = 0;
     if (!hearsFromQuorum(s)) return becomeFollower(s, null);

@@ -27,6 +27,7 @@ import { RAFT_MUTANTS } from "./raft_mutants.ts";
 import { RAFT_REPAIR_MUTANTS } from "./raft_repair_mutants.ts";
 import { RAFT_REPLICATION_MUTANTS } from "./raft_replication_mutants.ts";
 import { RAFT_SAFETY_MUTANTS } from "./raft_safety_mutants.ts";
+import { RAFT_AHEAD_MUTANTS } from "./raft_ahead_mutants.ts";
 import { RAFT_STEP_MUTANTS } from "./raft_step_mutants.ts";
 import { RAFT_TRAILING_MUTANTS } from "./raft_trailing_mutants.ts";
 import { RAFT_TRANSPORT_MUTANTS } from "./raft_transport_mutants.ts";
@@ -64,6 +65,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...CLI_MENDING_MUTANTS,
   ...RAFT_MUTANTS,
   ...RAFT_REPLICATION_MUTANTS,
+  ...RAFT_AHEAD_MUTANTS,
   ...RAFT_STEP_MUTANTS,
   ...RAFT_REPAIR_MUTANTS,
   ...RAFT_SAFETY_MUTANTS,

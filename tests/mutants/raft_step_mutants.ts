@@ -38,7 +38,7 @@ export const RAFT_STEP_MUTANTS: readonly Mutant[] = [
   {
     name: "raft: who asked for something is not told that there was no room",
     file: NODE,
-    edits: [[`if (event.type !== "message" && event.type !== "tick") throw error;\n`, ""]],
+    edits: [["if (isRequest) throw error;\n", ""]],
     dies: "raft_survival_test",
   },
   {
@@ -171,7 +171,7 @@ export const RAFT_STEP_MUTANTS: readonly Mutant[] = [
   {
     name: "raft: stepAsync hands out actions before the flush",
     file: NODE,
-    edits: [["await this.#state.writer.flushAsync();", "void this.#state.writer.flushAsync().catch(() => {});"]],
+    edits: [["    await flush;\n", "    flush.catch(() => {});\n"]],
     dies: "raft simulation",
   },
   {
@@ -198,10 +198,10 @@ export const RAFT_STEP_MUTANTS: readonly Mutant[] = [
   {
     name: "raft: what is written during a flush is taken for flushed",
     file: LOG_WRITER,
-    edits: [[
-      "this.#isDirty = false;\n    await this.log.sync();",
-      "await this.log.sync();\n    this.#isDirty = false;",
-    ]],
+    edits: [
+      ["    this.#isDirty = false;\n    this.#flushingIndex", "    this.#flushingIndex"],
+      ["    await this.log.sync();\n", "    await this.log.sync();\n    this.#isDirty = false;\n"],
+    ],
     dies: "raft_flush_test",
   },
 ];

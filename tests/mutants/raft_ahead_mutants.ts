@@ -1,0 +1,84 @@
+/** Mutants of what a leader sends before its own flush is done. */
+
+import type { Mutant } from "./mutant.ts";
+
+const COMMIT = "src/raft/commit.ts";
+const LOG_WRITER = "src/raft/log_writer.ts";
+const NODE = "src/raft/raft_node.ts";
+const STEP = "src/raft/step.ts";
+
+/** Mutants of sending ahead. */
+export const RAFT_AHEAD_MUTANTS: readonly Mutant[] = [
+  {
+    name: "raft: a leader counts itself for entries that it has not flushed",
+    file: COMMIT,
+    edits: [["s.config.sendAhead === undefined ? s.log.lastIndex : s.writer.durableIndex", "s.log.lastIndex"]],
+    dies: "raft_ahead_test",
+  },
+  {
+    name: "raft: a leader sends entries of a term that it can still forget",
+    file: NODE,
+    edits: [[` || !writer.isStateDurable) return;`, `) return;`]],
+    dies: "raft_ahead_test",
+  },
+  {
+    name: "raft: a hard state counts as durable while it is being flushed",
+    file: LOG_WRITER,
+    edits: [["    this.#states.written++;\n", "    this.#states.written++;\n    this.#states.durable++;\n"]],
+    dies: "raft_ahead_test",
+  },
+  {
+    name: "raft: heartbeats wait for the flush under way",
+    file: NODE,
+    edits: [["    else if (actions.some(isHeartbeat)) this.#sendAhead(this.#waiting);\n", ""]],
+    dies: "raft_ahead_test",
+  },
+  {
+    name: "raft: a heartbeat overtakes the entries that it speaks of",
+    file: NODE,
+    edits: [["this.#sendAhead(this.#waiting);", "this.#sendAhead(this.#waiting.slice(-1));"]],
+    dies: "raft_ahead_test",
+  },
+  {
+    name: "raft: a leader whose flush hangs goes on leading",
+    file: STEP,
+    edits: [["  if (sendAhead !== undefined && isHanging) return becomeFollower(s, null);\n", ""]],
+    dies: "raft_ahead_test",
+  },
+  {
+    name: "raft: entries truncated during a flush count as flushed",
+    file: LOG_WRITER,
+    edits: [["    this.#flushingIndex = Math.min(this.#flushingIndex, lastIndex);\n", ""]],
+    dies: "raft_ahead_test",
+  },
+  {
+    name: "raft: entries truncated after a flush count as flushed",
+    file: LOG_WRITER,
+    edits: [["    this.#durableIndex = Math.min(this.#durableIndex, lastIndex);\n", ""]],
+    dies: "raft_ahead_test",
+  },
+  {
+    name: "raft: what a flush commits overtakes what was committed before it",
+    file: NODE,
+    edits: [["const last = hasMore ? this.#waiting.at(-1)! : steps.at(-1)!;", "const last = steps.at(-1)!;"]],
+    dies: "raft_ahead_test",
+  },
+  {
+    name: "raft: nothing is committed when a leader's own flush is done",
+    file: NODE,
+    edits: [["    addActions(last.actions, this.#collect(true, false, countOwn));\n", ""]],
+    dies: "raft_ahead_test",
+  },
+  {
+    name: "raft: what throws when a message is sent ahead ends the node",
+    file: NODE,
+    edits: [["      queueMicrotask(() => {\n        throw error;\n      });\n", "      throw error;\n"]],
+    dies: "raft_ahead_test",
+  },
+  {
+    name: "raft: a snapshot is asked for before what it is to cover was applied",
+    file: "src/raft/merging.ts",
+    edits: [["...all.filter((action) => !isHint(action)), ...hints.values());", "...all);"]],
+    dies: "raft_merging_test",
+  },
+];
