@@ -4,7 +4,7 @@
  *     deno run --allow-read --allow-write --allow-env scripts/cli_example.ts /data
  *
  * `raft.wal`: snapshot at index 60, entries 61 to 300, terms 1 to 4. `damaged.wal` and `damaged2.wal`: the same, with
- * three entries damaged. `replica.wal`: the same entries, of another node.
+ * three entries damaged. `replica.wal`: the same entries, of another node. `entries.jsonl`: a dump of them.
  *
  * @module
  */
@@ -14,6 +14,8 @@ import { join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { type LogEntry, WalLog } from "../mod.ts";
+import { entryJson } from "../src/cli/entry_format.ts";
+import { jsonText } from "../src/cli/text.ts";
 import { SEGMENT_HEADER_BYTES } from "../src/format/header_block.ts";
 
 /** The entry at an index. */
@@ -39,6 +41,8 @@ function writeLog(path: string, segmentBytes: number, votedFor: bigint): void {
 export function makeExamples(folder: string): void {
   writeLog(join(folder, "raft.wal"), 12 * 1024, 2n);
   writeLog(join(folder, "replica.wal"), 1024 * 1024, 3n);
+  const lines = Array.from({ length: 240 }, (_, i) => jsonText(entryJson(entryAt(61 + i))) + "\n");
+  writeFileSync(join(folder, "entries.jsonl"), lines.join(""));
   cpSync(join(folder, "raft.wal"), join(folder, "damaged.wal"), { recursive: true });
   const file = join(folder, "damaged.wal", "000000000003.seg");
   const bytes = readFileSync(file);

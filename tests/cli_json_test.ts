@@ -1,7 +1,7 @@
 /** What `--json` gives is what `docs/cli.schema.json` says, for each command, each kind of damage, and errors. */
 
 import assert from "node:assert/strict";
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { describe, it } from "node:test";
@@ -118,6 +118,11 @@ describe("--json", () => {
         const found = await document(name, name, ...args);
         for (const [field, value] of Object.entries(fields)) assert.deepEqual(found[field], value, `${name} ${field}`);
       }
+      const dump = join(folder, "entries.jsonl");
+      writeFileSync(dump, (await cliHere("dump", path, "--json")).stdout);
+      const args = ["import", "-f", "json", dump, join(folder, "z"), "--snapshot-from", path];
+      const imported = await document("import", ...args);
+      assert.deepEqual([imported.lastIndex, imported.lastTerm, imported.snapshotIndex], [140, 4, 10]);
       DAMAGES.find(({ name }) => name === "a bit in the header of an entry")!.damage(path);
       const { leftOut } = await document("export", "export", path, join(folder, "z.wal"), "--salvage");
       assert.equal((leftOut as unknown[]).length, 2);
