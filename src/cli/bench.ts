@@ -11,7 +11,7 @@ import process from "node:process";
 import type { LogEntry } from "../api/types.ts";
 import { WalLog } from "../api/wal_log.ts";
 import { bytesOption, type Command, EXIT, UsageError } from "./command.ts";
-import { progressLine } from "./inspect.ts";
+import { progressLine } from "./progress.ts";
 import { bold, dim, grouped } from "./terminal.ts";
 import { sized } from "./text.ts";
 
@@ -100,7 +100,7 @@ async function recover(path: string, entryBytes: number, runs: number, signal: A
   const seconds: number[] = [];
   let entries = 0;
   let bytes = 0;
-  const line = progressLine("recovering");
+  const line = progressLine("recovering", "runs");
   // One more: the first is not warm.
   for (let run = 0; run <= runs; run++) {
     signal.throwIfAborted();

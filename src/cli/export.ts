@@ -9,7 +9,8 @@ import { exportWalDb, type WalDbExportProgress } from "../wal_db/export.ts";
 import { WalLog } from "../api/wal_log.ts";
 import { withTemporaryFolder } from "./aside.ts";
 import { type Command, type Context, EXIT, UsageError } from "./command.ts";
-import { progressLine, readWhole } from "./inspect.ts";
+import { readWhole } from "./inspect.ts";
+import { progressLine } from "./progress.ts";
 import { leftOutJson, leftOutLines, SALVAGE_OPTIONS, salvageExit, salvageInto } from "./salvage.ts";
 import { counted, oneLine, sized } from "./text.ts";
 
@@ -42,7 +43,7 @@ from the file. Exits with 2 in that case.`,
 
 /** Writes a log as a wal-db log; returns what was written, in words. */
 async function write(log: WalLog, file: string, { note, result, signal }: Context): Promise<string> {
-  const line = progressLine("exporting");
+  const line = progressLine("exporting", "entries");
   const onProgress = ({ entriesDone, entriesTotal }: WalDbExportProgress) =>
     line.show({ bytesDone: entriesDone, bytesTotal: entriesTotal });
   const { entries, bytes, metaBytes } = await exportWalDb(log, file, { signal, onProgress })

@@ -11,7 +11,7 @@ import { WalLog } from "../api/wal_log.ts";
 import { makeFolder } from "./aside.ts";
 import { choiceOption, type Command, type Context, EXIT, UsageError } from "./command.ts";
 import { importJson } from "./import_json.ts";
-import { progressLine } from "./inspect.ts";
+import { progressLine } from "./progress.ts";
 import { counted, hardStateText } from "./text.ts";
 
 /** The command. */

@@ -13,7 +13,8 @@ import type { Contents, SnapshotSource } from "../maintain/write_anew.ts";
 import { makeFolder } from "./aside.ts";
 import { type Context, EXIT } from "./command.ts";
 import { makeLogFrom } from "./copy.ts";
-import { openToRead, progressLine } from "./inspect.ts";
+import { openToRead } from "./inspect.ts";
+import { progressLine } from "./progress.ts";
 import { bytesOf, type Line, linesOf, NOT_JSON, parseEntry, type Place } from "./json_lines.ts";
 import { counted, hardStateText, oneLine } from "./text.ts";
 

@@ -6,7 +6,6 @@
 
 import { lstatSync } from "node:fs";
 import { resolve } from "node:path";
-import process from "node:process";
 import { setImmediate } from "node:timers/promises";
 import { WalLogError } from "../api/errors.ts";
 import { folderOf, type Opened, openLog } from "../recovery/open.ts";
@@ -21,7 +20,7 @@ import { WalLog } from "../api/wal_log.ts";
 import type { Context } from "./command.ts";
 import { isInUse } from "./in_use.ts";
 import { stateOfFiles } from "./log_files.ts";
-import { bar, StatusLine } from "./terminal.ts";
+import { progressLine } from "./progress.ts";
 import { counted, damageText } from "./text.ts";
 
 /** How often to look again at a log that changes meanwhile. */
@@ -189,15 +188,6 @@ export async function withProgress<Result>(
   } finally {
     line.clear();
   }
-}
-
-/** A bar on standard error that shows how far something is, if that is a terminal. */
-export function progressLine(label: string): { show(progress: Progress): void; clear(): void } {
-  const line = new StatusLine(Infinity, process.stderr);
-  return {
-    show: ({ bytesDone, bytesTotal }) => line.show(`${label} ${bar(bytesDone, bytesTotal)}`),
-    clear: () => line.clear(),
-  };
 }
 
 function describe(folder: string, opened: Opened, isInUse: boolean): Inspection {

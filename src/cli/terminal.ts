@@ -86,7 +86,7 @@ export class StatusLine {
   }
 }
 
-/** A progress bar, and how much it stands for. */
+/** A progress bar, and the percentage that is done. */
 export function bar(done: number, total: number): string {
   const part = total > 0 ? Math.min(done / total, 1) : 1;
   const filled = Math.round(part * BAR_COLUMNS);
