@@ -109,6 +109,7 @@ describe("--json", () => {
         },
         export: { args: [path, join(folder, "x.wal")], fields: { entries: 130 } },
         import: { args: [join(folder, "x.wal"), join(folder, "y")], fields: { verdict: "clean", lastIndex: 140 } },
+        completions: { args: ["fish"], fields: { shell: "fish" } },
         bench: { args: ["--size", "1M", "--runs", "1", "--folder", folder], fields: { entryBytes: 256 } },
       };
       // The lines of a dump have a test of their own.

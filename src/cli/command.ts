@@ -33,6 +33,8 @@ export interface Option {
   readonly short?: string;
   /** What the value stands for, in the help: `INDEX`. */
   readonly value?: string;
+  /** All values, if there are a few. */
+  readonly choices?: readonly string[];
   readonly help: string;
 }
 
@@ -80,8 +82,8 @@ export interface Command {
 /** Wrong arguments, explained in one line. */
 export class UsageError extends Error {}
 
-/** What every command has. */
-const HELP: Option = { type: "boolean", short: "h", help: "Show this" };
+/** The option of every command. */
+export const HELP: Option = { type: "boolean", short: "h", help: "Show this" };
 /** The option of every command that does not write its own document. */
 export const JSON_OPTION: Option = { type: "boolean", help: "Print JSON, see docs/CLI.md" };
 
@@ -186,10 +188,25 @@ export function choiceOption<Choice extends string>(
   name: string,
   choices: readonly [Choice, ...Choice[]],
 ): Choice {
-  const text = options[name] ?? choices[0];
+  return choiceOf(`--${name}`, options[name] ?? choices[0], choices);
+}
+
+/**
+ * One of a few words.
+ *
+ * @param what What it is, for the message.
+ * @param text What was given.
+ * @param choices The words.
+ * @returns The word.
+ */
+export function choiceOf<Choice extends string>(
+  what: string,
+  text: string | boolean,
+  choices: readonly Choice[],
+): Choice {
   const found = choices.find((choice) => choice === text);
   if (found !== undefined) return found;
-  throw new UsageError(`--${name} is one of ${choices.join(", ")}, found ${JSON.stringify(text)}`);
+  throw new UsageError(`${what} is one of ${choices.join(", ")}, found ${JSON.stringify(text)}`);
 }
 
 /**

@@ -6,6 +6,7 @@
 
 import { backup } from "./backup.ts";
 import { bench } from "./bench.ts";
+import { completionsCommand } from "./completions.ts";
 import { dump } from "./dump.ts";
 import { exportCommand } from "./export.ts";
 import { importCommand } from "./import.ts";
@@ -33,4 +34,5 @@ export const COMMANDS: readonly Command[] = [
   importCommand,
   exportCommand,
   bench,
+  completionsCommand(() => COMMANDS),
 ];

@@ -25,7 +25,12 @@ export const dump: Command = {
     follow: { type: "boolean", help: "Wait for more entries, and print each once it is durable" },
     tail: { type: "string", value: "N", help: "The last N entries" },
     term: { type: "string", value: "TERM", help: "Entries of this term only" },
-    kind: { type: "string", value: "KIND", help: "Entries of this kind only: normal or config" },
+    kind: {
+      type: "string",
+      value: "KIND",
+      choices: ["normal", "config"],
+      help: "Entries of this kind only: normal or config",
+    },
     frames: { type: "boolean", help: "Print the frames of the segments instead of the entries" },
     ...FORMAT_OPTIONS,
   },

@@ -24,7 +24,13 @@ export interface Format {
 
 /** The options that select a format. */
 export const FORMAT_OPTIONS = {
-  format: { type: "string", short: "f", value: "FORMAT", help: "text (the default), json or raw" },
+  format: {
+    type: "string",
+    short: "f",
+    value: "FORMAT",
+    choices: ["text", "json", "raw"],
+    help: "text (the default), json or raw",
+  },
   utf8: { type: "boolean", help: "Print whole commands, as text" },
   "json-commands": { type: "boolean", help: "In JSON: print commands that are JSON as JSON" },
   decode: { type: "string", value: "COMMAND", help: "Print what this command makes of each command" },

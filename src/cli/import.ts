@@ -20,7 +20,13 @@ export const importCommand: Command = {
   summary: "Make a log from a wal-db log, or from a dump",
   operands: ["FILE", "DIR"],
   options: {
-    format: { type: "string", short: "f", value: "FORMAT", help: "wal-db (the default) or json" },
+    format: {
+      type: "string",
+      short: "f",
+      value: "FORMAT",
+      choices: ["wal-db", "json"],
+      help: "wal-db (the default) or json",
+    },
     cut: { type: "boolean", help: "Import the records before the damage" },
     "snapshot-from": { type: "string", value: "OTHER", help: "With json: take the snapshot of the log in this folder" },
   },
