@@ -91,6 +91,11 @@ export class Cluster {
     return this.step(id, { type: "propose", command: new TextEncoder().encode(text) });
   }
 
+  /** An action with its data: a snapshot is read when it is restored, for later there may be another. */
+  read(action: Action): Action {
+    return { ...action };
+  }
+
   #carryOut(from: NodeId, actions: readonly Action[]): void {
     for (const action of actions) {
       if (action.type === "send") {
@@ -102,7 +107,7 @@ export class Cluster {
       if (action.type === "apply") {
         this.applied.get(from)!.set(action.index, new TextDecoder().decode(action.command));
       }
-      this.done.push({ node: from, action });
+      this.done.push({ node: from, action: this.read(action) });
     }
   }
 }

@@ -60,7 +60,7 @@ describe("a message", () => {
 function withoutMeta(message: Message): Message {
   if (message.type !== "installSnapshot") return message;
   const { meta, ...snapshot } = message.snapshot;
-  assert.equal(meta?.length, 0);
+  assert.equal(meta?.length ?? 0, 0);
   return { ...message, snapshot };
 }
 

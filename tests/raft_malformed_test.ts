@@ -61,7 +61,8 @@ describe("bytes that are not a message", () => {
     isRefused(fromHex("01 0e 00 07 0100000000000000"), /there is no type 14/);
     isRefused(fromHex("01 09 01 07 0100000000000000"), /timeoutNow has no such flags as 1/);
     isRefused(fromHex("01 07 02 07 0100000000000000 00 00 00"), /the last piece of a snapshot is no piece/);
-    isRefused(fromHex("01 07 05 07 0100000000000000 00 00 00 00 01 09"), /a piece that is not the last has meta/);
+    const neither = /a piece that is neither the first nor the last has meta/;
+    isRefused(fromHex("01 07 05 07 0100000000000000 00 00 00 01 01 09"), neither);
   });
 
   it("are refused for a number that is too large or has too many bytes", () => {

@@ -116,15 +116,7 @@ export class WatchedLog implements RaftLog {
   }
   openSnapshotSource(): SnapshotSource | undefined {
     this.#beforeRead();
-    const source = this.#log.openSnapshotSource();
-    if (source === undefined) return undefined;
-    const read = source.read.bind(source);
-    return Object.assign(source, {
-      read: (offset: number, length: number) => {
-        this.#beforeRead();
-        return read(offset, length);
-      },
-    });
+    return this.#log.openSnapshotSource();
   }
   createSnapshotTarget(meta: SnapshotMeta): SnapshotTarget {
     return this.#log.createSnapshotTarget(meta);

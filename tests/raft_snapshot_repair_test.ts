@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { resolve } from "node:path";
 import { test } from "node:test";
 import type { Action, Message, RaftConfig, SnapshotReply } from "../src/raft/mod.ts";
-import { type Index, type NodeId, WalLog } from "../mod.ts";
+import { type Index, type NodeId, type SnapshotSource, WalLog } from "../mod.ts";
 import { Random, SimulatedDisk } from "../src/testing/mod.ts";
 import { Cluster } from "./raft_cluster.ts";
 
@@ -227,16 +227,19 @@ test("the snapshot of a member that has lost its log does not count", () => {
   assert.equal(node.commitIndex, 30);
 });
 
-test("a snapshot that is no longer requested is not kept in memory", () => {
+test("a snapshot that is no longer requested is closed", () => {
   const cluster = damaged([30, 30, 30], { snapshotChunkBytes: 10 });
   cluster.boot(3n);
   const node = cluster.node(3n);
-  let reads = 0;
   const { log } = node;
-  const snapshot = log.snapshot.bind(log);
-  log.snapshot = () => {
-    reads++;
-    return snapshot();
+  const opened: SnapshotSource[] = [];
+  const closed = new Set<SnapshotSource>();
+  const open = log.openSnapshotSource.bind(log);
+  log.openSnapshotSource = () => {
+    const source = open()!;
+    const close = source.close.bind(source);
+    opened.push(source);
+    return Object.assign(source, { close: () => (closed.add(source), close()) });
   };
   const message: Message = {
     ...{ type: "snapshotRequest", term: 1, from: 1n, request: 1, least: 30, leastTerm: 1, index: 30, offset: 20 },
@@ -246,8 +249,9 @@ test("a snapshot that is no longer requested is not kept in memory", () => {
     const { offset, done, snapshot: { data } } = (action as Extract<Action, { type: "send" }>).message as SnapshotReply;
     assert.deepEqual([offset, done, data], [20, false, stateAt(30).slice(20, 30)]);
   }
-  assert.equal(reads, 1);
+  assert.deepEqual([opened.length, closed.size], [1, 0]);
   for (let tick = 0; tick < 50; tick++) node.step({ type: "tick" });
+  assert.equal(closed.size, 1);
   node.step({ type: "message", message });
-  assert.equal(reads, 2);
+  assert.equal(opened.length, 2);
 });

@@ -38,7 +38,7 @@ export class MemorySnapshotSource implements SnapshotSource {
   readonly index: Index;
   readonly term: Term;
   readonly config: readonly NodeId[];
-  readonly meta: Uint8Array;
+  readonly meta: Uint8Array<ArrayBuffer>;
   readonly #data: Uint8Array<ArrayBuffer>;
   #isClosed = false;
 

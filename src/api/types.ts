@@ -100,6 +100,8 @@ export type SnapshotStream = ReadableStream<Uint8Array<ArrayBuffer>> & NodeReada
 
 /** An open snapshot that can be read at any position. Later snapshots do not change it. */
 export interface SnapshotSource extends Required<SnapshotMeta> {
+  /** Further state of the consensus layer. */
+  readonly meta: Uint8Array<ArrayBuffer>;
   /** Bytes of data. */
   readonly dataBytes: number;
 

@@ -51,7 +51,7 @@ export function checkEvent(event: RaftEvent): void {
       return requireBytes(event.command, "a command");
     case "snapshot":
       requireNumber(event.index, "a snapshot's index");
-      return requireBytes(event.data, "a snapshot's data");
+      return isTarget(event.data) ? undefined : requireBytes(event.data, "a snapshot's data");
     case "addServer":
     case "addLearner":
     case "removeServer":
@@ -63,6 +63,11 @@ export function checkEvent(event: RaftEvent): void {
     default:
       throw invalid(`there is no event of type ${show((event as { type: unknown }).type)}`);
   }
+}
+
+/** Whether a snapshot's data was written to the log already. */
+function isTarget(data: unknown): boolean {
+  return typeof data === "object" && data !== null && "install" in data && typeof data.install === "function";
 }
 
 function checkMessage(message: Message): void {

@@ -5,6 +5,7 @@
  */
 
 import type { Index, LogEntry } from "../api/types.ts";
+import { offerRestore } from "./restoring.ts";
 import { becomeFollower } from "./role.ts";
 import { ACTION_BYTES, type RaftState } from "./state.ts";
 
@@ -20,6 +21,8 @@ export function commitTo(s: RaftState, index: Index): void {
 
 /** Hands over committed commands, as many as the step may. */
 export function applyCommitted(s: RaftState): void {
+  offerRestore(s);
+  if (s.isUnrestored) return;
   const { lastApplied, config: { maxApplyBytes } } = s;
   while (s.lastApplied < s.commitIndex && s.appliedBytes < maxApplyBytes) {
     const to = Math.min(s.commitIndex, s.lastApplied + APPLY_ENTRIES);

@@ -27,7 +27,7 @@ const MESSAGE_RESERVE_BYTES = 4096;
 /** Commands handed out by a step: a few milliseconds of reading. */
 const APPLY_BYTES_DEFAULT = 4 * 1024 * 1024;
 
-/** The largest snapshot: it is held in memory to be sent and to be installed. */
+/** The largest snapshot: as much may another node make this one store. */
 const SNAPSHOT_BYTES_DEFAULT = 1024 * 1024 * 1024;
 
 /** Bytes of commands kept behind a snapshot: five seconds of a link of 100 Mbit/s. */

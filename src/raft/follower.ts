@@ -5,14 +5,15 @@
  */
 
 import { WalLogError } from "../api/errors.ts";
-import type { Index, LogEntry, RaftLog, Term } from "../api/types.ts";
+import type { Index, LogEntry, RaftLog, SnapshotMeta, Term } from "../api/types.ts";
 import { checkAppend } from "../api/validate.ts";
 import { commitTo } from "./commit.ts";
 import { hasFlowControl } from "./config.ts";
 import { joinCluster } from "./identities.ts";
-import { IncomingSnapshot } from "./incoming_snapshot.ts";
+import { dropIncoming, IncomingSnapshot } from "./incoming_snapshot.ts";
 import { decodeMembership } from "./membership.ts";
 import type { AppendEntries, AppendEntriesReply, InstallSnapshot, InstallSnapshotReply } from "./messages.ts";
+import { restore } from "./restoring.ts";
 import { announceMembers, becomeFollower, restartElectionTimer } from "./role.ts";
 import type { RaftState } from "./state.ts";
 import { firstOfTerm } from "./terms.ts";
@@ -109,10 +110,8 @@ export function onInstallSnapshot(s: RaftState, message: InstallSnapshot): void 
   restartElectionTimer(s);
   const before = s.healing === null ? s.lastApplied : s.log.snapshotIndex;
   if (message.snapshot.index > before) {
-    const data = collect(s, message);
-    if (typeof data === "number") return replySnapshot(s, message, { lastIndex: 0, nextOffset: data });
-    install(s, { ...message.snapshot, data });
-    s.incoming = null;
+    const nextOffset = take(s, message);
+    if (nextOffset !== undefined) return replySnapshot(s, message, { lastIndex: 0, nextOffset });
   }
   replySnapshot(s, message, { lastIndex: Math.max(message.snapshot.index, s.log.snapshotIndex) });
 }
@@ -121,15 +120,25 @@ function replySnapshot(s: RaftState, { leader }: InstallSnapshot, result: Partia
   s.send(leader, { type: "installSnapshotReply", term: s.term, from: s.id, lastIndex: 0, ...result });
 }
 
-/** The snapshot's data if it is complete; otherwise where the next piece begins. */
-function collect(s: RaftState, message: InstallSnapshot): Uint8Array<ArrayBuffer> | number {
+/** Takes a snapshot or a piece of one, and installs what is complete. Otherwise returns where the next piece begins. */
+function take(s: RaftState, message: InstallSnapshot): number | undefined {
   const { snapshot, offset, done } = message;
-  if (offset === undefined) return snapshot.data;
-  if (s.incoming?.isOf(message, s.joins) !== true) s.incoming = new IncomingSnapshot(message, s.now, s.joins);
+  if (offset === undefined) {
+    install(s, snapshot, (options) => s.writer.applySnapshot(snapshot, options), snapshot.data);
+    return void dropIncoming(s);
+  }
+  if (s.incoming?.isOf(message, s.joins) !== true) {
+    dropIncoming(s);
+    if (offset > 0) return 0;
+    s.incoming = new IncomingSnapshot(s, message, s.joins);
+  }
   const { incoming } = s;
   if (offset !== incoming.length) return incoming.length;
   incoming.append(snapshot.data, s.now);
-  return done === true ? incoming.data : incoming.length;
+  if (done !== true) return incoming.length;
+  install(s, incoming.meta, (options) => incoming.install(options));
+  s.incoming = null;
+  return undefined;
 }
 
 /** The term at an index, as far as the log can tell. */
@@ -142,14 +151,25 @@ export function knownTerm(log: RaftLog, index: Index): Term | undefined {
   }
 }
 
-/** Installs a snapshot, with which the state machine begins anew. */
-export function install(s: RaftState, snapshot: InstallSnapshot["snapshot"]): void {
-  const { index, term, data } = snapshot;
+/**
+ * Installs a snapshot, with which the state machine begins anew.
+ *
+ * @param s The node.
+ * @param snapshot What it is of.
+ * @param write Installs it in the log.
+ * @param data Its data, if the node has it. Otherwise the application gets it from the log.
+ */
+export function install(
+  s: RaftState,
+  snapshot: SnapshotMeta,
+  write: (options: { readonly force: boolean }) => void,
+  data?: Uint8Array<ArrayBuffer>,
+): void {
+  const { index } = snapshot;
   const before = s.membership.latest;
   joinCluster(s);
   // Of a damaged log, what the entry at its index was may not be known: who heals it has decided about what follows.
-  if (s.healing === null) s.writer.applySnapshot(snapshot);
-  else s.writer.applySnapshot(snapshot, { force: true });
+  write({ force: s.healing !== null });
   s.writer.flush();
   s.trailing.installed(index);
   s.membership.restore(snapshot, s.log.lastIndex > index);
@@ -157,5 +177,5 @@ export function install(s: RaftState, snapshot: InstallSnapshot["snapshot"]): vo
   s.commitIndex = s.healing === null ? Math.max(s.commitIndex, index) : index;
   s.lastApplied = index;
   announceMembers(s, before);
-  s.actions.push({ type: "restoreSnapshot", index, term, data });
+  restore(s, snapshot, data);
 }

@@ -18,6 +18,7 @@ import type { Index, LogEntry, NewEntry, NodeId, RaftLog, Term } from "../api/ty
 import { knownTerm } from "./follower.ts";
 import { finish, isHealed, onSnapshot, onSnapshotReply } from "./healing_snapshots.ts";
 import type { Message, RepairReply, RepairRequest } from "./messages.ts";
+import { dropTarget } from "./own_snapshots.ts";
 import { requireLeader } from "./reconfiguration.ts";
 import { endSnapshot } from "./progress.ts";
 import { enterTerm } from "./role.ts";
@@ -114,6 +115,8 @@ export function stepDamaged(s: RaftState, healing: Healing, event: RaftEvent): v
     case "removeServer":
     case "readIndex":
       return requireLeader(s, event.type);
+    case "snapshot":
+      return dropTarget(event);
   }
 }
 
@@ -196,7 +199,7 @@ export function onRepairRequest(s: RaftState, { from, request, first, last }: Re
   if (progress === undefined || first === 0 || first > s.log.snapshotIndex) return;
   // One that is under way and does not cover all that is lacking may be one that the node cannot take.
   const { outgoing } = progress;
-  if (outgoing !== null && outgoing.snapshot.index < Math.min(last, s.log.snapshotIndex)) endSnapshot(progress);
+  if (outgoing !== null && outgoing.source.index < Math.min(last, s.log.snapshotIndex)) endSnapshot(progress);
   sendSnapshotToDamaged(s, from, progress);
 }
 

@@ -4,12 +4,12 @@
  * @module
  */
 
-import type { Snapshot } from "../api/types.ts";
+import type { SnapshotMeta } from "../api/types.ts";
 import { install, knownTerm, onInstallSnapshot } from "./follower.ts";
 import { MembershipHistory } from "./membership.ts";
 import type { InstallSnapshot, SnapshotReply } from "./messages.ts";
 import { announceMembers, enterTerm, restartElectionTimer } from "./role.ts";
-import { takePiece } from "./snapshot_fetching.ts";
+import { dropFetched, takePiece } from "./snapshot_fetching.ts";
 import { type Healing, initialMembers, type RaftState } from "./state.ts";
 
 /** A leader's snapshot replaces what is damaged below it. */
@@ -23,14 +23,15 @@ export function onSnapshot(s: RaftState, healing: Healing, message: InstallSnaps
 
 /** A piece of a snapshot has come that need not be a leader's. */
 export function onSnapshotReply(s: RaftState, healing: Healing, reply: SnapshotReply): void {
-  const snapshot = takePiece(s, healing, reply);
-  if (snapshot === undefined || !canInstall(s, healing, snapshot)) return;
-  install(s, snapshot);
+  const fetched = takePiece(s, healing, reply);
+  if (fetched === undefined) return;
+  if (!canInstall(s, healing, fetched.meta)) return dropFetched(healing);
+  install(s, fetched.meta, (options) => fetched.install(options));
   afterSnapshot(s, healing);
 }
 
 /** Whether a snapshot takes nothing along that may have to stay. */
-function canInstall(s: RaftState, healing: Healing, { index, term }: Snapshot): boolean {
+function canInstall(s: RaftState, healing: Healing, { index, term }: SnapshotMeta): boolean {
   if (healing.isHardStateLost || healing.isTailLost) return false;
   const known = knownTerm(s.log, index);
   if (index === s.log.snapshotIndex) return known === term;
@@ -41,7 +42,7 @@ function canInstall(s: RaftState, healing: Healing, { index, term }: Snapshot): 
 /** A snapshot was installed. */
 function afterSnapshot(s: RaftState, healing: Healing): void {
   healing.isSnapshotLost = false;
-  healing.fetched = null;
+  dropFetched(healing);
   healing.droppableFrom = Math.max(healing.droppableFrom, s.log.snapshotIndex + 1);
   for (const missing of healing.missing) {
     if (missing <= s.log.snapshotIndex || missing > s.log.lastIndex) healing.missing.delete(missing);

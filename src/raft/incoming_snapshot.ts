@@ -1,77 +1,98 @@
 /**
- * A snapshot that arrives in pieces, which a node holds until they are all there. A node gone bad must not be able to
- * make another hold more than `maxSnapshotBytes`, or hold anything for long.
+ * A snapshot that arrives in pieces. The pieces go to the log, which installs the snapshot when they are all there. A node
+ * gone bad must not be able to make another store more than `maxSnapshotBytes`, or keep anything for long.
  *
  * @module
  */
 
 import { WalLogError } from "../api/errors.ts";
-import type { Index, NodeId, Term } from "../api/types.ts";
+import type { Index, NodeId, SnapshotMeta, SnapshotTarget, Term } from "../api/types.ts";
+import type { LogWriter } from "./log_writer.ts";
 import type { InstallSnapshot, SnapshotReply } from "./messages.ts";
 import type { RaftState } from "./state.ts";
 
-/** The room for the first pieces. In bytes. */
-const BYTES_MIN = 4096;
 /** Pieces are dropped after so many of the longest election timeouts without another one. */
 const SILENT_TIMEOUTS = 10;
 
-/** The pieces of one snapshot, in one array: a piece of a byte takes a byte. */
+/** Whom a snapshot comes from, and what it is of. */
+type FirstPiece = Pick<InstallSnapshot, "term" | "leader" | "snapshot">;
+
+/** The pieces of one snapshot. */
 export class IncomingSnapshot {
   /** The term of the leader that sends it. */
   readonly term: Term;
   /** That leader. */
   readonly leader: NodeId;
-  /** The snapshot's index. */
-  readonly index: Index;
+  /** What the snapshot is of, as the first piece says. */
+  readonly meta: SnapshotMeta;
   /** Its cluster, if the log belongs to none yet. */
   readonly cluster: string | undefined;
   /** When the last piece arrived, in ticks of this node. */
   since: number;
-  #bytes = new Uint8Array(0);
-  #length = 0;
+  readonly #writer: LogWriter;
+  readonly #target: SnapshotTarget;
 
   /**
    * Begins with nothing.
    *
-   * @param message The first message of the snapshot that arrives.
-   * @param tick The node's time.
+   * @param s The node.
+   * @param first The message with the first piece.
    * @param cluster The cluster that it comes from, if the log belongs to none yet.
    */
-  constructor({ term, leader, snapshot }: InstallSnapshot, tick: number, cluster?: string) {
+  constructor(s: RaftState, { term, leader, snapshot }: FirstPiece, cluster?: string) {
+    const { index, term: of, config, meta } = snapshot;
     this.term = term;
     this.leader = leader;
-    this.index = snapshot.index;
+    this.meta = { index, term: of, config, ...meta === undefined ? {} : { meta } };
     this.cluster = cluster;
-    this.since = tick;
+    this.since = s.now;
+    this.#writer = s.writer;
+    this.#target = s.log.createSnapshotTarget(this.meta);
+  }
+
+  /** The snapshot's index. */
+  get index(): Index {
+    return this.meta.index;
   }
 
   /** Where the next piece begins: how much has arrived, in bytes. */
   get length(): number {
-    return this.#length;
+    return this.#target.dataBytes;
   }
 
-  /** What has arrived. It must not be added to any more. */
-  get data(): Uint8Array<ArrayBuffer> {
-    return this.#bytes.subarray(0, this.#length);
+  /** Whether more pieces can be added: a full disk can have ended that. */
+  get isOpen(): boolean {
+    return this.#target.isOpen;
   }
 
   /** Whether a message has a piece of this snapshot. */
   isOf({ term, leader, snapshot }: InstallSnapshot, cluster: string | undefined): boolean {
-    return this.term === term && this.leader === leader && this.index === snapshot.index && this.cluster === cluster;
+    return this.isOpen && this.term === term && this.leader === leader && this.cluster === cluster &&
+      this.index === snapshot.index && this.meta.term === snapshot.term;
   }
 
-  /** Adds a piece, as a copy: it may be a small part of what arrived with it. */
+  /** Adds a piece. If there is no room, a part of it may have been added. */
   append(piece: Uint8Array, tick: number): void {
-    const length = this.#length + piece.length;
-    if (length > this.#bytes.length) {
-      const larger = new Uint8Array(Math.max(length, 2 * this.#bytes.length, BYTES_MIN));
-      larger.set(this.data);
-      this.#bytes = larger;
-    }
-    this.#bytes.set(piece, this.#length);
-    this.#length = length;
     this.since = tick;
+    this.#writer.writePiece(this.#target, piece);
   }
+
+  /** Installs the snapshot. */
+  install(options: { readonly force: boolean }): void {
+    this.#writer.installTarget(this.#target, options);
+  }
+
+  /** Gives the snapshot up. */
+  drop(): void {
+    this.#target.abort();
+  }
+}
+
+/** Drops the pieces of the leader's snapshot. */
+export function dropIncoming(s: RaftState): void {
+  const { incoming } = s;
+  s.incoming = null;
+  incoming?.drop();
 }
 
 /**
@@ -100,5 +121,5 @@ export function requireBounded(
 /** Drops the pieces of a snapshot of which no more arrive. */
 export function dropSilent(s: RaftState): void {
   const silence = SILENT_TIMEOUTS * s.config.electionTimeout[1];
-  if (s.incoming !== null && s.now - s.incoming.since > silence) s.incoming = null;
+  if (s.incoming !== null && s.now - s.incoming.since > silence) dropIncoming(s);
 }

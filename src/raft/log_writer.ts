@@ -5,7 +5,7 @@
  */
 
 import { WalLogError, type WalLogErrorCode } from "../api/errors.ts";
-import type { HardState, Index, NewEntry, NewSnapshot, RaftLog } from "../api/types.ts";
+import type { HardState, Index, NewEntry, NewSnapshot, RaftLog, SnapshotTarget } from "../api/types.ts";
 import type { IdentifiedLog } from "./origin.ts";
 
 /** Codes of errors after which the log is as it was before the write. */
@@ -78,6 +78,16 @@ export class LogWriter {
     this.#write(() => log.applySnapshot(snapshot, options));
   }
 
+  /** See `SnapshotTarget.write`. The log does not change, so there is nothing to flush. */
+  writePiece(target: SnapshotTarget, piece: Uint8Array): void {
+    this.#attempt(() => target.write(piece));
+  }
+
+  /** See `SnapshotTarget.install`. */
+  installTarget(target: SnapshotTarget, options?: { readonly force: boolean }): void {
+    this.#write(() => target.install(options));
+  }
+
   /** See `WalLog.foundCluster`. The log must be an {@link IdentifiedLog}. */
   foundCluster(id: string): void {
     this.#write(() => (this.log as IdentifiedLog).foundCluster(id));
@@ -85,6 +95,10 @@ export class LogWriter {
 
   #write(change: () => void): void {
     this.#isDirty = true;
+    this.#attempt(change);
+  }
+
+  #attempt(change: () => void): void {
     try {
       change();
     } catch (error) {

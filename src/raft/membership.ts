@@ -120,7 +120,8 @@ function unlessDamaged<T>(read: () => T, code: "DAMAGED_ENTRY" | "CORRUPT"): T |
 /** What the snapshot says; what the node was told if it says nothing, or is damaged. */
 function snapshotMembership(log: RaftLog, initial: readonly NodeId[]): Membership {
   const { snapshotIndex } = log;
-  const snapshot = snapshotIndex === 0 ? undefined : unlessDamaged(() => log.snapshot(), "CORRUPT");
+  const snapshot = snapshotIndex === 0 ? undefined : unlessDamaged(() => log.openSnapshotSource(), "CORRUPT");
+  snapshot?.close();
   if (snapshot === undefined || snapshot.config.length === 0) return fromList(snapshotIndex, initial);
   return { ...fromList(snapshotIndex, snapshot.config), incarnations: decodeMeta(snapshot.meta).incarnations };
 }

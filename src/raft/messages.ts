@@ -113,7 +113,7 @@ export interface InstallSnapshot {
   readonly term: Term;
   /** The sender. */
   readonly leader: NodeId;
-  /** The snapshot; if `offset` is there, with a piece of its data. Only the meta of the last piece counts, or of the whole. */
+  /** The snapshot; if `offset` is there, with a piece of its data. Only the meta of the first piece counts, or of the whole. */
   readonly snapshot: Snapshot;
   /** Where in the snapshot's data the piece belongs, in bytes. Not there: the data is whole. */
   readonly offset?: number;
@@ -215,7 +215,7 @@ export interface SnapshotReply {
   readonly from: NodeId;
   /** What {@link SnapshotRequest.request} said. */
   readonly request: number;
-  /** The snapshot, with a piece of its data. Only the meta of the last piece counts. */
+  /** The snapshot, with a piece of its data. Only the meta of the first piece counts. */
   readonly snapshot: Snapshot;
   /** Where in the snapshot's data the piece belongs, in bytes. */
   readonly offset: number;

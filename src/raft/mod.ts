@@ -3,15 +3,13 @@
  * machine with no clock and no socket.
  *
  * **Memory.** Entries stay in the log; those in a step's actions are held as long as the application holds the actions.
- * A step hands out at most `maxApplyBytes` of what is committed, and says if there is more. Snapshots are held whole,
- * for events and actions carry them whole (`SnapshotEvent.data`, `RestoreSnapshotAction.data`), and a step waits for no
- * stream. A leader reads its snapshot once for all followers, and holds it until none of them is being sent it any more;
- * one that has begun with an older snapshot is sent that to its end. Without `snapshotChunkBytes` and
- * `maxInflightMessages`, it reads the snapshot anew for each message and holds nothing. A follower holds the pieces until
- * the snapshot is installed, a term begins, or no further piece arrives. They are in one array, which grows to twice
- * their size, and is copied when it grows. So there must be room for a snapshot, and on a follower for three.
- * `maxSnapshotBytes` bounds all this. A state larger than that does not belong into `data`: let the application keep it
- * in files, and `data` say which they are and where to fetch them.
+ * A step hands out at most `maxApplyBytes` of what is committed, and says if there is more. No node holds a snapshot: a
+ * leader reads each piece from its log when it sends it, and a follower writes it to its own. The leader keeps its snapshot
+ * open until no node is being sent it any more; a node that has begun with an older one is sent that to its end. A
+ * follower gives the pieces up if a term begins, or if no further piece arrives. `maxSnapshotBytes` bounds what it stores.
+ * What is held is a piece of 512 KiB for each snapshot that is read or written, and the messages: without
+ * `snapshotChunkBytes`, a message has all of a snapshot that fits into it. An application whose state does not fit into
+ * memory gives and takes it in pieces as well: see `SnapshotEvent.data` and `RestoreSnapshotAction.data`.
  *
  * @example Three nodes; messages are carried by hand.
  * ```ts

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Index, Snapshot } from "../api/types.ts";
+import type { Index, SnapshotSource } from "../api/types.ts";
 import { Outstanding } from "./outstanding.ts";
 
 /**
@@ -53,8 +53,8 @@ export interface Denied {
 
 /** A snapshot that is being sent. */
 export interface OutgoingSnapshot {
-  /** The snapshot. */
-  readonly snapshot: Snapshot;
+  /** The snapshot, open. */
+  readonly source: SnapshotSource;
   /** The size of its pieces; 0 if it is sent whole. */
   readonly pieceBytes: number;
   /** Up to here the node has the data, in bytes. */

@@ -65,13 +65,13 @@ export interface RaftConfig {
   /** After so many entries a snapshot is hinted at. Default 0: never. */
   readonly snapshotThreshold?: number;
   /**
-   * Snapshots are sent in pieces of so many bytes, which bounds messages, but not what is held in memory: see the module.
-   * Default 0: whole, or in pieces of 1 MiB if a message cannot be so large.
+   * Snapshots are sent in pieces of so many bytes, which bounds messages and with them what is held in memory. Default 0:
+   * whole, or in pieces of 1 MiB if a message cannot be so large.
    */
   readonly snapshotChunkBytes?: number;
   /**
    * The largest snapshot that the node makes or takes, in bytes of data. A larger one is refused with `INVALID_ARGUMENT`,
-   * before it is held. Give all nodes the same. Default: 1 GiB.
+   * at the first piece beyond. Give all nodes the same. Default: 1 GiB.
    */
   readonly maxSnapshotBytes?: number;
   /**

@@ -6,11 +6,12 @@
 
 import { WalLogError, type WalLogErrorCode } from "../api/errors.ts";
 import { MemoryLog } from "../api/memory_log.ts";
-import type { Index, NodeId, RaftLog, Term } from "../api/types.ts";
+import type { Index, NodeId, RaftLog, SnapshotMeta, Term } from "../api/types.ts";
 import { checkEvent } from "./check_event.ts";
 import { checkConfig } from "./config.ts";
 import { addActions, isHeartbeat, mergeSends, takeAppends } from "./merging.ts";
 import { findDamage } from "./healing.ts";
+import { ownMeta } from "./own_snapshots.ts";
 import type { RaftConfig } from "./raft_config.ts";
 import { RaftState } from "./state.ts";
 import { countOwn, stepEvent } from "./step.ts";
@@ -65,6 +66,7 @@ export class RaftNode {
    */
   constructor(config: RaftConfig, log: RaftLog = new MemoryLog()) {
     const s = this.#state = new RaftState(checkConfig(config), log);
+    s.fail = (cause) => this.#fail(cause);
     s.healing = findDamage(s, s.membership.unreadable);
   }
 
@@ -146,6 +148,35 @@ export class RaftNode {
   /** The node's log. */
   get log(): RaftLog {
     return this.#state.log;
+  }
+
+  /**
+   * What a snapshot of the application's state is of, for one that is too large for memory: see `SnapshotEvent.data`.
+   *
+   * @param index The last index that the snapshot includes.
+   * @returns Its index, term, configuration and meta, as the node will need them; `undefined` if the node has not applied
+   * the index, or its log has this snapshot or a later one.
+   *
+   * @example
+   * ```ts
+   * import { MemoryLog } from "@wallog/wallog";
+   * import { RaftNode } from "@wallog/wallog/raft";
+   * import assert from "node:assert/strict";
+   *
+   * const log = new MemoryLog();
+   * const node = RaftNode.withLog({ id: 1n }, log);
+   * while (!node.isLeader) node.step({ type: "tick" });
+   * node.step({ type: "propose", command: new TextEncoder().encode("x = 1") });
+   *
+   * const index = node.lastApplied;
+   * const target = log.createSnapshotTarget(node.snapshotMeta(index)!);
+   * for (const piece of ["x ", "= ", "1"]) target.write(new TextEncoder().encode(piece));
+   * node.step({ type: "snapshot", index, data: target });
+   * assert.equal(log.snapshotIndex, index);
+   * ```
+   */
+  snapshotMeta(index: Index): SnapshotMeta | undefined {
+    return ownMeta(this.#state, index);
   }
 
   /**

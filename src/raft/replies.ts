@@ -115,7 +115,7 @@ export function onInstallSnapshotReply(s: RaftState, reply: InstallSnapshotReply
   progress.next = progress.match + 1;
   if (hasFlowControl(s.config) && progress.flow === "snapshot") {
     // The answer is to an earlier snapshot.
-    if (progress.outgoing !== null && reply.lastIndex < progress.outgoing.snapshot.index) return;
+    if (progress.outgoing !== null && reply.lastIndex < progress.outgoing.source.index) return;
     endSnapshot(progress);
   }
   advance(s, reply.from, progress, reply.lastIndex);

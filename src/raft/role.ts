@@ -5,6 +5,7 @@
  */
 
 import type { NodeId, Term } from "../api/types.ts";
+import { dropIncoming } from "./incoming_snapshot.ts";
 import { type Membership, sameIds } from "./membership.ts";
 import type { RaftState } from "./state.ts";
 
@@ -19,7 +20,7 @@ export function persistVote(s: RaftState, term: Term, votedFor: NodeId | null): 
   s.writer.setHardState({ term, votedFor });
   s.writer.flush();
   // Another leader sends its snapshot from the beginning.
-  if (term !== s.term) s.incoming = null;
+  if (term !== s.term) dropIncoming(s);
   s.term = term;
   s.votedFor = votedFor;
 }

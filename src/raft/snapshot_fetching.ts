@@ -9,11 +9,12 @@
  * @module
  */
 
-import type { NodeId, Snapshot } from "../api/types.ts";
+import type { NodeId } from "../api/types.ts";
 import { commitTo } from "./commit.ts";
 import { dataBytesMax } from "./config.ts";
 import { IncomingSnapshot } from "./incoming_snapshot.ts";
 import type { SnapshotReply, SnapshotRequest } from "./messages.ts";
+import { lengthOf, openSource } from "./snapshot_sending.ts";
 import type { Healing, RaftState } from "./state.ts";
 
 /** The size of a piece, unless the configuration has another. In bytes. */
@@ -32,7 +33,7 @@ export function askForSnapshot(s: RaftState, healing: Healing): void {
   const silence = fetched === null ? Infinity : s.now - fetched.since;
   if (silence < s.config.heartbeatInterval) return;
   if (silence <= SILENT_TIMEOUTS * s.config.electionTimeout[1]) return request(s, healing, fetched!.leader);
-  healing.fetched = null;
+  dropFetched(healing);
   for (const id of askedBy(s, healing)) request(s, healing, id);
 }
 
@@ -51,26 +52,24 @@ function request(s: RaftState, { fetched, request }: Healing, to: NodeId): void 
 export function onSnapshotRequest(s: RaftState, message: SnapshotRequest): void {
   const { from, request, least, leastTerm, index, offset } = message;
   if (s.healing !== null || s.log.snapshotIndex < least) return makeSnapshot(s, message);
-  // It is held until nobody has asked for a while.
-  if (s.served === null || s.served.snapshot.index !== s.log.snapshotIndex) {
-    const snapshot = s.tryRead(() => s.log.snapshot());
-    if (snapshot === undefined) return;
-    s.served = { snapshot, since: s.now };
+  // It stays open until nobody has asked for a while.
+  if (s.served === null || s.served.source.index !== s.log.snapshotIndex) {
+    const source = s.tryRead(() => openSource(s));
+    if (source === undefined) return;
+    s.served = { source, since: s.now };
   }
   s.served.since = s.now;
-  const { snapshot } = s.served;
-  if (snapshot.index === least && snapshot.term !== leastTerm) return;
-  const start = index === snapshot.index && offset <= snapshot.data.length ? offset : 0;
-  const piece = { ...snapshot, data: snapshot.data.subarray(start, start + pieceBytesOf(s, snapshot)) };
-  const done = start + piece.data.length === snapshot.data.length;
+  const { source } = s.served;
+  if (source.index === least && source.term !== leastTerm) return;
+  const start = index === source.index && offset <= source.dataBytes ? offset : 0;
+  const { snapshotChunkBytes } = s.config;
+  const length = lengthOf(s, source, start, snapshotChunkBytes > 0 ? snapshotChunkBytes : PIECE_BYTES);
+  const data = s.tryRead(() => source.read(start, Math.min(length, dataBytesMax(s.config))));
+  if (data === undefined) return;
+  const { config, meta } = source;
+  const piece = { index: source.index, term: source.term, config, ...start === 0 ? { meta } : {}, data };
+  const done = start + data.length === source.dataBytes;
   s.send(from, { type: "snapshotReply", term: s.term, from: s.id, request, snapshot: piece, offset: start, done });
-}
-
-/** The size of pieces, which leave room for the meta. */
-function pieceBytesOf({ config }: RaftState, { meta }: Snapshot): number {
-  const { snapshotChunkBytes } = config;
-  const most = Math.max(dataBytesMax(config) - (meta?.length ?? 0), 1);
-  return Math.min(snapshotChunkBytes > 0 ? snapshotChunkBytes : PIECE_BYTES, most);
 }
 
 /** Has the application make a snapshot that includes what another node needs, if this node has that. */
@@ -99,7 +98,7 @@ function commitIncluded(s: RaftState): void {
   if (index > s.commitIndex) commitTo(s, index);
 }
 
-/** Drops the snapshot that is held for nodes that ask, once none does. */
+/** Closes the snapshot that is open for nodes that ask, once none does. */
 export function dropServed(s: RaftState): void {
   const silence = SILENT_TIMEOUTS * s.config.electionTimeout[1];
   if (s.served !== null && s.now - s.served.since > silence) s.served = null;
@@ -113,19 +112,27 @@ export function dropServed(s: RaftState): void {
  * @param reply The piece.
  * @returns The snapshot, if the piece was the last of it.
  */
-export function takePiece(s: RaftState, healing: Healing, reply: SnapshotReply): Snapshot | undefined {
+export function takePiece(s: RaftState, healing: Healing, reply: SnapshotReply): IncomingSnapshot | undefined {
   const { from, request: number, term, snapshot, offset, done } = reply;
   if (number !== healing.request || !askedBy(s, healing).has(from)) return undefined;
   if (!healing.isSnapshotLost || snapshot.index < s.log.snapshotIndex) return undefined;
   // Others have answered as well.
   if (healing.fetched !== null && healing.fetched.leader !== from) return undefined;
-  if (healing.fetched?.index !== snapshot.index) {
-    healing.fetched = new IncomingSnapshot({ type: "installSnapshot", term, leader: from, snapshot }, s.now);
+  if (healing.fetched?.index !== snapshot.index || !healing.fetched.isOpen) {
+    dropFetched(healing);
+    if (offset !== 0) return undefined;
+    healing.fetched = new IncomingSnapshot(s, { term, leader: from, snapshot });
   }
   const { fetched } = healing;
   if (offset !== fetched.length) return undefined;
   fetched.append(snapshot.data, s.now);
   if (!done) return void request(s, healing, from);
+  return fetched;
+}
+
+/** Drops what was fetched of a snapshot. */
+export function dropFetched(healing: Healing): void {
+  const { fetched } = healing;
   healing.fetched = null;
-  return { ...snapshot, data: fetched.data };
+  fetched?.drop();
 }

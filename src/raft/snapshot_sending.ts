@@ -5,8 +5,8 @@
  * @module
  */
 
-import type { NodeId, Snapshot } from "../api/types.ts";
-import { type CheckedConfig, dataBytesMax, hasFlowControl } from "./config.ts";
+import type { NodeId, SnapshotSource } from "../api/types.ts";
+import { dataBytesMax, hasFlowControl } from "./config.ts";
 import type { OutgoingSnapshot, Progress } from "./progress.ts";
 import type { RaftState } from "./state.ts";
 
@@ -33,30 +33,43 @@ export function sendSnapshot(s: RaftState, to: NodeId, progress: Progress): bool
     return true;
   }
   if (outgoing.pieceBytes > 0) progress.outgoing = outgoing;
-  sendPiece(s, to, outgoing, outgoing.acknowledged);
-  return true;
+  return sendPiece(s, to, outgoing, outgoing.acknowledged) !== undefined;
 }
 
-/** Takes the log's snapshot, which is held once for all who are being sent it. */
+/** Begins to send the log's snapshot, which is open once for all who are being sent it. */
 function begin(s: RaftState): OutgoingSnapshot {
-  let held: Snapshot | undefined;
-  for (const { outgoing } of s.progress.values()) {
-    if (outgoing?.snapshot.index === s.log.snapshotIndex) held = outgoing.snapshot;
+  const source = openSource(s)!;
+  return { source, pieceBytes: pieceBytesOf(s, source), acknowledged: 0, next: 0, checkpoint: null, requests: 0 };
+}
+
+/**
+ * Opens the log's snapshot to send it. {@link closeUnused} closes it.
+ *
+ * @param s The node.
+ * @returns The snapshot; `undefined` if the log has none.
+ */
+export function openSource(s: RaftState): SnapshotSource | undefined {
+  const open = [...s.sources].find(({ index }) => index === s.log.snapshotIndex);
+  const source = open ?? s.log.openSnapshotSource();
+  if (source !== undefined) s.sources.add(source);
+  return source;
+}
+
+/** Closes the snapshots that are sent to nobody any more. Called after each step. */
+export function closeUnused(s: RaftState): void {
+  if (s.sources.size === 0) return;
+  const used = new Set([...s.progress.values()].map(({ outgoing }) => outgoing?.source));
+  for (const source of s.sources) {
+    if (used.has(source) || s.served?.source === source) continue;
+    s.sources.delete(source);
+    source.close();
   }
-  const snapshot = held ?? s.log.snapshot()!;
-  const pieceBytes = pieceBytesOf(s, snapshot);
-  return { snapshot, pieceBytes, acknowledged: 0, next: 0, checkpoint: null, requests: 0 };
 }
 
-function pieceBytesOf({ config }: RaftState, snapshot: Snapshot): number {
-  const { data: { length } } = snapshot;
-  if (config.snapshotChunkBytes > 0 || fitsMeta(config, snapshot, length)) return config.snapshotChunkBytes;
+function pieceBytesOf({ config }: RaftState, { dataBytes, meta }: SnapshotSource): number {
+  const fits = dataBytes === 0 || dataBytes + meta.length <= dataBytesMax(config);
+  if (config.snapshotChunkBytes > 0 || fits) return config.snapshotChunkBytes;
   return Math.min(PIECE_BYTES, dataBytesMax(config));
-}
-
-/** Whether a message with so much of a snapshot's data has room for its meta. Alone, meta goes whatever its size. */
-function fitsMeta(config: CheckedConfig, { meta }: Snapshot, bytes: number): boolean {
-  return bytes === 0 || bytes + (meta?.length ?? 0) <= dataBytesMax(config);
 }
 
 /**
@@ -67,41 +80,61 @@ export function isWaitingForSnapshot(s: RaftState, { next, outgoing }: Progress)
   return next < s.trailing.firstIndex || (hasFlowControl(s.config) && outgoing !== null);
 }
 
-/** Sends pieces until the bounds are reached, or all are on their way. */
+/** Sends pieces until the bounds are reached, all are on their way, or one cannot be read at the moment. */
 function sendPieces(s: RaftState, to: NodeId, outgoing: OutgoingSnapshot): void {
   const { maxInflightMessages, maxInflightBytes } = s.config;
   const most = Math.min(maxInflightBytes, maxInflightMessages * outgoing.pieceBytes);
   while (outgoing.next !== null) {
     const bytes = outgoing.next - outgoing.acknowledged;
     if (bytes > 0 && bytes >= most) return;
-    outgoing.next = sendPiece(s, to, outgoing, outgoing.next);
+    const next = sendPiece(s, to, outgoing, outgoing.next);
+    if (next === undefined) return;
+    outgoing.next = next;
   }
 }
 
-/** Sends the piece at an offset. Returns where the next begins; `null` if there is none. */
+/** Sends the piece at an offset. Returns where the next begins; `null` if there is none, `undefined` if it cannot be read. */
 function sendPiece(
   s: RaftState,
   to: NodeId,
-  { snapshot, pieceBytes }: OutgoingSnapshot,
+  { source, pieceBytes }: OutgoingSnapshot,
   offset: number,
-): number | null {
+): number | null | undefined {
+  const { index, term, config, meta, dataBytes } = source;
   const message = { type: "installSnapshot", term: s.term, leader: s.id } as const;
+  const data = s.tryRead(() =>
+    source.read(offset, pieceBytes === 0 ? dataBytes : lengthOf(s, source, offset, pieceBytes))
+  );
+  if (data === undefined) return undefined;
+  const snapshot = { index, term, config, ...offset === 0 ? { meta } : {}, data };
   if (pieceBytes === 0) {
     s.send(to, { ...message, snapshot });
     return null;
   }
-  const data = snapshot.data.subarray(offset, offset + pieceBytes);
   const end = offset + data.length;
-  const done = end === snapshot.data.length && fitsMeta(s.config, snapshot, data.length);
-  s.send(to, { ...message, snapshot: { ...snapshot, data }, offset, done });
+  const done = end === dataBytes;
+  s.send(to, { ...message, snapshot, offset, done });
   return done ? null : end;
+}
+
+/**
+ * The length of a piece that begins at an offset. The first has room for the meta, which goes whatever its size.
+ *
+ * @param s The node.
+ * @param source The snapshot.
+ * @param offset The offset.
+ * @param pieceBytes The length of the others.
+ * @returns The length, in bytes; more than there is at the end of the data.
+ */
+export function lengthOf({ config }: RaftState, { meta }: SnapshotSource, offset: number, pieceBytes: number): number {
+  return offset > 0 ? pieceBytes : Math.min(pieceBytes, Math.max(dataBytesMax(config) - meta.length, 1));
 }
 
 /** A node has the data up to an offset. */
 export function onPiece(s: RaftState, to: NodeId, progress: Progress, nextOffset: number): void {
   const { flow, outgoing } = progress;
   if (flow !== "snapshot" || outgoing === null) return;
-  const { acknowledged, next, snapshot: { data: { length } } } = outgoing;
+  const { acknowledged, next, source: { dataBytes: length } } = outgoing;
   // A piece that is on its way is not sent again for another answer to the one before it.
   if (nextOffset === acknowledged || nextOffset > length) return;
   outgoing.acknowledged = nextOffset;
@@ -122,13 +155,11 @@ export function noteHeartbeat(s: RaftState, { outgoing }: Progress): void {
   outgoing.checkpoint ??= { round: s.round, end: outgoing.next ?? Infinity };
 }
 
-/** A node has answered a heartbeat. Sends the pieces again that were lost before it. */
+/** A node has answered a heartbeat. Sends the pieces again that were lost before it, and one that could not be read. */
 export function resendLost(s: RaftState, to: NodeId, { outgoing }: Progress, round: number): void {
   if (outgoing === null || outgoing.checkpoint === null || round < outgoing.checkpoint.round) return;
-  const isLost = outgoing.acknowledged < outgoing.checkpoint.end;
+  if (outgoing.acknowledged < outgoing.checkpoint.end) outgoing.next = outgoing.acknowledged;
   outgoing.checkpoint = null;
-  if (!isLost) return;
-  outgoing.next = outgoing.acknowledged;
   sendPieces(s, to, outgoing);
 }
 

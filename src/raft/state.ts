@@ -5,7 +5,7 @@
  */
 
 import { WalLogError } from "../api/errors.ts";
-import type { Index, LogEntry, NodeId, RaftLog, Snapshot, Term } from "../api/types.ts";
+import type { Index, LogEntry, NodeId, RaftLog, SnapshotSource, Term } from "../api/types.ts";
 import type { CheckedConfig } from "./config.ts";
 import type { IncomingSnapshot } from "./incoming_snapshot.ts";
 import { LogWriter } from "./log_writer.ts";
@@ -146,6 +146,10 @@ export class RaftState {
   sinceQuorum = 0;
   /** Of a follower: the snapshot that arrives in pieces. */
   incoming: IncomingSnapshot | null = null;
+  /** Whether a snapshot was installed that could not be opened yet for the application. Until then nothing is applied. */
+  isUnrestored = false;
+  /** Ends the node, and returns the error that says so. */
+  fail: (cause: unknown) => unknown = (cause) => cause;
 
   /** What the log is; `undefined` if it does not say. */
   origin: Origin | undefined;
@@ -161,7 +165,9 @@ export class RaftState {
   /** Where the damaged snapshots of members were made, as they said since this node started. */
   readonly damagedSnapshots: Map<NodeId, { readonly index: Index; readonly term: Term }> = new Map();
   /** The snapshot that nodes fetch whose own is damaged, and when one last did; `null` if none does. */
-  served: { readonly snapshot: Snapshot; since: number } | null = null;
+  served: { readonly source: SnapshotSource; since: number } | null = null;
+  /** The snapshots that are open because they are sent. */
+  readonly sources: Set<SnapshotSource> = new Set();
 
   /** What the log lacks; `null` if it is whole. While it is not, nothing else here is to be relied on. */
   healing: Healing | null = null;

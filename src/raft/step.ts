@@ -4,8 +4,6 @@
  * @module
  */
 
-import { WalLogError } from "../api/errors.ts";
-import type { NodeId } from "../api/types.ts";
 import { applyCommitted, commitByQuorum } from "./commit.ts";
 import {
   beginPreVote,
@@ -16,7 +14,6 @@ import {
   onTimeoutNow,
 } from "./election.ts";
 import { onAppendEntries, onInstallSnapshot, requireAcceptable } from "./follower.ts";
-import { toList } from "./membership.ts";
 import type { Message } from "./messages.ts";
 import { propose } from "./proposals.ts";
 import { addRead, settleReads } from "./reads.ts";
@@ -29,10 +26,11 @@ import { admits, writeIncarnations } from "./identities.ts";
 import { isUnasked, requirePlausible } from "./plausible.ts";
 import { broadcast } from "./replication.ts";
 import { becomeFollower, enterTerm } from "./role.ts";
+import { onSnapshot } from "./own_snapshots.ts";
 import { dropServed, onSnapshotRequest } from "./snapshot_fetching.ts";
-import { encodeMeta } from "./snapshot_meta.ts";
+import { closeUnused } from "./snapshot_sending.ts";
 import type { RaftState } from "./state.ts";
-import type { RaftEvent, SnapshotEvent } from "./types.ts";
+import type { RaftEvent } from "./types.ts";
 
 /**
  * Lets something happen to a node.
@@ -41,6 +39,14 @@ import type { RaftEvent, SnapshotEvent } from "./types.ts";
  * @param event What happens.
  */
 export function stepEvent(s: RaftState, event: RaftEvent): void {
+  try {
+    stepOnce(s, event);
+  } finally {
+    closeUnused(s);
+  }
+}
+
+function stepOnce(s: RaftState, event: RaftEvent): void {
   s.appliedBytes = 0;
   if (event.type === "message") {
     requirePossible(s, event.message);
@@ -176,25 +182,4 @@ function onMessage(s: RaftState, message: Message): void {
     case "timeoutNow":
       return onTimeoutNow(s, message);
   }
-}
-
-/** The application has a snapshot. One of what was not applied, or older than the last, is ignored. */
-function onSnapshot(s: RaftState, { index, data }: SnapshotEvent): void {
-  const { maxSnapshotBytes } = s.config;
-  if (data.length > maxSnapshotBytes) {
-    throw new WalLogError(
-      "INVALID_ARGUMENT",
-      `Cannot take the snapshot at index ${index}: it has ${data.length} bytes, at most ${maxSnapshotBytes} are allowed ` +
-        `(maxSnapshotBytes)`,
-    );
-  }
-  if (index <= s.log.snapshotIndex || index > s.lastApplied) return;
-  const membership = s.membership.at(index);
-  const { incarnations = new Map<NodeId, string>() } = membership;
-  const meta = encodeMeta({ cluster: s.origin?.cluster, incarnations });
-  const place = { index, term: s.log.termAt(index)!, config: toList(membership) };
-  const snapshot = { ...place, ...meta === undefined ? {} : { meta }, data };
-  s.trailing.compact(index, () => s.writer.applySnapshot(snapshot));
-  s.writer.flush();
-  s.membership.compact(index);
 }

@@ -5,7 +5,7 @@
  */
 
 import type { WalLogError } from "../api/errors.ts";
-import type { Index, NodeId, Term } from "../api/types.ts";
+import type { Index, NodeId, SnapshotSource, SnapshotTarget, Term } from "../api/types.ts";
 import type { Message } from "./messages.ts";
 import type { Origin } from "./origin.ts";
 
@@ -54,8 +54,11 @@ export interface SnapshotEvent {
   readonly type: "snapshot";
   /** The last index that the snapshot includes; at most what was applied. */
   readonly index: Index;
-  /** The state machine's state after `index`. */
-  readonly data: Uint8Array;
+  /**
+   * The state machine's state after `index`. If it is too large for memory, write it to the log in pieces: pass
+   * `RaftNode.snapshotMeta` to `createSnapshotTarget` of the log, and give the target here. The node installs it.
+   */
+  readonly data: Uint8Array | SnapshotTarget;
 }
 
 /** A voting member is to be added. Refused with `NOT_LEADER` or `CONFIG_IN_PROGRESS`. */
@@ -174,8 +177,19 @@ export interface RestoreSnapshotAction {
   readonly index: Index;
   /** The term at `index`. */
   readonly term: Term;
-  /** What was given as {@link SnapshotEvent.data}. */
+  /**
+   * What was given as {@link SnapshotEvent.data}. It may be read from the log when this property is read first, which closes
+   * {@link RestoreSnapshotAction.source}.
+   *
+   * @throws {WalLogError} `POISONED` if it cannot be read. The node has then ended: open the log again, and begin with the
+   * snapshot that it has.
+   */
   readonly data: Uint8Array<ArrayBuffer>;
+  /**
+   * The same, to be read in parts, for data that does not fit into memory. It stays as it is if a later snapshot takes its
+   * place. Close it when you have read it, or if you need neither this nor `data`. Copies of the action do not have it.
+   */
+  readonly source: SnapshotSource;
 }
 
 /** The cluster has changed, as far as this node's log tells: the change counts from now on, and may yet be undone. */

@@ -25,6 +25,7 @@ import {
   decodePieceHeader,
   LAST_PIECE_BYTES,
   paddedPieceBytes,
+  PIECE_BYTES,
   PIECE_CHECKSUM_BYTES,
   PIECE_HEADER_BYTES,
   type PieceHeader,
@@ -89,6 +90,9 @@ export function beginsLikeSnapshot(fileSystem: FileSystem, path: string): boolea
     file.close();
   }
 }
+
+/** Room for what is read of a piece. In bytes. */
+export const PIECE_ROOM_BYTES: number = PIECE_HEADER_BYTES - PIECE_CHECKSUM_BYTES + PIECE_BYTES;
 
 /** A piece that was read. */
 interface Piece {
@@ -161,13 +165,14 @@ export class SnapshotReader {
     return readFull(this.file, bytes, offset) < bytes.length ? undefined : decodePieceHeader(bytes);
   }
 
-  /** The piece at an offset, `undefined` if it is not valid. */
-  private readPiece(offset: number): Piece | undefined {
+  /** The piece at an offset, in `room` if that is given; `undefined` if it is not valid. */
+  private readPiece(offset: number, room?: Uint8Array<ArrayBuffer>): Piece | undefined {
     const header = this.readHeader(offset);
     if (header === undefined) return undefined;
     const { checksum, length, isLast } = header;
     // The bytes that the checksum covers.
-    const covered = new Uint8Array(PIECE_HEADER_BYTES - PIECE_CHECKSUM_BYTES + length);
+    const coveredBytes = PIECE_HEADER_BYTES - PIECE_CHECKSUM_BYTES + length;
+    const covered = room?.subarray(0, coveredBytes) ?? new Uint8Array(coveredBytes);
     if (readFull(this.file, covered, offset + PIECE_CHECKSUM_BYTES) < covered.length) return undefined;
     if (this.codec.hash(covered, this.salt ^ BigInt(offset)) !== checksum) return undefined;
     const data = covered.subarray(PIECE_HEADER_BYTES - PIECE_CHECKSUM_BYTES);
@@ -188,10 +193,12 @@ export class SnapshotReader {
   /**
    * The verified data of the piece at an offset.
    *
+   * @param offset The offset.
+   * @param room {@link PIECE_ROOM_BYTES} bytes to read it into.
    * @throws {WalLogError} `CORRUPT` if it is damaged; `IO`.
    */
-  dataAt(offset: number): Uint8Array<ArrayBuffer> {
-    const piece = this.attempt(() => this.readPiece(offset));
+  dataAt(offset: number, room: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
+    const piece = this.attempt(() => this.readPiece(offset, room));
     if (piece === undefined || piece.isLast) throw this.damage(offset, "checksum mismatch");
     return piece.data;
   }

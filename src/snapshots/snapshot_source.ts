@@ -8,7 +8,7 @@ import type { Index, NodeId, SnapshotSource, Term } from "../api/types.ts";
 import { WalLogError } from "../api/errors.ts";
 import { checkPart } from "../api/validate_snapshot.ts";
 import type { Durability } from "../write/durability.ts";
-import type { SnapshotReader } from "./snapshot_file.ts";
+import { PIECE_ROOM_BYTES, type SnapshotReader } from "./snapshot_file.ts";
 
 /** The start of a piece, in the file and in the data. */
 interface Place {
@@ -16,19 +16,29 @@ interface Place {
   readonly at: number;
 }
 
+/** The data of a piece, and where it begins in the data of the snapshot. */
+interface Held {
+  readonly at: number;
+  readonly data: Uint8Array<ArrayBuffer>;
+}
+
+const NOTHING: Held = { at: 0, data: new Uint8Array(0) };
+
 /** Reads parts of a snapshot's file. It keeps the last piece in memory. */
 export class FileSnapshotSource implements SnapshotSource {
   readonly index: Index;
   readonly term: Term;
   readonly config: readonly NodeId[];
-  readonly meta: Uint8Array;
+  readonly meta: Uint8Array<ArrayBuffer>;
   readonly dataBytes: number;
   private readonly reader: SnapshotReader;
   private readonly durability: Durability;
   private readonly open: Set<{ close(): void }>;
   /** The known pieces, in order. */
   private readonly places: Place[];
-  private held: { readonly at: number; readonly data: Uint8Array<ArrayBuffer> } = { at: 0, data: new Uint8Array(0) };
+  private held: Held = NOTHING;
+  /** Where pieces are read to, one after the other: a snapshot has thousands. */
+  private room: Uint8Array<ArrayBuffer> | undefined;
   private isClosed = false;
 
   /**
@@ -62,11 +72,14 @@ export class FileSnapshotSource implements SnapshotSource {
   }
 
   /** The verified piece with the byte at a position of the data. */
-  private pieceWith(position: number): { readonly at: number; readonly data: Uint8Array<ArrayBuffer> } {
+  private pieceWith(position: number): Held {
     const { at, data } = this.held;
     if (position >= at && position < at + data.length) return this.held;
     const place = this.placeOf(position);
-    this.held = { at: place.at, data: this.reader.dataAt(place.offset) };
+    // Nothing is held while the room is written to.
+    this.held = NOTHING;
+    this.room ??= new Uint8Array(PIECE_ROOM_BYTES);
+    this.held = { at: place.at, data: this.reader.dataAt(place.offset, this.room) };
     return this.held;
   }
 

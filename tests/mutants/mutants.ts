@@ -26,6 +26,7 @@ import { RAFT_IDENTITY_MUTANTS } from "./raft_identity_mutants.ts";
 import { RAFT_MUTANTS } from "./raft_mutants.ts";
 import { RAFT_REPAIR_MUTANTS } from "./raft_repair_mutants.ts";
 import { RAFT_REPLICATION_MUTANTS } from "./raft_replication_mutants.ts";
+import { RAFT_SNAPSHOT_MUTANTS } from "./raft_snapshot_mutants.ts";
 import { RAFT_SAFETY_MUTANTS } from "./raft_safety_mutants.ts";
 import { RAFT_AHEAD_MUTANTS } from "./raft_ahead_mutants.ts";
 import { RAFT_STEP_MUTANTS } from "./raft_step_mutants.ts";
@@ -69,6 +70,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...RAFT_STEP_MUTANTS,
   ...RAFT_REPAIR_MUTANTS,
   ...RAFT_SAFETY_MUTANTS,
+  ...RAFT_SNAPSHOT_MUTANTS,
   ...RAFT_IDENTITY_MUTANTS,
   ...RAFT_TRAILING_MUTANTS,
   ...RAFT_WIRE_MUTANTS,

@@ -82,7 +82,7 @@ export const RAFT_IDENTITY_MUTANTS: readonly Mutant[] = [
   {
     name: "raft: a node that joins puts together pieces of two clusters",
     file: "src/raft/incoming_snapshot.ts",
-    edits: [[" && this.cluster === cluster;", ";"]],
+    edits: [[" && this.cluster === cluster &&", " &&"]],
     dies: "raft_identities_test",
   },
   {

@@ -155,7 +155,7 @@ export const RAFT_REPAIR_MUTANTS: readonly Mutant[] = [
   {
     name: "raft: a snapshot that heals is refused where nothing tells what it takes along",
     file: FOLLOWER,
-    edits: [["else s.writer.applySnapshot(snapshot, { force: true });", "else s.writer.applySnapshot(snapshot);"]],
+    edits: [["write({ force: s.healing !== null });", "write({ force: false });"]],
     dies: "raft simulation",
   },
 ];

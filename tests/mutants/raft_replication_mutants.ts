@@ -9,6 +9,7 @@ const REPLIES = "src/raft/replies.ts";
 const REPLICATION = "src/raft/replication.ts";
 const REPAIR = "src/raft/healing.ts";
 const ROLE = "src/raft/role.ts";
+const OWN_SNAPSHOTS = "src/raft/own_snapshots.ts";
 const SNAPSHOT_SENDING = "src/raft/snapshot_sending.ts";
 
 /** Mutants of replication. */
@@ -30,7 +31,7 @@ export const RAFT_REPLICATION_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "raft: a snapshot of a node's own has the latest configuration, not that at its index",
-    file: "src/raft/step.ts",
+    file: OWN_SNAPSHOTS,
     edits: [["const membership = s.membership.at(index);", "const membership = s.membership.latest;"]],
     dies: "raft_pieces_test",
   },
@@ -43,16 +44,13 @@ export const RAFT_REPLICATION_MUTANTS: readonly Mutant[] = [
   {
     name: "raft: pieces of a snapshot are held although another term has begun",
     file: ROLE,
-    edits: [["if (term !== s.term) s.incoming = null;\n", ""]],
+    edits: [["if (term !== s.term) dropIncoming(s);\n", ""]],
     dies: "raft_pieces_test",
   },
   {
     name: "raft: pieces of different snapshots are put together",
     file: FOLLOWER,
-    edits: [[
-      "if (s.incoming?.isOf(message, s.joins) !== true) s.incoming",
-      "s.incoming ??= new IncomingSnapshot(message, s.now);\n  if (false as boolean) s.incoming",
-    ]],
+    edits: [["if (s.incoming?.isOf(message, s.joins) !== true) {", "if (s.incoming === null) {"]],
     dies: "raft_pieces_test",
   },
   {
@@ -92,8 +90,8 @@ export const RAFT_REPLICATION_MUTANTS: readonly Mutant[] = [
     name: "raft: pieces of a snapshot that were lost are not sent again",
     file: SNAPSHOT_SENDING,
     edits: [[
-      "  if (!isLost) return;\n  outgoing.next",
-      "  if (!isLost || outgoing.next !== null) return;\n  outgoing.next",
+      "if (outgoing.acknowledged < outgoing.checkpoint.end) outgoing.next",
+      "if (outgoing.acknowledged < outgoing.checkpoint.end && outgoing.next === null) outgoing.next",
     ]],
     dies: "raft_snapshot_test",
   },
@@ -160,7 +158,7 @@ export const RAFT_REPLICATION_MUTANTS: readonly Mutant[] = [
   {
     name: "raft: a damaged node is sent a snapshot that it cannot take, for ever",
     file: REPAIR,
-    edits: [["snapshot.index < Math.min(last, s.log.snapshotIndex)", "snapshot.index > s.log.snapshotIndex"]],
+    edits: [["source.index < Math.min(last, s.log.snapshotIndex)", "source.index > s.log.snapshotIndex"]],
     dies: "raft_progress_test",
   },
 ];

@@ -76,8 +76,8 @@ export const RAFT_SAFETY_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "raft: a leader makes a snapshot that no follower takes",
-    file: STEP,
-    edits: [["if (data.length > maxSnapshotBytes) {", "if (data.length < 0) {"]],
+    file: "src/raft/own_snapshots.ts",
+    edits: [["if (bytes <= maxSnapshotBytes) return;", "if (bytes >= 0 || bytes <= maxSnapshotBytes) return;"]],
     dies: "raft_snapshot_bounds_test",
   },
   {
@@ -95,13 +95,13 @@ export const RAFT_SAFETY_MUTANTS: readonly Mutant[] = [
   {
     name: "raft: meta makes a message larger than the transport takes",
     file: SNAPSHOT_SENDING,
-    edits: [["bytes === 0 || bytes + (meta?.length ?? 0) <=", "bytes === 0 || bytes + 0 * (meta?.length ?? 0) <="]],
+    edits: [["Math.max(dataBytesMax(config) - meta.length, 1)", "Math.max(dataBytesMax(config) - 0 * meta.length, 1)"]],
     dies: "raft_snapshot_bounds_test",
   },
   {
     name: "raft: a snapshot is sent without its meta",
     file: ENCODE,
-    edits: [["return meta === undefined || done === false ? NO_META : meta;", "return NO_META;"]],
+    edits: [["return meta === undefined || (done === false && offset !== 0) ? NO_META : meta;", "return NO_META;"]],
     dies: "raft_golden_messages_test",
   },
   {
@@ -246,7 +246,7 @@ export const RAFT_SAFETY_MUTANTS: readonly Mutant[] = [
     name: "raft: nobody else is asked once a node was",
     file: SNAPSHOT_FETCHING,
     edits: [[
-      "  healing.fetched = null;\n  for (const id of askedBy(s, healing))",
+      "  dropFetched(healing);\n  for (const id of askedBy(s, healing))",
       "  if (fetched !== null) return;\n  for (const id of askedBy(s, healing))",
     ]],
     dies: "raft_snapshot_repair_test",

@@ -72,8 +72,8 @@ export const RAFT_STEP_MUTANTS: readonly Mutant[] = [
     name: "raft: a snapshot for which there was no room is sent again",
     file: FOLLOWER,
     edits: [[
-      "return done === true ? incoming.data : incoming.length;",
-      "if (done === true) s.incoming = null;\n  return done === true ? incoming.data : incoming.length;",
+      "  install(s, incoming.meta, (options) => incoming.install(options));\n  s.incoming = null;",
+      "  s.incoming = null;\n  install(s, incoming.meta, (options) => incoming.install(options));",
     ]],
     dies: "raft_survival_test",
   },
@@ -116,10 +116,7 @@ export const RAFT_STEP_MUTANTS: readonly Mutant[] = [
   {
     name: "raft: a snapshot may be larger than the transport takes",
     file: SNAPSHOT_SENDING,
-    edits: [[
-      "if (config.snapshotChunkBytes > 0 || fitsMeta(config, snapshot, length)) return",
-      "if (length > 0) return",
-    ]],
+    edits: [["if (config.snapshotChunkBytes > 0 || fits) return", "if (fits || dataBytes > 0) return"]],
     dies: "raft_bounds_test",
   },
   {

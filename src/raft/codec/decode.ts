@@ -120,7 +120,7 @@ function readInstallSnapshot(reader: WireReader, flags: number, term: Term, lead
   return { type: "installSnapshot", term, leader, snapshot, ...isPiece ? { offset: offset!, done } : {} };
 }
 
-/** A snapshot, or a piece of one. Only the whole and the last piece have meta. */
+/** A snapshot, or a piece of one. Only the whole, the first and the last piece can have meta. */
 function readSnapshot(
   reader: WireReader,
   isPiece: boolean,
@@ -129,14 +129,14 @@ function readSnapshot(
 ): { snapshot: Snapshot; offset: number | undefined } {
   const place = { index: reader.number(), term: reader.number(), config: readIds(reader) };
   const offset = isPiece ? reader.number() : undefined;
-  const meta = hasMeta ? { meta: readMeta(reader, isLast) } : {};
+  const meta = hasMeta ? { meta: readMeta(reader, isLast || offset === 0) } : {};
   return { snapshot: { ...place, ...meta, data: reader.raw(reader.left) }, offset };
 }
 
-function readMeta(reader: WireReader, isLast: boolean): Uint8Array<ArrayBuffer> {
+function readMeta(reader: WireReader, isAllowed: boolean): Uint8Array<ArrayBuffer> {
   const size = reader.count(1, "bytes of meta");
   if (size === 0 || size > META_BYTES_MAX) throw reader.error(`meta has ${size} bytes, not 1 to ${META_BYTES_MAX}`);
-  if (!isLast) throw reader.error("a piece that is not the last has meta");
+  if (!isAllowed) throw reader.error("a piece that is neither the first nor the last has meta");
   return reader.raw(size);
 }
 

@@ -100,9 +100,9 @@ function entriesBytesMax(entries: readonly LogEntry[]): number {
   return entries.reduce((sum, { command }) => sum + ENTRY_BYTES_MAX + command.byteLength, NUMBER_BYTES_MAX);
 }
 
-/** The meta that a message carries: with the last piece, the snapshot is installed. */
-function metaOf({ snapshot: { meta }, done }: InstallSnapshot | SnapshotReply): Uint8Array {
-  return meta === undefined || done === false ? NO_META : meta;
+/** The meta that a message carries: with the first piece, writing the snapshot begins. */
+function metaOf({ snapshot: { meta }, offset, done }: InstallSnapshot | SnapshotReply): Uint8Array {
+  return meta === undefined || (done === false && offset !== 0) ? NO_META : meta;
 }
 
 function flagsOf(message: Message): number {

@@ -39,7 +39,7 @@
  *  3. no index or term comes to more than that,
  *  4. there are at most 65,536 entries,
  *  5. there are at most 65,536 ids in a list,
- *  6. there is at most 1 MiB of meta, and none in a piece that is not the last, and
+ *  6. there is at most 1 MiB of meta, and none in a piece that is neither the first nor the last, and
  *  7. nothing follows.
  *
  * So each message has one form, and what is decoded is well-formed: the entries of `appendEntries` follow on

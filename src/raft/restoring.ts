@@ -1,0 +1,65 @@
+/**
+ * How the application gets a snapshot that was installed: it reads the log's snapshot, which the node opens for it, so that
+ * the node need not hold it.
+ *
+ * @module
+ */
+
+import { MemorySnapshotSource } from "../api/memory_snapshot.ts";
+import type { SnapshotMeta, SnapshotSource } from "../api/types.ts";
+import type { RaftState } from "./state.ts";
+import type { RestoreSnapshotAction } from "./types.ts";
+
+/**
+ * Tells the application to restore a snapshot that was installed.
+ *
+ * @param s The node.
+ * @param meta What the snapshot is of.
+ * @param data Its data, if the node has it. Otherwise the application reads it from the log.
+ */
+export function restore(s: RaftState, { index, term, config }: SnapshotMeta, data?: Uint8Array<ArrayBuffer>): void {
+  s.isUnrestored = data === undefined;
+  if (data === undefined) return offerRestore(s);
+  const action = { type: "restoreSnapshot", index, term, data } as const;
+  s.actions.push(withSource(action, () => new MemorySnapshotSource({ index, term, config, data })));
+}
+
+/**
+ * Opens the snapshot that was installed last, for the application. If that fails, a later step tries again. Until then
+ * nothing is applied, for the application would apply it to an older state.
+ *
+ * @param s The node.
+ */
+export function offerRestore(s: RaftState): void {
+  if (!s.isUnrestored) return;
+  const source = s.tryRead(() => s.log.openSnapshotSource());
+  if (source === undefined) return;
+  s.isUnrestored = false;
+  const { index, term } = source;
+  let held: Uint8Array<ArrayBuffer> | undefined;
+  const action = {
+    type: "restoreSnapshot",
+    index,
+    term,
+    get data() {
+      return held ??= readAll(s, source);
+    },
+  } as const;
+  s.actions.push(withSource(action, () => source));
+}
+
+/** Reads the data. A state machine that does not get it must not go on: what follows is not of its state. */
+function readAll(s: RaftState, source: SnapshotSource): Uint8Array<ArrayBuffer> {
+  try {
+    const data = source.read(0, source.dataBytes);
+    source.close();
+    return data;
+  } catch (error) {
+    throw s.fail(error);
+  }
+}
+
+/** Adds the source, which a copy or a comparison of the action leaves out. */
+function withSource(action: Omit<RestoreSnapshotAction, "source">, get: () => SnapshotSource): RestoreSnapshotAction {
+  return Object.defineProperty(action, "source", { get, enumerable: false }) as RestoreSnapshotAction;
+}
