@@ -9,7 +9,7 @@ import { MemoryLog } from "../api/memory_log.ts";
 import type { Index, NodeId, RaftLog, SnapshotMeta, Term } from "../api/types.ts";
 import { checkEvent } from "./check_event.ts";
 import { checkConfig } from "./config.ts";
-import { addActions, isHeartbeat, mergeSends, takeAppends } from "./merging.ts";
+import { FlushQueue } from "./flush_queue.ts";
 import { findDamage } from "./healing.ts";
 import { ownMeta } from "./own_snapshots.ts";
 import type { RaftConfig } from "./raft_config.ts";
@@ -25,13 +25,6 @@ const REFUSALS: ReadonlySet<WalLogErrorCode> = new Set([
   "ENTRY_TOO_LARGE",
   "INVALID_ARGUMENT",
 ]);
-
-/** A step of `stepAsync` that has happened, and whose actions wait for a flush. */
-interface WaitingStep {
-  readonly actions: Action[];
-  readonly resolve: (actions: Action[]) => void;
-  readonly reject: (error: unknown) => void;
-}
 
 /**
  * A node of a Raft cluster: a state machine with no clock, no socket, and no randomness but its seed. The application
@@ -52,10 +45,8 @@ interface WaitingStep {
 export class RaftNode {
   readonly #state: RaftState;
   #failure: WalLogError | undefined;
-  #waiting: WaitingStep[] = [];
-  #isFlushing = false;
-  /** Steps of `stepAsync` whose caller has not been told of their end. */
-  #underWay = 0;
+  /** Steps of `stepAsync`. */
+  readonly #queue: FlushQueue;
 
   /**
    * Makes a node that forgets everything with the process: for tests.
@@ -68,6 +59,8 @@ export class RaftNode {
     const s = this.#state = new RaftState(checkConfig(config), log);
     s.fail = (cause) => this.#fail(cause);
     s.healing = findDamage(s, s.membership.unreadable);
+    const flushed = () => this.#collect(true, false, countOwn);
+    this.#queue = new FlushQueue(s, { flushed, failed: (error) => this.#fail(error) });
   }
 
   /**
@@ -192,7 +185,7 @@ export class RaftNode {
    * after which the log is as it was does not end the node: see `LogFailedAction`.
    */
   step(event: RaftEvent): Action[] {
-    if (this.#underWay > 0) {
+    if (this.#queue.isBusy) {
       throw new WalLogError("BUSY", "Cannot step: steps of stepAsync are under way, which this one would overtake");
     }
     return this.#run(event, false);
@@ -209,21 +202,10 @@ export class RaftNode {
    */
   stepAsync(event: RaftEvent): Promise<Action[]> {
     try {
-      return this.#enqueue(this.#run(event, true));
+      return this.#queue.add(this.#run(event, true));
     } catch (error) {
       return Promise.reject(error);
     }
-  }
-
-  /** Hands out a step's actions after the next flush. */
-  #enqueue(actions: Action[]): Promise<Action[]> {
-    const { promise, resolve, reject } = Promise.withResolvers<Action[]>();
-    this.#waiting.push({ actions, resolve, reject });
-    this.#underWay++;
-    if (!this.#isFlushing) void this.#flush();
-    // It does not wait for the next flush, and comes behind the entries that it speaks of.
-    else if (actions.some(isHeartbeat)) this.#sendAhead(this.#waiting);
-    return promise;
   }
 
   /**
@@ -247,7 +229,7 @@ export class RaftNode {
    * @throws {WalLogError} As {@link RaftNode.step}, if it is refused. A flush that fails rejects the actions.
    */
   proposeAsync(command: Uint8Array): Proposal<Promise<Action[]>> {
-    const actions = this.#enqueue(this.#run({ type: "propose", command }, true));
+    const actions = this.#queue.add(this.#run({ type: "propose", command }, true));
     return { ...this.#state.proposed, actions };
   }
 
@@ -281,69 +263,6 @@ export class RaftNode {
   #survives(error: unknown): error is WalLogError {
     if (!(error instanceof WalLogError) || this.#state.writer.hasFailed) return false;
     return error.code === "NO_SPACE" || error.code === "IO";
-  }
-
-  /**
-   * Hands out actions when everything is durable that was written up to their step: not only what the step wrote
-   * itself, for it may depend on what an earlier one did.
-   */
-  async #flush(): Promise<void> {
-    this.#isFlushing = true;
-    while (this.#waiting.length > 0) {
-      await undefined; // Steps given one after another share a flush.
-      const steps = this.#waiting;
-      this.#waiting = [];
-      try {
-        await this.#flushAhead(steps);
-      } catch (error) {
-        const failure = this.#fail(error);
-        this.#underWay = 0;
-        for (const { reject } of [...steps, ...this.#waiting.splice(0)]) reject(failure);
-        break;
-      }
-      mergeSends(steps.map(({ actions }) => actions), this.#state.config);
-      for (const { actions, resolve } of steps) {
-        // Not now: just before whoever waits for these goes on, which whatever is queued by now does first.
-        queueMicrotask(() => this.#underWay--);
-        resolve(actions);
-      }
-    }
-    this.#isFlushing = false;
-  }
-
-  /** Flushes, and lets a leader send ahead of it. */
-  async #flushAhead(steps: readonly WaitingStep[]): Promise<void> {
-    const s = this.#state;
-    s.flushingSince = s.now;
-    const flush = s.writer.flushAsync();
-    this.#sendAhead(steps);
-    await flush;
-    s.flushingSince = undefined;
-    if (s.config.sendAhead === undefined) return;
-    // What was committed since comes later, behind what waiting steps have handed out already.
-    const hasMore = this.#waiting.some(({ actions }) => actions.some(({ type }) => type !== "send"));
-    const last = hasMore ? this.#waiting.at(-1)! : steps.at(-1)!;
-    addActions(last.actions, this.#collect(true, false, countOwn));
-  }
-
-  /**
-   * Hands out what a leader may send before its flush is done: the entries and heartbeats of terms in which it is the
-   * leader for certain, because its vote for itself is durable.
-   */
-  #sendAhead(steps: readonly WaitingStep[]): void {
-    const { config, role, writer } = this.#state;
-    const { sendAhead } = config;
-    if (sendAhead === undefined || role !== "leader" || !writer.isStateDurable) return;
-    const waiting = steps.map(({ actions }) => actions);
-    mergeSends(waiting, config);
-    try {
-      for (const send of takeAppends(waiting)) sendAhead(send);
-    } catch (error) {
-      // A message can get lost. The node must not fail for it, and the application must hear of it.
-      queueMicrotask(() => {
-        throw error;
-      });
-    }
   }
 
   /** Ends the node, if nothing has yet: what it knows may no longer be what its log says. */

@@ -3,8 +3,8 @@
 import type { Mutant } from "./mutant.ts";
 
 const COMMIT = "src/raft/commit.ts";
+const FLUSH_QUEUE = "src/raft/flush_queue.ts";
 const LOG_WRITER = "src/raft/log_writer.ts";
-const NODE = "src/raft/raft_node.ts";
 const STEP = "src/raft/step.ts";
 
 /** Mutants of sending ahead. */
@@ -17,7 +17,7 @@ export const RAFT_AHEAD_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "raft: a leader sends entries of a term that it can still forget",
-    file: NODE,
+    file: FLUSH_QUEUE,
     edits: [[` || !writer.isStateDurable) return;`, `) return;`]],
     dies: "raft_ahead_test",
   },
@@ -29,13 +29,13 @@ export const RAFT_AHEAD_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "raft: heartbeats wait for the flush under way",
-    file: NODE,
+    file: FLUSH_QUEUE,
     edits: [["    else if (actions.some(isHeartbeat)) this.#sendAhead(this.#waiting);\n", ""]],
     dies: "raft_ahead_test",
   },
   {
     name: "raft: a heartbeat overtakes the entries that it speaks of",
-    file: NODE,
+    file: FLUSH_QUEUE,
     edits: [["this.#sendAhead(this.#waiting);", "this.#sendAhead(this.#waiting.slice(-1));"]],
     dies: "raft_ahead_test",
   },
@@ -59,19 +59,19 @@ export const RAFT_AHEAD_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "raft: what a flush commits overtakes what was committed before it",
-    file: NODE,
+    file: FLUSH_QUEUE,
     edits: [["const last = hasMore ? this.#waiting.at(-1)! : steps.at(-1)!;", "const last = steps.at(-1)!;"]],
     dies: "raft_ahead_test",
   },
   {
     name: "raft: nothing is committed when a leader's own flush is done",
-    file: NODE,
-    edits: [["    addActions(last.actions, this.#collect(true, false, countOwn));\n", ""]],
+    file: FLUSH_QUEUE,
+    edits: [["    addActions(last.actions, this.#listener.flushed());\n", ""]],
     dies: "raft_ahead_test",
   },
   {
     name: "raft: what throws when a message is sent ahead ends the node",
-    file: NODE,
+    file: FLUSH_QUEUE,
     edits: [["      queueMicrotask(() => {\n        throw error;\n      });\n", "      throw error;\n"]],
     dies: "raft_ahead_test",
   },

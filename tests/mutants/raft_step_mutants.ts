@@ -6,6 +6,7 @@ const COMMIT = "src/raft/commit.ts";
 const CONFIG = "src/raft/config.ts";
 const ELECTION = "src/raft/election.ts";
 const FOLLOWER = "src/raft/follower.ts";
+const FLUSH_QUEUE = "src/raft/flush_queue.ts";
 const LOG_WRITER = "src/raft/log_writer.ts";
 const NODE = "src/raft/raft_node.ts";
 const PROPOSALS = "src/raft/proposals.ts";
@@ -167,7 +168,7 @@ export const RAFT_STEP_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "raft: stepAsync hands out actions before the flush",
-    file: NODE,
+    file: FLUSH_QUEUE,
     edits: [["    await flush;\n", "    flush.catch(() => {});\n"]],
     dies: "raft simulation",
   },
@@ -175,20 +176,20 @@ export const RAFT_STEP_MUTANTS: readonly Mutant[] = [
     name: "raft: stepAsync hands out at once what wrote nothing",
     file: NODE,
     edits: [[
-      "return this.#enqueue(this.#run(event, true));",
-      "const ops = this.#state.log.lastIndex;\n      const actions = this.#run(event, true);\n      return this.#state.log.lastIndex === ops ? Promise.resolve(actions) : this.#enqueue(actions);",
+      "return this.#queue.add(this.#run(event, true));",
+      "const ops = this.#state.log.lastIndex;\n      const actions = this.#run(event, true);\n      return this.#state.log.lastIndex === ops ? Promise.resolve(actions) : this.#queue.add(actions);",
     ]],
     dies: "raft simulation",
   },
   {
     name: "raft: step overtakes what is flushed and has not arrived",
-    file: NODE,
-    edits: [["if (this.#underWay > 0) {", "if (this.#waiting.length > 0 || this.#isFlushing) {"]],
+    file: FLUSH_QUEUE,
+    edits: [["return this.#underWay > 0;", "return this.#waiting.length > 0 || this.#isFlushing;"]],
     dies: "raft_flush_test",
   },
   {
     name: "raft: step overtakes actions on their way to whoever waits for them",
-    file: NODE,
+    file: FLUSH_QUEUE,
     edits: [["queueMicrotask(() => this.#underWay--);", "this.#underWay--;"]],
     dies: "raft_flush_test",
   },
