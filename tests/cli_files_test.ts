@@ -135,7 +135,12 @@ describe("wal-log repair --cut", () => {
       mkdirSync(staging);
       cpSync(join(path, "IDENTITY"), join(staging, "IDENTITY"));
       for (
-        const plan of [{ evidence: folder, old: segmentsOf(path) }, { evidence: "beside-1", old: ["LOCK"] }]
+        const plan of [
+          { evidence: folder, old: segmentsOf(path), made: [] },
+          { evidence: "beside-1", old: ["LOCK"], made: [] },
+          { evidence: "beside-1", old: [], made: ["../LOCK"] },
+          { evidence: "beside-1", old: [] },
+        ]
       ) {
         writeFileSync(join(staging, "PLAN"), JSON.stringify(plan));
         const before = [readdirSync(path), readdirSync(staging), readdirSync(folder)];
@@ -150,6 +155,20 @@ describe("wal-log repair --cut", () => {
         }
         assert.deepEqual([readdirSync(path), readdirSync(staging), readdirSync(folder)], before);
       }
+    }),
+  );
+
+  it(
+    "describes a log whose plan cannot be read",
+    withDamaged(async ({ path }) => {
+      mkdirSync(join(path, ".wal-log-repair", "PLAN"), { recursive: true });
+      cpSync(join(path, "IDENTITY"), join(path, ".wal-log-repair", "IDENTITY"));
+      for (const command of ["verify", "info"]) {
+        const { code, stdout } = await cli(command, path);
+        assert.equal(code, command === "verify" ? 2 : 0);
+        assert.match(stdout, /\nNext: restore \.wal-log-repair\/PLAN, which says how to complete a repair /);
+      }
+      assert.equal((await cli("repair", path, "--resume")).code, 3);
     }),
   );
 

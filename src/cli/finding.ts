@@ -52,9 +52,9 @@ export async function findingOf(
 function interruptedState(folder: string): Finding["interrupted"] {
   try {
     return interruptedPlan(nodeFileSystem, folder) && "resumable";
-  } catch (error) {
-    if (error instanceof WalLogError && error.code === "INVALID_ARGUMENT") return "damaged";
-    throw error;
+  } catch {
+    // Whatever is wrong with the plan, the rest of the log can still be described.
+    return "damaged";
   }
 }
 
