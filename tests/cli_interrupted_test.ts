@@ -147,6 +147,9 @@ describe("an interrupted repair", () => {
         // Deno gives the time of the last change in seconds.
         await setTimeout(1100);
         for (const name of segmentsOf(backup)) putBack(name, backup, path);
+        const dry = await cliHere("repair", path, "--cut", "--dry-run");
+        assert.deepEqual([dry.code, dry.stdout.split("\n")[1]], [0, "nothing to repair"]);
+        assert.match(dry.stdout, /^will drop the interrupted repair: the log has changed since\n/);
         const { code, stdout } = await cliHere("repair", path, "--resume");
         assert.equal(code, 0, stdout);
         assert.match(stdout, /^dropped the interrupted repair: [^\n]+\nNext: nothing to do\n$/);
@@ -161,13 +164,18 @@ describe("an interrupted repair", () => {
       const [first] = segmentsOf(backup);
       putBack(first!, backup, path);
       const before = filesIn(path);
-      for (const how of ["--resume", "--cut"]) {
-        const { code, stderr } = await cliHere("repair", path, how);
+      for (const how of [["--resume"], ["--cut"], ["--cut", "--dry-run"]]) {
+        const { code, stderr } = await cliHere("repair", path, ...how);
         assert.equal(code, 3);
         assert.match(stderr, /: 000000000001\.seg came into the folder after it was interrupted; move them out; /);
       }
       assertSameContents(filesIn(path), before);
       rmSync(join(path, first!));
+      const dry = await cliHere("repair", path, "--cut", "--dry-run");
+      assert.deepEqual(
+        [dry.code, dry.stdout],
+        [0, "will complete the interrupted repair; what is left to do depends on that\n"],
+      );
       assert.equal((await cliHere("repair", path, "--resume")).code, 0);
     });
   });

@@ -83,6 +83,20 @@ export async function completeInterrupted(folder: string): Promise<Plan | "dropp
   });
 }
 
+/**
+ * Says what {@link completeInterrupted} would do. Changes nothing.
+ *
+ * @param folder The log's folder.
+ * @returns `completed`, `dropped`, or `undefined` if there is nothing to complete.
+ * @throws {WalLogError} If it would fail.
+ */
+export function lookAtInterrupted(folder: string): "completed" | "dropped" | undefined {
+  if (statOf(join(folder, STAGING_NAME)) === undefined) return undefined;
+  folder = realpathSync(folder);
+  const plan = interruptedPlan(nodeFileSystem, folder);
+  return plan && (canComplete({ ...FOLDERS, fileSystem: nodeFileSystem }, folder, plan) ? "completed" : "dropped");
+}
+
 /** Holds the log's lock while the files are exchanged; new files get the owners of the old ones. */
 async function withLock<Result>(
   folder: string,

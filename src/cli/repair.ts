@@ -10,17 +10,16 @@ import { WalLogError } from "../api/errors.ts";
 import type { HardState } from "../api/types.ts";
 import type { WalLog } from "../api/wal_log.ts";
 import { TERM_UNKNOWN } from "../format/numbers.ts";
-import { nodeFileSystem } from "../io/node_fs.ts";
 import { adviseOn } from "./advice.ts";
 import { type Command, type Context, EXIT, UsageError } from "./command.ts";
-import { interruptedPlan, type Plan } from "./exchange.ts";
+import type { Plan } from "./exchange.ts";
 import { findingOf } from "./finding.ts";
 import { damageJson } from "./info.ts";
 import { inspect, type Inspection, openToRead } from "./inspect.ts";
 import { listFiles, stateOfFiles } from "./log_files.ts";
 import { refill, writeLogAnew } from "./mend.ts";
 import { type Anew, type Means, type MendPlan, planMending, type Refill } from "./mend_plan.ts";
-import { completeInterrupted } from "./mended.ts";
+import { completeInterrupted, lookAtInterrupted } from "./mended.ts";
 import { green, red, yellow } from "./terminal.ts";
 import { counted, damageText, hardStateText, indexes, nameOf, nextLine, oneLine, sized } from "./text.ts";
 
@@ -292,9 +291,12 @@ async function completeFirst(context: Context): Promise<Earlier> {
   const { operands: [path], options, out } = context;
   const folder = resolve(path!);
   if (options["dry-run"] === true) {
-    if (interruptedPlan(nodeFileSystem, folder) === undefined) return "none";
-    await out.line("will complete the interrupted repair");
-    return "planned";
+    const what = lookAtInterrupted(folder);
+    if (what === "completed") {
+      await out.line("will complete the interrupted repair; what is left to do depends on that");
+    }
+    if (what === "dropped") await out.line("will drop the interrupted repair: the log has changed since");
+    return what === "completed" ? "planned" : what ?? "none";
   }
   const plan = await completeInterrupted(folder);
   if (plan === undefined) return "none";
