@@ -27,14 +27,7 @@ import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { WalLog } from "../mod.ts";
-import {
-  type Action,
-  type Address,
-  type RaftConfig,
-  type RaftEvent,
-  RaftNode,
-  TcpTransport,
-} from "../src/raft/mod.ts";
+import { type Action, type Address, type RaftConfig, type RaftEvent, RaftNode, TcpTransport } from "../src/raft/mod.ts";
 
 const MIB = 1024 * 1024;
 const TICK_MS = 50;
@@ -75,8 +68,7 @@ function memory(): Memory {
   sampled = Math.max(sampled, rss());
   let peak = sampled;
   if (process.platform === "linux") {
-    const [, kilobytes] =
-      /VmHWM:\s+(\d+) kB/.exec(readFileSync("/proc/self/status", "utf8")) ?? [];
+    const [, kilobytes] = /VmHWM:\s+(\d+) kB/.exec(readFileSync("/proc/self/status", "utf8")) ?? [];
     peak = Math.round(Number(kilobytes) / 1024);
   }
   return { start: startRss, now: rss(), peak };
@@ -162,9 +154,7 @@ async function lead(folder: string, mib: number): Promise<void> {
     member.transport.setPeer(2n, JSON.parse(line));
     const started = performance.now();
     await member.step({ type: "addServer", id: 2n });
-    await until(() =>
-      member.node.commitIndex > index && member.node.members.length === 2
-    );
+    await until(() => member.node.commitIndex > index && member.node.members.length === 2);
     say("the leader has sent the snapshot", {
       seconds: (performance.now() - started) / 1000,
     });
@@ -200,9 +190,7 @@ class Child {
 
   constructor(role: string, folder: string, mib: number) {
     const file = fileURLToPath(import.meta.url);
-    const run = process.versions.deno === undefined
-      ? process.execArgv
-      : ["run", "-A", "--no-check"];
+    const run = process.versions.deno === undefined ? process.execArgv : ["run", "-A", "--no-check"];
     const args = [
       ...run,
       file,
@@ -220,13 +208,9 @@ class Child {
       const line: Line = JSON.parse(text);
       this.lines.push(line);
       const { start, now, peak } = line.memory;
-      const seconds = line.seconds === undefined
-        ? ""
-        : ` in ${line.seconds.toFixed(1)} s`;
+      const seconds = line.seconds === undefined ? "" : ` in ${line.seconds.toFixed(1)} s`;
       console.log(
-        `${
-          `${line.what}${seconds}`.padEnd(56)
-        } RSS ${start} MiB at first, ${now} now, ${peak} at most`,
+        `${`${line.what}${seconds}`.padEnd(56)} RSS ${start} MiB at first, ${now} now, ${peak} at most`,
       );
     });
   }
@@ -250,9 +234,7 @@ class Child {
 
 async function main(parent: string, mib: number): Promise<void> {
   const folder = mkdtempSync(join(parent, "wallog-snapshot-"));
-  const [leader, follower] = ["leader", "follower"].map((role) =>
-    new Child(role, folder, mib)
-  ) as [Child, Child];
+  const [leader, follower] = ["leader", "follower"].map((role) => new Child(role, folder, mib)) as [Child, Child];
   try {
     const made = await leader.said(/has made/);
     const waits = await follower.said(/waits/);

@@ -1,10 +1,9 @@
 /**
- * Tests a log on a full disk. It runs in a folder of some MiB that the test mounts, or under a limit on the size of
- * files. It prints `ok` for each part, and fails with an error.
+ * Tests a log on a full disk: in a small folder that the test mounts, or under a limit on file sizes. It prints `ok` for
+ * each part, and fails with an error.
  *
  *     full_disk.ts space FOLDER     on a small disk
- *     full_disk.ts reserve FOLDER   on a small disk that frees the space of a deleted file at once; `reserve-frames`
- *                                   if that is not enough for a new file
+ *     full_disk.ts reserve FOLDER   on a small disk that frees deleted files at once; `reserve-frames` if too little
  *     full_disk.ts limit FOLDER     with no file above 256 KiB
  *
  * @module
