@@ -256,7 +256,9 @@ export class RaftWorld {
         return;
       case "moreToApply":
         this.count("moreToApply");
-        return this.random.chance(0.5) ? this.step(machine, { type: "applyMore" }) : undefined;
+        // Without trouble, it applies all that it can: there can be hundreds of entries.
+        if (this.trouble > 0 && this.random.chance(0.5)) return;
+        return this.step(machine, { type: "applyMore" });
       case "restoreSnapshot":
         machine.state = JSON.parse(decode(action.data));
         this.safety.applied(id, machine.state.index, machine.state.digest);
