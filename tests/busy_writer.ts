@@ -3,12 +3,13 @@
  *
  *     busy_writer.ts <folder> <milliseconds>
  *
- * Segments of 8 KiB. It appends, truncates, rotates and compacts, prints `ready` after a while, and `done` at the end.
+ * It ends earlier if there is a file `<folder>.stop`. It appends, truncates, rotates and compacts, prints `ready` after a while, and `done` at the end.
  * Entry I of term T has the command from {@link commandAt}, so that a reader can detect a wrong one.
  *
  * @module
  */
 
+import { existsSync } from "node:fs";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { WalLog } from "../mod.ts";
@@ -35,7 +36,8 @@ async function write(folder: string, milliseconds: number): Promise<void> {
   const random = new Random(milliseconds);
   let term = 1;
   const end = performance.now() + milliseconds;
-  for (let step = 0; performance.now() < end; step++) {
+  const isStopped = (step: number) => step % 50 === 0 && existsSync(`${folder}.stop`);
+  for (let step = 0; performance.now() < end && !isStopped(step); step++) {
     const count = 1 + random.below(8);
     const first = log.lastIndex + 1;
     log.append(Array.from({ length: count }, (_, i) => (

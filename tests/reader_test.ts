@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { describe, it } from "node:test";
@@ -12,8 +13,12 @@ import { commandAt } from "./busy_writer.ts";
 import { inTemporaryFolder } from "./temporary.ts";
 
 const WRITER = fileURLToPath(new URL("./busy_writer.ts", import.meta.url));
-/** How long each writer writes, in milliseconds. */
+/** How long each writer writes, in milliseconds: at least, and at most where the reader has read too little by then. */
 const WRITING_MS = Number(process.env.WALLOG_READER_MS ?? 4000);
+const WRITING_MS_MAX = WRITING_MS + 60_000;
+/** What a reader must have opened and read before its writer is stopped. */
+const OPENED_MIN = 21;
+const READ_MIN = 201;
 
 /** Reads a whole log; returns the number of entries read before it was compacted. */
 function readAll(log: WalLog): number {
@@ -42,7 +47,7 @@ describe("a reader beside a busy writer", () => {
       inTemporaryFolder(async (folder) => {
         const path = join(folder, "raft.wal");
         const [binary, ...prefix] = locateRuntime(runtime).run;
-        const writer = spawn(binary, [...prefix, WRITER, path, String(WRITING_MS)], {
+        const writer = spawn(binary, [...prefix, WRITER, path, String(WRITING_MS_MAX)], {
           stdio: ["ignore", "pipe", "inherit"],
         });
         let isDone = false;
@@ -55,7 +60,9 @@ describe("a reader beside a busy writer", () => {
         let opened = 0;
         let read = 0;
         let changing = 0;
+        const end = performance.now() + WRITING_MS;
         while (!isDone) {
+          if (performance.now() > end && opened >= OPENED_MIN && read >= READ_MIN) writeFileSync(`${path}.stop`, "");
           const verify = opened % 3 === 0 ? "tail" : "full";
           try {
             const log = opened % 2 === 0
@@ -73,7 +80,7 @@ describe("a reader beside a busy writer", () => {
           await new Promise((resolve) => setTimeout(resolve, 0));
         }
         assert.equal(await ended, 0);
-        assert(opened > 20 && read > 200, `opened ${opened} times, read ${read} entries`);
+        assert(opened >= OPENED_MIN && read >= READ_MIN, `opened ${opened} times, read ${read} entries`);
         assert(changing <= opened / 10, `${changing} of ${opened + changing} openings were given up`);
         if (process.env.WALLOG_READER_MS !== undefined) console.log({ runtime, opened, read, changing });
       }));
