@@ -28,19 +28,19 @@ function emptySegment(): Uint8Array {
 }
 
 /** The LSN at the end of a segment with a number of entries. */
-function lsnBehind(entries: number): number {
+function lsnAfter(entries: number): number {
   return SEGMENT_HEADER_BYTES + entries * FRAME_HEADER_BYTES;
 }
 
 /** A segment that only claims a number of entries before it. */
 function claiming(entries: number, number: number, previous: number): Uint8Array {
   const state = { nextIndex: entries + 1, lastTerm: 1 };
-  return forgeSegment(emptySegment(), { number, previous, baseLsn: lsnBehind(entries), state });
+  return forgeSegment(emptySegment(), { number, previous, baseLsn: lsnAfter(entries), state });
 }
 
 const SHAPES: Readonly<Record<string, (entries: number) => [string, Uint8Array][]>> = {
   "two segments that follow on each other": (entries) => [
-    [segmentName(1), forgePointer(emptySegment(), 2, lsnBehind(entries))],
+    [segmentName(1), forgePointer(emptySegment(), 2, lsnAfter(entries))],
     [segmentName(2), claiming(entries, 2, 1)],
   ],
   "two segments with a third missing between them": (entries) => [

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { basename } from "node:path";
 import { describe, it } from "node:test";
 import { WalLog, WalLogError } from "../mod.ts";
-import { frameBytes, indexBehind, KIND_ENTRIES, KIND_SEGMENT_INDEX } from "../src/format/frame.ts";
+import { frameBytes, indexAfter, KIND_ENTRIES, KIND_SEGMENT_INDEX } from "../src/format/frame.ts";
 import { NEXT_POINTER_OFFSETS } from "../src/format/header_block.ts";
 import { TRAILER_BYTES } from "../src/format/segment_index.ts";
 import { segmentName } from "../src/format/segment_name.ts";
@@ -154,7 +154,7 @@ describe("a rotation", () => {
     const batches = segmentsOf(disk.contents()).map((name) =>
       framesOf(disk.contents().get(name)!).filter(({ kind }) => kind === KIND_ENTRIES)
     );
-    const ranges = batches.map((frames) => [frames[0]!.index, indexBehind(frames.at(-1)!) - 1]);
+    const ranges = batches.map((frames) => [frames[0]!.index, indexAfter(frames.at(-1)!) - 1]);
     assert.deepEqual(ranges, [[1, 3], [4, 60], [61, 63]]);
   });
 

@@ -100,7 +100,7 @@ const CHANNELS = {
  * @param name The channel.
  * @returns Whether it has subscribers.
  */
-export function isHeard(name: keyof WalLogEvents): boolean {
+export function hasSubscribers(name: keyof WalLogEvents): boolean {
   return CHANNELS[name].hasSubscribers;
 }
 
@@ -110,6 +110,6 @@ export function isHeard(name: keyof WalLogEvents): boolean {
  * @param name The channel.
  * @param message The message.
  */
-export function tell<Name extends keyof WalLogEvents>(name: Name, message: WalLogEvents[Name]): void {
+export function publish<Name extends keyof WalLogEvents>(name: Name, message: WalLogEvents[Name]): void {
   if (CHANNELS[name].hasSubscribers) CHANNELS[name].publish(message);
 }

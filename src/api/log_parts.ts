@@ -12,7 +12,7 @@ import type { Opened } from "../recovery/open.ts";
 import { ReadSource } from "../recovery/read_source.ts";
 import { SnapshotStore } from "../snapshots/snapshot_store.ts";
 import { Durability } from "../write/durability.ts";
-import { tell } from "./events.ts";
+import { publish } from "./events.ts";
 import type { CheckedOptions } from "./options.ts";
 
 /** The parts of an open log. */
@@ -54,8 +54,8 @@ export function assembleLog(opened: Opened, options: CheckedOptions): LogParts {
   const space = new DiskSpace(opened, options.lowSpaceBytes);
   durability.onFlushed = () => space.look();
   reader.onDamage = (damage) => state.addDamage([damage]);
-  tell("wallog:open", { path, readOnly: options.readOnly, report });
-  if (report.damage.length > 0) tell("wallog:damage", { path, damage: report.damage });
+  publish("wallog:open", { path, readOnly: options.readOnly, report });
+  if (report.damage.length > 0) publish("wallog:damage", { path, damage: report.damage });
   space.look();
   return { opened, state, durability, reader, snapshots, source, space, maxEntryBytes: options.maxEntryBytes };
 }

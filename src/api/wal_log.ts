@@ -18,7 +18,7 @@ import { folderOf, openAtOnce, type Opened, openInSlices } from "../recovery/ope
 import type { Durability } from "../write/durability.ts";
 import { takeBatch } from "../write/take_batch.ts";
 import { CompactableLog } from "./compactable_log.ts";
-import { isHeard, tell } from "./events.ts";
+import { hasSubscribers, publish } from "./events.ts";
 import { knownTerm } from "./known_term.ts";
 import { foundCluster } from "./log_identity.ts";
 import { assembleLog, type LogParts } from "./log_parts.ts";
@@ -71,7 +71,7 @@ export class WalLog extends CompactableLog implements RaftLog, AsyncDisposable, 
   readonly #durability: Durability;
   readonly #files: OpenFiles;
   /** The log's state after the batch that is being appended. */
-  readonly #stateBehind = ({ count, lastTerm }: Batch): LogState => {
+  readonly #stateAfter = ({ count, lastTerm }: Batch): LogState => {
     const { changes } = this.#opened.writer!;
     return { ...this.#state.record(changes), nextIndex: this.#index.nextIndex + count, lastTerm };
   };
@@ -134,13 +134,13 @@ export class WalLog extends CompactableLog implements RaftLog, AsyncDisposable, 
     this.#durability.write(
       "append",
       commandBytes + count * (FRAME_HEADER_BYTES + FRAME_ALIGNMENT),
-      () => writer.append(batch, this.#stateBehind),
+      () => writer.append(batch, this.#stateAfter),
     );
     const firstIndex = index.nextIndex;
     index.append(batch);
     this.#state.counts.entriesAppended += count;
-    if (isHeard("wallog:append")) {
-      tell("wallog:append", { path: this.path, firstIndex, lastIndex: this.lastIndex, bytes: commandBytes });
+    if (hasSubscribers("wallog:append")) {
+      publish("wallog:append", { path: this.path, firstIndex, lastIndex: this.lastIndex, bytes: commandBytes });
     }
   }
 

@@ -169,7 +169,7 @@ export function entriesIn({ count }: FrameHeader): number {
  * @param header Its header.
  * @returns The index of its last entry, plus 1.
  */
-export function indexBehind(header: FrameHeader): Index {
+export function indexAfter(header: FrameHeader): Index {
   return header.index + entriesIn(header);
 }
 

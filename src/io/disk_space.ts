@@ -4,7 +4,7 @@
  * @module
  */
 
-import { isHeard, tell } from "../api/events.ts";
+import { hasSubscribers, publish } from "../api/events.ts";
 import type { Opened } from "../recovery/open.ts";
 import { snapshotName } from "../format/snapshot_name.ts";
 
@@ -49,7 +49,7 @@ export class DiskSpace {
   /** Measures the free space if the event has subscribers, at most once a second. */
   look(): void {
     const now = performance.now();
-    if (now < this.lookAt || !isHeard("wallog:low-space")) return;
+    if (now < this.lookAt || !hasSubscribers("wallog:low-space")) return;
     this.lookAt = now + LOOK_MS;
     this.freeBytes();
   }
@@ -70,9 +70,9 @@ export class DiskSpace {
     const freeBytes = fileSystem.freeBytes?.(folder);
     if (freeBytes === undefined || writer === undefined) return freeBytes;
     if (freeBytes >= lowSpaceBytes) this.isReported = false;
-    else if (!this.isReported && isHeard("wallog:low-space")) {
+    else if (!this.isReported && hasSubscribers("wallog:low-space")) {
       this.isReported = true;
-      tell("wallog:low-space", { path: folder, freeBytes, lowSpaceBytes });
+      publish("wallog:low-space", { path: folder, freeBytes, lowSpaceBytes });
     }
     return freeBytes;
   }

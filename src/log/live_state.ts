@@ -5,7 +5,7 @@
  */
 
 import type { SpaceStats } from "../io/disk_space.ts";
-import { tell } from "../api/events.ts";
+import { publish } from "../api/events.ts";
 import { LatencyCounter, type LatencyHistogram } from "./latency.ts";
 import type { Opened } from "../recovery/open.ts";
 import type { View } from "../recovery/read_on.ts";
@@ -118,7 +118,7 @@ export class LiveState {
     const found = damage.filter((one) => !this.damaged.some((known) => covers(known, one)));
     if (found.length === 0) return;
     this.damaged = [...this.damaged.filter((known) => !found.some((one) => covers(one, known))), ...found];
-    tell("wallog:damage", { path: this.path, damage: found });
+    publish("wallog:damage", { path: this.path, damage: found });
   }
 
   /**

@@ -19,7 +19,7 @@ import {
   FRAME_PAYLOAD_CHECKSUM,
   frameBytes,
   type FrameHeader,
-  indexBehind,
+  indexAfter,
   LENGTH_BYTES,
 } from "../format/frame.ts";
 import type { LogIndex } from "../log/log_index.ts";
@@ -81,7 +81,7 @@ export function frameOf(
 
 export function liveEntries({ header }: FoundFrame, page: Page, firstIndex: Index): LiveEntries {
   const first = Math.max(header.index, page.first, firstIndex);
-  const end = Math.min(indexBehind(header), page.end);
+  const end = Math.min(indexAfter(header), page.end);
   return { indexes: Array.from({ length: Math.max(end - first, 0) }, (_, i) => first + i) };
 }
 

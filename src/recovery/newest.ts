@@ -18,7 +18,7 @@ import {
   FRAME_ALIGNMENT,
   FRAME_HEADER_BYTES,
   frameBytes,
-  indexBehind,
+  indexAfter,
   KIND_CHECKPOINT,
   KIND_ENTRIES,
 } from "../format/frame.ts";
@@ -190,7 +190,7 @@ function describeCut(
       const header = decodeFrameHeader(codec.chunk.subarray(frame));
       if (header.kind === KIND_ENTRIES) {
         firstIndex = Math.min(firstIndex ?? header.index, header.index);
-        lastIndex = Math.max(lastIndex ?? 0, indexBehind(header) - 1);
+        lastIndex = Math.max(lastIndex ?? 0, indexAfter(header) - 1);
       }
       frame += frameBytes(header.length);
     }

@@ -10,7 +10,7 @@ import { fileURLToPath } from "node:url";
 import type { Codec } from "../codec/codec.ts";
 import { leaseCodec, returnCodec, sharedCodec } from "../codec/pool.ts";
 import { WalLogError } from "../api/errors.ts";
-import { tell } from "../api/events.ts";
+import { publish } from "../api/events.ts";
 import type { CheckedOptions } from "../api/options.ts";
 import { type Damage, describeDamage, type RecoveryReport } from "../api/report.ts";
 import { ID_BYTES, type Identity } from "../format/identity.ts";
@@ -147,7 +147,7 @@ function progressed(
 ): void {
   if (waitMs !== undefined) return;
   onProgress?.({ bytesDone, bytesTotal });
-  tell("wallog:recovery", { path, bytesDone, bytesTotal });
+  publish("wallog:recovery", { path, bytesDone, bytesTotal });
 }
 
 /**

@@ -14,7 +14,7 @@ import {
   FRAME_HEADER_CHECKSUM,
   frameBytes,
   type FrameHeader,
-  indexBehind,
+  indexAfter,
   isReplacement,
   KIND_CHECKPOINT,
   KIND_ENTRIES,
@@ -60,7 +60,7 @@ export function passDamage(replay: ReplayState, segment: Segment, file: SizedFil
       offset,
       bytes: next - offset,
       firstIndex: isRange ? header.index : undefined,
-      lastIndex: isRange ? indexBehind(header) - 1 : undefined,
+      lastIndex: isRange ? indexAfter(header) - 1 : undefined,
       term: isRange ? header.term : undefined,
       reason: stop.reason,
     });

@@ -28,7 +28,7 @@ import {
   FRAME_PAYLOAD_CHECKSUM,
   frameBytes,
   type FrameHeader,
-  indexBehind,
+  indexAfter,
   KIND_CHECKPOINT,
   KIND_ENTRIES,
   KIND_SEGMENT_INDEX,
@@ -132,7 +132,7 @@ export function takeEntries(replay: ReplayState, segment: Segment, offset: numbe
   }
   index.runs.push(header.index, header.term);
   segment.push(offset, entriesIn(header));
-  index.nextIndex = indexBehind(header);
+  index.nextIndex = indexAfter(header);
   index.lastTerm = header.term;
   replay.countUpTo(header);
   replay.setScanState();

@@ -169,8 +169,8 @@ function startWriter(resumed: Resumed): SegmentWriter {
   const { segment, file, endsWithCheckpoint, slot } = head === undefined
     ? beginLog(resumed)
     : isWellClosed(recovered, head)
-    ? goOn(resumed, head)
-    : goOnBehind(resumed, head);
+    ? continueInPlace(resumed, head)
+    : continueInNewFile(resumed, head);
   try {
     return new SegmentWriter(fileSystem, folder, segmentBytes, {
       segment,
@@ -222,7 +222,7 @@ function nameHead({ fileSystem, codec, recovered: { previous, provenLsn } }: Res
 }
 
 /** Continues in the newest segment of a log that was closed. */
-function goOn(resumed: Resumed, head: Segment): Started {
+function continueInPlace(resumed: Resumed, head: Segment): Started {
   const { fileSystem, recovered } = resumed;
   const file = fileSystem.open(head.path, "write");
   try {
@@ -244,7 +244,7 @@ function goOn(resumed: Resumed, head: Segment): Started {
 }
 
 /** Continues a log that was not closed: in a copy of the newest segment, or in a new segment after it. */
-function goOnBehind(resumed: Resumed, head: Segment): Started {
+function continueInNewFile(resumed: Resumed, head: Segment): Started {
   const { fileSystem, folder, codec, segmentBytes, recovered } = resumed;
   const { index, numberUsed, previous } = recovered;
   nameHead(resumed, head);

@@ -6,7 +6,7 @@
  */
 
 import type { Durability } from "../write/durability.ts";
-import { tell } from "../api/events.ts";
+import { publish } from "../api/events.ts";
 import { WalLogError } from "../api/errors.ts";
 import type { LiveState } from "../log/live_state.ts";
 import type { Opened } from "../recovery/open.ts";
@@ -205,7 +205,7 @@ export class SnapshotStore {
     );
     durability.flushed(state.lastIndex);
     state.counts.snapshots++;
-    tell("wallog:snapshot", { path: state.path, index, term });
+    publish("wallog:snapshot", { path: state.path, index, term });
     try {
       // The next step deletes the replaced entries. From here on, damage to the snapshot's frame must not look like a
       // torn write, even if the checkpoint after the frame is damaged too.
@@ -255,7 +255,7 @@ export class SnapshotStore {
       counts.segmentsDeleted++;
     }
     const segmentsDeleted = counts.segmentsDeleted - before;
-    if (segmentsDeleted > 0) tell("wallog:compaction", { path, segmentsDeleted });
+    if (segmentsDeleted > 0) publish("wallog:compaction", { path, segmentsDeleted });
   }
 
   private deleteSnapshots(): void {

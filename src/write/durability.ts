@@ -6,7 +6,7 @@
  */
 
 import { WalLogError } from "../api/errors.ts";
-import { tell } from "../api/events.ts";
+import { publish } from "../api/events.ts";
 import { Broadcast } from "../log/broadcast.ts";
 import { Access } from "./access.ts";
 import { FlushEvents } from "./flush_events.ts";
@@ -100,7 +100,7 @@ export class Durability extends Access {
       counts.segmentsSealed++;
       this.durableIndex = this.state.lastIndex;
       this.tellFlushes();
-      tell("wallog:rotation", { path: this.state.path, segment: writer.segment.header.number });
+      publish("wallog:rotation", { path: this.state.path, segment: writer.segment.header.number });
     }
     const start = writer.segment.endOffset;
     try {
@@ -280,7 +280,7 @@ export class Durability extends Access {
     this.commit.fail(this.poison);
     this.changes.announce();
     this.tellFlushes();
-    tell("wallog:poison", { path: this.state.path, error: this.poison });
+    publish("wallog:poison", { path: this.state.path, error: this.poison });
     return this.poison;
   }
 

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { tell } from "../api/events.ts";
+import { publish } from "../api/events.ts";
 import type { Index } from "../api/types.ts";
 import type { LiveState } from "../log/live_state.ts";
 
@@ -55,8 +55,8 @@ export class FlushEvents {
     this.unpublished = [];
     for (const { bytes, milliseconds, isSlow } of flushes) {
       const message = { path, bytes, milliseconds, durableIndex };
-      tell("wallog:flush", message);
-      if (isSlow) tell("wallog:slow-flush", message);
+      publish("wallog:flush", message);
+      if (isSlow) publish("wallog:slow-flush", message);
     }
     return flushes.length > 0;
   }

@@ -86,13 +86,13 @@ export class FrameWriter {
    * Writes a batch, in a single write if its frames are in the buffer, and adds its entries to the segment's pages.
    *
    * @param batch The batch. Nothing may have been written since it was taken.
-   * @param stateBehind Returns the log's state after the batch, for a checkpoint.
+   * @param stateAfter Returns the log's state after the batch, for a checkpoint.
    */
-  append(batch: Batch, stateBehind: (batch: Batch) => LogState): void {
+  append(batch: Batch, stateAfter: (batch: Batch) => LogState): void {
     const { entries, at: laid, bytes } = batch;
     if (entries !== undefined) {
       this.appendLarge(entries);
-      if (this.isCheckpointDue) this.writeCheckpointIfRoom(0, stateBehind(batch));
+      if (this.isCheckpointDue) this.writeCheckpointIfRoom(0, stateAfter(batch));
       this.active.endsWithCheckpoint = false;
       return;
     }
@@ -106,7 +106,7 @@ export class FrameWriter {
     // If a new segment was created meanwhile, the buffer has been restarted.
     if (at !== laid) codec.bytes.copyWithin(at, laid, laid + bytes);
     // The checkpoint follows the batch in the same write, so that it costs no extra call.
-    if (isDue) this.putCheckpoint(at + bytes, 0, stateBehind(batch), segment.endLsn + bytes);
+    if (isDue) this.putCheckpoint(at + bytes, 0, stateAfter(batch), segment.endLsn + bytes);
     this.writeFrames(at, total, end);
     this.push(at, bytes, end);
     segment.endOffset = end + total;

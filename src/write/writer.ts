@@ -113,10 +113,10 @@ export class SegmentWriter {
    * Writes a batch, as {@link FrameWriter.append}.
    *
    * @param batch The batch. Nothing may have been written since it was taken.
-   * @param stateBehind Returns the log's state after the batch, for a checkpoint.
+   * @param stateAfter Returns the log's state after the batch, for a checkpoint.
    */
-  append(batch: Batch, stateBehind: (batch: Batch) => LogState): void {
-    this.frames.append(batch, stateBehind);
+  append(batch: Batch, stateAfter: (batch: Batch) => LogState): void {
+    this.frames.append(batch, stateAfter);
   }
 
   /**

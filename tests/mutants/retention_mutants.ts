@@ -204,7 +204,7 @@ export const SPACE_MUTANTS: readonly Mutant[] = [
   {
     name: "free space is measured without subscribers",
     file: SPACE,
-    edits: [['now < this.lookAt || !isHeard("wallog:low-space")', "now < this.lookAt"]],
+    edits: [['now < this.lookAt || !hasSubscribers("wallog:low-space")', "now < this.lookAt"]],
     dies: "space_test",
   },
   {
