@@ -24,6 +24,7 @@ import { STAGING_NAME } from "../src/recovery/interrupted_repair.ts";
 import { cliHere, damageEntry, segmentsOf } from "./cli.ts";
 import { makeDamageLog, makePeer } from "./cli_damages.ts";
 import { assertSameContents } from "./memory_disk.ts";
+import { entriesAt } from "./history.ts";
 import { skipWithoutLinks } from "./skip.ts";
 import { inTemporaryFolder } from "./temporary.ts";
 
@@ -189,7 +190,7 @@ describe("an interrupted repair", () => {
       for (const found of ["nothing", "the files of another log"]) {
         const { code, stderr } = await cliHere("repair", renamed, "--resume");
         assert.equal(code, 3);
-        assert.match(stderr, new RegExp(`expected its old files in \\S+, found ${found}; put that folder back`));
+        assert.match(stderr, new RegExp(`expected its old files in \\S+, found ${found}; put that folder back, or`));
         assertSameContents(filesIn(renamed), before);
         if (found === "nothing") makeDamageLog(`${renamed}.damaged-1`);
       }
@@ -199,14 +200,33 @@ describe("an interrupted repair", () => {
     });
   });
 
-  it("is dropped if its old files were deleted before any had moved", async () => {
+  it("is completed if old files are lost, and nothing was put in their place", async () => {
+    for (const moved of [0, 3]) {
+      await inTemporaryFolder(async (folder) => {
+        const { path } = await interrupted(folder, moved);
+        for (const name of readdirSync(`${path}.damaged-1`)) rmSync(join(`${path}.damaged-1`, name));
+        rmSync(join(path, segmentsOf(path)[0]!));
+        const { code, stdout } = await cliHere("repair", path, "--resume");
+        assert.equal(code, 0, stdout);
+        assert.match(stdout, /^completed the interrupted repair; /);
+        assert.match((await cliHere("verify", path)).stdout, /^clean: 39 entries up to index 49, /);
+      });
+    }
+  });
+
+  it("is dropped if a shorter log was put in the place of the old one", async () => {
     await inTemporaryFolder(async (folder) => {
       const { path } = await interrupted(folder, 0);
-      const [first] = segmentsOf(path);
-      rmSync(join(path, first!));
+      for (const name of segmentsOf(path)) rmSync(join(path, name));
+      for (const name of readdirSync(path)) if (name.endsWith(".snap")) rmSync(join(path, name));
+      const log = WalLog.openSync(join(folder, "short"));
+      log.append(entriesAt(1, 5));
+      log.closeSync();
+      for (const name of ["000000000001.seg", "IDENTITY"]) cpSync(join(folder, "short", name), join(path, name));
       const { code, stdout } = await cliHere("repair", path, "--resume");
-      assert.equal(code, 2);
+      assert.equal(code, 0, stdout);
       assert.match(stdout, /^dropped the interrupted repair: /);
+      assert.match((await cliHere("verify", path)).stdout, /^clean: 5 entries up to index 5, /);
     });
   });
 

@@ -35,7 +35,7 @@ import { isThere, namesIn, readFile, writeFile } from "./small_files.ts";
 export interface Disk {
   /** The file system. It must guard the log's lock if another process could take it. */
   readonly fileSystem: FileSystem;
-  /** Describes a log's files: another text once a writer has changed them. */
+  /** Describes a log's files: a line for each, which begins with its name and changes with the file. */
   stateOf(folder: string): string;
   /** Gives a new folder the owner and the mode of another. */
   copyFolderOwner(path: string, like: string): void;
@@ -51,6 +51,8 @@ export interface Disk {
 
 /** An exchange in progress. */
 export interface Plan {
+  /** The UUID of the old log, in hexadecimal; empty if it had no valid IDENTITY. */
+  readonly log: string;
   /** The folder for the old files. */
   readonly evidence: string;
   /** Their names. */
@@ -77,11 +79,11 @@ export function interruptedPlan(fileSystem: FileSystem, folder: string): Plan | 
   if (!isRepairInterrupted(fileSystem, folder)) return undefined;
   const text = new TextDecoder().decode(readFile(fileSystem, `${staging}/${PLAN_NAME}`));
   try {
-    const { evidence, old, made, state, isShortened } = JSON.parse(text);
+    const { log, evidence, old, made, state, isShortened } = JSON.parse(text);
     const path = evidencePath(folder, evidence);
     const areNames = [old, made].every((names) => Array.isArray(names) && names.every(isOldName));
     if (path !== undefined && areNames) {
-      return { evidence: path, old, made, state: String(state), isShortened: isShortened === true };
+      return { log: String(log), evidence: path, old, made, state: String(state), isShortened: isShortened === true };
     }
   } catch {
     // Not JSON.
@@ -124,7 +126,14 @@ export async function exchange(
     const evidence = makeEvidence(disk, folder, prefix);
     const old = fileSystem.list(folder).filter(isOldName).sort();
     const made = fileSystem.list(staging).filter(isSegmentOrSnapshot).sort();
-    plan = { evidence, old, made, state: disk.stateOf(folder), isShortened };
+    plan = {
+      log: uuidText(validIdentity(fileSystem, folder)),
+      evidence,
+      old,
+      made,
+      state: disk.stateOf(folder),
+      isShortened,
+    };
     writePlan(fileSystem, folder, plan);
     fileSystem.syncDirectory(folder);
   } catch (error) {
@@ -164,10 +173,10 @@ export function canComplete({ fileSystem, stateOf }: Disk, folder: string, plan:
   if (areAllInPlace(fileSystem, folder, plan)) {
     return isThere(fileSystem, evidence) && !hasMoved && stateOf(folder) === plan.state;
   }
-  requireEvidence(fileSystem, folder, evidence);
+  requireEvidence(fileSystem, folder, plan);
   const staged = namesIn(fileSystem, `${folder}/${STAGING_NAME}`);
-  // Old files were deleted before any of them had moved.
-  if (!hasMoved && made.every((name) => staged.includes(name))) return false;
+  // Old files are lost. The new log is all that is left of them, unless another log was put in their place.
+  if (!hasMoved && made.every((name) => staged.includes(name))) return areUnchanged(stateOf(folder), plan);
   const isExpected = (name: string) =>
     (old.includes(name) && !moved.includes(name)) || (made.includes(name) && !staged.includes(name));
   const others = namesIn(fileSystem, folder).filter((name) => isSegmentOrSnapshot(name) && !isExpected(name));
@@ -180,6 +189,13 @@ export function canComplete({ fileSystem, stateOf }: Disk, folder: string, plan:
   );
 }
 
+/** Whether the files that are left are among the old ones, and have not changed. */
+function areUnchanged(state: string, plan: Plan): boolean {
+  const known = new Set(plan.state.split("\n"));
+  // If the log had no IDENTITY, the exchange made one.
+  return state.split("\n").every((line) => line === "" || line.startsWith(`${IDENTITY_NAME} `) || known.has(line));
+}
+
 /** Whether all old files are in the folder. The new ones move there only when all old ones have left it. */
 function areAllInPlace(fileSystem: FileSystem, folder: string, { old, made }: Plan): boolean {
   const there = namesIn(fileSystem, folder);
@@ -188,14 +204,14 @@ function areAllInPlace(fileSystem: FileSystem, folder: string, { old, made }: Pl
 }
 
 /** Fails if the folder of the evidence is missing, or belongs to another log. */
-function requireEvidence(fileSystem: FileSystem, folder: string, evidence: string): void {
-  const [own, kept] = [folder, evidence].map((path) => validIdentity(fileSystem, path));
-  const isForeign = own !== undefined && kept !== undefined && own.uuid.some((byte, i) => byte !== kept.uuid[i]);
+function requireEvidence(fileSystem: FileSystem, folder: string, { evidence, log }: Plan): void {
+  const kept = uuidText(validIdentity(fileSystem, evidence));
+  const isForeign = kept !== "" && kept !== log;
   if (isThere(fileSystem, evidence) && !isForeign) return;
   throw new WalLogError(
     "INVALID_ARGUMENT",
     `Cannot complete the repair of the log at ${folder}: expected its old files in ${evidence}, found ` +
-      `${isForeign ? "the files of another log" : "nothing"}; put that folder back`,
+      `${isForeign ? "the files of another log" : "nothing"}; put that folder back, or an empty one if it is lost`,
     { path: folder },
   );
 }
@@ -271,6 +287,10 @@ function requireIdentity(fileSystem: FileSystem, folder: string, staging: string
 function validIdentity(fileSystem: FileSystem, folder: string): Identity | undefined {
   const found = readIdentity(fileSystem, folder, checksum);
   return found === "damaged" ? undefined : found;
+}
+
+function uuidText(identity: Identity | undefined): string {
+  return Array.from(identity?.uuid ?? [], (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
 function checksum(bytes: Uint8Array, seed: bigint): bigint {

@@ -56,7 +56,19 @@ const EXCHANGES: readonly Mutant[] = [
   {
     name: "an interrupted exchange whose old files are elsewhere is dropped",
     file: EXCHANGE,
-    edits: [["  requireEvidence(fileSystem, folder, evidence);\n", ""]],
+    edits: [["  requireEvidence(fileSystem, folder, plan);\n", ""]],
+    dies: "cli_interrupted_test",
+  },
+  {
+    name: "an interrupted exchange is dropped though old files are lost",
+    file: EXCHANGE,
+    edits: [["return areUnchanged(stateOf(folder), plan);", "return false;"]],
+    dies: "cli_interrupted_test",
+  },
+  {
+    name: "an interrupted exchange is completed over another log",
+    file: EXCHANGE,
+    edits: [["return areUnchanged(stateOf(folder), plan);", "return true;"]],
     dies: "cli_interrupted_test",
   },
   {
