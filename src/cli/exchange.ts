@@ -163,7 +163,7 @@ export async function exchange(
  * @param disk The machine.
  * @param folder The log's folder. The caller holds its lock.
  * @param plan The plan.
- * @returns `false` if the old files are all in the folder, and have changed since they were read.
+ * @returns `false` if the files in the folder are not the old ones as they were read.
  * @throws {WalLogError} `INVALID_ARGUMENT` if files have moved, and the rest can neither be completed nor dropped.
  */
 export function canComplete({ fileSystem, stateOf }: Disk, folder: string, plan: Plan): boolean {
