@@ -59,11 +59,13 @@ export type {
   TimeoutNow,
 } from "./messages.ts";
 export { senderOf } from "./messages.ts";
+export type { Flow } from "./progress.ts";
 export type { Origin } from "./origin.ts";
 export type { RaftConfig } from "./raft_config.ts";
 export { RaftNode } from "./raft_node.ts";
 export { recoverCluster } from "./recover_cluster.ts";
 export type { RecoverClusterOptions, RecoveredCluster } from "./recover_cluster.ts";
+export type { PeerStatus, RaftStatus } from "./status.ts";
 export { MemoryNetwork, MemoryTransport } from "./transport/memory_transport.ts";
 export type { PeerStats } from "./transport/outgoing.ts";
 export type { Address, TcpTransportOptions, TransportEvent, TransportTls } from "./transport/tcp_options.ts";

@@ -31,6 +31,8 @@ export interface Progress {
   denied: Denied | null;
   /** Whether the node was heard from since the leader last counted. */
   isActive: boolean;
+  /** When the node was last heard from, in ticks of the leader; `undefined` if it was not. */
+  heardAt: number | undefined;
   /** The greatest round of heartbeats that the node has answered. */
   round: number;
   /** The snapshot that is being sent; `null` if none is held for that. */
@@ -67,6 +69,12 @@ export interface OutgoingSnapshot {
   requests: number;
 }
 
+/** The node has answered. */
+export function hear(progress: Progress, now: number): void {
+  progress.isActive = true;
+  progress.heardAt = now;
+}
+
 /** The snapshot that is being sent has arrived, or is not wanted any more. */
 export function endSnapshot(progress: Progress): void {
   progress.outgoing = null;
@@ -90,6 +98,7 @@ export function newProgress(lastIndex: Index, tick: number): Progress {
     denials: 0,
     denied: null,
     isActive: true,
+    heardAt: undefined,
     round: 0,
     outgoing: null,
     lapEnd: lastIndex,

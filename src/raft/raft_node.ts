@@ -14,6 +14,7 @@ import { findDamage } from "./healing.ts";
 import { ownMeta } from "./own_snapshots.ts";
 import type { RaftConfig } from "./raft_config.ts";
 import { RaftState } from "./state.ts";
+import { type RaftStatus, statusOf } from "./status.ts";
 import { countOwn, stepEvent } from "./step.ts";
 import type { Action, Proposal, RaftEvent, Role } from "./types.ts";
 
@@ -136,6 +137,26 @@ export class RaftNode {
    */
   get isDamaged(): boolean {
     return this.#state.healing !== null;
+  }
+
+  /**
+   * Describes the node, and if it leads, what it knows of the others: for people and monitoring.
+   *
+   * @returns The values of this moment.
+   *
+   * @example
+   * ```ts
+   * import { RaftNode } from "@wallog/wallog/raft";
+   * import assert from "node:assert/strict";
+   *
+   * const node = new RaftNode({ id: 1n });
+   * while (!node.isLeader) node.step({ type: "tick" });
+   * const { role, leader, commitIndex, peers } = node.status();
+   * assert.deepEqual({ role, leader, commitIndex, peers }, { role: "leader", leader: 1n, commitIndex: 0, peers: [] });
+   * ```
+   */
+  status(): RaftStatus {
+    return statusOf(this.#state);
   }
 
   /** The node's log. */

@@ -9,7 +9,7 @@ import type { Index, NodeId } from "../api/types.ts";
 import { commitByQuorum } from "./commit.ts";
 import { hasFlowControl } from "./config.ts";
 import type { AppendEntriesReply, InstallSnapshotReply } from "./messages.ts";
-import { endSnapshot, type Progress } from "./progress.ts";
+import { endSnapshot, hear, type Progress } from "./progress.ts";
 import { promoteIfCaughtUp } from "./reconfiguration.ts";
 import { askAgain, sendNext, sendPending } from "./replication.ts";
 import { isWaitingForSnapshot, onPiece, resendLost } from "./snapshot_sending.ts";
@@ -39,7 +39,7 @@ export function onAppendEntriesReply(s: RaftState, reply: AppendEntriesReply): v
   const progress = progressOf(s, reply);
   if (progress === undefined) return;
   requireKnown(s, reply.matchIndex);
-  progress.isActive = true;
+  hear(progress, s.now);
   if (reply.round !== undefined) progress.round = Math.max(progress.round, reply.round);
   if (s.config.strictMembership && isDenied(s, progress, reply)) return;
   if (reply.success) return advance(s, reply.from, progress, reply.matchIndex);
@@ -108,7 +108,7 @@ export function onInstallSnapshotReply(s: RaftState, reply: InstallSnapshotReply
   const progress = progressOf(s, reply);
   if (progress === undefined) return;
   requireKnown(s, reply.lastIndex);
-  progress.isActive = true;
+  hear(progress, s.now);
   if (reply.nextOffset !== undefined) {
     return onPiece(s, reply.from, progress, reply.nextOffset);
   }

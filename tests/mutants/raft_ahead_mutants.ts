@@ -1,4 +1,4 @@
-/** Mutants of what a leader sends before its own flush is done. */
+/** Mutants of what a leader sends before its own flush is done, and of what it says of itself. */
 
 import type { Mutant } from "./mutant.ts";
 
@@ -80,5 +80,11 @@ export const RAFT_AHEAD_MUTANTS: readonly Mutant[] = [
     file: "src/raft/merging.ts",
     edits: [["...all.filter((action) => !isHint(action)), ...hints.values());", "...all);"]],
     dies: "raft_merging_test",
+  },
+  {
+    name: "raft: a status does not say when a node was last heard from",
+    file: "src/raft/progress.ts",
+    edits: [["  progress.heardAt = now;\n", "  progress.heardAt ??= now;\n"]],
+    dies: "raft_status_test",
   },
 ];
