@@ -126,6 +126,18 @@ test("a node asks who claims to lead, of whom its damaged log may not know, and 
   assert.deepEqual([...new Set(asked)].sort(), [1n, 3n, 9n]);
 });
 
+test("a node asks the members that a member names, and nobody whom another node names", () => {
+  const cluster = written();
+  const { node, answer } = asking(cluster, 10);
+  node.step({ type: "message", message: answer({ from: 9n, members: [2n, 9n] }) });
+  node.step({ type: "message", message: answer({ from: 1n, members: [1n, 2n, 4n] }) });
+  const asked: NodeId[] = [];
+  for (let tick = 0; tick < 10; tick++) {
+    for (const action of node.step({ type: "tick" })) if (action.type === "send") asked.push(action.to);
+  }
+  assert.deepEqual([...new Set(asked)].sort(), [1n, 3n, 4n]);
+});
+
 test("a damaged change of members is reported when it can be read again", () => {
   const cluster = written();
   const command = encodeMembership({ members: [1n, 2n, 3n, 4n], learners: [] });

@@ -216,6 +216,7 @@ export function readable(log: RaftLog, index: Index): LogEntry | undefined {
 function onRepairReply(s: RaftState, healing: Healing, reply: RepairReply): void {
   if (reply.request !== healing.request || !askedBy(s, healing).has(reply.from)) return;
   if (healing.isHardStateLost) return onTerm(s, healing, reply);
+  addMembers(s, healing, reply);
   // Nobody can say where the log ended, and whatever is written now would have it forgotten that nobody knows.
   if (healing.isTailLost) return;
   if (reply.term > s.term) enterTerm(s, reply.term);
@@ -244,8 +245,13 @@ function onTerm(s: RaftState, healing: Healing, { from, term, members }: RepairR
   if (!peers.has(from) && !(knowsNobody && members.includes(s.id))) return;
   healing.terms.set(from, term);
   healing.isMembershipKnown ||= members.includes(s.id);
-  for (const id of members) if (id !== s.id) peers.add(id);
+  addMembers(s, healing, { members });
   settleHardState(s, healing);
+}
+
+/** Notes the members that a member or the leader knows: while this node was away, some may have been added. */
+function addMembers({ id: own }: RaftState, { peers }: Healing, { members }: Pick<RepairReply, "members">): void {
+  for (const id of members) if (id !== own) peers.add(id);
 }
 
 /**

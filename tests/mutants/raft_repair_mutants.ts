@@ -99,6 +99,12 @@ export const RAFT_REPAIR_MUTANTS: readonly Mutant[] = [
     dies: "raft_repair_answers_test",
   },
   {
+    name: "raft: a damaged node asks only the members that its log knows",
+    file: REPAIR,
+    edits: [["  addMembers(s, healing, reply);\n", ""]],
+    dies: "raft_repair_answers_test",
+  },
+  {
     name: "raft: a node that lost its vote counts the term of one that is no member",
     file: REPAIR,
     edits: [["  if (!peers.has(from) && !(knowsNobody && members.includes(s.id))) return;\n", ""]],
