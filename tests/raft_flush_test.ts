@@ -59,6 +59,27 @@ test("steps during a flush share the next one, and no action precedes its flush"
   assert.equal(log.flushes.length, 2, "a step after which nothing is unflushed needs no flush");
 });
 
+test("a step during a flush that depends on nothing newer ends with that flush", async () => {
+  const log = new SlowLog();
+  const node = elected(log);
+  const ended: string[] = [];
+  const give = (name: string, event: Parameters<RaftNode["step"]>[0]) => {
+    void node.stepAsync(event).then(() => ended.push(name));
+  };
+  give("first", propose("a"));
+  await turn();
+  give("tick", TICK);
+  give("second", propose("b"));
+  give("later tick", TICK);
+  log.flushes[0]!.end();
+  await turn();
+  assert.deepEqual(ended, ["first", "tick"]);
+  assert.equal(log.flushes.length, 2);
+  log.flushes[1]!.end();
+  await turn();
+  assert.deepEqual(ended, ["first", "tick", "second", "later tick"]);
+});
+
 test("step refuses to overtake steps of stepAsync", async () => {
   const log = new SlowLog();
   const node = elected(log);

@@ -12,6 +12,8 @@ import type { Action } from "./types.ts";
 /** A step that has happened, and whose actions wait for a flush. */
 interface WaitingStep {
   readonly actions: Action[];
+  /** The number of writes up to this step. */
+  readonly written: number;
   readonly resolve: (actions: Action[]) => void;
   readonly reject: (error: unknown) => void;
 }
@@ -57,7 +59,7 @@ export class FlushQueue {
    */
   add(actions: Action[]): Promise<Action[]> {
     const { promise, resolve, reject } = Promise.withResolvers<Action[]>();
-    this.#waiting.push({ actions, resolve, reject });
+    this.#waiting.push({ actions, written: this.#state.writer.written, resolve, reject });
     this.#underWay++;
     if (!this.#isFlushing) void this.#flush();
     // It does not wait for the next flush, and comes behind the entries that it speaks of.
@@ -93,14 +95,21 @@ export class FlushQueue {
     this.#isFlushing = false;
   }
 
-  /** Flushes, and lets a leader send ahead of it. */
-  async #flushAhead(steps: readonly WaitingStep[]): Promise<void> {
+  /**
+   * Flushes, and lets a leader send ahead of it.
+   *
+   * @param steps The steps that the flush is for. Those that come during it and depend on nothing newer are added.
+   */
+  async #flushAhead(steps: WaitingStep[]): Promise<void> {
     const s = this.#state;
     s.flushingSince = s.now;
     const flush = s.writer.flushAsync();
     this.#sendAhead(steps);
     await flush;
     s.flushingSince = undefined;
+    while (this.#waiting.length > 0 && this.#waiting[0]!.written <= s.writer.durable) {
+      steps.push(this.#waiting.shift()!);
+    }
     if (s.config.sendAhead === undefined) return;
     // What was committed since comes later, behind what waiting steps have handed out already.
     const hasMore = this.#waiting.some(({ actions }) => actions.some(({ type }) => type !== "send"));

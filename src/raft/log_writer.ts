@@ -22,8 +22,10 @@ export class LogWriter {
   #durableIndex: Index;
   /** The last index that the flush under way makes durable. */
   #flushingIndex: Index = 0;
-  /** Hard states written, and those of them that are durable. */
-  #states = { written: 0, durable: 0 };
+  #written = 0;
+  #durable = 0;
+  /** The number of writes up to the latest hard state. */
+  #stateWritten = 0;
 
   /**
    * Makes a writer.
@@ -42,7 +44,17 @@ export class LogWriter {
 
   /** Whether the term and the vote are durable. */
   get isStateDurable(): boolean {
-    return this.#states.durable === this.#states.written;
+    return this.#stateWritten <= this.#durable;
+  }
+
+  /** The number of writes so far. */
+  get written(): number {
+    return this.#written;
+  }
+
+  /** The number of writes that are durable, from the first on. */
+  get durable(): number {
+    return this.#durable;
   }
 
   /** Whether something was written that no flush has covered. */
@@ -58,7 +70,7 @@ export class LogWriter {
   /** See `RaftLog.setHardState`; `force` as `WalLog` has it. */
   setHardState(state: HardState, options?: { readonly force: boolean }): void {
     const log: { setHardState(state: HardState, options?: { readonly force: boolean }): void } = this.log;
-    this.#states.written++;
+    this.#stateWritten = this.#written + 1;
     this.#write(() => log.setHardState(state, options));
   }
 
@@ -95,6 +107,7 @@ export class LogWriter {
 
   #write(change: () => void): void {
     this.#isDirty = true;
+    this.#written++;
     this.#attempt(change);
   }
 
@@ -121,7 +134,7 @@ export class LogWriter {
     }
     this.#isDirty = false;
     this.#durableIndex = this.log.lastIndex;
-    this.#states.durable = this.#states.written;
+    this.#durable = this.#written;
   }
 
   /** Makes durable, without blocking, what was written before the call. */
@@ -130,9 +143,9 @@ export class LogWriter {
     // Whatever is written while the flush is under way needs another one.
     this.#isDirty = false;
     this.#flushingIndex = this.log.lastIndex;
-    const { written } = this.#states;
+    const written = this.#written;
     await this.log.sync();
     this.#durableIndex = this.#flushingIndex;
-    this.#states.durable = written;
+    this.#durable = written;
   }
 }

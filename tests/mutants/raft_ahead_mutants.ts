@@ -22,9 +22,9 @@ export const RAFT_AHEAD_MUTANTS: readonly Mutant[] = [
     dies: "raft_ahead_test",
   },
   {
-    name: "raft: a hard state counts as durable while it is being flushed",
+    name: "raft: a hard state counts as durable before it is flushed",
     file: LOG_WRITER,
-    edits: [["    this.#states.written++;\n", "    this.#states.written++;\n    this.#states.durable++;\n"]],
+    edits: [["    this.#stateWritten = this.#written + 1;\n", ""]],
     dies: "raft_ahead_test",
   },
   {
@@ -86,5 +86,17 @@ export const RAFT_AHEAD_MUTANTS: readonly Mutant[] = [
     file: "src/raft/progress.ts",
     edits: [["  progress.heardAt = now;\n", "  progress.heardAt ??= now;\n"]],
     dies: "raft_status_test",
+  },
+  {
+    name: "raft: a step waits for a flush of what was written after it",
+    file: FLUSH_QUEUE,
+    edits: [["this.#waiting[0]!.written <= s.writer.durable", "false"]],
+    dies: "raft_flush_test",
+  },
+  {
+    name: "raft: a step ends with a flush that began before it wrote",
+    file: FLUSH_QUEUE,
+    edits: [["this.#waiting[0]!.written <= s.writer.durable", "this.#waiting[0]!.written <= s.writer.written"]],
+    dies: "raft_flush_test",
   },
 ];
