@@ -142,6 +142,40 @@ describe("the codec", () => {
     await assert.rejects(log.append("a"), { code: "INVALID_EVENT", cause });
   });
 
+  it("json refuses bytes that are no UTF-8, and takes U+FFFD", async () => {
+    const disk = new SimulatedDisk();
+    const writer = await open(bytes, disk);
+    await writer.appendAll([new TextEncoder().encode('"\ufffd"'), new Uint8Array([0x22, 0xff, 0x22])]);
+    await writer.close();
+    const log = await open<string>(json, disk);
+    const seen: string[] = [];
+    assert.throws(() => {
+      for (const { event } of log.iterate()) seen.push(event);
+    }, { code: "ENCODING", index: 2 });
+    assert.deepEqual(seen, ["\ufffd"]);
+  });
+
+  it("json never joins events that are no JSON to others", async () => {
+    const cases = [
+      ['{"a":"}', '{"}', "1,2"],
+      ["1,2", '"a', 'b"'],
+      ["[1", "2]", "1,2,3"],
+      ["[[1]", "[2]]", "[1],[2]"],
+      ["", "1,2"],
+      ["1", ",2"],
+      [" 1 ", "]"],
+    ];
+    for (const events of cases) {
+      const disk = new SimulatedDisk();
+      const writer = await open(text, disk);
+      await writer.appendAll(events);
+      await writer.close();
+      const log = await open<unknown>(json, disk);
+      const bad = events.findIndex((event) => event !== " 1 " && event !== "1") + 1;
+      assert.throws(() => [...log.iterate()], { code: "ENCODING", index: bad }, events.join(" | "));
+    }
+  });
+
   it("fails at an event that it cannot decode, and the others can be read", async () => {
     const disk = new SimulatedDisk();
     const writer = await open(text, disk);
@@ -204,6 +238,9 @@ describe("the envelope", () => {
     log.wal.append([{ term: 1, index: 1, command: new Uint8Array(9) }]);
     log.wal.append([{ term: 1, index: 2, kind: "config", command: new Uint8Array(9).fill(1) }]);
     log.wal.append([{ term: 1, index: 3, command: new Uint8Array([1]) }]);
-    for (const index of [1, 2, 3]) assert.throws(() => log.read(index), { code: "ENCODING", index });
+    for (const index of [1, 2, 3]) {
+      assert.throws(() => log.read(index), { code: "ENCODING", index });
+      assert.throws(() => [...log.iterate(index)], { code: "ENCODING", index });
+    }
   });
 });

@@ -42,6 +42,16 @@ describe("reading an event log", () => {
     assert.equal(log.read(151)?.event, "e151");
   });
 
+  it("says where to go on if a compaction overtakes an iteration", async () => {
+    const log = await openEvents();
+    for (let n = 1; n <= 6; n++) await log.append(`${n}`.repeat(200_000));
+    const events = log.iterate();
+    assert.equal(events.next().value?.position, 1);
+    log.compact(5);
+    assert.throws(() => [...events], { code: "COMPACTED", index: 6 });
+    assert.equal([...log.iterate(6)].length, 1);
+  });
+
   it("is possible around damage in a log that was opened with onDamage", async () => {
     const disk = new SimulatedDisk();
     const log = await openEvents(disk);
@@ -54,6 +64,11 @@ describe("reading an event log", () => {
     const damaged = await openEvents(disk, { onDamage: "keep" });
     assert.equal(damaged.read(2)?.event[0], "b");
     assert.throws(() => damaged.read(3), { code: "DAMAGED_ENTRY" });
+    const seen: number[] = [];
+    assert.throws(() => {
+      for (const { position } of damaged.iterate()) seen.push(position);
+    }, { code: "DAMAGED_ENTRY" });
+    assert.deepEqual(seen, [1, 2]);
     assert.equal(damaged.last, 3);
   });
 

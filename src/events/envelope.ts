@@ -36,15 +36,17 @@ const NUMBER_BYTES = 8;
 /** The last time that six bytes hold. In milliseconds since 1970. */
 const TIME_MAX = 2 ** 48 - 1;
 
+/** An event in its envelope, with its id if it has one. */
+export interface EventEnvelope {
+  readonly kind: "event";
+  readonly time: number;
+  readonly id: EventId | undefined;
+  readonly payload: Uint8Array<ArrayBuffer>;
+}
+
 /** An entry of an event log, taken apart. */
 export type Envelope =
-  /** An event, with its id if it has one. */
-  | {
-    readonly kind: "event";
-    readonly time: number;
-    readonly id: EventId | undefined;
-    readonly payload: Uint8Array<ArrayBuffer>;
-  }
+  | EventEnvelope
   /** The state of the log at this point. */
   | { readonly kind: "state"; readonly payload: Uint8Array<ArrayBuffer> }
   /** A consumer has acknowledged all events up to a position. */

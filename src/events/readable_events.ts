@@ -90,9 +90,9 @@ export abstract class ReadableEvents<E> {
    * overtakes the iteration; `index` is the place to continue from. `ENCODING` at an event that the codec cannot decode;
    * `index` is its position. Otherwise as {@link EventLog.read}.
    */
-  iterate(from: Position = this.first, to?: Position): IterableIterator<StoredEvent<E>> {
+  iterate(from: Position = this.first, to: Position = Number.MAX_SAFE_INTEGER): IterableIterator<StoredEvent<E>> {
     if (from > 0 && from < this.first) throw goneError(from, this.first, this.wal.path);
-    return this.#reader.openAll(this.wal.iterate(from, to));
+    return this.#reader.iterate(from, to);
   }
 
   /**

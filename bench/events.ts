@@ -1,0 +1,170 @@
+/**
+ * What an event log costs over what it is made of: appending by 64 producers against `WalLog`'s group commit, and
+ * replaying JSON against `JSON.parse` alone. Sides take turns; each figure is the median of the rounds.
+ *
+ *     deno task bench:events                      in Deno; node bench/events.ts, bun bench/events.ts
+ *     deno task bench:events --events 100000 --appends 10000 --rounds 3 --folder /data
+ *
+ * @module
+ */
+
+import { bold } from "../src/cli/terminal.ts";
+import { WalLog } from "../mod.ts";
+import { EventLog } from "../src/events/mod.ts";
+import { benchmark, runningRuntime } from "./command.ts";
+import { ratios, summarize } from "./statistics.ts";
+
+const PRODUCERS = 64;
+const BATCH = 1000;
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+
+interface Deposit {
+  readonly id: number;
+  readonly account: string;
+  readonly amount: number;
+  readonly currency: string;
+  readonly note: string;
+  readonly at: number;
+}
+
+/** An event of about 200 bytes as JSON. */
+function depositOf(id: number): Deposit {
+  const note = "a transfer between accounts, as somebody has written it; "
+    .repeat(2).slice(0, 96);
+  return {
+    id,
+    account: `account-${id % 1000}`,
+    amount: id * 1.25,
+    currency: "EUR",
+    note,
+    at: 1_700_000_000_000 + id,
+  };
+}
+
+/** Lets 64 producers append, each one event after the other; returns appends a second. */
+async function appended(
+  count: number,
+  append: (nth: number) => Promise<unknown>,
+): Promise<number> {
+  let next = 0;
+  const started = performance.now();
+  await Promise.all(Array.from({ length: PRODUCERS }, async () => {
+    while (next < count) await append(next++);
+  }));
+  return count / (performance.now() - started) * 1000;
+}
+
+async function appendRound(
+  folder: string,
+  count: number,
+): Promise<readonly [wal: number, events: number]> {
+  const deposits = Array.from({ length: count }, (_, nth) => depositOf(nth));
+  const commands = deposits.map((deposit) => encoder.encode(JSON.stringify(deposit)));
+  const wal = await WalLog.open(`${folder}/wal-${crypto.randomUUID()}`);
+  const walRate = await appended(count, (nth) => {
+    wal.append([{
+      term: 1,
+      index: wal.lastIndex + 1,
+      command: commands[nth]!,
+    }]);
+    return wal.sync();
+  });
+  await wal.close();
+  const events = await EventLog.open<Deposit>(
+    `${folder}/events-${crypto.randomUUID()}`,
+  );
+  const eventsRate = await appended(
+    count,
+    (nth) => events.append(deposits[nth]!),
+  );
+  await events.close();
+  return [walRate, eventsRate];
+}
+
+/** Milliseconds that something takes, which returns the sum of all ids. */
+function timed(expected: number, sum: () => number): number {
+  const started = performance.now();
+  const found = sum();
+  const milliseconds = performance.now() - started;
+  if (found !== expected) {
+    throw new Error(`expected ${expected}, found ${found}`);
+  }
+  return milliseconds;
+}
+
+function replayRound(
+  log: EventLog<Deposit>,
+  count: number,
+): readonly [parse: number, decode: number, replay: number] {
+  const sum = count * (count - 1) / 2;
+  const texts = Array.from(
+    { length: count },
+    (_, nth) => JSON.stringify(depositOf(nth)),
+  );
+  const parse = timed(
+    sum,
+    () => texts.reduce((ids, text) => ids + (JSON.parse(text) as Deposit).id, 0),
+  );
+  const bytes = texts.map((text) => encoder.encode(text));
+  texts.length = 0;
+  const decode = timed(
+    sum,
+    () =>
+      bytes.reduce(
+        (ids, one) => ids + (JSON.parse(decoder.decode(one)) as Deposit).id,
+        0,
+      ),
+  );
+  bytes.length = 0;
+  const replay = timed(sum, () => {
+    let ids = 0;
+    for (const { event } of log.iterate()) ids += event.id;
+    return ids;
+  });
+  return [parse, decode, replay];
+}
+
+/** A line of the report: the median, the least and the most. */
+function report(what: string, numbers: readonly number[], digits: number, target = ""): void {
+  const { median, min, max } = summarize(numbers);
+  console.log(
+    `  ${what.padEnd(42)}${median.toFixed(digits)} (${min.toFixed(digits)} to ${max.toFixed(digits)})${target}`,
+  );
+}
+
+/** One of the figures of each round. */
+const side = (rounds: readonly (readonly number[])[], nth: number): number[] => rounds.map((round) => round[nth]!);
+
+async function compareAppends(folder: string, rounds: number, appends: number): Promise<void> {
+  const rates: (readonly [number, number])[] = [];
+  for (let round = 0; round < rounds; round++) rates.push(await appendRound(folder, appends));
+  const [wal, events] = [side(rates, 0), side(rates, 1)];
+  console.log(`append by ${PRODUCERS} producers, ${appends} times; events a second`);
+  report("WalLog, bytes that are encoded already", wal, 0);
+  report("EventLog, objects", events, 0);
+  report("EventLog / WalLog", ratios(events, wal), 2, "; target: 0.80 or more");
+}
+
+async function compareReplays(folder: string, rounds: number, count: number): Promise<void> {
+  const log = await EventLog.open<Deposit>(`${folder}/replayed`);
+  for (let nth = 0; nth < count; nth += BATCH) {
+    await log.appendAll(Array.from({ length: Math.min(BATCH, count - nth) }, (_, i) => depositOf(nth + i)));
+  }
+  const times = Array.from({ length: rounds }, () => replayRound(log, count));
+  await log.close();
+  const [parse, decode, replay] = [side(times, 0), side(times, 1), side(times, 2)];
+  console.log(`replay of ${count} events of ${JSON.stringify(depositOf(count)).length} bytes; milliseconds`);
+  report("JSON.parse of strings", parse, 0);
+  report("TextDecoder and JSON.parse of bytes", decode, 0);
+  report("EventLog.iterate", replay, 0);
+  report("iterate / JSON.parse of strings", ratios(replay, parse), 2, "; target: 1.30 or less");
+  report("iterate / TextDecoder and JSON.parse", ratios(replay, decode), 2);
+}
+
+await benchmark({ events: "1000000", appends: "30000", rounds: "5" }, async ({ workspace, options }) => {
+  const rounds = Number(options.rounds);
+  console.log(bold(`${runningRuntime()}, ${rounds} rounds; medians, with the least and the most`));
+  await compareAppends(workspace.path, rounds, Number(options.appends));
+  await compareReplays(workspace.path, rounds, Number(options.events));
+});
