@@ -77,6 +77,18 @@ describe("compaction of an event log", () => {
     assert.equal((await takeDeliveries(last.consume("slow"), 1))[0]!.position, 501);
   });
 
+  it("passes no consumer if it fails", async () => {
+    const disk = new SimulatedDisk();
+    const log = await openFilled(disk);
+    log.acknowledge("slow", 1);
+    await settle();
+    disk.failAfter("ENOSPC", 0, "create");
+    assert.throws(() => log.compact(4, { passConsumers: true }), { code: "NO_SPACE" });
+    assert.deepEqual([log.first, log.consumers()[0]!.position], [1, 1]);
+    log.compact(4, { passConsumers: true });
+    assert.deepEqual([log.first, log.consumers()[0]!.position], [5, 4]);
+  });
+
   it("ends a consumer that it passes with COMPACTED", async () => {
     const log = await openEvents(undefined, { maxEntryBytes: 300_000 });
     for (let n = 0; n < 6; n++) await log.append(`${n}`.repeat(200_000));

@@ -151,7 +151,9 @@ export abstract class ConsumableEvents<E> extends WritableEvents<E> {
   compact(through: Position, options: { readonly passConsumers?: boolean } = {}): void {
     checkNames("Cannot compact the log", options, ["passConsumers"]);
     const consumers = this.#require("compact the log");
-    this.#parts.writer.compact(through, () => options.passConsumers === true && consumers.pass(through));
+    const passes = options.passConsumers === true;
+    this.#parts.writer.compact(through, passes);
+    if (passes) consumers.pass(through);
   }
 
   /** Ends the consumers. The log is about to be closed. */

@@ -132,19 +132,19 @@ export class EventWriter<E> {
   }
 
   /**
-   * Drops events, unless a consumer needs them.
+   * Drops events.
    *
    * @param position The last position to drop.
-   * @param prepare Called before, if the position is one of the log.
+   * @param passConsumers Whether events are dropped that a consumer has not acknowledged. It is to be moved forward
+   * afterwards.
    * @throws {WalLogError} As `WalLog.compact`.
    */
-  compact(position: Position, prepare: () => void): void {
+  compact(position: Position, passConsumers: boolean): void {
     const { wal, state } = this;
     if (!Number.isSafeInteger(position) || position < 0 || position > wal.lastIndex) {
       throw invalid(`Cannot compact: expected a position from 0 to ${wal.lastIndex}, found ${show(position)}`);
     }
-    prepare();
-    const through = Math.min(position, ...state.consumers.values());
+    const through = passConsumers ? position : Math.min(position, ...state.consumers.values());
     const stored = state.storeThrough(through);
     // On a full disk, the log has room for a snapshot without data.
     wal.compact(through, { ...(stored.length > META_BYTES_MAX ? { data: stored } : { meta: stored }), config: [] });

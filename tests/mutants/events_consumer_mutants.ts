@@ -118,7 +118,7 @@ export const EVENTS_CONSUMER_MUTANTS: readonly Mutant[] = [
   {
     name: "a compaction passes a consumer",
     file: WRITER,
-    edits: [["const through = Math.min(position, ...state.consumers.values());", "const through = position;"]],
+    edits: [["passConsumers ? position : Math.min(position, ...state.consumers.values())", "position"]],
     dies: "events_positions_test",
   },
   {
@@ -151,7 +151,7 @@ export const EVENTS_CONSUMER_MUTANTS: readonly Mutant[] = [
   {
     name: "a compaction passes consumers although nobody told it to",
     file: CONSUMABLE,
-    edits: [["options.passConsumers === true && consumers.pass(through)", "consumers.pass(through)"]],
+    edits: [["const passes = options.passConsumers === true;", "const passes = options.passConsumers !== false;"]],
     dies: "events_positions_test",
   },
   {
@@ -197,6 +197,18 @@ export const EVENTS_CONSUMER_MUTANTS: readonly Mutant[] = [
     name: "a limit by bytes leaves segments at their size",
     file: "src/events/event_log.ts",
     edits: [["{ segmentBytes: segmentBytesOf(retention), ...how }", "how"]],
+    dies: "events_retention_test",
+  },
+  {
+    name: "a compaction that fails has passed consumers",
+    file: CONSUMABLE,
+    edits: [
+      ["    if (passes) consumers.pass(through);\n", ""],
+      [
+        "    this.#parts.writer.compact(through, passes);\n",
+        "    if (passes) consumers.pass(through);\n    this.#parts.writer.compact(through, passes);\n",
+      ],
+    ],
     dies: "events_retention_test",
   },
 ];
