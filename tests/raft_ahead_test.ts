@@ -192,6 +192,17 @@ describe("a leader with sendAhead", () => {
     assert.deepEqual([subject.ahead, subject.done], [[], []]);
   });
 
+  it("goes on leading during a slow flush if it is the only member", async () => {
+    const subject = new Subject({ peers: [], electionTimeout: [10, 20] });
+    while (!subject.node.isLeader) await subject.step(TICK);
+    subject.log.isSlow = true;
+    await subject.step(propose("a"));
+    for (let tick = 0; tick < 30; tick++) await subject.step(TICK);
+    assert.equal(subject.node.isLeader, true);
+    await subject.endFlush();
+    assert.deepEqual(subject.applied, [1]);
+  });
+
   for (const when of ["during", "after"] as const) {
     it(`does not count entries as its own that were truncated ${when} their flush`, async () => {
       const subject = await new Subject().elect();

@@ -199,3 +199,16 @@ test("on a WalLog, steps during a flush share the next one", async () => {
   assert.deepEqual([begun, log.stats().flushes - flushes, log.durableIndex], [2, 2, 101]);
   await log.close();
 });
+
+test("a node flushes what its log has and nobody has flushed, before it acknowledges it", () => {
+  const disk = new SimulatedDisk();
+  const log = WalLog.openSync("/raft.wal", { fileSystem: disk.fileSystem });
+  log.setHardState({ term: 1, votedFor: null });
+  log.syncSync();
+  log.append([{ term: 1, index: 1, command: new Uint8Array(1) }]);
+  const node = RaftNode.withLog({ id: 1n, peers: [2n] }, log);
+  const place = { leader: 2n, prevLogIndex: 1, prevLogTerm: 1, entries: [], leaderCommit: 0 };
+  const actions = node.step({ type: "message", message: { type: "appendEntries", term: 1, ...place } });
+  assert.deepEqual(actions.map((action) => action.type === "send" && action.message.type), ["appendEntriesReply"]);
+  assert.equal(log.durableIndex, 1);
+});

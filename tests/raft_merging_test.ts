@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type Action, type AppendEntries, type AppendEntriesReply, type Message, RaftNode } from "../src/raft/mod.ts";
-import { addActions, mergeSends } from "../src/raft/merging.ts";
+import { addActions, mergeSends, takeAhead } from "../src/raft/merging.ts";
 import { Random } from "../src/testing/mod.ts";
 import type { LogEntry, NodeId } from "../src/api/types.ts";
 import { Cluster } from "./raft_cluster.ts";
@@ -155,10 +155,29 @@ test("inputs of a step are not changed, and other actions keep their order", () 
   }
 });
 
-test("actions that are added to those of a step come before its hints, of which the last of each kind stays", () => {
+test("commands that are added to a step replace what it asked about the state before them", () => {
   const apply = (index: number): Action => ({ type: "apply", index, term: 1, command: new Uint8Array(0) });
-  const actions: Action[] = [apply(1), { type: "snapshot", index: 1, term: 1 }, { type: "moreToApply" }];
-  addActions(actions, [apply(2), { type: "snapshot", index: 2, term: 1 }, { type: "moreToApply" }]);
-  const snapshot = { type: "snapshot", index: 2, term: 1 };
-  assert.deepEqual(actions, [apply(1), apply(2), snapshot, { type: "moreToApply" }]);
+  const snapshot = (index: number): Action => ({ type: "snapshot", index, term: 1 });
+  const added = (before: readonly Action[], more: readonly Action[]) => {
+    const actions = [...before];
+    addActions(actions, more);
+    return actions;
+  };
+  const before = [apply(1), snapshot(1), { type: "moreToApply" } as const];
+  assert.deepEqual(added(before, [apply(2), snapshot(2)]), [apply(1), apply(2), snapshot(2)]);
+  assert.deepEqual(added(before, [apply(2)]), [apply(1), apply(2)], "a snapshot of 1 would have the state of 2");
+  const read = { type: "readReady", id: 7, index: 1 } as const;
+  assert.deepEqual(added(before, [read]), [...before, read]);
+});
+
+test("what a leader sends ahead keeps its order, pieces of snapshots included", () => {
+  const snapshot = { index: 5, term: 3, config: [1n], meta: new Uint8Array(0), data: new Uint8Array(1) };
+  const piece = send(2n, { type: "installSnapshot", term: 3, leader: 1n, snapshot, offset: 0, done: false });
+  const [vote, heartbeat] = [
+    send(2n, { type: "requestVoteReply", term: 3, voteGranted: true, from: 1n }),
+    send(2n, entries(4, 0)),
+  ];
+  const steps = [[vote, piece], [heartbeat]];
+  assert.deepEqual(takeAhead(steps), [piece, heartbeat]);
+  assert.deepEqual(steps, [[vote], []]);
 });

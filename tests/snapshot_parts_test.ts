@@ -201,6 +201,21 @@ describe("a snapshot that is read a part at a time", () => {
   );
 
   it(
+    "fails with CORRUPT behind a piece whose length is damaged",
+    withLog(({ path, log }) => {
+      log.applySnapshot({ ...META, data: bytesOf(2_000_000) });
+      const file = `${path}/${readdirSync(path).find((name) => name.endsWith(".snap"))}`;
+      const bytes = new Uint8Array(readFileSync(file));
+      // Padding hides the difference: the second piece begins where it did.
+      new DataView(bytes.buffer).setUint32(80 + 8, 512 * 1024 - 4, true);
+      writeFileSync(file, bytes);
+      const source = log.openSnapshotSource()!;
+      refuses(() => source.read(600_000, 10), "CORRUPT");
+      source.close();
+    }),
+  );
+
+  it(
     "fails with IO if the file cannot be read, and can be read again",
     withLog(({ fileSystem, log }) => {
       const data = bytesOf(1000);

@@ -5,7 +5,7 @@
  */
 
 import type { WalLogError } from "../api/errors.ts";
-import { addActions, isHeartbeat, mergeSends, takeAppends } from "./merging.ts";
+import { addActions, isHeartbeat, mergeSends, takeAhead } from "./merging.ts";
 import type { RaftState } from "./state.ts";
 import type { Action } from "./types.ts";
 
@@ -24,6 +24,8 @@ interface FlushListener {
   readonly flushed: () => Action[];
   /** Ends the node after a flush that failed; returns the error for all steps. */
   readonly failed: (error: unknown) => WalLogError;
+  /** What has ended the node; `undefined` if nothing has. */
+  readonly failure: () => WalLogError | undefined;
 }
 
 /** Flushes what steps have written, and hands out their actions in the order of the steps. */
@@ -79,6 +81,9 @@ export class FlushQueue {
       this.#waiting = [];
       try {
         await this.#flushAhead(steps);
+        // Nothing may be applied behind a snapshot that the application could not restore.
+        const failure = this.#listener.failure();
+        if (failure !== undefined) throw failure;
       } catch (error) {
         const failure = this.#listener.failed(error);
         this.#underWay = 0;
@@ -118,8 +123,8 @@ export class FlushQueue {
   }
 
   /**
-   * Hands out what a leader may send before its flush is done: the entries and heartbeats of terms in which it is the
-   * leader for certain, because its vote for itself is durable.
+   * Hands out what a leader may send before its flush is done: the entries, heartbeats and snapshots of terms in which it
+   * is the leader for certain, because its vote for itself is durable.
    */
   #sendAhead(steps: readonly WaitingStep[]): void {
     const { config, role, writer } = this.#state;
@@ -128,7 +133,7 @@ export class FlushQueue {
     const waiting = steps.map(({ actions }) => actions);
     mergeSends(waiting, config);
     try {
-      for (const send of takeAppends(waiting)) sendAhead(send);
+      for (const send of takeAhead(waiting)) sendAhead(send);
     } catch (error) {
       // A message can get lost. The node must not fail for it, and the application must hear of it.
       queueMicrotask(() => {

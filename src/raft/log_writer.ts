@@ -28,16 +28,19 @@ export class LogWriter {
   #stateWritten = 0;
 
   /**
-   * Makes a writer.
+   * Makes a writer. What the log has is durable when this returns.
    *
    * @param log The log.
    */
   constructor(log: RaftLog) {
     this.log = log;
+    // Another node may have written to this log while it was open.
+    const { durableIndex = log.lastIndex } = log as { durableIndex?: Index };
+    if (durableIndex < log.lastIndex) log.syncSync();
     this.#durableIndex = log.lastIndex;
   }
 
-  /** The last index up to which this node's entries are durable. What a new node finds in its log is durable. */
+  /** The last index up to which this node's entries are durable. */
   get durableIndex(): Index {
     return this.#durableIndex;
   }

@@ -58,33 +58,40 @@ export function isHeartbeat(action: Action): boolean {
   return isAppend(action) && action.message.entries.length === 0;
 }
 
-/** Whether an action asks the application for another event. It comes last, because that event can bring actions at once. */
+/** Whether an action asks the application for another event. */
 function isHint({ type }: Action): boolean {
   return type === "snapshot" || type === "moreToApply";
 }
 
 /**
- * Adds actions to those of an earlier step, as if one step had wanted all of them.
+ * Adds actions to those of an earlier step, as if one step had wanted all of them. If commands are added, what the step
+ * asked of the application is dropped: it is about the state before those commands, and is asked for again.
  *
  * @param actions The actions of the step. They are changed.
  * @param more What is added.
  */
 export function addActions(actions: Action[], more: readonly Action[]): void {
-  const all = [...actions, ...more];
-  const hints = new Map(all.filter(isHint).map((action) => [action.type, action]));
-  actions.splice(0, actions.length, ...all.filter((action) => !isHint(action)), ...hints.values());
+  const isChanged = more.some(({ type }) => type === "apply" || type === "restoreSnapshot");
+  const kept = isChanged ? actions.filter((action) => !isHint(action)) : actions.slice();
+  actions.splice(0, actions.length, ...kept, ...more);
+}
+
+/** Whether an action sends what only a leader sends, of entries and snapshots that it has. */
+function isOfLeader(action: Action): action is SendAction {
+  return isAppend(action) || (action.type === "send" && action.message.type === "installSnapshot");
 }
 
 /**
- * Removes what sends a leader's entries and heartbeats from the actions of steps.
+ * Removes what sends a leader's entries, heartbeats and snapshots from the actions of steps. A heartbeat must not overtake
+ * pieces of a snapshot, because its answer shows which of them were lost.
  *
  * @param steps The actions of each step.
  * @returns The removed ones, in their order.
  */
-export function takeAppends(steps: readonly Action[][]): SendAction[] {
-  const taken = steps.flatMap((actions) => actions.filter(isAppend));
+export function takeAhead(steps: readonly Action[][]): SendAction[] {
+  const taken = steps.flatMap((actions) => actions.filter(isOfLeader));
   if (taken.length === 0) return taken;
-  for (const actions of steps) actions.splice(0, actions.length, ...actions.filter((action) => !isAppend(action)));
+  for (const actions of steps) actions.splice(0, actions.length, ...actions.filter((action) => !isOfLeader(action)));
   return taken;
 }
 

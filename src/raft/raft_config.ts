@@ -105,9 +105,10 @@ export interface RaftConfig {
    */
   readonly strictMembership?: boolean;
   /**
-   * Sends a leader's entries and heartbeats before its own flush is done, so that the flushes of all nodes overlap. The
-   * leader counts itself for a majority once its flush is done (Ongaro's dissertation, 10.2.1). It steps down if a flush
-   * takes as long as the least election timeout. All other actions wait for the flush, as without this.
+   * Sends a leader's entries, heartbeats and snapshots before its own flush is done, so that the flushes of all nodes
+   * overlap. The leader counts itself for a majority once its flush is done (Ongaro's dissertation, 10.2.1). It steps down
+   * if a flush takes as long as the least election timeout, unless it is the only member. All other actions wait for the
+   * flush, as without this.
    *
    * It works with {@link RaftNode.stepAsync} only, and is called before the flush and while it is under way, with what
    * would otherwise be a {@link SendAction} of a step. It must not throw. Default: everything waits for the flush.

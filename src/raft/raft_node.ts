@@ -61,7 +61,8 @@ export class RaftNode {
     s.fail = (cause) => this.#fail(cause);
     s.healing = findDamage(s, s.membership.unreadable);
     const flushed = () => this.#collect(true, false, countOwn);
-    this.#queue = new FlushQueue(s, { flushed, failed: (error) => this.#fail(error) });
+    const failed = (error: unknown) => this.#fail(error);
+    this.#queue = new FlushQueue(s, { flushed, failed, failure: () => this.#failure });
   }
 
   /**

@@ -125,7 +125,9 @@ function onLeaderTick(s: RaftState): void {
   const { checkQuorum, electionTimeout, heartbeatInterval, sendAhead, transferTimeout } = s.config;
   // The others would follow its heartbeats, though it commits nothing any more for its clients.
   const isHanging = s.flushingSince !== undefined && s.now - s.flushingSince >= electionTimeout[0];
-  if (sendAhead !== undefined && isHanging) return becomeFollower(s, null);
+  if (sendAhead !== undefined && isHanging && s.others.some((id) => s.members.includes(id))) {
+    return becomeFollower(s, null);
+  }
   if (checkQuorum && ++s.sinceQuorum >= electionTimeout[0]) {
     s.sinceQuorum = 0;
     if (!hearsFromQuorum(s)) return becomeFollower(s, null);

@@ -180,17 +180,6 @@ export class SnapshotReader {
   }
 
   /**
-   * The length of the piece at an offset, from its header. It is not verified before the piece is read.
-   *
-   * @throws {WalLogError} `CORRUPT` if the header is not valid; `IO`.
-   */
-  lengthAt(offset: number): { readonly length: number; readonly next: number } {
-    const header = this.attempt(() => this.readHeader(offset));
-    if (header === undefined || header.isLast) throw this.damage(offset, "checksum mismatch");
-    return { length: header.length, next: offset + paddedPieceBytes(header.length) };
-  }
-
-  /**
    * The verified data of the piece at an offset.
    *
    * @param offset The offset.

@@ -6,6 +6,7 @@
 
 import type { Index, NodeId, SnapshotSource, Term } from "../api/types.ts";
 import { WalLogError } from "../api/errors.ts";
+import { paddedPieceBytes } from "../format/snapshot_piece.ts";
 import { checkPart } from "../api/validate_snapshot.ts";
 import type { Durability } from "../write/durability.ts";
 import { PIECE_ROOM_BYTES, type SnapshotReader } from "./snapshot_file.ts";
@@ -71,28 +72,21 @@ export class FileSnapshotSource implements SnapshotSource {
     return part;
   }
 
-  /** The verified piece with the byte at a position of the data. */
+  /** The verified piece with the byte at a position of the data. Pieces on the way to it are verified once. */
   private pieceWith(position: number): Held {
-    const { at, data } = this.held;
-    if (position >= at && position < at + data.length) return this.held;
-    const place = this.placeOf(position);
+    const { held, places } = this;
+    if (position >= held.at && position < held.at + held.data.length) return held;
     // Nothing is held while the room is written to.
     this.held = NOTHING;
     this.room ??= new Uint8Array(PIECE_ROOM_BYTES);
-    this.held = { at: place.at, data: this.reader.dataAt(place.offset, this.room) };
-    return this.held;
-  }
-
-  /** The start of the piece with the byte at a position. Earlier pieces are skipped by their headers. */
-  private placeOf(position: number): Place {
-    const { places } = this;
     let next = places.length - 1;
     while (places[next]!.at > position) next--;
     for (;; next++) {
       const { offset, at } = places[next]!;
-      const { length, next: following } = this.reader.lengthAt(offset);
-      if (position < at + length) return places[next]!;
-      if (next === places.length - 1) places.push({ offset: following, at: at + length });
+      const data = this.reader.dataAt(offset, this.room);
+      const end = at + data.length;
+      if (next === places.length - 1) places.push({ offset: offset + paddedPieceBytes(data.length), at: end });
+      if (position < end) return this.held = { at, data };
     }
   }
 

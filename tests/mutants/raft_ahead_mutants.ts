@@ -42,7 +42,7 @@ export const RAFT_AHEAD_MUTANTS: readonly Mutant[] = [
   {
     name: "raft: a leader whose flush hangs goes on leading",
     file: STEP,
-    edits: [["  if (sendAhead !== undefined && isHanging) return becomeFollower(s, null);\n", ""]],
+    edits: [["if (sendAhead !== undefined && isHanging && ", "if (false && "]],
     dies: "raft_ahead_test",
   },
   {
@@ -76,10 +76,34 @@ export const RAFT_AHEAD_MUTANTS: readonly Mutant[] = [
     dies: "raft_ahead_test",
   },
   {
-    name: "raft: a snapshot is asked for before what it is to cover was applied",
+    name: "raft: a snapshot is asked for at an index that the state has passed",
     file: "src/raft/merging.ts",
-    edits: [["...all.filter((action) => !isHint(action)), ...hints.values());", "...all);"]],
+    edits: [[
+      "const kept = isChanged ? actions.filter((action) => !isHint(action)) : actions.slice();",
+      "const kept = actions.slice();",
+    ]],
     dies: "raft_merging_test",
+  },
+  {
+    name: "raft: heartbeats overtake pieces of snapshots",
+    file: "src/raft/merging.ts",
+    edits: [[
+      'isAppend(action) || (action.type === "send" && action.message.type === "installSnapshot")',
+      "isAppend(action)",
+    ]],
+    dies: "raft_merging_test",
+  },
+  {
+    name: "raft: the only member steps down during a slow flush",
+    file: STEP,
+    edits: [[" && s.others.some((id) => s.members.includes(id))) {", ") {"]],
+    dies: "raft_ahead_test",
+  },
+  {
+    name: "raft: a new node acknowledges what nobody has flushed",
+    file: LOG_WRITER,
+    edits: [["    if (durableIndex < log.lastIndex) log.syncSync();\n", ""]],
+    dies: "raft_flush_test",
   },
   {
     name: "raft: a status does not say when a node was last heard from",

@@ -192,7 +192,10 @@ export const SNAPSHOT_MUTANTS: readonly Mutant[] = [
   {
     name: "a part of a snapshot is taken from the piece that was read last",
     file: SNAPSHOT_SOURCE,
-    edits: [["if (position >= at && position < at + data.length) return", "if (position < at + data.length) return"]],
+    edits: [[
+      "if (position >= held.at && position < held.at + held.data.length)",
+      "if (position < held.at + held.data.length)",
+    ]],
     dies: "wal_log_suite_test",
   },
 ];
