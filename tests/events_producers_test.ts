@@ -143,6 +143,26 @@ describe("a write with an id", () => {
     assert.equal(await log.append("a", id(1, "second")), last + 1);
   });
 
+  it("is remembered if producers that were forgotten since wrote before it", async () => {
+    const disk = new SimulatedDisk();
+    const log = await openEvents(disk);
+    const write = (producer: string, sequence: number) => log.write("x", id(sequence, producer));
+    const names = (letter: string, count: number) => Array.from({ length: count }, (_, n) => letter + n);
+    const kept = names("kept", 1000);
+    const positions = kept.map((name) => write(name, 1));
+    for (const name of names("forgotten", PRODUCERS - 1000)) write(name, 1);
+    for (const name of kept) write(name, 2);
+    for (const name of names("last", PRODUCERS - 1000)) {
+      for (let sequence = 0; sequence <= SEQUENCES; sequence++) write(name, sequence);
+    }
+    // The snapshot has the kept and the last ones. Those that were forgotten come again when the log is opened.
+    log.compact(positions.at(-1)!);
+    await log.flush();
+    disk.crash();
+    const again = await openEvents(disk);
+    assert.deepEqual(kept.map((name) => again.write("x", id(1, name))), positions);
+  });
+
   it("has a producer's name and a sequence", async () => {
     const log = await openEvents();
     const wrong = (id: unknown) => assert.rejects(log.append("a", { id } as never), { code: "INVALID_ARGUMENT" });

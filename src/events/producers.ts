@@ -45,13 +45,16 @@ export class Producers {
    * @throws {WalLogError} `STALE_SEQUENCE` if the sequence is too low to know.
    */
   positionOf(id: EventId): Position | undefined {
+    this.forgetOldest();
     const { floor, positions } = this.known.get(id.producer) ?? { floor: -1, positions: new Map() };
     if (id.sequence <= floor) throw staleSequence(id, floor);
     return positions.get(id.sequence);
   }
 
   /**
-   * Remembers an event, and forgets others if there are too many.
+   * Remembers an event, and forgets lower sequences of its producer if there are too many. It forgets no producer: when
+   * a log is opened, events that were written before the state was stored come again, and more producers can be among
+   * them than are remembered in the end.
    *
    * @param id The event's id.
    * @param position Its position.
@@ -61,7 +64,6 @@ export class Producers {
     // At the end: it has written last.
     this.known.delete(name);
     this.known.set(name, producer);
-    if (this.known.size > PRODUCERS_MAX) this.known.delete(this.known.keys().next().value!);
     const { positions } = producer;
     positions.set(sequence, position);
     if (positions.size <= SEQUENCES_MAX) return;
@@ -77,8 +79,17 @@ export class Producers {
    * @returns The producers, the one that wrote last at the end.
    */
   store(through: Position): ProducerData[] {
+    this.forgetOldest();
     return [...this.known].map(([name, { floor, positions }]) =>
       [name, floor, [...positions].filter(([, position]) => position <= through)] as const
     ).filter(([, floor, positions]) => floor >= 0 || positions.length > 0);
+  }
+
+  /** Forgets the producers that wrote before those that are remembered. */
+  private forgetOldest(): void {
+    for (const oldest of this.known.keys()) {
+      if (this.known.size <= PRODUCERS_MAX) return;
+      this.known.delete(oldest);
+    }
   }
 }

@@ -156,7 +156,16 @@ export const EVENTS_MUTANTS: readonly Mutant[] = [
   {
     name: "the memory of producers has no bound",
     file: PRODUCERS,
-    edits: [["    if (this.known.size > PRODUCERS_MAX) this.known.delete(this.known.keys().next().value!);\n", ""]],
+    edits: [["      this.known.delete(oldest);\n", ""]],
+    dies: "events_producers_test",
+  },
+  {
+    name: "producers are forgotten while the log is loaded",
+    file: PRODUCERS,
+    edits: [[
+      "    const { positions } = producer;\n",
+      "    this.forgetOldest();\n    const { positions } = producer;\n",
+    ]],
     dies: "events_producers_test",
   },
   {
