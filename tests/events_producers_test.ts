@@ -163,6 +163,22 @@ describe("a write with an id", () => {
     assert.deepEqual(kept.map((name) => again.write("x", id(1, name))), positions);
   });
 
+  it("stays too old to know after a compaction and a restart", async () => {
+    const disk = new SimulatedDisk();
+    const log = await openEvents(disk);
+    const write = (sequence: number) => log.write("x", id(sequence));
+    for (let sequence = 101; sequence <= 100 + SEQUENCES; sequence++) write(sequence);
+    const through = log.last;
+    // One lower than all of them, which the log forgets at once. It comes again when the log is opened.
+    write(50);
+    for (let sequence = 301; sequence <= 350; sequence++) write(sequence);
+    assert.throws(() => log.write("x", id(120)), { code: "STALE_SEQUENCE" });
+    log.compact(through);
+    await log.close();
+    const again = await openEvents(disk);
+    assert.throws(() => again.write("x", id(120)), { code: "STALE_SEQUENCE" });
+  });
+
   it("has a producer's name and a sequence", async () => {
     const log = await openEvents();
     const wrong = (id: unknown) => assert.rejects(log.append("a", { id } as never), { code: "INVALID_ARGUMENT" });

@@ -64,6 +64,8 @@ export class Producers {
     // At the end: it has written last.
     this.known.delete(name);
     this.known.set(name, producer);
+    // When a log is opened, a sequence can come again that was forgotten since.
+    if (sequence <= producer.floor) return;
     const { positions } = producer;
     positions.set(sequence, position);
     if (positions.size <= SEQUENCES_MAX) return;

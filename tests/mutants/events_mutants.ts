@@ -160,6 +160,12 @@ export const EVENTS_MUTANTS: readonly Mutant[] = [
     dies: "events_producers_test",
   },
   {
+    name: "a sequence that was forgotten is remembered when the log is loaded",
+    file: PRODUCERS,
+    edits: [["    if (sequence <= producer.floor) return;\n", ""]],
+    dies: "events_producers_test",
+  },
+  {
     name: "producers are forgotten while the log is loaded",
     file: PRODUCERS,
     edits: [[
