@@ -4,8 +4,11 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { WalLog } from "../mod.ts";
 import { type EventLog, text } from "../src/events/mod.ts";
+import { sealEvent } from "../src/events/envelope.ts";
 import { SimulatedDisk } from "../src/testing/mod.ts";
 import { inShort, openEvents, PATH, settle } from "./event_logs.ts";
+
+const utf8 = (text: string) => new TextEncoder().encode(text);
 
 describe("an event log", () => {
   it("keeps an appended event through a power cut", async () => {
@@ -165,6 +168,33 @@ describe("an event log", () => {
     // It is closed again.
     WalLog.openSync(PATH, { fileSystem: disk.fileSystem }).closeSync();
   });
+
+  for (
+    const [name, write] of Object.entries<(raft: WalLog) => void>({
+      "a hard state": (raft) => raft.setHardState({ term: 1, votedFor: null }),
+      "a vote": (raft) => raft.setHardState({ term: 0, votedFor: 7n }),
+      "a cluster": (raft) => raft.foundCluster("5e14d2b3-2688-89cd-e2a3-98a722e0ab5d"),
+      "another term": (raft) => raft.append([{ term: 2, index: 1, command: sealEvent(0, utf8('""')) }]),
+      "term 0": (raft) => raft.append([{ term: 0, index: 1, command: sealEvent(0, utf8('""')) }]),
+      "commands in JSON": (raft) => raft.append([{ term: 1, index: 1, command: utf8('{"set":"x"}') }]),
+      "a configuration": (raft) =>
+        raft.append([{ term: 1, index: 1, kind: "config", command: sealEvent(0, utf8('""')) }]),
+      "a snapshot with a configuration": (raft) =>
+        raft.applySnapshot({ index: 1, term: 1, config: [7n], data: utf8("") }),
+      "a snapshot in JSON": (raft) => raft.applySnapshot({ index: 1, term: 1, config: [], data: utf8('{"x":1}') }),
+      "a snapshot with other lists": (raft) =>
+        raft.applySnapshot({ index: 1, term: 1, config: [], data: utf8('{"last":1,"producers":[["p",1,[[1]]]]}') }),
+    })
+  ) {
+    it(`does not open a log with ${name}`, async () => {
+      const disk = new SimulatedDisk();
+      const raft = WalLog.openSync(PATH, { fileSystem: disk.fileSystem });
+      write(raft);
+      raft.closeSync();
+      await assert.rejects(openEvents(disk), { code: "ENCODING" });
+      await assert.rejects(openEvents(disk, { readOnly: true }), { code: "ENCODING" });
+    });
+  }
 
   it("closes by itself at the end of a block, after a flush", async () => {
     const disk = new SimulatedDisk();

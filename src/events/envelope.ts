@@ -14,7 +14,7 @@
  *  5  end of a consumer       as 4
  * ```
  *
- * Readers skip kinds that they do not know.
+ * Readers skip the kinds 6 to 15, which are those of later versions. They refuse all others.
  *
  * @module
  */
@@ -27,6 +27,8 @@ const KIND_IDENTIFIED = 2;
 const KIND_STATE = 3;
 const KIND_ACKNOWLEDGEMENT = 4;
 const KIND_CONSUMER_END = 5;
+/** The last kind that a later version may write. Text, as of JSON, begins above it. */
+const KIND_LAST = 15;
 const KIND_OFFSET = 0;
 const TIME_OFFSET = 1;
 /** Bytes before what the kind says. */
@@ -53,7 +55,7 @@ export type Envelope =
   | { readonly kind: "acknowledgement"; readonly consumer: string; readonly position: Position }
   /** A consumer is to be forgotten. */
   | { readonly kind: "consumer end"; readonly consumer: string }
-  /** An entry of a kind that this version does not know. */
+  /** An entry of a kind of a later version. */
   | { readonly kind: "other" }
   /** No entry of an event log. */
   | { readonly kind: "foreign" };
@@ -118,8 +120,6 @@ export function sealConsumerEnd(time: number, consumer: string): Uint8Array<Arra
 export function openEnvelope(command: Uint8Array<ArrayBuffer>): Envelope {
   if (command.length < HEADER_BYTES) return { kind: "foreign" };
   switch (command[KIND_OFFSET]) {
-    case 0:
-      return { kind: "foreign" };
     case KIND_EVENT:
       return { kind: "event", time: timeOf(command), id: undefined, payload: command.subarray(HEADER_BYTES) };
     case KIND_IDENTIFIED: {
@@ -135,8 +135,13 @@ export function openEnvelope(command: Uint8Array<ArrayBuffer>): Envelope {
     case KIND_CONSUMER_END:
       return { kind: "consumer end", consumer: openNamed(command).name };
     default:
-      return { kind: "other" };
+      return { kind: isReserved(command[KIND_OFFSET]!) ? "other" : "foreign" };
   }
+}
+
+/** Whether a kind that this version does not know may be that of a later one. */
+function isReserved(kind: number): boolean {
+  return kind > KIND_CONSUMER_END && kind <= KIND_LAST;
 }
 
 function seal(kind: number, time: number, payload: Uint8Array, headerBytes = HEADER_BYTES): Uint8Array<ArrayBuffer> {

@@ -11,7 +11,7 @@ import { codecOf, json } from "./codec.ts";
 import { ConsumableEvents } from "./consumable_events.ts";
 import { EventReader } from "./event_reader.ts";
 import { EventWriter } from "./event_writer.ts";
-import { loadState } from "./load_state.ts";
+import { loadState, requireNoRaft } from "./load_state.ts";
 import type { EventParts } from "./readable_events.ts";
 import { intervalsOf, segmentBytesOf, takeRetention } from "./retention.ts";
 import type { EventLogOptions } from "./types.ts";
@@ -83,6 +83,7 @@ export class EventLog<E> extends ConsumableEvents<E> implements AsyncDisposable 
     const now = () => fileSystem.now();
     const wal = await WalLog.open(folder, { segmentBytes: segmentBytesOf(retention), ...how });
     try {
+      requireNoRaft(wal);
       const state = loadState(wal);
       const reader = new EventReader(wal, codec);
       const writer = new EventWriter(wal, codec, state, now, { intervals: intervalsOf(retention), maxPendingBytes });

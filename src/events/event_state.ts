@@ -5,6 +5,7 @@
  * @module
  */
 
+import { isObject } from "../api/validate.ts";
 import type { Envelope } from "./envelope.ts";
 import { type ProducerData, Producers } from "./producers.ts";
 import type { Mark } from "./retention.ts";
@@ -61,7 +62,9 @@ export class EventState {
    * @throws {SyntaxError | TypeError} If it is none.
    */
   static parse(bytes: Uint8Array): EventState {
-    return new EventState(JSON.parse(decoder.decode(bytes)));
+    const data: unknown = JSON.parse(decoder.decode(bytes));
+    if (!isStateData(data)) throw new TypeError("this is not the state of an event log");
+    return new EventState(data);
   }
 
   /**
@@ -132,4 +135,38 @@ export class EventState {
         break;
     }
   }
+}
+
+/** Whether a value has the form of a stored state. Every state that was ever stored has `last`. */
+function isStateData(value: unknown): value is StateData {
+  if (!isObject(value)) return false;
+  const { last, producers = [], consumers = [], count = 0, bytes = 0, marks = [] } = value as Record<string, unknown>;
+  return [last, count, bytes].every(isNatural) && isListOf(producers, isProducerData) && isListOf(consumers, isPlace) &&
+    isListOf(marks, isMark);
+}
+
+function isProducerData(value: unknown): boolean {
+  if (!isListOf(value, () => true)) return false;
+  const [name, floor, positions] = value;
+  return typeof name === "string" && Number.isSafeInteger(floor) &&
+    isListOf(positions, (pair) => isListOf(pair, isNatural) && pair.length === 2);
+}
+
+/** Whether a value is a consumer's name and position. */
+function isPlace(value: unknown): boolean {
+  return isListOf(value, () => true) && typeof value[0] === "string" && isNatural(value[1]);
+}
+
+function isMark(value: unknown): boolean {
+  if (!isObject(value)) return false;
+  const { position, count, bytes } = value as Record<string, unknown>;
+  return [position, count, bytes].every(isNatural);
+}
+
+function isListOf(value: unknown, isItem: (item: unknown) => boolean): value is readonly unknown[] {
+  return Array.isArray(value) && value.every(isItem);
+}
+
+function isNatural(value: unknown): boolean {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
 }

@@ -16,7 +16,7 @@ import type { Intervals } from "./retention.ts";
 import type { Position, WriteOptions } from "./types.ts";
 
 /** The term of all entries. */
-const TERM = 1;
+export const TERM = 1;
 /** From how many entries on the state is also stored when the log is closed. */
 const STATE_ENTRIES_AT_CLOSE = 1024;
 

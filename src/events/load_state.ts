@@ -9,11 +9,24 @@ import type { Index, LogEntry } from "../api/types.ts";
 import type { WalLog } from "../api/wal_log.ts";
 import { openEnvelope } from "./envelope.ts";
 import { EventState } from "./event_state.ts";
-import { foreignEntry } from "./refusals.ts";
+import { TERM } from "./event_writer.ts";
+import { foreignEntry, foreignLog } from "./refusals.ts";
 
 const NOTHING = new Uint8Array(0);
 /** Entries that are looked through at once for a stored state, from the log's end on. */
 const CHUNK_ENTRIES = 1024;
+
+/**
+ * Requires that a log has nothing that only a Raft log has.
+ *
+ * @param wal The log.
+ * @throws {WalLogError} `ENCODING` if it has a hard state, a cluster or a term of its own.
+ */
+export function requireNoRaft({ path, hardState: { term, votedFor }, identity, lastTerm }: WalLog): void {
+  if (term > 0 || votedFor !== null) throw foreignLog(path, `a hard state of term ${term}`);
+  if (identity.cluster !== undefined) throw foreignLog(path, `the cluster ${identity.cluster}`);
+  if (lastTerm > TERM) throw foreignLog(path, `entries of term ${lastTerm}`);
+}
 
 /**
  * Loads the state of an event log.
@@ -28,9 +41,9 @@ export function loadState(wal: WalLog): EventState {
   const state = stored?.state ?? snapshotState(wal);
   // What is damaged can have been an event.
   const passed = (index: Index) => void (state.last = index);
-  for (const { index, kind, command } of readable(wal, (stored?.index ?? snapshotIndex) + 1, lastIndex, passed)) {
+  for (const { index, term, kind, command } of readable(wal, (stored?.index ?? snapshotIndex) + 1, lastIndex, passed)) {
     const envelope = openEnvelope(command);
-    if (kind === "config" || envelope.kind === "foreign") throw foreignEntry(index, wal.path);
+    if (term !== TERM || kind === "config" || envelope.kind === "foreign") throw foreignEntry(index, wal.path);
     state.apply(index, envelope, command.length);
   }
   for (const [name, position] of state.consumers) {
@@ -53,9 +66,10 @@ function lastStored(wal: WalLog): { readonly index: Index; readonly state: Event
   }
 }
 
-/** The state that the snapshot holds. One that was not taken by an event log holds none. */
+/** The state that the snapshot holds. One without data and meta holds none. */
 function snapshotState(wal: WalLog): EventState {
-  const { index, data, meta } = wal.snapshot() ?? { index: 0, data: NOTHING };
+  const { index, config, data, meta } = wal.snapshot() ?? { index: 0, config: [], data: NOTHING };
+  if (config.length > 0) throw foreignLog(wal.path, "a snapshot with a configuration");
   const stored = data.length > 0 ? data : meta ?? NOTHING;
   return stored.length === 0 ? new EventState({ last: index }) : parsed(wal, index, stored);
 }

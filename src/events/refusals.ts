@@ -55,6 +55,18 @@ export function foreignEntry(index: Position, path: string): WalLogError {
 }
 
 /**
+ * The error of a log that no event log has written.
+ *
+ * @param path The log's folder.
+ * @param found What it has, and no event log does.
+ * @returns The error to throw.
+ */
+export function foreignLog(path: string, found: string): WalLogError {
+  const message = `Cannot open the log at ${path} as an event log: it has ${found}; open it with WalLog`;
+  return new WalLogError("ENCODING", message, { path });
+}
+
+/**
  * The error of a position that is gone.
  *
  * @param position The position.

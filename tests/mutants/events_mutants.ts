@@ -59,6 +59,45 @@ export const EVENTS_MUTANTS: readonly Mutant[] = [
     dies: "events_append_test",
   },
   {
+    name: "a log with a hard state opens as an event log",
+    file: LOAD,
+    edits: [["  if (term > 0 || votedFor !== null) throw foreignLog(path, `a hard state of term ${term}`);\n", ""]],
+    dies: "events_append_test",
+  },
+  {
+    name: "a log of a cluster opens as an event log",
+    file: LOAD,
+    edits: [["  if (identity.cluster !== undefined) throw foreignLog(path, `the cluster ${identity.cluster}`);\n", ""]],
+    dies: "events_append_test",
+  },
+  {
+    name: "a log with another term opens as an event log",
+    file: LOAD,
+    edits: [
+      ["  if (lastTerm > TERM) throw foreignLog(path, `entries of term ${lastTerm}`);\n", ""],
+      ["term !== TERM || ", ""],
+    ],
+    dies: "events_append_test",
+  },
+  {
+    name: "a log whose snapshot has a configuration opens as an event log",
+    file: LOAD,
+    edits: [['  if (config.length > 0) throw foreignLog(wal.path, "a snapshot with a configuration");\n', ""]],
+    dies: "events_append_test",
+  },
+  {
+    name: "any object is the state of an event log",
+    file: STATE,
+    edits: [["if (!isStateData(data))", "if (!isObject(data))"]],
+    dies: "events_append_test",
+  },
+  {
+    name: "any kind is that of a later version",
+    file: ENVELOPE,
+    edits: [["return kind > KIND_CONSUMER_END && kind <= KIND_LAST;", "return kind > KIND_CONSUMER_END;"]],
+    dies: "events_append_test",
+  },
+  {
     name: "a position that is gone reads as one without an event",
     file: READABLE,
     edits: [[
@@ -76,7 +115,10 @@ export const EVENTS_MUTANTS: readonly Mutant[] = [
   {
     name: "an unknown kind of entry is an event",
     file: ENVELOPE,
-    edits: [["    case KIND_EVENT:\n", "    default:\n"], ['    default:\n      return { kind: "other" };\n', ""]],
+    edits: [["    case KIND_EVENT:\n", "    default:\n"], [
+      '    default:\n      return { kind: isReserved(command[KIND_OFFSET]!) ? "other" : "foreign" };\n',
+      "",
+    ]],
     dies: "events_codec_test",
   },
   {
