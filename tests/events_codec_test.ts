@@ -101,6 +101,21 @@ describe("the codec", () => {
     await assert.rejects(log.append("a"), { code: "INVALID_EVENT", message: /asynchronous/ });
   });
 
+  it("must not be an asynchronous schema whose promise is of another kind", async () => {
+    const validate = () => ({ then: (resolve: (result: unknown) => void) => resolve({ issues: [{ message: "no" }] }) });
+    const log = await open<string>({ "~standard": { version: 1, vendor: "test", validate: validate as never } });
+    await assert.rejects(log.append("a"), { code: "INVALID_EVENT", message: /asynchronous/ });
+    assert.equal(log.last, 0);
+  });
+
+  it("must not be an asynchronous schema, whose rejection does not end the process", async () => {
+    const validate = () => Promise.reject(new Error("the database is down"));
+    const log = await open<string>({ "~standard": { version: 1, vendor: "test", validate } });
+    await assert.rejects(log.append("a"), { code: "INVALID_EVENT", message: /asynchronous/ });
+    // A rejection that nobody handles fails the test by now.
+    await new Promise((resolve) => setTimeout(resolve, 0));
+  });
+
   it("must be one", async () => {
     for (const codec of [null, 7, {}, { encode() {} }, { "~standard": {} }]) {
       await assert.rejects(open(codec as never), { code: "INVALID_ARGUMENT" });

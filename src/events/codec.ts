@@ -5,7 +5,7 @@
  */
 
 import { isBytes } from "../api/taken.ts";
-import { invalid, show } from "../api/validate.ts";
+import { invalid, isObject, show } from "../api/validate.ts";
 
 /** Turns events into bytes and back. */
 export interface EventCodec<E> {
@@ -151,7 +151,11 @@ export function codecOf<E>(given: EventCodec<E> | StandardSchema<E>): EventCodec
 function validating<E>(schema: StandardSchema<E>["~standard"]): EventCodec<E> {
   const validated = (value: unknown): E => {
     const result = schema.validate(value);
-    if (result instanceof Promise) throw new TypeError(`the schema of ${schema.vendor} is asynchronous`);
+    if (isThenable(result)) {
+      // Nobody waits for it. A rejection that nobody handles ends the process.
+      Promise.resolve(result).catch(() => {});
+      throw new TypeError(`the schema of ${schema.vendor} is asynchronous`);
+    }
     if (result.issues === undefined) return result.value;
     throw new TypeError(result.issues.map(({ message }) => message).join("; ") || "the schema rejects it");
   };
@@ -163,4 +167,9 @@ function validating<E>(schema: StandardSchema<E>["~standard"]): EventCodec<E> {
     decode: (bytes) => validated(json.decode(bytes)),
     decodeAll: (all) => json.decodeAll<unknown>(all).map(validated),
   };
+}
+
+/** Whether a result is a promise, of this realm or another, or of a library. */
+function isThenable<T>(result: T | PromiseLike<T>): result is PromiseLike<T> {
+  return isObject(result) && typeof (result as PromiseLike<T>).then === "function";
 }
