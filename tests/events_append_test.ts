@@ -9,6 +9,7 @@ import { SimulatedDisk } from "../src/testing/mod.ts";
 import { inShort, openEvents, PATH, settle } from "./event_logs.ts";
 
 const utf8 = (text: string) => new TextEncoder().encode(text);
+const command = (...bytes: number[]) => ({ term: 1, index: 1, command: new Uint8Array(bytes) });
 
 describe("an event log", () => {
   it("keeps an appended event through a power cut", async () => {
@@ -177,6 +178,11 @@ describe("an event log", () => {
       "another term": (raft) => raft.append([{ term: 2, index: 1, command: sealEvent(0, utf8('""')) }]),
       "term 0": (raft) => raft.append([{ term: 0, index: 1, command: sealEvent(0, utf8('""')) }]),
       "commands in JSON": (raft) => raft.append([{ term: 1, index: 1, command: utf8('{"set":"x"}') }]),
+      "a command that is too short for its name": (raft) => raft.append([command(2, 1, 1, 1, 1, 1, 1)]),
+      "a name that is cut off": (raft) => raft.append([command(4, 1, 1, 1, 1, 1, 1, 9, 0, 65)]),
+      "a number that is cut off": (raft) => raft.append([command(5, 1, 1, 1, 1, 1, 1, 1, 0, 65, 1)]),
+      "a number of more than 53 bits": (raft) =>
+        raft.append([command(2, 1, 1, 1, 1, 1, 1, 1, 0, 65, ...Array<number>(8).fill(255))]),
       "a configuration": (raft) =>
         raft.append([{ term: 1, index: 1, kind: "config", command: sealEvent(0, utf8('""')) }]),
       "a snapshot with a configuration": (raft) =>

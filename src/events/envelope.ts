@@ -119,23 +119,18 @@ export function sealConsumerEnd(time: number, consumer: string): Uint8Array<Arra
  */
 export function openEnvelope(command: Uint8Array<ArrayBuffer>): Envelope {
   if (command.length < HEADER_BYTES) return { kind: "foreign" };
-  switch (command[KIND_OFFSET]) {
+  const kind = command[KIND_OFFSET]!;
+  switch (kind) {
     case KIND_EVENT:
       return { kind: "event", time: timeOf(command), id: undefined, payload: command.subarray(HEADER_BYTES) };
-    case KIND_IDENTIFIED: {
-      const { name: producer, number: sequence, end } = openNamed(command);
-      return { kind: "event", time: timeOf(command), id: { producer, sequence }, payload: command.subarray(end) };
-    }
     case KIND_STATE:
       return { kind: "state", payload: command.subarray(HEADER_BYTES) };
-    case KIND_ACKNOWLEDGEMENT: {
-      const { name: consumer, number: position } = openNamed(command);
-      return { kind: "acknowledgement", consumer, position };
-    }
+    case KIND_IDENTIFIED:
+    case KIND_ACKNOWLEDGEMENT:
     case KIND_CONSUMER_END:
-      return { kind: "consumer end", consumer: openNamed(command).name };
+      return openNamed(kind, command);
     default:
-      return { kind: isReserved(command[KIND_OFFSET]!) ? "other" : "foreign" };
+      return { kind: isReserved(kind) ? "other" : "foreign" };
   }
 }
 
@@ -183,10 +178,19 @@ function sealNamed(
   return command;
 }
 
-function openNamed(command: Uint8Array): { readonly name: string; readonly number: number; readonly end: number } {
-  const view = viewOf(command);
+/** Takes an entry apart that has a name and a number in front of its payload. */
+function openNamed(kind: number, command: Uint8Array<ArrayBuffer>): Envelope {
   const nameAt = HEADER_BYTES + NAME_LENGTH_BYTES;
+  if (command.length < nameAt) return { kind: "foreign" };
+  const view = viewOf(command);
   const numberAt = nameAt + view.getUint16(HEADER_BYTES, true);
+  const end = numberAt + NUMBER_BYTES;
+  if (command.length < end) return { kind: "foreign" };
+  const number = safe(view, numberAt);
+  if (!Number.isSafeInteger(number)) return { kind: "foreign" };
   const name = decoder.decode(command.subarray(nameAt, numberAt));
-  return { name, number: safe(view, numberAt), end: numberAt + NUMBER_BYTES };
+  if (kind === KIND_ACKNOWLEDGEMENT) return { kind: "acknowledgement", consumer: name, position: number };
+  if (kind === KIND_CONSUMER_END) return { kind: "consumer end", consumer: name };
+  const id = { producer: name, sequence: number };
+  return { kind: "event", time: timeOf(command), id, payload: command.subarray(end) };
 }

@@ -116,7 +116,7 @@ export const EVENTS_MUTANTS: readonly Mutant[] = [
     name: "an unknown kind of entry is an event",
     file: ENVELOPE,
     edits: [["    case KIND_EVENT:\n", "    default:\n"], [
-      '    default:\n      return { kind: isReserved(command[KIND_OFFSET]!) ? "other" : "foreign" };\n',
+      '    default:\n      return { kind: isReserved(kind) ? "other" : "foreign" };\n',
       "",
     ]],
     dies: "events_codec_test",
