@@ -65,6 +65,12 @@ describe("the codec", () => {
     for (const { event } of log.iterate()) assert.equal(event.buffer.byteLength, event.length);
   });
 
+  it("can encode all events into one buffer", async () => {
+    const buffer = new Uint8Array(8);
+    const encode = (event: string) => buffer.subarray(0, new TextEncoder().encodeInto(event, buffer).written);
+    await roundTrips({ encode, decode: text.decode }, ["one", "two", "three"]);
+  });
+
   it("can be an object with encode and decode that uses itself", async () => {
     class Prefixed implements EventCodec<string> {
       readonly prefix = ">";

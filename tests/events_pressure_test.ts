@@ -46,7 +46,7 @@ describe("the bytes that wait for a flush", () => {
     log.write(EVENT);
     const refused = {
       code: "OVERLOADED",
-      message: "Cannot append 100 bytes: 214 bytes wait for a flush, and at most 300 may (maxPendingBytes); await " +
+      message: "Cannot append 107 bytes: 214 bytes wait for a flush, and at most 300 may (maxPendingBytes); await " +
         "flush, and try again",
     };
     assert.throws(() => log.write(EVENT), refused);

@@ -95,18 +95,20 @@ export class EventWriter<E> {
    */
   write(events: readonly E[], { expectedLast, id }: WriteOptions): Position {
     if (!Array.isArray(events)) throw invalid(`Cannot append: expected an array of events, found ${show(events)}`);
-    const payloads = Array.from(events as readonly E[], (event, nth) => this.encode(event, nth));
+    const list = Array.from(events as readonly E[]);
+    const time = this.now();
+    const end = list.length - 1;
+    // Each event is copied before the next one is encoded: a codec can use one buffer for all.
+    const commands = list.map((event, nth) => sealEvent(time, this.encode(event, nth), nth === end ? id : undefined));
     // A codec can write to the log: only now is it known what the events follow on.
     const { state } = this;
     const known = id && state.producers.positionOf(id);
     if (known !== undefined) return known;
     requireLast(expectedLast, state.last);
-    if (payloads.length === 0) return state.last;
-    this.requireRoom(payloads);
-    const time = this.now();
-    const end = payloads.length - 1;
+    if (commands.length === 0) return state.last;
+    this.requireRoom(commands);
     if (this.isMarkDue(time)) this.tryToMark();
-    this.add(payloads.map((payload, nth) => sealEvent(time, payload, nth === end ? id : undefined)));
+    this.add(commands);
     return state.last;
   }
 
@@ -176,9 +178,9 @@ export class EventWriter<E> {
     this.onMark();
   }
 
-  private requireRoom(payloads: readonly Uint8Array[]): void {
+  private requireRoom(commands: readonly Uint8Array[]): void {
     const { pendingBytes, maxPendingBytes } = this;
-    const bytes = payloads.reduce((sum, { length }) => sum + length, 0);
+    const bytes = commands.reduce((sum, { length }) => sum + length, 0);
     if (pendingBytes > 0 && pendingBytes + bytes > maxPendingBytes) {
       throw overloaded(bytes, pendingBytes, maxPendingBytes);
     }

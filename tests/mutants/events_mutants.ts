@@ -36,7 +36,7 @@ export const EVENTS_MUTANTS: readonly Mutant[] = [
     file: WRITER,
     edits: [
       ["    requireLast(expectedLast, state.last);\n", ""],
-      ["    const payloads", "    requireLast(expectedLast, this.state.last);\n    const payloads"],
+      ["    const commands", "    requireLast(expectedLast, this.state.last);\n    const commands"],
     ],
     dies: "events_append_test",
   },
@@ -119,6 +119,21 @@ export const EVENTS_MUTANTS: readonly Mutant[] = [
       '    default:\n      return { kind: isReserved(kind) ? "other" : "foreign" };\n',
       "",
     ]],
+    dies: "events_codec_test",
+  },
+  {
+    name: "the events of a list are encoded before the first of them is copied",
+    file: WRITER,
+    edits: [
+      [
+        "    const list = Array.from(events as readonly E[]);\n",
+        "    const list = Array.from(events as readonly E[], (event, nth) => this.encode(event, nth));\n",
+      ],
+      [
+        "list.map((event, nth) => sealEvent(time, this.encode(event, nth),",
+        "list.map((event, nth) => sealEvent(time, event,",
+      ],
+    ],
     dies: "events_codec_test",
   },
   {
@@ -249,7 +264,7 @@ export const EVENTS_MUTANTS: readonly Mutant[] = [
   {
     name: "any number of bytes may wait for a flush",
     file: WRITER,
-    edits: [["    this.requireRoom(payloads);\n", ""]],
+    edits: [["    this.requireRoom(commands);\n", ""]],
     dies: "events_pressure_test",
   },
   {
