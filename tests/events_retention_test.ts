@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { EventLog, type EventLogOptions } from "../src/events/mod.ts";
+import { EventLog, type EventLogOptions, text } from "../src/events/mod.ts";
 import { expired, segmentBytesOf } from "../src/events/retention.ts";
 import { SimulatedDisk } from "../src/testing/mod.ts";
 import { eventsOf, inShort, openEvents, openFilled, PATH, settle, takeDeliveries } from "./event_logs.ts";
@@ -158,6 +158,36 @@ describe("the limits of an event log", () => {
     assert(kept >= MB && kept <= 1.2 * MB, `kept ${kept} bytes`);
     assert(bytesOn(disk) < 1.7 * MB, `${bytesOn(disk)} bytes of files`);
     assert(log.wal.stats().segments <= 12);
+    await log.close();
+  });
+
+  it("keep a number of bytes of events, however many ids the log knows", async () => {
+    const disk = new MemoryDisk();
+    const options = { codec: text, retention: { maxBytes: 100_000 } };
+    let log = await open(disk, options);
+    const write = (n: number) => {
+      const { pendingBytes } = log;
+      const id = { producer: `producer-${n % 40}`, sequence: Math.trunc(n / 40) };
+      log.write("x".repeat(100), { id });
+      return log.pendingBytes - pendingBytes;
+    };
+    let n = 0;
+    while (n < 5200) write(n++);
+    const { lastIndex } = log.wal;
+    let written = 0;
+    while (n < 9200) written += write(n++);
+    const states = log.wal.lastIndex - lastIndex - 4000;
+    assert(states >= 4 && written < 2 * 4000 * 140, `${states} states, ${written} bytes in all`);
+    // The state has 70,000 bytes: so far apart are its marks.
+    const kept = [...log.iterate()].length * 100;
+    assert(kept >= 100_000 && kept <= 190_000, `kept ${kept} bytes`);
+    const before = log.wal.lastIndex;
+    for (let times = 0; times < 5; times++) {
+      await log.close();
+      log = await open(disk, options);
+      for (let more = 0; more < 130; more++) write(n++);
+    }
+    assert(log.wal.lastIndex - before - 650 <= 2);
     await log.close();
   });
 

@@ -35,14 +35,19 @@ export class EventState {
   readonly producers: Producers;
   /** The position up to which each consumer has acknowledged all events. */
   readonly consumers: Map<string, Position>;
-  /** Events so far, and bytes of the commands of all entries. Only differences count. */
+  /** Events so far, and their bytes, encoded. Only differences count. */
   count: number;
   bytes: number;
   /** Places up to which events can be dropped, in order. */
   marks: readonly Mark[];
-  /** Entries since the last mark, and bytes of their commands. */
+  /** Since the last mark: entries, bytes of their commands, and bytes of events. Stored states are left out. */
   entriesSince = 0;
+  commandBytesSince = 0;
   bytesSince = 0;
+  /** Bytes of the commands of all entries that this object has taken account of. */
+  commandBytes = 0;
+  /** Size of the state without its marks when it was last stored or read. In bytes. */
+  storedBytes = 0;
 
   /** @param data The state as it was stored. Default: that of an empty log. */
   constructor({ last = 0, producers = [], consumers = [], count = 0, bytes = 0, marks = [] }: StateData = {}) {
@@ -64,7 +69,9 @@ export class EventState {
   static parse(bytes: Uint8Array): EventState {
     const data: unknown = JSON.parse(decoder.decode(bytes));
     if (!isStateData(data)) throw new TypeError("this is not the state of an event log");
-    return new EventState(data);
+    const state = new EventState(data);
+    state.storedBytes = bytes.length - JSON.stringify(state.marks).length;
+    return state;
   }
 
   /**
@@ -77,7 +84,7 @@ export class EventState {
     const { marks, count, bytes } = this;
     const kept = marks.length < MARKS_MAX ? marks : marks.filter((_, nth) => nth % 2 === 1);
     this.marks = [...kept, { position, count, bytes, time }];
-    this.entriesSince = this.bytesSince = 0;
+    this.entriesSince = this.commandBytesSince = this.bytesSince = 0;
   }
 
   /**
@@ -87,7 +94,9 @@ export class EventState {
    */
   store(): Uint8Array<ArrayBuffer> {
     const { count, bytes, marks } = this;
-    return encoder.encode(JSON.stringify({ ...this.data(Infinity), count, bytes, marks }));
+    const stored = encoder.encode(JSON.stringify({ ...this.data(Infinity), count, bytes, marks }));
+    this.storedBytes = stored.length - JSON.stringify(marks).length;
+    return stored;
   }
 
   /**
@@ -116,13 +125,16 @@ export class EventState {
    * @param bytes Bytes of its command.
    */
   apply(index: Position, envelope: Envelope, bytes: number): void {
+    this.commandBytes += bytes;
+    if (envelope.kind === "state") return;
     this.entriesSince++;
-    this.bytesSince += bytes;
-    this.bytes += bytes;
+    this.commandBytesSince += bytes;
     switch (envelope.kind) {
       case "event":
         this.last = index;
         this.count++;
+        this.bytes += envelope.payload.length;
+        this.bytesSince += envelope.payload.length;
         if (envelope.id !== undefined) this.producers.note(envelope.id, index);
         break;
       case "acknowledgement": {

@@ -56,20 +56,20 @@ export class EventWriter<E> {
     this.intervals = intervals;
     this.markedAt = now();
     this.maxPendingBytes = maxPendingBytes;
-    this.flushedBytes = state.bytes;
+    this.flushedBytes = state.commandBytes;
   }
 
   /** Bytes that were written, and that no flush covers. */
   get pendingBytes(): number {
     const { wal, state, flushedBytes } = this;
-    return wal.durableIndex === wal.lastIndex ? 0 : state.bytes - flushedBytes;
+    return wal.durableIndex === wal.lastIndex ? 0 : state.commandBytes - flushedBytes;
   }
 
   /** Makes everything durable that is written by now. */
   async sync(): Promise<void> {
-    const { bytes } = this.state;
+    const { commandBytes } = this.state;
     await this.wal.sync();
-    this.flushedBytes = Math.max(this.flushedBytes, bytes);
+    this.flushedBytes = Math.max(this.flushedBytes, commandBytes);
   }
 
   /**
@@ -159,8 +159,11 @@ export class EventWriter<E> {
   }
 
   private isMarkDue(time: number): boolean {
-    const { state: { entriesSince, bytesSince }, intervals: { entries, bytes, milliseconds } } = this;
-    return entriesSince >= entries || bytesSince >= bytes || (entriesSince > 0 && time - this.markedAt >= milliseconds);
+    const { state, intervals: { entries, bytes, milliseconds } } = this;
+    const { entriesSince, bytesSince } = state;
+    if (entriesSince > 0 && time - this.markedAt >= milliseconds) return true;
+    // A large state is stored less often, so that states take no more room than the other entries.
+    return state.commandBytesSince >= state.storedBytes && (entriesSince >= entries || bytesSince >= bytes);
   }
 
   /** Makes a mark, and stores the state in an entry if it fits into one. */

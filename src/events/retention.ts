@@ -13,7 +13,7 @@ import type { EventRetention, Position } from "./types.ts";
 export interface Mark {
   /** The last entry before it. */
   readonly position: Position;
-  /** Events before it, and bytes of entries, counted as the state does. */
+  /** Events before it, and their bytes, counted as the state does. */
   readonly count: number;
   readonly bytes: number;
   /** When it was made, in milliseconds since 1970. No event before it is younger. */

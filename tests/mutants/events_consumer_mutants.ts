@@ -190,7 +190,28 @@ export const EVENTS_CONSUMER_MUTANTS: readonly Mutant[] = [
   {
     name: "marks are not made by time",
     file: WRITER,
-    edits: [[" || (entriesSince > 0 && time - this.markedAt >= milliseconds)", " || milliseconds < 0"]],
+    edits: [["    if (entriesSince > 0 && time - this.markedAt >= milliseconds) return true;\n", ""]],
+    dies: "events_retention_test",
+  },
+  {
+    name: "stored states count as bytes of events",
+    file: STATE,
+    edits: [[
+      '    if (envelope.kind === "state") return;\n',
+      '    if (envelope.kind === "state") this.bytes += bytes;\n',
+    ]],
+    dies: "events_retention_test",
+  },
+  {
+    name: "a large state is stored as often as a small one",
+    file: WRITER,
+    edits: [["state.commandBytesSince >= state.storedBytes && (", "("]],
+    dies: "events_retention_test",
+  },
+  {
+    name: "a log that is opened stores its state at once, however large it is",
+    file: STATE,
+    edits: [["    state.storedBytes = bytes.length - JSON.stringify(state.marks).length;\n", ""]],
     dies: "events_retention_test",
   },
   {

@@ -271,8 +271,8 @@ export const EVENTS_MUTANTS: readonly Mutant[] = [
     name: "bytes count as durable that were written while the flush ran",
     file: WRITER,
     edits: [[
-      "this.flushedBytes = Math.max(this.flushedBytes, bytes);",
-      "this.flushedBytes = Math.max(this.state.bytes, bytes);",
+      "this.flushedBytes = Math.max(this.flushedBytes, commandBytes);",
+      "this.flushedBytes = Math.max(this.state.commandBytes, commandBytes);",
     ]],
     dies: "events_pressure_test",
   },
