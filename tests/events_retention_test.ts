@@ -211,6 +211,20 @@ describe("the limits of an event log", () => {
     await again.close();
   });
 
+  it("drop events by age although the log is closed soon after each event", async () => {
+    let now = Date.UTC(2026);
+    const disk = new SimulatedDisk();
+    const options = { fileSystem: { ...disk.fileSystem, now: () => now }, retention: { maxAgeMs: 8000 } };
+    for (let n = 0; n < 60; n++) {
+      const log = await openEvents(disk, options);
+      log.write(`${n}`);
+      const { time } = log.iterate().next().value!;
+      assert(now - time <= 8000 + 1000 + 500, `the oldest event has ${now - time} ms`);
+      await log.close();
+      now += 500;
+    }
+  });
+
   it("wait for a consumer, unless they are told to pass it", async () => {
     for (const passConsumers of [false, true]) {
       const log = await open(new MemoryDisk(), { retention: { maxCount: 80, passConsumers } });

@@ -44,6 +44,8 @@ export class EventState {
   entriesSince = 0;
   commandBytesSince = 0;
   bytesSince = 0;
+  /** When the first event since the last mark was written, in milliseconds since 1970; `undefined` if there is none. */
+  eventsSinceTime: number | undefined;
   /** Bytes of the commands of all entries that this object has taken account of. */
   commandBytes = 0;
   /** Size of the state without its marks when it was last stored or read. In bytes. */
@@ -85,6 +87,7 @@ export class EventState {
     const kept = marks.length < MARKS_MAX ? marks : marks.filter((_, nth) => nth % 2 === 1);
     this.marks = [...kept, { position, count, bytes, time }];
     this.entriesSince = this.commandBytesSince = this.bytesSince = 0;
+    this.eventsSinceTime = undefined;
   }
 
   /**
@@ -135,6 +138,7 @@ export class EventState {
         this.count++;
         this.bytes += envelope.payload.length;
         this.bytesSince += envelope.payload.length;
+        this.eventsSinceTime ??= envelope.time;
         if (envelope.id !== undefined) this.producers.note(envelope.id, index);
         break;
       case "acknowledgement": {

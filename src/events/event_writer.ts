@@ -27,8 +27,6 @@ export class EventWriter<E> {
   private readonly state: EventState;
   private readonly now: () => number;
   private readonly intervals: Intervals;
-  /** When the last mark was made, or the log opened. In milliseconds since 1970. */
-  private markedAt: number;
   private readonly maxPendingBytes: number;
   /** What the state counted as written when the last flush that succeeded was asked for. In bytes. */
   private flushedBytes: number;
@@ -54,7 +52,6 @@ export class EventWriter<E> {
     this.state = state;
     this.now = now;
     this.intervals = intervals;
-    this.markedAt = now();
     this.maxPendingBytes = maxPendingBytes;
     this.flushedBytes = state.commandBytes;
   }
@@ -160,8 +157,8 @@ export class EventWriter<E> {
 
   private isMarkDue(time: number): boolean {
     const { state, intervals: { entries, bytes, milliseconds } } = this;
-    const { entriesSince, bytesSince } = state;
-    if (entriesSince > 0 && time - this.markedAt >= milliseconds) return true;
+    const { entriesSince, bytesSince, eventsSinceTime = Infinity } = state;
+    if (time - eventsSinceTime >= milliseconds) return true;
     // A large state is stored less often, so that states take no more room than the other entries.
     return state.commandBytesSince >= state.storedBytes && (entriesSince >= entries || bytesSince >= bytes);
   }
@@ -171,7 +168,6 @@ export class EventWriter<E> {
     const { wal, state } = this;
     const time = this.now();
     state.mark(wal.lastIndex, time);
-    this.markedAt = time;
     try {
       const command = sealState(time, state.store());
       if (command.length <= wal.maxEntryBytes) this.add([command]);

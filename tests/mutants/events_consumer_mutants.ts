@@ -190,7 +190,7 @@ export const EVENTS_CONSUMER_MUTANTS: readonly Mutant[] = [
   {
     name: "marks are not made by time",
     file: WRITER,
-    edits: [["    if (entriesSince > 0 && time - this.markedAt >= milliseconds) return true;\n", ""]],
+    edits: [["    if (time - eventsSinceTime >= milliseconds) return true;\n", ""]],
     dies: "events_retention_test",
   },
   {
@@ -212,6 +212,15 @@ export const EVENTS_CONSUMER_MUTANTS: readonly Mutant[] = [
     name: "a log that is opened stores its state at once, however large it is",
     file: STATE,
     edits: [["    state.storedBytes = bytes.length - JSON.stringify(state.marks).length;\n", ""]],
+    dies: "events_retention_test",
+  },
+  {
+    name: "the time to the next mark begins anew when the log is opened",
+    file: LOAD,
+    edits: [[
+      "  for (const [name, position] of state.consumers) {",
+      "  state.eventsSinceTime = undefined;\n  for (const [name, position] of state.consumers) {",
+    ]],
     dies: "events_retention_test",
   },
   {
