@@ -40,6 +40,22 @@ describe("the bytes that wait for a flush", () => {
     assert.deepEqual([log.pendingBytes, log.durable, log.last], [107, 1, 2]);
   });
 
+  it("do not include what was flushed for an acknowledgement", async () => {
+    const log = await openEvents(undefined, { maxPendingBytes: 300 });
+    log.acknowledge("mailer", 0);
+    log.write(EVENT);
+    log.acknowledge("mailer", 1);
+    await Promise.resolve();
+    await Promise.resolve();
+    assert.equal(log.wal.lastIndex, 3);
+    log.write(EVENT);
+    await settle();
+    // The flush of the acknowledgement does not cover the second event.
+    assert.deepEqual([log.wal.durableIndex, log.pendingBytes], [3, 107]);
+    log.write(EVENT);
+    assert.equal(log.pendingBytes, 214);
+  });
+
   it("are bounded: beyond, events are refused until the flush", async () => {
     const log = await openEvents(undefined, { maxPendingBytes: 300 });
     log.write(EVENT);

@@ -28,7 +28,9 @@ export class EventWriter<E> {
   private readonly now: () => number;
   private readonly intervals: Intervals;
   private readonly maxPendingBytes: number;
-  /** What the state counted as written when the last flush that succeeded was asked for. In bytes. */
+  /** The last entry of each write that was not seen durable, and bytes written up to it, in order. */
+  private readonly unflushed: { readonly last: Position; readonly commandBytes: number }[] = [];
+  /** Bytes written up to the last write that was seen durable. */
   private flushedBytes: number;
   /** Called after the state was stored, before what is written next. */
   onMark: () => void = () => {};
@@ -58,15 +60,13 @@ export class EventWriter<E> {
 
   /** Bytes that were written, and that no flush covers. */
   get pendingBytes(): number {
-    const { wal, state, flushedBytes } = this;
-    return wal.durableIndex === wal.lastIndex ? 0 : state.commandBytes - flushedBytes;
+    this.noteFlushed();
+    return this.state.commandBytes - this.flushedBytes;
   }
 
   /** Makes everything durable that is written by now. */
   async sync(): Promise<void> {
-    const { commandBytes } = this.state;
     await this.wal.sync();
-    this.flushedBytes = Math.max(this.flushedBytes, commandBytes);
   }
 
   /**
@@ -191,6 +191,16 @@ export class EventWriter<E> {
     const term = Math.max(TERM, wal.lastTerm);
     wal.append(commands.map((command, nth) => ({ term, index: first + nth, command })));
     commands.forEach((command, nth) => state.apply(first + nth, openEnvelope(command), command.length));
+    this.noteFlushed();
+    this.unflushed.push({ last: wal.lastIndex, commandBytes: state.commandBytes });
+  }
+
+  /** Takes account of what is durable by now, whoever asked for the flush. */
+  private noteFlushed(): void {
+    const { wal: { durableIndex }, unflushed } = this;
+    const waiting = unflushed.findIndex(({ last }) => last > durableIndex);
+    const flushed = unflushed.splice(0, waiting < 0 ? unflushed.length : waiting);
+    this.flushedBytes = flushed.at(-1)?.commandBytes ?? this.flushedBytes;
   }
 
   private encode(event: E, nth: number): Uint8Array {

@@ -271,8 +271,8 @@ export const EVENTS_MUTANTS: readonly Mutant[] = [
     name: "bytes count as durable that were written while the flush ran",
     file: WRITER,
     edits: [[
-      "this.flushedBytes = Math.max(this.flushedBytes, commandBytes);",
-      "this.flushedBytes = Math.max(this.state.commandBytes, commandBytes);",
+      "const waiting = unflushed.findIndex(({ last }) => last > durableIndex);",
+      "const waiting = unflushed[0] === undefined || unflushed[0].last > durableIndex ? 0 : -1;",
     ]],
     dies: "events_pressure_test",
   },
