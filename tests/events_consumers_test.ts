@@ -169,6 +169,22 @@ describe("a consumer", () => {
     assert.equal(again.consumers()[0]!.position, 1);
   });
 
+  it("has its acknowledgements written before the next flush, if the disk was full", async () => {
+    const disk = new SimulatedDisk();
+    const log = await openFilled(disk);
+    const taken = await takeDeliveries(log.consume("mailer", { maxInFlight: 5 }), 3);
+    disk.failAfter("ENOSPC", 0, "write");
+    taken[0]!.ack();
+    taken[1]!.ack();
+    await settle();
+    await log.append("f");
+    const { lastIndex } = log.wal;
+    await log.flush();
+    assert.equal(log.wal.lastIndex, lastIndex);
+    disk.crash();
+    assert.equal((await openEvents(disk)).consumers()[0]!.position, 2);
+  });
+
   it("that is new begins at the first event there is", async () => {
     const log = await openFilled();
     log.compact(3);

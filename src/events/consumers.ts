@@ -19,11 +19,14 @@ interface Serving {
   return(): Promise<unknown>;
 }
 
+/** What consumers need of the writer. */
+type Writer = Pick<EventWriter<unknown>, "acknowledge" | "forget" | "onSync">;
+
 /** The consumers of a log that is open for writing. */
 export class Consumers {
   private readonly wal: WalLog;
   private readonly state: EventState;
-  private readonly writer: Pick<EventWriter<unknown>, "acknowledge" | "forget">;
+  private readonly writer: Writer;
   /** Keeps the events that each consumer has not acknowledged. */
   private readonly retentions = new Map<string, Retention>();
   private readonly served = new Map<string, Serving>();
@@ -37,10 +40,12 @@ export class Consumers {
    * @param state The state of the log, which has the position of each consumer.
    * @param writer Writes acknowledgements.
    */
-  constructor(wal: WalLog, state: EventState, writer: Pick<EventWriter<unknown>, "acknowledge" | "forget">) {
+  constructor(wal: WalLog, state: EventState, writer: Writer) {
     this.wal = wal;
     this.state = state;
     this.writer = writer;
+    // What found no room. While acknowledgements are flushed, those that came since wait for their turn.
+    writer.onSync = () => void (this.isWriting || this.tryToWrite());
     for (const [name, position] of state.consumers) this.retain(name, position);
   }
 
@@ -141,7 +146,7 @@ export class Consumers {
     }
   }
 
-  /** Writes acknowledgements. If that fails, they are written with the next one. */
+  /** Writes acknowledgements. If that fails, they are written with the next one, or before the next flush. */
   private tryToWrite(): boolean {
     if (this.unwritten.size === 0) return true;
     const { consumers } = this.state;

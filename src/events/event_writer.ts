@@ -34,6 +34,8 @@ export class EventWriter<E> {
   private flushedBytes: number;
   /** Called after the state was stored, before what is written next. */
   onMark: () => void = () => {};
+  /** Called before a flush, to write what it is to cover. */
+  onSync: () => void = () => {};
 
   /**
    * @param wal The log underneath.
@@ -66,6 +68,7 @@ export class EventWriter<E> {
 
   /** Makes everything durable that is written by now. */
   async sync(): Promise<void> {
+    this.onSync();
     await this.wal.sync();
   }
 

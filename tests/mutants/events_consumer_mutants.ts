@@ -80,6 +80,12 @@ export const EVENTS_CONSUMER_MUTANTS: readonly Mutant[] = [
     dies: "events_consumers_test",
   },
   {
+    name: "acknowledgements that found no room wait for the next acknowledgement",
+    file: CONSUMERS,
+    edits: [["(this.isWriting || this.tryToWrite())", "this.isWriting"]],
+    dies: "events_consumers_test",
+  },
+  {
     name: "closing the log does not write acknowledgements",
     file: CONSUMERS,
     edits: [["    this.tryToWrite();\n    this.isFinished = true;", "    this.isFinished = true;"]],
