@@ -193,6 +193,19 @@ describe("a consumer", () => {
     assert.equal(eventsOf(await takeDeliveries(consumer, 1)), "d");
   });
 
+  it("that is new begins behind a compaction, although a retention keeps events before it", async () => {
+    const disk = new SimulatedDisk();
+    const log = await openFilled(disk);
+    log.wal.retain("archive", 1);
+    log.compact(3);
+    assert.equal(log.first, 1);
+    const [first] = await takeDeliveries(log.consume("mailer"), 1);
+    await log.close();
+    const again = await openEvents(disk);
+    const [next] = await takeDeliveries(again.consume("mailer"), 1);
+    assert.deepEqual([first!.event, next!.event], ["d", "d"]);
+  });
+
   it("that has acknowledged nothing is known after a restart, and keeps its events", async () => {
     const disk = new SimulatedDisk();
     const log = await openFilled(disk);

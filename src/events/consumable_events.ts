@@ -36,7 +36,7 @@ export abstract class ConsumableEvents<E> extends WritableEvents<E> {
   /**
    * Consumes the log: returns each durable event, in order, at least once. The log remembers how far the consumer has
    * come: it begins behind the last event up to which it has acknowledged all, also after a restart or a crash. A new
-   * consumer begins at {@link ReadableEvents.first}.
+   * consumer begins at {@link ReadableEvents.first}; behind the last compaction, if a retention keeps events before it.
    *
    * Call `ack` when an event is dealt with. It returns at once, and is durable with one of the next flushes. Events that
    * are not acknowledged are delivered again when the consumer is started anew. At most `maxInFlight` events are

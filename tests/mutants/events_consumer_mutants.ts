@@ -113,6 +113,12 @@ export const EVENTS_CONSUMER_MUTANTS: readonly Mutant[] = [
     dies: "events_consumers_test",
   },
   {
+    name: "a new consumer is given events that a compaction has dropped, until a restart",
+    file: CONSUMERS,
+    edits: [["Math.max(this.wal.firstIndex - 1, this.wal.snapshotIndex)", "this.wal.firstIndex - 1"]],
+    dies: "events_consumers_test",
+  },
+  {
     name: "a consumer moves back",
     file: CONSUMERS,
     edits: [[
