@@ -185,6 +185,22 @@ describe("a consumer", () => {
     assert.equal((await openEvents(disk)).consumers()[0]!.position, 2);
   });
 
+  it("has its acknowledgements written, although those of another one have become too large", async () => {
+    const disk = new SimulatedDisk();
+    const long = "x".repeat(200);
+    const log = await openFilled(disk);
+    log.acknowledge(long, 0);
+    log.acknowledge("mailer", 0);
+    await log.close();
+    const low = await openEvents(disk, { maxEntryBytes: 100 });
+    low.acknowledge(long, 2);
+    low.acknowledge("mailer", 2);
+    await settle();
+    disk.crash();
+    const again = await openEvents(disk);
+    assert.deepEqual(again.consumers().map(({ position }) => position), [0, 2]);
+  });
+
   it("that is new begins at the first event there is", async () => {
     const log = await openFilled();
     log.compact(3);

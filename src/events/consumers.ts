@@ -149,15 +149,22 @@ export class Consumers {
 
   /** Writes acknowledgements. If that fails, they are written with the next one, or before the next flush. */
   private tryToWrite(): boolean {
-    if (this.unwritten.size === 0) return true;
+    const names = [...this.unwritten];
+    if (names.length === 0 || this.tryToWriteOf(names)) return true;
+    // An entry may have become too large for the log, which can be opened with a lower bound. The others are written.
+    const written = names.length > 1 ? names.filter((name) => this.tryToWriteOf([name])) : [];
+    return written.length > 0;
+  }
+
+  private tryToWriteOf(names: readonly string[]): boolean {
     const { consumers } = this.state;
     try {
-      this.writer.acknowledge([...this.unwritten].map((name) => [name, consumers.get(name)!]));
-      this.unwritten.clear();
-      return true;
+      this.writer.acknowledge(names.map((name) => [name, consumers.get(name)!]));
     } catch {
       return false;
     }
+    for (const name of names) this.unwritten.delete(name);
+    return true;
   }
 
   private retain(name: string, position: Position): void {

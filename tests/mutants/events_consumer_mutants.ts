@@ -74,9 +74,15 @@ export const EVENTS_CONSUMER_MUTANTS: readonly Mutant[] = [
     name: "acknowledgements that found no room are dropped",
     file: CONSUMERS,
     edits: [[
-      "    } catch {\n      return false;",
-      "    } catch {\n      this.unwritten.clear();\n      return false;",
+      "    } catch {\n      return false;\n    }\n    for",
+      "    } catch {\n      this.unwritten.clear();\n      return false;\n    }\n    for",
     ]],
+    dies: "events_consumers_test",
+  },
+  {
+    name: "an acknowledgement that is too large stops those of other consumers",
+    file: CONSUMERS,
+    edits: [["names.length > 1 ? names", "names.length < 0 ? names"]],
     dies: "events_consumers_test",
   },
   {
