@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { WalLog } from "../mod.ts";
-import { type EventLog, text } from "../src/events/mod.ts";
+import { EventLog, text } from "../src/events/mod.ts";
 import { sealEvent } from "../src/events/envelope.ts";
 import { SimulatedDisk } from "../src/testing/mod.ts";
 import { inShort, openEvents, PATH, settle } from "./event_logs.ts";
@@ -130,11 +130,18 @@ describe("an event log", () => {
 
   it("refuses unknown options and values out of their domain, and writes nothing", async () => {
     const log = await openEvents();
-    const wrong = (options: object) => assert.rejects(log.append("a", options as never), { code: "INVALID_ARGUMENT" });
+    const wrong = (options: unknown) => assert.rejects(log.append("a", options as never), { code: "INVALID_ARGUMENT" });
     await wrong({ expectedlast: 0 });
     await wrong({ expectedLast: -1 });
     await wrong({ expectedLast: "0" });
     await wrong({ signal: {} });
+    await wrong({ id: null });
+    for (const options of [null, 5, "id"]) await wrong(options);
+    for (const options of [null, 5]) {
+      assert.throws(() => log.write("a", options as never), { code: "INVALID_ARGUMENT" });
+    }
+    for (const options of [null, 5]) assert.throws(() => log.follow(options as never), { code: "INVALID_ARGUMENT" });
+    await assert.rejects(EventLog.open(PATH, null as never), { code: "INVALID_ARGUMENT" });
     assert.throws(() => log.write("a", { signal: AbortSignal.timeout(1) } as never), /unknown option "signal"/);
     await assert.rejects(log.appendAll("abc" as never), { code: "INVALID_ARGUMENT" });
     await assert.rejects(openEvents(undefined, { codecs: text } as never), { code: "INVALID_ARGUMENT" });

@@ -129,12 +129,15 @@ describe("the codec", () => {
   });
 
   it("rejects an event with INVALID_EVENT, and nothing of the list is written", async () => {
+    const transferred = new Uint8Array([1, 2]);
+    structuredClone(transferred.buffer, { transfer: [transferred.buffer] });
     const rejected: [EventCodec<never>, unknown][] = [
       [json as EventCodec<never>, undefined],
       [json as EventCodec<never>, 1n],
       [text as EventCodec<never>, 1],
       [text as EventCodec<never>, "\ud800"],
       [bytes as EventCodec<never>, [1]],
+      [bytes as EventCodec<never>, transferred],
       [{ encode: () => "text", decode: () => {} } as never, 1],
       [{ encode: () => undefined, decode: () => {} } as never, 1],
     ];

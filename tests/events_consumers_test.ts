@@ -255,6 +255,7 @@ describe("a consumer", () => {
     for (const maxInFlight of [0, 1.5, "1"]) wrong(() => log.consume("mailer", { maxInFlight } as never));
     wrong(() => log.consume("mailer", { signal: {} } as never));
     wrong(() => log.consume("mailer", { maxInflight: 1 } as never));
+    for (const options of [null, 1]) wrong(() => log.consume("mailer", options as never));
     for (const position of [-1, 6, "1"]) wrong(() => log.acknowledge("mailer", position as number));
     assert.deepEqual(log.consumers(), []);
   });

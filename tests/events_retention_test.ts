@@ -29,7 +29,9 @@ describe("compaction of an event log", () => {
         message: /Cannot compact: expected a position from 0 to 5/,
       });
     }
-    assert.throws(() => log.compact(1, { force: true } as never), { code: "INVALID_ARGUMENT" });
+    for (const options of [{ force: true }, { passConsumers: 1 }, null, true]) {
+      assert.throws(() => log.compact(1, options as never), { code: "INVALID_ARGUMENT" });
+    }
     assert.throws(() => log.compact(6, { passConsumers: true }), { code: "INVALID_ARGUMENT" });
     log.compact(0);
     assert.equal(log.first, 1);
@@ -239,13 +241,15 @@ describe("the limits of an event log", () => {
   });
 
   it("are refused if they are no numbers above 0, or unknown", async () => {
-    const wrong = (retention: object) =>
+    const wrong = (retention: unknown) =>
       assert.rejects(openEvents(undefined, { retention: retention as never }), { code: "INVALID_ARGUMENT" });
     await wrong({ maxBytes: 0 });
     await wrong({ maxAgeMs: -1 });
     await wrong({ maxCount: NaN });
     await wrong({ maxCount: "5" });
     await wrong({ maxEvents: 5 });
+    await wrong({ maxCount: 5, passConsumers: "no" });
+    for (const retention of [null, 5, "no"]) await wrong(retention);
   });
 
   it("set the size of segments, which can be set otherwise", async () => {

@@ -4,7 +4,6 @@
  * @module
  */
 
-import { checkNames } from "../api/option_names.ts";
 import { isSignal } from "../api/taken.ts";
 import { invalid, show } from "../api/validate.ts";
 import { readOnlyError } from "../write/refusals.ts";
@@ -12,7 +11,7 @@ import { Consumers } from "./consumers.ts";
 import { Deliveries } from "./deliveries.ts";
 import { FollowedEvents } from "./followed_events.ts";
 import type { EventParts } from "./readable_events.ts";
-import { checkName } from "./refusals.ts";
+import { checkBoolean, checkName, checkOptions } from "./refusals.ts";
 import { expired } from "./retention.ts";
 import type { ConsumeOptions, Delivery, Position } from "./types.ts";
 import { WritableEvents } from "./writable_events.ts";
@@ -149,9 +148,10 @@ export abstract class ConsumableEvents<E> extends WritableEvents<E> {
    * ```
    */
   compact(through: Position, options: { readonly passConsumers?: boolean } = {}): void {
-    checkNames("Cannot compact the log", options, ["passConsumers"]);
+    checkOptions("Cannot compact the log", options, ["passConsumers"]);
+    const { passConsumers: passes = false } = options;
+    checkBoolean("Cannot compact the log: passConsumers", passes);
     const consumers = this.#require("compact the log");
-    const passes = options.passConsumers === true;
     this.#parts.writer.compact(through, passes);
     if (passes) consumers.pass(through);
   }
@@ -179,7 +179,7 @@ export abstract class ConsumableEvents<E> extends WritableEvents<E> {
 }
 
 function takeConsumeOptions(options: ConsumeOptions): { maxInFlight: number; signal: AbortSignal | undefined } {
-  checkNames("Cannot consume", options, ["maxInFlight", "signal"]);
+  checkOptions("Cannot consume", options, ["maxInFlight", "signal"]);
   const { maxInFlight = 1, signal } = options;
   if (!(Number.isSafeInteger(maxInFlight) && maxInFlight >= 1)) {
     throw invalid(`Cannot consume: maxInFlight must be a safe integer of 1 or more, found ${show(maxInFlight)}`);

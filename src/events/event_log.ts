@@ -14,6 +14,7 @@ import { EventWriter } from "./event_writer.ts";
 import { loadState, requireNoRaft } from "./load_state.ts";
 import type { EventParts } from "./readable_events.ts";
 import { intervalsOf, segmentBytesOf, takeRetention } from "./retention.ts";
+import { requireObject } from "./refusals.ts";
 import type { EventLogOptions } from "./types.ts";
 
 /** As much as the largest event. In bytes. */
@@ -68,9 +69,7 @@ export class EventLog<E> extends ConsumableEvents<E> implements AsyncDisposable 
    * @throws {WalLogError} As `WalLog.open`. `ENCODING` if the folder holds a log that no event log has written.
    */
   static async open<E>(folder: string | URL, options: EventLogOptions<E> = {}): Promise<EventLog<E>> {
-    if (typeof options !== "object" || options === null) {
-      throw invalid(`Cannot open an event log: options must be an object, found ${show(options)}`);
-    }
+    requireObject("Cannot open an event log", options);
     const { codec: given = json, retention: limits, maxPendingBytes = PENDING_BYTES_DEFAULT, ...how } = options;
     const { fileSystem = nodeFileSystem, readOnly: isReadOnly = false } = how;
     const codec = codecOf<E>(given);

@@ -10,7 +10,7 @@ import type { EventState } from "./event_state.ts";
 import type { EventWriter } from "./event_writer.ts";
 import { FollowedEvents } from "./followed_events.ts";
 import { loadState } from "./load_state.ts";
-import { goneError } from "./refusals.ts";
+import { goneError, requireObject } from "./refusals.ts";
 import type { ConsumerState, EventRetention, FollowEventsOptions, Position, StoredEvent } from "./types.ts";
 
 /** The parts of an open event log. */
@@ -127,6 +127,7 @@ export abstract class ReadableEvents<E> {
    * ```
    */
   follow(options: FollowEventsOptions = {}): AsyncIterableIterator<StoredEvent<E>, undefined, unknown> {
+    requireObject("Cannot follow the log", options);
     const { from } = options;
     if (from !== undefined && from > 0 && from < this.first) throw goneError(from, this.first, this.wal.path);
     return new FollowedEvents(this.wal.follow(options), this.#reader);

@@ -7,7 +7,7 @@
 import { WalLogError } from "../api/errors.ts";
 import { checkNames } from "../api/option_names.ts";
 import { isSignal } from "../api/taken.ts";
-import { invalid, show } from "../api/validate.ts";
+import { invalid, isObject, show } from "../api/validate.ts";
 import type { AppendOptions, EventId, Position } from "./types.ts";
 
 /** The longest name of a producer or a consumer. In UTF-16 units. */
@@ -140,7 +140,7 @@ export function overloaded(bytes: number, pending: number, most: number): WalLog
  * @throws {WalLogError} `INVALID_ARGUMENT`.
  */
 export function takeAppendOptions(options: AppendOptions, names: readonly string[]): AppendOptions {
-  checkNames("Cannot append", options, names);
+  checkOptions("Cannot append", options, names);
   const { expectedLast, id, signal } = options;
   if (expectedLast !== undefined && !(Number.isSafeInteger(expectedLast) && expectedLast >= 0)) {
     throw invalid(
@@ -154,13 +154,48 @@ export function takeAppendOptions(options: AppendOptions, names: readonly string
 }
 
 function takeId(id: EventId): EventId {
-  checkNames("Cannot append", id, ["producer", "sequence"]);
+  checkOptions("Cannot append: id", id, ["producer", "sequence"]);
   const { producer, sequence } = id;
   checkName("Cannot append: the producer", producer);
   if (!Number.isSafeInteger(sequence) || sequence < 0) {
     throw invalid(`Cannot append: the sequence must be a safe integer of 0 or more, found ${show(sequence)}`);
   }
   return { producer, sequence };
+}
+
+/**
+ * Requires that a value is an object without unknown options.
+ *
+ * @param attempt The call, for the message.
+ * @param options The value.
+ * @param names The names of the options that there are.
+ * @throws {WalLogError} `INVALID_ARGUMENT`.
+ */
+export function checkOptions(attempt: string, options: object, names: readonly string[]): void {
+  requireObject(attempt, options);
+  checkNames(attempt, options, names);
+}
+
+/**
+ * Requires that a value is an object.
+ *
+ * @param attempt The call, for the message.
+ * @param value The value.
+ * @throws {WalLogError} `INVALID_ARGUMENT`.
+ */
+export function requireObject(attempt: string, value: unknown): void {
+  if (!isObject(value)) throw invalid(`${attempt}: expected an object, found ${show(value)}`);
+}
+
+/**
+ * Requires that a value is `true` or `false`.
+ *
+ * @param what The option, for the message.
+ * @param value The value.
+ * @throws {WalLogError} `INVALID_ARGUMENT`.
+ */
+export function checkBoolean(what: string, value: unknown): void {
+  if (typeof value !== "boolean") throw invalid(`${what} must be true or false, found ${show(value)}`);
 }
 
 /**

@@ -5,8 +5,8 @@
  * @module
  */
 
-import { checkNames } from "../api/option_names.ts";
 import { invalid, show } from "../api/validate.ts";
+import { checkBoolean, checkOptions } from "./refusals.ts";
 import type { EventRetention, Position } from "./types.ts";
 
 /** A place in the log up to which events can be dropped. */
@@ -43,8 +43,9 @@ const SEGMENT_BYTES_MIN = 64 * 1024;
  * @throws {WalLogError} `INVALID_ARGUMENT`.
  */
 export function takeRetention(given: EventRetention = {}): EventRetention {
+  checkOptions("Cannot open an event log: retention", given, ["maxBytes", "maxAgeMs", "maxCount", "passConsumers"]);
   const { maxBytes, maxAgeMs, maxCount, passConsumers = false } = given;
-  checkNames("Cannot open an event log: retention", given, ["maxBytes", "maxAgeMs", "maxCount", "passConsumers"]);
+  checkBoolean("Cannot open an event log: retention.passConsumers", passConsumers);
   for (const [name, limit] of Object.entries({ maxBytes, maxAgeMs, maxCount })) {
     if (limit === undefined || (typeof limit === "number" && limit > 0)) continue;
     throw invalid(`Cannot open an event log: retention.${name} must be a number above 0, found ${show(limit)}`);

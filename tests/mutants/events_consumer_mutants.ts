@@ -169,7 +169,7 @@ export const EVENTS_CONSUMER_MUTANTS: readonly Mutant[] = [
   {
     name: "a compaction passes consumers although nobody told it to",
     file: CONSUMABLE,
-    edits: [["const passes = options.passConsumers === true;", "const passes = options.passConsumers !== false;"]],
+    edits: [["passConsumers: passes = false", "passConsumers: passes = true"]],
     dies: "events_positions_test",
   },
   {
