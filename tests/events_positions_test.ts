@@ -22,6 +22,23 @@ describe("the consumers of a log", () => {
     assert.deepEqual((await openEvents(disk)).consumers(), expected);
   });
 
+  it("are durable after a flush that was asked for at any time", async () => {
+    for (const isBusy of [false, true]) {
+      for (let turns = 0; turns < 30; turns++) {
+        const disk = new SimulatedDisk({ seed: turns });
+        const log = await openFilled(disk);
+        const [first, second] = await takeDeliveries(log.consume("mailer", { maxInFlight: 2 }), 2);
+        if (isBusy) first!.ack();
+        for (let turn = 0; turn < turns; turn++) await Promise.resolve();
+        first!.ack();
+        second!.ack();
+        await log.flush();
+        disk.crash();
+        assert.equal((await openEvents(disk)).consumers()[0]?.position, 2);
+      }
+    }
+  });
+
   it("do not change what the last event is", async () => {
     const disk = new SimulatedDisk();
     const log = await openFilled(disk);

@@ -37,18 +37,18 @@ export abstract class ConsumableEvents<E> extends WritableEvents<E> {
    * come: it begins behind the last event up to which it has acknowledged all, also after a restart or a crash. A new
    * consumer begins at {@link ReadableEvents.first}; behind the last compaction, if a retention keeps events before it.
    *
-   * Call `ack` when an event is dealt with. It returns at once, and is durable with one of the next flushes. Events that
-   * are not acknowledged are delivered again when the consumer is started anew. At most `maxInFlight` events are
-   * delivered ahead of the first that is not acknowledged: with the default of 1, each has to be acknowledged before the
-   * next one comes.
+   * Call `ack` when an event is dealt with. It returns at once, and is flushed soon; {@link ConsumableEvents.flush} waits
+   * for it. Events that are not acknowledged are delivered again when the consumer is started anew. At most `maxInFlight`
+   * events are delivered ahead of the first that is not acknowledged: with the default of 1, each has to be acknowledged
+   * before the next one comes.
    *
-   * Leaving the loop ends the consumer, and so does closing the log. Events that it has delivered can still be
-   * acknowledged until then.
+   * Leaving the loop ends the consumer, and so does closing the log. Events that it has delivered can be acknowledged
+   * until the log is closed; after that, `ack` does nothing.
    *
    * @param name Name of the consumer: 1 to 255 characters, not that of a retention of the log.
    * @param options How many events may be in flight, and when to stop.
    * @returns The events. Waiting for one rejects as {@link ReadableEvents.follow} does. After `ENCODING`, the event can
-   * be skipped with {@link ConsumableEvents.acknowledge}.
+   * be skipped with {@link ConsumableEvents.acknowledge}. That also acknowledges all events in flight before it.
    * @throws {WalLogError} `BUSY` if a consumer of that name is running; `INVALID_ARGUMENT`; `READ_ONLY`, `POISONED`,
    * `CLOSED`; `NO_SPACE` if a new consumer cannot be written down.
    *
@@ -90,7 +90,7 @@ export abstract class ConsumableEvents<E> extends WritableEvents<E> {
   /**
    * Acknowledges all events up to a position on behalf of a consumer: to skip an event that it cannot deal with, or to
    * let a new consumer begin later than at the first event. At or below the position of the consumer it changes nothing.
-   * It returns at once, and is durable with one of the next flushes.
+   * It returns at once, and is flushed soon; {@link ConsumableEvents.flush} waits for it.
    *
    * @param name Name of the consumer; a new one is added.
    * @param through The position, at most {@link ReadableEvents.last}.
@@ -154,6 +154,17 @@ export abstract class ConsumableEvents<E> extends WritableEvents<E> {
     const consumers = this.#require("compact the log");
     this.#parts.writer.compact(through, passes);
     if (passes) consumers.pass(through);
+  }
+
+  /**
+   * Makes everything durable that was written or acknowledged before the call. Calls share flushes. An acknowledgement
+   * for which the disk has no room is written with a later one.
+   *
+   * @returns The last durable position. Rejects with `POISONED` if a flush failed; `READ_ONLY`; `CLOSED`.
+   */
+  override flush(): Promise<Position> {
+    this.#consumers?.write();
+    return super.flush();
   }
 
   /** Ends the consumers. The log is about to be closed. */

@@ -125,6 +125,11 @@ export class Consumers {
     this.release(name);
   }
 
+  /** Writes acknowledgements, so that the flush that follows covers them. On a full disk, they are written later. */
+  write(): void {
+    this.tryToWrite();
+  }
+
   /** Ends all that are served, and writes what they have acknowledged. The log is about to be closed. */
   finish(): void {
     for (const serving of this.served.values()) void serving.return();

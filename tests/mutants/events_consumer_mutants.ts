@@ -167,6 +167,12 @@ export const EVENTS_CONSUMER_MUTANTS: readonly Mutant[] = [
     dies: "events_positions_test",
   },
   {
+    name: "a flush does not cover what was acknowledged",
+    file: CONSUMABLE,
+    edits: [["    this.#consumers?.write();\n", ""]],
+    dies: "events_positions_test",
+  },
+  {
     name: "a compaction passes consumers although nobody told it to",
     file: CONSUMABLE,
     edits: [["passConsumers: passes = false", "passConsumers: passes = true"]],
