@@ -148,6 +148,16 @@ describe("an event log", () => {
     assert.equal(log.last, 0);
   });
 
+  it("takes an event that fills an entry with its envelope, and none that is larger", async () => {
+    const log = await openEvents(undefined, { codec: text, maxEntryBytes: 1000 });
+    const id = (sequence: number) => ({ id: { producer: "p", sequence } });
+    assert.equal(await log.append("x".repeat(1000 - 7)), 1);
+    assert.equal(await log.append("x".repeat(1000 - 17 - 1), id(1)), 2);
+    await assert.rejects(log.append("x".repeat(1000 - 6)), { code: "ENTRY_TOO_LARGE" });
+    await assert.rejects(log.append("x".repeat(1000 - 17), id(2)), { code: "ENTRY_TOO_LARGE" });
+    assert.equal(log.last, 2);
+  });
+
   it("refuses an event on a full disk, and takes it when there is room", async () => {
     const disk = new SimulatedDisk();
     const log = await openEvents(disk);

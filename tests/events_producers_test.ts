@@ -238,6 +238,23 @@ describe("the state of an event log", () => {
     assert.throws(() => again.write("x", id(1)), { code: "STALE_SEQUENCE" });
   });
 
+  it("has the ids of damaged events again after these are repaired from a copy", async () => {
+    const disk = new SimulatedDisk();
+    const log = await openEvents(disk);
+    for (const [nth, event] of ["first", "middle", "last"].entries()) await log.append(event, id(nth));
+    const copies = log.wal.entries(1, 3);
+    await log.close();
+    const [path] = disk.files().filter((name) => name.endsWith(".seg"));
+    disk.flip(path!, new TextDecoder("latin1").decode(disk.content(path!)).indexOf('"middle"'));
+    const damaged = await openEvents(disk, { onDamage: "keep" });
+    assert.throws(() => damaged.read(2), { code: "DAMAGED_ENTRY" });
+    damaged.wal.repair(copies);
+    await damaged.close();
+    const healed = await openEvents(disk);
+    assert.equal(healed.write("middle", id(1)), 2);
+    assert.deepEqual(inShort(healed.iterate()), ["1:first", "2:middle", "3:last"]);
+  });
+
   it("shows in a reader that is brought up to date", async () => {
     const disk = new SimulatedDisk();
     const writer = await openEvents(disk);

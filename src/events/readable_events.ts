@@ -55,7 +55,10 @@ export abstract class ReadableEvents<E> {
     return this.wal.firstIndex;
   }
 
-  /** The position of the last event; 0 if there never was one. It may not be durable yet. */
+  /**
+   * The position of the last event; 0 if there never was one. It may not be durable yet. It leaves out the log's own
+   * entries behind the event, such as acknowledgements.
+   */
   get last(): Position {
     return this.#state.last;
   }

@@ -53,7 +53,10 @@ export interface EventRetention {
   readonly passConsumers?: boolean;
 }
 
-/** How to open an event log: as any log, and with a codec. */
+/**
+ * How to open an event log: as any log, and with a codec. An event can have `maxEntryBytes` bytes, less 7 for its
+ * envelope; with an id, less 17 and the bytes of the producer's name.
+ */
 export interface EventLogOptions<E> extends WalLogOptions {
   /**
    * How events become bytes: `json`, `text`, `bytes`, an object with `encode` and `decode`, or a Standard Schema
@@ -83,7 +86,8 @@ export interface WriteOptions {
   /**
    * Makes it safe to try again: if the log has a write with this id, nothing is written, and the call returns the
    * position of that write. The log remembers the last 128 sequences of each of the 1,024 producers that wrote last,
-   * also across restarts and compaction. A lower sequence fails with `STALE_SEQUENCE`.
+   * also across restarts and compaction. A lower sequence fails with `STALE_SEQUENCE`. The id of a list covers all of
+   * its events: a repeat writes none of them, whatever they are.
    */
   readonly id?: EventId;
 }
@@ -109,7 +113,7 @@ export interface FollowEventsOptions {
 export interface Delivery<E> extends StoredEvent<E> {
   /**
    * Acknowledges the event: it is dealt with, and need not be delivered again. Calling it again changes nothing. Events
-   * can be acknowledged in any order, and without `this`.
+   * can be acknowledged in any order, and without `this`. After the log was closed it does nothing.
    */
   readonly ack: () => void;
 }
