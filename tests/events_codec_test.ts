@@ -138,6 +138,7 @@ describe("the codec", () => {
       [text as EventCodec<never>, "\ud800"],
       [bytes as EventCodec<never>, [1]],
       [bytes as EventCodec<never>, transferred],
+      [{ encode: () => transferred, decode: () => {} } as never, 1],
       [{ encode: () => "text", decode: () => {} } as never, 1],
       [{ encode: () => undefined, decode: () => {} } as never, 1],
     ];

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { isBytes } from "../api/taken.ts";
+import { isBytes, isDetached } from "../api/taken.ts";
 import { invalid, show } from "../api/validate.ts";
 import type { WalLog } from "../api/wal_log.ts";
 import { META_BYTES_MAX } from "../format/snapshot_header.ts";
@@ -209,8 +209,9 @@ export class EventWriter<E> {
   private encode(event: E, nth: number): Uint8Array {
     try {
       const payload: unknown = this.codec.encode(event);
-      if (isBytes(payload)) return payload;
-      throw new TypeError(`encode returned ${show(payload)} instead of a Uint8Array`);
+      if (!isBytes(payload)) throw new TypeError(`encode returned ${show(payload)} instead of a Uint8Array`);
+      if (isDetached(payload)) throw new TypeError("the buffer of the encoded bytes was transferred away");
+      return payload;
     } catch (error) {
       throw invalidEvent(nth, error);
     }
