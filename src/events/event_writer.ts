@@ -191,8 +191,7 @@ export class EventWriter<E> {
   private add(commands: readonly Uint8Array<ArrayBuffer>[]): void {
     const { wal, state } = this;
     const first = wal.lastIndex + 1;
-    const term = Math.max(TERM, wal.lastTerm);
-    wal.append(commands.map((command, nth) => ({ term, index: first + nth, command })));
+    wal.append(commands.map((command, nth) => ({ term: TERM, index: first + nth, command })));
     commands.forEach((command, nth) => state.apply(first + nth, openEnvelope(command), command.length));
     this.noteFlushed();
     this.unflushed.push({ last: wal.lastIndex, commandBytes: state.commandBytes });

@@ -26,8 +26,8 @@ export const EVENTS_MUTANTS: readonly Mutant[] = [
     name: "the events of a list are written one by one",
     file: WRITER,
     edits: [[
-      "wal.append(commands.map((command, nth) => ({ term, index: first + nth, command })));",
-      "for (const command of commands) wal.append([{ term, index: wal.lastIndex + 1, command }]);",
+      "wal.append(commands.map((command, nth) => ({ term: TERM, index: first + nth, command })));",
+      "for (const command of commands) wal.append([{ term: TERM, index: wal.lastIndex + 1, command }]);",
     ]],
     dies: "events_append_test",
   },
