@@ -137,7 +137,7 @@ async function commitAt({ batch, commandBytes, count, lastIndex }: Task, open: O
   return { seconds: median, p99Seconds: quantile(seconds, 0.99), count: batch, bytes: batch * commandBytes };
 }
 
-/** Many concurrent callers, each of which commits one command at a time. */
+/** Many concurrent callers. Each commits one command at a time. */
 async function commitShared(task: Task, open: Open): Promise<Sample> {
   return await inNewFolder(task, async () => {
     const { commandBytes, clients = 1 } = task;

@@ -13,7 +13,7 @@ const READERS = 16;
 
 /** The result. */
 export interface Judgement {
-  /** The number of acknowledged pages of the ledger, all of which were read again. */
+  /** The number of acknowledged pages of the ledger. The judge has read each of them again. */
   readonly pages: number;
   /** The number of operations in the history. */
   readonly operations: number;

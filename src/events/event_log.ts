@@ -17,7 +17,7 @@ import { intervalsOf, segmentBytesOf, takeRetention } from "./retention.ts";
 import { requireObject } from "./refusals.ts";
 import type { EventLogOptions } from "./types.ts";
 
-/** As much as the largest event. In bytes. */
+/** The default of `maxPendingBytes`: the size of the largest event, in bytes. */
 const PENDING_BYTES_DEFAULT = 64 * 1024 * 1024;
 
 /**

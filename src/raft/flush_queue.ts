@@ -18,13 +18,13 @@ interface WaitingStep {
   readonly reject: (error: unknown) => void;
 }
 
-/** What a node does about flushes. */
+/** Connects the queue to its node. */
 interface FlushListener {
-  /** Takes note of a flush by a leader that sends ahead; returns what is to be done. */
+  /** Called after each flush of a node with `sendAhead`. Returns the actions that follow from it. */
   readonly flushed: () => Action[];
-  /** Ends the node after a flush that failed; returns the error for all steps. */
+  /** Ends the node after a failed flush. Returns the error with which all steps reject. */
   readonly failed: (error: unknown) => WalLogError;
-  /** What has ended the node; `undefined` if nothing has. */
+  /** Returns the error that ended the node; `undefined` if the node has not ended. */
   readonly failure: () => WalLogError | undefined;
 }
 
@@ -34,14 +34,14 @@ export class FlushQueue {
   readonly #listener: FlushListener;
   #waiting: WaitingStep[] = [];
   #isFlushing = false;
-  /** Steps whose caller has not been told of their end. */
+  /** The number of steps whose promise has not settled. */
   #underWay = 0;
 
   /**
    * Makes an empty queue.
    *
    * @param state The node.
-   * @param listener Told of flushes.
+   * @param listener Called about flushes.
    */
   constructor(state: RaftState, listener: FlushListener) {
     this.#state = state;
@@ -57,21 +57,21 @@ export class FlushQueue {
    * Hands out a step's actions after the next flush.
    *
    * @param actions The actions.
-   * @returns Resolves to them, and to what the flush has brought about. Rejects if the flush fails.
+   * @returns Resolves to them and to the actions that follow from the flush. Rejects if the flush fails.
    */
   add(actions: Action[]): Promise<Action[]> {
     const { promise, resolve, reject } = Promise.withResolvers<Action[]>();
     this.#waiting.push({ actions, written: this.#state.writer.written, resolve, reject });
     this.#underWay++;
     if (!this.#isFlushing) void this.#flush();
-    // It does not wait for the next flush, and comes behind the entries that it speaks of.
+    // A heartbeat does not wait for the next flush. The waiting entries that precede it are sent with it.
     else if (actions.some(isHeartbeat)) this.#sendAhead(this.#waiting);
     return promise;
   }
 
   /**
-   * Hands out actions when everything is durable that was written up to their step: not only what the step wrote
-   * itself, for it may depend on what an earlier one did.
+   * Hands out the actions of a step when everything is durable that was written up to that step. This includes the writes
+   * of earlier steps, because the step may depend on them.
    */
   async #flush(): Promise<void> {
     this.#isFlushing = true;
@@ -81,7 +81,7 @@ export class FlushQueue {
       this.#waiting = [];
       try {
         await this.#flushAhead(steps);
-        // Nothing may be applied behind a snapshot that the application could not restore.
+        // If the application could not restore a snapshot, it must not apply the entries after it.
         const failure = this.#listener.failure();
         if (failure !== undefined) throw failure;
       } catch (error) {
@@ -92,7 +92,7 @@ export class FlushQueue {
       }
       mergeSends(steps.map(({ actions }) => actions), this.#state.config);
       for (const { actions, resolve } of steps) {
-        // Not now: just before whoever waits for these goes on, which whatever is queued by now does first.
+        // This must happen just before the caller continues, and after all microtasks that are queued now.
         queueMicrotask(() => this.#underWay--);
         resolve(actions);
       }
@@ -103,7 +103,7 @@ export class FlushQueue {
   /**
    * Flushes, and lets a leader send ahead of it.
    *
-   * @param steps The steps that the flush is for. Those that come during it and depend on nothing newer are added.
+   * @param steps The steps that the flush is for. Steps that arrive during it are added if they depend on no newer write.
    */
   async #flushAhead(steps: WaitingStep[]): Promise<void> {
     const s = this.#state;
@@ -116,7 +116,7 @@ export class FlushQueue {
       steps.push(this.#waiting.shift()!);
     }
     if (s.config.sendAhead === undefined) return;
-    // What was committed since comes later, behind what waiting steps have handed out already.
+    // The actions of this flush must come after the actions that waiting steps already have.
     const hasMore = this.#waiting.some(({ actions }) => actions.some(({ type }) => type !== "send"));
     const last = hasMore ? this.#waiting.at(-1)! : steps.at(-1)!;
     addActions(last.actions, this.#listener.flushed());
@@ -135,7 +135,7 @@ export class FlushQueue {
     try {
       for (const send of takeAhead(waiting)) sendAhead(send);
     } catch (error) {
-      // A message can get lost. The node must not fail for it, and the application must hear of it.
+      // Raft tolerates a lost message, so the node continues. The application gets the error as an uncaught exception.
       queueMicrotask(() => {
         throw error;
       });

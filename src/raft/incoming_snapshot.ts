@@ -23,7 +23,7 @@ export class IncomingSnapshot {
   readonly term: Term;
   /** That leader. */
   readonly leader: NodeId;
-  /** What the snapshot is of, as the first piece says. */
+  /** The index, term, configuration and meta of the snapshot, from its first piece. */
   readonly meta: SnapshotMeta;
   /** Its cluster, if the log belongs to none yet. */
   readonly cluster: string | undefined;

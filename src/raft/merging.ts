@@ -64,11 +64,11 @@ function isHint({ type }: Action): boolean {
 }
 
 /**
- * Adds actions to those of an earlier step, as if one step had wanted all of them. If commands are added, what the step
- * asked of the application is dropped: it is about the state before those commands, and is asked for again.
+ * Adds actions to those of an earlier step. If they apply commands, the step's own hints are dropped: they are about the
+ * state before those commands, and the node gives them again.
  *
  * @param actions The actions of the step. They are changed.
- * @param more What is added.
+ * @param more The actions to add.
  */
 export function addActions(actions: Action[], more: readonly Action[]): void {
   const isChanged = more.some(({ type }) => type === "apply" || type === "restoreSnapshot");
@@ -76,7 +76,7 @@ export function addActions(actions: Action[], more: readonly Action[]): void {
   actions.splice(0, actions.length, ...kept, ...more);
 }
 
-/** Whether an action sends what only a leader sends, of entries and snapshots that it has. */
+/** Whether an action sends a leader's entries, a heartbeat, or a part of a snapshot. */
 function isOfLeader(action: Action): action is SendAction {
   return isAppend(action) || (action.type === "send" && action.message.type === "installSnapshot");
 }

@@ -141,7 +141,7 @@ export class RaftNode {
   }
 
   /**
-   * Describes the node, and if it leads, what it knows of the others: for people and monitoring.
+   * Describes the node for people and monitoring. A leader also describes its peers.
    *
    * @returns The values of this moment.
    *

@@ -1,5 +1,5 @@
 /**
- * What the application is told of nodes whose messages are not taken.
+ * Reports nodes whose messages this node refuses to the application.
  *
  * @module
  */

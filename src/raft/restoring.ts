@@ -1,6 +1,6 @@
 /**
- * How the application gets a snapshot that was installed: it reads the log's snapshot, which the node opens for it, so that
- * the node need not hold it.
+ * Passes an installed snapshot to the application. The node opens the log's snapshot, and the application reads it, so the
+ * node does not hold it in memory.
  *
  * @module
  */
@@ -14,7 +14,7 @@ import type { RestoreSnapshotAction } from "./types.ts";
  * Tells the application to restore a snapshot that was installed.
  *
  * @param s The node.
- * @param meta What the snapshot is of.
+ * @param meta The snapshot's index, term and configuration.
  * @param data Its data, if the node has it. Otherwise the application reads it from the log.
  */
 export function restore(s: RaftState, { index, term, config }: SnapshotMeta, data?: Uint8Array<ArrayBuffer>): void {
@@ -25,8 +25,8 @@ export function restore(s: RaftState, { index, term, config }: SnapshotMeta, dat
 }
 
 /**
- * Opens the snapshot that was installed last, for the application. If that fails, a later step tries again. Until then
- * nothing is applied, for the application would apply it to an older state.
+ * Opens the latest installed snapshot for the application. If that fails, a later step tries again. Until then, nothing is
+ * applied, because the application would apply it to an older state.
  *
  * @param s The node.
  */

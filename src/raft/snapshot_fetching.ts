@@ -83,9 +83,10 @@ function makeSnapshot(s: RaftState, { from, least, leastTerm }: SnapshotRequest)
 }
 
 /**
- * Commits what the damaged snapshots of members include. A leader tells what is committed, so a follower waits for it. But
- * there will be none if those with damaged snapshots are so many that the rest are no majority. Then all of these have to
- * say that an entry is included; the word of fewer does not count.
+ * Commits the entries that the damaged snapshots of members include. Normally a follower learns the commit index from its
+ * leader, and waits for it. But if so many snapshots are damaged that the other members are no majority, no leader can be
+ * elected. In that case, half of the members, rounded up, must report that their damaged snapshots include an entry. Fewer
+ * reports do not count.
  */
 function commitIncluded(s: RaftState): void {
   if (s.leader !== null && s.leader !== s.id) return;
@@ -98,7 +99,7 @@ function commitIncluded(s: RaftState): void {
   if (index > s.commitIndex) commitTo(s, index);
 }
 
-/** Closes the snapshot that is open for nodes that ask, once none does. */
+/** Releases the snapshot that damaged nodes fetch, after none of them has asked for a while. */
 export function dropServed(s: RaftState): void {
   const silence = SILENT_TIMEOUTS * s.config.electionTimeout[1];
   if (s.served !== null && s.now - s.served.since > silence) s.served = null;

@@ -1,5 +1,5 @@
 /**
- * What a node knows of itself and of the others, for people and monitoring.
+ * Describes a node and its peers, for people and monitoring.
  *
  * @module
  */
@@ -9,7 +9,7 @@ import type { Flow } from "./progress.ts";
 import type { RaftState } from "./state.ts";
 import type { Role } from "./types.ts";
 
-/** What a leader knows of another node. */
+/** A peer, as the leader sees it. */
 export interface PeerStatus {
   /** The node. */
   readonly id: NodeId;
@@ -17,18 +17,18 @@ export interface PeerStatus {
   readonly isMember: boolean;
   /** The last index at which its log is known to agree with the leader's. */
   readonly match: Index;
-  /** The number of the leader's entries behind `match`. */
+  /** The number of the leader's entries after `match`. */
   readonly lag: number;
   /**
    * How the leader sends entries to it. `probe`: one message at a time, until it is known where the logs agree. `stream`:
    * without waiting for answers. `snapshot`: only a snapshot, until the node has it.
    */
   readonly flow: Flow;
-  /** Ticks since the leader last heard from it; `undefined` if it has not since it leads. */
+  /** Ticks since the leader last heard from it; `undefined` if it has not heard from it in this term. */
   readonly sinceContact: number | undefined;
 }
 
-/** What a node knows. */
+/** The status of a node. */
 export interface RaftStatus {
   /** The node. */
   readonly id: NodeId;
@@ -60,7 +60,7 @@ export interface RaftStatus {
  * Describes a node.
  *
  * @param s The node.
- * @returns Values that do not change any more.
+ * @returns A copy, which later steps do not change.
  */
 export function statusOf(s: RaftState): RaftStatus {
   const { id, role, term, leader, commitIndex, lastApplied, healing, uncommitted, transfer } = s;

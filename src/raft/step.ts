@@ -64,7 +64,7 @@ function stepOnce(s: RaftState, event: RaftEvent): void {
 }
 
 /**
- * Lets a leader that sends ahead of its flush count itself, when the flush is done.
+ * Counts the leader itself for a majority after its flush, if it sends ahead of the flush.
  *
  * @param s The node; what it wants done is added to its actions.
  */
@@ -75,7 +75,7 @@ export function countOwn(s: RaftState): void {
   finish(s);
 }
 
-/** What any step may bring about. */
+/** Applies what is committed, and answers reads. Every step ends with it. */
 function finish(s: RaftState): void {
   applyCommitted(s);
   // If nothing could be read, asking for more at once would not help.
@@ -123,7 +123,7 @@ function onTick(s: RaftState): void {
 
 function onLeaderTick(s: RaftState): void {
   const { checkQuorum, electionTimeout, heartbeatInterval, sendAhead, transferTimeout } = s.config;
-  // The others would follow its heartbeats, though it commits nothing any more for its clients.
+  // Its heartbeats would keep the others from electing a leader, although its clients wait for its disk.
   const isHanging = s.flushingSince !== undefined && s.now - s.flushingSince >= electionTimeout[0];
   if (sendAhead !== undefined && isHanging && s.others.some((id) => s.members.includes(id))) {
     return becomeFollower(s, null);

@@ -233,7 +233,7 @@ export class Outgoing {
     }, pause);
   }
 
-  /** Connects again at once, to tell the peer what the log is now. */
+  /** Reconnects at once. The new connection's hello names the log's cluster. */
   #reconnect(socket: Socket): void {
     this.#fail(socket, "this node's log belongs to a cluster now");
     this.wake();
