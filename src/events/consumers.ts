@@ -166,6 +166,7 @@ export class Consumers {
     try {
       this.writer.acknowledge(names.map((name) => [name, consumers.get(name)!]));
     } catch {
+      // The disk is full, or an entry is too large: they stay unwritten. A log that has failed says so in its next call.
       return false;
     }
     for (const name of names) this.unwritten.delete(name);
