@@ -1,0 +1,195 @@
+/**
+ * The keys of an archive's objects. `docs/ARCHIVE.md` defines them.
+ *
+ * ```text
+ * claims/00000001
+ * generations/00000001/BASE
+ * generations/00000001/identity/INCARNATION-CLUSTER
+ * generations/00000001/segments/NUMBER-BASELSN-FIRST-SALT/FROM-TO-FLOOR-NEXT-SNAPSHOT-TIME-CHECKSUM
+ * generations/00000001/snapshots/INDEX-TERM-CHECKSUM
+ * ```
+ *
+ * @module
+ */
+
+import type { Index, Term } from "../api/types.ts";
+
+const GENERATION_DIGITS = 8;
+const SEGMENT_DIGITS = 12;
+const TIME_DIGITS = 15;
+/** Digits of an LSN, an index and a term: each is below 2^53. */
+const NUMBER_DIGITS = 16;
+const HEX_DIGITS = 16;
+
+/** The beginning of the keys of all claims. */
+export const CLAIMS = "claims/";
+/** The beginning of the keys of all generations. */
+export const GENERATIONS = "generations/";
+/** The beginning of the keys of tests of the store. */
+export const PROBES = "probes/";
+
+/** The segment that a piece belongs to. */
+export interface SegmentId {
+  readonly number: number;
+  readonly baseLsn: number;
+  /** The next index at its start. */
+  readonly first: Index;
+  readonly salt: bigint;
+}
+
+/** The contents of a piece, in numbers. */
+export interface PieceSpan {
+  /** Offset of the first byte in the segment's file. */
+  readonly from: number;
+  /** Offset after the last byte. */
+  readonly to: number;
+  /** The lowest index that the piece writes or drops; its next index at the start if that is lower. */
+  readonly floor: Index;
+  /** The next index at its end. */
+  readonly next: Index;
+  /** Index of the log's snapshot at its end; 0 if there is none. */
+  readonly snapshot: Index;
+  /** The highest time of a checkpoint in it, in milliseconds since 1970; 0 if it has none. */
+  readonly time: number;
+}
+
+/** A piece of a segment, as its key describes it. */
+export interface Piece extends PieceSpan {
+  readonly key: string;
+  readonly generation: number;
+  readonly segment: SegmentId;
+  readonly checksum: bigint;
+}
+
+/** A snapshot file, as its key describes it. */
+export interface ArchivedSnapshot {
+  readonly key: string;
+  readonly generation: number;
+  readonly index: Index;
+  readonly term: Term;
+  readonly checksum: bigint;
+  /** The size in bytes. */
+  readonly size: number;
+}
+
+/** A file `IDENTITY`, as its key describes it. */
+export interface ArchivedIdentity {
+  readonly key: string;
+  readonly generation: number;
+  /** 32 hexadecimal digits; zeros if the log belongs to no cluster. */
+  readonly cluster: string;
+}
+
+function padded(value: number, digits: number): string {
+  return String(value).padStart(digits, "0");
+}
+
+function hex(value: bigint): string {
+  return value.toString(16).padStart(HEX_DIGITS, "0");
+}
+
+/** The key of a claim. */
+export function claimKey(generation: number): string {
+  return CLAIMS + padded(generation, GENERATION_DIGITS);
+}
+
+/** The generation of a claim; `undefined` if the key is not that of a claim. */
+export function claimedGeneration(key: string): number | undefined {
+  const [, generation] = /^claims\/(\d{8})$/.exec(key) ?? [];
+  return generation === undefined ? undefined : Number(generation);
+}
+
+/** The beginning of the keys of a generation. */
+export function generationPrefix(generation: number): string {
+  return `${GENERATIONS}${padded(generation, GENERATION_DIGITS)}/`;
+}
+
+/** The key of the base of a generation. */
+export function baseKey(generation: number): string {
+  return `${generationPrefix(generation)}BASE`;
+}
+
+/**
+ * The key of an identity.
+ *
+ * @param generation The generation.
+ * @param incarnation 32 hexadecimal digits.
+ * @param cluster 32 hexadecimal digits.
+ */
+export function identityKey(generation: number, incarnation: string, cluster: string): string {
+  return `${generationPrefix(generation)}identity/${incarnation}-${cluster}`;
+}
+
+/** The key of a piece. */
+export function pieceKey(generation: number, segment: SegmentId, span: PieceSpan, checksum: bigint): string {
+  const { number, baseLsn, first, salt } = segment;
+  const { from, to, floor, next, snapshot, time } = span;
+  const numbers = [from, to, floor, next, snapshot].map((value) => padded(value, NUMBER_DIGITS));
+  const folder = [padded(number, SEGMENT_DIGITS), padded(baseLsn, NUMBER_DIGITS), padded(first, NUMBER_DIGITS)];
+  return `${generationPrefix(generation)}segments/${[...folder, hex(salt)].join("-")}/` +
+    [...numbers, padded(time, TIME_DIGITS), hex(checksum)].join("-");
+}
+
+/** The key of a snapshot. */
+export function snapshotKey(generation: number, index: Index, term: Term, checksum: bigint): string {
+  const numbers = [index, term].map((value) => padded(value, NUMBER_DIGITS));
+  return `${generationPrefix(generation)}snapshots/${[...numbers, hex(checksum)].join("-")}`;
+}
+
+/** A key of a generation, taken apart. `other`: a key that readers ignore. */
+export type GenerationKey =
+  | { readonly kind: "base"; readonly generation: number }
+  | { readonly kind: "identity"; readonly identity: ArchivedIdentity }
+  | { readonly kind: "piece"; readonly piece: Piece }
+  | { readonly kind: "snapshot"; readonly snapshot: ArchivedSnapshot }
+  | { readonly kind: "other" };
+
+const OTHER: GenerationKey = { kind: "other" };
+const GENERATION = /^generations\/(\d{8})\/(.+)$/;
+const IDENTITY = /^identity\/[0-9a-f]{32}-([0-9a-f]{32})$/;
+const SNAPSHOT = /^snapshots\/(\d{16})-(\d{16})-([0-9a-f]{16})$/;
+const PIECE = new RegExp(
+  "^segments/(\\d{12})-(\\d{16})-(\\d{16})-([0-9a-f]{16})/" +
+    "(\\d{16})-(\\d{16})-(\\d{16})-(\\d{16})-(\\d{16})-(\\d{15})-([0-9a-f]{16})$",
+);
+
+/**
+ * Takes a key of a generation apart.
+ *
+ * @param key The key.
+ * @param size The size of the object, in bytes.
+ * @returns Its meaning.
+ */
+export function readKey(key: string, size: number): GenerationKey {
+  const [, digits, name] = GENERATION.exec(key) ?? [];
+  if (digits === undefined || name === undefined) return OTHER;
+  const generation = Number(digits);
+  if (name === "BASE") return { kind: "base", generation };
+  const cluster = IDENTITY.exec(name)?.[1];
+  if (cluster !== undefined) return { kind: "identity", identity: { key, generation, cluster } };
+  const snapshot = SNAPSHOT.exec(name);
+  if (snapshot !== null) {
+    const [index, term] = [Number(snapshot[1]), Number(snapshot[2])];
+    const checksum = BigInt(`0x${snapshot[3]}`);
+    return { kind: "snapshot", snapshot: { key, generation, index, term, checksum, size } };
+  }
+  const piece = readPiece(key, generation, name);
+  // An object of the wrong size cannot have the right bytes.
+  return piece === undefined || size !== piece.to - piece.from ? OTHER : { kind: "piece", piece };
+}
+
+function readPiece(key: string, generation: number, name: string): Piece | undefined {
+  const found = PIECE.exec(name);
+  if (found === null) return undefined;
+  const [number, baseLsn, first] = found.slice(1, 4).map(Number) as [number, number, number];
+  const [from, to, floor, next, snapshot, time] = found.slice(5, 11).map(Number) as [
+    number,
+    number,
+    number,
+    number,
+    number,
+    number,
+  ];
+  const segment = { number, baseLsn, first, salt: BigInt(`0x${found[4]}`) };
+  return { key, generation, segment, from, to, floor, next, snapshot, time, checksum: BigInt(`0x${found[11]}`) };
+}

@@ -1,0 +1,27 @@
+/**
+ * The checksum in the keys of objects: of the last block of 1 MiB, seeded with the checksum of the block before it. So it
+ * can be computed in parts, of objects of any size.
+ *
+ * @module
+ */
+
+import { CHUNK_BYTES, type Codec } from "../codec/codec.ts";
+
+/** The size of a block, in bytes. */
+export const CHECKSUM_BLOCK_BYTES: number = CHUNK_BYTES;
+
+/**
+ * Continues a checksum.
+ *
+ * @param codec A codec. Its chunk is overwritten.
+ * @param before The checksum of the bytes before; 0 if there are none. They must be whole blocks.
+ * @param bytes The next bytes.
+ * @returns The checksum of both.
+ */
+export function addToChecksum(codec: Codec, before: bigint, bytes: Uint8Array): bigint {
+  let checksum = before;
+  for (let done = 0; done < bytes.length; done += CHECKSUM_BLOCK_BYTES) {
+    checksum = codec.hash(bytes.subarray(done, done + CHECKSUM_BLOCK_BYTES), checksum);
+  }
+  return checksum;
+}
