@@ -38,6 +38,7 @@ import type { Index, NodeId } from "./types.ts";
  * | `INVALID_EVENT` | the codec of an event log rejects an event; nothing was written; `cause` is its error |
  * | `CONFLICT` | the last event is not the expected one; nothing was written; `index` is the position of the last event |
  * | `STALE_SEQUENCE` | a producer's sequence is too low to know whether it was written; nothing was written |
+ * | `STORE` | an object store failed; it is unknown whether the request takes effect; `cause` is its error; retry later |
  *
  * After `POISONED` the log can still be read, but entries that were not durable may fail to read, with `DAMAGED_ENTRY`
  * or `IO`.
@@ -68,7 +69,8 @@ export type WalLogErrorCode =
   | "ENCODING"
   | "INVALID_EVENT"
   | "CONFLICT"
-  | "STALE_SEQUENCE";
+  | "STALE_SEQUENCE"
+  | "STORE";
 
 /** The details of an error beyond its code and message. */
 export interface WalLogErrorDetails {
@@ -99,6 +101,7 @@ const RETRYABLE: ReadonlySet<WalLogErrorCode> = new Set([
   "OVERLOADED",
   "CONFIG_IN_PROGRESS",
   "BUSY",
+  "STORE",
 ]);
 
 /** Codes after which this log object accepts no further mutation. */

@@ -1,0 +1,257 @@
+/**
+ * An object store in a folder of a file system. An object is a file, and its key is the path of the file.
+ *
+ * A file is written under a temporary name, flushed, and then gets its name: by a rename, which replaces, or by a link,
+ * which fails if the name exists. The folder is flushed after that.
+ *
+ * @module
+ */
+
+import type { Dirent } from "node:fs";
+import { type FileHandle, link, mkdir, open, readdir, rename, stat, unlink } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import process from "node:process";
+import { WalLogError } from "../api/errors.ts";
+import { errorCode, reasonOf } from "../io/full.ts";
+import { folderOf } from "../recovery/open.ts";
+import {
+  bodyOf,
+  type GetResult,
+  type ListedObject,
+  type ObjectBody,
+  type ObjectRange,
+  type ObjectStore,
+  type PutResult,
+  type RequestOptions,
+} from "./object_store.ts";
+import { checkKey } from "./store_key.ts";
+
+/** Where unfinished files are. No key begins with a dot. */
+const TEMPORARY_FOLDER = ".unfinished";
+/** The most bytes to write at once. */
+const PART_BYTES = 1024 * 1024;
+
+/**
+ * An object store in a folder: on a mounted volume of another machine, or for tests.
+ *
+ * @example
+ * ```ts
+ * import { FolderStore } from "@wallog/wallog/archive";
+ * import { mkdtempSync, rmSync } from "node:fs";
+ * import { tmpdir } from "node:os";
+ * import { join } from "node:path";
+ * import assert from "node:assert/strict";
+ *
+ * const folder = mkdtempSync(join(tmpdir(), "wallog-"));
+ * const store = new FolderStore(folder);
+ * await store.putIfAbsent("claims/00000001", new TextEncoder().encode("mine"));
+ * assert.deepEqual(await store.putIfAbsent("claims/00000001", new Uint8Array()), { kind: "exists" });
+ * rmSync(folder, { recursive: true });
+ * ```
+ */
+export class FolderStore implements ObjectStore {
+  /** The place of the objects, for messages: the folder's path. */
+  readonly name: string;
+
+  /**
+   * Makes a store. The folder is created when the first object is written.
+   *
+   * @param folder The folder.
+   * @throws {WalLogError} `INVALID_ARGUMENT` if it is not a path or a `file:` URL.
+   */
+  constructor(folder: string | URL) {
+    this.name = folderOf(folder);
+  }
+
+  /** As {@link ObjectStore.putIfAbsent}. */
+  putIfAbsent(key: string, bytes: Uint8Array, options?: RequestOptions): Promise<PutResult> {
+    return this.#run("write", key, options, async (path) => {
+      const temporary = await this.#write(bodyOf(bytes), options);
+      try {
+        await mkdir(dirname(path), { recursive: true });
+        await link(temporary, path);
+      } catch (error) {
+        if (errorCode(error) === "EEXIST") return { kind: "exists" };
+        throw error;
+      } finally {
+        await unlink(temporary);
+      }
+      await this.#flushFolders(path);
+      return { kind: "created" };
+    });
+  }
+
+  /** As {@link ObjectStore.put}. */
+  put(key: string, body: ObjectBody, options?: RequestOptions): Promise<void> {
+    return this.#run("write", key, options, async (path) => {
+      const temporary = await this.#write(body, options);
+      try {
+        await mkdir(dirname(path), { recursive: true });
+        await rename(temporary, path);
+      } catch (error) {
+        await unlink(temporary);
+        throw error;
+      }
+      await this.#flushFolders(path);
+    });
+  }
+
+  /** As {@link ObjectStore.get}. */
+  get(key: string, range?: ObjectRange, options?: RequestOptions): Promise<GetResult> {
+    return this.#run("read", key, options, async (path): Promise<GetResult> => {
+      let file: FileHandle;
+      try {
+        file = await open(path, "r");
+      } catch (error) {
+        if (isMissing(error)) return { kind: "absent" };
+        throw error;
+      }
+      try {
+        const { size } = await file.stat();
+        const { offset, length } = range ?? { offset: 0, length: size };
+        const bytes = new Uint8Array(Math.max(Math.min(length, size - offset), 0));
+        let done = 0;
+        while (done < bytes.length) {
+          const { bytesRead } = await file.read(bytes, done, bytes.length - done, offset + done);
+          if (bytesRead === 0) break;
+          done += bytesRead;
+        }
+        return { kind: "found", bytes: bytes.subarray(0, done), size };
+      } finally {
+        await file.close();
+      }
+    });
+  }
+
+  /** As {@link ObjectStore.list}. */
+  async *list(prefix: string, options?: RequestOptions): AsyncGenerator<ListedObject, void> {
+    try {
+      yield* this.#listIn("", prefix, options);
+    } catch (error) {
+      throw this.#failure("list", prefix, error, options);
+    }
+  }
+
+  /** As {@link ObjectStore.delete}. */
+  delete(key: string, options?: RequestOptions): Promise<void> {
+    return this.#run("delete", key, options, async (path) => {
+      try {
+        await unlink(path);
+      } catch (error) {
+        if (isMissing(error)) return;
+        throw error;
+      }
+      await flushFolder(dirname(path));
+    });
+  }
+
+  /** Runs a request. */
+  async #run<T>(
+    action: string,
+    key: string,
+    options: RequestOptions | undefined,
+    request: (path: string) => Promise<T>,
+  ): Promise<T> {
+    checkKey(key);
+    try {
+      options?.signal?.throwIfAborted();
+      return await request(join(this.name, key));
+    } catch (error) {
+      throw this.#failure(action, key, error, options);
+    }
+  }
+
+  #failure(action: string, key: string, cause: unknown, options: RequestOptions | undefined): unknown {
+    if (options?.signal?.aborted === true && cause === options.signal.reason) return cause;
+    if (cause instanceof WalLogError) return cause;
+    return new WalLogError("STORE", `Cannot ${action} ${key} in ${this.name}: ${reasonOf(cause)}`, {
+      path: this.name,
+      cause,
+    });
+  }
+
+  /** Writes and flushes a file under a temporary name; returns its path. */
+  async #write(body: ObjectBody, options: RequestOptions | undefined): Promise<string> {
+    const folder = join(this.name, TEMPORARY_FOLDER);
+    await mkdir(folder, { recursive: true });
+    const path = join(folder, crypto.randomUUID());
+    const file = await open(path, "wx");
+    try {
+      for (let done = 0; done < body.size;) {
+        options?.signal?.throwIfAborted();
+        const part = body.read(done, Math.min(PART_BYTES, body.size - done));
+        const { bytesWritten } = await file.write(part, 0, part.length, done);
+        done += bytesWritten;
+      }
+      await file.sync();
+    } catch (error) {
+      await file.close();
+      await unlink(path);
+      throw error;
+    }
+    await file.close();
+    return path;
+  }
+
+  /** Flushes the names on the path of a new file. */
+  async #flushFolders(path: string): Promise<void> {
+    for (let folder = dirname(path); folder.length >= this.name.length; folder = dirname(folder)) {
+      await flushFolder(folder);
+      if (folder === this.name) return;
+    }
+  }
+
+  async *#listIn(
+    folder: string,
+    prefix: string,
+    options: RequestOptions | undefined,
+  ): AsyncGenerator<ListedObject, void> {
+    options?.signal?.throwIfAborted();
+    let found: Dirent[];
+    try {
+      found = await readdir(join(this.name, folder), { withFileTypes: true });
+    } catch (error) {
+      if (isMissing(error)) return;
+      throw error;
+    }
+    // A folder sorts like the keys in it, which go on with a slash.
+    const named = found.filter(({ name }) => !name.startsWith("."))
+      .map((entry) => ({ entry, key: folder + entry.name + (entry.isDirectory() ? "/" : "") }))
+      .sort((a, b) => a.key < b.key ? -1 : 1);
+    for (const { entry, key } of named) {
+      if (entry.isDirectory()) {
+        if (key.startsWith(prefix) || prefix.startsWith(key)) yield* this.#listIn(key, prefix, options);
+        continue;
+      }
+      if (!entry.isFile() || !key.startsWith(prefix)) continue;
+      const size = await sizeOf(join(this.name, key));
+      if (size !== undefined) yield { key, size };
+    }
+  }
+}
+
+function isMissing(error: unknown): boolean {
+  const code = errorCode(error);
+  return code === "ENOENT" || code === "ENOTDIR";
+}
+
+/** The size of a file; `undefined` if it was deleted meanwhile. */
+async function sizeOf(path: string): Promise<number | undefined> {
+  try {
+    return (await stat(path)).size;
+  } catch (error) {
+    if (isMissing(error)) return undefined;
+    throw error;
+  }
+}
+
+/** Flushes the names in a folder. Windows flushes them by itself, and opens no folder. */
+async function flushFolder(path: string): Promise<void> {
+  if (process.platform === "win32") return;
+  const folder = await open(path, "r");
+  try {
+    await folder.sync();
+  } finally {
+    await folder.close();
+  }
+}
