@@ -173,6 +173,16 @@ export const DAMAGES: readonly DamageCase[] = [
     name: "the newest segment cut off within its header",
     damage: (path) => truncateSync(segmentAt(path, -1), 5000),
   },
+  {
+    name: "the only segment cut off within its header",
+    damage: (path) => {
+      rmSync(path, { recursive: true });
+      const log = WalLog.openSync(path);
+      write(log);
+      log.closeSync();
+      truncateSync(segmentAt(path, -1), 600);
+    },
+  },
   { name: "an older segment cut off", damage: (path) => truncateSync(segmentAt(path, 1), SEGMENT_HEADER_BYTES + 3000) },
   { name: "an older segment emptied", damage: (path) => truncateSync(segmentAt(path, 1), 0) },
   { name: "the oldest segment missing", damage: (path) => rmSync(segmentAt(path, 0)) },

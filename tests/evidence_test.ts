@@ -58,10 +58,13 @@ describe("a newest segment that is cut within its header block", () => {
     log.closeSync();
     for (const size of [408, 4096, 8192]) {
       const cut = changed(disk, segmentName(1), (bytes) => bytes.slice(0, size));
-      assert.throws(() => open(cut), { code: "CORRUPT" }, `${size} bytes`);
+      for (const readOnly of [true, false]) {
+        assert.throws(() => open(cut, { readOnly }), { code: "CORRUPT" }, `${size} bytes`);
+      }
     }
     // Without IDENTITY, the creation was interrupted, and nothing was acknowledged.
     const begun = changed(changed(disk, segmentName(1), (bytes) => bytes.slice(0, 408)), "IDENTITY", () => undefined);
+    assert.equal(open(begun, { readOnly: true }).lastIndex, 0);
     assert.equal(open(begun).lastIndex, 0);
   });
 });

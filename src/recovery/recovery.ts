@@ -64,7 +64,7 @@ export class Recovery {
     const { replay } = this;
     replay.newestSnapshot = names.reduce((highest, name) => Math.max(highest, snapshotIndexOf(name)), 0);
     const identity = readIdentity(this.fileSystem, this.folder, (bytes, seed) => this.codec.hash(bytes, seed));
-    const chain = this.assemble(names, identity === "damaged" ? undefined : identity?.uuid);
+    const chain = this.assemble(names, identity);
     const bytesTotal = chain.links.reduce((sum, { file }) => sum + file.size, 0);
     const newest = chain.links.at(-1);
     if (newest === undefined) return this.nothing(chain, identity, names);
@@ -82,10 +82,11 @@ export class Recovery {
     }
   }
 
-  private assemble(names: readonly string[], uuid: Uint8Array | undefined): Chain {
+  private assemble(names: readonly string[], identity: Identity | undefined | "damaged"): Chain {
     const { folder, files } = this;
     const hasOwnFrames = files.hasOwnFrames.bind(files);
-    const isIdentified = names.includes(IDENTITY_NAME);
+    const uuid = identity === "damaged" ? undefined : identity?.uuid;
+    const isIdentified = identity !== undefined;
     return assembleChain({ folder, files: files.readAll(names, uuid), isIdentified, hasOwnFrames });
   }
 

@@ -150,6 +150,12 @@ export const PROVEN_MUTANTS: readonly Mutant[] = [
     dies: "evidence_test",
   },
   {
+    name: "a reader overlooks the IDENTITY of a log whose only segment is cut within its header block",
+    file: RECOVERY,
+    edits: [["isIdentified = identity !== undefined", "isIdentified = !this.isFollowed && identity !== undefined"]],
+    dies: "evidence_test",
+  },
+  {
     name: "a snapshot without segments is no evidence of a log",
     file: RECOVERY,
     edits: [["names.find((name) => this.isSnapshot(name))", "undefined"]],
