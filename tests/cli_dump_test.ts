@@ -69,6 +69,18 @@ describe("wal-log dump --frames", () => {
     }),
   );
 
+  it("shows the whole number of a node that was voted for", async () => {
+    await inTemporaryFolder(async (folder) => {
+      const path = join(folder, "raft.wal");
+      const log = WalLog.openSync(path);
+      log.setHardState({ term: 1, votedFor: 2n ** 64n - 3n });
+      log.closeSync();
+      const { stdout } = await cliHere("dump", path, "--frames", "--json");
+      assert.equal(rowsOf(stdout).find(({ kind }) => kind === "hard state")!.votedFor, String(2n ** 64n - 3n));
+      assert.match((await cliHere("dump", path, "--frames")).stdout, / votedFor=18446744073709551613 /);
+    });
+  });
+
   it(
     "shows ranges without a valid header and damaged payloads, and ends with 2",
     withLog(async (path) => {

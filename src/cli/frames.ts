@@ -7,19 +7,16 @@
 import type { Codec } from "../codec/codec.ts";
 import { decodeCheckpoint } from "../format/checkpoint.ts";
 import {
-  decodeFrameHeader,
+  decodeVote,
   FLAG_CLEAR,
   FLAG_CLOSE,
   FLAG_CONFIG,
   FLAG_COPY,
   FLAG_MORE,
   FLAG_REPAIRED,
-  FLAG_VOTE,
-  FRAME_ALIGNMENT,
   FRAME_HEADER_BYTES,
   FRAME_PAYLOAD_CHECKSUM,
   frameBytes,
-  type FrameHeader,
   KIND_CHECKPOINT,
   KIND_ENTRIES,
   KIND_HARD_STATE,
@@ -28,17 +25,12 @@ import {
   KIND_TRUNCATE,
   UNPROVEN_UNKNOWN,
 } from "../format/frame.ts";
-import { SEGMENT_HEADER_BYTES } from "../format/header_block.ts";
-import { readFull } from "../io/full.ts";
-import { openSized, type SizedFile } from "../io/sized_file.ts";
+import { openSized } from "../io/sized_file.ts";
 import { nodeFileSystem } from "../io/node_fs.ts";
 import type { Segment } from "../log/segment.ts";
-import { selectSegment } from "../log/select_segment.ts";
 import { hardStateJson } from "./command.ts";
+import { BufferedFile, type FoundFrame, frameHeaders } from "./frame_headers.ts";
 import { nameOf } from "./text.ts";
-
-/** The size of one read, in bytes. */
-const BUFFER_BYTES = 256 * 1024;
 
 /** A frame or a gap, with the common fields and those of its kind. */
 export interface FrameRow {
@@ -57,31 +49,6 @@ interface Fields {
   readonly [field: string]: unknown;
 }
 
-/** Reads a file through a buffer. */
-class Buffered {
-  private readonly file: SizedFile;
-  private readonly buffer = new Uint8Array(BUFFER_BYTES);
-  private start = 0;
-  private filled = 0;
-
-  constructor(file: SizedFile) {
-    this.file = file;
-  }
-
-  /** A range of the file, shorter at the end of the file. */
-  at(offset: number, bytes: number): Uint8Array {
-    if (bytes > BUFFER_BYTES) {
-      const whole = new Uint8Array(bytes);
-      return whole.subarray(0, readFull(this.file, whole, offset));
-    }
-    if (offset < this.start || offset + bytes > this.start + this.filled) {
-      this.start = offset;
-      this.filled = readFull(this.file, this.buffer, offset);
-    }
-    return this.buffer.subarray(offset - this.start, Math.min(offset - this.start + bytes, this.filled));
-  }
-}
-
 /**
  * Walks the frames of a segment, and skips damage.
  *
@@ -93,7 +60,7 @@ export function* framesIn(codec: Codec, segment: Segment): Generator<FrameRow> {
   const file = openSized(nodeFileSystem, segment.path);
   try {
     const size = file.size();
-    const read = new Buffered(file);
+    const read = new BufferedFile(file);
     const { baseLsn } = segment.header;
     const row = (offset: number, bytes: number, fields: Fields): FrameRow => ({
       lsn: baseLsn + offset,
@@ -102,48 +69,33 @@ export function* framesIn(codec: Codec, segment: Segment): Generator<FrameRow> {
       bytes,
       ...fields,
     });
-    let gap: number | undefined;
-    let isZero = true;
-    for (let at = SEGMENT_HEADER_BYTES; at + FRAME_HEADER_BYTES <= size;) {
-      const head = read.at(at, FRAME_HEADER_BYTES).slice();
-      const header = validHeader(codec, segment, head, at);
-      if (header === undefined) {
-        isZero = (gap === undefined || isZero) && head.subarray(0, FRAME_ALIGNMENT).every((byte) => byte === 0);
-        gap ??= at;
-        at += FRAME_ALIGNMENT;
+    for (const found of frameHeaders(codec, segment, read, size)) {
+      const { offset } = found;
+      if (found.kind === "gap") {
+        const isPreallocation = found.isZero && offset + found.bytes === size;
+        if (!isPreallocation) yield row(offset, found.bytes, { kind: "gap" });
         continue;
       }
-      if (gap !== undefined) yield row(gap, at - gap, { kind: "gap" });
-      gap = undefined;
-      const payload = read.at(at + FRAME_HEADER_BYTES, header.length);
+      const { header, head } = found;
+      const payload = read.at(offset + FRAME_HEADER_BYTES, header.length);
       const sum = new DataView(head.buffer).getBigUint64(FRAME_PAYLOAD_CHECKSUM, true);
       const isValid = payload.length === header.length && codec.hash(payload, 0n) === sum;
-      yield row(at, frameBytes(header.length), describe(header, baseLsn + at, payload, isValid));
-      at += frameBytes(header.length);
+      yield row(offset, frameBytes(header.length), describe(found, baseLsn + offset, payload, isValid));
     }
-    if (gap !== undefined && !isZero) yield row(gap, size - gap, { kind: "gap" });
   } finally {
     file.close();
   }
 }
 
-function validHeader(codec: Codec, segment: Segment, head: Uint8Array, offset: number): FrameHeader | undefined {
-  if (head.length < FRAME_HEADER_BYTES) return undefined;
-  codec.chunk.set(head);
-  selectSegment(codec, segment.header);
-  if (codec.wasm.checkHeader(codec.chunkAt, segment.header.baseLsn + offset) !== 0) return undefined;
-  return decodeFrameHeader(head);
-}
-
-function describe(header: FrameHeader, lsn: number, payload: Uint8Array, isValid: boolean): Fields {
-  const { flags, changes, unproven } = header;
+function describe(frame: FoundFrame, lsn: number, payload: Uint8Array, isValid: boolean): Fields {
+  const { flags, changes, unproven } = frame.header;
   const names = [
     [FLAG_COPY, "copy"],
     [FLAG_REPAIRED, "repaired"],
     [FLAG_MORE, "more"],
   ] as const;
   return {
-    ...ofKind(header, lsn, payload, isValid),
+    ...ofKind(frame, lsn, payload, isValid),
     changes,
     // Everything below is durable.
     provenLsn: unproven === UNPROVEN_UNKNOWN ? null : lsn - unproven,
@@ -152,7 +104,7 @@ function describe(header: FrameHeader, lsn: number, payload: Uint8Array, isValid
   };
 }
 
-function ofKind(header: FrameHeader, lsn: number, payload: Uint8Array, isValid: boolean): Fields {
+function ofKind({ header, head }: FoundFrame, lsn: number, payload: Uint8Array, isValid: boolean): Fields {
   const { kind, flags, term, index, count } = header;
   switch (kind) {
     case KIND_ENTRIES: {
@@ -164,8 +116,10 @@ function ofKind(header: FrameHeader, lsn: number, payload: Uint8Array, isValid: 
         lastIndex,
       };
     }
-    case KIND_HARD_STATE:
-      return { kind: "hard state", term, votedFor: (flags & FLAG_VOTE) === 0 ? null : String(index) };
+    case KIND_HARD_STATE: {
+      const vote = decodeVote(head);
+      return { kind: "hard state", term, votedFor: vote === null ? null : String(vote) };
+    }
     case KIND_TRUNCATE:
       return { kind: "truncate", fromIndex: index, term };
     case KIND_SNAPSHOT:

@@ -28,7 +28,7 @@
  * @module
  */
 
-import type { Index, Term } from "../api/types.ts";
+import type { Index, NodeId, Term } from "../api/types.ts";
 import { safe, viewOf } from "./numbers.ts";
 
 /** Size of a frame's header. */
@@ -132,6 +132,18 @@ export function decodeFrameHeader(bytes: Uint8Array): FrameHeader {
     count: view.getUint16(FRAME_COUNT, true),
     unproven: view.getUint32(FRAME_UNPROVEN, true),
   };
+}
+
+/**
+ * Reads the vote from the header of a hard state's frame. It has 64 bits, so {@link FrameHeader.index} cannot hold it.
+ *
+ * @param bytes The header's 40 bytes.
+ * @returns The node; `null` if there is no vote.
+ */
+export function decodeVote(bytes: Uint8Array): NodeId | null {
+  const view = viewOf(bytes);
+  const flags = view.getUint8(FRAME_KIND) >> FLAGS_SHIFT;
+  return (flags & FLAG_VOTE) === 0 ? null : view.getBigUint64(FRAME_INDEX, true);
 }
 
 /**

@@ -70,6 +70,12 @@ const OUTPUTS: readonly Mutant[] = [
     edits: [["return oneLine(text).replace(", "return text.replace("]],
     dies: "cli_test",
   },
+  {
+    name: "a vote for a node of a large number is shown rounded",
+    file: "src/format/frame.ts",
+    edits: [["view.getBigUint64(FRAME_INDEX, true)", "BigInt(safe(view, FRAME_INDEX))"]],
+    dies: "cli_dump_test",
+  },
 ];
 
 const ASIDE = "src/cli/aside.ts";
