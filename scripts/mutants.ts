@@ -32,7 +32,7 @@ import { MUTANTS } from "../tests/mutants/mutants.ts";
 
 const ROOT = fileURLToPath(new URL("../", import.meta.url));
 /** The files and folders of a copy. */
-const COPIED = ["src", "wasm", "tests", "scripts", "mod.ts", "deno.json", "deno.lock", "README.md"];
+const COPIED = ["src", "wasm", "tests", "scripts", "examples", "mod.ts", "deno.json", "deno.lock", "README.md"];
 /** The longest time of a check, in milliseconds. A check that hangs kills the mutant. */
 const CHECK_MS_MAX = 180_000;
 /** The number of histories of each kind. */

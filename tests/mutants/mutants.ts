@@ -12,6 +12,7 @@ import { DAMAGE_MUTANTS } from "./damage_mutants.ts";
 import { EVENT_MUTANTS } from "./event_mutants.ts";
 import { EVENTS_CONSUMER_MUTANTS } from "./events_consumer_mutants.ts";
 import { EVENTS_MUTANTS } from "./events_mutants.ts";
+import { EXAMPLE_MUTANTS } from "./example_mutants.ts";
 import { FAIL_STOP_MUTANTS } from "./fail_stop_mutants.ts";
 import { FLUSH_MUTANTS } from "./flush_mutants.ts";
 import { FOLDER_MUTANTS } from "./folder_mutants.ts";
@@ -81,4 +82,5 @@ export const MUTANTS: readonly Mutant[] = [
   ...METRIC_MUTANTS,
   ...EVENTS_MUTANTS,
   ...EVENTS_CONSUMER_MUTANTS,
+  ...EXAMPLE_MUTANTS,
 ];

@@ -1,0 +1,63 @@
+/**
+ * A job queue over HTTP, on Bun. Workers in any language lease jobs from it:
+ *
+ *     bun examples/job-queue/main.ts data --port 8080
+ *
+ * @module
+ */
+
+import { serve } from "bun";
+import process from "node:process";
+import { parseArgs } from "node:util";
+import { WalLogError } from "../../mod.ts";
+import { JobQueue } from "./queue.ts";
+
+const { values, positionals: [folder = "data"] } = parseArgs({
+  allowPositionals: true,
+  options: {
+    port: { type: "string", default: "8080" },
+    "lease-ms": { type: "string", default: "30000" },
+    "retry-ms": { type: "string", default: "1000" },
+    attempts: { type: "string", default: "5" },
+  },
+});
+const queue = await JobQueue.open(folder, {
+  leaseMs: Number(values["lease-ms"]),
+  retryMs: Number(values["retry-ms"]),
+  attemptsMax: Number(values.attempts),
+});
+
+const server = serve({
+  hostname: "127.0.0.1",
+  port: Number(values.port),
+  async fetch(request: Request): Promise<Response> {
+    const { pathname, searchParams } = new URL(request.url);
+    const [, id, action] = /^\/jobs\/(\d+)\/(ack|retry)$/.exec(pathname) ?? [];
+    if (request.method === "POST" && pathname === "/jobs") {
+      return Response.json({ id: await queue.add(await request.json()) }, { status: 201 });
+    }
+    if (request.method === "POST" && pathname === "/lease") {
+      const lease = await queue.lease();
+      return lease === undefined ? new Response(null, { status: 204 }) : Response.json(lease);
+    }
+    if (request.method === "POST" && (action === "ack" || action === "retry")) {
+      const isEnded = await queue[action](Number(id), Number(searchParams.get("attempt")));
+      return new Response(null, { status: isEnded ? 200 : 409 });
+    }
+    if (request.method === "GET" && pathname === "/dead") return Response.json(await queue.dead());
+    return new Response(null, { status: 404 });
+  },
+  error(error: Error): Response {
+    // After a failed write or flush, only opening the log again shows what is on the disk. A supervisor restarts this.
+    if (error instanceof WalLogError && error.isFatal) void stop(1);
+    return Response.json({ error: error.message }, { status: error instanceof SyntaxError ? 400 : 503 });
+  },
+});
+console.log(`listening on http://127.0.0.1:${server.port}`);
+
+async function stop(code: number): Promise<never> {
+  await server.stop();
+  await queue.close().catch(() => {}); // A log that has failed says so again.
+  process.exit(code);
+}
+for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => stop(0));

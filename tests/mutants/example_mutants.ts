@@ -1,0 +1,33 @@
+/** Mistakes in the programs of `examples/`. */
+
+import type { Mutant } from "./mutant.ts";
+
+const QUEUE = "examples/job-queue/queue.ts";
+
+/** Mutants of the examples. */
+export const EXAMPLE_MUTANTS: readonly Mutant[] = [
+  {
+    name: "the job queue forgets that a job is done",
+    file: QUEUE,
+    edits: [["    await this.#record({ type, id });\n", '    if (type === "done") this.#jobs.delete(id);\n']],
+    dies: "example_job_queue_test",
+  },
+  {
+    name: "the job queue accepts any attempt",
+    file: QUEUE,
+    edits: [["this.#jobs.get(id)?.attempts !== attempt", "this.#jobs.get(id) === undefined"]],
+    dies: "example_job_queue_test",
+  },
+  {
+    name: "the job queue revives dead letters",
+    file: QUEUE,
+    edits: [["    for (const { event } of dead.iterate()) this.#jobs.delete(event.id);\n", ""]],
+    dies: "example_job_queue_test",
+  },
+  {
+    name: "the job queue compacts past an unfinished job",
+    file: QUEUE,
+    edits: [["this.#log.compact(oldest - 1)", "this.#log.compact(this.#log.last - 1)"]],
+    dies: "example_job_queue_test",
+  },
+];
