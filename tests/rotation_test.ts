@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { basename } from "node:path";
 import { describe, it } from "node:test";
 import { WalLog, WalLogError } from "../mod.ts";
-import { frameBytes, indexAfter, KIND_ENTRIES, KIND_SEGMENT_INDEX } from "../src/format/frame.ts";
+import { FRAME_HEADER_BYTES, frameBytes, indexAfter, KIND_ENTRIES, KIND_SEGMENT_INDEX } from "../src/format/frame.ts";
 import { NEXT_POINTER_OFFSETS } from "../src/format/header_block.ts";
 import { TRAILER_BYTES } from "../src/format/segment_index.ts";
 import { segmentName } from "../src/format/segment_name.ts";
@@ -30,6 +30,24 @@ function copyOf(disk: MemoryDisk): Map<string, Uint8Array> {
 /** The names of a disk's segments, oldest first. */
 function segmentsOf(contents: Contents): string[] {
   return [...contents.keys()].filter((name) => name.endsWith(".seg")).sort();
+}
+
+/** The index and offset of each page, from a segment's index. */
+function pagesIn(segment: Uint8Array): [index: number, offset: number][] {
+  const { offset } = framesOf(segment).at(-1)!;
+  const view = new DataView(segment.buffer, segment.byteOffset, segment.length);
+  const count = view.getUint32(segment.length - TRAILER_BYTES + 40, true);
+  const at = (nth: number) => Number(view.getBigUint64(offset + FRAME_HEADER_BYTES + nth * 8, true));
+  return Array.from({ length: count }, (_, page) => [at(page * 2), at(page * 2 + 1)]);
+}
+
+/** The pages of a segment's frames: each is the longest run of frames that fits into 4 KiB. */
+function expectedPages(segment: Uint8Array): [index: number, offset: number][] {
+  const pages: [number, number][] = [];
+  for (const { kind, index, offset, end } of framesOf(segment)) {
+    if (kind === KIND_ENTRIES && end - (pages.at(-1)?.[1] ?? -Infinity) > 4096) pages.push([index, offset]);
+  }
+  return pages;
 }
 
 /** Opens a log after a kill, for reading and for writing, and compares it with the allowed states. */
@@ -190,6 +208,25 @@ describe("a rotation", () => {
       assert.equal(new TextDecoder().decode(bytes.subarray(-TRAILER_BYTES, -TRAILER_BYTES + 8)), "WALLOGFT", name);
     }
   });
+
+  for (const restarts of [false, true]) {
+    it(`lists the pages of the frames${restarts ? " that recovery scanned" : ""} in the segment index`, () => {
+      const disk = new MemoryDisk();
+      const options = { fileSystem: disk, segmentBytes: 2 ** 17 };
+      let log = WalLog.openSync(PATH, options);
+      for (let batch = 0; segmentsOf(disk.contents()).length < 2; batch++) {
+        if (restarts && batch === 6) {
+          log.closeSync();
+          log = WalLog.openSync(PATH, options);
+        }
+        const size = [0, 100, 1024, 2024, 2025, 4096][batch % 6]!;
+        log.append(entriesAt(log.lastIndex + 1, log.lastIndex + 7, 1, size));
+      }
+      log.closeSync();
+      const bytes = disk.contents().get(segmentName(1))!;
+      assert.deepEqual(pagesIn(bytes), expectedPages(bytes));
+    });
+  }
 
   it("needs no segment index: a damaged one is ignored", () => {
     const { disk, log } = openMemory();

@@ -55,7 +55,7 @@ class Pair {
     if (dice < 5) {
       const offset = this.nextOffset();
       const howMany = 1 + random.below(4);
-      segment.push(offset, howMany);
+      segment.push(offset, this.end - offset, howMany);
       this.add(offset, howMany);
     } else if (dice < 7) {
       const lost = random.below(4);
@@ -132,15 +132,26 @@ describe("the entries of a segment", () => {
     }
   });
 
-  it("take one page for 4 KiB of frames", () => {
+  it("take one page for the frames that fit into 4 KiB", () => {
     const segment = newSegment();
-    for (let i = 0; i < 1000; i++) segment.push(SEGMENT_HEADER_BYTES + i * 168, 1);
-    assert.equal(segment.pageTable().length / 2, Math.ceil(1000 / Math.ceil(INDEX_PAGE_BYTES / 168)));
+    for (let i = 0; i < 1000; i++) segment.push(SEGMENT_HEADER_BYTES + i * 168, 168, 1);
+    assert.equal(segment.pageTable().length / 2, Math.ceil(1000 / Math.floor(INDEX_PAGE_BYTES / 168)));
+  });
+
+  it("begin a page with a frame that ends one byte after 4 KiB", () => {
+    const segment = newSegment();
+    segment.push(SEGMENT_HEADER_BYTES, 2048, 1);
+    segment.push(SEGMENT_HEADER_BYTES + 2048, 2048, 1);
+    assert.deepEqual([...segment.pageTable()], [1, SEGMENT_HEADER_BYTES]);
+    const other = newSegment();
+    other.push(SEGMENT_HEADER_BYTES, 2048, 1);
+    other.push(SEGMENT_HEADER_BYTES + 2048, 2049, 1);
+    assert.deepEqual([...other.pageTable()], [1, SEGMENT_HEADER_BYTES, 2, SEGMENT_HEADER_BYTES + 2048]);
   });
 
   it("take no memory if they are lost at either end", () => {
     const segment = newSegment();
-    segment.push(SEGMENT_HEADER_BYTES, 1);
+    segment.push(SEGMENT_HEADER_BYTES, 168, 1);
     segment.pushLost(2 ** 45);
     segment.prependLost(2 ** 44);
     const { firstIndex } = segment;
@@ -154,16 +165,16 @@ describe("the entries of a segment", () => {
 
   it("move to another segment from an offset on, and a truncated page stays truncated", () => {
     const from = newSegment();
-    from.push(SEGMENT_HEADER_BYTES, 2);
+    from.push(SEGMENT_HEADER_BYTES, 168, 2);
     from.breakPage();
     from.endOffset = SEGMENT_HEADER_BYTES + 400;
-    from.push(SEGMENT_HEADER_BYTES + 200, 3);
+    from.push(SEGMENT_HEADER_BYTES + 200, 168, 3);
     from.cut(5);
     const to = newSegment();
     from.moveTail(SEGMENT_HEADER_BYTES + 200, to, SEGMENT_HEADER_BYTES + 8);
     assert.deepEqual([from.firstIndex, from.end, from.endOffset], [1, 3, SEGMENT_HEADER_BYTES + 200]);
     assert.deepEqual([to.firstIndex, to.end, [...to.pageTable()]], [3, 5, [3, SEGMENT_HEADER_BYTES + 8]]);
-    to.push(SEGMENT_HEADER_BYTES + 200, 1);
+    to.push(SEGMENT_HEADER_BYTES + 200, 168, 1);
     assert.deepEqual([...to.pageTable()].slice(2), [5, SEGMENT_HEADER_BYTES + 200]);
   });
 });

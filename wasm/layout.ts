@@ -84,13 +84,14 @@ export const SLOT_BATCH_INDEX: u32 = 16;
 export const SLOT_SNAPSHOT_INDEX: u32 = 17;
 export const SLOT_CHANGES: u32 = 18;
 export const SLOT_WANTS_CHECKPOINT: u32 = 19;
-export const SLOT_PAGE_FROM: u32 = 20;
+export const SLOT_PAGE_END: u32 = 20;
 export const SLOT_ENTRIES_FRAMES: u32 = 21;
 export const SLOT_BATCH_LSN: u32 = 22;
 export const SLOTS: u32 = 23;
 
 // Tables that a scan fills: pages as pairs of f64 (first index, offset in the file), and runs of terms as pairs of u64
-// (first index, term). A chunk of 1 MiB has at most 257 pages.
+// (first index, term). Two pages in a row have more than 4 KiB of frames, so a chunk of 1 MiB has about 512 pages at
+// most. The scan stops when a table is full and continues after it was emptied.
 export const INDEX_PAGE_BYTES: u32 = 4096;
 export const PAGES_MAX: u32 = 512;
 export const RUNS_MAX: u32 = 2048;

@@ -8,7 +8,7 @@ import {
   SCAN_EVENT, SCAN_LARGE, SCAN_MORE, SCAN_OUT_OF_ORDER, SCAN_TABLE_FULL, SLOT_BASE_LSN,
   SLOT_BATCH_INDEX, SLOT_BATCH_LSN, SLOT_CHANGES, SLOT_CONSUMED, SLOT_ENTRIES_FRAMES, SLOT_EVENT,
   SLOT_HARD_STATES, SLOT_HARD_TERM, SLOT_HARD_VOTE, SLOT_HAS_VOTE, SLOT_LAST_CHECKSUM, SLOT_LAST_TERM,
-  SLOT_NEXT_INDEX, SLOT_OWN_FRAMES, SLOT_PAGES, SLOT_PAGE_FROM, SLOT_PROVEN_LSN, SLOT_RUNS, SLOT_SALT,
+  SLOT_NEXT_INDEX, SLOT_OWN_FRAMES, SLOT_PAGES, SLOT_PAGE_END, SLOT_PROVEN_LSN, SLOT_RUNS, SLOT_SALT,
   SLOT_SNAPSHOT_INDEX, SLOT_WANTS_CHECKPOINT, STATE_CHANGES, STATE_FLAGS, STATE_FLAG_VOTE, STATE_HARD_TERM,
   STATE_HARD_VOTE, STATE_LAST_TERM, STATE_NEXT_INDEX, STATE_SNAPSHOT_INDEX, STATE_SNAPSHOT_TERM, UNPROVEN_UNKNOWN,
 } from "./layout";
@@ -20,7 +20,7 @@ import { xxh3 } from "./xxh3";
 let next: u64 = 0;
 let term: u64 = 0;
 let pages: u32 = 0;
-let pageFrom: u64 = 0;
+let pageEnd: u64 = 0;
 let frames: u64 = 0;
 let runs: u32 = 0;
 let batch: u64 = 0;
@@ -30,7 +30,7 @@ function readSlots(): void {
   next = slot(SLOT_NEXT_INDEX);
   term = slot(SLOT_LAST_TERM);
   pages = slot(SLOT_PAGES) as u32;
-  pageFrom = slot(SLOT_PAGE_FROM);
+  pageEnd = slot(SLOT_PAGE_END);
   frames = slot(SLOT_ENTRIES_FRAMES);
   runs = slot(SLOT_RUNS) as u32;
   batch = slot(SLOT_BATCH_LSN);
@@ -41,7 +41,7 @@ function writeSlots(): void {
   setSlot(SLOT_NEXT_INDEX, next);
   setSlot(SLOT_LAST_TERM, term);
   setSlot(SLOT_PAGES, pages as u64);
-  setSlot(SLOT_PAGE_FROM, pageFrom);
+  setSlot(SLOT_PAGE_END, pageEnd);
   setSlot(SLOT_ENTRIES_FRAMES, frames);
   setSlot(SLOT_RUNS, runs as u64);
   setSlot(SLOT_BATCH_LSN, batch);
@@ -121,7 +121,7 @@ function takeEntries(at: usize, flags: u32, offset: u64): u32 {
   if (load<u64>(at, FRAME_INDEX) != next || (more != 0 && (flags & FLAG_REPAIRED) == 0)) return SCAN_OUT_OF_ORDER;
   if (!lengthsFit(at, flags)) return SCAN_BAD_PAYLOAD;
   const entryTerm = load<u64>(at, FRAME_TERM);
-  const beginsPage = offset >= pageFrom;
+  const beginsPage = offset + (frameBytes(load<u32>(at, FRAME_LENGTH)) as u64) > pageEnd;
   if ((beginsPage && pages == PAGES_MAX) || (entryTerm != term && runs == RUNS_MAX)) return SCAN_TABLE_FULL;
   if (entryTerm != term) {
     store<u64>(RUNS + (runs << 4), next);
@@ -133,7 +133,7 @@ function takeEntries(at: usize, flags: u32, offset: u64): u32 {
     store<f64>(PAGES + (pages << 4), next as f64);
     store<f64>(PAGES + (pages << 4), offset as f64, 8);
     pages++;
-    pageFrom = offset + (INDEX_PAGE_BYTES as u64);
+    pageEnd = offset + (INDEX_PAGE_BYTES as u64);
   }
   frames++;
   next += entriesIn(at);

@@ -42,7 +42,7 @@ export const SLOT_BATCH_INDEX = 16;
 export const SLOT_SNAPSHOT_INDEX = 17;
 export const SLOT_CHANGES = 18;
 export const SLOT_WANTS_CHECKPOINT = 19;
-export const SLOT_PAGE_FROM = 20;
+export const SLOT_PAGE_END = 20;
 export const SLOT_ENTRIES_FRAMES = 21;
 export const SLOT_BATCH_LSN = 22;
 export const SLOTS = 23;
@@ -60,7 +60,7 @@ export const SCAN_SLOTS: readonly number[] = [
   SLOT_CHANGES,
   SLOT_WANTS_CHECKPOINT,
   SLOT_LAST_CHECKSUM,
-  SLOT_PAGE_FROM,
+  SLOT_PAGE_END,
   SLOT_BATCH_LSN,
 ];
 

@@ -20,7 +20,7 @@ import { PageTable } from "./page_table.ts";
 /** Offset of lost entries. No frame can have it, because the header block is there. */
 export const OFFSET_LOST = 0;
 
-/** An entries frame that starts at least this many bytes after the start of a page begins the next page. */
+/** The size of a page, in bytes. An entries frame that does not fit into a page begins the next one. */
 export const INDEX_PAGE_BYTES = 4096;
 
 /** A stretch of a segment's file. */
@@ -69,8 +69,8 @@ export class Segment {
   count = 0;
   /** Whether recovery used only the segment index, so that damage to the frames is still unknown. */
   isUnverified = false;
-  /** From this offset on, an entries frame begins a page. */
-  pageFrom = 0;
+  /** Where the last page ends. An entries frame that ends after this offset begins a page. */
+  pageEnd = 0;
   /** Reads the pages from the segment index; `undefined` if they are in memory already. */
   private fetchPages: (() => FetchedPages) | undefined;
   /** The damage that was found when the pages were read. */
@@ -201,12 +201,13 @@ export class Segment {
    * Adds the entries of a frame at the end, after it was written or read.
    *
    * @param offset Offset of the frame.
+   * @param bytes The size of the frame.
    * @param howMany The number of its entries.
    */
-  push(offset: number, howMany: number): void {
-    if (offset >= this.pageFrom) {
+  push(offset: number, bytes: number, howMany: number): void {
+    if (offset + bytes > this.pageEnd) {
       this.pages.add(this.end, offset);
-      this.pageFrom = offset + INDEX_PAGE_BYTES;
+      this.pageEnd = offset + INDEX_PAGE_BYTES;
     }
     this.count += howMany;
   }
@@ -220,7 +221,7 @@ export class Segment {
   pushPages(pages: Float64Array, end: Index): void {
     if (pages.length > 0) {
       this.pages.append(pages);
-      this.pageFrom = pages.at(-1)! + INDEX_PAGE_BYTES;
+      this.pageEnd = pages.at(-1)! + INDEX_PAGE_BYTES;
     }
     this.count = end - this.firstIndex;
   }
@@ -247,7 +248,7 @@ export class Segment {
 
   /** Makes the next entries frame begin a page at any offset. */
   breakPage(): void {
-    this.pageFrom = 0;
+    this.pageEnd = 0;
   }
 
   /**
@@ -292,8 +293,8 @@ export class Segment {
    */
   copy(isGrowing: boolean): Segment {
     const copied = new Segment(this.path, this.header, this.endOffset);
-    const { lastChecksum, lowestTruncated, firstIndex, count, isUnverified, pageFrom } = this;
-    Object.assign(copied, { lastChecksum, lowestTruncated, firstIndex, count, isUnverified, pageFrom });
+    const { lastChecksum, lowestTruncated, firstIndex, count, isUnverified, pageEnd } = this;
+    Object.assign(copied, { lastChecksum, lowestTruncated, firstIndex, count, isUnverified, pageEnd });
     copied.table = (isGrowing ? this.pages : this.table).copy(isGrowing);
     copied.fetchPages = this.fetchPages;
     copied.damage = this.damage;
@@ -342,7 +343,7 @@ export class Segment {
     to.clear(first);
     to.pushPages(moved, end);
     // If a truncation followed the last page, the next frame begins a new page there too.
-    to.pageFrom = this.pageFrom === 0 ? 0 : this.pageFrom + toOffset - offset;
+    to.pageEnd = this.pageEnd === 0 ? 0 : this.pageEnd + toOffset - offset;
     this.cut(first);
     this.endOffset = offset;
   }

@@ -131,7 +131,7 @@ export function takeEntries(replay: ReplayState, segment: Segment, offset: numbe
     codec.set(SLOT_BATCH_INDEX, header.index);
   }
   index.runs.push(header.index, header.term);
-  segment.push(offset, entriesIn(header));
+  segment.push(offset, frameBytes(header.length), entriesIn(header));
   index.nextIndex = indexAfter(header);
   index.lastTerm = header.term;
   replay.countUpTo(header);

@@ -13,7 +13,7 @@ import {
   SLOT_HAS_VOTE,
   SLOT_LAST_TERM,
   SLOT_NEXT_INDEX,
-  SLOT_PAGE_FROM,
+  SLOT_PAGE_END,
   SLOT_SNAPSHOT_INDEX,
   SLOT_WANTS_CHECKPOINT,
 } from "../codec/codec.ts";
@@ -176,7 +176,7 @@ export class ReplayState {
   /** Copies the index's state into the codec, for the scan. */
   setScanState(): void {
     const { codec, index } = this;
-    codec.set(SLOT_PAGE_FROM, index.segments.at(-1)?.pageFrom ?? 0);
+    codec.set(SLOT_PAGE_END, index.segments.at(-1)?.pageEnd ?? 0);
     // After a gap, the next index is unknown, so the first frame that states it must stop the scan.
     if (this.gap !== undefined) codec.setWide(SLOT_NEXT_INDEX, UNKNOWN_WIDE);
     else codec.set(SLOT_NEXT_INDEX, index.nextIndex);

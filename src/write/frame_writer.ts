@@ -151,8 +151,9 @@ export class FrameWriter {
     const { words } = this.codec;
     for (let done = 0; done < bytes;) {
       const word = (at + done) >>> 2;
-      this.active.segment.push(end + done, words[word + FRAME_KIND / 4]! >>> COUNT_SHIFT);
-      done += frameBytes(words[word + FRAME_LENGTH / 4]!);
+      const total = frameBytes(words[word + FRAME_LENGTH / 4]!);
+      this.active.segment.push(end + done, total, words[word + FRAME_KIND / 4]! >>> COUNT_SHIFT);
+      done += total;
     }
   }
 
@@ -310,7 +311,7 @@ export class FrameWriter {
     const total = frameBytes(command.length);
     const padding = total - FRAME_HEADER_BYTES - command.length;
     if (padding > 0) writeFull(this.active.file, new Uint8Array(padding), end + total - padding);
-    segment.push(end, 1);
+    segment.push(end, total, 1);
     return total;
   }
 }

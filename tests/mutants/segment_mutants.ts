@@ -4,7 +4,7 @@
  * @module
  */
 
-import { CHAIN, CREATE, DURABILITY, ROTATION, SEGMENT, SEGMENT_HEADER } from "./files.ts";
+import { CHAIN, CREATE, DURABILITY, ROTATION, SEGMENT, SEGMENT_HEADER, WASM_SCAN } from "./files.ts";
 import type { Mutant } from "./mutant.ts";
 
 /** The mutants. */
@@ -22,6 +22,18 @@ export const SEGMENT_MUTANTS: readonly Mutant[] = [
     dies: "segment_test",
   },
   {
+    name: "a frame that fills a page exactly begins the next one",
+    file: SEGMENT,
+    edits: [["if (offset + bytes > this.pageEnd) {", "if (offset + bytes >= this.pageEnd) {"]],
+    dies: "segment_test",
+  },
+  {
+    name: "recovery begins a page with a frame that starts behind the last one",
+    file: WASM_SCAN,
+    edits: [["offset + (frameBytes(load<u32>(at, FRAME_LENGTH)) as u64) > pageEnd", "offset >= pageEnd"]],
+    dies: "rotation_test",
+  },
+  {
     name: "pages after the last entry stay",
     file: SEGMENT,
     edits: [["    this.table.dropFrom(this.end);\n    this.breakPage();", "    this.breakPage();"]],
@@ -30,7 +42,7 @@ export const SEGMENT_MUTANTS: readonly Mutant[] = [
   {
     name: "a truncated page continues in the segment to which it moves",
     file: SEGMENT,
-    edits: [["to.pageFrom = this.pageFrom === 0 ? 0 : this.pageFrom + toOffset - offset;", ""]],
+    edits: [["to.pageEnd = this.pageEnd === 0 ? 0 : this.pageEnd + toOffset - offset;", ""]],
     dies: "segment_test",
   },
   {
