@@ -3,6 +3,7 @@
 import type { Mutant } from "./mutant.ts";
 
 const QUEUE = "examples/job-queue/queue.ts";
+const FEED = "examples/change-feed/feed.ts";
 
 /** Mutants of the examples. */
 export const EXAMPLE_MUTANTS: readonly Mutant[] = [
@@ -29,5 +30,11 @@ export const EXAMPLE_MUTANTS: readonly Mutant[] = [
     file: QUEUE,
     edits: [["this.#log.compact(oldest - 1)", "this.#log.compact(this.#log.last - 1)"]],
     dies: "example_job_queue_test",
+  },
+  {
+    name: "the change feed applies the last change again",
+    file: FEED,
+    edits: [["log.follow({ from: applied + 1,", "log.follow({ from: Math.max(applied, 1),"]],
+    dies: "example_change_feed_test",
   },
 ];
