@@ -50,6 +50,13 @@ export async function calm(world: RaftWorld): Promise<void> {
     await settle(50);
     if (world.failure !== undefined) throw world.failure;
   }
+  for (const { id, node, announced } of world.running) {
+    world.safety.require(
+      (announced?.leader ?? null) === node!.leader && (announced?.role ?? "follower") === node!.role,
+      "Leaders are announced",
+      () => `${id} is a ${node!.role} with leader ${node!.leader}, announced was ${announced?.leader}`,
+    );
+  }
   for (const { node } of world.running) if (node!.isDamaged) world.count("stayed-out");
   world.count("calm");
 }

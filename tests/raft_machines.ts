@@ -1,7 +1,7 @@
 /** Machines of a simulated Raft cluster, and the messages between them. */
 
 import { resolve } from "node:path";
-import type { Action, Message, Origin, RaftNode } from "../src/raft/mod.ts";
+import type { Action, LeaderChangedAction, Message, Origin, RaftNode } from "../src/raft/mod.ts";
 import { type Index, type NodeId, type Term, type WalLog, WalLogError } from "../mod.ts";
 import { PowerLoss, type SimulatedDisk } from "../src/testing/mod.ts";
 
@@ -38,6 +38,8 @@ export interface Machine {
   isRotten: boolean;
   /** Whether it has lost its disk, and was started again as if it had not. */
   isLost: boolean;
+  /** What its process last told of the leader. */
+  announced: Pick<LeaderChangedAction, "term" | "leader" | "role"> | undefined;
   /** The application: a digest of everything applied, and up to where. */
   state: { index: Index; digest: string };
 }

@@ -17,6 +17,7 @@ test("clusters of 3, 5 and 7 stay safe under faults, and make progress afterward
     "power-cut",
     "disk-failed",
     "membershipChanged",
+    "leaderChanged",
     "snapshot",
     "behind-snapshot",
     "disk-lost",

@@ -1,6 +1,6 @@
 /** A Raft cluster on simulated machines: nodes are started, stepped and stopped. */
 
-import { type Action, type RaftConfig, type RaftEvent, RaftNode } from "../src/raft/mod.ts";
+import { type Action, type LeaderChangedAction, type RaftConfig, type RaftEvent, RaftNode } from "../src/raft/mod.ts";
 import { type Index, type NodeId, WalLog, WalLogError } from "../mod.ts";
 import { Random, SimulatedDisk } from "../src/testing/mod.ts";
 import { Safety, WatchedLog } from "./raft_safety.ts";
@@ -89,6 +89,7 @@ export class RaftWorld {
       ...random.chance(this.isStormy ? 0.1 : 0.5) ? { noOp: true } : {},
       ...random.chance(0.7) ? { transferTimeout: 15 } : {},
       finishRemoval: random.chance(0.8),
+      announceLeader: true,
     };
     for (const id of this.founders) this.addMachine(id, false);
   }
@@ -112,6 +113,7 @@ export class RaftWorld {
       node: undefined,
       isRotten: false,
       isLost: false,
+      announced: undefined,
       state: { index: 0, digest: "" },
     };
     this.machines.set(id, machine);
@@ -121,6 +123,7 @@ export class RaftWorld {
   /** Starts the process on a machine, over what its disk holds. */
   start(machine: Machine): void {
     const { id, disk, isNew } = machine;
+    machine.announced = undefined;
     machine.log = WalLog.openSync(FOLDER, { fileSystem: disk.fileSystem, segmentBytes: 4096, onDamage: "keep" });
     const peers = this.founders.filter((peer) => peer !== id);
     // What a snapshot of a leader's has replaced since, the state does not have.
@@ -274,12 +277,28 @@ export class RaftWorld {
           () => `${id} says that ${action.id} has not`,
         );
         return this.count("memberLost");
+      case "leaderChanged":
+        this.requireChange(machine, action);
+        return this.count("leaderChanged");
       case "membershipChanged":
         this.tell(`${id} has members ${action.members}, learners ${action.learners ?? "none"}`);
         return this.count("membershipChanged");
       default:
         return this.count(action.type);
     }
+  }
+
+  /** A node tells of a leader, or of its role, only if that has changed. */
+  requireChange(machine: Machine, { term, leader, role }: LeaderChangedAction): void {
+    const { leader: last, role: lastRole, term: lastTerm = 0 } = machine.announced ??
+      { leader: null, role: "follower" };
+    this.safety.require(
+      leader !== last || role !== lastRole || (leader !== null && term > lastTerm),
+      "Leaders are announced once",
+      () => `${machine.id} is again a ${role} in term ${term} with leader ${leader}`,
+    );
+    if (role === "leader") this.safety.led(machine.id, term);
+    machine.announced = { term, leader, role };
   }
 
   send(letter: Letter): void {

@@ -122,6 +122,7 @@ export function checkConfig(config: RaftConfig): CheckedConfig {
     trailingBytes: config.trailingBytes ?? TRAILING_BYTES_DEFAULT,
     seed: config.seed ?? config.id,
     checkQuorum: config.checkQuorum ?? false,
+    announceLeader: config.announceLeader ?? false,
     noOp: config.noOp ?? false,
     finishRemoval: config.finishRemoval ?? false,
     transferTimeout: config.transferTimeout ?? 0,
@@ -142,6 +143,9 @@ const BYTE_BOUNDS = [
   "maxSnapshotBytes",
   "trailingBytes",
 ] as const;
+
+/** Options that are on or off. */
+const SWITCHES = ["joining", "checkQuorum", "announceLeader", "noOp", "finishRemoval", "strictMembership"] as const;
 
 /** Refuses values out of their domain. */
 function requireValid(checked: CheckedConfig): void {
@@ -165,7 +169,7 @@ function requireValid(checked: CheckedConfig): void {
   requireWhole("snapshotChunkBytes", checked.snapshotChunkBytes, 0);
   requireWhole("trailingEntries", checked.trailingEntries, 0);
   requireWhole("transferTimeout", checked.transferTimeout, 0);
-  for (const name of ["joining", "checkQuorum", "noOp", "finishRemoval", "strictMembership"] as const) {
+  for (const name of SWITCHES) {
     if (typeof checked[name] !== "boolean") throw invalid(`${name} must be a boolean, found ${String(checked[name])}`);
   }
   for (const name of BYTE_BOUNDS) {

@@ -77,6 +77,7 @@ export type {
   AddServerEvent,
   ApplyAction,
   ApplyMoreEvent,
+  LeaderChangedAction,
   LogFailedAction,
   MemberLostAction,
   MembershipChangedAction,

@@ -87,6 +87,8 @@ export interface RaftConfig {
   readonly seed?: bigint;
   /** Whether a leader that has not heard from a majority for the least election timeout steps down. Default: no. */
   readonly checkQuorum?: boolean;
+  /** Whether the node says with `LeaderChangedAction` when its role, or the leader that it knows, changes. Default: no. */
+  readonly announceLeader?: boolean;
   /** Whether a new leader appends an entry without meaning, so that what was there before commits. Default: no. */
   readonly noOp?: boolean;
   /**

@@ -13,6 +13,7 @@ import { FlushQueue } from "./flush_queue.ts";
 import { findDamage } from "./healing.ts";
 import { ownMeta } from "./own_snapshots.ts";
 import type { RaftConfig } from "./raft_config.ts";
+import { announceLeader } from "./role.ts";
 import { RaftState } from "./state.ts";
 import { type RaftStatus, statusOf } from "./status.ts";
 import { countOwn, stepEvent } from "./step.ts";
@@ -278,6 +279,7 @@ export class RaftNode {
       if (isRequest) throw error;
       s.actions.push({ type: "logFailed", error });
     }
+    announceLeader(s);
     return s.actions;
   }
 

@@ -1,5 +1,5 @@
 /**
- * What any part of a node may have to do: follow, enter a term, tell of new members.
+ * What any part of a node may have to do: follow, enter a term, tell of new members and leaders.
  *
  * @module
  */
@@ -41,6 +41,15 @@ export function becomeFollower(s: RaftState, leader: NodeId | null): void {
 export function enterTerm(s: RaftState, term: Term): void {
   persistVote(s, term, null);
   becomeFollower(s, null);
+}
+
+/** Tells the application of a new role or leader, once for each step that changes them. */
+export function announceLeader(s: RaftState): void {
+  const { term, leader, role, announced, config } = s;
+  const isSameLeader = leader === announced.leader && (leader === null || term === announced.term);
+  if (!config.announceLeader || (isSameLeader && role === announced.role)) return;
+  s.announced = { term, leader, role };
+  s.actions.push({ type: "leaderChanged", ...s.announced });
 }
 
 /** Forgets what was known of a node's log: it was removed, or added anew. */

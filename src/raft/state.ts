@@ -17,7 +17,7 @@ import type { Progress } from "./progress.ts";
 import { SplitMix64 } from "./rng.ts";
 import { Told } from "./told.ts";
 import { Trailing } from "./trailing.ts";
-import type { Action, Role } from "./types.ts";
+import type { Action, LeaderChangedAction, Role } from "./types.ts";
 
 /** Memory that a command takes beside its bytes, roughly: empty commands must count too. */
 export const ACTION_BYTES = 64;
@@ -108,6 +108,8 @@ export class RaftState {
   votedFor: NodeId | null;
   /** Who leads in that term, as far as the node knows. */
   leader: NodeId | null = null;
+  /** What the application was last told of that; at first, what a new node is. */
+  announced: Omit<LeaderChangedAction, "type">;
   /** Up to here entries are committed. */
   commitIndex: Index;
   /** Up to here they were given to the application. */
@@ -190,6 +192,7 @@ export class RaftState {
     this.random = new SplitMix64(config.seed);
     this.electionTimeout = this.drawTimeout();
     ({ term: this.term, votedFor: this.votedFor } = log.hardState);
+    this.announced = { term: this.term, leader: null, role: "follower" };
     this.commitIndex = this.lastApplied = startIndex(config, log);
     this.trailing = new Trailing(log, config);
   }

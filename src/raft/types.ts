@@ -202,6 +202,21 @@ export interface MembershipChangedAction {
   readonly learners?: readonly NodeId[];
 }
 
+/**
+ * The node's role or the leader that it knows has changed, or the same leader leads in a later term. Given once by each
+ * step that changes them, after its other actions, with the result. Only with `announceLeader`.
+ */
+export interface LeaderChangedAction {
+  /** Which action it is. */
+  readonly type: "leaderChanged";
+  /** The node's term. */
+  readonly term: Term;
+  /** Who leads in that term; `null` if the node knows of nobody. */
+  readonly leader: NodeId | null;
+  /** The node's own role. */
+  readonly role: Role;
+}
+
 /** A read may be answered as soon as everything up to `index` is applied. */
 export interface ReadReadyAction {
   /** Which action it is. */
@@ -257,6 +272,7 @@ export type Action =
   | SnapshotAction
   | RestoreSnapshotAction
   | MembershipChangedAction
+  | LeaderChangedAction
   | ReadReadyAction
   | ReadFailedAction
   | RefusedAction

@@ -1,0 +1,43 @@
+/** Mutants of the Raft node: announced leaders. */
+
+import type { Mutant } from "./mutant.ts";
+
+const RAFT_NODE = "src/raft/raft_node.ts";
+const ROLE = "src/raft/role.ts";
+
+/** Mutants of announced leaders. */
+export const RAFT_LEADER_MUTANTS: readonly Mutant[] = [
+  {
+    name: "raft: a leader is announced again and again",
+    file: ROLE,
+    edits: [["  s.announced = { term, leader, role };\n", ""], ["...s.announced });", "term, leader, role });"]],
+    dies: "raft_leader_test",
+  },
+  {
+    name: "raft: a leader's later term is not announced",
+    file: ROLE,
+    edits: [[
+      "leader === announced.leader && (leader === null || term === announced.term)",
+      "leader === announced.leader",
+    ]],
+    dies: "raft_leader_test",
+  },
+  {
+    name: "raft: a new role is not announced",
+    file: ROLE,
+    edits: [["(isSameLeader && role === announced.role)", "isSameLeader"]],
+    dies: "raft_leader_test",
+  },
+  {
+    name: "raft: leaders are announced that nobody asked for",
+    file: ROLE,
+    edits: [["!config.announceLeader || (", "config === undefined || ("]],
+    dies: "raft_leader_test",
+  },
+  {
+    name: "raft: leaders are not announced",
+    file: RAFT_NODE,
+    edits: [["    announceLeader(s);\n", ""]],
+    dies: "raft_leader_test",
+  },
+];
