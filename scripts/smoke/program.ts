@@ -11,6 +11,7 @@ import process from "node:process";
 import { type LogEntry, MemoryLog, type NewEntry, WalLog } from "@wallog/wallog";
 import { EventLog, json, type StoredEvent } from "@wallog/wallog/events";
 import { type Action, RaftNode } from "@wallog/wallog/raft";
+import { type Applied, Replica, type StateMachine } from "@wallog/wallog/replica";
 import { SimulatedDisk } from "@wallog/wallog/testing";
 import { exportWalDb, importWalDb } from "@wallog/wallog/wal-db";
 
@@ -46,6 +47,18 @@ assert.equal(await events.append({ name: "event 1" }), 1);
 const stored: StoredEvent<{ name: string }> | undefined = events.read(1);
 assert.equal(stored?.event.name, "event 1");
 await events.close();
+
+let applied = 0;
+const stateMachine: StateMachine<number> = {
+  apply: (entries: readonly Applied[]) => entries.map(() => ++applied),
+  snapshot: (to) => to.close(),
+  restore: () => Promise.resolve(),
+};
+const folder = path + ".replica";
+const replica: Replica<number> = await Replica.start({ folder, id: 1n, address: "127.0.0.1:0", stateMachine });
+const answer: number = await replica.propose(new TextEncoder().encode("command"), { id: { client: "c", sequence: 1 } });
+assert.equal(answer, 1);
+await replica.close();
 
 const disk = new SimulatedDisk();
 const simulated = WalLog.openSync("/log", { fileSystem: disk.fileSystem });

@@ -37,7 +37,10 @@ import type { Index, NodeId } from "./types.ts";
  * | `ENCODING` | a message cannot be encoded, or bytes are not a valid message; or a codec cannot decode an event |
  * | `INVALID_EVENT` | the codec of an event log rejects an event; nothing was written; `cause` is its error |
  * | `CONFLICT` | the last event is not the expected one; nothing was written; `index` is the position of the last event |
- * | `STALE_SEQUENCE` | a producer's sequence is too low to know whether it was written; nothing was written |
+ * | `STALE_SEQUENCE` | a producer's or client's sequence is too low to know whether it was written; nothing was written |
+ * | `TIMEOUT` | a replica found no leader, or a command was not committed, in time; `outcome` says which is possible |
+ * | `STATE_MACHINE` | the state machine of a replica failed, and the replica has ended; `cause` is its error |
+ * | `ANSWER_LOST` | a command with an id was applied earlier, and its answer is no longer kept |
  * | `STORE` | an object store failed; it is unknown whether the request takes effect; `cause` is its error; retry later |
  *
  * After `POISONED` the log can still be read, but entries that were not durable may fail to read, with `DAMAGED_ENTRY`
@@ -70,6 +73,9 @@ export type WalLogErrorCode =
   | "INVALID_EVENT"
   | "CONFLICT"
   | "STALE_SEQUENCE"
+  | "TIMEOUT"
+  | "STATE_MACHINE"
+  | "ANSWER_LOST"
   | "STORE";
 
 /** The details of an error beyond its code and message. */
@@ -102,6 +108,7 @@ const RETRYABLE: ReadonlySet<WalLogErrorCode> = new Set([
   "CONFIG_IN_PROGRESS",
   "BUSY",
   "STORE",
+  "TIMEOUT",
 ]);
 
 /** Codes after which this log object accepts no further mutation. */
@@ -110,6 +117,7 @@ const FATAL: ReadonlySet<WalLogErrorCode> = new Set([
   "LOCK_LOST",
   "POISONED",
   "DIVERGED",
+  "STATE_MACHINE",
   "CLOSED",
   "UNSUPPORTED_VERSION",
 ]);

@@ -1,0 +1,242 @@
+/**
+ * Applies committed commands to the state machine, one page after another, and restores snapshots in between.
+ *
+ * @module
+ */
+
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { WalLogError } from "../api/errors.ts";
+import type { Index, SnapshotSource, Term } from "../api/types.ts";
+import { decodeAnswer, encodeAnswer } from "./answers.ts";
+import { Clients, type Slot, type Verdict } from "./clients.ts";
+import { decodeCommand } from "./command.ts";
+import { readHead, streamFrom } from "./snapshot_data.ts";
+import type { Snapshots } from "./snapshots.ts";
+import type { Applied, StateMachine } from "./state_machine.ts";
+
+/** Commands that the state machine gets at once. */
+const PAGE_ENTRIES = 1024;
+/** Bytes of commands that wait in memory. Further ones are read from the log again. */
+const HELD_BYTES_MAX = 16 * 1024 * 1024;
+
+/** A command to apply. */
+interface ApplyTask {
+  readonly type: "apply";
+  readonly index: Index;
+  readonly term: Term;
+  /** `undefined`: to be read from the log. */
+  readonly command: Uint8Array<ArrayBuffer> | undefined;
+}
+
+/** Something to do in the order of the log. */
+type Task =
+  | ApplyTask
+  | { readonly type: "restore"; readonly index: Index; readonly source: SnapshotSource }
+  | { readonly type: "read"; readonly id: number };
+
+/** The fate of an applied command. */
+export type Result<R> =
+  | { readonly type: "answer"; readonly answer: R }
+  | { readonly type: "stale"; readonly last: number }
+  | { readonly type: "lost" };
+
+/** What the applier needs from the replica, and tells it. */
+export interface ApplierHost<R> {
+  /** Reads a command from the log; `undefined` if a snapshot has replaced it. */
+  readonly commandAt: (index: Index) => Uint8Array<ArrayBuffer> | undefined;
+  /** A command was applied. */
+  readonly applied: (index: Index, term: Term, result: Result<R>) => void;
+  /** A snapshot was restored. */
+  readonly restored: (index: Index) => void;
+  /** The state includes everything that a read must see. */
+  readonly readReady: (id: number) => void;
+  /** Everything is applied. */
+  readonly drained: () => void;
+  /** The state machine failed. */
+  readonly failed: (error: WalLogError) => void;
+}
+
+/** Applies commands. */
+export class Applier<R> {
+  readonly #machine: StateMachine<R>;
+  readonly #snapshots: Snapshots;
+  readonly #host: ApplierHost<R>;
+  #tasks: Task[] = [];
+  #clients = new Clients();
+  #appliedIndex: Index = 0;
+  #heldBytes = 0;
+  #waiting = 0;
+  #running: Promise<void> | undefined;
+  #isStopped = false;
+
+  constructor(machine: StateMachine<R>, snapshots: Snapshots, host: ApplierHost<R>) {
+    this.#machine = machine;
+    this.#snapshots = snapshots;
+    this.#host = host;
+  }
+
+  /** The index of the last command, or of the snapshot, that the state machine has. */
+  get appliedIndex(): Index {
+    return this.#appliedIndex;
+  }
+
+  /** Commands that wait. */
+  get waiting(): number {
+    return this.#waiting;
+  }
+
+  /** Applies a command after all tasks before it. */
+  apply(index: Index, term: Term, command: Uint8Array<ArrayBuffer>): void {
+    const isHeld = this.#heldBytes + command.length <= HELD_BYTES_MAX;
+    if (isHeld) this.#heldBytes += command.length;
+    this.#waiting++;
+    this.#add({ type: "apply", index, term, command: isHeld ? command : undefined });
+  }
+
+  /** Restores a snapshot after all tasks before it. */
+  restore(index: Index, source: SnapshotSource): void {
+    this.#add({ type: "restore", index, source });
+  }
+
+  /** Lets a read happen after all tasks before it. */
+  read(id: number): void {
+    this.#add({ type: "read", id });
+  }
+
+  /** Restores the snapshot that the log has when the replica starts. */
+  async begin(source: SnapshotSource): Promise<void> {
+    await this.#restore(source.index, source);
+  }
+
+  /**
+   * Ends after the page that is being applied.
+   *
+   * @returns When no call of the state machine is under way.
+   */
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    await this.#running;
+    for (const task of this.#tasks.splice(0)) if (task.type === "restore") task.source.close();
+  }
+
+  #add(task: Task): void {
+    this.#tasks.push(task);
+    this.#running ??= this.#run();
+  }
+
+  async #run(): Promise<void> {
+    // Actions of steps that share a flush arrive one after another, and make one page.
+    await undefined;
+    try {
+      while (this.#tasks.length > 0 && !this.#isStopped) {
+        const tasks = this.#tasks;
+        this.#tasks = [];
+        await this.#runAll(tasks);
+      }
+    } catch (cause) {
+      this.#isStopped = true;
+      this.#host.failed(asFailure(cause, this.#appliedIndex));
+    }
+    this.#running = undefined;
+    if (!this.#isStopped) this.#host.drained();
+  }
+
+  async #runAll(tasks: readonly Task[]): Promise<void> {
+    for (let at = 0; at < tasks.length && !this.#isStopped;) {
+      const task = tasks[at]!;
+      if (task.type === "apply") {
+        const page = pageOf(tasks, at);
+        at += page.length;
+        await this.#applyPage(page);
+        // Messages and ticks must get their turn.
+        if (at < tasks.length) await nextTurn();
+        continue;
+      }
+      at++;
+      if (task.type === "read") this.#host.readReady(task.id);
+      else await this.#restore(task.index, task.source);
+    }
+  }
+
+  async #applyPage(page: readonly ApplyTask[]): Promise<void> {
+    const fresh: Applied[] = [];
+    const verdicts: (Verdict | undefined)[] = [];
+    const present: ApplyTask[] = [];
+    for (const task of page) {
+      const bytes = task.command ?? this.#host.commandAt(task.index);
+      if (task.command !== undefined) this.#heldBytes -= task.command.length;
+      this.#waiting--;
+      // A leader's snapshot has replaced it, and is one of the next tasks.
+      if (bytes === undefined) continue;
+      const { id, command } = decodeCommand(bytes);
+      const verdict = id === undefined ? undefined : this.#clients.judge(id);
+      present.push(task);
+      verdicts.push(verdict);
+      if (verdict === undefined || verdict.type === "new") {
+        fresh.push({ index: task.index, term: task.term, command });
+      }
+      this.#snapshots.count(bytes.length);
+    }
+    const answers = fresh.length === 0 ? [] : await this.#machine.apply(fresh);
+    requireAnswers(answers, fresh);
+    let next = 0;
+    for (const [i, { index, term }] of present.entries()) {
+      const verdict = verdicts[i];
+      if (verdict?.type === "stale") this.#host.applied(index, term, verdict);
+      else if (verdict?.type === "repeated") this.#host.applied(index, term, keptAnswer(verdict.slot));
+      else {
+        const answer = answers[next++]!;
+        if (verdict !== undefined) this.#clients.answer(verdict.slot, encodeAnswer(answer));
+        this.#host.applied(index, term, { type: "answer", answer });
+      }
+    }
+    this.#appliedIndex = page.at(-1)!.index;
+    this.#snapshots.beginIfDue(this.#appliedIndex, this.#clients);
+  }
+
+  async #restore(index: Index, source: SnapshotSource): Promise<void> {
+    // The node has this snapshot or a later one, so one of its own state before it is of no use.
+    await this.#snapshots.abort();
+    try {
+      const { clients, offset } = readHead(source);
+      await this.#machine.restore(streamFrom(source, offset));
+      this.#clients = clients;
+      this.#snapshots.restored(source.dataBytes);
+    } finally {
+      source.close();
+    }
+    this.#appliedIndex = index;
+    this.#host.restored(index);
+  }
+}
+
+/** Commands that follow on each other from a task on, as many as one page may have. */
+function pageOf(tasks: readonly Task[], from: number): ApplyTask[] {
+  const page: ApplyTask[] = [];
+  for (let at = from; at < tasks.length && page.length < PAGE_ENTRIES; at++) {
+    const task = tasks[at]!;
+    if (task.type !== "apply") break;
+    page.push(task);
+  }
+  return page;
+}
+
+function keptAnswer<R>({ answer }: Slot): Result<R> {
+  return answer === undefined ? { type: "lost" } : { type: "answer", answer: decodeAnswer(answer) as R };
+}
+
+function requireAnswers(answers: readonly unknown[], fresh: readonly Applied[]): void {
+  if (Array.isArray(answers) && answers.length === fresh.length) return;
+  const found = Array.isArray(answers) ? `${answers.length} answers` : typeof answers;
+  throw new TypeError(`apply() must return one answer for each command: expected ${fresh.length}, found ${found}`);
+}
+
+function asFailure(cause: unknown, index: Index): WalLogError {
+  if (cause instanceof WalLogError && cause.isFatal) return cause;
+  const message = cause instanceof Error ? cause.message : String(cause);
+  return new WalLogError(
+    "STATE_MACHINE",
+    `Cannot apply what follows index ${index}: the state machine failed: ${message}; correct it and start the replica again`,
+    { cause },
+  );
+}

@@ -1,0 +1,57 @@
+/**
+ * Calls that wait until the node is in some state: a change of membership is committed, another replica leads.
+ *
+ * @module
+ */
+
+import { ended, Request } from "./request.ts";
+
+/** A call that waits. */
+interface Waiting {
+  readonly attempt: string;
+  /** Whether it is done. Throws if it never will be. */
+  readonly isDone: () => boolean;
+  readonly request: Request<void>;
+}
+
+/** Calls that wait. */
+export class Conditions {
+  readonly #waiting: Set<Waiting> = new Set();
+
+  /**
+   * Waits for a condition, which is checked after each step of the node.
+   *
+   * @param attempt The call, for its error if the replica ends.
+   * @param isDone The condition. Throws if it cannot become true any more.
+   * @param signal Ends the wait.
+   * @returns When it is true.
+   */
+  wait(attempt: string, isDone: () => boolean, signal: AbortSignal | undefined): Promise<void> {
+    const request = new Request<void>(Infinity, signal);
+    const waiting = { attempt, isDone, request };
+    this.#waiting.add(waiting);
+    this.#check(waiting);
+    return request.promise;
+  }
+
+  /** Checks all conditions. */
+  check(): void {
+    for (const waiting of this.#waiting) this.#check(waiting);
+  }
+
+  #check(waiting: Waiting): void {
+    const { isDone, request } = waiting;
+    try {
+      if (isDone()) request.resolve();
+    } catch (error) {
+      request.reject(error);
+    }
+    if (request.isSettled) this.#waiting.delete(waiting);
+  }
+
+  /** Rejects everything that waits, because the replica ends. */
+  end(cause: unknown): void {
+    for (const { attempt, request } of this.#waiting) request.reject(ended(attempt, "unknown", cause));
+    this.#waiting.clear();
+  }
+}

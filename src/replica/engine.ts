@@ -1,0 +1,319 @@
+/**
+ * Runs a node: its log, its transport, its clock, and its actions in their order.
+ *
+ * @module
+ */
+
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { WalLogError, type WalLogErrorCode } from "../api/errors.ts";
+import type { WalLog } from "../api/wal_log.ts";
+import { type Action, type PeerStatus, type RaftConfig, type RaftEvent, RaftNode, type Role } from "../raft/mod.ts";
+import { Applier } from "./applier.ts";
+import { Conditions } from "./conditions.ts";
+import { publishEvent, type ReplicaEvent } from "./events.ts";
+import type { CheckedReplicaOptions, ReplicaTransport } from "./options.ts";
+import { Proposals } from "./proposals.ts";
+import { Reads } from "./reads.ts";
+import { Snapshots } from "./snapshots.ts";
+import type { ReplicaCounts, ReplicaStatus } from "./status.ts";
+
+/** Codes of errors that refuse an event. The node goes on. */
+const REFUSALS: ReadonlySet<WalLogErrorCode> = new Set([
+  "INVALID_ARGUMENT",
+  "ENTRY_TOO_LARGE",
+  "NO_SPACE",
+  "NOT_LEADER",
+  "OVERLOADED",
+  "CONFIG_IN_PROGRESS",
+]);
+
+/** A hand-over that takes longer has failed. In ticks. */
+const TRANSFER_TICKS = 20;
+/** A replica that is closed waits so long for its callers, and for another leader. In ticks. */
+const CLOSE_TICKS = 2 * TRANSFER_TICKS;
+
+/** How the node is to behave. */
+function nodeConfig<R>(options: CheckedReplicaOptions<R>, transport: ReplicaTransport): RaftConfig {
+  const { id, peers, joining, maxSnapshotBytes, maxUncommittedBytes } = options;
+  return {
+    ...{ id, joining, peers: joining ? [] : [...peers.keys()], maxSnapshotBytes, maxUncommittedBytes },
+    ...{ checkQuorum: true, noOp: true, strictMembership: true, finishRemoval: true, transferTimeout: TRANSFER_TICKS },
+    ...{ maxBatch: 256, maxBatchBytes: 1024 * 1024, snapshotChunkBytes: 256 * 1024 },
+    // A replica that was away for a while gets the entries that it missed, and no snapshot.
+    ...{ trailingEntries: 10_000, trailingBytes: 64 * 1024 * 1024 },
+    sendAhead: ({ to, message }) => transport.send(to, message),
+    // Replicas that draw the same timeouts would get in each other's way.
+    seed: crypto.getRandomValues(new BigUint64Array(1))[0]!,
+  };
+}
+
+/** A running node. */
+export class Engine<R> {
+  readonly node: RaftNode;
+  readonly proposals: Proposals<R>;
+  readonly reads: Reads;
+  readonly conditions: Conditions = new Conditions();
+  readonly transport: ReplicaTransport;
+  readonly #options: CheckedReplicaOptions<R>;
+  readonly #log: WalLog;
+  readonly #snapshots: Snapshots;
+  readonly #applier: Applier<R>;
+  readonly #counts = { leaderChanges: 0, snapshotsMade: 0, snapshotsFailed: 0, snapshotsRestored: 0 };
+  #state: ReplicaStatus["state"] = "running";
+  #failure: WalLogError | undefined;
+  #clock: ReturnType<typeof setInterval> | undefined;
+  #ended: Promise<void> | undefined;
+  /** What the application was last told of the leader. */
+  #led: { readonly leader: bigint | null; readonly term: number; readonly role: Role };
+  #hasMore = false;
+
+  /**
+   * @param options The replica's options.
+   * @param log Its log.
+   * @param transport Its transport.
+   */
+  constructor(options: CheckedReplicaOptions<R>, log: WalLog, transport: ReplicaTransport) {
+    this.#options = options;
+    this.#log = log;
+    this.transport = transport;
+    this.node = RaftNode.withLog(nodeConfig(options, transport), log);
+    const { leader, term, role } = this.node;
+    this.#led = { leader, term, role };
+    this.proposals = new Proposals({
+      node: () => this.node,
+      carryOut: (actions) => void this.#carryOut(actions).catch((error) => this.#fail(error)),
+    });
+    this.reads = new Reads({
+      otherLeader: () => this.node.leader === this.node.id ? null : this.node.leader,
+      ask: (id) => this.request({ type: "readIndex", id }),
+    });
+    this.#snapshots = new Snapshots(options.stateMachine, {
+      meta: (index) => this.node.snapshotMeta(index),
+      create: (meta) => log.createSnapshotTarget(meta),
+      install: (data) => this.request({ type: "snapshot", index: data.index, data }),
+      emit: (event) => this.emit(event),
+    }, options);
+    this.#applier = new Applier(options.stateMachine, this.#snapshots, {
+      commandAt: (index) => log.firstIndex > index ? undefined : log.entry(index)?.command,
+      applied: (index, term, result) => this.proposals.applied(index, term, result),
+      restored: (index) => this.#restored(index),
+      readReady: (id) => this.reads.ready(id),
+      drained: () => void this.#applyMore(),
+      failed: (error) => this.#fail(error),
+    });
+  }
+
+  /** Restores the log's snapshot, and takes part. */
+  async start(): Promise<void> {
+    // A damaged snapshot is fetched from another replica.
+    const isLost = this.#log.damaged.some(({ kind }) => kind === "snapshot");
+    const source = isLost ? undefined : this.#log.openSnapshotSource();
+    if (source !== undefined) await this.#applier.begin(source);
+    await this.transport.start(
+      (message, origin) => this.#tell({ type: "message", message, origin }),
+      () => this.#log.identity,
+    );
+    for (const [id, address] of this.#options.peers) this.transport.setPeer?.(id, address);
+    this.#clock = setInterval(() => this.#tick(), this.#options.tickMilliseconds);
+  }
+
+  /** Whether calls are taken. */
+  get isRunning(): boolean {
+    return this.#state === "running";
+  }
+
+  /** The failure that ended the replica. */
+  get failure(): WalLogError | undefined {
+    return this.#failure;
+  }
+
+  /** What was counted. */
+  get counts(): ReplicaCounts {
+    return { ...this.#counts, proposals: this.proposals.counts, reads: this.reads.answered };
+  }
+
+  /** Describes the replica. */
+  status(): ReplicaStatus {
+    return {
+      ...this.node.status(),
+      ...{ state: this.#state, failure: this.#failure, members: this.node.members, learners: this.node.learners },
+      ...{ appliedIndex: this.#applier.appliedIndex, waitingCommands: this.#applier.waiting },
+      ...{ waitingProposals: this.proposals.size, waitingReads: this.reads.size },
+      isSnapshotting: this.#snapshots.isRunning,
+      log: this.#log.stats(),
+    };
+  }
+
+  /** Tells the application, and counts. */
+  emit(event: ReplicaEvent): void {
+    if (event.type === "leaderChanged") this.#counts.leaderChanges++;
+    else if (event.type === "snapshotMade") this.#counts.snapshotsMade++;
+    else if (event.type === "snapshotFailed") this.#counts.snapshotsFailed++;
+    else if (event.type === "snapshotRestored") this.#counts.snapshotsRestored++;
+    publishEvent({ path: this.#options.folder, id: this.#options.id, event });
+    try {
+      this.#options.onEvent(event);
+    } catch (error) {
+      // The replica goes on. The application gets the error as an uncaught exception.
+      queueMicrotask(() => {
+        throw error;
+      });
+    }
+  }
+
+  /**
+   * Takes a step, and carries out its actions.
+   *
+   * @param event The event.
+   * @returns When they are carried out. Rejects if the node refuses the event, or has ended.
+   */
+  async request(event: RaftEvent): Promise<void> {
+    try {
+      await this.#carryOut(this.node.stepAsync(event));
+    } catch (error) {
+      if (!isRefusal(error)) this.#fail(error);
+      throw error;
+    }
+  }
+
+  /** Takes a step that nobody waits for. A refused message has changed nothing. */
+  async #tell(event: RaftEvent): Promise<void> {
+    if (this.#state === "closed" || this.#state === "failed") return;
+    try {
+      await this.#carryOut(this.node.stepAsync(event));
+    } catch (error) {
+      if (!isRefusal(error)) this.#fail(error);
+    }
+  }
+
+  #tick(): void {
+    void this.#tell({ type: "tick" });
+    this.#snapshots.tick();
+    this.proposals.check();
+    this.reads.check();
+    this.conditions.check();
+  }
+
+  /** Carries out what a step wants done. Steps end in their order, and there is no pause within a loop. */
+  async #carryOut(step: Promise<Action[]>): Promise<void> {
+    for (const action of await step) this.#act(action);
+    this.#noticeLeader();
+    this.conditions.check();
+  }
+
+  #act(action: Action): void {
+    switch (action.type) {
+      case "send":
+        return this.transport.send(action.to, action.message);
+      case "apply":
+        return this.#applier.apply(action.index, action.term, action.command);
+      case "restoreSnapshot":
+        return this.#applier.restore(action.index, action.source);
+      case "readReady":
+        return this.#applier.read(action.id);
+      case "readFailed":
+        return this.reads.failed(action.id);
+      case "moreToApply":
+        this.#hasMore = true;
+        if (this.#applier.waiting === 0) void this.#applyMore();
+        return;
+      case "membershipChanged":
+        return this.emit({ type: "membersChanged", members: action.members, learners: action.learners ?? [] });
+      case "logFailed":
+      case "memberLost":
+      case "refused":
+        return this.emit(action);
+    }
+  }
+
+  /** Asks for more commands once the state machine has applied those before. */
+  async #applyMore(): Promise<void> {
+    if (!this.#hasMore) return;
+    this.#hasMore = false;
+    await nextTurn();
+    await this.#tell({ type: "applyMore" });
+  }
+
+  #restored(index: number): void {
+    this.proposals.restored(index);
+    this.emit({ type: "snapshotRestored", index });
+  }
+
+  /** Tells of a new leader, and proposes to it what waits for one. */
+  #noticeLeader(): void {
+    const { leader, term, role } = this.node;
+    const { leader: before, role: roleBefore, term: termBefore } = this.#led;
+    if (leader === before && role === roleBefore && (term === termBefore || leader === null)) return;
+    this.#led = { leader, term, role };
+    this.emit({ type: "leaderChanged", leader, term, role });
+    this.proposals.check();
+    this.reads.check();
+  }
+
+  /** Ends the replica after a failure. */
+  #fail(error: unknown): void {
+    if (this.#state === "closed" || this.#state === "failed") return;
+    this.#failure = error instanceof WalLogError
+      ? error
+      : new WalLogError("POISONED", `Cannot go on: ${String(error)}; start the replica again`, { cause: error });
+    this.#state = "failed";
+    this.#ended = this.#end(this.#failure).catch(() => {});
+    this.emit({ type: "fatal", error: this.#failure });
+  }
+
+  /**
+   * Closes the replica. A leader hands over first. Calls that wait get up to two seconds of ticks.
+   *
+   * @returns When everything is closed.
+   */
+  async close(): Promise<void> {
+    if (this.#state === "running") {
+      this.#state = "closing";
+      this.#ended = this.#leave();
+    }
+    await this.#ended;
+    // It may have failed meanwhile.
+    await this.#ended;
+  }
+
+  async #leave(): Promise<void> {
+    const { node } = this;
+    const target = successorOf(node);
+    if (node.isLeader && target !== undefined) {
+      await this.request({ type: "transferLeadership", target }).catch(() => {});
+    }
+    const hasLeft = () => target === undefined || (node.leader !== null && node.leader !== node.id);
+    const isDone = () => this.proposals.size === 0 && hasLeft();
+    for (let tick = 0; tick < CLOSE_TICKS && this.#state === "closing" && !isDone(); tick++) {
+      await new Promise((resolve) => setTimeout(resolve, this.#options.tickMilliseconds));
+    }
+    if (this.#state !== "closing") return;
+    this.#state = "closed";
+    await this.#end(undefined);
+  }
+
+  /** Ends everything. What the log was given stays there. */
+  async #end(cause: WalLogError | undefined): Promise<void> {
+    clearInterval(this.#clock);
+    for (const calls of [this.proposals, this.reads, this.conditions]) calls.end(cause);
+    await Promise.all([this.transport.close(), this.#snapshots.stop(), this.#applier.stop()]);
+    await this.#log.close();
+  }
+}
+
+function isRefusal(error: unknown): boolean {
+  return error instanceof WalLogError && REFUSALS.has(error.code);
+}
+
+/**
+ * The member that can take over fastest.
+ *
+ * @param node The leader.
+ * @returns The member that has most of its log, of those that were heard from lately if there are any; `undefined` if
+ * there is no other member, or the node does not lead.
+ */
+export function successorOf(node: RaftNode): bigint | undefined {
+  const candidates = node.status().peers.filter(({ isMember }) => isMember);
+  const isHeard = ({ sinceContact = Infinity }: PeerStatus) => sinceContact < TRANSFER_TICKS ? 1 : 0;
+  return candidates.sort((a, b) => isHeard(b) - isHeard(a) || b.match - a.match)[0]?.id;
+}

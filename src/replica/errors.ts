@@ -1,0 +1,61 @@
+/**
+ * The errors of a replica.
+ *
+ * @module
+ */
+
+import { WalLogError, type WalLogErrorCode, type WalLogErrorDetails } from "../api/errors.ts";
+
+/**
+ * The fate of a request that failed. `not-applied`: it has not happened and will not. `unknown`: it may have happened, or
+ * may still happen. `applied`: it has happened, but its answer is gone.
+ */
+export type Outcome = "not-applied" | "unknown" | "applied";
+
+/**
+ * A request to a replica failed.
+ *
+ * @example
+ * ```ts
+ * import { ReplicaError } from "@wallog/wallog/replica";
+ * import assert from "node:assert/strict";
+ *
+ * const error = new ReplicaError("TIMEOUT", "unknown", "Cannot propose a command: no answer within 5000 ms");
+ * assert.equal(error.outcome, "unknown");
+ * assert.equal(error.isRetryable, false);
+ * ```
+ */
+export class ReplicaError extends WalLogError {
+  /** The fate of the request. */
+  readonly outcome: Outcome;
+
+  /**
+   * Makes an error.
+   *
+   * @param code The kind of failure.
+   * @param outcome The fate of the request.
+   * @param message What failed, on what, why, and what to do.
+   * @param details The cause, and the leader.
+   */
+  constructor(code: WalLogErrorCode, outcome: Outcome, message: string, details: WalLogErrorDetails = {}) {
+    super(code, message, details);
+    this.outcome = outcome;
+  }
+
+  /** Whether the same request can succeed later and cannot happen twice. */
+  override get isRetryable(): boolean {
+    return super.isRetryable && this.outcome === "not-applied";
+  }
+}
+
+/**
+ * An error for a request that the node or the log refused.
+ *
+ * @param error The refusal.
+ * @param outcome The fate of the request.
+ * @returns The error.
+ */
+export function refusal(error: unknown, outcome: Outcome): ReplicaError {
+  if (!(error instanceof WalLogError)) throw error;
+  return new ReplicaError(error.code, outcome, error.message, { cause: error, leader: error.leader });
+}

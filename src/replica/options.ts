@@ -1,0 +1,174 @@
+/**
+ * How a replica is started.
+ *
+ * @module
+ */
+
+import { WalLogError } from "../api/errors.ts";
+import { checkNames } from "../api/option_names.ts";
+import type { WalLogOptions } from "../api/options.ts";
+import type { NodeId } from "../api/types.ts";
+import type { Address, RaftTransport, TransportTls } from "../raft/mod.ts";
+import type { ReplicaEvent } from "./events.ts";
+import type { StateMachine } from "./state_machine.ts";
+
+/** A host and a port: `"10.0.0.1:7001"`, `"[::1]:7001"`, or an object. */
+export type AddressLike = string | Address;
+
+/** A transport that may be told where other nodes listen. */
+export interface ReplicaTransport extends RaftTransport {
+  /** Says where a node listens. `TcpTransport` has it. */
+  setPeer?(id: NodeId, address: Address): void;
+}
+
+/** How a replica is started. */
+export interface ReplicaOptions<R> {
+  /** The folder of its log. */
+  readonly folder: string;
+  /** This replica: an unsigned 64-bit number that no other replica of the cluster has had. */
+  readonly id: NodeId;
+  /** Where the other replicas reach this one. Required without `transport`. */
+  readonly address?: AddressLike;
+  /** Where it listens, if that is not `address`: for example `"0.0.0.0:7001"`. */
+  readonly listen?: AddressLike;
+  /**
+   * The other members that the cluster begins with, and their addresses. They only count until the log knows the members.
+   * Default: none.
+   */
+  readonly peers?: Iterable<readonly [NodeId, AddressLike]>;
+  /** The state of the service. */
+  readonly stateMachine: StateMachine<R>;
+  /** Whether the replica joins a cluster that exists: see `Replica.addMember`. Default: no. */
+  readonly joining?: boolean;
+  /** The name of the cluster, the same for all replicas. Not a secret. Default: `"wallog"`. */
+  readonly cluster?: string;
+  /** Certificates. Without them, whoever reaches the port can speak as any replica. */
+  readonly tls?: TransportTls;
+  /** Carries the messages, instead of TCP. The replica starts and closes it. */
+  readonly transport?: ReplicaTransport;
+  /**
+   * The length of a tick, in milliseconds. A new leader is elected after 10 to 20 ticks without one. Raise it if the
+   * process pauses for longer than a few ticks. Default: 50.
+   */
+  readonly tickMilliseconds?: number;
+  /** The longest wait of `propose` and `read`, in milliseconds. Default: 10,000. */
+  readonly timeoutMilliseconds?: number;
+  /**
+   * A snapshot is made after so many bytes of commands, or as many as the last snapshot had, if that is more. Each command
+   * counts 64 bytes more. Default: 64 MiB.
+   */
+  readonly snapshotBytes?: number;
+  /** The largest snapshot, in bytes, the same for all replicas. Default: 64 GiB. */
+  readonly maxSnapshotBytes?: number;
+  /** The most bytes of uncommitted commands. Further ones are refused with `OVERLOADED`. Default: 64 MiB. */
+  readonly maxUncommittedBytes?: number;
+  /** How the log is opened. */
+  readonly log?: Pick<
+    WalLogOptions,
+    "segmentBytes" | "maxEntryBytes" | "create" | "lockTimeout" | "fileMode" | "fileSystem"
+  >;
+  /** Told what happens. It must not throw. */
+  readonly onEvent?: (event: ReplicaEvent) => void;
+}
+
+/** Options with their defaults, checked. */
+export interface CheckedReplicaOptions<R> {
+  readonly folder: string;
+  readonly id: NodeId;
+  readonly address: Address | undefined;
+  readonly listen: Address | undefined;
+  readonly peers: ReadonlyMap<NodeId, Address>;
+  readonly stateMachine: StateMachine<R>;
+  readonly joining: boolean;
+  readonly cluster: string;
+  readonly tls: TransportTls | undefined;
+  readonly transport: ReplicaTransport | undefined;
+  readonly tickMilliseconds: number;
+  readonly timeoutMilliseconds: number;
+  readonly snapshotBytes: number;
+  readonly maxSnapshotBytes: number;
+  readonly maxUncommittedBytes: number;
+  readonly log: NonNullable<ReplicaOptions<R>["log"]>;
+  readonly onEvent: (event: ReplicaEvent) => void;
+}
+
+const MIB = 1024 * 1024;
+/** Timers go no further. In milliseconds. */
+const TIMER_MAX = 2 ** 31 - 1;
+/** A restarted process waits so long for the one before it to end. In milliseconds. */
+const LOCK_TIMEOUT_MS = 5000;
+
+/**
+ * Checks options and fills in what was left out.
+ *
+ * @param options The options of the application.
+ * @returns The same, complete.
+ * @throws {WalLogError} `INVALID_ARGUMENT`.
+ */
+export function checkReplicaOptions<R>(options: ReplicaOptions<R>): CheckedReplicaOptions<R> {
+  if (typeof options !== "object" || options === null) throw invalid("expected options");
+  const { address, listen = address, peers = [], transport, tls, log = {} } = options;
+  const checked: CheckedReplicaOptions<R> = {
+    folder: options.folder,
+    id: options.id,
+    address: address === undefined ? undefined : toAddress(address),
+    listen: listen === undefined ? undefined : toAddress(listen),
+    peers: new Map([...peers].map(([id, peer]) => [id, toAddress(peer)] as const).filter(([id]) => id !== options.id)),
+    stateMachine: options.stateMachine,
+    joining: options.joining ?? false,
+    cluster: options.cluster ?? "wallog",
+    tls,
+    transport,
+    tickMilliseconds: options.tickMilliseconds ?? 50,
+    timeoutMilliseconds: options.timeoutMilliseconds ?? 10_000,
+    snapshotBytes: options.snapshotBytes ?? 64 * MIB,
+    maxSnapshotBytes: options.maxSnapshotBytes ?? 64 * 1024 * MIB,
+    maxUncommittedBytes: options.maxUncommittedBytes ?? 64 * MIB,
+    log: { lockTimeout: LOCK_TIMEOUT_MS, ...log },
+    onEvent: options.onEvent ?? (() => {}),
+  };
+  checkNames("Cannot start a replica", options, Object.keys(checked));
+  if (typeof checked.folder !== "string" || checked.folder === "") throw invalid("folder must be a path");
+  requireMachine(checked.stateMachine);
+  requireNumber("tickMilliseconds", checked.tickMilliseconds, 1, TIMER_MAX);
+  requireNumber("timeoutMilliseconds", checked.timeoutMilliseconds, 1, TIMER_MAX);
+  requireNumber("snapshotBytes", checked.snapshotBytes, 1, Number.MAX_SAFE_INTEGER);
+  if (typeof checked.onEvent !== "function") throw invalid("onEvent must be a function");
+  if (transport === undefined && checked.address === undefined) throw invalid("address is required without transport");
+  if (transport !== undefined && tls !== undefined) {
+    throw invalid("tls is for the transport that the replica makes itself");
+  }
+  if (transport !== undefined && transport.id !== checked.id) {
+    throw invalid(`the transport is of node ${transport.id}, and the replica is ${checked.id}`);
+  }
+  return checked;
+}
+
+function requireMachine(machine: Partial<StateMachine<unknown>> | undefined): void {
+  for (const name of ["apply", "snapshot", "restore"] as const) {
+    if (typeof machine?.[name] !== "function") throw invalid(`stateMachine must have a method ${name}`);
+  }
+}
+
+function requireNumber(name: string, value: number, least: number, most: number): void {
+  if (typeof value === "number" && value >= least && value <= most) return;
+  throw invalid(`${name} must be a number from ${least} to ${most}, found ${String(value)}`);
+}
+
+/**
+ * An address in two parts.
+ *
+ * @param address The address.
+ * @returns Its host and port.
+ * @throws {WalLogError} `INVALID_ARGUMENT`.
+ */
+export function toAddress(address: AddressLike): Address {
+  if (typeof address === "object" && address !== null) return { host: address.host, port: address.port };
+  const match = /^(?:\[(.+)\]|([^:]+)):(\d+)$/.exec(String(address));
+  if (match === null) throw invalid(`an address must be HOST:PORT, found ${JSON.stringify(address)}`);
+  return { host: (match[1] ?? match[2])!, port: Number(match[3]) };
+}
+
+function invalid(reason: string): WalLogError {
+  return new WalLogError("INVALID_ARGUMENT", `Cannot start a replica: ${reason}`);
+}

@@ -1,0 +1,219 @@
+/**
+ * Commands on their way: from the call to the answer of the state machine.
+ *
+ * @module
+ */
+
+import { WalLogError } from "../api/errors.ts";
+import type { Index, Term } from "../api/types.ts";
+import type { Action, Proposal, RaftNode } from "../raft/mod.ts";
+import type { Result } from "./applier.ts";
+import { refusal, ReplicaError } from "./errors.ts";
+import { ended, Request } from "./request.ts";
+
+const ATTEMPT = "propose a command";
+
+/** A command that waits for its answer. */
+interface Waiting<R> extends Request<R> {
+  readonly entry: Uint8Array<ArrayBuffer>;
+  /** Whether it can be proposed again although it may have been applied. */
+  readonly isIdentified: boolean;
+  /** Where it is in the log; `undefined` while it is in no log. */
+  place: { readonly index: Index; readonly term: Term } | undefined;
+  /** Whether an earlier attempt may have been applied. */
+  isUnknown: boolean;
+}
+
+/** What proposals need from the replica. */
+export interface ProposalHost {
+  readonly node: () => RaftNode;
+  /** Carries out a step's actions. */
+  readonly carryOut: (actions: Promise<Action[]>) => void;
+}
+
+/** Counts of proposals by their result. */
+export interface ProposalCounts {
+  applied: number;
+  notApplied: number;
+  unknown: number;
+}
+
+/** Commands that wait. */
+export class Proposals<R> {
+  readonly counts: ProposalCounts = { applied: 0, notApplied: 0, unknown: 0 };
+  readonly #host: ProposalHost;
+  /** By index. */
+  readonly #placed: Map<Index, Waiting<R>> = new Map();
+  /** Those that wait for a leader. */
+  readonly #unsent: Set<Waiting<R>> = new Set();
+
+  /** @param host The replica. */
+  constructor(host: ProposalHost) {
+    this.#host = host;
+  }
+
+  /** The number of commands that wait. */
+  get size(): number {
+    return this.#placed.size + this.#unsent.size;
+  }
+
+  /**
+   * Proposes a command.
+   *
+   * @param entry The command as the log holds it.
+   * @param options Whether it has an id, and how long to wait.
+   * @returns The state machine's answer.
+   */
+  add(
+    entry: Uint8Array<ArrayBuffer>,
+    { isIdentified, timeout, signal }: {
+      readonly isIdentified: boolean;
+      readonly timeout: number;
+      readonly signal: AbortSignal | undefined;
+    },
+  ): Promise<R> {
+    const request = new Request<R>(timeout, signal);
+    const waiting: Waiting<R> = Object.assign(request, { entry, isIdentified, place: undefined, isUnknown: false });
+    if (!waiting.isSettled) this.#submit(waiting);
+    return waiting.promise;
+  }
+
+  /** Proposes a command here, or lets it wait for a leader. */
+  #submit(waiting: Waiting<R>): void {
+    this.#unsent.delete(waiting);
+    const node = this.#host.node();
+    let proposal: Proposal<Promise<Action[]>>;
+    try {
+      proposal = node.proposeAsync(waiting.entry);
+    } catch (error) {
+      if (error instanceof WalLogError && error.code === "NOT_LEADER") return this.#wait(waiting, error);
+      return this.#reject(waiting, refusal(error, outcomeOf(waiting)));
+    }
+    const { index, term, actions } = proposal;
+    waiting.place = { index, term };
+    // An entry that this one has replaced will not be applied.
+    const before = this.#placed.get(index);
+    this.#placed.delete(index);
+    this.#placed.set(index, waiting);
+    if (before !== undefined) this.#again(before, false);
+    this.#host.carryOut(actions);
+  }
+
+  /** Lets a command wait for a leader, unless the caller can ask the leader itself. */
+  #wait(waiting: Waiting<R>, error: WalLogError): void {
+    const { leader, id } = this.#host.node();
+    if (leader !== null && leader !== id) return this.#reject(waiting, refusal(error, outcomeOf(waiting)));
+    this.#unsent.add(waiting);
+  }
+
+  /** A command was applied. */
+  applied(index: Index, term: Term, result: Result<R>): void {
+    const waiting = this.#placed.get(index);
+    if (waiting === undefined) return;
+    this.#placed.delete(index);
+    if (waiting.place!.term !== term) return this.#again(waiting, false);
+    if (result.type === "answer") {
+      if (!waiting.isSettled) this.counts.applied++;
+      return waiting.resolve(result.answer);
+    }
+    this.#reject(waiting, result.type === "lost" ? answerLost() : stale(result.last));
+  }
+
+  /** A leader's snapshot has replaced entries. It does not give their answers. */
+  restored(upTo: Index): void {
+    for (const [index, waiting] of this.#placed) {
+      if (index > upTo) continue;
+      this.#placed.delete(index);
+      this.#again(waiting, true);
+    }
+  }
+
+  /** Proposes a command again, if it cannot happen twice. */
+  #again(waiting: Waiting<R>, isUnknown: boolean): void {
+    waiting.place = undefined;
+    waiting.isUnknown ||= isUnknown;
+    if (waiting.isSettled) return;
+    if (!waiting.isUnknown || waiting.isIdentified) this.#unsent.add(waiting);
+    else this.#reject(waiting, new ReplicaError("TIMEOUT", "unknown", lostSight()));
+  }
+
+  /** Looks for commands that will not be applied, or have waited too long, and proposes those again that wait. */
+  check(): void {
+    const node = this.#host.node();
+    const now = performance.now();
+    const committedTerm = this.#placed.size === 0 ? 0 : node.log.termAt(node.commitIndex) ?? 0;
+    for (const [index, waiting] of this.#placed) {
+      if (isReplaced(node, committedTerm, waiting.place!)) {
+        this.#placed.delete(index);
+        this.#again(waiting, false);
+      } else if (waiting.isSettled || waiting.deadline <= now) {
+        this.#placed.delete(index);
+        waiting.isUnknown = true;
+        this.#giveUp(waiting);
+      }
+    }
+    for (const waiting of [...this.#unsent]) {
+      if (!waiting.isSettled && waiting.deadline > now) this.#submit(waiting);
+      else {
+        this.#unsent.delete(waiting);
+        this.#giveUp(waiting);
+      }
+    }
+  }
+
+  #giveUp(waiting: Waiting<R>): void {
+    const reason = waiting.isUnknown ? "it was not committed in time" : "no leader was found in time";
+    this.#reject(waiting, new ReplicaError("TIMEOUT", outcomeOf(waiting), `Cannot ${ATTEMPT}: ${reason}`));
+  }
+
+  /** Rejects everything that waits, because the replica ends. */
+  end(cause: unknown): void {
+    for (const waiting of this.#placed.values()) waiting.isUnknown = true;
+    for (const waiting of [...this.#placed.values(), ...this.#unsent]) {
+      this.#reject(waiting, ended(ATTEMPT, outcomeOf(waiting), cause));
+    }
+    this.#placed.clear();
+    this.#unsent.clear();
+  }
+
+  #reject(waiting: Waiting<R>, error: ReplicaError): void {
+    if (waiting.isSettled) return;
+    if (error.outcome === "not-applied") this.counts.notApplied++;
+    else this.counts.unknown++;
+    waiting.reject(error);
+  }
+}
+
+/**
+ * Whether an entry will not be applied: another one is committed at its index, or an entry of a later term before it.
+ * Terms never decrease along a log.
+ */
+function isReplaced(node: RaftNode, committedTerm: Term, { index, term }: { index: Index; term: Term }): boolean {
+  if (index > node.commitIndex) return committedTerm > term;
+  const found = node.log.termAt(index);
+  return found !== undefined && found !== term;
+}
+
+function outcomeOf({ isUnknown }: { readonly isUnknown: boolean }): "not-applied" | "unknown" {
+  return isUnknown ? "unknown" : "not-applied";
+}
+
+function lostSight(): string {
+  return `Cannot ${ATTEMPT}: a snapshot of another replica includes its index, and does not say whether it was applied`;
+}
+
+function answerLost(): ReplicaError {
+  return new ReplicaError(
+    "ANSWER_LOST",
+    "applied",
+    `Cannot ${ATTEMPT} again: it was applied earlier, and its answer is no longer kept`,
+  );
+}
+
+function stale(last: number): ReplicaError {
+  return new ReplicaError(
+    "STALE_SEQUENCE",
+    "unknown",
+    `Cannot ${ATTEMPT}: the client's command with sequence ${last} was applied already; use a higher sequence for a new command`,
+  );
+}

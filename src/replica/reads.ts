@@ -1,0 +1,112 @@
+/**
+ * Linearizable reads that wait.
+ *
+ * @module
+ */
+
+import { WalLogError } from "../api/errors.ts";
+import { refusal, ReplicaError } from "./errors.ts";
+import { ended, Request } from "./request.ts";
+
+const ATTEMPT = "read";
+
+/** What reads need from the replica. */
+export interface ReadHost {
+  /** Who leads, if it is another replica. */
+  readonly otherLeader: () => bigint | null;
+  /** Asks the node. Rejects if it refuses. */
+  readonly ask: (id: number) => Promise<void>;
+}
+
+/** Reads that wait. A read changes nothing, so it is asked for again until there is an answer. */
+export class Reads {
+  /** Reads that were answered. */
+  answered = 0;
+  readonly #host: ReadHost;
+  readonly #asked: Map<number, Request<void>> = new Map();
+  readonly #unsent: Set<Request<void>> = new Set();
+  #lastId = 0;
+
+  /** @param host The replica. */
+  constructor(host: ReadHost) {
+    this.#host = host;
+  }
+
+  /** The number of reads that wait. */
+  get size(): number {
+    return this.#asked.size + this.#unsent.size;
+  }
+
+  /**
+   * Waits until the state includes everything that was acknowledged before this call.
+   *
+   * @param timeout The longest wait, in milliseconds.
+   * @param signal Ends the wait.
+   * @returns When it does.
+   */
+  add(timeout: number, signal: AbortSignal | undefined): Promise<void> {
+    const request = new Request<void>(timeout, signal);
+    if (!request.isSettled) this.#submit(request);
+    return request.promise;
+  }
+
+  #submit(request: Request<void>): void {
+    this.#unsent.delete(request);
+    const id = ++this.#lastId;
+    this.#asked.set(id, request);
+    this.#host.ask(id).catch((error) => {
+      if (!this.#asked.delete(id)) return;
+      const isRefused = error instanceof WalLogError && error.code === "NOT_LEADER";
+      if (isRefused && this.#host.otherLeader() === null) this.#unsent.add(request);
+      else request.reject(error instanceof WalLogError ? refusal(error, "not-applied") : error);
+    });
+  }
+
+  /** The state includes everything that a read must see. */
+  ready(id: number): void {
+    const request = this.#asked.get(id);
+    if (request === undefined) return;
+    this.#asked.delete(id);
+    this.answered++;
+    request.resolve();
+  }
+
+  /** The leader cannot answer. */
+  failed(id: number): void {
+    const request = this.#asked.get(id);
+    if (request === undefined) return;
+    this.#asked.delete(id);
+    this.#unsent.add(request);
+  }
+
+  /** Gives up reads that have waited too long, and asks again for those that nobody was asked for. */
+  check(): void {
+    const now = performance.now();
+    for (const [id, request] of this.#asked) {
+      if (!request.isSettled && request.deadline > now) continue;
+      this.#asked.delete(id);
+      this.#giveUp(request);
+    }
+    for (const request of [...this.#unsent]) {
+      if (!request.isSettled && request.deadline > now) {
+        this.#submit(request);
+        continue;
+      }
+      this.#unsent.delete(request);
+      this.#giveUp(request);
+    }
+  }
+
+  #giveUp(request: Request<void>): void {
+    request.reject(new ReplicaError("TIMEOUT", "not-applied", `Cannot ${ATTEMPT}: no leader has answered in time`));
+  }
+
+  /** Rejects everything that waits, because the replica ends. */
+  end(cause: unknown): void {
+    for (const request of [...this.#asked.values(), ...this.#unsent]) {
+      request.reject(ended(ATTEMPT, "not-applied", cause));
+    }
+    this.#asked.clear();
+    this.#unsent.clear();
+  }
+}

@@ -1,0 +1,323 @@
+/**
+ * A replica of a service.
+ *
+ * @module
+ */
+
+import type { Metric } from "../api/metrics.ts";
+import { isBytes } from "../api/taken.ts";
+import type { NodeId } from "../api/types.ts";
+import { WalLog } from "../api/wal_log.ts";
+import { TcpTransport } from "../raft/mod.ts";
+import { type CommandId, encodeCommand } from "./command.ts";
+import { Engine, successorOf } from "./engine.ts";
+import { refusal, ReplicaError } from "./errors.ts";
+import type { ReplicaEvent } from "./events.ts";
+import {
+  type AddressLike,
+  type CheckedReplicaOptions,
+  checkReplicaOptions,
+  type ReplicaOptions,
+  type ReplicaTransport,
+  toAddress,
+} from "./options.ts";
+import { ended, type WaitOptions } from "./request.ts";
+import { replicaMetrics, type ReplicaStatus } from "./status.ts";
+
+/** A hand-over that takes longer has failed. In ticks. */
+const TRANSFER_WAIT_TICKS = 40;
+
+/** How a command is proposed. */
+export interface ProposeOptions extends WaitOptions {
+  /** Makes the command happen once, however often it is proposed. */
+  readonly id?: CommandId;
+}
+
+/**
+ * A replica of a service: a state machine that every replica keeps alike, a Raft node with its log, transport and clock,
+ * and everything that connects them.
+ *
+ * @example A counter in a cluster of one.
+ * ```ts
+ * import { Replica } from "@wallog/wallog/replica";
+ * import { mkdtempSync, rmSync } from "node:fs";
+ * import { tmpdir } from "node:os";
+ * import { join } from "node:path";
+ * import assert from "node:assert/strict";
+ *
+ * let count = 0;
+ * const stateMachine = {
+ *   apply: (entries: readonly unknown[]) => entries.map(() => ++count),
+ *   async snapshot(to: WritableStream<Uint8Array>) {
+ *     const writer = to.getWriter();
+ *     await writer.write(new TextEncoder().encode(String(count)));
+ *     await writer.close();
+ *   },
+ *   async restore(from: ReadableStream<Uint8Array>) {
+ *     count = Number(await new Response(from).text());
+ *   },
+ * };
+ *
+ * const folder = mkdtempSync(join(tmpdir(), "wallog-"));
+ * const options = { folder: join(folder, "log"), id: 1n, address: "127.0.0.1:0", tickMilliseconds: 5, stateMachine };
+ * const replica = await Replica.start(options);
+ * assert.equal(await replica.propose(new Uint8Array()), 1);
+ * await replica.read(); // From here on, `count` includes every command that was acknowledged before.
+ * assert.equal(count, 1);
+ * await replica.close();
+ * rmSync(folder, { recursive: true });
+ * ```
+ */
+export class Replica<R> {
+  readonly #engine: Engine<R>;
+  readonly #options: CheckedReplicaOptions<R>;
+  readonly #log: WalLog;
+
+  private constructor(engine: Engine<R>, options: CheckedReplicaOptions<R>, log: WalLog) {
+    this.#engine = engine;
+    this.#options = options;
+    this.#log = log;
+  }
+
+  /**
+   * Opens the log, restores the state machine from the log's snapshot, and takes part in the cluster. Commands after the
+   * snapshot are applied as soon as a leader says that they are committed.
+   *
+   * @param options The replica's options.
+   * @returns The replica, a follower.
+   * @throws {WalLogError} `INVALID_ARGUMENT`; `LOCKED`, `CORRUPT` and others of `WalLog.open`; `IO` if it cannot listen.
+   */
+  static async start<R>(options: ReplicaOptions<R>): Promise<Replica<R>> {
+    const checked = checkReplicaOptions(options);
+    // What is damaged can be fetched from the other replicas, so damage is no reason not to start.
+    const log = await WalLog.open(checked.folder, { ...checked.log, onDamage: "keep" });
+    let transport: ReplicaTransport | undefined;
+    try {
+      let emit: (event: ReplicaEvent) => void = () => {};
+      transport = checked.transport ?? tcpTransport(checked, (event) => emit(event));
+      const engine = new Engine(checked, log, transport);
+      emit = (event) => engine.emit(event);
+      await engine.start();
+      return new Replica(engine, checked, log);
+    } catch (error) {
+      await transport?.close();
+      await log.close();
+      throw error;
+    }
+  }
+
+  /** This replica. */
+  get id(): NodeId {
+    return this.#options.id;
+  }
+
+  /** Whether this replica leads, as far as it knows. */
+  get isLeader(): boolean {
+    return this.#engine.isRunning && this.#engine.node.isLeader;
+  }
+
+  /** Which replica leads, as far as this one knows. */
+  get leader(): NodeId | null {
+    return this.#engine.node.leader;
+  }
+
+  /**
+   * Replicates a command, and applies it.
+   *
+   * @param command The command. It is copied.
+   * @param options Its id, and a signal.
+   * @returns The state machine's answer.
+   * @throws {ReplicaError} Its `outcome` says whether the command may have been applied. `NOT_LEADER` names the leader.
+   * `OVERLOADED`, `NO_SPACE`: try again later. `TIMEOUT`: no leader was found, or the command was not committed, in time.
+   * `ENTRY_TOO_LARGE`, `INVALID_ARGUMENT`. With an id: `STALE_SEQUENCE` after a command of the client with a higher
+   * sequence, `ANSWER_LOST` if the command was applied and its answer is no longer kept. `CLOSED`: the replica was closed,
+   * or has ended.
+   */
+  async propose(command: Uint8Array, { id, signal }: ProposeOptions = {}): Promise<R> {
+    this.#requireRunning("propose a command");
+    if (!isBytes(command)) {
+      throw new ReplicaError("INVALID_ARGUMENT", "not-applied", "Cannot propose a command: expected a Uint8Array");
+    }
+    const entry = attempt(() => encodeCommand(command, id));
+    const isIdentified = id !== undefined;
+    return await this.#engine.proposals.add(entry, {
+      isIdentified,
+      signal,
+      timeout: this.#options.timeoutMilliseconds,
+    });
+  }
+
+  /**
+   * Waits until the state machine includes every command that was acknowledged before this call, by any replica. Read the
+   * state when it resolves, before anything else happens.
+   *
+   * @param options A signal that ends the wait.
+   * @returns When a read is linearizable.
+   * @throws {ReplicaError} `NOT_LEADER`, `TIMEOUT`, `CLOSED`.
+   */
+  async read({ signal }: WaitOptions = {}): Promise<void> {
+    this.#requireRunning("read");
+    await this.#engine.reads.add(this.#options.timeoutMilliseconds, signal);
+  }
+
+  /**
+   * Adds a replica that was started with `joining`. It first gets the log as a learner, and a vote when it has caught up.
+   * Only the leader takes this.
+   *
+   * @param id The replica, which the cluster has never had before.
+   * @param address Where it listens.
+   * @param options A signal that ends the wait.
+   * @returns When its vote is committed. This takes as long as it needs to catch up.
+   * @throws {ReplicaError} `NOT_LEADER`, also if the leadership ends meanwhile; `INVALID_ARGUMENT`, `NO_SPACE`, `CLOSED`.
+   */
+  async addMember(id: NodeId, address: AddressLike, { signal }: WaitOptions = {}): Promise<void> {
+    this.#requireRunning("add a member");
+    const { node, transport } = this.#engine;
+    const place = attempt(() => toAddress(address));
+    transport.setPeer?.(id, place);
+    if (!node.members.includes(id)) await this.#change("add a member", { type: "addLearner", id }, signal);
+    let index: number | undefined;
+    await this.#whileLeader("add a member", () => {
+      if (node.members.includes(id)) index ??= node.log.lastIndex;
+      return index !== undefined && node.commitIndex >= index;
+    }, signal);
+  }
+
+  /**
+   * Removes a member or a learner. A leader can remove itself, and then leads no longer. Only the leader takes this.
+   *
+   * @param id The replica. Stop it afterwards, and never start it again.
+   * @param options A signal that ends the wait.
+   * @returns When the change is committed.
+   * @throws {ReplicaError} As {@link Replica.addMember}.
+   */
+  async removeMember(id: NodeId, { signal }: WaitOptions = {}): Promise<void> {
+    this.#requireRunning("remove a member");
+    await this.#change("remove a member", { type: "removeServer", id }, signal);
+  }
+
+  /**
+   * Lets another member lead. If the target fails, the members may elect a third one.
+   *
+   * @param target The member. Default: the one that has most of the log.
+   * @param options A signal that ends the wait.
+   * @returns When another replica leads.
+   * @throws {ReplicaError} `NOT_LEADER`; `TIMEOUT` if the target has not taken over within 40 ticks;
+   * `INVALID_ARGUMENT` if there is no other member; `CLOSED`.
+   */
+  async transferLeadership(target?: NodeId, { signal }: WaitOptions = {}): Promise<void> {
+    const name = "transfer the leadership";
+    this.#requireRunning(name);
+    const { node } = this.#engine;
+    if (!node.isLeader) throw notLeader(name, node.leader, "not-applied");
+    const successor = target ?? successorOf(node);
+    if (successor === undefined || successor === node.id || !node.members.includes(successor)) {
+      throw new ReplicaError("INVALID_ARGUMENT", "not-applied", `Cannot ${name}: no other member is ready to lead`);
+    }
+    await this.#engine.request({ type: "transferLeadership", target: successor });
+    const deadline = performance.now() + TRANSFER_WAIT_TICKS * this.#options.tickMilliseconds;
+    await this.#engine.conditions.wait(name, () => {
+      if (node.leader !== null && node.leader !== node.id) return true;
+      if (performance.now() < deadline) return false;
+      throw new ReplicaError("TIMEOUT", "unknown", `Cannot ${name}: replica ${successor} did not take over in time`);
+    }, signal);
+  }
+
+  /**
+   * Describes the replica for people and monitoring. A leader also describes the other replicas.
+   *
+   * @returns The values of this moment.
+   */
+  status(): ReplicaStatus {
+    return this.#engine.status();
+  }
+
+  /**
+   * The metrics of the replica and of its log, for `prometheusText`.
+   *
+   * @param name The value of the label `log` of all samples.
+   * @returns The metrics.
+   */
+  metrics(name: string): Metric[] {
+    return [...this.#log.metrics(name), ...replicaMetrics(name, this.status(), this.#engine.counts)];
+  }
+
+  /**
+   * Ends taking part. A leader hands over first. Calls that wait get some time to complete; the others reject with
+   * `CLOSED`, and their `outcome` says whether they may have been applied. Everything committed stays in the log.
+   *
+   * @returns When no call of the state machine is under way and nothing is open any more.
+   */
+  async close(): Promise<void> {
+    await this.#engine.close();
+  }
+
+  /** Closes the replica at the end of an `await using` block. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  /** Changes the cluster, and waits until that is committed. */
+  async #change(
+    name: string,
+    event: { readonly type: "addLearner" | "removeServer"; readonly id: NodeId },
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    const { node } = this.#engine;
+    for (;;) {
+      try {
+        await this.#engine.request(event);
+        break;
+      } catch (error) {
+        const failure = refusal(error, "not-applied");
+        if (failure.code !== "CONFIG_IN_PROGRESS") throw failure;
+        // The change before this one is being committed.
+        const { commitIndex } = node;
+        await this.#whileLeader(
+          name,
+          () => node.commitIndex > commitIndex || node.commitIndex === node.log.lastIndex,
+          signal,
+        );
+      }
+    }
+    const index = node.log.lastIndex;
+    await this.#whileLeader(name, () => node.commitIndex >= index, signal);
+  }
+
+  /** Waits for a condition as long as this replica leads. */
+  async #whileLeader(name: string, isDone: () => boolean, signal: AbortSignal | undefined): Promise<void> {
+    const { node, conditions } = this.#engine;
+    await conditions.wait(name, () => {
+      if (isDone()) return true;
+      if (node.isLeader) return false;
+      throw notLeader(name, node.leader, "unknown");
+    }, signal);
+  }
+
+  #requireRunning(name: string): void {
+    if (!this.#engine.isRunning) throw ended(name, "not-applied", this.#engine.failure);
+  }
+}
+
+function tcpTransport<R>(options: CheckedReplicaOptions<R>, emit: (event: ReplicaEvent) => void): TcpTransport {
+  const { id, cluster, listen, address, tls } = options;
+  return new TcpTransport({
+    ...{ id, cluster, listen: (listen ?? address)! },
+    onEvent: (event) => emit({ type: "transport", event }),
+    ...tls === undefined ? {} : { tls },
+  });
+}
+
+function notLeader(name: string, leader: NodeId | null, outcome: "not-applied" | "unknown"): ReplicaError {
+  const hint = leader === null ? "no leader is known" : `ask replica ${leader}`;
+  return new ReplicaError("NOT_LEADER", outcome, `Cannot ${name}: this replica does not lead; ${hint}`, { leader });
+}
+
+/** The result of a check. Its error says that nothing has happened. */
+function attempt<T>(check: () => T): T {
+  try {
+    return check();
+  } catch (error) {
+    throw refusal(error, "not-applied");
+  }
+}

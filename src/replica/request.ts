@@ -1,0 +1,79 @@
+/**
+ * A call that waits for the cluster.
+ *
+ * @module
+ */
+
+import { ReplicaError } from "./errors.ts";
+
+/** How long a call waits. */
+export interface WaitOptions {
+  /** Ends the wait. It undoes nothing: the call rejects with the signal's reason, and its outcome is unknown. */
+  readonly signal?: AbortSignal;
+}
+
+/** A call that waits. */
+export class Request<T> {
+  /** The result. */
+  readonly promise: Promise<T>;
+  /** When to give up, as `performance.now()` has it. */
+  readonly deadline: number;
+  #resolve!: (value: T) => void;
+  #reject!: (error: unknown) => void;
+  #signal: AbortSignal | undefined;
+  #abort: (() => void) | undefined;
+  #isSettled = false;
+
+  /**
+   * @param timeout How long it may wait, in milliseconds.
+   * @param signal Ends the wait.
+   */
+  constructor(timeout: number, signal: AbortSignal | undefined) {
+    this.deadline = performance.now() + timeout;
+    this.promise = new Promise<T>((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
+    if (signal === undefined) return;
+    this.#signal = signal;
+    this.#abort = () => this.reject(signal.reason);
+    if (signal.aborted) this.#abort();
+    else signal.addEventListener("abort", this.#abort, { once: true });
+  }
+
+  /** Whether nobody waits for it any more. */
+  get isSettled(): boolean {
+    return this.#isSettled;
+  }
+
+  /** Ends it with a result. */
+  resolve(value: T): void {
+    if (this.#settle()) this.#resolve(value);
+  }
+
+  /** Ends it with an error. */
+  reject(error: unknown): void {
+    if (this.#settle()) this.#reject(error);
+  }
+
+  #settle(): boolean {
+    if (this.#isSettled) return false;
+    this.#isSettled = true;
+    if (this.#abort !== undefined) this.#signal?.removeEventListener("abort", this.#abort);
+    return true;
+  }
+}
+
+/**
+ * The error of a call that the replica cannot take any more.
+ *
+ * @param attempt The call.
+ * @param outcome Its fate.
+ * @param cause The failure that ended the replica; `undefined` if it was closed.
+ * @returns The error.
+ */
+export function ended(attempt: string, outcome: ReplicaError["outcome"], cause: unknown): ReplicaError {
+  if (cause === undefined) return new ReplicaError("CLOSED", outcome, `Cannot ${attempt}: the replica was closed`);
+  const message = cause instanceof Error ? cause.message : String(cause);
+  return new ReplicaError("CLOSED", outcome, `Cannot ${attempt}: the replica has ended: ${message}`, { cause });
+}

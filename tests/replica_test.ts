@@ -1,0 +1,262 @@
+/** Replicas that propose, read, make snapshots, fail and come back. */
+
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { commandOf, failsWith, withReplicas } from "./replica_nodes.ts";
+import { until } from "./transports.ts";
+
+describe("a replica", () => {
+  it(
+    "answers a proposal with the state machine's answer, and applies it everywhere",
+    withReplicas(async (replicas) => {
+      await replicas.startAll();
+      const { replica } = await replicas.leader();
+      const answers = await Promise.all(["a", "b", "c"].map((text) => replica.propose(commandOf(text))));
+      assert.deepEqual(answers, ["1:a", "2:b", "3:c"]);
+      assert.deepEqual(await replicas.same(), ["a", "b", "c"]);
+    }),
+  );
+
+  it(
+    "reads its own writes, also of another caller",
+    withReplicas(async (replicas) => {
+      await replicas.startAll();
+      const { replica, journal } = await replicas.leader();
+      await replica.propose(commandOf("a"));
+      await replica.read();
+      assert.deepEqual(journal.commands, ["a"]);
+    }),
+  );
+
+  it(
+    "waits with a read until the state machine has applied everything before it",
+    withReplicas(async (replicas) => {
+      await replicas.startAll();
+      const { replica, journal } = await replicas.leader();
+      let release = () => {};
+      journal.before = () => new Promise((resolve) => release = resolve);
+      const written = replica.propose(commandOf("a"));
+      await until(() => replica.status().commitIndex > 1, "committed");
+      let isRead = false;
+      const read = replica.read().then(() => isRead = true);
+      await until(() => replica.status().waitingReads === 1, "asked");
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      assert.equal(isRead, false);
+      release();
+      await Promise.all([written, read]);
+    }),
+  );
+
+  it(
+    "gives commands that were committed together to the state machine in one call",
+    withReplicas(async (replicas) => {
+      await replicas.startAll();
+      const { replica, journal } = await replicas.leader();
+      await Promise.all(Array.from({ length: 500 }, (_, i) => replica.propose(commandOf(`${i}`))));
+      assert.equal(journal.commands.length, 500);
+      assert.ok(journal.pages.length < 100, `${journal.pages.length} pages`);
+      assert.deepEqual(await replicas.same(), Array.from({ length: 500 }, (_, i) => `${i}`));
+    }),
+  );
+
+  it(
+    "elects another leader when the leader is closed, and catches up when it is back",
+    withReplicas(async (replicas) => {
+      await replicas.startAll();
+      await replicas.propose("a");
+      const { replica: { id } } = await replicas.leader();
+      await replicas.close(id);
+      assert.equal(await replicas.propose("b"), "2:b");
+      await replicas.start(id);
+      assert.equal(await replicas.propose("c"), "3:c");
+      assert.deepEqual(await replicas.same(), ["a", "b", "c"]);
+    }),
+  );
+
+  it(
+    "waits with a proposal until there is a leader",
+    withReplicas(async (replicas) => {
+      const { replica } = await replicas.start(1n);
+      const answer = replica.propose(commandOf("early")).catch((error) => error);
+      await replicas.start(2n);
+      await replicas.start(3n);
+      const first = await answer;
+      // It was refused if and only if another replica was elected.
+      if (first !== "1:early") failsWith("NOT_LEADER", "not-applied")(first);
+    }),
+  );
+
+  it(
+    "says that a proposal was not applied if it never found a leader, and that a read failed",
+    withReplicas(async (replicas) => {
+      const { replica } = await replicas.start(1n, { timeoutMilliseconds: 100 });
+      await assert.rejects(replica.propose(commandOf("a")), failsWith("TIMEOUT", "not-applied"));
+      await assert.rejects(replica.read(), failsWith("TIMEOUT", "not-applied"));
+      assert.equal(replica.status().waitingProposals, 0);
+      assert.equal(replica.status().waitingReads, 0);
+    }),
+  );
+
+  it(
+    "says that the outcome is unknown if a command was not committed in time",
+    withReplicas(async (replicas) => {
+      await replicas.startAll({ timeoutMilliseconds: 300 });
+      const { replica } = await replicas.leader();
+      replicas.network.passes = () => false;
+      await assert.rejects(replica.propose(commandOf("a")), failsWith("TIMEOUT", "unknown"));
+    }),
+  );
+
+  it(
+    "proposes a command again if another leader's entry has taken its place",
+    withReplicas(async (replicas) => {
+      await replicas.startAll();
+      const former = await replicas.leader();
+      const { id } = former.replica;
+      replicas.network.passes = (from, to) => from !== id && to !== id;
+      const waiting = former.replica.propose(commandOf("mine")).catch((error) => error);
+      await until(
+        () => [...replicas.all.values()].some(({ replica }) => replica.isLeader && replica.id !== id),
+        "another leader",
+      );
+      const other = [...replicas.all.values()].find(({ replica }) => replica.isLeader && replica.id !== id)!;
+      await other.replica.propose(commandOf("theirs"));
+      replicas.network.passes = () => true;
+      // This replica does not lead any more, and knows who does.
+      failsWith("NOT_LEADER", "not-applied")(await waiting);
+      assert.deepEqual(await replicas.same(), ["theirs"]);
+    }),
+  );
+
+  it(
+    "stops waiting when its signal aborts, and applies the command all the same",
+    withReplicas(async (replicas) => {
+      await replicas.startAll();
+      const { replica } = await replicas.leader();
+      const abort = new AbortController();
+      const waiting = replica.propose(commandOf("a"), { signal: abort.signal });
+      abort.abort(new Error("enough"));
+      await assert.rejects(waiting, { message: "enough" });
+      assert.equal(await replica.propose(commandOf("b")), "2:b");
+      const before = AbortSignal.abort(new Error("too late"));
+      await assert.rejects(replica.propose(commandOf("c"), { signal: before }), { message: "too late" });
+      await assert.rejects(replica.read({ signal: before }), { message: "too late" });
+      assert.deepEqual(await replicas.same(), ["a", "b"]);
+    }),
+  );
+
+  it(
+    "rejects callers when it is closed, and takes no more calls",
+    withReplicas(async (replicas) => {
+      await replicas.startAll();
+      const { replica } = await replicas.leader();
+      replicas.network.passes = () => false;
+      const proposal = replica.propose(commandOf("a"));
+      const read = replica.read();
+      const closed = replicas.close(replica.id);
+      await assert.rejects(replica.propose(commandOf("b")), failsWith("CLOSED", "not-applied"));
+      await assert.rejects(proposal, failsWith("CLOSED", "unknown"));
+      await assert.rejects(read, failsWith("CLOSED", "not-applied"));
+      await closed;
+      assert.equal(replica.status().state, "closed");
+      await assert.rejects(replica.read(), failsWith("CLOSED", "not-applied"));
+      await assert.rejects(replica.addMember(4n, "memory:4"), failsWith("CLOSED", "not-applied"));
+    }),
+  );
+
+  it(
+    "answers callers before it closes, and hands over first",
+    withReplicas(async (replicas) => {
+      await replicas.startAll();
+      const { replica } = await replicas.leader();
+      const waiting = Array.from({ length: 20 }, (_, i) => replica.propose(commandOf(`${i}`)));
+      await replicas.close(replica.id);
+      assert.equal((await Promise.all(waiting)).length, 20);
+      // Nobody waits for an election timeout: another leads already.
+      assert.ok([...replicas.all.values()].some(({ replica }) => replica.isLeader));
+      assert.equal((await replicas.same()).length, 20);
+    }),
+  );
+
+  it(
+    "starts again with everything that it had",
+    withReplicas(async (replicas) => {
+      const { replica } = await replicas.start(1n);
+      for (const text of ["a", "b"]) await replica.propose(commandOf(text));
+      await replicas.close(1n);
+      const again = await replicas.start(1n);
+      assert.equal(await again.replica.propose(commandOf("c")), "3:c");
+    }, [1n]),
+  );
+
+  it(
+    "tells of its leader once",
+    withReplicas(async (replicas) => {
+      await replicas.startAll();
+      const leader = await replicas.leader();
+      const { id } = leader.replica;
+      const follower = await replicas.follower();
+      const told = () =>
+        follower.events.filter((event) => event.type === "leaderChanged" && event.leader === id).length;
+      await until(() => told() === 1, "told");
+      assert.ok(leader.events.some((event) => event.type === "leaderChanged" && event.role === "leader"));
+      await replicas.propose("a");
+      assert.equal(told(), 1);
+    }),
+  );
+});
+
+describe("the leader of replicas", () => {
+  it(
+    "hands over to the member that it is told, or to any",
+    withReplicas(async (replicas) => {
+      await replicas.startAll();
+      await replicas.propose("a");
+      await replicas.same();
+      const leader = await replicas.leader();
+      const target = (await replicas.follower()).replica.id;
+      await leader.replica.transferLeadership(target);
+      assert.equal((await replicas.leader()).replica.id, target);
+      await (await replicas.leader()).replica.transferLeadership();
+      assert.notEqual((await replicas.leader()).replica.id, target);
+      await assert.rejects(
+        replicas.all.get(target)!.replica.transferLeadership(),
+        failsWith("NOT_LEADER", "not-applied"),
+      );
+    }),
+  );
+
+  it(
+    "goes on leading if the member that is to lead does not answer",
+    withReplicas(async (replicas) => {
+      await replicas.startAll();
+      const { replica } = await replicas.leader();
+      const target = (await replicas.follower()).replica.id;
+      replicas.network.passes = (from, to) => from !== target && to !== target;
+      await assert.rejects(replica.transferLeadership(target), failsWith("TIMEOUT", "unknown"));
+      assert.equal(replica.isLeader, true);
+      assert.equal(await replica.propose(commandOf("a")), "1:a");
+    }),
+  );
+
+  it(
+    "adds a member, which catches up and votes, and removes one",
+    withReplicas(async (replicas) => {
+      await replicas.startAll();
+      for (const text of ["a", "b"]) await replicas.propose(text);
+      const added = await replicas.start(4n, { joining: true });
+      const { replica } = await replicas.leader();
+      await replica.addMember(4n, "memory:4");
+      assert.deepEqual(replica.status().members, [1n, 2n, 3n, 4n]);
+      assert.deepEqual(added.journal.commands, ["a", "b"]);
+      const removed = (await replicas.follower()).replica.id;
+      await replica.removeMember(removed);
+      await replicas.close(removed);
+      assert.ok(!replica.status().members.includes(removed));
+      assert.equal(await replicas.propose("c"), "3:c");
+      assert.deepEqual(await replicas.same(), ["a", "b", "c"]);
+      const refused = [...replicas.all.values()].find((one) => !one.replica.isLeader)!;
+      await assert.rejects(refused.replica.removeMember(4n), failsWith("NOT_LEADER", "not-applied"));
+    }),
+  );
+});
