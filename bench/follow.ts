@@ -26,9 +26,9 @@ const CATCH_UP_ENTRIES = 1_000_000;
 const CATCH_UP_BYTES = 128;
 const FOLLOWERS = 200;
 /** A single caller, with pauses between its writes. */
-const AT_REST: Load = { producers: 1, pauseMs: 250, followers: 1 };
+const AT_REST: Load = { producers: 1, pauseMs: 250, followers: 1, way: "follow" };
 /** Callers that keep the disk busy. */
-const UNDER_LOAD: Load = { producers: 64, pauseMs: 0, followers: 1 };
+const UNDER_LOAD: Load = { producers: 64, pauseMs: 0, followers: 1, way: "follow" };
 
 /** The measurements in one runtime. */
 class FollowBench {
@@ -125,31 +125,23 @@ class FollowBench {
   async cost(rounds: number, seconds: number): Promise<string[][]> {
     const rows: string[][] = [];
     for (const producers of [1, 64]) {
-      this.step(
-        `${this.runtime.title}: ${FOLLOWERS} followers, ${producers} producers`,
-      );
-      const rate = async (followers: number) =>
-        (await this.run<Written>({
-          task: "write",
-          folder: this.newFolder(),
-          seconds,
-          load: { producers, pauseMs: 0, followers },
-        }))
-          .perSecond;
-      const [without, withMany]: [number[], number[]] = [[], []];
+      this.step(`${this.runtime.title}: ${FOLLOWERS} followers, ${producers} producers`);
+      const rate = async (way: Load["way"], followers: number) => {
+        const load: Load = { producers, pauseMs: 0, followers, way };
+        return (await this.run<Written>({ task: "write", folder: this.newFolder(), seconds, load })).perSecond;
+      };
+      const rates = { none: [] as number[], follow: [] as number[], followBatches: [] as number[] };
       for (let round = 0; round < rounds; round++) {
-        without.push(await rate(0));
-        withMany.push(await rate(FOLLOWERS));
+        rates.none.push(await rate("follow", 0));
+        rates.follow.push(await rate("follow", FOLLOWERS));
+        rates.followBatches.push(await rate("followBatches", FOLLOWERS));
       }
-      const { median, min, max } = summarize(ratios(withMany, without));
-      const rates = `${rateText(summarize(withMany).median)}/s`;
-      const spread = `${median.toFixed(2)} (${min.toFixed(2)} to ${max.toFixed(2)})`;
-      rows.push(
-        this.row(
-          `${FOLLOWERS} followers, ${producers} producers`,
-          `${rates}, ${spread} of none`,
-        ),
-      );
+      for (const way of ["follow", "followBatches"] as const) {
+        const { median, min, max } = summarize(ratios(rates[way], rates.none));
+        const spread = `${median.toFixed(2)} (${min.toFixed(2)} to ${max.toFixed(2)})`;
+        const title = `${FOLLOWERS} followers with ${way}, ${producers} producers`;
+        rows.push(this.row(title, `${rateText(summarize(rates[way]).median)}/s, ${spread} of none`));
+      }
     }
     return rows;
   }

@@ -5,7 +5,7 @@
  */
 
 import process from "node:process";
-import { WalLog, WalLogError } from "../mod.ts";
+import { type LogEntry, WalLog, WalLogError } from "../mod.ts";
 
 /** A task for a process, in a log's folder. */
 export type FollowTask =
@@ -41,6 +41,8 @@ export interface Load {
   readonly pauseMs: number;
   /** Followers in the writer's process. */
   readonly followers: number;
+  /** Whether they take entries one by one or in batches. */
+  readonly way: "follow" | "followBatches";
 }
 
 /** The time of an event for each entry of a log. */
@@ -99,15 +101,17 @@ async function fill(
 async function write(
   folder: string,
   seconds: number,
-  { producers, pauseMs, followers }: Load,
+  { producers, pauseMs, followers, way }: Load,
 ): Promise<Written> {
   const log = await WalLog.open(folder);
   const durable: [number, number][] = [];
   const followed: [number, number][] = [];
+  const take = ({ index }: LogEntry, nth: number) => {
+    if (nth === 0) followed.push([index, now()]);
+  };
   const following = Array.from({ length: followers }, async (_, nth) => {
-    for await (const { index } of log.follow({ from: 1 })) {
-      if (nth === 0) followed.push([index, now()]);
-    }
+    if (way === "follow") { for await (const entry of log.follow({ from: 1 })) take(entry, nth); }
+    else for await (const entries of log.followBatches({ from: 1 })) entries.forEach((entry) => take(entry, nth));
   });
   await pause(START_MS);
   const command = new Uint8Array(1024);

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { setImmediate } from "node:timers/promises";
 import { type LogEntry, WalLog, type WalLogError } from "../mod.ts";
 import { open, outcome, take } from "./followed_log.ts";
 import { entriesAt, entryAt } from "./history.ts";
@@ -30,7 +31,7 @@ describe("a follower beside its writer", () => {
     }
     await log.sync();
     const { lastIndex } = log;
-    while (given.length < lastIndex) await Promise.resolve();
+    while (given.length < lastIndex) await setImmediate();
     assert(log.stats().segmentsSealed > 2);
     assert.equal(await outcome(following), "waiting");
     await log.close();
@@ -89,16 +90,151 @@ describe("a follower beside its writer", () => {
     assert.deepEqual((await calls[2]!).value, entryAt(3));
   });
 
-  it("gives each of many followers its own copy of an entry", async () => {
+  it("is woken after the callers of the flush, whatever these await", async () => {
     const log = open();
-    const followers = Array.from({ length: 50 }, () => log.follow());
-    const calls = followers.map((one) => one.next());
+    const order: string[] = [];
+    const followed = log.follow().next().then(() => order.push("follower"));
+    const called = (async () => {
+      log.append([entryAt(1)]);
+      await log.sync();
+      for (let turn = 0; turn < 100; turn++) await Promise.resolve();
+      order.push("caller");
+    })();
+    await Promise.all([followed, called]);
+    assert.deepEqual(order, ["caller", "follower"]);
+  });
+
+  it("is not woken by a flush after it has ended", async () => {
+    const log = open();
+    const followed = log.follow();
+    const pending = followed.next();
+    await followed.return?.();
     log.append([entryAt(1)]);
     await log.sync();
-    for (const { value } of await Promise.all(calls)) {
-      assert.deepEqual(value, entryAt(1));
-      value!.command.fill(0);
+    assert.equal((await pending).done, true);
+    assert.equal((await followed.next()).done, true);
+  });
+});
+
+describe("a follower of batches", () => {
+  const batches = async (followed: AsyncIterator<readonly LogEntry[], undefined>, count: number) => {
+    const found: (string | undefined)[] = [];
+    for (let nth = 0; nth < count; nth++) {
+      const { value } = await followed.next();
+      found.push(value?.map(({ index, term }) => `${index}.${term}`).join(" "));
     }
+    return found;
+  };
+
+  it("yields all that is durable at once, and waits at the end", async () => {
+    const log = open();
+    log.append(entriesAt(1, 3));
+    log.syncSync();
+    log.append([entryAt(4)]);
+    const followed = log.followBatches({ from: 2 });
+    assert.deepEqual(await batches(followed, 1), ["2.1 3.1"]);
+    const next = batches(followed, 1);
+    assert.equal(await outcome(next), "waiting");
+    log.append([entryAt(5)]);
+    await log.sync();
+    assert.deepEqual(await next, ["4.1 5.1"]);
+    log.closeSync();
+    assert.deepEqual(await batches(followed, 1), [undefined]);
+  });
+
+  it("yields at most maxBytes at once, but always an entry", async () => {
+    const log = open();
+    log.append(entriesAt(1, 5, 1, 2000));
+    log.syncSync();
+    assert.deepEqual(await batches(log.followBatches({ from: 1, maxBytes: 4100 }), 3), ["1.1 2.1", "3.1 4.1", "5.1"]);
+    assert.deepEqual(await batches(log.followBatches({ from: 1, maxBytes: 0 }), 2), ["1.1", "2.1"]);
+  });
+
+  it("ends when an entry that it has yielded is truncated", async () => {
+    const log = open();
+    log.append(entriesAt(1, 3));
+    log.syncSync();
+    const followed = log.followBatches({ from: 1 });
+    await followed.next();
+    log.truncate(3);
+    await assert.rejects(followed.next(), { code: "NOT_CONTIGUOUS", index: 3 });
+  });
+
+  it("refuses what follow refuses", () => {
+    const log = open();
+    assert.throws(() => log.followBatches({ from: 0 }), { code: "INVALID_ARGUMENT" });
+    log.closeSync();
+    assert.throws(() => log.followBatches(), { code: "CLOSED" });
+  });
+});
+
+describe("followers side by side", () => {
+  /** The next entry of a follower. */
+  const next = async (followed: AsyncIterator<LogEntry, undefined>) => (await followed.next()).value;
+
+  it("share the entries of a flush", async () => {
+    const log = open();
+    const calls = Array.from({ length: 50 }, () => next(log.follow()));
+    log.append([entryAt(1)]);
+    await log.sync();
+    const entries = await Promise.all(calls);
+    assert.deepEqual(entries[0], entryAt(1));
+    assert.equal(new Set(entries).size, 1);
+  });
+
+  it("share a read from the disk, also one that begins before the next entry", async () => {
+    const folder = temporaryFolder();
+    try {
+      const fileSystem = new WatchedFileSystem();
+      const write = WalLog.openSync(folder.path, { segmentBytes: 2 ** 20 });
+      write.append(entriesAt(1, 400, 1, 200));
+      write.closeSync();
+      const log = WalLog.openSync(folder.path, { fileSystem });
+      let reads = 0;
+      fileSystem.failRead = () => reads++;
+      const first = log.follow({ from: 1 });
+      const entries = [await next(first), await next(first), await next(first)];
+      const alone = reads;
+      assert(alone > 0);
+      assert.equal(await next(log.follow({ from: 3 })), entries[2]);
+      assert.equal(await next(log.follow({ from: 1 })), entries[0]);
+      assert.equal(reads, alone);
+      log.closeSync();
+    } finally {
+      folder.remove();
+    }
+  });
+
+  it("read as much at once as their own maxBytes allows", async () => {
+    const log = open();
+    log.append(entriesAt(1, 5, 1, 2000));
+    log.syncSync();
+    const whole = log.followBatches({ from: 1 });
+    assert.equal((await whole.next()).value?.length, 5);
+    assert.equal((await log.followBatches({ from: 1, maxBytes: 4100 }).next()).value?.length, 2);
+    assert.equal((await log.followBatches({ from: 1 }).next()).value?.length, 5);
+  });
+
+  it("do not share entries that were truncated", async () => {
+    const log = open();
+    log.append(entriesAt(1, 3));
+    log.syncSync();
+    const before = log.follow({ from: 2 });
+    assert.deepEqual(await next(before), entryAt(2));
+    log.truncate(2);
+    log.append(entriesAt(2, 3, 2));
+    log.syncSync();
+    assert.deepEqual(await next(log.follow({ from: 2 })), entryAt(2, 2));
+    await assert.rejects(before.next(), { code: "NOT_CONTIGUOUS", index: 2 });
+  });
+
+  it("have lists of their own", async () => {
+    const log = open();
+    log.append(entriesAt(1, 3));
+    log.syncSync();
+    const [one, other] = [log.followBatches({ from: 1 }), log.followBatches({ from: 1 })];
+    (await one.next() as { value: LogEntry[] }).value.length = 0;
+    assert.deepEqual((await other.next()).value, entriesAt(1, 3));
   });
 });
 

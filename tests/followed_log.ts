@@ -1,5 +1,6 @@
 /** A writer and a reader of one log, and helpers for followers. */
 
+import { setImmediate } from "node:timers/promises";
 import { type LogEntry, WalLog, WalLogError, type WalLogOptions } from "../mod.ts";
 import type { File, FileLock, OpenMode } from "../src/io/file_system.ts";
 import { MemoryDisk } from "./memory_disk.ts";
@@ -93,7 +94,8 @@ export async function outcome<T>(promise: Promise<T>): Promise<T | "waiting" | s
     (value) => found = value,
     (error) => found = error instanceof WalLogError ? error.code : String(error.message ?? error),
   );
-  for (let turn = 0; turn < 20; turn++) await Promise.resolve();
+  // Followers are woken in a later turn of the event loop.
+  for (let turn = 0; turn < 3; turn++) await setImmediate();
   return found;
 }
 

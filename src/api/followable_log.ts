@@ -5,7 +5,7 @@
  */
 
 import { streamOf } from "../log/entry_stream.ts";
-import { compactedBeforeGiven, Follower } from "../log/follow.ts";
+import { BatchFollower, compactedBeforeGiven, EntryFollower, type Following } from "../log/follow.ts";
 import type { LiveState } from "../log/live_state.ts";
 import type { OpenFiles } from "../log/open_files.ts";
 import type { WrittenSource } from "../log/written_source.ts";
@@ -36,6 +36,9 @@ export abstract class FollowableLog extends ReadableLog {
    * Follows the log: returns its durable entries in order, without gaps and without repeats, and waits at the end for
    * more. It reads an entry only when the caller asks for it. Any number of followers can run side by side, each at its
    * own pace. A follower does not hold compaction back: use {@link CompactableLog.retain} for that.
+   *
+   * Followers of a log in one process share entries. Do not write into a command, and do not transfer its buffer: copy it
+   * first, with `command.slice()`.
    *
    * A read-only log can be followed beside its writer, in the same process or in another one, and across restarts of
    * the writer. An entry arrives when the disk proves it durable: with the writer's next write after the flush, or with
@@ -72,11 +75,48 @@ export abstract class FollowableLog extends ReadableLog {
    * ```
    */
   follow(options: FollowOptions = {}): AsyncIterableIterator<LogEntry, undefined, unknown> {
+    return new EntryFollower(this.#source, this.#following(options));
+  }
+
+  /**
+   * Like {@link FollowableLog.follow}, but returns several entries at a time: those that are durable, up to `maxBytes` of
+   * commands and 4,096 entries. Waiting once for many entries costs less, above all with many followers.
+   *
+   * @param options Where to begin, and when to stop.
+   * @returns Lists of entries. None is empty. The caller owns the lists; the entries are shared.
+   * @throws {WalLogError} As {@link FollowableLog.follow}.
+   *
+   * @example
+   * ```ts
+   * import { WalLog } from "@wallog/wallog";
+   * import { mkdtempSync, rmSync } from "node:fs";
+   * import { tmpdir } from "node:os";
+   * import { join } from "node:path";
+   * import assert from "node:assert/strict";
+   *
+   * const folder = mkdtempSync(join(tmpdir(), "wallog-"));
+   * {
+   *   await using log = await WalLog.open(join(folder, "raft.wal"));
+   *   log.append([1, 2, 3].map((index) => ({ term: 1, index, command: new Uint8Array(8) })));
+   *   await log.sync();
+   *   for await (const entries of log.followBatches({ from: 1 })) {
+   *     assert.deepEqual(entries.map(({ index }) => index), [1, 2, 3]);
+   *     break;
+   *   }
+   * }
+   * rmSync(folder, { recursive: true });
+   * ```
+   */
+  followBatches(options: FollowOptions = {}): AsyncIterableIterator<readonly LogEntry[], undefined, unknown> {
+    return new BatchFollower(this.#source, this.#following(options));
+  }
+
+  #following(options: FollowOptions): Following {
     this.#durability.requireOpen("follow");
     const following = takeFollowOptions(options, this.durableIndex);
     const { path, firstIndex } = this.#source;
     if (following.from < firstIndex) throw compactedBeforeGiven(path, following.from, firstIndex);
-    return new Follower(this.#source, following);
+    return following;
   }
 
   /**

@@ -36,8 +36,9 @@ export interface LogEntry extends NewEntry {
   /** Whether the command is one of the application or a configuration. */
   readonly kind: EntryKind;
   /**
-   * The payload, opaque to the log. It is a copy that the caller owns. Copies may share a buffer: its size is at
-   * most 4 KiB and 16 times that of the command.
+   * The payload, opaque to the log. It is a copy that the caller owns, except that followers share their copies: do not
+   * write into what a follower returns. Copies may share a buffer: its size is at most 4 KiB and 16 times that of the
+   * command.
    */
   readonly command: Uint8Array<ArrayBuffer>;
 }

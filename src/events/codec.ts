@@ -19,7 +19,8 @@ export interface EventCodec<E> {
   /**
    * Decodes an event. If it throws, reading the event fails with `ENCODING`.
    *
-   * @param bytes The bytes. They can share a buffer with other events: copy what you keep.
+   * @param bytes The bytes. They can share a buffer with other events, and other followers can have them: copy what you
+   * keep or change.
    * @returns The event.
    */
   decode(bytes: Uint8Array<ArrayBuffer>): E;

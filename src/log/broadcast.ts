@@ -1,6 +1,6 @@
 /**
- * Notifies listeners of changes. It calls them in a separate microtask, once for all changes up to then. So a listener
- * never runs in the middle of an append or a flush, and may use the log.
+ * Notifies listeners of changes. It calls them later, once for all changes up to then. So a listener never runs in the
+ * middle of an append or a flush, and may use the log.
  *
  * @module
  */
@@ -10,6 +10,12 @@ export class Broadcast {
   private readonly listeners = new Set<() => void>();
   private waiting = new Set<() => void>();
   private isDue = false;
+  private readonly later: (notify: () => void) => void;
+
+  /** @param later Calls a function later. Default: in a microtask. */
+  constructor(later: (notify: () => void) => void = queueMicrotask) {
+    this.later = later;
+  }
 
   /** Whether there are listeners. */
   get isHeard(): boolean {
@@ -21,11 +27,12 @@ export class Broadcast {
     return this.waiting.size > 0;
   }
 
-  /** Notifies all listeners in a microtask. */
+  /** Notifies all listeners, later. */
   announce(): void {
     if (this.isDue || !this.isHeard) return;
     this.isDue = true;
-    queueMicrotask(() => {
+    const { later } = this;
+    later(() => {
       this.isDue = false;
       const { waiting } = this;
       this.waiting = new Set();
@@ -58,11 +65,17 @@ export class Broadcast {
    * Calls a listener once, after the next change.
    *
    * @param wake Called after the change.
-   * @returns Ends the wait.
    */
-  once(wake: () => void): () => void {
-    const { waiting } = this;
-    waiting.add(wake);
-    return () => void waiting.delete(wake);
+  once(wake: () => void): void {
+    this.waiting.add(wake);
+  }
+
+  /**
+   * Does not call a listener after the next change.
+   *
+   * @param wake The listener, as given to {@link Broadcast.once}.
+   */
+  forget(wake: () => void): void {
+    this.waiting.delete(wake);
   }
 }

@@ -37,12 +37,11 @@ export interface FollowSource {
   /** The term at an index; `undefined` outside the log, and if it is lost. */
   termAt(index: Index): Term | undefined;
   /** Reads durable entries, at least one, up to a damaged one; `undefined` if the caller has to wait for a change. */
-  read(from: Index, to: Index, maxBytes: number): LogEntry[] | undefined;
-  /**
-   * Calls back once when any of this has changed; it may also call back without a change. Returns a function that ends
-   * the wait.
-   */
-  whenChanged(wake: () => void): () => void;
+  read(from: Index, to: Index, maxBytes: number): readonly LogEntry[] | undefined;
+  /** Calls back once when any of this has changed; it may also call back without a change. */
+  whenChanged(wake: () => void): void;
+  /** Ends such a wait. */
+  forget(wake: () => void): void;
 }
 
 /** Where to begin and when to stop. */
@@ -54,14 +53,16 @@ export interface Following {
   readonly signal: AbortSignal | undefined;
 }
 
-/** A pending call of `next`. */
-type Request = PromiseWithResolvers<IteratorResult<LogEntry, undefined>>;
-type Step = { readonly kind: "give"; readonly entry: LogEntry } | { readonly kind: "wait" } | { readonly kind: "done" };
+/** What a call of `next` finds: a result, or that it has to wait. */
+type Step<T> = IteratorResult<T, undefined> | "wait";
 
-const DONE: IteratorResult<LogEntry, undefined> = { done: true, value: undefined };
+const DONE: IteratorResult<never, undefined> = { done: true, value: undefined };
 
-/** Yields the entries of a log as they become durable. */
-export class Follower implements AsyncIterableIterator<LogEntry, undefined, unknown> {
+/** Yields the entries of a log as they become durable, in portions that a subclass chooses. */
+export abstract class Follower<T> implements AsyncIterableIterator<T, undefined, unknown> {
+  /** Entries that were read ahead, and the position of the next one to yield. Other followers can have the same. */
+  protected ahead: readonly LogEntry[] = [];
+  protected at = 0;
   private readonly source: FollowSource;
   private readonly signal: AbortSignal | undefined;
   private readonly maxBytes: number;
@@ -73,14 +74,12 @@ export class Follower implements AsyncIterableIterator<LogEntry, undefined, unkn
   private term: Term | undefined;
   /** No entry up to here may be truncated: it was yielded, or it was durable when the follower started. */
   private relied: Index;
-  /** Entries that were read ahead, and the position of the next one to yield. */
-  private ahead: LogEntry[] = [];
-  private at = 0;
   /** The number of truncations already checked. */
   private seen: number;
-  private requests: Request[] = [];
-  /** Ends the wait for a change; `undefined` if there is none. */
-  private stopListening: (() => void) | undefined;
+  /** Pending calls of `next`. */
+  private requests: PromiseWithResolvers<IteratorResult<T, undefined>>[] = [];
+  /** Whether it waits for a change. */
+  private isListening = false;
   private isEnded = false;
 
   /**
@@ -99,32 +98,34 @@ export class Follower implements AsyncIterableIterator<LogEntry, undefined, unkn
     signal?.addEventListener("abort", this.wake);
   }
 
-  /** The next entry, when it is durable. Overlapping calls are answered in order. */
-  next(): Promise<IteratorResult<LogEntry, undefined>> {
+  /** Takes at least one of the entries that were read ahead, and moves {@link Follower.at} behind them. */
+  protected abstract take(): T;
+
+  /** The next portion, when it is durable. Overlapping calls are answered in order. */
+  next(): Promise<IteratorResult<T, undefined>> {
     if (this.requests.length === 0) {
-      let step: Step;
       try {
-        step = this.step();
+        const step = this.step();
+        if (step !== "wait") return Promise.resolve(step);
       } catch (error) {
         return Promise.reject(error);
       }
-      if (step.kind !== "wait") return Promise.resolve(resultOf(step));
     }
-    const request: Request = Promise.withResolvers();
+    const request = Promise.withResolvers<IteratorResult<T, undefined>>();
     this.requests.push(request);
     this.listen();
     return request.promise;
   }
 
   /** Ends the iteration, even while a call is waiting. */
-  return(): Promise<IteratorResult<LogEntry, undefined>> {
+  return(): Promise<IteratorResult<T, undefined>> {
     this.finish();
     this.wake();
     return Promise.resolve(DONE);
   }
 
   /** Ends the iteration, and rejects. */
-  throw(error: unknown): Promise<IteratorResult<LogEntry, undefined>> {
+  throw(error: unknown): Promise<IteratorResult<T, undefined>> {
     this.finish();
     this.wake();
     return Promise.reject(error);
@@ -135,31 +136,34 @@ export class Follower implements AsyncIterableIterator<LogEntry, undefined, unkn
   }
 
   private listen(): void {
-    if (this.stopListening !== undefined || this.isEnded) return;
-    this.stopListening = this.source.whenChanged(() => {
-      this.stopListening = undefined;
-      this.wake();
-    });
+    if (this.isListening || this.isEnded) return;
+    this.isListening = true;
+    this.source.whenChanged(this.changed);
   }
+
+  private readonly changed = (): void => {
+    this.isListening = false;
+    this.wake();
+  };
 
   /** Answers pending calls as far as there are entries. */
   private readonly wake = (): void => {
     while (this.requests.length > 0) {
       try {
         const step = this.step();
-        if (step.kind === "wait") return this.listen();
-        this.requests.shift()!.resolve(resultOf(step));
+        if (step === "wait") return this.listen();
+        this.requests.shift()!.resolve(step);
       } catch (error) {
         this.requests.shift()!.reject(error);
       }
     }
   };
 
-  private step(): Step {
-    if (this.isEnded) return { kind: "done" };
+  private step(): Step<T> {
+    if (this.isEnded) return DONE;
     try {
       const step = this.advance();
-      if (step.kind === "done") this.finish();
+      if (step === DONE) this.finish();
       return step;
     } catch (error) {
       this.finish();
@@ -167,29 +171,35 @@ export class Follower implements AsyncIterableIterator<LogEntry, undefined, unkn
     }
   }
 
-  private advance(): Step {
+  private advance(): Step<T> {
     const { source, signal } = this;
     signal?.throwIfAborted();
-    if (source.end?.kind === "closed") return { kind: "done" };
+    if (source.end?.kind === "closed") return DONE;
     if (source.truncations.count !== this.seen) this.lookAtTruncations();
-    if (this.at === this.ahead.length) {
-      this.requireNotCompacted();
-      this.requireSame();
-      const last = Math.min(source.durableIndex, this.nextIndex + FOLLOW_ENTRIES_MAX - 1);
-      if (last < this.nextIndex) {
-        if (source.end !== undefined) throw source.end.error;
-        return { kind: "wait" };
-      }
-      const ahead = source.read(this.nextIndex, last, this.maxBytes);
-      if (ahead === undefined) return { kind: "wait" };
-      this.ahead = ahead;
-      this.at = 0;
+    if (this.at === this.ahead.length && !this.readAhead()) return "wait";
+    const value = this.take();
+    const { index, term } = this.ahead[this.at - 1]!;
+    this.nextIndex = index + 1;
+    this.relied = this.known = index;
+    this.term = term;
+    return { done: false, value };
+  }
+
+  /** Reads the next entries; `false` if the caller has to wait. */
+  private readAhead(): boolean {
+    const { source, nextIndex } = this;
+    this.requireNotCompacted();
+    this.requireSame();
+    const last = Math.min(source.durableIndex, nextIndex + FOLLOW_ENTRIES_MAX - 1);
+    if (last < nextIndex) {
+      if (source.end?.kind === "failed") throw source.end.error;
+      return false;
     }
-    const entry = this.ahead[this.at++]!;
-    this.nextIndex = entry.index + 1;
-    this.relied = this.known = entry.index;
-    this.term = entry.term;
-    return { kind: "give", entry };
+    const ahead = source.read(nextIndex, last, this.maxBytes);
+    if (ahead === undefined) return false;
+    this.ahead = ahead;
+    this.at = 0;
+    return true;
   }
 
   /**
@@ -241,14 +251,27 @@ export class Follower implements AsyncIterableIterator<LogEntry, undefined, unkn
   private finish(): void {
     this.isEnded = true;
     this.ahead = [];
-    this.stopListening?.();
-    this.stopListening = undefined;
+    this.source.forget(this.changed);
+    this.isListening = false;
     this.signal?.removeEventListener("abort", this.wake);
   }
 }
 
-function resultOf(step: Exclude<Step, { kind: "wait" }>): IteratorResult<LogEntry, undefined> {
-  return step.kind === "give" ? { done: false, value: step.entry } : DONE;
+/** Yields entries one by one. */
+export class EntryFollower extends Follower<LogEntry> {
+  protected override take(): LogEntry {
+    return this.ahead[this.at++]!;
+  }
+}
+
+/** Yields all entries that were read together. */
+export class BatchFollower extends Follower<readonly LogEntry[]> {
+  protected override take(): readonly LogEntry[] {
+    const { at, ahead } = this;
+    this.at = ahead.length;
+    // A copy: others share the list.
+    return ahead.slice(at);
+  }
 }
 
 /**

@@ -5,19 +5,28 @@
  * @module
  */
 
+import { setImmediate } from "node:timers";
 import type { Index, LogEntry, Term } from "../api/types.ts";
 import { TERM_UNKNOWN } from "../format/numbers.ts";
 import type { Durability } from "../write/durability.ts";
+import { Broadcast } from "./broadcast.ts";
 import type { FollowEnd, FollowSource } from "./follow.ts";
 import type { LiveState } from "./live_state.ts";
 import type { EntryReader } from "./reader.ts";
+import { SharedChunks } from "./shared_chunks.ts";
 import type { Truncations } from "./truncations.ts";
 
 /** The log of a writer, as its followers see it. */
 export class WrittenSource implements FollowSource {
   private readonly state: LiveState;
   private readonly durability: Durability;
-  private readonly reader: EntryReader;
+  private readonly chunks: SharedChunks;
+  /**
+   * Wakes followers after the callers that a flush answers, whatever these await: then the next flush has begun, and the
+   * disk works while the followers do.
+   */
+  private readonly followers = new Broadcast(setImmediate);
+  private readonly announce = (): void => this.followers.announce();
 
   /**
    * @param state The log's state in memory.
@@ -27,7 +36,7 @@ export class WrittenSource implements FollowSource {
   constructor(state: LiveState, durability: Durability, reader: EntryReader) {
     this.state = state;
     this.durability = durability;
-    this.reader = reader;
+    this.chunks = new SharedChunks(reader, state.truncations);
   }
 
   /** The log's folder. */
@@ -66,13 +75,19 @@ export class WrittenSource implements FollowSource {
     return term === TERM_UNKNOWN ? undefined : term;
   }
 
-  /** Reads entries. Followers often read just the entry that was written last, and a single read is faster for that. */
-  read(from: Index, to: Index, maxBytes: number): LogEntry[] {
-    return from === to ? [this.reader.entry(from)] : this.reader.entriesAhead(from, to, maxBytes);
+  /** Reads entries, which followers share. */
+  read(from: Index, to: Index, maxBytes: number): readonly LogEntry[] {
+    return this.chunks.read(from, to, maxBytes);
   }
 
-  /** Calls back once when any of this has changed. Returns a function that ends the wait. */
-  whenChanged(wake: () => void): () => void {
-    return this.durability.changes.once(wake);
+  /** Calls back once when any of this has changed. */
+  whenChanged(wake: () => void): void {
+    this.durability.changes.once(this.announce);
+    this.followers.once(wake);
+  }
+
+  /** Ends such a wait. */
+  forget(wake: () => void): void {
+    this.followers.forget(wake);
   }
 }

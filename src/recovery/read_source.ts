@@ -122,13 +122,17 @@ export class ReadSource implements FollowSource {
     }
   }
 
-  /** Calls back once when any of this has changed. Returns a function that ends the wait. */
-  whenChanged(wake: () => void): () => void {
-    const stop = this.changes.once(wake);
+  /** Calls back once when any of this has changed. */
+  whenChanged(wake: () => void): void {
+    this.changes.once(wake);
     this.lastAwaited = performance.now();
     this.watch();
     this.look();
-    return stop;
+  }
+
+  /** Ends such a wait. */
+  forget(wake: () => void): void {
+    this.changes.forget(wake);
   }
 
   private watch(): void {

@@ -12,6 +12,8 @@ const SCATTERED = "src/log/scattered.ts";
 const DURABILITY = "src/write/durability.ts";
 const FOLLOWABLE_LOG = "src/api/followable_log.ts";
 
+const SHARED = "src/log/shared_chunks.ts";
+
 /** Mutants of followers. */
 export const FOLLOW_MUTANTS: readonly Mutant[] = [
   {
@@ -41,13 +43,13 @@ export const FOLLOW_MUTANTS: readonly Mutant[] = [
   {
     name: "a follower does not compare the term of the entry before its first",
     file: FOLLOW,
-    edits: [["      this.requireSame();\n", ""]],
+    edits: [["    this.requireSame();\n", ""]],
     dies: "follow_end_test",
   },
   {
     name: "a follower does not notice that its next entry was compacted away",
     file: FOLLOW,
-    edits: [["      this.requireNotCompacted();\n      this.requireSame();", "      this.requireSame();"]],
+    edits: [["    this.requireNotCompacted();\n    this.requireSame();", "    this.requireSame();"]],
     dies: "follow_end_test",
   },
   {
@@ -60,8 +62,8 @@ export const FOLLOW_MUTANTS: readonly Mutant[] = [
     name: "leaving the loop does not answer a waiting call",
     file: FOLLOW,
     edits: [[
-      "  return(): Promise<IteratorResult<LogEntry, undefined>> {\n    this.finish();\n    this.wake();",
-      "  return(): Promise<IteratorResult<LogEntry, undefined>> {\n    this.finish();",
+      "  return(): Promise<IteratorResult<T, undefined>> {\n    this.finish();\n    this.wake();",
+      "  return(): Promise<IteratorResult<T, undefined>> {\n    this.finish();",
     ]],
     dies: "follow_end_test",
   },
@@ -80,10 +82,7 @@ export const FOLLOW_MUTANTS: readonly Mutant[] = [
   {
     name: "followers are woken in the middle of a call of the log",
     file: BROADCAST,
-    edits: [["    queueMicrotask(() => {\n      this.isDue = false;", "    (() => {\n      this.isDue = false;"], [
-      "        }\n      }\n    });\n  }",
-      "        }\n      }\n    })();\n  }",
-    ]],
+    edits: [["    const { later } = this;\n", "    const later = (notify: () => void) => notify();\n"]],
     dies: "follow_test",
   },
   {
@@ -253,5 +252,47 @@ export const FOLLOW_MUTANTS: readonly Mutant[] = [
     file: "src/log/follow.ts",
     edits: [["if (lowest > this.relied) return;", "if (lowest > this.known) return;"]],
     dies: "follow_end_test",
+  },
+  {
+    name: "each follower reads for itself",
+    file: SHARED,
+    edits: [["this.recent = [chunk, ...this.recent.slice(0, CHUNKS_MAX - 1)];", "this.recent = [];"]],
+    dies: "follow_test",
+  },
+  {
+    name: "followers share entries that were truncated",
+    file: SHARED,
+    edits: [["      if (chunk.truncations !== this.truncations.count) continue;\n", ""]],
+    dies: "follow_test",
+  },
+  {
+    name: "a follower shares a chunk that was read with another bound",
+    file: SHARED,
+    edits: [[" || chunk.maxBytes !== maxBytes", ""]],
+    dies: "follow_test",
+  },
+  {
+    name: "a follower that joins a chunk begins at its start",
+    file: SHARED,
+    edits: [["return at === 0 ? entries : entries.slice(at);", "return entries;"]],
+    dies: "follow_test",
+  },
+  {
+    name: "followers run before the callers of a flush",
+    file: "src/log/written_source.ts",
+    edits: [["new Broadcast(setImmediate)", "new Broadcast()"]],
+    dies: "follow_test",
+  },
+  {
+    name: "followers share lists that their callers can change",
+    file: FOLLOW,
+    edits: [["return ahead.slice(at);", "return at === 0 ? ahead : ahead.slice(at);"]],
+    dies: "follow_test",
+  },
+  {
+    name: "entries of a batch come again",
+    file: FOLLOW,
+    edits: [["    this.at = ahead.length;\n", "    this.at = at + 1;\n"]],
+    dies: "follow_test",
   },
 ];
