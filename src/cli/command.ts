@@ -69,10 +69,10 @@ export interface Command {
   /** The rest of the help. */
   readonly help: string;
   /**
-   * Whether it writes. When such a command is interrupted, it removes its unfinished files and ends itself. The
+   * Whether it writes files. When such a command is interrupted, it removes its unfinished files and ends itself. The
    * operating system ends other commands.
    */
-  readonly writes?: boolean;
+  readonly writes?: boolean | ((args: Arguments) => boolean);
   /** Whether `--json` streams one object per line, instead of one document at the end. */
   readonly streams?: boolean;
   /** Runs the command. Returns the exit code. */

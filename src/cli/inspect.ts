@@ -13,6 +13,7 @@ import { checkOptions, type Progress } from "../api/options.ts";
 import type { RecoveryReport } from "../api/report.ts";
 import type { Segment } from "../log/segment.ts";
 import { SnapshotReader } from "../snapshots/snapshot_file.ts";
+import type { FileSystem } from "../io/file_system.ts";
 import { errorCode } from "../io/full.ts";
 import { nodeFileSystem } from "../io/node_fs.ts";
 import type { Index, NodeId, Term } from "../api/types.ts";
@@ -102,6 +103,7 @@ async function openForReading(folder: string): Promise<Opened> {
  * @param onDamage Whether a damaged log opens.
  * @param signal Ends it early.
  * @param verify `full` reads the whole log, `tail` the newest segment and the indexes of the others.
+ * @param fileSystem Opens the files.
  * @returns The log.
  * @throws {WalLogError} As opening a log; `INVALID_ARGUMENT` also if there is none.
  */
@@ -110,10 +112,11 @@ export async function openToRead(
   onDamage: "fail" | "keep",
   signal?: AbortSignal,
   verify: "full" | "tail" = "full",
+  fileSystem: FileSystem = nodeFileSystem,
 ): Promise<WalLog> {
   const line = progressLine("reading");
-  const log = await WalLog.open(path, { readOnly: true, onDamage: "keep", signal, verify, onProgress: line.show })
-    .finally(() => line.clear());
+  const options = { readOnly: true, onDamage: "keep", signal, verify, fileSystem, onProgress: line.show } as const;
+  const log = await WalLog.open(path, options).finally(() => line.clear());
   requireLog(log.path, log.recovery);
   const { damaged } = log;
   if (onDamage === "keep" || damaged.length === 0) return log;
@@ -131,18 +134,18 @@ export async function openToRead(
  * Reads all of an undamaged log; again if its writer compacts it meanwhile.
  *
  * @param path The log's folder.
- * @param context Whom to tell, and what ends it early.
+ * @param context Whom to tell, what ends it early, and what opens the files.
  * @param use Does the reading, from the beginning each time.
  * @returns What `use` returns.
  * @throws {WalLogError} As {@link openToRead}.
  */
 export async function readWhole<Result>(
   path: string,
-  { note, signal }: Pick<Context, "note" | "signal">,
+  { note, signal, fileSystem }: Pick<Context, "note" | "signal"> & { readonly fileSystem?: FileSystem },
   use: (log: WalLog) => Promise<Result>,
 ): Promise<Result> {
   for (let attempt = 1;; attempt++) {
-    const log = await openToRead(path, "fail", signal);
+    const log = await openToRead(path, "fail", signal, "full", fileSystem);
     try {
       return await use(log);
     } catch (error) {
@@ -154,8 +157,12 @@ export async function readWhole<Result>(
   }
 }
 
-/** Whether an error says that a file went that was there when the log was opened. */
-function isCompaction(error: unknown): boolean {
+/**
+ * Whether a failure means that the writer has deleted a file that was there when the log was opened.
+ *
+ * @param error The error.
+ */
+export function isCompaction(error: unknown): boolean {
   if (!(error instanceof WalLogError)) return errorCode(error) === "ENOENT";
   return error.code === "COMPACTED";
 }

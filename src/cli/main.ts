@@ -114,7 +114,10 @@ async function runCommand(session: Session, command: Command, given: Arguments):
   const { out, gathered, note, interruption } = session;
   const { signal } = interruption;
   const interrupt = () => interruption.abort();
-  if (command.writes) { for (const signal of SIGNALS) process.once(signal, interrupt); }
+  const { writes = false } = command;
+  if (writes === true || (writes !== false && writes(given))) {
+    for (const signal of SIGNALS) process.once(signal, interrupt);
+  }
   try {
     if (gathered === undefined) return await command.run({ ...given, out, note, result: () => {}, signal });
     const exit = await command.run({ ...given, ...gathered, signal });

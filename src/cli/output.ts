@@ -12,6 +12,8 @@ export class ReaderGone extends Error {}
 
 /** What the output goes to. */
 export interface Stream {
+  /** Whether it is a terminal. */
+  readonly isTTY?: boolean;
   write(data: string | Uint8Array): boolean;
   on(event: "error", listener: (error: Error) => void): unknown;
   once(event: "drain", listener: () => void): unknown;
@@ -34,6 +36,11 @@ export class Output {
       this.#error = error;
       this.#wake();
     });
+  }
+
+  /** Whether it goes to a terminal. */
+  get isTerminal(): boolean {
+    return this.#stream.isTTY === true;
   }
 
   /**

@@ -55,7 +55,14 @@ function paddedBytes(length: number): number {
   return Math.ceil(length / 8) * 8;
 }
 
-function headerBytes(members: number, metaBytes: number): number {
+/**
+ * The length of a header.
+ *
+ * @param members The number of members.
+ * @param metaBytes Bytes of meta.
+ * @returns The length in bytes.
+ */
+export function snapshotHeaderBytes(members: number, metaBytes: number): number {
   return FIXED_HEADER_BYTES + members * 8 + paddedBytes(metaBytes) + CHECKSUM_BYTES;
 }
 
@@ -75,7 +82,7 @@ export function encodeSnapshotHeader(
   sum: Checksum,
 ): Uint8Array {
   const { index, term, config, meta } = snapshot;
-  const header = new Uint8Array(headerBytes(config.length, meta.length));
+  const header = new Uint8Array(snapshotHeaderBytes(config.length, meta.length));
   const view = viewOf(header);
   view.setBigUint64(0, MAGIC, true);
   view.setUint32(8, FORMAT_VERSION, true);
@@ -114,7 +121,7 @@ export function measureSnapshotHeader(fixed: Uint8Array): number | BadHeader {
   if (members > MEMBERS_MAX) return { offset: 12, reason: `it claims ${members} members` };
   const metaBytes = view.getUint32(56, true);
   if (metaBytes > META_BYTES_MAX) return { offset: 56, reason: `it claims ${metaBytes} bytes of meta` };
-  return headerBytes(members, metaBytes);
+  return snapshotHeaderBytes(members, metaBytes);
 }
 
 /**

@@ -76,3 +76,15 @@ export function decodePieceHeader(header: Uint8Array): PieceHeader | undefined {
 export function paddedPieceBytes(length: number): number {
   return Math.ceil((PIECE_HEADER_BYTES + length) / 8) * 8;
 }
+
+/**
+ * The length of all pieces in the file.
+ *
+ * @param dataBytes Bytes of the snapshot's data.
+ * @returns The bytes of all pieces, the last one included.
+ */
+export function allPiecesBytes(dataBytes: number): number {
+  const rest = dataBytes % PIECE_BYTES;
+  const full = (dataBytes - rest) / PIECE_BYTES;
+  return full * paddedPieceBytes(PIECE_BYTES) + (rest > 0 ? paddedPieceBytes(rest) : 0) + LAST_PIECE_BYTES;
+}

@@ -42,6 +42,8 @@ export interface WriteAnewOptions {
   readonly onProgress?: (progress: Progress) => void;
   /** Throws if the source has changed, so that the copy would be inconsistent. */
   readonly check?: () => void;
+  /** Called after each part of the entries. The next part waits for it. */
+  readonly afterPart?: () => Promise<void>;
 }
 
 /**
@@ -55,7 +57,7 @@ export interface WriteAnewOptions {
 export async function writeAnew(
   log: WalLog,
   { cluster, snapshot, lastIndex, hardState, entries }: Contents,
-  { signal, onProgress, check = () => {} }: WriteAnewOptions = {},
+  { signal, onProgress, check = () => {}, afterPart = setImmediate }: WriteAnewOptions = {},
 ): Promise<Term> {
   if (cluster !== undefined) log.foundCluster(cluster);
   if (snapshot !== undefined) {
@@ -72,7 +74,7 @@ export async function writeAnew(
     onProgress?.({ bytesDone: log.lastIndex - first + 1, bytesTotal: lastIndex - first + 1 });
     await log.sync();
     // A flush may return at once, and then nothing else would run.
-    await setImmediate();
+    await afterPart();
     signal?.throwIfAborted();
   };
   for (const entry of lastIndex < first ? [] : entries()) {

@@ -5,6 +5,7 @@
 
 import { BATCH_MUTANTS } from "./batch_mutants.ts";
 import { CHECKSUM_MUTANTS } from "./checksum_mutants.ts";
+import { CLI_ARCHIVE_MUTANTS } from "./cli_archive_mutants.ts";
 import { CLI_MENDING_MUTANTS } from "./cli_mending_mutants.ts";
 import { CLI_MUTANTS } from "./cli_mutants.ts";
 import { CODEC_MUTANTS } from "./codec_mutants.ts";
@@ -65,6 +66,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...FOLDER_MUTANTS,
   ...WRITER_MUTANTS,
   ...CLI_MUTANTS,
+  ...CLI_ARCHIVE_MUTANTS,
   ...CLI_MENDING_MUTANTS,
   ...RAFT_MUTANTS,
   ...RAFT_LEADER_MUTANTS,

@@ -1,0 +1,129 @@
+/**
+ * Writes a copy of a log as a tar archive.
+ *
+ * @module
+ */
+
+import { lstatSync } from "node:fs";
+import { basename } from "node:path";
+import { setImmediate } from "node:timers/promises";
+import { WalLogError } from "../api/errors.ts";
+import type { Index, SnapshotStream } from "../api/types.ts";
+import { WalLog } from "../api/wal_log.ts";
+import { PAYLOAD_BYTES_MAX } from "../format/frame.ts";
+import { snapshotHeaderBytes } from "../format/snapshot_header.ts";
+import { snapshotName } from "../format/snapshot_name.ts";
+import { allPiecesBytes } from "../format/snapshot_piece.ts";
+import { contentsOf, writeAnew } from "../maintain/write_anew.ts";
+import { ArchiveFolder, type ArchiveOptions } from "./archive_folder.ts";
+import { isCompaction } from "./inspect.ts";
+import { type Output, ReaderGone } from "./output.ts";
+import { progressLine } from "./progress.ts";
+
+/** The size of a segment in an archive. A few of them are in memory. In bytes. */
+const SEGMENT_BYTES = 32 * 1024 * 1024;
+/** How much to write to standard output at once, in bytes. */
+const PART_BYTES = 1024 * 1024;
+
+/**
+ * Writes a copy of a log to standard output, as an archive of one folder. It needs no space on a disk.
+ *
+ * @param source The log, which must not be damaged.
+ * @param lastIndex The last entry to copy.
+ * @param out Where the archive goes.
+ * @param segmentBytes The size of the copy's segments.
+ * @returns The name of the folder in the archive, and the size of the archive in bytes.
+ * @throws {WalLogError} `IO` if standard output cannot be written, or nobody reads it any more; `CHANGING` if the log was
+ * compacted before it was read.
+ */
+export async function archiveLog(
+  source: WalLog,
+  lastIndex: Index,
+  out: Output,
+  segmentBytes: number = SEGMENT_BYTES,
+): Promise<{ readonly name: string; readonly bytes: number }> {
+  const options = optionsFor(source);
+  const folder = new ArchiveFolder(options);
+  let bytes = 0;
+  const drain = async () => {
+    for (const piece of folder.take()) {
+      bytes += piece.length;
+      for (let at = 0; at < piece.length; at += PART_BYTES) await out.bytes(piece.subarray(at, at + PART_BYTES));
+    }
+    // Writing may not have waited, and then nothing else would run.
+    await setImmediate();
+  };
+  try {
+    await drain();
+    await writeInto(folder, source, { lastIndex, segmentBytes, drain });
+    folder.seal(true);
+    await drain();
+  } catch (error) {
+    throw archiveError(source.path, error);
+  }
+  return { name: options.name, bytes };
+}
+
+/** Writes the log, and moves each complete file on. */
+async function writeInto(
+  folder: ArchiveFolder,
+  source: WalLog,
+  { lastIndex, segmentBytes, drain }: {
+    readonly lastIndex: Index;
+    readonly segmentBytes: number;
+    readonly drain: () => Promise<void>;
+  },
+): Promise<void> {
+  const { fileSystem } = folder;
+  const contents = contentsOf(source, lastIndex);
+  const { snapshot } = contents;
+  const open = () => snapshot!.open().pipeThrough(draining(drain)) as SnapshotStream;
+  const log = await WalLog.open(source.path, { fileSystem, segmentBytes, maxEntryBytes: PAYLOAD_BYTES_MAX });
+  const line = progressLine("archiving", "entries");
+  try {
+    await writeAnew(log, snapshot === undefined ? contents : { ...contents, snapshot: { ...snapshot, open } }, {
+      onProgress: line.show,
+      afterPart: async () => {
+        folder.seal(false);
+        await drain();
+      },
+    });
+  } finally {
+    line.clear();
+    await log.close();
+  }
+}
+
+/** Passes a snapshot on, each piece only when the archive has taken the one before. */
+function draining(drain: () => Promise<void>): TransformStream<Uint8Array, Uint8Array> {
+  return new TransformStream({
+    async transform(piece, controller) {
+      await drain();
+      controller.enqueue(piece);
+    },
+  });
+}
+
+/** The folder that a log is archived as: not under its own name, so that unpacking it beside the log changes no file. */
+function optionsFor(source: WalLog): ArchiveOptions {
+  const { uid, gid } = lstatSync(source.path);
+  const name = `${basename(source.path) || "log"}.backup`;
+  const data = source.openSnapshotSource();
+  if (data === undefined) return { name, uid, gid, snapshot: undefined };
+  const { index, term, config, meta, dataBytes } = data;
+  data.close();
+  const bytes = snapshotHeaderBytes(config.length, meta.length) + allPiecesBytes(dataBytes);
+  return { name, uid, gid, snapshot: { name: snapshotName(index, term), bytes } };
+}
+
+/** A failure as the user sees it. What was written until then cannot be taken back. */
+function archiveError(path: string, error: unknown): unknown {
+  if (error instanceof ReaderGone) {
+    const message = "Cannot write the archive: nobody reads standard output any more; the archive is incomplete";
+    return new WalLogError("IO", message, { path });
+  }
+  if (!isCompaction(error)) return error;
+  const message = `Cannot archive the log at ${path}: its writer compacted it meanwhile; the archive is incomplete; ` +
+    "run the command again";
+  return new WalLogError("CHANGING", message, { path, cause: error });
+}
