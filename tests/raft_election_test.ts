@@ -67,6 +67,57 @@ test("an unfinished transfer ends after transferTimeout ticks; without a limit, 
   }
 });
 
+test("a transfer to a node that does not take over times out, and the leader says so", () => {
+  for (const target of ["dead", "dead and behind", "deaf"]) {
+    const cluster = new Cluster([1n, 2n, 3n], { checkQuorum: true, electionTimeout: [9, 18] });
+    const leader = cluster.elect(1n);
+    cluster.propose(1n, "w");
+    cluster.passes = ({ to, from, message }) =>
+      target === "deaf" ? message.type !== "timeoutNow" : to !== 3n && from !== 3n;
+    if (target === "dead and behind") cluster.propose(1n, "x");
+    cluster.step(1n, { type: "transferLeadership", target: 3n });
+    cluster.tick(8, [1n]);
+    assert.equal(leader.status().transferTarget, 3n);
+    assert.deepEqual(actionsOf(cluster, "transferFailed"), []);
+    for (const event of [propose("y"), { type: "transferLeadership", target: 2n }] as const) {
+      assert.equal(refuses(() => leader.step(event), "NOT_LEADER").isRetryable, true);
+    }
+    cluster.tick(1, [1n]);
+    assert.deepEqual(actionsOf(cluster, "transferFailed"), [{ type: "transferFailed", target: 3n }]);
+    assert.equal(leader.status().transferTarget, null);
+    cluster.propose(1n, "y");
+    assert.ok(leader.isLeader);
+  }
+});
+
+test("a transfer that cannot begin is refused", () => {
+  const cluster = new Cluster([1n, 2n, 3n], { transferTimeout: 9 });
+  const leader = cluster.elect(1n);
+  const refused = (node: RaftNode, target: bigint, code: string) =>
+    refuses(() => node.step({ type: "transferLeadership", target }), code).message;
+  assert.match(
+    refused(cluster.node(2n), 3n, "NOT_LEADER"),
+    /^Cannot transfer leadership to node 3: node 2 is a follower/,
+  );
+  const attempt = (target: number) => `Cannot transfer leadership to node ${target}: `;
+  assert.equal(refused(leader, 1n, "INVALID_ARGUMENT"), `${attempt(1)}it leads already`);
+  assert.equal(refused(leader, 4n, "INVALID_ARGUMENT"), `${attempt(4)}it is no voting member`);
+});
+
+test("a leader that hands over to a live node takes no request in between", () => {
+  const cluster = new Cluster([1n, 2n, 3n], { transferTimeout: 9, announceLeader: true });
+  const leader = cluster.elect(1n);
+  cluster.propose(1n, "x");
+  let isRefused = false;
+  cluster.passes = ({ message }) => {
+    if (message.type === "timeoutNow") isRefused = refuses(() => leader.step(propose("y")), "NOT_LEADER").isRetryable;
+    return true;
+  };
+  cluster.step(1n, { type: "transferLeadership", target: 2n });
+  assert.deepEqual([isRefused, leader.isLeader, cluster.node(2n).isLeader], [true, false, true]);
+  assert.deepEqual(actionsOf(cluster, "transferFailed"), []);
+});
+
 test("a vote of an earlier term does not count", () => {
   const node = new RaftNode({ id: 1n, peers: [2n, 3n, 4n, 5n] });
   const answer = (message: Message) => node.step({ type: "message", message });

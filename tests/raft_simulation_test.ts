@@ -18,6 +18,7 @@ test("clusters of 3, 5 and 7 stay safe under faults, and make progress afterward
     "disk-failed",
     "membershipChanged",
     "leaderChanged",
+    "transferFailed",
     "snapshot",
     "behind-snapshot",
     "disk-lost",

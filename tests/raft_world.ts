@@ -23,6 +23,9 @@ import {
   STORY_LINES,
 } from "./raft_machines.ts";
 
+/** Requests that no node can carry out. */
+const IMPOSSIBLE = /it is the last member$|it leads already$|it is no voting member$/;
+
 /** A cluster on simulated machines, and the network between them. */
 export class RaftWorld {
   readonly random: Random;
@@ -211,7 +214,7 @@ export class RaftWorld {
     if (["NOT_LEADER", "OVERLOADED", "NO_SPACE", "CONFIG_IN_PROGRESS"].includes(error.code)) {
       return this.count(error.code);
     }
-    if (error.code === "INVALID_ARGUMENT" && error.message.includes("it is the last member")) return;
+    if (error.code === "INVALID_ARGUMENT" && IMPOSSIBLE.test(error.message)) return;
     // A disk that failed: the process ends, and so does the machine if that is what the fault was.
     if (error.code !== "POISONED" || !isDiskFailure(error.cause)) throw error;
     this.tell(`${machine.id}: ${error.message}`);

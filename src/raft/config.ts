@@ -125,7 +125,7 @@ export function checkConfig(config: RaftConfig): CheckedConfig {
     announceLeader: config.announceLeader ?? false,
     noOp: config.noOp ?? false,
     finishRemoval: config.finishRemoval ?? false,
-    transferTimeout: config.transferTimeout ?? 0,
+    transferTimeout: config.transferTimeout ?? (config.checkQuorum === true ? config.electionTimeout?.[0] ?? 10 : 0),
     strictMembership: config.strictMembership ?? config.checkQuorum ?? false,
     sendAhead: config.sendAhead,
   };

@@ -97,5 +97,6 @@ export type {
   SnapshotAction,
   SnapshotEvent,
   TickEvent,
+  TransferFailedAction,
   TransferLeadershipEvent,
 } from "./types.ts";

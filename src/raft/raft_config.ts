@@ -97,7 +97,12 @@ export interface RaftConfig {
    * leader. Default: no.
    */
   readonly finishRemoval?: boolean;
-  /** A leader that could not hand over within so many ticks goes on leading. Default 0: it waits for ever. */
+  /**
+   * A leader that has not handed over after so many ticks goes on leading, and says so with `TransferFailedAction`. Until
+   * then, it refuses requests with `NOT_LEADER`. With 0, it waits for ever for a target that lacks entries, and takes requests
+   * again as soon as it has told the target to begin, as the recorded traces do. Default: the least election timeout with
+   * `checkQuorum`, otherwise 0.
+   */
   readonly transferTimeout?: number;
   /**
    * Whether the node ignores answers of nodes that it has not asked, a hand-over by a node that is no member and does not

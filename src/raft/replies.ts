@@ -12,6 +12,7 @@ import type { AppendEntriesReply, InstallSnapshotReply } from "./messages.ts";
 import { endSnapshot, hear, type Progress } from "./progress.ts";
 import { promoteIfCaughtUp } from "./reconfiguration.ts";
 import { askAgain, sendNext, sendPending } from "./replication.ts";
+import { handOver } from "./transfer.ts";
 import { isWaitingForSnapshot, onPiece, resendLost } from "./snapshot_sending.ts";
 import { deniesMatch, loseBehind } from "./identities.ts";
 import type { RaftState } from "./state.ts";
@@ -128,7 +129,7 @@ function advance(s: RaftState, id: NodeId, progress: Progress, match: Index): vo
   else stream(progress, Math.max(progress.next, progress.match + 1));
   commitByQuorum(s);
   if (s.role !== "leader") return;
-  if (s.transfer?.target === id && progress.match === s.log.lastIndex) return sendTimeoutNow(s, id);
+  if (s.transfer?.target === id && progress.match === s.log.lastIndex) return handOver(s, id);
   promoteIfCaughtUp(s, id, progress);
   if (hasFlowControl(s.config)) sendPending(s, id);
   else if (progress.next <= s.log.lastIndex) sendNext(s, id);
@@ -153,20 +154,4 @@ function resume(s: RaftState, progress: Progress, acknowledged: Index): void {
   endSnapshot(progress);
   progress.isPaused = false;
   progress.next = match + 1;
-}
-
-/** Hands over to a node that has everything. */
-function sendTimeoutNow(s: RaftState, to: NodeId): void {
-  s.transfer = null;
-  s.send(to, { type: "timeoutNow", term: s.term, leader: s.id });
-}
-
-/** The application wants another node to lead. */
-export function onTransferLeadership(s: RaftState, target: NodeId): void {
-  const progress = s.progress.get(target);
-  if (s.role !== "leader" || progress === undefined || !s.members.includes(target)) return;
-  if (progress.match === s.log.lastIndex) return sendTimeoutNow(s, target);
-  s.transfer = { target, since: s.now };
-  if (hasFlowControl(s.config)) sendPending(s, target);
-  else sendNext(s, target);
 }

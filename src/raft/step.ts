@@ -18,7 +18,7 @@ import type { Message } from "./messages.ts";
 import { propose } from "./proposals.ts";
 import { addRead, settleReads } from "./reads.ts";
 import { addLearner, addServer, removeServer, requireLeader } from "./reconfiguration.ts";
-import { onAppendEntriesReply, onInstallSnapshotReply, onTransferLeadership } from "./replies.ts";
+import { onAppendEntriesReply, onInstallSnapshotReply } from "./replies.ts";
 import { onRepairRequest, stepDamaged } from "./healing.ts";
 import { isContradicting, isOfSecondLeader } from "./contradictions.ts";
 import { dropSilent, requireBounded } from "./incoming_snapshot.ts";
@@ -30,6 +30,7 @@ import { onSnapshot } from "./own_snapshots.ts";
 import { dropServed, onSnapshotRequest } from "./snapshot_fetching.ts";
 import { closeUnused } from "./snapshot_sending.ts";
 import type { RaftState } from "./state.ts";
+import { onTransferTick, transferLeadership } from "./transfer.ts";
 import type { RaftEvent } from "./types.ts";
 
 /**
@@ -108,7 +109,7 @@ function take(s: RaftState, event: RaftEvent): void {
     case "removeServer":
       return removeServer(s, event.id);
     case "transferLeadership":
-      return onTransferLeadership(s, event.target);
+      return transferLeadership(s, event.target);
     case "readIndex":
       requireLeader(s, "read");
       return addRead(s, event.id);
@@ -122,7 +123,7 @@ function onTick(s: RaftState): void {
 }
 
 function onLeaderTick(s: RaftState): void {
-  const { checkQuorum, electionTimeout, heartbeatInterval, sendAhead, transferTimeout } = s.config;
+  const { checkQuorum, electionTimeout, heartbeatInterval, sendAhead } = s.config;
   // Its heartbeats would keep the others from electing a leader, although its clients wait for its disk.
   const isHanging = s.flushingSince !== undefined && s.now - s.flushingSince >= electionTimeout[0];
   if (sendAhead !== undefined && isHanging && s.others.some((id) => s.members.includes(id))) {
@@ -132,7 +133,7 @@ function onLeaderTick(s: RaftState): void {
     s.sinceQuorum = 0;
     if (!hearsFromQuorum(s)) return becomeFollower(s, null);
   }
-  if (s.transfer !== null && transferTimeout > 0 && s.now - s.transfer.since >= transferTimeout) s.transfer = null;
+  onTransferTick(s);
   if (++s.sinceHeartbeat >= heartbeatInterval) {
     s.sinceHeartbeat = 0;
     broadcast(s);

@@ -85,7 +85,10 @@ export interface RemoveServerEvent {
   readonly id: NodeId;
 }
 
-/** The leader is to hand over. Anyone else ignores it. */
+/**
+ * The leader is to hand over. Refused with `NOT_LEADER` by anyone else, also by a leader that is already handing over, and
+ * with `INVALID_ARGUMENT` if the target is not another voting member. Without `transferTimeout`, it is ignored instead.
+ */
 export interface TransferLeadershipEvent {
   /** Which event it is. */
   readonly type: "transferLeadership";
@@ -217,6 +220,17 @@ export interface LeaderChangedAction {
   readonly role: Role;
 }
 
+/**
+ * Leadership was to be transferred, and the target did not take over in time. The node leads on. Only with
+ * `transferTimeout`. If any other node takes over, `LeaderChangedAction` says so.
+ */
+export interface TransferFailedAction {
+  /** Which action it is. */
+  readonly type: "transferFailed";
+  /** {@link TransferLeadershipEvent.target}. */
+  readonly target: NodeId;
+}
+
 /** A read may be answered as soon as everything up to `index` is applied. */
 export interface ReadReadyAction {
   /** Which action it is. */
@@ -273,6 +287,7 @@ export type Action =
   | RestoreSnapshotAction
   | MembershipChangedAction
   | LeaderChangedAction
+  | TransferFailedAction
   | ReadReadyAction
   | ReadFailedAction
   | RefusedAction

@@ -1,0 +1,48 @@
+/**
+ * Handing over leadership (dissertation 3.10). With `transferTimeout`, the leader takes no requests until the target leads
+ * or the time is up, even after it has told the target to begin: an entry that is appended then could only delay it.
+ *
+ * @module
+ */
+
+import { WalLogError } from "../api/errors.ts";
+import type { NodeId } from "../api/types.ts";
+import { hasFlowControl } from "./config.ts";
+import { requireLeader } from "./reconfiguration.ts";
+import { sendNext, sendPending } from "./replication.ts";
+import type { RaftState } from "./state.ts";
+
+/** The application wants another node to lead. */
+export function transferLeadership(s: RaftState, target: NodeId): void {
+  if (s.config.transferTimeout > 0) requireTransferable(s, target);
+  const progress = s.progress.get(target);
+  if (s.role !== "leader" || progress === undefined || !s.members.includes(target)) return;
+  if (progress.match === s.log.lastIndex) return handOver(s, target);
+  s.transfer = { target, since: s.now };
+  if (hasFlowControl(s.config)) sendPending(s, target);
+  else sendNext(s, target);
+}
+
+/** Refuses a transfer that cannot begin. */
+function requireTransferable(s: RaftState, target: NodeId): void {
+  const attempt = `transfer leadership to node ${target}`;
+  requireLeader(s, attempt);
+  if (target !== s.id && s.members.includes(target)) return;
+  const found = target === s.id ? "it leads already" : "it is no voting member";
+  throw new WalLogError("INVALID_ARGUMENT", `Cannot ${attempt}: ${found}`);
+}
+
+/** Tells a node that has everything to begin an election. */
+export function handOver(s: RaftState, to: NodeId): void {
+  const { transfer, config: { transferTimeout } } = s;
+  s.transfer = transferTimeout > 0 ? transfer ?? { target: to, since: s.now } : null;
+  s.send(to, { type: "timeoutNow", term: s.term, leader: s.id });
+}
+
+/** Gives a transfer up that has taken too long. */
+export function onTransferTick(s: RaftState): void {
+  const { transfer, config: { transferTimeout } } = s;
+  if (transfer === null || transferTimeout === 0 || s.now - transfer.since < transferTimeout) return;
+  s.transfer = null;
+  s.actions.push({ type: "transferFailed", target: transfer.target });
+}
