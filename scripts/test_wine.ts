@@ -84,7 +84,7 @@ function copyRepository(): void {
     }
   }
   writeFileSync(join(COPY, "package.json"), '{ "private": true, "type": "module" }\n');
-  const packages = ["fast-check", "hash-wasm"].map((name) => imports[name].replace("npm:", ""));
+  const packages = ["fast-check", "hash-wasm", "yjs"].map((name) => imports[name].replace("npm:", ""));
   // --force: npm does not install a package for Windows on Linux.
   const options = ["--force", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"];
   run(["npm", "install", ...options, NODE_FOR_WINDOWS, ...packages], COPY);

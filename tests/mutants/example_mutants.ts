@@ -4,6 +4,7 @@ import type { Mutant } from "./mutant.ts";
 
 const QUEUE = "examples/job-queue/queue.ts";
 const FEED = "examples/change-feed/feed.ts";
+const DOCUMENTS = "examples/documents/store.ts";
 
 /** Mutants of the examples. */
 export const EXAMPLE_MUTANTS: readonly Mutant[] = [
@@ -36,5 +37,17 @@ export const EXAMPLE_MUTANTS: readonly Mutant[] = [
     file: FEED,
     edits: [["log.follow({ from: applied + 1,", "log.follow({ from: Math.max(applied, 1),"]],
     dies: "example_change_feed_test",
+  },
+  {
+    name: "the document store drops merged documents",
+    file: DOCUMENTS,
+    edits: [["this.#log.compact(last - states.length)", "this.#log.compact(last - 1)"]],
+    dies: "example_documents_test",
+  },
+  {
+    name: "the document store writes updates that are malformed",
+    file: DOCUMENTS,
+    edits: [["    Y.decodeUpdate(update); // Throws if it is malformed, before it is in the log.\n", ""]],
+    dies: "example_documents_test",
   },
 ];
