@@ -11,6 +11,7 @@
  *     deno task demo:cluster
  *     deno task demo:cluster --runtime node --runtime node --runtime bun     other replicas, as many as wanted
  *     deno task demo:cluster --rounds 5 --seed 7                             longer
+ *     deno task demo:cluster --history history.jsonl                         for another judge: see cluster/history.ts
  *
  * `bun scripts/demo_cluster.ts` and `node scripts/demo_cluster.ts` do the same. Ends with 1 if a promise was broken, or if
  * it takes more than `--limit` seconds for a round. Whatever happens, it kills the replicas and removes their logs.
@@ -18,7 +19,7 @@
  * @module
  */
 
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import process from "node:process";
@@ -26,6 +27,7 @@ import { parseArgs } from "node:util";
 import { bold, dim, green, grouped, red } from "../src/cli/terminal.ts";
 import { Clients } from "./cluster/clients.ts";
 import { FAULTS } from "./cluster/faults.ts";
+import { historyText } from "./cluster/history.ts";
 import { judge, type Judgement } from "./cluster/judge.ts";
 import { ClusterProcesses, endInAnyCase } from "./cluster/processes.ts";
 import { locateRuntime, RUNTIME_NAMES, type RuntimeName } from "./runtimes.ts";
@@ -42,6 +44,7 @@ const { values: options } = parseArgs({
     seed: { type: "string", default: String(Date.now() % 1_000_000) },
     limit: { type: "string", default: "120" },
     folder: { type: "string", default: tmpdir() },
+    history: { type: "string" },
   },
 });
 const rounds = Number(options.rounds);
@@ -70,7 +73,7 @@ process.exit();
 
 async function run(): Promise<Judgement> {
   const runtimes = options.runtime.map((name) => locateRuntime(name as RuntimeName));
-  cluster = await ClusterProcesses.of(folder, runtimes, { "snapshot-threshold": 500 });
+  cluster = await ClusterProcesses.of(folder, runtimes, { "snapshot-bytes": 64 * 1024 });
   await cluster.start();
   for (const { id, runtime, url } of cluster.replicas) {
     console.log(`replica ${id}: ${runtime.title} ${runtime.version}, ${url}`);
@@ -117,6 +120,9 @@ function show({ pages, operations, applied, wrong }: Judgement): void {
 
 async function end(): Promise<void> {
   clients?.close();
+  if (clients !== undefined && options.history !== undefined) {
+    writeFileSync(options.history, historyText(clients.history));
+  }
   await cluster?.end();
   rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
 }

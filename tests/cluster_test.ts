@@ -27,7 +27,7 @@ const CERTIFICATES = fileURLToPath(new URL("./certificates", import.meta.url));
 describe("a cluster of three processes", () => {
   it("keeps every acknowledged write and a linearizable history while nodes fail", async () => {
     await inTemporaryFolder(async (folder) => {
-      const options = { "snapshot-threshold": 200, tls: CERTIFICATES };
+      const options = { "snapshot-bytes": 32 * 1024, tls: CERTIFICATES };
       const cluster = await ClusterProcesses.of(folder, RUNTIME_NAMES.map(locateRuntime), options);
       const urls = cluster.replicas.map(({ url }) => url);
       const clients = new Clients({ urls, clients: 6, keys: 5, seed: 1 });

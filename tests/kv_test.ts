@@ -1,242 +1,142 @@
 /** The key-value service of `examples/kv`, with its replicas in one process. */
 
 import assert from "node:assert/strict";
-import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { Buffer } from "node:buffer";
 import { type AddressInfo, connect } from "node:net";
-import { join } from "node:path";
 import { describe, it } from "node:test";
-import { WalLogError } from "../mod.ts";
-import { createService } from "../examples/kv/http.ts";
-import { OutcomeUnknown, Replica } from "../examples/kv/replica.ts";
-import { encodeWrite, Store } from "../examples/kv/store.ts";
+import { createService } from "../examples/kv/service.ts";
+import { encodeWrite, Store, type Write } from "../examples/kv/store.ts";
 import { HttpClient } from "../scripts/cluster/http_client.ts";
-import { MemoryNetwork, MemoryTransport, type RaftTransport } from "../src/raft/mod.ts";
-import { framesOf } from "./history.ts";
+import { MemoryNetwork, MemoryTransport } from "../src/raft/mod.ts";
+import { Replica } from "../src/replica/mod.ts";
 import { inTemporaryFolder } from "./temporary.ts";
-import { Probe, until } from "./transports.ts";
+import { until } from "./transports.ts";
 
 const IDS = [1n, 2n, 3n];
 
-/** Replicas in one process. */
-class Replicas {
+/** A replica with its store and its server. */
+interface Served {
+  readonly replica: Replica<string | null>;
+  readonly store: Store;
+  readonly port: number;
+  readonly close: () => Promise<void>;
+}
+
+/** The service, with all replicas in this process. */
+class Cluster {
   readonly network = new MemoryNetwork();
-  readonly all = new Map<bigint, Replica>();
-  readonly failures: unknown[] = [];
-  readonly #folder: string;
+  readonly urls = new Map<bigint, string>();
+  readonly cuts: (readonly bigint[])[] = [];
+  readonly all = new Map<bigint, Served>();
+  readonly #http = new HttpClient(4, false);
 
-  constructor(folder: string) {
-    this.#folder = folder;
-  }
-
-  folderOf(id: bigint): string {
-    return join(this.#folder, String(id));
-  }
-
-  async start(id: bigint, transport: RaftTransport = new MemoryTransport(id, this.network)): Promise<Replica> {
+  /** Starts a replica. Only replica 1 can be cut off. */
+  async start(id: bigint, folder: string): Promise<void> {
+    const store = new Store();
     const replica = await Replica.start({
-      ...{ id, transport, folder: this.folderOf(id), peers: IDS.filter((other) => other !== id) },
-      ...{ tickMs: 10, snapshotThreshold: 50, onFailure: (error) => this.failures.push(error) },
+      ...{ id, folder: `${folder}/${id}`, stateMachine: store, transport: new MemoryTransport(id, this.network) },
+      ...{ peers: IDS.map((id) => [id, `memory:${id}`] as const), tickMilliseconds: 10, timeoutMilliseconds: 1000 },
     });
-    this.all.set(id, replica);
-    return replica;
+    const cut = id === 1n ? (ids: readonly bigint[]) => void this.cuts.push(ids) : undefined;
+    const server = createService({ replica, store, urls: this.urls, cut });
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const { port } = server.address() as AddressInfo;
+    this.urls.set(id, `http://127.0.0.1:${port}`);
+    const close = async () => {
+      await replica.close();
+      await new Promise((resolve) => server.close(resolve));
+    };
+    this.all.set(id, { replica, store, port, close });
   }
 
-  async close(id: bigint): Promise<void> {
-    const replica = this.all.get(id);
-    this.all.delete(id);
-    await replica?.close();
-  }
-
-  /** The leader of the latest term that has a follower. */
-  async leader(): Promise<Replica> {
-    let leader: Replica | undefined;
+  /** The leader, once another replica follows it. */
+  async leader(): Promise<Served> {
+    let leader: Served | undefined;
     await until(() => {
-      const latest = Math.max(...this.statuses.map(({ term }) => term));
-      leader = [...this.all.values()].find(({ status }) => status.role === "leader" && status.term === latest);
-      const id = leader?.status.id;
-      return this.statuses.filter((status) => status.leader === id && status.term === latest).length >= 2;
+      leader = [...this.all.values()].find(({ replica }) => replica.isLeader);
+      return [...this.all.values()].filter(({ replica }) => replica.leader === leader?.replica.id).length > 1;
     }, "a leader");
     return leader!;
   }
 
-  get statuses(): Replica["status"][] {
-    return [...this.all.values()].map(({ status }) => status);
-  }
-
-  async same(): Promise<void> {
-    await until(() => {
-      const contents = [...this.all.values()].map((replica) => replica.contents);
-      return contents.every(({ applied, digest }) =>
-        applied === contents[0]!.applied && digest === contents[0]!.digest
-      );
-    }, "all have the same");
+  /** Asks a replica. */
+  async ask(id: bigint, method: "GET" | "PUT", path: string, body?: string): Promise<[number, string]> {
+    const answer = await this.#http.request(method, `${this.urls.get(id)}${path}`, { body, timeoutMs: 20_000 });
+    return [answer.status, answer.location ?? answer.body];
   }
 
   async end(): Promise<void> {
-    for (const id of IDS) await this.close(id);
-    assert.deepEqual(this.failures, []);
+    this.#http.close();
+    await Promise.all([...this.all.values()].map(({ close }) => close()));
   }
 }
 
-async function withReplicas(body: (replicas: Replicas) => Promise<void>): Promise<void> {
-  await inTemporaryFolder(async (folder) => {
-    const replicas = new Replicas(folder);
-    try {
-      await body(replicas);
-    } finally {
-      await replicas.end();
-    }
-  });
+function withCluster(body: (cluster: Cluster) => Promise<void>): () => Promise<void> {
+  return () =>
+    inTemporaryFolder(async (folder) => {
+      const cluster = new Cluster();
+      try {
+        await Promise.all(IDS.map((id) => cluster.start(id, folder)));
+        await body(cluster);
+      } finally {
+        await cluster.end();
+      }
+    });
 }
 
-/** Writes a number of keys to the current leader. */
-async function writeMany(replicas: Replicas, from: number, to: number): Promise<void> {
-  for (let i = from; i <= to; i++) {
-    const leader = await replicas.leader();
-    await leader.write({ key: `k${i}`, value: `v${i}` });
-  }
+function applyTo(store: Store, ...writes: readonly Write[]): (string | null)[] {
+  return store.apply(
+    writes.map((write, i) => ({ index: i + 1, term: 1, command: Uint8Array.from(encodeWrite(write)) })),
+  );
 }
 
 describe("the store of a key-value service", () => {
-  it("has a digest of all its texts, and a snapshot that restores each of them", () => {
+  it("has a digest of all its texts, and a snapshot that restores each of them", async () => {
     const store = new Store();
     const digests = new Set([store.digest()]);
     for (const [key, value] of [["b", "1"], ["a", "2"], ["", ""], ["ä", "\ufeff\0"], ["b", "3"]] as const) {
-      store.apply(encodeWrite({ key, value }));
+      applyTo(store, { key, value });
       digests.add(store.digest());
     }
     assert.equal(digests.size, 6);
+    const chunks: Uint8Array[] = [];
+    const snapshot = store.snapshot(new WritableStream({ write: (chunk) => void chunks.push(chunk) }));
+    // The snapshot is of the state at the time of the call.
+    applyTo(store, { key: "a", value: "later" });
+    await snapshot;
     const restored = new Store();
-    restored.restore(store.snapshot());
+    await restored.restore(new Blob([Uint8Array.from(Buffer.concat(chunks))]).stream());
+    applyTo(store, { key: "a", value: "2" });
     for (const key of ["a", "b", "", "ä"]) assert.equal(restored.get(key), store.get(key));
     assert.equal(restored.digest(), store.digest());
-    restored.apply(encodeWrite({ key: "a", value: "2", expected: "1" }));
-    assert.equal(restored.digest(), store.digest());
+  });
+
+  it("answers a write with the text that was there, and keeps it if another one was expected", () => {
+    const store = new Store();
+    const writes = [{ value: "a" }, { value: "b", expected: "x" }, { value: "b", expected: "a" }, {
+      value: "c",
+      expected: null,
+    }];
+    assert.deepEqual(applyTo(store, ...writes.map((write) => ({ key: "k", ...write }))), [null, "a", "a", "b"]);
+    assert.equal(store.get("k"), "b");
   });
 
   it("has the same digest for every order of the same writes", () => {
     const [one, other] = [new Store(), new Store()];
-    for (const key of ["a", "b", "c"]) one.apply(encodeWrite({ key, value: key }));
-    for (const key of ["c", "a", "b"]) other.apply(encodeWrite({ key, value: key }));
+    for (const key of ["a", "b", "c"]) applyTo(one, { key, value: key });
+    for (const key of ["c", "a", "b"]) applyTo(other, { key, value: key });
     assert.equal(one.digest(), other.digest());
   });
 });
 
-const notLeader = (error: unknown) => error instanceof WalLogError && error.code === "NOT_LEADER";
-
-describe("a replicated key-value service", () => {
-  it("writes, swaps and reads through its leader; the others refuse and name the leader", async () => {
-    await withReplicas(async (replicas) => {
-      for (const id of IDS) await replicas.start(id);
-      const leader = await replicas.leader();
-      assert.equal(await leader.read("k"), null);
-      assert.equal(await leader.write({ key: "k", value: "a" }), null);
-      assert.equal(await leader.write({ key: "k", value: "b", expected: "x" }), "a");
-      assert.equal(await leader.read("k"), "a");
-      assert.equal(await leader.write({ key: "k", value: "b", expected: "a" }), "a");
-      assert.equal(await leader.write({ key: "k", value: "c", expected: null }), "b");
-      assert.equal(await leader.read("k"), "b");
-      const follower = [...replicas.all.values()].find((replica) => replica !== leader)!;
-      await assert.rejects(follower.write({ key: "k", value: "z" }), notLeader);
-      await assert.rejects(follower.read("k"), notLeader);
-      assert.equal(String(follower.leader), leader.status.id);
-      await replicas.same();
-    });
-  });
-
-  it("answers no requests through an isolated leader, and loses no writes of the new one", async () => {
-    await withReplicas(async (replicas) => {
-      for (const id of IDS) await replicas.start(id);
-      const former = await replicas.leader();
-      await former.write({ key: "k", value: "before" });
-      const cutOff = BigInt(former.status.id);
-      replicas.network.passes = (from, to) => from !== cutOff && to !== cutOff;
-      const stale = former.read("k").then(() => "answered", () => "not answered");
-      const lost = former.write({ key: "k", value: "lost" }).then(() => "acknowledged", (error) => error);
-
-      await until(
-        () => replicas.statuses.some(({ role, id }) => role === "leader" && id !== String(cutOff)),
-        "another",
-      );
-      const leader = await replicas.leader();
-      await leader.write({ key: "k", value: "after" });
-      assert.equal(await stale, "not answered");
-      replicas.network.passes = () => true;
-      assert.ok(await lost instanceof OutcomeUnknown);
-      await replicas.same();
-      assert.equal(await (await replicas.leader()).read("k"), "after");
-    });
-  });
-
-  it("updates a replica that was away while the log was compacted", async () => {
-    await withReplicas(async (replicas) => {
-      for (const id of IDS) await replicas.start(id);
-      await writeMany(replicas, 1, 20);
-      const away = [...replicas.all.values()].find(({ status }) => status.role !== "leader")!;
-      const id = BigInt(away.status.id);
-      await replicas.close(id);
-      await writeMany(replicas, 21, 150);
-      assert.ok(replicas.statuses.every(({ snapshotIndex }) => snapshotIndex > 50));
-      const again = await replicas.start(id);
-      await replicas.same();
-      assert.ok(again.status.applied > 150);
-      // The replica's state survives a restart.
-      await replicas.close(id);
-      await replicas.start(id);
-      await replicas.same();
-    });
-  });
-
-  it("repairs the log of a replica from the others", async () => {
-    await withReplicas(async (replicas) => {
-      for (const id of IDS) await replicas.start(id);
-      await writeMany(replicas, 1, 30);
-      await replicas.same();
-      const id = BigInt([...replicas.all.values()].find(({ status }) => status.role !== "leader")!.status.id);
-      await replicas.close(id);
-      damageAnEntry(replicas.folderOf(id));
-      const damaged = await replicas.start(id);
-      assert.equal(damaged.status.isDamaged, true);
-      await until(() => !damaged.status.isDamaged, "repaired");
-      await writeMany(replicas, 31, 40);
-      await replicas.same();
-    });
-  });
-
-  it("works the same over TCP", async () => {
-    await withReplicas(async (replicas) => {
-      const probes = IDS.map((id) => new Probe(id));
-      for (const { transport } of probes) await replicas.start(transport.id, transport);
-      for (const { transport } of probes) {
-        for (const { address, transport: { id } } of probes) transport.setPeer(id, address);
-      }
-      await writeMany(replicas, 1, 120);
-      assert.equal(await (await replicas.leader()).read("k77"), "v77");
-      await replicas.same();
-    });
-  });
-});
-
 describe("its HTTP interface", () => {
-  it("answers as documented", async () => {
-    await withReplicas(async (replicas) => {
-      const http = new HttpClient(4, false);
-      const urls = new Map<bigint, string>();
-      const cuts: (readonly bigint[])[] = [];
-      const servers = [];
-      for (const id of IDS) {
-        const replica = await replicas.start(id);
-        const server = createService({ replica, urls, cut: id === 1n ? (ids) => cuts.push(ids) : undefined });
-        await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-        urls.set(id, `http://127.0.0.1:${(server.address() as AddressInfo).port}`);
-        servers.push(server);
-      }
-      const leader = BigInt((await replicas.leader()).status.id);
+  it(
+    "answers as documented",
+    withCluster(async (cluster) => {
+      const { replica } = await cluster.leader();
+      const leader = replica.id;
       const follower = IDS.find((id) => id !== leader)!;
-      const ask = async (id: bigint, method: "GET" | "PUT", path: string, body?: string) => {
-        const answer = await http.request(method, `${urls.get(id)}${path}`, { body, timeoutMs: 20_000 });
-        return [answer.status, answer.location ?? answer.body];
-      };
+      const ask = (...request: Parameters<Cluster["ask"]>) => cluster.ask(...request);
       assert.deepEqual(await ask(leader, "GET", "/kv/a%2Fb"), [404, ""]);
       assert.deepEqual(await ask(leader, "PUT", "/kv/a%2Fb", "größer"), [204, ""]);
       assert.deepEqual(await ask(leader, "GET", "/kv/a%2Fb"), [200, "größer"]);
@@ -244,66 +144,63 @@ describe("its HTTP interface", () => {
       assert.deepEqual(await ask(leader, "PUT", "/kv/c?expected=x", "y"), [412, "null"]);
       assert.deepEqual(await ask(leader, "PUT", `/kv/a%2Fb?expected=${encodeURIComponent("größer")}`, "x"), [204, ""]);
       assert.deepEqual(await ask(leader, "GET", "/kv/a%2Fb"), [200, "x"]);
-      assert.deepEqual(await ask(follower, "GET", "/kv/k?x=1"), [307, `${urls.get(leader)}/kv/k?x=1`]);
-      assert.deepEqual(await ask(follower, "PUT", "/kv/k", "v"), [307, `${urls.get(leader)}/kv/k`]);
-      assert.deepEqual(await ask(leader, "PUT", "/kv/k", "v".repeat(1024 * 1024 + 1)), [
-        413,
-        "more than 1048576 bytes",
-      ]);
+      assert.deepEqual(await ask(follower, "GET", "/kv/k?x=1"), [307, `${cluster.urls.get(leader)}/kv/k?x=1`]);
+      assert.deepEqual(await ask(follower, "PUT", "/kv/k", "v"), [307, `${cluster.urls.get(leader)}/kv/k`]);
+      const tooLarge = "v".repeat(1024 * 1024 + 1);
+      assert.deepEqual(await ask(leader, "PUT", "/kv/k", tooLarge), [413, "more than 1048576 bytes"]);
       assert.deepEqual((await ask(leader, "GET", "/else"))[0], 404);
-      assert.equal(JSON.parse((await ask(follower, "GET", "/status"))[1] as string).leader, String(leader));
+      const status = JSON.parse((await ask(follower, "GET", "/status"))[1]);
+      assert.deepEqual([status.leader, status.role, status.state], [String(leader), "follower", "running"]);
+      assert.match((await ask(leader, "GET", "/metrics"))[1], /^wallog_replica_role\{log="kv",role="leader"\} 1$/m);
       assert.deepEqual((await ask(1n, "PUT", "/cut", "2,3"))[0], 204);
-      assert.deepEqual(cuts, [[2n, 3n]]);
+      assert.deepEqual(cluster.cuts, [[2n, 3n]]);
       assert.deepEqual((await ask(2n, "PUT", "/cut", "1"))[0], 404);
 
-      replicas.network.passes = () => false;
-      await until(() => replicas.statuses.every(({ leader }) => leader === null), "nobody leads");
-      assert.deepEqual(await ask(follower, "PUT", "/kv/k", "v"), [503, "no leader is known"]);
-      http.close();
-      for (const server of servers) await new Promise((resolve) => server.close(resolve));
-    });
-  });
+      cluster.network.passes = () => false;
+      await until(() => IDS.every((id) => cluster.all.get(id)!.replica.leader === null), "nobody leads");
+      assert.deepEqual((await ask(follower, "PUT", "/kv/k", "v"))[0], 503);
+    }),
+  );
 
-  it("refuses invalid requests, and stores texts byte for byte", async () => {
-    await withReplicas(async (replicas) => {
-      for (const id of IDS) await replicas.start(id);
-      const replica = await replicas.leader();
-      const follower = [...replicas.all.values()].find((other) => other !== replica)!;
-      const urls = new Map(IDS.map((id) => [id, `http://replica-${id}`]));
-      const servers = [replica, follower].map((replica) => createService({ replica, urls, cut: () => {} }));
-      for (const server of servers) await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-      const [port, followerPort] = servers.map((server) => (server.address() as AddressInfo).port);
+  it(
+    "says that the outcome of a write is unknown if it was not committed in time",
+    withCluster(async (cluster) => {
+      const { replica } = await cluster.leader();
+      cluster.network.passes = () => false;
+      assert.equal((await cluster.ask(replica.id, "PUT", "/kv/k", "v"))[0], 504);
+    }),
+  );
+
+  it(
+    "refuses invalid requests, and stores texts byte for byte",
+    withCluster(async (cluster) => {
+      const { port, store, replica } = await cluster.leader();
       const statusOf = async (request: string, body?: string | Uint8Array) =>
-        Number(/^HTTP\/1.1 (\d+) /.exec(await exchange(port!, request, body))?.[1]);
-
-      for (const path of ["/kv/%zz", "/kv/%ED%A0%80", "/kv/", "/kv/?absent", "*"]) {
+        Number(/^HTTP\/1.1 (\d+) /.exec(await exchange(port, request, body))?.[1]);
+      for (const path of ["/kv/%zz", "/kv/%ED%A0%80"]) {
         assert.equal(await statusOf(`GET ${path}`), 400, path);
         assert.equal(await statusOf(`PUT ${path}`, "v"), 400, path);
+      }
+      for (const path of ["/kv/", "/kv/?absent", "//"]) {
+        assert.equal(await statusOf(`PUT ${path}`, "v"), 404, path);
       }
       assert.equal(await statusOf("PUT /kv/k?expected=%ff", "v"), 400);
       assert.equal(await statusOf("PUT /kv/k", Uint8Array.of(0x61, 0xff)), 400);
       assert.equal(await statusOf("PUT /kv/k", "€".repeat(350_000)), 413);
-      assert.equal(await statusOf("PUT /cut", "abc"), 400);
-      assert.equal(await statusOf("GET //"), 404);
-      assert.equal(await replica.read("k"), null);
-      for (const [path, allow] of [["/kv/k", "GET, PUT"], ["/status", "GET"], ["/cut", "PUT"]]) {
-        const answer = await exchange(port!, `POST ${path}`, "");
-        assert.match(answer, /^HTTP\/1.1 405 /);
-        assert.equal(/^allow: (.*)\r$/im.exec(answer)?.[1], allow);
-      }
+      assert.equal(await statusOf("POST /kv/k", ""), 404);
+      assert.equal(store.get("k"), null);
 
-      for (const [path, key] of [["/kv/x/..", "x/.."], ["/kv/%2e%2e", ".."], ["http://other/kv/a?absent", "a"]]) {
+      for (const [path, key] of [["/kv/x/..", "x/.."], ["/kv/%2e%2e", ".."]]) {
         assert.equal(await statusOf(`PUT ${path}`, `at ${key}`), 204, path);
-        assert.equal(await replica.read(key!), `at ${key}`);
+        assert.equal(store.get(key!), `at ${key}`);
       }
       assert.equal(await statusOf("PUT /kv/mark", Uint8Array.of(0xef, 0xbb, 0xbf, 0x61)), 204);
-      assert.equal(await replica.read("mark"), "\ufeffa");
-      const sent = await exchange(followerPort!, "PUT http://other/kv/%2e%2e?expected=x", "v");
-      const leader = urls.get(BigInt(replica.status.id));
-      assert.equal(/^location: (.*)\r$/im.exec(sent)?.[1], `${leader}/kv/%2e%2e?expected=x`);
-      for (const server of servers) await new Promise((resolve) => server.close(resolve));
-    });
-  });
+      assert.equal(store.get("mark"), "\ufeffa");
+      const follower = [...cluster.all.values()].find((other) => other.replica !== replica)!;
+      const sent = await exchange(follower.port, "PUT /kv/%2e%2e?expected=x", "v");
+      assert.equal(/^location: (.*)\r$/im.exec(sent)?.[1], `${cluster.urls.get(replica.id)}/kv/%2e%2e?expected=x`);
+    }),
+  );
 });
 
 /** Sends a raw request, which not every HTTP client would send; returns the answer. */
@@ -320,14 +217,4 @@ function exchange(port: number, request: string, body?: string | Uint8Array): Pr
     socket.on("error", reject);
     socket.on("close", () => resolve(answer));
   });
-}
-
-/** Flips a bit in the command of an entry in the middle of a log. */
-function damageAnEntry(folder: string): void {
-  const name = readdirSync(folder).filter((name) => name.endsWith(".seg")).sort().at(-1)!;
-  const bytes = readFileSync(join(folder, name));
-  const entries = framesOf(bytes).filter(({ kind, length }) => kind === 1 && length > 0);
-  const { end } = entries[Math.floor(entries.length / 2)]!;
-  bytes[end - 9]! ^= 1;
-  writeFileSync(join(folder, name), bytes);
 }

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { historyText } from "../scripts/cluster/history.ts";
 import {
   checkHistory,
   describeCounterexample,
@@ -211,5 +212,25 @@ describe("a history is not linearizable", () => {
     assert.equal(isLinearizable, false);
     assert.equal(counterexample!.stuckAt, history[801]);
     assert.match(describeCounterexample(counterexample!), /> 1603 to 1604 +get found 399/);
+  });
+});
+
+describe("a history as JSON lines", () => {
+  it("has a line for each call and each return, in their order", () => {
+    const text = historyText([
+      { kind: "get", key: "k", called: 5, returned: 6, found: "b" },
+      { kind: "put", key: "k", called: 1, returned: 4, value: "a" },
+      { kind: "cas", key: "k", called: 2, returned: 3, expected: null, value: "b", found: null },
+      { kind: "cas", key: "k", called: 7, returned: Infinity, expected: "b", value: "c" },
+    ]);
+    assert.deepEqual(text.trimEnd().split("\n").map((line) => JSON.parse(line)), [
+      { at: 1, op: 1, event: "call", kind: "put", key: "k", value: "a" },
+      { at: 2, op: 2, event: "call", kind: "cas", key: "k", expected: null, value: "b" },
+      { at: 3, op: 2, event: "return", found: null },
+      { at: 4, op: 1, event: "return" },
+      { at: 5, op: 0, event: "call", kind: "get", key: "k" },
+      { at: 6, op: 0, event: "return", found: "b" },
+      { at: 7, op: 3, event: "call", kind: "cas", key: "k", expected: "b", value: "c" },
+    ]);
   });
 });

@@ -5,60 +5,48 @@
  */
 
 import { createHash } from "node:crypto";
-
-/** Text is never replaced by other text: what is not UTF-8 was not written here. */
-const UTF8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+import type { Applied, StateMachine } from "../../src/replica/mod.ts";
 
 /** A change of one key. */
 export interface Write {
   readonly key: string;
   readonly value: string;
-  /** Only if this is there now, `null` for nothing; not there: whatever is. */
+  /** The write happens only if the key has this text, `null` for none. Without it, the write always happens. */
   readonly expected?: string | null;
 }
 
-/** A write as a command for the log. */
+/** A write as a command. */
 export function encodeWrite({ key, value, expected }: Write): Uint8Array {
   return new TextEncoder().encode(JSON.stringify({ key, value, expected }));
 }
 
-/** Texts by key. */
-export class Store {
+/** Texts by key. The answer to a write is the text that the key had before. */
+export class Store implements StateMachine<string | null> {
   #values = new Map<string, string>();
 
-  /** The text of a key; `null` if it has none. */
   get(key: string): string | null {
     return this.#values.get(key) ?? null;
   }
 
-  /**
-   * Carries out a write.
-   *
-   * @param command The write, encoded.
-   * @returns The text that the key had before.
-   */
-  apply(command: Uint8Array): string | null {
-    const { key, value, expected } = JSON.parse(UTF8.decode(command)) as Write;
-    const found = this.get(key);
-    if (expected === undefined || expected === found) this.#values.set(key, value);
-    return found;
+  apply(entries: readonly Applied[]): (string | null)[] {
+    return entries.map(({ command }) => {
+      const { key, value, expected } = JSON.parse(new TextDecoder().decode(command)) as Write;
+      const found = this.get(key);
+      if (expected === undefined || expected === found) this.#values.set(key, value);
+      return found;
+    });
   }
 
-  /** Everything, as bytes that are the same for the same texts. */
-  snapshot(): Uint8Array {
-    const sorted = [...this.#values].sort(([a], [b]) => (a < b ? -1 : 1));
-    return new TextEncoder().encode(JSON.stringify(sorted));
+  async snapshot(to: WritableStream<Uint8Array>): Promise<void> {
+    await new Blob([JSON.stringify([...this.#values])]).stream().pipeTo(to);
   }
 
-  /** Replaces everything. */
-  restore(snapshot: Uint8Array): void {
-    this.#values = new Map(JSON.parse(UTF8.decode(snapshot)));
+  async restore(from: ReadableStream<Uint8Array<ArrayBuffer>>): Promise<void> {
+    this.#values = new Map(await new Response(from).json());
   }
 
-  /** What tells whether two stores are the same: of what is in them, not of their snapshots, which may lack some of it. */
+  /** Differs if two stores differ. */
   digest(): string {
-    const hash = createHash("sha256");
-    for (const key of [...this.#values.keys()].sort()) hash.update(JSON.stringify([key, this.#values.get(key)]));
-    return hash.digest("hex").slice(0, 16);
+    return createHash("sha256").update(JSON.stringify([...this.#values].sort())).digest("hex").slice(0, 16);
   }
 }

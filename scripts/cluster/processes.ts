@@ -9,7 +9,7 @@ import { createServer } from "node:net";
 import { join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
-import type { Contents, Status } from "../../examples/kv/replica.ts";
+import type { WalLogStats } from "../../mod.ts";
 import type { Runtime } from "../runtimes.ts";
 import { HttpClient } from "./http_client.ts";
 
@@ -20,9 +20,26 @@ const START_MS = 30_000;
 /** The longest wait for a process to end, in milliseconds. */
 const END_MS = 10_000;
 
+/** The status of a replica, in JSON. Ids are strings. */
+export interface Status {
+  readonly id: string;
+  readonly role: string;
+  readonly term: number;
+  readonly leader: string | null;
+  readonly log: WalLogStats;
+}
+
+/** A digest of what a replica has. */
+export interface Contents {
+  /** The last command that its state machine has applied. */
+  readonly applied: number;
+  /** Equal for two replicas that have applied as much, unless they differ. */
+  readonly digest: string;
+}
+
 /** Options of `examples/kv/main.ts` that are the same for all replicas. */
 export interface ClusterOptions {
-  readonly "snapshot-threshold"?: number;
+  readonly "snapshot-bytes"?: number;
   readonly tick?: number;
   /** A folder with certificates. */
   readonly tls?: string;

@@ -1,0 +1,99 @@
+/**
+ * The service over HTTP. Any replica answers; 307 names the leader, which answers at once.
+ *
+ *     GET  /kv/KEY                  200 and the text, 404 if there is none
+ *     PUT  /kv/KEY                  204; the body is the text
+ *     PUT  /kv/KEY?expected=TEXT    204 if the key had this text; 412 otherwise, and the text that it has, as JSON
+ *     PUT  /kv/KEY?absent           204 if the key had none; 412 likewise
+ *     GET  /status, /contents, /metrics     the replica; a digest of what it has; its figures for Prometheus
+ *     PUT  /cut                     with --control: the body lists ids of replicas to be cut off from
+ *
+ * 400 and 413: the request is invalid. 503: try again later, nothing has happened. 504: the write may have happened.
+ * Keys and texts are UTF-8; a key is percent-encoded, and not empty.
+ *
+ * @module
+ */
+
+import { Buffer } from "node:buffer";
+import { createServer, type IncomingMessage, type Server } from "node:http";
+import { prometheusText } from "../../mod.ts";
+import { type Replica, ReplicaError } from "../../src/replica/mod.ts";
+import { encodeWrite, type Store } from "./store.ts";
+
+const BODY_BYTES_MAX = 1024 * 1024;
+
+type Answer = readonly [status: number, body?: string, headers?: Readonly<Record<string, string>>];
+
+/** What the service consists of. */
+export interface Service {
+  readonly replica: Replica<string | null>;
+  readonly store: Store;
+  /** The base URL of each replica. */
+  readonly urls: ReadonlyMap<bigint, string>;
+  /** Cuts this replica off from others; `undefined` if nobody may. */
+  readonly cut: ((ids: readonly bigint[]) => void) | undefined;
+}
+
+/** Makes the server. The caller lets it listen. */
+export function createService(service: Service): Server {
+  return createServer(async (request, response) => {
+    const [status, body = "", headers] = await answer(request, service).catch((error) =>
+      failure(error, request, service)
+    );
+    const length = status === 204 ? undefined : { "content-length": Buffer.byteLength(body) };
+    response.writeHead(status, { ...length, ...headers }).end(body);
+  });
+}
+
+async function answer(request: IncomingMessage, { replica, store, cut }: Service): Promise<Answer> {
+  const [, path, query] = /^([^?]*)\??(.*)$/.exec(request.url!)!;
+  // Throws if the query is not UTF-8, which `URLSearchParams` would replace.
+  decodeURIComponent(query!);
+  const params = new URLSearchParams(query);
+  const key = decodeURIComponent(/^\/kv\/(.+)$/.exec(path!)?.[1] ?? "");
+  const body = await textOf(request);
+  switch (`${request.method} ${key === "" ? path : "KEY"}`) {
+    case "GET KEY": {
+      await replica.read();
+      const value = store.get(key);
+      return value === null ? [404] : [200, value];
+    }
+    case "PUT KEY": {
+      const expected = params.has("absent") ? null : params.get("expected") ?? undefined;
+      const found = await replica.propose(encodeWrite({ key, value: body, expected }));
+      return expected === undefined || expected === found ? [204] : [412, JSON.stringify(found)];
+    }
+    case "GET /status":
+      return [200, JSON.stringify(replica.status(), (_, value) => typeof value === "bigint" ? String(value) : value)];
+    case "GET /contents":
+      return [200, JSON.stringify({ applied: replica.status().appliedIndex, digest: store.digest() })];
+    case "GET /metrics":
+      return [200, prometheusText(replica.metrics("kv"))];
+    case "PUT /cut":
+      cut?.(body.split(",").filter((id) => id !== "").map(BigInt));
+      return cut === undefined ? [404] : [204];
+  }
+  return [404, "not found"];
+}
+
+async function textOf(request: IncomingMessage): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const chunk of request) {
+    bytes += chunk.length;
+    if (bytes > BODY_BYTES_MAX) throw new RangeError(`more than ${BODY_BYTES_MAX} bytes`);
+    chunks.push(chunk);
+  }
+  return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(Buffer.concat(chunks));
+}
+
+function failure(error: unknown, request: IncomingMessage, { urls }: Service): Answer {
+  if (error instanceof RangeError) return [413, error.message];
+  // Not UTF-8, not percent-encoded UTF-8, not a number.
+  if (error instanceof TypeError || error instanceof URIError || error instanceof SyntaxError) {
+    return [400, error.message];
+  }
+  if (!(error instanceof ReplicaError) || error.outcome !== "not-applied") return [504, String(error)];
+  const url = error.code === "NOT_LEADER" && error.leader !== null ? urls.get(error.leader) : undefined;
+  return url === undefined ? [503, error.message] : [307, error.message, { location: `${url}${request.url}` }];
+}
