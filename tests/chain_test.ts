@@ -10,7 +10,7 @@ const FIRST = {
   size: 16_384,
   header: { number: 1, previous: 0, baseLsn: 0, provenLsn: 0, state: { tailLost: false } },
   reason: "",
-  naming: { kind: "damaged" },
+  nextPointer: { kind: "damaged" },
   slot: undefined,
   blank: false,
   isOurs: true,

@@ -191,9 +191,9 @@ describe("planSalvage", () => {
     return [lastIndex, ...leftOut.map(({ why, first, last }) => `${why} ${first}-${last ?? ""}`)];
   };
 
-  it("includes doubtful entries only if unconfirmed entries are allowed", () => {
-    const found = { ...ALL, unreliable: [at("doubtful", 11, 30)] };
-    assert.deepEqual(shape(found), [10, "doubtful 11-30", "behind a hole 31-50"]);
+  it("includes unconfirmed entries only on request", () => {
+    const found = { ...ALL, unreliable: [at("unconfirmed", 11, 30)] };
+    assert.deepEqual(shape(found), [10, "unconfirmed 11-30", "behind a hole 31-50"]);
     assert.deepEqual(shape({ ...found, unconfirmed: true }), [50]);
   });
 

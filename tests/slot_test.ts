@@ -6,7 +6,7 @@ import { WalLog, type WalLogOptions } from "../mod.ts";
 import { Codec } from "../src/codec/codec.ts";
 import { decodeDurableSlots, encodeDurableSlot } from "../src/format/durable_slot.ts";
 import { DURABLE_SLOT_OFFSETS, NEXT_POINTER_OFFSETS, SEGMENT_HEADER_BYTES } from "../src/format/header_block.ts";
-import { decodeNextPointer, encodeNextPointer, type Naming } from "../src/format/next_pointer.ts";
+import { decodeNextPointer, encodeNextPointer, type NextPointerResult } from "../src/format/next_pointer.ts";
 import { decodeSegmentHeader, type SegmentHeader } from "../src/format/segment_header.ts";
 import { segmentName } from "../src/format/segment_name.ts";
 import { EMPTY_STATE } from "../src/format/state.ts";
@@ -52,13 +52,13 @@ describe("a next-segment pointer", () => {
     "empty": new Uint8Array(512),
     "damaged": pointer(2).fill(0xff, 9, 10),
   };
-  const named = (number: number, copies: 1 | 2): Naming => ({
+  const named = (number: number, copies: 1 | 2): NextPointerResult => ({
     kind: "named",
     next: { number, endLsn: 800, durableLsn: 900 },
     copies,
   });
   type Fill = keyof typeof fills;
-  const rows: readonly (readonly [Fill, Fill, boolean, Naming])[] = [
+  const rows: readonly (readonly [Fill, Fill, boolean, NextPointerResult])[] = [
     ["valid", "valid", true, named(2, 2)],
     ["valid", "valid", false, named(2, 2)],
     ["valid", "empty", true, named(2, 1)],

@@ -55,7 +55,7 @@ export interface Anew {
   /** The first acknowledged index that is cut; `undefined` if nothing is cut. */
   readonly cutFrom: Index | undefined;
   /** Whether the remaining entries may include truncated ones. */
-  readonly isDoubtful: boolean;
+  readonly isUnconfirmed: boolean;
 }
 
 /** The plan. `refills` and `anew` exclude each other. */
@@ -233,7 +233,7 @@ function tailOf({ found, other, snapshotFrom }: Means, base: Index): boolean | u
   return kept ?? (other !== undefined && entryOf(other, base)?.term === term ? true : undefined);
 }
 
-/** The contents of the new log: its own entries, and those of the other log for lost or doubtful ones. */
+/** The contents of the new log: its own entries, and those of the other log for lost or unconfirmed ones. */
 function planAnew(
   means: Means,
   base: Index,
@@ -241,7 +241,7 @@ function planAnew(
   unresolved: readonly Unreliable[],
 ): Anew {
   const { own, snapshotFrom, hardState } = means;
-  const ends = unresolved.map(({ kind, first, last }) => kind === "doubtful" ? last! + 1 : first);
+  const ends = unresolved.map(({ kind, first, last }) => kind === "unconfirmed" ? last! + 1 : first);
   const isForeign = tailOf(means, base) === false;
   const end = isForeign ? base + 1 : Math.min(own.lastIndex + 1, ...ends);
   const pieces: Piece[] = [];
@@ -259,6 +259,6 @@ function planAnew(
     lastIndex: Math.max(end - 1, base),
     hardState: hardState ?? own.hardState,
     cutFrom: unresolved.length > 0 || (isForeign && own.lastIndex > base) ? Math.max(end, base + 1) : undefined,
-    isDoubtful: unresolved.some(({ kind }) => kind === "doubtful"),
+    isUnconfirmed: unresolved.some(({ kind }) => kind === "unconfirmed"),
   };
 }

@@ -253,7 +253,7 @@ function* planLines({ found, other, snapshotFrom }: Means, { refusals, refills, 
   yield yellow(
     `the node had acknowledged these entries: it must not vote or count until a leader has sent it everything again`,
   );
-  if (anew.isDoubtful) {
+  if (anew.isUnconfirmed) {
     yield yellow("the remaining entries may include truncated ones: nothing shows from which index on");
   }
 }

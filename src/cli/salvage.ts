@@ -170,7 +170,7 @@ export function* leftOutLines({ plan, lostSnapshot, hardStateLost }: Salvaged): 
 
 /** Whether entries that are left out were requested and may be readable. */
 function isLeft({ why }: LeftOut): boolean {
-  return why === "doubtful" || why === "behind a hole";
+  return why === "unconfirmed" || why === "behind a hole";
 }
 
 /** Writes the readable entries that have no place in the log. Returns their number. */
@@ -184,7 +184,7 @@ async function writeLeft(path: string, source: WalLog, plan: SalvagePlan, signal
       for (const found of readAround(source, first, last)) {
         if (!("entry" in found)) continue;
         const entry = entryJson(found.entry);
-        file.line(jsonText(why === "doubtful" ? { ...entry, unconfirmed: true } : entry));
+        file.line(jsonText(why === "unconfirmed" ? { ...entry, unconfirmed: true } : entry));
         if (++written % 1024 === 0) await pause(signal);
       }
     }

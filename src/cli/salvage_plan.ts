@@ -28,7 +28,7 @@ export interface LeftOut {
    * The cause: they cannot be read; a lost frame may have truncated them; entries or a snapshot before them are
    * missing; or they were not requested.
    */
-  readonly why: "lost" | "doubtful" | "behind a hole" | "not wanted";
+  readonly why: "lost" | "unconfirmed" | "behind a hole" | "not wanted";
   readonly first: Index;
   /** The last of them; `undefined` if their number is unknown. */
   readonly last: Index | undefined;
@@ -51,7 +51,7 @@ export interface SalvagePlan {
 export function planSalvage(found: Salvageable): SalvagePlan {
   const { base, firstIndex, lastIndex, to } = found;
   const holes = found.unreliable.filter(({ kind, first, last = Infinity }) =>
-    !(kind === "doubtful" && found.unconfirmed) && last > (base ?? 0) && first <= to
+    !(kind === "unconfirmed" && found.unconfirmed) && last > (base ?? 0) && first <= to
   );
   const start = base === undefined ? 0 : Math.max(base, firstIndex - 1);
   // Without its snapshot, a log cannot start above index 1.

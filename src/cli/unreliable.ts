@@ -13,11 +13,11 @@ import type { Index } from "../api/types.ts";
 import type { Inspection } from "./inspect.ts";
 
 /**
- * A range of unreliable entries. `lost`: they cannot be read. `doubtful`: they can be read, but lost frames after them
+ * A range of unreliable entries. `lost`: they cannot be read. `unconfirmed`: they can be read, but lost frames after them
  * may have truncated and rewritten them.
  */
 export interface Unreliable {
-  readonly kind: "lost" | "doubtful";
+  readonly kind: "lost" | "unconfirmed";
   readonly first: Index;
   /** The last of them; `undefined` if their number is unknown. */
   readonly last: Index | undefined;
@@ -43,7 +43,7 @@ export function unreliableIn({ opened, firstIndex, lastIndex }: Inspection): Unr
       // The gap may have held a truncation. Entries written after the gap are reliable.
       const segment = index.segments.find(({ path }) => path === damage.path);
       const last = segment === undefined ? lastIndex : firstBehind(codec, segment, damage.offset) - 1;
-      if (last >= firstIndex) all.push({ kind: "doubtful", first: firstIndex, last, damage });
+      if (last >= firstIndex) all.push({ kind: "unconfirmed", first: firstIndex, last, damage });
     }
   }
   return all.sort((a, b) => a.first - b.first);

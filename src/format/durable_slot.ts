@@ -17,7 +17,7 @@
 
 import { type Checkpoint, decodeCheckpoint, encodeCheckpoint } from "./checkpoint.ts";
 import { DURABLE_SLOT_OFFSETS, SECTOR_BYTES } from "./header_block.ts";
-import { isBorder } from "./lsn.ts";
+import { isSegmentBoundary } from "./lsn.ts";
 import { type Checksum, safe, viewOf } from "./numbers.ts";
 
 const CHECKED_BYTES = 136;
@@ -92,7 +92,7 @@ function decodeSlot(block: Uint8Array, home: Home, offset: number, sum: Checksum
     view.getBigUint64(0, true) !== MAGIC ||
     view.getBigUint64(CHECKED_BYTES, true) !== sum(sector.subarray(0, CHECKED_BYTES), seed(home, offset))
   ) return undefined;
-  if (!isBorder(view, 8) || safe(view, 8) < home.baseLsn) return undefined;
+  if (!isSegmentBoundary(view, 8) || safe(view, 8) < home.baseLsn) return undefined;
   const lsn = safe(view, 8);
   const checkpoint = decodeCheckpoint(sector.subarray(CHECKPOINT_OFFSET, CHECKED_BYTES), lsn);
   return checkpoint && { lsn, checkpoint };

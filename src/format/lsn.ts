@@ -14,6 +14,6 @@ import { areSafe, safe } from "./numbers.ts";
 export const BASE_LSN_END = 2 ** 52;
 
 /** Whether a 64-bit number is an LSN at which a segment can begin or end. */
-export function isBorder(view: DataView, offset: number): boolean {
+export function isSegmentBoundary(view: DataView, offset: number): boolean {
   return areSafe(view, [offset], BASE_LSN_END) && safe(view, offset) % FRAME_ALIGNMENT === 0;
 }

@@ -24,7 +24,7 @@
  */
 
 import { NEXT_POINTER_OFFSETS, SECTOR_BYTES } from "./header_block.ts";
-import { isBorder } from "./lsn.ts";
+import { isSegmentBoundary } from "./lsn.ts";
 import { areSafe, type Checksum, safe, viewOf } from "./numbers.ts";
 import { SEGMENT_NUMBER_END } from "./segment_name.ts";
 
@@ -42,7 +42,7 @@ export interface NextPointer {
 }
 
 /** The result of reading both copies of a pointer. `copies`: how many of them are valid and agree. */
-export type Naming =
+export type NextPointerResult =
   | { readonly kind: "none" }
   | { readonly kind: "damaged" }
   | { readonly kind: "named"; readonly next: NextPointer; readonly copies: 1 | 2 };
@@ -75,7 +75,12 @@ export function encodeNextPointer(next: NextPointer, salt: bigint, sum: Checksum
  * @param sum The checksum.
  * @returns The result of both copies.
  */
-export function decodeNextPointer(block: Uint8Array, isPage0Whole: boolean, salt: bigint, sum: Checksum): Naming {
+export function decodeNextPointer(
+  block: Uint8Array,
+  isPage0Whole: boolean,
+  salt: bigint,
+  sum: Checksum,
+): NextPointerResult {
   const [first, second] = NEXT_POINTER_OFFSETS.map((offset) => decodeCopy(block, offset, salt, sum));
   const valid = [first, second].filter((copy) => typeof copy === "object");
   if (valid.length > 0) {
@@ -101,7 +106,7 @@ function decodeCopy(
     view.getBigUint64(0, true) !== MAGIC ||
     view.getBigUint64(CHECKED_BYTES, true) !== sum(sector.subarray(0, CHECKED_BYTES), salt)
   ) return "damaged";
-  if (!areSafe(view, [8], SEGMENT_NUMBER_END) || !isBorder(view, 16) || !areSafe(view, [24])) return "damaged";
+  if (!areSafe(view, [8], SEGMENT_NUMBER_END) || !isSegmentBoundary(view, 16) || !areSafe(view, [24])) return "damaged";
   return { number: safe(view, 8), endLsn: safe(view, 16), durableLsn: safe(view, 24) };
 }
 

@@ -23,7 +23,7 @@
 
 import type { Index } from "../api/types.ts";
 import { HEADER_OFFSETS, SECTOR_BYTES, SEGMENT_HEADER_BYTES } from "./header_block.ts";
-import { isBorder } from "./lsn.ts";
+import { isSegmentBoundary } from "./lsn.ts";
 import { type Dropped, getDropped, setDropped } from "./checkpoint.ts";
 import { areSafe, type Checksum, safe, U64_ONES, viewOf } from "./numbers.ts";
 import { SEGMENT_NUMBER_END } from "./segment_name.ts";
@@ -116,7 +116,7 @@ export function decodeSegmentHeader(block: Uint8Array, offset: number, sum: Chec
   if (view.getBigUint64(CHECKED_BYTES, true) !== sum(copy.subarray(0, CHECKED_BYTES), 0n)) return undefined;
   if (!areSafe(view, [32], SEGMENT_NUMBER_END) || !areSafe(view, [56], safe(view, 32))) return undefined;
   // When the header was written, the log ended at the start of the segment, so no durable LSN can be higher.
-  if (!isBorder(view, 40) || !areSafe(view, [128], safe(view, 40) + 1)) return undefined;
+  if (!isSegmentBoundary(view, 40) || !areSafe(view, [128], safe(view, 40) + 1)) return undefined;
   // The next index can be one more than the highest possible index.
   if (!areSafe(view, [136], 2n ** 53n + 1n)) return undefined;
   const state = decodeState(view, STATE_OFFSET);
@@ -138,7 +138,7 @@ function decodeDropped(view: DataView): Dropped[] {
   const dropped: Dropped[] = [];
   for (let at = DROPS_OFFSET; at < CHECKED_BYTES && view.getBigUint64(at, true) !== U64_ONES; at += DROP_BYTES) {
     // An invalid position must never seem to reach a gap.
-    dropped.push({ since: isBorder(view, at) ? safe(view, at) : Infinity, lowest: getDropped(view, at + 8) });
+    dropped.push({ since: isSegmentBoundary(view, at) ? safe(view, at) : Infinity, lowest: getDropped(view, at + 8) });
   }
   return dropped;
 }

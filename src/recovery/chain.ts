@@ -66,8 +66,10 @@ export function assembleChain(facts: ChainFacts): Chain {
   const newest = valid[head];
   const begun = valid.slice(head + 1).reverse();
   const successors = begun.filter(({ header }) => header.previous === newest?.number);
-  const naming = byNumber.get(newest?.header.previous ?? 0)?.naming;
-  const next = naming?.kind === "named" && naming.next.number === newest?.number ? naming.next : undefined;
+  const nextPointer = byNumber.get(newest?.header.previous ?? 0)?.nextPointer;
+  const next = nextPointer?.kind === "named" && nextPointer.next.number === newest?.number
+    ? nextPointer.next
+    : undefined;
   const provenLsn = Math.max(0, next?.durableLsn ?? 0, ...successors.map(({ header }) => header.provenLsn));
   // A successor whose writer knew of a lost tail does not prove that nothing is missing.
   const nextBegun = successors.length > 0 && !successors.some(({ header }) => header.state.tailLost);
@@ -94,13 +96,13 @@ function isCommitted(
   previous: ReadableFile | undefined,
   files: readonly ReadableFile[],
 ): boolean {
-  if (previous?.naming.kind === "named") return previous.naming.next.number === file.number;
+  if (previous?.nextPointer.kind === "named") return previous.nextPointer.next.number === file.number;
   // The pointer to it is empty or damaged. Its own contents show whether it was used.
-  if (file.naming.kind === "named") return true;
+  if (file.nextPointer.kind === "named") return true;
   if (previous !== undefined && !hasOwnFrames(file)) return false;
   // It may be the unfinished copy of an older segment. That segment names the copy once the copy is complete.
   return !files.some((other) =>
-    other.number < file.number && other.header.previous === file.header.previous && other.naming.kind === "none" &&
+    other.number < file.number && other.header.previous === file.header.previous && other.nextPointer.kind === "none" &&
     hasOwnFrames(other)
   );
 }
@@ -166,13 +168,13 @@ function missingBehind(
   damage: readonly Damage[],
   byNumber: ReadonlyMap<number, ReadableFile>,
 ): { readonly damage: readonly Damage[]; readonly number: number } {
-  if (newest?.naming.kind === "named" && !byNumber.has(newest.naming.next.number)) {
-    const path = `${folder}/${segmentName(newest.naming.next.number)}`;
+  if (newest?.nextPointer.kind === "named" && !byNumber.has(newest.nextPointer.next.number)) {
+    const path = `${folder}/${segmentName(newest.nextPointer.next.number)}`;
     const reason = `missing, although segment ${newest.number} names it as the next one`;
     const isKnown = damage.some((one) => one.path === path);
     return { damage: isKnown ? [] : [fileDamage("segment", path, 0, reason)], number: 0 };
   }
-  if (newest?.naming.kind === "damaged" && !nextBegun && !damage.some((one) => one.path > newest.path)) {
+  if (newest?.nextPointer.kind === "damaged" && !nextBegun && !damage.some((one) => one.path > newest.path)) {
     // A crash while the log was created can leave arbitrary bytes in a header block that was never flushed.
     if (!isIdentified && newest.header.previous === 0 && !hasOwnFrames(newest)) return { damage: [], number: 0 };
     const number = newest.number + 1;
@@ -187,15 +189,15 @@ function fileDamage(kind: "segment" | "segment header", path: string, bytes: num
   return { kind, path, offset: 0, bytes, firstIndex: undefined, lastIndex: undefined, term: undefined, reason };
 }
 
-function pointerEnd({ naming }: SegmentFile): number | undefined {
-  return naming.kind === "named" ? naming.next.endLsn : undefined;
+function pointerEnd({ nextPointer }: SegmentFile): number | undefined {
+  return nextPointer.kind === "named" ? nextPointer.next.endLsn : undefined;
 }
 
 /** The highest number that a segment proves used: its own, or the number that its pointer names. */
-function namedBy({ number, naming }: SegmentFile): number {
-  return naming.kind === "named" ? Math.max(number, naming.next.number) : number;
+function namedBy({ number, nextPointer }: SegmentFile): number {
+  return nextPointer.kind === "named" ? Math.max(number, nextPointer.next.number) : number;
 }
 
 function namesNextSegment(file: SegmentFile | undefined, number: number): boolean {
-  return file?.naming.kind === "named" && file.naming.next.number === number;
+  return file?.nextPointer.kind === "named" && file.nextPointer.next.number === number;
 }

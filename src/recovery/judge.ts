@@ -5,7 +5,7 @@
  */
 
 import type { Cut, Damage, RecoveryReport } from "../api/report.ts";
-import { type Borders, lostBefore } from "./borders.ts";
+import { lostBefore, type SegmentBoundaries } from "./segment_boundaries.ts";
 import type { Chain, Link } from "./chain.ts";
 import type { SegmentHeader } from "../format/segment_header.ts";
 import { EMPTY_STATE, type LogState } from "../format/state.ts";
@@ -45,10 +45,10 @@ export interface Judged extends Judgement {
  * @param head The newest segment.
  * @param chain The segments of the log.
  * @param replay The complete replay.
- * @param borders The borders between them.
+ * @param boundaries The boundaries between them.
  * @returns The damage to report, the loss, and the files to remove.
  */
-export function judge(head: Segment, chain: Chain, replay: Replay, borders: Borders): Judged {
+export function judge(head: Segment, chain: Chain, replay: Replay, boundaries: SegmentBoundaries): Judged {
   const known = new Set(replay.damage.map((one) => one.path));
   const others = chain.damage.filter((one) => !known.has(one.path));
   const isBehind = (one: Damage) => one.path >= head.path;
@@ -59,11 +59,11 @@ export function judge(head: Segment, chain: Chain, replay: Replay, borders: Bord
   if (replay.indexOffset !== undefined && !chain.nextBegun && chain.damage.length === 0) {
     const { number } = head.header;
     const reason = `missing, although segment ${number} is sealed, so another one follows it`;
-    found.push({ ...borders.missing(number + 1, reason), firstIndex });
+    found.push({ ...boundaries.missing(number + 1, reason), firstIndex });
   }
   // Data lost after the newest segment may have held a hard state too.
   const hardStateLost = replay.hardStateLost || others.some(isBehind) || found.some((one) => one.path > head.path);
-  const { damage, harmless, leftovers } = judgeDamage(found, chain, replay, borders);
+  const { damage, harmless, leftovers } = judgeDamage(found, chain, replay, boundaries);
   if (replay.tailLost) {
     damage.push({ ...lostBefore(head.path, "frames"), firstIndex: head.header.state.nextIndex });
   }
@@ -88,20 +88,20 @@ export function judge(head: Segment, chain: Chain, replay: Replay, borders: Bord
  * @param found The damage that recovery found.
  * @param chain The segments of the log.
  * @param replay The complete replay.
- * @param borders The borders between them.
+ * @param boundaries The boundaries between them.
  * @returns The damage to report, and the files to remove.
  */
-function judgeDamage(found: readonly Damage[], chain: Chain, replay: Replay, borders: Borders): Judgement {
+function judgeDamage(found: readonly Damage[], chain: Chain, replay: Replay, boundaries: SegmentBoundaries): Judgement {
   const { index } = replay;
   const covered = index.segments.splice(0, index.covered);
   const oldest = index.segments[0]!;
   const link = chain.links[covered.length]!;
-  takeBack(found, oldest, link, replay, borders);
+  takeBack(found, oldest, link, replay, boundaries);
   const damage: Damage[] = [];
   const harmless: Damage[] = [];
   const { header, path } = link.file;
   // If the chain has an older segment, all contents of the previous one are below the snapshot.
-  const missing = borders.missing(header.previous, `missing, although segment ${header.number} follows it`);
+  const missing = boundaries.missing(header.previous, `missing, although segment ${header.number} follows it`);
   const headless = covered.length > 0 ? undefined : found.find((one) => one.path === missing.path);
   for (const one of found) {
     const isBelow = one.path < path;
@@ -113,7 +113,7 @@ function judgeDamage(found: readonly Damage[], chain: Chain, replay: Replay, bor
   const first = index.snapshotIndex + 1;
   if (oldest.firstIndex > first) {
     const lost = oldest.firstIndex - first;
-    borders.requirePlausible(link, lost, header.baseLsn);
+    boundaries.requirePlausible(link, lost, header.baseLsn);
     damage.unshift({ ...headless ?? missing, firstIndex: first, lastIndex: oldest.firstIndex - 1 });
     oldest.prependLost(lost);
   } else if (index.snapshotIndex === 0 && (headless !== undefined || mustHaveHeldFrames(header))) {
@@ -140,19 +140,25 @@ function isNeededOtherwise(one: Damage, isBelow: boolean, replay: Replay): boole
   if (one.firstIndex !== undefined && one.lastIndex === undefined) return true;
   // Frames that are lost with their headers may have held a truncation or a snapshot. Entries that the lost frames
   // discarded must not be trusted.
-  return replay.doubtful.has(one) && replay.replacementsLost;
+  return replay.mayHaveReplaced.has(one) && replay.replacementsLost;
 }
 
 /**
  * Counts as lost the entries that a gap at the start of the oldest segment held after a lost snapshot. Replay assumed
  * that the log begins after the gap; a later checkpoint gave the snapshot's index.
  */
-function takeBack(found: readonly Damage[], oldest: Segment, link: Link, { index }: Replay, borders: Borders): void {
+function takeBack(
+  found: readonly Damage[],
+  oldest: Segment,
+  link: Link,
+  { index }: Replay,
+  boundaries: SegmentBoundaries,
+): void {
   const [first, last] = [index.snapshotIndex + 1, oldest.firstIndex - 1];
   const holdsThem = found.some(({ path, firstIndex = Infinity, lastIndex = 0 }) =>
     path === oldest.path && firstIndex <= first && last <= lastIndex
   );
   if (first > last || !holdsThem) return;
-  borders.requirePlausible(link, last - first + 1, oldest.endLsn);
+  boundaries.requirePlausible(link, last - first + 1, oldest.endLsn);
   oldest.prependLost(last - first + 1);
 }

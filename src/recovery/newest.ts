@@ -30,7 +30,7 @@ import type { Replay } from "./replay.ts";
 import { selectSegment } from "../log/select_segment.ts";
 import { replayThroughDamage } from "./scan_segment.ts";
 import { Segment } from "../log/segment.ts";
-import type { Settled } from "./recovered.ts";
+import type { ProvenContents } from "./recovered.ts";
 
 /** The result of scanning the newest segment. */
 export interface NewestScan {
@@ -52,7 +52,7 @@ export interface NewestScan {
    * The log at the proven LSN, for a reader that continues from there; `undefined` if there is no such reader, or if a
    * gap ends there.
    */
-  readonly settled: Settled | undefined;
+  readonly provenContents: ProvenContents | undefined;
   /** The torn end that was cut, if there was one. */
   readonly cut: Cut | undefined;
 }
@@ -85,18 +85,18 @@ export function* scanNewest(scanning: NewestScanning, newest: Link, file: SizedF
   // If the last frame is lost, its checksum is unknown. The new segment must not state a checksum that a restored file
   // would contradict.
   const provenChecksum = replay.gapOffset !== undefined ? 0 : head.lastChecksum;
-  if (slot?.lsn === proven.lsn) replay.settle(head, slot.checkpoint);
+  if (slot?.lsn === proven.lsn) replay.endGap(head, slot.checkpoint);
   replay.keepOpenBatch();
   const provenNext = replay.index.nextIndex;
   // The frames after the proven LSN may have to move to another segment, so a page must begin there.
   head.breakPage();
   const stateThere = replay.state;
-  replay.settledState = undefined;
-  replay.settledTruncated = Infinity;
+  replay.stateAfterGap = undefined;
+  replay.truncatedInGaps = Infinity;
   const truncatedThere = head.lowestTruncated;
   // If a gap reaches to the proven LSN, no valid frame ends there. Writing must still continue at the proven LSN.
   head.endOffset = Math.max(head.endOffset, provenOffset);
-  const settled = isFollowed && replay.gapOffset === undefined
+  const provenContents = isFollowed && replay.gapOffset === undefined
     ? { index: replay.index.copy(), state: stateThere }
     : undefined;
   head.lowestTruncated = Infinity;
@@ -105,21 +105,21 @@ export function* scanNewest(scanning: NewestScanning, newest: Link, file: SizedF
   head.lowestTruncated = Math.min(truncatedThere, unprovenTruncated);
   // If a gap ended at the proven LSN, the first frame after it showed the state there, and which indexes the gap may
   // have truncated.
-  const provenState = replay.settledState ?? stateThere;
-  const provenTruncated = Math.min(truncatedThere, replay.settledTruncated);
+  const provenState = replay.stateAfterGap ?? stateThere;
+  const provenTruncated = Math.min(truncatedThere, replay.truncatedInGaps);
   replay.close(head);
   // Indexes that were truncated after the proven LSN do not count as proven, even if they have entries again.
   const provenLast = Math.min(provenNext, replay.index.nextIndex, unprovenTruncated) - 1;
   return {
     head,
     provenLsn: proven.lsn,
-    isClosed: proven.isClosed && head.endOffset === size && newest.file.naming.kind === "none",
+    isClosed: proven.isClosed && head.endOffset === size && newest.file.nextPointer.kind === "none",
     provenState,
     provenChecksum,
     provenTruncated,
     unprovenTruncated,
     provenIndex: Math.max(provenLast, provenState.snapshotIndex),
-    settled,
+    provenContents,
     cut: torn === undefined ? undefined : describeCut(codec, head, file, torn, size),
   };
 }

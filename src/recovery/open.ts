@@ -19,7 +19,7 @@ import type { LogState } from "../format/state.ts";
 import { IDENTITY_NAME } from "./identity.ts";
 import { requireNoInterruptedRepair } from "./interrupted_repair.ts";
 import type { LogIndex } from "../log/log_index.ts";
-import type { Recovered, RecoveryStep, Settled } from "./recovered.ts";
+import type { ProvenContents, Recovered, RecoveryStep } from "./recovered.ts";
 import { verdictOf } from "./judge.ts";
 import { beginWriting } from "./resume.ts";
 import { Reserve } from "../write/reserve.ts";
@@ -52,7 +52,7 @@ export interface Opened {
    */
   readonly identity: Identity | undefined;
   /** The proven part of a log that is opened for reading only; `undefined` if damage hides it. */
-  readonly settled: Settled | undefined;
+  readonly provenContents: ProvenContents | undefined;
   /** Room for writes that must succeed on a full disk. A log that is opened for reading only has none. */
   readonly reserve: Reserve;
   /** Writes the log; `undefined` if it was opened for reading only. */
@@ -124,7 +124,7 @@ export function* openLog(
       report,
       uuid: begun.uuid ?? new Uint8Array(ID_BYTES),
       identity: begun.identity,
-      settled: begun.recovered.settled,
+      provenContents: begun.recovered.provenContents,
       reserve,
       writer,
       lock,

@@ -45,9 +45,9 @@ import type { LogIndex } from "../log/log_index.ts";
 import { Segment } from "../log/segment.ts";
 import { selectSegment } from "../log/select_segment.ts";
 import { Truncations } from "../log/truncations.ts";
-import { sameState } from "./borders.ts";
+import { sameState } from "./segment_boundaries.ts";
 import { type SegmentFile, SegmentFiles } from "./segment_files.ts";
-import type { Settled } from "./recovered.ts";
+import type { ProvenContents } from "./recovered.ts";
 import { Replay } from "./replay.ts";
 
 /** The amount to read at once in a search for new frames, in bytes. */
@@ -93,9 +93,9 @@ export class ProvenLog {
   /**
    * @param fileSystem The machine.
    * @param folder The log's folder.
-   * @param settled The proven part of the log.
+   * @param proven The proven part of the log.
    */
-  constructor(fileSystem: FileSystem, folder: string, { index, state }: Settled) {
+  constructor(fileSystem: FileSystem, folder: string, { index, state }: ProvenContents) {
     this.fileSystem = fileSystem;
     this.folder = folder;
     this.index = index;
@@ -115,13 +115,13 @@ export class ProvenLog {
       const head = index.segments.at(-1);
       const found = head && readSegment(files, head.header.number);
       if (head === undefined || found?.header?.salt !== head.header.salt) return "lost";
-      const { naming } = found;
+      const { nextPointer } = found;
       const { baseLsn } = head.header;
-      if (naming.kind === "damaged" && this.hasNewer(head)) return "lost";
-      const endLsn = naming.kind === "named" ? naming.next.endLsn : this.provenLsn(codec, head, found);
+      if (nextPointer.kind === "damaged" && this.hasNewer(head)) return "lost";
+      const endLsn = nextPointer.kind === "named" ? nextPointer.next.endLsn : this.provenLsn(codec, head, found);
       if (endLsn < head.endLsn || !(yield* this.take(codec, head, endLsn - baseLsn))) return "lost";
-      if (naming.kind !== "named") return "current";
-      if (!this.pass(codec, files, head, naming.next)) return "lost";
+      if (nextPointer.kind !== "named") return "current";
+      if (!this.pass(codec, files, head, nextPointer.next)) return "lost";
     }
   }
 
@@ -203,9 +203,9 @@ export class ProvenLog {
    * Takes over a recovered log.
    *
    * @param codec A codec that nothing else uses meanwhile.
-   * @param settled The proven part of the log.
+   * @param proven The proven part of the log.
    */
-  recovered(codec: Codec, { index, state }: Settled): void {
+  recovered(codec: Codec, { index, state }: ProvenContents): void {
     const lowest = this.droppedSince(codec, index, state);
     this.index.become(index);
     this.state = state;

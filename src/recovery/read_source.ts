@@ -64,12 +64,12 @@ export class ReadSource implements FollowSource {
    * @param durability Whether it is open.
    */
   constructor(opened: Opened, onDamage: CheckedOptions["onDamage"], durability: Durability) {
-    const { fileSystem, folder, codec, settled, state, uuid } = opened;
+    const { fileSystem, folder, codec, provenContents, state, uuid } = opened;
     this.opened = opened;
     this.onDamage = onDamage;
     this.durability = durability;
-    this.log = new ProvenLog(fileSystem, folder, settled ?? { index: new LogIndex(), state });
-    this.isLost = settled === undefined;
+    this.log = new ProvenLog(fileSystem, folder, provenContents ?? { index: new LogIndex(), state });
+    this.isLost = provenContents === undefined;
     this.uuid = uuid.some((byte) => byte !== 0) ? uuid : undefined;
     this.reader = new EntryReader(fileSystem, codec, this.log.index, undefined);
     durability.changes.subscribe(() => {
@@ -287,17 +287,17 @@ export class ReadSource implements FollowSource {
   private *recover(codec: Codec): Generator<RecoveryStep, void> {
     const { fileSystem, folder } = this.opened;
     const recovered = yield* recoverBesideWriter({ fileSystem, folder, codec, verify: "tail", canWait: true });
-    const { damage, settled } = recovered;
+    const { damage, provenContents } = recovered;
     this.requireSameLog(recovered.uuid);
     if (damage.length > 0 && this.onDamage === "fail") throw corrupt(folder, damage);
-    if (settled === undefined) {
+    if (provenContents === undefined) {
       const message =
         `Cannot read new entries of the log at ${folder}: frames at its end are damaged; open it for writing and repair it`;
       throw new WalLogError("CORRUPT", message, { path: folder, damage });
     }
     this.damage = damage;
     this.reader.files.close();
-    this.log.recovered(codec, settled);
+    this.log.recovered(codec, provenContents);
     this.isLost = false;
   }
 }

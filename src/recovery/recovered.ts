@@ -31,7 +31,7 @@ export interface RecoveryStep {
 }
 
 /** A log up to its proven LSN, without the later frames: where a reader continues. */
-export interface Settled {
+export interface ProvenContents {
   readonly index: LogIndex;
   readonly state: LogState;
 }
@@ -60,7 +60,7 @@ export interface Recovered {
   /** LSN up to which the disk proves that a flush returned. */
   readonly provenLsn: number;
   /** The log up to the proven LSN, if requested; `undefined` also if damage reaches that LSN. */
-  readonly settled: Settled | undefined;
+  readonly provenContents: ProvenContents | undefined;
   /** The log's state at the proven LSN, and the checksum of the last frame before it. */
   readonly provenState: LogState;
   readonly provenChecksum: number;

@@ -11,7 +11,7 @@ import type { Codec } from "../codec/codec.ts";
 import type { Damage } from "../api/report.ts";
 import type { FileSystem, Threads } from "../io/file_system.ts";
 import { openSized } from "../io/sized_file.ts";
-import { Borders } from "./borders.ts";
+import { SegmentBoundaries } from "./segment_boundaries.ts";
 import { assembleChain, type Chain, type Link } from "./chain.ts";
 import { SegmentFiles } from "./segment_files.ts";
 import type { Identity } from "../format/identity.ts";
@@ -39,7 +39,7 @@ export class Recovery {
   private readonly sealed: SealedSegments;
   private readonly threads: Threads | undefined;
   private readonly isFollowed: boolean;
-  private readonly borders: Borders;
+  private readonly boundaries: SegmentBoundaries;
 
   constructor(fileSystem: FileSystem, folder: string, codec: Codec, options: RecoveryOptions) {
     this.fileSystem = fileSystem;
@@ -48,7 +48,7 @@ export class Recovery {
     this.replay = new Replay(codec);
     this.files = new SegmentFiles(fileSystem, folder, codec);
     this.sealed = new SealedSegments(fileSystem, codec, this.replay, options.verify);
-    this.borders = new Borders(fileSystem, folder, this.replay);
+    this.boundaries = new SegmentBoundaries(fileSystem, folder, this.replay);
     this.isFollowed = options.isFollowed;
     // With segment indexes, there is nothing to scan.
     this.threads = options.verify === "full" ? options.threads : undefined;
@@ -95,12 +95,13 @@ export class Recovery {
     const { replay } = this;
     const { head } = scan;
     const previous = replay.index.segments.at(-2);
-    const { damage, harmless, leftovers, lost } = judge(head, chain, replay, this.borders);
+    const { damage, harmless, leftovers, lost } = judge(head, chain, replay, this.boundaries);
     const { replacementsLost } = replay;
-    const { settled } = scan;
+    const { provenContents } = scan;
     return {
       ...scan,
-      settled: settled && { ...settled, state: { ...settled.state, ...lost, replacementsLost } },
+      provenContents: provenContents &&
+        { ...provenContents, state: { ...provenContents.state, ...lost, replacementsLost } },
       index: replay.index,
       state: { ...replay.state, ...lost },
       closed: scan.isClosed,
@@ -131,7 +132,7 @@ export class Recovery {
     replay.begin(links[0]!.file.header.state);
     try {
       for (const [i, link] of links.entries()) {
-        if (i > 0) this.borders.follow(links[i - 1]!, link, chain);
+        if (i > 0) this.boundaries.follow(links[i - 1]!, link, chain);
         if (link === newest) return;
         for (const why of sealed.take(link, links[i + 1]!)) {
           yield { bytesDone: replay.bytesRead, bytesTotal, waitMs: why === "waiting" ? THREAD_WAIT_MS : undefined };
@@ -148,7 +149,7 @@ export class Recovery {
     const evidence = identity !== undefined ? IDENTITY_NAME : names.find((name) => this.isSnapshot(name));
     if (evidence !== undefined && damage.length === 0) {
       const reason = `all segments are missing, although ${evidence} shows that there was a log`;
-      damage.push({ ...this.borders.missing(1, reason), firstIndex: 1 });
+      damage.push({ ...this.boundaries.missing(1, reason), firstIndex: 1 });
     }
     const isLost = damage.length > 0;
     replay.begin({ ...EMPTY_STATE, hardStateLost: isLost, tailLost: isLost, replacementsLost: isLost });
@@ -164,7 +165,7 @@ export class Recovery {
       uuid: identity === "damaged" ? undefined : identity?.uuid,
       identity: identity === "damaged" ? undefined : identity,
       provenLsn: 0,
-      settled: this.isFollowed && !isLost ? { index: replay.index.copy(), state: replay.state } : undefined,
+      provenContents: this.isFollowed && !isLost ? { index: replay.index.copy(), state: replay.state } : undefined,
       provenState: replay.state,
       provenChecksum: 0,
       provenTruncated: Infinity,
@@ -187,11 +188,11 @@ export class Recovery {
 }
 
 /** Whether both copies of a segment's pointer name the next segment. */
-function namesNext({ file: { naming }, joined }: Link): boolean {
-  return !joined || (naming.kind === "named" && naming.copies === 2);
+function namesNext({ file: { nextPointer }, joined }: Link): boolean {
+  return !joined || (nextPointer.kind === "named" && nextPointer.copies === 2);
 }
 
 /** The number that a segment's pointer names; `undefined` if no copy of the pointer is valid. */
-function namedBy({ file: { naming } }: Link): number | undefined {
-  return naming.kind === "named" ? naming.next.number : undefined;
+function namedBy({ file: { nextPointer } }: Link): number | undefined {
+  return nextPointer.kind === "named" ? nextPointer.next.number : undefined;
 }

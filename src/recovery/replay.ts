@@ -37,7 +37,7 @@ import { selectSegment } from "../log/select_segment.ts";
 import type { Scanned } from "./scan_thread.ts";
 import type { Segment } from "../log/segment.ts";
 import { ReplayState, type SegmentEnd, type Stop } from "./replay_state.ts";
-import { closeGap, reach, settleFromSlot } from "./replay_gaps.ts";
+import { closeGap, endGapFromSlot, reach } from "./replay_gaps.ts";
 import { takeEvent, takeLarge } from "./replay_frames.ts";
 import { passDamage } from "./pass_damage.ts";
 
@@ -124,7 +124,7 @@ export class Replay extends ReplayState {
             }
           } else if (status === SCAN_OUT_OF_ORDER && this.gap !== undefined) {
             if (!reach(this, segment, decodeFrameHeader(codec.chunk.subarray(at)))) break;
-            if (this.gap === undefined) this.settledState ??= this.state;
+            if (this.gap === undefined) this.stateAfterGap ??= this.state;
           } else if (status !== SCAN_TABLE_FULL) break;
         }
         const offset = start + at;
@@ -236,9 +236,9 @@ export class Replay extends ReplayState {
     return passDamage(this, segment, file, stop, limit);
   }
 
-  /** As {@link settleFromSlot}. */
-  settle(segment: Segment, checkpoint: Checkpoint): void {
-    settleFromSlot(this, segment, checkpoint);
+  /** As {@link endGapFromSlot}. */
+  endGap(segment: Segment, checkpoint: Checkpoint): void {
+    endGapFromSlot(this, segment, checkpoint);
   }
 
   /** As {@link closeGap}. */

@@ -40,7 +40,7 @@ import { TERM_UNKNOWN } from "../format/numbers.ts";
 import { decodeState } from "../format/state.ts";
 import type { Segment } from "../log/segment.ts";
 import { moreChanges, type ReplayState } from "./replay_state.ts";
-import { reach, settleGap } from "./replay_gaps.ts";
+import { endGap, reach } from "./replay_gaps.ts";
 
 /** Takes a frame that concerns more than its segment. Returns `false` for a segment index, which ends the segment. */
 export function takeEvent(replay: ReplayState, segment: Segment, frame: Uint8Array): boolean {
@@ -51,8 +51,8 @@ export function takeEvent(replay: ReplayState, segment: Segment, frame: Uint8Arr
     if (replay.gap !== undefined) {
       // A truncation shows that the log had reached this index, not how far it went. A truncation from a repair does
       // not count as a change.
-      settleGap(replay, segment, header.index, (header.flags & FLAG_REPAIRED) === 0);
-      replay.settledState ??= { ...replay.state, changes: replay.state.changes - 1 };
+      endGap(replay, segment, header.index, (header.flags & FLAG_REPAIRED) === 0);
+      replay.stateAfterGap ??= { ...replay.state, changes: replay.state.changes - 1 };
     }
     segment.lowestTruncated = Math.min(segment.lowestTruncated, header.index);
     index.truncate(header.index, header.term);

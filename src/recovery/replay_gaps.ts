@@ -62,7 +62,7 @@ export function reach(replay: ReplayState, segment: Segment, header: FrameHeader
   replay.codec.set(SLOT_CHANGES, before + more);
   gap.held += more;
   if (header.kind === KIND_ENTRIES || header.kind === KIND_CHECKPOINT) {
-    settleGap(replay, segment, header.index);
+    endGap(replay, segment, header.index);
     if (header.kind === KIND_CHECKPOINT && header.length === CHECKPOINT_PAYLOAD_BYTES) {
       replay.learnLastTerm(header.term);
     }
@@ -87,11 +87,11 @@ export function closeGap(replay: ReplayState, segment: Segment, next?: SegmentEn
     // The header shows the lowest index that the whole segment dropped. The gap cannot have dropped a lower one.
     gap.lowestDropped = lowestDropped;
     gap.snapshotIndex = next.snapshotIndex;
-    return settleGap(replay, segment, nextIndex);
+    return endGap(replay, segment, nextIndex);
   }
   for (const place of gap.places) {
     place.firstIndex = replay.index.nextIndex;
-    replay.doubtful.add(place);
+    replay.mayHaveReplaced.add(place);
   }
   replay.replacementsLost = true;
   replay.gap = undefined;
@@ -103,14 +103,14 @@ export function closeGap(replay: ReplayState, segment: Segment, next?: SegmentEn
  * @param segment The segment.
  * @param checkpoint The log's state in the slot, at the current point of the replay.
  */
-export function settleFromSlot(replay: ReplayState, segment: Segment, { state, dropped }: Checkpoint): void {
+export function endGapFromSlot(replay: ReplayState, segment: Segment, { state, dropped }: Checkpoint): void {
   const { codec, gap } = replay;
   if (state.hardStateLost || state.tailLost || state.replacementsLost) return;
   if (gap !== undefined) {
     countGap(replay, gap, state.changes);
     gap.lowestDropped = lowestDroppedSince(dropped, segment.header.baseLsn + gap.places[0]!.offset);
     gap.snapshotIndex = state.snapshotIndex;
-    settleGap(replay, segment, state.nextIndex);
+    endGap(replay, segment, state.nextIndex);
     replay.learnSnapshot(state.snapshotIndex, state.snapshotTerm);
   }
   if (replay.replacementsLost) {
@@ -132,7 +132,7 @@ export function settleFromSlot(replay: ReplayState, segment: Segment, { state, d
  * @param next The next index.
  * @param isAtLeast Whether the gap may have held higher indexes that were dropped again.
  */
-export function settleGap(replay: ReplayState, segment: Segment, next: Index, isAtLeast = false): void {
+export function endGap(replay: ReplayState, segment: Segment, next: Index, isAtLeast = false): void {
   const { index } = replay;
   const gap = replay.gap!;
   const { places, held, known, lowestDropped, snapshotIndex: snapshotBehind } = gap;
@@ -171,7 +171,7 @@ function applyGap(
   if (contents.kind === "quiet") {
     if (codec.get(SLOT_HARD_STATES) === 0) replay.lostHardState = wasHardStateLost;
   } else if (contents.kind !== "hard states") {
-    for (const place of places) replay.doubtful.add(place);
+    for (const place of places) replay.mayHaveReplaced.add(place);
     replay.replacementsLost = true;
   }
   if (contents.kind === "jumped") {
@@ -182,7 +182,7 @@ function applyGap(
   if (contents.kind === "replaced") {
     first = contents.from;
     segment.lowestTruncated = Math.min(segment.lowestTruncated, first);
-    replay.settledTruncated = Math.min(replay.settledTruncated, first);
+    replay.truncatedInGaps = Math.min(replay.truncatedInGaps, first);
     index.truncate(first);
   }
   replay.loseEntries(segment, next);

@@ -75,9 +75,9 @@ export class ReplayState {
   /** The highest index of a snapshot file in the folder. A snapshot without a file was never installed. */
   newestSnapshot: Index = Infinity;
   /** The state after a gap, from the first frame that shows it; `undefined` if there was no gap. */
-  settledState: LogState | undefined;
+  stateAfterGap: LogState | undefined;
   /** The lowest index that gaps may have truncated, from the frames after them. */
-  settledTruncated: number = Infinity;
+  truncatedInGaps: number = Infinity;
   /** Whether lost frames may have held the latest hard state, and no later one was found. */
   get hardStateLost(): boolean {
     return this.lostHardState && this.codec.get(SLOT_HARD_STATES) === 0;
@@ -93,7 +93,7 @@ export class ReplayState {
   /** Whether a truncation or a snapshot was lost, and no later frame has shown the log's snapshot. */
   replacementsLost = false;
   /** Damage that may have held a truncation or a snapshot. */
-  readonly doubtful: Set<Damage> = new Set();
+  readonly mayHaveReplaced: Set<Damage> = new Set();
   readonly codec: Codec;
   gap: Gap | undefined;
   /** The lowest index that the segment being replayed may have truncated. */

@@ -9,7 +9,7 @@ import { SEGMENT_HEADER_BYTES } from "../format/header_block.ts";
 import type { SizedFile } from "../io/sized_file.ts";
 import type { LogIndex } from "../log/log_index.ts";
 import { Segment } from "../log/segment.ts";
-import { endOf } from "./borders.ts";
+import { endOf } from "./segment_boundaries.ts";
 import { Replay } from "./replay.ts";
 import type { SegmentEnd } from "./replay_state.ts";
 

@@ -12,7 +12,7 @@ import { openSized, type SizedFile } from "../io/sized_file.ts";
 import type { Index } from "../api/types.ts";
 import type { Link } from "./chain.ts";
 import { readIndexPages, readTrailer } from "./read_index.ts";
-import { endOf } from "./borders.ts";
+import { endOf } from "./segment_boundaries.ts";
 import type { Replay } from "./replay.ts";
 import type { SegmentEnd } from "./replay_state.ts";
 import type { Found, ScanAhead } from "./scan_ahead.ts";

@@ -11,7 +11,7 @@ import type { FileSystem } from "../io/file_system.ts";
 import { errorCode, readFull } from "../io/full.ts";
 import { openSized, SizedFile } from "../io/sized_file.ts";
 import { decodeDurableSlots, type PlacedSlot } from "../format/durable_slot.ts";
-import { decodeNextPointer, type Naming } from "../format/next_pointer.ts";
+import { decodeNextPointer, type NextPointerResult } from "../format/next_pointer.ts";
 import type { Checksum } from "../format/numbers.ts";
 import { HEADER_OFFSETS, SEGMENT_HEADER_BYTES } from "../format/header_block.ts";
 import {
@@ -34,7 +34,7 @@ export interface SegmentFile {
   /** The reason why there is no header. */
   readonly reason: string;
   /** The next-segment pointer. */
-  readonly naming: Naming;
+  readonly nextPointer: NextPointerResult;
   /** The durable slot with the highest LSN; `undefined` if neither slot is valid. */
   readonly slot: PlacedSlot | undefined;
   /** Whether nothing but zeros follows the header block. */
@@ -86,10 +86,10 @@ export class SegmentFiles {
   /** Adds segments that a writer has created since the folder was listed. The previous segment names each of them. */
   private addNewer(files: SegmentFile[]): void {
     for (;;) {
-      const naming = files.at(-1)?.naming;
-      if (naming?.kind !== "named" || naming.next.number <= files.at(-1)!.number) return;
+      const nextPointer = files.at(-1)?.nextPointer;
+      if (nextPointer?.kind !== "named" || nextPointer.next.number <= files.at(-1)!.number) return;
       try {
-        files.push(this.readFile(naming.next.number));
+        files.push(this.readFile(nextPointer.next.number));
       } catch (error) {
         // The chain decides whether the missing segment is damage.
         if (errorCode(error) !== "ENOENT") throw error;
@@ -125,7 +125,7 @@ export class SegmentFiles {
         reason: isForeign
           ? `the file is segment ${valid.number} under the name of segment ${number}`
           : "both copies of the header are damaged",
-        naming: header === undefined
+        nextPointer: header === undefined
           ? { kind: "none" }
           : decodeNextPointer(block, first !== undefined, header.salt, this.sum),
         slot: header === undefined ? undefined : decodeDurableSlots(block, header, this.sum),

@@ -24,9 +24,9 @@ import type { Segment } from "../log/segment.ts";
 export function requireUnnamed(file: File, codec: Codec, { path, header }: Segment, known: number | undefined): void {
   const block = new Uint8Array(SEGMENT_HEADER_BYTES);
   readFull(file, block, 0);
-  const naming = decodeNextPointer(block, true, header.salt, (bytes, seed) => codec.hash(bytes, seed));
-  if (naming.kind !== "named" || naming.next.number === known) return;
-  const { number } = naming.next;
+  const nextPointer = decodeNextPointer(block, true, header.salt, (bytes, seed) => codec.hash(bytes, seed));
+  if (nextPointer.kind !== "named" || nextPointer.next.number === known) return;
+  const { number } = nextPointer.next;
   const message = `Another writer has continued the log: ${path} names segment ${number} as the next one`;
   throw new WalLogError("LOCK_LOST", message, { path });
 }

@@ -5,13 +5,13 @@
  */
 
 import {
-  BORDERS,
   FRAME_WRITER,
   NEWEST,
   NEXT_POINTER,
   READ_INDEX,
   READER,
   REPLAY_FRAMES,
+  SEGMENT_BOUNDARIES,
   SEGMENT_FILES,
   SEGMENT_HEADER,
   SEGMENT_INDEX,
@@ -201,13 +201,13 @@ export const CHECKSUM_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "a segment is not compared with the state in the next header",
-    file: BORDERS,
+    file: SEGMENT_BOUNDARIES,
     edits: [["!sameState(replay.state, state) || ", ""]],
     dies: "sealed_test",
   },
   {
     name: "a segment's last checksum is not compared with the one in the next header",
-    file: BORDERS,
+    file: SEGMENT_BOUNDARIES,
     edits: [["segment.lastChecksum !== previousChecksum", "segment.lastChecksum < 0"]],
     dies: "sealed_test",
   },

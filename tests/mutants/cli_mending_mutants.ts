@@ -165,7 +165,7 @@ const MATCHINGS: readonly Mutant[] = [
     dies: "cli_mend_test",
   },
   {
-    name: "doubtful entries are kept though another replica has the true ones",
+    name: "unconfirmed entries are kept though another replica has the true ones",
     file: "src/cli/mend_plan.ts",
     edits: [['pieces.push({ from: "other", first: from,', 'pieces.push({ from: "own", first: from,']],
     dies: "cli_mend_test",
@@ -244,9 +244,9 @@ export const CLI_MENDING_MUTANTS: readonly Mutant[] = [
     dies: "cli_line_writer_test",
   },
   {
-    name: "salvage takes doubtful entries that nobody asked for",
+    name: "salvage takes unconfirmed entries that nobody asked for",
     file: "src/cli/salvage_plan.ts",
-    edits: [['!(kind === "doubtful" && found.unconfirmed) &&', 'kind !== "doubtful" &&']],
+    edits: [['!(kind === "unconfirmed" && found.unconfirmed) &&', 'kind !== "unconfirmed" &&']],
     dies: "cli_salvage_test",
   },
 ];

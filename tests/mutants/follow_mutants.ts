@@ -125,8 +125,8 @@ export const FOLLOW_MUTANTS: readonly Mutant[] = [
     name: "reading new entries does not move to the next segment",
     file: READ_ON,
     edits: [[
-      '      if (naming.kind !== "named") return "current";',
-      '      if (naming.kind !== "none") return "current";',
+      '      if (nextPointer.kind !== "named") return "current";',
+      '      if (nextPointer.kind !== "none") return "current";',
     ]],
     dies: "follow_reader_test",
   },
@@ -230,8 +230,8 @@ export const FOLLOW_MUTANTS: readonly Mutant[] = [
     name: "a refreshed log forgets what it has lost",
     file: "src/recovery/recovery.ts",
     edits: [[
-      "settled: settled && { ...settled, state: { ...settled.state, ...lost, replacementsLost } },",
-      "settled,",
+      "{ ...provenContents, state: { ...provenContents.state, ...lost, replacementsLost } },",
+      "provenContents,",
     ]],
     dies: "refresh_lost_test",
   },

@@ -5,7 +5,6 @@
  */
 
 import {
-  BORDERS,
   CHECKPOINT,
   DROPS,
   EVIDENCE_FILE,
@@ -18,6 +17,7 @@ import {
   REPLAY_FRAMES,
   REPLAY_GAPS,
   REPLAY_STATE,
+  SEGMENT_BOUNDARIES,
   WASM_SCAN,
 } from "./files.ts";
 import type { Mutant } from "./mutant.ts";
@@ -129,13 +129,13 @@ export const GAP_MUTANTS: readonly Mutant[] = [
   {
     name: "a truncation lost before the end is forgotten once the log continues",
     file: NEWEST,
-    edits: [["Math.min(truncatedThere, replay.settledTruncated)", "truncatedThere"]],
+    edits: [["Math.min(truncatedThere, replay.truncatedInGaps)", "truncatedThere"]],
     dies: "gap_histories_test",
   },
   {
     name: "after a gap at the end and a truncation, the state before the gap is used",
     file: REPLAY_FRAMES,
-    edits: [["replay.settledState ??= { ...replay.state, changes: replay.state.changes - 1 };", ""]],
+    edits: [["replay.stateAfterGap ??= { ...replay.state, changes: replay.state.changes - 1 };", ""]],
     dies: "gap_histories_test",
   },
   {
@@ -161,19 +161,19 @@ export const GAP_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "damage too small for an entry is reported with entries",
-    file: BORDERS,
+    file: SEGMENT_BOUNDARIES,
     edits: [["if (state.nextIndex > one.firstIndex) one.lastIndex", "if (true as boolean) one.lastIndex"]],
     dies: "missing_segment_test",
   },
   {
     name: "adjacent missing segments count as one",
-    file: BORDERS,
+    file: SEGMENT_BOUNDARIES,
     edits: [["const isOne = previous", "const isOne = true || previous"]],
     dies: "missing_segment_test",
   },
   {
     name: "a gap before a missing segment is assumed to have replaced nothing",
-    file: BORDERS,
+    file: SEGMENT_BOUNDARIES,
     edits: [["isOne && replay.gapOffset === undefined", "isOne"]],
     dies: "missing_segment_test",
   },
@@ -192,7 +192,7 @@ export const GAP_MUTANTS: readonly Mutant[] = [
   {
     name: "entries that a gap held after a lost snapshot are attributed to an earlier segment",
     file: JUDGE,
-    edits: [["  takeBack(found, oldest, link, replay, borders);\n", ""]],
+    edits: [["  takeBack(found, oldest, link, replay, boundaries);\n", ""]],
     dies: "gap_test",
   },
   {

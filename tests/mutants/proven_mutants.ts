@@ -5,7 +5,6 @@
  */
 
 import {
-  BORDERS,
   CHAIN,
   DURABILITY,
   DURABLE_SLOT,
@@ -18,6 +17,7 @@ import {
   RECOVERY,
   REPLAY_GAPS,
   ROTATION,
+  SEGMENT_BOUNDARIES,
   SLOT_WRITER,
   WASM_SCAN,
   WRITER,
@@ -35,7 +35,7 @@ export const PROVEN_MUTANTS: readonly Mutant[] = [
   {
     name: "a durable slot does not show the state after a gap",
     file: NEWEST,
-    edits: [["if (slot?.lsn === proven.lsn) replay.settle(head, slot.checkpoint);", ""]],
+    edits: [["if (slot?.lsn === proven.lsn) replay.endGap(head, slot.checkpoint);", ""]],
     dies: "judge_test",
   },
   {
@@ -134,7 +134,7 @@ export const PROVEN_MUTANTS: readonly Mutant[] = [
   {
     name: "a pointer with one copy is not completed at opening",
     file: RECOVERY,
-    edits: [['naming.kind === "named" && naming.copies === 2', 'naming.kind === "named"']],
+    edits: [['nextPointer.kind === "named" && nextPointer.copies === 2', 'nextPointer.kind === "named"']],
     dies: "slot_test",
   },
   {
@@ -163,9 +163,9 @@ export const PROVEN_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "the durable slot of a sealed segment does not explain a gap at its end",
-    file: BORDERS,
+    file: SEGMENT_BOUNDARIES,
     edits: [[
-      "if (older.joined && slot?.lsn === link.file.header.baseLsn) replay.settle(segment, slot.checkpoint);",
+      "if (older.joined && slot?.lsn === link.file.header.baseLsn) replay.endGap(segment, slot.checkpoint);",
       "",
     ]],
     dies: "evidence_test",

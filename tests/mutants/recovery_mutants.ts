@@ -5,7 +5,6 @@
  */
 
 import {
-  BORDERS,
   CHAIN,
   CONTINUE,
   INDEX,
@@ -19,6 +18,7 @@ import {
   RESUME,
   ROTATION,
   SEALED,
+  SEGMENT_BOUNDARIES,
   SEGMENT_FILES,
   STATE,
   WASM_FRAME,
@@ -107,7 +107,7 @@ export const RECOVERY_MUTANTS: readonly Mutant[] = [
   {
     name: "a pointer that names another segment is ignored",
     file: CHAIN,
-    edits: [["return previous.naming.next.number === file.number;", "return true;"]],
+    edits: [["return previous.nextPointer.next.number === file.number;", "return true;"]],
     dies: "durable_proof_test",
   },
   {
@@ -126,8 +126,8 @@ export const RECOVERY_MUTANTS: readonly Mutant[] = [
     name: "a missing newest segment is not reported",
     file: CHAIN,
     edits: [[
-      'newest?.naming.kind === "named" && !byNumber.has(newest.naming.next.number)',
-      'newest?.naming.kind === "named" && false as boolean',
+      'newest?.nextPointer.kind === "named" && !byNumber.has(newest.nextPointer.next.number)',
+      'newest?.nextPointer.kind === "named" && false as boolean',
     ]],
     dies: "simulation",
   },
@@ -135,8 +135,8 @@ export const RECOVERY_MUTANTS: readonly Mutant[] = [
     name: "a missing newest segment is not reported if the pointer to it is damaged",
     file: CHAIN,
     edits: [[
-      'if (newest?.naming.kind === "damaged" && !nextBegun',
-      'if (false as boolean && newest?.naming.kind === "damaged" && !nextBegun',
+      'if (newest?.nextPointer.kind === "damaged" && !nextBegun',
+      'if (false as boolean && newest?.nextPointer.kind === "damaged" && !nextBegun',
     ]],
     dies: "pointer_test",
   },
@@ -197,7 +197,7 @@ export const RECOVERY_MUTANTS: readonly Mutant[] = [
   {
     name: "a log with a torn pointer is continued after its checkpoint",
     file: NEWEST,
-    edits: [[' && newest.file.naming.kind === "none",', ","]],
+    edits: [[' && newest.file.nextPointer.kind === "none",', ","]],
     dies: "torn_pointer_test",
   },
   {
@@ -259,7 +259,7 @@ export const RECOVERY_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "a header that claims more entries than fit is accepted",
-    file: BORDERS,
+    file: SEGMENT_BOUNDARIES,
     edits: [["if (entries <= entriesThatFit(bytes)) return;", "if (entries <= bytes) return;"]],
     dies: "claims_test",
   },

@@ -66,7 +66,7 @@ export const SEGMENT_MUTANTS: readonly Mutant[] = [
   {
     name: "a next-segment pointer does not show that a number is used",
     file: CHAIN,
-    edits: [["Math.max(number, naming.next.number)", "Math.max(number, 0 * naming.next.number)"]],
+    edits: [["Math.max(number, nextPointer.next.number)", "Math.max(number, 0 * nextPointer.next.number)"]],
     dies: "limits_test",
   },
   {
@@ -96,7 +96,7 @@ export const SEGMENT_MUTANTS: readonly Mutant[] = [
   {
     name: "a segment is read although LSNs in it are not exact",
     file: SEGMENT_HEADER,
-    edits: [["if (!isBorder(view, 40) || ", "if (!areSafe(view, [40]) || "]],
+    edits: [["if (!isSegmentBoundary(view, 40) || ", "if (!areSafe(view, [40]) || "]],
     dies: "limits_test",
   },
 ];

@@ -52,15 +52,15 @@ export const WRITER_MUTANTS: readonly Mutant[] = [
   {
     name: "an unfinished replacement counts as the newest segment",
     file: CHAIN,
-    edits: [['other.naming.kind === "none" &&', 'other.naming.kind === "damaged" &&']],
+    edits: [['other.nextPointer.kind === "none" &&', 'other.nextPointer.kind === "damaged" &&']],
     dies: "crash_loop_test",
   },
   {
     name: "an unfinished replacement counts as the newest segment if the previous one has no header",
     file: CHAIN,
     edits: [[
-      'if (file.naming.kind === "named") return true;',
-      'if (file.naming.kind === "named" || previous === undefined) return true;',
+      'if (file.nextPointer.kind === "named") return true;',
+      'if (file.nextPointer.kind === "named" || previous === undefined) return true;',
     ]],
     dies: "crash_loop_test",
   },

@@ -1,5 +1,5 @@
 /**
- * The borders between segments. Each segment header repeats the log's state at that point. Comparing it with the
+ * The boundaries between segments. Each segment header repeats the log's state at that point. Comparing it with the
  * replayed state shows whether anything before it is missing or lost.
  *
  * @module
@@ -24,7 +24,7 @@ import type { OpenDamage, SegmentEnd } from "./replay_state.ts";
 import type { Segment } from "../log/segment.ts";
 
 /** Moves the replay from each segment to the next. */
-export class Borders {
+export class SegmentBoundaries {
   private readonly fileSystem: FileSystem;
   private readonly folder: string;
   private readonly replay: Replay;
@@ -50,7 +50,7 @@ export class Borders {
     const replacedFrom = older.joined ? Infinity : this.replacedFrom(older, segment, link);
     // A durable slot at the end shows what the segment dropped since its last checkpoints; the header, since its start.
     const { slot } = older.file;
-    if (older.joined && slot?.lsn === link.file.header.baseLsn) replay.settle(segment, slot.checkpoint);
+    if (older.joined && slot?.lsn === link.file.header.baseLsn) replay.endGap(segment, slot.checkpoint);
     replay.close(segment, older.joined ? endOf(link.file.header) : undefined);
     // This header gives the next index, but not the entries that the older segment lost at its end.
     for (const one of replay.damage) {
@@ -104,10 +104,10 @@ export class Borders {
    */
   private replacedFrom(older: Link, segment: Segment, link: Link): Index {
     const { replay } = this;
-    const { number, naming } = older.file;
+    const { number, nextPointer } = older.file;
     const { previous, baseLsn, floor, state } = link.file.header;
     const isOne = previous === number + 1 ||
-      (naming.kind === "named" && naming.next.number === previous);
+      (nextPointer.kind === "named" && nextPointer.next.number === previous);
     if (isOne && replay.gapOffset === undefined) return Infinity;
     // If the change counter did not move, there was no truncation and no snapshot: entries were only appended.
     if (state.changes === replay.state.changes) return Infinity;
