@@ -116,6 +116,43 @@ describe("a consumer", () => {
     await assert.rejects(log.consume("mailer", { signal: other.signal }).next(), /enough/);
   });
 
+  it("gets no acknowledgement of another one of its name, which was forgotten", async () => {
+    const log = await openFilled();
+    const gone = log.consume("mailer", { maxInFlight: 3 });
+    const taken = await takeDeliveries(gone, 3);
+    await gone.return?.();
+    log.forget("mailer");
+    const consumer = log.consume("mailer");
+    for (const { ack } of taken) ack();
+    assert.equal(log.consumers()[0]!.position, 0);
+    assert.equal(eventsOf(await takeDeliveries(consumer, 1)), "a");
+  });
+
+  it("makes room for another one of its name when its signal is aborted, before it was asked for an event", async () => {
+    const log = await openFilled();
+    const stop = new AbortController();
+    const aborted = log.consume("mailer", { signal: stop.signal });
+    stop.abort(new Error("enough"));
+    const consumer = log.consume("mailer");
+    await assert.rejects(aborted.next(), /enough/);
+    assert.throws(() => log.consume("mailer"), { code: "BUSY" });
+    assert.equal(eventsOf(await takeDeliveries(consumer, 1)), "a");
+  });
+
+  it("continues behind what is acknowledged by hand, also if it waits for an acknowledgement", async () => {
+    const log = await openFilled();
+    const consumer = log.consume("mailer", { maxInFlight: 2 });
+    const [, b] = await takeDeliveries(consumer, 2);
+    const waiting = consumer.next();
+    assert.equal(await outcome(waiting), "waiting");
+    log.acknowledge("mailer", 3);
+    assert.equal((await waiting).value?.event, "d");
+    b!.ack();
+    assert.deepEqual(log.consumers(), [{ name: "mailer", position: 3, lag: 2 }]);
+    // There is room for one more.
+    assert.equal(eventsOf(await takeDeliveries(consumer, 1)), "e");
+  });
+
   it("ends with the log, whatever it waits for", async () => {
     const log = await openFilled(undefined, 1);
     const full = log.consume("full");

@@ -42,8 +42,8 @@ export abstract class ConsumableEvents<E> extends WritableEvents<E> {
    * events are delivered ahead of the first that is not acknowledged: with the default of 1, each has to be acknowledged
    * before the next one comes.
    *
-   * Leaving the loop ends the consumer, and so does closing the log. Events that it has delivered can be acknowledged
-   * until the log is closed; after that, `ack` does nothing.
+   * Leaving the loop ends the consumer, and so do aborting the signal and closing the log. Events that it has delivered
+   * can be acknowledged until the consumer is forgotten or the log is closed; after that, `ack` does nothing.
    *
    * @param name Name of the consumer: 1 to 255 characters, not that of a retention of the log.
    * @param options How many events may be in flight, and when to stop.
@@ -76,21 +76,17 @@ export abstract class ConsumableEvents<E> extends WritableEvents<E> {
   consume(name: string, options: ConsumeOptions = {}): AsyncIterableIterator<Delivery<E>, undefined, unknown> {
     checkName("Cannot consume: the name", name);
     const { maxInFlight, signal } = takeConsumeOptions(options);
-    const { wal, state, reader } = this.#parts;
-    const consumers = this.#require("consume");
-    return consumers.serve(name, (ended) => {
-      consumers.add(name);
-      const from = state.consumers.get(name)! + 1;
-      const events = new FollowedEvents(wal.follow({ from, signal }), reader);
-      const acknowledge = (through: Position) => consumers.acknowledge(name, through);
-      return new Deliveries<E>({ events, maxInFlight, signal, acknowledge, ended });
+    const { wal, reader } = this.#parts;
+    return this.#require("consume").serve(name, (after, acknowledge) => {
+      const events = new FollowedEvents(wal.follow({ from: after + 1, signal }), reader);
+      return new Deliveries<E>({ events, maxInFlight, signal, acknowledge });
     });
   }
 
   /**
    * Acknowledges all events up to a position on behalf of a consumer: to skip an event that it cannot deal with, or to
-   * let a new consumer begin later than at the first event. At or below the position of the consumer it changes nothing.
-   * It returns at once, and is flushed soon; {@link ConsumableEvents.flush} waits for it.
+   * let a new consumer begin later than at the first event. A running loop skips them, too. At or below the position of
+   * the consumer it changes nothing. It returns at once, and is flushed soon; {@link ConsumableEvents.flush} waits for it.
    *
    * @param name Name of the consumer; a new one is added.
    * @param through The position, at most {@link ReadableEvents.last}.

@@ -13,10 +13,22 @@ import type { EventState } from "./event_state.ts";
 import type { EventWriter } from "./event_writer.ts";
 import type { Position } from "./types.ts";
 
-/** Something that a consumer is served by. */
+/** A loop that a consumer is served by. */
 interface Serving {
+  /** Whether it can still deliver events. */
+  readonly isRunning: boolean;
+  /** All events up to a position are acknowledged, by the loop or by hand. */
+  passed(through: Position): void;
   /** Ends it. */
   return(): Promise<unknown>;
+}
+
+/** A consumer. One of the same name that comes after it was forgotten is another one. */
+interface Consumer {
+  /** Keeps the events that it has not acknowledged. */
+  readonly retention: Retention;
+  /** The last loop that served it. */
+  serving: Serving | undefined;
 }
 
 /** What consumers need of the writer. */
@@ -27,10 +39,8 @@ export class Consumers {
   private readonly wal: WalLog;
   private readonly state: EventState;
   private readonly writer: Writer;
-  /** Keeps the events that each consumer has not acknowledged. */
-  private readonly retentions = new Map<string, Retention>();
-  private readonly served = new Map<string, Serving>();
-  /** Consumers with an acknowledgement that is not written. */
+  private readonly known = new Map<string, Consumer>();
+  /** Names of consumers with an acknowledgement that is not written. */
   private readonly unwritten = new Set<string>();
   private isWriting = false;
   private isFinished = false;
@@ -69,18 +79,20 @@ export class Consumers {
   }
 
   /**
-   * Notes what serves a consumer, until it ends.
+   * Begins to serve a consumer, which is added if there is none of that name.
    *
    * @param name The consumer.
-   * @param serving Begins to serve it; is given a function to call at its end.
-   * @returns What serves it.
-   * @throws {WalLogError} `BUSY` if it is served already.
+   * @param begin Begins behind a position. It is given a function that acknowledges events, for this consumer only.
+   * @returns The loop that serves it.
+   * @throws {WalLogError} `BUSY` if it is served already; as `WalLog.append`.
    */
-  serve<T extends Serving>(name: string, serving: (ended: () => void) => T): T {
+  serve<T extends Serving>(name: string, begin: (after: Position, acknowledge: (through: Position) => void) => T): T {
     this.requireIdle("consume", name);
-    const one = serving(() => void this.served.delete(name));
-    this.served.set(name, one);
-    return one;
+    this.add(name);
+    const consumer = this.known.get(name)!;
+    return consumer.serving = begin(this.state.consumers.get(name)!, (through) => {
+      if (this.known.get(name) === consumer) this.acknowledge(name, through);
+    });
   }
 
   /**
@@ -94,11 +106,13 @@ export class Consumers {
     if (position === undefined || through <= position || this.isFinished) return;
     this.state.consumers.set(name, through);
     this.unwritten.add(name);
+    const { retention, serving } = this.known.get(name)!;
     try {
-      this.retentions.get(name)?.advance(through + 1);
+      retention.advance(through + 1);
     } catch {
       // A file could not be deleted. The log has failed, and its next call says so.
     }
+    serving?.passed(through);
     void this.writeAll();
   }
 
@@ -132,7 +146,7 @@ export class Consumers {
 
   /** Ends all that are served, and writes what they have acknowledged. The log is about to be closed. */
   finish(): void {
-    for (const serving of this.served.values()) void serving.return();
+    for (const { serving } of this.known.values()) void serving?.return();
     this.tryToWrite();
     this.isFinished = true;
   }
@@ -174,17 +188,18 @@ export class Consumers {
   }
 
   private retain(name: string, position: Position): void {
-    this.retentions.set(name, this.wal.retain(name, Math.max(position + 1, this.wal.firstIndex)));
+    const retention = this.wal.retain(name, Math.max(position + 1, this.wal.firstIndex));
+    this.known.set(name, { retention, serving: undefined });
   }
 
   private release(name: string): void {
-    const retention = this.retentions.get(name);
-    this.retentions.delete(name);
-    retention?.release();
+    const consumer = this.known.get(name);
+    this.known.delete(name);
+    consumer?.retention.release();
   }
 
   private requireIdle(attempt: string, name: string): void {
-    if (!this.served.has(name)) return;
+    if (!this.known.get(name)?.serving?.isRunning) return;
     throw new WalLogError(
       "BUSY",
       `Cannot ${attempt} as ${JSON.stringify(name)}: a consumer of that name is running; end its loop first`,

@@ -15,10 +15,8 @@ export interface Delivering<E> {
   readonly maxInFlight: number;
   /** Ends the iteration. */
   readonly signal: AbortSignal | undefined;
-  /** Called when all events up to a position are acknowledged. */
+  /** Called when all events up to a position are acknowledged. Leads to {@link Deliveries.passed} while it is running. */
   readonly acknowledge: (through: Position) => void;
-  /** Called once, when the iteration ends. */
-  readonly ended: () => void;
 }
 
 /** An event that was delivered. */
@@ -32,6 +30,8 @@ export class Deliveries<E> extends OrderedIterator<Delivery<E>> {
   private readonly log: Delivering<E>;
   /** Events from the first on that is not acknowledged, in order. */
   private readonly inFlight: InFlight[] = [];
+  /** All events up to here are acknowledged. */
+  private through: Position = 0;
   private wake: () => void = () => {};
   private isEnded = false;
 
@@ -41,10 +41,29 @@ export class Deliveries<E> extends OrderedIterator<Delivery<E>> {
     this.log = log;
   }
 
+  /** Whether it can still deliver events. */
+  get isRunning(): boolean {
+    return !this.isEnded && !this.log.signal?.aborted;
+  }
+
+  /**
+   * Makes room: events in flight need not be waited for, and those that come need not be delivered.
+   *
+   * @param through The position up to which all events are acknowledged.
+   */
+  passed(through: Position): void {
+    this.through = through;
+    while (this.inFlight.length > 0 && this.inFlight[0]!.position <= through) this.inFlight.shift();
+    this.wake();
+  }
+
   protected override async step(): Promise<IteratorResult<Delivery<E>, undefined>> {
-    await this.room();
-    const { done, value } = this.isEnded ? DONE : await this.log.events.next();
-    if (!done && !this.isEnded) return { done: false, value: this.deliver(value) };
+    for (;;) {
+      await this.room();
+      const { done, value } = this.isEnded ? DONE : await this.log.events.next();
+      if (done || this.isEnded) break;
+      if (value.position > this.through) return { done: false, value: this.deliver(value) };
+    }
     this.end();
     return DONE;
   }
@@ -54,7 +73,7 @@ export class Deliveries<E> extends OrderedIterator<Delivery<E>> {
     const { signal, maxInFlight } = this.log;
     const wake = () => this.wake();
     signal?.addEventListener("abort", wake);
-    while (!this.isEnded && !signal?.aborted && this.inFlight.length >= maxInFlight) {
+    while (this.isRunning && this.inFlight.length >= maxInFlight) {
       await new Promise<void>((resolve) => this.wake = resolve);
     }
     signal?.removeEventListener("abort", wake);
@@ -69,7 +88,6 @@ export class Deliveries<E> extends OrderedIterator<Delivery<E>> {
       let through = 0;
       while (this.inFlight[0]?.isAcknowledged) through = this.inFlight.shift()!.position;
       if (through > 0) this.log.acknowledge(through);
-      this.wake();
     };
     return { ...event, ack };
   }
@@ -80,6 +98,5 @@ export class Deliveries<E> extends OrderedIterator<Delivery<E>> {
     this.isEnded = true;
     this.wake();
     void this.log.events.return?.();
-    this.log.ended();
   }
 }

@@ -32,15 +32,6 @@ export const EVENTS_CONSUMER_MUTANTS: readonly Mutant[] = [
     dies: "events_consumers_test",
   },
   {
-    name: "an acknowledgement makes no room for the next delivery",
-    file: DELIVERIES,
-    edits: [[
-      "      if (through > 0) this.log.acknowledge(through);\n      this.wake();\n",
-      "      if (through > 0) this.log.acknowledge(through);\n",
-    ]],
-    dies: "events_consumers_test",
-  },
-  {
     name: "a consumer that waits for an acknowledgement does not see its signal",
     file: DELIVERIES,
     edits: [['    signal?.addEventListener("abort", wake);\n', ""]],
@@ -49,13 +40,43 @@ export const EVENTS_CONSUMER_MUTANTS: readonly Mutant[] = [
   {
     name: "a consumer whose loop has ended stays busy",
     file: DELIVERIES,
-    edits: [["    this.log.ended();\n", ""]],
+    edits: [["return !this.isEnded && !this.log.signal?.aborted;", "return !this.log.signal?.aborted;"]],
+    dies: "events_consumers_test",
+  },
+  {
+    name: "a consumer whose signal is aborted stays busy until it is asked for an event",
+    file: DELIVERIES,
+    edits: [["return !this.isEnded && !this.log.signal?.aborted;", "return !this.isEnded;"]],
     dies: "events_consumers_test",
   },
   {
     name: "two loops are served under one name",
     file: CONSUMERS,
-    edits: [["    if (!this.served.has(name)) return;\n", "    if (name !== undefined) return;\n"]],
+    edits: [["    if (!this.known.get(name)?.serving?.isRunning) return;\n", "    if (name !== undefined) return;\n"]],
+    dies: "events_consumers_test",
+  },
+  {
+    name: "a consumer gets acknowledgements of one that was forgotten",
+    file: CONSUMERS,
+    edits: [["      if (this.known.get(name) === consumer) this.acknowledge", "      this.acknowledge"]],
+    dies: "events_consumers_test",
+  },
+  {
+    name: "an acknowledgement by hand does not reach a loop",
+    file: CONSUMERS,
+    edits: [["    serving?.passed(through);\n", ""]],
+    dies: "events_consumers_test",
+  },
+  {
+    name: "an acknowledgement makes no room for the next delivery",
+    file: DELIVERIES,
+    edits: [["this.inFlight.shift();\n    this.wake();\n", "this.inFlight.shift();\n"]],
+    dies: "events_consumers_test",
+  },
+  {
+    name: "a loop delivers events that were acknowledged by hand",
+    file: DELIVERIES,
+    edits: [["if (value.position > this.through) return", "return"]],
     dies: "events_consumers_test",
   },
   {
@@ -100,13 +121,13 @@ export const EVENTS_CONSUMER_MUTANTS: readonly Mutant[] = [
   {
     name: "closing the log leaves its consumers waiting",
     file: CONSUMERS,
-    edits: [["    for (const serving of this.served.values()) void serving.return();\n", ""]],
+    edits: [["    for (const { serving } of this.known.values()) void serving?.return();\n", ""]],
     dies: "events_consumers_test",
   },
   {
     name: "a consumer begins at the event that it has acknowledged last",
     file: CONSUMABLE,
-    edits: [["const from = state.consumers.get(name)! + 1;", "const from = Math.max(state.consumers.get(name)!, 1);"]],
+    edits: [["from: after + 1, signal", "from: Math.max(after, 1), signal"]],
     dies: "events_consumers_test",
   },
   {
