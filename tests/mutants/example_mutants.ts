@@ -5,6 +5,7 @@ import type { Mutant } from "./mutant.ts";
 const QUEUE = "examples/job-queue/queue.ts";
 const FEED = "examples/change-feed/feed.ts";
 const DOCUMENTS = "examples/documents/store.ts";
+const OUTBOX = "examples/outbox/main.ts";
 
 /** Mutants of the examples. */
 export const EXAMPLE_MUTANTS: readonly Mutant[] = [
@@ -49,5 +50,17 @@ export const EXAMPLE_MUTANTS: readonly Mutant[] = [
     file: DOCUMENTS,
     edits: [["    Y.decodeUpdate(update); // Throws if it is malformed, before it is in the log.\n", ""]],
     dies: "example_documents_test",
+  },
+  {
+    name: "the outbox acknowledges messages that the webhook refuses",
+    file: OUTBOX,
+    edits: [["if (response?.ok) return;", "return;"]],
+    dies: "example_outbox_test",
+  },
+  {
+    name: "the outbox delivers again with another key",
+    file: OUTBOX,
+    edits: [["`shop-${position}`", "`shop-${position}-${waitMs}`"]],
+    dies: "example_outbox_test",
   },
 ];
