@@ -28,14 +28,7 @@ export async function calm(world: RaftWorld): Promise<void> {
   for (let round = 0; !agrees(world, wanted); round++) {
     if (round >= CALM_ROUNDS_MAX && world.config.finishRemoval !== true) return world.count("stuck-by-removal");
     world.safety.require(round < CALM_ROUNDS_MAX, "Progress", () => describe(world));
-    for (const machine of world.running) world.step(machine, { type: "tick" });
-    await settle(50);
-    const letters = world.letters.splice(0);
-    for (const { to, message, origin } of letters) {
-      const machine = world.machines.get(to);
-      if (machine?.node !== undefined) world.step(machine, { type: "message", message, origin });
-      if (world.isAsync) await settle(4);
-    }
+    await exchange(world);
     const leader = world.running.find(({ node }) => node!.isLeader);
     if (round % 40 === 30 && leader !== undefined) {
       world.step(leader, { type: "propose", command: encode(`${++world.commands}`) }, true);
@@ -50,6 +43,7 @@ export async function calm(world: RaftWorld): Promise<void> {
     await settle(50);
     if (world.failure !== undefined) throw world.failure;
   }
+  await answerReads(world);
   for (const { id, node, announced } of world.running) {
     world.safety.require(
       (announced?.leader ?? null) === node!.leader && (announced?.role ?? "follower") === node!.role,
@@ -59,6 +53,35 @@ export async function calm(world: RaftWorld): Promise<void> {
   }
   for (const { node } of world.running) if (node!.isDamaged) world.count("stayed-out");
   world.count("calm");
+}
+
+/** Time passes for all, and all messages are delivered. */
+async function exchange(world: RaftWorld): Promise<void> {
+  for (const machine of world.running) world.step(machine, { type: "tick" });
+  await settle(50);
+  const letters = world.letters.splice(0);
+  for (const { to, message, origin } of letters) {
+    const machine = world.machines.get(to);
+    if (machine?.node !== undefined) world.step(machine, { type: "message", message, origin });
+    if (world.isAsync) await settle(4);
+  }
+}
+
+/** Each member must soon be able to answer a read, if it asks the leader. */
+async function answerReads(world: RaftWorld): Promise<void> {
+  if (world.config.forwardReads !== true) return;
+  const leader = world.running.find(({ node }) => node!.isLeader)!;
+  for (const id of leader.node!.members) {
+    const machine = world.machines.get(id)!;
+    if (machine.isLost || machine.node!.isDamaged) continue;
+    let read = world.read(machine);
+    for (let round = 0; read.answer !== "readReady"; round++) {
+      world.safety.require(round < CALM_ROUNDS_MAX, "Reads are answered", () => `${id}: ${describe(world)}`);
+      await exchange(world);
+      if (read.answer === "readFailed") read = world.read(machine);
+    }
+    world.count("read-at-the-end");
+  }
 }
 
 /** Whether a leader and all of its members have applied everything, a new command included. */

@@ -36,10 +36,15 @@ describe("a message", () => {
   });
 
   it("that nodes really send is decoded, from elections to pieces of snapshots", () => {
-    const cluster = new Cluster([1n, 2n, 3n], { noOp: true, snapshotChunkBytes: 3, checkQuorum: true });
+    const cluster = new Cluster([1n, 2n, 3n], {
+      noOp: true,
+      snapshotChunkBytes: 3,
+      checkQuorum: true,
+      forwardReads: true,
+    });
     cluster.elect(1n);
     for (let i = 0; i < 20; i++) cluster.propose(1n, `command ${i}`);
-    cluster.step(1n, { type: "readIndex", id: 1 });
+    for (const id of [1n, 2n]) cluster.step(id, { type: "readIndex", id: 1 });
     cluster.step(1n, { type: "snapshot", index: 15, data: new TextEncoder().encode("a state") });
     cluster.join(4n);
     cluster.step(1n, { type: "addLearner", id: 4n });
@@ -76,4 +81,6 @@ const TYPES_OF_A_SOUND_CLUSTER: Readonly<Record<Exclude<Message["type"], TypeOfD
   installSnapshot: true,
   installSnapshotReply: true,
   timeoutNow: true,
+  readRequest: true,
+  readReply: true,
 };

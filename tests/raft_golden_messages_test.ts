@@ -158,6 +158,13 @@ const GOLDEN: readonly (readonly [string, Message])[] = [
     first: 12,
     last: 41,
   }],
+  ["010e00070200000000000000ac02", { type: "readRequest", term: 7, from: 2n, request: 300 }],
+  ["010f00070100000000000000ac0228", {
+    ...{ type: "readReply", term: 7, from: 1n, request: 300, index: 40, isRefused: false },
+  }],
+  ["010f01070100000000000000ac0200", {
+    ...{ type: "readReply", term: 7, from: 1n, request: 300, index: 0, isRefused: true },
+  }],
   [
     "010b01070100000000000000052a2b030100000000000000020000000000000003000000000000000402280206010203010100",
     {

@@ -58,6 +58,8 @@ export function claimsOf({ isLeader, term, commitIndex }: RaftNode): Claims {
 /** A read under way: what had been acknowledged when it was asked for. */
 export interface Read {
   readonly acknowledged: Index;
+  /** How it was answered. */
+  answer: "readReady" | "readFailed" | undefined;
 }
 
 export const encode = (text: string): Uint8Array => new TextEncoder().encode(text);

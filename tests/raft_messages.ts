@@ -111,6 +111,11 @@ const BY_TYPE: { readonly [T in Message["type"]]: fc.Arbitrary<Extract<Message, 
   snapshotReply: fc.tuple(NUMBER, ID, NUMBER, PIECE).map(([term, from, request, piece]) => (
     { type: "snapshotReply", term, from, request, ...piece }
   )),
+  readRequest: fc.record({ type: fc.constant("readRequest"), term: NUMBER, from: ID, request: NUMBER }),
+  readReply: fc.record({
+    ...{ type: fc.constant("readReply" as const), term: NUMBER, from: ID, request: NUMBER, index: NUMBER },
+    isRefused: fc.boolean(),
+  }),
   repairRequest: fc.record(
     { type: fc.constant("repairRequest"), term: NUMBER, from: ID, request: NUMBER, first: NUMBER, last: NUMBER },
   ),

@@ -61,7 +61,7 @@ async function run(world: RaftWorld): Promise<void> {
       if (dice < 430) world.deliver();
       else if (dice < 850) tick(world);
       else if (dice < 930) propose(world);
-      else if (dice < 945) ask(world, () => ({ type: "readIndex", id: newRead(world) }));
+      else if (dice < 945) read(world);
       else if (dice < 960) disturb(world);
       else if (dice < 975) reconfigure(world);
       else if (dice >= 994 && world.losesDisks) loseDisk(world);
@@ -80,8 +80,13 @@ async function run(world: RaftWorld): Promise<void> {
   }
 }
 
-function newRead(world: RaftWorld): number {
-  return world.reads.push({ acknowledged: world.acknowledged }) - 1;
+/** A client reads from whoever it takes for the leader, or from anyone if that is allowed. */
+function read(world: RaftWorld): void {
+  const { running } = world;
+  const leaders = running.filter(({ node }) => node!.isLeader);
+  if (running.length === 0) return;
+  const mayAskAnyone = world.config.forwardReads === true && world.random.chance(0.7);
+  world.read(world.random.pick(leaders.length > 0 && !mayAskAnyone ? leaders : running));
 }
 
 /**

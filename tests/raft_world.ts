@@ -1,9 +1,18 @@
 /** A Raft cluster on simulated machines: nodes are started, stepped and stopped. */
 
-import { type Action, type LeaderChangedAction, type RaftConfig, type RaftEvent, RaftNode } from "../src/raft/mod.ts";
+import {
+  type Action,
+  type LeaderChangedAction,
+  type RaftConfig,
+  type RaftEvent,
+  RaftNode,
+  type ReadFailedAction,
+  type ReadReadyAction,
+} from "../src/raft/mod.ts";
 import { type Index, type NodeId, WalLog, WalLogError } from "../mod.ts";
 import { Random, SimulatedDisk } from "../src/testing/mod.ts";
 import { Safety, WatchedLog } from "./raft_safety.ts";
+import { settingsOf } from "./raft_settings.ts";
 import {
   type Claims,
   claimsOf,
@@ -76,24 +85,7 @@ export class RaftWorld {
     const size = this.isStormy ? 5 : random.pick([3, 3, 5, 7]);
     const base = random.pick([0n, 2n ** 53n, 2n ** 64n - 30n]);
     this.founders = Array.from({ length: size }, (_, i) => base + BigInt(i + 1));
-    this.config = {
-      electionTimeout: [5, 10],
-      heartbeatInterval: 2,
-      maxBatch: random.pick([1, 3, 64]),
-      snapshotThreshold: random.pick([0, 5, 15]),
-      ...random.chance(0.3) ? { maxBatchBytes: 20 } : {},
-      ...random.chance(0.5) ? { maxInflightMessages: random.pick([1, 3, 1024]) } : {},
-      ...random.chance(0.3) ? { maxUncommittedBytes: 500 } : {},
-      ...random.chance(0.3) ? { maxApplyBytes: random.pick([1, 300]) } : {},
-      ...random.chance(0.5) ? { snapshotChunkBytes: 8 } : {},
-      ...trailingOf(new Random(-seed)),
-      strictMembership: seed % 2 === 0,
-      ...random.chance(0.5) ? { checkQuorum: true } : {},
-      ...random.chance(this.isStormy ? 0.1 : 0.5) ? { noOp: true } : {},
-      ...random.chance(0.7) ? { transferTimeout: 15 } : {},
-      finishRemoval: random.chance(0.8),
-      announceLeader: true,
-    };
+    this.config = settingsOf(random, seed, this.isStormy);
     for (const id of this.founders) this.addMachine(id, false);
   }
 
@@ -270,8 +262,8 @@ export class RaftWorld {
         this.safety.applied(id, machine.state.index, machine.state.digest);
         return this.count("restored");
       case "readReady":
-        this.safety.read(action.index, this.reads[action.id]!.acknowledged);
-        return this.count("read");
+      case "readFailed":
+        return this.answerRead(node, action);
       case "memberLost":
         // Damage that takes all segments along makes another log of it, too.
         this.safety.require(
@@ -304,6 +296,28 @@ export class RaftWorld {
     machine.announced = { term, leader, role };
   }
 
+  /** A client asks a machine to read. */
+  read(machine: Machine): Read {
+    const read: Read = { acknowledged: this.acknowledged, answer: undefined };
+    this.step(machine, { type: "readIndex", id: this.reads.push(read) - 1 });
+    return read;
+  }
+
+  answerRead(node: RaftNode, action: ReadReadyAction | ReadFailedAction): void {
+    const { type, id } = action;
+    const read = this.reads[id]!;
+    this.safety.require(read.answer === undefined, "Reads are answered once", () => `${id} is answered again`);
+    read.answer = type;
+    if (type === "readFailed") return this.count("readFailed");
+    this.safety.read(action.index, read.acknowledged);
+    this.safety.require(
+      node.lastApplied >= action.index,
+      "Reads see what they must",
+      () => `${node.id} has applied ${node.lastApplied} of ${action.index}`,
+    );
+    this.count(node.isLeader ? "read" : "read-forwarded");
+  }
+
   send(letter: Letter): void {
     const { message } = letter;
     // Whoever has lost its disk may vote a second time: that must not count.
@@ -332,10 +346,4 @@ export class RaftWorld {
     this.count("delivered");
     this.step(machine, { type: "message", message: letter.message, origin: letter.origin });
   }
-}
-
-/** What nodes keep behind snapshots, from a generator of its own, so that histories without it stay as they were. */
-function trailingOf(random: Random): Partial<RaftConfig> {
-  if (random.chance(0.6)) return {};
-  return { trailingEntries: random.pick([1, 10, 100]), ...random.chance(0.5) ? { trailingBytes: 40 } : {} };
 }

@@ -30,6 +30,8 @@ const NUMBERS: Readonly<Record<Message["type"], readonly string[]>> = {
   repairReply: ["term", "request", "commitIndex", "lastIndex", "prevTerm"],
   snapshotRequest: ["term", "request", "least", "leastTerm", "index", "offset"],
   snapshotReply: ["term", "request", "offset"],
+  readRequest: ["term", "request"],
+  readReply: ["term", "request", "index"],
 };
 
 /**

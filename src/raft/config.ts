@@ -123,6 +123,7 @@ export function checkConfig(config: RaftConfig): CheckedConfig {
     seed: config.seed ?? config.id,
     checkQuorum: config.checkQuorum ?? false,
     announceLeader: config.announceLeader ?? false,
+    forwardReads: config.forwardReads ?? false,
     noOp: config.noOp ?? false,
     finishRemoval: config.finishRemoval ?? false,
     transferTimeout: config.transferTimeout ?? (config.checkQuorum === true ? config.electionTimeout?.[0] ?? 10 : 0),
@@ -145,7 +146,15 @@ const BYTE_BOUNDS = [
 ] as const;
 
 /** Options that are on or off. */
-const SWITCHES = ["joining", "checkQuorum", "announceLeader", "noOp", "finishRemoval", "strictMembership"] as const;
+const SWITCHES = [
+  "joining",
+  "checkQuorum",
+  "announceLeader",
+  "forwardReads",
+  "noOp",
+  "finishRemoval",
+  "strictMembership",
+] as const;
 
 /** Refuses values out of their domain. */
 function requireValid(checked: CheckedConfig): void {

@@ -21,6 +21,7 @@ import type { Message, RepairReply, RepairRequest } from "./messages.ts";
 import { dropTarget } from "./own_snapshots.ts";
 import { requireLeader } from "./reconfiguration.ts";
 import { endSnapshot } from "./progress.ts";
+import { unpredictable } from "./rng.ts";
 import { enterTerm } from "./role.ts";
 import { askedBy, askForSnapshot } from "./snapshot_fetching.ts";
 import { sendSnapshotToDamaged } from "./snapshot_sending.ts";
@@ -88,15 +89,6 @@ function isHardStateLost(log: RepairableLog): boolean {
     if (error instanceof WalLogError && error.code === "CORRUPT") return true;
     throw error;
   }
-}
-
-/**
- * The one number here that no seed repeats. An answer to what this node asked before it last crashed tells what was so
- * before its last promises, and must not be taken for an answer to what it asks now.
- */
-function unpredictable(): number {
-  const [high, low] = crypto.getRandomValues(new Uint32Array(2)) as unknown as [number, number];
-  return (high >>> 11) * 2 ** 32 + low;
 }
 
 /** What a damaged node makes of an event. */

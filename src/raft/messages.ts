@@ -223,6 +223,34 @@ export interface SnapshotReply {
   readonly done: boolean;
 }
 
+/** A node that does not lead asks the leader up to where its state machine must get before it may answer reads. */
+export interface ReadRequest {
+  /** Which message it is. */
+  readonly type: "readRequest";
+  /** The term in which the sender knows the leader. */
+  readonly term: Term;
+  /** The sender. */
+  readonly from: NodeId;
+  /** A number to return. A node repeats it until it is answered, and then uses another. */
+  readonly request: number;
+}
+
+/** The answer to {@link ReadRequest}. */
+export interface ReadReply {
+  /** Which message it is. */
+  readonly type: "readReply";
+  /** The term that the sender is in. */
+  readonly term: Term;
+  /** The sender. */
+  readonly from: NodeId;
+  /** What {@link ReadRequest.request} said. */
+  readonly request: number;
+  /** Up to where the state machine must get; 0 if the request is refused. */
+  readonly index: Index;
+  /** Whether the request is refused, because the sender does not lead in the request's term. */
+  readonly isRefused: boolean;
+}
+
 /** What nodes say to each other. */
 export type Message =
   | PreVote
@@ -237,7 +265,9 @@ export type Message =
   | RepairRequest
   | RepairReply
   | SnapshotRequest
-  | SnapshotReply;
+  | SnapshotReply
+  | ReadRequest
+  | ReadReply;
 
 /**
  * Who sent a message.

@@ -50,6 +50,8 @@ export type {
   Message,
   PreVote,
   PreVoteReply,
+  ReadReply,
+  ReadRequest,
   RepairReply,
   RepairRequest,
   RequestVote,

@@ -89,6 +89,11 @@ export interface RaftConfig {
   readonly checkQuorum?: boolean;
   /** Whether the node says with `LeaderChangedAction` when its role, or the leader that it knows, changes. Default: no. */
   readonly announceLeader?: boolean;
+  /**
+   * Whether a node that does not lead asks the leader up to where it must apply before it may answer a read. Otherwise it
+   * refuses reads with `NOT_LEADER`. A leader answers such requests in any case. Default: no.
+   */
+  readonly forwardReads?: boolean;
   /** Whether a new leader appends an entry without meaning, so that what was there before commits. Default: no. */
   readonly noOp?: boolean;
   /**

@@ -5,12 +5,27 @@
  * @module
  */
 
+import type { NodeId } from "../api/types.ts";
+import type { ReadRequest } from "./messages.ts";
 import { askAll } from "./replication.ts";
+import { replyToRead } from "./role.ts";
 import type { RaftState } from "./state.ts";
 
-/** Takes a read. */
-export function addRead(s: RaftState, id: number): void {
-  s.reads.push({ id, round: s.round + 1, index: undefined });
+/** Takes a read of the application, or of another node. */
+export function addRead(s: RaftState, id: number, from: NodeId | null = null): void {
+  s.reads.push({ id, from, round: s.round + 1, index: undefined });
+}
+
+/**
+ * Another node wants to answer reads. It repeats a request until it is answered, and asks for one at a time: so an earlier
+ * one of the same node is of no use any more.
+ */
+export function onReadRequest(s: RaftState, { term, from, request }: ReadRequest): void {
+  const isTaken = s.role === "leader" && term === s.term && s.transfer === null && s.others.includes(from);
+  if (!isTaken) return replyToRead(s, from, request, undefined);
+  if (s.reads.some((read) => read.from === from && read.id === request)) return;
+  s.reads = s.reads.filter((read) => read.from !== from);
+  addRead(s, request, from);
 }
 
 /** The last round that a majority has answered. */
@@ -28,8 +43,9 @@ export function settleReads(s: RaftState): void {
   for (let i = reads.length - 1; i >= 0 && reads[i]!.index === undefined; i--) reads[i]!.index = s.commitIndex;
   const answered = answeredRound(s);
   const waits = reads.findIndex(({ round, index }) => round > answered || index! > s.lastApplied);
-  for (const { id, index } of reads.splice(0, waits < 0 ? reads.length : waits)) {
-    s.actions.push({ type: "readReady", id, index: index! });
+  for (const { id, from, index } of reads.splice(0, waits < 0 ? reads.length : waits)) {
+    if (from === null) s.actions.push({ type: "readReady", id, index: index! });
+    else replyToRead(s, from, id, index);
   }
   if (reads.length > 0 && reads.at(-1)!.round > s.round && answered >= s.round) {
     s.round++;

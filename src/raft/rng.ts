@@ -43,3 +43,14 @@ export class SplitMix64 {
     return minimum + Number(this.next() % BigInt(maximum - minimum + 1));
   }
 }
+
+/**
+ * A number that no seed repeats, for requests: an answer to a request from before the last crash of a node says what was so
+ * before that, and must not be taken for an answer to a new one.
+ *
+ * @returns A number from 0 to 2^52 - 1, so that the next 2^52 numbers are safe integers too.
+ */
+export function unpredictable(): number {
+  const [high, low] = crypto.getRandomValues(new Uint32Array(2)) as unknown as [number, number];
+  return (high >>> 12) * 2 ** 32 + low;
+}

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { NodeId, Term } from "../api/types.ts";
+import type { Index, NodeId, Term } from "../api/types.ts";
 import { dropIncoming } from "./incoming_snapshot.ts";
 import { type Membership, sameIds } from "./membership.ts";
 import type { RaftState } from "./state.ts";
@@ -25,6 +25,12 @@ export function persistVote(s: RaftState, term: Term, votedFor: NodeId | null): 
   s.votedFor = votedFor;
 }
 
+/** Answers the request of another node for a read; without an index, it is refused. */
+export function replyToRead(s: RaftState, to: NodeId, request: number, index: Index | undefined): void {
+  const isRefused = index === undefined;
+  s.send(to, { type: "readReply", term: s.term, from: s.id, request, index: index ?? 0, isRefused });
+}
+
 /** Follows whoever leads in the present term. */
 export function becomeFollower(s: RaftState, leader: NodeId | null): void {
   s.role = "follower";
@@ -34,7 +40,10 @@ export function becomeFollower(s: RaftState, leader: NodeId | null): void {
   s.progress.clear();
   s.transfer = null;
   s.uncommitted.clear();
-  for (const { id } of s.reads.splice(0)) s.actions.push({ type: "readFailed", id });
+  for (const { id, from } of s.reads.splice(0)) {
+    if (from === null) s.actions.push({ type: "readFailed", id });
+    else replyToRead(s, from, id, undefined);
+  }
 }
 
 /** Moves on to a later term, in which the node has not voted. */

@@ -14,7 +14,7 @@ import type { Message } from "./messages.ts";
 import { type Origin, originOf } from "./origin.ts";
 import { Outstanding } from "./outstanding.ts";
 import type { Progress } from "./progress.ts";
-import { SplitMix64 } from "./rng.ts";
+import { SplitMix64, unpredictable } from "./rng.ts";
 import { Told } from "./told.ts";
 import { Trailing } from "./trailing.ts";
 import type { Action, LeaderChangedAction, Role } from "./types.ts";
@@ -32,12 +32,31 @@ export interface Transfer {
 
 /** A read that waits until it is known that the node still leads. */
 export interface PendingRead {
-  /** The application's name for it. */
+  /** The application's name for it; of another node, the number of its request. */
   readonly id: number;
+  /** The node that asked for it; `null` if it was this node's application. */
+  readonly from: NodeId | null;
   /** The round of heartbeats that must be answered: one that had not begun when the read was asked for. */
   readonly round: number;
   /** Up to where the state machine must get; unknown until the leader has committed an entry of its own term. */
   index: Index | undefined;
+}
+
+/** Reads of a node that does not lead. */
+export interface ForwardedReads {
+  /** The leader that is asked, and its term. */
+  leader: NodeId | null;
+  term: Term;
+  /** The number of the latest request. */
+  request: number;
+  /** When that was last sent, in ticks. */
+  sentAt: number;
+  /** The reads that it asks for. */
+  asked: number[];
+  /** Reads that were asked for later: the answer to a request that was sent before says nothing of them. */
+  waiting: number[];
+  /** Reads that were answered, and wait until enough is applied. */
+  answered: { readonly ids: readonly number[]; readonly index: Index }[];
 }
 
 /** What a damaged log lacks, and what was found of it. */
@@ -142,6 +161,8 @@ export class RaftState {
   transfer: Transfer | null = null;
   /** Of a leader: reads that wait. */
   reads: PendingRead[] = [];
+  /** Of a follower: reads for which it asks the leader. */
+  readonly forwardedReads: ForwardedReads;
   /** Of a leader: rounds of heartbeats begun for the sake of reads. */
   round = 0;
   /** Of a leader: ticks since it last counted who was heard from. */
@@ -195,6 +216,8 @@ export class RaftState {
     this.announced = { term: this.term, leader: null, role: "follower" };
     this.commitIndex = this.lastApplied = startIndex(config, log);
     this.trailing = new Trailing(log, config);
+    const [leader, term, sentAt] = [null, this.term, 0];
+    this.forwardedReads = { leader, term, sentAt, request: unpredictable(), asked: [], waiting: [], answered: [] };
   }
 
   /** This node. */

@@ -16,7 +16,8 @@ import {
 import { onAppendEntries, onInstallSnapshot, requireAcceptable } from "./follower.ts";
 import type { Message } from "./messages.ts";
 import { propose } from "./proposals.ts";
-import { addRead, settleReads } from "./reads.ts";
+import { forwardRead, onReadReply, settleForwardedReads } from "./forwarded_reads.ts";
+import { addRead, onReadRequest, settleReads } from "./reads.ts";
 import { addLearner, addServer, removeServer, requireLeader } from "./reconfiguration.ts";
 import { onAppendEntriesReply, onInstallSnapshotReply } from "./replies.ts";
 import { onRepairRequest, stepDamaged } from "./healing.ts";
@@ -82,6 +83,7 @@ function finish(s: RaftState): void {
   // If nothing could be read, asking for more at once would not help.
   if (s.lastApplied < s.commitIndex && s.appliedBytes > 0) s.actions.push({ type: "moreToApply" });
   if (s.role === "leader") settleReads(s);
+  settleForwardedReads(s);
 }
 
 /** Refuses what no node sends, before it changes anything. */
@@ -111,6 +113,7 @@ function take(s: RaftState, event: RaftEvent): void {
     case "transferLeadership":
       return transferLeadership(s, event.target);
     case "readIndex":
+      if (s.config.forwardReads && s.role !== "leader" && s.leader !== null) return forwardRead(s, event.id);
       requireLeader(s, "read");
       return addRead(s, event.id);
   }
@@ -161,6 +164,10 @@ function onMessage(s: RaftState, message: Message): void {
       return onRepairRequest(s, message);
     case "snapshotRequest":
       return onSnapshotRequest(s, message);
+    case "readRequest":
+      return onReadRequest(s, message);
+    case "readReply":
+      return onReadReply(s, message);
     case "repairReply":
     case "snapshotReply":
       return;

@@ -98,7 +98,7 @@ export interface TransferLeadershipEvent {
 
 /**
  * A read is to be linearizable: {@link ReadReadyAction} says when, and up to where the state machine must have got.
- * Refused with `NOT_LEADER` by anyone but the leader.
+ * Refused with `NOT_LEADER` by anyone but the leader; with `forwardReads`, only by a node that knows of no leader.
  */
 export interface ReadIndexEvent {
   /** Which event it is. */
@@ -241,7 +241,7 @@ export interface ReadReadyAction {
   readonly index: Index;
 }
 
-/** A read cannot be answered, because the node does not lead any more. */
+/** A read cannot be answered, because the leadership has changed since it was asked for. Ask again. */
 export interface ReadFailedAction {
   /** Which action it is. */
   readonly type: "readFailed";

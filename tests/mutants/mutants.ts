@@ -24,6 +24,7 @@ import { GROUP_COMMIT_MUTANTS } from "./group_commit_mutants.ts";
 import { IDENTITY_MUTANTS } from "./identity_mutants.ts";
 import { LIVE_DAMAGE_MUTANTS } from "./live_damage_mutants.ts";
 import { PROVEN_MUTANTS } from "./proven_mutants.ts";
+import { RAFT_FORWARDING_MUTANTS } from "./raft_forwarding_mutants.ts";
 import { RAFT_IDENTITY_MUTANTS } from "./raft_identity_mutants.ts";
 import { RAFT_LEADER_MUTANTS } from "./raft_leader_mutants.ts";
 import { RAFT_MUTANTS } from "./raft_mutants.ts";
@@ -70,6 +71,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...CLI_MENDING_MUTANTS,
   ...RAFT_MUTANTS,
   ...RAFT_LEADER_MUTANTS,
+  ...RAFT_FORWARDING_MUTANTS,
   ...RAFT_REPLICATION_MUTANTS,
   ...RAFT_AHEAD_MUTANTS,
   ...RAFT_STEP_MUTANTS,

@@ -90,6 +90,10 @@ function readFields(reader: WireReader, type: Message["type"], flags: number, te
       const piece = readSnapshot(reader, true, flag, (flags & FLAG_2) !== 0);
       return { type, term, from: sender, request, snapshot: piece.snapshot, offset: piece.offset!, done: flag };
     }
+    case "readRequest":
+      return { type, term, from: sender, request: reader.number() };
+    case "readReply":
+      return { type, term, from: sender, request: reader.number(), index: reader.number(), isRefused: flag };
   }
 }
 

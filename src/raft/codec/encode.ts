@@ -126,6 +126,8 @@ function flagsOf(message: Message): number {
       return message.leads ? FLAG : 0;
     case "snapshotReply":
       return (message.done ? FLAG : 0) | (metaOf(message).byteLength > 0 ? FLAG_2 : 0);
+    case "readReply":
+      return message.isRefused ? FLAG : 0;
     default:
       return 0;
   }
@@ -167,6 +169,11 @@ function writeFields(writer: WireWriter, message: Message): void {
     case "snapshotReply":
       writer.number(message.request, "request");
       return writeSnapshot(writer, message);
+    case "readRequest":
+      return writer.number(message.request, "request");
+    case "readReply":
+      writer.number(message.request, "request");
+      return writer.number(message.index, "index");
   }
 }
 

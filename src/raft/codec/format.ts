@@ -28,6 +28,8 @@
  *  13  snapshotReply         1 it is the last piece   number request, number index, number term, number count,
  *                            2 there is meta          count x (id), number offset, [number size, meta],
  *                                                     the rest is data
+ *  14  readRequest                                    number request
+ *  15  readReply             1 refused                number request, number index
  *
  * tail of an entry: number term - term of the entry before it, number 2 x size + (1 if it is a configuration), command
  * gap: index - index of the entry before it - 1
@@ -82,6 +84,8 @@ export const TYPES = [
   "repairReply",
   "snapshotRequest",
   "snapshotReply",
+  "readRequest",
+  "readReply",
 ] as const satisfies readonly Message["type"][];
 
 /** The flag of types that have one. */
@@ -105,4 +109,6 @@ export const FLAGS_KNOWN: Readonly<Record<Message["type"], number>> = {
   repairReply: FLAG,
   snapshotRequest: 0,
   snapshotReply: FLAG | FLAG_2,
+  readRequest: 0,
+  readReply: FLAG,
 };

@@ -1,0 +1,63 @@
+/**
+ * Linearizable reads on a node that does not lead: the leader says up to where the node must apply. One request is under
+ * way at a time, for all reads that came before it was first sent. It is repeated until it is answered: any answer to it
+ * was given after those reads came. If the leader changes, the reads fail.
+ *
+ * @module
+ */
+
+import type { ReadReply } from "./messages.ts";
+import type { RaftState } from "./state.ts";
+
+/** The application wants to read. The node knows of a leader. */
+export function forwardRead(s: RaftState, id: number): void {
+  const reads = s.forwardedReads;
+  if (reads.asked.length + reads.waiting.length === 0) {
+    reads.leader = s.leader;
+    reads.term = s.term;
+  }
+  reads.waiting.push(id);
+}
+
+/** The leader answers, or refuses. An answer to an earlier request is ignored, or to one of an earlier process. */
+export function onReadReply(s: RaftState, { from, request, index, isRefused }: ReadReply): void {
+  const reads = s.forwardedReads;
+  if (from !== reads.leader || request !== reads.request || reads.asked.length === 0) return;
+  if (isRefused) return fail(s);
+  reads.answered.push({ ids: reads.asked, index });
+  reads.asked = [];
+}
+
+/** Fails reads whose leader is gone, hands out those that can be answered, and asks for the others. */
+export function settleForwardedReads(s: RaftState): void {
+  const reads = s.forwardedReads;
+  if (reads.asked.length + reads.waiting.length + reads.answered.length === 0) return;
+  // A learner asks for no votes, and goes on knowing its leader, also if that has been silent for long.
+  const isGone = s.leader !== reads.leader || s.term !== reads.term || s.elapsed >= s.electionTimeout;
+  if (isGone) fail(s);
+  while (reads.answered.length > 0 && reads.answered[0]!.index <= s.lastApplied) {
+    const { ids, index } = reads.answered.shift()!;
+    for (const id of ids) s.actions.push({ type: "readReady", id, index });
+  }
+  if (reads.asked.length === 0 && reads.waiting.length > 0) {
+    reads.asked = reads.waiting;
+    reads.waiting = [];
+    reads.request++;
+    return ask(s);
+  }
+  if (reads.asked.length > 0 && s.now - reads.sentAt >= s.config.heartbeatInterval) ask(s);
+}
+
+function ask(s: RaftState): void {
+  const { leader, request } = s.forwardedReads;
+  s.forwardedReads.sentAt = s.now;
+  s.send(leader!, { type: "readRequest", term: s.term, from: s.id, request });
+}
+
+/** Fails the reads that were not answered. An answer stays true, whoever leads. */
+function fail(s: RaftState): void {
+  const reads = s.forwardedReads;
+  for (const id of [...reads.asked, ...reads.waiting]) s.actions.push({ type: "readFailed", id });
+  reads.asked = [];
+  reads.waiting = [];
+}

@@ -1,0 +1,40 @@
+/** How the nodes of a simulated Raft cluster are configured. */
+
+import type { RaftConfig } from "../src/raft/mod.ts";
+import { Random } from "../src/testing/mod.ts";
+
+/**
+ * The configuration of a history's nodes.
+ *
+ * @param random The history's generator. Later options have generators of their own, so that histories without them stay as
+ * they were.
+ * @param seed The history's seed.
+ * @param isStormy Whether leaders fall again and again.
+ */
+export function settingsOf(random: Random, seed: number, isStormy: boolean): Partial<RaftConfig> {
+  return {
+    electionTimeout: [5, 10],
+    heartbeatInterval: 2,
+    maxBatch: random.pick([1, 3, 64]),
+    snapshotThreshold: random.pick([0, 5, 15]),
+    ...random.chance(0.3) ? { maxBatchBytes: 20 } : {},
+    ...random.chance(0.5) ? { maxInflightMessages: random.pick([1, 3, 1024]) } : {},
+    ...random.chance(0.3) ? { maxUncommittedBytes: 500 } : {},
+    ...random.chance(0.3) ? { maxApplyBytes: random.pick([1, 300]) } : {},
+    ...random.chance(0.5) ? { snapshotChunkBytes: 8 } : {},
+    ...trailingOf(new Random(-seed)),
+    strictMembership: seed % 2 === 0,
+    ...random.chance(0.5) ? { checkQuorum: true } : {},
+    ...random.chance(isStormy ? 0.1 : 0.5) ? { noOp: true } : {},
+    ...random.chance(0.7) ? { transferTimeout: 15 } : {},
+    finishRemoval: random.chance(0.8),
+    announceLeader: true,
+    forwardReads: new Random(seed + 2 ** 32).chance(0.6),
+  };
+}
+
+/** What nodes keep behind snapshots. */
+function trailingOf(random: Random): Partial<RaftConfig> {
+  if (random.chance(0.6)) return {};
+  return { trailingEntries: random.pick([1, 10, 100]), ...random.chance(0.5) ? { trailingBytes: 40 } : {} };
+}
