@@ -149,12 +149,12 @@ export class Replicas {
     }
   }
 
-  /** Waits until all replicas have applied the same commands. */
-  async same(): Promise<string[]> {
+  /** Waits until all replicas have applied the same commands, and as many as the test knows to be committed. */
+  async same(least = 1): Promise<string[]> {
     const [first] = this.all.values();
     await until(() => {
       const most = Math.max(...[...this.all.values()].map(({ journal }) => journal.commands.length));
-      return [...this.all.values()].every(({ journal }) => journal.commands.length === most);
+      return [...this.all.values()].every(({ journal }) => journal.commands.length === most) && most >= least;
     }, "all replicas have applied as much");
     for (const { journal } of this.all.values()) assert.deepEqual(journal.commands, first!.journal.commands);
     return first!.journal.commands;

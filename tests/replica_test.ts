@@ -174,7 +174,7 @@ describe("a replica", () => {
       assert.equal((await Promise.all(waiting)).length, 20);
       // Nobody waits for an election timeout: another leads already.
       assert.ok([...replicas.all.values()].some(({ replica }) => replica.isLeader));
-      assert.equal((await replicas.same()).length, 20);
+      assert.equal((await replicas.same(20)).length, 20);
     }),
   );
 
@@ -233,7 +233,8 @@ describe("the leader of replicas", () => {
       const { replica } = await replicas.leader();
       const target = (await replicas.follower()).replica.id;
       replicas.network.passes = (from, to) => from !== target && to !== target;
-      await assert.rejects(replica.transferLeadership(target), failsWith("TIMEOUT", "unknown"));
+      await assert.rejects(replica.transferLeadership(target), failsWith("TIMEOUT", "not-applied"));
+      await assert.rejects(replica.transferLeadership(9n), failsWith("INVALID_ARGUMENT", "not-applied"));
       assert.equal(replica.isLeader, true);
       assert.equal(await replica.propose(commandOf("a")), "1:a");
     }),

@@ -7,7 +7,7 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { WalLogError, type WalLogErrorCode } from "../api/errors.ts";
 import type { WalLog } from "../api/wal_log.ts";
-import { type Action, type PeerStatus, type RaftConfig, type RaftEvent, RaftNode, type Role } from "../raft/mod.ts";
+import { type Action, type PeerStatus, type RaftConfig, type RaftEvent, RaftNode } from "../raft/mod.ts";
 import { Applier } from "./applier.ts";
 import { Conditions } from "./conditions.ts";
 import { publishEvent, type ReplicaEvent } from "./events.ts";
@@ -27,17 +27,17 @@ const REFUSALS: ReadonlySet<WalLogErrorCode> = new Set([
   "CONFIG_IN_PROGRESS",
 ]);
 
-/** A hand-over that takes longer has failed. In ticks. */
-const TRANSFER_TICKS = 20;
+/** A member that was not heard from for so long may be dead. In ticks. */
+const SILENT_TICKS = 20;
 /** A replica that is closed waits so long for its callers, and for another leader. In ticks. */
-const CLOSE_TICKS = 2 * TRANSFER_TICKS;
+const CLOSE_TICKS = 40;
 
 /** How the node is to behave. */
 function nodeConfig<R>(options: CheckedReplicaOptions<R>, transport: ReplicaTransport): RaftConfig {
   const { id, peers, joining, maxSnapshotBytes, maxUncommittedBytes } = options;
   return {
     ...{ id, joining, peers: joining ? [] : [...peers.keys()], maxSnapshotBytes, maxUncommittedBytes },
-    ...{ checkQuorum: true, noOp: true, strictMembership: true, finishRemoval: true, transferTimeout: TRANSFER_TICKS },
+    ...{ checkQuorum: true, noOp: true, strictMembership: true, finishRemoval: true, announceLeader: true },
     ...{ maxBatch: 256, maxBatchBytes: 1024 * 1024, snapshotChunkBytes: 256 * 1024 },
     // A replica that was away for a while gets the entries that it missed, and no snapshot.
     ...{ trailingEntries: 10_000, trailingBytes: 64 * 1024 * 1024 },
@@ -63,8 +63,6 @@ export class Engine<R> {
   #failure: WalLogError | undefined;
   #clock: ReturnType<typeof setInterval> | undefined;
   #ended: Promise<void> | undefined;
-  /** What the application was last told of the leader. */
-  #led: { readonly leader: bigint | null; readonly term: number; readonly role: Role };
   #hasMore = false;
 
   /**
@@ -77,8 +75,6 @@ export class Engine<R> {
     this.#log = log;
     this.transport = transport;
     this.node = RaftNode.withLog(nodeConfig(options, transport), log);
-    const { leader, term, role } = this.node;
-    this.#led = { leader, term, role };
     this.proposals = new Proposals({
       node: () => this.node,
       carryOut: (actions) => void this.#carryOut(actions).catch((error) => this.#fail(error)),
@@ -197,7 +193,6 @@ export class Engine<R> {
   /** Carries out what a step wants done. Steps end in their order, and there is no pause within a loop. */
   async #carryOut(step: Promise<Action[]>): Promise<void> {
     for (const action of await step) this.#act(action);
-    this.#noticeLeader();
     this.conditions.check();
   }
 
@@ -219,6 +214,11 @@ export class Engine<R> {
         return;
       case "membershipChanged":
         return this.emit({ type: "membersChanged", members: action.members, learners: action.learners ?? [] });
+      case "leaderChanged":
+        this.emit(action);
+        // What waits for a leader has one now.
+        this.proposals.check();
+        return this.reads.check();
       case "logFailed":
       case "memberLost":
       case "refused":
@@ -237,17 +237,6 @@ export class Engine<R> {
   #restored(index: number): void {
     this.proposals.restored(index);
     this.emit({ type: "snapshotRestored", index });
-  }
-
-  /** Tells of a new leader, and proposes to it what waits for one. */
-  #noticeLeader(): void {
-    const { leader, term, role } = this.node;
-    const { leader: before, role: roleBefore, term: termBefore } = this.#led;
-    if (leader === before && role === roleBefore && (term === termBefore || leader === null)) return;
-    this.#led = { leader, term, role };
-    this.emit({ type: "leaderChanged", leader, term, role });
-    this.proposals.check();
-    this.reads.check();
   }
 
   /** Ends the replica after a failure. */
@@ -314,6 +303,6 @@ function isRefusal(error: unknown): boolean {
  */
 export function successorOf(node: RaftNode): bigint | undefined {
   const candidates = node.status().peers.filter(({ isMember }) => isMember);
-  const isHeard = ({ sinceContact = Infinity }: PeerStatus) => sinceContact < TRANSFER_TICKS ? 1 : 0;
+  const isHeard = ({ sinceContact = Infinity }: PeerStatus) => sinceContact < SILENT_TICKS ? 1 : 0;
   return candidates.sort((a, b) => isHeard(b) - isHeard(a) || b.match - a.match)[0]?.id;
 }

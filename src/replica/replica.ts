@@ -24,9 +24,6 @@ import {
 import { ended, type WaitOptions } from "./request.ts";
 import { replicaMetrics, type ReplicaStatus } from "./status.ts";
 
-/** A hand-over that takes longer has failed. In ticks. */
-const TRANSFER_WAIT_TICKS = 40;
-
 /** How a command is proposed. */
 export interface ProposeOptions extends WaitOptions {
   /** Makes the command happen once, however often it is proposed. */
@@ -202,24 +199,26 @@ export class Replica<R> {
    * @param target The member. Default: the one that has most of the log.
    * @param options A signal that ends the wait.
    * @returns When another replica leads.
-   * @throws {ReplicaError} `NOT_LEADER`; `TIMEOUT` if the target has not taken over within 40 ticks;
+   * @throws {ReplicaError} `NOT_LEADER`; `TIMEOUT` if the target has not taken over within 10 ticks, and this replica leads on;
    * `INVALID_ARGUMENT` if there is no other member; `CLOSED`.
    */
   async transferLeadership(target?: NodeId, { signal }: WaitOptions = {}): Promise<void> {
     const name = "transfer the leadership";
     this.#requireRunning(name);
     const { node } = this.#engine;
-    if (!node.isLeader) throw notLeader(name, node.leader, "not-applied");
-    const successor = target ?? successorOf(node);
-    if (successor === undefined || successor === node.id || !node.members.includes(successor)) {
-      throw new ReplicaError("INVALID_ARGUMENT", "not-applied", `Cannot ${name}: no other member is ready to lead`);
-    }
-    await this.#engine.request({ type: "transferLeadership", target: successor });
-    const deadline = performance.now() + TRANSFER_WAIT_TICKS * this.#options.tickMilliseconds;
+    // A replica that does not lead, or has nobody to hand over to, is refused by its node.
+    const successor = target ?? successorOf(node) ?? node.id;
+    await this.#engine.request({ type: "transferLeadership", target: successor }).catch((error) => {
+      throw refusal(error, "not-applied");
+    });
     await this.#engine.conditions.wait(name, () => {
       if (node.leader !== null && node.leader !== node.id) return true;
-      if (performance.now() < deadline) return false;
-      throw new ReplicaError("TIMEOUT", "unknown", `Cannot ${name}: replica ${successor} did not take over in time`);
+      if (!node.isLeader || node.status().transferTarget !== null) return false;
+      throw new ReplicaError(
+        "TIMEOUT",
+        "not-applied",
+        `Cannot ${name}: replica ${successor} did not take over in time`,
+      );
     }, signal);
   }
 

@@ -39,6 +39,7 @@ import { RAFT_TRANSPORT_MUTANTS } from "./raft_transport_mutants.ts";
 import { RAFT_WIRE_MUTANTS } from "./raft_wire_mutants.ts";
 import { RECOVERY_MUTANTS } from "./recovery_mutants.ts";
 import { REPAIR_MUTANTS } from "./repair_mutants.ts";
+import { REPLICA_MUTANTS } from "./replica_mutants.ts";
 import { METRIC_MUTANTS, RETENTION_MUTANTS, SPACE_MUTANTS } from "./retention_mutants.ts";
 import { SEGMENT_MUTANTS } from "./segment_mutants.ts";
 import { SNAPSHOT_MUTANTS } from "./snapshot_mutants.ts";
@@ -61,6 +62,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...FAIL_STOP_MUTANTS,
   ...GROUP_COMMIT_MUTANTS,
   ...REPAIR_MUTANTS,
+  ...REPLICA_MUTANTS,
   ...EVENT_MUTANTS,
   ...SNAPSHOT_MUTANTS,
   ...CODEC_MUTANTS,

@@ -1,0 +1,202 @@
+/** Mutants of replicas. */
+
+import type { Mutant } from "./mutant.ts";
+
+const APPLIER = "src/replica/applier.ts";
+const CLIENTS = "src/replica/clients.ts";
+const ENGINE = "src/replica/engine.ts";
+const PROPOSALS = "src/replica/proposals.ts";
+const READS = "src/replica/reads.ts";
+const REPLICA = "src/replica/replica.ts";
+const REQUEST = "src/replica/request.ts";
+const SNAPSHOT_DATA = "src/replica/snapshot_data.ts";
+const SNAPSHOTS = "src/replica/snapshots.ts";
+
+/** Mutants of replicas. */
+export const REPLICA_MUTANTS: readonly Mutant[] = [
+  {
+    name: "replica: a command that is repeated is applied again",
+    file: CLIENTS,
+    edits: [["if (last !== undefined && sequence === last.sequence) {", "if (last === undefined) {"]],
+    dies: "replica_once_test",
+  },
+  {
+    name: "replica: a command with a lower sequence is applied",
+    file: CLIENTS,
+    edits: [["if (last !== undefined && sequence < last.sequence) return", "if (last === undefined) return"]],
+    dies: "replica_once_test",
+  },
+  {
+    name: "replica: a client that proposes again is not among the last",
+    file: CLIENTS,
+    edits: [["      this.#known.delete(client);\n      this.#known.set(client, last);\n", ""]],
+    dies: "replica_once_test",
+  },
+  {
+    name: "replica: one client too few is remembered",
+    file: CLIENTS,
+    edits: [["this.#known.size > CLIENTS_MAX", "this.#known.size >= CLIENTS_MAX"]],
+    dies: "replica_once_test",
+  },
+  {
+    name: "replica: replaced answers count for ever",
+    file: CLIENTS,
+    edits: [["    this.#answerBytes -= slot?.answer?.length ?? 0;\n", ""]],
+    dies: "replica_once_test",
+  },
+  {
+    name: "replica: the table of clients is not restored",
+    file: APPLIER,
+    edits: [["      this.#clients = clients;\n", "      void clients;\n"]],
+    dies: "replica_once_test",
+  },
+  {
+    name: "replica: a repetition gets no answer",
+    file: APPLIER,
+    edits: [["this.#clients.answer(verdict.slot, encodeAnswer(answer));", "void encodeAnswer;"]],
+    dies: "replica_once_test",
+  },
+  {
+    name: "replica: a read overtakes commands",
+    file: APPLIER,
+    edits: [['    this.#add({ type: "read", id });\n', "    this.#host.readReady(id);\n"]],
+    dies: "replica_test",
+  },
+  {
+    name: "replica: a state machine that throws is passed over",
+    file: APPLIER,
+    edits: [[
+      "      this.#isStopped = true;\n      this.#host.failed(asFailure(cause, this.#appliedIndex));\n",
+      "      void asFailure(cause, 0);\n",
+    ]],
+    dies: "replica_snapshot_test",
+  },
+  {
+    name: "replica: any number of answers is taken",
+    file: APPLIER,
+    edits: [["    requireAnswers(answers, fresh);\n", "    void requireAnswers;\n"]],
+    dies: "replica_snapshot_test",
+  },
+  {
+    name: "replica: commands are applied one at a time",
+    file: APPLIER,
+    edits: [["page.length < PAGE_ENTRIES", "page.length < 1"]],
+    dies: "replica_test",
+  },
+  {
+    name: "replica: a snapshot is of a later index than its state",
+    file: SNAPSHOTS,
+    edits: [
+      [
+        "    const meta = this.#host.meta(index);\n",
+        "    await new Promise((resolve) => setTimeout(resolve));\n    const meta = this.#host.meta(index);\n",
+      ],
+    ],
+    dies: "replica_snapshot_test",
+  },
+  {
+    name: "replica: a snapshot that failed is never tried again",
+    file: SNAPSHOTS,
+    edits: [["if (this.#pause > 0) this.#pause--;", ""]],
+    dies: "replica_snapshot_test",
+  },
+  {
+    name: "replica: a snapshot that was given up is installed",
+    file: SNAPSHOTS,
+    edits: [["    running.abort.abort(", "    void ("]],
+    dies: "replica_snapshot_test",
+  },
+  {
+    name: "replica: a restored state machine gets the table of clients too",
+    file: SNAPSHOT_DATA,
+    edits: [["offset: HEAD_BYTES + size }", "offset: HEAD_BYTES }"]],
+    dies: "replica_snapshot_test",
+  },
+  {
+    name: "replica: a snapshot is not restored at the start",
+    file: ENGINE,
+    edits: [["if (source !== undefined) await this.#applier.begin(source);", "source?.close();"]],
+    dies: "replica_snapshot_test",
+  },
+  {
+    name: "replica: an entry of another term answers a proposal",
+    file: PROPOSALS,
+    edits: [["    if (waiting.place!.term !== term) return this.#again(waiting, false);\n", ""]],
+    dies: "replica_lost_test",
+  },
+  {
+    name: "replica: a command that may have been applied is proposed again",
+    file: PROPOSALS,
+    edits: [[
+      "if (!waiting.isUnknown || waiting.isIdentified) this.#unsent.add(waiting);",
+      "if (waiting.entry.length > 0) this.#unsent.add(waiting);",
+    ]],
+    dies: "replica_lost_test",
+  },
+  {
+    name: "replica: the outcome of a command that was not committed in time is called certain",
+    file: PROPOSALS,
+    edits: [["        waiting.isUnknown = true;\n        this.#giveUp(waiting);", "        this.#giveUp(waiting);"]],
+    dies: "replica_test",
+  },
+  {
+    name: "replica: a command whose place is taken waits until its time is up",
+    file: PROPOSALS,
+    edits: [[
+      "if (isReplaced(node, committedTerm, waiting.place!)) {",
+      "if (committedTerm < 0 && isReplaced(node, committedTerm, waiting.place!)) {",
+    ]],
+    dies: "replica_test",
+  },
+  {
+    name: "replica: proposals wait for ever when it is closed",
+    file: PROPOSALS,
+    edits: [[
+      "      this.#reject(waiting, ended(ATTEMPT, outcomeOf(waiting), cause));\n",
+      "      void ended(ATTEMPT, outcomeOf(waiting), cause);\n",
+    ]],
+    dies: "replica_test",
+  },
+  {
+    name: "replica: a read that found no leader waits for ever",
+    file: READS,
+    edits: [[
+      "      this.#unsent.delete(request);\n      this.#giveUp(request);",
+      "      this.#unsent.delete(request);",
+    ]],
+    dies: "replica_test",
+  },
+  {
+    name: "replica: an aborted call goes on waiting",
+    file: REQUEST,
+    edits: [['    else signal.addEventListener("abort", this.#abort, { once: true });\n', ""]],
+    dies: "replica_test",
+  },
+  {
+    name: "replica: a leader that is closed does not hand over",
+    file: ENGINE,
+    edits: [["if (node.isLeader && target !== undefined) {", "if (node.isLeader && target === node.id) {"]],
+    dies: "replica_test",
+  },
+  {
+    name: "replica: a closed replica takes proposals",
+    file: REPLICA,
+    edits: [['    this.#requireRunning("propose a command");\n', ""]],
+    dies: "replica_test",
+  },
+  {
+    name: "replica: a full disk ends it",
+    file: PROPOSALS,
+    edits: [[
+      "      return this.#reject(waiting, refusal(error, outcomeOf(waiting)));\n",
+      "      return this.#host.carryOut(Promise.reject(error));\n",
+    ]],
+    dies: "replica_faults_test",
+  },
+  {
+    name: "replica: a member is added before it has caught up",
+    file: REPLICA,
+    edits: [["if (node.members.includes(id)) index ??= node.log.lastIndex;", "index ??= node.log.lastIndex;"]],
+    dies: "replica_test",
+  },
+];
