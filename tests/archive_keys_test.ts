@@ -38,7 +38,11 @@ describe("the keys of an archive", () => {
     for (const key of ["claims/7", "claims/00000007/x", "probes/00000007"]) {
       assert.equal(claimedGeneration(key), undefined);
     }
-    assert.deepEqual(readKey(baseKey(7), 100), { kind: "base", generation: 7 });
+    const base = { parent: 6, number: 12, salt: 0xabcn, end: 16384 };
+    const limit = "00000006-000000000012-0000000000000abc-0000000000016384";
+    assert.equal(baseKey(7, base), `generations/00000007/base/${limit}`);
+    assert.deepEqual(readKey(baseKey(7, base), 0), { kind: "base", generation: 7, base });
+    assert.deepEqual(readKey(baseKey(7, undefined), 0), { kind: "base", generation: 7, base: undefined });
     const cluster = "0123456789abcdef".repeat(2);
     const key = identityKey(7, "f".repeat(32), cluster);
     assert.deepEqual(readKey(key, 72), { kind: "identity", identity: { key, generation: 7, cluster } });
@@ -57,7 +61,15 @@ describe("the keys of an archive", () => {
 
   it("can be of no other form", () => {
     const key = pieceKey(3, SEGMENT, SPAN, 0xfedcn);
-    for (const other of [`${key}0`, `x${key}`, key.replace("fedc", "FEDC"), `${baseKey(3)}S`, "generations/3/BASE"]) {
+    for (
+      const other of [
+        `${key}0`,
+        `x${key}`,
+        key.replace("fedc", "FEDC"),
+        `${baseKey(3, undefined)}0`,
+        "generations/3/base",
+      ]
+    ) {
       assert.deepEqual(readKey(other, 4096), { kind: "other" });
     }
   });

@@ -32,7 +32,7 @@ import type { Index, NodeId } from "./types.ts";
  * | `NOT_LEADER` | only a leader accepts this, and the node is none or is handing over; `leader` names the leader |
  * | `OVERLOADED` | the leader has `maxUncommittedBytes` of uncommitted commands, or an event log `maxPendingBytes`; retry later |
  * | `CONFIG_IN_PROGRESS` | the leader cannot change the cluster yet; retry once its appended entries are committed |
- * | `DIVERGED` | a leader contradicts an entry that this node knows to be committed; the node has stopped |
+ * | `DIVERGED` | a leader contradicts an entry that this node knows to be committed; or an archive is not of this log |
  * | `BUSY` | steps of `stepAsync` are under way, and `step` would overtake them; or a consumer of this name is running |
  * | `ENCODING` | a message cannot be encoded, or bytes are not a valid message; or a codec cannot decode an event |
  * | `INVALID_EVENT` | the codec of an event log rejects an event; nothing was written; `cause` is its error |
@@ -41,6 +41,7 @@ import type { Index, NodeId } from "./types.ts";
  * | `TIMEOUT` | a replica found no leader, or a command was not committed, in time; `outcome` says which is possible |
  * | `STATE_MACHINE` | the state machine of a replica failed, and the replica has ended; `cause` is its error |
  * | `ANSWER_LOST` | a command with an id was applied earlier, and its answer is no longer kept |
+ * | `FENCED` | another archiver has taken over the archive; this one has stopped, and its log goes on |
  * | `STORE` | an object store failed; it is unknown whether the request takes effect; `cause` is its error; retry later |
  *
  * After `POISONED` the log can still be read, but entries that were not durable may fail to read, with `DAMAGED_ENTRY`
@@ -76,6 +77,7 @@ export type WalLogErrorCode =
   | "TIMEOUT"
   | "STATE_MACHINE"
   | "ANSWER_LOST"
+  | "FENCED"
   | "STORE";
 
 /** The details of an error beyond its code and message. */

@@ -76,6 +76,21 @@ export interface WalLogEvents {
   readonly "wallog:low-space": { readonly path: string; readonly freeBytes: number; readonly lowSpaceBytes: number };
   /** Damage was found, when the log was opened or scrubbed. */
   readonly "wallog:damage": { readonly path: string; readonly damage: readonly Damage[] };
+  /** An archiver has archived what was durable: `archivedIndex` is the last index, `bytes` the size of the objects. */
+  readonly "wallog:archive": {
+    readonly path: string;
+    readonly store: string;
+    readonly archivedIndex: Index;
+    readonly bytes: number;
+    readonly milliseconds: number;
+  };
+  /** An archiver failed. With `willRetry`, it tries again; otherwise, it has ended. The log goes on. */
+  readonly "wallog:archive-failure": {
+    readonly path: string;
+    readonly store: string;
+    readonly error: WalLogError;
+    readonly willRetry: boolean;
+  };
   /** A write or flush failed: the log rejects every later change. Published once. */
   readonly "wallog:poison": { readonly path: string; readonly error: WalLogError };
 }
@@ -91,6 +106,8 @@ const CHANNELS = {
   "wallog:compaction": channel("wallog:compaction"),
   "wallog:low-space": channel("wallog:low-space"),
   "wallog:damage": channel("wallog:damage"),
+  "wallog:archive": channel("wallog:archive"),
+  "wallog:archive-failure": channel("wallog:archive-failure"),
   "wallog:poison": channel("wallog:poison"),
 };
 

@@ -3,7 +3,7 @@
  *
  * ```text
  * claims/00000001
- * generations/00000001/BASE
+ * generations/00000001/base/PARENT-NUMBER-SALT-END
  * generations/00000001/identity/INCARNATION-CLUSTER
  * generations/00000001/segments/NUMBER-BASELSN-FIRST-SALT/FROM-TO-FLOOR-NEXT-SNAPSHOT-TIME-CHECKSUM
  * generations/00000001/snapshots/INDEX-TERM-CHECKSUM
@@ -61,6 +61,17 @@ export interface Piece extends PieceSpan {
   readonly checksum: bigint;
 }
 
+/** What precedes a generation: the history of another one, up to a place in a segment. */
+export interface Base {
+  /** The other generation. */
+  readonly parent: number;
+  /** The last segment that counts. */
+  readonly number: number;
+  readonly salt: bigint;
+  /** Offset in that segment's file up to which it counts. */
+  readonly end: number;
+}
+
 /** A snapshot file, as its key describes it. */
 export interface ArchivedSnapshot {
   readonly key: string;
@@ -104,9 +115,16 @@ export function generationPrefix(generation: number): string {
   return `${GENERATIONS}${padded(generation, GENERATION_DIGITS)}/`;
 }
 
-/** The key of the base of a generation. */
-export function baseKey(generation: number): string {
-  return `${generationPrefix(generation)}BASE`;
+/**
+ * The key of the base of a generation.
+ *
+ * @param generation The generation.
+ * @param base What precedes it; `undefined` if nothing does.
+ */
+export function baseKey(generation: number, base: Base | undefined): string {
+  const { parent, number, salt, end } = base ?? { parent: 0, number: 0, salt: 0n, end: 0 };
+  const limit = [padded(number, SEGMENT_DIGITS), hex(salt), padded(end, NUMBER_DIGITS)];
+  return `${generationPrefix(generation)}base/${[padded(parent, GENERATION_DIGITS), ...limit].join("-")}`;
 }
 
 /**
@@ -138,7 +156,7 @@ export function snapshotKey(generation: number, index: Index, term: Term, checks
 
 /** A key of a generation, taken apart. `other`: a key that readers ignore. */
 export type GenerationKey =
-  | { readonly kind: "base"; readonly generation: number }
+  | { readonly kind: "base"; readonly generation: number; readonly base: Base | undefined }
   | { readonly kind: "identity"; readonly identity: ArchivedIdentity }
   | { readonly kind: "piece"; readonly piece: Piece }
   | { readonly kind: "snapshot"; readonly snapshot: ArchivedSnapshot }
@@ -146,6 +164,7 @@ export type GenerationKey =
 
 const OTHER: GenerationKey = { kind: "other" };
 const GENERATION = /^generations\/(\d{8})\/(.+)$/;
+const BASE = /^base\/(\d{8})-(\d{12})-([0-9a-f]{16})-(\d{16})$/;
 const IDENTITY = /^identity\/[0-9a-f]{32}-([0-9a-f]{32})$/;
 const SNAPSHOT = /^snapshots\/(\d{16})-(\d{16})-([0-9a-f]{16})$/;
 const PIECE = new RegExp(
@@ -164,7 +183,12 @@ export function readKey(key: string, size: number): GenerationKey {
   const [, digits, name] = GENERATION.exec(key) ?? [];
   if (digits === undefined || name === undefined) return OTHER;
   const generation = Number(digits);
-  if (name === "BASE") return { kind: "base", generation };
+  const base = BASE.exec(name);
+  if (base !== null) {
+    const [, parent, number, salt, end] = base;
+    const found = { parent: Number(parent), number: Number(number), salt: BigInt(`0x${salt}`), end: Number(end) };
+    return { kind: "base", generation, base: found.parent === 0 ? undefined : found };
+  }
   const cluster = IDENTITY.exec(name)?.[1];
   if (cluster !== undefined) return { kind: "identity", identity: { key, generation, cluster } };
   const snapshot = SNAPSHOT.exec(name);

@@ -4,6 +4,7 @@
  * @module
  */
 
+export { type Archive, archive, type ArchiveLag, type ArchiveOptions } from "./archive.ts";
 export { FolderStore } from "./folder_store.ts";
 export { MemoryStore } from "./memory_store.ts";
 export {
@@ -16,3 +17,5 @@ export {
   type PutResult,
   type RequestOptions,
 } from "./object_store.ts";
+export { restore, type RestoreOptions } from "./restore.ts";
+export type { RestoreReport } from "./restored_folder.ts";

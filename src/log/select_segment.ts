@@ -13,7 +13,7 @@ import type { SegmentHeader } from "../format/segment_header.ts";
  * @param codec The codec.
  * @param header The segment's header.
  */
-export function selectSegment(codec: Codec, header: SegmentHeader): void {
+export function selectSegment(codec: Codec, header: Pick<SegmentHeader, "salt" | "baseLsn">): void {
   codec.setWide(SLOT_SALT, header.salt);
   codec.set(SLOT_BASE_LSN, header.baseLsn);
 }

@@ -14,11 +14,9 @@ import type { HardState, Index } from "../api/types.ts";
 import { checkReadIndex } from "../api/validate.ts";
 import type { WalLog } from "../api/wal_log.ts";
 import { PAYLOAD_BYTES_MAX } from "../format/frame.ts";
-import { segmentNumber } from "../format/segment_name.ts";
-import { delegateTo } from "../io/delegate.ts";
-import type { FileLock, FileSystem } from "../io/file_system.ts";
+import type { FileSystem } from "../io/file_system.ts";
 import { ioError } from "../io/full.ts";
-import { IDENTITY_NAME } from "../recovery/identity.ts";
+import { namesInOrder, partialNames, removePartial } from "./partial_folder.ts";
 import { type Contents, contentsOf, requireCopy, writeAnew } from "./write_anew.ts";
 
 /** Suffix of all file names until the copy is complete. */
@@ -78,7 +76,7 @@ export async function backupLog(means: BackupMeans, folder: string, options: Bac
   if (typeof lock !== "object") {
     throw new WalLogError("LOCKED", `Cannot back up to ${folder}: a writer has a log open there`, { path: folder });
   }
-  const partial = partialNames(fileSystem, folder, lock);
+  const partial = partialNames(fileSystem, folder, lock, SUFFIX);
   try {
     requireVacant(fileSystem, folder);
     const contents = await copyConsistently(means, partial, folder, to, signal);
@@ -89,7 +87,7 @@ export async function backupLog(means: BackupMeans, folder: string, options: Bac
     throw signal?.aborted === true && error === signal.reason ? error : ioError("Cannot write a backup", folder, error);
   } finally {
     try {
-      removePartial(fileSystem, folder);
+      removePartial(fileSystem, folder, SUFFIX);
     } finally {
       lock.release();
     }
@@ -119,7 +117,7 @@ async function copyConsistently(
   signal: AbortSignal | undefined,
 ): Promise<Contents> {
   for (let attempt = 1;; attempt++) {
-    removePartial(fileSystem, folder);
+    removePartial(fileSystem, folder, SUFFIX);
     // The log may have been compacted meanwhile.
     requireAbove(log, to);
     const id = new Uint8Array(8);
@@ -177,24 +175,6 @@ function isChange(error: unknown): boolean {
   return error instanceof WalLogError && (error.code === "NOT_CONTIGUOUS" || error.code === "COMPACTED");
 }
 
-/** A file system that adds the suffix to the names in a folder whose lock is already held. */
-function partialNames(base: FileSystem, folder: string, lock: FileLock): FileSystem {
-  // A thread would look for the final names, which do not exist yet. A reserve would be copied too.
-  const { threads: _, reserveBytes: __, ...plain } = delegateTo(base);
-  const renamed = (path: string) => path.startsWith(`${folder}/`) ? path + SUFFIX : path;
-  return {
-    ...plain,
-    resolve: (path) => path,
-    open: (path, mode, permissions) => base.open(renamed(path), mode, permissions),
-    list: (path) =>
-      base.list(path).filter((name) => name.endsWith(SUFFIX)).map((name) => name.slice(0, -SUFFIX.length)),
-    rename: (from, to) => base.rename(renamed(from), renamed(to)),
-    remove: (path) => base.remove(renamed(path)),
-    copyOwner: (path, like) => base.copyOwner?.(renamed(path), renamed(like)),
-    lock: () => ({ check: () => lock.check(), release: () => {} }),
-  };
-}
-
 /** Fails unless a folder is empty. Remains of a killed backup do not count. */
 function requireVacant(fileSystem: FileSystem, folder: string): void {
   const other = fileSystem.list(folder).find((name) => name !== LOCK_NAME && !name.endsWith(SUFFIX));
@@ -204,22 +184,14 @@ function requireVacant(fileSystem: FileSystem, folder: string): void {
   });
 }
 
-function removePartial(fileSystem: FileSystem, folder: string): void {
-  for (const name of fileSystem.list(folder)) if (name.endsWith(SUFFIX)) fileSystem.remove(`${folder}/${name}`);
-}
-
 /**
  * Gives the files their final names, in an order that never leaves a folder that opens as an incomplete log. If that
  * fails, no file is left.
  */
 function publish(fileSystem: FileSystem, folder: string): void {
-  const names = fileSystem.list(folder).filter((name) => name.endsWith(SUFFIX))
-    .map((name) => name.slice(0, -SUFFIX.length));
-  const segments = names.filter((name) => segmentNumber(name) !== undefined).sort().reverse();
-  const others = names.filter((name) => name !== IDENTITY_NAME && !segments.includes(name));
   const named: string[] = [];
   try {
-    for (const name of [IDENTITY_NAME, ...others, ...segments]) {
+    for (const name of namesInOrder(fileSystem, folder, SUFFIX)) {
       fileSystem.rename(`${folder}/${name}${SUFFIX}`, `${folder}/${name}`);
       named.push(name);
       fileSystem.syncDirectory(folder);

@@ -1,0 +1,273 @@
+/**
+ * Archives a log in the background.
+ *
+ * @module
+ */
+
+import { setTimeout } from "node:timers/promises";
+import { WalLogError } from "../api/errors.ts";
+import { publish } from "../api/events.ts";
+import type { Metric } from "../api/metrics.ts";
+import { checkNames } from "../api/option_names.ts";
+import type { Retention } from "../api/retention.ts";
+import type { Index } from "../api/types.ts";
+import { checkReadIndex, invalid, show } from "../api/validate.ts";
+import type { WalLog } from "../api/wal_log.ts";
+import type { FileSystem } from "../io/file_system.ts";
+import { ioError } from "../io/full.ts";
+import { nodeFileSystem } from "../io/node_fs.ts";
+import { archiveMetrics } from "./archive_metrics.ts";
+import { Archiver } from "./archiver.ts";
+import { LogView } from "./log_view.ts";
+import type { ObjectStore } from "./object_store.ts";
+import { Waiters } from "./waiters.ts";
+
+const INTERVAL_MS_DEFAULT = 1000;
+/** The longest delay of the runtimes' timers. In milliseconds: 24 days. */
+const INTERVAL_MS_MAX = 2 ** 31 - 1;
+/** The longest pause after failures in a row, in milliseconds. */
+const PAUSE_MS_MAX = 30_000;
+/** Codes of failures that trying again cannot cure. */
+const FINAL_CODES: readonly string[] = ["FENCED", "DIVERGED", "INVALID_ARGUMENT", "NOT_FOUND", "UNSUPPORTED_VERSION"];
+
+/** Options of archiving a log. */
+export interface ArchiveOptions {
+  /** The time from the start of one step to the start of the next, in milliseconds. Default: 1000; at least 1. */
+  readonly intervalMilliseconds?: number;
+  /** The name of the log's retention, and the value of the label `archive` of metrics. Default: `"archive"`. */
+  readonly name?: string;
+  /** The machine to run on. It must be that of the log. Default: the one that the process runs on. */
+  readonly fileSystem?: FileSystem;
+}
+
+/** How far an archive is behind its log. */
+export interface ArchiveLag {
+  /** Durable entries that are not archived. */
+  readonly entries: number;
+  /** Bytes of the log that are known to be durable and not archived. */
+  readonly bytes: number;
+  /** The time since everything durable was archived, in seconds; 0 if everything is. */
+  readonly seconds: number;
+}
+
+/** A log that is being archived. */
+export interface Archive extends AsyncDisposable {
+  /** The last index that is archived, and that a restore will have. A truncation lowers it. */
+  readonly archivedIndex: Index;
+  /** How far the archive is behind. */
+  readonly lag: ArchiveLag;
+  /** The last failure; `undefined` if the last step succeeded. */
+  readonly failure: WalLogError | undefined;
+  /**
+   * Resolves when archiving has ended because of {@link Archive.close}. Rejects with `FENCED` if another archiver has
+   * taken over; with `DIVERGED` if the archive is of another log or ahead of this one; with `INVALID_ARGUMENT` if the
+   * store lacks the conditional write; with `NOT_FOUND` if another log is in the folder. The log goes on.
+   */
+  readonly closed: Promise<void>;
+
+  /**
+   * Waits until the log's entry at an index is archived. It must be durable before: `log.sync`. An entry is the same as
+   * another one if it has the same index and term.
+   *
+   * @param index The index.
+   * @param options `signal` ends the wait: it rejects with the signal's reason.
+   * @returns Resolves when it is archived. Rejects with `CLOSED`, or with the error that ended the archive.
+   */
+  archived(index: Index, options?: { readonly signal?: AbortSignal }): Promise<void>;
+
+  /** The figures of the archive as metrics, for `prometheusText`. `name`: value of the label `log`. */
+  metrics(name?: string): Metric[];
+
+  /** Ends archiving: requests under way are given up. Wait for {@link Archive.archived} first to archive everything. */
+  close(): Promise<void>;
+}
+
+/**
+ * Archives a log in an object store: at once, and then what becomes durable, every second. It runs until
+ * {@link Archive.close} is called, and keeps the process alive until then. A failed request is tried again, with
+ * growing pauses of up to 30 seconds.
+ *
+ * In the writer's process, it holds compaction back (`log.retain`) until entries are archived. For a log that is opened
+ * for reading only, beside its writer in another process, it cannot do so. If the writer compacts the log before the
+ * entries are archived, the archive has a gap, which the snapshot covers.
+ *
+ * @param log The log, open for writing or for reading only.
+ * @param store The store. It holds the archive of one log.
+ * @param options The interval, and a name.
+ * @returns The running archive.
+ * @throws {WalLogError} `INVALID_ARGUMENT` for an invalid option, or if the log is archived already under that name.
+ *
+ * @example
+ * ```ts
+ * import { WalLog } from "@wallog/wallog";
+ * import { archive, MemoryStore } from "@wallog/wallog/archive";
+ * import { mkdtempSync, rmSync } from "node:fs";
+ * import { tmpdir } from "node:os";
+ * import { join } from "node:path";
+ * import assert from "node:assert/strict";
+ *
+ * const folder = mkdtempSync(join(tmpdir(), "wallog-"));
+ * const store = new MemoryStore();
+ * {
+ *   await using log = await WalLog.open(join(folder, "raft.wal"));
+ *   await using archiving = archive(log, store);
+ *   log.append([{ term: 1, index: 1, command: new TextEncoder().encode("x = 1") }]);
+ *   await log.sync(); // on the disk
+ *   await archiving.archived(1); // and in the store
+ *   assert.equal(archiving.archivedIndex, 1);
+ * }
+ * rmSync(folder, { recursive: true });
+ * ```
+ */
+export function archive(log: WalLog, store: ObjectStore, options: ArchiveOptions = {}): Archive {
+  checkNames("Cannot archive the log", options, ["intervalMilliseconds", "name", "fileSystem"]);
+  const { intervalMilliseconds = INTERVAL_MS_DEFAULT, name = "archive", fileSystem = nodeFileSystem } = options;
+  if (!(intervalMilliseconds >= 1 && intervalMilliseconds <= INTERVAL_MS_MAX)) {
+    throw invalid(
+      `Cannot archive the log: intervalMilliseconds must be 1 or more, found ${show(intervalMilliseconds)}`,
+    );
+  }
+  return new RunningArchive(log, store, intervalMilliseconds, name, fileSystem);
+}
+
+class RunningArchive implements Archive {
+  readonly closed: Promise<void>;
+  failure: WalLogError | undefined;
+  private readonly log: WalLog;
+  private readonly store: ObjectStore;
+  private readonly intervalMs: number;
+  private readonly name: string;
+  private readonly retention: Retention | undefined;
+  private readonly archiver: Archiver;
+  private readonly waiters = new Waiters();
+  private readonly ending = new AbortController();
+  private failures = 0;
+  /** When the last step began that has archived everything. */
+  private currentAt = performance.now();
+
+  constructor(log: WalLog, store: ObjectStore, intervalMs: number, name: string, fileSystem: FileSystem) {
+    this.log = log;
+    this.store = store;
+    this.intervalMs = intervalMs;
+    this.name = name;
+    this.retention = retainAll(log, name);
+    const view = new LogView(fileSystem, log.path);
+    this.archiver = new Archiver(store, view, crypto.randomUUID(), this.ending.signal);
+    this.closed = this.run();
+    // A caller that does not look at it must not get an unhandled rejection.
+    this.closed.catch(() => {});
+  }
+
+  get archivedIndex(): Index {
+    const { archivedIndex } = this.archiver;
+    return this.retention === undefined ? archivedIndex : Math.min(archivedIndex, this.retention.from - 1);
+  }
+
+  get lag(): ArchiveLag {
+    const { archiver, retention, log, archivedIndex } = this;
+    const durable = retention === undefined ? archiver.log.durableIndex : log.durableIndex;
+    const entries = Math.max(durable - archivedIndex, 0);
+    const bytes = archiver.lagBytes;
+    return { entries, bytes, seconds: entries + bytes === 0 ? 0 : (performance.now() - this.currentAt) / 1000 };
+  }
+
+  // deno-lint-ignore require-await -- so that every error is a rejection
+  async archived(index: Index, options: { readonly signal?: AbortSignal } = {}): Promise<void> {
+    checkNames("Cannot wait for the archive", options, ["signal"]);
+    checkReadIndex(index);
+    options.signal?.throwIfAborted();
+    if (index <= this.archivedIndex) return;
+    return this.waiters.wait(index, options.signal);
+  }
+
+  metrics(name: string = this.log.path): Metric[] {
+    const { archivedIndex, lag: { entries, bytes: bytesBehind, seconds }, failures, archiver } = this;
+    const { counts, generation } = archiver;
+    const figures = { archivedIndex, generation, failures, entries, bytesBehind, seconds, ...counts };
+    return archiveMetrics({ log: name, archive: this.name }, figures);
+  }
+
+  async close(): Promise<void> {
+    this.ending.abort(closedError(this.log.path));
+    // The error is that of `closed`.
+    await this.closed.catch(() => {});
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  private async run(): Promise<void> {
+    const { signal } = this.ending;
+    let end: WalLogError | undefined;
+    for (let inARow = 0; end === undefined && !signal.aborted;) {
+      const started = performance.now();
+      try {
+        await this.stepOnce(started);
+        inARow = 0;
+      } catch (error) {
+        if (signal.aborted) break;
+        inARow++;
+        end = this.failed(error);
+      }
+      const pauseMs = Math.min(this.intervalMs * 2 ** Math.min(inARow, 20), Math.max(PAUSE_MS_MAX, this.intervalMs));
+      // Archivers that failed together must not try again together.
+      const restMs = started + pauseMs * (inARow === 0 ? 1 : 0.5 + Math.random() / 2) - performance.now();
+      if (end === undefined && restMs > 0) await setTimeout(restMs, undefined, { signal }).catch(() => {});
+    }
+    this.retention?.release();
+    this.waiters.end(end ?? closedError(this.log.path));
+    if (end !== undefined) throw end;
+  }
+
+  private async stepOnce(started: number): Promise<void> {
+    const { archiver, log, store } = this;
+    const before = archiver.counts.bytes;
+    await archiver.step();
+    this.failure = undefined;
+    this.currentAt = started;
+    this.advance();
+    this.waiters.reached(this.archivedIndex);
+    const bytes = archiver.counts.bytes - before;
+    const { archivedIndex } = this;
+    const milliseconds = performance.now() - started;
+    if (bytes > 0) publish("wallog:archive", { path: log.path, store: store.name, archivedIndex, bytes, milliseconds });
+  }
+
+  /** Releases archived entries, unless the log has replaced them meanwhile. */
+  private advance(): void {
+    const { retention, archiver: { archivedIndex, log: view }, log } = this;
+    if (retention === undefined) return;
+    try {
+      if (log.termAt(archivedIndex) === view.termAt(archivedIndex)) retention.advance(archivedIndex + 1);
+    } catch (error) {
+      // The archive goes on after the log is closed or has failed, with the files that it has left.
+      if (!(error instanceof WalLogError)) throw error;
+    }
+  }
+
+  /** Records a failure; returns it if it is final. */
+  private failed(cause: unknown): WalLogError | undefined {
+    const { path } = this.log;
+    const error = ioError("Cannot archive the log", path, cause);
+    const willRetry = !FINAL_CODES.includes(error.code);
+    this.failures++;
+    this.failure = error;
+    publish("wallog:archive-failure", { path, store: this.store.name, error, willRetry });
+    return willRetry ? undefined : error;
+  }
+}
+
+/** Retains all entries; `undefined` if the log is opened for reading only. */
+function retainAll(log: WalLog, name: string): Retention | undefined {
+  try {
+    return log.retain(name, log.firstIndex);
+  } catch (error) {
+    if (error instanceof WalLogError && error.code === "READ_ONLY") return undefined;
+    throw error;
+  }
+}
+
+function closedError(path: string): WalLogError {
+  return new WalLogError("CLOSED", `Cannot wait for the archive of the log at ${path}: archiving was ended`, { path });
+}

@@ -1,0 +1,299 @@
+/**
+ * Archives a log, step by step. A step writes everything that is durable since the step before, and then checks that no
+ * other archiver has taken over. It does not retry and does not wait: `archive.ts` does.
+ *
+ * @module
+ */
+
+import { Buffer } from "node:buffer";
+import { WalLogError } from "../api/errors.ts";
+import type { Index } from "../api/types.ts";
+import { ID_BYTES, type Identity } from "../format/identity.ts";
+import { encodeIdentity } from "../format/identity.ts";
+import { snapshotName } from "../format/snapshot_name.ts";
+import { sharedCodec } from "../codec/pool.ts";
+import { errorCode } from "../io/full.ts";
+import type { Segment } from "../log/segment.ts";
+import { historyOf, surveyStore } from "./history.ts";
+import { baseKey, claimKey, identityKey, pieceKey, snapshotKey } from "./keys.ts";
+import type { LogView } from "./log_view.ts";
+import { bodyOf, type ObjectStore, type RequestOptions } from "./object_store.ts";
+import { type OwnPiece, OwnPieces } from "./own_pieces.ts";
+import { segmentId, verifyPiece } from "./piece_file.ts";
+import { openSnapshotFile } from "./snapshot_body.ts";
+import { claimGeneration, findPosition, NOTHING_ARCHIVED, type Position, probeStore, readClaim } from "./takeover.ts";
+
+/** Figures of an archiver since it began. */
+export interface ArchiverCounts {
+  /** Objects written. */
+  objects: number;
+  /** Their bytes. */
+  bytes: number;
+  /** Pieces that were deleted after a merge. */
+  merged: number;
+}
+
+/** An archiver. One step runs at a time. */
+export class Archiver {
+  readonly counts: ArchiverCounts = { objects: 0, bytes: 0, merged: 0 };
+  /** The generation that the archiver has claimed; 0 before. */
+  generation = 0;
+  /** The last index that the store had after a step, and that no other archiver can have left out. */
+  archivedIndex: Index = 0;
+  private readonly store: ObjectStore;
+  private readonly view: LogView;
+  private readonly token: string;
+  private readonly options: RequestOptions;
+  private position: Position = NOTHING_ARCHIVED;
+  /** The checksums of archived snapshots, by the names of their files. */
+  private readonly snapshots = new Map<string, bigint>();
+  /** The name of the file of the snapshot that is archived. */
+  private snapshot = "";
+  private identity = "";
+  /** The pieces that this archiver has written, by segment. Those of segments that are merged are forgotten. */
+  private own: OwnPieces[] = [];
+
+  /**
+   * @param store The store.
+   * @param view The log.
+   * @param token A random name of this archiver.
+   * @param signal Ends requests.
+   */
+  constructor(store: ObjectStore, view: LogView, token: string, signal?: AbortSignal) {
+    this.store = store;
+    this.view = view;
+    this.token = token;
+    this.options = { signal };
+  }
+
+  /** The log. */
+  get log(): LogView {
+    return this.view;
+  }
+
+  /** Bytes of the log that are durable and not archived. */
+  get lagBytes(): number {
+    return this.pending().reduce((sum, { segment, from }) => sum + segment.endOffset - from, 0);
+  }
+
+  /**
+   * Claims a generation. Does nothing if it has one, or while there is no log.
+   *
+   * @throws {WalLogError} `DIVERGED` if the archive is not of this log; `INVALID_ARGUMENT` if the store lacks the
+   * condition; `FENCED`, `STORE`, `CORRUPT`, `IO`.
+   */
+  async begin(): Promise<void> {
+    const { store, view, options } = this;
+    await view.advance();
+    if (this.generation > 0 || view.uuid === undefined) return;
+    await probeStore(store, this.token, options);
+    const uuid = textOf(view.uuid);
+    // Compare before the claim, so that a wrong log does not stop the right archiver.
+    const found = await surveyStore(store, options);
+    const before = historyOf(found);
+    await this.requireSameLog(before.generation, uuid);
+    await findPosition(store, before, view, options);
+    const claim = { layout: 1, token: this.token, uuid, milliseconds: view.fileSystem.now() } as const;
+    const generation = await claimGeneration(store, found.claimed, claim, options);
+    // Another archiver may have written meanwhile.
+    const survey = await surveyStore(store, options);
+    const history = historyOf(survey);
+    await this.requireSameLog(history.generation, uuid);
+    const position = await findPosition(store, history, view, options);
+    const { number, salt, end } = position;
+    const base = history.generation === 0 ? undefined : { parent: history.generation, number, salt, end };
+    await this.put(baseKey(generation, base), bodyOf(new Uint8Array()));
+    this.position = position;
+    this.generation = generation;
+    for (const { index, term, checksum } of history.snapshots) {
+      this.snapshots.set(snapshotName(index, term), checksum);
+    }
+    await this.requireUnfenced();
+  }
+
+  /** Fails unless a generation is of a log's. */
+  private async requireSameLog(generation: number, uuid: string): Promise<void> {
+    if (generation === 0) return;
+    const { store, view, options } = this;
+    const claim = await readClaim(store, generation, options);
+    if (claim?.uuid === uuid) return;
+    const message = `Cannot archive the log at ${view.folder} to ${store.name}: the archive there is of another log, ` +
+      `${claim?.uuid}; archive to another prefix`;
+    throw new WalLogError("DIVERGED", message, { path: view.folder });
+  }
+
+  /**
+   * Archives everything that is durable.
+   *
+   * @throws {WalLogError} `FENCED` if another archiver has taken over. Otherwise, the next step tries again: `STORE`,
+   * `CORRUPT`, `CHANGING`, `IO`.
+   */
+  async step(): Promise<void> {
+    await this.begin();
+    if (this.generation === 0) return;
+    const { view } = this;
+    const { durableIndex } = view;
+    await this.putIdentity();
+    const pending = this.pending();
+    if (pending.length > 0) await this.putSnapshot();
+    try {
+      for (const { segment, from } of pending) await this.putPiece(segment, from);
+    } catch (error) {
+      // Compaction has deleted a segment that was not archived. The snapshot covers it.
+      if (errorCode(error) === "ENOENT") view.recoverNext();
+      throw error;
+    }
+    await this.requireUnfenced();
+    this.archivedIndex = durableIndex;
+    view.forget(this.position.number);
+    await this.merge();
+  }
+
+  /** The segments that are not archived, and where each goes on. */
+  private pending(): { readonly segment: Segment; readonly from: number }[] {
+    const { number, salt, end } = this.position;
+    return this.view.segments.flatMap((segment) => {
+      const { header, endOffset } = segment;
+      if (header.number < number) return [];
+      if (header.number > number) return [{ segment, from: 0 }];
+      return header.salt === salt && endOffset > end ? [{ segment, from: end }] : [];
+    });
+  }
+
+  private async putIdentity(): Promise<void> {
+    const { identity } = this.view;
+    if (identity === undefined) return;
+    const key = identityKey(this.generation, hexOf(identity.incarnation), hexOf(identity.cluster));
+    if (key === this.identity) return;
+    await this.put(key, bodyOf(bytesOf(identity)));
+    this.identity = key;
+  }
+
+  /** Archives the snapshot of the log before the frame that names it. */
+  private async putSnapshot(): Promise<void> {
+    const { view, generation } = this;
+    const { index, term } = view.snapshot;
+    const name = snapshotName(index, term);
+    if (index === 0 || name === this.snapshot) return;
+    const { body, checksum } = await openSnapshotFile(view.fileSystem, `${view.folder}/${name}`);
+    try {
+      // A generation before may have archived the same file.
+      if (this.snapshots.get(name) !== checksum) {
+        await this.put(snapshotKey(generation, index, term, checksum), body);
+      }
+    } finally {
+      body.close();
+    }
+    this.snapshot = name;
+  }
+
+  private async putPiece(segment: Segment, from: number): Promise<void> {
+    const { header, endOffset } = segment;
+    const isSame = header.number === this.position.number;
+    const { nextIndex, snapshotIndex } = header.state;
+    const start = isSame ? this.position : { next: nextIndex, snapshot: snapshotIndex };
+    const piece = await this.write(segment, from, endOffset, { next: start.next, snapshot: start.snapshot }, 0);
+    if (this.own.at(-1)?.number !== header.number) this.own.push(new OwnPieces(header.number, header.salt));
+    this.own.at(-1)!.add(piece.own);
+    const { next, snapshot } = piece.end;
+    this.position = { number: header.number, salt: header.salt, end: endOffset, next, snapshot };
+  }
+
+  /** Writes a piece of a segment. */
+  private async write(segment: Segment, from: number, to: number, start: OwnPiece["start"], level: number) {
+    const { span, checksum, body } = await verifyPiece(this.view.fileSystem, segment, from, to, start);
+    const key = pieceKey(this.generation, segmentId(segment.header), span, checksum);
+    try {
+      await this.put(key, body);
+    } finally {
+      body.close();
+    }
+    return { own: { key, from, to, start, level }, end: { next: span.next, snapshot: span.snapshot } };
+  }
+
+  /** Merges the pieces of the segments that the log has left, and those of the newest one where that is due. */
+  private async merge(): Promise<void> {
+    while (this.own.length > 1) {
+      const [left] = this.own as [OwnPieces];
+      await this.seal(left);
+      this.own.shift();
+    }
+    const [own] = this.own;
+    const segment = own && this.segmentOf(own);
+    if (segment === undefined) return;
+    for (let parts = own!.due(); parts !== undefined; parts = own!.due()) {
+      const [first] = parts as [OwnPiece];
+      const whole = await this.write(segment, first.from, parts.at(-1)!.to, first.start, first.level + 1);
+      await this.drop(parts);
+      own!.merged(parts, whole.own);
+    }
+  }
+
+  private segmentOf({ number, salt }: OwnPieces): Segment | undefined {
+    return this.view.segments.find(({ header }) => header.number === number && header.salt === salt);
+  }
+
+  /** Makes one piece of all that this archiver has written of a segment. */
+  private async seal(own: OwnPieces): Promise<void> {
+    const { pieces } = own;
+    const segment = this.segmentOf(own);
+    const [first] = pieces as [OwnPiece];
+    const { to } = pieces.at(-1)!;
+    // If a crash cut the segment off, its pieces have more than the file.
+    if (segment === undefined || pieces.length === 1 || to !== segment.endOffset) return;
+    try {
+      await this.write(segment, first.from, to, first.start, first.level + 1);
+    } catch (error) {
+      // The file is damaged or deleted. Its pieces have everything.
+      if (isUnreadable(error)) return;
+      throw error;
+    }
+    await this.drop(pieces);
+  }
+
+  /**
+   * Deletes pieces that another one replaces. If another archiver has taken over, it may have read the list of objects
+   * before the other piece was written.
+   */
+  private async drop(pieces: readonly OwnPiece[]): Promise<void> {
+    await this.requireUnfenced();
+    for (const { key } of pieces) {
+      await this.store.delete(key, this.options);
+      this.counts.merged++;
+    }
+  }
+
+  private async put(key: string, body: Parameters<ObjectStore["put"]>[1]): Promise<void> {
+    await this.store.put(key, body, this.options);
+    this.counts.objects++;
+    this.counts.bytes += body.size;
+  }
+
+  /** Fails if another archiver has claimed the next generation. */
+  private async requireUnfenced(): Promise<void> {
+    const { store, generation, view, options } = this;
+    const next = await store.get(claimKey(generation + 1), undefined, options);
+    if (next.kind === "absent") return;
+    const message =
+      `Cannot go on archiving the log at ${view.folder} to ${store.name}: another archiver has taken over, ` +
+      `with generation ${generation + 1}; the log itself goes on`;
+    throw new WalLogError("FENCED", message, { path: view.folder });
+  }
+}
+
+/** Whether a file of the log cannot be read, or is damaged. */
+function isUnreadable(error: unknown): boolean {
+  return error instanceof WalLogError ? error.code === "CORRUPT" : errorCode(error) === "ENOENT";
+}
+
+function hexOf(id: Uint8Array): string {
+  return Buffer.from(id.buffer, id.byteOffset, ID_BYTES).toString("hex");
+}
+
+function textOf(id: Uint8Array): string {
+  return hexOf(id).replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
+}
+
+function bytesOf(identity: Identity): Uint8Array {
+  return encodeIdentity(identity, (bytes, seed) => sharedCodec().hash(bytes, seed));
+}

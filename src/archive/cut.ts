@@ -1,0 +1,109 @@
+/**
+ * Decides where a restored log ends: the cut.
+ *
+ * @module
+ */
+
+import type { Index, Term } from "../api/types.ts";
+import { FLAG_MORE, KIND_ENTRIES, KIND_SNAPSHOT } from "../format/frame.ts";
+import { SEGMENT_HEADER_BYTES } from "../format/header_block.ts";
+import type { SegmentHeader } from "../format/segment_header.ts";
+import { effectOf, type WalkedFrame } from "./frames.ts";
+
+/** The wanted state of a restored log. */
+export type RestoreTarget =
+  | { readonly kind: "end" }
+  | { readonly kind: "index"; readonly index: Index }
+  | { readonly kind: "time"; readonly milliseconds: number };
+
+/** A position at which a restored log can end. */
+export interface Cut {
+  /** The segment's number. */
+  readonly number: number;
+  /** Offset in its file. */
+  readonly offset: number;
+  /** The next index there. */
+  readonly next: Index;
+  /** The snapshot there; index 0 if there is none. */
+  readonly snapshot: { readonly index: Index; readonly term: Term };
+}
+
+/** Walks a history, and finds the last position that fits. */
+export class CutFinder {
+  /** The best position so far. */
+  cut: Cut | undefined;
+  /** The snapshot without which the log cannot end at the newest position that fits otherwise; 0 if there is none. */
+  missingSnapshot: Index = 0;
+  private readonly target: RestoreTarget;
+  private readonly isArchived: (index: Index, term: Term) => boolean;
+  private next: Index = 1;
+  private snapshot: { readonly index: Index; readonly term: Term } = { index: 0, term: 0 };
+  /** The next index at the start of the walk. */
+  private first: Index | undefined;
+  private number = 0;
+  private isInBatch = false;
+  /** Whether the wanted index was written, so that the next possible position fits. */
+  private isWritten = false;
+
+  /**
+   * @param target The wanted state.
+   * @param isArchived Whether a snapshot is archived.
+   */
+  constructor(target: RestoreTarget, isArchived: (index: Index, term: Term) => boolean) {
+    this.target = target;
+    this.isArchived = isArchived;
+  }
+
+  /** Begins the next segment. */
+  begin({ number, state }: SegmentHeader): void {
+    this.number = number;
+    this.next = state.nextIndex;
+    this.snapshot = { index: state.snapshotIndex, term: state.snapshotTerm };
+    this.isInBatch = false;
+    const { target } = this;
+    if (this.first === undefined && target.kind === "index") this.isWritten = state.snapshotIndex === target.index;
+    this.first ??= state.nextIndex;
+    this.reach(SEGMENT_HEADER_BYTES);
+  }
+
+  /**
+   * Takes the next frame.
+   *
+   * @returns Whether later frames matter.
+   */
+  add({ header, time, end }: WalkedFrame): boolean {
+    const { target } = this;
+    if (target.kind === "time" && time > target.milliseconds) return false;
+    const { kind, flags, index, term } = header;
+    const { next, snapshot, dropped } = effectOf(header, { next: this.next, snapshot: this.snapshot.index });
+    if (target.kind === "index") {
+      if (dropped <= target.index) {
+        this.cut = undefined;
+        this.isWritten = false;
+      }
+      const isWritten = kind === KIND_ENTRIES
+        ? index <= target.index && target.index < next
+        : kind === KIND_SNAPSHOT && index === target.index;
+      this.isWritten ||= isWritten;
+    }
+    this.next = next;
+    if (kind === KIND_SNAPSHOT) this.snapshot = { index: snapshot, term };
+    this.isInBatch = (flags & FLAG_MORE) !== 0;
+    this.reach(end);
+    return true;
+  }
+
+  /** Considers a position. */
+  private reach(offset: number): void {
+    const { target, number, next, snapshot } = this;
+    if (this.isInBatch || (target.kind === "index" && !this.isWritten)) return;
+    this.isWritten = false;
+    if (this.first! > snapshot.index + 1) return;
+    if (snapshot.index > 0 && !this.isArchived(snapshot.index, snapshot.term)) {
+      this.missingSnapshot = snapshot.index;
+      return;
+    }
+    this.missingSnapshot = 0;
+    this.cut = { number, offset, next, snapshot };
+  }
+}

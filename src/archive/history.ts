@@ -1,0 +1,164 @@
+/**
+ * The history of a generation, from the keys of an archive alone. `docs/ARCHIVE.md` has the rules.
+ *
+ * @module
+ */
+
+import {
+  type ArchivedIdentity,
+  type ArchivedSnapshot,
+  type Base,
+  claimedGeneration,
+  CLAIMS,
+  GENERATIONS,
+  type Piece,
+  readKey,
+  type SegmentId,
+} from "./keys.ts";
+import type { ObjectStore, RequestOptions } from "./object_store.ts";
+
+/** The objects of a generation. */
+export interface Generation {
+  /** Whether its base was written. Without it, nothing of the generation counts. */
+  hasBase: boolean;
+  /** What precedes it; `undefined` if nothing does. */
+  base: Base | undefined;
+  readonly pieces: Piece[];
+  readonly snapshots: ArchivedSnapshot[];
+  readonly identities: ArchivedIdentity[];
+}
+
+/** The objects of an archive. */
+export interface Survey {
+  /** The highest generation that was claimed; 0 if none was. */
+  readonly claimed: number;
+  readonly generations: ReadonlyMap<number, Generation>;
+}
+
+/**
+ * Lists the objects of an archive.
+ *
+ * @param store The store.
+ * @param options A signal.
+ * @returns The objects.
+ */
+export async function surveyStore(store: ObjectStore, options?: RequestOptions): Promise<Survey> {
+  let claimed = 0;
+  for await (const { key } of store.list(CLAIMS, options)) claimed = Math.max(claimed, claimedGeneration(key) ?? 0);
+  const generations = new Map<number, Generation>();
+  const of = (generation: number) => {
+    const known = generations.get(generation);
+    if (known !== undefined) return known;
+    const made: Generation = { hasBase: false, base: undefined, pieces: [], snapshots: [], identities: [] };
+    generations.set(generation, made);
+    return made;
+  };
+  for await (const { key, size } of store.list(GENERATIONS, options)) {
+    const read = readKey(key, size);
+    if (read.kind === "piece") of(read.piece.generation).pieces.push(read.piece);
+    else if (read.kind === "snapshot") of(read.snapshot.generation).snapshots.push(read.snapshot);
+    else if (read.kind === "identity") of(read.identity.generation).identities.push(read.identity);
+    else if (read.kind === "base") Object.assign(of(read.generation), { hasBase: true, base: read.base });
+  }
+  return { claimed, generations };
+}
+
+/** A segment in a history. */
+export interface HistorySegment {
+  readonly id: SegmentId;
+  /** The pieces that count, in order. */
+  readonly chain: readonly Piece[];
+  /** Offset in its file at which its archived frames end. */
+  readonly end: number;
+  /** Whether frames are missing between its end and the next segment. */
+  readonly hasGap: boolean;
+}
+
+/** The history of a generation. */
+export interface History {
+  /** The generation; 0 if there is none. */
+  readonly generation: number;
+  /** The segments, oldest first. */
+  readonly segments: readonly HistorySegment[];
+  readonly snapshots: readonly ArchivedSnapshot[];
+  readonly identities: readonly ArchivedIdentity[];
+}
+
+/**
+ * The history of a generation.
+ *
+ * @param survey The objects.
+ * @param wanted The generation. Default: the newest that has a history.
+ * @returns Its history. It is empty if there is no such generation.
+ */
+export function historyOf({ generations }: Survey, wanted?: number): History {
+  const complete = [...generations].filter(([, { hasBase }]) => hasBase).map(([number]) => number);
+  const generation = wanted ?? Math.max(0, ...complete);
+  const pieces: Piece[] = [];
+  const snapshots: ArchivedSnapshot[] = [];
+  const identities: ArchivedIdentity[] = [];
+  const limits: Base[] = [];
+  for (let at = generation; at > 0;) {
+    const found = generations.get(at);
+    if (found?.hasBase !== true) break;
+    pieces.push(...found.pieces.filter((piece) => limits.every((limit) => isWithin(piece, limit))));
+    snapshots.push(...found.snapshots);
+    identities.push(...found.identities);
+    // A parent is always older. Anything else would not end.
+    if (found.base === undefined || found.base.parent >= at) break;
+    limits.push(found.base);
+    at = found.base.parent;
+  }
+  return { generation, segments: orderSegments(chainsOf(pieces)), snapshots, identities };
+}
+
+/** Whether a piece counts for a generation whose base is given. */
+function isWithin({ segment, to }: Piece, { number, salt, end }: Base): boolean {
+  return segment.number < number || (segment.number === number && segment.salt === salt && to <= end);
+}
+
+/** The longest chain of pieces of each segment. */
+function chainsOf(pieces: readonly Piece[]): (readonly Piece[])[] {
+  const bySegment = new Map<string, Piece[]>();
+  for (const piece of pieces) {
+    const { number, salt } = piece.segment;
+    const of = `${number} ${salt}`;
+    const others = bySegment.get(of);
+    if (others === undefined) bySegment.set(of, [piece]);
+    else others.push(piece);
+  }
+  return [...bySegment.values()].map(longestChain).filter((chain) => chain.length > 0);
+}
+
+/** The chain that reaches furthest, in as few pieces as possible of those that begin at the same place. */
+function longestChain(pieces: readonly Piece[]): readonly Piece[] {
+  const ordered = [...pieces].sort((a, b) => a.from - b.from || b.to - a.to || (a.key < b.key ? -1 : 1));
+  const reached = new Map<number, Piece | undefined>([[0, undefined]]);
+  for (const piece of ordered) {
+    if (piece.to > piece.from && reached.has(piece.from) && !reached.has(piece.to)) reached.set(piece.to, piece);
+  }
+  const chain: Piece[] = [];
+  for (let piece = reached.get(Math.max(...reached.keys())); piece !== undefined; piece = reached.get(piece.from)) {
+    chain.unshift(piece);
+  }
+  return chain;
+}
+
+/** Orders segments, and ends each where a later one begins. */
+function orderSegments(chains: readonly (readonly Piece[])[]): HistorySegment[] {
+  const newestFirst = [...chains].sort((a, b) =>
+    b[0]!.segment.number - a[0]!.segment.number || b[0]!.generation - a[0]!.generation
+  );
+  const segments: HistorySegment[] = [];
+  let next: SegmentId | undefined;
+  for (const chain of newestFirst) {
+    const id = chain[0]!.segment;
+    if (next !== undefined && (id.baseLsn >= next.baseLsn || id.number === next.number)) continue;
+    const limit = next === undefined ? Infinity : next.baseLsn - id.baseLsn;
+    const reach = chain.at(-1)!.to;
+    const kept = chain.filter(({ from }) => from < limit);
+    segments.unshift({ id, chain: kept, end: Math.min(reach, limit), hasGap: next !== undefined && reach < limit });
+    next = id;
+  }
+  return segments;
+}

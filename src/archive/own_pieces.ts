@@ -1,0 +1,55 @@
+/**
+ * The pieces that an archiver has written of a segment, and the decision when to merge them.
+ *
+ * Every 16 pieces in a row of the same level become one of the next level. So each byte is written a few times, and a
+ * segment has a few dozen pieces at most.
+ *
+ * @module
+ */
+
+import type { IndexesAt } from "./frames.ts";
+
+/** The number of pieces of the same level that are merged. */
+const MERGED_PIECES = 16;
+
+/** A piece that the archiver has written. */
+export interface OwnPiece {
+  readonly key: string;
+  readonly from: number;
+  readonly to: number;
+  /** The indexes of the log at its start. */
+  readonly start: IndexesAt;
+  /** How many times its bytes were merged. */
+  readonly level: number;
+}
+
+/** The pieces of one segment. */
+export class OwnPieces {
+  /** The segment's number and salt. */
+  readonly number: number;
+  readonly salt: bigint;
+  /** The pieces, in order. */
+  readonly pieces: OwnPiece[] = [];
+
+  constructor(number: number, salt: bigint) {
+    this.number = number;
+    this.salt = salt;
+  }
+
+  /** Adds a piece at the end. */
+  add(piece: OwnPiece): void {
+    this.pieces.push(piece);
+  }
+
+  /** The last pieces that should become one; `undefined` if none should. */
+  due(): readonly OwnPiece[] | undefined {
+    const last = this.pieces.slice(-MERGED_PIECES);
+    const [{ level } = { level: 0 }] = last;
+    return last.length === MERGED_PIECES && last.every((piece) => piece.level === level) ? last : undefined;
+  }
+
+  /** Replaces the last pieces by one. */
+  merged(parts: readonly OwnPiece[], whole: OwnPiece): void {
+    this.pieces.splice(this.pieces.length - parts.length, parts.length, whole);
+  }
+}

@@ -1,0 +1,303 @@
+/**
+ * Restores a log from its archive.
+ *
+ * The files of the log have names that end in `.restore` until they are complete and verified. Then they get their final
+ * names: `IDENTITY` first, the oldest segment last. Until then the folder does not open as a log. After a crash, the
+ * next restore goes on with what is there.
+ *
+ * @module
+ */
+
+import { Buffer } from "node:buffer";
+import { WalLogError } from "../api/errors.ts";
+import { checkNames } from "../api/option_names.ts";
+import type { Progress } from "../api/options.ts";
+import type { Index } from "../api/types.ts";
+import { checkReadIndex, invalid, show } from "../api/validate.ts";
+import { WalLog } from "../api/wal_log.ts";
+import { leaseCodec, returnCodec } from "../codec/pool.ts";
+import { PAYLOAD_BYTES_MAX } from "../format/frame.ts";
+import { ID_BYTES } from "../format/identity.ts";
+import type { SegmentHeader } from "../format/segment_header.ts";
+import { segmentNumber } from "../format/segment_name.ts";
+import { isSnapshotName, snapshotName } from "../format/snapshot_name.ts";
+import type { FileSystem } from "../io/file_system.ts";
+import { ioError } from "../io/full.ts";
+import { nodeFileSystem } from "../io/node_fs.ts";
+import { partialNames } from "../maintain/partial_folder.ts";
+import { folderOf } from "../recovery/open.ts";
+import { IDENTITY_NAME, writeIdentity } from "../recovery/identity.ts";
+import { type Cut, CutFinder, type RestoreTarget } from "./cut.ts";
+import { type History, historyOf, type HistorySegment, surveyStore } from "./history.ts";
+import type { ArchivedSnapshot } from "./keys.ts";
+import type { ObjectStore } from "./object_store.ts";
+import {
+  isPublishing,
+  LOCK_NAME,
+  publish,
+  REPORT_NAME,
+  type RestoredFolder,
+  type RestoreReport,
+  SUFFIX,
+  writeReport,
+} from "./restored_folder.ts";
+import { Staging } from "./staging.ts";
+
+/** How often to begin again if objects disappear meanwhile, because an archiver merges them. */
+const ATTEMPTS_MAX = 5;
+
+/** Options of restoring a log. */
+export interface RestoreOptions {
+  /** The last entry wanted. Default: the last one archived. Not together with `toTime`. */
+  readonly toIndex?: Index;
+  /**
+   * The time as of which the log is wanted, in milliseconds since 1970, by the clock of the log's machine. The result is
+   * the state before the first checkpoint with a later time. A log writes a checkpoint after about 16 KiB, and 20 ms
+   * after the last flush.
+   */
+  readonly toTime?: number;
+  /** The generation to restore. Default: the newest. */
+  readonly generation?: number;
+  /** Called after each object: bytes restored, and bytes there are to restore at most. */
+  readonly onProgress?: (progress: Progress) => void;
+  /** Ends it early: it rejects with the signal's reason. The next restore to the folder goes on from there. */
+  readonly signal?: AbortSignal;
+  /** The machine to run on. Default: the one that the process runs on. */
+  readonly fileSystem?: FileSystem;
+}
+
+/**
+ * Restores a log from its archive into a folder: the newest usable snapshot and what follows. Every frame is verified.
+ * The result is a closed log that opens `clean`, with the UUID and the cluster of the archived log and a new
+ * incarnation.
+ *
+ * A Raft node that starts from an archive has forgotten everything that it acknowledged since, including its votes: let
+ * it join its cluster as a new member.
+ *
+ * @param store The store with the archive.
+ * @param folder The folder. It must be empty or not exist, or an earlier restore of the same archive was interrupted in
+ * it.
+ * @param options The wanted state, progress and signal.
+ * @returns The contents of the log.
+ * @throws {WalLogError} `NOT_FOUND` if there is no archive, or not the wanted state; `CORRUPT` if a needed object is
+ * missing or damaged; `INVALID_ARGUMENT` if the folder is not empty, or for an invalid option; `LOCKED`, `STORE`,
+ * `NO_SPACE`, `IO`. Or the reason of the signal.
+ *
+ * @example
+ * ```ts
+ * import { WalLog } from "@wallog/wallog";
+ * import { archive, MemoryStore, restore } from "@wallog/wallog/archive";
+ * import { mkdtempSync, rmSync } from "node:fs";
+ * import { tmpdir } from "node:os";
+ * import { join } from "node:path";
+ * import assert from "node:assert/strict";
+ *
+ * const folder = mkdtempSync(join(tmpdir(), "wallog-"));
+ * const store = new MemoryStore();
+ * {
+ *   await using log = await WalLog.open(join(folder, "raft.wal"));
+ *   await using archiving = archive(log, store);
+ *   log.append([{ term: 1, index: 1, command: new TextEncoder().encode("x = 1") }]);
+ *   await log.sync();
+ *   await archiving.archived(1);
+ * }
+ * const { lastIndex } = await restore(store, join(folder, "restored.wal"));
+ * assert.equal(lastIndex, 1);
+ * {
+ *   await using log = await WalLog.open(join(folder, "restored.wal"));
+ *   assert.equal(log.recovery.verdict, "clean");
+ *   assert.equal(new TextDecoder().decode(log.entry(1)?.command), "x = 1");
+ * }
+ * rmSync(folder, { recursive: true });
+ * ```
+ */
+export async function restore(
+  store: ObjectStore,
+  folder: string | URL,
+  options: RestoreOptions = {},
+): Promise<RestoreReport> {
+  const target = targetOf(options);
+  const { fileSystem = nodeFileSystem, signal } = options;
+  signal?.throwIfAborted();
+  const path = folderOf(folder);
+  fileSystem.makeDirectory(path);
+  const lock = fileSystem.lock(`${path}/${LOCK_NAME}`);
+  if (typeof lock !== "object") {
+    throw new WalLogError("LOCKED", `Cannot restore to ${path}: a writer has a log open there`, { path });
+  }
+  try {
+    const partial = partialNames(fileSystem, path, lock, SUFFIX);
+    const work: Work = { store, fileSystem, partial, folder: path, target, options };
+    if (!isPublishing(fileSystem, path)) await prepare(work);
+    return publish(work);
+  } catch (error) {
+    throw signal?.aborted === true && error === signal.reason ? error : ioError("Cannot restore a log", path, error);
+  } finally {
+    lock.release();
+  }
+}
+
+/** A restore, and what it needs. */
+interface Work extends RestoredFolder {
+  readonly store: ObjectStore;
+  readonly options: RestoreOptions;
+}
+
+function targetOf(options: RestoreOptions): RestoreTarget {
+  const attempt = "Cannot restore a log";
+  checkNames(attempt, options, ["toIndex", "toTime", "generation", "onProgress", "signal", "fileSystem"]);
+  const { toIndex, toTime } = options;
+  if (toIndex !== undefined && toTime !== undefined) throw invalid(`${attempt}: give toIndex or toTime, not both`);
+  if (toIndex !== undefined) {
+    checkReadIndex(toIndex);
+    return { kind: "index", index: toIndex };
+  }
+  if (toTime === undefined) return { kind: "end" };
+  if (Number.isFinite(toTime)) return { kind: "time", milliseconds: toTime };
+  throw invalid(`${attempt}: toTime must be milliseconds since 1970, found ${show(toTime)}`);
+}
+
+/** Makes all files, under the names of unfinished files. */
+async function prepare(work: Work): Promise<void> {
+  const { store, options: { generation, signal }, partial, folder } = work;
+  for (let attempt = 1;; attempt++) {
+    const history = historyOf(await surveyStore(store, { signal }), generation);
+    if (history.segments.length === 0) {
+      const which = generation === undefined ? "there is no archive" : `there is no generation ${generation}`;
+      throw new WalLogError("NOT_FOUND", `Cannot restore from ${store.name}: ${which}`);
+    }
+    try {
+      const restored = await restoreFiles(work, history);
+      return await complete(work, history, restored);
+    } catch (error) {
+      const isGone = error instanceof WalLogError && error.code === "NOT_FOUND" &&
+        error.path?.startsWith("generations/");
+      if (!isGone || attempt === ATTEMPTS_MAX) throw error;
+    } finally {
+      signal?.throwIfAborted();
+      for (const name of partial.list(folder)) if (name.endsWith(".tmp")) partial.remove(`${folder}/${name}`);
+    }
+  }
+}
+
+/** The segments of a restored log. */
+interface Restored {
+  readonly headers: readonly SegmentHeader[];
+  readonly cut: Cut;
+  readonly bytes: number;
+}
+
+/** Restores segments and the snapshot. Tries the newest snapshot first. */
+async function restoreFiles(work: Work, history: History): Promise<Restored> {
+  const { target, store } = work;
+  const isWanted = ({ index }: ArchivedSnapshot) => target.kind !== "index" || index <= target.index;
+  const starts = new Set(
+    [...history.snapshots.filter(isWanted).map(({ index }) => index), 0].sort((a, b) => b - a)
+      .map((index) => startFor(history, index)),
+  );
+  let missing = 0;
+  for (const start of starts) {
+    if (start === undefined) continue;
+    const { restored, missingSnapshot } = await restoreFrom(work, history, start);
+    if (restored !== undefined) return restored;
+    missing ||= missingSnapshot;
+  }
+  const wanted = target.kind === "index" ? `index ${target.index}` : target.kind === "time" ? "that time" : "any index";
+  const why = missing > 0
+    ? `the snapshot at index ${missing} is not archived`
+    : "it is not in the archive, or entries that it needs are missing";
+  throw new WalLogError("NOT_FOUND", `Cannot restore the log in ${store.name} to ${wanted}: ${why}`);
+}
+
+/** The last segment with which a log can begin that has a snapshot at an index. */
+function startFor({ segments }: History, snapshot: Index): number | undefined {
+  const start = segments.findLastIndex(({ id }) => id.first <= snapshot + 1);
+  return start < 0 ? undefined : start;
+}
+
+/** Restores segments from one on, up to the cut or a gap. */
+async function restoreFrom(work: Work, history: History, start: number) {
+  const { store, partial, folder, target, options: { signal, onProgress } } = work;
+  const { snapshots } = history;
+  const segments = upToGap(history.segments.slice(start));
+  const find = (index: Index, term: number) => snapshots.find((one) => one.index === index && one.term === term);
+  const finder = new CutFinder(target, (index, term) => find(index, term) !== undefined);
+  const bytesTotal = segments.flatMap(({ chain }) => chain).reduce((sum, { from, to }) => sum + to - from, 0);
+  let bytesDone = 0;
+  const staging = new Staging(store, partial, folder, { signal }, (bytes) => {
+    bytesDone += bytes;
+    onProgress?.({ bytesDone, bytesTotal: Math.max(bytesTotal, bytesDone) });
+  });
+  const headers: SegmentHeader[] = [];
+  for (const segment of segments) {
+    const { header, goOn } = await staging.restoreSegment(segment, finder);
+    headers.push(header);
+    if (!goOn) break;
+  }
+  const { cut, missingSnapshot } = finder;
+  if (cut === undefined) return { restored: undefined, missingSnapshot };
+  const { index, term } = cut.snapshot;
+  if (index > 0) await staging.restoreSnapshot(find(index, term)!);
+  const kept = headers.filter(({ number }) => number <= cut.number);
+  removeOthers(work, kept, snapshotName(index, term));
+  staging.finish(kept, cut.offset);
+  return { restored: { headers: kept, cut, bytes: bytesDone }, missingSnapshot };
+}
+
+function upToGap(segments: readonly HistorySegment[]): readonly HistorySegment[] {
+  const gap = segments.findIndex(({ hasGap }) => hasGap);
+  return gap < 0 ? segments : segments.slice(0, gap + 1);
+}
+
+/** Removes unfinished files of an earlier attempt that are not needed. */
+function removeOthers({ partial, folder }: Work, headers: readonly SegmentHeader[], snapshot: string): void {
+  const numbers = new Set(headers.map(({ number }) => number));
+  for (const name of partial.list(folder)) {
+    const number = segmentNumber(name);
+    const isNeeded = number === undefined ? name === snapshot || !isSnapshotName(name) : numbers.has(number);
+    if (!isNeeded || name === IDENTITY_NAME || name === REPORT_NAME) partial.remove(`${folder}/${name}`);
+  }
+}
+
+/** Opens the log once for writing, which verifies it, and closes it. */
+async function complete(work: Work, history: History, { headers, cut, bytes }: Restored): Promise<void> {
+  const { partial, folder, target, options: { signal } } = work;
+  const codec = leaseCodec();
+  try {
+    const incarnation = new Uint8Array(ID_BYTES);
+    partial.random(incarnation);
+    const identity = { uuid: headers[0]!.uuid, incarnation, cluster: clusterOf(history) };
+    writeIdentity(partial, folder, identity, (bytes, seed) => codec.hash(bytes, seed));
+  } finally {
+    returnCodec(codec);
+  }
+  const log = await WalLog.open(folder, {
+    fileSystem: partial,
+    create: false,
+    maxEntryBytes: PAYLOAD_BYTES_MAX,
+    ...signal && { signal },
+  });
+  let report: RestoreReport;
+  try {
+    requireState(log, cut);
+    if (target.kind === "index") log.truncate(target.index + 1);
+    const { lastIndex, snapshotIndex, hardState } = log;
+    report = { generation: history.generation, lastIndex, snapshotIndex, hardState, bytes };
+  } finally {
+    await log.close();
+  }
+  writeReport(work, report);
+}
+
+function requireState({ lastIndex, snapshotIndex, recovery, path }: WalLog, { next, snapshot }: Cut): void {
+  if (recovery.verdict === "clean" && lastIndex === next - 1 && snapshotIndex === snapshot.index) return;
+  const message = `Cannot restore a log to ${path}: the archive is inconsistent: expected entries ` +
+    `${snapshot.index + 1} to ${next - 1}, found ${snapshotIndex + 1} to ${lastIndex} (${recovery.verdict})`;
+  throw new WalLogError("CORRUPT", message, { path, damage: recovery.damage });
+}
+
+/** The cluster of the log. It is founded at most once. */
+function clusterOf({ identities }: History): Uint8Array {
+  const founded = identities.find(({ cluster }) => /[^0]/.test(cluster));
+  return founded === undefined ? new Uint8Array(ID_BYTES) : new Uint8Array(Buffer.from(founded.cluster, "hex"));
+}

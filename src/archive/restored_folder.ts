@@ -1,0 +1,98 @@
+/**
+ * The folder of a log that is being restored: its files get their final names when all of them are complete.
+ *
+ * @module
+ */
+
+import { WalLogError } from "../api/errors.ts";
+import type { HardState, Index } from "../api/types.ts";
+import type { FileSystem } from "../io/file_system.ts";
+import { namesInOrder, removePartial } from "../maintain/partial_folder.ts";
+import type { RestoreTarget } from "./cut.ts";
+
+/** Suffix of all file names until the log is complete. */
+export const SUFFIX = ".restore";
+/** The name of the lock file. */
+export const LOCK_NAME = "LOCK";
+
+/** The contents of a restored log. */
+export interface RestoreReport {
+  /** The generation that was restored. */
+  readonly generation: number;
+  /** The last index. */
+  readonly lastIndex: Index;
+  /** The snapshot's index; 0 if there is none. */
+  readonly snapshotIndex: Index;
+  /** The hard state. */
+  readonly hardState: HardState;
+  /** Bytes of the archive that make up the log. */
+  readonly bytes: number;
+}
+
+/** A folder, and access to it. */
+export interface RestoredFolder {
+  readonly fileSystem: FileSystem;
+  /** The machine, with the names of unfinished files. */
+  readonly partial: FileSystem;
+  readonly folder: string;
+  readonly target: RestoreTarget;
+}
+
+/** The name of the file that has the report while the files get their final names. */
+export const REPORT_NAME = "REPORT";
+
+/**
+ * Whether a crash interrupted a restore while the files got their final names.
+ *
+ * @param fileSystem The machine.
+ * @param folder The folder.
+ * @throws {WalLogError} `INVALID_ARGUMENT` if the folder has other files.
+ */
+export function isPublishing(fileSystem: FileSystem, folder: string): boolean {
+  const names = fileSystem.list(folder);
+  const other = names.find((name) => name !== LOCK_NAME && !name.endsWith(SUFFIX));
+  if (other === undefined) return false;
+  if (names.includes(REPORT_NAME + SUFFIX)) return true;
+  throw new WalLogError("INVALID_ARGUMENT", `Cannot restore to ${folder}: it holds ${other}; choose an empty folder`, {
+    path: folder,
+  });
+}
+
+/** Stores the report of a log that is complete. */
+export function writeReport(
+  { partial, folder, target }: RestoredFolder,
+  { hardState: { term, votedFor }, ...rest }: RestoreReport,
+): void {
+  const text = JSON.stringify({ ...rest, target, term, vote: votedFor === null ? null : String(votedFor) });
+  const file = partial.open(`${folder}/${REPORT_NAME}`, "create");
+  try {
+    const bytes = new TextEncoder().encode(text);
+    for (let done = 0; done < bytes.length;) done += file.write(bytes.subarray(done), done);
+    file.sync();
+  } finally {
+    file.close();
+  }
+  partial.syncDirectory(folder);
+}
+
+/** Gives the files their final names. */
+export function publish({ fileSystem, partial, folder, target }: RestoredFolder): RestoreReport {
+  const file = partial.open(`${folder}/${REPORT_NAME}`, "read");
+  const bytes = new Uint8Array(file.size());
+  file.read(bytes, 0);
+  file.close();
+  const { term, vote, target: stored, ...rest } = JSON.parse(new TextDecoder().decode(bytes));
+  if (JSON.stringify(stored) !== JSON.stringify(target)) {
+    const message = `Cannot restore to ${folder}: a restore with other options was interrupted there; repeat it, or ` +
+      "choose an empty folder";
+    throw new WalLogError("INVALID_ARGUMENT", message, { path: folder });
+  }
+  for (const name of namesInOrder(fileSystem, folder, SUFFIX)) {
+    if (name === REPORT_NAME || name === LOCK_NAME) continue;
+    fileSystem.rename(`${folder}/${name}${SUFFIX}`, `${folder}/${name}`);
+    fileSystem.syncDirectory(folder);
+  }
+  removePartial(fileSystem, folder, SUFFIX);
+  fileSystem.syncDirectory(folder);
+  return { ...rest, hardState: { term, votedFor: vote === null ? null : BigInt(vote) } };
+}

@@ -1,0 +1,246 @@
+/**
+ * The start of an archiver: it compares the archive with its log, and claims a generation.
+ *
+ * @module
+ */
+
+import { WalLogError } from "../api/errors.ts";
+import type { Codec } from "../codec/codec.ts";
+import { leaseCodec, returnCodec } from "../codec/pool.ts";
+import { KIND_ENTRIES } from "../format/frame.ts";
+import { SEGMENT_HEADER_BYTES } from "../format/header_block.ts";
+import { openSized } from "../io/sized_file.ts";
+import type { Segment } from "../log/segment.ts";
+import { type WalkedFrame, walkFrames } from "./frames.ts";
+import type { History, HistorySegment } from "./history.ts";
+import { claimKey, PROBES } from "./keys.ts";
+import type { LogView } from "./log_view.ts";
+import type { ObjectStore, RequestOptions } from "./object_store.ts";
+import { fetchPiece } from "./fetch_object.ts";
+import { PieceFile } from "./piece_file.ts";
+import { inSlices } from "./slices.ts";
+
+/** The place in a log up to which it is archived. */
+export interface Position {
+  /** The segment's number; 0 if nothing is archived. */
+  readonly number: number;
+  readonly salt: bigint;
+  /** Offset in that segment's file. */
+  readonly end: number;
+  /** The next index there. */
+  readonly next: number;
+  /** Index of the snapshot there; 0 if there is none. */
+  readonly snapshot: number;
+}
+
+/** The start of a log. */
+export const NOTHING_ARCHIVED: Position = { number: 0, salt: 0n, end: 0, next: 1, snapshot: 0 };
+
+/** The contents of a claim. */
+export interface Claim {
+  readonly layout: 1;
+  readonly token: string;
+  readonly uuid: string;
+  readonly milliseconds: number;
+}
+
+/**
+ * Fails unless a store refuses a second `put if absent`.
+ *
+ * @param store The store.
+ * @param token A random name.
+ * @param options A signal.
+ * @throws {WalLogError} `INVALID_ARGUMENT`.
+ */
+export async function probeStore(store: ObjectStore, token: string, options?: RequestOptions): Promise<void> {
+  const key = `${PROBES}${token}`;
+  await store.putIfAbsent(key, new TextEncoder().encode("1"), options);
+  const second = await store.putIfAbsent(key, new TextEncoder().encode("2"), options);
+  await store.delete(key, options);
+  if (second.kind === "exists") return;
+  const message =
+    `Cannot archive to ${store.name}: the store does not refuse to write a key twice (If-None-Match: *), ` +
+    "so that two archivers could mix their logs; use another store";
+  throw new WalLogError("INVALID_ARGUMENT", message);
+}
+
+/**
+ * Claims the lowest generation above a number.
+ *
+ * @param store The store.
+ * @param above The highest generation that is claimed already.
+ * @param claim The contents of the claim. Its token is the archiver's own.
+ * @param options A signal.
+ * @returns The generation.
+ */
+export async function claimGeneration(
+  store: ObjectStore,
+  above: number,
+  claim: Claim,
+  options?: RequestOptions,
+): Promise<number> {
+  const bytes = new TextEncoder().encode(JSON.stringify(claim));
+  for (let generation = above + 1;; generation++) {
+    const result = await store.putIfAbsent(claimKey(generation), bytes, options);
+    if (result.kind === "created") return generation;
+    // If the reply to an earlier attempt was lost, the claim is the archiver's own.
+    if ((await readClaim(store, generation, options))?.token === claim.token) return generation;
+  }
+}
+
+/** Reads a claim; `undefined` if there is none. */
+export async function readClaim(
+  store: ObjectStore,
+  generation: number,
+  options?: RequestOptions,
+): Promise<Claim | undefined> {
+  const found = await store.get(claimKey(generation), undefined, options);
+  if (found.kind === "absent") return undefined;
+  try {
+    return JSON.parse(new TextDecoder().decode(found.bytes)) as Claim;
+  } catch (cause) {
+    const message = `Cannot read the claim ${claimKey(generation)} in ${store.name}: it is damaged`;
+    throw new WalLogError("CORRUPT", message, { cause });
+  }
+}
+
+/**
+ * Finds the place in a log at which an archive ends. The log must have the archived frames.
+ *
+ * @param store The store.
+ * @param history The history of the archive.
+ * @param view The log.
+ * @param options A signal.
+ * @returns The place.
+ * @throws {WalLogError} `DIVERGED` if the log does not have them.
+ */
+export async function findPosition(
+  store: ObjectStore,
+  history: History,
+  view: LogView,
+  options?: RequestOptions,
+): Promise<Position> {
+  const last = history.segments.at(-1);
+  if (last === undefined) return NOTHING_ARCHIVED;
+  const { id: { number, salt, baseLsn }, chain, end } = last;
+  const { next, snapshot } = chain.at(-1)!;
+  const position = { number, salt, end, next, snapshot };
+  const { segments } = view;
+  const same = segments.findIndex(({ header }) => header.number === number && header.salt === salt);
+  // After a crash, a segment can replace the newest one. It begins at the same place.
+  const replacement = segments.findIndex(({ header }) => header.number > number && header.baseLsn === baseLsn);
+  if (same < 0 && replacement < 0) {
+    if (isCompactedBeyond(view, last)) return position;
+    throw diverged(store, view, `it does not have the archived segment ${number}`);
+  }
+  const localEnd = same < 0 ? SEGMENT_HEADER_BYTES : segments[same]!.endOffset;
+  if (same >= 0) await requireSamePieces(store, view, segments[same]!, last, localEnd);
+  if (end > localEnd) {
+    await requireCopies(store, view, last, localEnd, segments.slice(same < 0 ? replacement : same + 1), options);
+  }
+  return position;
+}
+
+/** Whether the log's snapshot covers the archived entries, and the log goes on after the archived segments. */
+function isCompactedBeyond({ segments, snapshot }: LogView, { id, chain }: HistorySegment): boolean {
+  const oldest = segments[0];
+  return oldest !== undefined && oldest.header.number > id.number && snapshot.index >= chain.at(-1)!.next - 1;
+}
+
+/** Fails unless the log's file has the same bytes as the pieces that lie before an offset. */
+async function requireSamePieces(
+  store: ObjectStore,
+  view: LogView,
+  segment: Segment,
+  { chain }: HistorySegment,
+  localEnd: number,
+): Promise<void> {
+  const codec = leaseCodec();
+  try {
+    for (const { from, to, checksum } of chain) {
+      if (to > localEnd) return;
+      const file = new PieceFile(view.fileSystem, segment, from, to);
+      try {
+        if (await inSlices(file.checksum(codec)) === checksum) continue;
+      } finally {
+        file.close();
+      }
+      throw diverged(store, view, `segment ${segment.header.number} differs between offsets ${from} and ${to}`);
+    }
+  } finally {
+    returnCodec(codec);
+  }
+}
+
+/**
+ * Fails unless the log has copies of archived frames. After a crash, a log goes on in a new segment, which begins with
+ * copies of the frames that were not proven.
+ */
+async function requireCopies(
+  store: ObjectStore,
+  view: LogView,
+  { id, chain, end }: HistorySegment,
+  localEnd: number,
+  following: readonly Segment[],
+  options: RequestOptions | undefined,
+): Promise<void> {
+  const codec = leaseCodec();
+  const copies = framesOf(view, codec, following);
+  const fetched = leaseCodec();
+  try {
+    for (const piece of chain) {
+      if (piece.to <= localEnd) continue;
+      const bytes = await fetchPiece(store, piece, options);
+      const file = readerAt(bytes, piece.from);
+      const from = Math.max(piece.from, SEGMENT_HEADER_BYTES);
+      for (const frame of walkFrames(fetched, id, file, from, Math.min(piece.to, end))) {
+        if (frame.offset < localEnd) continue;
+        const copy = copies.next();
+        if (!copy.done && isCopy(copy.value, frame)) continue;
+        throw diverged(store, view, `it lacks an archived frame of segment ${id.number}, at offset ${frame.offset}`);
+      }
+    }
+  } finally {
+    copies.return();
+    returnCodec(codec);
+    returnCodec(fetched);
+  }
+}
+
+/** The frames of segments, in order. */
+function* framesOf(view: LogView, codec: Codec, segments: readonly Segment[]): Generator<WalkedFrame, void> {
+  for (const { path, header, endOffset } of segments) {
+    const file = openSized(view.fileSystem, path);
+    try {
+      yield* walkFrames(codec, header, file, SEGMENT_HEADER_BYTES, endOffset);
+    } finally {
+      file.close();
+    }
+  }
+}
+
+/** A file that has bytes at an offset. */
+function readerAt(bytes: Uint8Array, from: number) {
+  return {
+    read(into: Uint8Array, position: number): number {
+      const part = bytes.subarray(position - from, position - from + into.length);
+      into.set(part);
+      return part.length;
+    },
+  };
+}
+
+/** Whether a frame is a copy of another one. A copy has another position, and may have other flags. */
+function isCopy({ header, payloadChecksum }: WalkedFrame, original: WalkedFrame): boolean {
+  const { kind, length, term, index, count } = original.header;
+  const isSame = header.kind === kind && header.length === length && header.term === term && header.index === index &&
+    header.count === count;
+  return isSame && (kind !== KIND_ENTRIES || payloadChecksum === original.payloadChecksum);
+}
+
+function diverged({ name }: ObjectStore, { folder }: LogView, reason: string): WalLogError {
+  const message =
+    `Cannot archive the log at ${folder} to ${name}: the archive is not of this log, or is ahead of it: ` +
+    `${reason}; restore the archive, or archive to another prefix`;
+  return new WalLogError("DIVERGED", message, { path: folder });
+}

@@ -1,0 +1,221 @@
+/** Archiving a log, and restoring it. */
+
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { WalLog } from "../mod.ts";
+import { MemoryStore, restore } from "../src/archive/mod.ts";
+import { ArchivedLog, PATH } from "./archived_log.ts";
+import { fingerprint } from "./simulated_log.ts";
+
+describe("a restored log", () => {
+  it("has the entries, the hard state and the cluster of the archived one, and a new incarnation", async () => {
+    const archived = new ArchivedLog();
+    const { log } = archived;
+    log.foundCluster("5e14d2b3-2688-89cd-e2a3-98a722e0ab5d");
+    log.setHardState({ term: 3, votedFor: 7n });
+    archived.append(5);
+    await archived.archive();
+    assert.equal(archived.archiver.archivedIndex, 5);
+    const restored = await archived.restored();
+    assert.equal(fingerprint(restored), fingerprint(log));
+    assert.equal(restored.identity.log, log.identity.log);
+    assert.equal(restored.identity.cluster, log.identity.cluster);
+    assert.notEqual(restored.identity.incarnation, log.identity.incarnation);
+  });
+
+  it("has many segments, of which each was archived whole or in pieces", async () => {
+    const archived = new ArchivedLog();
+    archived.append(1000);
+    await archived.archive();
+    for (let i = 0; i < 60; i++) {
+      archived.append(7);
+      await archived.archive();
+    }
+    assert(archived.log.stats().segments > 10);
+    await archived.requireSame();
+    assert(archived.archiver.counts.merged > 10);
+  });
+
+  it("has large entries", async () => {
+    const archived = new ArchivedLog();
+    archived.append(2, 1, 3_000_000);
+    await archived.archive();
+    await archived.requireSame();
+  });
+
+  it("has what came after a truncation of archived entries", async () => {
+    const archived = new ArchivedLog();
+    archived.append(10);
+    await archived.archive();
+    archived.log.truncate(4);
+    archived.append(3, 2);
+    await archived.archive();
+    assert.equal(archived.archiver.archivedIndex, 6);
+    await archived.requireSame();
+  });
+
+  it("begins with the newest snapshot", async () => {
+    const archived = new ArchivedLog();
+    archived.append(300);
+    await archived.archive();
+    archived.log.compact(250, { data: new Uint8Array(70_000).fill(7) });
+    archived.append(50);
+    await archived.archive();
+    const restored = await archived.restored();
+    assert.equal(fingerprint(restored), fingerprint(archived.log));
+    assert.equal(restored.snapshotIndex, 250);
+    assert(restored.stats().segments < 6);
+  });
+
+  it("has a leader's snapshot that cleared the log", async () => {
+    const archived = new ArchivedLog();
+    archived.append(10);
+    await archived.archive();
+    archived.log.applySnapshot({ index: 500, term: 4, config: [1n], data: new Uint8Array(5) });
+    archived.append(3, 4);
+    await archived.archive();
+    await archived.requireSame();
+  });
+
+  it("has only durable entries", async () => {
+    const archived = new ArchivedLog();
+    archived.append(5);
+    await archived.archive();
+    archived.append(5);
+    await archived.archiver.step();
+    assert.equal(archived.archiver.archivedIndex, 5);
+    assert.equal((await archived.restored()).lastIndex, 5);
+  });
+
+  it("is archived further, without a copy of what is archived", async () => {
+    const archived = new ArchivedLog();
+    archived.append(300);
+    await archived.archive();
+    const { bytes } = archived.archiver.counts;
+    archived.reopen("closed");
+    archived.append(10);
+    await archived.archive();
+    assert.equal(archived.archiver.generation, 2);
+    assert(archived.archiver.counts.bytes < bytes / 4);
+    await archived.requireSame();
+  });
+
+  it("is archived further after a crash, which moves unproven frames to another segment", async () => {
+    for (const how of ["crashed", "killed"] as const) {
+      const archived = new ArchivedLog();
+      archived.append(20);
+      await archived.archive();
+      archived.append(20);
+      archived.log.syncSync();
+      archived.append(1);
+      await archived.archiver.step();
+      archived.reopen(how);
+      await archived.archive();
+      await archived.requireSame();
+      archived.append(5);
+      archived.reopen(how);
+      archived.append(5);
+      await archived.archive();
+      await archived.requireSame();
+    }
+  });
+});
+
+describe("restoring", () => {
+  it("to an index drops later entries", async () => {
+    const archived = new ArchivedLog();
+    archived.append(200);
+    archived.log.truncate(151);
+    archived.append(50, 2);
+    await archived.archive();
+    for (const toIndex of [1, 60, 150, 151, 180, 200]) {
+      const restored = await archived.restored({ toIndex });
+      assert.equal(restored.lastIndex, toIndex);
+      const expected = archived.log.entries(1, toIndex);
+      assert.deepEqual(restored.entries(1, toIndex), expected);
+    }
+    await assert.rejects(archived.restored({ toIndex: 201 }), { code: "NOT_FOUND" });
+  });
+
+  it("to an index below the newest snapshot uses an older one", async () => {
+    const archived = new ArchivedLog();
+    for (const through of [60, 160, 260]) {
+      archived.append(100);
+      await archived.archive();
+      archived.log.compact(through, { data: new Uint8Array([through % 256]) });
+      await archived.archive();
+    }
+    for (const [toIndex, snapshot] of [[50, 0], [60, 60], [100, 0], [150, 60], [260, 260], [270, 160]] as const) {
+      const restored = await archived.restored({ toIndex });
+      assert.deepEqual([restored.lastIndex, restored.snapshotIndex], [toIndex, snapshot], `to ${toIndex}`);
+    }
+  });
+
+  it("to a time ends before the first later checkpoint", async () => {
+    const archived = new ArchivedLog();
+    const times: number[] = [];
+    for (let i = 0; i < 4; i++) {
+      times.push(archived.disk.fileSystem.now());
+      archived.append(30);
+      await archived.archive();
+    }
+    for (const [i, toTime] of times.entries()) {
+      assert.equal((await archived.restored({ toTime })).lastIndex, (i + 1) * 30);
+    }
+    assert.equal((await archived.restored({ toTime: archived.disk.fileSystem.now() })).lastIndex, 120);
+    await assert.rejects(archived.restored({ toTime: 1, toIndex: 1 }), { code: "INVALID_ARGUMENT" });
+  });
+
+  it("goes on after a crash at any operation", async () => {
+    const archived = new ArchivedLog();
+    archived.append(200);
+    await archived.archive();
+    archived.log.compact(100, { data: new Uint8Array(10) });
+    archived.append(20);
+    await archived.archive();
+    const { disk, store } = archived;
+    const { fileSystem } = disk;
+    const expected = fingerprint(archived.log);
+    let crashes = 0;
+    for (let after = 0;; after++) {
+      disk.failAfter("crash", after);
+      try {
+        await restore(store, "/again.wal", { fileSystem });
+        break;
+      } catch {
+        assert(!disk.hasPower);
+        crashes++;
+        disk.crash();
+      }
+    }
+    disk.heal();
+    assert(crashes > 20);
+    const log = WalLog.openSync("/again.wal", { fileSystem, readOnly: true });
+    assert.equal(log.recovery.verdict, "clean");
+    assert.equal(fingerprint(log), expected);
+    assert.deepEqual(disk.files().filter((name) => name.includes(".restore")), []);
+  });
+
+  it("needs an empty folder", async () => {
+    const archived = new ArchivedLog();
+    await archived.archive();
+    archived.log.closeSync();
+    const { fileSystem } = archived.disk;
+    await assert.rejects(restore(archived.store, PATH, { fileSystem }), { code: "INVALID_ARGUMENT" });
+  });
+
+  it("fails without an archive", async () => {
+    const { disk: { fileSystem } } = new ArchivedLog();
+    await assert.rejects(restore(new MemoryStore(), "/none.wal", { fileSystem }), { code: "NOT_FOUND" });
+  });
+
+  it("fails if an object is damaged", async () => {
+    const store = new MemoryStore();
+    const archived = new ArchivedLog(store);
+    archived.append(10);
+    await archived.archive();
+    const key = [...store.objects.keys()].find((key) => key.includes("/segments/"))!;
+    store.objects.get(key)!.fill(0, 16_500, 16_510);
+    await assert.rejects(archived.restored(), { code: "CORRUPT", path: key });
+  });
+});
