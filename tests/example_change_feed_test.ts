@@ -28,7 +28,7 @@ function changeOf(line: number): Change {
 /** Starts a program of the example. Its caller must end it. */
 function start(folder: string, program: string): ChildProcess {
   const [binary, ...args] = exampleCommand("node", `change-feed/${program}`, { args: [folder] });
-  return spawn(binary, args, { stdio: ["pipe", "pipe", "inherit"] });
+  return spawn(binary!, args, { stdio: ["pipe", "pipe", "inherit"] });
 }
 
 /** Kills a program and waits for its end. */

@@ -8,6 +8,8 @@ import { setTimeout } from "node:timers/promises";
 import { type DeadLetter, JobQueue, type Lease } from "../examples/job-queue/queue.ts";
 import { EventLog } from "../src/events/mod.ts";
 import { type ExampleServer, shownCalls, sideBySide, skipWithout, withExample } from "./example_process.ts";
+import { whyNoStrace } from "./real/strace.ts";
+import { skipReason } from "./skip.ts";
 import { inTemporaryFolder } from "./temporary.ts";
 
 const JOBS = 300;
@@ -168,6 +170,35 @@ describe("the job queue", () => {
         assert.equal((await fetch(`${url}/jobs`, { method: "POST", body: "{" })).status, 400);
         assert.equal((await fetch(`${url}/jobs/1/ack?attempt=2`, { method: "POST" })).status, 409);
         assert.equal((await fetch(url)).status, 404);
+      });
+    });
+  });
+
+  const noStrace = skip || skipReason(whyNoStrace());
+  it("answers 503 and ends when a flush fails, and works when it is started again", { skip: noStrace }, async () => {
+    await inTemporaryFolder(async (folder) => {
+      // strace counts calls per thread. The thread that opens the log makes fewer than ten.
+      const inject = ["-e", "trace=fdatasync", "-e", "inject=fdatasync:error=EIO:when=10+"];
+      // With -D, the started process is the server and not strace, so that its exit code is reported.
+      const under = ["strace", "-D", "-f", "--seccomp-bpf", "-o", "/dev/null", ...inject];
+      const args = [folder, "--port", "0"];
+      const added: number[] = [];
+      await withExample("bun", "job-queue/main.ts", { args, under }, async ({ url, ended }) => {
+        let status = 201;
+        while (status === 201) {
+          const response = await fetch(`${url}/jobs`, { method: "POST", body: `${added.length}` });
+          status = response.status;
+          if (status === 201) added.push((await response.json()).id);
+          else await response.body?.cancel();
+        }
+        assert.equal(status, 503);
+        assert.equal(await ended, 1);
+      });
+      assert(added.length > 0);
+      await withExample("bun", "job-queue/main.ts", { args }, async ({ url }) => {
+        for (const [data, id] of added.entries()) {
+          assert.deepEqual(await (await fetch(`${url}/lease`, { method: "POST" })).json(), { id, data, attempt: 1 });
+        }
       });
     });
   });

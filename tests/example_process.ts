@@ -29,6 +29,8 @@ export interface ServerOptions {
   readonly args: readonly string[];
   /** In Deno: its permissions, and no others. */
   readonly permissions?: readonly string[];
+  /** A command to run it under, such as `strace`. */
+  readonly under?: readonly string[];
 }
 
 /** A server that has not begun to listen by then is stuck. In milliseconds. */
@@ -57,11 +59,11 @@ export function skipWithout(name: RuntimeName): string | false {
  * @param options Its arguments and permissions.
  * @returns The binary and its arguments.
  */
-export function exampleCommand(name: RuntimeName, program: string, options: ServerOptions): [string, ...string[]] {
+export function exampleCommand(name: RuntimeName, program: string, options: ServerOptions): string[] {
   const { binary, run }: Runtime = locateRuntime(name);
-  const { args, permissions = [] } = options;
-  const command = name === "deno" ? [binary, "run", "--no-prompt", ...permissions] as const : run;
-  return [...command, fileURLToPath(new URL(`../examples/${program}`, import.meta.url)), ...args];
+  const { args, permissions = [], under = [] } = options;
+  const command = name === "deno" ? [binary, "run", "--no-prompt", ...permissions] : run;
+  return [...under, ...command, fileURLToPath(new URL(`../examples/${program}`, import.meta.url)), ...args];
 }
 
 /**
@@ -74,7 +76,7 @@ export function exampleCommand(name: RuntimeName, program: string, options: Serv
  */
 export async function startExample(name: RuntimeName, program: string, options: ServerOptions): Promise<ExampleServer> {
   const [binary, ...args] = exampleCommand(name, program, options);
-  const child = spawn(binary, args, { stdio: ["ignore", "pipe", "inherit"] });
+  const child = spawn(binary!, args, { stdio: ["ignore", "pipe", "inherit"] });
   // A server must not outlive the test.
   const kill = () => child.kill("SIGKILL");
   process.once("exit", kill);
