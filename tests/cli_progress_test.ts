@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
-import { paceText, progressLine } from "../src/cli/progress.ts";
+import { copyProgressLine, paceText, progressLine } from "../src/cli/progress.ts";
 
 const GIB = 2 ** 30;
 
@@ -48,5 +48,25 @@ describe("progressLine", () => {
 
   it("shows nothing elsewhere", async () => {
     assert.equal(await shown(false), "");
+  });
+});
+
+describe("copyProgressLine", () => {
+  it("shows first the bytes of the snapshot, then the entries", async () => {
+    let text = "";
+    let time = 0;
+    const stream = { isTTY: true, write: (part: string) => text += part };
+    const line = copyProgressLine("copying", { stream, now: () => time });
+    for (const part of ["snapshot", "entries"] as const) {
+      line.show({ part, done: 1, total: 4096 });
+      await new Promise((resolve) => setTimeout(resolve, 120));
+      time += 2000;
+      line.show({ part, done: 2048, total: 4096 });
+    }
+    line.clear();
+    // deno-lint-ignore no-control-regex
+    const plain = text.replace(/\x1b\[[0-9;]*[mK]/g, "");
+    assert.match(plain, /copying the snapshot \[#{12}\.{12}\] {2}50% {2}1\.0 KiB\/s, 2 s left/);
+    assert.match(plain, /copying \[#{12}\.{12}\] {2}50% {2}1,024 entries\/s, 2 s left\r$/);
   });
 });

@@ -4,8 +4,9 @@ import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { join } from "node:path";
 import { describe, it } from "node:test";
+import { setImmediate } from "node:timers";
 import { type NodeId, WalLog } from "../mod.ts";
-import { recoverCluster } from "../src/raft/mod.ts";
+import { type CopyProgress, recoverCluster } from "../src/raft/mod.ts";
 import { decodeMembership } from "../src/raft/membership.ts";
 import { cli } from "./cli.ts";
 import { Cluster } from "./raft_cluster.ts";
@@ -111,6 +112,40 @@ describe("recoverCluster", () => {
       assert.deepEqual([target.lastIndex, target.hardState.term, target.identity.cluster], [0, 0, undefined]);
       assert.deepEqual(await recoverCluster(source, target, options), { index: 2, term: 8 });
       await closed([source, target]);
+    });
+  });
+
+  it("reports its progress, and can be ended in the middle of the snapshot", async () => {
+    await inTemporaryFolder(async (folder) => {
+      const source = await WalLog.open(join(folder, "source.wal"));
+      source.append([{ term: 1, index: 1, kind: "normal", command: new Uint8Array(3) }]);
+      const total = 8 * 1024 * 1024;
+      source.applySnapshot({ index: 1, term: 1, config: [1n], data: new Uint8Array(total) });
+      for (let index = 2; index <= 6000; index++) {
+        source.append([{ term: 1, index, kind: "normal", command: new Uint8Array(3) }]);
+      }
+      const seen: CopyProgress[] = [];
+      const options = { members: [1n], cluster: randomUUID(), onProgress: (one: CopyProgress) => void seen.push(one) };
+      const target = await WalLog.open(join(folder, "target.wal"));
+      await recoverCluster(source, target, options);
+      const [snapshot, entries] = (["snapshot", "entries"] as const).map((part) =>
+        seen.filter((one) => one.part === part)
+      );
+      assert.ok(snapshot!.length > 4 && entries!.length > 1);
+      assert.ok(
+        seen.every(({ done }, i) => i === 0 || seen[i - 1]!.part !== seen[i]!.part || seen[i - 1]!.done < done),
+      );
+      assert.deepEqual(snapshot!.at(-1), { part: "snapshot", done: total, total });
+      assert.deepEqual(entries!.at(-1), { part: "entries", done: 5999, total: 5999 });
+
+      seen.length = 0;
+      const controller = new AbortController();
+      const early = await WalLog.open(join(folder, "early.wal"));
+      setImmediate(() => controller.abort(new Error("enough")));
+      await assert.rejects(recoverCluster(source, early, { ...options, signal: controller.signal }), /enough/);
+      assert.ok((seen.at(-1)?.done ?? 0) < total, "the event loop ran while the snapshot was copied");
+      assert.equal(early.snapshotIndex, 0);
+      await closed([source, target, early]);
     });
   });
 });

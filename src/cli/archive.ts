@@ -8,17 +8,17 @@ import { lstatSync } from "node:fs";
 import { basename } from "node:path";
 import { setImmediate } from "node:timers/promises";
 import { WalLogError } from "../api/errors.ts";
-import type { Index, SnapshotStream } from "../api/types.ts";
+import type { Index } from "../api/types.ts";
 import { WalLog } from "../api/wal_log.ts";
 import { PAYLOAD_BYTES_MAX } from "../format/frame.ts";
 import { snapshotHeaderBytes } from "../format/snapshot_header.ts";
 import { snapshotName } from "../format/snapshot_name.ts";
 import { allPiecesBytes } from "../format/snapshot_piece.ts";
-import { contentsOf, writeAnew } from "../maintain/write_anew.ts";
+import { type Contents, contentsOf, writeAnew } from "../maintain/write_anew.ts";
 import { ArchiveFolder, type ArchiveOptions } from "./archive_folder.ts";
 import { isCompaction } from "./inspect.ts";
 import { type Output, ReaderGone } from "./output.ts";
-import { progressLine } from "./progress.ts";
+import { copyProgressLine } from "./progress.ts";
 
 /** The size of a segment in an archive. A few of them are in memory. In bytes. */
 const SEGMENT_BYTES = 32 * 1024 * 1024;
@@ -42,7 +42,8 @@ export async function archiveLog(
   out: Output,
   segmentBytes: number = SEGMENT_BYTES,
 ): Promise<{ readonly name: string; readonly bytes: number }> {
-  const options = optionsFor(source);
+  const contents = contentsOf(source, lastIndex);
+  const options = optionsFor(source.path, contents);
   const folder = new ArchiveFolder(options);
   let bytes = 0;
   const drain = async () => {
@@ -55,7 +56,7 @@ export async function archiveLog(
   };
   try {
     await drain();
-    await writeInto(folder, source, { lastIndex, segmentBytes, drain });
+    await writeInto(folder, contents, { path: source.path, segmentBytes, drain });
     folder.seal(true);
     await drain();
   } catch (error) {
@@ -67,21 +68,18 @@ export async function archiveLog(
 /** Writes the log, and moves each complete file on. */
 async function writeInto(
   folder: ArchiveFolder,
-  source: WalLog,
-  { lastIndex, segmentBytes, drain }: {
-    readonly lastIndex: Index;
+  contents: Contents,
+  { path, segmentBytes, drain }: {
+    readonly path: string;
     readonly segmentBytes: number;
     readonly drain: () => Promise<void>;
   },
 ): Promise<void> {
   const { fileSystem } = folder;
-  const contents = contentsOf(source, lastIndex);
-  const { snapshot } = contents;
-  const open = () => snapshot!.open().pipeThrough(draining(drain)) as SnapshotStream;
-  const log = await WalLog.open(source.path, { fileSystem, segmentBytes, maxEntryBytes: PAYLOAD_BYTES_MAX });
-  const line = progressLine("archiving", "entries");
+  const log = await WalLog.open(path, { fileSystem, segmentBytes, maxEntryBytes: PAYLOAD_BYTES_MAX });
+  const line = copyProgressLine("archiving");
   try {
-    await writeAnew(log, snapshot === undefined ? contents : { ...contents, snapshot: { ...snapshot, open } }, {
+    await writeAnew(log, contents, {
       onProgress: line.show,
       afterPart: async () => {
         folder.seal(false);
@@ -94,24 +92,12 @@ async function writeInto(
   }
 }
 
-/** Passes a snapshot on, each piece only when the archive has taken the one before. */
-function draining(drain: () => Promise<void>): TransformStream<Uint8Array, Uint8Array> {
-  return new TransformStream({
-    async transform(piece, controller) {
-      await drain();
-      controller.enqueue(piece);
-    },
-  });
-}
-
 /** The folder that a log is archived as: not under its own name, so that unpacking it beside the log changes no file. */
-function optionsFor(source: WalLog): ArchiveOptions {
-  const { uid, gid } = lstatSync(source.path);
-  const name = `${basename(source.path) || "log"}.backup`;
-  const data = source.openSnapshotSource();
-  if (data === undefined) return { name, uid, gid, snapshot: undefined };
-  const { index, term, config, meta, dataBytes } = data;
-  data.close();
+function optionsFor(path: string, { snapshot }: Contents): ArchiveOptions {
+  const { uid, gid } = lstatSync(path);
+  const name = `${basename(path) || "log"}.backup`;
+  if (snapshot === undefined) return { name, uid, gid, snapshot: undefined };
+  const { meta: { index, term, config, meta = new Uint8Array(0) }, dataBytes } = snapshot;
   const bytes = snapshotHeaderBytes(config.length, meta.length) + allPiecesBytes(dataBytes);
   return { name, uid, gid, snapshot: { name: snapshotName(index, term), bytes } };
 }

@@ -12,7 +12,7 @@ import type { FileSystem } from "../io/file_system.ts";
 import { nodeFileSystem } from "../io/node_fs.ts";
 import { type Contents, requireCopy, writeAnew } from "../maintain/write_anew.ts";
 import { WalLog } from "../api/wal_log.ts";
-import { progressLine } from "./progress.ts";
+import { copyProgressLine, progressLine } from "./progress.ts";
 
 /**
  * Makes a log. All data is verified while it is read, durable when this returns, and read back.
@@ -30,7 +30,7 @@ export async function makeLogFrom(
 ): Promise<void> {
   // The source may have taken larger entries than a log takes by default.
   const log = await WalLog.open(folder, { maxEntryBytes: PAYLOAD_BYTES_MAX, fileSystem });
-  const line = progressLine("copying", "entries");
+  const line = copyProgressLine("copying");
   let lastTerm;
   try {
     lastTerm = await writeAnew(log, contents, { signal, onProgress: line.show });

@@ -9,7 +9,7 @@ import { setImmediate } from "node:timers/promises";
 import { WalLogError } from "../api/errors.ts";
 import type { HardState, Index, LogEntry } from "../api/types.ts";
 import type { WalLog } from "../api/wal_log.ts";
-import type { Contents, SnapshotSource } from "../maintain/write_anew.ts";
+import { type Contents, snapshotOf } from "../maintain/write_anew.ts";
 import { makeFolder } from "./aside.ts";
 import { type Context, EXIT } from "./command.ts";
 import { makeLogFrom } from "./copy.ts";
@@ -47,9 +47,9 @@ export async function importJson(context: Context): Promise<number> {
   }
   const other = await openBase(options["snapshot-from"], first.index, file!, signal);
   try {
-    const meta = other?.snapshotMeta();
+    const snapshot = other && snapshotOf(other);
+    const meta = snapshot?.meta;
     if (meta !== undefined && meta.term > first.term) throw notContinued(first.index, other!.path);
-    const snapshot: SnapshotSource | undefined = meta && { meta, open: () => other!.openSnapshot()! };
     // Only the node itself knows its vote. An entry proves that it has been in that term.
     const hardState: HardState = { term: last.term, votedFor: null };
     const contents: Contents = {

@@ -8,10 +8,11 @@ import { WalLogError } from "../api/errors.ts";
 import { PAYLOAD_BYTES_MAX } from "../format/frame.ts";
 import type { LogEntry } from "../api/types.ts";
 import { WalLog } from "../api/wal_log.ts";
-import type { Contents } from "../maintain/write_anew.ts";
+import { type Contents, snapshotOf } from "../maintain/write_anew.ts";
 import { listFiles, prepareRepair } from "./log_files.ts";
 import type { Anew, Means, Refill } from "./mend_plan.ts";
 import { replaceLog } from "./mended.ts";
+import { progressLine } from "./progress.ts";
 
 /**
  * Replaces damaged entries with those of another log.
@@ -27,8 +28,9 @@ export async function refill(
   signal: AbortSignal,
 ): Promise<string | undefined> {
   const fileSystem = prepareRepair(path, listFiles(path));
+  const line = progressLine("reading");
   const options = { onDamage: "keep", maxEntryBytes: PAYLOAD_BYTES_MAX, fileSystem, signal } as const;
-  const log = await WalLog.open(path, options);
+  const log = await WalLog.open(path, { ...options, onProgress: line.show }).finally(() => line.clear());
   try {
     for (const { entries } of refills) {
       log.repair(entries);
@@ -54,10 +56,9 @@ export async function refill(
 export async function writeLogAnew(means: Means, anew: Anew, before: string, signal: AbortSignal): Promise<string> {
   const { found, own, other, snapshotFrom } = means;
   const source = anew.snapshot === "other" ? snapshotFrom! : own;
-  const meta = anew.snapshot === undefined ? undefined : source.snapshotMeta()!;
   const contents: Contents = {
     cluster: own.identity.cluster ?? other?.identity.cluster ?? snapshotFrom?.identity.cluster,
-    snapshot: meta && { meta, open: () => source.openSnapshot()! },
+    snapshot: anew.snapshot === undefined ? undefined : snapshotOf(source),
     lastIndex: anew.lastIndex,
     hardState: anew.hardState,
     *entries(): Generator<LogEntry> {

@@ -6,6 +6,7 @@
 
 import process from "node:process";
 import type { Progress } from "../api/options.ts";
+import type { CopyProgress } from "../maintain/write_anew.ts";
 import { bar, grouped, StatusLine } from "./terminal.ts";
 import { sized } from "./text.ts";
 
@@ -51,6 +52,36 @@ export function progressLine(
       line.show(`${label} ${bar(bytesDone, bytesTotal)}${pace === "" ? "" : `  ${pace}`}`);
     },
     clear: () => line.clear(),
+  };
+}
+
+/** A line that shows how far a copy is. */
+export interface CopyProgressLine {
+  show(progress: CopyProgress): void;
+  clear(): void;
+}
+
+/**
+ * Makes a line on standard error for a copy: first for its snapshot, then for its entries.
+ *
+ * @param label What is being done.
+ * @param terminal The terminal.
+ * @returns The line.
+ */
+export function copyProgressLine(label: string, terminal?: Terminal): CopyProgressLine {
+  let part: CopyProgress["part"] | undefined;
+  let line: ProgressLine | undefined;
+  return {
+    show(progress) {
+      if (progress.part !== part) {
+        line?.clear();
+        part = progress.part;
+        const isSnapshot = part === "snapshot";
+        line = progressLine(isSnapshot ? `${label} the snapshot` : label, isSnapshot ? "bytes" : "entries", terminal);
+      }
+      line!.show({ bytesDone: progress.done, bytesTotal: progress.total });
+    },
+    clear: () => line?.clear(),
   };
 }
 

@@ -13,6 +13,7 @@ import { recoverCluster, type RecoveredCluster } from "../raft/recover_cluster.t
 import { makeFolder } from "./aside.ts";
 import { type Command, EXIT, UsageError } from "./command.ts";
 import { readWhole } from "./inspect.ts";
+import { copyProgressLine } from "./progress.ts";
 import { oneLine } from "./text.ts";
 
 const ID_MAX = 2n ** 64n - 1n;
@@ -42,7 +43,9 @@ empty logs. DEST must not exist, or be an empty folder.`,
       let recovered: RecoveredCluster | undefined;
       await makeFolder(destination!, async (folder) => {
         await using target = await WalLog.open(folder, { maxEntryBytes: PAYLOAD_BYTES_MAX });
-        recovered = await recoverCluster(source, target, { members, cluster, signal });
+        const line = copyProgressLine("copying");
+        recovered = await recoverCluster(source, target, { members, cluster, signal, onProgress: line.show })
+          .finally(() => line.clear());
       });
       const { index, term } = recovered!;
       result({ path: resolve(destination!), cluster, index, term, members: members.map(String) });

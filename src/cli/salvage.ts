@@ -18,6 +18,7 @@ import { makeLogFrom } from "./copy.ts";
 import { entryJson } from "./entry_format.ts";
 import { inspect, type Inspection, openToRead } from "./inspect.ts";
 import { LineWriter } from "./line_writer.ts";
+import { progressLine } from "./progress.ts";
 import { SCHEMA } from "./schema.ts";
 import { readAround } from "./read_around.ts";
 import { type LeftOut, planSalvage, type SalvagePlan } from "./salvage_plan.ts";
@@ -107,7 +108,7 @@ export async function salvageInto(context: Context, folder: string, withReport: 
   signal.throwIfAborted();
   const { snapshotIndex } = found.opened.index;
   const { hardStateLost } = found.opened.state;
-  const snapshot = readableSnapshot(found);
+  const snapshot = await readableSnapshot(found, signal);
   const base = snapshot?.meta.index ?? (snapshotIndex === 0 ? 0 : undefined);
   const to = indexOption(context, "to") ?? Number.MAX_SAFE_INTEGER;
   if (to < (base ?? 0)) throw new UsageError(`--to ${to} is below the snapshot's index ${base}`);
@@ -178,6 +179,8 @@ async function writeLeft(path: string, source: WalLog, plan: SalvagePlan, signal
   const ranges = plan.leftOut.filter(isLeft);
   if (ranges.length === 0) return 0;
   const file = new LineWriter(nodeFileSystem, path);
+  const line = progressLine("writing readable entries", "entries");
+  const total = ranges.reduce((sum, { first, last = source.lastIndex }) => sum + last - first + 1, 0);
   let written = 0;
   try {
     for (const { why, first, last = source.lastIndex } of ranges) {
@@ -185,11 +188,14 @@ async function writeLeft(path: string, source: WalLog, plan: SalvagePlan, signal
         if (!("entry" in found)) continue;
         const entry = entryJson(found.entry);
         file.line(jsonText(why === "unconfirmed" ? { ...entry, unconfirmed: true } : entry));
-        if (++written % 1024 === 0) await pause(signal);
+        if (++written % 1024 !== 0) continue;
+        line.show({ bytesDone: written, bytesTotal: total });
+        await pause(signal);
       }
     }
     file.sync();
   } finally {
+    line.clear();
     file.close();
   }
   return written;

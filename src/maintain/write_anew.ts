@@ -6,7 +6,6 @@
  */
 
 import { setImmediate } from "node:timers/promises";
-import type { Progress } from "../api/options.ts";
 import type { HardState, Index, LogEntry, SnapshotMeta, SnapshotStream, Term } from "../api/types.ts";
 import type { WalLog } from "../api/wal_log.ts";
 
@@ -18,6 +17,8 @@ const BATCH_ENTRIES = 4096;
 /** A snapshot to copy. */
 export interface SnapshotSource {
   readonly meta: SnapshotMeta;
+  /** Bytes of data. */
+  readonly dataBytes: number;
   /** Reads its data. Each call starts from the beginning. */
   open(): SnapshotStream;
 }
@@ -34,15 +35,25 @@ export interface Contents {
   entries(): Iterable<LogEntry>;
 }
 
+/** The progress of a copy: first of its snapshot, then of its entries. */
+export interface CopyProgress {
+  /** What is being copied. */
+  readonly part: "snapshot" | "entries";
+  /** How much of it is copied: bytes of the snapshot's data, or entries. */
+  readonly done: number;
+  /** How much there is. */
+  readonly total: number;
+}
+
 /** Options of writing a log anew. */
 export interface WriteAnewOptions {
   /** Ends it early. */
   readonly signal?: AbortSignal | undefined;
-  /** Called with the progress, counted in indexes instead of bytes. */
-  readonly onProgress?: (progress: Progress) => void;
+  /** Called with the progress. */
+  readonly onProgress?: ((progress: CopyProgress) => void) | undefined;
   /** Throws if the source has changed, so that the copy would be inconsistent. */
   readonly check?: () => void;
-  /** Called after each part of the entries. The next part waits for it. */
+  /** Called after each part of the snapshot and of the entries. The next part waits for it. */
   readonly afterPart?: () => Promise<void>;
 }
 
@@ -61,7 +72,7 @@ export async function writeAnew(
 ): Promise<Term> {
   if (cluster !== undefined) log.foundCluster(cluster);
   if (snapshot !== undefined) {
-    await snapshot.open().pipeTo(log.receiveSnapshot(snapshot.meta), signal === undefined ? {} : { signal });
+    await copySnapshot(log, snapshot, { signal, onProgress, afterPart });
   }
   const first = log.lastIndex + 1;
   let batch: LogEntry[] = [];
@@ -71,7 +82,7 @@ export async function writeAnew(
     log.append(batch);
     batch = [];
     bytes = 0;
-    onProgress?.({ bytesDone: log.lastIndex - first + 1, bytesTotal: lastIndex - first + 1 });
+    onProgress?.({ part: "entries", done: log.lastIndex - first + 1, total: lastIndex - first + 1 });
     await log.sync();
     // A flush may return at once, and then nothing else would run.
     await afterPart();
@@ -87,6 +98,29 @@ export async function writeAnew(
   if (hardState.term !== 0 || hardState.votedFor !== null) log.setHardState(hardState);
   await log.sync();
   return log.lastTerm;
+}
+
+/** Copies a snapshot piece by piece. Streams that are connected would not return to the event loop. */
+async function copySnapshot(
+  log: WalLog,
+  { meta, dataBytes: total, open }: SnapshotSource,
+  { signal, onProgress, afterPart }: WriteAnewOptions & Required<Pick<WriteAnewOptions, "afterPart">>,
+): Promise<void> {
+  const target = log.receiveSnapshot(meta).getWriter();
+  try {
+    let done = 0;
+    for await (const piece of open()) {
+      await target.write(piece);
+      done += piece.length;
+      onProgress?.({ part: "snapshot", done, total });
+      await afterPart();
+      signal?.throwIfAborted();
+    }
+    await target.close();
+  } catch (error) {
+    await target.abort(error).catch(() => {});
+    throw error;
+  }
 }
 
 /**
@@ -114,12 +148,25 @@ export function requireCopy(copy: WalLog, { cluster, snapshot, lastIndex, hardSt
  * @returns Its contents, which read from the log on demand.
  */
 export function contentsOf(log: WalLog, lastIndex: Index = log.lastIndex): Contents {
-  const meta = log.snapshotMeta();
   return {
     cluster: log.identity.cluster,
-    snapshot: meta && { meta, open: () => log.openSnapshot()! },
+    snapshot: snapshotOf(log),
     lastIndex,
     hardState: log.hardState,
     entries: () => log.iterate(log.snapshotIndex + 1, lastIndex),
   };
+}
+
+/**
+ * The snapshot of a log.
+ *
+ * @param log The log.
+ * @returns The snapshot, which is read from the log on demand; `undefined` if there is none.
+ */
+export function snapshotOf(log: WalLog): SnapshotSource | undefined {
+  const source = log.openSnapshotSource();
+  if (source === undefined) return undefined;
+  const { index, term, config, meta, dataBytes } = source;
+  source.close();
+  return { meta: { index, term, config, meta }, dataBytes, open: () => log.openSnapshot()! };
 }

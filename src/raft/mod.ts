@@ -67,6 +67,7 @@ export type { RaftConfig } from "./raft_config.ts";
 export { RaftNode } from "./raft_node.ts";
 export { recoverCluster } from "./recover_cluster.ts";
 export type { RecoverClusterOptions, RecoveredCluster } from "./recover_cluster.ts";
+export type { CopyProgress } from "../maintain/write_anew.ts";
 export type { PeerStatus, RaftStatus } from "./status.ts";
 export { MemoryNetwork, MemoryTransport } from "./transport/memory_transport.ts";
 export type { PeerStats } from "./transport/outgoing.ts";

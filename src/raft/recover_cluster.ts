@@ -5,14 +5,11 @@
  */
 
 import { WalLogError } from "../api/errors.ts";
-import type { Index, LogEntry, NodeId, Term } from "../api/types.ts";
+import type { Index, NodeId, Term } from "../api/types.ts";
 import type { WalLog } from "../api/wal_log.ts";
+import { contentsOf, type CopyProgress, writeAnew } from "../maintain/write_anew.ts";
 import { isNodeId } from "./config.ts";
 import { encodeMembership, sortedIds } from "./membership.ts";
-
-/** What is copied at once: bytes of commands, and entries, of which those without a command count for nothing in bytes. */
-const BATCH_BYTES = 1024 * 1024;
-const BATCH_ENTRIES = 4096;
 
 /** What the cluster is to be from now on. */
 export interface RecoverClusterOptions {
@@ -22,6 +19,8 @@ export interface RecoverClusterOptions {
   readonly cluster: string;
   /** Ends it early. */
   readonly signal?: AbortSignal;
+  /** Called with the progress of the copy. */
+  readonly onProgress?: (progress: CopyProgress) => void;
 }
 
 /** What the recovered log ends with. */
@@ -68,19 +67,14 @@ export interface RecoveredCluster {
 export async function recoverCluster(
   source: WalLog,
   target: WalLog,
-  { members, cluster, signal }: RecoverClusterOptions,
+  { members, cluster, signal, onProgress }: RecoverClusterOptions,
 ): Promise<RecoveredCluster> {
   requireMembers(members);
   requireLogs(source, target, cluster);
-  // First: an id that is none, or a target that belongs to another cluster, is refused before anything is written.
+  // A wrong id of the cluster, or a target that belongs to another one, is rejected before anything is written.
   target.foundCluster(cluster);
-  const meta = source.snapshotMeta();
-  if (meta !== undefined) await source.openSnapshot()!.pipeTo(target.receiveSnapshot(meta), { signal });
-  for (const batch of batches(source)) {
-    target.append(batch);
-    await target.sync();
-    signal?.throwIfAborted();
-  }
+  const contents = { ...contentsOf(source), cluster: undefined, hardState: { term: 0, votedFor: null } };
+  await writeAnew(target, contents, { signal, onProgress });
   const index = target.lastIndex + 1;
   const term = Math.max(source.hardState.term, source.lastTerm) + 1;
   const command = encodeMembership({ members: sortedIds(members), learners: [] });
@@ -112,23 +106,6 @@ function requireLogs(source: WalLog, target: WalLog, cluster: string): void {
   if (source.identity.cluster === String(cluster).toLowerCase()) throw invalid("its new id is the one that it had");
   const { lastIndex, hardState: { term } } = target;
   if (lastIndex > 0 || term > 0) throw invalid(`the log at ${target.path} is not empty`);
-}
-
-/** The entries behind the snapshot, in parts. */
-function* batches(source: WalLog): Generator<LogEntry[]> {
-  let batch: LogEntry[] = [];
-  let bytes = 0;
-  const first = source.snapshotIndex + 1;
-  for (const entry of source.lastIndex < first ? [] : source.iterate(first, source.lastIndex)) {
-    if (bytes + entry.command.length > BATCH_BYTES || batch.length === BATCH_ENTRIES) {
-      yield batch;
-      batch = [];
-      bytes = 0;
-    }
-    batch.push(entry);
-    bytes += entry.command.length;
-  }
-  if (batch.length > 0) yield batch;
 }
 
 function invalid(reason: string): WalLogError {

@@ -46,9 +46,12 @@ export const CLI_ARCHIVE_MUTANTS: readonly Mutant[] = [
     dies: "cli_archive_test",
   },
   {
-    name: "a snapshot is read without waiting for the archive",
-    file: ARCHIVE,
-    edits: [["      await drain();\n      controller", "      controller"]],
+    name: "a snapshot is copied without waiting for the archive, or for anything else",
+    file: "src/maintain/write_anew.ts",
+    edits: [[
+      "      await afterPart();\n      signal?.throwIfAborted();\n    }\n    await target",
+      "    }\n    await target",
+    ]],
     dies: "cli_archive_test",
   },
   {
@@ -74,6 +77,12 @@ export const CLI_ARCHIVE_MUTANTS: readonly Mutant[] = [
     file: "src/cli/backup.ts",
     edits: [["{ note, signal, fileSystem: kept.fileSystem }", "{ note, signal }"]],
     dies: "cli_archive_test",
+  },
+  {
+    name: "the progress of a copy goes on in one line after the snapshot",
+    file: "src/cli/progress.ts",
+    edits: [["if (progress.part !== part) {", "if (part === undefined) {"]],
+    dies: "cli_progress_test",
   },
   {
     name: "an archive is written to a terminal",
