@@ -3,7 +3,7 @@
 import type { RaftNode } from "../src/raft/mod.ts";
 import type { Index } from "../mod.ts";
 import type { WatchedLog } from "./raft_safety.ts";
-import { CALM_ROUNDS_MAX, encode } from "./raft_machines.ts";
+import { CALM_ROUNDS_MAX, encode, type Machine } from "./raft_machines.ts";
 import type { RaftWorld } from "./raft_world.ts";
 
 /** Lets running flushes make progress. */
@@ -31,19 +31,19 @@ export async function calm(world: RaftWorld): Promise<void> {
     await exchange(world);
     const leader = world.running.find(({ node }) => node!.isLeader);
     if (round % 40 === 30 && leader !== undefined) {
-      world.step(leader, { type: "propose", command: encode(`${++world.commands}`) }, true);
+      world.step(leader, world.clients.propose(), true);
     }
     // A snapshot of the committed state replaces entries that cannot be repaired.
     if (round % 40 === 39 && leader !== undefined && world.running.some(({ node }) => node!.isDamaged)) {
       world.count("snapshot-to-heal");
-      world.step(leader, { type: "propose", command: encode(`${++world.commands}`) }, true);
+      world.step(leader, world.clients.propose(), true);
       const { index } = leader.state;
       if (index > 0) world.step(leader, { type: "snapshot", index, data: encode(JSON.stringify(leader.state)) });
     }
     await settle(50);
     if (world.failure !== undefined) throw world.failure;
   }
-  await answerReads(world);
+  await serve(world);
   for (const { id, node, announced } of world.running) {
     world.safety.require(
       (announced?.leader ?? null) === node!.leader && (announced?.role ?? "follower") === node!.role,
@@ -67,21 +67,53 @@ async function exchange(world: RaftWorld): Promise<void> {
   }
 }
 
-/** Each member must soon be able to answer a read, if it asks the leader. */
-async function answerReads(world: RaftWorld): Promise<void> {
-  if (world.config.forwardReads !== true) return;
+/** Each sound member must soon be able to answer a read and to take a command, if it may ask the leader. */
+async function serve(world: RaftWorld): Promise<void> {
   const leader = world.running.find(({ node }) => node!.isLeader)!;
   for (const id of leader.node!.members) {
     const machine = world.machines.get(id)!;
     if (machine.isLost || machine.node!.isDamaged) continue;
-    let read = world.read(machine);
-    for (let round = 0; read.answer !== "readReady"; round++) {
-      world.safety.require(round < CALM_ROUNDS_MAX, "Reads are answered", () => `${id}: ${describe(world)}`);
-      await exchange(world);
-      if (read.answer === "readFailed") read = world.read(machine);
-    }
-    world.count("read-at-the-end");
+    if (world.config.forwardReads === true) await answer(world, machine, reading(world, machine));
+    if (world.config.forwardProposals === true) await answer(world, machine, proposing(world, machine));
   }
+}
+
+/** A request that a client repeats until it succeeds. */
+interface Request {
+  readonly name: string;
+  /** Makes the request. Returns how it was answered so far. */
+  readonly begin: () => () => "done" | "failed" | undefined;
+}
+
+function reading(world: RaftWorld, machine: Machine): Request {
+  const outcomes = { readReady: "done", readFailed: "failed" } as const;
+  const begin = () => {
+    const read = world.read(machine);
+    return () => read.answer && outcomes[read.answer];
+  };
+  return { name: "read-at-the-end", begin };
+}
+
+function proposing(world: RaftWorld, machine: Machine): Request {
+  const begin = () => {
+    const event = world.clients.propose();
+    world.step(machine, event);
+    return () => {
+      const answer = world.clients.answerOf(event.id);
+      return answer === undefined ? undefined : answer.includes("@") ? "done" : "failed";
+    };
+  };
+  return { name: "proposed-at-the-end", begin };
+}
+
+async function answer(world: RaftWorld, { id }: Machine, request: Request): Promise<void> {
+  let outcome = request.begin();
+  for (let round = 0; outcome() !== "done"; round++) {
+    world.safety.require(round < CALM_ROUNDS_MAX, "Requests are answered", () => `${id}: ${describe(world)}`);
+    await exchange(world);
+    if (outcome() === "failed") outcome = request.begin();
+  }
+  world.count(request.name);
 }
 
 /** Whether a leader and all of its members have applied everything, a new command included. */

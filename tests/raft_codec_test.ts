@@ -41,9 +41,11 @@ describe("a message", () => {
       snapshotChunkBytes: 3,
       checkQuorum: true,
       forwardReads: true,
+      forwardProposals: true,
     });
     cluster.elect(1n);
     for (let i = 0; i < 20; i++) cluster.propose(1n, `command ${i}`);
+    cluster.step(2n, { type: "propose", command: new Uint8Array(3), id: 1 });
     for (const id of [1n, 2n]) cluster.step(id, { type: "readIndex", id: 1 });
     cluster.step(1n, { type: "snapshot", index: 15, data: new TextEncoder().encode("a state") });
     cluster.join(4n);
@@ -83,4 +85,6 @@ const TYPES_OF_A_SOUND_CLUSTER: Readonly<Record<Exclude<Message["type"], TypeOfD
   timeoutNow: true,
   readRequest: true,
   readReply: true,
+  proposeRequest: true,
+  proposeReply: true,
 };

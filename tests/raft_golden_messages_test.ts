@@ -158,6 +158,15 @@ const GOLDEN: readonly (readonly [string, Message])[] = [
     first: 12,
     last: 41,
   }],
+  ["011000070200000000000000e807e90703010203", {
+    ...{ type: "proposeRequest", term: 7, from: 2n, session: 1000, request: 1001, command: Uint8Array.of(1, 2, 3) },
+  }],
+  ["011100070100000000000000e9072800", {
+    ...{ type: "proposeReply", term: 7, from: 1n, request: 1001, index: 40, refusal: null },
+  }],
+  ["011100070100000000000000e9070002", {
+    ...{ type: "proposeReply", term: 7, from: 1n, request: 1001, index: 0, refusal: "OVERLOADED" },
+  }],
   ["010e00070200000000000000ac02", { type: "readRequest", term: 7, from: 2n, request: 300 }],
   ["010f00070100000000000000ac0228", {
     ...{ type: "readReply", term: 7, from: 1n, request: 300, index: 40, isRefused: false },

@@ -58,6 +58,7 @@ describe("bytes that are not a message", () => {
   it("are refused for an unknown version, type or flag", () => {
     isRefused(fromHex("02 09 00 07 0100000000000000"), /expected version 1, found 2/);
     isRefused(fromHex("01 00 00 07 0100000000000000"), /there is no type 0/);
+    isRefused(fromHex("01 11 00 07 0100000000000000 05 00 05"), /there is no refusal 5/);
     isRefused(fromHex("01 7f 00 07 0100000000000000"), /there is no type 127/);
     isRefused(fromHex("01 09 01 07 0100000000000000"), /timeoutNow has no such flags as 1/);
     isRefused(fromHex("01 07 02 07 0100000000000000 00 00 00"), /the last piece of a snapshot is no piece/);

@@ -116,6 +116,14 @@ const BY_TYPE: { readonly [T in Message["type"]]: fc.Arbitrary<Extract<Message, 
     ...{ type: fc.constant("readReply" as const), term: NUMBER, from: ID, request: NUMBER, index: NUMBER },
     isRefused: fc.boolean(),
   }),
+  proposeRequest: fc.record({
+    ...{ type: fc.constant("proposeRequest" as const), term: NUMBER, from: ID, session: NUMBER, request: NUMBER },
+    command: BYTES,
+  }),
+  proposeReply: fc.record({
+    ...{ type: fc.constant("proposeReply" as const), term: NUMBER, from: ID, request: NUMBER, index: NUMBER },
+    refusal: fc.constantFrom(null, "NOT_LEADER", "OVERLOADED", "ENTRY_TOO_LARGE", "NO_SPACE"),
+  }),
   repairRequest: fc.record(
     { type: fc.constant("repairRequest"), term: NUMBER, from: ID, request: NUMBER, first: NUMBER, last: NUMBER },
   ),

@@ -30,6 +30,7 @@ export function settingsOf(random: Random, seed: number, isStormy: boolean): Par
     finishRemoval: random.chance(0.8),
     announceLeader: true,
     forwardReads: new Random(seed + 2 ** 32).chance(0.6),
+    forwardProposals: new Random(seed + 2 ** 33).chance(0.6),
   };
 }
 

@@ -8,7 +8,7 @@
 
 import type { RaftEvent } from "../src/raft/mod.ts";
 import type { NodeId } from "../mod.ts";
-import { type Counts, encode, STEPS } from "./raft_machines.ts";
+import { type Counts, STEPS } from "./raft_machines.ts";
 import { RaftWorld } from "./raft_world.ts";
 import { disturb, fell, loseDisk, partition, rot } from "./raft_faults.ts";
 import { calm, settle } from "./raft_calm.ts";
@@ -36,7 +36,9 @@ function ask(world: RaftWorld, event: (id: NodeId) => RaftEvent): void {
 }
 
 function propose(world: RaftWorld): void {
-  ask(world, () => ({ type: "propose", command: encode(`${++world.commands}`) }));
+  if (world.config.forwardProposals !== true) return ask(world, () => world.clients.propose());
+  // Anyone passes it on.
+  if (world.running.length > 0) world.step(world.random.pick(world.running), world.clients.propose(), true);
 }
 
 function reconfigure(world: RaftWorld): void {

@@ -2,7 +2,6 @@
 
 import {
   type Action,
-  type LeaderChangedAction,
   type RaftConfig,
   type RaftEvent,
   RaftNode,
@@ -11,6 +10,7 @@ import {
 } from "../src/raft/mod.ts";
 import { type Index, type NodeId, WalLog, WalLogError } from "../mod.ts";
 import { Random, SimulatedDisk } from "../src/testing/mod.ts";
+import { Clients, requireLeaderChange } from "./raft_clients.ts";
 import { Safety, WatchedLog } from "./raft_safety.ts";
 import { settingsOf } from "./raft_settings.ts";
 import {
@@ -67,7 +67,7 @@ export class RaftWorld {
   /** Which side of the cut each node is on; all on one if the network is whole. */
   sides = new Map<NodeId, number>();
   loss = 0;
-  commands = 0;
+  readonly clients = new Clients(this.safety);
   acknowledged: Index = 0;
   readonly reads: Read[] = [];
 
@@ -171,7 +171,7 @@ export class RaftWorld {
       } else this.stepLater(machine, node, event);
     } catch (error) {
       if (this.isAsync && isBusy(error)) this.stepLater(machine, node, event);
-      else this.refused(machine, node, error);
+      else this.refused(machine, node, error, event);
     }
     if (isOwn && node.log.lastIndex > before) this.count("proposed");
     if (node.role !== role || node.term !== term) this.tell(`${machine.id} is a ${node.role} in term ${node.term}`);
@@ -184,7 +184,7 @@ export class RaftWorld {
     const claims = claimsOf(node);
     step.then(
       (actions) => this.attempt(() => this.release(machine, node, actions, claims)),
-      (error) => this.attempt(() => this.refused(machine, node, error)),
+      (error) => this.attempt(() => this.refused(machine, node, error, event)),
     );
   }
 
@@ -199,10 +199,11 @@ export class RaftWorld {
     }
   }
 
-  refused(machine: Machine, node: RaftNode, error: unknown): void {
+  refused(machine: Machine, node: RaftNode, error: unknown, event: RaftEvent): void {
     // What a process that is gone had under way is gone with it.
     if (machine.node !== node) return;
     if (!(error instanceof WalLogError)) throw error;
+    if (event.type === "propose" && error.code !== "POISONED") this.clients.refused(event.id!);
     if (["NOT_LEADER", "OVERLOADED", "NO_SPACE", "CONFIG_IN_PROGRESS"].includes(error.code)) {
       return this.count(error.code);
     }
@@ -236,6 +237,7 @@ export class RaftWorld {
       case "send":
         return this.send({ from: id, to: action.to, message: action.message, origin: machine.log!.identity });
       case "apply": {
+        this.clients.applied(action);
         const digest = hash(`${state.digest} ${action.index} ${action.term} ${decode(action.command)}`);
         machine.state = { index: action.index, digest };
         this.safety.applied(id, action.index, digest);
@@ -264,6 +266,10 @@ export class RaftWorld {
       case "readReady":
       case "readFailed":
         return this.answerRead(node, action);
+      case "proposed":
+      case "proposalFailed":
+        this.clients.told(action);
+        return this.count(node.isLeader ? action.type : `${action.type}-forwarded`);
       case "memberLost":
         // Damage that takes all segments along makes another log of it, too.
         this.safety.require(
@@ -273,7 +279,7 @@ export class RaftWorld {
         );
         return this.count("memberLost");
       case "leaderChanged":
-        this.requireChange(machine, action);
+        requireLeaderChange(this.safety, machine, action);
         return this.count("leaderChanged");
       case "membershipChanged":
         this.tell(`${id} has members ${action.members}, learners ${action.learners ?? "none"}`);
@@ -281,19 +287,6 @@ export class RaftWorld {
       default:
         return this.count(action.type);
     }
-  }
-
-  /** A node tells of a leader, or of its role, only if that has changed. */
-  requireChange(machine: Machine, { term, leader, role }: LeaderChangedAction): void {
-    const { leader: last, role: lastRole, term: lastTerm = 0 } = machine.announced ??
-      { leader: null, role: "follower" };
-    this.safety.require(
-      leader !== last || role !== lastRole || (leader !== null && term > lastTerm),
-      "Leaders are announced once",
-      () => `${machine.id} is again a ${role} in term ${term} with leader ${leader}`,
-    );
-    if (role === "leader") this.safety.led(machine.id, term);
-    machine.announced = { term, leader, role };
   }
 
   /** A client asks a machine to read. */

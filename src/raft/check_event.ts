@@ -32,6 +32,8 @@ const NUMBERS: Readonly<Record<Message["type"], readonly string[]>> = {
   snapshotReply: ["term", "request", "offset"],
   readRequest: ["term", "request"],
   readReply: ["term", "request", "index"],
+  proposeRequest: ["term", "session", "request"],
+  proposeReply: ["term", "request", "index"],
 };
 
 /**
@@ -89,6 +91,7 @@ function checkMessage(message: Message): void {
     // One of nothing is answered, and never installed.
     if (message.snapshot.index > 0) checkSnapshot(message.snapshot);
   }
+  if (message.type === "proposeRequest") return requireBytes(message.command, "a command");
   if (message.type !== "appendEntries" && message.type !== "repairReply") return;
   if (!Array.isArray(message.entries)) throw invalid(`the entries of ${message.type} must be an array`);
   for (const entry of message.entries as readonly LogEntry[]) requireObject(entry, "an entry");

@@ -251,6 +251,41 @@ export interface ReadReply {
   readonly isRefused: boolean;
 }
 
+/** Why a leader refuses a proposal that another node has forwarded: the codes of errors. */
+export type ProposalRefusal = "NOT_LEADER" | "OVERLOADED" | "ENTRY_TOO_LARGE" | "NO_SPACE";
+
+/** A node that does not lead passes a command on to the leader. */
+export interface ProposeRequest {
+  /** Which message it is. */
+  readonly type: "proposeRequest";
+  /** The term in which the sender knows the leader. */
+  readonly term: Term;
+  /** The sender. */
+  readonly from: NodeId;
+  /** A number that the sender has made when it started. Its requests have greater ones. */
+  readonly session: number;
+  /** A number to return. It is sent once: a leader ignores the second of two requests with the same number. */
+  readonly request: number;
+  /** The command. */
+  readonly command: Uint8Array<ArrayBuffer>;
+}
+
+/** The answer to {@link ProposeRequest}. */
+export interface ProposeReply {
+  /** Which message it is. */
+  readonly type: "proposeReply";
+  /** The term that the sender is in; if the command was taken, also the entry's. */
+  readonly term: Term;
+  /** The sender. */
+  readonly from: NodeId;
+  /** What {@link ProposeRequest.request} said. */
+  readonly request: number;
+  /** Where the command is in the log; 0 if it is refused. */
+  readonly index: Index;
+  /** Why the command is refused; `null` if it was taken. */
+  readonly refusal: ProposalRefusal | null;
+}
+
 /** What nodes say to each other. */
 export type Message =
   | PreVote
@@ -267,7 +302,9 @@ export type Message =
   | SnapshotRequest
   | SnapshotReply
   | ReadRequest
-  | ReadReply;
+  | ReadReply
+  | ProposeRequest
+  | ProposeReply;
 
 /**
  * Who sent a message.

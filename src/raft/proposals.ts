@@ -10,19 +10,26 @@ import { requireLeader } from "./reconfiguration.ts";
 import { appendOwn, replicate } from "./replication.ts";
 import { ACTION_BYTES, type RaftState } from "./state.ts";
 
-/** The application wants a command replicated. */
-export function propose(s: RaftState, command: Uint8Array): void {
+/**
+ * The leader takes a command.
+ *
+ * @param s The leader.
+ * @param command The command.
+ * @param taken Called when the command is in the log, and not committed yet.
+ */
+export function propose(s: RaftState, command: Uint8Array, taken: () => void = () => {}): void {
   requireLeader(s, "propose a command");
   requireFitsMessage(s, command);
   requireRoom(s, command);
   appendOwn(s, "normal", command);
   s.proposed = { index: s.log.lastIndex, term: s.term };
+  taken();
   s.uncommitted.add(s.log.lastIndex, command.byteLength + ACTION_BYTES);
   replicate(s);
 }
 
 /** Refuses a command that no message can carry: no follower would ever get it, nor anything behind it. */
-function requireFitsMessage({ config }: RaftState, { byteLength }: Uint8Array): void {
+export function requireFitsMessage({ config }: RaftState, { byteLength }: Uint8Array): void {
   const most = entryBytesMax(config);
   if (byteLength <= most) return;
   throw new WalLogError(

@@ -94,6 +94,11 @@ export interface RaftConfig {
    * refuses reads with `NOT_LEADER`. A leader answers such requests in any case. Default: no.
    */
   readonly forwardReads?: boolean;
+  /**
+   * Whether a node that does not lead passes commands on to the leader, if they are proposed with an id: see
+   * `ProposeEvent.id`. Otherwise it refuses them with `NOT_LEADER`. A leader takes such requests in any case. Default: no.
+   */
+  readonly forwardProposals?: boolean;
   /** Whether a new leader appends an entry without meaning, so that what was there before commits. Default: no. */
   readonly noOp?: boolean;
   /**

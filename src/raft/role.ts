@@ -40,6 +40,7 @@ export function becomeFollower(s: RaftState, leader: NodeId | null): void {
   s.progress.clear();
   s.transfer = null;
   s.uncommitted.clear();
+  s.proposers.clear();
   for (const { id, from } of s.reads.splice(0)) {
     if (from === null) s.actions.push({ type: "readFailed", id });
     else replyToRead(s, from, id, undefined);

@@ -59,6 +59,30 @@ export interface ForwardedReads {
   answered: { readonly ids: readonly number[]; readonly index: Index }[];
 }
 
+/** Commands that a node has passed on to the leader. */
+export interface ForwardedProposals {
+  /** The leader that has them, and its term. */
+  leader: NodeId | null;
+  term: Term;
+  /** What tells the requests of this process from those of earlier ones. */
+  readonly session: number;
+  /** The number of the latest request. */
+  request: number;
+  /** Those without an answer, by request: the application's name, and when the request was sent, in ticks. */
+  readonly pending: Map<number, { readonly id: number; readonly sentAt: number }>;
+}
+
+/** Requests of another node that a leader has seen. */
+export interface Proposer {
+  /** The latest session, and those before it. */
+  readonly session: number;
+  readonly earlier: readonly number[];
+  /** The greatest request of the latest session. */
+  greatest: number;
+  /** Those that are not far below. */
+  readonly seen: Set<number>;
+}
+
 /** What a damaged log lacks, and what was found of it. */
 export interface Healing {
   /** Entries that cannot be read. */
@@ -163,6 +187,10 @@ export class RaftState {
   reads: PendingRead[] = [];
   /** Of a follower: reads for which it asks the leader. */
   readonly forwardedReads: ForwardedReads;
+  /** Of a follower: commands that it has passed on. */
+  readonly forwardedProposals: ForwardedProposals;
+  /** Of a leader: who has passed commands on. */
+  readonly proposers: Map<NodeId, Proposer> = new Map();
   /** Of a leader: rounds of heartbeats begun for the sake of reads. */
   round = 0;
   /** Of a leader: ticks since it last counted who was heard from. */
@@ -218,6 +246,8 @@ export class RaftState {
     this.trailing = new Trailing(log, config);
     const [leader, term, sentAt] = [null, this.term, 0];
     this.forwardedReads = { leader, term, sentAt, request: unpredictable(), asked: [], waiting: [], answered: [] };
+    const session = unpredictable();
+    this.forwardedProposals = { leader, term, session, request: session, pending: new Map() };
   }
 
   /** This node. */

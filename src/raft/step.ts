@@ -15,7 +15,7 @@ import {
 } from "./election.ts";
 import { onAppendEntries, onInstallSnapshot, requireAcceptable } from "./follower.ts";
 import type { Message } from "./messages.ts";
-import { propose } from "./proposals.ts";
+import { onPropose, onProposeReply, onProposeRequest, settleForwardedProposals } from "./forwarded_proposals.ts";
 import { forwardRead, onReadReply, settleForwardedReads } from "./forwarded_reads.ts";
 import { addRead, onReadRequest, settleReads } from "./reads.ts";
 import { addLearner, addServer, removeServer, requireLeader } from "./reconfiguration.ts";
@@ -84,6 +84,7 @@ function finish(s: RaftState): void {
   if (s.lastApplied < s.commitIndex && s.appliedBytes > 0) s.actions.push({ type: "moreToApply" });
   if (s.role === "leader") settleReads(s);
   settleForwardedReads(s);
+  settleForwardedProposals(s);
 }
 
 /** Refuses what no node sends, before it changes anything. */
@@ -101,7 +102,7 @@ function take(s: RaftState, event: RaftEvent): void {
     case "message":
       return onMessage(s, event.message);
     case "propose":
-      return propose(s, event.command);
+      return onPropose(s, event);
     case "snapshot":
       return onSnapshot(s, event);
     case "addServer":
@@ -168,6 +169,10 @@ function onMessage(s: RaftState, message: Message): void {
       return onReadRequest(s, message);
     case "readReply":
       return onReadReply(s, message);
+    case "proposeRequest":
+      return onProposeRequest(s, message);
+    case "proposeReply":
+      return onProposeReply(s, message);
     case "repairReply":
     case "snapshotReply":
       return;

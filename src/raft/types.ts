@@ -6,7 +6,7 @@
 
 import type { WalLogError } from "../api/errors.ts";
 import type { Index, NodeId, SnapshotSource, SnapshotTarget, Term } from "../api/types.ts";
-import type { Message } from "./messages.ts";
+import type { Message, ProposalRefusal } from "./messages.ts";
 import type { Origin } from "./origin.ts";
 
 /** What a node is at the moment. */
@@ -33,13 +33,18 @@ export interface MessageEvent {
 
 /**
  * The application wants a command replicated. Refused with `NOT_LEADER` by anyone but the leader, and with `OVERLOADED`
- * while too many commands are uncommitted.
+ * while too many commands are uncommitted. With an id and `forwardProposals`, a node that knows a leader passes it on.
  */
 export interface ProposeEvent {
   /** Which event it is. */
   readonly type: "propose";
   /** The command, opaque to the node. */
   readonly command: Uint8Array;
+  /**
+   * The application's name for the proposal. If the event is not refused, one {@link ProposedAction} or
+   * {@link ProposalFailedAction} follows, now or later. Default: neither does.
+   */
+  readonly id?: number;
 }
 
 /** The application has applied the commands so far, and wants more: see {@link MoreToApplyAction}. */
@@ -231,6 +236,36 @@ export interface TransferFailedAction {
   readonly target: NodeId;
 }
 
+/**
+ * A command that was proposed with an id is in the leader's log. It will be applied if and only if an `apply` action comes
+ * with this index and this term; one with this index and another term says that it will not.
+ */
+export interface ProposedAction {
+  /** Which action it is. */
+  readonly type: "proposed";
+  /** {@link ProposeEvent.id}. */
+  readonly id: number;
+  /** Where the command is in the log. */
+  readonly index: Index;
+  /** The term of its entry. */
+  readonly term: Term;
+}
+
+/** A command that was passed on to the leader is refused, or its fate is unknown. */
+export interface ProposalFailedAction {
+  /** Which action it is. */
+  readonly type: "proposalFailed";
+  /** {@link ProposeEvent.id}. */
+  readonly id: number;
+  /**
+   * `not-applied`: the leader has refused it, and it will never be applied. `unknown`: it may be applied, or not: the leader
+   * has changed, or has not answered for as long as the greatest election timeout.
+   */
+  readonly outcome: "not-applied" | "unknown";
+  /** Why the leader has refused it, as the code of an error; `null` if it has not. */
+  readonly code: ProposalRefusal | null;
+}
+
 /** A read may be answered as soon as everything up to `index` is applied. */
 export interface ReadReadyAction {
   /** Which action it is. */
@@ -288,6 +323,8 @@ export type Action =
   | MembershipChangedAction
   | LeaderChangedAction
   | TransferFailedAction
+  | ProposedAction
+  | ProposalFailedAction
   | ReadReadyAction
   | ReadFailedAction
   | RefusedAction

@@ -1,13 +1,14 @@
-/** Mutants of the Raft node: reads that followers forward to the leader. */
+/** Mutants of the Raft node: reads and commands that followers forward to the leader. */
 
 import type { Mutant } from "./mutant.ts";
 
+const FORWARDED_PROPOSALS = "src/raft/forwarded_proposals.ts";
 const FORWARDED_READS = "src/raft/forwarded_reads.ts";
 const READS = "src/raft/reads.ts";
 const ROLE = "src/raft/role.ts";
 const dies = "raft_forwarded_reads_test";
 
-/** Mutants of forwarded reads. */
+/** Mutants of forwarded reads and commands. */
 export const RAFT_FORWARDING_MUTANTS: readonly Mutant[] = [
   {
     name: "raft: a forwarded read is answered before enough is applied",
@@ -80,5 +81,68 @@ export const RAFT_FORWARDING_MUTANTS: readonly Mutant[] = [
     file: "src/raft/rng.ts",
     edits: [["  return (high >>> 12) * 2 ** 32 + low;", "  return (high >>> 12) * 0 + low * 0;"]],
     dies,
+  },
+  {
+    name: "raft: a doubled forwarded command is taken twice",
+    file: FORWARDED_PROPOSALS,
+    edits: [[" || seen.has(request)) return false", ") return false"]],
+    dies: "raft_forwarded_proposals_test",
+  },
+  {
+    name: "raft: a forwarded command of an earlier session is taken after a restart",
+    file: FORWARDED_PROPOSALS,
+    edits: [["    if (known?.earlier.includes(session)) return false;\n", ""]],
+    dies: "raft_forwarded_proposals_test",
+  },
+  {
+    name: "raft: a forwarded command of an earlier term is taken",
+    file: FORWARDED_PROPOSALS,
+    edits: [[`s.role !== "leader" || term !== s.term || !s.others`, `s.role !== "leader" || !s.others`]],
+    dies: "raft_forwarded_proposals_test",
+  },
+  {
+    name: "raft: forwarded commands of strangers are taken",
+    file: FORWARDED_PROPOSALS,
+    edits: [["!s.others.includes(from) || ", ""]],
+    dies: "raft_forwarded_proposals_test",
+  },
+  {
+    name: "raft: a refused forwarded command is no longer remembered",
+    file: FORWARDED_PROPOSALS,
+    edits: [["    reply(s, message, 0, error.code", "    s.proposers.clear();\n    reply(s, message, 0, error.code"]],
+    dies: "raft_forwarded_proposals_test",
+  },
+  {
+    name: "raft: a forwarded command is given up as not applied",
+    file: FORWARDED_PROPOSALS,
+    edits: [[`fail(s, id, "unknown", null)`, `fail(s, id, "not-applied", null)`]],
+    dies: "raft_forwarded_proposals_test",
+  },
+  {
+    name: "raft: a forwarded command waits for ever for its answer",
+    file: FORWARDED_PROPOSALS,
+    edits: [["s.now - sentAt < s.config.electionTimeout[1]", "s !== undefined"]],
+    dies: "raft_forwarded_proposals_test",
+  },
+  {
+    name: "raft: a forwarded command survives its leader",
+    file: FORWARDED_PROPOSALS,
+    edits: [[
+      "const isGone = s.leader !== leader || s.term !== term;",
+      "const isGone = leader === undefined || term < 0;",
+    ]],
+    dies: "raft_forwarded_proposals_test",
+  },
+  {
+    name: "raft: an answer of any node settles a forwarded command",
+    file: FORWARDED_PROPOSALS,
+    edits: [["pending === undefined || from !== proposals.leader", "pending === undefined"]],
+    dies: "raft_forwarded_proposals_test",
+  },
+  {
+    name: "raft: a command is applied before its place is known",
+    file: "src/raft/proposals.ts",
+    edits: [["  taken();\n", ""], ["  replicate(s);\n}", "  replicate(s);\n  taken();\n}"]],
+    dies: "raft_forwarded_proposals_test",
   },
 ];

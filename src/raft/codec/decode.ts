@@ -12,6 +12,7 @@ import type {
   InstallSnapshot,
   InstallSnapshotReply,
   Message,
+  ProposalRefusal,
   RepairReply,
 } from "../messages.ts";
 import {
@@ -22,6 +23,7 @@ import {
   MESSAGE_ENTRIES_MAX,
   MESSAGE_IDS_MAX,
   MESSAGE_VERSION,
+  REFUSALS,
   TYPES,
 } from "./format.ts";
 import { ID_BYTES, WireReader } from "./wire.ts";
@@ -94,6 +96,14 @@ function readFields(reader: WireReader, type: Message["type"], flags: number, te
       return { type, term, from: sender, request: reader.number() };
     case "readReply":
       return { type, term, from: sender, request: reader.number(), index: reader.number(), isRefused: flag };
+    case "proposeRequest": {
+      const [session, request] = [reader.number(), reader.number()];
+      return { type, term, from: sender, session, request, command: reader.raw(reader.count(1, "bytes of a command")) };
+    }
+    case "proposeReply": {
+      const [request, index] = [reader.number(), reader.number()];
+      return { type, term, from: sender, request, index, refusal: readRefusal(reader) };
+    }
   }
 }
 
@@ -161,6 +171,13 @@ function readIds(reader: WireReader): NodeId[] {
   const count = reader.count(ID_BYTES, "ids");
   if (count > MESSAGE_IDS_MAX) throw reader.error(`${count} ids are more than ${MESSAGE_IDS_MAX}`);
   return Array.from({ length: count }, () => reader.id());
+}
+
+function readRefusal(reader: WireReader): ProposalRefusal | null {
+  const number = reader.number();
+  const refusal = REFUSALS[number];
+  if (refusal === undefined) throw reader.error(`there is no refusal ${number}`);
+  return refusal;
 }
 
 function readEntryCount(reader: WireReader, bytesEach: number): number {

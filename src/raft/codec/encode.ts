@@ -17,6 +17,7 @@ import {
   MESSAGE_IDS_MAX,
   MESSAGE_VERSION,
   NUMBER_BYTES_MAX,
+  REFUSALS,
   TYPES,
 } from "./format.ts";
 import { checkNumber, encodingError, ID_BYTES, WireWriter } from "./wire.ts";
@@ -77,6 +78,8 @@ function payloadBytesMax(message: Message): number {
     case "snapshotReply":
       return idsBytesMax(message.snapshot.config) + message.snapshot.data.byteLength + NUMBER_BYTES_MAX +
         metaOf(message).byteLength;
+    case "proposeRequest":
+      return NUMBER_BYTES_MAX + message.command.byteLength;
     case "repairReply":
       return idsBytesMax(message.members) + entriesBytesMax(message.entries);
     default:
@@ -174,6 +177,15 @@ function writeFields(writer: WireWriter, message: Message): void {
     case "readReply":
       writer.number(message.request, "request");
       return writer.number(message.index, "index");
+    case "proposeRequest":
+      writer.number(message.session, "session");
+      writer.number(message.request, "request");
+      writer.number(message.command.byteLength, "the size of the command");
+      return writer.raw(message.command);
+    case "proposeReply":
+      writer.number(message.request, "request");
+      writer.number(message.index, "index");
+      return writer.number(REFUSALS.indexOf(message.refusal), "the refusal");
   }
 }
 

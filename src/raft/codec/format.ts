@@ -30,6 +30,9 @@
  *                                                     the rest is data
  *  14  readRequest                                    number request
  *  15  readReply             1 refused                number request, number index
+ *  16  proposeRequest                                 number session, number request, number size, command
+ *  17  proposeReply                                   number request, number index, number refusal: 0 none, 1 NOT_LEADER,
+ *                                                     2 OVERLOADED, 3 ENTRY_TOO_LARGE, 4 NO_SPACE
  *
  * tail of an entry: number term - term of the entry before it, number 2 x size + (1 if it is a configuration), command
  * gap: index - index of the entry before it - 1
@@ -41,8 +44,9 @@
  *  3. no index or term comes to more than that,
  *  4. there are at most 65,536 entries,
  *  5. there are at most 65,536 ids in a list,
- *  6. there is at most 1 MiB of meta, and none in a piece that is neither the first nor the last, and
- *  7. nothing follows.
+ *  6. a refusal is known,
+ *  7. there is at most 1 MiB of meta, and none in a piece that is neither the first nor the last, and
+ *  8. nothing follows.
  *
  * So each message has one form, and what is decoded is well-formed: the entries of `appendEntries` follow on
  * `prevLogIndex` without a gap, those of `repairReply` are in order, and their terms never decrease.
@@ -50,7 +54,7 @@
  * @module
  */
 
-import type { Message } from "../messages.ts";
+import type { Message, ProposalRefusal } from "../messages.ts";
 
 /** The format that this library writes, and the only one that it reads. */
 export const MESSAGE_VERSION = 1;
@@ -86,7 +90,18 @@ export const TYPES = [
   "snapshotReply",
   "readRequest",
   "readReply",
+  "proposeRequest",
+  "proposeReply",
 ] as const satisfies readonly Message["type"][];
+
+/** Refusals of a proposal by their numbers. */
+export const REFUSALS: readonly (ProposalRefusal | null)[] = [
+  null,
+  "NOT_LEADER",
+  "OVERLOADED",
+  "ENTRY_TOO_LARGE",
+  "NO_SPACE",
+];
 
 /** The flag of types that have one. */
 export const FLAG = 1;
@@ -111,4 +126,6 @@ export const FLAGS_KNOWN: Readonly<Record<Message["type"], number>> = {
   snapshotReply: FLAG | FLAG_2,
   readRequest: 0,
   readReply: FLAG,
+  proposeRequest: 0,
+  proposeReply: 0,
 };

@@ -1,0 +1,117 @@
+/**
+ * Commands that a node passes on to the leader. A request is sent once: if it or its answer is lost, the fate of the command
+ * is unknown, and only the application knows whether proposing it again does harm. A message can be doubled, so the leader
+ * remembers the requests of each node as long as it leads, and ignores those of other terms.
+ *
+ * @module
+ */
+
+import { WalLogError } from "../api/errors.ts";
+import { unshared } from "../api/taken.ts";
+import type { NodeId } from "../api/types.ts";
+import type { ProposalRefusal, ProposeReply, ProposeRequest } from "./messages.ts";
+import { propose, requireFitsMessage } from "./proposals.ts";
+import type { RaftState } from "./state.ts";
+import type { ProposalFailedAction, ProposeEvent } from "./types.ts";
+
+/** Requests that may be overtaken by a later one. Those further behind are ignored. */
+const REQUESTS_MAX = 4096;
+/** Earlier sessions of a node, whose requests are ignored. */
+const SESSIONS_MAX = 64;
+/** Errors that leave the log as it was. */
+const REFUSALS: ReadonlySet<string> = new Set<ProposalRefusal>([
+  "NOT_LEADER",
+  "OVERLOADED",
+  "ENTRY_TOO_LARGE",
+  "NO_SPACE",
+]);
+
+/** The application wants a command replicated. */
+export function onPropose(s: RaftState, { command, id }: ProposeEvent): void {
+  const isForwarded = id !== undefined && s.config.forwardProposals && s.role !== "leader" && s.leader !== null;
+  if (isForwarded) return forward(s, s.leader!, id, command);
+  propose(s, command, () => {
+    if (id !== undefined) s.actions.push({ type: "proposed", id, ...s.proposed });
+  });
+}
+
+function forward(s: RaftState, leader: NodeId, id: number, command: Uint8Array): void {
+  requireFitsMessage(s, command);
+  const proposals = s.forwardedProposals;
+  proposals.leader = leader;
+  proposals.term = s.term;
+  const { session } = proposals;
+  const request = ++proposals.request;
+  proposals.pending.set(request, { id, sentAt: s.now });
+  // The application may use its buffer again.
+  const copy = unshared(command).slice();
+  s.send(leader, { type: "proposeRequest", term: s.term, from: s.id, session, request, command: copy });
+}
+
+/** Another node has passed a command on. */
+export function onProposeRequest(s: RaftState, message: ProposeRequest): void {
+  const { term, from, request, command } = message;
+  // A node that leads no more cannot tell whether it has taken the first of two such requests, so it does not answer. A
+  // second one must change nothing, whatever became of the first; and of who is no member, nothing is remembered.
+  if (s.role !== "leader" || term !== s.term || !s.others.includes(from) || !isNew(s, message)) return;
+  try {
+    propose(s, command, () => reply(s, { from, request }, s.proposed.index, null));
+  } catch (error) {
+    if (!(error instanceof WalLogError) || !REFUSALS.has(error.code) || s.writer.hasFailed) throw error;
+    reply(s, message, 0, error.code as ProposalRefusal);
+  }
+}
+
+function reply(
+  s: RaftState,
+  { from: to, request }: Pick<ProposeRequest, "from" | "request">,
+  index: number,
+  refusal: ProposalRefusal | null,
+): void {
+  s.send(to, { type: "proposeReply", term: s.term, from: s.id, request, index, refusal });
+}
+
+/** Takes note of a request. Returns whether it is the first with its number. */
+function isNew(s: RaftState, { from, session, request }: ProposeRequest): boolean {
+  const known = s.proposers.get(from);
+  if (known === undefined || known.session !== session) {
+    if (known?.earlier.includes(session)) return false;
+    const earlier = known === undefined ? [] : [...known.earlier, known.session].slice(-SESSIONS_MAX);
+    s.proposers.set(from, { session, earlier, greatest: request, seen: new Set([request]) });
+    return true;
+  }
+  const { seen } = known;
+  if (request <= known.greatest - REQUESTS_MAX || seen.has(request)) return false;
+  seen.add(request);
+  known.greatest = Math.max(known.greatest, request);
+  if (seen.size > 2 * REQUESTS_MAX) {
+    for (const one of seen) if (one <= known.greatest - REQUESTS_MAX) seen.delete(one);
+  }
+  return true;
+}
+
+/** The leader has taken a command, or refused it. */
+export function onProposeReply(s: RaftState, { term, from, request, index, refusal }: ProposeReply): void {
+  const proposals = s.forwardedProposals;
+  const pending = proposals.pending.get(request);
+  if (pending === undefined || from !== proposals.leader) return;
+  proposals.pending.delete(request);
+  const { id } = pending;
+  if (refusal === null) s.actions.push({ type: "proposed", id, index, term });
+  else fail(s, id, "not-applied", refusal);
+}
+
+/** Gives up commands whose leader is gone, or does not answer. */
+export function settleForwardedProposals(s: RaftState): void {
+  const { pending, leader, term } = s.forwardedProposals;
+  const isGone = s.leader !== leader || s.term !== term;
+  for (const [request, { id, sentAt }] of pending) {
+    if (!isGone && s.now - sentAt < s.config.electionTimeout[1]) return;
+    pending.delete(request);
+    fail(s, id, "unknown", null);
+  }
+}
+
+function fail(s: RaftState, id: number, outcome: ProposalFailedAction["outcome"], code: ProposalRefusal | null): void {
+  s.actions.push({ type: "proposalFailed", id, outcome, code });
+}

@@ -1,0 +1,98 @@
+/** Clients of a simulated Raft cluster: their commands, and what they are told of them and of leaders. */
+
+import type {
+  Action,
+  LeaderChangedAction,
+  ProposalFailedAction,
+  ProposedAction,
+  ProposeEvent,
+} from "../src/raft/mod.ts";
+import { decode, encode, type Machine } from "./raft_machines.ts";
+import type { Safety } from "./raft_safety.ts";
+
+/** A command, and what is known of it. */
+interface Command {
+  /** What the client was told: where it is, or what became of it. */
+  answer: string | undefined;
+  /** Where it was applied. */
+  applied: string | undefined;
+}
+
+/** All commands, each a text of its own. */
+export class Clients {
+  readonly #safety: Safety;
+  readonly #commands: Command[] = [];
+
+  constructor(safety: Safety) {
+    this.#safety = safety;
+  }
+
+  /** A new command, to be proposed once. */
+  propose(): ProposeEvent & { readonly id: number } {
+    const id = this.#commands.push({ answer: undefined, applied: undefined }) - 1;
+    return { type: "propose", command: encode(`${id}`), id };
+  }
+
+  /** Whether a client was told anything. */
+  answerOf(id: number): string | undefined {
+    return this.#commands[id]!.answer;
+  }
+
+  /** A node has refused a command at once. */
+  refused(id: number): void {
+    this.#answer(id, "not-applied");
+  }
+
+  /** A node tells of a command. */
+  told(action: ProposedAction | ProposalFailedAction): void {
+    if (action.type === "proposalFailed") this.#answer(action.id, action.outcome);
+    else this.#answer(action.id, placeOf(action));
+  }
+
+  #answer(id: number, answer: string): void {
+    const command = this.#commands[id]!;
+    this.#safety.require(command.answer === undefined, "Proposals are answered once", () => `${id} is answered again`);
+    command.answer = answer;
+    this.#check(id);
+  }
+
+  /** A node applies a command. */
+  applied(action: Action & { readonly type: "apply" }): void {
+    const id = Number(decode(action.command));
+    const command = this.#commands[id]!;
+    const place = placeOf(action);
+    this.#safety.require(
+      (command.applied ?? place) === place,
+      "Commands are applied once",
+      () => `${id} is applied at ${command.applied} and at ${place}`,
+    );
+    command.applied = place;
+    this.#check(id);
+  }
+
+  #check(id: number): void {
+    const { answer = "unknown", applied = answer } = this.#commands[id]!;
+    this.#safety.require(
+      answer === "unknown" || answer === applied,
+      "Proposals are answered truly",
+      () => `${id} is ${answer}, and was applied at ${applied}`,
+    );
+  }
+}
+
+function placeOf({ index, term }: { readonly index: number; readonly term: number }): string {
+  return `${index}@${term}`;
+}
+
+/** A node tells of a leader, or of its role, only if that has changed. */
+export function requireLeaderChange(safety: Safety, machine: Machine, action: LeaderChangedAction): void {
+  const { term, leader, role } = action;
+  const last = machine.announced ?? { term: 0, leader: null, role: "follower" };
+  safety.require(
+    leader !== last.leader || role !== last.role || (leader !== null && term > last.term),
+    "Leaders are announced once",
+    () => `${machine.id} is again a ${role} in term ${term} with leader ${leader}`,
+  );
+  if (role === "leader") safety.led(machine.id, term);
+  machine.announced = { term, leader, role };
+}
