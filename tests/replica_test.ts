@@ -29,6 +29,37 @@ describe("a replica", () => {
   );
 
   it(
+    "reads what was acknowledged on every replica",
+    withReplicas(async (replicas) => {
+      await replicas.startAll();
+      for (let i = 1; i <= 8; i++) {
+        await replicas.propose(`${i}`);
+        for (const { replica, journal } of replicas.all.values()) {
+          await replica.read();
+          assert.equal(journal.commands.length, i);
+        }
+      }
+    }),
+  );
+
+  it(
+    "reads nothing stale on a replica that is cut off, and again when it is back",
+    withReplicas(async (replicas) => {
+      await replicas.startAll();
+      await replicas.propose("a");
+      const { replica, journal } = await replicas.follower();
+      replicas.network.passes = (from, to) => from !== replica.id && to !== replica.id;
+      let isRead = false;
+      const read = replica.read().then(() => isRead = true);
+      await replicas.propose("b");
+      assert.equal(isRead, false);
+      replicas.network.passes = () => true;
+      await read;
+      assert.deepEqual(journal.commands, ["a", "b"]);
+    }),
+  );
+
+  it(
     "waits with a read until the state machine has applied everything before it",
     withReplicas(async (replicas) => {
       await replicas.startAll();

@@ -37,7 +37,14 @@ function nodeConfig<R>(options: CheckedReplicaOptions<R>, transport: ReplicaTran
   const { id, peers, joining, maxSnapshotBytes, maxUncommittedBytes } = options;
   return {
     ...{ id, joining, peers: joining ? [] : [...peers.keys()], maxSnapshotBytes, maxUncommittedBytes },
-    ...{ checkQuorum: true, noOp: true, strictMembership: true, finishRemoval: true, announceLeader: true },
+    ...{
+      checkQuorum: true,
+      noOp: true,
+      strictMembership: true,
+      finishRemoval: true,
+      announceLeader: true,
+      forwardReads: true,
+    },
     ...{ maxBatch: 256, maxBatchBytes: 1024 * 1024, snapshotChunkBytes: 256 * 1024 },
     // A replica that was away for a while gets the entries that it missed, and no snapshot.
     ...{ trailingEntries: 10_000, trailingBytes: 64 * 1024 * 1024 },
@@ -79,10 +86,7 @@ export class Engine<R> {
       node: () => this.node,
       carryOut: (actions) => void this.#carryOut(actions).catch((error) => this.#fail(error)),
     });
-    this.reads = new Reads({
-      otherLeader: () => this.node.leader === this.node.id ? null : this.node.leader,
-      ask: (id) => this.request({ type: "readIndex", id }),
-    });
+    this.reads = new Reads({ ask: (id) => this.request({ type: "readIndex", id }) });
     this.#snapshots = new Snapshots(options.stateMachine, {
       meta: (index) => this.node.snapshotMeta(index),
       create: (meta) => log.createSnapshotTarget(meta),

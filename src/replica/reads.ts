@@ -12,9 +12,7 @@ const ATTEMPT = "read";
 
 /** What reads need from the replica. */
 export interface ReadHost {
-  /** Who leads, if it is another replica. */
-  readonly otherLeader: () => bigint | null;
-  /** Asks the node. Rejects if it refuses. */
+  /** Asks the node, which asks the leader. Rejects with `NOT_LEADER` if it knows of none, or leads and hands over. */
   readonly ask: (id: number) => Promise<void>;
 }
 
@@ -57,7 +55,7 @@ export class Reads {
     this.#host.ask(id).catch((error) => {
       if (!this.#asked.delete(id)) return;
       const isRefused = error instanceof WalLogError && error.code === "NOT_LEADER";
-      if (isRefused && this.#host.otherLeader() === null) this.#unsent.add(request);
+      if (isRefused) this.#unsent.add(request);
       else request.reject(error instanceof WalLogError ? refusal(error, "not-applied") : error);
     });
   }

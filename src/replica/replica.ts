@@ -145,12 +145,13 @@ export class Replica<R> {
   }
 
   /**
-   * Waits until the state machine includes every command that was acknowledged before this call, by any replica. Read the
-   * state when it resolves, before anything else happens.
+   * Waits until the state machine includes every command that was acknowledged before this call, by any replica. A
+   * replica that does not lead asks the leader how far that is, and answers when it has applied as much. Read the state
+   * when it resolves, before anything else happens.
    *
    * @param options A signal that ends the wait.
    * @returns When a read is linearizable.
-   * @throws {ReplicaError} `NOT_LEADER`, `TIMEOUT`, `CLOSED`.
+   * @throws {ReplicaError} `TIMEOUT` if no leader has answered in time; `CLOSED`.
    */
   async read({ signal }: WaitOptions = {}): Promise<void> {
     this.#requireRunning("read");
