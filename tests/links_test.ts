@@ -58,4 +58,14 @@ describe("the links in the documentation", () => {
     assert.match(fault(page, "docs/GUARANTEES.md#nowhere")!, /no such heading/);
     assert.equal(fault(page, "docs/GUARANTEES.md#limits"), undefined);
   });
+
+  it("and the tour of the code name functions that exist", () => {
+    const tour = readFileSync(join(ROOT, "CONTRIBUTING.md"), "utf8").replace(/\s+/g, " ");
+    const stops = [...tour.matchAll(/`((?:src|wasm)\/[\w/]+\.ts)`(?:, `(\w+)`)?/g)];
+    assert.ok(stops.length > 12, `${stops.length} stops`);
+    for (const [stop, path, name = ""] of stops) {
+      const source = readFileSync(join(ROOT, path!), "utf8");
+      assert.match(source, new RegExp(`(function\\*?|class|^ +(async|static|private)*) ?\\*?${name}\\b`, "m"), stop);
+    }
+  });
 });
