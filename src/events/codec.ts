@@ -4,6 +4,7 @@
  * @module
  */
 
+import { Buffer } from "node:buffer";
 import { isBytes } from "../api/taken.ts";
 import { invalid, isObject, show } from "../api/validate.ts";
 
@@ -24,13 +25,6 @@ export interface EventCodec<E> {
    * @returns The event.
    */
   decode(bytes: Uint8Array<ArrayBuffer>): E;
-  /**
-   * Decodes several events at once, if that is faster. If it throws, the events are decoded one by one.
-   *
-   * @param all The bytes of each.
-   * @returns The events, in the same order.
-   */
-  decodeAll?(all: readonly Uint8Array<ArrayBuffer>[]): readonly E[];
 }
 
 /** The outcome of a validation: the value, or what is wrong with it. */
@@ -60,19 +54,17 @@ export interface JsonCodec {
   encode(event: unknown): Uint8Array<ArrayBuffer>;
   /** Decodes an event as `JSON.parse` does. */
   decode<E>(bytes: Uint8Array): E;
-  /** Decodes several events at once. */
-  decodeAll<E>(all: readonly Uint8Array[]): readonly E[];
 }
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
-/** Faster. Bytes that are no UTF-8 show as U+FFFD. */
-const joinedDecoder = new TextDecoder("utf-8", { ignoreBOM: true });
-/** A number between the events of an array. Random, so that no text that is not JSON can hold it. */
-const MARK = crypto.getRandomValues(new Uint32Array(1))[0]! >>> 2;
-const OPENING = encoder.encode("[");
-const SEPARATOR = encoder.encode(`,${MARK},`);
-const CLOSING = encoder.encode("]".padEnd(SEPARATOR.length));
+
+/** Decodes UTF-8. In Deno, a `Buffer` decodes short texts faster than a `TextDecoder`; elsewhere they are alike. */
+function textOf(bytes: Uint8Array): string {
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString();
+  // Bytes that are no UTF-8 show as U+FFFD.
+  return text.includes("\ufffd") ? decoder.decode(bytes) : text;
+}
 
 /**
  * Events as JSON. A value that JSON cannot hold is stored as `JSON.stringify` writes it: a `Date` as a string, `NaN` as
@@ -85,27 +77,7 @@ export const json: JsonCodec = {
     return encoder.encode(text);
   },
   decode<E>(bytes: Uint8Array): E {
-    return JSON.parse(decoder.decode(bytes));
-  },
-  decodeAll<E>(all: readonly Uint8Array[]): readonly E[] {
-    if (all.length === 0) return [];
-    const joined = new Uint8Array(all.reduce((sum, { length }) => sum + length + SEPARATOR.length, OPENING.length));
-    joined.set(OPENING);
-    let end = OPENING.length;
-    for (const bytes of all) {
-      joined.set(bytes, end);
-      joined.set(SEPARATOR, end + bytes.length);
-      end += bytes.length + SEPARATOR.length;
-    }
-    joined.set(CLOSING, end - CLOSING.length);
-    const text = joinedDecoder.decode(joined);
-    if (text.includes("\ufffd")) throw new TypeError("an event may not be UTF-8");
-    const values: unknown[] = JSON.parse(text);
-    // An event that is no JSON value by itself moves the marks.
-    let isWhole = values.length === 2 * all.length - 1;
-    for (let nth = 1; nth < values.length; nth += 2) isWhole &&= values[nth] === MARK;
-    if (!isWhole) throw new SyntaxError("an event is not a JSON value");
-    return all.map((_, nth) => values[nth * 2] as E);
+    return JSON.parse(textOf(bytes));
   },
 };
 
@@ -116,9 +88,7 @@ export const text: EventCodec<string> = {
     if (!event.isWellFormed()) throw new TypeError("the string has half a surrogate pair, which UTF-8 cannot hold");
     return encoder.encode(event);
   },
-  decode(bytes: Uint8Array): string {
-    return decoder.decode(bytes);
-  },
+  decode: textOf,
 };
 
 /** Events that are bytes. Reading returns a copy with a buffer of its own. */
@@ -166,7 +136,6 @@ function validating<E>(schema: StandardSchema<E>["~standard"]): EventCodec<E> {
       return json.encode(event);
     },
     decode: (bytes) => validated(json.decode(bytes)),
-    decodeAll: (all) => json.decodeAll<unknown>(all).map(validated),
   };
 }
 

@@ -4,17 +4,12 @@
  * @module
  */
 
-import { WalLogError } from "../api/errors.ts";
 import type { LogEntry } from "../api/types.ts";
 import type { WalLog } from "../api/wal_log.ts";
 import type { EventCodec } from "./codec.ts";
-import { type EventEnvelope, openEnvelope } from "./envelope.ts";
-import { foreignEntry, goneError, undecodable } from "./refusals.ts";
-import type { Position, StoredEvent } from "./types.ts";
-
-/** What is read and decoded at once. */
-const CHUNK_BYTES = 256 * 1024;
-const CHUNK_ENTRIES = 4096;
+import { openEnvelope } from "./envelope.ts";
+import { foreignEntry, undecodable } from "./refusals.ts";
+import type { StoredEvent } from "./types.ts";
 
 /** Turns entries into events. */
 export class EventReader<E> {
@@ -50,57 +45,13 @@ export class EventReader<E> {
   }
 
   /**
-   * Iterates over events. It reads and decodes a chunk at a time.
+   * Iterates over events.
    *
-   * @param from The first position.
-   * @param to The last position, inclusive.
-   * @returns The events.
-   * @throws {WalLogError} As `WalLog.iterate`, and as {@link EventReader.open}.
+   * @param entries The entries.
+   * @returns The events among them.
+   * @throws {WalLogError} As {@link EventReader.open}, and as the iteration over the entries.
    */
-  *iterate(from: Position, to: Position): Generator<StoredEvent<E>, undefined> {
-    const { wal } = this;
-    for (let next = from; next <= Math.min(to, wal.lastIndex);) {
-      if (next < wal.firstIndex) throw goneError(next, wal.firstIndex, wal.path);
-      const entries = this.chunk(next, Math.min(to, next + CHUNK_ENTRIES - 1));
-      // Something is damaged in there: what lies before it comes first.
-      if (entries === undefined) return yield* this.openEach(wal.iterate(next, to));
-      yield* this.openAll(entries);
-      next = entries.at(-1)!.index + 1;
-    }
-  }
-
-  private chunk(from: Position, to: Position): LogEntry[] | undefined {
-    try {
-      return this.wal.entries(from, to, { maxBytes: CHUNK_BYTES });
-    } catch (error) {
-      if (error instanceof WalLogError && error.code === "DAMAGED_ENTRY") return undefined;
-      throw error;
-    }
-  }
-
-  /** Takes entries apart, and decodes their events together if the codec can. */
-  private openAll(entries: readonly LogEntry[]): Iterable<StoredEvent<E>> {
-    const { codec } = this;
-    if (codec.decodeAll === undefined) return this.openEach(entries);
-    const positions: Position[] = [];
-    const envelopes: EventEnvelope[] = [];
-    for (const { index, kind, command } of entries) {
-      const envelope = openEnvelope(command);
-      if (kind === "config" || envelope.kind === "foreign") return this.openEach(entries);
-      if (envelope.kind !== "event") continue;
-      positions.push(index);
-      envelopes.push(envelope);
-    }
-    try {
-      const events = codec.decodeAll(envelopes.map(({ payload }) => payload));
-      return envelopes.map(({ time, id }, nth) => ({ position: positions[nth]!, time, id, event: events[nth]! }));
-    } catch {
-      // One of them cannot be decoded: those before it come first.
-      return this.openEach(entries);
-    }
-  }
-
-  private *openEach(entries: Iterable<LogEntry>): Generator<StoredEvent<E>, undefined> {
+  *openEach(entries: Iterable<LogEntry>): Generator<StoredEvent<E>, undefined> {
     for (const entry of entries) {
       const event = this.open(entry);
       if (event !== undefined) yield event;
