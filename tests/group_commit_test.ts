@@ -28,13 +28,15 @@ describe("group commit", () => {
       assert.equal(fileSystem.count("sync"), 0);
       assert.ok(durable.every((index, i) => index > i), "each is told of at least its own entry");
       assert.equal(log.durableIndex, 100);
-      const { flushLatency, bytesWritten, logBytes, snapshotBytes, freeBytes, ...counts } = log.stats();
+      const { flushLatency, bytesWritten, lastFlushTime, ...stats } = log.stats();
+      const { logBytes, snapshotBytes, snapshotTime, freeBytes, ...counts } = stats;
       assert.deepEqual(counts, {
         ...{ entriesAppended: 100, flushes: 1, syncs: 100, slowFlushes: 0 },
         ...{ segmentsSealed: 0, segmentsDeleted: 0, snapshots: 0, segments: 1 },
       });
       assert.ok(bytesWritten > 0 && logBytes >= bytesWritten);
-      assert.deepEqual([snapshotBytes, freeBytes], [0, undefined]);
+      assert.deepEqual([snapshotBytes, snapshotTime, freeBytes], [0, undefined, undefined]);
+      assert.notEqual(lastFlushTime, undefined);
       assert.equal(flushLatency.count, 1);
     }),
   );

@@ -1,10 +1,14 @@
 /** Metrics of a log as values, and as text for Prometheus. */
 
 import assert from "node:assert/strict";
+import { utimesSync } from "node:fs";
+import { join } from "node:path";
 import { describe, it } from "node:test";
 import { type Metric, prometheusText, WalLog, WalLogError } from "../mod.ts";
 import { entriesAt } from "./history.ts";
+import { SimulatedDisk } from "../src/testing/mod.ts";
 import { MemoryDisk } from "./memory_disk.ts";
+import { inTemporaryFolder } from "./temporary.ts";
 
 /** A log of 10 entries, of which 9 are durable, after three flushes. */
 function usedLog(): WalLog {
@@ -68,6 +72,8 @@ describe("the metrics of a log", () => {
       wallog_snapshot_index: 8,
       wallog_damaged_places: 0,
       wallog_writable: 1,
+      wallog_poisoned: 0,
+      wallog_recovery_seconds: log.recovery.milliseconds / 1000,
       wallog_segments: 1,
       wallog_free_bytes: 12_345,
     };
@@ -82,6 +88,40 @@ describe("the metrics of a log", () => {
     assert.equal(values.get('wallog_flush_seconds_count{log="orders"}'), flushes);
     log.closeSync();
     assert.equal(samplesOf(prometheusText(log.metrics("orders"))).get('wallog_writable{log="orders"}'), 0);
+  });
+
+  it("give the times of the last flush and of the snapshot, and no sample before there is one", async () => {
+    await inTemporaryFolder((folder) => {
+      const begin = Date.now();
+      const log = WalLog.openSync(folder);
+      const read = (name: string) => samplesOf(prometheusText(log.metrics("a"))).get(`${name}{log="a"}`);
+      assert.equal(read("wallog_last_flush_timestamp_seconds"), undefined);
+      log.append(entriesAt(1, 3));
+      log.syncSync();
+      const flushed = read("wallog_last_flush_timestamp_seconds")! * 1000;
+      assert.ok(begin <= flushed && flushed <= Date.now(), `${begin} ${flushed}`);
+      assert.equal(read("wallog_snapshot_timestamp_seconds"), undefined);
+      log.compact(2);
+      utimesSync(join(folder, "000000000002-000000000001.snap"), 1000, 1234);
+      assert.equal(read("wallog_snapshot_timestamp_seconds"), 1234);
+      log.closeSync();
+    });
+  });
+
+  it("tell a log that has failed from one that is closed", () => {
+    const disk = new SimulatedDisk();
+    const log = WalLog.openSync("/raft.wal", { fileSystem: disk.fileSystem });
+    const read = (name: string) => samplesOf(prometheusText(log.metrics("a"))).get(`${name}{log="a"}`);
+    log.append(entriesAt(1, 3));
+    disk.failAfter("EIO", 0, "sync");
+    assert.throws(() => log.syncSync(), { code: "POISONED" });
+    assert.deepEqual([read("wallog_writable"), read("wallog_poisoned")], [0, 1]);
+    assert.throws(() => log.closeSync(), { code: "POISONED" });
+
+    const closed = usedLog();
+    closed.closeSync();
+    const samples = samplesOf(prometheusText(closed.metrics("a")));
+    assert.equal(samples.get('wallog_poisoned{log="a"}'), 0);
   });
 
   it("have the log's folder as their label unless another is given", () => {

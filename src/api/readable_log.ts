@@ -144,9 +144,9 @@ export abstract class ReadableLog {
    * @returns The current counters.
    */
   stats(): WalLogStats {
-    const { counts, flushLatency } = this.#state;
+    const { counts, flushLatency, lastFlushTime } = this.#state;
     const segments = this.#index.segments.length;
-    return { ...counts, segments, flushLatency: flushLatency.read(), ...this.#space.read() };
+    return { ...counts, segments, lastFlushTime, flushLatency: flushLatency.read(), ...this.#space.read() };
   }
 
   /**
@@ -157,7 +157,8 @@ export abstract class ReadableLog {
    * @returns The current metrics. Unknown values have no samples.
    */
   metrics(name: string = this.path): Metric[] {
-    return logMetrics(this, name, this.#durability.canWrite);
+    const { canWrite, hasFailed } = this.#durability;
+    return logMetrics(this, name, { canWrite, hasFailed });
   }
 
   /**

@@ -43,6 +43,7 @@ export function delegateTo(base: FileSystem): FileSystem {
 export function delegateToFile(file: File): File {
   return {
     size: () => file.size(),
+    ...file.modified && { modified: () => file.modified!() },
     read: (into, position) => file.read(into, position),
     write: (from, position) => file.write(from, position),
     truncate: (size) => file.truncate(size),

@@ -6,6 +6,7 @@
 
 import { hasSubscribers, publish } from "../api/events.ts";
 import type { Opened } from "../recovery/open.ts";
+import type { Index } from "../api/types.ts";
 import { snapshotName } from "../format/snapshot_name.ts";
 
 /** The least time between two measurements of the free space by a writer, in milliseconds. */
@@ -21,10 +22,22 @@ export interface SpaceStats {
   /** Bytes of the snapshot's file; 0 if there is none. */
   readonly snapshotBytes: number;
   /**
+   * When the snapshot's file was written, in milliseconds since 1970; `undefined` if there is no snapshot, or if it is
+   * unknown.
+   */
+  readonly snapshotTime: number | undefined;
+  /**
    * Bytes that the process may still write on the log's volume; `undefined` if the process may not ask. Deno needs
    * `--allow-sys=statfs` for it, which this library uses if granted but never requests.
    */
   readonly freeBytes: number | undefined;
+}
+
+/** The file of a snapshot. */
+interface Measured {
+  readonly index: Index;
+  readonly bytes: number;
+  readonly time: number | undefined;
 }
 
 /** Measures the space of an open log, and reports when free space is low. */
@@ -32,7 +45,7 @@ export class DiskSpace {
   private readonly opened: Opened;
   private readonly lowSpaceBytes: number;
   /** The snapshot that was measured last. */
-  private measured = { index: 0, bytes: 0 };
+  private measured: Measured = { index: 0, bytes: 0, time: undefined };
   /** Whether the event was published and space has been low ever since. */
   private isReported = false;
   private lookAt = 0;
@@ -57,9 +70,11 @@ export class DiskSpace {
   /** The current space. */
   read(): SpaceStats {
     const { segments } = this.opened.index;
+    const { bytes: snapshotBytes, time: snapshotTime } = this.snapshotFile();
     return {
       logBytes: segments.reduce((sum, { endOffset }) => sum + endOffset, 0),
-      snapshotBytes: this.snapshotBytes(),
+      snapshotBytes,
+      snapshotTime,
       freeBytes: this.freeBytes(),
     };
   }
@@ -77,23 +92,22 @@ export class DiskSpace {
     return freeBytes;
   }
 
-  /** Bytes of the snapshot's file, which never changes; 0 if it cannot be opened. */
-  private snapshotBytes(): number {
+  /** Measures the snapshot's file, which never changes. If it cannot be opened, it has 0 bytes. */
+  private snapshotFile(): Measured {
     const { fileSystem, folder, index } = this.opened;
     const { snapshotIndex, snapshotTerm } = index;
-    if (this.measured.index === snapshotIndex) return this.measured.bytes;
-    let bytes = 0;
+    if (this.measured.index === snapshotIndex) return this.measured;
+    this.measured = { index: snapshotIndex, bytes: 0, time: undefined };
     try {
       const file = fileSystem.open(`${folder}/${snapshotName(snapshotIndex, snapshotTerm)}`, "read");
       try {
-        bytes = file.size();
+        this.measured = { index: snapshotIndex, bytes: file.size(), time: file.modified?.() };
       } finally {
         file.close();
       }
     } catch {
       // Statistics must not fail. Reading the snapshot reports a missing file.
     }
-    this.measured = { index: snapshotIndex, bytes };
-    return bytes;
+    return this.measured;
   }
 }

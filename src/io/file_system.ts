@@ -12,6 +12,8 @@
 export interface File {
   /** The size in bytes. */
   size(): number;
+  /** When the contents were last changed, in milliseconds since 1970. Omitted if this is never known. */
+  modified?(): number;
   /**
    * Reads at a position.
    *

@@ -150,6 +150,10 @@ export class NodeFile implements File {
     return fs.fstatSync(this.descriptor).size;
   }
 
+  modified(): number {
+    return fs.fstatSync(this.descriptor).mtimeMs;
+  }
+
   read(into: Uint8Array, position: number): number {
     return fs.readSync(this.descriptor, into, 0, into.byteLength, position);
   }

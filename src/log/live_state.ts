@@ -29,6 +29,8 @@ export interface WalLogStats extends SpaceStats {
   readonly slowFlushes: number;
   /** The latencies of the flushes. */
   readonly flushLatency: LatencyHistogram;
+  /** When the last flush succeeded, in milliseconds since 1970; `undefined` before the first one. */
+  readonly lastFlushTime: number | undefined;
   /**
    * Calls of `sync` and `syncSync`. Divided by {@link WalLogStats.flushes}, this is about the number of calls per
    * flush.
@@ -68,7 +70,7 @@ export class LiveState {
   readonly retentions: Retentions = new Retentions();
   /** Statistics since the log was opened. */
   readonly counts: {
-    -readonly [K in keyof Omit<WalLogStats, "segments" | "flushLatency" | keyof SpaceStats>]: number;
+    -readonly [K in keyof Omit<WalLogStats, "segments" | "flushLatency" | "lastFlushTime" | keyof SpaceStats>]: number;
   } = {
     entriesAppended: 0,
     bytesWritten: 0,
@@ -81,6 +83,8 @@ export class LiveState {
   };
   /** The latencies of flushes. */
   readonly flushLatency: LatencyCounter = new LatencyCounter();
+  /** When the last flush succeeded, in milliseconds since 1970. */
+  lastFlushTime: number | undefined;
 
   /** The log's UUID; all zeros if the log is opened for reading only and does not exist yet. */
   uuid: Uint8Array;

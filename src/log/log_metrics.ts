@@ -6,7 +6,7 @@
 
 import type { WalLogStats } from "./live_state.ts";
 import type { Metric } from "../api/metrics.ts";
-import type { Damage } from "../api/report.ts";
+import type { Damage, RecoveryReport } from "../api/report.ts";
 import type { RetentionState } from "../api/retention.ts";
 import type { Index } from "../api/types.ts";
 
@@ -18,7 +18,16 @@ export interface MeasuredLog {
   readonly snapshotIndex: Index;
   readonly damaged: readonly Damage[];
   readonly retentions: readonly RetentionState[];
+  readonly recovery: Pick<RecoveryReport, "milliseconds">;
   stats(): WalLogStats;
+}
+
+/** The state of a log's writer. */
+export interface WriterState {
+  /** Whether the log accepts writes. */
+  readonly canWrite: boolean;
+  /** Whether a write or a flush has failed. */
+  readonly hasFailed: boolean;
 }
 
 /** Keys of the statistics that are numbers. */
@@ -49,15 +58,20 @@ const INDEXES = [
   ["snapshotIndex", "wallog_snapshot_index", "Index of the snapshot; 0 if there is none."],
 ] as const;
 
+const TIMES = [
+  ["lastFlushTime", "wallog_last_flush_timestamp_seconds", "Unix time of the last flush that succeeded."],
+  ["snapshotTime", "wallog_snapshot_timestamp_seconds", "Unix time at which the snapshot was written."],
+] as const;
+
 /**
  * The metrics of a log.
  *
  * @param log The log.
  * @param name Value of the label `log` of all samples.
- * @param isWritable Whether the log accepts writes.
+ * @param writer The state of its writer.
  * @returns The metrics. An unknown metric has no samples.
  */
-export function logMetrics(log: MeasuredLog, name: string, isWritable: boolean): Metric[] {
+export function logMetrics(log: MeasuredLog, name: string, { canWrite, hasFailed }: WriterState): Metric[] {
   const stats = log.stats();
   const labels = { log: name };
   const single = (type: "counter" | "gauge", name: string, help: string, value: number | undefined): Metric => ({
@@ -68,6 +82,8 @@ export function logMetrics(log: MeasuredLog, name: string, isWritable: boolean):
   });
   const { bounds, counts, sum } = stats.flushLatency;
   const writable = "1 if the log accepts writes; 0 if it failed, is closed, or is opened for reading only.";
+  const poisoned = "1 if a write or a flush failed, so that the log rejects every later change; 0 otherwise.";
+  const seconds = (milliseconds: number | undefined) => milliseconds === undefined ? undefined : milliseconds / 1000;
   return [
     ...COUNTERS.map(([figure, name, help]) => single("counter", name, help, stats[figure])),
     ...GAUGES.map(([figure, name, help]) => single("gauge", name, help, stats[figure])),
@@ -79,7 +95,10 @@ export function logMetrics(log: MeasuredLog, name: string, isWritable: boolean):
       samples: log.retentions.map(({ name: retention, from }) => ({ labels: { ...labels, retention }, value: from })),
     },
     single("gauge", "wallog_damaged_places", "Damaged places that are not repaired.", log.damaged.length),
-    single("gauge", "wallog_writable", writable, isWritable ? 1 : 0),
+    single("gauge", "wallog_writable", writable, canWrite ? 1 : 0),
+    single("gauge", "wallog_poisoned", poisoned, hasFailed ? 1 : 0),
+    single("gauge", "wallog_recovery_seconds", "Duration of the recovery.", seconds(log.recovery.milliseconds)),
+    ...TIMES.map(([time, name, help]) => single("gauge", name, help, seconds(stats[time]))),
     {
       name: "wallog_flush_seconds",
       type: "histogram",

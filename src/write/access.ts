@@ -41,6 +41,11 @@ export class Access {
     return this.writer !== undefined && !this.isClosed && this.poison === undefined;
   }
 
+  /** Whether a write or a flush has failed, so that the log rejects every later change. */
+  get hasFailed(): boolean {
+    return this.poison !== undefined;
+  }
+
   /**
    * Fails if the log does not accept writes.
    *

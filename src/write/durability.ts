@@ -46,7 +46,7 @@ export class Durability extends Access {
     this.lock = lock;
     this.durable = writer === undefined ? report.provenIndex : state.lastIndex;
     this.reserve = reserve;
-    this.flushEvents = new FlushEvents(state, slowFlushMilliseconds);
+    this.flushEvents = new FlushEvents(state, slowFlushMilliseconds, () => fileSystem.now());
     this.commit = new GroupCommit({
       isDirty: () => this.writer!.isDirty,
       lastIndex: () => this.state.lastIndex,

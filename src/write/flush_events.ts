@@ -21,14 +21,17 @@ interface Flush {
 export class FlushEvents {
   private readonly state: LiveState;
   private readonly slowMilliseconds: number;
+  private readonly now: () => number;
   /** Flushes that no event has reported yet. */
   private unpublished: Flush[] = [];
 
   /**
    * @param state The log, which has the counts.
    * @param slowMilliseconds A flush that takes longer counts as slow.
+   * @param now The wall clock.
    */
-  constructor(state: LiveState, slowMilliseconds: number) {
+  constructor(state: LiveState, slowMilliseconds: number, now: () => number) {
+    this.now = now;
     this.state = state;
     this.slowMilliseconds = slowMilliseconds;
   }
@@ -38,6 +41,7 @@ export class FlushEvents {
     const { counts, flushLatency } = this.state;
     const isSlow = milliseconds > this.slowMilliseconds;
     counts.flushes++;
+    this.state.lastFlushTime = this.now();
     flushLatency.add(milliseconds);
     if (isSlow) counts.slowFlushes++;
     this.unpublished.push({ bytes, milliseconds, isSlow });

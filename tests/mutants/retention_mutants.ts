@@ -254,6 +254,30 @@ export const METRIC_MUTANTS: readonly Mutant[] = [
     dies: "metrics_test",
   },
   {
+    name: "a log that has failed is not poisoned in its metrics",
+    file: LOG_METRICS,
+    edits: [["hasFailed ? 1 : 0", "canWrite ? 0 : 0"]],
+    dies: "metrics_test",
+  },
+  {
+    name: "a closed log counts as poisoned in its metrics",
+    file: LOG_METRICS,
+    edits: [["hasFailed ? 1 : 0", "hasFailed || !canWrite ? 1 : 0"]],
+    dies: "metrics_test",
+  },
+  {
+    name: "times in metrics are in milliseconds",
+    file: LOG_METRICS,
+    edits: [["undefined : milliseconds / 1000", "undefined : milliseconds"]],
+    dies: "metrics_test",
+  },
+  {
+    name: "the time of the last flush is that of the opening",
+    file: "src/write/flush_events.ts",
+    edits: [["    this.state.lastFlushTime = this.now();\n", "    this.state.lastFlushTime ??= 0;\n"]],
+    dies: "metrics_test",
+  },
+  {
     name: "metrics of several logs are not merged by name",
     file: METRICS,
     edits: [["const known = families.get(name);", "const known = undefined as Family | undefined;"]],
