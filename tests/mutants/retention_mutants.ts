@@ -310,7 +310,7 @@ export const METRIC_MUTANTS: readonly Mutant[] = [
   {
     name: "a log that is closed counts as writable",
     file: LOG_METRICS,
-    edits: [["isWritable ? 1 : 0", "1"]],
+    edits: [["canWrite ? 1 : 0", "1"]],
     dies: "metrics_test",
   },
 ];
