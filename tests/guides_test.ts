@@ -1,12 +1,13 @@
 /** Runs the code in `README.md` and `docs/guides/`, in each runtime. */
 
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
+import { freePorts } from "../scripts/cluster/processes.ts";
 import { locateRuntime } from "../scripts/runtimes.ts";
 import { skipReason } from "./skip.ts";
 import { inTemporaryFolder } from "./temporary.ts";
@@ -63,6 +64,65 @@ function run(program: string, folder: string, checked: boolean): void {
     encoding: "utf8",
   });
   assert.equal(status, 0, stdout + stderr);
+}
+
+/** The server of the guide for Replica, as three processes. */
+class Servers {
+  readonly #folder: string;
+  readonly #ports: readonly number[];
+  readonly #running = new Map<number, ChildProcess>();
+
+  private constructor(folder: string, ports: readonly number[]) {
+    this.#folder = folder;
+    this.#ports = ports;
+  }
+
+  /** Writes the program, with ports that are free. */
+  static async of(folder: string): Promise<Servers> {
+    const ports = await freePorts(6);
+    const [program] = blocksOf(readFileSync(join(GUIDES, "replica.md"), "utf8"), "ts server");
+    const text = [1, 2, 3].reduce(
+      (text, id) => text.replace(`:${7000 + id}"`, `:${ports[id - 1]}"`),
+      resolved(program!),
+    )
+      .replace("7000 + id", `[${ports.slice(0, 3)}][id - 1]`)
+      .replace("8000 + id", `[${ports.slice(3)}][id - 1]`);
+    assert.ok(!/\b[78]00\d\b/.test(text), "a port of the guide is left");
+    writeFileSync(join(folder, "server.mts"), text);
+    return new Servers(folder, ports);
+  }
+
+  /** Starts a replica; resolves when it serves. */
+  async start(id: number): Promise<void> {
+    const child = spawn(binary, [...prefix, "server.mts", String(id)], {
+      cwd: this.#folder,
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    this.#running.set(id, child);
+    await new Promise((resolve) => child.stdout!.once("data", resolve));
+  }
+
+  /** Asks a replica. */
+  async ask(id: number, method: "GET" | "POST"): Promise<string> {
+    const response = await fetch(`http://127.0.0.1:${this.#ports[id + 2]}/visits`, { method });
+    return await response.text();
+  }
+
+  /** Counts until a replica acknowledges it. Returns the number of attempts. */
+  async count(id: number): Promise<number> {
+    for (let attempts = 1; attempts < 20; attempts++) if (/^\d+\n$/.test(await this.ask(id, "POST"))) return attempts;
+    throw new Error(`replica ${id} acknowledges nothing`);
+  }
+
+  /** Ends a process, and waits until it has ended. */
+  async end(id: number, signal: "SIGKILL" | "SIGTERM"): Promise<void> {
+    const child = this.#running.get(id);
+    this.#running.delete(id);
+    if (child === undefined) return;
+    const ended = new Promise((resolve) => child.on("close", resolve));
+    process.kill(child.pid!, signal);
+    await ended;
+  }
 }
 
 /**
@@ -142,6 +202,26 @@ describe("the code in", () => {
     inTemporaryFolder((folder) => {
       const [counter] = blocksOf(readFileSync(join(GUIDES, "raft-node.md"), "utf8"), "ts");
       run(`import process from "node:process";\n${counter}${HAND_OVER}`, folder, true);
+    }));
+
+  it("the guide for Replica is a service that any replica answers, and that survives a kill", () =>
+    inTemporaryFolder(async (folder) => {
+      const servers = await Servers.of(folder);
+      try {
+        await Promise.all([1, 2, 3].map((id) => servers.start(id)));
+        for (const id of [1, 2, 3]) assert.equal(await servers.ask(id, "POST"), `${id}\n`);
+        for (const id of [1, 2, 3]) assert.equal(await servers.ask(id, "GET"), "3\n");
+        await servers.end(1, "SIGKILL");
+        let attempts = 3 + await servers.count(2) + await servers.count(3);
+        await servers.start(1);
+        await servers.end(2, "SIGTERM");
+        attempts += await servers.count(1);
+        const value = Number(await servers.ask(3, "GET"));
+        assert.ok(value >= 6 && value <= attempts, `${value} after ${attempts} attempts`);
+        assert.equal(await servers.ask(1, "GET"), `${value}\n`);
+      } finally {
+        for (const id of [1, 2, 3]) await servers.end(id, "SIGKILL");
+      }
     }));
 
   it("the storage guide needs no more than the 50 lines that it promises", () => {

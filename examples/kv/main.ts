@@ -1,16 +1,15 @@
 /**
  * A replicated key-value service over HTTP: one process for each replica, in any mix of Deno, Bun and Node.
  *
- *     node examples/kv/main.ts --id 1 --folder /data/1 \
- *       --replica 1=127.0.0.1:7001,8001 --replica 2=127.0.0.1:7002,8002 --replica 3=127.0.0.1:7003,8003
+ *     node examples/kv/main.ts --id 1 --http 8001 --folder /data/1 \
+ *       --replica 1=127.0.0.1:7001 --replica 2=127.0.0.1:7002 --replica 3=127.0.0.1:7003
  *
- * `--replica ID=HOST:PORT,HTTPPORT` once for each, the same for all: a port for the replicas' messages, and one for
- * clients. In Deno it takes --allow-net, --allow-read and --allow-write. --tls FOLDER holds ca.pem and, for replica 1,
- * node-1.pem and node-1.key; without it, whoever reaches the first port can speak as a replica. --control is for tests.
- * Prints "ready" when it serves, and ends on SIGTERM.
+ * `--replica ID=HOST:PORT` once for each, the same for all. In Deno it takes --allow-net, --allow-read and
+ * --allow-write. --tls FOLDER holds ca.pem and, for replica 1, node-1.pem and node-1.key; without it, whoever reaches the
+ * port can speak as a replica. --control is for tests. Prints "ready" when it serves, and ends on SIGTERM.
  *
- *     curl -L -X PUT http://127.0.0.1:8001/kv/greeting --data hello
- *     curl -L http://127.0.0.1:8002/kv/greeting
+ *     curl -X PUT http://127.0.0.1:8001/kv/greeting --data hello
+ *     curl http://127.0.0.1:8002/kv/greeting
  *
  * @module
  */
@@ -29,6 +28,7 @@ const { values } = parseArgs({
   options: {
     id: { type: "string", default: "" },
     folder: { type: "string", default: "" },
+    http: { type: "string", default: "8000" },
     replica: { type: "string", multiple: true, default: [] },
     tls: { type: "string" },
     tick: { type: "string", default: "50" },
@@ -37,8 +37,8 @@ const { values } = parseArgs({
   },
 });
 const places = values.replica.map((text) => {
-  const [, id, host, port, httpPort] = /^(\d+)=(.+):(\d+),(\d+)$/.exec(text) ?? fail(`Cannot read --replica ${text}`);
-  return { id: BigInt(id!), host: host!, port: Number(port), httpPort: Number(httpPort) };
+  const [, id, host, port] = /^(\d+)=(.+):(\d+)$/.exec(text) ?? fail(`Cannot read --replica ${text}`);
+  return { id: BigInt(id!), host: host!, port: Number(port) };
 });
 const own = places.find(({ id }) => String(id) === values.id) ?? fail("Pass --id, and --replica for each replica");
 const read = (name: string) => readFileSync(`${values.tls}/${name}`, "utf8");
@@ -69,10 +69,9 @@ const replica = await Replica.start({
 const server = createService({
   replica,
   store,
-  urls: new Map(places.map(({ id, host, httpPort }) => [id, `http://${host}:${httpPort}`])),
   cut: cuttable && ((ids) => cuttable.cutOff = new Set(ids)),
 });
-server.listen(own.httpPort, own.host, () => process.stdout.write("ready\n"));
+server.listen(Number(values.http), own.host, () => process.stdout.write("ready\n"));
 
 process.on("SIGTERM", () => {
   server.close();

@@ -1,5 +1,5 @@
 /**
- * The service over HTTP. Any replica answers; 307 names the leader, which answers at once.
+ * The service over HTTP. Any replica answers, and the leader does so without asking another one.
  *
  *     GET  /kv/KEY                  200 and the text, 404 if there is none
  *     PUT  /kv/KEY                  204; the body is the text
@@ -22,14 +22,12 @@ import { encodeWrite, type Store } from "./store.ts";
 
 const BODY_BYTES_MAX = 1024 * 1024;
 
-type Answer = readonly [status: number, body?: string, headers?: Readonly<Record<string, string>>];
+type Answer = readonly [status: number, body?: string];
 
 /** What the service consists of. */
 export interface Service {
   readonly replica: Replica<string | null>;
   readonly store: Store;
-  /** The base URL of each replica. */
-  readonly urls: ReadonlyMap<bigint, string>;
   /** Cuts this replica off from others; `undefined` if nobody may. */
   readonly cut: ((ids: readonly bigint[]) => void) | undefined;
 }
@@ -37,11 +35,8 @@ export interface Service {
 /** Makes the server. The caller lets it listen. */
 export function createService(service: Service): Server {
   return createServer(async (request, response) => {
-    const [status, body = "", headers] = await answer(request, service).catch((error) =>
-      failure(error, request, service)
-    );
-    const length = status === 204 ? undefined : { "content-length": Buffer.byteLength(body) };
-    response.writeHead(status, { ...length, ...headers }).end(body);
+    const [status, body = ""] = await answer(request, service).catch((error) => failure(error));
+    response.writeHead(status, status === 204 ? {} : { "content-length": Buffer.byteLength(body) }).end(body);
   });
 }
 
@@ -87,13 +82,11 @@ async function textOf(request: IncomingMessage): Promise<string> {
   return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(Buffer.concat(chunks));
 }
 
-function failure(error: unknown, request: IncomingMessage, { urls }: Service): Answer {
+function failure(error: unknown): Answer {
   if (error instanceof RangeError) return [413, error.message];
   // Not UTF-8, not percent-encoded UTF-8, not a number.
   if (error instanceof TypeError || error instanceof URIError || error instanceof SyntaxError) {
     return [400, error.message];
   }
-  if (!(error instanceof ReplicaError) || error.outcome !== "not-applied") return [504, String(error)];
-  const url = error.code === "NOT_LEADER" && error.leader !== null ? urls.get(error.leader) : undefined;
-  return url === undefined ? [503, error.message] : [307, error.message, { location: `${url}${request.url}` }];
+  return [error instanceof ReplicaError && error.outcome === "not-applied" ? 503 : 504, String(error)];
 }

@@ -215,7 +215,7 @@ export class Clients {
     }
   }
 
-  /** Sends a request to any replica, and follows redirects to the leader. */
+  /** Sends a request to any replica. */
   async #request(method: "GET" | "PUT", path: string, body: string | undefined, random: Random): Promise<Outcome> {
     const outcome = await this.#tryRequest(method, path, body, random);
     this.counts[typeof outcome === "object" ? "acknowledged" : outcome]++;
@@ -225,25 +225,18 @@ export class Clients {
 
   async #tryRequest(method: "GET" | "PUT", path: string, body: string | undefined, random: Random): Promise<Outcome> {
     const { urls } = this.#options;
-    let base = this.#answered !== undefined && !random.chance(ASKS_ANY) ? this.#answered : random.pick(urls);
-    for (let hops = 0; hops < 3; hops++) {
-      try {
-        const answer = await this.#http.request(method, `${base}${path}`, { body, timeoutMs: REQUEST_MS });
-        if (answer.status === 503) return "refused";
-        if (answer.status === 504) return "unknown";
-        if (answer.status === 307) {
-          base = new URL(answer.location!).origin;
-          continue;
-        }
-        this.#answered = base;
-        return expectKnown(answer);
-      } catch (error) {
-        if (!(error instanceof NoAnswer)) throw error;
-        if (this.#answered === base) this.#answered = undefined;
-        return error.isCertain ? "refused" : "unknown";
-      }
+    const base = this.#answered !== undefined && !random.chance(ASKS_ANY) ? this.#answered : random.pick(urls);
+    try {
+      const answer = await this.#http.request(method, `${base}${path}`, { body, timeoutMs: REQUEST_MS });
+      if (answer.status === 503) return "refused";
+      if (answer.status === 504) return "unknown";
+      this.#answered = base;
+      return expectKnown(answer);
+    } catch (error) {
+      if (!(error instanceof NoAnswer)) throw error;
+      if (this.#answered === base) this.#answered = undefined;
+      return error.isCertain ? "refused" : "unknown";
     }
-    return "refused";
   }
 }
 

@@ -10,7 +10,6 @@ import { Agent, request as httpRequest } from "node:http";
 export interface HttpAnswer {
   readonly status: number;
   readonly body: string;
-  readonly location: string | undefined;
 }
 
 /** The error of a request without an answer. */
@@ -65,7 +64,7 @@ export class HttpClient {
         response.on("error", fail);
         response.on("end", () => {
           clearTimeout(timer);
-          resolve({ status: response.statusCode!, body: text, location: response.headers.location });
+          resolve({ status: response.statusCode!, body: text });
         });
       });
       const timer = setTimeout(() => {

@@ -152,10 +152,10 @@ export class ClusterProcesses {
     options: ClusterOptions = {},
   ): Promise<ClusterProcesses> {
     const ports = await freePorts(runtimes.length * 2);
-    const places = runtimes.flatMap((_, i) => ["--replica", `${i + 1}=${HOST}:${ports[2 * i]},${ports[2 * i + 1]}`]);
+    const places = runtimes.flatMap((_, i) => ["--replica", `${i + 1}=${HOST}:${ports[2 * i]}`]);
     const replicas = runtimes.map((runtime, i) => {
       const id = String(i + 1);
-      const own = ["--id", id, "--folder", join(folder, id), "--control"];
+      const own = ["--id", id, "--folder", join(folder, id), "--control", "--http", String(ports[2 * i + 1])];
       const more = Object.entries(options).flatMap(([name, value]) => [`--${name}`, String(value)]);
       const command = [...argumentsOf(runtime, folder, options), MAIN, ...own, ...places, ...more];
       return new ReplicaProcess(id, runtime, `http://${HOST}:${ports[2 * i + 1]}`, command);

@@ -44,6 +44,7 @@ function nodeConfig<R>(options: CheckedReplicaOptions<R>, transport: ReplicaTran
       finishRemoval: true,
       announceLeader: true,
       forwardReads: true,
+      forwardProposals: true,
     },
     ...{ maxBatch: 256, maxBatchBytes: 1024 * 1024, snapshotChunkBytes: 256 * 1024 },
     // A replica that was away for a while gets the entries that it missed, and no snapshot.
@@ -85,6 +86,8 @@ export class Engine<R> {
     this.proposals = new Proposals({
       node: () => this.node,
       carryOut: (actions) => void this.#carryOut(actions).catch((error) => this.#fail(error)),
+      forward: (command, id) => this.request({ type: "propose", command, id }),
+      appliedIndex: () => this.#applier.appliedIndex,
     });
     this.reads = new Reads({ ask: (id) => this.request({ type: "readIndex", id }) });
     this.#snapshots = new Snapshots(options.stateMachine, {
@@ -208,6 +211,10 @@ export class Engine<R> {
         return this.#applier.apply(action.index, action.term, action.command);
       case "restoreSnapshot":
         return this.#applier.restore(action.index, action.source);
+      case "proposed":
+        return this.proposals.proposed(action);
+      case "proposalFailed":
+        return this.proposals.failed(action);
       case "readReady":
         return this.#applier.read(action.id);
       case "readFailed":

@@ -6,12 +6,14 @@
 
 import { WalLogError } from "../api/errors.ts";
 import type { Index, Term } from "../api/types.ts";
-import type { Action, Proposal, RaftNode } from "../raft/mod.ts";
+import type { Action, Proposal, ProposalFailedAction, ProposedAction, RaftNode } from "../raft/mod.ts";
 import type { Result } from "./applier.ts";
 import { refusal, ReplicaError } from "./errors.ts";
 import { ended, Request } from "./request.ts";
 
 const ATTEMPT = "propose a command";
+/** Results of applied commands that are kept while the leader has not said where forwarded ones are. */
+const RESULTS_MAX = 10_000;
 
 /** A command that waits for its answer. */
 interface Waiting<R> extends Request<R> {
@@ -29,6 +31,10 @@ export interface ProposalHost {
   readonly node: () => RaftNode;
   /** Carries out a step's actions. */
   readonly carryOut: (actions: Promise<Action[]>) => void;
+  /** Passes a command on to the leader, under a number. Rejects if the node refuses. */
+  readonly forward: (command: Uint8Array, id: number) => Promise<void>;
+  /** The last index that the state machine has. */
+  readonly appliedIndex: () => Index;
 }
 
 /** Counts of proposals by their result. */
@@ -46,6 +52,11 @@ export class Proposals<R> {
   readonly #placed: Map<Index, Waiting<R>> = new Map();
   /** Those that wait for a leader. */
   readonly #unsent: Set<Waiting<R>> = new Set();
+  /** Those that were passed on to the leader, which has not said yet where they are. */
+  readonly #forwarded: Map<number, Waiting<R>> = new Map();
+  #lastForwarded = 0;
+  /** Results that may be those of forwarded commands, by index. A command can be applied before the leader's reply. */
+  readonly #results: Map<Index, { readonly term: Term; readonly result: Result<R> }> = new Map();
 
   /** @param host The replica. */
   constructor(host: ProposalHost) {
@@ -54,7 +65,7 @@ export class Proposals<R> {
 
   /** The number of commands that wait. */
   get size(): number {
-    return this.#placed.size + this.#unsent.size;
+    return this.#placed.size + this.#unsent.size + this.#forwarded.size;
   }
 
   /**
@@ -78,38 +89,81 @@ export class Proposals<R> {
     return waiting.promise;
   }
 
-  /** Proposes a command here, or lets it wait for a leader. */
+  /** Proposes a command here, passes it on to the leader, or lets it wait for one. */
   #submit(waiting: Waiting<R>): void {
     this.#unsent.delete(waiting);
     const node = this.#host.node();
+    if (!node.isLeader && node.leader !== null) return this.#forward(waiting);
     let proposal: Proposal<Promise<Action[]>>;
     try {
       proposal = node.proposeAsync(waiting.entry);
     } catch (error) {
-      if (error instanceof WalLogError && error.code === "NOT_LEADER") return this.#wait(waiting, error);
-      return this.#reject(waiting, refusal(error, outcomeOf(waiting)));
+      return this.#refused(waiting, error);
     }
     const { index, term, actions } = proposal;
-    waiting.place = { index, term };
-    // An entry that this one has replaced will not be applied.
-    const before = this.#placed.get(index);
-    this.#placed.delete(index);
-    this.#placed.set(index, waiting);
-    if (before !== undefined) this.#again(before, false);
+    this.#place(waiting, index, term);
     this.#host.carryOut(actions);
   }
 
-  /** Lets a command wait for a leader, unless the caller can ask the leader itself. */
-  #wait(waiting: Waiting<R>, error: WalLogError): void {
-    const { leader, id } = this.#host.node();
-    if (leader !== null && leader !== id) return this.#reject(waiting, refusal(error, outcomeOf(waiting)));
-    this.#unsent.add(waiting);
+  #forward(waiting: Waiting<R>): void {
+    const id = ++this.#lastForwarded;
+    this.#forwarded.set(id, waiting);
+    this.#host.forward(waiting.entry, id).catch((error) => {
+      if (this.#forwarded.delete(id)) this.#refused(waiting, error);
+    });
+  }
+
+  /** The node has refused a command. It waits if there is no leader, or if the leader hands over. */
+  #refused(waiting: Waiting<R>, error: unknown): void {
+    if (error instanceof WalLogError && error.code === "NOT_LEADER") this.#unsent.add(waiting);
+    else this.#reject(waiting, refusal(error, outcomeOf(waiting)));
+  }
+
+  #place(waiting: Waiting<R>, index: Index, term: Term): void {
+    const before = this.#placed.get(index);
+    // Of two entries at an index, the one of the earlier term is not committed: a later leader would have it.
+    if (before !== undefined && before.place!.term > term) return this.#again(waiting, false);
+    waiting.place = { index, term };
+    this.#placed.set(index, waiting);
+    if (before !== undefined) this.#again(before, false);
+  }
+
+  /** The leader says where a command is that was passed on to it. */
+  proposed({ id, index, term }: ProposedAction): void {
+    const waiting = this.#takeForwarded(id);
+    if (waiting === undefined) return;
+    const known = this.#results.get(index);
+    this.#place(waiting, index, term);
+    if (known !== undefined) return this.applied(index, known.term, known.result);
+    if (index > this.#host.appliedIndex()) return;
+    // It was applied, or a snapshot includes it, and nothing is known of its result.
+    this.#placed.delete(index);
+    this.#again(waiting, true);
+  }
+
+  /** The leader has refused a command that was passed on to it, or its fate is unknown. */
+  failed({ id, outcome, code }: ProposalFailedAction): void {
+    const waiting = this.#takeForwarded(id);
+    if (waiting === undefined) return;
+    if (outcome === "unknown" || code === null || code === "NOT_LEADER") {
+      return this.#again(waiting, outcome === "unknown");
+    }
+    this.#reject(
+      waiting,
+      new ReplicaError(code, outcomeOf(waiting), `Cannot ${ATTEMPT}: the leader refuses it: ${code}`),
+    );
+  }
+
+  #takeForwarded(id: number): Waiting<R> | undefined {
+    const waiting = this.#forwarded.get(id);
+    this.#forwarded.delete(id);
+    return waiting;
   }
 
   /** A command was applied. */
   applied(index: Index, term: Term, result: Result<R>): void {
     const waiting = this.#placed.get(index);
-    if (waiting === undefined) return;
+    if (waiting === undefined) return this.#keep(index, term, result);
     this.#placed.delete(index);
     if (waiting.place!.term !== term) return this.#again(waiting, false);
     if (result.type === "answer") {
@@ -117,6 +171,12 @@ export class Proposals<R> {
       return waiting.resolve(result.answer);
     }
     this.#reject(waiting, result.type === "lost" ? answerLost() : stale(result.last));
+  }
+
+  #keep(index: Index, term: Term, result: Result<R>): void {
+    if (this.#forwarded.size === 0) return this.#results.clear();
+    this.#results.set(index, { term, result });
+    if (this.#results.size > RESULTS_MAX) this.#results.delete(this.#results.keys().next().value!);
   }
 
   /** A leader's snapshot has replaced entries. It does not give their answers. */
@@ -152,6 +212,12 @@ export class Proposals<R> {
         this.#giveUp(waiting);
       }
     }
+    for (const [id, waiting] of this.#forwarded) {
+      if (!waiting.isSettled && waiting.deadline > now) continue;
+      this.#forwarded.delete(id);
+      waiting.isUnknown = true;
+      this.#giveUp(waiting);
+    }
     for (const waiting of [...this.#unsent]) {
       if (!waiting.isSettled && waiting.deadline > now) this.#submit(waiting);
       else {
@@ -168,11 +234,13 @@ export class Proposals<R> {
 
   /** Rejects everything that waits, because the replica ends. */
   end(cause: unknown): void {
-    for (const waiting of this.#placed.values()) waiting.isUnknown = true;
-    for (const waiting of [...this.#placed.values(), ...this.#unsent]) {
+    const sent = [...this.#placed.values(), ...this.#forwarded.values()];
+    for (const waiting of sent) waiting.isUnknown = true;
+    for (const waiting of [...sent, ...this.#unsent]) {
       this.#reject(waiting, ended(ATTEMPT, outcomeOf(waiting), cause));
     }
     this.#placed.clear();
+    this.#forwarded.clear();
     this.#unsent.clear();
   }
 
@@ -199,7 +267,7 @@ function outcomeOf({ isUnknown }: { readonly isUnknown: boolean }): "not-applied
 }
 
 function lostSight(): string {
-  return `Cannot ${ATTEMPT}: a snapshot of another replica includes its index, and does not say whether it was applied`;
+  return `Cannot ${ATTEMPT}: the leader has changed, and it is not known whether the command was applied`;
 }
 
 function answerLost(): ReplicaError {
