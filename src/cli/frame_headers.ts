@@ -18,8 +18,10 @@ import type { SizedFile } from "../io/sized_file.ts";
 import type { Segment } from "../log/segment.ts";
 import { selectSegment } from "../log/select_segment.ts";
 
-/** The size of one read, in bytes. */
+/** The size of one read, if payloads are read too. In bytes. */
 const BUFFER_BYTES = 256 * 1024;
+/** The size of one read, if only headers are read. In bytes. */
+export const HEADER_BUFFER_BYTES = 16 * 1024;
 
 /** A frame with a valid header. */
 export interface FoundFrame {
@@ -42,17 +44,18 @@ export interface FrameGap {
 /** Reads a file through a buffer. */
 export class BufferedFile {
   private readonly file: SizedFile;
-  private readonly buffer = new Uint8Array(BUFFER_BYTES);
+  private readonly buffer: Uint8Array;
   private start = 0;
   private filled = 0;
 
-  constructor(file: SizedFile) {
+  constructor(file: SizedFile, bufferBytes: number = BUFFER_BYTES) {
     this.file = file;
+    this.buffer = new Uint8Array(bufferBytes);
   }
 
   /** A range of the file, shorter at the end of the file. */
   at(offset: number, bytes: number): Uint8Array {
-    if (bytes > BUFFER_BYTES) {
+    if (bytes > this.buffer.length) {
       const whole = new Uint8Array(bytes);
       return whole.subarray(0, readFull(this.file, whole, offset));
     }
@@ -71,6 +74,7 @@ export class BufferedFile {
  * @param segment The segment.
  * @param file Its file.
  * @param end Where to stop. An offset in bytes.
+ * @param kinds The kinds of frames to return. Default: all.
  * @returns The frames whose headers are valid, and the gaps between them.
  */
 export function* frameHeaders(
@@ -78,11 +82,12 @@ export function* frameHeaders(
   segment: Segment,
   file: BufferedFile,
   end: number,
+  kinds?: ReadonlySet<number>,
 ): Generator<FoundFrame | FrameGap> {
   let gap: number | undefined;
   let isZero = true;
   for (let at = SEGMENT_HEADER_BYTES; at + FRAME_HEADER_BYTES <= end;) {
-    const head = file.at(at, FRAME_HEADER_BYTES).slice();
+    const head = file.at(at, FRAME_HEADER_BYTES);
     const header = validHeader(codec, segment, head, at);
     if (header === undefined) {
       isZero = (gap === undefined || isZero) && head.subarray(0, FRAME_ALIGNMENT).every((byte) => byte === 0);
@@ -92,7 +97,7 @@ export function* frameHeaders(
     }
     if (gap !== undefined) yield { kind: "gap", offset: gap, bytes: at - gap, isZero };
     gap = undefined;
-    yield { kind: "frame", offset: at, header, head };
+    if (kinds?.has(header.kind) !== false) yield { kind: "frame", offset: at, header, head: head.slice() };
     at += frameBytes(header.length);
   }
   if (gap !== undefined) yield { kind: "gap", offset: gap, bytes: end - gap, isZero };

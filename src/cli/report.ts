@@ -40,10 +40,11 @@ export const report: Command = {
     output: { type: "string", short: "o", value: "FILE", help: "The file to write. Default: standard output" },
     force: { type: "boolean", help: "Overwrite FILE if it exists" },
   },
-  help: `Shows a map of the segments with the density of entries, the terms, the snapshot, the proven position, the
-damage in red with its indexes, and the sizes of entries. The page is self-contained: no scripts, no requests. The log
-may be damaged or in use, and is not changed: FILE must not be one of its files, not even with --force. Exits with 0 if
-the page was made, whatever it shows.`,
+  help: `Shows the damage first, with links to its places on a map of the segments. The map shows the density of
+entries, the terms, votes, truncations, checkpoints, and the proven position. The page also shows the snapshot, the terms
+by index, and the sizes of entries. It is self-contained: no scripts, no requests. The log may be damaged or in use, and
+is not changed: FILE must not be one of its files, not even with --force. Exits with 0 if the page was made, whatever it
+shows.`,
   async run({ operands: [path], options, out, result }) {
     const target = options.output === undefined || options.output === "-" ? undefined : resolve(String(options.output));
     // Before the log is read, which may take a while.

@@ -12,12 +12,19 @@ import type { Segment } from "../log/segment.ts";
 import { nodeFileSystem } from "../io/node_fs.ts";
 import type { Index, Term } from "../api/types.ts";
 import type { Inspection, SegmentView } from "./inspect.ts";
+import { type Loss, lossOf } from "./report_loss.ts";
+import { type Checkpoints, checkpointsOf, type Mark, type MarkedFrame, markedFrames, marksOf } from "./report_marks.ts";
 import { nameOf } from "./text.ts";
 
 /** Rows of the map; with more segments, a row holds several. */
 const ROWS_MAX = 40;
 /** Cells of the longest row. */
 const CELLS = 160;
+/** Marks of a kind on the longest row: they must not cover each other on a narrow screen. */
+const ROW_MARKS_MIN = 5;
+const ROW_MARKS_MAX = 6;
+/** Marks of a kind on all rows, approximately. The focus can move to each of them, so there must not be too many. */
+const MARKS_MAX = 240;
 
 /** A stretch of a row, as parts of its length. */
 export interface Stretch {
@@ -25,8 +32,16 @@ export interface Stretch {
   readonly to: number;
 }
 
+/** A damaged place in a row. */
+export interface DamagedStretch extends Stretch {
+  readonly damage: Damage;
+  /** The number of the damage in the report, from 1 on. */
+  readonly number: number;
+}
+
 /** A row of the map: a segment, or several. */
 export interface MapRow {
+  readonly kind: "segments";
   /** The segment's name without the extension, or the numbers of the first and the last. */
   readonly label: string;
   /** Bytes of log in it. */
@@ -41,12 +56,24 @@ export interface MapRow {
   readonly borders: readonly number[];
   /** Where terms begin. */
   readonly terms: readonly { readonly at: number; readonly term: Term }[];
+  /** Votes and truncations, at parts of the row. */
+  readonly marks: readonly Mark[];
+  /** Checkpoints, at parts of the row. */
+  readonly checkpoints: Checkpoints | undefined;
   /** What is damaged. */
-  readonly damage: readonly (Stretch & { readonly damage: Damage })[];
+  readonly damage: readonly DamagedStretch[];
   /** What was torn off. */
   readonly torn: Stretch | undefined;
   /** Where the last entry ends that the disk proves to be durable, if that is here. */
   readonly proven: number | undefined;
+}
+
+/** A row for a file that is missing or cannot be read at all. */
+export interface LostRow {
+  readonly kind: "lost";
+  readonly damage: Damage;
+  /** The number of the damage in the report, from 1 on. */
+  readonly number: number;
 }
 
 /** A class of the histogram: commands from `least` bytes on, below the next class's. */
@@ -60,13 +87,13 @@ export interface SizeClass {
 /** What the report shows. */
 export interface ReportData {
   readonly found: Inspection;
-  readonly rows: readonly MapRow[];
+  readonly loss: Loss;
+  /** The rows of the map, in the order of the segments. */
+  readonly rows: readonly (MapRow | LostRow)[];
   /** Where each term begins, as far as that is known. */
   readonly terms: readonly (readonly [Index, Term])[];
   /** Bytes of log in a cell. */
   readonly cellBytes: number;
-  /** Files that are missing or cannot be read at all. */
-  readonly missing: readonly Damage[];
   readonly sizes: readonly SizeClass[];
 }
 
@@ -83,18 +110,42 @@ export function gather(found: Inspection): ReportData {
   const lengthOf = (group: readonly SegmentView[]) => group.reduce((sum, { segment }) => sum + spans.get(segment)!, 0);
   const longest = Math.max(...groups.map(lengthOf), 1);
   const terms = termsOf(segments);
-  const begins = new Set(terms.map(([index]) => index));
   // Class 0 is of no bytes, class n of those from 2^(n-1) on.
   const sizes = Array.from({ length: 32 }, () => ({ entries: 0, bytes: 0 }));
-  const paths = new Set(segments.map(({ segment }) => segment.path));
+  const rowMarks = Math.min(Math.max(MARKS_MAX / groups.length, ROW_MARKS_MIN), ROW_MARKS_MAX);
+  const drawing: Drawing = {
+    found,
+    spans,
+    longest,
+    markBytes: longest / rowMarks,
+    begins: new Set(terms.map(([index]) => index)),
+    sizes,
+  };
+  const rows = groups.map((group) => makeRow(group, drawing));
   return {
     found,
-    rows: groups.map((group) => makeRow(group, spans, found, longest, begins, sizes)),
+    loss: lossOf(found),
+    rows: withLostFiles(rows, groups, opened.report.damage),
     terms,
     cellBytes: longest / CELLS,
-    missing: opened.report.damage.filter(({ path, kind }) => !paths.has(path) && kind !== "snapshot"),
     sizes: histogram(sizes),
   };
+}
+
+/** Puts rows for lost files between the rows of their neighbours. */
+function withLostFiles(
+  rows: readonly MapRow[],
+  groups: readonly (readonly SegmentView[])[],
+  damage: readonly Damage[],
+): (MapRow | LostRow)[] {
+  const paths = new Set(groups.flat().map(({ segment }) => segment.path));
+  const lost = damage
+    .map((one, at): LostRow => ({ kind: "lost", damage: one, number: at + 1 }))
+    .filter(({ damage: { path, kind } }) => !paths.has(path) && kind !== "snapshot");
+  return [
+    ...rows.map((row, at) => ({ path: groups[at]![0]!.segment.path, row })),
+    ...lost.map((row) => ({ path: row.damage.path, row })),
+  ].sort((a, b) => a.path < b.path ? -1 : 1).map(({ row }) => row);
 }
 
 /** Where terms begin: not where one goes on in the next segment, nor behind entries whose terms are lost. */
@@ -123,22 +174,31 @@ function spanOf(segment: Segment, { opened }: Inspection): number {
   return Math.max(segment.endOffset, ...ends);
 }
 
-function makeRow(
-  group: readonly SegmentView[],
-  spans: ReadonlyMap<Segment, number>,
-  found: Inspection,
-  longest: number,
-  begins: ReadonlySet<Index>,
-  sizes: { entries: number; bytes: number }[],
-): MapRow {
+/** What the rows have in common. */
+interface Drawing {
+  readonly found: Inspection;
+  /** Bytes of log in each segment. */
+  readonly spans: ReadonlyMap<Segment, number>;
+  /** Bytes of the longest row. */
+  readonly longest: number;
+  /** The least distance between two marks, in bytes. */
+  readonly markBytes: number;
+  /** The indexes at which terms begin. */
+  readonly begins: ReadonlySet<Index>;
+  /** Counts the sizes of commands. */
+  readonly sizes: { entries: number; bytes: number }[];
+}
+
+function makeRow(group: readonly SegmentView[], drawing: Drawing): MapRow {
+  const { found: { opened }, spans, longest, markBytes, begins, sizes } = drawing;
   const cellBytes = longest / CELLS;
-  const { opened } = found;
   const { report } = opened;
   const bytes = group.reduce((sum, { segment }) => sum + spans.get(segment)!, 0);
   const cells = new Array<number>(Math.max(1, Math.ceil(bytes / cellBytes))).fill(0);
   const borders: number[] = [];
   const terms: { at: number; term: Term }[] = [];
-  const damage: (Stretch & { damage: Damage })[] = [];
+  const damage: DamagedStretch[] = [];
+  const marked: MarkedFrame[] = [];
   let torn: Stretch | undefined;
   let proven: number | undefined;
   let start = 0;
@@ -159,8 +219,9 @@ function makeRow(
       const isProven = report.provenIndex >= first && report.provenIndex < first + lengths.length;
       if (isProven) proven = (start + offset + frame.bytes) / bytes;
     }
-    for (const one of report.damage) {
-      if (one.path === segment.path) damage.push({ ...stretch(one), damage: one });
+    for (const frame of markedFrames(opened.codec, segment)) marked.push({ ...frame, at: (start + frame.at) / bytes });
+    for (const [at, one] of report.damage.entries()) {
+      if (one.path === segment.path) damage.push({ ...stretch(one), damage: one, number: at + 1 });
     }
     if (report.cut?.path === segment.path) torn = stretch(report.cut);
     start += spans.get(segment)!;
@@ -168,6 +229,7 @@ function makeRow(
   const filled = group.filter(({ entries }) => entries > 0);
   const [oldest, newest] = [group[0]!.segment, group.at(-1)!.segment];
   return {
+    kind: "segments",
     label: oldest === newest
       ? nameOf(oldest.path).replace(".seg", "")
       : `${oldest.header.number} to ${newest.header.number}`,
@@ -177,6 +239,8 @@ function makeRow(
     cells,
     borders,
     terms,
+    marks: marksOf(marked, markBytes / bytes, longest / bytes),
+    checkpoints: checkpointsOf(marked),
     damage,
     torn,
     proven,

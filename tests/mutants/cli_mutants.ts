@@ -66,7 +66,7 @@ const OUTPUTS: readonly Mutant[] = [
   },
   {
     name: "a path in the report reorders the page",
-    file: "src/cli/report_page.ts",
+    file: "src/cli/report_html.ts",
     edits: [["return oneLine(text).replace(", "return text.replace("]],
     dies: "cli_test",
   },

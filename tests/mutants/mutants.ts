@@ -8,6 +8,7 @@ import { CHECKSUM_MUTANTS } from "./checksum_mutants.ts";
 import { CLI_ARCHIVE_MUTANTS } from "./cli_archive_mutants.ts";
 import { CLI_MENDING_MUTANTS } from "./cli_mending_mutants.ts";
 import { CLI_MUTANTS } from "./cli_mutants.ts";
+import { CLI_REPORT_MUTANTS } from "./cli_report_mutants.ts";
 import { CODEC_MUTANTS } from "./codec_mutants.ts";
 import { DAMAGE_MUTANTS } from "./damage_mutants.ts";
 import { EVENT_MUTANTS } from "./event_mutants.ts";
@@ -70,6 +71,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...WRITER_MUTANTS,
   ...CLI_MUTANTS,
   ...CLI_ARCHIVE_MUTANTS,
+  ...CLI_REPORT_MUTANTS,
   ...CLI_MENDING_MUTANTS,
   ...RAFT_MUTANTS,
   ...RAFT_LEADER_MUTANTS,
