@@ -21,7 +21,10 @@ export interface ReplicaStatus extends RaftStatus {
   readonly members: readonly NodeId[];
   /** The learners, ascending. */
   readonly learners: readonly NodeId[];
-  /** The last command that the state machine has applied, or its snapshot. */
+  /**
+   * The last command that the state machine has applied, or its snapshot. It can be below `commitIndex` although nothing
+   * waits, because changes of the cluster have indexes too.
+   */
   readonly appliedIndex: Index;
   /** Committed commands that the state machine has not applied yet. */
   readonly waitingCommands: number;

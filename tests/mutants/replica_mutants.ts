@@ -194,6 +194,24 @@ export const REPLICA_MUTANTS: readonly Mutant[] = [
     dies: "replica_faults_test",
   },
   {
+    name: "replica: a command that was not held in memory is skipped",
+    file: APPLIER,
+    edits: [["task.command ?? this.#host.commandAt(task.index)", "task.command"]],
+    dies: "replica_options_test",
+  },
+  {
+    name: "replica: a result that comes before the leader's reply is lost",
+    file: PROPOSALS,
+    edits: [["    if (known !== undefined) return this.applied(index, known.term, known.result);\n", ""]],
+    dies: "replica_lost_test",
+  },
+  {
+    name: "replica: a forwarded command of unknown fate is proposed again",
+    file: PROPOSALS,
+    edits: [['return this.#again(waiting, outcome === "unknown");', "return this.#again(waiting, false);"]],
+    dies: "replica_lost_test",
+  },
+  {
     name: "replica: a member is added before it has caught up",
     file: REPLICA,
     edits: [["if (node.members.includes(id)) index ??= node.log.lastIndex;", "index ??= node.log.lastIndex;"]],
