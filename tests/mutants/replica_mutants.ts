@@ -188,8 +188,8 @@ export const REPLICA_MUTANTS: readonly Mutant[] = [
     name: "replica: a full disk ends it",
     file: PROPOSALS,
     edits: [[
-      "      return this.#reject(waiting, refusal(error, outcomeOf(waiting)));\n",
-      "      return this.#host.carryOut(Promise.reject(error));\n",
+      "else this.#reject(waiting, refusal(error, outcomeOf(waiting)));",
+      "else this.#host.carryOut(Promise.reject(error));",
     ]],
     dies: "replica_faults_test",
   },
