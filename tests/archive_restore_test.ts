@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { WalLog } from "../mod.ts";
 import { MemoryStore, restore } from "../src/archive/mod.ts";
-import { ArchivedLog, PATH } from "./archived_log.ts";
+import { ArchivedLog, PATH, textEntry } from "./archived_log.ts";
 import { fingerprint } from "./simulated_log.ts";
 
 describe("a restored log", () => {
@@ -20,7 +20,8 @@ describe("a restored log", () => {
     assert.equal(fingerprint(restored), fingerprint(log));
     assert.equal(restored.identity.log, log.identity.log);
     assert.equal(restored.identity.cluster, log.identity.cluster);
-    assert.notEqual(restored.identity.incarnation, log.identity.incarnation);
+    const incarnations = [log, restored, await archived.restored()].map(({ identity }) => identity.incarnation);
+    assert.equal(new Set(incarnations).size, 3);
   });
 
   it("has many segments, of which each was archived whole or in pieces", async () => {
@@ -135,6 +136,26 @@ describe("restoring", () => {
       assert.deepEqual(restored.entries(1, toIndex), expected);
     }
     await assert.rejects(archived.restored({ toIndex: 201 }), { code: "NOT_FOUND" });
+  });
+
+  it("to an index within a batch of several frames", async () => {
+    const archived = new ArchivedLog();
+    archived.append(1);
+    archived.log.append([2, 3, 4, 5].map((index) => textEntry(index, 1, "x".repeat(3000))));
+    await archived.archive();
+    for (const toIndex of [1, 2, 4]) assert.equal((await archived.restored({ toIndex })).lastIndex, toIndex);
+  });
+
+  it("to an index that was dropped fails", async () => {
+    const archived = new ArchivedLog();
+    archived.append(10);
+    archived.log.truncate(6);
+    await archived.archive();
+    await assert.rejects(archived.restored({ toIndex: 8 }), { code: "NOT_FOUND" });
+    archived.log.applySnapshot({ index: 500, term: 4, config: [], data: new Uint8Array(5) });
+    await archived.archive();
+    await assert.rejects(archived.restored({ toIndex: 3 }), { code: "NOT_FOUND" });
+    assert.equal((await archived.restored({ toIndex: 500 })).snapshotIndex, 500);
   });
 
   it("to an index below the newest snapshot uses an older one", async () => {

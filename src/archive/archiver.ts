@@ -15,13 +15,13 @@ import { sharedCodec } from "../codec/pool.ts";
 import { errorCode } from "../io/full.ts";
 import type { Segment } from "../log/segment.ts";
 import { historyOf, surveyStore } from "./history.ts";
-import { baseKey, claimKey, identityKey, pieceKey, snapshotKey } from "./keys.ts";
+import { type Base, baseKey, claimKey, identityKey, pieceKey, snapshotKey } from "./keys.ts";
 import type { LogView } from "./log_view.ts";
 import { bodyOf, type ObjectStore, type RequestOptions } from "./object_store.ts";
 import { type OwnPiece, OwnPieces } from "./own_pieces.ts";
 import { segmentId, verifyPiece } from "./piece_file.ts";
 import { openSnapshotFile } from "./snapshot_body.ts";
-import { claimGeneration, findPosition, NOTHING_ARCHIVED, type Position, probeStore, readClaim } from "./takeover.ts";
+import { claimGeneration, findBeginning, NOTHING_ARCHIVED, type Position, probeStore, readClaim } from "./takeover.ts";
 
 /** Figures of an archiver since it began. */
 export interface ArchiverCounts {
@@ -50,6 +50,9 @@ export class Archiver {
   /** The name of the file of the snapshot that is archived. */
   private snapshot = "";
   private identity = "";
+  /** The key of the generation's base, until it is written. */
+  private missingBase: string | undefined;
+  private probes = 0;
   /** The pieces that this archiver has written, by segment. Those of segments that are merged are forgotten. */
   private own: OwnPieces[] = [];
 
@@ -86,29 +89,31 @@ export class Archiver {
     const { store, view, options } = this;
     await view.advance();
     if (this.generation > 0 || view.uuid === undefined) return;
-    await probeStore(store, this.token, options);
+    // Another name each time: a delete of an earlier attempt can take effect late.
+    await probeStore(store, `${this.token}-${++this.probes}`, options);
     const uuid = textOf(view.uuid);
     // Compare before the claim, so that a wrong log does not stop the right archiver.
     const found = await surveyStore(store, options);
     const before = historyOf(found);
     await this.requireSameLog(before.generation, uuid);
-    await findPosition(store, before, view, options);
+    await findBeginning(store, before, view, options);
     const claim = { layout: 1, token: this.token, uuid, milliseconds: view.fileSystem.now() } as const;
     const generation = await claimGeneration(store, found.claimed, claim, options);
     // Another archiver may have written meanwhile.
     const survey = await surveyStore(store, options);
     const history = historyOf(survey);
     await this.requireSameLog(history.generation, uuid);
-    const position = await findPosition(store, history, view, options);
-    const { number, salt, end } = position;
-    const base = history.generation === 0 ? undefined : { parent: history.generation, number, salt, end };
-    await this.put(baseKey(generation, base), bodyOf(new Uint8Array()));
-    this.position = position;
+    const beginning = await findBeginning(store, history, view, options);
+    let base: Base | undefined;
+    if (beginning.kind === "continue") {
+      const { number, salt, end } = this.position = beginning.position;
+      base = { parent: history.generation, number, salt, end };
+    }
+    this.missingBase = baseKey(generation, base);
     this.generation = generation;
     for (const { index, term, checksum } of history.snapshots) {
-      this.snapshots.set(snapshotName(index, term), checksum);
+      if (base !== undefined) this.snapshots.set(snapshotName(index, term), checksum);
     }
-    await this.requireUnfenced();
   }
 
   /** Fails unless a generation is of a log's. */
@@ -143,6 +148,7 @@ export class Archiver {
       if (errorCode(error) === "ENOENT") view.recoverNext();
       throw error;
     }
+    await this.putBase();
     await this.requireUnfenced();
     this.archivedIndex = durableIndex;
     view.forget(this.position.number);
@@ -158,6 +164,13 @@ export class Archiver {
       if (header.number > number) return [{ segment, from: 0 }];
       return header.salt === salt && endOffset > end ? [{ segment, from: end }] : [];
     });
+  }
+
+  /** Makes the generation count, once it has everything that the one before it had. */
+  private async putBase(): Promise<void> {
+    if (this.missingBase === undefined) return;
+    await this.put(this.missingBase, bodyOf(new Uint8Array()));
+    this.missingBase = undefined;
   }
 
   private async putIdentity(): Promise<void> {

@@ -38,8 +38,8 @@ export class CutFinder {
   private readonly isArchived: (index: Index, term: Term) => boolean;
   private next: Index = 1;
   private snapshot: { readonly index: Index; readonly term: Term } = { index: 0, term: 0 };
-  /** The next index at the start of the walk. */
-  private first: Index | undefined;
+  /** Entries from this index on were written since the start of the walk. Those below it were before. */
+  private floor: Index | undefined;
   private number = 0;
   private isInBatch = false;
   /** Whether the wanted index was written, so that the next possible position fits. */
@@ -61,8 +61,8 @@ export class CutFinder {
     this.snapshot = { index: state.snapshotIndex, term: state.snapshotTerm };
     this.isInBatch = false;
     const { target } = this;
-    if (this.first === undefined && target.kind === "index") this.isWritten = state.snapshotIndex === target.index;
-    this.first ??= state.nextIndex;
+    if (this.floor === undefined && target.kind === "index") this.isWritten = state.snapshotIndex === target.index;
+    this.floor ??= state.nextIndex;
     this.reach(SEGMENT_HEADER_BYTES);
   }
 
@@ -87,6 +87,7 @@ export class CutFinder {
       this.isWritten ||= isWritten;
     }
     this.next = next;
+    this.floor = Math.min(this.floor!, dropped);
     if (kind === KIND_SNAPSHOT) this.snapshot = { index: snapshot, term };
     this.isInBatch = (flags & FLAG_MORE) !== 0;
     this.reach(end);
@@ -98,7 +99,8 @@ export class CutFinder {
     const { target, number, next, snapshot } = this;
     if (this.isInBatch || (target.kind === "index" && !this.isWritten)) return;
     this.isWritten = false;
-    if (this.first! > snapshot.index + 1) return;
+    // Without the entries before the start, all others must be covered.
+    if (this.floor! > snapshot.index + 1) return;
     if (snapshot.index > 0 && !this.isArchived(snapshot.index, snapshot.term)) {
       this.missingSnapshot = snapshot.index;
       return;

@@ -191,13 +191,11 @@ interface Restored {
 async function restoreFiles(work: Work, history: History): Promise<Restored> {
   const { target, store } = work;
   const isWanted = ({ index }: ArchivedSnapshot) => target.kind !== "index" || index <= target.index;
-  const starts = new Set(
-    [...history.snapshots.filter(isWanted).map(({ index }) => index), 0].sort((a, b) => b - a)
-      .map((index) => startFor(history, index)),
-  );
+  const indexes = [...history.snapshots.filter(isWanted).map(({ index }) => index), 0];
+  // The latest possible start needs the fewest objects. If it has a cut, an earlier start has the same one.
+  const starts = [...new Set(indexes.flatMap((index) => startsFor(history, index)))].sort((a, b) => b - a);
   let missing = 0;
   for (const start of starts) {
-    if (start === undefined) continue;
     const { restored, missingSnapshot } = await restoreFrom(work, history, start);
     if (restored !== undefined) return restored;
     missing ||= missingSnapshot;
@@ -209,10 +207,18 @@ async function restoreFiles(work: Work, history: History): Promise<Restored> {
   throw new WalLogError("NOT_FOUND", `Cannot restore the log in ${store.name} to ${wanted}: ${why}`);
 }
 
-/** The last segment with which a log can begin that has a snapshot at an index. */
-function startFor({ segments }: History, snapshot: Index): number | undefined {
-  const start = segments.findLastIndex(({ id }) => id.first <= snapshot + 1);
-  return start < 0 ? undefined : start;
+/**
+ * The segments with which a log can begin that has a snapshot at an index: all entries above the index were written
+ * since. If the log drops entries later on, it can begin later.
+ */
+function startsFor({ segments }: History, snapshot: Index): number[] {
+  let floor = Infinity;
+  const floors = [...segments].reverse().map(({ chain }) => floor = Math.min(floor, ...chain.map((one) => one.floor)));
+  const starts = [
+    segments.findLastIndex(({ id }) => id.first <= snapshot + 1),
+    floors.reverse().findLastIndex((lowest) => lowest <= snapshot + 1),
+  ];
+  return starts.filter((start) => start >= 0);
 }
 
 /** Restores segments from one on, up to the cut or a gap. */

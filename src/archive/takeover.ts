@@ -8,12 +8,13 @@ import { WalLogError } from "../api/errors.ts";
 import type { Codec } from "../codec/codec.ts";
 import { leaseCodec, returnCodec } from "../codec/pool.ts";
 import { KIND_ENTRIES } from "../format/frame.ts";
-import { SEGMENT_HEADER_BYTES } from "../format/header_block.ts";
+import { SECTOR_BYTES, SEGMENT_HEADER_BYTES } from "../format/header_block.ts";
+import { decodeSegmentHeader, type SegmentHeader } from "../format/segment_header.ts";
 import { openSized } from "../io/sized_file.ts";
 import type { Segment } from "../log/segment.ts";
 import { type WalkedFrame, walkFrames } from "./frames.ts";
 import type { History, HistorySegment } from "./history.ts";
-import { claimKey, PROBES } from "./keys.ts";
+import { claimKey, type Piece, PROBES } from "./keys.ts";
 import type { LogView } from "./log_view.ts";
 import type { ObjectStore, RequestOptions } from "./object_store.ts";
 import { fetchPiece } from "./fetch_object.ts";
@@ -35,6 +36,12 @@ export interface Position {
 
 /** The start of a log. */
 export const NOTHING_ARCHIVED: Position = { number: 0, salt: 0n, end: 0, next: 1, snapshot: 0 };
+
+/**
+ * How an archiver begins. `continue`: at a place in the archived history. `restart`: with a history of its own, because
+ * the log was compacted before all of it was archived.
+ */
+export type Beginning = { readonly kind: "continue"; readonly position: Position } | { readonly kind: "restart" };
 
 /** The contents of a claim. */
 export interface Claim {
@@ -105,7 +112,7 @@ export async function readClaim(
 }
 
 /**
- * Finds the place in a log at which an archive ends. The log must have the archived frames.
+ * Finds the place in a log at which an archive ends. The log must have the archived frames, or a snapshot of them.
  *
  * @param store The store.
  * @param history The history of the archive.
@@ -114,14 +121,14 @@ export async function readClaim(
  * @returns The place.
  * @throws {WalLogError} `DIVERGED` if the log does not have them.
  */
-export async function findPosition(
+export async function findBeginning(
   store: ObjectStore,
   history: History,
   view: LogView,
   options?: RequestOptions,
-): Promise<Position> {
+): Promise<Beginning> {
   const last = history.segments.at(-1);
-  if (last === undefined) return NOTHING_ARCHIVED;
+  if (last === undefined) return { kind: "restart" };
   const { id: { number, salt, baseLsn }, chain, end } = last;
   const { next, snapshot } = chain.at(-1)!;
   const position = { number, salt, end, next, snapshot };
@@ -130,15 +137,50 @@ export async function findPosition(
   // After a crash, a segment can replace the newest one. It begins at the same place.
   const replacement = segments.findIndex(({ header }) => header.number > number && header.baseLsn === baseLsn);
   if (same < 0 && replacement < 0) {
-    if (isCompactedBeyond(view, last)) return position;
+    if (isCompactedBeyond(view, last)) return { kind: "restart" };
     throw diverged(store, view, `it does not have the archived segment ${number}`);
   }
+  if (same < 0) await requireReplacement(store, view, history, replacement, options);
   const localEnd = same < 0 ? SEGMENT_HEADER_BYTES : segments[same]!.endOffset;
   if (same >= 0) await requireSamePieces(store, view, segments[same]!, last, localEnd);
   if (end > localEnd) {
-    await requireCopies(store, view, last, localEnd, segments.slice(same < 0 ? replacement : same + 1), options);
+    const following = segments.slice(same < 0 ? replacement : same + 1);
+    await requireCopies(store, view, last, { segment: segments[same], end: localEnd }, following, options);
   }
-  return position;
+  return { kind: "continue", position };
+}
+
+/** Fails unless a segment of the log follows the same segment as the archived one that it replaces. */
+async function requireReplacement(
+  store: ObjectStore,
+  view: LogView,
+  { segments }: History,
+  replacement: number,
+  options: RequestOptions | undefined,
+): Promise<void> {
+  const last = segments.at(-1)!;
+  const archived = await fetchHeader(store, last.chain[0]!, options);
+  const { header } = view.segments[replacement]!;
+  const before = segments.at(-2);
+  const localBefore = view.segments[replacement - 1];
+  const isSame = header.previous === archived.previous && header.previousChecksum === archived.previousChecksum &&
+    (before === undefined || localBefore === undefined || before.id.salt === localBefore.header.salt);
+  if (!isSame) throw diverged(store, view, `segment ${header.number} does not follow the same segment`);
+}
+
+/** Reads the header of an archived segment. */
+async function fetchHeader(
+  store: ObjectStore,
+  { key }: Piece,
+  options: RequestOptions | undefined,
+): Promise<SegmentHeader> {
+  const found = await store.get(key, { offset: 0, length: SECTOR_BYTES }, options);
+  const codec = leaseCodec();
+  const sum = (bytes: Uint8Array, seed: bigint) => codec.hash(bytes, seed);
+  const header = found.kind === "found" ? decodeSegmentHeader(found.bytes, 0, sum) : undefined;
+  returnCodec(codec);
+  if (header !== undefined) return header;
+  throw new WalLogError("CORRUPT", `Cannot read the header of ${key} in ${store.name}: it is damaged`, { path: key });
 }
 
 /** Whether the log's snapshot covers the archived entries, and the log goes on after the archived segments. */
@@ -180,7 +222,7 @@ async function requireCopies(
   store: ObjectStore,
   view: LogView,
   { id, chain, end }: HistorySegment,
-  localEnd: number,
+  local: { readonly segment: Segment | undefined; readonly end: number },
   following: readonly Segment[],
   options: RequestOptions | undefined,
 ): Promise<void> {
@@ -189,12 +231,15 @@ async function requireCopies(
   const fetched = leaseCodec();
   try {
     for (const piece of chain) {
-      if (piece.to <= localEnd) continue;
+      if (piece.to <= local.end) continue;
       const bytes = await fetchPiece(store, piece, options);
+      if (local.segment !== undefined && !beginsAs(view, local.segment, piece.from, local.end, bytes)) {
+        throw diverged(store, view, `segment ${id.number} differs between offsets ${piece.from} and ${local.end}`);
+      }
       const file = readerAt(bytes, piece.from);
       const from = Math.max(piece.from, SEGMENT_HEADER_BYTES);
       for (const frame of walkFrames(fetched, id, file, from, Math.min(piece.to, end))) {
-        if (frame.offset < localEnd) continue;
+        if (frame.offset < local.end) continue;
         const copy = copies.next();
         if (!copy.done && isCopy(copy.value, frame)) continue;
         throw diverged(store, view, `it lacks an archived frame of segment ${id.number}, at offset ${frame.offset}`);
@@ -204,6 +249,17 @@ async function requireCopies(
     copies.return();
     returnCodec(codec);
     returnCodec(fetched);
+  }
+}
+
+/** Whether the log's file has the same bytes as a piece, up to the end of the file's frames. */
+function beginsAs({ fileSystem }: LogView, segment: Segment, from: number, end: number, bytes: Uint8Array): boolean {
+  if (from >= end) return true;
+  const file = new PieceFile(fileSystem, segment, from, end);
+  try {
+    return file.read(0, file.size).every((byte, i) => byte === bytes[i]);
+  } finally {
+    file.close();
   }
 }
 

@@ -3,6 +3,7 @@
  * applies them one at a time and runs the simulation and the tests. None may survive.
  */
 
+import { ARCHIVE_MUTANTS } from "./archive_mutants.ts";
 import { BATCH_MUTANTS } from "./batch_mutants.ts";
 import { CHECKSUM_MUTANTS } from "./checksum_mutants.ts";
 import { CLI_ARCHIVE_MUTANTS } from "./cli_archive_mutants.ts";
@@ -93,4 +94,5 @@ export const MUTANTS: readonly Mutant[] = [
   ...EVENTS_MUTANTS,
   ...EVENTS_CONSUMER_MUTANTS,
   ...EXAMPLE_MUTANTS,
+  ...ARCHIVE_MUTANTS,
 ];

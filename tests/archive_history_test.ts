@@ -1,0 +1,92 @@
+/** The history of an archive, from keys alone. */
+
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { historyOf, surveyStore } from "../src/archive/history.ts";
+import { type Base, baseKey, claimKey, pieceKey } from "../src/archive/keys.ts";
+import { bodyOf, MemoryStore } from "../src/archive/mod.ts";
+
+const BLOCK = 16384;
+
+/** A store with objects of the right sizes. */
+class Keys {
+  private readonly store = new MemoryStore();
+
+  async base(generation: number, base?: Base): Promise<this> {
+    await this.store.put(claimKey(generation), bodyOf(new Uint8Array()));
+    await this.store.put(baseKey(generation, base), bodyOf(new Uint8Array()));
+    return this;
+  }
+
+  /** Adds pieces of a segment, given by the offsets at which they begin and end. */
+  async pieces(generation: number, number: number, baseLsn: number, ...ends: [number, number][]): Promise<this> {
+    for (const [from, to] of ends) {
+      const segment = { number, baseLsn, first: number * 10, salt: BigInt(number) };
+      const span = { from, to, floor: number * 10, next: number * 10 + 10, snapshot: 0, time: 0 };
+      await this.store.put(pieceKey(generation, segment, span, 7n), bodyOf(new Uint8Array(to - from)));
+    }
+    return this;
+  }
+
+  /** The segments of a generation's history: number, the ends of the pieces, the end, and whether a gap follows. */
+  async history(generation?: number): Promise<unknown[]> {
+    const { segments } = historyOf(await surveyStore(this.store), generation);
+    return segments.map(({ id, chain, end, hasGap }) => [id.number, chain.map(({ to }) => to), end, hasGap]);
+  }
+}
+
+describe("the history of an archive", () => {
+  it("has the longest chain of pieces of each segment", async () => {
+    const keys = await new Keys().base(1);
+    await keys.pieces(1, 1, 0, [0, BLOCK], [BLOCK, 17000], [17000, 17008], [0, 16800], [17008, 18000], [18008, 19000]);
+    assert.deepEqual(await keys.history(), [[1, [BLOCK, 17000, 17008, 18000], 18000, false]]);
+  });
+
+  it("prefers a merged piece to its parts", async () => {
+    const keys = await new Keys().base(1);
+    await keys.pieces(1, 1, 0, [0, BLOCK], [BLOCK, 17000], [17000, 18000], [0, 17000]);
+    assert.deepEqual(await keys.history(), [[1, [17000, 18000], 18000, false]]);
+  });
+
+  it("ends a segment where a later one begins, and leaves one out that a later one replaces", async () => {
+    const keys = await new Keys().base(1);
+    await keys.pieces(1, 1, 0, [0, 20000], [20000, 24000]);
+    await keys.pieces(1, 2, 18000, [0, 17000]);
+    await keys.pieces(1, 3, 18000, [0, 19000]);
+    assert.deepEqual(await keys.history(), [[1, [20000], 18000, false], [3, [19000], 19000, false]]);
+  });
+
+  it("has a gap where pieces are missing", async () => {
+    const keys = await new Keys().base(1);
+    await keys.pieces(1, 1, 0, [0, 20000]);
+    await keys.pieces(1, 2, 20000, [0, BLOCK], [17000, 20000]);
+    await keys.pieces(1, 3, 40000, [0, 20000]);
+    const found = await keys.history();
+    assert.deepEqual(found, [[1, [20000], 20000, false], [2, [BLOCK], BLOCK, true], [3, [20000], 20000, false]]);
+  });
+
+  it("has the pieces of the generations before it, up to its base", async () => {
+    const keys = await new Keys().base(1);
+    await keys.pieces(1, 1, 0, [0, 20000]);
+    await keys.pieces(1, 2, 20000, [0, 17000], [17000, 18000]);
+    await keys.pieces(1, 3, 38000, [0, 17000]);
+    await keys.base(2, { parent: 1, number: 2, salt: 2n, end: 17000 });
+    await keys.pieces(2, 2, 20000, [17000, 17016]);
+    await keys.base(3, { parent: 2, number: 2, salt: 2n, end: 17016 });
+    await keys.pieces(3, 2, 20000, [17016, 17500]);
+    const first = [1, [20000], 20000, false];
+    assert.deepEqual(await keys.history(), [first, [2, [17000, 17016, 17500], 17500, false]]);
+    assert.deepEqual(await keys.history(2), [first, [2, [17000, 17016], 17016, false]]);
+    assert.deepEqual(await keys.history(1), [first, [2, [17000, 18000], 18000, false], [3, [17000], 17000, false]]);
+  });
+
+  it("is that of the newest generation with a base", async () => {
+    const keys = await new Keys().base(1);
+    await keys.pieces(1, 1, 0, [0, 20000]);
+    await keys.pieces(2, 1, 0, [0, 30000]);
+    assert.deepEqual(await keys.history(), [[1, [20000], 20000, false]]);
+    assert.deepEqual(await keys.history(2), []);
+    await keys.base(3);
+    assert.deepEqual(await keys.history(), []);
+  });
+});

@@ -1,0 +1,344 @@
+/**
+ * Random histories of logs on a simulated disk that are archived in one simulated store: the log and copies of it, which
+ * go different ways. Machines lose power, archivers are killed and replaced, requests fail. Whatever is restored is a
+ * state that one of the logs has had, and it is at least the state that was archived when an archiver said so.
+ */
+
+import assert from "node:assert/strict";
+import { WalLog, WalLogError } from "../mod.ts";
+import { Archiver } from "../src/archive/archiver.ts";
+import { LogView } from "../src/archive/log_view.ts";
+import { restore } from "../src/archive/mod.ts";
+import { Random, SimulatedDisk } from "../src/testing/mod.ts";
+import { type Counts, entriesBehind, fingerprint, isPoisoned, isPowerLoss } from "./simulated_log.ts";
+import { SimulatedStore } from "./simulated_store.ts";
+
+const STEPS = 60;
+
+/** A log and its archiver. */
+interface Machine {
+  readonly path: string;
+  log: WalLog;
+  archiver: Archiver;
+  /** The states that the log has had, as far as no crash has undone them. */
+  states: string[];
+  /** The number of the last state that the disk proves. */
+  proven: number;
+  isWaiting: boolean;
+}
+
+/** A state that an archiver has reported as archived. */
+interface Promised {
+  readonly number: number;
+  readonly state: string;
+}
+
+/** A state by its first number: a log can be in the same state again. */
+function firstOf(states: readonly string[], state: string): Promised {
+  return { number: states.indexOf(state), state };
+}
+
+/** A history. */
+class ArchiveSimulation {
+  private readonly random: Random;
+  private readonly counts: Counts;
+  private readonly disk: SimulatedDisk;
+  private readonly store: SimulatedStore;
+  private readonly machines: Machine[] = [];
+  private readonly retains: boolean;
+  private readonly id = { next: 1 };
+  private promised: Promised | undefined;
+  private tokens = 0;
+  private restores = 0;
+
+  constructor(seed: number, counts: Counts) {
+    this.random = new Random(seed);
+    this.counts = counts;
+    this.disk = new SimulatedDisk({ seed });
+    this.store = new SimulatedStore(this.random, counts);
+    this.retains = this.random.chance(0.5);
+  }
+
+  async run(): Promise<void> {
+    this.open("/1.wal", ["0/0 0=- 0>null "]);
+    const faults = this.random.pick([0, 0.02, 0.1, 0.3]);
+    for (let step = 0; step < STEPS; step++) {
+      this.store.faults = faults;
+      await this.step(this.random.pick(this.machines));
+      if (this.random.chance(0.1)) await this.check();
+    }
+    await this.store.settle();
+    await this.check();
+  }
+
+  private count(event: string): void {
+    this.counts[event] = (this.counts[event] ?? 0) + 1;
+  }
+
+  private open(path: string, states: string[]): Machine {
+    const { fileSystem } = this.disk;
+    const log = WalLog.openSync(path, { fileSystem, segmentBytes: 4096 });
+    const machine = { path, log, archiver: this.newArchiver(path), states, proven: 0, isWaiting: false };
+    this.reopened(machine);
+    this.machines.push(machine);
+    return machine;
+  }
+
+  private newArchiver(path: string): Archiver {
+    return new Archiver(this.store, new LogView(this.disk.fileSystem, path), `token-${++this.tokens}`);
+  }
+
+  /** Finds the state of a log that was opened again, and forgets the later ones. */
+  private reopened(machine: Machine): void {
+    const { log, states } = machine;
+    const number = states.lastIndexOf(fingerprint(log));
+    assert(number >= machine.proven, "the log is not in a state of its history");
+    machine.states = states.slice(0, number + 1);
+    machine.proven = number;
+    this.retain(machine);
+  }
+
+  private retain({ log }: Machine): void {
+    if (this.retains) log.retain("archive", log.firstIndex);
+  }
+
+  private async step(machine: Machine): Promise<void> {
+    const dice = this.random.below(100);
+    if (dice < 45) return this.change(machine);
+    if (dice < 75) return await this.archive(machine);
+    if (dice < 80) return this.replaceArchiver(machine);
+    if (dice < 85) return await this.archiveTogether();
+    if (dice < 90) return this.kill(machine);
+    if (dice < 94) return this.crash();
+    if (dice < 97) return this.copy(machine);
+    await this.store.settle(0.5);
+  }
+
+  /** Changes a log. */
+  private change(machine: Machine): void {
+    const { random } = this;
+    const { log } = machine;
+    const dice = random.below(20);
+    try {
+      if (dice < 9) log.append(entriesBehind(random, log, this.id));
+      else if (dice < 11) log.setHardState({ term: log.hardState.term + 1, votedFor: BigInt(random.below(5)) });
+      else if (dice < 13) this.prove(machine);
+      else if (dice < 15) log.truncate(Math.max(log.lastIndex - random.below(12), log.snapshotIndex + 1));
+      else if (dice < 16) this.cleared(machine);
+      else if (dice < 18) {
+        const data = new Uint8Array(random.below(3000));
+        random.fill(data);
+        log.compact(log.lastIndex - random.below(Math.min(20, log.lastIndex - log.snapshotIndex + 1)), { data });
+      } else this.disk.idle();
+    } catch (error) {
+      if (!isPoisoned(error)) throw error;
+    }
+    const state = fingerprint(log);
+    if (state !== machine.states.at(-1)) machine.states.push(state);
+  }
+
+  /** Installs a leader's snapshot, which can clear the log. */
+  private cleared({ log }: Machine): void {
+    const index = log.lastIndex + this.random.below(5);
+    const data = new Uint8Array(8);
+    this.random.fill(data);
+    if (index > log.snapshotIndex) log.applySnapshot({ index, term: log.lastTerm + 1, config: [], data });
+    this.count("cleared");
+  }
+
+  /** Makes everything durable, and lets the disk prove it. */
+  private prove(machine: Machine): void {
+    machine.log.syncSync();
+    this.disk.idle();
+    machine.log.syncSync();
+    machine.proven = machine.states.length - 1;
+  }
+
+  /** Archives a log. */
+  private async archive(machine: Machine): Promise<void> {
+    if (this.random.chance(0.5)) this.prove(machine);
+    const { proven } = machine;
+    if (!await this.stepOnce(machine)) return;
+    this.count("archived");
+    const { faults } = this.store;
+    this.store.faults = 0;
+    // The restored state is the archived one. No later restore may show an earlier one.
+    const number = await this.check(machine);
+    assert(number >= proven, `state ${proven} was proven before the step, and the archive has ${number}`);
+    this.promised = firstOf(machine.states, machine.states[number]!);
+    this.store.faults = faults;
+    await this.rest(machine);
+  }
+
+  /**
+   * Forgets what was archived of a log if a copy of it has taken over that went another way. It may do so only with a
+   * history of its own, which begins with a snapshot that covers the archived entries.
+   */
+  private release({ states, log }: Machine): void {
+    const { promised } = this;
+    if (promised === undefined || states[promised.number] === promised.state) return;
+    const base = [...this.store.memory.objects.keys()].filter((key) => key.includes("/base/")).sort().at(-1);
+    assert(base?.includes("/base/00000000-"), "a copy of the log has gone on with the history of the other");
+    assert(log.snapshotIndex > 0);
+    this.promised = undefined;
+    this.count("replaced");
+  }
+
+  /** What `archive()` does after a step. */
+  private rest({ log, archiver: { archivedIndex, log: view } }: Machine): Promise<void> {
+    const [retention] = log.retentions;
+    if (retention !== undefined && log.termAt(archivedIndex) === view.termAt(archivedIndex)) {
+      const held = Math.max(retention.from, archivedIndex + 1);
+      // A retention is advanced by its holder. Here, a new one takes its place.
+      this.retentionOf(log, held);
+    }
+    return Promise.resolve();
+  }
+
+  private retentionOf(log: WalLog, from: number): void {
+    const next = log.retain(`archive ${from} ${this.tokens++}`, Math.max(from, log.firstIndex));
+    next.advance(from);
+  }
+
+  /** Takes a step of an archiver; returns whether it succeeded. */
+  private async stepOnce(machine: Machine): Promise<boolean> {
+    const { archiver } = machine;
+    try {
+      await archiver.step();
+      return archiver.generation > 0;
+    } catch (error) {
+      if (isPowerLoss(error)) return false;
+      const code = error instanceof WalLogError ? error.code : (error as { code?: string }).code ?? "unknown";
+      if (!["STORE", "FENCED", "DIVERGED", "ENOENT", "CHANGING", "CORRUPT"].includes(code)) throw error;
+      // Only a damaged reply can look like damage.
+      if (code === "CORRUPT") assert(this.store.faults > 0, String(error));
+      if (code === "ENOENT") assert(!this.retains || machine.log.snapshotIndex > 0);
+      this.count(code);
+      if (code === "FENCED") this.replaceArchiver(machine);
+      return false;
+    }
+  }
+
+  /** Lets all archivers take a step at the same time, while the logs change. */
+  private async archiveTogether(): Promise<void> {
+    const extra = { ...this.random.pick(this.machines) };
+    extra.archiver = this.newArchiver(extra.path);
+    const actors = [...this.machines, extra].map((machine) => {
+      const { proven, states } = machine;
+      const state = states[proven]!;
+      return async () => {
+        if (!await this.stepOnce(machine)) return;
+        // Another archiver may take over at once. It must have what was proven before this step.
+        this.release({ ...machine, states });
+        const promised = firstOf(states, state);
+        if (this.promised === undefined || this.promised.number < promised.number) this.promised = promised;
+        this.count("archived together");
+      };
+    });
+    await this.store.together(actors, () => {
+      if (this.random.chance(0.3)) this.change(this.random.pick(this.machines));
+    });
+    const { faults } = this.store;
+    this.store.faults = 0;
+    await this.check();
+    this.store.faults = faults;
+  }
+
+  private replaceArchiver(machine: Machine): void {
+    machine.archiver = this.newArchiver(machine.path);
+  }
+
+  /** The process of a log ends; another one takes over. */
+  private kill(machine: Machine): void {
+    const closes = this.random.chance(0.4);
+    if (closes) machine.log.closeSync();
+    if (closes) machine.proven = machine.states.length - 1;
+    this.disk.restart();
+    // All processes are on the same disk.
+    for (const one of this.machines) this.openAgain(one);
+    this.count(closes ? "closed" : "killed");
+  }
+
+  private crash(): void {
+    this.disk.crash();
+    for (const machine of this.machines) this.openAgain(machine);
+    this.count("crashed");
+  }
+
+  private openAgain(machine: Machine): void {
+    const { fileSystem } = this.disk;
+    machine.log = WalLog.openSync(machine.path, { fileSystem, segmentBytes: 4096 });
+    if (this.random.chance(0.5)) this.replaceArchiver(machine);
+    this.reopened(machine);
+  }
+
+  /** Copies the files of a log, as a clone of its machine would. */
+  private copy(machine: Machine): void {
+    if (this.machines.length === 3) return;
+    const { fileSystem } = this.disk;
+    machine.log.closeSync();
+    const path = `/${this.machines.length + 1}.wal`;
+    for (const file of this.disk.files().filter((name) => name.startsWith(`${machine.path}/`))) {
+      const name = file.slice(machine.path.length + 1);
+      if (name === "LOCK") continue;
+      const made = fileSystem.open(`${path}/${name}`, "create");
+      made.write(this.disk.content(file), 0);
+      made.sync();
+      made.close();
+    }
+    fileSystem.syncDirectory(path);
+    machine.proven = machine.states.length - 1;
+    machine.log = WalLog.openSync(machine.path, { fileSystem, segmentBytes: 4096 });
+    this.retain(machine);
+    this.open(path, [...machine.states]);
+    this.count("copied");
+  }
+
+  /**
+   * Restores the archive, and compares it with the logs.
+   *
+   * @param wanted The log that the state must be of.
+   * @returns The number of the state.
+   */
+  private async check(wanted?: Machine): Promise<number> {
+    const path = `/restored-${++this.restores}.wal`;
+    const { fileSystem } = this.disk;
+    for (let attempt = 1;; attempt++) {
+      try {
+        await restore(this.store, path, { fileSystem });
+        break;
+      } catch (error) {
+        if (!(error instanceof WalLogError)) throw error;
+        if (error.code === "NOT_FOUND" && this.promised === undefined && wanted === undefined) return 0;
+        const isFault = error.code === "STORE" || error.code === "CORRUPT" || error.code === "NOT_FOUND";
+        assert(isFault && this.store.faults > 0, error.stack);
+        if (attempt % 10 === 0) this.store.faults = 0;
+      }
+    }
+    const log = WalLog.openSync(path, { fileSystem, readOnly: true, create: false });
+    assert.equal(log.recovery.verdict, "clean");
+    const state = fingerprint(log);
+    const has = ({ states }: Machine) => states.includes(state);
+    const owners = (wanted === undefined ? this.machines : [wanted]).filter(has);
+    const keeps = ({ states }: Machine) => !this.promised || states[this.promised.number] === this.promised.state;
+    assert(owners.length > 0, `restored a state that no log has had: ${state.slice(0, 200)}`);
+    if (!owners.some(keeps)) this.release(owners[0]!);
+    const number = Math.max(...owners.filter(keeps).map(({ states }) => states.lastIndexOf(state)));
+    const { promised } = this;
+    if (promised !== undefined) {
+      assert(number >= promised.number, `state ${promised.number} was archived, and the archive has ${number}`);
+    }
+    this.count("restored");
+    return number;
+  }
+}
+
+/**
+ * Runs a history.
+ *
+ * @param seed The seed of the history.
+ * @param counts Counts of events, which this adds to.
+ */
+export async function simulateArchive(seed: number, counts: Counts): Promise<void> {
+  await new ArchiveSimulation(seed, counts).run();
+}

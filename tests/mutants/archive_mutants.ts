@@ -1,0 +1,178 @@
+/** Mistakes in the archive. */
+
+import type { Mutant } from "./mutant.ts";
+
+const ARCHIVER = "src/archive/archiver.ts";
+const TAKEOVER = "src/archive/takeover.ts";
+const HISTORY = "src/archive/history.ts";
+const CUT = "src/archive/cut.ts";
+const RESTORE = "src/archive/restore.ts";
+const STAGING = "src/archive/staging.ts";
+const FETCH = "src/archive/fetch_object.ts";
+const ARCHIVE = "src/archive/archive.ts";
+const FOLDER = "src/archive/folder_store.ts";
+const FRAMES = "src/archive/frames.ts";
+
+/** Mutants of the archive. */
+export const ARCHIVE_MUTANTS: readonly Mutant[] = [
+  {
+    name: "an archiver reports an index without looking for another archiver",
+    file: ARCHIVER,
+    edits: [["    await this.requireUnfenced();\n    this.archivedIndex", "    this.archivedIndex"]],
+    dies: "archive_test",
+  },
+  {
+    name: "merged pieces are deleted without looking for another archiver",
+    file: ARCHIVER,
+    edits: [[
+      "    await this.requireUnfenced();\n    for (const { key } of pieces)",
+      "    for (const { key } of pieces)",
+    ]],
+    dies: "archive_takeover_test",
+  },
+  {
+    name: "a generation counts before it has anything",
+    file: ARCHIVER,
+    edits: [[
+      "    this.generation = generation;\n",
+      "    this.generation = generation;\n    await this.putBase();\n",
+    ]],
+    dies: "archive_takeover_test",
+  },
+  {
+    name: "a snapshot is archived after the frame that names it",
+    file: ARCHIVER,
+    edits: [
+      ["      for (const { segment, from } of pending) await this.putPiece(segment, from);\n", ""],
+      ["    if (pending.length > 0) await this.putSnapshot();\n", ""],
+      [
+        "    try {\n    } catch",
+        "    try {\n      for (const { segment, from } of pending) await this.putPiece(segment, from);\n      if (pending.length > 0) await this.putSnapshot();\n    } catch",
+      ],
+    ],
+    dies: "archive_takeover_test",
+  },
+  {
+    name: "the archive of another log is taken over",
+    file: ARCHIVER,
+    edits: [["    if (claim?.uuid === uuid) return;\n", "    if (claim !== undefined) return;\n"]],
+    dies: "archive_takeover_test",
+  },
+  {
+    name: "a store that ignores the condition is used",
+    file: TAKEOVER,
+    edits: [['  if (second.kind === "exists") return;\n', "  if (second.kind) return;\n"]],
+    dies: "archive_test",
+  },
+  {
+    name: "a claim whose reply was lost counts as another archiver's",
+    file: TAKEOVER,
+    edits: [[
+      "    if ((await readClaim(store, generation, options))?.token === claim.token) return generation;\n",
+      "",
+    ]],
+    dies: "archive_takeover_test",
+  },
+  {
+    name: "the pieces of the last segment are not compared with the log",
+    file: TAKEOVER,
+    edits: [[
+      "        if (await inSlices(file.checksum(codec)) === checksum) continue;",
+      "        if (checksum >= 0n) continue;",
+    ]],
+    dies: "archive_test",
+  },
+  {
+    name: "archived frames after the end of the log are not looked for",
+    file: TAKEOVER,
+    edits: [[
+      "        if (!copy.done && isCopy(copy.value, frame)) continue;",
+      "        if (copy !== undefined) continue;",
+    ]],
+    dies: "archive_test",
+  },
+  {
+    name: "a generation has all pieces of the one before it",
+    file: HISTORY,
+    edits: [["    limits.push(found.base);\n", ""]],
+    dies: "archive_history_test",
+  },
+  {
+    name: "a later segment does not end an earlier one",
+    file: HISTORY,
+    edits: [["next === undefined ? Infinity : next.baseLsn - id.baseLsn;", "Infinity;"]],
+    dies: "archive_history_test",
+  },
+  {
+    name: "a gap goes unnoticed",
+    file: HISTORY,
+    edits: [["hasGap: next !== undefined && reach < limit", "hasGap: false"]],
+    dies: "archive_history_test",
+  },
+  {
+    name: "an index that was dropped is restored",
+    file: CUT,
+    edits: [["      if (dropped <= target.index) {", "      if (dropped < 0) {"]],
+    dies: "archive_restore_test",
+  },
+  {
+    name: "a log is cut within a batch",
+    file: CUT,
+    edits: [["    if (this.isInBatch || (target", "    if ((target"]],
+    dies: "archive_restore_test",
+  },
+  {
+    name: "a later checkpoint is restored",
+    file: CUT,
+    edits: [["time > target.milliseconds) return false;", "time > target.milliseconds + 1e9) return false;"]],
+    dies: "archive_restore_test",
+  },
+  {
+    name: "entries above the wanted index stay",
+    file: RESTORE,
+    edits: [['    if (target.kind === "index") log.truncate(target.index + 1);\n', ""]],
+    dies: "archive_restore_test",
+  },
+  {
+    name: "the incarnation of a restored log is the old one",
+    file: RESTORE,
+    edits: [["    partial.random(incarnation);\n", ""]],
+    dies: "archive_restore_test",
+  },
+  {
+    name: "a piece in a file is not compared with its checksum",
+    file: STAGING,
+    edits: [["      if (await inSlices(found.checksum(codec)) !== checksum) return false;\n", ""]],
+    dies: "archive_restore_test",
+  },
+  {
+    name: "a damaged object is restored",
+    file: FETCH,
+    edits: [["    if (found === checksum) return;", "    if (found !== undefined) return;"]],
+    dies: "archive_restore_test",
+  },
+  {
+    name: "entries are released that the log has replaced since",
+    file: ARCHIVE,
+    edits: [[
+      "      if (log.termAt(archivedIndex) === view.termAt(archivedIndex)) retention",
+      "      if (log.termAt(1) !== view.termAt(0)) retention",
+    ]],
+    dies: "archive_release_test",
+  },
+  {
+    name: "a folder replaces an object that exists",
+    file: FOLDER,
+    edits: [["        await link(temporary, path);\n", "        await rename(temporary, path);\n"]],
+    dies: "object_store_test",
+  },
+  {
+    name: "a clearing snapshot drops nothing",
+    file: FRAMES,
+    edits: [[
+      "  return isClear ? { next: index + 1, snapshot: index, dropped: 1 } :",
+      "  return isClear ? { next: index + 1, snapshot: index, dropped: Infinity } :",
+    ]],
+    dies: "archive_restore_test",
+  },
+];
