@@ -12,35 +12,13 @@ import { bold } from "../src/cli/terminal.ts";
 import { WalLog } from "../mod.ts";
 import { EventLog } from "../src/events/mod.ts";
 import { benchmark, runningRuntime } from "./command.ts";
+import { type Deposit, depositOf } from "./deposit.ts";
 import { ratios, summarize } from "./statistics.ts";
 
 const PRODUCERS = 64;
 const BATCH = 1000;
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
-
-interface Deposit {
-  readonly id: number;
-  readonly account: string;
-  readonly amount: number;
-  readonly currency: string;
-  readonly note: string;
-  readonly at: number;
-}
-
-/** An event of about 200 bytes as JSON. */
-function depositOf(id: number): Deposit {
-  const note = "a transfer between accounts, as somebody has written it; "
-    .repeat(2).slice(0, 96);
-  return {
-    id,
-    account: `account-${id % 1000}`,
-    amount: id * 1.25,
-    currency: "EUR",
-    note,
-    at: 1_700_000_000_000 + id,
-  };
-}
 
 /** Lets 64 producers append, each one event after the other; returns appends a second. */
 async function appended(
