@@ -121,6 +121,7 @@ function agrees(world: RaftWorld, wanted: Index): boolean {
   const leader = world.running.filter(({ node }) => node!.isLeader).sort((a, b) => b.node!.term - a.node!.term)[0];
   if (leader === undefined) return false;
   const { members, commitIndex, log } = leader.node!;
+  if (leader.node!.status().replacement !== null) return false;
   if (commitIndex < wanted || commitIndex < log.lastIndex) return false;
   return members.every((id) => {
     const { node, isLost } = world.machines.get(id)!;

@@ -103,7 +103,9 @@ const EVENTS: readonly unknown[] = [
   ...NUMBER.map((index) => ({ type: "snapshot", index, data: COMMAND })),
   { type: "snapshot", index: 1, data: "x" },
   ...[...ID, {}, Symbol("id")].flatMap((id) =>
-    ["addServer", "addLearner", "removeServer", "transferLeadership"].map((type) => ({ type, id, target: id }))
+    ["addServer", "addLearner", "removeServer", "replaceServer", "transferLeadership"].map((
+      type,
+    ) => ({ type, id, by: id, target: id }))
   ),
   ...MESSAGES.flatMap(([message, wrong]) =>
     Object.entries(wrong).flatMap(([field, values]) =>

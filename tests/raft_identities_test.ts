@@ -229,11 +229,22 @@ test("a configuration and a meta are read as they were written", () => {
     const bare = { members: [1n, 2n], learners };
     assert.deepEqual(decodeMembership({ index: 7, command: encodeMembership(bare) }), { index: 7, ...bare });
   }
-  const command = encodeMembership({ members: [1n], learners: [], incarnations }).subarray(8);
-  assert.throws(() => decodeMembership({ index: 7, command: command.subarray(0, 40) }), { code: "INVALID_ARGUMENT" });
-  for (const facts of [{ cluster: X, incarnations }, { cluster: undefined, incarnations }]) {
-    assert.deepEqual(decodeMeta(encodeMeta(facts)), facts);
+  const command = encodeMembership({ members: [1n], learners: [], incarnations });
+  for (const length of [30, 40, 44]) {
+    const cut = { index: 7, command: command.subarray(0, length) };
+    assert.throws(() => decodeMembership(cut), { code: "INVALID_ARGUMENT", message: /no known kind/ });
   }
+  const cluster = X;
+  const addresses = new Map([[1n, "one.example:1"], [9n, "nine \u00fc"]]);
+  const replacement = { from: 1n, to: 9n };
+  const all = { cluster, incarnations, addresses, replacement };
+  const some = [{ cluster, incarnations: new Map() }, { cluster: undefined, incarnations }, {
+    ...all,
+    cluster: undefined,
+  }];
+  for (const facts of [all, ...some]) assert.deepEqual(decodeMeta(encodeMeta(facts)), facts);
+  const rest = decodeMeta(encodeMeta(all)!.subarray(0, 24 + 4 + 3 * 24 + 4 + 12 + 13 + 14));
+  assert.deepEqual(rest, { cluster, incarnations, addresses: new Map([[1n, "one.example:1"]]) }, "it is cut off");
   assert.equal(encodeMeta({ cluster: undefined, incarnations: new Map() }), undefined);
   const nothing = { cluster: undefined, incarnations: new Map() };
   for (const meta of [undefined, new Uint8Array(), new Uint8Array(100)]) assert.deepEqual(decodeMeta(meta), nothing);

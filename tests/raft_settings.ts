@@ -29,6 +29,8 @@ export function settingsOf(random: Random, seed: number, isStormy: boolean): Par
     ...random.chance(0.7) ? { transferTimeout: 15 } : {},
     finishRemoval: random.chance(0.8),
     announceLeader: true,
+    promoteLearners: new Random(seed + 2 ** 34).chance(0.7),
+    addresses: new Map([[1n, "one"], [2n, "two"]]),
     forwardReads: new Random(seed + 2 ** 32).chance(0.6),
     forwardProposals: new Random(seed + 2 ** 33).chance(0.6),
   };

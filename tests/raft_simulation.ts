@@ -46,6 +46,7 @@ function reconfigure(world: RaftWorld): void {
   // Those who are left must stay enough without it.
   if ([...world.machines.values()].some(({ isLost }) => isLost)) return;
   const ids = [...world.machines.keys()];
+  if (world.config.promoteLearners !== true && world.random.chance(0.3)) return replace(world);
   const kind = world.random.pick(["addServer", "addServer", "addLearner", "removeServer", "removeServer"] as const);
   if (kind !== "removeServer" && world.machines.size < world.founders.length + 3 && world.random.chance(0.7)) {
     const id = ids.at(-1)! + 1n;
@@ -53,6 +54,15 @@ function reconfigure(world: RaftWorld): void {
     return ask(world, () => ({ type: kind, id }));
   }
   ask(world, () => ({ type: kind, id: world.random.pick(ids) }));
+}
+
+/** A member is replaced by a new machine, or by one that was there before. */
+function replace(world: RaftWorld): void {
+  const ids = [...world.machines.keys()];
+  const isNew = world.machines.size < world.founders.length + 3;
+  const by = isNew ? ids.at(-1)! + 1n : world.random.pick(ids);
+  if (isNew) world.addMachine(by, true);
+  ask(world, () => ({ type: "replaceServer", id: world.random.pick(ids), by, address: `${by}` }));
 }
 
 async function run(world: RaftWorld): Promise<void> {

@@ -19,6 +19,7 @@ test("clusters of 3, 5 and 7 stay safe under faults, and make progress afterward
     "membershipChanged",
     "leaderChanged",
     "transferFailed",
+    "replacing",
     "read-forwarded",
     "readFailed",
     "read-at-the-end",

@@ -30,6 +30,7 @@ test("a leader's status says how far each other node is, and when it was last he
     isDamaged: false,
     uncommittedBytes: 0,
     transferTarget: null,
+    replacement: null,
   });
   assert.deepEqual(peers.map(({ id, isMember, match, lag, flow }) => [id, isMember, match, lag, flow]), [
     [2n, true, 3, 0, "stream"],

@@ -33,7 +33,7 @@ import {
 } from "./raft_machines.ts";
 
 /** Requests that no node can carry out. */
-const IMPOSSIBLE = /it is the last member$|it leads already$|it is no voting member$/;
+const IMPOSSIBLE = /it is the last member$|it cannot replace itself$|it leads already$|it is no voting member$/;
 
 /** A cluster on simulated machines, and the network between them. */
 export class RaftWorld {
@@ -282,6 +282,7 @@ export class RaftWorld {
         requireLeaderChange(this.safety, machine, action);
         return this.count("leaderChanged");
       case "membershipChanged":
+        if (node.status().replacement !== null) this.count("replacing");
         this.tell(`${id} has members ${action.members}, learners ${action.learners ?? "none"}`);
         return this.count("membershipChanged");
       default:

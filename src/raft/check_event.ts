@@ -10,7 +10,7 @@ import { isBytes } from "../api/taken.ts";
 import type { LogEntry } from "../api/types.ts";
 import { checkEntry } from "../api/validate.ts";
 import { checkSnapshot } from "../api/validate_snapshot.ts";
-import { isNodeId } from "./config.ts";
+import { isAddress, isNodeId, NO_ADDRESS } from "./config.ts";
 import { checkOrigin } from "./origin.ts";
 import { type Message, senderOf } from "./messages.ts";
 import type { RaftEvent } from "./types.ts";
@@ -59,7 +59,11 @@ export function checkEvent(event: RaftEvent): void {
     case "addServer":
     case "addLearner":
     case "removeServer":
-      return requireId(event.id, `the id of ${event.type}`);
+    case "replaceServer":
+      requireId(event.id, `the id of ${event.type}`);
+      if (event.type === "replaceServer") requireId(event.by, "by of replaceServer");
+      if ("address" in event && event.address !== undefined && !isAddress(event.address)) throw invalid(NO_ADDRESS);
+      return;
     case "transferLeadership":
       return requireId(event.target, "the target of transferLeadership");
     case "readIndex":

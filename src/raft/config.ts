@@ -53,6 +53,16 @@ export function isNodeId(id: unknown): id is NodeId {
   return typeof id === "bigint" && id >= 0n && id <= ID_MAX;
 }
 
+/** The longest address. In UTF-16 code units. */
+const ADDRESS_LENGTH_MAX = 1024;
+/** What an address must be. */
+export const NO_ADDRESS: string = `addresses must be strings of 1 to ${ADDRESS_LENGTH_MAX} characters`;
+
+/** Whether a value can be an address. */
+export function isAddress(address: unknown): address is string {
+  return typeof address === "string" && address.length > 0 && address.length <= ADDRESS_LENGTH_MAX;
+}
+
 /**
  * The largest command that a message carries.
  *
@@ -122,6 +132,8 @@ export function checkConfig(config: RaftConfig): CheckedConfig {
     trailingBytes: config.trailingBytes ?? TRAILING_BYTES_DEFAULT,
     seed: config.seed ?? config.id,
     checkQuorum: config.checkQuorum ?? false,
+    addresses: config.addresses ?? new Map(),
+    promoteLearners: config.promoteLearners ?? true,
     announceLeader: config.announceLeader ?? false,
     forwardReads: config.forwardReads ?? false,
     forwardProposals: config.forwardProposals ?? false,
@@ -150,6 +162,7 @@ const BYTE_BOUNDS = [
 const SWITCHES = [
   "joining",
   "checkQuorum",
+  "promoteLearners",
   "announceLeader",
   "forwardReads",
   "forwardProposals",
@@ -168,6 +181,8 @@ function requireValid(checked: CheckedConfig): void {
   for (const id of [checked.id, ...checked.peers]) {
     if (!isNodeId(id)) throw invalid(`ids must be bigints from 0 to 2^64 - 1, found ${String(id)}`);
   }
+  if (!(checked.addresses instanceof Map)) throw invalid("addresses must be a Map from ids to strings");
+  for (const address of checked.addresses.values()) if (!isAddress(address)) throw invalid(NO_ADDRESS);
   if (typeof checked.seed !== "bigint") throw invalid(`seed must be a bigint, found ${String(checked.seed)}`);
   requireWhole("electionTimeout[0]", minimum, 1);
   requireWhole("electionTimeout[1]", maximum, minimum);

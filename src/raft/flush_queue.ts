@@ -7,7 +7,7 @@
 import type { WalLogError } from "../api/errors.ts";
 import { addActions, isHeartbeat, mergeSends, takeAhead } from "./merging.ts";
 import type { RaftState } from "./state.ts";
-import type { Action } from "./types.ts";
+import type { Action } from "./actions.ts";
 
 /** A step that has happened, and whose actions wait for a flush. */
 interface WaitingStep {

@@ -12,7 +12,8 @@ import type { NodeId } from "../api/types.ts";
 import type { ProposalRefusal, ProposeReply, ProposeRequest } from "./messages.ts";
 import { propose, requireFitsMessage } from "./proposals.ts";
 import type { RaftState } from "./state.ts";
-import type { ProposalFailedAction, ProposeEvent } from "./types.ts";
+import type { ProposalFailedAction } from "./actions.ts";
+import type { ProposeEvent } from "./types.ts";
 
 /** Requests that may be overtaken by a later one. Those further behind are ignored. */
 const REQUESTS_MAX = 4096;

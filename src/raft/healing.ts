@@ -104,6 +104,7 @@ export function stepDamaged(s: RaftState, healing: Healing, event: RaftEvent): v
     case "propose":
     case "addServer":
     case "addLearner":
+    case "replaceServer":
     case "removeServer":
     case "readIndex":
       return requireLeader(s, event.type);

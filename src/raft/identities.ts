@@ -18,7 +18,7 @@ import { canChange } from "./reconfiguration.ts";
 import { refuse } from "./refusals.ts";
 import { appendOwn, replicate } from "./replication.ts";
 import type { RaftState } from "./state.ts";
-import type { MemberLostAction } from "./types.ts";
+import type { MemberLostAction } from "./actions.ts";
 
 /** The incarnation of a member of which no log is to be trusted until it is removed. */
 export const LOST = "ffffffff-ffff-ffff-ffff-ffffffffffff";

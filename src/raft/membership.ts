@@ -2,20 +2,15 @@
  * Who belongs to the cluster: the latest configuration in the log, committed or not.
  *
  * In the log and in snapshots, a configuration is one list of ids: the voting members, ascending; then, if there are
- * learners, the first member again, which no list of members could hold, and the learners, ascending. An entry goes on, if
- * the incarnations of logs are known, with the first member once more, and for each node three numbers: its id, and the
- * incarnation's bytes in two halves. A snapshot has them in its meta.
+ * learners, the first member again, which no list of members could hold, and the learners, ascending. If there is more to
+ * say, an entry goes on with the first member once more, and with the bytes that a snapshot has as its meta.
  *
  * @module
  */
 
 import { WalLogError } from "../api/errors.ts";
 import type { Index, NewEntry, NodeId, RaftLog, SnapshotMeta } from "../api/types.ts";
-import { UUID_BYTES, uuidBytes, uuidText } from "./origin.ts";
-import { decodeMeta } from "./snapshot_meta.ts";
-
-/** An id, and the incarnation of a log. */
-const INCARNATION_BYTES = 8 + UUID_BYTES;
+import { decodeMeta, encodeMeta, isFacts, type Replacement, type SnapshotFacts } from "./snapshot_meta.ts";
 
 /** Bytes read from the log at once, looking for configurations. */
 const SCAN_BYTES = 256 * 1024;
@@ -32,6 +27,10 @@ export interface Membership {
   readonly learners: readonly NodeId[];
   /** The incarnations of their logs, as far as they are known. */
   readonly incarnations?: ReadonlyMap<NodeId, string>;
+  /** Where they are, in the application's words, as far as it has said. */
+  readonly addresses?: ReadonlyMap<NodeId, string>;
+  /** The member that is being replaced. */
+  readonly replacement?: Replacement;
 }
 
 /** Ids in ascending order, each once. */
@@ -64,19 +63,37 @@ export function fromList(index: Index, list: readonly NodeId[]): Membership {
  * @returns Its list, eight bytes a number, little-endian.
  */
 export function encodeMembership(membership: Omit<Membership, "index">): Uint8Array<ArrayBuffer> {
-  const { members, learners, incarnations = new Map<NodeId, string>() } = membership;
+  const { members, learners } = membership;
   const list = toList(membership);
-  if (incarnations.size > 0) list.push(...learners.length === 0 ? [members[0]!, members[0]!] : [members[0]!]);
-  const bytes = new Uint8Array((list.length + 3 * incarnations.size) * 8);
+  const facts = encodeMeta(factsOf(undefined, membership));
+  if (facts !== undefined) list.push(...learners.length === 0 ? [members[0]!, members[0]!] : [members[0]!]);
+  const bytes = new Uint8Array(list.length * 8 + (facts?.length ?? 0));
   const view = new DataView(bytes.buffer);
   list.forEach((id, i) => view.setBigUint64(i * 8, id, true));
-  let at = list.length * 8;
-  for (const [id, incarnation] of incarnations) {
-    view.setBigUint64(at, id, true);
-    bytes.set(uuidBytes(incarnation), at + 8);
-    at += INCARNATION_BYTES;
-  }
+  bytes.set(facts ?? [], list.length * 8);
   return bytes;
+}
+
+/**
+ * What a configuration says beside the ids.
+ *
+ * @param cluster The cluster.
+ * @param membership The configuration.
+ * @returns The facts.
+ */
+export function factsOf(cluster: string | undefined, membership: Omit<Membership, "index">): SnapshotFacts {
+  const { incarnations = new Map<NodeId, string>(), addresses, replacement } = membership;
+  return {
+    ...{ cluster, incarnations },
+    ...addresses === undefined ? {} : { addresses },
+    ...replacement === undefined ? {} : { replacement },
+  };
+}
+
+/** A configuration's facts. */
+function ownFacts(meta: Uint8Array | undefined): Omit<SnapshotFacts, "cluster"> {
+  const { cluster: _, ...facts } = decodeMeta(meta);
+  return facts;
 }
 
 /**
@@ -88,19 +105,20 @@ export function encodeMembership(membership: Omit<Membership, "index">): Uint8Ar
  */
 export function decodeMembership({ index, command }: Pick<NewEntry, "index" | "command">): Membership {
   const { byteLength } = command;
-  if (byteLength % 8 !== 0) throw notReadable(index, `expected 8 bytes a number, found ${byteLength} bytes`);
   const view = new DataView(command.buffer, command.byteOffset, byteLength);
-  const list = Array.from({ length: byteLength / 8 }, (_, i) => view.getBigUint64(i * 8, true));
-  const learnersFrom = list.indexOf(list[0]!, 1) + 1;
-  const end = learnersFrom === 0 ? -1 : list.indexOf(list[0]!, learnersFrom);
-  if (end < 0) return fromList(index, list);
-  if ((list.length - end - 1) % 3 !== 0) throw notReadable(index, `${list.length} numbers cannot hold incarnations`);
-  const incarnations = new Map<NodeId, string>();
-  for (let at = (end + 1) * 8; at < byteLength; at += INCARNATION_BYTES) {
-    const incarnation = uuidText(command.subarray(at + 8, at + INCARNATION_BYTES));
-    if (incarnation !== undefined) incarnations.set(view.getBigUint64(at, true), incarnation);
+  const list: NodeId[] = [];
+  // The first id stands for itself, then for the beginning of the learners, then for that of the facts.
+  for (let repeats = 0; list.length < Math.floor(byteLength / 8);) {
+    list.push(view.getBigUint64(list.length * 8, true));
+    if (list.at(-1) === list[0] && ++repeats === 3) break;
   }
-  return { ...fromList(index, list.slice(0, end)), incarnations };
+  const rest = command.subarray(list.length * 8);
+  if (list.filter((id) => id === list[0]).length < 3) {
+    if (rest.length > 0) throw notReadable(index, `expected 8 bytes a number, found ${byteLength} bytes`);
+    return fromList(index, list);
+  }
+  if (!isFacts(rest)) throw notReadable(index, `the ${rest.length} bytes behind the ids are of no known kind`);
+  return { ...fromList(index, list.slice(0, -1)), ...ownFacts(rest) };
 }
 
 function notReadable(index: Index, reason: string): WalLogError {
@@ -118,12 +136,14 @@ function unlessDamaged<T>(read: () => T, code: "DAMAGED_ENTRY" | "CORRUPT"): T |
 }
 
 /** What the snapshot says; what the node was told if it says nothing, or is damaged. */
-function snapshotMembership(log: RaftLog, initial: readonly NodeId[]): Membership {
+function snapshotMembership(log: RaftLog, initial: Omit<Membership, "index">): Membership {
   const { snapshotIndex } = log;
   const snapshot = snapshotIndex === 0 ? undefined : unlessDamaged(() => log.openSnapshotSource(), "CORRUPT");
   snapshot?.close();
-  if (snapshot === undefined || snapshot.config.length === 0) return fromList(snapshotIndex, initial);
-  return { ...fromList(snapshotIndex, snapshot.config), incarnations: decodeMeta(snapshot.meta).incarnations };
+  if (snapshot === undefined || snapshot.config.length === 0) {
+    return { ...initial, ...fromList(snapshotIndex, toList(initial)) };
+  }
+  return { ...fromList(snapshotIndex, snapshot.config), ...ownFacts(snapshot.meta) };
 }
 
 /** The configurations that a node's log holds, oldest first. */
@@ -137,11 +157,14 @@ export class MembershipHistory {
    * Reads a log.
    *
    * @param log The log; all of it is read once.
-   * @param initial What the node was told, for a log that says nothing.
+   * @param members The members that the node was told of, for a log that says nothing.
+   * @param addresses Their addresses, as far as it was told of them.
    */
-  constructor(log: RaftLog, initial: readonly NodeId[]) {
+  constructor(log: RaftLog, members: readonly NodeId[], addresses?: ReadonlyMap<NodeId, string>) {
     const { snapshotIndex } = log;
-    this.#history = [snapshotMembership(log, initial)];
+    const known = [...addresses ?? []].filter(([id]) => members.includes(id));
+    const facts = known.length === 0 ? {} : { addresses: new Map(known) };
+    this.#history = [snapshotMembership(log, { members, learners: [], ...facts })];
     const unreadable: Index[] = [];
     for (let next = snapshotIndex + 1; next <= log.lastIndex;) {
       const entries = unlessDamaged(
@@ -205,7 +228,7 @@ export class MembershipHistory {
   /** Takes over what another node's snapshot says, if it says anything; `keepsTail` if the log goes on behind it. */
   restore({ index, config, meta }: SnapshotMeta, keepsTail: boolean): void {
     const tail = keepsTail ? this.#history.filter((one) => one.index > index) : [];
-    const said = { ...fromList(index, config), incarnations: decodeMeta(meta).incarnations };
+    const said = { ...fromList(index, config), ...ownFacts(meta) };
     this.#history = [config.length > 0 ? said : { ...this.#history[0]!, index }, ...tail];
   }
 }

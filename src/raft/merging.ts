@@ -9,7 +9,7 @@ import type { LogEntry, NodeId } from "../api/types.ts";
 import type { CheckedConfig } from "./config.ts";
 import type { AppendEntries, AppendEntriesReply, Message } from "./messages.ts";
 import { bytesOf } from "./replication.ts";
-import type { Action, SendAction } from "./types.ts";
+import type { Action, SendAction } from "./actions.ts";
 
 /** How much may be in a message. */
 type Bounds = Pick<CheckedConfig, "maxBatch" | "maxBatchBytes">;

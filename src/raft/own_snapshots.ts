@@ -6,8 +6,8 @@
 
 import { WalLogError } from "../api/errors.ts";
 import { isBytes } from "../api/taken.ts";
-import type { Index, NodeId, SnapshotMeta, SnapshotTarget } from "../api/types.ts";
-import { toList } from "./membership.ts";
+import type { Index, SnapshotMeta, SnapshotTarget } from "../api/types.ts";
+import { factsOf, toList } from "./membership.ts";
 import { encodeMeta } from "./snapshot_meta.ts";
 import type { RaftState } from "./state.ts";
 import type { SnapshotEvent } from "./types.ts";
@@ -23,8 +23,7 @@ import type { SnapshotEvent } from "./types.ts";
 export function ownMeta(s: RaftState, index: Index): SnapshotMeta | undefined {
   if (index <= s.log.snapshotIndex || index > s.lastApplied) return undefined;
   const membership = s.membership.at(index);
-  const { incarnations = new Map<NodeId, string>() } = membership;
-  const meta = encodeMeta({ cluster: s.origin?.cluster, incarnations });
+  const meta = encodeMeta(factsOf(s.origin?.cluster, membership));
   const place = { index, term: s.log.termAt(index)!, config: toList(membership) };
   return meta === undefined ? place : { ...place, meta };
 }

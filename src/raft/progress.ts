@@ -41,6 +41,8 @@ export interface Progress {
   lapEnd: Index;
   /** A learner's lap: when it began, in ticks of the leader. */
   lapStart: number;
+  /** A learner: whether its last lap was short enough. */
+  isLevel: boolean;
 }
 
 /** What a node acknowledged and then denied. */
@@ -103,5 +105,6 @@ export function newProgress(lastIndex: Index, tick: number): Progress {
     outgoing: null,
     lapEnd: lastIndex,
     lapStart: tick,
+    isLevel: false,
   };
 }

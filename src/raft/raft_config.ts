@@ -5,7 +5,7 @@
  */
 
 import type { Index, NodeId } from "../api/types.ts";
-import type { SendAction } from "./types.ts";
+import type { SendAction } from "./actions.ts";
 
 /** How a node is to behave. All nodes of a cluster should be given the same, but for `id`, `peers` and `seed`. */
 export interface RaftConfig {
@@ -13,6 +13,12 @@ export interface RaftConfig {
   readonly id: NodeId;
   /** The other members that the cluster begins with; what the log says counts more. Default: none. */
   readonly peers?: readonly NodeId[];
+  /**
+   * The addresses of the members that the cluster begins with, in any form that the application understands; what the log
+   * says counts more. The log gets them with the first configuration that a leader appends, at the latest with `noOp`.
+   * Default: none are known.
+   */
+  readonly addresses?: ReadonlyMap<NodeId, string>;
   /**
    * Whether the node is to join a cluster that exists: it is no member, and waits, until its log says that it is. Without
    * this, a node with an empty log takes itself for a member of a new cluster. Default: no.
@@ -89,6 +95,11 @@ export interface RaftConfig {
   readonly checkQuorum?: boolean;
   /** Whether the node says with `LeaderChangedAction` when its role, or the leader that it knows, changes. Default: no. */
   readonly announceLeader?: boolean;
+  /**
+   * Whether a leader gives learners a vote by itself, once they are level. Otherwise they stay learners until `addServer`
+   * gives them one, or `replaceServer` has begun with them: read replicas. Default: yes.
+   */
+  readonly promoteLearners?: boolean;
   /**
    * Whether a node that does not lead asks the leader up to where it must apply before it may answer a read. Otherwise it
    * refuses reads with `NOT_LEADER`. A leader answers such requests in any case. Default: no.

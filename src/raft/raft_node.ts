@@ -17,7 +17,8 @@ import { announceLeader } from "./role.ts";
 import { RaftState } from "./state.ts";
 import { type RaftStatus, statusOf } from "./status.ts";
 import { countOwn, stepEvent } from "./step.ts";
-import type { Action, Proposal, RaftEvent, Role } from "./types.ts";
+import type { Action, Role } from "./actions.ts";
+import type { Proposal, RaftEvent } from "./types.ts";
 
 /** Codes of errors that refuse an event and leave the node as it was; any other ends the node. */
 const REFUSALS: ReadonlySet<WalLogErrorCode> = new Set([
@@ -125,6 +126,11 @@ export class RaftNode {
   /** Who is sent entries without having a vote, ascending. */
   get learners(): readonly NodeId[] {
     return this.#state.membership.latest.learners;
+  }
+
+  /** The addresses of members and learners, as far as the latest configuration has them. */
+  get addresses(): ReadonlyMap<NodeId, string> {
+    return new Map(this.#state.membership.latest.addresses);
   }
 
   /**

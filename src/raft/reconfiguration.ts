@@ -7,12 +7,12 @@
 import { WalLogError } from "../api/errors.ts";
 import type { NodeId } from "../api/types.ts";
 import { commitByQuorum } from "./commit.ts";
-import { isNodeId } from "./config.ts";
 import { encodeMembership, type Membership, sameIds, sortedIds } from "./membership.ts";
 import { newProgress, type Progress } from "./progress.ts";
 import { appendOwn, broadcast } from "./replication.ts";
-import { announceMembers } from "./role.ts";
+import { announceMembers, sameAddresses } from "./role.ts";
 import type { RaftState } from "./state.ts";
+import type { ReplaceServerEvent } from "./types.ts";
 
 /** Refuses what only a leader can do that is not about to hand over. */
 export function requireLeader(s: RaftState, attempt: string): void {
@@ -26,22 +26,71 @@ function hint(s: RaftState): string {
 }
 
 /** Adds a voting member, which may have been a learner. */
-export function addServer(s: RaftState, id: NodeId): void {
-  const { members, learners } = s.membership.latest;
-  change(s, `add server ${id}`, id, [...members, id], learners.filter((other) => other !== id));
+export function addServer(s: RaftState, id: NodeId, address?: string): void {
+  const attempt = `add server ${id}`;
+  const { members, learners, replacement } = s.membership.latest;
+  if (s.role === "leader" && learners.includes(id)) requireLevel(s, attempt, id);
+  const others = learners.filter((other) => other !== id);
+  change(s, attempt, { members: [...members, id], learners: others, replacement }, [id, address]);
 }
 
 /** Adds a learner. */
-export function addLearner(s: RaftState, id: NodeId): void {
-  const { members, learners } = s.membership.latest;
-  change(s, `add learner ${id}`, id, members, members.includes(id) ? learners : [...learners, id]);
+export function addLearner(s: RaftState, id: NodeId, address?: string): void {
+  const { members, learners, replacement } = s.membership.latest;
+  const wanted = { members, learners: members.includes(id) ? learners : [...learners, id], replacement };
+  change(s, `add learner ${id}`, wanted, [id, address]);
 }
 
 /** Removes a member or a learner. */
 export function removeServer(s: RaftState, id: NodeId): void {
-  const { members, learners } = s.membership.latest;
+  const { members, learners, replacement } = s.membership.latest;
   const others = (ids: readonly NodeId[]) => ids.filter((other) => other !== id);
-  change(s, `remove server ${id}`, id, others(members), others(learners));
+  const isOfOthers = replacement?.from !== id && replacement?.to !== id;
+  const rest = isOfOthers ? replacement : undefined;
+  change(s, `remove server ${id}`, { members: others(members), learners: others(learners), replacement: rest });
+}
+
+/** Begins to replace a member. */
+export function replaceServer(s: RaftState, { id, by, address }: ReplaceServerEvent): void {
+  const attempt = `replace server ${id} by ${by}`;
+  const { members, learners, replacement } = s.membership.latest;
+  requireLeader(s, attempt);
+  if (replacement !== undefined && (replacement.from !== id || replacement.to !== by)) {
+    const { from, to } = replacement;
+    throw inProgress(attempt, `server ${from} is being replaced by ${to}; wait for that, or remove one of them`);
+  }
+  if (id === by || !members.includes(id)) {
+    const found = id === by ? "it cannot replace itself" : "it is no voting member";
+    throw new WalLogError("INVALID_ARGUMENT", `Cannot ${attempt}: ${found}`);
+  }
+  const added = members.includes(by) ? learners : [...learners, by];
+  change(s, attempt, { members, learners: added, replacement: { from: id, to: by } }, [by, address]);
+}
+
+/** Goes on with a replacement, whichever leader has begun it. */
+export function continueReplacement(s: RaftState): void {
+  const { latest: { members, learners, replacement } } = s.membership;
+  if (replacement === undefined || s.transfer !== null || !canChange(s)) return;
+  const { from, to } = replacement;
+  if (members.includes(to)) removeServer(s, from);
+  else if (learners.includes(to) && isLevel(s, to)) addServer(s, to);
+}
+
+/** Whether a learner got lately, within an election timeout, what the leader had: so it does not hold up the cluster. */
+function isLevel(s: RaftState, id: NodeId): boolean {
+  const progress = s.progress.get(id);
+  return progress !== undefined && progress.isLevel && s.now - progress.lapStart <= s.config.electionTimeout[0];
+}
+
+/** Refuses to give a vote to a learner that would hold up the cluster. */
+function requireLevel(s: RaftState, attempt: string, id: NodeId): void {
+  if (isLevel(s, id)) return;
+  const match = s.progress.get(id)?.match ?? 0;
+  throw inProgress(attempt, `the learner has entries up to ${match} of ${s.log.lastIndex}; try again when it is level`);
+}
+
+function inProgress(attempt: string, reason: string): WalLogError {
+  return new WalLogError("CONFIG_IN_PROGRESS", `Cannot ${attempt}: ${reason}`);
 }
 
 /**
@@ -52,38 +101,57 @@ export function canChange(s: RaftState): boolean {
   return s.membership.latest.index <= s.commitIndex && s.log.termAt(s.commitIndex) === s.term;
 }
 
+/** What a change is to lead to. */
+type Wanted = Pick<Membership, "members" | "learners"> & {
+  readonly replacement: Membership["replacement"] | undefined;
+};
+
 function change(
   s: RaftState,
   attempt: string,
-  id: NodeId,
-  members: readonly NodeId[],
-  learners: readonly NodeId[],
+  { members, learners, replacement }: Wanted,
+  [id, address]: readonly [id?: NodeId, address?: string] = [],
 ): void {
-  if (!isNodeId(id)) {
-    throw new WalLogError("INVALID_ARGUMENT", `Cannot ${attempt}: ids are bigints from 0 to 2^64 - 1`);
-  }
   requireLeader(s, attempt);
   if (!canChange(s)) {
-    throw new WalLogError(
-      "CONFIG_IN_PROGRESS",
-      `Cannot ${attempt}: it takes that the last change, at index ${s.membership.latest.index}, and an entry of term ` +
-        `${s.term} are committed, found commit index ${s.commitIndex}`,
+    throw inProgress(
+      attempt,
+      `it takes that the last change, at index ${s.membership.latest.index}, and an entry of term ${s.term} are ` +
+        `committed, found commit index ${s.commitIndex}`,
     );
   }
-  const wanted = withIncarnations(s, { members: sortedIds(members), learners: sortedIds(learners) });
   const before = s.membership.latest;
-  if (sameIds(before.members, wanted.members) && sameIds(before.learners, wanted.learners)) return;
+  const addresses = new Map(before.addresses);
+  if (id !== undefined && address !== undefined) addresses.set(id, address);
+  const ids = { members: sortedIds(members), learners: sortedIds(learners) };
+  const wanted = withFacts(before, ids, addresses, replacement);
+  if (isSame(before, wanted)) return;
   if (wanted.members.length === 0) {
     throw new WalLogError("INVALID_ARGUMENT", `Cannot ${attempt}: it is the last member`);
   }
   begin(s, before, wanted);
 }
 
-/** Whose logs are known, of those who stay. Who is removed and added anew begins anew. */
-function withIncarnations({ membership }: RaftState, wanted: Omit<Membership, "index">): Omit<Membership, "index"> {
-  const known = [...membership.latest.incarnations ?? []];
-  const stays = (id: NodeId) => wanted.members.includes(id) || wanted.learners.includes(id);
-  return { ...wanted, incarnations: new Map(known.filter(([id]) => stays(id))) };
+function isSame(before: Membership, wanted: Omit<Membership, "index">): boolean {
+  return sameIds(before.members, wanted.members) && sameIds(before.learners, wanted.learners) &&
+    sameAddresses(before.addresses, wanted.addresses) && before.replacement?.to === wanted.replacement?.to;
+}
+
+/** What is known of those who stay. Who is removed and added anew begins anew. */
+function withFacts(
+  { incarnations }: Membership,
+  ids: Pick<Membership, "members" | "learners">,
+  addresses: ReadonlyMap<NodeId, string>,
+  replacement: Membership["replacement"] | undefined,
+): Omit<Membership, "index"> {
+  const stays = ([id]: readonly [NodeId, string]) => ids.members.includes(id) || ids.learners.includes(id);
+  const known = [...addresses].filter(stays);
+  return {
+    ...ids,
+    incarnations: new Map([...incarnations ?? []].filter(stays)),
+    ...known.length === 0 ? {} : { addresses: new Map(known) },
+    ...replacement === undefined ? {} : { replacement },
+  };
 }
 
 /** The change counts from here on: for the leader when it is appended, for the others when it arrives. */
@@ -99,13 +167,14 @@ function begin(s: RaftState, before: Membership, wanted: Omit<Membership, "index
 }
 
 /**
- * Gives a learner a vote that has caught up: it took at most an election timeout to get what the leader had when the
- * lap began, so that it cannot hold up the cluster for longer than an election does.
+ * Takes note of what a learner has, and gives it a vote when it is level: it took at most an election timeout to get what
+ * the leader had when the lap began, so that it cannot hold up the cluster for longer than an election does.
  */
 export function promoteIfCaughtUp(s: RaftState, id: NodeId, progress: Progress): void {
   if (progress.match < progress.lapEnd || !s.membership.latest.learners.includes(id)) return;
   const ticks = s.now - progress.lapStart;
   progress.lapEnd = s.log.lastIndex;
   progress.lapStart = s.now;
-  if (ticks <= s.config.electionTimeout[0] && s.transfer === null && canChange(s)) addServer(s, id);
+  progress.isLevel = ticks <= s.config.electionTimeout[0];
+  if (progress.isLevel && s.config.promoteLearners && s.transfer === null && canChange(s)) addServer(s, id);
 }

@@ -8,7 +8,7 @@
 import { MemorySnapshotSource } from "../api/memory_snapshot.ts";
 import type { SnapshotMeta, SnapshotSource } from "../api/types.ts";
 import type { RaftState } from "./state.ts";
-import type { RestoreSnapshotAction } from "./types.ts";
+import type { RestoreSnapshotAction } from "./actions.ts";
 
 /**
  * Tells the application to restore a snapshot that was installed.

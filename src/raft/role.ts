@@ -72,11 +72,23 @@ function forget(s: RaftState, id: NodeId): void {
 
 /** Tells the application who belongs to the cluster, if that has changed. */
 export function announceMembers(s: RaftState, before: Membership): void {
-  const { members, learners, incarnations } = s.membership.latest;
+  const { members, learners, incarnations, addresses } = s.membership.latest;
   for (const id of new Set([...before.members, ...before.learners, ...s.seen.keys()])) {
     const isSame = before.incarnations?.get(id) === incarnations?.get(id);
     if (!isSame || (!members.includes(id) && !learners.includes(id))) forget(s, id);
   }
-  if (sameIds(before.members, members) && sameIds(before.learners, learners)) return;
-  s.actions.push({ type: "membershipChanged", members, ...learners.length > 0 ? { learners } : {} });
+  const isSame = sameIds(before.members, members) && sameIds(before.learners, learners);
+  if (isSame && sameAddresses(before.addresses, addresses)) return;
+  s.actions.push({
+    ...{ type: "membershipChanged", members },
+    ...learners.length > 0 ? { learners } : {},
+    ...addresses === undefined ? {} : { addresses },
+  });
+}
+
+type Addresses = Membership["addresses"];
+
+/** Whether two lists of addresses are the same. */
+export function sameAddresses(a: Addresses = new Map(), b: Addresses = new Map()): boolean {
+  return a.size === b.size && [...a].every(([id, address]) => b.get(id) === address);
 }

@@ -17,7 +17,7 @@ import type { Progress } from "./progress.ts";
 import { SplitMix64, unpredictable } from "./rng.ts";
 import { Told } from "./told.ts";
 import { Trailing } from "./trailing.ts";
-import type { Action, LeaderChangedAction, Role } from "./types.ts";
+import type { Action, LeaderChangedAction, Role } from "./actions.ts";
 
 /** Memory that a command takes beside its bytes, roughly: empty commands must count too. */
 export const ACTION_BYTES = 64;
@@ -237,7 +237,7 @@ export class RaftState {
     this.log = log;
     this.origin = originOf(log);
     this.writer = new LogWriter(log);
-    this.membership = new MembershipHistory(log, initialMembers(config));
+    this.membership = new MembershipHistory(log, initialMembers(config), config.addresses);
     this.random = new SplitMix64(config.seed);
     this.electionTimeout = this.drawTimeout();
     ({ term: this.term, votedFor: this.votedFor } = log.hardState);

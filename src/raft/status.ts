@@ -7,7 +7,7 @@
 import type { Index, NodeId, Term } from "../api/types.ts";
 import type { Flow } from "./progress.ts";
 import type { RaftState } from "./state.ts";
-import type { Role } from "./types.ts";
+import type { Role } from "./actions.ts";
 
 /** A peer, as the leader sees it. */
 export interface PeerStatus {
@@ -15,6 +15,8 @@ export interface PeerStatus {
   readonly id: NodeId;
   /** Whether it has a vote. A learner has none. */
   readonly isMember: boolean;
+  /** Its address; `undefined` if the configuration has none. */
+  readonly address: string | undefined;
   /** The last index at which its log is known to agree with the leader's. */
   readonly match: Index;
   /** The number of the leader's entries after `match`. */
@@ -52,6 +54,8 @@ export interface RaftStatus {
   readonly uncommittedBytes: number;
   /** The node that leadership is being transferred to; `null` if none is. */
   readonly transferTarget: NodeId | null;
+  /** The member that is being replaced, and by which node; `null` if none is. */
+  readonly replacement: { readonly from: NodeId; readonly to: NodeId } | null;
   /** The others, if the node leads: members, then learners. Empty otherwise. */
   readonly peers: readonly PeerStatus[];
 }
@@ -70,6 +74,7 @@ export function statusOf(s: RaftState): RaftStatus {
     isDamaged: healing !== null,
     uncommittedBytes: uncommitted.bytes,
     transferTarget: transfer?.target ?? null,
+    replacement: s.membership.latest.replacement ?? null,
     peers: s.others.flatMap((peer) => peerStatus(s, peer)),
   };
 }
@@ -81,6 +86,7 @@ function peerStatus(s: RaftState, id: NodeId): PeerStatus[] {
   return [{
     id,
     isMember: s.members.includes(id),
+    address: s.membership.latest.addresses?.get(id),
     match,
     lag: s.log.lastIndex - match,
     flow,

@@ -18,7 +18,14 @@ import type { Message } from "./messages.ts";
 import { onPropose, onProposeReply, onProposeRequest, settleForwardedProposals } from "./forwarded_proposals.ts";
 import { forwardRead, onReadReply, settleForwardedReads } from "./forwarded_reads.ts";
 import { addRead, onReadRequest, settleReads } from "./reads.ts";
-import { addLearner, addServer, removeServer, requireLeader } from "./reconfiguration.ts";
+import {
+  addLearner,
+  addServer,
+  continueReplacement,
+  removeServer,
+  replaceServer,
+  requireLeader,
+} from "./reconfiguration.ts";
 import { onAppendEntriesReply, onInstallSnapshotReply } from "./replies.ts";
 import { onRepairRequest, stepDamaged } from "./healing.ts";
 import { isContradicting, isOfSecondLeader } from "./contradictions.ts";
@@ -106,9 +113,11 @@ function take(s: RaftState, event: RaftEvent): void {
     case "snapshot":
       return onSnapshot(s, event);
     case "addServer":
-      return addServer(s, event.id);
+      return addServer(s, event.id, event.address);
     case "addLearner":
-      return addLearner(s, event.id);
+      return addLearner(s, event.id, event.address);
+    case "replaceServer":
+      return replaceServer(s, event);
     case "removeServer":
       return removeServer(s, event.id);
     case "transferLeadership":
@@ -138,6 +147,7 @@ function onLeaderTick(s: RaftState): void {
     if (!hearsFromQuorum(s)) return becomeFollower(s, null);
   }
   onTransferTick(s);
+  continueReplacement(s);
   if (++s.sinceHeartbeat >= heartbeatInterval) {
     s.sinceHeartbeat = 0;
     broadcast(s);

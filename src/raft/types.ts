@@ -1,16 +1,12 @@
 /**
- * What goes into a node, and what comes out: events and actions.
+ * What goes into a node: events.
  *
  * @module
  */
 
-import type { WalLogError } from "../api/errors.ts";
-import type { Index, NodeId, SnapshotSource, SnapshotTarget, Term } from "../api/types.ts";
-import type { Message, ProposalRefusal } from "./messages.ts";
+import type { Index, NodeId, SnapshotTarget, Term } from "../api/types.ts";
+import type { Message } from "./messages.ts";
 import type { Origin } from "./origin.ts";
-
-/** What a node is at the moment. */
-export type Role = "follower" | "candidate" | "leader";
 
 /** Time passes: one tick, however long the application makes it. */
 export interface TickEvent {
@@ -26,7 +22,7 @@ export interface MessageEvent {
   readonly message: Message;
   /**
    * The log that it comes from, as the transport was told when the sender connected. A message of another cluster's log is
-   * refused: see {@link RefusedAction}. Without this, or if the node's log has no identity, nothing is compared.
+   * refused: see `RefusedAction`. Without this, or if the node's log has no identity, nothing is compared.
    */
   readonly origin?: Origin;
 }
@@ -41,13 +37,13 @@ export interface ProposeEvent {
   /** The command, opaque to the node. */
   readonly command: Uint8Array;
   /**
-   * The application's name for the proposal. If the event is not refused, one {@link ProposedAction} or
-   * {@link ProposalFailedAction} follows, now or later. Default: neither does.
+   * The application's name for the proposal. If the event is not refused, one `ProposedAction` or
+   * `ProposalFailedAction` follows, now or later. Default: neither does.
    */
   readonly id?: number;
 }
 
-/** The application has applied the commands so far, and wants more: see {@link MoreToApplyAction}. */
+/** The application has applied the commands so far, and wants more: see `MoreToApplyAction`. */
 export interface ApplyMoreEvent {
   /** Which event it is. */
   readonly type: "applyMore";
@@ -66,20 +62,46 @@ export interface SnapshotEvent {
   readonly data: Uint8Array | SnapshotTarget;
 }
 
-/** A voting member is to be added. Refused with `NOT_LEADER` or `CONFIG_IN_PROGRESS`. */
+/**
+ * A voting member is to be added. Refused with `NOT_LEADER` or `CONFIG_IN_PROGRESS`, also if the node is a learner that is
+ * not level with the leader. Of a member, only the address changes.
+ */
 export interface AddServerEvent {
   /** Which event it is. */
   readonly type: "addServer";
   /** The node to add. */
   readonly id: NodeId;
+  /** Where it is, in any form: all nodes are told with `MembershipChangedAction`. Default: as it was. */
+  readonly address?: string;
 }
 
-/** A node is to be added without a vote, and to get one when it has caught up. Refused as {@link AddServerEvent}. */
+/**
+ * A node is to be added without a vote; with `promoteLearners`, it gets one when it is level with the leader. Refused as
+ * {@link AddServerEvent}.
+ */
 export interface AddLearnerEvent {
   /** Which event it is. */
   readonly type: "addLearner";
   /** The node to add. */
   readonly id: NodeId;
+  /** As {@link AddServerEvent.address}. */
+  readonly address?: string;
+}
+
+/**
+ * A member is to be replaced: the other node is added as a learner, gets a vote when it is level, and then the member is
+ * removed. It is recorded in the configuration, so that the next leader goes on with it. Removing either of the two ends
+ * it. Refused as {@link AddServerEvent}, also while another replacement is under way.
+ */
+export interface ReplaceServerEvent {
+  /** Which event it is. */
+  readonly type: "replaceServer";
+  /** The member to replace. */
+  readonly id: NodeId;
+  /** The node that takes its place. */
+  readonly by: NodeId;
+  /** The address of that node, as {@link AddServerEvent.address}. */
+  readonly address?: string;
 }
 
 /** A member or learner is to be removed. Refused as {@link AddServerEvent}. */
@@ -102,7 +124,7 @@ export interface TransferLeadershipEvent {
 }
 
 /**
- * A read is to be linearizable: {@link ReadReadyAction} says when, and up to where the state machine must have got.
+ * A read is to be linearizable: `ReadReadyAction` says when, and up to where the state machine must have got.
  * Refused with `NOT_LEADER` by anyone but the leader; with `forwardReads`, only by a node that knows of no leader.
  */
 export interface ReadIndexEvent {
@@ -121,214 +143,10 @@ export type RaftEvent =
   | SnapshotEvent
   | AddServerEvent
   | AddLearnerEvent
+  | ReplaceServerEvent
   | RemoveServerEvent
   | TransferLeadershipEvent
   | ReadIndexEvent;
-
-/** A message is to be sent. It may get lost, overtaken or doubled. */
-export interface SendAction {
-  /** Which action it is. */
-  readonly type: "send";
-  /** To whom. */
-  readonly to: NodeId;
-  /** The message. */
-  readonly message: Message;
-}
-
-/** A committed command is to be applied to the state machine. */
-export interface ApplyAction {
-  /** Which action it is. */
-  readonly type: "apply";
-  /** The command's index. Indexes grow; those of configurations are left out. */
-  readonly index: Index;
-  /** The command's term. */
-  readonly term: Term;
-  /** The command. */
-  readonly command: Uint8Array<ArrayBuffer>;
-}
-
-/**
- * More is committed than a step may hand out. Every later step hands out more. {@link ApplyMoreEvent} does nothing else, for
- * applications that do not want to wait for another event.
- */
-export interface MoreToApplyAction {
-  /** Which action it is. */
-  readonly type: "moreToApply";
-}
-
-/**
- * The log could not be read, or had no room for a write. It is unchanged, and the node goes on: a message counts as lost,
- * and the node tries the rest again with a later event. For monitoring.
- */
-export interface LogFailedAction {
-  /** Which action it is. */
-  readonly type: "logFailed";
-  /** The failure: its code is `NO_SPACE` or `IO`. */
-  readonly error: WalLogError;
-}
-
-/** A hint: enough was applied that a snapshot would be worthwhile. */
-export interface SnapshotAction {
-  /** Which action it is. */
-  readonly type: "snapshot";
-  /** What has been applied. */
-  readonly index: Index;
-  /** The term at `index`. */
-  readonly term: Term;
-}
-
-/** The state machine is to be replaced by a snapshot. */
-export interface RestoreSnapshotAction {
-  /** Which action it is. */
-  readonly type: "restoreSnapshot";
-  /** The last index that the snapshot includes. */
-  readonly index: Index;
-  /** The term at `index`. */
-  readonly term: Term;
-  /**
-   * What was given as {@link SnapshotEvent.data}. It may be read from the log when this property is read first, which closes
-   * {@link RestoreSnapshotAction.source}.
-   *
-   * @throws {WalLogError} `POISONED` if it cannot be read. The node has then ended: open the log again, and begin with the
-   * snapshot that it has.
-   */
-  readonly data: Uint8Array<ArrayBuffer>;
-  /**
-   * The same, to be read in parts, for data that does not fit into memory. It stays as it is if a later snapshot takes its
-   * place. Close it when you have read it, or if you need neither this nor `data`. Copies of the action do not have it.
-   */
-  readonly source: SnapshotSource;
-}
-
-/** The cluster has changed, as far as this node's log tells: the change counts from now on, and may yet be undone. */
-export interface MembershipChangedAction {
-  /** Which action it is. */
-  readonly type: "membershipChanged";
-  /** The voting members, ascending. */
-  readonly members: readonly NodeId[];
-  /** The learners, ascending. Not there if there are none. */
-  readonly learners?: readonly NodeId[];
-}
-
-/**
- * The node's role or the leader that it knows has changed, or the same leader leads in a later term. Given once by each
- * step that changes them, after its other actions, with the result. Only with `announceLeader`.
- */
-export interface LeaderChangedAction {
-  /** Which action it is. */
-  readonly type: "leaderChanged";
-  /** The node's term. */
-  readonly term: Term;
-  /** Who leads in that term; `null` if the node knows of nobody. */
-  readonly leader: NodeId | null;
-  /** The node's own role. */
-  readonly role: Role;
-}
-
-/**
- * Leadership was to be transferred, and the target did not take over in time. The node leads on. Only with
- * `transferTimeout`. If any other node takes over, `LeaderChangedAction` says so.
- */
-export interface TransferFailedAction {
-  /** Which action it is. */
-  readonly type: "transferFailed";
-  /** {@link TransferLeadershipEvent.target}. */
-  readonly target: NodeId;
-}
-
-/**
- * A command that was proposed with an id is in the leader's log. It will be applied if and only if an `apply` action comes
- * with this index and this term; one with this index and another term says that it will not.
- */
-export interface ProposedAction {
-  /** Which action it is. */
-  readonly type: "proposed";
-  /** {@link ProposeEvent.id}. */
-  readonly id: number;
-  /** Where the command is in the log. */
-  readonly index: Index;
-  /** The term of its entry. */
-  readonly term: Term;
-}
-
-/** A command that was passed on to the leader is refused, or its fate is unknown. */
-export interface ProposalFailedAction {
-  /** Which action it is. */
-  readonly type: "proposalFailed";
-  /** {@link ProposeEvent.id}. */
-  readonly id: number;
-  /**
-   * `not-applied`: the leader has refused it, and it will never be applied. `unknown`: it may be applied, or not: the leader
-   * has changed, or has not answered for as long as the greatest election timeout.
-   */
-  readonly outcome: "not-applied" | "unknown";
-  /** Why the leader has refused it, as the code of an error; `null` if it has not. */
-  readonly code: ProposalRefusal | null;
-}
-
-/** A read may be answered as soon as everything up to `index` is applied. */
-export interface ReadReadyAction {
-  /** Which action it is. */
-  readonly type: "readReady";
-  /** {@link ReadIndexEvent.id}. */
-  readonly id: number;
-  /** Up to where the state machine must have got. */
-  readonly index: Index;
-}
-
-/** A read cannot be answered, because the leadership has changed since it was asked for. Ask again. */
-export interface ReadFailedAction {
-  /** Which action it is. */
-  readonly type: "readFailed";
-  /** {@link ReadIndexEvent.id}. */
-  readonly id: number;
-}
-
-/**
- * Messages of a node are not taken: its log is of another cluster, it claims to lead in a term in which another node
- * leads, or it is no member and contradicts what is committed. Given once for each reason. A node remembers 256 others
- * and 16 reasons for each; it forgets the oldest, and may give them again.
- */
-export interface RefusedAction {
-  /** Which action it is. */
-  readonly type: "refused";
-  /** The sender. */
-  readonly from: NodeId;
-  /** Why. */
-  readonly reason: string;
-}
-
-/**
- * A member has not the log any more in which its votes and acknowledgements are: its disk was lost, or it was restored from
- * a backup. None of its answers count until it is removed and added anew. Given once by each node that notices, also by
- * the member itself, and again once it was forgotten: see {@link RefusedAction}. Only with `strictMembership`.
- */
-export interface MemberLostAction {
-  /** Which action it is. */
-  readonly type: "memberLost";
-  /** The member. */
-  readonly id: NodeId;
-  /** `incarnation`: it has another log. `behind`: its log lacks entries that it has acknowledged. */
-  readonly reason: "incarnation" | "behind";
-}
-
-/** What a node wants done, in this order. */
-export type Action =
-  | SendAction
-  | ApplyAction
-  | MoreToApplyAction
-  | LogFailedAction
-  | SnapshotAction
-  | RestoreSnapshotAction
-  | MembershipChangedAction
-  | LeaderChangedAction
-  | TransferFailedAction
-  | ProposedAction
-  | ProposalFailedAction
-  | ReadReadyAction
-  | ReadFailedAction
-  | RefusedAction
-  | MemberLostAction;
 
 /** A command that was proposed. */
 export interface Proposal<Actions> {

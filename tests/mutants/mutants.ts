@@ -31,6 +31,7 @@ import { RAFT_IDENTITY_MUTANTS } from "./raft_identity_mutants.ts";
 import { RAFT_LEADER_MUTANTS } from "./raft_leader_mutants.ts";
 import { RAFT_MUTANTS } from "./raft_mutants.ts";
 import { RAFT_REPAIR_MUTANTS } from "./raft_repair_mutants.ts";
+import { RAFT_REPLACEMENT_MUTANTS } from "./raft_replacement_mutants.ts";
 import { RAFT_REPLICATION_MUTANTS } from "./raft_replication_mutants.ts";
 import { RAFT_SNAPSHOT_MUTANTS } from "./raft_snapshot_mutants.ts";
 import { RAFT_SAFETY_MUTANTS } from "./raft_safety_mutants.ts";
@@ -76,6 +77,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...CLI_MENDING_MUTANTS,
   ...RAFT_MUTANTS,
   ...RAFT_LEADER_MUTANTS,
+  ...RAFT_REPLACEMENT_MUTANTS,
   ...RAFT_FORWARDING_MUTANTS,
   ...RAFT_REPLICATION_MUTANTS,
   ...RAFT_AHEAD_MUTANTS,

@@ -148,7 +148,7 @@ export const RAFT_IDENTITY_MUTANTS: readonly Mutant[] = [
   {
     name: "raft: a member that is added anew keeps its incarnation",
     file: RECONFIGURATION,
-    edits: [["known.filter(([id]) => stays(id))", "known.filter(([id]) => stays(id) || id > 0n)"]],
+    edits: [["new Map([...incarnations ?? []].filter(stays))", "new Map([...incarnations ?? []])"]],
     dies: "raft_lost_members_test",
   },
   {
@@ -161,7 +161,7 @@ export const RAFT_IDENTITY_MUTANTS: readonly Mutant[] = [
     name: "raft: a snapshot forgets whose logs are whose",
     file: MEMBERSHIP,
     edits: [[
-      "return { ...fromList(snapshotIndex, snapshot.config), incarnations: decodeMeta(snapshot.meta).incarnations };",
+      "return { ...fromList(snapshotIndex, snapshot.config), ...ownFacts(snapshot.meta) };",
       "return fromList(snapshotIndex, snapshot.config);",
     ]],
     dies: "raft_identities_test",
@@ -170,8 +170,8 @@ export const RAFT_IDENTITY_MUTANTS: readonly Mutant[] = [
     name: "raft: a leader's snapshot does not say whose logs are whose",
     file: MEMBERSHIP,
     edits: [[
-      "const said = { ...fromList(index, config), incarnations: decodeMeta(meta).incarnations };",
-      "const said = { ...fromList(index, config), incarnations: decodeMeta(meta === null ? meta : undefined).incarnations };",
+      "const said = { ...fromList(index, config), ...ownFacts(meta) };",
+      "const said = { ...fromList(index, config), ...ownFacts(meta === null ? meta : undefined) };",
     ]],
     dies: "raft_identities_test",
   },
