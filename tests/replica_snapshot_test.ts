@@ -56,6 +56,27 @@ describe("a snapshot of a replica", () => {
   );
 
   it(
+    "is of the state between two pages of commands that wait",
+    withReplicas(async (replicas) => {
+      const { replica, journal, events } = await replicas.start(1n, SMALL);
+      await replica.propose(commandOf("1"));
+      let release = () => {};
+      const held = new Promise<void>((resolve) => release = resolve);
+      journal.before = () => held;
+      const waiting = Array.from({ length: 4000 }, (_, i) => replica.propose(commandOf(`${i + 2}`)));
+      await until(() => replica.status().waitingCommands > 2500, "pages wait");
+      release();
+      await Promise.all(waiting);
+      await until(() => events.some(({ type }) => type === "snapshotMade"), "made");
+      await replicas.close(1n);
+      assert.ok(journal.pages.length > 3, `${journal.pages.length} pages`);
+      const again = await replicas.start(1n);
+      await again.replica.read();
+      assert.deepEqual(again.journal.commands, textsTo(4001));
+    }, [1n]),
+  );
+
+  it(
     "brings a new member up to date",
     withReplicas(async (replicas) => {
       const { events } = await replicas.start(1n, SMALL);

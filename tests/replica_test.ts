@@ -35,6 +35,22 @@ describe("a replica", () => {
   );
 
   it(
+    "answers on a follower without waiting for a heartbeat",
+    withReplicas(async (replicas) => {
+      await replicas.startAll({ tickMilliseconds: 100 });
+      await replicas.propose("a");
+      await replicas.same();
+      const { replica } = await replicas.follower();
+      const { term } = replica.status();
+      // A heartbeat that answers no read has no round.
+      replicas.network.passes = (_, __, message) =>
+        message.type !== "appendEntries" || message.entries.length > 0 || message.round !== undefined;
+      assert.equal(await replica.propose(commandOf("b")), "2:b");
+      assert.equal(replica.status().term, term);
+    }),
+  );
+
+  it(
     "says that the outcome is unknown if the leader fails after it has got the command",
     withReplicas(async (replicas) => {
       await replicas.startAll();

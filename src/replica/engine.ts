@@ -6,11 +6,20 @@
 
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { WalLogError, type WalLogErrorCode } from "../api/errors.ts";
+import type { Index } from "../api/types.ts";
 import type { WalLog } from "../api/wal_log.ts";
-import { type Action, type PeerStatus, type RaftConfig, type RaftEvent, RaftNode } from "../raft/mod.ts";
+import {
+  type Action,
+  type PeerStatus,
+  type RaftConfig,
+  type RaftEvent,
+  RaftNode,
+  type SendAction,
+} from "../raft/mod.ts";
 import { Applier } from "./applier.ts";
 import { Conditions } from "./conditions.ts";
 import { publishEvent, type ReplicaEvent } from "./events.ts";
+import { nodeConfig, successorOf } from "./node_config.ts";
 import type { CheckedReplicaOptions, ReplicaTransport } from "./options.ts";
 import { Proposals } from "./proposals.ts";
 import { Reads } from "./reads.ts";
@@ -27,33 +36,11 @@ const REFUSALS: ReadonlySet<WalLogErrorCode> = new Set([
   "CONFIG_IN_PROGRESS",
 ]);
 
-/** A member that was not heard from for so long may be dead. In ticks. */
-const SILENT_TICKS = 20;
 /** A replica that is closed waits so long for its callers, and for another leader. In ticks. */
 const CLOSE_TICKS = 40;
 
-/** How the node is to behave. */
-function nodeConfig<R>(options: CheckedReplicaOptions<R>, transport: ReplicaTransport): RaftConfig {
-  const { id, peers, joining, maxSnapshotBytes, maxUncommittedBytes } = options;
-  return {
-    ...{ id, joining, peers: joining ? [] : [...peers.keys()], maxSnapshotBytes, maxUncommittedBytes },
-    ...{
-      checkQuorum: true,
-      noOp: true,
-      strictMembership: true,
-      finishRemoval: true,
-      announceLeader: true,
-      forwardReads: true,
-      forwardProposals: true,
-    },
-    ...{ maxBatch: 256, maxBatchBytes: 1024 * 1024, snapshotChunkBytes: 256 * 1024 },
-    // A replica that was away for a while gets the entries that it missed, and no snapshot.
-    ...{ trailingEntries: 10_000, trailingBytes: 64 * 1024 * 1024 },
-    sendAhead: ({ to, message }) => transport.send(to, message),
-    // Replicas that draw the same timeouts would get in each other's way.
-    seed: crypto.getRandomValues(new BigUint64Array(1))[0]!,
-  };
-}
+/** A read that no caller waits for. */
+const NOBODYS_READ = 0;
 
 /** A running node. */
 export class Engine<R> {
@@ -72,6 +59,9 @@ export class Engine<R> {
   #clock: ReturnType<typeof setInterval> | undefined;
   #ended: Promise<void> | undefined;
   #hasMore = false;
+  /** The highest commit index that this replica has sent as the leader. */
+  #announced: Index = 0;
+  #isAnnouncing = false;
 
   /**
    * @param options The replica's options.
@@ -82,7 +72,7 @@ export class Engine<R> {
     this.#options = options;
     this.#log = log;
     this.transport = transport;
-    this.node = RaftNode.withLog(nodeConfig(options, transport), log);
+    this.node = RaftNode.withLog(nodeConfig(options, (send) => this.#send(send)), log);
     this.proposals = new Proposals({
       node: () => this.node,
       carryOut: (actions) => void this.#carryOut(actions).catch((error) => this.#fail(error)),
@@ -201,12 +191,32 @@ export class Engine<R> {
   async #carryOut(step: Promise<Action[]>): Promise<void> {
     for (const action of await step) this.#act(action);
     this.conditions.check();
+    void this.#announceCommit();
+  }
+
+  #send({ to, message }: SendAction): void {
+    if (message.type === "appendEntries") this.#announced = Math.max(this.#announced, message.leaderCommit);
+    this.transport.send(to, message);
+  }
+
+  /**
+   * Tells the other replicas of a commit, if no entries do. Otherwise their callers would wait for the next heartbeat. A
+   * read makes the leader send heartbeats at once, as many as there is time for.
+   */
+  async #announceCommit(): Promise<void> {
+    const { node } = this;
+    const isDue = () => node.isLeader && node.commitIndex > this.#announced && this.#state !== "failed";
+    if (this.#isAnnouncing || !isDue()) return;
+    this.#isAnnouncing = true;
+    await nextTurn();
+    this.#isAnnouncing = false;
+    if (isDue()) await this.#tell({ type: "readIndex", id: NOBODYS_READ });
   }
 
   #act(action: Action): void {
     switch (action.type) {
       case "send":
-        return this.transport.send(action.to, action.message);
+        return this.#send(action);
       case "apply":
         return this.#applier.apply(action.index, action.term, action.command);
       case "restoreSnapshot":
@@ -303,17 +313,4 @@ export class Engine<R> {
 
 function isRefusal(error: unknown): boolean {
   return error instanceof WalLogError && REFUSALS.has(error.code);
-}
-
-/**
- * The member that can take over fastest.
- *
- * @param node The leader.
- * @returns The member that has most of its log, of those that were heard from lately if there are any; `undefined` if
- * there is no other member, or the node does not lead.
- */
-export function successorOf(node: RaftNode): bigint | undefined {
-  const candidates = node.status().peers.filter(({ isMember }) => isMember);
-  const isHeard = ({ sinceContact = Infinity }: PeerStatus) => sinceContact < SILENT_TICKS ? 1 : 0;
-  return candidates.sort((a, b) => isHeard(b) - isHeard(a) || b.match - a.match)[0]?.id;
 }

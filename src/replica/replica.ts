@@ -10,9 +10,10 @@ import type { NodeId } from "../api/types.ts";
 import { WalLog } from "../api/wal_log.ts";
 import { TcpTransport } from "../raft/mod.ts";
 import { type CommandId, encodeCommand } from "./command.ts";
-import { Engine, successorOf } from "./engine.ts";
+import { Engine } from "./engine.ts";
 import { refusal, ReplicaError } from "./errors.ts";
 import type { ReplicaEvent } from "./events.ts";
+import { successorOf } from "./node_config.ts";
 import {
   type AddressLike,
   type CheckedReplicaOptions,

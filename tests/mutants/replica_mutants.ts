@@ -188,8 +188,8 @@ export const REPLICA_MUTANTS: readonly Mutant[] = [
     name: "replica: a full disk ends it",
     file: PROPOSALS,
     edits: [[
-      "else this.#reject(waiting, refusal(error, outcomeOf(waiting)));",
-      "else this.#host.carryOut(Promise.reject(error));",
+      "    else this.#reject(waiting, refusal(error, outcomeOf(waiting)));\n  }\n\n  #place",
+      "    else this.#host.carryOut(Promise.reject(error));\n  }\n\n  #place",
     ]],
     dies: "replica_faults_test",
   },
@@ -210,6 +210,12 @@ export const REPLICA_MUTANTS: readonly Mutant[] = [
     file: PROPOSALS,
     edits: [['return this.#again(waiting, outcome === "unknown");', "return this.#again(waiting, false);"]],
     dies: "replica_lost_test",
+  },
+  {
+    name: "replica: followers learn of a commit with a heartbeat only",
+    file: ENGINE,
+    edits: [["    void this.#announceCommit();\n", ""]],
+    dies: "replica_test",
   },
   {
     name: "replica: a member is added before it has caught up",
