@@ -8,14 +8,7 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import { WalLogError, type WalLogErrorCode } from "../api/errors.ts";
 import type { Index } from "../api/types.ts";
 import type { WalLog } from "../api/wal_log.ts";
-import {
-  type Action,
-  type PeerStatus,
-  type RaftConfig,
-  type RaftEvent,
-  RaftNode,
-  type SendAction,
-} from "../raft/mod.ts";
+import { type Action, type RaftEvent, RaftNode, type SendAction } from "../raft/mod.ts";
 import { Applier } from "./applier.ts";
 import { Conditions } from "./conditions.ts";
 import { publishEvent, type ReplicaEvent } from "./events.ts";
