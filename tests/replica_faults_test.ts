@@ -32,6 +32,30 @@ describe("replicas", () => {
   );
 
   it(
+    "find a member at the address that the log has, after a restart without it",
+    withReplicas(async (replicas) => {
+      const ports = await freePorts(4);
+      const addresses = ports.map((port) => `127.0.0.1:${port}`);
+      const peers = IDS.map((id, i) => [id, addresses[i]!] as const);
+      const startAt = (id: bigint, joining = false) =>
+        replicas.start(id, { transport: undefined, address: addresses[Number(id) - 1]!, peers, joining });
+      await Promise.all(IDS.map((id) => startAt(id)));
+      await replicas.propose("a");
+      await startAt(4n, true);
+      await (await replicas.leader()).replica.addMember(4n, addresses[3]!);
+      // Restarted replicas are told of the first three only.
+      const restarted = (await replicas.follower()).replica.id;
+      await replicas.close(restarted);
+      const { replica } = await startAt(restarted);
+      await until(() => replica.status().appliedIndex > 0, "up to date");
+      await (await replicas.leader()).replica.transferLeadership(restarted);
+      await until(() => replica.status().peers.find(({ id }) => id === 4n)?.lag === 0, "replica 4 has everything");
+      await replicas.propose("b");
+      assert.deepEqual(await replicas.same(2), ["a", "b"]);
+    }),
+  );
+
+  it(
     "repair the damaged log of one of them",
     withReplicas(async (replicas) => {
       await replicas.startAll();

@@ -13,7 +13,7 @@ import { Applier } from "./applier.ts";
 import { Conditions } from "./conditions.ts";
 import { publishEvent, type ReplicaEvent } from "./events.ts";
 import { nodeConfig, successorOf } from "./node_config.ts";
-import type { CheckedReplicaOptions, ReplicaTransport } from "./options.ts";
+import { type CheckedReplicaOptions, parseAddress, type ReplicaTransport } from "./options.ts";
 import { Proposals } from "./proposals.ts";
 import { Reads } from "./reads.ts";
 import { Snapshots } from "./snapshots.ts";
@@ -100,6 +100,7 @@ export class Engine<R> {
       () => this.#log.identity,
     );
     for (const [id, address] of this.#options.peers) this.transport.setPeer?.(id, address);
+    this.#learnAddresses();
     this.#clock = setInterval(() => this.#tick(), this.#options.tickMilliseconds);
   }
 
@@ -123,6 +124,7 @@ export class Engine<R> {
     return {
       ...this.node.status(),
       ...{ state: this.#state, failure: this.#failure, members: this.node.members, learners: this.node.learners },
+      addresses: this.node.addresses,
       ...{ appliedIndex: this.#applier.appliedIndex, waitingCommands: this.#applier.waiting },
       ...{ waitingProposals: this.proposals.size, waitingReads: this.reads.size },
       isSnapshotting: this.#snapshots.isRunning,
@@ -227,6 +229,7 @@ export class Engine<R> {
         if (this.#applier.waiting === 0) void this.#applyMore();
         return;
       case "membershipChanged":
+        this.#learnAddresses();
         return this.emit({ type: "membersChanged", members: action.members, learners: action.learners ?? [] });
       case "leaderChanged":
         this.emit(action);
@@ -237,6 +240,14 @@ export class Engine<R> {
       case "memberLost":
       case "refused":
         return this.emit(action);
+    }
+  }
+
+  /** Tells the transport where the log says that the others are. */
+  #learnAddresses(): void {
+    for (const [id, address] of this.node.addresses) {
+      const place = parseAddress(address);
+      if (place !== undefined && id !== this.node.id) this.transport.setPeer?.(id, place);
     }
   }
 

@@ -5,7 +5,7 @@
  */
 
 import type { PeerStatus, RaftConfig, RaftNode, SendAction } from "../raft/mod.ts";
-import type { CheckedReplicaOptions } from "./options.ts";
+import { addressText, type CheckedReplicaOptions } from "./options.ts";
 
 /** A member that was not heard from for so long may be dead. In ticks. */
 const SILENT_TICKS = 20;
@@ -18,7 +18,8 @@ const SILENT_TICKS = 20;
  * @returns The node's configuration.
  */
 export function nodeConfig<R>(options: CheckedReplicaOptions<R>, send: (send: SendAction) => void): RaftConfig {
-  const { id, peers, joining, maxSnapshotBytes, maxUncommittedBytes } = options;
+  const { id, address, peers, joining, maxSnapshotBytes, maxUncommittedBytes } = options;
+  const places = address === undefined ? [...peers] : [...peers, [id, address] as const];
   return {
     ...{ id, joining, peers: joining ? [] : [...peers.keys()], maxSnapshotBytes, maxUncommittedBytes },
     ...{
@@ -31,6 +32,8 @@ export function nodeConfig<R>(options: CheckedReplicaOptions<R>, send: (send: Se
       forwardProposals: true,
     },
     ...{ maxBatch: 256, maxBatchBytes: 1024 * 1024, snapshotChunkBytes: 256 * 1024 },
+    // The log keeps the addresses, so that no replica needs an address book of its own.
+    ...{ addresses: new Map(places.map(([id, place]) => [id, addressText(place)])), promoteLearners: false },
     // A replica that was away for a while gets the entries that it missed, and no snapshot.
     ...{ trailingEntries: 10_000, trailingBytes: 64 * 1024 * 1024 },
     sendAhead: send,

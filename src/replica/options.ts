@@ -32,8 +32,8 @@ export interface ReplicaOptions<R> {
   /** Where it listens, if that is not `address`: for example `"0.0.0.0:7001"`. */
   readonly listen?: AddressLike;
   /**
-   * The other members that the cluster begins with, and their addresses. They only count until the log knows the members.
-   * Default: none.
+   * The other members that the cluster begins with, and their addresses. They only count until the log knows the members
+   * and their addresses. A replica that joins needs the address of the leader. Default: none.
    */
   readonly peers?: Iterable<readonly [NodeId, AddressLike]>;
   /** The state of the service. */
@@ -164,9 +164,30 @@ function requireNumber(name: string, value: number, least: number, most: number)
  */
 export function toAddress(address: AddressLike): Address {
   if (typeof address === "object" && address !== null) return { host: address.host, port: address.port };
-  const match = /^(?:\[(.+)\]|([^:]+)):(\d+)$/.exec(String(address));
-  if (match === null) throw invalid(`an address must be HOST:PORT, found ${JSON.stringify(address)}`);
-  return { host: (match[1] ?? match[2])!, port: Number(match[3]) };
+  const parsed = parseAddress(String(address));
+  if (parsed === undefined) throw invalid(`an address must be HOST:PORT, found ${JSON.stringify(address)}`);
+  return parsed;
+}
+
+/**
+ * Reads an address.
+ *
+ * @param text The address.
+ * @returns Its host and port; `undefined` if it is none.
+ */
+export function parseAddress(text: string): Address | undefined {
+  const match = /^(?:\[(.+)\]|([^:]+)):(\d+)$/.exec(text);
+  return match === null ? undefined : { host: (match[1] ?? match[2])!, port: Number(match[3]) };
+}
+
+/**
+ * An address as text.
+ *
+ * @param address The address.
+ * @returns `HOST:PORT`, which {@link toAddress} reads.
+ */
+export function addressText({ host, port }: Address): string {
+  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
 function invalid(reason: string): WalLogError {

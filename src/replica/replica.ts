@@ -8,7 +8,7 @@ import type { Metric } from "../api/metrics.ts";
 import { isBytes } from "../api/taken.ts";
 import type { NodeId } from "../api/types.ts";
 import { WalLog } from "../api/wal_log.ts";
-import { TcpTransport } from "../raft/mod.ts";
+import { type RaftEvent, TcpTransport } from "../raft/mod.ts";
 import { type CommandId, encodeCommand } from "./command.ts";
 import { Engine } from "./engine.ts";
 import { refusal, ReplicaError } from "./errors.ts";
@@ -16,6 +16,7 @@ import type { ReplicaEvent } from "./events.ts";
 import { successorOf } from "./node_config.ts";
 import {
   type AddressLike,
+  addressText,
   type CheckedReplicaOptions,
   checkReplicaOptions,
   type ReplicaOptions,
@@ -160,26 +161,56 @@ export class Replica<R> {
   }
 
   /**
-   * Adds a replica that was started with `joining`. It first gets the log as a learner, and a vote when it has caught up.
-   * Only the leader takes this.
+   * Adds a replica that was started with `joining`. It first gets the log as a learner, and a vote when it is level with
+   * the leader. The cluster's configuration keeps its address. Of a member, only the address changes. Only the leader takes
+   * this.
    *
    * @param id The replica, which the cluster has never had before.
    * @param address Where it listens.
    * @param options A signal that ends the wait.
    * @returns When its vote is committed. This takes as long as it needs to catch up.
-   * @throws {ReplicaError} `NOT_LEADER`, also if the leadership ends meanwhile; `INVALID_ARGUMENT`, `NO_SPACE`, `CLOSED`.
+   * @throws {ReplicaError} `NOT_LEADER`, also if the leadership ends meanwhile: call it again on the new leader.
+   * `INVALID_ARGUMENT`, `NO_SPACE`, `CLOSED`.
    */
-  async addMember(id: NodeId, address: AddressLike, { signal }: WaitOptions = {}): Promise<void> {
-    this.#requireRunning("add a member");
-    const { node, transport } = this.#engine;
-    const place = attempt(() => toAddress(address));
-    transport.setPeer?.(id, place);
-    if (!node.members.includes(id)) await this.#change("add a member", { type: "addLearner", id }, signal);
-    let index: number | undefined;
-    await this.#whileLeader("add a member", () => {
-      if (node.members.includes(id)) index ??= node.log.lastIndex;
-      return index !== undefined && node.commitIndex >= index;
-    }, signal);
+  async addMember(id: NodeId, address: AddressLike, options: WaitOptions = {}): Promise<void> {
+    const { node } = this.#engine;
+    if (!node.members.includes(id)) await this.addLearner(id, address, options);
+    const place = attempt(() => addressText(toAddress(address)));
+    await this.#change("add a member", { type: "addServer", id, address: place }, options);
+  }
+
+  /**
+   * Adds a replica without a vote, which was started with `joining`: it applies every command and answers reads. It does
+   * not count for majorities. Only the leader takes this.
+   *
+   * @param id The replica, which the cluster has never had before.
+   * @param address Where it listens.
+   * @param options A signal that ends the wait.
+   * @returns When the change is committed.
+   * @throws {ReplicaError} As {@link Replica.addMember}.
+   */
+  async addLearner(id: NodeId, address: AddressLike, options: WaitOptions = {}): Promise<void> {
+    const place = attempt(() => addressText(toAddress(address)));
+    await this.#change("add a learner", { type: "addLearner", id, address: place }, options);
+  }
+
+  /**
+   * Replaces a member by a replica that was started with `joining`: that one gets the log, then a vote, and then the member
+   * is removed. If the leadership ends meanwhile, the next leader goes on with it. Only the leader takes this.
+   *
+   * @param id The member. Stop it afterwards, and never start it again.
+   * @param by The replica that takes its place, which the cluster has never had before.
+   * @param address Where that replica listens.
+   * @param options A signal that ends the wait.
+   * @returns When the member is removed.
+   * @throws {ReplicaError} As {@link Replica.addMember}.
+   */
+  async replaceMember(id: NodeId, by: NodeId, address: AddressLike, options: WaitOptions = {}): Promise<void> {
+    const name = "replace a member";
+    const place = attempt(() => addressText(toAddress(address)));
+    await this.#change(name, { type: "replaceServer", id, by, address: place }, options);
+    const { node } = this.#engine;
+    await this.#whileLeader(name, () => !node.members.includes(id) && node.commitIndex === node.log.lastIndex, options);
   }
 
   /**
@@ -190,9 +221,8 @@ export class Replica<R> {
    * @returns When the change is committed.
    * @throws {ReplicaError} As {@link Replica.addMember}.
    */
-  async removeMember(id: NodeId, { signal }: WaitOptions = {}): Promise<void> {
-    this.#requireRunning("remove a member");
-    await this.#change("remove a member", { type: "removeServer", id }, signal);
+  async removeMember(id: NodeId, options: WaitOptions = {}): Promise<void> {
+    await this.#change("remove a member", { type: "removeServer", id }, options);
   }
 
   /**
@@ -258,35 +288,27 @@ export class Replica<R> {
     await this.close();
   }
 
-  /** Changes the cluster, and waits until that is committed. */
-  async #change(
-    name: string,
-    event: { readonly type: "addLearner" | "removeServer"; readonly id: NodeId },
-    signal: AbortSignal | undefined,
-  ): Promise<void> {
+  /** Changes the cluster, and waits until that is committed. A change that cannot begin yet is tried again. */
+  async #change(name: string, event: RaftEvent, options: WaitOptions): Promise<void> {
     const { node } = this.#engine;
     for (;;) {
+      this.#requireRunning(name);
       try {
         await this.#engine.request(event);
         break;
       } catch (error) {
         const failure = refusal(error, "not-applied");
         if (failure.code !== "CONFIG_IN_PROGRESS") throw failure;
-        // The change before this one is being committed.
-        const { commitIndex } = node;
-        await this.#whileLeader(
-          name,
-          () => node.commitIndex > commitIndex || node.commitIndex === node.log.lastIndex,
-          signal,
-        );
       }
+      const next = performance.now() + this.#options.tickMilliseconds;
+      await this.#whileLeader(name, () => performance.now() >= next, options);
     }
     const index = node.log.lastIndex;
-    await this.#whileLeader(name, () => node.commitIndex >= index, signal);
+    await this.#whileLeader(name, () => node.commitIndex >= index, options);
   }
 
   /** Waits for a condition as long as this replica leads. */
-  async #whileLeader(name: string, isDone: () => boolean, signal: AbortSignal | undefined): Promise<void> {
+  async #whileLeader(name: string, isDone: () => boolean, { signal }: WaitOptions): Promise<void> {
     const { node, conditions } = this.#engine;
     await conditions.wait(name, () => {
       if (isDone()) return true;

@@ -21,6 +21,8 @@ export interface ReplicaStatus extends RaftStatus {
   readonly members: readonly NodeId[];
   /** The learners, ascending. */
   readonly learners: readonly NodeId[];
+  /** The addresses of members and learners, `HOST:PORT`, as far as the log has them. */
+  readonly addresses: ReadonlyMap<NodeId, string>;
   /**
    * The last command that the state machine has applied, or its snapshot. It can be below `commitIndex` although nothing
    * waits, because changes of the cluster have indexes too.

@@ -218,9 +218,24 @@ export const REPLICA_MUTANTS: readonly Mutant[] = [
     dies: "replica_test",
   },
   {
-    name: "replica: a member is added before it has caught up",
+    name: "replica: a change of the cluster is not tried again",
     file: REPLICA,
-    edits: [["if (node.members.includes(id)) index ??= node.log.lastIndex;", "index ??= node.log.lastIndex;"]],
-    dies: "replica_test",
+    edits: [['if (failure.code !== "CONFIG_IN_PROGRESS") throw failure;', "throw failure;"]],
+    dies: "replica_members_test",
+  },
+  {
+    name: "replica: a change of the cluster counts before it is committed",
+    file: REPLICA,
+    edits: [[
+      "    const index = node.log.lastIndex;\n    await this.#whileLeader(name, () => node.commitIndex >= index, options);\n",
+      "",
+    ]],
+    dies: "replica_members_test",
+  },
+  {
+    name: "replica: addresses in the log are not read",
+    file: ENGINE,
+    edits: [["if (place !== undefined && id !== this.node.id) this", "if (place === undefined) this"]],
+    dies: "replica_faults_test",
   },
 ];
