@@ -108,7 +108,8 @@ describe("the leader of replicas", () => {
       assert.deepEqual(replica.status().learners, [4n, 5n]);
       const removing = replica.removeMember(5n);
       replicas.network.passes = (from, to) => from !== replica.id && to !== replica.id;
-      await assert.rejects(removing, failsWith("NOT_LEADER", "unknown"));
+      // Its outcome depends on whether the leader was just writing a configuration of its own.
+      await assert.rejects(removing, { code: "NOT_LEADER" });
     }),
   );
 
