@@ -111,6 +111,24 @@ describe("an event log", () => {
     assert.deepEqual(inShort(log.iterate()), ["1:nested", "2:b"]);
   });
 
+  it("keeps events apart from those that the codec writes meanwhile", async () => {
+    let isFirst = true;
+    const log: EventLog<string> = await openEvents(undefined, {
+      codec: {
+        ...text,
+        encode: (event: string) => {
+          if (event === "second" && isFirst) {
+            isFirst = false;
+            log.write("from within");
+          }
+          return text.encode(event);
+        },
+      },
+    });
+    await log.appendAll(["first", "second"]);
+    assert.deepEqual(inShort(log.iterate()), ["1:from within", "2:first", "3:second"]);
+  });
+
   it("stops waiting when the signal is aborted, and keeps the event", async () => {
     const log = await openEvents();
     const stop = new AbortController();

@@ -54,6 +54,19 @@ describe("the codec", () => {
     ]);
   });
 
+  it("json takes events of all sizes, also together", async () => {
+    const sizes = [5, 5400, 5600, 16_000, 17_000, 70_000];
+    await roundTrips<unknown>(json, sizes.flatMap((size) => ["x".repeat(size), "€".repeat(size)]));
+  });
+
+  it("json returns bytes that stay as they are", async () => {
+    const [one, other] = [json.encode("one"), json.encode("other")];
+    assert.deepEqual([json.decode(one), json.decode(other)], ["one", "other"]);
+    const log = await open<unknown>(json);
+    await log.append("third");
+    assert.deepEqual([json.decode(one), json.decode(other)], ["one", "other"]);
+  });
+
   it("text takes strings, also empty ones and those that begin with a byte order mark", async () => {
     await roundTrips(text, ["", "a", "\ufeffä€😀", "line\n"]);
   });

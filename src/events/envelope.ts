@@ -64,17 +64,23 @@ const NOTHING = new Uint8Array(0);
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
+/** Gets memory of a length, which can hold anything. */
+type Allocate = (length: number) => Uint8Array<ArrayBuffer>;
+
+const allocate: Allocate = (length) => new Uint8Array(length);
+
 /**
  * Puts an event into its envelope.
  *
  * @param time The time of writing, in milliseconds since 1970.
  * @param payload The event, encoded.
  * @param id The event's id; `undefined` if it has none.
+ * @param take Gets memory for the command. Default: new memory.
  * @returns The entry's command.
  */
-export function sealEvent(time: number, payload: Uint8Array, id?: EventId): Uint8Array<ArrayBuffer> {
-  if (id === undefined) return seal(KIND_EVENT, time, payload);
-  return sealNamed(KIND_IDENTIFIED, time, id.producer, id.sequence, payload);
+export function sealEvent(time: number, payload: Uint8Array, id?: EventId, take = allocate): Uint8Array<ArrayBuffer> {
+  if (id === undefined) return seal(KIND_EVENT, time, payload, HEADER_BYTES, take);
+  return sealNamed(KIND_IDENTIFIED, time, id.producer, id.sequence, payload, take);
 }
 
 /**
@@ -139,8 +145,14 @@ function isReserved(kind: number): boolean {
   return kind > KIND_CONSUMER_END && kind <= KIND_LAST;
 }
 
-function seal(kind: number, time: number, payload: Uint8Array, headerBytes = HEADER_BYTES): Uint8Array<ArrayBuffer> {
-  const command = new Uint8Array(headerBytes + payload.length);
+function seal(
+  kind: number,
+  time: number,
+  payload: Uint8Array,
+  headerBytes = HEADER_BYTES,
+  take = allocate,
+): Uint8Array<ArrayBuffer> {
+  const command = take(headerBytes + payload.length);
   command[KIND_OFFSET] = kind;
   const bounded = Math.min(Math.max(Math.trunc(time), 0), TIME_MAX);
   const low = bounded % 2 ** 32;
@@ -167,10 +179,11 @@ function sealNamed(
   name: string,
   number: number,
   payload: Uint8Array,
+  take = allocate,
 ): Uint8Array<ArrayBuffer> {
   const bytes = encoder.encode(name);
   const numberAt = HEADER_BYTES + NAME_LENGTH_BYTES + bytes.length;
-  const command = seal(kind, time, payload, numberAt + NUMBER_BYTES);
+  const command = seal(kind, time, payload, numberAt + NUMBER_BYTES, take);
   const view = viewOf(command);
   view.setUint16(HEADER_BYTES, bytes.length, true);
   command.set(bytes, HEADER_BYTES + NAME_LENGTH_BYTES);

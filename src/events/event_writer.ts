@@ -13,7 +13,8 @@ import { openEnvelope, sealAcknowledgement, sealConsumerEnd, sealEvent, sealStat
 import type { EventState } from "./event_state.ts";
 import { invalidEvent, overloaded, requireLast } from "./refusals.ts";
 import type { Intervals } from "./retention.ts";
-import type { Position, WriteOptions } from "./types.ts";
+import { Scratch } from "./scratch.ts";
+import type { EventId, Position, WriteOptions } from "./types.ts";
 
 /** The term of all entries. */
 export const TERM = 1;
@@ -30,6 +31,7 @@ export class EventWriter<E> {
   private readonly maxPendingBytes: number;
   /** The last entry of each write that was not seen durable, and bytes written up to it, in order. */
   private readonly unflushed: { readonly last: Position; readonly commandBytes: number }[] = [];
+  private readonly scratch = new Scratch();
   /** Bytes written up to the last write that was seen durable. */
   private flushedBytes: number;
   /** Called after the state was stored, before what is written next. */
@@ -67,9 +69,9 @@ export class EventWriter<E> {
   }
 
   /** Makes everything durable that is written by now. */
-  async sync(): Promise<void> {
+  sync(): Promise<unknown> {
     this.onSync();
-    await this.wal.sync();
+    return this.wal.sync();
   }
 
   /**
@@ -95,11 +97,17 @@ export class EventWriter<E> {
    */
   write(events: readonly E[], { expectedLast, id }: WriteOptions): Position {
     if (!Array.isArray(events)) throw invalid(`Cannot append: expected an array of events, found ${show(events)}`);
-    const list = Array.from(events as readonly E[]);
+    return this.scratch.during(() => this.writeAll(Array.from(events as readonly E[]), expectedLast, id));
+  }
+
+  private writeAll(list: readonly E[], expectedLast: Position | undefined, id: EventId | undefined): Position {
+    const { take } = this.scratch;
     const time = this.now();
     const end = list.length - 1;
     // Each event is copied before the next one is encoded: a codec can use one buffer for all.
-    const commands = list.map((event, nth) => sealEvent(time, this.encode(event, nth), nth === end ? id : undefined));
+    const commands = list.map((event, nth) =>
+      sealEvent(time, this.encode(event, nth), nth === end ? id : undefined, take)
+    );
     // A codec can write to the log: only now is it known what the events follow on.
     const { state } = this;
     const known = id && state.producers.positionOf(id);

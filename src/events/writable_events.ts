@@ -134,6 +134,7 @@ export abstract class WritableEvents<E> extends ReadableEvents<E> {
       }
       await writer.drain();
     };
-    return new WritableStream<E>({ write, close: () => writer.sync() });
+    const close = async () => void await writer.sync();
+    return new WritableStream<E>({ write, close });
   }
 }

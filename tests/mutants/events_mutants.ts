@@ -125,15 +125,27 @@ export const EVENTS_MUTANTS: readonly Mutant[] = [
     name: "the events of a list are encoded before the first of them is copied",
     file: WRITER,
     edits: [
-      [
-        "    const list = Array.from(events as readonly E[]);\n",
-        "    const list = Array.from(events as readonly E[], (event, nth) => this.encode(event, nth));\n",
-      ],
-      [
-        "list.map((event, nth) => sealEvent(time, this.encode(event, nth),",
-        "list.map((event, nth) => sealEvent(time, event,",
-      ],
+      ["const commands = list.map((event, nth) =>", "const commands = list.map(this.encode, this).map((event, nth) =>"],
+      ["sealEvent(time, this.encode(event, nth),", "sealEvent(time, event,"],
     ],
+    dies: "events_codec_test",
+  },
+  {
+    name: "events that the codec writes meanwhile overwrite those before them",
+    file: "src/events/scratch.ts",
+    edits: [["    const { used } = this;\n", "    const used = this.used = 0;\n"]],
+    dies: "events_append_test",
+  },
+  {
+    name: "long texts of wide characters are cut off",
+    file: CODEC,
+    edits: [["text.length * UTF8_BYTES_MAX > brief.length", "text.length > brief.length"]],
+    dies: "events_codec_test",
+  },
+  {
+    name: "json returns bytes that the next event overwrites",
+    file: CODEC,
+    edits: [["return encoder.encode(jsonOf(event));", "return encodeBriefly(event) as Uint8Array<ArrayBuffer>;"]],
     dies: "events_codec_test",
   },
   {
@@ -285,7 +297,7 @@ export const EVENTS_MUTANTS: readonly Mutant[] = [
   {
     name: "closing the stream does not wait for a flush",
     file: WRITABLE,
-    edits: [["{ write, close: () => writer.sync() }", "{ write }"]],
+    edits: [["void await writer.sync()", "void writer.sync()"]],
     dies: "events_pressure_test",
   },
   {
