@@ -77,7 +77,7 @@ onload = () => {
           ...i > 0 && edges[i - 1][0].right > at.left + 1 ? [edges[i - 1][1] + " covers " + text] : [],
         ]);
       }),
-      hidden: [...page.querySelectorAll(".damage td")].filter((cell) => {
+      hidden: [...page.querySelectorAll(".damage td:not(.absent)")].filter((cell) => {
         const { left, right, height } = cell.getBoundingClientRect();
         return left < 0 || right > root.clientWidth || height < 10;
       }).map((cell) => cell.textContent),

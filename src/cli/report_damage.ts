@@ -49,23 +49,21 @@ export function harmlessTable({ found }: ReportData): string {
 
 /** A table of damage. Its roles are explicit, because a narrow screen shows it as a list of cards. */
 function table(damage: readonly Damage[], places: readonly (string | undefined)[] | undefined): string {
-  const head = [["Entries", ""], ["Found", ""], ["Contents", ""], ["File", ""], ["At byte", "number"], [
-    "Bytes",
-    "number",
-  ]]
-    .map(([name, style]) => `<th role="columnheader" class="${style}">${name}</th>`);
+  const head = ["Entries", "Found", "Contents", "File"].map((name) => `<th role="columnheader">${name}</th>`);
+  for (const name of ["At byte", "Bytes"]) head.push(`<th role="columnheader" class="number">${name}</th>`);
   const rows = damage.slice(0, LINES_MAX).map((one, at) => {
     const { kind, path, offset, bytes, firstIndex, reason } = one;
     const name = firstIndex === undefined ? "none" : nameOfDamage(one);
     const place = places?.[at];
-    // Nothing is left of a file that is missing.
-    const size = (number: number) => bytes === 0 ? "-" : grouped(number);
     const cell = (label: string, text: string, style = "") =>
       `<td role="cell" class="${style}" data-label="${label}">${text}</td>`;
+    // Nothing is left of a file that is missing.
+    const size = (label: string, number: number) =>
+      bytes === 0 ? cell(label, "-", "number absent") : cell(label, grouped(number), "number");
     return `<tr role="row"${places === undefined ? "" : ` id="${lineId(at + 1)}"`}>` +
       cell("Entries", place === undefined ? name : `<a href="#${place}">${name}</a>`, "entries") +
       cell("Found", escape(reason)) + cell("Contents", kind) + cell("File", `<code>${escape(nameOf(path))}</code>`) +
-      cell("At byte", size(offset), "number") + cell("Bytes", size(bytes), "number") + "</tr>";
+      size("At byte", offset) + size("Bytes", bytes) + "</tr>";
   });
   const more = damage.length > LINES_MAX ? `<p>And ${grouped(damage.length - LINES_MAX)} more.</p>` : "";
   return `<table class="damage${places === undefined ? " harmless" : ""}" role="table"><thead role="rowgroup">` +

@@ -201,6 +201,7 @@ const SIZES = `
   .damage td:nth-child(-n + 2) { flex: 0 0 100%; }
   .damage td:nth-child(n + 3) { font-size: .8rem; }
   .damage td:nth-child(n + 3)::before { content: attr(data-label) " "; color: var(--soft); }
+  .damage td.absent { display: none; }
   .damage td.entries { font-size: 1rem; white-space: normal; }
 }
 @media screen and (max-width: 24rem) {
