@@ -29,6 +29,21 @@ describe("a command with an id", () => {
     }),
   );
 
+  it("is that of its client alone, whatever the name begins with", () => {
+    const names = ["x", "\uFEFFx", "\uFEFF\uFEFFx"];
+    const decoded = names.map((client) =>
+      decodeCommand(encodeCommand(commandOf("a"), { client, sequence: 1 })).id?.client
+    );
+    assert.deepEqual(decoded, names);
+    const clients = new Clients();
+    for (const client of names) assert.equal(clients.judge({ client, sequence: 1 }).type, "new");
+    const again = Clients.decode(Clients.decode(clients.encode()).encode());
+    for (const client of names) assert.equal(again.judge({ client, sequence: 1 }).type, "repeated");
+    for (const client of ["\uD800", "a\uDC00b"]) {
+      assert.throws(() => encodeCommand(commandOf("a"), { client, sequence: 1 }), { code: "INVALID_ARGUMENT" });
+    }
+  });
+
   it(
     "is applied once if it is proposed many times at once",
     withReplicas(async (replicas) => {

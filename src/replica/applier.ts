@@ -16,6 +16,8 @@ import type { Applied, StateMachine } from "./state_machine.ts";
 
 /** Commands that the state machine gets at once. */
 const PAGE_ENTRIES = 1024;
+/** Bytes of commands that it gets at once, unless a single command has more. */
+const PAGE_BYTES = 4 * 1024 * 1024;
 /** Bytes of commands that wait in memory. Further ones are read from the log again. */
 const HELD_BYTES_MAX = 16 * 1024 * 1024;
 
@@ -26,6 +28,13 @@ interface ApplyTask {
   readonly term: Term;
   /** `undefined`: to be read from the log. */
   readonly command: Uint8Array<ArrayBuffer> | undefined;
+}
+
+/** A committed command. */
+interface Entry {
+  readonly index: Index;
+  readonly term: Term;
+  readonly bytes: Uint8Array<ArrayBuffer>;
 }
 
 /** Something to do in the order of the log. */
@@ -68,6 +77,12 @@ export class Applier<R> {
   #waiting = 0;
   #running: Promise<void> | undefined;
   #isStopped = false;
+  /** Whether a leader's snapshot has replaced the next commands. Restoring it is one of the tasks. */
+  #awaitsSnapshot = false;
+  /** Reads that must see commands which the snapshot has replaced. */
+  readonly #heldReads: number[] = [];
+  /** Whether callers have been told to read the state, and have not had a turn yet. */
+  #hasReaders = false;
 
   constructor(machine: StateMachine<R>, snapshots: Snapshots, host: ApplierHost<R>) {
     this.#machine = machine;
@@ -142,45 +157,77 @@ export class Applier<R> {
   }
 
   async #runAll(tasks: readonly Task[]): Promise<void> {
-    for (let at = 0; at < tasks.length && !this.#isStopped;) {
-      const task = tasks[at]!;
-      if (task.type === "apply") {
-        const page = pageOf(tasks, at);
-        at += page.length;
-        await this.#applyPage(page);
+    let at = 0;
+    try {
+      while (at < tasks.length && !this.#isStopped) {
+        const task = tasks[at]!;
+        if (task.type === "read") {
+          at++;
+          this.#answer(task.id);
+          continue;
+        }
+        // Readers must see the state of now.
+        if (this.#hasReaders) await nextTurn();
+        this.#hasReaders = false;
+        if (task.type === "restore") {
+          at++;
+          await this.#restore(task.index, task.source);
+          continue;
+        }
+        const page = this.#takePage(tasks, at);
+        at += page.taken;
+        await this.#applyPage(page.entries);
         // Messages and ticks must get their turn.
         if (at < tasks.length) await nextTurn();
-        continue;
       }
-      at++;
-      if (task.type === "read") this.#host.readReady(task.id);
-      else await this.#restore(task.index, task.source);
+    } finally {
+      this.#tasks = [...tasks.slice(at), ...this.#tasks];
     }
   }
 
-  async #applyPage(page: readonly ApplyTask[]): Promise<void> {
-    const fresh: Applied[] = [];
-    const verdicts: (Verdict | undefined)[] = [];
-    const present: ApplyTask[] = [];
-    for (const task of page) {
-      const bytes = task.command ?? this.#host.commandAt(task.index);
+  /** Answers a read, now or when the snapshot is restored that has what the read must see. */
+  #answer(read: number): void {
+    if (this.#awaitsSnapshot) return void this.#heldReads.push(read);
+    this.#hasReaders = true;
+    this.#host.readReady(read);
+  }
+
+  /** Reads the commands that follow on each other from a task on, as many as one page may have. */
+  #takePage(tasks: readonly Task[], from: number): { readonly entries: readonly Entry[]; readonly taken: number } {
+    const entries: Entry[] = [];
+    let room = PAGE_BYTES;
+    let at = from;
+    for (; at < tasks.length && entries.length < PAGE_ENTRIES && room > 0; at++) {
+      const task = tasks[at]!;
+      if (task.type !== "apply") break;
+      const bytes = this.#awaitsSnapshot ? undefined : task.command ?? this.#host.commandAt(task.index);
+      // Commands after it must wait for the snapshot too, even if they are in memory.
+      if (bytes === undefined) this.#awaitsSnapshot = true;
+      else if (entries.length > 0 && bytes.length > room) break;
+      else {
+        entries.push({ index: task.index, term: task.term, bytes });
+        room -= bytes.length;
+      }
       if (task.command !== undefined) this.#heldBytes -= task.command.length;
       this.#waiting--;
-      // A leader's snapshot has replaced it, and is one of the next tasks.
-      if (bytes === undefined) continue;
+    }
+    return { entries, taken: at - from };
+  }
+
+  async #applyPage(page: readonly Entry[]): Promise<void> {
+    const fresh: Applied[] = [];
+    const verdicts: (Verdict | undefined)[] = [];
+    for (const { index, term, bytes } of page) {
       const { id, command } = decodeCommand(bytes);
       const verdict = id === undefined ? undefined : this.#clients.judge(id);
-      present.push(task);
       verdicts.push(verdict);
-      if (verdict === undefined || verdict.type === "new") {
-        fresh.push({ index: task.index, term: task.term, command });
-      }
+      if (verdict === undefined || verdict.type === "new") fresh.push({ index, term, command });
       this.#snapshots.count(bytes.length);
     }
     const answers = fresh.length === 0 ? [] : await this.#machine.apply(fresh);
     requireAnswers(answers, fresh);
     let next = 0;
-    for (const [i, { index, term }] of present.entries()) {
+    for (const [i, { index, term }] of page.entries()) {
       const verdict = verdicts[i];
       if (verdict?.type === "stale") this.#host.applied(index, term, verdict);
       else if (verdict?.type === "repeated") this.#host.applied(index, term, keptAnswer(verdict.slot));
@@ -190,7 +237,9 @@ export class Applier<R> {
         this.#host.applied(index, term, { type: "answer", answer });
       }
     }
-    this.#appliedIndex = page.at(-1)!.index;
+    const last = page.at(-1);
+    if (last === undefined) return;
+    this.#appliedIndex = last.index;
     this.#snapshots.beginIfDue(this.#appliedIndex, this.#clients);
   }
 
@@ -205,20 +254,11 @@ export class Applier<R> {
     } finally {
       source.close();
     }
+    this.#awaitsSnapshot = false;
     this.#appliedIndex = index;
     this.#host.restored(index);
+    for (const read of this.#heldReads.splice(0)) this.#answer(read);
   }
-}
-
-/** Commands that follow on each other from a task on, as many as one page may have. */
-function pageOf(tasks: readonly Task[], from: number): ApplyTask[] {
-  const page: ApplyTask[] = [];
-  for (let at = from; at < tasks.length && page.length < PAGE_ENTRIES; at++) {
-    const task = tasks[at]!;
-    if (task.type !== "apply") break;
-    page.push(task);
-  }
-  return page;
 }
 
 function keptAnswer<R>({ answer }: Slot): Result<R> {

@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { CommandId } from "./command.ts";
+import { type CommandId, decodeClient } from "./command.ts";
 
 /**
  * Clients that are remembered: those that proposed last. This must be the same on all replicas, also of other versions,
@@ -133,7 +133,7 @@ export class Clients {
     let at = 4;
     for (let left = view.getUint32(0, true); left > 0; left--) {
       const end = at + 1 + bytes[at]!;
-      const client = new TextDecoder().decode(bytes.subarray(at + 1, end));
+      const client = decodeClient(bytes.subarray(at + 1, end));
       const size = view.getUint32(end + 8, true);
       at = end + 12 + Math.max(size - 1, 0);
       if (at > bytes.length) throw new RangeError("the table of clients is too short");

@@ -70,9 +70,21 @@ export function encodeCommand(command: Uint8Array, id?: CommandId): Uint8Array<A
 
 function encodeClient(client: string): Uint8Array {
   if (typeof client !== "string") throw invalid(`id.client must be a string, found ${typeof client}`);
+  // Names that differ only in lone surrogates would have the same bytes.
+  if (!client.isWellFormed()) throw invalid("id.client has half of a surrogate pair");
   const bytes = new TextEncoder().encode(client);
   if (bytes.length > 0 && bytes.length <= CLIENT_BYTES_MAX) return bytes;
   throw invalid(`id.client must have 1 to ${CLIENT_BYTES_MAX} bytes of UTF-8, found ${bytes.length}`);
+}
+
+/**
+ * Decodes the name of a client.
+ *
+ * @param bytes The name's bytes.
+ * @returns The name, as it was encoded: no byte order mark is removed.
+ */
+export function decodeClient(bytes: Uint8Array): string {
+  return new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes);
 }
 
 /**
@@ -91,7 +103,7 @@ export function decodeCommand(bytes: Uint8Array<ArrayBuffer>): IdentifiedCommand
       `Cannot read a command of kind ${bytes[0]}, ${bytes.length} bytes: no replica of this version wrote it`,
     );
   }
-  const client = new TextDecoder().decode(bytes.subarray(2, at));
+  const client = decodeClient(bytes.subarray(2, at));
   const sequence = Number(new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(at, true));
   return { id: { client, sequence }, command: bytes.subarray(at + SEQUENCE_BYTES) };
 }

@@ -5,12 +5,13 @@
  */
 
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { WalLogError, type WalLogErrorCode } from "../api/errors.ts";
+import { WalLogError } from "../api/errors.ts";
 import type { Index } from "../api/types.ts";
 import type { WalLog } from "../api/wal_log.ts";
 import { type Action, type RaftEvent, RaftNode, type SendAction } from "../raft/mod.ts";
 import { Applier } from "./applier.ts";
 import { Conditions } from "./conditions.ts";
+import { isRefusal } from "./errors.ts";
 import { publishEvent, type ReplicaEvent } from "./events.ts";
 import { nodeConfig, successorOf } from "./node_config.ts";
 import { type CheckedReplicaOptions, parseAddress, type ReplicaTransport } from "./options.ts";
@@ -18,16 +19,6 @@ import { Proposals } from "./proposals.ts";
 import { Reads } from "./reads.ts";
 import { Snapshots } from "./snapshots.ts";
 import type { ReplicaCounts, ReplicaStatus } from "./status.ts";
-
-/** Codes of errors that refuse an event. The node goes on. */
-const REFUSALS: ReadonlySet<WalLogErrorCode> = new Set([
-  "INVALID_ARGUMENT",
-  "ENTRY_TOO_LARGE",
-  "NO_SPACE",
-  "NOT_LEADER",
-  "OVERLOADED",
-  "CONFIG_IN_PROGRESS",
-]);
 
 /** A replica that is closed waits so long for its callers, and for another leader. In ticks. */
 const CLOSE_TICKS = 40;
@@ -313,8 +304,4 @@ export class Engine<R> {
     await Promise.all([this.transport.close(), this.#snapshots.stop(), this.#applier.stop()]);
     await this.#log.close();
   }
-}
-
-function isRefusal(error: unknown): boolean {
-  return error instanceof WalLogError && REFUSALS.has(error.code);
 }

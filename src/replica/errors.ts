@@ -48,14 +48,35 @@ export class ReplicaError extends WalLogError {
   }
 }
 
+/** Codes of errors that have changed nothing, neither the node nor its log. */
+const REFUSALS: ReadonlySet<WalLogErrorCode> = new Set([
+  "INVALID_ARGUMENT",
+  "ENTRY_TOO_LARGE",
+  "NO_SPACE",
+  "NOT_LEADER",
+  "OVERLOADED",
+  "CONFIG_IN_PROGRESS",
+]);
+
 /**
- * An error for a request that the node or the log refused.
+ * Whether an error refuses a request: nothing has changed, and the node goes on. After any other one, it is unknown how
+ * far the request got: a write that failed may be on the disk.
  *
- * @param error The refusal.
- * @param outcome The fate of the request.
+ * @param error The error.
+ */
+export function isRefusal(error: unknown): error is WalLogError {
+  return error instanceof WalLogError && REFUSALS.has(error.code);
+}
+
+/**
+ * An error for a request that the node or the log rejected.
+ *
+ * @param error The error.
+ * @param outcome The fate of the request if the error refuses it.
  * @returns The error.
  */
 export function refusal(error: unknown, outcome: Outcome): ReplicaError {
   if (!(error instanceof WalLogError)) throw error;
-  return new ReplicaError(error.code, outcome, error.message, { cause: error, leader: error.leader });
+  const { code, message, leader } = error;
+  return new ReplicaError(code, isRefusal(error) ? outcome : "unknown", message, { cause: error, leader });
 }

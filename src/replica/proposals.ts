@@ -48,8 +48,11 @@ export interface ProposalCounts {
 export class Proposals<R> {
   readonly counts: ProposalCounts = { applied: 0, notApplied: 0, unknown: 0 };
   readonly #host: ProposalHost;
-  /** By index. */
-  readonly #placed: Map<Index, Waiting<R>> = new Map();
+  /**
+   * By index. Several leaders can have put entries at the same index. Which of them is committed is open until one is
+   * applied.
+   */
+  readonly #placed: Map<Index, readonly Waiting<R>[]> = new Map();
   /** Those that wait for a leader. */
   readonly #unsent: Set<Waiting<R>> = new Set();
   /** Those that were passed on to the leader, which has not said yet where they are. */
@@ -65,7 +68,7 @@ export class Proposals<R> {
 
   /** The number of commands that wait. */
   get size(): number {
-    return this.#placed.size + this.#unsent.size + this.#forwarded.size;
+    return this.#placedOnes().length + this.#unsent.size + this.#forwarded.size;
   }
 
   /**
@@ -120,12 +123,20 @@ export class Proposals<R> {
   }
 
   #place(waiting: Waiting<R>, index: Index, term: Term): void {
-    const before = this.#placed.get(index);
-    // Of two entries at an index, the one of the earlier term is not committed: a later leader would have it.
-    if (before !== undefined && before.place!.term > term) return this.#again(waiting, false);
     waiting.place = { index, term };
-    this.#placed.set(index, waiting);
-    if (before !== undefined) this.#again(before, false);
+    this.#placed.set(index, [...this.#placed.get(index) ?? [], waiting]);
+  }
+
+  /** Takes a command out of its place. */
+  #unplace(waiting: Waiting<R>): void {
+    const { index } = waiting.place!;
+    const others = this.#placed.get(index)!.filter((one) => one !== waiting);
+    if (others.length === 0) this.#placed.delete(index);
+    else this.#placed.set(index, others);
+  }
+
+  #placedOnes(): Waiting<R>[] {
+    return [...this.#placed.values()].flat();
   }
 
   /** The leader says where a command is that was passed on to it. */
@@ -137,7 +148,7 @@ export class Proposals<R> {
     if (known !== undefined) return this.applied(index, known.term, known.result);
     if (index > this.#host.appliedIndex()) return;
     // It was applied, or a snapshot includes it, and nothing is known of its result.
-    this.#placed.delete(index);
+    this.#unplace(waiting);
     this.#again(waiting, true);
   }
 
@@ -162,10 +173,12 @@ export class Proposals<R> {
 
   /** A command was applied. */
   applied(index: Index, term: Term, result: Result<R>): void {
-    const waiting = this.#placed.get(index);
-    if (waiting === undefined) return this.#keep(index, term, result);
+    const placed = this.#placed.get(index) ?? [];
     this.#placed.delete(index);
-    if (waiting.place!.term !== term) return this.#again(waiting, false);
+    const waiting = placed.find(({ place }) => place!.term === term);
+    // A committed entry stays, so other entries at its index will not be applied.
+    for (const other of placed) if (other !== waiting) this.#again(other, false);
+    if (waiting === undefined) return this.#keep(index, term, result);
     if (result.type === "answer") {
       if (!waiting.isSettled) this.counts.applied++;
       return waiting.resolve(result.answer);
@@ -181,10 +194,10 @@ export class Proposals<R> {
 
   /** A leader's snapshot has replaced entries. It does not give their answers. */
   restored(upTo: Index): void {
-    for (const [index, waiting] of this.#placed) {
+    for (const [index, placed] of this.#placed) {
       if (index > upTo) continue;
       this.#placed.delete(index);
-      this.#again(waiting, true);
+      for (const waiting of placed) this.#again(waiting, true);
     }
   }
 
@@ -202,12 +215,12 @@ export class Proposals<R> {
     const node = this.#host.node();
     const now = performance.now();
     const committedTerm = this.#placed.size === 0 ? 0 : node.log.termAt(node.commitIndex) ?? 0;
-    for (const [index, waiting] of this.#placed) {
+    for (const waiting of this.#placedOnes()) {
       if (isReplaced(node, committedTerm, waiting.place!)) {
-        this.#placed.delete(index);
+        this.#unplace(waiting);
         this.#again(waiting, false);
       } else if (waiting.isSettled || waiting.deadline <= now) {
-        this.#placed.delete(index);
+        this.#unplace(waiting);
         waiting.isUnknown = true;
         this.#giveUp(waiting);
       }
@@ -234,7 +247,7 @@ export class Proposals<R> {
 
   /** Rejects everything that waits, because the replica ends. */
   end(cause: unknown): void {
-    const sent = [...this.#placed.values(), ...this.#forwarded.values()];
+    const sent = [...this.#placedOnes(), ...this.#forwarded.values()];
     for (const waiting of sent) waiting.isUnknown = true;
     for (const waiting of [...sent, ...this.#unsent]) {
       this.#reject(waiting, ended(ATTEMPT, outcomeOf(waiting), cause));

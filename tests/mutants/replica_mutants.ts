@@ -80,7 +80,7 @@ export const REPLICA_MUTANTS: readonly Mutant[] = [
   {
     name: "replica: commands are applied one at a time",
     file: APPLIER,
-    edits: [["page.length < PAGE_ENTRIES", "page.length < 1"]],
+    edits: [["entries.length < PAGE_ENTRIES", "entries.length < 1"]],
     dies: "replica_test",
   },
   {
@@ -121,7 +121,7 @@ export const REPLICA_MUTANTS: readonly Mutant[] = [
   {
     name: "replica: an entry of another term answers a proposal",
     file: PROPOSALS,
-    edits: [["    if (waiting.place!.term !== term) return this.#again(waiting, false);\n", ""]],
+    edits: [["placed.find(({ place }) => place!.term === term)", "placed[0]"]],
     dies: "replica_lost_test",
   },
   {
@@ -237,5 +237,65 @@ export const REPLICA_MUTANTS: readonly Mutant[] = [
     file: ENGINE,
     edits: [["if (place !== undefined && id !== this.node.id) this", "if (place === undefined) this"]],
     dies: "replica_faults_test",
+  },
+  {
+    name: "replica: a second entry at an index proves that the first is dead",
+    file: PROPOSALS,
+    edits: [["[...this.#placed.get(index) ?? [], waiting]", "[waiting]"]],
+    dies: "replica_proposals_test",
+  },
+  {
+    name: "replica: an entry that another one has replaced is waited for",
+    file: PROPOSALS,
+    edits: [["for (const other of placed) if (other !== waiting) this.#again(other, false);", ""]],
+    dies: "replica_proposals_test",
+  },
+  {
+    name: "replica: a command whose write failed was not applied",
+    file: "src/replica/errors.ts",
+    edits: [['isRefusal(error) ? outcome : "unknown"', "outcome"]],
+    dies: "replica_proposals_test",
+  },
+  {
+    name: "replica: commands behind one that a snapshot has replaced are applied",
+    file: APPLIER,
+    edits: [["this.#awaitsSnapshot ? undefined : task.command ??", "task.command ??"]],
+    dies: "replica_applier_test",
+  },
+  {
+    name: "replica: a read does not wait for the snapshot that has what it must see",
+    file: APPLIER,
+    edits: [["if (this.#awaitsSnapshot) return void this.#heldReads.push(read);", ""]],
+    dies: "replica_applier_test",
+  },
+  {
+    name: "replica: readers get no turn before more is applied",
+    file: APPLIER,
+    edits: [["if (this.#hasReaders) await nextTurn();", ""]],
+    dies: "replica_applier_test",
+  },
+  {
+    name: "replica: a page has any number of bytes",
+    file: APPLIER,
+    edits: [["else if (entries.length > 0 && bytes.length > room) break;", ""], [" && room > 0; at++", "; at++"]],
+    dies: "replica_applier_test",
+  },
+  {
+    name: "replica: a snapshot that is not restored stays open",
+    file: APPLIER,
+    edits: [["this.#tasks = [...tasks.slice(at), ...this.#tasks];", ""]],
+    dies: "replica_applier_test",
+  },
+  {
+    name: "replica: a byte order mark is taken off the name of a client",
+    file: "src/replica/command.ts",
+    edits: [['"utf-8", { ignoreBOM: true }', '"utf-8"']],
+    dies: "replica_once_test",
+  },
+  {
+    name: "replica: names of clients may have half of a surrogate pair",
+    file: "src/replica/command.ts",
+    edits: [["if (!client.isWellFormed())", "if (false as boolean)"]],
+    dies: "replica_once_test",
   },
 ];
