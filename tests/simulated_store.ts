@@ -119,11 +119,14 @@ export class SimulatedStore implements ObjectStore {
    * @param between Called before each answer.
    */
   async together(actors: readonly (() => Promise<void>)[], between: () => void): Promise<void> {
-    let active = actors.length;
+    let active = 0;
     let failure: { readonly error: unknown } | undefined;
     this.isTogether = true;
     for (const actor of actors) {
+      active++;
       actor().catch((error) => failure ??= { error }).finally(() => active--);
+      // The order of the first requests must not depend on the speed of the actors.
+      while (this.waiting.length < active) await setImmediate();
     }
     while (active > 0) {
       while (this.waiting.length < active) await setImmediate();
