@@ -5,6 +5,7 @@ import { spawnSync } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
+import type { Command } from "../src/cli/command.ts";
 import { COMMANDS } from "../src/cli/commands.ts";
 import { cliHere } from "./cli.ts";
 import { isWindows, skipReason } from "./skip.ts";
@@ -16,11 +17,15 @@ function missing(shell: string): string | false {
   return skipReason(error !== undefined || status !== 0 ? `${shell} is not installed` : false);
 }
 
-const NAMES = COMMANDS.map(({ name }) => name);
+/** The first words of the names. */
+const NAMES = [...new Set(COMMANDS.map(({ name }) => name.split(" ")[0]!))];
 
 /** The options of a command as they are typed. */
 function flagsOf(name: string): string[] {
-  const { options } = COMMANDS.find((command) => command.name === name)!;
+  const options = Object.assign(
+    {},
+    ...COMMANDS.filter((one) => one.name.split(" ")[0] === name).map((one) => one.options),
+  ) as Command["options"];
   const shorts = Object.values(options).flatMap(({ short }) => short === undefined ? [] : [`-${short}`]);
   return [...Object.keys(options).map((option) => `--${option}`), ...shorts, "--json", "--help", "-h"].sort();
 }
@@ -53,7 +58,7 @@ describe("wal-log completions bash", { skip: missing("bash") }, () => {
     await withScript("bash", (script, folder) => {
       const of = (...words: string[]) => complete(script, folder, ...words);
       assert.deepEqual(of(""), ["--help", "--version", "help", ...NAMES].sort());
-      assert.deepEqual(of("re"), ["recover-cluster", "repair", "report"]);
+      assert.deepEqual(of("re"), ["recover-cluster", "repair", "report", "restore"]);
       assert.deepEqual(of("help", "du"), ["dump"]);
       for (const name of NAMES) assert.deepEqual(of(name, "-"), flagsOf(name), name);
     });

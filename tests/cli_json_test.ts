@@ -6,6 +6,7 @@ import { join } from "node:path";
 import process from "node:process";
 import { describe, it } from "node:test";
 import { setTimeout } from "node:timers/promises";
+import { pathToFileURL } from "node:url";
 import { WalLog } from "../src/api/wal_log.ts";
 import { COMMANDS } from "../src/cli/commands.ts";
 import { cliHere, endOf, makeForgetful, startCli } from "./cli.ts";
@@ -96,6 +97,7 @@ describe("--json", () => {
     await inTemporaryFolder(async (folder) => {
       const path = join(folder, "raft.wal");
       makeDamageLog(path);
+      const store = pathToFileURL(join(folder, "store")).href;
       const runs: Record<string, { readonly args: readonly string[]; readonly fields: Record<string, unknown> }> = {
         info: { args: [path], fields: { lastIndex: 140 } },
         verify: { args: [path], fields: { verdict: "clean" } },
@@ -107,6 +109,10 @@ describe("--json", () => {
           args: [path, join(folder, "recovered"), "--members", "2,1"],
           fields: { path: join(folder, "recovered"), index: 141, term: 5, members: ["2", "1"] },
         },
+        "archive run": { args: [path, store], fields: { generation: 1, archivedIndex: 140 } },
+        "archive list": { args: [store], fields: {} },
+        "archive verify": { args: [store], fields: { verdict: "clean", lastIndex: 140, damage: [] } },
+        restore: { args: [store, join(folder, "restored")], fields: { lastIndex: 140, snapshotIndex: 10 } },
         export: { args: [path, join(folder, "x.wal")], fields: { entries: 130 } },
         import: { args: [join(folder, "x.wal"), join(folder, "y")], fields: { verdict: "clean", lastIndex: 140 } },
         completions: { args: ["fish"], fields: { shell: "fish" } },

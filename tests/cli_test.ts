@@ -18,7 +18,19 @@ import { assertSameContents, contentsOf } from "./memory_disk.ts";
 import { isWindows, skipReason } from "./skip.ts";
 import { inTemporaryFolder } from "./temporary.ts";
 
-const COMMANDS = ["info", "verify", "dump", "report", "repair", "salvage", "backup", "import", "export", "bench"];
+const COMMANDS = [
+  "info",
+  "verify",
+  "dump",
+  "report",
+  "repair",
+  "salvage",
+  "backup",
+  "import",
+  "export",
+  "bench",
+  "restore",
+];
 const noControls = skipReason(isWindows && "Windows has no file names with control characters");
 const noDeno = skipReason(process.versions.deno === undefined && "only Deno denies permissions");
 

@@ -1,115 +1,211 @@
 /**
- * Writes a copy of a log as a tar archive.
+ * `wal-log archive`: archives a log in an object store, and looks at archives.
  *
  * @module
  */
 
-import { lstatSync } from "node:fs";
-import { basename } from "node:path";
-import { setImmediate } from "node:timers/promises";
+import { subscribe, unsubscribe } from "node:diagnostics_channel";
+import { setTimeout } from "node:timers/promises";
 import { WalLogError } from "../api/errors.ts";
-import type { Index } from "../api/types.ts";
+import type { WalLogEvents } from "../api/events.ts";
 import { WalLog } from "../api/wal_log.ts";
-import { PAYLOAD_BYTES_MAX } from "../format/frame.ts";
-import { snapshotHeaderBytes } from "../format/snapshot_header.ts";
-import { snapshotName } from "../format/snapshot_name.ts";
-import { allPiecesBytes } from "../format/snapshot_piece.ts";
-import { type Contents, contentsOf, writeAnew } from "../maintain/write_anew.ts";
-import { ArchiveFolder, type ArchiveOptions } from "./archive_folder.ts";
-import { isCompaction } from "./inspect.ts";
-import { type Output, ReaderGone } from "./output.ts";
-import { copyProgressLine } from "./progress.ts";
+import { archive } from "../archive/archive.ts";
+import { Archiver } from "../archive/archiver.ts";
+import { historyOf, surveyStore } from "../archive/history.ts";
+import { LogView } from "../archive/log_view.ts";
+import { verifyArchive } from "../archive/verify_archive.ts";
+import { nodeFileSystem } from "../io/node_fs.ts";
+import { folderOf } from "../recovery/open.ts";
+import { type Arguments, type Command, type Context, EXIT, indexOption, Interrupted, UsageError } from "./command.ts";
+import { storeOf } from "./object_store.ts";
+import { progressLine } from "./progress.ts";
+import { green, red } from "./terminal.ts";
+import { counted, indexes, oneLine, sized } from "./text.ts";
 
-/** The size of a segment in an archive. A few of them are in memory. In bytes. */
-const SEGMENT_BYTES = 32 * 1024 * 1024;
-/** How much to write to standard output at once, in bytes. */
-const PART_BYTES = 1024 * 1024;
+const INTERVAL_MS_MAX = 2 ** 31 - 1;
 
-/**
- * Writes a copy of a log to standard output, as an archive of one folder. It needs no space on a disk.
- *
- * @param source The log, which must not be damaged.
- * @param lastIndex The last entry to copy.
- * @param out Where the archive goes.
- * @param segmentBytes The size of the copy's segments.
- * @returns The name of the folder in the archive, and the size of the archive in bytes.
- * @throws {WalLogError} `IO` if standard output cannot be written, or nobody reads it any more; `CHANGING` if the log was
- * compacted before it was read.
- */
-export async function archiveLog(
-  source: WalLog,
-  lastIndex: Index,
-  out: Output,
-  segmentBytes: number = SEGMENT_BYTES,
-): Promise<{ readonly name: string; readonly bytes: number }> {
-  const contents = contentsOf(source, lastIndex);
-  const options = optionsFor(source.path, contents);
-  const folder = new ArchiveFolder(options);
-  let bytes = 0;
-  const drain = async () => {
-    for (const piece of folder.take()) {
-      bytes += piece.length;
-      for (let at = 0; at < piece.length; at += PART_BYTES) await out.bytes(piece.subarray(at, at + PART_BYTES));
-    }
-    // Writing may not have waited, and then nothing else would run.
-    await setImmediate();
-  };
-  try {
-    await drain();
-    await writeInto(folder, contents, { path: source.path, segmentBytes, drain });
-    folder.seal(true);
-    await drain();
-  } catch (error) {
-    throw archiveError(source.path, error);
-  }
-  return { name: options.name, bytes };
+/** The option of all commands that read one generation. */
+export const GENERATION = { type: "string", value: "NUMBER", help: "The generation. Default: the newest" } as const;
+
+/** The generation that an option names; `undefined` for the newest. */
+export function generationOption(args: Arguments): number | undefined {
+  return indexOption(args, "generation");
 }
 
-/** Writes the log, and moves each complete file on. */
-async function writeInto(
-  folder: ArchiveFolder,
-  contents: Contents,
-  { path, segmentBytes, drain }: {
-    readonly path: string;
-    readonly segmentBytes: number;
-    readonly drain: () => Promise<void>;
+/** The command that archives. */
+export const archiveRun: Command = {
+  name: "archive run",
+  summary: "Archive a log in an object store",
+  operands: ["DIR", "STORE"],
+  options: {
+    follow: { type: "boolean", short: "f", help: "Go on with what becomes durable, until interrupted" },
+    interval: { type: "string", value: "MS", help: "With --follow: the time between two steps. Default: 1000" },
   },
-): Promise<void> {
-  const { fileSystem } = folder;
-  const log = await WalLog.open(path, { fileSystem, segmentBytes, maxEntryBytes: PAYLOAD_BYTES_MAX });
-  const line = copyProgressLine("archiving");
-  try {
-    await writeAnew(log, contents, {
-      onProgress: line.show,
-      afterPart: async () => {
-        folder.seal(false);
-        await drain();
-      },
-    });
-  } finally {
-    line.clear();
+  help:
+    `STORE is file:///FOLDER. It holds the archive of one log. Archives everything that is proven durable, also beside
+a running writer. It cannot hold compaction back: if the log is compacted before its entries are archived, the archive
+has a gap, which the log's snapshot covers. To avoid that, archive the log in the writer's process (see the library).
+
+Of two archivers of the same log, the one that began last wins. The other one ends with exit code 3.`,
+  writes: true,
+  async run(context) {
+    const { operands: [path, place], options, out, result } = context;
+    const intervalMilliseconds = indexOption(context, "interval") ?? 1000;
+    if (intervalMilliseconds < 1 || intervalMilliseconds > INTERVAL_MS_MAX) {
+      throw new UsageError("--interval takes milliseconds, 1 or more");
+    }
+    const store = storeOf(place!);
+    const log = await WalLog.open(path!, { readOnly: true, create: false, verify: "tail", onDamage: "keep" });
     await log.close();
+    const run = options.follow === true ? await follow(context, intervalMilliseconds) : await runOnce(context);
+    const { generation, archivedIndex, objects, bytes } = run;
+    result({ path: log.path, store: store.name, generation, archivedIndex, objects, bytes });
+    await out.line(
+      `archived up to index ${archivedIndex}, generation ${generation}: wrote ${
+        counted(objects, "object", "objects")
+      }, ` +
+        `${sized(bytes)}, to ${oneLine(store.name)}`,
+    );
+    return EXIT.clean;
+  },
+};
+
+/** The figures of a run. */
+interface Run {
+  readonly generation: number;
+  readonly archivedIndex: number;
+  readonly objects: number;
+  readonly bytes: number;
+}
+
+async function runOnce({ operands: [path, place], signal }: Context): Promise<Run> {
+  const archiver = new Archiver(
+    storeOf(place!),
+    new LogView(nodeFileSystem, folderOf(path!)),
+    crypto.randomUUID(),
+    signal,
+  );
+  await archiver.step().catch((error) => {
+    throw signal.aborted ? new Interrupted("the objects that were written stay") : error;
+  });
+  const { generation, archivedIndex, counts: { objects, bytes } } = archiver;
+  return { generation, archivedIndex, objects, bytes };
+}
+
+async function follow({ operands: [path, place], note, signal }: Context, intervalMilliseconds: number): Promise<Run> {
+  await using log = await WalLog.open(path!, { readOnly: true, create: false, verify: "tail", onDamage: "keep" });
+  const onFailure = (message: unknown) => {
+    const { error, willRetry } = message as WalLogEvents["wallog:archive-failure"];
+    if (willRetry) note(`${error.message}; trying again`);
+  };
+  subscribe("wallog:archive-failure", onFailure);
+  try {
+    await using archiving = archive(log, storeOf(place!), { intervalMilliseconds });
+    const stopped = setTimeout(2 ** 31 - 1, undefined, { signal }).catch(() => {});
+    await Promise.race([stopped, archiving.closed]);
+    const value = (name: string) => {
+      const [sample] = archiving.metrics().find((metric) => metric.name === name)?.samples ?? [];
+      return sample !== undefined && "value" in sample ? sample.value : 0;
+    };
+    return {
+      generation: value("wallog_archive_generation"),
+      archivedIndex: archiving.archivedIndex,
+      objects: value("wallog_archive_objects_total"),
+      bytes: value("wallog_archive_written_bytes_total"),
+    };
+  } finally {
+    unsubscribe("wallog:archive-failure", onFailure);
   }
 }
 
-/** The folder that a log is archived as: not under its own name, so that unpacking it beside the log changes no file. */
-function optionsFor(path: string, { snapshot }: Contents): ArchiveOptions {
-  const { uid, gid } = lstatSync(path);
-  const name = `${basename(path) || "log"}.backup`;
-  if (snapshot === undefined) return { name, uid, gid, snapshot: undefined };
-  const { meta: { index, term, config, meta = new Uint8Array(0) }, dataBytes } = snapshot;
-  const bytes = snapshotHeaderBytes(config.length, meta.length) + allPiecesBytes(dataBytes);
-  return { name, uid, gid, snapshot: { name: snapshotName(index, term), bytes } };
-}
+/** The command that verifies. */
+export const archiveVerify: Command = {
+  name: "archive verify",
+  summary: "Read every object of an archive, list the damage",
+  operands: ["STORE"],
+  options: { generation: GENERATION },
+  help: `Exits with 0 if every object is there and undamaged, 2 if not, 3 if there is no archive or it cannot be read.
+Damaged and missing objects are listed with the indexes of their entries.`,
+  async run(context) {
+    const { operands: [place], options, out, result, signal } = context;
+    const store = storeOf(place!);
+    const line = progressLine("verifying");
+    const found = await verifyArchive(store, {
+      generation: generationOption(context),
+      onProgress: line.show,
+      signal,
+    }).finally(() => line.clear());
+    if (found.objects === 0) throw noArchive(store.name);
+    result({ store: store.name, ...found });
+    if (options.json === true) return EXIT[found.verdict];
+    const { verdict, generation, lastIndex, objects, bytes, damage, gaps } = found;
+    await out.line(
+      `${verdict === "clean" ? green(verdict) : red(verdict)}: generation ${generation}, up to index ${lastIndex}, ` +
+        `${counted(objects, "object", "objects")}, ${sized(bytes)} verified`,
+    );
+    for (const { key, firstIndex, lastIndex, reason } of damage) {
+      await out.line(`  ${red(reason)} ${indexes(firstIndex, lastIndex)}: ${oneLine(key)}`);
+    }
+    for (const { firstIndex, lastIndex } of gaps) {
+      await out.line(`  not archived: ${indexes(firstIndex, lastIndex)}, which a snapshot covers`);
+    }
+    return EXIT[verdict];
+  },
+};
 
-/** A failure as the user sees it. What was written until then cannot be taken back. */
-function archiveError(path: string, error: unknown): unknown {
-  if (error instanceof ReaderGone) {
-    const message = "Cannot write the archive: nobody reads standard output any more; the archive is incomplete";
-    return new WalLogError("IO", message, { path });
-  }
-  if (!isCompaction(error)) return error;
-  const message = `Cannot archive the log at ${path}: its writer compacted it meanwhile; the archive is incomplete; ` +
-    "run the command again";
-  return new WalLogError("CHANGING", message, { path, cause: error });
+/** The command that lists. */
+export const archiveList: Command = {
+  name: "archive list",
+  summary: "List the generations of an archive",
+  operands: ["STORE"],
+  options: {},
+  help:
+    `A generation is one run of an archiver. It goes on where the one before ended, or begins anew. For each, this lists
+the indexes and the snapshots that it can be restored to, the time of its last checkpoint, and the size of its own
+objects.`,
+  async run({ operands: [place], out, options, result, signal }) {
+    const store = storeOf(place!);
+    const survey = await surveyStore(store, { signal });
+    const numbers = [...survey.generations].filter(([, { hasBase }]) => hasBase).map(([number]) => number).sort((
+      a,
+      b,
+    ) => a - b);
+    if (numbers.length === 0) throw noArchive(store.name);
+    const generations = numbers.map((number) => {
+      const { base, pieces, snapshots } = survey.generations.get(number)!;
+      const { segments, snapshots: usable } = historyOf(survey, number);
+      const last = segments.at(-1)?.chain.at(-1);
+      const bytes = pieces.reduce((sum, { from, to }) => sum + to - from, 0) +
+        snapshots.reduce((sum, { size }) => sum + size, 0);
+      return {
+        generation: number,
+        parent: base?.parent ?? null,
+        firstIndex: segments[0]?.id.first ?? 1,
+        lastIndex: (last?.next ?? 1) - 1,
+        snapshots: [...new Set(usable.map(({ index }) => index))].sort((a, b) => a - b),
+        time: Math.max(0, ...segments.flatMap(({ chain }) => chain).map(({ time }) => time)),
+        objects: pieces.length + snapshots.length,
+        bytes,
+      };
+    });
+    result({ store: store.name, generations });
+    if (options.json === true) return EXIT.clean;
+    for (const { generation, parent, firstIndex, lastIndex, snapshots, time, objects, bytes } of generations) {
+      const range = lastIndex < firstIndex ? "no entries" : indexes(firstIndex, lastIndex);
+      const from = parent === null ? "" : `, after generation ${parent}`;
+      const at = snapshots.length === 0 ? "" : `, snapshots at ${snapshots.slice(-3).join(", ")}`;
+      const until = time === 0 ? "" : `, until ${new Date(time).toISOString()}`;
+      await out.line(
+        `generation ${generation}: ${range}${from}${at}${until}; ${
+          counted(objects, "object", "objects")
+        } of its own, ` +
+          sized(bytes),
+      );
+    }
+    return EXIT.clean;
+  },
+};
+
+function noArchive(store: string): WalLogError {
+  return new WalLogError("NOT_FOUND", `Cannot read the archive in ${store}: there is none, or not that generation`);
 }

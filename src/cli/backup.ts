@@ -14,7 +14,7 @@ import { KeptFiles } from "../io/kept_files.ts";
 import { nodeFileSystem } from "../io/node_fs.ts";
 import { contentsOf } from "../maintain/write_anew.ts";
 import { folderOf } from "../recovery/open.ts";
-import { archiveLog } from "./archive.ts";
+import { writeTar } from "./tar_backup.ts";
 import { makeFolder } from "./aside.ts";
 import { type Command, type Context, EXIT, hardStateJson, indexOption, UsageError } from "./command.ts";
 import { flushFiles, makeLogFrom } from "./copy.ts";
@@ -75,7 +75,7 @@ async function archive(context: Context): Promise<void> {
     await readWhole(path!, { note, signal, fileSystem: kept.fileSystem }, async (source) => {
       const lastIndex = lastIndexOf(context, source);
       flushFiles(source.path);
-      const { name, bytes } = await archiveLog(source, lastIndex, out);
+      const { name, bytes } = await writeTar(source, lastIndex, out);
       note(copiedText(source, lastIndex, bytes, `an archive of ${name}`));
     });
   } finally {

@@ -82,6 +82,9 @@ export interface Command {
 /** Wrong arguments, explained in one line. */
 export class UsageError extends Error {}
 
+/** An interruption of a command that leaves something behind. The message says what, and what to do. */
+export class Interrupted extends Error {}
+
 /** The option of every command. */
 export const HELP: Option = { type: "boolean", short: "h", help: "Show this" };
 /** The option of every command that does not write its own document. */

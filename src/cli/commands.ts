@@ -4,6 +4,7 @@
  * @module
  */
 
+import { archiveList, archiveRun, archiveVerify } from "./archive.ts";
 import { backup } from "./backup.ts";
 import { bench } from "./bench.ts";
 import { completionsCommand } from "./completions.ts";
@@ -14,6 +15,7 @@ import { info } from "./info.ts";
 import { recoverClusterCommand } from "./recover_cluster.ts";
 import { repair } from "./repair.ts";
 import { report } from "./report.ts";
+import { restoreCommand } from "./restore.ts";
 import { salvage } from "./salvage.ts";
 import { verify } from "./verify.ts";
 import type { Command } from "./command.ts";
@@ -30,6 +32,10 @@ export const COMMANDS: readonly Command[] = [
   repair,
   salvage,
   backup,
+  archiveRun,
+  archiveList,
+  archiveVerify,
+  restoreCommand,
   recoverClusterCommand,
   importCommand,
   exportCommand,

@@ -51,7 +51,7 @@ export function completionsCommand(commands: () => readonly Command[]): Command 
     async run({ operands: [name], out, result }) {
       const shell = choiceOf("SHELL", name!, SHELLS);
       result({ shell });
-      const rows = commands().map(rowOf);
+      const rows = groupRows(commands().map(rowOf));
       for (const line of { bash, zsh, fish }[shell](rows)) await out.line(line);
       return EXIT.clean;
     },
@@ -68,6 +68,25 @@ function rowOf({ name, summary, operands, options }: Command): CommandRow {
     // A path may be that of a file or of a folder, so both are offered wherever one of the operands is a file.
     operands: kinds.find((kind) => kind !== "folder") ?? kinds[0] ?? "nothing",
   };
+}
+
+/** Commands of two words, such as "archive run", as one command with the second words as its operands. */
+function groupRows(rows: readonly CommandRow[]): CommandRow[] {
+  const groups = new Map<string, CommandRow>();
+  for (const row of rows) {
+    const [first, second] = row.name.split(" ") as [string, string?];
+    const known = groups.get(first);
+    const options = [...known?.options ?? [], ...row.options];
+    const isNew = ({ name }: OptionRow, i: number) => options.findIndex((option) => option.name === name) === i;
+    const words = known === undefined || typeof known.operands === "string" ? [] : known.operands;
+    groups.set(first, {
+      name: first,
+      summary: known?.summary ?? row.summary,
+      options: options.filter(isNew),
+      operands: second === undefined ? row.operands : [...words, second],
+    });
+  }
+  return [...groups.values()];
 }
 
 function valueOf({ type, value, choices }: Option): Completion | undefined {

@@ -6,7 +6,7 @@
 
 import { WalLogError } from "../api/errors.ts";
 import type { Damage } from "../api/report.ts";
-import { EXIT, exitCodeOf } from "./command.ts";
+import { EXIT, exitCodeOf, Interrupted } from "./command.ts";
 import { Output } from "./output.ts";
 import { damageJson } from "./info.ts";
 import { SCHEMA } from "./schema.ts";
@@ -31,7 +31,8 @@ export interface Failure {
  */
 export function failureOf(error: unknown, isInterrupted: boolean): Failure {
   if (isInterrupted) {
-    return { exit: EXIT.interrupted, code: "INTERRUPTED", message: "interrupted; nothing was left behind", damage: [] };
+    const left = error instanceof Interrupted ? error.message : "nothing was left behind";
+    return { exit: EXIT.interrupted, code: "INTERRUPTED", message: `interrupted; ${left}`, damage: [] };
   }
   const message = error instanceof Error ? error.message : String(error);
   const exit = exitCodeOf(error);

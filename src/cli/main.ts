@@ -37,11 +37,12 @@ interface Session {
 /**
  * Runs the program.
  *
- * @param args Its arguments.
+ * @param words Its arguments.
  * @param streams The output streams.
  * @returns The exit code.
  */
-export async function main(args: readonly string[], { stdout, stderr }: Streams = process): Promise<number> {
+export async function main(words: readonly string[], { stdout, stderr }: Streams = process): Promise<number> {
+  const args = joinName(words);
   // The reader of standard error may be gone too.
   stderr.on("error", () => {});
   const command = commandOf(args);
@@ -64,6 +65,13 @@ export async function main(args: readonly string[], { stdout, stderr }: Streams 
     await report(session, failure).catch(() => {});
     return failure.exit;
   }
+}
+
+/** Arguments in which a name of two words, such as "archive run", is one. */
+function joinName([first, second, ...rest]: readonly string[]): readonly string[] {
+  const name = `${first} ${second}`;
+  if (COMMANDS.some((command) => command.name === name)) return [name, ...rest];
+  return [first, second, ...rest].filter((word) => word !== undefined);
 }
 
 function commandOf([name]: readonly string[]): Command | undefined {
@@ -89,7 +97,7 @@ async function run(session: Session): Promise<number> {
   const { args: [name, ...rest], out } = session;
   if (name === undefined) throw new UsageError(`which command? (${PROGRAM} --help)`);
   if (name === "help" || name === "--help" || name === "-h") {
-    const about = commandOf(rest);
+    const about = commandOf(joinName(rest));
     for (const line of about === undefined ? overview() : helpFor(about)) await out.line(line);
     return EXIT.clean;
   }
@@ -129,7 +137,7 @@ async function runCommand(session: Session, command: Command, given: Arguments):
 }
 
 function* overview(): Generator<string> {
-  yield `${PROGRAM}: inspects, verifies, repairs, copies and converts logs of @wallog/wallog`;
+  yield `${PROGRAM}: inspects, verifies, repairs, copies, archives and converts logs of @wallog/wallog`;
   yield "";
   for (const { name, operands, summary } of COMMANDS) {
     yield `  ${`${name} ${operands.join(" ")}`.padEnd(HELP_COLUMNS)} ${summary}`;

@@ -175,4 +175,19 @@ export const ARCHIVE_MUTANTS: readonly Mutant[] = [
     ]],
     dies: "archive_restore_test",
   },
+  {
+    name: "a missing object goes unnoticed",
+    file: "src/archive/verify_archive.ts",
+    edits: [["snapshots.some(({ index }) => index >= next.id.first - 1);", "true;"]],
+    dies: "archive_cli_test",
+  },
+  {
+    name: "the time of --to is taken for an index",
+    file: "src/cli/restore.ts",
+    edits: [[
+      "if (Number.isFinite(time)) return { toTime: time };",
+      "if (Number.isFinite(time)) return { toIndex: time };",
+    ]],
+    dies: "archive_cli_test",
+  },
 ];

@@ -6,7 +6,7 @@
 import { ARCHIVE_MUTANTS } from "./archive_mutants.ts";
 import { BATCH_MUTANTS } from "./batch_mutants.ts";
 import { CHECKSUM_MUTANTS } from "./checksum_mutants.ts";
-import { CLI_ARCHIVE_MUTANTS } from "./cli_archive_mutants.ts";
+import { CLI_TAR_MUTANTS } from "./cli_tar_mutants.ts";
 import { CLI_MENDING_MUTANTS } from "./cli_mending_mutants.ts";
 import { CLI_MUTANTS } from "./cli_mutants.ts";
 import { CLI_REPORT_MUTANTS } from "./cli_report_mutants.ts";
@@ -72,7 +72,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...FOLDER_MUTANTS,
   ...WRITER_MUTANTS,
   ...CLI_MUTANTS,
-  ...CLI_ARCHIVE_MUTANTS,
+  ...CLI_TAR_MUTANTS,
   ...CLI_REPORT_MUTANTS,
   ...CLI_MENDING_MUTANTS,
   ...RAFT_MUTANTS,

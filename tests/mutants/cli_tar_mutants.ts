@@ -7,11 +7,11 @@
 import type { Mutant } from "./mutant.ts";
 
 const TAR = "src/cli/tar.ts";
-const FOLDER = "src/cli/archive_folder.ts";
-const ARCHIVE = "src/cli/archive.ts";
+const FOLDER = "src/cli/tar_folder.ts";
+const ARCHIVE = "src/cli/tar_backup.ts";
 
 /** The archive of a log. */
-export const CLI_ARCHIVE_MUTANTS: readonly Mutant[] = [
+export const CLI_TAR_MUTANTS: readonly Mutant[] = [
   {
     name: "the size of a file of 8 GiB has no room in its tar header, and gets no pax record",
     file: TAR,
@@ -34,7 +34,7 @@ export const CLI_ARCHIVE_MUTANTS: readonly Mutant[] = [
     name: "a segment is archived while it is written",
     file: FOLDER,
     edits: [["isEnd ? segments : segments.slice(0, -1)", "segments"]],
-    dies: "cli_archive_test",
+    dies: "cli_tar_backup_test",
   },
   {
     name: "an archive has the first segment before IDENTITY",
@@ -43,7 +43,7 @@ export const CLI_ARCHIVE_MUTANTS: readonly Mutant[] = [
       "    if (!isEnd) return;\n",
       "    if (!isEnd) return;\n    this.archive(IDENTITY_NAME);\n",
     ], ["    this.archive(IDENTITY_NAME);\n    this.begin(name, bytes);", "    this.begin(name, bytes);"]],
-    dies: "cli_archive_test",
+    dies: "cli_tar_backup_test",
   },
   {
     name: "a snapshot is copied without waiting for the archive, or for anything else",
@@ -52,31 +52,31 @@ export const CLI_ARCHIVE_MUTANTS: readonly Mutant[] = [
       "      await afterPart();\n      signal?.throwIfAborted();\n    }\n    await target",
       "    }\n    await target",
     ]],
-    dies: "cli_archive_test",
+    dies: "cli_tar_backup_test",
   },
   {
     name: "entries are read without waiting for the archive",
     file: ARCHIVE,
     edits: [["        folder.seal(false);\n        await drain();", "        await setImmediate();"]],
-    dies: "cli_archive_test",
+    dies: "cli_tar_backup_test",
   },
   {
     name: "the archive's folder has the name of the log",
     file: ARCHIVE,
     edits: [['|| "log"}.backup`', '|| "log"}`']],
-    dies: "cli_archive_test",
+    dies: "cli_tar_backup_test",
   },
   {
     name: "an archive that nobody reads is no failure",
     file: ARCHIVE,
     edits: [["if (error instanceof ReaderGone) {", "if (error === undefined) {"]],
-    dies: "cli_archive_test",
+    dies: "cli_tar_backup_test",
   },
   {
     name: "files that the writer deletes are missing from an archive",
     file: "src/cli/backup.ts",
     edits: [["{ note, signal, fileSystem: kept.fileSystem }", "{ note, signal }"]],
-    dies: "cli_archive_test",
+    dies: "cli_tar_backup_test",
   },
   {
     name: "the progress of a copy goes on in one line after the snapshot",
@@ -88,6 +88,6 @@ export const CLI_ARCHIVE_MUTANTS: readonly Mutant[] = [
     name: "an archive is written to a terminal",
     file: "src/cli/backup.ts",
     edits: [["if (out.isTerminal) throw", "if (out === undefined) throw"]],
-    dies: "cli_archive_test",
+    dies: "cli_tar_backup_test",
   },
 ];

@@ -8,7 +8,7 @@ import { dirname, join } from "node:path";
 import { describe, it } from "node:test";
 import { WalLog } from "../mod.ts";
 import type { SnapshotStream, WalLogError } from "../mod.ts";
-import { archiveLog } from "../src/cli/archive.ts";
+import { writeTar } from "../src/cli/tar_backup.ts";
 import { main } from "../src/cli/main.ts";
 import { Output, type Stream } from "../src/cli/output.ts";
 import { cli, damageEntry, endOf, startCli } from "./cli.ts";
@@ -109,7 +109,7 @@ describe("wal-log backup -", () => {
     withLog(async (path, folder) => {
       const source = open(path);
       const { stream, bytes } = collector();
-      await archiveLog(source, source.lastIndex, new Output(stream), 16 * 1024);
+      await writeTar(source, source.lastIndex, new Output(stream), 16 * 1024);
       const expected = stateOf(source);
       source.closeSync();
       const whole = bytes();
@@ -180,7 +180,7 @@ describe("wal-log backup -", () => {
         on: () => {},
         once: (_, listener) => void (wake = listener),
       };
-      await archiveLog(source, source.lastIndex, new Output(slow), MIB);
+      await writeTar(source, source.lastIndex, new Output(slow), MIB);
       source.closeSync();
       assert.ok(read > 31 * MIB, "all data was read");
       assert.ok(ahead < 6 * MIB, `${ahead} bytes were read ahead`);
@@ -220,7 +220,7 @@ describe("wal-log backup -", () => {
       const { stream } = collector(() => {
         if (log.snapshotIndex === 10) log.applySnapshot({ index: 120, term: 4, config: [1n], data: bytesOf(100) });
       });
-      await assert.rejects(archiveLog(source, 120, new Output(stream)), {
+      await assert.rejects(writeTar(source, 120, new Output(stream)), {
         code: "CHANGING",
         message: /compacted it meanwhile; the archive is incomplete; run the command again/,
       });

@@ -23,7 +23,7 @@ const FILE_MODE = 0o600;
 const FOLDER_MODE = 0o700;
 
 /** The name of the folder, and the owner of its files. */
-export interface ArchiveOptions {
+export interface TarOptions {
   /** The folder's name in the archive. */
   readonly name: string;
   /** The owner and the group, as numbers. */
@@ -43,16 +43,16 @@ interface Held {
 }
 
 /** An archive of a folder. */
-export class ArchiveFolder {
+export class TarFolder {
   /** The folder as a writer sees it. Nothing else may be in it, and its path does not matter. */
   readonly fileSystem: FileSystem;
-  private readonly options: ArchiveOptions;
+  private readonly options: TarOptions;
   private readonly files = new Map<string, Held>();
   private readonly ready: Uint8Array[] = [];
   private readonly modified: number;
 
   /** @param options The folder. */
-  constructor(options: ArchiveOptions) {
+  constructor(options: TarOptions) {
     this.options = options;
     this.modified = Math.floor(nodeFileSystem.now() / 1000);
     this.fileSystem = this.makeFileSystem();
@@ -130,7 +130,7 @@ export class ArchiveFolder {
   }
 
   /** Opens the snapshot, whose bytes go into the archive in the order in which they are written. */
-  private openSnapshot(file: Held, { name, bytes }: NonNullable<ArchiveOptions["snapshot"]>): File {
+  private openSnapshot(file: Held, { name, bytes }: NonNullable<TarOptions["snapshot"]>): File {
     this.archive(IDENTITY_NAME);
     this.begin(name, bytes);
     return {

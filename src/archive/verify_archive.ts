@@ -1,0 +1,126 @@
+/**
+ * Verifies an archive: reads every object that a restore can need, and finds missing ones from the keys of the others.
+ *
+ * @module
+ */
+
+import { WalLogError } from "../api/errors.ts";
+import type { Progress } from "../api/options.ts";
+import type { Index } from "../api/types.ts";
+import { fetchObject } from "./fetch_object.ts";
+import { historyOf, surveyStore } from "./history.ts";
+import type { ObjectStore } from "./object_store.ts";
+
+/** A damaged or missing object. */
+export interface ArchiveDamage {
+  /** The object's key; for a missing one, the beginning of its key. */
+  readonly key: string;
+  /** The first and the last index that it holds or held. */
+  readonly firstIndex: Index;
+  readonly lastIndex: Index;
+  readonly reason: "damaged" | "missing";
+}
+
+/** The result of verifying an archive. */
+export interface ArchiveVerdict {
+  /** `corrupt` if an object is damaged or missing that a restore to the end needs or can need. */
+  readonly verdict: "clean" | "corrupt";
+  /** The generation; 0 if there is no archive. */
+  readonly generation: number;
+  /** The last archived index. */
+  readonly lastIndex: Index;
+  /** Objects and bytes read. */
+  readonly objects: number;
+  readonly bytes: number;
+  readonly damage: readonly ArchiveDamage[];
+  /** Entries that are not archived, because the log was compacted before. A later snapshot covers them. */
+  readonly gaps: readonly { readonly firstIndex: Index; readonly lastIndex: Index }[];
+}
+
+/** Options of verifying an archive. */
+export interface VerifyOptions {
+  /** The generation. Default: the newest. */
+  readonly generation?: number | undefined;
+  /** Called after each object. */
+  readonly onProgress?: (progress: Progress) => void;
+  /** Ends it early. */
+  readonly signal?: AbortSignal;
+}
+
+/** An object to read. */
+interface Needed {
+  readonly key: string;
+  readonly checksum: bigint;
+  readonly size: number;
+  readonly firstIndex: Index;
+  readonly lastIndex: Index;
+}
+
+/**
+ * Verifies the history of a generation.
+ *
+ * @param store The store.
+ * @param options The generation, progress and signal.
+ * @returns What was found.
+ * @throws {WalLogError} `STORE`. Or the reason of the signal.
+ */
+export async function verifyArchive(store: ObjectStore, options: VerifyOptions = {}): Promise<ArchiveVerdict> {
+  const { signal, onProgress } = options;
+  const { generation, segments, snapshots } = historyOf(await surveyStore(store, { signal }), options.generation);
+  const pieces = segments.flatMap(({ chain }) => chain);
+  const needed: Needed[] = [
+    ...pieces.map(({ key, checksum, from, to, floor, next }) => (
+      { key, checksum, size: to - from, firstIndex: floor, lastIndex: Math.max(next - 1, floor) }
+    )),
+    ...snapshots.map(({ key, checksum, size, index }) => ({ key, checksum, size, firstIndex: 1, lastIndex: index })),
+  ];
+  const bytesTotal = needed.reduce((sum, { size }) => sum + size, 0);
+  const damage: ArchiveDamage[] = [];
+  let bytes = 0;
+  for (const object of needed) {
+    const { key, firstIndex, lastIndex } = object;
+    const reason = await faultOf(store, object, signal);
+    if (reason !== undefined) damage.push({ key, firstIndex, lastIndex, reason });
+    onProgress?.({ bytesDone: bytes += object.size, bytesTotal });
+  }
+  const gaps = [];
+  for (const [i, { chain, hasGap, id }] of segments.entries()) {
+    const next = segments[i + 1];
+    if (!hasGap || next === undefined) continue;
+    const firstIndex = chain.at(-1)!.next;
+    const lastIndex = Math.max(next.id.first - 1, firstIndex);
+    const isCovered = snapshots.some(({ index }) => index >= next.id.first - 1);
+    if (isCovered) gaps.push({ firstIndex, lastIndex });
+    else damage.push({ key: segmentPrefix(chain[0]!.key, id.number), firstIndex, lastIndex, reason: "missing" });
+  }
+  const last = pieces.at(-1);
+  if (last !== undefined && last.snapshot > 0 && !snapshots.some(({ index }) => index === last.snapshot)) {
+    const lastIndex = last.snapshot;
+    damage.push({ key: `the snapshot at index ${lastIndex}`, firstIndex: 1, lastIndex, reason: "missing" });
+  }
+  const lastIndex = (last?.next ?? 1) - 1;
+  const verdict = damage.length > 0 ? "corrupt" : "clean";
+  return { verdict, generation, lastIndex, objects: needed.length, bytes, damage, gaps };
+}
+
+/** The fault of an object; `undefined` if it has none. */
+async function faultOf(
+  store: ObjectStore,
+  object: Needed,
+  signal: AbortSignal | undefined,
+): Promise<ArchiveDamage["reason"] | undefined> {
+  try {
+    await fetchObject(store, object, object.size, () => {}, { signal });
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof WalLogError)) throw error;
+    if (error.code === "CORRUPT") return "damaged";
+    if (error.code === "NOT_FOUND") return "missing";
+    throw error;
+  }
+}
+
+/** The beginning of the keys of a segment's pieces. */
+function segmentPrefix(key: string, number: number): string {
+  return key.slice(0, key.indexOf("/segments/")) + `/segments/${String(number).padStart(12, "0")}-`;
+}

@@ -1,0 +1,73 @@
+/**
+ * `wal-log restore`: a log from its archive.
+ *
+ * @module
+ */
+
+import { resolve } from "node:path";
+import { restore } from "../archive/restore.ts";
+import { GENERATION, generationOption } from "./archive.ts";
+import { type Command, EXIT, hardStateJson, Interrupted, UsageError } from "./command.ts";
+import { storeOf } from "./object_store.ts";
+import { progressLine } from "./progress.ts";
+import { hardStateText, oneLine, sized } from "./text.ts";
+
+/** The command. */
+export const restoreCommand: Command = {
+  name: "restore",
+  summary: "Make a log from its archive",
+  operands: ["STORE", "DEST"],
+  options: {
+    to: { type: "string", value: "INDEX|TIME", help: "The last entry wanted, or a time such as 2026-01-31T12:00:00Z" },
+    generation: GENERATION,
+  },
+  help:
+    `DEST becomes a cleanly closed log: the newest usable snapshot and what follows. Every frame is verified. DEST must
+not exist, or be an empty folder. If a restore is interrupted, repeat it: it goes on with what is there, and until it is
+complete, DEST does not open as a log.
+
+A time is one of the log's clock. The result is the state before the first checkpoint with a later time.
+
+A node that starts from an archive has forgotten everything that it acknowledged since, including its votes. Let it into
+a cluster that remembers more only as a new member.`,
+  writes: true,
+  async run(context) {
+    const { operands: [place, destination], out, result, signal } = context;
+    const store = storeOf(place!);
+    const generation = generationOption(context);
+    const line = progressLine("restoring");
+    const report = await restore(store, destination!, {
+      ...targetOf(context.options.to),
+      ...generation !== undefined && { generation },
+      onProgress: line.show,
+      signal,
+    }).catch((error) => {
+      throw signal.aborted ? new Interrupted("repeat the command to go on with what is there") : error;
+    }).finally(() => line.clear());
+    const { lastIndex, snapshotIndex, hardState, bytes } = report;
+    result({
+      path: resolve(destination!),
+      store: store.name,
+      generation: report.generation,
+      lastIndex,
+      snapshotIndex,
+      hardState: hardStateJson(hardState),
+      bytes,
+    });
+    await out.line(
+      `restored up to index ${lastIndex}, ${hardStateText(hardState)}: ${sized(bytes)} in ${oneLine(destination!)}`,
+    );
+    return EXIT.clean;
+  },
+};
+
+/** The state that `--to` wants. */
+function targetOf(to: string | boolean | undefined): { readonly toIndex?: number; readonly toTime?: number } {
+  if (to === undefined) return {};
+  const text = String(to);
+  const index = /^\d{1,16}$/.test(text) ? Number(text) : NaN;
+  if (Number.isSafeInteger(index)) return { toIndex: index };
+  const time = /^\d{4}-\d{2}-\d{2}/.test(text) ? Date.parse(text) : NaN;
+  if (Number.isFinite(time)) return { toTime: time };
+  throw new UsageError(`--to takes an index or a time such as 2026-01-31T12:00:00Z, found ${JSON.stringify(text)}`);
+}

@@ -1,0 +1,115 @@
+/**
+ * Writes a copy of a log as a tar archive.
+ *
+ * @module
+ */
+
+import { lstatSync } from "node:fs";
+import { basename } from "node:path";
+import { setImmediate } from "node:timers/promises";
+import { WalLogError } from "../api/errors.ts";
+import type { Index } from "../api/types.ts";
+import { WalLog } from "../api/wal_log.ts";
+import { PAYLOAD_BYTES_MAX } from "../format/frame.ts";
+import { snapshotHeaderBytes } from "../format/snapshot_header.ts";
+import { snapshotName } from "../format/snapshot_name.ts";
+import { allPiecesBytes } from "../format/snapshot_piece.ts";
+import { type Contents, contentsOf, writeAnew } from "../maintain/write_anew.ts";
+import { TarFolder, type TarOptions } from "./tar_folder.ts";
+import { isCompaction } from "./inspect.ts";
+import { type Output, ReaderGone } from "./output.ts";
+import { copyProgressLine } from "./progress.ts";
+
+/** The size of a segment in an archive. A few of them are in memory. In bytes. */
+const SEGMENT_BYTES = 32 * 1024 * 1024;
+/** How much to write to standard output at once, in bytes. */
+const PART_BYTES = 1024 * 1024;
+
+/**
+ * Writes a copy of a log to standard output, as an archive of one folder. It needs no space on a disk.
+ *
+ * @param source The log, which must not be damaged.
+ * @param lastIndex The last entry to copy.
+ * @param out Where the archive goes.
+ * @param segmentBytes The size of the copy's segments.
+ * @returns The name of the folder in the archive, and the size of the archive in bytes.
+ * @throws {WalLogError} `IO` if standard output cannot be written, or nobody reads it any more; `CHANGING` if the log was
+ * compacted before it was read.
+ */
+export async function writeTar(
+  source: WalLog,
+  lastIndex: Index,
+  out: Output,
+  segmentBytes: number = SEGMENT_BYTES,
+): Promise<{ readonly name: string; readonly bytes: number }> {
+  const contents = contentsOf(source, lastIndex);
+  const options = optionsFor(source.path, contents);
+  const folder = new TarFolder(options);
+  let bytes = 0;
+  const drain = async () => {
+    for (const piece of folder.take()) {
+      bytes += piece.length;
+      for (let at = 0; at < piece.length; at += PART_BYTES) await out.bytes(piece.subarray(at, at + PART_BYTES));
+    }
+    // Writing may not have waited, and then nothing else would run.
+    await setImmediate();
+  };
+  try {
+    await drain();
+    await writeInto(folder, contents, { path: source.path, segmentBytes, drain });
+    folder.seal(true);
+    await drain();
+  } catch (error) {
+    throw archiveError(source.path, error);
+  }
+  return { name: options.name, bytes };
+}
+
+/** Writes the log, and moves each complete file on. */
+async function writeInto(
+  folder: TarFolder,
+  contents: Contents,
+  { path, segmentBytes, drain }: {
+    readonly path: string;
+    readonly segmentBytes: number;
+    readonly drain: () => Promise<void>;
+  },
+): Promise<void> {
+  const { fileSystem } = folder;
+  const log = await WalLog.open(path, { fileSystem, segmentBytes, maxEntryBytes: PAYLOAD_BYTES_MAX });
+  const line = copyProgressLine("archiving");
+  try {
+    await writeAnew(log, contents, {
+      onProgress: line.show,
+      afterPart: async () => {
+        folder.seal(false);
+        await drain();
+      },
+    });
+  } finally {
+    line.clear();
+    await log.close();
+  }
+}
+
+/** The folder that a log is archived as: not under its own name, so that unpacking it beside the log changes no file. */
+function optionsFor(path: string, { snapshot }: Contents): TarOptions {
+  const { uid, gid } = lstatSync(path);
+  const name = `${basename(path) || "log"}.backup`;
+  if (snapshot === undefined) return { name, uid, gid, snapshot: undefined };
+  const { meta: { index, term, config, meta = new Uint8Array(0) }, dataBytes } = snapshot;
+  const bytes = snapshotHeaderBytes(config.length, meta.length) + allPiecesBytes(dataBytes);
+  return { name, uid, gid, snapshot: { name: snapshotName(index, term), bytes } };
+}
+
+/** A failure as the user sees it. What was written until then cannot be taken back. */
+function archiveError(path: string, error: unknown): unknown {
+  if (error instanceof ReaderGone) {
+    const message = "Cannot write the archive: nobody reads standard output any more; the archive is incomplete";
+    return new WalLogError("IO", message, { path });
+  }
+  if (!isCompaction(error)) return error;
+  const message = `Cannot archive the log at ${path}: its writer compacted it meanwhile; the archive is incomplete; ` +
+    "run the command again";
+  return new WalLogError("CHANGING", message, { path, cause: error });
+}
