@@ -29,13 +29,11 @@ interface Machine {
 
 /** A state that an archiver has reported as archived. */
 interface Promised {
+  /** The first number of the state: a log can be in the same state again. */
   readonly number: number;
   readonly state: string;
-}
-
-/** A state by its first number: a log can be in the same state again. */
-function firstOf(states: readonly string[], state: string): Promised {
-  return { number: states.indexOf(state), state };
+  /** The number of generations that counted then. */
+  readonly bases: number;
 }
 
 /** A history. */
@@ -165,7 +163,7 @@ class ArchiveSimulation {
     // The restored state is the archived one. No later restore may show an earlier one.
     const number = await this.check(machine);
     assert(number >= proven, `state ${proven} was proven before the step, and the archive has ${number}`);
-    this.promised = firstOf(machine.states, machine.states[number]!);
+    this.promised = this.promise(machine.states, machine.states[number]!);
     this.store.faults = faults;
     await this.rest(machine);
   }
@@ -177,11 +175,20 @@ class ArchiveSimulation {
   private release({ states, log }: Machine): void {
     const { promised } = this;
     if (promised === undefined || states[promised.number] === promised.state) return;
-    const base = [...this.store.memory.objects.keys()].filter((key) => key.includes("/base/")).sort().at(-1);
-    assert(base?.includes("/base/00000000-"), "a copy of the log has gone on with the history of the other");
+    const restarts = this.bases().slice(promised.bases).filter((key) => key.includes("/base/00000000-"));
+    assert(restarts.length > 0, "a copy of the log has gone on with the history of the other");
     assert(log.snapshotIndex > 0);
     this.promised = undefined;
     this.count("replaced");
+  }
+
+  /** The keys of the bases of all generations. */
+  private bases(): string[] {
+    return [...this.store.memory.objects.keys()].filter((key) => key.includes("/base/")).sort();
+  }
+
+  private promise(states: readonly string[], state: string): Promised {
+    return { number: states.indexOf(state), state, bases: this.bases().length };
   }
 
   /** What `archive()` does after a step. */
@@ -230,7 +237,7 @@ class ArchiveSimulation {
         if (!await this.stepOnce(machine)) return;
         // Another archiver may take over at once. It must have what was proven before this step.
         this.release({ ...machine, states });
-        const promised = firstOf(states, state);
+        const promised = this.promise(states, state);
         if (this.promised === undefined || this.promised.number < promised.number) this.promised = promised;
         this.count("archived together");
       };
