@@ -3,7 +3,10 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { WalLog } from "../mod.ts";
+import { historyOf, surveyStore } from "../src/archive/history.ts";
 import { MemoryStore, restore } from "../src/archive/mod.ts";
+import { segmentName } from "../src/format/segment_name.ts";
+import { snapshotName } from "../src/format/snapshot_name.ts";
 import { ArchivedLog, PATH, textEntry } from "./archived_log.ts";
 import { fingerprint } from "./simulated_log.ts";
 
@@ -119,6 +122,32 @@ describe("a restored log", () => {
       await archived.archive();
       await archived.requireSame();
     }
+  });
+});
+
+describe("an archive", () => {
+  it("has pieces that, joined, are the segment files of a log", async () => {
+    const store = new MemoryStore();
+    const archived = new ArchivedLog(store);
+    for (let i = 0; i < 20; i++) {
+      archived.append(9);
+      await archived.archive();
+    }
+    archived.log.compact(100, { data: new Uint8Array(50) });
+    archived.append(9);
+    await archived.archive();
+    const { segments, snapshots } = historyOf(await surveyStore(store));
+    assert(segments.some(({ chain }) => chain.length > 1));
+    const { fileSystem } = archived.disk;
+    const write = (name: string, parts: readonly { readonly key: string }[]) => {
+      const file = fileSystem.open(`/by-hand.wal/${name}`, "create");
+      for (const { key } of parts) file.write(store.objects.get(key)!, file.size());
+    };
+    for (const { id, chain } of segments) write(segmentName(id.number), chain);
+    for (const one of snapshots) write(snapshotName(one.index, one.term), [one]);
+    const log = WalLog.openSync("/by-hand.wal", { fileSystem, readOnly: true });
+    assert.equal(log.recovery.verdict, "clean");
+    assert.equal(fingerprint(log), fingerprint(archived.log));
   });
 });
 

@@ -29,6 +29,8 @@ export class PieceFile implements ObjectBody {
   private readonly from: number;
   /** The header block, with the header in both copies and zeros elsewhere. */
   private readonly block: Uint8Array;
+  /** The part that was read last. */
+  private part = new Uint8Array(0);
 
   /**
    * Opens a piece.
@@ -62,9 +64,10 @@ export class PieceFile implements ObjectBody {
     }
   }
 
-  /** As {@link ObjectBody.read}. */
+  /** As {@link ObjectBody.read}. The next read overwrites the bytes. */
   read(offset: number, length: number): Uint8Array {
-    const bytes = new Uint8Array(length);
+    if (this.part.length < length) this.part = new Uint8Array(length);
+    const bytes = this.part.subarray(0, length);
     const position = this.from + offset;
     const head = this.block.subarray(position, position + length);
     bytes.set(head);

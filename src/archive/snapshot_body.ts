@@ -16,15 +16,18 @@ import { inSlices } from "./slices.ts";
 export class FileBody implements ObjectBody {
   readonly size: number;
   private readonly file: SizedFile;
+  /** The part that was read last. */
+  private part = new Uint8Array(0);
 
   constructor(fileSystem: FileSystem, path: string) {
     this.file = openSized(fileSystem, path);
     this.size = this.file.size();
   }
 
-  /** As {@link ObjectBody.read}. */
+  /** As {@link ObjectBody.read}. The next read overwrites the bytes. */
   read(offset: number, length: number): Uint8Array {
-    const bytes = new Uint8Array(length);
+    if (this.part.length < length) this.part = new Uint8Array(length);
+    const bytes = this.part.subarray(0, length);
     if (readFull(this.file, bytes, offset) === length) return bytes;
     throw new Error(`the file ends before offset ${offset + length}`);
   }
