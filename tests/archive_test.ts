@@ -107,6 +107,28 @@ describe("a log that is archived", () => {
     });
   });
 
+  it("is archived to its end after it was closed", async () => {
+    await inTemporaryFolder(async (folder) => {
+      const store = new FailingStore();
+      store.failures = Infinity;
+      const log = await WalLog.open(join(folder, "log"), { segmentBytes: 4096 });
+      await using archiving = archive(log, store, FAST);
+      await write(log, 200);
+      log.truncate(150);
+      log.append([textEntry(150, 2)]);
+      log.compact(100);
+      await log.close();
+      store.failures = 0;
+      await archiving.archived(150);
+      while (archiving.lag.entries + archiving.lag.bytes > 0) await setTimeout(1);
+      assert.equal(archiving.archivedIndex, 150);
+      await restore(store, join(folder, "restored"));
+      await using restored = await WalLog.open(join(folder, "restored"), { readOnly: true });
+      await using closed = await WalLog.open(join(folder, "log"), { readOnly: true });
+      assert.equal(fingerprint(restored), fingerprint(closed));
+    });
+  });
+
   it("waits for a new entry at the index of a truncated one", async () => {
     await inTemporaryFolder(async (folder) => {
       const store = new FailingStore();

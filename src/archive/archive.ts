@@ -141,6 +141,9 @@ class RunningArchive implements Archive {
   private readonly archiver: Archiver;
   private readonly waiters = new Waiters();
   private readonly ending = new AbortController();
+  /** Whether the log was closed before the last step began, so that the files have all of it. */
+  private isLogFinal = false;
+  private isLogClosed = false;
   private failures = 0;
   /** When the last step began that has archived everything. */
   private currentAt = performance.now();
@@ -159,13 +162,13 @@ class RunningArchive implements Archive {
   }
 
   get archivedIndex(): Index {
-    const { archivedIndex } = this.archiver;
-    return this.retention === undefined ? archivedIndex : Math.min(archivedIndex, this.retention.from - 1);
+    const { retention, isLogFinal, archiver: { archivedIndex } } = this;
+    return retention === undefined || isLogFinal ? archivedIndex : Math.min(archivedIndex, retention.from - 1);
   }
 
   get lag(): ArchiveLag {
     const { archiver, retention, log, archivedIndex } = this;
-    const durable = retention === undefined ? archiver.log.durableIndex : log.durableIndex;
+    const durable = retention === undefined || this.isLogClosed ? archiver.log.durableIndex : log.durableIndex;
     const entries = Math.max(durable - archivedIndex, 0);
     const bytes = archiver.lagBytes;
     return { entries, bytes, seconds: entries + bytes === 0 ? 0 : (performance.now() - this.currentAt) / 1000 };
@@ -241,8 +244,10 @@ class RunningArchive implements Archive {
     try {
       if (log.termAt(archivedIndex) === view.termAt(archivedIndex)) retention.advance(archivedIndex + 1);
     } catch (error) {
-      // The archive goes on after the log is closed or has failed, with the files that it has left.
+      // The archive goes on after the log is closed, with the files that it has left.
       if (!(error instanceof WalLogError)) throw error;
+      this.isLogFinal = this.isLogClosed;
+      this.isLogClosed = true;
     }
   }
 

@@ -190,4 +190,10 @@ export const ARCHIVE_MUTANTS: readonly Mutant[] = [
     ]],
     dies: "archive_cli_test",
   },
+  {
+    name: "a closed log is never archived to its end",
+    file: ARCHIVE,
+    edits: [["      this.isLogFinal = this.isLogClosed;\n", ""]],
+    dies: "archive_test",
+  },
 ];
