@@ -44,9 +44,12 @@ class ArchiveSimulation {
   private readonly store: SimulatedStore;
   private readonly machines: Machine[] = [];
   private readonly retains: boolean;
+  /** Whether lists can be out of date. Then an archived state can be missed, but logs still never mix. */
+  private readonly isStale: boolean;
   private readonly id = { next: 1 };
   private promised: Promised | undefined;
   private tokens = 0;
+  private isRotten = false;
   private restores = 0;
 
   constructor(seed: number, counts: Counts) {
@@ -55,6 +58,8 @@ class ArchiveSimulation {
     this.disk = new SimulatedDisk({ seed });
     this.store = new SimulatedStore(this.random, counts);
     this.retains = this.random.chance(0.5);
+    this.isStale = this.random.chance(0.1);
+    if (this.isStale) this.store.staleWrites = 8;
   }
 
   async run(): Promise<void> {
@@ -67,6 +72,27 @@ class ArchiveSimulation {
     }
     await this.store.settle();
     await this.check();
+    await this.rot();
+  }
+
+  /** Damages or deletes an object for good. What can be restored then must still be a state of a log. */
+  private async rot(): Promise<void> {
+    const { random, store: { memory: { objects } } } = this;
+    const key = random.pick([...objects.keys()]);
+    const bytes = objects.get(key)!;
+    const isLost = bytes.length === 0 || random.chance(0.5);
+    if (isLost) objects.delete(key);
+    else bytes[random.below(bytes.length)]! ^= 1 << random.below(8);
+    this.promised = undefined;
+    this.isRotten = true;
+    this.store.faults = 0;
+    try {
+      await this.check();
+      this.count("restored from a damaged archive");
+    } catch (error) {
+      if (!(error instanceof WalLogError)) throw error;
+      this.count(isLost ? "lost object" : "damaged object");
+    }
   }
 
   private count(event: string): void {
@@ -158,6 +184,7 @@ class ArchiveSimulation {
     const { proven } = machine;
     if (!await this.stepOnce(machine)) return;
     this.count("archived");
+    if (this.isStale) return void await this.check();
     const { faults } = this.store;
     this.store.faults = 0;
     // The restored state is the archived one. No later restore may show an earlier one.
@@ -218,7 +245,7 @@ class ArchiveSimulation {
       const code = error instanceof WalLogError ? error.code : (error as { code?: string }).code ?? "unknown";
       if (!["STORE", "FENCED", "DIVERGED", "ENOENT", "CHANGING", "CORRUPT"].includes(code)) throw error;
       // Only a damaged reply can look like damage.
-      if (code === "CORRUPT") assert(this.store.faults > 0, String(error));
+      if (code === "CORRUPT") assert(this.store.faults > 0 || this.isStale, String(error));
       if (code === "ENOENT") assert(!this.retains || machine.log.snapshotIndex > 0);
       this.count(code);
       if (code === "FENCED") this.replaceArchiver(machine);
@@ -234,7 +261,7 @@ class ArchiveSimulation {
       const { proven, states } = machine;
       const state = states[proven]!;
       return async () => {
-        if (!await this.stepOnce(machine)) return;
+        if (!await this.stepOnce(machine) || this.isStale) return;
         // Another archiver may take over at once. It must have what was proven before this step.
         this.release({ ...machine, states });
         const promised = this.promise(states, state);
@@ -317,8 +344,10 @@ class ArchiveSimulation {
       } catch (error) {
         if (!(error instanceof WalLogError)) throw error;
         if (error.code === "NOT_FOUND" && this.promised === undefined && wanted === undefined) return 0;
+        if (this.isRotten) throw error;
+        if (this.isStale && attempt === 10) return 0;
         const isFault = error.code === "STORE" || error.code === "CORRUPT" || error.code === "NOT_FOUND";
-        assert(isFault && this.store.faults > 0, error.stack);
+        assert(isFault && (this.store.faults > 0 || this.isStale), error.stack);
         if (attempt % 10 === 0) this.store.faults = 0;
       }
     }

@@ -15,7 +15,7 @@ describe("the archive of simulated logs in a simulated store", () => {
         throw new Error(`seed ${seed}`, { cause });
       }
     }
-    const faults = ["late write", "refused", "lost reply", "failed read", "cut off", "damaged reply"];
+    const faults = ["late write", "refused", "lost reply", "failed read", "cut off", "damaged reply", "stale list"];
     const events = [
       "archived",
       "archived together",
