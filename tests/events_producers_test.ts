@@ -5,6 +5,7 @@ import { describe, it } from "node:test";
 import type { WalLog } from "../mod.ts";
 import { EventLog } from "../src/events/mod.ts";
 import { loadState } from "../src/events/load_state.ts";
+import { intervalsOf } from "../src/events/retention.ts";
 import { SimulatedDisk } from "../src/testing/mod.ts";
 import { inShort, openEvents } from "./event_logs.ts";
 import { MemoryDisk } from "./memory_disk.ts";
@@ -30,7 +31,7 @@ function entriesRead(wal: WalLog): number {
         yield entry;
       }
     },
-  } as never);
+  } as never, intervalsOf({}));
   return count;
 }
 

@@ -193,6 +193,49 @@ describe("the limits of an event log", () => {
     await log.close();
   });
 
+  it("keep a small number of events, however many ids the log knows", async () => {
+    const disk = new MemoryDisk();
+    const options = { retention: { maxCount: 80 } };
+    let log = await open(disk, options);
+    let n = 0;
+    const write = (count: number) => {
+      for (const end = n + count; n < end; n++) {
+        log.write(`${n}`, { id: { producer: `producer-${n % 40}`, sequence: Math.trunc(n / 40) } });
+      }
+    };
+    const kept = () => [...log.iterate()].length;
+    write(6000);
+    for (let times = 0; times < 100; times++, write(3)) {
+      assert(kept() >= 80 && kept() <= 100, `kept ${kept()} events`);
+    }
+    // The state is stored when the other entries have as many bytes: the files have more than what can be read.
+    const { first } = log;
+    assert(log.wal.firstIndex < first - 100);
+    assert.throws(() => log.read(first - 1), { code: "COMPACTED", index: first });
+    assert.throws(() => log.iterate(first - 1), { code: "COMPACTED", index: first });
+    assert.throws(() => log.follow({ from: first - 1 }), { code: "COMPACTED", index: first });
+    await log.consume("new").return?.();
+    assert.equal(log.consumers()[0]!.position, first - 1);
+    log.forget("new");
+    await log.close();
+    log = await open(disk, options);
+    // Closing the log stores the state in some cases, and opening it drops events, too.
+    for (let times = 0; times < 5; times++) {
+      write(times * 300);
+      const { first: before } = log;
+      while (log.first === before) write(1);
+      const { first: after } = log;
+      await log.close();
+      log = await open(disk, options);
+      assert(log.first >= after && kept() >= 80);
+    }
+    const { first: next } = log;
+    log.acknowledge("slow", next + 5);
+    write(200);
+    assert.equal(log.first, next + 6);
+    await log.close();
+  });
+
   it("drop events by age while the log is written, and when it is opened", async () => {
     let now = Date.UTC(2026);
     const disk = new SimulatedDisk();

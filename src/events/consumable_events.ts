@@ -28,8 +28,8 @@ export abstract class ConsumableEvents<E> extends WritableEvents<E> {
     this.#parts = parts;
     this.#consumers = parts.isReadOnly ? undefined : new Consumers(parts.wal, parts.state, parts.writer);
     if (parts.isReadOnly) return;
-    parts.writer.onMark = () => this.#dropExpired();
-    this.#dropExpired();
+    parts.writer.onMark = (isStored) => this.#dropExpired(isStored);
+    this.#dropExpired(true);
   }
 
   /**
@@ -168,12 +168,13 @@ export abstract class ConsumableEvents<E> extends WritableEvents<E> {
     this.#consumers?.finish();
   }
 
-  /** Drops the events that are beyond a limit of the log. */
-  #dropExpired(): void {
+  /** Drops the events that are beyond a limit of the log. Deletes files only if it is worth to store the state again. */
+  #dropExpired(isWorthIt: boolean): void {
     const { state, retention, now } = this.#parts;
     const through = expired(state, retention, now());
+    state.drop(through);
     try {
-      if (through > 0) this.compact(through, { passConsumers: retention.passConsumers === true });
+      if (through > 0 && isWorthIt) this.compact(through, { passConsumers: retention.passConsumers === true });
     } catch {
       // They are dropped later. A log that has failed says so in its next call.
     }

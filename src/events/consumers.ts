@@ -68,7 +68,7 @@ export class Consumers {
   add(name: string): void {
     if (this.state.consumers.has(name)) return;
     // Entries up to the snapshot can still be there, kept by a retention. They are dropped for all others.
-    const position = Math.max(this.wal.firstIndex - 1, this.wal.snapshotIndex);
+    const position = Math.max(this.wal.firstIndex - 1, this.wal.snapshotIndex, this.state.dropped);
     this.retain(name, position);
     try {
       this.writer.acknowledge([[name, position]]);

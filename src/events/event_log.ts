@@ -83,9 +83,10 @@ export class EventLog<E> extends ConsumableEvents<E> implements AsyncDisposable 
     const wal = await WalLog.open(folder, { segmentBytes: segmentBytesOf(retention), ...how });
     try {
       requireNoRaft(wal);
-      const state = loadState(wal);
+      const intervals = intervalsOf(retention);
+      const state = loadState(wal, intervals);
       const reader = new EventReader(wal, codec);
-      const writer = new EventWriter(wal, codec, state, now, { intervals: intervalsOf(retention), maxPendingBytes });
+      const writer = new EventWriter(wal, codec, state, now, { intervals, maxPendingBytes });
       return new EventLog({ wal, state, reader, writer, isReadOnly, retention, now });
     } catch (error) {
       await wal.close();

@@ -8,7 +8,7 @@
 import { isObject } from "../api/validate.ts";
 import type { Envelope } from "./envelope.ts";
 import { type ProducerData, Producers } from "./producers.ts";
-import type { Mark } from "./retention.ts";
+import type { Intervals, Mark } from "./retention.ts";
 import type { Position } from "./types.ts";
 
 /** The state as it is stored. What an older version did not store has a default. */
@@ -21,7 +21,10 @@ interface StateData {
   readonly marks?: readonly Mark[];
 }
 
-/** More marks than this are thinned out. So many there are only if a consumer keeps the log from dropping events. */
+/**
+ * More marks than this are thinned out, in the older half. So many there are only if a consumer keeps the log from
+ * dropping events, or while a log is opened.
+ */
 const MARKS_MAX = 64;
 
 const encoder = new TextEncoder();
@@ -40,9 +43,13 @@ export class EventState {
   bytes: number;
   /** Places up to which events can be dropped, in order. */
   marks: readonly Mark[];
-  /** Since the last mark: entries, bytes of their commands, and bytes of events. Stored states are left out. */
+  /** Events up to here are dropped, although some may still be in files. */
+  dropped: Position = 0;
+  /** Since the state was stored: entries, and bytes of their commands. Stored states are left out. */
+  unstoredEntries = 0;
+  unstoredBytes = 0;
+  /** Since the last mark: entries, and bytes of events. */
   entriesSince = 0;
-  commandBytesSince = 0;
   bytesSince = 0;
   /** When the first event since the last mark was written, in milliseconds since 1970; `undefined` if there is none. */
   eventsSinceTime: number | undefined;
@@ -84,10 +91,33 @@ export class EventState {
    */
   mark(position: Position, time: number): void {
     const { marks, count, bytes } = this;
-    const kept = marks.length < MARKS_MAX ? marks : marks.filter((_, nth) => nth % 2 === 1);
+    const isKept = (_: Mark, nth: number) => nth % 2 === 1 || nth >= MARKS_MAX / 2;
+    const kept = marks.length < MARKS_MAX ? marks : marks.filter(isKept);
     this.marks = [...kept, { position, count, bytes, time }];
-    this.entriesSince = this.commandBytesSince = this.bytesSince = 0;
+    this.entriesSince = this.bytesSince = 0;
     this.eventsSinceTime = undefined;
+  }
+
+  /**
+   * Whether a mark is due before an event.
+   *
+   * @param intervals How far apart marks are.
+   * @param time When the event is written, in milliseconds since 1970.
+   */
+  isMarkDue({ entries, bytes, milliseconds }: Intervals, time: number): boolean {
+    return this.entriesSince >= entries || this.bytesSince >= bytes ||
+      time - (this.eventsSinceTime ?? Infinity) >= milliseconds;
+  }
+
+  /**
+   * Drops events.
+   *
+   * @param through The last position to drop. Events that a consumer has not acknowledged stay.
+   */
+  drop(through: Position): void {
+    this.dropped = Math.max(this.dropped, Math.min(through, ...this.consumers.values()));
+    // The mark at which the log begins stays: when the log is opened, it begins there again.
+    this.marks = this.marks.filter(({ position }) => position >= this.dropped);
   }
 
   /**
@@ -99,6 +129,7 @@ export class EventState {
     const { count, bytes, marks } = this;
     const stored = encoder.encode(JSON.stringify({ ...this.data(Infinity), count, bytes, marks }));
     this.storedBytes = stored.length - JSON.stringify(marks).length;
+    this.unstoredEntries = this.unstoredBytes = 0;
     return stored;
   }
 
@@ -131,7 +162,8 @@ export class EventState {
     this.commandBytes += bytes;
     if (envelope.kind === "state") return;
     this.entriesSince++;
-    this.commandBytesSince += bytes;
+    this.unstoredEntries++;
+    this.unstoredBytes += bytes;
     switch (envelope.kind) {
       case "event":
         this.last = index;

@@ -34,8 +34,8 @@ export class EventWriter<E> {
   private readonly scratch = new Scratch();
   /** Bytes written up to the last write that was seen durable. */
   private flushedBytes: number;
-  /** Called after the state was stored, before what is written next. */
-  onMark: () => void = () => {};
+  /** Called after a mark, before what is written next, with whether the state was stored. */
+  onMark: (isStored: boolean) => void = () => {};
   /** Called before a flush, to write what it is to cover. */
   onSync: () => void = () => {};
 
@@ -115,7 +115,7 @@ export class EventWriter<E> {
     requireLast(expectedLast, state.last);
     if (commands.length === 0) return state.last;
     this.requireRoom(commands);
-    if (this.isMarkDue(time)) this.tryToMark();
+    if (state.isMarkDue(this.intervals, time)) this.mark(time);
     this.add(commands);
     return state.last;
   }
@@ -163,29 +163,28 @@ export class EventWriter<E> {
 
   /** Stores the state before the log is closed, so that the next opening need not read the last entries. */
   finish(): void {
-    if (this.state.entriesSince >= STATE_ENTRIES_AT_CLOSE) this.tryToMark();
+    if (this.state.unstoredEntries >= STATE_ENTRIES_AT_CLOSE) this.tryToStore(this.now());
   }
 
-  private isMarkDue(time: number): boolean {
-    const { state, intervals: { entries, bytes, milliseconds } } = this;
-    const { entriesSince, bytesSince, eventsSinceTime = Infinity } = state;
-    if (time - eventsSinceTime >= milliseconds) return true;
-    // A large state is stored less often, so that states take no more room than the other entries.
-    return state.commandBytesSince >= state.storedBytes && (entriesSince >= entries || bytesSince >= bytes);
+  /** Makes a mark. A large state is stored less often, so that states take no more room than the other entries. */
+  private mark(time: number): void {
+    const { state, intervals: { milliseconds } } = this;
+    const isOld = time - (state.eventsSinceTime ?? Infinity) >= milliseconds;
+    state.mark(this.wal.lastIndex, time);
+    const isStored = isOld || state.unstoredBytes >= state.storedBytes;
+    if (isStored) this.tryToStore(time);
+    this.onMark(isStored);
   }
 
-  /** Makes a mark, and stores the state in an entry if it fits into one. */
-  private tryToMark(): void {
+  /** Stores the state in an entry if it fits into one. */
+  private tryToStore(time: number): void {
     const { wal, state } = this;
-    const time = this.now();
-    state.mark(wal.lastIndex, time);
     try {
       const command = sealState(time, state.store());
       if (command.length <= wal.maxEntryBytes) this.add([command]);
     } catch {
       // It only shortens the next opening. A log that cannot be written says so in the call that follows.
     }
-    this.onMark();
   }
 
   private requireRoom(commands: readonly Uint8Array[]): void {

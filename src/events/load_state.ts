@@ -10,6 +10,7 @@ import type { WalLog } from "../api/wal_log.ts";
 import { openEnvelope } from "./envelope.ts";
 import { EventState } from "./event_state.ts";
 import { TERM } from "./event_writer.ts";
+import type { Intervals } from "./retention.ts";
 import { foreignEntry, foreignLog } from "./refusals.ts";
 
 const NOTHING = new Uint8Array(0);
@@ -32,10 +33,11 @@ export function requireNoRaft({ path, hardState: { term, votedFor }, identity, l
  * Loads the state of an event log.
  *
  * @param wal The log underneath.
+ * @param intervals How far apart marks are. Those behind the stored state are made again.
  * @returns The state behind its last entry. Damaged entries count as events.
  * @throws {WalLogError} `ENCODING` if no event log has written the log; `CORRUPT` if its snapshot is damaged; `IO`.
  */
-export function loadState(wal: WalLog): EventState {
+export function loadState(wal: WalLog, intervals: Intervals): EventState {
   const { snapshotIndex, lastIndex } = wal;
   const stored = lastStored(wal);
   const state = stored?.state ?? snapshotState(wal);
@@ -44,6 +46,7 @@ export function loadState(wal: WalLog): EventState {
   for (const { index, term, kind, command } of readable(wal, (stored?.index ?? snapshotIndex) + 1, lastIndex, passed)) {
     const envelope = openEnvelope(command);
     if (term !== TERM || kind === "config" || envelope.kind === "foreign") throw foreignEntry(index, wal.path);
+    if (envelope.kind === "event" && state.isMarkDue(intervals, envelope.time)) state.mark(index - 1, envelope.time);
     state.apply(index, envelope, command.length);
   }
   for (const [name, position] of state.consumers) {

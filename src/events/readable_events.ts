@@ -10,6 +10,7 @@ import type { EventState } from "./event_state.ts";
 import type { EventWriter } from "./event_writer.ts";
 import { FollowedEvents } from "./followed_events.ts";
 import { loadState } from "./load_state.ts";
+import { intervalsOf } from "./retention.ts";
 import { goneError, requireObject } from "./refusals.ts";
 import type { ConsumerState, EventRetention, FollowEventsOptions, Position, StoredEvent } from "./types.ts";
 
@@ -52,7 +53,7 @@ export abstract class ReadableEvents<E> {
 
   /** The lowest position that can be read. Above {@link EventLog.last} if there are no events. */
   get first(): Position {
-    return this.wal.firstIndex;
+    return Math.max(this.wal.firstIndex, this.#state.dropped + 1);
   }
 
   /**
@@ -78,9 +79,8 @@ export abstract class ReadableEvents<E> {
    */
   read(position: Position): StoredEvent<E> | undefined {
     const entry = this.wal.entry(position);
-    if (entry !== undefined) return this.#reader.open(entry);
     if (position > 0 && position < this.first) throw goneError(position, this.first, this.wal.path);
-    return undefined;
+    return entry && this.#reader.open(entry);
   }
 
   /**
@@ -155,7 +155,7 @@ export abstract class ReadableEvents<E> {
    */
   async refresh(): Promise<Position> {
     await this.wal.refresh();
-    if (this.#isReadOnly) this.#state = loadState(this.wal);
+    if (this.#isReadOnly) this.#state = loadState(this.wal, intervalsOf({}));
     return this.last;
   }
 }

@@ -35,9 +35,9 @@ export interface StoredEvent<E> {
 
 /**
  * Limits beyond which a log drops its oldest events. It drops them when it is opened and while it is written, in steps of
- * an eighth of a limit, and a file at a time. So it keeps at least what the limits allow, and up to a quarter more. If
- * many producers use ids, the log stores a large table of them, and a step by bytes or by number drops at least as many
- * bytes as that table has. A log at rest drops nothing.
+ * an eighth of a limit. So it keeps at least what the limits allow, and up to a quarter more. Disk space is freed later, a
+ * file at a time. If many producers use ids, the log stores a large table of them, and it deletes files only when as many
+ * bytes were written as that table has. A log at rest drops nothing.
  */
 export interface EventRetention {
   /** Bytes of events, encoded. */

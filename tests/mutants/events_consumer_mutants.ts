@@ -142,7 +142,7 @@ export const EVENTS_CONSUMER_MUTANTS: readonly Mutant[] = [
   {
     name: "a new consumer is given events that a compaction has dropped, until a restart",
     file: CONSUMERS,
-    edits: [["Math.max(this.wal.firstIndex - 1, this.wal.snapshotIndex)", "this.wal.firstIndex - 1"]],
+    edits: [["this.wal.firstIndex - 1, this.wal.snapshotIndex, ", "this.wal.firstIndex - 1, "]],
     dies: "events_consumers_test",
   },
   {
@@ -226,16 +226,13 @@ export const EVENTS_CONSUMER_MUTANTS: readonly Mutant[] = [
   {
     name: "events are not dropped by age when the log is opened",
     file: CONSUMABLE,
-    edits: [[
-      "    parts.writer.onMark = () => this.#dropExpired();\n    this.#dropExpired();\n",
-      "    parts.writer.onMark = () => this.#dropExpired();\n",
-    ]],
+    edits: [["    this.#dropExpired(true);\n", ""]],
     dies: "events_retention_test",
   },
   {
     name: "marks are not made by time",
-    file: WRITER,
-    edits: [["    if (time - eventsSinceTime >= milliseconds) return true;\n", ""]],
+    file: STATE,
+    edits: [[" ||\n      time - (this.eventsSinceTime ?? Infinity) >= milliseconds;", ";"]],
     dies: "events_retention_test",
   },
   {
@@ -250,22 +247,13 @@ export const EVENTS_CONSUMER_MUTANTS: readonly Mutant[] = [
   {
     name: "a large state is stored as often as a small one",
     file: WRITER,
-    edits: [["state.commandBytesSince >= state.storedBytes && (", "("]],
+    edits: [["isOld || state.unstoredBytes >= state.storedBytes", "true"]],
     dies: "events_retention_test",
   },
   {
     name: "a log that is opened stores its state at once, however large it is",
     file: STATE,
     edits: [["    state.storedBytes = bytes.length - JSON.stringify(state.marks).length;\n", ""]],
-    dies: "events_retention_test",
-  },
-  {
-    name: "the time to the next mark begins anew when the log is opened",
-    file: LOAD,
-    edits: [[
-      "  for (const [name, position] of state.consumers) {",
-      "  state.eventsSinceTime = undefined;\n  for (const [name, position] of state.consumers) {",
-    ]],
     dies: "events_retention_test",
   },
   {
@@ -284,6 +272,48 @@ export const EVENTS_CONSUMER_MUTANTS: readonly Mutant[] = [
         "    if (passes) consumers.pass(through);\n    this.#parts.writer.compact(through, passes);\n",
       ],
     ],
+    dies: "events_retention_test",
+  },
+  {
+    name: "a limit keeps as many events as the table of ids has bytes",
+    file: CONSUMABLE,
+    edits: [["    state.drop(through);\n", "    if (isWorthIt) state.drop(through);\n"]],
+    dies: "events_retention_test",
+  },
+  {
+    name: "events that a limit has dropped come back when the log is opened",
+    file: LOAD,
+    edits: [["state.isMarkDue(intervals, envelope.time)", "envelope.time < 0"]],
+    dies: "events_retention_test",
+  },
+  {
+    name: "the mark at which a log begins is forgotten",
+    file: STATE,
+    edits: [["position >= this.dropped", "position > this.dropped"]],
+    dies: "events_retention_test",
+  },
+  {
+    name: "a limit drops events that a consumer has not acknowledged",
+    file: STATE,
+    edits: [["Math.min(through, ...this.consumers.values())", "through"]],
+    dies: "events_retention_test",
+  },
+  {
+    name: "events that a limit has dropped can be read while they are in a file",
+    file: "src/events/readable_events.ts",
+    edits: [["Math.max(this.wal.firstIndex, this.#state.dropped + 1)", "this.wal.firstIndex"]],
+    dies: "events_retention_test",
+  },
+  {
+    name: "a new consumer is given events that a limit has dropped",
+    file: CONSUMERS,
+    edits: [[", this.state.dropped)", ")"]],
+    dies: "events_retention_test",
+  },
+  {
+    name: "marks are thinned out where the log begins",
+    file: STATE,
+    edits: [["nth % 2 === 1 || nth >= MARKS_MAX / 2", "nth % 2 === 1"]],
     dies: "events_retention_test",
   },
 ];

@@ -252,7 +252,7 @@ export const EVENTS_MUTANTS: readonly Mutant[] = [
   {
     name: "the state is never stored while the log grows",
     file: WRITER,
-    edits: [["    if (this.isMarkDue(time)) this.tryToMark();\n", ""]],
+    edits: [["    if (state.isMarkDue(this.intervals, time)) this.mark(time);\n", ""]],
     dies: "events_producers_test",
   },
   {
@@ -270,7 +270,7 @@ export const EVENTS_MUTANTS: readonly Mutant[] = [
   {
     name: "a reader that is brought up to date keeps its state",
     file: READABLE,
-    edits: [["    if (this.#isReadOnly) this.#state = loadState(this.wal);\n", ""]],
+    edits: [["    if (this.#isReadOnly) this.#state = loadState(this.wal, intervalsOf({}));\n", ""]],
     dies: "events_producers_test",
   },
   {
