@@ -273,4 +273,25 @@ export const RAFT_TRANSPORT_MUTANTS: readonly Mutant[] = [
     edits: [["new X509Certificate(raw).checkHost(name, EXACTLY) !== undefined", "raw !== undefined"]],
     dies: "raft_tls_test",
   },
+  {
+    name: "transport: a type of message is sent to a peer that does not know it",
+    file: "src/raft/transport/outgoing.ts",
+    edits: [["!this.knows(since) || ", ""]],
+    dies: "raft_versions_test",
+  },
+  {
+    name: "transport: a new type of message waits for a peer whose version is not known",
+    file: "src/raft/transport/outgoing.ts",
+    edits: [[
+      "since <= Math.max(this.#version, this.#options.protocol.versions.least)",
+      "this.#version === 0 || since <= this.#version",
+    ]],
+    dies: "raft_versions_test",
+  },
+  {
+    name: "transport: two nodes do not use the greatest version that both speak",
+    file: "src/raft/transport/outgoing.ts",
+    edits: [["this.#version = negotiate(this.#said!.versions, hello.versions)!;", "this.#version = 1;"]],
+    dies: "raft_versions_test",
+  },
 ];

@@ -94,6 +94,30 @@ export const TYPES = [
   "proposeReply",
 ] as const satisfies readonly Message["type"][];
 
+/**
+ * The version of the transport's protocol that brought each type. A peer that speaks an earlier one does not know the type,
+ * and would end the connection. Add a type at the end of the list, with the next version.
+ */
+export const SINCE: Readonly<Record<Message["type"], number>> = {
+  preVote: 1,
+  preVoteReply: 1,
+  requestVote: 1,
+  requestVoteReply: 1,
+  appendEntries: 1,
+  appendEntriesReply: 1,
+  installSnapshot: 1,
+  installSnapshotReply: 1,
+  timeoutNow: 1,
+  repairRequest: 1,
+  repairReply: 1,
+  snapshotRequest: 1,
+  snapshotReply: 1,
+  readRequest: 1,
+  readReply: 1,
+  proposeRequest: 1,
+  proposeReply: 1,
+};
+
 /** Refusals of a proposal by their numbers. */
 export const REFUSALS: readonly (ProposalRefusal | null)[] = [
   null,

@@ -20,7 +20,8 @@
  *    0  u8 0
  * ```
  *
- * All integers are little-endian. Both speak the greatest version that both know. The hello is the same in all versions.
+ * All integers are little-endian. Both speak the greatest version that both know. The hello is the same in all versions. A
+ * node sends no message of a type that came with a later version.
  *
  * The one that was called says its hello when it has found that of the caller to be right, with TLS by the certificate
  * too. It also says it to a caller of another cluster, or with no version in common, and then ends the connection: so both
@@ -36,7 +37,9 @@
 import { createHash } from "node:crypto";
 import type { NodeId } from "../../api/types.ts";
 import { type Origin, otherCluster, UUID_BYTES, uuidBytes, uuidText } from "../origin.ts";
+import { SINCE } from "../codec/format.ts";
 import { encodingError } from "../codec/wire.ts";
+import type { Message } from "../messages.ts";
 
 /** Size of a hello. */
 export const HELLO_BYTES = 92;
@@ -60,6 +63,17 @@ export interface Versions {
 
 /** The versions that this library speaks. */
 export const VERSIONS: Versions = { least: 1, greatest: 1 };
+
+/** What a node speaks. */
+export interface Protocol {
+  /** The versions. */
+  readonly versions: Versions;
+  /** The version that brought each type of message. */
+  readonly since: Readonly<Record<Message["type"], number>>;
+}
+
+/** What this library speaks. */
+export const PROTOCOL: Protocol = { versions: VERSIONS, since: SINCE };
 const NO_ORIGIN: Origin = { cluster: undefined, incarnation: undefined };
 /** Where a hello says what the node's log is. */
 const ORIGIN_AT = 60;

@@ -14,6 +14,7 @@ import {
   encodeHello,
   type Hello,
   HELLO_BYTES,
+  negotiate,
   PING,
   PING_MS,
   StreamReader,
@@ -36,6 +37,8 @@ export interface PeerStats {
   readonly isConnected: boolean;
   /** What waits to be sent, in bytes. */
   readonly queuedBytes: number;
+  /** The version of the protocol that both speak; 0 without a connection. */
+  readonly version: number;
   /** Messages sent so far. */
   readonly sent: number;
   /** Messages dropped so far: there was no connection, no room, or the connection ended while they waited. */
@@ -52,6 +55,8 @@ export class Outgoing {
   readonly #hello: () => Required<Hello>;
   /** What was said when the connection was made. */
   #said: Required<Hello> | undefined;
+  /** The version that both speak; 0 without a connection. */
+  #version = 0;
   readonly #outbox: Outbox;
   #socket: Socket | undefined;
   /** `waiting` until the next attempt; `open` when both have said hello. */
@@ -91,6 +96,7 @@ export class Outgoing {
   get stats(): PeerStats {
     return {
       isConnected: this.#phase === "open",
+      version: this.#version,
       queuedBytes: this.#outbox.bytes,
       sent: this.#accepted - this.#lost - this.#outbox.length,
       dropped: this.#refused + this.#lost,
@@ -102,15 +108,17 @@ export class Outgoing {
    * Sends a frame as soon as the peer takes it. Without a connection, a frame is dropped and only counted: it would be old
    * by the time there is one. While a connection is being made, little can wait for it.
    *
-   * @returns Whether a connection had room for it, or there is none.
+   * @param frame The frame.
+   * @param since The version that brought its type of message.
+   * @returns Whether a connection had room for it and the peer knows it, or there is no connection.
    */
-  send(frame: Uint8Array): boolean {
+  send(frame: Uint8Array, since: number): boolean {
     // The peer refuses a log that has entries and belongs to no cluster. A node that has just joined must say hello again.
     if (this.#phase === "open" && this.#said!.origin.cluster === undefined && this.#isOutdated()) {
       this.#reconnect(this.#socket!);
     }
     const isConnected = this.#phase === "open";
-    if (!(isConnected || this.#canWait(frame)) || !this.#outbox.push(frame)) {
+    if (!(isConnected || this.#canWait(frame)) || !this.knows(since) || !this.#outbox.push(frame)) {
       this.#refused++;
       return !isConnected;
     }
@@ -126,6 +134,15 @@ export class Outgoing {
   /** Whether a frame can wait for the connection that is being made. */
   #canWait(frame: Uint8Array): boolean {
     return this.#phase === "connecting" && this.#outbox.bytes + frame.byteLength <= CONNECTING_BYTES_MAX;
+  }
+
+  /**
+   * Whether the peer knows messages of a type. Without a connection, only those that every version knows are certain to be.
+   *
+   * @param since The version that brought the type.
+   */
+  knows(since: number): boolean {
+    return since <= Math.max(this.#version, this.#options.protocol.versions.least);
   }
 
   /** The peer is there, for it has called: no reason to wait any longer. */
@@ -198,6 +215,7 @@ export class Outgoing {
       if (hello.to !== this.#options.id) return this.#fail(socket, `it means node ${hello.to}`);
       const apart = whatSeparates(this.#said!, hello);
       if (apart !== undefined) return this.#fail(socket, apart);
+      this.#version = negotiate(this.#said!.versions, hello.versions)!;
     } catch (error) {
       return this.#fail(socket, (error as Error).message);
     }
@@ -262,6 +280,7 @@ export class Outgoing {
     if (this.#socket !== socket) return;
     this.#socket = undefined;
     this.#isBlocked = false;
+    this.#version = 0;
     clearTimeout(this.#timer);
     socket.destroy();
     if (this.#phase === "closed") return;

@@ -10,6 +10,7 @@ import type { NodeId } from "../../api/types.ts";
 import { MESSAGE_BYTES_MAX_DEFAULT } from "../codec/format.ts";
 import { isNodeId } from "../config.ts";
 import { whatIsWrongWithCertificates } from "./certificates.ts";
+import { PROTOCOL, type Protocol } from "./framing.ts";
 
 /** Where a node listens. */
 export interface Address {
@@ -88,7 +89,11 @@ export interface TcpTransportOptions {
 /** Options with their defaults, checked. */
 export type CheckedTcpOptions =
   & Required<Omit<TcpTransportOptions, "tls" | "peers">>
-  & Pick<TcpTransportOptions, "tls">;
+  & Pick<TcpTransportOptions, "tls">
+  & {
+    /** What the node speaks. Only tests say something else, to be a node of another release. */
+    readonly protocol: Protocol;
+  };
 
 /** A frame's length is a u32. */
 const MESSAGE_BYTES_MAX = 2 ** 32 - 1;
@@ -114,6 +119,7 @@ export function checkTcpOptions(options: TcpTransportOptions): CheckedTcpOptions
     reconnectDelay: options.reconnectDelay ?? [50, 2000],
     timeout: options.timeout ?? 5000,
     onEvent: options.onEvent ?? (() => {}),
+    protocol: (options as { protocol?: Protocol }).protocol ?? PROTOCOL,
   };
   checkNames("Cannot make a transport", options, [...Object.keys(checked), "peers"]);
   checkId(checked.id);

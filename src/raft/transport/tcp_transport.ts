@@ -9,7 +9,7 @@ import type { NodeId } from "../../api/types.ts";
 import { encodeBehind } from "../codec/encode.ts";
 import { type Message, senderOf } from "../messages.ts";
 import type { Origin } from "../origin.ts";
-import { clusterDigest, FRAME_LENGTH_BYTES, type Hello, VERSIONS } from "./framing.ts";
+import { clusterDigest, FRAME_LENGTH_BYTES, type Hello } from "./framing.ts";
 import { IncomingConnections } from "./incoming.ts";
 import { Outgoing, type PeerStats } from "./outgoing.ts";
 import { type Address, checkAddress, type CheckedTcpOptions, checkId, checkTcpOptions } from "./tcp_options.ts";
@@ -185,7 +185,10 @@ export class TcpTransport implements RaftTransport {
       return `it has ${length} bytes, at most ${this.#options.maxMessageBytes} are allowed (maxMessageBytes)`;
     }
     new DataView(frame.buffer).setUint32(0, length, true);
-    return outgoing.send(frame) ? undefined : "too much waits to be sent";
+    const since = this.#options.protocol.since[message.type];
+    if (outgoing.send(frame, since)) return undefined;
+    if (outgoing.knows(since)) return "too much waits to be sent";
+    return `the peer speaks version ${outgoing.stats.version} of the protocol, which has no ${message.type}`;
   }
 
   /**
@@ -215,6 +218,12 @@ export class TcpTransport implements RaftTransport {
   /** What is said to a peer first. */
   #hello(to: NodeId): Required<Hello> {
     const { cluster, incarnation } = this.#identity?.() ?? { cluster: undefined, incarnation: undefined };
-    return { from: this.id, to, cluster: this.#cluster, origin: { cluster, incarnation }, versions: VERSIONS };
+    return {
+      from: this.id,
+      to,
+      cluster: this.#cluster,
+      origin: { cluster, incarnation },
+      versions: this.#options.protocol.versions,
+    };
   }
 }
