@@ -60,7 +60,13 @@ describe("the files of a log that is cut", () => {
           yield* source.iterate(11, 20);
         },
       };
-      const replacement = { contents, isShortened: true, before: stateOfFiles(path), close: () => source.close() };
+      const replacement = {
+        contents,
+        isShortened: true,
+        incarnation: undefined,
+        before: stateOfFiles(path),
+        close: () => source.close(),
+      };
       const replacing = replaceLog(path, replacement, new AbortController().signal);
       await assert.rejects(replacing, { code: "LOCK_LOST" });
       rmSync(join(path, ".wal-log-repair"), { recursive: true, force: true });
@@ -80,6 +86,7 @@ describe("the files of a log that is cut", () => {
       const replacement = {
         contents: contentsToCopy(source, 20),
         isShortened: true,
+        incarnation: undefined,
         before,
         close: () => source.close(),
       };

@@ -21,8 +21,8 @@ export interface LogIdentity {
   /** The log's UUID; all zeros if the log is opened for reading only and does not exist yet. */
   readonly log: string;
   /**
-   * Random. A log gets a new one when it may not be the log that its peers know: when `wal-log` makes it from another
-   * log, when its file `IDENTITY` was missing or damaged, and when it has lost all its segments. A peer must not apply
+   * Random. A log gets a new one when it may not be the log that its peers know: when it is a copy, when `wal-log repair`
+   * has cut entries, when its file `IDENTITY` was missing or damaged, and when it has lost all its segments. A peer must not apply
    * its knowledge of one incarnation to another. A copy of the files made by other means (`cp`, `rsync`, an image of
    * the disk) keeps the incarnation.
    *

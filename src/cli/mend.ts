@@ -69,6 +69,7 @@ export async function writeLogAnew(means: Means, anew: Anew, before: string, sig
     for (const log of [own, other, snapshotFrom]) await log?.close();
   };
   const isShortened = anew.cutFrom !== undefined;
-  const { evidence } = await replaceLog(found.folder, { contents, isShortened, before, close }, signal);
+  const incarnation = isShortened ? undefined : found.opened.identity?.incarnation;
+  const { evidence } = await replaceLog(found.folder, { contents, isShortened, incarnation, before, close }, signal);
   return evidence;
 }

@@ -7,6 +7,8 @@
 import { realpathSync, rmdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { WalLogError } from "../api/errors.ts";
+import { sharedCodec } from "../codec/pool.ts";
+import type { Checksum } from "../format/numbers.ts";
 import type { FileSystem } from "../io/file_system.ts";
 import { errorCode } from "../io/full.ts";
 import { guard } from "../io/guard.ts";
@@ -15,6 +17,7 @@ import { nodeFileSystem } from "../io/node_fs.ts";
 import type { Contents } from "../maintain/write_anew.ts";
 import { statOf } from "./aside.ts";
 import { makeLogFrom } from "./copy.ts";
+import { readIdentity, writeIdentity } from "../recovery/identity.ts";
 import { STAGING_NAME } from "../recovery/interrupted_repair.ts";
 import { canComplete, complete, type Disk, exchange, interruptedPlan, type Plan, removeStaging } from "./exchange.ts";
 import { listFiles, LOCK_NAME, prepareRepair, stateOfFiles } from "./log_files.ts";
@@ -26,6 +29,11 @@ export interface Replacement {
   readonly contents: Contents;
   /** Whether it lacks acknowledged data. */
   readonly isShortened: boolean;
+  /**
+   * The incarnation of the old log, if the new one keeps it: only a log with everything that the node has promised may.
+   * Its peers take it for the old one. `undefined`: the new log gets an incarnation of its own.
+   */
+  readonly incarnation: Uint8Array | undefined;
   /** The result of {@link stateOfFiles} before the old log was read. */
   readonly before: string;
   /** Closes the source files. Windows cannot move open files. */
@@ -45,7 +53,7 @@ export interface Replacement {
 export async function replaceLog(folder: string, replacement: Replacement, signal: AbortSignal): Promise<Plan> {
   // The evidence is beside the folder itself, not beside a link to it.
   folder = realpathSync(folder);
-  const { contents, isShortened, before, close } = replacement;
+  const { contents, isShortened, incarnation, before, close } = replacement;
   return await withLock(folder, async (disk, fileSystem) => {
     if (stateOfFiles(folder) !== before) {
       const message = `Cannot repair the log at ${folder}: a writer has changed it meanwhile; try again`;
@@ -53,10 +61,19 @@ export async function replaceLog(folder: string, replacement: Replacement, signa
     }
     const fill = async (staging: string) => {
       await makeLogFrom(staging, contents, signal, fileSystem);
+      if (incarnation !== undefined) setIncarnation(fileSystem, staging, incarnation);
       await close();
     };
     return await exchange(disk, folder, fill, isShortened);
   });
+}
+
+/** Gives a new log the incarnation of another one. */
+function setIncarnation(fileSystem: FileSystem, folder: string, incarnation: Uint8Array): void {
+  const sum: Checksum = (bytes, seed) => sharedCodec().hash(bytes, seed);
+  const identity = readIdentity(fileSystem, folder, sum);
+  if (typeof identity !== "object") throw new Error(`The log in ${folder} was just written, and has no identity`);
+  writeIdentity(fileSystem, folder, { ...identity, incarnation }, sum);
 }
 
 /**

@@ -66,9 +66,10 @@ a new member.
 ACKNOWLEDGED THESE ENTRIES. It must not vote or count towards a majority until a leader has sent it everything again.
 If other replicas are left, prefer --from; both can be combined.
 
-A log that is written anew has a new incarnation. The old files go to DIR.damaged-1 (or -2, ...). If the repair is
-killed, the log is unchanged, or no writer opens it until a repair of any kind completes this one. --resume does only
-that; any other repair then does what it was asked to do.
+A log that is written anew keeps its incarnation, unless entries were cut: then it gets a new one, and a RaftNode with
+strictMembership refuses to vote with it. The old files go to DIR.damaged-1 (or -2, ...). If the repair is killed, the
+log is unchanged, or no writer opens it until a repair of any kind completes this one. --resume does only that; any
+other repair then does what it was asked to do.
 
 Every repair says what it will do before it does it, and needs the log closed. Exits with 0 if the log is not damaged
 afterwards (with --dry-run: would not be), and with 2 if it is.`,

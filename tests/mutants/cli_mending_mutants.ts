@@ -214,6 +214,22 @@ const MATCHINGS: readonly Mutant[] = [
   },
 ];
 
+/** The incarnation of a log that was written anew. */
+const INCARNATIONS: readonly Mutant[] = [
+  {
+    name: "a log that was cut keeps its incarnation",
+    file: "src/cli/mend.ts",
+    edits: [["isShortened ? undefined : found", "found"]],
+    dies: "cli_repaired_member_test",
+  },
+  {
+    name: "a log that was restored whole gets a new incarnation",
+    file: "src/cli/mended.ts",
+    edits: [["      if (incarnation !== undefined) setIncarnation(fileSystem, staging, incarnation);\n", ""]],
+    dies: "cli_repaired_member_test",
+  },
+];
+
 const BACKUP = "src/maintain/backup.ts";
 
 /** The backup of a log that is written. */
@@ -237,6 +253,7 @@ export const CLI_MENDING_MUTANTS: readonly Mutant[] = [
   ...EXCHANGES,
   ...MATCHINGS,
   ...BACKUPS,
+  ...INCARNATIONS,
   {
     name: "a text file lacks what a short write left over",
     file: "src/cli/line_writer.ts",
