@@ -94,6 +94,22 @@ describe("wal-log dump --frames", () => {
       assert.deepEqual(rows.filter(({ payload }) => payload === "damaged").map(({ firstIndex }) => firstIndex), [52]);
     }),
   );
+
+  it(
+    "prints the last frames, of as many segments as have them",
+    withLog(async (path) => {
+      const all = rowsOf((await cliHere("dump", path, "--frames", "--json")).stdout);
+      for (const count of [0, 1, 5, 60, all.length, all.length + 9]) {
+        const { code, stdout } = await cliHere("dump", path, "--frames", "--json", "--tail", String(count));
+        assert.equal(code, 0);
+        assert.deepEqual(rowsOf(stdout), count === 0 ? [] : all.slice(-count), `${count}`);
+      }
+      // Damage in a segment that is not shown does not matter.
+      damageEntry(path, 20, "payload");
+      assert.equal((await cliHere("dump", path, "--frames", "--tail", "5")).code, 0);
+      assert.equal((await cliHere("dump", path, "--frames", "--tail", "999")).code, 2);
+    }),
+  );
 });
 
 describe("wal-log dump", () => {

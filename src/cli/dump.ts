@@ -9,7 +9,7 @@ import type { Index, LogEntry } from "../api/types.ts";
 import type { WalLog } from "../api/wal_log.ts";
 import { choiceOption, type Command, type Context, EXIT, indexOption, UsageError } from "./command.ts";
 import { type Format, FORMAT_OPTIONS, formatOf } from "./entry_format.ts";
-import { frameLine, framesIn } from "./frames.ts";
+import { frameLine, type FrameRow, framesIn } from "./frames.ts";
 import { inspect, openToRead } from "./inspect.ts";
 import { type Hole, readAround } from "./read_around.ts";
 import { counted, damageText, indexes, jsonText } from "./text.ts";
@@ -23,7 +23,7 @@ export const dump: Command = {
     from: { type: "string", value: "INDEX", help: "The first entry. Default: the log's first" },
     to: { type: "string", value: "INDEX", help: "The last entry. Default: the log's last" },
     follow: { type: "boolean", help: "Wait for more entries, and print each once it is durable" },
-    tail: { type: "string", value: "N", help: "The last N entries" },
+    tail: { type: "string", value: "N", help: "The last N entries; with --frames, the last N frames" },
     term: { type: "string", value: "TERM", help: "Entries of this term only" },
     kind: {
       type: "string",
@@ -116,25 +116,34 @@ function filterOf(context: Context): (entry: LogEntry) => boolean {
   return (entry) => (term === undefined || entry.term === term) && (kind === undefined || entry.kind === kind);
 }
 
-/** Writes the frames of the segments with entries of a range. */
-async function dumpFrames(
-  { operands: [path], out }: Context,
-  { from, to, tail }: Range,
-  isJson: boolean,
-): Promise<number> {
-  const { segments, opened, lastIndex } = await inspect(path!);
-  const first = tail === undefined ? from ?? 0 : lastIndex - tail + 1;
+/** Writes the last frames, or those of the segments with entries of a range. */
+async function dumpFrames({ operands: [path], out }: Context, range: Range, isJson: boolean): Promise<number> {
+  const { segments, opened } = await inspect(path!);
+  const { from = 0, to = Infinity, tail } = range;
+  const isAll = range.from === undefined && range.to === undefined;
+  const wanted = segments.filter(({ firstIndex, lastIndex }) => isAll || (firstIndex <= to && lastIndex >= from));
+  const frames = wanted.map(({ segment }) => framesIn(opened.codec, segment));
   let isDamaged = false;
-  for (const { segment, firstIndex, lastIndex } of segments) {
-    const isWanted = (from === undefined && to === undefined && tail === undefined) ||
-      (firstIndex <= (to ?? Infinity) && lastIndex >= first);
-    if (!isWanted) continue;
-    for (const row of framesIn(opened.codec, segment)) {
+  for (const part of tail === undefined ? frames : [lastOf(frames, tail)]) {
+    for (const row of part) {
       isDamaged ||= row.kind === "gap" || row.payload === "damaged";
       await out.line(isJson ? jsonText(row) : frameLine(row));
     }
   }
   return isDamaged ? EXIT.corrupt : EXIT.clean;
+}
+
+/** The last frames of a log. Reads no segment before those that have them. */
+function lastOf(segments: readonly Iterable<FrameRow>[], count: number): FrameRow[] {
+  let last: FrameRow[] = [];
+  for (const frames of segments.toReversed()) {
+    const missing = count - last.length;
+    if (missing <= 0) break;
+    const own: FrameRow[] = [];
+    for (const row of frames) if (own.push(row) > 2 * missing) own.splice(0, missing);
+    last = [...own.slice(-missing), ...last];
+  }
+  return last;
 }
 
 /** Whether a damaged place is no hole between entries: it may have held a truncation, or whatever followed the last. */

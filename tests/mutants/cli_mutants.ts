@@ -217,4 +217,10 @@ const OWNERS: readonly Mutant[] = [
 ];
 
 /** All of them. */
-export const CLI_MUTANTS: readonly Mutant[] = [...IMPORTS, ...OUTPUTS, ...FOLDERS, ...LINKS, ...OWNERS];
+export const CLI_MUTANTS: readonly Mutant[] = [...IMPORTS, ...OUTPUTS, ...FOLDERS, ...LINKS, ...OWNERS  {
+    name: "the last frames are all frames of the last segments",
+    file: "src/cli/dump.ts",
+    edits: [["last = [...own.slice(-missing), ...last];", "last = [...own, ...last];"]],
+    dies: "cli_dump_test",
+  },
+];
