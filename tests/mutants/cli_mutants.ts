@@ -216,11 +216,15 @@ const OWNERS: readonly Mutant[] = [
   },
 ];
 
-/** All of them. */
-export const CLI_MUTANTS: readonly Mutant[] = [...IMPORTS, ...OUTPUTS, ...FOLDERS, ...LINKS, ...OWNERS  {
+/** Mutants of what is dumped. */
+const DUMPS: readonly Mutant[] = [
+  {
     name: "the last frames are all frames of the last segments",
     file: "src/cli/dump.ts",
     edits: [["last = [...own.slice(-missing), ...last];", "last = [...own, ...last];"]],
     dies: "cli_dump_test",
   },
 ];
+
+/** All of them. */
+export const CLI_MUTANTS: readonly Mutant[] = [...IMPORTS, ...OUTPUTS, ...FOLDERS, ...LINKS, ...OWNERS, ...DUMPS];
