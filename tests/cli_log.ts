@@ -8,7 +8,7 @@ import { assertSameState, stateOf } from "./model.ts";
 import { inTemporaryFolder } from "./temporary.ts";
 
 /** Runs a test in a folder with a log in it. */
-export function withLog(test: (path: string, folder: string) => Promise<void>): () => Promise<void> {
+export function withLog(test: (path: string, folder: string) => Promise<void> | void): () => Promise<void> {
   return () =>
     inTemporaryFolder(async (folder) => {
       const path = join(folder, "raft.wal");

@@ -3,15 +3,17 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { spawnSync } from "node:child_process";
-import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { closeSync, existsSync, mkdirSync, openSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import process from "node:process";
 import { describe, it } from "node:test";
 import { WalLog } from "../mod.ts";
 import type { SnapshotStream, WalLogError } from "../mod.ts";
+import { locateRuntime } from "../scripts/runtimes.ts";
 import { writeTar } from "../src/cli/tar_backup.ts";
 import { main } from "../src/cli/main.ts";
 import { Output, type Stream } from "../src/cli/output.ts";
-import { cli, damageEntry, endOf, startCli } from "./cli.ts";
+import { CLI, cli, damageEntry, endOf, startCli } from "./cli.ts";
 import { assertCopy, open, withLog } from "./cli_log.ts";
 import { entriesAt } from "./history.ts";
 import { assertSameState, bytesOf, stateOf } from "./model.ts";
@@ -20,7 +22,10 @@ import { inTemporaryFolder } from "./temporary.ts";
 import { untar } from "./untar.ts";
 
 const noTar = skipReason(spawnSync("tar", ["--version"]).status !== 0 && "there is no tar");
+const noFullDevice = skipReason(!existsSync("/dev/full") && "there is no /dev/full");
 const MIB = 1024 * 1024;
+const { deno, bun } = process.versions as Record<string, string | undefined>;
+const RUN = locateRuntime(deno !== undefined ? "deno" : bun !== undefined ? "bun" : "node").run;
 
 /** Writes the members of an archive to files, as far as they are there. */
 function unpack(archive: Uint8Array, folder: string): void {
@@ -243,4 +248,21 @@ describe("wal-log backup -", () => {
       assert.match(stderr, /nobody reads standard output any more; the archive is incomplete\n$/);
     });
   });
+
+  it(
+    "says that the disk is full, in the same words in each runtime",
+    { skip: noFullDevice },
+    withLog((path) => {
+      for (const args of [["backup", path, "-"], ["dump", path]]) {
+        const full = openSync("/dev/full", "w");
+        const { status, stderr } = spawnSync(RUN[0], [...RUN.slice(1), CLI, ...args], {
+          stdio: ["ignore", full, "pipe"],
+          encoding: "utf8",
+        });
+        closeSync(full);
+        assert.equal(status, 3);
+        assert.match(stderr, /^wal-log: Cannot write to standard output: the disk is full \(ENOSPC: /);
+      }
+    }),
+  );
 });

@@ -5,7 +5,7 @@
  */
 
 import { WalLogError } from "../api/errors.ts";
-import { errorCode } from "../io/full.ts";
+import { errorCode, isNoSpace, reasonOf } from "../io/full.ts";
 
 /** Nobody reads on: `head` has what it wanted. No error. */
 export class ReaderGone extends Error {}
@@ -48,7 +48,7 @@ export class Output {
    *
    * @param line The line, without its end.
    * @throws {ReaderGone} If nobody reads on.
-   * @throws {WalLogError} `IO` if it cannot be written.
+   * @throws {WalLogError} `IO` or `NO_SPACE` if it cannot be written.
    */
   async line(line = ""): Promise<void> {
     this.#text += line + "\n";
@@ -60,7 +60,7 @@ export class Output {
    *
    * @param bytes The bytes.
    * @throws {ReaderGone} If nobody reads on.
-   * @throws {WalLogError} `IO` if it cannot be written.
+   * @throws {WalLogError} `IO` or `NO_SPACE` if it cannot be written.
    */
   async bytes(bytes: Uint8Array): Promise<void> {
     await this.flush();
@@ -71,7 +71,7 @@ export class Output {
    * Writes what was gathered.
    *
    * @throws {ReaderGone} If nobody reads on.
-   * @throws {WalLogError} `IO` if it cannot be written.
+   * @throws {WalLogError} `IO` or `NO_SPACE` if it cannot be written.
    */
   async flush(): Promise<void> {
     const text = this.#text;
@@ -101,6 +101,7 @@ export class Output {
     const error = this.#error;
     if (error === undefined) return;
     if (errorCode(error) === "EPIPE" || error.name === "BrokenPipe") throw new ReaderGone();
-    throw new WalLogError("IO", `Cannot write to standard output: ${error.message}`, { cause: error });
+    const code = isNoSpace(error) ? "NO_SPACE" : "IO";
+    throw new WalLogError(code, `Cannot write to standard output: ${reasonOf(error)}`, { cause: error });
   }
 }

@@ -85,6 +85,12 @@ export const CLI_TAR_MUTANTS: readonly Mutant[] = [
     dies: "cli_progress_test",
   },
   {
+    name: "a full disk behind standard output is named as the runtime names it",
+    file: "src/cli/output.ts",
+    edits: [["standard output: ${reasonOf(error)}`", "standard output: ${error.message}`"]],
+    dies: "cli_archive_test",
+  },
+  {
     name: "an archive is written to a terminal",
     file: "src/cli/backup.ts",
     edits: [["if (out.isTerminal) throw", "if (out === undefined) throw"]],
