@@ -7,7 +7,8 @@ import { join } from "node:path";
 import { describe, it } from "node:test";
 import { WalLog } from "../mod.ts";
 import { SEGMENT_HEADER_BYTES } from "../src/format/header_block.ts";
-import { cli, damageEntry, endOf, makeForgetful, segmentsOf, startCli } from "./cli.ts";
+import { cli, cliHere, damageEntry, endOf, makeForgetful, segmentsOf, startCli } from "./cli.ts";
+import { DAMAGES, makeDamageLog } from "./cli_damages.ts";
 import { open, withLog } from "./cli_log.ts";
 import { entriesAt, entryAt } from "./history.ts";
 import { assertSameContents, contentsOf } from "./memory_disk.ts";
@@ -98,6 +99,27 @@ describe("wal-log verify", () => {
 });
 
 describe("wal-log info", () => {
+  for (
+    const [name, shown] of [
+      ["the oldest segment missing", ["41 to 73", "74 to 98", "99 to 122", "123 to 140"]],
+      ["a segment missing in the middle", ["11 to 40", "41 to 73", "99 to 122", "123 to 140"]],
+      ["two segments missing in a row", ["11 to 40", "99 to 122", "123 to 140"]],
+      ["both headers of an older segment", ["11 to 40", "74 to 98", "99 to 122", "123 to 140"]],
+    ] as const
+  ) {
+    it(`shows the indexes of each segment's own entries: ${name}`, async () => {
+      await inTemporaryFolder(async (folder) => {
+        const path = join(folder, "raft.wal");
+        makeDamageLog(path);
+        DAMAGES.find((one) => one.name === name)!.damage(path);
+        const { stdout } = await cliHere("info", path);
+        assert.deepEqual([...stdout.matchAll(/\.seg +[\d,]+ {2}(\d+ to \d+) /g)].map(([, range]) => range), shown);
+        const { segments } = JSON.parse((await cliHere("info", path, "--json")).stdout);
+        for (const { entries, firstIndex, lastIndex } of segments) assert.equal(entries, lastIndex - firstIndex + 1);
+      });
+    });
+  }
+
   it(
     "prints the parts of the log",
     withLog(async (path) => {

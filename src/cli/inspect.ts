@@ -10,7 +10,7 @@ import { setImmediate } from "node:timers/promises";
 import { WalLogError } from "../api/errors.ts";
 import { folderOf, type Opened, openLog } from "../recovery/open.ts";
 import { checkOptions, type Progress } from "../api/options.ts";
-import type { RecoveryReport } from "../api/report.ts";
+import type { Damage, RecoveryReport } from "../api/report.ts";
 import type { Segment } from "../log/segment.ts";
 import { SnapshotReader } from "../snapshots/snapshot_file.ts";
 import type { FileSystem } from "../io/file_system.ts";
@@ -199,9 +199,10 @@ export async function withProgress<Result>(
 
 function describe(folder: string, opened: Opened, isInUse: boolean): Inspection {
   const { index, codec, uuid } = opened;
+  const paths = new Set(index.segments.map(({ path }) => path));
+  const elsewhere = opened.report.damage.filter(({ path, kind }) => !paths.has(path) && kind !== "snapshot");
   const segments = index.segments.map((segment): SegmentView => {
-    const firstIndex = Math.max(segment.firstIndex, index.snapshotIndex + 1);
-    const lastIndex = Math.max(segment.firstIndex + segment.count, firstIndex) - 1;
+    const { firstIndex, lastIndex } = ownRange(segment, index.snapshotIndex + 1, elsewhere);
     return {
       segment,
       // A writer may have deleted it meanwhile.
@@ -229,6 +230,22 @@ function describe(folder: string, opened: Opened, isInUse: boolean): Inspection 
   }
   const [firstIndex, lastIndex] = [index.snapshotIndex + 1, index.nextIndex - 1];
   return { folder, opened, segments, snapshot, firstIndex, lastIndex, isInUse };
+}
+
+/** The indexes of a segment's own entries. Recovery adds those of a lost file to a segment beside it. */
+function ownRange(
+  segment: Segment,
+  from: Index,
+  elsewhere: readonly Damage[],
+): Pick<SegmentView, "firstIndex" | "lastIndex"> {
+  let firstIndex = Math.max(segment.firstIndex, from);
+  let end = Math.max(segment.end, firstIndex);
+  for (const { firstIndex: first, lastIndex: last } of elsewhere) {
+    if (first === undefined || last === undefined || last < firstIndex || first >= end) continue;
+    if (first <= firstIndex) firstIndex = Math.min(last + 1, end);
+    else if (last >= end - 1) end = first;
+  }
+  return { firstIndex, lastIndex: end - 1 };
 }
 
 function systemError(code: string, cause: Error): Error {

@@ -71,6 +71,18 @@ const OUTPUTS: readonly Mutant[] = [
     dies: "cli_test",
   },
   {
+    name: "entries of a missing segment are shown in the one before it",
+    file: "src/cli/inspect.ts",
+    edits: [["else if (last >= end - 1) end = first;", ""]],
+    dies: "cli_show_test",
+  },
+  {
+    name: "entries of the oldest segment, which is missing, are shown in the next one",
+    file: "src/cli/inspect.ts",
+    edits: [["if (first <= firstIndex) firstIndex = Math.min(last + 1, end);\n    else if", "if"]],
+    dies: "cli_show_test",
+  },
+  {
     name: "a vote for a node of a large number is shown rounded",
     file: "src/format/frame.ts",
     edits: [["view.getBigUint64(FRAME_INDEX, true)", "BigInt(safe(view, FRAME_INDEX))"]],
