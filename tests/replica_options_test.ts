@@ -146,6 +146,12 @@ describe("a replica", () => {
         texts.map((text) => text.slice(0, 4)),
       );
       assert.equal(replica.status().waitingCommands, 0);
+      // After a restart, all of it is handed out again, a few MiB in a step.
+      await replicas.close(1n);
+      const again = await replicas.start(1n);
+      await again.replica.read();
+      assert.deepEqual(again.journal.commands, journal.commands);
+      assert.ok(again.journal.pages.length > 5, `${again.journal.pages.length} pages`);
     }, [1n]),
   );
 });
