@@ -231,7 +231,8 @@ export class Replica<R> {
    * @param target The member. Default: the one that has most of the log.
    * @param options A signal that ends the wait.
    * @returns When another replica leads.
-   * @throws {ReplicaError} `NOT_LEADER`; `TIMEOUT` if the target has not taken over within 10 ticks, and this replica leads on;
+   * @throws {ReplicaError} `NOT_LEADER`; `TIMEOUT` if the target has not taken over within 10 ticks, and this replica leads on,
+   * or if it leads no more and hears of no other leader;
    * `INVALID_ARGUMENT` if there is no other member; `CLOSED`.
    */
   async transferLeadership(target?: NodeId, { signal }: WaitOptions = {}): Promise<void> {
@@ -243,14 +244,13 @@ export class Replica<R> {
     await this.#engine.request({ type: "transferLeadership", target: successor }).catch((error) => {
       throw refusal(error, "not-applied");
     });
+    const deadline = performance.now() + this.#options.timeoutMilliseconds;
     await this.#engine.conditions.wait(name, () => {
       if (node.leader !== null && node.leader !== node.id) return true;
-      if (!node.isLeader || node.status().transferTarget !== null) return false;
-      throw new ReplicaError(
-        "TIMEOUT",
-        "not-applied",
-        `Cannot ${name}: replica ${successor} did not take over in time`,
-      );
+      const isOver = node.isLeader ? node.status().transferTarget === null : performance.now() > deadline;
+      if (!isOver) return false;
+      const outcome = node.isLeader ? "not-applied" : "unknown";
+      throw new ReplicaError("TIMEOUT", outcome, `Cannot ${name}: replica ${successor} did not take over in time`);
     }, signal);
   }
 
