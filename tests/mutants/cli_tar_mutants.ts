@@ -88,7 +88,7 @@ export const CLI_TAR_MUTANTS: readonly Mutant[] = [
     name: "a full disk behind standard output is named as the runtime names it",
     file: "src/cli/output.ts",
     edits: [["standard output: ${reasonOf(error)}`", "standard output: ${error.message}`"]],
-    dies: "cli_archive_test",
+    dies: "cli_tar_backup_test",
   },
   {
     name: "an archive is written to a terminal",
