@@ -41,15 +41,11 @@ const places = values.replica.map((text) => {
   return { id: BigInt(id!), host: host!, port: Number(port) };
 });
 const own = places.find(({ id }) => String(id) === values.id) ?? fail("Pass --id, and --replica for each replica");
-const read = (name: string) => readFileSync(`${values.tls}/${name}`, "utf8");
-const files = { ca: "ca.pem", cert: `node-${own.id}.pem`, key: `node-${own.id}.key` };
-const tls = values.tls === undefined
-  ? {}
-  : { tls: { ca: read(files.ca), cert: read(files.cert), key: read(files.key) } };
-const options = { id: own.id, cluster: "examples/kv", ...tls };
-const cuttable = values.control
-  ? new CuttableTransport(new TcpTransport({ ...options, listen: own, onEvent: reportTransport }))
-  : undefined;
+const pem = (name: string) => readFileSync(`${values.tls}/${name}`, "utf8");
+const tls = () => ({ ca: pem("ca.pem"), cert: pem(`node-${own.id}.pem`), key: pem(`node-${own.id}.key`) });
+const options = { id: own.id, cluster: "examples/kv", ...values.tls === undefined ? {} : { tls: tls() } };
+const transport = () => new TcpTransport({ ...options, listen: own, onEvent: reportTransport });
+const cuttable = values.control ? new CuttableTransport(transport()) : undefined;
 
 const store = new Store();
 const replica = await Replica.start({
@@ -66,17 +62,12 @@ const replica = await Replica.start({
     if (event.type === "fatal") process.exit(1);
   },
 });
-const server = createService({
-  replica,
-  store,
-  cut: cuttable && ((ids) => cuttable.cutOff = new Set(ids)),
-});
+const cut = cuttable && ((ids: readonly bigint[]) => cuttable.cutOff = new Set(ids));
+const server = createService({ replica, store, cut });
 server.listen(Number(values.http), own.host, () => process.stdout.write("ready\n"));
 
-process.on("SIGTERM", () => {
-  server.close();
-  void replica.close().then(() => process.exit(0));
-});
+// Callers that wait are answered first.
+process.on("SIGTERM", () => void replica.close().then(() => process.exit(0)));
 
 function fail(message: string): never {
   console.error(message);

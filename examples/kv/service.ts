@@ -35,7 +35,7 @@ export interface Service {
 /** Makes the server. The caller lets it listen. */
 export function createService(service: Service): Server {
   return createServer(async (request, response) => {
-    const [status, body = ""] = await answer(request, service).catch((error) => failure(error));
+    const [status, body = ""] = await answer(request, service).catch(failure);
     response.writeHead(status, status === 204 ? {} : { "content-length": Buffer.byteLength(body) }).end(body);
   });
 }
@@ -48,11 +48,9 @@ async function answer(request: IncomingMessage, { replica, store, cut }: Service
   const key = decodeURIComponent(/^\/kv\/(.+)$/.exec(path!)?.[1] ?? "");
   const body = await textOf(request);
   switch (`${request.method} ${key === "" ? path : "KEY"}`) {
-    case "GET KEY": {
+    case "GET KEY":
       await replica.read();
-      const value = store.get(key);
-      return value === null ? [404] : [200, value];
-    }
+      return store.get(key) === null ? [404] : [200, store.get(key)!];
     case "PUT KEY": {
       const expected = params.has("absent") ? null : params.get("expected") ?? undefined;
       const found = await replica.propose(encodeWrite({ key, value: body, expected }));
@@ -85,8 +83,6 @@ async function textOf(request: IncomingMessage): Promise<string> {
 function failure(error: unknown): Answer {
   if (error instanceof RangeError) return [413, error.message];
   // Not UTF-8, not percent-encoded UTF-8, not a number.
-  if (error instanceof TypeError || error instanceof URIError || error instanceof SyntaxError) {
-    return [400, error.message];
-  }
+  if ([TypeError, URIError, SyntaxError].some((kind) => error instanceof kind)) return [400, String(error)];
   return [error instanceof ReplicaError && error.outcome === "not-applied" ? 503 : 504, String(error)];
 }
