@@ -17,6 +17,8 @@ interface Waiting {
 /** Calls that wait. */
 export class Conditions {
   readonly #waiting: Set<Waiting> = new Set();
+  /** Why the replica has ended; `undefined` while it has not. */
+  #end: { readonly cause: unknown } | undefined;
 
   /**
    * Waits for a condition, which is checked after each step of the node.
@@ -24,13 +26,14 @@ export class Conditions {
    * @param attempt The call, for its error if the replica ends.
    * @param isDone The condition. Throws if it cannot become true any more.
    * @param signal Ends the wait.
-   * @returns When it is true.
+   * @returns When it is true. Rejects at once if it is not and the replica has ended, because no step can make it true.
    */
   wait(attempt: string, isDone: () => boolean, signal: AbortSignal | undefined): Promise<void> {
     const request = new Request<void>(Infinity, signal);
     const waiting = { attempt, isDone, request };
     this.#waiting.add(waiting);
     this.#check(waiting);
+    if (this.#end !== undefined) this.end(this.#end.cause);
     return request.promise;
   }
 
@@ -49,8 +52,9 @@ export class Conditions {
     if (request.isSettled) this.#waiting.delete(waiting);
   }
 
-  /** Rejects everything that waits, because the replica ends. */
+  /** Rejects everything that waits, and what comes later, because the replica ends. */
   end(cause: unknown): void {
+    this.#end ??= { cause };
     for (const { attempt, request } of this.#waiting) request.reject(ended(attempt, "unknown", cause));
     this.#waiting.clear();
   }

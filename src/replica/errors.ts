@@ -5,6 +5,7 @@
  */
 
 import { WalLogError, type WalLogErrorCode, type WalLogErrorDetails } from "../api/errors.ts";
+import type { NodeId } from "../api/types.ts";
 
 /**
  * The fate of a request that failed. `not-applied`: it has not happened and will not. `unknown`: it may have happened, or
@@ -79,4 +80,31 @@ export function refusal(error: unknown, outcome: Outcome): ReplicaError {
   if (!(error instanceof WalLogError)) throw error;
   const { code, message, leader } = error;
   return new ReplicaError(code, isRefusal(error) ? outcome : "unknown", message, { cause: error, leader });
+}
+
+/**
+ * The error of a change whose leader leads no more.
+ *
+ * @param name The change.
+ * @param leader Who leads now; `null` if nobody is known.
+ * @returns The error. The change may be in the log, and the next leader may commit it.
+ */
+export function notLeader(name: string, leader: NodeId | null): ReplicaError {
+  const hint = leader === null ? "no leader is known" : `ask replica ${leader}`;
+  return new ReplicaError("NOT_LEADER", "unknown", `Cannot ${name}: this replica does not lead; ${hint}`, { leader });
+}
+
+/**
+ * Checks arguments.
+ *
+ * @param check The check.
+ * @returns Its result.
+ * @throws {ReplicaError} Its error. Nothing has happened.
+ */
+export function attempt<T>(check: () => T): T {
+  try {
+    return check();
+  } catch (error) {
+    throw refusal(error, "not-applied");
+  }
 }

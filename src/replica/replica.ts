@@ -11,7 +11,7 @@ import { WalLog } from "../api/wal_log.ts";
 import { type RaftEvent, TcpTransport } from "../raft/mod.ts";
 import { type CommandId, encodeCommand } from "./command.ts";
 import { Engine } from "./engine.ts";
-import { refusal, ReplicaError } from "./errors.ts";
+import { attempt, isRefusal, notLeader, type Outcome, refusal, ReplicaError } from "./errors.ts";
 import type { ReplicaEvent } from "./events.ts";
 import { successorOf } from "./node_config.ts";
 import {
@@ -173,10 +173,12 @@ export class Replica<R> {
    * `INVALID_ARGUMENT`, `NO_SPACE`, `CLOSED`.
    */
   async addMember(id: NodeId, address: AddressLike, options: WaitOptions = {}): Promise<void> {
-    const { node } = this.#engine;
-    if (!node.members.includes(id)) await this.addLearner(id, address, options);
+    const isMember = this.#engine.node.members.includes(id);
+    if (!isMember) await this.addLearner(id, address, options);
     const place = attempt(() => addressText(toAddress(address)));
-    await this.#change("add a member", { type: "addServer", id, address: place }, options);
+    // A new replica is a learner now, even if its vote is refused.
+    const refused = isMember ? "not-applied" : "unknown";
+    await this.#change("add a member", { type: "addServer", id, address: place }, options, refused);
   }
 
   /**
@@ -237,12 +239,13 @@ export class Replica<R> {
    */
   async transferLeadership(target?: NodeId, { signal }: WaitOptions = {}): Promise<void> {
     const name = "transfer the leadership";
+    signal?.throwIfAborted();
     this.#requireRunning(name);
     const { node } = this.#engine;
     // A replica that does not lead, or has nobody to hand over to, is refused by its node.
     const successor = target ?? successorOf(node) ?? node.id;
     await this.#engine.request({ type: "transferLeadership", target: successor }).catch((error) => {
-      throw refusal(error, "not-applied");
+      throw this.#failed(name, error, "not-applied");
     });
     const deadline = performance.now() + this.#options.timeoutMilliseconds;
     await this.#engine.conditions.wait(name, () => {
@@ -289,15 +292,16 @@ export class Replica<R> {
   }
 
   /** Changes the cluster, and waits until that is committed. A change that cannot begin yet is tried again. */
-  async #change(name: string, event: RaftEvent, options: WaitOptions): Promise<void> {
+  async #change(name: string, event: RaftEvent, options: WaitOptions, refused: Outcome = "not-applied"): Promise<void> {
     const { node } = this.#engine;
     for (;;) {
-      this.#requireRunning(name);
+      options.signal?.throwIfAborted();
+      this.#requireRunning(name, refused);
       try {
         await this.#engine.request(event);
         break;
       } catch (error) {
-        const failure = refusal(error, "not-applied");
+        const failure = this.#failed(name, error, refused);
         if (failure.code !== "CONFIG_IN_PROGRESS") throw failure;
       }
       const next = performance.now() + this.#options.tickMilliseconds;
@@ -313,12 +317,19 @@ export class Replica<R> {
     await conditions.wait(name, () => {
       if (isDone()) return true;
       if (node.isLeader) return false;
-      throw notLeader(name, node.leader, "unknown");
+      throw notLeader(name, node.leader);
     }, signal);
   }
 
-  #requireRunning(name: string): void {
-    if (!this.#engine.isRunning) throw ended(name, "not-applied", this.#engine.failure);
+  /** The error of a call whose step was rejected. */
+  #failed(name: string, error: unknown, refused: Outcome): ReplicaError {
+    if (isRefusal(error)) return refusal(error, refused);
+    // The replica was closed, or has failed, while the step was under way. The log may have it.
+    return ended(name, "unknown", this.#engine.failure);
+  }
+
+  #requireRunning(name: string, outcome: Outcome = "not-applied"): void {
+    if (!this.#engine.isRunning) throw ended(name, outcome, this.#engine.failure);
   }
 }
 
@@ -329,18 +340,4 @@ function tcpTransport<R>(options: CheckedReplicaOptions<R>, emit: (event: Replic
     onEvent: (event) => emit({ type: "transport", event }),
     ...tls === undefined ? {} : { tls },
   });
-}
-
-function notLeader(name: string, leader: NodeId | null, outcome: "not-applied" | "unknown"): ReplicaError {
-  const hint = leader === null ? "no leader is known" : `ask replica ${leader}`;
-  return new ReplicaError("NOT_LEADER", outcome, `Cannot ${name}: this replica does not lead; ${hint}`, { leader });
-}
-
-/** The result of a check. Its error says that nothing has happened. */
-function attempt<T>(check: () => T): T {
-  try {
-    return check();
-  } catch (error) {
-    throw refusal(error, "not-applied");
-  }
 }

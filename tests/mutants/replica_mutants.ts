@@ -4,6 +4,7 @@ import type { Mutant } from "./mutant.ts";
 
 const APPLIER = "src/replica/applier.ts";
 const CLIENTS = "src/replica/clients.ts";
+const CONDITIONS = "src/replica/conditions.ts";
 const ENGINE = "src/replica/engine.ts";
 const PROPOSALS = "src/replica/proposals.ts";
 const READS = "src/replica/reads.ts";
@@ -297,5 +298,38 @@ export const REPLICA_MUTANTS: readonly Mutant[] = [
     file: "src/replica/command.ts",
     edits: [["if (!client.isWellFormed())", "if (false as boolean)"]],
     dies: "replica_once_test",
+  },
+  {
+    name: "replica: a wait that begins after the end never ends",
+    file: CONDITIONS,
+    edits: [["    if (this.#end !== undefined) this.end(this.#end.cause);\n", ""]],
+    dies: "replica_ended_test",
+  },
+  {
+    name: "replica: a change that the log may have is called not applied",
+    file: REPLICA,
+    edits: [[
+      'return ended(name, "unknown", this.#engine.failure);',
+      'return ended(name, "not-applied", this.#engine.failure);',
+    ]],
+    dies: "replica_ended_test",
+  },
+  {
+    name: "replica: a new learner without a vote counts as nothing done",
+    file: REPLICA,
+    edits: [['isMember ? "not-applied" : "unknown"', '"not-applied"']],
+    dies: "replica_ended_test",
+  },
+  {
+    name: "replica: a change begins although its signal is aborted",
+    file: REPLICA,
+    edits: [["      options.signal?.throwIfAborted();\n", ""]],
+    dies: "replica_ended_test",
+  },
+  {
+    name: "replica: a transfer begins although its signal is aborted",
+    file: REPLICA,
+    edits: [["    signal?.throwIfAborted();\n", ""]],
+    dies: "replica_ended_test",
   },
 ];

@@ -1,0 +1,98 @@
+/** Calls of replicas that are closed or fail meanwhile, and calls that are aborted before they begin. */
+
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { Conditions } from "../src/replica/conditions.ts";
+import { commandOf, failsWith, withReplicas } from "./replica_nodes.ts";
+import { systemError, WatchedFileSystem } from "./watched_file_system.ts";
+
+describe("a change of the cluster", () => {
+  it(
+    "has an unknown outcome if the replica is closed while the log has it",
+    withReplicas(async (replicas) => {
+      const { replica } = await replicas.start(1n);
+      await replica.propose(commandOf("a"));
+      const adding = replica.addMember(2n, "memory:2");
+      const rejected = assert.rejects(adding, failsWith("CLOSED", "unknown"));
+      await replicas.close(1n);
+      await rejected;
+      const again = await replicas.start(1n);
+      assert.deepEqual(again.replica.status().learners, [2n]);
+    }, [1n]),
+  );
+
+  it(
+    "has an unknown outcome if the replica fails while the log has it",
+    withReplicas(async (replicas) => {
+      await replicas.startAll();
+      const { replica, journal } = await replicas.leader();
+      await replica.propose(commandOf("a"));
+      const { replica: { id } } = await replicas.follower();
+      let removing: Promise<void> | undefined;
+      journal.before = () => {
+        removing = assert.rejects(replica.removeMember(id), failsWith("CLOSED", "unknown"));
+        throw new Error("a fault of the state machine");
+      };
+      await assert.rejects(replica.propose(commandOf("b")), failsWith("CLOSED", "unknown"));
+      await removing;
+    }),
+  );
+
+  it(
+    "has an unknown outcome if the new replica is a learner, and its vote is refused",
+    withReplicas(async (replicas) => {
+      const fileSystem = new WatchedFileSystem();
+      const { replica } = await replicas.start(1n, { log: { fileSystem } });
+      await replica.propose(commandOf("a"));
+      await replicas.start(2n, { joining: true });
+      fileSystem.fail = ({ operation }) => {
+        const { learners, commitIndex, lastIndex } = replica.status();
+        if (operation === "write" && learners.includes(2n) && commitIndex === lastIndex) throw systemError("ENOSPC");
+      };
+      await assert.rejects(replica.addMember(2n, "memory:2"), failsWith("NO_SPACE", "unknown"));
+      await assert.rejects(replica.addMember(2n, "memory:2"), failsWith("NO_SPACE", "unknown"));
+      await assert.rejects(replica.removeMember(2n), failsWith("NO_SPACE", "not-applied"));
+      fileSystem.fail = () => {};
+      await replica.addMember(2n, "memory:2");
+      assert.deepEqual(replica.status().members, [1n, 2n]);
+    }, [1n]),
+  );
+});
+
+describe("a condition", () => {
+  it("rejects at once after the end, unless it is true already", async () => {
+    const conditions = new Conditions();
+    const waiting = assert.rejects(conditions.wait("wait", () => false, undefined), failsWith("CLOSED", "unknown"));
+    conditions.end(undefined);
+    await waiting;
+    await assert.rejects(conditions.wait("wait", () => false, undefined), failsWith("CLOSED", "unknown"));
+    await conditions.wait("wait", () => true, undefined);
+  });
+});
+
+describe("a call with a signal that is aborted already", () => {
+  it(
+    "rejects with the reason, and does nothing",
+    withReplicas(async (replicas) => {
+      await replicas.startAll();
+      const { replica } = await replicas.leader();
+      await replica.propose(commandOf("a"));
+      const { replica: { id } } = await replicas.follower();
+      const { lastIndex } = replica.status();
+      const signal = AbortSignal.abort(new Error("no longer needed"));
+      for (
+        const call of [
+          () => replica.propose(commandOf("b"), { signal }),
+          () => replica.read({ signal }),
+          () => replica.addMember(4n, "memory:4", { signal }),
+          () => replica.addLearner(4n, "memory:4", { signal }),
+          () => replica.replaceMember(id, 4n, "memory:4", { signal }),
+          () => replica.removeMember(id, { signal }),
+          () => replica.transferLeadership(id, { signal }),
+        ]
+      ) await assert.rejects(call(), { message: "no longer needed" });
+      const status = replica.status();
+      assert.deepEqual([status.lastIndex, status.transferTarget, status.role], [lastIndex, null, "leader"]);
+    }),
+  );
+});
