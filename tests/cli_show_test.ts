@@ -59,6 +59,22 @@ describe("wal-log verify", () => {
     });
   });
 
+  it("says how far a log that was not closed is proven durable", async () => {
+    await inTemporaryFolder(async (folder) => {
+      const log = WalLog.openSync(join(folder, "live"));
+      log.append(entriesAt(1, 5));
+      log.syncSync();
+      // A later frame carries the proof of the flush.
+      log.append(entriesAt(6, 7));
+      const path = join(folder, "copy");
+      cpSync(log.path, path, { recursive: true, filter: (name) => !name.endsWith("LOCK") });
+      log.closeSync();
+      const { code, stdout } = await cliHere("verify", path);
+      assert.equal(code, 0);
+      assert.match(stdout, /^clean: 7 .*\n {2}proven durable up to index 5; the entries after it are intact\n/);
+    });
+  });
+
   it(
     "also checks redundant copies, whose loss is harmless",
     withLog(async (path) => {

@@ -111,7 +111,7 @@ function tiles(data: ReportData): string {
     [
       "Proven durable",
       `up to ${report.provenIndex}`,
-      report.provenIndex >= lastIndex ? "all of it" : "the rest is whole",
+      report.provenIndex >= lastIndex ? "all of it" : "the rest is intact",
     ],
     [
       "Hard state",

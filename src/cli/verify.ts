@@ -119,7 +119,7 @@ function* asText({ found, damage, harmless }: Verdict, word: "clean" | "torn" | 
   const lost = countLost(damage);
   if (lost > 0) yield `${grouped(lost)} of ${grouped(report.entries)} entries cannot be read`;
   if (word === "clean" && report.provenIndex < lastIndex) {
-    yield dim(`  the disk proves what is up to index ${report.provenIndex} to be durable; the rest is whole`);
+    yield dim(`  proven durable up to index ${report.provenIndex}; the entries after it are intact`);
   }
 }
 

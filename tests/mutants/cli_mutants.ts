@@ -83,6 +83,12 @@ const OUTPUTS: readonly Mutant[] = [
     dies: "cli_show_test",
   },
   {
+    name: "verify does not say how far a log is proven durable",
+    file: "src/cli/verify.ts",
+    edits: [["report.provenIndex < lastIndex) {", "report.provenIndex > lastIndex) {"]],
+    dies: "cli_show_test",
+  },
+  {
     name: "a vote for a node of a large number is shown rounded",
     file: "src/format/frame.ts",
     edits: [["view.getBigUint64(FRAME_INDEX, true)", "BigInt(safe(view, FRAME_INDEX))"]],
