@@ -45,7 +45,8 @@ export abstract class FollowableLog extends ReadableLog {
    * the checkpoint that an idle writer writes 20 ms after the flush. Following does not change the view of the log
    * itself: see {@link FollowableLog.refresh}.
    *
-   * Closing the log ends the iteration. Leaving the loop ends it too.
+   * Closing the log ends the iteration, although durable entries may not have been returned yet. Leaving the loop ends
+   * it too.
    *
    * @param options Where to begin, and when to stop.
    * @returns The entries. Waiting for one rejects with the reason of the signal; with `COMPACTED` if a snapshot has
