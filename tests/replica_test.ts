@@ -129,6 +129,29 @@ describe("a replica", () => {
   );
 
   it(
+    "applies nothing between a read that is ready and its caller",
+    withReplicas(async (replicas) => {
+      const { replica, journal } = await replicas.start(1n);
+      const isCommitted = () => replica.status().commitIndex === replica.status().lastIndex;
+      await replica.propose(commandOf("a"));
+      let release = () => {};
+      const held = new Promise<void>((resolve) => release = resolve);
+      journal.before = () => journal.commands.length === 1 ? held : undefined;
+      const first = replica.propose(commandOf("b"));
+      await until(isCommitted, "the first is committed");
+      let seen: string[] = [];
+      const read = replica.read().then(() => seen = [...journal.commands]);
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      const second = replica.propose(commandOf("c"));
+      await until(isCommitted, "the second is committed");
+      release();
+      await Promise.all([first, read, second]);
+      assert.deepEqual(seen, ["a", "b"]);
+      assert.deepEqual(journal.commands, ["a", "b", "c"]);
+    }, [1n]),
+  );
+
+  it(
     "gives commands that were committed together to the state machine in one call",
     withReplicas(async (replicas) => {
       await replicas.startAll();

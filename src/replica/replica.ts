@@ -149,7 +149,7 @@ export class Replica<R> {
   /**
    * Waits until the state machine includes every command that was acknowledged before this call, by any replica. A
    * replica that does not lead asks the leader how far that is, and answers when it has applied as much. Read the state
-   * when it resolves, before anything else happens.
+   * at once when it resolves, before the next `await`: no command is applied in between.
    *
    * @param options A signal that ends the wait.
    * @returns When a read is linearizable.
