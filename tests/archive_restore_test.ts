@@ -259,6 +259,48 @@ describe("restoring", () => {
     await assert.rejects(restore(new MemoryStore(), "/none.wal", { fileSystem }), { code: "NOT_FOUND" });
   });
 
+  it("lists an archive again if pieces were merged meanwhile", async () => {
+    const store = new MemoryStore();
+    const archived = new ArchivedLog(store, { segmentBytes: 65536 });
+    const step = async () => {
+      archived.append(1);
+      await archived.archive();
+    };
+    for (let i = 0; i < 31; i++) await step();
+    const before = new Map(store.objects);
+    await step();
+    const kept = [...before.keys()].filter((key) => store.objects.has(key));
+    assert(kept.length < before.size);
+    // The folder was read before the second merge, and the sizes of the files after it.
+    const { list } = store;
+    let lists = 0;
+    store.list = async function* (prefix) {
+      if (prefix !== "generations/" || ++lists > 1) return yield* list.call(store, prefix);
+      for (const key of kept.filter((key) => key.startsWith(prefix)).sort()) {
+        yield { key, size: before.get(key)!.length };
+      }
+    };
+    assert.equal((await archived.restored()).lastIndex, 32);
+  });
+
+  it("fails if an object is missing, unless what is before it is wanted", async () => {
+    const store = new MemoryStore();
+    const archived = new ArchivedLog(store);
+    archived.append(300);
+    await archived.archive();
+    const { chain: [lost], id } = historyOf(await surveyStore(store)).segments[2]!;
+    store.objects.delete(lost!.key);
+    await assert.rejects(archived.restored(), { code: "CORRUPT", message: /entries \d+ to \d+ are missing/ });
+    await assert.rejects(archived.restored({ toIndex: 250 }), { code: "NOT_FOUND" });
+    await assert.rejects(archived.restored({ toIndex: id.first }), { code: "NOT_FOUND" });
+    assert.equal((await archived.restored({ toIndex: id.first - 1 })).lastIndex, id.first - 1);
+    archived.log.compact(280, { data: new Uint8Array(5) });
+    archived.append(1);
+    await archived.archive();
+    await archived.requireSame();
+    assert.equal((await archived.restored({ toIndex: 20 })).lastIndex, 20);
+  });
+
   it("fails if an object is damaged", async () => {
     const store = new MemoryStore();
     const archived = new ArchivedLog(store);

@@ -346,7 +346,7 @@ class ArchiveSimulation {
         if (error.code === "NOT_FOUND" && this.promised === undefined && wanted === undefined) return 0;
         if (this.isRotten) throw error;
         if (this.isStale && attempt === 10) return 0;
-        const isFault = error.code === "STORE" || error.code === "CORRUPT" || error.code === "NOT_FOUND";
+        const isFault = ["STORE", "CORRUPT", "NOT_FOUND", "CHANGING"].includes(error.code);
         assert(isFault && (this.store.faults > 0 || this.isStale), error.stack);
         if (attempt % 10 === 0) this.store.faults = 0;
       }

@@ -3,7 +3,13 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { WalLogError } from "../mod.ts";
+import { historyOf, surveyStore } from "../src/archive/history.ts";
+import { pieceKey } from "../src/archive/keys.ts";
 import { MemoryStore, type ObjectBody, type PutResult } from "../src/archive/mod.ts";
+import { addToChecksum } from "../src/archive/object_checksum.ts";
+import { sharedCodec } from "../src/codec/pool.ts";
+import { HEADER_OFFSETS } from "../src/format/header_block.ts";
+import { decodeSegmentHeader, encodeSegmentHeader } from "../src/format/segment_header.ts";
 import { ArchivedLog } from "./archived_log.ts";
 import { fingerprint } from "./simulated_log.ts";
 
@@ -13,11 +19,24 @@ class WatchedStore extends MemoryStore {
   onPut: (key: string) => void | Promise<void> = () => {};
   /** Called after a write, and before its reply. */
   onDone: (key: string) => void = () => {};
+  /** Called before a delete. */
+  onDelete: (key: string) => void = () => {};
+  /** Whether an object cannot be read. */
+  isGone: (key: string) => boolean = () => false;
 
   override async put(key: string, body: ObjectBody): Promise<void> {
     await this.onPut(key);
     await super.put(key, body);
     this.onDone(key);
+  }
+
+  override async get(...args: Parameters<MemoryStore["get"]>): ReturnType<MemoryStore["get"]> {
+    return this.isGone(args[0]) ? { kind: "absent" } : await super.get(...args);
+  }
+
+  override async delete(key: string): Promise<void> {
+    this.onDelete(key);
+    await super.delete(key);
   }
 
   override async putIfAbsent(key: string, bytes: Uint8Array): Promise<PutResult> {
@@ -53,6 +72,58 @@ describe("an archiver", () => {
     };
     await archived.archive();
     assert.equal(archived.archiver.generation, 1);
+  });
+
+  it("probes a store again although a delete takes effect late", async () => {
+    const store = new WatchedStore();
+    const archived = new ArchivedLog(store);
+    let late: string | undefined;
+    store.onDelete = (key) => {
+      store.onDelete = () => {};
+      late = key;
+      fail();
+    };
+    await assert.rejects(archived.archive(), { code: "STORE" });
+    assert.match(late!, /^probes\//);
+    store.onDone = () => void store.objects.delete(late!);
+    await archived.archive();
+    assert.equal(archived.archiver.generation, 1);
+  });
+
+  it("tries again if pieces are merged while it compares them", async () => {
+    const store = new WatchedStore();
+    const archived = new ArchivedLog(store);
+    archived.append(70);
+    await archived.archive();
+    // The newest segment is replaced, so that the archived frames are compared with copies.
+    archived.reopen("killed");
+    for (const gone of [1, 2]) {
+      let reads = 0;
+      store.isGone = (key) => key.includes("/segments/") && ++reads === gone;
+      await assert.rejects(archived.archive(), { code: "CHANGING" });
+      assert.equal(reads, gone);
+    }
+    store.isGone = () => false;
+    await archived.archive();
+    await archived.requireSame();
+  });
+
+  it("refuses a log whose newest segment follows another segment than the archived one", async () => {
+    const store = new MemoryStore();
+    const archived = new ArchivedLog(store);
+    archived.append(70);
+    await archived.archive();
+    archived.reopen("killed");
+    // A copy of the log can have the same frames in segments of other numbers.
+    const [piece] = historyOf(await surveyStore(store)).segments.at(-1)!.chain;
+    const bytes = store.objects.get(piece!.key)!;
+    const codec = sharedCodec();
+    const sum = (bytes: Uint8Array, seed: bigint) => codec.hash(bytes, seed);
+    const header = decodeSegmentHeader(bytes, 0, sum)!;
+    for (const at of HEADER_OFFSETS) bytes.set(encodeSegmentHeader({ ...header, previous: 0 }, sum), at);
+    store.objects.delete(piece!.key);
+    store.objects.set(pieceKey(1, piece!.segment, piece!, addToChecksum(codec, 0n, bytes)), bytes);
+    await assert.rejects(archived.archive(), { code: "DIVERGED", message: /does not follow the same segment/ });
   });
 
   it("deletes no merged pieces if another one took over meanwhile", async () => {

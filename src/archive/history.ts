@@ -4,6 +4,8 @@
  * @module
  */
 
+import { WalLogError } from "../api/errors.ts";
+import type { Index } from "../api/types.ts";
 import {
   type ArchivedIdentity,
   type ArchivedSnapshot,
@@ -61,6 +63,36 @@ export async function surveyStore(store: ObjectStore, options?: RequestOptions):
     else if (read.kind === "base") Object.assign(of(read.generation), { hasBase: true, base: read.base });
   }
   return { claimed, generations };
+}
+
+/** How often to list objects that an archiver merges meanwhile. */
+const CALM_ATTEMPTS_MAX = 20;
+
+/**
+ * Lists the objects of an archive that may be in use. An archiver can merge pieces while they are listed, so that the
+ * list has neither all pieces nor the merged one. So the list is made twice, until nothing was deleted in between.
+ *
+ * @param store The store.
+ * @param options A signal.
+ * @returns The objects.
+ * @throws {WalLogError} `CHANGING`, `STORE`.
+ */
+export async function surveyInUse(store: ObjectStore, options?: RequestOptions): Promise<Survey> {
+  let before = await surveyStore(store, options);
+  for (let attempt = 1; attempt < CALM_ATTEMPTS_MAX; attempt++) {
+    const survey = await surveyStore(store, options);
+    const keys = new Set(pieceKeys(survey));
+    if (pieceKeys(before).every((key) => keys.has(key))) return survey;
+    before = survey;
+  }
+  throw new WalLogError(
+    "CHANGING",
+    `Cannot list the archive in ${store.name}: an archiver merges its objects; try again`,
+  );
+}
+
+function pieceKeys({ generations }: Survey): string[] {
+  return [...generations.values()].flatMap(({ pieces }) => pieces).map(({ key }) => key);
 }
 
 /** A segment in a history. */
@@ -161,4 +193,32 @@ function orderSegments(chains: readonly (readonly Piece[])[]): HistorySegment[] 
     next = id;
   }
   return segments;
+}
+
+/** Frames that are missing between two segments. */
+export interface Gap {
+  /** The entries that they had, as far as the keys of the other pieces show it. */
+  readonly firstIndex: Index;
+  readonly lastIndex: Index;
+  /** The lowest index that pieces after the gap write or drop. */
+  readonly floor: Index;
+  /** Whether a snapshot covers the entries, so that a log can begin after the gap. */
+  readonly isCovered: boolean;
+}
+
+/**
+ * The gap after a segment.
+ *
+ * @param history The history.
+ * @param at The number of the segment in it, from 0.
+ * @returns The gap; `undefined` if there is none.
+ */
+export function gapAfter({ segments, snapshots }: History, at: number): Gap | undefined {
+  const [before, ...after] = segments.slice(at);
+  const [next] = after;
+  if (before?.hasGap !== true || next === undefined) return undefined;
+  const floor = Math.min(...after.flatMap(({ chain }) => chain).map((piece) => piece.floor));
+  const firstIndex = before.chain.at(-1)!.next;
+  const lastIndex = Math.max(next.id.first - 1, firstIndex);
+  return { firstIndex, lastIndex, floor, isCovered: snapshots.some(({ index }) => index >= floor - 1) };
 }

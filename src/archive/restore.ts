@@ -28,7 +28,7 @@ import { partialNames } from "../maintain/partial_folder.ts";
 import { folderOf } from "../recovery/open.ts";
 import { IDENTITY_NAME, writeIdentity } from "../recovery/identity.ts";
 import { type Cut, CutFinder, type RestoreTarget } from "./cut.ts";
-import { type History, historyOf, type HistorySegment, surveyStore } from "./history.ts";
+import { type Gap, gapAfter, type History, historyOf, surveyInUse } from "./history.ts";
 import type { ArchivedSnapshot } from "./keys.ts";
 import type { ObjectStore } from "./object_store.ts";
 import {
@@ -161,7 +161,7 @@ function targetOf(options: RestoreOptions): RestoreTarget {
 async function prepare(work: Work): Promise<void> {
   const { store, options: { generation, signal }, partial, folder } = work;
   for (let attempt = 1;; attempt++) {
-    const history = historyOf(await surveyStore(store, { signal }), generation);
+    const history = historyOf(await surveyInUse(store, { signal }), generation);
     if (history.segments.length === 0) {
       const which = generation === undefined ? "there is no archive" : `there is no generation ${generation}`;
       throw new WalLogError("NOT_FOUND", `Cannot restore from ${store.name}: ${which}`);
@@ -196,7 +196,8 @@ async function restoreFiles(work: Work, history: History): Promise<Restored> {
   const starts = [...new Set(indexes.flatMap((index) => startsFor(history, index)))].sort((a, b) => b - a);
   let missing = 0;
   for (const start of starts) {
-    const { restored, missingSnapshot } = await restoreFrom(work, history, start);
+    const { restored, missingSnapshot, gap } = await restoreFrom(work, history, start);
+    if (restored !== undefined && gap !== undefined) requireUnaffected(work, gap);
     if (restored !== undefined) return restored;
     missing ||= missingSnapshot;
   }
@@ -225,7 +226,8 @@ function startsFor({ segments }: History, snapshot: Index): number[] {
 async function restoreFrom(work: Work, history: History, start: number) {
   const { store, partial, folder, target, options: { signal, onProgress } } = work;
   const { snapshots } = history;
-  const segments = upToGap(history.segments.slice(start));
+  const found = history.segments.findIndex((_, i) => i >= start && gapAfter(history, i) !== undefined);
+  const segments = history.segments.slice(start, found < 0 ? undefined : found + 1);
   const find = (index: Index, term: number) => snapshots.find((one) => one.index === index && one.term === term);
   const finder = new CutFinder(target, (index, term) => find(index, term) !== undefined);
   const bytesTotal = segments.flatMap(({ chain }) => chain).reduce((sum, { from, to }) => sum + to - from, 0);
@@ -235,24 +237,31 @@ async function restoreFrom(work: Work, history: History, start: number) {
     onProgress?.({ bytesDone, bytesTotal: Math.max(bytesTotal, bytesDone) });
   });
   const headers: SegmentHeader[] = [];
+  let gap = found < 0 ? undefined : gapAfter(history, found);
   for (const segment of segments) {
     const { header, goOn } = await staging.restoreSegment(segment, finder);
     headers.push(header);
-    if (!goOn) break;
+    if (goOn) continue;
+    gap = undefined;
+    break;
   }
   const { cut, missingSnapshot } = finder;
-  if (cut === undefined) return { restored: undefined, missingSnapshot };
+  if (cut === undefined) return { restored: undefined, missingSnapshot, gap };
   const { index, term } = cut.snapshot;
   if (index > 0) await staging.restoreSnapshot(find(index, term)!);
   const kept = headers.filter(({ number }) => number <= cut.number);
   removeOthers(work, kept, snapshotName(index, term));
   staging.finish(kept, cut.offset);
-  return { restored: { headers: kept, cut, bytes: bytesDone }, missingSnapshot };
+  return { restored: { headers: kept, cut, bytes: bytesDone }, missingSnapshot, gap };
 }
 
-function upToGap(segments: readonly HistorySegment[]): readonly HistorySegment[] {
-  const gap = segments.findIndex(({ hasGap }) => hasGap);
-  return gap < 0 ? segments : segments.slice(0, gap + 1);
+/** Fails if the wanted state is that after a gap, and not that before it. */
+function requireUnaffected({ store, target }: Work, { firstIndex, lastIndex, floor, isCovered }: Gap): void {
+  if (target.kind === "index" ? target.index < floor : isCovered) return;
+  const message =
+    `Cannot restore the log in ${store.name}: the objects with the entries ${firstIndex} to ${lastIndex} ` +
+    `are missing; with a wanted index below ${Math.min(firstIndex, floor)}, what is before them can be restored`;
+  throw new WalLogError("CORRUPT", message);
 }
 
 /** Removes unfinished files of an earlier attempt that are not needed. */

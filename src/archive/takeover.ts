@@ -159,7 +159,9 @@ async function requireReplacement(
   options: RequestOptions | undefined,
 ): Promise<void> {
   const last = segments.at(-1)!;
-  const archived = await fetchHeader(store, last.chain[0]!, options);
+  const archived = await fetchHeader(store, last.chain[0]!, options).catch((error) => {
+    throw isGone(error) ? changing(store, view, error) : error;
+  });
   const { header } = view.segments[replacement]!;
   const before = segments.at(-2);
   const localBefore = view.segments[replacement - 1];
@@ -175,9 +177,12 @@ async function fetchHeader(
   options: RequestOptions | undefined,
 ): Promise<SegmentHeader> {
   const found = await store.get(key, { offset: 0, length: SECTOR_BYTES }, options);
+  if (found.kind === "absent") {
+    throw new WalLogError("NOT_FOUND", `Cannot read ${key} in ${store.name}: there is no such object`, { path: key });
+  }
   const codec = leaseCodec();
   const sum = (bytes: Uint8Array, seed: bigint) => codec.hash(bytes, seed);
-  const header = found.kind === "found" ? decodeSegmentHeader(found.bytes, 0, sum) : undefined;
+  const header = decodeSegmentHeader(found.bytes, 0, sum);
   returnCodec(codec);
   if (header !== undefined) return header;
   throw new WalLogError("CORRUPT", `Cannot read the header of ${key} in ${store.name}: it is damaged`, { path: key });
@@ -232,7 +237,9 @@ async function requireCopies(
   try {
     for (const piece of chain) {
       if (piece.to <= local.end) continue;
-      const bytes = await fetchPiece(store, piece, options);
+      const bytes = await fetchPiece(store, piece, options).catch((error) => {
+        throw isGone(error) ? changing(store, view, error) : error;
+      });
       if (local.segment !== undefined && !beginsAs(view, local.segment, piece.from, local.end, bytes)) {
         throw diverged(store, view, `segment ${id.number} differs between offsets ${piece.from} and ${local.end}`);
       }
@@ -292,6 +299,17 @@ function isCopy({ header, payloadChecksum }: WalkedFrame, original: WalkedFrame)
   const isSame = header.kind === kind && header.length === length && header.term === term && header.index === index &&
     header.count === count;
   return isSame && (kind !== KIND_ENTRIES || payloadChecksum === original.payloadChecksum);
+}
+
+/** Whether an object was deleted. The archiver before may have merged pieces since they were listed. */
+function isGone(error: unknown): boolean {
+  return error instanceof WalLogError && error.code === "NOT_FOUND";
+}
+
+function changing({ name }: ObjectStore, { folder }: LogView, cause: unknown): WalLogError {
+  const message =
+    `Cannot archive the log at ${folder} to ${name} yet: another archiver has merged objects there meanwhile`;
+  return new WalLogError("CHANGING", message, { path: folder, cause });
 }
 
 function diverged({ name }: ObjectStore, { folder }: LogView, reason: string): WalLogError {

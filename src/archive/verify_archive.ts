@@ -8,7 +8,7 @@ import { WalLogError } from "../api/errors.ts";
 import type { Progress } from "../api/options.ts";
 import type { Index } from "../api/types.ts";
 import { fetchObject } from "./fetch_object.ts";
-import { historyOf, surveyStore } from "./history.ts";
+import { gapAfter, historyOf, surveyInUse } from "./history.ts";
 import type { ObjectStore } from "./object_store.ts";
 
 /** A damaged or missing object. */
@@ -66,7 +66,8 @@ interface Needed {
  */
 export async function verifyArchive(store: ObjectStore, options: VerifyOptions = {}): Promise<ArchiveVerdict> {
   const { signal, onProgress } = options;
-  const { generation, segments, snapshots } = historyOf(await surveyStore(store, { signal }), options.generation);
+  const history = historyOf(await surveyInUse(store, { signal }), options.generation);
+  const { generation, segments, snapshots } = history;
   const pieces = segments.flatMap(({ chain }) => chain);
   const needed: Needed[] = [
     ...pieces.map(({ key, checksum, from, to, floor, next }) => (
@@ -84,12 +85,10 @@ export async function verifyArchive(store: ObjectStore, options: VerifyOptions =
     onProgress?.({ bytesDone: bytes += object.size, bytesTotal });
   }
   const gaps = [];
-  for (const [i, { chain, hasGap, id }] of segments.entries()) {
-    const next = segments[i + 1];
-    if (!hasGap || next === undefined) continue;
-    const firstIndex = chain.at(-1)!.next;
-    const lastIndex = Math.max(next.id.first - 1, firstIndex);
-    const isCovered = snapshots.some(({ index }) => index >= next.id.first - 1);
+  for (const [i, { chain, id }] of segments.entries()) {
+    const gap = gapAfter(history, i);
+    if (gap === undefined) continue;
+    const { firstIndex, lastIndex, isCovered } = gap;
     if (isCovered) gaps.push({ firstIndex, lastIndex });
     else damage.push({ key: segmentPrefix(chain[0]!.key, id.number), firstIndex, lastIndex, reason: "missing" });
   }

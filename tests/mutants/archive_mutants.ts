@@ -178,7 +178,7 @@ export const ARCHIVE_MUTANTS: readonly Mutant[] = [
   {
     name: "a missing object goes unnoticed",
     file: "src/archive/verify_archive.ts",
-    edits: [["snapshots.some(({ index }) => index >= next.id.first - 1);", "true;"]],
+    edits: [["    if (isCovered) gaps", "    if (isCovered || true) gaps"]],
     dies: "archive_cli_test",
   },
   {
@@ -195,5 +195,59 @@ export const ARCHIVE_MUTANTS: readonly Mutant[] = [
     file: ARCHIVE,
     edits: [["      this.isLogFinal = this.isLogClosed;\n", ""]],
     dies: "archive_test",
+  },
+  {
+    name: "all probes of an archiver have the same name",
+    file: ARCHIVER,
+    edits: [["`${this.token}-${++this.probes}`", "`${this.token}-${this.probes}`"]],
+    dies: "archive_takeover_test",
+  },
+  {
+    name: "the beginning of a piece that reaches beyond the log is not compared",
+    file: TAKEOVER,
+    edits: [["  if (from >= end) return true;\n", "  if (from >= 0) return true;\n"]],
+    dies: "archive_simulation_test",
+  },
+  {
+    name: "a header block with one intact copy is kept",
+    file: STAGING,
+    edits: [["      if (from === 0) writeFull(file, found.read(0, SEGMENT_HEADER_BYTES), 0);\n", ""]],
+    dies: "archive_simulation_test",
+  },
+  {
+    name: "a log is restored up to a gap, although more is wanted",
+    file: RESTORE,
+    edits: [[
+      '  if (target.kind === "index" ? target.index < floor : isCovered) return;',
+      '  if (target.kind !== "index" || target.index < floor) return;',
+    ]],
+    dies: "archive_restore_test",
+  },
+  {
+    name: "a piece that was merged meanwhile ends the archive",
+    file: TAKEOVER,
+    edits: [[
+      "      const bytes = await fetchPiece(store, piece, options).catch((error) => {\n        throw isGone(error) ? changing(store, view, error) : error;\n      });\n",
+      "      const bytes = await fetchPiece(store, piece, options);\n",
+    ]],
+    dies: "archive_takeover_test",
+  },
+  {
+    name: "a segment may replace the last archived one whatever it follows",
+    file: TAKEOVER,
+    edits: [[
+      "  if (!isSame) throw diverged(store, view, `segment ${header.number} does",
+      "  if (!isSame && !last) throw diverged(store, view, `segment ${header.number} does",
+    ]],
+    dies: "archive_takeover_test",
+  },
+  {
+    name: "the first list of an archive in use counts",
+    file: HISTORY,
+    edits: [[
+      "    if (pieceKeys(before).every((key) => keys.has(key))) return survey;",
+      "    if (keys.size >= 0) return before;",
+    ]],
+    dies: "archive_restore_test",
   },
 ];
