@@ -153,7 +153,8 @@ describe("adviseOn", () => {
     assert.equal(options(hole), "--from PEER");
     assert.equal(options(snapshot), "--snapshot-from PEER");
     assert.equal(options(snapshot, hole), "--from PEER --snapshot-from PEER");
-    assert.equal(options(hole, end), "--cut");
+    assert.equal(options(end), "--cut");
+    assert.equal(options(hole, end), "--from PEER --cut");
     assert.equal(options(snapshot, end), "--from PEER --snapshot-from PEER --cut");
     assert.equal(options(hole).includes("cut"), false);
   });

@@ -228,6 +228,20 @@ export const DAMAGES: readonly DamageCase[] = [
   },
   { name: "a bit in the snapshot", damage: (path) => fill(snapshotOf(path), 3000, 3001, 0xee) },
   { name: "the snapshot missing", damage: (path) => rmSync(snapshotOf(path)) },
+  {
+    name: "an entry and the snapshot",
+    damage: (path) => {
+      damageEntry(path, 50, "payload");
+      fill(snapshotOf(path), 3000, 3001, 0xee);
+    },
+  },
+  {
+    name: "an entry and the end of the newest segment",
+    damage: (path) => {
+      damageEntry(path, 50, "payload");
+      truncateSync(segmentAt(path, -1), statSync(segmentAt(path, -1)).size - 900);
+    },
+  },
   { name: "IDENTITY missing", damage: (path) => rmSync(join(path, "IDENTITY")) },
   { name: "IDENTITY damaged", damage: (path) => fill(join(path, "IDENTITY"), 20, 30, 0xee) },
   { name: "bytes in LOCK", damage: (path) => writeFileSync(join(path, "LOCK"), "SQLite format 3\0") },

@@ -101,7 +101,8 @@ function adviseOnDamage({ folder, damage, segments, lastIndex, hardStateLost }: 
   const isSnapshotLost = damage.some(({ kind }) => kind === "snapshot");
   // The entries after the damage show whether another replica had the same entries.
   const entries = damage.filter(({ kind }) => kind !== "snapshot");
-  const isEndLost = !hardStateLost && !entries.every((one) => isRefillable(one, lastIndex));
+  const refillable = entries.filter((one) => isRefillable(one, lastIndex));
+  const isEndLost = !hardStateLost && refillable.length < entries.length;
   if (hardStateLost) {
     const set = ["repair", folder, "--hard-state", "TERM,VOTE", "--force"];
     return say(
@@ -110,7 +111,9 @@ function adviseOnDamage({ folder, damage, segments, lastIndex, hardStateLost }: 
       salvage,
     );
   }
-  if (isEndLost && !isSnapshotLost) return say(`restore the damaged files; or ${shown(cut)}, then ${REJOIN}`, cut);
+  if (isEndLost && !isSnapshotLost && refillable.length === 0) {
+    return say(`restore the damaged files; or ${shown(cut)}, then ${REJOIN}`, cut);
+  }
   const repair = [
     ...["repair", folder],
     ...entries.length > 0 ? ["--from", PEER] : [],
@@ -119,8 +122,9 @@ function adviseOnDamage({ folder, damage, segments, lastIndex, hardStateLost }: 
   ];
   const without = shown(isSnapshotLost ? salvage : cut);
   const then = isEndLost ? `, then ${REJOIN}` : "";
+  const first = isEndLost && !isSnapshotLost ? "restore the damaged files; or " : "";
   return say(
-    `${shown(repair)} (the log of another replica)${then}; without one: ${without}, then ${REJOIN}`,
+    `${first}${shown(repair)} (the log of another replica)${then}; without one: ${without}, then ${REJOIN}`,
     repair,
   );
 }

@@ -234,6 +234,16 @@ const OWNERS: readonly Mutant[] = [
   },
 ];
 
+/** Mutants of the advice. */
+const ADVICE: readonly Mutant[] = [
+  {
+    name: "if the end is lost, entries before it that a replica has are not refilled",
+    file: "src/cli/advice.ts",
+    edits: [["if (isEndLost && !isSnapshotLost && refillable.length === 0) {", "if (isEndLost && !isSnapshotLost) {"]],
+    dies: "cli_advice_test",
+  },
+];
+
 /** Mutants of what is dumped. */
 const DUMPS: readonly Mutant[] = [
   {
@@ -245,4 +255,12 @@ const DUMPS: readonly Mutant[] = [
 ];
 
 /** All of them. */
-export const CLI_MUTANTS: readonly Mutant[] = [...IMPORTS, ...OUTPUTS, ...FOLDERS, ...LINKS, ...OWNERS, ...DUMPS];
+export const CLI_MUTANTS: readonly Mutant[] = [
+  ...IMPORTS,
+  ...OUTPUTS,
+  ...FOLDERS,
+  ...LINKS,
+  ...OWNERS,
+  ...DUMPS,
+  ...ADVICE,
+];
