@@ -294,4 +294,16 @@ export const RAFT_TRANSPORT_MUTANTS: readonly Mutant[] = [
     edits: [["this.#version = negotiate(this.#said!.versions, hello.versions)!;", "this.#version = 1;"]],
     dies: "raft_versions_test",
   },
+  {
+    name: "transport: reloaded certificates are not shown to callers",
+    file: "src/raft/transport/tcp_transport.ts",
+    edits: [["      this.#incoming?.reload(next);\n", "      void next;\n"]],
+    dies: "raft_reload_test",
+  },
+  {
+    name: "transport: reloaded certificates are not shown to peers",
+    file: "src/raft/transport/tcp_transport.ts",
+    edits: [["    this.#options.tls = next;\n", ""]],
+    dies: "raft_reload_test",
+  },
 ];

@@ -5,7 +5,7 @@
  */
 
 import { createServer as createTcpServer, type Server, type Socket } from "node:net";
-import { createServer as createTlsServer, type TLSSocket } from "node:tls";
+import { createServer as createTlsServer, type SecureContextOptions, type TLSSocket } from "node:tls";
 import { WalLogError } from "../../api/errors.ts";
 import type { NodeId } from "../../api/types.ts";
 import { decodeMessage } from "../codec/decode.ts";
@@ -26,7 +26,7 @@ import { Handshakes, type Stranger } from "./handshakes.ts";
 import type { Origin } from "../origin.ts";
 import { asText } from "./certificates.ts";
 import { NOT_OF_THIS_CLUSTER, whatIsWrongWith } from "./identity.ts";
-import type { Address, CheckedTcpOptions } from "./tcp_options.ts";
+import type { Address, CheckedTcpOptions, TransportTls } from "./tcp_options.ts";
 import type { Receive } from "./transport.ts";
 
 /** Connections that have not said hello yet. */
@@ -61,6 +61,11 @@ interface Incoming {
   isClosed: boolean;
 }
 
+/** What TLS needs to know. */
+function contextOf({ ca, cert, key }: TransportTls): SecureContextOptions {
+  return { ca: asText(ca), cert: asText(cert), key: asText(key), minVersion: "TLSv1.3" };
+}
+
 /** Listens, finds out who calls, and hands on what they say. */
 export class IncomingConnections {
   readonly #options: CheckedTcpOptions;
@@ -69,6 +74,7 @@ export class IncomingConnections {
   readonly #isKnown: (peer: NodeId) => boolean;
   readonly #onPeer: (peer: NodeId) => void;
   readonly #server: Server;
+  #setContext: (tls: TransportTls) => void = () => {};
   /** Settled when it listens, or cannot. */
   #listening: Promise<void> = Promise.resolve();
   readonly #handshakes: Handshakes = new Handshakes();
@@ -100,10 +106,12 @@ export class IncomingConnections {
     const { tls } = options;
     if (tls === undefined) this.#server = createTcpServer((socket) => this.#accept(socket));
     else {
-      this.#server = createTlsServer({
-        ...{ ca: asText(tls.ca), cert: asText(tls.cert), key: asText(tls.key) },
-        ...{ requestCert: true, rejectUnauthorized: true, minVersion: "TLSv1.3" },
-      }, (socket) => this.#accept(socket));
+      const server = createTlsServer(
+        { ...contextOf(tls), requestCert: true, rejectUnauthorized: true },
+        (socket) => this.#accept(socket),
+      );
+      this.#server = server;
+      this.#setContext = (tls) => server.setSecureContext(contextOf(tls));
       this.#server.on("connection", (socket: Socket) => {
         this.#makeRoom();
         this.#handshakes.begin(socket, options.timeout);
@@ -132,6 +140,11 @@ export class IncomingConnections {
     });
     this.#listening = listening.then(() => {}, () => {});
     return listening;
+  }
+
+  /** Shows other certificates to callers from now on, and trusts others. */
+  reload(tls: TransportTls): void {
+    this.#setContext(tls);
   }
 
   /** Ends all connections, and listening. */

@@ -89,8 +89,9 @@ export interface TcpTransportOptions {
 /** Options with their defaults, checked. */
 export type CheckedTcpOptions =
   & Required<Omit<TcpTransportOptions, "tls" | "peers">>
-  & Pick<TcpTransportOptions, "tls">
   & {
+    /** Another one after {@link TcpTransport.reload}. */
+    tls: TransportTls | undefined;
     /** What the node speaks. Only tests say something else, to be a node of another release. */
     readonly protocol: Protocol;
   };
@@ -132,15 +133,26 @@ export function checkTcpOptions(options: TcpTransportOptions): CheckedTcpOptions
   requireWhole("reconnectDelay[1]", most, least, TIMER_MAX);
   requireWhole("timeout", checked.timeout, 1, TIMER_MAX);
   if (typeof checked.onEvent !== "function") throw invalid("onEvent must be a function");
-  const { tls } = checked;
-  checkNames("Cannot make a transport", tls, ["ca", "cert", "key", "nodeName"]);
-  if (tls !== undefined && !(tls.ca?.length > 0 && tls.cert?.length > 0 && tls.key?.length > 0)) {
-    throw invalid("tls takes all of ca, cert and key");
-  }
-  if (tls?.nodeName !== undefined && typeof tls.nodeName !== "function") throw invalid("nodeName must be a function");
-  const wrong = tls === undefined ? undefined : whatIsWrongWithCertificates(tls);
-  if (wrong !== undefined) throw invalid(wrong);
+  if (checked.tls !== undefined) checkTls("Cannot make a transport", checked.tls);
   return checked;
+}
+
+/**
+ * Checks certificates and a key.
+ *
+ * @param attempt What is tried, for the message.
+ * @param tls What the application gave.
+ * @throws {WalLogError} `INVALID_ARGUMENT`.
+ */
+export function checkTls(attempt: string, tls: TransportTls): void {
+  checkNames(attempt, tls, ["ca", "cert", "key", "nodeName"]);
+  const isWhole = tls?.ca?.length > 0 && tls.cert?.length > 0 && tls.key?.length > 0;
+  if (!isWhole) throw invalid("tls takes all of ca, cert and key", attempt);
+  if (tls.nodeName !== undefined && typeof tls.nodeName !== "function") {
+    throw invalid("nodeName must be a function", attempt);
+  }
+  const wrong = whatIsWrongWithCertificates(tls);
+  if (wrong !== undefined) throw invalid(wrong, attempt);
 }
 
 /** Checks a node's id. */
@@ -162,6 +174,6 @@ function requireWhole(name: string, value: number, least: number, most: number):
   throw invalid(`${name} must be a whole number from ${least} to ${most}, found ${String(value)}`);
 }
 
-function invalid(reason: string): WalLogError {
-  return new WalLogError("INVALID_ARGUMENT", `Cannot make a transport: ${reason}`);
+function invalid(reason: string, attempt = "Cannot make a transport"): WalLogError {
+  return new WalLogError("INVALID_ARGUMENT", `${attempt}: ${reason}`);
 }

@@ -12,8 +12,15 @@ import type { Origin } from "../origin.ts";
 import { clusterDigest, FRAME_LENGTH_BYTES, type Hello } from "./framing.ts";
 import { IncomingConnections } from "./incoming.ts";
 import { Outgoing, type PeerStats } from "./outgoing.ts";
-import { type Address, checkAddress, type CheckedTcpOptions, checkId, checkTcpOptions } from "./tcp_options.ts";
-import type { TcpTransportOptions } from "./tcp_options.ts";
+import {
+  type Address,
+  checkAddress,
+  type CheckedTcpOptions,
+  checkId,
+  checkTcpOptions,
+  checkTls,
+} from "./tcp_options.ts";
+import type { TcpTransportOptions, TransportTls } from "./tcp_options.ts";
 import type { RaftTransport, Receive } from "./transport.ts";
 
 /**
@@ -151,6 +158,30 @@ export class TcpTransport implements RaftTransport {
     this.#addresses.delete(id);
     void this.#outgoing.get(id)?.close();
     this.#outgoing.delete(id);
+  }
+
+  /**
+   * Replaces the certificates and the key, for all connections made from now on. Those that exist stay as they are. If this
+   * fails, nothing has changed.
+   *
+   * @param tls The new ones. Without `nodeName`, the present one stays.
+   * @throws {WalLogError} `INVALID_ARGUMENT` for certificates that are none, a key that is not the certificate's, or a
+   * transport without TLS; `CLOSED`.
+   */
+  reload(tls: TransportTls): void {
+    const attempt = "Cannot reload the certificates";
+    if (this.#isClosed) throw new WalLogError("CLOSED", `${attempt}: the transport was closed`);
+    if (this.#options.tls === undefined) {
+      throw new WalLogError("INVALID_ARGUMENT", `${attempt}: the transport was made without tls`);
+    }
+    checkTls(attempt, tls);
+    const next = { ...this.#options.tls, ...tls };
+    try {
+      this.#incoming?.reload(next);
+    } catch (cause) {
+      throw new WalLogError("INVALID_ARGUMENT", `${attempt}: ${(cause as Error).message}`, { cause });
+    }
+    this.#options.tls = next;
   }
 
   /**
