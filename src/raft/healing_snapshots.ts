@@ -6,11 +6,10 @@
 
 import type { SnapshotMeta } from "../api/types.ts";
 import { install, knownTerm, onInstallSnapshot } from "./follower.ts";
-import { MembershipHistory } from "./membership.ts";
 import type { InstallSnapshot, SnapshotReply } from "./messages.ts";
 import { announceMembers, enterTerm, restartElectionTimer } from "./role.ts";
 import { dropFetched, takePiece } from "./snapshot_fetching.ts";
-import { type Healing, initialMembers, type RaftState } from "./state.ts";
+import { type Healing, type RaftState, readMembership } from "./state.ts";
 
 /** A leader's snapshot replaces what is damaged below it. */
 export function onSnapshot(s: RaftState, healing: Healing, message: InstallSnapshot): void {
@@ -60,7 +59,7 @@ export function isHealed({ missing, isTailLost, isSnapshotLost, isHardStateLost 
 export function finish(s: RaftState, healing: Healing): void {
   if (!isHealed(healing)) return;
   const before = s.membership.latest;
-  s.membership = new MembershipHistory(s.log, initialMembers(s.config));
+  s.membership = readMembership(s.log, s.config);
   s.healing = null;
   announceMembers(s, before);
   restartElectionTimer(s);

@@ -115,8 +115,13 @@ export interface Healing {
 }
 
 /** Who belongs to the cluster as long as the log does not say. */
-export function initialMembers({ id, peers, joining }: CheckedConfig): NodeId[] {
+function initialMembers({ id, peers, joining }: CheckedConfig): NodeId[] {
   return joining ? [] : sortedIds([id, ...peers]);
+}
+
+/** Reads who belongs to the cluster: from the log, or as the node was told if that does not say. */
+export function readMembership(log: RaftLog, config: CheckedConfig): MembershipHistory {
+  return new MembershipHistory(log, initialMembers(config), config.addresses);
 }
 
 /** The last index that the state machine has applied when the node starts. */
@@ -237,7 +242,7 @@ export class RaftState {
     this.log = log;
     this.origin = originOf(log);
     this.writer = new LogWriter(log);
-    this.membership = new MembershipHistory(log, initialMembers(config), config.addresses);
+    this.membership = readMembership(log, config);
     this.random = new SplitMix64(config.seed);
     this.electionTimeout = this.drawTimeout();
     ({ term: this.term, votedFor: this.votedFor } = log.hardState);
