@@ -69,11 +69,12 @@ function kindOf(stats: fs.BigIntStats): string {
  */
 export function requireRegular(path: string, stats: fs.BigIntStats): void {
   if (stats.isFile()) return;
+  const advice = stats.isSymbolicLink()
+    ? "if you have moved the file, move it back in place of the link; otherwise, move the link out of the folder"
+    : "move it out of the folder";
   throw new WalLogError(
     "UNSAFE_FILE",
-    `Cannot open ${path}: expected a regular file, found ${
-      kindOf(stats)
-    }; nothing was changed; move it out of the folder`,
+    `Cannot open ${path}: expected a regular file, found ${kindOf(stats)}; nothing was changed; ${advice}`,
     { path },
   );
 }
