@@ -10,22 +10,11 @@ import { Archiver } from "../src/archive/archiver.ts";
 import { LogView } from "../src/archive/log_view.ts";
 import { restore } from "../src/archive/mod.ts";
 import { Random, SimulatedDisk } from "../src/testing/mod.ts";
-import { type Counts, entriesBehind, fingerprint, isPoisoned, isPowerLoss } from "./simulated_log.ts";
+import { changeLog, copyFiles, type Machine, proveLog } from "./archive_machine.ts";
+import { type Counts, fingerprint, isPowerLoss } from "./simulated_log.ts";
 import { SimulatedStore } from "./simulated_store.ts";
 
 const STEPS = 60;
-
-/** A log and its archiver. */
-interface Machine {
-  readonly path: string;
-  log: WalLog;
-  archiver: Archiver;
-  /** The states that the log has had, as far as no crash has undone them. */
-  states: string[];
-  /** The number of the last state that the disk proves. */
-  proven: number;
-  isWaiting: boolean;
-}
 
 /** A state that an archiver has reported as archived. */
 interface Promised {
@@ -102,7 +91,7 @@ class ArchiveSimulation {
   private open(path: string, states: string[]): Machine {
     const { fileSystem } = this.disk;
     const log = WalLog.openSync(path, { fileSystem, segmentBytes: 4096 });
-    const machine = { path, log, archiver: this.newArchiver(path), states, proven: 0, isWaiting: false };
+    const machine = { path, log, archiver: this.newArchiver(path), states, proven: 0 };
     this.reopened(machine);
     this.machines.push(machine);
     return machine;
@@ -138,49 +127,13 @@ class ArchiveSimulation {
     await this.store.settle(0.5);
   }
 
-  /** Changes a log. */
   private change(machine: Machine): void {
-    const { random } = this;
-    const { log } = machine;
-    const dice = random.below(20);
-    try {
-      if (dice < 9) log.append(entriesBehind(random, log, this.id));
-      else if (dice < 11) log.setHardState({ term: log.hardState.term + 1, votedFor: BigInt(random.below(5)) });
-      else if (dice < 13) this.prove(machine);
-      else if (dice < 15) log.truncate(Math.max(log.lastIndex - random.below(12), log.snapshotIndex + 1));
-      else if (dice < 16) this.cleared(machine);
-      else if (dice < 18) {
-        const data = new Uint8Array(random.below(3000));
-        random.fill(data);
-        log.compact(log.lastIndex - random.below(Math.min(20, log.lastIndex - log.snapshotIndex + 1)), { data });
-      } else this.disk.idle();
-    } catch (error) {
-      if (!isPoisoned(error)) throw error;
-    }
-    const state = fingerprint(log);
-    if (state !== machine.states.at(-1)) machine.states.push(state);
-  }
-
-  /** Installs a leader's snapshot, which can clear the log. */
-  private cleared({ log }: Machine): void {
-    const index = log.lastIndex + this.random.below(5);
-    const data = new Uint8Array(8);
-    this.random.fill(data);
-    if (index > log.snapshotIndex) log.applySnapshot({ index, term: log.lastTerm + 1, config: [], data });
-    this.count("cleared");
-  }
-
-  /** Makes everything durable, and lets the disk prove it. */
-  private prove(machine: Machine): void {
-    machine.log.syncSync();
-    this.disk.idle();
-    machine.log.syncSync();
-    machine.proven = machine.states.length - 1;
+    changeLog(machine, this.random, this.disk, this.id);
   }
 
   /** Archives a log. */
   private async archive(machine: Machine): Promise<void> {
-    if (this.random.chance(0.5)) this.prove(machine);
+    if (this.random.chance(0.5)) proveLog(machine, this.disk);
     const { proven } = machine;
     if (!await this.stepOnce(machine)) return;
     this.count("archived");
@@ -312,15 +265,7 @@ class ArchiveSimulation {
     const { fileSystem } = this.disk;
     machine.log.closeSync();
     const path = `/${this.machines.length + 1}.wal`;
-    for (const file of this.disk.files().filter((name) => name.startsWith(`${machine.path}/`))) {
-      const name = file.slice(machine.path.length + 1);
-      if (name === "LOCK") continue;
-      const made = fileSystem.open(`${path}/${name}`, "create");
-      made.write(this.disk.content(file), 0);
-      made.sync();
-      made.close();
-    }
-    fileSystem.syncDirectory(path);
+    copyFiles(this.disk, machine.path, path);
     machine.proven = machine.states.length - 1;
     machine.log = WalLog.openSync(machine.path, { fileSystem, segmentBytes: 4096 });
     this.retain(machine);

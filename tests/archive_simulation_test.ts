@@ -23,7 +23,6 @@ describe("the archive of simulated logs in a simulated store", () => {
       "closed",
       "crashed",
       "copied",
-      "cleared",
       "FENCED",
       "DIVERGED",
     ];
