@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { Conditions } from "../src/replica/conditions.ts";
 import { commandOf, failsWith, withReplicas } from "./replica_nodes.ts";
+import { until } from "./transports.ts";
 import { systemError, WatchedFileSystem } from "./watched_file_system.ts";
 
 describe("a change of the cluster", () => {
@@ -78,6 +79,8 @@ describe("a call with a signal that is aborted already", () => {
       const { replica } = await replicas.leader();
       await replica.propose(commandOf("a"));
       const { replica: { id } } = await replicas.follower();
+      // Until then, the node refuses a change anyway.
+      await until(() => replica.status().commitIndex === replica.status().lastIndex, "everything is committed");
       const { lastIndex } = replica.status();
       const signal = AbortSignal.abort(new Error("no longer needed"));
       for (
