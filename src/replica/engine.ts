@@ -26,6 +26,9 @@ const CLOSE_TICKS = 40;
 /** A read that no caller waits for. */
 const NOBODYS_READ = 0;
 
+/** A task of the applier after which it is between pages: then a snapshot can begin. Not the id of a read. */
+const BEGIN_SNAPSHOT = -1;
+
 /** A running node. */
 export class Engine<R> {
   readonly node: RaftNode;
@@ -74,7 +77,7 @@ export class Engine<R> {
       commandAt: (index) => log.firstIndex > index ? undefined : log.entry(index)?.command,
       applied: (index, term, result) => this.proposals.applied(index, term, result),
       restored: (index) => this.#restored(index),
-      readReady: (id) => this.reads.ready(id),
+      readReady: (id) => id === BEGIN_SNAPSHOT ? this.#snapshots.begin() : this.reads.ready(id),
       drained: () => void this.#applyMore(),
       failed: (error) => this.#fail(error),
     });
@@ -227,10 +230,18 @@ export class Engine<R> {
         // What waits for a leader has one now.
         this.proposals.check();
         return this.reads.check();
+      case "snapshot":
+        // The snapshot of another replica is damaged, and that of this one is older. The other one asks again and again.
+        return this.#applier.read(BEGIN_SNAPSHOT);
+      case "transferFailed":
+        // The call sees it in the node's status.
+        return;
       case "logFailed":
       case "memberLost":
       case "refused":
         return this.emit(action);
+      default:
+        return unknownAction(action);
     }
   }
 
@@ -304,4 +315,9 @@ export class Engine<R> {
     await Promise.all([this.transport.close(), this.#snapshots.stop(), this.#applier.stop()]);
     await this.#log.close();
   }
+}
+
+/** Does not compile if there is an action that the engine drops. */
+function unknownAction(action: never): never {
+  throw new TypeError(`Cannot carry out the action ${JSON.stringify(action)}`);
 }

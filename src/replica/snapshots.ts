@@ -45,6 +45,8 @@ export class Snapshots {
   /** The size of the last snapshot. */
   #lastBytes = 0;
   #running: Running | undefined;
+  /** The last page. If a snapshot was restored since, the log has that one, and `SnapshotHost.meta` refuses an older one. */
+  #applied: { readonly index: Index; readonly clients: Clients } | undefined;
   /** Ticks until the next attempt after a failure. */
   #pause = 0;
   #isStopped = false;
@@ -94,8 +96,17 @@ export class Snapshots {
    * @param clients The table of clients at this index.
    */
   beginIfDue(index: Index, clients: Clients): void {
-    if (this.#isStopped || this.#running !== undefined || this.#pause > 0) return;
-    if (this.#bytes < Math.max(this.#leastBytes, this.#lastBytes)) return;
+    this.#applied = { index, clients };
+    if (this.#bytes >= Math.max(this.#leastBytes, this.#lastBytes)) this.begin();
+  }
+
+  /**
+   * Begins a snapshot of the state after the last page, unless one is being made. It must be called between pages. When
+   * this returns, the state machine has captured its state.
+   */
+  begin(): void {
+    if (this.#isStopped || this.#running !== undefined || this.#pause > 0 || this.#applied === undefined) return;
+    const { index, clients } = this.#applied;
     const abort = new AbortController();
     const done = this.#make(index, clients, abort.signal).catch((error) => {
       if (this.#isStopped || abort.signal.aborted) return;

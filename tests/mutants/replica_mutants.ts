@@ -332,4 +332,16 @@ export const REPLICA_MUTANTS: readonly Mutant[] = [
     edits: [["    signal?.throwIfAborted();\n", ""]],
     dies: "replica_ended_test",
   },
+  {
+    name: "replica: no snapshot is made for a replica that has lost its own",
+    file: ENGINE,
+    edits: [["        return this.#applier.read(BEGIN_SNAPSHOT);\n", "        return;\n"]],
+    dies: "replica_healing_test",
+  },
+  {
+    name: "replica: a snapshot for another replica begins in the middle of a page",
+    file: ENGINE,
+    edits: [["        return this.#applier.read(BEGIN_SNAPSHOT);\n", "        return this.#snapshots.begin();\n"]],
+    dies: "replica_healing_test",
+  },
 ];
