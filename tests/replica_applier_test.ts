@@ -54,7 +54,6 @@ class Subject {
         commandAt: (index) => this.log.get(index),
         applied: (index) => void this.done.push(`answer ${index}`),
         restored: (index) => void this.done.push(`restored ${index}`),
-        readReady: (id) => void this.done.push(`read ${id}`),
         drained: () => void this.done.push("drained"),
         failed: (error) => void this.done.push(`failed ${error.message}`),
         ...host,
@@ -79,7 +78,7 @@ describe("an applier", () => {
     subject.apply(1, 15 * MIB);
     subject.apply(2, 2 * MIB);
     subject.apply(3);
-    subject.applier.read(7);
+    subject.applier.call(() => subject.done.push("read 7"));
     subject.applier.restore(3, sourceOf(3, "state"));
     subject.apply(4);
     await subject.drained();
@@ -94,13 +93,12 @@ describe("an applier", () => {
   it("lets a reader see the state before it applies more", async () => {
     const seen: boolean[] = [];
     let isApplying = false;
-    const subject = new Subject({
-      readReady: async () => {
-        // A caller that awaits a read runs a few microtasks later.
-        for (let hop = 0; hop < 10; hop++) await undefined;
-        seen.push(isApplying);
-      },
-    });
+    const subject = new Subject();
+    const read = async () => {
+      // A caller that awaits a read runs a few microtasks later.
+      for (let hop = 0; hop < 10; hop++) await undefined;
+      seen.push(isApplying);
+    };
     subject.pause = async () => {
       isApplying = true;
       await setTimeout(5);
@@ -108,7 +106,7 @@ describe("an applier", () => {
     };
     for (let i = 1; i <= 5; i++) {
       subject.apply(i);
-      subject.applier.read(i);
+      subject.applier.call(() => void read());
     }
     await subject.drained();
     assert.deepEqual(seen, [false, false, false, false, false]);

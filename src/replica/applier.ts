@@ -41,7 +41,7 @@ interface Entry {
 type Task =
   | ApplyTask
   | { readonly type: "restore"; readonly index: Index; readonly source: SnapshotSource }
-  | { readonly type: "read"; readonly id: number };
+  | { readonly type: "call"; readonly call: () => void };
 
 /** The fate of an applied command. */
 export type Result<R> =
@@ -57,8 +57,6 @@ export interface ApplierHost<R> {
   readonly applied: (index: Index, term: Term, result: Result<R>) => void;
   /** A snapshot was restored. */
   readonly restored: (index: Index) => void;
-  /** The state includes everything that a read must see. */
-  readonly readReady: (id: number) => void;
   /** Everything is applied. */
   readonly drained: () => void;
   /** The state machine failed. */
@@ -79,10 +77,10 @@ export class Applier<R> {
   #isStopped = false;
   /** Whether a leader's snapshot has replaced the next commands. Restoring it is one of the tasks. */
   #awaitsSnapshot = false;
-  /** Reads that must see commands which the snapshot has replaced. */
-  readonly #heldReads: number[] = [];
-  /** Whether callers have been told to read the state, and have not had a turn yet. */
-  #hasReaders = false;
+  /** Calls that must wait for that snapshot. */
+  readonly #heldCalls: (() => void)[] = [];
+  /** Whether there was a call, and promises that it may have resolved have not called their callers yet. */
+  #hasCalled = false;
 
   constructor(machine: StateMachine<R>, snapshots: Snapshots, host: ApplierHost<R>) {
     this.#machine = machine;
@@ -113,9 +111,12 @@ export class Applier<R> {
     this.#add({ type: "restore", index, source });
   }
 
-  /** Lets a read happen after all tasks before it. */
-  read(id: number): void {
-    this.#add({ type: "read", id });
+  /**
+   * Calls back after all tasks before it, when the state machine has them and is between two pages. It stays there until
+   * promises that the callback resolves have called their callers.
+   */
+  call(call: () => void): void {
+    this.#add({ type: "call", call });
   }
 
   /** Restores the snapshot that the log has when the replica starts. */
@@ -161,14 +162,14 @@ export class Applier<R> {
     try {
       while (at < tasks.length && !this.#isStopped) {
         const task = tasks[at]!;
-        if (task.type === "read") {
+        if (task.type === "call") {
           at++;
-          this.#answer(task.id);
+          this.#callNow(task.call);
           continue;
         }
-        // Readers must see the state of now.
-        if (this.#hasReaders) await nextTurn();
-        this.#hasReaders = false;
+        // Readers that were called must see the state of now.
+        if (this.#hasCalled) await nextTurn();
+        this.#hasCalled = false;
         if (task.type === "restore") {
           at++;
           await this.#restore(task.index, task.source);
@@ -185,11 +186,11 @@ export class Applier<R> {
     }
   }
 
-  /** Answers a read, now or when the snapshot is restored that has what the read must see. */
-  #answer(read: number): void {
-    if (this.#awaitsSnapshot) return void this.#heldReads.push(read);
-    this.#hasReaders = true;
-    this.#host.readReady(read);
+  /** Calls back, now or when the snapshot is restored that has the commands before the call. */
+  #callNow(call: () => void): void {
+    if (this.#awaitsSnapshot) return void this.#heldCalls.push(call);
+    this.#hasCalled = true;
+    call();
   }
 
   /** Reads the commands that follow on each other from a task on, as many as one page may have. */
@@ -257,7 +258,7 @@ export class Applier<R> {
     this.#awaitsSnapshot = false;
     this.#appliedIndex = index;
     this.#host.restored(index);
-    for (const read of this.#heldReads.splice(0)) this.#answer(read);
+    for (const call of this.#heldCalls.splice(0)) this.#callNow(call);
   }
 }
 

@@ -26,9 +26,6 @@ const CLOSE_TICKS = 40;
 /** A read that no caller waits for. */
 const NOBODYS_READ = 0;
 
-/** A task of the applier after which it is between pages: then a snapshot can begin. Not the id of a read. */
-const BEGIN_SNAPSHOT = -1;
-
 /** A running node. */
 export class Engine<R> {
   readonly node: RaftNode;
@@ -77,7 +74,6 @@ export class Engine<R> {
       commandAt: (index) => log.firstIndex > index ? undefined : log.entry(index)?.command,
       applied: (index, term, result) => this.proposals.applied(index, term, result),
       restored: (index) => this.#restored(index),
-      readReady: (id) => id === BEGIN_SNAPSHOT ? this.#snapshots.begin() : this.reads.ready(id),
       drained: () => void this.#applyMore(),
       failed: (error) => this.#fail(error),
     });
@@ -215,7 +211,7 @@ export class Engine<R> {
       case "proposalFailed":
         return this.proposals.failed(action);
       case "readReady":
-        return this.#applier.read(action.id);
+        return this.#applier.call(() => this.reads.ready(action.id));
       case "readFailed":
         return this.reads.failed(action.id);
       case "moreToApply":
@@ -232,7 +228,7 @@ export class Engine<R> {
         return this.reads.check();
       case "snapshot":
         // The snapshot of another replica is damaged, and that of this one is older. The other one asks again and again.
-        return this.#applier.read(BEGIN_SNAPSHOT);
+        return this.#applier.call(() => this.#snapshots.begin());
       case "transferFailed":
         // The call sees it in the node's status.
         return;

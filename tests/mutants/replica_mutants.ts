@@ -60,7 +60,7 @@ export const REPLICA_MUTANTS: readonly Mutant[] = [
   {
     name: "replica: a read overtakes commands",
     file: APPLIER,
-    edits: [['    this.#add({ type: "read", id });\n', "    this.#host.readReady(id);\n"]],
+    edits: [['    this.#add({ type: "call", call });\n', "    call();\n"]],
     dies: "replica_test",
   },
   {
@@ -266,13 +266,13 @@ export const REPLICA_MUTANTS: readonly Mutant[] = [
   {
     name: "replica: a read does not wait for the snapshot that has what it must see",
     file: APPLIER,
-    edits: [["if (this.#awaitsSnapshot) return void this.#heldReads.push(read);", ""]],
+    edits: [["if (this.#awaitsSnapshot) return void this.#heldCalls.push(call);", ""]],
     dies: "replica_applier_test",
   },
   {
     name: "replica: readers get no turn before more is applied",
     file: APPLIER,
-    edits: [["if (this.#hasReaders) await nextTurn();", ""]],
+    edits: [["if (this.#hasCalled) await nextTurn();", ""]],
     dies: "replica_applier_test",
   },
   {
@@ -335,13 +335,16 @@ export const REPLICA_MUTANTS: readonly Mutant[] = [
   {
     name: "replica: no snapshot is made for a replica that has lost its own",
     file: ENGINE,
-    edits: [["        return this.#applier.read(BEGIN_SNAPSHOT);\n", "        return;\n"]],
+    edits: [["        return this.#applier.call(() => this.#snapshots.begin());\n", "        return;\n"]],
     dies: "replica_healing_test",
   },
   {
     name: "replica: a snapshot for another replica begins in the middle of a page",
     file: ENGINE,
-    edits: [["        return this.#applier.read(BEGIN_SNAPSHOT);\n", "        return this.#snapshots.begin();\n"]],
+    edits: [[
+      "        return this.#applier.call(() => this.#snapshots.begin());\n",
+      "        return this.#snapshots.begin();\n",
+    ]],
     dies: "replica_healing_test",
   },
 ];
