@@ -2,8 +2,9 @@
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
+import { WalLogError } from "../mod.ts";
 import { Conditions } from "../src/replica/conditions.ts";
-import { commandOf, failsWith, withReplicas } from "./replica_nodes.ts";
+import { commandOf, failsWith, Journal, withReplicas } from "./replica_nodes.ts";
 import { until } from "./transports.ts";
 import { systemError, WatchedFileSystem } from "./watched_file_system.ts";
 
@@ -56,6 +57,72 @@ describe("a change of the cluster", () => {
       fileSystem.fail = () => {};
       await replica.addMember(2n, "memory:2");
       assert.deepEqual(replica.status().members, [1n, 2n]);
+    }, [1n]),
+  );
+});
+
+describe("the end of a replica", () => {
+  it(
+    "leaves nothing open if the snapshot cannot be restored at the start",
+    withReplicas(async (replicas) => {
+      const { replica } = await replicas.start(1n, { snapshotBytes: 1000 });
+      for (let i = 0; i < 20; i++) await replica.propose(commandOf("a"));
+      await until(() => replica.status().snapshotIndex > 0, "a snapshot");
+      await replicas.close(1n);
+      const stateMachine = new Journal();
+      const cause = new Error("a fault of the state machine");
+      stateMachine.restore = () => Promise.reject(cause);
+      await assert.rejects(replicas.start(1n, { stateMachine }), (error) => {
+        assert.ok(error instanceof WalLogError);
+        assert.match(error.message, /snapshot at index \d+.*a fault of the state machine/);
+        assert.deepEqual([error.code, error.cause], ["STATE_MACHINE", cause]);
+        return true;
+      });
+      const again = await replicas.start(1n);
+      await again.replica.read();
+      assert.equal(again.journal.commands.length, 20);
+    }, [1n]),
+  );
+
+  it(
+    "is reported by an event if its disk fails, and close resolves afterwards",
+    withReplicas(async (replicas) => {
+      const fileSystem = new WatchedFileSystem();
+      const { replica, events } = await replicas.start(1n, { log: { fileSystem } });
+      await replica.propose(commandOf("a"));
+      fileSystem.fail = ({ operation }) => {
+        if (operation === "sync" || operation === "syncAsync") throw systemError("EIO");
+      };
+      await assert.rejects(replica.propose(commandOf("b")), failsWith("CLOSED", "unknown"));
+      await until(() => events.some(({ type }) => type === "fatal"), "the event");
+      assert.equal(replica.status().failure?.code, "POISONED");
+      await replica.close();
+      assert.equal(replica.status().state, "failed");
+    }, [1n]),
+  );
+
+  it(
+    "comes after a call of the state machine that is under way",
+    withReplicas(async (replicas) => {
+      const { replica, journal } = await replicas.start(1n);
+      let release = () => {};
+      const held = new Promise<void>((resolve) => release = resolve);
+      let isCalled = false;
+      journal.before = () => {
+        isCalled = true;
+        return held;
+      };
+      const proposal = assert.rejects(replica.propose(commandOf("a")), failsWith("CLOSED", "unknown"));
+      await until(() => isCalled, "a call");
+      let isClosed = false;
+      const closing = replica.close().then(() => isClosed = true);
+      await proposal;
+      // Without the call, closing takes a few milliseconds.
+      await Promise.race([closing, new Promise((resolve) => setTimeout(resolve, 300))]);
+      assert.equal(isClosed, false);
+      release();
+      await closing;
+      assert.equal(isClosed, true);
     }, [1n]),
   );
 });

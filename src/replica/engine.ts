@@ -11,7 +11,7 @@ import type { WalLog } from "../api/wal_log.ts";
 import { type Action, type RaftEvent, RaftNode, type SendAction } from "../raft/mod.ts";
 import { Applier } from "./applier.ts";
 import { Conditions } from "./conditions.ts";
-import { isRefusal } from "./errors.ts";
+import { isRefusal, restoreFailure } from "./errors.ts";
 import { publishEvent, type ReplicaEvent } from "./events.ts";
 import { nodeConfig, successorOf } from "./node_config.ts";
 import { type CheckedReplicaOptions, parseAddress, type ReplicaTransport } from "./options.ts";
@@ -84,7 +84,12 @@ export class Engine<R> {
     // A damaged snapshot is fetched from another replica.
     const isLost = this.#log.damaged.some(({ kind }) => kind === "snapshot");
     const source = isLost ? undefined : this.#log.openSnapshotSource();
-    if (source !== undefined) await this.#applier.begin(source);
+    if (source !== undefined) {
+      const { index } = source;
+      await this.#applier.begin(source).catch((error) => {
+        throw restoreFailure(index, error);
+      });
+    }
     await this.transport.start(
       (message, origin) => this.#tell({ type: "message", message, origin }),
       () => this.#log.identity,
@@ -276,7 +281,7 @@ export class Engine<R> {
   /**
    * Closes the replica. A leader hands over first. Calls that wait get up to two seconds of ticks.
    *
-   * @returns When everything is closed.
+   * @returns When everything is closed, also after a failure. Rejects if the log fails while it is closed.
    */
   async close(): Promise<void> {
     if (this.#state === "running") {

@@ -5,7 +5,7 @@
  */
 
 import { WalLogError, type WalLogErrorCode, type WalLogErrorDetails } from "../api/errors.ts";
-import type { NodeId } from "../api/types.ts";
+import type { Index, NodeId } from "../api/types.ts";
 
 /**
  * The fate of a request that failed. `not-applied`: it has not happened and will not. `unknown`: it may have happened, or
@@ -92,6 +92,23 @@ export function refusal(error: unknown, outcome: Outcome): ReplicaError {
 export function notLeader(name: string, leader: NodeId | null): ReplicaError {
   const hint = leader === null ? "no leader is known" : `ask replica ${leader}`;
   return new ReplicaError("NOT_LEADER", "unknown", `Cannot ${name}: this replica does not lead; ${hint}`, { leader });
+}
+
+/**
+ * The error of a start.
+ *
+ * @param index The last index that the snapshot includes.
+ * @param cause The error of `restore`, or of the log while the snapshot was read.
+ * @returns An error of the log as it is, for example `CORRUPT`; otherwise `STATE_MACHINE`.
+ */
+export function restoreFailure(index: Index, cause: unknown): WalLogError {
+  if (cause instanceof WalLogError) return cause;
+  const message = cause instanceof Error ? cause.message : String(cause);
+  return new WalLogError(
+    "STATE_MACHINE",
+    `Cannot restore the snapshot at index ${index}: the state machine failed: ${message}; correct it and start the replica again`,
+    { cause },
+  );
 }
 
 /**

@@ -84,7 +84,8 @@ export class Replica<R> {
    *
    * @param options The replica's options.
    * @returns The replica, a follower.
-   * @throws {WalLogError} `INVALID_ARGUMENT`; `LOCKED`, `CORRUPT` and others of `WalLog.open`; `IO` if it cannot listen.
+   * @throws {WalLogError} `INVALID_ARGUMENT`; `LOCKED`, `CORRUPT` and others of `WalLog.open`; `IO` if it cannot listen;
+   * `STATE_MACHINE` if `restore` fails.
    */
   static async start<R>(options: ReplicaOptions<R>): Promise<Replica<R>> {
     const checked = checkReplicaOptions(options);
@@ -280,7 +281,9 @@ export class Replica<R> {
    * Ends taking part. A leader hands over first. Calls that wait get some time to complete; the others reject with
    * `CLOSED`, and their `outcome` says whether they may have been applied. Everything committed stays in the log.
    *
-   * @returns When no call of the state machine is under way and nothing is open any more.
+   * @returns When no call of the state machine is under way and nothing is open any more. A call that never ends keeps
+   * the replica from closing: `snapshot` must heed its signal. After `fatal`, this resolves too.
+   * @throws {WalLogError} `POISONED` or `IO` if the log fails while it is closed, and no `fatal` event has said so.
    */
   async close(): Promise<void> {
     await this.#engine.close();

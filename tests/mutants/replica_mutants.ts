@@ -116,7 +116,7 @@ export const REPLICA_MUTANTS: readonly Mutant[] = [
   {
     name: "replica: a snapshot is not restored at the start",
     file: ENGINE,
-    edits: [["if (source !== undefined) await this.#applier.begin(source);", "source?.close();"]],
+    edits: [["await this.#applier.begin(source).catch(", "await Promise.resolve(source.close()).catch("]],
     dies: "replica_snapshot_test",
   },
   {
@@ -346,5 +346,23 @@ export const REPLICA_MUTANTS: readonly Mutant[] = [
       "        return this.#snapshots.begin();\n",
     ]],
     dies: "replica_healing_test",
+  },
+  {
+    name: "replica: a snapshot that cannot be restored is no fault of the state machine",
+    file: ENGINE,
+    edits: [["throw restoreFailure(index, error);", "throw restoreFailure(index, error).cause;"]],
+    dies: "replica_ended_test",
+  },
+  {
+    name: "replica: close rejects after a failure that was reported",
+    file: ENGINE,
+    edits: [["this.#end(this.#failure).catch(() => {});", "this.#end(this.#failure);"]],
+    dies: "replica_ended_test",
+  },
+  {
+    name: "replica: the log is closed under a call of the state machine",
+    file: ENGINE,
+    edits: [[", this.#applier.stop()]);", "]);\n    void this.#applier.stop();"]],
+    dies: "replica_ended_test",
   },
 ];
