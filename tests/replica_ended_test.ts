@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { WalLogError } from "../mod.ts";
+import { MemoryTransport } from "../src/raft/mod.ts";
 import { Conditions } from "../src/replica/conditions.ts";
 import { commandOf, failsWith, Journal, withReplicas } from "./replica_nodes.ts";
 import { until } from "./transports.ts";
@@ -62,6 +63,24 @@ describe("a change of the cluster", () => {
 });
 
 describe("the end of a replica", () => {
+  it(
+    "closes the log although the transport cannot be closed",
+    withReplicas(async (replicas) => {
+      const transport = new MemoryTransport(1n, replicas.network);
+      const close = transport.close.bind(transport);
+      const failure = new Error("the socket is stuck");
+      transport.close = async () => {
+        await close();
+        throw failure;
+      };
+      const { replica } = await replicas.start(1n, { transport });
+      await assert.rejects(replica.close(), failure);
+      replicas.all.delete(1n);
+      // A log that is still open would be locked.
+      await replicas.start(1n, { log: { lockTimeout: 0 } });
+    }, [1n]),
+  );
+
   it(
     "leaves nothing open if the snapshot cannot be restored at the start",
     withReplicas(async (replicas) => {

@@ -15,6 +15,8 @@ class Subject {
   /** Where the next command goes. */
   next = { index: 1, term: 1 };
   error: Error | undefined;
+  /** The error with which the replica ends. */
+  fatal: unknown;
   /** Terms of committed entries, by index. */
   readonly terms = new Map<number, number>();
   readonly proposals: Proposals<string>;
@@ -33,7 +35,7 @@ class Subject {
     }
     this.proposals = new Proposals<string>({
       node: () => node as unknown as RaftNode,
-      carryOut: () => {},
+      carryOut: (actions) => void actions.catch((error) => this.fatal = error),
       forward: () => Promise.resolve(),
       appliedIndex: () => 0,
     });
@@ -88,11 +90,14 @@ describe("a command", () => {
     assert.equal(await command, "once");
   });
 
-  it("whose write failed may have been applied", async () => {
+  it("whose write failed may have been applied, and the replica ends", async () => {
     const subject = new Subject();
     subject.error = new WalLogError("POISONED", "Cannot append: the disk failed");
     await assert.rejects(subject.propose(1, 1), failsWith("POISONED", "unknown"));
+    assert.equal(subject.fatal, subject.error);
+    subject.fatal = undefined;
     subject.error = new WalLogError("NO_SPACE", "Cannot append: the disk is full");
     await assert.rejects(subject.propose(1, 1), failsWith("NO_SPACE", "not-applied"));
+    assert.equal(subject.fatal, undefined);
   });
 });

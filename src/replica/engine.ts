@@ -313,8 +313,9 @@ export class Engine<R> {
   async #end(cause: WalLogError | undefined): Promise<void> {
     clearInterval(this.#clock);
     for (const calls of [this.proposals, this.reads, this.conditions]) calls.end(cause);
-    await Promise.all([this.transport.close(), this.#snapshots.stop(), this.#applier.stop()]);
+    const ends = await Promise.allSettled([this.transport.close(), this.#snapshots.stop(), this.#applier.stop()]);
     await this.#log.close();
+    for (const end of ends) if (end.status === "rejected") throw end.reason;
   }
 }
 

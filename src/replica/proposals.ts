@@ -8,7 +8,7 @@ import { WalLogError } from "../api/errors.ts";
 import type { Index, Term } from "../api/types.ts";
 import type { Action, Proposal, ProposalFailedAction, ProposedAction, RaftNode } from "../raft/mod.ts";
 import type { Result } from "./applier.ts";
-import { refusal, ReplicaError } from "./errors.ts";
+import { isRefusal, refusal, ReplicaError } from "./errors.ts";
 import { ended, Request } from "./request.ts";
 
 const ATTEMPT = "propose a command";
@@ -116,10 +116,12 @@ export class Proposals<R> {
     });
   }
 
-  /** The node has refused a command. It waits if there is no leader, or if the leader hands over. */
+  /** The node has rejected a command. It waits if there is no leader, or if the leader hands over. */
   #refused(waiting: Waiting<R>, error: unknown): void {
-    if (error instanceof WalLogError && error.code === "NOT_LEADER") this.#unsent.add(waiting);
-    else this.#reject(waiting, refusal(error, outcomeOf(waiting)));
+    if (error instanceof WalLogError && error.code === "NOT_LEADER") return void this.#unsent.add(waiting);
+    this.#reject(waiting, refusal(error, outcomeOf(waiting)));
+    // After any other error than a refusal, the replica cannot go on.
+    if (!isRefusal(error)) this.#host.carryOut(Promise.reject(error));
   }
 
   #place(waiting: Waiting<R>, index: Index, term: Term): void {

@@ -189,10 +189,25 @@ export const REPLICA_MUTANTS: readonly Mutant[] = [
     name: "replica: a full disk ends it",
     file: PROPOSALS,
     edits: [[
-      "    else this.#reject(waiting, refusal(error, outcomeOf(waiting)));\n  }\n\n  #place",
-      "    else this.#host.carryOut(Promise.reject(error));\n  }\n\n  #place",
+      "    if (!isRefusal(error)) this.#host.carryOut(Promise.reject(error));\n",
+      "    this.#host.carryOut(Promise.reject(error));\n",
     ]],
     dies: "replica_faults_test",
+  },
+  {
+    name: "replica: it goes on after its log has failed",
+    file: PROPOSALS,
+    edits: [["    if (!isRefusal(error)) this.#host.carryOut(Promise.reject(error));\n", ""]],
+    dies: "replica_proposals_test",
+  },
+  {
+    name: "replica: a transport that cannot be closed keeps the log open",
+    file: ENGINE,
+    edits: [["await Promise.allSettled([this.transport", "await Promise.all([this.transport"], [
+      'for (const end of ends) if (end.status === "rejected") throw end.reason;',
+      "void ends;",
+    ]],
+    dies: "replica_ended_test",
   },
   {
     name: "replica: a command that was not held in memory is skipped",
