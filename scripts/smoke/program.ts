@@ -9,6 +9,7 @@
 import assert from "node:assert/strict";
 import process from "node:process";
 import { type LogEntry, MemoryLog, type NewEntry, WalLog } from "@wallog/wallog";
+import { type Archive, archive, MemoryStore, restore } from "@wallog/wallog/archive";
 import { EventLog, json, type StoredEvent } from "@wallog/wallog/events";
 import { type Action, RaftNode } from "@wallog/wallog/raft";
 import { type Applied, Replica, type StateMachine } from "@wallog/wallog/replica";
@@ -59,6 +60,14 @@ const replica: Replica<number> = await Replica.start({ folder, id: 1n, address: 
 const answer: number = await replica.propose(new TextEncoder().encode("command"), { id: { client: "c", sequence: 1 } });
 assert.equal(answer, 1);
 await replica.close();
+
+const store = new MemoryStore();
+const source: WalLog = await WalLog.open(path + ".events");
+const archiving: Archive = archive(source, store);
+await archiving.archived(1);
+await archiving.close();
+await source.close();
+assert.equal((await restore(store, path + ".restored")).lastIndex, 1);
 
 const disk = new SimulatedDisk();
 const simulated = WalLog.openSync("/log", { fileSystem: disk.fileSystem });
