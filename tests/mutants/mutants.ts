@@ -42,6 +42,7 @@ import { RAFT_TRANSPORT_MUTANTS } from "./raft_transport_mutants.ts";
 import { RAFT_WIRE_MUTANTS } from "./raft_wire_mutants.ts";
 import { RECOVERY_MUTANTS } from "./recovery_mutants.ts";
 import { REPAIR_MUTANTS } from "./repair_mutants.ts";
+import { REPLICA_COMMAND_MUTANTS } from "./replica_command_mutants.ts";
 import { REPLICA_MUTANTS } from "./replica_mutants.ts";
 import { METRIC_MUTANTS, RETENTION_MUTANTS, SPACE_MUTANTS } from "./retention_mutants.ts";
 import { SEGMENT_MUTANTS } from "./segment_mutants.ts";
@@ -66,6 +67,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...GROUP_COMMIT_MUTANTS,
   ...REPAIR_MUTANTS,
   ...REPLICA_MUTANTS,
+  ...REPLICA_COMMAND_MUTANTS,
   ...EVENT_MUTANTS,
   ...SNAPSHOT_MUTANTS,
   ...CODEC_MUTANTS,

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { setImmediate } from "node:timers";
 import { WalLogError } from "../../api/errors.ts";
 import type { NodeId } from "../../api/types.ts";
 import { decodeMessage } from "../codec/decode.ts";
@@ -87,7 +88,7 @@ export class MemoryTransport implements RaftTransport {
     if (this.#isClosed || !passes(this.id, to, message)) return;
     const bytes = encodeMessage(message);
     const origin = this.#identity?.();
-    setTimeout(() => void receivers.get(to)?.(decodeMessage(bytes), origin), 0);
+    setImmediate(() => void receivers.get(to)?.(decodeMessage(bytes), origin));
   }
 
   /**
