@@ -118,6 +118,25 @@ describe("a write with an id", () => {
     assert(lost > 0);
   });
 
+  it("shows the highest sequence of its producer, also after a restart and below its oldest one", async () => {
+    const disk = new SimulatedDisk({ seed: 6 });
+    const log = await openEvents(disk);
+    await log.appendAll(["a"], id(7));
+    await log.append("b", id(3));
+    await log.append("c", id(1, "other"));
+    for (let sequence = 8; sequence < 8 + 2 * SEQUENCES; sequence++) log.write("d", id(sequence, "many"));
+    const expected = [
+      { name: "p", sequence: 7 },
+      { name: "other", sequence: 1 },
+      { name: "many", sequence: 7 + 2 * SEQUENCES },
+    ];
+    assert.deepEqual(log.producers(), expected);
+    await log.close();
+    const again = await openEvents(disk);
+    assert.deepEqual(again.producers(), expected);
+    await again.close();
+  });
+
   it("may come out of order, and is refused if it is too old to know", async () => {
     const log = await openEvents();
     for (let sequence = 2; sequence <= 2 * SEQUENCES; sequence += 2) await log.append("even", id(sequence));

@@ -41,6 +41,7 @@ export type {
   EventRetention,
   FollowEventsOptions,
   Position,
+  ProducerState,
   StoredEvent,
   WriteOptions,
 } from "./types.ts";

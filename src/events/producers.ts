@@ -9,7 +9,7 @@
  */
 
 import { staleSequence } from "./refusals.ts";
-import type { EventId, Position } from "./types.ts";
+import type { EventId, Position, ProducerState } from "./types.ts";
 
 /** How many producers are remembered. */
 const PRODUCERS_MAX = 1024;
@@ -71,6 +71,19 @@ export class Producers {
     if (positions.size <= SEQUENCES_MAX) return;
     producer.floor = Math.min(...positions.keys());
     positions.delete(producer.floor);
+  }
+
+  /**
+   * The producers that are remembered.
+   *
+   * @returns Each with its highest sequence, the one that wrote last at the end.
+   */
+  list(): ProducerState[] {
+    this.forgetOldest();
+    return [...this.known].map(([name, { floor, positions }]) => ({
+      name,
+      sequence: Math.max(floor, ...positions.keys()),
+    }));
   }
 
   /**

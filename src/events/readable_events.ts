@@ -12,7 +12,14 @@ import { FollowedEvents } from "./followed_events.ts";
 import { loadState } from "./load_state.ts";
 import { intervalsOf } from "./retention.ts";
 import { goneError, requireObject } from "./refusals.ts";
-import type { ConsumerState, EventRetention, FollowEventsOptions, Position, StoredEvent } from "./types.ts";
+import type {
+  ConsumerState,
+  EventRetention,
+  FollowEventsOptions,
+  Position,
+  ProducerState,
+  StoredEvent,
+} from "./types.ts";
 
 /** The parts of an open event log. */
 export interface EventParts<E> {
@@ -145,6 +152,16 @@ export abstract class ReadableEvents<E> {
   consumers(): readonly ConsumerState[] {
     const { consumers, last } = this.#state;
     return [...consumers].map(([name, position]) => ({ name, position, lag: Math.max(last - position, 0) }));
+  }
+
+  /**
+   * The producers that the log remembers: those whose events have ids, at most 1,024. A producer that starts again
+   * continues after its highest sequence.
+   *
+   * @returns Each with its highest sequence. A log that was opened with `readOnly` shows them as {@link ReadableEvents.consumers} does.
+   */
+  producers(): readonly ProducerState[] {
+    return this.#state.producers.list();
   }
 
   /**

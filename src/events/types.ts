@@ -128,6 +128,14 @@ export interface ConsumeOptions {
   readonly signal?: AbortSignal;
 }
 
+/** A producer of a log. */
+export interface ProducerState {
+  /** Its name. */
+  readonly name: string;
+  /** The highest sequence that it has written. */
+  readonly sequence: number;
+}
+
 /** A consumer at one moment. */
 export interface ConsumerState {
   /** Its name. */

@@ -17,6 +17,12 @@ const ORDERED = "src/events/ordered_iterator.ts";
 /** Mutants of the event log. */
 export const EVENTS_MUTANTS: readonly Mutant[] = [
   {
+    name: "a producer shows the sequence that it wrote last, not its highest",
+    file: "src/events/producers.ts",
+    edits: [["sequence: Math.max(floor, ...positions.keys()),", "sequence: [...positions.keys()].at(-1) ?? floor,"]],
+    dies: "events_producers_test",
+  },
+  {
     name: "an appended event is not flushed",
     file: WRITABLE,
     edits: [["    await abortable(this.#writer.sync(), taken.signal);\n", ""]],
