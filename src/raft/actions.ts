@@ -15,7 +15,7 @@ export type Role = "follower" | "candidate" | "leader";
 export interface SendAction {
   /** Which action it is. */
   readonly type: "send";
-  /** To whom. */
+  /** The receiver. */
   readonly to: NodeId;
   /** The message. */
   readonly message: Message;
@@ -173,9 +173,9 @@ export interface ReadFailedAction {
 }
 
 /**
- * Messages of a node are not taken: its log is of another cluster, it claims to lead in a term in which another node
- * leads, or it is no member and contradicts what is committed. Given once for each reason. A node remembers 256 others
- * and 16 reasons for each; it forgets the oldest, and may give them again.
+ * Messages of a node are refused: its log is of another cluster, it claims to lead in a term in which another node
+ * leads, or it is not a member and contradicts a committed entry. The action comes once for each reason. A node
+ * remembers 256 others and 16 reasons for each; it forgets the oldest, and may report them again.
  */
 export interface RefusedAction {
   /** Which action it is. */
@@ -187,9 +187,9 @@ export interface RefusedAction {
 }
 
 /**
- * A member has not the log any more in which its votes and acknowledgements are: its disk was lost, or it was restored from
- * a backup. None of its answers count until it is removed and added anew. Given once by each node that notices, also by
- * the member itself, and again once it was forgotten: see {@link RefusedAction}. Only with `strictMembership`.
+ * A member has lost the log that holds its votes and acknowledgements: its disk was lost, or it was restored from a
+ * backup. None of its answers count until it is removed and added again. Every node that notices reports it once, also
+ * the member itself, and again once the report was forgotten: see {@link RefusedAction}. Only with `strictMembership`.
  */
 export interface MemberLostAction {
   /** Which action it is. */

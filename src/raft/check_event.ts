@@ -37,7 +37,7 @@ const NUMBERS: Readonly<Record<Message["type"], readonly string[]>> = {
 };
 
 /**
- * Refuses what is no event.
+ * Refuses a value that is not an event.
  *
  * @param event Anything.
  * @throws {WalLogError} `INVALID_ARGUMENT`.
@@ -103,7 +103,7 @@ function checkMessage(message: Message): void {
   let term = message.prevTerm;
   for (const entry of message.entries) {
     requireNumber(entry.index, "an entry's index");
-    // Their sizes are what the log had, whatever it takes now.
+    // The sender's log may hold entries that are larger than the present limit.
     checkEntry(entry, entry.index, term, Infinity);
     term = entry.term;
   }

@@ -1,5 +1,5 @@
 /**
- * Committing, and handing over to the application what is committed.
+ * Commits entries, and gives committed entries to the application.
  *
  * @module
  */
@@ -49,8 +49,8 @@ function apply(s: RaftState, { index, term, kind, command }: LogEntry): void {
 }
 
 /**
- * Commits what a majority has. Only an entry of the leader's own term is counted: one of an earlier term can be on a
- * majority and yet be overwritten (dissertation 3.6.2). With it, everything before it is committed.
+ * Commits the entries that a majority has. Only an entry of the leader's own term is counted: an entry of an earlier
+ * term can be on a majority and yet be overwritten (dissertation 3.6.2). Committing it commits everything before it.
  */
 export function commitByQuorum(s: RaftState): void {
   // Without sendAhead, nothing of this step leaves the node before the entries are durable.

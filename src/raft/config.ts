@@ -1,5 +1,5 @@
 /**
- * Checks a configuration and fills in what was left out.
+ * Checks a configuration and fills in the defaults.
  *
  * @module
  */

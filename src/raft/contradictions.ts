@@ -1,6 +1,6 @@
 /**
- * What cannot be in one cluster: two leaders of a term, and a leader that has something else than what is committed. Two
- * clusters have merged, or members have lost what they promised; going on would lose what clients were told is safe.
+ * Detects states that a Raft cluster cannot reach: two leaders in one term, or a leader whose log contradicts a committed
+ * entry. Either two clusters were mixed, or members have lost their logs. Going on could lose acknowledged entries.
  *
  * @module
  */
@@ -12,7 +12,7 @@ import type { AppendEntries, InstallSnapshot } from "./messages.ts";
 import { refuse } from "./refusals.ts";
 import type { RaftState } from "./state.ts";
 
-/** An index at which a leader has another term than what is committed. */
+/** An index at which the leader has another term than the committed entry. */
 interface Contradiction {
   readonly index: Index;
   readonly own: Term;
@@ -20,8 +20,8 @@ interface Contradiction {
 }
 
 /**
- * Whether a message of a leader contradicts what the node knows to be committed. One of a node that is neither a member
- * nor a learner is refused, and the application is told.
+ * Whether a message of a leader contradicts an entry that the node knows to be committed. If the sender is neither a
+ * member nor a learner, the message is refused and the application is informed.
  *
  * @param s The node.
  * @param message The message.
@@ -64,18 +64,18 @@ function contradictionIn(s: RaftState, message: AppendEntries | InstallSnapshot)
   return undefined;
 }
 
-/** What the log does not have any more is in the snapshot. */
+/** Entries that the log no longer has are in the snapshot. */
 function compare(s: RaftState, index: Index, theirs: Term): Contradiction | undefined {
   const own = index <= s.commitIndex ? s.log.termAt(index) : undefined;
   return own === undefined || own === theirs ? undefined : { index, own, theirs };
 }
 
 /**
- * Who leads in a term, if a message in that term is from another leader. The application is told.
+ * Whether a message is of a second leader in the same term. If so, the application is informed.
  *
  * @param s The node.
  * @param message The message.
- * @returns Whether the message is of another leader.
+ * @returns Whether the message is refused.
  */
 export function isOfSecondLeader(s: RaftState, { term, leader }: AppendEntries | InstallSnapshot): boolean {
   // While the log belongs to no cluster, the other may lead another cluster.

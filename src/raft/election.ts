@@ -75,8 +75,8 @@ function isUpToDate(s: RaftState, lastIndex: Index, lastTerm: Term): boolean {
 }
 
 /**
- * Whether a leader was heard of lately, so that an election would only disturb it (dissertation 4.2.3). One that counts
- * who hears it knows that of itself.
+ * Whether the node has heard from a leader lately, so that an election would only disturb it (dissertation 4.2.3). A
+ * leader with `checkQuorum` counts itself.
  */
 function hasLeader(s: RaftState): boolean {
   if (s.config.checkQuorum && s.role === "leader") return true;

@@ -9,7 +9,7 @@ import { addActions, isHeartbeat, mergeSends, takeAhead } from "./merging.ts";
 import type { RaftState } from "./state.ts";
 import type { Action } from "./actions.ts";
 
-/** A step that has happened, and whose actions wait for a flush. */
+/** A step that was taken, and whose actions wait for a flush. */
 interface WaitingStep {
   readonly actions: Action[];
   /** The number of writes up to this step. */
@@ -28,7 +28,7 @@ interface FlushListener {
   readonly failure: () => WalLogError | undefined;
 }
 
-/** Flushes what steps have written, and hands out their actions in the order of the steps. */
+/** Flushes the writes of steps, and returns their actions in the order of the steps. */
 export class FlushQueue {
   readonly #state: RaftState;
   readonly #listener: FlushListener;
@@ -123,8 +123,8 @@ export class FlushQueue {
   }
 
   /**
-   * Hands out what a leader may send before its flush is done: the entries, heartbeats and snapshots of terms in which it
-   * is the leader for certain, because its vote for itself is durable.
+   * Sends the messages that a leader may send before its flush is done: entries, heartbeats and snapshots. Its vote for
+   * itself must be durable, because only then is it certainly the leader of the term.
    */
   #sendAhead(steps: readonly WaitingStep[]): void {
     const { config, role, writer } = this.#state;

@@ -1,5 +1,5 @@
 /**
- * What a follower makes of what a leader sends.
+ * How a follower processes the messages of a leader.
  *
  * @module
  */
@@ -82,7 +82,9 @@ function conflictAt(s: RaftState, index: Index, term: Term | undefined): Partial
   return { conflictIndex, conflictTerm: term, ...rejected };
 }
 
-/** Appends what the log does not have. Only a conflict truncates: a message that was overtaken must not. */
+/**
+ * Appends the entries that the log lacks. Only a conflict truncates the log: an old message that arrives late must not.
+ */
 function appendNew(s: RaftState, entries: readonly LogEntry[]): void {
   const from = firstNew(s, entries)?.index;
   if (from === undefined) return;
@@ -120,7 +122,10 @@ function replySnapshot(s: RaftState, { leader }: InstallSnapshot, result: Partia
   s.send(leader, { type: "installSnapshotReply", term: s.term, from: s.id, lastIndex: 0, ...result });
 }
 
-/** Takes a snapshot or a piece of one, and installs what is complete. Otherwise returns where the next piece begins. */
+/**
+ * Takes a snapshot or a piece of it, and installs it when it is complete. Otherwise returns the offset of the next
+ * piece.
+ */
 function take(s: RaftState, message: InstallSnapshot): number | undefined {
   const { snapshot, offset, done } = message;
   if (offset === undefined) {
@@ -168,7 +173,8 @@ export function install(
   const { index } = snapshot;
   const before = s.membership.latest;
   joinCluster(s);
-  // Of a damaged log, what the entry at its index was may not be known: who heals it has decided about what follows.
+  // A damaged log may not know the term at the snapshot's index. `canInstall` has checked that later entries may be
+  // dropped.
   write({ force: s.healing !== null });
   s.writer.flush();
   s.trailing.installed(index);

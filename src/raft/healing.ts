@@ -1,12 +1,14 @@
 /**
- * A node whose log is damaged. It neither votes nor acknowledges anything, for it no longer knows what it has promised.
- * It asks its peers for what it cannot read, repairs its log, and only then takes part again.
+ * A node with a damaged log neither votes nor acknowledges anything, because it no longer knows its earlier votes and
+ * acknowledgements. It asks its peers for the entries that it cannot read, repairs its log, and only then takes part
+ * again.
  *
- * A peer's entry is taken for what was there if a header that survives has the same term, or a later entry is the same
- * (log matching), or if the peer knows the entry to be committed, and what comes before it is the same: then it is what
- * was there, or what was there could never count. What was there is given up only where something else is known to be
- * committed, or for a leader of this term or a later one that has something else there, or nothing: it has everything
- * that was ever committed (leader completeness).
+ * The node takes a peer's entry as a replacement in three cases: a surviving header has the same term; a later entry is
+ * the same in both logs (log matching); or the peer knows that the entry is committed, and the entry before it is the
+ * same. In the third case, the damaged entry was either the same or could never be committed.
+ *
+ * The node drops a damaged entry only if another entry is known to be committed at its index, or if a leader of this term
+ * or a later one has another entry there, or none. A leader has every committed entry (leader completeness).
  *
  * @module
  */
@@ -40,11 +42,11 @@ function isRepairable(log: RaftLog): log is RepairableLog {
 }
 
 /**
- * Finds out what a log lacks.
+ * Finds the damage of a log that other nodes must repair.
  *
  * @param s A node that starts.
  * @param unreadable Entries that are known to be unreadable.
- * @returns What is lacking; `null` if nothing is.
+ * @returns The damage; `null` if there is none.
  */
 export function findDamage(s: RaftState, unreadable: readonly Index[]): Healing | null {
   const { log } = s;
@@ -52,7 +54,7 @@ export function findDamage(s: RaftState, unreadable: readonly Index[]): Healing 
   const missing = new Set(unreadable);
   let isTailLost = false;
   for (const { kind, firstIndex, lastIndex } of log.damaged) {
-    // A segment of which nothing says what it held, or what followed: where the log ended, nobody knows.
+    // If a segment may have held any entries, nobody knows where the log ended.
     const mayHoldAny = firstIndex !== undefined || kind === "segment" || kind === "segment header";
     if (mayHoldAny && lastIndex === undefined) isTailLost = true;
     if (firstIndex === undefined) continue;
@@ -69,7 +71,7 @@ export function findDamage(s: RaftState, unreadable: readonly Index[]): Healing 
     fetched: null,
     isHardStateLost: isHardStateLost(log),
     droppableFrom: Infinity,
-    // What cannot be read may have been a configuration.
+    // An unreadable entry may have been a configuration.
     isMembershipKnown: missing.size === 0 && !isSnapshotLost && everyone.length > 0,
     terms: new Map(),
     peers: new Set([...s.config.peers, ...everyone].filter((id) => id !== s.id)),
@@ -79,7 +81,9 @@ export function findDamage(s: RaftState, unreadable: readonly Index[]): Healing 
   return isHealed(healing) ? null : healing;
 }
 
-/** Whether a log has lost its hard state. One that does not say rejects every write, even an empty one. */
+/**
+ * Whether a log has lost its hard state. A log without the field `lost` then rejects every write, even an empty one.
+ */
 function isHardStateLost(log: RepairableLog): boolean {
   if (log.lost !== undefined) return log.lost.hardState;
   try {
@@ -91,12 +95,12 @@ function isHardStateLost(log: RepairableLog): boolean {
   }
 }
 
-/** What a damaged node makes of an event. */
+/** Processes an event on a damaged node. */
 export function stepDamaged(s: RaftState, healing: Healing, event: RaftEvent): void {
   switch (event.type) {
     case "tick":
       if (++s.now % s.config.heartbeatInterval === 0) askAll(s, healing);
-      // Without anyone else in the cluster, there was nobody else to vote for.
+      // If the cluster has no other node, this node can have voted only for itself.
       if (healing.isHardStateLost && healing.peers.size === 0) settleHardState(s, healing);
       return;
     case "message":
@@ -114,8 +118,8 @@ export function stepDamaged(s: RaftState, healing: Healing, event: RaftEvent): v
 }
 
 function onMessage(s: RaftState, healing: Healing, message: Message): void {
-  // Members that this node does not know of may have been added while it was away, so it also asks the leader, which any
-  // follower believes. It asks nobody else: anyone can send a message.
+  // Members may have been added while this node was away, so it also asks the leader. A follower believes any leader.
+  // The node asks nobody else, because anyone can send a message.
   if ((message.type === "appendEntries" || message.type === "installSnapshot") && message.term >= s.term) {
     healing.leader = message.leader;
   }
@@ -145,17 +149,17 @@ function ask(s: RaftState, { missing, good, isHardStateLost, isSnapshotLost, req
     first = Math.min(first, index);
     last = Math.max(last, index);
   }
-  // A leader that has compacted away the first sends its snapshot, which must be a later one than that which is lost.
+  // A leader that has compacted these entries sends its snapshot instead. That must be later than the lost one.
   if (isSnapshotLost) first = Math.min(first, s.log.snapshotIndex + 1);
   if (first === Infinity) first = 0;
-  // And the entry behind, if there is one: where that is the same, so is all before it.
+  // Ask for the next entry as well: if it is the same in both logs, all entries before it are the same.
   if (last > 0 && last < s.log.lastIndex) last++;
   s.send(to, { type: "repairRequest", term: isHardStateLost ? 0 : s.term, from: s.id, request, first, last });
 }
 
-/** A damaged node asks. What this node cannot read itself, it does not have. */
+/** Answers a damaged node with the entries that this node can read. */
 export function onRepairRequest(s: RaftState, { from, request, first, last }: RepairRequest): void {
-  // Who has lost its vote cannot tell its term, by which another may have to find its own.
+  // A node without its hard state does not know its term, and the damaged node may rely on the term in the reply.
   if (s.healing?.isHardStateLost === true) return;
   const entries: LogEntry[] = [];
   const { maxBatch, maxBatchBytes } = s.config;
@@ -169,7 +173,8 @@ export function onRepairRequest(s: RaftState, { from, request, first, last }: Re
     bytes += byteLength;
     entries.push(entry);
   }
-  // Of a stretch that is too long for a message, each part ends with what lies behind all of it, which may prove it.
+  // If the range is too long for one message, the last entry of the message is the last entry of the range: it may
+  // prove the others.
   const lastSent = entries.at(-1);
   const behind = entries.length > 1 && lastSent!.index < end ? readable(s.log, end) : undefined;
   if (behind !== undefined && bytes - lastSent!.command.byteLength + behind.command.byteLength <= maxBatchBytes) {
@@ -187,10 +192,10 @@ export function onRepairRequest(s: RaftState, { from, request, first, last }: Re
     prevTerm: entries.length === 0 ? 0 : knownTerm(s.log, entries[0]!.index - 1) ?? 0,
     entries,
   });
-  // What is compacted away, only a snapshot can replace.
+  // Only a snapshot can replace compacted entries.
   const progress = s.progress.get(from);
   if (progress === undefined || first === 0 || first > s.log.snapshotIndex) return;
-  // One that is under way and does not cover all that is lacking may be one that the node cannot take.
+  // The node may be unable to take a snapshot under way that does not cover all missing entries.
   const { outgoing } = progress;
   if (outgoing !== null && outgoing.source.index < Math.min(last, s.log.snapshotIndex)) endSnapshot(progress);
   sendSnapshotToDamaged(s, from, progress);
@@ -210,7 +215,7 @@ function onRepairReply(s: RaftState, healing: Healing, reply: RepairReply): void
   if (reply.request !== healing.request || !askedBy(s, healing).has(reply.from)) return;
   if (healing.isHardStateLost) return onTerm(s, healing, reply);
   addMembers(s, healing, reply);
-  // Nobody can say where the log ended, and whatever is written now would have it forgotten that nobody knows.
+  // Nobody knows where the log ended. A write would erase the record of that.
   if (healing.isTailLost) return;
   if (reply.term > s.term) enterTerm(s, reply.term);
   const before = healing.good.size;
@@ -222,15 +227,15 @@ function onRepairReply(s: RaftState, healing: Healing, reply: RepairReply): void
   const wanted = [...healing.missing].filter((index) => index < end);
   if (wanted.every((index) => healing.good.has(index))) restore(s, healing, wanted);
   else if (healing.good.size > before) ask(s, healing, reply.from);
-  // The log must know the term of what becomes its last entry.
+  // The log must know the term of the entry that becomes its last.
   if (end <= s.log.lastIndex && knownTerm(s.log, end - 1) !== undefined) giveUpFrom(s, healing, end);
   finish(s, healing);
 }
 
 /**
- * Counts a member's term. The term of a node that is no member would raise the one that is written, and its list of
- * members could leave out the candidate that this node voted for. A node that knows no member at all believes the leader,
- * as a node that joins does.
+ * Records a member's term. Terms of other nodes do not count: they could raise the term that is written, and their list
+ * of members could lack the candidate that this node voted for. A node that knows no member believes the leader, as a
+ * joining node does.
  */
 function onTerm(s: RaftState, healing: Healing, { from, term, members }: RepairReply): void {
   const { peers } = healing;
@@ -242,19 +247,19 @@ function onTerm(s: RaftState, healing: Healing, { from, term, members }: RepairR
   settleHardState(s, healing);
 }
 
-/** Notes the members that a member or the leader knows: while this node was away, some may have been added. */
+/** Adds the members that a member or the leader knows: some may have been added while this node was away. */
 function addMembers({ id: own }: RaftState, { peers }: Healing, { members }: Pick<RepairReply, "members">): void {
   for (const id of members) if (id !== own) peers.add(id);
 }
 
 /**
- * The vote that is lost was for a member, which had the term on its disk before it asked: once all have told their terms,
- * none that this node has voted in is later. A vote for itself in the latest of them makes sure that it votes for nobody
- * else in it.
+ * Writes a new hard state once all members have sent their terms. The lost vote was for a member, which stored the term
+ * before it asked for votes. So the latest of these terms is at least the term of the lost vote. In that term, the node
+ * votes for itself, and therefore for nobody else.
  */
 function settleHardState(s: RaftState, healing: Healing): void {
   if (!healing.isMembershipKnown || ![...healing.peers].every((id) => healing.terms.has(id))) return;
-  // Where the log ended, nothing tells, and so not what was acknowledged: not for this node to decide.
+  // If the end of the log is unknown, so are the acknowledgements. This node cannot restore them.
   if (healing.isTailLost) return;
   const term = Math.max(s.term, knownTerm(s.log, s.log.lastIndex) ?? 0, ...healing.terms.values());
   s.writer.setHardState({ term, votedFor: s.id }, { force: true });
@@ -266,13 +271,13 @@ function settleHardState(s: RaftState, healing: Healing): void {
 }
 
 /**
- * Takes good copies of what is missing, and notes where what there is cannot be what was committed.
+ * Takes good copies of missing entries, and records the first index at which this log contradicts a committed entry.
  *
- * An entry of which no header survives is taken if it lies in front of one that both have, for then both have the same
- * up to there (log matching; nothing that was discarded reads as good where it is known where the log ended). Or
- * if it is committed, and lies behind one that both have: behind another, it would end log matching here. What follows on
- * it may then be other than what the peer has, but of earlier terms than that in which the entry was committed, with
- * which nobody is elected any more.
+ * An entry without a surviving header is taken in two cases. Either a later entry is the same in both logs: then the logs
+ * are the same up to there (log matching). Discarded entries cannot mislead here, because the end of the log is known.
+ * Or the entry is committed, and the entry before it is the same in both logs; otherwise this log would break log
+ * matching. Later entries of this log may then differ from the peer's. Their terms are earlier than the one in which the
+ * entry was committed, so a log that ends with them cannot win an election.
  */
 function takeGood(s: RaftState, healing: Healing, { commitIndex, prevTerm, entries }: RepairReply): void {
   const { missing, good } = healing;
@@ -299,7 +304,7 @@ function takeGood(s: RaftState, healing: Healing, { commitIndex, prevTerm, entri
   }
 }
 
-/** The first missing entry that a leader does not have, or has another in place of. */
+/** The first missing entry for which the leader has none, or another one. */
 function firstDifference(s: RaftState, { missing }: Healing, { entries, lastIndex }: RepairReply): Index {
   let first = Infinity;
   for (const index of missing) if (index > lastIndex) first = Math.min(first, index);
@@ -310,7 +315,7 @@ function firstDifference(s: RaftState, { missing }: Healing, { entries, lastInde
   return first;
 }
 
-/** Drops what was never committed. */
+/** Drops entries from an index on that were never committed. */
 function giveUpFrom(s: RaftState, { missing, good }: Healing, from: Index): void {
   s.writer.truncate(from);
   s.writer.flush();
@@ -318,7 +323,7 @@ function giveUpFrom(s: RaftState, { missing, good }: Healing, from: Index): void
   for (const index of good.keys()) if (index >= from) good.delete(index);
 }
 
-/** Puts good copies in their place. If they do not fit, a snapshot has to replace what is damaged. */
+/** Writes good copies to the log. If they do not fit, a snapshot must replace the damaged entries. */
 function restore(s: RaftState, { missing, good }: Healing, wanted: readonly Index[]): void {
   if (wanted.length === 0) return;
   try {

@@ -11,7 +11,7 @@ import { announceMembers, enterTerm, restartElectionTimer } from "./role.ts";
 import { dropFetched, takePiece } from "./snapshot_fetching.ts";
 import { type Healing, type RaftState, readMembership } from "./state.ts";
 
-/** A leader's snapshot replaces what is damaged below it. */
+/** A leader's snapshot replaces damaged entries. */
 export function onSnapshot(s: RaftState, healing: Healing, message: InstallSnapshot): void {
   if (!canInstall(s, healing, message.snapshot)) return;
   if (message.term > s.term) enterTerm(s, message.term);
@@ -20,7 +20,7 @@ export function onSnapshot(s: RaftState, healing: Healing, message: InstallSnaps
   if (s.log.snapshotIndex > before) afterSnapshot(s, healing);
 }
 
-/** A piece of a snapshot has come that need not be a leader's. */
+/** Takes a piece of a snapshot from any node. */
 export function onSnapshotReply(s: RaftState, healing: Healing, reply: SnapshotReply): void {
   const fetched = takePiece(s, healing, reply);
   if (fetched === undefined) return;
@@ -29,12 +29,12 @@ export function onSnapshotReply(s: RaftState, healing: Healing, reply: SnapshotR
   afterSnapshot(s, healing);
 }
 
-/** Whether a snapshot takes nothing along that may have to stay. */
+/** Whether installing a snapshot keeps every entry that may be needed. */
 function canInstall(s: RaftState, healing: Healing, { index, term }: SnapshotMeta): boolean {
   if (healing.isHardStateLost || healing.isTailLost) return false;
   const known = knownTerm(s.log, index);
   if (index === s.log.snapshotIndex) return known === term;
-  // Without the term at its index, the log drops what follows it.
+  // If the log does not know the term at the snapshot's index, it drops all later entries.
   return index >= Math.min(s.log.lastIndex, healing.droppableFrom - 1) || known !== undefined;
 }
 

@@ -1,11 +1,11 @@
 /**
  * Whether a message comes from the log that it should come from: of the same cluster, and for a member, from the log that
- * has voted and acknowledged under its id. A node that comes back with an empty log, or with an older copy of its own, has
- * forgotten what it promised. What is committed could be lost if its votes and acknowledgements counted.
+ * voted and acknowledged under its id. A node that returns with an empty log, or with an older copy of its own, has lost
+ * votes and acknowledgements. If it counted again, committed entries could be lost.
  *
- * The incarnation of each member's log is kept in the configuration, so that a new leader knows it too: the leader writes
- * it down when it first hears from the member. An older copy with the same incarnation is found out by the leader, by what
- * it has acknowledged.
+ * The configuration has the incarnation of each member's log, so that a new leader knows it too. The leader records it
+ * when it first hears from the member. The leader detects an older copy with the same incarnation by comparing it with
+ * the member's acknowledgements.
  *
  * @module
  */
@@ -79,19 +79,22 @@ export function joinCluster(s: RaftState): void {
   s.joins = undefined;
 }
 
-/** Whether a message comes from the log that its sender's promises are in. Requests promise nothing, but for a snapshot. */
+/**
+ * Whether a message comes from the log that holds its sender's votes and acknowledgements. Only replies and snapshot
+ * requests are checked.
+ */
 function isMembersOwn(s: RaftState, message: Message, incarnation: string | undefined): boolean {
   const id = senderOf(message);
   const known = s.membership.latest.incarnations?.get(id) ?? s.seen.get(id);
   if (known === undefined && incarnation !== undefined && isPartOf(s, id)) s.seen.set(id, incarnation);
-  // It says that what the sender's damaged snapshot includes is committed.
+  // A snapshot request claims that the entries of the sender's damaged snapshot are committed.
   if (!message.type.endsWith("Reply") && message.type !== "snapshotRequest") return true;
   if (s.lost.has(id) || known === LOST) return lose(s, id, "behind", LOST);
   const isOther = known !== undefined && incarnation !== undefined && known !== incarnation;
   return !isOther || lose(s, id, "incarnation", incarnation);
 }
 
-/** Tells the application of a member that has lost its log, and has none of its acknowledgements count. */
+/** Reports a member that has lost its log, and stops counting its acknowledgements. */
 function lose(s: RaftState, id: NodeId, reason: MemberLostAction["reason"], incarnation: string): false {
   const progress = s.progress.get(id);
   if (progress !== undefined) progress.match = 0;
@@ -101,7 +104,7 @@ function lose(s: RaftState, id: NodeId, reason: MemberLostAction["reason"], inca
 }
 
 /**
- * A leader knows that a member's log is behind what it has acknowledged.
+ * Records that a member's log lacks entries that it has acknowledged.
  *
  * @param s The leader.
  * @param id The member.
@@ -112,7 +115,7 @@ export function loseBehind(s: RaftState, id: NodeId): void {
 }
 
 /**
- * Whether this node's own log is another one than that in which its promises are, as the cluster knows it.
+ * Whether this node's log is not the one that the cluster knows, which holds its votes and acknowledgements.
  *
  * @param s The node.
  * @returns Whether it must neither vote nor ask for votes.
@@ -126,7 +129,7 @@ export function isReplaced(s: RaftState): boolean {
 }
 
 /**
- * Writes down the incarnations that the leader has learned, and the members whose logs are not to be trusted.
+ * Writes the incarnations that the leader has learned to the configuration, and the members that have lost their logs.
  *
  * @param s The leader.
  */

@@ -14,7 +14,7 @@ import type { RaftState } from "./state.ts";
 /** Pieces are dropped after so many of the longest election timeouts without another one. */
 const SILENT_TIMEOUTS = 10;
 
-/** Whom a snapshot comes from, and what it is of. */
+/** The sender of a snapshot, and its index and term. */
 type FirstPiece = Pick<InstallSnapshot, "term" | "leader" | "snapshot">;
 
 /** The pieces of one snapshot. */

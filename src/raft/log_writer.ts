@@ -126,7 +126,7 @@ export class LogWriter {
     this.#flushingIndex = Math.min(this.#flushingIndex, lastIndex);
   }
 
-  /** Called where what follows depends on what was written. Nothing leaves the node before that is durable. */
+  /** Called before an action that depends on the writes. Nothing leaves the node before they are durable. */
   flush(): void {
     if (this.isDeferred || !this.#isDirty) return;
     try {
@@ -140,7 +140,7 @@ export class LogWriter {
     this.#durable = this.#written;
   }
 
-  /** Makes durable, without blocking, what was written before the call. */
+  /** Makes all writes before the call durable, without blocking. */
   async flushAsync(): Promise<void> {
     if (!this.#isDirty) return;
     // Whatever is written while the flush is under way needs another one.

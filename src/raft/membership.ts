@@ -19,7 +19,7 @@ const SCAN_ENTRIES = 4096;
 
 /** Who belongs to the cluster, from an index on. */
 export interface Membership {
-  /** Index of the entry that says so, or of the snapshot; 0 for what the node was told at first. */
+  /** Index of the entry or snapshot that has this configuration; 0 for the initial one. */
   readonly index: Index;
   /** Who votes, ascending. */
   readonly members: readonly NodeId[];
@@ -52,7 +52,7 @@ export function toList({ members, learners }: Omit<Membership, "index">): NodeId
 export function fromList(index: Index, list: readonly NodeId[]): Membership {
   const border = list.indexOf(list[0]!, 1);
   const end = border < 0 ? list.length : border;
-  // Applications are given these lists, and are not to change what the node goes by.
+  // The application gets these lists, and must not change them.
   return { index, members: Object.freeze(list.slice(0, end)), learners: Object.freeze(list.slice(end + 1)) };
 }
 
@@ -125,7 +125,7 @@ function notReadable(index: Index, reason: string): WalLogError {
   return new WalLogError("INVALID_ARGUMENT", `Cannot read the configuration at index ${index}: ${reason}`);
 }
 
-/** The result of reading; nothing if what is to be read is damaged. */
+/** The result of reading; `undefined` if the log is damaged there. */
 function unlessDamaged<T>(read: () => T, code: "DAMAGED_ENTRY" | "CORRUPT"): T | undefined {
   try {
     return read();
@@ -135,7 +135,7 @@ function unlessDamaged<T>(read: () => T, code: "DAMAGED_ENTRY" | "CORRUPT"): T |
   }
 }
 
-/** What the snapshot says; what the node was told if it says nothing, or is damaged. */
+/** The configuration in the snapshot; the initial one if the snapshot has none, or is damaged. */
 function snapshotMembership(log: RaftLog, initial: Omit<Membership, "index">): Membership {
   const { snapshotIndex } = log;
   const snapshot = snapshotIndex === 0 ? undefined : unlessDamaged(() => log.openSnapshotSource(), "CORRUPT");
@@ -150,15 +150,15 @@ function snapshotMembership(log: RaftLog, initial: Omit<Membership, "index">): M
 export class MembershipHistory {
   /** Entries that could not be read, and may have been configurations. */
   readonly unreadable: readonly Index[];
-  /** Never empty: the first is what the snapshot says, or what the node was told. */
+  /** Never empty: the first is from the snapshot, or the initial one. */
   #history: Membership[];
 
   /**
    * Reads a log.
    *
    * @param log The log; all of it is read once.
-   * @param members The members that the node was told of, for a log that says nothing.
-   * @param addresses Their addresses, as far as it was told of them.
+   * @param members The initial members, for a log without a configuration.
+   * @param addresses Their addresses, as far as they are known.
    */
   constructor(log: RaftLog, members: readonly NodeId[], addresses?: ReadonlyMap<NodeId, string>) {
     const { snapshotIndex } = log;
@@ -176,7 +176,7 @@ export class MembershipHistory {
         next += entries.length;
         continue;
       }
-      // One of them is damaged: one by one, up to there.
+      // One of them is damaged: read one by one up to it.
       let entry = unlessDamaged(() => log.entry(next), "DAMAGED_ENTRY");
       while (entry !== undefined) {
         this.append([entry]);
@@ -204,28 +204,28 @@ export class MembershipHistory {
     return !members.includes(id) && !learners.includes(id) && this.#history.some((one) => one.members.includes(id));
   }
 
-  /** The configuration at an index that the log has, or that its snapshot is of. */
+  /** The configuration at an index of the log or of its snapshot. */
   at(index: Index): Membership {
     return this.#history.findLast((one) => one.index <= index) ?? this.#history[0]!;
   }
 
-  /** Takes note of what was appended. */
+  /** Adds the configurations among appended entries. */
   append(entries: readonly NewEntry[]): void {
     for (const entry of entries) if (entry.kind === "config") this.#history.push(decodeMembership(entry));
   }
 
-  /** Forgets what was truncated. */
+  /** Removes truncated configurations. */
   truncate(from: Index): void {
     while (this.#history.length > 1 && this.latest.index >= from) this.#history.pop();
   }
 
-  /** Forgets what a snapshot of this node covers. */
+  /** Removes configurations that a snapshot of this node covers. */
   compact(index: Index): void {
     const kept = this.#history.findLastIndex((one) => one.index <= index);
     if (kept > 0) this.#history.splice(0, kept);
   }
 
-  /** Takes over what another node's snapshot says, if it says anything; `keepsTail` if the log goes on behind it. */
+  /** Takes the configuration of another node's snapshot, if it has one. `keepsTail`: the log has entries after it. */
   restore({ index, config, meta }: SnapshotMeta, keepsTail: boolean): void {
     const tail = keepsTail ? this.#history.filter((one) => one.index > index) : [];
     const said = { ...fromList(index, config), ...ownFacts(meta) };

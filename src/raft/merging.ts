@@ -25,8 +25,9 @@ interface LastSend {
 }
 
 /**
- * Merges messages. Each takes the place of the first that is in it: whatever any of them depends on is durable, or none
- * would be handed out. Several merged into one mean what they meant, for those of one term only ever add to each other.
+ * Merges messages of steps. A merged message takes the place of the first one in it. All their writes are durable,
+ * because otherwise none of them would be sent. Messages of one term only add to each other, so the merged one means
+ * the same.
  *
  * @param steps The actions of each step, in the order of the steps. Those that are merged with an earlier one go.
  * @param bounds How much may be in a message.
@@ -82,8 +83,8 @@ function isOfLeader(action: Action): action is SendAction {
 }
 
 /**
- * Removes what sends a leader's entries, heartbeats and snapshots from the actions of steps. A heartbeat must not overtake
- * pieces of a snapshot, because its answer shows which of them were lost.
+ * Removes the actions that send a leader's entries, heartbeats and snapshots. A heartbeat must not overtake pieces of a
+ * snapshot, because its answer shows which of them were lost.
  *
  * @param steps The actions of each step.
  * @returns The removed ones, in their order.

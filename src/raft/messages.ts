@@ -44,7 +44,7 @@ export interface RequestVote {
   readonly lastLogIndex: Index;
   /** Term of the sender's last entry. */
   readonly lastLogTerm: Term;
-  /** Whether the leader itself asked for this election, so that one who hears from it may vote all the same. */
+  /** Whether the leader itself asked for this election. Then nodes that hear from the leader may vote too. */
   readonly force: boolean;
 }
 
@@ -145,7 +145,7 @@ export interface TimeoutNow {
   readonly leader: NodeId;
 }
 
-/** A node with a damaged log asks a peer for what it cannot read. */
+/** A node with a damaged log asks a peer for the entries that it cannot read. */
 export interface RepairRequest {
   /** Which message it is. */
   readonly type: "repairRequest";
@@ -169,7 +169,7 @@ export interface RepairReply {
   readonly term: Term;
   /** The sender. */
   readonly from: NodeId;
-  /** What {@link RepairRequest.request} said. */
+  /** {@link RepairRequest.request} of the request. */
   readonly request: number;
   /** Whether the sender leads in `term`. */
   readonly leads: boolean;
@@ -177,11 +177,11 @@ export interface RepairReply {
   readonly commitIndex: Index;
   /** Index of the sender's last entry. */
   readonly lastIndex: Index;
-  /** Whom the sender knows as members or learners. */
+  /** The members and learners that the sender knows. */
   readonly members: readonly NodeId[];
-  /** Term of what comes before the first of the entries; 0 if nothing does, or the sender cannot tell. */
+  /** Term of the entry before the first of the entries; 0 if there is none, or the sender does not know it. */
   readonly prevTerm: Term;
-  /** Those of the entries wanted that the sender has, in order. */
+  /** The wanted entries that the sender has, in order. */
   readonly entries: readonly LogEntry[];
 }
 

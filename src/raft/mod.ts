@@ -2,14 +2,15 @@
  * The consensus core that the log is for: leader election, replication, snapshots and changes of membership, as a state
  * machine with no clock and no socket.
  *
- * **Memory.** Entries stay in the log; those in a step's actions are held as long as the application holds the actions.
- * A step hands out at most `maxApplyBytes` of what is committed, and says if there is more. No node holds a snapshot: a
- * leader reads each piece from its log when it sends it, and a follower writes it to its own. The leader keeps its snapshot
- * open until no node is being sent it any more; a node that has begun with an older one is sent that to its end. A
- * follower gives the pieces up if a term begins, or if no further piece arrives. `maxSnapshotBytes` bounds what it stores.
- * What is held is a piece of 512 KiB for each snapshot that is read or written, and the messages: without
- * `snapshotChunkBytes`, a message has all of a snapshot that fits into it. An application whose state does not fit into
- * memory gives and takes it in pieces as well: see `SnapshotEvent.data` and `RestoreSnapshotAction.data`.
+ * **Memory.** Entries stay in the log; entries in the actions of a step are held as long as the application holds the
+ * actions. A step returns at most `maxApplyBytes` of committed commands, and says if there are more. No node holds a
+ * whole snapshot: a leader reads each piece from its log when it sends it, and a follower writes it to its own log. The
+ * leader keeps a snapshot open until it is sent to no node any more; a transfer that began with an older snapshot
+ * finishes with it. A follower discards the pieces if a new term begins, or if no further piece arrives.
+ * `maxSnapshotBytes` limits the snapshot that it stores. In memory are a piece of 512 KiB for each snapshot that is
+ * read or written, and the messages: without `snapshotChunkBytes`, a message has as much of a snapshot as fits into it.
+ * An application whose state does not fit into memory writes and reads it in pieces as well: see `SnapshotEvent.data`
+ * and `RestoreSnapshotAction.data`.
  *
  * @example Three nodes; messages are carried by hand.
  * ```ts

@@ -17,7 +17,7 @@ export interface Origin {
   readonly incarnation: string | undefined;
 }
 
-/** A log that knows what it is, as `WalLog` does. */
+/** A log that knows its own identity, as `WalLog` does. */
 export interface IdentifiedLog extends RaftLog {
   /** What it is. */
   readonly identity: Origin;
@@ -79,7 +79,7 @@ export function otherCluster(own: Origin, theirs: Origin): string | undefined {
 }
 
 /**
- * Refuses what is no origin.
+ * Refuses a value that is not an origin.
  *
  * @param origin Anything.
  * @throws {WalLogError} `INVALID_ARGUMENT`.

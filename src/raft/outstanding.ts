@@ -15,8 +15,8 @@ interface Part {
 }
 
 /**
- * Entries in a queue, oldest first, of which the number and size are limited: messages on their way to a node, uncommitted
- * proposals, or what is kept behind a snapshot.
+ * A queue of entries, oldest first, with a limit on their number and size: messages on their way to a node, uncommitted
+ * proposals, or entries kept behind a snapshot.
  */
 export class Outstanding {
   #parts: Part[] = [];

@@ -13,12 +13,12 @@ import type { RaftState } from "./state.ts";
 import type { SnapshotEvent } from "./types.ts";
 
 /**
- * What a snapshot of the node's own is of.
+ * The metadata of a snapshot of this node.
  *
  * @param s The node.
  * @param index The last index that the snapshot includes.
- * @returns Its index, term, configuration and meta; `undefined` if it is of what was not applied, or no newer than the
- * log's.
+ * @returns Its index, term, configuration and meta; `undefined` if the index is not applied yet, or not above that of
+ * the log's snapshot.
  */
 export function ownMeta(s: RaftState, index: Index): SnapshotMeta | undefined {
   if (index <= s.log.snapshotIndex || index > s.lastApplied) return undefined;
@@ -28,7 +28,10 @@ export function ownMeta(s: RaftState, index: Index): SnapshotMeta | undefined {
   return meta === undefined ? place : { ...place, meta };
 }
 
-/** The application has a snapshot. One of what was not applied, or older than the last, is ignored. */
+/**
+ * Takes a snapshot of the application. It is ignored if its index is not applied yet, or not above that of the log's
+ * snapshot.
+ */
 export function onSnapshot(s: RaftState, { index, data }: SnapshotEvent): void {
   requireSize(s, index, isBytes(data) ? data.length : data.dataBytes);
   const meta = ownMeta(s, index);

@@ -1,6 +1,6 @@
 /**
- * Messages that no node sends that works as it should. They are refused or ignored before they change anything: what a
- * node has written to its log stays there, and one absurd term would end elections for good.
+ * Detects messages that no correct node sends. They are refused or ignored before they change anything: an entry
+ * written to the log stays there, and one absurd term would prevent all later elections.
  *
  * @module
  */
@@ -16,7 +16,7 @@ export const TERM_JUMP_MAX: number = 2 ** 32;
 export const NUMBER_MAX: number = 2 ** 53 - 1 - TERM_JUMP_MAX;
 
 /**
- * Refuses a message with a term or an index that cannot have come about.
+ * Refuses a message with an impossible term or index.
  *
  * @param s The node.
  * @param message The message, well-formed.
@@ -29,13 +29,13 @@ export function requirePlausible(s: RaftState, message: Message): void {
   requireAtMost(s, type, "index", NUMBER_MAX, lastIndexOf(message));
 }
 
-/** The latest term of what a message brings into the log. */
+/** The latest term that a message brings into the log. */
 function entryTermOf(message: Message): Term {
   if ("snapshot" in message) return message.snapshot.term;
   return "entries" in message ? message.entries.at(-1)?.term ?? 0 : 0;
 }
 
-/** The last index of what a message brings into the log. */
+/** The last index that a message brings into the log. */
 function lastIndexOf(message: Message): Index {
   if ("snapshot" in message) return message.snapshot.index;
   return message.type === "appendEntries" ? message.prevLogIndex + message.entries.length : 0;

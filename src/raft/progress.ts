@@ -25,7 +25,7 @@ export interface Progress {
   next: Index;
   /** Messages that were streamed and are not acknowledged. Empty if the configuration sets no bound. */
   readonly inflights: Outstanding;
-  /** Answers since the last heartbeat that take back what the node acknowledged. */
+  /** Answers since the last heartbeat that deny an earlier acknowledgement. */
   denials: number;
   /** What the node acknowledged and then denied; `null` if it has not denied anything, or took it back. */
   denied: Denied | null;

@@ -68,8 +68,8 @@ export class RaftNode {
   }
 
   /**
-   * Makes a node over the log that it had, or over an empty one. The state machine begins with the log's snapshot, if
-   * there is one: what follows it is applied anew.
+   * Makes a node over its log, or over an empty one. The state machine begins with the log's snapshot, if there is one,
+   * and the commands after it are applied again.
    *
    * @param config How it is to behave.
    * @param log Its log, which nobody else may write from now on. The logs of all nodes must take entries of the same size:
@@ -134,14 +134,18 @@ export class RaftNode {
   }
 
   /**
-   * Whether the log lacks something that the node must get from others first: until then it neither votes nor
-   * acknowledges anything. Most damage heals by itself once the peers can be reached; if the vote is lost, all of them, of
-   * whom none may have lost its own, and those too that it knows of and that were removed since. It asks only
-   * members and the leader. If all members that it knows are gone, pass the present ones as `RaftConfig.peers`.
-   * A damaged snapshot comes from any node that has a whole one. What a repair cannot put back, or the others have
-   * compacted away, waits for a snapshot of a leader's, and so for a majority that is whole. A log of which nobody knows where it ended stays out: remove the node, and let another join
-   * with an empty log and a new id. Where none of this can be had, `WalLog.setHardState` with `force` is for somebody who
-   * knows more than the log does.
+   * Whether the log is damaged, so that the node must repair it from other nodes. Until then, it neither votes nor
+   * acknowledges anything. It asks only members and the leader. If all members that it knows are gone, pass the present
+   * ones as `RaftConfig.peers`.
+   *
+   * - **Damaged entries** are repaired once peers that have them can be reached. Entries that cannot be repaired, or that
+   *   the others have compacted, wait for a leader's snapshot, and therefore for an undamaged majority.
+   * - **A damaged snapshot** is replaced by that of any node with an undamaged one.
+   * - **A lost vote** needs answers from all peers that the node knows, also from those that were removed since. None of
+   *   them may have lost its own vote.
+   * - **A log with an unknown end** cannot be repaired. Remove the node, and let one with a new id and an empty log join.
+   *
+   * The last resort is `WalLog.setHardState` with `force`, for an operator who knows the lost term and vote.
    */
   get isDamaged(): boolean {
     return this.#state.healing !== null;
@@ -202,16 +206,16 @@ export class RaftNode {
   }
 
   /**
-   * Lets something happen, and blocks until what it depends on is durable.
+   * Processes an event, and blocks until the log is durable as far as the actions need it.
    *
-   * @param event What happens.
-   * @returns What is to be done, in order.
+   * @param event The event.
+   * @returns The actions to carry out, in order.
    * @throws {WalLogError} `NOT_LEADER`, `OVERLOADED`, `CONFIG_IN_PROGRESS`, `ENTRY_TOO_LARGE`, `INVALID_ARGUMENT`: the
-   * event is refused, a message too, and has changed nothing. `NO_SPACE`: the log has no room, and the request has
+   * event or message is refused, and has changed nothing. `NO_SPACE`: the log has no room, and the request has
    * changed nothing; try again. `BUSY` while a step of {@link RaftNode.stepAsync} is under way.
-   * `POISONED` if the log failed, now or earlier, with that failure as its cause, and `DIVERGED` if a leader contradicts
-   * what is committed: the node takes nothing more. A failure
-   * after which the log is as it was does not end the node: see `LogFailedAction`.
+   * `POISONED` if the log failed, now or earlier, with that failure as its cause. `DIVERGED` if a leader contradicts a
+   * committed entry. After these two, the node rejects every event. A failure that leaves the log unchanged does not end
+   * the node: see `LogFailedAction`.
    */
   step(event: RaftEvent): Action[] {
     if (this.#queue.isBusy) {
@@ -221,13 +225,13 @@ export class RaftNode {
   }
 
   /**
-   * Lets something happen at once, and hands out what is to be done when what it depends on is durable. Steps that are
-   * given while a flush is under way share the next; their actions come in the order of the steps, and what they send to
-   * the same node, in fewer messages where it can be. The getters answer for the last step given, of which a crash may
-   * yet undo what it has not handed out.
+   * Processes an event at once, and resolves with its actions when the log is durable as far as they need it. Steps taken
+   * during a flush share the next flush. Their actions come in the order of the steps, and messages to the same node are
+   * merged if possible. The getters show the state after the last step taken. A crash can undo steps whose promise has
+   * not resolved.
    *
-   * @param event What happens.
-   * @returns What is to be done, in order. Rejects as {@link RaftNode.step} throws.
+   * @param event The event.
+   * @returns The actions to carry out, in order. Rejects as {@link RaftNode.step} throws.
    */
   stepAsync(event: RaftEvent): Promise<Action[]> {
     try {
@@ -238,11 +242,11 @@ export class RaftNode {
   }
 
   /**
-   * Proposes a command, as {@link RaftNode.step} does, and says where it has come in the log.
+   * Proposes a command, as {@link RaftNode.step} does, and returns its place in the log.
    *
    * @param command The command, opaque to the node.
-   * @returns Its index and term, and what is to be done. The command will be applied if and only if an `apply` action
-   * comes with this index and this term; one with this index and another term says that it will not.
+   * @returns Its index and term, and the actions to carry out. The command will be applied if and only if an `apply`
+   * action comes with this index and this term; one with this index and another term means that it will not.
    * @throws {WalLogError} As {@link RaftNode.step}.
    */
   propose(command: Uint8Array): Proposal<Action[]> {
@@ -251,10 +255,10 @@ export class RaftNode {
   }
 
   /**
-   * Proposes a command, as {@link RaftNode.stepAsync} does, and says at once where it has come in the log.
+   * Proposes a command, as {@link RaftNode.stepAsync} does, and returns its place in the log at once.
    *
    * @param command The command, opaque to the node.
-   * @returns Its index and term, and what is to be done when it is durable here: see {@link RaftNode.propose}.
+   * @returns Its index and term, and the actions to carry out when it is durable here: see {@link RaftNode.propose}.
    * @throws {WalLogError} As {@link RaftNode.step}, if it is refused. A flush that fails rejects the actions.
    */
   proposeAsync(command: Uint8Array): Proposal<Promise<Action[]>> {
@@ -272,7 +276,7 @@ export class RaftNode {
     });
   }
 
-  /** Returns what a part of the node wants done. */
+  /** Runs a part of the node, and returns its actions. */
   #collect(isDeferred: boolean, isRequest: boolean, run: (s: RaftState) => void): Action[] {
     const s = this.#state;
     s.actions = [];
@@ -295,7 +299,7 @@ export class RaftNode {
     return error.code === "NO_SPACE" || error.code === "IO";
   }
 
-  /** Ends the node, if nothing has yet: what it knows may no longer be what its log says. */
+  /** Ends the node, unless it has ended: its state in memory may no longer match its log. */
   #fail(cause: unknown): WalLogError {
     if (cause instanceof WalLogError && cause.code === "DIVERGED") this.#failure ??= cause;
     this.#failure ??= new WalLogError(

@@ -1,6 +1,6 @@
 /**
- * Linearizable reads without an entry (dissertation 6.4): a read may see what was committed when it was asked for, once
- * a majority has said, after that, that this node still leads.
+ * Linearizable reads without a log entry (dissertation 6.4). A read sees the entries that were committed when it was
+ * requested. It is answered once a majority has confirmed, after the request, that this node still leads.
  *
  * @module
  */
@@ -35,10 +35,10 @@ function answeredRound(s: RaftState): number {
   return rounds[Math.floor(rounds.length / 2)]!;
 }
 
-/** Lets those reads go that can be answered, and sees to it that the others will be. */
+/** Answers the reads that can be answered, and asks for confirmation for the others. */
 export function settleReads(s: RaftState): void {
   const { reads } = s;
-  // Until it has committed an entry of its own term, a leader does not know what is committed.
+  // Before a leader has committed an entry of its own term, it does not know the commit index.
   if (reads.length === 0 || s.log.termAt(s.commitIndex) !== s.term) return;
   for (let i = reads.length - 1; i >= 0 && reads[i]!.index === undefined; i--) reads[i]!.index = s.commitIndex;
   const answered = answeredRound(s);

@@ -32,15 +32,16 @@ export interface RecoveredCluster {
 }
 
 /**
- * Makes the log of a new cluster from that of a member of one that has lost its majority for good: the same entries and
- * snapshot, and behind them a configuration with the members that are left. **What was acknowledged and is not in this log
- * is lost, and what is in it counts as committed, acknowledged or not.** So use the log of the surviving member that has the
- * highest last term, and of those the highest last index. While a majority can be had back, wait for that instead.
+ * Makes the log of a new cluster from the log of a surviving member, for a cluster that has lost its majority for good.
+ * The new log has the same entries and snapshot, followed by a configuration with the remaining members. **Acknowledged
+ * entries that are not in this log are lost. Entries in it become committed, whether they were acknowledged or not.** So
+ * use the log of the surviving member with the highest last term, and among those, with the highest last index. If a
+ * majority can be brought back, do that instead.
  *
  * @param source The log of a surviving member that was stopped. It is only read.
  * @param target An empty log without a cluster, open for writing. It is durable when this returns.
- * @param options What the cluster is to be.
- * @returns What the log ends with.
+ * @param options The new cluster.
+ * @returns The end of the new log.
  * @throws {WalLogError} `INVALID_ARGUMENT` for options out of their domain, a source without entries, or a target that is
  * not empty; `CORRUPT` if the source is damaged; whatever reading and writing throws.
  *

@@ -1,5 +1,5 @@
 /**
- * Reports nodes whose messages this node refuses to the application.
+ * Reports refused messages to the application.
  *
  * @module
  */

@@ -12,7 +12,7 @@ import { isWaitingForSnapshot, noteHeartbeat, sendSnapshot } from "./snapshot_se
 import type { RaftState } from "./state.ts";
 
 /**
- * Sends a node what comes next for it, whether it has answered or not.
+ * Sends a node its next entries or snapshot, whether it has answered or not.
  *
  * @returns Whether anything was sent: the log may be unreadable for a moment.
  */
@@ -77,7 +77,7 @@ function isSendingSnapshot(s: RaftState): boolean {
   return hasFlowControl(s.config) && [...s.progress.values()].some(({ outgoing }) => outgoing !== null);
 }
 
-/** Sends everyone what comes next: entries, or a sign of life. */
+/** Sends every node its next entries, or a heartbeat. */
 export function broadcast(s: RaftState): void {
   if (isSendingSnapshot(s)) s.round++;
   for (const progress of s.progress.values()) progress.denials = 0;
@@ -90,19 +90,19 @@ export function broadcast(s: RaftState): void {
 }
 
 /**
- * Sends a heartbeat. It comes behind the entries that were streamed, and a node that lacks any of them rejects it.
+ * Sends a heartbeat. It follows the streamed entries, so a node that lacks any of them rejects it.
  */
 function sendHeartbeat(s: RaftState, to: NodeId, progress: Progress): void {
   if (!isWaitingForSnapshot(s, progress)) return sendEntries(s, to, progress.next, []);
   if (!hasFlowControl(s.config)) return void sendSnapshot(s, to, progress);
-  // A node that needs no snapshot any more agrees with this.
+  // A node that no longer needs a snapshot accepts this.
   sendEntries(s, to, s.trailing.firstIndex, []);
   noteHeartbeat(s, progress);
 }
 
 /**
- * Asks everyone whether this node still leads, for the sake of reads. Other than with a heartbeat, what a node was sent and
- * has not answered is not sent again: reads can come by the thousand, and the node may be gone.
+ * Asks every node whether this node still leads, for reads. Unlike a heartbeat, it does not send unanswered entries
+ * again: there can be thousands of reads, and the node may be down.
  */
 export function askAll(s: RaftState): void {
   for (const id of s.others) {
@@ -114,7 +114,10 @@ export function askAll(s: RaftState): void {
   }
 }
 
-/** Asks a node whether it has what it acknowledged, or the snapshot that includes it: with a heartbeat of a round. */
+/**
+ * Asks a node, with a numbered heartbeat, whether it has the entries that it acknowledged, or a snapshot that includes
+ * them.
+ */
 export function askAgain(s: RaftState, to: NodeId, { match, round }: Denied): void {
   const prevLogIndex = Math.max(match, s.trailing.firstIndex - 1);
   const message = {
@@ -127,7 +130,7 @@ export function askAgain(s: RaftState, to: NodeId, { match, round }: Denied): vo
   s.send(to, { ...message, prevLogIndex, prevLogTerm: s.log.termAt(prevLogIndex)!, round });
 }
 
-/** Appends an entry of the leader's own. */
+/** Appends an entry that the leader itself makes. */
 export function appendOwn(s: RaftState, kind: LogEntry["kind"], command: Uint8Array): void {
   const entry: Required<NewEntry> = { term: s.term, index: s.log.lastIndex + 1, kind, command };
   s.writer.append([entry]);
@@ -135,7 +138,7 @@ export function appendOwn(s: RaftState, kind: LogEntry["kind"], command: Uint8Ar
   s.membership.append([entry]);
 }
 
-/** Sends what was appended to all who are ready for it, and commits it if no other is needed. */
+/** Sends appended entries to all nodes that are ready for them, and commits them if no other node is needed. */
 export function replicate(s: RaftState): void {
   for (const id of s.others) {
     if (hasFlowControl(s.config)) sendPending(s, id);

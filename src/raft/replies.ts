@@ -1,5 +1,5 @@
 /**
- * What a leader makes of the answers to what it sent.
+ * How a leader processes the answers of its followers.
  *
  * @module
  */
@@ -18,15 +18,18 @@ import { deniesMatch, loseBehind } from "./identities.ts";
 import type { RaftState } from "./state.ts";
 import { firstOfTerm } from "./terms.ts";
 
-/** Answers between two heartbeats in which a node takes back what it acknowledged; those above are left to the next. */
+/**
+ * The most answers between two heartbeats in which a node denies an earlier acknowledgement. Further ones wait for the
+ * next.
+ */
 const DENIALS_MAX = 64;
 
-/** What the leader knows of who answered; nothing if the answer is not for this leadership. */
+/** The leader's record of the sender; `undefined` if the answer is not for this term of leadership. */
 function progressOf(s: RaftState, { from, term }: AppendEntriesReply | InstallSnapshotReply): Progress | undefined {
   return s.role === "leader" && term === s.term ? s.progress.get(from) : undefined;
 }
 
-/** No follower that works as it should agrees with its leader up to where the leader has nothing. */
+/** Refuses an answer that matches beyond the leader's log: no correct follower sends it. */
 function requireKnown(s: RaftState, match: Index): void {
   if (match <= s.log.lastIndex) return;
   throw new WalLogError(
@@ -46,7 +49,7 @@ export function onAppendEntriesReply(s: RaftState, reply: AppendEntriesReply): v
   if (reply.success) return advance(s, reply.from, progress, reply.matchIndex);
   if (hasFlowControl(s.config) && isWaitingForSnapshot(s, progress)) return onSignOfLife(s, progress, reply);
   if (isStale(progress, reply)) return;
-  // Old answers that were overtaken; or a node that has lost its log, with which this would go on without end.
+  // Either old answers that arrive late, or a node that has lost its log and would cause an endless exchange.
   if (reply.conflictIndex <= progress.match && ++progress.denials > DENIALS_MAX) return;
   progress.flow = "probe";
   progress.inflights.clear();
@@ -55,8 +58,8 @@ export function onAppendEntriesReply(s: RaftState, reply: AppendEntriesReply): v
 }
 
 /**
- * Whether a node denies what it has acknowledged. It may have done so before it acknowledged it: so the leader asks once
- * more, and sends nothing else meanwhile. An answer to a later heartbeat is certain.
+ * Whether a node denies entries that it has acknowledged. The answer may be older than the acknowledgement, so the leader
+ * asks again, and sends nothing else meanwhile. Only the answer to a later heartbeat is proof.
  */
 function isDenied(s: RaftState, progress: Progress, reply: AppendEntriesReply): boolean {
   const { denied } = progress;
@@ -69,7 +72,7 @@ function isDenied(s: RaftState, progress: Progress, reply: AppendEntriesReply): 
   return true;
 }
 
-/** Asks a node whether it means what it said, at most once between heartbeats. */
+/** Asks a node to confirm its denial, at most once between heartbeats. */
 function ask(s: RaftState, to: NodeId, progress: Progress): void {
   const { denied, match } = progress;
   if (denied !== null && s.now - denied.askedAt < s.config.heartbeatInterval) return;
@@ -77,7 +80,7 @@ function ask(s: RaftState, to: NodeId, progress: Progress): void {
   askAgain(s, to, progress.denied);
 }
 
-/** A node that needs the snapshot is there: sends the snapshot, or the pieces that were lost. */
+/** A node that needs the snapshot has answered: sends the snapshot, or the pieces that were lost. */
 function onSignOfLife(s: RaftState, progress: Progress, { from, round }: AppendEntriesReply): void {
   if (progress.outgoing === null) sendNext(s, from);
   else if (round !== undefined) resendLost(s, from, progress, round);

@@ -48,7 +48,7 @@ export function offerRestore(s: RaftState): void {
   s.actions.push(withSource(action, () => source));
 }
 
-/** Reads the data. A state machine that does not get it must not go on: what follows is not of its state. */
+/** Reads the data. If that fails, the state machine must not go on: later commands are not for its state. */
 function readAll(s: RaftState, source: SnapshotSource): Uint8Array<ArrayBuffer> {
   try {
     const data = source.read(0, source.dataBytes);

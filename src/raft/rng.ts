@@ -45,8 +45,8 @@ export class SplitMix64 {
 }
 
 /**
- * A number that no seed repeats, for requests: an answer to a request from before the last crash of a node says what was so
- * before that, and must not be taken for an answer to a new one.
+ * A random number that does not depend on the seed, for requests. An answer to a request from before the node's last
+ * crash may be outdated, and must not be taken for an answer to a new request.
  *
  * @returns A number from 0 to 2^52 - 1, so that the next 2^52 numbers are safe integers too.
  */

@@ -15,7 +15,7 @@ export function restartElectionTimer(s: RaftState): void {
   s.electionTimeout = s.drawTimeout();
 }
 
-/** Remembers the term and the vote, first on the disk: a node whose disk fails here has entered no term. */
+/** Stores the term and the vote, on the disk first: if the write fails, the node has not entered the term. */
 export function persistVote(s: RaftState, term: Term, votedFor: NodeId | null): void {
   s.writer.setHardState({ term, votedFor });
   s.writer.flush();
@@ -62,7 +62,7 @@ export function announceLeader(s: RaftState): void {
   s.actions.push({ type: "leaderChanged", ...s.announced });
 }
 
-/** Forgets what was known of a node's log: it was removed, or added anew. */
+/** Forgets the records of a node's log, because the node was removed or added again. */
 function forget(s: RaftState, id: NodeId): void {
   s.seen.delete(id);
   s.lost.delete(id);
@@ -70,7 +70,7 @@ function forget(s: RaftState, id: NodeId): void {
   s.damagedSnapshots.delete(id);
 }
 
-/** Tells the application who belongs to the cluster, if that has changed. */
+/** Tells the application the members of the cluster, if they have changed. */
 export function announceMembers(s: RaftState, before: Membership): void {
   const { members, learners, incarnations, addresses } = s.membership.latest;
   for (const id of new Set([...before.members, ...before.learners, ...s.seen.keys()])) {

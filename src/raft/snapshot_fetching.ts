@@ -1,10 +1,10 @@
 /**
- * How a node whose snapshot is damaged gets one from any node that has a whole one. A snapshot includes nothing but what is
- * committed, so it need not come from a leader: with the snapshots of a majority damaged, there would be none.
+ * A node with a damaged snapshot fetches one from any node with an undamaged one. A snapshot includes only committed
+ * entries, so it need not come from a leader. If the snapshots of a majority are damaged, there is no leader.
  *
- * The node asks for one piece after the other, first everybody, and then whoever answered. It takes a snapshot of the index
- * that its own was of, or a later one. A node that has an earlier one asks its application for another, once it knows what
- * the damaged snapshot includes to be committed.
+ * The node asks for one piece after the other: for the first piece it asks every peer, and then the one that answered. It
+ * takes a snapshot with the index of its own or a later one. A peer with an earlier snapshot asks its application for a
+ * new one, once it knows that the entries of the damaged snapshot are committed.
  *
  * @module
  */
@@ -19,10 +19,13 @@ import type { Healing, RaftState } from "./state.ts";
 
 /** The size of a piece, unless the configuration has another. In bytes. */
 const PIECE_BYTES = 1024 * 1024;
-/** After so many of the longest election timeouts without an answer, others are asked, and what is held is dropped. */
+/**
+ * After this many of the longest election timeouts without an answer, the node drops the pieces and asks all peers
+ * again.
+ */
 const SILENT_TIMEOUTS = 2;
 
-/** Whom a damaged node asks: the members, as far as it knows them, and who leads. */
+/** The nodes that a damaged node asks: the members that it knows, and the leader. */
 export function askedBy({ id }: RaftState, { peers, leader }: Healing): Set<NodeId> {
   return leader === null || leader === id ? peers : new Set([...peers, leader]);
 }
@@ -48,11 +51,11 @@ function request(s: RaftState, { fetched, request }: Healing, to: NodeId): void 
   s.send(to, { type: "snapshotRequest", term: s.term, from: s.id, request, ...wanted });
 }
 
-/** A node whose snapshot is damaged asks for one. */
+/** Answers a node with a damaged snapshot. */
 export function onSnapshotRequest(s: RaftState, message: SnapshotRequest): void {
   const { from, request, least, leastTerm, index, offset } = message;
   if (s.healing !== null || s.log.snapshotIndex < least) return makeSnapshot(s, message);
-  // It stays open until nobody has asked for a while.
+  // The snapshot stays open until no node has asked for it for a while.
   if (s.served === null || s.served.source.index !== s.log.snapshotIndex) {
     const source = s.tryRead(() => openSource(s));
     if (source === undefined) return;
@@ -72,7 +75,7 @@ export function onSnapshotRequest(s: RaftState, message: SnapshotRequest): void 
   s.send(from, { type: "snapshotReply", term: s.term, from: s.id, request, snapshot: piece, offset: start, done });
 }
 
-/** Has the application make a snapshot that includes what another node needs, if this node has that. */
+/** Asks the application for a snapshot that another node needs, if this node has the entries. */
 function makeSnapshot(s: RaftState, { from, least, leastTerm }: SnapshotRequest): void {
   if (s.healing !== null || !s.membership.everyone.includes(from)) return;
   s.damagedSnapshots.set(from, { index: least, term: leastTerm });
@@ -131,7 +134,7 @@ export function takePiece(s: RaftState, healing: Healing, reply: SnapshotReply):
   return fetched;
 }
 
-/** Drops what was fetched of a snapshot. */
+/** Drops the fetched pieces of a snapshot. */
 export function dropFetched(healing: Healing): void {
   const { fetched } = healing;
   healing.fetched = null;

@@ -36,7 +36,7 @@ export function sendSnapshot(s: RaftState, to: NodeId, progress: Progress): bool
   return sendPiece(s, to, outgoing, outgoing.acknowledged) !== undefined;
 }
 
-/** Begins to send the log's snapshot, which is open once for all who are being sent it. */
+/** Begins to send the log's snapshot. It is opened once for all nodes. */
 function begin(s: RaftState): OutgoingSnapshot {
   const source = openSource(s)!;
   return { source, pieceBytes: pieceBytesOf(s, source), acknowledged: 0, next: 0, checkpoint: null, requests: 0 };

@@ -36,7 +36,7 @@ export interface PendingRead {
   readonly id: number;
   /** The node that asked for it; `null` if it was this node's application. */
   readonly from: NodeId | null;
-  /** The round of heartbeats that must be answered: one that had not begun when the read was asked for. */
+  /** The round of heartbeats that a majority must answer. It begins after the request for the read. */
   readonly round: number;
   /** Up to where the state machine must get; unknown until the leader has committed an entry of its own term. */
   index: Index | undefined;
@@ -83,7 +83,7 @@ export interface Proposer {
   readonly seen: Set<number>;
 }
 
-/** What a damaged log lacks, and what was found of it. */
+/** The damage of a log, and the parts that were recovered. */
 export interface Healing {
   /** Entries that cannot be read. */
   readonly missing: Set<Index>;
@@ -93,33 +93,33 @@ export interface Healing {
   readonly isTailLost: boolean;
   /** Whether the snapshot cannot be read. */
   isSnapshotLost: boolean;
-  /** Of the snapshot that is fetched instead, what has arrived; `null` while none is. */
+  /** The pieces of the replacement snapshot that have arrived; `null` if none is being fetched. */
   fetched: IncomingSnapshot | null;
   /** Whether the latest term and vote are lost. */
   isHardStateLost: boolean;
   /**
-   * From here on, a leader of this node's term had something else, or nothing: what there is was never committed. Nor
-   * will it be by this node's having it, which takes nothing and acknowledges nothing meanwhile.
+   * From this index on, a leader of this node's term had other entries, or none, so this log's entries were not committed.
+   * They cannot become committed now, because a damaged node acknowledges nothing.
    */
   droppableFrom: Index;
-  /** Whether it is known who belongs to the cluster: the log can tell, or another says that this node does. */
+  /** Whether the members are known: from the log, or from a node that counts this one as a member. */
   isMembershipKnown: boolean;
-  /** The terms that others were in, asked since this node started. */
+  /** The terms that other nodes have reported since this node started. */
   readonly terms: Map<NodeId, Term>;
-  /** The members, as far as this node knows: as its configuration, its log, or one of them says. They are asked. */
+  /** The members that this node asks: from its configuration, its log, or the answers of members. */
   readonly peers: Set<NodeId>;
-  /** Who claims to lead, and is asked too; `null` if nobody has. */
+  /** The node that claims to lead, which is asked too; `null` if there is none. */
   leader: NodeId | null;
-  /** By which answers to this node are told from answers to what it asked before it last crashed. */
+  /** The number of this node's requests. It tells answers to requests from before the last crash apart. */
   readonly request: number;
 }
 
-/** Who belongs to the cluster as long as the log does not say. */
+/** The members of the cluster until the log has a configuration. */
 function initialMembers({ id, peers, joining }: CheckedConfig): NodeId[] {
   return joining ? [] : sortedIds([id, ...peers]);
 }
 
-/** Reads who belongs to the cluster: from the log, or as the node was told if that does not say. */
+/** Reads the members of the cluster from the log, or from the node's configuration if the log has none. */
 export function readMembership(log: RaftLog, config: CheckedConfig): MembershipHistory {
   return new MembershipHistory(log, initialMembers(config), config.addresses);
 }
@@ -152,15 +152,15 @@ export class RaftState {
   role: Role = "follower";
   /** The latest term that the node has seen; the log's hard state says the same. */
   term: Term;
-  /** Whom the node voted for in that term. */
+  /** The node's vote in that term. */
   votedFor: NodeId | null;
-  /** Who leads in that term, as far as the node knows. */
+  /** The leader of that term, if the node knows it. */
   leader: NodeId | null = null;
-  /** What the application was last told of that; at first, what a new node is. */
+  /** The role and leader last announced to the application; initially, those of a new node. */
   announced: Omit<LeaderChangedAction, "type">;
-  /** Up to here entries are committed. */
+  /** The last committed index that the node knows. */
   commitIndex: Index;
-  /** Up to here they were given to the application. */
+  /** The last index whose command was given to the application. */
   lastApplied: Index;
   /** The size of the commands that the step under way has handed out, in bytes. */
   appliedBytes = 0;
@@ -169,24 +169,24 @@ export class RaftState {
   now = 0;
   /** When the flush under way began, in ticks; `undefined` if none is. */
   flushingSince: number | undefined;
-  /** Ticks since a sign of a leader, or since an election began; a leader does not count them. */
+  /** Ticks since a leader was heard, or since an election began; a leader does not count them. */
   elapsed = 0;
-  /** After so many of those, an election is due. */
+  /** The value of `elapsed` at which an election is due. */
   electionTimeout: number;
-  /** Who would vote for the node, while it asks; `null` while it does not. */
+  /** The nodes that would vote for this node, during a pre-vote; `null` otherwise. */
   preVotes: Set<NodeId> | null = null;
-  /** Who has voted for the node, while it is a candidate. */
+  /** The nodes that have voted for this node, while it is a candidate. */
   votes: Set<NodeId> = new Set();
 
-  /** Of a leader: ticks since it last gave a sign of life. */
+  /** Of a leader: ticks since its last heartbeat. */
   sinceHeartbeat = 0;
-  /** Of a leader: what it knows of the others. */
+  /** Of a leader: the progress of the other nodes. */
   progress: Map<NodeId, Progress> = new Map();
   /** Of a leader: uncommitted commands of its term. */
   readonly uncommitted: Outstanding = new Outstanding();
-  /** Of a leader: where the last command that it took has come. */
+  /** Of a leader: the index and term of the last command that it took. */
   proposed: { readonly index: Index; readonly term: Term } = { index: 0, term: 0 };
-  /** Of a leader: to whom it is handing over. */
+  /** Of a leader: the transfer of leadership under way. */
   transfer: Transfer | null = null;
   /** Of a leader: reads that wait. */
   reads: PendingRead[] = [];
@@ -194,47 +194,47 @@ export class RaftState {
   readonly forwardedReads: ForwardedReads;
   /** Of a follower: commands that it has passed on. */
   readonly forwardedProposals: ForwardedProposals;
-  /** Of a leader: who has passed commands on. */
+  /** Of a leader: the nodes that have forwarded commands. */
   readonly proposers: Map<NodeId, Proposer> = new Map();
-  /** Of a leader: rounds of heartbeats begun for the sake of reads. */
+  /** Of a leader: the number of the last round of heartbeats that asks for confirmation. */
   round = 0;
-  /** Of a leader: ticks since it last counted who was heard from. */
+  /** Of a leader: ticks since its last check of the quorum. */
   sinceQuorum = 0;
   /** Of a follower: the snapshot that arrives in pieces. */
   incoming: IncomingSnapshot | null = null;
-  /** Whether a snapshot was installed that could not be opened yet for the application. Until then nothing is applied. */
+  /** Whether an installed snapshot could not be opened for the application yet. Until then, nothing is applied. */
   isUnrestored = false;
   /** Ends the node, and returns the error that says so. */
   fail: (cause: unknown) => unknown = (cause) => cause;
 
-  /** What the log is; `undefined` if it does not say. */
+  /** The identity of the log; `undefined` if it has none. */
   origin: Origin | undefined;
-  /** The cluster that the log will belong to if it takes something from the message under way. */
+  /** The cluster that the log joins if it takes entries or a snapshot from the message under way. */
   joins: string | undefined;
-  /** The incarnations of members' logs, as this node first heard from them. The configuration says more, once it has them. */
+  /** The incarnations of members' logs, as this node first heard them. Those in the configuration take precedence. */
   readonly seen: Map<NodeId, string> = new Map();
-  /** Members of whom this node knows that their logs are behind what they acknowledged. */
+  /** Members whose logs are known to lack entries that they acknowledged. */
   readonly lost: Set<NodeId> = new Set();
-  /** What the application was told of nodes that are refused or have lost their logs. */
+  /** The refused nodes and lost members that were reported to the application. */
   readonly told: Told = new Told();
 
-  /** Where the damaged snapshots of members were made, as they said since this node started. */
+  /** The index and term of members' damaged snapshots, as reported since this node started. */
   readonly damagedSnapshots: Map<NodeId, { readonly index: Index; readonly term: Term }> = new Map();
-  /** The snapshot that nodes fetch whose own is damaged, and when one last did; `null` if none does. */
+  /** The snapshot that nodes with a damaged one fetch, and the time of the last request; `null` if none does. */
   served: { readonly source: SnapshotSource; since: number } | null = null;
-  /** The snapshots that are open because they are sent. */
+  /** The snapshots that are open for sending. */
   readonly sources: Set<SnapshotSource> = new Set();
 
-  /** What the log lacks; `null` if it is whole. While it is not, nothing else here is to be relied on. */
+  /** The damage of the log; `null` if there is none. While there is, the other fields cannot be relied on. */
   healing: Healing | null = null;
 
-  /** What the step under way wants done. */
+  /** The actions of the step under way. */
   actions: Action[] = [];
 
   /**
-   * Makes the state of a node that starts, over what its log has.
+   * Makes the state of a node that starts, from its log.
    *
-   * @param config How the node is to behave.
+   * @param config The configuration of the node.
    * @param log Its log.
    */
   constructor(config: CheckedConfig, log: RaftLog) {
@@ -260,12 +260,12 @@ export class RaftState {
     return this.config.id;
   }
 
-  /** Who votes. */
+  /** The voting members. */
   get members(): readonly NodeId[] {
     return this.membership.latest.members;
   }
 
-  /** Everyone but this node who is sent entries: members, then learners. */
+  /** The other nodes that get entries: members, then learners. */
   get others(): NodeId[] {
     const { members, learners } = this.membership.latest;
     return [...members, ...learners].filter((id) => id !== this.id);

@@ -42,10 +42,10 @@ import { onTransferTick, transferLeadership } from "./transfer.ts";
 import type { RaftEvent } from "./types.ts";
 
 /**
- * Lets something happen to a node.
+ * Processes an event.
  *
- * @param s The node; what it wants done is added to its actions.
- * @param event What happens.
+ * @param s The node, whose actions are added to `s.actions`.
+ * @param event The event.
  */
 export function stepEvent(s: RaftState, event: RaftEvent): void {
   try {
@@ -75,7 +75,7 @@ function stepOnce(s: RaftState, event: RaftEvent): void {
 /**
  * Counts the leader itself for a majority after its flush, if it sends ahead of the flush.
  *
- * @param s The node; what it wants done is added to its actions.
+ * @param s The node, whose actions are added to `s.actions`.
  */
 export function countOwn(s: RaftState): void {
   s.appliedBytes = 0;
@@ -84,7 +84,7 @@ export function countOwn(s: RaftState): void {
   finish(s);
 }
 
-/** Applies what is committed, and answers reads. Every step ends with it. */
+/** Applies committed entries, and answers reads. Every step ends with it. */
 function finish(s: RaftState): void {
   applyCommitted(s);
   // If nothing could be read, asking for more at once would not help.
@@ -94,7 +94,7 @@ function finish(s: RaftState): void {
   settleForwardedProposals(s);
 }
 
-/** Refuses what no node sends, before it changes anything. */
+/** Refuses an impossible message before it changes anything. */
 function requirePossible(s: RaftState, message: Message): void {
   requirePlausible(s, message);
   if ("snapshot" in message) requireBounded(s, message);

@@ -29,7 +29,7 @@ export class Trailing {
   #wholeFrom: Index = 0;
 
   /**
-   * Keeps nothing yet, and gives up what a node kept that had the log before.
+   * Keeps no entries yet, and releases those that an earlier node kept in the same log.
    *
    * @param log The node's log.
    * @param config How much to keep.
@@ -75,7 +75,7 @@ export class Trailing {
    */
   compact(index: Index, write: () => void): void {
     const from = this.#newest.count === 0 ? index + 1 : Math.min(this.#first, index + 1);
-    // It has to be there before the log drops what the snapshot covers.
+    // The retention must begin before the log drops the entries that the snapshot covers.
     if (!held.has(this.#log) && from <= index) held.set(this.#log, this.#log.retain(NAME, from));
     write();
     held.get(this.#log)?.advance(from);
