@@ -1,5 +1,5 @@
 /**
- * What comes out of a node: actions.
+ * Actions: the output of a node.
  *
  * @module
  */
@@ -8,10 +8,10 @@ import type { WalLogError } from "../api/errors.ts";
 import type { Index, NodeId, SnapshotSource, Term } from "../api/types.ts";
 import type { Message, ProposalRefusal } from "./messages.ts";
 
-/** What a node is at the moment. */
+/** The role of a node. */
 export type Role = "follower" | "candidate" | "leader";
 
-/** A message is to be sent. It may get lost, overtaken or doubled. */
+/** A message is to be sent. It may be lost, arrive late or arrive twice. */
 export interface SendAction {
   /** Which action it is. */
   readonly type: "send";
@@ -34,8 +34,8 @@ export interface ApplyAction {
 }
 
 /**
- * More is committed than a step may hand out. Every later step hands out more. `ApplyMoreEvent` does nothing else, for
- * applications that do not want to wait for another event.
+ * More commands are committed than a step may return. Every later step returns more of them. `ApplyMoreEvent` does
+ * nothing else, for applications that do not want to wait for another event.
  */
 export interface MoreToApplyAction {
   /** Which action it is. */
@@ -53,11 +53,11 @@ export interface LogFailedAction {
   readonly error: WalLogError;
 }
 
-/** A hint: enough was applied that a snapshot would be worthwhile. */
+/** A hint that a snapshot is worthwhile, because enough entries were applied. */
 export interface SnapshotAction {
   /** Which action it is. */
   readonly type: "snapshot";
-  /** What has been applied. */
+  /** The last index that was applied. */
   readonly index: Index;
   /** The term at `index`. */
   readonly term: Term;
@@ -72,21 +72,22 @@ export interface RestoreSnapshotAction {
   /** The term at `index`. */
   readonly term: Term;
   /**
-   * What was given as `SnapshotEvent.data`. It may be read from the log when this property is read first, which closes
-   * {@link RestoreSnapshotAction.source}.
+   * The bytes given as `SnapshotEvent.data`. They may be read from the log when this property is first used, which
+   * closes {@link RestoreSnapshotAction.source}.
    *
    * @throws {WalLogError} `POISONED` if it cannot be read. The node has then ended: open the log again, and begin with the
    * snapshot that it has.
    */
   readonly data: Uint8Array<ArrayBuffer>;
   /**
-   * The same, to be read in parts, for data that does not fit into memory. It stays as it is if a later snapshot takes its
-   * place. Close it when you have read it, or if you need neither this nor `data`. Copies of the action do not have it.
+   * The same bytes, to be read in parts if they do not fit into memory. The source stays valid when a later snapshot
+   * replaces it. Close it when you have read it, or if you need neither it nor `data`. Copies of the action do not have
+   * it.
    */
   readonly source: SnapshotSource;
 }
 
-/** The cluster has changed, as far as this node's log tells: the change counts from now on, and may yet be undone. */
+/** The latest configuration in this node's log has changed. It takes effect at once, and may still be undone. */
 export interface MembershipChangedAction {
   /** Which action it is. */
   readonly type: "membershipChanged";
@@ -99,23 +100,23 @@ export interface MembershipChangedAction {
 }
 
 /**
- * The node's role or the leader that it knows has changed, or the same leader leads in a later term. Given once by each
- * step that changes them, after its other actions, with the result. Only with `announceLeader`.
+ * The node's role or the leader that it knows has changed, or the same leader leads in a later term. A step that
+ * changes them returns this once, after its other actions. Only with `announceLeader`.
  */
 export interface LeaderChangedAction {
   /** Which action it is. */
   readonly type: "leaderChanged";
   /** The node's term. */
   readonly term: Term;
-  /** Who leads in that term; `null` if the node knows of nobody. */
+  /** The leader of that term; `null` if the node knows none. */
   readonly leader: NodeId | null;
   /** The node's own role. */
   readonly role: Role;
 }
 
 /**
- * Leadership was to be transferred, and the target did not take over in time. The node leads on. Only with
- * `transferTimeout`. If any other node takes over, `LeaderChangedAction` says so.
+ * A transfer of leadership has failed: the target did not take over in time. The node goes on leading. Only with
+ * `transferTimeout`. If another node takes over, `LeaderChangedAction` follows.
  */
 export interface TransferFailedAction {
   /** Which action it is. */
@@ -126,31 +127,31 @@ export interface TransferFailedAction {
 
 /**
  * A command that was proposed with an id is in the leader's log. It will be applied if and only if an `apply` action comes
- * with this index and this term; one with this index and another term says that it will not.
+ * with this index and this term; one with this index and another term means that it will not.
  */
 export interface ProposedAction {
   /** Which action it is. */
   readonly type: "proposed";
   /** `ProposeEvent.id`. */
   readonly id: number;
-  /** Where the command is in the log. */
+  /** The index of its entry. */
   readonly index: Index;
   /** The term of its entry. */
   readonly term: Term;
 }
 
-/** A command that was passed on to the leader is refused, or its fate is unknown. */
+/** A forwarded command is refused, or its outcome is unknown. */
 export interface ProposalFailedAction {
   /** Which action it is. */
   readonly type: "proposalFailed";
   /** `ProposeEvent.id`. */
   readonly id: number;
   /**
-   * `not-applied`: the leader has refused it, and it will never be applied. `unknown`: it may be applied, or not: the leader
-   * has changed, or has not answered for as long as the greatest election timeout.
+   * `not-applied`: the leader has refused it, and it will never be applied. `unknown`: it may be applied or not,
+   * because the leader has changed, or has not answered within the greatest election timeout.
    */
   readonly outcome: "not-applied" | "unknown";
-  /** Why the leader has refused it, as the code of an error; `null` if it has not. */
+  /** The code of the leader's refusal; `null` if it has not refused. */
   readonly code: ProposalRefusal | null;
 }
 
@@ -160,7 +161,7 @@ export interface ReadReadyAction {
   readonly type: "readReady";
   /** `ReadIndexEvent.id`. */
   readonly id: number;
-  /** Up to where the state machine must have got. */
+  /** The index that the state machine must have applied. */
   readonly index: Index;
 }
 

@@ -1,7 +1,7 @@
 /**
- * Commands that a node passes on to the leader. A request is sent once: if it or its answer is lost, the fate of the command
- * is unknown, and only the application knows whether proposing it again does harm. A message can be doubled, so the leader
- * remembers the requests of each node as long as it leads, and ignores those of other terms.
+ * Commands that a node forwards to the leader. A request is sent once. If it or its answer is lost, the outcome is
+ * unknown, and only the application knows whether proposing the command again does harm. A message can arrive twice, so
+ * the leader remembers the requests of each node while it leads, and ignores those of other terms.
  *
  * @module
  */
@@ -15,9 +15,9 @@ import type { RaftState } from "./state.ts";
 import type { ProposalFailedAction } from "./actions.ts";
 import type { ProposeEvent } from "./types.ts";
 
-/** Requests that may be overtaken by a later one. Those further behind are ignored. */
+/** How far a request may lag behind the newest one of its node. Older ones are ignored. */
 const REQUESTS_MAX = 4096;
-/** Earlier sessions of a node, whose requests are ignored. */
+/** The earlier sessions that are remembered for each node. Their requests are ignored. */
 const SESSIONS_MAX = 64;
 /** Errors that leave the log as it was. */
 const REFUSALS: ReadonlySet<string> = new Set<ProposalRefusal>([
@@ -27,7 +27,7 @@ const REFUSALS: ReadonlySet<string> = new Set<ProposalRefusal>([
   "NO_SPACE",
 ]);
 
-/** The application wants a command replicated. */
+/** Proposes a command, or forwards it to the leader. */
 export function onPropose(s: RaftState, { command, id }: ProposeEvent): void {
   const isForwarded = id !== undefined && s.config.forwardProposals && s.role !== "leader" && s.leader !== null;
   if (isForwarded) return forward(s, s.leader!, id, command);
@@ -44,16 +44,16 @@ function forward(s: RaftState, leader: NodeId, id: number, command: Uint8Array):
   const { session } = proposals;
   const request = ++proposals.request;
   proposals.pending.set(request, { id, sentAt: s.now });
-  // The application may use its buffer again.
+  // The application may reuse its buffer.
   const copy = unshared(command).slice();
   s.send(leader, { type: "proposeRequest", term: s.term, from: s.id, session, request, command: copy });
 }
 
-/** Another node has passed a command on. */
+/** Takes a command that another node has forwarded. */
 export function onProposeRequest(s: RaftState, message: ProposeRequest): void {
   const { term, from, request, command } = message;
-  // A node that leads no more cannot tell whether it has taken the first of two such requests, so it does not answer. A
-  // second one must change nothing, whatever became of the first; and of who is no member, nothing is remembered.
+  // A node that no longer leads does not answer, because it may have taken the first of two such requests. A repeated
+  // request must change nothing. Requests of nodes outside the cluster are not remembered, so they are not taken.
   if (s.role !== "leader" || term !== s.term || !s.others.includes(from) || !isNew(s, message)) return;
   try {
     propose(s, command, () => reply(s, { from, request }, s.proposed.index, null));
@@ -72,7 +72,7 @@ function reply(
   s.send(to, { type: "proposeReply", term: s.term, from: s.id, request, index, refusal });
 }
 
-/** Takes note of a request. Returns whether it is the first with its number. */
+/** Records a request. Returns whether it is the first with its number. */
 function isNew(s: RaftState, { from, session, request }: ProposeRequest): boolean {
   const known = s.proposers.get(from);
   if (known === undefined || known.session !== session) {
@@ -91,7 +91,7 @@ function isNew(s: RaftState, { from, session, request }: ProposeRequest): boolea
   return true;
 }
 
-/** The leader has taken a command, or refused it. */
+/** Takes the leader's answer to a forwarded command. */
 export function onProposeReply(s: RaftState, { term, from, request, index, refusal }: ProposeReply): void {
   const proposals = s.forwardedProposals;
   const pending = proposals.pending.get(request);
@@ -102,7 +102,7 @@ export function onProposeReply(s: RaftState, { term, from, request, index, refus
   else fail(s, id, "not-applied", refusal);
 }
 
-/** Gives up commands whose leader is gone, or does not answer. */
+/** Fails commands whose leader has changed or does not answer. */
 export function settleForwardedProposals(s: RaftState): void {
   const { pending, leader, term } = s.forwardedProposals;
   const isGone = s.leader !== leader || s.term !== term;

@@ -1,7 +1,7 @@
 /**
- * Linearizable reads on a node that does not lead: the leader says up to where the node must apply. One request is under
- * way at a time, for all reads that came before it was first sent. It is repeated until it is answered: any answer to it
- * was given after those reads came. If the leader changes, the reads fail.
+ * Linearizable reads on a node that does not lead. The leader returns the index up to which the node must apply first.
+ * One request is under way at a time, for all reads that came before it was first sent. It is repeated until it is
+ * answered. Every answer to it was made after those reads came. If the leader changes, the reads fail.
  *
  * @module
  */
@@ -9,7 +9,7 @@
 import type { ReadReply } from "./messages.ts";
 import type { RaftState } from "./state.ts";
 
-/** The application wants to read. The node knows of a leader. */
+/** Adds a read. The node knows a leader. */
 export function forwardRead(s: RaftState, id: number): void {
   const reads = s.forwardedReads;
   if (reads.asked.length + reads.waiting.length === 0) {
@@ -19,7 +19,9 @@ export function forwardRead(s: RaftState, id: number): void {
   reads.waiting.push(id);
 }
 
-/** The leader answers, or refuses. An answer to an earlier request is ignored, or to one of an earlier process. */
+/**
+ * Takes the leader's answer or refusal. Answers to earlier requests, or to those of an earlier process, are ignored.
+ */
 export function onReadReply(s: RaftState, { from, request, index, isRefused }: ReadReply): void {
   const reads = s.forwardedReads;
   if (from !== reads.leader || request !== reads.request || reads.asked.length === 0) return;
@@ -28,11 +30,11 @@ export function onReadReply(s: RaftState, { from, request, index, isRefused }: R
   reads.asked = [];
 }
 
-/** Fails reads whose leader is gone, hands out those that can be answered, and asks for the others. */
+/** Fails reads whose leader has changed, answers those whose index is applied, and sends a request for the others. */
 export function settleForwardedReads(s: RaftState): void {
   const reads = s.forwardedReads;
   if (reads.asked.length + reads.waiting.length + reads.answered.length === 0) return;
-  // A learner asks for no votes, and goes on knowing its leader, also if that has been silent for long.
+  // A learner never begins an election, so it keeps its leader even if that has been silent for long.
   const isGone = s.leader !== reads.leader || s.term !== reads.term || s.elapsed >= s.electionTimeout;
   if (isGone) fail(s);
   while (reads.answered.length > 0 && reads.answered[0]!.index <= s.lastApplied) {
@@ -54,7 +56,7 @@ function ask(s: RaftState): void {
   s.send(leader!, { type: "readRequest", term: s.term, from: s.id, request });
 }
 
-/** Fails the reads that were not answered. An answer stays true, whoever leads. */
+/** Fails the reads without an answer. An answer stays valid after the leader changes. */
 function fail(s: RaftState): void {
   const reads = s.forwardedReads;
   for (const id of [...reads.asked, ...reads.waiting]) s.actions.push({ type: "readFailed", id });

@@ -1,5 +1,5 @@
 /**
- * Changing who belongs to the cluster, one node at a time (dissertation 4.1), and learners (4.2.1).
+ * Changes the membership, one node at a time (dissertation 4.1), and adds learners (4.2.1).
  *
  * @module
  */
@@ -14,7 +14,7 @@ import { announceMembers, sameAddresses } from "./role.ts";
 import type { RaftState } from "./state.ts";
 import type { ReplaceServerEvent } from "./types.ts";
 
-/** Refuses what only a leader can do that is not about to hand over. */
+/** Throws `NOT_LEADER` unless the node leads and is not transferring its leadership. */
 export function requireLeader(s: RaftState, attempt: string): void {
   if (s.role === "leader" && s.transfer === null) return;
   const found = s.role === "leader" ? "is handing over; ask again in a moment" : `is a ${s.role}; ${hint(s)}`;
@@ -67,7 +67,7 @@ export function replaceServer(s: RaftState, { id, by, address }: ReplaceServerEv
   change(s, attempt, { members, learners: added, replacement: { from: id, to: by } }, [by, address]);
 }
 
-/** Goes on with a replacement, whichever leader has begun it. */
+/** Continues a replacement, even if an earlier leader has begun it. */
 export function continueReplacement(s: RaftState): void {
   const { latest: { members, learners, replacement } } = s.membership;
   if (replacement === undefined || s.transfer !== null || !canChange(s)) return;
@@ -76,13 +76,16 @@ export function continueReplacement(s: RaftState): void {
   else if (learners.includes(to) && isLevel(s, to)) addServer(s, to);
 }
 
-/** Whether a learner got lately, within an election timeout, what the leader had: so it does not hold up the cluster. */
+/**
+ * Whether a learner has caught up lately with the leader, within an election timeout. Then it does not hold up the
+ * cluster.
+ */
 function isLevel(s: RaftState, id: NodeId): boolean {
   const progress = s.progress.get(id);
   return progress !== undefined && progress.isLevel && s.now - progress.lapStart <= s.config.electionTimeout[0];
 }
 
-/** Refuses to give a vote to a learner that would hold up the cluster. */
+/** Throws if a learner has not caught up, because its vote would hold up the cluster. */
 function requireLevel(s: RaftState, attempt: string, id: NodeId): void {
   if (isLevel(s, id)) return;
   const match = s.progress.get(id)?.match ?? 0;
@@ -94,14 +97,14 @@ function inProgress(attempt: string, reason: string): WalLogError {
 }
 
 /**
- * Whether the cluster can be changed: the last change must be committed, and an entry of the leader's own term. Without
- * the second, two changes by different leaders can overlap, and decide by majorities that do not (Ongaro, 2015).
+ * Whether the membership can be changed. The last change must be committed, and so must an entry of the leader's term.
+ * Without the second condition, two leaders can make changes whose majorities do not overlap (Ongaro, 2015).
  */
 export function canChange(s: RaftState): boolean {
   return s.membership.latest.index <= s.commitIndex && s.log.termAt(s.commitIndex) === s.term;
 }
 
-/** What a change is to lead to. */
+/** The members after a change. */
 type Wanted = Pick<Membership, "members" | "learners"> & {
   readonly replacement: Membership["replacement"] | undefined;
 };
@@ -137,7 +140,7 @@ function isSame(before: Membership, wanted: Omit<Membership, "index">): boolean 
     sameAddresses(before.addresses, wanted.addresses) && before.replacement?.to === wanted.replacement?.to;
 }
 
-/** What is known of those who stay. Who is removed and added anew begins anew. */
+/** Keeps the facts about nodes that stay. A node that was removed and is added again begins without any. */
 function withFacts(
   { incarnations }: Membership,
   ids: Pick<Membership, "members" | "learners">,
@@ -162,13 +165,14 @@ function begin(s: RaftState, before: Membership, wanted: Omit<Membership, "index
   for (const id of s.progress.keys()) if (!others.has(id)) s.progress.delete(id);
   for (const id of others) if (!s.progress.has(id)) s.progress.set(id, newProgress(s.log.lastIndex, s.now));
   broadcast(s);
-  // Without those who are no longer asked, the change may be committed by what is there, with nobody to answer.
+  // If a removed node was the only one missing, the change is committed now, and no answer will come.
   commitByQuorum(s);
 }
 
 /**
- * Takes note of what a learner has, and gives it a vote when it is level: it took at most an election timeout to get what
- * the leader had when the lap began, so that it cannot hold up the cluster for longer than an election does.
+ * Measures how fast a learner catches up, and gives it a vote when it is fast enough. In one lap, it gets the entries that
+ * the leader had when the lap began. If that takes at most an election timeout, the learner cannot hold up the cluster for
+ * longer than an election does.
  */
 export function promoteIfCaughtUp(s: RaftState, id: NodeId, progress: Progress): void {
   if (progress.match < progress.lapEnd || !s.membership.latest.learners.includes(id)) return;

@@ -1,5 +1,5 @@
 /**
- * What goes into a node: events.
+ * Events: the input of a node.
  *
  * @module
  */
@@ -21,15 +21,16 @@ export interface MessageEvent {
   /** The message. */
   readonly message: Message;
   /**
-   * The log that it comes from, as the transport was told when the sender connected. A message of another cluster's log is
-   * refused: see `RefusedAction`. Without this, or if the node's log has no identity, nothing is compared.
+   * The sender's log, as the transport learned it when the sender connected. A message from a log of another cluster is
+   * refused: see `RefusedAction`. Without an origin, or if the node's log has no identity, nothing is compared.
    */
   readonly origin?: Origin;
 }
 
 /**
- * The application wants a command replicated. Refused with `NOT_LEADER` by anyone but the leader, and with `OVERLOADED`
- * while too many commands are uncommitted. With an id and `forwardProposals`, a node that knows a leader passes it on.
+ * A command is to be replicated. Any node but the leader refuses it with `NOT_LEADER`; a leader with too many
+ * uncommitted commands, with `OVERLOADED`. With an id and `forwardProposals`, a node that knows a leader forwards it
+ * instead.
  */
 export interface ProposeEvent {
   /** Which event it is. */
@@ -53,7 +54,7 @@ export interface ApplyMoreEvent {
 export interface SnapshotEvent {
   /** Which event it is. */
   readonly type: "snapshot";
-  /** The last index that the snapshot includes; at most what was applied. */
+  /** The last index that the snapshot includes. It must be applied already. */
   readonly index: Index;
   /**
    * The state machine's state after `index`. If it is too large for memory, write it to the log in pieces: pass
@@ -63,21 +64,21 @@ export interface SnapshotEvent {
 }
 
 /**
- * A voting member is to be added. Refused with `NOT_LEADER` or `CONFIG_IN_PROGRESS`, also if the node is a learner that is
- * not level with the leader. Of a member, only the address changes.
+ * A voting member is to be added. Refused with `NOT_LEADER`, or with `CONFIG_IN_PROGRESS`, also while the node is a
+ * learner that has not caught up with the leader. If the node is a member already, only its address changes.
  */
 export interface AddServerEvent {
   /** Which event it is. */
   readonly type: "addServer";
   /** The node to add. */
   readonly id: NodeId;
-  /** Where it is, in any form: all nodes are told with `MembershipChangedAction`. Default: as it was. */
+  /** Its address, in any form. All nodes get it with `MembershipChangedAction`. Default: unchanged. */
   readonly address?: string;
 }
 
 /**
- * A node is to be added without a vote; with `promoteLearners`, it gets one when it is level with the leader. Refused as
- * {@link AddServerEvent}.
+ * A node is to be added without a vote. With `promoteLearners`, it gets a vote when it has caught up with the leader.
+ * Refused as {@link AddServerEvent}.
  */
 export interface AddLearnerEvent {
   /** Which event it is. */
@@ -89,9 +90,9 @@ export interface AddLearnerEvent {
 }
 
 /**
- * A member is to be replaced: the other node is added as a learner, gets a vote when it is level, and then the member is
- * removed. It is recorded in the configuration, so that the next leader goes on with it. Removing either of the two ends
- * it. Refused as {@link AddServerEvent}, also while another replacement is under way.
+ * A member is to be replaced. The other node is added as a learner and gets a vote when it has caught up; then the
+ * member is removed. The replacement is part of the configuration, so the next leader continues it. Removing either of
+ * the two nodes ends it. Refused as {@link AddServerEvent}, also while another replacement is under way.
  */
 export interface ReplaceServerEvent {
   /** Which event it is. */
@@ -113,19 +114,21 @@ export interface RemoveServerEvent {
 }
 
 /**
- * The leader is to hand over. Refused with `NOT_LEADER` by anyone else, also by a leader that is already handing over, and
- * with `INVALID_ARGUMENT` if the target is not another voting member. Without `transferTimeout`, it is ignored instead.
+ * The leader is to transfer its leadership. Any other node refuses with `NOT_LEADER`, and so does a leader during a
+ * transfer. If the target is not another voting member, the leader refuses with `INVALID_ARGUMENT`. Without
+ * `transferTimeout`, it ignores these events instead.
  */
 export interface TransferLeadershipEvent {
   /** Which event it is. */
   readonly type: "transferLeadership";
-  /** Who is to lead. */
+  /** The next leader. */
   readonly target: NodeId;
 }
 
 /**
- * A read is to be linearizable: `ReadReadyAction` says when, and up to where the state machine must have got.
- * Refused with `NOT_LEADER` by anyone but the leader; with `forwardReads`, only by a node that knows of no leader.
+ * A read is to be linearizable. `ReadReadyAction` gives the index that the state machine must have applied before it is
+ * answered. Any node but the leader refuses with `NOT_LEADER`; with `forwardReads`, only a node that knows no leader
+ * does.
  */
 export interface ReadIndexEvent {
   /** Which event it is. */
@@ -134,7 +137,7 @@ export interface ReadIndexEvent {
   readonly id: number;
 }
 
-/** What can happen to a node. */
+/** An event of a node. */
 export type RaftEvent =
   | TickEvent
   | MessageEvent
@@ -150,10 +153,10 @@ export type RaftEvent =
 
 /** A command that was proposed. */
 export interface Proposal<Actions> {
-  /** Where it is in the log. */
+  /** Its index in the log. */
   readonly index: Index;
-  /** The term that it was proposed in. */
+  /** Its term. */
   readonly term: Term;
-  /** What is to be done, in order. */
+  /** The actions to carry out, in order. */
   readonly actions: Actions;
 }
