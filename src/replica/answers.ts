@@ -1,5 +1,5 @@
 /**
- * Answers as bytes, to be kept for commands that are proposed again.
+ * Encodes answers as bytes, to keep them for commands that are proposed again.
  *
  * ```text
  * u8 0                 undefined
@@ -30,7 +30,7 @@ function tagged(tag: number, bytes: Uint8Array): Uint8Array {
  * Encodes an answer.
  *
  * @param answer The answer.
- * @returns Its bytes; `undefined` if it cannot be kept, because it is too large or no JSON value.
+ * @returns Its bytes; `undefined` if it cannot be kept, because it is too large or not a JSON value.
  */
 export function encodeAnswer(answer: unknown): Uint8Array | undefined {
   if (answer === undefined) return new Uint8Array([NOTHING]);
@@ -43,7 +43,7 @@ function encodeJson(answer: unknown): Uint8Array | undefined {
   try {
     text = JSON.stringify(answer);
   } catch {
-    // A bigint or a circle.
+    // A bigint or a circular reference.
   }
   return text === undefined ? undefined : tagged(JSON_VALUE, new TextEncoder().encode(text));
 }

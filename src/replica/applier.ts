@@ -14,11 +14,11 @@ import { readHead, streamFrom } from "./snapshot_data.ts";
 import type { Snapshots } from "./snapshots.ts";
 import type { Applied, StateMachine } from "./state_machine.ts";
 
-/** Commands that the state machine gets at once. */
+/** The most commands in one call of the state machine. */
 const PAGE_ENTRIES = 1024;
-/** Bytes of commands that it gets at once, unless a single command has more. */
+/** The most bytes of commands in one call, unless a single command has more. */
 const PAGE_BYTES = 4 * 1024 * 1024;
-/** Bytes of commands that wait in memory. Further ones are read from the log again. */
+/** The most bytes of waiting commands in memory. Further ones are read from the log when they are applied. */
 const HELD_BYTES_MAX = 16 * 1024 * 1024;
 
 /** A command to apply. */
@@ -43,13 +43,16 @@ type Task =
   | { readonly type: "restore"; readonly index: Index; readonly source: SnapshotSource }
   | { readonly type: "call"; readonly call: () => void };
 
-/** The fate of an applied command. */
+/**
+ * The outcome of a committed command. `stale`: a later command of the client was applied before. `lost`: its answer is
+ * no longer kept.
+ */
 export type Result<R> =
   | { readonly type: "answer"; readonly answer: R }
   | { readonly type: "stale"; readonly last: number }
   | { readonly type: "lost" };
 
-/** What the applier needs from the replica, and tells it. */
+/** The replica, as the applier sees it. */
 export interface ApplierHost<R> {
   /** Reads a command from the log; `undefined` if a snapshot has replaced it. */
   readonly commandAt: (index: Index) => Uint8Array<ArrayBuffer> | undefined;
@@ -75,11 +78,11 @@ export class Applier<R> {
   #waiting = 0;
   #running: Promise<void> | undefined;
   #isStopped = false;
-  /** Whether a leader's snapshot has replaced the next commands. Restoring it is one of the tasks. */
+  /** Whether a leader's snapshot has replaced the next commands in the log. A later task restores it. */
   #awaitsSnapshot = false;
   /** Calls that must wait for that snapshot. */
   readonly #heldCalls: (() => void)[] = [];
-  /** Whether there was a call, and promises that it may have resolved have not called their callers yet. */
+  /** Whether there was a call since the last pause, so that callers may still have to run. */
   #hasCalled = false;
 
   constructor(machine: StateMachine<R>, snapshots: Snapshots, host: ApplierHost<R>) {
@@ -112,8 +115,8 @@ export class Applier<R> {
   }
 
   /**
-   * Calls back after all tasks before it, when the state machine has them and is between two pages. It stays there until
-   * promises that the callback resolves have called their callers.
+   * Calls back after all tasks before it, between two pages. The state machine gets no further page until callers that
+   * wait for promises resolved by the callback have run.
    */
   call(call: () => void): void {
     this.#add({ type: "call", call });
@@ -141,7 +144,8 @@ export class Applier<R> {
   }
 
   async #run(): Promise<void> {
-    // Actions of steps that share a flush arrive one after another, and make one page.
+    // The actions of steps that share a flush arrive one after another. Wait for all of them, so that they make one
+    // page.
     await undefined;
     try {
       while (this.#tasks.length > 0 && !this.#isStopped) {
@@ -167,7 +171,7 @@ export class Applier<R> {
           this.#callNow(task.call);
           continue;
         }
-        // Readers that were called must see the state of now.
+        // Let readers run first: they must see the present state.
         if (this.#hasCalled) await nextTurn();
         this.#hasCalled = false;
         if (task.type === "restore") {
@@ -178,7 +182,7 @@ export class Applier<R> {
         const page = this.#takePage(tasks, at);
         at += page.taken;
         await this.#applyPage(page.entries);
-        // Messages and ticks must get their turn.
+        // Let messages and ticks be processed.
         if (at < tasks.length) await nextTurn();
       }
     } finally {
@@ -186,14 +190,14 @@ export class Applier<R> {
     }
   }
 
-  /** Calls back, now or when the snapshot is restored that has the commands before the call. */
+  /** Calls back now. If a snapshot must be restored first, calls back after that. */
   #callNow(call: () => void): void {
     if (this.#awaitsSnapshot) return void this.#heldCalls.push(call);
     this.#hasCalled = true;
     call();
   }
 
-  /** Reads the commands that follow on each other from a task on, as many as one page may have. */
+  /** Collects the next page: consecutive commands from a task on, as many as fit. */
   #takePage(tasks: readonly Task[], from: number): { readonly entries: readonly Entry[]; readonly taken: number } {
     const entries: Entry[] = [];
     let room = PAGE_BYTES;
@@ -245,7 +249,7 @@ export class Applier<R> {
   }
 
   async #restore(index: Index, source: SnapshotSource): Promise<void> {
-    // The node has this snapshot or a later one, so one of its own state before it is of no use.
+    // A snapshot of an earlier state is no longer needed.
     await this.#snapshots.abort();
     try {
       const { clients, offset } = readHead(source);
@@ -277,7 +281,7 @@ function asFailure(cause: unknown, index: Index): WalLogError {
   const message = cause instanceof Error ? cause.message : String(cause);
   return new WalLogError(
     "STATE_MACHINE",
-    `Cannot apply what follows index ${index}: the state machine failed: ${message}; correct it and start the replica again`,
+    `Cannot apply the commands after index ${index}: the state machine failed: ${message}; correct it and start the replica again`,
     { cause },
   );
 }

@@ -1,6 +1,6 @@
 /**
- * The last command of each client, and its answer, so that a command is applied once. The table is a part of the
- * replicated state: it depends on nothing but the commands, and snapshots include it.
+ * The last command of each client and its answer, so that a command is applied once. The table is part of the
+ * replicated state: it depends only on the commands, and snapshots include it.
  *
  * @module
  */
@@ -8,11 +8,11 @@
 import { type CommandId, decodeClient } from "./command.ts";
 
 /**
- * Clients that are remembered: those that proposed last. This must be the same on all replicas, also of other versions,
- * because it decides which commands are applied.
+ * The number of clients that are remembered: those that proposed last. It must be the same on all replicas and in all
+ * versions, because it decides which commands are applied.
  */
 const CLIENTS_MAX = 10_000;
-/** Bytes of all answers that are kept. The answers of clients that proposed long ago are dropped first. */
+/** The most bytes of answers that are kept. The answers of the clients that proposed longest ago are dropped first. */
 const ANSWERS_BYTES_MAX = 8 * 1024 * 1024;
 
 /** A command that was applied, and its answer. */
@@ -125,7 +125,7 @@ export class Clients {
    *
    * @param bytes The bytes that {@link Clients.encode} returned.
    * @returns The table.
-   * @throws {RangeError} If they are no table.
+   * @throws {RangeError} If they are not a table.
    */
   static decode(bytes: Uint8Array<ArrayBuffer>): Clients {
     const clients = new Clients();

@@ -1,12 +1,13 @@
 /**
- * A command as the log holds it: with the id that makes it happen once, if it has one.
+ * The encoding of a command in the log, with its id if it has one.
  *
  * ```text
  * u8 kind 0   command
  * u8 kind 1   u8 size, client (UTF-8)   u64 sequence   command
  * ```
  *
- * Integers are little-endian. Every replica must read a command alike. So a replica that finds another kind ends.
+ * Integers are little-endian. All replicas must read a command the same way, so a replica that finds another kind
+ * stops.
  *
  * @module
  */

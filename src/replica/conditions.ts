@@ -1,5 +1,5 @@
 /**
- * Calls that wait until the node is in some state: a change of membership is committed, another replica leads.
+ * Calls that wait for a state of the node: a change of membership is committed, or another replica leads.
  *
  * @module
  */
@@ -9,7 +9,7 @@ import { ended, Request } from "./request.ts";
 /** A call that waits. */
 interface Waiting {
   readonly attempt: string;
-  /** Whether it is done. Throws if it never will be. */
+  /** Whether the call is done. Throws if it cannot complete. */
   readonly isDone: () => boolean;
   readonly request: Request<void>;
 }
@@ -17,16 +17,16 @@ interface Waiting {
 /** Calls that wait. */
 export class Conditions {
   readonly #waiting: Set<Waiting> = new Set();
-  /** Why the replica has ended; `undefined` while it has not. */
+  /** The cause of the replica's end; `undefined` before that. */
   #end: { readonly cause: unknown } | undefined;
 
   /**
    * Waits for a condition, which is checked after each step of the node.
    *
    * @param attempt The call, for its error if the replica ends.
-   * @param isDone The condition. Throws if it cannot become true any more.
+   * @param isDone The condition. Throws if it can no longer become true.
    * @param signal Ends the wait.
-   * @returns When it is true. Rejects at once if it is not and the replica has ended, because no step can make it true.
+   * @returns Resolves when the condition is true. Rejects if the replica ends first, or has ended.
    */
   wait(attempt: string, isDone: () => boolean, signal: AbortSignal | undefined): Promise<void> {
     const request = new Request<void>(Infinity, signal);
@@ -52,7 +52,7 @@ export class Conditions {
     if (request.isSettled) this.#waiting.delete(waiting);
   }
 
-  /** Rejects everything that waits, and what comes later, because the replica ends. */
+  /** Rejects all waiting and later calls, because the replica ends. */
   end(cause: unknown): void {
     this.#end ??= { cause };
     for (const { attempt, request } of this.#waiting) request.reject(ended(attempt, "unknown", cause));

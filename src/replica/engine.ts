@@ -20,10 +20,10 @@ import { Reads } from "./reads.ts";
 import { Snapshots } from "./snapshots.ts";
 import type { ReplicaCounts, ReplicaStatus } from "./status.ts";
 
-/** A replica that is closed waits so long for its callers, and for another leader. In ticks. */
+/** The longest time that `close` waits for calls, and for another leader. In ticks. */
 const CLOSE_TICKS = 40;
 
-/** A read that no caller waits for. */
+/** The id of a read without a caller. */
 const NOBODYS_READ = 0;
 
 /** A running node. */
@@ -79,7 +79,7 @@ export class Engine<R> {
     });
   }
 
-  /** Restores the log's snapshot, and takes part. */
+  /** Restores the log's snapshot, and starts the node. */
   async start(): Promise<void> {
     // A damaged snapshot is fetched from another replica.
     const isLost = this.#log.damaged.some(({ kind }) => kind === "snapshot");
@@ -99,7 +99,7 @@ export class Engine<R> {
     this.#clock = setInterval(() => this.#tick(), this.#options.tickMilliseconds);
   }
 
-  /** Whether calls are taken. */
+  /** Whether the replica accepts calls. */
   get isRunning(): boolean {
     return this.#state === "running";
   }
@@ -109,7 +109,7 @@ export class Engine<R> {
     return this.#failure;
   }
 
-  /** What was counted. */
+  /** The counts since the start. */
   get counts(): ReplicaCounts {
     return { ...this.#counts, proposals: this.proposals.counts, reads: this.reads.answered };
   }
@@ -127,7 +127,7 @@ export class Engine<R> {
     };
   }
 
-  /** Tells the application, and counts. */
+  /** Emits an event to the application, and counts it. */
   emit(event: ReplicaEvent): void {
     if (event.type === "leaderChanged") this.#counts.leaderChanges++;
     else if (event.type === "snapshotMade") this.#counts.snapshotsMade++;
@@ -159,7 +159,7 @@ export class Engine<R> {
     }
   }
 
-  /** Takes a step that nobody waits for. A refused message has changed nothing. */
+  /** Takes a step without a caller. A refused message has changed nothing. */
   async #tell(event: RaftEvent): Promise<void> {
     if (this.#state === "closed" || this.#state === "failed") return;
     try {
@@ -177,7 +177,7 @@ export class Engine<R> {
     this.conditions.check();
   }
 
-  /** Carries out what a step wants done. Steps end in their order, and there is no pause within a loop. */
+  /** Carries out the actions of a step. Steps finish in order, and the loop over the actions does not yield. */
   async #carryOut(step: Promise<Action[]>): Promise<void> {
     for (const action of await step) this.#act(action);
     this.conditions.check();
@@ -190,8 +190,8 @@ export class Engine<R> {
   }
 
   /**
-   * Tells the other replicas of a commit, if no entries do. Otherwise their callers would wait for the next heartbeat. A
-   * read makes the leader send heartbeats at once, as many as there is time for.
+   * Sends a new commit index to the other replicas, unless messages with entries already have. Otherwise their callers
+   * would wait for the next heartbeat. To send it at once, the leader begins a read, which sends heartbeats.
    */
   async #announceCommit(): Promise<void> {
     const { node } = this;
@@ -228,11 +228,11 @@ export class Engine<R> {
         return this.emit({ type: "membersChanged", members: action.members, learners: action.learners ?? [] });
       case "leaderChanged":
         this.emit(action);
-        // What waits for a leader has one now.
+        // Calls that wait for a leader can go on.
         this.proposals.check();
         return this.reads.check();
       case "snapshot":
-        // The snapshot of another replica is damaged, and that of this one is older. The other one asks again and again.
+        // Another replica has a damaged snapshot, and needs a newer one than the log has. It asks repeatedly.
         return this.#applier.call(() => this.#snapshots.begin());
       case "transferFailed":
         // The call sees it in the node's status.
@@ -246,7 +246,7 @@ export class Engine<R> {
     }
   }
 
-  /** Tells the transport where the log says that the others are. */
+  /** Gives the transport the addresses that the log has. */
   #learnAddresses(): void {
     for (const [id, address] of this.node.addresses) {
       const place = parseAddress(address);
@@ -279,9 +279,9 @@ export class Engine<R> {
   }
 
   /**
-   * Closes the replica. A leader hands over first. Calls that wait get up to two seconds of ticks.
+   * Closes the replica. A leader transfers its leadership first. Waiting calls get up to 40 ticks.
    *
-   * @returns When everything is closed, also after a failure. Rejects if the log fails while it is closed.
+   * @returns Resolves when everything is closed, also after a failure. Rejects if the log fails while it is closed.
    */
   async close(): Promise<void> {
     if (this.#state === "running") {
@@ -309,7 +309,7 @@ export class Engine<R> {
     await this.#end(undefined);
   }
 
-  /** Ends everything. What the log was given stays there. */
+  /** Ends everything. Entries written to the log stay in it. */
   async #end(cause: WalLogError | undefined): Promise<void> {
     clearInterval(this.#clock);
     for (const calls of [this.proposals, this.reads, this.conditions]) calls.end(cause);
@@ -319,7 +319,7 @@ export class Engine<R> {
   }
 }
 
-/** Does not compile if there is an action that the engine drops. */
+/** Does not compile if the engine ignores a type of action. */
 function unknownAction(action: never): never {
   throw new TypeError(`Cannot carry out the action ${JSON.stringify(action)}`);
 }

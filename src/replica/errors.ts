@@ -8,8 +8,8 @@ import { WalLogError, type WalLogErrorCode, type WalLogErrorDetails } from "../a
 import type { Index, NodeId } from "../api/types.ts";
 
 /**
- * The fate of a request that failed. `not-applied`: it has not happened and will not. `unknown`: it may have happened, or
- * may still happen. `applied`: it has happened, but its answer is gone.
+ * The outcome of a failed request. `not-applied`: it was not applied, and will not be. `unknown`: it may have been
+ * applied, or may still be. `applied`: it was applied, but its answer is no longer known.
  */
 export type Outcome = "not-applied" | "unknown" | "applied";
 
@@ -27,14 +27,14 @@ export type Outcome = "not-applied" | "unknown" | "applied";
  * ```
  */
 export class ReplicaError extends WalLogError {
-  /** The fate of the request. */
+  /** The outcome of the request. */
   readonly outcome: Outcome;
 
   /**
    * Makes an error.
    *
    * @param code The kind of failure.
-   * @param outcome The fate of the request.
+   * @param outcome The outcome of the request.
    * @param message What failed, on what, why, and what to do.
    * @param details The cause, and the leader.
    */
@@ -49,7 +49,7 @@ export class ReplicaError extends WalLogError {
   }
 }
 
-/** Codes of errors that have changed nothing, neither the node nor its log. */
+/** Codes of errors after which the node and its log are unchanged. */
 const REFUSALS: ReadonlySet<WalLogErrorCode> = new Set([
   "INVALID_ARGUMENT",
   "ENTRY_TOO_LARGE",
@@ -60,8 +60,8 @@ const REFUSALS: ReadonlySet<WalLogErrorCode> = new Set([
 ]);
 
 /**
- * Whether an error refuses a request: nothing has changed, and the node goes on. After any other one, it is unknown how
- * far the request got: a write that failed may be on the disk.
+ * Whether an error refuses a request: nothing has changed, and the node goes on. After any other error, the progress of
+ * the request is unknown: a failed write may be on the disk.
  *
  * @param error The error.
  */
@@ -73,7 +73,7 @@ export function isRefusal(error: unknown): error is WalLogError {
  * An error for a request that the node or the log rejected.
  *
  * @param error The error.
- * @param outcome The fate of the request if the error refuses it.
+ * @param outcome The outcome of the request if the error refuses it.
  * @returns The error.
  */
 export function refusal(error: unknown, outcome: Outcome): ReplicaError {
@@ -83,10 +83,10 @@ export function refusal(error: unknown, outcome: Outcome): ReplicaError {
 }
 
 /**
- * The error of a change whose leader leads no more.
+ * The error of a membership change whose leader no longer leads.
  *
  * @param name The change.
- * @param leader Who leads now; `null` if nobody is known.
+ * @param leader The present leader; `null` if it is not known.
  * @returns The error. The change may be in the log, and the next leader may commit it.
  */
 export function notLeader(name: string, leader: NodeId | null): ReplicaError {
@@ -95,11 +95,11 @@ export function notLeader(name: string, leader: NodeId | null): ReplicaError {
 }
 
 /**
- * The error of a start.
+ * The error of a failed start.
  *
  * @param index The last index that the snapshot includes.
  * @param cause The error of `restore`, or of the log while the snapshot was read.
- * @returns An error of the log as it is, for example `CORRUPT`; otherwise `STATE_MACHINE`.
+ * @returns An error of the log is returned unchanged, for example `CORRUPT`; any other becomes `STATE_MACHINE`.
  */
 export function restoreFailure(index: Index, cause: unknown): WalLogError {
   if (cause instanceof WalLogError) return cause;

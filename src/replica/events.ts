@@ -1,5 +1,5 @@
 /**
- * What a replica tells its application, and everyone who listens to the channel `wallog:replica` of
+ * The events of a replica, for its application and for subscribers of the channel `wallog:replica` of
  * `node:diagnostics_channel`.
  *
  * @module
@@ -10,11 +10,11 @@ import type { WalLogError } from "../api/errors.ts";
 import type { Index, NodeId, Term } from "../api/types.ts";
 import type { Role, TransportEvent } from "../raft/mod.ts";
 
-/** Something that happened to a replica. Only `memberLost` and `fatal` require somebody to act. */
+/** An event of a replica. Only `memberLost` and `fatal` require action. */
 export type ReplicaEvent =
   /** The role of this replica, or the leader that it knows, has changed. */
   | { readonly type: "leaderChanged"; readonly leader: NodeId | null; readonly term: Term; readonly role: Role }
-  /** The cluster has changed. The change counts from now on, and may yet be undone. */
+  /** The membership has changed. The change takes effect at once, and may still be undone. */
   | { readonly type: "membersChanged"; readonly members: readonly NodeId[]; readonly learners: readonly NodeId[] }
   /** A member has lost its log, or has an old copy of it. Remove it, and add a new replica with another id. */
   | { readonly type: "memberLost"; readonly id: NodeId; readonly reason: "incarnation" | "behind" }
@@ -22,11 +22,11 @@ export type ReplicaEvent =
   | { readonly type: "refused"; readonly from: NodeId; readonly reason: string }
   /** A snapshot of the state machine has replaced the log up to an index. `bytes`: its size. */
   | { readonly type: "snapshotMade"; readonly index: Index; readonly bytes: number; readonly milliseconds: number }
-  /** A snapshot could not be made. It is tried again later. */
+  /** A snapshot could not be made. The replica tries again later. */
   | { readonly type: "snapshotFailed"; readonly index: Index; readonly error: unknown }
-  /** The state machine was replaced by a snapshot: of this replica when it started, or of another one. */
+  /** The state machine was restored from a snapshot: its own at the start, or one of another replica. */
   | { readonly type: "snapshotRestored"; readonly index: Index }
-  /** The disk had no room, or could not be read. The replica goes on, and tries again. */
+  /** The disk was full, or could not be read. The replica goes on, and tries again. */
   | { readonly type: "logFailed"; readonly error: WalLogError }
   /** An event of the transport that the replica has made. */
   | { readonly type: "transport"; readonly event: TransportEvent }

@@ -1,8 +1,8 @@
 /**
- * A replicated service without a manual: write a state machine, start three replicas, propose commands.
+ * A replicated service: write a state machine, start three replicas, propose commands.
  *
- * `Replica` opens the log, carries messages over TCP or TLS, elects leaders, applies committed commands, makes snapshots
- * and restores them. `RaftNode` of `@wallog/wallog/raft` is for applications with a loop of their own.
+ * `Replica` opens the log, carries messages over TCP or TLS, elects leaders, applies committed commands, makes
+ * snapshots and restores them. `RaftNode` of `@wallog/wallog/raft` is for applications with their own event loop.
  *
  * @example Three replicas in one process.
  * ```ts

@@ -1,5 +1,5 @@
 /**
- * How a replica's node behaves, and who takes its place.
+ * The configuration of a replica's node, and the choice of the next leader.
  *
  * @module
  */
@@ -7,11 +7,11 @@
 import type { PeerStatus, RaftConfig, RaftNode, SendAction } from "../raft/mod.ts";
 import { addressText, type CheckedReplicaOptions } from "./options.ts";
 
-/** A member that was not heard from for so long may be dead. In ticks. */
+/** The silence after which a member counts as down, when a successor is chosen. In ticks. */
 const SILENT_TICKS = 20;
 
 /**
- * How the node is to behave.
+ * The configuration of the node.
  *
  * @param options The replica's options.
  * @param send Sends a message of a leader before its flush is done.
@@ -32,22 +32,22 @@ export function nodeConfig<R>(options: CheckedReplicaOptions<R>, send: (send: Se
       forwardProposals: true,
     },
     ...{ maxBatch: 256, maxBatchBytes: 1024 * 1024, snapshotChunkBytes: 256 * 1024 },
-    // The log keeps the addresses, so that no replica needs an address book of its own.
+    // The log stores the addresses, so replicas need no other directory.
     ...{ addresses: new Map(places.map(([id, place]) => [id, addressText(place)])), promoteLearners: false },
-    // A replica that was away for a while gets the entries that it missed, and no snapshot.
+    // A replica that was away for a while gets the missing entries instead of a snapshot.
     ...{ trailingEntries: 10_000, trailingBytes: 64 * 1024 * 1024 },
     sendAhead: send,
-    // Replicas that draw the same timeouts would get in each other's way.
+    // Equal timeouts on all replicas would split the votes.
     seed: crypto.getRandomValues(new BigUint64Array(1))[0]!,
   };
 }
 
 /**
- * The member that can take over fastest.
+ * The member that can take over the leadership fastest.
  *
  * @param node The leader.
- * @returns The member that has most of its log, of those that were heard from lately if there are any; `undefined` if
- * there is no other member, or the node does not lead.
+ * @returns The member with the most of the leader's log, preferably one heard from lately; `undefined` if there is no
+ * other member, or the node does not lead.
  */
 export function successorOf(node: RaftNode): bigint | undefined {
   const candidates = node.status().peers.filter(({ isMember }) => isMember);

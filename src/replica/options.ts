@@ -1,5 +1,5 @@
 /**
- * How a replica is started.
+ * The options of a replica.
  *
  * @module
  */
@@ -15,34 +15,34 @@ import type { StateMachine } from "./state_machine.ts";
 /** A host and a port: `"10.0.0.1:7001"`, `"[::1]:7001"`, or an object. */
 export type AddressLike = string | Address;
 
-/** A transport that may be told where other nodes listen. */
+/** A transport that can take the addresses of other nodes. */
 export interface ReplicaTransport extends RaftTransport {
-  /** Says where a node listens. `TcpTransport` has it. */
+  /** Sets the address of a node. `TcpTransport` has this method. */
   setPeer?(id: NodeId, address: Address): void;
 }
 
-/** How a replica is started. */
+/** The options of a replica. */
 export interface ReplicaOptions<R> {
   /** The folder of its log. */
   readonly folder: string;
   /** This replica: an unsigned 64-bit number that no other replica of the cluster has had. */
   readonly id: NodeId;
-  /** Where the other replicas reach this one. Required without `transport`. */
+  /** The address at which the other replicas reach this one. Required without `transport`. */
   readonly address?: AddressLike;
-  /** Where it listens, if that is not `address`: for example `"0.0.0.0:7001"`. */
+  /** The address on which it listens, if that is not `address`: for example `"0.0.0.0:7001"`. */
   readonly listen?: AddressLike;
   /**
-   * The other members that the cluster begins with, and their addresses. They only count until the log knows the members
-   * and their addresses. A replica that joins needs the address of the leader. Default: none.
+   * The other initial members and their addresses. They count only until the log has the members and their addresses. A
+   * replica that joins needs the address of the leader. Default: none.
    */
   readonly peers?: Iterable<readonly [NodeId, AddressLike]>;
   /** The state of the service. */
   readonly stateMachine: StateMachine<R>;
-  /** Whether the replica joins a cluster that exists: see `Replica.addMember`. Default: no. */
+  /** Whether the replica joins an existing cluster: see `Replica.addMember`. Default: no. */
   readonly joining?: boolean;
   /** The name of the cluster, the same for all replicas. Not a secret. Default: `"wallog"`. */
   readonly cluster?: string;
-  /** Certificates. Without them, whoever reaches the port can speak as any replica. */
+  /** Certificates. Without them, anyone who can reach the port can pose as a replica. */
   readonly tls?: TransportTls;
   /** Carries the messages, instead of TCP. The replica starts and closes it. */
   readonly transport?: ReplicaTransport;
@@ -54,8 +54,8 @@ export interface ReplicaOptions<R> {
   /** The longest wait of `propose` and `read`, in milliseconds. Default: 10,000. */
   readonly timeoutMilliseconds?: number;
   /**
-   * A snapshot is made after so many bytes of commands, or as many as the last snapshot had, if that is more. Each command
-   * counts 64 bytes more. Default: 64 MiB.
+   * The bytes of commands after which a snapshot is made. If the last snapshot was larger, its size counts instead.
+   * Each command counts 64 bytes more. Default: 64 MiB.
    */
   readonly snapshotBytes?: number;
   /** The largest snapshot, in bytes, the same for all replicas. Default: 64 GiB. */
@@ -67,7 +67,7 @@ export interface ReplicaOptions<R> {
     WalLogOptions,
     "segmentBytes" | "maxEntryBytes" | "create" | "lockTimeout" | "fileMode" | "fileSystem"
   >;
-  /** Told what happens. It must not throw. */
+  /** Takes the events of the replica. It must not throw. */
   readonly onEvent?: (event: ReplicaEvent) => void;
 }
 
@@ -93,13 +93,13 @@ export interface CheckedReplicaOptions<R> {
 }
 
 const MIB = 1024 * 1024;
-/** Timers go no further. In milliseconds. */
+/** The longest delay of a timer. In milliseconds. */
 const TIMER_MAX = 2 ** 31 - 1;
-/** A restarted process waits so long for the one before it to end. In milliseconds. */
+/** The longest time that a restarted process waits for the previous one to end. In milliseconds. */
 const LOCK_TIMEOUT_MS = 5000;
 
 /**
- * Checks options and fills in what was left out.
+ * Checks options and fills in the defaults.
  *
  * @param options The options of the application.
  * @returns The same, complete.
@@ -173,7 +173,7 @@ export function toAddress(address: AddressLike): Address {
  * Reads an address.
  *
  * @param text The address.
- * @returns Its host and port; `undefined` if it is none.
+ * @returns Its host and port; `undefined` if the text is not an address.
  */
 export function parseAddress(text: string): Address | undefined {
   const match = /^(?:\[(.+)\]|([^:]+)):(\d+)$/.exec(text);

@@ -1,5 +1,5 @@
 /**
- * Commands on their way: from the call to the answer of the state machine.
+ * Pending commands, from the call to the answer of the state machine.
  *
  * @module
  */
@@ -12,7 +12,7 @@ import { isRefusal, refusal, ReplicaError } from "./errors.ts";
 import { ended, Request } from "./request.ts";
 
 const ATTEMPT = "propose a command";
-/** Results of applied commands that are kept while the leader has not said where forwarded ones are. */
+/** The most results of applied commands that are kept until the leader reports the places of forwarded ones. */
 const RESULTS_MAX = 10_000;
 
 /** A command that waits for its answer. */
@@ -20,7 +20,7 @@ interface Waiting<R> extends Request<R> {
   readonly entry: Uint8Array<ArrayBuffer>;
   /** Whether it can be proposed again although it may have been applied. */
   readonly isIdentified: boolean;
-  /** Where it is in the log; `undefined` while it is in no log. */
+  /** Its place in the log; `undefined` if it has none. */
   place: { readonly index: Index; readonly term: Term } | undefined;
   /** Whether an earlier attempt may have been applied. */
   isUnknown: boolean;
@@ -31,9 +31,9 @@ export interface ProposalHost {
   readonly node: () => RaftNode;
   /** Carries out a step's actions. */
   readonly carryOut: (actions: Promise<Action[]>) => void;
-  /** Passes a command on to the leader, under a number. Rejects if the node refuses. */
+  /** Forwards a command to the leader, under a number. Rejects if the node refuses. */
   readonly forward: (command: Uint8Array, id: number) => Promise<void>;
-  /** The last index that the state machine has. */
+  /** The last index that the state machine has applied. */
   readonly appliedIndex: () => Index;
 }
 
@@ -49,16 +49,19 @@ export class Proposals<R> {
   readonly counts: ProposalCounts = { applied: 0, notApplied: 0, unknown: 0 };
   readonly #host: ProposalHost;
   /**
-   * By index. Several leaders can have put entries at the same index. Which of them is committed is open until one is
-   * applied.
+   * Commands in the log, by index. Several leaders can have appended entries at the same index. It is unknown which of
+   * them is committed until one is applied.
    */
   readonly #placed: Map<Index, readonly Waiting<R>[]> = new Map();
-  /** Those that wait for a leader. */
+  /** Commands that wait for a leader. */
   readonly #unsent: Set<Waiting<R>> = new Set();
-  /** Those that were passed on to the leader, which has not said yet where they are. */
+  /** Forwarded commands whose place in the log the leader has not reported yet. */
   readonly #forwarded: Map<number, Waiting<R>> = new Map();
   #lastForwarded = 0;
-  /** Results that may be those of forwarded commands, by index. A command can be applied before the leader's reply. */
+  /**
+   * Results that may belong to forwarded commands, by index. A command can be applied before the leader's reply
+   * arrives.
+   */
   readonly #results: Map<Index, { readonly term: Term; readonly result: Result<R> }> = new Map();
 
   /** @param host The replica. */
@@ -74,8 +77,8 @@ export class Proposals<R> {
   /**
    * Proposes a command.
    *
-   * @param entry The command as the log holds it.
-   * @param options Whether it has an id, and how long to wait.
+   * @param entry The encoded command.
+   * @param options Whether it has an id, and the longest wait.
    * @returns The state machine's answer.
    */
   add(
@@ -92,7 +95,7 @@ export class Proposals<R> {
     return waiting.promise;
   }
 
-  /** Proposes a command here, passes it on to the leader, or lets it wait for one. */
+  /** Proposes a command on this node, forwards it to the leader, or lets it wait for one. */
   #submit(waiting: Waiting<R>): void {
     this.#unsent.delete(waiting);
     const node = this.#host.node();
@@ -116,7 +119,7 @@ export class Proposals<R> {
     });
   }
 
-  /** The node has rejected a command. It waits if there is no leader, or if the leader hands over. */
+  /** Processes a rejected command. It waits if there is no leader, or during a transfer of leadership. */
   #refused(waiting: Waiting<R>, error: unknown): void {
     if (error instanceof WalLogError && error.code === "NOT_LEADER") return void this.#unsent.add(waiting);
     this.#reject(waiting, refusal(error, outcomeOf(waiting)));
@@ -129,7 +132,7 @@ export class Proposals<R> {
     this.#placed.set(index, [...this.#placed.get(index) ?? [], waiting]);
   }
 
-  /** Takes a command out of its place. */
+  /** Removes a command from its place. */
   #unplace(waiting: Waiting<R>): void {
     const { index } = waiting.place!;
     const others = this.#placed.get(index)!.filter((one) => one !== waiting);
@@ -141,7 +144,7 @@ export class Proposals<R> {
     return [...this.#placed.values()].flat();
   }
 
-  /** The leader says where a command is that was passed on to it. */
+  /** Takes the place of a forwarded command from the leader. */
   proposed({ id, index, term }: ProposedAction): void {
     const waiting = this.#takeForwarded(id);
     if (waiting === undefined) return;
@@ -149,12 +152,12 @@ export class Proposals<R> {
     this.#place(waiting, index, term);
     if (known !== undefined) return this.applied(index, known.term, known.result);
     if (index > this.#host.appliedIndex()) return;
-    // It was applied, or a snapshot includes it, and nothing is known of its result.
+    // It was applied, or a snapshot includes it, but its result is not kept.
     this.#unplace(waiting);
     this.#again(waiting, true);
   }
 
-  /** The leader has refused a command that was passed on to it, or its fate is unknown. */
+  /** Processes a forwarded command that the leader has refused, or whose outcome is unknown. */
   failed({ id, outcome, code }: ProposalFailedAction): void {
     const waiting = this.#takeForwarded(id);
     if (waiting === undefined) return;
@@ -178,7 +181,7 @@ export class Proposals<R> {
     const placed = this.#placed.get(index) ?? [];
     this.#placed.delete(index);
     const waiting = placed.find(({ place }) => place!.term === term);
-    // A committed entry stays, so other entries at its index will not be applied.
+    // A committed entry is final, so other entries at its index will not be applied.
     for (const other of placed) if (other !== waiting) this.#again(other, false);
     if (waiting === undefined) return this.#keep(index, term, result);
     if (result.type === "answer") {
@@ -194,7 +197,7 @@ export class Proposals<R> {
     if (this.#results.size > RESULTS_MAX) this.#results.delete(this.#results.keys().next().value!);
   }
 
-  /** A leader's snapshot has replaced entries. It does not give their answers. */
+  /** A leader's snapshot has replaced entries. It does not have the answers to their commands. */
   restored(upTo: Index): void {
     for (const [index, placed] of this.#placed) {
       if (index > upTo) continue;
@@ -212,7 +215,7 @@ export class Proposals<R> {
     else this.#reject(waiting, new ReplicaError("TIMEOUT", "unknown", lostSight()));
   }
 
-  /** Looks for commands that will not be applied, or have waited too long, and proposes those again that wait. */
+  /** Finds commands that will not be applied or have waited too long, and proposes waiting commands again. */
   check(): void {
     const node = this.#host.node();
     const now = performance.now();
@@ -247,7 +250,7 @@ export class Proposals<R> {
     this.#reject(waiting, new ReplicaError("TIMEOUT", outcomeOf(waiting), `Cannot ${ATTEMPT}: ${reason}`));
   }
 
-  /** Rejects everything that waits, because the replica ends. */
+  /** Rejects all waiting commands, because the replica ends. */
   end(cause: unknown): void {
     const sent = [...this.#placedOnes(), ...this.#forwarded.values()];
     for (const waiting of sent) waiting.isUnknown = true;
@@ -268,8 +271,8 @@ export class Proposals<R> {
 }
 
 /**
- * Whether an entry will not be applied: another one is committed at its index, or an entry of a later term before it.
- * Terms never decrease along a log.
+ * Whether an entry will not be applied, because another one is committed at its index, or an entry of a later term
+ * before it. Terms never decrease along a log.
  */
 function isReplaced(node: RaftNode, committedTerm: Term, { index, term }: { index: Index; term: Term }): boolean {
   if (index > node.commitIndex) return committedTerm > term;

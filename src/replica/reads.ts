@@ -1,5 +1,5 @@
 /**
- * Linearizable reads that wait.
+ * Pending linearizable reads.
  *
  * @module
  */
@@ -12,11 +12,14 @@ const ATTEMPT = "read";
 
 /** What reads need from the replica. */
 export interface ReadHost {
-  /** Asks the node, which asks the leader. Rejects with `NOT_LEADER` if it knows of none, or leads and hands over. */
+  /**
+   * Asks the node, which asks the leader. Rejects with `NOT_LEADER` if it knows no leader, or is a leader that
+   * transfers its leadership.
+   */
   readonly ask: (id: number) => Promise<void>;
 }
 
-/** Reads that wait. A read changes nothing, so it is asked for again until there is an answer. */
+/** Pending reads. A read changes nothing, so it is repeated until there is an answer. */
 export class Reads {
   /** Reads that were answered. */
   answered = 0;
@@ -40,7 +43,7 @@ export class Reads {
    *
    * @param timeout The longest wait, in milliseconds.
    * @param signal Ends the wait.
-   * @returns When it does.
+   * @returns Resolves when the state includes it.
    */
   add(timeout: number, signal: AbortSignal | undefined): Promise<void> {
     const request = new Request<void>(timeout, signal);
@@ -77,7 +80,7 @@ export class Reads {
     this.#unsent.add(request);
   }
 
-  /** Gives up reads that have waited too long, and asks again for those that nobody was asked for. */
+  /** Fails reads that have waited too long, and sends those again that had no leader. */
   check(): void {
     const now = performance.now();
     for (const [id, request] of this.#asked) {
@@ -99,7 +102,7 @@ export class Reads {
     request.reject(new ReplicaError("TIMEOUT", "not-applied", `Cannot ${ATTEMPT}: no leader has answered in time`));
   }
 
-  /** Rejects everything that waits, because the replica ends. */
+  /** Rejects all pending reads, because the replica ends. */
   end(cause: unknown): void {
     for (const request of [...this.#asked.values(), ...this.#unsent]) {
       request.reject(ended(ATTEMPT, "not-applied", cause));

@@ -28,13 +28,13 @@ import { replicaMetrics, type ReplicaStatus } from "./status.ts";
 
 /** How a command is proposed. */
 export interface ProposeOptions extends WaitOptions {
-  /** Makes the command happen once, however often it is proposed. */
+  /** Ensures that the command is applied once, however often it is proposed. */
   readonly id?: CommandId;
 }
 
 /**
- * A replica of a service: a state machine that every replica keeps alike, a Raft node with its log, transport and clock,
- * and everything that connects them.
+ * A replica of a service: a state machine that is the same on every replica, a Raft node with its log, transport and
+ * clock, and their connections.
  *
  * @example A counter in a cluster of one.
  * ```ts
@@ -79,8 +79,8 @@ export class Replica<R> {
   }
 
   /**
-   * Opens the log, restores the state machine from the log's snapshot, and takes part in the cluster. Commands after the
-   * snapshot are applied as soon as a leader says that they are committed.
+   * Opens the log, restores the state machine from the log's snapshot, and starts the node. Commands after the snapshot are
+   * applied as soon as a leader has committed them.
    *
    * @param options The replica's options.
    * @returns The replica, a follower.
@@ -89,7 +89,7 @@ export class Replica<R> {
    */
   static async start<R>(options: ReplicaOptions<R>): Promise<Replica<R>> {
     const checked = checkReplicaOptions(options);
-    // What is damaged can be fetched from the other replicas, so damage is no reason not to start.
+    // Damaged parts can be fetched from the other replicas, so damage does not prevent the start.
     const log = await WalLog.open(checked.folder, { ...checked.log, onDamage: "keep" });
     let transport: ReplicaTransport | undefined;
     try {
@@ -116,7 +116,7 @@ export class Replica<R> {
     return this.#engine.isRunning && this.#engine.node.isLeader;
   }
 
-  /** Which replica leads, as far as this one knows. */
+  /** The replica that leads, as far as this one knows. */
   get leader(): NodeId | null {
     return this.#engine.node.leader;
   }
@@ -148,12 +148,12 @@ export class Replica<R> {
   }
 
   /**
-   * Waits until the state machine includes every command that was acknowledged before this call, by any replica. A
-   * replica that does not lead asks the leader how far that is, and answers when it has applied as much. Read the state
-   * at once when it resolves, before the next `await`: no command is applied in between.
+   * Waits until the state machine includes every command that any replica acknowledged before this call. A replica that
+   * does not lead asks the leader for the index, and resolves when it has applied it. Read the state at once when it
+   * resolves, before the next `await`: no command is applied in between.
    *
    * @param options A signal that ends the wait.
-   * @returns When a read is linearizable.
+   * @returns Resolves when a read is linearizable.
    * @throws {ReplicaError} `TIMEOUT` if no leader has answered in time; `CLOSED`.
    */
   async read({ signal }: WaitOptions = {}): Promise<void> {
@@ -162,14 +162,14 @@ export class Replica<R> {
   }
 
   /**
-   * Adds a replica that was started with `joining`. It first gets the log as a learner, and a vote when it is level with
-   * the leader. The cluster's configuration keeps its address. Of a member, only the address changes. Only the leader takes
-   * this.
+   * Adds a replica that was started with `joining`. It gets the log as a learner, and a vote when it has caught up with
+   * the leader. The cluster's configuration stores its address. If it is a member already, only its address changes.
+   * Only the leader accepts this call.
    *
    * @param id The replica, which the cluster has never had before.
    * @param address Where it listens.
    * @param options A signal that ends the wait.
-   * @returns When its vote is committed. This takes as long as it needs to catch up.
+   * @returns Resolves when its vote is committed. This takes as long as the replica needs to catch up.
    * @throws {ReplicaError} `NOT_LEADER`, also if the leadership ends meanwhile: call it again on the new leader.
    * `INVALID_ARGUMENT`, `NO_SPACE`, `CLOSED`.
    */
@@ -183,8 +183,8 @@ export class Replica<R> {
   }
 
   /**
-   * Adds a replica without a vote, which was started with `joining`: it applies every command and answers reads. It does
-   * not count for majorities. Only the leader takes this.
+   * Adds a replica without a vote, which was started with `joining`. It applies every command and answers reads, and
+   * does not count for majorities. Only the leader accepts this call.
    *
    * @param id The replica, which the cluster has never had before.
    * @param address Where it listens.
@@ -198,14 +198,15 @@ export class Replica<R> {
   }
 
   /**
-   * Replaces a member by a replica that was started with `joining`: that one gets the log, then a vote, and then the member
-   * is removed. If the leadership ends meanwhile, the next leader goes on with it. Only the leader takes this.
+   * Replaces a member by a replica that was started with `joining`. The new replica gets the log and then a vote; then
+   * the member is removed. If the leadership ends meanwhile, the next leader continues the replacement. Only the leader
+   * accepts this call.
    *
    * @param id The member. Stop it afterwards, and never start it again.
    * @param by The replica that takes its place, which the cluster has never had before.
    * @param address Where that replica listens.
    * @param options A signal that ends the wait.
-   * @returns When the member is removed.
+   * @returns Resolves when the removal is committed.
    * @throws {ReplicaError} As {@link Replica.addMember}.
    */
   async replaceMember(id: NodeId, by: NodeId, address: AddressLike, options: WaitOptions = {}): Promise<void> {
@@ -217,7 +218,7 @@ export class Replica<R> {
   }
 
   /**
-   * Removes a member or a learner. A leader can remove itself, and then leads no longer. Only the leader takes this.
+   * Removes a member or a learner. A leader that removes itself stops leading. Only the leader accepts this call.
    *
    * @param id The replica. Stop it afterwards, and never start it again.
    * @param options A signal that ends the wait.
@@ -229,21 +230,21 @@ export class Replica<R> {
   }
 
   /**
-   * Lets another member lead. If the target fails, the members may elect a third one.
+   * Transfers the leadership to another member. If the target fails, the members may elect a third one.
    *
-   * @param target The member. Default: the one that has most of the log.
+   * @param target The member. Default: the one with the most of the log.
    * @param options A signal that ends the wait.
-   * @returns When another replica leads.
-   * @throws {ReplicaError} `NOT_LEADER`; `TIMEOUT` if the target has not taken over within 10 ticks, and this replica leads on,
-   * or if it leads no more and hears of no other leader;
-   * `INVALID_ARGUMENT` if there is no other member; `CLOSED`.
+   * @returns Resolves when another replica leads.
+   * @throws {ReplicaError} `NOT_LEADER`. `TIMEOUT` if the target has not taken over within 10 ticks, so that this
+   * replica goes on leading, or if this replica no longer leads and hears of no other leader. `INVALID_ARGUMENT` if
+   * there is no other member. `CLOSED`.
    */
   async transferLeadership(target?: NodeId, { signal }: WaitOptions = {}): Promise<void> {
     const name = "transfer the leadership";
     signal?.throwIfAborted();
     this.#requireRunning(name);
     const { node } = this.#engine;
-    // A replica that does not lead, or has nobody to hand over to, is refused by its node.
+    // The node refuses this if it does not lead or has no other member.
     const successor = target ?? successorOf(node) ?? node.id;
     await this.#engine.request({ type: "transferLeadership", target: successor }).catch((error) => {
       throw this.#failed(name, error, "not-applied");
@@ -278,11 +279,12 @@ export class Replica<R> {
   }
 
   /**
-   * Ends taking part. A leader hands over first. Calls that wait get some time to complete; the others reject with
-   * `CLOSED`, and their `outcome` says whether they may have been applied. Everything committed stays in the log.
+   * Closes the replica. A leader transfers its leadership first. Waiting calls get some time to complete; the others
+   * reject with `CLOSED`, and their `outcome` says whether they may have been applied. Everything committed stays in
+   * the log.
    *
-   * @returns When no call of the state machine is under way and nothing is open any more. A call that never ends keeps
-   * the replica from closing: `snapshot` must heed its signal. After `fatal`, this resolves too.
+   * @returns Resolves when no call of the state machine is under way and everything is closed. A call that never ends
+   * prevents that, so `snapshot` must heed its signal. After `fatal`, this resolves too.
    * @throws {WalLogError} `POISONED` or `IO` if the log fails while it is closed, and no `fatal` event has said so.
    */
   async close(): Promise<void> {
@@ -294,7 +296,7 @@ export class Replica<R> {
     await this.close();
   }
 
-  /** Changes the cluster, and waits until that is committed. A change that cannot begin yet is tried again. */
+  /** Changes the membership, and waits until the change is committed. A change that cannot begin yet is tried again. */
   async #change(name: string, event: RaftEvent, options: WaitOptions, refused: Outcome = "not-applied"): Promise<void> {
     const { node } = this.#engine;
     for (;;) {
@@ -327,7 +329,7 @@ export class Replica<R> {
   /** The error of a call whose step was rejected. */
   #failed(name: string, error: unknown, refused: Outcome): ReplicaError {
     if (isRefusal(error)) return refusal(error, refused);
-    // The replica was closed, or has failed, while the step was under way. The log may have it.
+    // The replica was closed, or failed, during the step. The entry may be in the log.
     return ended(name, "unknown", this.#engine.failure);
   }
 

@@ -8,7 +8,7 @@ import { ReplicaError } from "./errors.ts";
 
 /** How long a call waits. */
 export interface WaitOptions {
-  /** Ends the wait. It undoes nothing: the call rejects with the signal's reason, and its outcome is unknown. */
+  /** Ends the wait, and undoes nothing: the call rejects with the signal's reason, and its outcome is unknown. */
   readonly signal?: AbortSignal;
 }
 
@@ -16,7 +16,7 @@ export interface WaitOptions {
 export class Request<T> {
   /** The result. */
   readonly promise: Promise<T>;
-  /** When to give up, as `performance.now()` has it. */
+  /** The time at which to give up, on the clock of `performance.now()`. */
   readonly deadline: number;
   #resolve!: (value: T) => void;
   #reject!: (error: unknown) => void;
@@ -25,7 +25,7 @@ export class Request<T> {
   #isSettled = false;
 
   /**
-   * @param timeout How long it may wait, in milliseconds.
+   * @param timeout The longest wait, in milliseconds.
    * @param signal Ends the wait.
    */
   constructor(timeout: number, signal: AbortSignal | undefined) {
@@ -41,7 +41,7 @@ export class Request<T> {
     else signal.addEventListener("abort", this.#abort, { once: true });
   }
 
-  /** Whether nobody waits for it any more. */
+  /** Whether the call has ended. */
   get isSettled(): boolean {
     return this.#isSettled;
   }
@@ -65,10 +65,10 @@ export class Request<T> {
 }
 
 /**
- * The error of a call that the replica cannot take any more.
+ * The error of a call to a replica that has ended.
  *
  * @param attempt The call.
- * @param outcome Its fate.
+ * @param outcome Its outcome.
  * @param cause The failure that ended the replica; `undefined` if it was closed.
  * @returns The error.
  */

@@ -8,7 +8,7 @@
  * 16  the table (`Clients.encode`), and then the state machine's bytes
  * ```
  *
- * Integers are little-endian. Streams let other work happen between two pieces, because reads and writes block.
+ * Integers are little-endian. Reads and writes block, so streams pause between two pieces to let other tasks run.
  *
  * @module
  */
@@ -71,8 +71,8 @@ export function readHead(source: SnapshotSource): SnapshotHead {
  * The state machine's bytes of a snapshot.
  *
  * @param source The snapshot.
- * @param offset Where they begin.
- * @returns A stream, which reads as it is read.
+ * @param offset The offset at which they begin.
+ * @returns A stream that reads on demand.
  */
 export function streamFrom(source: SnapshotSource, offset: number): SnapshotStream {
   let at = offset;
@@ -90,7 +90,7 @@ export function streamFrom(source: SnapshotSource, offset: number): SnapshotStre
 /** A stream into a snapshot. */
 export interface TargetStream {
   readonly stream: WritableStream<Uint8Array>;
-  /** Resolves when everything that was written is in the snapshot. Rejects if the stream is still locked. */
+  /** Resolves when all bytes are written. Rejects if the stream is still locked. */
   readonly finish: () => Promise<void>;
 }
 

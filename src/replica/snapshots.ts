@@ -11,9 +11,9 @@ import type { ReplicaEvent } from "./events.ts";
 import { encodeHead, streamTo } from "./snapshot_data.ts";
 import type { StateMachine } from "./state_machine.ts";
 
-/** Each applied command counts as so many bytes more: empty commands take space too. */
+/** The bytes added for each applied command, because empty commands take space too. */
 const ENTRY_BYTES = 64;
-/** After a failure, the next snapshot waits for so many ticks. */
+/** The pause after a failed snapshot. In ticks. */
 const RETRY_TICKS = 50;
 
 /** What snapshots need from the replica. */
@@ -45,7 +45,7 @@ export class Snapshots {
   /** The size of the last snapshot. */
   #lastBytes = 0;
   #running: Running | undefined;
-  /** The last page. If a snapshot was restored since, the log has that one, and `SnapshotHost.meta` refuses an older one. */
+  /** The last page applied. If a newer snapshot was restored since, `SnapshotHost.meta` refuses this one. */
   #applied: { readonly index: Index; readonly clients: Clients } | undefined;
   /** Ticks until the next attempt after a failure. */
   #pause = 0;
@@ -142,9 +142,9 @@ export class Snapshots {
   }
 
   /**
-   * Gives up the snapshot that is being made.
+   * Aborts the snapshot that is being made.
    *
-   * @returns When the state machine's method has returned.
+   * @returns Resolves when the state machine's method has returned.
    */
   async abort(): Promise<void> {
     const running = this.#running;
@@ -153,14 +153,14 @@ export class Snapshots {
     await running.done;
   }
 
-  /** Ends for good. */
+  /** Aborts the present snapshot, and makes no further one. */
   async stop(): Promise<void> {
     this.#isStopped = true;
     await this.abort();
   }
 }
 
-/** Removes an unfinished snapshot. If the log has failed meanwhile, its next opening does that. */
+/** Removes an unfinished snapshot. If the log has failed, opening it again removes the snapshot. */
 function discard(target: SnapshotTarget): void {
   try {
     target.abort();

@@ -18,8 +18,8 @@ export interface Applied {
 
 /**
  * The state of a service, changed only by committed commands. Every replica applies the same commands in the same order,
- * so the result of a command must depend on nothing but the state and the command: not on the time, a random number or
- * the runtime.
+ * so the result of a command must depend only on the state and the command: not on the time, a random number or the
+ * runtime.
  *
  * The replica makes one call at a time, with one exception: the promise of {@link StateMachine.snapshot} may be pending
  * while commands are applied.

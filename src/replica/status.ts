@@ -13,7 +13,7 @@ import type { ProposalCounts } from "./proposals.ts";
 
 /** The status of a replica. */
 export interface ReplicaStatus extends RaftStatus {
-  /** `closing`: it is being closed. `failed`: it has ended by itself. */
+  /** `closing`: `close` is under way. `failed`: the replica has ended after a failure. */
   readonly state: "running" | "closing" | "closed" | "failed";
   /** The failure that ended it. */
   readonly failure: WalLogError | undefined;
@@ -24,8 +24,8 @@ export interface ReplicaStatus extends RaftStatus {
   /** The addresses of members and learners, `HOST:PORT`, as far as the log has them. */
   readonly addresses: ReadonlyMap<NodeId, string>;
   /**
-   * The last command that the state machine has applied, or its snapshot. It can be below `commitIndex` although nothing
-   * waits, because changes of the cluster have indexes too.
+   * The last index that the state machine has applied or restored. It can be below `commitIndex` although nothing
+   * waits, because membership changes have indexes too.
    */
   readonly appliedIndex: Index;
   /** Committed commands that the state machine has not applied yet. */
@@ -40,7 +40,7 @@ export interface ReplicaStatus extends RaftStatus {
   readonly log: WalLogStats;
 }
 
-/** What a replica has counted since it started. */
+/** The counts of a replica since it started. */
 export interface ReplicaCounts {
   readonly proposals: ProposalCounts;
   readonly reads: number;
