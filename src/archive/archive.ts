@@ -27,41 +27,41 @@ const INTERVAL_MS_DEFAULT = 1000;
 const INTERVAL_MS_MAX = 2 ** 31 - 1;
 /** The longest pause after failures in a row, in milliseconds. */
 const PAUSE_MS_MAX = 30_000;
-/** Codes of failures that trying again cannot cure. */
+/** Codes of failures that a retry cannot cure. */
 const FINAL_CODES: readonly string[] = ["FENCED", "DIVERGED", "INVALID_ARGUMENT", "NOT_FOUND", "UNSUPPORTED_VERSION"];
 
 /** Options of archiving a log. */
 export interface ArchiveOptions {
   /** The time from the start of one step to the start of the next, in milliseconds. Default: 1000; at least 1. */
   readonly intervalMilliseconds?: number;
-  /** The name of the log's retention, and the value of the label `archive` of metrics. Default: `"archive"`. */
+  /** The name of the log's retention, and the value of the label `archive` in metrics. Default: `"archive"`. */
   readonly name?: string;
-  /** The machine to run on. It must be that of the log. Default: the one that the process runs on. */
+  /** The file system. It must be that of the log. Default: the system's. */
   readonly fileSystem?: FileSystem;
 }
 
-/** How far an archive is behind its log. */
+/** The lag of an archive behind its log. */
 export interface ArchiveLag {
   /** Durable entries that are not archived. */
   readonly entries: number;
-  /** Bytes of the log that are known to be durable and not archived. */
+  /** Bytes of the log that are proven durable and not archived. */
   readonly bytes: number;
-  /** The time since everything durable was archived, in seconds; 0 if everything is. */
+  /** The time since all durable entries were archived, in seconds; 0 if they are. */
   readonly seconds: number;
 }
 
 /** A log that is being archived. */
 export interface Archive extends AsyncDisposable {
-  /** The last index that is archived, and that a restore will have. A truncation lowers it. */
+  /** The last archived index, up to which a restore can recover the log. A truncation lowers it. */
   readonly archivedIndex: Index;
-  /** How far the archive is behind. */
+  /** The lag behind the log. */
   readonly lag: ArchiveLag;
   /** The last failure; `undefined` if the last step succeeded. */
   readonly failure: WalLogError | undefined;
   /**
    * Resolves when archiving has ended because of {@link Archive.close}. Rejects with `FENCED` if another archiver has
    * taken over; with `DIVERGED` if the archive is of another log or ahead of this one; with `INVALID_ARGUMENT` if the
-   * store lacks the conditional write; with `NOT_FOUND` if another log is in the folder. The log goes on.
+   * store lacks the conditional write; with `NOT_FOUND` if the folder has another log. The log itself stays usable.
    */
   readonly closed: Promise<void>;
 
@@ -78,18 +78,18 @@ export interface Archive extends AsyncDisposable {
   /** The figures of the archive as metrics, for `prometheusText`. `name`: value of the label `log`. */
   metrics(name?: string): Metric[];
 
-  /** Ends archiving: requests under way are given up. Wait for {@link Archive.archived} first to archive everything. */
+  /** Stops archiving, and aborts requests under way. To archive everything first, wait for {@link Archive.archived}. */
   close(): Promise<void>;
 }
 
 /**
- * Archives a log in an object store: at once, and then what becomes durable, every second. It runs until
- * {@link Archive.close} is called, and keeps the process alive until then. A failed request is tried again, with
- * growing pauses of up to 30 seconds.
+ * Archives a log in an object store: at once, and then new durable entries every second. It runs until {@link
+ * Archive.close} is called, and keeps the process alive until then. A failed request is tried again, with growing
+ * pauses of up to 30 seconds.
  *
  * In the writer's process, it holds compaction back (`log.retain`) until entries are archived. For a log that is opened
- * for reading only, beside its writer in another process, it cannot do so. If the writer compacts the log before the
- * entries are archived, the archive has a gap, which the snapshot covers.
+ * read-only, beside its writer in another process, it cannot. If that writer compacts entries before they are archived,
+ * the archive has a gap, which the snapshot covers.
  *
  * @param log The log, open for writing or for reading only.
  * @param store The store. It holds the archive of one log.
@@ -141,11 +141,11 @@ class RunningArchive implements Archive {
   private readonly archiver: Archiver;
   private readonly waiters = new Waiters();
   private readonly ending = new AbortController();
-  /** Whether the log was closed before the last step began, so that the files have all of it. */
+  /** Whether the last step began after the log was closed. The files then have the whole log. */
   private isLogFinal = false;
   private isLogClosed = false;
   private failures = 0;
-  /** When the last step began that has archived everything. */
+  /** The start of the last successful step. */
   private currentAt = performance.now();
 
   constructor(log: WalLog, store: ObjectStore, intervalMs: number, name: string, fileSystem: FileSystem) {
@@ -157,7 +157,7 @@ class RunningArchive implements Archive {
     const view = new LogView(fileSystem, log.path);
     this.archiver = new Archiver(store, view, crypto.randomUUID(), this.ending.signal);
     this.closed = this.run();
-    // A caller that does not look at it must not get an unhandled rejection.
+    // A caller that ignores `closed` must not get an unhandled rejection.
     this.closed.catch(() => {});
   }
 
@@ -214,7 +214,7 @@ class RunningArchive implements Archive {
         end = this.failed(error);
       }
       const pauseMs = Math.min(this.intervalMs * 2 ** Math.min(inARow, 20), Math.max(PAUSE_MS_MAX, this.intervalMs));
-      // Archivers that failed together must not try again together.
+      // Random pauses keep archivers that failed together from retrying together.
       const restMs = started + pauseMs * (inARow === 0 ? 1 : 0.5 + Math.random() / 2) - performance.now();
       if (end === undefined && restMs > 0) await setTimeout(restMs, undefined, { signal }).catch(() => {});
     }
@@ -244,7 +244,7 @@ class RunningArchive implements Archive {
     try {
       if (log.termAt(archivedIndex) === view.termAt(archivedIndex)) retention.advance(archivedIndex + 1);
     } catch (error) {
-      // The archive goes on after the log is closed, with the files that it has left.
+      // Archiving goes on after the log is closed, because its files are still there.
       if (!(error instanceof WalLogError)) throw error;
       this.isLogFinal = this.isLogClosed;
       this.isLogClosed = true;

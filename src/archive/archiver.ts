@@ -1,6 +1,6 @@
 /**
- * Archives a log, step by step. A step writes everything that is durable since the step before, and then checks that no
- * other archiver has taken over. It does not retry and does not wait: `archive.ts` does.
+ * Archives a log, step by step. A step writes everything that has become durable since the step before, and then checks
+ * that no other archiver has taken over. It neither retries nor waits: `archive.ts` does.
  *
  * @module
  */
@@ -36,9 +36,9 @@ export interface ArchiverCounts {
 /** An archiver. One step runs at a time. */
 export class Archiver {
   readonly counts: ArchiverCounts = { objects: 0, bytes: 0, merged: 0 };
-  /** The generation that the archiver has claimed; 0 before. */
+  /** The claimed generation; 0 before the claim. */
   generation = 0;
-  /** The last index that the store had after a step, and that no other archiver can have left out. */
+  /** The last index that the store had after a step. A later archiver cannot have missed it. */
   archivedIndex: Index = 0;
   private readonly store: ObjectStore;
   private readonly view: LogView;
@@ -80,7 +80,7 @@ export class Archiver {
   }
 
   /**
-   * Claims a generation. Does nothing if it has one, or while there is no log.
+   * Claims a generation. Does nothing if there is a claim already, or while there is no log.
    *
    * @throws {WalLogError} `DIVERGED` if the archive is not of this log; `INVALID_ARGUMENT` if the store lacks the
    * condition; `FENCED`, `STORE`, `CORRUPT`, `IO`.
@@ -89,17 +89,17 @@ export class Archiver {
     const { store, view, options } = this;
     await view.advance();
     if (this.generation > 0 || view.uuid === undefined) return;
-    // Another name each time: a delete of an earlier attempt can take effect late.
+    // A new name each time, because a delete of an earlier attempt can take effect late.
     await probeStore(store, `${this.token}-${++this.probes}`, options);
     const uuid = textOf(view.uuid);
-    // Compare before the claim, so that a wrong log does not stop the right archiver.
+    // Compare before the claim, so that the archiver of another log does not stop the right one.
     const found = await surveyStore(store, options);
     const before = historyOf(found);
     await this.requireSameLog(before.generation, uuid);
     await findBeginning(store, before, view, options);
     const claim = { layout: 1, token: this.token, uuid, milliseconds: view.fileSystem.now() } as const;
     const generation = await claimGeneration(store, found.claimed, claim, options);
-    // Another archiver may have written meanwhile.
+    // Another archiver may have written before the claim.
     const survey = await surveyStore(store, options);
     const history = historyOf(survey);
     await this.requireSameLog(history.generation, uuid);
@@ -116,7 +116,7 @@ export class Archiver {
     }
   }
 
-  /** Fails unless a generation is of a log's. */
+  /** Fails if a generation belongs to another log. */
   private async requireSameLog(generation: number, uuid: string): Promise<void> {
     if (generation === 0) return;
     const { store, view, options } = this;
@@ -155,7 +155,7 @@ export class Archiver {
     await this.merge();
   }
 
-  /** The segments that are not archived, and where each goes on. */
+  /** The segments that are not fully archived, and the offset at which each continues. */
   private pending(): { readonly segment: Segment; readonly from: number }[] {
     const { number, salt, end } = this.position;
     return this.view.segments.flatMap((segment) => {
@@ -166,7 +166,10 @@ export class Archiver {
     });
   }
 
-  /** Makes the generation count, once it has everything that the one before it had. */
+  /**
+   * Writes the base, which makes the generation count. Everything that the previous generation had must be archived
+   * first.
+   */
   private async putBase(): Promise<void> {
     if (this.missingBase === undefined) return;
     await this.put(this.missingBase, bodyOf(new Uint8Array()));
@@ -182,7 +185,7 @@ export class Archiver {
     this.identity = key;
   }
 
-  /** Archives the snapshot of the log before the frame that names it. */
+  /** Archives the snapshot of the log, before the frame that refers to it. */
   private async putSnapshot(): Promise<void> {
     const { view, generation } = this;
     const { index, term } = view.snapshot;
@@ -190,7 +193,7 @@ export class Archiver {
     if (index === 0 || name === this.snapshot) return;
     const { body, checksum } = await openSnapshotFile(view.fileSystem, `${view.folder}/${name}`);
     try {
-      // A generation before may have archived the same file.
+      // An earlier generation may have archived the same file.
       if (this.snapshots.get(name) !== checksum) {
         await this.put(snapshotKey(generation, index, term, checksum), body);
       }
@@ -224,7 +227,7 @@ export class Archiver {
     return { own: { key, from, to, start, level }, end: { next: span.next, snapshot: span.snapshot } };
   }
 
-  /** Merges the pieces of the segments that the log has left, and those of the newest one where that is due. */
+  /** Merges the pieces of sealed segments, and those of the newest one when that is due. */
   private async merge(): Promise<void> {
     while (this.own.length > 1) {
       const [left] = this.own as [OwnPieces];
@@ -246,18 +249,18 @@ export class Archiver {
     return this.view.segments.find(({ header }) => header.number === number && header.salt === salt);
   }
 
-  /** Makes one piece of all that this archiver has written of a segment. */
+  /** Merges all pieces that this archiver has written of a segment. */
   private async seal(own: OwnPieces): Promise<void> {
     const { pieces } = own;
     const segment = this.segmentOf(own);
     const [first] = pieces as [OwnPiece];
     const { to } = pieces.at(-1)!;
-    // If a crash cut the segment off, its pieces have more than the file.
+    // If a crash has cut the segment, its pieces have more bytes than the file.
     if (segment === undefined || pieces.length === 1 || to !== segment.endOffset) return;
     try {
       await this.write(segment, first.from, to, first.start, first.level + 1);
     } catch (error) {
-      // The file is damaged or deleted. Its pieces have everything.
+      // The file is damaged or deleted, but its pieces are complete.
       if (isUnreadable(error)) return;
       throw error;
     }
@@ -265,8 +268,8 @@ export class Archiver {
   }
 
   /**
-   * Deletes pieces that another one replaces. If another archiver has taken over, it may have read the list of objects
-   * before the other piece was written.
+   * Deletes merged pieces. If another archiver has taken over, it may have listed the objects before the merged piece
+   * was written, so the pieces must stay.
    */
   private async drop(pieces: readonly OwnPiece[]): Promise<void> {
     await this.requireUnfenced();

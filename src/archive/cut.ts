@@ -28,21 +28,21 @@ export interface Cut {
   readonly snapshot: { readonly index: Index; readonly term: Term };
 }
 
-/** Walks a history, and finds the last position that fits. */
+/** Walks a history, and finds the last position that matches the wanted state. */
 export class CutFinder {
   /** The best position so far. */
   cut: Cut | undefined;
-  /** The snapshot without which the log cannot end at the newest position that fits otherwise; 0 if there is none. */
+  /** The index of the missing snapshot, if the newest matching position needs one that is not archived; 0 otherwise. */
   missingSnapshot: Index = 0;
   private readonly target: RestoreTarget;
   private readonly isArchived: (index: Index, term: Term) => boolean;
   private next: Index = 1;
   private snapshot: { readonly index: Index; readonly term: Term } = { index: 0, term: 0 };
-  /** Entries from this index on were written since the start of the walk. Those below it were before. */
+  /** The lowest index that was written or dropped since the start of the walk. Entries below it come from before. */
   private floor: Index | undefined;
   private number = 0;
   private isInBatch = false;
-  /** Whether the wanted index was written, so that the next possible position fits. */
+  /** Whether the wanted index was written, so that the next possible position matches. */
   private isWritten = false;
 
   /**
@@ -99,7 +99,7 @@ export class CutFinder {
     const { target, number, next, snapshot } = this;
     if (this.isInBatch || (target.kind === "index" && !this.isWritten)) return;
     this.isWritten = false;
-    // Without the entries before the start, all others must be covered.
+    // The entries from before the walk are not in the restored log, so the snapshot must cover them.
     if (this.floor! > snapshot.index + 1) return;
     if (snapshot.index > 0 && !this.isArchived(snapshot.index, snapshot.term)) {
       this.missingSnapshot = snapshot.index;

@@ -1,8 +1,8 @@
 /**
  * An object store in a folder of a file system. An object is a file, and its key is the path of the file.
  *
- * A file is written under a temporary name, flushed, and then gets its name: by a rename, which replaces, or by a link,
- * which fails if the name exists. The folder is flushed after that.
+ * A file is written under a temporary name and flushed. It then gets its final name by a rename, which replaces an
+ * existing file, or by a link, which fails if the name exists. The folder is flushed after that.
  *
  * @module
  */
@@ -26,7 +26,7 @@ import {
 } from "./object_store.ts";
 import { checkKey } from "./store_key.ts";
 
-/** Where unfinished files are. No key begins with a dot. */
+/** The folder of unfinished files. No key begins with a dot. */
 const TEMPORARY_FOLDER = ".unfinished";
 /** The most bytes to write at once. */
 const PART_BYTES = 1024 * 1024;
@@ -214,7 +214,7 @@ export class FolderStore implements ObjectStore {
       if (isMissing(error)) return;
       throw error;
     }
-    // A folder sorts like the keys in it, which go on with a slash.
+    // Keys in a folder continue with a slash, so sort the folder's name with a slash.
     const named = found.filter(({ name }) => !name.startsWith("."))
       .map((entry) => ({ entry, key: folder + entry.name + (entry.isDirectory() ? "/" : "") }))
       .sort((a, b) => a.key < b.key ? -1 : 1);

@@ -1,5 +1,5 @@
 /**
- * Walks the frames of a segment, verifies their checksums, and collects what the key of a piece states.
+ * Walks the frames of a segment, verifies their checksums, and collects the numbers in the key of a piece.
  *
  * @module
  */
@@ -35,19 +35,19 @@ export interface WalkedFrame {
   readonly end: number;
   readonly header: FrameHeader;
   readonly payloadChecksum: bigint;
-  /** The time of a checkpoint; 0 if it is none. */
+  /** The time of a checkpoint; 0 if the frame is not a checkpoint. */
   readonly time: number;
 }
 
 /**
- * Walks frames, up to the first one that is not valid by itself.
+ * Walks frames up to the first invalid one.
  *
  * @param codec A codec, which nothing else may use between two frames.
  * @param segment The segment's header.
  * @param file The segment's file.
  * @param from Offset of the first frame.
  * @param to Offset at which the frames end.
- * @returns The frames, and in the end the offset that the walk has reached: `to` if all frames are valid.
+ * @returns The frames, and finally the offset that the walk has reached: `to` if all frames are valid.
  */
 export function* walkFrames(
   codec: Codec,
@@ -110,7 +110,7 @@ function hashPayload(codec: Codec, file: Pick<File, "read">, frame: number, leng
   return codec.getWide(SLOT_HASH);
 }
 
-/** The time of a checkpoint; 0 if the frame is none, or only fills space. */
+/** The time of a checkpoint; 0 if the frame is not a checkpoint, or only fills space. */
 function timeOf({ kind, flags, length }: FrameHeader, payload: Uint8Array, lsn: number): number {
   if (kind !== KIND_CHECKPOINT || (flags & FLAG_REPAIRED) !== 0 || frameBytes(length) !== CHECKPOINT_BYTES) return 0;
   return decodeCheckpoint(payload.subarray(0, length), lsn)?.milliseconds ?? 0;
@@ -144,7 +144,7 @@ export function effectOf({ kind, index, flags, count }: FrameHeader, { next, sna
   return isClear ? { next: index + 1, snapshot: index, dropped: 1 } : { next, snapshot: index, dropped: Infinity };
 }
 
-/** Collects what the key of a piece states, from its frames. */
+/** Collects the numbers in the key of a piece from its frames. */
 export class SpanCounter {
   private at: IndexesAt;
   private floor: Index;

@@ -23,7 +23,7 @@ import type { ObjectStore, RequestOptions } from "./object_store.ts";
 export interface Generation {
   /** Whether its base was written. Without it, nothing of the generation counts. */
   hasBase: boolean;
-  /** What precedes it; `undefined` if nothing does. */
+  /** Its base; `undefined` if it continues no other generation. */
   base: Base | undefined;
   readonly pieces: Piece[];
   readonly snapshots: ArchivedSnapshot[];
@@ -65,12 +65,12 @@ export async function surveyStore(store: ObjectStore, options?: RequestOptions):
   return { claimed, generations };
 }
 
-/** How often to list objects that an archiver merges meanwhile. */
+/** The number of attempts to list objects while an archiver merges them. */
 const CALM_ATTEMPTS_MAX = 20;
 
 /**
- * Lists the objects of an archive that may be in use. An archiver can merge pieces while they are listed, so that the
- * list has neither all pieces nor the merged one. So the list is made twice, until nothing was deleted in between.
+ * Lists the objects of an archive that may be in use. If an archiver merges pieces while they are listed, the list may
+ * have neither all pieces nor the merged one. So the objects are listed again until nothing was deleted in between.
  *
  * @param store The store.
  * @param options A signal.
@@ -136,7 +136,7 @@ export function historyOf({ generations }: Survey, wanted?: number): History {
     pieces.push(...found.pieces.filter((piece) => limits.every((limit) => isWithin(piece, limit))));
     snapshots.push(...found.snapshots);
     identities.push(...found.identities);
-    // A parent is always older. Anything else would not end.
+    // A parent is always older. Otherwise the loop would not end.
     if (found.base === undefined || found.base.parent >= at) break;
     limits.push(found.base);
     at = found.base.parent;
@@ -162,7 +162,7 @@ function chainsOf(pieces: readonly Piece[]): (readonly Piece[])[] {
   return [...bySegment.values()].map(longestChain).filter((chain) => chain.length > 0);
 }
 
-/** The chain that reaches furthest, in as few pieces as possible of those that begin at the same place. */
+/** The chain that reaches furthest. Of pieces that begin at the same offset, it prefers the longest. */
 function longestChain(pieces: readonly Piece[]): readonly Piece[] {
   const ordered = [...pieces].sort((a, b) => a.from - b.from || b.to - a.to || (a.key < b.key ? -1 : 1));
   const reached = new Map<number, Piece | undefined>([[0, undefined]]);
@@ -197,7 +197,7 @@ function orderSegments(chains: readonly (readonly Piece[])[]): HistorySegment[] 
 
 /** Frames that are missing between two segments. */
 export interface Gap {
-  /** The entries that they had, as far as the keys of the other pieces show it. */
+  /** The range of their entries, as far as the keys of the other pieces show it. */
   readonly firstIndex: Index;
   readonly lastIndex: Index;
   /** The lowest index that pieces after the gap write or drop. */

@@ -61,14 +61,14 @@ export interface Piece extends PieceSpan {
   readonly checksum: bigint;
 }
 
-/** What precedes a generation: the history of another one, up to a place in a segment. */
+/** The base of a generation: the history of another one, up to an offset in a segment. */
 export interface Base {
   /** The other generation. */
   readonly parent: number;
   /** The last segment that counts. */
   readonly number: number;
   readonly salt: bigint;
-  /** Offset in that segment's file up to which it counts. */
+  /** The offset in that segment's file at which the base ends. */
   readonly end: number;
 }
 
@@ -119,7 +119,7 @@ export function generationPrefix(generation: number): string {
  * The key of the base of a generation.
  *
  * @param generation The generation.
- * @param base What precedes it; `undefined` if nothing does.
+ * @param base The base; `undefined` if there is none.
  */
 export function baseKey(generation: number, base: Base | undefined): string {
   const { parent, number, salt, end } = base ?? { parent: 0, number: 0, salt: 0n, end: 0 };
@@ -154,7 +154,7 @@ export function snapshotKey(generation: number, index: Index, term: Term, checks
   return `${generationPrefix(generation)}snapshots/${[...numbers, hex(checksum)].join("-")}`;
 }
 
-/** A key of a generation, taken apart. `other`: a key that readers ignore. */
+/** A parsed key of a generation. `other`: a key that readers ignore. */
 export type GenerationKey =
   | { readonly kind: "base"; readonly generation: number; readonly base: Base | undefined }
   | { readonly kind: "identity"; readonly identity: ArchivedIdentity }
@@ -173,7 +173,7 @@ const PIECE = new RegExp(
 );
 
 /**
- * Takes a key of a generation apart.
+ * Parses a key of a generation.
  *
  * @param key The key.
  * @param size The size of the object, in bytes.

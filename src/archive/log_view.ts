@@ -1,6 +1,6 @@
 /**
- * The log as its archiver sees it: the files, as far as the disk proves them durable. It is the same in the writer's
- * process and in another one.
+ * The log as its archiver sees it: the part of the files that is proven durable. It is the same in the writer's process
+ * and in another one.
  *
  * @module
  */
@@ -57,7 +57,7 @@ export class LogView {
   }
 
   /**
-   * Reads what was written since.
+   * Reads everything written since the last call.
    *
    * @throws {WalLogError} `CORRUPT` if the log is damaged; `NOT_FOUND` if another log is in its place; `CHANGING`, `IO`.
    */
@@ -65,7 +65,7 @@ export class LogView {
     await inSlices(this.read());
   }
 
-  /** Makes the next {@link LogView.advance} look at all files again. */
+  /** Makes the next {@link LogView.advance} read all files again. */
   recoverNext(): void {
     this.isLost = true;
   }

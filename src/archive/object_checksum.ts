@@ -1,6 +1,6 @@
 /**
- * The checksum in the keys of objects: of the last block of 1 MiB, seeded with the checksum of the block before it. So it
- * can be computed in parts, of objects of any size.
+ * The checksum in the keys of objects. It is the checksum of the last block of 1 MiB, and the seed of each block is the
+ * checksum of the block before it. So the checksum of an object of any size can be computed in parts.
  *
  * @module
  */

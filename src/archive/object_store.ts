@@ -2,8 +2,8 @@
  * The interface between an archive and an object store. A store that implements it can hold archives. `docs/ARCHIVE.md`
  * lists what a store must guarantee.
  *
- * An outcome that a caller expects is a result: an object is there or not, a key was free or not. A failure of the store
- * is a `WalLogError` with the code `STORE`. After one, it is unknown whether the request took effect, or still will.
+ * Expected outcomes are results: an object exists or not, a key was free or not. A failure of the store is a
+ * `WalLogError` with the code `STORE`. After a failure, the request may have taken effect, or may still do so.
  *
  * @module
  */
@@ -63,13 +63,14 @@ export interface ObjectStore {
    * @param key The key.
    * @param bytes The object.
    * @param options A signal.
-   * @returns Whether it was created. After a lost reply, an own object can exist already.
+   * @returns Whether it was created. If the reply to an earlier attempt was lost, the existing object can be the
+   * caller's own.
    * @throws {WalLogError} `STORE`.
    */
   putIfAbsent(key: string, bytes: Uint8Array, options?: RequestOptions): Promise<PutResult>;
 
   /**
-   * Writes an object. Replaces one that has the key. It is durable when this resolves.
+   * Writes an object, and replaces an existing one with the key. It is durable when this resolves.
    *
    * @param key The key.
    * @param body The object.

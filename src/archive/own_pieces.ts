@@ -41,7 +41,7 @@ export class OwnPieces {
     this.pieces.push(piece);
   }
 
-  /** The last pieces that should become one; `undefined` if none should. */
+  /** The last pieces, if they should be merged; `undefined` if not. */
   due(): readonly OwnPiece[] | undefined {
     const last = this.pieces.slice(-MERGED_PIECES);
     const [{ level } = { level: 0 }] = last;

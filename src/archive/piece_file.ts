@@ -19,10 +19,10 @@ import { addToChecksum, CHECKSUM_BLOCK_BYTES } from "./object_checksum.ts";
 import type { ObjectBody } from "./object_store.ts";
 import { inSlices } from "./slices.ts";
 
-/** The number of frames that are verified before other tasks may run. */
+/** The number of frames to verify before other tasks may run. */
 const SLICE_FRAMES = 256;
 
-/** A stretch of a segment's file that is open for reading. */
+/** A range of a segment's file that is open for reading. */
 export class PieceFile implements ObjectBody {
   readonly size: number;
   private readonly file: SizedFile;

@@ -1,9 +1,9 @@
 /**
  * Restores a log from its archive.
  *
- * The files of the log have names that end in `.restore` until they are complete and verified. Then they get their final
- * names: `IDENTITY` first, the oldest segment last. Until then the folder does not open as a log. After a crash, the
- * next restore goes on with what is there.
+ * The names of the log's files end in `.restore` until all files are complete and verified. Then the files get their
+ * final names: `IDENTITY` first, the oldest segment last. Until then, the folder does not open as a log. After a crash,
+ * the next restore reuses the files.
  *
  * @module
  */
@@ -43,45 +43,44 @@ import {
 } from "./restored_folder.ts";
 import { Staging } from "./staging.ts";
 
-/** How often to begin again if objects disappear meanwhile, because an archiver merges them. */
+/** The number of new attempts if objects disappear because an archiver merges them. */
 const ATTEMPTS_MAX = 5;
 
 /** Options of restoring a log. */
 export interface RestoreOptions {
-  /** The last entry wanted. Default: the last one archived. Not together with `toTime`. */
+  /** The last entry to restore. Default: the last archived one. Not together with `toTime`. */
   readonly toIndex?: Index;
   /**
-   * The time as of which the log is wanted, in milliseconds since 1970, by the clock of the log's machine. The result is
-   * the state before the first checkpoint with a later time. A log writes a checkpoint after about 16 KiB, and 20 ms
-   * after the last flush.
+   * The time to restore to, in milliseconds since 1970, by the clock of the log's machine. The result is the state
+   * before the first checkpoint with a later time. A log writes a checkpoint after about 16 KiB, and 20 ms after the
+   * last flush.
    */
   readonly toTime?: number;
   /** The generation to restore. Default: the newest. */
   readonly generation?: number;
-  /** Called after each object: bytes restored, and bytes there are to restore at most. */
+  /** Called after each object, with the bytes restored and the most bytes to restore. */
   readonly onProgress?: (progress: Progress) => void;
-  /** Ends it early: it rejects with the signal's reason. The next restore to the folder goes on from there. */
+  /** Aborts the restore: it rejects with the signal's reason. The next restore to the folder continues it. */
   readonly signal?: AbortSignal;
   /** The machine to run on. Default: the one that the process runs on. */
   readonly fileSystem?: FileSystem;
 }
 
 /**
- * Restores a log from its archive into a folder: the newest usable snapshot and what follows. Every frame is verified.
- * The result is a closed log that opens `clean`, with the UUID and the cluster of the archived log and a new
+ * Restores a log from its archive into a folder: the newest usable snapshot and the entries after it. Every frame is
+ * verified. The result is a closed log that opens `clean`, with the UUID and the cluster of the archived log and a new
  * incarnation.
  *
- * A Raft node that starts from an archive has forgotten everything that it acknowledged since, including its votes: let
- * it join its cluster as a new member.
+ * A Raft node that starts from an archive has lost all later votes and acknowledgements. Let it join its cluster as a
+ * new member.
  *
  * @param store The store with the archive.
- * @param folder The folder. It must be empty or not exist, or an earlier restore of the same archive was interrupted in
- * it.
+ * @param folder The folder. It must be empty, not exist, or have an interrupted restore of the same archive.
  * @param options The wanted state, progress and signal.
  * @returns The contents of the log.
- * @throws {WalLogError} `NOT_FOUND` if there is no archive, or not the wanted state; `CORRUPT` if a needed object is
- * missing or damaged; `INVALID_ARGUMENT` if the folder is not empty, or for an invalid option; `LOCKED`, `STORE`,
- * `NO_SPACE`, `IO`. Or the reason of the signal.
+ * @throws {WalLogError} `NOT_FOUND` if there is no archive, or if it does not have the wanted state; `CORRUPT` if a
+ * needed object is missing or damaged; `INVALID_ARGUMENT` if the folder is not empty, or for an invalid option;
+ * `LOCKED`, `STORE`, `NO_SPACE`, `IO`. If the signal aborts, its reason.
  *
  * @example
  * ```ts
@@ -137,7 +136,7 @@ export async function restore(
   }
 }
 
-/** A restore, and what it needs. */
+/** The parameters of a restore. */
 interface Work extends RestoredFolder {
   readonly store: ObjectStore;
   readonly options: RestoreOptions;
@@ -157,7 +156,7 @@ function targetOf(options: RestoreOptions): RestoreTarget {
   throw invalid(`${attempt}: toTime must be milliseconds since 1970, found ${show(toTime)}`);
 }
 
-/** Makes all files, under the names of unfinished files. */
+/** Makes all files, under their temporary names. */
 async function prepare(work: Work): Promise<void> {
   const { store, options: { generation, signal }, partial, folder } = work;
   for (let attempt = 1;; attempt++) {
@@ -192,7 +191,7 @@ async function restoreFiles(work: Work, history: History): Promise<Restored> {
   const { target, store } = work;
   const isWanted = ({ index }: ArchivedSnapshot) => target.kind !== "index" || index <= target.index;
   const indexes = [...history.snapshots.filter(isWanted).map(({ index }) => index), 0];
-  // The latest possible start needs the fewest objects. If it has a cut, an earlier start has the same one.
+  // The latest possible start needs the fewest objects. An earlier start would have the same cut.
   const starts = [...new Set(indexes.flatMap((index) => startsFor(history, index)))].sort((a, b) => b - a);
   let missing = 0;
   for (const start of starts) {
@@ -209,8 +208,8 @@ async function restoreFiles(work: Work, history: History): Promise<Restored> {
 }
 
 /**
- * The segments with which a log can begin that has a snapshot at an index: all entries above the index were written
- * since. If the log drops entries later on, it can begin later.
+ * The segments at which a log with a snapshot at an index can begin: all entries above the index were written since. If
+ * the log drops entries later on, it can begin later.
  */
 function startsFor({ segments }: History, snapshot: Index): number[] {
   let floor = Infinity;
@@ -255,12 +254,12 @@ async function restoreFrom(work: Work, history: History, start: number) {
   return { restored: { headers: kept, cut, bytes: bytesDone }, missingSnapshot, gap };
 }
 
-/** Fails if the wanted state is that after a gap, and not that before it. */
+/** Fails if the gap prevents a restore to the wanted state. */
 function requireUnaffected({ store, target }: Work, { firstIndex, lastIndex, floor, isCovered }: Gap): void {
   if (target.kind === "index" ? target.index < floor : isCovered) return;
   const message =
     `Cannot restore the log in ${store.name}: the objects with the entries ${firstIndex} to ${lastIndex} ` +
-    `are missing; with a wanted index below ${Math.min(firstIndex, floor)}, what is before them can be restored`;
+    `are missing; restore to an index below ${Math.min(firstIndex, floor)} to get the entries before them`;
   throw new WalLogError("CORRUPT", message);
 }
 
@@ -274,7 +273,7 @@ function removeOthers({ partial, folder }: Work, headers: readonly SegmentHeader
   }
 }
 
-/** Opens the log once for writing, which verifies it, and closes it. */
+/** Opens the log for writing, which verifies it, and closes it. */
 async function complete(work: Work, history: History, { headers, cut, bytes }: Restored): Promise<void> {
   const { partial, folder, target, options: { signal } } = work;
   const codec = leaseCodec();
@@ -311,7 +310,7 @@ function requireState({ lastIndex, snapshotIndex, recovery, path }: WalLog, { ne
   throw new WalLogError("CORRUPT", message, { path, damage: recovery.damage });
 }
 
-/** The cluster of the log. It is founded at most once. */
+/** The cluster of the log. A log belongs to at most one cluster. */
 function clusterOf({ identities }: History): Uint8Array {
   const founded = identities.find(({ cluster }) => /[^0]/.test(cluster));
   return founded === undefined ? new Uint8Array(ID_BYTES) : new Uint8Array(Buffer.from(founded.cluster, "hex"));

@@ -38,7 +38,7 @@ export interface RestoredFolder {
   readonly target: RestoreTarget;
 }
 
-/** The name of the file that has the report while the files get their final names. */
+/** The name of the file that stores the report while the files get their final names. */
 export const REPORT_NAME = "REPORT";
 
 /**

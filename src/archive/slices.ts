@@ -7,7 +7,7 @@
 import { setImmediate, setTimeout } from "node:timers/promises";
 import { performance } from "node:perf_hooks";
 
-/** How long work runs before it returns to the event loop, in milliseconds. */
+/** The longest time that work runs before it yields to the event loop, in milliseconds. */
 const SLICE_MS = 4;
 
 /** A pause between two steps of work. `waitMs`: its least length, in milliseconds. */

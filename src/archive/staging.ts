@@ -1,6 +1,6 @@
 /**
- * The unfinished files of a log that is being restored. Each has the bytes of archived objects, at the same offsets. So a
- * file that a crash has left is checked piece by piece, and only missing pieces are read again.
+ * The unfinished files of a log that is being restored. Each has the bytes of archived objects, at the same offsets. So
+ * after a crash, a file is checked piece by piece, and only missing pieces are read again.
  *
  * @module
  */
@@ -25,7 +25,7 @@ import { PieceFile } from "./piece_file.ts";
 import { inSlices } from "./slices.ts";
 import { openSnapshotFile } from "./snapshot_body.ts";
 
-/** The number of frames that are walked before other tasks may run. */
+/** The number of frames to walk before other tasks may run. */
 const SLICE_FRAMES = 256;
 
 /** Writes the files of a restored log. */
@@ -135,7 +135,7 @@ export class Staging {
   }
 
   /**
-   * Completes the files of the segments: cuts each off where it ends, and writes its header block.
+   * Completes the files of the segments: cuts each one at its end, and writes its header block.
    *
    * @param headers The headers of the segments, oldest first.
    * @param offset Offset in the file of the last segment at which the log ends.

@@ -12,7 +12,7 @@ const KEY = /^[A-Za-z0-9_-][A-Za-z0-9._-]*(\/[A-Za-z0-9_-][A-Za-z0-9._-]*)*$/;
 const KEY_LENGTH_MAX = 1024;
 
 /**
- * Fails unless a key is one that every store can hold: also as the path of a file, which must stay within its folder.
+ * Fails unless every store can hold a key. A key is also the path of a file, which must stay within its folder.
  *
  * @param key The key.
  * @throws {WalLogError} `INVALID_ARGUMENT`.

@@ -21,7 +21,7 @@ import { fetchPiece } from "./fetch_object.ts";
 import { PieceFile } from "./piece_file.ts";
 import { inSlices } from "./slices.ts";
 
-/** The place in a log up to which it is archived. */
+/** The position in a log up to which it is archived. */
 export interface Position {
   /** The segment's number; 0 if nothing is archived. */
   readonly number: number;
@@ -38,8 +38,8 @@ export interface Position {
 export const NOTHING_ARCHIVED: Position = { number: 0, salt: 0n, end: 0, next: 1, snapshot: 0 };
 
 /**
- * How an archiver begins. `continue`: at a place in the archived history. `restart`: with a history of its own, because
- * the log was compacted before all of it was archived.
+ * The beginning of an archiver. `continue`: at a position in the archived history. `restart`: with a history of its
+ * own, because the log was compacted before all of it was archived.
  */
 export type Beginning = { readonly kind: "continue"; readonly position: Position } | { readonly kind: "restart" };
 
@@ -52,7 +52,7 @@ export interface Claim {
 }
 
 /**
- * Fails unless a store refuses a second `put if absent`.
+ * Fails if a store accepts a second `put if absent` of a key.
  *
  * @param store The store.
  * @param token A random name.
@@ -112,13 +112,13 @@ export async function readClaim(
 }
 
 /**
- * Finds the place in a log at which an archive ends. The log must have the archived frames, or a snapshot of them.
+ * Finds the position in a log at which an archive ends. The log must have the archived frames, or a snapshot of them.
  *
  * @param store The store.
  * @param history The history of the archive.
  * @param view The log.
  * @param options A signal.
- * @returns The place.
+ * @returns The position.
  * @throws {WalLogError} `DIVERGED` if the log does not have them.
  */
 export async function findBeginning(
@@ -134,7 +134,7 @@ export async function findBeginning(
   const position = { number, salt, end, next, snapshot };
   const { segments } = view;
   const same = segments.findIndex(({ header }) => header.number === number && header.salt === salt);
-  // After a crash, a segment can replace the newest one. It begins at the same place.
+  // After a crash, a new segment can replace the newest one, and begins at the same position.
   const replacement = segments.findIndex(({ header }) => header.number > number && header.baseLsn === baseLsn);
   if (same < 0 && replacement < 0) {
     if (isCompactedBeyond(view, last)) return { kind: "restart" };
@@ -150,7 +150,7 @@ export async function findBeginning(
   return { kind: "continue", position };
 }
 
-/** Fails unless a segment of the log follows the same segment as the archived one that it replaces. */
+/** Fails unless a segment of the log has the same predecessor as the archived one that it replaces. */
 async function requireReplacement(
   store: ObjectStore,
   view: LogView,
@@ -188,7 +188,7 @@ async function fetchHeader(
   throw new WalLogError("CORRUPT", `Cannot read the header of ${key} in ${store.name}: it is damaged`, { path: key });
 }
 
-/** Whether the log's snapshot covers the archived entries, and the log goes on after the archived segments. */
+/** Whether the log's snapshot covers the archived entries, and its segments come after the archived ones. */
 function isCompactedBeyond({ segments, snapshot }: LogView, { id, chain }: HistorySegment): boolean {
   const oldest = segments[0];
   return oldest !== undefined && oldest.header.number > id.number && snapshot.index >= chain.at(-1)!.next - 1;
@@ -220,8 +220,8 @@ async function requireSamePieces(
 }
 
 /**
- * Fails unless the log has copies of archived frames. After a crash, a log goes on in a new segment, which begins with
- * copies of the frames that were not proven.
+ * Fails unless the log has copies of archived frames. After a crash, a log continues in a new segment, which begins
+ * with copies of the unproven frames.
  */
 async function requireCopies(
   store: ObjectStore,
@@ -301,7 +301,7 @@ function isCopy({ header, payloadChecksum }: WalkedFrame, original: WalkedFrame)
   return isSame && (kind !== KIND_ENTRIES || payloadChecksum === original.payloadChecksum);
 }
 
-/** Whether an object was deleted. The archiver before may have merged pieces since they were listed. */
+/** Whether an object was deleted. The previous archiver may have merged pieces after they were listed. */
 function isGone(error: unknown): boolean {
   return error instanceof WalLogError && error.code === "NOT_FOUND";
 }

@@ -1,5 +1,6 @@
 /**
- * Verifies an archive: reads every object that a restore can need, and finds missing ones from the keys of the others.
+ * Verifies an archive: reads every object that a restore can need, and detects missing ones from the keys of the
+ * others.
  *
  * @module
  */
@@ -23,7 +24,7 @@ export interface ArchiveDamage {
 
 /** The result of verifying an archive. */
 export interface ArchiveVerdict {
-  /** `corrupt` if an object is damaged or missing that a restore to the end needs or can need. */
+  /** `corrupt` if an object is damaged or missing that a restore of the newest state can need. */
   readonly verdict: "clean" | "corrupt";
   /** The generation; 0 if there is no archive. */
   readonly generation: number;
@@ -33,7 +34,7 @@ export interface ArchiveVerdict {
   readonly objects: number;
   readonly bytes: number;
   readonly damage: readonly ArchiveDamage[];
-  /** Entries that are not archived, because the log was compacted before. A later snapshot covers them. */
+  /** Entries that were compacted before they were archived. A later snapshot covers them. */
   readonly gaps: readonly { readonly firstIndex: Index; readonly lastIndex: Index }[];
 }
 
@@ -61,7 +62,7 @@ interface Needed {
  *
  * @param store The store.
  * @param options The generation, progress and signal.
- * @returns What was found.
+ * @returns The result.
  * @throws {WalLogError} `STORE`. Or the reason of the signal.
  */
 export async function verifyArchive(store: ObjectStore, options: VerifyOptions = {}): Promise<ArchiveVerdict> {

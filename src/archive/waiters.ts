@@ -22,7 +22,7 @@ export class Waiters {
    *
    * @param index The index.
    * @param signal Ends the wait.
-   * @returns Resolves when the index was reached. Rejects with the signal's reason, and when all waits end.
+   * @returns Resolves when the index is archived. Rejects with the signal's reason, or when all waits end.
    */
   wait(index: Index, signal: AbortSignal | undefined): Promise<void> {
     if (this.end_ !== undefined) return Promise.reject(this.end_.reason);
