@@ -200,7 +200,10 @@ export class Engine<R> {
     this.#isAnnouncing = true;
     await nextTurn();
     this.#isAnnouncing = false;
-    if (isDue()) await this.#tell({ type: "readIndex", id: NOBODYS_READ });
+    if (!isDue()) return;
+    // Once for each commit index, whether the read sends messages or not.
+    this.#announced = node.commitIndex;
+    if (node.members.length + node.learners.length > 1) await this.#tell({ type: "readIndex", id: NOBODYS_READ });
   }
 
   #act(action: Action): void {
@@ -300,7 +303,7 @@ export class Engine<R> {
       await this.request({ type: "transferLeadership", target }).catch(() => {});
     }
     const hasLeft = () => target === undefined || (node.leader !== null && node.leader !== node.id);
-    const isDone = () => this.proposals.size === 0 && hasLeft();
+    const isDone = () => this.proposals.size + this.reads.size === 0 && hasLeft();
     for (let tick = 0; tick < CLOSE_TICKS && this.#state === "closing" && !isDone(); tick++) {
       await new Promise((resolve) => setTimeout(resolve, this.#options.tickMilliseconds));
     }

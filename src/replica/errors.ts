@@ -112,6 +112,17 @@ export function restoreFailure(index: Index, cause: unknown): WalLogError {
 }
 
 /**
+ * The error of a change that another change has undone while it waited.
+ *
+ * @param name The change.
+ */
+export function cancelled(name: string): ReplicaError {
+  const message =
+    `Cannot ${name}: another change has removed a replica that it needs; look at the members, and begin again`;
+  return new ReplicaError("INVALID_ARGUMENT", "unknown", message);
+}
+
+/**
  * Checks arguments.
  *
  * @param check The check.

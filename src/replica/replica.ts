@@ -8,10 +8,11 @@ import type { Metric } from "../api/metrics.ts";
 import { isBytes } from "../api/taken.ts";
 import type { NodeId } from "../api/types.ts";
 import { WalLog } from "../api/wal_log.ts";
-import { type RaftEvent, TcpTransport } from "../raft/mod.ts";
+import type { RaftEvent } from "../raft/mod.ts";
+import { isCommitted, isReplaced } from "./change_conditions.ts";
 import { type CommandId, encodeCommand } from "./command.ts";
 import { Engine } from "./engine.ts";
-import { attempt, isRefusal, notLeader, type Outcome, refusal, ReplicaError } from "./errors.ts";
+import { attempt, cancelled, isRefusal, notLeader, type Outcome, refusal, ReplicaError } from "./errors.ts";
 import type { ReplicaEvent } from "./events.ts";
 import { successorOf } from "./node_config.ts";
 import {
@@ -25,6 +26,7 @@ import {
 } from "./options.ts";
 import { ended, type WaitOptions } from "./request.ts";
 import { replicaMetrics, type ReplicaStatus } from "./status.ts";
+import { tcpTransport } from "./tcp.ts";
 
 /** How a command is proposed. */
 export interface ProposeOptions extends WaitOptions {
@@ -177,9 +179,10 @@ export class Replica<R> {
     const isMember = this.#engine.node.members.includes(id);
     if (!isMember) await this.addLearner(id, address, options);
     const place = attempt(() => addressText(toAddress(address)));
-    // A new replica is a learner now, even if its vote is refused.
-    const refused = isMember ? "not-applied" : "unknown";
-    await this.#change("add a member", { type: "addServer", id, address: place }, options, refused);
+    const refused = isMember ? "not-applied" : "unknown"; // A new replica is a learner now.
+    // A replica that was removed meanwhile must not get a vote without the log.
+    const isKnown = () => [...this.#engine.node.members, ...this.#engine.node.learners].includes(id);
+    await this.#change("add a member", { type: "addServer", id, address: place }, options, { refused, isKnown });
   }
 
   /**
@@ -213,8 +216,7 @@ export class Replica<R> {
     const name = "replace a member";
     const place = attempt(() => addressText(toAddress(address)));
     await this.#change(name, { type: "replaceServer", id, by, address: place }, options);
-    const { node } = this.#engine;
-    await this.#whileLeader(name, () => !node.members.includes(id) && node.commitIndex === node.log.lastIndex, options);
+    await this.#whileLeader(name, isReplaced(this.#engine.node, name, id, by), options);
   }
 
   /**
@@ -297,23 +299,32 @@ export class Replica<R> {
   }
 
   /** Changes the membership, and waits until the change is committed. A change that cannot begin yet is tried again. */
-  async #change(name: string, event: RaftEvent, options: WaitOptions, refused: Outcome = "not-applied"): Promise<void> {
+  async #change(
+    name: string,
+    event: RaftEvent,
+    options: WaitOptions,
+    { refused = "not-applied", isKnown = () => true }: { refused?: Outcome; isKnown?: () => boolean } = {},
+  ): Promise<void> {
     const { node } = this.#engine;
     for (;;) {
       options.signal?.throwIfAborted();
       this.#requireRunning(name, refused);
+      if (!isKnown()) throw cancelled(name);
       try {
-        await this.#engine.request(event);
-        break;
+        const step = this.#engine.request(event);
+        // The step is taken already. When it is durable, the log may have an entry of another leader there.
+        const { lastIndex, lastTerm } = node.log;
+        await step;
+        await this.#whileLeader(name, isCommitted(node, name, lastIndex, lastTerm), options);
+        return;
       } catch (error) {
+        if (error instanceof ReplicaError) throw error;
         const failure = this.#failed(name, error, refused);
         if (failure.code !== "CONFIG_IN_PROGRESS") throw failure;
       }
       const next = performance.now() + this.#options.tickMilliseconds;
       await this.#whileLeader(name, () => performance.now() >= next, options);
     }
-    const index = node.log.lastIndex;
-    await this.#whileLeader(name, () => node.commitIndex >= index, options);
   }
 
   /** Waits for a condition as long as this replica leads. */
@@ -336,13 +347,4 @@ export class Replica<R> {
   #requireRunning(name: string, outcome: Outcome = "not-applied"): void {
     if (!this.#engine.isRunning) throw ended(name, outcome, this.#engine.failure);
   }
-}
-
-function tcpTransport<R>(options: CheckedReplicaOptions<R>, emit: (event: ReplicaEvent) => void): TcpTransport {
-  const { id, cluster, listen, address, tls } = options;
-  return new TcpTransport({
-    ...{ id, cluster, listen: (listen ?? address)! },
-    onEvent: (event) => emit({ type: "transport", event }),
-    ...tls === undefined ? {} : { tls },
-  });
 }

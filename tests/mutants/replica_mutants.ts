@@ -80,11 +80,8 @@ export const REPLICA_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "replica: a change of the cluster counts before it is committed",
-    file: REPLICA,
-    edits: [[
-      "    const index = node.log.lastIndex;\n    await this.#whileLeader(name, () => node.commitIndex >= index, options);\n",
-      "",
-    ]],
+    file: "src/replica/change_conditions.ts",
+    edits: [["if (node.commitIndex < index) return false;\n", "if (node.log.lastIndex < index) return false;\n"]],
     dies: "replica_members_test",
   },
   {
@@ -158,5 +155,38 @@ export const REPLICA_MUTANTS: readonly Mutant[] = [
     file: ENGINE,
     edits: [[", this.#applier.stop()]);", "]);\n    void this.#applier.stop();"]],
     dies: "replica_ended_test",
+  },
+  {
+    name: "replica: a commit is announced again and again",
+    file: ENGINE,
+    edits: [["    this.#announced = node.commitIndex;\n", ""], [
+      "if (node.members.length + node.learners.length > 1) await this.#tell",
+      "await this.#tell",
+    ]],
+    dies: "replica_changes_test",
+  },
+  {
+    name: "replica: a replica that was removed meanwhile gets a vote",
+    file: REPLICA,
+    edits: [["      if (!isKnown()) throw cancelled(name);\n", ""]],
+    dies: "replica_changes_test",
+  },
+  {
+    name: "replica: a cancelled replacement is waited for",
+    file: "src/replica/change_conditions.ts",
+    edits: [["      if (node.status().replacement === null) throw cancelled(name);\n", ""]],
+    dies: "replica_changes_test",
+  },
+  {
+    name: "replica: a replacement has happened without the new member",
+    file: "src/replica/change_conditions.ts",
+    edits: [["    if (!node.members.includes(by)) throw cancelled(name);\n", ""]],
+    dies: "replica_changes_test",
+  },
+  {
+    name: "replica: an entry of another leader counts as the change",
+    file: "src/replica/change_conditions.ts",
+    edits: [["if (node.log.termAt(index) === term) return true;", "if (term >= 0) return true;"]],
+    dies: "replica_changes_test",
   },
 ];
