@@ -11,7 +11,7 @@ import type { ObjectStore, RequestOptions } from "./object_store.ts";
 
 /** The most bytes to request at once. */
 const REQUEST_BYTES: number = 4 * CHECKSUM_BLOCK_BYTES;
-/** The number of retries if the bytes of an object are wrong: the reply may have been damaged. */
+/** The number of attempts to read an object whose bytes are wrong: the reply may have been damaged. */
 const ATTEMPTS_MAX = 3;
 
 /** An object and its checksum. */

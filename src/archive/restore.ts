@@ -43,7 +43,7 @@ import {
 } from "./restored_folder.ts";
 import { Staging } from "./staging.ts";
 
-/** The number of new attempts if objects disappear because an archiver merges them. */
+/** The number of attempts if objects disappear because an archiver merges them. */
 const ATTEMPTS_MAX = 5;
 
 /** Options of restoring a log. */
