@@ -131,7 +131,7 @@ describe("wal-log archive", () => {
       interrupt();
       const { code, stderr } = await running;
       assert.equal(code, 130);
-      assert.match(stderr, /interrupted; repeat the command to go on with what is there/);
+      assert.match(stderr, /interrupted; repeat the command to continue/);
       assert.equal((await cliHere("restore", store, again)).code, 0);
     }),
   );

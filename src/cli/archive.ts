@@ -38,7 +38,7 @@ export const archiveRun: Command = {
   summary: "Archive a log in an object store",
   operands: ["DIR", "STORE"],
   options: {
-    follow: { type: "boolean", short: "f", help: "Go on with what becomes durable, until interrupted" },
+    follow: { type: "boolean", short: "f", help: "Archive new entries as they become durable, until interrupted" },
     interval: { type: "string", value: "MS", help: "With --follow: the time between two steps. Default: 1000" },
   },
   help:
@@ -46,7 +46,7 @@ export const archiveRun: Command = {
 a running writer. It cannot hold compaction back: if the log is compacted before its entries are archived, the archive
 has a gap, which the log's snapshot covers. To avoid that, archive the log in the writer's process (see the library).
 
-Of two archivers of the same log, the one that began last wins. The other one ends with exit code 3.`,
+If two archivers of the same log run, the one that started later wins. The other one ends with exit code 3.`,
   writes: true,
   async run(context) {
     const { operands: [path, place], options, out, result } = context;
@@ -70,7 +70,7 @@ Of two archivers of the same log, the one that began last wins. The other one en
   },
 };
 
-/** The figures of a run. */
+/** The counts of a run. */
 interface Run {
   readonly generation: number;
   readonly archivedIndex: number;
@@ -160,9 +160,9 @@ export const archiveList: Command = {
   operands: ["STORE"],
   options: {},
   help:
-    `A generation is one run of an archiver. It goes on where the one before ended, or begins anew. For each, this lists
-the indexes and the snapshots that it can be restored to, the time of its last checkpoint, and the size of its own
-objects.`,
+    `A generation is one run of an archiver. It continues the previous one, or starts a new history. For each generation,
+this lists the indexes and the snapshots that can be restored, the time of the last checkpoint, and the number and size
+of its own objects.`,
   async run({ operands: [place], out, options, result, signal }) {
     const store = storeOf(place!);
     const survey = await surveyStore(store, { signal });
@@ -207,5 +207,8 @@ objects.`,
 };
 
 function noArchive(store: string): WalLogError {
-  return new WalLogError("NOT_FOUND", `Cannot read the archive in ${store}: there is none, or not that generation`);
+  return new WalLogError(
+    "NOT_FOUND",
+    `Cannot read the archive in ${store}: there is no archive, or it lacks the generation`,
+  );
 }

@@ -1,5 +1,5 @@
 /**
- * `wal-log restore`: a log from its archive.
+ * `wal-log restore`: restores a log from its archive.
  *
  * @module
  */
@@ -22,14 +22,14 @@ export const restoreCommand: Command = {
     generation: GENERATION,
   },
   help:
-    `DEST becomes a cleanly closed log: the newest usable snapshot and what follows. Every frame is verified. DEST must
-not exist, or be an empty folder. If a restore is interrupted, repeat it: it goes on with what is there, and until it is
+    `DEST becomes a cleanly closed log: the newest usable snapshot and the entries after it. Every frame is verified.
+DEST must not exist, or be an empty folder. If a restore is interrupted, repeat the command to continue it. Until it is
 complete, DEST does not open as a log.
 
-A time is one of the log's clock. The result is the state before the first checkpoint with a later time.
+Times are those of the log's clock. The result is the state before the first checkpoint with a later time.
 
-A node that starts from an archive has forgotten everything that it acknowledged since, including its votes. Let it into
-a cluster that remembers more only as a new member.`,
+A node that starts from an archive has lost all later votes and acknowledgements. Add it to its cluster only as a new
+member.`,
   writes: true,
   async run(context) {
     const { operands: [place, destination], out, result, signal } = context;
@@ -42,7 +42,7 @@ a cluster that remembers more only as a new member.`,
       onProgress: line.show,
       signal,
     }).catch((error) => {
-      throw signal.aborted ? new Interrupted("repeat the command to go on with what is there") : error;
+      throw signal.aborted ? new Interrupted("repeat the command to continue") : error;
     }).finally(() => line.clear());
     const { lastIndex, snapshotIndex, hardState, bytes } = report;
     result({
@@ -61,7 +61,7 @@ a cluster that remembers more only as a new member.`,
   },
 };
 
-/** The state that `--to` wants. */
+/** The state that `--to` selects. */
 function targetOf(to: string | boolean | undefined): { readonly toIndex?: number; readonly toTime?: number } {
   if (to === undefined) return {};
   const text = String(to);

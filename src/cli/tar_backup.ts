@@ -20,21 +20,21 @@ import { isCompaction } from "./inspect.ts";
 import { type Output, ReaderGone } from "./output.ts";
 import { copyProgressLine } from "./progress.ts";
 
-/** The size of a segment in an archive. A few of them are in memory. In bytes. */
+/** The size of a segment in an archive, in bytes. A few segments are in memory. */
 const SEGMENT_BYTES = 32 * 1024 * 1024;
-/** How much to write to standard output at once, in bytes. */
+/** The most bytes to write to standard output at once. */
 const PART_BYTES = 1024 * 1024;
 
 /**
- * Writes a copy of a log to standard output, as an archive of one folder. It needs no space on a disk.
+ * Writes a copy of a log to standard output, as a tar archive of one folder. It needs no disk space.
  *
  * @param source The log, which must not be damaged.
  * @param lastIndex The last entry to copy.
- * @param out Where the archive goes.
+ * @param out The output.
  * @param segmentBytes The size of the copy's segments.
  * @returns The name of the folder in the archive, and the size of the archive in bytes.
- * @throws {WalLogError} `IO` if standard output cannot be written, or nobody reads it any more; `CHANGING` if the log was
- * compacted before it was read.
+ * @throws {WalLogError} `IO` if standard output cannot be written or is closed; `CHANGING` if the log was compacted
+ * before it was read.
  */
 export async function writeTar(
   source: WalLog,
@@ -51,7 +51,7 @@ export async function writeTar(
       bytes += piece.length;
       for (let at = 0; at < piece.length; at += PART_BYTES) await out.bytes(piece.subarray(at, at + PART_BYTES));
     }
-    // Writing may not have waited, and then nothing else would run.
+    // The writes may not have yielded, so let other tasks run.
     await setImmediate();
   };
   try {
@@ -65,7 +65,7 @@ export async function writeTar(
   return { name: options.name, bytes };
 }
 
-/** Writes the log, and moves each complete file on. */
+/** Writes the log into the folder, and each complete file to the output. */
 async function writeInto(
   folder: TarFolder,
   contents: Contents,
@@ -92,7 +92,7 @@ async function writeInto(
   }
 }
 
-/** The folder that a log is archived as: not under its own name, so that unpacking it beside the log changes no file. */
+/** The folder in the archive. It has another name than the log, so that unpacking it beside the log changes no file. */
 function optionsFor(path: string, { snapshot }: Contents): TarOptions {
   const { uid, gid } = lstatSync(path);
   const name = `${basename(path) || "log"}.backup`;
@@ -102,7 +102,7 @@ function optionsFor(path: string, { snapshot }: Contents): TarOptions {
   return { name, uid, gid, snapshot: { name: snapshotName(index, term), bytes } };
 }
 
-/** A failure as the user sees it. What was written until then cannot be taken back. */
+/** The error for the user. The output is already written in part, and cannot be taken back. */
 function archiveError(path: string, error: unknown): unknown {
   if (error instanceof ReaderGone) {
     const message = "Cannot write the archive: nobody reads standard output any more; the archive is incomplete";

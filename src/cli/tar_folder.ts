@@ -2,11 +2,11 @@
  * A folder that exists only as a tar archive. A log is written into it as into any folder, and each file goes into the
  * archive as soon as it is complete. So neither the disk nor the memory ever holds the whole log.
  *
- * A tar header gives the size of a file, and comes before its contents. So a segment stays in memory until the next one
- * has begun. A snapshot goes into the archive while it is written: its size is known beforehand.
+ * A tar header has the size of the file and precedes its contents. So a segment stays in memory until the next one has
+ * begun. A snapshot goes into the archive while it is written, because its size is known beforehand.
  *
- * The folder comes first, then `IDENTITY`, the snapshot, and the segments in order. Each segment but the last names the
- * next one. So if the archive is cut off, recovery finds that something is missing.
+ * The folder comes first, then `IDENTITY`, the snapshot, and the segments in order. Each segment but the last has a
+ * pointer to the next one. So if the archive is cut off, recovery detects the missing segment.
  *
  * @module
  */
@@ -38,13 +38,13 @@ interface Held {
   /** Its contents, with room to grow; empty once they are in the archive. */
   bytes: Uint8Array;
   size: number;
-  /** Whether it is in the archive, and must not change any more. */
+  /** Whether it is in the archive, and can no longer change. */
   isArchived: boolean;
 }
 
 /** An archive of a folder. */
 export class TarFolder {
-  /** The folder as a writer sees it. Nothing else may be in it, and its path does not matter. */
+  /** The file system for the log's writer. Only the log may use it, under any path. */
   readonly fileSystem: FileSystem;
   private readonly options: TarOptions;
   private readonly files = new Map<string, Held>();
@@ -73,7 +73,7 @@ export class TarFolder {
     this.ready.push(TAR_END);
   }
 
-  /** Takes the bytes that the archive has grown by since the last call, in order. */
+  /** Takes the bytes added to the archive since the last call, in order. */
   take(): Uint8Array[] {
     return this.ready.splice(0);
   }
@@ -113,7 +113,7 @@ export class TarFolder {
       lock: () => ({ check: () => {}, release: () => {} }),
       random: nodeFileSystem.random,
       now: nodeFileSystem.now,
-      // The log is not open for long, and proves its flushes when it is closed.
+      // The log is open only briefly, and proves its flushes when it is closed.
       after: () => () => {},
     };
   }
