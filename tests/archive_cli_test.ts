@@ -121,6 +121,27 @@ describe("wal-log archive", () => {
   );
 
   it(
+    "ends --follow with exit code 3 when another archiver takes over",
+    { timeout: 60_000 },
+    withArchive(async (path, store) => {
+      const child = startCli(["archive", "run", path, store, "--follow", "--interval", "10"]);
+      const ended = endOf(child);
+      try {
+        while (!(await cliHere("archive", "list", store)).stdout.includes("generation 1")) {
+          assert.equal(child.exitCode, null, "it ended");
+          await setTimeout(50);
+        }
+        assert.equal((await cliHere("archive", "run", path, store)).code, 0);
+        const { code, stderr } = await ended;
+        assert.equal(code, 3);
+        assert.match(stderr, /another archiver has taken over/);
+      } finally {
+        child.kill("SIGKILL");
+      }
+    }),
+  );
+
+  it(
     "goes on with a restore that was interrupted",
     withArchive(async (path, store, folder) => {
       await cliHere("archive", "run", path, store);

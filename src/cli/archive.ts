@@ -5,7 +5,6 @@
  */
 
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
-import { setTimeout } from "node:timers/promises";
 import { WalLogError } from "../api/errors.ts";
 import type { WalLogEvents } from "../api/events.ts";
 import { WalLog } from "../api/wal_log.ts";
@@ -101,8 +100,10 @@ async function follow({ operands: [path, place], note, signal }: Context, interv
   subscribe("wallog:archive-failure", onFailure);
   try {
     await using archiving = archive(log, storeOf(place!), { intervalMilliseconds });
-    const stopped = setTimeout(2 ** 31 - 1, undefined, { signal }).catch(() => {});
-    await Promise.race([stopped, archiving.closed]);
+    const stop = () => void archiving.close();
+    signal.addEventListener("abort", stop, { once: true });
+    if (signal.aborted) stop();
+    await archiving.closed;
     const value = (name: string) => {
       const [sample] = archiving.metrics().find((metric) => metric.name === name)?.samples ?? [];
       return sample !== undefined && "value" in sample ? sample.value : 0;

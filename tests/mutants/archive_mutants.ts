@@ -12,6 +12,7 @@ const FETCH = "src/archive/fetch_object.ts";
 const ARCHIVE = "src/archive/archive.ts";
 const FOLDER = "src/archive/folder_store.ts";
 const FRAMES = "src/archive/frames.ts";
+const CLI = "src/cli/archive.ts";
 
 /** Mutants of the archive. */
 export const ARCHIVE_MUTANTS: readonly Mutant[] = [
@@ -249,5 +250,14 @@ export const ARCHIVE_MUTANTS: readonly Mutant[] = [
       "    if (keys.size >= 0) return before;",
     ]],
     dies: "archive_restore_test",
+  },
+  {
+    name: "archive run --follow keeps a timer after another archiver has taken over",
+    file: CLI,
+    edits: [[
+      "    await archiving.closed;\n",
+      "    globalThis.setTimeout(() => {}, 2 ** 31 - 1);\n    await archiving.closed;\n",
+    ]],
+    dies: "archive_cli_test",
   },
 ];
