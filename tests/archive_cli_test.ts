@@ -87,7 +87,7 @@ describe("wal-log archive", () => {
       const lines = stdout.trim().split("\n");
       assert.match(lines[0]!, /^corrupt: /);
       assert.match(lines[1]!, /^ {2}damaged indexes \d+ to \d+: generations\/00000001\/segments\/000000000002-/);
-      assert.match(lines[2]!, /^ {2}missing indexes \d+ to \d+: generations\/00000001\/segments\/000000000002-/);
+      assert.match(lines[2]!, /^ {2}missing indexes \d+ to \d+: generations\/00000001\/segments\/000000000003-/);
       assert.equal((await cliHere("restore", store, join(folder, "again"))).code, 2);
       assert(!existsSync(join(folder, "again", "IDENTITY")));
     }),

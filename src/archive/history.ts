@@ -207,6 +207,20 @@ export interface Gap {
 }
 
 /**
+ * The gap before the first segment: entries that are missing and that no snapshot covers.
+ *
+ * @param history The history.
+ * @returns The gap; `undefined` if nothing is missing, or a snapshot covers it.
+ */
+export function gapBefore({ segments, snapshots }: History): Gap | undefined {
+  const first = segments[0]?.id.first ?? 1;
+  if (first === 1) return undefined;
+  const floor = Math.min(first, ...segments.flatMap(({ chain }) => chain).map((piece) => piece.floor));
+  if (snapshots.some(({ index }) => index >= floor - 1)) return undefined;
+  return { firstIndex: 1, lastIndex: first - 1, floor, isCovered: false };
+}
+
+/**
  * The gap after a segment.
  *
  * @param history The history.

@@ -9,7 +9,7 @@ import { WalLogError } from "../api/errors.ts";
 import type { Progress } from "../api/options.ts";
 import type { Index } from "../api/types.ts";
 import { fetchObject } from "./fetch_object.ts";
-import { gapAfter, historyOf, surveyInUse } from "./history.ts";
+import { gapAfter, gapBefore, type History, historyOf, surveyInUse } from "./history.ts";
 import type { ObjectStore } from "./object_store.ts";
 
 /** A damaged or missing object. */
@@ -85,14 +85,8 @@ export async function verifyArchive(store: ObjectStore, options: VerifyOptions =
     if (reason !== undefined) damage.push({ key, firstIndex, lastIndex, reason });
     onProgress?.({ bytesDone: bytes += object.size, bytesTotal });
   }
-  const gaps = [];
-  for (const [i, { chain, id }] of segments.entries()) {
-    const gap = gapAfter(history, i);
-    if (gap === undefined) continue;
-    const { firstIndex, lastIndex, isCovered } = gap;
-    if (isCovered) gaps.push({ firstIndex, lastIndex });
-    else damage.push({ key: segmentPrefix(chain[0]!.key, id.number), firstIndex, lastIndex, reason: "missing" });
-  }
+  const { lost, gaps } = missingPieces(history);
+  damage.push(...lost);
   const last = pieces.at(-1);
   if (last !== undefined && last.snapshot > 0 && !snapshots.some(({ index }) => index === last.snapshot)) {
     const lastIndex = last.snapshot;
@@ -118,6 +112,36 @@ async function faultOf(
     if (error.code === "NOT_FOUND") return "missing";
     throw error;
   }
+}
+
+/** The missing pieces, and the entries of gaps that a snapshot covers. */
+function missingPieces(history: History): { readonly lost: ArchiveDamage[]; readonly gaps: ArchiveVerdict["gaps"] } {
+  const { segments } = history;
+  const lost: ArchiveDamage[] = [];
+  const before = gapBefore(history);
+  if (before !== undefined) {
+    const { firstIndex, lastIndex } = before;
+    const key = segmentPrefix(segments[0]!.chain[0]!.key, segments[0]!.id.number - 1);
+    lost.push({ key, firstIndex, lastIndex, reason: "missing" });
+  }
+  const gaps: { firstIndex: Index; lastIndex: Index }[] = [];
+  for (const [i, { chain }] of segments.entries()) {
+    const gap = gapAfter(history, i);
+    if (gap === undefined) continue;
+    const { firstIndex, lastIndex, isCovered } = gap;
+    const key = segmentPrefix(chain[0]!.key, incompleteNumber(segments, i));
+    if (isCovered) gaps.push({ firstIndex, lastIndex });
+    else lost.push({ key, firstIndex, lastIndex, reason: "missing" });
+  }
+  return { lost, gaps };
+}
+
+/** The number of the segment that the entries after another one are missing from. */
+function incompleteNumber(segments: History["segments"], at: number): number {
+  const { id } = segments[at]!;
+  const next = segments[at + 1]!.id;
+  // Numbers are consecutive. Unless a whole segment is missing, the pieces at the end of this one are.
+  return next.number > id.number + 1 ? id.number + 1 : id.number;
 }
 
 /** The beginning of the keys of a segment's pieces. */

@@ -13,6 +13,7 @@ const ARCHIVE = "src/archive/archive.ts";
 const FOLDER = "src/archive/folder_store.ts";
 const FRAMES = "src/archive/frames.ts";
 const CLI = "src/cli/archive.ts";
+const VERIFY = "src/archive/verify_archive.ts";
 
 /** Mutants of the archive. */
 export const ARCHIVE_MUTANTS: readonly Mutant[] = [
@@ -259,5 +260,26 @@ export const ARCHIVE_MUTANTS: readonly Mutant[] = [
       "    globalThis.setTimeout(() => {}, 2 ** 31 - 1);\n    await archiving.closed;\n",
     ]],
     dies: "archive_cli_test",
+  },
+  {
+    name: "entries may be missing before the first archived segment",
+    file: VERIFY,
+    edits: [["  if (before !== undefined) {\n", "  if (before !== undefined && before.firstIndex > 1) {\n"]],
+    dies: "archive_verify_test",
+  },
+  {
+    name: "entries before the first archived segment are missing even if a snapshot covers them",
+    file: HISTORY,
+    edits: [["  if (snapshots.some(({ index }) => index >= floor - 1)) return undefined;\n", "  void snapshots;\n"]],
+    dies: "archive_verify_test",
+  },
+  {
+    name: "a missing segment has the number of the one before it",
+    file: VERIFY,
+    edits: [[
+      "next.number > id.number + 1 ? id.number + 1 : id.number",
+      "next.number > id.number + 1 ? id.number : id.number",
+    ]],
+    dies: "archive_verify_test",
   },
 ];

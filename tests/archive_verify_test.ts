@@ -1,0 +1,51 @@
+/** Verifying an archive from which objects were lost. */
+
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { MemoryStore } from "../src/archive/mod.ts";
+import { verifyArchive } from "../src/archive/verify_archive.ts";
+import { ArchivedLog } from "./archived_log.ts";
+
+/** The keys of the pieces of a segment, in order. */
+function piecesOf(store: MemoryStore, segment: number): string[] {
+  const part = `/segments/${String(segment).padStart(12, "0")}-`;
+  return [...store.objects.keys()].filter((key) => key.includes(part)).sort();
+}
+
+describe("verifying an archive", () => {
+  it("reports a missing oldest segment that no snapshot covers", async () => {
+    const store = new MemoryStore();
+    const archived = new ArchivedLog(store);
+    archived.append(300);
+    await archived.archive();
+    store.objects.delete(piecesOf(store, 1)[0]!);
+    await assert.rejects(archived.restored(), { code: "NOT_FOUND" });
+    const { verdict, damage: [lost, ...others] } = await verifyArchive(store);
+    assert.equal(verdict, "corrupt");
+    assert.deepEqual(others, []);
+    assert.deepEqual([lost!.reason, lost!.firstIndex], ["missing", 1]);
+    assert.equal(lost!.key, "generations/00000001/segments/000000000001-");
+    assert(lost!.lastIndex > 1 && lost!.lastIndex < 300);
+  });
+
+  it("reports nothing if a snapshot covers the entries before the oldest segment", async () => {
+    const store = new MemoryStore();
+    const archived = new ArchivedLog(store);
+    archived.append(300);
+    archived.log.compact(280, { data: new Uint8Array(5) });
+    await archived.archive();
+    for (const key of piecesOf(store, 1)) store.objects.delete(key);
+    assert.deepEqual((await verifyArchive(store)).damage, []);
+    await archived.requireSame();
+  });
+
+  it("names the segment that is missing, not the one before it", async () => {
+    const store = new MemoryStore();
+    const archived = new ArchivedLog(store);
+    archived.append(300);
+    await archived.archive();
+    store.objects.delete(piecesOf(store, 2)[0]!);
+    const { damage } = await verifyArchive(store);
+    assert.deepEqual(damage.map(({ key }) => key), ["generations/00000001/segments/000000000002-"]);
+  });
+});
