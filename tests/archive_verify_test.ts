@@ -48,4 +48,57 @@ describe("verifying an archive", () => {
     const { damage } = await verifyArchive(store);
     assert.deepEqual(damage.map(({ key }) => key), ["generations/00000001/segments/000000000002-"]);
   });
+
+  it("reports a missing piece in the newest segment, and restore fails", async () => {
+    const store = new MemoryStore();
+    const archived = new ArchivedLog(store);
+    for (let i = 0; i < 3; i++) {
+      archived.append(2);
+      await archived.archive();
+    }
+    assert.deepEqual((await verifyArchive(store)).damage, []);
+    store.objects.delete(piecesOf(store, 1)[1]!);
+    const { verdict, damage } = await verifyArchive(store);
+    assert.equal(verdict, "corrupt");
+    assert.deepEqual(damage.map(({ firstIndex, lastIndex }) => [firstIndex, lastIndex]), [[3, 6]]);
+    await assert.rejects(archived.restored(), { code: "CORRUPT", message: /entries 3 to 6 are missing/ });
+    assert.equal((await archived.restored({ toIndex: 2 })).lastIndex, 2);
+  });
+
+  it("reports a missing newest piece that a later generation continues", async () => {
+    const store = new MemoryStore();
+    const archived = new ArchivedLog(store);
+    for (let i = 0; i < 2; i++) {
+      archived.append(2);
+      await archived.archive();
+    }
+    const lost = piecesOf(store, 1).at(-1)!;
+    await archived.newArchiver().step();
+    assert.deepEqual((await verifyArchive(store)).damage, []);
+    store.objects.delete(lost);
+    const { verdict, damage } = await verifyArchive(store);
+    assert.equal(verdict, "corrupt");
+    assert.deepEqual(damage.map(({ firstIndex }) => firstIndex), [3]);
+    await assert.rejects(archived.restored(), { code: "CORRUPT" });
+  });
+
+  it("does not report a piece that is written while the objects are listed", async () => {
+    const hidden: string[][] = [];
+    class BusyStore extends MemoryStore {
+      override async *list(prefix: string) {
+        const missing = prefix === "generations/" ? hidden.shift() ?? [] : [];
+        for await (const found of super.list(prefix)) if (!missing.includes(found.key)) yield found;
+      }
+    }
+    const store = new BusyStore();
+    const archived = new ArchivedLog(store);
+    for (let i = 0; i < 3; i++) {
+      archived.append(2);
+      await archived.archive();
+    }
+    const [, second, third] = piecesOf(store, 1);
+    hidden.push([second!, third!], [second!]);
+    assert.deepEqual((await verifyArchive(store)).damage, []);
+    assert.equal(hidden.length, 0);
+  });
 });

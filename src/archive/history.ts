@@ -82,7 +82,10 @@ export async function surveyInUse(store: ObjectStore, options?: RequestOptions):
   for (let attempt = 1; attempt < CALM_ATTEMPTS_MAX; attempt++) {
     const survey = await surveyStore(store, options);
     const keys = new Set(pieceKeys(survey));
-    if (pieceKeys(before).every((key) => keys.has(key))) return survey;
+    const old = pieceKeys(before);
+    // A list may show a new piece, and not the one before it. So a loss counts only if nothing is new.
+    const isCertain = keys.size === old.length || historyOf(survey).lostTail === undefined;
+    if (isCertain && old.every((key) => keys.has(key))) return survey;
     before = survey;
   }
   throw new WalLogError(
@@ -91,8 +94,12 @@ export async function surveyInUse(store: ObjectStore, options?: RequestOptions):
   );
 }
 
+/** The keys of all pieces, and the numbers of the generations that have a base. */
 function pieceKeys({ generations }: Survey): string[] {
-  return [...generations.values()].flatMap(({ pieces }) => pieces).map(({ key }) => key);
+  return [...generations].flatMap(([number, { hasBase, pieces }]) => [
+    ...pieces.map(({ key }) => key),
+    ...hasBase ? [String(number)] : [],
+  ]);
 }
 
 /** A segment in a history. */
@@ -114,6 +121,8 @@ export interface History {
   readonly segments: readonly HistorySegment[];
   readonly snapshots: readonly ArchivedSnapshot[];
   readonly identities: readonly ArchivedIdentity[];
+  /** Frames that are missing after the last segment, as other keys prove. */
+  readonly lostTail: Gap | undefined;
 }
 
 /**
@@ -141,7 +150,33 @@ export function historyOf({ generations }: Survey, wanted?: number): History {
     limits.push(found.base);
     at = found.base.parent;
   }
-  return { generation, segments: orderSegments(chainsOf(pieces)), snapshots, identities };
+  const segments = orderSegments(chainsOf(pieces));
+  return { generation, segments, snapshots, identities, lostTail: lostAfter(segments.at(-1), pieces, limits) };
+}
+
+/**
+ * The frames that are missing after the last segment. Pieces that no chain reaches show them, and bases: what a later
+ * generation continues was archived.
+ */
+function lostAfter(
+  last: HistorySegment | undefined,
+  pieces: readonly Piece[],
+  bases: readonly Base[],
+): Gap | undefined {
+  const { number, salt } = last?.id ?? { number: 0, salt: 0n };
+  const end = last?.end ?? 0;
+  const isBeyond = (at: { readonly number: number; readonly salt: bigint }, to: number) =>
+    at.number > number || (at.number === number && at.salt === salt && to > end);
+  const beyond = pieces.filter(({ segment, to }) => isBeyond(segment, to));
+  const numbers = [
+    ...beyond.map(({ segment }) => segment.number),
+    ...bases.filter((base) => isBeyond(base, base.end)).map((base) => base.number),
+  ];
+  if (numbers.length === 0) return undefined;
+  const firstIndex = last?.chain.at(-1)?.next ?? 1;
+  const lastIndex = Math.max(firstIndex, ...beyond.map(({ next }) => next - 1));
+  const floor = Math.min(firstIndex, ...beyond.map((piece) => piece.floor));
+  return { number: Math.min(...numbers), firstIndex, lastIndex, floor, isCovered: false };
 }
 
 /** Whether a piece counts for a generation whose base is given. */
@@ -197,6 +232,8 @@ function orderSegments(chains: readonly (readonly Piece[])[]): HistorySegment[] 
 
 /** Frames that are missing between two segments. */
 export interface Gap {
+  /** The number of the first segment that lacks pieces. */
+  readonly number: number;
   /** The range of their entries, as far as the keys of the other pieces show it. */
   readonly firstIndex: Index;
   readonly lastIndex: Index;
@@ -213,11 +250,11 @@ export interface Gap {
  * @returns The gap; `undefined` if nothing is missing, or a snapshot covers it.
  */
 export function gapBefore({ segments, snapshots }: History): Gap | undefined {
-  const first = segments[0]?.id.first ?? 1;
+  const { first, number } = segments[0]?.id ?? { first: 1, number: 1 };
   if (first === 1) return undefined;
   const floor = Math.min(first, ...segments.flatMap(({ chain }) => chain).map((piece) => piece.floor));
   if (snapshots.some(({ index }) => index >= floor - 1)) return undefined;
-  return { firstIndex: 1, lastIndex: first - 1, floor, isCovered: false };
+  return { number: number - 1, firstIndex: 1, lastIndex: first - 1, floor, isCovered: false };
 }
 
 /**
@@ -227,12 +264,15 @@ export function gapBefore({ segments, snapshots }: History): Gap | undefined {
  * @param at The number of the segment in it, from 0.
  * @returns The gap; `undefined` if there is none.
  */
-export function gapAfter({ segments, snapshots }: History, at: number): Gap | undefined {
+export function gapAfter({ segments, snapshots, lostTail }: History, at: number): Gap | undefined {
   const [before, ...after] = segments.slice(at);
   const [next] = after;
-  if (before?.hasGap !== true || next === undefined) return undefined;
+  if (next === undefined) return lostTail;
+  if (before?.hasGap !== true) return undefined;
   const floor = Math.min(...after.flatMap(({ chain }) => chain).map((piece) => piece.floor));
   const firstIndex = before.chain.at(-1)!.next;
   const lastIndex = Math.max(next.id.first - 1, firstIndex);
-  return { firstIndex, lastIndex, floor, isCovered: snapshots.some(({ index }) => index >= floor - 1) };
+  // Unless a whole segment is missing, the pieces at the end of this one are.
+  const number = before.id.number + (next.id.number > before.id.number + 1 ? 1 : 0);
+  return { number, firstIndex, lastIndex, floor, isCovered: snapshots.some(({ index }) => index >= floor - 1) };
 }

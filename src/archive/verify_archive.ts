@@ -120,28 +120,20 @@ function missingPieces(history: History): { readonly lost: ArchiveDamage[]; read
   const lost: ArchiveDamage[] = [];
   const before = gapBefore(history);
   if (before !== undefined) {
-    const { firstIndex, lastIndex } = before;
-    const key = segmentPrefix(segments[0]!.chain[0]!.key, segments[0]!.id.number - 1);
+    const { number, firstIndex, lastIndex } = before;
+    const key = segmentPrefix(segments[0]!.chain[0]!.key, number);
     lost.push({ key, firstIndex, lastIndex, reason: "missing" });
   }
   const gaps: { firstIndex: Index; lastIndex: Index }[] = [];
   for (const [i, { chain }] of segments.entries()) {
     const gap = gapAfter(history, i);
     if (gap === undefined) continue;
-    const { firstIndex, lastIndex, isCovered } = gap;
-    const key = segmentPrefix(chain[0]!.key, incompleteNumber(segments, i));
+    const { number, firstIndex, lastIndex, isCovered } = gap;
+    const key = segmentPrefix(chain[0]!.key, number);
     if (isCovered) gaps.push({ firstIndex, lastIndex });
     else lost.push({ key, firstIndex, lastIndex, reason: "missing" });
   }
   return { lost, gaps };
-}
-
-/** The number of the segment that the entries after another one are missing from. */
-function incompleteNumber(segments: History["segments"], at: number): number {
-  const { id } = segments[at]!;
-  const next = segments[at + 1]!.id;
-  // Numbers are consecutive. Unless a whole segment is missing, the pieces at the end of this one are.
-  return next.number > id.number + 1 ? id.number + 1 : id.number;
 }
 
 /** The beginning of the keys of a segment's pieces. */

@@ -126,7 +126,8 @@ export const archiveVerify: Command = {
   operands: ["STORE"],
   options: { generation: GENERATION },
   help: `Exits with 0 if every object is there and undamaged, 2 if not, 3 if there is no archive or it cannot be read.
-Damaged and missing objects are listed with the indexes of their entries.`,
+Damaged and missing objects are listed with the indexes of their entries. No key shows that the newest objects of the
+newest generation existed: compare the last index with the one that the archiver reported.`,
   async run(context) {
     const { operands: [place], options, out, result, signal } = context;
     const store = storeOf(place!);

@@ -247,7 +247,7 @@ export const ARCHIVE_MUTANTS: readonly Mutant[] = [
     name: "the first list of an archive in use counts",
     file: HISTORY,
     edits: [[
-      "    if (pieceKeys(before).every((key) => keys.has(key))) return survey;",
+      "    if (isCertain && old.every((key) => keys.has(key))) return survey;",
       "    if (keys.size >= 0) return before;",
     ]],
     dies: "archive_restore_test",
@@ -275,11 +275,26 @@ export const ARCHIVE_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "a missing segment has the number of the one before it",
-    file: VERIFY,
-    edits: [[
-      "next.number > id.number + 1 ? id.number + 1 : id.number",
-      "next.number > id.number + 1 ? id.number : id.number",
-    ]],
+    file: HISTORY,
+    edits: [["next.id.number > before.id.number + 1 ? 1 : 0", "next.id.number > before.id.number + 1 ? 0 : 0"]],
+    dies: "archive_verify_test",
+  },
+  {
+    name: "pieces that no chain reaches prove nothing",
+    file: HISTORY,
+    edits: [["    ...beyond.map(({ segment }) => segment.number),\n", ""]],
+    dies: "archive_verify_test",
+  },
+  {
+    name: "a base proves nothing about the generation before it",
+    file: HISTORY,
+    edits: [["    ...bases.filter((base) => isBeyond(base, base.end)).map((base) => base.number),\n", ""]],
+    dies: "archive_verify_test",
+  },
+  {
+    name: "a piece that is written while the objects are listed proves a loss",
+    file: HISTORY,
+    edits: [["    const isCertain = keys.size === old.length ||", "    const isCertain = keys.size > 0 ||"]],
     dies: "archive_verify_test",
   },
 ];
