@@ -157,6 +157,18 @@ describe("wal-log archive", () => {
     }),
   );
 
+  it("lists its three commands", async () => {
+    for (const args of [["archive", "--help"], ["help", "archive"]]) {
+      const { code, stdout } = await cliHere(...args);
+      assert.equal(code, 0);
+      for (const name of ["run", "list", "verify"]) assert(stdout.includes(`  archive ${name} `), stdout);
+      assert(!stdout.includes("  backup "));
+    }
+    const { code, stderr } = await cliHere("archive");
+    assert.equal(code, 64);
+    assert.match(stderr, /which command\? archive run, archive list, archive verify/);
+  });
+
   it(
     "refuses wrong arguments",
     withArchive(async (path, store, folder) => {

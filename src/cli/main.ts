@@ -98,7 +98,7 @@ async function run(session: Session): Promise<number> {
   if (name === undefined) throw new UsageError(`which command? (${PROGRAM} --help)`);
   if (name === "help" || name === "--help" || name === "-h") {
     const about = commandOf(joinName(rest));
-    for (const line of about === undefined ? overview() : helpFor(about)) await out.line(line);
+    for (const line of about === undefined ? overview(commandsIn(rest[0])) : helpFor(about)) await out.line(line);
     return EXIT.clean;
   }
   if (name === "--version") {
@@ -106,6 +106,12 @@ async function run(session: Session): Promise<number> {
     return EXIT.clean;
   }
   const command = commandOf([name]);
+  const group = command === undefined ? commandsIn(name) : [];
+  if (group.length > 0 && rest.some((word) => word === "--help" || word === "-h")) {
+    for (const line of overview(group)) await out.line(line);
+    return EXIT.clean;
+  }
+  if (group.length > 0) throw new UsageError(`which command? ${group.map((one) => one.name).join(", ")}`);
   if (command === undefined) throw new UsageError(`no command ${JSON.stringify(name)} (${PROGRAM} --help)`);
   try {
     const given = readArguments(command, rest);
@@ -136,10 +142,16 @@ async function runCommand(session: Session, command: Command, given: Arguments):
   }
 }
 
-function* overview(): Generator<string> {
+/** The commands whose names begin with a word, such as "archive". */
+function commandsIn(word: string | undefined): readonly Command[] {
+  return COMMANDS.filter(({ name }) => name.startsWith(`${word} `));
+}
+
+/** The list of some commands, or of all if none are given. */
+function* overview(some: readonly Command[]): Generator<string> {
   yield `${PROGRAM}: inspects, verifies, repairs, copies, archives and converts logs of @wallog/wallog`;
   yield "";
-  for (const { name, operands, summary } of COMMANDS) {
+  for (const { name, operands, summary } of some.length > 0 ? some : COMMANDS) {
     yield `  ${`${name} ${operands.join(" ")}`.padEnd(HELP_COLUMNS)} ${summary}`;
   }
   yield "";

@@ -297,4 +297,10 @@ export const ARCHIVE_MUTANTS: readonly Mutant[] = [
     edits: [["    const isCertain = keys.size === old.length ||", "    const isCertain = keys.size > 0 ||"]],
     dies: "archive_verify_test",
   },
+  {
+    name: "archive without a command does not list its commands",
+    file: "src/cli/main.ts",
+    edits: [["name.startsWith(`${word} `)", "name === `${word} `"]],
+    dies: "archive_cli_test",
+  },
 ];
