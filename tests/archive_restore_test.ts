@@ -213,6 +213,7 @@ describe("restoring", () => {
       assert.equal((await archived.restored({ toTime })).lastIndex, (i + 1) * 30);
     }
     assert.equal((await archived.restored({ toTime: archived.disk.fileSystem.now() })).lastIndex, 120);
+    await assert.rejects(archived.restored({ toTime: 1 }), { code: "NOT_FOUND", message: /to that time/ });
     await assert.rejects(archived.restored({ toTime: 1, toIndex: 1 }), { code: "INVALID_ARGUMENT" });
   });
 

@@ -73,7 +73,11 @@ export class CutFinder {
    */
   add({ header, time, end }: WalkedFrame): boolean {
     const { target } = this;
-    if (target.kind === "time" && time > target.milliseconds) return false;
+    if (target.kind === "time" && time > target.milliseconds) {
+      // A log without an entry or a snapshot has not begun.
+      if (this.cut?.next === 1 && this.cut.snapshot.index === 0) this.cut = undefined;
+      return false;
+    }
     const { kind, flags, index, term } = header;
     const { next, snapshot, dropped } = effectOf(header, { next: this.next, snapshot: this.snapshot.index });
     if (target.kind === "index") {

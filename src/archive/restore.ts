@@ -53,7 +53,7 @@ export interface RestoreOptions {
   /**
    * The time to restore to, in milliseconds since 1970, by the clock of the log's machine. The result is the state
    * before the first checkpoint with a later time. A log writes a checkpoint after about 16 KiB, and 20 ms after the
-   * last flush.
+   * last flush. It fails with `NOT_FOUND` if the log had no entry and no snapshot then.
    */
   readonly toTime?: number;
   /** The generation to restore. Default: the newest. */

@@ -303,4 +303,10 @@ export const ARCHIVE_MUTANTS: readonly Mutant[] = [
     edits: [["name.startsWith(`${word} `)", "name === `${word} `"]],
     dies: "archive_cli_test",
   },
+  {
+    name: "a log can be restored as of a time before it began",
+    file: CUT,
+    edits: [["      if (this.cut?.next === 1 &&", "      if (this.cut?.next === 0 &&"]],
+    dies: "archive_restore_test",
+  },
 ];
