@@ -201,6 +201,21 @@ describe("restoring", () => {
     }
   });
 
+  it("reports the size of its own files, not of all that was read", async () => {
+    const archived = new ArchivedLog();
+    archived.append(300);
+    await archived.archive();
+    const { fileSystem } = archived.disk;
+    const path = "/early.wal";
+    const { bytes } = await restore(archived.store, path, { fileSystem, toIndex: 10 });
+    const all = await restore(archived.store, "/all.wal", { fileSystem });
+    assert(bytes < all.bytes / 3, `${bytes} of ${all.bytes}`);
+    const file = fileSystem.open(`${path}/${segmentName(1)}`, "read");
+    // The truncation to index 10 is written afterwards.
+    assert(bytes <= file.size());
+    file.close();
+  });
+
   it("to a time ends before the first later checkpoint", async () => {
     const archived = new ArchivedLog();
     const times: number[] = [];

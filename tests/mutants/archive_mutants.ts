@@ -309,4 +309,10 @@ export const ARCHIVE_MUTANTS: readonly Mutant[] = [
     edits: [["      if (this.cut?.next === 1 &&", "      if (this.cut?.next === 0 &&"]],
     dies: "archive_restore_test",
   },
+  {
+    name: "the size of a restored log includes everything that was read",
+    file: RESTORE,
+    edits: [["restored: { headers: kept, cut, bytes }", "restored: { headers: kept, cut, bytes: bytes + bytesDone }"]],
+    dies: "archive_restore_test",
+  },
 ];
