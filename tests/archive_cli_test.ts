@@ -178,6 +178,8 @@ describe("wal-log archive", () => {
         ["archive", "run", path],
         ["archive", "run", path, folder],
         ["archive", "run", path, "s3://bucket/prefix"],
+        ["archive", "run", path, pathToFileURL(path).href],
+        ["archive", "run", path, pathToFileURL(join(path, "inside")).href],
         ["archive", "run", path, store, "--interval", "0"],
         ["restore", store, join(folder, "again"), "--to", "yesterday"],
         ["archive", "list"],
@@ -187,6 +189,7 @@ describe("wal-log archive", () => {
         assert.equal((await cliHere(...args)).code, 3, args.join(" "));
       }
       assert.equal((await cliHere("archive", "run", join(folder, "none"), store)).code, 3);
+      assert.equal((await cliHere("archive", "run", path, pathToFileURL(`${path}.archive`).href)).code, 0);
       assert(process.exitCode === undefined || process.exitCode === 0);
     }),
   );

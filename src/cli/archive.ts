@@ -5,6 +5,8 @@
  */
 
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
+import { resolve, sep } from "node:path";
+import { fileURLToPath } from "node:url";
 import { WalLogError } from "../api/errors.ts";
 import type { WalLogEvents } from "../api/events.ts";
 import { WalLog } from "../api/wal_log.ts";
@@ -54,6 +56,7 @@ If two archivers of the same log run, the one that started later wins. The other
       throw new UsageError("--interval takes milliseconds, 1 or more");
     }
     const store = storeOf(place!);
+    requireOutside(path!, place!);
     const log = await WalLog.open(path!, { readOnly: true, create: false, verify: "tail", onDamage: "keep" });
     await log.close();
     const run = options.follow === true ? await follow(context, intervalMilliseconds) : await runOnce(context);
@@ -68,6 +71,13 @@ If two archivers of the same log run, the one that started later wins. The other
     return EXIT.clean;
   },
 };
+
+/** Fails if a store is in the folder of the log that it is to outlive. */
+function requireOutside(path: string, place: string): void {
+  const [log, store] = [resolve(path), fileURLToPath(place)];
+  if (store !== log && !store.startsWith(log + sep)) return;
+  throw new UsageError(`STORE must not be in the log's folder, found ${JSON.stringify(place)}`);
+}
 
 /** The counts of a run. */
 interface Run {

@@ -315,4 +315,10 @@ export const ARCHIVE_MUTANTS: readonly Mutant[] = [
     edits: [["restored: { headers: kept, cut, bytes }", "restored: { headers: kept, cut, bytes: bytes + bytesDone }"]],
     dies: "archive_restore_test",
   },
+  {
+    name: "an archive can be in the folder of its log",
+    file: CLI,
+    edits: [["store !== log && !store.startsWith(log + sep)", "store !== log"]],
+    dies: "archive_cli_test",
+  },
 ];
