@@ -28,7 +28,7 @@ import { partialNames } from "../maintain/partial_folder.ts";
 import { folderOf } from "../recovery/open.ts";
 import { IDENTITY_NAME, writeIdentity } from "../recovery/identity.ts";
 import { type Cut, CutFinder, type RestoreTarget } from "./cut.ts";
-import { type Gap, gapAfter, type History, historyOf, surveyInUse } from "./history.ts";
+import { type Gap, gapAfter, type History, historyOf, surveyInUse, surveyStore } from "./history.ts";
 import type { ArchivedSnapshot } from "./keys.ts";
 import type { ObjectStore } from "./object_store.ts";
 import {
@@ -36,12 +36,14 @@ import {
   LOCK_NAME,
   publish,
   REPORT_NAME,
+  requireLog,
   type RestoredFolder,
   type RestoreReport,
   SUFFIX,
   writeReport,
 } from "./restored_folder.ts";
 import { Staging } from "./staging.ts";
+import { readClaim } from "./takeover.ts";
 
 /** The number of attempts if objects disappear because an archiver merges them. */
 const ATTEMPTS_MAX = 5;
@@ -127,7 +129,8 @@ export async function restore(
   try {
     const partial = partialNames(fileSystem, path, lock, SUFFIX);
     const work: Work = { store, fileSystem, partial, folder: path, target, options };
-    if (!isPublishing(fileSystem, path)) await prepare(work);
+    if (isPublishing(fileSystem, path)) await requireSameLog(work);
+    else await prepare(work);
     return publish(work);
   } catch (error) {
     throw signal?.aborted === true && error === signal.reason ? error : ioError("Cannot restore a log", path, error);
@@ -154,6 +157,15 @@ function targetOf(options: RestoreOptions): RestoreTarget {
   if (toTime === undefined) return { kind: "end" };
   if (Number.isFinite(toTime)) return { kind: "time", milliseconds: toTime };
   throw invalid(`${attempt}: toTime must be milliseconds since 1970, found ${show(toTime)}`);
+}
+
+/** Fails if the complete files in the folder are not of the archive's log. */
+async function requireSameLog(work: Work): Promise<void> {
+  const { store, options: { signal } } = work;
+  // All claims are of the same log, and the last one is never deleted.
+  const { claimed } = await surveyStore(store, { signal });
+  const claim = await readClaim(store, claimed, { signal });
+  requireLog(work, claim?.uuid.replaceAll("-", ""));
 }
 
 /** Makes all files, under their temporary names. */
@@ -303,7 +315,7 @@ async function complete(work: Work, history: History, { headers, cut, bytes }: R
   } finally {
     await log.close();
   }
-  writeReport(work, report);
+  writeReport(work, report, Buffer.from(headers[0]!.uuid).toString("hex"));
 }
 
 function requireState({ lastIndex, snapshotIndex, recovery, path }: WalLog, { next, snapshot }: Cut): void {

@@ -62,8 +62,9 @@ export function isPublishing(fileSystem: FileSystem, folder: string): boolean {
 export function writeReport(
   { partial, folder, target }: RestoredFolder,
   { hardState: { term, votedFor }, ...rest }: RestoreReport,
+  uuid: string,
 ): void {
-  const text = JSON.stringify({ ...rest, target, term, vote: votedFor === null ? null : String(votedFor) });
+  const text = JSON.stringify({ ...rest, uuid, target, term, vote: votedFor === null ? null : String(votedFor) });
   const file = partial.open(`${folder}/${REPORT_NAME}`, "create");
   try {
     const bytes = new TextEncoder().encode(text);
@@ -75,13 +76,30 @@ export function writeReport(
   partial.syncDirectory(folder);
 }
 
-/** Gives the files their final names. */
-export function publish({ fileSystem, partial, folder, target }: RestoredFolder): RestoreReport {
+/** The stored report. */
+function readReport({ partial, folder }: RestoredFolder) {
   const file = partial.open(`${folder}/${REPORT_NAME}`, "read");
-  const bytes = new Uint8Array(file.size());
-  file.read(bytes, 0);
-  file.close();
-  const { term, vote, target: stored, ...rest } = JSON.parse(new TextDecoder().decode(bytes));
+  try {
+    const bytes = new Uint8Array(file.size());
+    file.read(bytes, 0);
+    return JSON.parse(new TextDecoder().decode(bytes));
+  } finally {
+    file.close();
+  }
+}
+
+/** Fails if the files in the folder are of a log with another UUID. */
+export function requireLog(restored: RestoredFolder, uuid: string | undefined): void {
+  if (readReport(restored).uuid === uuid) return;
+  const path = restored.folder;
+  const message = `Cannot restore to ${path}: a restore of another log was interrupted there; choose an empty folder`;
+  throw new WalLogError("INVALID_ARGUMENT", message, { path });
+}
+
+/** Gives the files their final names. */
+export function publish(restored: RestoredFolder): RestoreReport {
+  const { fileSystem, folder, target } = restored;
+  const { term, vote, uuid: _uuid, target: stored, ...rest } = readReport(restored);
   if (JSON.stringify(stored) !== JSON.stringify(target)) {
     const message = `Cannot restore to ${folder}: a restore with other options was interrupted there; repeat it, or ` +
       "choose an empty folder";

@@ -126,7 +126,7 @@ export const ARCHIVE_MUTANTS: readonly Mutant[] = [
   {
     name: "a later checkpoint is restored",
     file: CUT,
-    edits: [["time > target.milliseconds) return false;", "time > target.milliseconds + 1e9) return false;"]],
+    edits: [["time > target.milliseconds) {", "time > target.milliseconds + 1e9) {"]],
     dies: "archive_restore_test",
   },
   {
@@ -320,5 +320,11 @@ export const ARCHIVE_MUTANTS: readonly Mutant[] = [
     file: CLI,
     edits: [["store !== log && !store.startsWith(log + sep)", "store !== log"]],
     dies: "archive_cli_test",
+  },
+  {
+    name: "a restore completes the files of another log",
+    file: RESTORE,
+    edits: [["await requireSameLog(work);\n    else", "void requireSameLog;\n    else"]],
+    dies: "archive_leftover_test",
   },
 ];
