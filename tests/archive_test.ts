@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
-import { cpSync } from "node:fs";
+import { cpSync, renameSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { describe, it } from "node:test";
@@ -72,6 +72,21 @@ describe("a log that is archived", () => {
       await using restored = await WalLog.open(join(folder, "restored"), { create: false });
       assert.equal(restored.recovery.verdict, "clean");
       assert.equal(fingerprint(restored), fingerprint(log));
+    });
+  });
+
+  it("is not reported as archived if another store is in the place of its store", async () => {
+    await inTemporaryFolder(async (folder) => {
+      const place = join(folder, "store");
+      await using log = await WalLog.open(join(folder, "log"));
+      await using archiving = archive(log, new FolderStore(place), FAST);
+      await write(log, 20);
+      await archiving.archived(20);
+      // As if its volume was no longer mounted.
+      renameSync(place, join(folder, "unmounted"));
+      await write(log, 20);
+      assert.equal(await codeOf(archiving.archived(40)), "NOT_FOUND");
+      assert.equal(await codeOf(archiving.closed), "NOT_FOUND");
     });
   });
 

@@ -285,11 +285,27 @@ export class Archiver {
     this.counts.bytes += body.size;
   }
 
+  /**
+   * Fails if the archiver's own claim is gone. Another store may have taken the place of the one that it claimed: an
+   * empty folder where a volume was, for example.
+   */
+  private async requireClaim(): Promise<void> {
+    const { store, generation, token, view, options } = this;
+    const claim = await readClaim(store, generation, options);
+    if (claim?.token === token) return;
+    // A claim is never overwritten, so the reply is damaged. The next step asks again.
+    if (claim !== undefined) throw new WalLogError("CORRUPT", `Cannot read the claim ${generation} in ${store.name}`);
+    const message =
+      `Cannot go on archiving the log at ${view.folder} to ${store.name}: the claim of generation ${generation} is ` +
+      `missing, so this is another store, or it has lost objects; restore the store, and start the archiver again`;
+    throw new WalLogError("NOT_FOUND", message, { path: view.folder });
+  }
+
   /** Fails if another archiver has claimed the next generation. */
   private async requireUnfenced(): Promise<void> {
     const { store, generation, view, options } = this;
     const next = await store.get(claimKey(generation + 1), undefined, options);
-    if (next.kind === "absent") return;
+    if (next.kind === "absent") return await this.requireClaim();
     const message =
       `Cannot go on archiving the log at ${view.folder} to ${store.name}: another archiver has taken over, ` +
       `with generation ${generation + 1}; the log itself goes on`;

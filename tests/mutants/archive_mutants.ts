@@ -18,6 +18,12 @@ const VERIFY = "src/archive/verify_archive.ts";
 /** Mutants of the archive. */
 export const ARCHIVE_MUTANTS: readonly Mutant[] = [
   {
+    name: "another store may take the place of the claimed one",
+    file: "src/archive/archiver.ts",
+    edits: [['if (next.kind === "absent") return await this.requireClaim();', 'if (next.kind === "absent") return;']],
+    dies: "archive_test",
+  },
+  {
     name: "an archiver reports an index without looking for another archiver",
     file: ARCHIVER,
     edits: [["    await this.requireUnfenced();\n    this.archivedIndex", "    this.archivedIndex"]],
