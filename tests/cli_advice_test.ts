@@ -139,6 +139,11 @@ describe("adviseOn", () => {
     assert.match(adviseOn(finding).text, /^delete LOCK /);
     assert.match(adviseOn({ ...finding, isLockDamaged: false }).text, /^restore IDENTITY, which is missing; /);
     assert.match(adviseOn({ ...finding, segments: 0, verdict: "corrupt" }).text, /^put the missing files back; /);
+    assert.match(
+      adviseOn({ ...finding, segments: 0, verdict: "corrupt" }).text,
+      /; also delete LOCK, which must be empty, and restore IDENTITY, which is missing$/,
+    );
+    assert.doesNotMatch(adviseOn({ ...SOUND, segments: 0, verdict: "corrupt" }).text, /also/);
   });
 
   it("asks another replica for entries, for the snapshot or for both", () => {

@@ -78,7 +78,7 @@ export function adviseOn(finding: Finding): Advice {
     const then = others.length === 0 ? "the log is complete without it" : "then verify it again";
     return say(`move ${strangers.map(oneLine).join(", ")} out of ${oneLine(finding.folder)}: ${then}`);
   }
-  if (verdict === "corrupt") return adviseOnDamage(finding);
+  if (verdict === "corrupt") return alsoOnSmallFiles(finding, adviseOnDamage(finding));
   if (finding.isLockDamaged) {
     return say("delete LOCK while no writer has the log open: it must be empty, and the next writer makes a new one");
   }
@@ -90,6 +90,15 @@ export function adviseOn(finding: Finding): Advice {
   }
   if (verdict === "torn") return say("nothing to do; opening the log for writing cuts off the torn end");
   return say("nothing to do");
+}
+
+/** Adds the files beside the log that are damaged too. */
+function alsoOnSmallFiles({ identity, isLockDamaged }: Finding, advice: Advice): Advice {
+  const also = [
+    ...isLockDamaged ? ["delete LOCK, which must be empty"] : [],
+    ...identity !== undefined ? [`restore IDENTITY, which is ${identity}`] : [],
+  ];
+  return also.length === 0 ? advice : { ...advice, text: `${advice.text}; also ${also.join(", and ")}` };
 }
 
 function adviseOnDamage({ folder, damage, segments, lastIndex, hardStateLost }: Finding): Advice {

@@ -237,6 +237,12 @@ const OWNERS: readonly Mutant[] = [
 /** Mutants of the advice. */
 const ADVICE: readonly Mutant[] = [
   {
+    name: "the advice on damage forgets LOCK and IDENTITY",
+    file: "src/cli/advice.ts",
+    edits: [["return alsoOnSmallFiles(finding, adviseOnDamage(finding));", "return adviseOnDamage(finding);"]],
+    dies: "cli_advice_test",
+  },
+  {
     name: "if the end is lost, entries before it that a replica has are not refilled",
     file: "src/cli/advice.ts",
     edits: [["if (isEndLost && !isSnapshotLost && refillable.length === 0) {", "if (isEndLost && !isSnapshotLost) {"]],
