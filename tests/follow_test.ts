@@ -228,6 +228,21 @@ describe("followers side by side", () => {
     await assert.rejects(before.next(), { code: "NOT_CONTIGUOUS", index: 2 });
   });
 
+  it("leave no more than four chunks in memory in a turn, and none after it", async () => {
+    const log = open();
+    log.append(entriesAt(1, 50, 1, 100));
+    log.syncSync();
+    // Each chunk has one entry.
+    const read = async (index: number) => await next(log.follow({ from: index, maxBytes: 1 }));
+    const first = await read(1);
+    assert.equal(await read(1), first);
+    const others = [await read(2), await read(3), await read(4), await read(5)];
+    assert.notEqual(await read(1), first);
+    assert.equal(await read(5), others[3]);
+    await setImmediate();
+    assert.notEqual(await read(5), others[3]);
+  });
+
   it("have lists of their own", async () => {
     const log = open();
     log.append(entriesAt(1, 3));

@@ -254,6 +254,18 @@ export const FOLLOW_MUTANTS: readonly Mutant[] = [
     dies: "follow_end_test",
   },
   {
+    name: "chunks that followers share stay in memory after the turn",
+    file: SHARED,
+    edits: [["    this.clearLater();\n", ""]],
+    dies: "follow_test",
+  },
+  {
+    name: "a follower that catches up keeps all chunks in memory",
+    file: SHARED,
+    edits: [["this.recent.slice(0, CHUNKS_MAX - 1)", "this.recent"]],
+    dies: "follow_test",
+  },
+  {
     name: "each follower reads for itself",
     file: SHARED,
     edits: [["this.recent = [chunk, ...this.recent.slice(0, CHUNKS_MAX - 1)];", "this.recent = [];"]],
@@ -274,7 +286,7 @@ export const FOLLOW_MUTANTS: readonly Mutant[] = [
   {
     name: "a follower that joins a chunk begins at its start",
     file: SHARED,
-    edits: [["return at === 0 ? entries : entries.slice(at);", "return entries;"]],
+    edits: [["return at === 0 ? chunk.entries : chunk.entries.slice(at);", "return chunk.entries;"]],
     dies: "follow_test",
   },
   {
