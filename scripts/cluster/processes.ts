@@ -29,7 +29,7 @@ export interface Status {
   readonly log: WalLogStats;
 }
 
-/** A digest of what a replica has. */
+/** A digest of the state of a replica. */
 export interface Contents {
   /** The last command that its state machine has applied. */
   readonly applied: number;
