@@ -58,7 +58,7 @@ describe("wal-log archive", () => {
   );
 
   it(
-    "lists generations, of which the second goes on where the first ended",
+    "lists generations, and the second continues where the first ended",
     withArchive(async (path, store) => {
       await cliHere("archive", "run", path, store);
       const log = await WalLog.open(path, { segmentBytes: 4096 });

@@ -27,7 +27,7 @@ describe("a restored log", () => {
     assert.equal(new Set(incarnations).size, 3);
   });
 
-  it("has many segments, of which each was archived whole or in pieces", async () => {
+  it("has many segments, archived whole or in pieces", async () => {
     const archived = new ArchivedLog();
     archived.append(1000);
     await archived.archive();
@@ -299,7 +299,7 @@ describe("restoring", () => {
     assert.equal((await archived.restored()).lastIndex, 32);
   });
 
-  it("fails if an object is missing, unless what is before it is wanted", async () => {
+  it("fails if an object is missing, unless only earlier entries are wanted", async () => {
     const store = new MemoryStore();
     const archived = new ArchivedLog(store);
     archived.append(300);

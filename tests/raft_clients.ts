@@ -1,4 +1,4 @@
-/** Clients of a simulated Raft cluster: their commands, and what they are told of them and of leaders. */
+/** Clients of a simulated Raft cluster: their commands, the answers, and the leaders that they learn of. */
 
 import type {
   Action,

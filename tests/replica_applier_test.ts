@@ -26,7 +26,7 @@ function sourceOf(index: number, text: string, closed: () => void = () => {}): S
   };
 }
 
-/** An applier over a state machine that writes down what it is told to do. */
+/** An applier whose state machine records its calls. */
 class Subject {
   readonly done: string[] = [];
   readonly pages: number[] = [];

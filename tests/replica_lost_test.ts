@@ -1,4 +1,4 @@
-/** Proposals of which a replica loses sight, with a node of its own and a leader that is played by the test. */
+/** Proposals whose fate a replica cannot follow. The test plays the leader. */
 
 import assert from "node:assert/strict";
 import { describe, it } from "node:test";

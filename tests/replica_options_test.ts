@@ -130,7 +130,7 @@ describe("a replica", () => {
       let release = () => {};
       let isHeld = true;
       journal.before = () => isHeld ? new Promise((resolve) => release = resolve) : undefined;
-      // 40 MiB, of which 16 are held in memory.
+      // 40 MiB. The replica holds 16 MiB of them in memory.
       const texts = Array.from({ length: 40 }, (_, i) => `${i}-`.padEnd(1024 * 1024, "x"));
       const waiting: Promise<string>[] = [];
       for (const text of texts) {

@@ -7,7 +7,7 @@ import type { RaftNode } from "../src/raft/mod.ts";
 import { Proposals } from "../src/replica/proposals.ts";
 import { failsWith } from "./replica_nodes.ts";
 
-/** Proposals to a node of which a test decides everything. */
+/** Proposals to a simulated node that the test controls. */
 class Subject {
   isLeader = true;
   leader: bigint | null = 1n;

@@ -31,7 +31,7 @@ describe("a snapshot of a replica", () => {
       assert.equal(again.journal.restores, 1);
       assert.equal(await again.replica.propose(commandOf("61")), "61:61");
       assert.deepEqual(again.journal.commands, textsTo(61));
-      assert.ok(again.journal.indexes[0]! > snapshotIndex, "what the snapshot includes is not applied again");
+      assert.ok(again.journal.indexes[0]! > snapshotIndex, "commands in the snapshot are not applied again");
     }, [1n]),
   );
 

@@ -15,7 +15,7 @@ import { parseArgs } from "node:util";
 import { WalLogError } from "../../mod.ts";
 import { EventLog } from "../../src/events/mod.ts";
 
-/** What the shop did, and what it still has to tell others. */
+/** Events of the shop, and messages that it has to deliver. */
 type ShopEvent =
   | { readonly type: "ordered"; readonly customer: string; readonly amount: number }
   | { readonly type: "message"; readonly body: unknown };

@@ -134,7 +134,7 @@ class FactsReader {
     return this.#meta.length - this.#at;
   }
 
-  /** Reads a list, of which each element has so many bytes or more. */
+  /** Reads a list. Each element has at least this number of bytes. */
   list(bytesEach: number, read: () => void): void {
     if (this.left < 4) return;
     for (let count = this.u32(); count > 0 && this.left >= bytesEach; count--) read();

@@ -1,4 +1,4 @@
-/** Mistakes in the archive. */
+/** Mutants of the archive. */
 
 import type { Mutant } from "./mutant.ts";
 

@@ -35,7 +35,7 @@ export const REPLICA_COMMAND_MUTANTS: readonly Mutant[] = [
     dies: "replica_once_test",
   },
   {
-    name: "replica: replaced answers count for ever",
+    name: "replica: replaced answers are never subtracted",
     file: CLIENTS,
     edits: [["    this.#answerBytes -= slot?.answer?.length ?? 0;\n", ""]],
     dies: "replica_once_test",
