@@ -23,6 +23,7 @@ import process from "node:process";
 import { WalLogError } from "../api/errors.ts";
 import type { FileLock, LockHolder } from "./file_system.ts";
 import { errorCode } from "./full.ts";
+import { FolderNames } from "./folder_names.ts";
 import { adoptOwner, FILE_PERMISSIONS, isSameFile, look, requireRegular } from "./node_file.ts";
 
 /** SQLite opens paths of up to 512 bytes, including a terminator and `-journal`. */
@@ -99,6 +100,7 @@ class HeldLock implements FileLock {
   private readonly folder: string;
   private readonly file: fs.BigIntStats;
   private readonly home: fs.BigIntStats;
+  private readonly names: FolderNames = new FolderNames();
   private readonly descriptors: readonly (number | undefined)[];
 
   constructor(path: string, file: fs.BigIntStats, database: Database, descriptors: readonly (number | undefined)[]) {
@@ -113,12 +115,13 @@ class HeldLock implements FileLock {
   check(): void {
     const { path, folder } = this;
     const home = fs.statSync(folder, { bigint: true, throwIfNoEntry: false });
-    if (!isSameFile(this.home, home)) {
+    if (home === undefined || !isSameFile(this.home, home)) {
       const found = home === undefined ? "moved or deleted" : "replaced by another folder";
       throw lost(folder, `the folder was ${found}`);
     }
+    if (this.names.areUnchanged(home)) return;
     const file = look(path);
-    if (isSameFile(this.file, file)) return;
+    if (isSameFile(this.file, file)) return this.names.checked(home);
     const found = file === undefined ? "deleted" : "replaced";
     throw lost(folder, `its LOCK was ${found}, so another writer may have the log open`);
   }

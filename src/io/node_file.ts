@@ -12,6 +12,7 @@ import fs from "node:fs";
 import { dirname } from "node:path";
 import { WalLogError } from "../api/errors.ts";
 import type { File, OpenMode } from "./file_system.ts";
+import { FolderNames } from "./folder_names.ts";
 
 /** Default permission bits of a file: only the owner may read and write it. */
 export const FILE_PERMISSIONS = 0o600;
@@ -125,6 +126,7 @@ export class NodeFile implements File {
   private readonly path: string;
   private readonly descriptor: number;
   private readonly identity: Identity;
+  private readonly names: FolderNames = new FolderNames();
   /**
    * Linux reports a failed write-back once to each open file. If two flushes overlap, one on a thread and one here,
    * both must fail. So each uses its own open file, opened before anything is written.
@@ -178,7 +180,12 @@ export class NodeFile implements File {
   }
 
   requireNamed(): void {
-    if (!isSameFile(this.identity, look(this.path))) throw replaced(this.path);
+    // Since Linux 6.13, the next write after a look at the file changes its time in the journal, and the flush after
+    // that takes almost twice as long. So the file is looked at only if the folder has changed.
+    const folder = fs.statSync(dirname(this.path), { bigint: true, throwIfNoEntry: false });
+    if (folder !== undefined && this.names.areUnchanged(folder)) return;
+    if (folder === undefined || !isSameFile(this.identity, look(this.path))) throw replaced(this.path);
+    this.names.checked(folder);
   }
 
   close(): void {

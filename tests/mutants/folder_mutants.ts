@@ -48,6 +48,36 @@ export const FOLDER_MUTANTS: readonly Mutant[] = [
     dies: "folder_test",
   },
   {
+    name: "a change in the same tick of the clock as the last check is not noticed",
+    file: "src/io/folder_names.ts",
+    edits: [["this.seen = isSettled ? folder : undefined;", "this.seen = folder;"]],
+    dies: "folder_names_test",
+  },
+  {
+    name: "whole seconds count as exact times of a folder",
+    file: "src/io/folder_names.ts",
+    edits: [["folder.mtimeNs % SECOND_NS === 0n ? SETTLED_COARSE_NS : SETTLED_NS", "SETTLED_NS"]],
+    dies: "folder_names_test",
+  },
+  {
+    name: "a folder's time that was set back hides a change",
+    file: "src/io/folder_names.ts",
+    edits: [[" &&\n      ctimeNs === seen.ctimeNs", ""]],
+    dies: "folder_names_test",
+  },
+  {
+    name: "each flush looks at the segment",
+    file: "src/io/node_file.ts",
+    edits: [["if (folder !== undefined && this.names.areUnchanged(folder)) return;", ""]],
+    dies: "folder_names_test",
+  },
+  {
+    name: "each flush looks at the lock",
+    file: "src/io/lock.ts",
+    edits: [["if (this.names.areUnchanged(home)) return;", ""]],
+    dies: "folder_names_test",
+  },
+  {
     name: "removing a file that is already gone fails",
     file: GUARD,
     edits: [['if (errorCode(error) !== "ENOENT") throw error;', "throw error;"]],
