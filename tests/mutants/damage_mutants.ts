@@ -64,7 +64,7 @@ export const DAMAGE_MUTANTS: readonly Mutant[] = [
     name: "a repaired term is forgotten if the next header did not know it",
     file: REPLAY_STATE,
     edits: [["else if (state.lastTerm === TERM_UNKNOWN) index.lastTerm = term;", ""]],
-    dies: "damage_healed_test",
+    dies: "replay_state_test",
   },
   {
     name: "searching for lost offsets overwrites the state of the replay",
