@@ -1,9 +1,11 @@
 /**
- * Mutation testing: applies the mutants of `tests/mutants/` one at a time to a copy of the repository, and runs the
- * simulation and then the tests until one fails. A mutant that survives is a gap in the tests.
+ * Mutation testing: applies the mutants of `tests/mutants/` one at a time to a copy of the repository, and runs checks
+ * until one fails. The first check is the one that the mutant names. If it passes, the simulation and all tests follow.
+ * A mutant that survives is a gap in the tests.
  *
- *     deno task mutants                      all of them, in an hour or so
+ *     deno task mutants                      all of them, in two hours or so
  *     deno task mutants slot flush           those whose names contain "slot" or "flush"
+ *     deno task mutants --part 1/2           the first of two halves, for a second process
  *     deno task mutants --check              only whether each still applies to the source
  *     deno task mutants --only simulation    with these checks only, or test files: may be repeated
  *     deno task mutants --json FILE          results as JSON too
@@ -85,14 +87,17 @@ const { values: options, positionals: filters } = parseArgs({
     check: { type: "boolean", default: false },
     json: { type: "string" },
     only: { type: "string", multiple: true, default: [] },
+    part: { type: "string", default: "1/1" },
     seeds: { type: "string", default: SEEDS_DEFAULT },
   },
   allowPositionals: true,
 });
 
+const [part, parts] = options.part.split("/").map(Number) as [number, number];
+if (!(part >= 1 && part <= parts)) fail("--part takes a number and how many there are, such as 1/2");
 const chosen = MUTANTS.filter(({ name, file }) =>
   filters.length === 0 || filters.some((filter) => name.includes(filter) || file.includes(filter))
-);
+).filter((_, position) => position % parts === part - 1);
 const names = new Set(MUTANTS.map(({ name }) => name));
 if (names.size !== MUTANTS.length) fail("two mutants have the same name");
 const stale = chosen.map((mutant) => applied(mutant, ROOT)).filter((one) => one.error !== undefined);
@@ -117,23 +122,17 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
 }
 const copy = mkdtempSync(join(tmpdir(), "wallog-mutants-"));
 const results: Result[] = [];
+/** What fails in each check without a mutant. */
+const baselines = new Map<string, ReadonlySet<string>>();
 try {
   for (const name of COPIED) {
     if (existsSync(join(ROOT, name))) cpSync(join(ROOT, name), join(copy, name), { recursive: true });
   }
   symlinkSync(join(ROOT, "node_modules"), join(copy, "node_modules"));
   const tests = testFiles().filter((test) => chosen.some((mutant) => isFor(mutant, test)));
-  console.log(`${chosen.length} mutants, ${options.seeds} seeds of each kind, then ${tests.join(", ")}`);
-  // A test that fails without a mutant is not used.
-  const failing = new Set<string>();
-  for (const check of SIMULATIONS.keys()) {
-    if (!isWanted(check) || !chosen.some((mutant) => isFor(mutant, check))) continue;
-    if ((await simulate(check)).failed) fail(`the ${check} fails without a mutant`);
-  }
-  for (const test of tests) for (const name of (await runTest(test)).failures) failing.add(name);
-  if (failing.size > 0) console.log(`fails without a mutant, and is not counted: ${[...failing].join("; ")}`);
+  console.log(`${chosen.length} mutants, ${options.seeds} seeds of each kind`);
   for (const mutant of chosen) {
-    const result = await judge(mutant, tests, failing);
+    const result = await judge(mutant, tests);
     results.push(result);
     const verdict = result.killedBy ?? (result.equivalent === undefined ? "SURVIVED" : "equivalent");
     console.log(
@@ -171,11 +170,20 @@ function applied({ name, file, edits }: Mutant, root: string): { text: string; o
   return { text, original };
 }
 
-async function judge(mutant: Mutant, tests: readonly string[], failing: ReadonlySet<string>): Promise<Result> {
+async function judge(mutant: Mutant, tests: readonly string[]): Promise<Result> {
+  // Run the expected check first. It usually fails, so the others need not run.
+  const checks = [...SIMULATIONS.keys(), ...tests].filter(isWanted)
+    .filter((check) => check === mutant.dies || isFor(mutant, check))
+    .sort((a, b) => Number(b === mutant.dies) - Number(a === mutant.dies));
+  await failuresWithoutMutant(mutant.dies);
   const started = performance.now();
   const { text, original } = applied(mutant, copy);
   const module = join(copy, "src/codec/codec_wasm.ts");
   const moduleText = readFileSync(module, "utf8");
+  const write = (text: string, moduleText: string) => {
+    writeFileSync(join(copy, mutant.file), text);
+    writeFileSync(module, moduleText);
+  };
   const result = (killedBy: string | undefined, what: string): Result => ({
     name: mutant.name,
     file: mutant.file,
@@ -185,7 +193,7 @@ async function judge(mutant: Mutant, tests: readonly string[], failing: Readonly
     equivalent: killedBy === undefined ? mutant.equivalent : undefined,
     error: undefined,
   });
-  writeFileSync(join(copy, mutant.file), text);
+  write(text, moduleText);
   try {
     if (mutant.file.startsWith("wasm/")) {
       const built = await run(["run", "-A", "--no-check", "scripts/build_wasm.ts"]);
@@ -194,24 +202,38 @@ async function judge(mutant: Mutant, tests: readonly string[], failing: Readonly
     // A mutant that does not load proves nothing.
     const loaded = await run(["run", "--no-check", isRaft(mutant.file) ? "src/raft/mod.ts" : "mod.ts"]);
     if (loaded.code !== 0) fail(`${mutant.name}: does not load\n${loaded.output}`);
-    // Run the expected check first. It usually fails, so the others need not run.
-    const checks = [...SIMULATIONS.keys(), ...tests].filter(isWanted).filter((check) => isFor(mutant, check));
-    for (const check of checks.sort((a, b) => Number(b === mutant.dies) - Number(a === mutant.dies))) {
-      if (SIMULATIONS.has(check)) {
-        const simulated = await simulate(check);
-        if (simulated.failed) return result(check, simulated.what);
-        continue;
-      }
-      const { failures, hangs } = await runTest(check);
+    const mutatedModule = readFileSync(module, "utf8");
+    for (const check of checks) {
+      const { failures, hangs } = await runCheck(check);
+      if (failures.length === 0 && !hangs) continue;
+      write(original, moduleText);
+      const failing = await failuresWithoutMutant(check);
       if (hangs) return result(check, "does not come to an end");
       const killer = failures.find((name) => !failing.has(name));
       if (killer !== undefined) return result(check, killer);
+      write(text, mutatedModule);
     }
     return result(undefined, mutant.equivalent ?? "");
   } finally {
-    writeFileSync(join(copy, mutant.file), original);
-    writeFileSync(module, moduleText);
+    write(original, moduleText);
   }
+}
+
+/** What fails in a check without a mutant. It is not counted. The source must be without one. */
+async function failuresWithoutMutant(check: string): Promise<ReadonlySet<string>> {
+  let failing = baselines.get(check);
+  if (failing === undefined) {
+    const { failures, hangs } = await runCheck(check);
+    if (hangs || (SIMULATIONS.has(check) && failures.length > 0)) fail(`${check} fails without a mutant`);
+    failing = new Set(failures);
+    if (failing.size > 0) console.log(`fails without a mutant, and is not counted: ${failures.join("; ")}`);
+    baselines.set(check, failing);
+  }
+  return failing;
+}
+
+async function runCheck(check: string): Promise<{ failures: string[]; hangs: boolean }> {
+  return await (SIMULATIONS.has(check) ? simulate(check) : runTest(check));
 }
 
 function isRaft(file: string): boolean {
@@ -223,11 +245,11 @@ function isFor({ file }: Mutant, check: string): boolean {
   return isRaft(file) === /^raft[ _]/.test(check);
 }
 
-async function simulate(check: string): Promise<{ failed: boolean; what: string }> {
+async function simulate(check: string): Promise<{ failures: string[]; hangs: boolean }> {
   const script = SIMULATIONS.get(check)!;
   const { code, output } = await run(["run", "--no-check", "--allow-env", script, options.seeds]);
   const line = output.split("\n").find((line) => line.startsWith("seed ")) ?? output.trim().split("\n").at(-1) ?? "";
-  return { failed: code !== 0, what: code === undefined ? "does not come to an end" : line.slice(0, 160) };
+  return { failures: code === 0 ? [] : [line.slice(0, 160)], hangs: code === undefined };
 }
 
 async function runTest(test: string): Promise<{ failures: string[]; hangs: boolean }> {
