@@ -92,13 +92,13 @@ export const FOLDER_MUTANTS: readonly Mutant[] = [
   {
     name: "the lock does not notice that the folder is another one",
     file: LOCK,
-    edits: [["if (!isSameFile(this.home, home)) {", "if (home === undefined) {"]],
+    edits: [["if (home === undefined || !isSameFile(this.home, home)) {", "if (home === undefined) {"]],
     dies: "folder_test",
   },
   {
     name: "the lock does not notice that LOCK is another one",
     file: LOCK,
-    edits: [["if (isSameFile(this.file, file)) return;", "if (file !== undefined) return;"]],
+    edits: [["if (isSameFile(this.file, file)) return", "if (file !== undefined) return"]],
     dies: "folder_test",
   },
   {
