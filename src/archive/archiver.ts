@@ -14,14 +14,15 @@ import { snapshotName } from "../format/snapshot_name.ts";
 import { sharedCodec } from "../codec/pool.ts";
 import { errorCode } from "../io/full.ts";
 import type { Segment } from "../log/segment.ts";
-import { historyOf, surveyStore } from "./history.ts";
-import { type Base, baseKey, claimKey, identityKey, pieceKey, snapshotKey } from "./keys.ts";
+import { beginGeneration } from "./begin.ts";
+import { type OwnClaim, probeStore, requireUnfenced } from "./claims.ts";
+import { baseKey, identityKey, pieceKey, snapshotKey } from "./keys.ts";
 import type { LogView } from "./log_view.ts";
 import { bodyOf, type ObjectStore, type RequestOptions } from "./object_store.ts";
 import { type OwnPiece, OwnPieces } from "./own_pieces.ts";
 import { segmentId, verifyPiece } from "./piece_file.ts";
 import { openSnapshotFile } from "./snapshot_body.ts";
-import { claimGeneration, findBeginning, NOTHING_ARCHIVED, type Position, probeStore, readClaim } from "./takeover.ts";
+import { NOTHING_ARCHIVED, type Position } from "./takeover.ts";
 
 /** Figures of an archiver since it began. */
 export interface ArchiverCounts {
@@ -74,6 +75,11 @@ export class Archiver {
     return this.view;
   }
 
+  private get claim(): OwnClaim {
+    const { store, view: { folder }, generation, token, options } = this;
+    return { store, folder, generation, token, options };
+  }
+
   /** Bytes of the log that are durable and not archived. */
   get lagBytes(): number {
     return this.pending().reduce((sum, { segment, from }) => sum + segment.endOffset - from, 0);
@@ -86,45 +92,16 @@ export class Archiver {
    * condition; `FENCED`, `STORE`, `CORRUPT`, `IO`.
    */
   async begin(): Promise<void> {
-    const { store, view, options } = this;
+    const { store, view, token, options } = this;
     await view.advance();
     if (this.generation > 0 || view.uuid === undefined) return;
     // A new name each time, because a delete of an earlier attempt can take effect late.
-    await probeStore(store, `${this.token}-${++this.probes}`, options);
-    const uuid = textOf(view.uuid);
-    // Compare before the claim, so that the archiver of another log does not stop the right one.
-    const found = await surveyStore(store, options);
-    const before = historyOf(found);
-    await this.requireSameLog(before.generation, uuid);
-    await findBeginning(store, before, view, options);
-    const claim = { layout: 1, token: this.token, uuid, milliseconds: view.fileSystem.now() } as const;
-    const generation = await claimGeneration(store, found.claimed, claim, options);
-    // Another archiver may have written before the claim.
-    const survey = await surveyStore(store, options);
-    const history = historyOf(survey);
-    await this.requireSameLog(history.generation, uuid);
-    const beginning = await findBeginning(store, history, view, options);
-    let base: Base | undefined;
-    if (beginning.kind === "continue") {
-      const { number, salt, end } = this.position = beginning.position;
-      base = { parent: history.generation, number, salt, end };
-    }
+    await probeStore(store, `${token}-${++this.probes}`, options);
+    const { generation, position, base, snapshots } = await beginGeneration({ store, view, token, options });
+    this.position = position;
     this.missingBase = baseKey(generation, base);
     this.generation = generation;
-    for (const { index, term, checksum } of history.snapshots) {
-      if (base !== undefined) this.snapshots.set(snapshotName(index, term), checksum);
-    }
-  }
-
-  /** Fails if a generation belongs to another log. */
-  private async requireSameLog(generation: number, uuid: string): Promise<void> {
-    if (generation === 0) return;
-    const { store, view, options } = this;
-    const claim = await readClaim(store, generation, options);
-    if (claim?.uuid === uuid) return;
-    const message = `Cannot archive the log at ${view.folder} to ${store.name}: the archive there is of another log, ` +
-      `${claim?.uuid}; archive to another prefix`;
-    throw new WalLogError("DIVERGED", message, { path: view.folder });
+    for (const { index, term, checksum } of snapshots) this.snapshots.set(snapshotName(index, term), checksum);
   }
 
   /**
@@ -149,7 +126,7 @@ export class Archiver {
       throw error;
     }
     await this.putBase();
-    await this.requireUnfenced();
+    await requireUnfenced(this.claim);
     this.archivedIndex = durableIndex;
     view.forget(this.position.number);
     await this.merge();
@@ -272,7 +249,7 @@ export class Archiver {
    * was written, so the pieces must stay.
    */
   private async drop(pieces: readonly OwnPiece[]): Promise<void> {
-    await this.requireUnfenced();
+    await requireUnfenced(this.claim);
     for (const { key } of pieces) {
       await this.store.delete(key, this.options);
       this.counts.merged++;
@@ -284,33 +261,6 @@ export class Archiver {
     this.counts.objects++;
     this.counts.bytes += body.size;
   }
-
-  /**
-   * Fails if the archiver's own claim is gone. Another store may have taken the place of the one that it claimed: an
-   * empty folder where a volume was, for example.
-   */
-  private async requireClaim(): Promise<void> {
-    const { store, generation, token, view, options } = this;
-    const claim = await readClaim(store, generation, options);
-    if (claim?.token === token) return;
-    // A claim is never overwritten, so the reply is damaged. The next step asks again.
-    if (claim !== undefined) throw new WalLogError("CORRUPT", `Cannot read the claim ${generation} in ${store.name}`);
-    const message =
-      `Cannot go on archiving the log at ${view.folder} to ${store.name}: the claim of generation ${generation} is ` +
-      `missing, so this is another store, or it has lost objects; restore the store, and start the archiver again`;
-    throw new WalLogError("NOT_FOUND", message, { path: view.folder });
-  }
-
-  /** Fails if another archiver has claimed the next generation. */
-  private async requireUnfenced(): Promise<void> {
-    const { store, generation, view, options } = this;
-    const next = await store.get(claimKey(generation + 1), undefined, options);
-    if (next.kind === "absent") return await this.requireClaim();
-    const message =
-      `Cannot go on archiving the log at ${view.folder} to ${store.name}: another archiver has taken over, ` +
-      `with generation ${generation + 1}; the log itself goes on`;
-    throw new WalLogError("FENCED", message, { path: view.folder });
-  }
 }
 
 /** Whether a file of the log cannot be read, or is damaged. */
@@ -320,10 +270,6 @@ function isUnreadable(error: unknown): boolean {
 
 function hexOf(id: Uint8Array): string {
   return Buffer.from(id.buffer, id.byteOffset, ID_BYTES).toString("hex");
-}
-
-function textOf(id: Uint8Array): string {
-  return hexOf(id).replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
 }
 
 function bytesOf(identity: Identity): Uint8Array {

@@ -27,6 +27,7 @@ import { nodeFileSystem } from "../io/node_fs.ts";
 import { partialNames } from "../maintain/partial_folder.ts";
 import { folderOf } from "../recovery/open.ts";
 import { IDENTITY_NAME, writeIdentity } from "../recovery/identity.ts";
+import { readClaim } from "./claims.ts";
 import { type Cut, CutFinder, type RestoreTarget } from "./cut.ts";
 import { type Gap, gapAfter, type History, historyOf, surveyInUse, surveyStore } from "./history.ts";
 import type { ArchivedSnapshot } from "./keys.ts";
@@ -43,7 +44,6 @@ import {
   writeReport,
 } from "./restored_folder.ts";
 import { Staging } from "./staging.ts";
-import { readClaim } from "./takeover.ts";
 
 /** The number of attempts if objects disappear because an archiver merges them. */
 const ATTEMPTS_MAX = 5;

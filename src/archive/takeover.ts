@@ -1,5 +1,5 @@
 /**
- * The start of an archiver: it compares the archive with its log, and claims a generation.
+ * Compares an archive with a log, and finds the position at which an archiver continues.
  *
  * @module
  */
@@ -14,7 +14,7 @@ import { openSized } from "../io/sized_file.ts";
 import type { Segment } from "../log/segment.ts";
 import { type WalkedFrame, walkFrames } from "./frames.ts";
 import type { History, HistorySegment } from "./history.ts";
-import { claimKey, type Piece, PROBES } from "./keys.ts";
+import type { Piece } from "./keys.ts";
 import type { LogView } from "./log_view.ts";
 import type { ObjectStore, RequestOptions } from "./object_store.ts";
 import { fetchPiece } from "./fetch_object.ts";
@@ -42,74 +42,6 @@ export const NOTHING_ARCHIVED: Position = { number: 0, salt: 0n, end: 0, next: 1
  * own, because the log was compacted before all of it was archived.
  */
 export type Beginning = { readonly kind: "continue"; readonly position: Position } | { readonly kind: "restart" };
-
-/** The contents of a claim. */
-export interface Claim {
-  readonly layout: 1;
-  readonly token: string;
-  readonly uuid: string;
-  readonly milliseconds: number;
-}
-
-/**
- * Fails if a store accepts a second `put if absent` of a key.
- *
- * @param store The store.
- * @param token A random name.
- * @param options A signal.
- * @throws {WalLogError} `INVALID_ARGUMENT`.
- */
-export async function probeStore(store: ObjectStore, token: string, options?: RequestOptions): Promise<void> {
-  const key = `${PROBES}${token}`;
-  await store.putIfAbsent(key, new TextEncoder().encode("1"), options);
-  const second = await store.putIfAbsent(key, new TextEncoder().encode("2"), options);
-  await store.delete(key, options);
-  if (second.kind === "exists") return;
-  const message =
-    `Cannot archive to ${store.name}: the store does not refuse to write a key twice (If-None-Match: *), ` +
-    "so that two archivers could mix their logs; use another store";
-  throw new WalLogError("INVALID_ARGUMENT", message);
-}
-
-/**
- * Claims the lowest generation above a number.
- *
- * @param store The store.
- * @param above The highest generation that is claimed already.
- * @param claim The contents of the claim. Its token is the archiver's own.
- * @param options A signal.
- * @returns The generation.
- */
-export async function claimGeneration(
-  store: ObjectStore,
-  above: number,
-  claim: Claim,
-  options?: RequestOptions,
-): Promise<number> {
-  const bytes = new TextEncoder().encode(JSON.stringify(claim));
-  for (let generation = above + 1;; generation++) {
-    const result = await store.putIfAbsent(claimKey(generation), bytes, options);
-    if (result.kind === "created") return generation;
-    // If the reply to an earlier attempt was lost, the claim is the archiver's own.
-    if ((await readClaim(store, generation, options))?.token === claim.token) return generation;
-  }
-}
-
-/** Reads a claim; `undefined` if there is none. */
-export async function readClaim(
-  store: ObjectStore,
-  generation: number,
-  options?: RequestOptions,
-): Promise<Claim | undefined> {
-  const found = await store.get(claimKey(generation), undefined, options);
-  if (found.kind === "absent") return undefined;
-  try {
-    return JSON.parse(new TextDecoder().decode(found.bytes)) as Claim;
-  } catch (cause) {
-    const message = `Cannot read the claim ${claimKey(generation)} in ${store.name}: it is damaged`;
-    throw new WalLogError("CORRUPT", message, { cause });
-  }
-}
 
 /**
  * Finds the position in a log at which an archive ends. The log must have the archived frames, or a snapshot of them.

@@ -1,104 +1,19 @@
-/** Mutants of the archive. */
+/** Mutants of restoring and verifying an archive, of its stores and its commands. */
 
 import type { Mutant } from "./mutant.ts";
 
-const ARCHIVER = "src/archive/archiver.ts";
-const TAKEOVER = "src/archive/takeover.ts";
 const HISTORY = "src/archive/history.ts";
 const CUT = "src/archive/cut.ts";
 const RESTORE = "src/archive/restore.ts";
 const STAGING = "src/archive/staging.ts";
 const FETCH = "src/archive/fetch_object.ts";
-const ARCHIVE = "src/archive/archive.ts";
 const FOLDER = "src/archive/folder_store.ts";
 const FRAMES = "src/archive/frames.ts";
 const CLI = "src/cli/archive.ts";
 const VERIFY = "src/archive/verify_archive.ts";
 
-/** Mutants of the archive. */
+/** Mutants of restoring and verifying an archive, of its stores and its commands. */
 export const ARCHIVE_MUTANTS: readonly Mutant[] = [
-  {
-    name: "another store may take the place of the claimed one",
-    file: "src/archive/archiver.ts",
-    edits: [['if (next.kind === "absent") return await this.requireClaim();', 'if (next.kind === "absent") return;']],
-    dies: "archive_test",
-  },
-  {
-    name: "an archiver reports an index without looking for another archiver",
-    file: ARCHIVER,
-    edits: [["    await this.requireUnfenced();\n    this.archivedIndex", "    this.archivedIndex"]],
-    dies: "archive_test",
-  },
-  {
-    name: "merged pieces are deleted without looking for another archiver",
-    file: ARCHIVER,
-    edits: [[
-      "    await this.requireUnfenced();\n    for (const { key } of pieces)",
-      "    for (const { key } of pieces)",
-    ]],
-    dies: "archive_takeover_test",
-  },
-  {
-    name: "a generation counts before it has anything",
-    file: ARCHIVER,
-    edits: [[
-      "    this.generation = generation;\n",
-      "    this.generation = generation;\n    await this.putBase();\n",
-    ]],
-    dies: "archive_takeover_test",
-  },
-  {
-    name: "a snapshot is archived after the frame that names it",
-    file: ARCHIVER,
-    edits: [
-      ["      for (const { segment, from } of pending) await this.putPiece(segment, from);\n", ""],
-      ["    if (pending.length > 0) await this.putSnapshot();\n", ""],
-      [
-        "    try {\n    } catch",
-        "    try {\n      for (const { segment, from } of pending) await this.putPiece(segment, from);\n      if (pending.length > 0) await this.putSnapshot();\n    } catch",
-      ],
-    ],
-    dies: "archive_takeover_test",
-  },
-  {
-    name: "the archive of another log is taken over",
-    file: ARCHIVER,
-    edits: [["    if (claim?.uuid === uuid) return;\n", "    if (claim !== undefined) return;\n"]],
-    dies: "archive_takeover_test",
-  },
-  {
-    name: "a store that ignores the condition is used",
-    file: TAKEOVER,
-    edits: [['  if (second.kind === "exists") return;\n', "  if (second.kind) return;\n"]],
-    dies: "archive_test",
-  },
-  {
-    name: "a claim whose reply was lost counts as another archiver's",
-    file: TAKEOVER,
-    edits: [[
-      "    if ((await readClaim(store, generation, options))?.token === claim.token) return generation;\n",
-      "",
-    ]],
-    dies: "archive_takeover_test",
-  },
-  {
-    name: "the pieces of the last segment are not compared with the log",
-    file: TAKEOVER,
-    edits: [[
-      "        if (await inSlices(file.checksum(codec)) === checksum) continue;",
-      "        if (checksum >= 0n) continue;",
-    ]],
-    dies: "archive_test",
-  },
-  {
-    name: "archived frames after the end of the log are not looked for",
-    file: TAKEOVER,
-    edits: [[
-      "        if (!copy.done && isCopy(copy.value, frame)) continue;",
-      "        if (copy !== undefined) continue;",
-    ]],
-    dies: "archive_test",
-  },
   {
     name: "a generation has all pieces of the one before it",
     file: HISTORY,
@@ -160,15 +75,6 @@ export const ARCHIVE_MUTANTS: readonly Mutant[] = [
     dies: "archive_restore_test",
   },
   {
-    name: "entries are released that the log has replaced since",
-    file: ARCHIVE,
-    edits: [[
-      "      if (log.termAt(archivedIndex) === view.termAt(archivedIndex)) retention",
-      "      if (log.termAt(1) !== view.termAt(0)) retention",
-    ]],
-    dies: "archive_release_test",
-  },
-  {
     name: "a folder replaces an object that exists",
     file: FOLDER,
     edits: [["        await link(temporary, path);\n", "        await rename(temporary, path);\n"]],
@@ -199,24 +105,6 @@ export const ARCHIVE_MUTANTS: readonly Mutant[] = [
     dies: "archive_cli_test",
   },
   {
-    name: "a closed log is never archived to its end",
-    file: ARCHIVE,
-    edits: [["      this.isLogFinal = this.isLogClosed;\n", ""]],
-    dies: "archive_test",
-  },
-  {
-    name: "all probes of an archiver have the same name",
-    file: ARCHIVER,
-    edits: [["`${this.token}-${++this.probes}`", "`${this.token}-${this.probes}`"]],
-    dies: "archive_takeover_test",
-  },
-  {
-    name: "the beginning of a piece that reaches beyond the log is not compared",
-    file: TAKEOVER,
-    edits: [["  if (from >= end) return true;\n", "  if (from >= 0) return true;\n"]],
-    dies: "archive_simulation_test",
-  },
-  {
     name: "a header block with one intact copy is kept",
     file: STAGING,
     edits: [["      if (from === 0) writeFull(file, found.read(0, SEGMENT_HEADER_BYTES), 0);\n", ""]],
@@ -230,24 +118,6 @@ export const ARCHIVE_MUTANTS: readonly Mutant[] = [
       '  if (target.kind !== "index" || target.index < floor) return;',
     ]],
     dies: "archive_restore_test",
-  },
-  {
-    name: "a piece that was merged meanwhile ends the archive",
-    file: TAKEOVER,
-    edits: [[
-      "      const bytes = await fetchPiece(store, piece, options).catch((error) => {\n        throw isGone(error) ? changing(store, view, error) : error;\n      });\n",
-      "      const bytes = await fetchPiece(store, piece, options);\n",
-    ]],
-    dies: "archive_takeover_test",
-  },
-  {
-    name: "a segment may replace the last archived one whatever it follows",
-    file: TAKEOVER,
-    edits: [[
-      "  if (!isSame) throw diverged(store, view, `segment ${header.number} does",
-      "  if (!isSame && !last) throw diverged(store, view, `segment ${header.number} does",
-    ]],
-    dies: "archive_takeover_test",
   },
   {
     name: "the first list of an archive in use counts",

@@ -4,6 +4,7 @@
  */
 
 import { ARCHIVE_MUTANTS } from "./archive_mutants.ts";
+import { ARCHIVER_MUTANTS } from "./archiver_mutants.ts";
 import { BATCH_MUTANTS } from "./batch_mutants.ts";
 import { CHECKSUM_MUTANTS } from "./checksum_mutants.ts";
 import { CLI_TAR_MUTANTS } from "./cli_tar_mutants.ts";
@@ -99,4 +100,5 @@ export const MUTANTS: readonly Mutant[] = [
   ...EVENTS_CONSUMER_MUTANTS,
   ...EXAMPLE_MUTANTS,
   ...ARCHIVE_MUTANTS,
+  ...ARCHIVER_MUTANTS,
 ];

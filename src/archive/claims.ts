@@ -1,0 +1,117 @@
+/**
+ * Claims of generations. They decide which of several archivers goes on.
+ *
+ * @module
+ */
+
+import { WalLogError } from "../api/errors.ts";
+import { claimKey, PROBES } from "./keys.ts";
+import type { ObjectStore, RequestOptions } from "./object_store.ts";
+
+/** The contents of a claim. */
+export interface Claim {
+  readonly layout: 1;
+  readonly token: string;
+  readonly uuid: string;
+  readonly milliseconds: number;
+}
+
+/**
+ * Fails if a store accepts a second `put if absent` of a key.
+ *
+ * @param store The store.
+ * @param token A random name.
+ * @param options A signal.
+ * @throws {WalLogError} `INVALID_ARGUMENT`.
+ */
+export async function probeStore(store: ObjectStore, token: string, options?: RequestOptions): Promise<void> {
+  const key = `${PROBES}${token}`;
+  await store.putIfAbsent(key, new TextEncoder().encode("1"), options);
+  const second = await store.putIfAbsent(key, new TextEncoder().encode("2"), options);
+  await store.delete(key, options);
+  if (second.kind === "exists") return;
+  const message =
+    `Cannot archive to ${store.name}: the store does not refuse to write a key twice (If-None-Match: *), ` +
+    "so that two archivers could mix their logs; use another store";
+  throw new WalLogError("INVALID_ARGUMENT", message);
+}
+
+/**
+ * Claims the lowest generation above a number.
+ *
+ * @param store The store.
+ * @param above The highest generation that is claimed already.
+ * @param claim The contents of the claim. Its token is the archiver's own.
+ * @param options A signal.
+ * @returns The generation.
+ */
+export async function claimGeneration(
+  store: ObjectStore,
+  above: number,
+  claim: Claim,
+  options?: RequestOptions,
+): Promise<number> {
+  const bytes = new TextEncoder().encode(JSON.stringify(claim));
+  for (let generation = above + 1;; generation++) {
+    const result = await store.putIfAbsent(claimKey(generation), bytes, options);
+    if (result.kind === "created") return generation;
+    // If the reply to an earlier attempt was lost, the claim is the archiver's own.
+    if ((await readClaim(store, generation, options))?.token === claim.token) return generation;
+  }
+}
+
+/** Reads a claim; `undefined` if there is none. */
+export async function readClaim(
+  store: ObjectStore,
+  generation: number,
+  options?: RequestOptions,
+): Promise<Claim | undefined> {
+  const found = await store.get(claimKey(generation), undefined, options);
+  if (found.kind === "absent") return undefined;
+  try {
+    return JSON.parse(new TextDecoder().decode(found.bytes)) as Claim;
+  } catch (cause) {
+    const message = `Cannot read the claim ${claimKey(generation)} in ${store.name}: it is damaged`;
+    throw new WalLogError("CORRUPT", message, { cause });
+  }
+}
+
+/** An archiver's claim, and what is needed to look after it. */
+export interface OwnClaim {
+  readonly store: ObjectStore;
+  /** The log's folder, for messages. */
+  readonly folder: string;
+  readonly generation: number;
+  readonly token: string;
+  readonly options: RequestOptions;
+}
+
+/**
+ * Fails if another archiver has claimed the next generation, or if the archiver's own claim is gone.
+ *
+ * @param own The claim.
+ * @throws {WalLogError} `FENCED`, `NOT_FOUND`, `CORRUPT`, `STORE`.
+ */
+export async function requireUnfenced(own: OwnClaim): Promise<void> {
+  const { store, generation, folder, options } = own;
+  const next = await store.get(claimKey(generation + 1), undefined, options);
+  if (next.kind === "absent") return await requireClaim(own);
+  const message = `Cannot go on archiving the log at ${folder} to ${store.name}: another archiver has taken over, ` +
+    `with generation ${generation + 1}; the log itself goes on`;
+  throw new WalLogError("FENCED", message, { path: folder });
+}
+
+/**
+ * Fails if the archiver's own claim is gone. Another store may have taken the place of the one that it claimed: an
+ * empty folder where a volume was, for example.
+ */
+async function requireClaim({ store, generation, token, folder, options }: OwnClaim): Promise<void> {
+  const claim = await readClaim(store, generation, options);
+  if (claim?.token === token) return;
+  // A claim is never overwritten, so the reply is damaged. The next step asks again.
+  if (claim !== undefined) throw new WalLogError("CORRUPT", `Cannot read the claim ${generation} in ${store.name}`);
+  const message =
+    `Cannot go on archiving the log at ${folder} to ${store.name}: the claim of generation ${generation} ` +
+    `is missing, so this is another store, or it has lost objects; restore the store, and start the archiver again`;
+  throw new WalLogError("NOT_FOUND", message, { path: folder });
+}

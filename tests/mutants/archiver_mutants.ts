@@ -1,0 +1,155 @@
+/** Mutants of archiving a log. */
+
+import type { Mutant } from "./mutant.ts";
+
+const ARCHIVER = "src/archive/archiver.ts";
+const BEGIN = "src/archive/begin.ts";
+const CLAIMS = "src/archive/claims.ts";
+const TAKEOVER = "src/archive/takeover.ts";
+const ARCHIVE = "src/archive/archive.ts";
+
+/** Mutants of archiving a log. */
+export const ARCHIVER_MUTANTS: readonly Mutant[] = [
+  {
+    name: "another store may take the place of the claimed one",
+    file: CLAIMS,
+    edits: [['if (next.kind === "absent") return await requireClaim(own);', 'if (next.kind === "absent") return;']],
+    dies: "archive_test",
+  },
+  {
+    name: "an archiver reports an index without looking for another archiver",
+    file: ARCHIVER,
+    edits: [["    await requireUnfenced(this.claim);\n    this.archivedIndex", "    this.archivedIndex"]],
+    dies: "archive_test",
+  },
+  {
+    name: "merged pieces are deleted without looking for another archiver",
+    file: ARCHIVER,
+    edits: [[
+      "    await requireUnfenced(this.claim);\n    for (const { key } of pieces)",
+      "    for (const { key } of pieces)",
+    ]],
+    dies: "archive_takeover_test",
+  },
+  {
+    name: "the log is read before the objects are listed",
+    file: BEGIN,
+    edits: [[
+      "    const survey = await surveyStore(store, options);\n    await view.advance();\n",
+      "    await view.advance();\n    const survey = await surveyStore(store, options);\n",
+    ]],
+    dies: "archive_begin_test",
+  },
+  {
+    name: "an archive is compared once with a log that changes",
+    file: BEGIN,
+    edits: [["const COMPARISONS_MAX = 2;", "const COMPARISONS_MAX = 1;"]],
+    dies: "archive_begin_test",
+  },
+  {
+    name: "a generation counts before it has anything",
+    file: ARCHIVER,
+    edits: [[
+      "    this.generation = generation;\n",
+      "    this.generation = generation;\n    await this.putBase();\n",
+    ]],
+    dies: "archive_takeover_test",
+  },
+  {
+    name: "a snapshot is archived after the frame that names it",
+    file: ARCHIVER,
+    edits: [
+      ["      for (const { segment, from } of pending) await this.putPiece(segment, from);\n", ""],
+      ["    if (pending.length > 0) await this.putSnapshot();\n", ""],
+      [
+        "    try {\n    } catch",
+        "    try {\n      for (const { segment, from } of pending) await this.putPiece(segment, from);\n      if (pending.length > 0) await this.putSnapshot();\n    } catch",
+      ],
+    ],
+    dies: "archive_takeover_test",
+  },
+  {
+    name: "the archive of another log is taken over",
+    file: BEGIN,
+    edits: [["  if (claim?.uuid === uuidOf(view)) return;\n", "  if (claim !== undefined) return;\n"]],
+    dies: "archive_takeover_test",
+  },
+  {
+    name: "a store that ignores the condition is used",
+    file: CLAIMS,
+    edits: [['  if (second.kind === "exists") return;\n', "  if (second.kind) return;\n"]],
+    dies: "archive_test",
+  },
+  {
+    name: "a claim whose reply was lost counts as another archiver's",
+    file: CLAIMS,
+    edits: [[
+      "    if ((await readClaim(store, generation, options))?.token === claim.token) return generation;\n",
+      "",
+    ]],
+    dies: "archive_takeover_test",
+  },
+  {
+    name: "the pieces of the last segment are not compared with the log",
+    file: TAKEOVER,
+    edits: [[
+      "        if (await inSlices(file.checksum(codec)) === checksum) continue;",
+      "        if (checksum >= 0n) continue;",
+    ]],
+    dies: "archive_test",
+  },
+  {
+    name: "archived frames after the end of the log are not looked for",
+    file: TAKEOVER,
+    edits: [[
+      "        if (!copy.done && isCopy(copy.value, frame)) continue;",
+      "        if (copy !== undefined) continue;",
+    ]],
+    dies: "archive_test",
+  },
+  {
+    name: "entries are released that the log has replaced since",
+    file: ARCHIVE,
+    edits: [[
+      "      if (log.termAt(archivedIndex) === view.termAt(archivedIndex)) retention",
+      "      if (log.termAt(1) !== view.termAt(0)) retention",
+    ]],
+    dies: "archive_release_test",
+  },
+  {
+    name: "a closed log is never archived to its end",
+    file: ARCHIVE,
+    edits: [["      this.isLogFinal = this.isLogClosed;\n", ""]],
+    dies: "archive_test",
+  },
+  {
+    name: "all probes of an archiver have the same name",
+    file: ARCHIVER,
+    edits: [["`${token}-${++this.probes}`", "`${token}-${this.probes}`"]],
+    dies: "archive_takeover_test",
+  },
+  {
+    name: "the beginning of a piece that reaches beyond the log is not compared",
+    file: TAKEOVER,
+    edits: [["  if (from >= end) return true;\n", "  if (from >= 0) return true;\n"]],
+    dies: "archive_simulation_test",
+  },
+  {
+    name: "a piece that was merged meanwhile ends the archive",
+    file: TAKEOVER,
+    edits: [[
+      "      const bytes = await fetchPiece(store, piece, options).catch((error) => {\n        throw isGone(error) ? changing(store, view, error) : error;\n      });\n",
+      "      const bytes = await fetchPiece(store, piece, options);\n",
+    ]],
+    dies: "archive_takeover_test",
+  },
+  {
+    name: "a segment may replace the last archived one whatever it follows",
+    file: TAKEOVER,
+    edits: [[
+      "  if (!isSame) throw diverged(store, view, `segment ${header.number} does",
+      "  if (!isSame && !last) throw diverged(store, view, `segment ${header.number} does",
+    ]],
+    dies: "archive_takeover_test",
+  },
+];
