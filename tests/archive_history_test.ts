@@ -22,7 +22,7 @@ class Keys {
   async pieces(generation: number, number: number, baseLsn: number, ...ends: [number, number][]): Promise<this> {
     for (const [from, to] of ends) {
       const segment = { number, baseLsn, first: number * 10, salt: BigInt(number) };
-      const span = { from, to, floor: number * 10, next: number * 10 + 10, snapshot: 0, time: 0 };
+      const span = { from, to, floor: number * 10, next: number * 10 + 10, snapshot: 0, archived: 0, time: 0 };
       await this.store.put(pieceKey(generation, segment, span, 7n), bodyOf(new Uint8Array(to - from)));
     }
     return this;

@@ -16,7 +16,7 @@ import { sharedCodec } from "../src/codec/pool.ts";
 import { Random } from "../src/testing/mod.ts";
 
 const SEGMENT = { number: 12, baseLsn: 65536, first: 7, salt: 0x0123456789abcdefn };
-const SPAN = { from: 16384, to: 20480, floor: 5, next: 120, snapshot: 3, time: 1767225600037 };
+const SPAN = { from: 16384, to: 20480, floor: 5, next: 120, snapshot: 3, archived: 2, time: 1767225600037 };
 
 describe("the keys of an archive", () => {
   it("name a piece and everything about it", () => {
@@ -24,8 +24,8 @@ describe("the keys of an archive", () => {
     assert.equal(
       key,
       "generations/00000003/segments/000000000012-0000000000065536-0000000000000007-0123456789abcdef/" +
-        "0000000000016384-0000000000020480-0000000000000005-0000000000000120-0000000000000003-001767225600037-" +
-        "000000000000fedc",
+        "0000000000016384-0000000000020480-0000000000000005-0000000000000120-0000000000000003-" +
+        "0000000000000002-001767225600037-000000000000fedc",
     );
     const piece = { key, generation: 3, segment: SEGMENT, ...SPAN, checksum: 0xfedcn };
     assert.deepEqual(readKey(key, 4096), { kind: "piece", piece });
@@ -46,11 +46,15 @@ describe("the keys of an archive", () => {
     const cluster = "0123456789abcdef".repeat(2);
     const key = identityKey(7, "f".repeat(32), cluster);
     assert.deepEqual(readKey(key, 72), { kind: "identity", identity: { key, generation: 7, cluster } });
-    const snapshot = snapshotKey(7, 4711, 9, 1n);
-    assert.equal(snapshot, "generations/00000007/snapshots/0000000000004711-0000000000000009-0000000000000001");
+    const id = { index: 4711, term: 9, previous: 4700, checksum: 1n };
+    const snapshot = snapshotKey(7, id);
+    assert.equal(
+      snapshot,
+      "generations/00000007/snapshots/0000000000004711-0000000000000009-0000000000004700-0000000000000001",
+    );
     assert.deepEqual(readKey(snapshot, 152), {
       kind: "snapshot",
-      snapshot: { key: snapshot, generation: 7, index: 4711, term: 9, checksum: 1n, size: 152 },
+      snapshot: { key: snapshot, generation: 7, ...id, size: 152 },
     });
   });
 

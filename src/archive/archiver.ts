@@ -16,10 +16,10 @@ import { errorCode } from "../io/full.ts";
 import type { Segment } from "../log/segment.ts";
 import { beginGeneration } from "./begin.ts";
 import { type OwnClaim, probeStore, requireUnfenced } from "./claims.ts";
-import { baseKey, identityKey, pieceKey, snapshotKey } from "./keys.ts";
+import { type ArchivedSnapshot, baseKey, identityKey, pieceKey, snapshotKey } from "./keys.ts";
 import type { LogView } from "./log_view.ts";
 import { bodyOf, type ObjectStore, type RequestOptions } from "./object_store.ts";
-import { type OwnPiece, OwnPieces } from "./own_pieces.ts";
+import { mergedPiece, type OwnPiece, OwnPieces, type PlannedPiece } from "./own_pieces.ts";
 import { segmentId, verifyPiece } from "./piece_file.ts";
 import { openSnapshotFile } from "./snapshot_body.ts";
 import { NOTHING_ARCHIVED, type Position } from "./takeover.ts";
@@ -46,10 +46,10 @@ export class Archiver {
   private readonly token: string;
   private readonly options: RequestOptions;
   private position: Position = NOTHING_ARCHIVED;
-  /** The checksums of archived snapshots, by the names of their files. */
-  private readonly snapshots = new Map<string, bigint>();
-  /** The name of the file of the snapshot that is archived. */
-  private snapshot = "";
+  /** The snapshots that earlier generations have archived. */
+  private earlier: readonly ArchivedSnapshot[] = [];
+  /** The snapshot that this archiver has archived, or found in the archive; index 0 if there is none. */
+  private snapshot = { index: 0, term: 0 };
   private identity = "";
   /** The key of the generation's base, until it is written. */
   private missingBase: string | undefined;
@@ -101,7 +101,7 @@ export class Archiver {
     this.position = position;
     this.missingBase = baseKey(generation, base);
     this.generation = generation;
-    for (const { index, term, checksum } of snapshots) this.snapshots.set(snapshotName(index, term), checksum);
+    this.earlier = snapshots;
   }
 
   /**
@@ -164,44 +164,52 @@ export class Archiver {
 
   /** Archives the snapshot of the log, before the frame that refers to it. */
   private async putSnapshot(): Promise<void> {
-    const { view, generation } = this;
+    const { view, generation, earlier, snapshot } = this;
     const { index, term } = view.snapshot;
-    const name = snapshotName(index, term);
-    if (index === 0 || name === this.snapshot) return;
-    const { body, checksum } = await openSnapshotFile(view.fileSystem, `${view.folder}/${name}`);
+    if (index === 0 || (index === snapshot.index && term === snapshot.term)) return;
+    const { body, checksum } = await openSnapshotFile(view.fileSystem, `${view.folder}/${snapshotName(index, term)}`);
+    const isSame = (one: ArchivedSnapshot) => one.index === index && one.term === term && one.checksum === checksum;
     try {
       // An earlier generation may have archived the same file.
-      if (this.snapshots.get(name) !== checksum) {
-        await this.put(snapshotKey(generation, index, term, checksum), body);
+      if (!earlier.some(isSame)) {
+        const older = earlier.reduce((highest, one) => one.index < index ? Math.max(highest, one.index) : highest, 0);
+        const previous = snapshot.index || older;
+        await this.put(snapshotKey(generation, { index, term, previous, checksum }), body);
       }
     } finally {
       body.close();
     }
-    this.snapshot = name;
+    this.snapshot = { index, term };
   }
 
   private async putPiece(segment: Segment, from: number): Promise<void> {
     const { header, endOffset } = segment;
-    const isSame = header.number === this.position.number;
+    const { position, snapshot } = this;
     const { nextIndex, snapshotIndex } = header.state;
-    const start = isSame ? this.position : { next: nextIndex, snapshot: snapshotIndex };
-    const piece = await this.write(segment, from, endOffset, { next: start.next, snapshot: start.snapshot }, 0);
+    const { next, snapshot: older } = header.number === position.number
+      ? position
+      : { next: nextIndex, snapshot: snapshotIndex };
+    const plan = { from, to: endOffset, start: { next, snapshot: older }, level: 0 };
+    // A snapshot that was replaced by a newer one before it was archived never is.
+    const piece = await this.write(segment, plan, (at) => at === snapshot.index ? at : position.archived);
     if (this.own.at(-1)?.number !== header.number) this.own.push(new OwnPieces(header.number, header.salt));
-    this.own.at(-1)!.add(piece.own);
-    const { next, snapshot } = piece.end;
-    this.position = { number: header.number, salt: header.salt, end: endOffset, next, snapshot };
+    this.own.at(-1)!.add(piece);
+    this.position = { number: header.number, salt: header.salt, end: endOffset, ...piece.after };
   }
 
-  /** Writes a piece of a segment. */
-  private async write(segment: Segment, from: number, to: number, start: OwnPiece["start"], level: number) {
+  /** Writes a piece of a segment. `archivedAt`: the newest archived snapshot, if the log has a given one at the end. */
+  private async write(segment: Segment, plan: PlannedPiece, archivedAt: (snapshot: Index) => Index): Promise<OwnPiece> {
+    const { from, to, start } = plan;
     const { span, checksum, body } = await verifyPiece(this.view.fileSystem, segment, from, to, start);
-    const key = pieceKey(this.generation, segmentId(segment.header), span, checksum);
+    const { next, snapshot } = span;
+    const archived = archivedAt(snapshot);
+    const key = pieceKey(this.generation, segmentId(segment.header), { ...span, archived }, checksum);
     try {
       await this.put(key, body);
     } finally {
       body.close();
     }
-    return { own: { key, from, to, start, level }, end: { next: span.next, snapshot: span.snapshot } };
+    return { ...plan, key, after: { next, snapshot, archived } };
   }
 
   /** Merges the pieces of sealed segments, and those of the newest one when that is due. */
@@ -215,10 +223,9 @@ export class Archiver {
     const segment = own && this.segmentOf(own);
     if (segment === undefined) return;
     for (let parts = own!.due(); parts !== undefined; parts = own!.due()) {
-      const [first] = parts as [OwnPiece];
-      const whole = await this.write(segment, first.from, parts.at(-1)!.to, first.start, first.level + 1);
+      const whole = await this.write(segment, mergedPiece(parts), () => parts.at(-1)!.after.archived);
       await this.drop(parts);
-      own!.merged(parts, whole.own);
+      own!.merged(parts, whole);
     }
   }
 
@@ -230,12 +237,11 @@ export class Archiver {
   private async seal(own: OwnPieces): Promise<void> {
     const { pieces } = own;
     const segment = this.segmentOf(own);
-    const [first] = pieces as [OwnPiece];
-    const { to } = pieces.at(-1)!;
+    const { to, after } = pieces.at(-1)!;
     // If a crash has cut the segment, its pieces have more bytes than the file.
     if (segment === undefined || pieces.length === 1 || to !== segment.endOffset) return;
     try {
-      await this.write(segment, first.from, to, first.start, first.level + 1);
+      await this.write(segment, mergedPiece(pieces), () => after.archived);
     } catch (error) {
       // The file is damaged or deleted, but its pieces are complete.
       if (isUnreadable(error)) return;

@@ -28,14 +28,17 @@ export interface Cut {
   readonly snapshot: { readonly index: Index; readonly term: Term };
 }
 
+/** Whether a snapshot is archived, was archived and is lost, or never was because a newer one replaced it. */
+export type SnapshotState = "archived" | "lost" | "skipped";
+
 /** Walks a history, and finds the last position that matches the wanted state. */
 export class CutFinder {
   /** The best position so far. */
   cut: Cut | undefined;
-  /** The index of the missing snapshot, if the newest matching position needs one that is not archived; 0 otherwise. */
-  missingSnapshot: Index = 0;
+  /** The index of the lost snapshot, if the newest matching position needs one; 0 otherwise. */
+  lostSnapshot: Index = 0;
   private readonly target: RestoreTarget;
-  private readonly isArchived: (index: Index, term: Term) => boolean;
+  private readonly stateOf: (index: Index, term: Term) => SnapshotState;
   private next: Index = 1;
   private snapshot: { readonly index: Index; readonly term: Term } = { index: 0, term: 0 };
   /** The lowest index that was written or dropped since the start of the walk. Entries below it come from before. */
@@ -47,11 +50,11 @@ export class CutFinder {
 
   /**
    * @param target The wanted state.
-   * @param isArchived Whether a snapshot is archived.
+   * @param stateOf Whether a snapshot is archived.
    */
-  constructor(target: RestoreTarget, isArchived: (index: Index, term: Term) => boolean) {
+  constructor(target: RestoreTarget, stateOf: (index: Index, term: Term) => SnapshotState) {
     this.target = target;
-    this.isArchived = isArchived;
+    this.stateOf = stateOf;
   }
 
   /** Begins the next segment. */
@@ -101,15 +104,16 @@ export class CutFinder {
   /** Considers a position. */
   private reach(offset: number): void {
     const { target, number, next, snapshot } = this;
-    if (this.isInBatch || (target.kind === "index" && !this.isWritten)) return;
-    this.isWritten = false;
+    if (this.isInBatch) return;
+    if (target.kind === "index" && (!this.isWritten || snapshot.index > target.index)) return;
     // The entries from before the walk are not in the restored log, so the snapshot must cover them.
     if (this.floor! > snapshot.index + 1) return;
-    if (snapshot.index > 0 && !this.isArchived(snapshot.index, snapshot.term)) {
-      this.missingSnapshot = snapshot.index;
-      return;
-    }
-    this.missingSnapshot = 0;
+    const state = snapshot.index === 0 ? "archived" : this.stateOf(snapshot.index, snapshot.term);
+    // A newer snapshot follows, or the archiver was stopped before it wrote its frame.
+    if (state === "skipped") return;
+    this.lostSnapshot = state === "lost" ? snapshot.index : 0;
+    if (state === "lost") return;
+    this.isWritten = false;
     this.cut = { number, offset, next, snapshot };
   }
 }

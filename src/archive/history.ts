@@ -121,6 +121,8 @@ export interface History {
   readonly segments: readonly HistorySegment[];
   readonly snapshots: readonly ArchivedSnapshot[];
   readonly identities: readonly ArchivedIdentity[];
+  /** The indexes of missing snapshots, as other keys prove, in order. */
+  readonly lostSnapshots: readonly Index[];
   /** Frames that are missing after the last segment, as other keys prove. */
   readonly lostTail: Gap | undefined;
 }
@@ -151,7 +153,19 @@ export function historyOf({ generations }: Survey, wanted?: number): History {
     at = found.base.parent;
   }
   const segments = orderSegments(chainsOf(pieces));
-  return { generation, segments, snapshots, identities, lostTail: lostAfter(segments.at(-1), pieces, limits) };
+  const lostSnapshots = missingSnapshots(pieces, snapshots);
+  const lostTail = lostAfter(segments.at(-1), pieces, limits);
+  return { generation, segments, snapshots, identities, lostSnapshots, lostTail };
+}
+
+/** The missing snapshots. A piece names the snapshot that was archived before it, and so does a snapshot. */
+function missingSnapshots(pieces: readonly Piece[], snapshots: readonly ArchivedSnapshot[]): Index[] {
+  const missing = new Set([0]);
+  for (const { archived } of pieces) missing.add(archived);
+  for (const { previous } of snapshots) missing.add(previous);
+  missing.delete(0);
+  for (const { index } of snapshots) missing.delete(index);
+  return [...missing].sort((a, b) => a - b);
 }
 
 /**

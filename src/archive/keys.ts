@@ -5,8 +5,8 @@
  * claims/00000001
  * generations/00000001/base/PARENT-NUMBER-SALT-END
  * generations/00000001/identity/INCARNATION-CLUSTER
- * generations/00000001/segments/NUMBER-BASELSN-FIRST-SALT/FROM-TO-FLOOR-NEXT-SNAPSHOT-TIME-CHECKSUM
- * generations/00000001/snapshots/INDEX-TERM-CHECKSUM
+ * generations/00000001/segments/NUMBER-BASELSN-FIRST-SALT/FROM-TO-FLOOR-NEXT-SNAPSHOT-ARCHIVED-TIME-CHECKSUM
+ * generations/00000001/snapshots/INDEX-TERM-PREVIOUS-CHECKSUM
  * ```
  *
  * @module
@@ -53,8 +53,14 @@ export interface PieceSpan {
   readonly time: number;
 }
 
+/** What the key of a piece says about its contents. */
+export interface PieceFacts extends PieceSpan {
+  /** Index of the newest snapshot at its end whose file was archived before the piece; 0 if there is none. */
+  readonly archived: Index;
+}
+
 /** A piece of a segment, as its key describes it. */
-export interface Piece extends PieceSpan {
+export interface Piece extends PieceFacts {
   readonly key: string;
   readonly generation: number;
   readonly segment: SegmentId;
@@ -72,13 +78,19 @@ export interface Base {
   readonly end: number;
 }
 
-/** A snapshot file, as its key describes it. */
-export interface ArchivedSnapshot {
-  readonly key: string;
-  readonly generation: number;
+/** The snapshot in a key. */
+export interface SnapshotId {
   readonly index: Index;
   readonly term: Term;
+  /** Index of the snapshot that was archived before; 0 if there is none. */
+  readonly previous: Index;
   readonly checksum: bigint;
+}
+
+/** A snapshot file, as its key describes it. */
+export interface ArchivedSnapshot extends SnapshotId {
+  readonly key: string;
+  readonly generation: number;
   /** The size in bytes. */
   readonly size: number;
 }
@@ -139,18 +151,18 @@ export function identityKey(generation: number, incarnation: string, cluster: st
 }
 
 /** The key of a piece. */
-export function pieceKey(generation: number, segment: SegmentId, span: PieceSpan, checksum: bigint): string {
+export function pieceKey(generation: number, segment: SegmentId, facts: PieceFacts, checksum: bigint): string {
   const { number, baseLsn, first, salt } = segment;
-  const { from, to, floor, next, snapshot, time } = span;
-  const numbers = [from, to, floor, next, snapshot].map((value) => padded(value, NUMBER_DIGITS));
+  const { from, to, floor, next, snapshot, archived, time } = facts;
+  const numbers = [from, to, floor, next, snapshot, archived].map((value) => padded(value, NUMBER_DIGITS));
   const folder = [padded(number, SEGMENT_DIGITS), padded(baseLsn, NUMBER_DIGITS), padded(first, NUMBER_DIGITS)];
   return `${generationPrefix(generation)}segments/${[...folder, hex(salt)].join("-")}/` +
     [...numbers, padded(time, TIME_DIGITS), hex(checksum)].join("-");
 }
 
 /** The key of a snapshot. */
-export function snapshotKey(generation: number, index: Index, term: Term, checksum: bigint): string {
-  const numbers = [index, term].map((value) => padded(value, NUMBER_DIGITS));
+export function snapshotKey(generation: number, { index, term, previous, checksum }: SnapshotId): string {
+  const numbers = [index, term, previous].map((value) => padded(value, NUMBER_DIGITS));
   return `${generationPrefix(generation)}snapshots/${[...numbers, hex(checksum)].join("-")}`;
 }
 
@@ -166,10 +178,10 @@ const OTHER: GenerationKey = { kind: "other" };
 const GENERATION = /^generations\/(\d{8})\/(.+)$/;
 const BASE = /^base\/(\d{8})-(\d{12})-([0-9a-f]{16})-(\d{16})$/;
 const IDENTITY = /^identity\/[0-9a-f]{32}-([0-9a-f]{32})$/;
-const SNAPSHOT = /^snapshots\/(\d{16})-(\d{16})-([0-9a-f]{16})$/;
+const SNAPSHOT = /^snapshots\/(\d{16})-(\d{16})-(\d{16})-([0-9a-f]{16})$/;
 const PIECE = new RegExp(
   "^segments/(\\d{12})-(\\d{16})-(\\d{16})-([0-9a-f]{16})/" +
-    "(\\d{16})-(\\d{16})-(\\d{16})-(\\d{16})-(\\d{16})-(\\d{15})-([0-9a-f]{16})$",
+    "(\\d{16})-(\\d{16})-(\\d{16})-(\\d{16})-(\\d{16})-(\\d{16})-(\\d{15})-([0-9a-f]{16})$",
 );
 
 /**
@@ -193,9 +205,9 @@ export function readKey(key: string, size: number): GenerationKey {
   if (cluster !== undefined) return { kind: "identity", identity: { key, generation, cluster } };
   const snapshot = SNAPSHOT.exec(name);
   if (snapshot !== null) {
-    const [index, term] = [Number(snapshot[1]), Number(snapshot[2])];
-    const checksum = BigInt(`0x${snapshot[3]}`);
-    return { kind: "snapshot", snapshot: { key, generation, index, term, checksum, size } };
+    const [index, term, previous] = snapshot.slice(1, 4).map(Number) as [number, number, number];
+    const checksum = BigInt(`0x${snapshot[4]}`);
+    return { kind: "snapshot", snapshot: { key, generation, index, term, previous, checksum, size } };
   }
   const piece = readPiece(key, generation, name);
   // An object of the wrong size cannot have the right bytes.
@@ -206,7 +218,8 @@ function readPiece(key: string, generation: number, name: string): Piece | undef
   const found = PIECE.exec(name);
   if (found === null) return undefined;
   const [number, baseLsn, first] = found.slice(1, 4).map(Number) as [number, number, number];
-  const [from, to, floor, next, snapshot, time] = found.slice(5, 11).map(Number) as [
+  const [from, to, floor, next, snapshot, archived, time] = found.slice(5, 12).map(Number) as [
+    number,
     number,
     number,
     number,
@@ -215,5 +228,6 @@ function readPiece(key: string, generation: number, name: string): Piece | undef
     number,
   ];
   const segment = { number, baseLsn, first, salt: BigInt(`0x${found[4]}`) };
-  return { key, generation, segment, from, to, floor, next, snapshot, time, checksum: BigInt(`0x${found[11]}`) };
+  const checksum = BigInt(`0x${found[12]}`);
+  return { key, generation, segment, from, to, floor, next, snapshot, archived, time, checksum };
 }

@@ -7,20 +7,39 @@
  * @module
  */
 
+import type { Index } from "../api/types.ts";
 import type { IndexesAt } from "./frames.ts";
 
 /** The number of pieces of the same level that are merged. */
 const MERGED_PIECES = 16;
 
-/** A piece that the archiver has written. */
-export interface OwnPiece {
-  readonly key: string;
+/** The indexes of a log at a position, and the snapshots that are archived there. */
+export interface ArchivedAt extends IndexesAt {
+  /** Index of the newest snapshot that is archived; 0 if there is none. */
+  readonly archived: Index;
+}
+
+/** A piece to write. */
+export interface PlannedPiece {
   readonly from: number;
   readonly to: number;
-  /** The indexes of the log at its start. */
+  /** The log at its start. */
   readonly start: IndexesAt;
   /** How many times its bytes were merged. */
   readonly level: number;
+}
+
+/** A piece that the archiver has written. */
+export interface OwnPiece extends PlannedPiece {
+  readonly key: string;
+  /** The log at its end. */
+  readonly after: ArchivedAt;
+}
+
+/** One piece in place of several that follow on each other. */
+export function mergedPiece(parts: readonly OwnPiece[]): PlannedPiece {
+  const first = parts[0]!;
+  return { from: first.from, to: parts.at(-1)!.to, start: first.start, level: first.level + 1 };
 }
 
 /** The pieces of one segment. */

@@ -30,7 +30,7 @@ import { IDENTITY_NAME, writeIdentity } from "../recovery/identity.ts";
 import { readClaim } from "./claims.ts";
 import { type Cut, CutFinder, type RestoreTarget } from "./cut.ts";
 import { type Gap, gapAfter, type History, historyOf, surveyInUse, surveyStore } from "./history.ts";
-import type { ArchivedSnapshot } from "./keys.ts";
+import type { ArchivedSnapshot, Piece } from "./keys.ts";
 import type { ObjectStore } from "./object_store.ts";
 import {
   isPublishing,
@@ -203,19 +203,23 @@ async function restoreFiles(work: Work, history: History): Promise<Restored> {
   const { target, store } = work;
   const isWanted = ({ index }: ArchivedSnapshot) => target.kind !== "index" || index <= target.index;
   const indexes = [...history.snapshots.filter(isWanted).map(({ index }) => index), 0];
+  // A log as of a time does not begin after it.
+  const isLater = ({ time }: Piece) => target.kind === "time" && time > target.milliseconds;
+  const later = history.segments.findIndex(({ chain }) => chain.some(isLater));
   // The latest possible start needs the fewest objects. An earlier start would have the same cut.
-  const starts = [...new Set(indexes.flatMap((index) => startsFor(history, index)))].sort((a, b) => b - a);
+  const starts = [...new Set(indexes.flatMap((index) => startsFor(history, index)))]
+    .filter((start) => later < 0 || start <= later).sort((a, b) => b - a);
   let missing = 0;
   for (const start of starts) {
-    const { restored, missingSnapshot, gap } = await restoreFrom(work, history, start);
+    const { restored, lostSnapshot, gap } = await restoreFrom(work, history, start);
+    if (lostSnapshot > 0 && gap === undefined && target.kind !== "index") throw lost(store, lostSnapshot);
     if (restored !== undefined && gap !== undefined) requireUnaffected(work, gap);
     if (restored !== undefined) return restored;
-    missing ||= missingSnapshot;
+    missing ||= lostSnapshot;
   }
   const wanted = target.kind === "index" ? `index ${target.index}` : target.kind === "time" ? "that time" : "any index";
-  const why = missing > 0
-    ? `the snapshot at index ${missing} is not archived`
-    : "it is not in the archive, or entries that it needs are missing";
+  if (missing > 0) throw lost(store, missing);
+  const why = "it is not in the archive, or entries that it needs are missing";
   throw new WalLogError("NOT_FOUND", `Cannot restore the log in ${store.name} to ${wanted}: ${why}`);
 }
 
@@ -240,7 +244,10 @@ async function restoreFrom(work: Work, history: History, start: number) {
   const found = history.segments.findIndex((_, i) => i >= start && gapAfter(history, i) !== undefined);
   const segments = history.segments.slice(start, found < 0 ? undefined : found + 1);
   const find = (index: Index, term: number) => snapshots.find((one) => one.index === index && one.term === term);
-  const finder = new CutFinder(target, (index, term) => find(index, term) !== undefined);
+  const finder = new CutFinder(target, (index, term) => {
+    if (find(index, term) !== undefined) return "archived";
+    return history.lostSnapshots.includes(index) ? "lost" : "skipped";
+  });
   const bytesTotal = segments.flatMap(({ chain }) => chain).reduce((sum, { from, to }) => sum + to - from, 0);
   let bytesDone = 0;
   const staging = new Staging(store, partial, folder, { signal }, (bytes) => {
@@ -256,8 +263,11 @@ async function restoreFrom(work: Work, history: History, start: number) {
     gap = undefined;
     break;
   }
-  const { cut, missingSnapshot } = finder;
-  if (cut === undefined) return { restored: undefined, missingSnapshot, gap };
+  const { cut, lostSnapshot } = finder;
+  // A state before the wanted one is not restored in its place.
+  if (cut === undefined || (lostSnapshot > 0 && target.kind !== "index")) {
+    return { restored: undefined, lostSnapshot, gap };
+  }
   const { index, term } = cut.snapshot;
   if (index > 0) await staging.restoreSnapshot(find(index, term)!);
   const kept = headers.filter(({ number }) => number <= cut.number);
@@ -266,7 +276,15 @@ async function restoreFrom(work: Work, history: History, start: number) {
   const snapshotBytes = index > 0 ? find(index, term)!.size : 0;
   // LSNs go on from segment to segment, so this is the size of all files.
   const bytes = kept.at(-1)!.baseLsn - kept[0]!.baseLsn + cut.offset + snapshotBytes;
-  return { restored: { headers: kept, cut, bytes }, missingSnapshot, gap };
+  return { restored: { headers: kept, cut, bytes }, lostSnapshot, gap };
+}
+
+/** The error for a state that needs a lost snapshot. */
+function lost({ name }: ObjectStore, index: Index): WalLogError {
+  const message =
+    `Cannot restore the log in ${name}: the snapshot at index ${index} is missing; restore to an earlier ` +
+    "index or time to get the log before that snapshot";
+  return new WalLogError("CORRUPT", message);
 }
 
 /** Fails if the gap prevents a restore to the wanted state. */

@@ -32,10 +32,12 @@ export interface Position {
   readonly next: number;
   /** Index of the snapshot there; 0 if there is none. */
   readonly snapshot: number;
+  /** Index of the newest snapshot there that is archived; 0 if there is none. */
+  readonly archived: number;
 }
 
 /** The start of a log. */
-export const NOTHING_ARCHIVED: Position = { number: 0, salt: 0n, end: 0, next: 1, snapshot: 0 };
+export const NOTHING_ARCHIVED: Position = { number: 0, salt: 0n, end: 0, next: 1, snapshot: 0, archived: 0 };
 
 /**
  * The beginning of an archiver. `continue`: at a position in the archived history. `restart`: with a history of its
@@ -62,8 +64,8 @@ export async function findBeginning(
   const last = history.segments.at(-1);
   if (last === undefined) return { kind: "restart" };
   const { id: { number, salt, baseLsn }, chain, end } = last;
-  const { next, snapshot } = chain.at(-1)!;
-  const position = { number, salt, end, next, snapshot };
+  const { next, snapshot, archived } = chain.at(-1)!;
+  const position = { number, salt, end, next, snapshot, archived };
   const { segments } = view;
   const same = segments.findIndex(({ header }) => header.number === number && header.salt === salt);
   // After a crash, a new segment can replace the newest one, and begins at the same position.

@@ -57,55 +57,97 @@ interface Needed {
   readonly lastIndex: Index;
 }
 
+/** The number of attempts if objects disappear because an archiver merges them. */
+const ATTEMPTS_MAX = 20;
+
+/** The result of reading an object. */
+type Finding = ArchiveDamage["reason"] | "intact";
+
 /**
- * Verifies the history of a generation.
+ * Verifies the history of a generation. An archiver may be at work meanwhile.
  *
  * @param store The store.
  * @param options The generation, progress and signal.
  * @returns The result.
- * @throws {WalLogError} `STORE`. Or the reason of the signal.
+ * @throws {WalLogError} `STORE`; `CHANGING` if objects keep disappearing. Or the reason of the signal.
  */
 export async function verifyArchive(store: ObjectStore, options: VerifyOptions = {}): Promise<ArchiveVerdict> {
-  const { signal, onProgress } = options;
-  const history = historyOf(await surveyInUse(store, { signal }), options.generation);
-  const { generation, segments, snapshots } = history;
+  const { signal, generation } = options;
+  const findings = new Map<string, Finding>();
+  for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt++) {
+    const history = historyOf(await surveyInUse(store, { signal }), generation);
+    const needed = neededFor(history);
+    if (await readAll(store, needed, findings, options)) return verdictOf(history, needed, findings);
+  }
+  throw new WalLogError("CHANGING", `Cannot verify the archive in ${store.name}: its objects disappear; try again`);
+}
+
+/** The objects of a history. */
+function neededFor({ segments, snapshots }: History): Needed[] {
   const pieces = segments.flatMap(({ chain }) => chain);
-  const needed: Needed[] = [
+  return [
     ...pieces.map(({ key, checksum, from, to, floor, next }) => (
       { key, checksum, size: to - from, firstIndex: floor, lastIndex: Math.max(next - 1, floor) }
     )),
     ...snapshots.map(({ key, checksum, size, index }) => ({ key, checksum, size, firstIndex: 1, lastIndex: index })),
   ];
+}
+
+/**
+ * Reads the objects that were not read before.
+ *
+ * @returns Whether all were there. One that was listed and is gone may have been merged. Then the next list shows
+ * whether anything is missing.
+ */
+async function readAll(
+  store: ObjectStore,
+  needed: readonly Needed[],
+  findings: Map<string, Finding>,
+  { signal, onProgress }: VerifyOptions,
+): Promise<boolean> {
   const bytesTotal = needed.reduce((sum, { size }) => sum + size, 0);
-  const damage: ArchiveDamage[] = [];
-  let bytes = 0;
+  let bytesDone = 0;
+  let isComplete = true;
   for (const object of needed) {
-    const { key, firstIndex, lastIndex } = object;
-    const reason = await faultOf(store, object, signal);
-    if (reason !== undefined) damage.push({ key, firstIndex, lastIndex, reason });
-    onProgress?.({ bytesDone: bytes += object.size, bytesTotal });
+    const finding = findings.get(object.key) ?? await faultOf(store, object, signal);
+    if (finding === "missing") isComplete = false;
+    else findings.set(object.key, finding);
+    onProgress?.({ bytesDone: bytesDone += object.size, bytesTotal });
   }
+  return isComplete;
+}
+
+/** The result for a history whose objects were read. */
+function verdictOf(
+  history: History,
+  needed: readonly Needed[],
+  findings: ReadonlyMap<string, Finding>,
+): ArchiveVerdict {
+  const { generation, segments, lostSnapshots } = history;
   const { lost, gaps } = missingPieces(history);
+  const damage: ArchiveDamage[] = [];
+  for (const { key, firstIndex, lastIndex } of needed) {
+    if (findings.get(key) === "damaged") damage.push({ key, firstIndex, lastIndex, reason: "damaged" });
+  }
   damage.push(...lost);
-  const last = pieces.at(-1);
-  if (last !== undefined && last.snapshot > 0 && !snapshots.some(({ index }) => index === last.snapshot)) {
-    const lastIndex = last.snapshot;
+  for (const lastIndex of lostSnapshots) {
     damage.push({ key: `the snapshot at index ${lastIndex}`, firstIndex: 1, lastIndex, reason: "missing" });
   }
-  const lastIndex = (last?.next ?? 1) - 1;
+  const bytes = needed.reduce((sum, { size }) => sum + size, 0);
+  const lastIndex = (segments.at(-1)?.chain.at(-1)?.next ?? 1) - 1;
   const verdict = damage.length > 0 ? "corrupt" : "clean";
   return { verdict, generation, lastIndex, objects: needed.length, bytes, damage, gaps };
 }
 
-/** The fault of an object; `undefined` if it has none. */
+/** Reads an object. */
 async function faultOf(
   store: ObjectStore,
   object: Needed,
   signal: AbortSignal | undefined,
-): Promise<ArchiveDamage["reason"] | undefined> {
+): Promise<Finding> {
   try {
     await fetchObject(store, object, object.size, () => {}, { signal });
-    return undefined;
+    return "intact";
   } catch (error) {
     if (!(error instanceof WalLogError)) throw error;
     if (error.code === "CORRUPT") return "damaged";

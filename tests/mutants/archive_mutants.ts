@@ -41,7 +41,7 @@ export const ARCHIVE_MUTANTS: readonly Mutant[] = [
   {
     name: "a log is cut within a batch",
     file: CUT,
-    edits: [["    if (this.isInBatch || (target", "    if ((target"]],
+    edits: [["    if (this.isInBatch) return;\n", ""]],
     dies: "archive_restore_test",
   },
   {
@@ -184,6 +184,51 @@ export const ARCHIVE_MUTANTS: readonly Mutant[] = [
     file: CUT,
     edits: [["      if (this.cut?.next === 1 &&", "      if (this.cut?.next === 0 &&"]],
     dies: "archive_restore_test",
+  },
+  {
+    name: "an earlier state is restored in place of one whose snapshot is lost",
+    file: CUT,
+    edits: [['    this.lostSnapshot = state === "lost" ? snapshot.index : 0;\n', ""]],
+    dies: "archive_snapshots_test",
+  },
+  {
+    name: "a snapshot that was never archived counts as lost",
+    file: CUT,
+    edits: [[
+      '    if (state === "skipped") return;\n',
+      '    if (state === "skipped") this.lostSnapshot = snapshot.index;\n',
+    ]],
+    dies: "archive_snapshots_test",
+  },
+  {
+    name: "a log as of a time can begin after it",
+    file: RESTORE,
+    edits: [[".filter((start) => later < 0 || start <= later)", ".filter((start) => start >= 0)"]],
+    dies: "archive_snapshots_test",
+  },
+  {
+    name: "a piece does not show that a snapshot was archived",
+    file: HISTORY,
+    edits: [["  for (const { archived } of pieces) missing.add(archived);\n", ""]],
+    dies: "archive_snapshots_test",
+  },
+  {
+    name: "a snapshot does not show that an older one was archived",
+    file: HISTORY,
+    edits: [["  for (const { previous } of snapshots) missing.add(previous);\n", ""]],
+    dies: "archive_snapshots_test",
+  },
+  {
+    name: "an object that was merged meanwhile is missing",
+    file: VERIFY,
+    edits: [
+      ['    if (finding === "missing") isComplete = false;\n    else findings', "    findings"],
+      [
+        '    if (findings.get(key) === "damaged") damage.push({ key, firstIndex, lastIndex, reason: "damaged" });',
+        '    if (findings.get(key) !== "intact") damage.push({ key, firstIndex, lastIndex, reason: "missing" });',
+      ],
+    ],
+    dies: "archive_snapshots_test",
   },
   {
     name: "the size of a restored log includes everything that was read",

@@ -47,6 +47,18 @@ export const ARCHIVER_MUTANTS: readonly Mutant[] = [
     dies: "archive_begin_test",
   },
   {
+    name: "a snapshot that was replaced before it was archived counts as archived",
+    file: ARCHIVER,
+    edits: [["(at) => at === snapshot.index ? at : position.archived", "(at) => at > 0 ? at : position.archived"]],
+    dies: "archive_snapshots_test",
+  },
+  {
+    name: "a merged piece does not show that a snapshot was archived",
+    file: ARCHIVER,
+    edits: [["() => parts.at(-1)!.after.archived", "() => 0"]],
+    dies: "archive_snapshots_test",
+  },
+  {
     name: "a generation counts before it has anything",
     file: ARCHIVER,
     edits: [[
