@@ -47,6 +47,9 @@ import { Staging } from "./staging.ts";
 
 /** The number of attempts if objects disappear because an archiver merges them. */
 const ATTEMPTS_MAX = 5;
+/** The number of objects to read at the same time. A request has 4 MiB at most. */
+const CONCURRENCY_DEFAULT = 4;
+const CONCURRENCY_MAX = 64;
 
 /** Options of restoring a log. */
 export interface RestoreOptions {
@@ -60,6 +63,8 @@ export interface RestoreOptions {
   readonly toTime?: number;
   /** The generation to restore. Default: the newest. */
   readonly generation?: number;
+  /** The most objects to read at the same time, 1 to 64. Each takes up to 4 MiB of memory. Default: 4. */
+  readonly concurrency?: number;
   /** Called after each object, with the bytes restored and the most bytes to restore. */
   readonly onProgress?: (progress: Progress) => void;
   /** Aborts the restore: it rejects with the signal's reason. The next restore to the folder continues it. */
@@ -147,8 +152,19 @@ interface Work extends RestoredFolder {
 
 function targetOf(options: RestoreOptions): RestoreTarget {
   const attempt = "Cannot restore a log";
-  checkNames(attempt, options, ["toIndex", "toTime", "generation", "onProgress", "signal", "fileSystem"]);
-  const { toIndex, toTime } = options;
+  checkNames(attempt, options, [
+    "toIndex",
+    "toTime",
+    "generation",
+    "concurrency",
+    "onProgress",
+    "signal",
+    "fileSystem",
+  ]);
+  const { toIndex, toTime, concurrency = CONCURRENCY_DEFAULT } = options;
+  if (!(Number.isInteger(concurrency) && concurrency >= 1 && concurrency <= CONCURRENCY_MAX)) {
+    throw invalid(`${attempt}: concurrency must be 1 to ${CONCURRENCY_MAX}, found ${show(concurrency)}`);
+  }
   if (toIndex !== undefined && toTime !== undefined) throw invalid(`${attempt}: give toIndex or toTime, not both`);
   if (toIndex !== undefined) {
     checkReadIndex(toIndex);
@@ -239,7 +255,7 @@ function startsFor({ segments }: History, snapshot: Index): number[] {
 
 /** Restores segments from one on, up to the cut or a gap. */
 async function restoreFrom(work: Work, history: History, start: number) {
-  const { store, partial, folder, target, options: { signal, onProgress } } = work;
+  const { store, partial, folder, target, options: { signal, onProgress, concurrency = CONCURRENCY_DEFAULT } } = work;
   const { snapshots } = history;
   const found = history.segments.findIndex((_, i) => i >= start && gapAfter(history, i) !== undefined);
   const segments = history.segments.slice(start, found < 0 ? undefined : found + 1);
@@ -250,19 +266,12 @@ async function restoreFrom(work: Work, history: History, start: number) {
   });
   const bytesTotal = segments.flatMap(({ chain }) => chain).reduce((sum, { from, to }) => sum + to - from, 0);
   let bytesDone = 0;
-  const staging = new Staging(store, partial, folder, { signal }, (bytes) => {
+  const staging = new Staging(store, partial, folder, { signal, concurrency }, (bytes) => {
     bytesDone += bytes;
     onProgress?.({ bytesDone, bytesTotal: Math.max(bytesTotal, bytesDone) });
   });
-  const headers: SegmentHeader[] = [];
-  let gap = found < 0 ? undefined : gapAfter(history, found);
-  for (const segment of segments) {
-    const { header, goOn } = await staging.restoreSegment(segment, finder);
-    headers.push(header);
-    if (goOn) continue;
-    gap = undefined;
-    break;
-  }
+  const { headers, goOn } = await staging.restoreSegments(segments, finder);
+  const gap = found < 0 || !goOn ? undefined : gapAfter(history, found);
   const { cut, lostSnapshot } = finder;
   // A state before the wanted one is not restored in its place.
   if (cut === undefined || (lostSnapshot > 0 && target.kind !== "index")) {

@@ -15,6 +15,7 @@ import { segmentName } from "../format/segment_name.ts";
 import { snapshotName } from "../format/snapshot_name.ts";
 import type { File, FileSystem } from "../io/file_system.ts";
 import { errorCode, readFull, writeFull } from "../io/full.ts";
+import { Ahead } from "./ahead.ts";
 import { fetchObject } from "./fetch_object.ts";
 import type { CutFinder } from "./cut.ts";
 import { walkFrames } from "./frames.ts";
@@ -28,26 +29,32 @@ import { openSnapshotFile } from "./snapshot_body.ts";
 /** The number of frames to walk before other tasks may run. */
 const SLICE_FRAMES = 256;
 
+/** Options of restoring files. */
+export interface StagingOptions extends RequestOptions {
+  /** The most objects to read at the same time. */
+  readonly concurrency: number;
+}
+
 /** Writes the files of a restored log. */
 export class Staging {
   private readonly store: ObjectStore;
   private readonly fileSystem: FileSystem;
   private readonly folder: string;
-  private readonly options: RequestOptions;
+  private readonly options: StagingOptions;
   private readonly onBytes: (bytes: number) => void;
 
   /**
    * @param store The archive.
    * @param fileSystem The machine, with the names of unfinished files.
    * @param folder The folder.
-   * @param options A signal.
+   * @param options A signal, and the number of objects to read at the same time.
    * @param onBytes Called with the bytes that were restored since the last call.
    */
   constructor(
     store: ObjectStore,
     fileSystem: FileSystem,
     folder: string,
-    options: RequestOptions,
+    options: StagingOptions,
     onBytes: (bytes: number) => void,
   ) {
     this.store = store;
@@ -62,28 +69,50 @@ export class Staging {
   }
 
   /**
-   * Restores a segment's file, and walks its frames.
+   * Restores the files of segments, and walks their frames. Later pieces are read while the frames of earlier ones are
+   * walked.
    *
-   * @param segment The segment.
-   * @param finder Takes the header and the frames.
-   * @returns The header, and whether later segments matter.
+   * @param segments The segments, oldest first.
+   * @param finder Takes the headers and the frames.
+   * @returns The headers of the segments that matter, and whether later segments matter.
    */
-  async restoreSegment(segment: HistorySegment, finder: CutFinder): Promise<{ header: SegmentHeader; goOn: boolean }> {
-    const { id, chain, end } = segment;
-    const path = this.pathOf(id.number);
-    const file = openOrCreate(this.fileSystem, path);
+  async restoreSegments(
+    segments: readonly HistorySegment[],
+    finder: CutFinder,
+  ): Promise<{ readonly headers: readonly SegmentHeader[]; readonly goOn: boolean }> {
+    const pieces = segments.flatMap(({ chain }) => chain);
+    const { concurrency, signal } = this.options;
+    const ahead = new Ahead(pieces, concurrency, (piece, signal) => this.restorePiece(piece, { signal }), signal);
+    const headers: SegmentHeader[] = [];
+    let used = 0;
+    try {
+      for (const segment of segments) {
+        const { header, goOn } = await this.walkSegment(segment, finder, () => ahead.use(used++));
+        headers.push(header);
+        if (!goOn) return { headers, goOn };
+      }
+      return { headers, goOn: true };
+    } finally {
+      await ahead.end();
+    }
+  }
+
+  /** Walks the frames of a segment. `next` waits until its next piece is in the file. */
+  private async walkSegment({ id, chain, end }: HistorySegment, finder: CutFinder, next: () => Promise<void>) {
+    await next();
+    const file = this.fileSystem.open(this.pathOf(id.number), "read");
     const codec = leaseCodec();
     try {
-      let header: SegmentHeader | undefined;
-      for (const piece of chain) {
-        await this.restorePiece(file, path, piece);
-        if (header === undefined) finder.begin(header = readHeader(file, codec, piece, this.store));
+      const header = readHeader(file, codec, chain[0]!, this.store);
+      finder.begin(header);
+      for (const [i, piece] of chain.entries()) {
+        if (i > 0) await next();
         const from = Math.max(piece.from, SEGMENT_HEADER_BYTES);
         const to = Math.min(piece.to, end);
         const goOn = await inSlices(walk(codec, header, file, from, to, finder, piece));
         if (!goOn) return { header, goOn };
       }
-      return { header: header!, goOn: true };
+      return { header, goOn: true };
     } finally {
       returnCodec(codec);
       file.close();
@@ -91,13 +120,19 @@ export class Staging {
   }
 
   /** Restores the bytes of a piece, unless the file has them already. */
-  private async restorePiece(file: File, path: string, piece: Piece): Promise<void> {
+  private async restorePiece(piece: Piece, options: RequestOptions): Promise<void> {
+    const path = this.pathOf(piece.segment.number);
     const size = piece.to - piece.from;
-    if (!await this.hasPiece(file, path, piece)) {
-      const take = (part: Uint8Array, offset: number) => writeFull(file, part, piece.from + offset);
-      await fetchObject(this.store, piece, size, take, this.options);
+    const file = openOrCreate(this.fileSystem, path);
+    try {
+      if (!await this.hasPiece(file, path, piece)) {
+        const take = (part: Uint8Array, offset: number) => writeFull(file, part, piece.from + offset);
+        await fetchObject(this.store, piece, size, take, options);
+      }
+      this.onBytes(size);
+    } finally {
+      file.close();
     }
-    this.onBytes(size);
   }
 
   private async hasPiece(file: File, path: string, { from, to, checksum }: Piece): Promise<boolean> {

@@ -248,4 +248,16 @@ export const ARCHIVE_MUTANTS: readonly Mutant[] = [
     edits: [["await requireSameLog(work);\n    else", "void requireSameLog;\n    else"]],
     dies: "archive_leftover_test",
   },
+  {
+    name: "objects are restored one after another",
+    file: "src/archive/ahead.ts",
+    edits: [["Math.min(at + this.width, this.items.length)", "at + 1"]],
+    dies: "archive_resume_test",
+  },
+  {
+    name: "a restore that has failed goes on reading",
+    file: "src/archive/ahead.ts",
+    edits: [["    await Promise.allSettled(this.tasks);\n", ""]],
+    dies: "archive_resume_test",
+  },
 ];
