@@ -290,3 +290,21 @@ export function gapAfter({ segments, snapshots, lostTail }: History, at: number)
   const number = before.id.number + (next.id.number > before.id.number + 1 ? 1 : 0);
   return { number, firstIndex, lastIndex, floor, isCovered: snapshots.some(({ index }) => index >= floor - 1) };
 }
+
+/**
+ * The segments at which a log with a snapshot at an index can begin: all entries above the index were written since. If
+ * the log drops entries later on, it can begin later.
+ *
+ * @param history The history.
+ * @param snapshot The index of the snapshot; 0 for none.
+ * @returns Positions of segments in the history.
+ */
+export function startsFor({ segments }: History, snapshot: Index): number[] {
+  let floor = Infinity;
+  const floors = [...segments].reverse().map(({ chain }) => floor = Math.min(floor, ...chain.map((one) => one.floor)));
+  const starts = [
+    segments.findLastIndex(({ id }) => id.first <= snapshot + 1),
+    floors.reverse().findLastIndex((lowest) => lowest <= snapshot + 1),
+  ];
+  return starts.filter((start) => start >= 0);
+}

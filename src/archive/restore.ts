@@ -29,7 +29,7 @@ import { folderOf } from "../recovery/open.ts";
 import { IDENTITY_NAME, writeIdentity } from "../recovery/identity.ts";
 import { readClaim } from "./claims.ts";
 import { type Cut, CutFinder, type RestoreTarget } from "./cut.ts";
-import { type Gap, gapAfter, type History, historyOf, surveyInUse, surveyStore } from "./history.ts";
+import { type Gap, gapAfter, type History, historyOf, startsFor, surveyInUse, surveyStore } from "./history.ts";
 import type { ArchivedSnapshot, Piece } from "./keys.ts";
 import type { ObjectStore } from "./object_store.ts";
 import {
@@ -237,20 +237,6 @@ async function restoreFiles(work: Work, history: History): Promise<Restored> {
   if (missing > 0) throw lost(store, missing);
   const why = "it is not in the archive, or entries that it needs are missing";
   throw new WalLogError("NOT_FOUND", `Cannot restore the log in ${store.name} to ${wanted}: ${why}`);
-}
-
-/**
- * The segments at which a log with a snapshot at an index can begin: all entries above the index were written since. If
- * the log drops entries later on, it can begin later.
- */
-function startsFor({ segments }: History, snapshot: Index): number[] {
-  let floor = Infinity;
-  const floors = [...segments].reverse().map(({ chain }) => floor = Math.min(floor, ...chain.map((one) => one.floor)));
-  const starts = [
-    segments.findLastIndex(({ id }) => id.first <= snapshot + 1),
-    floors.reverse().findLastIndex((lowest) => lowest <= snapshot + 1),
-  ];
-  return starts.filter((start) => start >= 0);
 }
 
 /** Restores segments from one on, up to the cut or a gap. */
