@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import process from "node:process";
 import { describe, it } from "node:test";
 import { WalLog, WalLogError } from "../mod.ts";
-import { errorCode, ioError, isNoSpace, reasonOf } from "../src/io/full.ts";
+import { errorCode, ioError, isNoSpace, isOutOfFiles, reasonOf } from "../src/io/full.ts";
 import { entryAt } from "./history.ts";
 import { MemoryDisk } from "./memory_disk.ts";
 import { skipReason } from "./skip.ts";
@@ -79,6 +79,15 @@ describe("an error for lack of space", () => {
       }
     });
   }
+
+  it("is not the error of a file that cannot be read for lack of descriptors", () => {
+    for (const code of ["EMFILE", "ENFILE"]) {
+      const error = forged({ message: `${code}: too many open files, open`, code });
+      assert.deepEqual([isOutOfFiles(error), isNoSpace(error)], [true, false]);
+      assert.equal(ioError("Cannot read", "/log", error).code, "IO");
+      assert.match(reasonOf(error), /has too many open files/);
+    }
+  });
 
   it("is IO if its cause is another error", () => {
     const others = [

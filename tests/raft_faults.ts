@@ -92,7 +92,12 @@ export function disturb(world: RaftWorld): void {
   if (stopped.length > 0 && world.random.chance(0.7)) return world.start(world.random.pick(stopped));
   if (!world.random.chance(world.trouble) || world.running.length === 0) return;
   const machine = world.random.pick(world.running);
-  if (world.random.chance(0.4)) {
+  if (world.random.chance(0.1)) {
+    // The node must survive it: this fault is not among those that may end one.
+    world.tell(`${machine.id}: no file can be created`);
+    world.count("no-files");
+    machine.disk.failAfter("EMFILE", world.random.below(2), "create");
+  } else if (world.random.chance(0.4)) {
     const fault = world.random.pick(["crash", "crash", "EIO", "ENOSPC"] as const);
     world.tell(`${machine.id}: ${fault} to come`);
     machine.disk.failAfter(fault, world.random.below(6));

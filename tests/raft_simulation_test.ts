@@ -16,6 +16,7 @@ test("clusters of 3, 5 and 7 stay safe under faults, and make progress afterward
     "killed",
     "power-cut",
     "disk-failed",
+    "no-files",
     "membershipChanged",
     "leaderChanged",
     "transferFailed",

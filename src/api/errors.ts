@@ -26,7 +26,7 @@ import type { Index, NodeId } from "./types.ts";
  * | `POISONED` | an earlier write or flush failed; `cause` is that failure; reopen to go on |
  * | `CLOSED` | the log was closed |
  * | `READ_ONLY` | the log was opened for reading only |
- * | `NO_SPACE` | the disk or a quota is full, or a file would be too large; nothing was written, retry later |
+ * | `NO_SPACE` | the disk or a quota is full, a file would be too large, or too many are open; nothing was written, retry later |
  * | `UNSUPPORTED_VERSION` | a newer version of the library wrote the log |
  * | `IO` | the operating system refused an operation; `cause` is its error |
  * | `NOT_LEADER` | only a leader accepts this, and the node is none or is handing over; `leader` names the leader |

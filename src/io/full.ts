@@ -81,12 +81,19 @@ export function errorCode(error: unknown): string | undefined {
   return UNNAMED_LINUX_ERRORS[number] ?? (typeof code === "string" ? code : undefined);
 }
 
+type Limits = ReadonlyMap<string | undefined, string>;
 /** The limit that a write met, by the operating system's code. */
-const SHORTAGES: ReadonlyMap<string | undefined, string> = new Map([
+const SPACE_LIMITS: Limits = new Map([
   ["ENOSPC", "the disk is full"],
   ["EDQUOT", "the disk quota is used up"],
   ["EFBIG", "the file would exceed the largest size allowed, by `ulimit -f` or by the file system"],
 ]);
+/** The limit that stopped a file from being opened. The system has done nothing then. */
+const FILE_LIMITS: Limits = new Map([
+  ["EMFILE", "the process has too many open files; raise `ulimit -n`"],
+  ["ENFILE", "the machine has too many open files"],
+]);
+const LIMITS: Limits = new Map([...SPACE_LIMITS, ...FILE_LIMITS]);
 
 /**
  * Whether an error is a lack of space for a write.
@@ -95,22 +102,42 @@ const SHORTAGES: ReadonlyMap<string | undefined, string> = new Map([
  * @returns `true` for a full disk, a quota, or a limit on the size of files.
  */
 export function isNoSpace(error: unknown): boolean {
-  return SHORTAGES.has(errorCode(error));
+  return SPACE_LIMITS.has(errorCode(error));
+}
+
+/**
+ * Whether an error is a lack of file descriptors. The system reports it before it does anything, so its outcome is
+ * certain: nothing was opened, created or flushed.
+ *
+ * @param error Anything thrown.
+ * @returns `true` if the process or the machine has too many open files.
+ */
+export function isOutOfFiles(error: unknown): boolean {
+  return FILE_LIMITS.has(errorCode(error));
+}
+
+/**
+ * Whether an error is a lack of space or of file descriptors, so that creating a file can be tried again later.
+ *
+ * @param error Anything thrown.
+ */
+export function isRefused(error: unknown): boolean {
+  return LIMITS.has(errorCode(error));
 }
 
 /**
  * The reason that an error gives, for a message.
  *
  * @param error Anything thrown.
- * @returns The error's message. For a lack of space ({@link isNoSpace}), also the limit and the code, because the
+ * @returns The error's message. For a lack of space or of file descriptors, also the limit and the code, because the
  * runtimes call some of these errors "unknown error".
  */
 export function reasonOf(error: unknown): string {
   const found = error instanceof Error ? error.message : String(error);
   const code = errorCode(error);
-  const shortage = SHORTAGES.get(code);
-  if (shortage === undefined) return found;
-  return `${shortage} (${found.startsWith(`${code}:`) ? found : `${code}: ${found}`})`;
+  const limit = LIMITS.get(code);
+  if (limit === undefined) return found;
+  return `${limit} (${found.startsWith(`${code}:`) ? found : `${code}: ${found}`})`;
 }
 
 /**
@@ -123,8 +150,21 @@ export function reasonOf(error: unknown): string {
  */
 export function ioError(attempt: string, path: string, cause: unknown): WalLogError {
   if (cause instanceof WalLogError) return cause;
-  return new WalLogError(isNoSpace(cause) ? "NO_SPACE" : "IO", `${attempt} at ${path}: ${reasonOf(cause)}`, {
-    path,
-    cause,
-  });
+  return isNoSpace(cause) ? refusedError(attempt, path, cause) : wrapped("IO", attempt, path, cause);
+}
+
+/**
+ * The error of a write that met a limit and changed nothing. It can be tried again later.
+ *
+ * @param attempt The operation, for the message.
+ * @param path The file or folder.
+ * @param cause A lack of space or of file descriptors.
+ * @returns The error to throw, `NO_SPACE`.
+ */
+export function refusedError(attempt: string, path: string, cause: unknown): WalLogError {
+  return wrapped("NO_SPACE", attempt, path, cause);
+}
+
+function wrapped(code: "NO_SPACE" | "IO", attempt: string, path: string, cause: unknown): WalLogError {
+  return new WalLogError(code, `${attempt} at ${path}: ${reasonOf(cause)}`, { path, cause });
 }

@@ -10,6 +10,7 @@ import { WalLogError } from "../api/errors.ts";
 import type { LiveState } from "../log/live_state.ts";
 import type { Opened } from "../recovery/open.ts";
 import { TERM_UNKNOWN } from "../format/numbers.ts";
+import { isOutOfFiles, refusedError } from "../io/full.ts";
 import type { OpenFiles } from "../log/open_files.ts";
 import { type PreparedRepair, type Repair, SegmentRepairer } from "./segment_repairer.ts";
 import type { Segment } from "../log/segment.ts";
@@ -49,7 +50,8 @@ export function repairLog(
       if (repair !== undefined) repairs.push(repair);
     }
     for (const repair of repairs) prepared.push(repairer.prepare(repair));
-  } catch (error) {
+  } catch (cause) {
+    const error = isOutOfFiles(cause) ? refusedError("Cannot repair the log", state.path, cause) : cause;
     if (!(error instanceof WalLogError)) throw durability.fail("repair", error);
     for (const one of prepared) repairer.discard(one);
     throw error;

@@ -14,7 +14,7 @@ import { FLAG_CLEAR, KIND_SNAPSHOT } from "../format/frame.ts";
 import type { OpenFiles } from "../log/open_files.ts";
 import { goneFromReader } from "../log/reader.ts";
 import { SnapshotSink } from "./snapshot_stream.ts";
-import { ioError, isNoSpace } from "../io/full.ts";
+import { isRefused, refusedError } from "../io/full.ts";
 import { SnapshotReader } from "./snapshot_file.ts";
 import { SnapshotWriter } from "./snapshot_writer.ts";
 import { isReplacedSnapshot, snapshotName } from "../format/snapshot_name.ts";
@@ -170,8 +170,8 @@ export class SnapshotStore {
       return new SnapshotWriter(fileSystem, folder, codec, this.state.uuid, meta);
     } catch (error) {
       const attempt = "write a snapshot";
-      // If there is no space, no file is left and the log is unchanged.
-      throw isNoSpace(error) ? ioError(`Cannot ${attempt}`, folder, error) : this.durability.fail(attempt, error);
+      // If it was refused, no file is left and the log is unchanged.
+      throw isRefused(error) ? refusedError(`Cannot ${attempt}`, folder, error) : this.durability.fail(attempt, error);
     }
   }
 

@@ -9,7 +9,7 @@ import { checkNames, FORCE } from "../api/option_names.ts";
 import { takeBytes } from "../api/taken.ts";
 import type { Index, SnapshotTarget } from "../api/types.ts";
 import { checkPiece, closedTarget } from "../api/validate_snapshot.ts";
-import { ioError, isNoSpace } from "../io/full.ts";
+import { isRefused, refusedError } from "../io/full.ts";
 import type { Durability } from "../write/durability.ts";
 import type { SnapshotWriter } from "./snapshot_writer.ts";
 
@@ -109,12 +109,12 @@ export class FileSnapshotTarget implements SnapshotTarget {
     this.durability.unfinished.delete(this.file);
   }
 
-  /** A write that finds no space can be repeated. Any other failure ends the writer. */
+  /** A write that is refused can be repeated. Any other failure ends the writer. */
   private attempt(step: () => void): void {
     try {
       step();
     } catch (error) {
-      if (isNoSpace(error) && !this.file.isNamed) throw ioError(`Cannot ${ATTEMPT}`, this.file.temporary, error);
+      if (isRefused(error) && !this.file.isNamed) throw refusedError(`Cannot ${ATTEMPT}`, this.file.temporary, error);
       throw this.giveUp(error);
     }
   }

@@ -13,7 +13,7 @@ import { encodeSnapshotHeader } from "../format/snapshot_header.ts";
 import { snapshotName } from "../format/snapshot_name.ts";
 import { PIECE_BYTES, PIECE_HEADER_BYTES, sealPiece } from "../format/snapshot_piece.ts";
 import type { File, FileSystem } from "../io/file_system.ts";
-import { isNoSpace, writeFull } from "../io/full.ts";
+import { isNoSpace, isOutOfFiles, writeFull } from "../io/full.ts";
 import { temporaryName } from "../io/temporary.ts";
 
 /** Writes one snapshot, piece by piece. */
@@ -127,12 +127,20 @@ export class SnapshotWriter {
     }
   }
 
-  /** Durably gives the file its final name. The whole file must already be flushed. */
+  /**
+   * Durably gives the file its final name. The whole file must already be flushed. If the folder cannot be opened to
+   * flush it, takes the name back, and can be called again.
+   */
   rename(): void {
     this.release();
     this.fileSystem.rename(this.temporary, `${this.folder}/${snapshotName(this.index, this.term)}`);
     this.isNamed = true;
-    this.fileSystem.syncDirectory(this.folder);
+    try {
+      this.fileSystem.syncDirectory(this.folder);
+    } catch (error) {
+      if (isOutOfFiles(error)) this.unname();
+      throw error;
+    }
   }
 
   /** Takes the final name back. No frame may name the file yet. {@link SnapshotWriter.rename} can follow. */

@@ -7,8 +7,11 @@
 /** The operations that change the disk or can fail. */
 export type DiskOperation = "create" | "write" | "truncate" | "sync" | "syncDirectory" | "rename" | "remove" | "read";
 
-/** The faults of an operation. `crash`: the power fails in the middle of it. */
-export type DiskFault = "EIO" | "ENOSPC" | "crash" | "lost" | "misdirected";
+/**
+ * The faults of an operation. `crash`: the power fails in the middle of it. `EMFILE`: no file can be opened; only
+ * `create` and `syncDirectory` can fail so.
+ */
+export type DiskFault = "EIO" | "ENOSPC" | "EMFILE" | "crash" | "lost" | "misdirected";
 
 /** Thrown by every operation after a power failure, until `SimulatedDisk.restart`. */
 export class PowerLoss extends Error {

@@ -204,7 +204,7 @@ export class SimulatedDisk {
 
   #fail(fault: DiskFault | undefined, operation: DiskOperation, path: string): void {
     if (fault === "crash") throw new PowerLoss(`${operation} ${path}`);
-    if (fault === "EIO" || fault === "ENOSPC") throw systemError(fault, operation, path);
+    if (fault === "EIO" || fault === "ENOSPC" || fault === "EMFILE") throw systemError(fault, operation, path);
   }
 
   #used(): number {

@@ -8,12 +8,14 @@ import type { Codec } from "../codec/codec.ts";
 import { WalLogError } from "../api/errors.ts";
 import type { Damage } from "../api/report.ts";
 import type { File, FileSystem } from "../io/file_system.ts";
-import { errorCode, ioError, isNoSpace, writeFull } from "../io/full.ts";
+import { errorCode, isRefused, refusedError, writeFull } from "../io/full.ts";
 import { BASE_LSN_END } from "../format/lsn.ts";
 import { SEGMENT_HEADER_BYTES } from "../format/header_block.ts";
 import { encodeHeaderBlock, type SegmentHeader } from "../format/segment_header.ts";
 import { SEGMENT_NUMBER_END, segmentName } from "../format/segment_name.ts";
 import { Segment } from "../log/segment.ts";
+
+const ATTEMPT = "Cannot create a segment";
 
 /** The header of a new segment, without its number and salt. */
 export type NewSegment = Omit<SegmentHeader, "salt" | "number">;
@@ -29,7 +31,7 @@ export type NewSegment = Omit<SegmentHeader, "salt" | "number">;
  * @param header The header, without number and salt.
  * @param begun Called with the chosen number, even if creation fails later.
  * @returns The segment and its open file.
- * @throws {WalLogError} `NO_SPACE` if the disk is full; the file is removed then. `CORRUPT` if no reader would accept
+ * @throws {WalLogError} `NO_SPACE` if the disk is full or no file can be opened; the file is removed then. `CORRUPT` if no reader would accept
  * the header; nothing is written then.
  */
 export function createSegment(
@@ -54,14 +56,26 @@ export function createSegment(
     return { segment: new Segment(path, full, SEGMENT_HEADER_BYTES), file };
   } catch (error) {
     file.close();
-    if (!isNoSpace(error)) throw error;
-    try {
-      fileSystem.remove(path);
-    } catch (second) {
-      if (errorCode(second) !== "ENOENT") throw second;
-    }
-    throw ioError("Cannot create a segment", path, error);
+    if (!isRefused(error)) throw error;
+    throw undoCreation(fileSystem, path, error);
   }
+}
+
+/**
+ * Removes a new segment that the log does not name yet, because it cannot be used.
+ *
+ * @param fileSystem The machine.
+ * @param path The segment's file, closed.
+ * @param cause A lack of space or of file descriptors.
+ * @returns The error to throw, `NO_SPACE`.
+ */
+export function undoCreation(fileSystem: FileSystem, path: string, cause: unknown): WalLogError {
+  try {
+    fileSystem.remove(path);
+  } catch (error) {
+    if (errorCode(error) !== "ENOENT") throw error;
+  }
+  return refusedError(ATTEMPT, path, cause);
 }
 
 /** Creates the file with the lowest free number above the highest used one. */
@@ -79,7 +93,7 @@ function createFile(
     } catch (error) {
       // The file does not belong to the log: the log has not used this number.
       if (errorCode(error) === "EEXIST") continue;
-      throw isNoSpace(error) ? ioError("Cannot create a segment", path, error) : error;
+      throw isRefused(error) ? refusedError(ATTEMPT, path, error) : error;
     }
   }
   const reason = `no segment number below ${SEGMENT_NUMBER_END} is left`;

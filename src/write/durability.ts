@@ -18,7 +18,7 @@ import { closedError, poisonedError } from "./refusals.ts";
 import type { Reserve } from "./reserve.ts";
 import type { Unfinished } from "./unfinished.ts";
 import type { FileLock } from "../io/file_system.ts";
-import { ioError, isNoSpace } from "../io/full.ts";
+import { isNoSpace, isRefused, refusedError } from "../io/full.ts";
 import { FRAME_HEADER_BYTES } from "../format/frame.ts";
 import type { Index, Term } from "../api/types.ts";
 
@@ -131,19 +131,19 @@ export class Durability extends Access {
     this.reserve.lend(() => this.write(attempt, FRAME_HEADER_BYTES, write), fail);
   }
 
-  /** Undoes a write that found no space, and returns the error for it. If undoing fails, the writer ends. */
+  /** Undoes a write that was refused, and returns the error for it. If undoing fails, the writer ends. */
   private refuse(attempt: string, cause: unknown, takeBack: () => void): WalLogError {
     try {
       takeBack();
     } catch (error) {
       return this.fail(attempt, error);
     }
-    return ioError(`Cannot ${attempt}`, this.state.path, cause);
+    return refusedError(`Cannot ${attempt}`, this.state.path, cause);
   }
 
   /**
-   * Abandons a file that could not be written. If the disk is full, the file is removed and the log stays usable. Any
-   * other failure ends the writer.
+   * Abandons a file that could not be written. If the disk is full or no file can be opened, the file is removed and
+   * the log stays usable. Any other failure ends the writer.
    *
    * @param attempt The call, for the message.
    * @param file The file.
@@ -152,7 +152,7 @@ export class Durability extends Access {
    */
   giveUp(attempt: string, file: Unfinished, cause: unknown): WalLogError {
     if (cause instanceof WalLogError && cause.code === "NO_SPACE") return cause;
-    if (!isNoSpace(cause) || file.isNamed || this.poison !== undefined) {
+    if (!isRefused(cause) || file.isNamed || this.poison !== undefined) {
       file.release();
       return this.fail(attempt, cause);
     }

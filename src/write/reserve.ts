@@ -11,7 +11,7 @@
 
 import { WalLogError } from "../api/errors.ts";
 import type { File, FileSystem } from "../io/file_system.ts";
-import { errorCode, isNoSpace, readFull, writeFull } from "../io/full.ts";
+import { errorCode, isNoSpace, isOutOfFiles, readFull, writeFull } from "../io/full.ts";
 
 /** The file's name. */
 export const RESERVE_NAME = "RESERVE";
@@ -117,13 +117,13 @@ export class Reserve {
     action();
   }
 
-  /** The size of the file; `undefined` if it does not exist or is not the log's. */
+  /** The size of the file; `undefined` if it does not exist, is not the log's, or cannot be opened at the moment. */
   private size(): number | undefined {
     let file: File;
     try {
       file = this.fileSystem.open(this.path, "read");
     } catch (error) {
-      if (NOT_OURS.has(errorCode(error))) return undefined;
+      if (NOT_OURS.has(errorCode(error)) || isOutOfFiles(error)) return undefined;
       throw error;
     }
     try {
@@ -152,9 +152,10 @@ export class Reserve {
   }
 }
 
-/** Whether an error is a lack of space that deleting a file can solve. A limit on the size of files is not. */
+/** Whether deleting a file can help. It does not help against a limit on the size or the number of files. */
 function isShortage(error: unknown): boolean {
-  return error instanceof WalLogError && error.code === "NO_SPACE" && errorCode(error.cause) !== "EFBIG";
+  if (!(error instanceof WalLogError) || error.code !== "NO_SPACE") return false;
+  return errorCode(error.cause) !== "EFBIG" && !isOutOfFiles(error.cause);
 }
 
 /** Whether a file begins like a reserve, or like the remains of one after a crash. */

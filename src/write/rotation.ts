@@ -8,11 +8,11 @@ import { sharedCodec } from "../codec/pool.ts";
 import { NEXT_POINTER_OFFSETS } from "../format/header_block.ts";
 import type { LogState } from "../format/state.ts";
 import type { File, FileSystem } from "../io/file_system.ts";
-import { errorCode, isNoSpace, writeFull } from "../io/full.ts";
+import { errorCode, isNoSpace, isOutOfFiles, refusedError, writeFull } from "../io/full.ts";
 import type { TermRuns } from "../log/log_index.ts";
 import type { Segment } from "../log/segment.ts";
 import { ActiveSegment } from "./active_segment.ts";
-import { createSegment } from "./create.ts";
+import { createSegment, undoCreation } from "./create.ts";
 import { droppedBefore } from "./drops.ts";
 import type { Flusher } from "./flusher.ts";
 import type { FrameWriter } from "./frame_writer.ts";
@@ -42,7 +42,8 @@ export class Rotation {
   /**
    * Seals the segment and creates the next one. The order lets recovery recognize a crash between any two steps: flush
    * this segment's frames; create the new segment and flush its header; flush its name; then write the segment index
-   * and the pointer to the new segment, and flush both. From that flush on, the new segment belongs to the log.
+   * and the pointer to the new segment, and flush both. From that flush on, the new segment belongs to the log. The
+   * steps that open a file come first, because they can be refused and undone.
    *
    * @param active The segment.
    * @param frames Writes its segment index.
@@ -50,7 +51,7 @@ export class Rotation {
    * @param state The log's state.
    * @param runs The terms of its entries.
    * @returns The new segment.
-   * @throws {WalLogError} `NO_SPACE` if there is no space for the new segment; `CORRUPT` if no reader would accept its
+   * @throws {WalLogError} `NO_SPACE` if there is no space for the new segment, or no file can be opened; `CORRUPT` if no reader would accept its
    * number or its LSN. The log is unchanged then.
    */
   begin(
@@ -63,6 +64,11 @@ export class Rotation {
     const { segment: old, file } = active;
     if (active.durableLsn < old.endLsn) flusher.sync(active);
     const { header } = old;
+    try {
+      this.syncPointer();
+    } catch (error) {
+      throw isOutOfFiles(error) ? refusedError("Cannot flush a segment", this.folder, error) : error;
+    }
     const next = createSegment(this.fileSystem, this.folder, sharedCodec(), this.numberUsed, {
       uuid: header.uuid,
       baseLsn: old.endLsn,
@@ -74,10 +80,12 @@ export class Rotation {
       dropped: droppedBefore(old.header, old.lowestTruncated),
     }, (number) => this.numberUsed = number);
     try {
+      this.fileSystem.syncDirectory(this.folder);
       this.seal(active, next.segment, frames, runs);
     } catch (error) {
       next.file.close();
-      throw error;
+      // Only flushing the folder opens a file. Nothing names the new segment yet.
+      throw isOutOfFiles(error) ? undoCreation(this.fileSystem, next.segment.path, error) : error;
     }
     flusher.retire(file);
     old.trim();
@@ -87,11 +95,9 @@ export class Rotation {
   /** Ends the old segment, and names the new one in it. */
   private seal(active: ActiveSegment, next: Segment, frames: FrameWriter, runs: TermRuns): void {
     const { segment: old, file } = active;
-    this.fileSystem.syncDirectory(this.folder);
     writeSegmentIndex(frames, runs);
     file.requireNamed?.();
     active.requireActive();
-    this.syncPointer();
     const pointer = encodePointer(sharedCodec(), old, next, old.endLsn);
     writeFull(file, pointer, NEXT_POINTER_OFFSETS[0]);
     file.sync();
@@ -107,15 +113,15 @@ export class Rotation {
   syncPointer(): void {
     const segment = this.unflushedPointer;
     if (segment === undefined) return;
-    this.unflushedPointer = undefined;
-    let file: File;
+    let file: File | undefined;
     try {
       file = this.fileSystem.open(segment.path, "write");
     } catch (error) {
       // Compaction has deleted the segment.
-      if (errorCode(error) === "ENOENT") return;
-      throw error;
+      if (errorCode(error) !== "ENOENT") throw error;
     }
+    this.unflushedPointer = undefined;
+    if (file === undefined) return;
     try {
       file.sync();
     } finally {

@@ -8,6 +8,7 @@
  */
 
 import type { File, FileSystem } from "../io/file_system.ts";
+import { isOutOfFiles } from "../io/full.ts";
 import type { Batch } from "../log/batch.ts";
 import type { PlacedSlot } from "../format/durable_slot.ts";
 import { FLAG_CLOSE } from "../format/frame.ts";
@@ -205,7 +206,13 @@ export class SegmentWriter {
    */
   finish(state: LogState, release: () => boolean): void {
     const { file, slots, segment } = this.active;
-    this.rotation.syncPointer();
+    try {
+      this.rotation.syncPointer();
+    } catch (error) {
+      if (!isOutOfFiles(error)) throw error;
+      // As without space for the checkpoint.
+      return;
+    }
     file.truncate(segment.endOffset);
     const slot = { lsn: this.durableLsn, checkpoint: this.frames.checkpointOf(state) };
     slots.write(slot);

@@ -61,6 +61,7 @@ export const BATCH = "src/write/take_batch.ts";
 export const WRITER = "src/write/writer.ts";
 export const WASM_FRAME = "wasm/frame.ts";
 export const WASM_SCAN = "wasm/scan.ts";
+export const RESERVE = "src/write/reserve.ts";
 export const ROTATION = "src/write/rotation.ts";
 export const FLUSHER = "src/write/flusher.ts";
 export const FRAME_WRITER = "src/write/frame_writer.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { CREATE, DURABILITY, FRAME_WRITER } from "./files.ts";
+import { CREATE, DURABILITY, FRAME_WRITER, RESERVE, ROTATION, SNAPSHOT_WRITER } from "./files.ts";
 import type { Mutant } from "./mutant.ts";
 
 /** The mutants. */
@@ -66,7 +66,43 @@ export const FULL_DISK_MUTANTS: readonly Mutant[] = [
   {
     name: "a segment that finds no space leaves its file",
     file: CREATE,
-    edits: [["fileSystem.remove(path);\n    } catch (second)", "void path;\n    } catch (second)"]],
+    edits: [["    fileSystem.remove(path);\n", "    void path;\n"]],
     dies: "injected_full_disk_test",
+  },
+  {
+    name: "a segment that cannot be created for lack of descriptors ends the log",
+    file: CREATE,
+    edits: [["throw isRefused(error) ? refusedError(ATTEMPT, path, error) : error;", "throw error;"]],
+    dies: "few_files_test",
+  },
+  {
+    name: "a folder that cannot be opened for a flush ends the log",
+    file: ROTATION,
+    edits: [[
+      "throw isOutOfFiles(error) ? undoCreation(this.fileSystem, next.segment.path, error) : error;",
+      "throw error;",
+    ]],
+    dies: "few_files_test",
+  },
+  {
+    name: "the flush of a pointer is forgotten if its segment cannot be opened",
+    file: ROTATION,
+    edits: [[
+      "    let file: File | undefined;\n",
+      "    this.unflushedPointer = undefined;\n    let file: File | undefined;\n",
+    ]],
+    dies: "few_files_test",
+  },
+  {
+    name: "a snapshot whose folder cannot be opened for a flush ends the log",
+    file: SNAPSHOT_WRITER,
+    edits: [["if (isOutOfFiles(error)) this.unname();", ""]],
+    dies: "few_files_test",
+  },
+  {
+    name: "too many open files release the reserve",
+    file: RESERVE,
+    edits: [[" && !isOutOfFiles(error.cause);", ";"]],
+    dies: "few_files_test",
   },
 ];

@@ -118,7 +118,7 @@ export const WRITER_MUTANTS: readonly Mutant[] = [
   {
     name: "the reserve is released at a limit on the size of files",
     file: RESERVE,
-    edits: [[' && errorCode(error.cause) !== "EFBIG"', ""]],
+    edits: [['errorCode(error.cause) !== "EFBIG" && ', ""]],
     dies: "reserve_test",
   },
   {
