@@ -5,6 +5,7 @@ import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
 import { describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
+import { anchorMaker } from "../scripts/site/anchors.ts";
 
 const ROOT = fileURLToPath(new URL("../", import.meta.url));
 const FOLDERS = ["docs", "docs/guides", "examples", ".github"];
@@ -24,15 +25,11 @@ function linksOf(page: string): string[] {
   return [...text.matchAll(/\]\(([^()\s]+)\)/g)].map(([, target]) => target!).filter((target) => !/^\w+:/.test(target));
 }
 
-/** The names by which links refer to a page's headings, as GitHub makes them. */
+/** The names by which links refer to a page's headings. */
 function anchorsOf(page: string): string[] {
   const text = readFileSync(page, "utf8").replace(/^```[^]*?^```$/gm, "");
-  return [...text.matchAll(/^#+ (.*)$/gm)].map(([, heading]) =>
-    heading!.toLowerCase().replace(/\[([^\]]*)\]\([^)]*\)/g, "$1").replace(/[^\p{L}\p{N} _-]/gu, "").replaceAll(
-      " ",
-      "-",
-    )
-  );
+  const anchorOf = anchorMaker();
+  return [...text.matchAll(/^#+ (.*)$/gm)].map(([, heading]) => anchorOf(heading!));
 }
 
 /** Describes a link that leads nowhere; `undefined` if it does not. */
