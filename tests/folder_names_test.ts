@@ -5,7 +5,7 @@ import fs from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { WalLog, WalLogError } from "../mod.ts";
+import { WalLog, type WalLogError } from "../mod.ts";
 import { FolderNames } from "../src/io/folder_names.ts";
 import { entriesAt } from "./history.ts";
 import { onWindows, rejection } from "./log_folder.ts";
