@@ -8,7 +8,7 @@
  * @module
  */
 
-import { build } from "esbuild";
+import { build, type BuildOptions, type Plugin } from "esbuild";
 import { copyFileSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import process from "node:process";
@@ -28,6 +28,15 @@ const COMMAND_EXPORT = "./cli";
 
 /** Entry points by name, each with its source. */
 export const ENTRY_POINTS: Readonly<Record<string, string>> = CONFIG.exports;
+
+/** Packages that a project installs itself if it uses the entry point that needs them, from `deno.json`. */
+const OPTIONAL_PEERS = ["aws4fetch"];
+
+/**
+ * The entry point that is bundled apart, so that the others do not share more modules because of it. Of the library, it
+ * shares the class of errors.
+ */
+const APART = "./archive/s3";
 
 /** Files that the package contains unchanged. */
 const TEXTS = ["README.md", "CHANGELOG.md", "LICENSE-MIT", "LICENSE-APACHE"];
@@ -61,23 +70,39 @@ function compiled(source: string, extension: string): string {
 export async function makePackage(modules: string, target: string): Promise<void> {
   rmSync(target, { recursive: true, force: true });
   mkdirSync(target, { recursive: true });
-  await build({
-    entryPoints: Object.fromEntries(
-      Object.entries(ENTRY_POINTS).map(([name, source]) => [moduleName(name), join(modules, compiled(source, ".js"))]),
-    ),
+  const entryPoint = (name: string) => [moduleName(name), join(modules, compiled(ENTRY_POINTS[name]!, ".js"))];
+  const common: BuildOptions = {
     outdir: join(target, "dist"),
     bundle: true,
-    splitting: true,
     chunkNames: "shared-[hash]",
     format: "esm",
     platform: "node",
+    external: OPTIONAL_PEERS,
     target: `node${NODE_OLDEST}`,
     legalComments: "none",
     logLevel: "warning",
+  };
+  const others = Object.keys(ENTRY_POINTS).filter((name) => name !== APART);
+  await build({
+    ...common,
+    entryPoints: Object.fromEntries(others.map(entryPoint)),
+    splitting: true,
+    plugins: [leaveOut(/\/archive\/s3\.js$/, `./${moduleName(APART)}.js`)],
+  });
+  await build({
+    ...common,
+    entryPoints: Object.fromEntries([entryPoint(APART)]),
+    plugins: [leaveOut(/\/api\/errors\.js$/, "../index.js")],
   });
   copyDeclarations(modules, join(target, "types"));
   for (const name of TEXTS) copyFileSync(join(ROOT, name), join(target, name));
   writeFileSync(join(target, "package.json"), JSON.stringify(manifest(), undefined, 2) + "\n");
+}
+
+/** Imports a module by another path, and does not bundle it. */
+function leaveOut(filter: RegExp, path: string): Plugin {
+  const leave = ({ kind }: { readonly kind: string }) => kind === "entry-point" ? undefined : { path, external: true };
+  return { name: `leave out ${path}`, setup: ({ onResolve }) => onResolve({ filter }, leave) };
 }
 
 /** Copies declarations. Fails if one is missing, which happens if a public type must be inferred. */
@@ -121,6 +146,10 @@ function manifest(): unknown {
     // For tools that ignore `exports`.
     main: module("."),
     types: `./types/${compiled(ENTRY_POINTS["."]!, ".d.ts")}`,
+    peerDependencies: Object.fromEntries(
+      OPTIONAL_PEERS.map((name) => [name, `^${CONFIG.imports[name].split("@").at(-1)}`]),
+    ),
+    peerDependenciesMeta: Object.fromEntries(OPTIONAL_PEERS.map((name) => [name, { optional: true }])),
     bin: { [COMMAND]: module(COMMAND_EXPORT).slice(2) },
     publishConfig: { access: "public" },
   };

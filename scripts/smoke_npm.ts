@@ -6,7 +6,7 @@
  *     deno task smoke                             the package that `deno pack` compiles
  *     deno task smoke --package dist/npm          a folder that holds a package, or a tarball of one
  *
- * Needs `npm`. The library has no dependencies. `scripts/smoke/package-lock.json` pins the tools that test it.
+ * Needs `npm`. The library has no dependencies but an optional one, for S3. `scripts/smoke/package-lock.json` pins the tools that test it.
  *
  * @module
  */
@@ -45,6 +45,8 @@ interface Manifest {
   readonly version: string;
   readonly exports: Record<string, string | { readonly types: string; readonly import: string }>;
   readonly bin: Record<string, string>;
+  readonly peerDependencies?: Record<string, string>;
+  readonly peerDependenciesMeta?: Record<string, { readonly optional?: boolean }>;
   readonly [field: string]: unknown;
 }
 
@@ -110,8 +112,11 @@ function tool(name: string, command: string = name): string {
 /** Fails unless the package has every file that the manifest names, and no file that it must not have. */
 function requireComplete(folder: string): void {
   const manifest = manifestOf(folder);
-  for (const kind of ["dependencies", "optionalDependencies", "peerDependencies", "scripts"]) {
+  for (const kind of ["dependencies", "optionalDependencies", "scripts"]) {
     if (Object.keys(manifest[kind] ?? {}).length > 0) fail(`The package must have no ${kind}.`);
+  }
+  for (const name of Object.keys(manifest.peerDependencies ?? {})) {
+    if (manifest.peerDependenciesMeta?.[name]?.optional !== true) fail(`The peer dependency ${name} must be optional.`);
   }
   for (const field of ["license", "engines", "description", "sideEffects"]) {
     if (manifest[field] === undefined) fail(`The package's manifest lacks ${field}.`);

@@ -10,6 +10,7 @@ import assert from "node:assert/strict";
 import process from "node:process";
 import { type LogEntry, MemoryLog, type NewEntry, WalLog } from "@wallog/wallog";
 import { type Archive, archive, MemoryStore, restore } from "@wallog/wallog/archive";
+import { type S3Options, S3Store } from "@wallog/wallog/archive/s3";
 import { EventLog, json, type StoredEvent } from "@wallog/wallog/events";
 import { type Action, RaftNode } from "@wallog/wallog/raft";
 import { type Applied, Replica, type StateMachine } from "@wallog/wallog/replica";
@@ -68,6 +69,9 @@ await archiving.archived(1);
 await archiving.close();
 await source.close();
 assert.equal((await restore(store, path + ".restored")).lastIndex, 1);
+
+const s3: S3Options = { endpoint: "http://127.0.0.1", credentials: { accessKeyId: "a", secretAccessKey: "b" } };
+assert.equal(new S3Store("s3://bucket/a", s3).name, "s3://bucket/a");
 
 const disk = new SimulatedDisk();
 const simulated = WalLog.openSync("/log", { fileSystem: disk.fileSystem });

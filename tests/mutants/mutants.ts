@@ -45,6 +45,7 @@ import { RECOVERY_MUTANTS } from "./recovery_mutants.ts";
 import { REPAIR_MUTANTS } from "./repair_mutants.ts";
 import { REPLICA_COMMAND_MUTANTS } from "./replica_command_mutants.ts";
 import { REPLICA_MUTANTS } from "./replica_mutants.ts";
+import { S3_MUTANTS } from "./s3_mutants.ts";
 import { METRIC_MUTANTS, RETENTION_MUTANTS, SPACE_MUTANTS } from "./retention_mutants.ts";
 import { SEGMENT_MUTANTS } from "./segment_mutants.ts";
 import { SNAPSHOT_MUTANTS } from "./snapshot_mutants.ts";
@@ -101,4 +102,5 @@ export const MUTANTS: readonly Mutant[] = [
   ...EXAMPLE_MUTANTS,
   ...ARCHIVE_MUTANTS,
   ...ARCHIVER_MUTANTS,
+  ...S3_MUTANTS,
 ];
