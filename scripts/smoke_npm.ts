@@ -66,6 +66,7 @@ try {
   await bundle();
   run([node, tool("vitest"), "run", "--globals", "--environment=jsdom", "dom.test.mjs"], project);
   console.log("Vitest with jsdom: a log takes what the DOM makes.");
+  useWithoutPeer(installed);
 } finally {
   rmSync(project, { recursive: true, force: true });
 }
@@ -173,6 +174,24 @@ function useInRuntimes(installed: string): void {
   run([...prefix, "program.ts", join(folder, "raft.wal")], project);
   console.log(`${title} ${version}: imported from node_modules as ${PACKAGE}.`);
   run(["npx", "--no-install", COMMAND, "verify", join(project, "node", "raft.wal")], project);
+}
+
+/** Without the package that signs requests, the command for an archive in S3 fails and names it. */
+function useWithoutPeer(installed: string): void {
+  rmSync(join(project, "node_modules", "aws4fetch"), { recursive: true });
+  const command = join(installed, manifestOf(installed).bin[COMMAND]!);
+  run([node, command, "--version"], project);
+  for (const name of ["node", "bun"] as const) {
+    const [binary, ...prefix] = locateRuntime(name).run;
+    const { status, stderr } = spawnSync(binary, [...prefix, command, "archive", "list", "s3://bucket/a"], {
+      cwd: project,
+      encoding: "utf8",
+    });
+    if (status !== 3 || !stderr.includes("npm install aws4fetch")) {
+      fail(`Unclear without aws4fetch: ${status} ${stderr}`);
+    }
+  }
+  console.log("Without aws4fetch: the command names it.");
 }
 
 /** Bundles programs as projects do. The second thread must still work, and unused code must be dropped. */

@@ -177,7 +177,7 @@ describe("wal-log archive", () => {
         ["archive", "walk", path, store],
         ["archive", "run", path],
         ["archive", "run", path, folder],
-        ["archive", "run", path, "s3://bucket/prefix"],
+        ["archive", "run", path, "s4://bucket/prefix"],
         ["archive", "run", path, pathToFileURL(path).href],
         ["archive", "run", path, pathToFileURL(join(path, "inside")).href],
         ["archive", "run", path, store, "--interval", "0"],

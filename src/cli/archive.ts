@@ -18,7 +18,7 @@ import { verifyArchive } from "../archive/verify_archive.ts";
 import { nodeFileSystem } from "../io/node_fs.ts";
 import { folderOf } from "../recovery/open.ts";
 import { type Arguments, type Command, type Context, EXIT, indexOption, Interrupted, UsageError } from "./command.ts";
-import { storeOf } from "./object_store.ts";
+import { STORE_HELP, storeOf } from "./object_store.ts";
 import { progressLine } from "./progress.ts";
 import { green, red } from "./terminal.ts";
 import { counted, indexes, oneLine, sized } from "./text.ts";
@@ -43,7 +43,7 @@ export const archiveRun: Command = {
     interval: { type: "string", value: "MS", help: "With --follow: the time between two steps. Default: 1000" },
   },
   help:
-    `STORE is file:///FOLDER. It holds the archive of one log. Archives everything that is proven durable, also beside
+    `STORE is ${STORE_HELP}. It holds the archive of one log. Archives everything that is proven durable, also beside
 a running writer. It cannot hold compaction back: if the log is compacted before its entries are archived, the archive
 has a gap, which the log's snapshot covers. To avoid that, archive the log in the writer's process (see the library).
 
@@ -55,7 +55,7 @@ If two archivers of the same log run, the one that started later wins. The other
     if (intervalMilliseconds < 1 || intervalMilliseconds > INTERVAL_MS_MAX) {
       throw new UsageError("--interval takes milliseconds, 1 or more");
     }
-    const store = storeOf(place!);
+    const store = await storeOf(place!);
     requireOutside(path!, place!);
     const log = await WalLog.open(path!, { readOnly: true, create: false, verify: "tail", onDamage: "keep" });
     await log.close();
@@ -74,6 +74,7 @@ If two archivers of the same log run, the one that started later wins. The other
 
 /** Fails if a store is in the folder of the log that it is to outlive. */
 function requireOutside(path: string, place: string): void {
+  if (!place.startsWith("file:")) return;
   const [log, store] = [resolve(path), fileURLToPath(place)];
   if (store !== log && !store.startsWith(log + sep)) return;
   throw new UsageError(`STORE must not be in the log's folder, found ${JSON.stringify(place)}`);
@@ -89,7 +90,7 @@ interface Run {
 
 async function runOnce({ operands: [path, place], signal }: Context): Promise<Run> {
   const archiver = new Archiver(
-    storeOf(place!),
+    await storeOf(place!),
     new LogView(nodeFileSystem, folderOf(path!)),
     crypto.randomUUID(),
     signal,
@@ -109,7 +110,7 @@ async function follow({ operands: [path, place], note, signal }: Context, interv
   };
   subscribe("wallog:archive-failure", onFailure);
   try {
-    await using archiving = archive(log, storeOf(place!), { intervalMilliseconds });
+    await using archiving = archive(log, await storeOf(place!), { intervalMilliseconds });
     const stop = () => void archiving.close();
     signal.addEventListener("abort", stop, { once: true });
     if (signal.aborted) stop();
@@ -140,7 +141,7 @@ Damaged and missing objects are listed with the indexes of their entries. No key
 newest generation existed: compare the last index with the one that the archiver reported.`,
   async run(context) {
     const { operands: [place], options, out, result, signal } = context;
-    const store = storeOf(place!);
+    const store = await storeOf(place!);
     const line = progressLine("verifying");
     const found = await verifyArchive(store, {
       generation: generationOption(context),
@@ -176,7 +177,7 @@ export const archiveList: Command = {
 this lists the indexes and the snapshots that can be restored, the time of the last checkpoint, and the number and size
 of its own objects.`,
   async run({ operands: [place], out, options, result, signal }) {
-    const store = storeOf(place!);
+    const store = await storeOf(place!);
     const survey = await surveyStore(store, { signal });
     const numbers = [...survey.generations].filter(([, { hasBase }]) => hasBase).map(([number]) => number).sort((
       a,

@@ -33,7 +33,7 @@ member.`,
   writes: true,
   async run(context) {
     const { operands: [place, destination], out, result, signal } = context;
-    const store = storeOf(place!);
+    const store = await storeOf(place!);
     const generation = generationOption(context);
     const line = progressLine("restoring");
     const report = await restore(store, destination!, {
