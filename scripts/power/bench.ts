@@ -1,0 +1,251 @@
+/**
+ * Disks whose power is cut again and again, with a saved machine that resumes for each cut.
+ *
+ * @module
+ */
+
+import { closeSync, mkdirSync, mkdtempSync, openSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
+import { decode, type Files, writeFiles } from "./decoder.ts";
+import { type CutReport, VolatileDisk } from "./disk.ts";
+import { type Image, type Kernel, makeImage, type SourceEdit, succeed } from "./image.ts";
+import { Judge } from "./judge.ts";
+import { Machine } from "./machine.ts";
+import { type Faults, NbdServer } from "./nbd_server.ts";
+import type { Orders, Report } from "./orders.ts";
+import { Random } from "./random.ts";
+
+/** The size of a disk, in bytes. XFS needs 300 MiB. */
+const DISK_BYTES = 320 * 2 ** 20;
+/** The steps of a history that is not cut before its end. */
+const STEPS = 120;
+/** Small segments, so that a history rotates often. In bytes. */
+const SEGMENT_BYTES = [4096, 8192, 32768];
+/** Cuts at early requests hit the mount and the opening. */
+const EARLY_REQUESTS = 45;
+const LATE_REQUESTS = 330;
+/** The longest that a guest may be silent, in milliseconds: then it hangs. */
+const SILENCE_MS_MAX = 120_000;
+/** The options with which a file system is made: at once and completely. */
+const MAKE_OPTIONS: Readonly<Record<string, readonly string[]>> = {
+  ext4: ["-q", "-F", "-E", "lazy_itable_init=0,lazy_journal_init=0"],
+  xfs: ["-q", "-f"],
+  btrfs: ["-q", "-f"],
+};
+/** The file systems. */
+export const FILE_SYSTEMS: readonly string[] = Object.keys(MAKE_OPTIONS);
+
+/** The deliberate faults of disk and guest. */
+export type Fault = "drop-flushes" | "early-ack";
+
+/** What a bench is to do. */
+export interface BenchOptions {
+  readonly kernel: Kernel;
+  /** The path of Node for Linux. */
+  readonly node: string;
+  readonly fault?: Fault;
+  /** A change of the library. */
+  readonly edit?: SourceEdit;
+}
+
+/** One power cut. */
+export interface Cut {
+  /** The guest's last reported action. */
+  readonly phase: string;
+  /** Whether a request failed with EIO before. */
+  readonly hadError: boolean;
+  readonly report: CutReport;
+}
+
+/** The result of one disk. */
+export interface DiskResult {
+  readonly cuts: readonly Cut[];
+  readonly counts: Judge["counts"];
+  /** What is wrong; `undefined` if nothing is. */
+  readonly problem: string | undefined;
+  /** The files of the log that is wrong. */
+  readonly files: Files;
+}
+
+/** Cuts the power of disks. */
+export class Bench {
+  readonly #folder = mkdtempSync(join(tmpdir(), "wallog-power-"));
+  readonly #options: BenchOptions;
+  #image: Image | undefined;
+  #machines = 0;
+
+  /** @param options What to do. */
+  constructor(options: BenchOptions) {
+    this.#options = options;
+  }
+
+  get #saved(): string {
+    return join(this.#folder, "saved");
+  }
+
+  /** Removes all files. */
+  remove(): void {
+    rmSync(this.#folder, { recursive: true });
+  }
+
+  /** Boots a machine and saves it when its program waits for orders. */
+  async boot(): Promise<void> {
+    const { kernel, node, edit } = this.#options;
+    this.#image = await makeImage(this.#folder, kernel, node, edit);
+    await this.#run(new VolatileDisk(DISK_BYTES), {}, async (machine, reports) => {
+      await reports.until(({ is }) => is === "ready");
+      await machine.save(this.#saved);
+    });
+  }
+
+  /**
+   * Writes to a new disk, cuts its power again and again, and judges what is left.
+   *
+   * @param fs The file system.
+   * @param seed The histories, the moments of the cuts, and what they lose follow from it.
+   * @param cuts The number of cuts.
+   * @returns The result.
+   */
+  async cutDisk(fs: string, seed: number, cuts: number): Promise<DiskResult> {
+    const disk = this.#format(fs);
+    const judge = new Judge(decode);
+    const done: Cut[] = [];
+    let files: Files = {};
+    for (let life = 0; life <= cuts && judge.problem === undefined; life++) {
+      const key = `${seed}/${life}`;
+      const random = new Random(`cut ${key}`);
+      const isCheck = life === cuts;
+      const faults = isCheck ? {} : this.#faults(random);
+      const orders = this.#orders(fs, key, isCheck, random);
+      judge.begin(key);
+      const hadError = await this.#live(disk, faults, orders, (report) => {
+        if (report.is === "found") files = report.files;
+        judge.take(report);
+      }, judge);
+      if (!isCheck) done.push({ phase: judge.phase, hadError, report: disk.cut(random) });
+    }
+    return { cuts: done, counts: judge.counts, problem: judge.problem, files };
+  }
+
+  #faults(random: Random): Faults {
+    const cutAt = 1 + random.below(random.chance(0.3) ? EARLY_REQUESTS : LATE_REQUESTS);
+    const failAt = random.chance(0.1) ? 1 + random.below(cutAt) : undefined;
+    return { cutAt, failAt, dropsFlushes: this.#options.fault === "drop-flushes" };
+  }
+
+  #orders(fs: string, key: string, isCheck: boolean, random: Random): Orders {
+    const segmentBytes = SEGMENT_BYTES[random.below(SEGMENT_BYTES.length)]!;
+    const acknowledgesEarly = this.#options.fault === "early-ack";
+    return { fs, key, steps: isCheck ? 1 : STEPS, segmentBytes, acknowledgesEarly, isCheck };
+  }
+
+  /** Resumes a guest and lets it work until the power fails, or until it is done. */
+  async #live(
+    disk: VolatileDisk,
+    faults: Faults,
+    orders: Orders,
+    take: (report: Report) => void,
+    judge: Judge,
+  ): Promise<boolean> {
+    let hadError = false;
+    const end = orders.isCheck ? "unmounted" : "closed";
+    await this.#run(disk, faults, async (machine, reports, server) => {
+      machine.send(orders);
+      const isOver = (report: Report) => {
+        take(report);
+        return report.is === end || report.is === "failed" || judge.problem !== undefined;
+      };
+      await Promise.race([reports.until(isOver), server.power]);
+      server.cut();
+      await machine.kill();
+      reports.end().forEach(take);
+      hadError = server.counts.failures > 0;
+      // A disk that fails may end a log: it stops at the first error. The contents are judged after the cut.
+      if (judge.failure !== undefined && !hadError) judge.problem ??= `the guest failed: ${judge.failure}`;
+    });
+    return hadError;
+  }
+
+  async #run(
+    disk: VolatileDisk,
+    faults: Faults,
+    work: (machine: Machine, reports: Reports, server: NbdServer) => Promise<void>,
+  ): Promise<void> {
+    const folder = join(this.#folder, String(++this.#machines));
+    mkdirSync(folder);
+    const server = new NbdServer(disk, faults);
+    const reports = new Reports();
+    await server.listen(join(folder, "nbd"));
+    const saved = this.#machines > 1 ? this.#saved : undefined;
+    const onReport = (report: Report) => reports.add(report);
+    const machine = await Machine.start({ folder, image: this.#image!, disk: join(folder, "nbd"), saved, onReport });
+    try {
+      await work(machine, reports, server);
+    } finally {
+      await machine.kill();
+      await server.close();
+      rmSync(folder, { recursive: true });
+    }
+  }
+
+  #format(fs: string): VolatileDisk {
+    const path = join(this.#folder, `new-${++this.#machines}`);
+    writeFileSync(path, "");
+    truncateSync(path, DISK_BYTES);
+    succeed(`mkfs.${fs}`, [...MAKE_OPTIONS[fs]!, path]);
+    const disk = new VolatileDisk(DISK_BYTES);
+    const descriptor = openSync(path, "r");
+    disk.load(descriptor);
+    closeSync(descriptor);
+    rmSync(path);
+    return disk;
+  }
+}
+
+/** The reports of a guest, in their order. */
+class Reports {
+  readonly #waiting: Report[] = [];
+  #wake: () => void = () => {};
+  #isOver = false;
+
+  add(report: Report): void {
+    this.#waiting.push(report);
+    this.#wake();
+  }
+
+  /** Takes reports until one fits, or until the end. */
+  async until(fits: (report: Report) => boolean): Promise<void> {
+    while (!this.#isOver) {
+      for (let next = this.#waiting.shift(); next !== undefined; next = this.#waiting.shift()) {
+        if (fits(next)) return;
+      }
+      const silence = new AbortController();
+      const woken = new Promise<boolean>((resolve) => this.#wake = () => resolve(true));
+      const tooLong = setTimeout(SILENCE_MS_MAX, false, { signal: silence.signal }).catch(() => true);
+      const isWoken = await Promise.race([woken, tooLong]);
+      silence.abort();
+      if (!isWoken) throw new Error(`the guest was silent for ${SILENCE_MS_MAX / 1000} s`);
+    }
+  }
+
+  /** Ends all waits, and returns the reports that nobody has taken. */
+  end(): Report[] {
+    this.#isOver = true;
+    this.#wake();
+    return this.#waiting.splice(0);
+  }
+}
+
+/**
+ * Keeps the files of a log that is wrong.
+ *
+ * @param files The files.
+ * @returns The folder.
+ */
+export function keepFiles(files: Files): string {
+  const folder = mkdtempSync(join(tmpdir(), "wallog-power-kept-"));
+  writeFiles(folder, files);
+  return folder;
+}

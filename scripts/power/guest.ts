@@ -1,0 +1,66 @@
+/**
+ * The program in the virtual machine. It warms up, reports `ready`, and waits for its orders: one line of JSON. Then it
+ * mounts the disk, sends the files of the log as the last cut left them, opens the log, sends its contents, and writes
+ * a history until the power fails. It reports each step before it begins, when it is done, and when it is durable.
+ *
+ *     guest.ts PORT
+ *
+ * @module
+ */
+
+import { Buffer } from "node:buffer";
+import { spawnSync } from "node:child_process";
+import { openSync, readdirSync, readSync, rmSync, writeSync } from "node:fs";
+import process from "node:process";
+import type { Orders, Report } from "./orders.ts";
+import { filesOf, Writer } from "./writer.ts";
+
+const DISK = "/disk";
+const LOG = `${DISK}/log`;
+/** The steps of the history that warms the program up. */
+const WARM_UP_STEPS = 150;
+const ORDERS_BYTES_MAX = 4096;
+
+const port = openSync(process.argv[2]!, "r+");
+
+/** Sends a report. The port takes at most 32 KiB at a time. */
+function report(line: Report): void {
+  const bytes = Buffer.from(JSON.stringify(line) + "\n");
+  for (let at = 0; at < bytes.length;) at += writeSync(port, bytes, at);
+}
+
+function readOrders(): Orders {
+  const bytes = Buffer.alloc(ORDERS_BYTES_MAX);
+  for (let length = 0;;) {
+    length += readSync(port, bytes, length, bytes.length - length, null);
+    if (length > 0 && bytes[length - 1] === 10) return JSON.parse(bytes.toString("utf8", 0, length));
+  }
+}
+
+function mount(fs: string): void {
+  const { status, stderr } = spawnSync("/bin/busybox", ["mount", "-t", fs, "/dev/vdb", DISK], { encoding: "utf8" });
+  if (status !== 0) throw new Error(`mount: ${stderr}`);
+}
+
+async function run(orders: Orders): Promise<void> {
+  report({ is: "mounting" });
+  mount(orders.fs);
+  report({ is: "found", files: readdirSync(DISK).includes("log") ? filesOf(LOG) : {} });
+  await new Writer(LOG, orders, report).write();
+  if (!orders.isCheck) return;
+  report({ is: "found", files: filesOf(LOG) });
+  spawnSync("/bin/busybox", ["umount", DISK]);
+  report({ is: "unmounted" });
+}
+
+try {
+  const warmUp: Orders = { fs: "", key: "warm up", steps: WARM_UP_STEPS, segmentBytes: 4096 };
+  await new Writer("/tmp/log", warmUp, () => {}).write();
+  rmSync("/tmp/log", { recursive: true });
+  spawnSync("/bin/busybox", ["true"]);
+  report({ is: "ready" });
+  await run(readOrders());
+} catch (error) {
+  report({ is: "failed", message: String((error as Error).stack ?? error) });
+}
+setInterval(() => {}, 1000);

@@ -1,0 +1,154 @@
+/**
+ * Writes a history to a log with the library, and reports each step. It runs in the guest.
+ *
+ * @module
+ */
+
+import { Buffer } from "node:buffer";
+import { readdirSync, readFileSync } from "node:fs";
+import { setTimeout } from "node:timers/promises";
+import { isDeepStrictEqual } from "node:util";
+import { type LogEntry, WalLog } from "../../mod.ts";
+import { delegateTo } from "../../src/io/delegate.ts";
+import { nodeFileSystem } from "../../src/io/node_fs.ts";
+import { type Contents, Model, nextStep, type Step } from "./history.ts";
+import type { Orders, Report } from "./orders.ts";
+import { Random } from "./random.ts";
+
+/** Longer than a log must be idle before it writes a checkpoint. */
+const REST_MS = 30;
+/** Files without data of the log. Reading `LOCK` would release the lock. */
+const WITHOUT_DATA = ["LOCK", "RESERVE"];
+
+function hex(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString("hex");
+}
+
+function bytesOf(text: string): Uint8Array {
+  return new Uint8Array(Buffer.from(text, "hex"));
+}
+
+function contentsOf(log: WalLog): Contents {
+  const { hardState: { term, votedFor }, snapshotIndex, lastIndex } = log;
+  const snapshot = log.snapshot();
+  const entries = log.entries(snapshotIndex + 1, lastIndex)
+    .map(({ index, term, kind, command }) => [index, { term, kind, command: hex(command) }] as const);
+  return {
+    hardState: { term, votedFor: votedFor === null ? null : String(votedFor) },
+    snapshot: snapshot === undefined ? null : {
+      index: snapshot.index,
+      term: snapshot.term,
+      config: snapshot.config.map(String),
+      meta: hex(snapshot.meta ?? new Uint8Array(0)),
+      data: hex(snapshot.data),
+    },
+    entries: Object.fromEntries(entries),
+  };
+}
+
+/**
+ * Reads the files of a log.
+ *
+ * @param folder The folder of the log.
+ * @returns The files by their names, in base64.
+ */
+export function filesOf(folder: string): Record<string, string> {
+  return Object.fromEntries(
+    readdirSync(folder).filter((name) => !WITHOUT_DATA.includes(name)).map((
+      name,
+    ) => [name, readFileSync(`${folder}/${name}`).toString("base64")]),
+  );
+}
+
+/** Writes one history to a log. */
+export class Writer {
+  readonly #random: Random;
+  readonly #orders: Orders;
+  readonly #folder: string;
+  readonly #say: (line: Report) => void;
+  #log: WalLog | undefined;
+  #pending: Promise<unknown> = Promise.resolve();
+
+  /**
+   * Makes a writer.
+   *
+   * @param folder The folder of the log.
+   * @param orders The history.
+   * @param say Gets the reports.
+   */
+  constructor(folder: string, orders: Orders, say: (line: Report) => void) {
+    this.#folder = folder;
+    this.#orders = orders;
+    this.#say = say;
+    this.#random = new Random(`random ${orders.key}`);
+  }
+
+  async #open(): Promise<WalLog> {
+    // All guests resume from one saved state. So the numbers that must differ between them come with the orders.
+    const random = (into: Uint8Array) => into.set(this.#random.bytes(into.length));
+    const fileSystem = { ...delegateTo(nodeFileSystem), random };
+    return this.#log = await WalLog.open(this.#folder, { segmentBytes: this.#orders.segmentBytes, fileSystem });
+  }
+
+  /** Opens the log, writes the history, and closes the log. */
+  async write(): Promise<void> {
+    this.#say({ is: "opening" });
+    const log = await this.#open();
+    const model = new Model(contentsOf(log));
+    this.#say({ is: "opened", contents: model.contents(), verdict: log.recovery.verdict });
+    const random = new Random(`history ${this.#orders.key}`);
+    for (let number = 1; number <= this.#orders.steps; number++) {
+      const step = nextStep(random, model);
+      this.#say({ is: "begun", number, kind: step.kind });
+      await this.#do(step, number, model);
+      model.apply(step);
+    }
+    await this.#pending;
+    await this.#log!.close();
+    this.#say({ is: "closed" });
+  }
+
+  async #do(step: Step, number: number, model: Model): Promise<void> {
+    const log = this.#log!;
+    if (step.kind === "append") {
+      const entries = step.entries.map(({ term, kind, command }, i): LogEntry => (
+        { term, index: step.first + i, kind, command: bytesOf(command) as Uint8Array<ArrayBuffer> }
+      ));
+      log.append(entries);
+    } else if (step.kind === "truncate") log.truncate(step.from);
+    else if (step.kind === "hard state") {
+      log.setHardState({ term: step.term, votedFor: step.votedFor === null ? null : BigInt(step.votedFor) });
+    } else if (step.kind === "compact") {
+      log.compact(step.index, { data: bytesOf(step.data), config: step.config.map(BigInt) });
+    } else if (step.kind === "install") {
+      const { index, term, data, config } = step;
+      log.applySnapshot({ index, term, data: bytesOf(data), config: config.map(BigInt) });
+    } else await this.#flush(step.kind, number, model);
+  }
+
+  async #flush(
+    kind: "sync" | "sync and wait" | "syncSync" | "rest" | "reopen",
+    number: number,
+    model: Model,
+  ): Promise<void> {
+    const durable = () => this.#say({ is: "durable", number });
+    if (kind === "rest") return void await setTimeout(REST_MS);
+    if (this.#orders.acknowledgesEarly) durable();
+    if (kind === "syncSync") this.#log!.syncSync();
+    else if (kind === "reopen") {
+      await this.#pending;
+      await this.#log!.close();
+      durable();
+      const contents = contentsOf(await this.#open());
+      if (!isDeepStrictEqual(contents, model.contents())) throw new Error("a closed log opens with other contents");
+      return;
+    } else {
+      const done = this.#log!.sync().then(durable);
+      this.#pending = Promise.all([this.#pending, done]);
+      this.#pending.catch(() => {});
+      if (kind === "sync and wait") await done;
+      return;
+    }
+    durable();
+  }
+}
