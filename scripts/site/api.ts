@@ -5,7 +5,7 @@
  */
 
 import { spawnSync } from "node:child_process";
-import { copyFileSync, readFileSync, writeFileSync } from "node:fs";
+import { appendFileSync, copyFileSync, readFileSync, writeFileSync } from "node:fs";
 import { join, posix } from "node:path";
 import process from "node:process";
 import { API, relativeAddress, sourceAddress } from "./addresses.ts";
@@ -24,7 +24,9 @@ export function makeApi(sources: readonly string[], root: string, target: string
   const args = ["doc", "--html", "--name=WalLog API", `--output=${join(target, API)}`, ...sources];
   const { status, stderr, error } = spawnSync(process.execPath, args, { cwd: root, encoding: "utf8" });
   if (status !== 0) throw new Error(`deno doc failed: ${error?.message ?? stderr}`);
+  // The reader's choice of light or dark holds for all pages.
   copyFileSync(join(target, "assets/theme.js"), join(target, API, "darkmode_toggle.js"));
+  appendFileSync(join(target, API, "page.css"), readFileSync(join(target, "assets/api.css")));
 }
 
 /**
