@@ -110,6 +110,9 @@ export class WatchedLog implements RaftLog {
     this.#beforeRead();
     return this.#log.entries(from, to, options);
   }
+  bytesAfter(index: Index): number {
+    return this.#log.bytesAfter(index);
+  }
   snapshot(): Snapshot | undefined {
     this.#beforeRead();
     return this.#log.snapshot();

@@ -32,10 +32,13 @@ test("a leader's status says how far each other node is, and when it was last he
     transferTarget: null,
     replacement: null,
   });
-  assert.deepEqual(peers.map(({ id, isMember, match, lag, flow }) => [id, isMember, match, lag, flow]), [
-    [2n, true, 3, 0, "stream"],
-    [3n, true, 1, 2, "stream"],
-  ]);
+  assert.deepEqual(
+    peers.map(({ id, isMember, match, lag, lagBytes, flow }) => [id, isMember, match, lag, lagBytes, flow]),
+    [
+      [2n, true, 3, 0, 0, "stream"],
+      [3n, true, 1, 2, 2, "stream"],
+    ],
+  );
   assert.ok(peers[0]!.sinceContact! <= 3, "a heartbeat was answered");
   assert.equal(peers[1]!.sinceContact, before.peers[1]!.sinceContact! + ticks);
   assert.deepEqual([early.commitIndex, early.peers[0]!.match], [2, 2], "a status does not change");

@@ -86,6 +86,7 @@ describe("a replica", () => {
           'wallog_writable{log="a"} 1',
         ]
       ) assert.ok(text.includes(`${line}\n`), `${line}\n${text}`);
+      assert.equal(text.match(/^wallog_replica_peer_lag_bytes\{.*peer="\d"\} \d+$/gm)?.length, 2);
       assert.equal(text.match(/^wallog_replica_peer_lag_entries\{.*peer="\d"\} \d+$/gm)?.length, 2);
     }),
   );

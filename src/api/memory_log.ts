@@ -4,17 +4,9 @@
  * @module
  */
 
-import { copySnapshot, MemorySnapshotSource, MemorySnapshotTarget } from "./memory_snapshot.ts";
+import { copyEntry, copySnapshot, MemorySnapshotSource, MemorySnapshotTarget } from "./memory_snapshot.ts";
 import { type Retention, Retentions, type RetentionState } from "./retention.ts";
-import {
-  keptMeta,
-  takeCompactOptions,
-  takeEntries,
-  takeHardState,
-  type TakenEntry,
-  takeSnapshot,
-  takeSnapshotMeta,
-} from "./taken.ts";
+import { keptMeta, takeCompactOptions, takeEntries, takeHardState, takeSnapshot, takeSnapshotMeta } from "./taken.ts";
 import type {
   CompactOptions,
   EntriesOptions,
@@ -39,13 +31,6 @@ import {
   ENTRY_BYTES_MAX_DEFAULT,
 } from "./validate.ts";
 import { checkCompact, checkSnapshot, checkSnapshotMeta } from "./validate_snapshot.ts";
-
-// `new Uint8Array(bytes)` copies even a Buffer; `bytes.slice()` of a Buffer would be a view.
-
-/** An entry that shares nothing with the one given. */
-function copyEntry(entry: TakenEntry): LogEntry {
-  return { term: entry.term, index: entry.index, kind: entry.kind, command: new Uint8Array(entry.command) };
-}
 
 /**
  * A Raft log in memory. **It is not durable**: its contents end with the process, and {@link MemoryLog.sync} does
@@ -175,6 +160,13 @@ export class MemoryLog implements RaftLog {
       found.push(copyEntry(entry));
     }
     return found;
+  }
+
+  /** The bytes of all commands above an index. See {@link RaftLog.bytesAfter}. */
+  bytesAfter(index: Index): number {
+    checkReadIndex(index);
+    const after = this.#entries.slice(Math.max(index + 1 - this.#first, 0));
+    return after.reduce((sum, { command }) => sum + command.byteLength, 0);
   }
 
   /**

@@ -1,13 +1,14 @@
 /**
- * Snapshots in memory that are read and written a part at a time.
+ * Copies of entries and snapshots in memory, and snapshots that are read and written a part at a time.
  *
  * @module
  */
 
 import { checkNames, FORCE } from "./option_names.ts";
-import { takeBytes } from "./taken.ts";
+import { takeBytes, type TakenEntry } from "./taken.ts";
 import type {
   Index,
+  LogEntry,
   NewSnapshot,
   NodeId,
   Snapshot,
@@ -21,6 +22,13 @@ import { checkPart, checkPiece, closedTarget } from "./validate_snapshot.ts";
 
 /** The initial capacity, in bytes. */
 const BYTES_MIN = 4096;
+
+// `new Uint8Array(bytes)` copies even a Buffer; `bytes.slice()` of a Buffer would be a view.
+
+/** An entry that shares nothing with the one given. */
+export function copyEntry(entry: TakenEntry): LogEntry {
+  return { term: entry.term, index: entry.index, kind: entry.kind, command: new Uint8Array(entry.command) };
+}
 
 /** A snapshot that shares nothing with the one given. */
 export function copySnapshot(snapshot: NewSnapshot): Snapshot {

@@ -162,6 +162,19 @@ export abstract class ReadableLog {
   }
 
   /**
+   * Bytes that the entries above an index take in the log's files, for monitoring. See {@link RaftLog.bytesAfter}.
+   *
+   * @param index The index.
+   * @returns The bytes, up to a page too many; 0 if the log has no entry above the index.
+   * @throws {WalLogError} `INVALID_ARGUMENT`; `CLOSED`.
+   */
+  bytesAfter(index: Index): number {
+    this.#durability.requireOpen("read");
+    checkReadIndex(index);
+    return this.#index.bytesAfter(index);
+  }
+
+  /**
    * The term of the entry at an index.
    *
    * @param index Any index; 0 stands for "before the first entry".

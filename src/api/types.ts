@@ -223,6 +223,17 @@ export interface RaftLog {
   entries(from: Index, to: Index, options?: EntriesOptions): LogEntry[];
 
   /**
+   * Bytes that the entries above an index take, for monitoring. Entries that a snapshot has replaced do not count. A
+   * `WalLog` counts bytes of its files, without reading them, from the start of the page that holds the first of the
+   * entries: up to a page (4 KiB, or one larger frame) too many. In a segment that was opened from its segment index
+   * (`verify: "tail"`) and not read since, it counts the whole segment. A `MemoryLog` counts the bytes of commands.
+   *
+   * @param index The index.
+   * @returns The bytes; 0 if the log has no entry above the index.
+   */
+  bytesAfter(index: Index): number;
+
+  /**
    * The latest snapshot with its data.
    *
    * @returns The snapshot, or `undefined` if there is none.

@@ -8,7 +8,8 @@ import type { Index, Term } from "../api/types.ts";
 import type { Batch } from "./batch.ts";
 import { TERM_UNKNOWN } from "../format/numbers.ts";
 import type { LogState } from "../format/state.ts";
-import type { Segment } from "./segment.ts";
+import { SEGMENT_HEADER_BYTES } from "../format/header_block.ts";
+import { OFFSET_LOST, type Page, type Segment } from "./segment.ts";
 
 /** The terms of a log as runs. Terms never decrease, so the start and the term of each run are enough. */
 export class TermRuns {
@@ -193,6 +194,21 @@ export class LogIndex {
     return this.segments.slice(Math.max(this.begunBy(first) - 1, 0), this.begunBy(last));
   }
 
+  /**
+   * Bytes of the files from the page that holds the first entry above an index. Reads no file.
+   *
+   * @param index Any index.
+   * @returns The bytes, up to a page too many.
+   */
+  bytesAfter(index: Index): number {
+    const first = Math.max(index + 1, this.firstIndex);
+    if (first >= this.nextIndex) return 0;
+    return this.holding(first, this.nextIndex - 1).reduce((sum, segment) => {
+      const isWhole = first <= segment.firstIndex || segment.isIndexed;
+      return sum + segment.endOffset - (isWhole ? SEGMENT_HEADER_BYTES : startOf(segment.pageOf(first)));
+    }, 0);
+  }
+
   /** The number of segments that begin at or below an index. */
   private begunBy(index: Index): number {
     let low = 0;
@@ -281,4 +297,9 @@ export class LogIndex {
   dropTerms(): void {
     this.runs.dropBelow(this.firstIndex - 1);
   }
+}
+
+/** Offset of a page. Lost entries have none, and count as nothing. */
+function startOf({ offset, endOffset }: Page): number {
+  return offset === OFFSET_LOST ? endOffset : offset;
 }

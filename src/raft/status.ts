@@ -21,6 +21,8 @@ export interface PeerStatus {
   readonly match: Index;
   /** The number of the leader's entries after `match`. */
   readonly lag: number;
+  /** The bytes of these entries in the leader's log, up to a page too many: see `RaftLog.bytesAfter`. */
+  readonly lagBytes: number;
   /**
    * How the leader sends entries to it. `probe`: one message at a time, until it is known where the logs agree. `stream`:
    * without waiting for answers. `snapshot`: only a snapshot, until the node has it.
@@ -89,6 +91,7 @@ function peerStatus(s: RaftState, id: NodeId): PeerStatus[] {
     address: s.membership.latest.addresses?.get(id),
     match,
     lag: s.log.lastIndex - match,
+    lagBytes: s.log.bytesAfter(match),
     flow,
     sinceContact: heardAt === undefined ? undefined : s.now - heardAt,
   }];

@@ -108,6 +108,7 @@ export function replicaMetrics(name: string, status: ReplicaStatus, counts: Repl
     one("counter", "snapshots_failed_total", "Snapshots that could not be made.", counts.snapshotsFailed),
     one("counter", "snapshots_restored_total", "Snapshots restored.", counts.snapshotsRestored),
     perPeer("peer_lag_entries", "Of a leader: entries that the peer lacks.", ({ lag }) => lag),
+    perPeer("peer_lag_bytes", "Of a leader: bytes of its log that the peer lacks.", ({ lagBytes }) => lagBytes),
     perPeer("peer_match_index", "Of a leader: the last index that the peer has.", ({ match }) => match),
   ];
 }

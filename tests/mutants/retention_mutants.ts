@@ -233,6 +233,27 @@ const LOG_METRICS = "src/log/log_metrics.ts";
 /** Mutants of metrics and their text. */
 export const METRIC_MUTANTS: readonly Mutant[] = [
   {
+    name: "bytes of entries that a snapshot has replaced count",
+    file: INDEX,
+    edits: [["const first = Math.max(index + 1, this.firstIndex);", "const first = index + 1;"]],
+    dies: "bytes_after_test",
+  },
+  {
+    name: "the bytes of a segment count from its start",
+    file: INDEX,
+    edits: [["const isWhole = first <= segment.firstIndex || segment.isIndexed;", "const isWhole = true;"]],
+    dies: "bytes_after_test",
+  },
+  {
+    name: "counting bytes reads a segment index",
+    file: INDEX,
+    edits: [[
+      "const isWhole = first <= segment.firstIndex || segment.isIndexed;",
+      "const isWhole = first <= segment.firstIndex;",
+    ]],
+    dies: "bytes_after_test",
+  },
+  {
     name: "quotes in the values of labels are not escaped",
     file: METRICS,
     edits: [[`escapeHelp(value).replaceAll('"', '\\\\"')`, "escapeHelp(value)"]],
