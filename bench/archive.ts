@@ -20,12 +20,7 @@ import process from "node:process";
 import { pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
 import { WalLog } from "../mod.ts";
-import {
-  archive,
-  type ObjectBody,
-  type ObjectStore,
-  restore,
-} from "../src/archive/mod.ts";
+import { archive, type ObjectBody, type ObjectStore, restore } from "../src/archive/mod.ts";
 import { storeOf } from "../src/cli/object_store.ts";
 import { ratios, summarize } from "./statistics.ts";
 import { MIB } from "./units.ts";
@@ -60,9 +55,7 @@ let stores = 0;
 function newStore(): Promise<ObjectStore> {
   const name = `bench-${process.pid}-${++stores}`;
   return storeOf(
-    values.store === undefined
-      ? pathToFileURL(join(folder, name)).href
-      : `${values.store}/${name}`,
+    values.store === undefined ? pathToFileURL(join(folder, name)).href : `${values.store}/${name}`,
   );
 }
 
@@ -197,9 +190,7 @@ function ratio(
   );
   const [a, b] = [above, below].map((all) => show(summarize(all).median));
   console.log(
-    `${title.padEnd(44)} ${median.toFixed(2)}x  (${min.toFixed(2)}x to ${
-      max.toFixed(2)
-    }x)  ${a}, ${b}`,
+    `${title.padEnd(44)} ${median.toFixed(2)}x  (${min.toFixed(2)}x to ${max.toFixed(2)}x)  ${a}, ${b}`,
   );
 }
 
@@ -217,9 +208,7 @@ try {
     all.push(await transfer(source, log));
   }
   console.log(
-    `A log of ${mib} MiB, entries of 1 KiB; ${rounds} rounds; ${
-      values.store ?? "a folder as the store"
-    }`,
+    `A log of ${mib} MiB, entries of 1 KiB; ${rounds} rounds; ${values.store ?? "a folder as the store"}`,
   );
   const speed = (time: number) => `${(mib / time).toFixed(0)} MiB/s`;
   const times = (key: keyof Times) => all.map((round) => round[key]);
