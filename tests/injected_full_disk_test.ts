@@ -6,7 +6,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, it } from "node:test";
 import { WalLog, WalLogError } from "../mod.ts";
-import { SEGMENT_HEADER_BYTES } from "../src/format/header_block.ts";
+import { NEXT_POINTER_OFFSETS, SEGMENT_HEADER_BYTES } from "../src/format/header_block.ts";
 import { entriesAt, entryAt, History } from "./history.ts";
 import { contentsOf } from "./memory_disk.ts";
 import { assertSameState, stateOf } from "./model.ts";
@@ -58,6 +58,24 @@ describe("a full disk", () => {
       },
       { segmentBytes: 4096 },
     ),
+  );
+
+  it(
+    "in the middle of the second copy of a pointer leaves no damage",
+    withLog(async ({ fileSystem, log }) => {
+      const [, spare] = NEXT_POINTER_OFFSETS;
+      fileSystem.fail = ({ operation, name, position }) => {
+        if (operation !== "write" || name !== "000000000001.seg") return;
+        if (position === spare && fileSystem.bytesMax === Infinity) fileSystem.bytesMax = 11;
+        else if (position === spare + 11) throw systemError("ENOSPC");
+        else fileSystem.bytesMax = Infinity;
+      };
+      const history = new History(log);
+      history.append(...entriesAt(1, 12, 1, 500)).sync();
+      assert.ok(log.stats().segments >= 2);
+      assert.deepEqual((await log.scrub()).harmless, []);
+      log.closeSync();
+    }, { segmentBytes: 4096 }),
   );
 
   it(

@@ -132,9 +132,18 @@ export class Rotation {
 
 /** Writes the second copy of a pointer. On a full disk, the copy is missing until the log is opened again. */
 function copyPointer(file: File, pointer: Uint8Array): void {
+  if (writeIfRoom(file, pointer)) return;
+  // A part of it may be written, which would look like damage.
+  writeIfRoom(file, new Uint8Array(pointer.length));
+}
+
+/** Writes to the place of the second copy. Returns `false` if the disk is full. */
+function writeIfRoom(file: File, bytes: Uint8Array): boolean {
   try {
-    writeFull(file, pointer, NEXT_POINTER_OFFSETS[1]);
+    writeFull(file, bytes, NEXT_POINTER_OFFSETS[1]);
+    return true;
   } catch (error) {
     if (!isNoSpace(error)) throw error;
+    return false;
   }
 }

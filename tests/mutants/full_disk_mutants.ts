@@ -19,6 +19,12 @@ export const FULL_DISK_MUTANTS: readonly Mutant[] = [
     dies: "durable_proof_test",
   },
   {
+    name: "a part of the second copy of a pointer stays",
+    file: "src/write/rotation.ts",
+    edits: [["  writeIfRoom(file, new Uint8Array(pointer.length));\n", ""]],
+    dies: "injected_full_disk_test",
+  },
+  {
     name: "a full disk without space for a checkpoint ends the log",
     file: FRAME_WRITER,
     edits: [["if (!isNoSpace(error)) throw error;\n      this.undo();", "throw error;"]],
